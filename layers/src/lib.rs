@@ -1,1 +1,43 @@
-//! Layers.
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod attempts;
+mod call;
+mod candidate;
+mod error;
+mod failure;
+mod frame;
+mod macros;
+mod needs;
+mod request;
+
+pub mod attempt;
+#[cfg(feature = "auth")]
+#[cfg_attr(docsrs, doc(cfg(feature = "auth")))]
+pub mod auth;
+#[cfg(feature = "deadline")]
+#[cfg_attr(docsrs, doc(cfg(feature = "deadline")))]
+pub mod deadline;
+#[cfg(feature = "fallback")]
+#[cfg_attr(docsrs, doc(cfg(feature = "fallback")))]
+pub mod fallback;
+#[cfg(feature = "first-token")]
+#[cfg_attr(docsrs, doc(cfg(feature = "first-token")))]
+pub mod first_token;
+#[cfg(feature = "retry")]
+#[cfg_attr(docsrs, doc(cfg(feature = "retry")))]
+pub mod retry;
+#[cfg(feature = "timeout")]
+#[cfg_attr(docsrs, doc(cfg(feature = "timeout")))]
+pub mod timeout;
+
+pub use attempts::{Attempt, AttemptLog, Outcome};
+pub use call::Call;
+pub use candidate::{Candidate, CandidateError};
+pub use error::LayerError;
+pub use failure::{
+    Advice, Failure, FailureKind, FallbackAdvice, Health, Phase, RetryAdvice, Scope,
+};
+pub use frame::{Frame, Stage};
+pub use needs::{Capability, Modalities, Needs};
+pub use request::LlmRequest;

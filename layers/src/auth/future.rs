@@ -1,0 +1,159 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::{HeaderValue, Request, Response, header::AUTHORIZATION};
+use pin_project::pin_project;
+use tower_service::Service;
+
+use super::{ApiKey, KeyFuture, KeyPool, pool::KeyIndex, service::no_key};
+use crate::{Failure, FailureKind, LayerError, Scope};
+
+/// The future of [`Auth`](super::Auth).
+#[pin_project]
+pub struct AuthFuture<S, Q>
+where
+    S: Service<Q>,
+{
+    #[pin]
+    state: State<S, Q, S::Future>,
+    used: Used,
+}
+
+#[pin_project(project = StateProjection)]
+enum State<S, Q, F> {
+    Fetching {
+        key: KeyFuture,
+        waiting: Option<Box<(S, Q, String)>>,
+    },
+    Calling(#[pin] F),
+    Refused(Option<LayerError>),
+}
+
+/// Which key this attempt used.
+pub(super) enum Used {
+    Static,
+    Pooled(KeyPool, KeyIndex),
+}
+
+impl<S, R> AuthFuture<S, Request<R>>
+where
+    S: Service<Request<R>>,
+{
+    pub(super) fn with_key(
+        service: &mut S,
+        mut request: Request<R>,
+        key: Option<&ApiKey>,
+        used: Used,
+    ) -> Self {
+        if let Some(key) = key {
+            put(&mut request, key.header().clone());
+        }
+        Self {
+            state: State::Calling(service.call(request)),
+            used,
+        }
+    }
+
+    pub(super) fn fetching(
+        key: KeyFuture,
+        service: S,
+        request: Request<R>,
+        upstream: String,
+    ) -> Self {
+        let waiting = Some(Box::new((service, request, upstream)));
+        Self {
+            state: State::Fetching { key, waiting },
+            used: Used::Static,
+        }
+    }
+
+    pub(super) const fn refused(error: LayerError) -> Self {
+        Self {
+            state: State::Refused(Some(error)),
+            used: Used::Static,
+        }
+    }
+}
+
+fn put<R>(request: &mut Request<R>, value: HeaderValue) {
+    request.headers_mut().insert(AUTHORIZATION, value);
+}
+
+impl<S, Q> fmt::Debug for AuthFuture<S, Q>
+where
+    S: Service<Q>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthFuture").finish_non_exhaustive()
+    }
+}
+
+impl<S, R, B> Future for AuthFuture<S, Request<R>>
+where
+    S: Service<Request<R>, Response = Response<B>>,
+    S::Error: Failure + From<LayerError>,
+{
+    type Output = Result<Response<B>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            match this.state.as_mut().project() {
+                StateProjection::Fetching { key, waiting } => {
+                    let key = ready!(key.as_mut().poll(cx));
+                    let Some(waiting) = waiting.take() else {
+                        return Poll::Pending;
+                    };
+                    let (mut service, mut request, upstream) = *waiting;
+                    match key {
+                        Ok(key) => {
+                            put(&mut request, key.header().clone());
+                            this.state.set(State::Calling(service.call(request)));
+                        }
+                        Err(reason) => this.state.set(State::Refused(Some(no_key(
+                            Some(&upstream),
+                            reason,
+                            None,
+                        )))),
+                    }
+                }
+                StateProjection::Calling(future) => {
+                    let mut result = ready!(future.poll(cx));
+                    if let (Err(error), Used::Pooled(pool, index)) = (&mut result, &*this.used) {
+                        report(pool, *index, error);
+                    }
+                    return Poll::Ready(result);
+                }
+                StateProjection::Refused(error) => {
+                    let Some(error) = error.take() else {
+                        return Poll::Pending;
+                    };
+                    tracing::warn!(%error, "no key");
+                    return Poll::Ready(Err(error.into()));
+                }
+            }
+        }
+    }
+}
+
+/// Tells the pool how its key fared, and the error whether another one is left.
+fn report<E: Failure>(pool: &KeyPool, index: KeyIndex, error: &mut E) {
+    let key_wide = error.scope() == Scope::Upstream;
+    let another = match error.kind() {
+        FailureKind::Auth => pool.bury(index),
+        FailureKind::Throttled | FailureKind::QuotaGone | FailureKind::Unaffordable if key_wide => {
+            pool.rest(index, error.retry_after())
+        }
+        _ => return,
+    };
+    tracing::warn!(
+        kind = error.kind().as_str(),
+        another,
+        "key left out of the pool"
+    );
+    error.set_other_key(another);
+}

@@ -1,0 +1,94 @@
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use tower_service::Service;
+
+use super::{AuthFuture, KeySource, Keys, future::Used};
+use crate::{Failure, LayerError, LlmRequest, macros::inner_accessors};
+
+/// The service of [`AuthLayer`](super::AuthLayer).
+#[derive(Debug, Clone)]
+pub struct Auth<S> {
+    pub(super) inner: S,
+    pub(super) keys: Keys,
+}
+
+impl<S> Auth<S> {
+    inner_accessors!();
+
+    /// Where the keys come from.
+    pub const fn keys(&self) -> &Keys {
+        &self.keys
+    }
+}
+
+impl<S, R, B> Service<Request<R>> for Auth<S>
+where
+    S: Service<Request<R>, Response = Response<B>> + Clone,
+    S::Error: Failure + From<LayerError>,
+    R: LlmRequest,
+{
+    type Response = Response<B>;
+    type Error = S::Error;
+    type Future = AuthFuture<S, Request<R>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<R>) -> Self::Future {
+        // A client's own key never reaches an upstream.
+        request.headers_mut().remove(http::header::AUTHORIZATION);
+        let upstream = request
+            .body()
+            .call()
+            .candidate()
+            .map(|candidate| candidate.upstream());
+        match self.keys.of(upstream) {
+            Some(KeySource::Static(key)) => {
+                let key = key.clone();
+                AuthFuture::with_key(&mut self.inner, request, Some(&key), Used::Static)
+            }
+            Some(KeySource::None) => {
+                AuthFuture::with_key(&mut self.inner, request, None, Used::Static)
+            }
+            Some(KeySource::Pool(pool)) => match pool.take() {
+                Ok((key, index)) => {
+                    let used = Used::Pooled(pool.clone(), index);
+                    AuthFuture::with_key(&mut self.inner, request, Some(&key), used)
+                }
+                Err(rest) => {
+                    let reason = match rest {
+                        Some(_) => "every key of the pool is throttled: wait, or add one",
+                        None => "every key of the pool was rejected: replace them",
+                    };
+                    AuthFuture::refused(no_key(upstream, reason.to_owned(), rest))
+                }
+            },
+            Some(KeySource::Provider(provider)) => {
+                let name = upstream.unwrap_or("upstream").to_owned();
+                let key = provider.key(&name);
+                // The service that is ready waits for the key; its clone stays here.
+                let clone = self.inner.clone();
+                let ready = std::mem::replace(&mut self.inner, clone);
+                AuthFuture::fetching(key, ready, request, name)
+            }
+            None => {
+                let reason = "set one for it, e.g. `Keys::upstream(name, key)`".to_owned();
+                AuthFuture::refused(no_key(upstream, reason, None))
+            }
+        }
+    }
+}
+
+pub(super) fn no_key(
+    upstream: Option<&str>,
+    reason: String,
+    retry_after: Option<std::time::Duration>,
+) -> LayerError {
+    LayerError::NoKey {
+        upstream: upstream.unwrap_or("the upstream").to_owned(),
+        reason,
+        retry_after,
+    }
+}

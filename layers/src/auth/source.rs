@@ -1,0 +1,112 @@
+use std::{fmt, future::Future, pin::Pin, sync::Arc};
+
+use super::{ApiKey, KeyPool};
+
+/// What a [`KeyProvider`] returns: the key, or in words for people why there is none.
+pub type KeyFuture = Pin<Box<dyn Future<Output = Result<ApiKey, String>> + Send>>;
+
+/// Fetches the key for each attempt: from a vault, or made for the tenant.
+///
+/// It is asked for every attempt: cache inside, and never put the key into the error.
+pub trait KeyProvider: Send + Sync {
+    /// The key for this upstream.
+    fn key(&self, upstream: &str) -> KeyFuture;
+}
+
+impl<F> KeyProvider for F
+where
+    F: Fn(&str) -> KeyFuture + Send + Sync,
+{
+    fn key(&self, upstream: &str) -> KeyFuture {
+        self(upstream)
+    }
+}
+
+/// Where an upstream's key comes from.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum KeySource {
+    /// Always the same.
+    Static(ApiKey),
+    /// The next usable one.
+    Pool(KeyPool),
+    /// Whatever the provider says.
+    Provider(Arc<dyn KeyProvider>),
+    /// The upstream takes no key, such as one of your own network.
+    None,
+}
+
+impl From<ApiKey> for KeySource {
+    fn from(key: ApiKey) -> Self {
+        Self::Static(key)
+    }
+}
+
+impl From<KeyPool> for KeySource {
+    fn from(pool: KeyPool) -> Self {
+        Self::Pool(pool)
+    }
+}
+
+impl From<Arc<dyn KeyProvider>> for KeySource {
+    fn from(provider: Arc<dyn KeyProvider>) -> Self {
+        Self::Provider(provider)
+    }
+}
+
+impl fmt::Debug for KeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Static(_) => f.write_str("Static([redacted])"),
+            Self::Pool(pool) => pool.fmt(f),
+            Self::Provider(_) => f.write_str("Provider"),
+            Self::None => f.write_str("None"),
+        }
+    }
+}
+
+/// The keys of each upstream. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Keys {
+    by_upstream: Arc<Vec<(Box<str>, KeySource)>>,
+    otherwise: Option<KeySource>,
+}
+
+impl Keys {
+    /// No keys yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same source for every upstream that has none of its own. Mind that it then goes to each of them.
+    #[must_use]
+    pub fn otherwise(mut self, source: impl Into<KeySource>) -> Self {
+        self.otherwise = Some(source.into());
+        self
+    }
+
+    /// The source for this upstream; a second one for the same name replaces the first.
+    #[must_use]
+    pub fn upstream(mut self, upstream: &str, source: impl Into<KeySource>) -> Self {
+        let known = Arc::make_mut(&mut self.by_upstream);
+        known.retain(|(name, _)| **name != *upstream);
+        known.push((upstream.into(), source.into()));
+        self
+    }
+
+    pub(super) fn of(&self, upstream: Option<&str>) -> Option<&KeySource> {
+        let own = upstream.and_then(|upstream| {
+            self.by_upstream
+                .iter()
+                .find(|(name, _)| **name == *upstream)
+        });
+        own.map(|(_, source)| source).or(self.otherwise.as_ref())
+    }
+}
+
+impl<T: Into<KeySource>> From<T> for Keys {
+    fn from(source: T) -> Self {
+        Self::new().otherwise(source)
+    }
+}

@@ -1,0 +1,290 @@
+//! What one call carries from layer to layer.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use http::Response;
+use tokio::time::Instant;
+
+use crate::{
+    AttemptLog, Candidate, Failure, LayerError, Outcome,
+    attempts::{Attempt, lock},
+};
+
+/// What all copies of one call's request share: attempts and their cap.
+pub(crate) struct Shared {
+    begun: Instant,
+    cap: AtomicU32,
+    claimed: AtomicU32,
+    lines: Mutex<Vec<Attempt>>,
+}
+
+impl Shared {
+    pub(crate) fn lines(&self) -> MutexGuard<'_, Vec<Attempt>> {
+        lock(&self.lines)
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.begun.elapsed()
+    }
+}
+
+/// What one call carries from layer to layer: its deadline, its attempts and their cap, and whose turn it is.
+///
+/// Kept inside the request's body (see [`LlmRequest`](crate::LlmRequest)), where it costs no allocation when the request
+/// is cloned for another attempt. `Call::default()` is a call that no layer has seen yet.
+#[derive(Clone, Default)]
+pub struct Call {
+    shared: Option<Arc<Shared>>,
+    candidate: Option<Candidate>,
+    deadline: Option<Instant>,
+    attempt_limit: Option<u32>,
+    is_last: bool,
+    is_alone: bool,
+}
+
+impl Call {
+    /// When the call must have ended, last byte of the stream included.
+    #[must_use]
+    pub const fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Brings the deadline forward; a later one than there is changes nothing.
+    pub fn limit_deadline(&mut self, deadline: Instant) {
+        self.deadline = Some(self.deadline.map_or(deadline, |known| known.min(deadline)));
+    }
+
+    /// Time left until the deadline; `None` without one.
+    #[must_use]
+    pub fn remaining(&self) -> Option<Duration> {
+        self.deadline
+            .map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Whose turn it is.
+    #[must_use]
+    pub const fn candidate(&self) -> Option<&Candidate> {
+        self.candidate.as_ref()
+    }
+
+    /// Gives the turn to a candidate. `is_last`: nobody comes after it. `is_alone`: nobody came before it either.
+    pub fn set_candidate(&mut self, candidate: Candidate, is_last: bool, is_alone: bool) {
+        self.candidate = Some(candidate);
+        self.is_last = is_last;
+        self.is_alone = is_alone;
+    }
+
+    /// Whether no other candidate comes after this one. True without a chain.
+    #[must_use]
+    pub const fn is_last(&self) -> bool {
+        self.is_last || self.candidate.is_none()
+    }
+
+    /// Whether there is but one candidate. True without a chain.
+    #[must_use]
+    pub const fn is_alone(&self) -> bool {
+        self.is_alone || self.candidate.is_none()
+    }
+
+    /// Lowers the cap on attempts for this call alone: retries, fallbacks and all.
+    pub fn limit_attempts(&mut self, cap: u32) {
+        self.attempt_limit = Some(self.attempt_limit.map_or(cap, |known| known.min(cap)));
+    }
+
+    /// Attempts that may still be made; `u32::MAX` where no layer has set a cap.
+    #[must_use]
+    pub fn attempts_left(&self) -> u32 {
+        self.shared.as_ref().map_or(u32::MAX, |shared| {
+            shared
+                .cap
+                .load(Ordering::Relaxed)
+                .saturating_sub(shared.claimed.load(Ordering::Relaxed))
+        })
+    }
+
+    /// What was tried so far; `None` before the first layer has seen the call.
+    #[must_use]
+    pub fn attempts(&self) -> Option<AttemptLog> {
+        self.shared.clone().map(AttemptLog::new)
+    }
+
+    /// Opens the call where no layer outside has done so. The [`Opened`] publishes the log when the call ends.
+    pub(crate) fn open(&mut self) -> Opened {
+        if self.shared.is_some() {
+            return Opened(None);
+        }
+        let shared = Arc::new(Shared {
+            begun: Instant::now(),
+            cap: AtomicU32::new(self.attempt_limit.unwrap_or(u32::MAX)),
+            claimed: AtomicU32::new(0),
+            lines: Mutex::new(Vec::new()),
+        });
+        self.shared = Some(Arc::clone(&shared));
+        Opened(Some(AttemptLog::new(shared)))
+    }
+
+    /// Takes one attempt out of the cap and opens its line in the log.
+    pub(crate) fn claim(&self, model: Option<&str>, cap: u32) -> Result<Claim, LayerError> {
+        let Some(shared) = &self.shared else {
+            return Err(LayerError::AttemptsSpent { cap: 0 });
+        };
+        let cap = shared.cap.fetch_min(cap, Ordering::Relaxed).min(cap);
+        let claimed = shared
+            .claimed
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |claimed| {
+                (claimed < cap).then_some(claimed + 1)
+            })
+            .map_err(|_| LayerError::AttemptsSpent { cap })?;
+        let candidate = self
+            .candidate
+            .clone()
+            .or_else(|| Candidate::new("upstream", model?).ok());
+        let started = Instant::now();
+        let mut lines = shared.lines();
+        lines.push(Attempt::new(
+            claimed + 1,
+            candidate,
+            started.saturating_duration_since(shared.begun),
+        ));
+        Ok(Claim {
+            shared: Arc::clone(shared),
+            index: lines.len() - 1,
+            number: claimed + 1,
+            started,
+            open: true,
+        })
+    }
+
+    /// Notes a candidate that was passed over.
+    pub(crate) fn skipped(&self, candidate: Candidate, reason: &str) {
+        let Some(shared) = &self.shared else { return };
+        let mut line = Attempt::new(0, Some(candidate), shared.elapsed());
+        line.outcome = Outcome::Skipped;
+        line.summary = Some(reason.into());
+        shared.lines().push(line);
+    }
+
+    /// Adds to the last failed attempt what was decided after it.
+    pub(crate) fn decided(&self, change: impl FnOnce(&mut Attempt)) {
+        let Some(shared) = &self.shared else { return };
+        if let Some(line) = shared
+            .lines()
+            .iter_mut()
+            .rev()
+            .find(|line| line.outcome != Outcome::Skipped)
+        {
+            change(line);
+        }
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("candidate", &self.candidate)
+            .field("deadline", &self.deadline)
+            .field("attempts", &self.shared.clone().map(AttemptLog::new))
+            .finish_non_exhaustive()
+    }
+}
+
+/// Held by the layer that opened a call: it publishes the log, once.
+#[derive(Debug)]
+pub(crate) struct Opened(Option<AttemptLog>);
+
+impl Opened {
+    pub(crate) fn publish<B, E: Failure>(
+        &mut self,
+        result: Result<Response<B>, E>,
+    ) -> Result<Response<B>, E> {
+        let Some(log) = self.0.take() else {
+            return result;
+        };
+        match result {
+            Ok(mut response) => {
+                response.extensions_mut().insert(log);
+                Ok(response)
+            }
+            Err(mut error) => {
+                error.attach(log);
+                Err(error)
+            }
+        }
+    }
+}
+
+/// One attempt in flight: whatever happens to it, its line is closed.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    shared: Arc<Shared>,
+    index: usize,
+    pub(crate) number: u32,
+    started: Instant,
+    open: bool,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("attempts", &self.lines().len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Claim {
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    pub(crate) fn began(&self) -> Duration {
+        let elapsed = self.elapsed();
+        self.change(|line| {
+            line.outcome = Outcome::Answering;
+            line.first_token = Some(elapsed);
+        });
+        elapsed
+    }
+
+    pub(crate) fn answered(&mut self) -> Duration {
+        self.close(Outcome::Answered, |_| {})
+    }
+
+    pub(crate) fn failed<E: Failure>(&mut self, error: &E) -> Duration {
+        self.close(Outcome::Failed(error.kind()), |line| {
+            line.status = error.status();
+            line.retry_after = error.retry_after();
+            line.summary = Some(error.summary().into());
+        })
+    }
+
+    fn close(&mut self, outcome: Outcome, more: impl FnOnce(&mut Attempt)) -> Duration {
+        let elapsed = self.elapsed();
+        if std::mem::take(&mut self.open) {
+            self.change(|line| {
+                line.outcome = outcome;
+                line.duration = Some(elapsed);
+                more(line);
+            });
+        }
+        elapsed
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Attempt)) {
+        if let Some(line) = self.shared.lines().get_mut(self.index) {
+            change(line);
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.close(Outcome::Dropped, |_| {});
+    }
+}

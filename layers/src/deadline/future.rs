@@ -1,0 +1,111 @@
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::Response;
+use pin_project::pin_project;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::DeadlineBody;
+use crate::{Failure, LayerError, Phase, call::Opened};
+
+/// The future of [`DeadlineService`](super::DeadlineService).
+#[pin_project]
+#[derive(Debug)]
+pub struct DeadlineFuture<F, E> {
+    #[pin]
+    state: State<F, E>,
+    #[pin]
+    timer: Option<Sleep>,
+    clock: Option<(Instant, Duration)>,
+    opened: Opened,
+}
+
+#[pin_project(project = StateProjection, project_replace = StateOwned)]
+#[derive(Debug)]
+enum State<F, E> {
+    Started(#[pin] F),
+    Refused(E),
+    Ended,
+}
+
+impl<F, E> DeadlineFuture<F, E> {
+    pub(super) const fn started(
+        future: F,
+        clock: Option<(Instant, Duration)>,
+        opened: Opened,
+    ) -> Self {
+        Self {
+            state: State::Started(future),
+            timer: None,
+            clock,
+            opened,
+        }
+    }
+
+    pub(super) const fn refused(error: E, opened: Opened) -> Self {
+        Self {
+            state: State::Refused(error),
+            timer: None,
+            clock: None,
+            opened,
+        }
+    }
+}
+
+/// What a passed deadline is called.
+pub(super) fn elapsed<E: From<LayerError>>(limit: Duration) -> E {
+    tracing::warn!(phase = Phase::Total.as_str(), ?limit, "deadline passed");
+    LayerError::Elapsed {
+        phase: Phase::Total,
+        limit,
+    }
+    .into()
+}
+
+impl<F, B, E> Future for DeadlineFuture<F, E>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    E: Failure + From<LayerError>,
+    B: http_body::Body<Error = E>,
+{
+    type Output = Result<Response<DeadlineBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if let StateProjection::Started(future) = this.state.as_mut().project() {
+            // The answer first, the clock second: what is ready in time wins a tie.
+            if let Poll::Ready(result) = future.poll(cx) {
+                this.state.set(State::Ended);
+                let clock = *this.clock;
+                let result =
+                    result.map(|response| response.map(|body| DeadlineBody::new(body, clock)));
+                return Poll::Ready(this.opened.publish(result));
+            }
+            let Some((deadline, limit)) = *this.clock else {
+                return Poll::Pending;
+            };
+            if this.timer.is_none() {
+                this.timer.set(Some(sleep_until(deadline)));
+            }
+            if this
+                .timer
+                .as_mut()
+                .as_pin_mut()
+                .is_some_and(|timer| timer.poll(cx).is_pending())
+            {
+                return Poll::Pending;
+            }
+            // Dropped before the error is built, so that the log already says how each attempt ended.
+            this.state.set(State::Ended);
+            return Poll::Ready(this.opened.publish(Err(elapsed(limit))));
+        }
+        match this.state.project_replace(State::Ended) {
+            StateOwned::Refused(error) => Poll::Ready(this.opened.publish(Err(error))),
+            StateOwned::Started(_) | StateOwned::Ended => Poll::Pending,
+        }
+    }
+}

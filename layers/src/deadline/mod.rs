@@ -1,0 +1,42 @@
+//! One instant by which a call must have ended, last byte of the stream included.
+//!
+//! Stands outermost: queueing, back-off, every attempt and the whole body live under it. Layers inside read
+//! [`Call::deadline`](crate::Call::deadline) and never wait past it. The deadline is the earliest of the layer's own limit,
+//! the caller's header, and one set on the request before.
+//!
+//! The header holds the time that is left: milliseconds (`30000`, `30000ms`) or seconds (`30s`, `1.5s`). It can only bring the
+//! deadline forward.
+//!
+//! # Errors
+//!
+//! [`LayerError::Elapsed`](crate::LayerError::Elapsed) with [`Phase::Total`](crate::Phase::Total), from the future or from the body;
+//! [`LayerError::BadDeadline`](crate::LayerError::BadDeadline) where the header cannot be read.
+//!
+//! # Cancellation
+//!
+//! When the deadline passes, the future or the body inside is dropped at once: nothing stays open upstream.
+//!
+//! # Example
+//!
+//! ```
+//! use std::time::Duration;
+//! use tower_layer::Layer;
+//! use tower_llm_layers::deadline::DeadlineLayer;
+//!
+//! # fn wrap<S>(theirs: S) {
+//! let service = DeadlineLayer::new(Duration::from_secs(90)).layer(theirs);
+//! assert_eq!(service.total(), Some(Duration::from_secs(90)));
+//! # }
+//! # wrap(());
+//! ```
+
+mod body;
+mod future;
+mod header;
+mod layer;
+mod service;
+
+pub use body::DeadlineBody;
+pub use future::DeadlineFuture;
+pub use layer::{DEADLINE_HEADER, DeadlineLayer};
+pub use service::DeadlineService;

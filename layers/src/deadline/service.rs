@@ -1,0 +1,82 @@
+use std::{
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::{HeaderName, Request, Response};
+use tokio::time::Instant;
+use tower_service::Service;
+
+use super::{DeadlineBody, DeadlineFuture, header};
+use crate::{Failure, LayerError, LlmRequest, macros::inner_accessors};
+
+/// The service of [`DeadlineLayer`](super::DeadlineLayer).
+#[derive(Debug, Clone)]
+pub struct DeadlineService<S> {
+    pub(super) inner: S,
+    pub(super) total: Option<Duration>,
+    pub(super) header: Option<HeaderName>,
+}
+
+impl<S> DeadlineService<S> {
+    inner_accessors!();
+
+    /// The layer's own limit.
+    pub const fn total(&self) -> Option<Duration> {
+        self.total
+    }
+
+    /// The header in which a caller may say how much time is left.
+    pub const fn header(&self) -> Option<&HeaderName> {
+        self.header.as_ref()
+    }
+
+    /// The shortest time that the layer and the caller's header leave.
+    fn limit<R>(&self, request: &Request<R>) -> Result<Option<Duration>, LayerError> {
+        let Some(name) = &self.header else {
+            return Ok(self.total);
+        };
+        let Some(value) = request.headers().get(name) else {
+            return Ok(self.total);
+        };
+        let asked = header::parse(value).ok_or_else(|| LayerError::BadDeadline {
+            header: name.to_string(),
+        })?;
+        Ok(Some(self.total.map_or(asked, |total| total.min(asked))))
+    }
+}
+
+impl<S, R, B> Service<Request<R>> for DeadlineService<S>
+where
+    S: Service<Request<R>, Response = Response<B>>,
+    S::Error: Failure + From<LayerError>,
+    R: LlmRequest,
+    B: http_body::Body<Error = S::Error>,
+{
+    type Response = Response<DeadlineBody<B>>;
+    type Error = S::Error;
+    type Future = DeadlineFuture<S::Future, S::Error>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<R>) -> Self::Future {
+        let limit = self.limit(&request);
+        let call = request.body_mut().call_mut();
+        let opened = call.open();
+        match limit {
+            Ok(limit) => {
+                let now = Instant::now();
+                if let Some(deadline) = limit.and_then(|limit| now.checked_add(limit)) {
+                    call.limit_deadline(deadline);
+                }
+                let clock = call
+                    .deadline()
+                    .map(|deadline| (deadline, deadline.saturating_duration_since(now)));
+                DeadlineFuture::started(self.inner.call(request), clock, opened)
+            }
+            Err(error) => DeadlineFuture::refused(error.into(), opened),
+        }
+    }
+}

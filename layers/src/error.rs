@@ -1,0 +1,138 @@
+//! What the layers themselves can fail with.
+
+use std::{fmt, time::Duration};
+
+use crate::{Failure, FailureKind, Phase};
+
+/// A failure that a layer adds; your error type takes it in by `From`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LayerError {
+    /// A clock ran out.
+    Elapsed {
+        /// Which one.
+        phase: Phase,
+        /// How long it was.
+        limit: Duration,
+    },
+    /// The answer ended before it began.
+    Empty,
+    /// The upstream sent many frames and nothing to show.
+    NeverBegan {
+        /// How many frames were held back.
+        frames: usize,
+    },
+    /// No candidate of the chain can take this request.
+    NoCandidate {
+        /// Each candidate with the reason why not.
+        reasons: Vec<String>,
+    },
+    /// The cap on attempts of this call is spent.
+    AttemptsSpent {
+        /// The cap.
+        cap: u32,
+    },
+    /// There is no key for this upstream, or none that may be used now.
+    NoKey {
+        /// The upstream.
+        upstream: String,
+        /// What to do.
+        reason: String,
+        /// When a resting key may be used again.
+        retry_after: Option<Duration>,
+    },
+    /// The caller's deadline header cannot be read.
+    BadDeadline {
+        /// The header's name.
+        header: String,
+    },
+}
+
+impl fmt::Display for LayerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Elapsed { phase, limit } => {
+                let limit = Seconds(*limit);
+                match phase {
+                    Phase::FirstToken => write!(f, "no first token in {limit}"),
+                    Phase::Answer => write!(f, "no whole answer in {limit}"),
+                    Phase::Idle => write!(f, "the stream fell silent for {limit}"),
+                    Phase::Pace => write!(f, "the stream came slower than its floor for {limit}"),
+                    Phase::Total => write!(f, "no answer within {limit}"),
+                }
+            }
+            Self::Empty => f.write_str("the answer was empty"),
+            Self::NeverBegan { frames } => {
+                write!(f, "{frames} frames came, and none had anything to show")
+            }
+            Self::NoCandidate { reasons } if reasons.is_empty() => {
+                f.write_str("no candidate: name a model in the request, or give the stack a chain")
+            }
+            Self::NoCandidate { reasons } => {
+                write!(
+                    f,
+                    "no candidate can take this request: {}",
+                    reasons.join("; ")
+                )
+            }
+            Self::AttemptsSpent { cap } => write!(f, "all {cap} attempts of this call are spent"),
+            Self::NoKey {
+                upstream, reason, ..
+            } => write!(f, "no key for {upstream}: {reason}"),
+            Self::BadDeadline { header } => {
+                write!(
+                    f,
+                    "the header `{header}` is no time left: give milliseconds, e.g. `30000`, or `30s`"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for LayerError {}
+
+impl Failure for LayerError {
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::Elapsed { phase, .. } => FailureKind::Timeout(*phase),
+            Self::Empty => FailureKind::Empty,
+            Self::NeverBegan { .. } => FailureKind::Malformed,
+            Self::NoCandidate { reasons } if reasons.is_empty() => FailureKind::BadRequest,
+            Self::NoCandidate { .. } => FailureKind::Unavailable,
+            Self::AttemptsSpent { .. } => FailureKind::Internal,
+            Self::NoKey {
+                retry_after: Some(_),
+                ..
+            } => FailureKind::Throttled,
+            Self::NoKey { .. } => FailureKind::Auth,
+            Self::BadDeadline { .. } => FailureKind::BadRequest,
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::NoKey { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    fn summary(&self) -> String {
+        self.to_string()
+    }
+}
+
+/// A duration as a person reads it: `90 s`, `1.2 s`, `20 ms`.
+pub(crate) struct Seconds(pub(crate) Duration);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.0.as_millis();
+        if millis < 100 {
+            write!(f, "{millis} ms")
+        } else if millis.is_multiple_of(1000) {
+            write!(f, "{} s", millis / 1000)
+        } else {
+            write!(f, "{:.1} s", self.0.as_secs_f64())
+        }
+    }
+}

@@ -1,0 +1,176 @@
+use std::{fmt, sync::Arc};
+
+use crate::{Candidate, Capability};
+
+/// Models that OpenRouter tries by itself at most for one request, the first included: it refuses a longer list.
+pub const SERVER_SIDE_MODELS: usize = 3;
+
+/// What is known of candidates: a catalogue.
+pub trait Capabilities: Send + Sync {
+    /// What this candidate can do; `None` where it is not in the catalogue, which never excludes it.
+    fn capability(&self, candidate: &Candidate) -> Option<Capability>;
+}
+
+/// What to do with the model that the request names itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum AskedModel {
+    /// It goes first, at the first candidate's upstream; the chain follows.
+    #[default]
+    First,
+    /// The chain alone decides.
+    Ignored,
+}
+
+/// Why a chain could not be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ChainError {
+    /// There is no candidate in it.
+    Empty,
+}
+
+impl fmt::Display for ChainError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "`chain` is an empty list: name at least one candidate, or use `Chain::asked` to call what each request names",
+        )
+    }
+}
+
+impl std::error::Error for ChainError {}
+
+/// Who may answer, in order. Cheap to clone.
+#[derive(Clone)]
+pub struct Chain {
+    candidates: Arc<[Candidate]>,
+    upstream: Arc<str>,
+    asked: AskedModel,
+    moves_on_refusal: bool,
+    server_side: bool,
+    capabilities: Option<Arc<dyn Capabilities>>,
+}
+
+impl Chain {
+    /// These candidates, in this order.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none.
+    pub fn new(candidates: impl IntoIterator<Item = Candidate>) -> Result<Self, ChainError> {
+        let candidates: Arc<[Candidate]> = candidates.into_iter().collect();
+        let upstream = candidates
+            .first()
+            .ok_or(ChainError::Empty)?
+            .upstream()
+            .into();
+        Ok(Self {
+            candidates,
+            ..Self::asked(upstream)
+        })
+    }
+
+    /// No fixed candidates: each request's own model, at this upstream.
+    #[must_use]
+    pub fn asked(upstream: Arc<str>) -> Self {
+        Self {
+            candidates: Arc::new([]),
+            upstream,
+            asked: AskedModel::First,
+            moves_on_refusal: false,
+            server_side: false,
+            capabilities: None,
+        }
+    }
+
+    /// What to do with the model that the request names itself.
+    #[must_use]
+    pub const fn asked_model(mut self, asked: AskedModel) -> Self {
+        self.asked = asked;
+        self
+    }
+
+    /// Whether another candidate may answer what one has refused on moderation or policy. Off by default.
+    #[must_use]
+    pub const fn moves_on_refusal(mut self, moves: bool) -> Self {
+        self.moves_on_refusal = moves;
+        self
+    }
+
+    /// Whether the next candidates of the same upstream go along as its own fallback list, three models in all: it saves a
+    /// round trip where the router is well and a model is not. Off by default, since the router then says less of what
+    /// failed.
+    #[must_use]
+    pub const fn server_side(mut self, on: bool) -> Self {
+        self.server_side = on;
+        self
+    }
+
+    /// Passes over candidates that cannot take a request.
+    #[must_use]
+    pub fn capabilities(mut self, capabilities: Arc<dyn Capabilities>) -> Self {
+        self.capabilities = Some(capabilities);
+        self
+    }
+
+    /// The fixed candidates, in order.
+    #[must_use]
+    pub fn candidates(&self) -> &[Candidate] {
+        &self.candidates
+    }
+
+    /// Where a request's own model is asked for.
+    #[must_use]
+    pub fn upstream(&self) -> &str {
+        &self.upstream
+    }
+
+    pub(super) const fn may_move_on_refusal(&self) -> bool {
+        self.moves_on_refusal
+    }
+
+    pub(super) const fn is_server_side(&self) -> bool {
+        self.server_side
+    }
+
+    pub(super) fn takes_asked_model(&self) -> bool {
+        self.asked == AskedModel::First
+    }
+
+    pub(super) const fn has_capabilities(&self) -> bool {
+        self.capabilities.is_some()
+    }
+
+    pub(super) fn capability(&self, candidate: &Candidate) -> Option<Capability> {
+        self.capabilities.as_ref()?.capability(candidate)
+    }
+}
+
+impl fmt::Debug for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chain")
+            .field("candidates", &self.candidates)
+            .field("upstream", &self.upstream)
+            .field("asked", &self.asked)
+            .field("moves_on_refusal", &self.moves_on_refusal)
+            .field("server_side", &self.server_side)
+            .field("capabilities", &self.capabilities.is_some())
+            .finish()
+    }
+}
+
+impl fmt::Display for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.asked == AskedModel::First {
+            write!(f, "the request's own model at {}", self.upstream)?;
+        }
+        for (index, candidate) in self.candidates.iter().enumerate() {
+            let arrow = if index > 0 || self.asked == AskedModel::First {
+                ", then "
+            } else {
+                ""
+            };
+            write!(f, "{arrow}{candidate}")?;
+        }
+        Ok(())
+    }
+}

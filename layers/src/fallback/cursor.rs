@@ -1,0 +1,167 @@
+use super::Chain;
+use crate::{Candidate, Failure, FailureKind, FallbackAdvice, LlmRequest, Needs, Scope};
+
+/// Where one call stands in the chain, and whom it may no longer ask.
+pub(super) struct Cursor {
+    chain: Chain,
+    /// The request's own model, while it has not had its turn.
+    asked: Option<Candidate>,
+    /// The same, to be skipped where the chain names it again.
+    first: Option<Candidate>,
+    next: usize,
+    needs: Option<Needs>,
+    bans: Vec<Ban>,
+}
+
+/// Whom a failure rules out.
+#[derive(Debug)]
+enum Ban {
+    Pool(Candidate),
+    Upstream(Candidate),
+    ContextUpTo(u64),
+    PriceFrom(u64),
+    /// The router has tried it by itself.
+    Tried(Candidate),
+}
+
+/// Why a candidate is passed over.
+type Reason = String;
+
+impl Cursor {
+    pub(super) fn new<R: LlmRequest>(chain: &Chain, request: &R) -> Self {
+        let asked = request
+            .model()
+            .filter(|_| chain.takes_asked_model())
+            .and_then(|model| {
+                let known = chain
+                    .candidates()
+                    .iter()
+                    .find(|candidate| candidate.model() == model);
+                known
+                    .cloned()
+                    .or_else(|| Candidate::new(chain.upstream(), model).ok())
+            });
+        let needs = chain.has_capabilities().then(|| request.needs());
+        Self {
+            chain: chain.clone(),
+            first: asked.clone(),
+            asked,
+            next: 0,
+            needs,
+            bans: Vec::new(),
+        }
+    }
+
+    /// The next candidate that may be asked; those passed over are reported.
+    pub(super) fn advance(
+        &mut self,
+        mut passed_over: impl FnMut(&Candidate, Reason),
+    ) -> Option<Candidate> {
+        loop {
+            let candidate = self.step()?;
+            match self.reason_against(&candidate) {
+                None => return Some(candidate),
+                Some(reason) => passed_over(&candidate, reason),
+            }
+        }
+    }
+
+    /// The candidates that may still be asked after this one, as far as is known now.
+    pub(super) fn rest(&self) -> impl Iterator<Item = &Candidate> {
+        let rest = self
+            .chain
+            .candidates()
+            .get(self.next..)
+            .unwrap_or_default()
+            .iter();
+        rest.filter(|candidate| {
+            self.first.as_ref() != Some(*candidate) && self.reason_against(candidate).is_none()
+        })
+    }
+
+    pub(super) const fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    fn step(&mut self) -> Option<Candidate> {
+        if let Some(asked) = self.asked.take() {
+            return Some(asked);
+        }
+        loop {
+            let candidate = self.chain.candidates().get(self.next)?;
+            self.next += 1;
+            if self.first.as_ref() != Some(candidate) {
+                return Some(candidate.clone());
+            }
+        }
+    }
+
+    /// What a failure rules out; `false` where nobody else may answer.
+    pub(super) fn learn<E: Failure>(
+        &mut self,
+        error: &E,
+        failed: &Candidate,
+        along: &[Candidate],
+    ) -> bool {
+        let known = self.chain.capability(failed);
+        match error.kind().advice().fall_back {
+            FallbackAdvice::Never => return false,
+            FallbackAdvice::IfRouteAllows if !self.chain.may_move_on_refusal() => return false,
+            FallbackAdvice::Any | FallbackAdvice::IfRouteAllows => {}
+            FallbackAdvice::OtherPool => self.bans.push(Ban::Pool(failed.clone())),
+            FallbackAdvice::OtherUpstream => self.bans.push(Ban::Upstream(failed.clone())),
+            FallbackAdvice::LargerContext => {
+                self.bans.extend(
+                    known
+                        .and_then(|known| known.context_length)
+                        .map(Ban::ContextUpTo),
+                );
+            }
+            FallbackAdvice::Cheaper => self
+                .bans
+                .extend(known.and_then(|known| known.price).map(Ban::PriceFrom)),
+        }
+        match error.scope() {
+            Scope::Candidate => {}
+            Scope::Pool => self.bans.push(Ban::Pool(failed.clone())),
+            Scope::Upstream => self.bans.push(Ban::Upstream(failed.clone())),
+        }
+        // Where the router answered, it has tried the list that went along; where it did not, nobody has.
+        let reached = !matches!(
+            error.kind(),
+            FailureKind::Connect | FailureKind::Reset | FailureKind::Timeout(_)
+        );
+        if reached {
+            self.bans.extend(along.iter().cloned().map(Ban::Tried));
+        }
+        true
+    }
+
+    fn reason_against(&self, candidate: &Candidate) -> Option<Reason> {
+        let known = self.chain.capability(candidate);
+        if let Some(reason) = self
+            .needs
+            .as_ref()
+            .and_then(|needs| known.as_ref()?.lacks(needs))
+        {
+            return Some(reason);
+        }
+        self.bans.iter().find_map(|ban| match ban {
+            Ban::Pool(failed) if candidate.pool() == failed.pool() => {
+                Some(format!("paid from the same pool as {}", failed.model()))
+            }
+            Ban::Upstream(failed) if candidate.upstream() == failed.upstream() => {
+                Some(format!("{} takes the same key", failed.upstream()))
+            }
+            Ban::ContextUpTo(context) => {
+                let own = known.as_ref()?.context_length?;
+                (own <= *context).then(|| format!("its context of {own} is no larger"))
+            }
+            Ban::PriceFrom(price) => {
+                (known.as_ref()?.price? >= *price).then(|| "it is no cheaper".to_owned())
+            }
+            Ban::Tried(tried) if candidate == tried => Some("the router has tried it".to_owned()),
+            Ban::Pool(_) | Ban::Upstream(_) | Ban::Tried(_) => None,
+        })
+    }
+}

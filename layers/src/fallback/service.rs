@@ -1,0 +1,44 @@
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use tower_service::Service;
+
+use super::{Chain, FallbackFuture, cursor::Cursor};
+use crate::{Failure, LayerError, LlmRequest, macros::inner_accessors};
+
+/// The service of [`FallbackLayer`](super::FallbackLayer).
+#[derive(Debug, Clone)]
+pub struct Fallback<S> {
+    pub(super) inner: S,
+    pub(super) chain: Chain,
+}
+
+impl<S> Fallback<S> {
+    inner_accessors!();
+
+    /// The chain it moves along.
+    pub const fn chain(&self) -> &Chain {
+        &self.chain
+    }
+}
+
+impl<S, R, B> Service<Request<R>> for Fallback<S>
+where
+    S: Service<Request<R>, Response = Response<B>> + Clone,
+    S::Error: Failure + From<LayerError>,
+    R: LlmRequest,
+{
+    type Response = Response<B>;
+    type Error = S::Error;
+    type Future = FallbackFuture<S, R>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<R>) -> Self::Future {
+        let opened = request.body_mut().call_mut().open();
+        let cursor = Cursor::new(&self.chain, request.body());
+        FallbackFuture::start(&mut self.inner, request, cursor, opened)
+    }
+}

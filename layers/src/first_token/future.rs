@@ -1,0 +1,121 @@
+use std::{
+    collections::VecDeque,
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::{Response, response::Parts};
+use http_body::Body;
+use pin_project::pin_project;
+
+use super::FirstTokenBody;
+use crate::{Frame, LayerError, Stage};
+
+/// Frames held at most before the answer begins. Real upstreams send one or two role-only chunks; the bound keeps a
+/// broken one from filling memory.
+pub const MOST_HELD: usize = 256;
+
+/// The future of [`FirstToken`](super::FirstToken).
+#[pin_project]
+pub struct FirstTokenFuture<F, B: Body> {
+    #[pin]
+    response: F,
+    holding: Option<Holding<B>>,
+}
+
+/// A response whose answer has not begun.
+struct Holding<B: Body> {
+    parts: Parts,
+    body: B,
+    held: VecDeque<B::Data>,
+}
+
+impl<F, B: Body> FirstTokenFuture<F, B> {
+    pub(super) const fn new(response: F) -> Self {
+        Self {
+            response,
+            holding: None,
+        }
+    }
+}
+
+impl<F, B: Body> fmt::Debug for FirstTokenFuture<F, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let held = self.holding.as_ref().map(|holding| holding.held.len());
+        f.debug_struct("FirstTokenFuture")
+            .field("held", &held)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<F, B> Future for FirstTokenFuture<F, B>
+where
+    F: Future<Output = Result<Response<B>, B::Error>>,
+    B: Body + Unpin,
+    B::Data: Frame,
+    B::Error: From<LayerError>,
+{
+    type Output = Result<Response<FirstTokenBody<B>>, B::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if this.holding.is_none() {
+            let (parts, body) = ready!(this.response.poll(cx))?.into_parts();
+            *this.holding = Some(Holding {
+                parts,
+                body,
+                held: VecDeque::new(),
+            });
+        }
+        let begun = match this.holding.as_mut() {
+            Some(holding) => ready!(holding.poll_begin(cx)),
+            None => return Poll::Pending,
+        };
+        // On failure this drops the body, and so the connection, before anyone tries again.
+        let holding = this.holding.take();
+        begun?;
+        match holding {
+            Some(Holding { parts, body, held }) => Poll::Ready(Ok(Response::from_parts(
+                parts,
+                FirstTokenBody::new(held, body),
+            ))),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<B> Holding<B>
+where
+    B: Body + Unpin,
+    B::Data: Frame,
+    B::Error: From<LayerError>,
+{
+    fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), B::Error>> {
+        loop {
+            let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)) else {
+                return Poll::Ready(Err(LayerError::Empty.into()));
+            };
+            // Trailers before any content say nothing that a caller could use.
+            let Ok(data) = frame?.into_data() else {
+                continue;
+            };
+            match data.stage() {
+                Stage::KeepAlive => {}
+                Stage::Content | Stage::Finish => {
+                    self.held.push_back(data);
+                    return Poll::Ready(Ok(()));
+                }
+                Stage::Preamble | Stage::Trailer => {
+                    if self.held.len() >= MOST_HELD {
+                        return Poll::Ready(Err(
+                            LayerError::NeverBegan { frames: MOST_HELD }.into()
+                        ));
+                    }
+                    self.held.push_back(data);
+                }
+            }
+        }
+    }
+}

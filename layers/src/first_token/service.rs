@@ -1,0 +1,37 @@
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use tower_service::Service;
+
+use super::{FirstTokenBody, FirstTokenFuture};
+use crate::{Frame, LayerError, macros::inner_accessors};
+
+/// The service of [`FirstTokenLayer`](super::FirstTokenLayer).
+#[derive(Debug, Clone)]
+pub struct FirstToken<S> {
+    pub(super) inner: S,
+}
+
+impl<S> FirstToken<S> {
+    inner_accessors!();
+}
+
+impl<S, R, B> Service<Request<R>> for FirstToken<S>
+where
+    S: Service<Request<R>, Response = Response<B>>,
+    S::Error: From<LayerError>,
+    B: http_body::Body<Error = S::Error> + Unpin,
+    B::Data: Frame,
+{
+    type Response = Response<FirstTokenBody<B>>;
+    type Error = S::Error;
+    type Future = FirstTokenFuture<S::Future, B>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<R>) -> Self::Future {
+        FirstTokenFuture::new(self.inner.call(request))
+    }
+}

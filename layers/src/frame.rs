@@ -1,0 +1,37 @@
+//! What a layer knows of one piece of an answer.
+
+/// How far along the answer one frame is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stage {
+    /// A sign of life without content, such as an SSE comment. It proves that the connection lives; it never counts
+    /// as the first token.
+    KeepAlive,
+    /// Part of the answer's envelope, but nothing to show: a role-only chunk, a blank delta.
+    Preamble,
+    /// Something to show: text, reasoning, a tool call, a refusal.
+    Content,
+    /// The end of the answer without further content.
+    Finish,
+    /// What follows the end: usage, metadata.
+    Trailer,
+}
+
+impl Stage {
+    /// Whether the answer has begun with this frame.
+    #[must_use]
+    pub const fn begins_answer(self) -> bool {
+        matches!(self, Self::Content | Self::Finish)
+    }
+}
+
+/// One piece of an answer. A plain answer is one frame; a streamed one is a frame an event.
+pub trait Frame {
+    /// How far along the answer this frame is.
+    fn stage(&self) -> Stage;
+
+    /// Roughly how many tokens this frame carries; for the pace floor and for estimates, never for a bill.
+    fn tokens(&self) -> u32 {
+        u32::from(matches!(self.stage(), Stage::Content))
+    }
+}

@@ -1,0 +1,23 @@
+//! What every service here offers beside `call`.
+
+/// Access to the wrapped service.
+macro_rules! inner_accessors {
+    () => {
+        /// The wrapped service.
+        pub const fn get_ref(&self) -> &S {
+            &self.inner
+        }
+
+        /// The wrapped service, to be changed.
+        pub const fn get_mut(&mut self) -> &mut S {
+            &mut self.inner
+        }
+
+        /// Takes the wrapped service out.
+        pub fn into_inner(self) -> S {
+            self.inner
+        }
+    };
+}
+
+pub(crate) use inner_accessors;

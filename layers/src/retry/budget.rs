@@ -1,0 +1,142 @@
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::time::Instant;
+
+/// One whole retry, in the unit the budget counts in.
+const RETRY: f64 = 1.0;
+
+/// How many retries the process may make: a share of its calls, and a floor for quiet times.
+///
+/// A token bucket. Each call puts in `ratio` of a retry, time puts in `floor` retries a second, each retry takes one out.
+/// It holds at most ten seconds' worth of the floor, or ten retries, so that a quiet hour does not pay for a storm.
+/// Clones share the bucket: give the same one to every stack of the process.
+#[derive(Debug, Clone)]
+pub struct RetryBudget {
+    bucket: Arc<Mutex<Bucket>>,
+    ratio: f64,
+    floor: f64,
+    most: f64,
+}
+
+#[derive(Debug)]
+struct Bucket {
+    retries: f64,
+    filled: Option<Instant>,
+}
+
+impl RetryBudget {
+    /// Retries up to `ratio` of the calls (0.2 is 20 %), and `floor` retries a second besides.
+    ///
+    /// Numbers below zero, or none at all, count as zero.
+    #[must_use]
+    pub fn new(ratio: f64, floor: f64) -> Self {
+        let (ratio, floor) = (ratio.max(0.0), floor.max(0.0));
+        let most = if ratio + floor > 0.0 {
+            (floor * 10.0).max(10.0)
+        } else {
+            0.0
+        };
+        Self {
+            bucket: Arc::new(Mutex::new(Bucket {
+                retries: floor.min(most),
+                filled: None,
+            })),
+            ratio,
+            floor,
+            most,
+        }
+    }
+
+    /// The share of calls that may be retried.
+    #[must_use]
+    pub const fn ratio(&self) -> f64 {
+        self.ratio
+    }
+
+    /// Retries a second that are allowed besides.
+    #[must_use]
+    pub const fn floor(&self) -> f64 {
+        self.floor
+    }
+
+    /// Retries that may be made now.
+    #[must_use]
+    pub fn left(&self) -> f64 {
+        self.with(|bucket| bucket.retries)
+    }
+
+    /// A call begins.
+    pub fn deposit(&self) {
+        // No look at the clock on the way of a call that goes well.
+        let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
+        bucket.retries = (bucket.retries + self.ratio).min(self.most);
+    }
+
+    /// A retry wants to begin; `false` where the budget is spent.
+    #[must_use]
+    pub fn withdraw(&self) -> bool {
+        self.with(|bucket| {
+            let enough = bucket.retries >= RETRY;
+            if enough {
+                bucket.retries -= RETRY;
+            }
+            enough
+        })
+    }
+
+    fn with<T>(&self, then: impl FnOnce(&mut Bucket) -> T) -> T {
+        let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let since = bucket.filled.map_or(0.0, |filled| {
+            now.saturating_duration_since(filled).as_secs_f64()
+        });
+        bucket.filled = Some(now);
+        bucket.retries = since.mul_add(self.floor, bucket.retries).min(self.most);
+        then(&mut bucket)
+    }
+}
+
+impl Default for RetryBudget {
+    /// 20 % of the calls, and ten retries a second: the numbers that Finagle made common.
+    fn default() -> Self {
+        Self::new(0.2, 10.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_amplifies_by_no_more_than_the_ratio() {
+        let budget = RetryBudget::new(0.2, 0.0);
+        let calls = 10_000;
+        let retries = (0..calls)
+            .filter(|_| {
+                budget.deposit();
+                budget.withdraw()
+            })
+            .count();
+        assert!((1_990..=2_000).contains(&retries), "{retries}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_floor_refills_with_time_and_is_bounded() {
+        let budget = RetryBudget::new(0.0, 2.0);
+        assert!(budget.withdraw() && budget.withdraw() && !budget.withdraw());
+        tokio::time::advance(Duration::from_millis(500)).await;
+        assert!(budget.withdraw() && !budget.withdraw());
+        tokio::time::advance(Duration::from_secs(3600)).await;
+        assert_eq!((0..100).filter(|_| budget.withdraw()).count(), 20);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn zero_is_never() {
+        let budget = RetryBudget::new(-1.0, f64::NAN);
+        budget.deposit();
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert!(!budget.withdraw());
+    }
+}

@@ -1,0 +1,95 @@
+use std::time::Duration;
+
+use super::{RetryPolicy, policy::FEWEST_TOKENS};
+use crate::{Failure, LlmRequest, RetryAdvice, error::Seconds};
+
+/// What to do after a failure.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// Again, after this long.
+    Again(Duration),
+    /// Not again; a reason where the failure itself is none.
+    GiveUp(Option<String>),
+}
+
+/// What one call has behind it on this candidate.
+pub(super) struct History<'a, D> {
+    pub(super) policy: &'a RetryPolicy,
+    pub(super) attempts: u32,
+    pub(super) delays: &'a mut D,
+}
+
+impl<D: Iterator<Item = Duration>> History<'_, D> {
+    /// Decides, and fits the request to what can be afforded where that is what it takes.
+    pub(super) fn decide<E: Failure, R: LlmRequest>(
+        &mut self,
+        error: &E,
+        request: &mut R,
+    ) -> Decision {
+        if error.is_exhausted() {
+            return Decision::GiveUp(None);
+        }
+        let Some(wait) = self.wait(error, request) else {
+            return Decision::GiveUp(None);
+        };
+        if self.attempts >= self.policy.max_attempts {
+            return Decision::GiveUp(None);
+        }
+        if request.call().attempts_left() == 0 {
+            return Decision::GiveUp(Some("the attempts of this call are spent".to_owned()));
+        }
+        if let Some(left) = request.call().remaining().filter(|left| wait >= *left) {
+            return Decision::GiveUp(Some(format!("past the {} left", Seconds(left))));
+        }
+        if wait > self.policy.max_wait {
+            return Decision::GiveUp(Some(format!(
+                "over the longest wait of {}",
+                Seconds(self.policy.max_wait)
+            )));
+        }
+        if !self.policy.budget.withdraw() {
+            return Decision::GiveUp(Some("the retry budget of the process is spent".to_owned()));
+        }
+        if let Some(tokens) = affordable(error, request) {
+            request.set_max_tokens(tokens);
+        }
+        Decision::Again(wait)
+    }
+
+    /// How long this failure would have to wait; `None` where it may not be repeated.
+    fn wait<E: Failure, R: LlmRequest>(&mut self, error: &E, request: &R) -> Option<Duration> {
+        if error.has_other_key() {
+            return Some(Duration::ZERO);
+        }
+        match error.kind().advice().retry {
+            RetryAdvice::Never | RetryAdvice::OtherKey => None,
+            RetryAdvice::FewerTokens => affordable(error, request).map(|_| Duration::ZERO),
+            RetryAdvice::IfAlone if !(self.policy.retry_silent && request.call().is_alone()) => {
+                None
+            }
+            RetryAdvice::Backoff | RetryAdvice::IfAlone => {
+                let delay = self.delays.next()?;
+                // Never earlier than asked, and not all at once.
+                Some(
+                    error
+                        .retry_after()
+                        .map_or(delay, |hint| hint.saturating_add(delay.min(hint / 10))),
+                )
+            }
+        }
+    }
+}
+
+/// A smaller `max_tokens` that the balance carries, where the failure names one worth trying.
+fn affordable<E: Failure, R: LlmRequest>(error: &E, request: &R) -> Option<u64> {
+    if error.kind().advice().retry != RetryAdvice::FewerTokens {
+        return None;
+    }
+    let tokens = error
+        .affordable_tokens()
+        .filter(|tokens| *tokens >= FEWEST_TOKENS)?;
+    request
+        .max_tokens()
+        .is_none_or(|asked| asked > tokens)
+        .then_some(tokens)
+}

@@ -1,0 +1,175 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use http::{Request, Response};
+use pin_project::pin_project;
+use tokio::time::{Sleep, sleep};
+use tower_service::Service;
+
+use super::{
+    RetryPolicy, Schedule,
+    decision::{Decision, History},
+};
+use crate::{Failure, LlmRequest, call::Opened};
+
+/// The future of [`Retry`](super::Retry).
+#[pin_project]
+pub struct RetryFuture<S, R, M>
+where
+    S: Service<Request<R>>,
+    M: Schedule,
+{
+    #[pin]
+    state: State<S::Future>,
+    /// The request for the next attempt, while there may be one.
+    again: Option<Request<R>>,
+    service: S,
+    shared: Arc<(RetryPolicy, M)>,
+    delays: Option<M::Delays>,
+    attempts: u32,
+    opened: Opened,
+}
+
+#[pin_project(project = StateProjection)]
+enum State<F> {
+    Calling(#[pin] F),
+    Waiting(#[pin] Sleep),
+    Readying,
+}
+
+impl<S, R, M> RetryFuture<S, R, M>
+where
+    S: Service<Request<R>>,
+    M: Schedule,
+{
+    pub(super) const fn new(
+        first: S::Future,
+        again: Option<Request<R>>,
+        service: S,
+        shared: Arc<(RetryPolicy, M)>,
+        opened: Opened,
+    ) -> Self {
+        Self {
+            state: State::Calling(first),
+            again,
+            service,
+            shared,
+            delays: None,
+            attempts: 1,
+            opened,
+        }
+    }
+}
+
+impl<S, R, M> fmt::Debug for RetryFuture<S, R, M>
+where
+    S: Service<Request<R>>,
+    M: Schedule,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RetryFuture")
+            .field("attempts", &self.attempts)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S, R, M, B> Future for RetryFuture<S, R, M>
+where
+    S: Service<Request<R>, Response = Response<B>>,
+    S::Error: Failure,
+    M: Schedule,
+    R: LlmRequest,
+{
+    type Output = Result<Response<B>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            match this.state.as_mut().project() {
+                StateProjection::Calling(future) => {
+                    let error = match ready!(future.poll(cx)) {
+                        Ok(response) => return Poll::Ready(this.opened.publish(Ok(response))),
+                        Err(error) => error,
+                    };
+                    let Some(request) = this.again.as_mut() else {
+                        return Poll::Ready(this.opened.publish(give_up(error)));
+                    };
+                    let (policy, schedule) = &**this.shared;
+                    let delays = this.delays.get_or_insert_with(|| schedule.delays());
+                    let mut history = History {
+                        policy,
+                        attempts: *this.attempts,
+                        delays,
+                    };
+                    match history.decide(&error, request.body_mut()) {
+                        Decision::Again(wait) => {
+                            note_wait(request.body(), &error, *this.attempts, wait);
+                            this.state.set(State::Waiting(sleep(wait)));
+                        }
+                        Decision::GiveUp(reason) => {
+                            note_end(request.body(), &error, *this.attempts, reason);
+                            return Poll::Ready(this.opened.publish(give_up(error)));
+                        }
+                    }
+                }
+                StateProjection::Waiting(timer) => {
+                    ready!(timer.poll(cx));
+                    this.state.set(State::Readying);
+                }
+                StateProjection::Readying => {
+                    if let Err(error) = ready!(this.service.poll_ready(cx)) {
+                        return Poll::Ready(this.opened.publish(give_up(error)));
+                    }
+                    *this.attempts += 1;
+                    let last = *this.attempts >= this.shared.0.max_attempts;
+                    let next = if last {
+                        this.again.take()
+                    } else {
+                        this.again.clone()
+                    };
+                    // Taken only on the way out; without a request there is nothing left to try.
+                    let Some(request) = next else {
+                        return Poll::Pending;
+                    };
+                    this.state.set(State::Calling(this.service.call(request)));
+                }
+            }
+        }
+    }
+}
+
+/// Given up: nobody outside should try the same again.
+fn give_up<B, E: Failure>(mut error: E) -> Result<Response<B>, E> {
+    error.set_exhausted();
+    Err(error)
+}
+
+fn note_wait<R: LlmRequest, E: Failure>(request: &R, error: &E, attempts: u32, wait: Duration) {
+    tracing::info!(kind = error.kind().as_str(), attempts, ?wait, retry_after = ?error.retry_after(), "retrying");
+    request.call().decided(|line| line.waited = Some(wait));
+}
+
+fn note_end<R: LlmRequest, E: Failure>(
+    request: &R,
+    error: &E,
+    attempts: u32,
+    reason: Option<String>,
+) {
+    tracing::info!(
+        kind = error.kind().as_str(),
+        attempts,
+        reason = reason.as_deref(),
+        "not retrying"
+    );
+    if let Some(reason) = reason {
+        request
+            .call()
+            .decided(|line| line.note = Some(reason.into()));
+    }
+}

@@ -1,0 +1,76 @@
+use std::{sync::Arc, time::Duration};
+
+use tower_layer::Layer;
+
+use super::{Exponential, Retry, RetryBudget, RetryPolicy};
+
+/// Tries the same candidate again. See the [module](self).
+#[derive(Debug, Clone, Default)]
+pub struct RetryLayer<M = Exponential> {
+    policy: RetryPolicy,
+    schedule: M,
+}
+
+impl RetryLayer {
+    /// The default policy and schedule.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl<M> RetryLayer<M> {
+    /// Attempts on one candidate, the first included. At least one; one means no retries.
+    #[must_use]
+    pub fn max_attempts(mut self, attempts: u32) -> Self {
+        self.policy.max_attempts = attempts.max(1);
+        self
+    }
+
+    /// The longest wait for one retry.
+    #[must_use]
+    pub const fn max_wait(mut self, wait: Duration) -> Self {
+        self.policy.max_wait = wait;
+        self
+    }
+
+    /// Whether a silent candidate is tried again where there is no other.
+    #[must_use]
+    pub const fn retry_silent(mut self, retry: bool) -> Self {
+        self.policy.retry_silent = retry;
+        self
+    }
+
+    /// The process-wide ratio: share one over all stacks.
+    #[must_use]
+    pub fn budget(mut self, budget: RetryBudget) -> Self {
+        self.policy.budget = budget;
+        self
+    }
+
+    /// How long to wait where the upstream does not say.
+    #[must_use]
+    pub fn schedule<N>(self, schedule: N) -> RetryLayer<N> {
+        RetryLayer {
+            policy: self.policy,
+            schedule,
+        }
+    }
+
+    /// When a retry is allowed.
+    #[must_use]
+    pub const fn policy(&self) -> &RetryPolicy {
+        &self.policy
+    }
+}
+
+impl<S, M: Clone> Layer<S> for RetryLayer<M> {
+    type Service = Retry<S, M>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Retry {
+            inner,
+            shared: Arc::new((self.policy.clone(), self.schedule.clone())),
+        }
+    }
+}

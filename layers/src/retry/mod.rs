@@ -1,0 +1,55 @@
+//! The same candidate again, backed off, within budgets.
+//!
+//! Whether a failure may be repeated follows from its [kind](crate::FailureKind::advice); how long to wait from the
+//! upstream's own hint, else from a [`Schedule`]: exponential with full jitter by default. Three things bound it:
+//!
+//! * the attempts on one candidate ([`RetryLayer::max_attempts`]);
+//! * the cap on attempts of the whole call ([`AttemptLayer::cap`](crate::attempt::AttemptLayer::cap));
+//! * a process-wide ratio of retries to calls ([`RetryBudget`]), so that an outage is not made worse.
+//!
+//! No wait outlives the call's deadline: where it would, the failure is returned at once, with the hint kept on it.
+//!
+//! # Errors
+//!
+//! The last failure, marked as given up on ([`Failure::is_exhausted`](crate::Failure::is_exhausted)).
+//!
+//! # Cancellation
+//!
+//! Dropping the future drops the attempt, or the wait; nothing is spawned.
+//!
+//! # Example
+//!
+//! ```
+//! use std::time::Duration;
+//! use tower_layer::Layer;
+//! use tower_llm_layers::retry::{Exponential, RetryBudget, RetryLayer};
+//!
+//! # fn wrap<S: Clone>(theirs: S) {
+//! let layer = RetryLayer::new()
+//!     .max_attempts(3)
+//!     .schedule(Exponential::new(Duration::from_millis(200), Duration::from_secs(5)))
+//!     .budget(RetryBudget::new(0.1, 2.0));
+//! let service = layer.layer(theirs);
+//! # }
+//! # wrap(());
+//! ```
+
+#[cfg(feature = "backoff")]
+mod backoff_adapter;
+mod budget;
+mod decision;
+mod future;
+mod layer;
+mod policy;
+mod schedule;
+mod service;
+
+#[cfg(feature = "backoff")]
+#[cfg_attr(docsrs, doc(cfg(feature = "backoff")))]
+pub use backoff_adapter::{BackoffSchedule, Delays as BackoffDelays};
+pub use budget::RetryBudget;
+pub use future::RetryFuture;
+pub use layer::RetryLayer;
+pub use policy::RetryPolicy;
+pub use schedule::{Exponential, ExponentialDelays, Schedule};
+pub use service::Retry;

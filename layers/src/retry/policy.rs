@@ -1,0 +1,33 @@
+use std::time::Duration;
+
+use super::RetryBudget;
+
+/// Fewest tokens worth asking for again: several providers refuse less than 16.
+pub(super) const FEWEST_TOKENS: u64 = 16;
+
+/// When a retry is allowed, apart from how long it waits.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct RetryPolicy {
+    /// Attempts on one candidate, the first included.
+    pub max_attempts: u32,
+    /// The longest wait for one retry; a longer hint means that another candidate should answer.
+    pub max_wait: Duration,
+    /// Whether a silent candidate is tried again where there is no other.
+    pub retry_silent: bool,
+    /// The process-wide ratio.
+    pub budget: RetryBudget,
+}
+
+impl Default for RetryPolicy {
+    /// Two attempts on a candidate: the router behind it has already tried several providers, so another model is worth
+    /// more than a third attempt. A wait of up to 20 s.
+    fn default() -> Self {
+        Self {
+            max_attempts: 2,
+            max_wait: Duration::from_secs(20),
+            retry_silent: false,
+            budget: RetryBudget::default(),
+        }
+    }
+}

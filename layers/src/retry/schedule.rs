@@ -1,0 +1,144 @@
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+/// How long to wait before each retry of a call.
+///
+/// [`delays`](Self::delays) is called at the first failure of a call; the iterator gives one delay a retry, and its end
+/// ends the retries.
+pub trait Schedule {
+    /// The delays of one call.
+    type Delays: Iterator<Item = Duration>;
+
+    /// Starts the delays of one call.
+    fn delays(&self) -> Self::Delays;
+}
+
+/// Delays that double, with full jitter: each is drawn evenly from nothing up to its bound, so that callers who failed
+/// together do not come back together.
+#[derive(Debug, Clone)]
+pub struct Exponential {
+    base: Duration,
+    max: Duration,
+    seed: Option<Arc<AtomicU64>>,
+}
+
+impl Exponential {
+    /// The first bound is `base`; each next one is twice as large, up to `max`.
+    #[must_use]
+    pub const fn new(base: Duration, max: Duration) -> Self {
+        Self {
+            base,
+            max,
+            seed: None,
+        }
+    }
+
+    /// With a fixed seed, so that a test sees the same delays every time.
+    #[must_use]
+    pub fn seeded(mut self, seed: u64) -> Self {
+        self.seed = Some(Arc::new(AtomicU64::new(seed)));
+        self
+    }
+
+    /// The first bound.
+    #[must_use]
+    pub const fn base(&self) -> Duration {
+        self.base
+    }
+
+    /// The largest bound.
+    #[must_use]
+    pub const fn max(&self) -> Duration {
+        self.max
+    }
+}
+
+impl Default for Exponential {
+    /// 250 ms up to 8 s: the router has already tried other providers when it reports a failure, so retries are few
+    /// and spaced.
+    fn default() -> Self {
+        Self::new(Duration::from_millis(250), Duration::from_secs(8))
+    }
+}
+
+impl Schedule for Exponential {
+    type Delays = ExponentialDelays;
+
+    fn delays(&self) -> ExponentialDelays {
+        let random = match &self.seed {
+            Some(seed) => fastrand::Rng::with_seed(seed.fetch_add(1, Ordering::Relaxed)),
+            None => fastrand::Rng::new(),
+        };
+        ExponentialDelays {
+            bound: self.base.min(self.max),
+            max: self.max,
+            random,
+        }
+    }
+}
+
+/// The delays of one call by [`Exponential`]. Never ends.
+#[derive(Debug, Clone)]
+pub struct ExponentialDelays {
+    bound: Duration,
+    max: Duration,
+    random: fastrand::Rng,
+}
+
+impl Iterator for ExponentialDelays {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let bound = self.bound;
+        self.bound = bound.saturating_mul(2).min(self.max);
+        let nanos = u64::try_from(bound.as_nanos()).unwrap_or(u64::MAX);
+        Some(Duration::from_nanos(self.random.u64(0..=nanos)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn every_delay_is_within_its_bound(base in 0u64..10_000, max in 0u64..100_000, seed: u64) {
+            let (base, max) = (Duration::from_millis(base), Duration::from_millis(max));
+            let mut bound = base.min(max);
+            for delay in Exponential::new(base, max).seeded(seed).delays().take(80) {
+                prop_assert!(delay <= bound);
+                bound = bound.saturating_mul(2).min(max);
+            }
+        }
+    }
+
+    #[test]
+    fn jitter_is_full_and_differs_from_call_to_call() {
+        let schedule = Exponential::new(Duration::from_secs(1), Duration::from_secs(1)).seeded(7);
+        let first: Vec<_> = (0..200).filter_map(|_| schedule.delays().next()).collect();
+        assert!(
+            first
+                .iter()
+                .any(|delay| *delay < Duration::from_millis(100))
+        );
+        assert!(
+            first
+                .iter()
+                .any(|delay| *delay > Duration::from_millis(900))
+        );
+        let again = Exponential::new(Duration::from_secs(1), Duration::from_secs(1)).seeded(7);
+        assert_eq!(
+            first,
+            (0..200)
+                .filter_map(|_| again.delays().next())
+                .collect::<Vec<_>>()
+        );
+    }
+}

@@ -1,0 +1,150 @@
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http_body::{Body, Frame as BodyFrame, SizeHint};
+use pin_project::pin_project;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::{Clocks, PaceFloor, future::elapsed};
+use crate::{Frame, LayerError, Phase};
+
+/// The body of [`AttemptTimeout`](super::AttemptTimeout): fails when the stream falls silent or too slow.
+///
+/// Its clocks run only while it waits for the upstream. A frame that is there costs no look at the clock.
+#[pin_project]
+#[derive(Debug)]
+pub struct AttemptTimeoutBody<B> {
+    #[pin]
+    inner: Option<B>,
+    #[pin]
+    timer: Option<Sleep>,
+    clocks: Clocks,
+    /// Since when it has waited without a frame; `None` while frames are read.
+    waiting_since: Option<Instant>,
+    /// Since when it has waited within the present window of the pace floor.
+    window_since: Option<Instant>,
+    /// Time waited before that, and tokens that came, in the present window.
+    window_waited: Duration,
+    window_tokens: u32,
+}
+
+impl<B> AttemptTimeoutBody<B> {
+    pub(super) const fn new(inner: B, clocks: Clocks) -> Self {
+        Self {
+            inner: Some(inner),
+            timer: None,
+            clocks,
+            waiting_since: None,
+            window_since: None,
+            window_waited: Duration::ZERO,
+            window_tokens: 0,
+        }
+    }
+}
+
+impl<B> Body for AttemptTimeoutBody<B>
+where
+    B: Body,
+    B::Data: Frame,
+    B::Error: From<LayerError>,
+{
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<BodyFrame<Self::Data>, Self::Error>>> {
+        let mut this = self.as_mut().project();
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
+            return Poll::Ready(None);
+        };
+        match inner.poll_frame(cx) {
+            Poll::Ready(frame) => {
+                if let (Some(_), Some(Ok(frame))) = (this.clocks.pace, &frame) {
+                    let waited = this
+                        .window_since
+                        .take()
+                        .map_or(Duration::ZERO, |since| since.elapsed());
+                    *this.window_waited = this.window_waited.saturating_add(waited);
+                    let tokens = frame.data_ref().map_or(0, Frame::tokens);
+                    *this.window_tokens = this.window_tokens.saturating_add(tokens);
+                }
+                *this.waiting_since = None;
+                Poll::Ready(frame)
+            }
+            Poll::Pending => self.poll_clocks(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner
+            .as_ref()
+            .map_or_else(SizeHint::default, Body::size_hint)
+    }
+}
+
+impl<B> AttemptTimeoutBody<B>
+where
+    B: Body,
+    B::Error: From<LayerError>,
+{
+    /// Nothing is there: how long has that been so?
+    fn poll_clocks(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<BodyFrame<B::Data>, B::Error>>> {
+        let mut this = self.project();
+        if this.clocks.idle.is_none() && this.clocks.pace.is_none() {
+            return Poll::Pending;
+        }
+        loop {
+            let now = Instant::now();
+            let silent_since = *this.waiting_since.get_or_insert(now);
+            if let Some(idle) = this.clocks.idle.filter(|idle| now >= silent_since + *idle) {
+                this.inner.set(None);
+                return Poll::Ready(Some(Err(elapsed(Phase::Idle, idle))));
+            }
+            let window_since = *this.window_since.get_or_insert(now);
+            let window_end =
+                |pace: PaceFloor| window_since + pace.window.saturating_sub(*this.window_waited);
+            if let Some(pace) = this.clocks.pace.filter(|pace| now >= window_end(*pace)) {
+                if *this.window_tokens < pace.tokens {
+                    this.inner.set(None);
+                    return Poll::Ready(Some(Err(elapsed(Phase::Pace, pace.window))));
+                }
+                *this.window_tokens = 0;
+                *this.window_waited = Duration::ZERO;
+                *this.window_since = Some(now);
+                continue;
+            }
+            let idle_at = this.clocks.idle.map(|idle| silent_since + idle);
+            let pace_at = this.clocks.pace.map(window_end);
+            let Some(at) = idle_at.into_iter().chain(pace_at).min() else {
+                return Poll::Pending;
+            };
+            // One timer, moved only when it fires or is too late: frames do not touch it.
+            match this.timer.as_mut().as_pin_mut() {
+                Some(timer) if timer.deadline() <= at && !timer.is_elapsed() => {}
+                Some(timer) => timer.reset(at),
+                None => this.timer.set(Some(sleep_until(at))),
+            }
+            if this
+                .timer
+                .as_mut()
+                .as_pin_mut()
+                .is_none_or(|timer| timer.poll(cx).is_pending())
+            {
+                return Poll::Pending;
+            }
+        }
+    }
+}

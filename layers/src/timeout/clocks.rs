@@ -1,0 +1,59 @@
+use std::time::Duration;
+
+use crate::Phase;
+
+/// The slowest stream that is still worth waiting for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PaceFloor {
+    /// Tokens that must come within each window.
+    pub tokens: u32,
+    /// The window: time spent waiting for the upstream, not the reader's own.
+    pub window: Duration,
+}
+
+/// The limits of one attempt; `None` is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Clocks {
+    /// From the start of a streamed attempt to its first token.
+    pub first_token: Option<Duration>,
+    /// From the start of a plain attempt to its whole answer.
+    pub answer: Option<Duration>,
+    /// Added to both for the last candidate of a chain.
+    pub last_grace: Duration,
+    /// The longest silence once the answer has begun.
+    pub idle: Option<Duration>,
+    /// The slowest stream; off by default.
+    pub pace: Option<PaceFloor>,
+}
+
+impl Default for Clocks {
+    /// First token 20 s: reasoning models take that long, and a silent one is found in time for another. A plain answer
+    /// 120 s, since nothing shows until it is whole. Grace 20 s. Idle 30 s: keep-alive comments come every few seconds.
+    fn default() -> Self {
+        Self {
+            first_token: Some(Duration::from_secs(20)),
+            answer: Some(Duration::from_secs(120)),
+            last_grace: Duration::from_secs(20),
+            idle: Some(Duration::from_secs(30)),
+            pace: None,
+        }
+    }
+}
+
+impl Clocks {
+    /// Which clock an attempt starts on, and how long it is.
+    pub(super) fn start(&self, streaming: bool, last: bool) -> (Phase, Option<Duration>) {
+        let (phase, limit) = if streaming {
+            (Phase::FirstToken, self.first_token)
+        } else {
+            (Phase::Answer, self.answer)
+        };
+        let grace = if last {
+            self.last_grace
+        } else {
+            Duration::ZERO
+        };
+        (phase, limit.map(|limit| limit.saturating_add(grace)))
+    }
+}

@@ -1,0 +1,82 @@
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use http::Response;
+use pin_project::pin_project;
+use tokio::time::{Sleep, sleep};
+
+use super::{AttemptTimeoutBody, Clocks};
+use crate::{LayerError, Phase};
+
+/// The future of [`AttemptTimeout`](super::AttemptTimeout).
+#[pin_project]
+#[derive(Debug)]
+pub struct AttemptTimeoutFuture<F> {
+    #[pin]
+    inner: Option<F>,
+    #[pin]
+    timer: Option<Sleep>,
+    phase: Phase,
+    limit: Option<Duration>,
+    clocks: Clocks,
+}
+
+impl<F> AttemptTimeoutFuture<F> {
+    pub(super) const fn new(
+        inner: F,
+        (phase, limit): (Phase, Option<Duration>),
+        clocks: Clocks,
+    ) -> Self {
+        Self {
+            inner: Some(inner),
+            timer: None,
+            phase,
+            limit,
+            clocks,
+        }
+    }
+}
+
+/// What a clock that ran out is called.
+pub(super) fn elapsed<E: From<LayerError>>(phase: Phase, limit: Duration) -> E {
+    tracing::debug!(phase = phase.as_str(), ?limit, "attempt timed out");
+    LayerError::Elapsed { phase, limit }.into()
+}
+
+impl<F, B, E> Future for AttemptTimeoutFuture<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    E: From<LayerError>,
+{
+    type Output = Result<Response<AttemptTimeoutBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
+            return Poll::Pending;
+        };
+        if let Poll::Ready(result) = inner.poll(cx) {
+            this.inner.set(None);
+            let clocks = *this.clocks;
+            return Poll::Ready(
+                result.map(|response| response.map(|body| AttemptTimeoutBody::new(body, clocks))),
+            );
+        }
+        let Some(limit) = *this.limit else {
+            return Poll::Pending;
+        };
+        if this.timer.is_none() {
+            // Counted from the first poll, which follows `call` at once in every layer here.
+            this.timer.set(Some(sleep(limit)));
+        }
+        if let Some(timer) = this.timer.as_mut().as_pin_mut() {
+            ready!(timer.poll(cx));
+        }
+        this.inner.set(None);
+        Poll::Ready(Err(elapsed(*this.phase, limit)))
+    }
+}

@@ -1,0 +1,48 @@
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use tower_service::Service;
+
+use super::{AttemptTimeoutBody, AttemptTimeoutFuture, Clocks};
+use crate::{Frame, LayerError, LlmRequest, macros::inner_accessors};
+
+/// The service of [`AttemptTimeoutLayer`](super::AttemptTimeoutLayer).
+#[derive(Debug, Clone)]
+pub struct AttemptTimeout<S> {
+    pub(super) inner: S,
+    pub(super) clocks: Clocks,
+}
+
+impl<S> AttemptTimeout<S> {
+    inner_accessors!();
+
+    /// The limits of one attempt.
+    pub const fn clocks(&self) -> &Clocks {
+        &self.clocks
+    }
+}
+
+impl<S, R, B> Service<Request<R>> for AttemptTimeout<S>
+where
+    S: Service<Request<R>, Response = Response<B>>,
+    S::Error: From<LayerError>,
+    R: LlmRequest,
+    B: http_body::Body<Error = S::Error>,
+    B::Data: Frame,
+{
+    type Response = Response<AttemptTimeoutBody<B>>;
+    type Error = S::Error;
+    type Future = AttemptTimeoutFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<R>) -> Self::Future {
+        let body = request.body();
+        let start = self
+            .clocks
+            .start(body.is_streaming(), body.call().is_last());
+        AttemptTimeoutFuture::new(self.inner.call(request), start, self.clocks)
+    }
+}
