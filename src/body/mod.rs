@@ -1,0 +1,116 @@
+//! The body of an answer: frames out of bytes.
+
+mod plain;
+mod reading;
+mod stream;
+mod wire;
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+
+use crate::{ChatFrame, Error};
+
+pub use self::plain::Judge;
+use self::{plain::PlainBody, stream::StreamBody, wire::Wire};
+
+/// The body of an answer.
+///
+/// Yields [`ChatFrame`]s as they come. It never ends as if whole when the upstream's stream was cut, garbled or empty: then the
+/// last item is an error. Dropping it closes the upstream connection.
+pub struct ChatBody(Kind);
+
+enum Kind {
+    Stream(Box<StreamBody>),
+    Plain(PlainBody),
+    Frames(VecDeque<Result<ChatFrame, Error>>),
+}
+
+impl ChatBody {
+    pub(crate) fn of_response(body: reqwest::Body, headers: &HeaderMap, judge: Judge, is_stream: bool) -> Self {
+        Self::reading(Wire::Reqwest(body), headers.clone(), judge, is_stream)
+    }
+
+    fn reading(wire: Wire, headers: HeaderMap, judge: Judge, is_stream: bool) -> Self {
+        Self(if is_stream {
+            Kind::Stream(Box::new(StreamBody::new(wire, headers)))
+        } else {
+            Kind::Plain(PlainBody::new(wire, headers, judge))
+        })
+    }
+
+    /// Reads a stream of server-sent events from bytes of your own transport.
+    pub fn from_event_stream<B>(body: B) -> Self
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        Self::reading(Wire::boxed(body), HeaderMap::new(), Judge::Chat, true)
+    }
+
+    /// Reads a plain answer from bytes of your own transport.
+    pub fn from_plain<B>(body: B) -> Self
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        Self::reading(Wire::boxed(body), HeaderMap::new(), Judge::Chat, false)
+    }
+
+    /// Frames that are there already.
+    pub fn from_frames(frames: impl IntoIterator<Item = Result<ChatFrame, Error>>) -> Self {
+        Self(Kind::Frames(frames.into_iter().collect()))
+    }
+}
+
+impl Default for ChatBody {
+    fn default() -> Self {
+        Self::from_frames([])
+    }
+}
+
+impl fmt::Debug for ChatBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &self.0 {
+            Kind::Stream(_) => "ChatBody(stream)",
+            Kind::Plain(_) => "ChatBody(plain)",
+            Kind::Frames(_) => "ChatBody(frames)",
+        })
+    }
+}
+
+impl Body for ChatBody {
+    type Data = ChatFrame;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let frame = match &mut self.0 {
+            Kind::Stream(stream) => stream.poll_next(cx),
+            Kind::Plain(plain) => plain.poll_next(cx),
+            Kind::Frames(frames) => Poll::Ready(frames.pop_front()),
+        };
+        frame.map_ok(Frame::data)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Kind::Stream(stream) => stream.is_ended(),
+            Kind::Plain(plain) => plain.is_ended(),
+            Kind::Frames(frames) => frames.is_empty(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::default()
+    }
+}

@@ -1,0 +1,96 @@
+//! A plain answer: all of it, or an error.
+
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use tower_llm_layers::{Frame, Stage};
+
+use super::{reading, wire::Wire};
+use crate::{ChatFrame, Error, FailureKind, frame::Form};
+
+/// The largest plain answer that is read: images come inside as base64, tens of megabytes at most.
+const LARGEST: usize = 256 * 1024 * 1024;
+
+/// What a whole answer must have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Judge {
+    /// A chat answer: something to show, or an honest end.
+    Chat,
+    /// Any JSON without an error in it, such as embeddings.
+    Json,
+}
+
+/// Reads a plain answer to its end, and yields it as one frame.
+pub(super) struct PlainBody {
+    wire: Option<Wire>,
+    headers: HeaderMap,
+    judge: Judge,
+    first: Bytes,
+    rest: BytesMut,
+}
+
+impl PlainBody {
+    pub(super) fn new(wire: Wire, headers: HeaderMap, judge: Judge) -> Self {
+        Self { wire: Some(wire), headers, judge, first: Bytes::new(), rest: BytesMut::new() }
+    }
+
+    pub(super) const fn is_ended(&self) -> bool {
+        self.wire.is_none()
+    }
+
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<ChatFrame, Error>>> {
+        while let Some(wire) = &mut self.wire {
+            let result = match ready!(wire.poll_bytes(cx)) {
+                Some(Ok(bytes)) => match self.keep(bytes) {
+                    Ok(()) => continue,
+                    Err(error) => Err(error),
+                },
+                Some(Err(cause)) => Err(Error::caused(
+                    FailureKind::Reset,
+                    "the connection broke before the answer was whole",
+                    cause,
+                )),
+                None => self.whole(),
+            };
+            self.wire = None;
+            return Poll::Ready(Some(result));
+        }
+        Poll::Ready(None)
+    }
+
+    /// One piece needs no copy; more are put together.
+    fn keep(&mut self, bytes: Bytes) -> Result<(), Error> {
+        if self.first.len() + self.rest.len() + bytes.len() > LARGEST {
+            let message = format!("the answer is over {} MiB: ask for less in one call", LARGEST / (1024 * 1024));
+            return Err(Error::new(FailureKind::Malformed, message));
+        }
+        if self.first.is_empty() && self.rest.is_empty() {
+            self.first = bytes;
+        } else {
+            if self.rest.is_empty() {
+                self.rest.extend_from_slice(&std::mem::take(&mut self.first));
+            }
+            self.rest.extend_from_slice(&bytes);
+        }
+        Ok(())
+    }
+
+    fn whole(&mut self) -> Result<ChatFrame, Error> {
+        let bytes = if self.rest.is_empty() {
+            std::mem::take(&mut self.first)
+        } else {
+            std::mem::take(&mut self.rest).freeze()
+        };
+        let frame = reading::read(bytes, Form::Answer, &self.headers)?.frame;
+        match self.judge {
+            Judge::Chat if frame.stage().begins_answer() => Ok(frame),
+            Judge::Chat => Err(Error::new(FailureKind::Empty, "the answer is empty")),
+            Judge::Json => {
+                let has_usage = frame.has_usage();
+                Ok(ChatFrame::new(frame.into(), Form::Answer, Stage::Content, has_usage))
+            }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! A streamed answer: events as they come, and an honest end.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use http::HeaderMap;
+use tokio::time::{Sleep, sleep};
+use tower_llm_layers::Frame;
+
+use super::{reading, wire::Wire};
+use crate::{
+    ChatFrame, Error, FailureKind,
+    frame::Form,
+    sse::{SseDecoder, SseItem},
+};
+
+/// How long to wait for the usage after the answer's finish.
+const WAIT_FOR_USAGE: Duration = Duration::from_secs(5);
+/// How long to wait for `[DONE]` after the usage.
+const WAIT_FOR_DONE: Duration = Duration::from_millis(500);
+/// How long to wait for the connection's own end after `[DONE]`: read to its end, it can be used again.
+const WAIT_FOR_CLOSE: Duration = Duration::from_millis(20);
+
+/// Reads a stream of events.
+///
+/// Whole is a stream that said `[DONE]`, or whose only choice said why it finished. Everything else that ends is an error.
+pub(super) struct StreamBody {
+    wire: Option<Wire>,
+    decoder: SseDecoder,
+    headers: HeaderMap,
+    progress: Progress,
+    /// Runs after the finish only.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+#[derive(Default)]
+struct Progress {
+    began: bool,
+    finished: bool,
+    several: bool,
+    usage: bool,
+    done: bool,
+    generation_id: Option<String>,
+}
+
+impl StreamBody {
+    pub(super) fn new(wire: Wire, headers: HeaderMap) -> Self {
+        let generation_id = headers.get("x-generation-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
+        let progress = Progress { generation_id, ..Progress::default() };
+        Self { wire: Some(wire), decoder: SseDecoder::new(), headers, progress, timer: None }
+    }
+
+    pub(super) const fn is_ended(&self) -> bool {
+        self.wire.is_none()
+    }
+
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<ChatFrame, Error>>> {
+        while self.wire.is_some() {
+            let next = match self.decoder.next_item() {
+                Ok(Some(item)) => match self.take(item) {
+                    Ok(Some(frame)) => return Poll::Ready(Some(Ok(frame))),
+                    Ok(None) => continue,
+                    Err(error) => Err(error),
+                },
+                Ok(None) => match ready!(self.poll_more(cx)) {
+                    Some(Ok(())) => continue,
+                    Some(Err(error)) => Err(error),
+                    None => Ok(()),
+                },
+                Err(error) => Err(Error::caused(self.broken(FailureKind::Malformed), error.to_string(), error)),
+            };
+            // Whichever way it ends, the connection goes now.
+            self.wire = None;
+            return Poll::Ready(
+                next.err().map(|error| Err(error.of_generation(self.progress.generation_id.as_deref()))),
+            );
+        }
+        Poll::Ready(None)
+    }
+
+    /// One item of the stream; nothing to yield for those that only say where we are.
+    fn take(&mut self, item: SseItem) -> Result<Option<ChatFrame>, Error> {
+        match item {
+            SseItem::Comment => Ok(Some(ChatFrame::keep_alive())),
+            SseItem::Done => {
+                self.progress.done = true;
+                self.timer = None;
+                Ok(None)
+            }
+            // Nothing counts after the end.
+            SseItem::Event(_) if self.progress.done => Ok(None),
+            SseItem::Event(event) => {
+                let reading = reading::read(event.data, Form::Chunk, &self.headers)?;
+                let progress = &mut self.progress;
+                progress.began |= reading.frame.stage().begins_answer();
+                progress.several |= reading.several;
+                progress.usage |= reading.frame.has_usage();
+                if reading.finished || reading.frame.has_usage() {
+                    progress.finished |= reading.finished;
+                    self.timer = None;
+                }
+                Ok(Some(reading.frame))
+            }
+        }
+    }
+
+    /// More bytes; `None` at an end that is whole.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(), Error>>> {
+        let Some(wire) = &mut self.wire else { return Poll::Ready(None) };
+        match wire.poll_bytes(cx) {
+            Poll::Ready(Some(Ok(bytes))) => {
+                self.decoder.push(bytes);
+                Poll::Ready(Some(Ok(())))
+            }
+            Poll::Ready(Some(Err(cause))) => Poll::Ready(self.ended(Some(cause)).err().map(Err)),
+            Poll::Ready(None) => Poll::Ready(self.ended(None).err().map(Err)),
+            Poll::Pending => {
+                let Some(wait) = self.patience() else { return Poll::Pending };
+                let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(wait)));
+                ready!(timer.as_mut().poll(cx));
+                Poll::Ready(self.ended(None).err().map(Err))
+            }
+        }
+    }
+
+    /// How long an upstream may stay silent once the answer is there; before that the idle clock of a layer counts.
+    const fn patience(&self) -> Option<Duration> {
+        if self.progress.done {
+            Some(WAIT_FOR_CLOSE)
+        } else if !self.is_whole() {
+            None
+        } else if self.progress.usage {
+            Some(WAIT_FOR_DONE)
+        } else {
+            Some(WAIT_FOR_USAGE)
+        }
+    }
+
+    const fn is_whole(&self) -> bool {
+        // One choice's finish is not the others'.
+        self.progress.done || (self.progress.finished && !self.progress.several)
+    }
+
+    /// The stream has ended: as a whole answer, or how it broke.
+    fn ended(&self, cause: Option<crate::error::Source>) -> Result<(), Error> {
+        let (began, whole) = (self.progress.began, self.is_whole());
+        match cause {
+            _ if began && whole => Ok(()),
+            Some(cause) => Err(Error::caused(self.broken(FailureKind::Reset), self.how(), cause)),
+            None if began || self.decoder.has_partial() => Err(Error::new(self.broken(FailureKind::Reset), self.how())),
+            None => Err(Error::new(FailureKind::Empty, "the stream ended without anything to show")),
+        }
+    }
+
+    /// A part was shown, or nothing was and the call may be made again.
+    const fn broken(&self, before: FailureKind) -> FailureKind {
+        if self.progress.began { FailureKind::Truncated } else { before }
+    }
+
+    const fn how(&self) -> &'static str {
+        if self.progress.began {
+            "the stream was cut before the answer was whole"
+        } else {
+            "the connection broke before the answer began"
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Embeddings through the same stack.
+
+use bytes::Bytes;
+use http::Request;
+use tower_llm_layers::{Call, LlmRequest};
+
+use crate::{
+    request::{Document, DocumentError},
+    transport::Dialect,
+    wire::{Segments, WireRequest},
+};
+
+/// A request for embeddings: the same layers, another endpoint. Its answer is one frame.
+///
+/// ```
+/// use tower_openrouter::EmbeddingRequest;
+///
+/// let request = EmbeddingRequest::new("openai/text-embedding-3-small", ["why is the sky blue?"]);
+/// assert_eq!(request.into_http().uri(), "/embeddings");
+/// ```
+#[derive(Debug, Clone)]
+pub struct EmbeddingRequest {
+    document: Document,
+    model: Option<Box<str>>,
+    call: Call,
+}
+
+impl EmbeddingRequest {
+    /// These texts, by this model.
+    pub fn new<T: AsRef<str>>(model: &str, texts: impl IntoIterator<Item = T>) -> Self {
+        let texts: Vec<_> = texts.into_iter().map(|text| text.as_ref().to_owned()).collect();
+        let mut request = Self { document: Document::default(), model: None, call: Call::default() };
+        request.document.set("input", json(&texts));
+        request.set_model(model);
+        request
+    }
+
+    /// From a JSON body, kept as it came.
+    ///
+    /// # Errors
+    ///
+    /// Where it is no JSON object.
+    pub fn from_json(body: Bytes) -> Result<Self, DocumentError> {
+        let document = Document::parse(body)?;
+        let model = document.get("model").and_then(|raw| serde_json::from_slice::<Option<Box<str>>>(&raw).ok());
+        Ok(Self { model: model.flatten(), document, call: Call::default() })
+    }
+
+    /// Sets any field.
+    ///
+    /// # Errors
+    ///
+    /// Where the value cannot be written as JSON.
+    pub fn field(mut self, name: &str, value: impl serde::Serialize) -> Result<Self, serde_json::Error> {
+        self.document.set(name, serde_json::to_vec(&value)?.into());
+        Ok(self)
+    }
+
+    /// As the body of an HTTP request.
+    #[must_use]
+    pub fn into_http(self) -> Request<Self> {
+        crate::request::post("/embeddings", self)
+    }
+}
+
+/// Strings always serialise.
+fn json<T: serde::Serialize + ?Sized>(value: &T) -> Bytes {
+    serde_json::to_vec(value).unwrap_or_default().into()
+}
+
+impl LlmRequest for EmbeddingRequest {
+    fn call(&self) -> &Call {
+        &self.call
+    }
+
+    fn call_mut(&mut self) -> &mut Call {
+        &mut self.call
+    }
+
+    fn model(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
+    fn set_model(&mut self, model: &str) {
+        self.document.set("model", json(model));
+        self.model = Some(model.into());
+    }
+}
+
+impl WireRequest for EmbeddingRequest {
+    fn path(&self) -> &'static str {
+        "embeddings"
+    }
+
+    fn segments(&self, dialect: Dialect) -> Segments {
+        match dialect {
+            Dialect::OpenRouter => self.document.segments().collect(),
+            Dialect::OpenAi => {
+                let mut plain = self.document.clone();
+                for field in ["provider", "input_type"] {
+                    plain.remove(field);
+                }
+                plain.segments().collect()
+            }
+        }
+    }
+}

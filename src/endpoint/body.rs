@@ -1,0 +1,113 @@
+use std::{
+    convert::Infallible,
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http_body::{Body, Frame, SizeHint};
+
+use super::{answer::as_chunk, error::Problem};
+use crate::{ChatFrame, Error, frame::Form};
+
+/// The body of an endpoint's response: one JSON document, or server-sent events.
+///
+/// A stream that breaks ends with an error event and without `[DONE]`, so that no client takes it for whole.
+pub struct EndpointBody(Kind);
+
+enum Kind {
+    Whole(Option<Bytes>),
+    Events(Pin<Box<dyn Body<Data = ChatFrame, Error = Error> + Send>>),
+    Ended,
+}
+
+impl EndpointBody {
+    pub(super) const fn whole(bytes: Bytes) -> Self {
+        Self(Kind::Whole(Some(bytes)))
+    }
+
+    pub(super) fn events<B>(frames: B) -> Self
+    where
+        B: Body<Data = ChatFrame, Error = Error> + Send + 'static,
+    {
+        Self(Kind::Events(Box::pin(frames)))
+    }
+}
+
+/// One event on the wire.
+fn event(data: &[u8]) -> Bytes {
+    let mut event = BytesMut::with_capacity(data.len() + 8);
+    event.put_slice(b"data: ");
+    event.put_slice(data);
+    event.put_slice(b"\n\n");
+    event.freeze()
+}
+
+fn frame_event(frame: ChatFrame) -> Bytes {
+    match frame.form() {
+        Form::KeepAlive => Bytes::from_static(b": keep-alive\n\n"),
+        // JSON has no raw line breaks outside white space, where a space does as well.
+        Form::Chunk if memchr::memchr2(b'\n', b'\r', frame.bytes()).is_some() => {
+            let line: Vec<u8> =
+                frame.bytes().iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect();
+            event(&line)
+        }
+        Form::Chunk => event(frame.bytes()),
+        Form::Answer => event(&as_chunk(frame.bytes())),
+    }
+}
+
+impl Body for EndpointBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let bytes = match &mut self.0 {
+            Kind::Whole(bytes) => bytes.take(),
+            Kind::Ended => None,
+            Kind::Events(frames) => loop {
+                match ready!(frames.as_mut().poll_frame(cx)) {
+                    Some(Ok(frame)) => {
+                        if let Ok(frame) = frame.into_data() {
+                            break Some(frame_event(frame));
+                        }
+                    }
+                    Some(Err(error)) => {
+                        tracing::warn!(kind = error.kind().as_str(), "stream broke off");
+                        let problem = Problem::of_failure(&error);
+                        self.0 = Kind::Ended;
+                        break Some(event(&serde_json::to_vec(problem.envelope()).unwrap_or_default()));
+                    }
+                    None => {
+                        self.0 = Kind::Ended;
+                        break Some(Bytes::from_static(b"data: [DONE]\n\n"));
+                    }
+                }
+            },
+        };
+        Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self.0, Kind::Ended | Kind::Whole(None))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Kind::Events(_) => SizeHint::default(),
+            Kind::Ended => SizeHint::with_exact(0),
+        }
+    }
+}
+
+impl fmt::Debug for EndpointBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Kind::Whole(_) => "EndpointBody(whole)",
+            Kind::Events(_) => "EndpointBody(events)",
+            Kind::Ended => "EndpointBody(ended)",
+        })
+    }
+}

@@ -1,0 +1,102 @@
+//! Errors as an OpenAI client reads them.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use serde::Serialize;
+use tower_llm_layers::{FailureKind, Phase};
+
+use super::{body::EndpointBody, headers::tell_attempts};
+use crate::{Error, request::RequestError};
+
+/// Tells OpenAI's clients that trying again is no use: the stack has done that.
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+
+/// OpenAI's error envelope.
+#[derive(Debug, Serialize)]
+pub(super) struct Envelope {
+    error: Detail,
+}
+
+#[derive(Debug, Serialize)]
+struct Detail {
+    message: String,
+    r#type: &'static str,
+    param: Option<String>,
+    code: &'static str,
+}
+
+/// What a client is told, before it is put into a response or an event.
+#[derive(Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    envelope: Envelope,
+    headers: HeaderMap,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        let r#type = match status.as_u16() {
+            429 => "rate_limit_error",
+            400..=499 => "invalid_request_error",
+            _ => "api_error",
+        };
+        let error = Detail { message: message.into(), r#type, param: None, code };
+        Self { status, envelope: Envelope { error }, headers: HeaderMap::new() }
+    }
+
+    pub(super) fn of_request(error: &RequestError) -> Self {
+        let mut problem = Self::new(StatusCode::BAD_REQUEST, "invalid_request", error.to_string());
+        problem.envelope.error.param = error.field().map(str::to_owned);
+        problem
+    }
+
+    pub(super) fn of_failure(error: &Error) -> Self {
+        let (status, code) = told(error);
+        let mut problem = Self::new(status, code, error.to_string());
+        problem.headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+        if let Some(wait) = error.retry_after() {
+            // Rounded up: earlier would be too early.
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            problem.headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        tell_attempts(&mut problem.headers, error.attempts());
+        problem
+    }
+
+    pub(super) fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+
+    pub(super) fn into_response(self) -> Response<EndpointBody> {
+        // Of plain strings: it always serialises.
+        let body = serde_json::to_vec(&self.envelope).unwrap_or_default();
+        let mut response = Response::new(EndpointBody::whole(body.into()));
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers;
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+    }
+}
+
+/// The status and code a client is told.
+///
+/// What is wrong with our own key or balance is no fault of the client's: it must not take it for its own 401 or 402.
+fn told(error: &Error) -> (StatusCode, &'static str) {
+    match error.kind() {
+        FailureKind::BadRequest => {
+            let status = error.status().filter(StatusCode::is_client_error).unwrap_or(StatusCode::BAD_REQUEST);
+            (status, "invalid_request")
+        }
+        FailureKind::TooLong => (StatusCode::BAD_REQUEST, "context_length_exceeded"),
+        FailureKind::Refused => (StatusCode::BAD_REQUEST, "content_policy_violation"),
+        FailureKind::Unavailable => (StatusCode::NOT_FOUND, "model_not_found"),
+        FailureKind::Throttled => (StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded"),
+        FailureKind::QuotaGone => (StatusCode::TOO_MANY_REQUESTS, "insufficient_quota"),
+        FailureKind::Unaffordable => (StatusCode::SERVICE_UNAVAILABLE, "upstream_unaffordable"),
+        FailureKind::Auth => (StatusCode::BAD_GATEWAY, "upstream_auth"),
+        FailureKind::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "upstream_overloaded"),
+        FailureKind::Timeout(Phase::Total) => (StatusCode::GATEWAY_TIMEOUT, "deadline_exceeded"),
+        FailureKind::Timeout(_) => (StatusCode::GATEWAY_TIMEOUT, "upstream_timeout"),
+        FailureKind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+        kind => (StatusCode::BAD_GATEWAY, kind.as_str()),
+    }
+}

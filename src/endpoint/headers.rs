@@ -1,0 +1,53 @@
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use tower_llm_layers::{AttemptLog, deadline::DEADLINE_HEADER};
+
+/// How many attempts the answer took.
+pub const ATTEMPTS_HEADER: HeaderName = HeaderName::from_static("x-llm-attempts");
+/// The model that the answering candidate was asked for.
+pub const MODEL_HEADER: HeaderName = HeaderName::from_static("x-llm-model");
+
+/// What a client may pass on: its deadline, its session, its trace, OpenRouter's own switches. Never a key or a cookie.
+const FROM_CLIENT: [HeaderName; 8] = [
+    DEADLINE_HEADER,
+    HeaderName::from_static("x-session-id"),
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+    HeaderName::from_static("x-request-id"),
+    HeaderName::from_static("x-openrouter-metadata"),
+    HeaderName::from_static("x-openrouter-cache"),
+    HeaderName::from_static("x-openrouter-cache-ttl"),
+];
+
+/// What a client may see of the upstream's answer.
+const FROM_UPSTREAM: [HeaderName; 5] = [
+    HeaderName::from_static("x-generation-id"),
+    HeaderName::from_static("x-openrouter-cache-status"),
+    HeaderName::from_static("x-openrouter-cache-age"),
+    HeaderName::from_static("x-openrouter-cache-ttl"),
+    HeaderName::from_static("x-openrouter-cache-source-id"),
+];
+
+pub(super) fn from_client(headers: &HeaderMap, more: &[HeaderName]) -> HeaderMap {
+    pick(headers, FROM_CLIENT.iter().chain(more))
+}
+
+pub(super) fn to_client(headers: &HeaderMap, attempts: Option<&AttemptLog>, content_type: &'static str) -> HeaderMap {
+    let mut picked = pick(headers, FROM_UPSTREAM.iter());
+    picked.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    tell_attempts(&mut picked, attempts);
+    picked
+}
+
+/// How many attempts it took, and who was asked.
+pub(super) fn tell_attempts(headers: &mut HeaderMap, attempts: Option<&AttemptLog>) {
+    let Some(attempts) = attempts else { return };
+    headers.insert(ATTEMPTS_HEADER, attempts.sent().into());
+    let model = attempts.answered_by().and_then(|candidate| HeaderValue::from_str(candidate.model()).ok());
+    if let Some(model) = model {
+        headers.insert(MODEL_HEADER, model);
+    }
+}
+
+fn pick<'a>(headers: &HeaderMap, names: impl Iterator<Item = &'a HeaderName>) -> HeaderMap {
+    names.filter_map(|name| Some((name.clone(), headers.get(name)?.clone()))).collect()
+}

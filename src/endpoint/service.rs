@@ -1,0 +1,174 @@
+use std::{
+    convert::Infallible,
+    error::Error as StdError,
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::{Buf, Bytes};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body::Body;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tower::ServiceExt;
+use tower_llm_layers::AttemptLog;
+use tower_service::Service;
+
+use super::{
+    EndpointBody,
+    error::Problem,
+    headers::{from_client, to_client},
+};
+use crate::{
+    ChatRequest, Error, FailureKind,
+    frame::Form,
+    stack::{Answer, ChatService},
+};
+
+/// The largest request body by default: prompts with images are large, and more is a mistake.
+const LARGEST_BODY: usize = 20 * 1024 * 1024;
+
+/// What an [`OpenAiEndpoint`] returns.
+pub type EndpointFuture = Pin<Box<dyn Future<Output = Result<Response<EndpointBody>, Infallible>> + Send>>;
+
+/// `POST /v1/chat/completions` over any [`ChatService`]: takes and gives plain HTTP bodies.
+///
+/// Errors come in OpenAI's shape. A client's `Authorization` is dropped: who may call is for the layers in front of it to say.
+/// Each response says how many attempts it took ([`ATTEMPTS_HEADER`](super::ATTEMPTS_HEADER)) and which model answered
+/// ([`MODEL_HEADER`](super::MODEL_HEADER)).
+///
+/// # Cancellation
+///
+/// When the client goes, the server drops the future or the body, and the upstream connection closes.
+#[derive(Clone)]
+pub struct OpenAiEndpoint<S> {
+    stack: S,
+    settings: Arc<Settings>,
+}
+
+#[derive(Clone)]
+struct Settings {
+    largest_body: usize,
+    headers: Vec<HeaderName>,
+}
+
+impl<S> OpenAiEndpoint<S> {
+    pub(crate) fn new(stack: S) -> Self {
+        Self { stack, settings: Arc::new(Settings { largest_body: LARGEST_BODY, headers: Vec::new() }) }
+    }
+
+    /// The largest request body in bytes; 20 MiB by default. A larger one gets 413.
+    #[must_use]
+    pub fn largest_body(mut self, bytes: usize) -> Self {
+        Arc::make_mut(&mut self.settings).largest_body = bytes;
+        self
+    }
+
+    /// Passes one more of the client's headers on to the upstream.
+    #[must_use]
+    pub fn pass_header(mut self, name: HeaderName) -> Self {
+        Arc::make_mut(&mut self.settings).headers.push(name);
+        self
+    }
+}
+
+impl<S> fmt::Debug for OpenAiEndpoint<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenAiEndpoint").field("largest_body", &self.settings.largest_body).finish_non_exhaustive()
+    }
+}
+
+impl<S, B> Service<Request<B>> for OpenAiEndpoint<S>
+where
+    S: ChatService,
+    B: Body<Data: Buf, Error: Into<Box<dyn StdError + Send + Sync>>> + Send + 'static,
+{
+    type Response = Response<EndpointBody>;
+    type Error = Infallible;
+    type Future = EndpointFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // The stack is made ready for each call: a server must not wait before it has read the request.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> EndpointFuture {
+        let (stack, settings) = (self.stack.clone(), Arc::clone(&self.settings));
+        Box::pin(async move {
+            Ok(match respond(stack, &settings, request).await {
+                Ok(response) => response,
+                Err(problem) => problem.into_response(),
+            })
+        })
+    }
+}
+
+async fn respond<S, B>(stack: S, settings: &Settings, request: Request<B>) -> Result<Response<EndpointBody>, Problem>
+where
+    S: ChatService,
+    B: Body<Data: Buf, Error: Into<Box<dyn StdError + Send + Sync>>>,
+{
+    if request.method() != Method::POST {
+        let message = format!("{} is not allowed here: use POST", request.method());
+        return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message));
+    }
+    let (parts, body) = request.into_parts();
+    let chat = ChatRequest::from_json(read(body, settings.largest_body).await?)
+        .map_err(|error| Problem::of_request(&error))?;
+    let streaming = chat.is_streaming();
+    let mut outgoing = chat.into_http();
+    *outgoing.headers_mut() = from_client(&parts.headers, &settings.headers);
+
+    let response = stack.oneshot(outgoing).await.map_err(|error| Problem::of_failure(&error))?;
+    let (head, body) = response.into_parts();
+    let attempts = head.extensions.get::<AttemptLog>();
+    if streaming {
+        let mut response = Response::new(EndpointBody::events(body));
+        *response.headers_mut() = to_client(&head.headers, attempts, "text/event-stream");
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        return Ok(response);
+    }
+    let headers = to_client(&head.headers, attempts, "application/json");
+    let whole = whole(Answer::new(Response::from_parts(head, body))).await;
+    let mut response = Response::new(EndpointBody::whole(whole.map_err(|error| Problem::of_failure(&error))?));
+    *response.headers_mut() = headers;
+    Ok(response)
+}
+
+async fn read<B>(body: B, largest: usize) -> Result<Bytes, Problem>
+where
+    B: Body<Data: Buf, Error: Into<Box<dyn StdError + Send + Sync>>>,
+{
+    let collected = Limited::new(body, largest).collect().await.map_err(|error| {
+        if error.downcast_ref::<LengthLimitError>().is_some() {
+            let message = format!("the request body is over {largest} bytes: send less in one call");
+            return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message);
+        }
+        Problem::new(StatusCode::BAD_REQUEST, "unreadable_body", "the request body broke off before it was whole")
+    })?;
+    Ok(collected.to_bytes())
+}
+
+/// A plain answer's one frame, byte for byte.
+async fn whole<B>(mut answer: Answer<B>) -> Result<Bytes, Error>
+where
+    B: Body<Data = crate::ChatFrame, Error = Error>,
+{
+    let mut whole = None;
+    while let Some(frame) = answer.next_frame().await {
+        let frame = frame?;
+        match frame.form() {
+            Form::Answer => whole = Some(frame.into()),
+            Form::KeepAlive => {}
+            Form::Chunk => {
+                return Err(Error::new(
+                    FailureKind::Malformed,
+                    "the upstream streamed an answer that was asked for whole",
+                ));
+            }
+        }
+    }
+    whole.ok_or_else(|| Error::new(FailureKind::Empty, "the answer is empty"))
+}

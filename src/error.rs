@@ -1,0 +1,291 @@
+//! The one error of this crate.
+
+use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
+
+use http::StatusCode;
+use tower_llm_layers::{AttemptLog, Failure, FailureKind, LayerError, Outcome, Phase, Scope};
+
+/// Why a call has no answer, or why an answer broke off.
+///
+/// One word wide. Says what happened, to which model, what was tried ([`attempts`](Self::attempts)) and what to do
+/// ([`report`](Self::report)). Never holds a key, a prompt or an answer.
+pub struct Error(Box<Inner>);
+
+#[derive(Default)]
+pub(crate) struct Inner {
+    pub(crate) status: Option<StatusCode>,
+    pub(crate) code: Option<String>,
+    pub(crate) error_type: Option<String>,
+    pub(crate) message: Cow<'static, str>,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) affordable_tokens: Option<u64>,
+    pub(crate) scope: Scope,
+    pub(crate) provider: Option<String>,
+    pub(crate) generation_id: Option<String>,
+    pub(crate) source: Option<Source>,
+    kind: Option<FailureKind>,
+    other_key: bool,
+    exhausted: bool,
+    attempts: Option<AttemptLog>,
+}
+
+/// What lies under an error, kept for the chain of causes.
+pub(crate) type Source = Box<dyn StdError + Send + Sync>;
+
+impl Error {
+    pub(crate) fn with(kind: FailureKind, inner: Inner) -> Self {
+        Self(Box::new(Inner { kind: Some(kind), ..inner }))
+    }
+
+    /// An error of this kind, for services of your own under the layers.
+    pub fn new(kind: FailureKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::with(kind, Inner { message: message.into(), ..Inner::default() })
+    }
+
+    pub(crate) fn caused(kind: FailureKind, message: impl Into<Cow<'static, str>>, source: impl Into<Source>) -> Self {
+        let source = Some(source.into());
+        Self::with(kind, Inner { message: message.into(), source, ..Inner::default() })
+    }
+
+    /// Where the generation can be looked up later, should the bill matter.
+    pub(crate) fn of_generation(mut self, id: Option<&str>) -> Self {
+        if self.0.generation_id.is_none() {
+            self.0.generation_id = id.map(str::to_owned);
+        }
+        self
+    }
+
+    /// What went wrong, as far as policy cares.
+    #[must_use]
+    pub fn kind(&self) -> FailureKind {
+        self.0.kind.unwrap_or(FailureKind::Internal)
+    }
+
+    /// The HTTP status, where there was one.
+    #[must_use]
+    pub fn status(&self) -> Option<StatusCode> {
+        self.0.status
+    }
+
+    /// The upstream's own code, a number or a word.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        self.0.code.as_deref()
+    }
+
+    /// OpenRouter's `error_type`, the stable name to switch on.
+    #[must_use]
+    pub fn error_type(&self) -> Option<&str> {
+        self.0.error_type.as_deref()
+    }
+
+    /// What happened, in words: the upstream's where it said any.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// How long the upstream asked to wait, clamped to a day.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// The provider behind the router that failed.
+    #[must_use]
+    pub fn provider(&self) -> Option<&str> {
+        self.0.provider.as_deref()
+    }
+
+    /// The generation, where one had begun: its bill can be looked up.
+    #[must_use]
+    pub fn generation_id(&self) -> Option<&str> {
+        self.0.generation_id.as_deref()
+    }
+
+    /// What was tried for this call.
+    #[must_use]
+    pub fn attempts(&self) -> Option<&AttemptLog> {
+        self.0.attempts.as_ref()
+    }
+
+    /// What a tired person needs: what happened, what was tried, what to do. Several lines.
+    #[must_use]
+    pub fn report(&self) -> String {
+        let mut text = self.to_string();
+        if let Some(log) = &self.0.attempts {
+            let lines = log.attempts();
+            let sent = lines.iter().filter(|line| line.outcome != Outcome::Skipped).count();
+            let mut candidates: Vec<_> = lines.iter().filter_map(|line| line.candidate.as_ref()).collect();
+            candidates.dedup();
+            let (attempts, several) = (plural(sent, "attempt"), plural(candidates.len(), "candidate"));
+            text = format!("{text}: {attempts}, {several}");
+            if !lines.is_empty() {
+                text = format!("{text}\n{log}");
+            }
+        }
+        format!("{text}\n  try: {}", self.advice())
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        match self.kind() {
+            FailureKind::Connect => "check the base URL and the network, or add a candidate at another upstream",
+            FailureKind::Timeout(Phase::Total) => "a longer deadline, or a faster candidate first",
+            FailureKind::Timeout(_) => "a longer limit for this clock, or another candidate",
+            FailureKind::Throttled => "wait as long as it asks, or add a candidate at another upstream",
+            FailureKind::QuotaGone => "wait for the quota's reset, raise it, or add a candidate paid from another pool",
+            FailureKind::Unavailable => "check the model's name and the provider preferences, or add another candidate",
+            FailureKind::TooLong => "a shorter prompt, or a candidate with a larger context",
+            FailureKind::Refused => "change the prompt; the model's policy refused it",
+            FailureKind::Unaffordable => "add credits, ask for fewer `max_tokens`, or add a cheaper candidate",
+            FailureKind::Auth => "check the API key of this upstream",
+            FailureKind::BadRequest => "correct the request",
+            FailureKind::Internal => "report this as a bug",
+            FailureKind::Cancelled => "nothing: the caller left",
+            _ => "another candidate, or the same again later",
+        }
+    }
+
+    fn attempt_summary(&self) -> String {
+        let what = match self.kind() {
+            FailureKind::Timeout(_) | FailureKind::Empty => self.0.message.clone(),
+            kind if self.0.message.is_empty() => Cow::Borrowed(kind.as_str()),
+            kind => Cow::Owned(format!("{}: {}", kind.as_str(), first_line(&self.0.message))),
+        };
+        match &self.0.provider {
+            Some(provider) => format!("{what} ({provider})"),
+            None => what.into_owned(),
+        }
+    }
+}
+
+/// The start of a message that may be a whole page.
+fn first_line(message: &str) -> String {
+    const LONGEST: usize = 120;
+    let line = message.lines().next().unwrap_or_default();
+    if line.chars().count() <= LONGEST {
+        return line.to_owned();
+    }
+    line.chars().take(LONGEST).chain(['…']).collect()
+}
+
+fn plural(count: usize, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.message.is_empty() {
+            write!(f, "{}", self.kind())?;
+        } else {
+            f.write_str(&self.0.message)?;
+        }
+        match (&self.0.provider, self.0.status) {
+            (Some(provider), Some(status)) => write!(f, " ({provider}, {})", status.as_u16()),
+            (Some(provider), None) => write!(f, " ({provider})"),
+            (None, Some(status)) => write!(f, " ({})", status.as_u16()),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.kind())
+            .field("status", &self.0.status)
+            .field("code", &self.0.code)
+            .field("error_type", &self.0.error_type)
+            .field("message", &self.0.message)
+            .field("retry_after", &self.0.retry_after)
+            .field("provider", &self.0.provider)
+            .field("generation_id", &self.0.generation_id)
+            .field("attempts", &self.0.attempts)
+            .field("source", &self.0.source)
+            .finish_non_exhaustive()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+impl From<LayerError> for Error {
+    fn from(error: LayerError) -> Self {
+        let inner = Inner {
+            message: error.to_string().into(),
+            retry_after: Failure::retry_after(&error),
+            ..Inner::default()
+        };
+        Self::with(Failure::kind(&error), inner)
+    }
+}
+
+impl Failure for Error {
+    fn kind(&self) -> FailureKind {
+        Self::kind(self)
+    }
+
+    fn status(&self) -> Option<u16> {
+        self.0.status.map(|status| status.as_u16())
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    fn affordable_tokens(&self) -> Option<u64> {
+        self.0.affordable_tokens
+    }
+
+    fn scope(&self) -> Scope {
+        self.0.scope
+    }
+
+    fn summary(&self) -> String {
+        self.attempt_summary()
+    }
+
+    fn has_other_key(&self) -> bool {
+        self.0.other_key
+    }
+
+    fn set_other_key(&mut self, other_key: bool) {
+        self.0.other_key = other_key;
+    }
+
+    fn is_exhausted(&self) -> bool {
+        self.0.exhausted
+    }
+
+    fn set_exhausted(&mut self) {
+        self.0.exhausted = true;
+    }
+
+    fn attach(&mut self, attempts: AttemptLog) {
+        self.0.attempts = Some(attempts);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_one_word_wide() {
+        assert_eq!(size_of::<Error>(), size_of::<usize>());
+        assert_eq!(size_of::<Result<(), Error>>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn a_layers_failure_keeps_its_kind_and_words() {
+        let limit = Duration::from_secs(10);
+        let error = Error::from(LayerError::Elapsed { phase: Phase::FirstToken, limit });
+        assert_eq!(error.kind(), FailureKind::Timeout(Phase::FirstToken));
+        assert_eq!(error.to_string(), "no first token in 10 s");
+    }
+}

@@ -1,0 +1,137 @@
+//! One piece of an answer, as it came.
+
+use std::borrow::Cow;
+
+use bytes::{Buf, Bytes};
+use tower_llm_layers::{Frame, Stage};
+
+use crate::{
+    Error,
+    response::{ChatChunk, ChatResponse, Usage},
+};
+
+/// One piece of an answer: an event of a stream, a sign of life, or a whole plain answer.
+///
+/// It holds the bytes that came, untouched, and the little that the layers need to know of them. The typed views are read
+/// on demand. As a [`Buf`] it is those bytes.
+#[derive(Debug, Clone)]
+pub struct ChatFrame {
+    bytes: Bytes,
+    form: Form,
+    stage: Stage,
+    has_usage: bool,
+}
+
+/// In which form a frame came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A comment of the stream: a sign of life.
+    KeepAlive,
+    /// The data of one event: a chunk of a streamed answer.
+    Chunk,
+    /// A whole plain answer.
+    Answer,
+}
+
+impl ChatFrame {
+    pub(crate) const fn keep_alive() -> Self {
+        Self { bytes: Bytes::new(), form: Form::KeepAlive, stage: Stage::KeepAlive, has_usage: false }
+    }
+
+    pub(crate) const fn new(bytes: Bytes, form: Form, stage: Stage, has_usage: bool) -> Self {
+        Self { bytes, form, stage, has_usage }
+    }
+
+    /// The JSON, as it came; empty for a sign of life.
+    #[must_use]
+    pub const fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// In which form it came.
+    #[must_use]
+    pub const fn form(&self) -> Form {
+        self.form
+    }
+
+    /// Whether it carries usage, and so the cost.
+    #[must_use]
+    pub const fn has_usage(&self) -> bool {
+        self.has_usage
+    }
+
+    /// The text to show, where this frame has some.
+    #[must_use]
+    pub fn text(&self) -> Option<Cow<'_, str>> {
+        if self.form == Form::KeepAlive {
+            return None;
+        }
+        crate::response::text_of(&self.bytes)
+    }
+
+    /// The usage, where this frame carries it.
+    #[must_use]
+    pub fn usage(&self) -> Option<Usage> {
+        if !self.has_usage {
+            return None;
+        }
+        crate::response::usage_of(&self.bytes)
+    }
+
+    /// All of it as a chunk of a stream.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`](crate::FailureKind::Malformed) where it is none.
+    pub fn chunk(&self) -> Result<ChatChunk, Error> {
+        self.read("a chunk of a stream")
+    }
+
+    /// All of it as a plain answer.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`](crate::FailureKind::Malformed) where it is none.
+    pub fn response(&self) -> Result<ChatResponse, Error> {
+        self.read("a plain answer")
+    }
+
+    fn read<T: serde::de::DeserializeOwned>(&self, what: &str) -> Result<T, Error> {
+        serde_json::from_slice(&self.bytes).map_err(|cause| {
+            let message = format!("this frame is not {what}");
+            // The cause names a place and a type, never the text.
+            Error::caused(crate::FailureKind::Malformed, message, cause)
+        })
+    }
+}
+
+impl Frame for ChatFrame {
+    fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    fn tokens(&self) -> u32 {
+        // A chunk carries one token or a few; the envelope around it is far larger than the text.
+        u32::from(self.stage == Stage::Content)
+    }
+}
+
+impl Buf for ChatFrame {
+    fn remaining(&self) -> usize {
+        self.bytes.remaining()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        Buf::chunk(&self.bytes)
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.bytes.advance(count);
+    }
+}
+
+impl From<ChatFrame> for Bytes {
+    fn from(frame: ChatFrame) -> Self {
+        frame.bytes
+    }
+}

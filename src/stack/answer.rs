@@ -1,0 +1,147 @@
+use std::{future::poll_fn, pin::Pin};
+
+use http::{Response, response::Parts};
+use http_body::Body;
+use tower_llm_layers::{AttemptLog, FailureKind, Stage, Frame};
+
+use super::StackBody;
+use crate::{
+    ChatFrame, Error,
+    frame::Form,
+    response::{ChatResponse, Usage},
+};
+
+/// A streamed answer that has begun.
+///
+/// It ends with `None` only when it is whole; a stream that breaks ends with an error. Dropping it closes the connection.
+#[derive(Debug)]
+pub struct Answer<B = StackBody> {
+    parts: Parts,
+    body: Pin<Box<B>>,
+    usage: Option<Usage>,
+}
+
+impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
+    /// From a response of a stack.
+    #[must_use]
+    pub fn new(response: Response<B>) -> Self {
+        let (parts, body) = response.into_parts();
+        Self { parts, body: Box::pin(body), usage: None }
+    }
+
+    /// The next frame, signs of life included.
+    ///
+    /// # Errors
+    ///
+    /// Where the stream broke: what was shown so far is not the whole answer.
+    ///
+    /// # Cancellation
+    ///
+    /// Safe to drop and ask again: no frame is lost.
+    pub async fn next_frame(&mut self) -> Option<Result<ChatFrame, Error>> {
+        loop {
+            let frame = poll_fn(|cx| self.body.as_mut().poll_frame(cx)).await?;
+            match frame.map(http_body::Frame::into_data) {
+                Ok(Ok(frame)) => {
+                    if let Some(usage) = frame.usage() {
+                        self.usage = Some(usage);
+                    }
+                    return Some(Ok(frame));
+                }
+                // Trailers say nothing here.
+                Ok(Err(_)) => {}
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+
+    /// The next piece of text to show.
+    ///
+    /// # Errors
+    ///
+    /// Where the stream broke: what was shown so far is not the whole answer.
+    ///
+    /// # Cancellation
+    ///
+    /// Safe to drop and ask again: no text is lost.
+    pub async fn next_text(&mut self) -> Option<Result<String, Error>> {
+        loop {
+            match self.next_frame().await? {
+                Ok(frame) => {
+                    let text = frame.text().filter(|text| !text.is_empty());
+                    if let Some(text) = text {
+                        return Some(Ok(text.into_owned()));
+                    }
+                }
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+
+    /// All of the text.
+    ///
+    /// # Errors
+    ///
+    /// Where the stream broke.
+    pub async fn text(mut self) -> Result<String, Error> {
+        let mut whole = String::new();
+        while let Some(text) = self.next_text().await {
+            whole.push_str(&text?);
+        }
+        Ok(whole)
+    }
+
+    pub(super) async fn whole(mut self) -> Result<Completion, Error> {
+        let mut answer = None;
+        while let Some(frame) = self.next_frame().await {
+            let frame = frame?;
+            match frame.form() {
+                Form::Answer => answer = Some(frame.response()?),
+                Form::KeepAlive => {}
+                Form::Chunk if frame.stage() == Stage::KeepAlive => {}
+                Form::Chunk => {
+                    let message = "the upstream streamed an answer that was asked for whole";
+                    return Err(Error::new(FailureKind::Malformed, message));
+                }
+            }
+        }
+        let response = answer.ok_or_else(|| Error::new(FailureKind::Empty, "the answer is empty"))?;
+        Ok(Completion { response, attempts: self.attempts() })
+    }
+
+    /// The usage, and so the cost: there after the last frame.
+    #[must_use]
+    pub const fn usage(&self) -> Option<&Usage> {
+        self.usage.as_ref()
+    }
+
+    /// What was tried; its last line changes until the stream has ended.
+    ///
+    /// `None` where no layer of this crate is in the stack.
+    #[must_use]
+    pub fn attempts(&self) -> Option<AttemptLog> {
+        self.parts.extensions.get::<AttemptLog>().cloned()
+    }
+
+    /// The generation's id, by which its bill can be looked up.
+    #[must_use]
+    pub fn generation_id(&self) -> Option<&str> {
+        crate::transport::generation_id(&self.parts.headers)
+    }
+
+    /// The response's head: status, headers, extensions.
+    #[must_use]
+    pub const fn parts(&self) -> &Parts {
+        &self.parts
+    }
+}
+
+/// A whole answer, with what was tried.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Completion {
+    /// The answer.
+    pub response: ChatResponse,
+    /// What was tried; `None` where no layer of this crate is in the stack.
+    pub attempts: Option<AttemptLog>,
+}

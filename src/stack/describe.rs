@@ -1,0 +1,55 @@
+//! The order in force, in words.
+
+use std::time::Duration;
+
+use tower_llm_layers::{deadline::DEADLINE_HEADER, fallback::Chain};
+
+use super::settings::Settings;
+
+/// One line a layer, outermost first.
+pub(super) fn describe(settings: &Settings, chain: &Chain) -> String {
+    let clocks = &settings.clocks;
+    let deadline = settings.total.map_or_else(String::new, |total| format!("{} in all, or ", seconds(total)));
+    let pace = clocks.pace.map_or_else(String::new, |pace| {
+        format!(", at least {} tokens in {}", pace.tokens, seconds(pace.window))
+    });
+    let server_side = if settings.server_side { ", the router tries the next ones by itself" } else { "" };
+    let catalogue = if settings.capabilities.is_some() { ", those that cannot take a request are passed over" } else { "" };
+    let lines = [
+        ("Deadline", format!("{deadline}what the caller's `{DEADLINE_HEADER}` leaves")),
+        ("Fallback", format!("{chain}{server_side}{catalogue}")),
+        (
+            "Retry",
+            format!(
+                "{} attempts a candidate, waits up to {}, retries up to {:.0} % of calls and {:.0} a second besides",
+                settings.attempts_per_candidate,
+                seconds(settings.max_wait),
+                settings.budget.ratio() * 100.0,
+                settings.budget.floor(),
+            ),
+        ),
+        ("Attempt", format!("{} in all, each written down", settings.attempts)),
+        (
+            "Timeout",
+            format!(
+                "first token {}, plain answer {}, {} more for the last candidate, silence {}{pace}",
+                limit(clocks.first_token),
+                limit(clocks.answer),
+                seconds(clocks.last_grace),
+                limit(clocks.idle),
+            ),
+        ),
+        ("FirstToken", "frames are held until the answer begins".to_owned()),
+        ("Auth", "the key of each upstream".to_owned()),
+        ("Transport", "one HTTP exchange".to_owned()),
+    ];
+    lines.map(|(layer, what)| format!("{layer:<11}{what}")).join("\n")
+}
+
+fn limit(limit: Option<Duration>) -> String {
+    limit.map_or_else(|| "without limit".to_owned(), seconds)
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{duration:?}")
+}

@@ -1,0 +1,102 @@
+use std::{fmt, time::Duration};
+
+use tower_llm_layers::{CandidateError, auth::KeyError, fallback::ChainError};
+
+use crate::transport::TransportError;
+
+/// Why a stack could not be built. Names the setting, what is wrong with it, and the fix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// A key.
+    Key(KeyError),
+    /// A candidate of the chain.
+    Candidate(CandidateError),
+    /// The chain as a whole.
+    Chain(ChainError),
+    /// An upstream, or the transport.
+    Transport(TransportError),
+    /// A candidate names an upstream that the transport does not know.
+    UnknownUpstream {
+        /// Its name.
+        upstream: String,
+    },
+    /// A number of attempts is zero.
+    ZeroAttempts {
+        /// Which setting.
+        field: &'static str,
+    },
+    /// A limit is zero.
+    ZeroLimit {
+        /// Which setting.
+        field: &'static str,
+    },
+    /// A clock of an attempt is longer than the whole call may take.
+    AboveTotal {
+        /// Which clock.
+        field: &'static str,
+        /// How long it is.
+        limit: Duration,
+        /// How long the whole call may take.
+        total: Duration,
+    },
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(error) => error.fmt(f),
+            Self::Candidate(error) => error.fmt(f),
+            Self::Chain(error) => error.fmt(f),
+            Self::Transport(error) => error.fmt(f),
+            Self::UnknownUpstream { upstream } => {
+                write!(f, "`chain` names the upstream `{upstream}`, which is not there: add it with `.upstream(…)`")
+            }
+            Self::ZeroAttempts { field } => {
+                write!(f, "`{field}` is 0: at least 1 is needed to make a call at all")
+            }
+            Self::ZeroLimit { field } => write!(f, "`{field}` is 0: give it some time, or leave it out"),
+            Self::AboveTotal { field, limit, total } => write!(
+                f,
+                "`{field}` of {limit:?} is above `total` of {total:?}, and would never run out: shorten it, or give the call \
+                 more time"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for BuildError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Key(error) => Some(error),
+            Self::Candidate(error) => Some(error),
+            Self::Chain(error) => Some(error),
+            Self::Transport(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<KeyError> for BuildError {
+    fn from(error: KeyError) -> Self {
+        Self::Key(error)
+    }
+}
+
+impl From<CandidateError> for BuildError {
+    fn from(error: CandidateError) -> Self {
+        Self::Candidate(error)
+    }
+}
+
+impl From<ChainError> for BuildError {
+    fn from(error: ChainError) -> Self {
+        Self::Chain(error)
+    }
+}
+
+impl From<TransportError> for BuildError {
+    fn from(error: TransportError) -> Self {
+        Self::Transport(error)
+    }
+}

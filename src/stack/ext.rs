@@ -1,0 +1,95 @@
+use std::future::Future;
+
+use http::{Request, Response};
+use http_body::Body;
+use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
+use tower::{ServiceExt, util::BoxCloneSyncService};
+use tower_service::Service;
+
+use super::{Answer, Completion};
+use crate::{ChatFrame, ChatRequest, Error, endpoint::OpenAiEndpoint};
+
+/// Any service that answers chats: a [`Stack`](super::Stack), a stack put together by hand, or a boxed one.
+///
+/// Implemented for all that fit; nothing to implement.
+pub trait ChatService:
+    Service<
+        Request<ChatRequest>,
+        Response = Response<Self::Body>,
+        Error = Error,
+        Future: Send + 'static,
+    > + Clone
+    + Send
+    + Sync
+    + 'static
+{
+    /// The body of its answers.
+    type Body: Body<Data = ChatFrame, Error = Error> + Send + 'static;
+}
+
+impl<T, B> ChatService for T
+where
+    T: Service<Request<ChatRequest>, Response = Response<B>, Error = Error, Future: Send + 'static>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    B: Body<Data = ChatFrame, Error = Error> + Send + 'static,
+{
+    type Body = B;
+}
+
+/// The body of a boxed stack's answers.
+pub type BoxChatBody = UnsyncBoxBody<ChatFrame, Error>;
+
+/// A stack whose type is forgotten: for a struct's field or an application's state. Still `Clone + Send + Sync`.
+pub type BoxStack = BoxCloneSyncService<Request<ChatRequest>, Response<BoxChatBody>, Error>;
+
+/// What one does with a [`ChatService`].
+pub trait ChatServiceExt: ChatService {
+    /// Asks for a streamed answer. Resolves when the answer begins.
+    ///
+    /// # Errors
+    ///
+    /// Where no answer began, with what was tried.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future or the [`Answer`] closes the connection, and with it, at most providers, the bill.
+    fn stream(&self, request: ChatRequest) -> impl Future<Output = Result<Answer<Self::Body>, Error>> + Send {
+        let service = self.clone();
+        async move {
+            let response = service.oneshot(request.stream(true).into_http()).await?;
+            Ok(Answer::new(response))
+        }
+    }
+
+    /// Asks for a whole answer.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none, with what was tried.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future closes the connection; a plain call is billed in full all the same.
+    fn complete(&self, request: ChatRequest) -> impl Future<Output = Result<Completion, Error>> + Send {
+        let service = self.clone();
+        async move {
+            let response = service.oneshot(request.stream(false).into_http()).await?;
+            Answer::new(response).whole().await
+        }
+    }
+
+    /// Forgets the type.
+    fn boxed_stack(self) -> BoxStack {
+        BoxCloneSyncService::new(self.map_response(|response| response.map(BodyExt::boxed_unsync)))
+    }
+
+    /// An endpoint that any OpenAI client can call, for axum's `route_service` or any other server.
+    fn into_openai_endpoint(self) -> OpenAiEndpoint<Self> {
+        OpenAiEndpoint::new(self)
+    }
+}
+
+impl<T: ChatService> ChatServiceExt for T {}

@@ -1,0 +1,20 @@
+//! The layers, in their order.
+//!
+//! [`Stack`] is one service that has them all; [`StackBuilder`] has a slot for each, so that the order cannot be got wrong. To
+//! put layers together by hand, among tower-http's and over a service of your own, see
+//! [`tower_llm_layers`](crate::layers).
+
+mod answer;
+mod builder;
+mod describe;
+mod error;
+mod ext;
+mod service;
+mod settings;
+
+pub use answer::{Answer, Completion};
+pub use builder::StackBuilder;
+pub use error::BuildError;
+pub use ext::{BoxChatBody, BoxStack, ChatService, ChatServiceExt};
+pub use service::{Stack, StackBody, StackService};
+pub use settings::IntoCandidate;

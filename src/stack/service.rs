@@ -1,0 +1,131 @@
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response};
+use http_body::Body;
+use tower_llm_layers::{
+    LlmRequest,
+    attempt::{AttemptBody, AttemptService},
+    auth::{Auth, KeySource},
+    deadline::{DeadlineBody, DeadlineService},
+    fallback::Fallback,
+    first_token::{FirstToken, FirstTokenBody},
+    retry::Retry,
+    timeout::{AttemptTimeout, AttemptTimeoutBody},
+};
+use tower_service::Service;
+
+use super::StackBuilder;
+use crate::{
+    ChatBody, ChatFrame, Error,
+    transport::{Transport, Upstream},
+};
+
+/// All layers in their order, over the leaf `S`.
+pub type StackService<S> = DeadlineService<Fallback<Retry<AttemptService<AttemptTimeout<FirstToken<Auth<S>>>>>>>;
+
+/// The body of a stack's response, over the leaf's body `B`.
+pub type StackBody<B = ChatBody> = DeadlineBody<AttemptBody<AttemptTimeoutBody<FirstTokenBody<B>>>>;
+
+/// One service that has all layers in their order: what an application calls.
+///
+/// `Clone` is cheap and shares everything: keys' states, the retry budget, connections. Takes a
+/// [`ChatRequest`](crate::ChatRequest), or anything else that the leaf takes, as the body of an [`http::Request`].
+///
+/// # Errors
+///
+/// [`Error`], with what was tried.
+///
+/// # Cancellation
+///
+/// Dropping the future or the body ends everything it stands for: the attempt, the wait, the connection.
+pub struct Stack<S = Transport> {
+    service: StackService<S>,
+    description: Arc<str>,
+}
+
+impl Stack {
+    /// Starts a stack over OpenRouter with this key: an [`ApiKey`](crate::ApiKey), a pool, or a provider.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_openrouter::{ApiKey, Stack};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let stack = Stack::openrouter(ApiKey::new("sk-or-v1-…ascii".replace('…', "-"))?)
+    ///     .chain(["anthropic/claude-sonnet-4.5", "openai/gpt-5"])
+    ///     .first_token(Duration::from_secs(10))
+    ///     .total(Duration::from_secs(90))
+    ///     .build()?;
+    /// println!("{}", stack.describe());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn openrouter(key: impl Into<KeySource>) -> StackBuilder {
+        StackBuilder::new().upstream(Upstream::openrouter(), key)
+    }
+
+    /// Starts a stack without an upstream: add your own with [`StackBuilder::upstream`].
+    #[must_use]
+    pub fn builder() -> StackBuilder {
+        StackBuilder::new()
+    }
+}
+
+impl<S> Stack<S> {
+    pub(super) fn new(service: StackService<S>, description: String) -> Self {
+        Self { service, description: description.into() }
+    }
+
+    /// The layers in force, outermost first, with their settings: one line each.
+    #[must_use]
+    pub fn describe(&self) -> &str {
+        &self.description
+    }
+
+    /// The layers themselves.
+    #[must_use]
+    pub const fn get_ref(&self) -> &StackService<S> {
+        &self.service
+    }
+
+    /// Takes the layers out.
+    #[must_use]
+    pub fn into_inner(self) -> StackService<S> {
+        self.service
+    }
+}
+
+impl<S: Clone> Clone for Stack<S> {
+    fn clone(&self) -> Self {
+        Self { service: self.service.clone(), description: Arc::clone(&self.description) }
+    }
+}
+
+impl<S> fmt::Debug for Stack<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stack").field("description", &self.description).finish_non_exhaustive()
+    }
+}
+
+impl<S, R, B> Service<Request<R>> for Stack<S>
+where
+    S: Service<Request<R>, Response = Response<B>, Error = Error> + Clone,
+    R: LlmRequest,
+    B: Body<Data = ChatFrame, Error = Error> + Unpin,
+{
+    type Response = Response<StackBody<B>>;
+    type Error = Error;
+    type Future = <StackService<S> as Service<Request<R>>>::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.service.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<R>) -> Self::Future {
+        self.service.call(request)
+    }
+}

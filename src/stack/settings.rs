@@ -1,0 +1,89 @@
+use std::{sync::Arc, time::Duration};
+
+use tower_llm_layers::{
+    Candidate, CandidateError,
+    auth::Keys,
+    fallback::{AskedModel, Capabilities},
+    retry::{Exponential, RetryBudget},
+    timeout::Clocks,
+};
+
+use super::BuildError;
+use crate::transport::OPENROUTER;
+
+/// What can stand in a chain: a model's name, which is then asked for at OpenRouter, or a [`Candidate`].
+pub trait IntoCandidate {
+    /// The candidate.
+    ///
+    /// # Errors
+    ///
+    /// Where a name is blank.
+    fn into_candidate(self) -> Result<Candidate, CandidateError>;
+}
+
+impl IntoCandidate for Candidate {
+    fn into_candidate(self) -> Result<Candidate, CandidateError> {
+        Ok(self)
+    }
+}
+
+impl IntoCandidate for &str {
+    fn into_candidate(self) -> Result<Candidate, CandidateError> {
+        Candidate::new(OPENROUTER, self)
+    }
+}
+
+impl IntoCandidate for String {
+    fn into_candidate(self) -> Result<Candidate, CandidateError> {
+        Candidate::new(OPENROUTER, &self)
+    }
+}
+
+/// Everything a stack is built from, apart from its leaf.
+#[derive(Clone)]
+pub(super) struct Settings {
+    pub(super) keys: Keys,
+    pub(super) chain: Option<Vec<Candidate>>,
+    pub(super) asked_model: AskedModel,
+    pub(super) moves_on_refusal: bool,
+    pub(super) server_side: bool,
+    pub(super) capabilities: Option<Arc<dyn Capabilities>>,
+    pub(super) total: Option<Duration>,
+    pub(super) clocks: Clocks,
+    pub(super) attempts: u32,
+    pub(super) attempts_per_candidate: u32,
+    pub(super) max_wait: Duration,
+    pub(super) retry_silent: bool,
+    pub(super) backoff: Exponential,
+    pub(super) budget: RetryBudget,
+}
+
+impl Settings {
+    /// Says what would never work, before the first call finds out.
+    pub(super) fn check(&self) -> Result<(), BuildError> {
+        if self.attempts == 0 {
+            return Err(BuildError::ZeroAttempts { field: "attempts" });
+        }
+        if self.attempts_per_candidate == 0 {
+            return Err(BuildError::ZeroAttempts { field: "attempts_per_candidate" });
+        }
+        let clocks = [
+            ("first_token", self.clocks.first_token),
+            ("answer", self.clocks.answer),
+            ("idle", self.clocks.idle),
+            ("total", self.total),
+        ];
+        for (field, limit) in clocks {
+            let Some(limit) = limit else { continue };
+            if limit.is_zero() {
+                return Err(BuildError::ZeroLimit { field });
+            }
+            // A plain answer's clock has a long default; only the deadline is meant to cut it.
+            let total = self.total.filter(|total| field == "first_token" && limit > *total);
+            if let Some(total) = total {
+                return Err(BuildError::AboveTotal { field, limit, total });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,54 @@
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::TransportError;
+
+const TITLE: HeaderName = HeaderName::from_static("x-openrouter-title");
+const CATEGORIES: HeaderName = HeaderName::from_static("x-openrouter-categories");
+// Not the standard `Referer`: OpenRouter wants this literal name.
+const REFERER: HeaderName = HeaderName::from_static("http-referer");
+
+/// How the app shows in OpenRouter's rankings and logs. Sent to OpenRouter only.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Attribution {
+    url: Option<String>,
+    title: Option<String>,
+    categories: Option<String>,
+}
+
+impl Attribution {
+    /// An app with this title.
+    #[must_use]
+    pub fn titled(title: impl Into<String>) -> Self {
+        Self { title: Some(title.into()), ..Self::default() }
+    }
+
+    /// The app's URL, which identifies it.
+    #[must_use]
+    pub fn url(mut self, url: impl Into<String>) -> Self {
+        self.url = Some(url.into());
+        self
+    }
+
+    /// Up to two of OpenRouter's known categories, with a comma between.
+    #[must_use]
+    pub fn categories(mut self, categories: impl Into<String>) -> Self {
+        self.categories = Some(categories.into());
+        self
+    }
+
+    pub(super) fn headers(&self) -> Result<HeaderMap, TransportError> {
+        let mut headers = HeaderMap::new();
+        let fields = [
+            (REFERER, &self.url, "url"),
+            (TITLE, &self.title, "title"),
+            (CATEGORIES, &self.categories, "categories"),
+        ];
+        for (name, value, field) in fields {
+            if let Some(value) = value {
+                let value = HeaderValue::from_str(value).map_err(|_| TransportError::Attribution { field })?;
+                headers.insert(name, value);
+            }
+        }
+        Ok(headers)
+    }
+}

@@ -1,0 +1,31 @@
+//! One HTTP exchange with an upstream: no retries, no clocks but the dial's.
+
+mod attribution;
+mod builder;
+mod classify;
+mod config;
+mod retry_after;
+mod service;
+mod upstream;
+
+use http::HeaderMap;
+
+pub use self::{
+    attribution::Attribution,
+    builder::TransportBuilder,
+    config::TransportError,
+    service::{Transport, TransportFuture},
+    upstream::{Dialect, OPENROUTER, OPENROUTER_URL, Upstream},
+};
+pub(crate) use self::service::{generation_id, not_sent, read_error};
+use crate::{Error, response::UpstreamError};
+
+/// A failure that comes inside a success.
+pub(crate) fn error_in_body(headers: &HeaderMap, error: &UpstreamError) -> Error {
+    classify::from_body(headers, error)
+}
+
+/// A failure that HTTP itself tells.
+pub(crate) fn error_of_response(status: http::StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
+    classify::from_response(status, headers, body)
+}

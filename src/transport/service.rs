@@ -1,0 +1,241 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use reqwest::Url;
+use tower_service::Service;
+
+use super::{Dialect, TransportBuilder, TransportError, Upstream, classify};
+use crate::{ChatBody, Error, FailureKind, wire::{Segments, WireRequest}};
+
+/// The largest error body that is read; real ones are a few kilobytes.
+const LARGEST_ERROR: usize = 256 * 1024;
+
+/// What a [`Transport`] returns.
+pub type TransportFuture = Pin<Box<dyn Future<Output = Result<Response<ChatBody>, Error>> + Send>>;
+
+/// The leaf of every stack: one HTTP exchange with an upstream. Cheap to clone; clones share connections.
+///
+/// Resolves when the response's headers are there: `Ok` for a success, a classified [`Error`] for everything else. Goes to the
+/// upstream of the call's candidate, or to the first one. Takes any [`WireRequest`]: chat, embeddings, your own.
+///
+/// # Errors
+///
+/// [`Connect`](FailureKind::Connect), [`Reset`](FailureKind::Reset), or what the status, the envelope and the headers say.
+///
+/// # Cancellation
+///
+/// Dropping the future, or later the body, closes the connection, or resets the stream over HTTP/2.
+#[derive(Clone)]
+pub struct Transport(Arc<Shared>);
+
+pub(super) struct Shared {
+    clients: Vec<reqwest::Client>,
+    next: AtomicUsize,
+    upstreams: Vec<(Upstream, Url)>,
+    attribution: HeaderMap,
+}
+
+impl Shared {
+    pub(super) fn new(
+        clients: Vec<reqwest::Client>,
+        upstreams: Vec<Upstream>,
+        attribution: HeaderMap,
+    ) -> Result<Self, TransportError> {
+        let with_chat = |upstream: Upstream| upstream.url(CHAT).map(|chat| (upstream, chat));
+        let upstreams = upstreams.into_iter().map(with_chat).collect::<Result<_, _>>()?;
+        Ok(Self { clients, next: AtomicUsize::new(0), upstreams, attribution })
+    }
+
+    fn client(&self) -> Option<&reqwest::Client> {
+        let turn = if self.clients.len() > 1 { self.next.fetch_add(1, Ordering::Relaxed) } else { 0 };
+        self.clients.get(turn.checked_rem(self.clients.len())?)
+    }
+}
+
+/// The path of chat completions, whose URL is kept ready.
+pub(crate) const CHAT: &str = "chat/completions";
+
+impl Transport {
+    /// Starts with no upstream.
+    #[must_use]
+    pub fn builder() -> TransportBuilder {
+        TransportBuilder::default()
+    }
+
+    /// To OpenRouter, with the default settings.
+    ///
+    /// # Errors
+    ///
+    /// Where the HTTP client cannot be made.
+    pub fn openrouter() -> Result<Self, TransportError> {
+        Self::builder().upstream(Upstream::openrouter()?).build()
+    }
+
+    pub(super) fn from_shared(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
+
+    /// The upstreams it knows, in order.
+    pub fn upstreams(&self) -> impl Iterator<Item = &Upstream> {
+        self.0.upstreams.iter().map(|(upstream, _)| upstream)
+    }
+
+    pub(crate) fn get(&self, upstream: &Upstream, path: &str) -> Result<reqwest::RequestBuilder, Error> {
+        let url = upstream.url(path).map_err(internal)?;
+        let client = self.0.client().ok_or_else(no_client)?;
+        Ok(client.get(url).headers(self.headers_for(upstream)))
+    }
+
+    fn headers_for(&self, upstream: &Upstream) -> HeaderMap {
+        match upstream.dialect() {
+            Dialect::OpenRouter => self.0.attribution.clone(),
+            Dialect::OpenAi => HeaderMap::new(),
+        }
+    }
+
+    fn prepare<R: WireRequest>(&self, request: &Request<R>) -> Result<Prepared, Error> {
+        let body = request.body();
+        let asked = body.call().candidate().map(|candidate| candidate.upstream());
+        let known = match asked {
+            Some(name) => self.0.upstreams.iter().find(|(upstream, _)| upstream.name() == name),
+            None => self.0.upstreams.first(),
+        };
+        let (upstream, chat) = known.ok_or_else(|| {
+            let name = asked.unwrap_or_default();
+            Error::new(FailureKind::Connect, format!("no upstream is named `{name}`: add it to the transport"))
+        })?;
+        let url = if body.path() == CHAT { chat.clone() } else { upstream.url(body.path()).map_err(internal)? };
+        let mut outgoing = reqwest::Request::new(Method::POST, url);
+        *outgoing.headers_mut() = merge(request.headers(), self.headers_for(upstream));
+        *outgoing.body_mut() = Some(body.segments(upstream.dialect()).into_body());
+        let client = self.0.client().ok_or_else(no_client)?.clone();
+        Ok(Prepared { client, outgoing })
+    }
+}
+
+struct Prepared {
+    client: reqwest::Client,
+    outgoing: reqwest::Request,
+}
+
+/// The caller's headers, without those of the connection it came on, and what the upstream wants.
+fn merge(from_caller: &HeaderMap, extra: HeaderMap) -> HeaderMap {
+    const OF_THE_CONNECTION: [header::HeaderName; 8] = [
+        header::HOST,
+        header::CONNECTION,
+        header::CONTENT_LENGTH,
+        header::TRANSFER_ENCODING,
+        header::TE,
+        header::TRAILER,
+        header::UPGRADE,
+        header::EXPECT,
+    ];
+    let mut headers = from_caller.clone();
+    for name in OF_THE_CONNECTION {
+        headers.remove(name);
+    }
+    // What came compressed would not be read here.
+    headers.remove(header::ACCEPT_ENCODING);
+    for (name, value) in extra {
+        if let Some(name) = name {
+            headers.entry(name).or_insert(value);
+        }
+    }
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers
+}
+
+fn internal(error: TransportError) -> Error {
+    Error::caused(FailureKind::Internal, "this endpoint has no URL", error)
+}
+
+fn no_client() -> Error {
+    Error::new(FailureKind::Internal, "the transport has no client")
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport").field("upstreams", &self.0.upstreams).finish_non_exhaustive()
+    }
+}
+
+impl<R: WireRequest> Service<Request<R>> for Transport {
+    type Response = Response<ChatBody>;
+    type Error = Error;
+    type Future = TransportFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<R>) -> Self::Future {
+        let prepared = self.prepare(&request);
+        let judge = request.body().judge();
+        Box::pin(async move {
+            let Prepared { client, outgoing } = prepared?;
+            let response = client.execute(outgoing).await.map_err(not_sent)?;
+            let (parts, body) = Response::<reqwest::Body>::from(response).into_parts();
+            if !parts.status.is_success() {
+                let body = read_error(body).await;
+                let id = generation_id(&parts.headers);
+                return Err(classify::from_response(parts.status, &parts.headers, &body).of_generation(id));
+            }
+            let is_stream = is_event_stream(&parts.headers);
+            let body = ChatBody::of_response(body, &parts.headers, judge, is_stream);
+            Ok(Response::from_parts(parts, body))
+        })
+    }
+}
+
+pub(crate) fn generation_id(headers: &HeaderMap) -> Option<&str> {
+    headers.get("x-generation-id").and_then(|id| id.to_str().ok())
+}
+
+/// What was really sent, whatever was asked for.
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    const EVENT_STREAM: &str = "text/event-stream";
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.get(..EVENT_STREAM.len()).is_some_and(|start| start.eq_ignore_ascii_case(EVENT_STREAM))
+}
+
+/// As much of an error's body as is worth reading; a broken one is no reason to lose the status.
+pub(crate) async fn read_error(body: reqwest::Body) -> Bytes {
+    match Limited::new(body, LARGEST_ERROR).collect().await {
+        Ok(collected) => collected.to_bytes(),
+        Err(error) => {
+            let too_large = error.downcast_ref::<LengthLimitError>().is_some();
+            tracing::debug!(too_large, "error body not read");
+            Bytes::new()
+        }
+    }
+}
+
+/// No response came.
+pub(crate) fn not_sent(error: reqwest::Error) -> Error {
+    let (kind, what) = if error.is_connect() {
+        (FailureKind::Connect, "no connection to the upstream")
+    } else {
+        (FailureKind::Reset, "the connection broke before an answer came")
+    };
+    Error::caused(kind, what, error.without_url())
+}
+
+impl Segments {
+    fn into_body(self) -> reqwest::Body {
+        match <[Bytes; 1]>::try_from(self.0) {
+            Ok([whole]) => whole.into(),
+            Err(parts) => reqwest::Body::wrap(crate::wire::SegmentBody::new(parts)),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What the transport needs of a request.
+
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use tower_llm_layers::LlmRequest;
+
+use crate::{body::Judge, transport::Dialect};
+
+/// A request that the [`Transport`](crate::Transport) can send: chat, embeddings, or one of your own.
+pub trait WireRequest: LlmRequest {
+    /// Where it goes, after the upstream's base URL, e.g. `chat/completions`. It is posted.
+    fn path(&self) -> &str;
+
+    /// The JSON body for an upstream that understands this dialect.
+    fn segments(&self, dialect: Dialect) -> Segments;
+
+    /// What its answer must have to count as whole.
+    fn judge(&self) -> Judge {
+        Judge::Json
+    }
+}
+
+/// A body in parts that follow one another: what was changed stands between what was not, and nothing is copied.
+#[derive(Debug, Clone, Default)]
+pub struct Segments(pub(crate) Vec<Bytes>);
+
+impl From<Bytes> for Segments {
+    fn from(whole: Bytes) -> Self {
+        Self(vec![whole])
+    }
+}
+
+impl FromIterator<Bytes> for Segments {
+    fn from_iter<I: IntoIterator<Item = Bytes>>(parts: I) -> Self {
+        Self(parts.into_iter().collect())
+    }
+}
+
+/// The same as an HTTP body of known length.
+pub(crate) struct SegmentBody {
+    parts: VecDeque<Bytes>,
+    left: u64,
+}
+
+impl SegmentBody {
+    pub(crate) fn new(parts: Vec<Bytes>) -> Self {
+        let left = parts.iter().map(|part| part.len() as u64).sum();
+        Self { parts: parts.into(), left }
+    }
+}
+
+impl Body for SegmentBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.parts.pop_front().map(|part| {
+            self.left -= part.len() as u64;
+            Ok(Frame::data(part))
+        }))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}
