@@ -5,7 +5,7 @@ use http::Request;
 use tower_llm_layers::{Call, LlmRequest};
 
 use crate::{
-    request::{Document, DocumentError},
+    request::{Document, JsonError},
     transport::Dialect,
     wire::{Segments, WireRequest},
 };
@@ -40,9 +40,9 @@ impl EmbeddingRequest {
     /// # Errors
     ///
     /// Where it is no JSON object.
-    pub fn from_json(body: Bytes) -> Result<Self, DocumentError> {
+    pub fn from_json(body: Bytes) -> Result<Self, JsonError> {
         let document = Document::parse(body)?;
-        let model = document.get("model").and_then(|raw| serde_json::from_slice::<Option<Box<str>>>(&raw).ok());
+        let model = document.get("model").and_then(|raw| serde_json::from_slice::<Option<Box<str>>>(raw).ok());
         Ok(Self { model: model.flatten(), document, call: Call::default() })
     }
 
@@ -52,7 +52,7 @@ impl EmbeddingRequest {
     ///
     /// Where the value cannot be written as JSON.
     pub fn field(mut self, name: &str, value: impl serde::Serialize) -> Result<Self, serde_json::Error> {
-        self.document.set(name, serde_json::to_vec(&value)?.into());
+        self.document.set(name.to_owned(), serde_json::to_vec(&value)?.into());
         Ok(self)
     }
 

@@ -23,10 +23,10 @@ pub(crate) struct Inner {
     pub(crate) provider: Option<String>,
     pub(crate) generation_id: Option<String>,
     pub(crate) source: Option<Source>,
-    kind: Option<FailureKind>,
-    other_key: bool,
-    exhausted: bool,
-    attempts: Option<AttemptLog>,
+    pub(crate) kind: Option<FailureKind>,
+    pub(crate) other_key: bool,
+    pub(crate) exhausted: bool,
+    pub(crate) attempts: Option<AttemptLog>,
 }
 
 /// What lies under an error, kept for the chain of causes.

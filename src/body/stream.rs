@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use http::HeaderMap;
 use tokio::time::{Sleep, sleep};
 use tower_llm_layers::Frame;
@@ -31,6 +32,7 @@ const WAIT_FOR_CLOSE: Duration = Duration::from_millis(20);
 pub(super) struct StreamBody {
     wire: Option<Wire>,
     decoder: SseDecoder,
+    input: Bytes,
     headers: HeaderMap,
     progress: Progress,
     /// Runs after the finish only.
@@ -51,7 +53,7 @@ impl StreamBody {
     pub(super) fn new(wire: Wire, headers: HeaderMap) -> Self {
         let generation_id = headers.get("x-generation-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
         let progress = Progress { generation_id, ..Progress::default() };
-        Self { wire: Some(wire), decoder: SseDecoder::new(), headers, progress, timer: None }
+        Self { wire: Some(wire), decoder: SseDecoder::new(), input: Bytes::new(), headers, progress, timer: None }
     }
 
     pub(super) const fn is_ended(&self) -> bool {
@@ -60,7 +62,7 @@ impl StreamBody {
 
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<ChatFrame, Error>>> {
         while self.wire.is_some() {
-            let next = match self.decoder.next_item() {
+            let next = match self.decoder.decode(&mut self.input) {
                 Ok(Some(item)) => match self.take(item) {
                     Ok(Some(frame)) => return Poll::Ready(Some(Ok(frame))),
                     Ok(None) => continue,
@@ -113,7 +115,7 @@ impl StreamBody {
         let Some(wire) = &mut self.wire else { return Poll::Ready(None) };
         match wire.poll_bytes(cx) {
             Poll::Ready(Some(Ok(bytes))) => {
-                self.decoder.push(bytes);
+                self.input = bytes;
                 Poll::Ready(Some(Ok(())))
             }
             Poll::Ready(Some(Err(cause))) => Poll::Ready(self.ended(Some(cause)).err().map(Err)),
@@ -151,7 +153,7 @@ impl StreamBody {
         match cause {
             _ if began && whole => Ok(()),
             Some(cause) => Err(Error::caused(self.broken(FailureKind::Reset), self.how(), cause)),
-            None if began || self.decoder.has_partial() => Err(Error::new(self.broken(FailureKind::Reset), self.how())),
+            None if began || self.decoder.finish().is_err() => Err(Error::new(self.broken(FailureKind::Reset), self.how())),
             None => Err(Error::new(FailureKind::Empty, "the stream ended without anything to show")),
         }
     }

@@ -83,7 +83,7 @@ impl<S> fmt::Debug for OpenAiEndpoint<S> {
 impl<S, B> Service<Request<B>> for OpenAiEndpoint<S>
 where
     S: ChatService,
-    B: Body<Data: Buf, Error: Into<Box<dyn StdError + Send + Sync>>> + Send + 'static,
+    B: Body<Data: Buf + Send, Error: Into<Box<dyn StdError + Send + Sync>>> + Send + 'static,
 {
     type Response = Response<EndpointBody>;
     type Error = Infallible;

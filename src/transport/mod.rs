@@ -17,7 +17,7 @@ pub use self::{
     service::{Transport, TransportFuture},
     upstream::{Dialect, OPENROUTER, OPENROUTER_URL, Upstream},
 };
-pub(crate) use self::service::{generation_id, not_sent, read_error};
+pub(crate) use self::service::{CHAT, generation_id, not_sent, read_error};
 use crate::{Error, response::UpstreamError};
 
 /// A failure that comes inside a success.

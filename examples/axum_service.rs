@@ -1,0 +1,74 @@
+//! The stack in an axum service, as an endpoint that any OpenAI client can call.
+//!
+//! ```sh
+//! cargo run --example axum_service
+//! curl -N http://127.0.0.1:8080/v1/chat/completions -H 'content-type: application/json' \
+//!   -d '{"model":"openai/gpt-4o-mini","stream":true,"messages":[{"role":"user","content":"Why is the sky blue?"}]}'
+//! ```
+//!
+//! With OpenAI's Python SDK:
+//!
+//! ```python
+//! from openai import OpenAI
+//! client = OpenAI(base_url="http://127.0.0.1:8080/v1", api_key="unused")
+//! print(client.chat.completions.create(
+//!     model="openai/gpt-4o-mini", messages=[{"role": "user", "content": "Why is the sky blue?"}],
+//! ).choices[0].message.content)
+//! ```
+//!
+//! The model that the client asks for is called; when it fails, `FALLBACK` answers instead.
+
+mod support;
+
+use std::env;
+
+use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
+use serde_json::json;
+use tower_openrouter::{Account, ChatServiceExt, Transport};
+
+/// Who answers when the model that the client asked for does not.
+const FALLBACK: &str = "openai/gpt-4o-mini";
+
+#[tokio::main]
+async fn main() -> support::Fallible {
+    tracing_subscriber::fmt().with_env_filter("info,tower_llm_layers=debug").init();
+    let place = support::place(&[]).await?;
+    let stack = place.stack().chain([FALLBACK]).build()?;
+    println!("{}\n", stack.describe());
+
+    let transport = Transport::builder().upstream(place.upstream.clone()).build()?;
+    let account = Account::new(transport, place.upstream.clone(), Some(place.key.clone()));
+    let app = Router::new()
+        .route("/v1/models", get(models))
+        .with_state(account)
+        .route_service("/v1/chat/completions", stack.into_openai_endpoint());
+
+    let address = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());
+    let listener = tokio::net::TcpListener::bind(&address).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    axum::serve(listener, app).with_graceful_shutdown(stopped()).await?;
+    Ok(())
+}
+
+/// The list as OpenAI's clients read it.
+async fn models(State(account): State<Account>) -> impl IntoResponse {
+    match account.models().await {
+        Ok(models) => {
+            let data: Vec<_> = models
+                .iter()
+                .map(|model| json!({ "id": model.id, "object": "model", "created": model.created, "owned_by": model.author() }))
+                .collect();
+            Json(json!({ "object": "list", "data": data })).into_response()
+        }
+        Err(error) => {
+            let body = json!({ "error": { "message": error.to_string(), "type": "api_error", "param": null, "code": error.kind().as_str() } });
+            (StatusCode::BAD_GATEWAY, Json(body)).into_response()
+        }
+    }
+}
+
+async fn stopped() {
+    if let Err(error) = tokio::signal::ctrl_c().await {
+        eprintln!("cannot listen for Ctrl-C: {error}");
+    }
+}

@@ -1,0 +1,48 @@
+//! The main job: a streamed answer that survives a dead first model, and what was tried for it.
+//!
+//! ```sh
+//! cargo run --release --example quickstart
+//! ```
+
+mod support;
+
+use std::{
+    io::{Write, stdout},
+    time::Duration,
+};
+
+use tower_openrouter::{ChatRequest, ChatServiceExt};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> support::Fallible {
+    // In the simulator the first model is overloaded, and stays so.
+    let place = support::place(&[("anthropic/claude-sonnet-4.5", "503")]).await?;
+    let stack = place
+        .stack()
+        .chain(["anthropic/claude-sonnet-4.5", "openai/gpt-4o-mini"])
+        .first_token(Duration::from_secs(10))
+        .total(Duration::from_secs(60))
+        .max_wait(Duration::from_secs(2))
+        .build()?;
+
+    let mut answer = match stack.stream(ChatRequest::user("Why is the sky blue?")).await {
+        Ok(answer) => answer,
+        Err(error) => return Err(error.report().into()),
+    };
+    while let Some(text) = answer.next_text().await {
+        print!("{}", text?);
+        stdout().flush()?;
+    }
+
+    println!("\n\nwhat was tried:");
+    if let Some(attempts) = answer.attempts() {
+        println!("{attempts}");
+        if let Some(candidate) = attempts.answered_by() {
+            println!("\nanswered by {candidate}");
+        }
+    }
+    if let Some(cost) = answer.usage().and_then(|usage| usage.cost.as_ref()) {
+        println!("cost ${cost}");
+    }
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! Where an example calls: the embedded simulator, or a real upstream where a key is set.
+
+use std::{env, error::Error, time::Duration};
+
+use openrouter_simulator::Simulator;
+use tower_openrouter::{
+    ApiKey, Stack,
+    stack::StackBuilder,
+    transport::{Dialect, OPENROUTER, OPENROUTER_URL, Upstream},
+};
+
+pub type Fallible<T = ()> = Result<T, Box<dyn Error>>;
+
+/// The upstream of an example.
+pub struct Place {
+    pub upstream: Upstream,
+    pub key: ApiKey,
+    /// Kept while the example runs; `None` against a real upstream.
+    pub simulator: Option<Simulator>,
+}
+
+/// The real upstream where `OPENROUTER_API_KEY` is set, else a simulator in this process that follows the plans: pairs of a
+/// model and what happens to calls of it.
+pub async fn place(plans: &[(&str, &str)]) -> Fallible<Place> {
+    if env::var_os("OPENROUTER_API_KEY").is_some() {
+        let key = ApiKey::from_variable("OPENROUTER_API_KEY")?;
+        let base = env::var("OPENROUTER_BASE_URL").unwrap_or_else(|_| OPENROUTER_URL.to_owned());
+        let upstream = Upstream::new(OPENROUTER, &base, Dialect::OpenRouter)?;
+        eprintln!("calling {}\n", upstream.base_url());
+        return Ok(Place { upstream, key, simulator: None });
+    }
+    let simulator = Simulator::builder().seed(7).piece_delay(Duration::from_millis(15)).start().await?;
+    for (model, plan) in plans {
+        simulator.plan(model, plan)?;
+    }
+    let upstream = Upstream::new(OPENROUTER, &simulator.base_url(), Dialect::OpenRouter)?;
+    eprintln!("no OPENROUTER_API_KEY is set: calling the simulator in this process\n");
+    Ok(Place { upstream, key: ApiKey::new("sk-or-v1-simulated")?, simulator: Some(simulator) })
+}
+
+impl Place {
+    /// Starts a stack over it.
+    pub fn stack(&self) -> StackBuilder {
+        Stack::builder().upstream(Ok(self.upstream.clone()), self.key.clone())
+    }
+}

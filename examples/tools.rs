@@ -1,0 +1,50 @@
+//! A tool call, and the check that whoever is asked can make one.
+
+mod support;
+
+use std::sync::Arc;
+
+use serde_json::json;
+use tower_openrouter::{
+    Account, Catalogue, ChatRequest, ChatServiceExt, Transport,
+    request::{Message, Tool},
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> support::Fallible {
+    let place = support::place(&[]).await?;
+    let transport = Transport::builder().upstream(place.upstream.clone()).build()?;
+    let account = Account::new(transport, place.upstream.clone(), Some(place.key.clone()));
+    let catalogue = Catalogue::new(account.models().await?);
+
+    // The first of the chain takes no tools: by the catalogue it is passed over, and nothing is sent to it.
+    let stack = place.stack().chain(["demo/small", "openai/gpt-4o-mini"]).catalogue(Arc::new(catalogue)).build()?;
+
+    let weather = Tool::function("get_weather")
+        .description("The weather in a city, now.")
+        .parameters(json!({
+            "type": "object",
+            "properties": { "city": { "type": "string" } },
+            "required": ["city"],
+        }));
+    let mut messages = vec![Message::user("What is the weather in Oslo?")];
+
+    for _ in 0..4 {
+        let request = ChatRequest::new(messages.clone()).tools([weather.clone()]);
+        let completion = stack.complete(request).await?;
+        if let Some(attempts) = &completion.attempts {
+            println!("{attempts}");
+        }
+        let Some(message) = completion.response.message() else { return Err("no message".into()) };
+        if message.tool_calls.is_empty() {
+            println!("\n{}", message.text());
+            return Ok(());
+        }
+        messages.push(Message::from(message));
+        for call in &message.tool_calls {
+            println!("\nthe model calls {}({})\n", call.function.name, call.function.arguments);
+            messages.push(Message::tool(&call.id, r#"{"celsius":4,"sky":"clear"}"#));
+        }
+    }
+    Err("the model did not come to an end".into())
+}

@@ -1,0 +1,117 @@
+//! What the layers and the transport ask of a request.
+
+use http::{Method, Request, Uri};
+use tower_llm_layers::{Call, LlmRequest, Modalities as Needed, Needs};
+
+use super::{ChatRequest, Modalities};
+use crate::{
+    body::Judge,
+    transport::{CHAT, Dialect},
+    wire::{Segments, WireRequest},
+};
+
+impl ChatRequest {
+    /// As the body of an HTTP request, which is what a stack takes.
+    ///
+    /// ```
+    /// use tower_openrouter::ChatRequest;
+    ///
+    /// let request = ChatRequest::user("Hi").into_http();
+    /// assert_eq!(request.uri(), "/chat/completions");
+    /// ```
+    #[must_use]
+    pub fn into_http(self) -> Request<Self> {
+        post("/chat/completions", self)
+    }
+}
+
+/// A `POST` to this path. Above the transport both are for other people's layers to read.
+pub(crate) fn post<T>(path: &'static str, body: T) -> Request<T> {
+    let mut request = Request::new(body);
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = Uri::from_static(path);
+    request
+}
+
+impl From<ChatRequest> for Request<ChatRequest> {
+    fn from(request: ChatRequest) -> Self {
+        request.into_http()
+    }
+}
+
+impl LlmRequest for ChatRequest {
+    fn call(&self) -> &Call {
+        &self.call
+    }
+
+    fn call_mut(&mut self) -> &mut Call {
+        &mut self.call
+    }
+
+    fn is_streaming(&self) -> bool {
+        Self::is_streaming(self)
+    }
+
+    fn model(&self) -> Option<&str> {
+        self.get_model()
+    }
+
+    fn set_model(&mut self, model: &str) {
+        Self::set_model(self, model);
+    }
+
+    fn set_alternatives(&mut self, models: &[&str]) {
+        self.set_models(models);
+    }
+
+    fn max_tokens(&self) -> Option<u64> {
+        self.get_max_tokens()
+    }
+
+    fn set_max_tokens(&mut self, tokens: u64) {
+        Self::set_max_tokens(self, tokens);
+    }
+
+    fn needs(&self) -> Needs {
+        let facts = self.facts();
+        let mut needs = Needs::default();
+        needs.prompt_tokens = facts.prompt_tokens;
+        needs.max_tokens = self.get_max_tokens().unwrap_or(0);
+        needs.tools = facts.tools;
+        needs.tool_choice = facts.forced_tool_choice;
+        needs.structured_outputs = facts.structured_outputs;
+        needs.json_mode = facts.json_mode;
+        needs.input = beside_text(facts.input);
+        needs.output = beside_text(facts.output);
+        needs
+    }
+}
+
+fn beside_text(kinds: Modalities) -> Needed {
+    [
+        (Modalities::IMAGE, Needed::IMAGE),
+        (Modalities::AUDIO, Needed::AUDIO),
+        (Modalities::FILE, Needed::FILE),
+        (Modalities::VIDEO, Needed::VIDEO),
+    ]
+    .into_iter()
+    .filter(|(kind, _)| kinds.contains(*kind))
+    .fold(Needed::TEXT, |set, (_, needed)| set.with(needed))
+}
+
+impl WireRequest for ChatRequest {
+    fn path(&self) -> &'static str {
+        CHAT
+    }
+
+    fn segments(&self, dialect: Dialect) -> Segments {
+        match dialect {
+            Dialect::OpenRouter => Self::segments(self).collect(),
+            Dialect::OpenAi => self.without_openrouter_fields().segments().collect(),
+        }
+    }
+
+    fn judge(&self) -> Judge {
+        Judge::Chat
+    }
+}
