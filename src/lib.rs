@@ -1,1 +1,3 @@
 //! OpenRouter over Tower.
+
+pub mod sse;
