@@ -30,8 +30,11 @@ fn naive(stream: &[u8], limit: usize) -> Told {
     while !rest.is_empty() {
         let end = rest.iter().position(|byte| b"\r\n".contains(byte));
         let mut line = &rest[..end.unwrap_or(rest.len())];
-        let comment = line.first() == Some(&b':');
         let length = line.len() + usize::from(end.is_some());
+        if rest.len() == stream.len() {
+            line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
+        }
+        let comment = line.first() == Some(&b':');
         if length + if comment { 0 } else { size } > limit {
             return (items, Err(SseError::EventTooLarge { limit }));
         }
@@ -42,9 +45,6 @@ fn naive(stream: &[u8], limit: usize) -> Told {
             });
             return (items, if mark_alone { Ok(()) } else { cut });
         };
-        if rest.len() == stream.len() {
-            line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
-        }
         rest = &rest[end..];
         rest = rest.strip_prefix(b"\r\n").unwrap_or(&rest[1..]);
 

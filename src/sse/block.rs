@@ -3,10 +3,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use memchr::memchr;
 
-use super::{SseEvent, SseItem};
-
-/// What `data` becomes if it ends a stream of OpenAI's dialect.
-const DONE: &[u8] = b"[DONE]";
+use super::SseItem;
 
 /// The fields gathered since the last blank line.
 #[derive(Clone)]
@@ -88,10 +85,6 @@ impl Block {
             Data::Line(line) => line,
             Data::Lines(lines) => lines.freeze(),
         };
-        Some(if data == DONE {
-            SseItem::Done
-        } else {
-            SseItem::Event(SseEvent { data, event, id })
-        })
+        Some(SseItem::of(data, event, id))
     }
 }

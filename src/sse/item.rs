@@ -29,6 +29,18 @@ pub enum SseItem {
     Done,
 }
 
+impl SseItem {
+    /// What a block with data says.
+    #[inline]
+    pub(super) fn of(data: Bytes, event: Option<Bytes>, id: Option<Bytes>) -> Self {
+        if data == b"[DONE]".as_slice() {
+            Self::Done
+        } else {
+            Self::Event(SseEvent { data, event, id })
+        }
+    }
+}
+
 /// An event: the fields between two blank lines.
 ///
 /// The bytes are not checked to be UTF-8; who parses them does that. A field that lay whole in one chunk is a slice of
