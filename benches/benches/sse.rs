@@ -2,9 +2,9 @@
 //!
 //! `cargo bench -p tower-openrouter-benches --bench sse`
 //!
-//! Every contender gets the same chunks, cut beforehand, and gives every event to a black box.
-//! The peers check that data are UTF-8; ours leaves that to the JSON parser, which does it anyway.
-//! The variant `ours+utf8` does it here, so that like can be held against like.
+//! Every contender gets the same chunks, cut beforehand, and gives every event to a black box. The
+//! peers check that data are UTF-8; ours leaves that to the JSON parser, which does it anyway. The
+//! variant `ours+utf8` does it here, so that like can be held against like.
 
 use std::hint::black_box;
 use std::pin::pin;
@@ -92,13 +92,13 @@ fn decoders(criterion: &mut Criterion) {
         for push in [1 << 10, 16 << 10, 64 << 10] {
             let (chunks, events) = chunks(size, push);
             let chunks = &chunks[..];
-            let bytes = chunks.iter().map(Bytes::len).sum::<usize>();
-            group.throughput(Throughput::Bytes(bytes.try_into().expect("a length")));
+            let bytes = chunks.iter().map(|chunk| chunk.len() as u64).sum();
+            group.throughput(Throughput::Bytes(bytes));
             let push = format!("{} KiB pushes", push >> 10);
             let mut contender = |name: &str, decode: &dyn Fn() -> usize| {
                 assert_eq!(decode(), events, "{name} sees every event");
                 group.bench_function(BenchmarkId::new(name, &push), |bencher| {
-                    bencher.iter(decode)
+                    bencher.iter(decode);
                 });
             };
             contender("ours", &|| ours(chunks, |_| ()));

@@ -11,11 +11,13 @@ pub(super) struct Block {
     data: Data,
     event: Option<Bytes>,
     id: Option<Bytes>,
-    /// Bytes of all its lines as received, ignored ones too, comments not; each line end counts for one.
+    /// Bytes of all its lines as received, ignored ones too, comments not; each line end counts for
+    /// one.
     size: usize,
 }
 
-/// The `data` lines: borrowed from the chunk while there is one, copied together from the second on.
+/// The `data` lines: borrowed from the chunk while there is one, copied together from the second
+/// on.
 #[derive(Clone, Default)]
 enum Data {
     #[default]

@@ -1,30 +1,36 @@
 //! From chunks to lines, and from lines to items.
 
+mod limit;
+mod line;
+
 use std::fmt;
 
 use bytes::{Buf, Bytes};
 use memchr::memchr2;
 
-use super::{SseError, SseItem, block::Block, field::Field};
+use super::{SseError, SseItem, block::Block};
 
 /// May stand, once, at the very start of a stream.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Decodes one stream of server-sent events, chunk by chunk.
 ///
-/// Give each chunk to [`decode`](Self::decode) until that returns `None`, then the next one; at the end of the stream ask
-/// [`finish`](Self::finish) whether it ended between two events. One decoder serves one stream.
+/// Give each chunk to [`decode`](Self::decode) until that returns `None`, then the next one; at the
+/// end of the stream ask [`finish`](Self::finish) whether it ended between two events. One decoder
+/// serves one stream.
 ///
-/// An event that lies within one chunk is given as slices of that chunk, without copy or allocation. Only a line that is
-/// split over chunks, and data of several lines, are copied together. The work is linear in the bytes, however they are
-/// cut.
+/// An event that lies within one chunk is given as slices of that chunk, without copy or
+/// allocation. Only a line that is split over chunks, and data of several lines, are copied
+/// together. The work is linear in the bytes, however they are cut.
 ///
 /// # Limits
 ///
-/// An event may have [`DEFAULT_LIMIT`](Self::DEFAULT_LIMIT) bytes, or those of [`with_limit`](Self::with_limit). All its
-/// lines count as received, unknown fields and the blank line too, each line end as one byte; comments are outside of it,
-/// but each comment has the same limit for itself. So the memory held between two chunks is bounded by the limit and the slack of
-/// a growing buffer, whatever is sent. Whether the limit is passed does not depend on how the stream was cut.
+/// An event may have [`DEFAULT_LIMIT`](Self::DEFAULT_LIMIT) bytes, or those of
+/// [`with_limit`](Self::with_limit). All its lines count as received, unknown fields and the blank
+/// line too, each line end as one byte; comments are outside of it, but each comment has the same
+/// limit for itself. So the memory held between two chunks is bounded, whatever is sent: by the
+/// limit, the slack of a growing buffer, and the chunks in which the pending fields lie, three at
+/// most. Whether the limit is passed does not depend on how the stream was cut.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -36,7 +42,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// let mut input = Bytes::from_static(b"data: Hel");
 /// assert_eq!(decoder.decode(&mut input)?, None);
 /// let mut input = Bytes::from_static(b"lo\n\ndata: cut");
-/// assert!(matches!(decoder.decode(&mut input)?, Some(SseItem::Event(event)) if event.data == "Hello"));
+/// let Some(SseItem::Event(event)) = decoder.decode(&mut input)? else { unreachable!() };
+/// assert_eq!(event.data, "Hello");
 /// assert_eq!(decoder.decode(&mut input)?, None);
 ///
 /// assert_eq!(decoder.finish(), Err(SseError::Truncated { bytes: 9 }));
@@ -58,8 +65,8 @@ pub struct SseDecoder {
 }
 
 impl SseDecoder {
-    /// 8 MiB: generated images come as base64 data URLs within one event, and the largest that models make (4K, lossless)
-    /// need several megabytes of it, while text never comes near.
+    /// 8 MiB: a generated image comes as a base64 data URL within one event, mostly of one to a few
+    /// megabytes, while text never comes near. Lossless images of 4K may want more.
     pub const DEFAULT_LIMIT: usize = 8 * 1024 * 1024;
 
     /// A decoder for a new stream, with the default limit.
@@ -74,7 +81,8 @@ impl SseDecoder {
         Self::with_limit(Self::DEFAULT_LIMIT)
     }
 
-    /// A decoder that refuses events of more than `max_event_bytes`. See [Limits](Self#limits) for what counts.
+    /// A decoder that refuses events of more than `max_event_bytes`. See [Limits](Self#limits) for
+    /// what counts.
     ///
     /// ```
     /// use bytes::Bytes;
@@ -110,7 +118,8 @@ impl SseDecoder {
 
     /// Takes the next item off the front of `input`.
     ///
-    /// `None` means that `input` is used up and the next chunk is needed; what it held of an unfinished line is kept.
+    /// `None` means that `input` is used up and the next chunk is needed; what it held of an
+    /// unfinished line is kept.
     ///
     /// ```
     /// use bytes::Bytes;
@@ -130,8 +139,8 @@ impl SseDecoder {
     ///
     /// # Errors
     ///
-    /// [`SseError::EventTooLarge`] once an event or a line passes the limit. What was held is dropped, `input` is emptied,
-    /// and every later call gives the same error.
+    /// [`SseError::EventTooLarge`] once an event or a line passes the limit. What was held is
+    /// dropped, `input` is emptied, and every later call gives the same error.
     pub fn decode(&mut self, input: &mut Bytes) -> Result<Option<SseItem>, SseError> {
         if self.failed {
             input.clear();
@@ -170,8 +179,9 @@ impl SseDecoder {
 
     /// Says whether the stream, now over, ended between two events.
     ///
-    /// By the standard an event is one only once its blank line has come: an unfinished one is never given out. Nor is
-    /// a stream whole because this is `Ok`; a cut may fall between two events. That [`SseItem::Done`] came says so.
+    /// By the standard an event is one only once its blank line has come: an unfinished one is
+    /// never given out. Nor is a stream whole because this is `Ok`; a cut may fall between two
+    /// events. That [`SseItem::Done`] came says so.
     ///
     /// ```
     /// use bytes::Bytes;
@@ -188,8 +198,8 @@ impl SseDecoder {
     ///
     /// # Errors
     ///
-    /// [`SseError::Truncated`] if a line, or an event, was begun and not ended; the error of [`decode`](Self::decode) if
-    /// that had one.
+    /// [`SseError::Truncated`] if a line, or an event, was begun and not ended; the error of
+    /// [`decode`](Self::decode) if that had one.
     pub fn finish(&self) -> Result<(), SseError> {
         if self.failed {
             return Err(self.too_large());
@@ -201,109 +211,6 @@ impl SseDecoder {
             bytes => Err(SseError::Truncated { bytes }),
         }
     }
-
-    /// The short way for nearly all events: one line of data, whole in `input` with its blank line, and nothing pending.
-    ///
-    /// It gives what [`read_line`](Self::read_line) would in two rounds, and halves the time.
-    #[inline]
-    fn plain_event(&self, input: &mut Bytes, end: usize) -> Option<Bytes> {
-        if !self.begun || !self.line.is_empty() || self.block.size() > 0 || end + 2 > self.limit {
-            return None;
-        }
-        let (line, rest) = input.split_at_checked(end)?;
-        let (Field::Data(start), true) = (Field::of(line), rest.starts_with(b"\n\n")) else {
-            return None;
-        };
-        let data = value(input, start, end);
-        input.advance(2);
-        Some(data)
-    }
-
-    /// Reads the line that is the first `end` bytes of `source`, and takes it off there.
-    #[inline]
-    fn read_line(&mut self, source: &mut Bytes, mut end: usize) -> Option<SseItem> {
-        if !self.begun {
-            self.begun = true;
-            if source.starts_with(BYTE_ORDER_MARK) {
-                source.advance(BYTE_ORDER_MARK.len());
-                end -= BYTE_ORDER_MARK.len();
-            }
-        }
-        let field = Field::of(source.get(..end).unwrap_or_default());
-        match field {
-            Field::Blank => return self.block.dispatch(),
-            Field::Comment => {
-                source.advance(end);
-                return Some(SseItem::Comment);
-            }
-            Field::Ignored => source.advance(end),
-            Field::Data(start) => self.block.data(value(source, start, end)),
-            Field::Event(start) => self.block.event(value(source, start, end)),
-            Field::Id(start) => self.block.id(value(source, start, end)),
-        }
-        self.block.count(end);
-        None
-    }
-
-    /// Puts the kept start of a line and its last `end` bytes, the first of `input`, together.
-    fn complete_line(&mut self, input: &mut Bytes, end: usize) -> Bytes {
-        let mut line = std::mem::take(&mut self.line);
-        // No more than is needed, if that means to grow at all: this buffer becomes the field's value as it is.
-        line.reserve_exact(end);
-        line.extend_from_slice(input.get(..end).unwrap_or_default());
-        input.advance(end);
-        line.into()
-    }
-
-    /// Takes the line end off the front of `input`: CR LF, LF, or CR.
-    #[inline]
-    fn skip_line_end(&mut self, input: &mut Bytes) {
-        match **input {
-            [b'\r', b'\n', ..] => input.advance(2),
-            [b'\r'] => {
-                self.after_cr = true;
-                input.advance(1);
-            }
-            _ => input.advance(1),
-        }
-    }
-
-    /// Refuses the first `more` bytes of `input` if with them the line or the event passes the limit.
-    #[inline]
-    fn check(&mut self, more: usize, input: &mut Bytes) -> Result<(), SseError> {
-        let line = self.line.len().saturating_add(more);
-        if self.block.size().saturating_add(line) <= self.limit {
-            return Ok(());
-        }
-        self.check_comment(line, input)
-    }
-
-    /// The rest of [`check`](Self::check): a comment is no part of the event around it.
-    #[cold]
-    fn check_comment(&mut self, line: usize, input: &mut Bytes) -> Result<(), SseError> {
-        let first = self.line.first().or_else(|| input.first());
-        if line <= self.limit && first == Some(&b':') {
-            return Ok(());
-        }
-        *self = Self {
-            failed: true,
-            ..Self::with_limit(self.limit)
-        };
-        input.clear();
-        Err(self.too_large())
-    }
-
-    const fn too_large(&self) -> SseError {
-        SseError::EventTooLarge { limit: self.limit }
-    }
-}
-
-/// Takes the line that is the first `end` bytes off `source`, and gives its bytes from `start` on.
-#[inline]
-fn value(source: &mut Bytes, start: usize, end: usize) -> Bytes {
-    let mut line = source.split_to(end);
-    line.advance(start);
-    line
 }
 
 impl Default for SseDecoder {

@@ -18,12 +18,14 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SseError {
-    /// An event, or a single line, passed the decoder's limit. The decoder gives this error from then on.
+    /// An event, or a single line, passed the decoder's limit. The decoder gives this error from
+    /// then on.
     EventTooLarge {
         /// The limit in force, in bytes.
         limit: usize,
     },
-    /// The stream ended within an event: what came of that event is lost, and the answer is not whole.
+    /// The stream ended within an event: what came of that event is lost, and the answer is not
+    /// whole.
     Truncated {
         /// How many bytes of the unfinished event had arrived.
         bytes: usize,
@@ -35,12 +37,14 @@ impl fmt::Display for SseError {
         match self {
             Self::EventTooLarge { limit } => write!(
                 f,
-                "a server-sent event is larger than {limit} bytes: raise the limit (SseDecoder::with_limit) if answers \
-                 this large are expected, else check that the upstream really sends text/event-stream"
+                "a server-sent event is larger than {limit} bytes: raise the limit \
+                 (SseDecoder::with_limit) if answers this large are expected, else check that the \
+                 upstream really sends text/event-stream"
             ),
             Self::Truncated { bytes } => write!(
                 f,
-                "the stream ended {bytes} bytes into a server-sent event: the connection was cut, the answer is not whole"
+                "the stream ended {bytes} bytes into a server-sent event: the connection was cut, \
+                 the answer is not whole"
             ),
         }
     }

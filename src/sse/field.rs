@@ -10,8 +10,8 @@ pub(super) enum Field {
     Data(usize),
     Event(usize),
     Id(usize),
-    /// A field that the standard does not know, or that concerns reconnection only (`retry`): a cut answer of a model
-    /// cannot be taken up by asking the same address again.
+    /// A field that the standard does not know, or that concerns reconnection only (`retry`): a cut
+    /// answer of a model cannot be taken up by asking the same address again.
     Ignored,
 }
 
@@ -37,8 +37,8 @@ impl Field {
     }
 }
 
-/// Where the value starts, if `rest` shows that the name ends here: after the colon and one optional space, or, without
-/// a colon, at the line's end, as an empty value.
+/// Where the value starts, if `rest` shows that the name ends here: after the colon and one
+/// optional space, or, without a colon, at the line's end, as an empty value.
 #[inline]
 const fn value_offset(name: usize, rest: &[u8]) -> Option<usize> {
     match rest {

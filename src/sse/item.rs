@@ -22,10 +22,11 @@ use bytes::Bytes;
 pub enum SseItem {
     /// An event with data.
     Event(SseEvent),
-    /// A comment line, such as `: OPENROUTER PROCESSING`. It proves that the connection lives, not that the model
-    /// makes progress; its text means nothing and is not kept.
+    /// A comment line, such as `: OPENROUTER PROCESSING`. It proves that the connection lives, not
+    /// that the model makes progress; its text means nothing and is not kept.
     Comment,
-    /// `data: [DONE]`, with which OpenAI's dialect ends a stream. The decoder goes on if more follows.
+    /// `data: [DONE]`, with which OpenAI's dialect ends a stream. The decoder goes on if more
+    /// follows.
     Done,
 }
 
@@ -43,8 +44,9 @@ impl SseItem {
 
 /// An event: the fields between two blank lines.
 ///
-/// The bytes are not checked to be UTF-8; who parses them does that. A field that lay whole in one chunk is a slice of
-/// that chunk, and keeps the chunk's memory alive: copy what is to be kept for long.
+/// The bytes are not checked to be UTF-8; who parses them does that. A field that lay whole in one
+/// chunk is a slice of that chunk, and keeps the chunk's memory alive: copy what is to be kept for
+/// long.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -60,13 +62,13 @@ impl SseItem {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SseEvent {
-    /// The value of `data:`; of several such lines, the values joined by line feeds. Empty if the field was there and
-    /// empty; a block without a `data` field is no event.
+    /// The value of `data:`; of several such lines, the values joined by line feeds. Empty if the
+    /// field was there and empty; a block without a `data` field is no event.
     pub data: Bytes,
-    /// The type, from the last `event:` line. `None` if there was none or it was empty: then the standard's type is
-    /// `message`.
+    /// The type, from the last `event:` line. `None` if there was none or it was empty: then the
+    /// standard's type is `message`.
     pub event: Option<Bytes>,
-    /// The last `id:` line of this very event. Unlike a browser's `lastEventId` it is not carried over from earlier
-    /// events, and an id in a block without data is not told.
+    /// The last `id:` line of this very event. Unlike a browser's `lastEventId` it is not carried
+    /// over from earlier events, and an id in a block without data is not told.
     pub id: Option<Bytes>,
 }

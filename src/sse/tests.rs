@@ -27,7 +27,8 @@ fn drain(decoder: &mut SseDecoder, chunk: &[u8], items: &mut Vec<SseItem>) -> Re
     Ok(())
 }
 
-/// Decodes the stream whole, cut in two at every byte, and byte by byte, with empty chunks between; all must agree.
+/// Decodes the stream whole, cut in two at every byte, and byte by byte, with empty chunks between;
+/// all must agree.
 fn decode(stream: &[u8]) -> (Vec<SseItem>, Result<(), SseError>) {
     let with_chunks = |chunks: &[&[u8]]| {
         let mut decoder = SseDecoder::new();
@@ -199,7 +200,10 @@ fn the_limit_holds_for_a_line_without_end() {
         }
         assert!((991..=1000).contains(&sent), "{start:?}: {sent}");
         let held = format!("{decoder:?}");
-        assert!(held.contains("line_bytes: 0"), "what was held is dropped: {held}");
+        assert!(
+            held.contains("line_bytes: 0"),
+            "what was held is dropped: {held}"
+        );
     }
 }
 
