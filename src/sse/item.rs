@@ -1,0 +1,74 @@
+//! What a stream is made of.
+
+use bytes::Bytes;
+
+/// One thing that a stream of server-sent events said.
+///
+/// ```
+/// use bytes::Bytes;
+/// use tower_openrouter::sse::{SseDecoder, SseItem};
+///
+/// let mut decoder = SseDecoder::new();
+/// let mut input = Bytes::from_static(b"event: ping\ndata: {}\n\n");
+/// match decoder.decode(&mut input) {
+///     Ok(Some(SseItem::Event(event))) => assert_eq!(event.data, "{}"),
+///     Ok(Some(SseItem::Comment)) => println!("the upstream is alive"),
+///     Ok(Some(SseItem::Done)) => println!("the answer is whole"),
+///     Ok(None) => println!("more bytes are needed"),
+///     Err(error) => println!("{error}"),
+/// }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SseItem {
+    /// An event with data.
+    Event(SseEvent),
+    /// A comment line, such as `: OPENROUTER PROCESSING`. It proves that the connection lives, not
+    /// that the model makes progress; its text means nothing and is not kept.
+    Comment,
+    /// `data: [DONE]`, with which OpenAI's dialect ends a stream. The decoder goes on if more
+    /// follows.
+    Done,
+}
+
+impl SseItem {
+    /// What a block with data says.
+    #[inline]
+    pub(super) fn of(data: Bytes, event: Option<Bytes>, id: Option<Bytes>) -> Self {
+        if data == b"[DONE]".as_slice() {
+            Self::Done
+        } else {
+            Self::Event(SseEvent { data, event, id })
+        }
+    }
+}
+
+/// An event: the fields between two blank lines.
+///
+/// The bytes are not checked to be UTF-8; who parses them does that. A field that lay whole in one
+/// chunk is a slice of that chunk, and keeps the chunk's memory alive: copy what is to be kept for
+/// long.
+///
+/// ```
+/// use bytes::Bytes;
+/// use tower_openrouter::sse::{SseDecoder, SseItem};
+///
+/// let mut decoder = SseDecoder::new();
+/// let mut input = Bytes::from_static(b"event: delta\nid: 7\ndata: one\ndata: two\n\n");
+/// let Ok(Some(SseItem::Event(event))) = decoder.decode(&mut input) else { unreachable!() };
+///
+/// assert_eq!(event.data, "one\ntwo");
+/// assert_eq!(event.event.as_deref(), Some(&b"delta"[..]));
+/// assert_eq!(event.id.as_deref(), Some(&b"7"[..]));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SseEvent {
+    /// The value of `data:`; of several such lines, the values joined by line feeds. Empty if the
+    /// field was there and empty; a block without a `data` field is no event.
+    pub data: Bytes,
+    /// The type, from the last `event:` line. `None` if there was none or it was empty: then the
+    /// standard's type is `message`.
+    pub event: Option<Bytes>,
+    /// The last `id:` line of this very event. Unlike a browser's `lastEventId` it is not carried
+    /// over from earlier events, and an id in a block without data is not told.
+    pub id: Option<Bytes>,
+}
