@@ -54,7 +54,7 @@ finish() {
 # use_tools NAME...: makes sure of the pinned versions and puts them first in PATH.
 # Call them by their own name (`cargo-deny`, not `cargo deny`): cargo looks in its own folder first and may find another version.
 use_tools() {
-    scripts/tools "$@"
+    step "tools" scripts/tools "$@"
     PATH=$(realpath "${TOOLS_DIR:-.tools}")/bin:$PATH
     export PATH
 }
