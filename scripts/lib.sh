@@ -1,0 +1,74 @@
+# shellcheck shell=bash
+# What the scripts share: their help, steps with their times, a closing line, the pinned tools. Sourced, not run.
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+export GIT_TERMINAL_PROMPT=0 # nothing here may wait for an answer
+
+# help: prints the comment at the head of the script that runs.
+help() {
+    awk 'NR == 1 || /^# shellcheck/ { next } !/^#/ { exit } { sub(/^# ?/, ""); print }' "scripts/${0##*/}"
+    exit
+}
+
+steps=0
+failures=()
+notices=()
+
+# step WHAT COMMAND...: runs the command, says how long it took, and goes on after a failure, so that one run tells all.
+step() {
+    local what=$1 begin=$SECONDS status
+    shift
+    steps=$((steps + 1))
+    printf '\n==> %s\n' "$what"
+    set +e # only so does `set -e` hold inside the subshell
+    (
+        set -e
+        "$@"
+    )
+    status=$?
+    set -e
+    if [[ $status -eq 0 ]]; then
+        printf '    ok: %s (%d s)\n' "$what" "$((SECONDS - begin))"
+    else
+        failures+=("$what")
+        printf '    FAILED: %s (%d s)\n' "$what" "$((SECONDS - begin))"
+    fi
+}
+
+# finish: the closing line, and the exit code.
+finish() {
+    local name=scripts/${0##*/} notice
+    printf '\n'
+    for notice in "${notices[@]}"; do
+        printf '!!! %s\n' "$notice"
+    done
+    if [[ ${#failures[@]} -eq 0 ]]; then
+        printf '%s: all %d steps ok, %d s\n' "$name" "$steps" "$SECONDS"
+        exit 0
+    fi
+    printf '%s: %d of %d steps FAILED, %d s:\n' "$name" "${#failures[@]}" "$steps" "$SECONDS"
+    printf '    %s\n' "${failures[@]}"
+    exit 1
+}
+
+# use_tools NAME...: makes sure of the pinned versions and puts them first in PATH.
+# Call them by their own name (`cargo-deny`, not `cargo deny`): cargo looks in its own folder first and may find another version.
+use_tools() {
+    step "tools" scripts/tools "$@"
+    PATH=$(realpath "${TOOLS_DIR:-.tools}")/bin:$PATH
+    export PATH
+}
+
+# The toolchain is the one thing that no script here installs.
+need_rust() {
+    command -v cargo >/dev/null && return
+    echo "cargo is missing. Install Rust (https://rustup.rs), then run this again." >&2
+    exit 1
+}
+
+# need_component NAME CARGO-COMMAND
+need_component() {
+    cargo "$2" --version >/dev/null 2>&1 && return
+    echo "$1 is missing. Run: rustup component add $1" >&2
+    exit 1
+}
