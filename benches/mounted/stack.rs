@@ -8,6 +8,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use axum::Router;
+use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tower_openrouter::layers::timeout::PaceFloor;
 use tower_openrouter::transport::{Dialect, OPENROUTER, Upstream};
@@ -26,6 +27,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let app = Router::new().route_service("/v1/chat/completions", stack.into_openai_endpoint());
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("http://{}", listener.local_addr()?);
+    // Else the kernel holds the end of each stream back for 40 ms: axum leaves Nagle's algorithm on.
+    let listener = listener.tap_io(|connection| {
+        let _left_as_it_was = connection.set_nodelay(true);
+    });
     axum::serve(listener, app).await?;
     Ok(())
 }
