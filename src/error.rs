@@ -55,6 +55,14 @@ impl Error {
         self
     }
 
+    /// The same after a part was shown: what cannot be read then is a stream that broke off.
+    pub(crate) fn broke_off(mut self) -> Self {
+        if self.kind() == FailureKind::Malformed {
+            self.0.kind = Some(FailureKind::Truncated);
+        }
+        self
+    }
+
     /// What went wrong, as far as policy cares.
     #[must_use]
     pub fn kind(&self) -> FailureKind {

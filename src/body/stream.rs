@@ -96,7 +96,8 @@ impl StreamBody {
             // Nothing counts after the end.
             SseItem::Event(_) if self.progress.done => Ok(None),
             SseItem::Event(event) => {
-                let reading = reading::read(event.data, Form::Chunk, &self.headers)?;
+                let reading = reading::read(event.data, Form::Chunk, &self.headers)
+                    .map_err(|error| if self.progress.began { error.broke_off() } else { error })?;
                 let progress = &mut self.progress;
                 progress.began |= reading.frame.stage().begins_answer();
                 progress.several |= reading.several;
