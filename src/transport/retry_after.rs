@@ -7,10 +7,10 @@ use http::HeaderMap;
 use crate::response::UpstreamError;
 
 /// The longest hint that is kept. The farthest real one is the next midnight, when daily quotas come back.
-pub(super) const LONGEST_HINT: Duration = Duration::from_secs(24 * 60 * 60);
+const LONGEST_HINT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The first hint that can be read, clamped.
-pub(super) fn retry_after(headers: &HeaderMap, error: Option<&UpstreamError>, now: SystemTime) -> Option<Duration> {
+pub(in crate::transport) fn retry_after(headers: &HeaderMap, error: Option<&UpstreamError>, now: SystemTime) -> Option<Duration> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let hints = error.map(|error| &error.hints);
     let milliseconds = header("retry-after-ms").and_then(seconds).map(|wait| wait / 1000);

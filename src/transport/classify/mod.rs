@@ -1,18 +1,21 @@
 //! What a failed exchange means: the status, the envelope and the headers, read together.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::SystemTime;
 
 use http::{HeaderMap, StatusCode};
 use tower_llm_layers::{FailureKind, Scope};
 
-use super::retry_after::retry_after;
+use crate::transport::retry_after::retry_after;
 use crate::{
     error::{Error, Inner},
     response::{ErrorCode, UpstreamError},
 };
 
 /// A failure that HTTP itself tells: a status that is no success, and whatever body came with it.
-pub(super) fn from_response(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
+pub(in crate::transport) fn from_response(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
     match UpstreamError::parse(body) {
         Some(error) => build(Some(status), status.as_u16(), headers, &error),
         None => without_envelope(status, headers, body),
@@ -20,7 +23,7 @@ pub(super) fn from_response(status: StatusCode, headers: &HeaderMap, body: &[u8]
 }
 
 /// A failure that comes inside a success: in the body of a 200, or as an event of a stream.
-pub(super) fn from_body(headers: &HeaderMap, error: &UpstreamError) -> Error {
+pub(in crate::transport) fn from_body(headers: &HeaderMap, error: &UpstreamError) -> Error {
     build(None, effective_code(error), headers, error)
 }
 
