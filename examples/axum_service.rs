@@ -31,12 +31,16 @@ const FALLBACK: &str = "openai/gpt-4o-mini";
 
 #[tokio::main]
 async fn main() -> support::Fallible {
-    tracing_subscriber::fmt().with_env_filter("info,tower_llm_layers=debug").init();
+    tracing_subscriber::fmt()
+        .with_env_filter("info,tower_llm_layers=debug")
+        .init();
     let place = support::place(&[]).await?;
     let stack = place.stack().chain([FALLBACK]).build()?;
     println!("{}\n", stack.describe());
 
-    let transport = Transport::builder().upstream(place.upstream.clone()).build()?;
+    let transport = Transport::builder()
+        .upstream(place.upstream.clone())
+        .build()?;
     let account = Account::new(transport, place.upstream.clone(), Some(place.key.clone()));
     let app = Router::new()
         .route("/v1/models", get(models))
@@ -46,7 +50,9 @@ async fn main() -> support::Fallible {
     let address = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());
     let listener = tokio::net::TcpListener::bind(&address).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, app).with_graceful_shutdown(stopped()).await?;
+    axum::serve(listener, app)
+        .with_graceful_shutdown(stopped())
+        .await?;
     Ok(())
 }
 

@@ -26,15 +26,24 @@ async fn main() -> support::Fallible {
         ),
     };
     // The provider's name for the same model.
-    let model = if provider.is_some() { "openai/gpt-4o-mini" } else { "gpt-4o-mini" };
+    let model = if provider.is_some() {
+        "openai/gpt-4o-mini"
+    } else {
+        "gpt-4o-mini"
+    };
 
     let stack = place
         .stack()
         .upstream(Upstream::openai_compatible("provider", &base), key)
-        .chain([Candidate::new("openrouter", "openai/gpt-4o-mini")?, Candidate::new("provider", model)?])
+        .chain([
+            Candidate::new("openrouter", "openai/gpt-4o-mini")?,
+            Candidate::new("provider", model)?,
+        ])
         .build()?;
 
-    let answer = stack.stream(ChatRequest::user("Why is the sky blue?")).await?;
+    let answer = stack
+        .stream(ChatRequest::user("Why is the sky blue?"))
+        .await?;
     let attempts = answer.attempts();
     println!("{}\n", answer.text().await?);
     if let Some(attempts) = attempts {

@@ -17,15 +17,25 @@ struct Filter {
 }
 
 fn filter() -> support::Fallible<Filter> {
-    let mut filter = Filter { max_price: f64::INFINITY, min_context: 0, needs: Vec::new() };
+    let mut filter = Filter {
+        max_price: f64::INFINITY,
+        min_context: 0,
+        needs: Vec::new(),
+    };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
-        let value = arguments.next().ok_or_else(|| format!("`{name}` wants a value"))?;
+        let value = arguments
+            .next()
+            .ok_or_else(|| format!("`{name}` wants a value"))?;
         match name.as_str() {
             "--max-price" => filter.max_price = value.parse()?,
             "--min-context" => filter.min_context = value.parse()?,
             "--needs" => filter.needs = value.split(',').map(str::to_owned).collect(),
-            _ => return Err(format!("`{name}` is none of --max-price, --min-context, --needs").into()),
+            _ => {
+                return Err(
+                    format!("`{name}` is none of --max-price, --min-context, --needs").into(),
+                );
+            }
         }
     }
     Ok(filter)
@@ -36,7 +46,10 @@ impl Filter {
         let price = model.pricing.completion.per_million();
         price.is_some_and(|price| price <= self.max_price)
             && model.context_length.unwrap_or(0) >= self.min_context
-            && self.needs.iter().all(|need| model.supported_parameters.contains(need))
+            && self
+                .needs
+                .iter()
+                .all(|need| model.supported_parameters.contains(need))
     }
 }
 
@@ -44,7 +57,9 @@ impl Filter {
 async fn main() -> support::Fallible {
     let filter = filter()?;
     let place = support::place(&[]).await?;
-    let transport = Transport::builder().upstream(place.upstream.clone()).build()?;
+    let transport = Transport::builder()
+        .upstream(place.upstream.clone())
+        .build()?;
     let account = Account::new(transport, place.upstream.clone(), Some(place.key.clone()));
 
     let mut models = account.models().await?;
@@ -53,31 +68,51 @@ async fn main() -> support::Fallible {
     models.sort_by_key(|model| model.pricing.completion.pico_dollars());
 
     println!("{} of {all} models\n", models.len());
-    println!("{:<40} {:>10} {:>10} {:>10}", "model", "prompt", "answer", "context");
+    println!(
+        "{:<40} {:>10} {:>10} {:>10}",
+        "model", "prompt", "answer", "context"
+    );
     for model in &models {
         println!(
             "{:<40} {:>10} {:>10} {:>10}",
             model.id,
             dollars(model.pricing.prompt.per_million()),
             dollars(model.pricing.completion.per_million()),
-            model.context_length.map_or_else(|| "?".to_owned(), |tokens| tokens.to_string()),
+            model
+                .context_length
+                .map_or_else(|| "?".to_owned(), |tokens| tokens.to_string()),
         );
     }
 
-    let Some(first) = models.iter().find(|model| model.id.contains("gpt")).or_else(|| models.first()) else {
+    let Some(first) = models
+        .iter()
+        .find(|model| model.id.contains("gpt"))
+        .or_else(|| models.first())
+    else {
         return Ok(());
     };
     println!("\nwho serves {}:\n", first.id);
-    println!("{:<20} {:>10} {:>10} {:>9} {:>12} {:>12}", "provider", "prompt", "answer", "uptime", "first token", "tokens/s");
+    println!(
+        "{:<20} {:>10} {:>10} {:>9} {:>12} {:>12}",
+        "provider", "prompt", "answer", "uptime", "first token", "tokens/s"
+    );
     for endpoint in account.model_endpoints(&first.id).await?.endpoints {
         println!(
             "{:<20} {:>10} {:>10} {:>9} {:>12} {:>12}",
             endpoint.provider_name,
             dollars(endpoint.pricing.prompt.per_million()),
             dollars(endpoint.pricing.completion.per_million()),
-            endpoint.uptime_last_30m.map_or_else(|| "?".to_owned(), |percent| format!("{percent:.1} %")),
-            endpoint.latency_last_30m.and_then(|latency| latency.p50).map_or_else(|| "?".to_owned(), |ms| format!("{ms:.0} ms")),
-            endpoint.throughput_last_30m.and_then(|speed| speed.p50).map_or_else(|| "?".to_owned(), |rate| format!("{rate:.0}")),
+            endpoint
+                .uptime_last_30m
+                .map_or_else(|| "?".to_owned(), |percent| format!("{percent:.1} %")),
+            endpoint
+                .latency_last_30m
+                .and_then(|latency| latency.p50)
+                .map_or_else(|| "?".to_owned(), |ms| format!("{ms:.0} ms")),
+            endpoint
+                .throughput_last_30m
+                .and_then(|speed| speed.p50)
+                .map_or_else(|| "?".to_owned(), |rate| format!("{rate:.0}")),
         );
     }
     Ok(())

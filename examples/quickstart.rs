@@ -25,7 +25,10 @@ async fn main() -> support::Fallible {
         .max_wait(Duration::from_secs(2))
         .build()?;
 
-    let mut answer = match stack.stream(ChatRequest::user("Why is the sky blue?")).await {
+    let mut answer = match stack
+        .stream(ChatRequest::user("Why is the sky blue?"))
+        .await
+    {
         Ok(answer) => answer,
         Err(error) => return Err(error.report().into()),
     };

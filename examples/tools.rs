@@ -13,12 +13,18 @@ use tower_openrouter::{
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> support::Fallible {
     let place = support::place(&[]).await?;
-    let transport = Transport::builder().upstream(place.upstream.clone()).build()?;
+    let transport = Transport::builder()
+        .upstream(place.upstream.clone())
+        .build()?;
     let account = Account::new(transport, place.upstream.clone(), Some(place.key.clone()));
     let catalogue = Catalogue::new(account.models().await?);
 
     // The first of the chain takes no tools: by the catalogue it is passed over, and nothing is sent to it.
-    let stack = place.stack().chain(["demo/small", "openai/gpt-4o-mini"]).catalogue(Arc::new(catalogue)).build()?;
+    let stack = place
+        .stack()
+        .chain(["demo/small", "openai/gpt-4o-mini"])
+        .catalogue(Arc::new(catalogue))
+        .build()?;
 
     let weather = Tool::function("get_weather")
         .description("The weather in a city, now.")
@@ -35,14 +41,19 @@ async fn main() -> support::Fallible {
         if let Some(attempts) = &completion.attempts {
             println!("{attempts}");
         }
-        let Some(message) = completion.response.message() else { return Err("no message".into()) };
+        let Some(message) = completion.response.message() else {
+            return Err("no message".into());
+        };
         if message.tool_calls.is_empty() {
             println!("\n{}", message.text());
             return Ok(());
         }
         messages.push(Message::from(message));
         for call in &message.tool_calls {
-            println!("\nthe model calls {}({})\n", call.function.name, call.function.arguments);
+            println!(
+                "\nthe model calls {}({})\n",
+                call.function.name, call.function.arguments
+            );
             messages.push(Message::tool(&call.id, r#"{"celsius":4,"sky":"clear"}"#));
         }
     }

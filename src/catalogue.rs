@@ -50,9 +50,16 @@ fn capability(model: &Model) -> Capability {
     let takes = |parameter: &str| {
         // A list that is missing says nothing.
         let known = !model.supported_parameters.is_empty();
-        known.then(|| model.supported_parameters.iter().any(|name| name == parameter))
+        known.then(|| {
+            model
+                .supported_parameters
+                .iter()
+                .any(|name| name == parameter)
+        })
     };
-    let sides = |names: &[String]| (!names.is_empty()).then(|| Modalities::from_names(names.iter().map(String::as_str)));
+    let sides = |names: &[String]| {
+        (!names.is_empty()).then(|| Modalities::from_names(names.iter().map(String::as_str)))
+    };
     let mut able = Capability::default();
     // The headline may exceed what the provider really serves.
     able.context_length = model.top_provider.context_length.or(model.context_length);
@@ -69,6 +76,8 @@ fn capability(model: &Model) -> Capability {
 
 impl fmt::Debug for Catalogue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Catalogue").field("names", &self.models.len()).finish()
+        f.debug_struct("Catalogue")
+            .field("names", &self.models.len())
+            .finish()
     }
 }

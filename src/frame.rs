@@ -35,11 +35,21 @@ pub enum Form {
 
 impl ChatFrame {
     pub(crate) const fn keep_alive() -> Self {
-        Self { bytes: Bytes::new(), form: Form::KeepAlive, stage: Stage::KeepAlive, has_usage: false }
+        Self {
+            bytes: Bytes::new(),
+            form: Form::KeepAlive,
+            stage: Stage::KeepAlive,
+            has_usage: false,
+        }
     }
 
     pub(crate) const fn new(bytes: Bytes, form: Form, stage: Stage, has_usage: bool) -> Self {
-        Self { bytes, form, stage, has_usage }
+        Self {
+            bytes,
+            form,
+            stage,
+            has_usage,
+        }
     }
 
     /// The JSON, as it came; empty for a sign of life.

@@ -52,7 +52,10 @@ pub(crate) struct SegmentBody {
 impl SegmentBody {
     pub(crate) fn new(parts: Vec<Bytes>) -> Self {
         let left = parts.iter().map(|part| part.len() as u64).sum();
-        Self { parts: parts.into(), left }
+        Self {
+            parts: parts.into(),
+            left,
+        }
     }
 }
 
@@ -60,7 +63,10 @@ impl Body for SegmentBody {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         Poll::Ready(self.parts.pop_front().map(|part| {
             self.left -= part.len() as u64;
             Ok(Frame::data(part))

@@ -27,15 +27,27 @@ pub async fn place(plans: &[(&str, &str)]) -> Fallible<Place> {
         let base = env::var("OPENROUTER_BASE_URL").unwrap_or_else(|_| OPENROUTER_URL.to_owned());
         let upstream = Upstream::new(OPENROUTER, &base, Dialect::OpenRouter)?;
         eprintln!("calling {}\n", upstream.base_url());
-        return Ok(Place { upstream, key, simulator: None });
+        return Ok(Place {
+            upstream,
+            key,
+            simulator: None,
+        });
     }
-    let simulator = Simulator::builder().seed(7).piece_delay(Duration::from_millis(15)).start().await?;
+    let simulator = Simulator::builder()
+        .seed(7)
+        .piece_delay(Duration::from_millis(15))
+        .start()
+        .await?;
     for (model, plan) in plans {
         simulator.plan(model, plan)?;
     }
     let upstream = Upstream::new(OPENROUTER, &simulator.base_url(), Dialect::OpenRouter)?;
     eprintln!("no OPENROUTER_API_KEY is set: calling the simulator in this process\n");
-    Ok(Place { upstream, key: ApiKey::new("sk-or-v1-simulated")?, simulator: Some(simulator) })
+    Ok(Place {
+        upstream,
+        key: ApiKey::new("sk-or-v1-simulated")?,
+        simulator: Some(simulator),
+    })
 }
 
 impl Place {

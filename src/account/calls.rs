@@ -38,7 +38,11 @@ impl Account {
     /// Models and their endpoints need no key; without one the endpoints' latency and throughput stay unknown.
     #[must_use]
     pub const fn new(transport: Transport, upstream: Upstream, key: Option<ApiKey>) -> Self {
-        Self { transport, upstream, key }
+        Self {
+            transport,
+            upstream,
+            key,
+        }
     }
 
     /// Every model, from all pages.
@@ -47,8 +51,11 @@ impl Account {
     ///
     /// [`Error`], classified like any other; [`Malformed`](FailureKind::Malformed) where the pages never end.
     pub async fn models(&self) -> Result<Vec<Model>, Error> {
-        pages::all(|offset| async move { self.read(&format!("models?offset={offset}&limit={}", pages::SIZE)).await })
-            .await
+        pages::all(|offset| async move {
+            self.read(&format!("models?offset={offset}&limit={}", pages::SIZE))
+                .await
+        })
+        .await
     }
 
     /// Who serves a model: price, context, uptime and speed of each.
@@ -90,7 +97,10 @@ impl Account {
     ///
     /// [`Auth`](FailureKind::Auth) where the key is rejected.
     pub async fn generation(&self, id: &str) -> Result<Option<Generation>, Error> {
-        match self.read::<Data<_>>(&format!("generation?id={}", escape(id))).await {
+        match self
+            .read::<Data<_>>(&format!("generation?id={}", escape(id)))
+            .await
+        {
             Ok(answer) => Ok(Some(answer.data)),
             Err(error) if error.status() == Some(http::StatusCode::NOT_FOUND) => Ok(None),
             Err(error) => Err(error),
@@ -100,10 +110,17 @@ impl Account {
     async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
         let exchange = self.exchange(path);
         let bytes = tokio::time::timeout(LIMIT, exchange).await.map_err(|_| {
-            Error::new(FailureKind::Timeout(Phase::Answer), format!("no answer to `{path}` in {LIMIT:?}"))
+            Error::new(
+                FailureKind::Timeout(Phase::Answer),
+                format!("no answer to `{path}` in {LIMIT:?}"),
+            )
         })??;
         serde_json::from_slice(&bytes).map_err(|cause| {
-            Error::caused(FailureKind::Malformed, format!("the answer to `{path}` is not what it should be"), cause)
+            Error::caused(
+                FailureKind::Malformed,
+                format!("the answer to `{path}` is not what it should be"),
+                cause,
+            )
         })
     }
 
@@ -117,7 +134,11 @@ impl Account {
             return response.bytes().await.map_err(not_sent);
         }
         let (parts, body) = Response::<reqwest::Body>::from(response).into_parts();
-        Err(error_of_response(parts.status, &parts.headers, &read_error(body).await))
+        Err(error_of_response(
+            parts.status,
+            &parts.headers,
+            &read_error(body).await,
+        ))
     }
 }
 
@@ -126,7 +147,8 @@ fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
         // A slash parts author and name; a dot segment would climb out.
-        let plain = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b':' | b'~' | b'/' | b'.');
+        let plain =
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b':' | b'~' | b'/' | b'.');
         if plain {
             escaped.push(char::from(byte));
         } else {

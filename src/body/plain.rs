@@ -33,14 +33,23 @@ pub(super) struct PlainBody {
 
 impl PlainBody {
     pub(super) fn new(wire: Wire, headers: HeaderMap, judge: Judge) -> Self {
-        Self { wire: Some(wire), headers, judge, first: Bytes::new(), rest: BytesMut::new() }
+        Self {
+            wire: Some(wire),
+            headers,
+            judge,
+            first: Bytes::new(),
+            rest: BytesMut::new(),
+        }
     }
 
     pub(super) const fn is_ended(&self) -> bool {
         self.wire.is_none()
     }
 
-    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<ChatFrame, Error>>> {
+    pub(super) fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<ChatFrame, Error>>> {
         while let Some(wire) = &mut self.wire {
             let result = match ready!(wire.poll_bytes(cx)) {
                 Some(Ok(bytes)) => match self.keep(bytes) {
@@ -63,14 +72,18 @@ impl PlainBody {
     /// One piece needs no copy; more are put together.
     fn keep(&mut self, bytes: Bytes) -> Result<(), Error> {
         if self.first.len() + self.rest.len() + bytes.len() > LARGEST {
-            let message = format!("the answer is over {} MiB: ask for less in one call", LARGEST / (1024 * 1024));
+            let message = format!(
+                "the answer is over {} MiB: ask for less in one call",
+                LARGEST / (1024 * 1024)
+            );
             return Err(Error::new(FailureKind::Malformed, message));
         }
         if self.first.is_empty() && self.rest.is_empty() {
             self.first = bytes;
         } else {
             if self.rest.is_empty() {
-                self.rest.extend_from_slice(&std::mem::take(&mut self.first));
+                self.rest
+                    .extend_from_slice(&std::mem::take(&mut self.first));
             }
             self.rest.extend_from_slice(&bytes);
         }
@@ -89,7 +102,12 @@ impl PlainBody {
             Judge::Chat => Err(Error::new(FailureKind::Empty, "the answer is empty")),
             Judge::Json => {
                 let has_usage = frame.has_usage();
-                Ok(ChatFrame::new(frame.into(), Form::Answer, Stage::Content, has_usage))
+                Ok(ChatFrame::new(
+                    frame.into(),
+                    Form::Answer,
+                    Stage::Content,
+                    has_usage,
+                ))
             }
         }
     }

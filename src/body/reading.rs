@@ -25,7 +25,10 @@ pub(super) fn read(bytes: Bytes, form: Form, headers: &HeaderMap) -> Result<Read
     if probe.has_error {
         return Err(match UpstreamError::parse(&bytes) {
             Some(error) => error_in_body(headers, &error),
-            None => Error::new(FailureKind::Upstream, "the upstream reports an error without words"),
+            None => Error::new(
+                FailureKind::Upstream,
+                "the upstream reports an error without words",
+            ),
         }
         .of_generation(probe.id.as_deref()));
     }
@@ -35,9 +38,16 @@ pub(super) fn read(bytes: Bytes, form: Form, headers: &HeaderMap) -> Result<Read
         return Err(Error::new(FailureKind::Upstream, message).of_generation(probe.id.as_deref()));
     }
     let stage = stage(&probe);
-    let reading = Reading { finished: probe.has_finish, several: probe.max_index > 0, frame: ChatFrame::keep_alive() };
+    let reading = Reading {
+        finished: probe.has_finish,
+        several: probe.max_index > 0,
+        frame: ChatFrame::keep_alive(),
+    };
     let has_usage = probe.has_usage;
-    Ok(Reading { frame: ChatFrame::new(bytes, form, stage, has_usage), ..reading })
+    Ok(Reading {
+        frame: ChatFrame::new(bytes, form, stage, has_usage),
+        ..reading
+    })
 }
 
 /// How far along the answer a document is.
@@ -48,9 +58,7 @@ fn stage(probe: &AnswerProbe<'_>) -> Stage {
     let spent = probe.completion_tokens.is_some_and(|tokens| tokens > 0);
     if probe.has_content {
         Stage::Content
-    } else if probe.has_finish && (spent || !probe.finish_is_stop) {
-        Stage::Finish
-    } else if probe.has_usage && spent {
+    } else if (probe.has_finish && !probe.finish_is_stop) || spent {
         Stage::Finish
     } else if probe.has_usage {
         Stage::Trailer
@@ -61,8 +69,12 @@ fn stage(probe: &AnswerProbe<'_>) -> Stage {
 
 fn malformed(bytes: &[u8], form: Form, cause: serde_json::Error) -> Error {
     let what = match form {
-        Form::Answer if bytes.trim_ascii().is_empty() => "the answer is white space only: the connection was cut",
-        Form::Answer if bytes.trim_ascii_start().starts_with(b"<") => "an HTML page instead of an answer",
+        Form::Answer if bytes.trim_ascii().is_empty() => {
+            "the answer is white space only: the connection was cut"
+        }
+        Form::Answer if bytes.trim_ascii_start().starts_with(b"<") => {
+            "an HTML page instead of an answer"
+        }
         Form::Answer => "the answer is no JSON",
         Form::Chunk | Form::KeepAlive => "an event of the stream is no JSON",
     };

@@ -51,16 +51,32 @@ struct Progress {
 
 impl StreamBody {
     pub(super) fn new(wire: Wire, headers: HeaderMap) -> Self {
-        let generation_id = headers.get("x-generation-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
-        let progress = Progress { generation_id, ..Progress::default() };
-        Self { wire: Some(wire), decoder: SseDecoder::new(), input: Bytes::new(), headers, progress, timer: None }
+        let generation_id = headers
+            .get("x-generation-id")
+            .and_then(|id| id.to_str().ok())
+            .map(str::to_owned);
+        let progress = Progress {
+            generation_id,
+            ..Progress::default()
+        };
+        Self {
+            wire: Some(wire),
+            decoder: SseDecoder::new(),
+            input: Bytes::new(),
+            headers,
+            progress,
+            timer: None,
+        }
     }
 
     pub(super) const fn is_ended(&self) -> bool {
         self.wire.is_none()
     }
 
-    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<ChatFrame, Error>>> {
+    pub(super) fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<ChatFrame, Error>>> {
         while self.wire.is_some() {
             let next = match self.decoder.decode(&mut self.input) {
                 Ok(Some(item)) => match self.take(item) {
@@ -73,12 +89,17 @@ impl StreamBody {
                     Some(Err(error)) => Err(error),
                     None => Ok(()),
                 },
-                Err(error) => Err(Error::caused(self.broken(FailureKind::Malformed), error.to_string(), error)),
+                Err(error) => Err(Error::caused(
+                    self.broken(FailureKind::Malformed),
+                    error.to_string(),
+                    error,
+                )),
             };
             // Whichever way it ends, the connection goes now.
             self.wire = None;
             return Poll::Ready(
-                next.err().map(|error| Err(error.of_generation(self.progress.generation_id.as_deref()))),
+                next.err()
+                    .map(|error| Err(error.of_generation(self.progress.generation_id.as_deref()))),
             );
         }
         Poll::Ready(None)
@@ -96,8 +117,14 @@ impl StreamBody {
             // Nothing counts after the end.
             SseItem::Event(_) if self.progress.done => Ok(None),
             SseItem::Event(event) => {
-                let reading = reading::read(event.data, Form::Chunk, &self.headers)
-                    .map_err(|error| if self.progress.began { error.broke_off() } else { error })?;
+                let reading =
+                    reading::read(event.data, Form::Chunk, &self.headers).map_err(|error| {
+                        if self.progress.began {
+                            error.broke_off()
+                        } else {
+                            error
+                        }
+                    })?;
                 let progress = &mut self.progress;
                 progress.began |= reading.frame.stage().begins_answer();
                 progress.several |= reading.several;
@@ -113,7 +140,9 @@ impl StreamBody {
 
     /// More bytes; `None` at an end that is whole.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(), Error>>> {
-        let Some(wire) = &mut self.wire else { return Poll::Ready(None) };
+        let Some(wire) = &mut self.wire else {
+            return Poll::Ready(None);
+        };
         match wire.poll_bytes(cx) {
             Poll::Ready(Some(Ok(bytes))) => {
                 self.input = bytes;
@@ -122,7 +151,9 @@ impl StreamBody {
             Poll::Ready(Some(Err(cause))) => Poll::Ready(self.ended(Some(cause)).err().map(Err)),
             Poll::Ready(None) => Poll::Ready(self.ended(None).err().map(Err)),
             Poll::Pending => {
-                let Some(wait) = self.patience() else { return Poll::Pending };
+                let Some(wait) = self.patience() else {
+                    return Poll::Pending;
+                };
                 let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(wait)));
                 ready!(timer.as_mut().poll(cx));
                 Poll::Ready(self.ended(None).err().map(Err))
@@ -153,15 +184,28 @@ impl StreamBody {
         let (began, whole) = (self.progress.began, self.is_whole());
         match cause {
             _ if began && whole => Ok(()),
-            Some(cause) => Err(Error::caused(self.broken(FailureKind::Reset), self.how(), cause)),
-            None if began || self.decoder.finish().is_err() => Err(Error::new(self.broken(FailureKind::Reset), self.how())),
-            None => Err(Error::new(FailureKind::Empty, "the stream ended without anything to show")),
+            Some(cause) => Err(Error::caused(
+                self.broken(FailureKind::Reset),
+                self.how(),
+                cause,
+            )),
+            None if began || self.decoder.finish().is_err() => {
+                Err(Error::new(self.broken(FailureKind::Reset), self.how()))
+            }
+            None => Err(Error::new(
+                FailureKind::Empty,
+                "the stream ended without anything to show",
+            )),
         }
     }
 
     /// A part was shown, or nothing was and the call may be made again.
     const fn broken(&self, before: FailureKind) -> FailureKind {
-        if self.progress.began { FailureKind::Truncated } else { before }
+        if self.progress.began {
+            FailureKind::Truncated
+        } else {
+            before
+        }
     }
 
     const fn how(&self) -> &'static str {

@@ -44,13 +44,22 @@ fn event(data: &[u8]) -> Bytes {
     event.freeze()
 }
 
-fn frame_event(frame: ChatFrame) -> Bytes {
+fn frame_event(frame: &ChatFrame) -> Bytes {
     match frame.form() {
         Form::KeepAlive => Bytes::from_static(b": keep-alive\n\n"),
         // JSON has no raw line breaks outside white space, where a space does as well.
         Form::Chunk if memchr::memchr2(b'\n', b'\r', frame.bytes()).is_some() => {
-            let line: Vec<u8> =
-                frame.bytes().iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect();
+            let line: Vec<u8> = frame
+                .bytes()
+                .iter()
+                .map(|byte| {
+                    if matches!(byte, b'\n' | b'\r') {
+                        b' '
+                    } else {
+                        *byte
+                    }
+                })
+                .collect();
             event(&line)
         }
         Form::Chunk => event(frame.bytes()),
@@ -62,7 +71,10 @@ impl Body for EndpointBody {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let bytes = match &mut self.0 {
             Kind::Whole(bytes) => bytes.take(),
             Kind::Ended => None,
@@ -70,14 +82,16 @@ impl Body for EndpointBody {
                 match ready!(frames.as_mut().poll_frame(cx)) {
                     Some(Ok(frame)) => {
                         if let Ok(frame) = frame.into_data() {
-                            break Some(frame_event(frame));
+                            break Some(frame_event(&frame));
                         }
                     }
                     Some(Err(error)) => {
                         tracing::warn!(kind = error.kind().as_str(), "stream broke off");
                         let problem = Problem::of_failure(&error);
                         self.0 = Kind::Ended;
-                        break Some(event(&serde_json::to_vec(problem.envelope()).unwrap_or_default()));
+                        break Some(event(
+                            &serde_json::to_vec(problem.envelope()).unwrap_or_default(),
+                        ));
                     }
                     None => {
                         self.0 = Kind::Ended;

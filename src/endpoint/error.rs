@@ -39,12 +39,25 @@ impl Problem {
             400..=499 => "invalid_request_error",
             _ => "api_error",
         };
-        let error = Detail { message: message.into(), r#type, param: None, code };
-        Self { status, envelope: Envelope { error }, headers: HeaderMap::new() }
+        let error = Detail {
+            message: message.into(),
+            r#type,
+            param: None,
+            code,
+        };
+        Self {
+            status,
+            envelope: Envelope { error },
+            headers: HeaderMap::new(),
+        }
     }
 
     pub(super) fn of_request(error: &RequestError) -> Self {
-        let mut problem = Self::new(StatusCode::BAD_REQUEST, "invalid_request", error.to_string());
+        let mut problem = Self::new(
+            StatusCode::BAD_REQUEST,
+            "invalid_request",
+            error.to_string(),
+        );
         problem.envelope.error.param = error.field().map(str::to_owned);
         problem
     }
@@ -52,7 +65,9 @@ impl Problem {
     pub(super) fn of_failure(error: &Error) -> Self {
         let (status, code) = told(error);
         let mut problem = Self::new(status, code, error.to_string());
-        problem.headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+        problem
+            .headers
+            .insert(SHOULD_RETRY, HeaderValue::from_static("false"));
         if let Some(wait) = error.retry_after() {
             // Rounded up: earlier would be too early.
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
@@ -72,7 +87,10 @@ impl Problem {
         let mut response = Response::new(EndpointBody::whole(body.into()));
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response.headers_mut().insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
         response
     }
 }
@@ -83,7 +101,10 @@ impl Problem {
 fn told(error: &Error) -> (StatusCode, &'static str) {
     match error.kind() {
         FailureKind::BadRequest => {
-            let status = error.status().filter(StatusCode::is_client_error).unwrap_or(StatusCode::BAD_REQUEST);
+            let status = error
+                .status()
+                .filter(StatusCode::is_client_error)
+                .unwrap_or(StatusCode::BAD_REQUEST);
             (status, "invalid_request")
         }
         FailureKind::TooLong => (StatusCode::BAD_REQUEST, "context_length_exceeded"),

@@ -31,7 +31,11 @@ pub(super) fn from_client(headers: &HeaderMap, more: &[HeaderName]) -> HeaderMap
     pick(headers, FROM_CLIENT.iter().chain(more))
 }
 
-pub(super) fn to_client(headers: &HeaderMap, attempts: Option<&AttemptLog>, content_type: &'static str) -> HeaderMap {
+pub(super) fn to_client(
+    headers: &HeaderMap,
+    attempts: Option<&AttemptLog>,
+    content_type: &'static str,
+) -> HeaderMap {
     let mut picked = pick(headers, FROM_UPSTREAM.iter());
     picked.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     tell_attempts(&mut picked, attempts);
@@ -42,12 +46,16 @@ pub(super) fn to_client(headers: &HeaderMap, attempts: Option<&AttemptLog>, cont
 pub(super) fn tell_attempts(headers: &mut HeaderMap, attempts: Option<&AttemptLog>) {
     let Some(attempts) = attempts else { return };
     headers.insert(ATTEMPTS_HEADER, attempts.sent().into());
-    let model = attempts.answered_by().and_then(|candidate| HeaderValue::from_str(candidate.model()).ok());
+    let model = attempts
+        .answered_by()
+        .and_then(|candidate| HeaderValue::from_str(candidate.model()).ok());
     if let Some(model) = model {
         headers.insert(MODEL_HEADER, model);
     }
 }
 
 fn pick<'a>(headers: &HeaderMap, names: impl Iterator<Item = &'a HeaderName>) -> HeaderMap {
-    names.filter_map(|name| Some((name.clone(), headers.get(name)?.clone()))).collect()
+    names
+        .filter_map(|name| Some((name.clone(), headers.get(name)?.clone())))
+        .collect()
 }

@@ -75,7 +75,11 @@ impl Credits {
     /// What is left; may be negative.
     #[must_use]
     pub const fn balance(&self) -> Amount {
-        Amount::from_pico_dollars(self.total_credits.pico_dollars().saturating_sub(self.total_usage.pico_dollars()))
+        Amount::from_pico_dollars(
+            self.total_credits
+                .pico_dollars()
+                .saturating_sub(self.total_usage.pico_dollars()),
+        )
     }
 }
 

@@ -69,7 +69,12 @@ impl FromStr for Amount {
             None => (false, text.strip_prefix('+').unwrap_or(text)),
         };
         let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-            Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().map_err(|_| AmountError::NotANumber)?),
+            Some((mantissa, exponent)) => (
+                mantissa,
+                exponent
+                    .parse::<i32>()
+                    .map_err(|_| AmountError::NotANumber)?,
+            ),
             None => (text, 0),
         };
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
@@ -101,14 +106,20 @@ impl FromStr for Amount {
                 .ok_or(AmountError::TooLarge)?;
         }
         if shift > 0 && pico != 0 {
-            let power = u32::try_from(shift).ok().and_then(|shift| 10_i128.checked_pow(shift));
-            pico = power.and_then(|power| pico.checked_mul(power)).ok_or(AmountError::TooLarge)?;
+            let power = u32::try_from(shift)
+                .ok()
+                .and_then(|shift| 10_i128.checked_pow(shift));
+            pico = power
+                .and_then(|power| pico.checked_mul(power))
+                .ok_or(AmountError::TooLarge)?;
         }
         if negative {
             // Up is toward zero here.
             return Ok(Self(-pico));
         }
-        pico.checked_add(i128::from(lost)).map(Self).ok_or(AmountError::TooLarge)
+        pico.checked_add(i128::from(lost))
+            .map(Self)
+            .ok_or(AmountError::TooLarge)
     }
 }
 
@@ -122,7 +133,11 @@ impl fmt::Display for Amount {
         write!(f, "{}", pico / UNIT)?;
         let fraction = format!("{:0DIGITS$}", pico % UNIT);
         let fraction = fraction.trim_end_matches('0');
-        if fraction.is_empty() { Ok(()) } else { write!(f, ".{fraction}") }
+        if fraction.is_empty() {
+            Ok(())
+        } else {
+            write!(f, ".{fraction}")
+        }
     }
 }
 
@@ -254,7 +269,10 @@ mod tests {
     #[test]
     fn prints_what_it_read() {
         for text in ["0", "0.00000765", "12.5", "-1", "1000000"] {
-            assert_eq!(text.parse::<Amount>().map(|amount| amount.to_string()), Ok(text.to_owned()));
+            assert_eq!(
+                text.parse::<Amount>().map(|amount| amount.to_string()),
+                Ok(text.to_owned())
+            );
         }
         let amount: Amount = serde_json::from_str("0.0000057915").unwrap();
         assert_eq!(amount.to_string(), "0.0000057915");

@@ -21,16 +21,25 @@ pub struct ChatResponse {
     #[serde(deserialize_with = "lenient::or_default")]
     pub model: String,
     /// The provider's display name.
-    #[serde(deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        deserialize_with = "lenient::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub provider: Option<String>,
     /// The answers; one in practice.
     #[serde(deserialize_with = "lenient::list")]
     pub choices: Vec<Choice>,
     /// What it used and cost.
-    #[serde(deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        deserialize_with = "lenient::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub usage: Option<Usage>,
     /// The tier that served it.
-    #[serde(deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        deserialize_with = "lenient::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub service_tier: Option<String>,
     /// Everything else, as it came.
     #[serde(flatten)]
@@ -66,7 +75,10 @@ pub struct Choice {
     #[serde(deserialize_with = "lenient::optional")]
     pub finish_reason: Option<FinishReason>,
     /// The provider's own word for it.
-    #[serde(deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        deserialize_with = "lenient::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub native_finish_reason: Option<String>,
     /// Everything else, as it came.
     #[serde(flatten)]
@@ -85,16 +97,28 @@ pub struct AnswerMessage {
     #[serde(deserialize_with = "lenient::optional")]
     pub content: Option<String>,
     /// Why the model refused, in its words.
-    #[serde(deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        deserialize_with = "lenient::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub refusal: Option<String>,
     /// The reasoning as plain text.
-    #[serde(deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        deserialize_with = "lenient::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub reasoning: Option<String>,
     /// The reasoning with its signatures: to be sent back unchanged and in order in the next turn.
-    #[serde(deserialize_with = "lenient::list", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        deserialize_with = "lenient::list",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub reasoning_details: Vec<Value>,
     /// Tools it calls.
-    #[serde(deserialize_with = "lenient::list", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        deserialize_with = "lenient::list",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub tool_calls: Vec<ToolCall>,
     /// Everything else, as it came: images, audio, annotations.
     #[serde(flatten)]

@@ -21,13 +21,19 @@ pub struct ChatChunk {
     #[serde(deserialize_with = "lenient::or_default")]
     pub model: String,
     /// The provider's display name.
-    #[serde(deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        deserialize_with = "lenient::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub provider: Option<String>,
     /// What is new; empty in some usage chunks.
     #[serde(deserialize_with = "lenient::list")]
     pub choices: Vec<ChunkChoice>,
     /// What it used and cost: once, near the end, in any chunk.
-    #[serde(deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        deserialize_with = "lenient::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub usage: Option<Usage>,
     /// Everything else, as it came.
     #[serde(flatten)]
@@ -49,7 +55,10 @@ pub struct ChunkChoice {
     #[serde(deserialize_with = "lenient::optional")]
     pub finish_reason: Option<FinishReason>,
     /// The provider's own word for it.
-    #[serde(deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        deserialize_with = "lenient::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub native_finish_reason: Option<String>,
     /// Everything else, as it came.
     #[serde(flatten)]
@@ -62,22 +71,40 @@ pub struct ChunkChoice {
 #[non_exhaustive]
 pub struct Delta {
     /// `assistant`, in the first chunk or in each.
-    #[serde(deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        deserialize_with = "lenient::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub role: Option<String>,
     /// Text; often empty.
-    #[serde(deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        deserialize_with = "lenient::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub content: Option<String>,
     /// Reasoning as plain text.
-    #[serde(deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        deserialize_with = "lenient::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub reasoning: Option<String>,
     /// The same with its signatures.
-    #[serde(deserialize_with = "lenient::list", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        deserialize_with = "lenient::list",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub reasoning_details: Vec<Value>,
     /// Why the model refuses, in its words.
-    #[serde(deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        deserialize_with = "lenient::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub refusal: Option<String>,
     /// Pieces of tool calls, to be put together by index.
-    #[serde(deserialize_with = "lenient::list", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        deserialize_with = "lenient::list",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub tool_calls: Vec<ToolCallFragment>,
     /// Everything else, as it came.
     #[serde(flatten)]
@@ -93,10 +120,17 @@ pub struct ToolCallFragment {
     #[serde(deserialize_with = "lenient::or_default")]
     pub index: u64,
     /// In the first piece of a call.
-    #[serde(deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        deserialize_with = "lenient::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub id: Option<String>,
     /// `function`, in the first piece of a call.
-    #[serde(rename = "type", deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "type",
+        deserialize_with = "lenient::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub kind: Option<String>,
     /// What is called.
     #[serde(deserialize_with = "lenient::or_default")]
@@ -109,9 +143,15 @@ pub struct ToolCallFragment {
 #[non_exhaustive]
 pub struct FunctionFragment {
     /// Its name, in the first piece.
-    #[serde(deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        deserialize_with = "lenient::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub name: Option<String>,
     /// The next piece of its arguments.
-    #[serde(deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        deserialize_with = "lenient::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub arguments: Option<String>,
 }

@@ -71,20 +71,29 @@ impl UpstreamError {
         let document: Value = serde_json::from_slice(bytes).ok()?;
         let error = find(&document)?;
         let generation_id = document.get("id").and_then(text);
-        Some(Self { generation_id, ..Self::read(error, &document) })
+        Some(Self {
+            generation_id,
+            ..Self::read(error, &document)
+        })
     }
 
     fn read(error: &Value, document: &Value) -> Self {
         const NOTHING: &Value = &Value::Null;
         if let Value::String(message) = error {
-            return Self { message: message.clone(), ..Self::default() };
+            return Self {
+                message: message.clone(),
+                ..Self::default()
+            };
         }
         let field = |name: &str| error.get(name).unwrap_or(NOTHING);
         let metadata = field("metadata");
         let availability = field("availability");
         let of_metadata = |name: &str| metadata.get(name).and_then(text);
         let mut read = Self {
-            code: error.get("code").or_else(|| error.get("http_status")).and_then(code),
+            code: error
+                .get("code")
+                .or_else(|| error.get("http_status"))
+                .and_then(code),
             message: message(error),
             error_type: of_metadata("error_type")
                 .or_else(|| error.get("error_type").and_then(text))
@@ -114,7 +123,11 @@ impl UpstreamError {
     #[must_use]
     pub fn affordable_tokens(&self) -> Option<u64> {
         let (_, rest) = self.message.split_once("can only afford ")?;
-        let digits: String = rest.chars().take_while(|c| c.is_ascii_digit() || *c == ',').filter(|c| *c != ',').collect();
+        let digits: String = rest
+            .chars()
+            .take_while(|c| c.is_ascii_digit() || *c == ',')
+            .filter(|c| *c != ',')
+            .collect();
         digits.parse().ok()
     }
 
@@ -137,7 +150,9 @@ fn find(document: &Value) -> Option<&Value> {
     let top = document.get("error").filter(there);
     let in_choice = || {
         let choices = document.get("choices")?.as_array()?;
-        choices.iter().find_map(|choice| choice.get("error").filter(there))
+        choices
+            .iter()
+            .find_map(|choice| choice.get("error").filter(there))
     };
     let in_response = || document.get("response")?.get("error").filter(there);
     top.or_else(in_choice).or_else(in_response)
@@ -146,7 +161,11 @@ fn find(document: &Value) -> Option<&Value> {
 fn code(value: &Value) -> Option<ErrorCode> {
     match value {
         Value::Number(number) => number.as_u64().map(ErrorCode::Number),
-        Value::String(text) => Some(text.trim().parse().map_or_else(|_| ErrorCode::Text(text.clone()), ErrorCode::Number)),
+        Value::String(text) => Some(
+            text.trim()
+                .parse()
+                .map_or_else(|_| ErrorCode::Text(text.clone()), ErrorCode::Number),
+        ),
         _ => None,
     }
 }
@@ -160,13 +179,18 @@ fn message(error: &Value) -> String {
 fn raw(value: &Value) -> Option<String> {
     let inner = match value {
         Value::Null => return None,
-        Value::String(text) => serde_json::from_str::<Value>(text).ok().filter(Value::is_object),
+        Value::String(text) => serde_json::from_str::<Value>(text)
+            .ok()
+            .filter(Value::is_object),
         other => Some(other.clone()),
     };
     // Its own words, where it is an envelope again.
     let said = inner.as_ref().and_then(|inner| {
         let nested = inner.get("error").unwrap_or(inner);
-        nested.get("message").and_then(text).or_else(|| nested.as_str().map(str::to_owned))
+        nested
+            .get("message")
+            .and_then(text)
+            .or_else(|| nested.as_str().map(str::to_owned))
     });
     Some(cut(said.unwrap_or_else(|| match value {
         Value::String(text) => text.clone(),
@@ -175,12 +199,20 @@ fn raw(value: &Value) -> Option<String> {
 }
 
 fn words(value: Option<&Value>) -> Vec<String> {
-    value.and_then(Value::as_array).into_iter().flatten().filter_map(text).collect()
+    value
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(text)
+        .collect()
 }
 
 fn cut(mut text: String) -> String {
     if text.len() > LONGEST_RAW {
-        let end = (0..=LONGEST_RAW).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        let end = (0..=LONGEST_RAW)
+            .rev()
+            .find(|end| text.is_char_boundary(*end))
+            .unwrap_or(0);
         text.truncate(end);
     }
     text

@@ -18,7 +18,9 @@ impl RetryHints {
     pub(super) fn read(availability: &Value, metadata: &Value) -> Self {
         let header = |name: &str| {
             let headers = metadata.get("headers")?.as_object()?;
-            let (_, value) = headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+            let (_, value) = headers
+                .iter()
+                .find(|(key, _)| key.eq_ignore_ascii_case(name))?;
             text(value)
         };
         Self {
@@ -35,7 +37,9 @@ impl RetryHints {
 
 /// A number, also where it came as a string.
 fn number(value: &Value) -> Option<f64> {
-    value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())
+    value
+        .as_f64()
+        .or_else(|| value.as_str()?.trim().parse().ok())
 }
 
 /// A string, also where it came as a number.

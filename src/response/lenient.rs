@@ -23,7 +23,10 @@ where
         Some(Value::Array(items)) => items,
         _ => Vec::new(),
     };
-    Ok(items.into_iter().filter_map(|item| serde_json::from_value(item).ok()).collect())
+    Ok(items
+        .into_iter()
+        .filter_map(|item| serde_json::from_value(item).ok())
+        .collect())
 }
 
 /// A value or its default.
@@ -44,8 +47,13 @@ pub(super) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
     })
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be whole and in range")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "checked to be whole and in range"
+)]
 fn whole(number: f64) -> Option<u64> {
     // 2^53: beyond it a float no longer tells neighbours apart.
-    (number.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&number)).then_some(number as u64)
+    (number.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&number))
+        .then_some(number as u64)
 }

@@ -134,15 +134,27 @@ impl<'a, 'de: 'a> Deserialize<'de> for Choices<'a> {
                 Ok(Choices::default())
             }
 
-            fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Choices<'de>, A::Error> {
+            fn visit_seq<A: de::SeqAccess<'de>>(
+                self,
+                mut list: A,
+            ) -> Result<Choices<'de>, A::Error> {
                 let mut all = Choices::default();
                 while let Some(choice) = list.next_element::<Choice<'de>>()? {
-                    let said = [&choice.delta, &choice.message].into_iter().flatten().any(Said::has_content);
+                    let said = [&choice.delta, &choice.message]
+                        .into_iter()
+                        .flatten()
+                        .any(Said::has_content);
                     all.content |= said || is_something(choice.text);
                     all.error |= is_something(choice.error);
-                    all.finish = choice.finish_reason.filter(|reason| is_something(Some(reason))).or(all.finish);
+                    all.finish = choice
+                        .finish_reason
+                        .filter(|reason| is_something(Some(reason)))
+                        .or(all.finish);
                     all.native = choice.native_finish_reason.or(all.native);
-                    let index = choice.index.and_then(|index| index.get().parse().ok()).unwrap_or(0);
+                    let index = choice
+                        .index
+                        .and_then(|index| index.get().parse().ok())
+                        .unwrap_or(0);
                     all.max_index = all.max_index.max(index);
                 }
                 Ok(all)
@@ -166,7 +178,13 @@ impl<'a> AnswerProbe<'a> {
             return Err(de::Error::custom("expected a JSON object"));
         }
         let document: Document<'a> = serde_json::from_slice(bytes)?;
-        let Choices { content, finish, native, error, max_index } = document.choices;
+        let Choices {
+            content,
+            finish,
+            native,
+            error,
+            max_index,
+        } = document.choices;
         let finish = finish.map(RawValue::get);
         Ok(Self {
             id: document.id.and_then(text),
@@ -188,7 +206,9 @@ fn text(value: &RawValue) -> Option<Cow<'_, str>> {
     #[derive(Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-    serde_json::from_str::<Text<'_>>(value.get()).ok().map(|text| text.0)
+    serde_json::from_str::<Text<'_>>(value.get())
+        .ok()
+        .map(|text| text.0)
 }
 
 fn completion_tokens(usage: &RawValue) -> Option<u64> {
@@ -198,7 +218,12 @@ fn completion_tokens(usage: &RawValue) -> Option<u64> {
         completion_tokens: Option<&'a RawValue>,
     }
 
-    serde_json::from_str::<Tokens<'_>>(usage.get()).ok()?.completion_tokens?.get().parse().ok()
+    serde_json::from_str::<Tokens<'_>>(usage.get())
+        .ok()?
+        .completion_tokens?
+        .get()
+        .parse()
+        .ok()
 }
 
 /// The first choice's text in a chunk or a plain answer.
@@ -227,7 +252,10 @@ pub(crate) fn text_of(bytes: &[u8]) -> Option<Cow<'_, str>> {
 
     let texts: Texts<'_> = serde_json::from_slice(bytes).ok()?;
     let spoken = texts.choices?.into_iter().next()?;
-    let said = spoken.delta.or(spoken.message).and_then(|said| said.content);
+    let said = spoken
+        .delta
+        .or(spoken.message)
+        .and_then(|said| said.content);
     text(said.or(spoken.text)?)
 }
 
@@ -254,7 +282,13 @@ mod tests {
         let probe = probe(
             r#"{"id":"gen-1","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}"#,
         );
-        assert_eq!(probe, AnswerProbe { id: Some("gen-1".into()), ..AnswerProbe::default() });
+        assert_eq!(
+            probe,
+            AnswerProbe {
+                id: Some("gen-1".into()),
+                ..AnswerProbe::default()
+            }
+        );
     }
 
     #[test]
@@ -269,11 +303,20 @@ mod tests {
             r#""images":[{}]"#,
             r#""audio":{"id":"a"}"#,
         ] {
-            assert!(probe(&format!(r#"{{"choices":[{{"delta":{{{said}}}}}]}}"#)).has_content, "{said}");
-            assert!(probe(&format!(r#"{{"choices":[{{"message":{{{said}}}}}]}}"#)).has_content, "{said}");
+            assert!(
+                probe(&format!(r#"{{"choices":[{{"delta":{{{said}}}}}]}}"#)).has_content,
+                "{said}"
+            );
+            assert!(
+                probe(&format!(r#"{{"choices":[{{"message":{{{said}}}}}]}}"#)).has_content,
+                "{said}"
+            );
         }
         assert!(probe(r#"{"choices":[{"text":"a"}]}"#).has_content);
-        assert!(!probe(r#"{"choices":[{"delta":{"content":null,"tool_calls":[],"reasoning":""}}]}"#).has_content);
+        assert!(
+            !probe(r#"{"choices":[{"delta":{"content":null,"tool_calls":[],"reasoning":""}}]}"#)
+                .has_content
+        );
     }
 
     #[test]
@@ -288,13 +331,26 @@ mod tests {
         assert!(probe(r#"{"choices":[{"error":{"code":502}}]}"#).has_error);
         assert!(!probe(r#"{"choices":[{"error":null}],"error":null}"#).has_error);
         assert!(probe(r#"{"choices":[{"finish_reason":"error"}]}"#).finish_is_error);
-        assert_eq!(probe(r#"{"choices":[{"index":0},{"index":2}]}"#).max_index, 2);
+        assert_eq!(
+            probe(r#"{"choices":[{"index":0},{"index":2}]}"#).max_index,
+            2
+        );
         assert!(probe(r#"{"choices":null,"usage":null}"#) == AnswerProbe::default());
     }
 
     #[test]
     fn what_is_no_object_is_an_error() {
-        for bad in ["", "  \n ", "[]", "null", "\"a\"", "<html>", "{\"choices\":[", "{\"choices\":{}}", "{} x"] {
+        for bad in [
+            "",
+            "  \n ",
+            "[]",
+            "null",
+            "\"a\"",
+            "<html>",
+            "{\"choices\":[",
+            "{\"choices\":{}}",
+            "{} x",
+        ] {
             assert!(AnswerProbe::read(bad.as_bytes()).is_err(), "{bad}");
         }
     }
@@ -303,7 +359,10 @@ mod tests {
     fn text_is_borrowed_unless_escaped() {
         let plain = br#"{"choices":[{"delta":{"content":"blue"}}]}"#;
         assert!(matches!(text_of(plain), Some(Cow::Borrowed("blue"))));
-        assert_eq!(text_of(br#"{"choices":[{"message":{"content":"a\nb"}}]}"#).as_deref(), Some("a\nb"));
+        assert_eq!(
+            text_of(br#"{"choices":[{"message":{"content":"a\nb"}}]}"#).as_deref(),
+            Some("a\nb")
+        );
         assert_eq!(text_of(br#"{"choices":[]}"#), None);
     }
 }

@@ -13,7 +13,9 @@ use tower_llm_layers::{
 };
 
 use super::{BuildError, IntoCandidate, Stack, describe::describe, settings::Settings};
-use crate::transport::{Attribution, OPENROUTER, Transport, TransportBuilder, TransportError, Upstream};
+use crate::transport::{
+    Attribution, OPENROUTER, Transport, TransportBuilder, TransportError, Upstream,
+};
 
 /// Puts a [`Stack`] together: a slot for each layer, in whatever order they are named.
 #[derive(Clone)]
@@ -43,12 +45,20 @@ impl StackBuilder {
             backoff: Exponential::default(),
             budget: policy.budget,
         };
-        Self { settings, transport: Transport::builder(), wrong: None }
+        Self {
+            settings,
+            transport: Transport::builder(),
+            wrong: None,
+        }
     }
 
     /// Adds an upstream with its key. The first one is where a request's own model is asked for.
     #[must_use]
-    pub fn upstream(mut self, upstream: Result<Upstream, TransportError>, key: impl Into<KeySource>) -> Self {
+    pub fn upstream(
+        mut self,
+        upstream: Result<Upstream, TransportError>,
+        key: impl Into<KeySource>,
+    ) -> Self {
         match upstream {
             Ok(upstream) => {
                 self.settings.keys = self.settings.keys.upstream(upstream.name(), key);
@@ -64,8 +74,10 @@ impl StackBuilder {
     /// Without a chain each request must name its model.
     #[must_use]
     pub fn chain<C: IntoCandidate>(mut self, candidates: impl IntoIterator<Item = C>) -> Self {
-        let chain: Result<Vec<Candidate>, CandidateError> =
-            candidates.into_iter().map(IntoCandidate::into_candidate).collect();
+        let chain: Result<Vec<Candidate>, CandidateError> = candidates
+            .into_iter()
+            .map(IntoCandidate::into_candidate)
+            .collect();
         match chain {
             Ok(chain) => self.settings.chain = Some(chain),
             Err(error) => self.note(error),
@@ -195,7 +207,10 @@ impl StackBuilder {
 
     /// Changes how connections are made and kept.
     #[must_use]
-    pub fn connections(mut self, change: impl FnOnce(TransportBuilder) -> TransportBuilder) -> Self {
+    pub fn connections(
+        mut self,
+        change: impl FnOnce(TransportBuilder) -> TransportBuilder,
+    ) -> Self {
         self.transport = change(self.transport);
         self
     }
@@ -215,11 +230,20 @@ impl StackBuilder {
         }
         let transport = self.transport.clone().build()?;
         for candidate in self.settings.chain.iter().flatten() {
-            if !transport.upstreams().any(|upstream| upstream.name() == candidate.upstream()) {
-                return Err(BuildError::UnknownUpstream { upstream: candidate.upstream().to_owned() });
+            if !transport
+                .upstreams()
+                .any(|upstream| upstream.name() == candidate.upstream())
+            {
+                return Err(BuildError::UnknownUpstream {
+                    upstream: candidate.upstream().to_owned(),
+                });
             }
         }
-        let first = transport.upstreams().next().map_or(OPENROUTER, Upstream::name).to_owned();
+        let first = transport
+            .upstreams()
+            .next()
+            .map_or(OPENROUTER, Upstream::name)
+            .to_owned();
         self.assemble(&first, transport)
     }
 
@@ -254,7 +278,9 @@ impl StackBuilder {
             .schedule(settings.backoff);
         let service = retry.layer(service);
         let service = FallbackLayer::new(chain).layer(service);
-        let deadline = settings.total.map_or_else(DeadlineLayer::from_caller, DeadlineLayer::new);
+        let deadline = settings
+            .total
+            .map_or_else(DeadlineLayer::from_caller, DeadlineLayer::new);
         Ok(Stack::new(deadline.layer(service), description))
     }
 }

@@ -56,7 +56,10 @@ pub trait ChatServiceExt: ChatService {
     /// # Cancellation
     ///
     /// Dropping the future or the [`Answer`] closes the connection, and with it, at most providers, the bill.
-    fn stream(&self, request: ChatRequest) -> impl Future<Output = Result<Answer<Self::Body>, Error>> + Send {
+    fn stream(
+        &self,
+        request: ChatRequest,
+    ) -> impl Future<Output = Result<Answer<Self::Body>, Error>> + Send {
         let service = self.clone();
         async move {
             let response = service.oneshot(request.stream(true).into_http()).await?;
@@ -73,7 +76,10 @@ pub trait ChatServiceExt: ChatService {
     /// # Cancellation
     ///
     /// Dropping the future closes the connection; a plain call is billed in full all the same.
-    fn complete(&self, request: ChatRequest) -> impl Future<Output = Result<Completion, Error>> + Send {
+    fn complete(
+        &self,
+        request: ChatRequest,
+    ) -> impl Future<Output = Result<Completion, Error>> + Send {
         let service = self.clone();
         async move {
             let response = service.oneshot(request.stream(false).into_http()).await?;

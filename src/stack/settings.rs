@@ -65,7 +65,9 @@ impl Settings {
             return Err(BuildError::ZeroAttempts { field: "attempts" });
         }
         if self.attempts_per_candidate == 0 {
-            return Err(BuildError::ZeroAttempts { field: "attempts_per_candidate" });
+            return Err(BuildError::ZeroAttempts {
+                field: "attempts_per_candidate",
+            });
         }
         let clocks = [
             ("first_token", self.clocks.first_token),
@@ -79,9 +81,15 @@ impl Settings {
                 return Err(BuildError::ZeroLimit { field });
             }
             // A plain answer's clock has a long default; only the deadline is meant to cut it.
-            let total = self.total.filter(|total| field == "first_token" && limit > *total);
+            let total = self
+                .total
+                .filter(|total| field == "first_token" && limit > *total);
             if let Some(total) = total {
-                return Err(BuildError::AboveTotal { field, limit, total });
+                return Err(BuildError::AboveTotal {
+                    field,
+                    limit,
+                    total,
+                });
             }
         }
         Ok(())

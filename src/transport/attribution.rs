@@ -19,7 +19,10 @@ impl Attribution {
     /// An app with this title.
     #[must_use]
     pub fn titled(title: impl Into<String>) -> Self {
-        Self { title: Some(title.into()), ..Self::default() }
+        Self {
+            title: Some(title.into()),
+            ..Self::default()
+        }
     }
 
     /// The app's URL, which identifies it.
@@ -45,7 +48,8 @@ impl Attribution {
         ];
         for (name, value, field) in fields {
             if let Some(value) = value {
-                let value = HeaderValue::from_str(value).map_err(|_| TransportError::Attribution { field })?;
+                let value = HeaderValue::from_str(value)
+                    .map_err(|_| TransportError::Attribution { field })?;
                 headers.insert(name, value);
             }
         }

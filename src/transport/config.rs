@@ -42,12 +42,23 @@ pub enum TransportError {
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BlankName => f.write_str("`name` of an upstream is blank: name it, e.g. `openai`"),
-            Self::SameName { upstream } => write!(f, "two upstreams are named `{upstream}`: rename one"),
-            Self::NoUpstream => f.write_str("there is no upstream: add `Upstream::openrouter()` or one of your own"),
-            Self::BaseUrl { upstream, problem } => write!(f, "`base_url` of upstream `{upstream}`: {problem}"),
+            Self::BlankName => {
+                f.write_str("`name` of an upstream is blank: name it, e.g. `openai`")
+            }
+            Self::SameName { upstream } => {
+                write!(f, "two upstreams are named `{upstream}`: rename one")
+            }
+            Self::NoUpstream => {
+                f.write_str("there is no upstream: add `Upstream::openrouter()` or one of your own")
+            }
+            Self::BaseUrl { upstream, problem } => {
+                write!(f, "`base_url` of upstream `{upstream}`: {problem}")
+            }
             Self::Attribution { field } => {
-                write!(f, "`{field}` of the app's attribution has a character that no header can carry")
+                write!(
+                    f,
+                    "`{field}` of the app's attribution has a character that no header can carry"
+                )
             }
             Self::Setting { field, must } => write!(f, "`{field}` must be {must}"),
             Self::Client { problem } => write!(f, "the HTTP client could not be made: {problem}"),

@@ -10,17 +10,33 @@ use crate::response::UpstreamError;
 const LONGEST_HINT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The first hint that can be read, clamped.
-pub(in crate::transport) fn retry_after(headers: &HeaderMap, error: Option<&UpstreamError>, now: SystemTime) -> Option<Duration> {
+pub(in crate::transport) fn retry_after(
+    headers: &HeaderMap,
+    error: Option<&UpstreamError>,
+    now: SystemTime,
+) -> Option<Duration> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let hints = error.map(|error| &error.hints);
-    let milliseconds = header("retry-after-ms").and_then(seconds).map(|wait| wait / 1000);
+    let milliseconds = header("retry-after-ms")
+        .and_then(seconds)
+        .map(|wait| wait / 1000);
     milliseconds
         .or_else(|| header("retry-after").and_then(|text| seconds_or_date(text, now)))
         .or_else(|| hints?.availability_retry_after.and_then(duration))
         .or_else(|| hints?.metadata_retry_after_seconds.and_then(duration))
-        .or_else(|| hints?.metadata_retry_after_header.as_deref().and_then(|text| seconds_or_date(text, now)))
+        .or_else(|| {
+            hints?
+                .metadata_retry_after_header
+                .as_deref()
+                .and_then(|text| seconds_or_date(text, now))
+        })
         .or_else(|| header("x-ratelimit-reset").and_then(|text| until(text, now)))
-        .or_else(|| hints?.metadata_rate_limit_reset.as_deref().and_then(|text| until(text, now)))
+        .or_else(|| {
+            hints?
+                .metadata_rate_limit_reset
+                .as_deref()
+                .and_then(|text| until(text, now))
+        })
         .map(|wait| wait.min(LONGEST_HINT))
 }
 
@@ -56,19 +72,41 @@ mod tests {
     fn from_header(name: &'static str, value: &'static str) -> Option<Duration> {
         let mut headers = HeaderMap::new();
         headers.insert(name, http::HeaderValue::from_static(value));
-        retry_after(&headers, None, UNIX_EPOCH + Duration::from_secs(784_111_777))
+        retry_after(
+            &headers,
+            None,
+            UNIX_EPOCH + Duration::from_secs(784_111_777),
+        )
     }
 
     #[test]
     fn reads_seconds_dates_and_milliseconds() {
-        assert_eq!(from_header("retry-after", "17"), Some(Duration::from_secs(17)));
+        assert_eq!(
+            from_header("retry-after", "17"),
+            Some(Duration::from_secs(17))
+        );
         assert_eq!(from_header("retry-after", "0"), Some(Duration::ZERO));
-        assert_eq!(from_header("retry-after", "1.5"), Some(Duration::from_millis(1500)));
-        assert_eq!(from_header("retry-after-ms", "250"), Some(Duration::from_millis(250)));
+        assert_eq!(
+            from_header("retry-after", "1.5"),
+            Some(Duration::from_millis(1500))
+        );
+        assert_eq!(
+            from_header("retry-after-ms", "250"),
+            Some(Duration::from_millis(250))
+        );
         let date = "Sun, 06 Nov 1994 08:49:47 GMT";
-        assert_eq!(from_header("retry-after", date), Some(Duration::from_secs(10)));
-        assert_eq!(from_header("retry-after", "Sun, 06 Nov 1994 08:00:00 GMT"), Some(Duration::ZERO));
-        assert_eq!(from_header("x-ratelimit-reset", "784111780000"), Some(Duration::from_secs(3)));
+        assert_eq!(
+            from_header("retry-after", date),
+            Some(Duration::from_secs(10))
+        );
+        assert_eq!(
+            from_header("retry-after", "Sun, 06 Nov 1994 08:00:00 GMT"),
+            Some(Duration::ZERO)
+        );
+        assert_eq!(
+            from_header("x-ratelimit-reset", "784111780000"),
+            Some(Duration::from_secs(3))
+        );
     }
 
     #[test]
@@ -79,6 +117,9 @@ mod tests {
         for far in ["1e300", "99999999999", "inf"] {
             assert_eq!(from_header("retry-after", far), Some(LONGEST_HINT), "{far}");
         }
-        assert_eq!(from_header("x-ratelimit-reset", "99999999999999999999"), None);
+        assert_eq!(
+            from_header("x-ratelimit-reset", "99999999999999999999"),
+            None
+        );
     }
 }

@@ -60,7 +60,13 @@ impl Document {
     /// `{}`.
     #[must_use]
     pub fn new() -> Self {
-        Self { original: Bytes::from_static(b"{}"), members: Arc::default(), open: 0, close: 1, edits: Vec::new() }
+        Self {
+            original: Bytes::from_static(b"{}"),
+            members: Arc::default(),
+            open: 0,
+            close: 1,
+            edits: Vec::new(),
+        }
     }
 
     /// Reads an object in one pass. Nothing is copied, except keys that are written with escapes.
@@ -94,7 +100,13 @@ impl Document {
         })?;
         let close = cursor.at() - 1;
         cursor.end()?;
-        Ok(Self { original, members: members.into(), open, close, edits: Vec::new() })
+        Ok(Self {
+            original,
+            members: members.into(),
+            open,
+            close,
+            edits: Vec::new(),
+        })
     }
 
     /// The value of a member as JSON text, as it would go out.
@@ -112,7 +124,8 @@ impl Document {
         if let Some(edit) = self.edit(key) {
             return edit.value.clone();
         }
-        self.last(key).map(|member| self.original.slice(member.value.clone()))
+        self.last(key)
+            .map(|member| self.original.slice(member.value.clone()))
     }
 
     /// Whether there is such a member.
@@ -123,13 +136,21 @@ impl Document {
 
     /// The keys, each once, in the order they go out.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
-        let kept = self.members.iter().enumerate().filter_map(move |(index, member)| {
-            let key = self.key(member);
-            let later = self.members.get(index + 1..).unwrap_or_default();
-            let last = !later.iter().any(|other| self.is(other, key));
-            (last && self.edit(key).is_none_or(|edit| edit.value.is_some())).then_some(key)
-        });
-        let added = self.edits.iter().filter(|edit| edit.adds().is_some()).map(|edit| edit.key.as_ref());
+        let kept = self
+            .members
+            .iter()
+            .enumerate()
+            .filter_map(move |(index, member)| {
+                let key = self.key(member);
+                let later = self.members.get(index + 1..).unwrap_or_default();
+                let last = !later.iter().any(|other| self.is(other, key));
+                (last && self.edit(key).is_none_or(|edit| edit.value.is_some())).then_some(key)
+            });
+        let added = self
+            .edits
+            .iter()
+            .filter(|edit| edit.adds().is_some())
+            .map(|edit| edit.key.as_ref());
         kept.chain(added)
     }
 
@@ -148,7 +169,10 @@ impl Document {
     }
 
     fn last(&self, key: &str) -> Option<&Member> {
-        self.members.iter().rev().find(|member| self.is(member, key))
+        self.members
+            .iter()
+            .rev()
+            .find(|member| self.is(member, key))
     }
 
     fn slice(&self, range: &Range<usize>) -> &[u8] {
@@ -165,6 +189,9 @@ impl Default for Document {
 impl fmt::Debug for Document {
     /// The keys and the size: the values are a prompt.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Document").field("len", &self.len()).field("keys", &self.keys().collect::<Vec<_>>()).finish()
+        f.debug_struct("Document")
+            .field("len", &self.len())
+            .field("keys", &self.keys().collect::<Vec<_>>())
+            .finish()
     }
 }

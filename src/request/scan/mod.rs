@@ -4,9 +4,9 @@
 //! of a stream frame all stand on it, so none of them copies a prompt or an answer to look at it.
 
 mod error;
-mod text;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub use error::{Found, JsonError};
 pub(crate) use text::{Text, json_string};
@@ -30,7 +30,11 @@ pub(crate) struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0, depth: 0 }
+        Self {
+            bytes,
+            at: 0,
+            depth: 0,
+        }
     }
 
     /// The offset of the next byte to be read.
@@ -47,7 +51,11 @@ impl<'a> Cursor<'a> {
     /// What kind of value comes next. Steps over white space, and over nothing else.
     pub(crate) fn peek(&mut self) -> Result<Found, JsonError> {
         let found = Found::from_byte(self.next_solid());
-        if found.is_value() { Ok(found) } else { Err(self.fail(Expected::Value)) }
+        if found.is_value() {
+            Ok(found)
+        } else {
+            Err(self.fail(Expected::Value))
+        }
     }
 
     /// Steps over one value, whatever it is.
@@ -87,7 +95,13 @@ impl<'a> Cursor<'a> {
                     }
                     Some(b'}') if object => self.at += 1,
                     Some(b']') if !object => self.at += 1,
-                    _ => return Err(self.fail(if object { Expected::CommaOrBrace } else { Expected::CommaOrBracket })),
+                    _ => {
+                        return Err(self.fail(if object {
+                            Expected::CommaOrBrace
+                        } else {
+                            Expected::CommaOrBracket
+                        }));
+                    }
                 }
                 objects >>= 1;
                 depth -= 1;
@@ -110,18 +124,28 @@ impl<'a> Cursor<'a> {
         }
         let from = self.at + 1;
         let escaped = self.string_end()?;
-        Ok(Text::new(self.bytes.get(from..self.at - 1).unwrap_or_default(), from, escaped))
+        Ok(Text::new(
+            self.bytes.get(from..self.at - 1).unwrap_or_default(),
+            from,
+            escaped,
+        ))
     }
 
     /// Reads a string; steps over anything else.
     pub(crate) fn string_or_skip(&mut self) -> Result<Option<Text<'a>>, JsonError> {
-        if self.peek()? == Found::String { self.string().map(Some) } else { self.skip().map(|()| None) }
+        if self.peek()? == Found::String {
+            self.string().map(Some)
+        } else {
+            self.skip().map(|()| None)
+        }
     }
 
     /// Reads a whole number that fits; steps over anything else.
     pub(crate) fn u64_or_skip(&mut self) -> Result<Option<u64>, JsonError> {
         let raw = self.raw()?;
-        Ok(std::str::from_utf8(raw).ok().and_then(|digits| digits.parse().ok()))
+        Ok(std::str::from_utf8(raw)
+            .ok()
+            .and_then(|digits| digits.parse().ok()))
     }
 
     /// Walks an object. `member` must step over exactly one value each time it is called.
@@ -155,7 +179,11 @@ impl<'a> Cursor<'a> {
     where
         F: FnMut(Text<'a>, &mut Self) -> Result<(), JsonError>,
     {
-        if self.peek()? == Found::Object { self.object(member) } else { self.skip() }
+        if self.peek()? == Found::Object {
+            self.object(member)
+        } else {
+            self.skip()
+        }
     }
 
     /// Walks an array; steps over anything else. `item` must step over exactly one value each time it is called.
@@ -185,7 +213,11 @@ impl<'a> Cursor<'a> {
 
     /// Checks that nothing but white space is left.
     pub(crate) fn end(&mut self) -> Result<(), JsonError> {
-        if self.next_solid().is_none() { Ok(()) } else { Err(self.fail(Expected::End)) }
+        if self.next_solid().is_none() {
+            Ok(())
+        } else {
+            Err(self.fail(Expected::End))
+        }
     }
 
     fn byte(&self) -> Option<u8> {
@@ -220,7 +252,13 @@ impl<'a> Cursor<'a> {
     }
 
     /// Enters what is stepped over; answers false where it was empty and is closed again.
-    fn open(&mut self, close: u8, object: bool, objects: &mut u128, depth: &mut u32) -> Result<bool, JsonError> {
+    fn open(
+        &mut self,
+        close: u8,
+        object: bool,
+        objects: &mut u128,
+        depth: &mut u32,
+    ) -> Result<bool, JsonError> {
         if self.depth + *depth >= MAX_DEPTH {
             return Err(self.fail(Expected::Shallower));
         }
@@ -259,7 +297,11 @@ impl<'a> Cursor<'a> {
     }
 
     fn word(&mut self, word: &[u8]) -> Result<(), JsonError> {
-        if self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
+        if self
+            .bytes
+            .get(self.at..)
+            .is_some_and(|rest| rest.starts_with(word))
+        {
             self.at += word.len();
             Ok(())
         } else {

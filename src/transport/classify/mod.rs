@@ -15,7 +15,11 @@ use crate::{
 };
 
 /// A failure that HTTP itself tells: a status that is no success, and whatever body came with it.
-pub(in crate::transport) fn from_response(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
+pub(in crate::transport) fn from_response(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Error {
     match UpstreamError::parse(body) {
         Some(error) => build(Some(status), status.as_u16(), headers, &error),
         None => without_envelope(status, headers, body),
@@ -27,7 +31,12 @@ pub(in crate::transport) fn from_body(headers: &HeaderMap, error: &UpstreamError
     build(None, effective_code(error), headers, error)
 }
 
-fn build(status: Option<StatusCode>, code: u16, headers: &HeaderMap, error: &UpstreamError) -> Error {
+fn build(
+    status: Option<StatusCode>,
+    code: u16,
+    headers: &HeaderMap,
+    error: &UpstreamError,
+) -> Error {
     let (kind, scope) = judge(code, error);
     let inner = Inner {
         status: status.or_else(|| StatusCode::from_u16(code).ok()),
@@ -53,7 +62,9 @@ fn without_envelope(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Err
     };
     let page = body.trim_ascii_start().first() == Some(&b'<');
     let what = match (page, body.is_empty()) {
-        (true, _) => "an HTML page instead of an answer, probably from the edge in front of the upstream",
+        (true, _) => {
+            "an HTML page instead of an answer, probably from the edge in front of the upstream"
+        }
         (false, true) => "an empty body",
         (false, false) => "a body that is no JSON error",
     };
@@ -79,7 +90,9 @@ fn words(error: &UpstreamError) -> String {
 /// The status that an error inside a 200 stands for.
 fn effective_code(error: &UpstreamError) -> u16 {
     let by_number = match &error.code {
-        Some(ErrorCode::Number(number)) => u16::try_from(*number).ok().filter(|code| (400..600).contains(code)),
+        Some(ErrorCode::Number(number)) => u16::try_from(*number)
+            .ok()
+            .filter(|code| (400..600).contains(code)),
         Some(ErrorCode::Text(_)) | None => None,
     };
     let word = error.error_type.as_deref().or(match &error.code {
@@ -109,11 +122,20 @@ fn by_word(word: &str) -> Option<u16> {
 }
 
 fn is_too_long(word: &str) -> bool {
-    matches!(word, "context_length_exceeded" | "max_tokens_exceeded" | "token_limit_exceeded" | "string_too_long")
+    matches!(
+        word,
+        "context_length_exceeded"
+            | "max_tokens_exceeded"
+            | "token_limit_exceeded"
+            | "string_too_long"
+    )
 }
 
 fn is_refusal(word: &str) -> bool {
-    matches!(word, "content_policy_violation" | "refusal" | "content_filter")
+    matches!(
+        word,
+        "content_policy_violation" | "refusal" | "content_filter"
+    )
 }
 
 /// The kind and reach of a failure with an envelope.
@@ -124,7 +146,8 @@ fn judge(code: u16, error: &UpstreamError) -> (FailureKind, Scope) {
         _ => "",
     };
     let message = error.message.as_str();
-    let long = is_too_long(typed) || is_too_long(text_code) || message.contains("maximum context length");
+    let long =
+        is_too_long(typed) || is_too_long(text_code) || message.contains("maximum context length");
     if code / 100 == 4 && code != 429 && long {
         return (FailureKind::TooLong, Scope::Candidate);
     }
@@ -163,16 +186,18 @@ fn bad_request(error: &UpstreamError, text_code: &str) -> (FailureKind, Scope) {
     let unknown_model = error.availability_code.as_deref() == Some("model_not_found")
         || text_code == "model_not_found"
         || error.message.contains("is not a valid model ID");
-    let kind = if unknown_model || error.provider_name.is_some() || error.availability_code.is_some() {
-        FailureKind::Unavailable
-    } else {
-        FailureKind::BadRequest
-    };
+    let kind =
+        if unknown_model || error.provider_name.is_some() || error.availability_code.is_some() {
+            FailureKind::Unavailable
+        } else {
+            FailureKind::BadRequest
+        };
     (kind, Scope::Candidate)
 }
 
 fn is_key_limit(error: &UpstreamError) -> bool {
-    error.limit_source.as_deref() == Some("openrouter_key_limit") || error.message.contains("Key limit exceeded")
+    error.limit_source.as_deref() == Some("openrouter_key_limit")
+        || error.message.contains("Key limit exceeded")
 }
 
 fn payment(error: &UpstreamError) -> (FailureKind, Scope) {
@@ -216,7 +241,10 @@ fn forbidden(error: &UpstreamError) -> (FailureKind, Scope) {
 }
 
 fn throttled(error: &UpstreamError, typed: &str, text_code: &str) -> (FailureKind, Scope) {
-    let (source, message) = (error.limit_source.as_deref().unwrap_or_default(), error.message.as_str());
+    let (source, message) = (
+        error.limit_source.as_deref().unwrap_or_default(),
+        error.message.as_str(),
+    );
     if source == "openrouter_free_tier_daily" || message.contains("free-models-per-day") {
         (FailureKind::QuotaGone, Scope::Pool)
     } else if message.contains("free-models-per-min") {
