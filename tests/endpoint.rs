@@ -1,5 +1,5 @@
 //! The endpoint, in process: what an OpenAI client reads.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails here should say so")]
+#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
 
 use std::time::Duration;
 
