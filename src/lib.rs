@@ -1,1 +1,4 @@
 //! OpenRouter over Tower.
+
+pub mod request;
+pub mod response;

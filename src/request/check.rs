@@ -1,0 +1,85 @@
+//! What is checked of a request that came as JSON.
+//!
+//! Only what this side reads itself: everything else is upstream's to judge, which knows its fields better and newer.
+
+use super::document::Document;
+use super::error::RequestError;
+use super::scan::{Cursor, Found};
+
+pub(super) fn check(document: &Document) -> Result<(), RequestError> {
+    turns(document)?;
+    text(document, "model", "a string", "send a slug such as \"openai/gpt-5\", or leave it out")?;
+    if let Some(found) = shape(document, "stream")
+        && found != Found::Bool
+    {
+        return Err(RequestError::shape("stream", found, "a boolean", "send true or false"));
+    }
+    whole(document, "max_tokens")?;
+    whole(document, "max_completion_tokens")?;
+    models(document)
+}
+
+/// What stands in a field; nothing where it is absent or null.
+pub(super) fn shape(document: &Document, field: &str) -> Option<Found> {
+    let found = Cursor::new(document.get(field)?).peek().ok()?;
+    (found != Found::Null).then_some(found)
+}
+
+fn turns(document: &Document) -> Result<(), RequestError> {
+    const FIX: &str = "send at least one message, such as [{\"role\":\"user\",\"content\":\"…\"}]";
+    match shape(document, "messages") {
+        Some(Found::Array) => {
+            let any = !is_empty_array(document.get("messages").unwrap_or_default());
+            if any { Ok(()) } else { Err(RequestError::Shape { field: "messages", found: "an empty array", expected: "messages", fix: FIX }) }
+        }
+        Some(found) => Err(RequestError::shape("messages", found, "an array", FIX)),
+        None if shape(document, "prompt").is_some() => text(document, "prompt", "a string", "send text, or `messages` instead"),
+        None => Err(RequestError::Missing { field: "messages", fix: FIX }),
+    }
+}
+
+fn text(document: &Document, field: &'static str, expected: &'static str, fix: &'static str) -> Result<(), RequestError> {
+    match shape(document, field) {
+        None | Some(Found::String) => Ok(()),
+        Some(found) => Err(RequestError::shape(field, found, expected, fix)),
+    }
+}
+
+fn whole(document: &Document, field: &'static str) -> Result<(), RequestError> {
+    const EXPECTED: &str = "a whole number above 0";
+    const FIX: &str = "send how many tokens the answer may have, or leave it out";
+    match shape(document, field) {
+        None => Ok(()),
+        Some(Found::Number) => match Cursor::new(document.get(field).unwrap_or_default()).u64_or_skip()? {
+            Some(0) => Err(RequestError::Shape { field, found: "zero", expected: EXPECTED, fix: FIX }),
+            Some(_) => Ok(()),
+            None => Err(RequestError::Shape { field, found: "a negative, fractional or huge number", expected: EXPECTED, fix: FIX }),
+        },
+        Some(found) => Err(RequestError::shape(field, found, EXPECTED, FIX)),
+    }
+}
+
+fn models(document: &Document) -> Result<(), RequestError> {
+    const EXPECTED: &str = "an array of strings";
+    const FIX: &str = "send slugs such as [\"openai/gpt-5\"], or leave it out";
+    match shape(document, "models") {
+        None => Ok(()),
+        Some(Found::Array) => {
+            let mut wrong = false;
+            Cursor::new(document.get("models").unwrap_or_default()).array_or_skip(|item| {
+                wrong |= item.string_or_skip()?.is_none();
+                Ok(())
+            })?;
+            if wrong {
+                return Err(RequestError::Shape { field: "models", found: "an array with other things in it", expected: EXPECTED, fix: FIX });
+            }
+            Ok(())
+        }
+        Some(found) => Err(RequestError::shape("models", found, EXPECTED, FIX)),
+    }
+}
+
+/// Looks at the first two marks alone: the text is known to be JSON.
+fn is_empty_array(raw: &[u8]) -> bool {
+    raw.iter().skip(1).find(|byte| !byte.is_ascii_whitespace()) == Some(&b']')
+}

@@ -1,0 +1,170 @@
+//! A JSON object that is read by looking at it and changed by patching it.
+
+mod edit;
+mod segments;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::scan::{Cursor, JsonError};
+use edit::Edit;
+pub use segments::Segments;
+
+/// A JSON object kept as the bytes it came in, with an index of its members and the changes made to them.
+///
+/// What nobody changed goes out as it came: the order of the members, the white space, the escapes, unknown fields. A change costs its own bytes
+/// and nothing of the rest, so a megabyte of prompt is neither parsed into a tree nor copied.
+///
+/// Where a key stands twice the last one counts, as it does for the parsers upstream. Setting or removing a key takes all its copies away, so that
+/// none of them can slip past whoever set it.
+///
+/// ```
+/// use bytes::Bytes;
+/// use tower_openrouter::request::Document;
+///
+/// let mut document = Document::parse(Bytes::from_static(b"{ \"model\": \"a/b\",  \"x\": 1 }"))?;
+/// document.set("model", Bytes::from_static(b"\"c/d\""));
+/// document.set("stream", Bytes::from_static(b"true"));
+/// assert_eq!(document.to_bytes(), "{ \"model\": \"c/d\",  \"x\": 1,\"stream\":true }");
+/// # Ok::<(), tower_openrouter::request::JsonError>(())
+/// ```
+#[derive(Clone)]
+pub struct Document {
+    original: Bytes,
+    members: Arc<[Member]>,
+    /// Where the opening brace stands.
+    open: usize,
+    /// Where the closing brace stands.
+    close: usize,
+    /// Changes, each key at most once; those that add a member are in the order they are written.
+    edits: Vec<Edit>,
+}
+
+#[derive(Debug)]
+struct Member {
+    /// Between the quotes, as written.
+    key: Range<usize>,
+    /// The key without escapes, where it has any.
+    unescaped: Option<Box<str>>,
+    value: Range<usize>,
+    /// From behind the comma or brace before it to the comma or brace after it.
+    room: Range<usize>,
+}
+
+impl Document {
+    /// `{}`.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { original: Bytes::from_static(b"{}"), members: Arc::default(), open: 0, close: 1, edits: Vec::new() }
+    }
+
+    /// Reads an object in one pass. Nothing is copied, except keys that are written with escapes.
+    ///
+    /// # Errors
+    ///
+    /// Where the text is not UTF-8, not JSON, nested deeper than 127 levels, or not an object.
+    pub fn parse(original: Bytes) -> Result<Self, JsonError> {
+        if let Err(error) = std::str::from_utf8(&original) {
+            return Err(JsonError::not_utf8(error.valid_up_to()));
+        }
+        let mut cursor = Cursor::new(&original);
+        cursor.peek()?;
+        let open = cursor.at();
+        let mut members: Vec<Member> = Vec::with_capacity(16);
+        let mut room = open + 1;
+        cursor.object(|key, cursor| {
+            cursor.peek()?;
+            let value = cursor.at();
+            cursor.skip()?;
+            let value = value..cursor.at();
+            let from = room;
+            room = cursor.to_separator() + 1;
+            members.push(Member {
+                key: key.range(),
+                unescaped: key.plain().is_none().then(|| key.to_str().into()),
+                value,
+                room: from..room - 1,
+            });
+            Ok(())
+        })?;
+        let close = cursor.at() - 1;
+        cursor.end()?;
+        Ok(Self { original, members: members.into(), open, close, edits: Vec::new() })
+    }
+
+    /// The value of a member as JSON text, as it would go out.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&[u8]> {
+        if let Some(edit) = self.edit(key) {
+            return edit.value.as_deref();
+        }
+        self.last(key).map(|member| self.slice(&member.value))
+    }
+
+    /// [`get`](Self::get), as a handle on the same memory.
+    #[must_use]
+    pub fn get_bytes(&self, key: &str) -> Option<Bytes> {
+        if let Some(edit) = self.edit(key) {
+            return edit.value.clone();
+        }
+        self.last(key).map(|member| self.original.slice(member.value.clone()))
+    }
+
+    /// Whether there is such a member.
+    #[must_use]
+    pub fn has(&self, key: &str) -> bool {
+        self.get(key).is_some()
+    }
+
+    /// The keys, each once, in the order they go out.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        let kept = self.members.iter().enumerate().filter_map(move |(index, member)| {
+            let key = self.key(member);
+            let later = self.members.get(index + 1..).unwrap_or_default();
+            let last = !later.iter().any(|other| self.is(other, key));
+            (last && self.edit(key).is_none_or(|edit| edit.value.is_some())).then_some(key)
+        });
+        let added = self.edits.iter().filter(|edit| edit.adds().is_some()).map(|edit| edit.key.as_ref());
+        kept.chain(added)
+    }
+
+    fn key<'a>(&'a self, member: &'a Member) -> &'a str {
+        match &member.unescaped {
+            Some(key) => key,
+            None => std::str::from_utf8(self.slice(&member.key)).unwrap_or_default(),
+        }
+    }
+
+    fn is(&self, member: &Member, key: &str) -> bool {
+        match &member.unescaped {
+            Some(unescaped) => **unescaped == *key,
+            None => self.slice(&member.key) == key.as_bytes(),
+        }
+    }
+
+    fn last(&self, key: &str) -> Option<&Member> {
+        self.members.iter().rev().find(|member| self.is(member, key))
+    }
+
+    fn slice(&self, range: &Range<usize>) -> &[u8] {
+        self.original.get(range.clone()).unwrap_or_default()
+    }
+}
+
+impl Default for Document {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Document {
+    /// The keys and the size: the values are a prompt.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Document").field("len", &self.len()).field("keys", &self.keys().collect::<Vec<_>>()).finish()
+    }
+}

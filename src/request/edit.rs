@@ -1,0 +1,101 @@
+//! Changes to a request in place, for the layers it passes through.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::chat::ChatRequest;
+use super::message::Message;
+use super::scan::json_string;
+
+impl ChatRequest {
+    /// Asks another model.
+    pub fn set_model(&mut self, model: &str) {
+        self.put_model(model.into(), json_string(model).into());
+    }
+
+    /// Asks another model, whose name is shared already.
+    pub fn set_model_shared(&mut self, model: Arc<str>) {
+        let json = json_string(&model);
+        self.put_model(model, json.into());
+    }
+
+    /// Gives other fallback models, which OpenRouter tries by itself: at most three. None at all takes the field away.
+    pub fn set_models<S: AsRef<str>>(&mut self, models: impl IntoIterator<Item = S>) {
+        let mut json = vec![b'['];
+        for model in models {
+            if json.len() > 1 {
+                json.push(b',');
+            }
+            json.extend_from_slice(&json_string(model.as_ref()));
+        }
+        if json.len() == 1 {
+            self.take("models");
+        } else {
+            json.push(b']');
+            self.put("models", json.into());
+        }
+    }
+
+    /// Asks for a stream, or for the whole answer at once.
+    pub fn set_stream(&mut self, stream: bool) {
+        if self.is_streaming() != stream || self.get_raw("stream").is_some_and(|raw| raw != b"true" && raw != b"false") {
+            self.put("stream", Bytes::from_static(if stream { b"true" } else { b"false" }));
+        }
+    }
+
+    /// Limits the answer to so many tokens: in whichever of `max_completion_tokens` and `max_tokens` is there, in both if both are, and in `max_tokens`
+    /// if neither is.
+    pub fn set_max_tokens(&mut self, tokens: u64) {
+        let json = Bytes::from(tokens.to_string());
+        let newer = self.document().has("max_completion_tokens");
+        if newer {
+            self.put("max_completion_tokens", json.clone());
+        }
+        if !newer || self.document().has("max_tokens") {
+            self.put("max_tokens", json);
+        }
+    }
+
+    /// Gives other messages.
+    pub fn set_messages(&mut self, messages: &[Message]) {
+        self.put("messages", encode(&messages));
+    }
+
+    /// Adds a message behind the others. The others are copied, not read.
+    pub fn push_message(&mut self, message: &Message) {
+        self.splice(message, false);
+    }
+
+    /// Puts a message before the others. The others are copied, not read.
+    pub fn push_front(&mut self, message: &Message) {
+        self.splice(message, true);
+    }
+
+    /// Takes a field away. Answers whether it was there.
+    pub fn remove(&mut self, field: &str) -> bool {
+        self.take(field)
+    }
+
+    fn splice(&mut self, message: &Message, front: bool) {
+        let message = encode(message);
+        let others = self.get_raw("messages").unwrap_or_default();
+        let inside = others.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")).unwrap_or_default().trim_ascii();
+        let mut json = Vec::with_capacity(inside.len() + message.len() + 3);
+        json.push(b'[');
+        let (first, second) = if front { (&*message, inside) } else { (inside, &*message) };
+        json.extend_from_slice(first);
+        if !inside.is_empty() {
+            json.push(b',');
+        }
+        json.extend_from_slice(second);
+        json.push(b']');
+        self.put("messages", json.into());
+    }
+}
+
+/// A value of this module's as JSON. All of them have a form: none has a map with other keys than strings.
+pub(super) fn encode<T: Serialize + ?Sized>(value: &T) -> Bytes {
+    serde_json::to_vec(value).map_or(Bytes::from_static(b"null"), Bytes::from)
+}

@@ -1,0 +1,184 @@
+//! What a request asks for, read without building it.
+
+use super::document::Document;
+use super::modality::Modalities;
+use super::scan::{Cursor, JsonError, Text};
+
+/// The fields the facts are read from: a change to any other leaves them as they are.
+pub(super) const FACT_FIELDS: &[&str] = &[
+    "messages",
+    "prompt",
+    "tools",
+    "tool_choice",
+    "response_format",
+    "structured_outputs",
+    "modalities",
+    "reasoning",
+    "reasoning_effort",
+    "include_reasoning",
+];
+
+/// What a model must be able to do to serve a request. See [`ChatRequest::facts`](super::ChatRequest::facts).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "each is a question of its own")]
+pub struct RequestFacts {
+    /// The size of the prompt in tokens, guessed: the bytes of messages and tools, media left out, divided by four and rounded up.
+    pub prompt_tokens: u64,
+    /// It brings tools.
+    pub tools: bool,
+    /// It forces a tool call: `tool_choice` is `"required"` or names a tool.
+    pub forced_tool_choice: bool,
+    /// It asks for an answer that keeps to a JSON schema.
+    pub structured_outputs: bool,
+    /// It asks for an answer that is any JSON object.
+    pub json_mode: bool,
+    /// What kinds of input the messages hold.
+    pub input: Modalities,
+    /// What kinds of output it asks for; text where it says nothing.
+    pub output: Modalities,
+    /// It asks the model to reason.
+    pub reasoning: bool,
+    /// The last message is an assistant's, to be continued.
+    pub prefill: bool,
+}
+
+impl RequestFacts {
+    /// One pass over the fields in question. Whatever is of an unknown shape is stepped over.
+    pub(super) fn read(document: &Document) -> Self {
+        let mut facts = Self::default();
+        let mut size = 0;
+        if let Some(messages) = document.get("messages") {
+            size += messages.len();
+            let mut seen = Messages::default();
+            // The document is valid JSON; what was set by hand and is not is left unread.
+            if seen.read(messages).is_ok() {
+                size = size.saturating_sub(seen.media_bytes);
+                facts.input = seen.input;
+                facts.prefill = seen.prefill;
+            }
+        }
+        if let Some(prompt) = document.get("prompt") {
+            size += prompt.len();
+        }
+        facts.input.insert(Modalities::TEXT);
+        if let Some(tools) = document.get("tools") {
+            facts.tools = count(tools) > 0;
+            size += if facts.tools { tools.len() } else { 0 };
+        }
+        facts.prompt_tokens = u64::try_from(size.div_ceil(4)).unwrap_or(u64::MAX);
+        facts.forced_tool_choice = document.get("tool_choice").is_some_and(|choice| is_text(choice, "required") || choice.first() == Some(&b'{'));
+        facts.read_format(document);
+        facts.read_output(document);
+        facts.reasoning = asks_to_reason(document);
+        facts
+    }
+
+    fn read_format(&mut self, document: &Document) {
+        let Some(format) = document.get("response_format") else { return };
+        let kind = member(format, "type");
+        self.structured_outputs = kind.is_some_and(|kind| kind.is("json_schema"));
+        self.json_mode = kind.is_some_and(|kind| kind.is("json_object"));
+    }
+
+    fn read_output(&mut self, document: &Document) {
+        if let Some(modalities) = document.get("modalities") {
+            let walked = Cursor::new(modalities).array_or_skip(|item| {
+                if let Some(name) = item.string_or_skip()? {
+                    self.output.insert(Modalities::named(&name.to_str()));
+                }
+                Ok(())
+            });
+            if walked.is_err() {
+                self.output = Modalities::default();
+            }
+        }
+        if self.output.is_empty() {
+            self.output = Modalities::TEXT;
+        }
+    }
+}
+
+#[derive(Default)]
+struct Messages {
+    input: Modalities,
+    media_bytes: usize,
+    prefill: bool,
+}
+
+impl Messages {
+    fn read(&mut self, messages: &[u8]) -> Result<(), JsonError> {
+        Cursor::new(messages).array_or_skip(|message| {
+            self.prefill = false;
+            message.object_or_skip(|key, value| match key.name() {
+                b"role" => {
+                    self.prefill = value.string_or_skip()?.is_some_and(|role| role.is("assistant"));
+                    Ok(())
+                }
+                b"content" => value.array_or_skip(|part| self.part(part)),
+                _ => value.skip(),
+            })
+        })
+    }
+
+    /// A part is known by its member, not by its `type`: that one may come last.
+    fn part(&mut self, part: &mut Cursor<'_>) -> Result<(), JsonError> {
+        part.object_or_skip(|key, value| {
+            let kind = match key.name() {
+                b"image_url" => Modalities::IMAGE,
+                b"input_audio" => Modalities::AUDIO,
+                b"file" => Modalities::FILE,
+                b"video_url" => Modalities::VIDEO,
+                _ => return value.skip(),
+            };
+            self.input.insert(kind);
+            self.media_bytes += value.raw()?.len();
+            Ok(())
+        })
+    }
+}
+
+fn asks_to_reason(document: &Document) -> bool {
+    if let Some(effort) = document.get("reasoning_effort").and_then(text) {
+        return !effort.is("none");
+    }
+    if let Some(reasoning) = document.get("reasoning").filter(|raw| raw.first() == Some(&b'{')) {
+        let off = member(reasoning, "effort").is_some_and(|effort| effort.is("none")) || raw_member(reasoning, "enabled") == Some(b"false");
+        return !off;
+    }
+    document.get("include_reasoning") == Some(b"true")
+}
+
+fn count(raw: &[u8]) -> usize {
+    let mut items = 0;
+    let walked = Cursor::new(raw).array_or_skip(|item| {
+        items += 1;
+        item.skip()
+    });
+    if walked.is_ok() { items } else { 0 }
+}
+
+pub(super) fn text(raw: &[u8]) -> Option<Text<'_>> {
+    Cursor::new(raw).string_or_skip().ok().flatten()
+}
+
+fn is_text(raw: &[u8], wanted: &str) -> bool {
+    text(raw).is_some_and(|text| text.is(wanted))
+}
+
+fn member<'a>(object: &'a [u8], name: &str) -> Option<Text<'a>> {
+    raw_member(object, name).and_then(text)
+}
+
+/// The value of one member of an object, the last of that name.
+pub(super) fn raw_member<'a>(object: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let mut found = None;
+    let walked = Cursor::new(object).object_or_skip(|key, value| {
+        let raw = value.raw()?;
+        if key.is(name) {
+            found = Some(raw);
+        }
+        Ok(())
+    });
+    walked.ok().and(found)
+}

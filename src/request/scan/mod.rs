@@ -1,0 +1,376 @@
+//! A reader of JSON text that builds nothing.
+//!
+//! It walks the bytes once, checks the whole grammar as it goes, and hands out slices. The document, the facts of a request and the probe
+//! of a stream frame all stand on it, so none of them copies a prompt or an answer to look at it.
+
+mod error;
+mod text;
+#[cfg(test)]
+mod tests;
+
+pub use error::{Found, JsonError};
+pub(crate) use text::{Text, json_string};
+
+use error::Expected;
+
+/// The deepest nesting that is read: one less than where `serde_json` gives up, so that what passes here passes there.
+pub(crate) const MAX_DEPTH: u32 = 127;
+
+/// Strings up to this length are walked byte by byte; past it, `memchr` is quicker.
+const SHORT: usize = 24;
+
+/// A position in JSON text.
+#[derive(Debug)]
+pub(crate) struct Cursor<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    /// How many objects and arrays are open around this place.
+    depth: u32,
+}
+
+impl<'a> Cursor<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0, depth: 0 }
+    }
+
+    /// The offset of the next byte to be read.
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Steps over white space to whatever comes next, and tells where that is.
+    pub(crate) fn to_separator(&mut self) -> usize {
+        self.next_solid();
+        self.at
+    }
+
+    /// What kind of value comes next. Steps over white space, and over nothing else.
+    pub(crate) fn peek(&mut self) -> Result<Found, JsonError> {
+        let found = Found::from_byte(self.next_solid());
+        if found.is_value() { Ok(found) } else { Err(self.fail(Expected::Value)) }
+    }
+
+    /// Steps over one value, whatever it is.
+    pub(crate) fn skip(&mut self) -> Result<(), JsonError> {
+        // One bit a level: set where the level is an object.
+        let mut objects = 0_u128;
+        let mut depth = 0_u32;
+        loop {
+            let opened = match self.next_solid() {
+                Some(b'"') => self.skip_string().map(|()| false)?,
+                Some(b'{') => self.open(b'}', true, &mut objects, &mut depth)?,
+                Some(b'[') => self.open(b']', false, &mut objects, &mut depth)?,
+                Some(b't') => self.word(b"true").map(|()| false)?,
+                Some(b'f') => self.word(b"false").map(|()| false)?,
+                Some(b'n') => self.word(b"null").map(|()| false)?,
+                Some(b'-' | b'0'..=b'9') => self.skip_number().map(|()| false)?,
+                _ => return Err(self.fail(Expected::Value)),
+            };
+            if opened {
+                if objects & 1 == 1 {
+                    self.skip_key()?;
+                }
+                continue;
+            }
+            loop {
+                if depth == 0 {
+                    return Ok(());
+                }
+                let object = objects & 1 == 1;
+                match self.next_solid() {
+                    Some(b',') => {
+                        self.at += 1;
+                        if object {
+                            self.skip_key()?;
+                        }
+                        break;
+                    }
+                    Some(b'}') if object => self.at += 1,
+                    Some(b']') if !object => self.at += 1,
+                    _ => return Err(self.fail(if object { Expected::CommaOrBrace } else { Expected::CommaOrBracket })),
+                }
+                objects >>= 1;
+                depth -= 1;
+            }
+        }
+    }
+
+    /// Steps over one value and returns its text.
+    pub(crate) fn raw(&mut self) -> Result<&'a [u8], JsonError> {
+        self.peek()?;
+        let from = self.at;
+        self.skip()?;
+        Ok(self.bytes.get(from..self.at).unwrap_or_default())
+    }
+
+    /// Reads a string.
+    pub(crate) fn string(&mut self) -> Result<Text<'a>, JsonError> {
+        if self.next_solid() != Some(b'"') {
+            return Err(self.fail(Expected::String));
+        }
+        let from = self.at + 1;
+        let escaped = self.string_end()?;
+        Ok(Text::new(self.bytes.get(from..self.at - 1).unwrap_or_default(), from, escaped))
+    }
+
+    /// Reads a string; steps over anything else.
+    pub(crate) fn string_or_skip(&mut self) -> Result<Option<Text<'a>>, JsonError> {
+        if self.peek()? == Found::String { self.string().map(Some) } else { self.skip().map(|()| None) }
+    }
+
+    /// Reads a whole number that fits; steps over anything else.
+    pub(crate) fn u64_or_skip(&mut self) -> Result<Option<u64>, JsonError> {
+        let raw = self.raw()?;
+        Ok(std::str::from_utf8(raw).ok().and_then(|digits| digits.parse().ok()))
+    }
+
+    /// Walks an object. `member` must step over exactly one value each time it is called.
+    pub(crate) fn object<F>(&mut self, mut member: F) -> Result<(), JsonError>
+    where
+        F: FnMut(Text<'a>, &mut Self) -> Result<(), JsonError>,
+    {
+        if self.next_solid() != Some(b'{') {
+            return Err(self.fail(Expected::Object));
+        }
+        if self.enter(b'}')? {
+            return Ok(());
+        }
+        loop {
+            let key = self.key()?;
+            member(key, self)?;
+            match self.next_solid() {
+                Some(b',') => self.at += 1,
+                Some(b'}') => {
+                    self.at += 1;
+                    self.depth -= 1;
+                    return Ok(());
+                }
+                _ => return Err(self.fail(Expected::CommaOrBrace)),
+            }
+        }
+    }
+
+    /// Walks an object; steps over anything else.
+    pub(crate) fn object_or_skip<F>(&mut self, member: F) -> Result<(), JsonError>
+    where
+        F: FnMut(Text<'a>, &mut Self) -> Result<(), JsonError>,
+    {
+        if self.peek()? == Found::Object { self.object(member) } else { self.skip() }
+    }
+
+    /// Walks an array; steps over anything else. `item` must step over exactly one value each time it is called.
+    pub(crate) fn array_or_skip<F>(&mut self, mut item: F) -> Result<(), JsonError>
+    where
+        F: FnMut(&mut Self) -> Result<(), JsonError>,
+    {
+        if self.peek()? != Found::Array {
+            return self.skip();
+        }
+        if self.enter(b']')? {
+            return Ok(());
+        }
+        loop {
+            item(self)?;
+            match self.next_solid() {
+                Some(b',') => self.at += 1,
+                Some(b']') => {
+                    self.at += 1;
+                    self.depth -= 1;
+                    return Ok(());
+                }
+                _ => return Err(self.fail(Expected::CommaOrBracket)),
+            }
+        }
+    }
+
+    /// Checks that nothing but white space is left.
+    pub(crate) fn end(&mut self) -> Result<(), JsonError> {
+        if self.next_solid().is_none() { Ok(()) } else { Err(self.fail(Expected::End)) }
+    }
+
+    fn byte(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn next_solid(&mut self) -> Option<u8> {
+        loop {
+            match self.byte() {
+                Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
+                other => return other,
+            }
+        }
+    }
+
+    fn fail(&self, expected: Expected) -> JsonError {
+        JsonError::new(self.at, expected, Found::from_byte(self.byte()))
+    }
+
+    /// Enters what is walked by the caller; answers true where it was empty and is closed again.
+    fn enter(&mut self, close: u8) -> Result<bool, JsonError> {
+        if self.depth >= MAX_DEPTH {
+            return Err(self.fail(Expected::Shallower));
+        }
+        self.at += 1;
+        if self.next_solid() == Some(close) {
+            self.at += 1;
+            return Ok(true);
+        }
+        self.depth += 1;
+        Ok(false)
+    }
+
+    /// Enters what is stepped over; answers false where it was empty and is closed again.
+    fn open(&mut self, close: u8, object: bool, objects: &mut u128, depth: &mut u32) -> Result<bool, JsonError> {
+        if self.depth + *depth >= MAX_DEPTH {
+            return Err(self.fail(Expected::Shallower));
+        }
+        self.at += 1;
+        if self.next_solid() == Some(close) {
+            self.at += 1;
+            return Ok(false);
+        }
+        *objects = (*objects << 1) | u128::from(object);
+        *depth += 1;
+        Ok(true)
+    }
+
+    fn key(&mut self) -> Result<Text<'a>, JsonError> {
+        if self.next_solid() != Some(b'"') {
+            return Err(self.fail(Expected::Key));
+        }
+        let key = self.string()?;
+        self.colon().map(|()| key)
+    }
+
+    fn skip_key(&mut self) -> Result<(), JsonError> {
+        if self.next_solid() != Some(b'"') {
+            return Err(self.fail(Expected::Key));
+        }
+        self.skip_string()?;
+        self.colon()
+    }
+
+    fn colon(&mut self) -> Result<(), JsonError> {
+        if self.next_solid() != Some(b':') {
+            return Err(self.fail(Expected::Colon));
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    fn word(&mut self, word: &[u8]) -> Result<(), JsonError> {
+        if self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
+            self.at += word.len();
+            Ok(())
+        } else {
+            Err(self.fail(Expected::Value))
+        }
+    }
+
+    fn skip_number(&mut self) -> Result<(), JsonError> {
+        if self.byte() == Some(b'-') {
+            self.at += 1;
+        }
+        if self.byte() == Some(b'0') {
+            self.at += 1;
+        } else {
+            self.digits()?;
+        }
+        if self.byte() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if matches!(self.byte(), Some(b'e' | b'E')) {
+            self.at += 1;
+            if matches!(self.byte(), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    fn digits(&mut self) -> Result<(), JsonError> {
+        if !self.byte().is_some_and(|byte| byte.is_ascii_digit()) {
+            return Err(self.fail(Expected::Digit));
+        }
+        while self.byte().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at += 1;
+        }
+        Ok(())
+    }
+
+    fn skip_string(&mut self) -> Result<(), JsonError> {
+        self.string_end().map(drop)
+    }
+
+    /// From an opening quote to behind the closing one; answers whether there was an escape.
+    fn string_end(&mut self) -> Result<bool, JsonError> {
+        self.at += 1;
+        let mut escaped = false;
+        loop {
+            self.plain()?;
+            match self.byte() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(escaped);
+                }
+                Some(b'\\') => {
+                    escaped = true;
+                    self.escape()?;
+                }
+                _ => return Err(self.fail(Expected::Quote)),
+            }
+        }
+    }
+
+    /// Steps over characters that stand for themselves, up to a quote, a backslash or the end.
+    fn plain(&mut self) -> Result<(), JsonError> {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        for (index, byte) in rest.iter().take(SHORT).enumerate() {
+            match byte {
+                b'"' | b'\\' => {
+                    self.at += index;
+                    return Ok(());
+                }
+                0..0x20 => {
+                    self.at += index;
+                    return Err(self.fail(Expected::Quote));
+                }
+                _ => {}
+            }
+        }
+        let from = rest.len().min(SHORT);
+        let tail = rest.get(from..).unwrap_or_default();
+        let length = memchr::memchr2(b'"', b'\\', tail).unwrap_or(tail.len());
+        let run = tail.get(..length).unwrap_or_default();
+        // Folding without an early exit lets the compiler look at many bytes at once.
+        if run.iter().fold(false, |seen, byte| seen | (*byte < 0x20)) {
+            self.at += from + run.iter().position(|byte| *byte < 0x20).unwrap_or(0);
+            return Err(self.fail(Expected::Quote));
+        }
+        self.at += from + length;
+        Ok(())
+    }
+
+    fn escape(&mut self) -> Result<(), JsonError> {
+        self.at += 1;
+        match self.byte() {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
+                self.at += 1;
+                Ok(())
+            }
+            Some(b'u') => {
+                self.at += 1;
+                for _ in 0..4 {
+                    if !self.byte().is_some_and(|byte| byte.is_ascii_hexdigit()) {
+                        return Err(self.fail(Expected::Escape));
+                    }
+                    self.at += 1;
+                }
+                Ok(())
+            }
+            _ => Err(self.fail(Expected::Escape)),
+        }
+    }
+}
