@@ -28,6 +28,8 @@ macro_rules! wire_struct {
             pub extra: $crate::request::Extra,
         }
 
+        impl $crate::request::wire_struct::Absent for $name {}
+
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 struct Visitor;

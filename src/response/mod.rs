@@ -1,7 +1,20 @@
-//! What is answered.
+//! What is answered: answers whole and in pieces, what they cost, what went wrong, and what the catalogue says.
+//!
+//! Everything here reads whatever comes: new fields and names appear on the wire without notice, and a field of the wrong type is no reason to
+//! lose an answer.
 
+mod chat;
+mod content;
 mod decimal;
+mod finish;
+mod upstream;
+mod usage;
 mod usd;
 
+pub use chat::{ChatChunk, ChatResponse, Choice, ChunkChoice};
+pub use content::{Annotation, AnswerMessage, FunctionDelta, ReasoningDetail, ToolCallDelta, UrlCitation};
 pub use decimal::Decimal;
+pub use finish::FinishReason;
+pub use upstream::{Availability, ErrorCode, PreviousError, RAW_LIMIT, UpstreamError, affordable_tokens};
+pub use usage::{CompletionTokensDetails, CostDetails, PromptTokensDetails, ServerToolUse, Usage};
 pub use usd::{UsdAmount, UsdError};
