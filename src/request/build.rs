@@ -58,7 +58,10 @@ impl ChatRequest {
 
     /// Adds a message behind the others.
     #[must_use]
-    #[expect(clippy::needless_pass_by_value, reason = "reads better where messages are made on the spot")]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "reads better where messages are made on the spot"
+    )]
     pub fn message(mut self, message: Message) -> Self {
         self.push_message(&message);
         self
@@ -130,13 +133,19 @@ impl ChatRequest {
     /// Up to four texts at which the answer ends.
     #[must_use]
     pub fn stop<S: Into<String>>(self, texts: impl IntoIterator<Item = S>) -> Self {
-        self.with("stop", &texts.into_iter().map(Into::into).collect::<Vec<String>>())
+        self.with(
+            "stop",
+            &texts.into_iter().map(Into::into).collect::<Vec<String>>(),
+        )
     }
 
     /// Makes tokens, by their ids, more or less likely: −100 to 100.
     #[must_use]
     pub fn logit_bias(self, bias: impl IntoIterator<Item = (u32, f64)>) -> Self {
-        self.with("logit_bias", &bias.into_iter().collect::<BTreeMap<u32, f64>>())
+        self.with(
+            "logit_bias",
+            &bias.into_iter().collect::<BTreeMap<u32, f64>>(),
+        )
     }
 
     /// Tools the model may call. They must come again with every turn.
@@ -198,7 +207,10 @@ impl ChatRequest {
     /// What the answer will probably be, where most of it is known beforehand.
     #[must_use]
     pub fn prediction(self, content: impl Into<Content>) -> Self {
-        self.with("prediction", &serde_json::json!({"type": "content", "content": content.into()}))
+        self.with(
+            "prediction",
+            &serde_json::json!({"type": "content", "content": content.into()}),
+        )
     }
 
     /// Settings for models that search by themselves.
@@ -210,7 +222,8 @@ impl ChatRequest {
     /// A key of the trace this belongs to, such as `trace_id`, `span_name` or one of the caller's own.
     #[must_use]
     pub fn trace(self, key: impl Into<String>, value: impl Into<Value>) -> Self {
-        let mut trace: BTreeMap<String, Value> = self.field("trace").ok().flatten().unwrap_or_default();
+        let mut trace: BTreeMap<String, Value> =
+            self.field("trace").ok().flatten().unwrap_or_default();
         trace.insert(key.into(), value.into());
         self.with("trace", &trace)
     }
@@ -218,7 +231,7 @@ impl ChatRequest {
     /// Any other field, known to this version or not.
     #[must_use]
     pub fn extra(mut self, field: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.put_named(field.into(), encode(&value.into()));
+        self.put_named(&field.into(), encode(&value.into()));
         self
     }
 
@@ -227,10 +240,14 @@ impl ChatRequest {
     /// # Errors
     ///
     /// Where the value has no JSON form, such as a map whose keys are lists.
-    pub fn try_extra<T: Serialize + ?Sized>(mut self, field: impl Into<String>, value: &T) -> Result<Self, RequestError> {
+    pub fn try_extra<T: Serialize + ?Sized>(
+        mut self,
+        field: impl Into<String>,
+        value: &T,
+    ) -> Result<Self, RequestError> {
         let field = field.into();
         match serde_json::to_vec(value) {
-            Ok(json) => self.put_named(field, Bytes::from(json)),
+            Ok(json) => self.put_named(&field, Bytes::from(json)),
             Err(_) => return Err(RequestError::Encode { field }),
         }
         Ok(self)

@@ -50,13 +50,25 @@ impl RequestError {
     pub fn field(&self) -> Option<&str> {
         match self {
             Self::Json(_) => None,
-            Self::Missing { field, .. } | Self::Shape { field, .. } | Self::Field { field, .. } => Some(field),
+            Self::Missing { field, .. } | Self::Shape { field, .. } | Self::Field { field, .. } => {
+                Some(field)
+            }
             Self::Encode { field } => Some(field),
         }
     }
 
-    pub(super) fn shape(field: &'static str, found: Found, expected: &'static str, fix: &'static str) -> Self {
-        Self::Shape { field, found: found.name(), expected, fix }
+    pub(super) fn shape(
+        field: &'static str,
+        found: Found,
+        expected: &'static str,
+        fix: &'static str,
+    ) -> Self {
+        Self::Shape {
+            field,
+            found: found.name(),
+            expected,
+            fix,
+        }
     }
 }
 
@@ -65,11 +77,26 @@ impl fmt::Display for RequestError {
         match self {
             Self::Json(error) => write!(f, "the request body cannot be read: {error}"),
             Self::Missing { field, fix } => write!(f, "`{field}` is missing: {fix}"),
-            Self::Shape { field, found, expected, fix } => write!(f, "`{field}` is {found}, expected {expected}: {fix}"),
-            Self::Field { field, line, column } => {
-                write!(f, "`{field}` has an unexpected shape at line {line}, column {column} of its value")
+            Self::Shape {
+                field,
+                found,
+                expected,
+                fix,
+            } => write!(f, "`{field}` is {found}, expected {expected}: {fix}"),
+            Self::Field {
+                field,
+                line,
+                column,
+            } => {
+                write!(
+                    f,
+                    "`{field}` has an unexpected shape at line {line}, column {column} of its value"
+                )
             }
-            Self::Encode { field } => write!(f, "the value given for `{field}` has no JSON form: its map keys must be strings or numbers"),
+            Self::Encode { field } => write!(
+                f,
+                "the value given for `{field}` has no JSON form: its map keys must be strings or numbers"
+            ),
         }
     }
 }

@@ -21,7 +21,10 @@ pub(super) const FACT_FIELDS: &[&str] = &[
 /// What a model must be able to do to serve a request. See [`ChatRequest::facts`](super::ChatRequest::facts).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
-#[expect(clippy::struct_excessive_bools, reason = "each is a question of its own")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a question of its own"
+)]
 pub struct RequestFacts {
     /// The size of the prompt in tokens, guessed: the bytes of messages and tools, media left out, divided by four and rounded up.
     pub prompt_tokens: u64,
@@ -67,7 +70,9 @@ impl RequestFacts {
             size += if facts.tools { tools.len() } else { 0 };
         }
         facts.prompt_tokens = u64::try_from(size.div_ceil(4)).unwrap_or(u64::MAX);
-        facts.forced_tool_choice = document.get("tool_choice").is_some_and(|choice| is_text(choice, "required") || choice.first() == Some(&b'{'));
+        facts.forced_tool_choice = document
+            .get("tool_choice")
+            .is_some_and(|choice| is_text(choice, "required") || choice.first() == Some(&b'{'));
         facts.read_format(document);
         facts.read_output(document);
         facts.reasoning = asks_to_reason(document);
@@ -75,7 +80,9 @@ impl RequestFacts {
     }
 
     fn read_format(&mut self, document: &Document) {
-        let Some(format) = document.get("response_format") else { return };
+        let Some(format) = document.get("response_format") else {
+            return;
+        };
         let kind = member(format, "type");
         self.structured_outputs = kind.is_some_and(|kind| kind.is("json_schema"));
         self.json_mode = kind.is_some_and(|kind| kind.is("json_object"));
@@ -112,7 +119,9 @@ impl Messages {
             self.prefill = false;
             message.object_or_skip(|key, value| match key.name() {
                 b"role" => {
-                    self.prefill = value.string_or_skip()?.is_some_and(|role| role.is("assistant"));
+                    self.prefill = value
+                        .string_or_skip()?
+                        .is_some_and(|role| role.is("assistant"));
                     Ok(())
                 }
                 b"content" => value.array_or_skip(|part| self.part(part)),
@@ -142,8 +151,12 @@ fn asks_to_reason(document: &Document) -> bool {
     if let Some(effort) = document.get("reasoning_effort").and_then(text) {
         return !effort.is("none");
     }
-    if let Some(reasoning) = document.get("reasoning").filter(|raw| raw.first() == Some(&b'{')) {
-        let off = member(reasoning, "effort").is_some_and(|effort| effort.is("none")) || raw_member(reasoning, "enabled") == Some(b"false");
+    if let Some(reasoning) = document
+        .get("reasoning")
+        .filter(|raw| raw.first() == Some(&b'{'))
+    {
+        let off = member(reasoning, "effort").is_some_and(|effort| effort.is("none"))
+            || raw_member(reasoning, "enabled") == Some(b"false");
         return !off;
     }
     document.get("include_reasoning") == Some(b"true")

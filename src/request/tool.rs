@@ -20,7 +20,11 @@ pub struct Tool {
 impl Tool {
     /// A function: its name (at most 64 characters), what it is for, and its parameters as JSON schema.
     #[must_use]
-    pub fn function(name: impl Into<String>, description: impl Into<String>, parameters: Value) -> Self {
+    pub fn function(
+        name: impl Into<String>,
+        description: impl Into<String>,
+        parameters: Value,
+    ) -> Self {
         let function = FunctionTool {
             name: name.into(),
             description: Some(description.into()),
@@ -28,13 +32,21 @@ impl Tool {
             strict: None,
             extra: Map::new(),
         };
-        Self { kind: "function".to_owned(), function: Some(function), extra: Map::new() }
+        Self {
+            kind: "function".to_owned(),
+            function: Some(function),
+            extra: Map::new(),
+        }
     }
 
     /// A tool that OpenRouter runs, such as `openrouter:web_search`.
     #[must_use]
     pub fn server(kind: impl Into<String>) -> Self {
-        Self { kind: kind.into(), function: None, extra: Map::new() }
+        Self {
+            kind: kind.into(),
+            function: None,
+            extra: Map::new(),
+        }
     }
 
     /// Holds the model to the schema of the parameters.
@@ -93,9 +105,21 @@ pub struct ToolCall {
 impl ToolCall {
     /// A call of a function; the arguments are JSON text.
     #[must_use]
-    pub fn new(id: impl Into<String>, name: impl Into<String>, arguments: impl Into<String>) -> Self {
-        let function = FunctionCall { name: name.into(), arguments: arguments.into() };
-        Self { id: id.into(), kind: function_kind(), function, extra: Map::new() }
+    pub fn new(
+        id: impl Into<String>,
+        name: impl Into<String>,
+        arguments: impl Into<String>,
+    ) -> Self {
+        let function = FunctionCall {
+            name: name.into(),
+            arguments: arguments.into(),
+        };
+        Self {
+            id: id.into(),
+            kind: function_kind(),
+            function,
+            extra: Map::new(),
+        }
     }
 
     /// The arguments, read as what the caller expects them to be.

@@ -121,7 +121,8 @@ impl Extra {
     /// A field by its name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Value> {
-        self.raw(name).and_then(|raw| serde_json::from_str(raw).ok())
+        self.raw(name)
+            .and_then(|raw| serde_json::from_str(raw).ok())
     }
 
     /// Adds a field, or gives it another value.
@@ -147,14 +148,20 @@ impl Extra {
     }
 
     pub(crate) fn write<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
-        self.0.iter().try_for_each(|(name, raw)| map.serialize_entry(name, raw))
+        self.0
+            .iter()
+            .try_for_each(|(name, raw)| map.serialize_entry(name, raw))
     }
 }
 
 impl PartialEq for Extra {
     fn eq(&self, other: &Self) -> bool {
-        let text = |(name, raw): (&String, &Box<RawValue>)| (name.clone(), raw.get().to_owned());
-        self.0.len() == other.0.len() && self.0.iter().map(text).eq(other.0.iter().map(text))
+        self.names().eq(other.names())
+            && self
+                .0
+                .values()
+                .map(|raw| raw.get())
+                .eq(other.0.values().map(|raw| raw.get()))
     }
 }
 

@@ -129,9 +129,22 @@ impl ChatResponse {
     /// An answer with this text, for a canned one or a test.
     #[must_use]
     pub fn canned(model: impl Into<String>, text: impl Into<String>) -> Self {
-        let message = AnswerMessage { role: Some("assistant".to_owned()), content: Some(text.into()), ..AnswerMessage::default() };
-        let choice = Choice { message, finish_reason: Some(FinishReason::Stop), ..Choice::default() };
-        Self { object: "chat.completion".to_owned(), model: model.into(), choices: vec![choice], ..Self::default() }
+        let message = AnswerMessage {
+            role: Some("assistant".to_owned()),
+            content: Some(text.into()),
+            ..AnswerMessage::default()
+        };
+        let choice = Choice {
+            message,
+            finish_reason: Some(FinishReason::Stop),
+            ..Choice::default()
+        };
+        Self {
+            object: "chat.completion".to_owned(),
+            model: model.into(),
+            choices: vec![choice],
+            ..Self::default()
+        }
     }
 
     /// The text of the first choice.

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::request::wire_struct::wire_struct;
+use crate::request::{Content, Message, ToolCall};
 
 wire_struct! {
     /// A piece of reasoning as the provider gave it. Sent back unchanged and in order, it lets the model go on where it was.
@@ -97,5 +98,39 @@ wire_struct! {
         audio: Option<Value> = "audio",
         /// What it cites.
         annotations: Vec<Annotation> = "annotations",
+    }
+}
+
+impl AnswerMessage {
+    /// The message as one of a conversation, to be sent with the next turn: its reasoning goes along as it came.
+    #[must_use]
+    pub fn to_message(&self) -> Message {
+        let details: Vec<Value> = self
+            .reasoning_details
+            .iter()
+            .filter_map(|detail| serde_json::to_value(detail).ok())
+            .collect();
+        let calls: Vec<ToolCall> = self.tool_calls.iter().map(ToolCallDelta::to_call).collect();
+        Message {
+            content: self.content.clone().map(Content::Text),
+            tool_calls: (!calls.is_empty()).then_some(calls),
+            refusal: self.refusal.clone(),
+            reasoning: self.reasoning.clone(),
+            reasoning_details: (!details.is_empty()).then_some(details),
+            ..Message::assistant("")
+        }
+    }
+}
+
+impl ToolCallDelta {
+    /// The call, where this is all of it.
+    #[must_use]
+    pub fn to_call(&self) -> ToolCall {
+        let function = self.function.clone().unwrap_or_default();
+        ToolCall::new(
+            self.id.clone().unwrap_or_default(),
+            function.name.unwrap_or_default(),
+            function.arguments.unwrap_or_default(),
+        )
     }
 }

@@ -3,18 +3,33 @@
 //! Everything here reads whatever comes: new fields and names appear on the wire without notice, and a field of the wrong type is no reason to
 //! lose an answer.
 
+mod account;
+mod catalogue;
 mod chat;
 mod content;
 mod decimal;
 mod finish;
+mod price;
+mod probe;
 mod upstream;
 mod usage;
 mod usd;
 
+pub use account::{Credits, DailyRequests, Generation, KeyInfo, ProviderResponse};
+pub use catalogue::{
+    AliasTarget, Architecture, Endpoint, Links, Model, ModelEndpoints, ModelReasoning, ModelsPage,
+    PageLinks, Percentiles, TopProvider,
+};
 pub use chat::{ChatChunk, ChatResponse, Choice, ChunkChoice};
-pub use content::{Annotation, AnswerMessage, FunctionDelta, ReasoningDetail, ToolCallDelta, UrlCitation};
+pub use content::{
+    Annotation, AnswerMessage, FunctionDelta, ReasoningDetail, ToolCallDelta, UrlCitation,
+};
 pub use decimal::Decimal;
 pub use finish::FinishReason;
-pub use upstream::{Availability, ErrorCode, PreviousError, RAW_LIMIT, UpstreamError, affordable_tokens};
+pub use price::{Price, PriceOverride, Pricing};
+pub use probe::ChunkProbe;
+pub use upstream::{
+    Availability, ErrorCode, PreviousError, RAW_LIMIT, UpstreamError, affordable_tokens,
+};
 pub use usage::{CompletionTokensDetails, CostDetails, PromptTokensDetails, ServerToolUse, Usage};
 pub use usd::{UsdAmount, UsdError};

@@ -108,9 +108,14 @@ impl Usage {
     ///
     /// Where the amount is too large to hold.
     pub fn total_cost(&self) -> Result<Option<UsdAmount>, UsdError> {
-        let upstream = self.cost_details.as_ref().and_then(|details| details.upstream_inference_cost.as_ref());
+        let upstream = self
+            .cost_details
+            .as_ref()
+            .and_then(|details| details.upstream_inference_cost.as_ref());
         match (self.charged()?, upstream) {
-            (Some(fee), Some(upstream)) if self.is_byok == Some(true) => fee.checked_add(upstream.to_usd()?).map(Some),
+            (Some(fee), Some(upstream)) if self.is_byok == Some(true) => {
+                fee.checked_add(upstream.to_usd()?).map(Some)
+            }
             (None, Some(upstream)) if self.is_byok == Some(true) => upstream.to_usd().map(Some),
             (charged, _) => Ok(charged),
         }
@@ -119,18 +124,27 @@ impl Usage {
     /// Tokens of the prompt that were read from the provider's cache.
     #[must_use]
     pub fn cached_tokens(&self) -> u64 {
-        self.prompt_tokens_details.as_ref().and_then(|details| details.cached_tokens).unwrap_or(0)
+        self.prompt_tokens_details
+            .as_ref()
+            .and_then(|details| details.cached_tokens)
+            .unwrap_or(0)
     }
 
     /// Tokens of the prompt that were written to the provider's cache.
     #[must_use]
     pub fn cache_write_tokens(&self) -> u64 {
-        self.prompt_tokens_details.as_ref().and_then(|details| details.cache_write_tokens).unwrap_or(0)
+        self.prompt_tokens_details
+            .as_ref()
+            .and_then(|details| details.cache_write_tokens)
+            .unwrap_or(0)
     }
 
     /// Tokens of the answer that were reasoning.
     #[must_use]
     pub fn reasoning_tokens(&self) -> u64 {
-        self.completion_tokens_details.as_ref().and_then(|details| details.reasoning_tokens).unwrap_or(0)
+        self.completion_tokens_details
+            .as_ref()
+            .and_then(|details| details.reasoning_tokens)
+            .unwrap_or(0)
     }
 }

@@ -30,7 +30,10 @@ impl Iterator for Segments {
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         match &self.inner {
-            Inner::Whole(whole) => (usize::from(whole.is_some()), Some(usize::from(whole.is_some()))),
+            Inner::Whole(whole) => (
+                usize::from(whole.is_some()),
+                Some(usize::from(whole.is_some())),
+            ),
             Inner::Pieces(pieces) => pieces.size_hint(),
         }
     }
@@ -50,7 +53,9 @@ impl Document {
     #[must_use]
     pub fn segments(&self) -> Segments {
         if self.edits.is_empty() {
-            return Segments { inner: Inner::Whole(Some(self.original.clone())) };
+            return Segments {
+                inner: Inner::Whole(Some(self.original.clone())),
+            };
         }
         let mut pieces = Vec::with_capacity(2 + 2 * self.edits.len());
         self.write(|piece| {
@@ -60,12 +65,17 @@ impl Document {
                 Piece::First(lead) => lead.slice(1..),
             });
         });
-        Segments { inner: Inner::Pieces(pieces.into_iter()) }
+        Segments {
+            inner: Inner::Pieces(pieces.into_iter()),
+        }
     }
 
     /// How many bytes go out.
     #[must_use]
-    #[expect(clippy::len_without_is_empty, reason = "a document is never shorter than its two braces")]
+    #[expect(
+        clippy::len_without_is_empty,
+        reason = "a document is never shorter than its two braces"
+    )]
     pub fn len(&self) -> usize {
         if self.edits.is_empty() {
             return self.original.len();
@@ -109,7 +119,10 @@ impl Document {
                 copy(at..at + 1, &mut run, &mut out);
             }
             comma = Some(member.room.end);
-            match self.edit(self.key(member)).and_then(|edit| edit.value.as_ref()) {
+            match self
+                .edit(self.key(member))
+                .and_then(|edit| edit.value.as_ref())
+            {
                 Some(value) => {
                     copy(member.room.start..member.value.start, &mut run, &mut out);
                     flush(&mut run, &mut out);
@@ -129,10 +142,19 @@ impl Document {
         flush(&mut run, &mut out);
     }
 
-    fn write_added<'a>(&'a self, mut first: bool, run: &mut Range<usize>, out: &mut dyn FnMut(Piece<'a>)) {
+    fn write_added<'a>(
+        &'a self,
+        mut first: bool,
+        run: &mut Range<usize>,
+        out: &mut dyn FnMut(Piece<'a>),
+    ) {
         for (lead, value) in self.edits.iter().filter_map(super::Edit::adds) {
             flush(run, out);
-            out(if first { Piece::First(lead) } else { Piece::Set(lead) });
+            out(if first {
+                Piece::First(lead)
+            } else {
+                Piece::Set(lead)
+            });
             out(Piece::Set(value));
             first = false;
         }
@@ -142,7 +164,10 @@ impl Document {
     fn keeps(&self, member: &Member) -> bool {
         let key = self.key(member);
         self.edit(key).is_none_or(|edit| {
-            edit.value.is_some() && self.last(key).is_some_and(|last| last.value.start == member.value.start)
+            edit.value.is_some()
+                && self
+                    .last(key)
+                    .is_some_and(|last| last.value.start == member.value.start)
         })
     }
 }

@@ -14,11 +14,11 @@ pub struct JsonError {
 
 impl JsonError {
     pub(super) fn new(at: usize, expected: Expected, found: Found) -> Self {
-        Self { at, expected, found }
-    }
-
-    pub(crate) fn not_utf8(at: usize) -> Self {
-        Self::new(at, Expected::Utf8, Found::Other)
+        Self {
+            at,
+            expected,
+            found,
+        }
     }
 
     /// The offset in bytes from the start of the text.
@@ -42,11 +42,23 @@ impl JsonError {
 
 impl fmt::Display for JsonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { at, expected, found } = self;
+        let Self {
+            at,
+            expected,
+            found,
+        } = self;
         match expected {
             Expected::Utf8 => write!(f, "the text is not UTF-8 at byte {at}"),
-            Expected::Shallower => write!(f, "the JSON is nested too deeply at byte {at}: {} levels are read", super::MAX_DEPTH),
-            _ => write!(f, "not JSON at byte {at}: expected {}, found {found}", expected.name()),
+            Expected::Shallower => write!(
+                f,
+                "the JSON is nested too deeply at byte {at}: {} levels are read",
+                super::MAX_DEPTH
+            ),
+            _ => write!(
+                f,
+                "not JSON at byte {at}: expected {}, found {found}",
+                expected.name()
+            ),
         }
     }
 }

@@ -4,9 +4,9 @@
 //! of a stream frame all stand on it, so none of them copies a prompt or an answer to look at it.
 
 mod error;
-mod text;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub use error::{Found, JsonError};
 pub(crate) use text::{Text, json_string};
@@ -28,9 +28,28 @@ pub(crate) struct Cursor<'a> {
     depth: u32,
 }
 
+/// Checks that text is UTF-8. The cursor does not.
+pub(crate) fn check_utf8(bytes: &[u8]) -> Result<(), JsonError> {
+    match std::str::from_utf8(bytes) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let found = if error.error_len().is_none() {
+                Found::End
+            } else {
+                Found::Other
+            };
+            Err(JsonError::new(error.valid_up_to(), Expected::Utf8, found))
+        }
+    }
+}
+
 impl<'a> Cursor<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0, depth: 0 }
+        Self {
+            bytes,
+            at: 0,
+            depth: 0,
+        }
     }
 
     /// The offset of the next byte to be read.
@@ -39,7 +58,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Steps over white space to whatever comes next, and tells where that is.
-    pub(crate) fn to_separator(&mut self) -> usize {
+    pub(crate) fn separator(&mut self) -> usize {
         self.next_solid();
         self.at
     }
@@ -47,7 +66,11 @@ impl<'a> Cursor<'a> {
     /// What kind of value comes next. Steps over white space, and over nothing else.
     pub(crate) fn peek(&mut self) -> Result<Found, JsonError> {
         let found = Found::from_byte(self.next_solid());
-        if found.is_value() { Ok(found) } else { Err(self.fail(Expected::Value)) }
+        if found.is_value() {
+            Ok(found)
+        } else {
+            Err(self.fail(Expected::Value))
+        }
     }
 
     /// Steps over one value, whatever it is.
@@ -87,7 +110,13 @@ impl<'a> Cursor<'a> {
                     }
                     Some(b'}') if object => self.at += 1,
                     Some(b']') if !object => self.at += 1,
-                    _ => return Err(self.fail(if object { Expected::CommaOrBrace } else { Expected::CommaOrBracket })),
+                    _ => {
+                        return Err(self.fail(if object {
+                            Expected::CommaOrBrace
+                        } else {
+                            Expected::CommaOrBracket
+                        }));
+                    }
                 }
                 objects >>= 1;
                 depth -= 1;
@@ -110,18 +139,28 @@ impl<'a> Cursor<'a> {
         }
         let from = self.at + 1;
         let escaped = self.string_end()?;
-        Ok(Text::new(self.bytes.get(from..self.at - 1).unwrap_or_default(), from, escaped))
+        Ok(Text::new(
+            self.bytes.get(from..self.at - 1).unwrap_or_default(),
+            from,
+            escaped,
+        ))
     }
 
     /// Reads a string; steps over anything else.
     pub(crate) fn string_or_skip(&mut self) -> Result<Option<Text<'a>>, JsonError> {
-        if self.peek()? == Found::String { self.string().map(Some) } else { self.skip().map(|()| None) }
+        if self.peek()? == Found::String {
+            self.string().map(Some)
+        } else {
+            self.skip().map(|()| None)
+        }
     }
 
     /// Reads a whole number that fits; steps over anything else.
     pub(crate) fn u64_or_skip(&mut self) -> Result<Option<u64>, JsonError> {
         let raw = self.raw()?;
-        Ok(std::str::from_utf8(raw).ok().and_then(|digits| digits.parse().ok()))
+        Ok(std::str::from_utf8(raw)
+            .ok()
+            .and_then(|digits| digits.parse().ok()))
     }
 
     /// Walks an object. `member` must step over exactly one value each time it is called.
@@ -155,7 +194,11 @@ impl<'a> Cursor<'a> {
     where
         F: FnMut(Text<'a>, &mut Self) -> Result<(), JsonError>,
     {
-        if self.peek()? == Found::Object { self.object(member) } else { self.skip() }
+        if self.peek()? == Found::Object {
+            self.object(member)
+        } else {
+            self.skip()
+        }
     }
 
     /// Walks an array; steps over anything else. `item` must step over exactly one value each time it is called.
@@ -185,7 +228,11 @@ impl<'a> Cursor<'a> {
 
     /// Checks that nothing but white space is left.
     pub(crate) fn end(&mut self) -> Result<(), JsonError> {
-        if self.next_solid().is_none() { Ok(()) } else { Err(self.fail(Expected::End)) }
+        if self.next_solid().is_none() {
+            Ok(())
+        } else {
+            Err(self.fail(Expected::End))
+        }
     }
 
     fn byte(&self) -> Option<u8> {
@@ -220,7 +267,13 @@ impl<'a> Cursor<'a> {
     }
 
     /// Enters what is stepped over; answers false where it was empty and is closed again.
-    fn open(&mut self, close: u8, object: bool, objects: &mut u128, depth: &mut u32) -> Result<bool, JsonError> {
+    fn open(
+        &mut self,
+        close: u8,
+        object: bool,
+        objects: &mut u128,
+        depth: &mut u32,
+    ) -> Result<bool, JsonError> {
         if self.depth + *depth >= MAX_DEPTH {
             return Err(self.fail(Expected::Shallower));
         }
@@ -259,12 +312,15 @@ impl<'a> Cursor<'a> {
     }
 
     fn word(&mut self, word: &[u8]) -> Result<(), JsonError> {
-        if self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        if rest.starts_with(word) {
             self.at += word.len();
-            Ok(())
-        } else {
-            Err(self.fail(Expected::Value))
+            return Ok(());
         }
+        if word.starts_with(rest) {
+            self.at = self.bytes.len();
+        }
+        Err(self.fail(Expected::Value))
     }
 
     fn skip_number(&mut self) -> Result<(), JsonError> {

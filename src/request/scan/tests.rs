@@ -27,8 +27,33 @@ fn accepts_the_grammar() {
 #[test]
 fn refuses_what_is_not_json() {
     for text in [
-        "", " ", "{", "[", "[1,]", "{,}", r#"{"a"}"#, r#"{"a":}"#, r#"{"a":1,}"#, "01", "1.", "1e", "-", "+1", "tru", "nul", "\"", "\"\\x\"",
-        "\"\\u12g4\"", "\"a\nb\"", "[1}", r#"{"a":1]"#, "1 2", "'a'", "{a:1}", "[1 2]", "\u{feff}1",
+        "",
+        " ",
+        "{",
+        "[",
+        "[1,]",
+        "{,}",
+        r#"{"a"}"#,
+        r#"{"a":}"#,
+        r#"{"a":1,}"#,
+        "01",
+        "1.",
+        "1e",
+        "-",
+        "+1",
+        "tru",
+        "nul",
+        "\"",
+        "\"\\x\"",
+        "\"\\u12g4\"",
+        "\"a\nb\"",
+        "[1}",
+        r#"{"a":1]"#,
+        "1 2",
+        "'a'",
+        "{a:1}",
+        "[1 2]",
+        "\u{feff}1",
     ] {
         assert!(whole(text.as_bytes()).is_err(), "{text:?}");
     }
@@ -38,10 +63,18 @@ fn refuses_what_is_not_json() {
 
 #[test]
 fn stops_at_the_depth_where_serde_json_stops() {
-    for (depth, accepted) in [(MAX_DEPTH as usize, true), (MAX_DEPTH as usize + 1, false), (100_000, false)] {
+    for (depth, accepted) in [
+        (MAX_DEPTH as usize, true),
+        (MAX_DEPTH as usize + 1, false),
+        (100_000, false),
+    ] {
         let text = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert_eq!(whole(text.as_bytes()).is_ok(), accepted, "{depth}");
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).is_ok(), accepted, "{depth}");
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&text).is_ok(),
+            accepted,
+            "{depth}"
+        );
     }
 }
 
@@ -50,7 +83,10 @@ fn errors_tell_the_place_and_the_kind_but_not_the_text() {
     let error = whole(br#"{"secret" "x"}"#).unwrap_err();
     assert_eq!(error.at(), 10);
     assert_eq!(error.found(), Found::String);
-    assert_eq!(error.to_string(), "not JSON at byte 10: expected a colon, found a string");
+    assert_eq!(
+        error.to_string(),
+        "not JSON at byte 10: expected a colon, found a string"
+    );
     assert!(whole(br#"{"a":"#).unwrap_err().is_cut_short());
 }
 

@@ -19,7 +19,9 @@ impl ErrorCode {
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         match self {
-            Self::Number(number) => u16::try_from(*number).ok().filter(|status| (100..1000).contains(status)),
+            Self::Number(number) => u16::try_from(*number)
+                .ok()
+                .filter(|status| (100..1000).contains(status)),
             Self::Text(_) => None,
         }
     }
@@ -42,7 +44,12 @@ impl ErrorCode {
 
 /// A whole number, also where it is written with a point.
 fn whole(number: &serde_json::Number) -> Option<i64> {
-    number.as_i64().or_else(|| number.to_string().strip_suffix(".0").and_then(|digits| digits.parse().ok()))
+    number.as_i64().or_else(|| {
+        number
+            .to_string()
+            .strip_suffix(".0")
+            .and_then(|digits| digits.parse().ok())
+    })
 }
 
 impl fmt::Display for ErrorCode {

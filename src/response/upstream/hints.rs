@@ -11,14 +11,21 @@ pub(super) fn seconds(seconds: f64) -> Option<Duration> {
 #[must_use]
 pub fn affordable_tokens(message: &str) -> Option<u64> {
     let (_, rest) = message.split_once("can only afford ")?;
-    let digits: String = rest.chars().take_while(|mark| mark.is_ascii_digit() || *mark == ',').filter(char::is_ascii_digit).collect();
+    let digits: String = rest
+        .chars()
+        .take_while(|mark| mark.is_ascii_digit() || *mark == ',')
+        .filter(char::is_ascii_digit)
+        .collect();
     digits.parse().ok()
 }
 
 /// At most `limit` bytes of a text, cut between two characters.
 pub(super) fn truncate(mut text: String, limit: usize) -> String {
     if text.len() > limit {
-        let cut = (0..=limit).rev().find(|index| text.is_char_boundary(*index)).unwrap_or(0);
+        let cut = (0..=limit)
+            .rev()
+            .find(|index| text.is_char_boundary(*index))
+            .unwrap_or(0);
         text.truncate(cut);
     }
     text

@@ -119,7 +119,10 @@ impl UpstreamError {
     /// The HTTP status the error speaks of: its code, or the field beside it.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
-        self.code.as_ref().and_then(ErrorCode::status).or(self.http_status)
+        self.code
+            .as_ref()
+            .and_then(ErrorCode::status)
+            .or(self.http_status)
     }
 
     /// When to come back: `availability.retry_after`, else `retry_after_seconds`, else the copy of `Retry-After`, if that is a number of seconds.
@@ -127,15 +130,25 @@ impl UpstreamError {
     /// A real `Retry-After` header goes before all of them. Nothing is clamped here.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        let availability = self.availability.as_ref().and_then(|availability| availability.retry_after);
-        let header = || self.header("retry-after").and_then(|text| text.trim().parse().ok());
-        availability.or(self.retry_after_seconds).or_else(header).and_then(hints::seconds)
+        let availability = self
+            .availability
+            .as_ref()
+            .and_then(|availability| availability.retry_after);
+        let header = || {
+            self.header("retry-after")
+                .and_then(|text| text.trim().parse().ok())
+        };
+        availability
+            .or(self.retry_after_seconds)
+            .or_else(header)
+            .and_then(hints::seconds)
     }
 
     /// When the limit is filled again, in Unix milliseconds: the copy of `X-RateLimit-Reset`.
     #[must_use]
     pub fn rate_limit_reset_ms(&self) -> Option<u64> {
-        self.header("x-ratelimit-reset").and_then(|text| text.trim().parse().ok())
+        self.header("x-ratelimit-reset")
+            .and_then(|text| text.trim().parse().ok())
     }
 
     /// How many tokens the balance would pay for, where the error is that it does not pay for as many as were asked for.
@@ -147,7 +160,10 @@ impl UpstreamError {
     /// A copied header, by its name in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 }
 
@@ -157,8 +173,16 @@ impl fmt::Display for UpstreamError {
         if let Some(code) = &self.code {
             write!(f, "{code} ")?;
         }
-        let kind = self.error_type.as_deref().or(self.native_finish_reason.as_deref()).unwrap_or("unspecified error");
-        f.write_str(if self.message.is_empty() { kind } else { &self.message })?;
+        let kind = self
+            .error_type
+            .as_deref()
+            .or(self.native_finish_reason.as_deref())
+            .unwrap_or("unspecified error");
+        f.write_str(if self.message.is_empty() {
+            kind
+        } else {
+            &self.message
+        })?;
         match &self.provider_name {
             Some(provider) => write!(f, " ({provider})"),
             None => Ok(()),

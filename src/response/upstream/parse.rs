@@ -14,10 +14,15 @@ pub(super) fn parse(body: &[u8]) -> Option<UpstreamError> {
 
 /// Looks in all the places an error may stand in.
 fn find(root: &Value) -> Option<UpstreamError> {
-    let mut error = top(root).or_else(|| in_choice(root)).or_else(|| in_response(root)).or_else(|| event(root))?;
+    let mut error = top(root)
+        .or_else(|| in_choice(root))
+        .or_else(|| in_response(root))
+        .or_else(|| event(root))?;
     error.user_id = text(root.get("user_id"));
     let id = error.generation_id.take();
-    error.generation_id = id.or_else(|| text(root.get("request_id"))).or_else(|| text(root.get("id")));
+    error.generation_id = id
+        .or_else(|| text(root.get("request_id")))
+        .or_else(|| text(root.get("id")));
     if error.error_type.is_none() {
         error.error_type = text(root.get("error_type"));
     }
@@ -35,27 +40,39 @@ fn top(root: &Value) -> Option<UpstreamError> {
         // Anthropic says `type`, a validator `name`.
         error.error_type = text(value.get("type")).or_else(|| text(value.get("name")));
     }
-    let choice_failed = choices(root).any(|choice| choice.get("finish_reason").and_then(Value::as_str) == Some("error"));
-    error.in_choice = choice_failed && root.get("object").and_then(Value::as_str) == Some("chat.completion");
+    let choice_failed = choices(root)
+        .any(|choice| choice.get("finish_reason").and_then(Value::as_str) == Some("error"));
+    error.in_choice =
+        choice_failed && root.get("object").and_then(Value::as_str) == Some("chat.completion");
     Some(error)
 }
 
 /// An error in a choice, or a choice that ended in one and says no more.
 fn in_choice(root: &Value) -> Option<UpstreamError> {
-    let told = choices(root).filter_map(|choice| choice.get("error")).find(|value| is_error(value)).map(read);
+    let told = choices(root)
+        .filter_map(|choice| choice.get("error"))
+        .find(|value| is_error(value))
+        .map(read);
     let untold = || {
-        choices(root).find(|choice| choice.get("finish_reason").and_then(Value::as_str) == Some("error")).map(|choice| UpstreamError {
-            native_finish_reason: text(choice.get("native_finish_reason")),
-            provider_name: text(root.get("provider")),
-            ..UpstreamError::default()
-        })
+        choices(root)
+            .find(|choice| choice.get("finish_reason").and_then(Value::as_str) == Some("error"))
+            .map(|choice| UpstreamError {
+                native_finish_reason: text(choice.get("native_finish_reason")),
+                provider_name: text(root.get("provider")),
+                ..UpstreamError::default()
+            })
     };
-    told.or_else(untold).map(|error| UpstreamError { in_choice: true, ..error })
+    told.or_else(untold).map(|error| UpstreamError {
+        in_choice: true,
+        ..error
+    })
 }
 
 /// `{"type": "response.failed", "response": {"error": …}}`.
 fn in_response(root: &Value) -> Option<UpstreamError> {
-    let response = root.get("response").filter(|response| response.is_object())?;
+    let response = root
+        .get("response")
+        .filter(|response| response.is_object())?;
     let mut error = top(response)?;
     if error.error_type.is_none() {
         error.error_type = text(response.get("error_type"));
@@ -70,14 +87,18 @@ fn event(root: &Value) -> Option<UpstreamError> {
         Some("error" | "response.error") => Some(read(root)),
         Some("response.failed") => Some(UpstreamError::default()),
         _ => {
-            let failed = root.get("status").and_then(Value::as_str) == Some("failed") && root.get("object").is_some();
+            let failed = root.get("status").and_then(Value::as_str) == Some("failed")
+                && root.get("object").is_some();
             failed.then(UpstreamError::default)
         }
     }
 }
 
 fn choices(root: &Value) -> impl Iterator<Item = &Value> {
-    root.get("choices").and_then(Value::as_array).into_iter().flatten()
+    root.get("choices")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
 }
 
 fn is_error(value: &Value) -> bool {
@@ -90,7 +111,10 @@ fn is_error(value: &Value) -> bool {
 
 fn read(value: &Value) -> UpstreamError {
     if let Value::String(message) = value {
-        return UpstreamError { message: message.clone(), ..UpstreamError::default() };
+        return UpstreamError {
+            message: message.clone(),
+            ..UpstreamError::default()
+        };
     }
     let metadata = value.get("metadata");
     let meta = |name: &str| metadata.and_then(|metadata| metadata.get(name));
@@ -115,9 +139,15 @@ fn read(value: &Value) -> UpstreamError {
         flagged_input: text(meta("flagged_input")),
         patterns: texts(meta("patterns")),
         model_slug: text(meta("model_slug")),
-        retry_after_seconds: number(meta("retry_after_seconds")).or_else(|| number(meta("retry_after_seconds_raw"))),
+        retry_after_seconds: number(meta("retry_after_seconds"))
+            .or_else(|| number(meta("retry_after_seconds_raw"))),
         headers: headers(meta("headers")),
-        previous_errors: meta("previous_errors").and_then(Value::as_array).into_iter().flatten().map(previous).collect(),
+        previous_errors: meta("previous_errors")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .map(previous)
+            .collect(),
         ..UpstreamError::default()
     }
 }
@@ -133,7 +163,9 @@ fn previous(value: &Value) -> PreviousError {
 
 fn headers(value: Option<&Value>) -> Vec<(String, String)> {
     let pairs = value.and_then(Value::as_object).into_iter().flatten();
-    pairs.filter_map(|(name, value)| Some((name.to_ascii_lowercase(), text(Some(value))?))).collect()
+    pairs
+        .filter_map(|(name, value)| Some((name.to_ascii_lowercase(), text(Some(value))?)))
+        .collect()
 }
 
 fn raw(value: &Value) -> Option<String> {
@@ -167,7 +199,11 @@ pub(super) fn texts(value: Option<&Value>) -> Vec<String> {
 pub(super) fn number(value: Option<&Value>) -> Option<f64> {
     match value? {
         Value::Number(number) => number.as_f64(),
-        Value::String(text) => text.trim().parse().ok().filter(|number: &f64| number.is_finite()),
+        Value::String(text) => text
+            .trim()
+            .parse()
+            .ok()
+            .filter(|number: &f64| number.is_finite()),
         _ => None,
     }
 }
