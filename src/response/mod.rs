@@ -11,6 +11,8 @@ mod decimal;
 mod finish;
 mod price;
 mod probe;
+#[cfg(test)]
+mod tests;
 mod upstream;
 mod usage;
 mod usd;
