@@ -231,7 +231,7 @@ impl ChatRequest {
     /// Any other field, known to this version or not.
     #[must_use]
     pub fn extra(mut self, field: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.put_named(field.into(), encode(&value.into()));
+        self.put_named(&field.into(), encode(&value.into()));
         self
     }
 
@@ -247,7 +247,7 @@ impl ChatRequest {
     ) -> Result<Self, RequestError> {
         let field = field.into();
         match serde_json::to_vec(value) {
-            Ok(json) => self.put_named(field, Bytes::from(json)),
+            Ok(json) => self.put_named(&field, Bytes::from(json)),
             Err(_) => return Err(RequestError::Encode { field }),
         }
         Ok(self)

@@ -8,7 +8,6 @@ use bytes::Bytes;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
-use tower_llm_layers::Call;
 
 use super::check::check;
 use super::document::{Document, Segments};
@@ -40,7 +39,6 @@ use super::scan::Cursor;
 #[derive(Clone)]
 pub struct ChatRequest {
     inner: Arc<Inner>,
-    pub(super) call: Call,
 }
 
 #[derive(Clone)]
@@ -78,7 +76,6 @@ impl ChatRequest {
         inner.refresh("max_tokens");
         Self {
             inner: Arc::new(inner),
-            call: Call::default(),
         }
     }
 
@@ -155,10 +152,10 @@ impl ChatRequest {
     }
 
     /// Writes a field whose name is not known beforehand.
-    pub(super) fn put_named(&mut self, field: String, value: Bytes) {
+    pub(super) fn put_named(&mut self, field: &str, value: Bytes) {
         let inner = self.edit();
-        inner.document.set(field.clone(), value);
-        inner.refresh(&field);
+        inner.document.set(field.to_owned(), value);
+        inner.refresh(field);
     }
 
     pub(super) fn take(&mut self, field: &str) -> bool {

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::chat::ChatRequest;
 use super::facts::{raw_member, text};
 use super::fields::openrouter_only_fields;
+use super::scan::Text;
 
 impl ChatRequest {
     /// The same request for a provider that speaks OpenAI's wire and not OpenRouter's.
@@ -20,7 +21,7 @@ impl ChatRequest {
             && let Some(effort) = self
                 .get_raw("reasoning")
                 .and_then(|raw| raw_member(raw, "effort"))
-            && let Some(name) = text(effort).map(|name| name.to_str())
+            && let Some(name) = text(effort).map(Text::to_str)
             && matches!(
                 &*name,
                 "none" | "minimal" | "low" | "medium" | "high" | "xhigh"

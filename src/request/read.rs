@@ -15,6 +15,7 @@ use super::plugin::Plugin;
 use super::provider::ProviderPreferences;
 use super::reasoning::Reasoning;
 use super::response_format::ResponseFormat;
+use super::scan::Text;
 use super::service_tier::ServiceTier;
 use super::tool::Tool;
 use super::tool_choice::ToolChoice;
@@ -127,9 +128,7 @@ impl ChatRequest {
     }
 
     fn text(&self, field: &str) -> Option<Cow<'_, str>> {
-        self.get_raw(field)
-            .and_then(facts::text)
-            .map(super::scan::Text::to_str)
+        self.get_raw(field).and_then(facts::text).map(Text::to_str)
     }
 
     fn list<T: DeserializeOwned>(&self, field: &'static str) -> Result<Vec<T>, RequestError> {

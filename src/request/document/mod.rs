@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::scan::{Cursor, JsonError};
+use super::scan::{Cursor, JsonError, check_utf8};
 use edit::Edit;
 pub use segments::Segments;
 
@@ -75,9 +75,7 @@ impl Document {
     ///
     /// Where the text is not UTF-8, not JSON, nested deeper than 127 levels, or not an object.
     pub fn parse(original: Bytes) -> Result<Self, JsonError> {
-        if let Err(error) = std::str::from_utf8(&original) {
-            return Err(JsonError::not_utf8(error.valid_up_to()));
-        }
+        check_utf8(&original)?;
         let mut cursor = Cursor::new(&original);
         cursor.peek()?;
         let open = cursor.at();
@@ -89,7 +87,7 @@ impl Document {
             cursor.skip()?;
             let value = value..cursor.at();
             let from = room;
-            room = cursor.to_separator() + 1;
+            room = cursor.separator() + 1;
             members.push(Member {
                 key: key.range(),
                 unescaped: key.plain().is_none().then(|| key.to_str().into()),

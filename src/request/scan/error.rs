@@ -21,10 +21,6 @@ impl JsonError {
         }
     }
 
-    pub(crate) fn not_utf8(at: usize) -> Self {
-        Self::new(at, Expected::Utf8, Found::Other)
-    }
-
     /// The offset in bytes from the start of the text.
     #[must_use]
     pub fn at(&self) -> usize {

@@ -28,6 +28,21 @@ pub(crate) struct Cursor<'a> {
     depth: u32,
 }
 
+/// Checks that text is UTF-8. The cursor does not.
+pub(crate) fn check_utf8(bytes: &[u8]) -> Result<(), JsonError> {
+    match std::str::from_utf8(bytes) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let found = if error.error_len().is_none() {
+                Found::End
+            } else {
+                Found::Other
+            };
+            Err(JsonError::new(error.valid_up_to(), Expected::Utf8, found))
+        }
+    }
+}
+
 impl<'a> Cursor<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self {
@@ -43,7 +58,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Steps over white space to whatever comes next, and tells where that is.
-    pub(crate) fn to_separator(&mut self) -> usize {
+    pub(crate) fn separator(&mut self) -> usize {
         self.next_solid();
         self.at
     }
@@ -297,16 +312,15 @@ impl<'a> Cursor<'a> {
     }
 
     fn word(&mut self, word: &[u8]) -> Result<(), JsonError> {
-        if self
-            .bytes
-            .get(self.at..)
-            .is_some_and(|rest| rest.starts_with(word))
-        {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        if rest.starts_with(word) {
             self.at += word.len();
-            Ok(())
-        } else {
-            Err(self.fail(Expected::Value))
+            return Ok(());
         }
+        if word.starts_with(rest) {
+            self.at = self.bytes.len();
+        }
+        Err(self.fail(Expected::Value))
     }
 
     fn skip_number(&mut self) -> Result<(), JsonError> {

@@ -33,6 +33,10 @@ impl<'a> Text<'a> {
         if self.escaped { b"" } else { self.raw }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.raw.is_empty()
+    }
+
     pub(crate) fn is(&self, other: &str) -> bool {
         if self.escaped {
             self.to_str() == other
