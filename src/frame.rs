@@ -7,7 +7,7 @@ use tower_llm_layers::{Frame, Stage};
 
 use crate::{
     Error,
-    response::{ChatChunk, ChatResponse, Usage},
+    response::{ChatChunk, ChatResponse, ChunkProbe, Usage},
 };
 
 /// One piece of an answer: an event of a stream, a sign of life, or a whole plain answer.
@@ -76,7 +76,7 @@ impl ChatFrame {
         if self.form == Form::KeepAlive {
             return None;
         }
-        crate::response::text_of(&self.bytes)
+        ChunkProbe::read(&self.bytes).ok()?.text()
     }
 
     /// The usage, where this frame carries it.
@@ -85,7 +85,7 @@ impl ChatFrame {
         if !self.has_usage {
             return None;
         }
-        crate::response::usage_of(&self.bytes)
+        ChunkProbe::read(&self.bytes).ok()?.usage()
     }
 
     /// All of it as a chunk of a stream.

@@ -1,4 +1,35 @@
-//! OpenRouter over Tower.
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod account;
+mod body;
+mod catalogue;
+mod embedding;
+mod error;
+mod frame;
+mod wire;
+
+pub mod endpoint;
 pub mod request;
 pub mod response;
+pub mod sse;
+pub mod stack;
+pub mod transport;
+
+/// The layers by themselves: for stacks put together by hand.
+pub use tower_llm_layers as layers;
+
+pub use account::Account;
+pub use body::{ChatBody, Judge};
+pub use catalogue::Catalogue;
+pub use embedding::EmbeddingRequest;
+pub use error::Error;
+pub use frame::{ChatFrame, Form};
+pub use request::ChatRequest;
+pub use stack::{Answer, BoxStack, ChatService, ChatServiceExt, Completion, Stack};
+pub use tower_llm_layers::{
+    Attempt, AttemptLog, Candidate, FailureKind, Outcome, Phase,
+    auth::{ApiKey, KeyPool, Keys},
+};
+pub use transport::{Transport, Upstream};
+pub use wire::{Segments, WireRequest};

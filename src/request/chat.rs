@@ -8,6 +8,7 @@ use bytes::Bytes;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
+use tower_llm_layers::Call;
 
 use super::check::check;
 use super::document::{Document, Segments};
@@ -39,6 +40,7 @@ use super::scan::Cursor;
 #[derive(Clone)]
 pub struct ChatRequest {
     inner: Arc<Inner>,
+    pub(super) call: Call,
 }
 
 #[derive(Clone)]
@@ -76,6 +78,7 @@ impl ChatRequest {
         inner.refresh("max_tokens");
         Self {
             inner: Arc::new(inner),
+            call: Call::default(),
         }
     }
 

@@ -16,27 +16,17 @@ pub(in crate::transport) fn retry_after(
     now: SystemTime,
 ) -> Option<Duration> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let hints = error.map(|error| &error.hints);
-    let milliseconds = header("retry-after-ms")
+    let copied = |name: &str| error.and_then(|error| error.header(name));
+    let availability = || error?.availability.as_ref()?.retry_after;
+    header("retry-after-ms")
         .and_then(seconds)
-        .map(|wait| wait / 1000);
-    milliseconds
+        .map(|milliseconds| milliseconds / 1000)
         .or_else(|| header("retry-after").and_then(|text| seconds_or_date(text, now)))
-        .or_else(|| hints?.availability_retry_after.and_then(duration))
-        .or_else(|| hints?.metadata_retry_after_seconds.and_then(duration))
-        .or_else(|| {
-            hints?
-                .metadata_retry_after_header
-                .as_deref()
-                .and_then(|text| seconds_or_date(text, now))
-        })
+        .or_else(|| availability().and_then(duration))
+        .or_else(|| error?.retry_after_seconds.and_then(duration))
+        .or_else(|| copied("retry-after").and_then(|text| seconds_or_date(text, now)))
         .or_else(|| header("x-ratelimit-reset").and_then(|text| until(text, now)))
-        .or_else(|| {
-            hints?
-                .metadata_rate_limit_reset
-                .as_deref()
-                .and_then(|text| until(text, now))
-        })
+        .or_else(|| copied("x-ratelimit-reset").and_then(|text| until(text, now)))
         .map(|wait| wait.min(LONGEST_HINT))
 }
 

@@ -39,6 +39,7 @@ pub struct ChunkProbe<'a> {
     finish: Option<Text<'a>>,
     usage: Option<&'a [u8]>,
     choices: usize,
+    max_index: u64,
     content: bool,
     tool_call: bool,
     finish_error: bool,
@@ -64,6 +65,7 @@ impl<'a> ChunkProbe<'a> {
             finish: None,
             usage: None,
             choices: 0,
+            max_index: 0,
             content: false,
             tool_call: false,
             finish_error: false,
@@ -122,6 +124,18 @@ impl<'a> ChunkProbe<'a> {
     #[must_use]
     pub fn choices(&self) -> usize {
         self.choices
+    }
+
+    /// The largest index of a choice: above 0 there are several answers, and each ends on its own.
+    #[must_use]
+    pub fn max_index(&self) -> u64 {
+        self.max_index
+    }
+
+    /// Whether the end is a bare `stop`, which says nothing of there being an answer.
+    #[must_use]
+    pub fn finish_is_stop(&self) -> bool {
+        self.finish.is_some_and(|reason| reason.is("stop"))
     }
 
     /// Whether this is an answer without an answer in it: neither content, nor a reason for its end, nor an error.
@@ -230,10 +244,15 @@ impl<'a> ChunkProbe<'a> {
             b"delta" | b"message" => value.object_or_skip(|key, value| self.said(key, value)),
             b"text" => self.written(value),
             b"finish_reason" => {
-                if let Some(reason) = value.string_or_skip()? {
+                // A blank reason is none.
+                if let Some(reason) = full(value)? {
                     self.finish_error |= reason.is("error");
                     self.finish.get_or_insert(reason);
                 }
+                Ok(())
+            }
+            b"index" => {
+                self.max_index = self.max_index.max(value.u64_or_skip()?.unwrap_or(0));
                 Ok(())
             }
             b"error" => {

@@ -83,18 +83,17 @@ fn words(error: &UpstreamError) -> String {
     const SAYS_NOTHING: &str = "Provider returned error";
     match &error.raw {
         Some(raw) if error.message.is_empty() || error.message == SAYS_NOTHING => raw.clone(),
+        _ if error.message.is_empty() => {
+            let native = error.native_finish_reason.as_deref().unwrap_or("no reason given");
+            format!("the model failed ({native})")
+        }
         _ => error.message.clone(),
     }
 }
 
 /// The status that an error inside a 200 stands for.
 fn effective_code(error: &UpstreamError) -> u16 {
-    let by_number = match &error.code {
-        Some(ErrorCode::Number(number)) => u16::try_from(*number)
-            .ok()
-            .filter(|code| (400..600).contains(code)),
-        Some(ErrorCode::Text(_)) | None => None,
-    };
+    let by_number = error.status().filter(|code| (400..600).contains(code));
     let word = error.error_type.as_deref().or(match &error.code {
         Some(ErrorCode::Text(text)) => Some(text.as_str()),
         _ => None,
@@ -183,16 +182,21 @@ fn by_status(code: u16) -> (FailureKind, Scope) {
 
 /// A request is bad for everyone, unless it was one provider that refused it, or the model that is unknown.
 fn bad_request(error: &UpstreamError, text_code: &str) -> (FailureKind, Scope) {
-    let unknown_model = error.availability_code.as_deref() == Some("model_not_found")
+    let unknown_model = availability(error) == Some("model_not_found")
         || text_code == "model_not_found"
         || error.message.contains("is not a valid model ID");
     let kind =
-        if unknown_model || error.provider_name.is_some() || error.availability_code.is_some() {
+        if unknown_model || error.provider_name.is_some() || availability(error).is_some() {
             FailureKind::Unavailable
         } else {
             FailureKind::BadRequest
         };
     (kind, Scope::Candidate)
+}
+
+/// Why no endpoint is available, in a word.
+fn availability(error: &UpstreamError) -> Option<&str> {
+    error.availability.as_ref()?.code.as_deref()
 }
 
 fn is_key_limit(error: &UpstreamError) -> bool {
@@ -226,9 +230,9 @@ fn forbidden(error: &UpstreamError) -> (FailureKind, Scope) {
     );
     if budget || is_key_limit(error) {
         (FailureKind::QuotaGone, Scope::Upstream)
-    } else if error.is_moderation() || error.is_guardrail() {
+    } else if !error.reasons.is_empty() || !error.patterns.is_empty() || error.message.contains("requires moderation") {
         (FailureKind::Refused, Scope::Candidate)
-    } else if error.availability_code.is_some() {
+    } else if availability(error).is_some() {
         (FailureKind::Unavailable, Scope::Candidate)
     } else if error.provider_name.is_some() {
         (FailureKind::Upstream, Scope::Candidate)
