@@ -116,6 +116,10 @@ impl StreamBody {
             }
             // Nothing counts after the end.
             SseItem::Event(_) if self.progress.done => Ok(None),
+            // A blank event is a sign of life as some providers send it.
+            SseItem::Event(event) if event.data.trim_ascii().is_empty() => {
+                Ok(Some(ChatFrame::keep_alive()))
+            }
             SseItem::Event(event) => {
                 let reading =
                     reading::read(event.data, Form::Chunk, &self.headers).map_err(|error| {

@@ -82,13 +82,23 @@ fn without_envelope(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Err
 fn words(error: &UpstreamError) -> String {
     const SAYS_NOTHING: &str = "Provider returned error";
     match &error.raw {
-        Some(raw) if error.message.is_empty() || error.message == SAYS_NOTHING => raw.clone(),
+        Some(raw) if error.message.is_empty() || error.message == SAYS_NOTHING => raw_words(raw),
         _ if error.message.is_empty() => {
             let native = error.native_finish_reason.as_deref().unwrap_or("no reason given");
             format!("the model failed ({native})")
         }
         _ => error.message.clone(),
     }
+}
+
+/// A provider's own words, where its text is an envelope again.
+fn raw_words(raw: &str) -> String {
+    let said = serde_json::from_str::<serde_json::Value>(raw).ok().and_then(|raw| {
+        let inner = raw.get("error").unwrap_or(&raw);
+        let message = inner.get("message").or(Some(inner))?;
+        message.as_str().map(str::to_owned)
+    });
+    said.unwrap_or_else(|| raw.to_owned())
 }
 
 /// The status that an error inside a 200 stands for.
