@@ -101,11 +101,13 @@ impl Call {
     /// Attempts that may still be made; `u32::MAX` where no layer has set a cap.
     #[must_use]
     pub fn attempts_left(&self) -> u32 {
-        self.shared.as_ref().map_or(u32::MAX, |shared| {
-            shared
-                .cap
-                .load(Ordering::Relaxed)
-                .saturating_sub(shared.claimed.load(Ordering::Relaxed))
+        let own = self.attempt_limit.unwrap_or(u32::MAX);
+        self.shared.as_ref().map_or(own, |shared| {
+            let cap = shared.cap.load(Ordering::Relaxed).min(own);
+            if cap == u32::MAX {
+                return cap;
+            }
+            cap.saturating_sub(shared.claimed.load(Ordering::Relaxed))
         })
     }
 
@@ -122,7 +124,7 @@ impl Call {
         }
         let shared = Arc::new(Shared {
             begun: Instant::now(),
-            cap: AtomicU32::new(self.attempt_limit.unwrap_or(u32::MAX)),
+            cap: AtomicU32::new(u32::MAX),
             claimed: AtomicU32::new(0),
             lines: Mutex::new(Vec::new()),
         });
@@ -135,6 +137,8 @@ impl Call {
         let Some(shared) = &self.shared else {
             return Err(LayerError::AttemptsSpent { cap: 0 });
         };
+        // A layer between may have lowered it since the call was opened.
+        let cap = self.attempt_limit.map_or(cap, |limit| limit.min(cap));
         let cap = shared.cap.fetch_min(cap, Ordering::Relaxed).min(cap);
         let claimed = shared
             .claimed

@@ -41,6 +41,7 @@ enum State<F> {
     Calling(#[pin] F),
     Waiting(#[pin] Sleep),
     Readying,
+    Ended,
 }
 
 impl<S, R, M> RetryFuture<S, R, M>
@@ -93,7 +94,10 @@ where
         loop {
             match this.state.as_mut().project() {
                 StateProjection::Calling(future) => {
-                    let error = match ready!(future.poll(cx)) {
+                    let result = ready!(future.poll(cx));
+                    // Drops the attempt, and with it whatever it holds, before the wait.
+                    this.state.set(State::Ended);
+                    let error = match result {
                         Ok(response) => return Poll::Ready(this.opened.publish(Ok(response))),
                         Err(error) => error,
                     };
@@ -124,6 +128,7 @@ where
                 }
                 StateProjection::Readying => {
                     if let Err(error) = ready!(this.service.poll_ready(cx)) {
+                        this.state.set(State::Ended);
                         return Poll::Ready(this.opened.publish(give_up(error)));
                     }
                     *this.attempts += 1;
@@ -139,6 +144,8 @@ where
                     };
                     this.state.set(State::Calling(this.service.call(request)));
                 }
+                // Polled again after it was ready: stay silent rather than panic.
+                StateProjection::Ended => return Poll::Pending,
             }
         }
     }

@@ -27,7 +27,7 @@ impl<M> RetryLayer<M> {
         self
     }
 
-    /// The longest wait for one retry.
+    /// The longest wait for one retry: a longer back-off is cut to it, and a longer hint is not waited for.
     #[must_use]
     pub const fn max_wait(mut self, wait: Duration) -> Self {
         self.policy.max_wait = wait;
