@@ -289,6 +289,9 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.close(Outcome::Dropped, |_| {});
+        if self.open {
+            let after = self.close(Outcome::Dropped, |_| {});
+            tracing::debug!(attempt = self.number, duration = ?after, "attempt dropped");
+        }
     }
 }

@@ -165,6 +165,6 @@ async fn the_line_names_the_candidate_and_reads_well() {
         .unwrap();
     assert_eq!(
         text(&response),
-        "  1  gpt-5                            answering, first token after 0.4 s"
+        "  1  gpt-5                         answering, first token in 0.4 s"
     );
 }

@@ -255,6 +255,7 @@ fn next_turn<E: Failure, R: LlmRequest>(
 
 /// Given up: nobody outside should walk the same chain again.
 fn given_up<E: Failure>(mut error: E) -> E {
+    tracing::info!(kind = error.kind().as_str(), "no next candidate");
     error.set_exhausted();
     error
 }

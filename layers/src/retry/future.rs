@@ -102,6 +102,7 @@ where
                         Err(error) => error,
                     };
                     let Some(request) = this.again.as_mut() else {
+                        say_end(&error, *this.attempts, None);
                         return Poll::Ready(this.opened.publish(give_up(error)));
                     };
                     let (policy, schedule) = &**this.shared;
@@ -168,15 +169,19 @@ fn note_end<R: LlmRequest, E: Failure>(
     attempts: u32,
     reason: Option<String>,
 ) {
-    tracing::info!(
-        kind = error.kind().as_str(),
-        attempts,
-        reason = reason.as_deref(),
-        "not retrying"
-    );
+    say_end(error, attempts, reason.as_deref());
     if let Some(reason) = reason {
         request
             .call()
             .decided(|line| line.note = Some(reason.into()));
     }
+}
+
+fn say_end<E: Failure>(error: &E, attempts: u32, reason: Option<&str>) {
+    tracing::info!(
+        kind = error.kind().as_str(),
+        attempts,
+        reason,
+        "not retrying"
+    );
 }

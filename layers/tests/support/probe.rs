@@ -5,7 +5,7 @@ use std::{
 
 use http::{Request, header::AUTHORIZATION};
 use tokio::time::Instant;
-use tower_llm_layers::LlmRequest;
+use tower_llm_layers::{AttemptLog, LlmRequest};
 
 use super::TestRequest;
 
@@ -51,6 +51,7 @@ pub(crate) struct Seen {
     pub(crate) is_alone: bool,
     pub(crate) max_tokens: Option<u64>,
     pub(crate) alternatives: Vec<String>,
+    pub(crate) log: Option<AttemptLog>,
 }
 
 impl Probe {
@@ -114,6 +115,7 @@ impl Probe {
             is_alone: call.is_alone(),
             max_tokens: body.max_tokens,
             alternatives: body.alternatives.clone(),
+            log: call.attempts(),
         };
         self.change(|counts| {
             counts.seen.push(seen);
