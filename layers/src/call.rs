@@ -167,6 +167,7 @@ impl Call {
     }
 
     /// Notes a candidate that was passed over.
+    #[cfg(feature = "fallback")]
     pub(crate) fn skipped(&self, candidate: Candidate, reason: &str) {
         let Some(shared) = &self.shared else { return };
         let mut line = Attempt::new(0, Some(candidate), shared.elapsed());
@@ -176,6 +177,7 @@ impl Call {
     }
 
     /// Adds to the last failed attempt what was decided after it.
+    #[cfg(any(feature = "fallback", feature = "retry"))]
     pub(crate) fn decided(&self, change: impl FnOnce(&mut Attempt)) {
         let Some(shared) = &self.shared else { return };
         if let Some(line) = shared

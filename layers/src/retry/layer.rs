@@ -4,7 +4,7 @@ use tower_layer::Layer;
 
 use super::{Exponential, Retry, RetryBudget, RetryPolicy};
 
-/// Tries the same candidate again. See the [module](self).
+/// Tries the same candidate again. See the [module](super).
 #[derive(Debug, Clone, Default)]
 pub struct RetryLayer<M = Exponential> {
     policy: RetryPolicy,
