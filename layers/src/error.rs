@@ -127,12 +127,13 @@ pub(crate) struct Seconds(pub(crate) Duration);
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = self.0.as_millis();
-        if millis < 100 {
-            write!(f, "{millis} ms")
+        let text = if millis < 100 {
+            format!("{millis} ms")
         } else if millis.is_multiple_of(1000) {
-            write!(f, "{} s", millis / 1000)
+            format!("{} s", millis / 1000)
         } else {
-            write!(f, "{:.1} s", self.0.as_secs_f64())
-        }
+            format!("{:.1} s", self.0.as_secs_f64())
+        };
+        f.pad(&text)
     }
 }

@@ -5,7 +5,7 @@ use super::AttemptService;
 /// Attempts of one call where nobody says otherwise: three candidates with two attempts each, the usual chain.
 pub const DEFAULT_CAP: u32 = 6;
 
-/// Numbers, caps and writes down each attempt. See the [module](self).
+/// Numbers, caps and writes down each attempt. See the [module](super).
 #[derive(Debug, Clone, Copy)]
 pub struct AttemptLayer {
     cap: u32,

@@ -31,6 +31,7 @@ enum State<S, Q, F> {
     },
     Calling(#[pin] F),
     Refused(Option<LayerError>),
+    Ended,
 }
 
 /// Which key this attempt used.
@@ -123,6 +124,7 @@ where
                 }
                 StateProjection::Calling(future) => {
                     let mut result = ready!(future.poll(cx));
+                    this.state.set(State::Ended);
                     if let (Err(error), Used::Pooled(pool, index)) = (&mut result, &*this.used) {
                         report(pool, *index, error);
                     }
@@ -135,6 +137,8 @@ where
                     tracing::warn!(%error, "no key");
                     return Poll::Ready(Err(error.into()));
                 }
+                // Polled again after it was ready: stay silent rather than panic.
+                StateProjection::Ended => return Poll::Pending,
             }
         }
     }

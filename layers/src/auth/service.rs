@@ -4,7 +4,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::{AuthFuture, KeySource, Keys, future::Used};
-use crate::{Failure, LayerError, LlmRequest, macros::inner_accessors};
+use crate::{Candidate, Failure, LayerError, LlmRequest, macros::inner_accessors};
 
 /// The service of [`AuthLayer`](super::AuthLayer).
 #[derive(Debug, Clone)]
@@ -39,11 +39,7 @@ where
     fn call(&mut self, mut request: Request<R>) -> Self::Future {
         // A client's own key never reaches an upstream.
         request.headers_mut().remove(http::header::AUTHORIZATION);
-        let upstream = request
-            .body()
-            .call()
-            .candidate()
-            .map(|candidate| candidate.upstream());
+        let upstream = request.body().call().candidate().map(Candidate::upstream);
         match self.keys.of(upstream) {
             Some(KeySource::Static(key)) => {
                 let key = key.clone();

@@ -19,15 +19,23 @@
 //! # Example
 //!
 //! ```
+//! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
+//! # use theirs::*;
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::time::Duration;
-//! use tower_layer::Layer;
-//! use tower_llm_layers::deadline::DeadlineLayer;
+//! use tower::{Layer, ServiceExt};
+//! use tower_llm_layers::{FailureKind, Phase, deadline::{DEADLINE_HEADER, DeadlineLayer}};
 //!
-//! # fn wrap<S>(theirs: S) {
-//! let service = DeadlineLayer::new(Duration::from_secs(90)).layer(theirs);
-//! assert_eq!(service.total(), Some(Duration::from_secs(90)));
+//! let service = DeadlineLayer::new(Duration::from_secs(90)).layer(Theirs::default());
+//!
+//! let mut request = Ask::of("silent");
+//! request.headers_mut().insert(DEADLINE_HEADER, "30s".parse()?);
+//! let error = service.oneshot(request).await.err().ok_or("it is silent")?;
+//! assert_eq!(error.kind, FailureKind::Timeout(Phase::Total));
+//! assert_eq!(error.message, "no answer within 30 s");
+//! # Ok(())
 //! # }
-//! # wrap(());
 //! ```
 
 mod body;

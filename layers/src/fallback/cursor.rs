@@ -109,6 +109,8 @@ impl Cursor {
             FallbackAdvice::IfRouteAllows if !self.chain.may_move_on_refusal() => return false,
             FallbackAdvice::Any | FallbackAdvice::IfRouteAllows => {}
             FallbackAdvice::OtherPool => self.bans.push(Ban::Pool(failed.clone())),
+            // Another key of this upstream's pool may still serve.
+            FallbackAdvice::OtherUpstream if error.has_other_key() => {}
             FallbackAdvice::OtherUpstream => self.bans.push(Ban::Upstream(failed.clone())),
             FallbackAdvice::LargerContext => {
                 self.bans.extend(
@@ -123,6 +125,7 @@ impl Cursor {
         }
         match error.scope() {
             Scope::Candidate => {}
+            Scope::Upstream if error.has_other_key() => {}
             Scope::Pool => self.bans.push(Ban::Pool(failed.clone())),
             Scope::Upstream => self.bans.push(Ban::Upstream(failed.clone())),
         }

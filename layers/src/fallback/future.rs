@@ -35,6 +35,7 @@ enum State<F> {
     Calling(#[pin] F),
     Readying,
     Nobody(Vec<String>),
+    Ended,
 }
 
 /// Whose turn it is, and which models went along with it for the router to try.
@@ -153,7 +154,9 @@ where
         loop {
             match this.state.as_mut().project() {
                 StateProjection::Calling(future) => {
-                    let error = match ready!(future.poll(cx)) {
+                    let result = ready!(future.poll(cx));
+                    this.state.set(State::Ended);
+                    let error = match result {
                         Ok(response) => return Poll::Ready(this.opened.publish(Ok(response))),
                         Err(error) => error,
                     };
@@ -186,6 +189,7 @@ where
                     match service.poll_ready(cx) {
                         Poll::Ready(Ok(())) => {}
                         Poll::Ready(Err(error)) => {
+                            this.state.set(State::Ended);
                             return Poll::Ready(this.opened.publish(Err(given_up(error))));
                         }
                         Poll::Pending => {
@@ -193,8 +197,8 @@ where
                             return Poll::Pending;
                         }
                     }
-                    let is_last = this.cursor.rest().next().is_none();
-                    let request = if is_last {
+                    let nobody_after = this.cursor.rest().next().is_none();
+                    let request = if nobody_after {
                         this.original.take()
                     } else {
                         this.original.clone()
@@ -202,6 +206,7 @@ where
                     let Some(mut request) = request else {
                         return Poll::Pending;
                     };
+                    let is_last = nobody_after || request.body().call().attempts_left() <= 1;
                     *this.turn = Some(give_turn(
                         &mut request,
                         turn.candidate,
@@ -213,11 +218,14 @@ where
                 }
                 StateProjection::Nobody(reasons) => {
                     let reasons = std::mem::take(reasons);
+                    this.state.set(State::Ended);
                     return Poll::Ready(
                         this.opened
                             .publish(Err(LayerError::NoCandidate { reasons }.into())),
                     );
                 }
+                // Polled again after it was ready: stay silent rather than panic.
+                StateProjection::Ended => return Poll::Pending,
             }
         }
     }
@@ -247,6 +255,7 @@ fn next_turn<E: Failure, R: LlmRequest>(
 
 /// Given up: nobody outside should walk the same chain again.
 fn given_up<E: Failure>(mut error: E) -> E {
+    tracing::info!(kind = error.kind().as_str(), "no next candidate");
     error.set_exhausted();
     error
 }

@@ -18,13 +18,21 @@
 //! # Example
 //!
 //! ```
-//! use tower_layer::Layer;
-//! use tower_llm_layers::first_token::FirstTokenLayer;
+//! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
+//! # use theirs::*;
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use tower::{Layer, ServiceExt};
+//! use tower_llm_layers::{FailureKind, first_token::FirstTokenLayer};
 //!
-//! # fn wrap<S>(theirs: S) {
-//! let service = FirstTokenLayer::new().layer(theirs);
+//! let service = FirstTokenLayer::new().layer(Theirs::default());
+//!
+//! // Two blank frames and an end are no answer, whatever the status said.
+//! let error = service.clone().oneshot(Ask::of("blank")).await.err().ok_or("it is blank")?;
+//! assert_eq!(error.kind, FailureKind::Empty);
+//! assert!(service.oneshot(Ask::of("gpt-5")).await.is_ok());
+//! # Ok(())
 //! # }
-//! # wrap(());
 //! ```
 
 mod body;
