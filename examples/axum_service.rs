@@ -62,7 +62,7 @@ async fn models(State(account): State<Account>) -> impl IntoResponse {
         Ok(models) => {
             let data: Vec<_> = models
                 .iter()
-                .map(|model| json!({ "id": model.id, "object": "model", "created": model.created, "owned_by": model.author() }))
+                .map(|model| json!({ "id": model.id, "object": "model", "created": model.created, "owned_by": author(&model.id) }))
                 .collect();
             Json(json!({ "object": "list", "data": data })).into_response()
         }
@@ -71,6 +71,11 @@ async fn models(State(account): State<Account>) -> impl IntoResponse {
             (StatusCode::BAD_GATEWAY, Json(body)).into_response()
         }
     }
+}
+
+/// Who made a model: the part of its name before the slash.
+fn author(model: &str) -> &str {
+    model.split_once('/').map_or(model, |(author, _)| author)
 }
 
 async fn stopped() {

@@ -8,7 +8,10 @@
 
 mod support;
 
-use tower_openrouter::{Account, Transport, response::Model};
+use tower_openrouter::{
+    Account, Transport,
+    response::{Model, Price},
+};
 
 struct Filter {
     max_price: f64,
@@ -43,7 +46,7 @@ fn filter() -> support::Fallible<Filter> {
 
 impl Filter {
     fn takes(&self, model: &Model) -> bool {
-        let price = model.pricing.completion.per_million();
+        let price = per_million(model.pricing.completion.as_ref());
         price.is_some_and(|price| price <= self.max_price)
             && model.context_length.unwrap_or(0) >= self.min_context
             && self
@@ -65,7 +68,7 @@ async fn main() -> support::Fallible {
     let mut models = account.models().await?;
     let all = models.len();
     models.retain(|model| filter.takes(model));
-    models.sort_by_key(|model| model.pricing.completion.pico_dollars());
+    models.sort_by_key(|model| pico(model.pricing.completion.as_ref()));
 
     println!("{} of {all} models\n", models.len());
     println!(
@@ -76,8 +79,8 @@ async fn main() -> support::Fallible {
         println!(
             "{:<40} {:>10} {:>10} {:>10}",
             model.id,
-            dollars(model.pricing.prompt.per_million()),
-            dollars(model.pricing.completion.per_million()),
+            dollars(model.pricing.prompt.as_ref()),
+            dollars(model.pricing.completion.as_ref()),
             model
                 .context_length
                 .map_or_else(|| "?".to_owned(), |tokens| tokens.to_string()),
@@ -100,8 +103,8 @@ async fn main() -> support::Fallible {
         println!(
             "{:<20} {:>10} {:>10} {:>9} {:>12} {:>12}",
             endpoint.provider_name,
-            dollars(endpoint.pricing.prompt.per_million()),
-            dollars(endpoint.pricing.completion.per_million()),
+            dollars(endpoint.pricing.prompt.as_ref()),
+            dollars(endpoint.pricing.completion.as_ref()),
             endpoint
                 .uptime_last_30m
                 .map_or_else(|| "?".to_owned(), |percent| format!("{percent:.1} %")),
@@ -118,6 +121,17 @@ async fn main() -> support::Fallible {
     Ok(())
 }
 
-fn dollars(price: Option<f64>) -> String {
-    price.map_or_else(|| "varies".to_owned(), |price| format!("${price:.2}"))
+/// Pico-dollars a token; `None` where it varies or nobody says.
+fn pico(price: Option<&Price>) -> Option<i128> {
+    Some(price?.to_usd().ok()??.pico())
+}
+
+/// Dollars a million tokens, for showing.
+fn per_million(price: Option<&Price>) -> Option<f64> {
+    // A pico-dollar a token is a millionth of a dollar a million tokens.
+    Some(pico(price)? as f64 / 1e6)
+}
+
+fn dollars(price: Option<&Price>) -> String {
+    per_million(price).map_or_else(|| "varies".to_owned(), |price| format!("${price:.2}"))
 }

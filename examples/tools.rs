@@ -26,13 +26,15 @@ async fn main() -> support::Fallible {
         .catalogue(Arc::new(catalogue))
         .build()?;
 
-    let weather = Tool::function("get_weather")
-        .description("The weather in a city, now.")
-        .parameters(json!({
+    let weather = Tool::function(
+        "get_weather",
+        "The weather in a city, now.",
+        json!({
             "type": "object",
             "properties": { "city": { "type": "string" } },
             "required": ["city"],
-        }));
+        }),
+    );
     let mut messages = vec![Message::user("What is the weather in Oslo?")];
 
     for _ in 0..4 {
@@ -41,20 +43,17 @@ async fn main() -> support::Fallible {
         if let Some(attempts) = &completion.attempts {
             println!("{attempts}");
         }
-        let Some(message) = completion.response.message() else {
-            return Err("no message".into());
-        };
-        if message.tool_calls.is_empty() {
+        let Some(choice) = completion.response.choices.first() else { return Err("no choice".into()) };
+        let message = choice.message.to_message();
+        let calls = message.tool_calls.clone().unwrap_or_default();
+        if calls.is_empty() {
             println!("\n{}", message.text());
             return Ok(());
         }
-        messages.push(Message::from(message));
-        for call in &message.tool_calls {
-            println!(
-                "\nthe model calls {}({})\n",
-                call.function.name, call.function.arguments
-            );
-            messages.push(Message::tool(&call.id, r#"{"celsius":4,"sky":"clear"}"#));
+        messages.push(message);
+        for call in calls {
+            println!("\nthe model calls {}({})\n", call.function.name, call.function.arguments);
+            messages.push(Message::tool(call.id, r#"{"celsius":4,"sky":"clear"}"#));
         }
     }
     Err("the model did not come to an end".into())
