@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::error::Expected;
-use super::{Cursor, Found, JsonError, MAX_DEPTH, plain_bytes};
+use super::strings::plain_bytes;
+use super::{Cursor, Found, JsonError, MAX_DEPTH};
 
 fn whole(text: &[u8]) -> Result<(), JsonError> {
     let mut cursor = Cursor::new(text);
