@@ -188,7 +188,7 @@ impl Inner {
                     .document
                     .get("model")
                     .and_then(facts::text)
-                    .map(|model| model.to_str().into())
+                    .map(|model| model.to_str().into());
             }
             "stream" => self.stream = self.document.get("stream") == Some(b"true"),
             "max_tokens" | "max_completion_tokens" => {

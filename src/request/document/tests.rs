@@ -114,10 +114,10 @@ fn a_double_cannot_slip_past_a_change() {
 fn added_members_stand_in_one_order_whatever_they_were_set_in() {
     let names = ["zeta", "temperature", "messages", "model", "alpha"];
     let text = edited("{}", |d| {
-        names.iter().for_each(|name| d.set(*name, bytes("1")))
+        names.iter().for_each(|name| d.set(*name, bytes("1")));
     });
     let back = edited("{}", |d| {
-        names.iter().rev().for_each(|name| d.set(*name, bytes("1")))
+        names.iter().rev().for_each(|name| d.set(*name, bytes("1")));
     });
     assert_eq!(text, back);
     assert_eq!(

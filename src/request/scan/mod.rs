@@ -4,6 +4,7 @@
 //! of a stream frame all stand on it, so none of them copies a prompt or an answer to look at it.
 
 mod error;
+mod strings;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -15,9 +16,6 @@ use error::Expected;
 
 /// The deepest nesting that is read: one less than where `serde_json` gives up, so that what passes here passes there.
 pub(crate) const MAX_DEPTH: u32 = 127;
-
-/// Strings up to this length are walked byte by byte; past it, `memchr` is quicker.
-const SHORT: usize = 24;
 
 /// A position in JSON text.
 #[derive(Debug)]
@@ -64,6 +62,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// What kind of value comes next. Steps over white space, and over nothing else.
+    #[inline]
     pub(crate) fn peek(&mut self) -> Result<Found, JsonError> {
         let found = Found::from_byte(self.next_solid());
         if found.is_value() {
@@ -133,6 +132,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads a string.
+    #[inline]
     pub(crate) fn string(&mut self) -> Result<Text<'a>, JsonError> {
         if self.next_solid() != Some(b'"') {
             return Err(self.fail(Expected::String));
@@ -147,6 +147,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads a string; steps over anything else.
+    #[inline]
     pub(crate) fn string_or_skip(&mut self) -> Result<Option<Text<'a>>, JsonError> {
         if self.peek()? == Found::String {
             self.string().map(Some)
@@ -235,10 +236,12 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    #[inline]
     fn byte(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
+    #[inline]
     fn next_solid(&mut self) -> Option<u8> {
         loop {
             match self.byte() {
@@ -248,11 +251,13 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    #[cold]
     fn fail(&self, expected: Expected) -> JsonError {
         JsonError::new(self.at, expected, Found::from_byte(self.byte()))
     }
 
     /// Enters what is walked by the caller; answers true where it was empty and is closed again.
+    #[inline]
     fn enter(&mut self, close: u8) -> Result<bool, JsonError> {
         if self.depth >= MAX_DEPTH {
             return Err(self.fail(Expected::Shallower));
@@ -267,6 +272,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Enters what is stepped over; answers false where it was empty and is closed again.
+    #[inline]
     fn open(
         &mut self,
         close: u8,
@@ -287,6 +293,7 @@ impl<'a> Cursor<'a> {
         Ok(true)
     }
 
+    #[inline]
     fn key(&mut self) -> Result<Text<'a>, JsonError> {
         if self.next_solid() != Some(b'"') {
             return Err(self.fail(Expected::Key));
@@ -295,6 +302,7 @@ impl<'a> Cursor<'a> {
         self.colon().map(|()| key)
     }
 
+    #[inline]
     fn skip_key(&mut self) -> Result<(), JsonError> {
         if self.next_solid() != Some(b'"') {
             return Err(self.fail(Expected::Key));
@@ -303,6 +311,7 @@ impl<'a> Cursor<'a> {
         self.colon()
     }
 
+    #[inline]
     fn colon(&mut self) -> Result<(), JsonError> {
         if self.next_solid() != Some(b':') {
             return Err(self.fail(Expected::Colon));
@@ -311,6 +320,7 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
+    #[inline]
     fn word(&mut self, word: &[u8]) -> Result<(), JsonError> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         if rest.starts_with(word) {
@@ -354,79 +364,5 @@ impl<'a> Cursor<'a> {
             self.at += 1;
         }
         Ok(())
-    }
-
-    fn skip_string(&mut self) -> Result<(), JsonError> {
-        self.string_end().map(drop)
-    }
-
-    /// From an opening quote to behind the closing one; answers whether there was an escape.
-    fn string_end(&mut self) -> Result<bool, JsonError> {
-        self.at += 1;
-        let mut escaped = false;
-        loop {
-            self.plain()?;
-            match self.byte() {
-                Some(b'"') => {
-                    self.at += 1;
-                    return Ok(escaped);
-                }
-                Some(b'\\') => {
-                    escaped = true;
-                    self.escape()?;
-                }
-                _ => return Err(self.fail(Expected::Quote)),
-            }
-        }
-    }
-
-    /// Steps over characters that stand for themselves, up to a quote, a backslash or the end.
-    fn plain(&mut self) -> Result<(), JsonError> {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        for (index, byte) in rest.iter().take(SHORT).enumerate() {
-            match byte {
-                b'"' | b'\\' => {
-                    self.at += index;
-                    return Ok(());
-                }
-                0..0x20 => {
-                    self.at += index;
-                    return Err(self.fail(Expected::Quote));
-                }
-                _ => {}
-            }
-        }
-        let from = rest.len().min(SHORT);
-        let tail = rest.get(from..).unwrap_or_default();
-        let length = memchr::memchr2(b'"', b'\\', tail).unwrap_or(tail.len());
-        let run = tail.get(..length).unwrap_or_default();
-        // Folding without an early exit lets the compiler look at many bytes at once.
-        if run.iter().fold(false, |seen, byte| seen | (*byte < 0x20)) {
-            self.at += from + run.iter().position(|byte| *byte < 0x20).unwrap_or(0);
-            return Err(self.fail(Expected::Quote));
-        }
-        self.at += from + length;
-        Ok(())
-    }
-
-    fn escape(&mut self) -> Result<(), JsonError> {
-        self.at += 1;
-        match self.byte() {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
-                self.at += 1;
-                Ok(())
-            }
-            Some(b'u') => {
-                self.at += 1;
-                for _ in 0..4 {
-                    if !self.byte().is_some_and(|byte| byte.is_ascii_hexdigit()) {
-                        return Err(self.fail(Expected::Escape));
-                    }
-                    self.at += 1;
-                }
-                Ok(())
-            }
-            _ => Err(self.fail(Expected::Escape)),
-        }
     }
 }
