@@ -43,7 +43,9 @@ async fn main() -> support::Fallible {
         if let Some(attempts) = &completion.attempts {
             println!("{attempts}");
         }
-        let Some(choice) = completion.response.choices.first() else { return Err("no choice".into()) };
+        let Some(choice) = completion.response.choices.first() else {
+            return Err("no choice".into());
+        };
         let message = choice.message.to_message();
         let calls = message.tool_calls.clone().unwrap_or_default();
         if calls.is_empty() {
@@ -52,7 +54,10 @@ async fn main() -> support::Fallible {
         }
         messages.push(message);
         for call in calls {
-            println!("\nthe model calls {}({})\n", call.function.name, call.function.arguments);
+            println!(
+                "\nthe model calls {}({})\n",
+                call.function.name, call.function.arguments
+            );
             messages.push(Message::tool(call.id, r#"{"celsius":4,"sky":"clear"}"#));
         }
     }

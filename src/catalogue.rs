@@ -21,7 +21,9 @@ impl Catalogue {
         let mut by_name = HashMap::new();
         for model in models {
             if !model.canonical_slug.is_empty() {
-                by_name.entry(model.canonical_slug.clone()).or_insert_with(|| model.clone());
+                by_name
+                    .entry(model.canonical_slug.clone())
+                    .or_insert_with(|| model.clone());
             }
             by_name.insert(model.id.clone(), model);
         }
@@ -54,7 +56,11 @@ fn capability(model: &Model) -> Capability {
     let sides = |names: &[String]| {
         (!names.is_empty()).then(|| Modalities::from_names(names.iter().map(String::as_str)))
     };
-    let price = model.pricing.completion.as_ref().and_then(|price| price.to_usd().ok()?);
+    let price = model
+        .pricing
+        .completion
+        .as_ref()
+        .and_then(|price| price.to_usd().ok()?);
     let mut able = Capability::default();
     // The headline may exceed what the provider really serves.
     able.context_length = model.top_provider.context_length.or(model.context_length);

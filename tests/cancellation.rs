@@ -12,7 +12,13 @@ use tower_openrouter::{ChatServiceExt, Outcome};
 
 /// Waits until the simulator knows how its last request ended.
 async fn end_of_last(simulator: &Simulator) -> Seen {
-    simulator.wait_until(|seen| seen.attempts.last().is_some_and(openrouter_simulator::Attempt::ended)).await;
+    simulator
+        .wait_until(|seen| {
+            seen.attempts
+                .last()
+                .is_some_and(openrouter_simulator::Attempt::ended)
+        })
+        .await;
     simulator.seen().attempts.last().unwrap().outcome
 }
 
@@ -21,15 +27,31 @@ async fn dropping_a_call_that_waits_closes_its_connection() {
     for streamed in [true, false] {
         for plan in ["hang", "slow-headers=100s", "first-token=100s"] {
             let world = World::new(plan).await;
-            let stack = world.builder().first_token(None).answer(None).chain([FIRST]).build().unwrap();
+            let stack = world
+                .builder()
+                .first_token(None)
+                .answer(None)
+                .chain([FIRST])
+                .build()
+                .unwrap();
             let left = Duration::from_secs(3);
             if streamed {
                 assert!(timeout(left, stack.stream(ask())).await.is_err(), "{plan}");
             } else {
-                assert!(timeout(left, stack.complete(ask())).await.is_err(), "{plan}");
+                assert!(
+                    timeout(left, stack.complete(ask())).await.is_err(),
+                    "{plan}"
+                );
             }
-            assert_eq!(end_of_last(&world.simulator).await, Seen::ClosedByClient, "{plan} streamed={streamed}");
-            world.simulator.wait_until(|seen| seen.open_connections == 0).await;
+            assert_eq!(
+                end_of_last(&world.simulator).await,
+                Seen::ClosedByClient,
+                "{plan} streamed={streamed}"
+            );
+            world
+                .simulator
+                .wait_until(|seen| seen.open_connections == 0)
+                .await;
         }
     }
 }
@@ -47,7 +69,10 @@ async fn dropping_a_stream_closes_its_connection_and_stops_the_bill() {
     assert_eq!(end_of_last(&world.simulator).await, Seen::ClosedByClient);
     let pieces = world.simulator.seen().attempts.last().unwrap().pieces;
     assert!((3..=5).contains(&pieces), "{pieces} pieces of 50 were made");
-    assert_eq!(attempts.attempts().last().unwrap().outcome, Outcome::Dropped);
+    assert_eq!(
+        attempts.attempts().last().unwrap().outcome,
+        Outcome::Dropped
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -57,7 +82,13 @@ async fn a_clock_that_runs_out_closes_the_connection() {
     assert_eq!(end_of_last(&world.simulator).await, Seen::ClosedByClient);
     // The deadline, in the middle of a stream.
     let world = World::new("delay=1s;words=50").await;
-    let stack = world.builder().first_token(None).total(Duration::from_secs(5)).chain([FIRST]).build().unwrap();
+    let stack = world
+        .builder()
+        .first_token(None)
+        .total(Duration::from_secs(5))
+        .chain([FIRST])
+        .build()
+        .unwrap();
     let mut answer = stack.stream(ask()).await.unwrap();
     while let Some(Ok(_)) = answer.next_text().await {}
     assert_eq!(end_of_last(&world.simulator).await, Seen::ClosedByClient);

@@ -21,7 +21,13 @@ struct Row {
 }
 
 const fn row(plan: &'static str, kind: K, attempts: usize, moves: bool, waits: u64) -> Row {
-    Row { plan, kind, attempts, moves, waits }
+    Row {
+        plan,
+        kind,
+        attempts,
+        moves,
+        waits,
+    }
 }
 
 const TABLE: &[Row] = &[
@@ -62,7 +68,13 @@ const TABLE: &[Row] = &[
     row("429;retry-after=soon;no-hint", K::Throttled, 2, true, 0),
     row("429;no-hint;metadata-retry=4", K::Throttled, 2, true, 4),
     row("429;no-hint;metadata-header=5", K::Throttled, 2, true, 5),
-    row("503;no-hint;availability-retry=6", K::Overloaded, 2, true, 6),
+    row(
+        "503;no-hint;availability-retry=6",
+        K::Overloaded,
+        2,
+        true,
+        6,
+    ),
     // The free tier's day is gone for the pool: the second model here is paid from the same one.
     row("429-day", K::QuotaGone, 1, false, 0),
     row("429-html", K::Throttled, 2, false, 0),
@@ -92,7 +104,8 @@ const TABLE: &[Row] = &[
 async fn check(row: &Row, streamed: bool) {
     let world = World::new(row.plan).await;
     let wait = Duration::from_secs(row.waits);
-    let about = |took: Duration| took >= wait && took < wait + wait / 10 + Duration::from_millis(900);
+    let about =
+        |took: Duration| took >= wait && took < wait + wait / 10 + Duration::from_millis(900);
 
     let alone = call(&world.alone(), streamed, ask()).await;
     let label = format!("{} streamed={streamed}: {alone:?}", row.plan);
@@ -114,7 +127,11 @@ async fn check(row: &Row, streamed: bool) {
     }
     assert_eq!(pair.asked(), asked, "{label}");
     assert!(about(pair.took), "{label}");
-    assert_eq!(world.simulator.seen().attempts.len(), row.attempts * 2 + usize::from(row.moves), "{label}");
+    assert_eq!(
+        world.simulator.seen().attempts.len(),
+        row.attempts * 2 + usize::from(row.moves),
+        "{label}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -155,22 +172,43 @@ async fn an_affordable_answer_is_asked_for_instead() {
         .iter()
         .map(|attempt| serde_json::from_slice(&attempt.body).unwrap())
         .collect();
-    assert_eq!(bodies.iter().map(|body| body["max_tokens"].as_u64()).collect::<Vec<_>>(), [Some(5000), Some(100)]);
+    assert_eq!(
+        bodies
+            .iter()
+            .map(|body| body["max_tokens"].as_u64())
+            .collect::<Vec<_>>(),
+        [Some(5000), Some(100)]
+    );
     // Ten are too few to be worth a call.
     let world = World::new("402-afford=10").await;
-    assert_eq!(call(&world.alone(), true, ask().max_tokens(5000)).await.asked().len(), 1);
+    assert_eq!(
+        call(&world.alone(), true, ask().max_tokens(5000))
+            .await
+            .asked()
+            .len(),
+        1
+    );
 }
 
 /// A wait that would pass the deadline is not begun; the hint is kept.
 #[tokio::test(start_paused = true)]
 async fn no_wait_passes_the_deadline() {
     let world = World::new("429;retry-after=15").await;
-    let stack = world.builder().total(Duration::from_secs(10)).chain([FIRST]).build().unwrap();
+    let stack = world
+        .builder()
+        .total(Duration::from_secs(10))
+        .chain([FIRST])
+        .build()
+        .unwrap();
     let got = call(&stack, true, ask()).await;
     assert_eq!((got.kind(), got.asked().len()), (Some(K::Throttled), 1));
     assert!(got.took < Duration::from_secs(1));
     let error = got.error.unwrap();
     assert_eq!(error.retry_after(), Some(Duration::from_secs(15)));
-    assert!(error.report().contains("retry after 15 s"), "{}", error.report());
+    assert!(
+        error.report().contains("retry after 15 s"),
+        "{}",
+        error.report()
+    );
     assert!(error.report().contains("past the"), "{}", error.report());
 }

@@ -36,17 +36,29 @@ async fn a_fallback_changes_the_model_and_nothing_else() {
     let body = "{\"model\" :\"openai/gpt-5\", \"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],  \"x\":[ ],\"stream\":true}";
     let got = call(&world.pair(), true, ChatRequest::from_json(body).unwrap()).await;
     assert_eq!(got.asked(), [FIRST, SECOND]);
-    assert_eq!(last(&world).body, body.replace("openai/gpt-5", "openai/gpt-4o-mini"));
+    assert_eq!(
+        last(&world).body,
+        body.replace("openai/gpt-5", "openai/gpt-4o-mini")
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_routers_own_list_goes_along_where_it_is_asked_to() {
     let world = World::new("GOOD").await;
-    let stack = world.builder().chain([FIRST, SECOND, "demo/model", "deepseek/deepseek-v3.2"]).server_side_fallback(true).build().unwrap();
+    let stack = world
+        .builder()
+        .chain([FIRST, SECOND, "demo/model", "deepseek/deepseek-v3.2"])
+        .server_side_fallback(true)
+        .build()
+        .unwrap();
     call(&stack, true, ask()).await;
     let body: serde_json::Value = serde_json::from_slice(&last(&world).body).unwrap();
     assert_eq!(body["model"], FIRST);
-    assert_eq!(body["models"], serde_json::json!([SECOND, "demo/model"]), "three in all");
+    assert_eq!(
+        body["models"],
+        serde_json::json!([SECOND, "demo/model"]),
+        "three in all"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -58,7 +70,10 @@ async fn a_provider_gets_no_field_that_only_openrouter_knows() {
         .builder()
         .attribution(Attribution::titled("tests").url("https://tests.example"))
         .upstream(Ok(direct), ApiKey::new("sk-or-v1-direct").unwrap())
-        .chain([Candidate::new("openrouter", FIRST).unwrap(), Candidate::new("direct", FIRST).unwrap()])
+        .chain([
+            Candidate::new("openrouter", FIRST).unwrap(),
+            Candidate::new("direct", FIRST).unwrap(),
+        ])
         .build()
         .unwrap();
     let request = ask()
@@ -68,7 +83,11 @@ async fn a_provider_gets_no_field_that_only_openrouter_knows() {
         .temperature(0.5);
     let got = call(&stack, true, request).await;
     assert!(got.error.is_none(), "{got:?}");
-    assert_eq!(got.asked(), [FIRST, FIRST, FIRST], "twice at the router, once at the provider");
+    assert_eq!(
+        got.asked(),
+        [FIRST, FIRST, FIRST],
+        "twice at the router, once at the provider"
+    );
     let router = last(&world);
     assert_eq!(router.header("x-openrouter-title"), Some("tests"));
     assert_eq!(router.header("http-referer"), Some("https://tests.example"));
@@ -81,19 +100,36 @@ async fn a_provider_gets_no_field_that_only_openrouter_knows() {
     assert_eq!(body["stream_options"]["include_usage"], true);
     assert_eq!(sent.header("x-openrouter-title"), None);
     // Each upstream gets its own key, and never the other's.
-    assert!(router.header("authorization").unwrap().ends_with("test"), "{router:?}");
-    assert!(sent.header("authorization").unwrap().ends_with("rect"), "{sent:?}");
+    assert!(
+        router.header("authorization").unwrap().ends_with("test"),
+        "{router:?}"
+    );
+    assert!(
+        sent.header("authorization").unwrap().ends_with("rect"),
+        "{sent:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn embeddings_go_through_the_same_stack() {
     let world = World::new("GOOD").await;
-    world.simulator.plan("openai/text-embedding-3-small", "503;no-hint,ok").unwrap();
+    world
+        .simulator
+        .plan("openai/text-embedding-3-small", "503;no-hint,ok")
+        .unwrap();
     let stack = world.builder().build().unwrap();
-    let request = EmbeddingRequest::new("openai/text-embedding-3-small", ["one", "two"]).into_http();
+    let request =
+        EmbeddingRequest::new("openai/text-embedding-3-small", ["one", "two"]).into_http();
     let response = stack.oneshot(request).await.unwrap();
-    let attempts = response.extensions().get::<tower_openrouter::AttemptLog>().unwrap().clone();
-    let body: Bytes = http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes();
+    let attempts = response
+        .extensions()
+        .get::<tower_openrouter::AttemptLog>()
+        .unwrap()
+        .clone();
+    let body: Bytes = http_body_util::BodyExt::collect(response.into_body())
+        .await
+        .unwrap()
+        .to_bytes();
     let answer: serde_json::Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(answer["data"].as_array().map(Vec::len), Some(2));
     assert_eq!(attempts.sent(), 2);

@@ -22,45 +22,78 @@ fn pool(keys: &[&str]) -> KeyPool {
 
 fn stack(simulator: &Simulator, pool: &KeyPool) -> Stack {
     let upstream = Upstream::new(OPENROUTER, &simulator.base_url(), Dialect::OpenRouter);
-    Stack::builder().upstream(upstream, pool.clone()).chain([FIRST]).build().unwrap()
+    Stack::builder()
+        .upstream(upstream, pool.clone())
+        .chain([FIRST])
+        .build()
+        .unwrap()
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_dead_key_is_buried_and_the_next_one_answers() {
-    let simulator = Simulator::builder().key("sk-or-v1-good").start().await.unwrap();
+    let simulator = Simulator::builder()
+        .key("sk-or-v1-good")
+        .start()
+        .await
+        .unwrap();
     let pool = pool(&["sk-or-v1-dead", "sk-or-v1-good"]);
     let stack = stack(&simulator, &pool);
     let first = call(&stack, true, ask()).await;
     assert_eq!((first.kind(), first.asked().len()), (None, 2), "{first:?}");
     assert_eq!(pool.states(), [KeyState::Dead, KeyState::Usable]);
     for _ in 0..3 {
-        assert_eq!(call(&stack, true, ask()).await.asked().len(), 1, "a dead key is never tried again");
+        assert_eq!(
+            call(&stack, true, ask()).await.asked().len(),
+            1,
+            "a dead key is never tried again"
+        );
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn when_every_key_is_dead_it_says_so() {
-    let simulator = Simulator::builder().key("sk-or-v1-good").start().await.unwrap();
+    let simulator = Simulator::builder()
+        .key("sk-or-v1-good")
+        .start()
+        .await
+        .unwrap();
     let pool = pool(&["sk-or-v1-s3cr3t1", "sk-or-v1-s3cr3t2"]);
     let stack = stack(&simulator, &pool);
-    assert_eq!(call(&stack, true, ask()).await.kind(), Some(FailureKind::Auth));
+    assert_eq!(
+        call(&stack, true, ask()).await.kind(),
+        Some(FailureKind::Auth)
+    );
     let again = call(&stack, true, ask()).await;
     let said = again.error.unwrap().report();
-    assert!(said.contains("no key for openrouter: every key of the pool was rejected"), "{said}");
+    assert!(
+        said.contains("no key for openrouter: every key of the pool was rejected"),
+        "{said}"
+    );
     assert!(!said.contains("s3cr3t"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_key_over_its_cap_rests() {
     let cap = "0.00000001".parse().unwrap();
-    let simulator = Simulator::builder().key_with_limit("sk-or-v1-small", cap).key("sk-or-v1-large").start().await.unwrap();
+    let simulator = Simulator::builder()
+        .key_with_limit("sk-or-v1-small", cap)
+        .key("sk-or-v1-large")
+        .start()
+        .await
+        .unwrap();
     let pool = pool(&["sk-or-v1-small", "sk-or-v1-large"]);
     let stack = stack(&simulator, &pool);
     for _ in 0..4 {
         let got = call(&stack, true, ask()).await;
         assert!(got.error.is_none(), "{got:?}");
     }
-    assert!(matches!(pool.states()[..], [KeyState::RestingUntil(_), KeyState::Usable]), "{pool:?}");
+    assert!(
+        matches!(
+            pool.states()[..],
+            [KeyState::RestingUntil(_), KeyState::Usable]
+        ),
+        "{pool:?}"
+    );
 }
 
 /// Where everything that is logged goes.
@@ -96,8 +129,15 @@ async fn nothing_logged_or_printed_holds_a_key_a_prompt_or_an_answer() {
     drop(guard);
 
     let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    assert!(logged.contains("retrying") && logged.contains("next candidate"), "{logged}");
-    let printed = format!("{stack:?} {error:?} {error} {} {:?} {logged}", error.report(), got.lines);
+    assert!(
+        logged.contains("retrying") && logged.contains("next candidate"),
+        "{logged}"
+    );
+    let printed = format!(
+        "{stack:?} {error:?} {error} {} {:?} {logged}",
+        error.report(),
+        got.lines
+    );
     for secret in ["sk-or-v1", "Bearer", "Why is the sky", "Scattering"] {
         assert!(!printed.contains(secret), "{secret}");
     }

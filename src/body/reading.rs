@@ -5,10 +5,7 @@ use http::HeaderMap;
 use tower_llm_layers::Stage;
 
 use crate::{
-    ChatFrame, Error, FailureKind,
-    frame::Form,
-    request::JsonError,
-    response::ChunkProbe,
+    ChatFrame, Error, FailureKind, frame::Form, request::JsonError, response::ChunkProbe,
     transport::error_in_body,
 };
 
@@ -25,14 +22,23 @@ pub(super) fn read(bytes: Bytes, form: Form, headers: &HeaderMap) -> Result<Read
     let probe = ChunkProbe::read(&bytes).map_err(|cause| malformed(&bytes, form, cause))?;
     if probe.is_failure() {
         let error = probe.upstream_error().map_or_else(
-            || Error::new(FailureKind::Upstream, "the upstream reports an error without words"),
+            || {
+                Error::new(
+                    FailureKind::Upstream,
+                    "the upstream reports an error without words",
+                )
+            },
             |error| error_in_body(headers, &error),
         );
         return Err(error.of_generation(probe.id().as_deref()));
     }
     let (stage, has_usage) = (stage(&probe), probe.has_usage());
     let (finished, several) = (probe.has_finish(), probe.max_index() > 0);
-    Ok(Reading { frame: ChatFrame::new(bytes, form, stage, has_usage), finished, several })
+    Ok(Reading {
+        frame: ChatFrame::new(bytes, form, stage, has_usage),
+        finished,
+        several,
+    })
 }
 
 /// How far along the answer a document is.

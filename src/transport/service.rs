@@ -126,10 +126,7 @@ impl Transport {
 
     fn prepare<R: WireRequest>(&self, request: &Request<R>) -> Result<Prepared, Error> {
         let body = request.body();
-        let asked = body
-            .call()
-            .candidate()
-            .map(Candidate::upstream);
+        let asked = body.call().candidate().map(Candidate::upstream);
         let known = match asked {
             Some(name) => self
                 .0

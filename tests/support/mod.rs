@@ -29,7 +29,9 @@ impl World {
     pub async fn new(plan: &str) -> Self {
         let simulator = Simulator::start().await.unwrap();
         simulator.plan_all(&GOOD.replace(',', "%2C")).unwrap();
-        simulator.plan(FIRST, &plan.replace("GOOD", &GOOD.replace(',', "%2C"))).unwrap();
+        simulator
+            .plan(FIRST, &plan.replace("GOOD", &GOOD.replace(',', "%2C")))
+            .unwrap();
         Self { simulator }
     }
 
@@ -79,15 +81,29 @@ impl Got {
 
     /// The models asked, in order.
     pub fn asked(&self) -> Vec<&str> {
-        let sent = self.lines.iter().filter(|line| line.outcome != Outcome::Skipped);
-        sent.filter_map(|line| line.candidate.as_ref()).map(Candidate::model).collect()
+        let sent = self
+            .lines
+            .iter()
+            .filter(|line| line.outcome != Outcome::Skipped);
+        sent.filter_map(|line| line.candidate.as_ref())
+            .map(Candidate::model)
+            .collect()
     }
 }
 
 /// A whole call, streamed or plain, to its last byte.
-pub async fn call<S: tower_openrouter::ChatService>(stack: &S, streamed: bool, request: ChatRequest) -> Got {
+pub async fn call<S: tower_openrouter::ChatService>(
+    stack: &S,
+    streamed: bool,
+    request: ChatRequest,
+) -> Got {
     let begun = Instant::now();
-    let mut got = Got { text: String::new(), error: None, lines: Vec::new(), took: Duration::ZERO };
+    let mut got = Got {
+        text: String::new(),
+        error: None,
+        lines: Vec::new(),
+        took: Duration::ZERO,
+    };
     let mut log = None;
     if streamed {
         match stack.stream(request).await {

@@ -84,7 +84,10 @@ fn words(error: &UpstreamError) -> String {
     match &error.raw {
         Some(raw) if error.message.is_empty() || error.message == SAYS_NOTHING => raw_words(raw),
         _ if error.message.is_empty() => {
-            let native = error.native_finish_reason.as_deref().unwrap_or("no reason given");
+            let native = error
+                .native_finish_reason
+                .as_deref()
+                .unwrap_or("no reason given");
             format!("the model failed ({native})")
         }
         _ => error.message.clone(),
@@ -93,11 +96,13 @@ fn words(error: &UpstreamError) -> String {
 
 /// A provider's own words, where its text is an envelope again.
 fn raw_words(raw: &str) -> String {
-    let said = serde_json::from_str::<serde_json::Value>(raw).ok().and_then(|raw| {
-        let inner = raw.get("error").unwrap_or(&raw);
-        let message = inner.get("message").or(Some(inner))?;
-        message.as_str().map(str::to_owned)
-    });
+    let said = serde_json::from_str::<serde_json::Value>(raw)
+        .ok()
+        .and_then(|raw| {
+            let inner = raw.get("error").unwrap_or(&raw);
+            let message = inner.get("message").or(Some(inner))?;
+            message.as_str().map(str::to_owned)
+        });
     said.unwrap_or_else(|| raw.to_owned())
 }
 
@@ -195,12 +200,11 @@ fn bad_request(error: &UpstreamError, text_code: &str) -> (FailureKind, Scope) {
     let unknown_model = availability(error) == Some("model_not_found")
         || text_code == "model_not_found"
         || error.message.contains("is not a valid model ID");
-    let kind =
-        if unknown_model || error.provider_name.is_some() || availability(error).is_some() {
-            FailureKind::Unavailable
-        } else {
-            FailureKind::BadRequest
-        };
+    let kind = if unknown_model || error.provider_name.is_some() || availability(error).is_some() {
+        FailureKind::Unavailable
+    } else {
+        FailureKind::BadRequest
+    };
     (kind, Scope::Candidate)
 }
 
@@ -240,7 +244,10 @@ fn forbidden(error: &UpstreamError) -> (FailureKind, Scope) {
     );
     if budget || is_key_limit(error) {
         (FailureKind::QuotaGone, Scope::Upstream)
-    } else if !error.reasons.is_empty() || !error.patterns.is_empty() || error.message.contains("requires moderation") {
+    } else if !error.reasons.is_empty()
+        || !error.patterns.is_empty()
+        || error.message.contains("requires moderation")
+    {
         (FailureKind::Refused, Scope::Candidate)
     } else if availability(error).is_some() {
         (FailureKind::Unavailable, Scope::Candidate)
