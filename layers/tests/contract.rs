@@ -3,6 +3,7 @@
 use std::pin::pin;
 
 use http_body::Body;
+use http_body_util::BodyExt;
 use tower::{
     Layer, Service, ServiceBuilder, ServiceExt,
     limit::{ConcurrencyLimit, ConcurrencyLimitLayer},
@@ -113,7 +114,8 @@ macro_rules! every_layer {
                 let mut future = Box::pin(service.ready().await.unwrap().call(streamed()));
                 let answer = future.as_mut().await;
                 // The future is still there, and holds nothing.
-                assert!(ask(&service, streamed()).await.is_ok());
+                let next = tokio::time::timeout(secs(1), ask(&service, streamed()));
+                assert!(next.await.expect("the permit is back").is_ok());
                 drop((future, answer));
                 probe.assert_quiet();
             }
@@ -139,6 +141,19 @@ macro_rules! every_layer {
                 let reading = read(body).await;
                 assert_eq!(reading.stages, super::FRAMES);
                 assert!(reading.error.is_none());
+            }
+
+            #[tokio::test(start_paused = true)]
+            async fn says_honestly_whether_the_stream_has_ended() {
+                let leaf = Leaf::new([Step::body(super::FRAMES[..2].iter().copied().map(Beat::Frame))]);
+                let service = ServiceBuilder::new().layer($layer).service(leaf);
+                let mut body = ask(&service, streamed()).await.unwrap().into_body();
+                for _ in 0..2 {
+                    assert!(!body.is_end_stream());
+                    body.frame().await.unwrap().unwrap();
+                }
+                assert!(body.is_end_stream());
+                assert!(body.frame().await.is_none());
             }
         }
     )*};

@@ -182,3 +182,16 @@ async fn dropped_future_and_body_leave_nothing() {
     assert_eq!((counts.futures_dropped, counts.bodies_dropped), (1, 1));
     probe.assert_quiet();
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_inside_goes_before_the_error_comes() {
+    let leaf = Leaf::new([Step::Hang]);
+    let probe = leaf.probe();
+    let mut service = DeadlineLayer::new(secs(90)).layer(leaf);
+    let mut future = Box::pin(service.ready().await.unwrap().call(streamed()));
+    future.as_mut().await.unwrap_err();
+    // The future is still there.
+    assert_eq!(probe.counts().futures_dropped, 1);
+    probe.assert_quiet();
+    assert!(poll_once(future.as_mut()).is_pending());
+}

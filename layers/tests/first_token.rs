@@ -98,7 +98,7 @@ async fn after_the_beginning_it_is_the_bodys() {
 
 #[tokio::test(start_paused = true)]
 async fn memory_is_bounded_and_signs_of_life_take_none() {
-    let (failing, probe) = fails_with(vec![ROLE; MOST_HELD + 1]);
+    let (failing, probe) = fails_with(vec![ROLE; MOST_HELD + 2]);
     let error = failing.await;
     assert_eq!(error.kind, FailureKind::Malformed);
     assert_eq!(
@@ -139,4 +139,14 @@ async fn dropped_with_frames_held_leaves_nothing() {
     drop(ask(&FirstTokenLayer.layer(leaf), streamed()).await.unwrap());
     assert_eq!(probe.counts().bodies_dropped, 1);
     probe.assert_quiet();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_is_always_ready_lets_others_have_their_turn() {
+    let mut beats = vec![Beat::Frame(Stage::KeepAlive); 10_000];
+    beats.push(BEGIN);
+    let mut service = FirstTokenLayer.layer(Leaf::new([Step::body(beats)]));
+    let mut future = Box::pin(service.ready().await.unwrap().call(streamed()));
+    assert!(poll_once(future.as_mut()).is_pending());
+    assert!(future.await.is_ok());
 }

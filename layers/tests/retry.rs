@@ -171,6 +171,18 @@ async fn another_key_is_tried_at_once() {
     let probe = leaf.probe();
     ask(&layer().layer(leaf), streamed()).await.unwrap();
     assert_eq!(probe.times(), [0, 0]);
+    let mut broke = fails(FailureKind::Unaffordable).affordable(100);
+    broke.other_key = true;
+    let leaf = Leaf::new([Step::fail(broke)]);
+    let probe = leaf.probe();
+    let mut request = plain();
+    request.body_mut().max_tokens = Some(900);
+    ask(&layer().layer(leaf), request).await.unwrap();
+    assert_eq!(
+        probe.seen()[1].max_tokens,
+        Some(900),
+        "it may carry the whole"
+    );
 }
 
 #[tokio::test(start_paused = true)]

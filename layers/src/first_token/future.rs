@@ -17,6 +17,9 @@ use crate::{Frame, LayerError, Stage};
 /// broken one from filling memory.
 pub const MOST_HELD: usize = 256;
 
+/// Frames read in one go before others get a turn.
+const FRAMES_A_TURN: usize = 64;
+
 /// The future of [`FirstToken`](super::FirstToken).
 #[pin_project]
 pub struct FirstTokenFuture<F, B: Body> {
@@ -108,7 +111,7 @@ where
     B::Error: From<LayerError>,
 {
     fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), B::Error>> {
-        loop {
+        for _ in 0..FRAMES_A_TURN {
             let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)) else {
                 return Poll::Ready(Err(LayerError::Empty.into()));
             };
@@ -132,5 +135,8 @@ where
                 }
             }
         }
+        // A body that is always ready leaves the clocks outside a turn.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }

@@ -34,6 +34,22 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! It stands inside [`timeout`](crate::timeout). The wrong way round, the clock would time the response's headers; that does
+//! not compile, since a body with a clock in it does not move:
+//!
+//! ```compile_fail,E0277
+//! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
+//! # use {theirs::*, std::time::Duration, tower::{ServiceBuilder, ServiceExt}};
+//! # use tower_llm_layers::{first_token::FirstTokenLayer, timeout::AttemptTimeoutLayer};
+//! # async fn wrong() {
+//! let service = ServiceBuilder::new()
+//!     .layer(FirstTokenLayer::new())
+//!     .layer(AttemptTimeoutLayer::new(Duration::from_secs(10)))
+//!     .service(Theirs::default());
+//! service.oneshot(Ask::of("gpt-5")).await;
+//! # }
+//! ```
 
 mod body;
 mod future;

@@ -70,7 +70,10 @@ impl<D: Iterator<Item = Duration>> History<'_, D> {
         if !self.policy.budget.withdraw() {
             return Decision::GiveUp(Some("the retry budget of the process is spent".to_owned()));
         }
-        if let Some(tokens) = affordable(error, request) {
+        // Another key may carry the whole.
+        if !error.has_other_key()
+            && let Some(tokens) = affordable(error, request)
+        {
             request.set_max_tokens(tokens);
         }
         Decision::Again(wait)

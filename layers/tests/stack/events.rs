@@ -1,10 +1,6 @@
 //! Each decision is an event with typed fields, and no event says a key, a prompt or an answer.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::{Arc, Mutex},
-};
+use std::{cell::RefCell, collections::BTreeMap, fmt, sync::Once};
 
 use tower_llm_layers::{FailureKind, Stage};
 use tracing::{
@@ -16,11 +12,18 @@ use tracing::{
 use super::Stack;
 use crate::support::{Beat, Leaf, Step, ask, candidate, fails, millis, read, secs, streamed};
 
-/// Keeps every event: its message, and its fields by name.
-#[derive(Debug, Clone, Default)]
-struct Events(Arc<Mutex<Vec<Fields>>>);
-
 type Fields = BTreeMap<&'static str, String>;
+
+thread_local! {
+    /// What this thread listens to, while it does.
+    static HEARD: RefCell<Option<Vec<Fields>>> = const { RefCell::new(None) };
+}
+
+/// Keeps the events of each thread that listens: the message, and the fields by name.
+struct Listener;
+
+/// The events of this thread, so far.
+struct Events;
 
 struct Reader<'a>(&'a mut Fields);
 
@@ -42,7 +45,7 @@ impl Visit for Reader<'_> {
     }
 }
 
-impl Subscriber for Events {
+impl Subscriber for Listener {
     fn enabled(&self, _metadata: &Metadata<'_>) -> bool {
         true
     }
@@ -56,11 +59,14 @@ impl Subscriber for Events {
     fn record_follows_from(&self, _span: &span::Id, _follows: &span::Id) {}
 
     fn event(&self, event: &Event<'_>) {
+        if HEARD.with_borrow(Option::is_none) {
+            return;
+        }
         let mut fields = Fields::new();
         event.record(&mut Reader(&mut fields));
         fields.insert("level", event.metadata().level().to_string());
         if event.metadata().target().starts_with("tower_llm_layers") {
-            self.0.lock().unwrap().push(fields);
+            HEARD.with_borrow_mut(|heard| heard.get_or_insert_default().push(fields));
         }
     }
 
@@ -69,29 +75,39 @@ impl Subscriber for Events {
     fn exit(&self, _span: &span::Id) {}
 }
 
+fn heard() -> Vec<Fields> {
+    HEARD.with_borrow(|heard| heard.clone().unwrap_or_default())
+}
+
 impl Events {
+    /// Listens from now on. One subscriber serves the whole process: a scoped one would race with the other tests for the
+    /// cache of who wants which event.
+    fn listen() -> Self {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| {
+            tracing::subscriber::set_global_default(Listener).unwrap();
+            tracing::callsite::rebuild_interest_cache();
+        });
+        HEARD.set(Some(Vec::new()));
+        Self
+    }
+
     fn messages(&self) -> Vec<String> {
-        let events = self.0.lock().unwrap();
-        events
-            .iter()
-            .map(|fields| fields["message"].clone())
-            .collect()
+        let events = heard().into_iter();
+        events.map(|fields| fields["message"].clone()).collect()
     }
 
     /// The first event with this message.
     fn one(&self, message: &str) -> Fields {
-        let events = self.0.lock().unwrap();
-        let found = events.iter().find(|fields| fields["message"] == message);
-        found
-            .unwrap_or_else(|| panic!("no event {message:?}"))
-            .clone()
+        let mut events = heard().into_iter();
+        let found = events.find(|fields| fields["message"] == message);
+        found.unwrap_or_else(|| panic!("no event {message:?}"))
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn every_decision_is_told_and_no_secret() {
-    let events = Events::default();
-    let _here = tracing::subscriber::set_default(events.clone());
+    let events = Events::listen();
     let broken = Beat::Fail(fails(FailureKind::Truncated));
     let leaf = Leaf::new([])
         .on(
@@ -182,14 +198,13 @@ async fn every_decision_is_told_and_no_secret() {
     ask(&stack, streamed()).await.unwrap_err();
     assert_eq!(&events.one("no next candidate")["kind"], "bad_request");
 
-    let all = format!("{:?}", events.0.lock().unwrap());
+    let all = format!("{:?}", heard());
     assert!(!all.contains("secret"), "{all}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_attempt_that_is_left_is_told_too() {
-    let events = Events::default();
-    let _here = tracing::subscriber::set_default(events.clone());
+    let events = Events::listen();
     let stack = Stack::of(crate::support::chain(["a"])).over(Leaf::new([Step::Hang]));
     let _left = tokio::time::timeout(millis(700), ask(&stack, streamed())).await;
     assert_eq!(events.messages(), ["attempt started", "attempt dropped"]);

@@ -103,13 +103,18 @@ impl Body for ScriptBody {
             });
         }
     }
+
+    fn is_end_stream(&self) -> bool {
+        self.beats.is_empty() && self.pause.is_none()
+    }
 }
 
 impl Drop for ScriptBody {
     fn drop(&mut self) {
+        let ended = self.ended || self.is_end_stream();
         self.probe.change(|counts| {
             counts.bodies_open -= 1;
-            counts.bodies_dropped += usize::from(!self.ended);
+            counts.bodies_dropped += usize::from(!ended);
         });
     }
 }
