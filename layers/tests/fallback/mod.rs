@@ -6,7 +6,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use tower::Layer;
 use tower_llm_layers::{
-    Candidate, Capability, FailureKind, LlmRequest, Modalities, Outcome, Phase, Scope,
+    Candidate, Capability, FailureKind, Modalities, Outcome, Phase, Scope,
     attempt::AttemptLayer,
     fallback::{Capabilities, Chain, FallbackLayer},
 };

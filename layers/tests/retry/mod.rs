@@ -5,7 +5,7 @@ mod wait;
 
 use std::time::Duration;
 
-use tower::{Layer, Service};
+use tower::Layer;
 use tower_llm_layers::{
     FailureKind, Phase, Stage,
     attempt::AttemptLayer,
