@@ -7,6 +7,9 @@
 //! The header holds the time that is left: milliseconds (`30000`, `30000ms`) or seconds (`30s`, `1.5s`). It can only bring the
 //! deadline forward.
 //!
+//! The body looks at the clock whenever it has to wait, and at every sixteenth frame while frames are always ready: a slow
+//! reader may be given up to fifteen frames that were there already.
+//!
 //! # Errors
 //!
 //! [`LayerError::Elapsed`](crate::LayerError::Elapsed) with [`Phase::Total`](crate::Phase::Total), from the future or from the body;

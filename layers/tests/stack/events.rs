@@ -22,9 +22,6 @@ thread_local! {
 /// Keeps the events of each thread that listens: the message, and the fields by name.
 struct Listener;
 
-/// The events of this thread, so far.
-struct Events;
-
 struct Reader<'a>(&'a mut Fields);
 
 impl Visit for Reader<'_> {
@@ -75,39 +72,37 @@ impl Subscriber for Listener {
     fn exit(&self, _span: &span::Id) {}
 }
 
+/// The events of this thread, so far.
 fn heard() -> Vec<Fields> {
     HEARD.with_borrow(|heard| heard.clone().unwrap_or_default())
 }
 
-impl Events {
-    /// Listens from now on. One subscriber serves the whole process: a scoped one would race with the other tests for the
-    /// cache of who wants which event.
-    fn listen() -> Self {
-        static ONCE: Once = Once::new();
-        ONCE.call_once(|| {
-            tracing::subscriber::set_global_default(Listener).unwrap();
-            tracing::callsite::rebuild_interest_cache();
-        });
-        HEARD.set(Some(Vec::new()));
-        Self
-    }
+/// Listens from now on. One subscriber serves the whole process: a scoped one would race with the other tests for the cache
+/// of who wants which event.
+fn listen() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        tracing::subscriber::set_global_default(Listener).unwrap();
+        tracing::callsite::rebuild_interest_cache();
+    });
+    HEARD.set(Some(Vec::new()));
+}
 
-    fn messages(&self) -> Vec<String> {
-        let events = heard().into_iter();
-        events.map(|fields| fields["message"].clone()).collect()
-    }
+fn messages() -> Vec<String> {
+    let events = heard().into_iter();
+    events.map(|fields| fields["message"].clone()).collect()
+}
 
-    /// The first event with this message.
-    fn one(&self, message: &str) -> Fields {
-        let mut events = heard().into_iter();
-        let found = events.find(|fields| fields["message"] == message);
-        found.unwrap_or_else(|| panic!("no event {message:?}"))
-    }
+/// The first event with this message.
+fn one(message: &str) -> Fields {
+    let mut events = heard().into_iter();
+    let found = events.find(|fields| fields["message"] == message);
+    found.unwrap_or_else(|| panic!("no event {message:?}"))
 }
 
 #[tokio::test(start_paused = true)]
 async fn every_decision_is_told_and_no_secret() {
-    let events = Events::listen();
+    listen();
     let broken = Beat::Fail(fails(FailureKind::Truncated));
     let leaf = Leaf::new([])
         .on(
@@ -133,7 +128,7 @@ async fn every_decision_is_told_and_no_secret() {
     let response = ask(&stack, request).await.unwrap();
     read(response.into_body()).await.error.unwrap();
     assert_eq!(
-        events.messages(),
+        messages(),
         [
             "attempt started",
             "attempt failed",
@@ -153,7 +148,7 @@ async fn every_decision_is_told_and_no_secret() {
             "answer broke off",
         ]
     );
-    let started = events.one("attempt started");
+    let started = one("attempt started");
     let expected = [
         ("attempt", "1 u64"),
         ("level", "DEBUG"),
@@ -166,37 +161,37 @@ async fn every_decision_is_told_and_no_secret() {
         started.into_iter().collect::<Vec<_>>(),
         expected.map(|(name, value)| (name, value.to_owned()))
     );
-    let failed = events.one("attempt failed");
+    let failed = one("attempt failed");
     assert_eq!(
         (&*failed["kind"], &*failed["status"]),
         ("throttled", "429 u64")
     );
     assert_eq!(&failed["level"], "WARN");
-    assert_eq!(&events.one("retrying")["wait"], "5.5s");
-    assert_eq!(&events.one("attempt timed out")["phase"], "first_token");
-    assert_eq!(&events.one("next candidate")["model"], "b");
-    let passed = events.one("candidate passed over");
+    assert_eq!(&one("retrying")["wait"], "5.5s");
+    assert_eq!(&one("attempt timed out")["phase"], "first_token");
+    assert_eq!(&one("next candidate")["model"], "b");
+    let passed = one("candidate passed over");
     assert_eq!(
         (&*passed["model"], &*passed["reason"]),
         ("c", "paid from the same pool as b")
     );
-    assert_eq!(&events.one("answer broke off")["kind"], "truncated");
+    assert_eq!(&one("answer broke off")["kind"], "truncated");
 
     let chain = tower_llm_layers::fallback::Chain::new([candidate("e")]).unwrap();
     let stack = Stack::of(chain).over(leaf);
     read(ask(&stack, streamed()).await.unwrap().into_body()).await;
-    assert_eq!(&events.one("answer ended")["attempt"], "1 u64");
+    assert_eq!(&one("answer ended")["attempt"], "1 u64");
     let mut request = streamed();
     request
         .headers_mut()
         .insert("x-request-timeout-ms", "0".parse().unwrap());
     ask(&stack, request).await.unwrap_err();
-    assert_eq!(&events.one("deadline passed")["phase"], "total");
+    assert_eq!(&one("deadline passed")["phase"], "total");
     ask(&stack, streamed()).await.map(drop).unwrap();
     let wrong = Leaf::new([Step::fail(fails(FailureKind::BadRequest))]);
     let stack = Stack::of(crate::support::chain(["a"])).over(wrong);
     ask(&stack, streamed()).await.unwrap_err();
-    assert_eq!(&events.one("no next candidate")["kind"], "bad_request");
+    assert_eq!(&one("no next candidate")["kind"], "bad_request");
 
     let all = format!("{:?}", heard());
     assert!(!all.contains("secret"), "{all}");
@@ -204,9 +199,9 @@ async fn every_decision_is_told_and_no_secret() {
 
 #[tokio::test(start_paused = true)]
 async fn an_attempt_that_is_left_is_told_too() {
-    let events = Events::listen();
+    listen();
     let stack = Stack::of(crate::support::chain(["a"])).over(Leaf::new([Step::Hang]));
     let _left = tokio::time::timeout(millis(700), ask(&stack, streamed())).await;
-    assert_eq!(events.messages(), ["attempt started", "attempt dropped"]);
-    assert_eq!(&events.one("attempt dropped")["duration"], "700ms");
+    assert_eq!(messages(), ["attempt started", "attempt dropped"]);
+    assert_eq!(&one("attempt dropped")["duration"], "700ms");
 }
