@@ -14,19 +14,19 @@ use tower_openrouter::{
     transport::{Dialect, OPENROUTER, Upstream},
 };
 
-pub const FIRST: &str = "openai/gpt-5";
-pub const SECOND: &str = "openai/gpt-4o-mini";
-pub const TEXT: &str = "Scattering makes it blue, and air is all it takes.";
+pub(crate) const FIRST: &str = "openai/gpt-5";
+pub(crate) const SECOND: &str = "openai/gpt-4o-mini";
+pub(crate) const TEXT: &str = "Scattering makes it blue, and air is all it takes.";
 /// The same text in each plan of a good answer.
-pub const GOOD: &str = "text=Scattering%20makes%20it%20blue,%20and%20air%20is%20all%20it%20takes.";
+pub(crate) const GOOD: &str = "text=Scattering%20makes%20it%20blue,%20and%20air%20is%20all%20it%20takes.";
 
-pub struct World {
-    pub simulator: Simulator,
+pub(crate) struct World {
+    pub(crate) simulator: Simulator,
 }
 
 impl World {
     /// A simulator where the first model follows this plan and the second one is well.
-    pub async fn new(plan: &str) -> Self {
+    pub(crate) async fn new(plan: &str) -> Self {
         let simulator = Simulator::start().await.unwrap();
         simulator.plan_all(&GOOD.replace(',', "%2C")).unwrap();
         simulator
@@ -35,12 +35,12 @@ impl World {
         Self { simulator }
     }
 
-    pub fn upstream(&self) -> Upstream {
+    pub(crate) fn upstream(&self) -> Upstream {
         Upstream::new(OPENROUTER, &self.simulator.base_url(), Dialect::OpenRouter).unwrap()
     }
 
     /// Clocks that the tables below count with; retries wait no longer than they must.
-    pub fn builder(&self) -> StackBuilder {
+    pub(crate) fn builder(&self) -> StackBuilder {
         Stack::builder()
             .upstream(Ok(self.upstream()), ApiKey::new("sk-or-v1-test").unwrap())
             .backoff(Exponential::new(Duration::ZERO, Duration::ZERO))
@@ -52,35 +52,35 @@ impl World {
             .total(Duration::from_secs(120))
     }
 
-    pub fn alone(&self) -> Stack {
+    pub(crate) fn alone(&self) -> Stack {
         self.builder().chain([FIRST]).build().unwrap()
     }
 
-    pub fn pair(&self) -> Stack {
+    pub(crate) fn pair(&self) -> Stack {
         self.builder().chain([FIRST, SECOND]).build().unwrap()
     }
 }
 
-pub fn ask() -> ChatRequest {
+pub(crate) fn ask() -> ChatRequest {
     ChatRequest::user("Why is the sky blue?")
 }
 
 /// What a caller got, and what it took.
 #[derive(Debug)]
-pub struct Got {
-    pub text: String,
-    pub error: Option<Error>,
-    pub lines: Vec<Attempt>,
-    pub took: Duration,
+pub(crate) struct Got {
+    pub(crate) text: String,
+    pub(crate) error: Option<Error>,
+    pub(crate) lines: Vec<Attempt>,
+    pub(crate) took: Duration,
 }
 
 impl Got {
-    pub fn kind(&self) -> Option<FailureKind> {
+    pub(crate) fn kind(&self) -> Option<FailureKind> {
         self.error.as_ref().map(Error::kind)
     }
 
     /// The models asked, in order.
-    pub fn asked(&self) -> Vec<&str> {
+    pub(crate) fn asked(&self) -> Vec<&str> {
         let sent = self
             .lines
             .iter()
@@ -92,7 +92,7 @@ impl Got {
 }
 
 /// A whole call, streamed or plain, to its last byte.
-pub async fn call<S: tower_openrouter::ChatService>(
+pub(crate) async fn call<S: tower_openrouter::ChatService>(
     stack: &S,
     streamed: bool,
     request: ChatRequest,
@@ -121,7 +121,7 @@ pub async fn call<S: tower_openrouter::ChatService>(
     } else {
         match stack.complete(request).await {
             Ok(completion) => {
-                got.text = completion.response.text().to_owned();
+                got.text = completion.response.text().unwrap_or_default().to_owned();
                 log = completion.attempts;
             }
             Err(error) => got.error = Some(error),
