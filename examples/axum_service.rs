@@ -17,6 +17,11 @@
 //! ```
 //!
 //! The model that the client asks for is called; when it fails, `FALLBACK` answers instead.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "an example speaks to whoever runs it"
+)]
 
 mod support;
 
@@ -38,9 +43,7 @@ async fn main() -> support::Fallible {
     let stack = place.stack().chain([FALLBACK]).build()?;
     println!("{}\n", stack.describe());
 
-    let transport = Transport::builder()
-        .upstream(place.upstream.clone())
-        .build()?;
+    let transport = Transport::builder().upstream(place.upstream.clone()).build()?;
     let account = Account::new(transport, place.upstream.clone(), Some(place.key.clone()));
     let app = Router::new()
         .route("/v1/models", get(models))
@@ -50,9 +53,7 @@ async fn main() -> support::Fallible {
     let address = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());
     let listener = tokio::net::TcpListener::bind(&address).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, app)
-        .with_graceful_shutdown(stopped())
-        .await?;
+    axum::serve(listener, app).with_graceful_shutdown(stopped()).await?;
     Ok(())
 }
 

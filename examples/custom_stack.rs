@@ -1,6 +1,7 @@
 //! Layers put together by hand, among tower-http's, over a leaf of one's own choice.
 //!
 //! The first layer named is the outermost. A layer that is left out is simply not there.
+#![expect(clippy::print_stdout, reason = "an example speaks to whoever runs it")]
 
 mod support;
 
@@ -29,9 +30,7 @@ use tower_openrouter::{
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> support::Fallible {
     let place = support::place(&[("openai/gpt-5", "502,ok")]).await?;
-    let transport = Transport::builder()
-        .upstream(place.upstream.clone())
-        .build()?;
+    let transport = Transport::builder().upstream(place.upstream.clone()).build()?;
     let chain = Chain::new([
         Candidate::new(place.upstream.name(), "openai/gpt-5")?,
         Candidate::new(place.upstream.name(), "openai/gpt-4o-mini")?,
@@ -50,18 +49,14 @@ async fn main() -> support::Fallible {
         .layer(AttemptTimeoutLayer::new(Duration::from_secs(10)))
         .layer(FirstTokenLayer::new())
         .layer(AuthLayer::new(place.key.clone()))
-        .layer(SetSensitiveRequestHeadersLayer::new([
-            http::header::AUTHORIZATION,
-        ]))
+        .layer(SetSensitiveRequestHeadersLayer::new([http::header::AUTHORIZATION]))
         .layer(SetRequestHeaderLayer::if_not_present(
             HeaderName::from_static("x-session-id"),
             HeaderValue::from_static("example"),
         ))
         .service(transport);
 
-    let answer = service
-        .stream(ChatRequest::user("Why is the sky blue?"))
-        .await?;
+    let answer = service.stream(ChatRequest::user("Why is the sky blue?")).await?;
     println!("request {:?}", answer.parts().headers.get("x-request-id"));
     let attempts = answer.attempts();
     println!("{}\n", answer.text().await?);

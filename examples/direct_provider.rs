@@ -2,6 +2,7 @@
 //!
 //! Against real upstreams set `OPENROUTER_API_KEY`, and `DIRECT_API_KEY` with `DIRECT_BASE_URL` (default OpenAI's) for the
 //! provider.
+#![expect(clippy::print_stdout, reason = "an example speaks to whoever runs it")]
 
 mod support;
 
@@ -41,9 +42,7 @@ async fn main() -> support::Fallible {
         ])
         .build()?;
 
-    let answer = stack
-        .stream(ChatRequest::user("Why is the sky blue?"))
-        .await?;
+    let answer = stack.stream(ChatRequest::user("Why is the sky blue?")).await?;
     let attempts = answer.attempts();
     println!("{}\n", answer.text().await?);
     if let Some(attempts) = attempts {

@@ -5,6 +5,7 @@
 //! ```
 //!
 //! Prices are in US dollars per million tokens.
+#![expect(clippy::print_stdout, reason = "an example speaks to whoever runs it")]
 
 mod support;
 
@@ -27,17 +28,13 @@ fn filter() -> support::Fallible<Filter> {
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
-        let value = arguments
-            .next()
-            .ok_or_else(|| format!("`{name}` wants a value"))?;
+        let value = arguments.next().ok_or_else(|| format!("`{name}` wants a value"))?;
         match name.as_str() {
             "--max-price" => filter.max_price = value.parse()?,
             "--min-context" => filter.min_context = value.parse()?,
             "--needs" => filter.needs = value.split(',').map(str::to_owned).collect(),
             _ => {
-                return Err(
-                    format!("`{name}` is none of --max-price, --min-context, --needs").into(),
-                );
+                return Err(format!("`{name}` is none of --max-price, --min-context, --needs").into());
             }
         }
     }
@@ -49,10 +46,7 @@ impl Filter {
         let price = per_million(model.pricing.completion.as_ref());
         price.is_some_and(|price| price <= self.max_price)
             && model.context_length.unwrap_or(0) >= self.min_context
-            && self
-                .needs
-                .iter()
-                .all(|need| model.supported_parameters.contains(need))
+            && self.needs.iter().all(|need| model.supported_parameters.contains(need))
     }
 }
 
@@ -60,9 +54,7 @@ impl Filter {
 async fn main() -> support::Fallible {
     let filter = filter()?;
     let place = support::place(&[]).await?;
-    let transport = Transport::builder()
-        .upstream(place.upstream.clone())
-        .build()?;
+    let transport = Transport::builder().upstream(place.upstream.clone()).build()?;
     let account = Account::new(transport, place.upstream.clone(), Some(place.key.clone()));
 
     let mut models = account.models().await?;
@@ -71,10 +63,7 @@ async fn main() -> support::Fallible {
     models.sort_by_key(|model| pico(model.pricing.completion.as_ref()));
 
     println!("{} of {all} models\n", models.len());
-    println!(
-        "{:<40} {:>10} {:>10} {:>10}",
-        "model", "prompt", "answer", "context"
-    );
+    println!("{:<40} {:>10} {:>10} {:>10}", "model", "prompt", "answer", "context");
     for model in &models {
         println!(
             "{:<40} {:>10} {:>10} {:>10}",

@@ -3,6 +3,7 @@
 //! ```sh
 //! cargo run --release --example quickstart
 //! ```
+#![expect(clippy::print_stdout, reason = "an example speaks to whoever runs it")]
 
 mod support;
 
@@ -25,10 +26,7 @@ async fn main() -> support::Fallible {
         .max_wait(Duration::from_secs(2))
         .build()?;
 
-    let mut answer = match stack
-        .stream(ChatRequest::user("Why is the sky blue?"))
-        .await
-    {
+    let mut answer = match stack.stream(ChatRequest::user("Why is the sky blue?")).await {
         Ok(answer) => answer,
         Err(error) => return Err(error.report().into()),
     };

@@ -1,4 +1,5 @@
 //! Every frame of a stream: reasoning, text, signs of life, and an end that says whether the answer is whole.
+#![expect(clippy::print_stdout, reason = "an example speaks to whoever runs it")]
 
 mod support;
 
@@ -21,7 +22,7 @@ async fn main() -> support::Fallible {
                 Some(Err(error)) => break Some(error),
                 Some(Ok(frame)) if frame.form() == Form::KeepAlive => signs_of_life += 1,
                 Some(Ok(frame)) => {
-                    words += usize::from(frame.text().is_some_and(|text| !text.is_empty()))
+                    words += usize::from(frame.text().is_some_and(|text| !text.is_empty()));
                 }
             }
         };
@@ -31,10 +32,7 @@ async fn main() -> support::Fallible {
                 "whole; usage: {:?}\n",
                 answer.usage().map(|usage| usage.completion_tokens)
             ),
-            Some(error) => println!(
-                "not whole: {error}\n  generation {:?}\n",
-                error.generation_id()
-            ),
+            Some(error) => println!("not whole: {error}\n  generation {:?}\n", error.generation_id()),
         }
     }
     Ok(())

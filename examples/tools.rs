@@ -1,4 +1,5 @@
 //! A tool call, and the check that whoever is asked can make one.
+#![expect(clippy::print_stdout, reason = "an example speaks to whoever runs it")]
 
 mod support;
 
@@ -12,10 +13,10 @@ use tower_openrouter::{
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> support::Fallible {
-    let place = support::place(&[]).await?;
-    let transport = Transport::builder()
-        .upstream(place.upstream.clone())
-        .build()?;
+    // In the simulator the second answer, after the tool's, is this one.
+    let said = "no-tool;text=It%20is%204%20degrees%20in%20Oslo%2C%20and%20clear.";
+    let place = support::place(&[("openai/gpt-4o-mini", &format!("ok,{said}"))]).await?;
+    let transport = Transport::builder().upstream(place.upstream.clone()).build()?;
     let account = Account::new(transport, place.upstream.clone(), Some(place.key.clone()));
     let catalogue = Catalogue::new(account.models().await?);
 

@@ -53,14 +53,9 @@ fn capability(model: &Model) -> Capability {
         // A list that is missing says nothing.
         (!model.supported_parameters.is_empty()).then(|| model.supports(parameter))
     };
-    let sides = |names: &[String]| {
-        (!names.is_empty()).then(|| Modalities::from_names(names.iter().map(String::as_str)))
-    };
-    let price = model
-        .pricing
-        .completion
-        .as_ref()
-        .and_then(|price| price.to_usd().ok()?);
+    let sides =
+        |names: &[String]| (!names.is_empty()).then(|| Modalities::from_names(names.iter().map(String::as_str)));
+    let price = model.pricing.completion.as_ref().and_then(|price| price.to_usd().ok()?);
     let mut able = Capability::default();
     // The headline may exceed what the provider really serves.
     able.context_length = model.top_provider.context_length.or(model.context_length);
@@ -77,8 +72,6 @@ fn capability(model: &Model) -> Capability {
 
 impl fmt::Debug for Catalogue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Catalogue")
-            .field("names", &self.models.len())
-            .finish()
+        f.debug_struct("Catalogue").field("names", &self.models.len()).finish()
     }
 }

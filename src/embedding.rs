@@ -28,10 +28,7 @@ pub struct EmbeddingRequest {
 impl EmbeddingRequest {
     /// These texts, by this model.
     pub fn new<T: AsRef<str>>(model: &str, texts: impl IntoIterator<Item = T>) -> Self {
-        let texts: Vec<_> = texts
-            .into_iter()
-            .map(|text| text.as_ref().to_owned())
-            .collect();
+        let texts: Vec<_> = texts.into_iter().map(|text| text.as_ref().to_owned()).collect();
         let mut request = Self {
             document: Document::default(),
             model: None,
@@ -64,13 +61,8 @@ impl EmbeddingRequest {
     /// # Errors
     ///
     /// Where the value cannot be written as JSON.
-    pub fn field(
-        mut self,
-        name: &str,
-        value: impl serde::Serialize,
-    ) -> Result<Self, serde_json::Error> {
-        self.document
-            .set(name.to_owned(), serde_json::to_vec(&value)?.into());
+    pub fn field(mut self, name: &str, value: impl serde::Serialize) -> Result<Self, serde_json::Error> {
+        self.document.set(name.to_owned(), serde_json::to_vec(&value)?.into());
         Ok(self)
     }
 

@@ -51,11 +51,7 @@ impl Error {
         )
     }
 
-    pub(crate) fn caused(
-        kind: FailureKind,
-        message: impl Into<Cow<'static, str>>,
-        source: impl Into<Source>,
-    ) -> Self {
+    pub(crate) fn caused(kind: FailureKind, message: impl Into<Cow<'static, str>>, source: impl Into<Source>) -> Self {
         let source = Some(source.into());
         Self::with(
             kind,
@@ -143,19 +139,10 @@ impl Error {
         let mut text = self.to_string();
         if let Some(log) = &self.0.attempts {
             let lines = log.attempts();
-            let sent = lines
-                .iter()
-                .filter(|line| line.outcome != Outcome::Skipped)
-                .count();
-            let mut candidates: Vec<_> = lines
-                .iter()
-                .filter_map(|line| line.candidate.as_ref())
-                .collect();
+            let sent = lines.iter().filter(|line| line.outcome != Outcome::Skipped).count();
+            let mut candidates: Vec<_> = lines.iter().filter_map(|line| line.candidate.as_ref()).collect();
             candidates.dedup();
-            let (attempts, several) = (
-                plural(sent, "attempt"),
-                plural(candidates.len(), "candidate"),
-            );
+            let (attempts, several) = (plural(sent, "attempt"), plural(candidates.len(), "candidate"));
             text = format!("{text}: {attempts}, {several}");
             if !lines.is_empty() {
                 text = format!("{text}\n{log}");
@@ -168,25 +155,15 @@ impl Error {
     #[must_use]
     pub fn advice(&self) -> &'static str {
         match self.kind() {
-            FailureKind::Connect => {
-                "check the base URL and the network, or add a candidate at another upstream"
-            }
+            FailureKind::Connect => "check the base URL and the network, or add a candidate at another upstream",
             FailureKind::Timeout(Phase::Total) => "a longer deadline, or a faster candidate first",
             FailureKind::Timeout(_) => "a longer limit for this clock, or another candidate",
-            FailureKind::Throttled => {
-                "wait as long as it asks, or add a candidate at another upstream"
-            }
-            FailureKind::QuotaGone => {
-                "wait for the quota's reset, raise it, or add a candidate paid from another pool"
-            }
-            FailureKind::Unavailable => {
-                "check the model's name and the provider preferences, or add another candidate"
-            }
+            FailureKind::Throttled => "wait as long as it asks, or add a candidate at another upstream",
+            FailureKind::QuotaGone => "wait for the quota's reset, raise it, or add a candidate paid from another pool",
+            FailureKind::Unavailable => "check the model's name and the provider preferences, or add another candidate",
             FailureKind::TooLong => "a shorter prompt, or a candidate with a larger context",
             FailureKind::Refused => "change the prompt; the model's policy refused it",
-            FailureKind::Unaffordable => {
-                "add credits, ask for fewer `max_tokens`, or add a cheaper candidate"
-            }
+            FailureKind::Unaffordable => "add credits, ask for fewer `max_tokens`, or add a cheaper candidate",
             FailureKind::Auth => "check the API key of this upstream",
             FailureKind::BadRequest => "correct the request",
             FailureKind::Internal => "report this as a bug",
@@ -199,11 +176,7 @@ impl Error {
         let what = match self.kind() {
             FailureKind::Timeout(_) | FailureKind::Empty => self.0.message.clone(),
             kind if self.0.message.is_empty() => Cow::Borrowed(kind.as_str()),
-            kind => Cow::Owned(format!(
-                "{}: {}",
-                kind.as_str(),
-                first_line(&self.0.message)
-            )),
+            kind => Cow::Owned(format!("{}: {}", kind.as_str(), first_line(&self.0.message))),
         };
         match &self.0.provider {
             Some(provider) => format!("{what} ({provider})"),

@@ -8,8 +8,7 @@ use std::{sync::Arc, time::Duration};
 use openrouter_simulator::Simulator;
 use support::{FIRST, SECOND, World, ask, call};
 use tower_openrouter::{
-    Account, ApiKey, Catalogue, ChatRequest, ChatServiceExt, FailureKind, Outcome, Stack,
-    Transport,
+    Account, ApiKey, Catalogue, ChatRequest, ChatServiceExt, FailureKind, Outcome, Stack, Transport,
     layers::{Candidate, fallback::Capabilities},
     request::{ResponseFormat, Tool},
     transport::{Dialect, OPENROUTER, Upstream},
@@ -17,15 +16,8 @@ use tower_openrouter::{
 
 fn account(simulator: &Simulator, key: Option<&str>) -> Account {
     let upstream = Upstream::new(OPENROUTER, &simulator.base_url(), Dialect::OpenRouter).unwrap();
-    let transport = Transport::builder()
-        .upstream(upstream.clone())
-        .build()
-        .unwrap();
-    Account::new(
-        transport,
-        upstream,
-        key.map(|key| ApiKey::new(key).unwrap()),
-    )
+    let transport = Transport::builder().upstream(upstream.clone()).build().unwrap();
+    Account::new(transport, upstream, key.map(|key| ApiKey::new(key).unwrap()))
 }
 
 #[tokio::test(start_paused = true)]
@@ -71,23 +63,13 @@ async fn the_key_the_balance_and_a_generation() {
     assert!(account.generation(&id).await.unwrap().is_none(), "not yet");
     tokio::time::sleep(Duration::from_secs(91)).await;
     let generation = account.generation(&id).await.unwrap().unwrap();
-    assert_eq!(
-        generation.total_cost.map(|cost| cost.to_usd().unwrap()),
-        cost
-    );
+    assert_eq!(generation.total_cost.map(|cost| cost.to_usd().unwrap()), cost);
 }
 
 #[tokio::test(start_paused = true)]
 async fn failures_are_typed() {
-    let simulator = Simulator::builder()
-        .key("sk-or-v1-known")
-        .start()
-        .await
-        .unwrap();
-    let error = account(&simulator, Some("sk-or-v1-other"))
-        .key()
-        .await
-        .unwrap_err();
+    let simulator = Simulator::builder().key("sk-or-v1-known").start().await.unwrap();
+    let error = account(&simulator, Some("sk-or-v1-other")).key().await.unwrap_err();
     assert_eq!(error.kind(), FailureKind::Auth);
     simulator.plan("/credits", "403-management").unwrap();
     assert!(
@@ -149,16 +131,9 @@ async fn candidates_that_cannot_take_a_request_are_passed_over() {
     for (request, reason) in [(ask().tools([tool]), "tools"), (long, "context")] {
         let got = call(&stack, true, request).await;
         assert_eq!(got.asked(), [FIRST], "{got:?}");
-        let skipped = got
-            .lines
-            .iter()
-            .find(|line| line.outcome == Outcome::Skipped)
-            .unwrap();
+        let skipped = got.lines.iter().find(|line| line.outcome == Outcome::Skipped).unwrap();
         assert!(
-            skipped
-                .summary
-                .as_deref()
-                .is_some_and(|said| said.contains(reason)),
+            skipped.summary.as_deref().is_some_and(|said| said.contains(reason)),
             "{skipped:?}"
         );
     }

@@ -25,10 +25,7 @@ fn words(error: &(impl std::fmt::Display + std::fmt::Debug)) -> String {
 fn keys() {
     assert!(words(&ApiKey::new("").unwrap_err()).contains("empty"));
     let newline = words(&ApiKey::new("sk-or-v1-s3cr3t\n").unwrap_err());
-    assert!(
-        newline.contains("byte 15") && newline.contains("trim"),
-        "{newline}"
-    );
+    assert!(newline.contains("byte 15") && newline.contains("trim"), "{newline}");
     let unset = words(&ApiKey::from_variable("TOWER_OPENROUTER_NO_SUCH_KEY").unwrap_err());
     assert!(unset.contains("TOWER_OPENROUTER_NO_SUCH_KEY"), "{unset}");
     assert!(words(&KeyPool::new([]).unwrap_err()).contains("pool is empty"));
@@ -52,10 +49,7 @@ fn base_urls() {
             "{url}: {said}"
         );
     }
-    let bad = Stack::builder().upstream(
-        Upstream::openai_compatible("x", "nowhere"),
-        ApiKey::new("k").unwrap(),
-    );
+    let bad = Stack::builder().upstream(Upstream::openai_compatible("x", "nowhere"), ApiKey::new("k").unwrap());
     assert!(matches!(bad.build(), Err(BuildError::Transport(_))));
 }
 

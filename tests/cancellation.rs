@@ -13,11 +13,7 @@ use tower_openrouter::{ChatServiceExt, Outcome};
 /// Waits until the simulator knows how its last request ended.
 async fn end_of_last(simulator: &Simulator) -> Seen {
     simulator
-        .wait_until(|seen| {
-            seen.attempts
-                .last()
-                .is_some_and(openrouter_simulator::Attempt::ended)
-        })
+        .wait_until(|seen| seen.attempts.last().is_some_and(openrouter_simulator::Attempt::ended))
         .await;
     simulator.seen().attempts.last().unwrap().outcome
 }
@@ -38,20 +34,14 @@ async fn dropping_a_call_that_waits_closes_its_connection() {
             if streamed {
                 assert!(timeout(left, stack.stream(ask())).await.is_err(), "{plan}");
             } else {
-                assert!(
-                    timeout(left, stack.complete(ask())).await.is_err(),
-                    "{plan}"
-                );
+                assert!(timeout(left, stack.complete(ask())).await.is_err(), "{plan}");
             }
             assert_eq!(
                 end_of_last(&world.simulator).await,
                 Seen::ClosedByClient,
                 "{plan} streamed={streamed}"
             );
-            world
-                .simulator
-                .wait_until(|seen| seen.open_connections == 0)
-                .await;
+            world.simulator.wait_until(|seen| seen.open_connections == 0).await;
         }
     }
 }
@@ -69,10 +59,7 @@ async fn dropping_a_stream_closes_its_connection_and_stops_the_bill() {
     assert_eq!(end_of_last(&world.simulator).await, Seen::ClosedByClient);
     let pieces = world.simulator.seen().attempts.last().unwrap().pieces;
     assert!((3..=5).contains(&pieces), "{pieces} pieces of 50 were made");
-    assert_eq!(
-        attempts.attempts().last().unwrap().outcome,
-        Outcome::Dropped
-    );
+    assert_eq!(attempts.attempts().last().unwrap().outcome, Outcome::Dropped);
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,18 +10,20 @@ use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 use tower::{ServiceExt, service_fn};
 use tower_openrouter::{
-    ApiKey, ChatBody, ChatRequest, ChatServiceExt, Error, FailureKind, Stack,
-    endpoint::OpenAiEndpoint, layers::LayerError,
+    ApiKey, ChatBody, ChatRequest, ChatServiceExt, Error, FailureKind, Stack, endpoint::OpenAiEndpoint,
+    layers::LayerError,
 };
 
 /// What the leaf does with a call.
 type Leaf = fn(Request<ChatRequest>) -> Result<ChatBody, Error>;
 
 fn endpoint(leaf: Leaf) -> OpenAiEndpoint<impl tower_openrouter::ChatService> {
-    let service = service_fn(move |request: Request<ChatRequest>| -> BoxFuture<'static, Result<Response<ChatBody>, Error>> {
-        let result = leaf(request).map(Response::new);
-        Box::pin(async move { result })
-    });
+    let service = service_fn(
+        move |request: Request<ChatRequest>| -> BoxFuture<'static, Result<Response<ChatBody>, Error>> {
+            let result = leaf(request).map(Response::new);
+            Box::pin(async move { result })
+        },
+    );
     Stack::openrouter(ApiKey::new("sk-or-v1-s3cr3t").unwrap())
         .chain(["demo/model"])
         .attempts_per_candidate(1)
@@ -40,9 +42,9 @@ async fn post(leaf: Leaf, body: impl Into<Bytes>) -> (StatusCode, http::HeaderMa
 }
 
 const ASK: &str = r#"{"model":"demo/model","messages":[{"role":"user","content":"Hi"}]}"#;
-const ASK_STREAM: &str =
-    r#"{"model":"demo/model","stream":true,"messages":[{"role":"user","content":"Hi"}]}"#;
-const ANSWER: &str = r#"{"id":"gen-1","choices":[{"index":0,"message":{"content":"Oslo."},"finish_reason":"stop"}],"unknown":[1]}"#;
+const ASK_STREAM: &str = r#"{"model":"demo/model","stream":true,"messages":[{"role":"user","content":"Hi"}]}"#;
+const ANSWER: &str =
+    r#"{"id":"gen-1","choices":[{"index":0,"message":{"content":"Oslo."},"finish_reason":"stop"}],"unknown":[1]}"#;
 
 fn answers(_: Request<ChatRequest>) -> Result<ChatBody, Error> {
     Ok(ChatBody::from_plain(Full::from(ANSWER)))
@@ -97,14 +99,8 @@ async fn a_stream_that_breaks_ends_with_an_error_and_without_done() {
 #[tokio::test(start_paused = true)]
 async fn a_plain_answer_to_a_wish_for_a_stream_becomes_one_event() {
     let (_, _, text) = post(answers, ASK_STREAM).await;
-    let event: Value = serde_json::from_str(
-        text.strip_prefix("data: ")
-            .unwrap()
-            .split("\n\n")
-            .next()
-            .unwrap(),
-    )
-    .unwrap();
+    let event: Value =
+        serde_json::from_str(text.strip_prefix("data: ").unwrap().split("\n\n").next().unwrap()).unwrap();
     assert_eq!(event["choices"][0]["delta"]["content"], "Oslo.");
     assert!(text.ends_with("data: [DONE]\n\n"));
 }
@@ -113,10 +109,7 @@ async fn a_plain_answer_to_a_wish_for_a_stream_becomes_one_event() {
 async fn a_stream_that_nobody_asked_for_is_an_error() {
     let (status, _, text) = post(streams, ASK).await;
     assert_eq!(status, StatusCode::BAD_GATEWAY);
-    assert!(
-        text.contains("streamed an answer that was asked for whole"),
-        "{text}"
-    );
+    assert!(text.contains("streamed an answer that was asked for whole"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -143,9 +136,7 @@ async fn bad_requests_come_back_in_openais_shape() {
 #[tokio::test(start_paused = true)]
 async fn too_large_a_body_gets_413_and_another_method_405() {
     let small = endpoint(answers).largest_body(32);
-    let request = Request::post("/")
-        .body(Full::new(Bytes::from(ASK)))
-        .unwrap();
+    let request = Request::post("/").body(Full::new(Bytes::from(ASK))).unwrap();
     let response = small.clone().oneshot(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
     let request = Request::builder()
@@ -176,11 +167,7 @@ async fn failures_say_what_a_client_can_act_on() {
     assert!(!text.contains("s3cr3t"));
     let table: [(Leaf, u16, &str); 6] = [
         // Our own key or balance is no fault of the client's.
-        (
-            |_| Err(Error::new(FailureKind::Auth, "rejected")),
-            502,
-            "upstream_auth",
-        ),
+        (|_| Err(Error::new(FailureKind::Auth, "rejected")), 502, "upstream_auth"),
         (
             |_| Err(Error::new(FailureKind::Unaffordable, "empty")),
             503,
@@ -201,19 +188,12 @@ async fn failures_say_what_a_client_can_act_on() {
             503,
             "upstream_overloaded",
         ),
-        (
-            |_| Err(Error::new(FailureKind::Reset, "broke")),
-            502,
-            "reset",
-        ),
+        (|_| Err(Error::new(FailureKind::Reset, "broke")), 502, "reset"),
     ];
     for (leaf, status, code) in table {
         let (got, _, text) = post(leaf, ASK).await;
         let error: Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(
-            (got.as_u16(), error["error"]["code"].as_str()),
-            (status, Some(code))
-        );
+        assert_eq!((got.as_u16(), error["error"]["code"].as_str()), (status, Some(code)));
     }
 }
 
@@ -232,10 +212,7 @@ async fn a_clients_key_and_cookies_stop_here() {
         .header("x-session-id", "s-1")
         .body(Full::new(Bytes::from(ASK)))
         .unwrap();
-    assert_eq!(
-        endpoint(looks).oneshot(request).await.unwrap().status(),
-        StatusCode::OK
-    );
+    assert_eq!(endpoint(looks).oneshot(request).await.unwrap().status(), StatusCode::OK);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,4 @@
 //! Silence, cuts and garbage, over real sockets: what the caller gets, and when.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
 
 mod support;
 
@@ -22,11 +21,7 @@ async fn a_silent_model_is_left_for_the_next_and_not_asked_again() {
     for plan in ["hang", "first-token=60s", "slow-headers=60s", "comments"] {
         let world = World::new(plan).await;
         let got = call(&world.pair(), true, ask()).await;
-        assert_eq!(
-            (got.text.as_str(), got.asked()),
-            (TEXT, vec![FIRST, SECOND]),
-            "{plan}"
-        );
+        assert_eq!((got.text.as_str(), got.asked()), (TEXT, vec![FIRST, SECOND]), "{plan}");
         at(&got, 10);
     }
 }
@@ -41,12 +36,7 @@ async fn a_silent_model_alone_gets_a_grace_and_then_an_error() {
     );
     at(&got, 15);
     // Asked again only where the caller opted in.
-    let stack = world
-        .builder()
-        .retry_silent(true)
-        .chain([FIRST])
-        .build()
-        .unwrap();
+    let stack = world.builder().retry_silent(true).chain([FIRST]).build().unwrap();
     let got = call(&stack, true, ask()).await;
     assert_eq!(got.asked().len(), 2);
     at(&got, 30);
@@ -65,11 +55,7 @@ async fn a_plain_answer_has_a_longer_clock_of_its_own() {
     for plan in ["hang", "drip=1s/100s"] {
         let world = World::new(plan).await;
         let got = call(&world.pair(), false, ask()).await;
-        assert_eq!(
-            (got.text.as_str(), got.asked()),
-            (TEXT, vec![FIRST, SECOND]),
-            "{plan}"
-        );
+        assert_eq!((got.text.as_str(), got.asked()), (TEXT, vec![FIRST, SECOND]), "{plan}");
         at(&got, 40);
     }
     let world = World::new("drip=1s/30s;GOOD").await;
@@ -82,10 +68,7 @@ async fn a_plain_answer_has_a_longer_clock_of_its_own() {
 async fn white_space_and_a_cut_is_no_answer() {
     let world = World::new("drip-cut=1s/5s").await;
     let got = call(&world.pair(), false, ask()).await;
-    assert_eq!(
-        (got.text.as_str(), got.asked()),
-        (TEXT, vec![FIRST, FIRST, SECOND])
-    );
+    assert_eq!((got.text.as_str(), got.asked()), (TEXT, vec![FIRST, FIRST, SECOND]));
     at(&got, 10);
 }
 
@@ -93,10 +76,7 @@ async fn white_space_and_a_cut_is_no_answer() {
 async fn a_stall_after_the_first_word_ends_in_an_error_and_nobody_else_is_asked() {
     let world = World::new("stall=60s@3;GOOD").await;
     let got = call(&world.pair(), true, ask()).await;
-    assert_eq!(
-        (got.kind(), got.asked()),
-        (Some(K::Timeout(Phase::Idle)), vec![FIRST])
-    );
+    assert_eq!((got.kind(), got.asked()), (Some(K::Timeout(Phase::Idle)), vec![FIRST]));
     assert!(
         !got.text.is_empty() && TEXT.starts_with(&got.text) && got.text != TEXT,
         "{}",
@@ -128,11 +108,7 @@ async fn a_cut_after_the_first_word_ends_in_an_error() {
         } else {
             K::Truncated
         };
-        assert_eq!(
-            (kind, got.asked()),
-            (Some(expected), vec![FIRST]),
-            "{plan}: {got:?}"
-        );
+        assert_eq!((kind, got.asked()), (Some(expected), vec![FIRST]), "{plan}: {got:?}");
         assert!(
             !got.text.is_empty() && TEXT.starts_with(&got.text),
             "{plan}: {}",
@@ -143,13 +119,7 @@ async fn a_cut_after_the_first_word_ends_in_an_error() {
 
 #[tokio::test(start_paused = true)]
 async fn a_cut_before_the_first_word_is_tried_again() {
-    for plan in [
-        "cut@0",
-        "cut@0;rst",
-        "bad-json@0",
-        "empty-stream",
-        "role-only",
-    ] {
+    for plan in ["cut@0", "cut@0;rst", "bad-json@0", "empty-stream", "role-only"] {
         let world = World::new(&format!("{plan},GOOD")).await;
         let got = call(&world.pair(), true, ask()).await;
         assert_eq!(
@@ -162,13 +132,7 @@ async fn a_cut_before_the_first_word_is_tried_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_plain_answer_that_breaks_is_tried_again() {
-    for plan in [
-        "cut@3",
-        "cut@3;rst",
-        "bad-json@0",
-        "cut-byte=0",
-        "cut-byte=25",
-    ] {
+    for plan in ["cut@3", "cut@3;rst", "bad-json@0", "cut-byte=0", "cut-byte=25"] {
         let world = World::new(&format!("{plan},GOOD")).await;
         let got = call(&world.pair(), false, ask()).await;
         assert_eq!(
@@ -236,10 +200,7 @@ async fn a_refused_prefill_is_passed_over() {
 async fn a_model_that_was_down_is_asked_again_when_it_is_well() {
     let world = World::new("down=30s;503;no-hint").await;
     let stack = world.pair();
-    assert_eq!(
-        call(&stack, true, ask()).await.asked(),
-        [FIRST, FIRST, SECOND]
-    );
+    assert_eq!(call(&stack, true, ask()).await.asked(), [FIRST, FIRST, SECOND]);
     tokio::time::sleep(Duration::from_secs(31)).await;
     assert_eq!(call(&stack, true, ask()).await.asked(), [FIRST]);
 }
@@ -273,10 +234,7 @@ async fn the_deadline_holds_in_the_future_and_in_the_body() {
         .build()
         .unwrap();
     let got = call(&stack, true, ask()).await;
-    assert_eq!(
-        (got.kind(), got.text.as_str()),
-        (Some(K::Timeout(Phase::Total)), "")
-    );
+    assert_eq!((got.kind(), got.text.as_str()), (Some(K::Timeout(Phase::Total)), ""));
     at(&got, 5);
 }
 
@@ -291,10 +249,7 @@ async fn a_stream_cut_at_any_byte_never_ends_as_a_whole_answer() {
     for byte in 0..whole {
         world
             .simulator
-            .plan(
-                FIRST,
-                &format!("cut-byte={byte};{}", support::GOOD.replace(',', "%2C")),
-            )
+            .plan(FIRST, &format!("cut-byte={byte};{}", support::GOOD.replace(',', "%2C")))
             .unwrap();
         let got = call(&stack, true, ask()).await;
         match got.kind() {

@@ -68,13 +68,7 @@ const TABLE: &[Row] = &[
     row("429;retry-after=soon;no-hint", K::Throttled, 2, true, 0),
     row("429;no-hint;metadata-retry=4", K::Throttled, 2, true, 4),
     row("429;no-hint;metadata-header=5", K::Throttled, 2, true, 5),
-    row(
-        "503;no-hint;availability-retry=6",
-        K::Overloaded,
-        2,
-        true,
-        6,
-    ),
+    row("503;no-hint;availability-retry=6", K::Overloaded, 2, true, 6),
     // The free tier's day is gone for the pool: the second model here is paid from the same one.
     row("429-day", K::QuotaGone, 1, false, 0),
     row("429-html", K::Throttled, 2, false, 0),
@@ -104,8 +98,7 @@ const TABLE: &[Row] = &[
 async fn check(row: &Row, streamed: bool) {
     let world = World::new(row.plan).await;
     let wait = Duration::from_secs(row.waits);
-    let about =
-        |took: Duration| took >= wait && took < wait + wait / 10 + Duration::from_millis(900);
+    let about = |took: Duration| took >= wait && took < wait + wait / 10 + Duration::from_millis(900);
 
     let alone = call(&world.alone(), streamed, ask()).await;
     let label = format!("{} streamed={streamed}: {alone:?}", row.plan);
@@ -182,10 +175,7 @@ async fn an_affordable_answer_is_asked_for_instead() {
     // Ten are too few to be worth a call.
     let world = World::new("402-afford=10").await;
     assert_eq!(
-        call(&world.alone(), true, ask().max_tokens(5000))
-            .await
-            .asked()
-            .len(),
+        call(&world.alone(), true, ask().max_tokens(5000)).await.asked().len(),
         1
     );
 }
@@ -205,10 +195,6 @@ async fn no_wait_passes_the_deadline() {
     assert!(got.took < Duration::from_secs(1));
     let error = got.error.unwrap();
     assert_eq!(error.retry_after(), Some(Duration::from_secs(15)));
-    assert!(
-        error.report().contains("retry after 15 s"),
-        "{}",
-        error.report()
-    );
+    assert!(error.report().contains("retry after 15 s"), "{}", error.report());
     assert!(error.report().contains("past the"), "{}", error.report());
 }

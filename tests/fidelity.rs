@@ -36,10 +36,7 @@ async fn a_fallback_changes_the_model_and_nothing_else() {
     let body = "{\"model\" :\"openai/gpt-5\", \"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],  \"x\":[ ],\"stream\":true}";
     let got = call(&world.pair(), true, ChatRequest::from_json(body).unwrap()).await;
     assert_eq!(got.asked(), [FIRST, SECOND]);
-    assert_eq!(
-        last(&world).body,
-        body.replace("openai/gpt-5", "openai/gpt-4o-mini")
-    );
+    assert_eq!(last(&world).body, body.replace("openai/gpt-5", "openai/gpt-4o-mini"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -100,14 +97,8 @@ async fn a_provider_gets_no_field_that_only_openrouter_knows() {
     assert_eq!(body["stream_options"]["include_usage"], true);
     assert_eq!(sent.header("x-openrouter-title"), None);
     // Each upstream gets its own key, and never the other's.
-    assert!(
-        router.header("authorization").unwrap().ends_with("test"),
-        "{router:?}"
-    );
-    assert!(
-        sent.header("authorization").unwrap().ends_with("rect"),
-        "{sent:?}"
-    );
+    assert!(router.header("authorization").unwrap().ends_with("test"), "{router:?}");
+    assert!(sent.header("authorization").unwrap().ends_with("rect"), "{sent:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -118,8 +109,7 @@ async fn embeddings_go_through_the_same_stack() {
         .plan("openai/text-embedding-3-small", "503;no-hint,ok")
         .unwrap();
     let stack = world.builder().build().unwrap();
-    let request =
-        EmbeddingRequest::new("openai/text-embedding-3-small", ["one", "two"]).into_http();
+    let request = EmbeddingRequest::new("openai/text-embedding-3-small", ["one", "two"]).into_http();
     let response = stack.oneshot(request).await.unwrap();
     let attempts = response
         .extensions()

@@ -31,11 +31,7 @@ fn stack(simulator: &Simulator, pool: &KeyPool) -> Stack {
 
 #[tokio::test(start_paused = true)]
 async fn a_dead_key_is_buried_and_the_next_one_answers() {
-    let simulator = Simulator::builder()
-        .key("sk-or-v1-good")
-        .start()
-        .await
-        .unwrap();
+    let simulator = Simulator::builder().key("sk-or-v1-good").start().await.unwrap();
     let pool = pool(&["sk-or-v1-dead", "sk-or-v1-good"]);
     let stack = stack(&simulator, &pool);
     let first = call(&stack, true, ask()).await;
@@ -52,17 +48,10 @@ async fn a_dead_key_is_buried_and_the_next_one_answers() {
 
 #[tokio::test(start_paused = true)]
 async fn when_every_key_is_dead_it_says_so() {
-    let simulator = Simulator::builder()
-        .key("sk-or-v1-good")
-        .start()
-        .await
-        .unwrap();
+    let simulator = Simulator::builder().key("sk-or-v1-good").start().await.unwrap();
     let pool = pool(&["sk-or-v1-s3cr3t1", "sk-or-v1-s3cr3t2"]);
     let stack = stack(&simulator, &pool);
-    assert_eq!(
-        call(&stack, true, ask()).await.kind(),
-        Some(FailureKind::Auth)
-    );
+    assert_eq!(call(&stack, true, ask()).await.kind(), Some(FailureKind::Auth));
     let again = call(&stack, true, ask()).await;
     let said = again.error.unwrap().report();
     assert!(
@@ -88,10 +77,7 @@ async fn a_key_over_its_cap_rests() {
         assert!(got.error.is_none(), "{got:?}");
     }
     assert!(
-        matches!(
-            pool.states()[..],
-            [KeyState::RestingUntil(_), KeyState::Usable]
-        ),
+        matches!(pool.states()[..], [KeyState::RestingUntil(_), KeyState::Usable]),
         "{pool:?}"
     );
 }

@@ -14,10 +14,7 @@ async fn serve(world: &World) -> String {
     let stack = world.builder().chain([SECOND]).build().unwrap();
     let app = Router::new().route_service("/v1/chat/completions", stack.into_openai_endpoint());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!(
-        "http://{}/v1/chat/completions",
-        listener.local_addr().unwrap()
-    );
+    let url = format!("http://{}/v1/chat/completions", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, app).await });
     url
 }
@@ -27,12 +24,7 @@ fn body(model: &str, stream: bool) -> Value {
 }
 
 async fn post(url: &str, body: impl Into<reqwest::Body>) -> reqwest::Response {
-    reqwest::Client::new()
-        .post(url)
-        .body(body)
-        .send()
-        .await
-        .unwrap()
+    reqwest::Client::new().post(url).body(body).send().await.unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -84,12 +76,7 @@ async fn an_unknown_model_falls_back_and_alone_is_a_404() {
     assert_eq!(response.status(), 404);
     let error: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
     assert_eq!(error["error"]["code"], "model_not_found");
-    assert!(
-        error["error"]["message"]
-            .as_str()
-            .unwrap()
-            .contains("acme/nope")
-    );
+    assert!(error["error"]["message"].as_str().unwrap().contains("acme/nope"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -102,10 +89,7 @@ async fn bad_bodies_get_400_and_413() {
     assert_eq!(error["error"]["type"], "invalid_request_error");
     let response = post(&url, vec![b' '; 21 * 1024 * 1024]).await;
     assert_eq!(response.status(), 413);
-    assert!(
-        world.simulator.seen().attempts.is_empty(),
-        "nothing was sent"
-    );
+    assert!(world.simulator.seen().attempts.is_empty(), "nothing was sent");
 }
 
 #[tokio::test(start_paused = true)]
@@ -114,10 +98,7 @@ async fn a_client_that_leaves_closes_the_upstream_connection() {
         let world = World::new(if stream { "delay=1s;words=50" } else { "hang" }).await;
         let url = serve(&world).await;
         let client = reqwest::Client::new();
-        let call = client
-            .post(&url)
-            .body(body(FIRST, stream).to_string())
-            .send();
+        let call = client.post(&url).body(body(FIRST, stream).to_string()).send();
         if stream {
             let mut response = call.await.unwrap();
             response.chunk().await.unwrap();
@@ -132,11 +113,7 @@ async fn a_client_that_leaves_closes_the_upstream_connection() {
         drop(client);
         world
             .simulator
-            .wait_until(|seen| {
-                seen.attempts
-                    .iter()
-                    .any(|a| a.outcome == Outcome::ClosedByClient)
-            })
+            .wait_until(|seen| seen.attempts.iter().any(|a| a.outcome == Outcome::ClosedByClient))
             .await;
     }
 }

@@ -108,10 +108,13 @@ impl Attempt {
 
 impl fmt::Display for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self
-            .candidate
-            .as_ref()
-            .map_or("(no model named)", Candidate::model);
+        let candidate = self.candidate.as_ref();
+        self.write(f, candidate.map_or("(no model named)", Candidate::model))
+    }
+}
+
+impl Attempt {
+    fn write(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
         let story = self.story();
         if self.outcome == Outcome::Skipped {
             return write!(f, "  -  {name:<28}  {story}");
@@ -176,11 +179,21 @@ impl AttemptLog {
 
 impl fmt::Display for AttemptLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, line) in self.0.lines().iter().enumerate() {
+        let lines = self.0.lines();
+        let upstreams = lines
+            .iter()
+            .filter_map(|line| Some(line.candidate.as_ref()?.upstream()));
+        let first = upstreams.clone().next();
+        // The upstream is worth a word only where there are several.
+        let several = upstreams.into_iter().any(|upstream| Some(upstream) != first);
+        for (index, line) in lines.iter().enumerate() {
             if index > 0 {
                 f.write_str("\n")?;
             }
-            write!(f, "{line}")?;
+            match &line.candidate {
+                Some(candidate) if several => line.write(f, &candidate.to_string())?,
+                _ => write!(f, "{line}")?,
+            }
         }
         Ok(())
     }

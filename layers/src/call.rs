@@ -206,10 +206,7 @@ impl fmt::Debug for Call {
 pub(crate) struct Opened(Option<AttemptLog>);
 
 impl Opened {
-    pub(crate) fn publish<B, E: Failure>(
-        &mut self,
-        result: Result<Response<B>, E>,
-    ) -> Result<Response<B>, E> {
+    pub(crate) fn publish<B, E: Failure>(&mut self, result: Result<Response<B>, E>) -> Result<Response<B>, E> {
         let Some(log) = self.0.take() else {
             return result;
         };

@@ -69,16 +69,10 @@ impl fmt::Display for LayerError {
                 f.write_str("no candidate: name a model in the request, or give the stack a chain")
             }
             Self::NoCandidate { reasons } => {
-                write!(
-                    f,
-                    "no candidate can take this request: {}",
-                    reasons.join("; ")
-                )
+                write!(f, "no candidate can take this request: {}", reasons.join("; "))
             }
             Self::AttemptsSpent { cap } => write!(f, "all {cap} attempts of this call are spent"),
-            Self::NoKey {
-                upstream, reason, ..
-            } => write!(f, "no key for {upstream}: {reason}"),
+            Self::NoKey { upstream, reason, .. } => write!(f, "no key for {upstream}: {reason}"),
             Self::BadDeadline { header } => {
                 write!(
                     f,
@@ -101,8 +95,7 @@ impl Failure for LayerError {
             Self::NoCandidate { .. } => FailureKind::Unavailable,
             Self::AttemptsSpent { .. } => FailureKind::Internal,
             Self::NoKey {
-                retry_after: Some(_),
-                ..
+                retry_after: Some(_), ..
             } => FailureKind::Throttled,
             Self::NoKey { .. } => FailureKind::Auth,
             Self::BadDeadline { .. } => FailureKind::BadRequest,

@@ -57,9 +57,7 @@ pub use attempts::{Attempt, AttemptLog, Outcome};
 pub use call::Call;
 pub use candidate::{Candidate, CandidateError};
 pub use error::LayerError;
-pub use failure::{
-    Advice, Failure, FailureKind, FallbackAdvice, Health, Phase, RetryAdvice, Scope,
-};
+pub use failure::{Advice, Failure, FailureKind, FallbackAdvice, Health, Phase, RetryAdvice, Scope};
 pub use frame::{Frame, Stage};
 pub use needs::{Capability, Modalities, Needs};
 pub use request::LlmRequest;

@@ -7,9 +7,7 @@ use tower_llm_layers::{
     attempt::{AttemptLayer, DEFAULT_CAP},
 };
 
-use crate::support::{
-    Beat, Leaf, Step, ask, candidate, fails, millis, plain, poll_once, read, secs, streamed, text,
-};
+use crate::support::{Beat, Leaf, Step, ask, candidate, fails, millis, plain, poll_once, read, secs, streamed, text};
 
 fn outcomes(log: &AttemptLog) -> Vec<Outcome> {
     log.attempts().iter().map(|line| line.outcome).collect()
@@ -56,9 +54,7 @@ async fn a_failure_is_on_the_log_of_the_error() {
 async fn a_break_after_the_start_is_a_failure_of_the_attempt() {
     let broken = Beat::Fail(fails(FailureKind::Truncated));
     let leaf = Leaf::new([Step::body([Beat::Frame(Stage::Content), broken])]);
-    let response = ask(&AttemptLayer::new().layer(leaf), streamed())
-        .await
-        .unwrap();
+    let response = ask(&AttemptLayer::new().layer(leaf), streamed()).await.unwrap();
     let log = response.extensions().get::<AttemptLog>().unwrap().clone();
     assert!(read(response.into_body()).await.error.is_some());
     assert_eq!(outcomes(&log), [Outcome::Failed(FailureKind::Truncated)]);
@@ -103,9 +99,7 @@ async fn opened(request: &mut http::Request<crate::support::TestRequest>) -> Att
 async fn dropping_the_body_closes_the_line() {
     let leaf = Leaf::new([Step::body([Beat::Frame(Stage::Content), Beat::Stall])]);
     let probe = leaf.probe();
-    let response = ask(&AttemptLayer::new().layer(leaf), streamed())
-        .await
-        .unwrap();
+    let response = ask(&AttemptLayer::new().layer(leaf), streamed()).await.unwrap();
     let log = response.extensions().get::<AttemptLog>().unwrap().clone();
     let mut body = response.into_body();
     body.frame().await.unwrap().unwrap();
@@ -160,9 +154,7 @@ async fn the_line_names_the_candidate_and_reads_well() {
         .body_mut()
         .call
         .set_candidate(candidate("openai/gpt-5"), true, true);
-    let response = ask(&AttemptLayer::new().layer(leaf), request)
-        .await
-        .unwrap();
+    let response = ask(&AttemptLayer::new().layer(leaf), request).await.unwrap();
     assert_eq!(
         text(&response),
         "  1  gpt-5                         answering, first token in 0.4 s"

@@ -12,14 +12,10 @@ use http::header::AUTHORIZATION;
 use tower::{Layer, Service, ServiceExt};
 use tower_llm_layers::{
     FailureKind, LayerError, Scope,
-    auth::{
-        ApiKey, AuthLayer, KeyError, KeyFuture, KeyPool, KeyProvider, KeySource, KeyState, Keys,
-    },
+    auth::{ApiKey, AuthLayer, KeyError, KeyFuture, KeyPool, KeyProvider, KeySource, KeyState, Keys},
 };
 
-use crate::support::{
-    Leaf, Step, TestRequest, ask, candidate, fails, poll_once, secs, streamed, within,
-};
+use crate::support::{Leaf, Step, TestRequest, ask, candidate, fails, poll_once, secs, streamed, within};
 
 fn key(text: &str) -> ApiKey {
     ApiKey::new(text).unwrap()
@@ -38,8 +34,7 @@ fn at(upstream: &str) -> http::Request<TestRequest> {
 
 fn keys_seen(leaf: &crate::support::Probe) -> Vec<String> {
     let seen = leaf.seen().into_iter();
-    seen.map(|seen| seen.authorization.unwrap_or_default())
-        .collect()
+    seen.map(|seen| seen.authorization.unwrap_or_default()).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -84,36 +79,20 @@ async fn no_key_is_a_typed_error_and_nothing_is_sent() {
     let service = AuthLayer::new(Keys::new().upstream("a", key("sk-a"))).layer(leaf);
     let error = ask(&service, at("b")).await.unwrap_err();
     assert_eq!(error.kind, FailureKind::Auth);
-    assert!(
-        error.summary.starts_with("no key for b: set one"),
-        "{}",
-        error.summary
-    );
+    assert!(error.summary.starts_with("no key for b: set one"), "{}", error.summary);
     assert_eq!(probe.calls(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pool_goes_round_and_leaves_out_the_dead() {
     let dead = Step::fail(fails(FailureKind::Auth));
-    let leaf = Leaf::new([
-        Step::ok(),
-        dead.clone(),
-        Step::ok(),
-        Step::ok(),
-        dead.clone(),
-        dead,
-    ]);
+    let leaf = Leaf::new([Step::ok(), dead.clone(), Step::ok(), Step::ok(), dead.clone(), dead]);
     let probe = leaf.probe();
     let pool = pool(["sk-1", "sk-2", "sk-3"]);
     let service = AuthLayer::new(pool.clone()).layer(leaf);
     let mut other = Vec::new();
     for _ in 0..6 {
-        other.extend(
-            ask(&service, at("a"))
-                .await
-                .err()
-                .map(|error| error.other_key),
-        );
+        other.extend(ask(&service, at("a")).await.err().map(|error| error.other_key));
     }
     let bearers = ["1", "2", "3", "1", "3", "1"].map(|digit| format!("Bearer sk-{digit}"));
     assert_eq!(keys_seen(&probe), bearers);
@@ -128,20 +107,14 @@ async fn a_pool_goes_round_and_leaves_out_the_dead() {
 #[tokio::test(start_paused = true)]
 async fn a_throttled_key_rests_as_long_as_the_hint() {
     let throttled = fails(FailureKind::Throttled).scope(Scope::Upstream);
-    let leaf = Leaf::new([
-        Step::fail(throttled.clone().hint(secs(40))),
-        Step::fail(throttled),
-    ]);
+    let leaf = Leaf::new([Step::fail(throttled.clone().hint(secs(40))), Step::fail(throttled)]);
     let pool = pool(["sk-1", "sk-2"]);
     let service = AuthLayer::new(pool.clone()).layer(leaf);
     assert!(ask(&service, at("a")).await.unwrap_err().other_key);
     assert!(!ask(&service, at("a")).await.unwrap_err().other_key);
     // Without a hint it rests ten seconds.
     let error = ask(&service, at("a")).await.unwrap_err();
-    assert_eq!(
-        (error.kind, error.hint),
-        (FailureKind::Throttled, Some(secs(10)))
-    );
+    assert_eq!((error.kind, error.hint), (FailureKind::Throttled, Some(secs(10))));
     assert!(matches!(error.layer, Some(LayerError::NoKey { upstream, .. }) if upstream == "a"));
     tokio::time::advance(secs(11)).await;
     ask(&service, at("a")).await.unwrap();

@@ -18,9 +18,7 @@ use tower_llm_layers::{
     timeout::AttemptTimeoutLayer,
 };
 
-use crate::support::{
-    Beat, Leaf, Step, ask, chain, fails, millis, poll_once, read, secs, streamed,
-};
+use crate::support::{Beat, Leaf, Step, ask, chain, fails, millis, poll_once, read, secs, streamed};
 
 fn shared<T: Send + Sync + Clone + 'static>(value: T) -> T {
     value
@@ -164,14 +162,7 @@ const HOPELESS: tower_llm_layers::FailureKind = tower_llm_layers::FailureKind::B
 
 const FRAMES: [tower_llm_layers::Stage; 6] = {
     use tower_llm_layers::Stage as S;
-    [
-        S::Preamble,
-        S::Content,
-        S::KeepAlive,
-        S::Content,
-        S::Finish,
-        S::Trailer,
-    ]
+    [S::Preamble, S::Content, S::KeepAlive, S::Content, S::Finish, S::Trailer]
 };
 
 every_layer! {

@@ -7,9 +7,7 @@ use tower_llm_layers::{
     deadline::{DEADLINE_HEADER, DeadlineLayer},
 };
 
-use crate::support::{
-    Beat, Leaf, Step, ask, fails, millis, plain, poll_once, read, secs, streamed, within,
-};
+use crate::support::{Beat, Leaf, Step, ask, fails, millis, plain, poll_once, read, secs, streamed, within};
 
 const TOTAL: FailureKind = FailureKind::Timeout(Phase::Total);
 
@@ -78,9 +76,7 @@ async fn the_callers_header_only_brings_it_forward() {
     for (header, expected) in [("30s", 30), ("5000", 5), ("1.5s", 1), ("200s", 90)] {
         let service = DeadlineLayer::new(secs(90)).layer(Leaf::new([Step::Hang]));
         let mut request = streamed();
-        request
-            .headers_mut()
-            .insert(DEADLINE_HEADER, header.parse().unwrap());
+        request.headers_mut().insert(DEADLINE_HEADER, header.parse().unwrap());
         let (_, took) = within(ask(&service, request)).await;
         assert_eq!(took.as_secs(), expected, "{header}");
     }
@@ -90,9 +86,7 @@ async fn the_callers_header_only_brings_it_forward() {
 async fn the_header_may_be_another_or_none() {
     let name = HeaderName::from_static("x-patience");
     let mut request = streamed();
-    request
-        .headers_mut()
-        .insert(&DEADLINE_HEADER, "soon".parse().unwrap());
+    request.headers_mut().insert(&DEADLINE_HEADER, "soon".parse().unwrap());
     request.headers_mut().insert(&name, "2s".parse().unwrap());
     let layer = DeadlineLayer::new(secs(90));
     let other = layer.clone().header(Some(name.clone()));
@@ -108,15 +102,11 @@ async fn a_header_that_says_nothing_is_refused_unsent() {
     let leaf = Leaf::new([]);
     let probe = leaf.probe();
     let mut request = streamed();
-    request
-        .headers_mut()
-        .insert(DEADLINE_HEADER, "soon".parse().unwrap());
+    request.headers_mut().insert(DEADLINE_HEADER, "soon".parse().unwrap());
     let service = DeadlineLayer::from_caller().layer(leaf);
     let error = ask(&service, request).await.unwrap_err();
     assert_eq!(error.kind, FailureKind::BadRequest);
-    assert!(
-        matches!(error.layer, Some(LayerError::BadDeadline { header }) if header == "x-request-timeout-ms")
-    );
+    assert!(matches!(error.layer, Some(LayerError::BadDeadline { header }) if header == "x-request-timeout-ms"));
     assert!(error.log.is_some());
     assert_eq!(probe.calls(), 0);
 }
@@ -127,9 +117,7 @@ async fn nothing_is_sent_where_no_time_is_left() {
     let probe = leaf.probe();
     let service = DeadlineLayer::from_caller().layer(leaf);
     let mut request = streamed();
-    request
-        .headers_mut()
-        .insert(DEADLINE_HEADER, "0".parse().unwrap());
+    request.headers_mut().insert(DEADLINE_HEADER, "0".parse().unwrap());
     assert_eq!(ask(&service, request).await.unwrap_err().kind, TOTAL);
     let mut request = streamed();
     let past = tokio::time::Instant::now();
@@ -168,10 +156,7 @@ async fn an_inner_failure_passes_with_the_log() {
 
 #[tokio::test(start_paused = true)]
 async fn dropped_future_and_body_leave_nothing() {
-    let leaf = Leaf::new([
-        Step::Hang,
-        Step::body([Beat::Frame(Stage::Content), Beat::Stall]),
-    ]);
+    let leaf = Leaf::new([Step::Hang, Step::body([Beat::Frame(Stage::Content), Beat::Stall])]);
     let probe = leaf.probe();
     let mut service = DeadlineLayer::new(secs(90)).layer(leaf);
     let mut future = Box::pin(service.ready().await.unwrap().call(streamed()));

@@ -7,9 +7,7 @@ use tower_llm_layers::{
     first_token::{FirstTokenLayer, MOST_HELD},
 };
 
-use crate::support::{
-    Beat, Leaf, Probe, Step, TestError, ask, fails, poll_once, read, secs, streamed, within,
-};
+use crate::support::{Beat, Leaf, Probe, Step, TestError, ask, fails, poll_once, read, secs, streamed, within};
 
 const BEGIN: Beat = Beat::Frame(Stage::Content);
 const ROLE: Beat = Beat::Frame(Stage::Preamble);
@@ -101,10 +99,7 @@ async fn memory_is_bounded_and_signs_of_life_take_none() {
     let (failing, probe) = fails_with(vec![ROLE; MOST_HELD + 2]);
     let error = failing.await;
     assert_eq!(error.kind, FailureKind::Malformed);
-    assert_eq!(
-        error.layer,
-        Some(LayerError::NeverBegan { frames: MOST_HELD })
-    );
+    assert_eq!(error.layer, Some(LayerError::NeverBegan { frames: MOST_HELD }));
     assert_eq!(probe.counts().bodies_dropped, 1);
     probe.assert_quiet();
     let mut beats = vec![Beat::Frame(Stage::KeepAlive); 4 * MOST_HELD];

@@ -10,9 +10,7 @@ use tower_llm_layers::{
     timeout::{AttemptTimeoutLayer, Clocks, PaceFloor},
 };
 
-use crate::support::{
-    Beat, Leaf, Step, ask, candidate, millis, plain, poll_once, read, secs, streamed, within,
-};
+use crate::support::{Beat, Leaf, Step, ask, candidate, millis, plain, poll_once, read, secs, streamed, within};
 
 const BEGIN: Beat = Beat::Frame(Stage::Content);
 const ALIVE: Beat = Beat::Frame(Stage::KeepAlive);
@@ -23,13 +21,7 @@ fn layer() -> AttemptTimeoutLayer {
 
 #[tokio::test(start_paused = true)]
 async fn the_first_token_has_its_time_whatever_comes_before() {
-    let beats = [
-        ALIVE,
-        Beat::Pause(secs(9)),
-        ALIVE,
-        Beat::Pause(secs(9)),
-        BEGIN,
-    ];
+    let beats = [ALIVE, Beat::Pause(secs(9)), ALIVE, Beat::Pause(secs(9)), BEGIN];
     let leaf = Leaf::new([Step::body(beats)]);
     let probe = leaf.probe();
     let service = ServiceBuilder::new()
@@ -51,19 +43,17 @@ async fn a_plain_call_has_a_clock_of_its_own() {
     let service = layer.layer(Leaf::new([Step::Hang, Step::Hang]));
     let (result, took) = within(ask(&service, plain())).await;
     let kind = result.unwrap_err().kind;
-    assert_eq!(
-        (kind, took),
-        (FailureKind::Timeout(Phase::Answer), secs(60))
-    );
+    assert_eq!((kind, took), (FailureKind::Timeout(Phase::Answer), secs(60)));
     assert_eq!(within(ask(&service, streamed())).await.1, secs(10));
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_last_candidate_has_a_grace() {
-    let service = layer()
-        .last_grace(secs(5))
-        .answer(Some(secs(60)))
-        .layer(Leaf::new([Step::Hang, Step::Hang, Step::Hang]));
+    let service =
+        layer()
+            .last_grace(secs(5))
+            .answer(Some(secs(60)))
+            .layer(Leaf::new([Step::Hang, Step::Hang, Step::Hang]));
     // Without a chain, it is the last.
     assert_eq!(within(ask(&service, streamed())).await.1, secs(15));
     assert_eq!(within(ask(&service, plain())).await.1, secs(65));
@@ -90,10 +80,7 @@ async fn silence_mid_stream_ends_it_and_a_sign_of_life_does_not() {
     let response = ask(&service, streamed()).await.unwrap();
     let mut body = response.into_body();
     let (reading, took) = within(read(&mut body)).await;
-    assert_eq!(
-        reading.stages,
-        [Stage::Content, Stage::KeepAlive, Stage::Content]
-    );
+    assert_eq!(reading.stages, [Stage::Content, Stage::KeepAlive, Stage::Content]);
     let kind = reading.error.unwrap().kind;
     assert_eq!((kind, took), (FailureKind::Timeout(Phase::Idle), secs(88)));
     assert!(body.frame().await.is_none());

@@ -1,5 +1,9 @@
 //! The simulator as a program.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks to whoever started it")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program speaks to whoever started it"
+)]
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
@@ -25,16 +29,30 @@ struct Arguments {
 }
 
 fn arguments() -> Result<Option<Arguments>, String> {
-    let mut read = Arguments { port: 8787, script: None, seed: None };
+    let mut read = Arguments {
+        port: 8787,
+        script: None,
+        seed: None,
+    };
     let mut given = std::env::args().skip(1);
     while let Some(name) = given.next() {
         if name == "--help" || name == "-h" {
             return Ok(None);
         }
-        let value = given.next().ok_or_else(|| format!("`{name}` wants a value; see --help"))?;
+        let value = given
+            .next()
+            .ok_or_else(|| format!("`{name}` wants a value; see --help"))?;
         match name.as_str() {
-            "--port" => read.port = value.parse().map_err(|_| format!("`{value}` is no port: 0 to 65535"))?,
-            "--seed" => read.seed = Some(value.parse().map_err(|_| format!("`{value}` is no seed: a whole number"))?),
+            "--port" => {
+                read.port = value.parse().map_err(|_| format!("`{value}` is no port: 0 to 65535"))?;
+            }
+            "--seed" => {
+                read.seed = Some(
+                    value
+                        .parse()
+                        .map_err(|_| format!("`{value}` is no seed: a whole number"))?,
+                );
+            }
             "--script" => {
                 let text = std::fs::read_to_string(&value).map_err(|error| format!("{value}: {error}"))?;
                 read.script = Some(serde_json::from_str(&text).map_err(|error| format!("{value}: {error}"))?);
@@ -68,13 +86,18 @@ async fn main() -> ExitCode {
     let simulator = match builder.start().await {
         Ok(simulator) => simulator,
         Err(error) => {
-            eprintln!("openrouter-simulator: cannot listen on port {}: {error}", arguments.port);
+            eprintln!(
+                "openrouter-simulator: cannot listen on port {}: {error}",
+                arguments.port
+            );
             return ExitCode::FAILURE;
         }
     };
     println!("OPENROUTER_BASE_URL={}", simulator.base_url());
     println!("OPENROUTER_API_KEY=sk-or-v1-anything");
-    println!("faults: ask for the model `sim/503`, `sim/hang`, `sim/cut@5`, …; the README has the table. Ctrl-C stops.");
+    println!(
+        "faults: ask for the model `sim/503`, `sim/hang`, `sim/cut@5`, …; the README has the table. Ctrl-C stops."
+    );
     match tokio::signal::ctrl_c().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -96,7 +96,11 @@ pub struct CostError {
 
 impl fmt::Display for CostError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is no amount in USD (digits, at most 12 after the point)", self.text)
+        write!(
+            f,
+            "`{}` is no amount in USD (digits, at most 12 after the point)",
+            self.text
+        )
     }
 }
 
@@ -124,13 +128,17 @@ impl FromStr for Cost {
 
 impl Serialize for Cost {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        RawValue::from_string(self.to_string()).map_err(S::Error::custom)?.serialize(serializer)
+        RawValue::from_string(self.to_string())
+            .map_err(S::Error::custom)?
+            .serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Cost {
     /// Takes a decimal string (`"2.50"`): a JSON number has been a float before anyone could look at it.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }

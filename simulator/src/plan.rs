@@ -21,7 +21,11 @@ impl Step {
     /// A step of these clauses.
     #[must_use]
     pub fn new(faults: impl IntoIterator<Item = Fault>) -> Self {
-        Self { times: None, percent: 100, faults: faults.into_iter().collect() }
+        Self {
+            times: None,
+            percent: 100,
+            faults: faults.into_iter().collect(),
+        }
     }
 
     /// The same for exactly so many requests.
@@ -120,7 +124,9 @@ impl Plan {
     /// A plan of these steps.
     #[must_use]
     pub fn new(steps: impl IntoIterator<Item = Step>) -> Self {
-        Self { steps: steps.into_iter().collect() }
+        Self {
+            steps: steps.into_iter().collect(),
+        }
     }
 
     /// Its steps.
@@ -159,7 +165,10 @@ impl FromStr for Plan {
     type Err = FaultError;
 
     fn from_str(text: &str) -> Result<Self, FaultError> {
-        text.split(',').map(str::parse).collect::<Result<_, _>>().map(|steps| Self { steps })
+        text.split(',')
+            .map(str::parse)
+            .collect::<Result<_, _>>()
+            .map(|steps| Self { steps })
     }
 }
 

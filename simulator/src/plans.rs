@@ -19,7 +19,10 @@ pub(crate) struct Fate {
 impl Fate {
     /// All is well.
     pub(crate) fn well() -> Self {
-        Self { faults: Vec::new(), text: "ok".to_owned() }
+        Self {
+            faults: Vec::new(),
+            text: "ok".to_owned(),
+        }
     }
 
     /// The fate a single step deals, with these dice.
@@ -27,7 +30,10 @@ impl Fate {
         if step.chance() < 100 && dice.u8(0..100) >= step.chance() {
             return Self::well();
         }
-        Self { faults: step.faults().to_vec(), text: step.to_string() }
+        Self {
+            faults: step.faults().to_vec(),
+            text: step.to_string(),
+        }
     }
 
     /// The error it deals before anything is generated.
@@ -48,14 +54,20 @@ struct Course {
 
 impl Course {
     fn new(plan: Plan) -> Self {
-        Self { plan, before: 0, first: None }
+        Self {
+            plan,
+            before: 0,
+            first: None,
+        }
     }
 
     fn next(&mut self, dice: &mut fastrand::Rng) -> Fate {
         let first = *self.first.get_or_insert_with(Instant::now);
         let step = self.plan.step(self.before);
         self.before += 1;
-        let Some(step) = step else { return Fate::well() };
+        let Some(step) = step else {
+            return Fate::well();
+        };
         let mut fate = Fate::of(step, dice);
         let down = fate.faults.iter().find_map(|fault| match fault {
             Fault::Down(length) => Some(*length),
@@ -111,7 +123,11 @@ impl Plans {
         let named = model.strip_prefix("sim/").and_then(|text| text.parse().ok());
         let everyone = self.all.clone().filter(|_| !model.starts_with('/'));
         match named.or(everyone) {
-            Some(plan) => self.implied.entry(model.to_owned()).or_insert_with(|| Course::new(plan)).next(dice),
+            Some(plan) => self
+                .implied
+                .entry(model.to_owned())
+                .or_insert_with(|| Course::new(plan))
+                .next(dice),
             None => Fate::well(),
         }
     }

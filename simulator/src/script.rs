@@ -41,9 +41,13 @@ pub struct Script {
 }
 
 fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    let Some(text) = Option::<String>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
     match span::parse(&text) {
         Some(length) => Ok(Some(length)),
-        None => Err(serde::de::Error::custom(format_args!("`{text}` is no duration, such as `20ms`"))),
+        None => Err(serde::de::Error::custom(format_args!(
+            "`{text}` is no duration, such as `20ms`"
+        ))),
     }
 }

@@ -69,7 +69,10 @@ impl Attempt {
     /// The value of a request header, by lower-case name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Whether it has ended.
@@ -103,7 +106,9 @@ impl Seen {
 
     /// The requests to `/chat/completions`.
     pub fn chats(&self) -> impl Iterator<Item = &Attempt> {
-        self.attempts.iter().filter(|attempt| attempt.path.ends_with("/chat/completions"))
+        self.attempts
+            .iter()
+            .filter(|attempt| attempt.path.ends_with("/chat/completions"))
     }
 
     /// Whether every request has ended.

@@ -53,7 +53,11 @@ impl Simulator {
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared::new(config));
         let task = tokio::spawn(server::accept(listener, Arc::clone(&shared)));
-        Ok(Self { address, shared, _running: Arc::new(Running(task.abort_handle())) })
+        Ok(Self {
+            address,
+            shared,
+            _running: Arc::new(Running(task.abort_handle())),
+        })
     }
 
     /// Where it listens.

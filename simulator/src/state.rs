@@ -119,7 +119,10 @@ impl State {
 
     /// A new id, `gen-<seconds>-<20 letters and digits>`, and those seconds.
     pub(crate) fn generation_id(&mut self) -> (String, u64) {
-        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let seconds = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs();
         let tail: String = (0..20).map(|_| self.dice.alphanumeric()).collect();
         (format!("gen-{seconds}-{tail}"), seconds)
     }

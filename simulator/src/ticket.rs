@@ -38,7 +38,15 @@ impl Ticket {
             index
         };
         shared.changed.notify_waiters();
-        Self { shared, index, key, outcome: None, pieces: 0, meter: None, record: None }
+        Self {
+            shared,
+            index,
+            key,
+            outcome: None,
+            pieces: 0,
+            meter: None,
+            record: None,
+        }
     }
 
     /// Changes the record.
@@ -120,7 +128,14 @@ impl Ticket {
                 let lag = state.config.generation_lag;
                 let misses_left = state.config.generation_misses;
                 let ready_at = tokio::time::Instant::now() + lag;
-                state.generations.insert(record.id.clone(), Generation { ready_at, misses_left, record });
+                state.generations.insert(
+                    record.id.clone(),
+                    Generation {
+                        ready_at,
+                        misses_left,
+                        record,
+                    },
+                );
             }
             if outcome == Outcome::ClosedByClient {
                 state.closed_by_client += 1;

@@ -97,10 +97,7 @@ impl Account {
     ///
     /// [`Auth`](FailureKind::Auth) where the key is rejected.
     pub async fn generation(&self, id: &str) -> Result<Option<Generation>, Error> {
-        match self
-            .read::<Data<_>>(&format!("generation?id={}", escape(id)))
-            .await
-        {
+        match self.read::<Data<_>>(&format!("generation?id={}", escape(id))).await {
             Ok(answer) => Ok(Some(answer.data)),
             Err(error) if error.status() == Some(http::StatusCode::NOT_FOUND) => Ok(None),
             Err(error) => Err(error),
@@ -134,11 +131,7 @@ impl Account {
             return response.bytes().await.map_err(not_sent);
         }
         let (parts, body) = Response::<reqwest::Body>::from(response).into_parts();
-        Err(error_of_response(
-            parts.status,
-            &parts.headers,
-            &read_error(body).await,
-        ))
+        Err(error_of_response(parts.status, &parts.headers, &read_error(body).await))
     }
 }
 
@@ -147,8 +140,7 @@ fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
         // A slash parts author and name; a dot segment would climb out.
-        let plain =
-            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b':' | b'~' | b'/' | b'.');
+        let plain = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b':' | b'~' | b'/' | b'.');
         if plain {
             escaped.push(char::from(byte));
         } else {

@@ -25,10 +25,7 @@ where
     for _ in 0..MOST {
         let ModelsPage { data, links, .. } = page(offset).await?;
         let (came, before) = (data.len(), models.len());
-        models.extend(
-            data.into_iter()
-                .filter(|model: &Model| known.insert(model.id.clone())),
-        );
+        models.extend(data.into_iter().filter(|model: &Model| known.insert(model.id.clone())));
         // No link, nothing new, or nothing at all: that was the last page.
         if links.next.is_none() || came == 0 || models.len() == before {
             return Ok(models);

@@ -36,12 +36,7 @@ enum Kind {
 }
 
 impl ChatBody {
-    pub(crate) fn of_response(
-        body: reqwest::Body,
-        headers: &HeaderMap,
-        judge: Judge,
-        is_stream: bool,
-    ) -> Self {
+    pub(crate) fn of_response(body: reqwest::Body, headers: &HeaderMap, judge: Judge, is_stream: bool) -> Self {
         Self::reading(Wire::Reqwest(body), headers.clone(), judge, is_stream)
     }
 

@@ -46,10 +46,7 @@ impl PlainBody {
         self.wire.is_none()
     }
 
-    pub(super) fn poll_next(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<ChatFrame, Error>>> {
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<ChatFrame, Error>>> {
         while let Some(wire) = &mut self.wire {
             let result = match ready!(wire.poll_bytes(cx)) {
                 Some(Ok(bytes)) => match self.keep(bytes) {
@@ -82,8 +79,7 @@ impl PlainBody {
             self.first = bytes;
         } else {
             if self.rest.is_empty() {
-                self.rest
-                    .extend_from_slice(&std::mem::take(&mut self.first));
+                self.rest.extend_from_slice(&std::mem::take(&mut self.first));
             }
             self.rest.extend_from_slice(&bytes);
         }
@@ -102,12 +98,7 @@ impl PlainBody {
             Judge::Chat => Err(Error::new(FailureKind::Empty, "the answer is empty")),
             Judge::Json => {
                 let has_usage = frame.has_usage();
-                Ok(ChatFrame::new(
-                    frame.into(),
-                    Form::Answer,
-                    Stage::Content,
-                    has_usage,
-                ))
+                Ok(ChatFrame::new(frame.into(), Form::Answer, Stage::Content, has_usage))
             }
         }
     }

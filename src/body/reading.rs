@@ -5,8 +5,7 @@ use http::HeaderMap;
 use tower_llm_layers::Stage;
 
 use crate::{
-    ChatFrame, Error, FailureKind, frame::Form, request::JsonError, response::ChunkProbe,
-    transport::error_in_body,
+    ChatFrame, Error, FailureKind, frame::Form, request::JsonError, response::ChunkProbe, transport::error_in_body,
 };
 
 /// What was learnt from one document.
@@ -22,12 +21,7 @@ pub(super) fn read(bytes: Bytes, form: Form, headers: &HeaderMap) -> Result<Read
     let probe = ChunkProbe::read(&bytes).map_err(|cause| malformed(&bytes, form, cause))?;
     if probe.is_failure() {
         let error = probe.upstream_error().map_or_else(
-            || {
-                Error::new(
-                    FailureKind::Upstream,
-                    "the upstream reports an error without words",
-                )
-            },
+            || Error::new(FailureKind::Upstream, "the upstream reports an error without words"),
             |error| error_in_body(headers, &error),
         );
         return Err(error.of_generation(probe.id().as_deref()));
@@ -60,12 +54,8 @@ fn stage(probe: &ChunkProbe<'_>) -> Stage {
 
 fn malformed(bytes: &[u8], form: Form, cause: JsonError) -> Error {
     let what = match form {
-        Form::Answer if bytes.trim_ascii().is_empty() => {
-            "the answer is white space only: the connection was cut"
-        }
-        Form::Answer if bytes.trim_ascii_start().starts_with(b"<") => {
-            "an HTML page instead of an answer"
-        }
+        Form::Answer if bytes.trim_ascii().is_empty() => "the answer is white space only: the connection was cut",
+        Form::Answer if bytes.trim_ascii_start().starts_with(b"<") => "an HTML page instead of an answer",
         Form::Answer => "the answer is no JSON",
         Form::Chunk | Form::KeepAlive => "an event of the stream is no JSON",
     };

@@ -73,10 +73,7 @@ impl StreamBody {
         self.wire.is_none()
     }
 
-    pub(super) fn poll_next(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<ChatFrame, Error>>> {
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<ChatFrame, Error>>> {
         while self.wire.is_some() {
             let next = match self.decoder.decode(&mut self.input) {
                 Ok(Some(item)) => match self.take(item) {
@@ -117,18 +114,10 @@ impl StreamBody {
             // Nothing counts after the end.
             SseItem::Event(_) if self.progress.done => Ok(None),
             // A blank event is a sign of life as some providers send it.
-            SseItem::Event(event) if event.data.trim_ascii().is_empty() => {
-                Ok(Some(ChatFrame::keep_alive()))
-            }
+            SseItem::Event(event) if event.data.trim_ascii().is_empty() => Ok(Some(ChatFrame::keep_alive())),
             SseItem::Event(event) => {
-                let reading =
-                    reading::read(event.data, Form::Chunk, &self.headers).map_err(|error| {
-                        if self.progress.began {
-                            error.broke_off()
-                        } else {
-                            error
-                        }
-                    })?;
+                let reading = reading::read(event.data, Form::Chunk, &self.headers)
+                    .map_err(|error| if self.progress.began { error.broke_off() } else { error })?;
                 let progress = &mut self.progress;
                 progress.began |= reading.frame.stage().begins_answer();
                 progress.several |= reading.several;
@@ -188,11 +177,7 @@ impl StreamBody {
         let (began, whole) = (self.progress.began, self.is_whole());
         match cause {
             _ if began && whole => Ok(()),
-            Some(cause) => Err(Error::caused(
-                self.broken(FailureKind::Reset),
-                self.how(),
-                cause,
-            )),
+            Some(cause) => Err(Error::caused(self.broken(FailureKind::Reset), self.how(), cause)),
             None if began || self.decoder.finish().is_err() => {
                 Err(Error::new(self.broken(FailureKind::Reset), self.how()))
             }

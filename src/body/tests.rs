@@ -38,10 +38,7 @@ async fn read(mut body: ChatBody) -> Read {
                 read.frames.push(frame);
             }
             Err(error) => {
-                assert!(
-                    read.error.replace(error).is_none(),
-                    "one error, and then the end"
-                );
+                assert!(read.error.replace(error).is_none(), "one error, and then the end");
             }
         }
     }
@@ -86,7 +83,8 @@ async fn plain_of(text: &str, end: End) -> Read {
 }
 
 const ROLE: &str = "data: {\"id\":\"gen-1\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}\n\n";
-const STOP: &str = "data: {\"id\":\"gen-1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\"},\"finish_reason\":\"stop\"}]}\n\n";
+const STOP: &str =
+    "data: {\"id\":\"gen-1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\"},\"finish_reason\":\"stop\"}]}\n\n";
 const USAGE: &str = "data: {\"id\":\"gen-1\",\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":3,\"cost\":0.00000765}}\n\n";
 const DONE: &str = "data: [DONE]\n\n";
 
@@ -114,10 +112,7 @@ async fn a_whole_stream_ends_without_an_error() {
         .iter()
         .find_map(ChatFrame::usage)
         .and_then(|usage| usage.cost);
-    assert_eq!(
-        cost.map(|cost| cost.to_string()).as_deref(),
-        Some("0.00000765")
-    );
+    assert_eq!(cost.map(|cost| cost.to_string()).as_deref(), Some("0.00000765"));
 }
 
 /// Invariant 2: whole only with everything that was said, at whichever byte it breaks and however.
@@ -179,15 +174,9 @@ async fn nothing_to_show_is_never_an_answer() {
 #[tokio::test(start_paused = true)]
 async fn an_error_event_is_an_error_before_and_after_the_first_word() {
     let error = |code: &str| {
-        format!(
-            "data: {{\"id\":\"gen-1\",\"error\":{{\"code\":{code},\"message\":\"gone\"}},\"choices\":[]}}\n\n"
-        )
+        format!("data: {{\"id\":\"gen-1\",\"error\":{{\"code\":{code},\"message\":\"gone\"}},\"choices\":[]}}\n\n")
     };
-    let first = stream_of(
-        &format!(": OPENROUTER PROCESSING\n\n{}", error("429")),
-        End::Closed,
-    )
-    .await;
+    let first = stream_of(&format!(": OPENROUTER PROCESSING\n\n{}", error("429")), End::Closed).await;
     assert_eq!(first.kind(), Some(FailureKind::Throttled));
     assert_eq!(first.error.unwrap().generation_id(), Some("gen-1"));
     let later = stream_of(
@@ -204,13 +193,7 @@ async fn an_error_event_is_an_error_before_and_after_the_first_word() {
         "\"error\",\"native_finish_reason\":\"MALFORMED_FUNCTION_CALL\"",
     );
     let native = stream_of(&format!("{ROLE}{native}"), End::Closed).await;
-    assert!(
-        native
-            .error
-            .unwrap()
-            .to_string()
-            .contains("MALFORMED_FUNCTION_CALL")
-    );
+    assert!(native.error.unwrap().to_string().contains("MALFORMED_FUNCTION_CALL"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -230,10 +213,7 @@ async fn a_finished_stream_ends_soon_whatever_is_missing() {
     for (stream, longest) in [
         (format!("{said}{STOP}"), Duration::from_secs(5)),
         (format!("{said}{STOP}{USAGE}"), Duration::from_millis(500)),
-        (
-            format!("{said}{STOP}{USAGE}{DONE}"),
-            Duration::from_millis(20),
-        ),
+        (format!("{said}{STOP}{USAGE}{DONE}"), Duration::from_millis(20)),
         (format!("{said}{DONE}"), Duration::from_millis(20)),
     ] {
         let begun = Instant::now();
@@ -254,11 +234,7 @@ async fn one_choices_finish_is_not_the_others() {
 #[tokio::test(start_paused = true)]
 async fn a_plain_answer_is_one_frame_byte_for_byte() {
     let answer = "{ \"choices\" : [{\"message\":{\"content\":\"Oslo.\"},\"finish_reason\":\"stop\"}], \"x\": 1 }";
-    let pieces = answer
-        .as_bytes()
-        .chunks(7)
-        .map(Bytes::copy_from_slice)
-        .collect();
+    let pieces = answer.as_bytes().chunks(7).map(Bytes::copy_from_slice).collect();
     let read = read(ChatBody::from_plain(wire(pieces, End::Closed))).await;
     assert!(read.error.is_none());
     assert_eq!(read.frames.len(), 1);
@@ -278,20 +254,13 @@ async fn a_plain_answer_that_is_none_says_what_it_is() {
             "{\"choices\":[{\"message\":{\"content\":\"\"},\"finish_reason\":null}],\"usage\":{\"completion_tokens\":0}}",
             FailureKind::Empty,
         ),
-        (
-            "{\"error\":{\"code\":502,\"message\":\"x\"}}",
-            FailureKind::Upstream,
-        ),
+        ("{\"error\":{\"code\":502,\"message\":\"x\"}}", FailureKind::Upstream),
         (
             "{\"choices\":[{\"message\":{\"content\":\"half\"},\"finish_reason\":\"error\",\"error\":{\"code\":503,\"message\":\"x\"}}]}",
             FailureKind::Overloaded,
         ),
     ] {
-        assert_eq!(
-            plain_of(text, End::Closed).await.kind(),
-            Some(kind),
-            "{text}"
-        );
+        assert_eq!(plain_of(text, End::Closed).await.kind(), Some(kind), "{text}");
     }
     assert_eq!(
         plain_of("{\"choices\":[", End::Broken).await.kind(),

@@ -28,14 +28,12 @@ impl Wire {
     }
 
     /// The next bytes; `None` at the end. Trailers say nothing here.
-    pub(super) fn poll_bytes(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Cause>>> {
+    pub(super) fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cause>>> {
         loop {
             let frame = match self {
-                Self::Reqwest(body) => ready!(Pin::new(body).poll_frame(cx))
-                    .map(|frame| frame.map_err(|error| error.without_url().into())),
+                Self::Reqwest(body) => {
+                    ready!(Pin::new(body).poll_frame(cx)).map(|frame| frame.map_err(|error| error.without_url().into()))
+                }
                 Self::Boxed(body) => ready!(Pin::new(body).poll_frame(cx)),
             };
             match frame {

@@ -52,13 +52,7 @@ fn frame_event(frame: &ChatFrame) -> Bytes {
             let line: Vec<u8> = frame
                 .bytes()
                 .iter()
-                .map(|byte| {
-                    if matches!(byte, b'\n' | b'\r') {
-                        b' '
-                    } else {
-                        *byte
-                    }
-                })
+                .map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte })
                 .collect();
             event(&line)
         }
@@ -71,10 +65,7 @@ impl Body for EndpointBody {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let bytes = match &mut self.0 {
             Kind::Whole(bytes) => bytes.take(),
             Kind::Ended => None,
@@ -89,9 +80,7 @@ impl Body for EndpointBody {
                         tracing::warn!(kind = error.kind().as_str(), "stream broke off");
                         let problem = Problem::of_failure(&error);
                         self.0 = Kind::Ended;
-                        break Some(event(
-                            &serde_json::to_vec(problem.envelope()).unwrap_or_default(),
-                        ));
+                        break Some(event(&serde_json::to_vec(problem.envelope()).unwrap_or_default()));
                     }
                     None => {
                         self.0 = Kind::Ended;

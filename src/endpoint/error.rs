@@ -53,11 +53,7 @@ impl Problem {
     }
 
     pub(super) fn of_request(error: &RequestError) -> Self {
-        let mut problem = Self::new(
-            StatusCode::BAD_REQUEST,
-            "invalid_request",
-            error.to_string(),
-        );
+        let mut problem = Self::new(StatusCode::BAD_REQUEST, "invalid_request", error.to_string());
         problem.envelope.error.param = error.field().map(str::to_owned);
         problem
     }
@@ -65,9 +61,7 @@ impl Problem {
     pub(super) fn of_failure(error: &Error) -> Self {
         let (status, code) = told(error);
         let mut problem = Self::new(status, code, error.to_string());
-        problem
-            .headers
-            .insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+        problem.headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
         if let Some(wait) = error.retry_after() {
             // Rounded up: earlier would be too early.
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
@@ -87,10 +81,9 @@ impl Problem {
         let mut response = Response::new(EndpointBody::whole(body.into()));
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
-        response.headers_mut().insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        );
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
     }
 }

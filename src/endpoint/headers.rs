@@ -31,11 +31,7 @@ pub(super) fn from_client(headers: &HeaderMap, more: &[HeaderName]) -> HeaderMap
     pick(headers, FROM_CLIENT.iter().chain(more))
 }
 
-pub(super) fn to_client(
-    headers: &HeaderMap,
-    attempts: Option<&AttemptLog>,
-    content_type: &'static str,
-) -> HeaderMap {
+pub(super) fn to_client(headers: &HeaderMap, attempts: Option<&AttemptLog>, content_type: &'static str) -> HeaderMap {
     let mut picked = pick(headers, FROM_UPSTREAM.iter());
     picked.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     tell_attempts(&mut picked, attempts);

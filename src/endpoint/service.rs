@@ -31,8 +31,7 @@ use crate::{
 const LARGEST_BODY: usize = 20 * 1024 * 1024;
 
 /// What an [`OpenAiEndpoint`] returns.
-pub type EndpointFuture =
-    Pin<Box<dyn Future<Output = Result<Response<EndpointBody>, Infallible>> + Send>>;
+pub type EndpointFuture = Pin<Box<dyn Future<Output = Result<Response<EndpointBody>, Infallible>> + Send>>;
 
 /// `POST /v1/chat/completions` over any [`ChatService`]: takes and gives plain HTTP bodies.
 ///
@@ -114,11 +113,7 @@ where
     }
 }
 
-async fn respond<S, B>(
-    stack: S,
-    settings: &Settings,
-    request: Request<B>,
-) -> Result<Response<EndpointBody>, Problem>
+async fn respond<S, B>(stack: S, settings: &Settings, request: Request<B>) -> Result<Response<EndpointBody>, Problem>
 where
     S: ChatService,
     B: Body<Data: Buf, Error: Into<Box<dyn StdError + Send + Sync>>>,
@@ -154,9 +149,7 @@ where
     }
     let headers = to_client(&head.headers, attempts, "application/json");
     let whole = whole(Answer::new(Response::from_parts(head, body))).await;
-    let mut response = Response::new(EndpointBody::whole(
-        whole.map_err(|error| Problem::of_failure(&error))?,
-    ));
+    let mut response = Response::new(EndpointBody::whole(whole.map_err(|error| Problem::of_failure(&error))?));
     *response.headers_mut() = headers;
     Ok(response)
 }
@@ -165,21 +158,17 @@ async fn read<B>(body: B, largest: usize) -> Result<Bytes, Problem>
 where
     B: Body<Data: Buf, Error: Into<Box<dyn StdError + Send + Sync>>>,
 {
-    let collected = Limited::new(body, largest)
-        .collect()
-        .await
-        .map_err(|error| {
-            if error.downcast_ref::<LengthLimitError>().is_some() {
-                let message =
-                    format!("the request body is over {largest} bytes: send less in one call");
-                return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message);
-            }
-            Problem::new(
-                StatusCode::BAD_REQUEST,
-                "unreadable_body",
-                "the request body broke off before it was whole",
-            )
-        })?;
+    let collected = Limited::new(body, largest).collect().await.map_err(|error| {
+        if error.downcast_ref::<LengthLimitError>().is_some() {
+            let message = format!("the request body is over {largest} bytes: send less in one call");
+            return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message);
+        }
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "unreadable_body",
+            "the request body broke off before it was whole",
+        )
+    })?;
     Ok(collected.to_bytes())
 }
 

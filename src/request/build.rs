@@ -133,19 +133,13 @@ impl ChatRequest {
     /// Up to four texts at which the answer ends.
     #[must_use]
     pub fn stop<S: Into<String>>(self, texts: impl IntoIterator<Item = S>) -> Self {
-        self.with(
-            "stop",
-            &texts.into_iter().map(Into::into).collect::<Vec<String>>(),
-        )
+        self.with("stop", &texts.into_iter().map(Into::into).collect::<Vec<String>>())
     }
 
     /// Makes tokens, by their ids, more or less likely: −100 to 100.
     #[must_use]
     pub fn logit_bias(self, bias: impl IntoIterator<Item = (u32, f64)>) -> Self {
-        self.with(
-            "logit_bias",
-            &bias.into_iter().collect::<BTreeMap<u32, f64>>(),
-        )
+        self.with("logit_bias", &bias.into_iter().collect::<BTreeMap<u32, f64>>())
     }
 
     /// Tools the model may call. They must come again with every turn.
@@ -222,8 +216,7 @@ impl ChatRequest {
     /// A key of the trace this belongs to, such as `trace_id`, `span_name` or one of the caller's own.
     #[must_use]
     pub fn trace(self, key: impl Into<String>, value: impl Into<Value>) -> Self {
-        let mut trace: BTreeMap<String, Value> =
-            self.field("trace").ok().flatten().unwrap_or_default();
+        let mut trace: BTreeMap<String, Value> = self.field("trace").ok().flatten().unwrap_or_default();
         trace.insert(key.into(), value.into());
         self.with("trace", &trace)
     }

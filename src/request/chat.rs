@@ -134,10 +134,7 @@ impl ChatRequest {
 
     /// The length of the body in bytes.
     #[must_use]
-    #[expect(
-        clippy::len_without_is_empty,
-        reason = "a body is never shorter than its two braces"
-    )]
+    #[expect(clippy::len_without_is_empty, reason = "a body is never shorter than its two braces")]
     pub fn len(&self) -> usize {
         self.inner.document.len()
     }

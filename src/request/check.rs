@@ -17,12 +17,7 @@ pub(super) fn check(document: &Document) -> Result<(), RequestError> {
     if let Some(found) = shape(document, "stream")
         && found != Found::Bool
     {
-        return Err(RequestError::shape(
-            "stream",
-            found,
-            "a boolean",
-            "send true or false",
-        ));
+        return Err(RequestError::shape("stream", found, "a boolean", "send true or false"));
     }
     whole(document, "max_tokens")?;
     whole(document, "max_completion_tokens")?;
@@ -52,12 +47,9 @@ fn turns(document: &Document) -> Result<(), RequestError> {
             }
         }
         Some(found) => Err(RequestError::shape("messages", found, "an array", FIX)),
-        None if shape(document, "prompt").is_some() => text(
-            document,
-            "prompt",
-            "a string",
-            "send text, or `messages` instead",
-        ),
+        None if shape(document, "prompt").is_some() => {
+            text(document, "prompt", "a string", "send text, or `messages` instead")
+        }
         None => Err(RequestError::Missing {
             field: "messages",
             fix: FIX,
@@ -82,23 +74,21 @@ fn whole(document: &Document, field: &'static str) -> Result<(), RequestError> {
     const FIX: &str = "send how many tokens the answer may have, or leave it out";
     match shape(document, field) {
         None => Ok(()),
-        Some(Found::Number) => {
-            match Cursor::new(document.get(field).unwrap_or_default()).u64_or_skip()? {
-                Some(0) => Err(RequestError::Shape {
-                    field,
-                    found: "zero",
-                    expected: EXPECTED,
-                    fix: FIX,
-                }),
-                Some(_) => Ok(()),
-                None => Err(RequestError::Shape {
-                    field,
-                    found: "a negative, fractional or huge number",
-                    expected: EXPECTED,
-                    fix: FIX,
-                }),
-            }
-        }
+        Some(Found::Number) => match Cursor::new(document.get(field).unwrap_or_default()).u64_or_skip()? {
+            Some(0) => Err(RequestError::Shape {
+                field,
+                found: "zero",
+                expected: EXPECTED,
+                fix: FIX,
+            }),
+            Some(_) => Ok(()),
+            None => Err(RequestError::Shape {
+                field,
+                found: "a negative, fractional or huge number",
+                expected: EXPECTED,
+                fix: FIX,
+            }),
+        },
         Some(found) => Err(RequestError::shape(field, found, EXPECTED, FIX)),
     }
 }

@@ -18,14 +18,9 @@ impl ChatRequest {
     pub fn without_openrouter_fields(&self) -> Self {
         let mut direct = self.clone();
         if !direct.document().has("reasoning_effort")
-            && let Some(effort) = self
-                .get_raw("reasoning")
-                .and_then(|raw| raw_member(raw, "effort"))
+            && let Some(effort) = self.get_raw("reasoning").and_then(|raw| raw_member(raw, "effort"))
             && let Some(name) = text(effort).map(Text::to_str)
-            && matches!(
-                &*name,
-                "none" | "minimal" | "low" | "medium" | "high" | "xhigh"
-            )
+            && matches!(&*name, "none" | "minimal" | "low" | "medium" | "high" | "xhigh")
         {
             direct.put("reasoning_effort", Bytes::copy_from_slice(effort));
         }
@@ -46,8 +41,7 @@ impl ChatRequest {
         if raw_member(others, "include_usage") == Some(b"true") {
             return;
         }
-        let Ok(mut options) = super::document::Document::parse(Bytes::copy_from_slice(others))
-        else {
+        let Ok(mut options) = super::document::Document::parse(Bytes::copy_from_slice(others)) else {
             return;
         };
         options.set("include_usage", Bytes::from_static(b"true"));

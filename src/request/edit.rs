@@ -45,10 +45,7 @@ impl ChatRequest {
                 .get_raw("stream")
                 .is_some_and(|raw| raw != b"true" && raw != b"false")
         {
-            self.put(
-                "stream",
-                Bytes::from_static(if stream { b"true" } else { b"false" }),
-            );
+            self.put("stream", Bytes::from_static(if stream { b"true" } else { b"false" }));
         }
     }
 

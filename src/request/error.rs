@@ -50,19 +50,12 @@ impl RequestError {
     pub fn field(&self) -> Option<&str> {
         match self {
             Self::Json(_) => None,
-            Self::Missing { field, .. } | Self::Shape { field, .. } | Self::Field { field, .. } => {
-                Some(field)
-            }
+            Self::Missing { field, .. } | Self::Shape { field, .. } | Self::Field { field, .. } => Some(field),
             Self::Encode { field } => Some(field),
         }
     }
 
-    pub(super) fn shape(
-        field: &'static str,
-        found: Found,
-        expected: &'static str,
-        fix: &'static str,
-    ) -> Self {
+    pub(super) fn shape(field: &'static str, found: Found, expected: &'static str, fix: &'static str) -> Self {
         Self::Shape {
             field,
             found: found.name(),
@@ -83,11 +76,7 @@ impl fmt::Display for RequestError {
                 expected,
                 fix,
             } => write!(f, "`{field}` is {found}, expected {expected}: {fix}"),
-            Self::Field {
-                field,
-                line,
-                column,
-            } => {
+            Self::Field { field, line, column } => {
                 write!(
                     f,
                     "`{field}` has an unexpected shape at line {line}, column {column} of its value"

@@ -21,10 +21,7 @@ pub(super) const FACT_FIELDS: &[&str] = &[
 /// What a model must be able to do to serve a request. See [`ChatRequest::facts`](super::ChatRequest::facts).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a question of its own"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a question of its own")]
 pub struct RequestFacts {
     /// The size of the prompt in tokens, guessed: the bytes of messages and tools, media left out, divided by four and rounded up.
     pub prompt_tokens: u64,
@@ -119,9 +116,7 @@ impl Messages {
             self.prefill = false;
             message.object_or_skip(|key, value| match key.name() {
                 b"role" => {
-                    self.prefill = value
-                        .string_or_skip()?
-                        .is_some_and(|role| role.is("assistant"));
+                    self.prefill = value.string_or_skip()?.is_some_and(|role| role.is("assistant"));
                     Ok(())
                 }
                 b"content" => value.array_or_skip(|part| self.part(part)),
@@ -151,10 +146,7 @@ fn asks_to_reason(document: &Document) -> bool {
     if let Some(effort) = document.get("reasoning_effort").and_then(text) {
         return !effort.is("none");
     }
-    if let Some(reasoning) = document
-        .get("reasoning")
-        .filter(|raw| raw.first() == Some(&b'{'))
-    {
+    if let Some(reasoning) = document.get("reasoning").filter(|raw| raw.first() == Some(&b'{')) {
         let off = member(reasoning, "effort").is_some_and(|effort| effort.is("none"))
             || raw_member(reasoning, "enabled") == Some(b"false");
         return !off;

@@ -97,9 +97,6 @@ pub(super) fn order(left: &str, right: &str) -> Ordering {
 fn rank(field: &str) -> usize {
     match field {
         "prompt" | "messages" => ORDER.len() + 1,
-        _ => ORDER
-            .iter()
-            .position(|known| *known == field)
-            .unwrap_or(ORDER.len()),
+        _ => ORDER.iter().position(|known| *known == field).unwrap_or(ORDER.len()),
     }
 }

@@ -42,9 +42,7 @@ pub use message::{Content, Message, Role};
 pub use modality::Modalities;
 pub use part::{FilePart, ImageUrl, InputAudio, Part, VideoUrl};
 pub use plugin::Plugin;
-pub use provider::{
-    Cutoff, DataCollection, MaxPrice, PercentileCutoffs, ProviderPreferences, Sort, SortKey,
-};
+pub use provider::{Cutoff, DataCollection, MaxPrice, PercentileCutoffs, ProviderPreferences, Sort, SortKey};
 pub use reasoning::{Effort, Reasoning};
 pub use response_format::{JsonSchema, ResponseFormat};
 pub use scan::{Found, JsonError};

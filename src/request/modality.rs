@@ -80,9 +80,9 @@ impl std::ops::BitOr for Modalities {
 
 impl<S: AsRef<str>> FromIterator<S> for Modalities {
     fn from_iter<I: IntoIterator<Item = S>>(names: I) -> Self {
-        names.into_iter().fold(Self::default(), |all, name| {
-            all | Self::named(name.as_ref())
-        })
+        names
+            .into_iter()
+            .fold(Self::default(), |all, name| all | Self::named(name.as_ref()))
     }
 }
 

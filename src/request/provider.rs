@@ -144,11 +144,7 @@ impl ProviderPreferences {
     /// # Errors
     ///
     /// Where a price is not a decimal number.
-    pub fn max_price(
-        mut self,
-        prompt: &str,
-        completion: &str,
-    ) -> Result<Self, crate::response::UsdError> {
+    pub fn max_price(mut self, prompt: &str, completion: &str) -> Result<Self, crate::response::UsdError> {
         let price = self.max_price.get_or_insert_default();
         price.prompt = Some(prompt.parse()?);
         price.completion = Some(completion.parse()?);

@@ -111,8 +111,7 @@ impl ChatRequest {
     /// The tier of service.
     #[must_use]
     pub fn get_service_tier(&self) -> Option<ServiceTier> {
-        self.text("service_tier")
-            .map(|tier| ServiceTier::from(&*tier))
+        self.text("service_tier").map(|tier| ServiceTier::from(&*tier))
     }
 
     /// The end user the request is made for.
@@ -135,10 +134,7 @@ impl ChatRequest {
         self.field(field).map(Option::unwrap_or_default)
     }
 
-    pub(super) fn field<T: DeserializeOwned>(
-        &self,
-        field: &'static str,
-    ) -> Result<Option<T>, RequestError> {
+    pub(super) fn field<T: DeserializeOwned>(&self, field: &'static str) -> Result<Option<T>, RequestError> {
         let Some(raw) = self.get_raw(field) else {
             return Ok(None);
         };

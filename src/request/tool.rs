@@ -20,11 +20,7 @@ pub struct Tool {
 impl Tool {
     /// A function: its name (at most 64 characters), what it is for, and its parameters as JSON schema.
     #[must_use]
-    pub fn function(
-        name: impl Into<String>,
-        description: impl Into<String>,
-        parameters: Value,
-    ) -> Self {
+    pub fn function(name: impl Into<String>, description: impl Into<String>, parameters: Value) -> Self {
         let function = FunctionTool {
             name: name.into(),
             description: Some(description.into()),
@@ -105,11 +101,7 @@ pub struct ToolCall {
 impl ToolCall {
     /// A call of a function; the arguments are JSON text.
     #[must_use]
-    pub fn new(
-        id: impl Into<String>,
-        name: impl Into<String>,
-        arguments: impl Into<String>,
-    ) -> Self {
+    pub fn new(id: impl Into<String>, name: impl Into<String>, arguments: impl Into<String>) -> Self {
         let function = FunctionCall {
             name: name.into(),
             arguments: arguments.into(),

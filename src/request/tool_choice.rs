@@ -43,9 +43,7 @@ impl Serialize for ToolChoice {
             Self::None => serializer.serialize_str("none"),
             Self::Auto => serializer.serialize_str("auto"),
             Self::Required => serializer.serialize_str("required"),
-            Self::Function(name) => {
-                json!({"type": "function", "function": {"name": name}}).serialize(serializer)
-            }
+            Self::Function(name) => json!({"type": "function", "function": {"name": name}}).serialize(serializer),
             Self::Other(value) => value.serialize(serializer),
         }
     }

@@ -121,8 +121,7 @@ impl Extra {
     /// A field by its name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Value> {
-        self.raw(name)
-            .and_then(|raw| serde_json::from_str(raw).ok())
+        self.raw(name).and_then(|raw| serde_json::from_str(raw).ok())
     }
 
     /// Adds a field, or gives it another value.
@@ -148,9 +147,7 @@ impl Extra {
     }
 
     pub(crate) fn write<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
-        self.0
-            .iter()
-            .try_for_each(|(name, raw)| map.serialize_entry(name, raw))
+        self.0.iter().try_for_each(|(name, raw)| map.serialize_entry(name, raw))
     }
 }
 

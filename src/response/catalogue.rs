@@ -214,9 +214,7 @@ impl Model {
     /// Whether some endpoint knows a parameter.
     #[must_use]
     pub fn supports(&self, parameter: &str) -> bool {
-        self.supported_parameters
-            .iter()
-            .any(|known| known == parameter)
+        self.supported_parameters.iter().any(|known| known == parameter)
     }
 
     /// Whether this is what a name in a request or an answer means: its id, its canonical slug, or one of them with a variant behind a colon.

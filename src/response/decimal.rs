@@ -60,8 +60,7 @@ impl std::str::FromStr for Decimal {
     fn from_str(text: &str) -> Result<Self, UsdError> {
         let text = text.trim();
         let mut cursor = Cursor::new(text.as_bytes());
-        let number =
-            cursor.peek() == Ok(Found::Number) && cursor.skip().is_ok() && cursor.end().is_ok();
+        let number = cursor.peek() == Ok(Found::Number) && cursor.skip().is_ok() && cursor.end().is_ok();
         if number {
             Ok(Self(text.into()))
         } else {
@@ -100,9 +99,6 @@ impl Serialize for Decimal {
 impl<'de> Deserialize<'de> for Decimal {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
-        raw.get()
-            .trim_matches('"')
-            .parse()
-            .map_err(D::Error::custom)
+        raw.get().trim_matches('"').parse().map_err(D::Error::custom)
     }
 }

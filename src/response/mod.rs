@@ -19,19 +19,15 @@ mod usd;
 
 pub use account::{Credits, DailyRequests, Generation, KeyInfo, ProviderResponse};
 pub use catalogue::{
-    AliasTarget, Architecture, Endpoint, Links, Model, ModelEndpoints, ModelReasoning, ModelsPage,
-    PageLinks, Percentiles, TopProvider,
+    AliasTarget, Architecture, Endpoint, Links, Model, ModelEndpoints, ModelReasoning, ModelsPage, PageLinks,
+    Percentiles, TopProvider,
 };
 pub use chat::{ChatChunk, ChatResponse, Choice, ChunkChoice};
-pub use content::{
-    Annotation, AnswerMessage, FunctionDelta, ReasoningDetail, ToolCallDelta, UrlCitation,
-};
+pub use content::{Annotation, AnswerMessage, FunctionDelta, ReasoningDetail, ToolCallDelta, UrlCitation};
 pub use decimal::Decimal;
 pub use finish::FinishReason;
 pub use price::{Price, PriceOverride, Pricing};
 pub use probe::ChunkProbe;
-pub use upstream::{
-    Availability, ErrorCode, PreviousError, RAW_LIMIT, UpstreamError, affordable_tokens,
-};
+pub use upstream::{Availability, ErrorCode, PreviousError, RAW_LIMIT, UpstreamError, affordable_tokens};
 pub use usage::{CompletionTokensDetails, CostDetails, PromptTokensDetails, ServerToolUse, Usage};
 pub use usd::{UsdAmount, UsdError};

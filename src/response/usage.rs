@@ -113,9 +113,7 @@ impl Usage {
             .as_ref()
             .and_then(|details| details.upstream_inference_cost.as_ref());
         match (self.charged()?, upstream) {
-            (Some(fee), Some(upstream)) if self.is_byok == Some(true) => {
-                fee.checked_add(upstream.to_usd()?).map(Some)
-            }
+            (Some(fee), Some(upstream)) if self.is_byok == Some(true) => fee.checked_add(upstream.to_usd()?).map(Some),
             (None, Some(upstream)) if self.is_byok == Some(true) => upstream.to_usd().map(Some),
             (charged, _) => Ok(charged),
         }

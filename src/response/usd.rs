@@ -40,10 +40,7 @@ impl UsdAmount {
     ///
     /// Where it is too large.
     pub fn checked_add(self, other: Self) -> Result<Self, UsdError> {
-        self.0
-            .checked_add(other.0)
-            .map(Self)
-            .ok_or(UsdError::Overflow)
+        self.0.checked_add(other.0).map(Self).ok_or(UsdError::Overflow)
     }
 
     /// So many times the amount.
@@ -65,9 +62,7 @@ impl std::str::FromStr for UsdAmount {
     /// Reads a decimal number of dollars, with or without an exponent, and rounds up what is smaller than a pico-dollar.
     fn from_str(text: &str) -> Result<Self, UsdError> {
         let text = text.trim();
-        let (negative, unsigned) = text
-            .strip_prefix('-')
-            .map_or((false, text), |rest| (true, rest));
+        let (negative, unsigned) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
         let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
             Some((mantissa, exponent)) => (mantissa, read_exponent(exponent)?),
             None => (unsigned, 0),
@@ -78,9 +73,7 @@ impl std::str::FromStr for UsdAmount {
             return Err(UsdError::NotANumber);
         }
         // The power of ten in pico-dollars of the next digit.
-        let mut weight = i64::from(SCALE)
-            .saturating_add(exponent)
-            .saturating_add(point - 1);
+        let mut weight = i64::from(SCALE).saturating_add(exponent).saturating_add(point - 1);
         let mut amount = 0_i128;
         let mut rest = false;
         for digit in whole.bytes().chain(fraction.bytes()) {
@@ -99,8 +92,7 @@ impl std::str::FromStr for UsdAmount {
             weight = weight.saturating_sub(1);
         }
         if weight >= 0 && amount != 0 {
-            let missing =
-                u32::try_from(weight.saturating_add(1)).map_err(|_| UsdError::Overflow)?;
+            let missing = u32::try_from(weight.saturating_add(1)).map_err(|_| UsdError::Overflow)?;
             let factor = 10_i128.checked_pow(missing).ok_or(UsdError::Overflow)?;
             amount = amount.checked_mul(factor).ok_or(UsdError::Overflow)?;
         }
@@ -118,10 +110,7 @@ fn read_exponent(text: &str) -> Result<i64, UsdError> {
         return Err(UsdError::NotANumber);
     }
     // Past this, the sign alone decides.
-    let size = digits
-        .parse::<i64>()
-        .unwrap_or(i64::MAX / 4)
-        .min(i64::MAX / 4);
+    let size = digits.parse::<i64>().unwrap_or(i64::MAX / 4).min(i64::MAX / 4);
     Ok(if text.starts_with('-') { -size } else { size })
 }
 
@@ -136,12 +125,7 @@ impl fmt::Display for UsdAmount {
         let fraction = format!("{:012}", amount % one);
         // At least cents.
         let (cents, finer) = fraction.split_at_checked(2).unwrap_or_default();
-        write!(
-            f,
-            "{sign}${}.{cents}{}",
-            amount / one,
-            finer.trim_end_matches('0')
-        )
+        write!(f, "{sign}${}.{cents}{}", amount / one, finer.trim_end_matches('0'))
     }
 }
 
@@ -207,10 +191,7 @@ mod tests {
         for text in ["", "-", "abc", "1.2.3", "0x1", "1e", ".5", "NaN", "1 2"] {
             assert_eq!(pico(text), Err(UsdError::NotANumber), "{text}");
         }
-        assert_eq!(
-            UsdAmount::from_pico(i128::MAX).checked_mul(2),
-            Err(UsdError::Overflow)
-        );
+        assert_eq!(UsdAmount::from_pico(i128::MAX).checked_mul(2), Err(UsdError::Overflow));
         assert_eq!(
             UsdAmount::from_pico(i128::MAX).checked_add(UsdAmount::from_pico(1)),
             Err(UsdError::Overflow)

@@ -109,8 +109,7 @@ impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
                 }
             }
         }
-        let response =
-            answer.ok_or_else(|| Error::new(FailureKind::Empty, "the answer is empty"))?;
+        let response = answer.ok_or_else(|| Error::new(FailureKind::Empty, "the answer is empty"))?;
         Ok(Completion {
             response,
             attempts: self.attempts(),

@@ -13,9 +13,7 @@ use tower_llm_layers::{
 };
 
 use super::{BuildError, IntoCandidate, Stack, describe::describe, settings::Settings};
-use crate::transport::{
-    Attribution, OPENROUTER, Transport, TransportBuilder, TransportError, Upstream,
-};
+use crate::transport::{Attribution, OPENROUTER, Transport, TransportBuilder, TransportError, Upstream};
 
 /// Puts a [`Stack`] together: a slot for each layer, in whatever order they are named.
 #[derive(Clone)]
@@ -54,11 +52,7 @@ impl StackBuilder {
 
     /// Adds an upstream with its key. The first one is where a request's own model is asked for.
     #[must_use]
-    pub fn upstream(
-        mut self,
-        upstream: Result<Upstream, TransportError>,
-        key: impl Into<KeySource>,
-    ) -> Self {
+    pub fn upstream(mut self, upstream: Result<Upstream, TransportError>, key: impl Into<KeySource>) -> Self {
         match upstream {
             Ok(upstream) => {
                 self.settings.keys = self.settings.keys.upstream(upstream.name(), key);
@@ -74,10 +68,8 @@ impl StackBuilder {
     /// Without a chain each request must name its model.
     #[must_use]
     pub fn chain<C: IntoCandidate>(mut self, candidates: impl IntoIterator<Item = C>) -> Self {
-        let chain: Result<Vec<Candidate>, CandidateError> = candidates
-            .into_iter()
-            .map(IntoCandidate::into_candidate)
-            .collect();
+        let chain: Result<Vec<Candidate>, CandidateError> =
+            candidates.into_iter().map(IntoCandidate::into_candidate).collect();
         match chain {
             Ok(chain) => self.settings.chain = Some(chain),
             Err(error) => self.note(error),
@@ -207,10 +199,7 @@ impl StackBuilder {
 
     /// Changes how connections are made and kept.
     #[must_use]
-    pub fn connections(
-        mut self,
-        change: impl FnOnce(TransportBuilder) -> TransportBuilder,
-    ) -> Self {
+    pub fn connections(mut self, change: impl FnOnce(TransportBuilder) -> TransportBuilder) -> Self {
         self.transport = change(self.transport);
         self
     }

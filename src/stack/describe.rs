@@ -9,15 +9,11 @@ use super::settings::Settings;
 /// One line a layer, outermost first.
 pub(super) fn describe(settings: &Settings, chain: &Chain) -> String {
     let clocks = &settings.clocks;
-    let deadline = settings.total.map_or_else(String::new, |total| {
-        format!("{} in all, or ", seconds(total))
-    });
+    let deadline = settings
+        .total
+        .map_or_else(String::new, |total| format!("{} in all, or ", seconds(total)));
     let pace = clocks.pace.map_or_else(String::new, |pace| {
-        format!(
-            ", at least {} tokens in {}",
-            pace.tokens,
-            seconds(pace.window)
-        )
+        format!(", at least {} tokens in {}", pace.tokens, seconds(pace.window))
     });
     let server_side = if settings.server_side {
         ", the router tries the next ones by itself"
@@ -45,10 +41,7 @@ pub(super) fn describe(settings: &Settings, chain: &Chain) -> String {
                 settings.budget.floor(),
             ),
         ),
-        (
-            "Attempt",
-            format!("{} in all, each written down", settings.attempts),
-        ),
+        ("Attempt", format!("{} in all, each written down", settings.attempts)),
         (
             "Timeout",
             format!(
@@ -59,16 +52,11 @@ pub(super) fn describe(settings: &Settings, chain: &Chain) -> String {
                 limit(clocks.idle),
             ),
         ),
-        (
-            "FirstToken",
-            "frames are held until the answer begins".to_owned(),
-        ),
+        ("FirstToken", "frames are held until the answer begins".to_owned()),
         ("Auth", "the key of each upstream".to_owned()),
         ("Transport", "one HTTP exchange".to_owned()),
     ];
-    lines
-        .map(|(layer, what)| format!("{layer:<11}{what}"))
-        .join("\n")
+    lines.map(|(layer, what)| format!("{layer:<11}{what}")).join("\n")
 }
 
 fn limit(limit: Option<Duration>) -> String {

@@ -56,19 +56,12 @@ impl fmt::Display for BuildError {
                 )
             }
             Self::ZeroAttempts { field } => {
-                write!(
-                    f,
-                    "`{field}` is 0: at least 1 is needed to make a call at all"
-                )
+                write!(f, "`{field}` is 0: at least 1 is needed to make a call at all")
             }
             Self::ZeroLimit { field } => {
                 write!(f, "`{field}` is 0: give it some time, or leave it out")
             }
-            Self::AboveTotal {
-                field,
-                limit,
-                total,
-            } => write!(
+            Self::AboveTotal { field, limit, total } => write!(
                 f,
                 "`{field}` of {limit:?} is above `total` of {total:?}, and would never run out: shorten it, or give the call \
                  more time"

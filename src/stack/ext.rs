@@ -13,12 +13,8 @@ use crate::{ChatFrame, ChatRequest, Error, endpoint::OpenAiEndpoint};
 ///
 /// Implemented for all that fit; nothing to implement.
 pub trait ChatService:
-    Service<
-        Request<ChatRequest>,
-        Response = Response<Self::Body>,
-        Error = Error,
-        Future: Send + 'static,
-    > + Clone
+    Service<Request<ChatRequest>, Response = Response<Self::Body>, Error = Error, Future: Send + 'static>
+    + Clone
     + Send
     + Sync
     + 'static
@@ -56,10 +52,7 @@ pub trait ChatServiceExt: ChatService {
     /// # Cancellation
     ///
     /// Dropping the future or the [`Answer`] closes the connection, and with it, at most providers, the bill.
-    fn stream(
-        &self,
-        request: ChatRequest,
-    ) -> impl Future<Output = Result<Answer<Self::Body>, Error>> + Send {
+    fn stream(&self, request: ChatRequest) -> impl Future<Output = Result<Answer<Self::Body>, Error>> + Send {
         let service = self.clone();
         async move {
             let response = service.oneshot(request.stream(true).into_http()).await?;
@@ -76,10 +69,7 @@ pub trait ChatServiceExt: ChatService {
     /// # Cancellation
     ///
     /// Dropping the future closes the connection; a plain call is billed in full all the same.
-    fn complete(
-        &self,
-        request: ChatRequest,
-    ) -> impl Future<Output = Result<Completion, Error>> + Send {
+    fn complete(&self, request: ChatRequest) -> impl Future<Output = Result<Completion, Error>> + Send {
         let service = self.clone();
         async move {
             let response = service.oneshot(request.stream(false).into_http()).await?;

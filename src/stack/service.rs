@@ -25,8 +25,7 @@ use crate::{
 };
 
 /// All layers in their order, over the leaf `S`.
-pub type StackService<S> =
-    DeadlineService<Fallback<Retry<AttemptService<AttemptTimeout<FirstToken<Auth<S>>>>>>>;
+pub type StackService<S> = DeadlineService<Fallback<Retry<AttemptService<AttemptTimeout<FirstToken<Auth<S>>>>>>>;
 
 /// The body of a stack's response, over the leaf's body `B`.
 pub type StackBody<B = ChatBody> = DeadlineBody<AttemptBody<AttemptTimeoutBody<FirstTokenBody<B>>>>;

@@ -81,15 +81,9 @@ impl Settings {
                 return Err(BuildError::ZeroLimit { field });
             }
             // A plain answer's clock has a long default; only the deadline is meant to cut it.
-            let total = self
-                .total
-                .filter(|total| field == "first_token" && limit > *total);
+            let total = self.total.filter(|total| field == "first_token" && limit > *total);
             if let Some(total) = total {
-                return Err(BuildError::AboveTotal {
-                    field,
-                    limit,
-                    total,
-                });
+                return Err(BuildError::AboveTotal { field, limit, total });
             }
         }
         Ok(())

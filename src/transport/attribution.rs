@@ -48,8 +48,7 @@ impl Attribution {
         ];
         for (name, value, field) in fields {
             if let Some(value) = value {
-                let value = HeaderValue::from_str(value)
-                    .map_err(|_| TransportError::Attribution { field })?;
+                let value = HeaderValue::from_str(value).map_err(|_| TransportError::Attribution { field })?;
                 headers.insert(name, value);
             }
         }

@@ -42,15 +42,11 @@ pub enum TransportError {
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BlankName => {
-                f.write_str("`name` of an upstream is blank: name it, e.g. `openai`")
-            }
+            Self::BlankName => f.write_str("`name` of an upstream is blank: name it, e.g. `openai`"),
             Self::SameName { upstream } => {
                 write!(f, "two upstreams are named `{upstream}`: rename one")
             }
-            Self::NoUpstream => {
-                f.write_str("there is no upstream: add `Upstream::openrouter()` or one of your own")
-            }
+            Self::NoUpstream => f.write_str("there is no upstream: add `Upstream::openrouter()` or one of your own"),
             Self::BaseUrl { upstream, problem } => {
                 write!(f, "`base_url` of upstream `{upstream}`: {problem}")
             }

@@ -26,10 +26,6 @@ pub(crate) fn error_in_body(headers: &HeaderMap, error: &UpstreamError) -> Error
 }
 
 /// A failure that HTTP itself tells.
-pub(crate) fn error_of_response(
-    status: http::StatusCode,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Error {
+pub(crate) fn error_of_response(status: http::StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
     classify::from_response(status, headers, body)
 }

@@ -62,33 +62,17 @@ mod tests {
     fn from_header(name: &'static str, value: &'static str) -> Option<Duration> {
         let mut headers = HeaderMap::new();
         headers.insert(name, http::HeaderValue::from_static(value));
-        retry_after(
-            &headers,
-            None,
-            UNIX_EPOCH + Duration::from_secs(784_111_777),
-        )
+        retry_after(&headers, None, UNIX_EPOCH + Duration::from_secs(784_111_777))
     }
 
     #[test]
     fn reads_seconds_dates_and_milliseconds() {
-        assert_eq!(
-            from_header("retry-after", "17"),
-            Some(Duration::from_secs(17))
-        );
+        assert_eq!(from_header("retry-after", "17"), Some(Duration::from_secs(17)));
         assert_eq!(from_header("retry-after", "0"), Some(Duration::ZERO));
-        assert_eq!(
-            from_header("retry-after", "1.5"),
-            Some(Duration::from_millis(1500))
-        );
-        assert_eq!(
-            from_header("retry-after-ms", "250"),
-            Some(Duration::from_millis(250))
-        );
+        assert_eq!(from_header("retry-after", "1.5"), Some(Duration::from_millis(1500)));
+        assert_eq!(from_header("retry-after-ms", "250"), Some(Duration::from_millis(250)));
         let date = "Sun, 06 Nov 1994 08:49:47 GMT";
-        assert_eq!(
-            from_header("retry-after", date),
-            Some(Duration::from_secs(10))
-        );
+        assert_eq!(from_header("retry-after", date), Some(Duration::from_secs(10)));
         assert_eq!(
             from_header("retry-after", "Sun, 06 Nov 1994 08:00:00 GMT"),
             Some(Duration::ZERO)
@@ -107,9 +91,6 @@ mod tests {
         for far in ["1e300", "99999999999", "inf"] {
             assert_eq!(from_header("retry-after", far), Some(LONGEST_HINT), "{far}");
         }
-        assert_eq!(
-            from_header("x-ratelimit-reset", "99999999999999999999"),
-            None
-        );
+        assert_eq!(from_header("x-ratelimit-reset", "99999999999999999999"), None);
     }
 }

@@ -57,10 +57,7 @@ impl Shared {
         attribution: HeaderMap,
     ) -> Result<Self, TransportError> {
         let with_chat = |upstream: Upstream| upstream.url(CHAT).map(|chat| (upstream, chat));
-        let upstreams = upstreams
-            .into_iter()
-            .map(with_chat)
-            .collect::<Result<_, _>>()?;
+        let upstreams = upstreams.into_iter().map(with_chat).collect::<Result<_, _>>()?;
         Ok(Self {
             clients,
             next: AtomicUsize::new(0),
@@ -107,11 +104,7 @@ impl Transport {
         self.0.upstreams.iter().map(|(upstream, _)| upstream)
     }
 
-    pub(crate) fn get(
-        &self,
-        upstream: &Upstream,
-        path: &str,
-    ) -> Result<reqwest::RequestBuilder, Error> {
+    pub(crate) fn get(&self, upstream: &Upstream, path: &str) -> Result<reqwest::RequestBuilder, Error> {
         let url = upstream.url(path).map_err(internal)?;
         let client = self.0.client().ok_or_else(no_client)?;
         Ok(client.get(url).headers(self.headers_for(upstream)))
@@ -128,11 +121,7 @@ impl Transport {
         let body = request.body();
         let asked = body.call().candidate().map(Candidate::upstream);
         let known = match asked {
-            Some(name) => self
-                .0
-                .upstreams
-                .iter()
-                .find(|(upstream, _)| upstream.name() == name),
+            Some(name) => self.0.upstreams.iter().find(|(upstream, _)| upstream.name() == name),
             None => self.0.upstreams.first(),
         };
         let (upstream, chat) = known.ok_or_else(|| {
@@ -184,10 +173,7 @@ fn merge(from_caller: &HeaderMap, extra: HeaderMap) -> HeaderMap {
             headers.entry(name).or_insert(value);
         }
     }
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers
 }
 
@@ -226,9 +212,7 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
             if !parts.status.is_success() {
                 let body = read_error(body).await;
                 let id = generation_id(&parts.headers);
-                return Err(
-                    classify::from_response(parts.status, &parts.headers, &body).of_generation(id)
-                );
+                return Err(classify::from_response(parts.status, &parts.headers, &body).of_generation(id));
             }
             let is_stream = is_event_stream(&parts.headers);
             let body = ChatBody::of_response(body, &parts.headers, judge, is_stream);
@@ -238,9 +222,7 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
 }
 
 pub(crate) fn generation_id(headers: &HeaderMap) -> Option<&str> {
-    headers
-        .get("x-generation-id")
-        .and_then(|id| id.to_str().ok())
+    headers.get("x-generation-id").and_then(|id| id.to_str().ok())
 }
 
 /// What was really sent, whatever was asked for.
@@ -272,10 +254,7 @@ pub(crate) fn not_sent(error: reqwest::Error) -> Error {
     let (kind, what) = if error.is_connect() {
         (FailureKind::Connect, "no connection to the upstream")
     } else {
-        (
-            FailureKind::Reset,
-            "the connection broke before an answer came",
-        )
+        (FailureKind::Reset, "the connection broke before an answer came")
     };
     Error::caused(kind, what, error.without_url())
 }

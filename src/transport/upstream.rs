@@ -83,7 +83,7 @@ impl Upstream {
         let mut base = Url::parse(base_url).map_err(|error| bad(error.to_string()))?;
         if !base.username().is_empty() || base.password().is_some() {
             return Err(bad(
-                "it holds credentials: give the key as a key, not in the URL".to_owned(),
+                "it holds credentials: give the key as a key, not in the URL".to_owned()
             ));
         }
         if base.query().is_some() || base.fragment().is_some() {
@@ -122,21 +122,15 @@ impl Upstream {
 
     /// The URL of one of its endpoints.
     pub(crate) fn url(&self, path: &str) -> Result<Url, TransportError> {
-        self.base
-            .join(path)
-            .map_err(|error| TransportError::BaseUrl {
-                upstream: self.name.clone().into(),
-                problem: error.to_string(),
-            })
+        self.base.join(path).map_err(|error| TransportError::BaseUrl {
+            upstream: self.name.clone().into(),
+            problem: error.to_string(),
+        })
     }
 }
 
 impl fmt::Debug for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Upstream({} at {}, {:?})",
-            self.name, self.base, self.dialect
-        )
+        write!(f, "Upstream({} at {}, {:?})", self.name, self.base, self.dialect)
     }
 }

@@ -81,10 +81,7 @@ impl Got {
 
     /// The models asked, in order.
     pub(crate) fn asked(&self) -> Vec<&str> {
-        let sent = self
-            .lines
-            .iter()
-            .filter(|line| line.outcome != Outcome::Skipped);
+        let sent = self.lines.iter().filter(|line| line.outcome != Outcome::Skipped);
         sent.filter_map(|line| line.candidate.as_ref())
             .map(Candidate::model)
             .collect()
@@ -92,11 +89,7 @@ impl Got {
 }
 
 /// A whole call, streamed or plain, to its last byte.
-pub(crate) async fn call<S: tower_openrouter::ChatService>(
-    stack: &S,
-    streamed: bool,
-    request: ChatRequest,
-) -> Got {
+pub(crate) async fn call<S: tower_openrouter::ChatService>(stack: &S, streamed: bool, request: ChatRequest) -> Got {
     let begun = Instant::now();
     let mut got = Got {
         text: String::new(),

@@ -82,10 +82,7 @@ where
 }
 
 /// Writes down how the attempt began, or failed.
-fn settle<B, E>(
-    result: Result<Response<B>, E>,
-    claim: Option<Claim>,
-) -> Result<Response<AttemptBody<B>>, E>
+fn settle<B, E>(result: Result<Response<B>, E>, claim: Option<Claim>) -> Result<Response<AttemptBody<B>>, E>
 where
     E: Failure,
     B: http_body::Body<Error = E>,

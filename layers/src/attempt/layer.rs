@@ -36,9 +36,6 @@ impl<S> Layer<S> for AttemptLayer {
     type Service = AttemptService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        AttemptService {
-            inner,
-            cap: self.cap,
-        }
+        AttemptService { inner, cap: self.cap }
     }
 }

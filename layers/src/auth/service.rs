@@ -45,9 +45,7 @@ where
                 let key = key.clone();
                 AuthFuture::with_key(&mut self.inner, request, Some(&key), Used::Static)
             }
-            Some(KeySource::None) => {
-                AuthFuture::with_key(&mut self.inner, request, None, Used::Static)
-            }
+            Some(KeySource::None) => AuthFuture::with_key(&mut self.inner, request, None, Used::Static),
             Some(KeySource::Pool(pool)) => match pool.take() {
                 Ok((key, index)) => {
                     let used = Used::Pooled(pool.clone(), index);
@@ -77,11 +75,7 @@ where
     }
 }
 
-pub(super) fn no_key(
-    upstream: Option<&str>,
-    reason: String,
-    retry_after: Option<std::time::Duration>,
-) -> LayerError {
+pub(super) fn no_key(upstream: Option<&str>, reason: String, retry_after: Option<std::time::Duration>) -> LayerError {
     LayerError::NoKey {
         upstream: upstream.unwrap_or("the upstream").to_owned(),
         reason,

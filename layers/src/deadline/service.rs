@@ -76,9 +76,7 @@ where
                     .map(|deadline| (deadline, deadline.saturating_duration_since(now)));
                 match clock {
                     // Nothing is sent where there is no time left to answer.
-                    Some((_, left)) if left.is_zero() => {
-                        DeadlineFuture::refused(elapsed(left), opened)
-                    }
+                    Some((_, left)) if left.is_zero() => DeadlineFuture::refused(elapsed(left), opened),
                     _ => DeadlineFuture::started(self.inner.call(request), clock, opened),
                 }
             }

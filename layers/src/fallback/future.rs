@@ -49,12 +49,7 @@ where
     S: Service<Request<R>> + Clone,
     R: LlmRequest,
 {
-    pub(super) fn start(
-        service: &mut S,
-        mut request: Request<R>,
-        mut cursor: Cursor,
-        opened: Opened,
-    ) -> Self {
+    pub(super) fn start(service: &mut S, mut request: Request<R>, mut cursor: Cursor, opened: Opened) -> Self {
         let mut reasons = Vec::new();
         let call = request.body().call();
         let first = cursor.advance(|candidate, reason| {
@@ -105,17 +100,14 @@ fn give_turn<R: LlmRequest>(
     }
     let mut along = Vec::new();
     if cursor.chain().is_server_side() {
-        let same = cursor
-            .rest()
-            .filter(|next| next.upstream() == candidate.upstream());
+        let same = cursor.rest().filter(|next| next.upstream() == candidate.upstream());
         along.extend(same.take(SERVER_SIDE_MODELS - 1).cloned());
         let models: Vec<_> = along.iter().map(Candidate::model).collect();
         if !models.is_empty() {
             body.set_alternatives(&models);
         }
     }
-    body.call_mut()
-        .set_candidate(candidate.clone(), is_last, is_alone);
+    body.call_mut().set_candidate(candidate.clone(), is_last, is_alone);
     Turn { candidate, along }
 }
 
@@ -160,12 +152,7 @@ where
                         Ok(response) => return Poll::Ready(this.opened.publish(Ok(response))),
                         Err(error) => error,
                     };
-                    let next = next_turn(
-                        &error,
-                        this.original.as_ref(),
-                        this.cursor,
-                        this.turn.as_ref(),
-                    );
+                    let next = next_turn(&error, this.original.as_ref(), this.cursor, this.turn.as_ref());
                     let Some(candidate) = next else {
                         return Poll::Ready(this.opened.publish(Err(given_up(error))));
                     };
@@ -182,8 +169,7 @@ where
                     this.state.set(State::Readying);
                 }
                 StateProjection::Readying => {
-                    let (Some(service), Some(turn)) = (this.service.as_mut(), this.turn.take())
-                    else {
+                    let (Some(service), Some(turn)) = (this.service.as_mut(), this.turn.take()) else {
                         return Poll::Pending;
                     };
                     match service.poll_ready(cx) {
@@ -207,22 +193,13 @@ where
                         return Poll::Pending;
                     };
                     let is_last = nobody_after || request.body().call().attempts_left() <= 1;
-                    *this.turn = Some(give_turn(
-                        &mut request,
-                        turn.candidate,
-                        this.cursor,
-                        is_last,
-                        false,
-                    ));
+                    *this.turn = Some(give_turn(&mut request, turn.candidate, this.cursor, is_last, false));
                     this.state.set(State::Calling(service.call(request)));
                 }
                 StateProjection::Nobody(reasons) => {
                     let reasons = std::mem::take(reasons);
                     this.state.set(State::Ended);
-                    return Poll::Ready(
-                        this.opened
-                            .publish(Err(LayerError::NoCandidate { reasons }.into())),
-                    );
+                    return Poll::Ready(this.opened.publish(Err(LayerError::NoCandidate { reasons }.into())));
                 }
                 // Polled again after it was ready: stay silent rather than panic.
                 StateProjection::Ended => return Poll::Pending,

@@ -94,10 +94,7 @@ where
                     let Some(Holding { parts, body, held }) = waiting.take() else {
                         return Poll::Pending;
                     };
-                    return Poll::Ready(
-                        begun
-                            .map(|()| Response::from_parts(parts, FirstTokenBody::new(held, body))),
-                    );
+                    return Poll::Ready(begun.map(|()| Response::from_parts(parts, FirstTokenBody::new(held, body))));
                 }
             }
         }
@@ -127,9 +124,7 @@ where
                 }
                 Stage::Preamble | Stage::Trailer => {
                     if self.held.len() >= MOST_HELD {
-                        return Poll::Ready(Err(
-                            LayerError::NeverBegan { frames: MOST_HELD }.into()
-                        ));
+                        return Poll::Ready(Err(LayerError::NeverBegan { frames: MOST_HELD }.into()));
                     }
                     self.held.push_back(data);
                 }

@@ -73,11 +73,7 @@ mod tests {
             ..ExponentialBackoff::default()
         });
         for _ in 0..2 {
-            let millis: Vec<_> = schedule
-                .delays()
-                .take(4)
-                .map(|delay| delay.as_millis())
-                .collect();
+            let millis: Vec<_> = schedule.delays().take(4).map(|delay| delay.as_millis()).collect();
             assert_eq!(millis, [100, 200, 400, 400]);
         }
     }

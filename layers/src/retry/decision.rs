@@ -38,11 +38,7 @@ pub(super) struct History<'a, D> {
 
 impl<D: Iterator<Item = Duration>> History<'_, D> {
     /// Decides, and fits the request to what can be afforded where that is what it takes.
-    pub(super) fn decide<E: Failure, R: LlmRequest>(
-        &mut self,
-        error: &E,
-        request: &mut R,
-    ) -> Decision {
+    pub(super) fn decide<E: Failure, R: LlmRequest>(&mut self, error: &E, request: &mut R) -> Decision {
         if error.is_exhausted() {
             return Decision::GiveUp(None);
         }
@@ -61,10 +57,7 @@ impl<D: Iterator<Item = Duration>> History<'_, D> {
         }
         let longest = self.policy.max_wait;
         if least > longest {
-            return Decision::GiveUp(Some(format!(
-                "over the longest wait of {}",
-                Seconds(longest)
-            )));
+            return Decision::GiveUp(Some(format!("over the longest wait of {}", Seconds(longest))));
         }
         let wait = if wish < left { wish } else { least }.min(longest);
         if !self.policy.budget.withdraw() {
@@ -87,20 +80,14 @@ impl<D: Iterator<Item = Duration>> History<'_, D> {
         match error.kind().advice().retry {
             RetryAdvice::Never | RetryAdvice::OtherKey => None,
             RetryAdvice::FewerTokens => affordable(error, request).map(|_| Wait::NONE),
-            RetryAdvice::IfAlone if !(self.policy.retry_silent && request.call().is_alone()) => {
-                None
-            }
+            RetryAdvice::IfAlone if !(self.policy.retry_silent && request.call().is_alone()) => None,
             RetryAdvice::Backoff | RetryAdvice::IfAlone => {
                 let delay = self.delays.next()?.min(self.policy.max_wait);
                 // Never earlier than asked, and not all at once.
-                Some(
-                    error
-                        .retry_after()
-                        .map_or(Wait::exactly(delay), |hint| Wait {
-                            least: hint,
-                            wish: hint.saturating_add(delay.min(hint / 10)),
-                        }),
-                )
+                Some(error.retry_after().map_or(Wait::exactly(delay), |hint| Wait {
+                    least: hint,
+                    wish: hint.saturating_add(delay.min(hint / 10)),
+                }))
             }
         }
     }
@@ -111,9 +98,7 @@ fn affordable<E: Failure, R: LlmRequest>(error: &E, request: &R) -> Option<u64> 
     if error.kind().advice().retry != RetryAdvice::FewerTokens {
         return None;
     }
-    let tokens = error
-        .affordable_tokens()
-        .filter(|tokens| *tokens >= FEWEST_TOKENS)?;
+    let tokens = error.affordable_tokens().filter(|tokens| *tokens >= FEWEST_TOKENS)?;
     request
         .max_tokens()
         .is_none_or(|asked| asked > tokens)

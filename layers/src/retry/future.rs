@@ -134,11 +134,7 @@ where
                     }
                     *this.attempts += 1;
                     let last = *this.attempts >= this.shared.0.max_attempts;
-                    let next = if last {
-                        this.again.take()
-                    } else {
-                        this.again.clone()
-                    };
+                    let next = if last { this.again.take() } else { this.again.clone() };
                     // Taken only on the way out; without a request there is nothing left to try.
                     let Some(request) = next else {
                         return Poll::Pending;
@@ -163,25 +159,13 @@ fn note_wait<R: LlmRequest, E: Failure>(request: &R, error: &E, attempts: u32, w
     request.call().decided(|line| line.waited = Some(wait));
 }
 
-fn note_end<R: LlmRequest, E: Failure>(
-    request: &R,
-    error: &E,
-    attempts: u32,
-    reason: Option<String>,
-) {
+fn note_end<R: LlmRequest, E: Failure>(request: &R, error: &E, attempts: u32, reason: Option<String>) {
     say_end(error, attempts, reason.as_deref());
     if let Some(reason) = reason {
-        request
-            .call()
-            .decided(|line| line.note = Some(reason.into()));
+        request.call().decided(|line| line.note = Some(reason.into()));
     }
 }
 
 fn say_end<E: Failure>(error: &E, attempts: u32, reason: Option<&str>) {
-    tracing::info!(
-        kind = error.kind().as_str(),
-        attempts,
-        reason,
-        "not retrying"
-    );
+    tracing::info!(kind = error.kind().as_str(), attempts, reason, "not retrying");
 }

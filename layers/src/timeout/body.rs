@@ -38,9 +38,7 @@ pub struct AttemptTimeoutBody<B> {
 impl<B> AttemptTimeoutBody<B> {
     pub(super) fn new(inner: B, mut clocks: Clocks) -> Self {
         // A floor of nothing, or of an instant, is no floor.
-        clocks.pace = clocks
-            .pace
-            .filter(|pace| pace.tokens > 0 && !pace.window.is_zero());
+        clocks.pace = clocks.pace.filter(|pace| pace.tokens > 0 && !pace.window.is_zero());
         Self {
             inner: Some(inner),
             timer: None,
@@ -73,10 +71,7 @@ where
         match inner.poll_frame(cx) {
             Poll::Ready(frame) => {
                 if let (Some(_), Some(Ok(frame))) = (this.clocks.pace, &frame) {
-                    let waited = this
-                        .window_since
-                        .take()
-                        .map_or(Duration::ZERO, |since| since.elapsed());
+                    let waited = this.window_since.take().map_or(Duration::ZERO, |since| since.elapsed());
                     *this.window_waited = this.window_waited.saturating_add(waited);
                     let tokens = frame.data_ref().map_or(0, Frame::tokens);
                     *this.window_tokens = this.window_tokens.saturating_add(tokens);
@@ -93,9 +88,7 @@ where
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner
-            .as_ref()
-            .map_or_else(SizeHint::default, Body::size_hint)
+        self.inner.as_ref().map_or_else(SizeHint::default, Body::size_hint)
     }
 }
 
@@ -113,21 +106,12 @@ where
         loop {
             let now = Instant::now();
             let silent_since = *this.waiting_since.get_or_insert(now);
-            if let Some(idle) = this
-                .clocks
-                .idle
-                .filter(|idle| now >= after(silent_since, *idle))
-            {
+            if let Some(idle) = this.clocks.idle.filter(|idle| now >= after(silent_since, *idle)) {
                 this.inner.set(None);
                 return Poll::Ready(Some(Err(elapsed(Phase::Idle, idle))));
             }
             let window_since = *this.window_since.get_or_insert(now);
-            let window_end = |pace: PaceFloor| {
-                after(
-                    window_since,
-                    pace.window.saturating_sub(*this.window_waited),
-                )
-            };
+            let window_end = |pace: PaceFloor| after(window_since, pace.window.saturating_sub(*this.window_waited));
             if let Some(pace) = this.clocks.pace.filter(|pace| now >= window_end(*pace)) {
                 if *this.window_tokens < pace.tokens {
                     this.inner.set(None);

@@ -46,16 +46,9 @@ async fn walks_the_chain_in_order_and_returns_the_last_failure() {
     let probe = leaf.probe();
     let service = FallbackLayer::new(chain(["a", "b", "c"])).layer(leaf);
     let error = ask(&service, streamed()).await.unwrap_err();
-    assert_eq!(
-        (error.kind, error.exhausted),
-        (FailureKind::Malformed, true)
-    );
+    assert_eq!((error.kind, error.exhausted), (FailureKind::Malformed, true));
     assert_eq!(probe.models(), ["a", "b", "c"]);
-    let flags: Vec<_> = probe
-        .seen()
-        .iter()
-        .map(|seen| (seen.is_last, seen.is_alone))
-        .collect();
+    let flags: Vec<_> = probe.seen().iter().map(|seen| (seen.is_last, seen.is_alone)).collect();
     assert_eq!(flags, [(false, false), (false, false), (true, false)]);
     probe.assert_quiet();
 }
@@ -103,10 +96,7 @@ async fn a_quota_that_is_gone_is_gone_for_its_pool() {
 async fn a_rejected_key_rules_out_its_upstream_while_no_other_key_is_left() {
     let names = ["a", "b", "direct/c"];
     let rejected = fails(FailureKind::Auth);
-    assert_eq!(
-        run(chain(names), rejected.clone()).await.1.models(),
-        ["a", "c"]
-    );
+    assert_eq!(run(chain(names), rejected.clone()).await.1.models(), ["a", "c"]);
     let wide = fails(FailureKind::Throttled).scope(Scope::Upstream);
     assert_eq!(run(chain(names), wide.clone()).await.1.models(), ["a", "c"]);
     for mut error in [rejected, wide] {
@@ -146,19 +136,13 @@ async fn who_cannot_take_it_is_passed_over_unsent() {
     let leaf = Leaf::new([]);
     let probe = leaf.probe();
     let layer = FallbackLayer::new(chain(["a", "b"]).capabilities(catalogue.clone()));
-    ask(&layer.layer(leaf.clone()), request.clone())
-        .await
-        .unwrap();
+    ask(&layer.layer(leaf.clone()), request.clone()).await.unwrap();
     assert_eq!(probe.models(), ["b"]);
     assert!(probe.seen()[0].is_alone);
     let layer = FallbackLayer::new(chain(["a", "c"]).capabilities(catalogue));
     let error = ask(&layer.layer(leaf), request).await.unwrap_err();
     assert_eq!(error.kind, FailureKind::Unavailable);
-    assert!(
-        error.summary.contains("a: it does not take"),
-        "{}",
-        error.summary
-    );
+    assert!(error.summary.contains("a: it does not take"), "{}", error.summary);
     assert_eq!((error.log().sent(), error.log().attempts().len()), (0, 2));
     assert_eq!(probe.calls(), 1);
 }

@@ -28,10 +28,7 @@ async fn without_a_chain_the_request_must_name_a_model() {
     let probe = leaf.probe();
     let service = FallbackLayer::new(asked).layer(leaf);
     let error = ask(&service, streamed()).await.unwrap_err();
-    assert_eq!(
-        error.layer,
-        Some(LayerError::NoCandidate { reasons: vec![] })
-    );
+    assert_eq!(error.layer, Some(LayerError::NoCandidate { reasons: vec![] }));
     assert_eq!(error.kind, FailureKind::BadRequest);
     let mut request = streamed();
     request.body_mut().set_model("x");
@@ -88,10 +85,7 @@ async fn waits_for_readiness_and_passes_its_failure_on() {
 
 #[tokio::test(start_paused = true)]
 async fn dropped_in_each_state_leaves_nothing() {
-    for (first, calls) in [
-        (Step::Hang, 1),
-        (Step::fail(fails(FailureKind::Upstream)), 1),
-    ] {
+    for (first, calls) in [(Step::Hang, 1), (Step::fail(fails(FailureKind::Upstream)), 1)] {
         let leaf = Leaf::new([first]).ready_after(secs(5));
         let probe = leaf.probe();
         let limited = ConcurrencyLimitLayer::new(1).layer(leaf);

@@ -12,9 +12,7 @@ use tower_llm_layers::{
     retry::{RetryBudget, RetryLayer, Schedule},
 };
 
-use crate::support::{
-    Beat, Leaf, Step, TestError, ask, candidate, fails, plain, read, secs, streamed,
-};
+use crate::support::{Beat, Leaf, Step, TestError, ask, candidate, fails, plain, read, secs, streamed};
 
 /// The same delay before each retry, as often as it is written.
 #[derive(Debug, Clone)]
@@ -57,12 +55,7 @@ async fn one_attempt_is_no_retry_and_two_are_the_default() {
     ] {
         let leaf = Leaf::new(failing(&fails(FailureKind::Upstream)));
         let probe = leaf.probe();
-        assert!(
-            ask(&layer.layer(leaf), streamed())
-                .await
-                .unwrap_err()
-                .exhausted
-        );
+        assert!(ask(&layer.layer(leaf), streamed()).await.unwrap_err().exhausted);
         assert_eq!(probe.calls(), calls);
     }
 }
@@ -125,11 +118,7 @@ async fn another_key_is_tried_at_once() {
     let mut request = plain();
     request.body_mut().max_tokens = Some(900);
     ask(&layer().layer(leaf), request).await.unwrap();
-    assert_eq!(
-        probe.seen()[1].max_tokens,
-        Some(900),
-        "it may carry the whole"
-    );
+    assert_eq!(probe.seen()[1].max_tokens, Some(900), "it may carry the whole");
 }
 
 #[tokio::test(start_paused = true)]

@@ -57,10 +57,7 @@ async fn dropped_in_each_state_leaves_nothing() {
         assert!(poll_once(future.as_mut()).is_pending());
         drop(future);
         assert_eq!(probe.calls(), 1);
-        assert_eq!(
-            probe.counts().futures_dropped,
-            usize::from(advance.is_none())
-        );
+        assert_eq!(probe.counts().futures_dropped, usize::from(advance.is_none()));
         probe.assert_quiet();
     }
 }

@@ -47,11 +47,7 @@ async fn no_wait_outlives_the_deadline() {
         let retry = layer().max_wait(secs(1000));
         let service = DeadlineLayer::new(secs(30)).layer(retry.layer(leaf));
         let (result, took) = within(ask(&service, streamed())).await;
-        assert_eq!(
-            (result.is_ok(), probe.calls()),
-            (calls == 2, calls),
-            "{hint}"
-        );
+        assert_eq!((result.is_ok(), probe.calls()), (calls == 2, calls), "{hint}");
         let expected = if calls == 2 { secs(29) } else { Duration::ZERO };
         assert_eq!(took, expected, "{hint}");
     }
@@ -71,10 +67,7 @@ async fn the_default_schedule_stays_within_its_bounds() {
     let leaf = Leaf::new(failing(&fails(FailureKind::Overloaded)));
     let probe = leaf.probe();
     let schedule = Exponential::new(millis(100), millis(200)).seeded(3);
-    assert_eq!(
-        (schedule.base(), schedule.max()),
-        (millis(100), millis(200))
-    );
+    assert_eq!((schedule.base(), schedule.max()), (millis(100), millis(200)));
     let layer = RetryLayer::new().max_attempts(5).schedule(schedule);
     ask(&layer.layer(leaf), streamed()).await.unwrap_err();
     assert_eq!(probe.calls(), 5);

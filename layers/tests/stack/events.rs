@@ -108,11 +108,7 @@ async fn every_decision_is_told_and_no_secret() {
         .on(
             "a",
             [
-                Step::fail(
-                    fails(FailureKind::Throttled)
-                        .says(429, "slow down")
-                        .hint(secs(5)),
-                ),
+                Step::fail(fails(FailureKind::Throttled).says(429, "slow down").hint(secs(5))),
                 Step::Hang,
             ],
         )
@@ -162,10 +158,7 @@ async fn every_decision_is_told_and_no_secret() {
         expected.map(|(name, value)| (name, value.to_owned()))
     );
     let failed = one("attempt failed");
-    assert_eq!(
-        (&*failed["kind"], &*failed["status"]),
-        ("throttled", "429 u64")
-    );
+    assert_eq!((&*failed["kind"], &*failed["status"]), ("throttled", "429 u64"));
     assert_eq!(&failed["level"], "WARN");
     assert_eq!(&one("retrying")["wait"], "5.5s");
     assert_eq!(&one("attempt timed out")["phase"], "first_token");

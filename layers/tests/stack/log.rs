@@ -8,14 +8,9 @@ use crate::support::{Beat, Leaf, Step, ask, chain, fails, millis, read, secs, st
 #[tokio::test(start_paused = true)]
 async fn a_bad_night() {
     let overloaded = fails(FailureKind::Overloaded).says(503, "overloaded (Anthropic)");
-    let throttled = fails(FailureKind::Throttled)
-        .says(429, "throttled")
-        .hint(secs(120));
+    let throttled = fails(FailureKind::Throttled).says(429, "throttled").hint(secs(120));
     let leaf = Leaf::new([])
-        .on(
-            "claude-sonnet-4.5",
-            [Step::Fail(millis(400), overloaded), Step::Hang],
-        )
+        .on("claude-sonnet-4.5", [Step::Fail(millis(400), overloaded), Step::Hang])
         .on("gpt-5", [Step::Fail(millis(300), throttled)]);
     let stack = Stack::of(chain(["claude-sonnet-4.5", "gpt-5"])).over(leaf);
     let error = ask(&stack, streamed()).await.unwrap_err();
@@ -53,8 +48,7 @@ async fn a_good_one_while_it_goes_on_and_when_it_has_ended() {
     .join("\n");
     assert_eq!(log.to_string(), before);
     read(response.into_body()).await;
-    let last =
-        "  2  c                             answered, first token in 0.4 s        after  2.4 s";
+    let last = "  2  c                             answered, first token in 0.4 s        after  2.4 s";
     assert_eq!(log.to_string().lines().last(), Some(last));
     assert_eq!((log.sent(), log.attempts().len()), (2, 3));
     assert_eq!(log.elapsed(), millis(2400));
@@ -73,12 +67,7 @@ async fn one_that_broke_off_and_one_that_was_left() {
             "  1  a                             the stream fell silent for 30 s, first token in 3 s  after   35 s",
         ),
     ] {
-        let beats = vec![
-            Beat::Frame(Stage::Content),
-            Beat::Pause(secs(2)),
-            ALIVE,
-            end,
-        ];
+        let beats = vec![Beat::Frame(Stage::Content), Beat::Pause(secs(2)), ALIVE, end];
         let leaf = Leaf::new([Step::Answer(secs(3), beats)]);
         let response = ask(&Stack::of(chain(["a"])).over(leaf), streamed()).await;
         let response = response.unwrap();
@@ -108,9 +97,7 @@ async fn the_caps_say_why_they_ended_it() {
         cap: 1,
         ..Stack::of(chain(["a", "b"]))
     };
-    let error = ask(&stack.over(leaf.clone()), streamed())
-        .await
-        .unwrap_err();
+    let error = ask(&stack.over(leaf.clone()), streamed()).await.unwrap_err();
     let line = "  1  a                             empty (the attempts of this call are spent)  after   0 ms";
     assert_eq!(error.log().to_string(), line);
     let stack = Stack {

@@ -62,9 +62,7 @@ impl Stack {
         leaf: S,
     ) -> impl Service<
         Request<TestRequest>,
-        Response = Response<
-            impl Body<Data = TestFrame, Error = TestError> + Send + std::fmt::Debug,
-        >,
+        Response = Response<impl Body<Data = TestFrame, Error = TestError> + Send + std::fmt::Debug>,
         Error = TestError,
         Future: Send,
     > + Clone

@@ -1,8 +1,6 @@
 //! The table of failures, row by row: what follows from each kind, and in which virtual time.
 
-use tower_llm_layers::{
-    Advice, FailureKind as K, FallbackAdvice as F, Health as H, Phase, RetryAdvice as R,
-};
+use tower_llm_layers::{Advice, FailureKind as K, FallbackAdvice as F, Health as H, Phase, RetryAdvice as R};
 
 use super::Stack;
 use crate::support::{Beat, Leaf, Step, TestError, ask, chain, fails, read, secs, streamed};
@@ -20,9 +18,7 @@ async fn asked(names: [&str; 2], step: Step) -> (Vec<(String, u128)>, Result<(),
 
 fn expected(asked: &[(&str, u128)]) -> Vec<(String, u128)> {
     let asked = asked.iter();
-    asked
-        .map(|(model, at)| ((*model).to_owned(), *at))
-        .collect()
+    asked.map(|(model, at)| ((*model).to_owned(), *at)).collect()
 }
 
 const AGAIN_THEN_NEXT: &[(&str, u128)] = &[("a", 0), ("a", 1000), ("b", 1000)];
@@ -111,10 +107,7 @@ async fn the_last_and_the_lonely_have_more_patience() {
     let leaf = Leaf::new([Step::Hang, Step::silent_for(secs(19))]);
     let probe = leaf.probe();
     let stack = Stack::of(chain(["a", "b"])).over(leaf);
-    assert!(
-        ask(&stack, streamed()).await.is_ok(),
-        "the last has a grace"
-    );
+    assert!(ask(&stack, streamed()).await.is_ok(), "the last has a grace");
     assert_eq!(probe.models(), ["a", "b"]);
     for (silent, times) in [(false, vec![0]), (true, vec![0, 21_000])] {
         let leaf = Leaf::new([Step::Hang]);
@@ -171,10 +164,7 @@ fn the_advice_is_the_table() {
         (K::Timeout(Phase::Idle), shown),
         (K::Timeout(Phase::Pace), shown),
         (K::Truncated, shown),
-        (
-            K::Timeout(Phase::Total),
-            row(R::Never, F::Never, true, H::Unharmed),
-        ),
+        (K::Timeout(Phase::Total), row(R::Never, F::Never, true, H::Unharmed)),
         (K::Throttled, row(R::Backoff, F::Any, true, H::Pauses)),
         (K::QuotaGone, row(R::Never, F::OtherPool, true, H::Unharmed)),
         (K::Overloaded, again),
@@ -182,22 +172,10 @@ fn the_advice_is_the_table() {
         (K::Empty, again),
         (K::Malformed, again),
         (K::Unavailable, row(R::Never, F::Any, true, H::Unharmed)),
-        (
-            K::TooLong,
-            row(R::Never, F::LargerContext, true, H::Unharmed),
-        ),
-        (
-            K::Refused,
-            row(R::Never, F::IfRouteAllows, false, H::Unharmed),
-        ),
-        (
-            K::Unaffordable,
-            row(R::FewerTokens, F::Cheaper, true, H::Unharmed),
-        ),
-        (
-            K::Auth,
-            row(R::OtherKey, F::OtherUpstream, false, H::HurtsKey),
-        ),
+        (K::TooLong, row(R::Never, F::LargerContext, true, H::Unharmed)),
+        (K::Refused, row(R::Never, F::IfRouteAllows, false, H::Unharmed)),
+        (K::Unaffordable, row(R::FewerTokens, F::Cheaper, true, H::Unharmed)),
+        (K::Auth, row(R::OtherKey, F::OtherUpstream, false, H::HurtsKey)),
         (K::BadRequest, final_),
         (K::Cancelled, final_),
         (K::Internal, final_),

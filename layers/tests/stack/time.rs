@@ -6,8 +6,7 @@ use tower_llm_layers::{FailureKind, Phase, Stage};
 
 use super::Stack;
 use crate::support::{
-    Beat, Leaf, Step, ask, cases, chain, fails, in_virtual_time, millis, read, secs, step,
-    streamed, within,
+    Beat, Leaf, Step, ask, cases, chain, fails, in_virtual_time, millis, read, secs, step, streamed, within,
 };
 
 proptest! {
@@ -54,12 +53,7 @@ proptest! {
 
 #[tokio::test(start_paused = true)]
 async fn no_back_off_readiness_or_stream_outlives_it() {
-    let stall = Step::body([
-        Beat::Frame(Stage::Content),
-        Beat::Pause(secs(29)),
-        ALIVE,
-        Beat::Stall,
-    ]);
+    let stall = Step::body([Beat::Frame(Stage::Content), Beat::Pause(secs(29)), ALIVE, Beat::Stall]);
     let rows = [
         (Leaf::new([Step::Hang]), 7),
         (Leaf::new([stall]), 40),

@@ -15,10 +15,7 @@ use tower_llm_layers::{AttemptLog, Candidate, Stage, fallback::Chain};
 use super::{TestError, TestFrame, TestRequest};
 
 /// Waits for readiness, then calls. The body comes boxed, since one with a timer inside does not move.
-pub(crate) async fn ask<S, B>(
-    service: &S,
-    request: Request<TestRequest>,
-) -> Result<Response<Pin<Box<B>>>, TestError>
+pub(crate) async fn ask<S, B>(service: &S, request: Request<TestRequest>) -> Result<Response<Pin<Box<B>>>, TestError>
 where
     S: Service<Request<TestRequest>, Response = Response<B>, Error = TestError> + Clone,
 {
@@ -44,9 +41,7 @@ where
     };
     while let Some(frame) = body.frame().await {
         match frame {
-            Ok(frame) => reading
-                .stages
-                .extend(frame.data_ref().map(|data| data.stage)),
+            Ok(frame) => reading.stages.extend(frame.data_ref().map(|data| data.stage)),
             Err(error) => {
                 reading.error = Some(error);
                 break;

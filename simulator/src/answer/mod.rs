@@ -50,13 +50,22 @@ impl Answer {
         let limit = usize::try_from(request.limit().unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
         if faults.contains(&Fault::ReasoningOnly) {
             let budget = if limit == usize::MAX { 256 } else { limit.min(100_000) };
-            pieces = text::words(&text::thinking(budget)).into_iter().map(Piece::Reasoning).collect();
+            pieces = text::words(&text::thinking(budget))
+                .into_iter()
+                .map(Piece::Reasoning)
+                .collect();
             finish = "length";
         } else if pieces.len() > limit {
             pieces.truncate(limit);
             finish = "length";
         }
-        let given = faults.iter().find_map(|f| if let Fault::Finish(reason) = f { Some(reason.as_str()) } else { None });
+        let given = faults.iter().find_map(|f| {
+            if let Fault::Finish(reason) = f {
+                Some(reason.as_str())
+            } else {
+                None
+            }
+        });
         let finish = given.unwrap_or(finish);
         Self {
             tally: tally(request, model, &pieces, faults),
@@ -70,35 +79,74 @@ impl Answer {
 
     /// The text of its first `n` pieces that are text.
     pub(crate) fn text(&self, pieces: usize) -> String {
-        self.pieces.iter().take(pieces).filter_map(|p| if let Piece::Text(t) = p { Some(t.as_str()) } else { None }).collect()
+        self.pieces
+            .iter()
+            .take(pieces)
+            .filter_map(|p| if let Piece::Text(t) = p { Some(t.as_str()) } else { None })
+            .collect()
     }
 
     /// All its reasoning, unless that is hidden.
     pub(crate) fn reasoning(&self) -> Option<String> {
-        let all: String =
-            self.pieces.iter().filter_map(|p| if let Piece::Reasoning(t) = p { Some(t.as_str()) } else { None }).collect();
+        let all: String = self
+            .pieces
+            .iter()
+            .filter_map(|p| {
+                if let Piece::Reasoning(t) = p {
+                    Some(t.as_str())
+                } else {
+                    None
+                }
+            })
+            .collect();
         (!all.is_empty() && !self.hidden).then_some(all)
     }
 
     /// Its tool call: id, name, arguments.
     pub(crate) fn call(&self) -> Option<(&str, &str, String)> {
-        let (id, name) =
-            self.pieces.iter().find_map(|p| if let Piece::Call(id, name) = p { Some((id, name)) } else { None })?;
-        let arguments =
-            self.pieces.iter().filter_map(|p| if let Piece::Arguments(t) = p { Some(t.as_str()) } else { None }).collect();
+        let (id, name) = self.pieces.iter().find_map(|p| {
+            if let Piece::Call(id, name) = p {
+                Some((id, name))
+            } else {
+                None
+            }
+        })?;
+        let arguments = self
+            .pieces
+            .iter()
+            .filter_map(|p| {
+                if let Piece::Arguments(t) = p {
+                    Some(t.as_str())
+                } else {
+                    None
+                }
+            })
+            .collect();
         Some((id, name, arguments))
     }
 }
 
 fn thoughts(request: &ChatRequest, model: &Model, faults: &[Fault]) -> Vec<Piece> {
-    let planned = faults.iter().find_map(|f| if let Fault::Reasoning(words) = f { Some(*words) } else { None });
+    let planned = faults.iter().find_map(|f| {
+        if let Fault::Reasoning(words) = f {
+            Some(*words)
+        } else {
+            None
+        }
+    });
     let asked = (request.wants_reasoning() && model.takes("reasoning")).then_some(12);
     let words = usize::try_from(planned.or(asked).unwrap_or(0)).unwrap_or(0);
-    text::words(&text::thinking(words)).into_iter().map(Piece::Reasoning).collect()
+    text::words(&text::thinking(words))
+        .into_iter()
+        .map(Piece::Reasoning)
+        .collect()
 }
 
 fn said(request: &ChatRequest, faults: &[Fault], seed: u64) -> Vec<String> {
-    if let Some(bytes) = faults.iter().find_map(|f| if let Fault::BigEvent(n) = f { Some(*n) } else { None }) {
+    if let Some(bytes) = faults
+        .iter()
+        .find_map(|f| if let Fault::BigEvent(n) = f { Some(*n) } else { None })
+    {
         return vec!["x".repeat(usize::try_from(bytes).unwrap_or(0))];
     }
     if let Some(value) = schema::asked(&request.response_format) {
@@ -112,13 +160,18 @@ fn said(request: &ChatRequest, faults: &[Fault], seed: u64) -> Vec<String> {
             _ => None,
         })
         .unwrap_or_else(|| text::paragraph(&request.question(), seed));
-    let rest = request.prefill().and_then(|prefill| whole.strip_prefix(prefill.as_str()).map(str::to_owned));
+    let rest = request
+        .prefill()
+        .and_then(|prefill| whole.strip_prefix(prefill.as_str()).map(str::to_owned));
     text::words(&rest.unwrap_or(whole))
 }
 
 fn tally(request: &ChatRequest, model: &Model, pieces: &[Piece], faults: &[Fault]) -> Tally {
     let prompt = request.prompt_tokens();
-    let cached = faults.iter().find_map(|f| if let Fault::Cached(n) = f { Some(*n) } else { None }).unwrap_or(0);
+    let cached = faults
+        .iter()
+        .find_map(|f| if let Fault::Cached(n) = f { Some(*n) } else { None })
+        .unwrap_or(0);
     let completion = pieces.len() as u64;
     Tally {
         prompt,

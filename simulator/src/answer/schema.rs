@@ -29,7 +29,11 @@ fn value(schema: &Value, root: &Value, name: &str, depth: usize) -> Value {
         return value(found.unwrap_or(&Value::Null), root, name, depth);
     }
     let first = |key: &str| schema.get(key).and_then(Value::as_array).and_then(|all| all.first());
-    if let Some(fixed) = schema.get("const").or_else(|| schema.get("default")).or_else(|| first("enum")) {
+    if let Some(fixed) = schema
+        .get("const")
+        .or_else(|| schema.get("default"))
+        .or_else(|| first("enum"))
+    {
         return fixed.clone();
     }
     if let Some(one) = first("anyOf").or_else(|| first("oneOf")).or_else(|| first("allOf")) {
@@ -41,13 +45,19 @@ fn value(schema: &Value, root: &Value, name: &str, depth: usize) -> Value {
     };
     match kind {
         Some("string") => string(schema, name),
-        Some("integer") => number(schema, 1.0).as_f64().map_or(json!(1), |n| json!(n.ceil() as i64)),
+        Some("integer") => {
+            // The least whole number that the schema takes.
+            let least = format!("{:.0}", number(schema, 1.0).as_f64().unwrap_or(1.0).ceil());
+            json!(least.parse::<i64>().unwrap_or(1))
+        }
         Some("number") => number(schema, 1.5),
         Some("boolean") => json!(true),
         Some("null") => Value::Null,
         Some("array") => {
             let count = schema.get("minItems").and_then(Value::as_u64).unwrap_or(1).clamp(0, 64);
-            let item = schema.get("items").map_or(Value::Null, |items| value(items, root, name, depth));
+            let item = schema
+                .get("items")
+                .map_or(Value::Null, |items| value(items, root, name, depth));
             Value::Array((0..count).map(|_| item.clone()).collect())
         }
         _ => object(schema, root, depth),
@@ -68,7 +78,11 @@ fn object(schema: &Value, root: &Value, depth: usize) -> Value {
         (all, Some(names)) => {
             for name in names.iter().filter_map(Value::as_str) {
                 let part = all.and_then(|all| all.get(name)).unwrap_or(&Value::Null);
-                let part = if part.is_null() { json!(name) } else { value(part, root, name, depth) };
+                let part = if part.is_null() {
+                    json!(name)
+                } else {
+                    value(part, root, name, depth)
+                };
                 out.insert(name.to_owned(), part);
             }
         }
@@ -89,7 +103,10 @@ fn string(schema: &Value, name: &str) -> Value {
         (_, other) => other,
     };
     let least = usize::try_from(schema.get("minLength").and_then(Value::as_u64).unwrap_or(0).min(4096)).unwrap_or(0);
-    let most = schema.get("maxLength").and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
+    let most = schema
+        .get("maxLength")
+        .and_then(Value::as_u64)
+        .and_then(|n| usize::try_from(n).ok());
     let mut text = text.to_owned();
     while text.chars().count() < least {
         text.push('x');

@@ -33,8 +33,8 @@ const BREAD: &[&str] = &[
 ];
 
 const FILLER: &[&str] = &[
-    "light", "passes", "through", "the", "quiet", "air", "and", "each", "small", "particle", "sends", "a", "part", "of",
-    "it", "aside", "so", "that", "blue", "fills", "our", "view",
+    "light", "passes", "through", "the", "quiet", "air", "and", "each", "small", "particle", "sends", "a", "part",
+    "of", "it", "aside", "so", "that", "blue", "fills", "our", "view",
 ];
 
 /// A readable paragraph: about the sky where the question mentions it, otherwise by seed and question.
@@ -62,7 +62,8 @@ pub(super) fn of_words(count: usize) -> String {
 
 /// Reasoning of exactly so many words.
 pub(super) fn thinking(count: usize) -> String {
-    const THOUGHT: &str = "Let me think about what is asked here and weigh the parts of it one by one before I answer. ";
+    const THOUGHT: &str =
+        "Let me think about what is asked here and weigh the parts of it one by one before I answer. ";
     let words: Vec<&str> = THOUGHT.split_whitespace().cycle().take(count).collect();
     words.join(" ")
 }
@@ -104,7 +105,10 @@ mod tests {
 
     #[test]
     fn one_question_one_paragraph() {
-        assert_eq!(paragraph("Why is the sky blue?", 1), paragraph("Why is the sky blue?", 1));
+        assert_eq!(
+            paragraph("Why is the sky blue?", 1),
+            paragraph("Why is the sky blue?", 1)
+        );
         assert!(paragraph("Why is the sky blue?", 1).contains("Rayleigh"));
         let many: std::collections::BTreeSet<String> = (0..20).map(|n| paragraph(&n.to_string(), 1)).collect();
         assert!(many.len() > 3);

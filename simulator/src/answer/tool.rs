@@ -23,7 +23,11 @@ pub(super) fn called(request: &ChatRequest, faults: &[Fault]) -> Option<(String,
     }
     let functions = || request.tools.iter().filter_map(|tool| tool.get("function"));
     let named = |function: &&Value| function.get("name").and_then(Value::as_str) == chosen;
-    let function = if chosen.is_some() { functions().find(named) } else { functions().next() }?;
+    let function = if chosen.is_some() {
+        functions().find(named)
+    } else {
+        functions().next()
+    }?;
     let name = function.get("name")?.as_str()?;
     let arguments = schema::sample(function.get("parameters").unwrap_or(&Value::Null));
     Some((format!("call_0_{name}"), name.to_owned(), arguments.to_string()))

@@ -80,7 +80,9 @@ impl Model {
 
     /// The display name of the provider that serves it.
     pub(crate) fn provider(&self) -> &'static str {
-        self.endpoints.first().map_or("DemoProvider", |endpoint| endpoint.provider)
+        self.endpoints
+            .first()
+            .map_or("DemoProvider", |endpoint| endpoint.provider)
     }
 }
 
@@ -99,6 +101,11 @@ pub(crate) fn find(id: &str) -> Option<Model> {
         "~openai/gpt-latest" => "openai/gpt-5",
         other => other,
     };
-    let id = [":nitro", ":floor", ":exacto", ":online"].iter().find_map(|suffix| id.strip_suffix(suffix)).unwrap_or(id);
-    models::all().into_iter().find(|model| model.id == id || model.canonical == id)
+    let id = [":nitro", ":floor", ":exacto", ":online"]
+        .iter()
+        .find_map(|suffix| id.strip_suffix(suffix))
+        .unwrap_or(id);
+    models::all()
+        .into_iter()
+        .find(|model| model.id == id || model.canonical == id)
 }

@@ -8,8 +8,16 @@ use crate::money::Cost;
 const TEXT: &[&str] = &["text"];
 const VISION: &[&str] = &["text", "image", "file"];
 const PLAIN: &[&str] = &["max_tokens", "temperature", "top_p", "stop", "seed"];
-const TOOLS: &[&str] =
-    &["max_tokens", "temperature", "top_p", "stop", "seed", "tools", "tool_choice", "response_format"];
+const TOOLS: &[&str] = &[
+    "max_tokens",
+    "temperature",
+    "top_p",
+    "stop",
+    "seed",
+    "tools",
+    "tool_choice",
+    "response_format",
+];
 const FULL: &[&str] = &[
     "max_tokens",
     "temperature",
@@ -76,7 +84,14 @@ const fn endpoint(
     throughput: f64,
     markup: u64,
 ) -> Endpoint {
-    Endpoint { provider, tag, uptime, latency_ms, throughput, markup }
+    Endpoint {
+        provider,
+        tag,
+        uptime,
+        latency_ms,
+        throughput,
+        markup,
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -122,7 +137,12 @@ const ROWS: &[Row] = &[
         max_completion: Some(64_000),
         inputs: VISION,
         tokenizer: "Claude",
-        price: above(cached(price(3_000_000, 15_000_000), 300_000, Some(3_750_000)), 200_000, 6_000_000, 22_500_000),
+        price: above(
+            cached(price(3_000_000, 15_000_000), 300_000, Some(3_750_000)),
+            200_000,
+            6_000_000,
+            22_500_000,
+        ),
         parameters: THINKING,
         format: "anthropic-claude-v1",
         endpoints: &[

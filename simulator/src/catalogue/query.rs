@@ -10,7 +10,9 @@ pub(crate) fn list(query: &str) -> Result<Value, String> {
     let pairs: Vec<(String, String)> = query.split('&').filter_map(pair).collect();
     let get = |name: &str| pairs.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
     let number = |name: &str| -> Result<Option<usize>, String> {
-        get(name).map(|v| v.parse().map_err(|_| format!("Invalid value for '{name}'"))).transpose()
+        get(name)
+            .map(|v| v.parse().map_err(|_| format!("Invalid value for '{name}'")))
+            .transpose()
     };
     let context = number("context")?.unwrap_or(0);
     let matching: Vec<Model> = models::all()
@@ -30,11 +32,16 @@ pub(crate) fn list(query: &str) -> Result<Value, String> {
         return Err("Invalid value for 'limit'".to_owned());
     }
     let paging = offset.is_some() || limit.is_some();
-    let (offset, limit) = (offset.unwrap_or(0), limit.unwrap_or(if paging { 500 } else { usize::MAX }));
+    let (offset, limit) = (
+        offset.unwrap_or(0),
+        limit.unwrap_or(if paging { 500 } else { usize::MAX }),
+    );
     let data: Vec<Value> = matching.iter().skip(offset).take(limit).map(show::model).collect();
     let end = offset.saturating_add(data.len());
     let next = (end < total && !data.is_empty()).then(|| {
-        let kept = query.split('&').filter(|p| !p.is_empty() && !p.starts_with("offset=") && !p.starts_with("limit="));
+        let kept = query
+            .split('&')
+            .filter(|p| !p.is_empty() && !p.starts_with("offset=") && !p.starts_with("limit="));
         let kept: String = kept.map(|p| format!("&{p}")).collect();
         format!("/api/v1/models?offset={end}&limit={limit}{kept}")
     });

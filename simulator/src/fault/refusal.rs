@@ -158,7 +158,11 @@ impl Refusal {
     #[must_use]
     pub fn all() -> Vec<Self> {
         let with_argument = [Self::Afford(AFFORD), Self::Html(520), Self::Html(502), Self::Other(418)];
-        NAMED.iter().map(|(_, _, refusal)| *refusal).chain(with_argument).collect()
+        NAMED
+            .iter()
+            .map(|(_, _, refusal)| *refusal)
+            .chain(with_argument)
+            .collect()
     }
 
     /// The HTTP status it comes with.
@@ -167,7 +171,10 @@ impl Refusal {
         match self {
             Self::Afford(_) => 402,
             Self::Html(status) | Self::Other(status) => status,
-            named => NAMED.iter().find(|(_, _, r)| *r == named).map_or(500, |(_, status, _)| *status),
+            named => NAMED
+                .iter()
+                .find(|(_, _, r)| *r == named)
+                .map_or(500, |(_, status, _)| *status),
         }
     }
 
@@ -193,7 +200,10 @@ impl Refusal {
             Some(number) => (number, true),
             None => (text, false),
         };
-        let status: u16 = number.parse().ok().filter(|n| (400..600).contains(n) && number.len() == 3)?;
+        let status: u16 = number
+            .parse()
+            .ok()
+            .filter(|n| (400..600).contains(n) && number.len() == 3)?;
         let page = html || matches!(status, 520..=523 | 525 | 526 | 530);
         Some(if page { Self::Html(status) } else { Self::Other(status) })
     }
@@ -206,7 +216,12 @@ impl fmt::Display for Refusal {
             Self::Html(status @ (520..=523 | 525 | 526 | 530)) => write!(f, "{status}"),
             Self::Html(status) => write!(f, "{status}-html"),
             Self::Other(status) => write!(f, "{status}"),
-            named => f.write_str(NAMED.iter().find(|(_, _, r)| r == named).map_or("500", |(name, _, _)| name)),
+            named => f.write_str(
+                NAMED
+                    .iter()
+                    .find(|(_, _, r)| r == named)
+                    .map_or("500", |(name, _, _)| name),
+            ),
         }
     }
 }

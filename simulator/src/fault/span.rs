@@ -20,7 +20,7 @@ pub(crate) fn parse(text: &str) -> Option<Duration> {
 pub(crate) fn show(span: Duration) -> String {
     if span.subsec_nanos() == 0 {
         format!("{}s", span.as_secs())
-    } else if span.subsec_micros() % 1000 == 0 {
+    } else if span.subsec_micros().is_multiple_of(1000) {
         format!("{}ms", span.as_millis())
     } else {
         format!("{}us", span.as_micros())

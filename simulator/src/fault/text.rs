@@ -21,7 +21,11 @@ impl FaultError {
 
 impl fmt::Display for FaultError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is no fault; `openrouter-simulator --help` lists them", self.text)
+        write!(
+            f,
+            "`{}` is no fault; `openrouter-simulator --help` lists them",
+            self.text
+        )
     }
 }
 
@@ -105,7 +109,11 @@ fn valued(text: &str) -> Option<Fault> {
         "drip" | "drip-cut" => {
             let (every, total) = value.split_once('/')?;
             let (every, total) = (span::parse(every).filter(|e| !e.is_zero())?, span::parse(total)?);
-            if name == "drip" { Fault::Drip(every, total) } else { Fault::DripCut(every, total) }
+            if name == "drip" {
+                Fault::Drip(every, total)
+            } else {
+                Fault::DripCut(every, total)
+            }
         }
         "down" => Fault::Down(span::parse(value)?),
         "cut-byte" => Fault::CutByte(value.parse().ok()?),
@@ -151,8 +159,12 @@ impl fmt::Display for Fault {
             Self::FirstToken(length) => write!(f, "first-token={}", span::show(*length)),
             Self::Stall(length, at) => write!(f, "stall={}@{at}", span::show(*length)),
             Self::Delay(length) => write!(f, "delay={}", span::show(*length)),
-            Self::Drip(every, total) => write!(f, "drip={}/{}", span::show(*every), span::show(*total)),
-            Self::DripCut(every, total) => write!(f, "drip-cut={}/{}", span::show(*every), span::show(*total)),
+            Self::Drip(every, total) => {
+                write!(f, "drip={}/{}", span::show(*every), span::show(*total))
+            }
+            Self::DripCut(every, total) => {
+                write!(f, "drip-cut={}/{}", span::show(*every), span::show(*total))
+            }
             Self::Down(length) => write!(f, "down={}", span::show(*length)),
             Self::Cut(at) => write!(f, "cut@{at}"),
             Self::CutByte(at) => write!(f, "cut-byte={at}"),
@@ -250,6 +262,8 @@ impl Serialize for Fault {
 
 impl<'de> Deserialize<'de> for Fault {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }

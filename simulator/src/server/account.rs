@@ -29,7 +29,9 @@ pub(super) async fn answer(asked: Asked, path: &str) -> Response<Player> {
             let track = plain::track(document.to_string().into_bytes(), 1, &fate.faults);
             let mut response = reply.play(200, "application/json", track);
             if path == "/models" {
-                response.headers_mut().insert("cache-control", HeaderValue::from_static("max-age=120"));
+                response
+                    .headers_mut()
+                    .insert("cache-control", HeaderValue::from_static("max-age=120"));
             }
             response
         }
@@ -59,9 +61,7 @@ fn model(path: &str) -> Option<Value> {
 /// A key over its cap may still read.
 fn with_key(asked: &Asked) -> Result<(), Refused> {
     match prologue::refused(&asked.shared, &asked.key) {
-        Some(refusal @ (Refusal::NoKey | Refusal::Unauthorized)) => {
-            Err(Refused::new(refusal, &About::default(), &[]))
-        }
+        Some(refusal @ (Refusal::NoKey | Refusal::Unauthorized)) => Err(Refused::new(refusal, &About::default(), &[])),
         _ => Ok(()),
     }
 }
@@ -70,7 +70,15 @@ fn key(asked: &Asked) -> Value {
     let state = asked.shared.lock();
     let limit = state.config.keys.get(&asked.key).copied().flatten();
     let spent = state.spent.get(&asked.key).copied().unwrap_or_default();
-    let last: String = asked.key.chars().rev().take(3).collect::<Vec<_>>().into_iter().rev().collect();
+    let last: String = asked
+        .key
+        .chars()
+        .rev()
+        .take(3)
+        .collect::<Vec<_>>()
+        .into_iter()
+        .rev()
+        .collect();
     json!({"data": {
         "label": format!("sk-or-v1-...{last}"), "limit": limit,
         "limit_remaining": limit.map(|limit| limit.saturating_sub(spent)), "limit_reset": null,
@@ -91,7 +99,10 @@ fn credits(asked: &Asked) -> Value {
 }
 
 fn generation(asked: &Asked, query: &str) -> Result<Value, Refused> {
-    let id = query.split('&').find_map(|pair| pair.strip_prefix("id=")).unwrap_or_default();
+    let id = query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("id="))
+        .unwrap_or_default();
     let missing = || Refused::plain(404, &format!("Generation {id} not found"));
     let mut state = asked.shared.lock();
     let generation = state.generations.get_mut(id).ok_or_else(missing)?;

@@ -3,9 +3,9 @@
 use http::{HeaderValue, Response};
 use serde_json::{Value, json};
 
+use super::prologue;
 use super::reply::Reply;
 use super::route::{Asked, before_headers, instead};
-use super::prologue;
 use crate::answer::Answer;
 use crate::catalogue::{self, Model};
 use crate::fault::{Fault, Refusal};
@@ -27,14 +27,18 @@ pub(super) async fn answer(asked: Asked) -> Response<Player> {
         Ok(request) => request,
         Err(error) => {
             let ticket = asked.ticket("", false);
-            return asked.reply(ticket).refuse(Refused::plain(400, &format!("Invalid JSON body: {error}")));
+            return asked
+                .reply(ticket)
+                .refuse(Refused::plain(400, &format!("Invalid JSON body: {error}")));
         }
     };
     let stream = request.stream == Some(true);
     let first = request.model.clone().unwrap_or_else(|| DEFAULT_MODEL.to_owned());
     let mut ticket = asked.ticket(&first, stream);
     if let Some(refusal) = prologue::refused(&asked.shared, &asked.key).or_else(|| malformed(&request)) {
-        return asked.reply(ticket).refuse(Refused::new(refusal, &About::default(), &[]));
+        return asked
+            .reply(ticket)
+            .refuse(Refused::new(refusal, &About::default(), &[]));
     }
     // The model asked for, then the router's own fallbacks: the first that is not refused answers.
     let mut refused = None;
@@ -49,7 +53,10 @@ pub(super) async fn answer(asked: Asked) -> Response<Player> {
         });
         before_headers(&asked.line, &mut ticket, &fate.faults).await;
         let Some(model) = catalogue::find(name) else {
-            let about = About { model: name.clone(), ..About::default() };
+            let about = About {
+                model: name.clone(),
+                ..About::default()
+            };
             let unknown = Refused::plain(400, &format!("{} is not a valid model ID", about.model));
             refused = Some(unknown);
             continue;
@@ -118,7 +125,11 @@ fn respond(asked: &Asked, request: &ChatRequest, model: &Model, fate: &Fate, mut
         (id, created, state.config.seed, state.config.piece_delay)
     };
     let answer = Answer::new(request, model, faults, seed);
-    let named = if faults.contains(&Fault::Dated) { &model.canonical } else { &model.id };
+    let named = if faults.contains(&Fault::Dated) {
+        &model.canonical
+    } else {
+        &model.id
+    };
     let head = Head {
         id: id.clone(),
         created,
@@ -132,7 +143,11 @@ fn respond(asked: &Asked, request: &ChatRequest, model: &Model, fate: &Fate, mut
     let reply = |ticket: Ticket| asked.reply(ticket);
     let mut response = if request.stream == Some(true) {
         let (_, piece) = model.price.at(answer.tally.prompt);
-        ticket.meter(Meter { prompt: answer.tally.prompt_cost, piece, reasoning: answer.tally.reasoning });
+        ticket.meter(Meter {
+            prompt: answer.tally.prompt_cost,
+            piece,
+            reasoning: answer.tally.reasoning,
+        });
         match instead(reply(ticket), fate, &About::default()) {
             Err(page) => return page,
             Ok(reply) => reply.play(200, "text/event-stream", sse::track(&head, &answer, faults)),
@@ -284,7 +299,12 @@ fn metadata(asked: &Asked, request: &ChatRequest, model: &Model) -> Option<Value
 
 fn record(asked: &Asked, request: &ChatRequest, model: &Model, head: &Head, answer: &Answer) -> Record {
     let header = |name: &str| {
-        asked.parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+        asked
+            .parts
+            .headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned)
     };
     Record {
         id: head.id.clone(),

@@ -21,12 +21,16 @@ pub(super) async fn answer(asked: Asked) -> Response<Player> {
         Ok(request) => request,
         Err(error) => {
             let ticket = asked.ticket("", false);
-            return asked.reply(ticket).refuse(Refused::plain(400, &format!("Invalid JSON body: {error}")));
+            return asked
+                .reply(ticket)
+                .refuse(Refused::plain(400, &format!("Invalid JSON body: {error}")));
         }
     };
     let mut ticket = asked.ticket(&request.model, false);
     if let Some(refusal) = prologue::refused(&asked.shared, &asked.key) {
-        return asked.reply(ticket).refuse(Refused::new(refusal, &About::default(), &[]));
+        return asked
+            .reply(ticket)
+            .refuse(Refused::new(refusal, &About::default(), &[]));
     }
     let Some(model) = catalogue::find(&request.model) else {
         let message = format!("{} is not a valid model ID", request.model);
@@ -41,7 +45,11 @@ pub(super) async fn answer(asked: Asked) -> Response<Player> {
         attempt.served.clone_from(&request.model);
     });
     before_headers(&asked.line, &mut ticket, &fate.faults).await;
-    let about = About { model: request.model.clone(), provider: model.provider().to_owned(), ..About::default() };
+    let about = About {
+        model: request.model.clone(),
+        provider: model.provider().to_owned(),
+        ..About::default()
+    };
     let texts = texts(&request.input);
     let tokens: u64 = texts.iter().map(|text| (text.len() as u64).div_ceil(4)).sum();
     let cost = model.price.prompt(tokens, 0);
@@ -66,7 +74,10 @@ pub(super) async fn answer(asked: Asked) -> Response<Player> {
 fn texts(input: &Value) -> Vec<String> {
     match input {
         Value::String(text) => vec![text.clone()],
-        Value::Array(items) => items.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned)).collect(),
+        Value::Array(items) => items
+            .iter()
+            .map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned))
+            .collect(),
         other => vec![other.to_string()],
     }
 }

@@ -34,7 +34,13 @@ impl Blocked {
 impl Io {
     pub(super) fn new(stream: TcpStream) -> (Self, Blocked) {
         let blocked = Blocked::default();
-        (Self { stream: TokioIo::new(stream), blocked: blocked.clone() }, blocked)
+        (
+            Self {
+                stream: TokioIo::new(stream),
+                blocked: blocked.clone(),
+            },
+            blocked,
+        )
     }
 
     pub(super) fn into_inner(self) -> TcpStream {

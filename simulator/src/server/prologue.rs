@@ -11,7 +11,10 @@ use crate::state::Shared;
 
 /// The bearer's key; empty where there is none.
 pub(super) fn key(headers: &HeaderMap) -> String {
-    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let value = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     value.strip_prefix("Bearer ").unwrap_or_default().trim().to_owned()
 }
 
@@ -35,10 +38,23 @@ pub(super) fn refused(shared: &Shared, key: &str) -> Option<Refusal> {
 }
 
 /// The record of a request that has just come.
-pub(super) fn attempt(shared: &Shared, parts: &Parts, body: &Bytes, model: &str, stream: bool) -> impl FnOnce(u64) -> Attempt {
+pub(super) fn attempt(
+    shared: &Shared,
+    parts: &Parts,
+    body: &Bytes,
+    model: &str,
+    stream: bool,
+) -> impl FnOnce(u64) -> Attempt {
     let headers = parts.headers.iter().map(|(name, value)| {
         let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
-        (name.as_str().to_owned(), if name == header::AUTHORIZATION { masked(&text) } else { text })
+        (
+            name.as_str().to_owned(),
+            if name == header::AUTHORIZATION {
+                masked(&text)
+            } else {
+                text
+            },
+        )
     });
     let attempt = Attempt {
         index: 0,

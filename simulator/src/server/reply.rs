@@ -46,7 +46,12 @@ impl Reply {
 
     /// An error answer with its headers.
     pub(super) fn refuse(self, refused: Refused) -> Response<Player> {
-        let Refused { status, headers, json, html } = refused;
+        let Refused {
+            status,
+            headers,
+            json,
+            html,
+        } = refused;
         let mut response = match html {
             Some(page) => self.html(status, page),
             None => self.json(status, &json),

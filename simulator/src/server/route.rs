@@ -39,7 +39,10 @@ impl Asked {
     }
 
     pub(super) fn reply(&self, ticket: impl Into<Option<Ticket>>) -> Reply {
-        Reply { line: self.line.clone(), ticket: ticket.into() }
+        Reply {
+            line: self.line.clone(),
+            ticket: ticket.into(),
+        }
     }
 
     /// What befalls it: by its own header, or by the plan of its model or path.
@@ -50,7 +53,9 @@ impl Asked {
             return Ok(state.plans.next(model, &mut state.dice));
         };
         let text = value.to_str().unwrap_or_default();
-        let step: Step = text.parse().map_err(|error: crate::fault::FaultError| error.to_string())?;
+        let step: Step = text
+            .parse()
+            .map_err(|error: crate::fault::FaultError| error.to_string())?;
         Ok(Fate::of(&step, &mut state.dice))
     }
 }
@@ -65,11 +70,19 @@ pub(crate) async fn answer(
     let key = prologue::key(&parts.headers);
     let collected = Limited::new(body, LARGEST).collect().await;
     let too_large = collected.is_err();
-    let body = collected.map(|collected| collected.to_bytes()).unwrap_or_default();
-    let asked = Asked { shared, line, parts, body, key };
+    let body = collected.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let asked = Asked {
+        shared,
+        line,
+        parts,
+        body,
+        key,
+    };
     if too_large {
         let ticket = asked.ticket("", false);
-        return Ok(asked.reply(ticket).refuse(Refused::new(Refusal::TooLarge, &About::default(), &[])));
+        return Ok(asked
+            .reply(ticket)
+            .refuse(Refused::new(Refusal::TooLarge, &About::default(), &[])));
     }
     Ok(dispatch(asked).await)
 }
@@ -79,7 +92,10 @@ async fn dispatch(asked: Asked) -> Response<Player> {
     if let Some(view) = path.strip_prefix("/__sim") {
         return admin::answer(&asked, view);
     }
-    let path = path.strip_prefix("/api/v1").or_else(|| path.strip_prefix("/v1")).unwrap_or_default();
+    let path = path
+        .strip_prefix("/api/v1")
+        .or_else(|| path.strip_prefix("/v1"))
+        .unwrap_or_default();
     match (&asked.parts.method, path) {
         (&Method::POST, "/chat/completions") => chat::answer(asked).await,
         (&Method::POST, "/embeddings") => embeddings::answer(asked).await,
@@ -96,17 +112,22 @@ pub(super) async fn before_headers(line: &Line, ticket: &mut Ticket, faults: &[F
     for fault in faults {
         match fault {
             Fault::SlowHeaders(length) => tokio::time::sleep(*length).await,
-            Fault::Hang => std::future::pending().await,
+            Fault::Hang => std::future::pending::<()>().await,
             Fault::Reset | Fault::Close => {
                 ticket.end(crate::seen::Outcome::Cut);
-                if *fault == Fault::Reset { line.reset() } else { line.close() }
-                std::future::pending().await
+                if *fault == Fault::Reset {
+                    line.reset();
+                } else {
+                    line.close();
+                }
+                std::future::pending::<()>().await;
             }
             _ => {}
         }
     }
 }
 
+#[expect(clippy::result_large_err, reason = "both arms are answers on their way out")]
 /// The answer where a fault replaces all: an error, or a page.
 pub(super) fn instead(reply: Reply, fate: &Fate, about: &About) -> Result<Reply, Response<Player>> {
     if let Some(refusal) = fate.refusal() {

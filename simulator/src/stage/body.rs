@@ -29,7 +29,14 @@ pub(crate) struct Player {
 impl Player {
     /// Plays `track` on `line`, for the request of `ticket`.
     pub(crate) fn new(track: Track, ticket: Option<Ticket>, line: Line) -> Self {
-        Self { track, ticket, line, sleep: None, flush: false, cut: false }
+        Self {
+            track,
+            ticket,
+            line,
+            sleep: None,
+            flush: false,
+            cut: false,
+        }
     }
 
     fn finish(&mut self) {
@@ -45,12 +52,19 @@ impl Player {
         if let Some(mut ticket) = self.ticket.take() {
             ticket.end(Outcome::Cut);
         }
-        if self.track.rst { self.line.reset() } else { self.line.close() }
+        if self.track.rst {
+            self.line.reset();
+        } else {
+            self.line.close();
+        }
     }
 
     /// Hands out bytes, in parts where the track says so.
     fn emit(&mut self, mut bytes: Bytes, mut pieces: u64) -> Bytes {
-        let room = self.track.cut_byte.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
+        let room = self
+            .track
+            .cut_byte
+            .map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
         let most = room.min(self.track.split.unwrap_or(usize::MAX));
         if bytes.len() > most {
             let rest = bytes.split_off(most);
@@ -104,7 +118,9 @@ impl Body for Player {
                 return Poll::Ready(None);
             };
             match act {
-                Act::Send(bytes, pieces) => return Poll::Ready(Some(Ok(Frame::data(this.emit(bytes, pieces))))),
+                Act::Send(bytes, pieces) => {
+                    return Poll::Ready(Some(Ok(Frame::data(this.emit(bytes, pieces)))));
+                }
                 Act::Wait(length) => {
                     if this.poll_wait(cx, length).is_pending() {
                         this.track.acts.push_front(Act::Wait(length));
@@ -121,7 +137,11 @@ impl Body for Player {
                     if left == Some(Duration::ZERO) {
                         continue;
                     }
-                    this.track.acts.push_front(Act::Repeat { bytes: bytes.clone(), every, left });
+                    this.track.acts.push_front(Act::Repeat {
+                        bytes: bytes.clone(),
+                        every,
+                        left,
+                    });
                     return Poll::Ready(Some(Ok(Frame::data(this.emit(bytes, 0)))));
                 }
                 Act::Void => {

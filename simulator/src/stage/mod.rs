@@ -21,7 +21,11 @@ pub(crate) enum Act {
     /// Say nothing for so long.
     Wait(Duration),
     /// Send bytes at an interval, until so much time is over; `None` is for ever.
-    Repeat { bytes: Bytes, every: Duration, left: Option<Duration> },
+    Repeat {
+        bytes: Bytes,
+        every: Duration,
+        left: Option<Duration>,
+    },
     /// From here on the answer is an error, which nobody pays.
     Void,
     /// End the connection without ending the body.
@@ -45,7 +49,10 @@ pub(crate) struct Track {
 impl Track {
     /// A body of these bytes.
     pub(crate) fn whole(bytes: impl Into<Bytes>) -> Self {
-        Self { acts: VecDeque::from([Act::Send(bytes.into(), 0)]), ..Self::default() }
+        Self {
+            acts: VecDeque::from([Act::Send(bytes.into(), 0)]),
+            ..Self::default()
+        }
     }
 
     /// The same under the clauses that concern bytes.
@@ -90,6 +97,15 @@ impl Track {
 
     /// How many bytes it sends if nothing repeats.
     pub(crate) fn bytes(&self) -> u64 {
-        self.acts.iter().map(|act| if let Act::Send(bytes, _) = act { bytes.len() as u64 } else { 0 }).sum()
+        self.acts
+            .iter()
+            .map(|act| {
+                if let Act::Send(bytes, _) = act {
+                    bytes.len() as u64
+                } else {
+                    0
+                }
+            })
+            .sum()
     }
 }

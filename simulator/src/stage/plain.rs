@@ -17,7 +17,11 @@ pub(crate) fn track(body: Vec<u8>, pieces: u64, faults: &[Fault]) -> Track {
     let body = Bytes::from(body);
     let mut track = Track::default();
     let mut blank = |every: Duration, left: Option<Duration>| {
-        track.acts.push_back(Act::Repeat { bytes: Bytes::from_static(BLANK), every, left });
+        track.acts.push_back(Act::Repeat {
+            bytes: Bytes::from_static(BLANK),
+            every,
+            left,
+        });
     };
     let mut cut = false;
     for fault in faults {
@@ -39,10 +43,16 @@ pub(crate) fn track(body: Vec<u8>, pieces: u64, faults: &[Fault]) -> Track {
     if faults.contains(&Fault::EmptyStream) {
         return track.shaped(faults);
     }
-    let body = if faults.iter().any(|fault| matches!(fault, Fault::BadJson(_))) { broken(&body) } else { body };
+    let body = if faults.iter().any(|fault| matches!(fault, Fault::BadJson(_))) {
+        broken(&body)
+    } else {
+        body
+    };
     let mut rest = body.clone();
     for fault in faults {
-        let (Fault::Stall(_, at) | Fault::Cut(at)) = fault else { continue };
+        let (Fault::Stall(_, at) | Fault::Cut(at)) = fault else {
+            continue;
+        };
         let place = place(body.len(), u64::from(*at), pieces).saturating_sub(body.len() - rest.len());
         let head = rest.split_to(place.min(rest.len()));
         track.acts.push_back(Act::Send(head, 0));

@@ -50,11 +50,23 @@ impl Head {
     }
 
     fn delta(&self, delta: Delta<'_>) -> Bytes {
-        self.event(&[Choice { delta, ..Choice::default() }], None, None, false)
+        self.event(
+            &[Choice {
+                delta,
+                ..Choice::default()
+            }],
+            None,
+            None,
+            false,
+        )
     }
 
     fn finish(&self, finish: Option<&str>, native: Option<&str>, usage: Option<Usage>, last: bool) -> Bytes {
-        let choice = Choice { finish_reason: finish, native_finish_reason: native, ..Choice::default() };
+        let choice = Choice {
+            finish_reason: finish,
+            native_finish_reason: native,
+            ..Choice::default()
+        };
         self.event(&[choice], usage, None, last)
     }
 }
@@ -68,7 +80,12 @@ struct Scene<'a> {
 
 /// The acts of a streamed answer.
 pub(crate) fn track(head: &Head, answer: &Answer, faults: &[Fault]) -> Track {
-    let mut scene = Scene { head, answer, faults, track: Track::default() };
+    let mut scene = Scene {
+        head,
+        answer,
+        faults,
+        track: Track::default(),
+    };
     scene.play();
     scene.track.shaped(faults)
 }
@@ -98,7 +115,10 @@ impl Scene<'_> {
     /// Comments, for as long as the first token takes.
     fn wait_for_first(&mut self) {
         let comment = Bytes::from_static(COMMENT);
-        let count = self.faults.iter().find_map(|f| if let Fault::KeepAlive(n) = f { Some(*n) } else { None });
+        let count = self
+            .faults
+            .iter()
+            .find_map(|f| if let Fault::KeepAlive(n) = f { Some(*n) } else { None });
         for _ in 0..count.unwrap_or(1) {
             self.send(comment.clone(), 0);
         }
@@ -109,7 +129,11 @@ impl Scene<'_> {
                 Fault::Comments => (EVERY, None),
                 _ => continue,
             };
-            self.track.acts.push_back(Act::Repeat { bytes: comment.clone(), every, left });
+            self.track.acts.push_back(Act::Repeat {
+                bytes: comment.clone(),
+                every,
+                left,
+            });
             if matches!(fault, Fault::DripCut(..)) {
                 self.track.acts.push_back(Act::Cut);
             }
@@ -118,7 +142,10 @@ impl Scene<'_> {
 
     /// Streams that are something else than an answer.
     fn instead(&mut self) -> bool {
-        let nothing = Tally { prompt: self.answer.tally.prompt, ..Tally::default() };
+        let nothing = Tally {
+            prompt: self.answer.tally.prompt,
+            ..Tally::default()
+        };
         for fault in self.faults {
             match fault {
                 Fault::EmptyStream => {
@@ -159,8 +186,15 @@ impl Scene<'_> {
     fn error(&mut self, code: &str) {
         self.track.acts.push_back(Act::Void);
         let error = error_object(code);
-        let choice = Choice { finish_reason: Some("error"), ..Choice::default() };
-        let choices = if self.has(&Fault::NoChoices) { &[][..] } else { &[choice][..] };
+        let choice = Choice {
+            finish_reason: Some("error"),
+            ..Choice::default()
+        };
+        let choices = if self.has(&Fault::NoChoices) {
+            &[][..]
+        } else {
+            &[choice][..]
+        };
         self.send(self.head.event(choices, None, Some(error), true), 0);
         if self.has(&Fault::Done) {
             self.send(Bytes::from_static(DONE), 0);
@@ -170,15 +204,26 @@ impl Scene<'_> {
     /// The pieces, and what happens between them; false where the stream ends among them.
     fn content(&mut self) -> bool {
         let total = self.answer.pieces.len();
-        let delay = self.faults.iter().find_map(|f| if let Fault::Delay(length) = f { Some(*length) } else { None });
+        let delay = self.faults.iter().find_map(|f| {
+            if let Fault::Delay(length) = f {
+                Some(*length)
+            } else {
+                None
+            }
+        });
         let delay = delay.unwrap_or(self.head.delay);
         for place in 0..=total {
             for fault in self.faults {
                 let here = |at: &u32| usize::try_from(*at).unwrap_or(usize::MAX).min(total) == place;
                 match fault {
-                    Fault::Stall(length, at) if here(at) => self.track.acts.push_back(Act::Wait(*length)),
+                    Fault::Stall(length, at) if here(at) => {
+                        self.track.acts.push_back(Act::Wait(*length));
+                    }
                     Fault::BadJson(at) if here(at) => {
-                        self.send(Bytes::from_static(b"data: {\"id\":\"gen-broken\",\"choices\":[{\"delta\":{\"con\n\n"), 0);
+                        self.send(
+                            Bytes::from_static(b"data: {\"id\":\"gen-broken\",\"choices\":[{\"delta\":{\"con\n\n"),
+                            0,
+                        );
                     }
                     Fault::Cut(at) if here(at) => {
                         self.track.acts.push_back(Act::Cut);
@@ -191,7 +236,9 @@ impl Scene<'_> {
                     _ => {}
                 }
             }
-            let Some(piece) = self.answer.pieces.get(place) else { continue };
+            let Some(piece) = self.answer.pieces.get(place) else {
+                continue;
+            };
             if !delay.is_zero() {
                 self.track.acts.push_back(Act::Wait(delay));
             }
@@ -209,10 +256,15 @@ impl Scene<'_> {
             }
             Piece::Reasoning(text) => Delta {
                 reasoning: Some(text),
-                reasoning_details: Some(json!([{"type": "reasoning.text", "text": text, "format": format, "index": 0}])),
+                reasoning_details: Some(
+                    json!([{"type": "reasoning.text", "text": text, "format": format, "index": 0}]),
+                ),
                 ..Delta::default()
             },
-            Piece::Text(text) => Delta { content: Some(text), ..Delta::default() },
+            Piece::Text(text) => Delta {
+                content: Some(text),
+                ..Delta::default()
+            },
             Piece::Call(id, name) => Delta {
                 content: None,
                 tool_calls: Some(json!([{"index": 0, "id": id, "type": "function",
@@ -232,8 +284,18 @@ impl Scene<'_> {
     /// Finish, usage, `[DONE]`.
     fn ending(&mut self) {
         let (finish, native) = (Some(self.answer.finish.as_str()), Some(self.answer.native.as_str()));
-        let shape = self.faults.iter().find_map(|f| if let Fault::Usage(shape) = f { Some(*shape) } else { None });
-        let shape = if self.has(&Fault::NoUsage) { None } else { Some(shape.unwrap_or_default()) };
+        let shape = self.faults.iter().find_map(|f| {
+            if let Fault::Usage(shape) = f {
+                Some(*shape)
+            } else {
+                None
+            }
+        });
+        let shape = if self.has(&Fault::NoUsage) {
+            None
+        } else {
+            Some(shape.unwrap_or_default())
+        };
         let usage = || Some(self.answer.tally.usage());
         let (on_finish, after) = match shape {
             None => (None, None),

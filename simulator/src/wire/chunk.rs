@@ -47,6 +47,12 @@ pub(crate) struct Delta<'a> {
 
 impl Default for Delta<'_> {
     fn default() -> Self {
-        Self { role: "assistant", content: Some(""), reasoning: None, reasoning_details: None, tool_calls: None }
+        Self {
+            role: "assistant",
+            content: Some(""),
+            reasoning: None,
+            reasoning_details: None,
+            tool_calls: None,
+        }
     }
 }

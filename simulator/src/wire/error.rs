@@ -29,13 +29,23 @@ impl Refused {
     /// The plain envelope.
     pub(crate) fn plain(status: u16, message: &str) -> Self {
         let json = json!({"error": {"message": message, "code": status}});
-        Self { status, headers: Vec::new(), json, html: None }
+        Self {
+            status,
+            headers: Vec::new(),
+            json,
+            html: None,
+        }
     }
 
     /// The answer of this refusal, with the hints among `faults` in their places.
     pub(crate) fn new(refusal: Refusal, about: &About, faults: &[Fault]) -> Self {
         let status = refusal.status();
-        let mut refused = Self { status, headers: headers(refusal), json: json(refusal, about), html: None };
+        let mut refused = Self {
+            status,
+            headers: headers(refusal),
+            json: json(refusal, about),
+            html: None,
+        };
         if refusal.is_html() {
             refused.html = Some(page(status));
         }
@@ -100,7 +110,10 @@ impl Refused {
         if !self.json.get("error").is_some_and(Value::is_object) {
             self.json = json!({"error": {}});
         }
-        #[expect(clippy::indexing_slicing, reason = "an object, and indexing an object inserts what is absent")]
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "an object, and indexing an object inserts what is absent"
+        )]
         let part = &mut self.json["error"][name];
         part
     }
@@ -123,7 +136,10 @@ fn epoch_ms(ahead: Duration) -> String {
 
 /// The time until the next midnight, UTC.
 fn until_midnight() -> Duration {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
     Duration::from_secs(86_400 - since % 86_400)
 }
 
@@ -164,14 +180,13 @@ fn limit_copies(refusal: Refusal) -> Value {
 fn json(refusal: Refusal, about: &About) -> Value {
     let (model, provider) = (about.model.as_str(), about.provider.as_str());
     let docs = |code: &str| format!("https://openrouter.ai/docs/errors#{code}");
-    let with = |message: &str, metadata: Value| {
-        json!({"error": {"message": message, "code": refusal.status(), "metadata": metadata}})
-    };
+    let with = |message: &str, metadata: Value| json!({"error": {"message": message, "code": refusal.status(), "metadata": metadata}});
     let bare = |message: &str| json!({"error": {"message": message, "code": refusal.status()}});
     match refusal {
-        Refusal::Validation => {
-            with("temperature: Number must be less than or equal to 2", json!({"error_type": "invalid_request"}))
-        }
+        Refusal::Validation => with(
+            "temperature: Number must be less than or equal to 2",
+            json!({"error_type": "invalid_request"}),
+        ),
         Refusal::Zod => json!({"success": false, "error": {"name": "ZodError", "message":
             r#"[{"code":"invalid_type","expected":"array","path":["messages"],"message":"Required"}]"#}}),
         Refusal::Context => {
@@ -190,9 +205,11 @@ fn json(refusal: Refusal, about: &About) -> Value {
             json!({"raw": r#"{"error":{"message":"Unsupported value: 'temperature'","type":"invalid_request_error"}}"#,
                    "provider_name": provider, "is_byok": false, "error_type": "invalid_request"}),
         ),
-        Refusal::Model => json!({"error": {"message": format!("{model} is not a valid model ID"), "code": 400,
+        Refusal::Model => {
+            json!({"error": {"message": format!("{model} is not a valid model ID"), "code": 400,
             "error_type": "invalid_request", "http_status": 400, "availability": {"code": "model_not_found",
-            "retryable": false, "requested_models": [model], "docs_url": docs("model_not_found")}}}),
+            "retryable": false, "requested_models": [model], "docs_url": docs("model_not_found")}}})
+        }
         Refusal::Models => bare("'models' array must have 3 items or fewer."),
         Refusal::Policy => with(
             "Provider returned error",
@@ -265,10 +282,12 @@ fn json(refusal: Refusal, about: &About) -> Value {
                    "provider_name": provider, "model_slug": model}),
         ),
         Refusal::Management => bare("Only management keys can perform this operation"),
-        Refusal::Region => json!({"error": {"message": format!("{model} is not available in your region"), "code": 403,
+        Refusal::Region => {
+            json!({"error": {"message": format!("{model} is not available in your region"), "code": 403,
             "error_type": "permission_denied", "http_status": 403, "availability": {"code": "region_restricted",
             "retryable": false, "requested_models": [model], "excluded_by": ["geo"],
-            "docs_url": docs("region_restricted")}}}),
+            "docs_url": docs("region_restricted")}}})
+        }
         Refusal::NoEndpoints => bare(&format!("No endpoints found for {model}.")),
         Refusal::NoTools => bare(
             "No endpoints found that support tool use. To learn more about provider routing, visit: \
@@ -279,22 +298,27 @@ fn json(refusal: Refusal, about: &About) -> Value {
             "No endpoints found matching your data policy (Free model training). Configure: \
              https://openrouter.ai/settings/privacy",
         ),
-        Refusal::Constraint => json!({"error": {"message": "No endpoints match max_price.", "code": 404,
+        Refusal::Constraint => {
+            json!({"error": {"message": "No endpoints match max_price.", "code": 404,
             "error_type": "not_found", "http_status": 404, "availability": {"code": "constraint_filtered",
             "retryable": false, "requested_models": [model], "excluded_by": ["max_price"],
             "constraint": {"field": "max_price", "detail": "cheapest completion price is 3 USD per million"},
-            "fallback_models": ["demo/small"], "docs_url": docs("constraint_filtered")}}}),
+            "fallback_models": ["demo/small"], "docs_url": docs("constraint_filtered")}}})
+        }
         Refusal::Timeout408 => bare("Operation timed out. Please try again later."),
         Refusal::TooLarge => with("Request payload too large", json!({"error_type": "payload_too_large"})),
         Refusal::Unprocessable => with("Invalid argument", json!({"error_type": "unprocessable"})),
         Refusal::Limited => bare("Rate limit exceeded"),
-        Refusal::FreeDay => json!({"error": {"message": "Rate limit exceeded: free-models-per-day. Add 10 credits to \
+        Refusal::FreeDay => {
+            json!({"error": {"message": "Rate limit exceeded: free-models-per-day. Add 10 credits to \
             unlock 1000 free model requests per day", "code": 429, "metadata": {"error_type": "rate_limit_exceeded",
             "limit_source": "openrouter_free_tier_daily", "headers": limit_copies(refusal)}},
-            "user_id": "user_2demo"}),
-        Refusal::FreeMinute => {
-            with("Rate limit exceeded: free-models-per-min. ", json!({"headers": limit_copies(refusal)}))
+            "user_id": "user_2demo"})
         }
+        Refusal::FreeMinute => with(
+            "Rate limit exceeded: free-models-per-min. ",
+            json!({"headers": limit_copies(refusal)}),
+        ),
         Refusal::SharedRpm => with(
             &format!(
                 "Rate limit exceeded: limit_rpm/{model}-20260401/00000000-0000-0000-0000-000000000000. High demand for \
@@ -322,17 +346,21 @@ fn json(refusal: Refusal, about: &About) -> Value {
             "Provider returned error",
             json!({"provider_name": provider, "raw": "upstream connect error", "error_type": "provider_unavailable"}),
         ),
-        Refusal::Unavailable => json!({"error": {"code": 503, "message": "Service temporarily unavailable",
+        Refusal::Unavailable => {
+            json!({"error": {"code": 503, "message": "Service temporarily unavailable",
             "error_type": "provider_overloaded", "http_status": 503, "availability": {
             "code": "temporarily_unavailable", "retryable": true, "retry_after": 5, "requested_models": [model],
-            "affected_providers": ["alpha"], "docs_url": docs("temporarily_unavailable")}}}),
-        Refusal::GatewayTimeout => {
-            with("The operation was aborted due to timeout", json!({"error_type": "timeout"}))
+            "affected_providers": ["alpha"], "docs_url": docs("temporarily_unavailable")}}})
         }
+        Refusal::GatewayTimeout => with(
+            "The operation was aborted due to timeout",
+            json!({"error_type": "timeout"}),
+        ),
         Refusal::EdgeTimeout => bare("Request timed out. Please try again later."),
-        Refusal::Overloaded => {
-            with("Provider returned error", json!({"provider_name": provider, "raw": "overloaded_error"}))
-        }
+        Refusal::Overloaded => with(
+            "Provider returned error",
+            json!({"provider_name": provider, "raw": "overloaded_error"}),
+        ),
         Refusal::Html(_) | Refusal::Cloudflare403 | Refusal::Cloudflare429 => Value::Null,
         Refusal::Other(status) => bare(&format!("Error {status}")),
     }

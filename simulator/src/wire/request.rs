@@ -48,7 +48,9 @@ impl Message {
     /// Whether one of its parts is an image.
     pub(crate) fn has_image(&self) -> bool {
         self.content.as_array().is_some_and(|parts| {
-            parts.iter().any(|part| part.get("type").and_then(Value::as_str) == Some("image_url"))
+            parts
+                .iter()
+                .any(|part| part.get("type").and_then(Value::as_str) == Some("image_url"))
         })
     }
 }
@@ -61,17 +63,29 @@ impl ChatRequest {
 
     /// Four bytes of message text are a token.
     pub(crate) fn prompt_tokens(&self) -> u64 {
-        self.messages.iter().map(|message| message.text().len() as u64).sum::<u64>().div_ceil(4)
+        self.messages
+            .iter()
+            .map(|message| message.text().len() as u64)
+            .sum::<u64>()
+            .div_ceil(4)
     }
 
     /// The assistant's text that is to be continued.
     pub(crate) fn prefill(&self) -> Option<String> {
-        self.messages.last().filter(|last| last.role == "assistant").map(Message::text)
+        self.messages
+            .last()
+            .filter(|last| last.role == "assistant")
+            .map(Message::text)
     }
 
     /// The text of the last message of the user.
     pub(crate) fn question(&self) -> String {
-        self.messages.iter().rev().find(|message| message.role == "user").map(Message::text).unwrap_or_default()
+        self.messages
+            .iter()
+            .rev()
+            .find(|message| message.role == "user")
+            .map(Message::text)
+            .unwrap_or_default()
     }
 
     /// Whether the last message is a tool's result.

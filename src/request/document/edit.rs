@@ -44,9 +44,9 @@ impl Document {
                 },
             );
         } else {
-            let place = self.edits.partition_point(|edit| {
-                edit.lead.is_none() || fields::order(&edit.key, &key).is_lt()
-            });
+            let place = self
+                .edits
+                .partition_point(|edit| edit.lead.is_none() || fields::order(&edit.key, &key).is_lt());
             let lead = Some(lead(&key));
             self.edits.insert(
                 place,
@@ -63,11 +63,7 @@ impl Document {
     pub fn remove(&mut self, key: &str) -> bool {
         let original = self.last(key).is_some();
         match self.edits.iter().position(|edit| edit.key == key) {
-            Some(index) if original => self
-                .edits
-                .get_mut(index)
-                .and_then(|edit| edit.value.take())
-                .is_some(),
+            Some(index) if original => self.edits.get_mut(index).and_then(|edit| edit.value.take()).is_some(),
             Some(index) => {
                 self.edits.remove(index);
                 true

@@ -122,8 +122,7 @@ impl Document {
         if let Some(edit) = self.edit(key) {
             return edit.value.clone();
         }
-        self.last(key)
-            .map(|member| self.original.slice(member.value.clone()))
+        self.last(key).map(|member| self.original.slice(member.value.clone()))
     }
 
     /// Whether there is such a member.
@@ -134,16 +133,12 @@ impl Document {
 
     /// The keys, each once, in the order they go out.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
-        let kept = self
-            .members
-            .iter()
-            .enumerate()
-            .filter_map(move |(index, member)| {
-                let key = self.key(member);
-                let later = self.members.get(index + 1..).unwrap_or_default();
-                let last = !later.iter().any(|other| self.is(other, key));
-                (last && self.edit(key).is_none_or(|edit| edit.value.is_some())).then_some(key)
-            });
+        let kept = self.members.iter().enumerate().filter_map(move |(index, member)| {
+            let key = self.key(member);
+            let later = self.members.get(index + 1..).unwrap_or_default();
+            let last = !later.iter().any(|other| self.is(other, key));
+            (last && self.edit(key).is_none_or(|edit| edit.value.is_some())).then_some(key)
+        });
         let added = self
             .edits
             .iter()
@@ -167,10 +162,7 @@ impl Document {
     }
 
     fn last(&self, key: &str) -> Option<&Member> {
-        self.members
-            .iter()
-            .rev()
-            .find(|member| self.is(member, key))
+        self.members.iter().rev().find(|member| self.is(member, key))
     }
 
     fn slice(&self, range: &Range<usize>) -> &[u8] {

@@ -30,10 +30,7 @@ impl Iterator for Segments {
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         match &self.inner {
-            Inner::Whole(whole) => (
-                usize::from(whole.is_some()),
-                Some(usize::from(whole.is_some())),
-            ),
+            Inner::Whole(whole) => (usize::from(whole.is_some()), Some(usize::from(whole.is_some()))),
             Inner::Pieces(pieces) => pieces.size_hint(),
         }
     }
@@ -119,10 +116,7 @@ impl Document {
                 copy(at..at + 1, &mut run, &mut out);
             }
             comma = Some(member.room.end);
-            match self
-                .edit(self.key(member))
-                .and_then(|edit| edit.value.as_ref())
-            {
+            match self.edit(self.key(member)).and_then(|edit| edit.value.as_ref()) {
                 Some(value) => {
                     copy(member.room.start..member.value.start, &mut run, &mut out);
                     flush(&mut run, &mut out);
@@ -142,19 +136,10 @@ impl Document {
         flush(&mut run, &mut out);
     }
 
-    fn write_added<'a>(
-        &'a self,
-        mut first: bool,
-        run: &mut Range<usize>,
-        out: &mut dyn FnMut(Piece<'a>),
-    ) {
+    fn write_added<'a>(&'a self, mut first: bool, run: &mut Range<usize>, out: &mut dyn FnMut(Piece<'a>)) {
         for (lead, value) in self.edits.iter().filter_map(super::Edit::adds) {
             flush(run, out);
-            out(if first {
-                Piece::First(lead)
-            } else {
-                Piece::Set(lead)
-            });
+            out(if first { Piece::First(lead) } else { Piece::Set(lead) });
             out(Piece::Set(value));
             first = false;
         }

@@ -38,10 +38,7 @@ fn a_change_leaves_the_rest_where_it_was() {
     let mut document = Document::parse(original.clone()).unwrap();
     document.set("b", bytes("\"two\""));
     let segments: Vec<Bytes> = document.segments().collect();
-    assert_eq!(
-        segments,
-        [&b"{ \"a\" : 1 , \"b\":"[..], b"\"two\"", b",\"c\": [3] }"]
-    );
+    assert_eq!(segments, [&b"{ \"a\" : 1 , \"b\":"[..], b"\"two\"", b",\"c\": [3] }"]);
     assert_eq!(segments[0].as_ptr(), original.as_ptr());
     assert_eq!(segments[2].as_ptr(), original[17..].as_ptr());
 }
@@ -49,18 +46,12 @@ fn a_change_leaves_the_rest_where_it_was() {
 #[test]
 fn sets_adds_and_removes_in_place() {
     let text = "{ \"a\": 1,\n  \"b\": 2\n}\n";
-    assert_eq!(
-        edited(text, |d| d.set("a", bytes("9"))),
-        "{ \"a\": 9,\n  \"b\": 2\n}\n"
-    );
+    assert_eq!(edited(text, |d| d.set("a", bytes("9"))), "{ \"a\": 9,\n  \"b\": 2\n}\n");
     assert_eq!(
         edited(text, |d| d.set("z", bytes("9"))),
         "{ \"a\": 1,\n  \"b\": 2,\"z\":9\n}\n"
     );
-    assert_eq!(
-        edited(text, |d| assert!(d.remove("a"))),
-        "{\n  \"b\": 2\n}\n"
-    );
+    assert_eq!(edited(text, |d| assert!(d.remove("a"))), "{\n  \"b\": 2\n}\n");
     assert_eq!(edited(text, |d| assert!(d.remove("b"))), "{ \"a\": 1}\n");
     assert_eq!(edited(text, |d| assert!(!d.remove("z"))), text);
     let both = |d: &mut Document| {
@@ -120,10 +111,7 @@ fn added_members_stand_in_one_order_whatever_they_were_set_in() {
         names.iter().rev().for_each(|name| d.set(*name, bytes("1")));
     });
     assert_eq!(text, back);
-    assert_eq!(
-        text,
-        r#"{"model":1,"temperature":1,"alpha":1,"zeta":1,"messages":1}"#
-    );
+    assert_eq!(text, r#"{"model":1,"temperature":1,"alpha":1,"zeta":1,"messages":1}"#);
 }
 
 #[test]
@@ -198,18 +186,13 @@ fn members(value: impl Strategy<Value = String>) -> impl Strategy<Value = String
     let member = (space(), key(), space(), space(), value, space())
         .prop_map(|(a, key, b, c, value, d)| format!("{a}\"{key}\"{b}:{c}{value}{d}"));
     (vec(member, 0..6), space()).prop_map(|(members, empty)| {
-        let inside = if members.is_empty() {
-            empty
-        } else {
-            members.join(",")
-        };
+        let inside = if members.is_empty() { empty } else { members.join(",") };
         format!("{{{inside}}}")
     })
 }
 
 fn object() -> impl Strategy<Value = String> {
-    (space(), members(value()), space())
-        .prop_map(|(before, object, after)| format!("{before}{object}{after}"))
+    (space(), members(value()), space()).prop_map(|(before, object, after)| format!("{before}{object}{after}"))
 }
 
 fn edits() -> impl Strategy<Value = Vec<(String, Option<i32>)>> {

@@ -62,11 +62,7 @@ impl fmt::Display for JsonError {
                 "the JSON is nested too deeply at byte {at}: {} levels are read",
                 super::MAX_DEPTH
             ),
-            _ => write!(
-                f,
-                "not JSON at byte {at}: expected {}, found {found}",
-                expected.name()
-            ),
+            _ => write!(f, "not JSON at byte {at}: expected {}, found {found}", expected.name()),
         }
     }
 }

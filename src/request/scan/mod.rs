@@ -43,11 +43,7 @@ pub(crate) fn check_utf8(bytes: &[u8]) -> Result<(), JsonError> {
 
 impl<'a> Cursor<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes,
-            at: 0,
-            depth: 0,
-        }
+        Self { bytes, at: 0, depth: 0 }
     }
 
     /// The offset of the next byte to be read.
@@ -159,9 +155,7 @@ impl<'a> Cursor<'a> {
     /// Reads a whole number that fits; steps over anything else.
     pub(crate) fn u64_or_skip(&mut self) -> Result<Option<u64>, JsonError> {
         let raw = self.raw()?;
-        Ok(std::str::from_utf8(raw)
-            .ok()
-            .and_then(|digits| digits.parse().ok()))
+        Ok(std::str::from_utf8(raw).ok().and_then(|digits| digits.parse().ok()))
     }
 
     /// Walks an object. `member` must step over exactly one value each time it is called.
@@ -273,13 +267,7 @@ impl<'a> Cursor<'a> {
 
     /// Enters what is stepped over; answers false where it was empty and is closed again.
     #[inline]
-    fn open(
-        &mut self,
-        close: u8,
-        object: bool,
-        objects: &mut u128,
-        depth: &mut u32,
-    ) -> Result<bool, JsonError> {
+    fn open(&mut self, close: u8, object: bool, objects: &mut u128, depth: &mut u32) -> Result<bool, JsonError> {
         if self.depth + *depth >= MAX_DEPTH {
             return Err(self.fail(Expected::Shallower));
         }

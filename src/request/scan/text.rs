@@ -109,20 +109,9 @@ pub(crate) fn json_string(text: &str) -> Vec<u8> {
             b'"' | b'\\' => json.extend_from_slice(&[b'\\', byte]),
             0..0x20 => {
                 let digit = |nibble: u8| {
-                    if nibble < 10 {
-                        b'0' + nibble
-                    } else {
-                        b'a' + nibble - 10
-                    }
+                    if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }
                 };
-                json.extend_from_slice(&[
-                    b'\\',
-                    b'u',
-                    b'0',
-                    b'0',
-                    digit(byte >> 4),
-                    digit(byte & 15),
-                ]);
+                json.extend_from_slice(&[b'\\', b'u', b'0', b'0', digit(byte >> 4), digit(byte & 15)]);
             }
             _ => json.push(byte),
         }

@@ -2,8 +2,8 @@ use serde_json::{Value, json};
 
 use super::body;
 use crate::request::{
-    CacheControl, ChatRequest, Effort, Message, Modalities, Part, Plugin, ProviderPreferences,
-    Reasoning, RequestError, ResponseFormat, ServiceTier, SortKey, Tool, ToolChoice, Verbosity,
+    CacheControl, ChatRequest, Effort, Message, Modalities, Part, Plugin, ProviderPreferences, Reasoning, RequestError,
+    ResponseFormat, ServiceTier, SortKey, Tool, ToolChoice, Verbosity,
 };
 
 #[test]
@@ -77,29 +77,17 @@ fn every_setter_writes_its_field() {
         "prediction": {"type": "content", "content": "guess"}, "web_search_options": {"search_context_size": "low"},
         "trace": {"trace_id": "t", "own": 1}, "brand_new": {"a": 1}, "newer": ["x"],
     });
-    assert_eq!(
-        serde_json::from_slice::<Value>(&request.to_bytes()).unwrap(),
-        expected
-    );
+    assert_eq!(serde_json::from_slice::<Value>(&request.to_bytes()).unwrap(), expected);
     // Money keeps its digits, and what was built is what a body would be read as.
     assert!(body(&request).contains("\"completion\":3.50"));
     assert_eq!(ChatRequest::from_json(request.to_bytes()).unwrap(), request);
     assert_eq!(request.get_tools().unwrap().len(), 2);
-    assert_eq!(
-        request.get_tool_choice().unwrap(),
-        Some(ToolChoice::function("f"))
-    );
-    assert_eq!(
-        request.get_reasoning().unwrap().unwrap().effort,
-        Some(Effort::Low)
-    );
+    assert_eq!(request.get_tool_choice().unwrap(), Some(ToolChoice::function("f")));
+    assert_eq!(request.get_reasoning().unwrap().unwrap().effort, Some(Effort::Low));
     assert_eq!(request.get_service_tier(), Some(ServiceTier::Flex));
     assert_eq!(request.get_metadata().unwrap().len(), 2);
     assert_eq!(request.get_end_user().as_deref(), Some("u1"));
-    assert_eq!(
-        request.get_plugins().unwrap(),
-        [Plugin::new("web").enabled(false)]
-    );
+    assert_eq!(request.get_plugins().unwrap(), [Plugin::new("web").enabled(false)]);
     assert!(matches!(
         request.get_response_format().unwrap(),
         Some(ResponseFormat::JsonSchema { .. })
@@ -134,11 +122,7 @@ fn an_extra_of_a_known_name_is_known() {
         .extra("stream", true)
         .extra("max_tokens", 5);
     assert_eq!(
-        (
-            request.get_model(),
-            request.is_streaming(),
-            request.get_max_tokens()
-        ),
+        (request.get_model(), request.is_streaming(), request.get_max_tokens()),
         (Some("a/b"), true, Some(5))
     );
     let odd = std::collections::BTreeMap::from([(vec![1], 1)]);

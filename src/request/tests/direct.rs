@@ -30,8 +30,7 @@ fn a_request_that_has_none_stays_byte_for_byte() {
 #[test]
 fn a_stream_asks_for_its_usage() {
     let options = |fields: &str| {
-        let direct =
-            request(&format!("{{\"messages\":[{{}}]{fields}}}")).without_openrouter_fields();
+        let direct = request(&format!("{{\"messages\":[{{}}]{fields}}}")).without_openrouter_fields();
         let tree: Value = serde_json::from_slice(&direct.to_bytes()).unwrap();
         tree["stream_options"].to_string()
     };
@@ -50,16 +49,12 @@ fn a_stream_asks_for_its_usage() {
 #[test]
 fn the_effort_goes_over() {
     let effort = |fields: &str| {
-        let direct =
-            request(&format!("{{\"messages\":[{{}}],{fields}}}")).without_openrouter_fields();
+        let direct = request(&format!("{{\"messages\":[{{}}],{fields}}}")).without_openrouter_fields();
         direct
             .get_raw("reasoning_effort")
             .map(|raw| String::from_utf8(raw.to_vec()).unwrap())
     };
-    assert_eq!(
-        effort(r#""reasoning":{"effort":"low"}"#).as_deref(),
-        Some("\"low\"")
-    );
+    assert_eq!(effort(r#""reasoning":{"effort":"low"}"#).as_deref(), Some("\"low\""));
     assert_eq!(
         effort(r#""reasoning":{"effort":"low"},"reasoning_effort":"high""#).as_deref(),
         Some("\"high\"")

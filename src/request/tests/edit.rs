@@ -7,14 +7,8 @@ fn a_clone_keeps_what_it_had() {
     let mut other = original.clone();
     other.set_model("c/\"d\"");
     other.set_stream(true);
-    assert_eq!(
-        (original.get_model(), original.is_streaming()),
-        (Some("a/b"), false)
-    );
-    assert_eq!(
-        (other.get_model(), other.is_streaming()),
-        (Some("c/\"d\""), true)
-    );
+    assert_eq!((original.get_model(), original.is_streaming()), (Some("a/b"), false));
+    assert_eq!((other.get_model(), other.is_streaming()), (Some("c/\"d\""), true));
     assert_eq!(
         body(&other),
         r#"{"model":"c/\"d\"","messages":[{"role":"user","content":"x"}],"stream":true}"#
@@ -34,10 +28,7 @@ fn the_limit_goes_where_the_caller_had_it() {
         body(&request)
     };
     assert_eq!(set(""), r#"{"messages":[{}],"max_tokens":7}"#);
-    assert_eq!(
-        set(r#","max_tokens":9"#),
-        r#"{"messages":[{}],"max_tokens":7}"#
-    );
+    assert_eq!(set(r#","max_tokens":9"#), r#"{"messages":[{}],"max_tokens":7}"#);
     assert_eq!(
         set(r#","max_completion_tokens":9"#),
         r#"{"messages":[{}],"max_completion_tokens":7}"#
@@ -50,18 +41,11 @@ fn the_limit_goes_where_the_caller_had_it() {
 
 #[test]
 fn a_second_limit_cannot_slip_past() {
-    let mut doubled =
-        request(r#"{"max_tokens":5,"messages":[{}],"model":"a/a","max_tokens":9,"model":"b/b"}"#);
-    assert_eq!(
-        (doubled.get_max_tokens(), doubled.get_model()),
-        (Some(9), Some("b/b"))
-    );
+    let mut doubled = request(r#"{"max_tokens":5,"messages":[{}],"model":"a/a","max_tokens":9,"model":"b/b"}"#);
+    assert_eq!((doubled.get_max_tokens(), doubled.get_model()), (Some(9), Some("b/b")));
     doubled.set_max_tokens(7);
     doubled.set_model("c/c");
-    assert_eq!(
-        body(&doubled),
-        r#"{"messages":[{}],"max_tokens":7,"model":"c/c"}"#
-    );
+    assert_eq!(body(&doubled), r#"{"messages":[{}],"max_tokens":7,"model":"c/c"}"#);
 }
 
 #[test]
@@ -104,18 +88,13 @@ fn models_go_when_there_are_none() {
 
 #[test]
 fn removing_forgets_what_was_at_hand() {
-    let mut request = request(
-        r#"{"model":"a/b","stream":true,"max_completion_tokens":3,"max_tokens":4,"messages":[{}]}"#,
-    );
+    let mut request =
+        request(r#"{"model":"a/b","stream":true,"max_completion_tokens":3,"max_tokens":4,"messages":[{}]}"#);
     request.remove("model");
     request.remove("stream");
     request.remove("max_completion_tokens");
     assert_eq!(
-        (
-            request.get_model(),
-            request.is_streaming(),
-            request.get_max_tokens()
-        ),
+        (request.get_model(), request.is_streaming(), request.get_max_tokens()),
         (None, false, Some(4))
     );
 }

@@ -1,7 +1,5 @@
 use super::request;
-use crate::request::{
-    ChatRequest, Message, Modalities, Part, Reasoning, ResponseFormat, Tool, ToolChoice,
-};
+use crate::request::{ChatRequest, Message, Modalities, Part, Reasoning, ResponseFormat, Tool, ToolChoice};
 
 #[test]
 fn a_plain_question_needs_little() {
@@ -11,10 +9,7 @@ fn a_plain_question_needs_little() {
         facts.prompt_tokens,
         u64::try_from(plain.get_raw("messages").unwrap().len().div_ceil(4)).unwrap()
     );
-    assert_eq!(
-        (facts.input, facts.output),
-        (Modalities::TEXT, Modalities::TEXT)
-    );
+    assert_eq!((facts.input, facts.output), (Modalities::TEXT, Modalities::TEXT));
     assert!(
         !facts.tools
             && !facts.forced_tool_choice
@@ -54,10 +49,7 @@ fn tells_what_is_needed() {
     let json = ChatRequest::user("x").response_format(ResponseFormat::json());
     assert!(json.facts().json_mode && !json.facts().structured_outputs);
     assert_eq!(
-        ChatRequest::user("x")
-            .modalities(Modalities::IMAGE)
-            .facts()
-            .output,
+        ChatRequest::user("x").modalities(Modalities::IMAGE).facts().output,
         Modalities::IMAGE
     );
     assert!(
@@ -87,19 +79,12 @@ fn tells_who_asks_to_reason() {
         (r#""include_reasoning":false"#, false),
     ] {
         assert_eq!(
-            request(&format!("{{\"messages\":[{{}}],{fields}}}"))
-                .facts()
-                .reasoning,
+            request(&format!("{{\"messages\":[{{}}],{fields}}}")).facts().reasoning,
             reasons,
             "{fields}"
         );
     }
-    assert!(
-        !ChatRequest::user("x")
-            .reasoning(Reasoning::off())
-            .facts()
-            .reasoning
-    );
+    assert!(!ChatRequest::user("x").reasoning(Reasoning::off()).facts().reasoning);
 }
 
 #[test]
@@ -115,11 +100,7 @@ fn media_are_seen_but_not_counted() {
     let facts = request.facts();
     assert_eq!(
         facts.input,
-        Modalities::TEXT
-            | Modalities::IMAGE
-            | Modalities::AUDIO
-            | Modalities::FILE
-            | Modalities::VIDEO
+        Modalities::TEXT | Modalities::IMAGE | Modalities::AUDIO | Modalities::FILE | Modalities::VIDEO
     );
     assert!(facts.prompt_tokens < 200, "{}", facts.prompt_tokens);
 }

@@ -37,15 +37,9 @@ fn unknown_fields_survive_a_change() {
 
 #[test]
 fn null_is_absent() {
-    let empty = request(
-        r#"{"prompt":"x","model":null,"max_tokens":null,"stream":null,"models":null,"messages":null}"#,
-    );
+    let empty = request(r#"{"prompt":"x","model":null,"max_tokens":null,"stream":null,"models":null,"messages":null}"#);
     assert_eq!(
-        (
-            empty.get_model(),
-            empty.get_max_tokens(),
-            empty.is_streaming()
-        ),
+        (empty.get_model(), empty.get_max_tokens(), empty.is_streaming()),
         (None, None, false)
     );
     assert_eq!(
@@ -88,11 +82,7 @@ fn errors_say_what_to_do() {
             "max_completion_tokens",
             "`max_completion_tokens` is a negative, fractional",
         ),
-        (
-            with("\"max_tokens\":\"64\""),
-            "max_tokens",
-            "`max_tokens` is a string",
-        ),
+        (with("\"max_tokens\":\"64\""), "max_tokens", "`max_tokens` is a string"),
         (
             with("\"models\":\"a\""),
             "models",
@@ -108,11 +98,7 @@ fn errors_say_what_to_do() {
             "messages",
             "`messages` is missing: send at least one message",
         ),
-        (
-            error("{\"messages\":[ ]}"),
-            "messages",
-            "`messages` is an empty array",
-        ),
+        (error("{\"messages\":[ ]}"), "messages", "`messages` is an empty array"),
         (
             error("{\"messages\":\"secret\"}"),
             "messages",
@@ -142,10 +128,7 @@ fn debug_is_silent_about_what_is_asked() {
         "{:?}",
         request(r#"{"messages":[{"role":"user","content":"secret"}],"user":"hidden"}"#)
     );
-    assert!(
-        !told.contains("secret") && !told.contains("hidden"),
-        "{told}"
-    );
+    assert!(!told.contains("secret") && !told.contains("hidden"), "{told}");
     assert!(
         told.contains("message_bytes: 36") && told.contains("\"user\""),
         "{told}"

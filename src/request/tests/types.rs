@@ -1,8 +1,8 @@
 use serde_json::{Value, json};
 
 use crate::request::{
-    Content, Cutoff, MaxPrice, Message, Part, ProviderPreferences, ResponseFormat, Role,
-    ServiceTier, Sort, Tool, ToolCall, ToolChoice,
+    Content, Cutoff, MaxPrice, Message, Part, ProviderPreferences, ResponseFormat, Role, ServiceTier, Sort, Tool,
+    ToolCall, ToolChoice,
 };
 
 /// Reads a value as a type, and writes it again.
@@ -22,13 +22,9 @@ fn messages_keep_what_is_not_known() {
     ] {
         assert_eq!(again::<Message>(&message), message);
     }
-    let read: Message =
-        serde_json::from_value(json!({"role": "critic", "content": [{"type": "hologram"}]}))
-            .unwrap();
+    let read: Message = serde_json::from_value(json!({"role": "critic", "content": [{"type": "hologram"}]})).unwrap();
     assert_eq!(read.role, Role::Other("critic".into()));
-    assert!(
-        matches!(read.content, Some(Content::Parts(parts)) if matches!(parts[0], Part::Other(_)))
-    );
+    assert!(matches!(read.content, Some(Content::Parts(parts)) if matches!(parts[0], Part::Other(_))));
     assert!(serde_json::from_value::<Message>(json!({"content": "x"})).is_err());
 }
 
@@ -36,14 +32,9 @@ fn messages_keep_what_is_not_known() {
 fn tool_loops_have_their_messages() {
     let call = ToolCall::new("c1", "f", "{\"a\":1}");
     assert_eq!(call.arguments::<Value>().unwrap(), json!({"a": 1}));
-    assert!(
-        ToolCall::new("c1", "f", "{\"a\":")
-            .arguments::<Value>()
-            .is_err()
-    );
+    assert!(ToolCall::new("c1", "f", "{\"a\":").arguments::<Value>().is_err());
     assert_eq!(
-        serde_json::to_value([Message::calls([call]), Message::tool("c1", "42").name("f")])
-            .unwrap(),
+        serde_json::to_value([Message::calls([call]), Message::tool("c1", "42").name("f")]).unwrap(),
         json!([
             {"role": "assistant", "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{\"a\":1}"}}]},
             {"role": "tool", "name": "f", "tool_call_id": "c1", "content": "42"},
@@ -89,11 +80,8 @@ fn provider_preferences_have_every_field() {
     assert_eq!(read.extra.names().collect::<Vec<_>>(), ["brand_new"]);
     assert_eq!(read.extra.get("brand_new"), Some(json!([1])));
     assert!(matches!(read.sort, Some(Sort::By { .. })));
-    assert!(
-        matches!(read.preferred_max_latency, Some(Cutoff::Percentiles(cutoffs)) if cutoffs.p99 == Some(5.5))
-    );
-    let odd: ProviderPreferences =
-        serde_json::from_str(r#"{"order":5,"sort":null,"zdr":"yes","only":["a"]}"#).unwrap();
+    assert!(matches!(read.preferred_max_latency, Some(Cutoff::Percentiles(cutoffs)) if cutoffs.p99 == Some(5.5)));
+    let odd: ProviderPreferences = serde_json::from_str(r#"{"order":5,"sort":null,"zdr":"yes","only":["a"]}"#).unwrap();
     assert_eq!(
         (odd.order, odd.sort, odd.zdr, odd.only),
         (None, None, None, Some(vec!["a".to_owned()]))
@@ -102,14 +90,9 @@ fn provider_preferences_have_every_field() {
 
 #[test]
 fn prices_keep_every_digit_however_they_are_written() {
-    let price: MaxPrice = serde_json::from_str(
-        r#"{"prompt":0.12345678901234567890,"completion":"3.50","image":"cheap"}"#,
-    )
-    .unwrap();
-    assert_eq!(
-        price.prompt.as_ref().unwrap().as_str(),
-        "0.12345678901234567890"
-    );
+    let price: MaxPrice =
+        serde_json::from_str(r#"{"prompt":0.12345678901234567890,"completion":"3.50","image":"cheap"}"#).unwrap();
+    assert_eq!(price.prompt.as_ref().unwrap().as_str(), "0.12345678901234567890");
     assert_eq!(price.image, None);
     assert_eq!(
         serde_json::to_string(&price).unwrap(),

@@ -191,8 +191,7 @@ impl<'a> ChunkProbe<'a> {
     /// Why the first choice that says so ended.
     #[must_use]
     pub fn finish_reason(&self) -> Option<FinishReason> {
-        self.finish
-            .map(|reason| FinishReason::from(&*reason.to_str()))
+        self.finish.map(|reason| FinishReason::from(&*reason.to_str()))
     }
 
     /// What the answer took, as JSON text.
@@ -210,9 +209,7 @@ impl<'a> ChunkProbe<'a> {
     /// The failure. This builds it.
     #[must_use]
     pub fn upstream_error(&self) -> Option<UpstreamError> {
-        self.is_failure()
-            .then(|| UpstreamError::parse(self.body))
-            .flatten()
+        self.is_failure().then(|| UpstreamError::parse(self.body)).flatten()
     }
 
     fn member(&mut self, key: Text<'a>, value: &mut Cursor<'a>) -> Result<(), JsonError> {

@@ -28,11 +28,7 @@ fn these_are_content() {
     ] {
         let body = delta(said);
         assert!(probe(&body).has_content(), "{said}");
-        assert_eq!(
-            probe(&body).has_tool_call(),
-            said.contains("tool_calls"),
-            "{said}"
-        );
+        assert_eq!(probe(&body).has_tool_call(), said.contains("tool_calls"), "{said}");
         let whole = body.replace("\"delta\"", "\"message\"");
         assert!(probe(&whole).has_content(), "{said}");
     }
@@ -75,21 +71,16 @@ fn tells_ends_and_errors_apart() {
     assert!(probe(stop).has_finish() && !probe(stop).is_failure() && !probe(stop).is_empty());
     assert_eq!(probe(stop).finish_reason(), Some(FinishReason::Stop));
 
-    let untold = r#"{"choices":[{"message":{"content":""},"finish_reason":"error","native_finish_reason":"upstream_502"}]}"#;
+    let untold =
+        r#"{"choices":[{"message":{"content":""},"finish_reason":"error","native_finish_reason":"upstream_502"}]}"#;
     assert!(probe(untold).finish_is_error() && !probe(untold).has_error());
     assert_eq!(
-        probe(untold)
-            .upstream_error()
-            .unwrap()
-            .native_finish_reason
-            .as_deref(),
+        probe(untold).upstream_error().unwrap().native_finish_reason.as_deref(),
         Some("upstream_502")
     );
 
     let first = r#"{"id":"g","error":{"code":429,"message":"Rate limit exceeded"},"choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}]}"#;
-    assert!(
-        probe(first).has_error() && probe(first).finish_is_error() && !probe(first).has_content()
-    );
+    assert!(probe(first).has_error() && probe(first).finish_is_error() && !probe(first).has_content());
     assert_eq!(probe(first).upstream_error().unwrap().status(), Some(429));
 
     for body in [
@@ -122,10 +113,7 @@ fn finds_usage_wherever_the_choices_are() {
         );
         assert_eq!(probe(&body).completion_tokens(), Some(42), "{body}");
         let usage = probe(&body).usage().unwrap();
-        assert_eq!(
-            (usage.prompt_tokens, usage.cost.unwrap().as_str()),
-            (18, "0.000684")
-        );
+        assert_eq!((usage.prompt_tokens, usage.cost.unwrap().as_str()), (18, "0.000684"));
     }
     let nothing = probe(r#"{"choices":[],"usage":null}"#);
     assert!(!nothing.has_usage() && nothing.completion_tokens().is_none());
@@ -154,9 +142,7 @@ fn refuses_what_is_cut_or_no_object() {
     let whole = delta(r#"{"content":"Osl\u006f — 雨","n":-1.5e3}"#);
     for end in 0..whole.len() {
         assert!(
-            ChunkProbe::read(&whole.as_bytes()[..end])
-                .unwrap_err()
-                .is_cut_short(),
+            ChunkProbe::read(&whole.as_bytes()[..end]).unwrap_err().is_cut_short(),
             "{end}"
         );
     }

@@ -1,7 +1,5 @@
 use crate::request::Modalities;
-use crate::response::{
-    Credits, Generation, KeyInfo, Model, ModelEndpoints, ModelsPage, Price, Pricing, UsdAmount,
-};
+use crate::response::{Credits, Generation, KeyInfo, Model, ModelEndpoints, ModelsPage, Price, Pricing, UsdAmount};
 
 const PAGE: &str = r#"{"data":[
  {"id":"openai/gpt-4o-mini","canonical_slug":"openai/gpt-4o-mini-2024","name":"OpenAI: GPT-4o-mini","created":1721260800,"description":"","context_length":128000,
@@ -20,11 +18,7 @@ const PAGE: &str = r#"{"data":[
 fn reads_a_page_of_models() {
     let page: ModelsPage = serde_json::from_str(PAGE).unwrap();
     assert_eq!(
-        (
-            page.data.len(),
-            page.total_count,
-            page.links.next.as_deref()
-        ),
+        (page.data.len(), page.total_count, page.links.next.as_deref()),
         (3, Some(3), None)
     );
     let [mini, free, auto] = &page.data[..] else {
@@ -35,10 +29,7 @@ fn reads_a_page_of_models() {
         (Some(128_000), Some(16_384))
     );
     assert!(mini.supports("tools") && !mini.supports("reasoning"));
-    assert_eq!(
-        mini.architecture.input(),
-        Modalities::TEXT | Modalities::IMAGE
-    );
+    assert_eq!(mini.architecture.input(), Modalities::TEXT | Modalities::IMAGE);
     let prompt = mini.pricing.prompt.as_ref().unwrap();
     assert_eq!(prompt.to_usd(), Ok(Some(UsdAmount::from_pico(150_000))));
     assert!(!mini.pricing.is_free() && !mini.pricing.varies());
@@ -47,13 +38,8 @@ fn reads_a_page_of_models() {
     assert_eq!(auto.pricing.prompt, Some(Price::Varies));
     assert!(auto.pricing.varies() && !auto.pricing.is_free());
     assert_eq!(auto.pricing.prompt.as_ref().unwrap().to_usd(), Ok(None));
-    let next: ModelsPage =
-        serde_json::from_str(r#"{"data":[],"links":{"next":"/api/v1/models?offset=500"}}"#)
-            .unwrap();
-    assert_eq!(
-        next.links.next.as_deref(),
-        Some("/api/v1/models?offset=500")
-    );
+    let next: ModelsPage = serde_json::from_str(r#"{"data":[],"links":{"next":"/api/v1/models?offset=500"}}"#).unwrap();
+    assert_eq!(next.links.next.as_deref(), Some("/api/v1/models?offset=500"));
 }
 
 #[test]
@@ -81,10 +67,7 @@ fn prices_are_read_however_they_are_written_and_never_made_up() {
     )
     .unwrap();
     assert_eq!(pricing.prompt.as_ref().unwrap().to_string(), "0.000001");
-    assert_eq!(
-        (pricing.completion.as_ref(), pricing.request.as_ref()),
-        (None, None)
-    );
+    assert_eq!((pricing.completion.as_ref(), pricing.request.as_ref()), (None, None));
     assert_eq!(pricing.image, Some(Price::Varies));
     assert!(pricing.audio.as_ref().unwrap().is_free());
     assert!(!pricing.is_free());
@@ -111,18 +94,11 @@ fn reads_the_endpoints_of_a_model() {
     let model: ModelEndpoints = serde_json::from_str(text).unwrap();
     let endpoint = &model.endpoints[0];
     assert_eq!(
-        (
-            endpoint.tag.as_str(),
-            endpoint.status,
-            endpoint.max_completion_tokens
-        ),
+        (endpoint.tag.as_str(), endpoint.status, endpoint.max_completion_tokens),
         ("openai", Some(-2), Some(16_384))
     );
     assert_eq!(endpoint.latency_last_30m.as_ref().unwrap().p75, Some(610.0));
-    assert_eq!(
-        (endpoint.uptime_last_5m, endpoint.uptime_last_30m),
-        (Some(99.9), None)
-    );
+    assert_eq!((endpoint.uptime_last_5m, endpoint.uptime_last_30m), (Some(99.9), None));
     assert_eq!(endpoint.extra.names().collect::<Vec<_>>(), ["native_tools"]);
 }
 
@@ -135,20 +111,12 @@ fn reads_keys_credits_and_generations() {
     )
     .unwrap();
     assert_eq!(key.limit_remaining.as_ref().unwrap().as_str(), "21.4031");
-    assert_eq!(
-        key.free_model_daily_requests.as_ref().unwrap().remaining,
-        Some(963)
-    );
-    let unlimited: KeyInfo =
-        serde_json::from_str(r#"{"label":"k","limit":null,"limit_remaining":null}"#).unwrap();
+    assert_eq!(key.free_model_daily_requests.as_ref().unwrap().remaining, Some(963));
+    let unlimited: KeyInfo = serde_json::from_str(r#"{"label":"k","limit":null,"limit_remaining":null}"#).unwrap();
     assert_eq!((unlimited.limit, unlimited.limit_remaining), (None, None));
 
-    let credits: Credits =
-        serde_json::from_str(r#"{"total_credits":50,"total_usage":14.6033}"#).unwrap();
-    assert_eq!(
-        credits.total_usage.unwrap().to_usd().unwrap().to_string(),
-        "$14.6033"
-    );
+    let credits: Credits = serde_json::from_str(r#"{"total_credits":50,"total_usage":14.6033}"#).unwrap();
+    assert_eq!(credits.total_usage.unwrap().to_usd().unwrap().to_string(), "$14.6033");
 
     let generation: Generation = serde_json::from_str(
         r#"{"id":"gen-1","request_id":"req-1","streamed":false,"cancelled":true,"latency":412,"generation_time":655.5,"native_tokens_prompt":15,
@@ -160,10 +128,7 @@ fn reads_keys_credits_and_generations() {
         generation.total_cost.unwrap().to_usd(),
         Ok(UsdAmount::from_pico(7_650_000))
     );
-    assert_eq!(
-        (generation.cancelled, generation.latency),
-        (Some(true), Some(412.0))
-    );
+    assert_eq!((generation.cancelled, generation.latency), (Some(true), Some(412.0)));
     assert!(generation.cache_discount.unwrap().is_negative());
     assert_eq!(generation.provider_responses[0].status, Some(200));
 }

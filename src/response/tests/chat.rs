@@ -24,28 +24,17 @@ fn reads_a_plain_answer() {
     let answer = ChatResponse::from_json(format!("\n      \n   {PLAIN}").as_bytes()).unwrap();
     assert_eq!(answer.id, "gen-1795412345-Ab3dEf6hIj9kLm2nOp5q");
     assert_eq!(
-        (
-            answer.object.as_str(),
-            answer.created,
-            answer.model.as_str()
-        ),
+        (answer.object.as_str(), answer.created, answer.model.as_str()),
         ("chat.completion", 1_795_412_345, "openai/gpt-4o-mini")
     );
     assert_eq!(answer.provider.as_deref(), Some("OpenAI"));
     assert_eq!(answer.service_tier.as_deref(), Some("default"));
     assert_eq!(answer.text(), Some("23 is a prime above 20."));
     assert_eq!(answer.finish_reason(), Some(&FinishReason::Stop));
-    assert_eq!(
-        answer.choices[0].native_finish_reason.as_deref(),
-        Some("stop")
-    );
+    assert_eq!(answer.choices[0].native_finish_reason.as_deref(), Some("stop"));
     let usage = answer.usage.unwrap();
     assert_eq!(
-        (
-            usage.prompt_tokens,
-            usage.completion_tokens,
-            usage.total_tokens
-        ),
+        (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens),
         (15, 9, 24)
     );
     assert_eq!(
@@ -65,10 +54,7 @@ fn reads_tool_calls_and_gives_them_back() {
     let answer = ChatResponse::from_json(TOOLS.as_bytes()).unwrap();
     let message = &answer.choices[0].message;
     assert_eq!(
-        message.tool_calls[0]
-            .to_call()
-            .arguments::<Value>()
-            .unwrap(),
+        message.tool_calls[0].to_call().arguments::<Value>().unwrap(),
         json!({"city": "Oslo"})
     );
     assert_eq!(answer.openrouter_metadata.as_ref().unwrap()["attempt"], 3);
@@ -85,8 +71,7 @@ fn reads_tool_calls_and_gives_them_back() {
 fn writes_what_it_read() {
     for text in [PLAIN, TOOLS] {
         let before: Value = serde_json::from_str(text).unwrap();
-        let written =
-            serde_json::to_string(&ChatResponse::from_json(text.as_bytes()).unwrap()).unwrap();
+        let written = serde_json::to_string(&ChatResponse::from_json(text.as_bytes()).unwrap()).unwrap();
         let after: Value = serde_json::from_str(&written).unwrap();
         assert_eq!(without_nulls(after), without_nulls(before));
     }
@@ -109,8 +94,7 @@ fn writes_what_it_read() {
 #[test]
 fn unknown_fields_survive_at_every_level() {
     let text = r#"{"choices":[{"message":{"content":"x","new1":1.10},"new2":[1]}],"usage":{"prompt_tokens":1,"new3":{"a":0.10}},"new4":null}"#;
-    let written =
-        serde_json::to_string(&ChatResponse::from_json(text.as_bytes()).unwrap()).unwrap();
+    let written = serde_json::to_string(&ChatResponse::from_json(text.as_bytes()).unwrap()).unwrap();
     for kept in [
         "\"new1\":1.10",
         "\"new2\":[1]",
@@ -136,10 +120,7 @@ fn a_wrong_type_costs_its_field_alone() {
         (usage.prompt_tokens, usage.completion_tokens, usage.is_byok),
         (0, 9, None)
     );
-    assert_eq!(
-        usage.charged(),
-        Ok(Some(UsdAmount::from_pico(100_000_000_000)))
-    );
+    assert_eq!(usage.charged(), Ok(Some(UsdAmount::from_pico(100_000_000_000))));
     assert!(ChatResponse::from_json(b"[]").is_err());
     assert!(ChatResponse::from_json(b"   \n ").is_err());
     let twice = ChatResponse::from_json(br#"{"id":"a","id":"b","choices":[]}"#).unwrap();
@@ -188,10 +169,9 @@ fn finish_reasons_keep_their_names() {
         ("error", FinishReason::Error),
         ("weary", FinishReason::Other("weary".into())),
     ] {
-        let chunk = ChatChunk::from_json(
-            format!(r#"{{"choices":[{{"delta":{{}},"finish_reason":"{name}"}}]}}"#).as_bytes(),
-        )
-        .unwrap();
+        let chunk =
+            ChatChunk::from_json(format!(r#"{{"choices":[{{"delta":{{}},"finish_reason":"{name}"}}]}}"#).as_bytes())
+                .unwrap();
         assert_eq!(chunk.finish_reason(), Some(&reason));
         assert_eq!(serde_json::to_value(&reason).unwrap(), name);
     }

@@ -27,10 +27,7 @@ fn a_reasoned_answer() {
     for data in &chunks {
         let chunk = ChatChunk::from_json(data.as_bytes()).unwrap();
         text += chunk.text().unwrap_or_default();
-        probed += &ChunkProbe::read(data.as_bytes())
-            .unwrap()
-            .text()
-            .unwrap_or_default();
+        probed += &ChunkProbe::read(data.as_bytes()).unwrap().text().unwrap_or_default();
     }
     assert_eq!((text.as_str(), probed.as_str()), ("Oslo.", "Oslo."));
     let seen: Vec<_> = chunks
@@ -89,10 +86,7 @@ fn a_tool_call_in_pieces() {
             .all(|probe| probe.has_tool_call() && probe.has_content())
     );
     assert_eq!(probes[3].finish_reason(), Some(FinishReason::ToolCalls));
-    assert_eq!(
-        (probes[4].choices(), probes[4].completion_tokens()),
-        (0, Some(14))
-    );
+    assert_eq!((probes[4].choices(), probes[4].completion_tokens()), (0, Some(14)));
 }
 
 #[test]

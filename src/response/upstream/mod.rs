@@ -119,10 +119,7 @@ impl UpstreamError {
     /// The HTTP status the error speaks of: its code, or the field beside it.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
-        self.code
-            .as_ref()
-            .and_then(ErrorCode::status)
-            .or(self.http_status)
+        self.code.as_ref().and_then(ErrorCode::status).or(self.http_status)
     }
 
     /// When to come back: `availability.retry_after`, else `retry_after_seconds`, else the copy of `Retry-After`, if that is a number of seconds.
@@ -134,10 +131,7 @@ impl UpstreamError {
             .availability
             .as_ref()
             .and_then(|availability| availability.retry_after);
-        let header = || {
-            self.header("retry-after")
-                .and_then(|text| text.trim().parse().ok())
-        };
+        let header = || self.header("retry-after").and_then(|text| text.trim().parse().ok());
         availability
             .or(self.retry_after_seconds)
             .or_else(header)
@@ -178,11 +172,7 @@ impl fmt::Display for UpstreamError {
             .as_deref()
             .or(self.native_finish_reason.as_deref())
             .unwrap_or("unspecified error");
-        f.write_str(if self.message.is_empty() {
-            kind
-        } else {
-            &self.message
-        })?;
+        f.write_str(if self.message.is_empty() { kind } else { &self.message })?;
         match &self.provider_name {
             Some(provider) => write!(f, " ({provider})"),
             None => Ok(()),

@@ -40,10 +40,9 @@ fn top(root: &Value) -> Option<UpstreamError> {
         // Anthropic says `type`, a validator `name`.
         error.error_type = text(value.get("type")).or_else(|| text(value.get("name")));
     }
-    let choice_failed = choices(root)
-        .any(|choice| choice.get("finish_reason").and_then(Value::as_str) == Some("error"));
-    error.in_choice =
-        choice_failed && root.get("object").and_then(Value::as_str) == Some("chat.completion");
+    let choice_failed =
+        choices(root).any(|choice| choice.get("finish_reason").and_then(Value::as_str) == Some("error"));
+    error.in_choice = choice_failed && root.get("object").and_then(Value::as_str) == Some("chat.completion");
     Some(error)
 }
 
@@ -70,9 +69,7 @@ fn in_choice(root: &Value) -> Option<UpstreamError> {
 
 /// `{"type": "response.failed", "response": {"error": …}}`.
 fn in_response(root: &Value) -> Option<UpstreamError> {
-    let response = root
-        .get("response")
-        .filter(|response| response.is_object())?;
+    let response = root.get("response").filter(|response| response.is_object())?;
     let mut error = top(response)?;
     if error.error_type.is_none() {
         error.error_type = text(response.get("error_type"));
@@ -87,18 +84,14 @@ fn event(root: &Value) -> Option<UpstreamError> {
         Some("error" | "response.error") => Some(read(root)),
         Some("response.failed") => Some(UpstreamError::default()),
         _ => {
-            let failed = root.get("status").and_then(Value::as_str) == Some("failed")
-                && root.get("object").is_some();
+            let failed = root.get("status").and_then(Value::as_str) == Some("failed") && root.get("object").is_some();
             failed.then(UpstreamError::default)
         }
     }
 }
 
 fn choices(root: &Value) -> impl Iterator<Item = &Value> {
-    root.get("choices")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
+    root.get("choices").and_then(Value::as_array).into_iter().flatten()
 }
 
 fn is_error(value: &Value) -> bool {
@@ -139,8 +132,7 @@ fn read(value: &Value) -> UpstreamError {
         flagged_input: text(meta("flagged_input")),
         patterns: texts(meta("patterns")),
         model_slug: text(meta("model_slug")),
-        retry_after_seconds: number(meta("retry_after_seconds"))
-            .or_else(|| number(meta("retry_after_seconds_raw"))),
+        retry_after_seconds: number(meta("retry_after_seconds")).or_else(|| number(meta("retry_after_seconds_raw"))),
         headers: headers(meta("headers")),
         previous_errors: meta("previous_errors")
             .and_then(Value::as_array)
@@ -199,11 +191,7 @@ pub(super) fn texts(value: Option<&Value>) -> Vec<String> {
 pub(super) fn number(value: Option<&Value>) -> Option<f64> {
     match value? {
         Value::Number(number) => number.as_f64(),
-        Value::String(text) => text
-            .trim()
-            .parse()
-            .ok()
-            .filter(|number: &f64| number.is_finite()),
+        Value::String(text) => text.trim().parse().ok().filter(|number: &f64| number.is_finite()),
         _ => None,
     }
 }

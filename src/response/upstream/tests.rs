@@ -8,9 +8,8 @@ fn parse(body: &str) -> UpstreamError {
 
 #[test]
 fn the_ordinary_shape() {
-    let error = parse(
-        r#"{"error":{"message":"acme/nope-1 is not a valid model ID","code":400},"user_id":"user_2demo"}"#,
-    );
+    let error =
+        parse(r#"{"error":{"message":"acme/nope-1 is not a valid model ID","code":400},"user_id":"user_2demo"}"#);
     assert_eq!(error.code, Some(ErrorCode::Number(400)));
     assert_eq!(
         (error.message.as_str(), error.user_id.as_deref()),
@@ -29,10 +28,7 @@ fn the_ordinary_shape() {
         (Some("OpenAI"), Some(false))
     );
     assert_eq!(
-        (
-            upstream.error_type.as_deref(),
-            upstream.provider_code.as_deref()
-        ),
+        (upstream.error_type.as_deref(), upstream.provider_code.as_deref()),
         (Some("invalid_request"), Some("bad"))
     );
     assert_eq!(upstream.to_string(), "400 Provider returned error (OpenAI)");
@@ -74,10 +70,7 @@ fn availability_with_and_without_a_code() {
         let [first, second] = &error.previous_errors[..] else {
             panic!("two")
         };
-        assert_eq!(
-            (first.provider.as_deref(), first.status),
-            (Some("alpha"), Some(429))
-        );
+        assert_eq!((first.provider.as_deref(), first.status), (Some("alpha"), Some(429)));
         assert_eq!(
             (first.code.clone(), second.code.clone()),
             (
@@ -104,9 +97,7 @@ fn a_code_is_a_number_or_a_word() {
     assert_eq!(code("429.0").status(), Some(429));
     assert_eq!(code("70000").status(), None);
     for none in ["null", "[]", "{}", "true", "\"\"", "1e400"] {
-        if let Some(error) =
-            UpstreamError::parse(format!(r#"{{"error":{{"code":{none}}}}}"#).as_bytes())
-        {
+        if let Some(error) = UpstreamError::parse(format!(r#"{{"error":{{"code":{none}}}}}"#).as_bytes()) {
             assert_eq!(error.code, None, "{none}");
         }
     }
@@ -131,9 +122,8 @@ fn the_shape_of_anthropic() {
         (Some("provider_overloaded"), "Overloaded")
     );
     assert_eq!(error.generation_id.as_deref(), Some("gen-7"));
-    let bare = parse(
-        r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"},"request_id":null}"#,
-    );
+    let bare =
+        parse(r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"},"request_id":null}"#);
     assert_eq!(
         (bare.error_type.as_deref(), bare.generation_id),
         (Some("overloaded_error"), None)
@@ -148,10 +138,7 @@ fn the_shapes_of_responses() {
         format!(r#"{{"type":"response.failed","response":{body}}}"#),
     ] {
         let error = parse(&body);
-        assert_eq!(
-            error.code,
-            Some(ErrorCode::Text("rate_limit_exceeded".to_owned()))
-        );
+        assert_eq!(error.code, Some(ErrorCode::Text("rate_limit_exceeded".to_owned())));
         assert_eq!(
             (error.error_type.as_deref(), error.generation_id.as_deref()),
             (Some("rate_limit_exceeded"), Some("gen-8"))
@@ -190,9 +177,7 @@ fn what_is_not_json_or_no_error_is_none() {
         assert_eq!(UpstreamError::parse(body), None);
     }
     assert_eq!(
-        UpstreamError::parse(
-            br#"{"choices":[{"message":{"content":"x"},"finish_reason":"stop"}],"error":null}"#
-        ),
+        UpstreamError::parse(br#"{"choices":[{"message":{"content":"x"},"finish_reason":"stop"}],"error":null}"#),
         None
     );
     assert_eq!(parse(r#"{"error":"busy"}"#).message, "busy");
@@ -205,11 +190,7 @@ fn errors_inside_an_answer() {
             "choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}]}"#,
     );
     assert_eq!(
-        (
-            first.status(),
-            first.generation_id.as_deref(),
-            first.in_choice
-        ),
+        (first.status(), first.generation_id.as_deref(), first.in_choice),
         (Some(429), Some("gen-9"), false)
     );
     let half = parse(
@@ -236,33 +217,19 @@ fn limits_and_budgets() {
         r#"{"error":{"message":"Rate limit exceeded: free-models-per-day.","code":429,"metadata":{"limit_source":"openrouter_free_tier_daily",
             "headers":{"X-RateLimit-Limit":"50","X-RateLimit-Remaining":0,"X-RateLimit-Reset":"1795478400000"}}}}"#,
     );
+    assert_eq!(daily.limit_source.as_deref(), Some("openrouter_free_tier_daily"));
     assert_eq!(
-        daily.limit_source.as_deref(),
-        Some("openrouter_free_tier_daily")
-    );
-    assert_eq!(
-        (
-            daily.rate_limit_reset_ms(),
-            daily.header("x-ratelimit-remaining")
-        ),
+        (daily.rate_limit_reset_ms(), daily.header("x-ratelimit-remaining")),
         (Some(1_795_478_400_000), Some("0"))
     );
     assert_eq!(daily.retry_after(), None);
 
-    let shared = |hints: &str| {
-        parse(&format!(
-            r#"{{"error":{{"code":429,"metadata":{{{hints}}}}}}}"#
-        ))
-        .retry_after()
-    };
+    let shared = |hints: &str| parse(&format!(r#"{{"error":{{"code":429,"metadata":{{{hints}}}}}}}"#)).retry_after();
     assert_eq!(
         shared(r#""retry_after_seconds":17,"headers":{"Retry-After":"9"}"#),
         Some(Duration::from_secs(17))
     );
-    assert_eq!(
-        shared(r#""retry_after_seconds":"17""#),
-        Some(Duration::from_secs(17))
-    );
+    assert_eq!(shared(r#""retry_after_seconds":"17""#), Some(Duration::from_secs(17)));
     assert_eq!(
         shared(r#""retry_after_seconds_raw":16.5"#),
         Some(Duration::from_millis(16_500))
@@ -324,16 +291,11 @@ fn moderation_and_guardrails() {
 
 #[test]
 fn a_providers_text_is_cut_between_characters() {
-    let long = format!(
-        r#"{{"error":{{"metadata":{{"raw":"x{}"}}}}}}"#,
-        "雨".repeat(2000)
-    );
+    let long = format!(r#"{{"error":{{"metadata":{{"raw":"x{}"}}}}}}"#, "雨".repeat(2000));
     let raw = parse(&long).raw.unwrap();
     assert!(raw.len() <= RAW_LIMIT && raw.len() > RAW_LIMIT - 3 && raw.ends_with('雨'));
     assert_eq!(
-        parse(r#"{"error":{"metadata":{"raw":{"a":[1]}}}}"#)
-            .raw
-            .as_deref(),
+        parse(r#"{"error":{"metadata":{"raw":{"a":[1]}}}}"#).raw.as_deref(),
         Some(r#"{"a":[1]}"#)
     );
     assert_eq!(parse(r#"{"error":{"metadata":{"raw":null}}}"#).raw, None);
@@ -360,36 +322,21 @@ fn every_type_may_be_wrong() {
         "retry_after_seconds",
         "limit_source",
     ];
-    for wrong in [
-        "null",
-        "5",
-        "\"x\"",
-        "[]",
-        "{}",
-        "true",
-        "[null]",
-        "{\"a\":{}}",
-    ] {
+    for wrong in ["null", "5", "\"x\"", "[]", "{}", "true", "[null]", "{\"a\":{}}"] {
         for field in fields {
             assert!(
-                UpstreamError::parse(format!(r#"{{"error":{{"{field}":{wrong}}}}}"#).as_bytes())
-                    .is_some(),
+                UpstreamError::parse(format!(r#"{{"error":{{"{field}":{wrong}}}}}"#).as_bytes()).is_some(),
                 "{field} {wrong}"
             );
         }
         for field in inner {
             assert!(
-                UpstreamError::parse(
-                    format!(r#"{{"error":{{"metadata":{{"{field}":{wrong}}}}}}}"#).as_bytes()
-                )
-                .is_some(),
+                UpstreamError::parse(format!(r#"{{"error":{{"metadata":{{"{field}":{wrong}}}}}}}"#).as_bytes())
+                    .is_some(),
                 "{field} {wrong}"
             );
         }
-        assert!(
-            UpstreamError::parse(format!(r#"{{"choices":{wrong},"error":{{}}}}"#).as_bytes())
-                .is_some()
-        );
+        assert!(UpstreamError::parse(format!(r#"{{"choices":{wrong},"error":{{}}}}"#).as_bytes()).is_some());
     }
 }
 
@@ -397,14 +344,8 @@ fn every_type_may_be_wrong() {
 fn finds_how_much_is_affordable() {
     let message = "This request requires more credits, or fewer max_tokens. You requested up to 32000 tokens, but can only afford 1480. To increase";
     assert_eq!(affordable_tokens(message), Some(1480));
-    assert_eq!(
-        affordable_tokens("can only afford 12,480 tokens"),
-        Some(12_480)
-    );
+    assert_eq!(affordable_tokens("can only afford 12,480 tokens"), Some(12_480));
     assert_eq!(affordable_tokens("can only afford nothing"), None);
-    assert_eq!(
-        affordable_tokens("can only afford 99999999999999999999999"),
-        None
-    );
+    assert_eq!(affordable_tokens("can only afford 99999999999999999999999"), None);
     assert_eq!(affordable_tokens("Insufficient credits"), None);
 }

@@ -15,11 +15,7 @@ use crate::{
 };
 
 /// A failure that HTTP itself tells: a status that is no success, and whatever body came with it.
-pub(in crate::transport) fn from_response(
-    status: StatusCode,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Error {
+pub(in crate::transport) fn from_response(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
     match UpstreamError::parse(body) {
         Some(error) => build(Some(status), status.as_u16(), headers, &error),
         None => without_envelope(status, headers, body),
@@ -31,12 +27,7 @@ pub(in crate::transport) fn from_body(headers: &HeaderMap, error: &UpstreamError
     build(None, effective_code(error), headers, error)
 }
 
-fn build(
-    status: Option<StatusCode>,
-    code: u16,
-    headers: &HeaderMap,
-    error: &UpstreamError,
-) -> Error {
+fn build(status: Option<StatusCode>, code: u16, headers: &HeaderMap, error: &UpstreamError) -> Error {
     let (kind, scope) = judge(code, error);
     let inner = Inner {
         status: status.or_else(|| StatusCode::from_u16(code).ok()),
@@ -62,9 +53,7 @@ fn without_envelope(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Err
     };
     let page = body.trim_ascii_start().first() == Some(&b'<');
     let what = match (page, body.is_empty()) {
-        (true, _) => {
-            "an HTML page instead of an answer, probably from the edge in front of the upstream"
-        }
+        (true, _) => "an HTML page instead of an answer, probably from the edge in front of the upstream",
         (false, true) => "an empty body",
         (false, false) => "a body that is no JSON error",
     };
@@ -84,10 +73,7 @@ fn words(error: &UpstreamError) -> String {
     match &error.raw {
         Some(raw) if error.message.is_empty() || error.message == SAYS_NOTHING => raw_words(raw),
         _ if error.message.is_empty() => {
-            let native = error
-                .native_finish_reason
-                .as_deref()
-                .unwrap_or("no reason given");
+            let native = error.native_finish_reason.as_deref().unwrap_or("no reason given");
             format!("the model failed ({native})")
         }
         _ => error.message.clone(),
@@ -96,13 +82,11 @@ fn words(error: &UpstreamError) -> String {
 
 /// A provider's own words, where its text is an envelope again.
 fn raw_words(raw: &str) -> String {
-    let said = serde_json::from_str::<serde_json::Value>(raw)
-        .ok()
-        .and_then(|raw| {
-            let inner = raw.get("error").unwrap_or(&raw);
-            let message = inner.get("message").or(Some(inner))?;
-            message.as_str().map(str::to_owned)
-        });
+    let said = serde_json::from_str::<serde_json::Value>(raw).ok().and_then(|raw| {
+        let inner = raw.get("error").unwrap_or(&raw);
+        let message = inner.get("message").or(Some(inner))?;
+        message.as_str().map(str::to_owned)
+    });
     said.unwrap_or_else(|| raw.to_owned())
 }
 
@@ -138,18 +122,12 @@ fn by_word(word: &str) -> Option<u16> {
 fn is_too_long(word: &str) -> bool {
     matches!(
         word,
-        "context_length_exceeded"
-            | "max_tokens_exceeded"
-            | "token_limit_exceeded"
-            | "string_too_long"
+        "context_length_exceeded" | "max_tokens_exceeded" | "token_limit_exceeded" | "string_too_long"
     )
 }
 
 fn is_refusal(word: &str) -> bool {
-    matches!(
-        word,
-        "content_policy_violation" | "refusal" | "content_filter"
-    )
+    matches!(word, "content_policy_violation" | "refusal" | "content_filter")
 }
 
 /// The kind and reach of a failure with an envelope.
@@ -160,8 +138,7 @@ fn judge(code: u16, error: &UpstreamError) -> (FailureKind, Scope) {
         _ => "",
     };
     let message = error.message.as_str();
-    let long =
-        is_too_long(typed) || is_too_long(text_code) || message.contains("maximum context length");
+    let long = is_too_long(typed) || is_too_long(text_code) || message.contains("maximum context length");
     if code / 100 == 4 && code != 429 && long {
         return (FailureKind::TooLong, Scope::Candidate);
     }
@@ -214,8 +191,7 @@ fn availability(error: &UpstreamError) -> Option<&str> {
 }
 
 fn is_key_limit(error: &UpstreamError) -> bool {
-    error.limit_source.as_deref() == Some("openrouter_key_limit")
-        || error.message.contains("Key limit exceeded")
+    error.limit_source.as_deref() == Some("openrouter_key_limit") || error.message.contains("Key limit exceeded")
 }
 
 fn payment(error: &UpstreamError) -> (FailureKind, Scope) {
@@ -244,10 +220,7 @@ fn forbidden(error: &UpstreamError) -> (FailureKind, Scope) {
     );
     if budget || is_key_limit(error) {
         (FailureKind::QuotaGone, Scope::Upstream)
-    } else if !error.reasons.is_empty()
-        || !error.patterns.is_empty()
-        || error.message.contains("requires moderation")
-    {
+    } else if !error.reasons.is_empty() || !error.patterns.is_empty() || error.message.contains("requires moderation") {
         (FailureKind::Refused, Scope::Candidate)
     } else if availability(error).is_some() {
         (FailureKind::Unavailable, Scope::Candidate)

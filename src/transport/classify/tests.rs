@@ -9,18 +9,9 @@ use crate::{Error, response::UpstreamError};
 fn judged(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Error {
     let headers: HeaderMap = headers
         .iter()
-        .map(|(name, value)| {
-            (
-                HeaderName::from_static(name),
-                HeaderValue::from_static(value),
-            )
-        })
+        .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
         .collect();
-    from_response(
-        StatusCode::from_u16(status).unwrap(),
-        &headers,
-        body.as_bytes(),
-    )
+    from_response(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes())
 }
 
 /// One of each kind of error that an upstream sends before it commits.
@@ -246,11 +237,7 @@ fn each_envelope_means_what_it_should() {
     ];
     for (status, body, kind, scope) in table {
         let error = judged(status, &[], body);
-        assert_eq!(
-            (error.kind(), Failure::scope(&error)),
-            (kind, scope),
-            "{status} {body}"
-        );
+        assert_eq!((error.kind(), Failure::scope(&error)), (kind, scope), "{status} {body}");
         assert_eq!(error.status().map(|status| status.as_u16()), Some(status));
     }
 }
@@ -260,10 +247,7 @@ fn says_what_stands_behind_a_constant() {
     let raw = r#"{"error":{"message":"Provider returned error","code":502,"metadata":{"provider_name":"Demo","raw":"{\"error\":{\"message\":\"upstream connect error\"}}"}}}"#;
     let error = judged(502, &[], raw);
     assert_eq!(error.to_string(), "upstream connect error (Demo, 502)");
-    assert_eq!(
-        Failure::summary(&error),
-        "upstream: upstream connect error (Demo)"
-    );
+    assert_eq!(Failure::summary(&error), "upstream: upstream connect error (Demo)");
 }
 
 #[test]
@@ -278,11 +262,7 @@ fn affordable_tokens_and_hints_are_kept() {
         (&[("retry-after", "7")][..], "{}", 7),
         (&[][..], r#"{"availability":{"retry_after":8}}"#, 8),
         (&[][..], r#"{"metadata":{"retry_after_seconds":9}}"#, 9),
-        (
-            &[][..],
-            r#"{"metadata":{"headers":{"Retry-After":"10"}}}"#,
-            10,
-        ),
+        (&[][..], r#"{"metadata":{"headers":{"Retry-After":"10"}}}"#, 10),
         (
             &[("retry-after", "soon")][..],
             r#"{"metadata":{"retry_after_seconds":"11"}}"#,
@@ -300,11 +280,7 @@ fn affordable_tokens_and_hints_are_kept() {
             body
         };
         let error = judged(429, headers, &body);
-        assert_eq!(
-            error.retry_after(),
-            Some(Duration::from_secs(seconds)),
-            "{body}"
-        );
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(seconds)), "{body}");
     }
 }
 
