@@ -56,13 +56,6 @@ impl TransportBuilder {
         self
     }
 
-    /// Speaks HTTP/1.1 only: one connection a call, no limit on streams, no head-of-line blocking.
-    #[must_use]
-    pub const fn http1_only(mut self, on: bool) -> Self {
-        self.settings.http1_only = on;
-        self
-    }
-
     /// Makes the transport. Connections are opened at the first call.
     ///
     /// # Errors
@@ -108,7 +101,7 @@ impl TransportBuilder {
 }
 
 fn client(settings: &Settings) -> Result<reqwest::Client, TransportError> {
-    let mut builder = reqwest::Client::builder()
+    reqwest::Client::builder()
         .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(settings.connect_timeout)
         .pool_idle_timeout(settings.pool_idle_timeout)
@@ -117,11 +110,9 @@ fn client(settings: &Settings) -> Result<reqwest::Client, TransportError> {
         // Each attempt is counted and paid for by the layers: none may happen unseen.
         .retry(reqwest::retry::never())
         // A redirect would carry the key to another place.
-        .redirect(reqwest::redirect::Policy::none());
-    if settings.http1_only {
-        builder = builder.http1_only();
-    }
-    builder.build().map_err(|error| TransportError::Client {
-        problem: error.to_string(),
-    })
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .map_err(|error| TransportError::Client {
+            problem: error.to_string(),
+        })
 }

@@ -71,7 +71,6 @@ pub(super) struct Settings {
     pub(super) pool_idle_timeout: Duration,
     pub(super) pool_max_idle: usize,
     pub(super) shards: usize,
-    pub(super) http1_only: bool,
 }
 
 impl Default for Settings {
@@ -83,7 +82,6 @@ impl Default for Settings {
             pool_idle_timeout: Duration::from_secs(60),
             pool_max_idle: 128,
             shards: 1,
-            http1_only: false,
         }
     }
 }
