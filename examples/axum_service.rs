@@ -17,6 +17,11 @@
 //! ```
 //!
 //! The model that the client asks for is called; when it fails, `FALLBACK` answers instead.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "an example speaks to whoever runs it"
+)]
 
 mod support;
 
@@ -31,7 +36,9 @@ const FALLBACK: &str = "openai/gpt-4o-mini";
 
 #[tokio::main]
 async fn main() -> support::Fallible {
-    tracing_subscriber::fmt().with_env_filter("info,tower_llm_layers=debug").init();
+    tracing_subscriber::fmt()
+        .with_env_filter("info,tower_llm_layers=debug")
+        .init();
     let place = support::place(&[]).await?;
     let stack = place.stack().chain([FALLBACK]).build()?;
     println!("{}\n", stack.describe());
@@ -56,7 +63,7 @@ async fn models(State(account): State<Account>) -> impl IntoResponse {
         Ok(models) => {
             let data: Vec<_> = models
                 .iter()
-                .map(|model| json!({ "id": model.id, "object": "model", "created": model.created, "owned_by": model.author() }))
+                .map(|model| json!({ "id": model.id, "object": "model", "created": model.created, "owned_by": author(&model.id) }))
                 .collect();
             Json(json!({ "object": "list", "data": data })).into_response()
         }
@@ -65,6 +72,11 @@ async fn models(State(account): State<Account>) -> impl IntoResponse {
             (StatusCode::BAD_GATEWAY, Json(body)).into_response()
         }
     }
+}
+
+/// Who made a model: the part of its name before the slash.
+fn author(model: &str) -> &str {
+    model.split_once('/').map_or(model, |(author, _)| author)
 }
 
 async fn stopped() {

@@ -1,6 +1,7 @@
 //! Layers put together by hand, among tower-http's, over a leaf of one's own choice.
 //!
 //! The first layer named is the outermost. A layer that is left out is simply not there.
+#![expect(clippy::print_stdout, reason = "an example speaks to whoever runs it")]
 
 mod support;
 

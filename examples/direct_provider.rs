@@ -2,6 +2,7 @@
 //!
 //! Against real upstreams set `OPENROUTER_API_KEY`, and `DIRECT_API_KEY` with `DIRECT_BASE_URL` (default OpenAI's) for the
 //! provider.
+#![expect(clippy::print_stdout, reason = "an example speaks to whoever runs it")]
 
 mod support;
 
@@ -26,12 +27,19 @@ async fn main() -> support::Fallible {
         ),
     };
     // The provider's name for the same model.
-    let model = if provider.is_some() { "openai/gpt-4o-mini" } else { "gpt-4o-mini" };
+    let model = if provider.is_some() {
+        "openai/gpt-4o-mini"
+    } else {
+        "gpt-4o-mini"
+    };
 
     let stack = place
         .stack()
         .upstream(Upstream::openai_compatible("provider", &base), key)
-        .chain([Candidate::new("openrouter", "openai/gpt-4o-mini")?, Candidate::new("provider", model)?])
+        .chain([
+            Candidate::new("openrouter", "openai/gpt-4o-mini")?,
+            Candidate::new("provider", model)?,
+        ])
         .build()?;
 
     let answer = stack.stream(ChatRequest::user("Why is the sky blue?")).await?;

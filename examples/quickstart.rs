@@ -3,6 +3,7 @@
 //! ```sh
 //! cargo run --release --example quickstart
 //! ```
+#![expect(clippy::print_stdout, reason = "an example speaks to whoever runs it")]
 
 mod support;
 

@@ -20,8 +20,10 @@ impl Catalogue {
     pub fn new(models: impl IntoIterator<Item = Model>) -> Self {
         let mut by_name = HashMap::new();
         for model in models {
-            if let Some(slug) = model.canonical_slug.clone() {
-                by_name.entry(slug).or_insert_with(|| model.clone());
+            if !model.canonical_slug.is_empty() {
+                by_name
+                    .entry(model.canonical_slug.clone())
+                    .or_insert_with(|| model.clone());
             }
             by_name.insert(model.id.clone(), model);
         }
@@ -49,10 +51,11 @@ impl Capabilities for Catalogue {
 fn capability(model: &Model) -> Capability {
     let takes = |parameter: &str| {
         // A list that is missing says nothing.
-        let known = !model.supported_parameters.is_empty();
-        known.then(|| model.supported_parameters.iter().any(|name| name == parameter))
+        (!model.supported_parameters.is_empty()).then(|| model.supports(parameter))
     };
-    let sides = |names: &[String]| (!names.is_empty()).then(|| Modalities::from_names(names.iter().map(String::as_str)));
+    let sides =
+        |names: &[String]| (!names.is_empty()).then(|| Modalities::from_names(names.iter().map(String::as_str)));
+    let price = model.pricing.completion.as_ref().and_then(|price| price.to_usd().ok()?);
     let mut able = Capability::default();
     // The headline may exceed what the provider really serves.
     able.context_length = model.top_provider.context_length.or(model.context_length);
@@ -63,7 +66,7 @@ fn capability(model: &Model) -> Capability {
     able.json_mode = takes("response_format");
     able.input = sides(&model.architecture.input_modalities);
     able.output = sides(&model.architecture.output_modalities);
-    able.price = model.pricing.completion.pico_dollars();
+    able.price = price.and_then(|price| u64::try_from(price.pico()).ok());
     able
 }
 

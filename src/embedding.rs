@@ -29,7 +29,11 @@ impl EmbeddingRequest {
     /// These texts, by this model.
     pub fn new<T: AsRef<str>>(model: &str, texts: impl IntoIterator<Item = T>) -> Self {
         let texts: Vec<_> = texts.into_iter().map(|text| text.as_ref().to_owned()).collect();
-        let mut request = Self { document: Document::default(), model: None, call: Call::default() };
+        let mut request = Self {
+            document: Document::default(),
+            model: None,
+            call: Call::default(),
+        };
         request.document.set("input", json(&texts));
         request.set_model(model);
         request
@@ -42,8 +46,14 @@ impl EmbeddingRequest {
     /// Where it is no JSON object.
     pub fn from_json(body: Bytes) -> Result<Self, JsonError> {
         let document = Document::parse(body)?;
-        let model = document.get("model").and_then(|raw| serde_json::from_slice::<Option<Box<str>>>(raw).ok());
-        Ok(Self { model: model.flatten(), document, call: Call::default() })
+        let model = document
+            .get("model")
+            .and_then(|raw| serde_json::from_slice::<Option<Box<str>>>(raw).ok());
+        Ok(Self {
+            model: model.flatten(),
+            document,
+            call: Call::default(),
+        })
     }
 
     /// Sets any field.

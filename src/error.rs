@@ -34,23 +34,47 @@ pub(crate) type Source = Box<dyn StdError + Send + Sync>;
 
 impl Error {
     pub(crate) fn with(kind: FailureKind, inner: Inner) -> Self {
-        Self(Box::new(Inner { kind: Some(kind), ..inner }))
+        Self(Box::new(Inner {
+            kind: Some(kind),
+            ..inner
+        }))
     }
 
     /// An error of this kind, for services of your own under the layers.
     pub fn new(kind: FailureKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self::with(kind, Inner { message: message.into(), ..Inner::default() })
+        Self::with(
+            kind,
+            Inner {
+                message: message.into(),
+                ..Inner::default()
+            },
+        )
     }
 
     pub(crate) fn caused(kind: FailureKind, message: impl Into<Cow<'static, str>>, source: impl Into<Source>) -> Self {
         let source = Some(source.into());
-        Self::with(kind, Inner { message: message.into(), source, ..Inner::default() })
+        Self::with(
+            kind,
+            Inner {
+                message: message.into(),
+                source,
+                ..Inner::default()
+            },
+        )
     }
 
     /// Where the generation can be looked up later, should the bill matter.
     pub(crate) fn of_generation(mut self, id: Option<&str>) -> Self {
         if self.0.generation_id.is_none() {
             self.0.generation_id = id.map(str::to_owned);
+        }
+        self
+    }
+
+    /// The same after a part was shown: what cannot be read then is a stream that broke off.
+    pub(crate) fn broke_off(mut self) -> Self {
+        if self.kind() == FailureKind::Malformed {
+            self.0.kind = Some(FailureKind::Truncated);
         }
         self
     }
@@ -172,7 +196,11 @@ fn first_line(message: &str) -> String {
 }
 
 fn plural(count: usize, thing: &str) -> String {
-    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
+    if count == 1 {
+        format!("1 {thing}")
+    } else {
+        format!("{count} {thing}s")
+    }
 }
 
 impl fmt::Display for Error {
@@ -210,7 +238,10 @@ impl fmt::Debug for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+        self.0
+            .source
+            .as_deref()
+            .map(|source| source as &(dyn StdError + 'static))
     }
 }
 
@@ -284,7 +315,10 @@ mod tests {
     #[test]
     fn a_layers_failure_keeps_its_kind_and_words() {
         let limit = Duration::from_secs(10);
-        let error = Error::from(LayerError::Elapsed { phase: Phase::FirstToken, limit });
+        let error = Error::from(LayerError::Elapsed {
+            phase: Phase::FirstToken,
+            limit,
+        });
         assert_eq!(error.kind(), FailureKind::Timeout(Phase::FirstToken));
         assert_eq!(error.to_string(), "no first token in 10 s");
     }

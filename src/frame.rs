@@ -7,7 +7,7 @@ use tower_llm_layers::{Frame, Stage};
 
 use crate::{
     Error,
-    response::{ChatChunk, ChatResponse, Usage},
+    response::{ChatChunk, ChatResponse, ChunkProbe, Usage},
 };
 
 /// One piece of an answer: an event of a stream, a sign of life, or a whole plain answer.
@@ -35,11 +35,21 @@ pub enum Form {
 
 impl ChatFrame {
     pub(crate) const fn keep_alive() -> Self {
-        Self { bytes: Bytes::new(), form: Form::KeepAlive, stage: Stage::KeepAlive, has_usage: false }
+        Self {
+            bytes: Bytes::new(),
+            form: Form::KeepAlive,
+            stage: Stage::KeepAlive,
+            has_usage: false,
+        }
     }
 
     pub(crate) const fn new(bytes: Bytes, form: Form, stage: Stage, has_usage: bool) -> Self {
-        Self { bytes, form, stage, has_usage }
+        Self {
+            bytes,
+            form,
+            stage,
+            has_usage,
+        }
     }
 
     /// The JSON, as it came; empty for a sign of life.
@@ -66,7 +76,7 @@ impl ChatFrame {
         if self.form == Form::KeepAlive {
             return None;
         }
-        crate::response::text_of(&self.bytes)
+        ChunkProbe::read(&self.bytes).ok()?.text()
     }
 
     /// The usage, where this frame carries it.
@@ -75,7 +85,7 @@ impl ChatFrame {
         if !self.has_usage {
             return None;
         }
-        crate::response::usage_of(&self.bytes)
+        ChunkProbe::read(&self.bytes).ok()?.usage()
     }
 
     /// All of it as a chunk of a stream.

@@ -52,7 +52,10 @@ pub(crate) struct SegmentBody {
 impl SegmentBody {
     pub(crate) fn new(parts: Vec<Bytes>) -> Self {
         let left = parts.iter().map(|part| part.len() as u64).sum();
-        Self { parts: parts.into(), left }
+        Self {
+            parts: parts.into(),
+            left,
+        }
     }
 }
 

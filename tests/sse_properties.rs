@@ -22,10 +22,7 @@ fn config(cases: u32) -> Config {
 }
 
 /// Reads the standard's grammar off the whole stream, line by line, in the plainest words.
-#[expect(
-    clippy::indexing_slicing,
-    reason = "a wrong index fails the test, as it should"
-)]
+#[expect(clippy::indexing_slicing, reason = "a wrong index fails the test, as it should")]
 fn naive(stream: &[u8], limit: usize) -> Told {
     let mut rest = stream;
     let mut size = 0;
@@ -44,9 +41,7 @@ fn naive(stream: &[u8], limit: usize) -> Told {
         }
         let Some(end) = end else {
             let mark_alone = stream == b"\xEF\xBB\xBF";
-            let cut = Err(SseError::Truncated {
-                bytes: size + length,
-            });
+            let cut = Err(SseError::Truncated { bytes: size + length });
             return (items, if mark_alone { Ok(()) } else { cut });
         };
         rest = &rest[end..];

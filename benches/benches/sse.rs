@@ -32,11 +32,7 @@ fn chunks(size: usize, push: usize) -> (Vec<Bytes>, usize) {
     let events = STREAM_BYTES / size;
     let stream = format!("{head}{text}{tail}").repeat(events);
     (
-        stream
-            .as_bytes()
-            .chunks(push)
-            .map(Bytes::copy_from_slice)
-            .collect(),
+        stream.as_bytes().chunks(push).map(Bytes::copy_from_slice).collect(),
         events,
     )
 }
@@ -106,9 +102,7 @@ fn decoders(criterion: &mut Criterion) {
                 ours(chunks, |data| assert!(std::str::from_utf8(data).is_ok()))
             });
             contender("sse-core", &|| sse_core(chunks));
-            contender("sseer", &|| {
-                count(sseer::event_stream::EventStream::new(ready(chunks)))
-            });
+            contender("sseer", &|| count(sseer::event_stream::EventStream::new(ready(chunks))));
             contender("eventsource-stream", &|| count(ready(chunks).eventsource()));
         }
         group.finish();

@@ -1,4 +1,10 @@
 //! Where an example calls: the embedded simulator, or a real upstream where a key is set.
+#![allow(dead_code, reason = "each example uses a part of it")]
+#![allow(
+    clippy::allow_attributes,
+    clippy::print_stderr,
+    reason = "the same; and an example speaks to whoever runs it"
+)]
 
 use std::{env, error::Error, time::Duration};
 
@@ -9,38 +15,50 @@ use tower_openrouter::{
     transport::{Dialect, OPENROUTER, OPENROUTER_URL, Upstream},
 };
 
-pub type Fallible<T = ()> = Result<T, Box<dyn Error>>;
+pub(crate) type Fallible<T = ()> = Result<T, Box<dyn Error>>;
 
 /// The upstream of an example.
-pub struct Place {
-    pub upstream: Upstream,
-    pub key: ApiKey,
+pub(crate) struct Place {
+    pub(crate) upstream: Upstream,
+    pub(crate) key: ApiKey,
     /// Kept while the example runs; `None` against a real upstream.
-    pub simulator: Option<Simulator>,
+    pub(crate) simulator: Option<Simulator>,
 }
 
 /// The real upstream where `OPENROUTER_API_KEY` is set, else a simulator in this process that follows the plans: pairs of a
 /// model and what happens to calls of it.
-pub async fn place(plans: &[(&str, &str)]) -> Fallible<Place> {
+pub(crate) async fn place(plans: &[(&str, &str)]) -> Fallible<Place> {
     if env::var_os("OPENROUTER_API_KEY").is_some() {
         let key = ApiKey::from_variable("OPENROUTER_API_KEY")?;
         let base = env::var("OPENROUTER_BASE_URL").unwrap_or_else(|_| OPENROUTER_URL.to_owned());
         let upstream = Upstream::new(OPENROUTER, &base, Dialect::OpenRouter)?;
         eprintln!("calling {}\n", upstream.base_url());
-        return Ok(Place { upstream, key, simulator: None });
+        return Ok(Place {
+            upstream,
+            key,
+            simulator: None,
+        });
     }
-    let simulator = Simulator::builder().seed(7).piece_delay(Duration::from_millis(15)).start().await?;
+    let simulator = Simulator::builder()
+        .seed(7)
+        .piece_delay(Duration::from_millis(15))
+        .start()
+        .await?;
     for (model, plan) in plans {
         simulator.plan(model, plan)?;
     }
     let upstream = Upstream::new(OPENROUTER, &simulator.base_url(), Dialect::OpenRouter)?;
     eprintln!("no OPENROUTER_API_KEY is set: calling the simulator in this process\n");
-    Ok(Place { upstream, key: ApiKey::new("sk-or-v1-simulated")?, simulator: Some(simulator) })
+    Ok(Place {
+        upstream,
+        key: ApiKey::new("sk-or-v1-simulated")?,
+        simulator: Some(simulator),
+    })
 }
 
 impl Place {
     /// Starts a stack over it.
-    pub fn stack(&self) -> StackBuilder {
+    pub(crate) fn stack(&self) -> StackBuilder {
         Stack::builder().upstream(Ok(self.upstream.clone()), self.key.clone())
     }
 }

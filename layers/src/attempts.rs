@@ -78,55 +78,56 @@ impl Attempt {
     }
 }
 
-impl fmt::Display for Attempt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self
-            .candidate
-            .as_ref()
-            .map_or("(no model named)", Candidate::model);
-        if self.outcome == Outcome::Skipped {
-            write!(f, "  -  {name:<32} passed over")?;
-        } else {
-            write!(f, "{:>3}  {name:<32} ", self.number)?;
-            match (self.outcome, self.status) {
-                (Outcome::Waiting, _) => f.write_str("waiting")?,
-                (Outcome::Answering, _) => f.write_str("answering")?,
-                (Outcome::Answered, _) => f.write_str("answered")?,
-                (Outcome::Dropped, _) => f.write_str("dropped")?,
-                (Outcome::Failed(_), Some(status)) => write!(f, "{status}")?,
-                (Outcome::Failed(kind), None) if self.summary.is_none() => write!(f, "{kind}")?,
-                (Outcome::Failed(_) | Outcome::Skipped, None | Some(_)) => {}
-            }
-        }
-        if let Some(summary) = &self.summary {
-            let gap = if matches!(self.outcome, Outcome::Failed(_)) && self.status.is_none() {
-                ""
-            } else {
-                " "
-            };
-            let colon = if self.outcome == Outcome::Skipped {
-                ":"
-            } else {
-                ""
-            };
-            write!(f, "{colon}{gap}{summary}")?;
+impl Attempt {
+    /// What happened, in the order of what a reader asks first.
+    fn story(&self) -> String {
+        let mut story = match (self.outcome, self.status, &self.summary) {
+            (Outcome::Waiting, ..) => "waiting".to_owned(),
+            (Outcome::Answering, ..) => "answering".to_owned(),
+            (Outcome::Answered, ..) => "answered".to_owned(),
+            (Outcome::Dropped, ..) => "dropped".to_owned(),
+            (Outcome::Skipped, _, Some(reason)) => format!("passed over: {reason}"),
+            (Outcome::Skipped, _, None) => "passed over".to_owned(),
+            (Outcome::Failed(_), Some(status), Some(summary)) => format!("{status} {summary}"),
+            (Outcome::Failed(kind), Some(status), None) => format!("{status} {kind}"),
+            (Outcome::Failed(_), None, Some(summary)) => summary.to_string(),
+            (Outcome::Failed(kind), None, None) => kind.to_string(),
+        };
+        if let Some(first) = self.first_token {
+            story.push_str(&format!(", first token in {}", Seconds(first)));
         }
         if let Some(hint) = self.retry_after {
-            write!(f, ", retry after {}", Seconds(hint))?;
-        }
-        if let Some(first) = self.first_token {
-            write!(f, ", first token after {}", Seconds(first))?;
-        }
-        if let Some(duration) = self.duration {
-            write!(f, ", after {}", Seconds(duration))?;
-        }
-        if let Some(waited) = self.waited {
-            write!(f, ", waited {}", Seconds(waited))?;
+            story.push_str(&format!(", retry after {}", Seconds(hint)));
         }
         if let Some(note) = &self.note {
-            write!(f, " ({note})")?;
+            story.push_str(&format!(" ({note})"));
         }
-        Ok(())
+        story
+    }
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let candidate = self.candidate.as_ref();
+        self.write(f, candidate.map_or("(no model named)", Candidate::model))
+    }
+}
+
+impl Attempt {
+    fn write(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
+        let story = self.story();
+        if self.outcome == Outcome::Skipped {
+            return write!(f, "  -  {name:<28}  {story}");
+        }
+        write!(f, "{:>3}  {name:<28}  ", self.number)?;
+        let Some(duration) = self.duration else {
+            return f.write_str(&story);
+        };
+        write!(f, "{story:<36}  after {:>6}", Seconds(duration))?;
+        match self.waited {
+            Some(waited) => write!(f, ", waited {}", Seconds(waited)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -178,11 +179,21 @@ impl AttemptLog {
 
 impl fmt::Display for AttemptLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, line) in self.0.lines().iter().enumerate() {
+        let lines = self.0.lines();
+        let upstreams = lines
+            .iter()
+            .filter_map(|line| Some(line.candidate.as_ref()?.upstream()));
+        let first = upstreams.clone().next();
+        // The upstream is worth a word only where there are several.
+        let several = upstreams.into_iter().any(|upstream| Some(upstream) != first);
+        for (index, line) in lines.iter().enumerate() {
             if index > 0 {
                 f.write_str("\n")?;
             }
-            write!(f, "{line}")?;
+            match &line.candidate {
+                Some(candidate) if several => line.write(f, &candidate.to_string())?,
+                _ => write!(f, "{line}")?,
+            }
         }
         Ok(())
     }

@@ -101,11 +101,13 @@ impl Call {
     /// Attempts that may still be made; `u32::MAX` where no layer has set a cap.
     #[must_use]
     pub fn attempts_left(&self) -> u32 {
-        self.shared.as_ref().map_or(u32::MAX, |shared| {
-            shared
-                .cap
-                .load(Ordering::Relaxed)
-                .saturating_sub(shared.claimed.load(Ordering::Relaxed))
+        let own = self.attempt_limit.unwrap_or(u32::MAX);
+        self.shared.as_ref().map_or(own, |shared| {
+            let cap = shared.cap.load(Ordering::Relaxed).min(own);
+            if cap == u32::MAX {
+                return cap;
+            }
+            cap.saturating_sub(shared.claimed.load(Ordering::Relaxed))
         })
     }
 
@@ -122,7 +124,7 @@ impl Call {
         }
         let shared = Arc::new(Shared {
             begun: Instant::now(),
-            cap: AtomicU32::new(self.attempt_limit.unwrap_or(u32::MAX)),
+            cap: AtomicU32::new(u32::MAX),
             claimed: AtomicU32::new(0),
             lines: Mutex::new(Vec::new()),
         });
@@ -135,6 +137,8 @@ impl Call {
         let Some(shared) = &self.shared else {
             return Err(LayerError::AttemptsSpent { cap: 0 });
         };
+        // A layer between may have lowered it since the call was opened.
+        let cap = self.attempt_limit.map_or(cap, |limit| limit.min(cap));
         let cap = shared.cap.fetch_min(cap, Ordering::Relaxed).min(cap);
         let claimed = shared
             .claimed
@@ -163,6 +167,7 @@ impl Call {
     }
 
     /// Notes a candidate that was passed over.
+    #[cfg(feature = "fallback")]
     pub(crate) fn skipped(&self, candidate: Candidate, reason: &str) {
         let Some(shared) = &self.shared else { return };
         let mut line = Attempt::new(0, Some(candidate), shared.elapsed());
@@ -172,6 +177,7 @@ impl Call {
     }
 
     /// Adds to the last failed attempt what was decided after it.
+    #[cfg(any(feature = "fallback", feature = "retry"))]
     pub(crate) fn decided(&self, change: impl FnOnce(&mut Attempt)) {
         let Some(shared) = &self.shared else { return };
         if let Some(line) = shared
@@ -200,10 +206,7 @@ impl fmt::Debug for Call {
 pub(crate) struct Opened(Option<AttemptLog>);
 
 impl Opened {
-    pub(crate) fn publish<B, E: Failure>(
-        &mut self,
-        result: Result<Response<B>, E>,
-    ) -> Result<Response<B>, E> {
+    pub(crate) fn publish<B, E: Failure>(&mut self, result: Result<Response<B>, E>) -> Result<Response<B>, E> {
         let Some(log) = self.0.take() else {
             return result;
         };
@@ -285,6 +288,9 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.close(Outcome::Dropped, |_| {});
+        if self.open {
+            let after = self.close(Outcome::Dropped, |_| {});
+            tracing::debug!(attempt = self.number, duration = ?after, "attempt dropped");
+        }
     }
 }

@@ -27,9 +27,7 @@ impl fmt::Display for CandidateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::BlankModel => "`model` of a candidate is blank: name one, e.g. `openai/gpt-5`",
-            Self::BlankUpstream => {
-                "`upstream` of a candidate is blank: name one, e.g. `openrouter`"
-            }
+            Self::BlankUpstream => "`upstream` of a candidate is blank: name one, e.g. `openrouter`",
         })
     }
 }

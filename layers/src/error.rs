@@ -69,16 +69,10 @@ impl fmt::Display for LayerError {
                 f.write_str("no candidate: name a model in the request, or give the stack a chain")
             }
             Self::NoCandidate { reasons } => {
-                write!(
-                    f,
-                    "no candidate can take this request: {}",
-                    reasons.join("; ")
-                )
+                write!(f, "no candidate can take this request: {}", reasons.join("; "))
             }
             Self::AttemptsSpent { cap } => write!(f, "all {cap} attempts of this call are spent"),
-            Self::NoKey {
-                upstream, reason, ..
-            } => write!(f, "no key for {upstream}: {reason}"),
+            Self::NoKey { upstream, reason, .. } => write!(f, "no key for {upstream}: {reason}"),
             Self::BadDeadline { header } => {
                 write!(
                     f,
@@ -101,8 +95,7 @@ impl Failure for LayerError {
             Self::NoCandidate { .. } => FailureKind::Unavailable,
             Self::AttemptsSpent { .. } => FailureKind::Internal,
             Self::NoKey {
-                retry_after: Some(_),
-                ..
+                retry_after: Some(_), ..
             } => FailureKind::Throttled,
             Self::NoKey { .. } => FailureKind::Auth,
             Self::BadDeadline { .. } => FailureKind::BadRequest,
@@ -127,12 +120,13 @@ pub(crate) struct Seconds(pub(crate) Duration);
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = self.0.as_millis();
-        if millis < 100 {
-            write!(f, "{millis} ms")
+        let text = if millis < 100 {
+            format!("{millis} ms")
         } else if millis.is_multiple_of(1000) {
-            write!(f, "{} s", millis / 1000)
+            format!("{} s", millis / 1000)
         } else {
-            write!(f, "{:.1} s", self.0.as_secs_f64())
-        }
+            format!("{:.1} s", self.0.as_secs_f64())
+        };
+        f.pad(&text)
     }
 }

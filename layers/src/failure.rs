@@ -147,20 +147,13 @@ impl FailureKind {
         use Health as H;
         use RetryAdvice as R;
         let (retry, fall_back, degrade, health) = match self {
-            Self::Connect
-            | Self::Reset
-            | Self::Overloaded
-            | Self::Upstream
-            | Self::Empty
-            | Self::Malformed => (R::Backoff, F::Any, true, H::Hurts),
+            Self::Connect | Self::Reset | Self::Overloaded | Self::Upstream | Self::Empty | Self::Malformed => {
+                (R::Backoff, F::Any, true, H::Hurts)
+            }
             // A silent upstream would be silent again.
-            Self::Timeout(Phase::FirstToken | Phase::Answer) => {
-                (R::IfAlone, F::Any, true, H::Hurts)
-            }
+            Self::Timeout(Phase::FirstToken | Phase::Answer) => (R::IfAlone, F::Any, true, H::Hurts),
             // A part was shown already: only a resume may go on.
-            Self::Timeout(Phase::Idle | Phase::Pace) | Self::Truncated => {
-                (R::Never, F::Never, false, H::Hurts)
-            }
+            Self::Timeout(Phase::Idle | Phase::Pace) | Self::Truncated => (R::Never, F::Never, false, H::Hurts),
             Self::Timeout(Phase::Total) => (R::Never, F::Never, true, H::Unharmed),
             Self::Throttled => (R::Backoff, F::Any, true, H::Pauses),
             Self::QuotaGone => (R::Never, F::OtherPool, true, H::Unharmed),
@@ -169,9 +162,7 @@ impl FailureKind {
             Self::Refused => (R::Never, F::IfRouteAllows, false, H::Unharmed),
             Self::Unaffordable => (R::FewerTokens, F::Cheaper, true, H::Unharmed),
             Self::Auth => (R::OtherKey, F::OtherUpstream, false, H::HurtsKey),
-            Self::BadRequest | Self::Cancelled | Self::Internal => {
-                (R::Never, F::Never, false, H::Unharmed)
-            }
+            Self::BadRequest | Self::Cancelled | Self::Internal => (R::Never, F::Never, false, H::Unharmed),
         };
         Advice {
             retry,

@@ -1,4 +1,26 @@
-#![doc = include_str!("../README.md")]
+// The examples of the front page use every layer.
+#![cfg_attr(
+    all(
+        feature = "auth",
+        feature = "deadline",
+        feature = "fallback",
+        feature = "first-token",
+        feature = "retry",
+        feature = "timeout"
+    ),
+    doc = include_str!("../README.md")
+)]
+#![cfg_attr(
+    not(all(
+        feature = "auth",
+        feature = "deadline",
+        feature = "fallback",
+        feature = "first-token",
+        feature = "retry",
+        feature = "timeout"
+    )),
+    doc = "Tower layers for calls to language models."
+)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod attempts;
@@ -35,9 +57,7 @@ pub use attempts::{Attempt, AttemptLog, Outcome};
 pub use call::Call;
 pub use candidate::{Candidate, CandidateError};
 pub use error::LayerError;
-pub use failure::{
-    Advice, Failure, FailureKind, FallbackAdvice, Health, Phase, RetryAdvice, Scope,
-};
+pub use failure::{Advice, Failure, FailureKind, FallbackAdvice, Health, Phase, RetryAdvice, Scope};
 pub use frame::{Frame, Stage};
 pub use needs::{Capability, Modalities, Needs};
 pub use request::LlmRequest;

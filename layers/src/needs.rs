@@ -130,36 +130,21 @@ impl Capability {
     pub fn lacks(&self, needs: &Needs) -> Option<String> {
         let wanted = needs.prompt_tokens.saturating_add(needs.max_tokens);
         if let Some(context) = self.context_length.filter(|context| wanted > *context) {
-            return Some(format!(
-                "about {wanted} tokens do not fit its context of {context}"
-            ));
+            return Some(format!("about {wanted} tokens do not fit its context of {context}"));
         }
         if let Some(most) = self.max_output.filter(|most| needs.max_tokens > *most) {
-            return Some(format!(
-                "max_tokens {} is over its limit of {most}",
-                needs.max_tokens
-            ));
+            return Some(format!("max_tokens {} is over its limit of {most}", needs.max_tokens));
         }
         let flags = [
             (needs.tools, self.tools, "tools"),
             (needs.tool_choice, self.tool_choice, "a forced tool_choice"),
-            (
-                needs.structured_outputs,
-                self.structured_outputs,
-                "structured outputs",
-            ),
+            (needs.structured_outputs, self.structured_outputs, "structured outputs"),
             (needs.json_mode, self.json_mode, "JSON mode"),
         ];
-        if let Some((_, _, name)) = flags
-            .iter()
-            .find(|(needed, able, _)| *needed && *able == Some(false))
-        {
+        if let Some((_, _, name)) = flags.iter().find(|(needed, able, _)| *needed && *able == Some(false)) {
             return Some(format!("it does not take {name}"));
         }
-        let sides = [
-            (needs.input, self.input, "take"),
-            (needs.output, self.output, "give"),
-        ];
+        let sides = [(needs.input, self.input, "take"), (needs.output, self.output, "give")];
         sides.iter().find_map(|(needed, able, verb)| {
             let missing = needed.without((*able)?);
             (!missing.is_text()).then(|| format!("it does not {verb} {missing}"))

@@ -38,7 +38,11 @@ impl Account {
     /// Models and their endpoints need no key; without one the endpoints' latency and throughput stay unknown.
     #[must_use]
     pub const fn new(transport: Transport, upstream: Upstream, key: Option<ApiKey>) -> Self {
-        Self { transport, upstream, key }
+        Self {
+            transport,
+            upstream,
+            key,
+        }
     }
 
     /// Every model, from all pages.
@@ -47,8 +51,11 @@ impl Account {
     ///
     /// [`Error`], classified like any other; [`Malformed`](FailureKind::Malformed) where the pages never end.
     pub async fn models(&self) -> Result<Vec<Model>, Error> {
-        pages::all(|offset| async move { self.read(&format!("models?offset={offset}&limit={}", pages::SIZE)).await })
-            .await
+        pages::all(|offset| async move {
+            self.read(&format!("models?offset={offset}&limit={}", pages::SIZE))
+                .await
+        })
+        .await
     }
 
     /// Who serves a model: price, context, uptime and speed of each.
@@ -100,10 +107,17 @@ impl Account {
     async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
         let exchange = self.exchange(path);
         let bytes = tokio::time::timeout(LIMIT, exchange).await.map_err(|_| {
-            Error::new(FailureKind::Timeout(Phase::Answer), format!("no answer to `{path}` in {LIMIT:?}"))
+            Error::new(
+                FailureKind::Timeout(Phase::Answer),
+                format!("no answer to `{path}` in {LIMIT:?}"),
+            )
         })??;
         serde_json::from_slice(&bytes).map_err(|cause| {
-            Error::caused(FailureKind::Malformed, format!("the answer to `{path}` is not what it should be"), cause)
+            Error::caused(
+                FailureKind::Malformed,
+                format!("the answer to `{path}` is not what it should be"),
+                cause,
+            )
         })
     }
 

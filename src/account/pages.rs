@@ -23,14 +23,17 @@ where
     let (mut models, mut known) = (Vec::new(), HashSet::new());
     let mut offset = 0;
     for _ in 0..MOST {
-        let ModelsPage { data, next, .. } = page(offset).await?;
+        let ModelsPage { data, links, .. } = page(offset).await?;
         let (came, before) = (data.len(), models.len());
         models.extend(data.into_iter().filter(|model: &Model| known.insert(model.id.clone())));
         // No link, nothing new, or nothing at all: that was the last page.
-        if next.is_none() || came == 0 || models.len() == before {
+        if links.next.is_none() || came == 0 || models.len() == before {
             return Ok(models);
         }
         offset += came;
     }
-    Err(Error::new(FailureKind::Malformed, format!("the list of models has more than {MOST} pages")))
+    Err(Error::new(
+        FailureKind::Malformed,
+        format!("the list of models has more than {MOST} pages"),
+    ))
 }

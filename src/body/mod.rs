@@ -3,6 +3,8 @@
 mod plain;
 mod reading;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::{

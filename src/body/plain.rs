@@ -33,7 +33,13 @@ pub(super) struct PlainBody {
 
 impl PlainBody {
     pub(super) fn new(wire: Wire, headers: HeaderMap, judge: Judge) -> Self {
-        Self { wire: Some(wire), headers, judge, first: Bytes::new(), rest: BytesMut::new() }
+        Self {
+            wire: Some(wire),
+            headers,
+            judge,
+            first: Bytes::new(),
+            rest: BytesMut::new(),
+        }
     }
 
     pub(super) const fn is_ended(&self) -> bool {
@@ -63,7 +69,10 @@ impl PlainBody {
     /// One piece needs no copy; more are put together.
     fn keep(&mut self, bytes: Bytes) -> Result<(), Error> {
         if self.first.len() + self.rest.len() + bytes.len() > LARGEST {
-            let message = format!("the answer is over {} MiB: ask for less in one call", LARGEST / (1024 * 1024));
+            let message = format!(
+                "the answer is over {} MiB: ask for less in one call",
+                LARGEST / (1024 * 1024)
+            );
             return Err(Error::new(FailureKind::Malformed, message));
         }
         if self.first.is_empty() && self.rest.is_empty() {

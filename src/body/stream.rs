@@ -51,9 +51,22 @@ struct Progress {
 
 impl StreamBody {
     pub(super) fn new(wire: Wire, headers: HeaderMap) -> Self {
-        let generation_id = headers.get("x-generation-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
-        let progress = Progress { generation_id, ..Progress::default() };
-        Self { wire: Some(wire), decoder: SseDecoder::new(), input: Bytes::new(), headers, progress, timer: None }
+        let generation_id = headers
+            .get("x-generation-id")
+            .and_then(|id| id.to_str().ok())
+            .map(str::to_owned);
+        let progress = Progress {
+            generation_id,
+            ..Progress::default()
+        };
+        Self {
+            wire: Some(wire),
+            decoder: SseDecoder::new(),
+            input: Bytes::new(),
+            headers,
+            progress,
+            timer: None,
+        }
     }
 
     pub(super) const fn is_ended(&self) -> bool {
@@ -73,12 +86,17 @@ impl StreamBody {
                     Some(Err(error)) => Err(error),
                     None => Ok(()),
                 },
-                Err(error) => Err(Error::caused(self.broken(FailureKind::Malformed), error.to_string(), error)),
+                Err(error) => Err(Error::caused(
+                    self.broken(FailureKind::Malformed),
+                    error.to_string(),
+                    error,
+                )),
             };
             // Whichever way it ends, the connection goes now.
             self.wire = None;
             return Poll::Ready(
-                next.err().map(|error| Err(error.of_generation(self.progress.generation_id.as_deref()))),
+                next.err()
+                    .map(|error| Err(error.of_generation(self.progress.generation_id.as_deref()))),
             );
         }
         Poll::Ready(None)
@@ -95,8 +113,11 @@ impl StreamBody {
             }
             // Nothing counts after the end.
             SseItem::Event(_) if self.progress.done => Ok(None),
+            // A blank event is a sign of life as some providers send it.
+            SseItem::Event(event) if event.data.trim_ascii().is_empty() => Ok(Some(ChatFrame::keep_alive())),
             SseItem::Event(event) => {
-                let reading = reading::read(event.data, Form::Chunk, &self.headers)?;
+                let reading = reading::read(event.data, Form::Chunk, &self.headers)
+                    .map_err(|error| if self.progress.began { error.broke_off() } else { error })?;
                 let progress = &mut self.progress;
                 progress.began |= reading.frame.stage().begins_answer();
                 progress.several |= reading.several;
@@ -112,7 +133,9 @@ impl StreamBody {
 
     /// More bytes; `None` at an end that is whole.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(), Error>>> {
-        let Some(wire) = &mut self.wire else { return Poll::Ready(None) };
+        let Some(wire) = &mut self.wire else {
+            return Poll::Ready(None);
+        };
         match wire.poll_bytes(cx) {
             Poll::Ready(Some(Ok(bytes))) => {
                 self.input = bytes;
@@ -121,7 +144,9 @@ impl StreamBody {
             Poll::Ready(Some(Err(cause))) => Poll::Ready(self.ended(Some(cause)).err().map(Err)),
             Poll::Ready(None) => Poll::Ready(self.ended(None).err().map(Err)),
             Poll::Pending => {
-                let Some(wait) = self.patience() else { return Poll::Pending };
+                let Some(wait) = self.patience() else {
+                    return Poll::Pending;
+                };
                 let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(wait)));
                 ready!(timer.as_mut().poll(cx));
                 Poll::Ready(self.ended(None).err().map(Err))
@@ -153,14 +178,23 @@ impl StreamBody {
         match cause {
             _ if began && whole => Ok(()),
             Some(cause) => Err(Error::caused(self.broken(FailureKind::Reset), self.how(), cause)),
-            None if began || self.decoder.finish().is_err() => Err(Error::new(self.broken(FailureKind::Reset), self.how())),
-            None => Err(Error::new(FailureKind::Empty, "the stream ended without anything to show")),
+            None if began || self.decoder.finish().is_err() => {
+                Err(Error::new(self.broken(FailureKind::Reset), self.how()))
+            }
+            None => Err(Error::new(
+                FailureKind::Empty,
+                "the stream ended without anything to show",
+            )),
         }
     }
 
     /// A part was shown, or nothing was and the call may be made again.
     const fn broken(&self, before: FailureKind) -> FailureKind {
-        if self.progress.began { FailureKind::Truncated } else { before }
+        if self.progress.began {
+            FailureKind::Truncated
+        } else {
+            before
+        }
     }
 
     const fn how(&self) -> &'static str {

@@ -4,7 +4,9 @@ use serde_json::Value;
 
 /// The same answer as one chunk of a stream. What cannot be read goes out as it is.
 pub(super) fn as_chunk(answer: &[u8]) -> Vec<u8> {
-    let Ok(Value::Object(mut document)) = serde_json::from_slice(answer) else { return answer.to_vec() };
+    let Ok(Value::Object(mut document)) = serde_json::from_slice(answer) else {
+        return answer.to_vec();
+    };
     document.insert("object".to_owned(), Value::from("chat.completion.chunk"));
     if let Some(Value::Array(choices)) = document.get_mut("choices") {
         for choice in choices.iter_mut().filter_map(Value::as_object_mut) {

@@ -44,13 +44,16 @@ fn event(data: &[u8]) -> Bytes {
     event.freeze()
 }
 
-fn frame_event(frame: ChatFrame) -> Bytes {
+fn frame_event(frame: &ChatFrame) -> Bytes {
     match frame.form() {
         Form::KeepAlive => Bytes::from_static(b": keep-alive\n\n"),
         // JSON has no raw line breaks outside white space, where a space does as well.
         Form::Chunk if memchr::memchr2(b'\n', b'\r', frame.bytes()).is_some() => {
-            let line: Vec<u8> =
-                frame.bytes().iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect();
+            let line: Vec<u8> = frame
+                .bytes()
+                .iter()
+                .map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte })
+                .collect();
             event(&line)
         }
         Form::Chunk => event(frame.bytes()),
@@ -70,7 +73,7 @@ impl Body for EndpointBody {
                 match ready!(frames.as_mut().poll_frame(cx)) {
                     Some(Ok(frame)) => {
                         if let Ok(frame) = frame.into_data() {
-                            break Some(frame_event(frame));
+                            break Some(frame_event(&frame));
                         }
                     }
                     Some(Err(error)) => {

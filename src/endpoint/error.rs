@@ -39,8 +39,17 @@ impl Problem {
             400..=499 => "invalid_request_error",
             _ => "api_error",
         };
-        let error = Detail { message: message.into(), r#type, param: None, code };
-        Self { status, envelope: Envelope { error }, headers: HeaderMap::new() }
+        let error = Detail {
+            message: message.into(),
+            r#type,
+            param: None,
+            code,
+        };
+        Self {
+            status,
+            envelope: Envelope { error },
+            headers: HeaderMap::new(),
+        }
     }
 
     pub(super) fn of_request(error: &RequestError) -> Self {
@@ -72,7 +81,9 @@ impl Problem {
         let mut response = Response::new(EndpointBody::whole(body.into()));
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
     }
 }
@@ -83,7 +94,10 @@ impl Problem {
 fn told(error: &Error) -> (StatusCode, &'static str) {
     match error.kind() {
         FailureKind::BadRequest => {
-            let status = error.status().filter(StatusCode::is_client_error).unwrap_or(StatusCode::BAD_REQUEST);
+            let status = error
+                .status()
+                .filter(StatusCode::is_client_error)
+                .unwrap_or(StatusCode::BAD_REQUEST);
             (status, "invalid_request")
         }
         FailureKind::TooLong => (StatusCode::BAD_REQUEST, "context_length_exceeded"),

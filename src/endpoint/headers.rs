@@ -42,12 +42,16 @@ pub(super) fn to_client(headers: &HeaderMap, attempts: Option<&AttemptLog>, cont
 pub(super) fn tell_attempts(headers: &mut HeaderMap, attempts: Option<&AttemptLog>) {
     let Some(attempts) = attempts else { return };
     headers.insert(ATTEMPTS_HEADER, attempts.sent().into());
-    let model = attempts.answered_by().and_then(|candidate| HeaderValue::from_str(candidate.model()).ok());
+    let model = attempts
+        .answered_by()
+        .and_then(|candidate| HeaderValue::from_str(candidate.model()).ok());
     if let Some(model) = model {
         headers.insert(MODEL_HEADER, model);
     }
 }
 
 fn pick<'a>(headers: &HeaderMap, names: impl Iterator<Item = &'a HeaderName>) -> HeaderMap {
-    names.filter_map(|name| Some((name.clone(), headers.get(name)?.clone()))).collect()
+    names
+        .filter_map(|name| Some((name.clone(), headers.get(name)?.clone())))
+        .collect()
 }

@@ -56,7 +56,13 @@ struct Settings {
 
 impl<S> OpenAiEndpoint<S> {
     pub(crate) fn new(stack: S) -> Self {
-        Self { stack, settings: Arc::new(Settings { largest_body: LARGEST_BODY, headers: Vec::new() }) }
+        Self {
+            stack,
+            settings: Arc::new(Settings {
+                largest_body: LARGEST_BODY,
+                headers: Vec::new(),
+            }),
+        }
     }
 
     /// The largest request body in bytes; 20 MiB by default. A larger one gets 413.
@@ -76,7 +82,9 @@ impl<S> OpenAiEndpoint<S> {
 
 impl<S> fmt::Debug for OpenAiEndpoint<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenAiEndpoint").field("largest_body", &self.settings.largest_body).finish_non_exhaustive()
+        f.debug_struct("OpenAiEndpoint")
+            .field("largest_body", &self.settings.largest_body)
+            .finish_non_exhaustive()
     }
 }
 
@@ -112,7 +120,11 @@ where
 {
     if request.method() != Method::POST {
         let message = format!("{} is not allowed here: use POST", request.method());
-        return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message));
+        return Err(Problem::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            message,
+        ));
     }
     let (parts, body) = request.into_parts();
     let chat = ChatRequest::from_json(read(body, settings.largest_body).await?)
@@ -121,13 +133,18 @@ where
     let mut outgoing = chat.into_http();
     *outgoing.headers_mut() = from_client(&parts.headers, &settings.headers);
 
-    let response = stack.oneshot(outgoing).await.map_err(|error| Problem::of_failure(&error))?;
+    let response = stack
+        .oneshot(outgoing)
+        .await
+        .map_err(|error| Problem::of_failure(&error))?;
     let (head, body) = response.into_parts();
     let attempts = head.extensions.get::<AttemptLog>();
     if streaming {
         let mut response = Response::new(EndpointBody::events(body));
         *response.headers_mut() = to_client(&head.headers, attempts, "text/event-stream");
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        response
+            .headers_mut()
+            .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         return Ok(response);
     }
     let headers = to_client(&head.headers, attempts, "application/json");
@@ -146,7 +163,11 @@ where
             let message = format!("the request body is over {largest} bytes: send less in one call");
             return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message);
         }
-        Problem::new(StatusCode::BAD_REQUEST, "unreadable_body", "the request body broke off before it was whole")
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "unreadable_body",
+            "the request body broke off before it was whole",
+        )
     })?;
     Ok(collected.to_bytes())
 }

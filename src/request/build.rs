@@ -58,7 +58,10 @@ impl ChatRequest {
 
     /// Adds a message behind the others.
     #[must_use]
-    #[expect(clippy::needless_pass_by_value, reason = "reads better where messages are made on the spot")]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "reads better where messages are made on the spot"
+    )]
     pub fn message(mut self, message: Message) -> Self {
         self.push_message(&message);
         self
@@ -198,7 +201,10 @@ impl ChatRequest {
     /// What the answer will probably be, where most of it is known beforehand.
     #[must_use]
     pub fn prediction(self, content: impl Into<Content>) -> Self {
-        self.with("prediction", &serde_json::json!({"type": "content", "content": content.into()}))
+        self.with(
+            "prediction",
+            &serde_json::json!({"type": "content", "content": content.into()}),
+        )
     }
 
     /// Settings for models that search by themselves.
@@ -218,7 +224,7 @@ impl ChatRequest {
     /// Any other field, known to this version or not.
     #[must_use]
     pub fn extra(mut self, field: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.put_named(field.into(), encode(&value.into()));
+        self.put_named(&field.into(), encode(&value.into()));
         self
     }
 
@@ -227,10 +233,14 @@ impl ChatRequest {
     /// # Errors
     ///
     /// Where the value has no JSON form, such as a map whose keys are lists.
-    pub fn try_extra<T: Serialize + ?Sized>(mut self, field: impl Into<String>, value: &T) -> Result<Self, RequestError> {
+    pub fn try_extra<T: Serialize + ?Sized>(
+        mut self,
+        field: impl Into<String>,
+        value: &T,
+    ) -> Result<Self, RequestError> {
         let field = field.into();
         match serde_json::to_vec(value) {
-            Ok(json) => self.put_named(field, Bytes::from(json)),
+            Ok(json) => self.put_named(&field, Bytes::from(json)),
             Err(_) => return Err(RequestError::Encode { field }),
         }
         Ok(self)

@@ -17,12 +17,18 @@ impl CacheControl {
     /// For as long as the provider does by default, five minutes mostly.
     #[must_use]
     pub fn ephemeral() -> Self {
-        Self { kind: "ephemeral".to_owned(), ttl: None }
+        Self {
+            kind: "ephemeral".to_owned(),
+            ttl: None,
+        }
     }
 
     /// For an hour.
     #[must_use]
     pub fn one_hour() -> Self {
-        Self { ttl: Some("1h".to_owned()), ..Self::ephemeral() }
+        Self {
+            ttl: Some("1h".to_owned()),
+            ..Self::ephemeral()
+        }
     }
 }

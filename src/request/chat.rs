@@ -66,11 +66,20 @@ impl ChatRequest {
     }
 
     pub(super) fn from_document(document: Document) -> Self {
-        let mut inner = Inner { document, model: None, stream: false, max_tokens: None, facts: OnceLock::new() };
+        let mut inner = Inner {
+            document,
+            model: None,
+            stream: false,
+            max_tokens: None,
+            facts: OnceLock::new(),
+        };
         inner.refresh("model");
         inner.refresh("stream");
         inner.refresh("max_tokens");
-        Self { inner: Arc::new(inner), call: Call::default() }
+        Self {
+            inner: Arc::new(inner),
+            call: Call::default(),
+        }
     }
 
     /// The model asked for; nothing where it is the account's default.
@@ -100,7 +109,9 @@ impl ChatRequest {
     /// What a model must be able to do to serve this. Read once, at the first call, in one pass over the messages.
     #[must_use]
     pub fn facts(&self) -> &RequestFacts {
-        self.inner.facts.get_or_init(|| RequestFacts::read(&self.inner.document))
+        self.inner
+            .facts
+            .get_or_init(|| RequestFacts::read(&self.inner.document))
     }
 
     /// The object this is.
@@ -141,10 +152,10 @@ impl ChatRequest {
     }
 
     /// Writes a field whose name is not known beforehand.
-    pub(super) fn put_named(&mut self, field: String, value: Bytes) {
+    pub(super) fn put_named(&mut self, field: &str, value: Bytes) {
         let inner = self.edit();
-        inner.document.set(field.clone(), value);
-        inner.refresh(&field);
+        inner.document.set(field.to_owned(), value);
+        inner.refresh(field);
     }
 
     pub(super) fn take(&mut self, field: &str) -> bool {
@@ -169,10 +180,20 @@ impl Inner {
     /// Brings what is kept at hand in step with a field that was changed.
     fn refresh(&mut self, field: &str) {
         match field {
-            "model" => self.model = self.document.get("model").and_then(facts::text).map(|model| model.to_str().into()),
+            "model" => {
+                self.model = self
+                    .document
+                    .get("model")
+                    .and_then(facts::text)
+                    .map(|model| model.to_str().into());
+            }
             "stream" => self.stream = self.document.get("stream") == Some(b"true"),
             "max_tokens" | "max_completion_tokens" => {
-                let read = |field| self.document.get(field).and_then(|raw| Cursor::new(raw).u64_or_skip().ok().flatten());
+                let read = |field| {
+                    self.document
+                        .get(field)
+                        .and_then(|raw| Cursor::new(raw).u64_or_skip().ok().flatten())
+                };
                 self.max_tokens = read("max_completion_tokens").or_else(|| read("max_tokens"));
             }
             _ if FACT_FIELDS.contains(&field) => {
@@ -221,7 +242,10 @@ impl fmt::Debug for ChatRequest {
             .field("model", &self.get_model())
             .field("stream", &self.inner.stream)
             .field("max_tokens", &self.inner.max_tokens)
-            .field("message_bytes", &self.inner.document.get("messages").map_or(0, <[u8]>::len))
+            .field(
+                "message_bytes",
+                &self.inner.document.get("messages").map_or(0, <[u8]>::len),
+            )
             .field("fields", &self.inner.document.keys().collect::<Vec<_>>())
             .finish()
     }
@@ -233,7 +257,9 @@ impl Serialize for ChatRequest {
         use serde::ser::Error as _;
 
         let text = String::from_utf8(self.to_bytes().into()).map_err(S::Error::custom)?;
-        RawValue::from_string(text).map_err(S::Error::custom)?.serialize(serializer)
+        RawValue::from_string(text)
+            .map_err(S::Error::custom)?
+            .serialize(serializer)
     }
 }
 

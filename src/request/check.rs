@@ -8,7 +8,12 @@ use super::scan::{Cursor, Found};
 
 pub(super) fn check(document: &Document) -> Result<(), RequestError> {
     turns(document)?;
-    text(document, "model", "a string", "send a slug such as \"openai/gpt-5\", or leave it out")?;
+    text(
+        document,
+        "model",
+        "a string",
+        "send a slug such as \"openai/gpt-5\", or leave it out",
+    )?;
     if let Some(found) = shape(document, "stream")
         && found != Found::Bool
     {
@@ -30,15 +35,34 @@ fn turns(document: &Document) -> Result<(), RequestError> {
     match shape(document, "messages") {
         Some(Found::Array) => {
             let any = !is_empty_array(document.get("messages").unwrap_or_default());
-            if any { Ok(()) } else { Err(RequestError::Shape { field: "messages", found: "an empty array", expected: "messages", fix: FIX }) }
+            if any {
+                Ok(())
+            } else {
+                Err(RequestError::Shape {
+                    field: "messages",
+                    found: "an empty array",
+                    expected: "messages",
+                    fix: FIX,
+                })
+            }
         }
         Some(found) => Err(RequestError::shape("messages", found, "an array", FIX)),
-        None if shape(document, "prompt").is_some() => text(document, "prompt", "a string", "send text, or `messages` instead"),
-        None => Err(RequestError::Missing { field: "messages", fix: FIX }),
+        None if shape(document, "prompt").is_some() => {
+            text(document, "prompt", "a string", "send text, or `messages` instead")
+        }
+        None => Err(RequestError::Missing {
+            field: "messages",
+            fix: FIX,
+        }),
     }
 }
 
-fn text(document: &Document, field: &'static str, expected: &'static str, fix: &'static str) -> Result<(), RequestError> {
+fn text(
+    document: &Document,
+    field: &'static str,
+    expected: &'static str,
+    fix: &'static str,
+) -> Result<(), RequestError> {
     match shape(document, field) {
         None | Some(Found::String) => Ok(()),
         Some(found) => Err(RequestError::shape(field, found, expected, fix)),
@@ -51,9 +75,19 @@ fn whole(document: &Document, field: &'static str) -> Result<(), RequestError> {
     match shape(document, field) {
         None => Ok(()),
         Some(Found::Number) => match Cursor::new(document.get(field).unwrap_or_default()).u64_or_skip()? {
-            Some(0) => Err(RequestError::Shape { field, found: "zero", expected: EXPECTED, fix: FIX }),
+            Some(0) => Err(RequestError::Shape {
+                field,
+                found: "zero",
+                expected: EXPECTED,
+                fix: FIX,
+            }),
             Some(_) => Ok(()),
-            None => Err(RequestError::Shape { field, found: "a negative, fractional or huge number", expected: EXPECTED, fix: FIX }),
+            None => Err(RequestError::Shape {
+                field,
+                found: "a negative, fractional or huge number",
+                expected: EXPECTED,
+                fix: FIX,
+            }),
         },
         Some(found) => Err(RequestError::shape(field, found, EXPECTED, FIX)),
     }
@@ -71,7 +105,12 @@ fn models(document: &Document) -> Result<(), RequestError> {
                 Ok(())
             })?;
             if wrong {
-                return Err(RequestError::Shape { field: "models", found: "an array with other things in it", expected: EXPECTED, fix: FIX });
+                return Err(RequestError::Shape {
+                    field: "models",
+                    found: "an array with other things in it",
+                    expected: EXPECTED,
+                    fix: FIX,
+                });
             }
             Ok(())
         }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::chat::ChatRequest;
 use super::facts::{raw_member, text};
 use super::fields::openrouter_only_fields;
+use super::scan::Text;
 
 impl ChatRequest {
     /// The same request for a provider that speaks OpenAI's wire and not OpenRouter's.
@@ -18,7 +19,7 @@ impl ChatRequest {
         let mut direct = self.clone();
         if !direct.document().has("reasoning_effort")
             && let Some(effort) = self.get_raw("reasoning").and_then(|raw| raw_member(raw, "effort"))
-            && let Some(name) = text(effort).map(|name| name.to_str())
+            && let Some(name) = text(effort).map(Text::to_str)
             && matches!(&*name, "none" | "minimal" | "low" | "medium" | "high" | "xhigh")
         {
             direct.put("reasoning_effort", Bytes::copy_from_slice(effort));
@@ -33,11 +34,16 @@ impl ChatRequest {
     }
 
     fn ask_for_usage(&mut self) {
-        let others = self.get_raw("stream_options").filter(|raw| raw.first() == Some(&b'{')).unwrap_or(b"{}");
+        let others = self
+            .get_raw("stream_options")
+            .filter(|raw| raw.first() == Some(&b'{'))
+            .unwrap_or(b"{}");
         if raw_member(others, "include_usage") == Some(b"true") {
             return;
         }
-        let Ok(mut options) = super::document::Document::parse(Bytes::copy_from_slice(others)) else { return };
+        let Ok(mut options) = super::document::Document::parse(Bytes::copy_from_slice(others)) else {
+            return;
+        };
         options.set("include_usage", Bytes::from_static(b"true"));
         self.put("stream_options", options.to_bytes());
     }

@@ -40,7 +40,11 @@ impl ChatRequest {
 
     /// Asks for a stream, or for the whole answer at once.
     pub fn set_stream(&mut self, stream: bool) {
-        if self.is_streaming() != stream || self.get_raw("stream").is_some_and(|raw| raw != b"true" && raw != b"false") {
+        if self.is_streaming() != stream
+            || self
+                .get_raw("stream")
+                .is_some_and(|raw| raw != b"true" && raw != b"false")
+        {
             self.put("stream", Bytes::from_static(if stream { b"true" } else { b"false" }));
         }
     }
@@ -81,10 +85,18 @@ impl ChatRequest {
     fn splice(&mut self, message: &Message, front: bool) {
         let message = encode(message);
         let others = self.get_raw("messages").unwrap_or_default();
-        let inside = others.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")).unwrap_or_default().trim_ascii();
+        let inside = others
+            .strip_prefix(b"[")
+            .and_then(|rest| rest.strip_suffix(b"]"))
+            .unwrap_or_default()
+            .trim_ascii();
         let mut json = Vec::with_capacity(inside.len() + message.len() + 3);
         json.push(b'[');
-        let (first, second) = if front { (&*message, inside) } else { (inside, &*message) };
+        let (first, second) = if front {
+            (&*message, inside)
+        } else {
+            (inside, &*message)
+        };
         json.extend_from_slice(first);
         if !inside.is_empty() {
             json.push(b',');

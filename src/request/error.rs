@@ -56,7 +56,12 @@ impl RequestError {
     }
 
     pub(super) fn shape(field: &'static str, found: Found, expected: &'static str, fix: &'static str) -> Self {
-        Self::Shape { field, found: found.name(), expected, fix }
+        Self::Shape {
+            field,
+            found: found.name(),
+            expected,
+            fix,
+        }
     }
 }
 
@@ -65,11 +70,22 @@ impl fmt::Display for RequestError {
         match self {
             Self::Json(error) => write!(f, "the request body cannot be read: {error}"),
             Self::Missing { field, fix } => write!(f, "`{field}` is missing: {fix}"),
-            Self::Shape { field, found, expected, fix } => write!(f, "`{field}` is {found}, expected {expected}: {fix}"),
+            Self::Shape {
+                field,
+                found,
+                expected,
+                fix,
+            } => write!(f, "`{field}` is {found}, expected {expected}: {fix}"),
             Self::Field { field, line, column } => {
-                write!(f, "`{field}` has an unexpected shape at line {line}, column {column} of its value")
+                write!(
+                    f,
+                    "`{field}` has an unexpected shape at line {line}, column {column} of its value"
+                )
             }
-            Self::Encode { field } => write!(f, "the value given for `{field}` has no JSON form: its map keys must be strings or numbers"),
+            Self::Encode { field } => write!(
+                f,
+                "the value given for `{field}` has no JSON form: its map keys must be strings or numbers"
+            ),
         }
     }
 }

@@ -67,7 +67,9 @@ impl RequestFacts {
             size += if facts.tools { tools.len() } else { 0 };
         }
         facts.prompt_tokens = u64::try_from(size.div_ceil(4)).unwrap_or(u64::MAX);
-        facts.forced_tool_choice = document.get("tool_choice").is_some_and(|choice| is_text(choice, "required") || choice.first() == Some(&b'{'));
+        facts.forced_tool_choice = document
+            .get("tool_choice")
+            .is_some_and(|choice| is_text(choice, "required") || choice.first() == Some(&b'{'));
         facts.read_format(document);
         facts.read_output(document);
         facts.reasoning = asks_to_reason(document);
@@ -75,7 +77,9 @@ impl RequestFacts {
     }
 
     fn read_format(&mut self, document: &Document) {
-        let Some(format) = document.get("response_format") else { return };
+        let Some(format) = document.get("response_format") else {
+            return;
+        };
         let kind = member(format, "type");
         self.structured_outputs = kind.is_some_and(|kind| kind.is("json_schema"));
         self.json_mode = kind.is_some_and(|kind| kind.is("json_object"));
@@ -143,7 +147,8 @@ fn asks_to_reason(document: &Document) -> bool {
         return !effort.is("none");
     }
     if let Some(reasoning) = document.get("reasoning").filter(|raw| raw.first() == Some(&b'{')) {
-        let off = member(reasoning, "effort").is_some_and(|effort| effort.is("none")) || raw_member(reasoning, "enabled") == Some(b"false");
+        let off = member(reasoning, "effort").is_some_and(|effort| effort.is("none"))
+            || raw_member(reasoning, "enabled") == Some(b"false");
         return !off;
     }
     document.get("include_reasoning") == Some(b"true")

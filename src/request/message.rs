@@ -109,13 +109,20 @@ impl Message {
     /// What a tool answers to a call.
     #[must_use]
     pub fn tool(call_id: impl Into<String>, content: impl Into<Content>) -> Self {
-        Self { tool_call_id: Some(call_id.into()), ..Self::new(Role::Tool, content) }
+        Self {
+            tool_call_id: Some(call_id.into()),
+            ..Self::new(Role::Tool, content)
+        }
     }
 
     /// The tool calls an assistant made.
     #[must_use]
     pub fn calls(calls: impl IntoIterator<Item = ToolCall>) -> Self {
-        Self { content: None, tool_calls: Some(calls.into_iter().collect()), ..Self::new(Role::Assistant, "") }
+        Self {
+            content: None,
+            tool_calls: Some(calls.into_iter().collect()),
+            ..Self::new(Role::Assistant, "")
+        }
     }
 
     /// Names the speaker.

@@ -37,7 +37,11 @@ impl Modalities {
     /// The kind with this name on the wire; nothing where it is not known.
     #[must_use]
     pub fn named(name: &str) -> Self {
-        NAMES.iter().find(|(_, known)| *known == name).map(|(kind, _)| *kind).unwrap_or_default()
+        NAMES
+            .iter()
+            .find(|(_, known)| *known == name)
+            .map(|(kind, _)| *kind)
+            .unwrap_or_default()
     }
 
     /// Adds kinds.
@@ -59,7 +63,10 @@ impl Modalities {
 
     /// The names of the kinds on the wire.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        NAMES.into_iter().filter(move |(kind, _)| self.contains(*kind)).map(|(_, name)| name)
+        NAMES
+            .into_iter()
+            .filter(move |(kind, _)| self.contains(*kind))
+            .map(|(_, name)| name)
     }
 }
 
@@ -73,7 +80,9 @@ impl std::ops::BitOr for Modalities {
 
 impl<S: AsRef<str>> FromIterator<S> for Modalities {
     fn from_iter<I: IntoIterator<Item = S>>(names: I) -> Self {
-        names.into_iter().fold(Self::default(), |all, name| all | Self::named(name.as_ref()))
+        names
+            .into_iter()
+            .fold(Self::default(), |all, name| all | Self::named(name.as_ref()))
     }
 }
 

@@ -62,38 +62,68 @@ impl Part {
     /// Text.
     #[must_use]
     pub fn text(text: impl Into<String>) -> Self {
-        Self::Text { text: text.into(), cache_control: None, extra: Map::new() }
+        Self::Text {
+            text: text.into(),
+            cache_control: None,
+            extra: Map::new(),
+        }
     }
 
     /// Text up to which the provider may cache the prompt.
     #[must_use]
     pub fn cached_text(text: impl Into<String>, cache_control: CacheControl) -> Self {
-        Self::Text { text: text.into(), cache_control: Some(cache_control), extra: Map::new() }
+        Self::Text {
+            text: text.into(),
+            cache_control: Some(cache_control),
+            extra: Map::new(),
+        }
     }
 
     /// A picture, by its address or as a `data:` URL.
     #[must_use]
     pub fn image_url(url: impl Into<String>) -> Self {
-        Self::ImageUrl { image_url: ImageUrl { url: url.into(), detail: None }, extra: Map::new() }
+        Self::ImageUrl {
+            image_url: ImageUrl {
+                url: url.into(),
+                detail: None,
+            },
+            extra: Map::new(),
+        }
     }
 
     /// Sound, in base64, and its format, such as `wav` or `mp3`.
     #[must_use]
     pub fn audio(data: impl Into<String>, format: impl Into<String>) -> Self {
-        Self::InputAudio { input_audio: InputAudio { data: data.into(), format: format.into() }, extra: Map::new() }
+        Self::InputAudio {
+            input_audio: InputAudio {
+                data: data.into(),
+                format: format.into(),
+            },
+            extra: Map::new(),
+        }
     }
 
     /// A moving picture, by its address or as a `data:` URL.
     #[must_use]
     pub fn video_url(url: impl Into<String>) -> Self {
-        Self::VideoUrl { video_url: VideoUrl { url: url.into() }, extra: Map::new() }
+        Self::VideoUrl {
+            video_url: VideoUrl { url: url.into() },
+            extra: Map::new(),
+        }
     }
 
     /// A file, by its name and its address or `data:` URL.
     #[must_use]
     pub fn file(filename: impl Into<String>, data: impl Into<String>) -> Self {
-        let file = FilePart { filename: Some(filename.into()), file_data: Some(data.into()), file_id: None };
-        Self::File { file, extra: Map::new() }
+        let file = FilePart {
+            filename: Some(filename.into()),
+            file_data: Some(data.into()),
+            file_id: None,
+        };
+        Self::File {
+            file,
+            extra: Map::new(),
+        }
     }
 
     /// The text, where it is some.

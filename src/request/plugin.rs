@@ -31,7 +31,11 @@ impl Plugin {
     /// A plugin by its id.
     #[must_use]
     pub fn new(id: impl Into<String>) -> Self {
-        Self { id: id.into(), enabled: None, options: Map::new() }
+        Self {
+            id: id.into(),
+            enabled: None,
+            options: Map::new(),
+        }
     }
 
     /// On or off.

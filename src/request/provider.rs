@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::open_enum::open_enum;
 use super::wire_struct::wire_struct;
-use crate::response::Amount;
+use crate::response::Decimal;
 
 wire_struct! {
     /// Which providers may serve a request, and which of them first.
@@ -57,15 +57,15 @@ wire_struct! {
     /// The dearest that may serve, in US dollars.
     MaxPrice {
         /// For a million tokens of prompt.
-        prompt: Option<Amount> = "prompt",
+        prompt: Option<Decimal> = "prompt",
         /// For a million tokens of answer.
-        completion: Option<Amount> = "completion",
+        completion: Option<Decimal> = "completion",
         /// For a request.
-        request: Option<Amount> = "request",
+        request: Option<Decimal> = "request",
         /// For a picture.
-        image: Option<Amount> = "image",
+        image: Option<Decimal> = "image",
         /// For sound.
-        audio: Option<Amount> = "audio",
+        audio: Option<Decimal> = "audio",
     }
 }
 
@@ -144,7 +144,7 @@ impl ProviderPreferences {
     /// # Errors
     ///
     /// Where a price is not a decimal number.
-    pub fn max_price(mut self, prompt: &str, completion: &str) -> Result<Self, crate::response::AmountError> {
+    pub fn max_price(mut self, prompt: &str, completion: &str) -> Result<Self, crate::response::UsdError> {
         let price = self.max_price.get_or_insert_default();
         price.prompt = Some(prompt.parse()?);
         price.completion = Some(completion.parse()?);

@@ -15,6 +15,7 @@ use super::plugin::Plugin;
 use super::provider::ProviderPreferences;
 use super::reasoning::Reasoning;
 use super::response_format::ResponseFormat;
+use super::scan::Text;
 use super::service_tier::ServiceTier;
 use super::tool::Tool;
 use super::tool_choice::ToolChoice;
@@ -126,7 +127,7 @@ impl ChatRequest {
     }
 
     fn text(&self, field: &str) -> Option<Cow<'_, str>> {
-        self.get_raw(field).and_then(facts::text).map(super::scan::Text::to_str)
+        self.get_raw(field).and_then(facts::text).map(Text::to_str)
     }
 
     fn list<T: DeserializeOwned>(&self, field: &'static str) -> Result<Vec<T>, RequestError> {
@@ -134,7 +135,13 @@ impl ChatRequest {
     }
 
     pub(super) fn field<T: DeserializeOwned>(&self, field: &'static str) -> Result<Option<T>, RequestError> {
-        let Some(raw) = self.get_raw(field) else { return Ok(None) };
-        serde_json::from_slice(raw).map_err(|error| RequestError::Field { field, line: error.line(), column: error.column() })
+        let Some(raw) = self.get_raw(field) else {
+            return Ok(None);
+        };
+        serde_json::from_slice(raw).map_err(|error| RequestError::Field {
+            field,
+            line: error.line(),
+            column: error.column(),
+        })
     }
 }

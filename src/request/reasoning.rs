@@ -52,19 +52,28 @@ impl Reasoning {
     /// With this effort.
     #[must_use]
     pub fn effort(effort: impl Into<Effort>) -> Self {
-        Self { effort: Some(effort.into()), ..Self::default() }
+        Self {
+            effort: Some(effort.into()),
+            ..Self::default()
+        }
     }
 
     /// With at most this many tokens.
     #[must_use]
     pub fn max_tokens(tokens: u64) -> Self {
-        Self { max_tokens: Some(tokens), ..Self::default() }
+        Self {
+            max_tokens: Some(tokens),
+            ..Self::default()
+        }
     }
 
     /// Not at all.
     #[must_use]
     pub fn off() -> Self {
-        Self { enabled: Some(false), ..Self::default() }
+        Self {
+            enabled: Some(false),
+            ..Self::default()
+        }
     }
 
     /// Keeps the reasoning out of the answer. It is paid for all the same.

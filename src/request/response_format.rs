@@ -33,7 +33,13 @@ impl ResponseFormat {
     #[must_use]
     pub fn json_schema(name: impl Into<String>, schema: Value) -> Self {
         Self::JsonSchema {
-            json_schema: JsonSchema { name: name.into(), strict: Some(true), schema: Some(schema), description: None, extra: Map::new() },
+            json_schema: JsonSchema {
+                name: name.into(),
+                strict: Some(true),
+                schema: Some(schema),
+                description: None,
+                extra: Map::new(),
+            },
         }
     }
 }

@@ -28,13 +28,21 @@ impl Tool {
             strict: None,
             extra: Map::new(),
         };
-        Self { kind: "function".to_owned(), function: Some(function), extra: Map::new() }
+        Self {
+            kind: "function".to_owned(),
+            function: Some(function),
+            extra: Map::new(),
+        }
     }
 
     /// A tool that OpenRouter runs, such as `openrouter:web_search`.
     #[must_use]
     pub fn server(kind: impl Into<String>) -> Self {
-        Self { kind: kind.into(), function: None, extra: Map::new() }
+        Self {
+            kind: kind.into(),
+            function: None,
+            extra: Map::new(),
+        }
     }
 
     /// Holds the model to the schema of the parameters.
@@ -94,8 +102,16 @@ impl ToolCall {
     /// A call of a function; the arguments are JSON text.
     #[must_use]
     pub fn new(id: impl Into<String>, name: impl Into<String>, arguments: impl Into<String>) -> Self {
-        let function = FunctionCall { name: name.into(), arguments: arguments.into() };
-        Self { id: id.into(), kind: function_kind(), function, extra: Map::new() }
+        let function = FunctionCall {
+            name: name.into(),
+            arguments: arguments.into(),
+        };
+        Self {
+            id: id.into(),
+            kind: function_kind(),
+            function,
+            extra: Map::new(),
+        }
     }
 
     /// The arguments, read as what the caller expects them to be.

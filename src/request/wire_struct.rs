@@ -28,6 +28,8 @@ macro_rules! wire_struct {
             pub extra: $crate::request::Extra,
         }
 
+        impl $crate::request::wire_struct::Absent for $name {}
+
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 struct Visitor;
@@ -151,8 +153,12 @@ impl Extra {
 
 impl PartialEq for Extra {
     fn eq(&self, other: &Self) -> bool {
-        let text = |(name, raw): (&String, &Box<RawValue>)| (name.clone(), raw.get().to_owned());
-        self.0.len() == other.0.len() && self.0.iter().map(text).eq(other.0.iter().map(text))
+        self.names().eq(other.names())
+            && self
+                .0
+                .values()
+                .map(|raw| raw.get())
+                .eq(other.0.values().map(|raw| raw.get()))
     }
 }
 

@@ -1,154 +1,152 @@
-use serde::Deserialize;
+//! Keys, credits, and what became of a generation.
 
-use super::{Amount, lenient};
+use super::decimal::Decimal;
+use crate::request::wire_struct::wire_struct;
 
-/// A key's own limits and usage, in US dollars. Usage lags by minutes.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-#[non_exhaustive]
-pub struct KeyInfo {
-    /// The masked key, or its name.
-    #[serde(deserialize_with = "lenient::or_default")]
-    pub label: String,
-    /// Its cap; `None` where there is none.
-    #[serde(deserialize_with = "lenient::optional")]
-    pub limit: Option<Amount>,
-    /// What is left under the cap; `None` is not zero.
-    #[serde(deserialize_with = "lenient::optional")]
-    pub limit_remaining: Option<Amount>,
-    /// When the cap comes back: `daily`, `weekly`, `monthly`; all at 00:00 UTC.
-    #[serde(deserialize_with = "lenient::optional")]
-    pub limit_reset: Option<String>,
-    /// Spent in all.
-    #[serde(deserialize_with = "lenient::or_default")]
-    pub usage: Amount,
-    /// Spent today.
-    #[serde(deserialize_with = "lenient::or_default")]
-    pub usage_daily: Amount,
-    /// Spent this week.
-    #[serde(deserialize_with = "lenient::or_default")]
-    pub usage_weekly: Amount,
-    /// Spent this month.
-    #[serde(deserialize_with = "lenient::or_default")]
-    pub usage_monthly: Amount,
-    /// Whether the account never bought credits, and so has 50 free calls a day.
-    #[serde(deserialize_with = "lenient::or_default")]
-    pub is_free_tier: bool,
-    /// Whether it manages keys, and so cannot make calls.
-    #[serde(deserialize_with = "lenient::or_default")]
-    pub is_management_key: bool,
-    /// When it ends, as ISO 8601.
-    #[serde(deserialize_with = "lenient::optional")]
-    pub expires_at: Option<String>,
-    /// Calls of free models today.
-    #[serde(deserialize_with = "lenient::optional")]
-    pub free_model_daily_requests: Option<FreeRequests>,
-}
-
-/// Calls of free models in one day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(default)]
-#[non_exhaustive]
-pub struct FreeRequests {
-    /// Made.
-    pub used: u64,
-    /// Allowed.
-    pub limit: u64,
-    /// Left.
-    pub remaining: u64,
-}
-
-/// The account's balance, in US dollars.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(default)]
-#[non_exhaustive]
-pub struct Credits {
-    /// Bought in all.
-    #[serde(deserialize_with = "lenient::or_default")]
-    pub total_credits: Amount,
-    /// Spent in all.
-    #[serde(deserialize_with = "lenient::or_default")]
-    pub total_usage: Amount,
-}
-
-impl Credits {
-    /// What is left; may be negative.
-    #[must_use]
-    pub const fn balance(&self) -> Amount {
-        Amount::from_pico_dollars(self.total_credits.pico_dollars().saturating_sub(self.total_usage.pico_dollars()))
+wire_struct! {
+    /// What a key may do, and what it did. Amounts are US dollars, and lag by minutes.
+    KeyInfo {
+        /// The key, masked, or its name.
+        label: String = "label",
+        /// The most it may spend; nothing where there is no limit.
+        limit: Option<Decimal> = "limit",
+        /// What is left of that. Nothing is not zero.
+        limit_remaining: Option<Decimal> = "limit_remaining",
+        /// When the limit is filled again: `daily`, `weekly`, `monthly`.
+        limit_reset: Option<String> = "limit_reset",
+        /// Whether what goes over a key of one's own counts.
+        include_byok_in_limit: Option<bool> = "include_byok_in_limit",
+        /// What was spent in all.
+        usage: Option<Decimal> = "usage",
+        /// What was spent today, UTC.
+        usage_daily: Option<Decimal> = "usage_daily",
+        /// What was spent this week, from Monday.
+        usage_weekly: Option<Decimal> = "usage_weekly",
+        /// What was spent this month.
+        usage_monthly: Option<Decimal> = "usage_monthly",
+        /// What went over keys of one's own in all.
+        byok_usage: Option<Decimal> = "byok_usage",
+        /// What went over keys of one's own today.
+        byok_usage_daily: Option<Decimal> = "byok_usage_daily",
+        /// What went over keys of one's own this week.
+        byok_usage_weekly: Option<Decimal> = "byok_usage_weekly",
+        /// What went over keys of one's own this month.
+        byok_usage_monthly: Option<Decimal> = "byok_usage_monthly",
+        /// Whether the account never bought credits, which leaves it fifty free requests a day.
+        is_free_tier: Option<bool> = "is_free_tier",
+        /// Whether it manages keys; such a key asks no model.
+        is_management_key: Option<bool> = "is_management_key",
+        /// Who made it.
+        creator_user_id: Option<String> = "creator_user_id",
+        /// When it ends, in ISO 8601.
+        expires_at: Option<String> = "expires_at",
+        /// Today's requests to free models.
+        free_model_daily_requests: Option<DailyRequests> = "free_model_daily_requests",
     }
 }
 
-/// What became of a generation, and its bill.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-#[non_exhaustive]
-pub struct Generation {
-    /// Its id.
-    #[serde(deserialize_with = "lenient::or_default")]
-    pub id: String,
-    /// The model that answered.
-    #[serde(deserialize_with = "lenient::optional")]
-    pub model: Option<String>,
-    /// The provider that served.
-    #[serde(deserialize_with = "lenient::optional")]
-    pub provider_name: Option<String>,
-    /// Whether it was streamed.
-    #[serde(deserialize_with = "lenient::optional")]
-    pub streamed: Option<bool>,
-    /// Whether the caller left.
-    #[serde(deserialize_with = "lenient::optional")]
-    pub cancelled: Option<bool>,
-    /// Whether the account's own provider key paid.
-    #[serde(deserialize_with = "lenient::optional")]
-    pub is_byok: Option<bool>,
-    /// Why it ended.
-    #[serde(deserialize_with = "lenient::optional")]
-    pub finish_reason: Option<String>,
-    /// To the first token, in milliseconds.
-    #[serde(deserialize_with = "lenient::optional")]
-    pub latency: Option<f64>,
-    /// To the last one, in milliseconds.
-    #[serde(deserialize_with = "lenient::optional")]
-    pub generation_time: Option<f64>,
-    /// Tokens of the prompt, as billed.
-    #[serde(deserialize_with = "lenient::count")]
-    pub native_tokens_prompt: Option<u64>,
-    /// Tokens of the answer, as billed.
-    #[serde(deserialize_with = "lenient::count")]
-    pub native_tokens_completion: Option<u64>,
-    /// Of those, reasoning.
-    #[serde(deserialize_with = "lenient::count")]
-    pub native_tokens_reasoning: Option<u64>,
-    /// Of the prompt's, read from a cache.
-    #[serde(deserialize_with = "lenient::count")]
-    pub native_tokens_cached: Option<u64>,
-    /// The bill, in US dollars.
-    #[serde(deserialize_with = "lenient::optional")]
-    pub total_cost: Option<Amount>,
-    /// What the provider charged to the account's own key, in US dollars.
-    #[serde(deserialize_with = "lenient::optional")]
-    pub upstream_inference_cost: Option<Amount>,
-    /// What caching saved, in US dollars; negative where writing it cost more.
-    #[serde(deserialize_with = "lenient::optional")]
-    pub cache_discount: Option<Amount>,
-    /// Each attempt of the router, failed ones included.
-    #[serde(deserialize_with = "lenient::list")]
-    pub provider_responses: Vec<ProviderResponse>,
+wire_struct! {
+    /// Requests of a day.
+    DailyRequests {
+        /// How many were made.
+        used: Option<u64> = "used",
+        /// How many may be made.
+        limit: Option<u64> = "limit",
+        /// How many are left.
+        remaining: Option<u64> = "remaining",
+    }
 }
 
-/// One attempt of the router.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-#[non_exhaustive]
-pub struct ProviderResponse {
-    /// The provider.
-    #[serde(deserialize_with = "lenient::optional")]
-    pub provider_name: Option<String>,
-    /// How it answered.
-    #[serde(deserialize_with = "lenient::optional")]
-    pub status: Option<u16>,
-    /// In milliseconds.
-    #[serde(deserialize_with = "lenient::optional")]
-    pub latency: Option<f64>,
+wire_struct! {
+    /// What an account bought and spent, in US dollars. The difference is its balance, which may be below zero.
+    Credits {
+        /// Bought.
+        total_credits: Option<Decimal> = "total_credits",
+        /// Spent.
+        total_usage: Option<Decimal> = "total_usage",
+    }
+}
+
+wire_struct! {
+    /// What became of a generation. It can be had some seconds to minutes after the answer.
+    Generation {
+        /// The generation.
+        id: String = "id",
+        /// The provider's own id of it.
+        upstream_id: Option<String> = "upstream_id",
+        /// The request it belongs to.
+        request_id: Option<String> = "request_id",
+        /// The session it belongs to.
+        session_id: Option<String> = "session_id",
+        /// When, in ISO 8601.
+        created_at: Option<String> = "created_at",
+        /// The model that answered.
+        model: Option<String> = "model",
+        /// The provider that answered.
+        provider_name: Option<String> = "provider_name",
+        /// The router that chose.
+        router: Option<String> = "router",
+        /// Which kind of call: `completions`, `embeddings` and so on.
+        api_type: Option<String> = "api_type",
+        /// Whether it came as a stream.
+        streamed: Option<bool> = "streamed",
+        /// Whether the caller left.
+        cancelled: Option<bool> = "cancelled",
+        /// Whether a key of one's own was used.
+        is_byok: Option<bool> = "is_byok",
+        /// Why it ended.
+        finish_reason: Option<String> = "finish_reason",
+        /// The same in the provider's words.
+        native_finish_reason: Option<String> = "native_finish_reason",
+        /// Milliseconds to the first token.
+        latency: Option<f64> = "latency",
+        /// Milliseconds of generation.
+        generation_time: Option<f64> = "generation_time",
+        /// Milliseconds of moderation.
+        moderation_latency: Option<f64> = "moderation_latency",
+        /// Tokens of the prompt, in a common measure that nothing is billed by.
+        tokens_prompt: Option<u64> = "tokens_prompt",
+        /// Tokens of the answer, in a common measure that nothing is billed by.
+        tokens_completion: Option<u64> = "tokens_completion",
+        /// Tokens of the prompt, as they are billed.
+        native_tokens_prompt: Option<u64> = "native_tokens_prompt",
+        /// Tokens of the answer, as they are billed.
+        native_tokens_completion: Option<u64> = "native_tokens_completion",
+        /// Tokens of reasoning.
+        native_tokens_reasoning: Option<u64> = "native_tokens_reasoning",
+        /// Tokens read from the cache.
+        native_tokens_cached: Option<u64> = "native_tokens_cached",
+        /// What it cost, in US dollars.
+        total_cost: Option<Decimal> = "total_cost",
+        /// The same under another name.
+        usage: Option<Decimal> = "usage",
+        /// What the provider took, with a key of one's own.
+        upstream_inference_cost: Option<Decimal> = "upstream_inference_cost",
+        /// What caching saved, in US dollars; below zero where writing cost more.
+        cache_discount: Option<Decimal> = "cache_discount",
+        /// The tier that served.
+        service_tier: Option<String> = "service_tier",
+        /// Of an answer out of OpenRouter's cache: the generation it is of.
+        response_cache_source_id: Option<String> = "response_cache_source_id",
+        /// What was tried, failures included.
+        provider_responses: Vec<ProviderResponse> = "provider_responses",
+    }
+}
+
+wire_struct! {
+    /// An attempt of OpenRouter's with one provider.
+    ProviderResponse {
+        /// The provider.
+        provider_name: Option<String> = "provider_name",
+        /// The model.
+        model_permaslug: Option<String> = "model_permaslug",
+        /// The endpoint.
+        endpoint_id: Option<String> = "endpoint_id",
+        /// What it answered.
+        status: Option<u64> = "status",
+        /// Milliseconds.
+        latency: Option<f64> = "latency",
+        /// Whether a key of one's own was used.
+        is_byok: Option<bool> = "is_byok",
+    }
 }

@@ -1,142 +1,186 @@
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+//! Answers, whole and in pieces.
 
-use super::{FinishReason, Usage, lenient};
+use serde_json::Value;
 
-/// A whole answer.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
-#[non_exhaustive]
-pub struct ChatResponse {
-    /// The generation's id: its bill can be looked up by it.
-    #[serde(deserialize_with = "lenient::or_default")]
-    pub id: String,
-    /// `chat.completion`.
-    #[serde(deserialize_with = "lenient::or_default")]
-    pub object: String,
-    /// When it was made, in Unix seconds.
-    #[serde(deserialize_with = "lenient::or_default")]
-    pub created: u64,
-    /// The model that answered; it may be a dated slug, and so not the name that was asked for.
-    #[serde(deserialize_with = "lenient::or_default")]
-    pub model: String,
-    /// The provider's display name.
-    #[serde(deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
-    pub provider: Option<String>,
-    /// The answers; one in practice.
-    #[serde(deserialize_with = "lenient::list")]
-    pub choices: Vec<Choice>,
-    /// What it used and cost.
-    #[serde(deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
-    pub usage: Option<Usage>,
-    /// The tier that served it.
-    #[serde(deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
-    pub service_tier: Option<String>,
-    /// Everything else, as it came.
-    #[serde(flatten)]
-    pub extra: Map<String, Value>,
+use super::content::AnswerMessage;
+use super::finish::FinishReason;
+use super::usage::Usage;
+use crate::request::wire_struct::wire_struct;
+
+wire_struct! {
+    /// A whole answer.
+    ///
+    /// Reads whatever a provider makes of it: what is missing or of another shape is absent, what is not known is kept.
+    ///
+    /// ```
+    /// use tower_openrouter::response::{ChatResponse, FinishReason};
+    ///
+    /// let body = br#"{"id":"gen-1","object":"chat.completion","created":1,"model":"a/b","choices":[
+    ///     {"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"Blue."}}]}"#;
+    /// let answer = ChatResponse::from_json(body)?;
+    /// assert_eq!(answer.text(), Some("Blue."));
+    /// assert_eq!(answer.finish_reason(), Some(&FinishReason::Stop));
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    ChatResponse {
+        /// The generation, by which its cost can be looked up.
+        id: String = "id",
+        /// `chat.completion`.
+        object: String = "object",
+        /// When, in Unix seconds.
+        created: u64 = "created",
+        /// The model that answered, perhaps under a dated name.
+        model: String = "model",
+        /// The provider that answered, by its display name.
+        provider: Option<String> = "provider",
+        /// The provider's mark of the system that answered.
+        system_fingerprint: Option<String> = "system_fingerprint",
+        /// The tier that served.
+        service_tier: Option<String> = "service_tier",
+        /// The answer: one choice in practice.
+        choices: Vec<Choice> = "choices" always,
+        /// What it took, and cost.
+        usage: Option<Usage> = "usage",
+        /// Of an answer that failed under a status of 200: why.
+        error: Option<Value> = "error",
+        /// How OpenRouter came to it, where that was asked for.
+        openrouter_metadata: Option<Value> = "openrouter_metadata",
+    }
+}
+
+wire_struct! {
+    /// One answer of possibly several.
+    Choice {
+        /// Its place.
+        index: u64 = "index",
+        /// What it says.
+        message: AnswerMessage = "message",
+        /// Of a completion: its text.
+        text: Option<String> = "text",
+        /// Why it ended; nothing where the provider gave no answer.
+        finish_reason: Option<FinishReason> = "finish_reason" always,
+        /// The same in the provider's own words.
+        native_finish_reason: Option<String> = "native_finish_reason",
+        /// Log-probabilities of its tokens.
+        logprobs: Option<Value> = "logprobs",
+        /// Why it failed, where it did.
+        error: Option<Value> = "error",
+    }
+}
+
+wire_struct! {
+    /// A piece of an answer that comes as a stream.
+    ChatChunk {
+        /// The generation, the same in all pieces.
+        id: String = "id",
+        /// `chat.completion.chunk`.
+        object: String = "object",
+        /// When, in Unix seconds.
+        created: u64 = "created",
+        /// The model that answers, perhaps under a dated name.
+        model: String = "model",
+        /// The provider that answers, by its display name.
+        provider: Option<String> = "provider",
+        /// The provider's mark of the system that answers.
+        system_fingerprint: Option<String> = "system_fingerprint",
+        /// The tier that serves.
+        service_tier: Option<String> = "service_tier",
+        /// What it brings. May be empty.
+        choices: Vec<ChunkChoice> = "choices" always,
+        /// What the answer took, and cost: on one piece, near the end.
+        usage: Option<Usage> = "usage",
+        /// Why the stream failed, where it did.
+        error: Option<Value> = "error",
+        /// How OpenRouter came to it, where that was asked for.
+        openrouter_metadata: Option<Value> = "openrouter_metadata",
+    }
+}
+
+wire_struct! {
+    /// A piece of one answer of possibly several.
+    ChunkChoice {
+        /// Its place.
+        index: u64 = "index",
+        /// What this piece adds.
+        delta: AnswerMessage = "delta",
+        /// Of a completion: the text this piece adds.
+        text: Option<String> = "text",
+        /// Why the answer ended. May come twice.
+        finish_reason: Option<FinishReason> = "finish_reason" always,
+        /// The same in the provider's own words.
+        native_finish_reason: Option<String> = "native_finish_reason",
+        /// Log-probabilities of its tokens.
+        logprobs: Option<Value> = "logprobs",
+        /// Why it failed, where it did.
+        error: Option<Value> = "error",
+    }
 }
 
 impl ChatResponse {
-    /// The first choice's message.
-    #[must_use]
-    pub fn message(&self) -> Option<&AnswerMessage> {
-        self.choices.first().map(|choice| &choice.message)
+    /// Reads an answer. White space before it, with which OpenRouter keeps connections awake, is no matter.
+    ///
+    /// # Errors
+    ///
+    /// Where it is not a JSON object.
+    pub fn from_json(body: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(body)
     }
 
-    /// The first choice's text; empty where there is none.
+    /// An answer with this text, for a canned one or a test.
     #[must_use]
-    pub fn text(&self) -> &str {
-        self.message().map_or("", AnswerMessage::text)
+    pub fn canned(model: impl Into<String>, text: impl Into<String>) -> Self {
+        let message = AnswerMessage {
+            role: Some("assistant".to_owned()),
+            content: Some(text.into()),
+            ..AnswerMessage::default()
+        };
+        let choice = Choice {
+            message,
+            finish_reason: Some(FinishReason::Stop),
+            ..Choice::default()
+        };
+        Self {
+            object: "chat.completion".to_owned(),
+            model: model.into(),
+            choices: vec![choice],
+            ..Self::default()
+        }
     }
-}
 
-/// One of the answers.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
-#[non_exhaustive]
-pub struct Choice {
-    /// Which one.
-    #[serde(deserialize_with = "lenient::or_default")]
-    pub index: u64,
-    /// What was said.
-    #[serde(deserialize_with = "lenient::or_default")]
-    pub message: AnswerMessage,
-    /// Why it ended.
-    #[serde(deserialize_with = "lenient::optional")]
-    pub finish_reason: Option<FinishReason>,
-    /// The provider's own word for it.
-    #[serde(deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
-    pub native_finish_reason: Option<String>,
-    /// Everything else, as it came.
-    #[serde(flatten)]
-    pub extra: Map<String, Value>,
-}
-
-/// What a model said.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
-#[non_exhaustive]
-pub struct AnswerMessage {
-    /// `assistant`.
-    #[serde(deserialize_with = "lenient::or_default")]
-    pub role: String,
-    /// The text; `None` or empty with tool calls, or when all tokens went to reasoning.
-    #[serde(deserialize_with = "lenient::optional")]
-    pub content: Option<String>,
-    /// Why the model refused, in its words.
-    #[serde(deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
-    pub refusal: Option<String>,
-    /// The reasoning as plain text.
-    #[serde(deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
-    pub reasoning: Option<String>,
-    /// The reasoning with its signatures: to be sent back unchanged and in order in the next turn.
-    #[serde(deserialize_with = "lenient::list", skip_serializing_if = "Vec::is_empty")]
-    pub reasoning_details: Vec<Value>,
-    /// Tools it calls.
-    #[serde(deserialize_with = "lenient::list", skip_serializing_if = "Vec::is_empty")]
-    pub tool_calls: Vec<ToolCall>,
-    /// Everything else, as it came: images, audio, annotations.
-    #[serde(flatten)]
-    pub extra: Map<String, Value>,
-}
-
-impl AnswerMessage {
-    /// The text; empty where there is none.
+    /// The text of the first choice.
     #[must_use]
-    pub fn text(&self) -> &str {
-        self.content.as_deref().unwrap_or("")
+    pub fn text(&self) -> Option<&str> {
+        let choice = self.choices.first()?;
+        choice.message.content.as_deref().or(choice.text.as_deref())
+    }
+
+    /// Why the first choice ended.
+    #[must_use]
+    pub fn finish_reason(&self) -> Option<&FinishReason> {
+        self.choices.first()?.finish_reason.as_ref()
     }
 }
 
-/// A tool that the model calls.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-#[non_exhaustive]
-pub struct ToolCall {
-    /// Names the call; the tool's answer refers to it.
-    #[serde(deserialize_with = "lenient::or_default")]
-    pub id: String,
-    /// `function`.
-    #[serde(rename = "type", deserialize_with = "lenient::or_default")]
-    pub kind: String,
-    /// What is called.
-    #[serde(deserialize_with = "lenient::or_default")]
-    pub function: FunctionCall,
-    /// Everything else, as it came.
-    #[serde(flatten)]
-    pub extra: Map<String, Value>,
-}
+impl ChatChunk {
+    /// Reads what stands behind `data:` in a stream.
+    ///
+    /// # Errors
+    ///
+    /// Where it is not a JSON object.
+    pub fn from_json(data: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(data)
+    }
 
-/// A function with its arguments.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-#[non_exhaustive]
-pub struct FunctionCall {
-    /// Its name.
-    #[serde(deserialize_with = "lenient::or_default")]
-    pub name: String,
-    /// Its arguments: JSON in a string, which a model may get wrong.
-    #[serde(deserialize_with = "lenient::or_default")]
-    pub arguments: String,
+    /// The text this piece adds to the first choice.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        let choice = self.choices.first()?;
+        choice.delta.content.as_deref().or(choice.text.as_deref())
+    }
+
+    /// Why the first choice ended, if it did.
+    #[must_use]
+    pub fn finish_reason(&self) -> Option<&FinishReason> {
+        self.choices.first()?.finish_reason.as_ref()
+    }
 }

@@ -1,31 +1,33 @@
-//! What comes back: answers, chunks, usage, errors, models, and the account's facts.
+//! What is answered: answers whole and in pieces, what they cost, what went wrong, and what the catalogue says.
 //!
-//! Everything is read permissively: unknown fields are ignored or kept, unknown words land in an `Other`, and a field of the wrong
-//! type is taken as absent where the rest is still of use. OpenRouter adds fields and words without notice.
+//! Everything here reads whatever comes: new fields and names appear on the wire without notice, and a field of the wrong type is no reason to
+//! lose an answer.
 
 mod account;
-mod amount;
+mod catalogue;
 mod chat;
-mod chunk;
-mod envelope;
+mod content;
+mod decimal;
 mod finish;
-mod hints;
-mod lenient;
-mod model;
+mod price;
 mod probe;
+#[cfg(test)]
+mod tests;
+mod upstream;
 mod usage;
+mod usd;
 
-pub use account::{Credits, FreeRequests, Generation, KeyInfo, ProviderResponse};
-pub use amount::{Amount, AmountError, Price};
-pub use chat::{AnswerMessage, ChatResponse, Choice, FunctionCall, ToolCall};
-pub use chunk::{ChatChunk, ChunkChoice, Delta, FunctionFragment, ToolCallFragment};
-pub use envelope::{ErrorCode, UpstreamError};
-pub use finish::FinishReason;
-pub use hints::RetryHints;
-pub use model::{
-    Architecture, Model, ModelEndpoint, ModelEndpoints, ModelsPage, Percentiles, Pricing,
-    TopProvider,
+pub use account::{Credits, DailyRequests, Generation, KeyInfo, ProviderResponse};
+pub use catalogue::{
+    AliasTarget, Architecture, Endpoint, Links, Model, ModelEndpoints, ModelReasoning, ModelsPage, PageLinks,
+    Percentiles, TopProvider,
 };
-pub use probe::AnswerProbe;
-pub(crate) use probe::{text_of, usage_of};
-pub use usage::{CompletionDetails, CostDetails, PromptDetails, Usage};
+pub use chat::{ChatChunk, ChatResponse, Choice, ChunkChoice};
+pub use content::{Annotation, AnswerMessage, FunctionDelta, ReasoningDetail, ToolCallDelta, UrlCitation};
+pub use decimal::Decimal;
+pub use finish::FinishReason;
+pub use price::{Price, PriceOverride, Pricing};
+pub use probe::ChunkProbe;
+pub use upstream::{Availability, ErrorCode, PreviousError, RAW_LIMIT, UpstreamError, affordable_tokens};
+pub use usage::{CompletionTokensDetails, CostDetails, PromptTokensDetails, ServerToolUse, Usage};
+pub use usd::{UsdAmount, UsdError};

@@ -1,104 +1,148 @@
-use serde::{Deserialize, Serialize};
+//! What an answer took, and cost.
 
-use super::{Amount, lenient};
+use super::decimal::Decimal;
+use super::usd::{UsdAmount, UsdError};
+use crate::request::wire_struct::wire_struct;
 
-/// What a call used, in tokens of the model's own tokenizer, and what it cost.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-#[non_exhaustive]
-pub struct Usage {
-    /// Tokens of the prompt, cached ones included.
-    #[serde(deserialize_with = "lenient::or_default")]
-    pub prompt_tokens: u64,
-    /// Tokens of the answer, reasoning included.
-    #[serde(deserialize_with = "lenient::or_default")]
-    pub completion_tokens: u64,
-    /// Both.
-    #[serde(deserialize_with = "lenient::or_default")]
-    pub total_tokens: u64,
-    /// What was charged to the account, in US dollars. Explicit zero is not the same as absent.
-    #[serde(deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
-    pub cost: Option<Amount>,
-    /// Whether the account's own provider key paid: then `cost` is only the router's fee.
-    #[serde(deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
-    pub is_byok: Option<bool>,
-    /// What the provider charged.
-    #[serde(deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
-    pub cost_details: Option<CostDetails>,
-    /// What the prompt's tokens were.
-    #[serde(deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
-    pub prompt_tokens_details: Option<PromptDetails>,
-    /// What the answer's tokens were.
-    #[serde(deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
-    pub completion_tokens_details: Option<CompletionDetails>,
-}
-
-impl Usage {
-    /// What the call cost in all: with one's own provider key, the router's fee and the provider's charge.
-    #[must_use]
-    pub fn total_cost(&self) -> Option<Amount> {
-        let cost = self.cost?;
-        let upstream = self.cost_details.as_ref().and_then(|details| details.upstream_inference_cost);
-        match (self.is_byok, upstream) {
-            (Some(true), Some(upstream)) => {
-                let sum = cost.pico_dollars().saturating_add(upstream.pico_dollars());
-                Some(Amount::from_pico_dollars(sum))
-            }
-            _ => Some(cost),
-        }
+wire_struct! {
+    /// What an answer took, in tokens of the model's own tokenizer, and what it cost.
+    ///
+    /// ```
+    /// use tower_openrouter::response::Usage;
+    ///
+    /// let usage: Usage = serde_json::from_str(r#"{"prompt_tokens":15,"completion_tokens":9,"total_tokens":24,"cost":0.00000765}"#)?;
+    /// assert_eq!(usage.charged()?.map(|cost| cost.to_string()).as_deref(), Some("$0.00000765"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    Usage {
+        /// Tokens of the prompt.
+        prompt_tokens: u64 = "prompt_tokens",
+        /// Tokens of the answer, reasoning included.
+        completion_tokens: u64 = "completion_tokens",
+        /// The sum of both.
+        total_tokens: u64 = "total_tokens",
+        /// US dollars charged to the account. With a key of one's own at the provider, OpenRouter's fee alone.
+        cost: Option<Decimal> = "cost",
+        /// Whether a key of one's own at the provider was used.
+        is_byok: Option<bool> = "is_byok",
+        /// What the cost is made of.
+        cost_details: Option<CostDetails> = "cost_details",
+        /// What the prompt is made of.
+        prompt_tokens_details: Option<PromptTokensDetails> = "prompt_tokens_details",
+        /// What the answer is made of.
+        completion_tokens_details: Option<CompletionTokensDetails> = "completion_tokens_details",
+        /// What tools did that OpenRouter ran.
+        server_tool_use_details: Option<ServerToolUse> = "server_tool_use_details",
     }
 }
 
-/// What the provider charged, in US dollars.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-#[non_exhaustive]
-pub struct CostDetails {
-    /// In all.
-    #[serde(deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
-    pub upstream_inference_cost: Option<Amount>,
-    /// For the prompt.
-    #[serde(deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
-    pub upstream_inference_prompt_cost: Option<Amount>,
-    /// For the answer.
-    #[serde(deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
-    pub upstream_inference_completions_cost: Option<Amount>,
-    /// For tools that ran at the server.
-    #[serde(deserialize_with = "lenient::optional", skip_serializing_if = "Option::is_none")]
-    pub server_tool_cost: Option<Amount>,
+wire_struct! {
+    /// What a cost is made of, in US dollars.
+    CostDetails {
+        /// What the provider charged.
+        upstream_inference_cost: Option<Decimal> = "upstream_inference_cost",
+        /// Of that, for the prompt.
+        upstream_inference_prompt_cost: Option<Decimal> = "upstream_inference_prompt_cost",
+        /// Of that, for the answer.
+        upstream_inference_completions_cost: Option<Decimal> = "upstream_inference_completions_cost",
+        /// What the tools cost that OpenRouter ran.
+        server_tool_cost: Option<Decimal> = "server_tool_cost",
+    }
 }
 
-/// Parts of the prompt's tokens.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-#[non_exhaustive]
-pub struct PromptDetails {
-    /// Read from a cache.
-    #[serde(deserialize_with = "lenient::count", skip_serializing_if = "Option::is_none")]
-    pub cached_tokens: Option<u64>,
-    /// Written to a cache.
-    #[serde(deserialize_with = "lenient::count", skip_serializing_if = "Option::is_none")]
-    pub cache_write_tokens: Option<u64>,
-    /// Of sound.
-    #[serde(deserialize_with = "lenient::count", skip_serializing_if = "Option::is_none")]
-    pub audio_tokens: Option<u64>,
-    /// Of video.
-    #[serde(deserialize_with = "lenient::count", skip_serializing_if = "Option::is_none")]
-    pub video_tokens: Option<u64>,
+wire_struct! {
+    /// What a prompt is made of, in tokens.
+    PromptTokensDetails {
+        /// Read from the provider's cache.
+        cached_tokens: Option<u64> = "cached_tokens",
+        /// Written to the provider's cache.
+        cache_write_tokens: Option<u64> = "cache_write_tokens",
+        /// Sound.
+        audio_tokens: Option<u64> = "audio_tokens",
+        /// Moving pictures.
+        video_tokens: Option<u64> = "video_tokens",
+    }
 }
 
-/// Parts of the answer's tokens.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-#[non_exhaustive]
-pub struct CompletionDetails {
-    /// Of reasoning.
-    #[serde(deserialize_with = "lenient::count", skip_serializing_if = "Option::is_none")]
-    pub reasoning_tokens: Option<u64>,
-    /// Of sound.
-    #[serde(deserialize_with = "lenient::count", skip_serializing_if = "Option::is_none")]
-    pub audio_tokens: Option<u64>,
-    /// Of images.
-    #[serde(deserialize_with = "lenient::count", skip_serializing_if = "Option::is_none")]
-    pub image_tokens: Option<u64>,
+wire_struct! {
+    /// What an answer is made of, in tokens.
+    CompletionTokensDetails {
+        /// Reasoning, which is part of the answer's tokens.
+        reasoning_tokens: Option<u64> = "reasoning_tokens",
+        /// Sound.
+        audio_tokens: Option<u64> = "audio_tokens",
+        /// Pictures.
+        image_tokens: Option<u64> = "image_tokens",
+        /// Tokens that were predicted, and came.
+        accepted_prediction_tokens: Option<u64> = "accepted_prediction_tokens",
+        /// Tokens that were predicted, and did not come.
+        rejected_prediction_tokens: Option<u64> = "rejected_prediction_tokens",
+    }
+}
+
+wire_struct! {
+    /// What tools did that OpenRouter ran.
+    ServerToolUse {
+        /// Calls the model asked for.
+        tool_calls_requested: Option<u64> = "tool_calls_requested",
+        /// Calls that were made.
+        tool_calls_executed: Option<u64> = "tool_calls_executed",
+        /// Searches.
+        web_search_requests: Option<u64> = "web_search_requests",
+    }
+}
+
+impl Usage {
+    /// What was charged to the account; nothing where the answer does not say.
+    ///
+    /// # Errors
+    ///
+    /// Where the amount is too large to hold.
+    pub fn charged(&self) -> Result<Option<UsdAmount>, UsdError> {
+        self.cost.as_ref().map(Decimal::to_usd).transpose()
+    }
+
+    /// What it cost in all: with a key of one's own, what the provider takes comes on top of what is charged here.
+    ///
+    /// # Errors
+    ///
+    /// Where the amount is too large to hold.
+    pub fn total_cost(&self) -> Result<Option<UsdAmount>, UsdError> {
+        let upstream = self
+            .cost_details
+            .as_ref()
+            .and_then(|details| details.upstream_inference_cost.as_ref());
+        match (self.charged()?, upstream) {
+            (Some(fee), Some(upstream)) if self.is_byok == Some(true) => fee.checked_add(upstream.to_usd()?).map(Some),
+            (None, Some(upstream)) if self.is_byok == Some(true) => upstream.to_usd().map(Some),
+            (charged, _) => Ok(charged),
+        }
+    }
+
+    /// Tokens of the prompt that were read from the provider's cache.
+    #[must_use]
+    pub fn cached_tokens(&self) -> u64 {
+        self.prompt_tokens_details
+            .as_ref()
+            .and_then(|details| details.cached_tokens)
+            .unwrap_or(0)
+    }
+
+    /// Tokens of the prompt that were written to the provider's cache.
+    #[must_use]
+    pub fn cache_write_tokens(&self) -> u64 {
+        self.prompt_tokens_details
+            .as_ref()
+            .and_then(|details| details.cache_write_tokens)
+            .unwrap_or(0)
+    }
+
+    /// Tokens of the answer that were reasoning.
+    #[must_use]
+    pub fn reasoning_tokens(&self) -> u64 {
+        self.completion_tokens_details
+            .as_ref()
+            .and_then(|details| details.reasoning_tokens)
+            .unwrap_or(0)
+    }
 }

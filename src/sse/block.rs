@@ -79,9 +79,7 @@ impl Block {
     /// Ends the event at a blank line; leaves an empty block. `None` if there was no data.
     #[inline]
     pub(super) fn dispatch(&mut self) -> Option<SseItem> {
-        let Self {
-            data, event, id, ..
-        } = std::mem::replace(self, Self::new());
+        let Self { data, event, id, .. } = std::mem::replace(self, Self::new());
         let data = match data {
             Data::Absent => return None,
             Data::Line(line) => line,

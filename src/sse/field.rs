@@ -29,9 +29,7 @@ impl Field {
             [b'e', b'v', b'e', b'n', b't', rest @ ..] => {
                 value_offset("event".len(), rest).map_or(Self::Ignored, Self::Event)
             }
-            [b'i', b'd', rest @ ..] => {
-                value_offset("id".len(), rest).map_or(Self::Ignored, Self::Id)
-            }
+            [b'i', b'd', rest @ ..] => value_offset("id".len(), rest).map_or(Self::Ignored, Self::Id),
             _ => Self::Ignored,
         }
     }

@@ -30,9 +30,9 @@
 //! event, which the standard passes over in silence, is an error of [`SseDecoder::finish`], since
 //! here it means a truncated answer.
 //!
-//! Why not a crate: of those at hand (eventsource-stream, sse-core, sseer, sse-stream,
-//! tokio-sse-codec) each lacks one or more of: data as borrowed bytes, without a copy and without a
-//! UTF-8 check before the JSON parser's own; comments; a bound; word of a cut.
+//! Why not a crate: `eventsource-stream`, `sse-core`, `sseer` and `sse-stream` each lack several of:
+//! data as borrowed bytes, without a copy and without a UTF-8 check before the JSON parser's own;
+//! comments; a bound; word of a cut.
 //!
 //! [standard]: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
 

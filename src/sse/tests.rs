@@ -9,8 +9,7 @@ fn event(data: &'static str) -> SseItem {
 }
 
 fn typed(data: &'static str, event: Option<&'static str>, id: Option<&'static str>) -> SseItem {
-    let [event, id] =
-        [event, id].map(|field| field.map(|value| Bytes::from_static(value.as_bytes())));
+    let [event, id] = [event, id].map(|field| field.map(|value| Bytes::from_static(value.as_bytes())));
     SseItem::Event(SseEvent {
         data: Bytes::from_static(data.as_bytes()),
         event,
@@ -162,11 +161,7 @@ fn a_line_feed_after_a_carriage_return_at_a_chunks_end_is_no_second_line_end() {
     drain(&mut decoder, b"\ndata: b\r", &mut items).unwrap();
     assert_eq!(items, []);
     drain(&mut decoder, b"\r", &mut items).unwrap();
-    assert_eq!(
-        items,
-        [event("a\nb")],
-        "given at the CR, without waiting for a LF"
-    );
+    assert_eq!(items, [event("a\nb")], "given at the CR, without waiting for a LF");
     drain(&mut decoder, b"\n", &mut items).unwrap();
     assert_eq!(decoder.finish(), Ok(()));
 }
@@ -176,16 +171,10 @@ fn the_limit_counts_a_whole_event() {
     // 8 + 8 + 1 bytes with their line ends.
     let stream = b"data: a\r\ndata: b\r\n\r\n";
     let mut items = Vec::new();
-    assert_eq!(
-        drain(&mut SseDecoder::with_limit(17), stream, &mut items),
-        Ok(())
-    );
+    assert_eq!(drain(&mut SseDecoder::with_limit(17), stream, &mut items), Ok(()));
     assert_eq!(items, [event("a\nb")]);
     let error = SseError::EventTooLarge { limit: 16 };
-    assert_eq!(
-        drain(&mut SseDecoder::with_limit(16), stream, &mut items),
-        Err(error)
-    );
+    assert_eq!(drain(&mut SseDecoder::with_limit(16), stream, &mut items), Err(error));
 }
 
 #[test]
@@ -195,15 +184,12 @@ fn the_limit_holds_for_a_line_without_end() {
         let mut items = Vec::new();
         let mut sent = start.len();
         drain(&mut decoder, start.as_bytes(), &mut items).unwrap();
-        while drain(&mut decoder, b"0123456789", &mut items).is_ok() {
+        while sent < 2000 && drain(&mut decoder, b"0123456789", &mut items).is_ok() {
             sent += 10;
         }
         assert!((991..=1000).contains(&sent), "{start:?}: {sent}");
         let held = format!("{decoder:?}");
-        assert!(
-            held.contains("line_bytes: 0"),
-            "what was held is dropped: {held}"
-        );
+        assert!(held.contains("line_bytes: 0"), "what was held is dropped: {held}");
     }
 }
 
@@ -212,7 +198,7 @@ fn the_limit_holds_for_an_event_without_end() {
     for line in ["data\n", "data:\r\n", "id: 1\n", "junk\n"] {
         let mut decoder = SseDecoder::with_limit(1000);
         let mut items = Vec::new();
-        let lines = (0..)
+        let lines = (0..2000)
             .take_while(|_| drain(&mut decoder, line.as_bytes(), &mut items).is_ok())
             .count();
         assert_eq!(lines, 1000 / line.replace("\r\n", "\n").len(), "{line:?}");

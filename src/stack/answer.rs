@@ -2,7 +2,7 @@ use std::{future::poll_fn, pin::Pin};
 
 use http::{Response, response::Parts};
 use http_body::Body;
-use tower_llm_layers::{AttemptLog, FailureKind, Stage, Frame};
+use tower_llm_layers::{AttemptLog, FailureKind, Frame, Stage};
 
 use super::StackBody;
 use crate::{
@@ -26,7 +26,11 @@ impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
     #[must_use]
     pub fn new(response: Response<B>) -> Self {
         let (parts, body) = response.into_parts();
-        Self { parts, body: Box::pin(body), usage: None }
+        Self {
+            parts,
+            body: Box::pin(body),
+            usage: None,
+        }
     }
 
     /// The next frame, signs of life included.
@@ -106,7 +110,10 @@ impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
             }
         }
         let response = answer.ok_or_else(|| Error::new(FailureKind::Empty, "the answer is empty"))?;
-        Ok(Completion { response, attempts: self.attempts() })
+        Ok(Completion {
+            response,
+            attempts: self.attempts(),
+        })
     }
 
     /// The usage, and so the cost: there after the last frame.

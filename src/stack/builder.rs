@@ -43,7 +43,11 @@ impl StackBuilder {
             backoff: Exponential::default(),
             budget: policy.budget,
         };
-        Self { settings, transport: Transport::builder(), wrong: None }
+        Self {
+            settings,
+            transport: Transport::builder(),
+            wrong: None,
+        }
     }
 
     /// Adds an upstream with its key. The first one is where a request's own model is asked for.
@@ -215,11 +219,20 @@ impl StackBuilder {
         }
         let transport = self.transport.clone().build()?;
         for candidate in self.settings.chain.iter().flatten() {
-            if !transport.upstreams().any(|upstream| upstream.name() == candidate.upstream()) {
-                return Err(BuildError::UnknownUpstream { upstream: candidate.upstream().to_owned() });
+            if !transport
+                .upstreams()
+                .any(|upstream| upstream.name() == candidate.upstream())
+            {
+                return Err(BuildError::UnknownUpstream {
+                    upstream: candidate.upstream().to_owned(),
+                });
             }
         }
-        let first = transport.upstreams().next().map_or(OPENROUTER, Upstream::name).to_owned();
+        let first = transport
+            .upstreams()
+            .next()
+            .map_or(OPENROUTER, Upstream::name)
+            .to_owned();
         self.assemble(&first, transport)
     }
 
@@ -254,7 +267,9 @@ impl StackBuilder {
             .schedule(settings.backoff);
         let service = retry.layer(service);
         let service = FallbackLayer::new(chain).layer(service);
-        let deadline = settings.total.map_or_else(DeadlineLayer::from_caller, DeadlineLayer::new);
+        let deadline = settings
+            .total
+            .map_or_else(DeadlineLayer::from_caller, DeadlineLayer::new);
         Ok(Stack::new(deadline.layer(service), description))
     }
 }

@@ -9,14 +9,27 @@ use super::settings::Settings;
 /// One line a layer, outermost first.
 pub(super) fn describe(settings: &Settings, chain: &Chain) -> String {
     let clocks = &settings.clocks;
-    let deadline = settings.total.map_or_else(String::new, |total| format!("{} in all, or ", seconds(total)));
+    let deadline = settings
+        .total
+        .map_or_else(String::new, |total| format!("{} in all, or ", seconds(total)));
     let pace = clocks.pace.map_or_else(String::new, |pace| {
         format!(", at least {} tokens in {}", pace.tokens, seconds(pace.window))
     });
-    let server_side = if settings.server_side { ", the router tries the next ones by itself" } else { "" };
-    let catalogue = if settings.capabilities.is_some() { ", those that cannot take a request are passed over" } else { "" };
+    let server_side = if settings.server_side {
+        ", the router tries the next ones by itself"
+    } else {
+        ""
+    };
+    let catalogue = if settings.capabilities.is_some() {
+        ", those that cannot take a request are passed over"
+    } else {
+        ""
+    };
     let lines = [
-        ("Deadline", format!("{deadline}what the caller's `{DEADLINE_HEADER}` leaves")),
+        (
+            "Deadline",
+            format!("{deadline}what the caller's `{DEADLINE_HEADER}` leaves"),
+        ),
         ("Fallback", format!("{chain}{server_side}{catalogue}")),
         (
             "Retry",

@@ -50,12 +50,17 @@ impl fmt::Display for BuildError {
             Self::Chain(error) => error.fmt(f),
             Self::Transport(error) => error.fmt(f),
             Self::UnknownUpstream { upstream } => {
-                write!(f, "`chain` names the upstream `{upstream}`, which is not there: add it with `.upstream(…)`")
+                write!(
+                    f,
+                    "`chain` names the upstream `{upstream}`, which is not there: add it with `.upstream(…)`"
+                )
             }
             Self::ZeroAttempts { field } => {
                 write!(f, "`{field}` is 0: at least 1 is needed to make a call at all")
             }
-            Self::ZeroLimit { field } => write!(f, "`{field}` is 0: give it some time, or leave it out"),
+            Self::ZeroLimit { field } => {
+                write!(f, "`{field}` is 0: give it some time, or leave it out")
+            }
             Self::AboveTotal { field, limit, total } => write!(
                 f,
                 "`{field}` of {limit:?} is above `total` of {total:?}, and would never run out: shorten it, or give the call \

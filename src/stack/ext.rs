@@ -13,12 +13,8 @@ use crate::{ChatFrame, ChatRequest, Error, endpoint::OpenAiEndpoint};
 ///
 /// Implemented for all that fit; nothing to implement.
 pub trait ChatService:
-    Service<
-        Request<ChatRequest>,
-        Response = Response<Self::Body>,
-        Error = Error,
-        Future: Send + 'static,
-    > + Clone
+    Service<Request<ChatRequest>, Response = Response<Self::Body>, Error = Error, Future: Send + 'static>
+    + Clone
     + Send
     + Sync
     + 'static

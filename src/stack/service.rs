@@ -77,7 +77,10 @@ impl Stack {
 
 impl<S> Stack<S> {
     pub(super) fn new(service: StackService<S>, description: String) -> Self {
-        Self { service, description: description.into() }
+        Self {
+            service,
+            description: description.into(),
+        }
     }
 
     /// The layers in force, outermost first, with their settings: one line each.
@@ -101,13 +104,18 @@ impl<S> Stack<S> {
 
 impl<S: Clone> Clone for Stack<S> {
     fn clone(&self) -> Self {
-        Self { service: self.service.clone(), description: Arc::clone(&self.description) }
+        Self {
+            service: self.service.clone(),
+            description: Arc::clone(&self.description),
+        }
     }
 }
 
 impl<S> fmt::Debug for Stack<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stack").field("description", &self.description).finish_non_exhaustive()
+        f.debug_struct("Stack")
+            .field("description", &self.description)
+            .finish_non_exhaustive()
     }
 }
 

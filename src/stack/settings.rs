@@ -65,7 +65,9 @@ impl Settings {
             return Err(BuildError::ZeroAttempts { field: "attempts" });
         }
         if self.attempts_per_candidate == 0 {
-            return Err(BuildError::ZeroAttempts { field: "attempts_per_candidate" });
+            return Err(BuildError::ZeroAttempts {
+                field: "attempts_per_candidate",
+            });
         }
         let clocks = [
             ("first_token", self.clocks.first_token),

@@ -19,7 +19,10 @@ impl Attribution {
     /// An app with this title.
     #[must_use]
     pub fn titled(title: impl Into<String>) -> Self {
-        Self { title: Some(title.into()), ..Self::default() }
+        Self {
+            title: Some(title.into()),
+            ..Self::default()
+        }
     }
 
     /// The app's URL, which identifies it.

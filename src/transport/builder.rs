@@ -1,8 +1,6 @@
 use std::time::Duration;
 
-use super::{
-    Attribution, Transport, TransportError, Upstream, config::Settings, service::Shared,
-};
+use super::{Attribution, Transport, TransportError, Upstream, config::Settings, service::Shared};
 
 /// Makes a [`Transport`].
 #[derive(Debug, Clone, Default)]
@@ -58,13 +56,6 @@ impl TransportBuilder {
         self
     }
 
-    /// Speaks HTTP/1.1 only: one connection a call, no limit on streams, no head-of-line blocking.
-    #[must_use]
-    pub const fn http1_only(mut self, on: bool) -> Self {
-        self.settings.http1_only = on;
-        self
-    }
-
     /// Makes the transport. Connections are opened at the first call.
     ///
     /// # Errors
@@ -75,23 +66,42 @@ impl TransportBuilder {
             return Err(TransportError::NoUpstream);
         }
         for (index, upstream) in self.upstreams.iter().enumerate() {
-            if self.upstreams.iter().skip(index + 1).any(|other| other.name() == upstream.name()) {
-                return Err(TransportError::SameName { upstream: upstream.name().to_owned() });
+            if self
+                .upstreams
+                .iter()
+                .skip(index + 1)
+                .any(|other| other.name() == upstream.name())
+            {
+                return Err(TransportError::SameName {
+                    upstream: upstream.name().to_owned(),
+                });
             }
         }
         if self.settings.shards == 0 {
-            return Err(TransportError::Setting { field: "shards", must: "at least 1" });
+            return Err(TransportError::Setting {
+                field: "shards",
+                must: "at least 1",
+            });
         }
         if self.settings.connect_timeout.is_zero() {
-            return Err(TransportError::Setting { field: "connect_timeout", must: "longer than zero" });
+            return Err(TransportError::Setting {
+                field: "connect_timeout",
+                must: "longer than zero",
+            });
         }
-        let clients = (0..self.settings.shards).map(|_| client(&self.settings)).collect::<Result<_, _>>()?;
-        Ok(Transport::from_shared(Shared::new(clients, self.upstreams, self.attribution.headers()?)?))
+        let clients = (0..self.settings.shards)
+            .map(|_| client(&self.settings))
+            .collect::<Result<_, _>>()?;
+        Ok(Transport::from_shared(Shared::new(
+            clients,
+            self.upstreams,
+            self.attribution.headers()?,
+        )?))
     }
 }
 
 fn client(settings: &Settings) -> Result<reqwest::Client, TransportError> {
-    let mut builder = reqwest::Client::builder()
+    reqwest::Client::builder()
         .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(settings.connect_timeout)
         .pool_idle_timeout(settings.pool_idle_timeout)
@@ -100,9 +110,9 @@ fn client(settings: &Settings) -> Result<reqwest::Client, TransportError> {
         // Each attempt is counted and paid for by the layers: none may happen unseen.
         .retry(reqwest::retry::never())
         // A redirect would carry the key to another place.
-        .redirect(reqwest::redirect::Policy::none());
-    if settings.http1_only {
-        builder = builder.http1_only();
-    }
-    builder.build().map_err(|error| TransportError::Client { problem: error.to_string() })
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .map_err(|error| TransportError::Client {
+            problem: error.to_string(),
+        })
 }

@@ -43,11 +43,18 @@ impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BlankName => f.write_str("`name` of an upstream is blank: name it, e.g. `openai`"),
-            Self::SameName { upstream } => write!(f, "two upstreams are named `{upstream}`: rename one"),
+            Self::SameName { upstream } => {
+                write!(f, "two upstreams are named `{upstream}`: rename one")
+            }
             Self::NoUpstream => f.write_str("there is no upstream: add `Upstream::openrouter()` or one of your own"),
-            Self::BaseUrl { upstream, problem } => write!(f, "`base_url` of upstream `{upstream}`: {problem}"),
+            Self::BaseUrl { upstream, problem } => {
+                write!(f, "`base_url` of upstream `{upstream}`: {problem}")
+            }
             Self::Attribution { field } => {
-                write!(f, "`{field}` of the app's attribution has a character that no header can carry")
+                write!(
+                    f,
+                    "`{field}` of the app's attribution has a character that no header can carry"
+                )
             }
             Self::Setting { field, must } => write!(f, "`{field}` must be {must}"),
             Self::Client { problem } => write!(f, "the HTTP client could not be made: {problem}"),
@@ -64,7 +71,6 @@ pub(super) struct Settings {
     pub(super) pool_idle_timeout: Duration,
     pub(super) pool_max_idle: usize,
     pub(super) shards: usize,
-    pub(super) http1_only: bool,
 }
 
 impl Default for Settings {
@@ -76,7 +82,6 @@ impl Default for Settings {
             pool_idle_timeout: Duration::from_secs(60),
             pool_max_idle: 128,
             shards: 1,
-            http1_only: false,
         }
     }
 }

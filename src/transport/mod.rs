@@ -10,6 +10,7 @@ mod upstream;
 
 use http::HeaderMap;
 
+pub(crate) use self::service::{CHAT, generation_id, not_sent, read_error};
 pub use self::{
     attribution::Attribution,
     builder::TransportBuilder,
@@ -17,7 +18,6 @@ pub use self::{
     service::{Transport, TransportFuture},
     upstream::{Dialect, OPENROUTER, OPENROUTER_URL, Upstream},
 };
-pub(crate) use self::service::{CHAT, generation_id, not_sent, read_error};
 use crate::{Error, response::UpstreamError};
 
 /// A failure that comes inside a success.

@@ -7,20 +7,26 @@ use http::HeaderMap;
 use crate::response::UpstreamError;
 
 /// The longest hint that is kept. The farthest real one is the next midnight, when daily quotas come back.
-pub(super) const LONGEST_HINT: Duration = Duration::from_secs(24 * 60 * 60);
+const LONGEST_HINT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The first hint that can be read, clamped.
-pub(super) fn retry_after(headers: &HeaderMap, error: Option<&UpstreamError>, now: SystemTime) -> Option<Duration> {
+pub(in crate::transport) fn retry_after(
+    headers: &HeaderMap,
+    error: Option<&UpstreamError>,
+    now: SystemTime,
+) -> Option<Duration> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let hints = error.map(|error| &error.hints);
-    let milliseconds = header("retry-after-ms").and_then(seconds).map(|wait| wait / 1000);
-    milliseconds
+    let copied = |name: &str| error.and_then(|error| error.header(name));
+    let availability = || error?.availability.as_ref()?.retry_after;
+    header("retry-after-ms")
+        .and_then(seconds)
+        .map(|milliseconds| milliseconds / 1000)
         .or_else(|| header("retry-after").and_then(|text| seconds_or_date(text, now)))
-        .or_else(|| hints?.availability_retry_after.and_then(duration))
-        .or_else(|| hints?.metadata_retry_after_seconds.and_then(duration))
-        .or_else(|| hints?.metadata_retry_after_header.as_deref().and_then(|text| seconds_or_date(text, now)))
+        .or_else(|| availability().and_then(duration))
+        .or_else(|| error?.retry_after_seconds.and_then(duration))
+        .or_else(|| copied("retry-after").and_then(|text| seconds_or_date(text, now)))
         .or_else(|| header("x-ratelimit-reset").and_then(|text| until(text, now)))
-        .or_else(|| hints?.metadata_rate_limit_reset.as_deref().and_then(|text| until(text, now)))
+        .or_else(|| copied("x-ratelimit-reset").and_then(|text| until(text, now)))
         .map(|wait| wait.min(LONGEST_HINT))
 }
 
@@ -67,8 +73,14 @@ mod tests {
         assert_eq!(from_header("retry-after-ms", "250"), Some(Duration::from_millis(250)));
         let date = "Sun, 06 Nov 1994 08:49:47 GMT";
         assert_eq!(from_header("retry-after", date), Some(Duration::from_secs(10)));
-        assert_eq!(from_header("retry-after", "Sun, 06 Nov 1994 08:00:00 GMT"), Some(Duration::ZERO));
-        assert_eq!(from_header("x-ratelimit-reset", "784111780000"), Some(Duration::from_secs(3)));
+        assert_eq!(
+            from_header("retry-after", "Sun, 06 Nov 1994 08:00:00 GMT"),
+            Some(Duration::ZERO)
+        );
+        assert_eq!(
+            from_header("x-ratelimit-reset", "784111780000"),
+            Some(Duration::from_secs(3))
+        );
     }
 
     #[test]

@@ -13,10 +13,14 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use reqwest::Url;
+use tower_llm_layers::{Candidate, deadline::DEADLINE_HEADER};
 use tower_service::Service;
 
 use super::{Dialect, TransportBuilder, TransportError, Upstream, classify};
-use crate::{ChatBody, Error, FailureKind, wire::{Segments, WireRequest}};
+use crate::{
+    ChatBody, Error, FailureKind,
+    wire::{Segments, WireRequest},
+};
 
 /// The largest error body that is read; real ones are a few kilobytes.
 const LARGEST_ERROR: usize = 256 * 1024;
@@ -54,11 +58,20 @@ impl Shared {
     ) -> Result<Self, TransportError> {
         let with_chat = |upstream: Upstream| upstream.url(CHAT).map(|chat| (upstream, chat));
         let upstreams = upstreams.into_iter().map(with_chat).collect::<Result<_, _>>()?;
-        Ok(Self { clients, next: AtomicUsize::new(0), upstreams, attribution })
+        Ok(Self {
+            clients,
+            next: AtomicUsize::new(0),
+            upstreams,
+            attribution,
+        })
     }
 
     fn client(&self) -> Option<&reqwest::Client> {
-        let turn = if self.clients.len() > 1 { self.next.fetch_add(1, Ordering::Relaxed) } else { 0 };
+        let turn = if self.clients.len() > 1 {
+            self.next.fetch_add(1, Ordering::Relaxed)
+        } else {
+            0
+        };
         self.clients.get(turn.checked_rem(self.clients.len())?)
     }
 }
@@ -106,16 +119,23 @@ impl Transport {
 
     fn prepare<R: WireRequest>(&self, request: &Request<R>) -> Result<Prepared, Error> {
         let body = request.body();
-        let asked = body.call().candidate().map(|candidate| candidate.upstream());
+        let asked = body.call().candidate().map(Candidate::upstream);
         let known = match asked {
             Some(name) => self.0.upstreams.iter().find(|(upstream, _)| upstream.name() == name),
             None => self.0.upstreams.first(),
         };
         let (upstream, chat) = known.ok_or_else(|| {
             let name = asked.unwrap_or_default();
-            Error::new(FailureKind::Connect, format!("no upstream is named `{name}`: add it to the transport"))
+            Error::new(
+                FailureKind::Connect,
+                format!("no upstream is named `{name}`: add it to the transport"),
+            )
         })?;
-        let url = if body.path() == CHAT { chat.clone() } else { upstream.url(body.path()).map_err(internal)? };
+        let url = if body.path() == CHAT {
+            chat.clone()
+        } else {
+            upstream.url(body.path()).map_err(internal)?
+        };
         let mut outgoing = reqwest::Request::new(Method::POST, url);
         *outgoing.headers_mut() = merge(request.headers(), self.headers_for(upstream));
         *outgoing.body_mut() = Some(body.segments(upstream.dialect()).into_body());
@@ -145,8 +165,9 @@ fn merge(from_caller: &HeaderMap, extra: HeaderMap) -> HeaderMap {
     for name in OF_THE_CONNECTION {
         headers.remove(name);
     }
-    // What came compressed would not be read here.
+    // What came compressed would not be read here; and the time left is ours to keep, not the upstream's.
     headers.remove(header::ACCEPT_ENCODING);
+    headers.remove(DEADLINE_HEADER);
     for (name, value) in extra {
         if let Some(name) = name {
             headers.entry(name).or_insert(value);
@@ -166,7 +187,9 @@ fn no_client() -> Error {
 
 impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Transport").field("upstreams", &self.0.upstreams).finish_non_exhaustive()
+        f.debug_struct("Transport")
+            .field("upstreams", &self.0.upstreams)
+            .finish_non_exhaustive()
     }
 }
 
@@ -205,8 +228,13 @@ pub(crate) fn generation_id(headers: &HeaderMap) -> Option<&str> {
 /// What was really sent, whatever was asked for.
 fn is_event_stream(headers: &HeaderMap) -> bool {
     const EVENT_STREAM: &str = "text/event-stream";
-    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    value.get(..EVENT_STREAM.len()).is_some_and(|start| start.eq_ignore_ascii_case(EVENT_STREAM))
+    let value = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    value
+        .get(..EVENT_STREAM.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(EVENT_STREAM))
 }
 
 /// As much of an error's body as is worth reading; a broken one is no reason to lose the status.

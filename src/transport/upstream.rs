@@ -68,25 +68,38 @@ impl Upstream {
             return Err(TransportError::BlankName);
         }
         let base_url = base_url.trim();
-        let bad = |problem| TransportError::BaseUrl { upstream: name.to_owned(), problem };
+        let bad = |problem| TransportError::BaseUrl {
+            upstream: name.to_owned(),
+            problem,
+        };
         let has_scheme = ["http://", "https://"].iter().any(|scheme| {
-            base_url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+            base_url
+                .get(..scheme.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
         });
         if !has_scheme {
             return Err(bad("it has no scheme: begin it with `https://`".to_owned()));
         }
         let mut base = Url::parse(base_url).map_err(|error| bad(error.to_string()))?;
         if !base.username().is_empty() || base.password().is_some() {
-            return Err(bad("it holds credentials: give the key as a key, not in the URL".to_owned()));
+            return Err(bad(
+                "it holds credentials: give the key as a key, not in the URL".to_owned()
+            ));
         }
         if base.query().is_some() || base.fragment().is_some() {
-            return Err(bad("it has a query or a fragment: give the part before `/chat/completions`".to_owned()));
+            return Err(bad(
+                "it has a query or a fragment: give the part before `/chat/completions`".to_owned(),
+            ));
         }
         if !base.path().ends_with('/') {
             let path = format!("{}/", base.path());
             base.set_path(&path);
         }
-        Ok(Self { name: name.into(), base, dialect })
+        Ok(Self {
+            name: name.into(),
+            base,
+            dialect,
+        })
     }
 
     /// The name that chains refer to.

@@ -31,6 +31,7 @@ enum State<F, E> {
         claim: Option<Claim>,
     },
     Refused(Option<E>),
+    Ended,
 }
 
 impl<F, E> AttemptFuture<F, E> {
@@ -61,27 +62,27 @@ where
     type Output = Result<Response<AttemptBody<B>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let result = match this.state.project() {
+        let mut this = self.project();
+        let result = match this.state.as_mut().project() {
             StateProjection::Started { future, claim } => {
                 let result = ready!(future.poll(cx));
-                settle(result, claim.take())
+                let claim = claim.take();
+                this.state.set(State::Ended);
+                settle(result, claim)
             }
             StateProjection::Refused(error) => match error.take() {
                 Some(error) => Err(error),
                 // Polled again after it was ready: stay silent rather than panic.
                 None => return Poll::Pending,
             },
+            StateProjection::Ended => return Poll::Pending,
         };
         Poll::Ready(this.opened.publish(result))
     }
 }
 
 /// Writes down how the attempt began, or failed.
-fn settle<B, E>(
-    result: Result<Response<B>, E>,
-    claim: Option<Claim>,
-) -> Result<Response<AttemptBody<B>>, E>
+fn settle<B, E>(result: Result<Response<B>, E>, claim: Option<Claim>) -> Result<Response<AttemptBody<B>>, E>
 where
     E: Failure,
     B: http_body::Body<Error = E>,

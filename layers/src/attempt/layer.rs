@@ -5,7 +5,7 @@ use super::AttemptService;
 /// Attempts of one call where nobody says otherwise: three candidates with two attempts each, the usual chain.
 pub const DEFAULT_CAP: u32 = 6;
 
-/// Numbers, caps and writes down each attempt. See the [module](self).
+/// Numbers, caps and writes down each attempt. See the [module](super).
 #[derive(Debug, Clone, Copy)]
 pub struct AttemptLayer {
     cap: u32,
@@ -36,9 +36,6 @@ impl<S> Layer<S> for AttemptLayer {
     type Service = AttemptService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        AttemptService {
-            inner,
-            cap: self.cap,
-        }
+        AttemptService { inner, cap: self.cap }
     }
 }

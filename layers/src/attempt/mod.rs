@@ -15,14 +15,23 @@
 //! # Example
 //!
 //! ```
-//! use tower_layer::Layer;
-//! use tower_llm_layers::attempt::AttemptLayer;
+//! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
+//! # use theirs::*;
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use tower::{Layer, ServiceExt};
+//! use tower_llm_layers::{AttemptLog, attempt::AttemptLayer};
 //!
-//! # fn wrap<S>(theirs: S) {
-//! let service = AttemptLayer::new().cap(6).layer(theirs);
-//! assert_eq!(service.cap(), 6);
+//! let service = AttemptLayer::new().cap(6).layer(Theirs::default());
+//!
+//! let response = service.clone().oneshot(Ask::of("gpt-5")).await.map_err(|error| error.message)?;
+//! let log = response.extensions().get::<AttemptLog>().ok_or("no log")?;
+//! assert_eq!(log.to_string(), "  1  gpt-5                         answering, first token in 0 ms");
+//!
+//! let error = service.oneshot(Ask::of("busy")).await.err().ok_or("busy")?;
+//! assert_eq!(error.log, "  1  busy                          overloaded                            after   0 ms");
+//! # Ok(())
 //! # }
-//! # wrap(());
 //! ```
 
 mod body;

@@ -4,7 +4,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::{AttemptBody, AttemptFuture};
-use crate::{Failure, LayerError, LlmRequest, macros::inner_accessors};
+use crate::{Candidate, Failure, LayerError, LlmRequest, macros::inner_accessors};
 
 /// The service of [`AttemptLayer`](super::AttemptLayer).
 #[derive(Debug, Clone)]
@@ -45,7 +45,7 @@ where
                 let candidate = body.call().candidate();
                 tracing::debug!(
                     attempt = claim.number,
-                    upstream = candidate.map(|candidate| candidate.upstream()),
+                    upstream = candidate.map(Candidate::upstream),
                     model = candidate.map_or(body.model(), |candidate| Some(candidate.model())),
                     stream = body.is_streaming(),
                     "attempt started"

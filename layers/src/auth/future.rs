@@ -31,6 +31,7 @@ enum State<S, Q, F> {
     },
     Calling(#[pin] F),
     Refused(Option<LayerError>),
+    Ended,
 }
 
 /// Which key this attempt used.
@@ -43,12 +44,7 @@ impl<S, R> AuthFuture<S, Request<R>>
 where
     S: Service<Request<R>>,
 {
-    pub(super) fn with_key(
-        service: &mut S,
-        mut request: Request<R>,
-        key: Option<&ApiKey>,
-        used: Used,
-    ) -> Self {
+    pub(super) fn with_key(service: &mut S, mut request: Request<R>, key: Option<&ApiKey>, used: Used) -> Self {
         if let Some(key) = key {
             put(&mut request, key.header().clone());
         }
@@ -58,12 +54,7 @@ where
         }
     }
 
-    pub(super) fn fetching(
-        key: KeyFuture,
-        service: S,
-        request: Request<R>,
-        upstream: String,
-    ) -> Self {
+    pub(super) fn fetching(key: KeyFuture, service: S, request: Request<R>, upstream: String) -> Self {
         let waiting = Some(Box::new((service, request, upstream)));
         Self {
             state: State::Fetching { key, waiting },
@@ -114,15 +105,14 @@ where
                             put(&mut request, key.header().clone());
                             this.state.set(State::Calling(service.call(request)));
                         }
-                        Err(reason) => this.state.set(State::Refused(Some(no_key(
-                            Some(&upstream),
-                            reason,
-                            None,
-                        )))),
+                        Err(reason) => this
+                            .state
+                            .set(State::Refused(Some(no_key(Some(&upstream), reason, None)))),
                     }
                 }
                 StateProjection::Calling(future) => {
                     let mut result = ready!(future.poll(cx));
+                    this.state.set(State::Ended);
                     if let (Err(error), Used::Pooled(pool, index)) = (&mut result, &*this.used) {
                         report(pool, *index, error);
                     }
@@ -135,6 +125,8 @@ where
                     tracing::warn!(%error, "no key");
                     return Poll::Ready(Err(error.into()));
                 }
+                // Polled again after it was ready: stay silent rather than panic.
+                StateProjection::Ended => return Poll::Pending,
             }
         }
     }
@@ -150,10 +142,6 @@ fn report<E: Failure>(pool: &KeyPool, index: KeyIndex, error: &mut E) {
         }
         _ => return,
     };
-    tracing::warn!(
-        kind = error.kind().as_str(),
-        another,
-        "key left out of the pool"
-    );
+    tracing::warn!(kind = error.kind().as_str(), another, "key left out of the pool");
     error.set_other_key(another);
 }

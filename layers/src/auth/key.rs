@@ -34,9 +34,7 @@ pub enum KeyError {
 impl fmt::Display for KeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Empty => {
-                f.write_str("the API key is empty: give the key, e.g. from a secret store")
-            }
+            Self::Empty => f.write_str("the API key is empty: give the key, e.g. from a secret store"),
             Self::Unprintable { position } => write!(
                 f,
                 "the API key has a character at byte {position} that no header can carry, often a newline at the end of a \

@@ -2,7 +2,7 @@ use tower_layer::Layer;
 
 use super::{Auth, Keys};
 
-/// Puts the key on each attempt. See the [module](self).
+/// Puts the key on each attempt. See the [module](super).
 #[derive(Debug, Clone)]
 pub struct AuthLayer {
     keys: Keys,

@@ -15,17 +15,24 @@
 //! # Example
 //!
 //! ```
-//! use tower_layer::Layer;
-//! use tower_llm_layers::auth::{ApiKey, AuthLayer, KeyPool, Keys};
+//! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
+//! # use theirs::*;
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use tower::{Layer, ServiceExt};
+//! use tower_llm_layers::{FailureKind, auth::{ApiKey, AuthLayer, KeyPool, KeyState, Keys}};
 //!
-//! # fn wrap<S>(theirs: S) -> Result<(), Box<dyn std::error::Error>> {
-//! let pool = KeyPool::new([ApiKey::new("sk-or-v1-first")?, ApiKey::new("sk-or-v1-second")?])?;
-//! let keys = Keys::new().upstream("openrouter", pool).upstream("openai", ApiKey::new("sk-direct")?);
-//! let service = AuthLayer::new(keys).layer(theirs);
-//! assert!(!format!("{service:?}").contains("sk-"));
+//! let pool = KeyPool::new([ApiKey::new("sk-old")?, ApiKey::new("sk-new")?])?;
+//! let keys = Keys::new().upstream("openai", ApiKey::new("sk-direct")?).otherwise(pool.clone());
+//! let service = AuthLayer::new(keys).layer(Theirs::default());
+//!
+//! // The upstream rejects the first key: the error says that another one is left, and `RetryLayer` tries it at once.
+//! let error = service.clone().oneshot(Ask::of("gpt-5")).await.err().ok_or("sk-old is rejected")?;
+//! assert_eq!((error.kind, error.other_key), (FailureKind::Auth, true));
+//! assert_eq!(pool.states(), [KeyState::Dead, KeyState::Usable]);
+//! assert!(service.oneshot(Ask::of("gpt-5")).await.is_ok());
 //! # Ok(())
 //! # }
-//! # wrap(()).unwrap();
 //! ```
 
 mod future;

@@ -45,10 +45,7 @@ impl KeyPool {
     ///
     /// Where there is none.
     pub fn new(keys: impl IntoIterator<Item = ApiKey>) -> Result<Self, KeyError> {
-        let keys: Vec<_> = keys
-            .into_iter()
-            .map(|key| (key, KeyState::Usable))
-            .collect();
+        let keys: Vec<_> = keys.into_iter().map(|key| (key, KeyState::Usable)).collect();
         if keys.is_empty() {
             return Err(KeyError::EmptyPool);
         }
@@ -59,11 +56,7 @@ impl KeyPool {
     #[must_use]
     pub fn states(&self) -> Vec<KeyState> {
         let now = Instant::now();
-        self.lock()
-            .keys
-            .iter()
-            .map(|(_, state)| at(*state, now))
-            .collect()
+        self.lock().keys.iter().map(|(_, state)| at(*state, now)).collect()
     }
 
     /// The next usable key, or how long until one is.
@@ -118,9 +111,7 @@ impl KeyPool {
             };
         }
         let now = Instant::now();
-        pool.keys
-            .iter()
-            .any(|(_, state)| at(*state, now) == KeyState::Usable)
+        pool.keys.iter().any(|(_, state)| at(*state, now) == KeyState::Usable)
     }
 
     fn lock(&self) -> MutexGuard<'_, Pool> {

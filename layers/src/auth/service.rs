@@ -4,7 +4,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::{AuthFuture, KeySource, Keys, future::Used};
-use crate::{Failure, LayerError, LlmRequest, macros::inner_accessors};
+use crate::{Candidate, Failure, LayerError, LlmRequest, macros::inner_accessors};
 
 /// The service of [`AuthLayer`](super::AuthLayer).
 #[derive(Debug, Clone)]
@@ -39,19 +39,13 @@ where
     fn call(&mut self, mut request: Request<R>) -> Self::Future {
         // A client's own key never reaches an upstream.
         request.headers_mut().remove(http::header::AUTHORIZATION);
-        let upstream = request
-            .body()
-            .call()
-            .candidate()
-            .map(|candidate| candidate.upstream());
+        let upstream = request.body().call().candidate().map(Candidate::upstream);
         match self.keys.of(upstream) {
             Some(KeySource::Static(key)) => {
                 let key = key.clone();
                 AuthFuture::with_key(&mut self.inner, request, Some(&key), Used::Static)
             }
-            Some(KeySource::None) => {
-                AuthFuture::with_key(&mut self.inner, request, None, Used::Static)
-            }
+            Some(KeySource::None) => AuthFuture::with_key(&mut self.inner, request, None, Used::Static),
             Some(KeySource::Pool(pool)) => match pool.take() {
                 Ok((key, index)) => {
                     let used = Used::Pooled(pool.clone(), index);
@@ -81,11 +75,7 @@ where
     }
 }
 
-pub(super) fn no_key(
-    upstream: Option<&str>,
-    reason: String,
-    retry_after: Option<std::time::Duration>,
-) -> LayerError {
+pub(super) fn no_key(upstream: Option<&str>, reason: String, retry_after: Option<std::time::Duration>) -> LayerError {
     LayerError::NoKey {
         upstream: upstream.unwrap_or("the upstream").to_owned(),
         reason,

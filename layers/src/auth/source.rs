@@ -96,11 +96,7 @@ impl Keys {
     }
 
     pub(super) fn of(&self, upstream: Option<&str>) -> Option<&KeySource> {
-        let own = upstream.and_then(|upstream| {
-            self.by_upstream
-                .iter()
-                .find(|(name, _)| **name == *upstream)
-        });
+        let own = upstream.and_then(|upstream| self.by_upstream.iter().find(|(name, _)| **name == *upstream));
         own.map(|(_, source)| source).or(self.otherwise.as_ref())
     }
 }

@@ -33,11 +33,7 @@ enum State<F, E> {
 }
 
 impl<F, E> DeadlineFuture<F, E> {
-    pub(super) const fn started(
-        future: F,
-        clock: Option<(Instant, Duration)>,
-        opened: Opened,
-    ) -> Self {
+    pub(super) const fn started(future: F, clock: Option<(Instant, Duration)>, opened: Opened) -> Self {
         Self {
             state: State::Started(future),
             timer: None,
@@ -81,8 +77,7 @@ where
             if let Poll::Ready(result) = future.poll(cx) {
                 this.state.set(State::Ended);
                 let clock = *this.clock;
-                let result =
-                    result.map(|response| response.map(|body| DeadlineBody::new(body, clock)));
+                let result = result.map(|response| response.map(|body| DeadlineBody::new(body, clock)));
                 return Poll::Ready(this.opened.publish(result));
             }
             let Some((deadline, limit)) = *this.clock else {

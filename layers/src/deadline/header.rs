@@ -10,15 +10,10 @@ pub(super) fn parse(value: &HeaderValue) -> Option<Duration> {
     let text = value.to_str().ok()?.trim();
     let (number, unit) = match text.strip_suffix("ms") {
         Some(number) => (number, 0.001),
-        None => text
-            .strip_suffix('s')
-            .map_or((text, 0.001), |number| (number, 1.0)),
+        None => text.strip_suffix('s').map_or((text, 0.001), |number| (number, 1.0)),
     };
     let number = number.trim();
-    if !number
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || byte == b'.')
-    {
+    if !number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
         return None;
     }
     let seconds = number.parse::<f64>().ok()? * unit;

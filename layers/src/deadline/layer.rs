@@ -8,7 +8,7 @@ use super::DeadlineService;
 /// The header in which a caller may say how much time is left.
 pub const DEADLINE_HEADER: HeaderName = HeaderName::from_static("x-request-timeout-ms");
 
-/// Gives a call one deadline. See the [module](self).
+/// Gives a call one deadline. See the [module](super).
 #[derive(Debug, Clone)]
 pub struct DeadlineLayer {
     pub(super) total: Option<Duration>,

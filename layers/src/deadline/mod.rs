@@ -7,6 +7,9 @@
 //! The header holds the time that is left: milliseconds (`30000`, `30000ms`) or seconds (`30s`, `1.5s`). It can only bring the
 //! deadline forward.
 //!
+//! The body looks at the clock whenever it has to wait, and at every sixteenth frame while frames are always ready: a slow
+//! reader may be given up to fifteen frames that were there already.
+//!
 //! # Errors
 //!
 //! [`LayerError::Elapsed`](crate::LayerError::Elapsed) with [`Phase::Total`](crate::Phase::Total), from the future or from the body;
@@ -19,15 +22,23 @@
 //! # Example
 //!
 //! ```
+//! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
+//! # use theirs::*;
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::time::Duration;
-//! use tower_layer::Layer;
-//! use tower_llm_layers::deadline::DeadlineLayer;
+//! use tower::{Layer, ServiceExt};
+//! use tower_llm_layers::{FailureKind, Phase, deadline::{DEADLINE_HEADER, DeadlineLayer}};
 //!
-//! # fn wrap<S>(theirs: S) {
-//! let service = DeadlineLayer::new(Duration::from_secs(90)).layer(theirs);
-//! assert_eq!(service.total(), Some(Duration::from_secs(90)));
+//! let service = DeadlineLayer::new(Duration::from_secs(90)).layer(Theirs::default());
+//!
+//! let mut request = Ask::of("silent");
+//! request.headers_mut().insert(DEADLINE_HEADER, "30s".parse()?);
+//! let error = service.oneshot(request).await.err().ok_or("it is silent")?;
+//! assert_eq!(error.kind, FailureKind::Timeout(Phase::Total));
+//! assert_eq!(error.message, "no answer within 30 s");
+//! # Ok(())
 //! # }
-//! # wrap(());
 //! ```
 
 mod body;

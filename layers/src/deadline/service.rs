@@ -7,7 +7,7 @@ use http::{HeaderName, Request, Response};
 use tokio::time::Instant;
 use tower_service::Service;
 
-use super::{DeadlineBody, DeadlineFuture, header};
+use super::{DeadlineBody, DeadlineFuture, future::elapsed, header};
 use crate::{Failure, LayerError, LlmRequest, macros::inner_accessors};
 
 /// The service of [`DeadlineLayer`](super::DeadlineLayer).
@@ -74,7 +74,11 @@ where
                 let clock = call
                     .deadline()
                     .map(|deadline| (deadline, deadline.saturating_duration_since(now)));
-                DeadlineFuture::started(self.inner.call(request), clock, opened)
+                match clock {
+                    // Nothing is sent where there is no time left to answer.
+                    Some((_, left)) if left.is_zero() => DeadlineFuture::refused(elapsed(left), opened),
+                    _ => DeadlineFuture::started(self.inner.call(request), clock, opened),
+                }
             }
             Err(error) => DeadlineFuture::refused(error.into(), opened),
         }

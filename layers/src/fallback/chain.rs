@@ -58,11 +58,7 @@ impl Chain {
     /// Where there is none.
     pub fn new(candidates: impl IntoIterator<Item = Candidate>) -> Result<Self, ChainError> {
         let candidates: Arc<[Candidate]> = candidates.into_iter().collect();
-        let upstream = candidates
-            .first()
-            .ok_or(ChainError::Empty)?
-            .upstream()
-            .into();
+        let upstream = candidates.first().ok_or(ChainError::Empty)?.upstream().into();
         Ok(Self {
             candidates,
             ..Self::asked(upstream)

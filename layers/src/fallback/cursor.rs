@@ -29,18 +29,10 @@ type Reason = String;
 
 impl Cursor {
     pub(super) fn new<R: LlmRequest>(chain: &Chain, request: &R) -> Self {
-        let asked = request
-            .model()
-            .filter(|_| chain.takes_asked_model())
-            .and_then(|model| {
-                let known = chain
-                    .candidates()
-                    .iter()
-                    .find(|candidate| candidate.model() == model);
-                known
-                    .cloned()
-                    .or_else(|| Candidate::new(chain.upstream(), model).ok())
-            });
+        let asked = request.model().filter(|_| chain.takes_asked_model()).and_then(|model| {
+            let known = chain.candidates().iter().find(|candidate| candidate.model() == model);
+            known.cloned().or_else(|| Candidate::new(chain.upstream(), model).ok())
+        });
         let needs = chain.has_capabilities().then(|| request.needs());
         Self {
             chain: chain.clone(),
@@ -53,10 +45,7 @@ impl Cursor {
     }
 
     /// The next candidate that may be asked; those passed over are reported.
-    pub(super) fn advance(
-        &mut self,
-        mut passed_over: impl FnMut(&Candidate, Reason),
-    ) -> Option<Candidate> {
+    pub(super) fn advance(&mut self, mut passed_over: impl FnMut(&Candidate, Reason)) -> Option<Candidate> {
         loop {
             let candidate = self.step()?;
             match self.reason_against(&candidate) {
@@ -68,15 +57,8 @@ impl Cursor {
 
     /// The candidates that may still be asked after this one, as far as is known now.
     pub(super) fn rest(&self) -> impl Iterator<Item = &Candidate> {
-        let rest = self
-            .chain
-            .candidates()
-            .get(self.next..)
-            .unwrap_or_default()
-            .iter();
-        rest.filter(|candidate| {
-            self.first.as_ref() != Some(*candidate) && self.reason_against(candidate).is_none()
-        })
+        let rest = self.chain.candidates().get(self.next..).unwrap_or_default().iter();
+        rest.filter(|candidate| self.first.as_ref() != Some(*candidate) && self.reason_against(candidate).is_none())
     }
 
     pub(super) const fn chain(&self) -> &Chain {
@@ -97,25 +79,19 @@ impl Cursor {
     }
 
     /// What a failure rules out; `false` where nobody else may answer.
-    pub(super) fn learn<E: Failure>(
-        &mut self,
-        error: &E,
-        failed: &Candidate,
-        along: &[Candidate],
-    ) -> bool {
+    pub(super) fn learn<E: Failure>(&mut self, error: &E, failed: &Candidate, along: &[Candidate]) -> bool {
         let known = self.chain.capability(failed);
         match error.kind().advice().fall_back {
             FallbackAdvice::Never => return false,
             FallbackAdvice::IfRouteAllows if !self.chain.may_move_on_refusal() => return false,
             FallbackAdvice::Any | FallbackAdvice::IfRouteAllows => {}
             FallbackAdvice::OtherPool => self.bans.push(Ban::Pool(failed.clone())),
+            // Another key of this upstream's pool may still serve.
+            FallbackAdvice::OtherUpstream if error.has_other_key() => {}
             FallbackAdvice::OtherUpstream => self.bans.push(Ban::Upstream(failed.clone())),
             FallbackAdvice::LargerContext => {
-                self.bans.extend(
-                    known
-                        .and_then(|known| known.context_length)
-                        .map(Ban::ContextUpTo),
-                );
+                self.bans
+                    .extend(known.and_then(|known| known.context_length).map(Ban::ContextUpTo));
             }
             FallbackAdvice::Cheaper => self
                 .bans
@@ -123,6 +99,7 @@ impl Cursor {
         }
         match error.scope() {
             Scope::Candidate => {}
+            Scope::Upstream if error.has_other_key() => {}
             Scope::Pool => self.bans.push(Ban::Pool(failed.clone())),
             Scope::Upstream => self.bans.push(Ban::Upstream(failed.clone())),
         }
@@ -139,11 +116,7 @@ impl Cursor {
 
     fn reason_against(&self, candidate: &Candidate) -> Option<Reason> {
         let known = self.chain.capability(candidate);
-        if let Some(reason) = self
-            .needs
-            .as_ref()
-            .and_then(|needs| known.as_ref()?.lacks(needs))
-        {
+        if let Some(reason) = self.needs.as_ref().and_then(|needs| known.as_ref()?.lacks(needs)) {
             return Some(reason);
         }
         self.bans.iter().find_map(|ban| match ban {
@@ -157,9 +130,7 @@ impl Cursor {
                 let own = known.as_ref()?.context_length?;
                 (own <= *context).then(|| format!("its context of {own} is no larger"))
             }
-            Ban::PriceFrom(price) => {
-                (known.as_ref()?.price? >= *price).then(|| "it is no cheaper".to_owned())
-            }
+            Ban::PriceFrom(price) => (known.as_ref()?.price? >= *price).then(|| "it is no cheaper".to_owned()),
             Ban::Tried(tried) if candidate == tried => Some("the router has tried it".to_owned()),
             Ban::Pool(_) | Ban::Upstream(_) | Ban::Tried(_) => None,
         })

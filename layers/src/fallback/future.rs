@@ -35,6 +35,7 @@ enum State<F> {
     Calling(#[pin] F),
     Readying,
     Nobody(Vec<String>),
+    Ended,
 }
 
 /// Whose turn it is, and which models went along with it for the router to try.
@@ -48,12 +49,7 @@ where
     S: Service<Request<R>> + Clone,
     R: LlmRequest,
 {
-    pub(super) fn start(
-        service: &mut S,
-        mut request: Request<R>,
-        mut cursor: Cursor,
-        opened: Opened,
-    ) -> Self {
+    pub(super) fn start(service: &mut S, mut request: Request<R>, mut cursor: Cursor, opened: Opened) -> Self {
         let mut reasons = Vec::new();
         let call = request.body().call();
         let first = cursor.advance(|candidate, reason| {
@@ -104,17 +100,14 @@ fn give_turn<R: LlmRequest>(
     }
     let mut along = Vec::new();
     if cursor.chain().is_server_side() {
-        let same = cursor
-            .rest()
-            .filter(|next| next.upstream() == candidate.upstream());
+        let same = cursor.rest().filter(|next| next.upstream() == candidate.upstream());
         along.extend(same.take(SERVER_SIDE_MODELS - 1).cloned());
         let models: Vec<_> = along.iter().map(Candidate::model).collect();
         if !models.is_empty() {
             body.set_alternatives(&models);
         }
     }
-    body.call_mut()
-        .set_candidate(candidate.clone(), is_last, is_alone);
+    body.call_mut().set_candidate(candidate.clone(), is_last, is_alone);
     Turn { candidate, along }
 }
 
@@ -153,16 +146,13 @@ where
         loop {
             match this.state.as_mut().project() {
                 StateProjection::Calling(future) => {
-                    let error = match ready!(future.poll(cx)) {
+                    let result = ready!(future.poll(cx));
+                    this.state.set(State::Ended);
+                    let error = match result {
                         Ok(response) => return Poll::Ready(this.opened.publish(Ok(response))),
                         Err(error) => error,
                     };
-                    let next = next_turn(
-                        &error,
-                        this.original.as_ref(),
-                        this.cursor,
-                        this.turn.as_ref(),
-                    );
+                    let next = next_turn(&error, this.original.as_ref(), this.cursor, this.turn.as_ref());
                     let Some(candidate) = next else {
                         return Poll::Ready(this.opened.publish(Err(given_up(error))));
                     };
@@ -179,13 +169,13 @@ where
                     this.state.set(State::Readying);
                 }
                 StateProjection::Readying => {
-                    let (Some(service), Some(turn)) = (this.service.as_mut(), this.turn.take())
-                    else {
+                    let (Some(service), Some(turn)) = (this.service.as_mut(), this.turn.take()) else {
                         return Poll::Pending;
                     };
                     match service.poll_ready(cx) {
                         Poll::Ready(Ok(())) => {}
                         Poll::Ready(Err(error)) => {
+                            this.state.set(State::Ended);
                             return Poll::Ready(this.opened.publish(Err(given_up(error))));
                         }
                         Poll::Pending => {
@@ -193,8 +183,8 @@ where
                             return Poll::Pending;
                         }
                     }
-                    let is_last = this.cursor.rest().next().is_none();
-                    let request = if is_last {
+                    let nobody_after = this.cursor.rest().next().is_none();
+                    let request = if nobody_after {
                         this.original.take()
                     } else {
                         this.original.clone()
@@ -202,22 +192,17 @@ where
                     let Some(mut request) = request else {
                         return Poll::Pending;
                     };
-                    *this.turn = Some(give_turn(
-                        &mut request,
-                        turn.candidate,
-                        this.cursor,
-                        is_last,
-                        false,
-                    ));
+                    let is_last = nobody_after || request.body().call().attempts_left() <= 1;
+                    *this.turn = Some(give_turn(&mut request, turn.candidate, this.cursor, is_last, false));
                     this.state.set(State::Calling(service.call(request)));
                 }
                 StateProjection::Nobody(reasons) => {
                     let reasons = std::mem::take(reasons);
-                    return Poll::Ready(
-                        this.opened
-                            .publish(Err(LayerError::NoCandidate { reasons }.into())),
-                    );
+                    this.state.set(State::Ended);
+                    return Poll::Ready(this.opened.publish(Err(LayerError::NoCandidate { reasons }.into())));
                 }
+                // Polled again after it was ready: stay silent rather than panic.
+                StateProjection::Ended => return Poll::Pending,
             }
         }
     }
@@ -247,6 +232,7 @@ fn next_turn<E: Failure, R: LlmRequest>(
 
 /// Given up: nobody outside should walk the same chain again.
 fn given_up<E: Failure>(mut error: E) -> E {
+    tracing::info!(kind = error.kind().as_str(), "no next candidate");
     error.set_exhausted();
     error
 }

@@ -2,7 +2,7 @@ use tower_layer::Layer;
 
 use super::{Chain, Fallback};
 
-/// Moves on along a chain. See the [module](self).
+/// Moves on along a chain. See the [module](super).
 #[derive(Debug, Clone)]
 pub struct FallbackLayer {
     chain: Chain,

@@ -19,20 +19,25 @@
 //! # Example
 //!
 //! ```
-//! use tower_layer::Layer;
+//! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
+//! # use theirs::*;
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use tower::{Layer, ServiceExt};
 //! use tower_llm_layers::{Candidate, fallback::{Chain, FallbackLayer}};
 //!
-//! # fn wrap<S>(theirs: S) -> Result<(), Box<dyn std::error::Error>> {
 //! let chain = Chain::new([
-//!     Candidate::new("openrouter", "anthropic/claude-sonnet-4.5")?,
-//!     Candidate::new("openrouter", "openai/gpt-5")?,
+//!     Candidate::new("router", "busy")?,
+//!     Candidate::new("router", "gpt-5")?,
 //!     Candidate::new("openai", "gpt-5")?, // straight to the provider, should the router be down
 //! ])?;
-//! let service = FallbackLayer::new(chain).layer(theirs);
-//! assert_eq!(service.chain().candidates().len(), 3);
+//! let theirs = Theirs::default();
+//! let service = FallbackLayer::new(chain).layer(theirs.clone());
+//!
+//! service.oneshot(Ask::of("")).await.map_err(|error| error.message)?;
+//! assert_eq!(theirs.asked(), ["busy", "gpt-5"]);
 //! # Ok(())
 //! # }
-//! # wrap(()).unwrap();
 //! ```
 
 mod chain;

@@ -17,12 +17,20 @@ use crate::{Frame, LayerError, Stage};
 /// broken one from filling memory.
 pub const MOST_HELD: usize = 256;
 
+/// Frames read in one go before others get a turn.
+const FRAMES_A_TURN: usize = 64;
+
 /// The future of [`FirstToken`](super::FirstToken).
 #[pin_project]
 pub struct FirstTokenFuture<F, B: Body> {
     #[pin]
-    response: F,
-    holding: Option<Holding<B>>,
+    state: State<F, B>,
+}
+
+#[pin_project(project = StateProjection)]
+enum State<F, B: Body> {
+    Calling(#[pin] F),
+    Holding(Option<Holding<B>>),
 }
 
 /// A response whose answer has not begun.
@@ -35,15 +43,17 @@ struct Holding<B: Body> {
 impl<F, B: Body> FirstTokenFuture<F, B> {
     pub(super) const fn new(response: F) -> Self {
         Self {
-            response,
-            holding: None,
+            state: State::Calling(response),
         }
     }
 }
 
 impl<F, B: Body> fmt::Debug for FirstTokenFuture<F, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let held = self.holding.as_ref().map(|holding| holding.held.len());
+        let held = match &self.state {
+            State::Calling(_) => None,
+            State::Holding(holding) => holding.as_ref().map(|holding| holding.held.len()),
+        };
         f.debug_struct("FirstTokenFuture")
             .field("held", &held)
             .finish_non_exhaustive()
@@ -60,28 +70,33 @@ where
     type Output = Result<Response<FirstTokenBody<B>>, B::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        if this.holding.is_none() {
-            let (parts, body) = ready!(this.response.poll(cx))?.into_parts();
-            *this.holding = Some(Holding {
-                parts,
-                body,
-                held: VecDeque::new(),
-            });
-        }
-        let begun = match this.holding.as_mut() {
-            Some(holding) => ready!(holding.poll_begin(cx)),
-            None => return Poll::Pending,
-        };
-        // On failure this drops the body, and so the connection, before anyone tries again.
-        let holding = this.holding.take();
-        begun?;
-        match holding {
-            Some(Holding { parts, body, held }) => Poll::Ready(Ok(Response::from_parts(
-                parts,
-                FirstTokenBody::new(held, body),
-            ))),
-            None => Poll::Pending,
+        let mut this = self.project();
+        loop {
+            match this.state.as_mut().project() {
+                StateProjection::Calling(response) => {
+                    let result = ready!(response.poll(cx));
+                    // The attempt's future goes now; its body stays.
+                    this.state.set(State::Holding(None));
+                    let (parts, body) = result?.into_parts();
+                    this.state.set(State::Holding(Some(Holding {
+                        parts,
+                        body,
+                        held: VecDeque::new(),
+                    })));
+                }
+                StateProjection::Holding(waiting) => {
+                    let begun = match waiting.as_mut() {
+                        Some(holding) => ready!(holding.poll_begin(cx)),
+                        // Polled again after it was ready: stay silent rather than panic.
+                        None => return Poll::Pending,
+                    };
+                    // On failure this drops the body, and so the connection, before anyone tries again.
+                    let Some(Holding { parts, body, held }) = waiting.take() else {
+                        return Poll::Pending;
+                    };
+                    return Poll::Ready(begun.map(|()| Response::from_parts(parts, FirstTokenBody::new(held, body))));
+                }
+            }
         }
     }
 }
@@ -93,7 +108,7 @@ where
     B::Error: From<LayerError>,
 {
     fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), B::Error>> {
-        loop {
+        for _ in 0..FRAMES_A_TURN {
             let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)) else {
                 return Poll::Ready(Err(LayerError::Empty.into()));
             };
@@ -109,13 +124,14 @@ where
                 }
                 Stage::Preamble | Stage::Trailer => {
                     if self.held.len() >= MOST_HELD {
-                        return Poll::Ready(Err(
-                            LayerError::NeverBegan { frames: MOST_HELD }.into()
-                        ));
+                        return Poll::Ready(Err(LayerError::NeverBegan { frames: MOST_HELD }.into()));
                     }
                     self.held.push_back(data);
                 }
             }
         }
+        // A body that is always ready leaves the clocks outside a turn.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }

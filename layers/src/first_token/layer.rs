@@ -2,7 +2,7 @@ use tower_layer::Layer;
 
 use super::FirstToken;
 
-/// Holds frames back until the answer begins. See the [module](self).
+/// Holds frames back until the answer begins. See the [module](super).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct FirstTokenLayer;
 

@@ -18,13 +18,37 @@
 //! # Example
 //!
 //! ```
-//! use tower_layer::Layer;
-//! use tower_llm_layers::first_token::FirstTokenLayer;
+//! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
+//! # use theirs::*;
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use tower::{Layer, ServiceExt};
+//! use tower_llm_layers::{FailureKind, first_token::FirstTokenLayer};
 //!
-//! # fn wrap<S>(theirs: S) {
-//! let service = FirstTokenLayer::new().layer(theirs);
+//! let service = FirstTokenLayer::new().layer(Theirs::default());
+//!
+//! // Two blank frames and an end are no answer, whatever the status said.
+//! let error = service.clone().oneshot(Ask::of("blank")).await.err().ok_or("it is blank")?;
+//! assert_eq!(error.kind, FailureKind::Empty);
+//! assert!(service.oneshot(Ask::of("gpt-5")).await.is_ok());
+//! # Ok(())
 //! # }
-//! # wrap(());
+//! ```
+//!
+//! It stands inside [`timeout`](crate::timeout). The wrong way round, the clock would time the response's headers; that does
+//! not compile, since a body with a clock in it does not move:
+//!
+//! ```compile_fail,E0277
+//! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
+//! # use {theirs::*, std::time::Duration, tower::{ServiceBuilder, ServiceExt}};
+//! # use tower_llm_layers::{first_token::FirstTokenLayer, timeout::AttemptTimeoutLayer};
+//! # async fn wrong() {
+//! let service = ServiceBuilder::new()
+//!     .layer(FirstTokenLayer::new())
+//!     .layer(AttemptTimeoutLayer::new(Duration::from_secs(10)))
+//!     .service(Theirs::default());
+//! service.oneshot(Ask::of("gpt-5")).await;
+//! # }
 //! ```
 
 mod body;

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use backoff::{ExponentialBackoff, SystemClock, backoff::Backoff};
+use backoff::{ExponentialBackoff, backoff::Backoff};
 
 use super::Schedule;
 
@@ -24,11 +24,8 @@ impl BackoffSchedule {
     /// Starts each call's delays from a fresh copy.
     #[must_use]
     pub fn new(backoff: ExponentialBackoff) -> Self {
-        let prototype = ExponentialBackoff {
-            max_elapsed_time: None,
-            clock: SystemClock::default(),
-            ..backoff
-        };
+        let mut prototype = backoff;
+        prototype.max_elapsed_time = None;
         Self { prototype }
     }
 }
@@ -76,11 +73,7 @@ mod tests {
             ..ExponentialBackoff::default()
         });
         for _ in 0..2 {
-            let millis: Vec<_> = schedule
-                .delays()
-                .take(4)
-                .map(|delay| delay.as_millis())
-                .collect();
+            let millis: Vec<_> = schedule.delays().take(4).map(|delay| delay.as_millis()).collect();
             assert_eq!(millis, [100, 200, 400, 400]);
         }
     }

@@ -87,9 +87,9 @@ impl RetryBudget {
     fn with<T>(&self, then: impl FnOnce(&mut Bucket) -> T) -> T {
         let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        let since = bucket.filled.map_or(0.0, |filled| {
-            now.saturating_duration_since(filled).as_secs_f64()
-        });
+        let since = bucket
+            .filled
+            .map_or(0.0, |filled| now.saturating_duration_since(filled).as_secs_f64());
         bucket.filled = Some(now);
         bucket.retries = since.mul_add(self.floor, bucket.retries).min(self.most);
         then(&mut bucket)

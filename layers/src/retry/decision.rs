@@ -12,6 +12,23 @@ pub(super) enum Decision {
     GiveUp(Option<String>),
 }
 
+/// A wait: as long as wished where that fits, and never less than the least.
+struct Wait {
+    least: Duration,
+    wish: Duration,
+}
+
+impl Wait {
+    const NONE: Self = Self::exactly(Duration::ZERO);
+
+    const fn exactly(time: Duration) -> Self {
+        Self {
+            least: time,
+            wish: time,
+        }
+    }
+}
+
 /// What one call has behind it on this candidate.
 pub(super) struct History<'a, D> {
     pub(super) policy: &'a RetryPolicy,
@@ -21,15 +38,11 @@ pub(super) struct History<'a, D> {
 
 impl<D: Iterator<Item = Duration>> History<'_, D> {
     /// Decides, and fits the request to what can be afforded where that is what it takes.
-    pub(super) fn decide<E: Failure, R: LlmRequest>(
-        &mut self,
-        error: &E,
-        request: &mut R,
-    ) -> Decision {
+    pub(super) fn decide<E: Failure, R: LlmRequest>(&mut self, error: &E, request: &mut R) -> Decision {
         if error.is_exhausted() {
             return Decision::GiveUp(None);
         }
-        let Some(wait) = self.wait(error, request) else {
+        let Some(Wait { least, wish }) = self.wait(error, request) else {
             return Decision::GiveUp(None);
         };
         if self.attempts >= self.policy.max_attempts {
@@ -38,43 +51,43 @@ impl<D: Iterator<Item = Duration>> History<'_, D> {
         if request.call().attempts_left() == 0 {
             return Decision::GiveUp(Some("the attempts of this call are spent".to_owned()));
         }
-        if let Some(left) = request.call().remaining().filter(|left| wait >= *left) {
+        let left = request.call().remaining().unwrap_or(Duration::MAX);
+        if least >= left {
             return Decision::GiveUp(Some(format!("past the {} left", Seconds(left))));
         }
-        if wait > self.policy.max_wait {
-            return Decision::GiveUp(Some(format!(
-                "over the longest wait of {}",
-                Seconds(self.policy.max_wait)
-            )));
+        let longest = self.policy.max_wait;
+        if least > longest {
+            return Decision::GiveUp(Some(format!("over the longest wait of {}", Seconds(longest))));
         }
+        let wait = if wish < left { wish } else { least }.min(longest);
         if !self.policy.budget.withdraw() {
             return Decision::GiveUp(Some("the retry budget of the process is spent".to_owned()));
         }
-        if let Some(tokens) = affordable(error, request) {
+        // Another key may carry the whole.
+        if !error.has_other_key()
+            && let Some(tokens) = affordable(error, request)
+        {
             request.set_max_tokens(tokens);
         }
         Decision::Again(wait)
     }
 
     /// How long this failure would have to wait; `None` where it may not be repeated.
-    fn wait<E: Failure, R: LlmRequest>(&mut self, error: &E, request: &R) -> Option<Duration> {
+    fn wait<E: Failure, R: LlmRequest>(&mut self, error: &E, request: &R) -> Option<Wait> {
         if error.has_other_key() {
-            return Some(Duration::ZERO);
+            return Some(Wait::NONE);
         }
         match error.kind().advice().retry {
             RetryAdvice::Never | RetryAdvice::OtherKey => None,
-            RetryAdvice::FewerTokens => affordable(error, request).map(|_| Duration::ZERO),
-            RetryAdvice::IfAlone if !(self.policy.retry_silent && request.call().is_alone()) => {
-                None
-            }
+            RetryAdvice::FewerTokens => affordable(error, request).map(|_| Wait::NONE),
+            RetryAdvice::IfAlone if !(self.policy.retry_silent && request.call().is_alone()) => None,
             RetryAdvice::Backoff | RetryAdvice::IfAlone => {
-                let delay = self.delays.next()?;
+                let delay = self.delays.next()?.min(self.policy.max_wait);
                 // Never earlier than asked, and not all at once.
-                Some(
-                    error
-                        .retry_after()
-                        .map_or(delay, |hint| hint.saturating_add(delay.min(hint / 10))),
-                )
+                Some(error.retry_after().map_or(Wait::exactly(delay), |hint| Wait {
+                    least: hint,
+                    wish: hint.saturating_add(delay.min(hint / 10)),
+                }))
             }
         }
     }
@@ -85,9 +98,7 @@ fn affordable<E: Failure, R: LlmRequest>(error: &E, request: &R) -> Option<u64> 
     if error.kind().advice().retry != RetryAdvice::FewerTokens {
         return None;
     }
-    let tokens = error
-        .affordable_tokens()
-        .filter(|tokens| *tokens >= FEWEST_TOKENS)?;
+    let tokens = error.affordable_tokens().filter(|tokens| *tokens >= FEWEST_TOKENS)?;
     request
         .max_tokens()
         .is_none_or(|asked| asked > tokens)

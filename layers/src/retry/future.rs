@@ -41,6 +41,7 @@ enum State<F> {
     Calling(#[pin] F),
     Waiting(#[pin] Sleep),
     Readying,
+    Ended,
 }
 
 impl<S, R, M> RetryFuture<S, R, M>
@@ -93,11 +94,15 @@ where
         loop {
             match this.state.as_mut().project() {
                 StateProjection::Calling(future) => {
-                    let error = match ready!(future.poll(cx)) {
+                    let result = ready!(future.poll(cx));
+                    // Drops the attempt, and with it whatever it holds, before the wait.
+                    this.state.set(State::Ended);
+                    let error = match result {
                         Ok(response) => return Poll::Ready(this.opened.publish(Ok(response))),
                         Err(error) => error,
                     };
                     let Some(request) = this.again.as_mut() else {
+                        say_end(&error, *this.attempts, None);
                         return Poll::Ready(this.opened.publish(give_up(error)));
                     };
                     let (policy, schedule) = &**this.shared;
@@ -124,21 +129,20 @@ where
                 }
                 StateProjection::Readying => {
                     if let Err(error) = ready!(this.service.poll_ready(cx)) {
+                        this.state.set(State::Ended);
                         return Poll::Ready(this.opened.publish(give_up(error)));
                     }
                     *this.attempts += 1;
                     let last = *this.attempts >= this.shared.0.max_attempts;
-                    let next = if last {
-                        this.again.take()
-                    } else {
-                        this.again.clone()
-                    };
+                    let next = if last { this.again.take() } else { this.again.clone() };
                     // Taken only on the way out; without a request there is nothing left to try.
                     let Some(request) = next else {
                         return Poll::Pending;
                     };
                     this.state.set(State::Calling(this.service.call(request)));
                 }
+                // Polled again after it was ready: stay silent rather than panic.
+                StateProjection::Ended => return Poll::Pending,
             }
         }
     }
@@ -155,21 +159,13 @@ fn note_wait<R: LlmRequest, E: Failure>(request: &R, error: &E, attempts: u32, w
     request.call().decided(|line| line.waited = Some(wait));
 }
 
-fn note_end<R: LlmRequest, E: Failure>(
-    request: &R,
-    error: &E,
-    attempts: u32,
-    reason: Option<String>,
-) {
-    tracing::info!(
-        kind = error.kind().as_str(),
-        attempts,
-        reason = reason.as_deref(),
-        "not retrying"
-    );
+fn note_end<R: LlmRequest, E: Failure>(request: &R, error: &E, attempts: u32, reason: Option<String>) {
+    say_end(error, attempts, reason.as_deref());
     if let Some(reason) = reason {
-        request
-            .call()
-            .decided(|line| line.note = Some(reason.into()));
+        request.call().decided(|line| line.note = Some(reason.into()));
     }
+}
+
+fn say_end<E: Failure>(error: &E, attempts: u32, reason: Option<&str>) {
+    tracing::info!(kind = error.kind().as_str(), attempts, reason, "not retrying");
 }

@@ -4,7 +4,7 @@ use tower_layer::Layer;
 
 use super::{Exponential, Retry, RetryBudget, RetryPolicy};
 
-/// Tries the same candidate again. See the [module](self).
+/// Tries the same candidate again. See the [module](super).
 #[derive(Debug, Clone, Default)]
 pub struct RetryLayer<M = Exponential> {
     policy: RetryPolicy,
@@ -27,7 +27,7 @@ impl<M> RetryLayer<M> {
         self
     }
 
-    /// The longest wait for one retry.
+    /// The longest wait for one retry: a longer back-off is cut to it, and a longer hint is not waited for.
     #[must_use]
     pub const fn max_wait(mut self, wait: Duration) -> Self {
         self.policy.max_wait = wait;

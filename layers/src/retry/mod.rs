@@ -20,18 +20,25 @@
 //! # Example
 //!
 //! ```
+//! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
+//! # use theirs::*;
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::time::Duration;
-//! use tower_layer::Layer;
+//! use tower::{Layer, ServiceExt};
 //! use tower_llm_layers::retry::{Exponential, RetryBudget, RetryLayer};
 //!
-//! # fn wrap<S: Clone>(theirs: S) {
 //! let layer = RetryLayer::new()
 //!     .max_attempts(3)
 //!     .schedule(Exponential::new(Duration::from_millis(200), Duration::from_secs(5)))
 //!     .budget(RetryBudget::new(0.1, 2.0));
-//! let service = layer.layer(theirs);
+//! let theirs = Theirs::default();
+//! let service = layer.layer(theirs.clone());
+//!
+//! service.oneshot(Ask::of("shaky")).await.map_err(|error| error.message)?;
+//! assert_eq!(theirs.asked(), ["shaky", "shaky"]);
+//! # Ok(())
 //! # }
-//! # wrap(());
 //! ```
 
 #[cfg(feature = "backoff")]

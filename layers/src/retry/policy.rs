@@ -11,7 +11,8 @@ pub(super) const FEWEST_TOKENS: u64 = 16;
 pub struct RetryPolicy {
     /// Attempts on one candidate, the first included.
     pub max_attempts: u32,
-    /// The longest wait for one retry; a longer hint means that another candidate should answer.
+    /// The longest wait for one retry: a longer back-off is cut to it; a longer hint means that another candidate should
+    /// answer.
     pub max_wait: Duration,
     /// Whether a silent candidate is tried again where there is no other.
     pub retry_silent: bool,

@@ -31,11 +31,7 @@ impl Exponential {
     /// The first bound is `base`; each next one is twice as large, up to `max`.
     #[must_use]
     pub const fn new(base: Duration, max: Duration) -> Self {
-        Self {
-            base,
-            max,
-            seed: None,
-        }
+        Self { base, max, seed: None }
     }
 
     /// With a fixed seed, so that a test sees the same delays every time.
@@ -123,22 +119,12 @@ mod tests {
     fn jitter_is_full_and_differs_from_call_to_call() {
         let schedule = Exponential::new(Duration::from_secs(1), Duration::from_secs(1)).seeded(7);
         let first: Vec<_> = (0..200).filter_map(|_| schedule.delays().next()).collect();
-        assert!(
-            first
-                .iter()
-                .any(|delay| *delay < Duration::from_millis(100))
-        );
-        assert!(
-            first
-                .iter()
-                .any(|delay| *delay > Duration::from_millis(900))
-        );
+        assert!(first.iter().any(|delay| *delay < Duration::from_millis(100)));
+        assert!(first.iter().any(|delay| *delay > Duration::from_millis(900)));
         let again = Exponential::new(Duration::from_secs(1), Duration::from_secs(1)).seeded(7);
         assert_eq!(
             first,
-            (0..200)
-                .filter_map(|_| again.delays().next())
-                .collect::<Vec<_>>()
+            (0..200).filter_map(|_| again.delays().next()).collect::<Vec<_>>()
         );
     }
 }

@@ -58,7 +58,7 @@ where
         RetryFuture::new(
             self.inner.call(request),
             again,
-            self.inner.clone(),
+            self.inner.clone(), // house-ok: the ready one was called above; this waits for its own readiness
             Arc::clone(&self.shared),
             opened,
         )

@@ -12,6 +12,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::{Clocks, PaceFloor, future::elapsed};
 use crate::{Frame, LayerError, Phase};
 
+/// What a read gives.
+type Polled<B> = Poll<Option<Result<BodyFrame<<B as Body>::Data>, <B as Body>::Error>>>;
+
 /// The body of [`AttemptTimeout`](super::AttemptTimeout): fails when the stream falls silent or too slow.
 ///
 /// Its clocks run only while it waits for the upstream. A frame that is there costs no look at the clock.
@@ -33,7 +36,9 @@ pub struct AttemptTimeoutBody<B> {
 }
 
 impl<B> AttemptTimeoutBody<B> {
-    pub(super) const fn new(inner: B, clocks: Clocks) -> Self {
+    pub(super) fn new(inner: B, mut clocks: Clocks) -> Self {
+        // A floor of nothing, or of an instant, is no floor.
+        clocks.pace = clocks.pace.filter(|pace| pace.tokens > 0 && !pace.window.is_zero());
         Self {
             inner: Some(inner),
             timer: None,
@@ -66,10 +71,7 @@ where
         match inner.poll_frame(cx) {
             Poll::Ready(frame) => {
                 if let (Some(_), Some(Ok(frame))) = (this.clocks.pace, &frame) {
-                    let waited = this
-                        .window_since
-                        .take()
-                        .map_or(Duration::ZERO, |since| since.elapsed());
+                    let waited = this.window_since.take().map_or(Duration::ZERO, |since| since.elapsed());
                     *this.window_waited = this.window_waited.saturating_add(waited);
                     let tokens = frame.data_ref().map_or(0, Frame::tokens);
                     *this.window_tokens = this.window_tokens.saturating_add(tokens);
@@ -86,9 +88,7 @@ where
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner
-            .as_ref()
-            .map_or_else(SizeHint::default, Body::size_hint)
+        self.inner.as_ref().map_or_else(SizeHint::default, Body::size_hint)
     }
 }
 
@@ -98,10 +98,7 @@ where
     B::Error: From<LayerError>,
 {
     /// Nothing is there: how long has that been so?
-    fn poll_clocks(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<BodyFrame<B::Data>, B::Error>>> {
+    fn poll_clocks(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<B> {
         let mut this = self.project();
         if this.clocks.idle.is_none() && this.clocks.pace.is_none() {
             return Poll::Pending;
@@ -109,13 +106,12 @@ where
         loop {
             let now = Instant::now();
             let silent_since = *this.waiting_since.get_or_insert(now);
-            if let Some(idle) = this.clocks.idle.filter(|idle| now >= silent_since + *idle) {
+            if let Some(idle) = this.clocks.idle.filter(|idle| now >= after(silent_since, *idle)) {
                 this.inner.set(None);
                 return Poll::Ready(Some(Err(elapsed(Phase::Idle, idle))));
             }
             let window_since = *this.window_since.get_or_insert(now);
-            let window_end =
-                |pace: PaceFloor| window_since + pace.window.saturating_sub(*this.window_waited);
+            let window_end = |pace: PaceFloor| after(window_since, pace.window.saturating_sub(*this.window_waited));
             if let Some(pace) = this.clocks.pace.filter(|pace| now >= window_end(*pace)) {
                 if *this.window_tokens < pace.tokens {
                     this.inner.set(None);
@@ -126,7 +122,7 @@ where
                 *this.window_since = Some(now);
                 continue;
             }
-            let idle_at = this.clocks.idle.map(|idle| silent_since + idle);
+            let idle_at = this.clocks.idle.map(|idle| after(silent_since, idle));
             let pace_at = this.clocks.pace.map(window_end);
             let Some(at) = idle_at.into_iter().chain(pace_at).min() else {
                 return Poll::Pending;
@@ -147,4 +143,10 @@ where
             }
         }
     }
+}
+
+/// This much later, or so late that nobody will see it.
+fn after(instant: Instant, time: Duration) -> Instant {
+    const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365);
+    instant + time.min(FAR)
 }

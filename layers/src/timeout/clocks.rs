@@ -49,11 +49,7 @@ impl Clocks {
         } else {
             (Phase::Answer, self.answer)
         };
-        let grace = if last {
-            self.last_grace
-        } else {
-            Duration::ZERO
-        };
+        let grace = if last { self.last_grace } else { Duration::ZERO };
         (phase, limit.map(|limit| limit.saturating_add(grace)))
     }
 }

@@ -26,11 +26,7 @@ pub struct AttemptTimeoutFuture<F> {
 }
 
 impl<F> AttemptTimeoutFuture<F> {
-    pub(super) const fn new(
-        inner: F,
-        (phase, limit): (Phase, Option<Duration>),
-        clocks: Clocks,
-    ) -> Self {
+    pub(super) const fn new(inner: F, (phase, limit): (Phase, Option<Duration>), clocks: Clocks) -> Self {
         Self {
             inner: Some(inner),
             timer: None,
@@ -62,9 +58,7 @@ where
         if let Poll::Ready(result) = inner.poll(cx) {
             this.inner.set(None);
             let clocks = *this.clocks;
-            return Poll::Ready(
-                result.map(|response| response.map(|body| AttemptTimeoutBody::new(body, clocks))),
-            );
+            return Poll::Ready(result.map(|response| response.map(|body| AttemptTimeoutBody::new(body, clocks))));
         }
         let Some(limit) = *this.limit else {
             return Poll::Pending;

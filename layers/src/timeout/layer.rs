@@ -4,7 +4,7 @@ use tower_layer::Layer;
 
 use super::{AttemptTimeout, Clocks, PaceFloor};
 
-/// Puts clocks on each attempt. See the [module](self).
+/// Puts clocks on each attempt. See the [module](super).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AttemptTimeoutLayer {
     clocks: Clocks,

@@ -22,15 +22,26 @@
 //! # Example
 //!
 //! ```
+//! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
+//! # use theirs::*;
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::time::Duration;
-//! use tower_layer::Layer;
-//! use tower_llm_layers::timeout::AttemptTimeoutLayer;
+//! use tower::{ServiceBuilder, ServiceExt};
+//! use tower_llm_layers::{first_token::FirstTokenLayer, timeout::AttemptTimeoutLayer};
 //!
-//! # fn wrap<S>(theirs: S) {
-//! let service = AttemptTimeoutLayer::new(Duration::from_secs(10)).idle(Some(Duration::from_secs(30))).layer(theirs);
-//! assert_eq!(service.clocks().first_token, Some(Duration::from_secs(10)));
+//! let clocks = AttemptTimeoutLayer::new(Duration::from_secs(10))
+//!     .last_grace(Duration::from_secs(5))
+//!     .idle(Some(Duration::from_secs(30)));
+//! let service = ServiceBuilder::new()
+//!     .layer(clocks)
+//!     .layer(FirstTokenLayer::new())
+//!     .service(Theirs::default());
+//!
+//! let error = service.oneshot(Ask::of("silent")).await.err().ok_or("it is silent")?;
+//! assert_eq!(error.message, "no first token in 15 s");
+//! # Ok(())
 //! # }
-//! # wrap(());
 //! ```
 
 mod body;

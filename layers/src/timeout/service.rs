@@ -40,9 +40,7 @@ where
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
         let body = request.body();
-        let start = self
-            .clocks
-            .start(body.is_streaming(), body.call().is_last());
+        let start = self.clocks.start(body.is_streaming(), body.call().is_last());
         AttemptTimeoutFuture::new(self.inner.call(request), start, self.clocks)
     }
 }

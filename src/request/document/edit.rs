@@ -35,11 +35,27 @@ impl Document {
         if let Some(edit) = self.edits.iter_mut().find(|edit| edit.key == key) {
             edit.value = Some(value);
         } else if self.last(&key).is_some() {
-            self.edits.insert(0, Edit { key, value: Some(value), lead: None });
+            self.edits.insert(
+                0,
+                Edit {
+                    key,
+                    value: Some(value),
+                    lead: None,
+                },
+            );
         } else {
-            let place = self.edits.partition_point(|edit| edit.lead.is_none() || fields::order(&edit.key, &key).is_lt());
+            let place = self
+                .edits
+                .partition_point(|edit| edit.lead.is_none() || fields::order(&edit.key, &key).is_lt());
             let lead = Some(lead(&key));
-            self.edits.insert(place, Edit { key, value: Some(value), lead });
+            self.edits.insert(
+                place,
+                Edit {
+                    key,
+                    value: Some(value),
+                    lead,
+                },
+            );
         }
     }
 
@@ -53,7 +69,14 @@ impl Document {
                 true
             }
             None if original => {
-                self.edits.insert(0, Edit { key: Cow::Owned(key.to_owned()), value: None, lead: None });
+                self.edits.insert(
+                    0,
+                    Edit {
+                        key: Cow::Owned(key.to_owned()),
+                        value: None,
+                        lead: None,
+                    },
+                );
                 true
             }
             None => false,

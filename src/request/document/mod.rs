@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::scan::{Cursor, JsonError};
+use super::scan::{Cursor, JsonError, check_utf8};
 use edit::Edit;
 pub use segments::Segments;
 
@@ -60,7 +60,13 @@ impl Document {
     /// `{}`.
     #[must_use]
     pub fn new() -> Self {
-        Self { original: Bytes::from_static(b"{}"), members: Arc::default(), open: 0, close: 1, edits: Vec::new() }
+        Self {
+            original: Bytes::from_static(b"{}"),
+            members: Arc::default(),
+            open: 0,
+            close: 1,
+            edits: Vec::new(),
+        }
     }
 
     /// Reads an object in one pass. Nothing is copied, except keys that are written with escapes.
@@ -69,9 +75,7 @@ impl Document {
     ///
     /// Where the text is not UTF-8, not JSON, nested deeper than 127 levels, or not an object.
     pub fn parse(original: Bytes) -> Result<Self, JsonError> {
-        if let Err(error) = std::str::from_utf8(&original) {
-            return Err(JsonError::not_utf8(error.valid_up_to()));
-        }
+        check_utf8(&original)?;
         let mut cursor = Cursor::new(&original);
         cursor.peek()?;
         let open = cursor.at();
@@ -83,7 +87,7 @@ impl Document {
             cursor.skip()?;
             let value = value..cursor.at();
             let from = room;
-            room = cursor.to_separator() + 1;
+            room = cursor.separator() + 1;
             members.push(Member {
                 key: key.range(),
                 unescaped: key.plain().is_none().then(|| key.to_str().into()),
@@ -94,7 +98,13 @@ impl Document {
         })?;
         let close = cursor.at() - 1;
         cursor.end()?;
-        Ok(Self { original, members: members.into(), open, close, edits: Vec::new() })
+        Ok(Self {
+            original,
+            members: members.into(),
+            open,
+            close,
+            edits: Vec::new(),
+        })
     }
 
     /// The value of a member as JSON text, as it would go out.
@@ -129,7 +139,11 @@ impl Document {
             let last = !later.iter().any(|other| self.is(other, key));
             (last && self.edit(key).is_none_or(|edit| edit.value.is_some())).then_some(key)
         });
-        let added = self.edits.iter().filter(|edit| edit.adds().is_some()).map(|edit| edit.key.as_ref());
+        let added = self
+            .edits
+            .iter()
+            .filter(|edit| edit.adds().is_some())
+            .map(|edit| edit.key.as_ref());
         kept.chain(added)
     }
 
@@ -165,6 +179,9 @@ impl Default for Document {
 impl fmt::Debug for Document {
     /// The keys and the size: the values are a prompt.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Document").field("len", &self.len()).field("keys", &self.keys().collect::<Vec<_>>()).finish()
+        f.debug_struct("Document")
+            .field("len", &self.len())
+            .field("keys", &self.keys().collect::<Vec<_>>())
+            .finish()
     }
 }

@@ -50,7 +50,9 @@ impl Document {
     #[must_use]
     pub fn segments(&self) -> Segments {
         if self.edits.is_empty() {
-            return Segments { inner: Inner::Whole(Some(self.original.clone())) };
+            return Segments {
+                inner: Inner::Whole(Some(self.original.clone())),
+            };
         }
         let mut pieces = Vec::with_capacity(2 + 2 * self.edits.len());
         self.write(|piece| {
@@ -60,12 +62,17 @@ impl Document {
                 Piece::First(lead) => lead.slice(1..),
             });
         });
-        Segments { inner: Inner::Pieces(pieces.into_iter()) }
+        Segments {
+            inner: Inner::Pieces(pieces.into_iter()),
+        }
     }
 
     /// How many bytes go out.
     #[must_use]
-    #[expect(clippy::len_without_is_empty, reason = "a document is never shorter than its two braces")]
+    #[expect(
+        clippy::len_without_is_empty,
+        reason = "a document is never shorter than its two braces"
+    )]
     pub fn len(&self) -> usize {
         if self.edits.is_empty() {
             return self.original.len();
@@ -142,7 +149,10 @@ impl Document {
     fn keeps(&self, member: &Member) -> bool {
         let key = self.key(member);
         self.edit(key).is_none_or(|edit| {
-            edit.value.is_some() && self.last(key).is_some_and(|last| last.value.start == member.value.start)
+            edit.value.is_some()
+                && self
+                    .last(key)
+                    .is_some_and(|last| last.value.start == member.value.start)
         })
     }
 }

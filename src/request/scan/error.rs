@@ -1,53 +1,75 @@
 //! What is wrong with JSON text, and where; never what it says.
 
 use std::fmt;
+use std::num::{NonZeroU8, NonZeroU64};
 
 /// JSON text that could not be read.
 ///
 /// Names the place and the kind of thing found there. The text itself is a prompt or an answer, and is not repeated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct JsonError {
-    at: usize,
-    expected: Expected,
-    found: Found,
-}
+///
+/// One word, and one word in a `Result`: reading is a matter of nanoseconds, and passing failures around must not be most of them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct JsonError(NonZeroU64);
+
+/// The place is kept in the bits above the two kinds: 48 of them, which is more text than there is.
+const PLACE: u32 = 16;
 
 impl JsonError {
     pub(super) fn new(at: usize, expected: Expected, found: Found) -> Self {
-        Self { at, expected, found }
-    }
-
-    pub(crate) fn not_utf8(at: usize) -> Self {
-        Self::new(at, Expected::Utf8, Found::Other)
+        let at = u64::try_from(at).unwrap_or(u64::MAX).min(u64::MAX >> PLACE);
+        let kinds = NonZeroU64::from(expected.number()) | (u64::from(found.number()) << 8);
+        Self(kinds | (at << PLACE))
     }
 
     /// The offset in bytes from the start of the text.
     #[must_use]
     pub fn at(&self) -> usize {
-        self.at
+        usize::try_from(self.0.get() >> PLACE).unwrap_or(usize::MAX)
     }
 
     /// What stood there.
     #[must_use]
     pub fn found(&self) -> Found {
-        self.found
+        let [_, found, ..] = self.0.get().to_le_bytes();
+        Found::ALL
+            .into_iter()
+            .find(|kind| kind.number() == found)
+            .unwrap_or(Found::Other)
+    }
+
+    fn expected(self) -> Expected {
+        let [expected, ..] = self.0.get().to_le_bytes();
+        Expected::ALL
+            .into_iter()
+            .find(|kind| kind.number().get() == expected)
+            .unwrap_or(Expected::Value)
     }
 
     /// Whether the text simply stopped: it may be the first part of something whole.
     #[must_use]
     pub fn is_cut_short(&self) -> bool {
-        self.found == Found::End
+        self.found() == Found::End
     }
 }
 
 impl fmt::Display for JsonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { at, expected, found } = self;
+        let (at, expected, found) = (self.at(), self.expected(), self.found());
         match expected {
             Expected::Utf8 => write!(f, "the text is not UTF-8 at byte {at}"),
-            Expected::Shallower => write!(f, "the JSON is nested too deeply at byte {at}: {} levels are read", super::MAX_DEPTH),
+            Expected::Shallower => write!(
+                f,
+                "the JSON is nested too deeply at byte {at}: {} levels are read",
+                super::MAX_DEPTH
+            ),
             _ => write!(f, "not JSON at byte {at}: expected {}, found {found}", expected.name()),
         }
+    }
+}
+
+impl fmt::Debug for JsonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "JsonError({self})")
     }
 }
 
@@ -71,6 +93,26 @@ pub(super) enum Expected {
 }
 
 impl Expected {
+    const ALL: [Self; 13] = [
+        Self::Value,
+        Self::Object,
+        Self::String,
+        Self::Key,
+        Self::Colon,
+        Self::CommaOrBrace,
+        Self::CommaOrBracket,
+        Self::Quote,
+        Self::Escape,
+        Self::Digit,
+        Self::End,
+        Self::Shallower,
+        Self::Utf8,
+    ];
+
+    fn number(self) -> NonZeroU8 {
+        NonZeroU8::MIN.saturating_add(self as u8)
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Value => "a value",
@@ -115,6 +157,22 @@ pub enum Found {
 }
 
 impl Found {
+    const ALL: [Self; 9] = [
+        Self::Null,
+        Self::Bool,
+        Self::Number,
+        Self::String,
+        Self::Array,
+        Self::Object,
+        Self::Punctuation,
+        Self::Other,
+        Self::End,
+    ];
+
+    fn number(self) -> u8 {
+        self as u8
+    }
+
     pub(crate) fn from_byte(byte: Option<u8>) -> Self {
         match byte {
             None => Self::End,

@@ -4,9 +4,10 @@
 //! of a stream frame all stand on it, so none of them copies a prompt or an answer to look at it.
 
 mod error;
-mod text;
+mod strings;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub use error::{Found, JsonError};
 pub(crate) use text::{Text, json_string};
@@ -16,9 +17,6 @@ use error::Expected;
 /// The deepest nesting that is read: one less than where `serde_json` gives up, so that what passes here passes there.
 pub(crate) const MAX_DEPTH: u32 = 127;
 
-/// Strings up to this length are walked byte by byte; past it, `memchr` is quicker.
-const SHORT: usize = 24;
-
 /// A position in JSON text.
 #[derive(Debug)]
 pub(crate) struct Cursor<'a> {
@@ -26,6 +24,21 @@ pub(crate) struct Cursor<'a> {
     at: usize,
     /// How many objects and arrays are open around this place.
     depth: u32,
+}
+
+/// Checks that text is UTF-8. The cursor does not.
+pub(crate) fn check_utf8(bytes: &[u8]) -> Result<(), JsonError> {
+    match std::str::from_utf8(bytes) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let found = if error.error_len().is_none() {
+                Found::End
+            } else {
+                Found::Other
+            };
+            Err(JsonError::new(error.valid_up_to(), Expected::Utf8, found))
+        }
+    }
 }
 
 impl<'a> Cursor<'a> {
@@ -39,15 +52,20 @@ impl<'a> Cursor<'a> {
     }
 
     /// Steps over white space to whatever comes next, and tells where that is.
-    pub(crate) fn to_separator(&mut self) -> usize {
+    pub(crate) fn separator(&mut self) -> usize {
         self.next_solid();
         self.at
     }
 
     /// What kind of value comes next. Steps over white space, and over nothing else.
+    #[inline]
     pub(crate) fn peek(&mut self) -> Result<Found, JsonError> {
         let found = Found::from_byte(self.next_solid());
-        if found.is_value() { Ok(found) } else { Err(self.fail(Expected::Value)) }
+        if found.is_value() {
+            Ok(found)
+        } else {
+            Err(self.fail(Expected::Value))
+        }
     }
 
     /// Steps over one value, whatever it is.
@@ -87,7 +105,13 @@ impl<'a> Cursor<'a> {
                     }
                     Some(b'}') if object => self.at += 1,
                     Some(b']') if !object => self.at += 1,
-                    _ => return Err(self.fail(if object { Expected::CommaOrBrace } else { Expected::CommaOrBracket })),
+                    _ => {
+                        return Err(self.fail(if object {
+                            Expected::CommaOrBrace
+                        } else {
+                            Expected::CommaOrBracket
+                        }));
+                    }
                 }
                 objects >>= 1;
                 depth -= 1;
@@ -104,18 +128,28 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads a string.
+    #[inline]
     pub(crate) fn string(&mut self) -> Result<Text<'a>, JsonError> {
         if self.next_solid() != Some(b'"') {
             return Err(self.fail(Expected::String));
         }
         let from = self.at + 1;
         let escaped = self.string_end()?;
-        Ok(Text::new(self.bytes.get(from..self.at - 1).unwrap_or_default(), from, escaped))
+        Ok(Text::new(
+            self.bytes.get(from..self.at - 1).unwrap_or_default(),
+            from,
+            escaped,
+        ))
     }
 
     /// Reads a string; steps over anything else.
+    #[inline]
     pub(crate) fn string_or_skip(&mut self) -> Result<Option<Text<'a>>, JsonError> {
-        if self.peek()? == Found::String { self.string().map(Some) } else { self.skip().map(|()| None) }
+        if self.peek()? == Found::String {
+            self.string().map(Some)
+        } else {
+            self.skip().map(|()| None)
+        }
     }
 
     /// Reads a whole number that fits; steps over anything else.
@@ -155,7 +189,11 @@ impl<'a> Cursor<'a> {
     where
         F: FnMut(Text<'a>, &mut Self) -> Result<(), JsonError>,
     {
-        if self.peek()? == Found::Object { self.object(member) } else { self.skip() }
+        if self.peek()? == Found::Object {
+            self.object(member)
+        } else {
+            self.skip()
+        }
     }
 
     /// Walks an array; steps over anything else. `item` must step over exactly one value each time it is called.
@@ -185,13 +223,19 @@ impl<'a> Cursor<'a> {
 
     /// Checks that nothing but white space is left.
     pub(crate) fn end(&mut self) -> Result<(), JsonError> {
-        if self.next_solid().is_none() { Ok(()) } else { Err(self.fail(Expected::End)) }
+        if self.next_solid().is_none() {
+            Ok(())
+        } else {
+            Err(self.fail(Expected::End))
+        }
     }
 
+    #[inline]
     fn byte(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
+    #[inline]
     fn next_solid(&mut self) -> Option<u8> {
         loop {
             match self.byte() {
@@ -201,11 +245,13 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    #[cold]
     fn fail(&self, expected: Expected) -> JsonError {
         JsonError::new(self.at, expected, Found::from_byte(self.byte()))
     }
 
     /// Enters what is walked by the caller; answers true where it was empty and is closed again.
+    #[inline]
     fn enter(&mut self, close: u8) -> Result<bool, JsonError> {
         if self.depth >= MAX_DEPTH {
             return Err(self.fail(Expected::Shallower));
@@ -220,6 +266,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Enters what is stepped over; answers false where it was empty and is closed again.
+    #[inline]
     fn open(&mut self, close: u8, object: bool, objects: &mut u128, depth: &mut u32) -> Result<bool, JsonError> {
         if self.depth + *depth >= MAX_DEPTH {
             return Err(self.fail(Expected::Shallower));
@@ -234,6 +281,7 @@ impl<'a> Cursor<'a> {
         Ok(true)
     }
 
+    #[inline]
     fn key(&mut self) -> Result<Text<'a>, JsonError> {
         if self.next_solid() != Some(b'"') {
             return Err(self.fail(Expected::Key));
@@ -242,6 +290,7 @@ impl<'a> Cursor<'a> {
         self.colon().map(|()| key)
     }
 
+    #[inline]
     fn skip_key(&mut self) -> Result<(), JsonError> {
         if self.next_solid() != Some(b'"') {
             return Err(self.fail(Expected::Key));
@@ -250,6 +299,7 @@ impl<'a> Cursor<'a> {
         self.colon()
     }
 
+    #[inline]
     fn colon(&mut self) -> Result<(), JsonError> {
         if self.next_solid() != Some(b':') {
             return Err(self.fail(Expected::Colon));
@@ -258,13 +308,17 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
+    #[inline]
     fn word(&mut self, word: &[u8]) -> Result<(), JsonError> {
-        if self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        if rest.starts_with(word) {
             self.at += word.len();
-            Ok(())
-        } else {
-            Err(self.fail(Expected::Value))
+            return Ok(());
         }
+        if word.starts_with(rest) {
+            self.at = self.bytes.len();
+        }
+        Err(self.fail(Expected::Value))
     }
 
     fn skip_number(&mut self) -> Result<(), JsonError> {
@@ -298,79 +352,5 @@ impl<'a> Cursor<'a> {
             self.at += 1;
         }
         Ok(())
-    }
-
-    fn skip_string(&mut self) -> Result<(), JsonError> {
-        self.string_end().map(drop)
-    }
-
-    /// From an opening quote to behind the closing one; answers whether there was an escape.
-    fn string_end(&mut self) -> Result<bool, JsonError> {
-        self.at += 1;
-        let mut escaped = false;
-        loop {
-            self.plain()?;
-            match self.byte() {
-                Some(b'"') => {
-                    self.at += 1;
-                    return Ok(escaped);
-                }
-                Some(b'\\') => {
-                    escaped = true;
-                    self.escape()?;
-                }
-                _ => return Err(self.fail(Expected::Quote)),
-            }
-        }
-    }
-
-    /// Steps over characters that stand for themselves, up to a quote, a backslash or the end.
-    fn plain(&mut self) -> Result<(), JsonError> {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        for (index, byte) in rest.iter().take(SHORT).enumerate() {
-            match byte {
-                b'"' | b'\\' => {
-                    self.at += index;
-                    return Ok(());
-                }
-                0..0x20 => {
-                    self.at += index;
-                    return Err(self.fail(Expected::Quote));
-                }
-                _ => {}
-            }
-        }
-        let from = rest.len().min(SHORT);
-        let tail = rest.get(from..).unwrap_or_default();
-        let length = memchr::memchr2(b'"', b'\\', tail).unwrap_or(tail.len());
-        let run = tail.get(..length).unwrap_or_default();
-        // Folding without an early exit lets the compiler look at many bytes at once.
-        if run.iter().fold(false, |seen, byte| seen | (*byte < 0x20)) {
-            self.at += from + run.iter().position(|byte| *byte < 0x20).unwrap_or(0);
-            return Err(self.fail(Expected::Quote));
-        }
-        self.at += from + length;
-        Ok(())
-    }
-
-    fn escape(&mut self) -> Result<(), JsonError> {
-        self.at += 1;
-        match self.byte() {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
-                self.at += 1;
-                Ok(())
-            }
-            Some(b'u') => {
-                self.at += 1;
-                for _ in 0..4 {
-                    if !self.byte().is_some_and(|byte| byte.is_ascii_hexdigit()) {
-                        return Err(self.fail(Expected::Escape));
-                    }
-                    self.at += 1;
-                }
-                Ok(())
-            }
-            _ => Err(self.fail(Expected::Escape)),
-        }
     }
 }

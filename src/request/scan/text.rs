@@ -38,12 +38,20 @@ impl<'a> Text<'a> {
     }
 
     pub(crate) fn is(&self, other: &str) -> bool {
-        if self.escaped { self.to_str() == other } else { self.raw == other.as_bytes() }
+        if self.escaped {
+            self.to_str() == other
+        } else {
+            self.raw == other.as_bytes()
+        }
     }
 
     /// The text without escapes. Half of a surrogate pair becomes U+FFFD, as does what is not UTF-8.
     pub(crate) fn to_str(self) -> Cow<'a, str> {
-        if self.escaped { Cow::Owned(unescape(&String::from_utf8_lossy(self.raw))) } else { String::from_utf8_lossy(self.raw) }
+        if self.escaped {
+            Cow::Owned(unescape(&String::from_utf8_lossy(self.raw)))
+        } else {
+            String::from_utf8_lossy(self.raw)
+        }
     }
 }
 
@@ -87,7 +95,9 @@ fn unicode(rest: &mut std::str::Chars<'_>) -> char {
 }
 
 fn hex(rest: &mut std::str::Chars<'_>) -> u32 {
-    rest.by_ref().take(4).fold(0, |code, digit| code * 16 + digit.to_digit(16).unwrap_or(0))
+    rest.by_ref()
+        .take(4)
+        .fold(0, |code, digit| code * 16 + digit.to_digit(16).unwrap_or(0))
 }
 
 /// Text as a JSON string, quotes and all.
@@ -98,7 +108,9 @@ pub(crate) fn json_string(text: &str) -> Vec<u8> {
         match byte {
             b'"' | b'\\' => json.extend_from_slice(&[b'\\', byte]),
             0..0x20 => {
-                let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+                let digit = |nibble: u8| {
+                    if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }
+                };
                 json.extend_from_slice(&[b'\\', b'u', b'0', b'0', digit(byte >> 4), digit(byte & 15)]);
             }
             _ => json.push(byte),

@@ -1,0 +1,179 @@
+// A service that is not ours, small enough to read: the examples in the documentation run over it.
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    task::{Context, Poll},
+};
+
+use http::{Request, Response};
+use tower_llm_layers::{Call, Failure, FailureKind, Frame, LayerError, LlmRequest, Stage};
+
+/// What is asked.
+#[derive(Clone, Default)]
+pub struct Ask {
+    pub model: String,
+    pub call: Call,
+}
+
+impl Ask {
+    pub fn of(model: &str) -> Request<Self> {
+        Request::new(Self {
+            model: model.to_owned(),
+            call: Call::default(),
+        })
+    }
+}
+
+impl LlmRequest for Ask {
+    fn call(&self) -> &Call {
+        &self.call
+    }
+    fn call_mut(&mut self) -> &mut Call {
+        &mut self.call
+    }
+    fn is_streaming(&self) -> bool {
+        true
+    }
+    fn model(&self) -> Option<&str> {
+        Some(&self.model)
+            .filter(|model| !model.is_empty())
+            .map(String::as_str)
+    }
+    fn set_model(&mut self, model: &str) {
+        self.model = model.to_owned();
+    }
+}
+
+/// One piece of an answer; a blank one is nothing to show.
+pub struct Piece(pub bytes::Bytes);
+
+impl bytes::Buf for Piece {
+    fn remaining(&self) -> usize {
+        self.0.len()
+    }
+    fn chunk(&self) -> &[u8] {
+        &self.0
+    }
+    fn advance(&mut self, count: usize) {
+        self.0.advance(count);
+    }
+}
+
+impl Frame for Piece {
+    fn stage(&self) -> Stage {
+        if self.0.is_empty() {
+            Stage::Preamble
+        } else {
+            Stage::Content
+        }
+    }
+}
+
+/// What goes wrong.
+#[derive(Debug)]
+pub struct TheirError {
+    pub kind: FailureKind,
+    pub message: String,
+    pub log: String,
+    pub other_key: bool,
+}
+
+impl From<LayerError> for TheirError {
+    fn from(error: LayerError) -> Self {
+        Self {
+            message: error.to_string(),
+            ..error.kind().into()
+        }
+    }
+}
+
+impl From<FailureKind> for TheirError {
+    fn from(kind: FailureKind) -> Self {
+        Self {
+            kind,
+            message: kind.to_string(),
+            log: String::new(),
+            other_key: false,
+        }
+    }
+}
+
+impl Failure for TheirError {
+    fn kind(&self) -> FailureKind {
+        self.kind
+    }
+    fn summary(&self) -> String {
+        self.message.clone()
+    }
+    fn has_other_key(&self) -> bool {
+        self.other_key
+    }
+    fn set_other_key(&mut self, other_key: bool) {
+        self.other_key = other_key;
+    }
+    fn attach(&mut self, attempts: tower_llm_layers::AttemptLog) {
+        self.log = attempts.to_string();
+    }
+}
+
+/// A body of pieces.
+pub struct Pieces(VecDeque<&'static str>);
+
+impl http_body::Body for Pieces {
+    type Data = Piece;
+    type Error = TheirError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Piece>, TheirError>>> {
+        let piece = self.0.pop_front();
+        Poll::Ready(piece.map(|text| Ok(http_body::Frame::data(Piece(text.into())))))
+    }
+}
+
+/// `busy` is overloaded, `shaky` only at its first call, `silent` never answers, `blank` says nothing, and every other model is well.
+/// The key `sk-old` is rejected.
+#[derive(Clone, Default)]
+pub struct Theirs {
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Theirs {
+    /// The models that were asked, in order.
+    pub fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+impl tower_service::Service<Request<Ask>> for Theirs {
+    type Response = Response<Pieces>;
+    type Error = TheirError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Pieces>, TheirError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), TheirError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Ask>) -> Self::Future {
+        let mut asked = self.asked.lock().unwrap();
+        let first = asked.is_empty();
+        asked.push(request.body().model.clone());
+        drop(asked);
+        Box::pin(async move {
+            let key = request.headers().get("authorization");
+            if key.is_some_and(|key| key == "Bearer sk-old") {
+                return Err(FailureKind::Auth.into());
+            }
+            let pieces = match &*request.body().model {
+                "busy" => return Err(FailureKind::Overloaded.into()),
+                "shaky" if first => return Err(FailureKind::Reset.into()),
+                "silent" => std::future::pending().await,
+                "blank" => vec!["", ""],
+                _ => vec!["", "Because ", "of Rayleigh."],
+            };
+            Ok(Response::new(Pieces(pieces.into())))
+        })
+    }
+}

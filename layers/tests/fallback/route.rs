@@ -1,0 +1,112 @@
+//! Where a call starts, and how far it may go.
+
+use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimitLayer};
+use tower_llm_layers::{
+    FailureKind, LayerError, LlmRequest,
+    attempt::AttemptLayer,
+    fallback::{AskedModel, Chain, ChainError, FallbackLayer},
+};
+
+use super::{asking, run};
+use crate::support::{Leaf, Step, ask, chain, fails, poll_once, secs, streamed};
+
+#[tokio::test(start_paused = true)]
+async fn the_model_asked_for_goes_first_and_once() {
+    let both = chain(["a", "b"]);
+    assert_eq!(asking(both.clone(), Some("x")).await.unwrap(), ["x", "a"]);
+    assert_eq!(asking(both.clone(), Some("b")).await.unwrap(), ["b", "a"]);
+    assert_eq!(asking(both.clone(), None).await.unwrap(), ["a", "b"]);
+    let ignored = both.asked_model(AskedModel::Ignored);
+    assert_eq!(asking(ignored, Some("x")).await.unwrap(), ["a", "b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_chain_the_request_must_name_a_model() {
+    let asked = Chain::asked("router".into());
+    assert_eq!(asked.to_string(), "the request's own model at router");
+    let leaf = Leaf::new([]);
+    let probe = leaf.probe();
+    let service = FallbackLayer::new(asked).layer(leaf);
+    let error = ask(&service, streamed()).await.unwrap_err();
+    assert_eq!(error.layer, Some(LayerError::NoCandidate { reasons: vec![] }));
+    assert_eq!(error.kind, FailureKind::BadRequest);
+    let mut request = streamed();
+    request.body_mut().set_model("x");
+    ask(&service, request).await.unwrap();
+    assert_eq!(probe.seen()[0].upstream.as_deref(), Some("router"));
+    assert_eq!(Chain::new([]).unwrap_err(), ChainError::Empty);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_router_may_try_the_next_ones_by_itself() {
+    let names = ["a", "b", "direct/x", "c", "d"];
+    let (_, probe) = run(chain(names), fails(FailureKind::Upstream)).await;
+    assert!(probe.seen()[0].alternatives.is_empty(), "off by default");
+    let along = chain(names).server_side(true);
+    let (_, probe) = run(along.clone(), fails(FailureKind::Upstream)).await;
+    // It answered for a, b and c: the next is none of them.
+    assert_eq!(probe.models(), ["a", "x"]);
+    assert_eq!(probe.seen()[0].alternatives, ["b", "c"]);
+    assert!(probe.seen()[1].alternatives.is_empty());
+    // Where it was not reached, nobody was tried.
+    let (_, probe) = run(along, fails(FailureKind::Connect)).await;
+    assert_eq!(probe.models(), ["a", "b"]);
+    assert_eq!(probe.seen()[1].alternatives, ["c", "d"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_cap_of_the_call_ends_the_chain() {
+    let down = Step::fail(fails(FailureKind::Upstream));
+    let leaf = Leaf::new([down.clone(), down.clone(), down]);
+    let probe = leaf.probe();
+    let attempts = AttemptLayer::new().cap(2).layer(leaf);
+    let service = FallbackLayer::new(chain(["a", "b", "c"])).layer(attempts);
+    let error = ask(&service, streamed()).await.unwrap_err();
+    assert_eq!((error.kind, probe.calls()), (FailureKind::Upstream, 2));
+    let note = error.log().attempts()[1].note.clone();
+    assert_eq!(note.as_deref(), Some("the attempts of this call are spent"));
+    let last: Vec<_> = probe.seen().iter().map(|seen| seen.is_last).collect();
+    assert_eq!(last, [false, true], "the last attempt has its grace");
+}
+
+#[tokio::test(start_paused = true)]
+async fn waits_for_readiness_and_passes_its_failure_on() {
+    let down = Step::fail(fails(FailureKind::Upstream));
+    let leaf = Leaf::new([down.clone()]).ready_after(secs(3));
+    let probe = leaf.probe();
+    let service = FallbackLayer::new(chain(["a", "b"])).layer(leaf);
+    ask(&service, streamed()).await.unwrap();
+    assert_eq!(probe.times(), [3000, 6000]);
+    let leaf = Leaf::new([down]).unready(fails(FailureKind::Internal));
+    let service = FallbackLayer::new(chain(["a", "b"])).layer(leaf);
+    let error = ask(&service, streamed()).await.unwrap_err();
+    assert_eq!((error.kind, error.exhausted), (FailureKind::Internal, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropped_in_each_state_leaves_nothing() {
+    for (first, calls) in [(Step::Hang, 1), (Step::fail(fails(FailureKind::Upstream)), 1)] {
+        let leaf = Leaf::new([first]).ready_after(secs(5));
+        let probe = leaf.probe();
+        let limited = ConcurrencyLimitLayer::new(1).layer(leaf);
+        let mut service = FallbackLayer::new(chain(["a", "b"])).layer(limited);
+        let mut future = Box::pin(service.ready().await.unwrap().call(streamed()));
+        assert!(poll_once(future.as_mut()).is_pending());
+        assert!(format!("{future:?}").contains("at router"));
+        drop(future);
+        assert_eq!(probe.calls(), calls);
+        probe.assert_quiet();
+        ask(&service, streamed()).await.unwrap();
+    }
+}
+
+#[test]
+fn a_chain_prints_as_it_is_walked() {
+    let chain = chain(["a", "direct/b"]);
+    assert_eq!(
+        chain.to_string(),
+        "the request's own model at router, then a at router, then b at direct"
+    );
+    let chain = chain.asked_model(AskedModel::Ignored);
+    assert_eq!(chain.to_string(), "a at router, then b at direct");
+}

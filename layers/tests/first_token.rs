@@ -1,0 +1,147 @@
+//! Frames are held back until the answer begins.
+
+use http_body::Body;
+use tower::{Layer, Service, ServiceExt};
+use tower_llm_layers::{
+    FailureKind, LayerError, Stage,
+    first_token::{FirstTokenLayer, MOST_HELD},
+};
+
+use crate::support::{Beat, Leaf, Probe, Step, TestError, ask, fails, poll_once, read, secs, streamed, within};
+
+const BEGIN: Beat = Beat::Frame(Stage::Content);
+const ROLE: Beat = Beat::Frame(Stage::Preamble);
+
+fn fails_with(beats: impl IntoIterator<Item = Beat>) -> (impl Future<Output = TestError>, Probe) {
+    let leaf = Leaf::new([Step::body(beats)]);
+    let probe = leaf.probe();
+    let service = FirstTokenLayer::new().layer(leaf);
+    let failing = async move { ask(&service, streamed()).await.unwrap_err() };
+    (failing, probe)
+}
+
+#[tokio::test(start_paused = true)]
+async fn resolves_at_the_first_content_and_replays_what_was_held() {
+    let leaf = Leaf::new([Step::body([
+        Beat::Frame(Stage::KeepAlive),
+        ROLE,
+        Beat::Trailers,
+        Beat::Pause(secs(3)),
+        Beat::Frame(Stage::KeepAlive),
+        BEGIN,
+        Beat::Pause(secs(4)),
+        Beat::Frame(Stage::KeepAlive),
+        BEGIN,
+        Beat::Frame(Stage::Finish),
+        Beat::Frame(Stage::Trailer),
+    ])]);
+    let service = FirstTokenLayer::new().layer(leaf);
+    let (response, took) = within(ask(&service, streamed())).await;
+    assert_eq!(took, secs(3));
+    let body = response.unwrap().into_body();
+    assert!(!body.is_end_stream());
+    let reading = read(body).await;
+    assert_eq!(
+        reading.stages,
+        [
+            Stage::Preamble,
+            Stage::Content,
+            Stage::KeepAlive,
+            Stage::Content,
+            Stage::Finish,
+            Stage::Trailer
+        ]
+    );
+    assert!(reading.error.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_honest_end_is_a_beginning() {
+    let leaf = Leaf::new([Step::body([ROLE, Beat::Frame(Stage::Finish)])]);
+    let body = ask(&FirstTokenLayer.layer(leaf), streamed()).await.unwrap();
+    let reading = read(body.into_body()).await;
+    assert_eq!(reading.stages, [Stage::Preamble, Stage::Finish]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_before_the_beginning_is_empty() {
+    for beats in [
+        vec![],
+        vec![ROLE],
+        vec![Beat::Frame(Stage::KeepAlive), Beat::Trailers],
+        vec![ROLE, Beat::Frame(Stage::Trailer)],
+    ] {
+        let (failing, probe) = fails_with(beats);
+        assert_eq!(failing.await.layer, Some(LayerError::Empty));
+        probe.assert_quiet();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_bodys_own_error_is_the_failure() {
+    let (failing, probe) = fails_with([ROLE, Beat::Fail(fails(FailureKind::Overloaded))]);
+    assert_eq!(failing.await.kind, FailureKind::Overloaded);
+    probe.assert_quiet();
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_the_beginning_it_is_the_bodys() {
+    let broken = Beat::Fail(fails(FailureKind::Truncated));
+    let leaf = Leaf::new([Step::body([BEGIN, broken])]);
+    let response = ask(&FirstTokenLayer.layer(leaf), streamed()).await;
+    let reading = read(response.unwrap().into_body()).await;
+    assert_eq!(reading.stages, [Stage::Content]);
+    assert_eq!(reading.error.unwrap().kind, FailureKind::Truncated);
+}
+
+#[tokio::test(start_paused = true)]
+async fn memory_is_bounded_and_signs_of_life_take_none() {
+    let (failing, probe) = fails_with(vec![ROLE; MOST_HELD + 2]);
+    let error = failing.await;
+    assert_eq!(error.kind, FailureKind::Malformed);
+    assert_eq!(error.layer, Some(LayerError::NeverBegan { frames: MOST_HELD }));
+    assert_eq!(probe.counts().bodies_dropped, 1);
+    probe.assert_quiet();
+    let mut beats = vec![Beat::Frame(Stage::KeepAlive); 4 * MOST_HELD];
+    beats.extend(vec![ROLE; MOST_HELD]);
+    beats.push(BEGIN);
+    let leaf = Leaf::new([Step::body(beats)]);
+    let response = ask(&FirstTokenLayer.layer(leaf), streamed()).await;
+    let reading = read(response.unwrap().into_body()).await;
+    assert_eq!(reading.stages.len(), MOST_HELD + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropped_while_calling_or_holding_leaves_nothing() {
+    let leaf = Leaf::new([Step::Hang, Step::body([ROLE, Beat::Stall])]);
+    let probe = leaf.probe();
+    let mut service = FirstTokenLayer.layer(leaf);
+    for _ in 0..2 {
+        let mut future = Box::pin(service.ready().await.unwrap().call(streamed()));
+        assert!(poll_once(future.as_mut()).is_pending());
+        assert!(format!("{future:?}").contains("held"));
+        drop(future);
+    }
+    let counts = probe.counts();
+    assert_eq!((counts.futures_dropped, counts.bodies_dropped), (1, 1));
+    probe.assert_quiet();
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropped_with_frames_held_leaves_nothing() {
+    let leaf = Leaf::new([Step::body([ROLE, BEGIN, Beat::Stall])]);
+    let probe = leaf.probe();
+    drop(ask(&FirstTokenLayer.layer(leaf), streamed()).await.unwrap());
+    assert_eq!(probe.counts().bodies_dropped, 1);
+    probe.assert_quiet();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_is_always_ready_lets_others_have_their_turn() {
+    let mut beats = vec![Beat::Frame(Stage::KeepAlive); 10_000];
+    beats.push(BEGIN);
+    let mut service = FirstTokenLayer.layer(Leaf::new([Step::body(beats)]));
+    let mut future = Box::pin(service.ready().await.unwrap().call(streamed()));
+    assert!(poll_once(future.as_mut()).is_pending());
+    assert!(future.await.is_ok());
+}

@@ -1,0 +1,22 @@
+//! The layers over a scripted leaf, in virtual time.
+
+#[cfg(test)]
+mod attempt;
+#[cfg(test)]
+mod auth;
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod deadline;
+#[cfg(test)]
+mod fallback;
+#[cfg(test)]
+mod first_token;
+#[cfg(test)]
+mod retry;
+#[cfg(test)]
+mod stack;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod timeout;

@@ -1,0 +1,120 @@
+use std::{
+    collections::VecDeque,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http_body::{Body, Frame as BodyFrame};
+use tokio::time::{Sleep, sleep};
+use tower_llm_layers::{Frame, Stage};
+
+use super::{Beat, Probe, TestError};
+
+/// A frame with its place in the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TestFrame {
+    pub(crate) stage: Stage,
+    pub(crate) index: usize,
+}
+
+impl bytes::Buf for TestFrame {
+    fn remaining(&self) -> usize {
+        0
+    }
+
+    fn chunk(&self) -> &[u8] {
+        b"the secret answer"
+    }
+
+    fn advance(&mut self, _count: usize) {}
+}
+
+impl Frame for TestFrame {
+    fn stage(&self) -> Stage {
+        self.stage
+    }
+}
+
+/// A body that plays its beats. Panics where it is read after its end.
+#[derive(Debug)]
+pub(crate) struct ScriptBody {
+    beats: VecDeque<Beat>,
+    pause: Option<Pin<Box<Sleep>>>,
+    index: usize,
+    ended: bool,
+    probe: Probe,
+}
+
+impl ScriptBody {
+    pub(super) fn new(beats: Vec<Beat>, probe: Probe) -> Self {
+        probe.change(|counts| counts.bodies_open += 1);
+        Self {
+            beats: beats.into(),
+            pause: None,
+            index: 0,
+            ended: false,
+            probe,
+        }
+    }
+
+    fn end(&mut self) {
+        assert!(!self.ended, "read after its end");
+        self.ended = true;
+    }
+}
+
+impl Body for ScriptBody {
+    type Data = TestFrame;
+    type Error = TestError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<BodyFrame<TestFrame>, TestError>>> {
+        loop {
+            if let Some(pause) = self.pause.as_mut() {
+                ready!(pause.as_mut().poll(cx));
+                self.pause = None;
+            }
+            let index = self.index;
+            return Poll::Ready(match self.beats.pop_front() {
+                Some(Beat::Frame(stage)) => {
+                    self.index += 1;
+                    Some(Ok(BodyFrame::data(TestFrame { stage, index })))
+                }
+                Some(Beat::Trailers) => Some(Ok(BodyFrame::trailers(http::HeaderMap::new()))),
+                Some(Beat::Pause(pause)) => {
+                    self.pause = Some(Box::pin(sleep(pause)));
+                    continue;
+                }
+                Some(Beat::Fail(error)) => {
+                    self.end();
+                    Some(Err(error))
+                }
+                Some(Beat::Stall) => {
+                    self.beats.push_front(Beat::Stall);
+                    return Poll::Pending;
+                }
+                None => {
+                    self.end();
+                    None
+                }
+            });
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.beats.is_empty() && self.pause.is_none()
+    }
+}
+
+impl Drop for ScriptBody {
+    fn drop(&mut self) {
+        let ended = self.ended || self.is_end_stream();
+        self.probe.change(|counts| {
+            counts.bodies_open -= 1;
+            counts.bodies_dropped += usize::from(!ended);
+        });
+    }
+}

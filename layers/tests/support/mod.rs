@@ -1,0 +1,21 @@
+//! A scripted service, and a probe that sees all it is put through.
+
+mod body;
+mod error;
+mod future;
+mod leaf;
+mod probe;
+mod random;
+mod request;
+mod run;
+mod script;
+
+pub(crate) use body::{ScriptBody, TestFrame};
+pub(crate) use error::{TestError, fails};
+pub(crate) use future::LeafFuture;
+pub(crate) use leaf::Leaf;
+pub(crate) use probe::Probe;
+pub(crate) use random::{cases, in_virtual_time, step};
+pub(crate) use request::{TestRequest, plain, streamed};
+pub(crate) use run::{ask, candidate, chain, poll_once, read, text, within};
+pub(crate) use script::{Beat, Step, millis, secs};

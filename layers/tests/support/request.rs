@@ -1,0 +1,68 @@
+use http::Request;
+use tower_llm_layers::{Call, LlmRequest, Needs};
+
+/// A request of a service that is not ours.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TestRequest {
+    pub(crate) model: Option<String>,
+    pub(crate) streaming: bool,
+    pub(crate) max_tokens: Option<u64>,
+    pub(crate) needs: Needs,
+    pub(crate) alternatives: Vec<String>,
+    pub(crate) prompt: &'static str,
+    pub(crate) call: Call,
+}
+
+/// A streamed request that names no model.
+pub(crate) fn streamed() -> Request<TestRequest> {
+    Request::new(TestRequest {
+        streaming: true,
+        prompt: "the secret prompt",
+        ..TestRequest::default()
+    })
+}
+
+/// A request for a whole answer.
+pub(crate) fn plain() -> Request<TestRequest> {
+    let mut request = streamed();
+    request.body_mut().streaming = false;
+    request
+}
+
+impl LlmRequest for TestRequest {
+    fn call(&self) -> &Call {
+        &self.call
+    }
+
+    fn call_mut(&mut self) -> &mut Call {
+        &mut self.call
+    }
+
+    fn is_streaming(&self) -> bool {
+        self.streaming
+    }
+
+    fn model(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
+    fn set_model(&mut self, model: &str) {
+        self.model = Some(model.to_owned());
+    }
+
+    fn set_alternatives(&mut self, models: &[&str]) {
+        self.alternatives = models.iter().map(|model| (*model).to_owned()).collect();
+    }
+
+    fn max_tokens(&self) -> Option<u64> {
+        self.max_tokens
+    }
+
+    fn set_max_tokens(&mut self, tokens: u64) {
+        self.max_tokens = Some(tokens);
+    }
+
+    fn needs(&self) -> Needs {
+        self.needs
+    }
+}

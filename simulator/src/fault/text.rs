@@ -1,0 +1,269 @@
+//! [`Fault`] as text: read, printed, serialised.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{Fault, Refusal, UsageShape, span};
+
+/// The text is no fault, step or plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaultError {
+    text: String,
+}
+
+impl FaultError {
+    pub(crate) fn new(text: &str) -> Self {
+        Self { text: text.to_owned() }
+    }
+}
+
+impl fmt::Display for FaultError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "`{}` is no fault; `openrouter-simulator --help` lists them",
+            self.text
+        )
+    }
+}
+
+impl std::error::Error for FaultError {}
+
+/// The code of an error inside a 200 where none is given.
+const ERROR_CODE: &str = "502";
+
+impl FromStr for Fault {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        let text = text.trim();
+        Refusal::parse(text)
+            .map(Self::Refuse)
+            .or_else(|| bare(text))
+            .or_else(|| valued(text))
+            .ok_or_else(|| FaultError::new(text))
+    }
+}
+
+fn bare(text: &str) -> Option<Fault> {
+    Some(match text {
+        "ok" => Fault::Ok,
+        "no-hint" => Fault::NoHint,
+        "hang" => Fault::Hang,
+        "comments" => Fault::Comments,
+        "reset" => Fault::Reset,
+        "close" => Fault::Close,
+        "rst" => Fault::Rst,
+        "bad-json" => Fault::BadJson(0),
+        "html" => Fault::Html,
+        "error" => Fault::Error(ERROR_CODE.to_owned()),
+        "done" => Fault::Done,
+        "no-choices" => Fault::NoChoices,
+        "finish-error" => Fault::FinishError,
+        "empty-choices" => Fault::EmptyChoices,
+        "empty-content" => Fault::EmptyContent,
+        "reasoning-only" => Fault::ReasoningOnly,
+        "no-done" => Fault::NoDone,
+        "no-usage" => Fault::NoUsage,
+        "no-finish" => Fault::NoFinish,
+        "empty-stream" => Fault::EmptyStream,
+        "role-only" => Fault::RoleOnly,
+        "no-prefill" => Fault::NoPrefill,
+        "crlf" => Fault::Crlf,
+        "blank-lines" => Fault::BlankLines,
+        "bom" => Fault::Bom,
+        "tool" => Fault::Tool,
+        "no-tool" => Fault::NoTool,
+        "dated" => Fault::Dated,
+        _ => return None,
+    })
+}
+
+fn valued(text: &str) -> Option<Fault> {
+    if let Some((name, at)) = text.split_once('@').filter(|(name, _)| !name.contains('=')) {
+        let at = at.parse().ok()?;
+        return Some(match name {
+            "cut" => Fault::Cut(at),
+            "bad-json" => Fault::BadJson(at),
+            "error" => Fault::ErrorAt(ERROR_CODE.to_owned(), at),
+            _ => return None,
+        });
+    }
+    let (name, value) = text.split_once('=')?;
+    Some(match name {
+        "retry-after" => Fault::RetryAfter(decode(value)?),
+        "retry-after-date" => Fault::RetryAfterDate(span::parse(value)?),
+        "availability-retry" => Fault::AvailabilityRetry(value.parse().ok()?),
+        "metadata-retry" => Fault::MetadataRetry(value.parse().ok()?),
+        "metadata-header" => Fault::MetadataHeader(decode(value)?),
+        "ratelimit-reset" => Fault::RateLimitReset(span::parse(value)?),
+        "slow-headers" => Fault::SlowHeaders(span::parse(value)?),
+        "first-token" => Fault::FirstToken(span::parse(value)?),
+        "stall" => {
+            let (length, at) = value.split_once('@')?;
+            Fault::Stall(span::parse(length)?, at.parse().ok()?)
+        }
+        "delay" => Fault::Delay(span::parse(value)?),
+        "drip" | "drip-cut" => {
+            let (every, total) = value.split_once('/')?;
+            let (every, total) = (span::parse(every).filter(|e| !e.is_zero())?, span::parse(total)?);
+            if name == "drip" {
+                Fault::Drip(every, total)
+            } else {
+                Fault::DripCut(every, total)
+            }
+        }
+        "down" => Fault::Down(span::parse(value)?),
+        "cut-byte" => Fault::CutByte(value.parse().ok()?),
+        "error" => match value.split_once('@') {
+            Some((code, at)) => Fault::ErrorAt(decode(code)?, at.parse().ok()?),
+            None => Fault::Error(decode(value)?),
+        },
+        "split" => Fault::Split(value.parse().ok().filter(|k| *k > 0)?),
+        "big-event" => Fault::BigEvent(up_to(value, 64 << 20)?),
+        "keepalive" => Fault::KeepAlive(up_to(value, 1_000)?),
+        "usage" => Fault::Usage(match value {
+            "repeat" => UsageShape::Repeat,
+            "empty" => UsageShape::Empty,
+            "null" => UsageShape::Null,
+            "finish" => UsageShape::Finish,
+            _ => return None,
+        }),
+        "words" => Fault::Words(up_to(value, 1_000_000)?),
+        "text" => Fault::Text(decode(value)?),
+        "reasoning" => Fault::Reasoning(up_to(value, 1_000_000)?),
+        "finish" => Fault::Finish(decode(value)?),
+        "cached" => Fault::Cached(value.parse().ok()?),
+        _ => return None,
+    })
+}
+
+/// A number that memory can stand.
+fn up_to(text: &str, most: u32) -> Option<u32> {
+    text.parse().ok().filter(|n| *n <= most)
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refuse(refusal) => write!(f, "{refusal}"),
+            Self::RetryAfter(value) => write!(f, "retry-after={}", encode(value)),
+            Self::RetryAfterDate(ahead) => write!(f, "retry-after-date={}", span::show(*ahead)),
+            Self::AvailabilityRetry(seconds) => write!(f, "availability-retry={seconds}"),
+            Self::MetadataRetry(seconds) => write!(f, "metadata-retry={seconds}"),
+            Self::MetadataHeader(value) => write!(f, "metadata-header={}", encode(value)),
+            Self::RateLimitReset(ahead) => write!(f, "ratelimit-reset={}", span::show(*ahead)),
+            Self::SlowHeaders(length) => write!(f, "slow-headers={}", span::show(*length)),
+            Self::FirstToken(length) => write!(f, "first-token={}", span::show(*length)),
+            Self::Stall(length, at) => write!(f, "stall={}@{at}", span::show(*length)),
+            Self::Delay(length) => write!(f, "delay={}", span::show(*length)),
+            Self::Drip(every, total) => {
+                write!(f, "drip={}/{}", span::show(*every), span::show(*total))
+            }
+            Self::DripCut(every, total) => {
+                write!(f, "drip-cut={}/{}", span::show(*every), span::show(*total))
+            }
+            Self::Down(length) => write!(f, "down={}", span::show(*length)),
+            Self::Cut(at) => write!(f, "cut@{at}"),
+            Self::CutByte(at) => write!(f, "cut-byte={at}"),
+            Self::BadJson(0) => f.write_str("bad-json"),
+            Self::BadJson(at) => write!(f, "bad-json@{at}"),
+            Self::Error(code) => write!(f, "error={}", encode(code)),
+            Self::ErrorAt(code, at) => write!(f, "error={}@{at}", encode(code)),
+            Self::Split(bytes) => write!(f, "split={bytes}"),
+            Self::BigEvent(bytes) => write!(f, "big-event={bytes}"),
+            Self::KeepAlive(count) => write!(f, "keepalive={count}"),
+            Self::Usage(shape) => write!(f, "usage={}", shape_name(*shape)),
+            Self::Words(count) => write!(f, "words={count}"),
+            Self::Text(text) => write!(f, "text={}", encode(text)),
+            Self::Reasoning(count) => write!(f, "reasoning={count}"),
+            Self::Finish(reason) => write!(f, "finish={}", encode(reason)),
+            Self::Cached(tokens) => write!(f, "cached={tokens}"),
+            other => f.write_str(bare_name(other)),
+        }
+    }
+}
+
+fn shape_name(shape: UsageShape) -> &'static str {
+    match shape {
+        UsageShape::Repeat => "repeat",
+        UsageShape::Empty => "empty",
+        UsageShape::Null => "null",
+        UsageShape::Finish => "finish",
+    }
+}
+
+fn bare_name(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::NoHint => "no-hint",
+        Fault::Hang => "hang",
+        Fault::Comments => "comments",
+        Fault::Reset => "reset",
+        Fault::Close => "close",
+        Fault::Rst => "rst",
+        Fault::Html => "html",
+        Fault::Done => "done",
+        Fault::NoChoices => "no-choices",
+        Fault::FinishError => "finish-error",
+        Fault::EmptyChoices => "empty-choices",
+        Fault::EmptyContent => "empty-content",
+        Fault::ReasoningOnly => "reasoning-only",
+        Fault::NoDone => "no-done",
+        Fault::NoUsage => "no-usage",
+        Fault::NoFinish => "no-finish",
+        Fault::EmptyStream => "empty-stream",
+        Fault::RoleOnly => "role-only",
+        Fault::NoPrefill => "no-prefill",
+        Fault::Crlf => "crlf",
+        Fault::BlankLines => "blank-lines",
+        Fault::Bom => "bom",
+        Fault::Tool => "tool",
+        Fault::NoTool => "no-tool",
+        Fault::Dated => "dated",
+        _ => "ok",
+    }
+}
+
+/// Percent-encodes what the grammar, a header or a URL would trip over.
+pub(crate) fn encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.!'()*+:".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+/// Undoes [`encode`]; `None` where what comes out is no UTF-8.
+pub(crate) fn decode(text: &str) -> Option<String> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte == b'%' {
+            let hex = [bytes.next()?, bytes.next()?];
+            out.push(u8::from_str_radix(std::str::from_utf8(&hex).ok()?, 16).ok()?);
+        } else {
+            out.push(byte);
+        }
+    }
+    String::from_utf8(out).ok()
+}
+
+impl Serialize for Fault {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fault {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}

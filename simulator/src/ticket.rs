@@ -1,0 +1,157 @@
+//! The ticket of one request: carried from handler to body, it closes the record when it is dropped.
+
+use std::sync::Arc;
+
+use crate::generation::{Generation, Record};
+use crate::money::Cost;
+use crate::seen::{Attempt, Outcome};
+use crate::state::Shared;
+
+/// What a stream costs, by what was sent of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Meter {
+    pub(crate) prompt: Cost,
+    pub(crate) piece: Cost,
+    /// The piece counts that come before the first of the answer's text.
+    pub(crate) reasoning: u64,
+}
+
+/// A request that has been recorded and not yet ended.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    shared: Arc<Shared>,
+    index: u64,
+    key: String,
+    outcome: Option<Outcome>,
+    pieces: u64,
+    meter: Option<Meter>,
+    record: Option<Record>,
+}
+
+impl Ticket {
+    /// Records a request.
+    pub(crate) fn open(shared: Arc<Shared>, key: String, attempt: impl FnOnce(u64) -> Attempt) -> Self {
+        let index = {
+            let mut state = shared.lock();
+            let index = state.next_index;
+            state.record(attempt(index));
+            index
+        };
+        shared.changed.notify_waiters();
+        Self {
+            shared,
+            index,
+            key,
+            outcome: None,
+            pieces: 0,
+            meter: None,
+            record: None,
+        }
+    }
+
+    /// Changes the record.
+    pub(crate) fn note(&self, change: impl FnOnce(&mut Attempt)) {
+        if let Some(attempt) = self.shared.lock().attempt(self.index) {
+            change(attempt);
+        }
+        self.shared.changed.notify_waiters();
+    }
+
+    /// Bills the whole at once, whatever becomes of the answer.
+    pub(crate) fn charge(&mut self, cost: Cost) {
+        self.shared.lock().charge(self.index, &self.key, cost);
+        self.shared.changed.notify_waiters();
+    }
+
+    /// Bills what will have been sent.
+    pub(crate) fn meter(&mut self, meter: Meter) {
+        self.meter = Some(meter);
+    }
+
+    /// Bills nothing: the answer turned out an error.
+    pub(crate) fn void(&mut self) {
+        self.meter = None;
+        if let Some(record) = &mut self.record {
+            record.finish_reason = Some("error".to_owned());
+            record.total_cost = Cost::ZERO;
+        }
+    }
+
+    /// What `/generation` will say of it once it has ended.
+    pub(crate) fn remember(&mut self, record: Record) {
+        self.record = Some(record);
+    }
+
+    /// Counts what was handed to the connection.
+    pub(crate) fn sent(&mut self, pieces: u64, bytes: u64) {
+        self.pieces += pieces;
+        let pieces = self.pieces;
+        self.note(|attempt| {
+            attempt.pieces = pieces;
+            attempt.bytes += bytes;
+        });
+    }
+
+    /// The end, other than by the client's leaving. The first one counts.
+    pub(crate) fn end(&mut self, outcome: Outcome) {
+        if self.outcome.is_none() {
+            self.outcome = Some(outcome);
+            self.settle(outcome);
+        }
+    }
+
+    fn settle(&mut self, outcome: Outcome) {
+        let now = self.shared.now();
+        {
+            let mut state = self.shared.lock();
+            let whole = outcome == Outcome::Answered;
+            if let Some(meter) = self.meter.take() {
+                // Nothing generated and no finish: nothing to pay.
+                let cost = meter.prompt + meter.piece * self.pieces;
+                let cost = if self.pieces == 0 && !whole { Cost::ZERO } else { cost };
+                state.charge(self.index, &self.key, cost);
+                if let Some(record) = &mut self.record {
+                    record.native_tokens_completion = self.pieces;
+                    record.native_tokens_reasoning = self.pieces.min(meter.reasoning);
+                    record.total_cost = cost;
+                }
+            }
+            if let Some(mut record) = self.record.take() {
+                record.cancelled = outcome == Outcome::ClosedByClient;
+                if !whole && record.streamed {
+                    record.finish_reason = None;
+                    record.native_finish_reason = None;
+                }
+                record.usage = record.total_cost;
+                record.tokens_prompt = record.native_tokens_prompt;
+                record.tokens_completion = record.native_tokens_completion;
+                let lag = state.config.generation_lag;
+                let misses_left = state.config.generation_misses;
+                let ready_at = tokio::time::Instant::now() + lag;
+                state.generations.insert(
+                    record.id.clone(),
+                    Generation {
+                        ready_at,
+                        misses_left,
+                        record,
+                    },
+                );
+            }
+            if outcome == Outcome::ClosedByClient {
+                state.closed_by_client += 1;
+            }
+            if let Some(attempt) = state.attempt(self.index) {
+                attempt.outcome = outcome;
+                attempt.ended_at = Some(now);
+            }
+        }
+        self.shared.changed.notify_waiters();
+    }
+}
+
+impl Drop for Ticket {
+    /// Dropped before its end: the client has left.
+    fn drop(&mut self) {
+        self.end(Outcome::ClosedByClient);
+    }
+}

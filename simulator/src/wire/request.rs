@@ -1,0 +1,108 @@
+//! The request, as far as an answer depends on it.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A chat request. What is not named here is of no consequence.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct ChatRequest {
+    pub(crate) model: Option<String>,
+    #[serde(default)]
+    pub(crate) models: Vec<String>,
+    pub(crate) messages: Vec<Message>,
+    #[serde(default)]
+    pub(crate) stream: Option<bool>,
+    pub(crate) max_tokens: Option<u64>,
+    pub(crate) max_completion_tokens: Option<u64>,
+    #[serde(default)]
+    pub(crate) tools: Vec<Value>,
+    #[serde(default)]
+    pub(crate) tool_choice: Value,
+    #[serde(default)]
+    pub(crate) response_format: Value,
+    #[serde(default)]
+    pub(crate) reasoning: Value,
+    pub(crate) reasoning_effort: Option<String>,
+    pub(crate) include_reasoning: Option<bool>,
+    pub(crate) session_id: Option<String>,
+}
+
+/// One message of the conversation.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Message {
+    pub(crate) role: String,
+    #[serde(default)]
+    pub(crate) content: Value,
+}
+
+impl Message {
+    /// Its text, all parts joined.
+    pub(crate) fn text(&self) -> String {
+        match &self.content {
+            Value::String(text) => text.clone(),
+            Value::Array(parts) => parts.iter().filter_map(|part| part.get("text")?.as_str()).collect(),
+            _ => String::new(),
+        }
+    }
+
+    /// Whether one of its parts is an image.
+    pub(crate) fn has_image(&self) -> bool {
+        self.content.as_array().is_some_and(|parts| {
+            parts
+                .iter()
+                .any(|part| part.get("type").and_then(Value::as_str) == Some("image_url"))
+        })
+    }
+}
+
+impl ChatRequest {
+    /// The cap on completion tokens, reasoning included.
+    pub(crate) fn limit(&self) -> Option<u64> {
+        self.max_completion_tokens.or(self.max_tokens)
+    }
+
+    /// Four bytes of message text are a token.
+    pub(crate) fn prompt_tokens(&self) -> u64 {
+        self.messages
+            .iter()
+            .map(|message| message.text().len() as u64)
+            .sum::<u64>()
+            .div_ceil(4)
+    }
+
+    /// The assistant's text that is to be continued.
+    pub(crate) fn prefill(&self) -> Option<String> {
+        self.messages
+            .last()
+            .filter(|last| last.role == "assistant")
+            .map(Message::text)
+    }
+
+    /// The text of the last message of the user.
+    pub(crate) fn question(&self) -> String {
+        self.messages
+            .iter()
+            .rev()
+            .find(|message| message.role == "user")
+            .map(Message::text)
+            .unwrap_or_default()
+    }
+
+    /// Whether the last message is a tool's result.
+    pub(crate) fn after_tool(&self) -> bool {
+        self.messages.last().is_some_and(|last| last.role == "tool")
+    }
+
+    /// Whether the model is asked to reason.
+    pub(crate) fn wants_reasoning(&self) -> bool {
+        let off = self.reasoning.get("enabled").and_then(Value::as_bool) == Some(false)
+            || self.reasoning.get("effort").and_then(Value::as_str) == Some("none");
+        let effort = self.reasoning_effort.as_deref().is_some_and(|effort| effort != "none");
+        (self.reasoning.is_object() && !off) || effort || self.include_reasoning == Some(true)
+    }
+
+    /// Whether reasoning is to be kept from the answer.
+    pub(crate) fn hides_reasoning(&self) -> bool {
+        self.reasoning.get("exclude").and_then(Value::as_bool) == Some(true) || self.include_reasoning == Some(false)
+    }
+}

@@ -1,0 +1,278 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http_body::{Body, Frame as BodyFrame};
+use http_body_util::{BodyExt, StreamBody};
+use tokio::time::Instant;
+use tower_llm_layers::{FailureKind, Frame};
+
+use super::ChatBody;
+use crate::{ChatFrame, Error};
+
+/// What came of reading a body to its end.
+#[derive(Debug)]
+struct Read {
+    frames: Vec<ChatFrame>,
+    text: String,
+    error: Option<Error>,
+}
+
+impl Read {
+    fn kind(&self) -> Option<FailureKind> {
+        self.error.as_ref().map(Error::kind)
+    }
+}
+
+async fn read(mut body: ChatBody) -> Read {
+    let mut read = Read {
+        frames: Vec::new(),
+        text: String::new(),
+        error: None,
+    };
+    while let Some(frame) = body.frame().await {
+        match frame {
+            Ok(frame) => {
+                let frame = frame.into_data().unwrap();
+                read.text.push_str(&frame.text().unwrap_or_default());
+                read.frames.push(frame);
+            }
+            Err(error) => {
+                assert!(read.error.replace(error).is_none(), "one error, and then the end");
+            }
+        }
+    }
+    assert!(body.is_end_stream());
+    read
+}
+
+/// Pieces, and then how the connection ends: closed, broken, or silent for ever.
+#[derive(Clone, Copy)]
+enum End {
+    Closed,
+    Broken,
+    Silent,
+}
+
+fn wire(pieces: Vec<Bytes>, end: End) -> impl Body<Data = Bytes, Error = std::io::Error> + Send {
+    let pieces = stream::iter(pieces.into_iter().map(|piece| Ok(BodyFrame::data(piece))));
+    let end = async move {
+        match end {
+            End::Closed => None,
+            End::Broken => Some(Err(std::io::Error::other("connection reset"))),
+            End::Silent => std::future::pending().await,
+        }
+    };
+    StreamBody::new(pieces.chain(stream::once(end).filter_map(std::future::ready)))
+}
+
+async fn stream_of(text: &str, end: End) -> Read {
+    read(ChatBody::from_event_stream(wire(
+        vec![Bytes::copy_from_slice(text.as_bytes())],
+        end,
+    )))
+    .await
+}
+
+async fn plain_of(text: &str, end: End) -> Read {
+    read(ChatBody::from_plain(wire(
+        vec![Bytes::copy_from_slice(text.as_bytes())],
+        end,
+    )))
+    .await
+}
+
+const ROLE: &str = "data: {\"id\":\"gen-1\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}\n\n";
+const STOP: &str =
+    "data: {\"id\":\"gen-1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\"},\"finish_reason\":\"stop\"}]}\n\n";
+const USAGE: &str = "data: {\"id\":\"gen-1\",\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":3,\"cost\":0.00000765}}\n\n";
+const DONE: &str = "data: [DONE]\n\n";
+
+fn word(word: &str) -> String {
+    format!(
+        "data: {{\"id\":\"gen-1\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{word}\"}},\"finish_reason\":null}}]}}\n\n"
+    )
+}
+
+fn whole() -> String {
+    format!(
+        ": OPENROUTER PROCESSING\n\n{ROLE}{}{}{STOP}{USAGE}{DONE}",
+        word("Os"),
+        word("lo \u{2600}.")
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_whole_stream_ends_without_an_error() {
+    let read = stream_of(&whole(), End::Closed).await;
+    assert_eq!(read.text, "Oslo \u{2600}.");
+    assert!(read.error.is_none());
+    let cost = read
+        .frames
+        .iter()
+        .find_map(ChatFrame::usage)
+        .and_then(|usage| usage.cost);
+    assert_eq!(cost.map(|cost| cost.to_string()).as_deref(), Some("0.00000765"));
+}
+
+/// Invariant 2: whole only with everything that was said, at whichever byte it breaks and however.
+#[tokio::test(start_paused = true)]
+async fn a_stream_cut_at_any_byte_never_ends_as_a_whole_answer() {
+    let stream = whole();
+    let finish = stream.find(STOP).unwrap() + STOP.len();
+    for cut in 0..stream.len() {
+        for end in [End::Closed, End::Broken] {
+            let bytes = Bytes::copy_from_slice(&stream.as_bytes()[..cut]);
+            let read = read(ChatBody::from_event_stream(wire(vec![bytes], end))).await;
+            // The blank line that ends the finish event may still be on its way.
+            if read.error.is_none() {
+                assert!(cut + 1 >= finish, "whole after {cut} of {finish} bytes");
+                assert_eq!(read.text, "Oslo \u{2600}.");
+            } else {
+                assert!(cut < finish, "broken after the finish, at {cut}");
+                let shown = !read.text.is_empty();
+                assert_eq!(
+                    read.kind() == Some(FailureKind::Truncated),
+                    shown,
+                    "{cut}: {:?}",
+                    read.error
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_to_show_is_never_an_answer() {
+    for empty in [
+        String::new(),
+        ": OPENROUTER PROCESSING\n\n".to_owned(),
+        ROLE.to_owned(),
+        format!("{ROLE}{DONE}"),
+        format!("{ROLE}{STOP}{DONE}"),
+        format!("{ROLE}{STOP}{}{DONE}", USAGE.replace(":3,", ":0,")),
+    ] {
+        let read = stream_of(&empty, End::Closed).await;
+        assert_eq!(read.kind(), Some(FailureKind::Empty), "{empty}");
+    }
+    // Tokens were spent, on hidden reasoning say: that is an answer, though an empty one.
+    assert!(
+        stream_of(&format!("{ROLE}{STOP}{USAGE}{DONE}"), End::Closed)
+            .await
+            .error
+            .is_none()
+    );
+    let length = STOP.replace("stop", "length");
+    assert!(
+        stream_of(&format!("{ROLE}{length}{DONE}"), End::Closed)
+            .await
+            .error
+            .is_none()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_event_is_an_error_before_and_after_the_first_word() {
+    let error = |code: &str| {
+        format!("data: {{\"id\":\"gen-1\",\"error\":{{\"code\":{code},\"message\":\"gone\"}},\"choices\":[]}}\n\n")
+    };
+    let first = stream_of(&format!(": OPENROUTER PROCESSING\n\n{}", error("429")), End::Closed).await;
+    assert_eq!(first.kind(), Some(FailureKind::Throttled));
+    assert_eq!(first.error.unwrap().generation_id(), Some("gen-1"));
+    let later = stream_of(
+        &format!("{ROLE}{}{}{DONE}", word("Half"), error("\"server_error\"")),
+        End::Closed,
+    )
+    .await;
+    assert_eq!(
+        (later.kind(), later.text.as_str()),
+        (Some(FailureKind::Upstream), "Half")
+    );
+    let native = STOP.replace(
+        "\"stop\"",
+        "\"error\",\"native_finish_reason\":\"MALFORMED_FUNCTION_CALL\"",
+    );
+    let native = stream_of(&format!("{ROLE}{native}"), End::Closed).await;
+    assert!(native.error.unwrap().to_string().contains("MALFORMED_FUNCTION_CALL"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn garbage_is_malformed_before_and_truncated_after_the_first_word() {
+    assert_eq!(
+        stream_of("data: {\"choi\n\n", End::Closed).await.kind(),
+        Some(FailureKind::Malformed)
+    );
+    let read = stream_of(&format!("{}data: {{oops\n\n", word("Half")), End::Closed).await;
+    assert_eq!(read.kind(), Some(FailureKind::Truncated));
+}
+
+/// An upstream that forgets `[DONE]`, the usage, or to close, does not hold the caller.
+#[tokio::test(start_paused = true)]
+async fn a_finished_stream_ends_soon_whatever_is_missing() {
+    let said = format!("{ROLE}{}", word("Oslo."));
+    for (stream, longest) in [
+        (format!("{said}{STOP}"), Duration::from_secs(5)),
+        (format!("{said}{STOP}{USAGE}"), Duration::from_millis(500)),
+        (format!("{said}{STOP}{USAGE}{DONE}"), Duration::from_millis(20)),
+        (format!("{said}{DONE}"), Duration::from_millis(20)),
+    ] {
+        let begun = Instant::now();
+        let read = stream_of(&stream, End::Silent).await;
+        assert!(read.error.is_none(), "{stream}");
+        assert_eq!(read.text, "Oslo.");
+        assert_eq!(begun.elapsed().as_millis(), longest.as_millis());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_choices_finish_is_not_the_others() {
+    let second = word("Other").replace("\"index\":0", "\"index\":1");
+    let read = stream_of(&format!("{}{second}{STOP}", word("One")), End::Closed).await;
+    assert_eq!(read.kind(), Some(FailureKind::Truncated));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plain_answer_is_one_frame_byte_for_byte() {
+    let answer = "{ \"choices\" : [{\"message\":{\"content\":\"Oslo.\"},\"finish_reason\":\"stop\"}], \"x\": 1 }";
+    let pieces = answer.as_bytes().chunks(7).map(Bytes::copy_from_slice).collect();
+    let read = read(ChatBody::from_plain(wire(pieces, End::Closed))).await;
+    assert!(read.error.is_none());
+    assert_eq!(read.frames.len(), 1);
+    assert_eq!(read.frames[0].bytes(), answer);
+    assert!(read.frames[0].stage().begins_answer());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plain_answer_that_is_none_says_what_it_is() {
+    for (text, kind) in [
+        ("", FailureKind::Malformed),
+        ("\n   \n", FailureKind::Malformed),
+        ("<html>bad gateway</html>", FailureKind::Malformed),
+        ("{\"choices\":[{\"mess", FailureKind::Malformed),
+        ("{\"choices\":[]}", FailureKind::Empty),
+        (
+            "{\"choices\":[{\"message\":{\"content\":\"\"},\"finish_reason\":null}],\"usage\":{\"completion_tokens\":0}}",
+            FailureKind::Empty,
+        ),
+        ("{\"error\":{\"code\":502,\"message\":\"x\"}}", FailureKind::Upstream),
+        (
+            "{\"choices\":[{\"message\":{\"content\":\"half\"},\"finish_reason\":\"error\",\"error\":{\"code\":503,\"message\":\"x\"}}]}",
+            FailureKind::Overloaded,
+        ),
+    ] {
+        assert_eq!(plain_of(text, End::Closed).await.kind(), Some(kind), "{text}");
+    }
+    assert_eq!(
+        plain_of("{\"choices\":[", End::Broken).await.kind(),
+        Some(FailureKind::Reset)
+    );
+    // Reasoning ate the budget: billed, and an honest end.
+    let ate = "{\"choices\":[{\"message\":{\"content\":\"\",\"reasoning\":\"Let me\"},\"finish_reason\":\"length\"}]}";
+    assert!(plain_of(ate, End::Closed).await.error.is_none());
+}
+
+#[test]
+fn is_send_and_needs_no_pin() {
+    fn check<T: Send + Unpin>() {}
+    check::<ChatBody>();
+}

@@ -1,0 +1,16 @@
+mod build;
+mod direct;
+mod edit;
+mod facts;
+mod json;
+mod types;
+
+use super::ChatRequest;
+
+fn request(body: &str) -> ChatRequest {
+    body.parse().unwrap()
+}
+
+fn body(request: &ChatRequest) -> String {
+    String::from_utf8(request.to_bytes().to_vec()).unwrap()
+}

@@ -1,0 +1,166 @@
+//! Prices of the catalogue.
+
+use std::fmt;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::decimal::Decimal;
+use super::usd::{UsdAmount, UsdError};
+use crate::request::wire_struct::wire_struct;
+
+/// A price in US dollars for one unit: a token, a request, a picture.
+///
+/// The catalogue writes `"-1"` for models that route to others: their price varies, and is no credit.
+///
+/// ```
+/// use tower_openrouter::response::Price;
+///
+/// assert_eq!(serde_json::from_str::<Price>(r#""-1""#)?, Price::Varies);
+/// assert_eq!(serde_json::from_str::<Price>(r#""0.00000015""#)?.to_string(), "0.00000015");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Price {
+    /// This much.
+    Fixed(Decimal),
+    /// It depends.
+    Varies,
+}
+
+impl Price {
+    /// The amount, rounded up to a whole pico-dollar; nothing where it varies.
+    ///
+    /// # Errors
+    ///
+    /// Where it is too large to hold.
+    pub fn to_usd(&self) -> Result<Option<UsdAmount>, UsdError> {
+        match self {
+            Self::Fixed(price) => price.to_usd().map(Some),
+            Self::Varies => Ok(None),
+        }
+    }
+
+    /// Whether it is known to be nothing.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        self.to_usd() == Ok(Some(UsdAmount::ZERO))
+    }
+}
+
+impl From<Decimal> for Price {
+    fn from(price: Decimal) -> Self {
+        if price.is_negative() {
+            Self::Varies
+        } else {
+            Self::Fixed(price)
+        }
+    }
+}
+
+impl fmt::Display for Price {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(price) => price.fmt(f),
+            Self::Varies => f.write_str("-1"),
+        }
+    }
+}
+
+impl Serialize for Price {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Price {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Decimal::deserialize(deserializer)
+            .map(Self::from)
+            .map_err(D::Error::custom)
+    }
+}
+
+wire_struct! {
+    /// Prices in US dollars for one unit each. What is not there costs nothing of its own.
+    ///
+    /// On a model they are those of its cheapest endpoint; the one that serves may cost more.
+    Pricing {
+        /// For a token of prompt.
+        prompt: Option<Price> = "prompt",
+        /// For a token of answer.
+        completion: Option<Price> = "completion",
+        /// For a request.
+        request: Option<Price> = "request",
+        /// For a picture sent.
+        image: Option<Price> = "image",
+        /// For a token of a picture.
+        image_token: Option<Price> = "image_token",
+        /// For a picture made.
+        image_output: Option<Price> = "image_output",
+        /// For a token of sound sent.
+        audio: Option<Price> = "audio",
+        /// For a token of sound made.
+        audio_output: Option<Price> = "audio_output",
+        /// For a token of sound read from the cache.
+        input_audio_cache: Option<Price> = "input_audio_cache",
+        /// For a search.
+        web_search: Option<Price> = "web_search",
+        /// For a token of reasoning.
+        internal_reasoning: Option<Price> = "internal_reasoning",
+        /// For a token read from the cache.
+        input_cache_read: Option<Price> = "input_cache_read",
+        /// For a token written to the cache, for the shortest time there is.
+        input_cache_write: Option<Price> = "input_cache_write",
+        /// For a token written to the cache for an hour.
+        input_cache_write_1h: Option<Price> = "input_cache_write_1h",
+        /// The share, 0 to 1, that the prices shown are below the list: already taken off.
+        discount: Option<Decimal> = "discount",
+        /// Prices under conditions. Of several that hold, the later counts.
+        overrides: Vec<PriceOverride> = "overrides",
+    }
+}
+
+wire_struct! {
+    /// Prices that hold under a condition. What is not there stays as it is.
+    PriceOverride {
+        /// Holds for prompts of more tokens than this.
+        min_prompt_tokens: Option<u64> = "min_prompt_tokens",
+        /// Holds from this time of day on, UTC, as a number HHMM.
+        utc_start: Option<u64> = "utc_start",
+        /// Holds before this time of day, UTC, as a number HHMM. May be past midnight.
+        utc_end: Option<u64> = "utc_end",
+        /// For a token of prompt.
+        prompt: Option<Price> = "prompt",
+        /// For a token of answer.
+        completion: Option<Price> = "completion",
+        /// For a token of sound sent.
+        audio: Option<Price> = "audio",
+        /// For a token of sound read from the cache.
+        input_audio_cache: Option<Price> = "input_audio_cache",
+        /// For a token read from the cache.
+        input_cache_read: Option<Price> = "input_cache_read",
+        /// For a token written to the cache, for the shortest time there is.
+        input_cache_write: Option<Price> = "input_cache_write",
+        /// For a token written to the cache for an hour.
+        input_cache_write_1h: Option<Price> = "input_cache_write_1h",
+    }
+}
+
+impl Pricing {
+    /// Whether prompt and answer are known to cost nothing.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        [&self.prompt, &self.completion]
+            .into_iter()
+            .all(|price| price.as_ref().is_some_and(Price::is_free))
+    }
+
+    /// Whether a price varies, so that no cost can be told from these.
+    #[must_use]
+    pub fn varies(&self) -> bool {
+        [&self.prompt, &self.completion]
+            .into_iter()
+            .any(|price| *price == Some(Price::Varies))
+    }
+}

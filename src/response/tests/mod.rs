@@ -1,0 +1,3 @@
+mod catalogue;
+mod chat;
+mod stream;

@@ -1,0 +1,32 @@
+//! What can be read out of an error besides its fields.
+
+use std::time::Duration;
+
+/// A number of seconds as a span of time; nothing where it is negative, not a number, or past what can be held.
+pub(super) fn seconds(seconds: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+/// The number in "can only afford 1480": how many tokens the balance would pay for. Thousands may be set off with commas.
+#[must_use]
+pub fn affordable_tokens(message: &str) -> Option<u64> {
+    let (_, rest) = message.split_once("can only afford ")?;
+    let digits: String = rest
+        .chars()
+        .take_while(|mark| mark.is_ascii_digit() || *mark == ',')
+        .filter(char::is_ascii_digit)
+        .collect();
+    digits.parse().ok()
+}
+
+/// At most `limit` bytes of a text, cut between two characters.
+pub(super) fn truncate(mut text: String, limit: usize) -> String {
+    if text.len() > limit {
+        let cut = (0..=limit)
+            .rev()
+            .find(|index| text.is_char_boundary(*index))
+            .unwrap_or(0);
+        text.truncate(cut);
+    }
+    text
+}

@@ -1,0 +1,251 @@
+//! What a failed exchange means: the status, the envelope and the headers, read together.
+
+#[cfg(test)]
+mod tests;
+
+use std::time::SystemTime;
+
+use http::{HeaderMap, StatusCode};
+use tower_llm_layers::{FailureKind, Scope};
+
+use crate::transport::retry_after::retry_after;
+use crate::{
+    error::{Error, Inner},
+    response::{ErrorCode, UpstreamError},
+};
+
+/// A failure that HTTP itself tells: a status that is no success, and whatever body came with it.
+pub(in crate::transport) fn from_response(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
+    match UpstreamError::parse(body) {
+        Some(error) => build(Some(status), status.as_u16(), headers, &error),
+        None => without_envelope(status, headers, body),
+    }
+}
+
+/// A failure that comes inside a success: in the body of a 200, or as an event of a stream.
+pub(in crate::transport) fn from_body(headers: &HeaderMap, error: &UpstreamError) -> Error {
+    build(None, effective_code(error), headers, error)
+}
+
+fn build(status: Option<StatusCode>, code: u16, headers: &HeaderMap, error: &UpstreamError) -> Error {
+    let (kind, scope) = judge(code, error);
+    let inner = Inner {
+        status: status.or_else(|| StatusCode::from_u16(code).ok()),
+        code: error.code.as_ref().map(ToString::to_string),
+        error_type: error.error_type.clone(),
+        message: words(error).into(),
+        retry_after: retry_after(headers, Some(error), SystemTime::now()),
+        affordable_tokens: error.affordable_tokens(),
+        scope,
+        provider: error.provider_name.clone(),
+        ..Inner::default()
+    };
+    Error::with(kind, inner)
+}
+
+/// An edge's HTML page, an empty body, or something else that is no envelope.
+fn without_envelope(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
+    let (kind, scope) = match status.as_u16() {
+        // The edge in front of the router blocks us, whatever the model.
+        403 => (FailureKind::Unavailable, Scope::Upstream),
+        429 => (FailureKind::Throttled, Scope::Upstream),
+        code => by_status(code),
+    };
+    let page = body.trim_ascii_start().first() == Some(&b'<');
+    let what = match (page, body.is_empty()) {
+        (true, _) => "an HTML page instead of an answer, probably from the edge in front of the upstream",
+        (false, true) => "an empty body",
+        (false, false) => "a body that is no JSON error",
+    };
+    let inner = Inner {
+        status: Some(status),
+        message: format!("the upstream sent {what}").into(),
+        retry_after: retry_after(headers, None, SystemTime::now()),
+        scope,
+        ..Inner::default()
+    };
+    Error::with(kind, inner)
+}
+
+/// The upstream's words; where they say nothing, what stands behind them.
+fn words(error: &UpstreamError) -> String {
+    const SAYS_NOTHING: &str = "Provider returned error";
+    match &error.raw {
+        Some(raw) if error.message.is_empty() || error.message == SAYS_NOTHING => raw_words(raw),
+        _ if error.message.is_empty() => {
+            let native = error.native_finish_reason.as_deref().unwrap_or("no reason given");
+            format!("the model failed ({native})")
+        }
+        _ => error.message.clone(),
+    }
+}
+
+/// A provider's own words, where its text is an envelope again.
+fn raw_words(raw: &str) -> String {
+    let said = serde_json::from_str::<serde_json::Value>(raw).ok().and_then(|raw| {
+        let inner = raw.get("error").unwrap_or(&raw);
+        let message = inner.get("message").or(Some(inner))?;
+        message.as_str().map(str::to_owned)
+    });
+    said.unwrap_or_else(|| raw.to_owned())
+}
+
+/// The status that an error inside a 200 stands for.
+fn effective_code(error: &UpstreamError) -> u16 {
+    let by_number = error.status().filter(|code| (400..600).contains(code));
+    let word = error.error_type.as_deref().or(match &error.code {
+        Some(ErrorCode::Text(text)) => Some(text.as_str()),
+        _ => None,
+    });
+    by_number.or_else(|| by_word(word?)).unwrap_or(502)
+}
+
+fn by_word(word: &str) -> Option<u16> {
+    Some(match word {
+        "rate_limit_exceeded" | "rate_limit_error" | "insufficient_quota" => 429,
+        "authentication" | "authentication_error" | "invalid_api_key" => 401,
+        "payment_required" | "billing_error" => 402,
+        "permission_denied" | "permission_error" => 403,
+        "not_found" | "not_found_error" | "model_not_found" => 404,
+        "provider_overloaded" | "overloaded_error" | "overloaded" => 503,
+        "provider_unavailable" => 502,
+        "server" | "server_error" | "unmapped" | "api_error" => 500,
+        "timeout" | "timeout_error" => 504,
+        "payload_too_large" => 413,
+        "unprocessable" => 422,
+        word if is_too_long(word) || is_refusal(word) => 400,
+        "invalid_request" | "invalid_request_error" | "invalid_prompt" => 400,
+        _ => return None,
+    })
+}
+
+fn is_too_long(word: &str) -> bool {
+    matches!(
+        word,
+        "context_length_exceeded" | "max_tokens_exceeded" | "token_limit_exceeded" | "string_too_long"
+    )
+}
+
+fn is_refusal(word: &str) -> bool {
+    matches!(word, "content_policy_violation" | "refusal" | "content_filter")
+}
+
+/// The kind and reach of a failure with an envelope.
+fn judge(code: u16, error: &UpstreamError) -> (FailureKind, Scope) {
+    let typed = error.error_type.as_deref().unwrap_or_default();
+    let text_code = match &error.code {
+        Some(ErrorCode::Text(text)) => text.as_str(),
+        _ => "",
+    };
+    let message = error.message.as_str();
+    let long = is_too_long(typed) || is_too_long(text_code) || message.contains("maximum context length");
+    if code / 100 == 4 && code != 429 && long {
+        return (FailureKind::TooLong, Scope::Candidate);
+    }
+    if is_refusal(typed) || is_refusal(text_code) {
+        return (FailureKind::Refused, Scope::Candidate);
+    }
+    match code {
+        401 if error.provider_name.is_some() => (FailureKind::Upstream, Scope::Candidate),
+        401 => (FailureKind::Auth, Scope::Upstream),
+        400 => bad_request(error, text_code),
+        402 => payment(error),
+        403 => forbidden(error),
+        429 => throttled(error, typed, text_code),
+        code => by_status(code),
+    }
+}
+
+fn by_status(code: u16) -> (FailureKind, Scope) {
+    let kind = match code {
+        404 => FailureKind::Unavailable,
+        401 => return (FailureKind::Auth, Scope::Upstream),
+        402 => FailureKind::Unaffordable,
+        408 => FailureKind::Upstream,
+        429 => FailureKind::Throttled,
+        503 | 529 => FailureKind::Overloaded,
+        500..=599 => FailureKind::Upstream,
+        400..=499 => FailureKind::BadRequest,
+        // A redirect or an information where an answer was due.
+        _ => FailureKind::Malformed,
+    };
+    (kind, Scope::Candidate)
+}
+
+/// A request is bad for everyone, unless it was one provider that refused it, or the model that is unknown.
+fn bad_request(error: &UpstreamError, text_code: &str) -> (FailureKind, Scope) {
+    let unknown_model = availability(error) == Some("model_not_found")
+        || text_code == "model_not_found"
+        || error.message.contains("is not a valid model ID");
+    let kind = if unknown_model || error.provider_name.is_some() || availability(error).is_some() {
+        FailureKind::Unavailable
+    } else {
+        FailureKind::BadRequest
+    };
+    (kind, Scope::Candidate)
+}
+
+/// Why no endpoint is available, in a word.
+fn availability(error: &UpstreamError) -> Option<&str> {
+    error.availability.as_ref()?.code.as_deref()
+}
+
+fn is_key_limit(error: &UpstreamError) -> bool {
+    error.limit_source.as_deref() == Some("openrouter_key_limit") || error.message.contains("Key limit exceeded")
+}
+
+fn payment(error: &UpstreamError) -> (FailureKind, Scope) {
+    if error.provider_name.is_some() {
+        return (FailureKind::Upstream, Scope::Candidate);
+    }
+    if is_key_limit(error) {
+        return (FailureKind::QuotaGone, Scope::Upstream);
+    }
+    match (error.limit_source.as_deref(), error.reason.as_deref()) {
+        // Too large for the allowance at any time: fewer tokens help, waiting does not.
+        (_, Some("weight_exceeds_budget")) => (FailureKind::Unaffordable, Scope::Candidate),
+        (Some("openrouter_in_flight_budget"), _) | (_, Some("in_flight_budget_exhausted")) => {
+            (FailureKind::Throttled, Scope::Upstream)
+        }
+        _ if error.affordable_tokens().is_some() => (FailureKind::Unaffordable, Scope::Candidate),
+        // An empty balance stops free models as well.
+        _ => (FailureKind::Unaffordable, Scope::Upstream),
+    }
+}
+
+fn forbidden(error: &UpstreamError) -> (FailureKind, Scope) {
+    let budget = matches!(
+        error.limit_source.as_deref(),
+        Some("openrouter_guardrail_budget" | "openrouter_workspace_budget")
+    );
+    if budget || is_key_limit(error) {
+        (FailureKind::QuotaGone, Scope::Upstream)
+    } else if !error.reasons.is_empty() || !error.patterns.is_empty() || error.message.contains("requires moderation") {
+        (FailureKind::Refused, Scope::Candidate)
+    } else if availability(error).is_some() {
+        (FailureKind::Unavailable, Scope::Candidate)
+    } else if error.provider_name.is_some() {
+        (FailureKind::Upstream, Scope::Candidate)
+    } else if error.message.contains("management key") {
+        (FailureKind::Auth, Scope::Upstream)
+    } else {
+        // Nothing says whose fault it is: the key is not called dead on a guess.
+        (FailureKind::Unavailable, Scope::Candidate)
+    }
+}
+
+fn throttled(error: &UpstreamError, typed: &str, text_code: &str) -> (FailureKind, Scope) {
+    let (source, message) = (
+        error.limit_source.as_deref().unwrap_or_default(),
+        error.message.as_str(),
+    );
+    if source == "openrouter_free_tier_daily" || message.contains("free-models-per-day") {
+        (FailureKind::QuotaGone, Scope::Pool)
+    } else if message.contains("free-models-per-min") {
+        (FailureKind::Throttled, Scope::Pool)
+    } else if typed == "insufficient_quota" || text_code == "insufficient_quota" {
+        (FailureKind::QuotaGone, Scope::Upstream)
+    } else {
+        (FailureKind::Throttled, Scope::Candidate)
+    }
+}

@@ -1,0 +1,239 @@
+//! The endpoint, in process: what an OpenAI client reads.
+#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use serde_json::{Value, json};
+use tower::{ServiceExt, service_fn};
+use tower_openrouter::{
+    ApiKey, ChatBody, ChatRequest, ChatServiceExt, Error, FailureKind, Stack, endpoint::OpenAiEndpoint,
+    layers::LayerError,
+};
+
+/// What the leaf does with a call.
+type Leaf = fn(Request<ChatRequest>) -> Result<ChatBody, Error>;
+
+fn endpoint(leaf: Leaf) -> OpenAiEndpoint<impl tower_openrouter::ChatService> {
+    let service = service_fn(
+        move |request: Request<ChatRequest>| -> BoxFuture<'static, Result<Response<ChatBody>, Error>> {
+            let result = leaf(request).map(Response::new);
+            Box::pin(async move { result })
+        },
+    );
+    Stack::openrouter(ApiKey::new("sk-or-v1-s3cr3t").unwrap())
+        .chain(["demo/model"])
+        .attempts_per_candidate(1)
+        .build_over(service)
+        .unwrap()
+        .into_openai_endpoint()
+}
+
+async fn post(leaf: Leaf, body: impl Into<Bytes>) -> (StatusCode, http::HeaderMap, String) {
+    let request = Request::post("/v1/chat/completions")
+        .body(Full::new(body.into()))
+        .unwrap();
+    let (parts, body) = endpoint(leaf).oneshot(request).await.unwrap().into_parts();
+    let text = String::from_utf8(body.collect().await.unwrap().to_bytes().into()).unwrap();
+    (parts.status, parts.headers, text)
+}
+
+const ASK: &str = r#"{"model":"demo/model","messages":[{"role":"user","content":"Hi"}]}"#;
+const ASK_STREAM: &str = r#"{"model":"demo/model","stream":true,"messages":[{"role":"user","content":"Hi"}]}"#;
+const ANSWER: &str =
+    r#"{"id":"gen-1","choices":[{"index":0,"message":{"content":"Oslo."},"finish_reason":"stop"}],"unknown":[1]}"#;
+
+fn answers(_: Request<ChatRequest>) -> Result<ChatBody, Error> {
+    Ok(ChatBody::from_plain(Full::from(ANSWER)))
+}
+
+const EVENTS: &str = ": hello\n\ndata: {\"id\":\"gen-1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Os\"}}]}\n\n: still here\n\ndata: {\"id\":\"gen-1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"lo.\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+
+fn streams(_: Request<ChatRequest>) -> Result<ChatBody, Error> {
+    Ok(ChatBody::from_event_stream(Full::from(EVENTS)))
+}
+
+fn breaks(_: Request<ChatRequest>) -> Result<ChatBody, Error> {
+    let cut = EVENTS
+        .split("data: {\"id\":\"gen-1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"lo.")
+        .next()
+        .unwrap();
+    Ok(ChatBody::from_event_stream(Full::from(cut)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plain_answer_comes_byte_for_byte_with_what_it_took() {
+    let (status, headers, text) = post(answers, ASK).await;
+    assert_eq!((status, text.as_str()), (StatusCode::OK, ANSWER));
+    assert_eq!(headers["content-type"], "application/json");
+    assert_eq!(headers["x-llm-attempts"], "1");
+    assert_eq!(headers["x-llm-model"], "demo/model");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_comes_as_events_and_ends_with_done() {
+    let (status, headers, text) = post(streams, ASK_STREAM).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(headers["content-type"], "text/event-stream");
+    // The sign of life before the first word is swallowed; the later one is passed on.
+    let passed_on = EVENTS
+        .strip_prefix(": hello\n\n")
+        .unwrap()
+        .replace(": still here", ": keep-alive");
+    assert_eq!(text, passed_on);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_breaks_ends_with_an_error_and_without_done() {
+    let (status, _, text) = post(breaks, ASK_STREAM).await;
+    assert_eq!(status, StatusCode::OK, "the answer had begun");
+    let last = text.trim_end().rsplit("\n\n").next().unwrap();
+    let error: Value = serde_json::from_str(last.strip_prefix("data: ").unwrap()).unwrap();
+    assert_eq!(error["error"]["code"], "truncated");
+    assert!(!text.contains("[DONE]"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plain_answer_to_a_wish_for_a_stream_becomes_one_event() {
+    let (_, _, text) = post(answers, ASK_STREAM).await;
+    let event: Value =
+        serde_json::from_str(text.strip_prefix("data: ").unwrap().split("\n\n").next().unwrap()).unwrap();
+    assert_eq!(event["choices"][0]["delta"]["content"], "Oslo.");
+    assert!(text.ends_with("data: [DONE]\n\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_nobody_asked_for_is_an_error() {
+    let (status, _, text) = post(streams, ASK).await;
+    assert_eq!(status, StatusCode::BAD_GATEWAY);
+    assert!(text.contains("streamed an answer that was asked for whole"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn bad_requests_come_back_in_openais_shape() {
+    for (body, param) in [
+        ("{\"messages\":", Value::Null),
+        ("{\"messages\":[]}", json!("messages")),
+        ("[]", Value::Null),
+    ] {
+        let (status, headers, text) = post(answers, body).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
+        assert_eq!(headers["content-type"], "application/json");
+        let error: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(error["error"]["type"], "invalid_request_error");
+        assert_eq!(error["error"]["param"], param);
+        assert!(
+            error["error"]["message"]
+                .as_str()
+                .is_some_and(|message| !message.is_empty())
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_large_a_body_gets_413_and_another_method_405() {
+    let small = endpoint(answers).largest_body(32);
+    let request = Request::post("/").body(Full::new(Bytes::from(ASK))).unwrap();
+    let response = small.clone().oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    let request = Request::builder()
+        .method(Method::GET)
+        .body(Full::new(Bytes::new()))
+        .unwrap();
+    assert_eq!(
+        small.oneshot(request).await.unwrap().status(),
+        StatusCode::METHOD_NOT_ALLOWED
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_say_what_a_client_can_act_on() {
+    let throttled: Leaf = |_| {
+        let wait = LayerError::NoKey {
+            upstream: "openrouter".to_owned(),
+            reason: "resting".to_owned(),
+            retry_after: Some(Duration::from_millis(1500)),
+        };
+        Err(wait.into())
+    };
+    let (status, headers, text) = post(throttled, ASK).await;
+    assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(headers["retry-after"], "2", "rounded up");
+    assert_eq!(headers["x-should-retry"], "false");
+    assert_eq!(headers["x-llm-attempts"], "1");
+    assert!(!text.contains("s3cr3t"));
+    let table: [(Leaf, u16, &str); 6] = [
+        // Our own key or balance is no fault of the client's.
+        (|_| Err(Error::new(FailureKind::Auth, "rejected")), 502, "upstream_auth"),
+        (
+            |_| Err(Error::new(FailureKind::Unaffordable, "empty")),
+            503,
+            "upstream_unaffordable",
+        ),
+        (
+            |_| Err(Error::new(FailureKind::Unavailable, "unknown model")),
+            404,
+            "model_not_found",
+        ),
+        (
+            |_| Err(Error::new(FailureKind::TooLong, "long")),
+            400,
+            "context_length_exceeded",
+        ),
+        (
+            |_| Err(Error::new(FailureKind::Overloaded, "busy")),
+            503,
+            "upstream_overloaded",
+        ),
+        (|_| Err(Error::new(FailureKind::Reset, "broke")), 502, "reset"),
+    ];
+    for (leaf, status, code) in table {
+        let (got, _, text) = post(leaf, ASK).await;
+        let error: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((got.as_u16(), error["error"]["code"].as_str()), (status, Some(code)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clients_key_and_cookies_stop_here() {
+    let looks: Leaf = |request| {
+        assert_eq!(request.headers()["authorization"], "Bearer sk-or-v1-s3cr3t");
+        assert!(request.headers()["authorization"].is_sensitive());
+        assert!(!request.headers().contains_key("cookie"));
+        assert_eq!(request.headers()["x-session-id"], "s-1");
+        answers(request)
+    };
+    let request = Request::post("/")
+        .header("authorization", "Bearer client-key")
+        .header("cookie", "a=b")
+        .header("x-session-id", "s-1")
+        .body(Full::new(Bytes::from(ASK)))
+        .unwrap();
+    assert_eq!(endpoint(looks).oneshot(request).await.unwrap().status(), StatusCode::OK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clients_deadline_counts() {
+    let request = |value: &str| {
+        Request::post("/")
+            .header("x-request-timeout-ms", value)
+            .body(Full::new(Bytes::from(ASK)))
+            .unwrap()
+    };
+    let hangs: Leaf = |_| {
+        Ok(ChatBody::from_plain(http_body_util::StreamBody::new(
+            futures_util::stream::pending::<Result<http_body::Frame<Bytes>, Error>>(),
+        )))
+    };
+    let begun = tokio::time::Instant::now();
+    let response = endpoint(hangs).oneshot(request("2500")).await.unwrap();
+    assert_eq!(
+        (response.status(), begun.elapsed()),
+        (StatusCode::GATEWAY_TIMEOUT, Duration::from_millis(2500))
+    );
+    let response = endpoint(answers).oneshot(request("soon")).await.unwrap();
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+}

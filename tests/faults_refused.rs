@@ -1,0 +1,200 @@
+//! Each error before the first word, over real sockets: what the caller gets, after how many attempts, in which virtual time.
+#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
+
+mod support;
+
+use std::time::Duration;
+
+use support::{FIRST, SECOND, TEXT, World, ask, call};
+use tower_openrouter::FailureKind as K;
+
+/// What follows from a refusal of the first model.
+struct Row {
+    plan: &'static str,
+    kind: K,
+    /// Attempts on it, alone and in a chain.
+    attempts: usize,
+    /// Whether the second model answers.
+    moves: bool,
+    /// How long the retry waits, in seconds; it may take a tenth more.
+    waits: u64,
+}
+
+const fn row(plan: &'static str, kind: K, attempts: usize, moves: bool, waits: u64) -> Row {
+    Row {
+        plan,
+        kind,
+        attempts,
+        moves,
+        waits,
+    }
+}
+
+const TABLE: &[Row] = &[
+    row("400", K::BadRequest, 1, false, 0),
+    row("400-zod", K::BadRequest, 1, false, 0),
+    row("400-models", K::BadRequest, 1, false, 0),
+    row("413", K::BadRequest, 1, false, 0),
+    row("422", K::BadRequest, 1, false, 0),
+    row("418", K::BadRequest, 1, false, 0),
+    row("400-context", K::TooLong, 1, true, 0),
+    row("400-upstream", K::Unavailable, 1, true, 0),
+    row("400-model", K::Unavailable, 1, true, 0),
+    row("400-policy", K::Refused, 1, false, 0),
+    row("401", K::Auth, 1, false, 0),
+    row("401-missing", K::Auth, 1, false, 0),
+    row("401-upstream", K::Upstream, 2, true, 0),
+    row("402", K::Unaffordable, 1, false, 0),
+    row("402-inflight", K::Throttled, 2, false, 3),
+    row("402-weight", K::Unaffordable, 1, true, 0),
+    row("403-key", K::QuotaGone, 1, false, 0),
+    row("403-workspace", K::QuotaGone, 1, false, 0),
+    row("403-budget", K::QuotaGone, 1, false, 0),
+    row("403-guardrail", K::Refused, 1, false, 0),
+    row("403-moderation", K::Refused, 1, false, 0),
+    row("403-management", K::Auth, 1, false, 0),
+    row("403-region", K::Unavailable, 1, true, 0),
+    row("403-html", K::Unavailable, 1, false, 0),
+    row("404", K::Unavailable, 1, true, 0),
+    row("404-tools", K::Unavailable, 1, true, 0),
+    row("404-image", K::Unavailable, 1, true, 0),
+    row("404-privacy", K::Unavailable, 1, true, 0),
+    row("404-constraint", K::Unavailable, 1, true, 0),
+    row("408", K::Upstream, 2, true, 0),
+    row("429;no-hint", K::Throttled, 2, true, 0),
+    row("429-upstream;no-hint", K::Throttled, 2, true, 0),
+    row("429;retry-after=2", K::Throttled, 2, true, 2),
+    row("429;retry-after=0", K::Throttled, 2, true, 0),
+    row("429;retry-after=soon;no-hint", K::Throttled, 2, true, 0),
+    row("429;no-hint;metadata-retry=4", K::Throttled, 2, true, 4),
+    row("429;no-hint;metadata-header=5", K::Throttled, 2, true, 5),
+    row("503;no-hint;availability-retry=6", K::Overloaded, 2, true, 6),
+    // The free tier's day is gone for the pool: the second model here is paid from the same one.
+    row("429-day", K::QuotaGone, 1, false, 0),
+    row("429-html", K::Throttled, 2, false, 0),
+    // Past the longest wait: no retry, the next one answers.
+    row("429-capacity", K::Throttled, 1, true, 0),
+    row("429;retry-after=86400", K::Throttled, 1, true, 0),
+    row("500", K::Upstream, 2, true, 0),
+    row("502", K::Upstream, 2, true, 0),
+    row("503", K::Overloaded, 2, true, 5),
+    row("504", K::Upstream, 2, true, 0),
+    row("524", K::Upstream, 2, true, 0),
+    row("529", K::Overloaded, 2, true, 0),
+    row("520", K::Upstream, 2, true, 0),
+    row("502-html", K::Upstream, 2, true, 0),
+    row("reset", K::Reset, 2, true, 0),
+    row("close", K::Reset, 2, true, 0),
+    row("html", K::Malformed, 2, true, 0),
+    row("error=502", K::Upstream, 2, true, 0),
+    row("error=429", K::Throttled, 2, true, 0),
+    row("error=server_error;done", K::Upstream, 2, true, 0),
+    row("finish-error", K::Upstream, 2, true, 0),
+    row("empty-choices", K::Empty, 2, true, 0),
+    row("empty-content", K::Empty, 2, true, 0),
+];
+
+/// In a chain of two, and alone; streamed and plain.
+async fn check(row: &Row, streamed: bool) {
+    let world = World::new(row.plan).await;
+    let wait = Duration::from_secs(row.waits);
+    let about = |took: Duration| took >= wait && took < wait + wait / 10 + Duration::from_millis(900);
+
+    let alone = call(&world.alone(), streamed, ask()).await;
+    let label = format!("{} streamed={streamed}: {alone:?}", row.plan);
+    assert_eq!(alone.kind(), Some(row.kind), "{label}");
+    assert_eq!(alone.asked(), vec![FIRST; row.attempts], "{label}");
+    assert!(about(alone.took), "{label}");
+    assert_eq!(alone.text, "", "{label}");
+
+    world.simulator.plan(FIRST, row.plan).unwrap();
+    let pair = call(&world.pair(), streamed, ask()).await;
+    let label = format!("{} streamed={streamed}, in a chain: {pair:?}", row.plan);
+    let mut asked = vec![FIRST; row.attempts];
+    if row.moves {
+        asked.push(SECOND);
+        assert!(pair.error.is_none(), "{label}");
+        assert_eq!(pair.text, TEXT, "{label}");
+    } else {
+        assert_eq!(pair.kind(), Some(row.kind), "{label}");
+    }
+    assert_eq!(pair.asked(), asked, "{label}");
+    assert!(about(pair.took), "{label}");
+    assert_eq!(
+        world.simulator.seen().attempts.len(),
+        row.attempts * 2 + usize::from(row.moves),
+        "{label}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn streamed() {
+    for row in TABLE {
+        check(row, true).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn plain() {
+    for row in TABLE {
+        check(row, false).await;
+    }
+}
+
+/// What heals after one failure is answered by the same model, and nobody else is asked.
+#[tokio::test(start_paused = true)]
+async fn a_retry_that_works_keeps_the_model() {
+    for row in TABLE.iter().filter(|row| row.attempts == 2) {
+        let world = World::new(&format!("{},GOOD", row.plan)).await;
+        let got = call(&world.pair(), true, ask()).await;
+        assert_eq!(got.text, TEXT, "{}: {got:?}", row.plan);
+        assert_eq!(got.asked(), [FIRST, FIRST], "{}", row.plan);
+    }
+}
+
+/// The balance carries fewer tokens than were asked for: the retry asks for what it can afford.
+#[tokio::test(start_paused = true)]
+async fn an_affordable_answer_is_asked_for_instead() {
+    let world = World::new("402-afford=100,GOOD").await;
+    let got = call(&world.alone(), true, ask().max_tokens(5000)).await;
+    assert_eq!((got.text.as_str(), got.asked().len()), (TEXT, 2));
+    let bodies: Vec<serde_json::Value> = world
+        .simulator
+        .seen()
+        .attempts
+        .iter()
+        .map(|attempt| serde_json::from_slice(&attempt.body).unwrap())
+        .collect();
+    assert_eq!(
+        bodies
+            .iter()
+            .map(|body| body["max_tokens"].as_u64())
+            .collect::<Vec<_>>(),
+        [Some(5000), Some(100)]
+    );
+    // Ten are too few to be worth a call.
+    let world = World::new("402-afford=10").await;
+    assert_eq!(
+        call(&world.alone(), true, ask().max_tokens(5000)).await.asked().len(),
+        1
+    );
+}
+
+/// A wait that would pass the deadline is not begun; the hint is kept.
+#[tokio::test(start_paused = true)]
+async fn no_wait_passes_the_deadline() {
+    let world = World::new("429;retry-after=15").await;
+    let stack = world
+        .builder()
+        .total(Duration::from_secs(10))
+        .chain([FIRST])
+        .build()
+        .unwrap();
+    let got = call(&stack, true, ask()).await;
+    assert_eq!((got.kind(), got.asked().len()), (Some(K::Throttled), 1));
+    assert!(got.took < Duration::from_secs(1));
+    let error = got.error.unwrap();
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(15)));
+    assert!(error.report().contains("retry after 15 s"), "{}", error.report());
+    assert!(error.report().contains("past the"), "{}", error.report());
+}

@@ -1,0 +1,119 @@
+//! The stack mounted in axum, from a client's socket to the simulator's.
+#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
+
+mod support;
+
+use axum::Router;
+use openrouter_simulator::Outcome;
+use serde_json::{Value, json};
+use support::{FIRST, SECOND, TEXT, World};
+use tower_openrouter::ChatServiceExt;
+
+/// Serves the stack on a free port, in this runtime; ended with it.
+async fn serve(world: &World) -> String {
+    let stack = world.builder().chain([SECOND]).build().unwrap();
+    let app = Router::new().route_service("/v1/chat/completions", stack.into_openai_endpoint());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1/chat/completions", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    url
+}
+
+fn body(model: &str, stream: bool) -> Value {
+    json!({"model": model, "stream": stream, "messages": [{"role": "user", "content": "Hi"}]})
+}
+
+async fn post(url: &str, body: impl Into<reqwest::Body>) -> reqwest::Response {
+    reqwest::Client::new().post(url).body(body).send().await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_model_that_the_client_asks_for_is_called() {
+    let world = World::new("GOOD").await;
+    let url = serve(&world).await;
+    let response = post(&url, body(FIRST, false).to_string()).await;
+    assert_eq!(response.headers()["x-llm-model"], FIRST);
+    let answer: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+    assert_eq!(answer["choices"][0]["message"]["content"], TEXT);
+    assert_eq!(answer["model"], FIRST);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_survives_a_dead_model() {
+    let world = World::new("503;no-hint").await;
+    let url = serve(&world).await;
+    let response = post(&url, body(FIRST, true).to_string()).await;
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    assert_eq!(
+        (
+            &response.headers()["x-llm-model"],
+            &response.headers()["x-llm-attempts"]
+        ),
+        (&SECOND.parse().unwrap(), &3.into())
+    );
+    let events = response.text().await.unwrap();
+    assert!(events.ends_with("data: [DONE]\n\n"), "{events}");
+    let said: String = events
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data: ")?).ok())
+        .filter_map(|chunk| Some(chunk["choices"][0]["delta"]["content"].as_str()?.to_owned()))
+        .collect();
+    assert_eq!(said, TEXT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_model_falls_back_and_alone_is_a_404() {
+    let world = World::new("GOOD").await;
+    let response = post(&serve(&world).await, body("acme/nope", false).to_string()).await;
+    assert_eq!(response.headers()["x-llm-model"], SECOND);
+
+    let stack = world.builder().build().unwrap();
+    let app = Router::new().route_service("/", stack.into_openai_endpoint());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let response = post(&url, body("acme/nope", false).to_string()).await;
+    assert_eq!(response.status(), 404);
+    let error: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+    assert_eq!(error["error"]["code"], "model_not_found");
+    assert!(error["error"]["message"].as_str().unwrap().contains("acme/nope"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn bad_bodies_get_400_and_413() {
+    let world = World::new("GOOD").await;
+    let url = serve(&world).await;
+    let response = post(&url, "{\"messages\":").await;
+    assert_eq!(response.status(), 400);
+    let error: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+    assert_eq!(error["error"]["type"], "invalid_request_error");
+    let response = post(&url, vec![b' '; 21 * 1024 * 1024]).await;
+    assert_eq!(response.status(), 413);
+    assert!(world.simulator.seen().attempts.is_empty(), "nothing was sent");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_leaves_closes_the_upstream_connection() {
+    for stream in [true, false] {
+        let world = World::new(if stream { "delay=1s;words=50" } else { "hang" }).await;
+        let url = serve(&world).await;
+        let client = reqwest::Client::new();
+        let call = client.post(&url).body(body(FIRST, stream).to_string()).send();
+        if stream {
+            let mut response = call.await.unwrap();
+            response.chunk().await.unwrap();
+            drop(response);
+        } else {
+            assert!(
+                tokio::time::timeout(std::time::Duration::from_secs(2), call)
+                    .await
+                    .is_err()
+            );
+        }
+        drop(client);
+        world
+            .simulator
+            .wait_until(|seen| seen.attempts.iter().any(|a| a.outcome == Outcome::ClosedByClient))
+            .await;
+    }
+}
