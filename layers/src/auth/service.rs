@@ -42,8 +42,7 @@ where
         let upstream = request.body().call().candidate().map(Candidate::upstream);
         match self.keys.of(upstream) {
             Some(KeySource::Static(key)) => {
-                let key = key.clone();
-                AuthFuture::with_key(&mut self.inner, request, Some(&key), Used::Static)
+                AuthFuture::with_key(&mut self.inner, request, Some(key), Used::Static)
             }
             Some(KeySource::None) => AuthFuture::with_key(&mut self.inner, request, None, Used::Static),
             Some(KeySource::Pool(pool)) => match pool.take() {
