@@ -3,7 +3,7 @@ use std::{
     error::Error as StdError,
     fmt,
     future::Future,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
 };
@@ -21,11 +21,7 @@ use super::{
     error::Problem,
     headers::{from_client, to_client},
 };
-use crate::{
-    ChatRequest, Error, FailureKind,
-    frame::Form,
-    stack::{Answer, ChatService},
-};
+use crate::{ChatFrame, ChatRequest, Error, FailureKind, frame::Form, stack::ChatService};
 
 /// The largest request body by default: prompts with images are large, and more is a mistake.
 const LARGEST_BODY: usize = 20 * 1024 * 1024;
@@ -148,7 +144,7 @@ where
         return Ok(response);
     }
     let headers = to_client(&head.headers, attempts, "application/json");
-    let whole = whole(Answer::new(Response::from_parts(head, body))).await;
+    let whole = whole(body).await;
     let mut response = Response::new(EndpointBody::whole(whole.map_err(|error| Problem::of_failure(&error))?));
     *response.headers_mut() = headers;
     Ok(response)
@@ -173,13 +169,15 @@ where
 }
 
 /// A plain answer's one frame, byte for byte.
-async fn whole<B>(mut answer: Answer<B>) -> Result<Bytes, Error>
+async fn whole<B>(body: B) -> Result<Bytes, Error>
 where
-    B: Body<Data = crate::ChatFrame, Error = Error>,
+    B: Body<Data = ChatFrame, Error = Error>,
 {
+    let mut body = pin!(body);
     let mut whole = None;
-    while let Some(frame) = answer.next_frame().await {
-        let frame = frame?;
+    while let Some(frame) = body.as_mut().frame().await {
+        // Trailers say nothing here.
+        let Ok(frame) = frame?.into_data() else { continue };
         match frame.form() {
             Form::Answer => whole = Some(frame.into()),
             Form::KeepAlive => {}
