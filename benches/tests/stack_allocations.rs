@@ -16,7 +16,9 @@ where
     B: Body,
 {
     let request = leaf::request();
-    allocations(100, || assert_eq!(drive::whole(&mut service, request.clone()), Some(frames)))
+    allocations(100, || {
+        assert_eq!(drive::whole(&mut service, request.clone()), Some(frames))
+    })
 }
 
 #[test]
