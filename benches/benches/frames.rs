@@ -6,7 +6,6 @@
 //! there by itself; what the wrappers cost is the difference.
 
 use std::hint::black_box;
-use std::time::Duration;
 
 use bytes::Bytes;
 use criterion::measurement::WallTime;
@@ -80,10 +79,7 @@ fn from_the_wire(group: &mut Group<'_>) {
 
 fn frames(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("frames");
-    group
-        .throughput(Throughput::Elements(FRAMES as u64))
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(2));
+    group.throughput(Throughput::Elements(FRAMES as u64));
     wrappers(&mut group);
     from_the_wire(&mut group);
     group.finish();

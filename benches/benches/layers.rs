@@ -8,7 +8,6 @@
 //! opened it already, as in a stack.
 
 use std::hint::black_box;
-use std::time::Duration;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
@@ -117,9 +116,6 @@ fn layers(criterion: &mut Criterion) {
     };
     let _inside = runtime.enter();
     let mut group = criterion.benchmark_group("layers");
-    group
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(2));
     alone(&mut group);
     under_a_deadline(&mut group);
     peers(&mut group);

@@ -6,7 +6,6 @@
 //! model, and write; with liter-llm's request type and with `serde_json::Value`.
 
 use std::hint::black_box;
-use std::time::Duration;
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -51,10 +50,7 @@ fn as_tree(body: &Bytes) {
 fn prompts(criterion: &mut Criterion) {
     let body = prompt::prompt();
     let mut group = criterion.benchmark_group("prompt");
-    group
-        .throughput(Throughput::Bytes(body.len() as u64))
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(3));
+    group.throughput(Throughput::Bytes(body.len() as u64));
     group.bench_function("ours/read", |bencher| {
         bencher.iter(|| black_box(ChatRequest::from_json(body.clone()).is_ok()));
     });

@@ -1,4 +1,4 @@
-# Medians over the rounds, and the stack against the pass-through. Input: the lines of `load`, and processor ticks.
+# The best of the rounds, and the stack against the pass-through. Input: the lines of `load`, and processor ticks.
 BEGIN { FS = "\t" }
 
 {
@@ -10,15 +10,14 @@ BEGIN { FS = "\t" }
     value[key, $1, 10, count[key, $1]] = $10 / hertz * 1e6 / ($4 * (seconds + 0.5) / seconds)
 }
 
-function median(key, name, field,    n, i, j, swap, sorted) {
-    n = count[key, name]
-    for (i = 1; i <= n; i++) { sorted[i] = value[key, name, field, i] + 0 }
-    for (i = 1; i <= n; i++) {
-        for (j = i + 1; j <= n; j++) {
-            if (sorted[j] < sorted[i]) { swap = sorted[i]; sorted[i] = sorted[j]; sorted[j] = swap }
-        }
+# The highest rate, the lowest of all else: whatever else the machine does can only make it worse.
+function best(key, name, field,    i, now, found) {
+    found = value[key, name, field, 1] + 0
+    for (i = 2; i <= count[key, name]; i++) {
+        now = value[key, name, field, i] + 0
+        if (field == 5 ? now > found : now < found) { found = now }
     }
-    return n % 2 ? sorted[(n + 1) / 2] : (sorted[n / 2] + sorted[n / 2 + 1]) / 2
+    return found
 }
 
 END {
@@ -29,7 +28,7 @@ END {
         split(keys[k], parts, FS)
         for (n = 1; n <= 3; n++) {
             line = "| " parts[1] " | " parts[2] " | " names[n] " |"
-            for (field = 5; field <= 10; field++) { line = line sprintf(" %.0f |", median(keys[k], names[n], field)) }
+            for (field = 5; field <= 10; field++) { line = line sprintf(" %.0f |", best(keys[k], names[n], field)) }
             print line
         }
     }
@@ -39,8 +38,8 @@ END {
     for (k = 1; k <= kinds; k++) {
         split(keys[k], parts, FS)
         printf "| %s | %s | %.2f | %.0f µs | %.2f |\n", parts[1], parts[2], \
-            median(keys[k], "stack", 5) / median(keys[k], "passthrough", 5), \
-            median(keys[k], "stack", 8) - median(keys[k], "passthrough", 8), \
-            median(keys[k], "stack", 10) / median(keys[k], "passthrough", 10)
+            best(keys[k], "stack", 5) / best(keys[k], "passthrough", 5), \
+            best(keys[k], "stack", 8) - best(keys[k], "passthrough", 8), \
+            best(keys[k], "stack", 10) / best(keys[k], "passthrough", 10)
     }
 }
