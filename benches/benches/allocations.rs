@@ -84,7 +84,7 @@ fn frame() {
         let mut stack = ours::ready_stack(frames);
         let request = leaf::request();
         allocations(CALLS, || {
-            assert_eq!(drive::whole(&mut stack, request.clone()), Some(frames))
+            assert_eq!(drive::whole(&mut stack, request.clone()), Some(frames));
         })
     });
     let more = f64::from(MORE);

@@ -36,7 +36,7 @@ where
                 assert_eq!(
                     response.and_then(|response| drive::read(response.into_body())),
                     Some(FRAMES)
-                )
+                );
             },
             BatchSize::SmallInput,
         );

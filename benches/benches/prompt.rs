@@ -70,10 +70,10 @@ fn prompts(criterion: &mut Criterion) {
         });
     });
     group.bench_function("liter-llm types/read, 3 attempts, 2 models", |bencher| {
-        bencher.iter(|| as_types(&body))
+        bencher.iter(|| as_types(&body));
     });
     group.bench_function("serde_json::Value/read, 3 attempts, 2 models", |bencher| {
-        bencher.iter(|| as_tree(&body))
+        bencher.iter(|| as_tree(&body));
     });
     group.finish();
 }

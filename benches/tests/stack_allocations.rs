@@ -17,7 +17,7 @@ where
 {
     let request = leaf::request();
     allocations(100, || {
-        assert_eq!(drive::whole(&mut service, request.clone()), Some(frames))
+        assert_eq!(drive::whole(&mut service, request.clone()), Some(frames));
     })
 }
 
