@@ -1,0 +1,36 @@
+//! The same with the whole stack in between, every layer on and a second candidate in the chain.
+//!
+//! `stack http://127.0.0.1:PORT` prints the address it listens on, loopback only.
+#![expect(clippy::print_stdout, reason = "the script that starts it reads the address")]
+
+use std::env;
+use std::error::Error;
+use std::time::Duration;
+
+use axum::Router;
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+use tower_openrouter::layers::timeout::PaceFloor;
+use tower_openrouter::transport::{Dialect, OPENROUTER, Upstream};
+use tower_openrouter::{ChatServiceExt, Stack};
+use tower_openrouter_subjects::ours;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let base = env::args().nth(1).ok_or("give the upstream's address, e.g. http://127.0.0.1:8000")?;
+    let upstream = Upstream::new(OPENROUTER, &format!("{base}/api/v1"), Dialect::OpenRouter);
+    let stack = Stack::builder()
+        .upstream(upstream, ours::key())
+        .chain([ours::MODEL, ours::NEXT_MODEL])
+        .pace(PaceFloor { tokens: 1, window: Duration::from_secs(30) })
+        .build()?;
+    let app = Router::new().route_service("/v1/chat/completions", stack.into_openai_endpoint());
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    println!("http://{}", listener.local_addr()?);
+    // Else the kernel holds the end of each stream back for 40 ms: axum leaves Nagle's algorithm on.
+    let listener = listener.tap_io(|connection| {
+        let _left_as_it_was = connection.set_nodelay(true);
+    });
+    axum::serve(listener, app).await?;
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! Our layers, each over a leaf, and all of them.
+
+use http::Request;
+use tower::{Layer, Service};
+use tower_openrouter::layers::{
+    attempt::{AttemptLayer, AttemptService},
+    auth::{Auth, AuthLayer},
+    deadline::{DeadlineLayer, DeadlineService},
+    fallback::{Chain, Fallback, FallbackLayer},
+    first_token::{FirstToken, FirstTokenLayer},
+    retry::{Retry, RetryLayer},
+    timeout::{AttemptTimeout, AttemptTimeoutLayer},
+};
+use tower_openrouter::stack::StackBuilder;
+use tower_openrouter::{ApiKey, Candidate, ChatRequest, Error, KeyPool, Stack};
+
+use crate::leaf::Leaf;
+
+/// The model that the requests name.
+pub const MODEL: &str = "openai/gpt-5";
+/// The one after it.
+pub const NEXT_MODEL: &str = "anthropic/claude-sonnet-4.5";
+
+/// A key.
+///
+/// # Panics
+///
+/// Never: the key is a constant.
+#[must_use]
+pub fn key() -> ApiKey {
+    let Ok(key) = ApiKey::new("sk-or-v1-0000") else { unreachable!("the key is well-formed") };
+    key
+}
+
+/// Numbers, caps and writes down.
+#[must_use]
+pub fn attempt<S>(inner: S) -> AttemptService<S> {
+    AttemptLayer::new().layer(inner)
+}
+
+/// Puts one key on.
+#[must_use]
+pub fn auth<S>(inner: S) -> Auth<S> {
+    AuthLayer::new(key()).layer(inner)
+}
+
+/// Puts a key of a pool of two on.
+///
+/// # Panics
+///
+/// Never: the pool is a constant.
+#[must_use]
+pub fn auth_pool<S>(inner: S) -> Auth<S> {
+    let Ok(pool) = KeyPool::new([key(), key()]) else { unreachable!("the pool has keys") };
+    AuthLayer::new(pool).layer(inner)
+}
+
+/// Sets the time of the whole call.
+#[must_use]
+pub fn deadline<S>(inner: S) -> DeadlineService<S> {
+    DeadlineLayer::new(std::time::Duration::from_secs(90)).layer(inner)
+}
+
+/// Moves along a chain of these models.
+///
+/// # Panics
+///
+/// Where there is none.
+#[must_use]
+pub fn fallback<S>(models: &[&str], inner: S) -> Fallback<S> {
+    let candidates = models.iter().filter_map(|model| Candidate::new("openrouter", model).ok());
+    let Ok(chain) = Chain::new(candidates) else { unreachable!("the chain has candidates") };
+    FallbackLayer::new(chain).layer(inner)
+}
+
+/// Holds back what is before the first token.
+#[must_use]
+pub fn first_token<S>(inner: S) -> FirstToken<S> {
+    FirstTokenLayer::new().layer(inner)
+}
+
+/// Tries again.
+#[must_use]
+pub fn retry<S>(inner: S) -> Retry<S> {
+    RetryLayer::new().layer(inner)
+}
+
+/// Puts clocks on an attempt.
+#[must_use]
+pub fn timeout<S>(inner: S) -> AttemptTimeout<S> {
+    AttemptTimeoutLayer::default().layer(inner)
+}
+
+/// The settings of a whole stack: two candidates, everything else as it comes.
+#[must_use]
+pub fn settings() -> StackBuilder {
+    Stack::openrouter(key()).chain([MODEL, NEXT_MODEL])
+}
+
+/// All layers.
+///
+/// # Panics
+///
+/// Never: the settings are constants.
+#[must_use]
+pub fn stack<S>(settings: StackBuilder, leaf: S) -> Stack<S>
+where
+    S: Service<Request<ChatRequest>, Error = Error>,
+{
+    let Ok(stack) = settings.build_over(leaf) else { unreachable!("the settings are sound") };
+    stack
+}
+
+/// All layers over the ready leaf.
+#[must_use]
+pub fn ready_stack(frames: usize) -> Stack<Leaf> {
+    stack(settings(), Leaf::new(frames))
+}

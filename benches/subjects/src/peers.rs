@@ -1,0 +1,89 @@
+//! Layers of tower, tower-http and tower-resilience that do a like thing, over the same leaf.
+
+use std::future::{Ready, ready};
+use std::time::Duration;
+
+use http::{HeaderValue, Request, Response, header};
+use tower::retry::{Policy, Retry};
+use tower::timeout::Timeout;
+use tower::{Layer, Service};
+use tower_http::set_header::SetRequestHeader;
+use tower_openrouter::{ChatRequest, Error};
+use tower_resilience::fallback::FallbackLayer;
+use tower_resilience::retry::{RetryBudgetBuilder, RetryLayer};
+use tower_resilience::timelimiter::TimeLimiterLayer;
+
+use crate::leaf::{Leaf, ReadyBody};
+
+type Call = Request<ChatRequest>;
+type Answer = Response<ReadyBody>;
+
+const LIMIT: Duration = Duration::from_secs(90);
+
+/// Tries once more, as ours does.
+#[derive(Debug, Clone)]
+pub struct Once(u32);
+
+impl Policy<Call, Answer, Error> for Once {
+    type Future = Ready<()>;
+
+    fn retry(&mut self, _: &mut Call, result: &mut Result<Answer, Error>) -> Option<Ready<()>> {
+        if result.is_ok() {
+            return None;
+        }
+        self.0 = self.0.checked_sub(1)?;
+        Some(ready(()))
+    }
+
+    fn clone_request(&mut self, request: &Call) -> Option<Call> {
+        Some(request.clone())
+    }
+}
+
+/// tower's retry.
+#[must_use]
+pub const fn tower_retry(leaf: Leaf) -> Retry<Once, Leaf> {
+    Retry::new(Once(1), leaf)
+}
+
+/// tower's timeout.
+#[must_use]
+pub const fn tower_timeout(leaf: Leaf) -> Timeout<Leaf> {
+    Timeout::new(leaf, LIMIT)
+}
+
+/// tower-http's layer for a header of the request.
+#[must_use]
+pub fn http_set_header(leaf: Leaf) -> SetRequestHeader<Leaf, HeaderValue> {
+    let mut value = HeaderValue::from_static("Bearer sk-or-v1-0000");
+    value.set_sensitive(true);
+    SetRequestHeader::overriding(leaf, header::AUTHORIZATION, value)
+}
+
+/// tower-resilience's retry, with a budget as ours has.
+///
+/// # Panics
+///
+/// Never: the budget is a constant.
+pub fn resilience_retry(leaf: Leaf) -> impl Service<Call, Response = Answer> {
+    let Ok(budget) = RetryBudgetBuilder::new().token_bucket().max_tokens(100).build() else {
+        unreachable!("the budget is sound")
+    };
+    RetryLayer::builder()
+        .max_attempts(2)
+        .exponential_backoff(Duration::from_millis(250))
+        .budget(budget)
+        .build()
+        .layer(leaf)
+}
+
+/// tower-resilience's time limiter.
+pub fn resilience_time_limiter(leaf: Leaf) -> impl Service<Call, Response = Answer> {
+    TimeLimiterLayer::builder().timeout_duration(LIMIT).build().layer(leaf)
+}
+
+/// tower-resilience's fallback, to another service.
+pub fn resilience_fallback(leaf: Leaf) -> impl Service<Call, Response = Answer> {
+    let backup = leaf.clone();
+    FallbackLayer::<Call, Answer, Error>::tower_service(backup).layer(leaf)
+}

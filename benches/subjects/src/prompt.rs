@@ -1,0 +1,106 @@
+//! A prompt of a megabyte.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::{Instant, sleep};
+use tower::ServiceExt;
+use tower_openrouter::layers::retry::{Exponential, RetryBudget};
+use tower_openrouter::{AttemptLog, ChatRequest, Stack};
+
+use crate::failing::Failing;
+use crate::{drive, ours};
+
+/// How long it is at least.
+pub const PROMPT_BYTES: usize = 1 << 20;
+
+/// A request whose messages have that many bytes: twenty turns of text with the escapes that text has.
+#[must_use]
+pub fn prompt() -> Bytes {
+    const TURNS: usize = 20;
+    let line = r#"She said \"hello\", and the line ends here.\n"#;
+    let text = line.repeat(PROMPT_BYTES / TURNS / line.len() + 1);
+    let turns: Vec<String> = (0..TURNS)
+        .map(|turn| {
+            let role = if turn % 2 == 0 { "user" } else { "assistant" };
+            format!(r#"{{"role":"{role}","content":"{text}"}}"#)
+        })
+        .collect();
+    format!(r#"{{"model":"openai/gpt-5","stream":true,"temperature":0.2,"messages":[{}]}}"#, turns.join(",")).into()
+}
+
+/// The way of a prompt through the stack: two attempts at the first model fail, the next model answers.
+#[derive(Debug)]
+pub struct Road {
+    runtime: Runtime,
+    stack: Stack<Failing>,
+}
+
+/// How a prompt fared.
+#[derive(Debug)]
+pub struct Trip {
+    /// The attempts that were made.
+    pub attempts: usize,
+    /// The time at work: without the wait for the timer before the retry, which is a millisecond at least.
+    pub busy: Duration,
+}
+
+impl Road {
+    /// Backs off by nothing before the retry.
+    ///
+    /// # Panics
+    ///
+    /// Where no runtime can be made.
+    #[must_use]
+    pub fn new() -> Self {
+        let Ok(runtime) = Builder::new_current_thread().enable_time().build() else {
+            unreachable!("a runtime without I/O can be made")
+        };
+        // A budget that never ends: here every call fails twice.
+        let settings = ours::settings()
+            .backoff(Exponential::new(Duration::ZERO, Duration::ZERO))
+            .retry_budget(RetryBudget::new(1.0, 1e9));
+        Self { runtime, stack: ours::stack(settings, Failing::new(2)) }
+    }
+
+    /// Reads the prompt and sends it; nothing where it got no answer.
+    #[must_use]
+    pub fn travel(&self, body: &Bytes) -> Option<Trip> {
+        let _inside = self.runtime.enter();
+        let mut busy = Busy::default();
+        let request = busy.while_(|| ChatRequest::from_json(body.clone())).ok()?.into_http();
+        let mut call = pin!(self.stack.clone().oneshot(request));
+        let mut context = Context::from_waker(Waker::noop());
+        let response = loop {
+            match busy.while_(|| call.as_mut().poll(&mut context)) {
+                Poll::Ready(response) => break response.ok()?,
+                Poll::Pending => self.runtime.block_on(sleep(Duration::from_millis(2))),
+            }
+        };
+        let attempts = response.extensions().get::<AttemptLog>()?.sent();
+        busy.while_(|| drive::read(response.into_body()))?;
+        Some(Trip { attempts, busy: busy.0 })
+    }
+}
+
+impl Default for Road {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[derive(Default)]
+struct Busy(Duration);
+
+impl Busy {
+    fn while_<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let begun = Instant::now();
+        let done = work();
+        self.0 += begun.elapsed();
+        done
+    }
+}
