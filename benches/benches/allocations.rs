@@ -61,7 +61,10 @@ fn peers() {
     call("tower timeout", peers::tower_timeout(leaf.clone()));
     call("tower-http set header", peers::http_set_header(leaf.clone()));
     call("tower-resilience retry", peers::resilience_retry(leaf.clone()));
-    call("tower-resilience time limiter", peers::resilience_time_limiter(leaf.clone()));
+    call(
+        "tower-resilience time limiter",
+        peers::resilience_time_limiter(leaf.clone()),
+    );
     call("tower-resilience fallback", peers::resilience_fallback(leaf));
     their_call("liter-llm leaf", liter::Leaf);
     their_call("liter-llm cost", liter::cost());
@@ -80,10 +83,15 @@ fn frame() {
     let [short, long] = [1, 1 + MORE as usize].map(|frames| {
         let mut stack = ours::ready_stack(frames);
         let request = leaf::request();
-        allocations(CALLS, || assert_eq!(drive::whole(&mut stack, request.clone()), Some(frames)))
+        allocations(CALLS, || {
+            assert_eq!(drive::whole(&mut stack, request.clone()), Some(frames))
+        })
     });
     let more = f64::from(MORE);
-    let per_frame = Allocations { count: (long.count - short.count) / more, bytes: (long.bytes - short.bytes) / more };
+    let per_frame = Allocations {
+        count: (long.count - short.count) / more,
+        bytes: (long.bytes - short.bytes) / more,
+    };
     row("frame through the stack", per_frame);
 }
 
@@ -93,14 +101,19 @@ fn megabyte() {
     let _warm = road.travel(&body);
     let read = allocations(10, || assert!(ChatRequest::from_json(body.clone()).is_ok()));
     row(&format!("prompt of {} bytes, read", body.len()), read);
-    row("the same, 3 attempts, 2 models", allocations(10, || {
-        assert_eq!(road.travel(&body).map(|trip| trip.attempts), Some(3));
-    }));
+    row(
+        "the same, 3 attempts, 2 models",
+        allocations(10, || {
+            assert_eq!(road.travel(&body).map(|trip| trip.attempts), Some(3));
+        }),
+    );
 }
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-    let Ok(runtime) = runtime else { unreachable!("a runtime without I/O can be made") };
+    let Ok(runtime) = runtime else {
+        unreachable!("a runtime without I/O can be made")
+    };
     {
         let _inside = runtime.enter();
         ours();

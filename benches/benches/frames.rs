@@ -33,7 +33,12 @@ where
     group.bench_function(name, |bencher| {
         bencher.iter_batched(
             || drive::call(&mut service, request.clone()),
-            |response| assert_eq!(response.and_then(|response| drive::read(response.into_body())), Some(FRAMES)),
+            |response| {
+                assert_eq!(
+                    response.and_then(|response| drive::read(response.into_body())),
+                    Some(FRAMES)
+                )
+            },
             BatchSize::SmallInput,
         );
     });
@@ -57,7 +62,11 @@ fn from_the_wire(group: &mut Group<'_>) {
     let whole: Vec<_> = std::iter::repeat_n(event, FRAMES).collect();
     let split: Vec<_> = std::iter::repeat_n([first, second], FRAMES).flatten().collect();
     let packed: Vec<_> = std::iter::repeat_n(many, FRAMES / 100).collect();
-    for (name, pieces) in [("wire, an event a read", whole), ("wire, split events", split), ("wire, 100 a read", packed)] {
+    for (name, pieces) in [
+        ("wire, an event a read", whole),
+        ("wire, split events", split),
+        ("wire, 100 a read", packed),
+    ] {
         group.bench_function(name, |bencher| {
             bencher.iter_batched(
                 || ChatBody::from_event_stream(Pieces::new(pieces.clone())),

@@ -65,8 +65,16 @@ fn under_a_deadline(group: &mut Group<'_>) {
     let chain = [ours::MODEL, ours::NEXT_MODEL];
     time(group, "open/deadline", ours::deadline(leaf.clone()));
     time(group, "open/attempt", ours::deadline(ours::attempt(leaf.clone())));
-    time(group, "open/fallback, 1", ours::deadline(ours::fallback(&chain[..1], leaf.clone())));
-    time(group, "open/fallback, 2", ours::deadline(ours::fallback(&chain, leaf.clone())));
+    time(
+        group,
+        "open/fallback, 1",
+        ours::deadline(ours::fallback(&chain[..1], leaf.clone())),
+    );
+    time(
+        group,
+        "open/fallback, 2",
+        ours::deadline(ours::fallback(&chain, leaf.clone())),
+    );
     time(group, "open/retry", ours::deadline(ours::retry(leaf)));
 }
 
@@ -76,7 +84,11 @@ fn peers(group: &mut Group<'_>) {
     time(group, "tower/timeout", peers::tower_timeout(leaf.clone()));
     time(group, "tower-http/set header", peers::http_set_header(leaf.clone()));
     time(group, "tower-resilience/retry", peers::resilience_retry(leaf.clone()));
-    time(group, "tower-resilience/time limiter", peers::resilience_time_limiter(leaf.clone()));
+    time(
+        group,
+        "tower-resilience/time limiter",
+        peers::resilience_time_limiter(leaf.clone()),
+    );
     time(group, "tower-resilience/fallback", peers::resilience_fallback(leaf));
 }
 
@@ -95,10 +107,14 @@ fn theirs(group: &mut Group<'_>) {
 fn layers(criterion: &mut Criterion) {
     // tower's and tower-resilience's timers want a runtime to be there, though nothing here waits.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-    let Ok(runtime) = runtime else { unreachable!("a runtime without I/O can be made") };
+    let Ok(runtime) = runtime else {
+        unreachable!("a runtime without I/O can be made")
+    };
     let _inside = runtime.enter();
     let mut group = criterion.benchmark_group("layers");
-    group.warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
+    group
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2));
     alone(&mut group);
     under_a_deadline(&mut group);
     peers(&mut group);

@@ -20,7 +20,9 @@ const ATTEMPTS: usize = 3;
 
 /// Reads, makes three attempts at two models, and writes each, as types.
 fn as_types(body: &Bytes) {
-    let Ok(request) = serde_json::from_slice::<ChatCompletionRequest>(body) else { unreachable!("it is a request") };
+    let Ok(request) = serde_json::from_slice::<ChatCompletionRequest>(body) else {
+        unreachable!("it is a request")
+    };
     for attempt in 0..ATTEMPTS {
         let mut request = request.clone();
         if attempt + 1 == ATTEMPTS {
@@ -32,7 +34,9 @@ fn as_types(body: &Bytes) {
 
 /// The same as a tree.
 fn as_tree(body: &Bytes) {
-    let Ok(request) = serde_json::from_slice::<Value>(body) else { unreachable!("it is JSON") };
+    let Ok(request) = serde_json::from_slice::<Value>(body) else {
+        unreachable!("it is JSON")
+    };
     for attempt in 0..ATTEMPTS {
         let mut request = request.clone();
         if attempt + 1 == ATTEMPTS
@@ -56,12 +60,25 @@ fn prompts(criterion: &mut Criterion) {
     });
     let road = prompt::Road::new();
     let trip = road.travel(&body);
-    assert_eq!(trip.map(|trip| trip.attempts), Some(ATTEMPTS), "the last attempt answers");
+    assert_eq!(
+        trip.map(|trip| trip.attempts),
+        Some(ATTEMPTS),
+        "the last attempt answers"
+    );
     group.bench_function("ours/read, 3 attempts, 2 models", |bencher| {
-        bencher.iter_custom(|trips| (0..trips).filter_map(|_| road.travel(&body)).map(|trip| trip.busy).sum());
+        bencher.iter_custom(|trips| {
+            (0..trips)
+                .filter_map(|_| road.travel(&body))
+                .map(|trip| trip.busy)
+                .sum()
+        });
     });
-    group.bench_function("liter-llm types/read, 3 attempts, 2 models", |bencher| bencher.iter(|| as_types(&body)));
-    group.bench_function("serde_json::Value/read, 3 attempts, 2 models", |bencher| bencher.iter(|| as_tree(&body)));
+    group.bench_function("liter-llm types/read, 3 attempts, 2 models", |bencher| {
+        bencher.iter(|| as_types(&body))
+    });
+    group.bench_function("serde_json::Value/read, 3 attempts, 2 models", |bencher| {
+        bencher.iter(|| as_tree(&body))
+    });
     group.finish();
 }
 

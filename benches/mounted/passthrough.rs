@@ -41,10 +41,17 @@ async fn pass(State(upstream): State<Upstream>, body: Bytes) -> Result<Response<
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let base = env::args().nth(1).ok_or("give the upstream's address, e.g. http://127.0.0.1:8000")?;
+    let base = env::args()
+        .nth(1)
+        .ok_or("give the upstream's address, e.g. http://127.0.0.1:8000")?;
     let url = reqwest::Url::parse(&base)?.join("/api/v1/chat/completions")?;
-    let client = reqwest::Client::builder().tcp_nodelay(true).pool_max_idle_per_host(128).build()?;
-    let app = Router::new().route("/v1/chat/completions", post(pass)).with_state(Upstream { client, url });
+    let client = reqwest::Client::builder()
+        .tcp_nodelay(true)
+        .pool_max_idle_per_host(128)
+        .build()?;
+    let app = Router::new()
+        .route("/v1/chat/completions", post(pass))
+        .with_state(Upstream { client, url });
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("http://{}", listener.local_addr()?);
     // Else the kernel holds the end of each stream back for 40 ms: axum leaves Nagle's algorithm on.

@@ -17,12 +17,17 @@ use tower_openrouter_subjects::ours;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let base = env::args().nth(1).ok_or("give the upstream's address, e.g. http://127.0.0.1:8000")?;
+    let base = env::args()
+        .nth(1)
+        .ok_or("give the upstream's address, e.g. http://127.0.0.1:8000")?;
     let upstream = Upstream::new(OPENROUTER, &format!("{base}/api/v1"), Dialect::OpenRouter);
     let stack = Stack::builder()
         .upstream(upstream, ours::key())
         .chain([ours::MODEL, ours::NEXT_MODEL])
-        .pace(PaceFloor { tokens: 1, window: Duration::from_secs(30) })
+        .pace(PaceFloor {
+            tokens: 1,
+            window: Duration::from_secs(30),
+        })
         .build()?;
     let app = Router::new().route_service("/v1/chat/completions", stack.into_openai_endpoint());
     let listener = TcpListener::bind("127.0.0.1:0").await?;

@@ -39,7 +39,9 @@ const CHUNKS: usize = 8;
 
 fn stream() -> Pieces {
     let text = std::iter::repeat_n(leaf::event(), CHUNKS);
-    let all = std::iter::once(": OPENROUTER PROCESSING\n\n").chain(text).chain([LAST, "data: [DONE]\n\n"]);
+    let all = std::iter::once(": OPENROUTER PROCESSING\n\n")
+        .chain(text)
+        .chain([LAST, "data: [DONE]\n\n"]);
     Pieces::new(all.map(|piece| Bytes::from_static(piece.as_bytes())).collect())
 }
 
@@ -49,11 +51,18 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Either<Full<Bytes
     let (body, content_type) = if streams {
         (Either::Right(stream()), "text/event-stream")
     } else {
-        (Either::Left(Full::new(Bytes::from_static(ANSWER.as_bytes()))), "application/json")
+        (
+            Either::Left(Full::new(Bytes::from_static(ANSWER.as_bytes()))),
+            "application/json",
+        )
     };
     let mut response = Response::new(body);
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response.headers_mut().insert("x-generation-id", HeaderValue::from_static("gen-1762300000-x"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+        .headers_mut()
+        .insert("x-generation-id", HeaderValue::from_static("gen-1762300000-x"));
     Ok(response)
 }
 

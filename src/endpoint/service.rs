@@ -22,8 +22,7 @@ use super::{
     headers::{from_client, to_client},
 };
 use crate::{
-    ChatRequest, Error, FailureKind,
-    frame::Form,
+    ChatRequest,
     stack::{Answer, ChatService},
 };
 
@@ -148,8 +147,9 @@ where
         return Ok(response);
     }
     let headers = to_client(&head.headers, attempts, "application/json");
-    let whole = whole(Answer::new(Response::from_parts(head, body))).await;
-    let mut response = Response::new(EndpointBody::whole(whole.map_err(|error| Problem::of_failure(&error))?));
+    let plain = Answer::new(Response::from_parts(head, body)).plain().await;
+    let frame = plain.map_err(|error| Problem::of_failure(&error))?;
+    let mut response = Response::new(EndpointBody::whole(frame.into()));
     *response.headers_mut() = headers;
     Ok(response)
 }
@@ -170,26 +170,4 @@ where
         )
     })?;
     Ok(collected.to_bytes())
-}
-
-/// A plain answer's one frame, byte for byte.
-async fn whole<B>(mut answer: Answer<B>) -> Result<Bytes, Error>
-where
-    B: Body<Data = crate::ChatFrame, Error = Error>,
-{
-    let mut whole = None;
-    while let Some(frame) = answer.next_frame().await {
-        let frame = frame?;
-        match frame.form() {
-            Form::Answer => whole = Some(frame.into()),
-            Form::KeepAlive => {}
-            Form::Chunk => {
-                return Err(Error::new(
-                    FailureKind::Malformed,
-                    "the upstream streamed an answer that was asked for whole",
-                ));
-            }
-        }
-    }
-    whole.ok_or_else(|| Error::new(FailureKind::Empty, "the answer is empty"))
 }

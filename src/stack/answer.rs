@@ -2,7 +2,7 @@ use std::{future::poll_fn, pin::Pin};
 
 use http::{Response, response::Parts};
 use http_body::Body;
-use tower_llm_layers::{AttemptLog, FailureKind, Frame, Stage};
+use tower_llm_layers::{AttemptLog, FailureKind};
 
 use super::StackBody;
 use crate::{
@@ -95,21 +95,25 @@ impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
         Ok(whole)
     }
 
-    pub(super) async fn whole(mut self) -> Result<Completion, Error> {
-        let mut answer = None;
+    /// The one frame of a plain answer, read to the body's end.
+    pub(crate) async fn plain(&mut self) -> Result<ChatFrame, Error> {
+        let mut plain = None;
         while let Some(frame) = self.next_frame().await {
             let frame = frame?;
             match frame.form() {
-                Form::Answer => answer = Some(frame.response()?),
+                Form::Answer => plain = Some(frame),
                 Form::KeepAlive => {}
-                Form::Chunk if frame.stage() == Stage::KeepAlive => {}
                 Form::Chunk => {
                     let message = "the upstream streamed an answer that was asked for whole";
                     return Err(Error::new(FailureKind::Malformed, message));
                 }
             }
         }
-        let response = answer.ok_or_else(|| Error::new(FailureKind::Empty, "the answer is empty"))?;
+        plain.ok_or_else(|| Error::new(FailureKind::Empty, "the answer is empty"))
+    }
+
+    pub(super) async fn whole(mut self) -> Result<Completion, Error> {
+        let response = self.plain().await?.response()?;
         Ok(Completion {
             response,
             attempts: self.attempts(),

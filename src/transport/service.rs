@@ -151,7 +151,7 @@ struct Prepared {
 
 /// The caller's headers, without those of the connection it came on, and what the upstream wants.
 fn merge(from_caller: &HeaderMap, extra: HeaderMap) -> HeaderMap {
-    const OF_THE_CONNECTION: [header::HeaderName; 8] = [
+    const OF_THE_CONNECTION: [header::HeaderName; 10] = [
         header::HOST,
         header::CONNECTION,
         header::CONTENT_LENGTH,
@@ -160,6 +160,8 @@ fn merge(from_caller: &HeaderMap, extra: HeaderMap) -> HeaderMap {
         header::TRAILER,
         header::UPGRADE,
         header::EXPECT,
+        header::PROXY_AUTHORIZATION,
+        header::HeaderName::from_static("keep-alive"),
     ];
     let mut headers = from_caller.clone();
     for name in OF_THE_CONNECTION {

@@ -65,7 +65,11 @@ impl Client {
         stream.set_nodelay(true)?;
         let (connection, driver) = handshake(TokioIo::new(stream)).await?;
         tokio::spawn(driver);
-        Ok(Self { connection, host: address.to_owned(), kind })
+        Ok(Self {
+            connection,
+            host: address.to_owned(),
+            kind,
+        })
     }
 
     /// Makes one call, and tells when its first token came: text in a stream, the answer itself where it is plain.

@@ -47,7 +47,9 @@ async fn main() -> Fallible {
     let [name, url, kind, connections, seconds] = &arguments[..] else {
         return Err("usage: load NAME http://ADDRESS plain|stream CONNECTIONS SECONDS".into());
     };
-    let address = url.strip_prefix("http://").ok_or("the address must begin with http://")?;
+    let address = url
+        .strip_prefix("http://")
+        .ok_or("the address must begin with http://")?;
     let span = Duration::from_secs_f64(seconds.parse()?);
     let counts = Instant::now() + WARM_UP;
     let mut callers = JoinSet::new();

@@ -22,7 +22,10 @@ impl Failing {
     /// Fails this often.
     #[must_use]
     pub fn new(failures: usize) -> Self {
-        Self { leaf: Leaf::new(1), failures }
+        Self {
+            leaf: Leaf::new(1),
+            failures,
+        }
     }
 }
 

@@ -37,14 +37,19 @@ pub fn frame() -> ChatFrame {
     let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut body).poll_frame(&mut context) else {
         unreachable!("the chunk is whole, and ready");
     };
-    let Ok(frame) = frame.into_data() else { unreachable!("a chunk is data") };
+    let Ok(frame) = frame.into_data() else {
+        unreachable!("a chunk is data")
+    };
     frame
 }
 
 /// A short streamed request.
 #[must_use]
 pub fn request() -> Request<ChatRequest> {
-    ChatRequest::user("Why is the sky blue?").model("openai/gpt-5").stream(true).into_http()
+    ChatRequest::user("Why is the sky blue?")
+        .model("openai/gpt-5")
+        .stream(true)
+        .into_http()
 }
 
 /// Answers every call at once, with as many frames as it was told.
@@ -62,7 +67,10 @@ impl Leaf {
     }
 
     pub(crate) fn answer(&self) -> Response<ReadyBody> {
-        Response::new(ReadyBody { frame: self.frame.clone(), left: self.frames })
+        Response::new(ReadyBody {
+            frame: self.frame.clone(),
+            left: self.frames,
+        })
     }
 }
 
@@ -91,11 +99,10 @@ impl Body for ReadyBody {
     type Data = ChatFrame;
     type Error = Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<ChatFrame>, Error>>> {
-        let Some(left) = self.left.checked_sub(1) else { return Poll::Ready(None) };
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<ChatFrame>, Error>>> {
+        let Some(left) = self.left.checked_sub(1) else {
+            return Poll::Ready(None);
+        };
         self.left = left;
         Poll::Ready(Some(Ok(Frame::data(self.frame.clone()))))
     }

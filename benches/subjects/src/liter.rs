@@ -11,9 +11,7 @@ use liter_llm::tower::{
     FallbackChainLayer, FallbackLayer, FixedDelayHedge, HedgeLayer, LlmRequest, LlmResponse, ModelRateLimitLayer,
     RateLimitConfig,
 };
-use liter_llm::types::{
-    ChatCompletionRequest, ChatCompletionResponse, Message, Usage, UserContent, UserMessage,
-};
+use liter_llm::types::{ChatCompletionRequest, ChatCompletionResponse, Message, Usage, UserContent, UserMessage};
 use tower::{Layer, Service};
 
 /// A short request.
@@ -41,8 +39,16 @@ impl Service<LlmRequest> for Leaf {
     }
 
     fn call(&mut self, _: LlmRequest) -> Self::Future {
-        let usage = Usage { prompt_tokens: 10, completion_tokens: 1, total_tokens: 11, ..Usage::default() };
-        ready(Ok(LlmResponse::Chat(ChatCompletionResponse { usage: Some(usage), ..ChatCompletionResponse::default() })))
+        let usage = Usage {
+            prompt_tokens: 10,
+            completion_tokens: 1,
+            total_tokens: 11,
+            ..Usage::default()
+        };
+        ready(Ok(LlmResponse::Chat(ChatCompletionResponse {
+            usage: Some(usage),
+            ..ChatCompletionResponse::default()
+        })))
     }
 }
 
@@ -57,13 +63,20 @@ pub fn cost() -> impl Theirs {
 
 /// Refuses what is over a limit of money.
 pub fn budget() -> impl Theirs {
-    let config = BudgetConfig { global_limit: Some(1e12), ..BudgetConfig::default() };
+    let config = BudgetConfig {
+        global_limit: Some(1e12),
+        ..BudgetConfig::default()
+    };
     BudgetLayer::new(config, Arc::new(BudgetState::new())).layer(Leaf)
 }
 
 /// Refuses what is over a limit of calls.
 pub fn rate_limit() -> impl Theirs {
-    let config = RateLimitConfig { rpm: Some(u32::MAX), tpm: Some(u64::MAX), ..RateLimitConfig::default() };
+    let config = RateLimitConfig {
+        rpm: Some(u32::MAX),
+        tpm: Some(u64::MAX),
+        ..RateLimitConfig::default()
+    };
     ModelRateLimitLayer::new(config).layer(Leaf)
 }
 

@@ -28,7 +28,9 @@ pub const NEXT_MODEL: &str = "anthropic/claude-sonnet-4.5";
 /// Never: the key is a constant.
 #[must_use]
 pub fn key() -> ApiKey {
-    let Ok(key) = ApiKey::new("sk-or-v1-0000") else { unreachable!("the key is well-formed") };
+    let Ok(key) = ApiKey::new("sk-or-v1-0000") else {
+        unreachable!("the key is well-formed")
+    };
     key
 }
 
@@ -51,7 +53,9 @@ pub fn auth<S>(inner: S) -> Auth<S> {
 /// Never: the pool is a constant.
 #[must_use]
 pub fn auth_pool<S>(inner: S) -> Auth<S> {
-    let Ok(pool) = KeyPool::new([key(), key()]) else { unreachable!("the pool has keys") };
+    let Ok(pool) = KeyPool::new([key(), key()]) else {
+        unreachable!("the pool has keys")
+    };
     AuthLayer::new(pool).layer(inner)
 }
 
@@ -68,8 +72,12 @@ pub fn deadline<S>(inner: S) -> DeadlineService<S> {
 /// Where there is none.
 #[must_use]
 pub fn fallback<S>(models: &[&str], inner: S) -> Fallback<S> {
-    let candidates = models.iter().filter_map(|model| Candidate::new("openrouter", model).ok());
-    let Ok(chain) = Chain::new(candidates) else { unreachable!("the chain has candidates") };
+    let candidates = models
+        .iter()
+        .filter_map(|model| Candidate::new("openrouter", model).ok());
+    let Ok(chain) = Chain::new(candidates) else {
+        unreachable!("the chain has candidates")
+    };
     FallbackLayer::new(chain).layer(inner)
 }
 
@@ -107,7 +115,9 @@ pub fn stack<S>(settings: StackBuilder, leaf: S) -> Stack<S>
 where
     S: Service<Request<ChatRequest>, Error = Error>,
 {
-    let Ok(stack) = settings.build_over(leaf) else { unreachable!("the settings are sound") };
+    let Ok(stack) = settings.build_over(leaf) else {
+        unreachable!("the settings are sound")
+    };
     stack
 }
 

@@ -30,7 +30,11 @@ pub fn prompt() -> Bytes {
             format!(r#"{{"role":"{role}","content":"{text}"}}"#)
         })
         .collect();
-    format!(r#"{{"model":"openai/gpt-5","stream":true,"temperature":0.2,"messages":[{}]}}"#, turns.join(",")).into()
+    format!(
+        r#"{{"model":"openai/gpt-5","stream":true,"temperature":0.2,"messages":[{}]}}"#,
+        turns.join(",")
+    )
+    .into()
 }
 
 /// The way of a prompt through the stack: two attempts at the first model fail, the next model answers.
@@ -64,7 +68,10 @@ impl Road {
         let settings = ours::settings()
             .backoff(Exponential::new(Duration::ZERO, Duration::ZERO))
             .retry_budget(RetryBudget::new(1.0, 1e9));
-        Self { runtime, stack: ours::stack(settings, Failing::new(2)) }
+        Self {
+            runtime,
+            stack: ours::stack(settings, Failing::new(2)),
+        }
     }
 
     /// Reads the prompt and sends it; nothing where it got no answer.
