@@ -120,6 +120,11 @@ impl Frame for ChatFrame {
         self.stage
     }
 
+    fn used_tokens(&self) -> Option<u64> {
+        let usage = self.usage()?;
+        Some(usage.prompt_tokens.saturating_add(usage.completion_tokens))
+    }
+
     fn tokens(&self) -> u32 {
         // A chunk carries one token or a few; the envelope around it is far larger than the text.
         u32::from(self.stage == Stage::Content)
