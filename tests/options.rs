@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use axum::{Router, http::StatusCode, response::Redirect, routing::post};
 use support::{FIRST, Got, SECOND, World, ask, call};
+use tower::ServiceExt;
 use tower_openrouter::{
     ApiKey, EmbeddingRequest, FailureKind as K, Phase, Stack, Upstream, WireRequest,
     layers::{
         fallback::AskedModel,
+        rate_limit::{Limits, Rate},
         retry::{Exponential, RetryBudget},
         timeout::PaceFloor,
     },
-    stack::StackBuilder,
+    stack::{StackBuilder, TenantKey},
     transport::{Dialect, OPENROUTER},
 };
 
@@ -151,6 +153,58 @@ async fn the_idle_clock_and_the_grace() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_limits_of_a_tenant_and_of_a_candidate() {
+    let world = World::new("GOOD").await;
+    let minute = Duration::from_secs(60);
+    let one = Limits::new().requests(Rate::new(1, minute).unwrap());
+    let tenant = TenantKey::new(|headers, _| headers.get("x-tenant")?.to_str().ok().map(Into::into));
+    let stack = world
+        .builder()
+        .chain([FIRST])
+        .admit(one, tenant, Duration::ZERO)
+        .build()
+        .unwrap();
+    let ask_as = |tenant: &'static str| {
+        let mut request = ask().stream(true).into_http();
+        request.headers_mut().insert("x-tenant", tenant.parse().unwrap());
+        stack.clone().oneshot(request)
+    };
+    assert!(ask_as("a").await.is_ok() && ask_as("b").await.is_ok());
+    let refused = ask_as("a").await.unwrap_err();
+    assert_eq!(refused.kind(), K::Throttled);
+    assert!(
+        refused.to_string().starts_with("over 1 requests in 60 s: come back in"),
+        "{refused}"
+    );
+    assert_eq!(world.simulator.seen().attempts.len(), 2, "nothing was sent for it");
+    assert!(
+        call(&stack, true, ask()).await.error.is_none(),
+        "without a tenant it is not limited"
+    );
+
+    // A candidate over its limit is passed on from; nothing is sent to it.
+    let stack = world
+        .builder()
+        .chain([FIRST, SECOND])
+        .upstream_limits(one, Duration::ZERO)
+        .build()
+        .unwrap();
+    assert_eq!(call(&stack, true, ask()).await.asked(), [FIRST]);
+    assert_eq!(call(&stack, true, ask()).await.asked(), [SECOND]);
+    assert!(
+        stack.describe().contains("1 requests in 60s a candidate"),
+        "{}",
+        stack.describe()
+    );
+    let empty = world
+        .builder()
+        .upstream_limits(Limits::new(), Duration::ZERO)
+        .build()
+        .unwrap_err();
+    assert!(empty.to_string().contains("the limits are empty"));
+}
+
 #[test]
 fn what_is_in_force_is_told() {
     let stack = Stack::openrouter(ApiKey::new("sk-or-v1-s3cr3t").unwrap())
@@ -166,8 +220,10 @@ fn what_is_in_force_is_told() {
         layers,
         [
             "Deadline",
+            "Admit",
             "Fallback",
             "Retry",
+            "Pace",
             "Attempt",
             "Timeout",
             "FirstToken",

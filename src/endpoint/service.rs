@@ -131,6 +131,8 @@ where
     let streaming = chat.is_streaming();
     let mut outgoing = chat.into_http();
     *outgoing.headers_mut() = from_client(&parts.headers, &settings.headers);
+    // What layers in front have found out, the tenant say, stays with the call.
+    *outgoing.extensions_mut() = parts.extensions;
 
     let response = stack
         .oneshot(outgoing)

@@ -38,7 +38,9 @@ impl<R: LlmRequest> KeyOf<R> for PerCandidate {
         let body = request.body();
         let candidate = body.call().candidate();
         let upstream = candidate.map_or("", |candidate| candidate.upstream());
-        let model = candidate.map(super::super::candidate::Candidate::model).or_else(|| body.model())?;
+        let model = candidate
+            .map(super::super::candidate::Candidate::model)
+            .or_else(|| body.model())?;
         // A slug has no white space, so that two pairs never make the same key.
         Some(format!("{upstream} {model}").into())
     }

@@ -12,7 +12,7 @@ pub const DEFAULT_MAX_KEYS: usize = 100_000;
 pub struct RateLimitLayer<X> {
     pub(super) settings: Settings,
     limits: Limits,
-    limiter: Arc<Limiter>,
+    limiter: Option<Arc<Limiter>>,
     key: X,
 }
 
@@ -42,9 +42,25 @@ impl<X> RateLimitLayer<X> {
         Ok(Self {
             settings,
             limits,
-            limiter: Arc::new(Limiter::new(limits, DEFAULT_MAX_KEYS)),
+            limiter: Some(Arc::new(Limiter::new(limits, DEFAULT_MAX_KEYS))),
             key,
         })
+    }
+
+    /// No limit: everything passes. For a slot that stays empty.
+    #[must_use]
+    pub fn off(key: X) -> Self {
+        let settings = Settings {
+            max_wait: Duration::ZERO,
+            pauses: false,
+            answer_tokens: 0,
+        };
+        Self {
+            settings,
+            limits: Limits::new(),
+            limiter: None,
+            key,
+        }
     }
 
     /// How long a call may wait for its turn; never past its deadline. Refused at once by default.
@@ -79,14 +95,14 @@ impl<X> RateLimitLayer<X> {
         if keys == 0 {
             return Err(LimitsError::ZeroKeys);
         }
-        self.limiter = Arc::new(Limiter::new(self.limits, keys));
+        self.limiter = self.limiter.map(|_| Arc::new(Limiter::new(self.limits, keys)));
         Ok(self)
     }
 
     /// How many keys are held.
     #[must_use]
     pub fn keys(&self) -> usize {
-        self.limiter.len()
+        self.limiter.as_ref().map_or(0, |limiter| limiter.len())
     }
 }
 
@@ -97,7 +113,7 @@ impl<S, X: Clone> Layer<S> for RateLimitLayer<X> {
         RateLimit {
             inner,
             settings: self.settings,
-            limiter: Arc::clone(&self.limiter),
+            limiter: self.limiter.clone(),
             key: self.key.clone(),
         }
     }

@@ -15,7 +15,7 @@ use crate::{Failure, Frame, LayerError, LlmRequest, macros::inner_accessors};
 pub struct RateLimit<S, X> {
     pub(super) inner: S,
     pub(super) settings: Settings,
-    pub(super) limiter: Arc<Limiter>,
+    pub(super) limiter: Option<Arc<Limiter>>,
     pub(super) key: X,
 }
 
@@ -24,7 +24,7 @@ impl<S, X> RateLimit<S, X> {
 
     /// How many keys are held.
     pub fn keys(&self) -> usize {
-        self.limiter.len()
+        self.limiter.as_ref().map_or(0, |limiter| limiter.len())
     }
 }
 
@@ -55,7 +55,11 @@ where
     }
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
-        let Some(bucket) = self.key.key(&request).and_then(|key| self.limiter.bucket(key)) else {
+        let limited = self
+            .limiter
+            .as_ref()
+            .and_then(|limiter| limiter.bucket(self.key.key(&request)?));
+        let Some(bucket) = limited else {
             return RateLimitFuture::passed(self.inner.call(request), None, self.settings);
         };
         let prompt = if bucket.counts_tokens() {
