@@ -119,11 +119,16 @@ impl Call {
 
     /// Opens the call where no layer outside has done so. The [`Opened`] publishes the log when the call ends.
     pub(crate) fn open(&mut self) -> Opened {
+        self.open_at(Instant::now)
+    }
+
+    /// The same, where the clock has been read already: reading it costs more than all else here.
+    pub(crate) fn open_at(&mut self, now: impl FnOnce() -> Instant) -> Opened {
         if self.shared.is_some() {
             return Opened(None);
         }
         let shared = Arc::new(Shared {
-            begun: Instant::now(),
+            begun: now(),
             cap: AtomicU32::new(u32::MAX),
             claimed: AtomicU32::new(0),
             lines: Mutex::new(Vec::new()),

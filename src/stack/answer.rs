@@ -18,7 +18,8 @@ use crate::{
 pub struct Answer<B = StackBody> {
     parts: Parts,
     body: Pin<Box<B>>,
-    usage: Option<Usage>,
+    /// The frame that carries the usage: read only where somebody asks.
+    usage: Option<ChatFrame>,
 }
 
 impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
@@ -47,8 +48,8 @@ impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
             let frame = poll_fn(|cx| self.body.as_mut().poll_frame(cx)).await?;
             match frame.map(http_body::Frame::into_data) {
                 Ok(Ok(frame)) => {
-                    if let Some(usage) = frame.usage() {
-                        self.usage = Some(usage);
+                    if frame.has_usage() {
+                        self.usage = Some(frame.clone());
                     }
                     return Some(Ok(frame));
                 }
@@ -122,8 +123,8 @@ impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
 
     /// The usage, and so the cost: there after the last frame.
     #[must_use]
-    pub const fn usage(&self) -> Option<&Usage> {
-        self.usage.as_ref()
+    pub fn usage(&self) -> Option<Usage> {
+        self.usage.as_ref()?.usage()
     }
 
     /// What was tried; its last line changes until the stream has ended.

@@ -41,10 +41,7 @@ where
         request.headers_mut().remove(http::header::AUTHORIZATION);
         let upstream = request.body().call().candidate().map(Candidate::upstream);
         match self.keys.of(upstream) {
-            Some(KeySource::Static(key)) => {
-                let key = key.clone();
-                AuthFuture::with_key(&mut self.inner, request, Some(&key), Used::Static)
-            }
+            Some(KeySource::Static(key)) => AuthFuture::with_key(&mut self.inner, request, Some(key), Used::Static),
             Some(KeySource::None) => AuthFuture::with_key(&mut self.inner, request, None, Used::Static),
             Some(KeySource::Pool(pool)) => match pool.take() {
                 Ok((key, index)) => {

@@ -64,10 +64,10 @@ where
     fn call(&mut self, mut request: Request<R>) -> Self::Future {
         let limit = self.limit(&request);
         let call = request.body_mut().call_mut();
-        let opened = call.open();
+        let now = Instant::now();
+        let opened = call.open_at(|| now);
         match limit {
             Ok(limit) => {
-                let now = Instant::now();
                 if let Some(deadline) = limit.and_then(|limit| now.checked_add(limit)) {
                     call.limit_deadline(deadline);
                 }

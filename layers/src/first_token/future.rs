@@ -27,10 +27,11 @@ pub struct FirstTokenFuture<F, B: Body> {
     state: State<F, B>,
 }
 
-#[pin_project(project = StateProjection)]
+#[pin_project(project = StateProjection, project_replace = StateOwned)]
 enum State<F, B: Body> {
     Calling(#[pin] F),
-    Holding(Option<Holding<B>>),
+    Holding(Holding<B>),
+    Ended,
 }
 
 /// A response whose answer has not begun.
@@ -51,8 +52,8 @@ impl<F, B: Body> FirstTokenFuture<F, B> {
 impl<F, B: Body> fmt::Debug for FirstTokenFuture<F, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let held = match &self.state {
-            State::Calling(_) => None,
-            State::Holding(holding) => holding.as_ref().map(|holding| holding.held.len()),
+            State::Holding(holding) => Some(holding.held.len()),
+            State::Calling(_) | State::Ended => None,
         };
         f.debug_struct("FirstTokenFuture")
             .field("held", &held)
@@ -70,35 +71,41 @@ where
     type Output = Result<Response<FirstTokenBody<B>>, B::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        loop {
-            match this.state.as_mut().project() {
-                StateProjection::Calling(response) => {
-                    let result = ready!(response.poll(cx));
-                    // The attempt's future goes now; its body stays.
-                    this.state.set(State::Holding(None));
-                    let (parts, body) = result?.into_parts();
-                    this.state.set(State::Holding(Some(Holding {
-                        parts,
-                        body,
-                        held: VecDeque::new(),
-                    })));
-                }
-                StateProjection::Holding(waiting) => {
-                    let begun = match waiting.as_mut() {
-                        Some(holding) => ready!(holding.poll_begin(cx)),
-                        // Polled again after it was ready: stay silent rather than panic.
-                        None => return Poll::Pending,
-                    };
-                    // On failure this drops the body, and so the connection, before anyone tries again.
-                    let Some(Holding { parts, body, held }) = waiting.take() else {
-                        return Poll::Pending;
-                    };
-                    return Poll::Ready(begun.map(|()| Response::from_parts(parts, FirstTokenBody::new(held, body))));
-                }
-            }
+        let mut state = self.project().state;
+        if let StateProjection::Calling(response) = state.as_mut().project() {
+            let response = ready!(response.poll(cx));
+            state.set(State::Ended);
+            // Most answers begin with their first frame: then nothing is put away.
+            let (parts, body) = response?.into_parts();
+            let held = VecDeque::new();
+            return begin(state, Holding { parts, body, held }, cx);
+        }
+        match state.as_mut().project_replace(State::Ended) {
+            StateOwned::Holding(holding) => begin(state, holding, cx),
+            StateOwned::Calling(_) | StateOwned::Ended => Poll::Pending,
         }
     }
+}
+
+/// Begins the answer, or goes on holding. On failure the body, and so the connection, is gone before anyone tries again.
+fn begin<F, B>(
+    mut state: Pin<&mut State<F, B>>,
+    mut holding: Holding<B>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Response<FirstTokenBody<B>>, B::Error>>
+where
+    B: Body + Unpin,
+    B::Data: Frame,
+    B::Error: From<LayerError>,
+{
+    let Poll::Ready(begun) = holding.poll_begin(cx) else {
+        state.set(State::Holding(holding));
+        return Poll::Pending;
+    };
+    let first = begun?;
+    let Holding { parts, body, held } = holding;
+    let body = FirstTokenBody::new(held, first, body);
+    Poll::Ready(Ok(Response::from_parts(parts, body)))
 }
 
 impl<B> Holding<B>
@@ -107,7 +114,8 @@ where
     B::Data: Frame,
     B::Error: From<LayerError>,
 {
-    fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), B::Error>> {
+    /// The frame with which the answer begins.
+    fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<Result<B::Data, B::Error>> {
         for _ in 0..FRAMES_A_TURN {
             let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)) else {
                 return Poll::Ready(Err(LayerError::Empty.into()));
@@ -118,10 +126,7 @@ where
             };
             match data.stage() {
                 Stage::KeepAlive => {}
-                Stage::Content | Stage::Finish => {
-                    self.held.push_back(data);
-                    return Poll::Ready(Ok(()));
-                }
+                Stage::Content | Stage::Finish => return Poll::Ready(Ok(data)),
                 Stage::Preamble | Stage::Trailer => {
                     if self.held.len() >= MOST_HELD {
                         return Poll::Ready(Err(LayerError::NeverBegan { frames: MOST_HELD }.into()));
