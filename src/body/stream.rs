@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use http::HeaderMap;
 use tokio::time::{Sleep, sleep};
-use tower_llm_layers::Frame;
+use tower_llm_layers::{Frame, Stage};
 
 use super::{reading, wire::Wire};
 use crate::{
@@ -122,8 +122,10 @@ impl StreamBody {
                 progress.began |= reading.frame.stage().begins_answer();
                 progress.several |= reading.several;
                 progress.usage |= reading.frame.has_usage();
-                if reading.finished || reading.frame.has_usage() {
-                    progress.finished |= reading.finished;
+                let content = reading.frame.stage() == Stage::Content;
+                if reading.finished || reading.frame.has_usage() || content {
+                    // Content that goes on takes the finish before it back.
+                    progress.finished = reading.finished || (progress.finished && !content);
                     self.timer = None;
                 }
                 Ok(Some(reading.frame))
