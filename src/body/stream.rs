@@ -113,6 +113,9 @@ impl StreamBody {
             }
             // Nothing counts after the end.
             SseItem::Event(_) if self.progress.done => Ok(None),
+            SseItem::Event(event) if event.event.as_deref() == Some(b"error") => {
+                Err(reading::named_error(&event.data, &self.headers))
+            }
             // A blank event is a sign of life as some providers send it.
             SseItem::Event(event) if event.data.trim_ascii().is_empty() => Ok(Some(ChatFrame::keep_alive())),
             SseItem::Event(event) => {
