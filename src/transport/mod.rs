@@ -5,12 +5,14 @@ mod builder;
 mod classify;
 mod config;
 mod retry_after;
+mod sent_key;
 mod service;
 mod upstream;
 
 use http::HeaderMap;
 
 pub(crate) use self::service::{CHAT, generation_id, not_sent, read_error};
+pub(crate) use self::sent_key::SentKey;
 pub use self::{
     attribution::Attribution,
     builder::TransportBuilder,

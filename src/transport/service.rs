@@ -16,7 +16,7 @@ use reqwest::Url;
 use tower_llm_layers::{Candidate, deadline::DEADLINE_HEADER};
 use tower_service::Service;
 
-use super::{Dialect, TransportBuilder, TransportError, Upstream, classify};
+use super::{Dialect, SentKey, TransportBuilder, TransportError, Upstream, classify};
 use crate::{
     ChatBody, Error, FailureKind,
     wire::{Segments, WireRequest},
@@ -207,15 +207,18 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
         let judge = request.body().judge();
         Box::pin(async move {
             let Prepared { client, outgoing } = prepared?;
+            let key = SentKey::of(outgoing.headers());
             let response = client.execute(outgoing).await.map_err(not_sent)?;
-            let (parts, body) = Response::<reqwest::Body>::from(response).into_parts();
+            let (mut parts, body) = Response::<reqwest::Body>::from(response).into_parts();
+            key.hide_in(&mut parts.headers);
             if !parts.status.is_success() {
                 let body = read_error(body).await;
                 let id = generation_id(&parts.headers);
-                return Err(classify::from_response(parts.status, &parts.headers, &body).of_generation(id));
+                let error = classify::from_response(parts.status, &parts.headers, &body);
+                return Err(error.of_generation(id).without(&key));
             }
             let is_stream = is_event_stream(&parts.headers);
-            let body = ChatBody::of_response(body, &parts.headers, judge, is_stream);
+            let body = ChatBody::of_response(body, &parts.headers, judge, is_stream, key);
             Ok(Response::from_parts(parts, body))
         })
     }

@@ -1,7 +1,10 @@
 //! An upstream that sends exactly the bytes it is told to, whatever they are.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -85,6 +88,14 @@ impl Raw {
         Self::start(move |_| steps.clone()).await
     }
 
+    /// One script after another; the number says which is on.
+    pub(crate) async fn in_turn(scripts: Vec<Vec<Step>>) -> (Self, Arc<AtomicUsize>) {
+        let turn = Arc::new(AtomicUsize::new(0));
+        let now = Arc::clone(&turn);
+        let raw = Self::start(move |_| scripts.get(now.load(Ordering::Relaxed)).cloned().unwrap_or_default()).await;
+        (raw, turn)
+    }
+
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
@@ -100,7 +111,7 @@ impl Raw {
 
     pub(crate) fn builder(&self) -> StackBuilder {
         Stack::builder()
-            .upstream(Ok(self.upstream()), ApiKey::new("sk-or-v1-s3cr3t").unwrap())
+            .upstream(Ok(self.upstream()), ApiKey::new(KEY).unwrap())
             .backoff(Exponential::new(Duration::ZERO, Duration::ZERO))
             .attempts_per_candidate(1)
             .chain([FIRST])
@@ -160,4 +171,38 @@ async fn read(stream: &mut TcpStream) -> Option<String> {
             return None;
         }
     }
+}
+
+/// The key of each stack here.
+pub(crate) const KEY: &str = "sk-or-v1-s3cr3t";
+
+/// Errors in which the key stands wherever an upstream could put it.
+pub(crate) fn echoes() -> Vec<Vec<Step>> {
+    let long = format!("{}{KEY}", "x".repeat(2048 - 12));
+    let bodies = [
+        format!(r#"{{"error":{{"code":400,"message":"Bad header Bearer {KEY}"}}}}"#),
+        format!(r#"{{"error":{{"code":"{KEY}","message":"no","metadata":{{"error_type":"{KEY}"}}}}}}"#),
+        format!(r#"{{"error":{{"code":502,"message":"no","metadata":{{"provider_name":"{KEY}"}}}}}}"#),
+        format!(r#"{{"error":{{"code":502,"message":"Provider returned error","metadata":{{"raw":"{long}"}}}}}}"#),
+        format!(r#"{{"error":{{"code":502,"message":"no"}},"id":"{KEY}"}}"#),
+        format!(r#"{{"error":"{KEY}"}}"#),
+        format!(r#"{{"error":{{"message":"\u0073k-or-v1-s3cr3t"}}}}"#),
+        format!("Authorization: Bearer {KEY}"),
+        format!("<html>{KEY}</html>"),
+    ];
+    let mut all = Vec::new();
+    for body in bodies {
+        for status in ["400 Bad Request", "401 Unauthorized", "502 Bad Gateway"] {
+            all.push(vec![head(status, "application/json"), send(body.clone())]);
+        }
+        all.push(vec![json(), send(body.clone())]);
+        all.push(vec![events(), send(format!("data: {body}\n\n"))]);
+        all.push(vec![events(), chunk("Sky", "null"), send(format!("data: {body}\n\n"))]);
+        all.push(vec![events(), send(format!("event: error\ndata: {body}\n\n"))]);
+    }
+    all.push(vec![send(format!(
+        "HTTP/1.1 500 {KEY}\r\nx-generation-id: {KEY}\r\nx-echo: Bearer {KEY}\r\nconnection: close\r\n\r\n"
+    ))]);
+    all.push(vec![send(format!("HTTP/9 {KEY}\r\n\r\n"))]);
+    all
 }
