@@ -13,10 +13,7 @@ use support::{
     raw::{KEY, Raw, chunk, done, echoes, json, send},
 };
 use tower::ServiceExt;
-use tower_openrouter::{
-    Account, ApiKey, ChatServiceExt,
-    transport::Transport,
-};
+use tower_openrouter::{Account, ApiKey, ChatServiceExt, transport::Transport};
 
 /// Everything that an error says to anyone.
 fn said(error: &tower_openrouter::Error) -> String {
@@ -64,15 +61,27 @@ async fn an_echoed_key_is_in_no_head_of_an_answer() {
     ));
     let raw = Raw::always(vec![echo, chunk("Sky", "\"stop\""), done()]).await;
     let answer = raw.alone().stream(ask()).await.unwrap();
-    assert!(!format!("{answer:?} {:?}", answer.generation_id()).contains("s3cr3"), "{answer:?}");
+    assert!(
+        !format!("{answer:?} {:?}", answer.generation_id()).contains("s3cr3"),
+        "{answer:?}"
+    );
 }
 
 /// A redirect would carry the key and the prompt away.
 #[tokio::test(start_paused = true)]
 async fn no_redirect_is_followed() {
     let thief = Raw::always(vec![json(), send("{}")]).await;
-    for status in ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"] {
-        let location = format!("HTTP/1.1 {status}\r\nlocation: {}/chat\r\ncontent-length: 0\r\n\r\n", thief.url());
+    for status in [
+        "301 Moved",
+        "302 Found",
+        "303 See Other",
+        "307 Temporary",
+        "308 Permanent",
+    ] {
+        let location = format!(
+            "HTTP/1.1 {status}\r\nlocation: {}/chat\r\ncontent-length: 0\r\n\r\n",
+            thief.url()
+        );
         let raw = Raw::always(vec![send(location)]).await;
         let got = call(&raw.alone(), true, ask()).await;
         assert!(got.error.is_some(), "{status}");

@@ -49,7 +49,12 @@ async fn no_crate_below_logs_the_key() {
     }
     drop(guard);
     let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    assert!(logged.contains("attempt failed") && logged.contains("hyper"), "{logged}");
-    let leak = logged.lines().find(|line| line.contains("s3cr3") || line.contains("Why is the sky"));
+    assert!(
+        logged.contains("attempt failed") && logged.contains("hyper"),
+        "{logged}"
+    );
+    let leak = logged
+        .lines()
+        .find(|line| line.contains("s3cr3") || line.contains("Why is the sky"));
     assert_eq!(leak, None);
 }

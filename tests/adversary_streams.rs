@@ -141,7 +141,14 @@ async fn the_end_is_the_end() {
 /// Signs of life are no answer, however many there are; nor are chunks without content.
 #[tokio::test(start_paused = true)]
 async fn signs_of_life_do_not_stop_the_first_token_clock() {
-    for alive in [": OPENROUTER PROCESSING\n\n", "data: \n\n", "\n\n", "\u{feff}", ":", "data:"] {
+    for alive in [
+        ": OPENROUTER PROCESSING\n\n",
+        "data: \n\n",
+        "\n\n",
+        "\u{feff}",
+        ":",
+        "data:",
+    ] {
         let got = streamed(vec![Step::Drip(alive.into(), Duration::from_millis(700))]).await;
         assert_eq!(got.kind(), Some(FailureKind::Timeout(Phase::FirstToken)), "{alive:?}");
         assert_eq!(got.took, Duration::from_secs(40), "{alive:?}");

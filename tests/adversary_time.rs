@@ -22,7 +22,11 @@ use tokio::time::Instant;
 use tower::service_fn;
 use tower_openrouter::{
     Account, ApiKey, ChatBody, ChatRequest, Error, FailureKind, Stack,
-    layers::{Phase, retry::{Exponential, RetryBudget}, timeout::PaceFloor},
+    layers::{
+        Phase,
+        retry::{Exponential, RetryBudget},
+        timeout::PaceFloor,
+    },
     transport::{Dialect, OPENROUTER, Transport, Upstream},
 };
 
@@ -40,7 +44,11 @@ impl Body for Endless {
             return Poll::Pending;
         }
         // The clock moves at the first poll.
-        assert!(pin!(tokio::time::advance(Duration::from_millis(1))).poll(cx).is_pending());
+        assert!(
+            pin!(tokio::time::advance(Duration::from_millis(1)))
+                .poll(cx)
+                .is_pending()
+        );
         Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(self.0)))))
     }
 }
@@ -78,7 +86,12 @@ async fn a_flood_does_not_outrun_the_deadline() {
 /// Nor does a flood behind the end.
 #[tokio::test(start_paused = true)]
 async fn a_flood_behind_the_end_is_not_read() {
-    let got = call(&over(|| ChatBody::from_event_stream(Endless(b"data: [DONE]\n\n"))), true, ask()).await;
+    let got = call(
+        &over(|| ChatBody::from_event_stream(Endless(b"data: [DONE]\n\n"))),
+        true,
+        ask(),
+    )
+    .await;
     assert_eq!(got.kind(), Some(FailureKind::Empty), "{got:?}");
 }
 
@@ -92,7 +105,12 @@ async fn an_endless_error_body_does_not_hide_the_error() {
         Step::Hang,
     ] {
         let raw = Raw::always(vec![refused.clone(), drip.clone()]).await;
-        let got = call(&raw.builder().first_token(None).total(None).build().unwrap(), true, ask()).await;
+        let got = call(
+            &raw.builder().first_token(None).total(None).build().unwrap(),
+            true,
+            ask(),
+        )
+        .await;
         let error = got.error.as_ref().unwrap();
         assert_eq!(error.kind(), FailureKind::Throttled, "{drip:?}: {got:?}");
         assert_eq!(error.retry_after(), Some(Duration::from_secs(7)), "{got:?}");
@@ -112,7 +130,10 @@ async fn a_dripping_plain_answer_ends_with_its_clock() {
 /// Account calls have a limit of their own, to the last byte.
 #[tokio::test(start_paused = true)]
 async fn an_account_call_does_not_wait_for_ever() {
-    for steps in [vec![json(), Step::Drip(b" ".to_vec(), Duration::from_secs(1))], vec![Step::Hang]] {
+    for steps in [
+        vec![json(), Step::Drip(b" ".to_vec(), Duration::from_secs(1))],
+        vec![Step::Hang],
+    ] {
         let raw = Raw::always(steps).await;
         let transport = Transport::builder().upstream(raw.upstream()).build().unwrap();
         let account = Account::new(transport, raw.upstream(), None);
@@ -142,7 +163,11 @@ async fn a_silent_handshake_is_no_connection() {
         .build()
         .unwrap();
     let got = call(&stack, true, ask()).await;
-    assert_eq!((got.kind(), got.took), (Some(FailureKind::Connect), Duration::from_secs(3)), "{got:?}");
+    assert_eq!(
+        (got.kind(), got.took),
+        (Some(FailureKind::Connect), Duration::from_secs(3)),
+        "{got:?}"
+    );
 }
 
 /// The largest numbers there are: nothing overflows, nothing is refused that is only silly.
@@ -150,13 +175,22 @@ async fn a_silent_handshake_is_no_connection() {
 async fn extreme_settings_do_not_panic() {
     let raw = Raw::start(|request| {
         if request.contains(SECOND) {
-            vec![events(), chunk("Sky", "\"stop\""), Step::Wait(Duration::from_secs(1)), done()]
+            vec![
+                events(),
+                chunk("Sky", "\"stop\""),
+                Step::Wait(Duration::from_secs(1)),
+                done(),
+            ]
         } else {
             vec![head("503 Service Unavailable\r\nretry-after: 1e300", "text/plain")]
         }
     })
     .await;
-    for time in [Duration::MAX, Duration::from_nanos(1), Duration::from_secs(u64::MAX / 2)] {
+    for time in [
+        Duration::MAX,
+        Duration::from_nanos(1),
+        Duration::from_secs(u64::MAX / 2),
+    ] {
         let stack = raw
             .builder()
             .chain([FIRST, SECOND])
@@ -165,14 +199,22 @@ async fn extreme_settings_do_not_panic() {
             .answer(Duration::MAX)
             .idle(Duration::MAX)
             .last_grace(time)
-            .pace(PaceFloor { tokens: u32::MAX, window: Duration::MAX })
+            .pace(PaceFloor {
+                tokens: u32::MAX,
+                window: Duration::MAX,
+            })
             .max_wait(time)
             .backoff(Exponential::new(time, time))
             .attempts(u32::MAX)
             .attempts_per_candidate(3)
             .retry_silent(true)
             .retry_budget(RetryBudget::new(f64::MAX, f64::INFINITY))
-            .connections(|builder| builder.connect_timeout(Duration::MAX).pool_idle_timeout(time).pool_max_idle(usize::MAX))
+            .connections(|builder| {
+                builder
+                    .connect_timeout(Duration::MAX)
+                    .pool_idle_timeout(time)
+                    .pool_max_idle(usize::MAX)
+            })
             .build()
             .unwrap();
         let got = call(&stack, true, ask()).await;

@@ -40,7 +40,13 @@ enum Kind {
 }
 
 impl ChatBody {
-    pub(crate) fn of_response(body: reqwest::Body, headers: &HeaderMap, judge: Judge, is_stream: bool, key: SentKey) -> Self {
+    pub(crate) fn of_response(
+        body: reqwest::Body,
+        headers: &HeaderMap,
+        judge: Judge,
+        is_stream: bool,
+        key: SentKey,
+    ) -> Self {
         Self {
             key,
             ..Self::reading(Wire::Reqwest(body), headers.clone(), judge, is_stream)

@@ -11,8 +11,8 @@ mod upstream;
 
 use http::HeaderMap;
 
-pub(crate) use self::service::{CHAT, generation_id, not_sent, read_error};
 pub(crate) use self::sent_key::SentKey;
+pub(crate) use self::service::{CHAT, generation_id, not_sent, read_error};
 pub use self::{
     attribution::Attribution,
     builder::TransportBuilder,

@@ -34,7 +34,9 @@ impl SentKey {
         let whole = text.contains(key).then(|| text.replace(key, HIDDEN));
         // A long text may have been cut inside of the key.
         let rest = whole.as_deref().unwrap_or(text);
-        let cut = (SHORTEST..key.len()).rev().find_map(|length| rest.strip_suffix(key.get(..length)?));
+        let cut = (SHORTEST..key.len())
+            .rev()
+            .find_map(|length| rest.strip_suffix(key.get(..length)?));
         match cut {
             Some(before) => Some(format!("{before}{HIDDEN}")),
             None => whole,

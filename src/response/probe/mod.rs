@@ -354,7 +354,9 @@ fn is_error(value: &mut Cursor<'_>) -> Result<bool, JsonError> {
     let raw = value.raw()?;
     Ok(match found {
         Found::Object => true,
-        Found::Array => raw.iter().any(|byte| !matches!(byte, b'[' | b']') && !byte.is_ascii_whitespace()),
+        Found::Array => raw
+            .iter()
+            .any(|byte| !matches!(byte, b'[' | b']') && !byte.is_ascii_whitespace()),
         _ => !matches!(raw, b"null" | b"false" | b"0" | b"\"\""),
     })
 }
