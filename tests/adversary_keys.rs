@@ -1,5 +1,4 @@
 //! Upstreams that give the key away: echoed, redirected, logged.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
 
 mod support;
 

@@ -1,5 +1,4 @@
 //! Retries without end, and callers who leave at every instant.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
 
 mod support;
 

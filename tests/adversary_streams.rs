@@ -1,5 +1,4 @@
 //! Streams that break, or lie, in ways that look whole.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
 
 mod support;
 

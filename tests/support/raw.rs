@@ -186,7 +186,7 @@ pub(crate) fn echoes() -> Vec<Vec<Step>> {
         format!(r#"{{"error":{{"code":502,"message":"Provider returned error","metadata":{{"raw":"{long}"}}}}}}"#),
         format!(r#"{{"error":{{"code":502,"message":"no"}},"id":"{KEY}"}}"#),
         format!(r#"{{"error":"{KEY}"}}"#),
-        format!(r#"{{"error":{{"message":"\u0073k-or-v1-s3cr3t"}}}}"#),
+        r#"{"error":{"message":"\u0073k-or-v1-s3cr3t"}}"#.to_owned(),
         format!("Authorization: Bearer {KEY}"),
         format!("<html>{KEY}</html>"),
     ];
