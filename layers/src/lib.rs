@@ -26,6 +26,8 @@
 mod attempts;
 mod call;
 mod candidate;
+#[cfg(any(feature = "deadline", feature = "timeout"))]
+mod clock;
 mod error;
 mod failure;
 mod frame;
