@@ -8,6 +8,7 @@ use tower_llm_layers::{FailureKind, Phase, auth::ApiKey};
 use super::pages;
 use crate::{
     Error,
+    frame::unreadable,
     response::{Credits, Generation, KeyInfo, Model, ModelEndpoints},
     transport::{SentKey, Transport, Upstream, error_of_response, not_sent, read_error},
 };
@@ -115,13 +116,8 @@ impl Account {
                 format!("no answer to `{path}` in {LIMIT:?}"),
             )
         })??;
-        serde_json::from_slice(&bytes).map_err(|cause| {
-            Error::caused(
-                FailureKind::Malformed,
-                format!("the answer to `{path}` is not what it should be"),
-                cause,
-            )
-        })
+        serde_json::from_slice(&bytes)
+            .map_err(|cause| unreadable(&format!("the answer to `{path}` is not what it should be"), &cause))
     }
 
     async fn exchange(&self, path: &str) -> Result<bytes::Bytes, Error> {

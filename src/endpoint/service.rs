@@ -6,12 +6,14 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::{Buf, Bytes};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::time::timeout;
 use tower::ServiceExt;
 use tower_llm_layers::AttemptLog;
 use tower_service::Service;
@@ -28,6 +30,9 @@ use crate::{
 
 /// The largest request body by default: prompts with images are large, and more is a mistake.
 const LARGEST_BODY: usize = 20 * 1024 * 1024;
+
+/// How long a request's body may take to come: the stack's own clocks start after it.
+const READ_LIMIT: Duration = Duration::from_secs(30);
 
 /// What an [`OpenAiEndpoint`] returns.
 pub type EndpointFuture = Pin<Box<dyn Future<Output = Result<Response<EndpointBody>, Infallible>> + Send>>;
@@ -126,8 +131,13 @@ where
         ));
     }
     let (parts, body) = request.into_parts();
-    let chat = ChatRequest::from_json(read(body, settings.largest_body).await?)
-        .map_err(|error| Problem::of_request(&error))?;
+    let body = timeout(READ_LIMIT, read(body, settings.largest_body))
+        .await
+        .map_err(|_| {
+            let message = format!("the request body did not come in {READ_LIMIT:?}");
+            Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message)
+        })??;
+    let chat = ChatRequest::from_json(body).map_err(|error| Problem::of_request(&error))?;
     let streaming = chat.is_streaming();
     let mut outgoing = chat.into_http();
     *outgoing.headers_mut() = from_client(&parts.headers, &settings.headers);

@@ -44,7 +44,10 @@ impl World {
     /// Clocks that the tables below count with; retries wait no longer than they must.
     pub(crate) fn builder(&self) -> StackBuilder {
         Stack::builder()
-            .upstream(Ok(self.upstream()), ApiKey::new("sk-or-v1-0123456789abcdef0123456789abtest").unwrap())
+            .upstream(
+                Ok(self.upstream()),
+                ApiKey::new("sk-or-v1-0123456789abcdef0123456789abtest").unwrap(),
+            )
             .backoff(Exponential::new(Duration::ZERO, Duration::ZERO))
             .first_token(Duration::from_secs(10))
             .answer(Duration::from_secs(40))
