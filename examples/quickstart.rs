@@ -42,7 +42,7 @@ async fn main() -> support::Fallible {
             println!("\nanswered by {candidate}");
         }
     }
-    if let Some(cost) = answer.usage().and_then(|usage| usage.cost.as_ref()) {
+    if let Some(cost) = answer.usage().and_then(|usage| usage.cost) {
         println!("cost ${cost}");
     }
     Ok(())

@@ -5,6 +5,8 @@ use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
 use http::StatusCode;
 use tower_llm_layers::{AttemptLog, Failure, FailureKind, LayerError, Outcome, Phase, Scope};
 
+use crate::transport::SentKey;
+
 /// Why a call has no answer, or why an answer broke off.
 ///
 /// One word wide. Says what happened, to which model, what was tried ([`attempts`](Self::attempts)) and what to do
@@ -67,6 +69,26 @@ impl Error {
     pub(crate) fn of_generation(mut self, id: Option<&str>) -> Self {
         if self.0.generation_id.is_none() {
             self.0.generation_id = id.map(str::to_owned);
+        }
+        self
+    }
+
+    /// The same without the key, where the upstream has echoed it.
+    pub(crate) fn without(mut self, key: &SentKey) -> Self {
+        let inner = &mut *self.0;
+        if let Some(message) = key.hide(&inner.message) {
+            inner.message = message.into();
+        }
+        let words = [
+            &mut inner.code,
+            &mut inner.error_type,
+            &mut inner.provider,
+            &mut inner.generation_id,
+        ];
+        for word in words.into_iter().flatten() {
+            if let Some(hidden) = key.hide(word) {
+                *word = hidden;
+            }
         }
         self
     }

@@ -107,17 +107,24 @@ impl ChatFrame {
     }
 
     fn read<T: serde::de::DeserializeOwned>(&self, what: &str) -> Result<T, Error> {
-        serde_json::from_slice(&self.bytes).map_err(|cause| {
-            let message = format!("this frame is not {what}");
-            // The cause names a place and a type, never the text.
-            Error::caused(crate::FailureKind::Malformed, message, cause)
-        })
+        serde_json::from_slice(&self.bytes).map_err(|cause| unreadable(&format!("this frame is not {what}"), &cause))
     }
+}
+
+/// What could not be read, and where: the parser's own words may quote the text.
+pub(crate) fn unreadable(what: &str, cause: &serde_json::Error) -> Error {
+    let message = format!("{what}: line {}, column {}", cause.line(), cause.column());
+    Error::new(crate::FailureKind::Malformed, message)
 }
 
 impl Frame for ChatFrame {
     fn stage(&self) -> Stage {
         self.stage
+    }
+
+    fn used_tokens(&self) -> Option<u64> {
+        let usage = self.usage()?;
+        Some(usage.prompt_tokens.saturating_add(usage.completion_tokens))
     }
 
     fn tokens(&self) -> u32 {

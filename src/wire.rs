@@ -43,6 +43,15 @@ impl FromIterator<Bytes> for Segments {
     }
 }
 
+impl IntoIterator for Segments {
+    type Item = Bytes;
+    type IntoIter = std::vec::IntoIter<Bytes>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
 /// The same as an HTTP body of known length.
 pub(crate) struct SegmentBody {
     parts: VecDeque<Bytes>,

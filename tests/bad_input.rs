@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tower_openrouter::{
     ApiKey, Candidate, ChatRequest, KeyPool, Stack, Transport, Upstream,
-    stack::{BuildError, StackBuilder},
+    layers::rate_limit::{Limits, Rate},
+    stack::{BuildError, StackBuilder, TenantKey},
 };
 
 const SECRET: &str = "sk-or-v1-s3cr3t";
@@ -76,6 +77,19 @@ fn chains_attempts_and_clocks() {
     let twice = builder().upstream(Upstream::openrouter(), ApiKey::new("k").unwrap());
     assert!(said(twice).contains("two upstreams are named `openrouter`"));
     assert!(Transport::builder().build().is_err());
+}
+
+#[test]
+fn quotas() {
+    let minute = Duration::from_secs(60);
+    assert!(words(&Rate::new(0, minute).unwrap_err()).contains("`amount` of a rate is 0"));
+    assert!(words(&Rate::new(1, Duration::ZERO).unwrap_err()).contains("`per` of a rate is zero"));
+    assert!(words(&Limits::new().concurrency(0).unwrap_err()).contains("`concurrency` is 0"));
+    let empty = builder()
+        .admit(Limits::new(), TenantKey::everyone(), minute)
+        .build()
+        .unwrap_err();
+    assert!(words(&empty).contains("the limits are empty"));
 }
 
 #[test]

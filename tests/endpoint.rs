@@ -150,6 +150,21 @@ async fn too_large_a_body_gets_413_and_another_method_405() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_come_gets_408() {
+    let never =
+        http_body_util::StreamBody::new(futures_util::stream::pending::<Result<http_body::Frame<Bytes>, Error>>());
+    let begun = tokio::time::Instant::now();
+    let response = endpoint(answers)
+        .oneshot(Request::post("/").body(never).unwrap())
+        .await
+        .unwrap();
+    assert_eq!(
+        (response.status(), begun.elapsed()),
+        (StatusCode::REQUEST_TIMEOUT, Duration::from_secs(30))
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn failures_say_what_a_client_can_act_on() {
     let throttled: Leaf = |_| {
         let wait = LayerError::NoKey {

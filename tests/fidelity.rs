@@ -66,7 +66,10 @@ async fn a_provider_gets_no_field_that_only_openrouter_knows() {
     let stack = world
         .builder()
         .attribution(Attribution::titled("tests").url("https://tests.example"))
-        .upstream(Ok(direct), ApiKey::new("sk-or-v1-direct").unwrap())
+        .upstream(
+            Ok(direct),
+            ApiKey::new("sk-or-v1-0123456789abcdef0123456789direct").unwrap(),
+        )
         .chain([
             Candidate::new("openrouter", FIRST).unwrap(),
             Candidate::new("direct", FIRST).unwrap(),

@@ -45,7 +45,7 @@ pub(crate) async fn place(plans: &[(&str, &str)]) -> Fallible<Place> {
         .start()
         .await?;
     for (model, plan) in plans {
-        simulator.plan(model, plan)?;
+        simulator.plan(*model, plan)?;
     }
     let upstream = Upstream::new(OPENROUTER, &simulator.base_url(), Dialect::OpenRouter)?;
     eprintln!("no OPENROUTER_API_KEY is set: calling the simulator in this process\n");

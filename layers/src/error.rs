@@ -41,6 +41,13 @@ pub enum LayerError {
         /// When a resting key may be used again.
         retry_after: Option<Duration>,
     },
+    /// The call is over a limit of ours, or the upstream has asked everybody to wait.
+    RateLimited {
+        /// How much of what in how long; `None` for calls at once, and for an upstream's own pause.
+        limit: Option<(u32, &'static str, Duration)>,
+        /// The exact time until it could pass, where that is known.
+        retry_after: Option<Duration>,
+    },
     /// The caller's deadline header cannot be read.
     BadDeadline {
         /// The header's name.
@@ -73,6 +80,17 @@ impl fmt::Display for LayerError {
             }
             Self::AttemptsSpent { cap } => write!(f, "all {cap} attempts of this call are spent"),
             Self::NoKey { upstream, reason, .. } => write!(f, "no key for {upstream}: {reason}"),
+            Self::RateLimited { limit, retry_after } => {
+                match limit {
+                    Some((amount, unit, per)) => write!(f, "over {amount} {unit} in {}", Seconds(*per))?,
+                    None if retry_after.is_some() => f.write_str("the upstream has asked everybody to wait")?,
+                    None => f.write_str("too many calls at once")?,
+                }
+                match retry_after {
+                    Some(wait) => write!(f, ": come back in {}", Seconds(*wait)),
+                    None => f.write_str(": come back when one has ended"),
+                }
+            }
             Self::BadDeadline { header } => {
                 write!(
                     f,
@@ -98,13 +116,14 @@ impl Failure for LayerError {
                 retry_after: Some(_), ..
             } => FailureKind::Throttled,
             Self::NoKey { .. } => FailureKind::Auth,
+            Self::RateLimited { .. } => FailureKind::Throttled,
             Self::BadDeadline { .. } => FailureKind::BadRequest,
         }
     }
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::NoKey { retry_after, .. } => *retry_after,
+            Self::NoKey { retry_after, .. } | Self::RateLimited { retry_after, .. } => *retry_after,
             _ => None,
         }
     }

@@ -34,4 +34,9 @@ pub trait Frame {
     fn tokens(&self) -> u32 {
         u32::from(matches!(self.stage(), Stage::Content))
     }
+
+    /// Tokens of the prompt and the whole answer, in the frame where the upstream says so.
+    fn used_tokens(&self) -> Option<u64> {
+        None
+    }
 }

@@ -26,6 +26,8 @@
 mod attempts;
 mod call;
 mod candidate;
+#[cfg(any(feature = "deadline", feature = "timeout"))]
+mod clock;
 mod error;
 mod failure;
 mod frame;
@@ -46,6 +48,9 @@ pub mod fallback;
 #[cfg(feature = "first-token")]
 #[cfg_attr(docsrs, doc(cfg(feature = "first-token")))]
 pub mod first_token;
+#[cfg(feature = "rate-limit")]
+#[cfg_attr(docsrs, doc(cfg(feature = "rate-limit")))]
+pub mod rate_limit;
 #[cfg(feature = "retry")]
 #[cfg_attr(docsrs, doc(cfg(feature = "retry")))]
 pub mod retry;

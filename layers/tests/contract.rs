@@ -14,6 +14,7 @@ use tower_llm_layers::{
     deadline::DeadlineLayer,
     fallback::FallbackLayer,
     first_token::FirstTokenLayer,
+    rate_limit::{Everyone, Limits, Rate, RateLimitLayer},
     retry::RetryLayer,
     timeout::AttemptTimeoutLayer,
 };
@@ -30,6 +31,12 @@ fn sent<T: Send>(value: T) -> T {
 
 fn key() -> ApiKey {
     ApiKey::new("sk-ours").unwrap()
+}
+
+/// Limits that nothing here reaches.
+fn generous() -> Limits {
+    let rate = Rate::new(1_000_000, secs(1)).unwrap();
+    Limits::new().requests(rate).tokens(rate).concurrency(1000).unwrap()
 }
 
 /// A layer by its name, and the rules it is put to.
@@ -172,6 +179,7 @@ every_layer! {
     deadline: DeadlineLayer::new(secs(90));
     fallback: FallbackLayer::new(chain(["a", "b"]));
     first_token: FirstTokenLayer::new();
+    rate_limit: RateLimitLayer::new(generous(), Everyone).unwrap();
     retry: RetryLayer::new();
     timeout: AttemptTimeoutLayer::new(secs(10));
 }

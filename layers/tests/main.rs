@@ -13,6 +13,8 @@ mod fallback;
 #[cfg(test)]
 mod first_token;
 #[cfg(test)]
+mod rate_limit;
+#[cfg(test)]
 mod retry;
 #[cfg(test)]
 mod stack;

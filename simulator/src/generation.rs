@@ -102,3 +102,19 @@ pub(crate) fn provider_response(provider: &str, model: &str, status: u16) -> Val
     json!({"provider_name": provider, "status": status, "latency": 0, "is_byok": false, "model_permaslug": model,
            "endpoint_id": "00000000-0000-0000-0000-000000000001"})
 }
+
+/// Unix seconds as ISO 8601.
+pub(crate) fn iso(seconds: u64) -> Option<String> {
+    let days = i64::try_from(seconds / 86_400).ok()? + 719_468;
+    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    Some(format!(
+        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.000Z"
+    ))
+}

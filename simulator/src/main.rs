@@ -1,108 +1,121 @@
-//! The simulator as a program.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a program speaks to whoever started it"
-)]
+//! The binary: a simulator on a port, until Ctrl-C.
 
+use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
-use openrouter_simulator::{Script, Simulator};
+use openrouter_simulator::{Builder, Fault, Script, Simulator};
 
-const HELP: &str = "\
-openrouter-simulator: speaks OpenRouter's wire, and fails on command
+const USAGE: &str = "openrouter-simulator - a real HTTP server that speaks OpenRouter's wire and fails on command
 
-  --port N        where to listen on 127.0.0.1; 8787 by default, 0 for a free port
-  --script FILE   plans by model, in JSON: {\"models\": {\"openai/gpt-5\": [\"503\", \"ok\"]}}
-  --seed N        the seed of every choice; 1 by default
-  --help          this text
+Usage: openrouter-simulator [--port N] [--script FILE] [--seed N]
 
-A fault is chosen by the model's name (`sim/503`), by the request header `x-sim-fault: 503`, or by the script.
-What it saw: GET /__sim/attempts, /__sim/bill, /__sim/connections.
+  --port N       listens on 127.0.0.1:N (default 8787; 0 takes a free one)
+  --script FILE  plans and settings, in JSON
+  --seed N       the seed of every choice (default 1)
+  --help         this text
 ";
 
-struct Arguments {
-    port: u16,
-    script: Option<Script>,
-    seed: Option<u64>,
+/// What the command line says.
+enum Command {
+    Help,
+    Run {
+        port: u16,
+        script: Option<String>,
+        seed: Option<u64>,
+    },
 }
 
-fn arguments() -> Result<Option<Arguments>, String> {
-    let mut read = Arguments {
-        port: 8787,
-        script: None,
-        seed: None,
-    };
-    let mut given = std::env::args().skip(1);
-    while let Some(name) = given.next() {
-        if name == "--help" || name == "-h" {
-            return Ok(None);
-        }
-        let value = given
-            .next()
-            .ok_or_else(|| format!("`{name}` wants a value; see --help"))?;
-        match name.as_str() {
-            "--port" => {
-                read.port = value.parse().map_err(|_| format!("`{value}` is no port: 0 to 65535"))?;
-            }
-            "--seed" => {
-                read.seed = Some(
-                    value
-                        .parse()
-                        .map_err(|_| format!("`{value}` is no seed: a whole number"))?,
-                );
-            }
-            "--script" => {
-                let text = std::fs::read_to_string(&value).map_err(|error| format!("{value}: {error}"))?;
-                read.script = Some(serde_json::from_str(&text).map_err(|error| format!("{value}: {error}"))?);
-            }
-            _ => return Err(format!("`{name}` is not known; see --help")),
+fn main() -> ExitCode {
+    match parse(std::env::args().skip(1)).and_then(|command| run(command).map_err(|wrong| wrong.to_string())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(wrong) => {
+            // Where even stderr is gone, the exit code is all that is left to say it.
+            drop(writeln!(io::stderr(), "openrouter-simulator: {wrong}"));
+            ExitCode::from(2)
         }
     }
-    Ok(Some(read))
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let arguments = match arguments() {
-        Ok(Some(arguments)) => arguments,
-        Ok(None) => {
-            print!("{HELP}");
-            return ExitCode::SUCCESS;
+fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Command, String> {
+    let (mut port, mut script, mut seed) = (8787, None, None);
+    while let Some(argument) = arguments.next() {
+        let (name, value) = match argument.split_once('=') {
+            Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+            None => (argument, None),
+        };
+        if matches!(name.as_str(), "--help" | "-h") {
+            return Ok(Command::Help);
         }
-        Err(problem) => {
-            eprintln!("openrouter-simulator: {problem}");
-            return ExitCode::from(2);
+        if !matches!(name.as_str(), "--port" | "--script" | "--seed") {
+            return Err(format!("no such option: {name} (see --help)"));
         }
+        let value = value
+            .or_else(|| arguments.next())
+            .ok_or_else(|| format!("{name} wants a value"))?;
+        match name.as_str() {
+            "--port" => port = value.parse().map_err(|_| format!("no port: {value}"))?,
+            "--seed" => seed = Some(value.parse().map_err(|_| format!("no number: {value}"))?),
+            _ => script = Some(value),
+        }
+    }
+    Ok(Command::Run { port, script, seed })
+}
+
+fn run(command: Command) -> io::Result<()> {
+    let mut out = io::stdout();
+    let Command::Run { port, script, seed } = command else {
+        write!(out, "{USAGE}\n{}", faults())?;
+        return Ok(());
     };
-    let mut builder = Simulator::builder().bind(SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.port)));
-    if let Some(script) = arguments.script {
+    let mut builder = Simulator::builder()
+        .bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+        .keep_attempts(10_000);
+    if let Some(path) = script {
+        let text = std::fs::read(&path).map_err(|wrong| io::Error::new(wrong.kind(), format!("{path}: {wrong}")))?;
+        let script: Script =
+            serde_json::from_slice(&text).map_err(|wrong| io::Error::other(format!("{path}: {wrong}")))?;
         builder = builder.script(script);
     }
-    if let Some(seed) = arguments.seed {
+    if let Some(seed) = seed {
         builder = builder.seed(seed);
     }
-    let simulator = match builder.start().await {
-        Ok(simulator) => simulator,
-        Err(error) => {
-            eprintln!(
-                "openrouter-simulator: cannot listen on port {}: {error}",
-                arguments.port
-            );
-            return ExitCode::FAILURE;
-        }
-    };
-    println!("OPENROUTER_BASE_URL={}", simulator.base_url());
-    println!("OPENROUTER_API_KEY=sk-or-v1-anything");
-    println!(
-        "faults: ask for the model `sim/503`, `sim/hang`, `sim/cut@5`, …; the README has the table. Ctrl-C stops."
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(serve(builder))
+}
+
+async fn serve(builder: Builder) -> io::Result<()> {
+    let simulator = builder.start().await?;
+    let base = simulator.base_url();
+    let root = base.trim_end_matches("/api/v1");
+    let text = format!(
+        "listening at {base}  (also {root}/v1)\n\n\
+         point a client at it:\n\
+         \x20 export OPENAI_BASE_URL={base} OPENAI_API_KEY=sk-or-v1-demo\n\
+         \x20 curl -N {base}/chat/completions -H 'authorization: Bearer sk-or-v1-demo' \\\n\
+         \x20   -d '{{\"model\":\"sim/delay=50ms;words=20\",\"stream\":true,\"messages\":[{{\"role\":\"user\",\"content\":\"hi\"}}]}}'\n\n\
+         what it saw: {root}/__sim/attempts  {root}/__sim/bill  {root}/__sim/connections\n\n{}\nCtrl-C stops it.\n",
+        faults()
     );
-    match tokio::signal::ctrl_c().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("openrouter-simulator: cannot listen for Ctrl-C: {error}");
-            ExitCode::FAILURE
-        }
+    io::stdout().write_all(text.as_bytes())?;
+    tokio::signal::ctrl_c().await?;
+    let seen = simulator.seen();
+    writeln!(
+        io::stdout(),
+        "\n{} requests, {} USD billed",
+        seen.attempts.len(),
+        seen.billed
+    )
+}
+
+fn faults() -> String {
+    let mut text = "Faults, as model `sim/<fault>`, header `x-sim-fault: <fault>`, or in a script.\n\
+                    A plan: steps joined by `,`, each `[Nx][P%]clause{;clause}`, e.g. 2x503,20%reset;slow-headers=1s\n\n"
+        .to_owned();
+    for (example, meaning) in Fault::table() {
+        text.push_str(&format!("  {example:<24} {meaning}\n"));
     }
+    text
 }

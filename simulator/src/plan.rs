@@ -84,6 +84,15 @@ impl FromStr for Step {
             rest = after;
         }
         step.faults = rest.split(';').map(str::parse).collect::<Result<_, _>>()?;
+        let statuses = step
+            .faults
+            .iter()
+            .filter(|fault| matches!(fault, Fault::Refuse(_)))
+            .count();
+        if statuses > 1 {
+            // Only one of them could be answered.
+            return Err(FaultError::new(text));
+        }
         Ok(step)
     }
 }

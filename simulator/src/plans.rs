@@ -36,6 +36,16 @@ impl Fate {
         }
     }
 
+    /// The clauses beside `down`, while it holds; alone it is a 503.
+    pub(crate) fn without_down(mut self) -> Self {
+        let before = self.faults.len();
+        self.faults.retain(|fault| !matches!(fault, Fault::Down(_)));
+        if self.faults.is_empty() && before > 0 {
+            self.faults.push(Fault::Refuse(Refusal::Unavailable));
+        }
+        self
+    }
+
     /// The error it deals before anything is generated.
     pub(crate) fn refusal(&self) -> Option<Refusal> {
         self.faults.iter().find_map(|fault| match fault {
@@ -68,21 +78,15 @@ impl Course {
         let Some(step) = step else {
             return Fate::well();
         };
-        let mut fate = Fate::of(step, dice);
+        let fate = Fate::of(step, dice);
         let down = fate.faults.iter().find_map(|fault| match fault {
             Fault::Down(length) => Some(*length),
             _ => None,
         });
-        if let Some(length) = down {
-            if first.elapsed() >= length {
-                return Fate::well();
-            }
-            fate.faults.retain(|fault| !matches!(fault, Fault::Down(_)));
-            if fate.faults.is_empty() {
-                fate.faults.push(Fault::Refuse(Refusal::Unavailable));
-            }
+        match down {
+            Some(length) if first.elapsed() >= length => Fate::well(),
+            _ => fate.without_down(),
         }
-        fate
     }
 }
 
@@ -110,6 +114,11 @@ impl Plans {
     /// Forgets all.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
+    }
+
+    /// Whether a model has a plan of its own.
+    pub(crate) fn has(&self, model: &str) -> bool {
+        self.given.contains_key(model)
     }
 
     /// What befalls the next request to this model, or path.

@@ -37,7 +37,7 @@ pub struct Attempt {
     pub path: String,
     /// The model it asked for; empty where it named none.
     pub model: String,
-    /// The model that answered, or whose error was answered.
+    /// The model that answered; empty where the answer was an error.
     pub served: String,
     /// Whether it asked for a stream.
     pub stream: bool,

@@ -3,8 +3,10 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
 
 use crate::builder::{Builder, Config};
 use crate::fault::FaultError;
@@ -15,26 +17,28 @@ use crate::seen::Seen;
 use crate::server;
 use crate::state::Shared;
 
-/// A running simulator. When its last handle goes, it stops, and its connections with it.
+/// A running simulator. Clones are handles of the same one; when the last is dropped it stops and all its connections
+/// end.
 #[derive(Clone, Debug)]
 pub struct Simulator {
-    address: SocketAddr,
-    shared: Arc<Shared>,
-    _running: Arc<Running>,
+    inner: Arc<Inner>,
 }
 
-/// Stops the accept loop, which owns the connections.
 #[derive(Debug)]
-struct Running(tokio::task::AbortHandle);
+struct Inner {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    accepting: AbortHandle,
+}
 
-impl Drop for Running {
+impl Drop for Inner {
     fn drop(&mut self) {
-        self.0.abort();
+        self.accepting.abort();
     }
 }
 
 impl Simulator {
-    /// Starts one on a free port of 127.0.0.1, where all is well until a plan says otherwise.
+    /// Starts one with all defaults, on a free port of 127.0.0.1, inside the current tokio runtime.
     ///
     /// # Errors
     ///
@@ -43,7 +47,7 @@ impl Simulator {
         Self::builder().start().await
     }
 
-    /// Sets one up.
+    /// Settings, then [`Builder::start`].
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -52,92 +56,114 @@ impl Simulator {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared::new(config));
-        let task = tokio::spawn(server::accept(listener, Arc::clone(&shared)));
+        let accepting = tokio::spawn(server::serve(listener, Arc::clone(&shared))).abort_handle();
         Ok(Self {
-            address,
-            shared,
-            _running: Arc::new(Running(task.abort_handle())),
+            inner: Arc::new(Inner {
+                shared,
+                address,
+                accepting,
+            }),
         })
     }
 
-    /// Where it listens.
-    #[must_use]
-    pub fn addr(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// The base URL, as OpenRouter's: what stands before `/chat/completions`.
+    /// `http://127.0.0.1:PORT/api/v1`.
     #[must_use]
     pub fn base_url(&self) -> String {
-        format!("http://{}/api/v1", self.address)
+        format!("http://{}/api/v1", self.inner.address)
     }
 
-    /// Sets the plan of one model, or of a path such as `/models`, from its start.
+    /// The address it listens on.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.inner.address
+    }
+
+    /// Sets the plan of one model (or of a path such as `/models`), from its start.
+    ///
+    /// A model that is in no catalogue becomes known by it.
     ///
     /// # Errors
     ///
     /// Where the text is no plan.
-    pub fn plan(&self, model: &str, plan: &str) -> Result<(), FaultError> {
-        self.typed_plan(model, plan.parse::<Plan>()?);
-        Ok(())
+    pub fn plan(&self, model: impl Into<String>, plan: &str) -> Result<&Self, FaultError> {
+        Ok(self.typed_plan(model, plan.parse::<Plan>()?))
     }
 
-    /// Sets the plan of one model, or of a path such as `/models`, from its start.
-    pub fn typed_plan(&self, model: &str, plan: impl Into<Plan>) {
-        self.shared.lock().plans.set(model.to_owned(), plan.into());
+    /// Sets the plan of one model (or of a path such as `/models`), from its start.
+    pub fn typed_plan(&self, model: impl Into<String>, plan: impl Into<Plan>) -> &Self {
+        self.inner.shared.lock().plans.set(model.into(), plan.into());
+        self
     }
 
-    /// Sets the plan of every model that has none of its own.
+    /// Sets the plan of every model that has none of its own; each model goes through it by itself.
     ///
     /// # Errors
     ///
     /// Where the text is no plan.
-    pub fn plan_all(&self, plan: &str) -> Result<(), FaultError> {
+    pub fn plan_all(&self, plan: &str) -> Result<&Self, FaultError> {
         let plan = plan.parse()?;
-        self.shared.lock().plans.set_all(Some(plan));
-        Ok(())
+        self.inner.shared.lock().plans.set_all(Some(plan));
+        Ok(self)
     }
 
-    /// Takes on a script: its plans replace all others.
-    pub fn play(&self, script: Script) {
-        self.shared.lock().play(script);
+    /// Takes on a script; its plans replace all others.
+    pub fn play(&self, script: Script) -> &Self {
+        self.inner.shared.lock().play(script);
+        self
     }
 
-    /// Takes all plans away: all is well.
-    pub fn clear(&self) {
-        self.shared.lock().plans.clear();
+    /// Forgets all plans: all is well.
+    pub fn clear(&self) -> &Self {
+        self.inner.shared.lock().plans.clear();
+        self
     }
 
-    /// Forgets what was seen, spent and planned.
-    pub fn reset(&self) {
-        self.shared.lock().reset();
+    /// Forgets plans, and what was seen and spent; keeps the settings.
+    pub fn reset(&self) -> &Self {
+        self.inner.shared.lock().reset();
+        self.inner.shared.changed.notify_waiters();
+        self
     }
 
-    /// Everything seen so far.
+    /// A copy of everything seen so far.
     #[must_use]
     pub fn seen(&self) -> Seen {
-        self.shared.seen()
+        self.inner.shared.seen()
     }
 
-    /// The sum of what all requests cost.
+    /// What all requests have cost so far; a stream is billed when it ends.
     #[must_use]
     pub fn billed_total(&self) -> Cost {
-        self.shared.lock().billed
+        self.inner.shared.lock().billed
     }
 
-    /// Returns once `is_so` holds of what was seen; looks again at each change.
-    ///
-    /// # Cancellation
-    ///
-    /// May be dropped and asked again at any time.
-    pub async fn wait_until(&self, is_so: impl Fn(&Seen) -> bool) {
+    /// How many connections are open now.
+    #[must_use]
+    pub fn open_connections(&self) -> u64 {
+        self.inner.shared.open.load(Ordering::Relaxed)
+    }
+
+    /// How many connections have been accepted.
+    #[must_use]
+    pub fn connections_accepted(&self) -> u64 {
+        self.inner.shared.accepted.load(Ordering::Relaxed)
+    }
+
+    /// How many requests the client left before their end.
+    #[must_use]
+    pub fn closed_by_client(&self) -> u64 {
+        self.inner.shared.lock().closed_by_client
+    }
+
+    /// Waits until what was seen satisfies `enough`; woken by changes, never by a timer.
+    pub async fn wait_until(&self, mut enough: impl FnMut(&Seen) -> bool) -> Seen {
         loop {
-            // Listens before it looks, so that no change in between is missed.
-            let changed = self.shared.changed.notified();
+            let changed = self.inner.shared.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            if is_so(&self.shared.seen()) {
-                return;
+            let seen = self.seen();
+            if enough(&seen) {
+                return seen;
             }
             changed.await;
         }

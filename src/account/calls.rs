@@ -1,18 +1,22 @@
 use std::time::Duration;
 
 use http::{Response, header::AUTHORIZATION};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::{Deserialize, de::DeserializeOwned};
 use tower_llm_layers::{FailureKind, Phase, auth::ApiKey};
 
 use super::pages;
 use crate::{
     Error,
+    frame::unreadable,
     response::{Credits, Generation, KeyInfo, Model, ModelEndpoints},
-    transport::{Transport, Upstream, error_of_response, not_sent, read_error},
+    transport::{SentKey, Transport, Upstream, error_of_response, not_sent, read_error},
 };
 
 /// How long one of these calls may take. None stands on the way of an answer.
 const LIMIT: Duration = Duration::from_secs(30);
+/// The largest answer that is read; a page of a thousand models has a few megabytes.
+const LARGEST: usize = 64 * 1024 * 1024;
 
 /// OpenRouter's read-only calls, one method each. Cheap to clone.
 ///
@@ -112,13 +116,8 @@ impl Account {
                 format!("no answer to `{path}` in {LIMIT:?}"),
             )
         })??;
-        serde_json::from_slice(&bytes).map_err(|cause| {
-            Error::caused(
-                FailureKind::Malformed,
-                format!("the answer to `{path}` is not what it should be"),
-                cause,
-            )
-        })
+        serde_json::from_slice(&bytes)
+            .map_err(|cause| unreadable(&format!("the answer to `{path}` is not what it should be"), &cause))
     }
 
     async fn exchange(&self, path: &str) -> Result<bytes::Bytes, Error> {
@@ -127,12 +126,32 @@ impl Account {
             request = request.header(AUTHORIZATION, key.header().clone());
         }
         let response = request.send().await.map_err(not_sent)?;
-        if response.status().is_success() {
-            return response.bytes().await.map_err(not_sent);
-        }
         let (parts, body) = Response::<reqwest::Body>::from(response).into_parts();
-        Err(error_of_response(parts.status, &parts.headers, &read_error(body).await))
+        if parts.status.is_success() {
+            return whole(body).await;
+        }
+        let error = error_of_response(parts.status, &parts.headers, &read_error(body).await);
+        Err(match &self.key {
+            Some(key) => error.without(&SentKey::from(key.header())),
+            None => error,
+        })
     }
+}
+
+/// A whole answer of a size that a list can have.
+async fn whole(body: reqwest::Body) -> Result<bytes::Bytes, Error> {
+    let collected = Limited::new(body, LARGEST).collect().await.map_err(|cause| {
+        if cause.is::<LengthLimitError>() {
+            let message = format!("the answer is over {} MiB", LARGEST / (1024 * 1024));
+            return Error::new(FailureKind::Malformed, message);
+        }
+        let what = "the connection broke before the answer was whole";
+        match cause.downcast::<reqwest::Error>() {
+            Ok(cause) => Error::caused(FailureKind::Reset, what, cause.without_url()),
+            Err(_) => Error::new(FailureKind::Reset, what),
+        }
+    })?;
+    Ok(collected.to_bytes())
 }
 
 /// Keeps an id inside its place in a URL: what is not part of a name is escaped.

@@ -37,3 +37,50 @@ where
         format!("the list of models has more than {MOST} pages"),
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::RefCell, future::ready};
+
+    use super::*;
+
+    /// A list of this many models, in pages of two; `honest` where the offset is heeded.
+    async fn listed(count: usize, honest: bool) -> (Result<Vec<Model>, Error>, Vec<usize>) {
+        let offsets = RefCell::new(Vec::new());
+        let models = all(|offset| {
+            offsets.borrow_mut().push(offset);
+            let from = if honest { offset } else { 0 };
+            let data: Vec<_> = (from..count.min(from + 2))
+                .map(|n| serde_json::json!({"id": format!("m/{n}")}))
+                .collect();
+            let more = from + data.len() < count;
+            let page = serde_json::json!({"data": data, "links": {"next": more.then_some("/next")}});
+            ready(serde_json::from_value(page).map_err(|error| Error::caused(FailureKind::Internal, "", error)))
+        })
+        .await;
+        (models, offsets.into_inner())
+    }
+
+    #[tokio::test]
+    async fn every_page_is_read_once() {
+        let (models, offsets) = listed(5, true).await;
+        let ids: Vec<_> = models.unwrap().into_iter().map(|model| model.id).collect();
+        assert_eq!(ids, ["m/0", "m/1", "m/2", "m/3", "m/4"]);
+        assert_eq!(offsets, [0, 2, 4]);
+        assert_eq!(listed(0, true).await.1, [0]);
+    }
+
+    #[tokio::test]
+    async fn an_upstream_that_ignores_the_offset_does_not_keep_us() {
+        let (models, offsets) = listed(5, false).await;
+        assert_eq!((models.unwrap().len(), offsets.len()), (2, 2));
+    }
+
+    #[tokio::test]
+    async fn a_list_without_end_is_an_error() {
+        assert_eq!(
+            listed(1_000_000, true).await.0.unwrap_err().kind(),
+            FailureKind::Malformed
+        );
+    }
+}

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::{ChatFrame, Error};
+use crate::{ChatFrame, Error, transport::SentKey};
 
 pub use self::plain::Judge;
 use self::{plain::PlainBody, stream::StreamBody, wire::Wire};
@@ -27,7 +27,11 @@ use self::{plain::PlainBody, stream::StreamBody, wire::Wire};
 ///
 /// Yields [`ChatFrame`]s as they come. It never ends as if whole when the upstream's stream was cut, garbled or empty: then the
 /// last item is an error. Dropping it closes the upstream connection.
-pub struct ChatBody(Kind);
+pub struct ChatBody {
+    kind: Kind,
+    /// What no error may say.
+    key: SentKey,
+}
 
 enum Kind {
     Stream(Box<StreamBody>),
@@ -36,12 +40,21 @@ enum Kind {
 }
 
 impl ChatBody {
-    pub(crate) fn of_response(body: reqwest::Body, headers: &HeaderMap, judge: Judge, is_stream: bool) -> Self {
-        Self::reading(Wire::Reqwest(body), headers.clone(), judge, is_stream)
+    pub(crate) fn of_response(
+        body: reqwest::Body,
+        headers: &HeaderMap,
+        judge: Judge,
+        is_stream: bool,
+        key: SentKey,
+    ) -> Self {
+        Self {
+            key,
+            ..Self::reading(Wire::Reqwest(body), headers.clone(), judge, is_stream)
+        }
     }
 
     fn reading(wire: Wire, headers: HeaderMap, judge: Judge, is_stream: bool) -> Self {
-        Self(if is_stream {
+        Self::of(if is_stream {
             Kind::Stream(Box::new(StreamBody::new(wire, headers)))
         } else {
             Kind::Plain(PlainBody::new(wire, headers, judge))
@@ -68,7 +81,14 @@ impl ChatBody {
 
     /// Frames that are there already.
     pub fn from_frames(frames: impl IntoIterator<Item = Result<ChatFrame, Error>>) -> Self {
-        Self(Kind::Frames(frames.into_iter().collect()))
+        Self::of(Kind::Frames(frames.into_iter().collect()))
+    }
+
+    fn of(kind: Kind) -> Self {
+        Self {
+            kind,
+            key: SentKey::default(),
+        }
     }
 }
 
@@ -80,7 +100,7 @@ impl Default for ChatBody {
 
 impl fmt::Debug for ChatBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match &self.0 {
+        f.write_str(match &self.kind {
             Kind::Stream(_) => "ChatBody(stream)",
             Kind::Plain(_) => "ChatBody(plain)",
             Kind::Frames(_) => "ChatBody(frames)",
@@ -96,16 +116,16 @@ impl Body for ChatBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        let frame = match &mut self.0 {
+        let frame = match &mut self.kind {
             Kind::Stream(stream) => stream.poll_next(cx),
             Kind::Plain(plain) => plain.poll_next(cx),
             Kind::Frames(frames) => Poll::Ready(frames.pop_front()),
         };
-        frame.map_ok(Frame::data)
+        frame.map_ok(Frame::data).map_err(|error| error.without(&self.key))
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.0 {
+        match &self.kind {
             Kind::Stream(stream) => stream.is_ended(),
             Kind::Plain(plain) => plain.is_ended(),
             Kind::Frames(frames) => frames.is_empty(),

@@ -5,7 +5,11 @@ use http::HeaderMap;
 use tower_llm_layers::Stage;
 
 use crate::{
-    ChatFrame, Error, FailureKind, frame::Form, request::JsonError, response::ChunkProbe, transport::error_in_body,
+    ChatFrame, Error, FailureKind,
+    frame::Form,
+    request::JsonError,
+    response::{ChunkProbe, UpstreamError},
+    transport::error_in_body,
 };
 
 /// What was learnt from one document.
@@ -20,10 +24,9 @@ pub(super) struct Reading {
 pub(super) fn read(bytes: Bytes, form: Form, headers: &HeaderMap) -> Result<Reading, Error> {
     let probe = ChunkProbe::read(&bytes).map_err(|cause| malformed(&bytes, form, cause))?;
     if probe.is_failure() {
-        let error = probe.upstream_error().map_or_else(
-            || Error::new(FailureKind::Upstream, "the upstream reports an error without words"),
-            |error| error_in_body(headers, &error),
-        );
+        let error = probe
+            .upstream_error()
+            .map_or_else(without_words, |error| error_in_body(headers, &error));
         return Err(error.of_generation(probe.id().as_deref()));
     }
     let (stage, has_usage) = (stage(&probe), probe.has_usage());
@@ -33,6 +36,18 @@ pub(super) fn read(bytes: Bytes, form: Form, headers: &HeaderMap) -> Result<Read
         finished,
         several,
     })
+}
+
+/// An event that is named an error: its data is what otherwise stands under `error`.
+pub(super) fn named_error(data: &[u8], headers: &HeaderMap) -> Error {
+    let wrapped = [b"{\"error\":", data, b"}"].concat();
+    UpstreamError::parse(data)
+        .or_else(|| UpstreamError::parse(&wrapped))
+        .map_or_else(without_words, |error| error_in_body(headers, &error))
+}
+
+fn without_words() -> Error {
+    Error::new(FailureKind::Upstream, "the upstream reports an error without words")
 }
 
 /// How far along the answer a document is.

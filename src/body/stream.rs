@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use http::HeaderMap;
 use tokio::time::{Sleep, sleep};
-use tower_llm_layers::Frame;
+use tower_llm_layers::{Frame, Stage};
 
 use super::{reading, wire::Wire};
 use crate::{
@@ -25,6 +25,8 @@ const WAIT_FOR_USAGE: Duration = Duration::from_secs(5);
 const WAIT_FOR_DONE: Duration = Duration::from_millis(500);
 /// How long to wait for the connection's own end after `[DONE]`: read to its end, it can be used again.
 const WAIT_FOR_CLOSE: Duration = Duration::from_millis(20);
+/// How often one poll may read without a frame to show for it.
+const READS_A_TURN: usize = 64;
 
 /// Reads a stream of events.
 ///
@@ -74,7 +76,10 @@ impl StreamBody {
     }
 
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<ChatFrame, Error>>> {
-        while self.wire.is_some() {
+        for _ in 0..READS_A_TURN {
+            if self.wire.is_none() {
+                return Poll::Ready(None);
+            }
             let next = match self.decoder.decode(&mut self.input) {
                 Ok(Some(item)) => match self.take(item) {
                     Ok(Some(frame)) => return Poll::Ready(Some(Ok(frame))),
@@ -99,20 +104,29 @@ impl StreamBody {
                     .map(|error| Err(error.of_generation(self.progress.generation_id.as_deref()))),
             );
         }
-        Poll::Ready(None)
+        if self.progress.done {
+            self.wire = None;
+            return Poll::Ready(self.ended(None).err().map(Err));
+        }
+        // A wire that is always ready and says nothing leaves the clocks outside a turn.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// One item of the stream; nothing to yield for those that only say where we are.
     fn take(&mut self, item: SseItem) -> Result<Option<ChatFrame>, Error> {
         match item {
+            // Nothing counts after the end.
+            SseItem::Comment | SseItem::Event(_) if self.progress.done => Ok(None),
             SseItem::Comment => Ok(Some(ChatFrame::keep_alive())),
             SseItem::Done => {
                 self.progress.done = true;
                 self.timer = None;
                 Ok(None)
             }
-            // Nothing counts after the end.
-            SseItem::Event(_) if self.progress.done => Ok(None),
+            SseItem::Event(event) if event.event.as_deref() == Some(b"error") => {
+                Err(reading::named_error(&event.data, &self.headers))
+            }
             // A blank event is a sign of life as some providers send it.
             SseItem::Event(event) if event.data.trim_ascii().is_empty() => Ok(Some(ChatFrame::keep_alive())),
             SseItem::Event(event) => {
@@ -122,8 +136,10 @@ impl StreamBody {
                 progress.began |= reading.frame.stage().begins_answer();
                 progress.several |= reading.several;
                 progress.usage |= reading.frame.has_usage();
-                if reading.finished || reading.frame.has_usage() {
-                    progress.finished |= reading.finished;
+                let content = reading.frame.stage() == Stage::Content;
+                if reading.finished || reading.frame.has_usage() || content {
+                    // Content that goes on takes the finish before it back.
+                    progress.finished = reading.finished || (progress.finished && !content);
                     self.timer = None;
                 }
                 Ok(Some(reading.frame))

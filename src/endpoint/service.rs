@@ -3,15 +3,17 @@ use std::{
     error::Error as StdError,
     fmt,
     future::Future,
-    pin::{Pin, pin},
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::{Buf, Bytes};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::time::timeout;
 use tower::ServiceExt;
 use tower_llm_layers::AttemptLog;
 use tower_service::Service;
@@ -21,10 +23,16 @@ use super::{
     error::Problem,
     headers::{from_client, to_client},
 };
-use crate::{ChatFrame, ChatRequest, Error, FailureKind, frame::Form, stack::ChatService};
+use crate::{
+    ChatRequest,
+    stack::{Answer, ChatService},
+};
 
 /// The largest request body by default: prompts with images are large, and more is a mistake.
 const LARGEST_BODY: usize = 20 * 1024 * 1024;
+
+/// How long a request's body may take to come: the stack's own clocks start after it.
+const READ_LIMIT: Duration = Duration::from_secs(30);
 
 /// What an [`OpenAiEndpoint`] returns.
 pub type EndpointFuture = Pin<Box<dyn Future<Output = Result<Response<EndpointBody>, Infallible>> + Send>>;
@@ -123,11 +131,18 @@ where
         ));
     }
     let (parts, body) = request.into_parts();
-    let chat = ChatRequest::from_json(read(body, settings.largest_body).await?)
-        .map_err(|error| Problem::of_request(&error))?;
+    let body = timeout(READ_LIMIT, read(body, settings.largest_body))
+        .await
+        .map_err(|_| {
+            let message = format!("the request body did not come in {READ_LIMIT:?}");
+            Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message)
+        })??;
+    let chat = ChatRequest::from_json(body).map_err(|error| Problem::of_request(&error))?;
     let streaming = chat.is_streaming();
     let mut outgoing = chat.into_http();
     *outgoing.headers_mut() = from_client(&parts.headers, &settings.headers);
+    // What layers in front have found out, the tenant say, stays with the call.
+    *outgoing.extensions_mut() = parts.extensions;
 
     let response = stack
         .oneshot(outgoing)
@@ -144,8 +159,9 @@ where
         return Ok(response);
     }
     let headers = to_client(&head.headers, attempts, "application/json");
-    let whole = whole(body).await;
-    let mut response = Response::new(EndpointBody::whole(whole.map_err(|error| Problem::of_failure(&error))?));
+    let plain = Answer::new(Response::from_parts(head, body)).plain().await;
+    let frame = plain.map_err(|error| Problem::of_failure(&error))?;
+    let mut response = Response::new(EndpointBody::whole(frame.into()));
     *response.headers_mut() = headers;
     Ok(response)
 }
@@ -166,28 +182,4 @@ where
         )
     })?;
     Ok(collected.to_bytes())
-}
-
-/// A plain answer's one frame, byte for byte.
-async fn whole<B>(body: B) -> Result<Bytes, Error>
-where
-    B: Body<Data = ChatFrame, Error = Error>,
-{
-    let mut body = pin!(body);
-    let mut whole = None;
-    while let Some(frame) = body.as_mut().frame().await {
-        // Trailers say nothing here.
-        let Ok(frame) = frame?.into_data() else { continue };
-        match frame.form() {
-            Form::Answer => whole = Some(frame.into()),
-            Form::KeepAlive => {}
-            Form::Chunk => {
-                return Err(Error::new(
-                    FailureKind::Malformed,
-                    "the upstream streamed an answer that was asked for whole",
-                ));
-            }
-        }
-    }
-    whole.ok_or_else(|| Error::new(FailureKind::Empty, "the answer is empty"))
 }

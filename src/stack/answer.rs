@@ -2,7 +2,7 @@ use std::{future::poll_fn, pin::Pin};
 
 use http::{Response, response::Parts};
 use http_body::Body;
-use tower_llm_layers::{AttemptLog, FailureKind, Frame, Stage};
+use tower_llm_layers::{AttemptLog, FailureKind};
 
 use super::StackBody;
 use crate::{
@@ -18,7 +18,8 @@ use crate::{
 pub struct Answer<B = StackBody> {
     parts: Parts,
     body: Pin<Box<B>>,
-    usage: Option<Usage>,
+    /// The frame that carries the usage: read only where somebody asks.
+    usage: Option<ChatFrame>,
 }
 
 impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
@@ -47,8 +48,8 @@ impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
             let frame = poll_fn(|cx| self.body.as_mut().poll_frame(cx)).await?;
             match frame.map(http_body::Frame::into_data) {
                 Ok(Ok(frame)) => {
-                    if let Some(usage) = frame.usage() {
-                        self.usage = Some(usage);
+                    if frame.has_usage() {
+                        self.usage = Some(frame.clone());
                     }
                     return Some(Ok(frame));
                 }
@@ -95,21 +96,25 @@ impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
         Ok(whole)
     }
 
-    pub(super) async fn whole(mut self) -> Result<Completion, Error> {
-        let mut answer = None;
+    /// The one frame of a plain answer, read to the body's end.
+    pub(crate) async fn plain(&mut self) -> Result<ChatFrame, Error> {
+        let mut plain = None;
         while let Some(frame) = self.next_frame().await {
             let frame = frame?;
             match frame.form() {
-                Form::Answer => answer = Some(frame.response()?),
+                Form::Answer => plain = Some(frame),
                 Form::KeepAlive => {}
-                Form::Chunk if frame.stage() == Stage::KeepAlive => {}
                 Form::Chunk => {
                     let message = "the upstream streamed an answer that was asked for whole";
                     return Err(Error::new(FailureKind::Malformed, message));
                 }
             }
         }
-        let response = answer.ok_or_else(|| Error::new(FailureKind::Empty, "the answer is empty"))?;
+        plain.ok_or_else(|| Error::new(FailureKind::Empty, "the answer is empty"))
+    }
+
+    pub(super) async fn whole(mut self) -> Result<Completion, Error> {
+        let response = self.plain().await?.response()?;
         Ok(Completion {
             response,
             attempts: self.attempts(),
@@ -118,8 +123,8 @@ impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
 
     /// The usage, and so the cost: there after the last frame.
     #[must_use]
-    pub const fn usage(&self) -> Option<&Usage> {
-        self.usage.as_ref()
+    pub fn usage(&self) -> Option<Usage> {
+        self.usage.as_ref()?.usage()
     }
 
     /// What was tried; its last line changes until the stream has ended.

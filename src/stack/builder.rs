@@ -8,11 +8,12 @@ use tower_llm_layers::{
     deadline::DeadlineLayer,
     fallback::{AskedModel, Capabilities, Chain, FallbackLayer},
     first_token::FirstTokenLayer,
+    rate_limit::{Limits, PerCandidate, RateLimitLayer},
     retry::{Exponential, RetryBudget, RetryLayer, RetryPolicy},
     timeout::{AttemptTimeoutLayer, Clocks, PaceFloor},
 };
 
-use super::{BuildError, IntoCandidate, Stack, describe::describe, settings::Settings};
+use super::{BuildError, IntoCandidate, Stack, TenantKey, describe::describe, settings::Settings};
 use crate::transport::{Attribution, OPENROUTER, Transport, TransportBuilder, TransportError, Upstream};
 
 /// Puts a [`Stack`] together: a slot for each layer, in whatever order they are named.
@@ -34,6 +35,9 @@ impl StackBuilder {
             moves_on_refusal: false,
             server_side: false,
             capabilities: None,
+            admission: None,
+            tenant: TenantKey::everyone(),
+            upstream_limits: None,
             total: Some(Duration::from_secs(180)),
             clocks: Clocks::default(),
             attempts: DEFAULT_CAP,
@@ -102,6 +106,23 @@ impl StackBuilder {
     #[must_use]
     pub fn catalogue(mut self, catalogue: Arc<dyn Capabilities>) -> Self {
         self.settings.capabilities = Some(catalogue);
+        self
+    }
+
+    /// Limits of each tenant, once a call: requests, tokens, calls at once. A call waits up to `max_wait` for its turn, and is
+    /// refused with the exact time otherwise. None by default.
+    #[must_use]
+    pub fn admit(mut self, limits: Limits, tenant: TenantKey, max_wait: Duration) -> Self {
+        self.settings.admission = Some((limits, max_wait));
+        self.settings.tenant = tenant;
+        self
+    }
+
+    /// Limits of each candidate, once an attempt. One that is throttled and says for how long pauses all calls to it; they wake
+    /// spread out. An attempt waits up to `max_wait` for its turn, and moves on otherwise. None by default.
+    #[must_use]
+    pub const fn upstream_limits(mut self, limits: Limits, max_wait: Duration) -> Self {
+        self.settings.upstream_limits = Some((limits, max_wait));
         self
     }
 
@@ -259,6 +280,9 @@ impl StackBuilder {
         let service = FirstTokenLayer::new().layer(service);
         let service = AttemptTimeoutLayer::with_clocks(settings.clocks).layer(service);
         let service = AttemptLayer::new().cap(settings.attempts).layer(service);
+        let service = limit(settings.upstream_limits, PerCandidate)?
+            .pauses(true)
+            .layer(service);
         let retry = RetryLayer::new()
             .max_attempts(settings.attempts_per_candidate)
             .max_wait(settings.max_wait)
@@ -267,11 +291,20 @@ impl StackBuilder {
             .schedule(settings.backoff);
         let service = retry.layer(service);
         let service = FallbackLayer::new(chain).layer(service);
+        let service = limit(settings.admission, settings.tenant)?.layer(service);
         let deadline = settings
             .total
             .map_or_else(DeadlineLayer::from_caller, DeadlineLayer::new);
         Ok(Stack::new(deadline.layer(service), description))
     }
+}
+
+/// A limit, or an empty slot.
+fn limit<X>(limits: Option<(Limits, Duration)>, key: X) -> Result<RateLimitLayer<X>, BuildError> {
+    Ok(match limits {
+        Some((limits, max_wait)) => RateLimitLayer::new(limits, key)?.max_wait(max_wait),
+        None => RateLimitLayer::off(key),
+    })
 }
 
 fn chain(settings: &Settings, first_upstream: &str) -> Result<Chain, BuildError> {

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use tower_llm_layers::{deadline::DEADLINE_HEADER, fallback::Chain};
+use tower_llm_layers::{
+    deadline::DEADLINE_HEADER,
+    fallback::Chain,
+    rate_limit::{Limits, Rate},
+};
 
 use super::settings::Settings;
 
@@ -30,6 +34,7 @@ pub(super) fn describe(settings: &Settings, chain: &Chain) -> String {
             "Deadline",
             format!("{deadline}what the caller's `{DEADLINE_HEADER}` leaves"),
         ),
+        ("Admit", limits(settings.admission, "a tenant")),
         ("Fallback", format!("{chain}{server_side}{catalogue}")),
         (
             "Retry",
@@ -41,6 +46,7 @@ pub(super) fn describe(settings: &Settings, chain: &Chain) -> String {
                 settings.budget.floor(),
             ),
         ),
+        ("Pace", limits(settings.upstream_limits, "a candidate")),
         ("Attempt", format!("{} in all, each written down", settings.attempts)),
         (
             "Timeout",
@@ -57,6 +63,25 @@ pub(super) fn describe(settings: &Settings, chain: &Chain) -> String {
         ("Transport", "one HTTP exchange".to_owned()),
     ];
     lines.map(|(layer, what)| format!("{layer:<11}{what}")).join("\n")
+}
+
+fn limits(limits: Option<(Limits, Duration)>, of: &str) -> String {
+    let Some((limits, max_wait)) = limits else {
+        return "no limits".to_owned();
+    };
+    let rate = |rate: Option<Rate>, unit: &str| {
+        rate.map(|rate| format!("{} {unit} in {}", rate.amount(), seconds(rate.per())))
+    };
+    let at_once = limits.concurrency.map(|calls| format!("{calls} calls at once"));
+    let all: Vec<_> = [
+        rate(limits.requests, "requests"),
+        rate(limits.tokens, "tokens"),
+        at_once,
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    format!("{} {of}, waits up to {}", all.join(", "), seconds(max_wait))
 }
 
 fn limit(limit: Option<Duration>) -> String {

@@ -1,6 +1,6 @@
 use std::{fmt, time::Duration};
 
-use tower_llm_layers::{CandidateError, auth::KeyError, fallback::ChainError};
+use tower_llm_layers::{CandidateError, auth::KeyError, fallback::ChainError, rate_limit::LimitsError};
 
 use crate::transport::TransportError;
 
@@ -16,6 +16,8 @@ pub enum BuildError {
     Chain(ChainError),
     /// An upstream, or the transport.
     Transport(TransportError),
+    /// Limits.
+    Limits(LimitsError),
     /// A candidate names an upstream that the transport does not know.
     UnknownUpstream {
         /// Its name.
@@ -49,6 +51,7 @@ impl fmt::Display for BuildError {
             Self::Candidate(error) => error.fmt(f),
             Self::Chain(error) => error.fmt(f),
             Self::Transport(error) => error.fmt(f),
+            Self::Limits(error) => error.fmt(f),
             Self::UnknownUpstream { upstream } => {
                 write!(
                     f,
@@ -77,6 +80,7 @@ impl std::error::Error for BuildError {
             Self::Candidate(error) => Some(error),
             Self::Chain(error) => Some(error),
             Self::Transport(error) => Some(error),
+            Self::Limits(error) => Some(error),
             _ => None,
         }
     }
@@ -97,6 +101,12 @@ impl From<CandidateError> for BuildError {
 impl From<ChainError> for BuildError {
     fn from(error: ChainError) -> Self {
         Self::Chain(error)
+    }
+}
+
+impl From<LimitsError> for BuildError {
+    fn from(error: LimitsError) -> Self {
+        Self::Limits(error)
     }
 }
 

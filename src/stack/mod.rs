@@ -11,6 +11,7 @@ mod error;
 mod ext;
 mod service;
 mod settings;
+mod tenant;
 
 pub use answer::{Answer, Completion};
 pub use builder::StackBuilder;
@@ -18,3 +19,4 @@ pub use error::BuildError;
 pub use ext::{BoxChatBody, BoxStack, ChatService, ChatServiceExt};
 pub use service::{Stack, StackBody, StackService};
 pub use settings::IntoCandidate;
+pub use tenant::TenantKey;

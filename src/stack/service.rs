@@ -13,22 +13,27 @@ use tower_llm_layers::{
     deadline::{DeadlineBody, DeadlineService},
     fallback::Fallback,
     first_token::{FirstToken, FirstTokenBody},
+    rate_limit::{PerCandidate, RateLimit, RateLimitBody},
     retry::Retry,
     timeout::{AttemptTimeout, AttemptTimeoutBody},
 };
 use tower_service::Service;
 
-use super::StackBuilder;
+use super::{StackBuilder, TenantKey};
 use crate::{
     ChatBody, ChatFrame, Error,
     transport::{Transport, Upstream},
 };
 
 /// All layers in their order, over the leaf `S`.
-pub type StackService<S> = DeadlineService<Fallback<Retry<AttemptService<AttemptTimeout<FirstToken<Auth<S>>>>>>>;
+pub type StackService<S> = DeadlineService<RateLimit<Fallback<Retry<PacedService<S>>>, TenantKey>>;
+
+/// One attempt and what paces it.
+type PacedService<S> = RateLimit<AttemptService<AttemptTimeout<FirstToken<Auth<S>>>>, PerCandidate>;
 
 /// The body of a stack's response, over the leaf's body `B`.
-pub type StackBody<B = ChatBody> = DeadlineBody<AttemptBody<AttemptTimeoutBody<FirstTokenBody<B>>>>;
+pub type StackBody<B = ChatBody> =
+    DeadlineBody<RateLimitBody<RateLimitBody<AttemptBody<AttemptTimeoutBody<FirstTokenBody<B>>>>>>;
 
 /// One service that has all layers in their order: what an application calls.
 ///

@@ -4,11 +4,12 @@ use tower_llm_layers::{
     Candidate, CandidateError,
     auth::Keys,
     fallback::{AskedModel, Capabilities},
+    rate_limit::Limits,
     retry::{Exponential, RetryBudget},
     timeout::Clocks,
 };
 
-use super::BuildError;
+use super::{BuildError, TenantKey};
 use crate::transport::OPENROUTER;
 
 /// What can stand in a chain: a model's name, which is then asked for at OpenRouter, or a [`Candidate`].
@@ -48,6 +49,9 @@ pub(super) struct Settings {
     pub(super) moves_on_refusal: bool,
     pub(super) server_side: bool,
     pub(super) capabilities: Option<Arc<dyn Capabilities>>,
+    pub(super) admission: Option<(Limits, Duration)>,
+    pub(super) tenant: TenantKey,
+    pub(super) upstream_limits: Option<(Limits, Duration)>,
     pub(super) total: Option<Duration>,
     pub(super) clocks: Clocks,
     pub(super) attempts: u32,

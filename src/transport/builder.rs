@@ -2,6 +2,9 @@ use std::time::Duration;
 
 use super::{Attribution, Transport, TransportError, Upstream, config::Settings, service::Shared};
 
+/// More clients than any host has streams for.
+const MOST_SHARDS: usize = 256;
+
 /// Makes a [`Transport`].
 #[derive(Debug, Clone, Default)]
 pub struct TransportBuilder {
@@ -77,10 +80,10 @@ impl TransportBuilder {
                 });
             }
         }
-        if self.settings.shards == 0 {
+        if !(1..=MOST_SHARDS).contains(&self.settings.shards) {
             return Err(TransportError::Setting {
                 field: "shards",
-                must: "at least 1",
+                must: "from 1 to 256",
             });
         }
         if self.settings.connect_timeout.is_zero() {

@@ -5,11 +5,13 @@ mod builder;
 mod classify;
 mod config;
 mod retry_after;
+mod sent_key;
 mod service;
 mod upstream;
 
 use http::HeaderMap;
 
+pub(crate) use self::sent_key::SentKey;
 pub(crate) use self::service::{CHAT, generation_id, not_sent, read_error};
 pub use self::{
     attribution::Attribution,

@@ -7,16 +7,18 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use reqwest::Url;
+use tokio::time::timeout;
 use tower_llm_layers::{Candidate, deadline::DEADLINE_HEADER};
 use tower_service::Service;
 
-use super::{Dialect, TransportBuilder, TransportError, Upstream, classify};
+use super::{Dialect, SentKey, TransportBuilder, TransportError, Upstream, classify};
 use crate::{
     ChatBody, Error, FailureKind,
     wire::{Segments, WireRequest},
@@ -24,6 +26,8 @@ use crate::{
 
 /// The largest error body that is read; real ones are a few kilobytes.
 const LARGEST_ERROR: usize = 256 * 1024;
+/// How long it may take: the head has said already that there is no answer.
+const LONGEST_ERROR: Duration = Duration::from_secs(2);
 
 /// What a [`Transport`] returns.
 pub type TransportFuture = Pin<Box<dyn Future<Output = Result<Response<ChatBody>, Error>> + Send>>;
@@ -151,7 +155,7 @@ struct Prepared {
 
 /// The caller's headers, without those of the connection it came on, and what the upstream wants.
 fn merge(from_caller: &HeaderMap, extra: HeaderMap) -> HeaderMap {
-    const OF_THE_CONNECTION: [header::HeaderName; 8] = [
+    const OF_THE_CONNECTION: [header::HeaderName; 10] = [
         header::HOST,
         header::CONNECTION,
         header::CONTENT_LENGTH,
@@ -160,6 +164,8 @@ fn merge(from_caller: &HeaderMap, extra: HeaderMap) -> HeaderMap {
         header::TRAILER,
         header::UPGRADE,
         header::EXPECT,
+        header::PROXY_AUTHORIZATION,
+        header::HeaderName::from_static("keep-alive"),
     ];
     let mut headers = from_caller.clone();
     for name in OF_THE_CONNECTION {
@@ -207,15 +213,18 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
         let judge = request.body().judge();
         Box::pin(async move {
             let Prepared { client, outgoing } = prepared?;
+            let key = SentKey::of(outgoing.headers());
             let response = client.execute(outgoing).await.map_err(not_sent)?;
-            let (parts, body) = Response::<reqwest::Body>::from(response).into_parts();
+            let (mut parts, body) = Response::<reqwest::Body>::from(response).into_parts();
+            key.hide_in(&mut parts.headers);
             if !parts.status.is_success() {
                 let body = read_error(body).await;
                 let id = generation_id(&parts.headers);
-                return Err(classify::from_response(parts.status, &parts.headers, &body).of_generation(id));
+                let error = classify::from_response(parts.status, &parts.headers, &body);
+                return Err(error.of_generation(id).without(&key));
             }
             let is_stream = is_event_stream(&parts.headers);
-            let body = ChatBody::of_response(body, &parts.headers, judge, is_stream);
+            let body = ChatBody::of_response(body, &parts.headers, judge, is_stream, key);
             Ok(Response::from_parts(parts, body))
         })
     }
@@ -237,16 +246,22 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
         .is_some_and(|start| start.eq_ignore_ascii_case(EVENT_STREAM))
 }
 
-/// As much of an error's body as is worth reading; a broken one is no reason to lose the status.
-pub(crate) async fn read_error(body: reqwest::Body) -> Bytes {
-    match Limited::new(body, LARGEST_ERROR).collect().await {
-        Ok(collected) => collected.to_bytes(),
-        Err(error) => {
-            let too_large = error.downcast_ref::<LengthLimitError>().is_some();
-            tracing::debug!(too_large, "error body not read");
-            Bytes::new()
+/// As much of an error's body as is worth reading and waiting for; a broken one is no reason to lose the status.
+pub(crate) async fn read_error(mut body: reqwest::Body) -> Bytes {
+    let mut whole = BytesMut::new();
+    let reading = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            let Ok(data) = frame.into_data() else { continue };
+            whole.extend_from_slice(data.get(..LARGEST_ERROR - whole.len()).unwrap_or(&data));
+            if whole.len() >= LARGEST_ERROR {
+                break;
+            }
         }
+    };
+    if timeout(LONGEST_ERROR, reading).await.is_err() {
+        tracing::debug!("error body not read to its end");
     }
+    whole.freeze()
 }
 
 /// No response came.

@@ -122,15 +122,40 @@ impl Upstream {
 
     /// The URL of one of its endpoints.
     pub(crate) fn url(&self, path: &str) -> Result<Url, TransportError> {
-        self.base.join(path).map_err(|error| TransportError::BaseUrl {
+        let bad = |problem| TransportError::BaseUrl {
             upstream: self.name.clone().into(),
-            problem: error.to_string(),
-        })
+            problem,
+        };
+        let url = self.base.join(path).map_err(|error| bad(error.to_string()))?;
+        // A path that leaves the base would carry the key to another place.
+        if !url.as_str().starts_with(self.base.as_str()) {
+            return Err(bad(format!(
+                "the path `{path}` leads out of it: give one such as `chat/completions`"
+            )));
+        }
+        Ok(url)
     }
 }
 
 impl fmt::Debug for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Upstream({} at {}, {:?})", self.name, self.base, self.dialect)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_path_leads_out_of_the_base() {
+        let upstream = Upstream::openai_compatible("direct", "https://host.example/v1").unwrap();
+        assert_eq!(
+            upstream.url("embeddings").unwrap().as_str(),
+            "https://host.example/v1/embeddings"
+        );
+        for path in ["https://other.example/x", "//other.example/x", "/x", "../x"] {
+            assert!(upstream.url(path).is_err(), "{path}");
+        }
     }
 }

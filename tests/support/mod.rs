@@ -3,6 +3,8 @@
 #![allow(clippy::allow_attributes, reason = "the same")]
 #![allow(clippy::unwrap_used, reason = "a test that fails here should say so")]
 
+pub(crate) mod raw;
+
 use std::time::Duration;
 
 use openrouter_simulator::Simulator;
@@ -42,7 +44,10 @@ impl World {
     /// Clocks that the tables below count with; retries wait no longer than they must.
     pub(crate) fn builder(&self) -> StackBuilder {
         Stack::builder()
-            .upstream(Ok(self.upstream()), ApiKey::new("sk-or-v1-test").unwrap())
+            .upstream(
+                Ok(self.upstream()),
+                ApiKey::new("sk-or-v1-0123456789abcdef0123456789abtest").unwrap(),
+            )
             .backoff(Exponential::new(Duration::ZERO, Duration::ZERO))
             .first_token(Duration::from_secs(10))
             .answer(Duration::from_secs(40))

@@ -1,5 +1,4 @@
 use std::{
-    future::Future,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -10,7 +9,7 @@ use pin_project::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::future::elapsed;
-use crate::LayerError;
+use crate::{LayerError, clock::poll_timer};
 
 /// How many frames may pass between two looks at the clock while frames are always ready: reading it costs more than
 /// passing a frame on.
@@ -69,7 +68,7 @@ where
                 this.timer
                     .as_mut()
                     .as_pin_mut()
-                    .is_some_and(|timer| timer.poll(cx).is_ready())
+                    .is_some_and(|timer| poll_timer(timer, cx).is_ready())
             }
         };
         if passed {

@@ -10,7 +10,7 @@ use pin_project::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::DeadlineBody;
-use crate::{Failure, LayerError, Phase, call::Opened};
+use crate::{Failure, LayerError, Phase, call::Opened, clock::poll_timer};
 
 /// The future of [`DeadlineService`](super::DeadlineService).
 #[pin_project]
@@ -90,7 +90,7 @@ where
                 .timer
                 .as_mut()
                 .as_pin_mut()
-                .is_some_and(|timer| timer.poll(cx).is_pending())
+                .is_some_and(|timer| poll_timer(timer, cx).is_pending())
             {
                 return Poll::Pending;
             }

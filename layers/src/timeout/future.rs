@@ -10,7 +10,7 @@ use pin_project::pin_project;
 use tokio::time::{Sleep, sleep};
 
 use super::{AttemptTimeoutBody, Clocks};
-use crate::{LayerError, Phase};
+use crate::{LayerError, Phase, clock::poll_timer};
 
 /// The future of [`AttemptTimeout`](super::AttemptTimeout).
 #[pin_project]
@@ -68,7 +68,7 @@ where
             this.timer.set(Some(sleep(limit)));
         }
         if let Some(timer) = this.timer.as_mut().as_pin_mut() {
-            ready!(timer.poll(cx));
+            ready!(poll_timer(timer, cx));
         }
         this.inner.set(None);
         Poll::Ready(Err(elapsed(*this.phase, limit)))

@@ -16,6 +16,7 @@ use super::{Beat, Probe, TestError};
 pub(crate) struct TestFrame {
     pub(crate) stage: Stage,
     pub(crate) index: usize,
+    pub(crate) used: Option<u64>,
 }
 
 impl bytes::Buf for TestFrame {
@@ -33,6 +34,10 @@ impl bytes::Buf for TestFrame {
 impl Frame for TestFrame {
     fn stage(&self) -> Stage {
         self.stage
+    }
+
+    fn used_tokens(&self) -> Option<u64> {
+        self.used
     }
 }
 
@@ -81,7 +86,19 @@ impl Body for ScriptBody {
             return Poll::Ready(match self.beats.pop_front() {
                 Some(Beat::Frame(stage)) => {
                     self.index += 1;
-                    Some(Ok(BodyFrame::data(TestFrame { stage, index })))
+                    Some(Ok(BodyFrame::data(TestFrame {
+                        stage,
+                        index,
+                        used: None,
+                    })))
+                }
+                Some(Beat::Used(used)) => {
+                    self.index += 1;
+                    Some(Ok(BodyFrame::data(TestFrame {
+                        stage: Stage::Trailer,
+                        index,
+                        used: Some(used),
+                    })))
                 }
                 Some(Beat::Trailers) => Some(Ok(BodyFrame::trailers(http::HeaderMap::new()))),
                 Some(Beat::Pause(pause)) => {

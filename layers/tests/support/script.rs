@@ -20,6 +20,8 @@ pub(crate) enum Step {
 pub(crate) enum Beat {
     /// A frame.
     Frame(Stage),
+    /// A trailer that says how many tokens were used.
+    Used(u64),
     /// A pause before the next beat.
     Pause(Duration),
     /// An error; the end.

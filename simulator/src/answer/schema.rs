@@ -45,11 +45,7 @@ fn value(schema: &Value, root: &Value, name: &str, depth: usize) -> Value {
     };
     match kind {
         Some("string") => string(schema, name),
-        Some("integer") => {
-            // The least whole number that the schema takes.
-            let least = format!("{:.0}", number(schema, 1.0).as_f64().unwrap_or(1.0).ceil());
-            json!(least.parse::<i64>().unwrap_or(1))
-        }
+        Some("integer") => integer(schema),
         Some("number") => number(schema, 1.5),
         Some("boolean") => json!(true),
         Some("null") => Value::Null,
@@ -112,6 +108,13 @@ fn string(schema: &Value, name: &str) -> Value {
         text.push('x');
     }
     json!(text.chars().take(most.unwrap_or(usize::MAX)).collect::<String>())
+}
+
+fn integer(schema: &Value) -> Value {
+    let bound = |key: &str| schema.get(key).and_then(Value::as_i64);
+    let low = bound("minimum").or_else(|| bound("exclusiveMinimum").map(|n| n.saturating_add(1)));
+    let high = bound("maximum").or_else(|| bound("exclusiveMaximum").map(|n| n.saturating_sub(1)));
+    json!(1.max(low.unwrap_or(1)).min(high.unwrap_or(i64::MAX)))
 }
 
 fn number(schema: &Value, usual: f64) -> Value {

@@ -17,6 +17,7 @@
 
 mod refusal;
 pub(crate) mod span;
+mod table;
 pub(crate) mod text;
 
 use std::time::Duration;
@@ -145,6 +146,14 @@ pub enum Fault {
     Cached(u64),
     /// `dated`: the answer names the model by its dated slug.
     Dated,
+}
+
+impl Fault {
+    /// Every clause: an example that parses, and what it does.
+    #[must_use]
+    pub fn table() -> &'static [(&'static str, &'static str)] {
+        table::TABLE
+    }
 }
 
 /// Where the usage of a stream stands.

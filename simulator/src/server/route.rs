@@ -1,140 +1,195 @@
-//! Which request is answered by whom.
+//! From a request to its handler.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::request::Parts;
-use http::{Method, Request, Response};
-use http_body_util::{BodyExt, Limited};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
-use super::reply::Reply;
-use super::{Line, account, admin, chat, embeddings, prologue};
-use crate::fault::{Fault, Refusal};
+use super::call::{Call, check_key};
+use super::{Line, account, chat, embeddings, views};
+use crate::fault::text::decode;
+use crate::fault::{FaultError, Refusal};
 use crate::plan::Step;
 use crate::plans::Fate;
+use crate::seen::{Attempt, Outcome};
 use crate::stage::Player;
 use crate::state::Shared;
 use crate::ticket::Ticket;
-use crate::wire::error::{About, Refused, page};
+use crate::wire::error::{About, Refused};
 
-/// The largest body that is taken.
-const LARGEST: usize = 20 * 1024 * 1024;
+/// The largest request body.
+const LARGEST: usize = 20 << 20;
 
-/// One request with all that an answer needs.
-pub(super) struct Asked {
-    pub(super) shared: Arc<Shared>,
-    pub(super) line: Line,
-    pub(super) parts: Parts,
-    pub(super) body: Bytes,
-    pub(super) key: String,
-}
-
-impl Asked {
-    /// Opens the record of this request.
-    pub(super) fn ticket(&self, model: &str, stream: bool) -> Ticket {
-        let attempt = prologue::attempt(&self.shared, &self.parts, &self.body, model, stream);
-        Ticket::open(Arc::clone(&self.shared), self.key.clone(), attempt)
+/// Answers one request.
+pub(crate) async fn answer(shared: Arc<Shared>, line: Line, request: Request<Incoming>) -> Response<Player> {
+    let (parts, incoming) = request.into_parts();
+    let Some((body, too_large)) = read(incoming).await else {
+        return bare(StatusCode::BAD_REQUEST, line);
+    };
+    let path = parts.uri.path().to_owned();
+    if let Some(view) = path.strip_prefix("/__sim") {
+        return views::answer(&shared, line, &parts.method, view, &body);
     }
-
-    pub(super) fn reply(&self, ticket: impl Into<Option<Ticket>>) -> Reply {
-        Reply {
-            line: self.line.clone(),
-            ticket: ticket.into(),
-        }
-    }
-
-    /// What befalls it: by its own header, or by the plan of its model or path.
-    pub(super) fn fate(&self, model: &str) -> Result<Fate, String> {
-        let mut state = self.shared.lock();
-        let state = &mut *state;
-        let Some(value) = self.parts.headers.get("x-sim-fault") else {
-            return Ok(state.plans.next(model, &mut state.dice));
-        };
-        let text = value.to_str().unwrap_or_default();
-        let step: Step = text
-            .parse()
-            .map_err(|error: crate::fault::FaultError| error.to_string())?;
-        Ok(Fate::of(&step, &mut state.dice))
-    }
-}
-
-/// Answers a request, on this line.
-pub(crate) async fn answer(
-    shared: Arc<Shared>,
-    line: Line,
-    request: Request<Incoming>,
-) -> Result<Response<Player>, Infallible> {
-    let (parts, body) = request.into_parts();
-    let key = prologue::key(&parts.headers);
-    let collected = Limited::new(body, LARGEST).collect().await;
-    let too_large = collected.is_err();
-    let body = collected.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-    let asked = Asked {
+    let key = key(&parts.headers);
+    let asked = wish(&shared, &parts.headers);
+    let whole = parts
+        .uri
+        .path_and_query()
+        .map_or_else(|| path.clone(), ToString::to_string);
+    let fault = match &asked {
+        Some(Ok(fate)) => fate.text.clone(),
+        _ => "ok".to_owned(),
+    };
+    let attempt = |index| Attempt {
+        index,
+        at: shared.now(),
+        method: parts.method.to_string(),
+        path: whole,
+        model: String::new(),
+        served: String::new(),
+        stream: false,
+        headers: masked(&parts.headers),
+        body: body.clone(),
+        fault,
+        status: None,
+        outcome: Outcome::Running,
+        pieces: 0,
+        bytes: 0,
+        ended_at: None,
+        billed: crate::money::Cost::ZERO,
+        generation_id: None,
+    };
+    let ticket = Ticket::open(Arc::clone(&shared), key.clone(), attempt);
+    let (asked, wrong) = match asked {
+        Some(Ok(fate)) => (Some(fate), None),
+        Some(Err(wrong)) => (None, Some(wrong)),
+        None => (None, None),
+    };
+    let call = Call {
         shared,
         line,
-        parts,
-        body,
+        headers: parts.headers,
         key,
+        body,
+        asked,
+        ticket,
     };
+    if let Some(wrong) = wrong {
+        return call.refuse_plain(400, &format!("x-sim-fault: {wrong}"));
+    }
     if too_large {
-        let ticket = asked.ticket("", false);
-        return Ok(asked
-            .reply(ticket)
-            .refuse(Refused::new(Refusal::TooLarge, &About::default(), &[])));
+        return call.refuse(Refused::new(Refusal::TooLarge, &About::default(), &[]), &[]);
     }
-    Ok(dispatch(asked).await)
+    let Some(place) = path.strip_prefix("/api/v1").or_else(|| path.strip_prefix("/v1")) else {
+        return call.refuse_plain(404, "Not Found");
+    };
+    dispatch(call, &parts.method, place, parts.uri.query().unwrap_or("")).await
 }
 
-async fn dispatch(asked: Asked) -> Response<Player> {
-    let path = asked.parts.uri.path().to_owned();
-    if let Some(view) = path.strip_prefix("/__sim") {
-        return admin::answer(&asked, view);
+async fn dispatch(call: Call, method: &Method, place: &str, query: &str) -> Response<Player> {
+    let post = method == Method::POST;
+    let known = match place {
+        "/chat/completions" | "/embeddings" => post,
+        "/models" | "/key" | "/auth/key" | "/credits" | "/generation" => method == Method::GET,
+        other => method == Method::GET && (other.starts_with("/model/") || other.starts_with("/models/")),
+    };
+    if !known {
+        return call.refuse_plain(404, "Not Found");
     }
-    let path = path
-        .strip_prefix("/api/v1")
-        .or_else(|| path.strip_prefix("/v1"))
-        .unwrap_or_default();
-    match (&asked.parts.method, path) {
-        (&Method::POST, "/chat/completions") => chat::answer(asked).await,
-        (&Method::POST, "/embeddings") => embeddings::answer(asked).await,
-        (&Method::GET, path) => account::answer(asked, path).await,
-        _ => {
-            let ticket = asked.ticket("", false);
-            asked.reply(ticket).refuse(Refused::plain(404, "Not Found"))
-        }
+    if !place.starts_with("/model")
+        && let Err(refusal) = check_key(&call.shared, &call.key)
+        && (post || refusal != Refusal::KeyLimit)
+    {
+        return call.refuse(Refused::new(refusal, &About::default(), &[]), &[]);
     }
-}
-
-/// What a fault does before any status is sent: waits, or an end of the line. Does not return where nothing follows.
-pub(super) async fn before_headers(line: &Line, ticket: &mut Ticket, faults: &[Fault]) {
-    for fault in faults {
-        match fault {
-            Fault::SlowHeaders(length) => tokio::time::sleep(*length).await,
-            Fault::Hang => std::future::pending::<()>().await,
-            Fault::Reset | Fault::Close => {
-                ticket.end(crate::seen::Outcome::Cut);
-                if *fault == Fault::Reset {
-                    line.reset();
-                } else {
-                    line.close();
-                }
-                std::future::pending::<()>().await;
+    match place {
+        "/chat/completions" => chat::answer(call).await,
+        "/embeddings" => embeddings::answer(call).await,
+        "/models" => account::models(call, query).await,
+        "/key" | "/auth/key" => account::key(call).await,
+        "/credits" => account::credits(call).await,
+        "/generation" => account::generation(call, query).await,
+        other => {
+            let offers = other
+                .strip_prefix("/models/")
+                .and_then(|rest| rest.strip_suffix("/endpoints"));
+            match (offers, other.strip_prefix("/model/")) {
+                (Some(id), _) => account::endpoints(call, &decode(id).unwrap_or_default()).await,
+                (None, Some(id)) => account::model(call, &decode(id).unwrap_or_default()).await,
+                (None, None) => call.refuse_plain(404, "Not Found"),
             }
-            _ => {}
         }
     }
 }
 
-#[expect(clippy::result_large_err, reason = "both arms are answers on their way out")]
-/// The answer where a fault replaces all: an error, or a page.
-pub(super) fn instead(reply: Reply, fate: &Fate, about: &About) -> Result<Reply, Response<Player>> {
-    if let Some(refusal) = fate.refusal() {
-        return Err(reply.refuse(Refused::new(refusal, about, &fate.faults)));
+/// The whole body, and whether it is too large (what is past the limit is read, but not kept).
+async fn read(mut incoming: Incoming) -> Option<(Bytes, bool)> {
+    let mut kept = BytesMut::new();
+    let mut length = 0usize;
+    while let Some(frame) = incoming.frame().await {
+        if let Ok(data) = frame.ok()?.into_data() {
+            length = length.saturating_add(data.len());
+            if length <= LARGEST {
+                kept.extend_from_slice(&data);
+            }
+        }
     }
-    if fate.faults.contains(&Fault::Html) {
-        return Err(reply.html(200, page(200)));
+    Some((kept.freeze(), length > LARGEST))
+}
+
+/// The key of a request; empty where there is none.
+fn key(headers: &HeaderMap) -> String {
+    let value = headers
+        .get("authorization")
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
+    let (scheme, key) = value.split_once(' ').unwrap_or(("", ""));
+    if scheme.eq_ignore_ascii_case("bearer") {
+        key.trim().to_owned()
+    } else {
+        String::new()
     }
-    Ok(reply)
+}
+
+fn wish(shared: &Shared, headers: &HeaderMap) -> Option<Result<Fate, FaultError>> {
+    let text = headers.get("x-sim-fault")?.to_str().unwrap_or("?");
+    Some(
+        text.parse::<Step>()
+            .map(|step| Fate::of(&step, &mut shared.lock().dice).without_down()),
+    )
+}
+
+/// Headers as text, keys without all but their last four characters.
+fn masked(headers: &HeaderMap) -> Vec<(String, String)> {
+    let shown = |name: &str, value: &[u8]| {
+        let text = String::from_utf8_lossy(value);
+        match name {
+            "authorization" | "x-api-key" | "proxy-authorization" | "cookie" => mask(&text),
+            _ => text.into_owned(),
+        }
+    };
+    headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), shown(name.as_str(), value.as_bytes())))
+        .collect()
+}
+
+/// `Bearer sk-or-v1-0123…` becomes `Bearer sk-or-v1-…cdef`.
+pub(crate) fn mask(text: &str) -> String {
+    let (scheme, key) = text.split_once(' ').map_or(("", text), |(scheme, key)| (scheme, key));
+    let prefix = if key.starts_with("sk-or-v1-") { "sk-or-v1-" } else { "" };
+    let characters: Vec<char> = key.chars().skip(prefix.len()).collect();
+    let tail: String = characters.iter().skip(characters.len().saturating_sub(4)).collect();
+    let tail = if characters.len() > 8 { tail } else { String::new() };
+    let space = if scheme.is_empty() { "" } else { " " };
+    format!("{scheme}{space}{prefix}…{tail}")
+}
+
+/// A response without a record.
+pub(crate) fn bare(status: StatusCode, line: Line) -> Response<Player> {
+    let mut response = Response::new(Player::new(crate::stage::Track::default(), None, line));
+    *response.status_mut() = status;
+    response
 }

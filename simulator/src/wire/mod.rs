@@ -3,5 +3,6 @@
 pub(crate) mod chunk;
 pub(crate) mod completion;
 pub(crate) mod error;
+mod refusals;
 pub(crate) mod request;
 pub(crate) mod usage;

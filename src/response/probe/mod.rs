@@ -221,8 +221,17 @@ impl<'a> ChunkProbe<'a> {
             b"id" => keep(&mut self.id, value),
             b"model" => keep(&mut self.model, value),
             b"provider" => keep(&mut self.provider, value),
-            b"error" => {
-                self.error |= is_error(value)?;
+            b"error" => self.failed(value),
+            // The one name that must not slip past by its spelling.
+            b"" if key.is("error") => self.failed(value),
+            // Errors that are the whole event: Anthropic's, that of a response, vLLM's.
+            b"type" => {
+                let names = ["error", "response.error", "response.failed"];
+                self.error |= full(value)?.is_some_and(|kind| names.iter().any(|name| kind.is(name)));
+                Ok(())
+            }
+            b"object" => {
+                self.error |= full(value)?.is_some_and(|object| object.is("error"));
                 Ok(())
             }
             b"usage" => {
@@ -234,6 +243,11 @@ impl<'a> ChunkProbe<'a> {
             }
             _ => value.skip(),
         }
+    }
+
+    fn failed(&mut self, value: &mut Cursor<'a>) -> Result<(), JsonError> {
+        self.error |= is_error(value)?;
+        Ok(())
     }
 
     fn choice(&mut self, key: Text<'a>, value: &mut Cursor<'a>) -> Result<(), JsonError> {
@@ -334,12 +348,17 @@ fn full<'a>(value: &mut Cursor<'a>) -> Result<Option<Text<'a>>, JsonError> {
     Ok(value.string_or_skip()?.filter(|text| !text.is_empty()))
 }
 
-/// An object, or a message by itself.
+/// An object, or a message, a code or a flag by itself. Some say `false`, `0`, `""` or `[]` where there is none.
 fn is_error(value: &mut Cursor<'_>) -> Result<bool, JsonError> {
-    match value.peek()? {
-        Found::Object => value.skip().map(|()| true),
-        _ => Ok(full(value)?.is_some()),
-    }
+    let found = value.peek()?;
+    let raw = value.raw()?;
+    Ok(match found {
+        Found::Object => true,
+        Found::Array => raw
+            .iter()
+            .any(|byte| !matches!(byte, b'[' | b']') && !byte.is_ascii_whitespace()),
+        _ => !matches!(raw, b"null" | b"false" | b"0" | b"\"\""),
+    })
 }
 
 impl fmt::Debug for ChunkProbe<'_> {

@@ -78,11 +78,12 @@ fn in_response(root: &Value) -> Option<UpstreamError> {
     Some(error)
 }
 
-/// `{"type": "error", "code": …, "message": …}`, and `{"status": "failed"}` that says no more.
+/// `{"type": "error", "code": …, "message": …}`, `{"object": "error", …}`, and `{"status": "failed"}` that says no more.
 fn event(root: &Value) -> Option<UpstreamError> {
     match root.get("type").and_then(Value::as_str) {
         Some("error" | "response.error") => Some(read(root)),
         Some("response.failed") => Some(UpstreamError::default()),
+        _ if root.get("object").and_then(Value::as_str) == Some("error") => Some(read(root)),
         _ => {
             let failed = root.get("status").and_then(Value::as_str) == Some("failed") && root.get("object").is_some();
             failed.then(UpstreamError::default)

@@ -1,0 +1,145 @@
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use governor::{
+    RateLimiter,
+    clock::Clock,
+    middleware::NoOpMiddleware,
+    state::{InMemoryState, NotKeyed},
+};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
+
+use super::{
+    Limits, Rate,
+    clock::{Moment, TokioClock},
+    tokens::Tokens,
+};
+
+type Governor = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Moment>>;
+
+/// What one key has used.
+#[derive(Debug)]
+pub(super) struct Bucket {
+    requests: Option<(Rate, Governor)>,
+    tokens: Option<Tokens>,
+    places: Option<Arc<Semaphore>>,
+    paused_until: Mutex<Option<Instant>>,
+}
+
+/// Why a call cannot pass yet.
+#[derive(Debug)]
+pub(super) enum Full {
+    /// For this long, because of this limit.
+    For(Duration, Option<(Rate, &'static str)>),
+    /// Until a place is free.
+    NoPlace(Arc<Semaphore>),
+}
+
+impl Bucket {
+    pub(super) fn new(limits: &Limits) -> Self {
+        let counted = |rate: Rate| Some((rate, Governor::direct_with_clock(rate.quota()?, TokioClock)));
+        Self {
+            requests: limits.requests.and_then(counted),
+            tokens: limits.tokens.map(Tokens::new),
+            places: limits
+                .concurrency
+                .map(|places| Arc::new(Semaphore::new(places.get() as usize))),
+            paused_until: Mutex::new(None),
+        }
+    }
+
+    pub(super) const fn counts_tokens(&self) -> bool {
+        self.tokens.is_some()
+    }
+
+    /// Lets a call pass, or says what is in its way; what was taken on the way is given back.
+    pub(super) fn admit(self: &Arc<Self>, tokens: u64, place: Option<OwnedSemaphorePermit>) -> Result<Grant, Full> {
+        if let Some(wait) = self.paused() {
+            return Err(Full::For(wait, None));
+        }
+        let place = match (place, &self.places) {
+            (Some(place), _) => Some(place),
+            (None, None) => None,
+            (None, Some(places)) => match Arc::clone(places).try_acquire_owned() {
+                Ok(place) => Some(place),
+                Err(_) => return Err(Full::NoPlace(Arc::clone(places))),
+            },
+        };
+        if let Some(counted) = &self.tokens {
+            counted
+                .take(tokens)
+                .map_err(|wait| Full::For(wait, Some((counted.rate(), "tokens"))))?;
+        }
+        if let Some((rate, governor)) = &self.requests
+            && let Err(not_until) = governor.check()
+        {
+            // Governor has taken nothing, and the tokens go back.
+            self.true_up(tokens, 0);
+            let wait = not_until.wait_time_from(TokioClock.now());
+            return Err(Full::For(wait, Some((*rate, "requests"))));
+        }
+        Ok(Grant {
+            bucket: Arc::clone(self),
+            _place: place,
+            tokens,
+            open: true,
+        })
+    }
+
+    fn true_up(&self, thought: u64, used: u64) {
+        if let Some(counted) = &self.tokens {
+            counted.true_up(thought, used);
+        }
+    }
+
+    /// The upstream asks everybody to come back later; a shorter wish does not cut a longer one short.
+    pub(super) fn pause(&self, wait: Duration) {
+        let Some(until) = Instant::now().checked_add(wait) else {
+            return;
+        };
+        let mut paused = self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
+        *paused = Some(paused.map_or(until, |known| known.max(until)));
+    }
+
+    fn paused(&self) -> Option<Duration> {
+        let mut paused = self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = (*paused)?;
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            *paused = None;
+            return None;
+        }
+        Some(left)
+    }
+}
+
+/// A call that passed: its place, and the tokens it is thought to use.
+#[derive(Debug)]
+pub(super) struct Grant {
+    bucket: Arc<Bucket>,
+    _place: Option<OwnedSemaphorePermit>,
+    tokens: u64,
+    open: bool,
+}
+
+impl Grant {
+    /// It used this many tokens.
+    pub(super) fn used(&mut self, tokens: u64) {
+        if std::mem::take(&mut self.open) {
+            self.bucket.true_up(self.tokens, tokens);
+        }
+    }
+
+    /// It failed before anything was made.
+    pub(super) fn failed(&mut self, pause: Option<Duration>) {
+        self.used(0);
+        if let Some(wait) = pause {
+            self.bucket.pause(wait);
+        }
+    }
+}

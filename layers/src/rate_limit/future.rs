@@ -1,0 +1,224 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use http::{Request, Response};
+use pin_project::pin_project;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+use tower_service::Service;
+
+use super::{
+    RateLimitBody,
+    bucket::{Bucket, Full, Grant},
+    layer::Settings,
+};
+use crate::{Failure, FailureKind, Frame, LayerError, LlmRequest};
+
+/// The future of [`RateLimit`](super::RateLimit).
+#[pin_project]
+pub struct RateLimitFuture<S, Q>
+where
+    S: Service<Q>,
+{
+    #[pin]
+    state: State<S, Q, S::Future>,
+    settings: Settings,
+}
+
+#[pin_project(project = StateProjection, project_replace = StateOwned)]
+enum State<S, Q, F> {
+    Waiting(Box<Queued<S, Q>>),
+    Passed(#[pin] F, Option<(Grant, u64)>),
+    Ended,
+}
+
+/// A call that waits for its turn.
+struct Queued<S, Q> {
+    service: S,
+    request: Q,
+    bucket: Arc<Bucket>,
+    prompt: u64,
+    answer: u64,
+    since: Instant,
+    /// What it waits for; `None` at first and after each wait.
+    step: Option<Step>,
+    full: Option<Full>,
+}
+
+type Step = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>;
+
+impl<S, R> RateLimitFuture<S, Request<R>>
+where
+    S: Service<Request<R>>,
+{
+    pub(super) const fn passed(future: S::Future, grant: Option<(Grant, u64)>, settings: Settings) -> Self {
+        Self {
+            state: State::Passed(future, grant),
+            settings,
+        }
+    }
+
+    pub(super) fn waiting(
+        service: S,
+        request: Request<R>,
+        bucket: Arc<Bucket>,
+        (prompt, answer): (u64, u64),
+        full: Full,
+        settings: Settings,
+    ) -> Self {
+        let since = Instant::now();
+        let queued = Queued {
+            service,
+            request,
+            bucket,
+            prompt,
+            answer,
+            since,
+            step: None,
+            full: Some(full),
+        };
+        Self {
+            state: State::Waiting(Box::new(queued)),
+            settings,
+        }
+    }
+}
+
+impl<S, R: LlmRequest> Queued<S, Request<R>> {
+    /// Waits until it may pass, or says that it may not.
+    fn poll_pass(&mut self, cx: &mut Context<'_>, settings: Settings) -> Poll<Result<Grant, LayerError>> {
+        loop {
+            let mut place = None;
+            if let Some(step) = &mut self.step {
+                place = ready!(step.as_mut().poll(cx));
+                self.step = None;
+            }
+            let full = match self.full.take() {
+                Some(full) => full,
+                None => match self.bucket.admit(self.prompt.saturating_add(self.answer), place) {
+                    Ok(grant) => return Poll::Ready(Ok(grant)),
+                    Err(full) => full,
+                },
+            };
+            self.step = Some(self.next_step(full, settings)?);
+        }
+    }
+
+    /// What to wait for now, if there is time for it.
+    fn next_step(&self, full: Full, settings: Settings) -> Result<Step, LayerError> {
+        let left = settings.max_wait.saturating_sub(self.since.elapsed());
+        let left = self
+            .request
+            .body()
+            .call()
+            .remaining()
+            .map_or(left, |until| until.min(left));
+        match full {
+            Full::For(wait, limit) if wait > left || left.is_zero() => {
+                tracing::info!(retry_after = ?wait, limit = limit.map(|(_, unit)| unit), "rate limited");
+                let limit = limit.map(|(rate, unit)| (rate.amount(), unit, rate.per()));
+                Err(LayerError::RateLimited {
+                    limit,
+                    retry_after: Some(wait),
+                })
+            }
+            Full::NoPlace(_) if left.is_zero() => {
+                tracing::info!(limit = "concurrency", "rate limited");
+                Err(LayerError::RateLimited {
+                    limit: None,
+                    retry_after: None,
+                })
+            }
+            Full::For(wait, _) => {
+                // Those who wait for the same instant come one after another.
+                let spread = (wait / 10).min(left - wait).mul_f64(fastrand::f64());
+                let until = Instant::now() + wait + spread;
+                Ok(Box::pin(async move {
+                    tokio::time::sleep_until(until).await;
+                    None
+                }))
+            }
+            Full::NoPlace(places) => Ok(Box::pin(async move {
+                // Closed never; out of time is told by the next look.
+                tokio::time::timeout(left, places.acquire_owned()).await.ok()?.ok()
+            })),
+        }
+    }
+}
+
+impl<S, Q> fmt::Debug for RateLimitFuture<S, Q>
+where
+    S: Service<Q>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let waiting = matches!(self.state, State::Waiting(_));
+        f.debug_struct("RateLimitFuture")
+            .field("waiting", &waiting)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S, R, B> Future for RateLimitFuture<S, Request<R>>
+where
+    S: Service<Request<R>, Response = Response<B>>,
+    S::Error: Failure + From<LayerError>,
+    R: LlmRequest,
+    B: http_body::Body<Error = S::Error>,
+    B::Data: Frame,
+{
+    type Output = Result<Response<RateLimitBody<B>>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            match this.state.as_mut().project() {
+                StateProjection::Waiting(queued) => {
+                    let granted = ready!(queued.poll_pass(cx, *this.settings));
+                    let StateOwned::Waiting(queued) = this.state.as_mut().project_replace(State::Ended) else {
+                        return Poll::Pending;
+                    };
+                    let Queued {
+                        mut service,
+                        request,
+                        prompt,
+                        since,
+                        ..
+                    } = *queued;
+                    match granted {
+                        Ok(grant) => {
+                            tracing::debug!(waited = ?since.elapsed(), "rate limit passed");
+                            this.state
+                                .set(State::Passed(service.call(request), Some((grant, prompt))));
+                        }
+                        Err(error) => return Poll::Ready(Err(error.into())),
+                    }
+                }
+                StateProjection::Passed(future, grant) => {
+                    let result = ready!(future.poll(cx));
+                    let grant = grant.take();
+                    this.state.set(State::Ended);
+                    return Poll::Ready(match result {
+                        Ok(response) => Ok(response.map(|body| RateLimitBody::new(body, grant))),
+                        Err(error) => {
+                            if let Some((mut grant, _)) = grant {
+                                grant.failed(pause(&error, *this.settings));
+                            }
+                            Err(error)
+                        }
+                    });
+                }
+                StateProjection::Ended => return Poll::Pending,
+            }
+        }
+    }
+}
+
+/// How long everybody should stay away, by what the upstream said.
+fn pause<E: Failure>(error: &E, settings: Settings) -> Option<Duration> {
+    (settings.pauses && error.kind() == FailureKind::Throttled).then(|| error.retry_after())?
+}

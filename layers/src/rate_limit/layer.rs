@@ -1,0 +1,120 @@
+use std::{sync::Arc, time::Duration};
+
+use tower_layer::Layer;
+
+use super::{Limits, LimitsError, RateLimit, limiter::Limiter};
+
+/// Keys held at most where nobody says otherwise; each takes a few hundred bytes.
+pub const DEFAULT_MAX_KEYS: usize = 100_000;
+
+/// Limits calls by key. See the [module](super). Clones and all their services share the state.
+#[derive(Debug, Clone)]
+pub struct RateLimitLayer<X> {
+    pub(super) settings: Settings,
+    limits: Limits,
+    limiter: Option<Arc<Limiter>>,
+    key: X,
+}
+
+/// What a service must know beside the buckets.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Settings {
+    pub(super) max_wait: Duration,
+    pub(super) pauses: bool,
+    pub(super) answer_tokens: u64,
+}
+
+impl<X> RateLimitLayer<X> {
+    /// These limits for each key. A call that cannot pass at once is refused; see [`max_wait`](Self::max_wait).
+    ///
+    /// # Errors
+    ///
+    /// Where there is no limit in them.
+    pub fn new(limits: Limits, key: X) -> Result<Self, LimitsError> {
+        if limits.is_empty() {
+            return Err(LimitsError::NoLimit);
+        }
+        let settings = Settings {
+            max_wait: Duration::ZERO,
+            pauses: false,
+            answer_tokens: 512,
+        };
+        Ok(Self {
+            settings,
+            limits,
+            limiter: Some(Arc::new(Limiter::new(limits, DEFAULT_MAX_KEYS))),
+            key,
+        })
+    }
+
+    /// No limit: everything passes. For a slot that stays empty.
+    #[must_use]
+    pub fn off(key: X) -> Self {
+        let settings = Settings {
+            max_wait: Duration::ZERO,
+            pauses: false,
+            answer_tokens: 0,
+        };
+        Self {
+            settings,
+            limits: Limits::new(),
+            limiter: None,
+            key,
+        }
+    }
+
+    /// How long a call may wait for its turn; never past its deadline. Refused at once by default.
+    #[must_use]
+    pub const fn max_wait(mut self, wait: Duration) -> Self {
+        self.settings.max_wait = wait;
+        self
+    }
+
+    /// Whether an upstream that is throttled, and says for how long, pauses every call of that key. Off by default: it is
+    /// meant for [`PerCandidate`](super::PerCandidate), not for a tenant.
+    #[must_use]
+    pub const fn pauses(mut self, on: bool) -> Self {
+        self.settings.pauses = on;
+        self
+    }
+
+    /// Tokens that an answer is thought to take where the request has no `max_tokens`; 512 by default.
+    #[must_use]
+    pub const fn answer_tokens(mut self, tokens: u64) -> Self {
+        self.settings.answer_tokens = tokens;
+        self
+    }
+
+    /// Keys held at most; [`DEFAULT_MAX_KEYS`] by default. Beyond it, keys that have been quiet are forgotten, and then those
+    /// that were used longest ago. What has been counted so far starts anew.
+    ///
+    /// # Errors
+    ///
+    /// Where it is zero.
+    pub fn max_keys(mut self, keys: usize) -> Result<Self, LimitsError> {
+        if keys == 0 {
+            return Err(LimitsError::ZeroKeys);
+        }
+        self.limiter = self.limiter.map(|_| Arc::new(Limiter::new(self.limits, keys)));
+        Ok(self)
+    }
+
+    /// How many keys are held.
+    #[must_use]
+    pub fn keys(&self) -> usize {
+        self.limiter.as_ref().map_or(0, |limiter| limiter.len())
+    }
+}
+
+impl<S, X: Clone> Layer<S> for RateLimitLayer<X> {
+    type Service = RateLimit<S, X>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        RateLimit {
+            inner,
+            settings: self.settings,
+            limiter: self.limiter.clone(),
+            key: self.key.clone(),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Requests and tokens per interval, and calls at once, for each key.
+//!
+//! A key is whatever the caller extracts: a tenant, an API key, a model, or nothing, for one limit over all ([`KeyOf`]). The same
+//! layer serves twice: outside fallback for a tenant's own limits, and inside retry for an upstream's ([`PerCandidate`]), so that
+//! each attempt pays.
+//!
+//! Tokens are estimated before the call and trued up after it, over and under, at the end of a stream and when it is dropped; a
+//! failure gives them back. A request that is larger than the burst passes once the bucket is full, and what it takes beyond is
+//! owed by those that follow.
+//!
+//! With [`RateLimitLayer::pauses`], an upstream's own "come back later" pauses every call of that key until then; they wake
+//! spread out.
+//!
+//! Requests are counted by governor (GCRA), on tokio's clock; tokens by the same rule, in a bucket that can take back and go into
+//! debt, which governor's cannot. A bucket holds a tenth of the amount by default: a full bucket that refills
+//! would admit twice the amount in the first interval.
+//!
+//! # Errors
+//!
+//! [`LayerError::RateLimited`](crate::LayerError::RateLimited) where the call would have to wait longer than it may, with the
+//! exact time until it could pass.
+//!
+//! # Cancellation
+//!
+//! Dropping the future while it waits takes nothing. Dropped later, the future or the body gives its place back.
+//!
+//! # Example
+//!
+//! ```
+//! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
+//! # use theirs::*;
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//! use tower::{Layer, ServiceExt};
+//! use tower_llm_layers::rate_limit::{Everyone, Limits, Rate, RateLimitLayer};
+//!
+//! let limits = Limits::new().requests(Rate::new(60, Duration::from_secs(60))?.burst(1)?);
+//! let service = RateLimitLayer::new(limits, Everyone)?.layer(Theirs::default());
+//!
+//! assert!(service.clone().oneshot(Ask::of("gpt-5")).await.is_ok());
+//! let refused = service.oneshot(Ask::of("gpt-5")).await.err().unwrap();
+//! assert_eq!(refused.message, "over 60 requests in 60 s: come back in 1 s");
+//! # Ok(())
+//! # }
+//! ```
+
+mod body;
+mod bucket;
+mod clock;
+mod future;
+mod key;
+mod layer;
+mod limiter;
+mod limits;
+mod service;
+mod tokens;
+
+pub use body::RateLimitBody;
+pub use future::RateLimitFuture;
+pub use key::{Everyone, KeyOf, PerCandidate};
+pub use layer::{DEFAULT_MAX_KEYS, RateLimitLayer};
+pub use limits::{Limits, LimitsError, Rate};
+pub use service::RateLimit;

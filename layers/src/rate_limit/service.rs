@@ -1,0 +1,81 @@
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response};
+use tower_service::Service;
+
+use super::{KeyOf, RateLimitBody, RateLimitFuture, layer::Settings, limiter::Limiter};
+use crate::{Failure, Frame, LayerError, LlmRequest, macros::inner_accessors};
+
+/// The service of [`RateLimitLayer`](super::RateLimitLayer).
+#[derive(Clone)]
+pub struct RateLimit<S, X> {
+    pub(super) inner: S,
+    pub(super) settings: Settings,
+    pub(super) limiter: Option<Arc<Limiter>>,
+    pub(super) key: X,
+}
+
+impl<S, X> RateLimit<S, X> {
+    inner_accessors!();
+
+    /// How many keys are held.
+    pub fn keys(&self) -> usize {
+        self.limiter.as_ref().map_or(0, |limiter| limiter.len())
+    }
+}
+
+impl<S, X> fmt::Debug for RateLimit<S, X> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RateLimit")
+            .field("settings", &self.settings)
+            .field("keys", &self.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S, X, R, B> Service<Request<R>> for RateLimit<S, X>
+where
+    S: Service<Request<R>, Response = Response<B>> + Clone,
+    S::Error: Failure + From<LayerError>,
+    X: KeyOf<R>,
+    R: LlmRequest,
+    B: http_body::Body<Error = S::Error>,
+    B::Data: Frame,
+{
+    type Response = Response<RateLimitBody<B>>;
+    type Error = S::Error;
+    type Future = RateLimitFuture<S, Request<R>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<R>) -> Self::Future {
+        let limited = self
+            .limiter
+            .as_ref()
+            .and_then(|limiter| limiter.bucket(self.key.key(&request)?));
+        let Some(bucket) = limited else {
+            return RateLimitFuture::passed(self.inner.call(request), None, self.settings);
+        };
+        let prompt = if bucket.counts_tokens() {
+            request.body().needs().prompt_tokens
+        } else {
+            0
+        };
+        let answer = request.body().max_tokens().unwrap_or(self.settings.answer_tokens);
+        match bucket.admit(prompt.saturating_add(answer), None) {
+            Ok(grant) => RateLimitFuture::passed(self.inner.call(request), Some((grant, prompt)), self.settings),
+            Err(full) => {
+                // The service that is ready waits with the request; its clone stays here.
+                let clone = self.inner.clone();
+                let ready = std::mem::replace(&mut self.inner, clone);
+                RateLimitFuture::waiting(ready, request, bucket, (prompt, answer), full, self.settings)
+            }
+        }
+    }
+}

@@ -1,0 +1,67 @@
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::Rate;
+
+/// Tokens of one key, by the same rule as governor's (GCRA), but able to take back and to go into debt: what a call really used is
+/// known only after it.
+#[derive(Debug)]
+pub(super) struct Tokens {
+    rate: Rate,
+    /// When all that was taken so far will have been refilled.
+    full_at: Mutex<Instant>,
+}
+
+impl Tokens {
+    pub(super) fn new(rate: Rate) -> Self {
+        Self {
+            rate,
+            full_at: Mutex::new(Instant::now()),
+        }
+    }
+
+    pub(super) const fn rate(&self) -> Rate {
+        self.rate
+    }
+
+    /// Takes this many, or says when they would be there. More than the burst passes once the bucket is full, and those that
+    /// follow wait for the rest.
+    pub(super) fn take(&self, tokens: u64) -> Result<(), Duration> {
+        let now = Instant::now();
+        let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let base = (*full_at).max(now);
+        let burst = u64::from(self.rate.most_at_once());
+        let needed = base.duration_since(now).saturating_add(self.refill(tokens.min(burst)));
+        let over = needed.saturating_sub(self.refill(burst));
+        if !over.is_zero() {
+            return Err(over);
+        }
+        *full_at = later(base, self.refill(tokens));
+        Ok(())
+    }
+
+    /// A call that was thought to use so many used so many.
+    pub(super) fn true_up(&self, thought: u64, used: u64) {
+        let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if used > thought {
+            *full_at = later((*full_at).max(Instant::now()), self.refill(used - thought));
+        } else {
+            *full_at = full_at.checked_sub(self.refill(thought - used)).unwrap_or(*full_at);
+        }
+    }
+
+    /// How long so many take to be refilled.
+    fn refill(&self, tokens: u64) -> Duration {
+        let nanos = self.rate.per().as_nanos().saturating_mul(u128::from(tokens)) / u128::from(self.rate.amount());
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+}
+
+/// Beyond what a clock can count it stays where it is.
+fn later(instant: Instant, wait: Duration) -> Instant {
+    instant.checked_add(wait).unwrap_or(instant)
+}

@@ -1,0 +1,102 @@
+//! One connection: the socket, and the string to pull when it is to break.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::state::Shared;
+
+const OPEN: u8 = 0;
+const CLOSE: u8 = 1;
+const RESET: u8 = 2;
+
+/// Breaks a connection. It does so at the connection's next flush, so that all that was written before still leaves.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Line(Arc<AtomicU8>);
+
+impl Line {
+    /// Ends the connection in good order, as far as TCP is concerned.
+    pub(crate) fn close(&self) {
+        self.0.store(CLOSE, Ordering::Release);
+    }
+
+    /// Ends the connection with a TCP reset.
+    pub(crate) fn reset(&self) {
+        self.0.store(RESET, Ordering::Release);
+    }
+
+    fn state(&self) -> u8 {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// A socket that breaks when its [`Line`] says so, and that is counted while it is open.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    socket: TcpStream,
+    line: Line,
+    shared: Arc<Shared>,
+}
+
+impl Wire {
+    pub(crate) fn new(socket: TcpStream, line: Line, shared: Arc<Shared>) -> Self {
+        shared.accepted.fetch_add(1, Ordering::Relaxed);
+        shared.open.fetch_add(1, Ordering::Relaxed);
+        shared.changed.notify_waiters();
+        Self { socket, line, shared }
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        if self.line.state() == RESET {
+            // A socket that refuses the option is closed without it.
+            drop(self.socket.set_zero_linger());
+        }
+        self.shared.open.fetch_sub(1, Ordering::Relaxed);
+        self.shared.changed.notify_waiters();
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.socket).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.socket).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.line.state() != OPEN {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.line.state() == RESET {
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}

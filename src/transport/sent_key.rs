@@ -1,0 +1,55 @@
+//! The key that went out, to be hidden where an upstream echoes it.
+
+use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+
+/// What stands in its place.
+const HIDDEN: &str = "[key]";
+/// Anything shorter is no secret, and may well be a word.
+const SHORTEST: usize = 8;
+
+/// The key of one exchange; it never prints.
+#[derive(Clone, Default)]
+pub(crate) struct SentKey(Option<HeaderValue>);
+
+impl From<&HeaderValue> for SentKey {
+    fn from(authorization: &HeaderValue) -> Self {
+        Self(Some(authorization.clone()))
+    }
+}
+
+impl SentKey {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        Self(headers.get(AUTHORIZATION).cloned())
+    }
+
+    fn text(&self) -> Option<&str> {
+        let header = self.0.as_ref()?.to_str().ok()?;
+        let key = header.rsplit(' ').next()?;
+        (key.len() >= SHORTEST).then_some(key)
+    }
+
+    /// The text with the key hidden; `None` where it is not in there.
+    pub(crate) fn hide(&self, text: &str) -> Option<String> {
+        let key = self.text()?;
+        let whole = text.contains(key).then(|| text.replace(key, HIDDEN));
+        // A long text may have been cut inside of the key.
+        let rest = whole.as_deref().unwrap_or(text);
+        let cut = (SHORTEST..key.len())
+            .rev()
+            .find_map(|length| rest.strip_suffix(key.get(..length)?));
+        match cut {
+            Some(before) => Some(format!("{before}{HIDDEN}")),
+            None => whole,
+        }
+    }
+
+    /// Hides it in the headers of a response.
+    pub(crate) fn hide_in(&self, headers: &mut HeaderMap) {
+        let Some(key) = self.text() else { return };
+        for value in headers.values_mut() {
+            if memchr::memmem::find(value.as_bytes(), key.as_bytes()).is_some() {
+                *value = HeaderValue::from_static(HIDDEN);
+            }
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! Invariant 12: there is no setting of the stack that is read and ignored. Those not here have a file of their own.
+#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
+
+mod support;
+
+use std::time::Duration;
+
+use axum::{Router, http::StatusCode, response::Redirect, routing::post};
+use support::{FIRST, Got, SECOND, World, ask, call};
+use tower::ServiceExt;
+use tower_openrouter::{
+    ApiKey, EmbeddingRequest, FailureKind as K, Phase, Stack, Upstream, WireRequest,
+    layers::{
+        fallback::AskedModel,
+        rate_limit::{Limits, Rate},
+        retry::{Exponential, RetryBudget},
+        timeout::PaceFloor,
+    },
+    stack::{StackBuilder, TenantKey},
+    transport::{Dialect, OPENROUTER},
+};
+
+/// One call in a chain of two, where the first follows this plan.
+async fn with(plan: &str, change: impl FnOnce(StackBuilder) -> StackBuilder) -> Got {
+    let world = World::new(plan).await;
+    let stack = change(world.builder().chain([FIRST, SECOND])).build().unwrap();
+    call(&stack, true, ask()).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_in_all_and_on_one_candidate() {
+    let plan = "503;no-hint";
+    assert_eq!(with(plan, |b| b).await.asked(), [FIRST, FIRST, SECOND]);
+    assert_eq!(
+        with(plan, |b| b.attempts_per_candidate(1)).await.asked(),
+        [FIRST, SECOND]
+    );
+    assert_eq!(
+        with(plan, |b| b.attempts_per_candidate(4)).await.asked(),
+        [FIRST, FIRST, FIRST, FIRST, SECOND]
+    );
+    let capped = with(plan, |b| b.attempts(2)).await;
+    assert_eq!(
+        (capped.asked(), capped.kind()),
+        (vec![FIRST, FIRST], Some(K::Overloaded))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_longest_wait() {
+    let plan = "429;retry-after=8";
+    assert_eq!(
+        with(plan, |b| b.max_wait(Duration::from_secs(9))).await.asked(),
+        [FIRST, FIRST, SECOND]
+    );
+    assert_eq!(
+        with(plan, |b| b.max_wait(Duration::from_secs(7))).await.asked(),
+        [FIRST, SECOND]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_back_off() {
+    let (base, max) = (Duration::from_secs(100), Duration::from_secs(100));
+    let slow = with("503;no-hint", |b| {
+        b.backoff(Exponential::new(base, max).seeded(3)).max_wait(max)
+    })
+    .await;
+    assert!(slow.took > Duration::from_secs(1), "{:?}", slow.took);
+    assert!(with("503;no-hint", |b| b).await.took < Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_retry_budget_is_shared_by_all_stacks_that_are_given_it() {
+    let budget = RetryBudget::new(0.0, 1.0);
+    let first = with("503;no-hint", |b| b.retry_budget(budget.clone())).await;
+    assert_eq!(first.asked(), [FIRST, FIRST, SECOND]);
+    // The one retry of this second is spent.
+    let second = with("503;no-hint", |b| b.retry_budget(budget.clone())).await;
+    assert_eq!(second.asked(), [FIRST, SECOND]);
+    assert!(
+        second
+            .lines
+            .iter()
+            .any(|line| line.note.as_deref().is_some_and(|note| note.contains("budget")))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_moves_on_only_where_it_may() {
+    let refused = with("403-moderation", |b| b).await;
+    assert_eq!((refused.asked(), refused.kind()), (vec![FIRST], Some(K::Refused)));
+    assert_eq!(
+        with("403-moderation", |b| b.moves_on_refusal(true)).await.asked(),
+        [FIRST, SECOND]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_model_that_a_request_names() {
+    let world = World::new("GOOD").await;
+    let asked = |builder: StackBuilder| async {
+        let stack = builder.chain([FIRST]).build().unwrap();
+        call(&stack, true, ask().model(SECOND)).await.asked().join(" ")
+    };
+    assert_eq!(asked(world.builder()).await, SECOND);
+    assert_eq!(asked(world.builder().asked_model(AskedModel::Ignored)).await, FIRST);
+    // Without a chain a request must name one.
+    let nobody = call(&world.builder().build().unwrap(), true, ask()).await;
+    assert_eq!(nobody.kind(), Some(K::BadRequest));
+    assert!(nobody.error.unwrap().to_string().contains("name a model"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_pace_floor() {
+    let plan = "delay=2s;words=30";
+    assert!(with(plan, |b| b).await.error.is_none());
+    let floor = PaceFloor {
+        tokens: 10,
+        window: Duration::from_secs(10),
+    };
+    let slow = with(plan, |b| b.pace(floor)).await;
+    assert_eq!(
+        (slow.kind(), slow.asked()),
+        (Some(K::Timeout(Phase::Pace)), vec![FIRST])
+    );
+    let floor = PaceFloor {
+        tokens: 4,
+        window: Duration::from_secs(10),
+    };
+    assert!(with(plan, |b| b.pace(floor)).await.error.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_idle_clock_and_the_grace() {
+    let stalls = "stall=12s@3;words=9";
+    assert!(with(stalls, |b| b).await.error.is_none());
+    let idle = with(stalls, |b| b.idle(Duration::from_secs(5))).await;
+    assert_eq!(idle.kind(), Some(K::Timeout(Phase::Idle)));
+    let world = World::new("first-token=14s").await;
+    let alone = |grace| {
+        world
+            .builder()
+            .last_grace(Duration::from_secs(grace))
+            .chain([FIRST])
+            .build()
+            .unwrap()
+    };
+    assert!(call(&alone(5), true, ask()).await.error.is_none());
+    assert_eq!(
+        call(&alone(0), true, ask()).await.kind(),
+        Some(K::Timeout(Phase::FirstToken))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_limits_of_a_tenant_and_of_a_candidate() {
+    let world = World::new("GOOD").await;
+    let minute = Duration::from_secs(60);
+    let one = Limits::new().requests(Rate::new(1, minute).unwrap());
+    let tenant = TenantKey::new(|headers, _| headers.get("x-tenant")?.to_str().ok().map(Into::into));
+    let stack = world
+        .builder()
+        .chain([FIRST])
+        .admit(one, tenant, Duration::ZERO)
+        .build()
+        .unwrap();
+    let ask_as = |tenant: &'static str| {
+        let mut request = ask().stream(true).into_http();
+        request.headers_mut().insert("x-tenant", tenant.parse().unwrap());
+        stack.clone().oneshot(request)
+    };
+    assert!(ask_as("a").await.is_ok() && ask_as("b").await.is_ok());
+    let refused = ask_as("a").await.unwrap_err();
+    assert_eq!(refused.kind(), K::Throttled);
+    assert!(
+        refused.to_string().starts_with("over 1 requests in 60 s: come back in"),
+        "{refused}"
+    );
+    assert_eq!(world.simulator.seen().attempts.len(), 2, "nothing was sent for it");
+    assert!(
+        call(&stack, true, ask()).await.error.is_none(),
+        "without a tenant it is not limited"
+    );
+
+    // A candidate over its limit is passed on from; nothing is sent to it.
+    let stack = world
+        .builder()
+        .chain([FIRST, SECOND])
+        .upstream_limits(one, Duration::ZERO)
+        .build()
+        .unwrap();
+    assert_eq!(call(&stack, true, ask()).await.asked(), [FIRST]);
+    assert_eq!(call(&stack, true, ask()).await.asked(), [SECOND]);
+    assert!(
+        stack.describe().contains("1 requests in 60s a candidate"),
+        "{}",
+        stack.describe()
+    );
+    let empty = world
+        .builder()
+        .upstream_limits(Limits::new(), Duration::ZERO)
+        .build()
+        .unwrap_err();
+    assert!(empty.to_string().contains("the limits are empty"));
+}
+
+#[test]
+fn what_is_in_force_is_told() {
+    let stack = Stack::openrouter(ApiKey::new("sk-or-v1-s3cr3t").unwrap())
+        .chain([FIRST, SECOND])
+        .server_side_fallback(true)
+        .total(Duration::from_secs(90))
+        .attempts(4)
+        .build()
+        .unwrap();
+    let told = stack.describe();
+    let layers: Vec<_> = told.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(
+        layers,
+        [
+            "Deadline",
+            "Admit",
+            "Fallback",
+            "Retry",
+            "Pace",
+            "Attempt",
+            "Timeout",
+            "FirstToken",
+            "Auth",
+            "Transport"
+        ],
+        "{told}"
+    );
+    for part in [
+        "90s in all",
+        FIRST,
+        SECOND,
+        "by itself",
+        "4 in all",
+        "x-request-timeout-ms",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert!(!told.contains("s3cr3t"));
+}
+
+/// A redirect would carry the key to another place: it is an error, and nobody follows it.
+#[tokio::test(start_paused = true)]
+async fn a_redirect_is_not_followed() {
+    let elsewhere = World::new("GOOD").await;
+    let target = format!("{}/chat/completions", elsewhere.simulator.base_url());
+    let app = Router::new().route(
+        "/v1/chat/completions",
+        post(move || async move { (StatusCode::TEMPORARY_REDIRECT, Redirect::temporary(&target)) }),
+    );
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}/v1", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let stack = Stack::builder()
+        .upstream(
+            Upstream::new(OPENROUTER, &base, Dialect::OpenRouter),
+            ApiKey::new("sk-or-v1-test").unwrap(),
+        )
+        .chain([FIRST])
+        .build()
+        .unwrap();
+    let got = call(&stack, true, ask()).await;
+    assert_eq!(got.kind(), Some(K::Malformed), "{got:?}");
+    assert!(elsewhere.simulator.seen().attempts.is_empty());
+}
+
+#[test]
+fn embeddings_drop_what_only_openrouter_knows_for_a_provider() {
+    let request = EmbeddingRequest::new("m", ["a"])
+        .field("provider", serde_json::json!({"only": ["x"]}))
+        .and_then(|request| request.field("input_type", "query"))
+        .and_then(|request| request.field("dimensions", 8))
+        .unwrap();
+    let sent = |dialect| {
+        let whole: Vec<u8> = request.segments(dialect).into_iter().flatten().collect();
+        serde_json::from_slice::<serde_json::Value>(&whole).unwrap()
+    };
+    assert_eq!(sent(Dialect::OpenRouter)["input_type"], "query");
+    assert_eq!(
+        sent(Dialect::OpenAi),
+        serde_json::json!({"model": "m", "input": ["a"], "dimensions": 8})
+    );
+}
