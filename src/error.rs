@@ -182,7 +182,9 @@ impl Error {
             FailureKind::Timeout(_) => "a longer limit for this clock, or another candidate",
             FailureKind::Throttled => "wait as long as it asks, or add a candidate at another upstream",
             FailureKind::QuotaGone => "wait for the quota's reset, raise it, or add a candidate paid from another pool",
-            FailureKind::Unavailable => "check the model's name and the provider preferences, or add another candidate",
+            FailureKind::Unavailable => {
+                "check the model's name, the base URL and the provider preferences, or add another candidate"
+            }
             FailureKind::TooLong => "a shorter prompt, or a candidate with a larger context",
             FailureKind::Refused => "change the prompt; the model's policy refused it",
             FailureKind::Unaffordable => "add credits, ask for fewer `max_tokens`, or add a cheaper candidate",

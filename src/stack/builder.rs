@@ -134,7 +134,8 @@ impl StackBuilder {
         self
     }
 
-    /// From the start of a streamed attempt to its first token; 20 s by default.
+    /// From the start of a streamed attempt to its first token; 20 s by default. The last candidate, or the only one, gets
+    /// [`last_grace`](Self::last_grace) on top: set that to zero for a hard limit.
     #[must_use]
     pub fn first_token(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.clocks.first_token = limit.into();

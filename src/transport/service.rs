@@ -271,7 +271,14 @@ pub(crate) fn not_sent(error: reqwest::Error) -> Error {
     } else {
         (FailureKind::Reset, "the connection broke before an answer came")
     };
-    Error::caused(kind, what, error.without_url())
+    let error = error.without_url();
+    // The innermost cause is what tells a closed port from a name that does not resolve.
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    let message = format!("{what}: {cause}");
+    Error::caused(kind, message, error)
 }
 
 impl Segments {
