@@ -12,7 +12,7 @@ use crate::script::Script;
 use crate::simulator::Simulator;
 
 /// The settings in force.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Config {
     pub(crate) seed: u64,
     pub(crate) keys: BTreeMap<String, Option<Cost>>,
@@ -151,5 +151,15 @@ impl Builder {
     /// Where the address cannot be bound.
     pub async fn start(self) -> io::Result<Simulator> {
         Simulator::launch(self.address, self.config).await
+    }
+}
+
+/// Without the keys.
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Config")
+            .field("seed", &self.seed)
+            .field("credits", &self.credits)
+            .finish_non_exhaustive()
     }
 }

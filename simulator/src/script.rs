@@ -18,7 +18,7 @@ use crate::plan::Plan;
 /// assert_eq!(script.models.len(), 2);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Script {
@@ -49,5 +49,15 @@ fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<
         None => Err(serde::de::Error::custom(format_args!(
             "`{text}` is no duration, such as `20ms`"
         ))),
+    }
+}
+
+/// Without the keys.
+impl std::fmt::Debug for Script {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Script")
+            .field("models", &self.models)
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
     }
 }

@@ -26,7 +26,6 @@ pub(crate) struct Shared {
 }
 
 /// Everything under the one lock.
-#[derive(Debug)]
 pub(crate) struct State {
     pub(crate) config: Config,
     pub(crate) dice: fastrand::Rng,
@@ -157,5 +156,15 @@ impl State {
         self.billed = Cost::ZERO;
         self.closed_by_client = 0;
         self.dice = fastrand::Rng::with_seed(self.config.seed);
+    }
+}
+
+/// Without the keys.
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State")
+            .field("plans", &self.plans)
+            .field("billed", &self.billed)
+            .finish_non_exhaustive()
     }
 }

@@ -17,7 +17,6 @@ pub(crate) struct Meter {
 }
 
 /// A request that has been recorded and not yet ended.
-#[derive(Debug)]
 pub(crate) struct Ticket {
     shared: Arc<Shared>,
     index: u64,
@@ -153,5 +152,15 @@ impl Drop for Ticket {
     /// Dropped before its end: the client has left.
     fn drop(&mut self) {
         self.end(Outcome::ClosedByClient);
+    }
+}
+
+/// Without the keys.
+impl std::fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ticket")
+            .field("index", &self.index)
+            .field("pieces", &self.pieces)
+            .finish_non_exhaustive()
     }
 }
