@@ -3,6 +3,7 @@
 #![allow(clippy::allow_attributes, reason = "the same")]
 #![allow(clippy::unwrap_used, reason = "a test that fails here should say so")]
 
+pub(crate) mod log;
 pub(crate) mod raw;
 
 use std::time::Duration;
