@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::{Buf, Bytes};
-use tower_llm_layers::{Frame, Stage};
+use tower_llm_layers::{Frame, Stage, TokenUsage};
 
 use crate::{
     Error,
@@ -122,9 +122,15 @@ impl Frame for ChatFrame {
         self.stage
     }
 
-    fn used_tokens(&self) -> Option<u64> {
-        let usage = self.usage()?;
-        Some(usage.prompt_tokens.saturating_add(usage.completion_tokens))
+    fn token_usage(&self) -> Option<TokenUsage> {
+        self.usage().as_ref().map(Usage::for_layers)
+    }
+
+    fn generation_id(&self) -> Option<Cow<'_, str>> {
+        if self.form == Form::KeepAlive {
+            return None;
+        }
+        ChunkProbe::read(&self.bytes).ok()?.id().filter(|id| !id.is_empty())
     }
 
     fn tokens(&self) -> u32 {

@@ -1,5 +1,9 @@
 //! What a layer knows of one piece of an answer.
 
+use std::borrow::Cow;
+
+use crate::TokenUsage;
+
 /// How far along the answer one frame is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -35,8 +39,18 @@ pub trait Frame {
         u32::from(matches!(self.stage(), Stage::Content))
     }
 
+    /// What the whole answer took, in the frame where the upstream says so.
+    fn token_usage(&self) -> Option<TokenUsage> {
+        None
+    }
+
+    /// By which name the upstream knows this answer, where the frame tells it: the bill is looked up by it.
+    fn generation_id(&self) -> Option<Cow<'_, str>> {
+        None
+    }
+
     /// Tokens of the prompt and the whole answer, in the frame where the upstream says so.
     fn used_tokens(&self) -> Option<u64> {
-        None
+        self.token_usage().map(|usage| usage.total())
     }
 }

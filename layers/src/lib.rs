@@ -33,7 +33,12 @@ mod failure;
 mod frame;
 mod macros;
 mod needs;
+mod price;
 mod request;
+mod tags;
+mod usage;
+mod usd;
+mod utc;
 
 pub mod attempt;
 #[cfg(feature = "auth")]
@@ -65,4 +70,9 @@ pub use error::LayerError;
 pub use failure::{Advice, Failure, FailureKind, FallbackAdvice, Health, Phase, RetryAdvice, Scope};
 pub use frame::{Frame, Stage};
 pub use needs::{Capability, Modalities, Needs};
+pub use price::{PriceList, Quote, Tariff};
 pub use request::LlmRequest;
+pub use tags::{LONGEST_TAG_NAME, LONGEST_TAG_VALUE, MOST_TAGS, TagError, Tags};
+pub use usage::TokenUsage;
+pub use usd::{UsdAmount, UsdError};
+pub use utc::UtcTime;

@@ -84,6 +84,8 @@ impl fmt::Debug for Modalities {
 pub struct Needs {
     /// Tokens of the prompt, roughly (about four bytes each).
     pub prompt_tokens: u64,
+    /// The most tokens the prompt can have, whatever the tokenizer: for holding money. 0 where that is unknown.
+    pub most_prompt_tokens: u64,
     /// The largest answer asked for, in tokens; 0 where the request does not say.
     pub max_tokens: u64,
     /// It offers tools.

@@ -15,7 +15,6 @@ mod probe;
 mod tests;
 mod upstream;
 mod usage;
-mod usd;
 
 pub use account::{Credits, DailyRequests, Generation, KeyInfo, ProviderResponse};
 pub use catalogue::{
@@ -28,6 +27,6 @@ pub use decimal::Decimal;
 pub use finish::FinishReason;
 pub use price::{Price, PriceOverride, Pricing};
 pub use probe::ChunkProbe;
+pub use tower_llm_layers::{UsdAmount, UsdError};
 pub use upstream::{Availability, ErrorCode, PreviousError, RAW_LIMIT, UpstreamError, affordable_tokens};
 pub use usage::{CompletionTokensDetails, CostDetails, PromptTokensDetails, ServerToolUse, Usage};
-pub use usd::{UsdAmount, UsdError};

@@ -6,8 +6,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::decimal::Decimal;
-use super::usd::{UsdAmount, UsdError};
 use crate::request::wire_struct::wire_struct;
+use tower_llm_layers::{UsdAmount, UsdError};
 
 /// A price in US dollars for one unit: a token, a request, a picture.
 ///

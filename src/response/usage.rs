@@ -1,8 +1,8 @@
 //! What an answer took, and cost.
 
 use super::decimal::Decimal;
-use super::usd::{UsdAmount, UsdError};
 use crate::request::wire_struct::wire_struct;
+use tower_llm_layers::{TokenUsage, UsdAmount, UsdError};
 
 wire_struct! {
     /// What an answer took, in tokens of the model's own tokenizer, and what it cost.
@@ -93,6 +93,29 @@ wire_struct! {
 }
 
 impl Usage {
+    /// The same as the layers know it. An amount that cannot be held is left out: then the estimate stands.
+    #[must_use]
+    pub fn for_layers(&self) -> TokenUsage {
+        let prompt = self.prompt_tokens_details.as_ref();
+        let answer = self.completion_tokens_details.as_ref();
+        let tools = self.server_tool_use_details.as_ref();
+        let mut usage = TokenUsage::default();
+        usage.prompt = self.prompt_tokens;
+        usage.answer = self.completion_tokens;
+        usage.cached = prompt.and_then(|of| of.cached_tokens).unwrap_or(0);
+        usage.cache_written = prompt.and_then(|of| of.cache_write_tokens).unwrap_or(0);
+        usage.audio = prompt.and_then(|of| of.audio_tokens).unwrap_or(0);
+        usage.reasoning = answer.and_then(|of| of.reasoning_tokens).unwrap_or(0);
+        usage.searches = tools.and_then(|of| of.web_search_requests).unwrap_or(0);
+        usage.charged = amount(self.cost.as_ref());
+        let upstream = self
+            .cost_details
+            .as_ref()
+            .and_then(|of| of.upstream_inference_cost.as_ref());
+        usage.charged_upstream = amount(upstream.filter(|_| self.is_byok == Some(true)));
+        usage
+    }
+
     /// What was charged to the account; nothing where the answer does not say.
     ///
     /// # Errors
@@ -145,4 +168,8 @@ impl Usage {
             .and_then(|details| details.reasoning_tokens)
             .unwrap_or(0)
     }
+}
+/// A charge is never a credit: what is below nothing is not believed.
+fn amount(written: Option<&Decimal>) -> Option<UsdAmount> {
+    written?.to_usd().ok().filter(|amount| !amount.is_negative())
 }

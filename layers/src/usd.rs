@@ -8,12 +8,12 @@ const SCALE: u32 = 12;
 /// An amount of US dollars, exact to a pico-dollar (10⁻¹² USD).
 ///
 /// ```
-/// use tower_openrouter::response::UsdAmount;
+/// use tower_llm_layers::UsdAmount;
 ///
 /// let per_token: UsdAmount = "0.00000015".parse()?;
 /// let total = per_token.checked_mul(15)?.checked_add("0.0000054".parse()?)?;
 /// assert_eq!(total.to_string(), "$0.00000765");
-/// # Ok::<(), tower_openrouter::response::UsdError>(())
+/// # Ok::<(), tower_llm_layers::UsdError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct UsdAmount(i128);
@@ -41,6 +41,33 @@ impl UsdAmount {
     /// Where it is too large.
     pub fn checked_add(self, other: Self) -> Result<Self, UsdError> {
         self.0.checked_add(other.0).map(Self).ok_or(UsdError::Overflow)
+    }
+
+    /// The difference.
+    ///
+    /// # Errors
+    ///
+    /// Where it is too large.
+    pub fn checked_sub(self, other: Self) -> Result<Self, UsdError> {
+        self.0.checked_sub(other.0).map(Self).ok_or(UsdError::Overflow)
+    }
+
+    /// The sum, or the largest amount there is.
+    #[must_use]
+    pub const fn saturating_add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    /// The difference, or the smallest amount there is.
+    #[must_use]
+    pub const fn saturating_sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+
+    /// Whether it is below nothing.
+    #[must_use]
+    pub const fn is_negative(self) -> bool {
+        self.0 < 0
     }
 
     /// So many times the amount.

@@ -1,0 +1,90 @@
+//! What a candidate costs.
+
+use std::fmt;
+
+use crate::{Candidate, Needs, TokenUsage, UsdAmount, UsdError, UtcTime};
+
+/// The most that one request can cost at one candidate: a straight line in the tokens of prompt and answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tariff {
+    /// Whatever the tokens: the request, pictures, searches.
+    pub fixed: UsdAmount,
+    /// For each token of prompt, at the dearest way it can be counted.
+    pub prompt_token: UsdAmount,
+    /// For each token of answer, at the dearest way it can be counted.
+    pub answer_token: UsdAmount,
+    /// The longest answer the candidate gives, in tokens; `None` where that is unknown.
+    pub max_answer: Option<u64>,
+}
+
+impl Tariff {
+    /// What so many tokens cost at most.
+    ///
+    /// # Errors
+    ///
+    /// Where it is too large to hold.
+    pub fn cost(&self, prompt: u64, answer: u64) -> Result<UsdAmount, UsdError> {
+        let prompt = self.prompt_token.checked_mul(prompt)?;
+        let answer = self.answer_token.checked_mul(answer)?;
+        self.fixed.checked_add(prompt)?.checked_add(answer)
+    }
+
+    /// How many tokens of answer fit into an amount beside the prompt; `None` where not even the prompt does.
+    #[must_use]
+    pub fn answer_within(&self, amount: UsdAmount, prompt: u64) -> Option<u64> {
+        let left = amount.pico().checked_sub(self.cost(prompt, 0).ok()?.pico())?;
+        if left < 0 {
+            return None;
+        }
+        if self.answer_token.pico() <= 0 {
+            return Some(u64::MAX);
+        }
+        Some(u64::try_from(left / self.answer_token.pico()).unwrap_or(u64::MAX))
+    }
+}
+
+/// What a price list says of a candidate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quote {
+    /// It costs this at most.
+    Known(Tariff),
+    /// It routes to others: the price is known only afterwards.
+    Varies,
+    /// It is not on the list.
+    Unknown,
+}
+
+/// What candidates cost: a catalogue.
+pub trait PriceList: fmt::Debug + Send + Sync {
+    /// The most that a request with these needs can cost at this candidate, whichever of its endpoints serves.
+    fn quote(&self, candidate: &Candidate, needs: &Needs, at: UtcTime) -> Quote;
+
+    /// What this usage costs by the list, rounded up; `None` where the list does not say.
+    fn cost(&self, candidate: &Candidate, usage: &TokenUsage, at: UtcTime) -> Option<UsdAmount>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usd(text: &str) -> UsdAmount {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn an_answer_that_fits_is_never_dearer_than_the_amount() {
+        let tariff = Tariff {
+            fixed: usd("0.01"),
+            prompt_token: usd("0.000003"),
+            answer_token: usd("0.000015"),
+            max_answer: None,
+        };
+        assert_eq!(tariff.answer_within(usd("0.0129"), 1000), None);
+        assert_eq!(tariff.answer_within(usd("0.013"), 1000), Some(0));
+        let fits = tariff.answer_within(usd("0.05"), 1000).unwrap();
+        assert!(tariff.cost(1000, fits).unwrap() <= usd("0.05"));
+        assert!(tariff.cost(1000, fits + 1).unwrap() > usd("0.05"));
+        assert_eq!(Tariff::default().answer_within(usd("0"), 1), Some(u64::MAX));
+        assert_eq!(tariff.answer_within(usd("1"), u64::MAX), None);
+    }
+}

@@ -1,0 +1,44 @@
+//! What an answer took, and what was charged for it.
+
+use crate::UsdAmount;
+
+/// What an upstream says an answer took, in tokens of the model's own tokenizer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct TokenUsage {
+    /// Tokens of the prompt, all of them.
+    pub prompt: u64,
+    /// Of these, read from the upstream's cache.
+    pub cached: u64,
+    /// Of these, written to it.
+    pub cache_written: u64,
+    /// Of the prompt, of sound.
+    pub audio: u64,
+    /// Tokens of the answer, reasoning included.
+    pub answer: u64,
+    /// Of these, reasoning.
+    pub reasoning: u64,
+    /// Searches of the web made for it.
+    pub searches: u64,
+    /// What was charged, where the upstream says so.
+    pub charged: Option<UsdAmount>,
+    /// What the provider behind the router charged, where that comes on top: with a key of one's own at the provider.
+    pub charged_upstream: Option<UsdAmount>,
+}
+
+impl TokenUsage {
+    /// The bill: what was charged, and on top what the provider charged where the key there is one's own.
+    #[must_use]
+    pub fn bill(&self) -> Option<UsdAmount> {
+        match (self.charged, self.charged_upstream) {
+            (Some(charged), Some(upstream)) => Some(charged.saturating_add(upstream)),
+            (charged, upstream) => charged.or(upstream),
+        }
+    }
+
+    /// Prompt and answer together.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.prompt.saturating_add(self.answer)
+    }
+}
