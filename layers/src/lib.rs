@@ -53,6 +53,9 @@ pub mod fallback;
 #[cfg(feature = "first-token")]
 #[cfg_attr(docsrs, doc(cfg(feature = "first-token")))]
 pub mod first_token;
+#[cfg(feature = "cost")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cost")))]
+pub mod ledger;
 #[cfg(feature = "rate-limit")]
 #[cfg_attr(docsrs, doc(cfg(feature = "rate-limit")))]
 pub mod rate_limit;

@@ -133,7 +133,6 @@ impl UtcTime {
 }
 
 /// A number of at most 31.
-#[expect(clippy::cast_possible_truncation, reason = "a day or a month, masked")]
 const fn small(number: u64) -> u8 {
     (number & 0x1f) as u8
 }

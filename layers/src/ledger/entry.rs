@@ -1,0 +1,131 @@
+use std::time::Duration;
+
+use super::{CallId, EntryId};
+use crate::{FailureKind, Tags, TokenUsage, UsdAmount, UtcTime};
+
+/// How sure the amount of an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EntryState {
+    /// The upstream said what it charged, or the attempt failed in a way that is free.
+    Settled,
+    /// The bill is not known: the amount is an estimate from what was seen.
+    Estimated,
+    /// An estimate that was replaced by the bill later.
+    Reconciled,
+}
+
+impl EntryState {
+    /// The name used in logs, tables and exports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Settled => "settled",
+            Self::Estimated => "estimated",
+            Self::Reconciled => "reconciled",
+        }
+    }
+
+    /// The state of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Settled, Self::Estimated, Self::Reconciled]
+            .into_iter()
+            .find(|state| state.as_str() == name)
+    }
+}
+
+/// How the attempt of an entry ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EntryOutcome {
+    /// The whole answer came.
+    Answered,
+    /// It failed, before or after the answer began.
+    Failed(FailureKind),
+    /// It was dropped: the caller left, its deadline passed, or another candidate was faster.
+    Dropped,
+}
+
+impl EntryOutcome {
+    /// The name used in logs, tables and exports: `answered`, `dropped`, or the failure's own.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Failed(kind) => kind.as_str(),
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
+/// What one attempt cost, and on whose behalf.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Entry {
+    /// Its name.
+    pub id: EntryId,
+    /// The call it was made for.
+    pub call: CallId,
+    /// Which attempt of the call, from 1; 0 where nobody counts them.
+    pub attempt: u32,
+    /// When the attempt began.
+    pub began: UtcTime,
+    /// When it ended: the entry's place in budgets and sums.
+    pub ended: UtcTime,
+    /// The upstream it was sent to.
+    pub upstream: Box<str>,
+    /// The model it asked for.
+    pub model: Box<str>,
+    /// What it is booked under.
+    pub tags: Tags,
+    /// How sure the amount is.
+    pub state: EntryState,
+    /// How it ended.
+    pub outcome: EntryOutcome,
+    /// Whether it was streamed.
+    pub streamed: bool,
+    /// What was held for it in the budgets, at most; nothing where no budget applies.
+    pub reserved: UsdAmount,
+    /// What it should cost by the price list: from the upstream's own count of tokens where that came, from what was seen
+    /// otherwise. `None` where the price is unknown.
+    pub estimate: Option<UsdAmount>,
+    /// What the upstream charged. `None` where it has not said so.
+    pub bill: Option<UsdAmount>,
+    /// What was taken out of the budgets when it ended. More than the cost where the bill is still to come.
+    pub booked: UsdAmount,
+    /// What it took, by the upstream's own count; estimated where it did not say.
+    pub usage: TokenUsage,
+    /// By which name the upstream knows the answer.
+    pub generation_id: Option<Box<str>>,
+    /// From the start to the first content; `None` where none came.
+    pub first_token: Option<Duration>,
+    /// What `max_tokens` was lowered to, so that the budgets could hold it.
+    pub clamped_to: Option<u64>,
+}
+
+impl Entry {
+    /// What it costs, as far as is known: the bill, else the estimate, else nothing.
+    #[must_use]
+    pub fn cost(&self) -> UsdAmount {
+        self.bill.or(self.estimate).unwrap_or(UsdAmount::ZERO)
+    }
+
+    /// Whether a bill may still come.
+    #[must_use]
+    pub fn awaits_bill(&self) -> bool {
+        self.state == EntryState::Estimated && self.generation_id.is_some()
+    }
+
+    /// By how much bill and estimate differ, in thousandths of the bill, rounded up; `None` where one is missing.
+    #[must_use]
+    pub fn difference_per_mille(&self) -> Option<u64> {
+        let (bill, estimate) = (self.bill?.pico(), self.estimate?.pico());
+        let difference = bill.abs_diff(estimate);
+        if difference == 0 {
+            return Some(0);
+        }
+        let per_mille = difference.checked_mul(1000)?.div_ceil(bill.unsigned_abs().max(1));
+        Some(u64::try_from(per_mille).unwrap_or(u64::MAX))
+    }
+}

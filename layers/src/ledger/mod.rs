@@ -1,0 +1,14 @@
+//! What calls cost: one entry an attempt, and where the entries go.
+//!
+//! The cost layer hands each attempt's [`Entry`] to a [`Ledger`] when the attempt has ended, however it
+//! ended. Where the bill becomes known only later, a [`Correction`] follows.
+
+mod correction;
+mod entry;
+mod id;
+mod sink;
+
+pub use correction::Correction;
+pub use entry::{Entry, EntryOutcome, EntryState};
+pub use id::{CallId, EntryId};
+pub use sink::{Ledger, Tee};

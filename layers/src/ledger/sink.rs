@@ -1,0 +1,51 @@
+use std::{fmt, sync::Arc};
+
+use super::{Correction, Entry};
+
+/// Where entries go.
+///
+/// Both methods are called on the path of an answer, and in `drop`: they hand over and return at once. A sink that writes
+/// does so elsewhere, and counts what it could not take.
+pub trait Ledger: fmt::Debug + Send + Sync {
+    /// Takes the entry of an attempt that has ended. Each is told once.
+    fn record(&self, entry: &Entry);
+
+    /// Takes the bill of an entry that was told before, possibly by another process or an earlier run.
+    fn correct(&self, correction: &Correction);
+}
+
+impl<L: Ledger + ?Sized> Ledger for Arc<L> {
+    fn record(&self, entry: &Entry) {
+        (**self).record(entry);
+    }
+
+    fn correct(&self, correction: &Correction) {
+        (**self).correct(correction);
+    }
+}
+
+/// Several ledgers as one: each is told everything.
+#[derive(Debug, Clone, Default)]
+pub struct Tee(Vec<Arc<dyn Ledger>>);
+
+impl Tee {
+    /// These.
+    #[must_use]
+    pub fn new(ledgers: impl IntoIterator<Item = Arc<dyn Ledger>>) -> Self {
+        Self(ledgers.into_iter().collect())
+    }
+}
+
+impl Ledger for Tee {
+    fn record(&self, entry: &Entry) {
+        for ledger in &self.0 {
+            ledger.record(entry);
+        }
+    }
+
+    fn correct(&self, correction: &Correction) {
+        for ledger in &self.0 {
+            ledger.correct(correction);
+        }
+    }
+}
