@@ -1,0 +1,260 @@
+use std::{
+    collections::HashMap,
+    fmt,
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+};
+
+use super::{
+    Ask, Budget, BudgetStore, Decision, Hold, Line, Refusal, RefusalReason, Reservation,
+    account::Account,
+    slot::{self, Share, Slot},
+    sync::{Mutex, whole},
+    warn::warn_at_marks,
+};
+use crate::{UsdAmount, UtcTime};
+
+/// Locks that accounts are spread over, so that two threads seldom want the same one.
+const SHARDS: usize = 64;
+
+/// Accounts there may be by default: each takes some 200 bytes.
+pub const MAX_ACCOUNTS: usize = 100_000;
+
+/// Accounts kept in this process. Cheap to clone; clones share them.
+///
+/// It begins empty: [`Budgets::refill`](super::Budgets::refill) brings back what was spent before a restart.
+#[derive(Clone)]
+pub struct BudgetBook(Arc<Shelf>);
+
+struct Shelf {
+    shards: Vec<Mutex<HashMap<Box<str>, Entry>>>,
+    hasher: RandomState,
+    most: usize,
+}
+
+struct Entry {
+    slot: Arc<Slot>,
+    budget: Arc<Budget>,
+}
+
+/// How an account stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AccountState {
+    /// Which budget.
+    pub budget: Arc<Budget>,
+    /// Whose: `tenant=acme`.
+    pub account: String,
+    /// What has been spent in this window, up to the cap.
+    pub settled: UsdAmount,
+    /// What is held for attempts in flight.
+    pub reserved: UsdAmount,
+    /// What was charged beyond all that was held, and beyond the cap.
+    pub overrun: UsdAmount,
+    /// When it is full again.
+    pub resets: Option<UtcTime>,
+}
+
+impl BudgetBook {
+    /// An empty one with room for [`MAX_ACCOUNTS`].
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_room(MAX_ACCOUNTS)
+    }
+
+    /// An empty one with room for about so many accounts. One that has nothing spent or held in its window makes room; where none
+    /// does, a new account is refused.
+    #[must_use]
+    pub fn with_room(max_accounts: usize) -> Self {
+        Self(Arc::new(Shelf {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            hasher: RandomState::new(),
+            most: max_accounts,
+        }))
+    }
+
+    /// How every account stands, the fullest first.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<AccountState> {
+        let at = UtcTime::now();
+        let mut all = Vec::new();
+        for shard in &self.0.shards {
+            for (key, entry) in shard.lock().unwrap_or_else(whole).iter() {
+                let mut account = *entry.slot.lock();
+                account.roll(entry.budget.window().start(at).millis());
+                all.push(AccountState {
+                    budget: Arc::clone(&entry.budget),
+                    account: entry.budget.say(key),
+                    settled: account.settled,
+                    reserved: account.reserved,
+                    overrun: account.overrun,
+                    resets: entry.budget.window().end(at),
+                });
+            }
+        }
+        let left = |state: &AccountState| {
+            let taken = state.settled.saturating_add(state.reserved);
+            state.budget.cap().saturating_sub(taken)
+        };
+        all.sort_by_key(|state| (left(state), state.account.clone()));
+        all
+    }
+
+    fn shares(&self, lines: &[Line], at: UtcTime) -> Result<Box<[Share]>, usize> {
+        let shares = lines.iter().enumerate().map(|(index, line)| {
+            let budget = &line.budget;
+            let window = budget.window().start(at).millis();
+            let slot = self.0.slot(line, at).ok_or(index)?;
+            let (cap, soft) = (budget.cap(), budget.is_soft());
+            Ok(Share {
+                slot,
+                cap,
+                soft,
+                window,
+            })
+        });
+        shares.collect()
+    }
+}
+
+impl Shelf {
+    /// The account of this key, opened where it is new; `None` where there is no room.
+    fn slot(&self, line: &Line, at: UtcTime) -> Option<Arc<Slot>> {
+        let hash = self.hasher.hash_one(&line.account);
+        let index = usize::try_from(hash % SHARDS as u64).ok()?;
+        let mut shard = self.shards.get(index)?.lock().unwrap_or_else(whole);
+        if let Some(entry) = shard.get(&line.account) {
+            return Some(Arc::clone(&entry.slot));
+        }
+        let room = self.most.div_ceil(SHARDS);
+        if shard.len() >= room {
+            // Nobody else has it: all clones are made under the shard's lock.
+            let blank = |entry: &Entry| {
+                let window = entry.budget.window().start(at).millis();
+                Arc::strong_count(&entry.slot) == 1 && entry.slot.lock().is_blank(window)
+            };
+            shard.retain(|_, entry| !blank(entry));
+            if shard.len() >= room {
+                return None;
+            }
+        }
+        let slot = Arc::new(Slot::default());
+        let entry = Entry {
+            slot: Arc::clone(&slot),
+            budget: Arc::clone(&line.budget),
+        };
+        shard.insert(line.account.clone(), entry);
+        Some(slot)
+    }
+}
+
+impl Default for BudgetBook {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl BudgetStore for BudgetBook {
+    fn reserve(&self, ask: Ask) -> Decision {
+        let refused = |index: usize, reason| {
+            let refusal = ask
+                .lines
+                .get(index)
+                .map(|line| Box::new(Refusal::new(&line.budget, &line.account, reason, ask.at_least, ask.at)));
+            Decision::Now(refusal.map_or_else(|| Ok(Reservation::new(UsdAmount::ZERO, Box::new(Nothing))), Err))
+        };
+        let shares = match self.shares(&ask.lines, ask.at) {
+            Ok(shares) => shares,
+            Err(index) => return refused(index, RefusalReason::TooManyAccounts { most: self.0.most }),
+        };
+        match slot::reserve(&shares, ask.want, ask.at_least) {
+            Ok(amount) => {
+                let lines = ask.lines.into_boxed_slice();
+                Decision::Now(Ok(Reservation::new(amount, Box::new(Held { lines, shares, amount }))))
+            }
+            Err(full) => {
+                let Account {
+                    settled,
+                    reserved,
+                    overrun,
+                    ..
+                } = full.account;
+                let settled = settled.saturating_add(overrun);
+                refused(full.index, RefusalReason::Spent { settled, reserved })
+            }
+        }
+    }
+
+    fn adjust(&self, lines: &[Line], by: UsdAmount, at: UtcTime) {
+        let now = UtcTime::now();
+        for line in lines {
+            let window = line.budget.window().start(now);
+            if line.budget.window().start(at) != window {
+                continue;
+            }
+            let Ok(shares) = self.shares(std::slice::from_ref(line), now) else {
+                tracing::error!(
+                    budget = line.budget.name(),
+                    "no room for an account: what it spent is not counted"
+                );
+                continue;
+            };
+            for share in &shares {
+                let mut account = share.slot.lock();
+                account.roll(share.window);
+                account.spend(share.limit(), by);
+            }
+        }
+    }
+}
+
+/// A hold on accounts of this process.
+#[derive(Debug)]
+struct Held {
+    lines: Box<[Line]>,
+    shares: Box<[Share]>,
+    amount: UsdAmount,
+}
+
+impl Hold for Held {
+    fn settle(mut self: Box<Self>, spent: UsdAmount) {
+        let now = UtcTime::now();
+        // The window may have ended since: then it is spent in the new one.
+        for (share, line) in self.shares.iter_mut().zip(&self.lines) {
+            share.window = line.budget.window().start(now).millis();
+        }
+        let lines = &self.lines;
+        slot::settle(&self.shares, self.amount, spent, |index, before, after| {
+            if let Some(line) = lines.get(index) {
+                warn_at_marks(
+                    line,
+                    before.settled,
+                    after.settled,
+                    after.overrun.saturating_sub(before.overrun),
+                );
+            }
+        });
+    }
+}
+
+/// The hold of an attempt that no budget is for.
+#[derive(Debug)]
+struct Nothing;
+
+impl Hold for Nothing {
+    fn settle(self: Box<Self>, _: UsdAmount) {}
+}
+
+impl fmt::Debug for BudgetBook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let accounts: usize = self
+            .0
+            .shards
+            .iter()
+            .map(|shard| shard.lock().unwrap_or_else(whole).len())
+            .sum();
+        f.debug_struct("BudgetBook")
+            .field("accounts", &accounts)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,83 @@
+use std::{collections::HashSet, sync::Arc};
+
+use super::{Ask, Budget, BudgetBook, BudgetError, BudgetStore, Decision, Line};
+use crate::{Tags, UsdAmount, UtcTime, ledger::Entry};
+
+/// All budgets of a service, and where their accounts are kept. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Budgets {
+    budgets: Arc<[Arc<Budget>]>,
+    store: Arc<dyn BudgetStore>,
+}
+
+impl Budgets {
+    /// These, with their accounts in this process.
+    ///
+    /// # Errors
+    ///
+    /// Where two have the same name.
+    pub fn new(budgets: impl IntoIterator<Item = Budget>) -> Result<Self, BudgetError> {
+        Self::in_store(budgets, Arc::new(BudgetBook::new()))
+    }
+
+    /// The same with their accounts in this store.
+    ///
+    /// # Errors
+    ///
+    /// Where two have the same name.
+    pub fn in_store(
+        budgets: impl IntoIterator<Item = Budget>,
+        store: Arc<dyn BudgetStore>,
+    ) -> Result<Self, BudgetError> {
+        let budgets: Arc<[_]> = budgets.into_iter().map(Arc::new).collect();
+        let mut names = HashSet::new();
+        if let Some(twice) = budgets.iter().find(|budget| !names.insert(budget.name())) {
+            let name = twice.name().to_owned();
+            return Err(BudgetError::Twice { name });
+        }
+        Ok(Self { budgets, store })
+    }
+
+    /// The budgets.
+    pub fn iter(&self) -> impl Iterator<Item = &Budget> {
+        self.budgets.iter().map(|budget| &**budget)
+    }
+
+    /// The accounts that an attempt is booked on.
+    #[must_use]
+    pub fn lines(&self, tags: &Tags, upstream: &str, model: &str) -> Vec<Line> {
+        let line = |budget: &Arc<Budget>| {
+            let account = budget.account(tags, upstream, model)?;
+            let budget = Arc::clone(budget);
+            Some(Line { budget, account })
+        };
+        self.budgets.iter().filter_map(line).collect()
+    }
+
+    /// Holds money for an attempt: see [`BudgetStore::reserve`].
+    #[must_use]
+    pub fn reserve(&self, ask: Ask) -> Decision {
+        self.store.reserve(ask)
+    }
+
+    /// Puts the bill in the place of what an entry was booked at.
+    pub fn correct(&self, entry: &Entry, bill: UsdAmount) {
+        let by = bill.saturating_sub(entry.booked);
+        if by != UsdAmount::ZERO {
+            self.book(entry, by, entry.ended);
+        }
+    }
+
+    /// Books what was spent before a restart: every entry of the longest window, in any order. Only for accounts that begin empty,
+    /// as those in this process do.
+    pub fn refill<'a>(&self, entries: impl IntoIterator<Item = &'a Entry>) {
+        for entry in entries {
+            self.book(entry, entry.booked, entry.ended);
+        }
+    }
+
+    fn book(&self, entry: &Entry, by: UsdAmount, at: UtcTime) {
+        let lines = self.lines(&entry.tags, &entry.upstream, &entry.model);
+        self.store.adjust(&lines, by, at);
+    }
+}

@@ -1,0 +1,223 @@
+use std::{fmt, sync::Arc};
+
+use super::Window;
+use crate::{LONGEST_TAG_NAME, Tags, UsdAmount, UsdError};
+
+/// The most that may be spent: by whom, and in how long.
+///
+/// ```
+/// use tower_llm_layers::budget::{Budget, Window};
+///
+/// // Each tenant may spend five dollars a day; the search team in all at most 200 a month.
+/// let tenant = Budget::usd("tenant-day", "5.00")?.per(Window::Day).each("tenant");
+/// let search = Budget::usd("search-month", "200")?.per(Window::Month).only("team", "search");
+/// # Ok::<(), tower_llm_layers::budget::BudgetError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Budget {
+    name: Arc<str>,
+    cap: UsdAmount,
+    window: Window,
+    scope: Vec<Dimension>,
+    soft: bool,
+}
+
+/// One condition on the calls a budget is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Dimension {
+    /// Every value of the tag has an account of its own.
+    Each(Box<str>),
+    /// Only calls with this value.
+    Only(Box<str>, Box<str>),
+}
+
+/// The name under which a budget asks for the model.
+pub const MODEL: &str = "model";
+/// The name under which a budget asks for the upstream.
+pub const UPSTREAM: &str = "upstream";
+
+/// Parts of an account's key; no tag can hold it.
+const BETWEEN: char = '\u{1f}';
+
+/// Why a budget cannot be had. Names what is wrong, and the fix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BudgetError {
+    /// The name is blank, too long, or holds other characters than letters, digits and `_-./:`.
+    Name {
+        /// It, cut.
+        name: String,
+    },
+    /// Two budgets have the same name.
+    Twice {
+        /// It.
+        name: String,
+    },
+    /// The amount cannot be read.
+    Amount {
+        /// Of which budget.
+        name: String,
+        /// Why.
+        error: UsdError,
+    },
+    /// The amount is zero or below: nothing would ever pass.
+    NotPositive {
+        /// Of which budget.
+        name: String,
+    },
+    /// There is no such window.
+    Window {
+        /// Its name, cut.
+        name: String,
+    },
+}
+
+impl Budget {
+    /// So many dollars, as a decimal number, for all calls together and for ever.
+    ///
+    /// # Errors
+    ///
+    /// Where the name is none, or the amount is no decimal number or not above zero.
+    pub fn usd(name: &str, dollars: &str) -> Result<Self, BudgetError> {
+        let amount = dollars.parse().map_err(|error| BudgetError::Amount {
+            name: name.chars().take(LONGEST_TAG_NAME).collect(),
+            error,
+        })?;
+        Self::new(name, amount)
+    }
+
+    /// The same for an amount.
+    ///
+    /// # Errors
+    ///
+    /// Where the name is none, or the amount is not above zero.
+    pub fn new(name: &str, cap: UsdAmount) -> Result<Self, BudgetError> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:".contains(&byte);
+        let cut = || name.chars().take(LONGEST_TAG_NAME).collect();
+        if name.is_empty() || name.len() > LONGEST_TAG_NAME || !name.bytes().all(plain) {
+            return Err(BudgetError::Name { name: cut() });
+        }
+        if cap <= UsdAmount::ZERO {
+            return Err(BudgetError::NotPositive { name: cut() });
+        }
+        Ok(Self {
+            name: name.into(),
+            cap,
+            window: Window::Ever,
+            scope: Vec::new(),
+            soft: false,
+        })
+    }
+
+    /// Full again with each window.
+    #[must_use]
+    pub const fn per(mut self, window: Window) -> Self {
+        self.window = window;
+        self
+    }
+
+    /// Each value of a tag has the whole amount for itself; calls without the tag are not counted. The names [`MODEL`] and
+    /// [`UPSTREAM`] mean the candidate's.
+    #[must_use]
+    pub fn each(mut self, tag: &str) -> Self {
+        self.scope.push(Dimension::Each(tag.into()));
+        self
+    }
+
+    /// Only calls with this value of the tag are counted.
+    #[must_use]
+    pub fn only(mut self, tag: &str, value: &str) -> Self {
+        self.scope.push(Dimension::Only(tag.into(), value.into()));
+        self
+    }
+
+    /// Only warns, and never refuses.
+    #[must_use]
+    pub const fn soft(mut self) -> Self {
+        self.soft = true;
+        self
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The most that may be spent in one window.
+    #[must_use]
+    pub const fn cap(&self) -> UsdAmount {
+        self.cap
+    }
+
+    /// How long it lasts.
+    #[must_use]
+    pub const fn window(&self) -> Window {
+        self.window
+    }
+
+    /// Whether it only warns.
+    #[must_use]
+    pub const fn is_soft(&self) -> bool {
+        self.soft
+    }
+
+    /// The account that a call with these tags is booked on; `None` where this budget is not for it.
+    pub(crate) fn account(&self, tags: &Tags, upstream: &str, model: &str) -> Option<Box<str>> {
+        let mut account = String::with_capacity(64);
+        account.push_str(&self.name);
+        for dimension in &self.scope {
+            let (tag, only) = match dimension {
+                Dimension::Each(tag) => (tag, None),
+                Dimension::Only(tag, value) => (tag, Some(&**value)),
+            };
+            let value = tags.get(tag).or(match &**tag {
+                MODEL => Some(model),
+                UPSTREAM => Some(upstream),
+                _ => None,
+            })?;
+            if only.is_some_and(|only| only != value) {
+                return None;
+            }
+            account.push(BETWEEN);
+            // A model's name is anybody's text.
+            account.extend(value.chars().filter(|letter| !letter.is_control()));
+        }
+        Some(account.into())
+    }
+
+    /// An account's name as a person reads it: `tenant=acme`.
+    pub(crate) fn say(&self, account: &str) -> String {
+        let values = account.split(BETWEEN).skip(1);
+        let tags = self.scope.iter().zip(values).map(|(dimension, value)| {
+            let (Dimension::Each(tag) | Dimension::Only(tag, _)) = dimension;
+            format!("{tag}={value}")
+        });
+        tags.collect::<Vec<_>>().join(" ")
+    }
+}
+
+impl fmt::Display for BudgetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name { name } => write!(
+                f,
+                "the budget name {name:?} is none: use up to {LONGEST_TAG_NAME} letters, digits and `_-./:`"
+            ),
+            Self::Twice { name } => write!(f, "there are two budgets named `{name}`: give each a name of its own"),
+            Self::Amount { name, error } => {
+                write!(
+                    f,
+                    "the amount of the budget `{name}` is no number of dollars ({error}): write e.g. `5.00`"
+                )
+            }
+            Self::NotPositive { name } => write!(
+                f,
+                "the budget `{name}` is zero or below, which refuses everything: give an amount, or leave it out"
+            ),
+            Self::Window { name } => write!(f, "there is no window {name:?}: use `day`, `week`, `month` or `ever`"),
+        }
+    }
+}
+
+impl std::error::Error for BudgetError {}

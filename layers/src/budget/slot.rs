@@ -1,0 +1,101 @@
+//! Accounts under their locks: a hold on several is all or nothing.
+//!
+//! Kept apart from the rest, with its locks by way of `super::sync`, so that a model checker can run it with its own.
+
+use super::{
+    account::Account,
+    sync::{Arc, Mutex, MutexGuard},
+};
+use crate::UsdAmount;
+
+/// One account, shared by all who hold on it.
+#[derive(Debug, Default)]
+pub(super) struct Slot(Mutex<Account>);
+
+/// One account as a decision sees it.
+#[derive(Debug, Clone)]
+pub(super) struct Share {
+    pub(super) slot: Arc<Slot>,
+    pub(super) cap: UsdAmount,
+    /// Whether it only warns.
+    pub(super) soft: bool,
+    /// The start of the window now.
+    pub(super) window: u64,
+}
+
+/// Which share refused, and what stood there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Full {
+    pub(super) index: usize,
+    pub(super) account: Account,
+}
+
+impl Slot {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Account> {
+        // Every change is whole, whatever a panicking holder left behind.
+        self.0.lock().unwrap_or_else(super::sync::whole)
+    }
+}
+
+/// Holds as much as all shares have, up to `want` and no less than `at_least`, on each of them; or nothing on any.
+pub(super) fn reserve(shares: &[Share], want: UsdAmount, at_least: UsdAmount) -> Result<UsdAmount, Full> {
+    let mut locked = lock(shares);
+    let mut amount = want;
+    for (index, account) in &mut locked {
+        let Some(share) = shares.get(*index) else { continue };
+        account.roll(share.window);
+        if share.soft {
+            continue;
+        }
+        let available = account.available(share.cap);
+        if available < at_least {
+            return Err(Full {
+                index: *index,
+                account: **account,
+            });
+        }
+        amount = amount.min(available);
+    }
+    for (_, account) in &mut locked {
+        account.hold(amount);
+    }
+    Ok(amount)
+}
+
+/// Ends a hold on each of the shares. Says for each what stood there before and after.
+pub(super) fn settle(
+    shares: &[Share],
+    held: UsdAmount,
+    spent: UsdAmount,
+    mut told: impl FnMut(usize, Account, Account),
+) {
+    for (index, share) in shares.iter().enumerate() {
+        let (before, after) = {
+            let mut account = share.slot.lock();
+            account.roll(share.window);
+            let before = *account;
+            account.settle(share.limit(), held, spent);
+            (before, *account)
+        };
+        told(index, before, after);
+    }
+}
+
+impl Share {
+    /// What may stand there: without end, where it only warns.
+    pub(super) fn limit(&self) -> UsdAmount {
+        if self.soft {
+            UsdAmount::from_pico(i128::MAX)
+        } else {
+            self.cap
+        }
+    }
+}
+
+/// All accounts at once, always in the same order, so that two who want the same ones never wait for each other.
+fn lock(shares: &[Share]) -> Vec<(usize, MutexGuard<'_, Account>)> {
+    let mut order: Vec<usize> = (0..shares.len()).collect();
+    order.sort_unstable_by_key(|index| shares.get(*index).map(|share| Arc::as_ptr(&share.slot) as usize));
+    let in_order = order.into_iter().filter_map(|index| Some((index, shares.get(index)?)));
+    in_order.map(|(index, share)| (index, share.slot.lock())).collect()
+}

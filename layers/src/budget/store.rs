@@ -1,0 +1,98 @@
+use std::{fmt, future::Future, pin::Pin, sync::Arc};
+
+use super::{Budget, Refusal};
+use crate::{UsdAmount, UtcTime};
+
+/// One account that an attempt is booked on.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// By which budget.
+    pub budget: Arc<Budget>,
+    /// The account's key: the budget's name, and the values of its tags.
+    pub account: Box<str>,
+}
+
+/// A hold that an attempt asks for.
+#[derive(Debug)]
+pub struct Ask {
+    /// On which accounts: all of them, or none.
+    pub lines: Vec<Line>,
+    /// How much it can cost at most.
+    pub want: UsdAmount,
+    /// The least it could do with, with a shorter answer.
+    pub at_least: UsdAmount,
+    /// Now.
+    pub at: UtcTime,
+}
+
+/// What a store says to an [`Ask`]: at once, or later.
+pub enum Decision {
+    /// At once.
+    Now(Result<Reservation, Box<Refusal>>),
+    /// After a round trip. Dropping it takes back what it may have held.
+    Later(Pin<Box<dyn Future<Output = Result<Reservation, Box<Refusal>>> + Send>>),
+}
+
+impl fmt::Debug for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Now(now) => f.debug_tuple("Now").field(now).finish(),
+            Self::Later(_) => f.write_str("Later"),
+        }
+    }
+}
+
+/// Where accounts are kept: in this process, or somewhere that several processes share.
+pub trait BudgetStore: fmt::Debug + Send + Sync {
+    /// Holds between `at_least` and `want` on every line, as much as all of them have; or nothing on any.
+    fn reserve(&self, ask: Ask) -> Decision;
+
+    /// Changes what was spent on every line at this time, where that time lies in the line's present window: more where a bill
+    /// came late or a process starts again, less where an estimate was too high. Returns at once.
+    fn adjust(&self, lines: &[Line], by: UsdAmount, at: UtcTime);
+}
+
+/// A hold in a store, without its amount.
+pub trait Hold: fmt::Debug + Send + Sync {
+    /// Ends the hold and spends this much. Returns at once: it is called in `drop`.
+    fn settle(self: Box<Self>, spent: UsdAmount);
+}
+
+/// Money held for one attempt. Ends by [`settle`](Self::settle); dropped without, nothing was spent.
+#[derive(Debug)]
+pub struct Reservation {
+    amount: UsdAmount,
+    hold: Option<Box<dyn Hold>>,
+}
+
+impl Reservation {
+    /// This much, held there.
+    #[must_use]
+    pub fn new(amount: UsdAmount, hold: Box<dyn Hold>) -> Self {
+        Self {
+            amount,
+            hold: Some(hold),
+        }
+    }
+
+    /// How much is held.
+    #[must_use]
+    pub const fn amount(&self) -> UsdAmount {
+        self.amount
+    }
+
+    /// Ends the hold and spends this much instead.
+    pub fn settle(mut self, spent: UsdAmount) {
+        if let Some(hold) = self.hold.take() {
+            hold.settle(spent);
+        }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if let Some(hold) = self.hold.take() {
+            hold.settle(UsdAmount::ZERO);
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! What is said when a budget fills up.
+
+use super::Line;
+use crate::UsdAmount;
+
+/// At which percentages of a cap something is said.
+pub const MARKS: [u8; 3] = [50, 80, 100];
+
+/// Says where a mark was passed: once, by whoever passes it.
+pub fn warn_at_marks(line: &Line, before: UsdAmount, after: UsdAmount, overrun: UsdAmount) {
+    let budget = &line.budget;
+    let reached = |amount: UsdAmount, mark: u8| {
+        amount.pico().saturating_mul(100) >= budget.cap().pico().saturating_mul(i128::from(mark))
+    };
+    for mark in MARKS {
+        if !reached(before, mark) && reached(after, mark) {
+            tracing::warn!(
+                target: "llm::budget",
+                budget = budget.name(),
+                account = budget.say(&line.account),
+                percent = mark,
+                spent = %after,
+                cap = %budget.cap(),
+                soft = budget.is_soft(),
+                "budget filling up"
+            );
+        }
+    }
+    if overrun > UsdAmount::ZERO {
+        tracing::error!(
+            target: "llm::budget",
+            budget = budget.name(),
+            account = budget.say(&line.account),
+            overrun = %overrun,
+            cap = %budget.cap(),
+            "charged more than the worst price said: the budget is over its cap"
+        );
+    }
+}
