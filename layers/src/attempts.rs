@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Candidate, FailureKind, call::Shared, error::Seconds};
+use crate::{Candidate, FailureKind, UsdAmount, call::Shared, error::Seconds};
 
 /// How one attempt ended, or that it has not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +46,10 @@ pub struct Attempt {
     pub first_token: Option<Duration>,
     /// From its start to its end.
     pub duration: Option<Duration>,
+    /// What it cost: the bill, or an estimate of it. `None` while it runs, and where nobody counts.
+    pub cost: Option<UsdAmount>,
+    /// Whether the cost is an estimate.
+    pub cost_is_estimate: bool,
     /// What the upstream asked to wait.
     pub retry_after: Option<Duration>,
     /// How long the call waited after it.
@@ -65,6 +69,8 @@ impl Attempt {
             summary: None,
             first_token: None,
             duration: None,
+            cost: None,
+            cost_is_estimate: false,
             retry_after: None,
             waited: None,
             note: None,
@@ -95,6 +101,10 @@ impl Attempt {
         };
         if let Some(first) = self.first_token {
             story.push_str(&format!(", first token in {}", Seconds(first)));
+        }
+        if let Some(cost) = self.cost.filter(|cost| *cost != UsdAmount::ZERO) {
+            let about = if self.cost_is_estimate { "about " } else { "" };
+            story.push_str(&format!(", {about}{cost}"));
         }
         if let Some(hint) = self.retry_after {
             story.push_str(&format!(", retry after {}", Seconds(hint)));
@@ -168,6 +178,14 @@ impl AttemptLog {
             .find(|line| line.gave_answer())?
             .candidate
             .clone()
+    }
+
+    /// What all attempts cost together, as far as is known; `None` where nobody counts.
+    #[must_use]
+    pub fn cost(&self) -> Option<UsdAmount> {
+        let lines = self.0.lines();
+        let costs = lines.iter().filter_map(|line| line.cost);
+        costs.reduce(UsdAmount::saturating_add)
     }
 
     /// Since the call was opened.

@@ -13,13 +13,15 @@ use http::Response;
 use tokio::time::Instant;
 
 use crate::{
-    AttemptLog, Candidate, Failure, LayerError, Outcome,
+    AttemptLog, Candidate, Failure, LayerError, Outcome, Tags,
     attempts::{Attempt, lock},
 };
 
 /// What all copies of one call's request share: attempts and their cap.
 pub(crate) struct Shared {
     begun: Instant,
+    #[cfg(feature = "cost")]
+    id: std::sync::OnceLock<crate::ledger::CallId>,
     cap: AtomicU32,
     claimed: AtomicU32,
     lines: Mutex<Vec<Attempt>>,
@@ -32,6 +34,12 @@ impl Shared {
 
     pub(crate) fn elapsed(&self) -> Duration {
         self.begun.elapsed()
+    }
+
+    /// The call's name in the ledger: made when it is first asked for.
+    #[cfg(feature = "cost")]
+    pub(crate) fn id(&self, at: crate::UtcTime) -> crate::ledger::CallId {
+        *self.id.get_or_init(|| crate::ledger::CallId::new(at))
     }
 }
 
@@ -47,6 +55,7 @@ pub struct Call {
     attempt_limit: Option<u32>,
     is_last: bool,
     is_alone: bool,
+    tags: Tags,
 }
 
 impl Call {
@@ -79,6 +88,17 @@ impl Call {
         self.candidate = Some(candidate);
         self.is_last = is_last;
         self.is_alone = is_alone;
+    }
+
+    /// What it is booked under.
+    #[must_use]
+    pub const fn tags(&self) -> &Tags {
+        &self.tags
+    }
+
+    /// Books it under these.
+    pub fn set_tags(&mut self, tags: Tags) {
+        self.tags = tags;
     }
 
     /// Whether no other candidate comes after this one. True without a chain.
@@ -117,6 +137,11 @@ impl Call {
         self.shared.clone().map(AttemptLog::new)
     }
 
+    #[cfg(feature = "cost")]
+    pub(crate) const fn shared(&self) -> Option<&Arc<Shared>> {
+        self.shared.as_ref()
+    }
+
     /// Opens the call where no layer outside has done so. The [`Opened`] publishes the log when the call ends.
     pub(crate) fn open(&mut self) -> Opened {
         self.open_at(Instant::now)
@@ -129,6 +154,8 @@ impl Call {
         }
         let shared = Arc::new(Shared {
             begun: now(),
+            #[cfg(feature = "cost")]
+            id: std::sync::OnceLock::new(),
             cap: AtomicU32::new(u32::MAX),
             claimed: AtomicU32::new(0),
             lines: Mutex::new(Vec::new()),

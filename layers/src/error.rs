@@ -48,6 +48,17 @@ pub enum LayerError {
         /// The exact time until it could pass, where that is known.
         retry_after: Option<Duration>,
     },
+    /// A budget does not carry the attempt.
+    #[cfg(feature = "cost")]
+    OverBudget(Box<crate::budget::Refusal>),
+    /// A budget applies, and the price of the candidate is not known.
+    #[cfg(feature = "cost")]
+    UnknownPrice {
+        /// Its model.
+        model: String,
+        /// Whether it routes to others, so that nobody can know.
+        varies: bool,
+    },
     /// The caller's deadline header cannot be read.
     BadDeadline {
         /// The header's name.
@@ -91,6 +102,18 @@ impl fmt::Display for LayerError {
                     None => f.write_str(": come back when one has ended"),
                 }
             }
+            #[cfg(feature = "cost")]
+            Self::OverBudget(refusal) => refusal.fmt(f),
+            #[cfg(feature = "cost")]
+            Self::UnknownPrice { model, varies: false } => write!(
+                f,
+                "the price of {model} is unknown, so no budget can hold it: add it to the catalogue, or set `unknown_price`"
+            ),
+            #[cfg(feature = "cost")]
+            Self::UnknownPrice { model, varies: true } => write!(
+                f,
+                "{model} routes to others, and its price varies, so no budget can hold it: name a model, or set `unknown_price`"
+            ),
             Self::BadDeadline { header } => {
                 write!(
                     f,
@@ -117,6 +140,11 @@ impl Failure for LayerError {
             } => FailureKind::Throttled,
             Self::NoKey { .. } => FailureKind::Auth,
             Self::RateLimited { .. } => FailureKind::Throttled,
+            #[cfg(feature = "cost")]
+            Self::OverBudget(_) => FailureKind::Unaffordable,
+            // The next candidate may have a price.
+            #[cfg(feature = "cost")]
+            Self::UnknownPrice { .. } => FailureKind::Unavailable,
             Self::BadDeadline { .. } => FailureKind::BadRequest,
         }
     }
@@ -124,6 +152,8 @@ impl Failure for LayerError {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::NoKey { retry_after, .. } | Self::RateLimited { retry_after, .. } => *retry_after,
+            #[cfg(feature = "cost")]
+            Self::OverBudget(refusal) => refusal.resets_in(),
             _ => None,
         }
     }

@@ -24,6 +24,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod attempts;
+#[cfg(feature = "cost")]
+mod booking;
 mod call;
 mod candidate;
 #[cfg(any(feature = "deadline", feature = "timeout"))]
@@ -47,6 +49,9 @@ pub mod auth;
 #[cfg(feature = "cost")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cost")))]
 pub mod budget;
+#[cfg(feature = "cost")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cost")))]
+pub mod cost;
 #[cfg(feature = "deadline")]
 #[cfg_attr(docsrs, doc(cfg(feature = "deadline")))]
 pub mod deadline;

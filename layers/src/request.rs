@@ -30,6 +30,11 @@ pub trait LlmRequest: Clone {
     /// Models which the upstream itself may try, in order, when the first fails.
     fn set_alternatives(&mut self, _models: &[&str]) {}
 
+    /// The models which the upstream may try by itself: see [`set_alternatives`](Self::set_alternatives).
+    fn alternatives(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The largest answer asked for, in tokens.
     fn max_tokens(&self) -> Option<u64> {
         None

@@ -1,0 +1,167 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::{Request, Response};
+use pin_project::pin_project;
+use tower_service::Service;
+
+use super::{
+    CostBody,
+    meter::Meter,
+    plan::{Plan, over_budget},
+};
+use crate::{
+    Failure, Frame, LayerError, LlmRequest,
+    budget::{Refusal, Reservation},
+};
+
+type Reserving = Pin<Box<dyn Future<Output = Result<Reservation, Box<Refusal>>> + Send>>;
+
+/// The future of [`Cost`](super::Cost).
+#[pin_project]
+pub struct CostFuture<S, Q>
+where
+    S: Service<Q>,
+{
+    #[pin]
+    state: State<S, Q, S::Future>,
+}
+
+#[pin_project(project = StateProjection)]
+enum State<S, Q, F> {
+    Reserving {
+        decision: Reserving,
+        waiting: Option<Box<Waiting<S, Q>>>,
+    },
+    Calling(#[pin] F, Option<Meter>),
+    Refused(Option<LayerError>),
+    Ended,
+}
+
+/// An attempt that waits for its hold.
+struct Waiting<S, Q> {
+    service: S,
+    request: Q,
+    plan: Plan,
+    meter: Meter,
+}
+
+impl<S, R> CostFuture<S, Request<R>>
+where
+    S: Service<Request<R>>,
+{
+    pub(super) const fn calling(future: S::Future, meter: Meter) -> Self {
+        Self {
+            state: State::Calling(future, Some(meter)),
+        }
+    }
+
+    pub(super) fn reserving(decision: Reserving, service: S, request: Request<R>, plan: Plan, meter: Meter) -> Self {
+        let waiting = Some(Box::new(Waiting {
+            service,
+            request,
+            plan,
+            meter,
+        }));
+        Self {
+            state: State::Reserving { decision, waiting },
+        }
+    }
+
+    pub(super) const fn refused(error: LayerError) -> Self {
+        Self {
+            state: State::Refused(Some(error)),
+        }
+    }
+}
+
+impl<S, Q> fmt::Debug for CostFuture<S, Q>
+where
+    S: Service<Q>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reserving = matches!(self.state, State::Reserving { .. });
+        f.debug_struct("CostFuture")
+            .field("reserving", &reserving)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S, R, B> Future for CostFuture<S, Request<R>>
+where
+    S: Service<Request<R>, Response = Response<B>>,
+    S::Error: Failure + From<LayerError>,
+    R: LlmRequest,
+    B: http_body::Body<Error = S::Error>,
+    B::Data: Frame,
+{
+    type Output = Result<Response<CostBody<B>>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        loop {
+            match state.as_mut().project() {
+                StateProjection::Reserving { decision, waiting } => {
+                    let decision = ready!(decision.as_mut().poll(cx));
+                    let Some(waiting) = waiting.take() else {
+                        return Poll::Pending;
+                    };
+                    match decision {
+                        Ok(held) => state.set(waiting.call(held)),
+                        Err(refusal) => state.set(State::Refused(Some(over_budget(refusal)))),
+                    }
+                }
+                StateProjection::Calling(future, meter) => {
+                    if let Some(meter) = meter {
+                        meter.sent();
+                    }
+                    let result = ready!(future.poll(cx));
+                    let meter = meter.take();
+                    state.set(State::Ended);
+                    return meter.map_or(Poll::Pending, |meter| Poll::Ready(begin(result, meter)));
+                }
+                StateProjection::Refused(error) => {
+                    let error = error.take();
+                    return error.map_or(Poll::Pending, |error| Poll::Ready(Err(error.into())));
+                }
+                // Polled again after it was ready: stay silent rather than panic.
+                StateProjection::Ended => return Poll::Pending,
+            }
+        }
+    }
+}
+
+impl<S, R> Waiting<S, Request<R>>
+where
+    S: Service<Request<R>>,
+    R: LlmRequest,
+{
+    fn call(mut self, held: Reservation) -> State<S, Request<R>, S::Future> {
+        let clamped = self.plan.fit(self.request.body_mut(), &held);
+        let mut meter = self.meter;
+        meter.hold(held, clamped);
+        State::Calling(self.service.call(self.request), Some(meter))
+    }
+}
+
+fn begin<B, E>(result: Result<Response<B>, E>, mut meter: Meter) -> Result<Response<CostBody<B>>, E>
+where
+    E: Failure,
+    B: http_body::Body<Error = E>,
+{
+    match result {
+        Ok(response) => {
+            let (parts, body) = response.into_parts();
+            meter.responded(&parts);
+            Ok(Response::from_parts(parts, CostBody::new(body, meter)))
+        }
+        Err(error) => {
+            meter.failed(&error);
+            Err(error)
+        }
+    }
+}

@@ -1,0 +1,90 @@
+use std::sync::Arc;
+
+use http::HeaderName;
+use tower_layer::Layer;
+
+use super::{Cost, UnknownPrice, settings::Settings};
+use crate::{PriceList, budget::Budgets, ledger::Ledger};
+
+/// Holds money before each attempt, and books what it cost after. See the [module](super).
+#[derive(Debug, Clone, Default)]
+pub struct CostLayer {
+    settings: Arc<Settings>,
+}
+
+impl CostLayer {
+    /// Books nothing anywhere yet, and holds nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(Arc::make_mut(&mut self.settings));
+        self
+    }
+
+    /// Where the entries go.
+    #[must_use]
+    pub fn ledger(self, ledger: Arc<dyn Ledger>) -> Self {
+        self.set(|settings| settings.ledger = ledger)
+    }
+
+    /// What candidates cost: for holds and estimates. Without it every price is unknown.
+    #[must_use]
+    pub fn prices(self, prices: Arc<dyn PriceList>) -> Self {
+        self.set(|settings| settings.prices = Some(prices))
+    }
+
+    /// What may be spent. Without budgets nothing is held or refused.
+    #[must_use]
+    pub fn budgets(self, budgets: Budgets) -> Self {
+        self.set(|settings| settings.budgets = Some(budgets))
+    }
+
+    /// What to do where a budget applies and the price is unknown. Refuses by default.
+    #[must_use]
+    pub fn unknown_price(self, policy: UnknownPrice) -> Self {
+        self.set(|settings| settings.unknown_price = policy)
+    }
+
+    /// The shortest answer, in tokens, that a lowered `max_tokens` may leave: where not even that fits, the attempt is refused.
+    /// [`MIN_ANSWER`](super::MIN_ANSWER) by default.
+    #[must_use]
+    pub fn min_answer(self, tokens: u64) -> Self {
+        self.set(|settings| settings.min_answer = tokens.max(1))
+    }
+
+    /// The `max_tokens` of a request that names none, where a budget applies: without it the longest answer of the model is held,
+    /// which is often far more than comes. None by default.
+    #[must_use]
+    pub fn default_answer(self, tokens: impl Into<Option<u64>>) -> Self {
+        let tokens = tokens.into();
+        self.set(|settings| settings.default_answer = tokens)
+    }
+
+    /// Whether somebody fetches the bills of broken-off answers later: then the budgets keep the whole hold until the bill is
+    /// there, so that it never finds too little left. Off by default: then they book the estimate.
+    #[must_use]
+    pub fn bills_follow(self, follow: bool) -> Self {
+        self.set(|settings| settings.bills_follow = follow)
+    }
+
+    /// The response header that names the answer: its bill is looked up by it.
+    /// [`GENERATION_HEADER`](super::GENERATION_HEADER) by default; where it is not there, the first frame is asked.
+    #[must_use]
+    pub fn generation_header(self, name: HeaderName) -> Self {
+        self.set(|settings| settings.generation_header = name)
+    }
+}
+
+impl<S> Layer<S> for CostLayer {
+    type Service = Cost<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Cost {
+            inner,
+            settings: Arc::clone(&self.settings),
+        }
+    }
+}

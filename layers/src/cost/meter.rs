@@ -1,0 +1,156 @@
+//! One attempt on the meter: from the hold to the entry.
+
+use std::{sync::Arc, time::Duration};
+
+use http::response::Parts;
+use tokio::time::Instant;
+
+use super::settings::Settings;
+use crate::{
+    Candidate, Failure, Frame, LlmRequest, Stage, TokenUsage, UtcTime,
+    booking::Booking,
+    budget::Reservation,
+    ledger::{CallId, EntryOutcome},
+};
+
+/// Runs from the hold of an attempt to its entry. However it ends, dropped included, there is one entry if the attempt was sent,
+/// and none if it was not; the hold ends either way.
+pub(super) struct Meter(Option<Box<Running>>);
+
+pub(super) struct Running {
+    pub(super) settings: Arc<Settings>,
+    pub(super) candidate: Option<Candidate>,
+    pub(super) model: Box<str>,
+    pub(super) tags: crate::Tags,
+    pub(super) booking: Option<Booking>,
+    pub(super) reservation: Option<Reservation>,
+    pub(super) clamped_to: Option<u64>,
+    pub(super) began: UtcTime,
+    pub(super) started: Instant,
+    pub(super) streamed: bool,
+    /// Tokens of the prompt, roughly.
+    pub(super) prompt: u64,
+    /// What the answer may have, where the request says so.
+    pub(super) asked: Option<u64>,
+    pub(super) needs: crate::Needs,
+    /// Whether it was sent.
+    pub(super) sent: bool,
+    pub(super) seen: u64,
+    pub(super) first_token: Option<Duration>,
+    pub(super) usage: Option<TokenUsage>,
+    pub(super) generation_id: Option<Box<str>>,
+}
+
+impl Meter {
+    pub(super) fn new<R: LlmRequest>(
+        settings: &Arc<Settings>,
+        request: &R,
+        candidate: Option<Candidate>,
+        (started, began): (Instant, UtcTime),
+    ) -> Self {
+        let needs = request.needs();
+        let call = request.call();
+        Self(Some(Box::new(Running {
+            settings: Arc::clone(settings),
+            model: candidate.as_ref().map_or("", Candidate::model).into(),
+            candidate,
+            tags: call.tags().clone(),
+            booking: Booking::of(call, began),
+            reservation: None,
+            clamped_to: None,
+            began,
+            started,
+            streamed: request.is_streaming(),
+            prompt: needs.prompt_tokens,
+            asked: request.max_tokens(),
+            needs,
+            sent: false,
+            seen: 0,
+            first_token: None,
+            usage: None,
+            generation_id: None,
+        })))
+    }
+
+    /// Money is held, and the answer may be shorter for it.
+    pub(super) fn hold(&mut self, reservation: Reservation, clamped_to: Option<u64>) {
+        let Some(running) = &mut self.0 else { return };
+        running.reservation = Some(reservation);
+        running.clamped_to = clamped_to;
+        if let (Some(tokens), Some(booking)) = (clamped_to, &running.booking) {
+            tracing::info!(target: "llm::budget", model = &*running.model, max_tokens = tokens, "answer shortened to fit a budget");
+            booking.note(&format!("max_tokens lowered to {tokens} to fit a budget"));
+        }
+        running.asked = clamped_to.or(running.asked);
+    }
+
+    /// The request is on its way.
+    pub(super) fn sent(&mut self) {
+        if let Some(running) = &mut self.0 {
+            running.sent = true;
+        }
+    }
+
+    /// The response's head has come.
+    pub(super) fn responded(&mut self, parts: &Parts) {
+        let Some(running) = &mut self.0 else { return };
+        let id = parts.headers.get(&running.settings.generation_header);
+        running.generation_id = id
+            .and_then(|id| id.to_str().ok())
+            .filter(|id| !id.is_empty())
+            .map(Box::from);
+    }
+
+    /// A frame of the answer has come.
+    pub(super) fn frame<F: Frame>(&mut self, frame: &F) {
+        let Some(running) = &mut self.0 else { return };
+        let stage = frame.stage();
+        if running.first_token.is_none() && stage.begins_answer() {
+            running.first_token = Some(running.started.elapsed());
+        }
+        running.seen = running.seen.saturating_add(u64::from(frame.tokens()));
+        if running.generation_id.is_none() && stage != Stage::KeepAlive {
+            running.generation_id = frame.generation_id().map(Box::from);
+        }
+        if let Some(usage) = frame.token_usage() {
+            // Some say the tokens twice, and the charge only once.
+            let known = running
+                .usage
+                .filter(|known| usage.bill().is_none() && known.bill().is_some());
+            running.usage = known.or(Some(usage));
+        }
+    }
+
+    /// The whole answer has come.
+    pub(super) fn answered(&mut self) {
+        self.end(EntryOutcome::Answered, false);
+    }
+
+    /// The attempt has failed, before or after the answer began.
+    pub(super) fn failed<E: Failure>(&mut self, error: &E) {
+        let Some(running) = &self.0 else { return };
+        let kind = error.kind();
+        let free = running.first_token.is_none() && super::is_free(kind);
+        self.end(EntryOutcome::Failed(kind), free);
+    }
+
+    fn end(&mut self, outcome: EntryOutcome, free: bool) {
+        if let Some(running) = self.0.take().filter(|running| running.sent) {
+            running.book(outcome, free);
+        }
+    }
+}
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        self.end(EntryOutcome::Dropped, false);
+    }
+}
+
+impl Running {
+    pub(super) fn call_id(&self) -> CallId {
+        self.booking
+            .as_ref()
+            .map_or_else(|| CallId::new(self.began), |booking| booking.call)
+    }
+}

@@ -1,0 +1,99 @@
+//! What calls cost: held before, booked after, once an attempt.
+//!
+//! Stands right outside the layer that puts in the key, inside everything that starts attempts: each attempt pays for itself, and
+//! one that is discarded is still on the bill. Before an attempt the most it can cost is held on every [budget](crate::budget)
+//! it is booked on; where that does not fit, `max_tokens` is lowered to what does, which the attempt's line says, and only
+//! where not even [`MIN_ANSWER`] fits it is refused. Afterwards the hold ends and one [`Entry`](crate::ledger::Entry) goes to the
+//! [ledger](crate::ledger), whatever became of the attempt.
+//!
+//! What the upstream says it charged is the truth; the [price list](crate::PriceList) gives the estimate. Both stand in the entry, and a
+//! warning says where they differ by over 1 %. An attempt that breaks off is booked at an estimate of what was seen: the prompt and
+//! the tokens that came; one that was not streamed may have been made whole unseen, and is booked at its whole hold.
+//!
+//! Calls are booked under their [tags](crate::Tags): [`Call::set_tags`](crate::Call::set_tags).
+//!
+//! # Errors
+//!
+//! [`LayerError::OverBudget`](crate::LayerError::OverBudget) says which budget, what is spent and held, and when it is full again;
+//! [`LayerError::UnknownPrice`](crate::LayerError::UnknownPrice) where a budget applies and the price is not known.
+//!
+//! # Cancellation
+//!
+//! A future that is dropped before it was polled has cost nothing, and gives its hold back; later, future and body are booked as above.
+//!
+//! # Example
+//!
+//! ```
+//! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
+//! # use theirs::*;
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use tower::{Layer, ServiceExt};
+//! use tower_llm_layers::{
+//!     Tags, Tariff,
+//!     budget::{Budget, Budgets, Window},
+//!     cost::{CostLayer, UnknownPrice},
+//! };
+//!
+//! // A dollar a day for each tenant; every request is taken to cost 60 cents at most.
+//! let budgets = Budgets::new([Budget::usd("tenant-day", "1.00")?.per(Window::Day).each("tenant")])?;
+//! let sixty_cents = Tariff { fixed: "0.60".parse()?, ..Tariff::default() };
+//! let service = CostLayer::new()
+//!     .budgets(budgets)
+//!     .unknown_price(UnknownPrice::Assume(sixty_cents))
+//!     .layer(Theirs::default());
+//!
+//! let mut ask = Ask::of("gpt-5");
+//! ask.body_mut().call.set_tags(Tags::new([("tenant", "acme")])?);
+//! let first = service.clone().oneshot(ask.clone()).await;
+//! assert!(first.is_ok());
+//! // While the first answer runs, its 60 cents are held.
+//! let refused = service.oneshot(ask).await.err().ok_or("it is over")?;
+//! assert!(refused.message.starts_with(
+//!     "the budget `tenant-day` of tenant=acme cannot carry this: it needs at least $0.60, and of $1.00 $0.00 is spent and $0.60 held"
+//! ));
+//! # Ok(())
+//! # }
+//! ```
+
+mod body;
+mod book;
+mod future;
+mod layer;
+mod meter;
+mod plan;
+mod service;
+mod settings;
+
+pub use body::CostBody;
+pub use future::CostFuture;
+pub use layer::CostLayer;
+pub use service::Cost;
+pub use settings::{GENERATION_HEADER, MIN_ANSWER, UNBOUNDED_ANSWER, UnknownPrice};
+
+use crate::FailureKind;
+
+/// Whether an attempt that failed so before its answer began costs nothing: it never reached a model, or the upstream said so.
+const fn is_free(kind: FailureKind) -> bool {
+    match kind {
+        FailureKind::Connect
+        | FailureKind::Throttled
+        | FailureKind::QuotaGone
+        | FailureKind::Overloaded
+        | FailureKind::Upstream
+        | FailureKind::Empty
+        | FailureKind::Unavailable
+        | FailureKind::TooLong
+        | FailureKind::Refused
+        | FailureKind::Unaffordable
+        | FailureKind::Auth
+        | FailureKind::BadRequest => true,
+        // It broke, and what the model did until then nobody has said.
+        FailureKind::Reset
+        | FailureKind::Timeout(_)
+        | FailureKind::Truncated
+        | FailureKind::Malformed
+        | FailureKind::Cancelled
+        | FailureKind::Internal => false,
+    }
+}

@@ -1,0 +1,83 @@
+use std::{fmt, sync::Arc};
+
+use http::HeaderName;
+
+use crate::{
+    PriceList, Quote, Tariff,
+    budget::Budgets,
+    ledger::{Ledger, Tee},
+};
+
+/// The shortest answer that a lowered `max_tokens` may leave, by default: below it some upstreams refuse the request.
+pub const MIN_ANSWER: u64 = 16;
+
+/// What an answer may have where neither the request nor the price list says: it is then asked for with this `max_tokens`, since no
+/// budget can hold an answer without end.
+pub const UNBOUNDED_ANSWER: u64 = 32_768;
+
+/// The response header that names the answer, by default.
+pub const GENERATION_HEADER: HeaderName = HeaderName::from_static("x-generation-id");
+
+/// What to do where a budget applies and the price of a candidate is unknown, or varies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum UnknownPrice {
+    /// Refuse the attempt, so that the next candidate answers.
+    #[default]
+    Refuse,
+    /// Let it through without a hold: the budget learns of it by the bill, and may pass its cap.
+    Allow,
+    /// Hold this much.
+    Assume(Tariff),
+}
+
+/// Everything a cost layer is set to.
+#[derive(Clone)]
+pub(super) struct Settings {
+    pub(super) prices: Option<Arc<dyn PriceList>>,
+    pub(super) budgets: Option<Budgets>,
+    pub(super) ledger: Arc<dyn Ledger>,
+    pub(super) unknown_price: UnknownPrice,
+    pub(super) min_answer: u64,
+    pub(super) default_answer: Option<u64>,
+    pub(super) bills_follow: bool,
+    pub(super) generation_header: HeaderName,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            prices: None,
+            budgets: None,
+            ledger: Arc::new(Tee::default()),
+            unknown_price: UnknownPrice::default(),
+            min_answer: MIN_ANSWER,
+            default_answer: None,
+            bills_follow: false,
+            generation_header: GENERATION_HEADER,
+        }
+    }
+}
+
+impl UnknownPrice {
+    /// The tariff to hold by; `Err` where the attempt is refused, `None` where nothing is held.
+    pub(super) const fn resolve(self, quote: Quote) -> Result<Option<Tariff>, ()> {
+        match (quote, self) {
+            (Quote::Known(tariff), _) | (_, Self::Assume(tariff)) => Ok(Some(tariff)),
+            (_, Self::Allow) => Ok(None),
+            (_, Self::Refuse) => Err(()),
+        }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("budgets", &self.budgets)
+            .field("unknown_price", &self.unknown_price)
+            .field("min_answer", &self.min_answer)
+            .field("default_answer", &self.default_answer)
+            .field("bills_follow", &self.bills_follow)
+            .finish_non_exhaustive()
+    }
+}
