@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod account;
 mod body;
 mod catalogue;
 mod embedding;
@@ -9,6 +8,7 @@ mod error;
 mod frame;
 mod wire;
 
+pub mod account;
 pub mod endpoint;
 pub mod request;
 pub mod response;
@@ -28,7 +28,7 @@ pub use frame::{ChatFrame, Form};
 pub use request::ChatRequest;
 pub use stack::{Answer, BoxStack, ChatService, ChatServiceExt, Completion, Stack};
 pub use tower_llm_layers::{
-    Attempt, AttemptLog, Candidate, FailureKind, Outcome, Phase,
+    Attempt, AttemptLog, Candidate, FailureKind, Outcome, Phase, Tags, UsdAmount,
     auth::{ApiKey, KeyPool, Keys},
 };
 pub use transport::{Transport, Upstream};

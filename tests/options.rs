@@ -227,6 +227,7 @@ fn what_is_in_force_is_told() {
             "Attempt",
             "Timeout",
             "FirstToken",
+            "Cost",
             "Auth",
             "Transport"
         ],

@@ -1,7 +1,7 @@
 //! What the layers and the transport ask of a request.
 
 use http::{Method, Request, Uri};
-use tower_llm_layers::{Call, LlmRequest, Modalities as Needed, Needs};
+use tower_llm_layers::{Call, LlmRequest, Modalities as Needed, Needs, Tags};
 
 use super::{ChatRequest, Modalities};
 use crate::{
@@ -22,6 +22,22 @@ impl ChatRequest {
     #[must_use]
     pub fn into_http(self) -> Request<Self> {
         post("/chat/completions", self)
+    }
+}
+
+impl ChatRequest {
+    /// Books it under these tags: in the ledger, and in the budgets that are for them. They are not sent.
+    ///
+    /// ```
+    /// use tower_openrouter::{ChatRequest, Tags};
+    ///
+    /// let request = ChatRequest::user("Hi").tags(Tags::new([("team", "search")])?);
+    /// # Ok::<(), tower_openrouter::layers::TagError>(())
+    /// ```
+    #[must_use]
+    pub fn tags(mut self, tags: Tags) -> Self {
+        self.call.set_tags(tags);
+        self
     }
 }
 
@@ -62,6 +78,11 @@ impl LlmRequest for ChatRequest {
 
     fn set_alternatives(&mut self, models: &[&str]) {
         self.set_models(models);
+    }
+
+    fn alternatives(&self) -> Vec<String> {
+        // Checked when it was read.
+        self.get_models().unwrap_or_default()
     }
 
     fn max_tokens(&self) -> Option<u64> {

@@ -10,16 +10,19 @@ use tower_llm_layers::{
     first_token::FirstTokenLayer,
     rate_limit::{Limits, PerCandidate, RateLimitLayer},
     retry::{Exponential, RetryBudget, RetryLayer, RetryPolicy},
+    tagging::TaggingLayer,
     timeout::{AttemptTimeoutLayer, Clocks, PaceFloor},
 };
 
-use super::{BuildError, IntoCandidate, Stack, TenantKey, describe::describe, settings::Settings};
+use super::{
+    BuildError, CallTags, IntoCandidate, Stack, TenantKey, describe::describe, money::Money, settings::Settings,
+};
 use crate::transport::{Attribution, OPENROUTER, Transport, TransportBuilder, TransportError, Upstream};
 
 /// Puts a [`Stack`] together: a slot for each layer, in whatever order they are named.
 #[derive(Clone)]
 pub struct StackBuilder {
-    settings: Settings,
+    pub(super) settings: Settings,
     transport: TransportBuilder,
     /// The first thing that went wrong on the way, told by `build`.
     wrong: Option<BuildError>,
@@ -46,6 +49,8 @@ impl StackBuilder {
             retry_silent: policy.retry_silent,
             backoff: Exponential::default(),
             budget: policy.budget,
+            money: Money::default(),
+            tags: CallTags::none(),
         };
         Self {
             settings,
@@ -278,6 +283,7 @@ impl StackBuilder {
         let description = describe(&settings, &chain);
 
         let service = AuthLayer::new(settings.keys).layer(leaf);
+        let service = settings.money.layer()?.layer(service);
         let service = FirstTokenLayer::new().layer(service);
         let service = AttemptTimeoutLayer::with_clocks(settings.clocks).layer(service);
         let service = AttemptLayer::new().cap(settings.attempts).layer(service);
@@ -296,7 +302,8 @@ impl StackBuilder {
         let deadline = settings
             .total
             .map_or_else(DeadlineLayer::from_caller, DeadlineLayer::new);
-        Ok(Stack::new(deadline.layer(service), description))
+        let service = TaggingLayer::new(settings.tags).layer(deadline.layer(service));
+        Ok(Stack::new(service, description))
     }
 }
 

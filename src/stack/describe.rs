@@ -59,6 +59,7 @@ pub(super) fn describe(settings: &Settings, chain: &Chain) -> String {
             ),
         ),
         ("FirstToken", "frames are held until the answer begins".to_owned()),
+        ("Cost", settings.money.describe()),
         ("Auth", "the key of each upstream".to_owned()),
         ("Transport", "one HTTP exchange".to_owned()),
     ];

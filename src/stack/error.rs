@@ -1,6 +1,8 @@
 use std::{fmt, time::Duration};
 
-use tower_llm_layers::{CandidateError, auth::KeyError, fallback::ChainError, rate_limit::LimitsError};
+use tower_llm_layers::{
+    CandidateError, auth::KeyError, budget::BudgetError, fallback::ChainError, rate_limit::LimitsError,
+};
 
 use crate::transport::TransportError;
 
@@ -18,6 +20,10 @@ pub enum BuildError {
     Transport(TransportError),
     /// Limits.
     Limits(LimitsError),
+    /// A budget.
+    Budget(BudgetError),
+    /// There are budgets, and no price list that a hold could be reckoned by.
+    NoPrices,
     /// A candidate names an upstream that the transport does not know.
     UnknownUpstream {
         /// Its name.
@@ -52,6 +58,11 @@ impl fmt::Display for BuildError {
             Self::Chain(error) => error.fmt(f),
             Self::Transport(error) => error.fmt(f),
             Self::Limits(error) => error.fmt(f),
+            Self::Budget(error) => error.fmt(f),
+            Self::NoPrices => f.write_str(
+                "there are budgets and no prices: give the stack a catalogue with `.prices(…)`, or say with `.unknown_price(…)` what a \
+                 call is taken to cost",
+            ),
             Self::UnknownUpstream { upstream } => {
                 write!(
                     f,
@@ -81,6 +92,7 @@ impl std::error::Error for BuildError {
             Self::Chain(error) => Some(error),
             Self::Transport(error) => Some(error),
             Self::Limits(error) => Some(error),
+            Self::Budget(error) => Some(error),
             _ => None,
         }
     }
@@ -101,6 +113,12 @@ impl From<CandidateError> for BuildError {
 impl From<ChainError> for BuildError {
     fn from(error: ChainError) -> Self {
         Self::Chain(error)
+    }
+}
+
+impl From<BudgetError> for BuildError {
+    fn from(error: BudgetError) -> Self {
+        Self::Budget(error)
     }
 }
 

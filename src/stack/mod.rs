@@ -9,8 +9,10 @@ mod builder;
 mod describe;
 mod error;
 mod ext;
+mod money;
 mod service;
 mod settings;
+mod tags;
 mod tenant;
 
 pub use answer::{Answer, Completion};
@@ -19,4 +21,5 @@ pub use error::BuildError;
 pub use ext::{BoxChatBody, BoxStack, ChatService, ChatServiceExt};
 pub use service::{Stack, StackBody, StackService};
 pub use settings::IntoCandidate;
+pub use tags::CallTags;
 pub use tenant::TenantKey;

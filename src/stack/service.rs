@@ -10,30 +10,32 @@ use tower_llm_layers::{
     LlmRequest,
     attempt::{AttemptBody, AttemptService},
     auth::{Auth, KeySource},
+    cost::{Cost, CostBody},
     deadline::{DeadlineBody, DeadlineService},
     fallback::Fallback,
     first_token::{FirstToken, FirstTokenBody},
     rate_limit::{PerCandidate, RateLimit, RateLimitBody},
     retry::Retry,
+    tagging::Tagging,
     timeout::{AttemptTimeout, AttemptTimeoutBody},
 };
 use tower_service::Service;
 
-use super::{StackBuilder, TenantKey};
+use super::{CallTags, StackBuilder, TenantKey};
 use crate::{
     ChatBody, ChatFrame, Error,
     transport::{Transport, Upstream},
 };
 
 /// All layers in their order, over the leaf `S`.
-pub type StackService<S> = DeadlineService<RateLimit<Fallback<Retry<PacedService<S>>>, TenantKey>>;
+pub type StackService<S> = Tagging<DeadlineService<RateLimit<Fallback<Retry<PacedService<S>>>, TenantKey>>, CallTags>;
 
 /// One attempt and what paces it.
-type PacedService<S> = RateLimit<AttemptService<AttemptTimeout<FirstToken<Auth<S>>>>, PerCandidate>;
+type PacedService<S> = RateLimit<AttemptService<AttemptTimeout<FirstToken<Cost<Auth<S>>>>>, PerCandidate>;
 
 /// The body of a stack's response, over the leaf's body `B`.
 pub type StackBody<B = ChatBody> =
-    DeadlineBody<RateLimitBody<RateLimitBody<AttemptBody<AttemptTimeoutBody<FirstTokenBody<B>>>>>>;
+    DeadlineBody<RateLimitBody<RateLimitBody<AttemptBody<AttemptTimeoutBody<FirstTokenBody<CostBody<B>>>>>>>;
 
 /// One service that has all layers in their order: what an application calls.
 ///

@@ -9,7 +9,7 @@ use tower_llm_layers::{
     timeout::Clocks,
 };
 
-use super::{BuildError, TenantKey};
+use super::{BuildError, CallTags, TenantKey, money::Money};
 use crate::transport::OPENROUTER;
 
 /// What can stand in a chain: a model's name, which is then asked for at OpenRouter, or a [`Candidate`].
@@ -60,6 +60,8 @@ pub(super) struct Settings {
     pub(super) retry_silent: bool,
     pub(super) backoff: Exponential,
     pub(super) budget: RetryBudget,
+    pub(super) money: Money,
+    pub(super) tags: CallTags,
 }
 
 impl Settings {

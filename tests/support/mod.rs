@@ -3,6 +3,7 @@
 #![allow(clippy::allow_attributes, reason = "the same")]
 #![allow(clippy::unwrap_used, reason = "a test that fails here should say so")]
 
+pub(crate) mod ledger;
 pub(crate) mod log;
 pub(crate) mod raw;
 
@@ -30,7 +31,11 @@ pub(crate) struct World {
 impl World {
     /// A simulator where the first model follows this plan and the second one is well.
     pub(crate) async fn new(plan: &str) -> Self {
-        let simulator = Simulator::start().await.unwrap();
+        Self::over(Simulator::start().await.unwrap(), plan)
+    }
+
+    /// The same over a simulator that was set up apart.
+    pub(crate) fn over(simulator: Simulator, plan: &str) -> Self {
         simulator.plan_all(&GOOD.replace(',', "%2C")).unwrap();
         simulator
             .plan(FIRST, &plan.replace("GOOD", &GOOD.replace(',', "%2C")))

@@ -1,0 +1,273 @@
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{runtime::Handle, sync::Semaphore, task::JoinSet, time::sleep};
+
+use super::{
+    Bill, BillError, BillSource,
+    schedule::{FIRST_WAIT, LONGEST_WAIT, waits},
+};
+use crate::{
+    UtcTime,
+    budget::Budgets,
+    ledger::{Correction, Entry, Ledger, Tee},
+};
+
+/// Entries that may wait for their bill at once, by default.
+pub const MAX_PENDING: usize = 10_000;
+/// Questions for bills that may be on their way at once, by default.
+pub const MAX_REQUESTS: usize = 4;
+
+/// Asks for the bills of answers that broke off. Cheap to clone. See the [module](super).
+#[derive(Clone)]
+pub struct Reconciler {
+    work: Arc<Work>,
+    tasks: Arc<Mutex<JoinSet<()>>>,
+    runtime: Handle,
+}
+
+/// Sets up a [`Reconciler`].
+#[derive(Debug, Clone)]
+pub struct ReconcilerBuilder {
+    source: Arc<dyn BillSource>,
+    ledger: Arc<dyn Ledger>,
+    budgets: Option<Budgets>,
+    max_pending: usize,
+    max_requests: usize,
+    first_wait: Duration,
+    longest_wait: Duration,
+}
+
+/// What each task needs. It does not hold the tasks, so that they end with the last handle.
+#[derive(Debug)]
+struct Work {
+    source: Arc<dyn BillSource>,
+    ledger: Arc<dyn Ledger>,
+    budgets: Option<Budgets>,
+    requests: Semaphore,
+    most: usize,
+    waits: (Duration, Duration),
+    pending: AtomicUsize,
+    turned_away: AtomicU64,
+    given_up: AtomicU64,
+}
+
+impl ReconcilerBuilder {
+    /// Where corrections are posted: the ledger that keeps the entries.
+    #[must_use]
+    pub fn ledger(mut self, ledger: Arc<dyn Ledger>) -> Self {
+        self.ledger = ledger;
+        self
+    }
+
+    /// The budgets that the difference is posted to.
+    #[must_use]
+    pub fn budgets(mut self, budgets: Budgets) -> Self {
+        self.budgets = Some(budgets);
+        self
+    }
+
+    /// How many entries may wait at once; [`MAX_PENDING`] by default.
+    #[must_use]
+    pub const fn max_pending(mut self, entries: usize) -> Self {
+        self.max_pending = entries;
+        self
+    }
+
+    /// How many questions may be on their way at once; [`MAX_REQUESTS`] by default, and at least one.
+    #[must_use]
+    pub const fn max_requests(mut self, requests: usize) -> Self {
+        self.max_requests = if requests == 0 { 1 } else { requests };
+        self
+    }
+
+    /// From the end of an attempt to the first question; [`FIRST_WAIT`] by default. Each further wait is twice as long.
+    #[must_use]
+    pub const fn first_wait(mut self, wait: Duration) -> Self {
+        self.first_wait = wait;
+        self
+    }
+
+    /// The longest wait between two questions, after which the bill is given up; [`LONGEST_WAIT`] by default.
+    #[must_use]
+    pub const fn longest_wait(mut self, wait: Duration) -> Self {
+        self.longest_wait = wait;
+        self
+    }
+
+    /// Starts it on this runtime.
+    #[must_use]
+    pub fn spawn_on(self, runtime: Handle) -> Reconciler {
+        Reconciler {
+            work: Arc::new(Work {
+                source: self.source,
+                ledger: self.ledger,
+                budgets: self.budgets,
+                requests: Semaphore::new(self.max_requests),
+                most: self.max_pending,
+                waits: (self.first_wait, self.longest_wait),
+                pending: AtomicUsize::new(0),
+                turned_away: AtomicU64::new(0),
+                given_up: AtomicU64::new(0),
+            }),
+            tasks: Arc::default(),
+            runtime,
+        }
+    }
+}
+
+impl Reconciler {
+    /// Sets one up that asks there.
+    #[must_use]
+    pub fn builder(source: Arc<dyn BillSource>) -> ReconcilerBuilder {
+        ReconcilerBuilder {
+            source,
+            ledger: Arc::new(Tee::default()),
+            budgets: None,
+            max_pending: MAX_PENDING,
+            max_requests: MAX_REQUESTS,
+            first_wait: FIRST_WAIT,
+            longest_wait: LONGEST_WAIT,
+        }
+    }
+
+    /// Takes up entries that an earlier run left without a bill.
+    pub fn resume(&self, entries: impl IntoIterator<Item = Entry>) {
+        for entry in entries {
+            self.take_up(entry);
+        }
+    }
+
+    /// How many entries wait for their bill.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.work.pending.load(Ordering::Relaxed)
+    }
+
+    /// How many did not fit, and wait for the next start.
+    #[must_use]
+    pub fn turned_away(&self) -> u64 {
+        self.work.turned_away.load(Ordering::Relaxed)
+    }
+
+    /// How many bills never came.
+    #[must_use]
+    pub fn given_up(&self) -> u64 {
+        self.work.given_up.load(Ordering::Relaxed)
+    }
+
+    fn take_up(&self, entry: Entry) {
+        if !entry.awaits_bill() {
+            return;
+        }
+        let Some(place) = Place::take(&self.work) else {
+            let before = self.work.turned_away.fetch_add(1, Ordering::Relaxed);
+            if before == 0 {
+                tracing::error!(
+                    target: "llm::cost",
+                    most = self.work.most,
+                    "too many entries wait for their bill: those that follow stay estimates until the next start"
+                );
+            }
+            return;
+        };
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn_on(reconcile(place, entry), &self.runtime);
+    }
+}
+
+/// One of the places to wait in. Dropped with its task, whatever ends that.
+struct Place(Arc<Work>);
+
+impl Place {
+    fn take(work: &Arc<Work>) -> Option<Self> {
+        let taken = work
+            .pending
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |pending| {
+                (pending < work.most).then_some(pending + 1)
+            });
+        taken.ok().map(|_| Self(Arc::clone(work)))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.pending.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+async fn reconcile(place: Place, entry: Entry) {
+    let work = &place.0;
+    let mut reason = "the upstream does not know it yet".to_owned();
+    for wait in waits(work.waits.0, work.waits.1) {
+        sleep(wait).await;
+        // Closed never.
+        let Ok(_request) = work.requests.acquire().await else {
+            return;
+        };
+        match work.source.bill(&entry).await {
+            Ok(Some(bill)) => return work.post(&entry, bill),
+            Ok(None) => {}
+            Err(BillError::Later { reason: why }) => reason = why,
+            Err(BillError::Never { reason: why }) => {
+                reason = why;
+                break;
+            }
+        }
+    }
+    work.give_up(&entry, &reason);
+}
+
+impl Work {
+    fn post(&self, entry: &Entry, bill: Bill) {
+        tracing::debug!(target: "llm::cost", entry = %entry.id, bill = %bill.amount, estimate = %entry.cost(), "bill came");
+        if let Some(budgets) = &self.budgets {
+            budgets.correct(entry, bill.amount);
+        }
+        let correction = Correction::new(entry.id, UtcTime::now(), bill.amount, bill.usage);
+        self.ledger.correct(&correction);
+    }
+
+    /// The estimate stays, and the budgets keep no more than it.
+    fn give_up(&self, entry: &Entry, reason: &str) {
+        self.given_up.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(
+            target: "llm::cost",
+            entry = %entry.id,
+            model = &*entry.model,
+            estimate = %entry.cost(),
+            reason,
+            "the bill never came: the estimate stands"
+        );
+        if let Some(budgets) = &self.budgets {
+            budgets.correct(entry, entry.cost());
+        }
+    }
+}
+
+impl Ledger for Reconciler {
+    fn record(&self, entry: &Entry) {
+        if entry.awaits_bill() {
+            self.take_up(entry.clone());
+        }
+    }
+
+    fn correct(&self, _: &Correction) {}
+}
+
+impl fmt::Debug for Reconciler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reconciler")
+            .field("pending", &self.pending())
+            .field("turned_away", &self.turned_away())
+            .field("given_up", &self.given_up())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,43 @@
+use std::time::Duration;
+
+/// From the end of an attempt to the first question for its bill. It is seldom there sooner.
+pub const FIRST_WAIT: Duration = Duration::from_millis(500);
+
+/// The longest wait between two questions; after it the bill is given up. The first ten come over eight and a half minutes, the
+/// last ten minutes later: bills have been seen to take over eight.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(600);
+
+/// How far each wait is spread, up or down, so that many that broke off at once do not ask at once.
+const SPREAD: f64 = 0.2;
+
+/// The waits before each question: each twice the one before.
+pub(super) fn waits(first: Duration, longest: Duration) -> impl Iterator<Item = Duration> {
+    let mut next = Some(first.min(longest));
+    std::iter::from_fn(move || {
+        let wait = next?;
+        next = (wait < longest).then(|| (wait * 2).min(longest));
+        Some(wait.mul_f64(1.0 - SPREAD + 2.0 * SPREAD * fastrand::f64()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_longest_and_end_with_it() {
+        let waits: Vec<_> = waits(FIRST_WAIT, LONGEST_WAIT).collect();
+        assert_eq!(waits.len(), 12);
+        let mut plain = FIRST_WAIT;
+        for wait in waits {
+            let share = wait.as_secs_f64() / plain.as_secs_f64();
+            assert!((0.8..=1.2).contains(&share), "{wait:?} for {plain:?}");
+            plain = (plain * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    #[test]
+    fn a_first_wait_past_the_longest_is_cut() {
+        assert_eq!(waits(LONGEST_WAIT * 2, LONGEST_WAIT).count(), 1);
+    }
+}

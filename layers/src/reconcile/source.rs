@@ -1,0 +1,55 @@
+use std::{fmt, future::Future, pin::Pin};
+
+use crate::{TokenUsage, UsdAmount, ledger::Entry};
+
+/// What an upstream charged for an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Bill {
+    /// How much, all told.
+    pub amount: UsdAmount,
+    /// What the answer took, where the upstream says so.
+    pub usage: Option<TokenUsage>,
+}
+
+impl Bill {
+    /// This amount, for this usage.
+    #[must_use]
+    pub const fn new(amount: UsdAmount, usage: Option<TokenUsage>) -> Self {
+        Self { amount, usage }
+    }
+}
+
+/// Why there is no bill.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BillError {
+    /// Not now: ask again.
+    Later {
+        /// What happened, without secrets.
+        reason: String,
+    },
+    /// There will be none: this upstream tells no bills, or not to us.
+    Never {
+        /// What happened, without secrets.
+        reason: String,
+    },
+}
+
+impl fmt::Display for BillError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Later { reason } | Self::Never { reason }) = self;
+        f.write_str(reason)
+    }
+}
+
+impl std::error::Error for BillError {}
+
+/// The answer to a question for a bill; `None` while it is not known yet.
+pub type BillFuture = Pin<Box<dyn Future<Output = Result<Option<Bill>, BillError>> + Send>>;
+
+/// Who knows the bills: an upstream's account.
+pub trait BillSource: fmt::Debug + Send + Sync {
+    /// Asks for the bill of this entry, which has a generation id. Never waits on its own account.
+    fn bill(&self, entry: &Entry) -> BillFuture;
+}

@@ -1,0 +1,42 @@
+use http::Request;
+use tower_layer::Layer;
+
+use super::Tagging;
+use crate::Tags;
+
+/// Tells what a request is booked under. Any closure over the request is one.
+pub trait TagsOf<R> {
+    /// The tags, where there are some.
+    fn tags(&self, request: &Request<R>) -> Option<Tags>;
+}
+
+impl<R, F: Fn(&Request<R>) -> Option<Tags>> TagsOf<R> for F {
+    fn tags(&self, request: &Request<R>) -> Option<Tags> {
+        self(request)
+    }
+}
+
+/// Books calls under tags. See the [module](super).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TaggingLayer<X> {
+    tags_of: X,
+}
+
+impl<X> TaggingLayer<X> {
+    /// Tags told so.
+    #[must_use]
+    pub const fn new(tags_of: X) -> Self {
+        Self { tags_of }
+    }
+}
+
+impl<S, X: Clone> Layer<S> for TaggingLayer<X> {
+    type Service = Tagging<S, X>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Tagging {
+            inner,
+            tags_of: self.tags_of.clone(),
+        }
+    }
+}

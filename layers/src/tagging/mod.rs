@@ -1,0 +1,33 @@
+//! Books calls under tags that are told from the request: the tenant by a header, the user by what authentication left.
+//!
+//! Stands outermost. Tags that a call has already count before those that are told here.
+//!
+//! # Cancellation
+//!
+//! There is nothing to end: it acts before the call, and hands the inner future out as it is.
+//!
+//! # Example
+//!
+//! ```
+//! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
+//! # use theirs::*;
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use tower::{Layer, ServiceExt};
+//! use tower_llm_layers::{Tags, tagging::TaggingLayer};
+//!
+//! let service = TaggingLayer::new(|request: &http::Request<Ask>| {
+//!     let tenant = request.headers().get("x-tenant")?.to_str().ok()?;
+//!     Tags::new([("tenant", tenant)]).ok()
+//! })
+//! .layer(Theirs::default());
+//! assert!(service.oneshot(Ask::of("gpt-5")).await.is_ok());
+//! # Ok(())
+//! # }
+//! ```
+
+mod layer;
+mod service;
+
+pub use layer::{TaggingLayer, TagsOf};
+pub use service::Tagging;

@@ -1,0 +1,61 @@
+use std::{
+    fmt,
+    task::{Context, Poll},
+};
+
+use http::Request;
+use tower_service::Service;
+
+use super::TagsOf;
+use crate::{LlmRequest, Tags, macros::inner_accessors};
+
+/// The service of [`TaggingLayer`](super::TaggingLayer).
+#[derive(Clone)]
+pub struct Tagging<S, X> {
+    pub(super) inner: S,
+    pub(super) tags_of: X,
+}
+
+impl<S, X> Tagging<S, X> {
+    inner_accessors!();
+}
+
+impl<S: fmt::Debug, X> fmt::Debug for Tagging<S, X> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tagging")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S, R, X> Service<Request<R>> for Tagging<S, X>
+where
+    S: Service<Request<R>>,
+    R: LlmRequest,
+    X: TagsOf<R>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<R>) -> Self::Future {
+        if let Some(told) = self.tags_of.tags(&request) {
+            let call = request.body_mut().call_mut();
+            let own = call.tags();
+            let all = if own.is_empty() {
+                Ok(told)
+            } else {
+                Tags::new(told.iter().chain(own.iter()))
+            };
+            match all {
+                Ok(all) => call.set_tags(all),
+                Err(error) => tracing::warn!(target: "llm::cost", %error, "tags left out"),
+            }
+        }
+        self.inner.call(request)
+    }
+}

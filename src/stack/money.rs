@@ -1,0 +1,168 @@
+//! The slot of the cost layer: budgets, prices, the ledger, late bills.
+
+use std::sync::Arc;
+
+use tower_llm_layers::{
+    PriceList,
+    budget::{Budget, BudgetBook, BudgetStore, Budgets},
+    cost::{CostLayer, UnknownPrice},
+    ledger::{Ledger, Tee},
+    reconcile::Reconciler,
+};
+
+use super::{BuildError, CallTags, StackBuilder};
+
+/// What the cost layer is made of.
+#[derive(Clone, Default)]
+pub(super) struct Money {
+    budgets: Vec<Budget>,
+    store: Option<Arc<dyn BudgetStore>>,
+    shared: Option<Budgets>,
+    prices: Option<Arc<dyn PriceList>>,
+    unknown_price: Option<UnknownPrice>,
+    default_answer: Option<u64>,
+    min_answer: Option<u64>,
+    ledgers: Vec<Arc<dyn Ledger>>,
+    reconciler: Option<Reconciler>,
+}
+
+impl StackBuilder {
+    /// Adds a budget: the most it can cost is held before each attempt, and what it did cost is spent after. Give it prices
+    /// as well: [`prices`](Self::prices). None by default.
+    #[must_use]
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.settings.money.budgets.push(budget);
+        self
+    }
+
+    /// Where the accounts of the budgets are kept: in this process by default. Give all stacks of a process the same one.
+    #[must_use]
+    pub fn budget_store(mut self, store: Arc<dyn BudgetStore>) -> Self {
+        self.settings.money.store = Some(store);
+        self
+    }
+
+    /// Budgets that exist already, in the place of those named one by one: to refill them from a ledger, or to share them with a
+    /// [`reconciler`](Self::reconciler).
+    #[must_use]
+    pub fn budgets(mut self, budgets: Budgets) -> Self {
+        self.settings.money.shared = Some(budgets);
+        self
+    }
+
+    /// What candidates cost: a [`Catalogue`](crate::Catalogue).
+    #[must_use]
+    pub fn prices(mut self, prices: Arc<dyn PriceList>) -> Self {
+        self.settings.money.prices = Some(prices);
+        self
+    }
+
+    /// What to do where a budget applies and the price of a candidate is unknown: it is passed over by default.
+    #[must_use]
+    pub const fn unknown_price(mut self, policy: UnknownPrice) -> Self {
+        self.settings.money.unknown_price = Some(policy);
+        self
+    }
+
+    /// The `max_tokens` of requests that name none, where a budget applies: without it the longest answer of the model is held.
+    #[must_use]
+    pub fn default_answer(mut self, tokens: impl Into<Option<u64>>) -> Self {
+        self.settings.money.default_answer = tokens.into();
+        self
+    }
+
+    /// The shortest answer, in tokens, that a budget may cut a request down to before it refuses it;
+    /// [`MIN_ANSWER`](tower_llm_layers::cost::MIN_ANSWER) by default.
+    #[must_use]
+    pub const fn min_answer(mut self, tokens: u64) -> Self {
+        self.settings.money.min_answer = Some(tokens);
+        self
+    }
+
+    /// Adds a ledger: it is told every attempt that was sent, and what it cost. None by default.
+    #[must_use]
+    pub fn ledger(mut self, ledger: Arc<dyn Ledger>) -> Self {
+        self.settings.money.ledgers.push(ledger);
+        self
+    }
+
+    /// Fetches the bills of answers that broke off: give it the same ledger and budgets. None by default: then estimates stand.
+    #[must_use]
+    pub fn reconciler(mut self, reconciler: Reconciler) -> Self {
+        self.settings.money.reconciler = Some(reconciler);
+        self
+    }
+
+    /// What calls are booked under, beside the tags that a request brings itself.
+    #[must_use]
+    pub fn tags(mut self, tags: CallTags) -> Self {
+        self.settings.tags = tags;
+        self
+    }
+}
+
+impl Money {
+    /// The layer, as it was set up.
+    pub(super) fn layer(&self) -> Result<CostLayer, BuildError> {
+        let mut layer = CostLayer::new().default_answer(self.default_answer);
+        if let Some(budgets) = self.all_budgets()? {
+            if self.prices.is_none() && self.unknown_price.is_none() {
+                return Err(BuildError::NoPrices);
+            }
+            layer = layer.budgets(budgets);
+        }
+        if let Some(prices) = &self.prices {
+            layer = layer.prices(Arc::clone(prices));
+        }
+        if let Some(policy) = self.unknown_price {
+            layer = layer.unknown_price(policy);
+        }
+        if let Some(tokens) = self.min_answer {
+            layer = layer.min_answer(tokens);
+        }
+        // The ledger has the entry before anybody asks for its bill.
+        let late = self
+            .reconciler
+            .iter()
+            .cloned()
+            .map(|late| Arc::new(late) as Arc<dyn Ledger>);
+        let ledgers: Vec<_> = self.ledgers.iter().cloned().chain(late).collect();
+        if !ledgers.is_empty() {
+            layer = layer.ledger(Arc::new(Tee::new(ledgers)));
+        }
+        Ok(layer.bills_follow(self.reconciler.is_some()))
+    }
+
+    fn all_budgets(&self) -> Result<Option<Budgets>, BuildError> {
+        if let Some(budgets) = &self.shared {
+            return Ok(Some(budgets.clone()));
+        }
+        if self.budgets.is_empty() {
+            return Ok(None);
+        }
+        let own = || Arc::new(BudgetBook::new()) as Arc<dyn BudgetStore>;
+        let store = self.store.clone().unwrap_or_else(own);
+        Ok(Some(Budgets::in_store(self.budgets.iter().cloned(), store)?))
+    }
+
+    pub(super) fn describe(&self) -> String {
+        let named = self.shared.iter().flat_map(Budgets::iter).chain(&self.budgets);
+        let budgets: Vec<_> = named
+            .map(|budget| {
+                let soft = if budget.is_soft() { " (only warns)" } else { "" };
+                format!("`{}` {} a {}{soft}", budget.name(), budget.cap(), budget.window())
+            })
+            .collect();
+        let budgets = if budgets.is_empty() {
+            "no budgets".to_owned()
+        } else {
+            budgets.join(", ")
+        };
+        let bills = if self.reconciler.is_some() {
+            ", late bills are fetched"
+        } else {
+            ""
+        };
+        format!("{budgets}; {} ledgers{bills}", self.ledgers.len())
+    }
+}

@@ -1,0 +1,221 @@
+//! Answers that broke off: what they are booked at, and how their bill is fetched later.
+#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
+
+mod support;
+
+use std::{sync::Arc, time::Duration};
+
+use openrouter_simulator::Simulator;
+use support::{
+    FIRST, World, ask,
+    ledger::{Kept, bill},
+};
+use tokio::{runtime::Handle, time::sleep};
+use tower_openrouter::{
+    Account, ApiKey, ChatServiceExt, Stack, Transport, UsdAmount,
+    account::Bills,
+    layers::{
+        Tariff,
+        budget::{Budget, BudgetBook, Budgets, Window},
+        cost::UnknownPrice,
+        ledger::{EntryOutcome, EntryState, Ledger},
+        reconcile::Reconciler,
+    },
+};
+
+/// Answers word by word, and knows of them only so much later.
+async fn late(lag: Duration) -> World {
+    let simulator = Simulator::builder().generation_lag(lag).start().await.unwrap();
+    World::over(simulator, "delay=1s;words=50")
+}
+
+fn account(world: &World) -> Account {
+    let upstream = world.upstream();
+    let transport = Transport::builder().upstream(upstream.clone()).build().unwrap();
+    let key = ApiKey::new("sk-or-v1-0123456789abcdef0123456789abtest").unwrap();
+    Account::new(transport, upstream, Some(key))
+}
+
+/// The budgets of a process, its ledger, and who fetches late bills.
+struct Books {
+    budgets: Budgets,
+    book: BudgetBook,
+    kept: Arc<Kept>,
+    reconciler: Reconciler,
+}
+
+impl Books {
+    fn new(world: &World, kept: Arc<Kept>) -> Self {
+        let book = BudgetBook::new();
+        let budget = Budget::usd("all", "1").unwrap().per(Window::Month);
+        let budgets = Budgets::in_store([budget], Arc::new(book.clone())).unwrap();
+        let reconciler = Reconciler::builder(Arc::new(Bills::openrouter(account(world))))
+            .ledger(kept.clone())
+            .budgets(budgets.clone())
+            .spawn_on(Handle::current());
+        Self {
+            budgets,
+            book,
+            kept,
+            reconciler,
+        }
+    }
+
+    fn stack(&self, world: &World) -> Stack {
+        let half_a_dollar = Tariff {
+            fixed: "0.5".parse().unwrap(),
+            ..Tariff::default()
+        };
+        world
+            .builder()
+            .chain([FIRST])
+            .budgets(self.budgets.clone())
+            .unknown_price(UnknownPrice::Assume(half_a_dollar))
+            .ledger(self.kept.clone())
+            .reconciler(self.reconciler.clone())
+            .build()
+            .unwrap()
+    }
+
+    fn spent(&self) -> (UsdAmount, UsdAmount) {
+        let state = &self.book.accounts()[0];
+        (state.settled, state.reserved)
+    }
+}
+
+async fn leave_after_three_words(stack: &Stack) {
+    let mut answer = stack.stream(ask()).await.unwrap();
+    for _ in 0..3 {
+        answer.next_text().await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_left_mid_way_ends_at_the_upstreams_own_bill() {
+    let world = late(Duration::from_secs(90)).await;
+    let books = Books::new(&world, Kept::new());
+    leave_after_three_words(&books.stack(&world)).await;
+
+    let entry = books.kept.entries().remove(0);
+    assert_eq!(
+        (entry.state, entry.outcome),
+        (EntryState::Estimated, EntryOutcome::Dropped)
+    );
+    assert_eq!((entry.usage.answer, entry.bill), (3, None));
+    let half = "0.5".parse().unwrap();
+    assert_eq!(
+        books.spent(),
+        (half, UsdAmount::ZERO),
+        "the hold is kept until the bill is there"
+    );
+    assert_eq!(books.reconciler.pending(), 1);
+
+    sleep(Duration::from_secs(80)).await;
+    assert_eq!(
+        books.kept.entries()[0].state,
+        EntryState::Estimated,
+        "nobody knows it yet"
+    );
+    sleep(Duration::from_secs(80)).await;
+    let entry = books.kept.entries().remove(0);
+    assert_eq!(entry.state, EntryState::Reconciled);
+    assert!(bill(&world.simulator) > 0);
+    assert_eq!(entry.cost().pico(), bill(&world.simulator));
+    assert_eq!(books.spent(), (entry.cost(), UsdAmount::ZERO));
+    assert_eq!(books.reconciler.pending(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_over_a_restart() {
+    let world = late(Duration::from_secs(90)).await;
+    let kept = Kept::new();
+    let first = Books::new(&world, kept.clone());
+    leave_after_three_words(&first.stack(&world)).await;
+    sleep(Duration::from_secs(20)).await;
+    drop(first);
+    sleep(Duration::from_secs(300)).await;
+    assert_eq!(
+        kept.entries()[0].state,
+        EntryState::Estimated,
+        "nothing goes on after the end"
+    );
+
+    let second = Books::new(&world, kept.clone());
+    second.budgets.refill(&kept.entries());
+    assert_eq!(second.spent().0, "0.5".parse().unwrap());
+    second.reconciler.resume(kept.entries());
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(kept.entries()[0].state, EntryState::Reconciled);
+    assert_eq!(kept.total(), bill(&world.simulator));
+    assert_eq!(second.spent(), (kept.entries()[0].cost(), UsdAmount::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bill_that_never_comes_leaves_the_estimate() {
+    let world = late(Duration::from_secs(100_000)).await;
+    let books = Books::new(&world, Kept::new());
+    leave_after_three_words(&books.stack(&world)).await;
+    sleep(Duration::from_secs(3600)).await;
+    let entry = books.kept.entries().remove(0);
+    assert_eq!(entry.state, EntryState::Estimated);
+    assert_eq!((books.reconciler.pending(), books.reconciler.given_up()), (0, 1));
+    assert_eq!(
+        books.spent().0,
+        entry.cost(),
+        "the budget keeps no more than the estimate"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_does_not_fit_is_counted_and_left_for_the_next_start() {
+    let world = late(Duration::from_secs(5)).await;
+    let kept = Kept::new();
+    let reconciler = Reconciler::builder(Arc::new(Bills::openrouter(account(&world))))
+        .ledger(kept.clone())
+        .max_pending(2)
+        .spawn_on(Handle::current());
+    let stack = world
+        .builder()
+        .chain([FIRST])
+        .ledger(kept.clone())
+        .reconciler(reconciler.clone())
+        .build()
+        .unwrap();
+    for _ in 0..3 {
+        leave_after_three_words(&stack).await;
+    }
+    // The first two were asked for long ago.
+    assert_eq!(
+        reconciler.turned_away() + u64::try_from(reconciler.pending()).unwrap() + reconciled(&kept),
+        3
+    );
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(
+        (reconciler.pending(), reconciler.turned_away() + reconciled(&kept)),
+        (0, 3)
+    );
+}
+
+fn reconciled(kept: &Kept) -> u64 {
+    let entries = kept.entries();
+    entries
+        .iter()
+        .filter(|entry| entry.state == EntryState::Reconciled)
+        .count() as u64
+}
+
+#[tokio::test(start_paused = true)]
+async fn bills_are_asked_for_a_few_at_a_time_and_another_upstreams_not_at_all() {
+    let world = late(Duration::ZERO).await;
+    let kept = Kept::new();
+    let stack = world.builder().chain([FIRST]).ledger(kept.clone()).build().unwrap();
+    leave_after_three_words(&stack).await;
+    let entry = kept.entries().remove(0);
+    assert!(entry.awaits_bill());
+    let reconciler = Reconciler::builder(Arc::new(Bills::openrouter(account(&world)))).spawn_on(Handle::current());
+    let mut elsewhere = entry.clone();
+    elsewhere.upstream = "openai".into();
+    reconciler.record(&elsewhere);
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!((reconciler.pending(), reconciler.given_up()), (0, 1));
+}
