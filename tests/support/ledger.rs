@@ -38,6 +38,6 @@ impl Ledger for Kept {
     fn correct(&self, correction: &Correction) {
         let mut entries = self.0.lock().unwrap();
         let entry = entries.iter_mut().find(|known| known.id == correction.id);
-        correction.apply(entry.expect("a correction follows its entry"));
+        correction.apply(entry.unwrap());
     }
 }
