@@ -1,5 +1,5 @@
 //! What calls cost, over the simulator's real sockets: entries, budgets, and its own bill.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails here should say so")]
+#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
 
 mod support;
 
