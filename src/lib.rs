@@ -2,13 +2,13 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod body;
-mod catalogue;
 mod embedding;
 mod error;
 mod frame;
 mod wire;
 
 pub mod account;
+pub mod catalogue;
 pub mod endpoint;
 pub mod request;
 pub mod response;

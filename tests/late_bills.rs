@@ -1,5 +1,9 @@
 //! Answers that broke off: what they are booked at, and how their bill is fetched later.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails here should say so")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that fails here should say so"
+)]
 
 mod support;
 

@@ -88,6 +88,12 @@ pub struct Needs {
     pub most_prompt_tokens: u64,
     /// The largest answer asked for, in tokens; 0 where the request does not say.
     pub max_tokens: u64,
+    /// Pictures it sends.
+    pub images: u64,
+    /// Searches of the web that it asks for.
+    pub searches: u64,
+    /// Answers it asks for at once; 0 is one.
+    pub choices: u64,
     /// It offers tools.
     pub tools: bool,
     /// It forces a tool.

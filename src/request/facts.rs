@@ -16,7 +16,17 @@ pub(super) const FACT_FIELDS: &[&str] = &[
     "reasoning",
     "reasoning_effort",
     "include_reasoning",
+    "n",
+    "plugins",
+    "web_search_options",
 ];
+
+/// The most tokens a picture is taken to have: several times what any model makes of its largest.
+pub const IMAGE_TOKENS: u64 = 16_384;
+
+/// The most tokens that sound, a document or a film is taken to have, where it is not sent along: those that are count a token for
+/// each four bytes, and this at least.
+pub const MEDIA_TOKENS: u64 = 65_536;
 
 /// What a model must be able to do to serve a request. See [`ChatRequest::facts`](super::ChatRequest::facts).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,6 +35,15 @@ pub(super) const FACT_FIELDS: &[&str] = &[
 pub struct RequestFacts {
     /// The size of the prompt in tokens, guessed: the bytes of messages and tools, media left out, divided by four and rounded up.
     pub prompt_tokens: u64,
+    /// The most tokens the prompt can have, whatever the tokenizer: one for each byte of its text, and for each part that is no text
+    /// what [`IMAGE_TOKENS`] and [`MEDIA_TOKENS`] say.
+    pub most_prompt_tokens: u64,
+    /// How many pictures the messages hold.
+    pub images: u64,
+    /// How many searches of the web it asks for: one where it brings the web plugin or options for one.
+    pub searches: u64,
+    /// How many answers it asks for.
+    pub choices: u64,
     /// It brings tools.
     pub tools: bool,
     /// It forces a tool call: `tool_choice` is `"required"` or names a tool.
@@ -48,12 +67,15 @@ impl RequestFacts {
     pub(super) fn read(document: &Document) -> Self {
         let mut facts = Self::default();
         let mut size = 0;
+        let mut media_tokens = 0;
         if let Some(messages) = document.get("messages") {
             size += messages.len();
             let mut seen = Messages::default();
             // The document is valid JSON; what was set by hand and is not is left unread.
             if seen.read(messages).is_ok() {
                 size = size.saturating_sub(seen.media_bytes);
+                media_tokens = seen.media_tokens;
+                facts.images = seen.images;
                 facts.input = seen.input;
                 facts.prefill = seen.prefill;
             }
@@ -67,6 +89,12 @@ impl RequestFacts {
             size += if facts.tools { tools.len() } else { 0 };
         }
         facts.prompt_tokens = u64::try_from(size.div_ceil(4)).unwrap_or(u64::MAX);
+        // A schema is put into the prompt as well.
+        let schema = document.get("response_format").map_or(0, <[u8]>::len);
+        let text = u64::try_from(size.saturating_add(schema)).unwrap_or(u64::MAX);
+        facts.most_prompt_tokens = text.saturating_add(media_tokens);
+        facts.searches = u64::from(searches(document));
+        facts.choices = document.get("n").and_then(number).unwrap_or(1).max(1);
         facts.forced_tool_choice = document
             .get("tool_choice")
             .is_some_and(|choice| is_text(choice, "required") || choice.first() == Some(&b'{'));
@@ -107,6 +135,8 @@ impl RequestFacts {
 struct Messages {
     input: Modalities,
     media_bytes: usize,
+    media_tokens: u64,
+    images: u64,
     prefill: bool,
 }
 
@@ -136,10 +166,37 @@ impl Messages {
                 _ => return value.skip(),
             };
             self.input.insert(kind);
-            self.media_bytes += value.raw()?.len();
+            let bytes = value.raw()?.len();
+            self.media_bytes += bytes;
+            if kind == Modalities::IMAGE {
+                self.images += 1;
+                self.media_tokens = self.media_tokens.saturating_add(IMAGE_TOKENS);
+            } else {
+                let inline = u64::try_from(bytes / 4).unwrap_or(u64::MAX);
+                self.media_tokens = self.media_tokens.saturating_add(inline.max(MEDIA_TOKENS));
+            }
             Ok(())
         })
     }
+}
+
+fn searches(document: &Document) -> bool {
+    if document.get("web_search_options").is_some() {
+        return true;
+    }
+    let mut found = false;
+    let walked = document.get("plugins").map(|plugins| {
+        Cursor::new(plugins).array_or_skip(|plugin| {
+            let raw = plugin.raw()?;
+            found |= member(raw, "id").is_some_and(|id| id.is("web"));
+            Ok(())
+        })
+    });
+    walked.is_some_and(|walked| walked.is_ok()) && found
+}
+
+fn number(raw: &[u8]) -> Option<u64> {
+    std::str::from_utf8(raw).ok()?.trim().parse().ok()
 }
 
 fn asks_to_reason(document: &Document) -> bool {

@@ -97,6 +97,10 @@ impl LlmRequest for ChatRequest {
         let facts = self.facts();
         let mut needs = Needs::default();
         needs.prompt_tokens = facts.prompt_tokens;
+        needs.most_prompt_tokens = facts.most_prompt_tokens;
+        needs.images = facts.images;
+        needs.searches = facts.searches;
+        needs.choices = facts.choices;
         needs.max_tokens = self.get_max_tokens().unwrap_or(0);
         needs.tools = facts.tools;
         needs.tool_choice = facts.forced_tool_choice;

@@ -67,6 +67,9 @@ impl Plan {
             (None, Some(longest)) => longest,
             (None, None) => UNBOUNDED_ANSWER,
         };
+        // Each choice has an answer of its own.
+        let answer_token = tariff.answer_token.checked_mul(needs.choices.max(1)).unwrap_or(ENDLESS);
+        let tariff = Tariff { answer_token, ..tariff };
         let cost = |answer| tariff.cost(prompt, answer).unwrap_or(ENDLESS);
         let plan = Self {
             tariff,
