@@ -32,10 +32,11 @@ fn at(model: &str) -> Candidate {
 fn tariff(catalogue: &Catalogue, model: &str, prompt: u64) -> Tariff {
     let mut needs = Needs::default();
     needs.prompt_tokens = prompt;
-    match catalogue.quote(&at(model), &needs, UtcTime::now()) {
-        Quote::Known(tariff) => tariff,
-        other => panic!("{model}: {other:?}"),
-    }
+    let quote = catalogue.quote(&at(model), &needs, UtcTime::now());
+    let Quote::Known(tariff) = quote else {
+        unreachable!("{model}: {quote:?}");
+    };
+    tariff
 }
 
 fn usd(text: &str) -> UsdAmount {
@@ -135,11 +136,11 @@ fn pictures_searches_and_choices_are_held_for() {
     assert_eq!((needs.images, needs.searches, needs.choices), (2, 1, 3));
     assert!(needs.most_prompt_tokens > 2 * 16_384);
     let Quote::Known(tariff) = catalogue.quote(&at("a/b"), &needs, UtcTime::now()) else {
-        panic!("it has a price");
+        unreachable!("it has a price");
     };
     assert_eq!((tariff.fixed, tariff.max_answer), (usd("0.025"), Some(100)));
     let Quote::Known(online) = catalogue.quote(&at("a/b:online"), &Needs::default(), UtcTime::now()) else {
-        panic!("it has a price");
+        unreachable!("it has a price");
     };
     assert_eq!(online.fixed, usd("0.005"));
 }

@@ -6,9 +6,15 @@
 mod correction;
 mod entry;
 mod id;
+mod memory;
 mod sink;
+mod spend;
+mod traced;
 
 pub use correction::Correction;
 pub use entry::{Entry, EntryOutcome, EntryState};
 pub use id::{CallId, EntryId};
+pub use memory::{MAX_ENTRIES, MAX_GROUPS, MemoryLedger, OTHERS};
 pub use sink::{Ledger, Tee};
+pub use spend::{GroupBy, Spend, SpendRow};
+pub use traced::TracingLedger;

@@ -1,0 +1,115 @@
+use std::borrow::Cow;
+
+use super::{Entry, EntryOutcome, EntryState};
+use crate::{UsdAmount, UtcTime};
+
+/// By what spend is put into groups.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum GroupBy {
+    /// The model asked for.
+    Model,
+    /// The upstream.
+    Upstream,
+    /// The value of this tag; entries without it are in no group.
+    Tag(Box<str>),
+    /// The hour in which the attempt ended, as `2026-11-25T06`.
+    Hour,
+    /// The UTC day in which the attempt ended, as `2026-11-25`.
+    Day,
+}
+
+/// What was spent, and for what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Spend {
+    /// Attempts that were sent.
+    pub attempts: u64,
+    /// What they cost, as far as is known.
+    pub cost: UsdAmount,
+    /// Of that, what is an estimate.
+    pub estimated: UsdAmount,
+    /// Of the cost, for attempts that gave no whole answer: dropped ones, and failed ones.
+    pub lost: UsdAmount,
+    /// The sum of |estimate − bill| where both are known.
+    pub off_by: UsdAmount,
+    /// Tokens of prompts.
+    pub prompt_tokens: u64,
+    /// Of these, read from a cache.
+    pub cached_tokens: u64,
+    /// Tokens of answers.
+    pub answer_tokens: u64,
+}
+
+/// What was spent in one group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpendRow {
+    /// The group: a model, a tag's value, an hour.
+    pub group: String,
+    /// What was spent in it.
+    pub spend: Spend,
+}
+
+impl GroupBy {
+    /// Every group that an entry is in.
+    pub(super) fn of(entry: &Entry) -> impl Iterator<Item = (Self, Cow<'_, str>)> {
+        let fixed = [
+            (Self::Model, Cow::Borrowed(&*entry.model)),
+            (Self::Upstream, Cow::Borrowed(&*entry.upstream)),
+            (Self::Hour, Cow::Owned(hour(entry.ended))),
+            (Self::Day, Cow::Owned(day(entry.ended))),
+        ];
+        let tags = entry
+            .tags
+            .iter()
+            .map(|(name, value)| (Self::Tag(name.into()), Cow::Borrowed(value)));
+        fixed.into_iter().chain(tags)
+    }
+}
+
+fn day(at: UtcTime) -> String {
+    let (year, month, day) = at.date();
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+fn hour(at: UtcTime) -> String {
+    format!("{}T{:02}", day(at), at.millis_of_day() / 3_600_000)
+}
+
+impl Spend {
+    /// Counts an entry in.
+    pub fn add(&mut self, entry: &Entry) {
+        self.attempts += 1;
+        self.amounts(entry, UsdAmount::saturating_add);
+        self.tokens(entry, u64::saturating_add);
+    }
+
+    /// Counts an entry that has changed.
+    pub(super) fn replace(&mut self, before: &Entry, after: &Entry) {
+        self.amounts(before, UsdAmount::saturating_sub);
+        self.tokens(before, u64::saturating_sub);
+        self.amounts(after, UsdAmount::saturating_add);
+        self.tokens(after, u64::saturating_add);
+    }
+
+    fn amounts(&mut self, entry: &Entry, change: fn(UsdAmount, UsdAmount) -> UsdAmount) {
+        let cost = entry.cost();
+        self.cost = change(self.cost, cost);
+        if entry.state == EntryState::Estimated {
+            self.estimated = change(self.estimated, cost);
+        }
+        if entry.outcome != EntryOutcome::Answered {
+            self.lost = change(self.lost, cost);
+        }
+        if let (Some(bill), Some(estimate)) = (entry.bill, entry.estimate) {
+            let off = bill.max(estimate).saturating_sub(bill.min(estimate));
+            self.off_by = change(self.off_by, off);
+        }
+    }
+
+    fn tokens(&mut self, entry: &Entry, change: fn(u64, u64) -> u64) {
+        self.prompt_tokens = change(self.prompt_tokens, entry.usage.prompt);
+        self.cached_tokens = change(self.cached_tokens, entry.usage.cached);
+        self.answer_tokens = change(self.answer_tokens, entry.usage.answer);
+    }
+}
