@@ -202,6 +202,38 @@ impl FailureKind {
     }
 }
 
+impl FailureKind {
+    /// The kind of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        const ALL: [FailureKind; 22] = [
+            FailureKind::Connect,
+            FailureKind::Reset,
+            FailureKind::Timeout(Phase::FirstToken),
+            FailureKind::Timeout(Phase::Answer),
+            FailureKind::Timeout(Phase::Idle),
+            FailureKind::Timeout(Phase::Pace),
+            FailureKind::Timeout(Phase::Total),
+            FailureKind::Truncated,
+            FailureKind::Throttled,
+            FailureKind::QuotaGone,
+            FailureKind::Overloaded,
+            FailureKind::Upstream,
+            FailureKind::Empty,
+            FailureKind::Malformed,
+            FailureKind::Unavailable,
+            FailureKind::TooLong,
+            FailureKind::Refused,
+            FailureKind::Unaffordable,
+            FailureKind::Auth,
+            FailureKind::BadRequest,
+            FailureKind::Cancelled,
+            FailureKind::Internal,
+        ];
+        ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
 impl fmt::Display for FailureKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

@@ -57,11 +57,20 @@ impl EntryOutcome {
             Self::Dropped => "dropped",
         }
     }
+
+    /// The outcome of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "answered" => Some(Self::Answered),
+            "dropped" => Some(Self::Dropped),
+            _ => FailureKind::named(name).map(Self::Failed),
+        }
+    }
 }
 
-/// What one attempt cost, and on whose behalf.
+/// What one attempt cost, and on whose behalf. Ledgers build it from what they stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Entry {
     /// Its name.
     pub id: EntryId,

@@ -50,6 +50,27 @@ pub struct SpendRow {
     pub spend: Spend,
 }
 
+impl Spend {
+    /// One that is put together from sums elsewhere.
+    #[must_use]
+    pub fn from_sums(
+        attempts: u64,
+        [cost, estimated, lost, off_by]: [UsdAmount; 4],
+        [prompt, cached, answer]: [u64; 3],
+    ) -> Self {
+        Self {
+            attempts,
+            cost,
+            estimated,
+            lost,
+            off_by,
+            prompt_tokens: prompt,
+            cached_tokens: cached,
+            answer_tokens: answer,
+        }
+    }
+}
+
 impl GroupBy {
     /// Every group that an entry is in.
     pub(super) fn of(entry: &Entry) -> impl Iterator<Item = (Self, Cow<'_, str>)> {

@@ -1,0 +1,83 @@
+use std::fmt;
+
+/// Why a ledger cannot be opened, read or exported. Names the place, and says what to do.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum LedgerError {
+    /// There is no database there, or it does not let us in.
+    Open {
+        /// The file or the server, without a password.
+        place: String,
+        /// What happened.
+        cause: sqlx::Error,
+    },
+    /// The file is something else than a database.
+    NotADatabase {
+        /// The file.
+        place: String,
+    },
+    /// It cannot be written.
+    ReadOnly {
+        /// The file or the server, without a password.
+        place: String,
+    },
+    /// It was made by a later version of this crate.
+    Newer {
+        /// The file or the server, without a password.
+        place: String,
+        /// Its schema's version.
+        version: i64,
+        /// The newest that this version knows.
+        known: i64,
+    },
+    /// A question failed.
+    Query(sqlx::Error),
+    /// A row makes no sense: somebody else has written it.
+    Row {
+        /// Which column.
+        column: &'static str,
+    },
+    /// An export could not be written.
+    Export(std::io::Error),
+}
+
+impl fmt::Display for LedgerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open { place, cause } => write!(f, "the ledger at {place} cannot be opened: {cause}"),
+            Self::NotADatabase { place } => {
+                write!(
+                    f,
+                    "{place} is no SQLite database: name another file, or move this one away"
+                )
+            }
+            Self::ReadOnly { place } => write!(
+                f,
+                "the ledger at {place} cannot be written: give this process the right to, for the file and its folder"
+            ),
+            Self::Newer { place, version, known } => write!(
+                f,
+                "the ledger at {place} has schema {version}, and this version knows up to {known}: update this service"
+            ),
+            Self::Query(cause) => write!(f, "the ledger does not answer: {cause}"),
+            Self::Row { column } => write!(f, "a row of the ledger has no sensible `{column}`"),
+            Self::Export(cause) => write!(f, "the export could not be written: {cause}"),
+        }
+    }
+}
+
+impl std::error::Error for LedgerError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Open { cause, .. } | Self::Query(cause) => Some(cause),
+            Self::Export(cause) => Some(cause),
+            _ => None,
+        }
+    }
+}
+
+impl From<sqlx::Error> for LedgerError {
+    fn from(cause: sqlx::Error) -> Self {
+        Self::Query(cause)
+    }
+}

@@ -1,0 +1,192 @@
+use sqlx::{Row, any::AnyRow};
+use tower_llm_layers::{
+    UsdAmount, UtcTime,
+    ledger::{Entry, GroupBy, Spend, SpendRow},
+};
+
+use crate::{
+    DatabaseLedger, LedgerError,
+    filter::{Filter, Where},
+    rows::{COLUMNS, read},
+};
+
+/// Entries that [`DatabaseLedger::page`] gives at most at once.
+pub const PAGE: u32 = 1_000;
+
+const HOUR: i64 = 3_600_000;
+const DAY: i64 = 24 * HOUR;
+
+/// What is summed up beside the tokens: the cost, what is estimated of it, what is lost, and how far estimates were off.
+const AMOUNTS: [&str; 4] = [
+    "COALESCE(e.bill, e.estimate, 0)",
+    "CASE WHEN e.state = 'estimated' THEN COALESCE(e.bill, e.estimate, 0) ELSE 0 END",
+    "CASE WHEN e.outcome <> 'answered' THEN COALESCE(e.bill, e.estimate, 0) ELSE 0 END",
+    "COALESCE(ABS(e.bill - e.estimate), 0)",
+];
+
+impl DatabaseLedger {
+    /// What was spent, in groups; the dearest first.
+    ///
+    /// Sees what has been written: the last entries take [`flush_every`](crate::LedgerOptions::flush_every) to get there.
+    ///
+    /// # Errors
+    ///
+    /// Where the database does not answer.
+    pub async fn spend(&self, by: &GroupBy, filter: &Filter) -> Result<Vec<SpendRow>, LedgerError> {
+        let mut conditions = Where::default();
+        let (group, join) = match by {
+            GroupBy::Model => ("e.model".to_owned(), String::new()),
+            GroupBy::Upstream => ("e.upstream".to_owned(), String::new()),
+            GroupBy::Hour => (format!("CAST(e.ended / {HOUR} AS TEXT)"), String::new()),
+            GroupBy::Day => (format!("CAST(e.ended / {DAY} AS TEXT)"), String::new()),
+            GroupBy::Tag(name) => {
+                let name = conditions.text(name);
+                let join = format!("JOIN entry_tags t ON t.entry_id = e.id AND t.name = {name}");
+                ("t.value".to_owned(), join)
+            }
+            _ => return Ok(Vec::new()),
+        };
+        filter.apply(&mut conditions);
+        let sql = format!(
+            "SELECT {group} AS grouped, {} FROM entries e {join} {} GROUP BY 1",
+            sums(),
+            conditions.sql()
+        );
+        let rows = self.ask(&sql, conditions).await?;
+        let mut rows = rows
+            .iter()
+            .map(|row| {
+                let group: String = row.try_get("grouped")?;
+                Ok(SpendRow {
+                    group: name(by, group),
+                    spend: spend(row)?,
+                })
+            })
+            .collect::<Result<Vec<_>, LedgerError>>()?;
+        rows.sort_by(|one, other| (other.spend.cost, &one.group).cmp(&(one.spend.cost, &other.group)));
+        Ok(rows)
+    }
+
+    /// What was spent in all.
+    ///
+    /// # Errors
+    ///
+    /// Where the database does not answer.
+    pub async fn total(&self, filter: &Filter) -> Result<Spend, LedgerError> {
+        let mut conditions = Where::default();
+        filter.apply(&mut conditions);
+        let sql = format!("SELECT {} FROM entries e {}", sums(), conditions.sql());
+        let rows = self.ask(&sql, conditions).await?;
+        rows.first().map_or_else(|| Ok(Spend::default()), spend)
+    }
+
+    /// The last entries, the latest first.
+    ///
+    /// # Errors
+    ///
+    /// Where the database does not answer.
+    pub async fn recent(&self, filter: &Filter, most: u32) -> Result<Vec<Entry>, LedgerError> {
+        let mut conditions = Where::default();
+        filter.apply(&mut conditions);
+        self.entries(conditions, &format!("ORDER BY e.ended DESC, e.id DESC LIMIT {most}"))
+            .await
+    }
+
+    /// Entries that still await their bill, no older than this: for a reconciler after a restart.
+    ///
+    /// # Errors
+    ///
+    /// Where the database does not answer.
+    pub async fn awaiting_bill(&self, since: UtcTime) -> Result<Vec<Entry>, LedgerError> {
+        let mut conditions = Where::default();
+        Filter::new().from(since).apply(&mut conditions);
+        conditions.and("e.state = 'estimated'");
+        conditions.and("e.generation_id IS NOT NULL");
+        self.entries(conditions, "ORDER BY e.ended, e.id").await
+    }
+
+    /// The next entries in order of their end, up to [`PAGE`], after one that was had before; from the first on where there is none.
+    ///
+    /// To fill budgets again after a restart, page from the beginning of their longest window.
+    ///
+    /// # Errors
+    ///
+    /// Where the database does not answer.
+    pub async fn page(&self, filter: &Filter, after: Option<&Entry>) -> Result<Vec<Entry>, LedgerError> {
+        let mut conditions = Where::default();
+        filter.apply(&mut conditions);
+        if let Some(after) = after {
+            let ended = conditions.number(after.ended.millis());
+            let id = conditions.text(&after.id.to_string());
+            conditions.and(&format!("(e.ended, e.id) > ({ended}, {id})"));
+        }
+        self.entries(conditions, &format!("ORDER BY e.ended, e.id LIMIT {PAGE}"))
+            .await
+    }
+
+    async fn entries(&self, conditions: Where, rest: &str) -> Result<Vec<Entry>, LedgerError> {
+        let columns = COLUMNS.map(|column| format!("e.{column}")).join(", ");
+        let sql = format!("SELECT {columns} FROM entries e {} {rest}", conditions.sql());
+        self.ask(&sql, conditions).await?.iter().map(read).collect()
+    }
+
+    async fn ask(&self, sql: &str, conditions: Where) -> Result<Vec<AnyRow>, LedgerError> {
+        let mut reader = self.reader().await?;
+        let rows = conditions
+            .bind(sqlx::query(sql))
+            .fetch_all(&mut reader.connection)
+            .await?;
+        reader.keep();
+        Ok(rows)
+    }
+}
+
+/// Sums in parts that no number of rows makes too large: whole dollars, whole micro-dollars, pico-dollars.
+fn sums() -> String {
+    let mut columns = vec!["COUNT(*) AS attempts".to_owned()];
+    for (index, amount) in AMOUNTS.iter().enumerate() {
+        let parts = [
+            format!("({amount}) / 1000000000000"),
+            format!("(({amount}) / 1000000) % 1000000"),
+            format!("({amount}) % 1000000"),
+        ];
+        for (part, expression) in parts.iter().enumerate() {
+            columns.push(format!(
+                "CAST(COALESCE(SUM({expression}), 0) AS BIGINT) AS amount_{index}_{part}"
+            ));
+        }
+    }
+    for tokens in ["prompt_tokens", "cached_tokens", "answer_tokens"] {
+        columns.push(format!("CAST(COALESCE(SUM(e.{tokens}), 0) AS BIGINT) AS {tokens}"));
+    }
+    columns.join(", ")
+}
+
+fn spend(row: &AnyRow) -> Result<Spend, LedgerError> {
+    let number = |column: &str| row.try_get::<i64, _>(column);
+    let mut amounts = [UsdAmount::ZERO; 4];
+    for (index, amount) in amounts.iter_mut().enumerate() {
+        let part = |part: usize| number(&format!("amount_{index}_{part}")).map(i128::from);
+        *amount = UsdAmount::from_pico(part(0)? * 1_000_000_000_000 + part(1)? * 1_000_000 + part(2)?);
+    }
+    let count = |column: &str| number(column).map(|count| u64::try_from(count).unwrap_or(0));
+    let tokens = [
+        count("prompt_tokens")?,
+        count("cached_tokens")?,
+        count("answer_tokens")?,
+    ];
+    Ok(Spend::from_sums(count("attempts")?, amounts, tokens))
+}
+
+/// A group as it is shown: hours and days by their date.
+fn name(by: &GroupBy, group: String) -> String {
+    let unit = match by {
+        GroupBy::Hour => HOUR,
+        GroupBy::Day => DAY,
+        _ => return group,
+    };
+    let Ok(count) = group.parse::<u64>() else { return group };
+    let at = UtcTime::from_millis(count.saturating_mul(unit.unsigned_abs())).to_string();
+    let length = if unit == HOUR { "2026-11-25T06" } else { "2026-11-25" }.len();
+    at.get(..length).unwrap_or_default().to_owned()
+}

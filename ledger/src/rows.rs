@@ -1,0 +1,245 @@
+//! Entries as rows, and back.
+
+use sqlx::{Any, AnyConnection, Row, any::AnyRow, query::Query};
+use std::time::Duration;
+use tower_llm_layers::{
+    Tags, TokenUsage, UsdAmount, UtcTime,
+    ledger::{Correction, Entry, EntryOutcome, EntryState},
+};
+
+use crate::LedgerError;
+
+/// The columns of an entry, in their order.
+pub(crate) const COLUMNS: [&str; 27] = [
+    "id",
+    "call_id",
+    "attempt",
+    "began",
+    "ended",
+    "upstream",
+    "model",
+    "tags",
+    "state",
+    "outcome",
+    "streamed",
+    "reserved",
+    "estimate",
+    "bill",
+    "booked",
+    "prompt_tokens",
+    "cached_tokens",
+    "cache_written_tokens",
+    "audio_tokens",
+    "answer_tokens",
+    "reasoning_tokens",
+    "searches",
+    "charged",
+    "charged_upstream",
+    "generation_id",
+    "first_token_ms",
+    "clamped_to",
+];
+
+/// Parameters that one statement may have: SQLite takes 32 766, PostgreSQL twice as many.
+const MOST_PARAMETERS: usize = 32_000;
+
+/// Entries that one statement may write.
+pub(crate) const MOST_ROWS: usize = MOST_PARAMETERS / COLUMNS.len();
+
+type Statement<'q> = Query<'q, Any, <Any as sqlx::Database>::Arguments<'q>>;
+
+/// `($1, $2), ($3, $4)`: so many rows of so many values. SQLite looks each name up among all others, so there they have none.
+fn placeholders(rows: usize, columns: usize, named: bool) -> String {
+    let mut text = String::with_capacity(rows * columns * 7);
+    for row in 0..rows {
+        text.push_str(if row == 0 { "(" } else { ", (" });
+        for column in 0..columns {
+            let comma = if column == 0 { "" } else { ", " };
+            text.push_str(comma);
+            if named {
+                text.push_str(&format!("${}", row * columns + column + 1));
+            } else {
+                text.push('?');
+            }
+        }
+        text.push(')');
+    }
+    text
+}
+
+/// Writes entries with their tags. What is there already stays as it is: a batch may be told twice.
+pub(crate) async fn insert(connection: &mut AnyConnection, entries: &[&Entry], named: bool) -> Result<(), sqlx::Error> {
+    for entries in entries.chunks(MOST_ROWS) {
+        let sql = format!(
+            "INSERT INTO entries ({}) VALUES {} ON CONFLICT (id) DO NOTHING",
+            COLUMNS.join(", "),
+            placeholders(entries.len(), COLUMNS.len(), named)
+        );
+        let statement = entries
+            .iter()
+            .fold(sqlx::query(&sql), |statement, entry| bind(statement, entry));
+        statement.execute(&mut *connection).await?;
+    }
+    let tags: Vec<_> = entries
+        .iter()
+        .flat_map(|entry| {
+            entry
+                .tags
+                .iter()
+                .map(|(name, value)| (entry.id.to_string(), name, value))
+        })
+        .collect();
+    for tags in tags.chunks(MOST_PARAMETERS / 3) {
+        let sql = format!(
+            "INSERT INTO entry_tags (entry_id, name, value) VALUES {} ON CONFLICT (entry_id, name) DO NOTHING",
+            placeholders(tags.len(), 3, named)
+        );
+        let statement = tags.iter().fold(sqlx::query(&sql), |statement, (id, name, value)| {
+            statement.bind(id.clone()).bind(*name).bind(*value)
+        });
+        statement.execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+fn bind<'q>(statement: Statement<'q>, entry: &'q Entry) -> Statement<'q> {
+    let usage = &entry.usage;
+    let tags: serde_json::Map<_, _> = entry
+        .tags
+        .iter()
+        .map(|(name, value)| (name.to_owned(), value.into()))
+        .collect();
+    statement
+        .bind(entry.id.to_string())
+        .bind(entry.call.to_string())
+        .bind(i64::from(entry.attempt))
+        .bind(whole(entry.began.millis()))
+        .bind(whole(entry.ended.millis()))
+        .bind(&*entry.upstream)
+        .bind(&*entry.model)
+        .bind(serde_json::Value::Object(tags).to_string())
+        .bind(entry.state.as_str())
+        .bind(entry.outcome.as_str())
+        .bind(i64::from(entry.streamed))
+        .bind(money(entry.reserved))
+        .bind(entry.estimate.map(money))
+        .bind(entry.bill.map(money))
+        .bind(money(entry.booked))
+        .bind(whole(usage.prompt))
+        .bind(whole(usage.cached))
+        .bind(whole(usage.cache_written))
+        .bind(whole(usage.audio))
+        .bind(whole(usage.answer))
+        .bind(whole(usage.reasoning))
+        .bind(whole(usage.searches))
+        .bind(usage.charged.map(money))
+        .bind(usage.charged_upstream.map(money))
+        .bind(entry.generation_id.as_deref())
+        .bind(
+            entry
+                .first_token
+                .map(|time| i64::try_from(time.as_millis()).unwrap_or(i64::MAX)),
+        )
+        .bind(entry.clamped_to.map(whole))
+}
+
+/// Puts a bill in the place of an estimate. Says whether its entry was there.
+pub(crate) async fn correct(connection: &mut AnyConnection, correction: &Correction) -> Result<bool, sqlx::Error> {
+    let bill = money(correction.bill);
+    let id = correction.id.to_string();
+    let state = EntryState::Reconciled.as_str();
+    let done = match &correction.usage {
+        None => {
+            sqlx::query("UPDATE entries SET bill = $1, booked = $1, state = $2 WHERE id = $3")
+                .bind(bill)
+                .bind(state)
+                .bind(id)
+                .execute(connection)
+                .await?
+        }
+        Some(usage) => {
+            sqlx::query(
+                "UPDATE entries SET bill = $1, booked = $1, state = $2, prompt_tokens = $4, cached_tokens = $5, cache_written_tokens = $6,
+                 audio_tokens = $7, answer_tokens = $8, reasoning_tokens = $9, searches = $10, charged = $11, charged_upstream = $12
+                 WHERE id = $3",
+            )
+            .bind(bill)
+            .bind(state)
+            .bind(id)
+            .bind(whole(usage.prompt))
+            .bind(whole(usage.cached))
+            .bind(whole(usage.cache_written))
+            .bind(whole(usage.audio))
+            .bind(whole(usage.answer))
+            .bind(whole(usage.reasoning))
+            .bind(whole(usage.searches))
+            .bind(usage.charged.map(money))
+            .bind(usage.charged_upstream.map(money))
+            .execute(connection)
+            .await?
+        }
+    };
+    Ok(done.rows_affected() > 0)
+}
+
+/// A count as databases hold it; what is larger is as good as the largest.
+fn whole(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Pico-dollars as databases hold them: up to nine million dollars an attempt.
+fn money(amount: UsdAmount) -> i64 {
+    i64::try_from(amount.pico()).unwrap_or_else(|_| {
+        tracing::error!(target: "llm::ledger", %amount, "an amount is too large for a row: it is cut");
+        if amount.is_negative() { i64::MIN } else { i64::MAX }
+    })
+}
+
+pub(crate) fn read(row: &AnyRow) -> Result<Entry, LedgerError> {
+    let text = |column: &'static str| row.try_get::<String, _>(column);
+    let number = |column: &'static str| row.try_get::<i64, _>(column).map(count);
+    let amount = |column: &'static str| {
+        let written = row.try_get::<Option<i64>, _>(column)?;
+        Ok::<_, sqlx::Error>(written.map(|pico| UsdAmount::from_pico(i128::from(pico))))
+    };
+    let maybe = |column: &'static str| Ok::<_, sqlx::Error>(row.try_get::<Option<i64>, _>(column)?.map(count));
+    let odd = |column| move |_| LedgerError::Row { column };
+    let tags: std::collections::BTreeMap<String, String> =
+        serde_json::from_str(&text("tags")?).map_err(|_| LedgerError::Row { column: "tags" })?;
+    let mut usage = TokenUsage::default();
+    usage.prompt = number("prompt_tokens")?;
+    usage.cached = number("cached_tokens")?;
+    usage.cache_written = number("cache_written_tokens")?;
+    usage.audio = number("audio_tokens")?;
+    usage.answer = number("answer_tokens")?;
+    usage.reasoning = number("reasoning_tokens")?;
+    usage.searches = number("searches")?;
+    usage.charged = amount("charged")?;
+    usage.charged_upstream = amount("charged_upstream")?;
+    Ok(Entry {
+        id: text("id")?.parse().map_err(odd("id"))?,
+        call: text("call_id")?.parse().map_err(odd("call_id"))?,
+        attempt: u32::try_from(number("attempt")?).unwrap_or(u32::MAX),
+        began: UtcTime::from_millis(number("began")?),
+        ended: UtcTime::from_millis(number("ended")?),
+        upstream: text("upstream")?.into(),
+        model: text("model")?.into(),
+        tags: Tags::new(tags).map_err(|_| LedgerError::Row { column: "tags" })?,
+        state: EntryState::named(&text("state")?).ok_or(LedgerError::Row { column: "state" })?,
+        outcome: EntryOutcome::named(&text("outcome")?).ok_or(LedgerError::Row { column: "outcome" })?,
+        streamed: number("streamed")? != 0,
+        reserved: amount("reserved")?.unwrap_or_default(),
+        estimate: amount("estimate")?,
+        bill: amount("bill")?,
+        booked: amount("booked")?.unwrap_or_default(),
+        usage,
+        generation_id: row.try_get::<Option<String>, _>("generation_id")?.map(Into::into),
+        first_token: maybe("first_token_ms")?.map(Duration::from_millis),
+        clamped_to: maybe("clamped_to")?,
+    })
+}
+
+/// A count out of a row; nothing here is below zero.
+fn count(written: i64) -> u64 {
+    u64::try_from(written).unwrap_or(0)
+}

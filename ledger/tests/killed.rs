@@ -1,0 +1,73 @@
+//! A process that is killed loses no more than its last batch, and the next start says how much.
+#![cfg(feature = "sqlite")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that fails here should say so"
+)]
+
+mod support;
+
+use std::{
+    env,
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use support::{Folder, entry};
+use tower_llm_layers::ledger::Ledger;
+use tower_llm_ledger::{Filter, LedgerOptions};
+
+/// Names the file to the process that is going to be killed.
+const FILE: &str = "LEDGER_TEST_FILE";
+
+/// Not a test by itself: what the killed process does. Records 300 entries, a hundred of them written for sure, then waits for its end.
+#[tokio::test]
+async fn victim() {
+    let Some(file) = env::var_os(FILE).map(PathBuf::from) else {
+        return;
+    };
+    let ledger = LedgerOptions::sqlite(file)
+        .batch(100)
+        .flush_every(Duration::from_secs(3600))
+        .open()
+        .await
+        .unwrap();
+    for _ in 0..100 {
+        ledger.record(&entry("a/b", 1));
+    }
+    while ledger.written() < 100 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    for _ in 0..99 {
+        ledger.record(&entry("a/b", 1));
+    }
+    println!("\nready");
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn a_kill_loses_the_last_batch_and_it_is_counted() {
+    let folder = Folder::new();
+    let mut victim = Command::new(env::current_exe().unwrap())
+        .args(["victim", "--exact", "--nocapture"])
+        .env(FILE, folder.file())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(victim.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap() == "ready"));
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+
+    let ledger = LedgerOptions::sqlite(folder.file()).open().await.unwrap();
+    assert_eq!(ledger.total(&Filter::new()).await.unwrap().attempts, 100);
+    let before = ledger.lost_before();
+    assert_eq!((before.runs, before.items), (1, 99));
+    ledger.close().await;
+    let ledger = LedgerOptions::sqlite(folder.file()).open().await.unwrap();
+    assert_eq!(ledger.lost_before().runs, 0, "said once");
+    ledger.close().await;
+}

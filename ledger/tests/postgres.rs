@@ -1,0 +1,114 @@
+//! The ledger in a real PostgreSQL, started for the test.
+#![cfg(feature = "postgres")]
+#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
+
+mod support;
+
+use std::time::Duration;
+
+use support::{entry, promises};
+use test_servers::Postgres;
+use tower_llm_layers::ledger::Ledger;
+use tower_llm_ledger::{Filter, LedgerError, LedgerOptions};
+
+/// A database of this name on the server.
+async fn database(server: &Postgres, name: &str) -> String {
+    use sqlx::{Connection, PgConnection};
+    let mut connection = PgConnection::connect(&server.url()).await.unwrap();
+    sqlx::query(&format!("CREATE DATABASE {name}"))
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+    let (place, _) = server
+        .url()
+        .rsplit_once('/')
+        .map(|(place, name)| (place.to_owned(), name.to_owned()))
+        .unwrap();
+    format!("{place}/{name}")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_promise_holds() {
+    let Some(server) = Postgres::start() else { return };
+    let names = [
+        "round_trip",
+        "sums",
+        "large",
+        "corrected",
+        "restarted",
+        "stalled",
+        "many",
+    ];
+    let mut urls = std::collections::HashMap::new();
+    for name in names {
+        urls.insert(name, database(&server, name).await);
+    }
+    promises::hold(|name| LedgerOptions::postgres(&urls[name])).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_restarts_is_written_to_again() {
+    let Some(mut server) = Postgres::start() else { return };
+    let ledger = LedgerOptions::postgres(&server.url())
+        .flush_every(Duration::ZERO)
+        .open()
+        .await
+        .unwrap();
+    ledger.record(&entry("a/b", 1));
+    while ledger.written() < 1 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    server.stop();
+    ledger.record(&entry("a/b", 2));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!((ledger.waiting(), ledger.lost()), (1, 0), "kept while nobody answers");
+    assert!(ledger.total(&Filter::new()).await.is_err());
+    server.run();
+    while ledger.written() < 2 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(ledger.total(&Filter::new()).await.unwrap().attempts, 2);
+    let closed = ledger.close().await;
+    assert_eq!((closed.written, closed.lost), (2, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_may_start_at_once_and_neither_buries_the_other() {
+    let Some(server) = Postgres::start() else { return };
+    let open = || LedgerOptions::postgres(&server.url()).open();
+    let (one, other) = tokio::join!(open(), open());
+    let (one, other) = (one.unwrap(), other.unwrap());
+    assert_eq!((one.lost_before().runs, other.lost_before().runs), (0, 0));
+    one.record(&entry("a/b", 1));
+    other.record(&entry("a/b", 1));
+    one.close().await;
+    other.close().await;
+    let third = open().await.unwrap();
+    assert_eq!(third.total(&Filter::new()).await.unwrap().attempts, 2);
+    third.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_does_not_let_us_in_is_told_without_the_password() {
+    let Some(server) = Postgres::start() else { return };
+    let port = server
+        .url()
+        .rsplit(':')
+        .next()
+        .unwrap()
+        .split('/')
+        .next()
+        .unwrap()
+        .to_owned();
+    let url = format!("postgres://nobody:s3cr3t@127.0.0.1:{port}/postgres?password=s3cr3t");
+    let error = LedgerOptions::postgres(&url).open().await.unwrap_err();
+    assert!(matches!(error, LedgerError::Open { .. }), "{error:?}");
+    for said in [
+        error.to_string(),
+        format!("{error:?}"),
+        format!("{:?}", LedgerOptions::postgres(&url)),
+    ] {
+        assert!(said.contains(&port) && !said.contains("s3cr3t"), "{said}");
+    }
+}

@@ -1,0 +1,152 @@
+//! The ledger in a real file.
+#![cfg(feature = "sqlite")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that fails here should say so"
+)]
+
+mod support;
+
+use std::{fs, time::Duration};
+
+use fastrand::Rng;
+use support::{Folder, any_entry, entry, promises};
+use tower_llm_layers::ledger::{Entry, Ledger};
+use tower_llm_ledger::{Filter, LedgerError, LedgerOptions};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_promise_holds() {
+    let folder = Folder::new();
+    promises::hold(|name| LedgerOptions::sqlite(folder.path().join(name))).await;
+}
+
+#[tokio::test]
+async fn what_is_no_ledger_is_told_at_the_start() {
+    let folder = Folder::new();
+    fs::write(
+        folder.file(),
+        "this is a text, and no database at all, however long one reads on",
+    )
+    .unwrap();
+    let error = LedgerOptions::sqlite(folder.file()).open().await.unwrap_err();
+    assert!(matches!(error, LedgerError::NotADatabase { .. }), "{error:?}");
+    assert!(
+        error.to_string().contains("spend.sqlite is no SQLite database"),
+        "{error}"
+    );
+
+    let nowhere = LedgerOptions::sqlite("/nowhere/at/all.sqlite")
+        .open()
+        .await
+        .unwrap_err();
+    assert!(
+        nowhere.to_string().contains("/nowhere/at/all.sqlite cannot be opened"),
+        "{nowhere}"
+    );
+}
+
+#[tokio::test]
+async fn a_ledger_of_a_later_version_is_left_alone() {
+    let folder = Folder::new();
+    let ledger = LedgerOptions::sqlite(folder.file()).open().await.unwrap();
+    ledger.close().await;
+    drop(ledger);
+    sql(&folder, "INSERT INTO ledger_schema (version) VALUES (99)").await;
+    let error = LedgerOptions::sqlite(folder.file()).open().await.unwrap_err();
+    assert!(matches!(error, LedgerError::Newer { version: 99, .. }), "{error:?}");
+    assert!(error.to_string().contains("update this service"), "{error}");
+}
+
+/// Runs a statement beside the ledger.
+async fn sql(folder: &Folder, statement: &str) {
+    use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
+    let options = SqliteConnectOptions::new().filename(folder.file());
+    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::query(statement).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_database_that_fails_for_a_while_is_written_later() {
+    let folder = Folder::new();
+    let ledger = LedgerOptions::sqlite(folder.file())
+        .flush_every(Duration::ZERO)
+        .open()
+        .await
+        .unwrap();
+    sql(&folder, "ALTER TABLE entries RENAME TO elsewhere").await;
+    ledger.record(&entry("a/b", 5));
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    assert_eq!((ledger.written(), ledger.waiting(), ledger.lost()), (0, 1, 0));
+    sql(&folder, "ALTER TABLE elsewhere RENAME TO entries").await;
+    while ledger.written() == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(ledger.total(&Filter::new()).await.unwrap().attempts, 1);
+    ledger.close().await;
+}
+
+#[tokio::test]
+async fn a_database_that_never_comes_back_ends_a_close_all_the_same() {
+    let folder = Folder::new();
+    let ledger = LedgerOptions::sqlite(folder.file()).open().await.unwrap();
+    sql(&folder, "DROP TABLE entries").await;
+    ledger.record(&entry("a/b", 5));
+    let closed = ledger.close().await;
+    assert_eq!((closed.written, closed.lost), (0, 1));
+}
+
+#[tokio::test]
+async fn exports_read_back() {
+    let folder = Folder::new();
+    let ledger = LedgerOptions::sqlite(folder.file()).open().await.unwrap();
+    let mut rng = Rng::with_seed(3);
+    let entries: Vec<Entry> = (0..1_200).map(|_| any_entry(&mut rng)).collect();
+    for entry in &entries {
+        ledger.record(entry);
+    }
+    ledger.close().await;
+    let find = |id: &str| entries.iter().find(|entry| entry.id.to_string() == id).unwrap();
+
+    let mut csv = Vec::new();
+    assert_eq!(ledger.export_csv(&Filter::new(), &mut csv).await.unwrap(), 1_200);
+    let mut reader = csv::Reader::from_reader(&csv[..]);
+    let head = reader.headers().unwrap().clone();
+    let mut rows = 0;
+    for record in reader.records() {
+        let record = record.unwrap();
+        let field = |name: &str| &record[head.iter().position(|known| known == name).unwrap()];
+        let entry = find(field("id"));
+        assert_eq!(field("cost").parse(), Ok(entry.cost()));
+        assert_eq!(field("bill").is_empty(), entry.bill.is_none());
+        assert_eq!(field("prompt_tokens"), entry.usage.prompt.to_string());
+        assert!(!field("model").starts_with('='), "no formula");
+        assert_eq!(field("model").trim_start_matches('\''), &*entry.model);
+        rows += 1;
+    }
+    assert_eq!(rows, 1_200, "one head, and no line twice");
+
+    let mut lines = Vec::new();
+    let filter = Filter::new().upstream("openai");
+    let count = ledger.export_json_lines(&filter, &mut lines).await.unwrap();
+    assert_eq!(
+        count as usize,
+        entries.iter().filter(|entry| &*entry.upstream == "openai").count()
+    );
+    for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        let line: serde_json::Value = serde_json::from_slice(line).unwrap();
+        let entry = find(line["id"].as_str().unwrap());
+        assert_eq!(line["model"], *entry.model);
+        assert_eq!(line["booked"].as_str().unwrap().parse(), Ok(entry.booked));
+        assert_eq!(line["tags"]["team"].as_str(), entry.tags.get("team"));
+    }
+}
+
+/// Read-only for everybody: root writes even there, so this asks a file system that nobody may write to.
+#[tokio::test]
+async fn a_ledger_that_cannot_be_written_is_told_at_the_start() {
+    let error = LedgerOptions::sqlite("/proc/version").open().await.unwrap_err();
+    assert!(!matches!(error, LedgerError::Query(_)), "{error:?}");
+    assert!(error.to_string().contains("/proc/version"), "{error}");
+}
