@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    Limits, Rate,
+    LimitHold, Limits, Rate,
     clock::{Moment, TokioClock},
     tokens::Tokens,
 };
@@ -34,10 +34,15 @@ pub(super) struct Bucket {
 /// Why a call cannot pass yet.
 #[derive(Debug)]
 pub(super) enum Full {
-    /// For this long, because of this limit.
-    For(Duration, Option<(Rate, &'static str)>),
+    /// For this long, because of this limit: how much of what in how long.
+    For(Duration, Option<(u32, &'static str, Duration)>),
     /// Until a place is free.
     NoPlace(Arc<Semaphore>),
+}
+
+/// A limit as a refusal tells it.
+const fn told(rate: Rate, unit: &'static str) -> (u32, &'static str, Duration) {
+    (rate.amount(), unit, rate.per())
 }
 
 impl Bucket {
@@ -73,7 +78,7 @@ impl Bucket {
         if let Some(counted) = &self.tokens {
             counted
                 .take(tokens)
-                .map_err(|wait| Full::For(wait, Some((counted.rate(), "tokens"))))?;
+                .map_err(|wait| Full::For(wait, Some(told(counted.rate(), "tokens"))))?;
         }
         if let Some((rate, governor)) = &self.requests
             && let Err(not_until) = governor.check()
@@ -81,13 +86,14 @@ impl Bucket {
             // Governor has taken nothing, and the tokens go back.
             self.true_up(tokens, 0);
             let wait = not_until.wait_time_from(TokioClock.now());
-            return Err(Full::For(wait, Some((*rate, "requests"))));
+            return Err(Full::For(wait, Some(told(*rate, "requests"))));
         }
         Ok(Grant {
             bucket: Arc::clone(self),
             _place: place,
             tokens,
             open: true,
+            shared: None,
         })
     }
 
@@ -125,13 +131,23 @@ pub(super) struct Grant {
     _place: Option<OwnedSemaphorePermit>,
     tokens: u64,
     open: bool,
+    /// What several processes share.
+    shared: Option<Box<dyn LimitHold>>,
 }
 
 impl Grant {
+    pub(super) fn with_shared(mut self, hold: Box<dyn LimitHold>) -> Self {
+        self.shared = Some(hold);
+        self
+    }
+
     /// It used this many tokens.
     pub(super) fn used(&mut self, tokens: u64) {
         if std::mem::take(&mut self.open) {
             self.bucket.true_up(self.tokens, tokens);
+        }
+        if let Some(hold) = self.shared.take() {
+            hold.used(tokens);
         }
     }
 

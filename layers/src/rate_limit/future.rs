@@ -13,7 +13,7 @@ use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 use tower_service::Service;
 
 use super::{
-    RateLimitBody,
+    LimitHold, LimitStore, LimitWait, Limits, RateLimitBody,
     bucket::{Bucket, Full, Grant},
     layer::Settings,
 };
@@ -48,9 +48,26 @@ struct Queued<S, Q> {
     /// What it waits for; `None` at first and after each wait.
     step: Option<Step>,
     full: Option<Full>,
+    /// Passed here, and not yet in the store that others share.
+    granted: Option<Grant>,
+    shared: Option<Shared>,
 }
 
-type Step = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>;
+/// Who is asked beside the bucket of this process.
+pub(super) struct Shared {
+    pub(super) store: Arc<dyn LimitStore>,
+    pub(super) key: Arc<str>,
+    pub(super) limits: Limits,
+}
+
+type Step = Pin<Box<dyn Future<Output = StepEnd> + Send>>;
+
+/// What a wait ended with.
+enum StepEnd {
+    Time,
+    Place(Option<OwnedSemaphorePermit>),
+    Shared(Result<Box<dyn LimitHold>, LimitWait>),
+}
 
 impl<S, R> RateLimitFuture<S, Request<R>>
 where
@@ -68,7 +85,8 @@ where
         request: Request<R>,
         bucket: Arc<Bucket>,
         (prompt, answer): (u64, u64),
-        full: Full,
+        full: Option<Full>,
+        shared: Option<Shared>,
         settings: Settings,
     ) -> Self {
         let since = Instant::now();
@@ -80,7 +98,9 @@ where
             answer,
             since,
             step: None,
-            full: Some(full),
+            full,
+            granted: None,
+            shared,
         };
         Self {
             state: State::Waiting(Box::new(queued)),
@@ -95,14 +115,35 @@ impl<S, R: LlmRequest> Queued<S, Request<R>> {
         loop {
             let mut place = None;
             if let Some(step) = &mut self.step {
-                place = ready!(step.as_mut().poll(cx));
+                let end = ready!(step.as_mut().poll(cx));
                 self.step = None;
+                match end {
+                    StepEnd::Time => {}
+                    StepEnd::Place(had) => place = had,
+                    StepEnd::Shared(Ok(hold)) => {
+                        let Some(grant) = self.granted.take() else {
+                            return Poll::Pending;
+                        };
+                        return Poll::Ready(Ok(grant.with_shared(hold)));
+                    }
+                    StepEnd::Shared(Err(full)) => {
+                        self.granted = None;
+                        self.full = Some(Full::For(full.wait, full.limit));
+                    }
+                }
             }
+            let tokens = self.prompt.saturating_add(self.answer);
             let full = match self.full.take() {
                 Some(full) => full,
-                None => match self.bucket.admit(self.prompt.saturating_add(self.answer), place) {
-                    Ok(grant) => return Poll::Ready(Ok(grant)),
-                    Err(full) => full,
+                None => match (self.bucket.admit(tokens, place), &self.shared) {
+                    (Ok(grant), None) => return Poll::Ready(Ok(grant)),
+                    (Ok(grant), Some(shared)) => {
+                        self.granted = Some(grant);
+                        let admitting = shared.store.admit(&shared.key, &shared.limits, tokens);
+                        self.step = Some(Box::pin(async move { StepEnd::Shared(admitting.await) }));
+                        continue;
+                    }
+                    (Err(full), _) => full,
                 },
             };
             self.step = Some(self.next_step(full, settings)?);
@@ -120,8 +161,7 @@ impl<S, R: LlmRequest> Queued<S, Request<R>> {
             .map_or(left, |until| until.min(left));
         match full {
             Full::For(wait, limit) if wait > left || left.is_zero() => {
-                tracing::info!(retry_after = ?wait, limit = limit.map(|(_, unit)| unit), "rate limited");
-                let limit = limit.map(|(rate, unit)| (rate.amount(), unit, rate.per()));
+                tracing::info!(retry_after = ?wait, limit = limit.map(|(_, unit, _)| unit), "rate limited");
                 Err(LayerError::RateLimited {
                     limit,
                     retry_after: Some(wait),
@@ -140,12 +180,13 @@ impl<S, R: LlmRequest> Queued<S, Request<R>> {
                 let until = Instant::now() + wait + spread;
                 Ok(Box::pin(async move {
                     tokio::time::sleep_until(until).await;
-                    None
+                    StepEnd::Time
                 }))
             }
             Full::NoPlace(places) => Ok(Box::pin(async move {
                 // Closed never; out of time is told by the next look.
-                tokio::time::timeout(left, places.acquire_owned()).await.ok()?.ok()
+                let place = tokio::time::timeout(left, places.acquire_owned()).await;
+                StepEnd::Place(place.ok().and_then(Result::ok))
             })),
         }
     }

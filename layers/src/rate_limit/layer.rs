@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use tower_layer::Layer;
 
-use super::{Limits, LimitsError, RateLimit, limiter::Limiter};
+use super::{LimitStore, Limits, LimitsError, RateLimit, limiter::Limiter};
 
 /// Keys held at most where nobody says otherwise; each takes a few hundred bytes.
 pub const DEFAULT_MAX_KEYS: usize = 100_000;
@@ -12,6 +12,8 @@ pub const DEFAULT_MAX_KEYS: usize = 100_000;
 pub struct RateLimitLayer<X> {
     pub(super) settings: Settings,
     limits: Limits,
+    store: Option<Arc<dyn LimitStore>>,
+    max_keys: usize,
     limiter: Option<Arc<Limiter>>,
     key: X,
 }
@@ -42,6 +44,8 @@ impl<X> RateLimitLayer<X> {
         Ok(Self {
             settings,
             limits,
+            store: None,
+            max_keys: DEFAULT_MAX_KEYS,
             limiter: Some(Arc::new(Limiter::new(limits, DEFAULT_MAX_KEYS))),
             key,
         })
@@ -58,6 +62,8 @@ impl<X> RateLimitLayer<X> {
         Self {
             settings,
             limits: Limits::new(),
+            store: None,
+            max_keys: DEFAULT_MAX_KEYS,
             limiter: None,
             key,
         }
@@ -95,8 +101,27 @@ impl<X> RateLimitLayer<X> {
         if keys == 0 {
             return Err(LimitsError::ZeroKeys);
         }
-        self.limiter = self.limiter.map(|_| Arc::new(Limiter::new(self.limits, keys)));
+        self.max_keys = keys;
+        self.start_anew();
         Ok(self)
+    }
+
+    /// Counts in a store that several processes share, in the place of this process.
+    #[must_use]
+    pub fn store(mut self, store: Arc<dyn LimitStore>) -> Self {
+        self.store = Some(store);
+        self.start_anew();
+        self
+    }
+
+    fn start_anew(&mut self) {
+        if self.limiter.is_some() {
+            let limiter = match &self.store {
+                Some(store) => Limiter::shared_in(Arc::clone(store), self.limits, self.max_keys),
+                None => Limiter::new(self.limits, self.max_keys),
+            };
+            self.limiter = Some(Arc::new(limiter));
+        }
     }
 
     /// How many keys are held.

@@ -6,7 +6,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Limits, bucket::Bucket};
+use super::{LimitStore, Limits, bucket::Bucket, future::Shared};
 
 /// Locks that keys are spread over, so that calls of different keys seldom meet.
 const SHARDS: usize = 16;
@@ -14,7 +14,9 @@ const SHARDS: usize = 16;
 /// The buckets of all keys: never more than so many.
 #[derive(Debug)]
 pub(super) struct Limiter {
+    /// What each bucket counts: nothing, where a store does.
     limits: Limits,
+    store: Option<(Arc<dyn LimitStore>, Limits)>,
     shards: Vec<Mutex<Shard>>,
     most_a_shard: usize,
     hasher: RandomState,
@@ -27,10 +29,28 @@ impl Limiter {
         let shards = SHARDS.min(max_keys);
         Self {
             limits,
+            store: None,
             shards: (0..shards).map(|_| Mutex::default()).collect(),
             most_a_shard: max_keys / shards.max(1),
             hasher: RandomState::new(),
         }
+    }
+
+    /// The same, counted in a store. The buckets here only know of pauses.
+    pub(super) fn shared_in(store: Arc<dyn LimitStore>, limits: Limits, max_keys: usize) -> Self {
+        let mut limiter = Self::new(Limits::new(), max_keys);
+        limiter.store = Some((store, limits));
+        limiter
+    }
+
+    /// Who must be asked for this key beside its bucket.
+    pub(super) fn shared(&self, key: &Arc<str>) -> Option<Shared> {
+        let (store, limits) = self.store.as_ref()?;
+        Some(Shared {
+            store: Arc::clone(store),
+            key: Arc::clone(key),
+            limits: *limits,
+        })
     }
 
     /// How many keys are held.

@@ -54,6 +54,7 @@ mod layer;
 mod limiter;
 mod limits;
 mod service;
+mod store;
 mod tokens;
 
 pub use body::RateLimitBody;
@@ -62,3 +63,4 @@ pub use key::{Everyone, KeyOf, PerCandidate};
 pub use layer::{DEFAULT_MAX_KEYS, RateLimitLayer};
 pub use limits::{Limits, LimitsError, Rate};
 pub use service::RateLimit;
+pub use store::{Admitting, LimitHold, LimitStore, LimitWait};

@@ -55,27 +55,34 @@ where
     }
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
-        let limited = self
-            .limiter
-            .as_ref()
-            .and_then(|limiter| limiter.bucket(self.key.key(&request)?));
-        let Some(bucket) = limited else {
+        let limited = self.limiter.as_ref().and_then(|limiter| {
+            let key = self.key.key(&request)?;
+            let shared = limiter.shared(&key);
+            Some((limiter.bucket(key)?, shared))
+        });
+        let Some((bucket, shared)) = limited else {
             return RateLimitFuture::passed(self.inner.call(request), None, self.settings);
         };
-        let prompt = if bucket.counts_tokens() {
+        let prompt = if bucket.counts_tokens() || shared.as_ref().is_some_and(|shared| shared.limits.tokens.is_some()) {
             request.body().needs().prompt_tokens
         } else {
             0
         };
         let answer = request.body().max_tokens().unwrap_or(self.settings.answer_tokens);
-        match bucket.admit(prompt.saturating_add(answer), None) {
-            Ok(grant) => RateLimitFuture::passed(self.inner.call(request), Some((grant, prompt)), self.settings),
-            Err(full) => {
-                // The service that is ready waits with the request; its clone stays here.
-                let clone = self.inner.clone();
-                let ready = std::mem::replace(&mut self.inner, clone);
-                RateLimitFuture::waiting(ready, request, bucket, (prompt, answer), full, self.settings)
+        let full = if shared.is_some() {
+            None
+        } else {
+            match bucket.admit(prompt.saturating_add(answer), None) {
+                Ok(grant) => {
+                    let granted = Some((grant, prompt));
+                    return RateLimitFuture::passed(self.inner.call(request), granted, self.settings);
+                }
+                Err(full) => Some(full),
             }
-        }
+        };
+        // The service that is ready waits with the request; its clone stays here.
+        let clone = self.inner.clone();
+        let ready = std::mem::replace(&mut self.inner, clone);
+        RateLimitFuture::waiting(ready, request, bucket, (prompt, answer), full, shared, self.settings)
     }
 }

@@ -1,0 +1,30 @@
+use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use super::Limits;
+
+/// Where limits are counted that several processes share.
+///
+/// What is counted in this process ([`RateLimitLayer::new`](super::RateLimitLayer::new)) needs none.
+pub trait LimitStore: fmt::Debug + Send + Sync {
+    /// Lets a call of this key pass that is thought to take so many tokens, or says when it could. Dropping the future takes back what it
+    /// may have taken.
+    fn admit(&self, key: &Arc<str>, limits: &Limits, tokens: u64) -> Admitting;
+}
+
+/// The answer of a store.
+pub type Admitting = Pin<Box<dyn Future<Output = Result<Box<dyn LimitHold>, LimitWait>> + Send>>;
+
+/// When a call could pass, and which limit is in its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitWait {
+    /// After this long; a guess where a place must become free.
+    pub wait: Duration,
+    /// How much of what in how long; `None` for calls at once.
+    pub limit: Option<(u32, &'static str, Duration)>,
+}
+
+/// A call that passed. Dropped, it gives its place back, and the tokens stay as they were thought.
+pub trait LimitHold: fmt::Debug + Send + Sync {
+    /// The call took this many tokens. Returns at once: it is called in `drop`.
+    fn used(self: Box<Self>, tokens: u64);
+}
