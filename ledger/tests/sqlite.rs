@@ -1,10 +1,6 @@
 //! The ledger in a real file.
 #![cfg(feature = "sqlite")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test that fails here should say so"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
 
 mod support;
 
@@ -131,7 +127,7 @@ async fn exports_read_back() {
     let filter = Filter::new().upstream("openai");
     let count = ledger.export_json_lines(&filter, &mut lines).await.unwrap();
     assert_eq!(
-        count as usize,
+        usize::try_from(count).unwrap(),
         entries.iter().filter(|entry| &*entry.upstream == "openai").count()
     );
     for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {

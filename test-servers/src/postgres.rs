@@ -1,4 +1,4 @@
-#![expect(clippy::unwrap_used, reason = "for tests alone")]
+#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "for tests alone")]
 
 use std::{
     fs::{self, File},

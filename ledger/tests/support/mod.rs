@@ -1,7 +1,11 @@
 //! Entries, and places to keep them.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(clippy::allow_attributes, reason = "the same")]
-#![allow(clippy::unwrap_used, reason = "a test that fails here should say so")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that fails here should say so"
+)]
 
 pub(crate) mod promises;
 

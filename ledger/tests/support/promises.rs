@@ -22,6 +22,9 @@ pub(crate) async fn hold(options: impl Fn(&'static str) -> LedgerOptions) {
     many_at_once_are_all_written(options("many")).await;
 }
 
+/// The group that an entry should be in.
+type GroupOf = dyn Fn(&Entry) -> Option<String>;
+
 async fn written(ledger: &DatabaseLedger, count: u64) {
     while ledger.written() < count {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -87,18 +90,17 @@ async fn sums_are_exact(options: LedgerOptions) {
         },
         |entry| &*entry.upstream == "openai" && entry.tags.get("team") == Some("support"),
     ];
-    let day = |at: UtcTime| at.to_string()[..10].to_owned();
-    let hour = |at: UtcTime| at.to_string()[..13].to_owned();
+    let cut = |at: UtcTime, length: usize| at.to_string().chars().take(length).collect::<String>();
     for (filter, meant) in filters.iter().zip(meant) {
-        let ways: [(GroupBy, Box<dyn Fn(&Entry) -> Option<String>>); 5] = [
+        let ways: [(GroupBy, Box<GroupOf>); 5] = [
             (GroupBy::Model, Box::new(|entry| Some(entry.model.to_string()))),
             (GroupBy::Upstream, Box::new(|entry| Some(entry.upstream.to_string()))),
             (
                 GroupBy::Tag("team".into()),
                 Box::new(|entry| entry.tags.get("team").map(str::to_owned)),
             ),
-            (GroupBy::Day, Box::new(move |entry| Some(day(entry.ended)))),
-            (GroupBy::Hour, Box::new(move |entry| Some(hour(entry.ended)))),
+            (GroupBy::Day, Box::new(move |entry| Some(cut(entry.ended, 10)))),
+            (GroupBy::Hour, Box::new(move |entry| Some(cut(entry.ended, 13)))),
         ];
         for (by, group) in ways {
             let mut expected: BTreeMap<String, Spend> = BTreeMap::new();
@@ -182,7 +184,7 @@ async fn it_is_the_same_after_a_restart(options: impl Fn() -> LedgerOptions) {
     assert_eq!(ledger.lost_before().runs, 0);
     assert_eq!(
         ledger.awaiting_bill(UtcTime::from_millis(0)).await.unwrap(),
-        [late.clone()]
+        std::slice::from_ref(&late)
     );
     ledger.correct(&Correction::new(late.id, NOW, UsdAmount::from_pico(9), None));
     ledger.close().await;

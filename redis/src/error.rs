@@ -1,0 +1,50 @@
+use std::fmt;
+
+/// Why there is no store. Names the server, without its password, and says what to do.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The URL is none.
+    Url {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Nobody answers there, or what answers is no Redis.
+    Unreachable {
+        /// The server.
+        server: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The password or the user is wrong, or one is needed.
+    Rejected {
+        /// The server.
+        server: String,
+    },
+    /// It does not answer in time.
+    Slow {
+        /// The server.
+        server: String,
+    },
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url { reason } => write!(
+                f,
+                "this is no URL of a Redis server ({reason}): write e.g. `redis://127.0.0.1:6379`"
+            ),
+            Self::Unreachable { server, reason } => {
+                write!(f, "no Redis answers at {server} ({reason}): start it, or mend the URL")
+            }
+            Self::Rejected { server } => write!(
+                f,
+                "the Redis at {server} rejects the user or the password: mend the URL"
+            ),
+            Self::Slow { server } => write!(f, "the Redis at {server} does not answer in time"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}

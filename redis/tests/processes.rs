@@ -1,0 +1,118 @@
+//! Four processes on one budget, in a real Redis started for the test.
+#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
+
+mod support;
+
+use std::{
+    env,
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use support::{ask, budgets, usd};
+use test_servers::Redis;
+use tokio::time::{sleep, timeout};
+use tower_llm_layers::budget::BudgetStore;
+use tower_llm_redis::Store;
+
+const URL: &str = "REDIS_TEST_URL";
+/// Short, so that the test need not wait long for the dead process's holds.
+const LEASE: Duration = Duration::from_millis(900);
+
+async fn connect(url: &str) -> Store {
+    // The machine may be busy: what is measured here is no time.
+    Store::builder(url)
+        .lease(LEASE)
+        .decision_timeout(Duration::from_secs(30))
+        .connect()
+        .await
+        .unwrap()
+}
+
+/// Not a test by itself: one of the four processes. Makes 250 calls at once, says how many passed, and holds on to them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_of_four() {
+    let Ok(url) = env::var(URL) else { return };
+    let store = connect(&url).await;
+    let shared = Arc::new(budgets(&store, "5.00"));
+    let calls: Vec<_> = (0..250)
+        .map(|_| {
+            let shared = Arc::clone(&shared);
+            tokio::spawn(async move { ask(&shared.1, &shared.0, "0.10").await })
+        })
+        .collect();
+    let mut held = Vec::new();
+    for call in calls {
+        held.extend(call.await.unwrap().ok());
+    }
+    println!("\nheld {}", held.len());
+    std::future::pending::<()>().await;
+    drop(held);
+}
+
+fn start(url: &str) -> (Child, usize) {
+    let mut child = Command::new(env::current_exe().unwrap())
+        .args(["one_of_four", "--exact", "--nocapture"])
+        .env(URL, url)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut said = lines
+        .map(Result::unwrap)
+        .filter_map(|line| line.strip_prefix("held ")?.parse().ok());
+    (child, said.next().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_calls_of_ten_cents_against_five_dollars_in_four_processes() {
+    let Some(server) = Redis::start() else { return };
+    let url = server.url();
+    let starting: Vec<_> = (0..4)
+        .map(|_| {
+            let url = url.clone();
+            std::thread::spawn(move || start(&url))
+        })
+        .collect();
+    let mut processes: Vec<_> = starting.into_iter().map(|thread| thread.join().unwrap()).collect();
+    let passed: usize = processes.iter().map(|(_, held)| held).sum();
+    assert_eq!(passed, 50, "exactly what the budget carries");
+
+    let store = connect(&url).await;
+    let (budgets, shared) = budgets(&store, "5.00");
+    assert!(ask(&shared, &budgets, "0.10").await.is_err(), "it is all held");
+    // The others renew their leases; the one that is killed does not.
+    sleep(LEASE * 2).await;
+    assert!(ask(&shared, &budgets, "0.10").await.is_err());
+    processes.sort_by_key(|(_, held)| *held);
+    let (mut victim, freed) = processes.pop().unwrap();
+    assert!(freed > 0);
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+    let mut held = Vec::new();
+    let free = async {
+        while held.len() < freed {
+            match ask(&shared, &budgets, "0.10").await {
+                Ok(reservation) => held.push(reservation),
+                Err(_) => sleep(Duration::from_millis(50)).await,
+            }
+        }
+    };
+    timeout(LEASE * 3, free)
+        .await
+        .expect("its holds are free within the lease");
+    assert!(
+        ask(&shared, &budgets, "0.10").await.is_err(),
+        "and no more than its holds"
+    );
+    for (mut process, _) in processes {
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+    let line = &budgets.lines(&tower_llm_layers::Tags::default(), "", "")[0];
+    let state = shared.account(line).await.unwrap().unwrap();
+    assert!(state.reserved <= usd("5.00"));
+    let _: &dyn BudgetStore = &shared;
+}

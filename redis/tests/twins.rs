@@ -1,0 +1,218 @@
+//! The store and the book of one process are twins: the same asks, the same answers, to the last pico-dollar.
+#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
+
+mod support;
+
+use std::{sync::Arc, time::Duration};
+
+use fastrand::Rng;
+use test_servers::Redis;
+use tower_llm_layers::{
+    Tags, UsdAmount, UtcTime,
+    budget::{Ask, Budget, BudgetBook, BudgetStore, Budgets, Decision, Reservation, Window},
+};
+use tower_llm_redis::{RedisBudgets, Store};
+
+async fn reserve(store: &dyn BudgetStore, ask: Ask) -> Option<Reservation> {
+    match store.reserve(ask) {
+        Decision::Now(decision) => decision.ok(),
+        Decision::Later(decision) => decision.await.ok(),
+    }
+}
+
+/// Amounts of all sizes, so that every carry is met; one in four is a number of half dollars.
+fn amount(rng: &mut Rng) -> UsdAmount {
+    if rng.u8(..4) == 0 {
+        return UsdAmount::from_pico(i128::from(rng.u64(..200)) * 500_000_000_000);
+    }
+    let digits = rng.u32(..16);
+    UsdAmount::from_pico(i128::from(rng.u64(..10_u64.pow(digits).max(2))))
+}
+
+async fn same(shared: &RedisBudgets, book: &BudgetBook, budgets: &Budgets, step: usize) {
+    shared.flush().await;
+    let lines = budgets.lines(&Tags::default(), "", "");
+    for (line, state) in lines.iter().filter_map(|line| {
+        let accounts = book.accounts();
+        let state = accounts
+            .into_iter()
+            .find(|state| state.budget.name() == line.budget.name())?;
+        Some((line, state))
+    }) {
+        let there = shared.account(line).await.unwrap();
+        let there = there.map_or((UsdAmount::ZERO, UsdAmount::ZERO, UsdAmount::ZERO), |there| {
+            (there.settled, there.reserved, there.overrun)
+        });
+        assert_eq!(
+            there,
+            (state.settled, state.reserved, state.overrun),
+            "step {step}, {}",
+            line.account
+        );
+        let taken = state.settled.saturating_add(state.reserved);
+        assert!(
+            state.budget.is_soft() || taken <= state.budget.cap(),
+            "step {step}: {state:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_same_asks_get_the_same_answers() {
+    let Some(server) = Redis::start() else { return };
+    for seed in 0..6 {
+        let mut rng = Rng::with_seed(seed);
+        let prefix = format!("{{twin{seed}}}");
+        let store = Store::builder(&server.url())
+            .prefix(&prefix)
+            .decision_timeout(Duration::from_secs(30));
+        let shared = store.connect().await.unwrap().budgets();
+        let book = BudgetBook::new();
+        let all = || {
+            [
+                Budget::usd("a", "700.000000000003").unwrap(),
+                Budget::usd("b", "1200.5").unwrap().per(Window::Month),
+                Budget::usd("soft", "3").unwrap().soft(),
+            ]
+        };
+        let budgets = Budgets::in_store(all(), Arc::new(shared.clone())).unwrap();
+        let mut held: Vec<(Reservation, Reservation)> = Vec::new();
+        for step in 0..150 {
+            match rng.u8(..10) {
+                0..5 => {
+                    let want = amount(&mut rng);
+                    let at_least = UsdAmount::from_pico(want.pico() / i128::from(rng.u8(1..4)));
+                    let ask = || Ask {
+                        lines: budgets.lines(&Tags::default(), "", ""),
+                        want,
+                        at_least,
+                        at: UtcTime::now(),
+                    };
+                    let (there, here) = (reserve(&shared, ask()).await, reserve(&book, ask()).await);
+                    assert_eq!(there.is_some(), here.is_some(), "seed {seed} step {step}");
+                    if let (Some(there), Some(here)) = (there, here) {
+                        assert_eq!(there.amount(), here.amount(), "seed {seed} step {step}");
+                        held.push((there, here));
+                    }
+                }
+                5..9 if !held.is_empty() => {
+                    let (there, here) = held.swap_remove(rng.usize(..held.len()));
+                    let spent = match rng.u8(..4) {
+                        0 => UsdAmount::ZERO,
+                        1 => there.amount(),
+                        _ => amount(&mut rng),
+                    };
+                    there.settle(spent);
+                    here.settle(spent);
+                }
+                _ => {
+                    let lines = budgets.lines(&Tags::default(), "", "");
+                    let by = amount(&mut rng);
+                    let by = if rng.bool() {
+                        by
+                    } else {
+                        UsdAmount::ZERO.saturating_sub(by)
+                    };
+                    shared.adjust(&lines, by, UtcTime::now());
+                    book.adjust(&lines, by, UtcTime::now());
+                }
+            }
+            same(&shared, &book, &budgets, step).await;
+        }
+        held.clear();
+        same(&shared, &book, &budgets, 150).await;
+        assert!(book.accounts().iter().all(|state| state.reserved == UsdAmount::ZERO));
+    }
+}
+
+#[tokio::test]
+async fn windows_begin_and_end_where_they_do_here() {
+    let Some(server) = Redis::start() else { return };
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let script = redis::Script::new(concat!(
+        include_str!("../src/common.lua"),
+        "\nlocal starts, ends = window(ARGV[1], tonumber(ARGV[2])) return {text(starts), text(ends)}"
+    ));
+    let mut rng = Rng::with_seed(1);
+    // From 1970 to 2400, and the first days, where a week would begin before them.
+    let times = (0..400)
+        .map(|_| rng.u64(..13_569_465_600_000))
+        .chain([0, 1, 86_400_000 * 3 - 1, 86_400_000 * 4]);
+    for at in times.map(UtcTime::from_millis).collect::<Vec<_>>() {
+        for window in [Window::Day, Window::Week, Window::Month, Window::Ever] {
+            let mut call = script.prepare_invoke();
+            call.arg(window.as_str()).arg(at.millis().to_string());
+            let [starts, ends]: [String; 2] = call.invoke_async(&mut connection).await.unwrap();
+            assert_eq!(starts, window.start(at).millis().to_string(), "{window} at {at}");
+            // In the first days of 1970 alone a week ends earlier there than here.
+            if at.millis() >= 86_400_000 * 4 {
+                let here = window.end(at).map_or(0, UtcTime::millis);
+                assert_eq!(ends, here.to_string(), "{window} at {at}");
+            }
+        }
+    }
+}
+
+/// A script as the crate sends it.
+macro_rules! script {
+    ($file:literal) => {
+        redis::Script::new(concat!(
+            include_str!("../src/common.lua"),
+            "\n",
+            include_str!(concat!("../src/", $file))
+        ))
+    };
+}
+
+#[tokio::test]
+async fn an_end_that_is_told_twice_counts_once_and_one_that_comes_first_is_kept() {
+    let Some(server) = Redis::start() else { return };
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let asking = connection.clone();
+    let reserve = |hold: &'static str| {
+        let script = script!("reserve.lua");
+        let mut connection = asking.clone();
+        async move {
+            let mut call = script.prepare_invoke();
+            call.key(format!("ended:{hold}")).key("account");
+            for argument in [hold, "60000", "3", "0", "3", "0", "5", "0", "day", "0"] {
+                call.arg(argument);
+            }
+            let answer: Vec<redis::Value> = call.invoke_async(&mut connection).await.unwrap();
+            redis::from_redis_value::<i64>(answer.into_iter().next().unwrap()).unwrap()
+        }
+    };
+    let settle = |hold: &'static str| {
+        let script = script!("settle.lua");
+        let mut connection = asking.clone();
+        async move {
+            let mut call = script.prepare_invoke();
+            call.key(format!("ended:{hold}")).key("account");
+            for argument in [hold, "60000", "2", "0", "5", "0", "day", "0"] {
+                call.arg(argument);
+            }
+            call.invoke_async::<i64>(&mut connection).await.unwrap()
+        }
+    };
+    assert_eq!(reserve("one").await, 1);
+    assert_eq!((settle("one").await, settle("one").await), (1, 0));
+    let spent: String = redis::cmd("HGET")
+        .arg("account")
+        .arg("sd")
+        .query_async(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(spent, "2");
+    // The word of its end has overtaken the question.
+    assert_eq!(settle("two").await, 1);
+    assert_eq!(reserve("two").await, 2, "nothing is held for what has ended");
+    let held: String = redis::cmd("HGET")
+        .arg("account")
+        .arg("rd")
+        .query_async(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(held, "0");
+}
