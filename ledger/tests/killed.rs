@@ -1,10 +1,5 @@
 //! A process that is killed loses no more than its last batch, and the next start says how much.
 #![cfg(feature = "sqlite")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test that fails here should say so"
-)]
 
 mod support;
 
