@@ -1,6 +1,6 @@
 //! What holds for every layer: it can be shared and sent, keeps to readiness, ends once, and leaves nothing.
 
-use std::pin::pin;
+use std::{pin::pin, sync::Arc};
 
 use http_body::Body;
 use http_body_util::BodyExt;
@@ -9,8 +9,11 @@ use tower::{
     limit::{ConcurrencyLimit, ConcurrencyLimitLayer},
 };
 use tower_llm_layers::{
+    Tariff,
     attempt::AttemptLayer,
     auth::{ApiKey, AuthLayer, KeyPool},
+    budget::{Budget, Budgets},
+    cost::{CostLayer, UnknownPrice},
     deadline::DeadlineLayer,
     fallback::FallbackLayer,
     first_token::FirstTokenLayer,
@@ -19,7 +22,7 @@ use tower_llm_layers::{
     timeout::AttemptTimeoutLayer,
 };
 
-use crate::support::{Beat, Leaf, Step, ask, chain, fails, millis, poll_once, read, secs, streamed};
+use crate::support::{Beat, Leaf, SlowStore, Step, ask, chain, fails, millis, poll_once, read, secs, streamed};
 
 fn shared<T: Send + Sync + Clone + 'static>(value: T) -> T {
     value
@@ -37,6 +40,14 @@ fn key() -> ApiKey {
 fn generous() -> Limits {
     let rate = Rate::new(1_000_000, secs(1)).unwrap();
     Limits::new().requests(rate).tokens(rate).concurrency(1000).unwrap()
+}
+
+fn one_budget() -> Budgets {
+    Budgets::new([Budget::usd("all", "1000").unwrap()]).unwrap()
+}
+
+fn slow_budget() -> Budgets {
+    Budgets::in_store([Budget::usd("all", "1000").unwrap()], Arc::new(SlowStore::default())).unwrap()
 }
 
 /// A layer by its name, and the rules it is put to.
@@ -176,6 +187,9 @@ every_layer! {
     attempt: AttemptLayer::new();
     auth_static: AuthLayer::new(key());
     auth_pool: AuthLayer::new(KeyPool::new([key(), key()]).unwrap());
+    cost: CostLayer::new();
+    cost_with_a_budget: CostLayer::new().budgets(one_budget()).unknown_price(UnknownPrice::Assume(Tariff::default()));
+    cost_with_a_store_that_waits: CostLayer::new().budgets(slow_budget()).unknown_price(UnknownPrice::Allow);
     deadline: DeadlineLayer::new(secs(90));
     fallback: FallbackLayer::new(chain(["a", "b"]));
     first_token: FirstTokenLayer::new();

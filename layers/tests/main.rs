@@ -5,7 +5,11 @@ mod attempt;
 #[cfg(test)]
 mod auth;
 #[cfg(test)]
+mod budget;
+#[cfg(test)]
 mod contract;
+#[cfg(test)]
+mod cost;
 #[cfg(test)]
 mod deadline;
 #[cfg(test)]

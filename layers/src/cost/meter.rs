@@ -77,9 +77,16 @@ impl Meter {
         let Some(running) = &mut self.0 else { return };
         running.reservation = Some(reservation);
         running.clamped_to = clamped_to;
-        if let (Some(tokens), Some(booking)) = (clamped_to, &running.booking) {
-            tracing::info!(target: "llm::budget", model = &*running.model, max_tokens = tokens, "answer shortened to fit a budget");
-            booking.note(&format!("max_tokens lowered to {tokens} to fit a budget"));
+        if let Some(tokens) = clamped_to {
+            tracing::info!(
+                target: "llm::budget",
+                model = &*running.model,
+                max_tokens = tokens,
+                "answer shortened to fit a budget"
+            );
+            if let Some(booking) = &running.booking {
+                booking.note(&format!("max_tokens lowered to {tokens} to fit a budget"));
+            }
         }
         running.asked = clamped_to.or(running.asked);
     }

@@ -7,7 +7,7 @@ use std::{
 
 use http_body::{Body, Frame as BodyFrame};
 use tokio::time::{Sleep, sleep};
-use tower_llm_layers::{Frame, Stage};
+use tower_llm_layers::{Frame, Stage, TokenUsage};
 
 use super::{Beat, Probe, TestError};
 
@@ -17,6 +17,7 @@ pub(crate) struct TestFrame {
     pub(crate) stage: Stage,
     pub(crate) index: usize,
     pub(crate) used: Option<u64>,
+    pub(crate) usage: Option<TokenUsage>,
 }
 
 impl bytes::Buf for TestFrame {
@@ -38,6 +39,10 @@ impl Frame for TestFrame {
 
     fn used_tokens(&self) -> Option<u64> {
         self.used
+    }
+
+    fn token_usage(&self) -> Option<TokenUsage> {
+        self.usage
     }
 }
 
@@ -90,6 +95,7 @@ impl Body for ScriptBody {
                         stage,
                         index,
                         used: None,
+                        usage: None,
                     })))
                 }
                 Some(Beat::Used(used)) => {
@@ -98,6 +104,16 @@ impl Body for ScriptBody {
                         stage: Stage::Trailer,
                         index,
                         used: Some(used),
+                        usage: None,
+                    })))
+                }
+                Some(Beat::Charged(stage, usage)) => {
+                    self.index += 1;
+                    Some(Ok(BodyFrame::data(TestFrame {
+                        stage,
+                        index,
+                        used: Some(usage.total()),
+                        usage: Some(usage),
                     })))
                 }
                 Some(Beat::Trailers) => Some(Ok(BodyFrame::trailers(http::HeaderMap::new()))),

@@ -54,6 +54,10 @@ impl LlmRequest for TestRequest {
         self.alternatives = models.iter().map(|model| (*model).to_owned()).collect();
     }
 
+    fn alternatives(&self) -> Vec<String> {
+        self.alternatives.clone()
+    }
+
     fn max_tokens(&self) -> Option<u64> {
         self.max_tokens
     }

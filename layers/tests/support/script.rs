@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use tower_llm_layers::Stage;
+use tower_llm_layers::{Stage, TokenUsage};
 
 use super::TestError;
 
@@ -22,6 +22,8 @@ pub(crate) enum Beat {
     Frame(Stage),
     /// A trailer that says how many tokens were used.
     Used(u64),
+    /// A frame that says what was used, and what was charged in pico-dollars.
+    Charged(Stage, TokenUsage),
     /// A pause before the next beat.
     Pause(Duration),
     /// An error; the end.

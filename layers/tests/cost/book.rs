@@ -1,0 +1,216 @@
+//! What an attempt that has ended is booked at.
+
+use http_body_util::BodyExt;
+use tower::{Layer, ServiceBuilder};
+use tower_llm_layers::{
+    AttemptLog, FailureKind, Phase, Stage, TokenUsage, UsdAmount,
+    attempt::AttemptLayer,
+    cost::CostLayer,
+    ledger::{EntryOutcome, EntryState},
+};
+
+use super::{booked, budgeted, to, up_to};
+use crate::support::{Beat, Kept, Leaf, Step, ask, charged, fails, plain, read, usd};
+
+const CONTENT: Beat = Beat::Frame(Stage::Content);
+const FINISH: Beat = Beat::Frame(Stage::Finish);
+
+#[tokio::test(start_paused = true)]
+async fn the_bill_is_the_truth_wherever_it_comes_and_the_estimate_stands_beside_it() {
+    let beats = [
+        vec![CONTENT, FINISH, charged(100, 20, "0.0003")],
+        vec![charged(100, 20, "0.0003"), CONTENT, FINISH],
+        vec![CONTENT, charged(100, 20, "0.0003"), FINISH],
+    ];
+    for beats in beats {
+        let (service, kept) = booked(Leaf::new([Step::body(beats)]));
+        read(ask(&service, to("a")).await.unwrap().into_body()).await;
+        let entry = kept.only();
+        assert_eq!(
+            (entry.state, entry.outcome),
+            (EntryState::Settled, EntryOutcome::Answered)
+        );
+        assert_eq!((entry.bill, entry.estimate), (Some(usd("0.0003")), Some(usd("0.0003"))));
+        assert_eq!((entry.cost(), entry.booked), (usd("0.0003"), usd("0.0003")));
+        assert_eq!((entry.usage.prompt, entry.usage.answer), (100, 20));
+        assert_eq!(
+            (&*entry.upstream, &*entry.model, entry.tags.get("team")),
+            ("router", "a", Some("search"))
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_charge_that_is_said_once_is_not_lost_to_tokens_that_are_said_twice() {
+    let mut tokens = TokenUsage::default();
+    (tokens.prompt, tokens.answer) = (100, 20);
+    let again = Beat::Charged(Stage::Trailer, tokens);
+    let (service, kept) = booked(Leaf::new([Step::body([CONTENT, charged(100, 20, "0.7"), again])]));
+    read(ask(&service, to("a")).await.unwrap().into_body()).await;
+    assert_eq!(kept.only().bill, Some(usd("0.7")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_a_key_of_ones_own_the_providers_charge_comes_on_top() {
+    let mut usage = TokenUsage::default();
+    usage.answer = 1;
+    usage.charged = Some(usd("0.05"));
+    usage.charged_upstream = Some(usd("1.00"));
+    let (service, kept) = booked(Leaf::new([Step::body([CONTENT, Beat::Charged(Stage::Trailer, usage)])]));
+    read(ask(&service, to("a")).await.unwrap().into_body()).await;
+    assert_eq!(kept.only().bill, Some(usd("1.05")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_out_of_the_routers_cache_costs_nothing() {
+    let free = Beat::Charged(Stage::Trailer, TokenUsage::default());
+    let (service, kept) = booked(Leaf::new([Step::body([CONTENT, FINISH, free])]));
+    read(ask(&service, to("a")).await.unwrap().into_body()).await;
+    let entry = kept.only();
+    assert_eq!(
+        (entry.state, entry.cost(), entry.estimate),
+        (EntryState::Settled, usd("0"), Some(usd("0")))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_without_a_word_on_usage_is_an_estimate_of_what_was_seen() {
+    let (service, kept) = booked(Leaf::new([Step::body([CONTENT, CONTENT, CONTENT, FINISH])]));
+    read(ask(&service, to("a")).await.unwrap().into_body()).await;
+    let entry = kept.only();
+    // A hundred tokens of prompt at a millionth of a dollar, three of answer at ten.
+    assert_eq!(
+        (entry.state, entry.bill, entry.cost()),
+        (EntryState::Estimated, None, usd("0.00013"))
+    );
+}
+
+/// Every kind, and whether it costs nothing where the answer has not begun.
+const KINDS: [(FailureKind, bool); 18] = [
+    (FailureKind::Connect, true),
+    (FailureKind::Throttled, true),
+    (FailureKind::QuotaGone, true),
+    (FailureKind::Overloaded, true),
+    (FailureKind::Upstream, true),
+    (FailureKind::Empty, true),
+    (FailureKind::Unavailable, true),
+    (FailureKind::TooLong, true),
+    (FailureKind::Refused, true),
+    (FailureKind::Unaffordable, true),
+    (FailureKind::Auth, true),
+    (FailureKind::BadRequest, true),
+    (FailureKind::Reset, false),
+    (FailureKind::Timeout(Phase::FirstToken), false),
+    (FailureKind::Truncated, false),
+    (FailureKind::Malformed, false),
+    (FailureKind::Cancelled, false),
+    (FailureKind::Internal, false),
+];
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_is_one_entry_and_free_only_where_nothing_was_made() {
+    for (kind, free) in KINDS {
+        let before = Step::fail(fails(kind));
+        let first = Step::body([Beat::Frame(Stage::Preamble), Beat::Fail(fails(kind))]);
+        let after = Step::body([CONTENT, CONTENT, Beat::Fail(fails(kind))]);
+        for (step, free, seen) in [(before, free, 0), (first, free, 0), (after, false, 2)] {
+            let (service, kept) = booked(Leaf::new([step]));
+            if let Ok(response) = ask(&service, to("a")).await {
+                read(response.into_body()).await;
+            }
+            let entry = kept.only();
+            assert_eq!(entry.outcome, EntryOutcome::Failed(kind));
+            let prompt = if free { UsdAmount::ZERO } else { usd("0.0001") };
+            let seen = UsdAmount::from_pico(seen * 10_000_000);
+            assert_eq!(entry.cost(), prompt.saturating_add(seen), "{kind}");
+            let state = if free {
+                EntryState::Settled
+            } else {
+                EntryState::Estimated
+            };
+            assert_eq!((entry.state, entry.bill.is_some()), (state, free), "{kind}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_leaves_is_booked_at_what_was_seen() {
+    let (service, kept) = booked(Leaf::new([Step::body([CONTENT, CONTENT, Beat::Stall])]));
+    let mut body = ask(&service, to("a")).await.unwrap().into_body();
+    for _ in 0..2 {
+        body.frame().await.unwrap().unwrap();
+    }
+    drop(body);
+    let entry = kept.only();
+    assert_eq!(
+        (entry.state, entry.outcome),
+        (EntryState::Estimated, EntryOutcome::Dropped)
+    );
+    assert_eq!(entry.cost(), usd("0.00012"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plain_answer_that_never_came_may_have_been_made_whole() {
+    let (layer, book, kept) = budgeted("1.00");
+    let service = layer.layer(Leaf::new([Step::Hang]));
+    let mut request = plain();
+    *request.body_mut() = up_to("a", 500).into_body();
+    request.body_mut().streaming = false;
+    let waiting = tokio::time::timeout(std::time::Duration::from_secs(1), ask(&service, request));
+    assert!(waiting.await.is_err());
+    let entry = kept.only();
+    assert_eq!((entry.outcome, entry.reserved), (EntryOutcome::Dropped, usd("0.0051")));
+    assert_eq!((entry.cost(), entry.booked), (usd("0.0051"), usd("0.0051")));
+    assert_eq!(
+        (book.accounts()[0].settled, book.accounts()[0].reserved),
+        (usd("0.0051"), usd("0"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_bills_follow_the_budget_keeps_the_whole_hold_until_then() {
+    for follow in [false, true] {
+        let (layer, book, kept) = budgeted("1.00");
+        let service = layer
+            .bills_follow(follow)
+            .layer(Leaf::new([Step::body([CONTENT, Beat::Stall])]));
+        let mut response = ask(&service, up_to("a", 500)).await.unwrap();
+        response.body_mut().frame().await.unwrap().unwrap();
+        drop(response);
+        let entry = kept.only();
+        assert_eq!(entry.cost(), usd("0.00011"));
+        // Nothing names the answer here, so no bill can follow.
+        assert_eq!((entry.generation_id.is_none(), entry.booked), (true, usd("0.00011")));
+        assert_eq!(book.accounts()[0].settled, usd("0.00011"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_is_numbered_and_its_cost_stands_in_its_line() {
+    let kept = Kept::new();
+    let leaf = Leaf::new([Step::body([CONTENT, charged(1, 1, "0.25")])]);
+    let service = ServiceBuilder::new()
+        .layer(AttemptLayer::new())
+        .layer(CostLayer::new().ledger(kept.clone()))
+        .service(leaf);
+    let response = ask(&service, to("a")).await.unwrap();
+    let log: AttemptLog = response.extensions().get::<AttemptLog>().unwrap().clone();
+    assert_eq!(log.cost(), None);
+    read(response.into_body()).await;
+    assert_eq!((log.cost(), kept.only().attempt), (Some(usd("0.25")), 1));
+    assert!(log.to_string().contains("$0.25"), "{log}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_dropped_unpolled_was_never_sent() {
+    let (layer, book, kept) = budgeted("1.00");
+    let mut service = layer.layer(Leaf::new([]));
+    let call = tower::Service::call(tower::ServiceExt::ready(&mut service).await.unwrap(), to("a"));
+    assert!(book.accounts()[0].reserved > UsdAmount::ZERO);
+    drop(call);
+    assert!(kept.entries().is_empty());
+    assert_eq!(
+        (book.accounts()[0].settled, book.accounts()[0].reserved),
+        (usd("0"), usd("0"))
+    );
+}
