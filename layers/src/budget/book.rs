@@ -2,7 +2,10 @@ use std::{
     collections::HashMap,
     fmt,
     hash::{BuildHasher, RandomState},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use super::{
@@ -30,6 +33,8 @@ struct Shelf {
     shards: Vec<Mutex<HashMap<Box<str>, Entry>>>,
     hasher: RandomState,
     most: usize,
+    /// How many accounts were ever opened.
+    opened: AtomicU64,
 }
 
 struct Entry {
@@ -70,6 +75,7 @@ impl BudgetBook {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
             most: max_accounts,
+            opened: AtomicU64::new(0),
         }))
     }
 
@@ -138,7 +144,7 @@ impl Shelf {
                 return None;
             }
         }
-        let slot = Arc::new(Slot::default());
+        let slot = Arc::new(Slot::new(self.opened.fetch_add(1, Ordering::Relaxed)));
         let entry = Entry {
             slot: Arc::clone(&slot),
             budget: Arc::clone(&line.budget),

@@ -9,8 +9,12 @@ use super::{
 use crate::UsdAmount;
 
 /// One account, shared by all who hold on it.
-#[derive(Debug, Default)]
-pub(super) struct Slot(Mutex<Account>);
+#[derive(Debug)]
+pub(super) struct Slot {
+    account: Mutex<Account>,
+    /// Its place among all: who locks several begins with the lowest.
+    order: u64,
+}
 
 /// One account as a decision sees it.
 #[derive(Debug, Clone)]
@@ -31,9 +35,14 @@ pub(super) struct Full {
 }
 
 impl Slot {
+    pub(super) fn new(order: u64) -> Self {
+        let account = Mutex::new(Account::default());
+        Self { account, order }
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, Account> {
         // Every change is whole, whatever a panicking holder left behind.
-        self.0.lock().unwrap_or_else(super::sync::whole)
+        self.account.lock().unwrap_or_else(super::sync::whole)
     }
 }
 
@@ -95,7 +104,7 @@ impl Share {
 /// All accounts at once, always in the same order, so that two who want the same ones never wait for each other.
 fn lock(shares: &[Share]) -> Vec<(usize, MutexGuard<'_, Account>)> {
     let mut order: Vec<usize> = (0..shares.len()).collect();
-    order.sort_unstable_by_key(|index| shares.get(*index).map(|share| Arc::as_ptr(&share.slot) as usize));
+    order.sort_unstable_by_key(|index| shares.get(*index).map(|share| share.slot.order));
     let in_order = order.into_iter().filter_map(|index| Some((index, shares.get(index)?)));
     in_order.map(|(index, share)| (index, share.slot.lock())).collect()
 }
