@@ -8,6 +8,7 @@ mod frame;
 mod wire;
 
 pub mod account;
+pub mod balance;
 pub mod catalogue;
 pub mod endpoint;
 pub mod request;

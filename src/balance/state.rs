@@ -1,0 +1,185 @@
+use std::{fmt, time::Duration};
+
+use tower_llm_layers::{UsdAmount, UtcTime, budget::Window};
+
+use crate::response::{Credits, Decimal, KeyInfo};
+
+/// What calls are paid from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Purse {
+    /// The account's prepaid balance.
+    Prepaid,
+    /// The key's own cap.
+    KeyCap,
+    /// Today's requests to free models.
+    FreeDay,
+}
+
+impl Purse {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Prepaid, Self::KeyCap, Self::FreeDay];
+
+    /// The name used in logs and messages.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Prepaid => "prepaid",
+            Self::KeyCap => "key_cap",
+            Self::FreeDay => "free_day",
+        }
+    }
+}
+
+/// How one purse stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct PurseState {
+    /// What is left: pico-dollars, or requests of the free day. `None` where it is unknown, or without limit.
+    pub left: Option<i128>,
+    /// When it is full again.
+    pub resets: Option<UtcTime>,
+    /// What goes out of it in an hour, by the dearer of what the account says and what this process has spent. `None` where too little
+    /// is known.
+    pub an_hour: Option<i128>,
+    /// Whether the upstream has refused for want of it, and no reading or answer has said otherwise since.
+    pub refused: bool,
+}
+
+/// How the money stands, as far as is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Balance {
+    /// The prepaid balance; unknown where the key may not see it.
+    pub prepaid: PurseState,
+    /// The key's cap; without limit where it has none.
+    pub key_cap: PurseState,
+    /// Today's requests to free models.
+    pub free_day: PurseState,
+    /// When it was read last; `None` before the first time.
+    pub read_at: Option<UtcTime>,
+    /// Readings that have failed since.
+    pub failures: u32,
+}
+
+impl PurseState {
+    /// Whether nothing is left of it.
+    #[must_use]
+    pub fn is_out(&self) -> bool {
+        self.refused || self.left.is_some_and(|left| left <= 0)
+    }
+
+    /// How long it lasts at the present pace; `None` where that is unknown, or it lasts until it is full again.
+    #[must_use]
+    pub fn lasts(&self, now: UtcTime) -> Option<Duration> {
+        if self.is_out() {
+            return Some(Duration::ZERO);
+        }
+        let (left, an_hour) = (self.left?, self.an_hour.filter(|pace| *pace > 0)?);
+        let seconds = left.saturating_mul(3_600) / an_hour;
+        let lasts = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+        let resets_first = self.resets.is_some_and(|resets| resets.since(now) <= lasts);
+        (!resets_first).then_some(lasts)
+    }
+
+    /// Full again, where its time has come.
+    pub(super) fn roll(&mut self, now: UtcTime) {
+        if self.resets.is_some_and(|resets| resets <= now) {
+            *self = Self::default();
+        }
+    }
+}
+
+impl Balance {
+    /// How a purse stands.
+    #[must_use]
+    pub const fn purse(&self, purse: Purse) -> &PurseState {
+        match purse {
+            Purse::Prepaid => &self.prepaid,
+            Purse::KeyCap => &self.key_cap,
+            Purse::FreeDay => &self.free_day,
+        }
+    }
+
+    pub(super) const fn purse_mut(&mut self, purse: Purse) -> &mut PurseState {
+        match purse {
+            Purse::Prepaid => &mut self.prepaid,
+            Purse::KeyCap => &mut self.key_cap,
+            Purse::FreeDay => &mut self.free_day,
+        }
+    }
+
+    /// Whether something that is known to have a limit is used up.
+    #[must_use]
+    pub fn is_out(&self) -> bool {
+        Purse::ALL.into_iter().any(|purse| self.purse(purse).is_out())
+    }
+
+    /// Takes in what the account says. What it does not say is unknown from then on.
+    pub(super) fn read(&mut self, key: &KeyInfo, credits: Option<&Credits>, now: UtcTime) {
+        let balance = credits.and_then(|credits| {
+            let total = dollars(credits.total_credits.as_ref())?;
+            Some(total - dollars(credits.total_usage.as_ref())?)
+        });
+        self.prepaid.left = balance;
+        self.key_cap.left = dollars(key.limit_remaining.as_ref());
+        self.key_cap.resets = key.limit_reset.as_deref().and_then(|reset| window(reset)?.end(now));
+        let day = key.free_model_daily_requests.as_ref();
+        self.free_day.left = day.and_then(|day| day.remaining).map(i128::from);
+        self.free_day.resets = day.and_then(|_| Window::Day.end(now));
+        self.read_at = Some(now);
+        self.failures = 0;
+        for purse in Purse::ALL {
+            let state = self.purse_mut(purse);
+            // A reading lags by minutes: one that says there is something does not undo a refusal by itself.
+            if state.left.is_none() {
+                state.refused = false;
+            }
+        }
+    }
+}
+
+fn dollars(written: Option<&Decimal>) -> Option<i128> {
+    written?.to_usd().ok().map(UsdAmount::pico)
+}
+
+fn window(reset: &str) -> Option<Window> {
+    match reset {
+        "daily" => Some(Window::Day),
+        "weekly" => Some(Window::Week),
+        "monthly" => Some(Window::Month),
+        _ => None,
+    }
+}
+
+impl fmt::Display for Balance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(read_at) = self.read_at else {
+            return f.write_str("the balance has not been read yet");
+        };
+        let money = |left: Option<i128>, none: &str| {
+            left.map_or_else(
+                || none.to_owned(),
+                |pico| format!("{} left", UsdAmount::from_pico(pico)),
+            )
+        };
+        write!(
+            f,
+            "prepaid: {}; key cap: {}",
+            money(self.prepaid.left, "unknown"),
+            money(self.key_cap.left, "none")
+        )?;
+        if let Some(left) = self.free_day.left {
+            write!(f, "; free requests today: {left} left")?;
+        }
+        for purse in Purse::ALL {
+            if self.purse(purse).is_out() {
+                write!(f, "; {} is OUT", purse.as_str())?;
+            }
+        }
+        write!(f, " (read at {read_at}")?;
+        if self.failures > 0 {
+            write!(f, ", {} failures since", self.failures)?;
+        }
+        f.write_str(")")
+    }
+}

@@ -1,0 +1,328 @@
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, watch},
+    task::AbortHandle,
+    time::{Instant, sleep_until},
+};
+use tower_llm_layers::{
+    Failure, FailureKind, Scope, UsdAmount, UtcTime,
+    ledger::{Correction, Entry, EntryOutcome, Ledger},
+};
+
+use super::{Balance, Purse, forecast::Pace};
+use crate::{Account, Error};
+
+/// How often the account is asked by default.
+pub const POLL_EVERY: Duration = Duration::from_secs(60);
+/// How long before a purse is empty it is said, by default.
+pub const WARN_BEFORE: [Duration; 2] = [Duration::from_secs(24 * 60 * 60), Duration::from_secs(60 * 60)];
+
+/// The account is asked no more often than this, whatever happens.
+const LEAST_BETWEEN: Duration = Duration::from_secs(1);
+/// How far each wait is spread, up or down.
+const SPREAD: f64 = 0.2;
+/// The longest wait after failures, in usual waits.
+const MOST_BACKOFF: u32 = 16;
+
+/// Watches what is left. Cheap to clone. See the [module](super).
+///
+/// # Cancellation
+///
+/// Its task ends with the last handle.
+#[derive(Clone)]
+pub struct BalanceWatch {
+    shared: Arc<Shared>,
+    state: watch::Receiver<Balance>,
+    _task: Arc<Task>,
+}
+
+/// Ends the task with the last handle.
+struct Task(AbortHandle);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// What handles and the task share.
+struct Shared {
+    state: watch::Sender<Balance>,
+    /// Pico-dollars that this process has spent.
+    spent: AtomicU64,
+    /// Somebody has reason to ask now.
+    now: Notify,
+}
+
+/// Sets up a [`BalanceWatch`].
+#[derive(Debug, Clone)]
+pub struct BalanceWatchBuilder {
+    account: Account,
+    every: Duration,
+    warn_before: Vec<Duration>,
+}
+
+impl BalanceWatchBuilder {
+    /// How often the account is asked, spread by a fifth up or down; [`POLL_EVERY`] by default, and a second at least.
+    #[must_use]
+    pub fn every(mut self, time: Duration) -> Self {
+        self.every = time.max(LEAST_BETWEEN);
+        self
+    }
+
+    /// How long before a purse is empty it is said, once each; [`WARN_BEFORE`] by default.
+    #[must_use]
+    pub fn warn_before(mut self, times: impl IntoIterator<Item = Duration>) -> Self {
+        self.warn_before = times.into_iter().collect();
+        self
+    }
+
+    /// Starts it on this runtime; the account is asked at once.
+    #[must_use]
+    pub fn spawn_on(self, runtime: &Handle) -> BalanceWatch {
+        let (sender, state) = watch::channel(Balance::default());
+        let shared = Arc::new(Shared {
+            state: sender,
+            spent: AtomicU64::new(0),
+            now: Notify::new(),
+        });
+        let mut warn_before = self.warn_before;
+        warn_before.sort_unstable_by(|one, other| other.cmp(one));
+        let poller = Poller {
+            account: self.account,
+            every: self.every,
+            warn_before,
+            shared: Arc::clone(&shared),
+            paces: BTreeMap::new(),
+            here: Pace::default(),
+            told: BTreeMap::new(),
+        };
+        let task = runtime.spawn(poller.run()).abort_handle();
+        BalanceWatch {
+            shared,
+            state,
+            _task: Arc::new(Task(task)),
+        }
+    }
+}
+
+impl BalanceWatch {
+    /// Sets one up over this account.
+    #[must_use]
+    pub fn builder(account: Account) -> BalanceWatchBuilder {
+        BalanceWatchBuilder {
+            account,
+            every: POLL_EVERY,
+            warn_before: WARN_BEFORE.into(),
+        }
+    }
+
+    /// How the money stands, as far as is known.
+    #[must_use]
+    pub fn state(&self) -> Balance {
+        let mut state = *self.state.borrow();
+        let now = UtcTime::now();
+        for purse in Purse::ALL {
+            state.purse_mut(purse).roll(now);
+        }
+        state
+    }
+
+    /// Waits until it has been read again.
+    pub async fn changed(&mut self) -> Balance {
+        // It fails only where the task has ended, which it does with the last handle.
+        drop(self.state.changed().await);
+        self.state()
+    }
+
+    /// This much was spent: told by the ledger's side where the watch is in a stack.
+    pub fn spent(&self, amount: UsdAmount) {
+        let pico = u64::try_from(amount.pico()).unwrap_or(0);
+        self.shared.spent.fetch_add(pico, Ordering::Relaxed);
+    }
+
+    /// An answer failed: where it was for want of money, that is known at once, and the account is asked again.
+    pub fn saw(&self, error: &Error) {
+        let free = error.scope() == Scope::Pool;
+        // It can afford less than was asked for, and so is not out.
+        if error.affordable_tokens().is_none() {
+            self.refused(error.kind(), free);
+        } else {
+            self.shared.now.notify_one();
+        }
+    }
+
+    fn refused(&self, kind: FailureKind, free: bool) {
+        let purse = match kind {
+            FailureKind::Unaffordable => Purse::Prepaid,
+            FailureKind::QuotaGone if free => Purse::FreeDay,
+            FailureKind::QuotaGone => Purse::KeyCap,
+            _ => return,
+        };
+        let news = self.shared.state.send_if_modified(|state| {
+            let state = state.purse_mut(purse);
+            !std::mem::replace(&mut state.refused, true)
+        });
+        if news {
+            tracing::error!(target: "llm::balance", purse = purse.as_str(), "out of money: the upstream refuses");
+        }
+        self.shared.now.notify_one();
+    }
+}
+
+impl Ledger for BalanceWatch {
+    fn record(&self, entry: &Entry) {
+        self.spent(entry.cost());
+        let free = entry.model.ends_with(":free");
+        match entry.outcome {
+            EntryOutcome::Failed(kind) => self.refused(kind, free),
+            EntryOutcome::Answered => {
+                // Whoever answers is paid.
+                let paid: &[Purse] = if free {
+                    &[Purse::FreeDay]
+                } else {
+                    &[Purse::Prepaid, Purse::KeyCap]
+                };
+                self.shared.state.send_if_modified(|state| {
+                    let mut changed = false;
+                    for purse in paid {
+                        changed |= std::mem::take(&mut state.purse_mut(*purse).refused);
+                    }
+                    changed
+                });
+            }
+            _ => {}
+        }
+    }
+
+    fn correct(&self, _: &Correction) {}
+}
+
+struct Poller {
+    account: Account,
+    every: Duration,
+    warn_before: Vec<Duration>,
+    shared: Arc<Shared>,
+    paces: BTreeMap<Purse, Pace>,
+    /// What this process spends.
+    here: Pace,
+    /// How many of the warnings have been said of each purse; one more is that it is out.
+    told: BTreeMap<Purse, usize>,
+}
+
+impl Poller {
+    async fn run(mut self) {
+        let mut failures = 0_u32;
+        loop {
+            let begun = Instant::now();
+            match self.poll().await {
+                Ok(()) => failures = 0,
+                Err(error) => {
+                    failures = failures.saturating_add(1);
+                    if failures == 1 {
+                        tracing::warn!(target: "llm::balance", %error, "the balance cannot be read: what is known stays");
+                    }
+                    self.shared.state.send_modify(|state| state.failures = failures);
+                }
+            }
+            let wait = self.every * 2_u32.saturating_pow(failures).min(MOST_BACKOFF);
+            let wait = wait.mul_f64(1.0 - SPREAD + 2.0 * SPREAD * fastrand::f64());
+            tokio::select! {
+                () = sleep_until(begun + wait) => {}
+                () = self.shared.now.notified() => sleep_until(begun + LEAST_BETWEEN).await,
+            }
+        }
+    }
+
+    async fn poll(&mut self) -> Result<(), Error> {
+        let key = self.account.key().await?;
+        let credits = self.account.credits().await?;
+        let now = UtcTime::now();
+        let spent = self.shared.spent.load(Ordering::Relaxed);
+        self.here.note(now, i128::from(spent));
+        let mut state = *self.shared.state.borrow();
+        for purse in Purse::ALL {
+            state.purse_mut(purse).roll(now);
+        }
+        state.read(&key, credits.as_ref(), now);
+        let used = key.free_model_daily_requests.as_ref().and_then(|day| day.used);
+        // What has gone out is what is no longer left.
+        for (purse, gone) in [
+            (Purse::Prepaid, state.prepaid.left.map(|left| -left)),
+            (Purse::KeyCap, state.key_cap.left.map(|left| -left)),
+            (Purse::FreeDay, used.map(i128::from)),
+        ] {
+            let pace = self.paces.entry(purse).or_default();
+            match gone {
+                Some(gone) => pace.note(now, gone),
+                None => *pace = Pace::default(),
+            }
+            let told = pace.an_hour();
+            let here = self.here.an_hour().filter(|_| purse != Purse::FreeDay);
+            state.purse_mut(purse).an_hour = told.max(here);
+        }
+        self.say(&state, now);
+        self.shared.state.send_replace(state);
+        Ok(())
+    }
+
+    /// Says what will run out, once at each mark, and again after it was well.
+    fn say(&mut self, state: &Balance, now: UtcTime) {
+        for purse in Purse::ALL {
+            let purse_state = state.purse(purse);
+            let lasts = purse_state.lasts(now);
+            let reached = match lasts {
+                Some(Duration::ZERO) => self.warn_before.len() + 1,
+                Some(lasts) => self.warn_before.iter().filter(|mark| lasts <= **mark).count(),
+                None => 0,
+            };
+            let told = self.told.get(&purse).copied().unwrap_or(0);
+            if reached > told {
+                self.told.insert(purse, reached);
+                let lasts = lasts.unwrap_or_default();
+                if lasts.is_zero() {
+                    tracing::error!(target: "llm::balance", purse = purse.as_str(), "out of money");
+                } else {
+                    tracing::warn!(
+                        target: "llm::balance",
+                        purse = purse.as_str(),
+                        left = purse_state.left,
+                        lasts = ?lasts,
+                        "money runs out at the present pace"
+                    );
+                }
+            } else if reached < told && self.is_well(lasts, told) {
+                self.told.insert(purse, reached);
+                if reached == 0 {
+                    tracing::info!(target: "llm::balance", purse = purse.as_str(), "money lasts again");
+                }
+            }
+        }
+    }
+
+    /// Whether it has gone well past the mark that was told last: by half, so that it is not told again and again.
+    fn is_well(&self, lasts: Option<Duration>, told: usize) -> bool {
+        let Some(lasts) = lasts else { return true };
+        told.checked_sub(1)
+            .and_then(|last| self.warn_before.get(last))
+            .is_none_or(|mark| lasts > *mark * 3 / 2)
+    }
+}
+
+impl fmt::Debug for BalanceWatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BalanceWatch")
+            .field("state", &self.state())
+            .finish_non_exhaustive()
+    }
+}
