@@ -20,6 +20,15 @@ pub mod transport;
 /// The layers by themselves: for stacks put together by hand.
 pub use tower_llm_layers as layers;
 
+/// A durable ledger: what every attempt cost, in SQLite or PostgreSQL.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "sqlite", feature = "postgres"))))]
+pub use tower_llm_ledger as ledger;
+/// Budgets and limits that several processes share, on Redis or Valkey.
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub use tower_llm_redis as redis;
+
 pub use account::Account;
 pub use body::{ChatBody, Judge};
 pub use catalogue::Catalogue;

@@ -219,6 +219,7 @@ fn what_is_in_force_is_told() {
     assert_eq!(
         layers,
         [
+            "Tags",
             "Deadline",
             "Admit",
             "Fallback",

@@ -30,6 +30,7 @@ pub(super) fn describe(settings: &Settings, chain: &Chain) -> String {
         ""
     };
     let lines = [
+        ("Tags", settings.tags.describe().to_owned()),
         (
             "Deadline",
             format!("{deadline}what the caller's `{DEADLINE_HEADER}` leaves"),

@@ -22,6 +22,15 @@ impl CallTags {
     }
 }
 
+impl CallTags {
+    pub(super) const fn describe(&self) -> &'static str {
+        match self.0 {
+            Some(_) => "told from the request, and its own",
+            None => "the request's own",
+        }
+    }
+}
+
 impl<R> TagsOf<R> for CallTags {
     fn tags(&self, request: &Request<R>) -> Option<Tags> {
         self.0.as_ref()?(request.headers(), request.extensions())
