@@ -80,23 +80,25 @@ impl Table {
             .filter(|model| !model.id.is_empty())
             .map(Arc::new)
             .partition(|model| model.alias_target.is_some());
-        for model in models.iter().chain(&aliases) {
+        // An alias may stand for a dated slug, so that those come first.
+        self.add_all(&models);
+        self.add_all(&aliases);
+        self.read_at = Some(read_at);
+    }
+
+    fn add_all(&mut self, models: &[Arc<Model>]) {
+        for model in models {
             let row = Arc::new(self.new_row(model));
             self.rows.insert(model.id.as_str().into(), row);
         }
         // An id means its own model, whatever slug another one has.
-        for model in models
-            .iter()
-            .chain(&aliases)
-            .filter(|model| !model.canonical_slug.is_empty())
-        {
+        for model in models.iter().filter(|model| !model.canonical_slug.is_empty()) {
             let row = self.rows.get(&*model.id).cloned();
             let slug = dated(&model.id, &model.canonical_slug);
             if let Some(row) = row.filter(|_| !self.rows.contains_key(&*slug)) {
                 self.rows.insert(slug.into(), row);
             }
         }
-        self.read_at = Some(read_at);
     }
 
     fn new_row(&self, model: &Arc<Model>) -> Row {
