@@ -34,7 +34,14 @@ impl Extras {
 
 /// A name without a preset and without routing variants.
 pub(super) fn bare(name: &str) -> Cow<'_, str> {
-    let (model, _) = parts(name);
+    let (mut model, _) = parts(name);
+    // They stand at the end, mostly.
+    while let Some((shorter, variant)) = model.rsplit_once(':') {
+        if !ROUTING.contains(&variant) {
+            break;
+        }
+        model = shorter;
+    }
     if model.split(':').skip(1).any(|variant| ROUTING.contains(&variant)) {
         let kept: Vec<_> = model.split(':').filter(|part| !ROUTING.contains(part)).collect();
         return Cow::Owned(kept.join(":"));

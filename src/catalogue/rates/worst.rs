@@ -92,12 +92,17 @@ impl Rates {
         }
         let draws = needs.output.contains(Modalities::IMAGE);
         let pictures = if draws { needs.choices.max(1) } else { 0 };
-        let times = |price: UsdAmount, count: u64| price.checked_mul(count).unwrap_or(ENDLESS);
-        let fixed = self
-            .request
-            .saturating_add(times(self.image, needs.images))
-            .saturating_add(times(self.image_output, pictures))
-            .saturating_add(times(self.dearest_search, searches));
+        let mut fixed = self.request;
+        for (price, count) in [
+            (self.image, needs.images),
+            (self.image_output, pictures),
+            (self.dearest_search, searches),
+        ] {
+            // Mostly there are none, and this multiplication is slow.
+            if count > 0 {
+                fixed = fixed.saturating_add(price.checked_mul(count).unwrap_or(ENDLESS));
+            }
+        }
         Tariff {
             fixed,
             prompt_token,
