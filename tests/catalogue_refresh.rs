@@ -1,13 +1,15 @@
-//! The catalogue over time: refreshing, endpoints on demand, files.
+//! The catalogue over time: refreshing, and endpoints on demand.
 #![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
 
 mod support;
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use openrouter_simulator::Simulator;
 use support::{
-    FIRST,
+    FIRST, World, ask, call,
+    ledger::Kept,
+    log::Log,
     prices::{account, account_at, at, of, tariff, usd},
     raw::{self, Raw},
 };
@@ -15,49 +17,14 @@ use tokio::{runtime::Handle, time::sleep};
 use tower_openrouter::{
     Catalogue,
     catalogue::CatalogueRefresh,
-    layers::{Needs, PriceList, UtcTime},
-    response::ModelEndpoints,
+    layers::{Needs, PriceList, UtcTime, budget::Budget},
 };
 
 const LLAMA: &str = "meta-llama/llama-3.3-70b-instruct";
 
 #[tokio::test(start_paused = true)]
-async fn it_survives_on_disk_with_its_date() {
-    let simulator = Simulator::start().await.unwrap();
-    let catalogue = Catalogue::new(account(&simulator).models().await.unwrap());
-    let folder = std::env::temp_dir().join(format!("catalogue-{}", std::process::id()));
-    fs::create_dir_all(&folder).unwrap();
-    let file = folder.join("models.json");
-    sleep(Duration::from_secs(3600)).await;
-    catalogue.save(&file).unwrap();
-    let loaded = Catalogue::load(&file).unwrap();
-    assert_eq!(loaded.len(), catalogue.len());
-    assert_eq!(loaded.read_at(), catalogue.read_at());
-    assert_eq!(loaded.age(), Some(Duration::from_secs(3600)));
-    assert_eq!(tariff(&loaded, FIRST, 9), tariff(&catalogue, FIRST, 9));
-    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing is left beside it");
-
-    fs::write(&file, "{\"version\":2,\"models\":[]}").unwrap();
-    assert!(
-        Catalogue::load(&file)
-            .unwrap_err()
-            .to_string()
-            .contains("later version (form 2")
-    );
-    fs::write(&file, "not json").unwrap();
-    assert!(
-        Catalogue::load(&file)
-            .unwrap_err()
-            .to_string()
-            .contains("is no saved catalogue")
-    );
-    fs::remove_dir_all(&folder).unwrap();
-    assert!(Catalogue::load(&file).unwrap_err().to_string().contains("models.json"));
-    assert!(catalogue.save(&file).is_err());
-}
-
-#[tokio::test(start_paused = true)]
 async fn it_is_refreshed_in_the_background_and_keeps_the_old_where_that_fails() {
+    let (log, _listening) = Log::listen("llm::catalogue=info");
     let simulator = Simulator::start().await.unwrap();
     let catalogue = Catalogue::default();
     let refresh = CatalogueRefresh::new(catalogue.clone(), account(&simulator))
@@ -87,9 +54,14 @@ async fn it_is_refreshed_in_the_background_and_keeps_the_old_where_that_fails() 
     assert!(!catalogue.is_empty());
     let tries = simulator.seen().attempts.len() - asked;
     assert!((8..20).contains(&tries), "backed off: {tries}");
+    let text = log.text();
+    assert_eq!(text.matches("is not refreshed").count(), 1, "said once: {text}");
+    assert!(text.contains("age=Some(") && !text.contains("fresh again"), "{text}");
+    assert!(catalogue.age().unwrap() >= Duration::from_secs(3600));
     simulator.plan("/models", "ok").unwrap();
     sleep(Duration::from_secs(700)).await;
     assert!(catalogue.read_at().unwrap() > second);
+    assert_eq!(log.text().matches("fresh again").count(), 1);
 
     drop(running);
     let asked = simulator.seen().attempts.len();
@@ -212,95 +184,61 @@ async fn an_empty_or_broken_list_replaces_nothing() {
         assert_eq!(catalogue.len(), before, "{body}");
     }
     let mixed = r#"{"data":[null,{"id":"a/b","pricing":{"prompt":"0","completion":"?"}},{"id":"a/c","pricing":{"prompt":"0","completion":"0"}}]}"#;
+    let (log, _listening) = Log::listen("llm::catalogue=warn");
     let raw = Raw::always(vec![raw::json(), raw::send(mixed)]).await;
     CatalogueRefresh::new(catalogue.clone(), account_at(raw.upstream()))
         .once()
         .await
         .unwrap();
     assert_eq!((catalogue.len(), catalogue.unpriced()), (2, vec!["a/b".to_owned()]));
-}
-
-/// A folder of its own, gone with this.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("catalogue-{name}-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        Self(folder)
-    }
-
-    fn files(&self) -> Vec<PathBuf> {
-        let entries = fs::read_dir(&self.0).unwrap();
-        entries.map(|entry| entry.unwrap().path()).collect()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+    let text = log.text();
+    assert!(
+        text.contains("passed over rows=1") && text.contains(r#"count=1 models=["a/b"]"#),
+        "{text}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_refresh_saves_serves_without_a_network() {
-    let folder = Folder::new("saved");
-    let file = folder.0.join("models.json");
-    let simulator = Simulator::start().await.unwrap();
-    let catalogue = Catalogue::default();
-    let refresh = CatalogueRefresh::new(catalogue.clone(), account(&simulator)).file(&file);
-    let running = refresh.clone().spawn_on(&Handle::current());
-    simulator
-        .wait_until(|seen| !seen.attempts.is_empty() && seen.idle())
-        .await;
-    while catalogue.is_empty() || folder.files() != [file.clone()] {
-        sleep(Duration::from_millis(100)).await;
+async fn a_stack_holds_by_the_dearest_endpoint_from_its_second_call_on() {
+    let world = World::new("GOOD").await;
+    let catalogue = Catalogue::new(account(&world.simulator).models().await.unwrap());
+    let running = CatalogueRefresh::new(catalogue.clone(), account(&world.simulator)).spawn_on(&Handle::current());
+    let kept = Kept::new();
+    let stack = world
+        .builder()
+        .chain([LLAMA])
+        .budget(Budget::usd("all", "10").unwrap())
+        .prices(Arc::new(catalogue))
+        .ledger(kept.clone())
+        .build()
+        .unwrap();
+    for _ in 0..3 {
+        assert!(call(&stack, true, ask().max_tokens(1000)).await.error.is_none());
+        sleep(Duration::from_secs(5)).await;
     }
-    assert!(!Catalogue::load(&file).unwrap().knows_endpoints(LLAMA));
-    tariff(&catalogue, LLAMA, 1);
-    while !Catalogue::load(&file).unwrap().knows_endpoints(LLAMA) {
-        sleep(Duration::from_millis(100)).await;
-    }
+    let held: Vec<_> = kept.entries().iter().map(|entry| entry.reserved).collect();
+    assert!(held[1] > held[0] && held[2] == held[1], "{held:?}");
+    // Together's 0.88 a million, 2.75 times DeepInfra's.
+    assert_eq!(held[1].pico() * 100, held[0].pico() * 275);
     drop(running);
-    let loaded = Catalogue::load(&file).unwrap();
-    assert_eq!(tariff(&loaded, LLAMA, 1), tariff(&catalogue, LLAMA, 1));
-    assert_eq!(loaded.unpriced(), catalogue.unpriced());
-    // A file that cannot be written is no reason to be without a catalogue.
-    let nowhere = refresh.file(folder.0.join("none").join("models.json"));
-    nowhere.once().await.unwrap();
 }
 
 #[test]
-fn odd_prices_are_still_odd_when_they_come_from_a_file() {
-    let folder = Folder::new("odd");
-    let file = folder.0.join("models.json");
-    let catalogue = of(&[
-        r#"{"id":"a/odd","pricing":{"prompt":"?","completion":"1"}}"#,
-        r#"{"id":"a/over","pricing":{"prompt":"0","completion":"0","overrides":["?"]}}"#,
-        r#"{"id":"a/new","pricing":{"prompt":"0.1","completion":"0","new":7},"newer":[1]}"#,
-    ]);
-    let endpoints = r#"{"id":"a/new","endpoints":[{"pricing":{"prompt":"0.2","completion":"0"}}]}"#;
-    catalogue.learn_endpoints(&serde_json::from_str::<ModelEndpoints>(endpoints).unwrap());
-    catalogue.save(&file).unwrap();
-    let loaded = Catalogue::load(&file).unwrap();
-    assert_eq!(loaded.unpriced(), ["a/odd", "a/over"]);
-    assert_eq!(loaded.model("a/new"), catalogue.model("a/new"));
-    assert_eq!(tariff(&loaded, "a/new", 1).prompt_token, usd("0.2"));
-    // One that was never read has no date.
-    Catalogue::default().save(&file).unwrap();
-    assert_eq!(Catalogue::load(&file).unwrap().read_at(), None);
-}
-
-#[test]
-fn many_may_save_at_once() {
-    let folder = Folder::new("many");
-    let file = folder.0.join("models.json");
-    let catalogue = of(&[r#"{"id":"a/b","pricing":{"prompt":"0","completion":"0"}}"#]);
+fn readers_see_the_old_or_the_new_and_never_less() {
+    let row = |price: &str| {
+        let row = format!(r#"{{"id":"a/b","pricing":{{"prompt":"{price}","completion":"0"}}}}"#);
+        serde_json::from_str(&row).unwrap()
+    };
+    let catalogue = Catalogue::new([row("0.1")]);
     std::thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| (0..20).for_each(|_| catalogue.save(&file).unwrap()));
+        let writing = scope.spawn(|| {
+            for turn in 0..500 {
+                catalogue.replace([row(if turn % 2 == 0 { "0.2" } else { "0.1" })], UtcTime::now());
+            }
+        });
+        while !writing.is_finished() {
+            let seen = tariff(&catalogue, "a/b", 1).prompt_token;
+            assert!(seen == usd("0.1") || seen == usd("0.2"));
         }
     });
-    assert_eq!(Catalogue::load(&file).unwrap().len(), 1);
-    assert_eq!(folder.files(), [file]);
 }
