@@ -37,7 +37,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        drop(fs::remove_dir_all(&self.0));
     }
 }
 
@@ -54,7 +54,7 @@ async fn it_survives_on_disk_with_its_date() {
     assert_eq!(loaded.read_at(), catalogue.read_at());
     assert_eq!(loaded.age(), Some(Duration::from_secs(3600)));
     assert_eq!(tariff(&loaded, FIRST, 9), tariff(&catalogue, FIRST, 9));
-    assert_eq!(folder.files(), [file.clone()], "nothing is left beside it");
+    assert_eq!(folder.files(), [&*file], "nothing is left beside it");
 
     fs::write(&file, "{\"version\":2,\"models\":[]}").unwrap();
     assert!(
@@ -86,7 +86,7 @@ async fn what_a_refresh_saves_serves_without_a_network() {
     simulator
         .wait_until(|seen| !seen.attempts.is_empty() && seen.idle())
         .await;
-    while catalogue.is_empty() || folder.files() != [file.clone()] {
+    while catalogue.is_empty() || folder.files() != [&*file] {
         sleep(Duration::from_millis(100)).await;
     }
     assert!(!Catalogue::load(&file).unwrap().knows_endpoints(LLAMA));

@@ -1,5 +1,9 @@
 //! The bound that budgets stand on: nothing a request can be billed at is above its quote.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that fails here should say so"
+)]
 
 use proptest::{
     collection::vec,
@@ -270,7 +274,8 @@ proptest! {
         let quote = catalogue.quote(&model(), &needs, UtcTime::from_millis(at));
         if let Quote::Known(tariff) = quote {
             prop_assert!(!tariff.fixed.is_negative() && !tariff.prompt_token.is_negative());
-            let _ = tariff.cost(needs.most_prompt_tokens, usage.answer);
+            let cost = tariff.cost(needs.most_prompt_tokens, usage.answer);
+            prop_assert!(cost.is_err() || cost.is_ok_and(|cost| !cost.is_negative()));
         }
         // Where it is no amount, it is not nothing.
         let number = text.trim().parse::<f64>();

@@ -1,5 +1,4 @@
 //! The catalogue over time: refreshing, and endpoints on demand.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
 
 mod support;
 

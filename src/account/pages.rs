@@ -107,7 +107,7 @@ mod tests {
     async fn a_row_that_is_no_model_hides_no_other() {
         let page = r#"{"data":[null,5,{"id":"a/b"},{"name":"nameless"},{"id":"c/d","pricing":7}],"links":null}"#;
         let read =
-            || serde_json::from_str::<Page>(&page).map_err(|error| Error::caused(FailureKind::Internal, "", error));
+            || serde_json::from_str::<Page>(page).map_err(|error| Error::caused(FailureKind::Internal, "", error));
         let models = all(|_| ready(read())).await.unwrap();
         assert_eq!(
             models.iter().map(|model| &*model.id).collect::<Vec<_>>(),
