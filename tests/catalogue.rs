@@ -1,81 +1,27 @@
-//! The catalogue against the simulator: prices that meet its bill, names, endpoints, files, refreshing.
+//! The catalogue: who is meant by a name, and the most that a request can cost.
 #![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
 
 mod support;
 
-use std::{fs, sync::Arc, time::Duration};
-
 use openrouter_simulator::Simulator;
 use support::{
-    FIRST, World, call,
-    ledger::{Kept, bill},
+    FIRST,
+    prices::{account, at, known, of, quote, tariff, usd},
 };
-use tokio::{runtime::Handle, time::sleep};
 use tower_openrouter::{
-    Account, ApiKey, Candidate, Catalogue, ChatRequest, Transport, UsdAmount,
-    catalogue::CatalogueRefresh,
-    layers::{LlmRequest, Needs, PriceList, Quote, Tariff, TokenUsage, UtcTime, budget::Budget},
-    response::Pricing,
-    transport::{Dialect, OPENROUTER, Upstream},
+    Candidate, Catalogue, ChatRequest,
+    layers::{LlmRequest, Needs, PriceList, Quote, TokenUsage, UtcTime, fallback::Capabilities},
+    response::{ModelEndpoints, Pricing},
 };
 
-fn account(simulator: &Simulator) -> Account {
-    let upstream = Upstream::new(OPENROUTER, &simulator.base_url(), Dialect::OpenRouter).unwrap();
-    let transport = Transport::builder().upstream(upstream.clone()).build().unwrap();
-    Account::new(transport, upstream, Some(ApiKey::new("sk-or-v1-test").unwrap()))
+const LLAMA: &str = "meta-llama/llama-3.3-70b-instruct";
+
+fn pricing(text: &str) -> Pricing {
+    serde_json::from_str(text).unwrap()
 }
 
-fn at(model: &str) -> Candidate {
-    Candidate::new(OPENROUTER, model).unwrap()
-}
-
-fn tariff(catalogue: &Catalogue, model: &str, prompt: u64) -> Tariff {
-    let mut needs = Needs::default();
-    needs.prompt_tokens = prompt;
-    let quote = catalogue.quote(&at(model), &needs, UtcTime::now());
-    let Quote::Known(tariff) = quote else {
-        unreachable!("{model}: {quote:?}");
-    };
-    tariff
-}
-
-fn usd(text: &str) -> UsdAmount {
-    text.parse().unwrap()
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_estimate_is_the_simulators_bill_and_never_above_the_hold() {
-    let world = World::new("GOOD").await;
-    let catalogue = Arc::new(Catalogue::new(account(&world.simulator).models().await.unwrap()));
-    let models = account(&world.simulator).models().await.unwrap();
-    let long = "word ".repeat(250_000);
-    for model in models
-        .iter()
-        .filter(|model| !model.pricing.varies() && !model.id.contains("embed"))
-    {
-        for prompt in ["Hi", &long] {
-            if prompt.len() > 4 * 100_000 && model.context_length.is_none_or(|context| context < 600_000) {
-                continue;
-            }
-            let kept = Kept::new();
-            let stack = world
-                .builder()
-                .chain([model.id.as_str()])
-                .budget(Budget::usd("all", "1000").unwrap())
-                .prices(catalogue.clone())
-                .ledger(kept.clone())
-                .build()
-                .unwrap();
-            let before = bill(&world.simulator);
-            let got = call(&stack, true, ChatRequest::user(prompt)).await;
-            assert!(got.error.is_none(), "{}: {:?}", model.id, got.error);
-            let entry = kept.entries().remove(0);
-            let billed = bill(&world.simulator) - before;
-            assert_eq!(entry.bill.unwrap().pico(), billed, "{}", model.id);
-            assert_eq!(entry.estimate.unwrap().pico(), billed, "{}", model.id);
-            assert!(entry.bill.unwrap() <= entry.reserved, "{}", model.id);
-        }
-    }
+fn endpoints(text: &str) -> ModelEndpoints {
+    serde_json::from_str(text).unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -85,23 +31,93 @@ async fn a_model_is_known_by_all_its_names() {
     let plain = tariff(&catalogue, FIRST, 1);
     for name in [
         "openai/gpt-5-2025-08-07",
+        "openai/gpt-5-2025-08-07:nitro",
         "openai/gpt-5:nitro",
         "openai/gpt-5:floor:online",
         "openai/gpt-5@preset/mine",
+        "openai/gpt-5:exacto@preset/mine",
     ] {
         assert_eq!(tariff(&catalogue, name, 1).answer_token, plain.answer_token, "{name}");
+        assert!(catalogue.capability(&at(name)).is_some(), "{name}");
     }
-    let quote = |candidate: &Candidate| catalogue.quote(candidate, &Needs::default(), UtcTime::now());
-    assert_eq!(quote(&at("openrouter/auto")), Quote::Varies);
-    assert_eq!(quote(&at("nobody/nothing")), Quote::Unknown);
-    let direct = Candidate::new("openai", "gpt-5").unwrap();
-    assert_eq!(quote(&direct), Quote::Unknown);
-    let pricing: Pricing = serde_json::from_str(r#"{"prompt":"0.000001","completion":"0.000002"}"#).unwrap();
-    let catalogue = catalogue.clone().with_price("openai", "gpt-5", &pricing);
-    assert!(matches!(
-        catalogue.quote(&direct, &Needs::default(), UtcTime::now()),
-        Quote::Known(_)
+    let free = tariff(&catalogue, "demo/model:free:floor", 1);
+    assert_eq!((free.prompt_token, free.answer_token), (usd("0"), usd("0")));
+    let needs = Needs::default();
+    assert_eq!(quote(&catalogue, "openrouter/auto", &needs), Quote::Varies);
+    for nobody in ["nobody/nothing", "openai/gpt-5:batch", "@preset/mine", "gpt-5"] {
+        assert_eq!(quote(&catalogue, nobody, &needs), Quote::Unknown, "{nobody}");
+    }
+}
+
+#[test]
+fn a_free_variant_is_never_what_a_plain_name_means() {
+    let free = r#"{"id":"a/b:free","canonical_slug":"a/b-2025","pricing":{"prompt":"0","completion":"0"}}"#;
+    let paid = r#"{"id":"a/b","canonical_slug":"a/b-2025","pricing":{"prompt":"0.000001","completion":"0"}}"#;
+    for rows in [[free, paid], [paid, free]] {
+        let catalogue = of(&rows);
+        assert_eq!(catalogue.len(), 2);
+        assert_eq!(tariff(&catalogue, "a/b-2025", 1).prompt_token, usd("0.000001"));
+        assert_eq!(tariff(&catalogue, "a/b-2025:free", 1).prompt_token, usd("0"));
+    }
+    assert_eq!(quote(&of(&[free]), "a/b-2025", &Needs::default()), Quote::Unknown);
+}
+
+#[test]
+fn an_alias_stands_for_a_model_its_endpoints_and_its_price() {
+    let alias = r#"{"id":"~a/b-latest","canonical_slug":"~a/b-latest","alias_target":{"slug":"a/b-2025"}}"#;
+    let priced =
+        r#"{"id":"~a/c-latest","pricing":{"prompt":"0.000002","completion":"0"},"alias_target":{"slug":"a/b-2025"}}"#;
+    let lost = r#"{"id":"~a/d-latest","alias_target":{"slug":"a/d"}}"#;
+    let model = r#"{"id":"a/b","canonical_slug":"a/b-2025","pricing":{"prompt":"0.000001","completion":"0"}}"#;
+    let catalogue = of(&[alias, priced, lost, model]);
+    assert_eq!(tariff(&catalogue, "~a/b-latest", 1).prompt_token, usd("0.000001"));
+    assert_eq!(tariff(&catalogue, "~a/c-latest:nitro", 1).prompt_token, usd("0.000002"));
+    assert_eq!(quote(&catalogue, "~a/d-latest", &Needs::default()), Quote::Unknown);
+    catalogue.learn_endpoints(&endpoints(
+        r#"{"id":"a/b-2025","endpoints":[{"tag":"x","pricing":{"prompt":"0.000005","completion":"0"}}]}"#,
     ));
+    for name in ["a/b", "a/b-2025", "~a/b-latest", "~a/c-latest"] {
+        assert!(catalogue.knows_endpoints(name), "{name}");
+        assert_eq!(tariff(&catalogue, name, 1).prompt_token, usd("0.000005"), "{name}");
+    }
+}
+
+#[test]
+fn another_upstream_has_the_prices_it_was_given() {
+    let catalogue = of(&[r#"{"id":"gpt-5","pricing":{"prompt":"0","completion":"0"}}"#]);
+    let quote = |upstream: &str, model: &str, needs: &Needs| {
+        catalogue.quote(&Candidate::new(upstream, model).unwrap(), needs, UtcTime::now())
+    };
+    let mut needs = Needs::default();
+    assert_eq!(quote("openai", "gpt-5", &needs), Quote::Unknown);
+    let shared = catalogue.clone();
+    let given = shared.with_price(
+        "openai",
+        "gpt-5",
+        &pricing(r#"{"prompt":"0.000001","completion":"0.000002"}"#),
+    );
+    let given = given.with_price(
+        "openai",
+        "gpt-odd",
+        &pricing(r#"{"prompt":"0.000001","completion":"?"}"#),
+    );
+    needs.searches = 1;
+    let Quote::Known(tariff) = quote("openai", "gpt-5", &needs) else {
+        unreachable!("it was given");
+    };
+    assert_eq!((tariff.answer_token, tariff.fixed), (usd("0.000002"), usd("0")));
+    assert_eq!(quote("openai", "gpt-5:nitro", &needs), Quote::Unknown);
+    assert_eq!(quote("openai", "gpt-odd", &needs), Quote::Unknown);
+    assert_eq!(quote("azure", "gpt-5", &needs), Quote::Unknown);
+    // It outlives the models, and goes before them where it is for the same upstream.
+    let given = given.with_price("openrouter", "gpt-5", &pricing(r#"{"prompt":"0.5","completion":"0"}"#));
+    given.replace([], UtcTime::now());
+    assert!(matches!(quote("openai", "gpt-5", &needs), Quote::Known(_)));
+    assert_eq!(support::prices::tariff(&given, "gpt-5", 1).prompt_token, usd("0.5"));
+    let mut usage = TokenUsage::default();
+    usage.answer = 1000;
+    let at = Candidate::new("openai", "gpt-5").unwrap();
+    assert_eq!(given.cost(&at, &usage, UtcTime::now()), Some(usd("0.002")));
 }
 
 #[tokio::test(start_paused = true)]
@@ -110,22 +126,97 @@ async fn the_dearest_endpoint_is_what_is_held_for() {
     let account = account(&simulator);
     let catalogue = Catalogue::new(account.models().await.unwrap());
     // Together asks 2.75 times what DeepInfra does.
-    let model = "meta-llama/llama-3.3-70b-instruct";
-    let before = tariff(&catalogue, model, 1);
-    catalogue.learn_endpoints(&account.model_endpoints(model).await.unwrap());
-    let after = tariff(&catalogue, model, 1);
+    let before = tariff(&catalogue, LLAMA, 1);
+    assert!(!catalogue.knows_endpoints(LLAMA));
+    catalogue.learn_endpoints(&account.model_endpoints(LLAMA).await.unwrap());
+    let after = tariff(&catalogue, LLAMA, 1);
     assert_eq!(before.answer_token, usd("0.00000032"));
     assert_eq!(after.answer_token, usd("0.00000088"));
     // Models that are read again do not forget it.
     catalogue.replace(account.models().await.unwrap(), UtcTime::now());
-    assert_eq!(tariff(&catalogue, model, 1), after);
+    assert_eq!(tariff(&catalogue, LLAMA, 1), after);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_priority_tier_counts_where_it_may_serve() {
+    let simulator = Simulator::start().await.unwrap();
+    let account = account(&simulator);
+    let catalogue = Catalogue::new(account.models().await.unwrap());
+    catalogue.learn_endpoints(&account.model_endpoints(FIRST).await.unwrap());
+    let (ordinary, priority) = (usd("0.000011"), usd("0.00002"));
+    assert_eq!(tariff(&catalogue, FIRST, 1).answer_token, ordinary);
+    for name in ["openai/gpt-5:floor", "openai/gpt-5:exacto"] {
+        assert_eq!(tariff(&catalogue, name, 1).answer_token, ordinary, "{name}");
+    }
+    for name in [
+        "openai/gpt-5:nitro",
+        "openai/gpt-5:online:nitro",
+        "openai/gpt-5@preset/mine",
+    ] {
+        assert_eq!(tariff(&catalogue, name, 1).answer_token, priority, "{name}");
+    }
+    let mut needs = Needs::default();
+    needs.priority = true;
+    assert_eq!(known(&catalogue, FIRST, &needs).answer_token, priority);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ceiling_of_the_request_keeps_dearer_endpoints_out() {
+    let simulator = Simulator::start().await.unwrap();
+    let account = account(&simulator);
+    let catalogue = Catalogue::new(account.models().await.unwrap());
+    catalogue.learn_endpoints(&account.model_endpoints(LLAMA).await.unwrap());
+    let dearest = |max_price: &str| {
+        let body = format!(r#"{{"messages":[{{}}],"provider":{{"max_price":{max_price}}}}}"#);
+        known(&catalogue, LLAMA, &ChatRequest::from_json(body).unwrap().needs()).answer_token
+    };
+    // DeepInfra asks 0.32 a million, Together 0.88.
+    assert_eq!(dearest("{}"), usd("0.00000088"));
+    assert_eq!(dearest(r#"{"completion":0.88}"#), usd("0.00000088"));
+    assert_eq!(dearest(r#"{"completion":"0.87"}"#), usd("0.00000032"));
+    assert_eq!(dearest(r#"{"prompt":0.2}"#), usd("0.00000032"));
+    assert_eq!(
+        dearest(r#"{"prompt":0}"#),
+        usd("0.00000032"),
+        "none serves it: the cheapest is held for"
+    );
+}
+
+#[test]
+fn no_answer_is_longer_than_the_longest_of_any_endpoint() {
+    let row = |top: &str| {
+        format!(
+            r#"{{"id":"a/b","context_length":9000,"pricing":{{"prompt":"0","completion":"0"}},"top_provider":{top}}}"#
+        )
+    };
+    let longest = |top: &str, offers: &str| {
+        let catalogue = of(&[&row(top)]);
+        if !offers.is_empty() {
+            catalogue.learn_endpoints(&endpoints(&format!(r#"{{"id":"a/b","endpoints":[{offers}]}}"#)));
+        }
+        tariff(&catalogue, "a/b", 1).max_answer
+    };
+    let offer = |limits: &str| format!(r#"{{"pricing":{{"prompt":"0","completion":"0"}},{limits}}}"#);
+    assert_eq!(longest("{}", ""), Some(9000));
+    assert_eq!(longest(r#"{"max_completion_tokens":100}"#, ""), Some(100));
+    let (short, long) = (
+        offer(r#""max_completion_tokens":100"#),
+        offer(r#""max_completion_tokens":300"#),
+    );
+    assert_eq!(
+        longest(r#"{"max_completion_tokens":100}"#, &format!("{short},{long}")),
+        Some(300)
+    );
+    let context = offer(r#""context_length":5000,"max_completion_tokens":null"#);
+    assert_eq!(longest("{}", &format!("{short},{context}")), Some(5000));
+    assert_eq!(longest("{}", &format!("{short},{}", offer(r#""tag":"x""#))), Some(9000));
 }
 
 #[test]
 fn pictures_searches_and_choices_are_held_for() {
-    let model = r#"{"id":"a/b","pricing":{"prompt":"0","completion":"0.00001","image":"0.01","web_search":"0.005"},
+    let model = r#"{"id":"a/b","pricing":{"prompt":"0.000001","completion":"0.00001","image":"0.01","web_search":"0.005"},
         "top_provider":{"max_completion_tokens":100}}"#;
-    let catalogue = Catalogue::new([serde_json::from_str(model).unwrap()]);
+    let catalogue = of(&[model]);
     let request = ChatRequest::from_json(
         r#"{"model":"a/b","n":3,"plugins":[{"id":"web"}],"messages":[{"role":"user","content":[
             {"type":"image_url","image_url":{"url":"https://example.org/a.png"}},
@@ -135,104 +226,49 @@ fn pictures_searches_and_choices_are_held_for() {
     let needs = request.needs();
     assert_eq!((needs.images, needs.searches, needs.choices), (2, 1, 3));
     assert!(needs.most_prompt_tokens > 2 * 16_384);
-    let Quote::Known(tariff) = catalogue.quote(&at("a/b"), &needs, UtcTime::now()) else {
-        unreachable!("it has a price");
-    };
-    assert_eq!((tariff.fixed, tariff.max_answer), (usd("0.025"), Some(100)));
-    let Quote::Known(online) = catalogue.quote(&at("a/b:online"), &Needs::default(), UtcTime::now()) else {
-        unreachable!("it has a price");
-    };
-    assert_eq!(online.fixed, usd("0.005"));
+    let tariff = known(&catalogue, "a/b", &needs);
+    // A search by whichever engine is dearer.
+    assert_eq!((tariff.fixed, tariff.max_answer), (usd("0.027"), Some(100)));
+    // The name asks as well: for a search, and for what it finds.
+    let online = known(&catalogue, "a/b:online", &Needs::default());
+    assert_eq!(online.fixed, usd("0.015192"));
+    assert_eq!(
+        known(&catalogue, "a/b:online", &needs).fixed,
+        tariff.fixed,
+        "no more than once"
+    );
 }
 
 #[test]
 fn a_row_that_makes_no_sense_hides_no_other() {
-    let rows = [
+    let catalogue = of(&[
         r#"{"id":"a/bad","pricing":{"prompt":"1e99","completion":"1"}}"#,
         r#"{"id":"a/none","pricing":{}}"#,
         r#"{"id":"a/good","pricing":{"prompt":"0.000001","completion":"0"}}"#,
-    ];
-    let catalogue = Catalogue::new(rows.map(|row| serde_json::from_str(row).unwrap()));
-    assert_eq!(catalogue.unpriced(), ["a/bad", "a/none"]);
+        r#"{"id":"a/below","pricing":{"prompt":"-0.1","completion":"0"}}"#,
+        r#"{"id":"a/router","pricing":{"prompt":"-1","completion":"-1"}}"#,
+        r#"{"id":"a/half","pricing":{"prompt":"0.000001","completion":"0"}}"#,
+        r#"{"pricing":{"prompt":"0","completion":"0"}}"#,
+    ]);
+    assert_eq!(catalogue.len(), 6);
+    assert_eq!(catalogue.unpriced(), ["a/bad", "a/below", "a/none"]);
     assert_eq!(tariff(&catalogue, "a/good", 1).prompt_token, usd("0.000001"));
-    assert_eq!(
-        catalogue.cost(&at("a/bad"), &TokenUsage::default(), UtcTime::now()),
-        None
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn it_survives_on_disk_with_its_date() {
-    let simulator = Simulator::start().await.unwrap();
-    let catalogue = Catalogue::new(account(&simulator).models().await.unwrap());
-    let folder = std::env::temp_dir().join(format!("catalogue-{}", std::process::id()));
-    fs::create_dir_all(&folder).unwrap();
-    let file = folder.join("models.json");
-    sleep(Duration::from_secs(3600)).await;
-    catalogue.save(&file).unwrap();
-    let loaded = Catalogue::load(&file).unwrap();
-    assert_eq!(loaded.len(), catalogue.len());
-    assert_eq!(loaded.read_at(), catalogue.read_at());
-    assert_eq!(loaded.age(), Some(Duration::from_secs(3600)));
-    assert_eq!(tariff(&loaded, FIRST, 9), tariff(&catalogue, FIRST, 9));
-    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing is left beside it");
-
-    fs::write(&file, "{\"version\":2,\"models\":[]}").unwrap();
-    assert!(
-        Catalogue::load(&file)
-            .unwrap_err()
-            .to_string()
-            .contains("later version (form 2")
-    );
-    fs::write(&file, "not json").unwrap();
-    assert!(
-        Catalogue::load(&file)
-            .unwrap_err()
-            .to_string()
-            .contains("is no saved catalogue")
-    );
-    fs::remove_dir_all(&folder).unwrap();
-    assert!(Catalogue::load(&file).unwrap_err().to_string().contains("models.json"));
-    assert!(catalogue.save(&file).is_err());
-}
-
-#[tokio::test(start_paused = true)]
-async fn it_is_refreshed_in_the_background_and_keeps_the_old_where_that_fails() {
-    let simulator = Simulator::start().await.unwrap();
-    let catalogue = Catalogue::default();
-    let refresh = CatalogueRefresh::new(catalogue.clone(), account(&simulator))
-        .every(Duration::from_secs(600))
-        .endpoints_of(["meta-llama/llama-3.3-70b-instruct"]);
-    let running = refresh.spawn_on(&Handle::current());
-    simulator
-        .wait_until(|seen| seen.attempts.len() >= 2 && seen.idle())
-        .await;
-    sleep(Duration::from_secs(1)).await;
-    assert!(!catalogue.is_empty());
-    let dear = tariff(&catalogue, "meta-llama/llama-3.3-70b-instruct", 1).answer_token;
-    assert_eq!(dear, usd("0.00000088"));
-    let first = catalogue.read_at().unwrap();
-    sleep(Duration::from_secs(700)).await;
-    let second = catalogue.read_at().unwrap();
-    assert!(
-        (540..=662).contains(&second.since(first).as_secs()),
-        "{:?}",
-        second.since(first)
-    );
-
-    simulator.plan("/models", "503").unwrap();
-    let asked = simulator.seen().attempts.len();
-    sleep(Duration::from_secs(3600)).await;
-    assert_eq!(catalogue.read_at(), Some(second));
-    assert!(!catalogue.is_empty());
-    let tries = simulator.seen().attempts.len() - asked;
-    assert!((8..20).contains(&tries), "backed off: {tries}");
-    simulator.plan("/models", "ok").unwrap();
-    sleep(Duration::from_secs(700)).await;
-    assert!(catalogue.read_at().unwrap() > second);
-
-    drop(running);
-    let asked = simulator.seen().attempts.len();
-    sleep(Duration::from_secs(3600)).await;
-    assert_eq!(simulator.seen().attempts.len(), asked, "it has ended");
+    for unknown in ["a/bad", "a/none", "a/below"] {
+        assert_eq!(
+            quote(&catalogue, unknown, &Needs::default()),
+            Quote::Unknown,
+            "{unknown}"
+        );
+        assert_eq!(
+            catalogue.cost(&at(unknown), &TokenUsage::default(), UtcTime::now()),
+            None,
+            "{unknown}"
+        );
+    }
+    // One endpoint without a price may be the one that serves.
+    catalogue.learn_endpoints(&endpoints(
+        r#"{"id":"a/half","endpoints":[{"pricing":{"prompt":"0","completion":"0"}},{"pricing":{"prompt":"x","completion":"0"}}]}"#,
+    ));
+    assert_eq!(quote(&catalogue, "a/half", &Needs::default()), Quote::Unknown);
+    assert_eq!(catalogue.unpriced(), ["a/bad", "a/below", "a/half", "a/none"]);
 }

@@ -85,7 +85,7 @@ pub use error::LayerError;
 pub use failure::{Advice, Failure, FailureKind, FallbackAdvice, Health, Phase, RetryAdvice, Scope};
 pub use frame::{Frame, Stage};
 pub use needs::{Capability, Modalities, Needs};
-pub use price::{PriceList, Quote, Tariff};
+pub use price::{PriceCeiling, PriceList, Quote, Tariff};
 pub use request::LlmRequest;
 pub use tags::{LONGEST_TAG_NAME, LONGEST_TAG_VALUE, MOST_TAGS, TagError, Tags};
 pub use usage::TokenUsage;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::PriceCeiling;
+
 /// A set of kinds of input or output.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Modalities(u8);
@@ -90,10 +92,16 @@ pub struct Needs {
     pub max_tokens: u64,
     /// Pictures it sends.
     pub images: u64,
-    /// Searches of the web that it asks for.
+    /// Searches of the web that it may run.
     pub searches: u64,
     /// Answers it asks for at once; 0 is one.
     pub choices: u64,
+    /// It wants its prompt cached for longer than usual, which costs more to write.
+    pub long_cache: bool,
+    /// It may be served on a faster and dearer tier.
+    pub priority: bool,
+    /// The dearest that may serve it: the upstream passes over the others.
+    pub ceiling: PriceCeiling,
     /// It offers tools.
     pub tools: bool,
     /// It forces a tool.

@@ -18,6 +18,8 @@ pub struct TokenUsage {
     pub answer: u64,
     /// Of these, reasoning.
     pub reasoning: u64,
+    /// Of the answer, of sound.
+    pub answer_audio: u64,
     /// Searches of the web made for it.
     pub searches: u64,
     /// What was charged, where the upstream says so.

@@ -8,6 +8,7 @@ mod generation;
 mod money;
 mod plan;
 mod plans;
+mod prompt_cache;
 mod script;
 mod seen;
 mod server;

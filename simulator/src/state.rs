@@ -12,6 +12,7 @@ use crate::builder::Config;
 use crate::generation::Generation;
 use crate::money::Cost;
 use crate::plans::Plans;
+use crate::prompt_cache::PromptCache;
 use crate::script::Script;
 use crate::seen::{Attempt, Seen};
 
@@ -36,6 +37,7 @@ pub(crate) struct State {
     pub(crate) spent: HashMap<String, Cost>,
     pub(crate) closed_by_client: u64,
     pub(crate) generations: HashMap<String, Generation>,
+    pub(crate) prompt_cache: PromptCache,
 }
 
 impl Shared {
@@ -54,6 +56,7 @@ impl Shared {
             spent: HashMap::new(),
             closed_by_client: 0,
             generations: HashMap::new(),
+            prompt_cache: PromptCache::default(),
             config,
         };
         Self {
@@ -152,6 +155,7 @@ impl State {
         self.plans.clear();
         self.attempts.clear();
         self.generations.clear();
+        self.prompt_cache = PromptCache::default();
         self.spent.clear();
         self.billed = Cost::ZERO;
         self.closed_by_client = 0;

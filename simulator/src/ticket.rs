@@ -14,6 +14,8 @@ pub(crate) struct Meter {
     pub(crate) piece: Cost,
     /// The piece counts that come before the first of the answer's text.
     pub(crate) reasoning: u64,
+    /// What each of them costs.
+    pub(crate) thought: Cost,
 }
 
 /// A request that has been recorded and not yet ended.
@@ -106,12 +108,13 @@ impl Ticket {
             let whole = outcome == Outcome::Answered;
             if let Some(meter) = self.meter.take() {
                 // Nothing generated and no finish: nothing to pay.
-                let cost = meter.prompt + meter.piece * self.pieces;
+                let thoughts = self.pieces.min(meter.reasoning);
+                let cost = meter.prompt + meter.thought * thoughts + meter.piece * (self.pieces - thoughts);
                 let cost = if self.pieces == 0 && !whole { Cost::ZERO } else { cost };
                 state.charge(self.index, &self.key, cost);
                 if let Some(record) = &mut self.record {
                     record.native_tokens_completion = self.pieces;
-                    record.native_tokens_reasoning = self.pieces.min(meter.reasoning);
+                    record.native_tokens_reasoning = thoughts;
                     record.total_cost = cost;
                 }
             }

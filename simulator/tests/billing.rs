@@ -9,7 +9,7 @@ mod common;
 
 use common::{KEY, ask, chat, exchange, get, request};
 use openrouter_simulator::Simulator;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 async fn with_key(simulator: &Simulator, key: &str, body: &Value) -> (u16, String) {
     let headers: &[(&str, &str)] = if key.is_empty() { &[] } else { &[("authorization", key)] };
@@ -146,5 +146,71 @@ async fn the_bill_is_tokens_times_price() {
                 "{free} {stream}"
             );
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn marked_prompts_are_cached_for_a_while() {
+    let simulator = Simulator::start().await.unwrap();
+    let long = "word ".repeat(1000);
+    let body = |model: &str, ttl: &str, rest: &str| {
+        json!({"model": model, "max_tokens": 1, "messages": [{"role": "user", "content": [
+            {"type": "text", "text": long, "cache_control": {"type": "ephemeral", "ttl": ttl}}, {"type": "text", "text": rest}]}]})
+    };
+    // 1250 tokens are marked, and one is not: read, written, and what the prompt cost in pico-dollars.
+    let (plain, write, hour, read) = (3_000_000, 3_750_000, 6_000_000, 300_000);
+    let claude = "anthropic/claude-sonnet-4.5";
+    let mut before = 0;
+    for (model, ttl, wait, tokens, cost) in [
+        (claude, "5m", 0, (0, 1250), plain + 1250 * write),
+        (claude, "5m", 299, (1250, 0), plain + 1250 * read),
+        (claude, "5m", 299, (1250, 0), plain + 1250 * read),
+        (claude, "5m", 301, (0, 1250), plain + 1250 * write),
+        (claude, "1h", 301, (0, 1250), plain + 1250 * hour),
+        (claude, "1h", 3599, (1250, 0), plain + 1250 * read),
+        ("openai/gpt-5", "5m", 0, (0, 0), 1251 * 1_250_000),
+        ("openai/gpt-5", "5m", 1, (1250, 0), 1_250_000 + 1250 * 125_000),
+        ("demo/model", "5m", 0, (0, 0), 1251 * 1_000_000),
+        ("demo/model", "5m", 1, (0, 0), 1251 * 1_000_000),
+    ] {
+        tokio::time::sleep(std::time::Duration::from_secs(wait)).await;
+        let usage = chat(&simulator, &body(model, ttl, "Hey!")).await.json()["usage"].clone();
+        let details = &usage["prompt_tokens_details"];
+        let told = (
+            details["cached_tokens"].as_u64(),
+            details["cache_write_tokens"].as_u64(),
+        );
+        assert_eq!(told, (Some(tokens.0), Some(tokens.1)), "{model} {ttl} {wait}");
+        assert_eq!(usage["prompt_tokens"], 1251);
+        let answer = if model == claude {
+            15_000_000
+        } else if model == "demo/model" {
+            3_000_000
+        } else {
+            10_000_000
+        };
+        let billed = simulator.billed_total().pico();
+        assert_eq!(billed - before, cost + answer, "{model} {ttl} {wait}");
+        before = billed;
+    }
+    let other = json!({"model": claude, "max_tokens": 1, "cache_control": {"type": "ephemeral"},
+        "messages": [{"role": "user", "content": format!("Other {long}")}]});
+    let written = chat(&simulator, &other).await.json()["usage"]["prompt_tokens_details"]["cache_write_tokens"].clone();
+    assert_eq!(written, 1252);
+    let short = json!({"model": claude, "cache_control": {"type": "ephemeral"}, "messages": [{"role": "user", "content": "Hey!"}]});
+    let written = chat(&simulator, &short).await.json()["usage"]["prompt_tokens_details"]["cache_write_tokens"].clone();
+    assert_eq!(written, 0);
+}
+
+#[tokio::test]
+async fn reasoning_has_its_own_price() {
+    let simulator = Simulator::start().await.unwrap();
+    simulator.plan_all("reasoning=3;words=2").unwrap();
+    for stream in [false, true] {
+        let before = simulator.billed_total().pico();
+        chat(&simulator, &ask("demo/thinker", stream)).await;
+        simulator.wait_until(openrouter_simulator::Seen::idle).await;
+        let billed = simulator.billed_total().pico() - before;
+        assert_eq!(billed, 5 * 500_000 + 3 * 3_000_000 + 2 * 2_000_000, "{stream}");
     }
 }

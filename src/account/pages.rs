@@ -4,9 +4,12 @@ use std::{collections::HashSet, future::Future};
 
 use tower_llm_layers::FailureKind;
 
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
 use crate::{
     Error,
-    response::{Model, ModelsPage},
+    response::{Model, PageLinks},
 };
 
 /// Models asked for at once: OpenRouter's largest page.
@@ -14,20 +17,44 @@ pub(super) const SIZE: usize = 1000;
 /// More pages than there could be: an upstream that ignores the offset must not keep us for ever.
 const MOST: usize = 100;
 
+/// A page, of which a row that is no model hides no other.
+#[derive(Deserialize)]
+pub(super) struct Page {
+    data: Vec<Row>,
+    #[serde(default)]
+    links: Option<PageLinks>,
+}
+
+struct Row(Option<Model>);
+
+impl<'de> Deserialize<'de> for Row {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        let model = serde_json::from_str::<Model>(raw.get()).ok();
+        Ok(Self(model.filter(|model| !model.id.is_empty())))
+    }
+}
+
 /// All pages, each model once.
 pub(super) async fn all<F, P>(page: F) -> Result<Vec<Model>, Error>
 where
     F: Fn(usize) -> P,
-    P: Future<Output = Result<ModelsPage, Error>>,
+    P: Future<Output = Result<Page, Error>>,
 {
     let (mut models, mut known) = (Vec::new(), HashSet::new());
     let mut offset = 0;
+    let mut odd = 0_usize;
     for _ in 0..MOST {
-        let ModelsPage { data, links, .. } = page(offset).await?;
+        let Page { data, links } = page(offset).await?;
         let (came, before) = (data.len(), models.len());
-        models.extend(data.into_iter().filter(|model: &Model| known.insert(model.id.clone())));
+        odd += data.iter().filter(|row| row.0.is_none()).count();
+        let read = data.into_iter().filter_map(|row| row.0);
+        models.extend(read.filter(|model| known.insert(model.id.clone())));
         // No link, nothing new, or nothing at all: that was the last page.
-        if links.next.is_none() || came == 0 || models.len() == before {
+        if links.is_none_or(|links| links.next.is_none()) || came == 0 || models.len() == before {
+            if odd > 0 {
+                tracing::warn!(target: "llm::catalogue", rows = odd, "rows of the list of models are no models: passed over");
+            }
             return Ok(models);
         }
         offset += came;
@@ -74,6 +101,22 @@ mod tests {
     async fn an_upstream_that_ignores_the_offset_does_not_keep_us() {
         let (models, offsets) = listed(5, false).await;
         assert_eq!((models.unwrap().len(), offsets.len()), (2, 2));
+    }
+
+    #[tokio::test]
+    async fn a_row_that_is_no_model_hides_no_other() {
+        let page = r#"{"data":[null,5,{"id":"a/b"},{"name":"nameless"},{"id":"c/d","pricing":7}],"links":null}"#;
+        let read =
+            || serde_json::from_str::<Page>(page).map_err(|error| Error::caused(FailureKind::Internal, "", error));
+        let models = all(|_| ready(read())).await.unwrap();
+        assert_eq!(
+            models.iter().map(|model| &*model.id).collect::<Vec<_>>(),
+            ["a/b", "c/d"]
+        );
+        assert!(
+            serde_json::from_str::<Page>("{}").is_err(),
+            "no list is not an empty one"
+        );
     }
 
     #[tokio::test]

@@ -1,12 +1,18 @@
 //! A catalogue on disk, for when the network is away.
 
-use std::{fmt, fs, io, path::Path};
+use std::{
+    collections::BTreeMap,
+    fmt, fs,
+    io::{self, Write as _},
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use serde::{Deserialize, Serialize};
 use tower_llm_layers::UtcTime;
 
 use super::Catalogue;
-use crate::response::Model;
+use crate::response::{Model, ModelEndpoints};
 
 /// The form of the file that is written.
 const VERSION: u32 = 1;
@@ -14,15 +20,17 @@ const VERSION: u32 = 1;
 #[derive(Serialize)]
 struct Written<'a> {
     version: u32,
-    read_at_millis: u64,
+    read_at_millis: Option<u64>,
     models: Vec<&'a Model>,
+    endpoints: BTreeMap<&'a str, &'a ModelEndpoints>,
 }
 
 #[derive(Deserialize)]
 struct Read {
-    version: u32,
-    read_at_millis: u64,
+    read_at_millis: Option<u64>,
     models: Vec<Model>,
+    #[serde(default)]
+    endpoints: BTreeMap<String, ModelEndpoints>,
 }
 
 #[derive(Deserialize)]
@@ -58,7 +66,7 @@ pub enum CatalogueFileError {
 }
 
 impl Catalogue {
-    /// Writes the models to a file, with the date they were read. A reader sees the old file or the new one, never a part. Waits
+    /// Writes the models and what is known of their endpoints to a file, with the date the models were read. A reader sees the old file or the new one, never a part. Waits
     /// for the disk: call it from a thread that may.
     ///
     /// # Errors
@@ -71,17 +79,17 @@ impl Catalogue {
             cause,
         };
         let table = self.table();
-        let mut models: Vec<&Model> = table.models.values().filter_map(|row| row.model.as_deref()).collect();
+        let mut models: Vec<&Model> = table.models().map(|(_, model, _)| &**model).collect();
         models.sort_unstable_by(|one, other| one.id.cmp(&other.id));
         let written = Written {
             version: VERSION,
-            read_at_millis: table.read_at.unwrap_or_default().millis(),
+            read_at_millis: table.read_at.map(UtcTime::millis),
             models,
+            endpoints: table.all_served().collect(),
         };
         let json = serde_json::to_vec(&written).map_err(|error| failed(error.into()))?;
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(format!(".{}.new", std::process::id()));
-        let renamed = fs::write(&beside, json).and_then(|()| fs::rename(&beside, path));
+        let beside = beside(path);
+        let renamed = write(&beside, &json).and_then(|()| fs::rename(&beside, path));
         renamed.map_err(|cause| {
             // What is left of it helps nobody; that it cannot be removed changes nothing.
             drop(fs::remove_file(&beside));
@@ -107,9 +115,14 @@ impl Catalogue {
             return Err(CatalogueFileError::Newer { path: name(), version });
         }
         let read: Read = serde_json::from_slice(&json).map_err(malformed)?;
-        debug_assert_eq!(read.version, version);
         let catalogue = Self::default();
-        catalogue.replace(read.models, UtcTime::from_millis(read.read_at_millis));
+        catalogue.change(|table| {
+            for (id, endpoints) in read.endpoints {
+                table.learn(&id, endpoints);
+            }
+            table.replace(read.models, UtcTime::default());
+            table.read_at = read.read_at_millis.map(UtcTime::from_millis);
+        });
         tracing::info!(
             target: "llm::catalogue",
             path = name(),
@@ -119,6 +132,22 @@ impl Catalogue {
         );
         Ok(catalogue)
     }
+}
+
+/// A name beside the file that no other writer has.
+fn beside(path: &Path) -> std::ffi::OsString {
+    static WRITTEN: AtomicU64 = AtomicU64::new(0);
+    let count = WRITTEN.fetch_add(1, Ordering::Relaxed);
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}-{count}.new", std::process::id()));
+    beside
+}
+
+/// Writes a file and has it on the disk, so that what is renamed over the old one is whole.
+fn write(path: &std::ffi::OsStr, json: &[u8]) -> io::Result<()> {
+    let mut file = fs::File::create_new(path)?;
+    file.write_all(json)?;
+    file.sync_all()
 }
 
 impl fmt::Display for CatalogueFileError {

@@ -2,23 +2,31 @@
 
 mod capability;
 mod file;
+mod names;
 mod prices;
 mod rates;
 mod refresh;
+mod served;
 mod table;
+mod wanted;
 
 use std::{
     fmt,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock, atomic::Ordering},
     time::Duration,
 };
 
 use tower_llm_layers::UtcTime;
 
-use self::table::Table;
+use self::{
+    table::{Row, Table},
+    wanted::Wanted,
+};
 use crate::response::{Model, ModelEndpoints, Pricing};
 
 pub use file::CatalogueFileError;
+pub(crate) use names::PRIORITY;
+pub use prices::PLUGIN_SEARCH;
 pub use refresh::{CatalogueRefresh, REFRESH_EVERY, Refreshing};
 
 /// OpenRouter's models by name: what they can take, and what they cost.
@@ -44,8 +52,16 @@ pub use refresh::{CatalogueRefresh, REFRESH_EVERY, Refreshing};
 /// ```
 #[derive(Clone, Default)]
 pub struct Catalogue {
-    // Written when the models are read again, which is seldom; read for a moment.
-    table: Arc<RwLock<Arc<Table>>>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// Locked for as long as it takes to take a pointer or put one there.
+    table: RwLock<Arc<Table>>,
+    /// Held by whoever makes a new table: one at a time.
+    making: Mutex<()>,
+    wanted: Wanted,
 }
 
 impl Catalogue {
@@ -63,16 +79,35 @@ impl Catalogue {
         self.table().row(crate::transport::OPENROUTER, name)?.model.clone()
     }
 
-    /// The same catalogue with the price of a model at another upstream: what a provider asks for when it is called directly.
+    /// Adds the price of a model at another upstream, as a provider asks for it that is called directly, or in the place of what
+    /// OpenRouter says. Clones see it too. It stays when the models are read again; it is not saved. A price that cannot be read is
+    /// unknown, and budgets refuse it.
+    ///
+    /// ```
+    /// use tower_openrouter::{Catalogue, response::Pricing};
+    ///
+    /// let pricing: Pricing = serde_json::from_str(r#"{"prompt":"0.00000125","completion":"0.00001"}"#)?;
+    /// let catalogue = Catalogue::default().with_price("openai", "gpt-5", &pricing);
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn with_price(self, upstream: &str, model: &str, pricing: &Pricing) -> Self {
         self.change(|table| table.price(upstream, model, pricing));
         self
     }
 
-    /// Takes in who serves a model: from then on its worst price is that of its dearest endpoint.
+    /// Takes in who serves a model: from then on its worst price is that of its dearest endpoint. A [refresh](CatalogueRefresh) does so by
+    /// itself for each model that a price was asked of.
     pub fn learn_endpoints(&self, endpoints: &ModelEndpoints) {
-        self.change(|table| table.endpoints(endpoints));
+        self.learn(&endpoints.id, endpoints.clone());
+    }
+
+    /// Whether it is known who serves a model. Where it is not, its quotes are those of its cheapest endpoint.
+    #[must_use]
+    pub fn knows_endpoints(&self, name: &str) -> bool {
+        let table = self.table();
+        let row = table.row(crate::transport::OPENROUTER, name);
+        row.is_some_and(|row| !row.served.offers.is_empty())
     }
 
     /// Puts these models in the place of those that were there. Endpoints and prices given by hand stay.
@@ -95,7 +130,7 @@ impl Catalogue {
     /// How many models there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.table().models.len()
+        self.table().models().count()
     }
 
     /// Whether there are none.
@@ -104,19 +139,58 @@ impl Catalogue {
         self.len() == 0
     }
 
-    /// The names of models whose price cannot be read: budgets refuse them. That of a router, which varies, is none of these.
+    /// The names of models without a price that can be read, at themselves or one of their endpoints: budgets refuse them. That of a
+    /// router, which varies, is none of these.
     #[must_use]
     pub fn unpriced(&self) -> Vec<String> {
         self.table().unpriced()
     }
 
     fn table(&self) -> Arc<Table> {
-        Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.shared.table.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Makes a new table beside the old one, which is read meanwhile, and puts it in its place.
     fn change(&self, change: impl FnOnce(&mut Table)) {
-        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        change(Arc::make_mut(&mut table));
+        let making = self.shared.making.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut new = Table::clone(&self.table());
+        change(&mut new);
+        let new = Arc::new(new);
+        let old = {
+            let mut table = self.shared.table.write().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *table, new)
+        };
+        drop(making);
+        // The last of it may go here, and not while anyone waits.
+        drop(old);
+    }
+
+    /// Takes in who serves the model of this name.
+    fn learn(&self, name: &str, endpoints: ModelEndpoints) {
+        let id = self.listed_as(name);
+        self.change(|table| table.learn(&id, endpoints));
+    }
+
+    /// Under which id the endpoints of a model are listed.
+    fn listed_as(&self, name: &str) -> Box<str> {
+        let table = self.table();
+        let row = table.row(crate::transport::OPENROUTER, name);
+        row.map_or(name, |row| &*row.listed_as).into()
+    }
+
+    /// Asks once who serves a model; the answer comes later, if anybody refreshes.
+    fn want(&self, row: &Row) {
+        if !row.asked.load(Ordering::Relaxed) && !row.asked.swap(true, Ordering::Relaxed) {
+            self.shared.wanted.ask(&row.listed_as);
+        }
+    }
+
+    /// Lets the endpoints of a model be asked for again.
+    fn forget_asked(&self, id: &str) {
+        let table = self.table();
+        for row in table.rows_listed_as(id) {
+            row.asked.store(false, Ordering::Relaxed);
+        }
     }
 }
 
@@ -124,7 +198,7 @@ impl fmt::Debug for Catalogue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let table = self.table();
         f.debug_struct("Catalogue")
-            .field("models", &table.models.len())
+            .field("models", &table.models().count())
             .field("read_at", &table.read_at)
             .finish_non_exhaustive()
     }

@@ -2,43 +2,55 @@
 
 use tower_llm_layers::{Candidate, Needs, PriceList, Quote, Tariff, TokenUsage, UsdAmount, UtcTime};
 
-use super::{
-    Catalogue,
-    rates::{NoRates, Rates},
-};
+use super::{Catalogue, names::Extras, rates::NoRates};
+use crate::request::SEARCH_TOKENS;
+
+/// The dearest search that OpenRouter's plugin makes for a model that has none of its own: Exa's, of up to ten results, as its
+/// documentation gives it.
+pub const PLUGIN_SEARCH: UsdAmount = UsdAmount::from_pico(7_000_000_000);
 
 /// More than any budget has.
 const ENDLESS: UsdAmount = UsdAmount::from_pico(i128::MAX);
 
 impl PriceList for Catalogue {
-    /// The dearest of the model's own row and of all endpoints that are known. The row alone shows its cheapest endpoint: see
-    /// [`learn_endpoints`](Catalogue::learn_endpoints). Each token of prompt is taken at the dearest way it can be billed, a write
-    /// to the cache included, and overrides by time of day as if they held.
+    /// The dearest of the model's own row and of all endpoints that are known and may serve. Where no endpoint is known, the row stands
+    /// alone, and it shows the cheapest endpoint: a [refresh](super::CatalogueRefresh) then reads who serves the model, in the background, and
+    /// later quotes are right ([`knows_endpoints`](Catalogue::knows_endpoints)).
+    ///
+    /// Each token of prompt is taken at the dearest way it can be billed: plain, read from the cache or written to it, for an hour where the
+    /// request asks for that, and as sound where it has some. Overrides by the time of day count as if they held. Endpoints of a
+    /// priority tier count where the request or its name may ask for them, and those above the ceiling of the request do not.
+    ///
+    /// Not held for: more than one picture an answer, the pages of documents that OpenRouter reads by itself, and the rounds of tools that it
+    /// runs.
     fn quote(&self, candidate: &Candidate, needs: &Needs, _: UtcTime) -> Quote {
         let table = self.table();
         let Some(row) = table.row(candidate.upstream(), candidate.model()) else {
             return Quote::Unknown;
         };
-        let rates = match &row.rates {
-            Ok(rates) => rates,
-            Err(NoRates::Varies) => return Quote::Varies,
-            Err(NoRates::Unknown) => return Quote::Unknown,
+        self.want(row);
+        let extras = Extras::of(candidate.model());
+        let searched_by_name = extras.search && needs.searches == 0;
+        let searches = needs.searches + u64::from(searched_by_name);
+        let priority = extras.priority || needs.priority;
+        let mut dearest = match &row.rates {
+            Ok(rates) => rates.tariff(needs, searches),
+            Err(why) => return no_quote(*why),
         };
-        let prompt = needs.most_prompt_tokens.max(needs.prompt_tokens);
-        let first = tariff(rates, prompt, needs);
-        let all = row.served.rates.iter().map(|rates| tariff(rates, prompt, needs));
-        let dearest = all.fold(first, dearer);
-        let searches_by_name = candidate.model().contains(":online") && needs.searches == 0;
-        let fixed = if searches_by_name {
-            dearest.fixed.saturating_add(rates.search)
-        } else {
-            dearest.fixed
-        };
-        Quote::Known(Tariff {
-            fixed,
-            max_answer: row.longest_answer,
-            ..dearest
-        })
+        for offer in row.served.offers.iter().filter(|offer| priority || !offer.priority) {
+            match &offer.rates {
+                Ok(rates) if rates.is_above(&needs.ceiling, needs) => {}
+                Ok(rates) => dearest = dearer(dearest, rates.tariff(needs, searches)),
+                Err(why) => return no_quote(*why),
+            }
+        }
+        if searched_by_name {
+            // The prompt was counted without what is found.
+            let found = dearest.prompt_token.checked_mul(SEARCH_TOKENS);
+            dearest.fixed = dearest.fixed.saturating_add(found.unwrap_or(ENDLESS));
+        }
+        dearest.max_answer = row.longest_answer;
+        Quote::Known(dearest)
     }
 
     fn cost(&self, candidate: &Candidate, usage: &TokenUsage, at: UtcTime) -> Option<UsdAmount> {
@@ -48,18 +60,10 @@ impl PriceList for Catalogue {
     }
 }
 
-fn tariff(rates: &Rates, prompt: u64, needs: &Needs) -> Tariff {
-    let (prompt_token, answer_token) = rates.dearest(prompt);
-    let times = |price: UsdAmount, count: u64| price.checked_mul(count).unwrap_or(ENDLESS);
-    let fixed = rates
-        .request
-        .saturating_add(times(rates.image, needs.images))
-        .saturating_add(times(rates.search, needs.searches));
-    Tariff {
-        fixed,
-        prompt_token,
-        answer_token,
-        max_answer: None,
+const fn no_quote(why: NoRates) -> Quote {
+    match why {
+        NoRates::Varies => Quote::Varies,
+        NoRates::Unknown => Quote::Unknown,
     }
 }
 

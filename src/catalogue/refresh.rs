@@ -2,8 +2,12 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use tokio::{runtime::Handle, task::AbortHandle, time::sleep};
-use tower_llm_layers::UtcTime;
+use tokio::{
+    runtime::Handle,
+    task::AbortHandle,
+    time::{Instant, sleep_until, timeout_at},
+};
+use tower_llm_layers::{FailureKind, UtcTime};
 
 use super::Catalogue;
 use crate::{Account, Error};
@@ -14,16 +18,35 @@ pub const REFRESH_EVERY: Duration = Duration::from_secs(60 * 60);
 /// The first wait after a failure; each further one is twice as long, up to the usual time.
 const FIRST_RETRY: Duration = Duration::from_secs(5);
 
+/// How many models without a price are named at once.
+const NAMED: usize = 10;
+
 /// How far each wait is spread, up or down, so that many processes do not ask at once.
 const SPREAD: f64 = 0.1;
 
-/// Reads a catalogue again and again in the background.
+/// Reads a catalogue again and again in the background, and in between who serves those models that a price was asked of.
 ///
-/// Readers never wait for it. Where reading fails, the old models stay, with their [age](Catalogue::age), and it is said once.
+/// Readers never wait for it. Where reading fails, the old models stay, with their [age](Catalogue::age), it is said once, and tried
+/// again after five seconds, then after twice as long each time.
 ///
 /// # Cancellation
 ///
-/// Dropping what [`spawn_on`](Self::spawn_on) returns ends it.
+/// Dropping the last clone of what [`spawn_on`](Self::spawn_on) returns ends it.
+///
+/// ```no_run
+/// # async fn example(account: tower_openrouter::Account) -> Result<(), Box<dyn std::error::Error>> {
+/// use tower_openrouter::{Catalogue, catalogue::CatalogueRefresh};
+///
+/// // What was saved by an earlier run, where there is such a file.
+/// let catalogue = Catalogue::load("models.json").unwrap_or_default();
+/// let refreshing = CatalogueRefresh::new(catalogue.clone(), account)
+///     .endpoints_of(["openai/gpt-5"])
+///     .file("models.json")
+///     .spawn_on(&tokio::runtime::Handle::current());
+/// # drop(refreshing);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct CatalogueRefresh {
     catalogue: Catalogue,
@@ -33,12 +56,17 @@ pub struct CatalogueRefresh {
     file: Option<PathBuf>,
 }
 
-/// The task that refreshes; it ends with this.
-#[derive(Debug)]
+/// The task that refreshes; it ends with the last clone of this.
+#[derive(Debug, Clone)]
 #[must_use = "dropped, it ends the refresh"]
-pub struct Refreshing(AbortHandle);
+pub struct Refreshing {
+    _task: Arc<Task>,
+}
 
-impl Drop for Refreshing {
+#[derive(Debug)]
+struct Task(AbortHandle);
+
+impl Drop for Task {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -64,7 +92,8 @@ impl CatalogueRefresh {
         self
     }
 
-    /// Reads also who serves these models, such as those of a chain: holds are then made by their dearest endpoint.
+    /// Reads with the models who serves these, such as those of a chain, so that the first hold is made by the dearest endpoint already.
+    /// Others are read when a price of theirs is asked for the first time.
     #[must_use]
     pub fn endpoints_of<M: Into<String>>(mut self, models: impl IntoIterator<Item = M>) -> Self {
         self.endpoints_of = models.into_iter().map(Into::into).collect();
@@ -82,20 +111,32 @@ impl CatalogueRefresh {
     ///
     /// # Errors
     ///
-    /// Where the models cannot be read. Endpoints or a file that fail are said, and no error.
+    /// Where the models cannot be read, or there are none. Endpoints or a file that fail are said, and no error.
     pub async fn once(&self) -> Result<(), Error> {
         let models = self.account.models().await?;
-        self.catalogue.replace(models, UtcTime::now());
-        for model in self.catalogue.unpriced() {
-            tracing::warn!(target: "llm::catalogue", model, "this model has no price that can be read: budgets refuse it");
+        if models.is_empty() {
+            return Err(Error::new(FailureKind::Malformed, "the list of models is empty"));
         }
+        self.catalogue.replace(models, UtcTime::now());
         for model in &self.endpoints_of {
-            match self.account.model_endpoints(model).await {
-                Ok(endpoints) => self.catalogue.learn_endpoints(&endpoints),
-                Err(error) => tracing::warn!(target: "llm::catalogue", model, %error, "who serves it is not known"),
+            // What fails is asked for again by the next quote.
+            if let Err(error) = self.endpoints(model).await {
+                tracing::warn!(target: "llm::catalogue", model, %error, "who serves it is not known");
             }
         }
+        let unpriced = self.catalogue.unpriced();
+        if !unpriced.is_empty() {
+            let few = unpriced.get(..NAMED).unwrap_or(&unpriced);
+            tracing::warn!(target: "llm::catalogue", count = unpriced.len(), models = ?few, "without a price that can be read: budgets refuse them");
+        }
         self.save().await;
+        Ok(())
+    }
+
+    async fn endpoints(&self, model: &str) -> Result<(), Error> {
+        let id = self.catalogue.listed_as(model);
+        let endpoints = self.account.model_endpoints(&id).await?;
+        self.catalogue.learn(&id, endpoints);
         Ok(())
     }
 
@@ -110,31 +151,88 @@ impl CatalogueRefresh {
 
     /// Goes on refreshing on this runtime, the first time at once.
     pub fn spawn_on(self, runtime: &Handle) -> Refreshing {
-        let this = Arc::new(self);
-        Refreshing(runtime.spawn(async move { this.run().await }).abort_handle())
+        let task = runtime.spawn(async move { self.run().await });
+        Refreshing {
+            _task: Arc::new(Task(task.abort_handle())),
+        }
     }
 
     async fn run(&self) {
-        let mut failed: Option<Duration> = None;
+        let (mut models, mut endpoints) = (BackOff::default(), BackOff::default());
+        let mut due = Instant::now();
+        let mut paused_until = due;
         loop {
-            let wait = match self.once().await {
-                Ok(()) => {
-                    if failed.take().is_some() {
-                        tracing::info!(target: "llm::catalogue", "the catalogue is fresh again");
-                    }
-                    self.every
-                }
-                Err(error) => {
-                    if failed.is_none() {
-                        let age = self.catalogue.age();
-                        tracing::warn!(target: "llm::catalogue", %error, ?age, "the catalogue is not refreshed: the old one stays");
-                    }
-                    let wait = failed.map_or(FIRST_RETRY, |wait| wait * 2).min(self.every);
-                    failed = Some(wait);
-                    wait
-                }
-            };
-            sleep(wait.mul_f64(1.0 - SPREAD + 2.0 * SPREAD * fastrand::f64())).await;
+            if Instant::now() >= due {
+                due = Instant::now() + self.refresh(&mut models).await;
+            } else if Instant::now() < paused_until {
+                sleep_until(paused_until.min(due)).await;
+            } else if let Ok(model) = timeout_at(due, self.catalogue.shared.wanted.next()).await {
+                paused_until = Instant::now() + self.fetch(&model, &mut endpoints).await;
+            }
         }
+    }
+
+    /// Reads the models; says how long to wait until the next time.
+    async fn refresh(&self, failures: &mut BackOff) -> Duration {
+        let wait = match self.once().await {
+            Ok(()) => {
+                if failures.ended() {
+                    tracing::info!(target: "llm::catalogue", "the catalogue is fresh again");
+                }
+                self.every
+            }
+            Err(error) => {
+                if failures.is_first() {
+                    let age = self.catalogue.age();
+                    tracing::warn!(target: "llm::catalogue", %error, ?age, "the catalogue is not refreshed: the old one stays");
+                }
+                failures.next(self.every)
+            }
+        };
+        wait.mul_f64(1.0 - SPREAD + 2.0 * SPREAD * fastrand::f64())
+    }
+
+    /// Reads who serves a model that somebody asked for; says how long to leave the others.
+    async fn fetch(&self, model: &str, failures: &mut BackOff) -> Duration {
+        match self.endpoints(model).await {
+            Ok(()) => {
+                failures.ended();
+                if self.catalogue.shared.wanted.is_empty() {
+                    self.save().await;
+                }
+                Duration::ZERO
+            }
+            // Nobody serves it: the next refresh may know more.
+            Err(error) if error.kind() == FailureKind::Unavailable => Duration::ZERO,
+            Err(error) => {
+                if failures.is_first() {
+                    tracing::warn!(target: "llm::catalogue", model, %error, "who serves it is not known: its cheapest price stands");
+                }
+                // Where it is still in use, the next quote asks again.
+                self.catalogue.forget_asked(model);
+                failures.next(self.every)
+            }
+        }
+    }
+}
+
+/// The waits of one row of failures.
+#[derive(Debug, Default)]
+struct BackOff(Option<Duration>);
+
+impl BackOff {
+    const fn is_first(&self) -> bool {
+        self.0.is_none()
+    }
+
+    fn next(&mut self, most: Duration) -> Duration {
+        let wait = self.0.map_or(FIRST_RETRY, |wait| wait * 2).min(most);
+        self.0 = Some(wait);
+        wait
+    }
+
+    /// Whether there was any.
+    const fn ended(&mut self) -> bool {
+        self.0.take().is_some()
     }
 }

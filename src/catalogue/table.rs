@@ -1,29 +1,32 @@
 //! Models by their names.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::AtomicBool},
+};
 
-use tower_llm_layers::UtcTime;
+use tower_llm_layers::{UsdAmount, UtcTime};
 
-use super::rates::{NoRates, Rates};
+use super::{
+    names::{bare, dated},
+    prices::PLUGIN_SEARCH,
+    rates::{NoRates, Rates},
+    served::{Served, longest_answer},
+};
 use crate::{
     response::{Model, ModelEndpoints, Pricing},
     transport::OPENROUTER,
 };
 
-/// Variants that only say how to route: the model is the one without them.
-const ROUTING: [&str; 4] = [":nitro", ":floor", ":exacto", ":online"];
-
 /// Everything that is known.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Table {
-    /// By id.
-    pub(super) models: HashMap<Box<str>, Arc<Row>>,
-    /// Ids by dated slug and alias.
-    names: HashMap<Box<str>, Box<str>>,
+    /// By id, dated slug and alias.
+    rows: HashMap<Box<str>, Arc<Row>>,
     /// Endpoints by the id of their model: they outlive a refresh.
-    endpoints: HashMap<Box<str>, Arc<Served>>,
+    served: HashMap<Box<str>, Arc<Served>>,
     /// Prices given by hand, by upstream and model.
-    direct: HashMap<(Box<str>, Box<str>), Arc<Row>>,
+    by_hand: HashMap<Box<str>, HashMap<Box<str>, Arc<Row>>>,
     pub(super) read_at: Option<UtcTime>,
 }
 
@@ -31,130 +34,140 @@ pub(super) struct Table {
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) model: Option<Arc<Model>>,
+    /// Under which id its endpoints are listed: for an alias that of the model it stands for.
+    pub(super) listed_as: Box<str>,
     pub(super) rates: Result<Rates, NoRates>,
     pub(super) longest_answer: Option<u64>,
     pub(super) served: Arc<Served>,
-}
-
-/// What is known of who serves a model.
-#[derive(Debug, Default)]
-pub(super) struct Served {
-    /// The prices of each endpoint; none where nobody has asked.
-    pub(super) rates: Vec<Rates>,
-    /// The longest answer of any, where all say so.
-    longest_answer: Option<u64>,
+    /// Whether its endpoints have been asked for since the models were read.
+    pub(super) asked: AtomicBool,
 }
 
 impl Table {
     /// A candidate's row. What only routes is taken off its name.
     pub(super) fn row(&self, upstream: &str, name: &str) -> Option<&Arc<Row>> {
-        if !self.direct.is_empty() {
-            let direct = self.direct.get(&(upstream.into(), name.into()));
-            if direct.is_some() {
-                return direct;
-            }
+        let by_hand = self.by_hand.get(upstream).and_then(|models| models.get(name));
+        if by_hand.is_some() || upstream != OPENROUTER {
+            return by_hand;
         }
-        if upstream != OPENROUTER {
-            return None;
-        }
-        self.find(name).or_else(|| self.find(bare(name)))
+        self.rows.get(name).or_else(|| self.rows.get(&*bare(name)))
     }
 
-    fn find(&self, name: &str) -> Option<&Arc<Row>> {
-        let id = self.names.get(name).map_or(name, |id| id);
-        self.models.get(id)
+    /// Every model once, by its id.
+    pub(super) fn models(&self) -> impl Iterator<Item = (&str, &Arc<Model>, &Row)> {
+        self.rows.iter().filter_map(|(name, row)| {
+            let model = row.model.as_ref().filter(|model| *model.id == **name)?;
+            Some((&**name, model, &**row))
+        })
+    }
+
+    /// The endpoints of every model that was asked about.
+    pub(super) fn all_served(&self) -> impl Iterator<Item = (&str, &ModelEndpoints)> {
+        self.served.iter().map(|(id, served)| (&**id, &served.list))
+    }
+
+    pub(super) fn rows_listed_as(&self, id: &str) -> impl Iterator<Item = &Row> {
+        self.rows
+            .values()
+            .map(|row| &**row)
+            .filter(move |row| *row.listed_as == *id)
     }
 
     pub(super) fn replace(&mut self, models: impl IntoIterator<Item = Model>, read_at: UtcTime) {
-        self.models.clear();
-        self.names.clear();
-        for model in models {
-            self.add(model);
-        }
+        self.rows.clear();
+        let (aliases, models): (Vec<_>, Vec<_>) = models
+            .into_iter()
+            .filter(|model| !model.id.is_empty())
+            .map(Arc::new)
+            .partition(|model| model.alias_target.is_some());
+        // An alias may stand for a dated slug, so that those come first.
+        self.add_all(&models);
+        self.add_all(&aliases);
         self.read_at = Some(read_at);
     }
 
-    fn add(&mut self, model: Model) {
-        let id: Box<str> = model.id.as_str().into();
-        if !model.canonical_slug.is_empty() && model.canonical_slug != model.id {
-            // Of two models with one slug, such as a free variant, the first is meant.
-            let slug = model.canonical_slug.as_str().into();
-            self.names.entry(slug).or_insert_with(|| id.clone());
+    fn add_all(&mut self, models: &[Arc<Model>]) {
+        for model in models {
+            let row = Arc::new(self.new_row(model));
+            self.rows.insert(model.id.as_str().into(), row);
         }
-        let rates = Rates::read(&model.pricing);
-        let own = model.top_provider.max_completion_tokens;
-        let served = self.endpoints.get(&id).cloned().unwrap_or_default();
-        let row = Row {
-            rates,
-            longest_answer: longest(own, model.context_length, &served),
-            served,
-            model: Some(Arc::new(model)),
+        // An id means its own model, whatever slug another one has.
+        for model in models.iter().filter(|model| !model.canonical_slug.is_empty()) {
+            let row = self.rows.get(&*model.id).cloned();
+            let slug = dated(&model.id, &model.canonical_slug);
+            if let Some(row) = row.filter(|_| !self.rows.contains_key(&*slug)) {
+                self.rows.insert(slug.into(), row);
+            }
+        }
+    }
+
+    fn new_row(&self, model: &Arc<Model>) -> Row {
+        let target = model.alias_target.as_ref().and_then(|target| target.slug.as_deref());
+        let target = target.and_then(|slug| self.row(OPENROUTER, slug));
+        let own = Rates::read(&model.pricing, PLUGIN_SEARCH);
+        let rates = match (own, target) {
+            // An alias may have no price of its own.
+            (Err(NoRates::Unknown), Some(target)) => target.rates.clone(),
+            (own, _) => own,
         };
-        self.models.insert(id, Arc::new(row));
+        let listed_as: Box<str> = target.map_or(&*model.id, |target| &*target.listed_as).into();
+        let served = self.served.get(&listed_as).cloned().unwrap_or_default();
+        Row {
+            longest_answer: longest_answer(model, &served),
+            // A router has no endpoints of its own.
+            asked: AtomicBool::new(rates == Err(NoRates::Varies)),
+            rates,
+            served,
+            listed_as,
+            model: Some(Arc::clone(model)),
+        }
     }
 
     pub(super) fn price(&mut self, upstream: &str, model: &str, pricing: &Pricing) {
+        let plugin = if upstream == OPENROUTER {
+            PLUGIN_SEARCH
+        } else {
+            UsdAmount::ZERO
+        };
         let row = Row {
             model: None,
-            rates: Rates::read(pricing),
+            listed_as: model.into(),
+            rates: Rates::read(pricing, plugin),
             longest_answer: None,
             served: Arc::default(),
+            asked: AtomicBool::new(true),
         };
-        self.direct.insert((upstream.into(), model.into()), Arc::new(row));
+        let models = self.by_hand.entry(upstream.into()).or_default();
+        models.insert(model.into(), Arc::new(row));
     }
 
-    pub(super) fn endpoints(&mut self, model: &ModelEndpoints) {
-        // One whose price cannot be read is left out: the model's own row still stands.
-        let rates = model
-            .endpoints
-            .iter()
-            .filter_map(|endpoint| Rates::read(&endpoint.pricing).ok());
-        let answers: Option<Vec<u64>> = model
-            .endpoints
-            .iter()
-            .map(|endpoint| endpoint.max_completion_tokens)
-            .collect();
-        let served = Arc::new(Served {
-            rates: rates.collect(),
-            longest_answer: answers.and_then(|all| all.into_iter().max()),
-        });
-        let id: Box<str> = model.id.as_str().into();
-        self.endpoints.insert(id.clone(), Arc::clone(&served));
-        if let Some(row) = self.models.get_mut(&id) {
-            let known = row.model.as_ref();
-            let own = known.and_then(|model| model.top_provider.max_completion_tokens);
-            let context = known.and_then(|model| model.context_length);
+    /// Takes in who serves the model of that id.
+    pub(super) fn learn(&mut self, id: &str, endpoints: ModelEndpoints) {
+        let served = Arc::new(Served::read(endpoints));
+        self.served.insert(id.into(), Arc::clone(&served));
+        for row in self.rows.values_mut().filter(|row| *row.listed_as == *id) {
+            let Some(model) = &row.model else { continue };
             *row = Arc::new(Row {
-                model: row.model.clone(),
+                model: Some(Arc::clone(model)),
+                listed_as: row.listed_as.clone(),
                 rates: row.rates.clone(),
-                longest_answer: longest(own, context, &served),
-                served,
+                longest_answer: longest_answer(model, &served),
+                served: Arc::clone(&served),
+                asked: AtomicBool::new(true),
             });
         }
     }
 
+    /// The names of models without a price, in order, those included of which an endpoint has none.
     pub(super) fn unpriced(&self) -> Vec<String> {
-        let unpriced = self.models.iter().filter(|(_, row)| row.rates == Err(NoRates::Unknown));
-        let mut names: Vec<_> = unpriced.map(|(id, _)| id.to_string()).collect();
+        let unknown = |rates: &Result<Rates, NoRates>| *rates == Err(NoRates::Unknown);
+        let unpriced = |row: &Row| unknown(&row.rates) || row.served.offers.iter().any(|offer| unknown(&offer.rates));
+        let mut names: Vec<_> = self
+            .models()
+            .filter(|(_, _, row)| unpriced(row))
+            .map(|(id, _, _)| id.to_owned())
+            .collect();
         names.sort_unstable();
         names
     }
-}
-
-/// No answer is longer than the context, and none longer than the longest that any endpoint gives.
-fn longest(own: Option<u64>, context: Option<u64>, served: &Served) -> Option<u64> {
-    match (own, served.longest_answer) {
-        (Some(own), Some(served)) => Some(own.max(served)),
-        (Some(own), None) => Some(own),
-        (None, served) => served.or(context),
-    }
-}
-
-/// A name without a preset and without routing variants.
-fn bare(name: &str) -> &str {
-    let mut bare = name.split_once('@').map_or(name, |(model, _)| model);
-    while let Some(shorter) = ROUTING.iter().find_map(|variant| bare.strip_suffix(variant)) {
-        bare = shorter;
-    }
-    bare
 }

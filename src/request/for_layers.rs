@@ -101,6 +101,9 @@ impl LlmRequest for ChatRequest {
         needs.images = facts.images;
         needs.searches = facts.searches;
         needs.choices = facts.choices;
+        needs.long_cache = facts.long_cache;
+        needs.priority = facts.priority;
+        needs.ceiling = facts.ceiling;
         needs.max_tokens = self.get_max_tokens().unwrap_or(0);
         needs.tools = facts.tools;
         needs.tool_choice = facts.forced_tool_choice;

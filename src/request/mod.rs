@@ -35,7 +35,7 @@ pub use cache::CacheControl;
 pub use chat::ChatRequest;
 pub use document::{Document, Segments};
 pub use error::RequestError;
-pub use facts::{IMAGE_TOKENS, MEDIA_TOKENS, RequestFacts};
+pub use facts::{IMAGE_TOKENS, INLINE_MEDIA_TOKENS, LINKED_MEDIA_TOKENS, RequestFacts, SEARCH_TOKENS};
 pub use fields::openrouter_only_fields;
 pub(crate) use for_layers::post;
 pub use message::{Content, Message, Role};

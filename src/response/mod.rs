@@ -25,7 +25,7 @@ pub use chat::{ChatChunk, ChatResponse, Choice, ChunkChoice};
 pub use content::{Annotation, AnswerMessage, FunctionDelta, ReasoningDetail, ToolCallDelta, UrlCitation};
 pub use decimal::Decimal;
 pub use finish::FinishReason;
-pub use price::{Price, PriceOverride, Pricing};
+pub use price::{Price, PriceOverride, PriceOverrides, Pricing};
 pub use probe::ChunkProbe;
 pub use tower_llm_layers::{UsdAmount, UsdError};
 pub use upstream::{Availability, ErrorCode, PreviousError, RAW_LIMIT, UpstreamError, affordable_tokens};

@@ -1,12 +1,13 @@
 //! Prices of the catalogue.
 
 use std::fmt;
+use std::ops::Deref;
 
-use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
 
 use super::decimal::Decimal;
-use crate::request::wire_struct::wire_struct;
+use crate::request::wire_struct::{Absent, wire_struct};
 use tower_llm_layers::{UsdAmount, UsdError};
 
 /// A price in US dollars for one unit: a token, a request, a picture.
@@ -26,6 +27,8 @@ pub enum Price {
     Fixed(Decimal),
     /// It depends.
     Varies,
+    /// What is written there is no price. It is not nothing: the cost of a request cannot be told.
+    Unreadable(Box<str>),
 }
 
 impl Price {
@@ -33,11 +36,12 @@ impl Price {
     ///
     /// # Errors
     ///
-    /// Where it is too large to hold.
+    /// Where it is too large to hold, or cannot be read.
     pub fn to_usd(&self) -> Result<Option<UsdAmount>, UsdError> {
         match self {
             Self::Fixed(price) => price.to_usd().map(Some),
             Self::Varies => Ok(None),
+            Self::Unreadable(_) => Err(UsdError::NotANumber),
         }
     }
 
@@ -49,12 +53,15 @@ impl Price {
 }
 
 impl From<Decimal> for Price {
+    /// Minus one stands for a price that varies; no other price is below nothing.
     fn from(price: Decimal) -> Self {
-        if price.is_negative() {
-            Self::Varies
-        } else {
-            Self::Fixed(price)
+        if !price.is_negative() {
+            return Self::Fixed(price);
         }
+        if price.to_usd() == "-1".parse() {
+            return Self::Varies;
+        }
+        Self::Unreadable(price.as_str().into())
     }
 }
 
@@ -63,6 +70,7 @@ impl fmt::Display for Price {
         match self {
             Self::Fixed(price) => price.fmt(f),
             Self::Varies => f.write_str("-1"),
+            Self::Unreadable(text) => f.write_str(text),
         }
     }
 }
@@ -75,9 +83,56 @@ impl Serialize for Price {
 
 impl<'de> Deserialize<'de> for Price {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Decimal::deserialize(deserializer)
-            .map(Self::from)
-            .map_err(D::Error::custom)
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        if let Ok(price) = serde_json::from_str::<Decimal>(raw.get()) {
+            return Ok(price.into());
+        }
+        let text = serde_json::from_str::<Box<str>>(raw.get());
+        Ok(Self::Unreadable(text.unwrap_or_else(|_| raw.get().into())))
+    }
+}
+
+/// Prices under conditions, in their order. Of several that hold, the later counts.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PriceOverrides(pub Vec<PriceOverride>);
+
+impl Absent for PriceOverrides {
+    fn is_absent(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+impl Deref for PriceOverrides {
+    type Target = [PriceOverride];
+
+    fn deref(&self) -> &[PriceOverride] {
+        &self.0
+    }
+}
+
+impl Serialize for PriceOverrides {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for PriceOverrides {
+    /// What is no override becomes one of an unreadable price, so that it is not taken for none.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        let unreadable = |raw: &RawValue| PriceOverride {
+            prompt: Some(Price::Unreadable(raw.get().into())),
+            ..PriceOverride::default()
+        };
+        let read = match serde_json::from_str::<Option<Vec<Box<RawValue>>>>(raw.get()) {
+            Ok(each) => each
+                .unwrap_or_default()
+                .iter()
+                .map(|raw| serde_json::from_str(raw.get()).unwrap_or_else(|_| unreadable(raw)))
+                .collect(),
+            Err(_) => vec![unreadable(&raw)],
+        };
+        Ok(Self(read))
     }
 }
 
@@ -116,8 +171,8 @@ wire_struct! {
         input_cache_write_1h: Option<Price> = "input_cache_write_1h",
         /// The share, 0 to 1, that the prices shown are below the list: already taken off.
         discount: Option<Decimal> = "discount",
-        /// Prices under conditions. Of several that hold, the later counts.
-        overrides: Vec<PriceOverride> = "overrides",
+        /// Prices under conditions.
+        overrides: PriceOverrides = "overrides",
     }
 }
 

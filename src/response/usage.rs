@@ -106,6 +106,7 @@ impl Usage {
         usage.cache_written = prompt.and_then(|of| of.cache_write_tokens).unwrap_or(0);
         usage.audio = prompt.and_then(|of| of.audio_tokens).unwrap_or(0);
         usage.reasoning = answer.and_then(|of| of.reasoning_tokens).unwrap_or(0);
+        usage.answer_audio = answer.and_then(|of| of.audio_tokens).unwrap_or(0);
         usage.searches = tools.and_then(|of| of.web_search_requests).unwrap_or(0);
         usage.charged = amount(self.cost.as_ref());
         let upstream = self
@@ -169,6 +170,7 @@ impl Usage {
             .unwrap_or(0)
     }
 }
+
 /// A charge is never a credit: what is below nothing is not believed.
 fn amount(written: Option<&Decimal>) -> Option<UsdAmount> {
     written?.to_usd().ok().filter(|amount| !amount.is_negative())

@@ -28,6 +28,7 @@ impl Log {
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()
             .with_env_filter(filter)
+            .with_ansi(false)
             .with_writer(move || writer.clone())
             .finish();
         (log, set_default(subscriber))

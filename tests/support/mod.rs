@@ -5,6 +5,7 @@
 
 pub(crate) mod ledger;
 pub(crate) mod log;
+pub(crate) mod prices;
 pub(crate) mod raw;
 
 use std::time::Duration;

@@ -6,6 +6,7 @@ mod tool;
 
 use crate::catalogue::Model;
 use crate::fault::Fault;
+use crate::prompt_cache::Caching;
 use crate::wire::request::ChatRequest;
 use crate::wire::usage::Tally;
 
@@ -36,7 +37,7 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// The answer to a request, under the shaping clauses among `faults`.
-    pub(crate) fn new(request: &ChatRequest, model: &Model, faults: &[Fault], seed: u64) -> Self {
+    pub(crate) fn new(request: &ChatRequest, model: &Model, caching: Caching, faults: &[Fault], seed: u64) -> Self {
         let mut pieces: Vec<Piece> = thoughts(request, model, faults);
         let mut finish = "stop";
         match tool::called(request, faults) {
@@ -68,7 +69,7 @@ impl Answer {
         });
         let finish = given.unwrap_or(finish);
         Self {
-            tally: tally(request, model, &pieces, faults),
+            tally: tally(request, model, caching, &pieces, faults),
             pieces,
             native: native(model, finish).to_owned(),
             finish: finish.to_owned(),
@@ -166,20 +167,25 @@ fn said(request: &ChatRequest, faults: &[Fault], seed: u64) -> Vec<String> {
     text::words(&rest.unwrap_or(whole))
 }
 
-fn tally(request: &ChatRequest, model: &Model, pieces: &[Piece], faults: &[Fault]) -> Tally {
+fn tally(request: &ChatRequest, model: &Model, caching: Caching, pieces: &[Piece], faults: &[Fault]) -> Tally {
     let prompt = request.prompt_tokens();
-    let cached = faults
+    let planned = faults
         .iter()
-        .find_map(|f| if let Fault::Cached(n) = f { Some(*n) } else { None })
-        .unwrap_or(0);
+        .find_map(|f| if let Fault::Cached(n) = f { Some(*n) } else { None });
+    let caching = planned.map_or(caching, |read| Caching {
+        read: read.min(prompt),
+        ..Caching::default()
+    });
     let completion = pieces.len() as u64;
+    let reasoning = pieces.iter().filter(|p| matches!(p, Piece::Reasoning(_))).count() as u64;
+    let price = &model.price;
     Tally {
         prompt,
-        cached: cached.min(prompt),
+        caching,
         completion,
-        reasoning: pieces.iter().filter(|p| matches!(p, Piece::Reasoning(_))).count() as u64,
-        prompt_cost: model.price.prompt(prompt, cached),
-        completion_cost: model.price.at(prompt).1 * completion,
+        reasoning,
+        prompt_cost: price.prompt(prompt, &caching),
+        completion_cost: price.at(prompt).1 * (completion - reasoning) + price.thought(prompt) * reasoning,
     }
 }
 

@@ -10,6 +10,7 @@ pub(crate) use query::list;
 pub(crate) use show::{endpoints, model};
 
 use crate::money::Cost;
+use crate::prompt_cache::Caching;
 
 /// One model of the catalogue.
 #[derive(Clone, Debug)]
@@ -49,6 +50,8 @@ pub(crate) struct Price {
     pub(crate) completion: Cost,
     pub(crate) cache_read: Option<Cost>,
     pub(crate) cache_write: Option<Cost>,
+    pub(crate) cache_write_1h: Option<Cost>,
+    pub(crate) reasoning: Option<Cost>,
     /// Above so many prompt tokens, these prices.
     pub(crate) above: Option<(u64, Cost, Cost)>,
     /// Shown as `-1`.
@@ -64,11 +67,24 @@ impl Price {
         }
     }
 
-    /// What the prompt costs, with so many of its tokens read from the cache.
-    pub(crate) fn prompt(&self, prompt_tokens: u64, cached: u64) -> Cost {
-        let cached = cached.min(prompt_tokens);
+    /// What the prompt costs, with some of its tokens from the cache or into it.
+    pub(crate) fn prompt(&self, prompt_tokens: u64, caching: &Caching) -> Cost {
+        let read = caching.read.min(prompt_tokens);
+        let written = caching.written.min(prompt_tokens - read);
         let price = self.at(prompt_tokens).0;
-        price * (prompt_tokens - cached) + self.cache_read.unwrap_or(price) * cached
+        let write = if caching.long {
+            self.cache_write_1h.or(self.cache_write)
+        } else {
+            self.cache_write
+        };
+        price * (prompt_tokens - read - written)
+            + self.cache_read.unwrap_or(price) * read
+            + write.unwrap_or(price) * written
+    }
+
+    /// What a token of reasoning costs.
+    pub(crate) fn thought(&self, prompt_tokens: u64) -> Cost {
+        self.reasoning.unwrap_or_else(|| self.at(prompt_tokens).1)
     }
 }
 

@@ -52,6 +52,8 @@ const fn price(prompt: u64, completion: u64) -> Price {
         completion: Cost::from_pico(completion),
         cache_read: None,
         cache_write: None,
+        cache_write_1h: None,
+        reasoning: None,
         above: None,
         varies: false,
     }
@@ -63,6 +65,16 @@ const fn cached(mut price: Price, read: u64, write: Option<u64>) -> Price {
         Some(write) => Some(Cost::from_pico(write)),
         None => None,
     };
+    price
+}
+
+const fn hourly(mut price: Price, write: u64) -> Price {
+    price.cache_write_1h = Some(Cost::from_pico(write));
+    price
+}
+
+const fn thinking(mut price: Price, reasoning: u64) -> Price {
+    price.reasoning = Some(Cost::from_pico(reasoning));
     price
 }
 
@@ -138,7 +150,10 @@ const ROWS: &[Row] = &[
         inputs: VISION,
         tokenizer: "Claude",
         price: above(
-            cached(price(3_000_000, 15_000_000), 300_000, Some(3_750_000)),
+            hourly(
+                cached(price(3_000_000, 15_000_000), 300_000, Some(3_750_000)),
+                6_000_000,
+            ),
             200_000,
             6_000_000,
             22_500_000,
@@ -166,7 +181,8 @@ const ROWS: &[Row] = &[
         format: "openai-responses-v1",
         endpoints: &[
             endpoint("OpenAI", "openai", 99.6, 2_229.5, 71.0, 100),
-            endpoint("Azure", "azure", 98.2, 2_604.0, 66.0, 100),
+            endpoint("Azure", "azure", 98.2, 2_604.0, 66.0, 110),
+            endpoint("OpenAI", "openai/priority", 99.9, 1_100.0, 95.0, 200),
         ],
         ..DEMO
     },
@@ -265,7 +281,7 @@ const ROWS: &[Row] = &[
         created: 1_777_593_600,
         context: 65_536,
         max_completion: Some(32_768),
-        price: price(500_000, 2_000_000),
+        price: thinking(price(500_000, 2_000_000), 3_000_000),
         parameters: THINKING,
         ..DEMO
     },

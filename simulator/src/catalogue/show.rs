@@ -104,6 +104,12 @@ fn pricing(price: &Price, hundredths: u64) -> Value {
         if let Some(write) = price.cache_write {
             object.insert("input_cache_write".to_owned(), show(write));
         }
+        if let Some(write) = price.cache_write_1h {
+            object.insert("input_cache_write_1h".to_owned(), show(write));
+        }
+        if let Some(reasoning) = price.reasoning {
+            object.insert("internal_reasoning".to_owned(), show(reasoning));
+        }
         if let Some((limit, prompt, completion)) = price.above {
             let entry = json!({"min_prompt_tokens": limit, "prompt": show(prompt), "completion": show(completion)});
             object.insert("overrides".to_owned(), Value::Array(vec![entry]));

@@ -66,11 +66,13 @@ pub(crate) async fn answer(mut call: Call) -> Response<Player> {
         attempt.fault.clone_from(&fate.text);
         attempt.served = model.id.to_string();
     });
-    let (seed, piece_delay, (id, created)) = {
-        let mut state = call.shared.lock();
-        (state.config.seed, state.config.piece_delay, state.generation_id())
+    let (seed, piece_delay, (id, created), caching) = {
+        let state = &mut *call.shared.lock();
+        let named = state.generation_id();
+        let caching = state.prompt_cache.look(&call.key, &model, &request);
+        (state.config.seed, state.config.piece_delay, named, caching)
     };
-    let answer = Answer::new(&request, &model, &fate.faults, seed);
+    let answer = Answer::new(&request, &model, caching, &fate.faults, seed);
     let dated = fate.faults.contains(&Fault::Dated);
     let head = Head {
         id,
@@ -104,7 +106,7 @@ fn remember(call: &mut Call, request: &ChatRequest, head: &Head, model: &Model, 
         native_tokens_prompt: answer.tally.prompt,
         native_tokens_completion: answer.tally.completion,
         native_tokens_reasoning: answer.tally.reasoning,
-        native_tokens_cached: answer.tally.cached,
+        native_tokens_cached: answer.tally.caching.read,
         total_cost: answer.tally.cost(),
         http_referer: call.header("http-referer"),
         user_agent: call.header("user-agent"),
@@ -125,6 +127,7 @@ async fn streamed(mut call: Call, head: &Head, model: &Model, answer: &Answer, f
         prompt: answer.tally.prompt_cost,
         piece: model.price.at(answer.tally.prompt).1,
         reasoning: answer.tally.reasoning,
+        thought: model.price.thought(answer.tally.prompt),
     });
     let track = sse::track(head, answer, faults);
     call.send(StatusCode::OK, "text/event-stream", track, Some(&head.id))

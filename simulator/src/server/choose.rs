@@ -6,6 +6,7 @@ use super::call::Call;
 use crate::catalogue::{self, Model};
 use crate::fault::{Fault, Refusal};
 use crate::plans::Fate;
+use crate::prompt_cache::Caching;
 use crate::wire::error::{About, Refused};
 use crate::wire::request::{ChatRequest, Message};
 
@@ -84,7 +85,10 @@ fn natural(call: &Call, request: &ChatRequest, model: &Model, fate: &Fate) -> Op
         (state.config.credits?, state.billed)
     };
     let left = credits.saturating_sub(billed);
-    let (prompt_cost, piece) = (model.price.prompt(prompt, 0), model.price.at(prompt).1);
+    let (prompt_cost, piece) = (
+        model.price.prompt(prompt, &Caching::default()),
+        model.price.at(prompt).1,
+    );
     if left.pico() == 0 {
         return Some(Refusal::Balance);
     }

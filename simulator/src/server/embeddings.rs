@@ -8,6 +8,7 @@ use super::call::Call;
 use crate::catalogue;
 use crate::fault::Refusal;
 use crate::money::Cost;
+use crate::prompt_cache::Caching;
 use crate::stage::Player;
 use crate::wire::error::{About, Refused};
 
@@ -79,7 +80,7 @@ pub(crate) async fn answer(mut call: Call) -> Response<Player> {
         let embedding = if base64 { json!(encode(&vector)) } else { json!(vector) };
         json!({"object": "embedding", "index": index, "embedding": embedding})
     });
-    let cost = model.price.prompt(prompt_tokens, 0);
+    let cost = model.price.prompt(prompt_tokens, &Caching::default());
     let answer = Answer {
         object: "list",
         id: &id,

@@ -25,6 +25,8 @@ pub(crate) struct ChatRequest {
     pub(crate) reasoning_effort: Option<String>,
     pub(crate) include_reasoning: Option<bool>,
     pub(crate) session_id: Option<String>,
+    #[serde(default)]
+    pub(crate) cache_control: Value,
 }
 
 /// One message of the conversation.
@@ -68,6 +70,29 @@ impl ChatRequest {
             .map(|message| message.text().len() as u64)
             .sum::<u64>()
             .div_ceil(4)
+    }
+
+    /// The text up to each mark for the cache, and whether it is to be kept for an hour. A mark on the whole stands at the end.
+    pub(crate) fn marked_prefixes(&self) -> Vec<(String, bool)> {
+        let (mut text, mut marked) = (String::new(), Vec::new());
+        let for_an_hour = |control: &Value| control.get("ttl").and_then(Value::as_str) == Some("1h");
+        for message in &self.messages {
+            match &message.content {
+                Value::Array(parts) => {
+                    for part in parts {
+                        text.push_str(part.get("text").and_then(Value::as_str).unwrap_or_default());
+                        if let Some(control) = part.get("cache_control").filter(|control| control.is_object()) {
+                            marked.push((text.clone(), for_an_hour(control)));
+                        }
+                    }
+                }
+                _ => text.push_str(&message.text()),
+            }
+        }
+        if self.cache_control.is_object() {
+            marked.push((text, for_an_hour(&self.cache_control)));
+        }
+        marked
     }
 
     /// The assistant's text that is to be continued.

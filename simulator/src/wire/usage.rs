@@ -4,12 +4,13 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::money::Cost;
+use crate::prompt_cache::Caching;
 
 /// Token counts and what they cost.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) prompt: u64,
-    pub(crate) cached: u64,
+    pub(crate) caching: Caching,
     pub(crate) completion: u64,
     pub(crate) reasoning: u64,
     pub(crate) prompt_cost: Cost,
@@ -30,8 +31,9 @@ impl Tally {
             total_tokens: self.prompt + self.completion,
             cost: self.cost(),
             is_byok: false,
-            prompt_tokens_details: json!({"cached_tokens": self.cached, "cache_write_tokens": 0, "audio_tokens": 0,
-                                          "video_tokens": 0}),
+            prompt_tokens_details: json!({"cached_tokens": self.caching.read,
+                                          "cache_write_tokens": self.caching.written,
+                                          "audio_tokens": 0, "video_tokens": 0}),
             cost_details: CostDetails {
                 upstream_inference_cost: self.cost(),
                 upstream_inference_prompt_cost: self.prompt_cost,

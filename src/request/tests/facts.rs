@@ -1,5 +1,10 @@
 use super::request;
-use crate::request::{ChatRequest, Message, Modalities, Part, Reasoning, ResponseFormat, Tool, ToolChoice};
+use tower_llm_layers::{LlmRequest as _, PriceCeiling};
+
+use crate::request::{
+    ChatRequest, IMAGE_TOKENS, INLINE_MEDIA_TOKENS, LINKED_MEDIA_TOKENS, Message, Modalities, Part, Reasoning,
+    ResponseFormat, SEARCH_TOKENS, Tool, ToolChoice,
+};
 
 #[test]
 fn a_plain_question_needs_little() {
@@ -103,6 +108,159 @@ fn media_are_seen_but_not_counted() {
         Modalities::TEXT | Modalities::IMAGE | Modalities::AUDIO | Modalities::FILE | Modalities::VIDEO
     );
     assert!(facts.prompt_tokens < 200, "{}", facts.prompt_tokens);
+}
+
+/// The facts of a request with these fields.
+fn with(fields: &str) -> crate::request::RequestFacts {
+    *request(&format!("{{\"messages\":[{{}}],{fields}}}")).facts()
+}
+
+/// What content counts beyond the bytes around it.
+fn media(content: &str) -> u64 {
+    let with = |content: &str| {
+        request(&format!(r#"{{"messages":[{{"content":[{content}]}}]}}"#))
+            .facts()
+            .most_prompt_tokens
+    };
+    with(content) - with("") - u64::try_from(content.find(':').unwrap() + 2).unwrap()
+}
+
+#[test]
+fn the_most_tokens_are_a_bound_for_each_kind_of_part() {
+    let plain = ChatRequest::user("Grüße");
+    let bytes = plain.get_raw("messages").unwrap().len();
+    assert_eq!(plain.facts().most_prompt_tokens, u64::try_from(bytes).unwrap());
+    assert_eq!(media(r#"{"image_url":{"url":"https://a.b/c.png"}}"#), IMAGE_TOKENS);
+    let (small, large) = ("A".repeat(100), "A".repeat(1_000_000));
+    assert_eq!(
+        media(&format!(r#"{{"image_url":{{"url":"data:image/png;base64,{large}"}}}}"#)),
+        IMAGE_TOKENS
+    );
+    assert_eq!(
+        media(&format!(r#"{{"input_audio":{{"data":"{small}"}}}}"#)),
+        INLINE_MEDIA_TOKENS
+    );
+    let long = media(&format!(r#"{{"input_audio":{{"data":"{large}"}}}}"#));
+    assert!((250_000..250_010).contains(&long), "{long}");
+    assert_eq!(
+        media(r#"{"file":{"filename":"a.pdf","file_data":"data:application/pdf;base64,AA"}}"#),
+        INLINE_MEDIA_TOKENS
+    );
+    for linked in [
+        r#"{"file":{"file_data":"https://a.b/c.pdf"}}"#,
+        r#"{"file":{"file_id":"f-1"}}"#,
+        r#"{"video_url":{"url":"https://a.b/c.mp4"}}"#,
+    ] {
+        assert_eq!(media(linked), LINKED_MEDIA_TOKENS, "{linked}");
+    }
+    let spoken = request(
+        r#"{"messages":[{"role":"assistant","content":null,"audio":{"id":"a-1"},"images":[{"image_url":{"url":"x"}}]}]}"#,
+    );
+    assert!(spoken.facts().most_prompt_tokens > LINKED_MEDIA_TOKENS + IMAGE_TOKENS);
+    assert_eq!(spoken.facts().images, 1);
+    // A schema is part of the prompt, tools are, and so is what a search finds.
+    let bare = with(r#""n":1"#).most_prompt_tokens;
+    assert_eq!(with(r#""tools":[{"a":1}]"#).most_prompt_tokens, bare + 9);
+    assert_eq!(with(r#""response_format":{"type":"x"}"#).most_prompt_tokens, bare + 12);
+    assert_eq!(
+        with(r#""plugins":[{"id":"web"}]"#).most_prompt_tokens,
+        bare + SEARCH_TOKENS
+    );
+}
+
+#[test]
+fn tells_how_many_searches_there_may_be() {
+    for (fields, searches) in [
+        (r#""plugins":[{"id":"web"}]"#, 1),
+        (
+            r#""plugins":[{"id":"web","enabled":true,"max_results":3},{"id":"moderation"}]"#,
+            1,
+        ),
+        (r#""plugins":[{"id":"web","enabled":false}]"#, 0),
+        (r#""plugins":[{"id":"file-parser"}]"#, 0),
+        (r#""plugins":"web""#, 0),
+        (r#""web_search_options":{}"#, 1),
+        (r#""web_search_options":null"#, 0),
+        (r#""preset":"mine""#, 1),
+        (r#""preset":null"#, 0),
+        (r#""tools":[{"type":"openrouter:web_search"}]"#, 30),
+        (r#""tools":[{"type":"openrouter:web_search"}],"max_tool_calls":4"#, 4),
+        (r#""tools":[{"type":"function"}],"max_tool_calls":4"#, 0),
+    ] {
+        assert_eq!(with(fields).searches, searches, "{fields}");
+    }
+}
+
+#[test]
+fn tells_what_makes_it_dearer() {
+    for (fields, priority) in [
+        (r#""service_tier":"priority""#, true),
+        (r#""service_tier":"fast""#, true),
+        (r#""service_tier":"auto""#, true),
+        (r#""service_tier":"default""#, false),
+        (r#""service_tier":"flex""#, false),
+        (r#""service_tier":null"#, false),
+        (r#""provider":{"only":["openai/priority"]}"#, true),
+        (r#""provider":{"order":["azure","openai/priority"]}"#, true),
+        (r#""provider":{"order":["openai"],"ignore":["x/priority"]}"#, false),
+        (r#""preset":"mine""#, true),
+    ] {
+        assert_eq!(with(fields).priority, priority, "{fields}");
+    }
+    for (fields, long) in [
+        (r#""cache_control":{"type":"ephemeral","ttl":"1h"}"#, true),
+        (r#""cache_control":{"type":"ephemeral","ttl":"5m"}"#, false),
+        (r#""tools":[{"type":"function"},{"cache_control":{"ttl":"1h"}}]"#, true),
+    ] {
+        assert_eq!(with(fields).long_cache, long, "{fields}");
+    }
+    let part = |ttl: &str| {
+        let body = format!(r#"{{"messages":[{{"content":[{{"type":"text","cache_control":{{"ttl":"{ttl}"}}}}]}}]}}"#);
+        request(&body).facts().long_cache
+    };
+    assert!(part("1h") && !part("5m"));
+}
+
+#[test]
+fn the_ceiling_is_per_unit_and_what_is_no_price_sets_none() {
+    let ceiling =
+        with(r#""provider":{"max_price":{"prompt":"0.0000011","completion":3,"request":0.5,"image":"x"}}"#).ceiling;
+    // Tokens by the million, rounded up.
+    let mut wanted = PriceCeiling::default();
+    wanted.prompt_token = "0.000000000002".parse().ok();
+    wanted.answer_token = "0.000003".parse().ok();
+    wanted.request = "0.5".parse().ok();
+    assert_eq!(ceiling, wanted);
+    for odd in [
+        "null",
+        "{}",
+        r#"{"prompt":-1,"completion":"1e99"}"#,
+        r#"{"prompt":[1]}"#,
+        "7",
+    ] {
+        assert_eq!(
+            with(&format!(r#""provider":{{"max_price":{odd}}}"#)).ceiling,
+            PriceCeiling::default(),
+            "{odd}"
+        );
+    }
+}
+
+#[test]
+fn all_of_it_reaches_the_layers_and_follows_a_change() {
+    let mut changed = request(
+        r#"{"messages":[{}],"n":2,"service_tier":"priority","cache_control":{"ttl":"1h"},"provider":{"max_price":{"prompt":1}},
+            "plugins":[{"id":"web"}]}"#,
+    );
+    let needs = changed.needs();
+    assert!(needs.priority && needs.long_cache && needs.ceiling.prompt_token.is_some());
+    assert_eq!((needs.searches, needs.choices), (1, 2));
+    for field in ["service_tier", "cache_control", "provider", "plugins", "n"] {
+        changed.remove(field);
+    }
+    let needs = changed.needs();
+    assert!(!needs.priority && !needs.long_cache && needs.ceiling.prompt_token.is_none());
+    assert_eq!((needs.searches, needs.choices), (0, 1));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 use crate::request::Modalities;
-use crate::response::{Credits, Generation, KeyInfo, Model, ModelEndpoints, ModelsPage, Price, Pricing, UsdAmount};
+use crate::response::{
+    Credits, Generation, KeyInfo, Model, ModelEndpoints, ModelsPage, Price, Pricing, UsdAmount, UsdError,
+};
 
 const PAGE: &str = r#"{"data":[
  {"id":"openai/gpt-4o-mini","canonical_slug":"openai/gpt-4o-mini-2024","name":"OpenAI: GPT-4o-mini","created":1721260800,"description":"","context_length":128000,
@@ -63,11 +65,16 @@ fn a_model_goes_by_its_names() {
 fn prices_are_read_however_they_are_written_and_never_made_up() {
     let pricing: Pricing = serde_json::from_str(
         r#"{"prompt":0.000001,"completion":"x","request":null,"image":"-1","audio":"-0","discount":0.2,
+            "web_search":"-0.5","image_output":{"a":1},
             "overrides":[{"min_prompt_tokens":200000,"prompt":"0.000002"},{"utc_start":2200,"utc_end":600,"completion":"0"}]}"#,
     )
     .unwrap();
     assert_eq!(pricing.prompt.as_ref().unwrap().to_string(), "0.000001");
-    assert_eq!((pricing.completion.as_ref(), pricing.request.as_ref()), (None, None));
+    assert_eq!(pricing.completion, Some(Price::Unreadable("x".into())));
+    assert_eq!(pricing.completion.as_ref().unwrap().to_usd(), Err(UsdError::NotANumber));
+    assert_eq!(pricing.web_search, Some(Price::Unreadable("-0.5".into())));
+    assert_eq!(pricing.image_output, Some(Price::Unreadable("{\"a\":1}".into())));
+    assert_eq!(pricing.request, None);
     assert_eq!(pricing.image, Some(Price::Varies));
     assert!(pricing.audio.as_ref().unwrap().is_free());
     assert!(!pricing.is_free());
@@ -82,6 +89,21 @@ fn prices_are_read_however_they_are_written_and_never_made_up() {
             .unwrap()
             .contains(r#""prompt":"0.000001""#)
     );
+    let again: Pricing = serde_json::from_str(&serde_json::to_string(&pricing).unwrap()).unwrap();
+    assert_eq!(again, pricing);
+}
+
+#[test]
+fn an_override_that_cannot_be_read_hides_no_other_and_is_not_none() {
+    let pricing =
+        |overrides: &str| -> Pricing { serde_json::from_str(&format!("{{\"overrides\":{overrides}}}")).unwrap() };
+    assert!(pricing("null").overrides.is_empty() && pricing("[]").overrides.is_empty());
+    let unreadable = |price: &Option<Price>| matches!(price, Some(Price::Unreadable(_)));
+    let mixed = pricing(r#"[{"min_prompt_tokens":9,"prompt":"1"},"x"]"#).overrides;
+    assert_eq!((mixed.len(), mixed[0].min_prompt_tokens), (2, Some(9)));
+    assert!(unreadable(&mixed[1].prompt));
+    let odd = pricing("{}").overrides;
+    assert!(odd.len() == 1 && unreadable(&odd[0].prompt));
 }
 
 #[test]

@@ -1,8 +1,14 @@
 //! What a request asks for, read without building it.
 
+mod messages;
+mod money;
+
+use tower_llm_layers::PriceCeiling;
+
 use super::document::Document;
 use super::modality::Modalities;
-use super::scan::{Cursor, JsonError, Text};
+use super::scan::{Cursor, Text};
+use messages::Messages;
 
 /// The fields the facts are read from: a change to any other leaves them as they are.
 pub(super) const FACT_FIELDS: &[&str] = &[
@@ -19,14 +25,25 @@ pub(super) const FACT_FIELDS: &[&str] = &[
     "n",
     "plugins",
     "web_search_options",
+    "max_tool_calls",
+    "cache_control",
+    "provider",
+    "service_tier",
+    "preset",
 ];
 
 /// The most tokens a picture is taken to have: several times what any model makes of its largest.
 pub const IMAGE_TOKENS: u64 = 16_384;
 
-/// The most tokens that sound, a document or a film is taken to have, where it is not sent along: those that are count a token for
-/// each four bytes, and this at least.
-pub const MEDIA_TOKENS: u64 = 65_536;
+/// The most tokens that sound, a document or a film is taken to have where it is sent along: one for each four bytes, and this at least.
+pub const INLINE_MEDIA_TOKENS: u64 = 16_384;
+
+/// The same where only its address or its name is sent.
+pub const LINKED_MEDIA_TOKENS: u64 = 65_536;
+
+/// The most tokens that the results of one search are taken to add to the prompt: several times what five results have, which is the
+/// usual number.
+pub const SEARCH_TOKENS: u64 = 8_192;
 
 /// What a model must be able to do to serve a request. See [`ChatRequest::facts`](super::ChatRequest::facts).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,14 +53,21 @@ pub struct RequestFacts {
     /// The size of the prompt in tokens, guessed: the bytes of messages and tools, media left out, divided by four and rounded up.
     pub prompt_tokens: u64,
     /// The most tokens the prompt can have, whatever the tokenizer: one for each byte of its text, and for each part that is no text
-    /// what [`IMAGE_TOKENS`] and [`MEDIA_TOKENS`] say.
+    /// what [`IMAGE_TOKENS`], [`INLINE_MEDIA_TOKENS`] and [`LINKED_MEDIA_TOKENS`] say; on top what [`SEARCH_TOKENS`] says for each search.
     pub most_prompt_tokens: u64,
     /// How many pictures the messages hold.
     pub images: u64,
-    /// How many searches of the web it asks for: one where it brings the web plugin or options for one.
+    /// How many searches of the web it may run: one for the web plugin, options for a search or a preset, which may bring either; for
+    /// a search tool as many as its calls may be.
     pub searches: u64,
     /// How many answers it asks for.
     pub choices: u64,
+    /// It asks somewhere to cache the prompt for an hour.
+    pub long_cache: bool,
+    /// It may be served on a priority tier: it asks for one, names an endpoint of one, or brings a preset, which may ask for one.
+    pub priority: bool,
+    /// What its `provider.max_price` says, for one unit each and rounded up.
+    pub ceiling: PriceCeiling,
     /// It brings tools.
     pub tools: bool,
     /// It forces a tool call: `tool_choice` is `"required"` or names a tool.
@@ -78,23 +102,24 @@ impl RequestFacts {
                 facts.images = seen.images;
                 facts.input = seen.input;
                 facts.prefill = seen.prefill;
+                facts.long_cache = seen.long_cache;
             }
         }
         if let Some(prompt) = document.get("prompt") {
             size += prompt.len();
         }
         facts.input.insert(Modalities::TEXT);
-        if let Some(tools) = document.get("tools") {
-            facts.tools = count(tools) > 0;
-            size += if facts.tools { tools.len() } else { 0 };
-        }
+        let tools = document.get("tools").map(money::Tools::read).unwrap_or_default();
+        facts.tools = tools.count > 0;
+        facts.long_cache |= tools.long_cache;
+        size += tools.bytes;
         facts.prompt_tokens = u64::try_from(size.div_ceil(4)).unwrap_or(u64::MAX);
         // A schema is put into the prompt as well.
         let schema = document.get("response_format").map_or(0, <[u8]>::len);
         let text = u64::try_from(size.saturating_add(schema)).unwrap_or(u64::MAX);
-        facts.most_prompt_tokens = text.saturating_add(media_tokens);
-        facts.searches = u64::from(searches(document));
-        facts.choices = document.get("n").and_then(number).unwrap_or(1).max(1);
+        facts.read_money(document, &tools);
+        let found = facts.searches.saturating_mul(SEARCH_TOKENS);
+        facts.most_prompt_tokens = text.saturating_add(media_tokens).saturating_add(found);
         facts.forced_tool_choice = document
             .get("tool_choice")
             .is_some_and(|choice| is_text(choice, "required") || choice.first() == Some(&b'{'));
@@ -131,74 +156,6 @@ impl RequestFacts {
     }
 }
 
-#[derive(Default)]
-struct Messages {
-    input: Modalities,
-    media_bytes: usize,
-    media_tokens: u64,
-    images: u64,
-    prefill: bool,
-}
-
-impl Messages {
-    fn read(&mut self, messages: &[u8]) -> Result<(), JsonError> {
-        Cursor::new(messages).array_or_skip(|message| {
-            self.prefill = false;
-            message.object_or_skip(|key, value| match key.name() {
-                b"role" => {
-                    self.prefill = value.string_or_skip()?.is_some_and(|role| role.is("assistant"));
-                    Ok(())
-                }
-                b"content" => value.array_or_skip(|part| self.part(part)),
-                _ => value.skip(),
-            })
-        })
-    }
-
-    /// A part is known by its member, not by its `type`: that one may come last.
-    fn part(&mut self, part: &mut Cursor<'_>) -> Result<(), JsonError> {
-        part.object_or_skip(|key, value| {
-            let kind = match key.name() {
-                b"image_url" => Modalities::IMAGE,
-                b"input_audio" => Modalities::AUDIO,
-                b"file" => Modalities::FILE,
-                b"video_url" => Modalities::VIDEO,
-                _ => return value.skip(),
-            };
-            self.input.insert(kind);
-            let bytes = value.raw()?.len();
-            self.media_bytes += bytes;
-            if kind == Modalities::IMAGE {
-                self.images += 1;
-                self.media_tokens = self.media_tokens.saturating_add(IMAGE_TOKENS);
-            } else {
-                let inline = u64::try_from(bytes / 4).unwrap_or(u64::MAX);
-                self.media_tokens = self.media_tokens.saturating_add(inline.max(MEDIA_TOKENS));
-            }
-            Ok(())
-        })
-    }
-}
-
-fn searches(document: &Document) -> bool {
-    if document.get("web_search_options").is_some() {
-        return true;
-    }
-    let mut found = false;
-    let walked = document.get("plugins").map(|plugins| {
-        Cursor::new(plugins).array_or_skip(|plugin| {
-            let raw = plugin.raw()?;
-            found |= member(raw, "id").is_some_and(|id| id.is("web"));
-            Ok(())
-        })
-    });
-    walked.is_some_and(|walked| walked.is_ok()) && found
-}
-
-fn number(raw: &[u8]) -> Option<u64> {
-    std::str::from_utf8(raw).ok()?.trim().parse().ok()
-}
-
 fn asks_to_reason(document: &Document) -> bool {
     if let Some(effort) = document.get("reasoning_effort").and_then(text) {
         return !effort.is("none");
@@ -209,15 +166,6 @@ fn asks_to_reason(document: &Document) -> bool {
         return !off;
     }
     document.get("include_reasoning") == Some(b"true")
-}
-
-fn count(raw: &[u8]) -> usize {
-    let mut items = 0;
-    let walked = Cursor::new(raw).array_or_skip(|item| {
-        items += 1;
-        item.skip()
-    });
-    if walked.is_ok() { items } else { 0 }
 }
 
 pub(super) fn text(raw: &[u8]) -> Option<Text<'_>> {

@@ -1,0 +1,40 @@
+//! What a usage costs.
+
+use tower_llm_layers::{TokenUsage, UsdAmount, UtcTime};
+
+use super::Rates;
+
+impl Rates {
+    /// What this usage costs, rounded up; `None` where it is too much to hold. Each token is paid once: what is said of the parts beyond
+    /// the whole is not believed.
+    pub(in super::super) fn cost(&self, usage: &TokenUsage, at: UtcTime) -> Option<UsdAmount> {
+        let rates = self.at(usage.prompt, at);
+        let cached = usage.cached.min(usage.prompt);
+        let written = usage.cache_written.min(usage.prompt - cached);
+        let plain = usage.prompt - cached - written;
+        // Which sound was read from the cache is not told: it is taken to be that which cannot have come otherwise.
+        let audio = usage.audio.min(plain);
+        let cached_audio = (usage.audio - audio).min(cached);
+        let reasoning = usage.reasoning.min(usage.answer);
+        let answer_audio = usage.answer_audio.min(usage.answer - reasoning);
+        let cache_read = rates.cache_read.unwrap_or(rates.prompt);
+        let parts = [
+            (plain - audio, rates.prompt),
+            (audio, rates.audio.unwrap_or(rates.prompt)),
+            (cached - cached_audio, cache_read),
+            (cached_audio, rates.audio_cache.unwrap_or(cache_read)),
+            (
+                written,
+                rates.cache_write.or(rates.cache_write_1h).unwrap_or(rates.prompt),
+            ),
+            (usage.answer - reasoning - answer_audio, rates.answer),
+            (reasoning, self.reasoning.unwrap_or(rates.answer)),
+            (answer_audio, self.answer_audio.unwrap_or(rates.answer)),
+            (usage.searches, self.search),
+            (1, self.request),
+        ];
+        parts.into_iter().try_fold(UsdAmount::ZERO, |sum, (count, price)| {
+            sum.checked_add(price.checked_mul(count).ok()?).ok()
+        })
+    }
+}

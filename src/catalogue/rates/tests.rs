@@ -1,0 +1,222 @@
+use tower_llm_layers::{Modalities, Needs, PriceCeiling, Tariff, TokenUsage, UtcTime};
+
+use super::*;
+
+const PLUGIN: UsdAmount = UsdAmount::from_pico(7_000_000_000);
+
+fn rates(pricing: &str) -> Result<Rates, NoRates> {
+    Rates::read(&serde_json::from_str(pricing).unwrap(), PLUGIN)
+}
+
+fn usage(prompt: u64, answer: u64) -> TokenUsage {
+    let mut usage = TokenUsage::default();
+    (usage.prompt, usage.answer) = (prompt, answer);
+    usage
+}
+
+fn cost(rates: &Rates, usage: &TokenUsage, time: u64) -> String {
+    let minute = time / 100 * 60 + time % 100;
+    let cost = rates.cost(usage, UtcTime::from_millis(minute * 60_000));
+    cost.unwrap().to_string()
+}
+
+fn needs(prompt: u64) -> Needs {
+    let mut needs = Needs::default();
+    needs.most_prompt_tokens = prompt;
+    needs
+}
+
+fn usd(text: &str) -> UsdAmount {
+    text.parse().unwrap()
+}
+
+fn token_prices(tariff: Tariff) -> (UsdAmount, UsdAmount) {
+    (tariff.prompt_token, tariff.answer_token)
+}
+
+const ALL: &str = r#"{"prompt":"0.000003","completion":"0.000015","input_cache_read":"0.0000003","input_cache_write":"0.00000375",
+    "input_cache_write_1h":"0.000006","audio":"0.00001","input_audio_cache":"0.000001","audio_output":"0.00004","image":"0.002",
+    "image_token":"0.00002","image_output":"0.04","internal_reasoning":"0.00002","request":"0.01","web_search":"0.005"}"#;
+
+#[test]
+fn each_token_is_paid_once() {
+    let rates = rates(ALL).unwrap();
+    let mut all = usage(1000, 100);
+    (all.cached, all.cache_written, all.reasoning, all.searches) = (600, 300, 40, 2);
+    // 100 × 3 + 600 × 0.3 + 300 × 3.75 + 60 × 15 + 40 × 20 millionths, a cent for the request, a cent for searches.
+    assert_eq!(cost(&rates, &all, 0), "$0.023305");
+    // Fifty of the plain ones are sound; of sixty others spoken, all are.
+    (all.audio, all.answer_audio) = (50, 60);
+    assert_eq!(cost(&rates, &all, 0), "$0.025155");
+    // More sound than there are plain tokens: the rest came from the cache.
+    all.audio = 200;
+    assert_eq!(cost(&rates, &all, 0), "$0.025575");
+    // What a broken count says beyond the whole is not paid.
+    (
+        all.cached,
+        all.cache_written,
+        all.reasoning,
+        all.audio,
+        all.answer_audio,
+    ) = (5000, 5000, 5000, 0, 5000);
+    assert_eq!(cost(&rates, &all, 0), "$0.0223");
+}
+
+#[test]
+fn what_has_no_price_of_its_own_costs_what_its_kind_does() {
+    let plain = rates(r#"{"prompt":"0.000001","completion":"0.00001","internal_reasoning":"0"}"#).unwrap();
+    let mut all = usage(100, 10);
+    (all.cached, all.cache_written, all.audio) = (20, 30, 40);
+    (all.reasoning, all.answer_audio) = (5, 5);
+    assert_eq!(cost(&plain, &all, 0), "$0.0002");
+    let hour = rates(r#"{"prompt":"0","completion":"0","input_cache_write_1h":"0.000002"}"#).unwrap();
+    assert_eq!(cost(&hour, &all, 0), "$0.00006");
+    assert_eq!(
+        hour.tariff(&needs(1), 0).prompt_token,
+        usd("0.000002"),
+        "as there is no other"
+    );
+}
+
+#[test]
+fn searches_are_paid_to_the_plugin_where_the_model_has_none() {
+    let mut searched = usage(0, 0);
+    searched.searches = 1;
+    let free = rates(r#"{"prompt":"0","completion":"0"}"#).unwrap();
+    assert_eq!(cost(&free, &searched, 0), "$0.007");
+    assert_eq!(free.tariff(&needs(1), 2).fixed, usd("0.014"));
+    let own = rates(r#"{"prompt":"0","completion":"0","web_search":"0.005"}"#).unwrap();
+    assert_eq!(cost(&own, &searched, 0), "$0.005");
+    assert_eq!(own.tariff(&needs(1), 1).fixed, usd("0.007"), "whichever engine");
+}
+
+#[test]
+fn the_dearest_way_is_that_which_the_request_can_take() {
+    let rates = rates(ALL).unwrap();
+    let quote = |change: fn(&mut Needs)| {
+        let mut needs = needs(1);
+        change(&mut needs);
+        rates.tariff(&needs, needs.searches)
+    };
+    let plain = quote(|_| ());
+    assert_eq!(token_prices(plain), (usd("0.00000375"), usd("0.00002")));
+    assert_eq!(plain.fixed, usd("0.01"));
+    assert_eq!(quote(|needs| needs.long_cache = true).prompt_token, usd("0.000006"));
+    assert_eq!(
+        quote(|needs| needs.input = Modalities::AUDIO).prompt_token,
+        usd("0.00001")
+    );
+    assert_eq!(
+        quote(|needs| needs.input = Modalities::VIDEO).prompt_token,
+        usd("0.00001")
+    );
+    assert_eq!(
+        quote(|needs| needs.output = Modalities::AUDIO).answer_token,
+        usd("0.00004")
+    );
+    let seen = quote(|needs| needs.images = 2);
+    assert_eq!((seen.prompt_token, seen.fixed), (usd("0.00002"), usd("0.014")));
+    let drawn = quote(|needs| (needs.output, needs.choices) = (Modalities::IMAGE, 3));
+    assert_eq!(drawn.fixed, usd("0.13"));
+    assert_eq!(quote(|needs| needs.searches = 2).fixed, usd("0.024"));
+}
+
+#[test]
+fn overrides_hold_by_length_and_time_of_day() {
+    let rates = rates(
+        r#"{"prompt":"0.000001","completion":"0.000002","overrides":[
+            {"min_prompt_tokens":1000,"prompt":"0.000003"},
+            {"utc_start":2200,"utc_end":600,"completion":"0.000001"},
+            {"utc_start":900,"utc_end":1200,"input_cache_read":"0.000005"}]}"#,
+    )
+    .unwrap();
+    assert_eq!(cost(&rates, &usage(1000, 1000), 1200), "$0.003");
+    assert_eq!(cost(&rates, &usage(1001, 1000), 1200), "$0.005003");
+    for night in [2200, 2359, 0, 559] {
+        assert_eq!(cost(&rates, &usage(1000, 1000), night), "$0.002", "{night}");
+    }
+    assert_eq!(cost(&rates, &usage(1000, 1000), 600), "$0.003");
+    let mut cached = usage(1000, 1000);
+    cached.cached = 1000;
+    assert_eq!(cost(&rates, &cached, 900), "$0.007");
+    assert_eq!(cost(&rates, &cached, 1200), "$0.003");
+    // Whatever the time; and the longer prompt is the dearer one.
+    let dearest = |prompt| token_prices(rates.tariff(&needs(prompt), 0));
+    assert_eq!(dearest(1000), (usd("0.000005"), usd("0.000002")));
+    assert_eq!(dearest(1001), (usd("0.000005"), usd("0.000002")));
+}
+
+#[test]
+fn of_several_overrides_the_later_counts_and_the_dearest_is_held_for() {
+    let rates = rates(
+        r#"{"prompt":"0.000001","completion":"0","overrides":[
+            {"min_prompt_tokens":100,"prompt":"0.000009"},
+            {"min_prompt_tokens":200,"prompt":"0.000002"}]}"#,
+    )
+    .unwrap();
+    assert_eq!(cost(&rates, &usage(101, 0), 0), "$0.000909");
+    assert_eq!(cost(&rates, &usage(201, 0), 0), "$0.000402");
+    let dearest = |prompt| rates.tariff(&needs(prompt), 0).prompt_token;
+    assert_eq!(dearest(100), usd("0.000001"));
+    assert_eq!(dearest(101), usd("0.000009"));
+    // Of 201 tokens at most there may be 101.
+    assert_eq!(dearest(201), usd("0.000009"));
+}
+
+#[test]
+fn a_ceiling_keeps_out_what_is_above_it_for_sure() {
+    let rates = rates(
+        r#"{"prompt":"0.000002","completion":"0.000008","request":"0.01","image":"0.02","overrides":[
+            {"utc_start":0,"utc_end":600,"prompt":"0.000001"},{"min_prompt_tokens":100,"completion":"0.000016"}]}"#,
+    )
+    .unwrap();
+    let is_above = |ceiling: PriceCeiling, images| {
+        let mut needs = needs(1000);
+        needs.images = images;
+        rates.is_above(&ceiling, &needs)
+    };
+    let mut none = PriceCeiling::default();
+    assert!(!is_above(none, 1));
+    for (price, above) in [("0.000000999", true), ("0.000001", false), ("0.0000015", false)] {
+        none.prompt_token = Some(usd(price));
+        assert_eq!(is_above(none, 0), above, "{price}");
+    }
+    none.answer_token = Some(usd("0.000007"));
+    assert!(is_above(none, 0));
+    none.answer_token = Some(usd("0.000008"));
+    assert!(!is_above(none, 0));
+    none.image = Some(usd("0.019"));
+    assert!(!is_above(none, 0) && is_above(none, 1));
+    none.image = None;
+    none.request = Some(usd("0.009"));
+    assert!(is_above(none, 0));
+}
+
+#[test]
+fn what_is_no_price_is_unknown_and_never_nothing() {
+    assert_eq!(rates(r#"{"prompt":"-1","completion":"-1"}"#), Err(NoRates::Varies));
+    assert_eq!(
+        rates(r#"{"prompt":"0","completion":"0","image":"-1"}"#),
+        Err(NoRates::Varies)
+    );
+    for odd in [
+        "{}",
+        r#"{"completion":"1"}"#,
+        r#"{"prompt":"1","completion":"1e99"}"#,
+        r#"{"prompt":"1","completion":"NaN"}"#,
+        r#"{"prompt":"-0.5","completion":"1"}"#,
+        r#"{"prompt":"1","completion":"1","request":"a cent"}"#,
+        r#"{"prompt":"1","completion":"1","input_cache_read":{}}"#,
+        r#"{"prompt":"1","completion":"1","overrides":[{"utc_start":2560,"prompt":"2"}]}"#,
+        r#"{"prompt":"1","completion":"1","overrides":[{"utc_start":2200,"prompt":"x"}]}"#,
+        r#"{"prompt":"1","completion":"1","overrides":[7]}"#,
+    ] {
+        assert_eq!(rates(odd), Err(NoRates::Unknown), "{odd}");
+    }
+    let fine = rates(r#"{"prompt":"0.0000000000001","completion":"0"}"#).unwrap();
+    assert_eq!(fine.tokens.prompt, UsdAmount::from_pico(1), "rounded up");
+    let most = usage(u64::MAX, u64::MAX);
+    assert!(fine.cost(&most, UtcTime::from_millis(0)).is_some());
+    let dear = rates(r#"{"prompt":"1e20","completion":"0"}"#).unwrap();
+    assert_eq!(dear.cost(&most, UtcTime::from_millis(0)), None);
+}

@@ -1,0 +1,131 @@
+//! The dearest that a request can come to.
+
+use tower_llm_layers::{Modalities, Needs, PriceCeiling, Tariff, UsdAmount};
+
+use super::{Rates, TokenRates, overrides::Override};
+
+/// More than any budget has.
+const ENDLESS: UsdAmount = UsdAmount::from_pico(i128::MAX);
+
+/// The dearest price of each kind of token, at any time of day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Worst {
+    /// Text: plain, read from the cache or written to it.
+    prompt: UsdAmount,
+    /// Text written to the cache for an hour.
+    long_cache: UsdAmount,
+    /// Sound, plain or from the cache.
+    audio: UsdAmount,
+    answer: UsdAmount,
+    /// The cheapest there may be, by which the upstream compares with a ceiling.
+    least_prompt: UsdAmount,
+    least_answer: UsdAmount,
+}
+
+impl Rates {
+    /// Finds the dearest prices for all lengths of prompts. An override counts as if it held at some time of the day, and at another not.
+    pub(super) fn find_worst(&mut self) {
+        let mut limits: Vec<u64> = self.overrides.iter().filter_map(|over| over.above_prompt).collect();
+        limits.sort_unstable();
+        limits.dedup();
+        self.worst = self.worst_of(None);
+        self.worst_above = limits
+            .into_iter()
+            .map(|limit| (limit, self.worst_of(Some(limit))))
+            .collect();
+    }
+
+    /// For prompts of more tokens than `limit`, or of any number.
+    fn worst_of(&self, limit: Option<u64>) -> Worst {
+        let may_hold = |over: &&Override| over.above_prompt <= limit;
+        let (mut high, mut low) = (self.tokens, self.tokens);
+        for over in self.overrides.iter().filter(may_hold) {
+            high = TokenRates {
+                prompt: high.prompt.max(over.prompt.unwrap_or_default()),
+                answer: high.answer.max(over.answer.unwrap_or_default()),
+                audio: high.audio.max(over.audio),
+                audio_cache: high.audio_cache.max(over.audio_cache),
+                cache_read: high.cache_read.max(over.cache_read),
+                cache_write: high.cache_write.max(over.cache_write),
+                cache_write_1h: high.cache_write_1h.max(over.cache_write_1h),
+            };
+            low.prompt = low.prompt.min(over.prompt.unwrap_or(low.prompt));
+            low.answer = low.answer.min(over.answer.unwrap_or(low.answer));
+        }
+        // Where there is one price for writing, it is that for the hour.
+        let write = if self.tokens.cache_write.is_some() {
+            high.cache_write
+        } else {
+            high.cache_write.max(high.cache_write_1h)
+        };
+        let most = |prices: &[Option<UsdAmount>]| prices.iter().copied().flatten().max().unwrap_or_default();
+        Worst {
+            prompt: high.prompt.max(most(&[high.cache_read, write])),
+            long_cache: most(&[high.cache_write_1h]),
+            audio: most(&[high.audio, high.audio_cache]),
+            answer: high.answer.max(most(&[self.reasoning])),
+            least_prompt: low.prompt,
+            least_answer: low.answer,
+        }
+    }
+
+    fn worst(&self, prompt: u64) -> &Worst {
+        let step = self.worst_above.iter().rev().find(|(limit, _)| prompt > *limit);
+        step.map_or(&self.worst, |(_, worst)| worst)
+    }
+
+    /// The most that a request with these needs can cost here; no answer is longest.
+    pub(in super::super) fn tariff(&self, needs: &Needs, searches: u64) -> Tariff {
+        let worst = self.worst(needs.most_prompt_tokens.max(needs.prompt_tokens));
+        let hears = needs.input.contains(Modalities::AUDIO) || needs.input.contains(Modalities::VIDEO);
+        let mut prompt_token = worst.prompt;
+        for (applies, price) in [
+            (needs.long_cache, worst.long_cache),
+            (hears, worst.audio),
+            (needs.images > 0, self.image_token.unwrap_or_default()),
+        ] {
+            prompt_token = if applies { prompt_token.max(price) } else { prompt_token };
+        }
+        let mut answer_token = worst.answer;
+        if needs.output.contains(Modalities::AUDIO) {
+            answer_token = answer_token.max(self.answer_audio.unwrap_or_default());
+        }
+        let draws = needs.output.contains(Modalities::IMAGE);
+        let pictures = if draws { needs.choices.max(1) } else { 0 };
+        let mut fixed = self.request;
+        for (price, count) in [
+            (self.image, needs.images),
+            (self.image_output, pictures),
+            (self.dearest_search, searches),
+        ] {
+            // Mostly there are none, and this multiplication is slow.
+            if count > 0 {
+                fixed = fixed.saturating_add(price.checked_mul(count).unwrap_or(ENDLESS));
+            }
+        }
+        Tariff {
+            fixed,
+            prompt_token,
+            answer_token,
+            max_answer: None,
+        }
+    }
+
+    /// Whether the upstream passes over these prices. Where they vary by the hour, their cheapest decides.
+    pub(in super::super) fn is_above(&self, ceiling: &PriceCeiling, needs: &Needs) -> bool {
+        if *ceiling == PriceCeiling::default() {
+            return false;
+        }
+        let worst = self.worst(needs.most_prompt_tokens.max(needs.prompt_tokens));
+        let image = if needs.images > 0 { self.image } else { UsdAmount::ZERO };
+        let pairs = [
+            (worst.least_prompt, ceiling.prompt_token),
+            (worst.least_answer, ceiling.answer_token),
+            (self.request, ceiling.request),
+            (image, ceiling.image),
+        ];
+        pairs
+            .into_iter()
+            .any(|(price, most)| most.is_some_and(|most| price > most))
+    }
+}

@@ -1,0 +1,60 @@
+//! Who serves a model, and at which price.
+
+use super::{
+    names::PRIORITY,
+    prices::PLUGIN_SEARCH,
+    rates::{NoRates, Rates},
+};
+use crate::response::{Endpoint, Model, ModelEndpoints};
+
+/// What is known of who serves a model.
+#[derive(Debug, Default)]
+pub(super) struct Served {
+    /// One for each endpoint; none where nobody has asked, or nobody serves it now.
+    pub(super) offers: Vec<Offer>,
+    /// As it was told, to be saved.
+    pub(super) list: ModelEndpoints,
+}
+
+/// What one endpoint asks for.
+#[derive(Debug)]
+pub(super) struct Offer {
+    pub(super) rates: Result<Rates, NoRates>,
+    /// It serves only those that ask for it.
+    pub(super) priority: bool,
+    /// The longest answer it gives, where it says.
+    longest_answer: Option<u64>,
+}
+
+impl Served {
+    pub(super) fn read(list: ModelEndpoints) -> Self {
+        Self {
+            offers: list.endpoints.iter().map(Offer::read).collect(),
+            list,
+        }
+    }
+}
+
+impl Offer {
+    fn read(endpoint: &Endpoint) -> Self {
+        Self {
+            rates: Rates::read(&endpoint.pricing, PLUGIN_SEARCH),
+            priority: endpoint.tag.ends_with(PRIORITY),
+            longest_answer: endpoint.max_completion_tokens.or(endpoint.context_length),
+        }
+    }
+}
+
+/// The longest answer that any endpoint gives. Where none is known, what is said of the first one; no answer is longer than the context.
+pub(super) fn longest_answer(model: &Model, served: &Served) -> Option<u64> {
+    let context = model.top_provider.context_length.max(model.context_length);
+    if served.offers.is_empty() {
+        return model.top_provider.max_completion_tokens.or(context);
+    }
+    let all: Option<Vec<u64>> = served
+        .offers
+        .iter()
+        .map(|offer| offer.longest_answer.or(context))
+        .collect();
+    all.and_then(|all| all.into_iter().max())
+}
