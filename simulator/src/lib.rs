@@ -9,6 +9,7 @@ mod money;
 mod plan;
 mod plans;
 mod prompt_cache;
+mod response_cache;
 mod script;
 mod seen;
 mod server;

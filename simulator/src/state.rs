@@ -13,6 +13,7 @@ use crate::generation::Generation;
 use crate::money::Cost;
 use crate::plans::Plans;
 use crate::prompt_cache::PromptCache;
+use crate::response_cache::ResponseCache;
 use crate::script::Script;
 use crate::seen::{Attempt, Seen};
 
@@ -38,6 +39,7 @@ pub(crate) struct State {
     pub(crate) closed_by_client: u64,
     pub(crate) generations: HashMap<String, Generation>,
     pub(crate) prompt_cache: PromptCache,
+    pub(crate) response_cache: ResponseCache,
 }
 
 impl Shared {
@@ -57,6 +59,7 @@ impl Shared {
             closed_by_client: 0,
             generations: HashMap::new(),
             prompt_cache: PromptCache::default(),
+            response_cache: ResponseCache::default(),
             config,
         };
         Self {

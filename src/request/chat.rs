@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::de::Error as _;
@@ -41,6 +42,8 @@ use super::scan::Cursor;
 pub struct ChatRequest {
     inner: Arc<Inner>,
     pub(super) call: Call,
+    /// How long OpenRouter may keep the answer.
+    pub(super) kept_for: Option<Duration>,
 }
 
 #[derive(Clone)]
@@ -79,6 +82,7 @@ impl ChatRequest {
         Self {
             inner: Arc::new(inner),
             call: Call::default(),
+            kept_for: None,
         }
     }
 

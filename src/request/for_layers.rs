@@ -1,6 +1,8 @@
 //! What the layers and the transport ask of a request.
 
-use http::{Method, Request, Uri};
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use tower_llm_layers::{Call, LlmRequest, Modalities as Needed, Needs, Tags};
 
 use super::{ChatRequest, Modalities};
@@ -21,11 +23,33 @@ impl ChatRequest {
     /// ```
     #[must_use]
     pub fn into_http(self) -> Request<Self> {
-        post("/chat/completions", self)
+        let kept = self.kept_for;
+        let mut request = post("/chat/completions", self);
+        if let Some(ttl) = kept {
+            let headers = request.headers_mut();
+            headers.insert(RESPONSE_CACHE, HeaderValue::from_static("true"));
+            headers.insert(RESPONSE_CACHE_TTL, HeaderValue::from(ttl.as_secs()));
+        }
+        request
     }
 }
 
+/// The header that asks for OpenRouter's own cache of answers.
+const RESPONSE_CACHE: HeaderName = HeaderName::from_static("x-openrouter-cache");
+/// The header that says for how many seconds.
+const RESPONSE_CACHE_TTL: HeaderName = HeaderName::from_static("x-openrouter-cache-ttl");
+/// The longest that OpenRouter keeps an answer.
+const LONGEST_KEPT: Duration = Duration::from_secs(86_400);
+
 impl ChatRequest {
+    /// Lets OpenRouter keep the answer for so long, and give it to whoever asks the same again with this key, byte for byte: that
+    /// costs nothing. A second at least, and a day at most. Goes along as headers, with [`into_http`](Self::into_http).
+    #[must_use]
+    pub fn keep_response(mut self, time: Duration) -> Self {
+        self.kept_for = Some(time.clamp(Duration::from_secs(1), LONGEST_KEPT));
+        self
+    }
+
     /// Books it under these tags: in the ledger, and in the budgets that are for them. They are not sent.
     ///
     /// ```

@@ -135,7 +135,7 @@ fn thoughts(request: &ChatRequest, model: &Model, faults: &[Fault]) -> Vec<Piece
             None
         }
     });
-    let asked = (request.wants_reasoning() && model.takes("reasoning")).then_some(12);
+    let asked = (request.wants_reasoning() && model.takes("reasoning")).then(|| request.thinking());
     let words = usize::try_from(planned.or(asked).unwrap_or(0)).unwrap_or(0);
     text::words(&text::thinking(words))
         .into_iter()

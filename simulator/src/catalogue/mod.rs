@@ -29,6 +29,8 @@ pub(crate) struct Model {
     pub(crate) parameters: &'static [&'static str],
     pub(crate) reasoning_format: &'static str,
     pub(crate) endpoints: &'static [Endpoint],
+    /// The service tier that is billed.
+    pub(crate) tier: &'static str,
 }
 
 /// One provider's offer of a model.
@@ -59,6 +61,18 @@ pub(crate) struct Price {
 }
 
 impl Price {
+    /// That of an answer out of the router's own cache.
+    pub(crate) const NOTHING: Self = Self {
+        prompt: Cost::ZERO,
+        completion: Cost::ZERO,
+        cache_read: None,
+        cache_write: None,
+        cache_write_1h: None,
+        reasoning: None,
+        above: None,
+        varies: false,
+    };
+
     /// The prices of prompt and completion that hold for a prompt of this length.
     pub(crate) fn at(&self, prompt_tokens: u64) -> (Cost, Cost) {
         match self.above {
@@ -82,6 +96,22 @@ impl Price {
             + write.unwrap_or(price) * written
     }
 
+    fn halved(self) -> Self {
+        let half = |cost: Cost| Cost::from_pico(cost.pico() / 2);
+        Self {
+            prompt: half(self.prompt),
+            completion: half(self.completion),
+            cache_read: self.cache_read.map(half),
+            cache_write: self.cache_write.map(half),
+            cache_write_1h: self.cache_write_1h.map(half),
+            reasoning: self.reasoning.map(half),
+            above: self
+                .above
+                .map(|(limit, prompt, completion)| (limit, half(prompt), half(completion))),
+            varies: self.varies,
+        }
+    }
+
     /// What a token of reasoning costs.
     pub(crate) fn thought(&self, prompt_tokens: u64) -> Cost {
         self.reasoning.unwrap_or_else(|| self.at(prompt_tokens).1)
@@ -89,6 +119,16 @@ impl Price {
 }
 
 impl Model {
+    /// The same at the tier that is asked for: flex, also by `:floor`, is half the price where the provider has it.
+    pub(crate) fn at_tier(mut self, tier: Option<&str>, name: &str) -> Self {
+        let flexible = matches!(self.provider(), "OpenAI" | "Google");
+        if flexible && (tier == Some("flex") || name.contains(":floor")) {
+            self.price = self.price.halved();
+            self.tier = "flex";
+        }
+        self
+    }
+
     /// Whether a request may carry this parameter.
     pub(crate) fn takes(&self, parameter: &str) -> bool {
         self.parameters.contains(&parameter)

@@ -336,6 +336,7 @@ impl From<&Row> for Model {
             parameters: row.parameters,
             reasoning_format: row.format,
             endpoints: row.endpoints,
+            tier: "default",
         }
     }
 }

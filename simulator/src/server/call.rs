@@ -2,6 +2,7 @@
 
 use std::future::pending;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
@@ -26,9 +27,29 @@ pub(crate) struct Call {
     /// What the header `x-sim-fault` asks for.
     pub(crate) asked: Option<Fate>,
     pub(crate) ticket: Ticket,
+    /// What the router's own cache of answers had, where it was asked.
+    pub(crate) kept: Option<bool>,
 }
 
 impl Call {
+    /// Whether the router's own cache has the answer to this very request; from now on it has, where that is asked for.
+    pub(crate) fn is_kept(&mut self) -> bool {
+        if self.header("x-openrouter-cache").as_deref() != Some("true") {
+            return false;
+        }
+        let seconds = self
+            .header("x-openrouter-cache-ttl")
+            .and_then(|ttl| ttl.parse().ok())
+            .unwrap_or(300);
+        let hit = self
+            .shared
+            .lock()
+            .response_cache
+            .look(&self.key, &self.body, Duration::from_secs(seconds));
+        self.kept = Some(hit);
+        hit
+    }
+
     /// What befalls this request to a model or a path: the header's wish, or the plan's next step.
     pub(crate) fn fate(&self, model: &str) -> Fate {
         if let Some(asked) = &self.asked {
@@ -142,6 +163,10 @@ impl Call {
         headers.insert("cf-ray", HeaderValue::from_static("9a1b2c3d4e5f6789-AMS"));
         if kind == "text/event-stream" {
             headers.insert("cache-control", HeaderValue::from_static("no-cache"));
+        }
+        if let Some(hit) = self.kept {
+            let status = if hit { "HIT" } else { "MISS" };
+            headers.insert("x-openrouter-cache-status", HeaderValue::from_static(status));
         }
         if let Some(length) = length {
             headers.insert("content-length", HeaderValue::from(length));

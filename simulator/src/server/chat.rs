@@ -5,7 +5,7 @@ use http::{Response, StatusCode};
 use super::call::Call;
 use super::choose::{Choosing, choose, metadata};
 use crate::answer::Answer;
-use crate::catalogue::Model;
+use crate::catalogue::{Model, Price};
 use crate::fault::{Fault, Refusal};
 use crate::generation::{Constant, Record, iso, provider_response};
 use crate::stage::Player;
@@ -14,6 +14,7 @@ use crate::ticket::Meter;
 use crate::wire::completion::completion;
 use crate::wire::error::{About, Refused};
 use crate::wire::request::ChatRequest;
+use crate::wire::usage::Tally;
 
 /// The model of an account that names none.
 const DEFAULT_MODEL: &str = "openai/gpt-4o-mini";
@@ -72,13 +73,19 @@ pub(crate) async fn answer(mut call: Call) -> Response<Player> {
         let caching = state.prompt_cache.look(&call.key, &model, &request);
         (state.config.seed, state.config.piece_delay, named, caching)
     };
-    let answer = Answer::new(&request, &model, caching, &fate.faults, seed);
+    let mut answer = Answer::new(&request, &model, caching, &fate.faults, seed);
+    let mut model = model;
+    if call.is_kept() {
+        answer.tally = Tally::default();
+        model.price = Price::NOTHING;
+    }
     let dated = fate.faults.contains(&Fault::Dated);
     let head = Head {
         id,
         created,
         model: if dated { &model.canonical } else { &model.id }.to_string(),
         provider: model.provider().to_owned(),
+        tier: model.tier,
         metadata: call.wants_metadata().then(|| metadata(&wanted, Some(&model), &tried)),
         delay: piece_delay,
     };

@@ -20,7 +20,7 @@ pub(crate) enum Choosing {
 pub(crate) fn choose(call: &Call, request: &ChatRequest, candidates: &[String], tried: &mut Vec<Value>) -> Choosing {
     let mut last = None;
     for name in candidates {
-        let Some(model) = known(call, name) else {
+        let Some(model) = known(call, name).map(|model| model.at_tier(request.service_tier.as_deref(), name)) else {
             let about = About {
                 model: name.clone(),
                 ..About::default()
@@ -69,6 +69,11 @@ fn natural(call: &Call, request: &ChatRequest, model: &Model, fate: &Fate) -> Op
     }
     if !model.outputs.contains(&"text") {
         return Some(Refusal::NoEndpoints);
+    }
+    let (prompt_price, answer_price) = model.price.at(request.prompt_tokens());
+    let too_dear = |kind, price| request.max_price(kind).is_some_and(|most| price > most);
+    if too_dear("prompt", prompt_price) || too_dear("completion", answer_price) {
+        return Some(Refusal::Constraint);
     }
     if !request.tools.is_empty() && !model.takes("tools") {
         return Some(Refusal::NoTools);

@@ -75,6 +75,7 @@ pub(crate) async fn answer(shared: Arc<Shared>, line: Line, request: Request<Inc
         body,
         asked,
         ticket,
+        kept: None,
     };
     if let Some(wrong) = wrong {
         return call.refuse_plain(400, &format!("x-sim-fault: {wrong}"));

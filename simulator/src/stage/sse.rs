@@ -23,6 +23,7 @@ pub(crate) struct Head {
     pub(crate) created: u64,
     pub(crate) model: String,
     pub(crate) provider: String,
+    pub(crate) tier: &'static str,
     pub(crate) metadata: Option<Value>,
     pub(crate) delay: Duration,
 }

@@ -129,7 +129,7 @@ pub(crate) fn completion(head: &Head, answer: &Answer, faults: &[Fault]) -> (Vec
         object: "chat.completion",
         created: head.created,
         system_fingerprint: None,
-        service_tier: Some("default"),
+        service_tier: Some(head.tier),
         choices: if choices { vec![choice] } else { Vec::new() },
         usage,
         openrouter_metadata: head.metadata.as_ref(),

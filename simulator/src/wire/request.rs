@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::money::Cost;
+
 /// A chat request. What is not named here is of no consequence.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct ChatRequest {
@@ -27,6 +29,9 @@ pub(crate) struct ChatRequest {
     pub(crate) session_id: Option<String>,
     #[serde(default)]
     pub(crate) cache_control: Value,
+    pub(crate) service_tier: Option<String>,
+    #[serde(default)]
+    pub(crate) provider: Value,
 }
 
 /// One message of the conversation.
@@ -124,6 +129,25 @@ impl ChatRequest {
             || self.reasoning.get("effort").and_then(Value::as_str) == Some("none");
         let effort = self.reasoning_effort.as_deref().is_some_and(|effort| effort != "none");
         (self.reasoning.is_object() && !off) || effort || self.include_reasoning == Some(true)
+    }
+
+    /// How many words of reasoning the effort asked for comes to.
+    pub(crate) fn thinking(&self) -> u32 {
+        let effort = self.reasoning_effort.as_deref();
+        match effort.or_else(|| self.reasoning.get("effort").and_then(Value::as_str)) {
+            Some("minimal") => 3,
+            Some("low") => 6,
+            Some("high") => 24,
+            _ => 12,
+        }
+    }
+
+    /// The most that a token of this kind may cost: `provider.max_price`, which is in dollars per million.
+    pub(crate) fn max_price(&self, kind: &str) -> Option<Cost> {
+        let written = self.provider.get("max_price")?.get(kind)?;
+        let text = written.as_str().map_or_else(|| written.to_string(), str::to_owned);
+        let per_million: Cost = text.parse().ok()?;
+        Some(Cost::from_pico(per_million.pico() / 1_000_000))
     }
 
     /// Whether reasoning is to be kept from the answer.
