@@ -33,6 +33,10 @@ async fn models_and_who_serves_one() {
         .and_then(|price| price.to_usd().unwrap())
         .unwrap();
     assert_eq!(price.pico(), 150_000);
+    assert!(
+        models.iter().any(|model| model.id.contains("embedding")),
+        "whatever they answer in"
+    );
     let endpoints = account.model_endpoints(SECOND).await.unwrap();
     assert!(!endpoints.endpoints.is_empty());
     let unknown = account.model_endpoints("acme/nope").await.unwrap_err();

@@ -114,6 +114,10 @@ fn another_upstream_has_the_prices_it_was_given() {
     given.replace([], UtcTime::now());
     assert!(matches!(quote("openai", "gpt-5", &needs), Quote::Known(_)));
     assert_eq!(support::prices::tariff(&given, "gpt-5", 1).prompt_token, usd("0.5"));
+    assert_eq!(
+        support::prices::tariff(&given, "gpt-5:nitro", 1).prompt_token,
+        usd("0.5")
+    );
     let mut usage = TokenUsage::default();
     usage.answer = 1000;
     let at = Candidate::new("openai", "gpt-5").unwrap();
@@ -135,6 +139,10 @@ async fn the_dearest_endpoint_is_what_is_held_for() {
     // Models that are read again do not forget it.
     catalogue.replace(account.models().await.unwrap(), UtcTime::now());
     assert_eq!(tariff(&catalogue, LLAMA, 1), after);
+    // A model that has gone is forgotten, and begins anew.
+    catalogue.replace([], UtcTime::now());
+    catalogue.replace(account.models().await.unwrap(), UtcTime::now());
+    assert_eq!(tariff(&catalogue, LLAMA, 1), before);
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,7 +14,8 @@ use tokio::time::sleep;
 use tower_openrouter::{
     Catalogue, ChatRequest,
     layers::{budget::Budget, ledger::Entry},
-    request::{CacheControl, Part, Reasoning},
+    request::{CacheControl, Modalities, Part, Reasoning},
+    response::Model,
 };
 
 const CLAUDE: &str = "anthropic/claude-sonnet-4.5";
@@ -65,7 +66,8 @@ async fn the_estimate_is_the_bill_and_never_above_the_hold() {
     let models = account(&shop.world.simulator).models().await.unwrap();
     let long = "word ".repeat(250_000);
     let mut asked = 0;
-    for model in models.iter().filter(|model| !model.pricing.varies()) {
+    let answers = |model: &&Model| !model.pricing.varies() && model.architecture.output().contains(Modalities::TEXT);
+    for model in models.iter().filter(answers) {
         for prompt in ["Hi", &long] {
             if prompt.len() > 400_000 && model.context_length.is_none_or(|context| context < 600_000) {
                 continue;

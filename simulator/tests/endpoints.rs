@@ -83,6 +83,10 @@ async fn one_model_and_its_endpoints() {
     let simulator = Simulator::start().await.unwrap();
     let model = get(&simulator, "/api/v1/model/openai/gpt-5:nitro").await.json();
     assert_eq!(model["data"]["canonical_slug"], "openai/gpt-5-2025-08-07");
+    let combined = get(&simulator, "/api/v1/model/demo/model:free:floor:online")
+        .await
+        .json();
+    assert_eq!(combined["data"]["id"], "demo/model:free");
     assert_eq!(get(&simulator, "/api/v1/model/no/such").await.status, 404);
     let offers = get(&simulator, "/api/v1/models/deepseek/deepseek-v3.2/endpoints")
         .await

@@ -49,15 +49,18 @@ impl Account {
         }
     }
 
-    /// Every model, from all pages.
+    /// Every model, from all pages: those too that answer in something else than text.
     ///
     /// # Errors
     ///
     /// [`Error`], classified like any other; [`Malformed`](FailureKind::Malformed) where the pages never end.
     pub async fn models(&self) -> Result<Vec<Model>, Error> {
         pages::all(|offset| async move {
-            self.read(&format!("models?offset={offset}&limit={}", pages::SIZE))
-                .await
+            self.read(&format!(
+                "models?output_modalities=all&offset={offset}&limit={}",
+                pages::SIZE
+            ))
+            .await
         })
         .await
     }

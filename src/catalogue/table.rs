@@ -1,7 +1,7 @@
 //! Models by their names.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, atomic::AtomicBool},
 };
 
@@ -46,11 +46,17 @@ pub(super) struct Row {
 impl Table {
     /// A candidate's row. What only routes is taken off its name.
     pub(super) fn row(&self, upstream: &str, name: &str) -> Option<&Arc<Row>> {
-        let by_hand = self.by_hand.get(upstream).and_then(|models| models.get(name));
-        if by_hand.is_some() || upstream != OPENROUTER {
-            return by_hand;
+        let by_hand = self.by_hand.get(upstream);
+        if upstream != OPENROUTER {
+            // What stands behind a colon is part of the name elsewhere.
+            return by_hand?.get(name);
         }
-        self.rows.get(name).or_else(|| self.rows.get(&*bare(name)))
+        let find = |name: &str| {
+            by_hand
+                .and_then(|models| models.get(name))
+                .or_else(|| self.rows.get(name))
+        };
+        find(name).or_else(|| find(&bare(name)))
     }
 
     /// Every model once, by its id.
@@ -83,6 +89,9 @@ impl Table {
         // An alias may stand for a dated slug, so that those come first.
         self.add_all(&models);
         self.add_all(&aliases);
+        // Models that are gone leave nothing behind.
+        let listed: HashSet<&str> = self.rows.values().map(|row| &*row.listed_as).collect();
+        self.served.retain(|id, _| listed.contains(&**id));
         self.read_at = Some(read_at);
     }
 

@@ -157,10 +157,10 @@ pub(crate) fn find(id: &str) -> Option<Model> {
         "~openai/gpt-latest" => "openai/gpt-5",
         other => other,
     };
-    let id = [":nitro", ":floor", ":exacto", ":online"]
-        .iter()
-        .find_map(|suffix| id.strip_suffix(suffix))
-        .unwrap_or(id);
+    let (mut id, suffixes) = (id, [":nitro", ":floor", ":exacto", ":online"]);
+    while let Some(shorter) = suffixes.iter().find_map(|suffix| id.strip_suffix(suffix)) {
+        id = shorter;
+    }
     models::all()
         .into_iter()
         .find(|model| model.id == id || model.canonical == id)

@@ -193,6 +193,12 @@ fn a_ceiling_keeps_out_what_is_above_it_for_sure() {
 }
 
 #[test]
+fn a_discount_is_in_the_price_already() {
+    let shown = r#"{"prompt":"0.000001","completion":"0.000002","discount":0.5}"#;
+    assert_eq!(cost(&rates(shown).unwrap(), &usage(1000, 1000), 0), "$0.003");
+}
+
+#[test]
 fn what_is_no_price_is_unknown_and_never_nothing() {
     assert_eq!(rates(r#"{"prompt":"-1","completion":"-1"}"#), Err(NoRates::Varies));
     assert_eq!(

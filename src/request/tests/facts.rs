@@ -1,5 +1,5 @@
 use super::request;
-use tower_llm_layers::{LlmRequest as _, PriceCeiling};
+use tower_llm_layers::{LlmRequest as _, Needs, PriceCeiling};
 
 use crate::request::{
     ChatRequest, IMAGE_TOKENS, INLINE_MEDIA_TOKENS, LINKED_MEDIA_TOKENS, Message, Modalities, Part, Reasoning,
@@ -255,36 +255,23 @@ fn all_of_it_reaches_the_layers_and_follows_a_change() {
     let needs = changed.needs();
     assert!(needs.priority && needs.long_cache && needs.ceiling.prompt_token.is_some());
     assert_eq!((needs.searches, needs.choices), (1, 2));
-    for field in ["service_tier", "cache_control", "provider", "plugins", "n"] {
+    // Each field by itself: what was read before is forgotten.
+    let fields: [(&str, fn(&Needs) -> bool); 5] = [
+        ("service_tier", |needs| !needs.priority),
+        ("cache_control", |needs| !needs.long_cache),
+        ("provider", |needs| needs.ceiling == PriceCeiling::default()),
+        ("plugins", |needs| needs.searches == 0),
+        ("n", |needs| needs.choices == 1),
+    ];
+    for (field, is_gone) in fields {
+        assert!(!is_gone(&changed.needs()), "{field}");
         changed.remove(field);
+        assert!(is_gone(&changed.needs()), "{field}");
     }
-    let needs = changed.needs();
-    assert!(!needs.priority && !needs.long_cache && needs.ceiling.prompt_token.is_none());
-    assert_eq!((needs.searches, needs.choices), (0, 1));
-}
-
-#[test]
-fn a_change_is_seen_and_another_model_costs_no_second_look() {
-    let mut request = ChatRequest::user("x");
-    let before = request.facts().prompt_tokens;
-    request.push_message(&Message::user("y".repeat(400)));
-    assert!(request.facts().prompt_tokens >= before + 100);
-    let at = std::ptr::from_ref(request.facts());
-    request.set_model("a/b");
-    request.set_max_tokens(3);
-    assert_eq!(std::ptr::from_ref(request.facts()), at);
-    assert!(!request.facts().tools);
-    request.remove("messages");
-    assert_eq!(request.facts().prompt_tokens, 0);
-}
-
-#[test]
-fn odd_shapes_are_stepped_over() {
-    let odd = request(
-        r#"{"messages":[null,5,{"role":7,"content":[null,{"image_url":null}]},{"content":{"a":1}}],"tools":{},"tool_choice":5,"modalities":"x"}"#,
-    );
-    let facts = odd.facts();
-    assert!(!facts.tools && !facts.forced_tool_choice && !facts.prefill);
-    assert_eq!(facts.output, Modalities::TEXT);
-    assert_eq!(request(r#"{"prompt":"12345678"}"#).facts().prompt_tokens, 3);
+    let mut searching = request(r#"{"messages":[{}],"tools":[{"type":"openrouter:web_search"}],"preset":"x"}"#);
+    assert_eq!(searching.needs().searches, 31);
+    searching.remove("preset");
+    assert_eq!(searching.needs().searches, 30);
+    let searching = searching.extra("max_tool_calls", 2);
+    assert_eq!(searching.needs().searches, 2);
 }
