@@ -246,6 +246,8 @@ fn the_ceiling_is_per_unit_and_what_is_no_price_sets_none() {
     }
 }
 
+type IsGone = fn(&Needs) -> bool;
+
 #[test]
 fn all_of_it_reaches_the_layers_and_follows_a_change() {
     let mut changed = request(
@@ -256,7 +258,7 @@ fn all_of_it_reaches_the_layers_and_follows_a_change() {
     assert!(needs.priority && needs.long_cache && needs.ceiling.prompt_token.is_some());
     assert_eq!((needs.searches, needs.choices), (1, 2));
     // Each field by itself: what was read before is forgotten.
-    let fields: [(&str, fn(&Needs) -> bool); 5] = [
+    let fields: [(&str, IsGone); 5] = [
         ("service_tier", |needs| !needs.priority),
         ("cache_control", |needs| !needs.long_cache),
         ("provider", |needs| needs.ceiling == PriceCeiling::default()),
