@@ -10,6 +10,8 @@ mod support;
 use std::{sync::Arc, time::Duration};
 
 use openrouter_simulator::Simulator;
+#[cfg(feature = "sqlite")]
+use support::call;
 use support::{
     FIRST, World, ask,
     ledger::{Kept, bill},
@@ -222,4 +224,73 @@ async fn bills_are_asked_for_a_few_at_a_time_and_another_upstreams_not_at_all() 
     reconciler.record(&elsewhere);
     sleep(Duration::from_secs(1)).await;
     assert_eq!((reconciler.pending(), reconciler.given_up()), (0, 1));
+}
+
+/// The whole of it with a real file between two processes.
+#[cfg(feature = "sqlite")]
+#[tokio::test]
+async fn a_file_brings_back_what_was_spent_and_what_awaits_its_bill() {
+    use tower_openrouter::{
+        layers::ledger::{GroupBy, Tee},
+        ledger::{Filter, LedgerOptions},
+    };
+    let file = std::env::temp_dir().join(format!("late-bills-{}.sqlite", std::process::id()));
+    // In real time: the simulator knows of an answer a little later.
+    let simulator = Simulator::builder()
+        .generation_lag(Duration::from_millis(300))
+        .start()
+        .await
+        .unwrap();
+    let world = World::over(simulator, "delay=5ms;words=50");
+    let kept = Kept::new();
+    {
+        let ledger = LedgerOptions::sqlite(&file).open().await.unwrap();
+        let stack = world
+            .builder()
+            .chain([FIRST])
+            .ledger(Arc::new(Tee::new([
+                kept.clone() as Arc<dyn Ledger>,
+                Arc::new(ledger.clone()),
+            ])))
+            .build()
+            .unwrap();
+        leave_after_three_words(&stack).await;
+        assert!(call(&stack, true, ask()).await.error.is_none());
+        assert_eq!(ledger.close().await.lost, 0);
+    }
+    let ledger = LedgerOptions::sqlite(&file).open().await.unwrap();
+    let book = BudgetBook::new();
+    let budget = Budget::usd("all", "1").unwrap().per(Window::Month);
+    let budgets = Budgets::in_store([budget], Arc::new(book.clone())).unwrap();
+    let reconciler = Reconciler::builder(Arc::new(Bills::openrouter(account(&world))))
+        .ledger(Arc::new(ledger.clone()))
+        .budgets(budgets.clone())
+        .first_wait(Duration::from_millis(100))
+        .spawn_on(Handle::current());
+    let restored = ledger.restore(&budgets, Some(&reconciler)).await.unwrap();
+    assert_eq!((restored.booked, restored.awaiting), (2, 1));
+    assert_eq!(
+        book.accounts()[0].settled.pico(),
+        kept.total(),
+        "estimates and bills as they were booked"
+    );
+    while reconciler.pending() > 0 {
+        sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(ledger.close().await.lost, 0);
+    let total = ledger.total(&Filter::new()).await.unwrap();
+    assert_eq!(
+        (total.cost.pico(), total.estimated),
+        (bill(&world.simulator), UsdAmount::ZERO)
+    );
+    assert_eq!(book.accounts()[0].settled.pico(), bill(&world.simulator));
+    assert_eq!(
+        ledger.spend(&GroupBy::Model, &Filter::new()).await.unwrap()[0].group,
+        FIRST
+    );
+    for suffix in ["", "-wal", "-shm", "-accepted"] {
+        let mut name = file.clone().into_os_string();
+        name.push(suffix);
+        drop(std::fs::remove_file(name));
+    }
 }

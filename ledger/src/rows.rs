@@ -10,7 +10,7 @@ use tower_llm_layers::{
 use crate::LedgerError;
 
 /// The columns of an entry, in their order.
-pub(crate) const COLUMNS: [&str; 27] = [
+pub(crate) const COLUMNS: [&str; 28] = [
     "id",
     "call_id",
     "attempt",
@@ -31,6 +31,7 @@ pub(crate) const COLUMNS: [&str; 27] = [
     "cache_written_tokens",
     "audio_tokens",
     "answer_tokens",
+    "answer_audio_tokens",
     "reasoning_tokens",
     "searches",
     "charged",
@@ -130,6 +131,7 @@ fn bind<'q>(statement: Statement<'q>, entry: &'q Entry) -> Statement<'q> {
         .bind(whole(usage.cache_written))
         .bind(whole(usage.audio))
         .bind(whole(usage.answer))
+        .bind(whole(usage.answer_audio))
         .bind(whole(usage.reasoning))
         .bind(whole(usage.searches))
         .bind(usage.charged.map(money))
@@ -160,7 +162,7 @@ pub(crate) async fn correct(connection: &mut AnyConnection, correction: &Correct
         Some(usage) => {
             sqlx::query(
                 "UPDATE entries SET bill = $1, booked = $1, state = $2, prompt_tokens = $4, cached_tokens = $5, cache_written_tokens = $6,
-                 audio_tokens = $7, answer_tokens = $8, reasoning_tokens = $9, searches = $10, charged = $11, charged_upstream = $12
+                 audio_tokens = $7, answer_tokens = $8, reasoning_tokens = $9, searches = $10, charged = $11, charged_upstream = $12, answer_audio_tokens = $13
                  WHERE id = $3",
             )
             .bind(bill)
@@ -175,6 +177,7 @@ pub(crate) async fn correct(connection: &mut AnyConnection, correction: &Correct
             .bind(whole(usage.searches))
             .bind(usage.charged.map(money))
             .bind(usage.charged_upstream.map(money))
+            .bind(whole(usage.answer_audio))
             .execute(connection)
             .await?
         }
@@ -212,6 +215,7 @@ pub(crate) fn read(row: &AnyRow) -> Result<Entry, LedgerError> {
     usage.cache_written = number("cache_written_tokens")?;
     usage.audio = number("audio_tokens")?;
     usage.answer = number("answer_tokens")?;
+    usage.answer_audio = number("answer_audio_tokens")?;
     usage.reasoning = number("reasoning_tokens")?;
     usage.searches = number("searches")?;
     usage.charged = amount("charged")?;

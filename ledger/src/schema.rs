@@ -27,6 +27,7 @@ const STEPS: &[&[&str]] = &[&[
         cache_written_tokens BIGINT NOT NULL,
         audio_tokens BIGINT NOT NULL,
         answer_tokens BIGINT NOT NULL,
+        answer_audio_tokens BIGINT NOT NULL,
         reasoning_tokens BIGINT NOT NULL,
         searches BIGINT NOT NULL,
         charged BIGINT,

@@ -107,6 +107,7 @@ pub(crate) fn any_entry(rng: &mut Rng) -> Entry {
     entry.usage.cache_written = rng.u64(..1_000);
     entry.usage.audio = rng.u64(..1_000);
     entry.usage.answer = rng.u64(..100_000);
+    entry.usage.answer_audio = rng.u64(..1_000);
     entry.usage.reasoning = rng.u64(..1_000);
     entry.usage.searches = rng.u64(..3);
     entry.usage.charged = entry.bill;
