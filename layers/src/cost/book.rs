@@ -3,32 +3,43 @@
 use super::meter::Running;
 use crate::{
     Candidate, Quote, TokenUsage, UsdAmount, UtcTime,
-    ledger::{Entry, EntryId, EntryOutcome, EntryState},
+    budget::Reservation,
+    ledger::{Entry, EntryId, EntryOutcome, EntryState, difference_per_mille},
 };
 
 /// From which difference between bill and estimate on something is said, in thousandths of the bill.
 const WORTH_A_WORD: u64 = 10;
 
+/// What an attempt comes to.
+struct Sums {
+    reserved: UsdAmount,
+    bill: Option<UsdAmount>,
+    estimate: Option<UsdAmount>,
+    booked: UsdAmount,
+    usage: TokenUsage,
+    state: EntryState,
+}
+
 impl Running {
     /// Ends the hold, and hands over the entry.
     pub(super) fn book(mut self: Box<Self>, outcome: EntryOutcome, free: bool) {
         let ended = UtcTime::now();
-        let entry = self.entry(outcome, free, ended);
+        let sums = self.sums(free, ended);
         if let Some(reservation) = self.reservation.take() {
-            reservation.settle(entry.booked);
+            reservation.settle(sums.booked);
         }
         if let Some(booking) = &self.booking {
-            booking.costs(entry.cost(), entry.state == EntryState::Estimated);
+            let cost = sums.bill.or(sums.estimate).unwrap_or(UsdAmount::ZERO);
+            booking.costs(cost, sums.state == EntryState::Estimated);
         }
-        say(&entry);
-        self.settings.ledger.record(&entry);
+        self.say(&sums);
+        if let Some(ledger) = self.settings.ledger.clone() {
+            ledger.record(&self.entry(outcome, &sums, ended));
+        }
     }
 
-    fn entry(&mut self, outcome: EntryOutcome, free: bool, ended: UtcTime) -> Entry {
-        let reserved = self
-            .reservation
-            .as_ref()
-            .map_or(UsdAmount::ZERO, crate::budget::Reservation::amount);
+    fn sums(&self, free: bool, ended: UtcTime) -> Sums {
+        let reserved = self.reservation.as_ref().map_or(UsdAmount::ZERO, Reservation::amount);
         let bill = self.usage.as_ref().and_then(TokenUsage::bill);
         let counted = self.usage.is_some() || free;
         let usage = self.usage.unwrap_or_else(|| self.seen_usage(free));
@@ -38,8 +49,7 @@ impl Running {
         } else {
             EntryState::Estimated
         };
-        let generation_id = self.generation_id.take();
-        let follows = state == EntryState::Estimated && self.settings.bills_follow && generation_id.is_some();
+        let follows = !counted && self.settings.bills_follow && self.generation_id.is_some();
         let booked = match bill.or(estimate) {
             // The bill takes its place later, and must never find too little left.
             estimate if follows => estimate.unwrap_or(UsdAmount::ZERO).max(reserved),
@@ -48,25 +58,36 @@ impl Running {
             Some(estimate) => estimate,
             None => reserved,
         };
-        let id = EntryId::new(ended);
+        Sums {
+            reserved,
+            bill: bill.or(free.then_some(UsdAmount::ZERO)),
+            estimate,
+            booked,
+            usage,
+            state,
+        }
+    }
+
+    fn entry(&mut self, outcome: EntryOutcome, sums: &Sums, ended: UtcTime) -> Entry {
+        let candidate = self.candidate.as_ref();
         Entry {
-            id,
+            id: EntryId::new(ended),
             call: self.call_id(),
             attempt: self.booking.as_ref().map_or(0, |booking| booking.attempt),
             began: self.began,
             ended,
-            upstream: self.candidate.as_ref().map_or("", Candidate::upstream).into(),
-            model: std::mem::take(&mut self.model),
+            upstream: candidate.map_or("", Candidate::upstream).into(),
+            model: candidate.map_or("", Candidate::model).into(),
             tags: std::mem::take(&mut self.tags),
-            state,
+            state: sums.state,
             outcome,
             streamed: self.streamed,
-            reserved,
-            estimate,
-            bill: bill.or(free.then_some(UsdAmount::ZERO)),
-            booked,
-            usage,
-            generation_id,
+            reserved: sums.reserved,
+            estimate: sums.estimate,
+            bill: sums.bill,
+            booked: sums.booked,
+            usage: sums.usage,
+            generation_id: self.generation_id.take(),
             first_token: self.first_token,
             clamped_to: self.clamped_to,
         }
@@ -108,23 +129,20 @@ impl Running {
         let answer = self.asked.or(tariff.max_answer)?;
         tariff.cost(self.prompt, answer).ok()
     }
-}
 
-fn say(entry: &Entry) {
-    let (Some(bill), Some(estimate)) = (entry.bill, entry.estimate) else {
-        return;
-    };
-    if entry
-        .difference_per_mille()
-        .is_some_and(|difference| difference > WORTH_A_WORD)
-    {
-        tracing::warn!(
-            target: "llm::cost",
-            upstream = &*entry.upstream,
-            model = &*entry.model,
-            %bill,
-            %estimate,
-            "the bill differs from the price list by over 1 %: refresh the catalogue"
-        );
+    fn say(&self, sums: &Sums) {
+        let (Some(bill), Some(estimate)) = (sums.bill, sums.estimate) else {
+            return;
+        };
+        if difference_per_mille(bill, estimate).is_some_and(|difference| difference > WORTH_A_WORD) {
+            tracing::warn!(
+                target: "llm::cost",
+                upstream = self.candidate.as_ref().map(Candidate::upstream),
+                model = self.candidate.as_ref().map(Candidate::model),
+                %bill,
+                %estimate,
+                "the bill differs from the price list by over 1 %: refresh the catalogue"
+            );
+        }
     }
 }

@@ -27,7 +27,7 @@ impl CostLayer {
     /// Where the entries go.
     #[must_use]
     pub fn ledger(self, ledger: Arc<dyn Ledger>) -> Self {
-        self.set(|settings| settings.ledger = ledger)
+        self.set(|settings| settings.ledger = Some(ledger))
     }
 
     /// What candidates cost: for holds and estimates. Without it every price is unknown.

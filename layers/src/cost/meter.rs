@@ -20,7 +20,6 @@ pub(super) struct Meter(Option<Box<Running>>);
 pub(super) struct Running {
     pub(super) settings: Arc<Settings>,
     pub(super) candidate: Option<Candidate>,
-    pub(super) model: Box<str>,
     pub(super) tags: crate::Tags,
     pub(super) booking: Option<Booking>,
     pub(super) reservation: Option<Reservation>,
@@ -52,7 +51,6 @@ impl Meter {
         let call = request.call();
         Self(Some(Box::new(Running {
             settings: Arc::clone(settings),
-            model: candidate.as_ref().map_or("", Candidate::model).into(),
             candidate,
             tags: call.tags().clone(),
             booking: Booking::of(call, began),
@@ -80,7 +78,7 @@ impl Meter {
         if let Some(tokens) = clamped_to {
             tracing::info!(
                 target: "llm::budget",
-                model = &*running.model,
+                model = running.candidate.as_ref().map(Candidate::model),
                 max_tokens = tokens,
                 "answer shortened to fit a budget"
             );
@@ -101,6 +99,9 @@ impl Meter {
     /// The response's head has come.
     pub(super) fn responded(&mut self, parts: &Parts) {
         let Some(running) = &mut self.0 else { return };
+        if running.settings.ledger.is_none() {
+            return;
+        }
         let id = parts.headers.get(&running.settings.generation_header);
         running.generation_id = id
             .and_then(|id| id.to_str().ok())
@@ -116,7 +117,8 @@ impl Meter {
             running.first_token = Some(running.started.elapsed());
         }
         running.seen = running.seen.saturating_add(u64::from(frame.tokens()));
-        if running.generation_id.is_none() && stage != Stage::KeepAlive {
+        let wanted = running.settings.ledger.is_some() && running.generation_id.is_none();
+        if wanted && stage != Stage::KeepAlive {
             running.generation_id = frame.generation_id().map(Box::from);
         }
         if let Some(usage) = frame.token_usage() {

@@ -2,11 +2,7 @@ use std::{fmt, sync::Arc};
 
 use http::HeaderName;
 
-use crate::{
-    PriceList, Quote, Tariff,
-    budget::Budgets,
-    ledger::{Ledger, Tee},
-};
+use crate::{PriceList, Quote, Tariff, budget::Budgets, ledger::Ledger};
 
 /// The shortest answer that a lowered `max_tokens` may leave, by default: below it some upstreams refuse the request.
 pub const MIN_ANSWER: u64 = 16;
@@ -36,7 +32,7 @@ pub enum UnknownPrice {
 pub(super) struct Settings {
     pub(super) prices: Option<Arc<dyn PriceList>>,
     pub(super) budgets: Option<Budgets>,
-    pub(super) ledger: Arc<dyn Ledger>,
+    pub(super) ledger: Option<Arc<dyn Ledger>>,
     pub(super) unknown_price: UnknownPrice,
     pub(super) min_answer: u64,
     pub(super) default_answer: Option<u64>,
@@ -49,7 +45,7 @@ impl Default for Settings {
         Self {
             prices: None,
             budgets: None,
-            ledger: Arc::new(Tee::default()),
+            ledger: None,
             unknown_price: UnknownPrice::default(),
             min_answer: MIN_ANSWER,
             default_answer: None,

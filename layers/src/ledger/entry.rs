@@ -129,12 +129,18 @@ impl Entry {
     /// By how much bill and estimate differ, in thousandths of the bill, rounded up; `None` where one is missing.
     #[must_use]
     pub fn difference_per_mille(&self) -> Option<u64> {
-        let (bill, estimate) = (self.bill?.pico(), self.estimate?.pico());
-        let difference = bill.abs_diff(estimate);
-        if difference == 0 {
-            return Some(0);
-        }
-        let per_mille = difference.checked_mul(1000)?.div_ceil(bill.unsigned_abs().max(1));
-        Some(u64::try_from(per_mille).unwrap_or(u64::MAX))
+        difference_per_mille(self.bill?, self.estimate?)
     }
+}
+
+/// By how much an estimate is off, in thousandths of the bill, rounded up.
+pub(crate) fn difference_per_mille(bill: UsdAmount, estimate: UsdAmount) -> Option<u64> {
+    let difference = bill.pico().abs_diff(estimate.pico());
+    if difference == 0 {
+        return Some(0);
+    }
+    let per_mille = difference
+        .checked_mul(1000)?
+        .div_ceil(bill.pico().unsigned_abs().max(1));
+    Some(u64::try_from(per_mille).unwrap_or(u64::MAX))
 }

@@ -12,6 +12,7 @@ mod spend;
 mod traced;
 
 pub use correction::Correction;
+pub(crate) use entry::difference_per_mille;
 pub use entry::{Entry, EntryOutcome, EntryState};
 pub use id::{CallId, EntryId};
 pub use memory::{MAX_ENTRIES, MAX_GROUPS, MemoryLedger, OTHERS};
