@@ -62,7 +62,7 @@ async fn main() -> support::Fallible {
     let stack = place.stack().chain([DEAR]).build()?;
     match stack.stream(capped.clone()).await {
         Err(error) if error.kind() == FailureKind::Unavailable => {
-            println!("\nmax_price of $1 and $3 a million: {}", error.message())
+            println!("\nmax_price of $1 and $3 a million: {}", error.message());
         }
         _ => println!("\nmax_price of $1 and $3 a million: {DEAR} answers for that"),
     }

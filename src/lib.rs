@@ -10,6 +10,7 @@ mod wire;
 pub mod account;
 pub mod balance;
 pub mod catalogue;
+pub mod degrade;
 pub mod endpoint;
 pub mod request;
 pub mod response;

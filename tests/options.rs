@@ -220,6 +220,7 @@ fn what_is_in_force_is_told() {
         layers,
         [
             "Tags",
+            "Degrade",
             "Deadline",
             "Admit",
             "Fallback",

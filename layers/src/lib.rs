@@ -55,6 +55,7 @@ pub mod cost;
 #[cfg(feature = "deadline")]
 #[cfg_attr(docsrs, doc(cfg(feature = "deadline")))]
 pub mod deadline;
+pub mod degrade;
 #[cfg(feature = "fallback")]
 #[cfg_attr(docsrs, doc(cfg(feature = "fallback")))]
 pub mod fallback;

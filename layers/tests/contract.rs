@@ -15,6 +15,7 @@ use tower_llm_layers::{
     budget::{Budget, Budgets},
     cost::{CostLayer, UnknownPrice},
     deadline::DeadlineLayer,
+    degrade::{DegradeLayer, NoLadder},
     fallback::FallbackLayer,
     first_token::FirstTokenLayer,
     rate_limit::{Everyone, Limits, Rate, RateLimitLayer},
@@ -191,6 +192,8 @@ every_layer! {
     cost_with_a_budget: CostLayer::new().budgets(one_budget()).unknown_price(UnknownPrice::Assume(Tariff::default()));
     cost_with_a_store_that_waits: CostLayer::new().budgets(slow_budget()).unknown_price(UnknownPrice::Allow);
     deadline: DeadlineLayer::new(secs(90));
+    degrade: DegradeLayer::new(NoLadder);
+    degrade_off: DegradeLayer::off(NoLadder);
     fallback: FallbackLayer::new(chain(["a", "b"]));
     first_token: FirstTokenLayer::new();
     rate_limit: RateLimitLayer::new(generous(), Everyone).unwrap();

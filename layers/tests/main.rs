@@ -13,6 +13,8 @@ mod cost;
 #[cfg(test)]
 mod deadline;
 #[cfg(test)]
+mod degrade;
+#[cfg(test)]
 mod fallback;
 #[cfg(test)]
 mod first_token;

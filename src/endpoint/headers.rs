@@ -1,10 +1,13 @@
-use http::{HeaderMap, HeaderName, HeaderValue, header};
-use tower_llm_layers::{AttemptLog, deadline::DEADLINE_HEADER};
+use http::{HeaderMap, HeaderName, HeaderValue, header, response::Parts};
+use tower_llm_layers::{AttemptLog, deadline::DEADLINE_HEADER, degrade::Degraded};
 
 /// How many attempts the answer took.
 pub const ATTEMPTS_HEADER: HeaderName = HeaderName::from_static("x-llm-attempts");
 /// The model that the answering candidate was asked for.
 pub const MODEL_HEADER: HeaderName = HeaderName::from_static("x-llm-model");
+
+/// Which rung of the ladder answered, and why, where it is not what was asked for.
+pub const DEGRADED_HEADER: HeaderName = HeaderName::from_static("x-llm-degraded");
 
 /// What a client may pass on: its deadline, its session, its trace, OpenRouter's own switches. Never a key or a cookie.
 const FROM_CLIENT: [HeaderName; 8] = [
@@ -31,10 +34,14 @@ pub(super) fn from_client(headers: &HeaderMap, more: &[HeaderName]) -> HeaderMap
     pick(headers, FROM_CLIENT.iter().chain(more))
 }
 
-pub(super) fn to_client(headers: &HeaderMap, attempts: Option<&AttemptLog>, content_type: &'static str) -> HeaderMap {
-    let mut picked = pick(headers, FROM_UPSTREAM.iter());
+pub(super) fn to_client(head: &Parts, attempts: Option<&AttemptLog>, content_type: &'static str) -> HeaderMap {
+    let mut picked = pick(&head.headers, FROM_UPSTREAM.iter());
     picked.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     tell_attempts(&mut picked, attempts);
+    let mark = head.extensions.get::<Degraded>().map(ToString::to_string);
+    if let Some(mark) = mark.and_then(|mark| HeaderValue::try_from(mark).ok()) {
+        picked.insert(DEGRADED_HEADER, mark);
+    }
     picked
 }
 

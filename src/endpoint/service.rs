@@ -152,13 +152,13 @@ where
     let attempts = head.extensions.get::<AttemptLog>();
     if streaming {
         let mut response = Response::new(EndpointBody::events(body));
-        *response.headers_mut() = to_client(&head.headers, attempts, "text/event-stream");
+        *response.headers_mut() = to_client(&head, attempts, "text/event-stream");
         response
             .headers_mut()
             .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         return Ok(response);
     }
-    let headers = to_client(&head.headers, attempts, "application/json");
+    let headers = to_client(&head, attempts, "application/json");
     let plain = Answer::new(Response::from_parts(head, body)).plain().await;
     let frame = plain.map_err(|error| Problem::of_failure(&error))?;
     let mut response = Response::new(EndpointBody::whole(frame.into()));

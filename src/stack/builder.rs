@@ -6,6 +6,7 @@ use tower_llm_layers::{
     attempt::{AttemptLayer, DEFAULT_CAP},
     auth::{AuthLayer, KeySource, Keys},
     deadline::DeadlineLayer,
+    degrade::DegradeLayer,
     fallback::{AskedModel, Capabilities, Chain, FallbackLayer},
     first_token::FirstTokenLayer,
     rate_limit::{Limits, PerCandidate, RateLimitLayer},
@@ -17,6 +18,7 @@ use tower_llm_layers::{
 use super::{
     BuildError, CallTags, IntoCandidate, Stack, TenantKey, describe::describe, money::Money, settings::Settings,
 };
+use crate::degrade::CannedReply;
 use crate::transport::{Attribution, OPENROUTER, Transport, TransportBuilder, TransportError, Upstream};
 
 /// Puts a [`Stack`] together: a slot for each layer, in whatever order they are named.
@@ -51,6 +53,8 @@ impl StackBuilder {
             budget: policy.budget,
             money: Money::default(),
             tags: CallTags::none(),
+            canned: None,
+            cheaper: Vec::new(),
         };
         Self {
             settings,
@@ -83,6 +87,26 @@ impl StackBuilder {
             Ok(chain) => self.settings.chain = Some(chain),
             Err(error) => self.note(error),
         }
+        self
+    }
+
+    /// Models of a cheaper class, asked when all of the chain has failed: put after it, and their answers are marked as
+    /// [`Degraded`](tower_llm_layers::degrade::Degraded). Needs a [`chain`](Self::chain).
+    #[must_use]
+    pub fn cheaper<C: IntoCandidate>(mut self, candidates: impl IntoIterator<Item = C>) -> Self {
+        let cheaper: Result<Vec<Candidate>, CandidateError> =
+            candidates.into_iter().map(IntoCandidate::into_candidate).collect();
+        match cheaper {
+            Ok(cheaper) => self.settings.cheaper = cheaper,
+            Err(error) => self.note(error),
+        }
+        self
+    }
+
+    /// What is said when nobody answers, in the place of the failure: a marked reply in the right form. None by default.
+    #[must_use]
+    pub fn canned_reply(mut self, reply: CannedReply) -> Self {
+        self.settings.canned = Some(reply);
         self
     }
 
@@ -245,7 +269,7 @@ impl StackBuilder {
             return Err(wrong);
         }
         let transport = self.transport.clone().build()?;
-        for candidate in self.settings.chain.iter().flatten() {
+        for candidate in self.settings.chain.iter().flatten().chain(&self.settings.cheaper) {
             if !transport
                 .upstreams()
                 .any(|upstream| upstream.name() == candidate.upstream())
@@ -302,7 +326,15 @@ impl StackBuilder {
         let deadline = settings
             .total
             .map_or_else(DeadlineLayer::from_caller, DeadlineLayer::new);
-        let service = TaggingLayer::new(settings.tags).layer(deadline.layer(service));
+        let service = deadline.layer(service);
+        let service = if settings.canned.is_none() && settings.cheaper.is_empty() {
+            DegradeLayer::off(None).layer(service)
+        } else {
+            DegradeLayer::new(settings.canned)
+                .cheaper(settings.cheaper)
+                .layer(service)
+        };
+        let service = TaggingLayer::new(settings.tags).layer(service);
         Ok(Stack::new(service, description))
     }
 }
@@ -317,7 +349,7 @@ fn limit<X>(limits: Option<(Limits, Duration)>, key: X) -> Result<RateLimitLayer
 
 fn chain(settings: &Settings, first_upstream: &str) -> Result<Chain, BuildError> {
     let chain = match &settings.chain {
-        Some(candidates) => Chain::new(candidates.iter().cloned())?,
+        Some(candidates) => Chain::new(candidates.iter().chain(&settings.cheaper).cloned())?,
         None => Chain::asked(first_upstream.into()),
     };
     let chain = chain

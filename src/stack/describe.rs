@@ -31,6 +31,7 @@ pub(super) fn describe(settings: &Settings, chain: &Chain) -> String {
     };
     let lines = [
         ("Tags", settings.tags.describe().to_owned()),
+        ("Degrade", degrade(settings)),
         (
             "Deadline",
             format!("{deadline}what the caller's `{DEADLINE_HEADER}` leaves"),
@@ -65,6 +66,16 @@ pub(super) fn describe(settings: &Settings, chain: &Chain) -> String {
         ("Transport", "one HTTP exchange".to_owned()),
     ];
     lines.map(|(layer, what)| format!("{layer:<11}{what}")).join("\n")
+}
+
+fn degrade(settings: &Settings) -> String {
+    let cheaper: Vec<_> = settings.cheaper.iter().map(ToString::to_string).collect();
+    match (cheaper.is_empty(), settings.canned.is_some()) {
+        (true, false) => "no rung".to_owned(),
+        (true, true) => "a canned reply".to_owned(),
+        (false, false) => cheaper.join(", "),
+        (false, true) => format!("{}, then a canned reply", cheaper.join(", ")),
+    }
 }
 
 fn limits(limits: Option<(Limits, Duration)>, of: &str) -> String {

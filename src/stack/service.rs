@@ -12,6 +12,7 @@ use tower_llm_layers::{
     auth::{Auth, KeySource},
     cost::{Cost, CostBody},
     deadline::{DeadlineBody, DeadlineService},
+    degrade::{Degrade, DegradeBody},
     fallback::Fallback,
     first_token::{FirstToken, FirstTokenBody},
     rate_limit::{PerCandidate, RateLimit, RateLimitBody},
@@ -24,18 +25,23 @@ use tower_service::Service;
 use super::{CallTags, StackBuilder, TenantKey};
 use crate::{
     ChatBody, ChatFrame, Error,
+    degrade::CannedReply,
     transport::{Transport, Upstream},
 };
 
 /// All layers in their order, over the leaf `S`.
-pub type StackService<S> = Tagging<DeadlineService<RateLimit<Fallback<Retry<PacedService<S>>>, TenantKey>>, CallTags>;
+pub type StackService<S> = Tagging<
+    Degrade<DeadlineService<RateLimit<Fallback<Retry<PacedService<S>>>, TenantKey>>, Option<CannedReply>>,
+    CallTags,
+>;
 
 /// One attempt and what paces it.
 type PacedService<S> = RateLimit<AttemptService<AttemptTimeout<FirstToken<Cost<Auth<S>>>>>, PerCandidate>;
 
 /// The body of a stack's response, over the leaf's body `B`.
-pub type StackBody<B = ChatBody> =
-    DeadlineBody<RateLimitBody<RateLimitBody<AttemptBody<AttemptTimeoutBody<FirstTokenBody<CostBody<B>>>>>>>;
+pub type StackBody<B = ChatBody> = DegradeBody<
+    DeadlineBody<RateLimitBody<RateLimitBody<AttemptBody<AttemptTimeoutBody<FirstTokenBody<CostBody<B>>>>>>>,
+>;
 
 /// One service that has all layers in their order: what an application calls.
 ///

@@ -10,7 +10,7 @@ use tower_llm_layers::{
 };
 
 use super::{BuildError, CallTags, TenantKey, money::Money};
-use crate::transport::OPENROUTER;
+use crate::{degrade::CannedReply, transport::OPENROUTER};
 
 /// What can stand in a chain: a model's name, which is then asked for at OpenRouter, or a [`Candidate`].
 pub trait IntoCandidate {
@@ -62,6 +62,8 @@ pub(super) struct Settings {
     pub(super) budget: RetryBudget,
     pub(super) money: Money,
     pub(super) tags: CallTags,
+    pub(super) canned: Option<CannedReply>,
+    pub(super) cheaper: Vec<Candidate>,
 }
 
 impl Settings {

@@ -1,0 +1,158 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use http::{Request, Response};
+use http_body::Body;
+use pin_project::pin_project;
+
+use super::{DegradeBody, Degraded, Ladder, Rung, layer::Rules};
+use crate::{Failure, FailureKind, LlmRequest, Outcome, call::Opened};
+
+/// The future of [`Degrade`](super::Degrade).
+#[pin_project]
+pub struct DegradeFuture<F, R, L> {
+    #[pin]
+    state: State<F>,
+    /// What is needed should it fail; nothing where nothing would be done.
+    fallen: Option<Box<Fallen<R, L>>>,
+}
+
+/// What is kept for the case of a failure.
+pub(super) struct Fallen<R, L> {
+    pub(super) original: Request<R>,
+    pub(super) ladder: L,
+    pub(super) rules: Rules,
+    pub(super) opened: Opened,
+}
+
+#[pin_project(project = StateProjection)]
+enum State<F> {
+    Calling(#[pin] F),
+    Ended,
+}
+
+impl<F, R, L> DegradeFuture<F, R, L> {
+    pub(super) fn new(future: F, fallen: Fallen<R, L>) -> Self {
+        Self {
+            state: State::Calling(future),
+            fallen: Some(Box::new(fallen)),
+        }
+    }
+
+    pub(super) const fn passing(future: F) -> Self {
+        Self {
+            state: State::Calling(future),
+            fallen: None,
+        }
+    }
+}
+
+impl<F, R, L> fmt::Debug for DegradeFuture<F, R, L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DegradeFuture").finish_non_exhaustive()
+    }
+}
+
+impl<F, R, L, B> Future for DegradeFuture<F, R, L>
+where
+    F: Future<Output = Result<Response<B>, B::Error>>,
+    R: LlmRequest,
+    B: Body,
+    B::Error: Failure,
+    L: Ladder<R, B::Data>,
+{
+    type Output = Result<Response<DegradeBody<B>>, B::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let StateProjection::Calling(future) = this.state.as_mut().project() else {
+            // Polled again after it was ready: stay silent rather than panic.
+            return Poll::Pending;
+        };
+        let result = ready!(future.poll(cx));
+        this.state.set(State::Ended);
+        let Some(mut fallen) = this.fallen.take() else {
+            return Poll::Ready(result.map(|response| response.map(DegradeBody::answer)));
+        };
+        let result = match result {
+            Ok(response) => {
+                let mut response = response.map(DegradeBody::answer);
+                if let Some(mark) = cheaper(fallen.original.body(), &fallen.rules) {
+                    put(&mut response, mark);
+                }
+                Ok(response)
+            }
+            Err(error) => fallen.stand_in(error.kind()).ok_or(error),
+        };
+        Poll::Ready(fallen.opened.publish(result))
+    }
+}
+
+/// The mark of an answer by a cheaper model, where it is one.
+fn cheaper<R: LlmRequest>(request: &R, rules: &Rules) -> Option<Degraded> {
+    if !rules.marks() {
+        return None;
+    }
+    let log = request.call().attempts()?;
+    let candidate = log.answered_by().filter(|candidate| rules.is_cheaper(candidate))?;
+    // Whoever asks for the cheaper one by name gets what was asked for.
+    if request.model() == Some(candidate.model()) {
+        return None;
+    }
+    let reason = log.attempts().iter().rev().find_map(|line| match line.outcome {
+        Outcome::Failed(kind) => Some(kind),
+        _ => None,
+    });
+    Some(mark(request, Rung::CheaperModel, reason, None))
+}
+
+impl<R: LlmRequest, L> Fallen<R, L> {
+    /// What stands in for a failure of this kind, if anything may.
+    fn stand_in<B: Body>(&self, kind: FailureKind) -> Option<Response<DegradeBody<B>>>
+    where
+        L: Ladder<R, B::Data>,
+    {
+        let (request, ladder, rules) = (&self.original, &self.ladder, &self.rules);
+        let stale = || {
+            let (frames, age) = ladder.stale(request)?;
+            Some((Rung::StaleAnswer, frames, Some(age)))
+        };
+        let canned = || {
+            let frames = ladder.canned(request, kind)?;
+            Some((Rung::CannedReply, frames, None))
+        };
+        let found = rules.reaches(kind, Rung::StaleAnswer).then(stale).flatten();
+        let found = found.or_else(|| rules.reaches(kind, Rung::CannedReply).then(canned).flatten());
+        let (rung, frames, age) = found?;
+        let mut response = Response::new(DegradeBody::stand_in(frames));
+        put(&mut response, mark(request.body(), rung, Some(kind), age));
+        Some(response)
+    }
+}
+
+fn mark<R: LlmRequest>(request: &R, rung: Rung, reason: Option<FailureKind>, age: Option<Duration>) -> Degraded {
+    let asked = request.model().map(Box::from);
+    Degraded {
+        rung,
+        reason,
+        age,
+        asked,
+    }
+}
+
+fn put<B>(response: &mut Response<B>, mark: Degraded) {
+    tracing::warn!(
+        target: "llm::degrade",
+        rung = mark.rung.as_str(),
+        reason = mark.reason.map(FailureKind::as_str),
+        age = ?mark.age,
+        asked = mark.asked.as_deref(),
+        "degraded answer"
+    );
+    response.extensions_mut().insert(mark);
+}

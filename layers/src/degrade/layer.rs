@@ -1,0 +1,105 @@
+use std::{fmt, sync::Arc};
+
+use tower_layer::Layer;
+
+use super::{Degrade, Rung};
+use crate::{Candidate, FailureKind};
+
+/// Which kinds of failure reach which rung.
+type Table = dyn Fn(FailureKind, Rung) -> bool + Send + Sync;
+
+/// Puts something honest in the place of a failure. See the [module](super).
+#[derive(Clone)]
+pub struct DegradeLayer<L> {
+    ladder: L,
+    rules: Rules,
+}
+
+/// What a service must know beside its ladder.
+#[derive(Clone)]
+pub(super) struct Rules {
+    /// Whether there is anything to do at all.
+    pub(super) on: bool,
+    table: Option<Arc<Table>>,
+    cheaper: Arc<[Candidate]>,
+}
+
+impl<L> DegradeLayer<L> {
+    /// With these rungs.
+    pub fn new(ladder: L) -> Self {
+        Self {
+            ladder,
+            rules: Rules {
+                on: true,
+                table: None,
+                cheaper: Arc::new([]),
+            },
+        }
+    }
+
+    /// No rung: everything passes as it is. For a slot that stays empty.
+    pub fn off(ladder: L) -> Self {
+        let mut layer = Self::new(ladder);
+        layer.rules.on = false;
+        layer
+    }
+
+    /// The candidates of a chain that are a cheaper class of model: their answers are marked. Put them at the end of the chain as well.
+    #[must_use]
+    pub fn cheaper(mut self, candidates: impl IntoIterator<Item = Candidate>) -> Self {
+        self.rules.cheaper = candidates.into_iter().collect();
+        self
+    }
+
+    /// Which kinds of failure reach which rung, in the place of [`FailureKind::advice`].
+    #[must_use]
+    pub fn table(mut self, reaches: impl Fn(FailureKind, Rung) -> bool + Send + Sync + 'static) -> Self {
+        self.rules.table = Some(Arc::new(reaches));
+        self
+    }
+}
+
+impl Rules {
+    pub(super) fn reaches(&self, kind: FailureKind, rung: Rung) -> bool {
+        self.table
+            .as_ref()
+            .map_or_else(|| kind.advice().degrade, |table| table(kind, rung))
+    }
+
+    pub(super) fn is_cheaper(&self, candidate: &Candidate) -> bool {
+        self.cheaper.contains(candidate)
+    }
+
+    pub(super) fn marks(&self) -> bool {
+        !self.cheaper.is_empty()
+    }
+}
+
+impl<S, L: Clone> Layer<S> for DegradeLayer<L> {
+    type Service = Degrade<S, L>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Degrade {
+            inner,
+            ladder: self.ladder.clone(),
+            rules: self.rules.clone(),
+        }
+    }
+}
+
+impl<L> fmt::Debug for DegradeLayer<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DegradeLayer")
+            .field("rules", &self.rules)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rules")
+            .field("table", &self.table.is_some())
+            .field("cheaper", &self.cheaper)
+            .finish()
+    }
+}

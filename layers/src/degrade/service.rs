@@ -1,0 +1,62 @@
+use std::{
+    fmt,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response};
+use tower_service::Service;
+
+use super::{DegradeBody, DegradeFuture, Ladder, future::Fallen, layer::Rules};
+use crate::{Failure, LlmRequest, macros::inner_accessors};
+
+/// The service of [`DegradeLayer`](super::DegradeLayer).
+#[derive(Clone)]
+pub struct Degrade<S, L> {
+    pub(super) inner: S,
+    pub(super) ladder: L,
+    pub(super) rules: Rules,
+}
+
+impl<S, L> Degrade<S, L> {
+    inner_accessors!();
+}
+
+impl<S: fmt::Debug, L> fmt::Debug for Degrade<S, L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Degrade")
+            .field("inner", &self.inner)
+            .field("rules", &self.rules)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S, L, R, B> Service<Request<R>> for Degrade<S, L>
+where
+    S: Service<Request<R>, Response = Response<B>>,
+    S::Error: Failure,
+    R: LlmRequest,
+    B: http_body::Body<Error = S::Error>,
+    L: Ladder<R, B::Data> + Clone,
+{
+    type Response = Response<DegradeBody<B>>;
+    type Error = S::Error;
+    type Future = DegradeFuture<S::Future, R, L>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<R>) -> Self::Future {
+        if !self.rules.on {
+            return DegradeFuture::passing(self.inner.call(request));
+        }
+        let opened = request.body_mut().call_mut().open();
+        let fallen = Fallen {
+            original: request.clone(),
+            ladder: self.ladder.clone(),
+            rules: self.rules.clone(),
+            opened,
+        };
+        DegradeFuture::new(self.inner.call(request), fallen)
+    }
+}

@@ -1,0 +1,125 @@
+//! What stands in when all below has failed.
+
+use std::time::Duration;
+
+use http::Request;
+use tower::Layer;
+use tower_llm_layers::{
+    FailureKind, Phase, Stage,
+    degrade::{DegradeLayer, Degraded, Ladder, NoLadder, Rung},
+    fallback::FallbackLayer,
+};
+
+use crate::support::{Leaf, Step, TestFrame, TestRequest, ask, candidate, chain, fails, read, secs, streamed};
+
+/// What is on the ladder: a stale answer so old, a canned reply.
+#[derive(Debug, Clone, Copy)]
+struct Has {
+    stale: Option<u64>,
+    canned: bool,
+}
+
+fn frame() -> Vec<TestFrame> {
+    vec![TestFrame {
+        stage: Stage::Content,
+        index: 0,
+        used: None,
+        usage: None,
+    }]
+}
+
+impl Ladder<TestRequest, TestFrame> for Has {
+    fn stale(&self, _: &Request<TestRequest>) -> Option<(Vec<TestFrame>, Duration)> {
+        Some((frame(), secs(self.stale?)))
+    }
+
+    fn canned(&self, _: &Request<TestRequest>, _: FailureKind) -> Option<Vec<TestFrame>> {
+        self.canned.then(frame)
+    }
+}
+
+const ALL: Has = Has {
+    stale: Some(90),
+    canned: true,
+};
+
+/// The mark of the answer to one request, after a failure of this kind.
+async fn mark(layer: DegradeLayer<Has>, kind: FailureKind) -> Option<Degraded> {
+    let leaf = Leaf::new([Step::fail(fails(kind))]);
+    let response = ask(&layer.layer(leaf), streamed()).await.ok()?;
+    let mark = response.extensions().get::<Degraded>().cloned();
+    assert_eq!(read(response.into_body()).await.stages, [Stage::Content]);
+    mark
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_rung_there_is_stands_in_and_says_so() {
+    let kind = FailureKind::Overloaded;
+    for (has, rung, age) in [
+        (ALL, Rung::StaleAnswer, Some(secs(90))),
+        (Has { stale: None, ..ALL }, Rung::CannedReply, None),
+    ] {
+        let found = mark(DegradeLayer::new(has), kind).await.unwrap();
+        assert_eq!((found.rung, found.reason, found.age), (rung, Some(kind), age));
+    }
+    let none = Has {
+        stale: None,
+        canned: false,
+    };
+    assert_eq!(mark(DegradeLayer::new(none), kind).await, None);
+    assert_eq!(mark(DegradeLayer::off(ALL), kind).await, None, "an empty slot");
+    let told = mark(DegradeLayer::new(ALL), kind).await.unwrap().to_string();
+    assert_eq!(told, "rung=stale_answer; reason=overloaded; age=90");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_table_decides_which_failure_reaches_which_rung() {
+    for (kind, degrades) in [
+        (FailureKind::Timeout(Phase::Total), true),
+        (FailureKind::Unaffordable, true),
+        (FailureKind::Refused, false),
+        (FailureKind::BadRequest, false),
+        (FailureKind::Auth, false),
+    ] {
+        assert_eq!(mark(DegradeLayer::new(ALL), kind).await.is_some(), degrades, "{kind}");
+        let turned = DegradeLayer::new(ALL).table(move |_, rung| !degrades && rung == Rung::CannedReply);
+        let found = mark(turned, kind).await.map(|mark| mark.rung);
+        assert_eq!(found, (!degrades).then_some(Rung::CannedReply), "{kind}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_cheaper_models_answer_is_marked() {
+    let layer = || DegradeLayer::new(NoLadder).cheaper([candidate("cheap")]);
+    for (fails_first, marked) in [(true, true), (false, false)] {
+        let leaf = Leaf::new([]);
+        let leaf = if fails_first {
+            leaf.always("good", Step::fail(fails(FailureKind::Reset)))
+        } else {
+            leaf
+        };
+        let inner = tower::ServiceBuilder::new()
+            .layer(FallbackLayer::new(chain(["good", "cheap"])))
+            .layer(tower_llm_layers::attempt::AttemptLayer::new())
+            .service(leaf);
+        let response = ask(&layer().layer(inner), streamed()).await.unwrap();
+        let mark = response.extensions().get::<Degraded>();
+        assert_eq!(
+            mark.map(|mark| (mark.rung, mark.reason)),
+            marked.then_some((Rung::CheaperModel, Some(FailureKind::Reset)))
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_tried_is_told_with_the_reply_and_with_the_failure() {
+    let inner = tower_llm_layers::attempt::AttemptLayer::new().layer(Leaf::new([
+        Step::fail(fails(FailureKind::Overloaded)),
+        Step::fail(fails(FailureKind::BadRequest)),
+    ]));
+    let service = DegradeLayer::new(ALL).layer(inner);
+    let response = ask(&service, streamed()).await.unwrap();
+    assert!(crate::support::text(&response).contains("overloaded"));
+    let error = ask(&service, streamed()).await.err().unwrap();
+    assert_eq!(error.log().sent(), 1);
+}
