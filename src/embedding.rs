@@ -66,6 +66,11 @@ impl EmbeddingRequest {
         Ok(self)
     }
 
+    #[cfg(feature = "cache")]
+    pub(crate) const fn document(&self) -> &Document {
+        &self.document
+    }
+
     /// As the body of an HTTP request.
     #[must_use]
     pub fn into_http(self) -> Request<Self> {

@@ -28,6 +28,8 @@ pub(crate) struct Inner {
     pub(crate) kind: Option<FailureKind>,
     pub(crate) other_key: bool,
     pub(crate) exhausted: bool,
+    /// Of a layer's own, and about this caller alone.
+    pub(crate) personal: bool,
     pub(crate) attempts: Option<AttemptLog>,
 }
 
@@ -273,7 +275,9 @@ impl From<LayerError> for Error {
     fn from(error: LayerError) -> Self {
         let inner = Inner {
             message: error.to_string().into(),
+            status: Failure::status(&error).and_then(|status| StatusCode::from_u16(status).ok()),
             retry_after: Failure::retry_after(&error),
+            personal: Failure::is_personal(&error),
             ..Inner::default()
         };
         Self::with(Failure::kind(&error), inner)
@@ -321,29 +325,32 @@ impl Failure for Error {
         self.0.exhausted = true;
     }
 
+    fn is_personal(&self) -> bool {
+        self.0.personal || self.kind().is_personal()
+    }
+
+    /// All that was said; neither what lies under it, nor what was tried for the other one, nor whose bill it is.
+    fn for_another(&self) -> Self {
+        let inner = &*self.0;
+        Self(Box::new(Inner {
+            status: inner.status,
+            code: inner.code.clone(),
+            error_type: inner.error_type.clone(),
+            message: inner.message.clone(),
+            retry_after: inner.retry_after,
+            affordable_tokens: inner.affordable_tokens,
+            scope: inner.scope,
+            provider: inner.provider.clone(),
+            kind: inner.kind,
+            exhausted: inner.exhausted,
+            ..Inner::default()
+        }))
+    }
+
     fn attach(&mut self, attempts: AttemptLog) {
         self.0.attempts = Some(attempts);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn is_one_word_wide() {
-        assert_eq!(size_of::<Error>(), size_of::<usize>());
-        assert_eq!(size_of::<Result<(), Error>>(), size_of::<usize>());
-    }
-
-    #[test]
-    fn a_layers_failure_keeps_its_kind_and_words() {
-        let limit = Duration::from_secs(10);
-        let error = Error::from(LayerError::Elapsed {
-            phase: Phase::FirstToken,
-            limit,
-        });
-        assert_eq!(error.kind(), FailureKind::Timeout(Phase::FirstToken));
-        assert_eq!(error.to_string(), "no first token in 10 s");
-    }
-}
+mod tests;

@@ -7,6 +7,7 @@ use tower_llm_layers::{Frame, Stage, TokenUsage};
 
 use crate::{
     Error,
+    request::Document,
     response::{ChatChunk, ChatResponse, ChunkProbe, Usage},
 };
 
@@ -20,6 +21,7 @@ pub struct ChatFrame {
     form: Form,
     stage: Stage,
     has_usage: bool,
+    ends_well: bool,
 }
 
 /// In which form a frame came.
@@ -40,6 +42,7 @@ impl ChatFrame {
             form: Form::KeepAlive,
             stage: Stage::KeepAlive,
             has_usage: false,
+            ends_well: false,
         }
     }
 
@@ -49,7 +52,14 @@ impl ChatFrame {
             form,
             stage,
             has_usage,
+            ends_well: false,
         }
+    }
+
+    /// The same, where the answer ends with it, and ends well.
+    pub(crate) const fn ending(mut self, ends_well: bool) -> Self {
+        self.ends_well = ends_well;
+        self
     }
 
     /// The JSON, as it came; empty for a sign of life.
@@ -111,6 +121,14 @@ impl ChatFrame {
     }
 }
 
+/// The same JSON with usage of nothing.
+fn unpaid(bytes: &Bytes) -> Option<Bytes> {
+    const NOTHING: &[u8] = br#"{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0,"cost":0}"#;
+    let mut document = Document::parse(bytes.clone()).ok()?;
+    document.set("usage", Bytes::from_static(NOTHING));
+    Some(document.to_bytes())
+}
+
 /// What could not be read, and where: the parser's own words may quote the text.
 pub(crate) fn unreadable(what: &str, cause: &serde_json::Error) -> Error {
     let message = format!("{what}: line {}, column {}", cause.line(), cause.column());
@@ -131,6 +149,23 @@ impl Frame for ChatFrame {
             return None;
         }
         ChunkProbe::read(&self.bytes).ok()?.id().filter(|id| !id.is_empty())
+    }
+
+    fn finishes_answer(&self) -> bool {
+        self.ends_well
+    }
+
+    fn size_in_bytes(&self) -> usize {
+        size_of::<Self>() + self.bytes.len()
+    }
+
+    /// The bytes are copied, so that they do not keep the rest of what came with them; with usage of nothing, where there was some.
+    fn replayed(&self) -> Self {
+        let unpaid = self.has_usage.then(|| unpaid(&self.bytes)).flatten();
+        Self {
+            bytes: unpaid.unwrap_or_else(|| Bytes::copy_from_slice(&self.bytes)),
+            ..*self
+        }
     }
 
     fn tokens(&self) -> u32 {
@@ -156,5 +191,47 @@ impl Buf for ChatFrame {
 impl From<ChatFrame> for Bytes {
     fn from(frame: ChatFrame) -> Self {
         frame.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replay_costs_nothing_and_is_otherwise_the_same() {
+        let json =
+            r#"{"id":"gen-1","choices":[],"usage":{"prompt_tokens":9,"cost":0.5,"cost_details":{"x":1}},"new":[1]}"#;
+        let frame = ChatFrame::new(json.into(), Form::Chunk, Stage::Finish, true).ending(true);
+        let replay = frame.replayed();
+        let expected = r#"{"id":"gen-1","choices":[],"usage":{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0,"cost":0},"new":[1]}"#;
+        assert_eq!(replay.bytes(), expected);
+        assert_eq!((replay.form(), replay.stage()), (Form::Chunk, Stage::Finish));
+        assert!(replay.finishes_answer() && replay.has_usage());
+        let usage = replay.token_usage().expect("there is usage");
+        assert_eq!(
+            (usage.total(), usage.bill().map(|bill| bill.to_string())),
+            (0, Some("$0.00".to_owned()))
+        );
+        assert_eq!(
+            frame.usage().map(|usage| usage.prompt_tokens),
+            Some(9),
+            "the first stays as it was"
+        );
+    }
+
+    #[test]
+    fn a_replay_holds_no_memory_but_its_own() {
+        let packet = Bytes::from(vec![b' '; 4096]);
+        let frame = ChatFrame::new(packet.slice(..10), Form::Chunk, Stage::Content, false);
+        let replay = frame.replayed();
+        assert_eq!(replay.bytes(), frame.bytes());
+        assert_ne!(replay.bytes().as_ptr(), frame.bytes().as_ptr());
+        assert_eq!(replay.size_in_bytes(), size_of::<ChatFrame>() + 10);
+        assert_eq!(
+            replay.clone().bytes().as_ptr(),
+            replay.bytes().as_ptr(),
+            "a hit copies nothing"
+        );
     }
 }

@@ -45,7 +45,8 @@ impl LlmRequest for Ask {
     }
 }
 
-/// One piece of an answer; a blank one is nothing to show.
+/// One piece of an answer; a blank one is nothing to show, and a full stop ends it.
+#[derive(Clone)]
 pub struct Piece(pub bytes::Bytes);
 
 impl bytes::Buf for Piece {
@@ -67,6 +68,9 @@ impl Frame for Piece {
         } else {
             Stage::Content
         }
+    }
+    fn finishes_answer(&self) -> bool {
+        self.0.ends_with(b".")
     }
 }
 

@@ -59,6 +59,24 @@ pub enum LayerError {
         /// Whether it routes to others, so that nobody can know.
         varies: bool,
     },
+    /// The call shared another one's answer, and that one failed.
+    OfAnother {
+        /// What went wrong.
+        kind: FailureKind,
+        /// The HTTP status, where there was one.
+        status: Option<u16>,
+        /// How long the upstream asked to wait.
+        retry_after: Option<Duration>,
+        /// What it said, in a few words.
+        summary: String,
+    },
+    /// The caller wanted a kept answer and no other, and there is none.
+    NotKept,
+    /// The reader of a shared answer was so slow that what it has not read is gone.
+    FellBehind {
+        /// How many bytes are held for readers that are behind.
+        limit: usize,
+    },
     /// The caller's deadline header cannot be read.
     BadDeadline {
         /// The header's name.
@@ -114,6 +132,12 @@ impl fmt::Display for LayerError {
                 f,
                 "{model} routes to others, and its price varies, so no budget can hold it: name a model, or set `unknown_price`"
             ),
+            Self::OfAnother { summary, .. } => write!(f, "the same call, asked by another, failed: {summary}"),
+            Self::NotKept => f.write_str("no answer to this is kept: ask without `OnlyIfKept`"),
+            Self::FellBehind { limit } => write!(
+                f,
+                "read too slowly: the answer is shared, and what lies more than {limit} bytes back is gone; ask again"
+            ),
             Self::BadDeadline { header } => {
                 write!(
                     f,
@@ -145,13 +169,26 @@ impl Failure for LayerError {
             // The next candidate may have a price.
             #[cfg(feature = "cost")]
             Self::UnknownPrice { .. } => FailureKind::Unavailable,
+            Self::OfAnother { kind, .. } => *kind,
+            Self::NotKept => FailureKind::Unavailable,
+            // The reader caused it, not the upstream.
+            Self::FellBehind { .. } => FailureKind::Cancelled,
             Self::BadDeadline { .. } => FailureKind::BadRequest,
+        }
+    }
+
+    fn status(&self) -> Option<u16> {
+        match self {
+            Self::OfAnother { status, .. } => *status,
+            _ => None,
         }
     }
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::NoKey { retry_after, .. } | Self::RateLimited { retry_after, .. } => *retry_after,
+            Self::NoKey { retry_after, .. }
+            | Self::RateLimited { retry_after, .. }
+            | Self::OfAnother { retry_after, .. } => *retry_after,
             #[cfg(feature = "cost")]
             Self::OverBudget(refusal) => refusal.resets_in(),
             _ => None,
@@ -160,6 +197,15 @@ impl Failure for LayerError {
 
     fn summary(&self) -> String {
         self.to_string()
+    }
+
+    fn is_personal(&self) -> bool {
+        match self {
+            // A limit of one's own; an upstream's pause, which has no limit but a hint, is everybody's.
+            Self::RateLimited { limit, retry_after } => limit.is_some() || retry_after.is_none(),
+            Self::BadDeadline { .. } | Self::NotKept => true,
+            _ => self.kind().is_personal(),
+        }
     }
 }
 

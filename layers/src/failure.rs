@@ -5,7 +5,7 @@
 
 use std::{fmt, time::Duration};
 
-use crate::AttemptLog;
+use crate::{AttemptLog, LayerError};
 
 /// Which clock ran out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -172,6 +172,16 @@ impl FailureKind {
         }
     }
 
+    /// Whether it comes of the caller's own deadline, budget, key or leaving, so that it says nothing to another caller who asks the
+    /// same.
+    #[must_use]
+    pub const fn is_personal(self) -> bool {
+        matches!(
+            self,
+            Self::Timeout(Phase::Total) | Self::Cancelled | Self::Unaffordable | Self::Auth | Self::Internal
+        )
+    }
+
     /// The name used in logs, metrics and messages.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -300,6 +310,26 @@ pub trait Failure: Sized {
 
     /// Marks the error as given up on.
     fn set_exhausted(&mut self) {}
+
+    /// Whether it concerns this caller alone: then somebody else who waits for the same answer asks anew.
+    fn is_personal(&self) -> bool {
+        self.kind().is_personal()
+    }
+
+    /// The same failure for another caller, who waited for the same answer. By default it keeps kind, status, hint and summary.
+    #[must_use]
+    fn for_another(&self) -> Self
+    where
+        Self: From<LayerError>,
+    {
+        LayerError::OfAnother {
+            kind: self.kind(),
+            status: self.status(),
+            retry_after: self.retry_after(),
+            summary: self.summary(),
+        }
+        .into()
+    }
 
     /// Keeps what was tried. Called once, by the layer that opened the call.
     fn attach(&mut self, _attempts: AttemptLog) {}

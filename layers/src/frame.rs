@@ -49,6 +49,27 @@ pub trait Frame {
         None
     }
 
+    /// Whether the answer ends with this frame, and ends well: only then may it be kept and given to others. A frame that has content
+    /// and says that it was the last must say so here; one that says the answer was filtered must not.
+    fn finishes_answer(&self) -> bool {
+        self.stage() == Stage::Finish
+    }
+
+    /// How much memory this frame holds, in bytes, to bound what is kept. Say so where a frame points at bytes elsewhere.
+    fn size_in_bytes(&self) -> usize {
+        size_of_val(self)
+    }
+
+    /// This frame as it is kept and later replayed to somebody else. Nothing is charged then: turn what it says of usage and cost to
+    /// nothing, and leave the rest as it is. It should hold no memory but its own; it is made once, when the answer is kept.
+    #[must_use]
+    fn replayed(&self) -> Self
+    where
+        Self: Clone,
+    {
+        self.clone()
+    }
+
     /// Tokens of the prompt and the whole answer, in the frame where the upstream says so.
     fn used_tokens(&self) -> Option<u64> {
         self.token_usage().map(|usage| usage.total())

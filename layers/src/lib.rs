@@ -30,9 +30,11 @@ mod call;
 mod candidate;
 #[cfg(any(feature = "deadline", feature = "timeout"))]
 mod clock;
+mod do_not_keep;
 mod error;
 mod failure;
 mod frame;
+mod key_of;
 mod macros;
 mod needs;
 mod price;
@@ -49,6 +51,9 @@ pub mod auth;
 #[cfg(feature = "cost")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cost")))]
 pub mod budget;
+#[cfg(feature = "cache")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+pub mod cache;
 #[cfg(feature = "cost")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cost")))]
 pub mod cost;
@@ -82,9 +87,11 @@ pub mod timeout;
 pub use attempts::{Attempt, AttemptLog, Outcome};
 pub use call::Call;
 pub use candidate::{Candidate, CandidateError};
+pub use do_not_keep::DoNotKeep;
 pub use error::LayerError;
 pub use failure::{Advice, Failure, FailureKind, FallbackAdvice, Health, Phase, RetryAdvice, Scope};
 pub use frame::{Frame, Stage};
+pub use key_of::{Everyone, KeyOf};
 pub use needs::{Capability, Modalities, Needs};
 pub use price::{PriceCeiling, PriceList, Quote, Tariff};
 pub use request::LlmRequest;

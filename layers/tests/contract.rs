@@ -23,6 +23,9 @@ use tower_llm_layers::{
     timeout::AttemptTimeoutLayer,
 };
 
+#[cfg(feature = "cache")]
+use tower_llm_layers::cache::{Cache, CacheLayer};
+
 use crate::support::{Beat, Leaf, SlowStore, Step, ask, chain, fails, millis, poll_once, read, secs, streamed};
 
 fn shared<T: Send + Sync + Clone + 'static>(value: T) -> T {
@@ -53,7 +56,8 @@ fn slow_budget() -> Budgets {
 
 /// A layer by its name, and the rules it is put to.
 macro_rules! every_layer {
-    ($($name:ident: $layer:expr;)*) => {$(
+    ($($(#[$meta:meta])? $name:ident: $layer:expr;)*) => {$(
+        $(#[$meta])?
         mod $name {
             use super::*;
 
@@ -188,6 +192,10 @@ every_layer! {
     attempt: AttemptLayer::new();
     auth_static: AuthLayer::new(key());
     auth_pool: AuthLayer::new(KeyPool::new([key(), key()]).unwrap());
+    #[cfg(feature = "cache")]
+    cache: CacheLayer::new(Cache::new(1 << 20), Everyone);
+    #[cfg(feature = "cache")]
+    cache_off: CacheLayer::new(Cache::new(0), Everyone).single_flight(false);
     cost: CostLayer::new();
     cost_with_a_budget: CostLayer::new().budgets(one_budget()).unknown_price(UnknownPrice::Assume(Tariff::default()));
     cost_with_a_store_that_waits: CostLayer::new().budgets(slow_budget()).unknown_price(UnknownPrice::Allow);

@@ -7,6 +7,9 @@ mod auth;
 #[cfg(test)]
 mod budget;
 #[cfg(test)]
+#[cfg(feature = "cache")]
+mod cache;
+#[cfg(test)]
 mod contract;
 #[cfg(test)]
 mod cost;

@@ -105,7 +105,7 @@ impl PlainBody {
             Judge::Chat => Err(Error::new(FailureKind::Empty, "the answer is empty")),
             Judge::Json => {
                 let has_usage = frame.has_usage();
-                Ok(ChatFrame::new(frame.into(), Form::Answer, Stage::Content, has_usage))
+                Ok(ChatFrame::new(frame.into(), Form::Answer, Stage::Content, has_usage).ending(true))
             }
         }
     }

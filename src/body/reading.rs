@@ -30,9 +30,11 @@ pub(super) fn read(bytes: Bytes, form: Form, headers: &HeaderMap) -> Result<Read
         return Err(error.of_generation(probe.id().as_deref()));
     }
     let (stage, has_usage) = (stage(&probe), probe.has_usage());
+    // A filtered answer is not the one that was asked for.
+    let ends_well = (form == Form::Answer || probe.has_finish()) && !probe.finish_is_filter();
     let (finished, several) = (probe.has_finish(), probe.max_index() > 0);
     Ok(Reading {
-        frame: ChatFrame::new(bytes, form, stage, has_usage),
+        frame: ChatFrame::new(bytes, form, stage, has_usage).ending(ends_well),
         finished,
         several,
     })

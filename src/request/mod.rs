@@ -5,6 +5,8 @@
 
 mod build;
 mod cache;
+#[cfg(feature = "cache")]
+mod cache_key;
 mod chat;
 mod check;
 mod direct;

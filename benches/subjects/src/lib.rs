@@ -3,6 +3,7 @@
 //! Apart from the package of the benches, whose library brings a counting allocator along: times and counts are taken of
 //! the very same things, and only the counts pay for being counted.
 
+pub mod answers;
 pub mod drive;
 pub mod failing;
 pub mod leaf;

@@ -3,8 +3,10 @@
 use http::Request;
 use tower::{Layer, Service};
 use tower_openrouter::layers::{
+    Everyone,
     attempt::{AttemptLayer, AttemptService},
     auth::{Auth, AuthLayer},
+    cache::{Cache, CacheLayer, CacheService},
     deadline::{DeadlineLayer, DeadlineService},
     fallback::{Chain, Fallback, FallbackLayer},
     first_token::{FirstToken, FirstTokenLayer},
@@ -12,7 +14,7 @@ use tower_openrouter::layers::{
     timeout::{AttemptTimeout, AttemptTimeoutLayer},
 };
 use tower_openrouter::stack::StackBuilder;
-use tower_openrouter::{ApiKey, Candidate, ChatRequest, Error, KeyPool, Stack};
+use tower_openrouter::{ApiKey, Candidate, ChatFrame, ChatRequest, Error, KeyPool, Stack};
 
 use crate::leaf::Leaf;
 
@@ -57,6 +59,12 @@ pub fn auth_pool<S>(inner: S) -> Auth<S> {
         unreachable!("the pool has keys")
     };
     AuthLayer::new(pool).layer(inner)
+}
+
+/// Keeps and shares answers, for everybody.
+#[must_use]
+pub fn cache<S>(inner: S) -> CacheService<S, ChatFrame, Error, Everyone> {
+    CacheLayer::new(Cache::new(64 << 20), Everyone).layer(inner)
 }
 
 /// Sets the time of the whole call.

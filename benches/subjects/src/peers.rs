@@ -9,10 +9,12 @@ use tower::timeout::Timeout;
 use tower::{Layer, Service};
 use tower_http::set_header::SetRequestHeader;
 use tower_openrouter::{ChatRequest, Error};
+use tower_resilience::cache::CacheLayer;
 use tower_resilience::fallback::FallbackLayer;
 use tower_resilience::retry::{RetryBudgetBuilder, RetryLayer};
 use tower_resilience::timelimiter::TimeLimiterLayer;
 
+use crate::answers::{Answers, FramesBody};
 use crate::leaf::{Leaf, ReadyBody};
 
 type Call = Request<ChatRequest>;
@@ -86,4 +88,21 @@ pub fn resilience_time_limiter(leaf: Leaf) -> impl Service<Call, Response = Answ
 pub fn resilience_fallback(leaf: Leaf) -> impl Service<Call, Response = Answer> {
     let backup = leaf.clone();
     FallbackLayer::<Call, Answer, Error>::tower_service(backup).layer(leaf)
+}
+
+/// tower-resilience's cache. Its key is the request's body as it goes out, hashed by the standard library, and compared on a hit.
+///
+/// # Panics
+///
+/// Never: the settings are constants.
+pub fn resilience_cache(answers: Answers) -> impl Service<Call, Response = Response<FramesBody>> {
+    let built = CacheLayer::builder()
+        .max_size(1000)
+        .ttl(Duration::from_secs(300))
+        .key_extractor(|request: &Call| request.body().to_bytes())
+        .build();
+    let Ok(layer) = built else {
+        unreachable!("the settings are sound")
+    };
+    layer.layer(answers)
 }

@@ -15,7 +15,7 @@ use super::{
     plan::{Plan, over_budget},
 };
 use crate::{
-    Failure, Frame, LayerError, LlmRequest,
+    DoNotKeep, Failure, Frame, LayerError, LlmRequest,
     budget::{Refusal, Reservation},
 };
 
@@ -155,8 +155,11 @@ where
 {
     match result {
         Ok(response) => {
-            let (parts, body) = response.into_parts();
+            let (mut parts, body) = response.into_parts();
             meter.responded(&parts);
+            if meter.is_clamped() {
+                parts.extensions.insert(DoNotKeep);
+            }
             Ok(Response::from_parts(parts, CostBody::new(body, meter)))
         }
         Err(error) => {

@@ -89,6 +89,11 @@ impl Meter {
         running.asked = clamped_to.or(running.asked);
     }
 
+    /// Whether a smaller answer was asked for than the caller wanted.
+    pub(super) fn is_clamped(&self) -> bool {
+        self.0.as_ref().is_some_and(|running| running.clamped_to.is_some())
+    }
+
     /// The request is on its way.
     pub(super) fn sent(&mut self) {
         if let Some(running) = &mut self.0 {

@@ -2,32 +2,7 @@ use std::sync::Arc;
 
 use http::Request;
 
-use crate::LlmRequest;
-
-/// Which limit a request counts against.
-pub trait KeyOf<R> {
-    /// The key; `None` where this request is not limited.
-    fn key(&self, request: &Request<R>) -> Option<Arc<str>>;
-}
-
-impl<R, F> KeyOf<R> for F
-where
-    F: Fn(&Request<R>) -> Option<Arc<str>>,
-{
-    fn key(&self, request: &Request<R>) -> Option<Arc<str>> {
-        self(request)
-    }
-}
-
-/// One limit over all requests.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Everyone;
-
-impl<R> KeyOf<R> for Everyone {
-    fn key(&self, _: &Request<R>) -> Option<Arc<str>> {
-        Some(Arc::from(""))
-    }
-}
+use crate::{KeyOf, LlmRequest};
 
 /// A limit for each candidate: a model at an upstream. Stands inside fallback.
 #[derive(Debug, Clone, Copy, Default)]

@@ -59,8 +59,10 @@ mod tokens;
 
 pub use body::RateLimitBody;
 pub use future::RateLimitFuture;
-pub use key::{Everyone, KeyOf, PerCandidate};
+pub use key::PerCandidate;
 pub use layer::{DEFAULT_MAX_KEYS, RateLimitLayer};
 pub use limits::{Limits, LimitsError, Rate};
 pub use service::RateLimit;
 pub use store::{Admitting, LimitHold, LimitStore, LimitWait};
+
+pub use crate::{Everyone, KeyOf};

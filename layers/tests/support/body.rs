@@ -18,6 +18,7 @@ pub(crate) struct TestFrame {
     pub(crate) index: usize,
     pub(crate) used: Option<u64>,
     pub(crate) usage: Option<TokenUsage>,
+    pub(crate) size: usize,
 }
 
 impl bytes::Buf for TestFrame {
@@ -44,6 +45,18 @@ impl Frame for TestFrame {
     fn token_usage(&self) -> Option<TokenUsage> {
         self.usage
     }
+
+    fn size_in_bytes(&self) -> usize {
+        self.size
+    }
+
+    fn replayed(&self) -> Self {
+        Self {
+            used: self.used.map(|_| 0),
+            usage: self.usage.map(|_| TokenUsage::default()),
+            ..*self
+        }
+    }
 }
 
 /// A body that plays its beats. Panics where it is read after its end.
@@ -68,6 +81,37 @@ impl ScriptBody {
         }
     }
 
+    fn frame(
+        &mut self,
+        stage: Stage,
+        used: Option<u64>,
+        size: usize,
+    ) -> Option<Result<BodyFrame<TestFrame>, TestError>> {
+        self.put(TestFrame {
+            stage,
+            index: self.index,
+            used,
+            usage: None,
+            size,
+        })
+    }
+
+    fn charged(&mut self, stage: Stage, usage: TokenUsage) -> Option<Result<BodyFrame<TestFrame>, TestError>> {
+        self.put(TestFrame {
+            stage,
+            index: self.index,
+            used: Some(usage.total()),
+            usage: Some(usage),
+            size: 1,
+        })
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "as a read gives it")]
+    fn put(&mut self, frame: TestFrame) -> Option<Result<BodyFrame<TestFrame>, TestError>> {
+        self.index += 1;
+        Some(Ok(BodyFrame::data(frame)))
+    }
+
     fn end(&mut self) {
         assert!(!self.ended, "read after its end");
         self.ended = true;
@@ -87,35 +131,12 @@ impl Body for ScriptBody {
                 ready!(pause.as_mut().poll(cx));
                 self.pause = None;
             }
-            let index = self.index;
             return Poll::Ready(match self.beats.pop_front() {
-                Some(Beat::Frame(stage)) => {
-                    self.index += 1;
-                    Some(Ok(BodyFrame::data(TestFrame {
-                        stage,
-                        index,
-                        used: None,
-                        usage: None,
-                    })))
-                }
-                Some(Beat::Used(used)) => {
-                    self.index += 1;
-                    Some(Ok(BodyFrame::data(TestFrame {
-                        stage: Stage::Trailer,
-                        index,
-                        used: Some(used),
-                        usage: None,
-                    })))
-                }
-                Some(Beat::Charged(stage, usage)) => {
-                    self.index += 1;
-                    Some(Ok(BodyFrame::data(TestFrame {
-                        stage,
-                        index,
-                        used: Some(usage.total()),
-                        usage: Some(usage),
-                    })))
-                }
+                Some(Beat::Frame(stage)) => self.frame(stage, None, 1),
+                Some(Beat::Used(used)) => self.frame(Stage::Trailer, Some(used), 1),
+                Some(Beat::Charged(stage, usage)) => self.charged(stage, usage),
+                #[cfg(feature = "cache")]
+                Some(Beat::Sized(size)) => self.frame(Stage::Content, None, size),
                 Some(Beat::Trailers) => Some(Ok(BodyFrame::trailers(http::HeaderMap::new()))),
                 Some(Beat::Pause(pause)) => {
                     self.pause = Some(Box::pin(sleep(pause)));

@@ -10,6 +10,10 @@ pub(crate) struct TestRequest {
     pub(crate) needs: Needs,
     pub(crate) alternatives: Vec<String>,
     pub(crate) prompt: &'static str,
+    #[cfg(feature = "cache")]
+    pub(crate) temperature: Option<f64>,
+    #[cfg(feature = "cache")]
+    pub(crate) unkept: bool,
     pub(crate) call: Call,
 }
 
@@ -68,5 +72,22 @@ impl LlmRequest for TestRequest {
 
     fn needs(&self) -> Needs {
         self.needs
+    }
+}
+
+#[cfg(feature = "cache")]
+impl tower_llm_layers::cache::CacheKey for TestRequest {
+    fn write_key(&self, key: &mut tower_llm_layers::cache::KeyWriter) {
+        key.part(self.prompt.as_bytes());
+        key.part(self.model.as_deref().unwrap_or_default().as_bytes());
+        key.part(&[u8::from(self.streaming)]);
+    }
+
+    fn asked_temperature(&self) -> Option<f64> {
+        self.temperature
+    }
+
+    fn may_be_kept(&self) -> bool {
+        !self.unkept
     }
 }

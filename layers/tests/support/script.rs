@@ -24,6 +24,9 @@ pub(crate) enum Beat {
     Used(u64),
     /// A frame that says what was used, and what was charged in pico-dollars.
     Charged(Stage, TokenUsage),
+    /// A frame of content that takes this many bytes.
+    #[cfg(feature = "cache")]
+    Sized(usize),
     /// A pause before the next beat.
     Pause(Duration),
     /// An error; the end.

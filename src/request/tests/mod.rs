@@ -1,4 +1,6 @@
 mod build;
+#[cfg(feature = "cache")]
+mod cache_key;
 mod direct;
 mod edit;
 mod facts;

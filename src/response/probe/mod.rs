@@ -138,6 +138,12 @@ impl<'a> ChunkProbe<'a> {
         self.finish.is_some_and(|reason| reason.is("stop"))
     }
 
+    /// Whether a filter cut the answer off.
+    #[must_use]
+    pub fn finish_is_filter(&self) -> bool {
+        self.finish.is_some_and(|reason| reason.is("content_filter"))
+    }
+
     /// Whether this is an answer without an answer in it: neither content, nor a reason for its end, nor an error.
     #[must_use]
     pub fn is_empty(&self) -> bool {

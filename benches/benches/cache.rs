@@ -1,0 +1,111 @@
+//! What a kept answer costs, and joining a call that is under way.
+//!
+//! `cargo bench -p tower-openrouter-benches --bench cache`
+//!
+//! A call is made as in `layers`: clone the request, make the service ready, call it, read the whole body, drop everything. The
+//! leaf gives the same answer without a cache. A join is a call that is polled once, waits, and leaves again.
+
+use std::hint::black_box;
+use std::pin::pin;
+use std::task::{Context, Waker};
+
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
+use http::{Request, Response};
+use http_body::Body;
+use tower::Service;
+use tower_openrouter::ChatRequest;
+use tower_openrouter::layers::cache::CacheMode;
+use tower_openrouter_subjects::answers::{Answers, Silent};
+use tower_openrouter_subjects::{drive, leaf, ours, peers};
+
+type Group<'a> = BenchmarkGroup<'a, WallTime>;
+
+fn time<S, B>(group: &mut Group<'_>, name: &str, request: &Request<ChatRequest>, frames: usize, mut service: S)
+where
+    S: Service<Request<ChatRequest>, Response = Response<B>>,
+    B: Body,
+{
+    assert_eq!(
+        drive::whole(&mut service, request.clone()),
+        Some(frames),
+        "{name} answers"
+    );
+    group.bench_function(name, |bencher| {
+        bencher.iter(|| drive::whole(&mut service, black_box(request).clone()));
+    });
+}
+
+fn plain() -> Request<ChatRequest> {
+    ChatRequest::user("Why is the sky blue?")
+        .model("openai/gpt-5")
+        .into_http()
+}
+
+/// A request that must not be answered by what is kept, and is kept.
+fn refresh(mut request: Request<ChatRequest>) -> Request<ChatRequest> {
+    request.extensions_mut().insert(CacheMode::Refresh);
+    request
+}
+
+fn answers(group: &mut Group<'_>) {
+    let (whole, pieces) = (Answers::plain(4096), Answers::streamed(17));
+    assert!(pieces.bytes() > 4096, "both have 4 KB");
+    for (kind, request, answers) in [("plain", plain(), whole), ("streamed", leaf::request(), pieces)] {
+        let frames = answers.frames();
+        let name = |what: &str| format!("{what}, {kind} 4 KB");
+        time(group, &name("leaf"), &request, frames, answers.clone());
+        time(group, &name("ours/hit"), &request, frames, ours::cache(answers.clone()));
+        let peer = peers::resilience_cache(answers.clone());
+        time(group, &name("tower-resilience/hit"), &request, frames, peer);
+        let miss = refresh(request);
+        time(group, &name("ours/miss, kept"), &miss, frames, ours::cache(answers));
+    }
+}
+
+/// A prompt of a hundred kilobytes: the key reads it all.
+fn long_prompt(group: &mut Group<'_>) {
+    let words = "why is the sky blue? ".repeat(5000);
+    let request = ChatRequest::user(words).model("openai/gpt-5").into_http();
+    let answers = Answers::plain(4096);
+    time(group, "leaf, prompt 100 KB", &request, 1, answers.clone());
+    time(
+        group,
+        "ours/hit, prompt 100 KB",
+        &request,
+        1,
+        ours::cache(answers.clone()),
+    );
+    let peer = peers::resilience_cache(answers);
+    time(group, "tower-resilience/hit, prompt 100 KB", &request, 1, peer);
+}
+
+fn join(group: &mut Group<'_>) {
+    let mut context = Context::from_waker(Waker::noop());
+    let request = leaf::request();
+    let mut service = ours::cache(Silent);
+    let leader = service.call(request.clone());
+    let mut join = |request: Request<ChatRequest>| {
+        let joined = pin!(service.call(request));
+        Future::poll(joined, &mut context).is_pending()
+    };
+    assert!(join(request.clone()), "it waits");
+    group.bench_function("ours/join and leave", |bencher| {
+        bencher.iter(|| join(black_box(&request).clone()));
+    });
+    group.bench_function("clone of the request", |bencher| {
+        bencher.iter(|| black_box(&request).clone());
+    });
+    drop(leader);
+}
+
+fn cache(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("cache");
+    answers(&mut group);
+    long_prompt(&mut group);
+    join(&mut group);
+    group.finish();
+}
+
+criterion_group!(benches, cache);
+criterion_main!(benches);

@@ -1,0 +1,134 @@
+//! A leaf that gives whole answers, such as a cache keeps, and one that never answers.
+
+use std::future::{Pending, Ready, pending, ready};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response};
+use http_body::{Body, Frame};
+use http_body_util::Full;
+use tower::Service;
+use tower_openrouter::{ChatBody, ChatFrame, ChatRequest, Error};
+
+/// Gives every caller the same frames at once. Shares them: a clone of the response copies none.
+#[derive(Debug, Clone)]
+pub struct Answers(Arc<[ChatFrame]>);
+
+impl Answers {
+    /// A plain answer with a text of this many bytes.
+    ///
+    /// # Panics
+    ///
+    /// Never: the answer is well-formed.
+    #[must_use]
+    pub fn plain(bytes: usize) -> Self {
+        let text = "x".repeat(bytes);
+        let json = format!(
+            r#"{{"id":"gen-1","object":"chat.completion","created":1,"model":"openai/gpt-5","provider":"OpenAI","choices":[{{"index":0,"message":{{"role":"assistant","content":"{text}"}},"finish_reason":"stop"}}],"usage":{{"prompt_tokens":15,"completion_tokens":9,"total_tokens":24,"cost":0.00001}}}}"#
+        );
+        Self::read(ChatBody::from_plain(Full::new(Bytes::from(json))))
+    }
+
+    /// A streamed answer: this many chunks of text, a finish, and usage.
+    ///
+    /// # Panics
+    ///
+    /// Never: the answer is well-formed.
+    #[must_use]
+    pub fn streamed(chunks: usize) -> Self {
+        let end = concat!(
+            r#"data: {"id":"gen-1","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#,
+            "\n\n",
+            r#"data: {"id":"gen-1","choices":[],"usage":{"prompt_tokens":15,"completion_tokens":9,"total_tokens":24,"cost":0.00001}}"#,
+            "\n\ndata: [DONE]\n\n"
+        );
+        let text = crate::leaf::event().repeat(chunks) + end;
+        Self::read(ChatBody::from_event_stream(Full::new(Bytes::from(text))))
+    }
+
+    fn read(mut body: ChatBody) -> Self {
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let mut frames = Vec::new();
+        while let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut body).poll_frame(&mut context) {
+            frames.extend(frame.into_data().ok());
+        }
+        assert!(body.is_end_stream() && !frames.is_empty(), "the answer is whole");
+        Self(frames.into())
+    }
+
+    /// How many bytes the frames have.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0.iter().map(|frame| frame.bytes().len()).sum()
+    }
+
+    /// How many frames there are.
+    #[must_use]
+    pub fn frames(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl Service<Request<ChatRequest>> for Answers {
+    type Response = Response<FramesBody>;
+    type Error = Error;
+    type Future = Ready<Result<Self::Response, Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<ChatRequest>) -> Self::Future {
+        let mut response = Response::new(FramesBody {
+            frames: Arc::clone(&self.0),
+            next: 0,
+        });
+        // As many headers as an upstream sends, roughly.
+        for name in ["date", "content-type", "x-generation-id", "server", "cf-ray", "vary"] {
+            response.headers_mut().insert(name, HeaderValue::from_static("a value"));
+        }
+        ready(Ok(response))
+    }
+}
+
+/// Its body.
+#[derive(Debug, Clone)]
+pub struct FramesBody {
+    frames: Arc<[ChatFrame]>,
+    next: usize,
+}
+
+impl Body for FramesBody {
+    type Data = ChatFrame;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<ChatFrame>, Error>>> {
+        let frame = self.frames.get(self.next).cloned();
+        self.next += usize::from(frame.is_some());
+        Poll::Ready(frame.map(|frame| Ok(Frame::data(frame))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.next == self.frames.len()
+    }
+}
+
+/// A leaf whose answers never come.
+#[derive(Debug, Clone, Copy)]
+pub struct Silent;
+
+impl Service<Request<ChatRequest>> for Silent {
+    type Response = Response<FramesBody>;
+    type Error = Error;
+    type Future = Pending<Result<Self::Response, Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<ChatRequest>) -> Self::Future {
+        pending()
+    }
+}

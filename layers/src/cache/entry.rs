@@ -1,0 +1,120 @@
+use std::time::Duration;
+
+use http::{HeaderMap, Response, StatusCode, Version, header::SET_COOKIE, response::Parts};
+use http_body::Frame as BodyFrame;
+use tokio::time::Instant;
+
+use crate::{DoNotKeep, Frame};
+
+/// The head of an answer as others may see it: without cookies, and without the extensions, which tell of the one exchange.
+#[derive(Debug, Clone)]
+pub(super) struct Head {
+    status: StatusCode,
+    version: Version,
+    headers: HeaderMap,
+    may_be_kept: bool,
+}
+
+impl Head {
+    pub(super) fn of(parts: &Parts) -> Self {
+        let mut headers = parts.headers.clone();
+        headers.remove(SET_COOKIE);
+        Self {
+            status: parts.status,
+            version: parts.version,
+            headers,
+            may_be_kept: parts.status.is_success() && parts.extensions.get::<DoNotKeep>().is_none(),
+        }
+    }
+
+    pub(super) const fn may_be_kept(&self) -> bool {
+        self.may_be_kept
+    }
+
+    pub(super) fn response<B>(&self, body: B) -> Response<B> {
+        let mut response = Response::new(body);
+        *response.status_mut() = self.status;
+        *response.version_mut() = self.version;
+        response.headers_mut().clone_from(&self.headers);
+        response
+    }
+
+    fn size_in_bytes(&self) -> usize {
+        let headers = self.headers.iter();
+        headers.fold(size_of::<Self>(), |sum, (name, value)| {
+            sum + name.as_str().len() + value.len() + HEADER_OVERHEAD
+        })
+    }
+}
+
+/// What a header takes beside its text: its slot in the map, roughly.
+const HEADER_OVERHEAD: usize = 128;
+
+/// What an answer takes beside its head and frames: its key, and moka's bookkeeping, roughly.
+const ENTRY_OVERHEAD: usize = 256;
+
+/// One piece of a body.
+#[derive(Debug, Clone)]
+pub(super) enum Piece<D> {
+    Data(D),
+    Trailers(HeaderMap),
+}
+
+impl<D: Frame + Clone> Piece<D> {
+    pub(super) fn of(frame: BodyFrame<D>) -> Option<Self> {
+        frame.into_data().map_or_else(
+            |other| other.into_trailers().ok().map(Self::Trailers),
+            |data| Some(Self::Data(data)),
+        )
+    }
+
+    pub(super) fn size_in_bytes(&self) -> usize {
+        match self {
+            Self::Data(data) => data.size_in_bytes(),
+            Self::Trailers(trailers) => size_of::<Self>() + trailers.len() * HEADER_OVERHEAD,
+        }
+    }
+
+    fn replayed(&self) -> Self {
+        match self {
+            Self::Data(data) => Self::Data(data.replayed()),
+            Self::Trailers(trailers) => Self::Trailers(trailers.clone()),
+        }
+    }
+}
+
+impl<D> Piece<D> {
+    pub(super) fn into_frame(self) -> BodyFrame<D> {
+        match self {
+            Self::Data(data) => BodyFrame::data(data),
+            Self::Trailers(trailers) => BodyFrame::trailers(trailers),
+        }
+    }
+}
+
+/// A whole answer, as it is kept.
+#[derive(Debug)]
+pub(super) struct Entry<D> {
+    pub(super) head: Head,
+    pub(super) pieces: Box<[Piece<D>]>,
+    pub(super) bytes: usize,
+    pub(super) came: Instant,
+    pub(super) keep_for: Duration,
+}
+
+impl<D: Frame + Clone> Entry<D> {
+    pub(super) fn new<'a>(head: &Head, pieces: impl Iterator<Item = &'a Piece<D>>) -> Self
+    where
+        D: 'a,
+    {
+        let pieces: Box<[_]> = pieces.map(Piece::replayed).collect();
+        let frames: usize = pieces.iter().map(Piece::size_in_bytes).sum();
+        Self {
+            bytes: head.size_in_bytes() + frames + ENTRY_OVERHEAD,
+            head: head.clone(),
+            pieces,
+            came: Instant::now(),
+            keep_for: Duration::ZERO,
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! What has come of a shared call so far, and who waits for more.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Wake},
+};
+
+use http::response::Parts;
+
+use super::readers::Readers;
+use crate::{
+    Frame, LayerError, Stage,
+    cache::entry::{Head, Piece},
+};
+
+/// Written by whoever polls the call, read by all. As a waker it wakes all who wait.
+pub(super) struct Board<D, E>(Mutex<State<D, E>>);
+
+pub(super) struct State<D, E> {
+    pub(super) head: Option<Arc<Head>>,
+    /// The head with all that came, for the leader.
+    pub(super) parts: Option<Parts>,
+    pub(super) pieces: VecDeque<Piece<D>>,
+    /// How many pieces before these are gone.
+    pub(super) gone: usize,
+    /// Bytes of the pieces that are here.
+    pub(super) bytes: usize,
+    /// The last sign of life, behind how many pieces it came, and how many there were. It is told to those who have read these
+    /// pieces, and not kept.
+    pulse: Option<(D, usize)>,
+    pulses: u64,
+    /// Whether the end of the answer was among the pieces.
+    pub(super) finished: bool,
+    /// Whether it has outgrown what may be kept.
+    pub(super) outgrown: bool,
+    pub(super) end: Option<End<E>>,
+    pub(super) readers: Readers,
+    pub(super) has_leader: bool,
+    /// Whether somebody came to poll the call while another one did.
+    contended: bool,
+}
+
+/// How a call ended.
+pub(super) enum End<E> {
+    Whole,
+    /// The leader's error, and one for each of the others; they ask anew where there is none.
+    Failed {
+        leaders: Option<E>,
+        others: Vec<E>,
+    },
+    /// Whoever polled it panicked.
+    Broken,
+}
+
+/// Where a reader is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) slot: usize,
+    pub(super) next: usize,
+    pub(super) pulses: u64,
+    pub(super) leads: bool,
+}
+
+/// What a reader finds.
+pub(super) enum Found<T, E> {
+    Some(T),
+    End,
+    Failed(E),
+    /// It failed for a reason of the leader's own.
+    AskAnew,
+    /// Nothing yet: the reader will be woken.
+    Nothing,
+}
+
+impl<D, E> Board<D, E> {
+    pub(super) fn new() -> Self {
+        let mut readers = Readers::default();
+        // The leader's slot, 0.
+        readers.join();
+        Self(Mutex::new(State {
+            head: None,
+            parts: None,
+            pieces: VecDeque::new(),
+            gone: 0,
+            bytes: 0,
+            pulse: None,
+            pulses: 0,
+            finished: false,
+            outgrown: false,
+            end: None,
+            readers,
+            has_leader: true,
+            contended: false,
+        }))
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State<D, E>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes all who wait, but one. Never with the lock held: a waker may do anything.
+    pub(super) fn wake(&self, but: Option<usize>) {
+        let mut from = 0;
+        loop {
+            let next = self.lock().readers.next_waiting(from, but);
+            let Some((slot, waker)) = next else { return };
+            waker.wake();
+            from = slot + 1;
+        }
+    }
+
+    pub(super) fn contend(&self) {
+        self.lock().contended = true;
+    }
+
+    /// Wakes those who came to poll the call in vain.
+    pub(super) fn wake_contenders(&self) {
+        if std::mem::take(&mut self.lock().contended) {
+            self.wake(None);
+        }
+    }
+}
+
+impl<D: Send + 'static, E: Send + 'static> Wake for Board<D, E> {
+    fn wake(self: Arc<Self>) {
+        Self::wake(&self, None);
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        Self::wake(self, None);
+    }
+}
+
+impl<D: Frame + Clone, E> State<D, E> {
+    /// Writes a piece down. `most`: how many bytes are kept at most.
+    pub(super) fn push(&mut self, piece: Piece<D>, most: usize) {
+        if let Piece::Data(data) = &piece {
+            if data.stage() == Stage::KeepAlive {
+                self.pulse = Some((data.clone(), self.gone + self.pieces.len()));
+                self.pulses += 1;
+                return;
+            }
+            self.finished |= data.finishes_answer();
+        }
+        self.bytes = self.bytes.saturating_add(piece.size_in_bytes());
+        self.pieces.push_back(piece);
+        self.outgrown |= self.bytes > most;
+        if !self.outgrown {
+            return;
+        }
+        // A lone reader has read all but the last. Of several, the slowest may be cut off; never from the very last piece, so
+        // that an answer of one piece reaches all, whatever its size.
+        while self.pieces.len() > 1 && (self.readers.count() == 1 || self.bytes > most) {
+            let Some(first) = self.pieces.pop_front() else { break };
+            self.bytes = self.bytes.saturating_sub(first.size_in_bytes());
+            self.gone += 1;
+        }
+    }
+
+    pub(super) fn read(&mut self, place: &mut Place, cx: &Context<'_>, most: usize) -> Found<Piece<D>, E>
+    where
+        E: From<LayerError>,
+    {
+        let Some(index) = place.next.checked_sub(self.gone) else {
+            return Found::Failed(LayerError::FellBehind { limit: most }.into());
+        };
+        if let Some(piece) = self.pieces.get(index) {
+            place.next += 1;
+            return Found::Some(piece.clone());
+        }
+        if self.end.is_some() {
+            return self.ended(*place);
+        }
+        if place.pulses < self.pulses
+            && let Some((pulse, behind)) = &self.pulse
+            && *behind == place.next
+        {
+            place.pulses = self.pulses;
+            return Found::Some(Piece::Data(pulse.clone()));
+        }
+        self.readers.wait(place.slot, cx.waker());
+        Found::Nothing
+    }
+}
+
+impl<D, E> State<D, E> {
+    pub(super) fn begin(&mut self, place: Place, cx: &Context<'_>) -> Found<Begun, E> {
+        if place.leads
+            && let Some(parts) = self.parts.take()
+        {
+            return Found::Some(Begun::Leading(Box::new(parts)));
+        }
+        if let Some(head) = &self.head {
+            return Found::Some(Begun::Sharing(Arc::clone(head)));
+        }
+        if self.end.is_some() {
+            return self.ended(place);
+        }
+        self.readers.wait(place.slot, cx.waker());
+        Found::Nothing
+    }
+
+    fn ended<T>(&mut self, place: Place) -> Found<T, E> {
+        match &mut self.end {
+            Some(End::Whole) => Found::End,
+            Some(End::Failed { leaders, .. }) if place.leads => leaders.take().map_or(Found::AskAnew, Found::Failed),
+            Some(End::Failed { others, .. }) => others.pop().map_or(Found::AskAnew, Found::Failed),
+            Some(End::Broken) => Found::AskAnew,
+            None => Found::Nothing,
+        }
+    }
+
+    /// Whether others may join: all of the answer so far is here, and there is more to come.
+    pub(super) const fn is_open(&self) -> bool {
+        self.end.is_none() && !self.outgrown
+    }
+
+    /// Whether this reader has read all of an answer that is whole.
+    pub(super) fn is_read(&self, place: Place) -> bool {
+        matches!(self.end, Some(End::Whole)) && place.next == self.gone + self.pieces.len()
+    }
+}
+
+/// The head, as it is for the leader and for the others.
+pub(in crate::cache) enum Begun {
+    Leading(Box<Parts>),
+    Sharing(Arc<Head>),
+}
+
+impl<D, E> fmt::Debug for Board<D, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.lock();
+        f.debug_struct("Board")
+            .field("readers", &state.readers.count())
+            .field("pieces", &state.pieces.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A poll's result, of what was found.
+pub(super) fn polled<T, E>(found: Found<T, E>) -> Poll<Found<T, E>> {
+    match found {
+        Found::Nothing => Poll::Pending,
+        found => Poll::Ready(found),
+    }
+}

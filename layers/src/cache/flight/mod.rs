@@ -1,0 +1,223 @@
+//! One call that several readers share.
+//!
+//! Nobody owns it: whichever reader is polled, polls the call, with a waker that wakes all who wait. So it goes on while one
+//! reader is there, and when the last one leaves, it is dropped, and its connection closes.
+
+mod board;
+mod reader;
+mod readers;
+mod table;
+mod upstream;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError},
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use self::board::{Board, End};
+pub(super) use self::{
+    board::Begun,
+    reader::{Lost, Reader},
+    table::{Entered, Flights, Order},
+    upstream::{BoxDrive, Upstream},
+};
+use self::{board::State, upstream::Step};
+use super::{AnswerKey, Cache, entry::Entry, entry::Head};
+use crate::{Failure, FailureKind, Frame, LayerError};
+
+pub(super) struct Flight<D, E> {
+    key: AnswerKey,
+    begun: Instant,
+    /// The leader's deadline, which the layers inside know.
+    deadline: Option<Instant>,
+    /// Where the answer is kept.
+    cache: Cache<D>,
+    /// The table it stands in.
+    table: Option<Arc<Flights<D, E>>>,
+    board: Arc<Board<D, E>>,
+    waker: Waker,
+    /// Locked by whoever polls it. Nobody waits for the lock.
+    call: Mutex<Option<BoxDrive<D, E>>>,
+}
+
+impl<D, E> Flight<D, E>
+where
+    D: Frame + Clone + Send + Sync + 'static,
+    E: Failure + From<LayerError> + Send + 'static,
+{
+    fn new(key: AnswerKey, deadline: Option<Instant>, cache: Cache<D>, table: Option<Arc<Flights<D, E>>>) -> Self {
+        let board = Arc::new(Board::new());
+        Self {
+            key,
+            begun: Instant::now(),
+            deadline,
+            cache,
+            table,
+            waker: Waker::from(Arc::clone(&board)),
+            board,
+            call: Mutex::new(None),
+        }
+    }
+
+    /// The call, to be put there. Those who come meanwhile wait.
+    fn place(&self) -> MutexGuard<'_, Option<BoxDrive<D, E>>> {
+        self.call.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes one step, if nobody else is at it; ready where there may be something new to read.
+    fn poll_step(&self, slot: usize) -> Poll<()> {
+        let mut call = match self.call.try_lock() {
+            Ok(call) => call,
+            Err(TryLockError::Poisoned(_)) => return self.broke(),
+            Err(TryLockError::WouldBlock) => {
+                // Said before the second look, so that whoever is at it now will see it afterwards.
+                self.board.contend();
+                match self.call.try_lock() {
+                    Ok(call) => call,
+                    Err(TryLockError::Poisoned(_)) => return self.broke(),
+                    Err(TryLockError::WouldBlock) => return Poll::Pending,
+                }
+            }
+        };
+        let Some(driven) = call.as_mut() else {
+            return Poll::Ready(());
+        };
+        let step = driven.as_mut().poll_step(&mut Context::from_waker(&self.waker));
+        let Poll::Ready(step) = step else {
+            drop(call);
+            self.board.wake_contenders();
+            return Poll::Pending;
+        };
+        let ended = self.write(step).then(|| call.take());
+        drop(call);
+        self.board.wake(Some(slot));
+        // Closes the connection, with no lock held.
+        drop(ended);
+        Poll::Ready(())
+    }
+
+    /// Writes a step down, and says whether it was the last.
+    fn write(&self, step: Step<D, E>) -> bool {
+        let ended = match step {
+            Step::Head(parts, ended) => {
+                let mut state = self.board.lock();
+                state.head = Some(Arc::new(Head::of(&parts)));
+                state.parts = Some(parts);
+                ended
+            }
+            Step::Piece(piece, ended) => {
+                let mut state = self.board.lock();
+                let was_outgrown = state.outgrown;
+                state.push(piece, self.cache.largest_kept());
+                let outgrew = state.outgrown && !was_outgrown;
+                drop(state);
+                if outgrew {
+                    self.leave_table();
+                }
+                ended
+            }
+            Step::End => true,
+            Step::Failed(error) => {
+                self.leave_table();
+                self.fail(error);
+                return true;
+            }
+        };
+        if ended {
+            self.finish();
+        }
+        ended
+    }
+
+    /// It is whole: keeps it, if it is fit for that, and only then leaves the table, so that no call slips in between.
+    fn finish(&self) {
+        if let Some(entry) = self.entry() {
+            self.cache.keep(self.key, entry);
+        }
+        self.board.lock().end = Some(End::Whole);
+        self.leave_table();
+    }
+
+    fn entry(&self) -> Option<Entry<D>> {
+        let state = self.board.lock();
+        let head = state.head.clone().filter(|head| head.may_be_kept())?;
+        if state.outgrown || !state.finished {
+            return None;
+        }
+        let pieces: Vec<_> = state.pieces.iter().cloned().collect();
+        drop(state);
+        Some(Entry::new(&head, pieces.iter()))
+    }
+
+    /// The leader gets the error itself. The others get the like of it, or none where it says nothing to them.
+    fn fail(&self, error: E) {
+        let mut state = self.board.lock();
+        let personal = self.is_personal(&error);
+        let others = state.readers.count() - usize::from(state.has_leader);
+        let copies = (0..others).filter_map(|_| match (personal, shown(&state)) {
+            (false, _) => Some(error.for_another()),
+            (true, false) => None,
+            // Too late to ask anew. To them it is a stream that broke off.
+            (true, true) => Some(broken_off(error.summary()).into()),
+        });
+        let others = copies.collect();
+        state.end = Some(End::Failed {
+            leaders: Some(error),
+            others,
+        });
+    }
+
+    /// Whether it failed by the leader's own means: also where its deadline left no time for what came next.
+    fn is_personal(&self, error: &E) -> bool {
+        let next = || Instant::now().checked_add(error.retry_after().unwrap_or(Duration::ZERO));
+        let late = |deadline| next().is_none_or(|next| deadline <= next);
+        error.is_personal() || self.deadline.is_some_and(late)
+    }
+
+    fn broke(&self) -> Poll<()> {
+        self.leave_table();
+        self.board.lock().end.get_or_insert(End::Broken);
+        Poll::Ready(())
+    }
+}
+
+impl<D, E> Flight<D, E> {
+    fn leave_table(&self) {
+        if let Some(table) = &self.table {
+            table.remove(&self.key, self);
+        }
+    }
+}
+
+impl<D, E> Drop for Flight<D, E> {
+    fn drop(&mut self) {
+        self.leave_table();
+    }
+}
+
+impl<D, E> fmt::Debug for Flight<D, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flight")
+            .field("key", &self.key)
+            .field("board", &self.board)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether the answer has begun.
+const fn shown<D, E>(state: &State<D, E>) -> bool {
+    state.head.is_some()
+}
+
+fn broken_off(summary: String) -> LayerError {
+    LayerError::OfAnother {
+        kind: FailureKind::Truncated,
+        status: None,
+        retry_after: None,
+        summary,
+    }
+}

@@ -1,0 +1,142 @@
+//! One of those who read a shared call.
+
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use super::{
+    Flight,
+    board::{Begun, Found, Place, polled},
+    broken_off,
+};
+use crate::{
+    Failure, Frame, LayerError,
+    cache::{AnswerKey, entry::Piece},
+};
+
+/// Dropping it wakes the others, since it may have been the one that polled.
+pub(in crate::cache) struct Reader<D, E> {
+    flight: Arc<Flight<D, E>>,
+    place: Place,
+    joined_after: Option<Duration>,
+}
+
+/// Why there is no answer.
+pub(in crate::cache) enum Lost<E> {
+    Failed(E),
+    /// It failed for a reason of the leader's own.
+    AskAnew,
+}
+
+impl<D, E> Reader<D, E>
+where
+    D: Frame + Clone + Send + Sync + 'static,
+    E: Failure + From<LayerError> + Send + 'static,
+{
+    /// Who made the call.
+    pub(super) const fn leading(flight: Arc<Flight<D, E>>) -> Self {
+        let place = Place {
+            slot: 0,
+            next: 0,
+            pulses: 0,
+            leads: true,
+        };
+        Self {
+            flight,
+            place,
+            joined_after: None,
+        }
+    }
+
+    /// One more; nobody where it has ended.
+    pub(super) fn joining(flight: Arc<Flight<D, E>>) -> Result<Self, Arc<Flight<D, E>>> {
+        let mut state = flight.board.lock();
+        if !state.is_open() {
+            drop(state);
+            return Err(flight);
+        }
+        let slot = state.readers.join();
+        drop(state);
+        let place = Place {
+            slot,
+            next: 0,
+            pulses: 0,
+            leads: false,
+        };
+        Ok(Self {
+            joined_after: Some(flight.begun.elapsed()),
+            flight,
+            place,
+        })
+    }
+
+    pub(in crate::cache) fn key(&self) -> AnswerKey {
+        self.flight.key
+    }
+
+    /// How long the call had been under way when this one joined it; `None` for the one that made it.
+    pub(in crate::cache) const fn joined_after(&self) -> Option<Duration> {
+        self.joined_after
+    }
+
+    pub(in crate::cache) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Begun, Lost<E>>> {
+        loop {
+            let found = self.flight.board.lock().begin(self.place, cx);
+            if let Poll::Ready(found) = polled(found) {
+                return Poll::Ready(match found {
+                    Found::Some(begun) => Ok(begun),
+                    Found::Failed(error) => Err(Lost::Failed(error)),
+                    Found::AskAnew | Found::End | Found::Nothing => Err(Lost::AskAnew),
+                });
+            }
+            ready!(self.flight.poll_step(self.place.slot));
+        }
+    }
+
+    pub(in crate::cache) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece<D>, E>>> {
+        loop {
+            let most = self.flight.cache.largest_kept();
+            let found = self.flight.board.lock().read(&mut self.place, cx, most);
+            if let Poll::Ready(found) = polled(found) {
+                return Poll::Ready(match found {
+                    Found::Some(piece) => Some(Ok(piece)),
+                    Found::Failed(error) => Some(Err(error)),
+                    Found::End => None,
+                    Found::AskAnew | Found::Nothing => Some(Err(broken_off("it broke off".to_owned()).into())),
+                });
+            }
+            ready!(self.flight.poll_step(self.place.slot));
+        }
+    }
+}
+
+impl<D: Frame + Clone, E> Reader<D, E> {
+    /// Whether all is read of an answer that is whole.
+    pub(in crate::cache) fn is_read(&self) -> bool {
+        self.flight.board.lock().is_read(self.place)
+    }
+}
+
+impl<D, E> Drop for Reader<D, E> {
+    fn drop(&mut self) {
+        let mut state = self.flight.board.lock();
+        let waker = state.readers.leave(self.place.slot);
+        state.has_leader &= !self.place.leads;
+        drop(state);
+        // A waker may do anything, so not with the lock held.
+        drop(waker);
+        self.flight.board.wake(None);
+    }
+}
+
+impl<D, E> fmt::Debug for Reader<D, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader")
+            .field("leads", &self.place.leads)
+            .field("read", &self.place.next)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,134 @@
+//! The calls under way, by key.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+
+use tokio::time::Instant;
+
+use super::{BoxDrive, Flight, Reader};
+use crate::{
+    Failure, Frame, LayerError,
+    cache::{AnswerKey, Cache, KeptAnswer},
+};
+
+/// As many as there are calls under way: each takes itself out at its end.
+pub(in crate::cache) struct Flights<D, E>(Mutex<Table<D, E>>);
+
+type Table<D, E> = HashMap<AnswerKey, Weak<Flight<D, E>>>;
+
+/// What a caller wants of the cache.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::cache) struct Order {
+    /// Whether a kept or shared answer is good enough.
+    pub(in crate::cache) read: bool,
+    /// Whether others may share the call.
+    pub(in crate::cache) share: bool,
+    /// The caller's deadline.
+    pub(in crate::cache) deadline: Option<Instant>,
+}
+
+/// What became of it. Whoever joined keeps what it would have called with.
+pub(in crate::cache) enum Entered<D, E, Q> {
+    Kept(KeptAnswer<D>),
+    Joins(Reader<D, E>, Q),
+    Leads(Reader<D, E>),
+}
+
+impl<D, E> Flights<D, E> {
+    pub(in crate::cache) fn new() -> Self {
+        Self(Mutex::default())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table<D, E>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many calls are under way that may be shared.
+    pub(in crate::cache) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Takes this one out; another one that has come into its place stays.
+    pub(super) fn remove(&self, key: &AnswerKey, flight: &Flight<D, E>) {
+        let mut table = self.lock();
+        if table.get(key).is_some_and(|known| std::ptr::eq(known.as_ptr(), flight)) {
+            table.remove(key);
+        }
+    }
+}
+
+impl<D, E> Flights<D, E>
+where
+    D: Frame + Clone + Send + Sync + 'static,
+    E: Failure + From<LayerError> + Send + 'static,
+{
+    /// Reads what is kept, joins what is under way, or makes the call with this.
+    pub(in crate::cache) fn enter<Q>(
+        self: &Arc<Self>,
+        cache: &Cache<D>,
+        (key, order): (AnswerKey, Order),
+        with: Q,
+        call: impl FnOnce(Q) -> BoxDrive<D, E>,
+    ) -> Entered<D, E, Q> {
+        if let Some(kept) = order.read.then(|| cache.fresh(&key)).flatten() {
+            return Entered::Kept(kept);
+        }
+        if !order.share {
+            let flight = Flight::new(key, order.deadline, cache.clone(), None);
+            return Entered::Leads(lead(&Arc::new(flight), None, || call(with)));
+        }
+        let mut table = self.lock();
+        let mut ended = None;
+        if order.read {
+            match table.get(&key).and_then(Weak::upgrade).map(Reader::joining) {
+                Some(Ok(reader)) => return Entered::Joins(reader, with),
+                // To be dropped when the table is free again: it takes itself out.
+                Some(Err(flight)) => ended = Some(flight),
+                None => {}
+            }
+            // It may have ended since the first look; it is kept before it leaves the table.
+            if let Some(kept) = cache.fresh(&key) {
+                drop(table);
+                drop(ended);
+                return Entered::Kept(kept);
+            }
+        }
+        let flight = Flight::new(key, order.deadline, cache.clone(), Some(Arc::clone(self)));
+        let flight = Arc::new(flight);
+        table.insert(key, Arc::downgrade(&flight));
+        let reader = lead(&flight, Some(table), || call(with));
+        drop(ended);
+        Entered::Leads(reader)
+    }
+}
+
+/// Makes the call. It is other people's code, not to be run under the table's lock; whoever joins meanwhile waits.
+fn lead<D, E>(
+    flight: &Arc<Flight<D, E>>,
+    table: Option<MutexGuard<'_, Table<D, E>>>,
+    call: impl FnOnce() -> BoxDrive<D, E>,
+) -> Reader<D, E>
+where
+    D: Frame + Clone + Send + Sync + 'static,
+    E: Failure + From<LayerError> + Send + 'static,
+{
+    // Should the call panic, this one wakes those who wait, and the broken lock tells them.
+    let reader = Reader::leading(Arc::clone(flight));
+    let mut place = flight.place();
+    drop(table);
+    *place = Some(call());
+    drop(place);
+    flight.board.wake_contenders();
+    reader
+}
+
+impl<D, E> fmt::Debug for Flights<D, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flights")
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,216 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use http::{Request, Response};
+use http_body::Body;
+use pin_project::pin_project;
+use tower_service::Service;
+
+use super::{
+    AnswerKey, Cache, CacheBody, CacheStatus, KeptAnswer, Shared,
+    flight::{Begun, Entered, Flights, Lost, Order, Reader, Upstream},
+};
+use crate::{Failure, FailureKind, Frame, LayerError};
+
+/// The future of [`CacheService`](super::CacheService).
+#[pin_project]
+pub struct CacheFuture<S, R, B>
+where
+    S: Service<Request<R>>,
+    B: Body,
+{
+    #[pin]
+    state: State<S, R, B, S::Future>,
+}
+
+#[pin_project(project = StateProjection, project_replace = StateOwned)]
+enum State<S, R, B: Body, F> {
+    Passed(#[pin] F),
+    Kept(Option<KeptAnswer<B::Data>>),
+    Reading {
+        reader: Reader<B::Data, B::Error>,
+        /// What it takes to ask anew; only for one that has joined.
+        again: Option<Box<Again<S, R, B>>>,
+    },
+    Ended,
+}
+
+/// What it takes to make the call after all.
+pub(super) struct Again<S, R, B: Body> {
+    pub(super) service: S,
+    pub(super) request: Request<R>,
+    pub(super) order: Order,
+    pub(super) cache: Cache<B::Data>,
+    pub(super) flights: Arc<Flights<B::Data, B::Error>>,
+}
+
+impl<S, R, B> CacheFuture<S, R, B>
+where
+    S: Service<Request<R>>,
+    B: Body,
+{
+    pub(super) const fn passed(future: S::Future) -> Self {
+        Self {
+            state: State::Passed(future),
+        }
+    }
+
+    pub(super) const fn kept(kept: Option<KeptAnswer<B::Data>>) -> Self {
+        Self {
+            state: State::Kept(kept),
+        }
+    }
+
+    pub(super) const fn reading(reader: Reader<B::Data, B::Error>, again: Option<Box<Again<S, R, B>>>) -> Self {
+        Self {
+            state: State::Reading { reader, again },
+        }
+    }
+}
+
+impl<S, R, B> Future for CacheFuture<S, R, B>
+where
+    S: Service<Request<R>, Response = Response<B>, Error = B::Error> + Send + 'static,
+    S::Future: Send + 'static,
+    R: Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Frame + Clone + Send + Sync + 'static,
+    B::Error: Failure + From<LayerError> + Send + 'static,
+{
+    type Output = Result<Response<CacheBody<B>>, B::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        loop {
+            let begun = match state.as_mut().project() {
+                StateProjection::Passed(future) => {
+                    let result = ready!(future.poll(cx));
+                    state.set(State::Ended);
+                    return Poll::Ready(result.map(|response| response.map(CacheBody::passed)));
+                }
+                StateProjection::Kept(kept) => {
+                    let kept = kept.take();
+                    state.set(State::Ended);
+                    let response = kept.map(|kept| kept.into_response().map(CacheBody::kept));
+                    return Poll::Ready(response.ok_or_else(|| LayerError::NotKept.into()));
+                }
+                StateProjection::Reading { reader, again } => match ready!(reader.poll_head(cx)) {
+                    Err(Lost::AskAnew) if again.is_some() => {
+                        if let Some(again) = again.take() {
+                            tracing::debug!("the call that was shared failed by its maker's own means");
+                            let next = again.ask(reader.key());
+                            state.set(next.state);
+                        }
+                        continue;
+                    }
+                    other => other,
+                },
+                StateProjection::Ended => return Poll::Pending,
+            };
+            let StateOwned::Reading { reader, .. } = state.as_mut().project_replace(State::Ended) else {
+                return Poll::Pending;
+            };
+            return Poll::Ready(match begun {
+                Ok(begun) => Ok(respond(begun, reader)),
+                Err(Lost::Failed(error)) => Err(error),
+                Err(Lost::AskAnew) => Err(broken().into()),
+            });
+        }
+    }
+}
+
+impl<S, R, B> Again<S, R, B>
+where
+    S: Service<Request<R>, Response = Response<B>, Error = B::Error> + Send + 'static,
+    S::Future: Send + 'static,
+    R: Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Frame + Clone + Send + Sync + 'static,
+    B::Error: Failure + From<LayerError> + Send + 'static,
+{
+    /// Makes the call, or joins whoever was quicker.
+    fn ask(self, key: AnswerKey) -> CacheFuture<S, R, B> {
+        let Self {
+            service,
+            request,
+            order,
+            cache,
+            flights,
+        } = self;
+        let with = (service, request);
+        let entered = flights.enter(&cache, (key, order), with, |(service, request)| {
+            Upstream::readying(service, request)
+        });
+        match entered {
+            Entered::Kept(kept) => CacheFuture::kept(Some(kept)),
+            Entered::Leads(reader) => CacheFuture::reading(reader, None),
+            Entered::Joins(reader, (service, request)) => {
+                let again = Self {
+                    service,
+                    request,
+                    order,
+                    cache,
+                    flights,
+                };
+                CacheFuture::reading(reader, Some(Box::new(again)))
+            }
+        }
+    }
+}
+
+/// The response, marked.
+fn respond<B>(begun: Begun, reader: Reader<B::Data, B::Error>) -> Response<CacheBody<B>>
+where
+    B: Body,
+    B::Data: Frame + Clone + Send + Sync + 'static,
+    B::Error: Failure + From<LayerError> + Send + 'static,
+{
+    let status = CacheStatus {
+        hit: false,
+        stale: false,
+        age: Duration::ZERO,
+        key: reader.key(),
+    };
+    let shared = reader.joined_after().map(|joined_after| Shared { joined_after });
+    let body = CacheBody::read(reader);
+    let mut response = match begun {
+        Begun::Leading(parts) => Response::from_parts(*parts, body),
+        Begun::Sharing(head) => head.response(body),
+    };
+    response.extensions_mut().insert(status);
+    if let Some(shared) = shared {
+        response.extensions_mut().insert(shared);
+    }
+    response
+}
+
+/// Somebody's code panicked under the one who made the call.
+fn broken() -> LayerError {
+    LayerError::OfAnother {
+        kind: FailureKind::Internal,
+        status: None,
+        retry_after: None,
+        summary: "it panicked".to_owned(),
+    }
+}
+
+impl<S, R, B> fmt::Debug for CacheFuture<S, R, B>
+where
+    S: Service<Request<R>>,
+    B: Body,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &self.state {
+            State::Passed(_) => "CacheFuture(passed)",
+            State::Kept(_) => "CacheFuture(kept)",
+            State::Reading { .. } => "CacheFuture(reading)",
+            State::Ended => "CacheFuture(ended)",
+        })
+    }
+}

@@ -1,0 +1,36 @@
+use http::{HeaderMap, Request, header::CACHE_CONTROL};
+
+/// How one request uses the cache. Put it into the request's extensions; without it, it is [`Default`](Self::Default).
+///
+/// A header `Cache-Control: no-store` makes it a [`Bypass`](Self::Bypass), whatever the extensions say; no other word of that header
+/// is heeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum CacheMode {
+    /// A kept answer where there is one, or the one that is on its way; and what comes is kept.
+    #[default]
+    Default,
+    /// A new answer, whatever is kept or on its way; it is kept, and others may share it.
+    Refresh,
+    /// Nothing is read, kept or shared.
+    Bypass,
+    /// A kept answer, or [`LayerError::NotKept`](crate::LayerError::NotKept): the upstream is never asked.
+    OnlyIfKept,
+}
+
+impl CacheMode {
+    pub(super) fn of<R>(request: &Request<R>) -> Self {
+        if forbids_storing(request.headers()) {
+            return Self::Bypass;
+        }
+        request.extensions().get().copied().unwrap_or_default()
+    }
+}
+
+fn forbids_storing(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(CACHE_CONTROL).iter();
+    values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|word| word.trim().eq_ignore_ascii_case("no-store"))
+}

@@ -1,0 +1,26 @@
+use std::time::Duration;
+
+use super::AnswerKey;
+
+/// In a response's extensions: what the cache did. Not there where the request went past it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CacheStatus {
+    /// Whether the answer was kept: it cost nothing, and its usage says so.
+    pub hit: bool,
+    /// Whether it is older than the time to live: only [`Cache::stale`](super::Cache::stale) gives such answers.
+    pub stale: bool,
+    /// How long ago its last frame came; zero for a new answer.
+    pub age: Duration,
+    /// By what it is found.
+    pub key: AnswerKey,
+}
+
+/// In a response's extensions: this answer is another caller's, shared while it came. Whoever asked first pays for it, so the
+/// usage in its frames is not to be counted again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Shared {
+    /// How long the other call had been under way when this one joined it.
+    pub joined_after: Duration,
+}

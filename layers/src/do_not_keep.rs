@@ -1,0 +1,7 @@
+//! A word from an inner layer to the cache.
+
+/// In a response's extensions: this answer is not to be kept for others, however whole it is.
+///
+/// The cost layer says so where a budget made it ask for a smaller answer than the caller did. A service of your own may, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DoNotKeep;

@@ -1,0 +1,32 @@
+//! Whom a request belongs to, as a layer is told.
+
+use std::sync::Arc;
+
+use http::Request;
+
+/// By which key a layer tells requests apart: a tenant, an API key, a model.
+///
+/// A closure from the request to an `Option<Arc<str>>` is one.
+pub trait KeyOf<R> {
+    /// The key; `None` where the layer is to leave this request alone: it is not limited, not kept and not shared.
+    fn key(&self, request: &Request<R>) -> Option<Arc<str>>;
+}
+
+impl<R, F> KeyOf<R> for F
+where
+    F: Fn(&Request<R>) -> Option<Arc<str>>,
+{
+    fn key(&self, request: &Request<R>) -> Option<Arc<str>> {
+        self(request)
+    }
+}
+
+/// One key for all requests: one limit over all, or one cache that every tenant reads.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Everyone;
+
+impl<R> KeyOf<R> for Everyone {
+    fn key(&self, _: &Request<R>) -> Option<Arc<str>> {
+        Some(Arc::from(""))
+    }
+}

@@ -1,0 +1,123 @@
+use tower_llm_layers::cache::{AnswerKey, CacheKey};
+
+use super::request;
+use crate::{ChatRequest, EmbeddingRequest};
+
+fn key(body: &str) -> AnswerKey {
+    AnswerKey::new("tenant", &request(body))
+}
+
+const BASE: &str = r#"{"model":"a/b","messages":[{"role":"user","content":"Hi"}]}"#;
+
+/// The base with something more at its end.
+fn with(more: &str) -> String {
+    BASE.replacen("]}", &format!("],{more}}}"), 1)
+}
+
+#[test]
+fn the_way_it_is_written_makes_no_difference() {
+    for same in [
+        r#"{"messages":[{"role":"user","content":"Hi"}],"model":"a/b"}"#,
+        r#" { "model" : "a/b", "messages":[ {"content":"Hi","role":"user"} ] } "#,
+        r#"{"m\u006fdel":"a/b","messages":[{"r\u006fle":"user","content":"Hi"}]}"#,
+    ] {
+        assert_eq!(key(same), key(BASE), "{same}");
+    }
+    let nested = with(r#""provider":{"order":["x"],"sort":{"by":"price","partition":"none"}}"#);
+    let turned = with(r#""provider":{"sort":{"partition":"none","by":"price"},"order":["x"]}"#);
+    assert_eq!(key(&nested), key(&turned));
+    assert_eq!(
+        key(BASE),
+        AnswerKey::new("tenant", &ChatRequest::user("Hi").model("a/b"))
+    );
+}
+
+#[test]
+fn who_asks_makes_no_difference() {
+    for more in [
+        r#""user":"u1""#,
+        r#""session_id":"s""#,
+        r#""metadata":{"a":"b"}"#,
+        r#""trace":{"trace_id":"t"}"#,
+        r#""prompt_cache_key":"k""#,
+        r#""prompt_cache_options":{"mode":"explicit"}"#,
+        r#""cache_control":{"type":"ephemeral"}"#,
+        r#""usage":{"include":true}"#,
+        r#""store":true"#,
+        r#""stream":false"#,
+    ] {
+        assert_eq!(key(&with(more)), key(BASE), "{more}");
+    }
+}
+
+#[test]
+fn whatever_may_change_the_answer_makes_one() {
+    let mut keys = vec![key(BASE)];
+    for more in [
+        r#""stream":true"#,
+        r#""temperature":0"#,
+        r#""temperature":0.0"#,
+        r#""temperature":1"#,
+        r#""max_tokens":5"#,
+        r#""max_completion_tokens":5"#,
+        r#""seed":1"#,
+        r#""stop":["a","b"]"#,
+        r#""stop":["ab"]"#,
+        r#""stop":["b","a"]"#,
+        r#""models":["c/d"]"#,
+        r#""provider":{"order":["x"]}"#,
+        r#""provider":{"ignore":["x"]}"#,
+        r#""provider":{}"#,
+        r#""provider":null"#,
+        r#""provider":{"}":1}"#,
+        r#""reasoning":{"effort":"low"}"#,
+        r#""response_format":{"type":"json_object"}"#,
+        r#""tools":[]"#,
+        r#""tools":[[]]"#,
+        r#""tools":[{}]"#,
+        r#""service_tier":"flex""#,
+        r#""new_field":"user""#,
+        r#""debug":{"x":1,"x":2}"#,
+        r#""debug":{"x":2,"x":1}"#,
+    ] {
+        keys.push(key(&with(more)));
+    }
+    keys.push(key(r#"{"model":"a/b","messages":[{"role":"user","content":"Ho"}]}"#));
+    keys.push(key(r#"{"model":"a/b","messages":[{"role":"system","content":"Hi"}]}"#));
+    keys.push(key(r#"{"model":"a/c","messages":[{"role":"user","content":"Hi"}]}"#));
+    keys.push(AnswerKey::new("other tenant", &request(BASE)));
+    let count = keys.len();
+    keys.sort_by_key(|key| *key.as_bytes());
+    keys.dedup();
+    assert_eq!(keys.len(), count);
+}
+
+#[test]
+fn it_is_the_same_in_every_process() {
+    let known = "AnswerKey(12eb5668bdb08449aec10943e0ad6b6c)";
+    assert_eq!(format!("{:?}", key(BASE)), known);
+}
+
+#[test]
+fn temperature_and_storing_are_told() {
+    let temperature = |more: &str| request(&with(more)).asked_temperature();
+    assert_eq!(request(BASE).asked_temperature(), None);
+    assert_eq!(temperature(r#""temperature":0"#), Some(0.0));
+    assert_eq!(temperature(r#""temperature":0.7"#), Some(0.7));
+    assert_eq!(temperature(r#""temperature":null"#), None);
+    let kept = |more: &str| request(&with(more)).may_be_kept();
+    assert!(request(BASE).may_be_kept());
+    assert!(kept(r#""store":true"#) && kept(r#""provider":{"zdr":false}"#) && kept(r#""provider":{"order":["zdr"]}"#));
+    assert!(!kept(r#""store":false"#) && !kept(r#""provider":{"order":["x"],"zdr":true}"#));
+}
+
+#[test]
+fn embeddings_have_keys_of_their_own() {
+    let embeddings = |text| EmbeddingRequest::new("a/b", [text]);
+    let key = |text| AnswerKey::new("tenant", &embeddings(text));
+    assert_eq!(key("x"), key("x"));
+    assert_ne!(key("x"), key("y"));
+    assert_eq!(embeddings("x").asked_temperature(), Some(0.0));
+    let private = embeddings("x").field("provider", serde_json::json!({"zdr": true}));
+    assert!(embeddings("x").may_be_kept() && !private.unwrap().may_be_kept());
+}

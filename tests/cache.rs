@@ -1,0 +1,151 @@
+//! A cache over a whole stack: what the wire brings is kept, and comes again for nothing.
+#![cfg(feature = "cache")]
+
+mod support;
+
+use std::time::Duration;
+
+use openrouter_simulator::Outcome as Seen;
+use support::{FIRST, TEXT, World, ask};
+use tower::Layer;
+use tower_openrouter::{
+    Answer, ChatFrame, ChatServiceExt, Error, Form, Stack,
+    layers::{
+        Everyone, Tariff,
+        budget::{Budget, Window},
+        cache::{Cache, CacheLayer, CacheService, CacheStatus, Shared},
+        cost::UnknownPrice,
+    },
+};
+
+type Cached = CacheService<Stack, ChatFrame, Error, Everyone>;
+
+fn over(stack: Stack) -> Cached {
+    CacheLayer::new(Cache::new(1 << 20), Everyone).layer(stack)
+}
+
+fn is_hit<B>(answer: &Answer<B>) -> bool
+where
+    B: http_body::Body<Data = ChatFrame, Error = Error>,
+{
+    let status = answer.parts().extensions.get::<CacheStatus>();
+    status.is_some_and(|status| status.hit)
+}
+
+/// The frames of an answer, signs of life apart.
+async fn frames<B>(mut answer: Answer<B>) -> Result<Vec<ChatFrame>, Error>
+where
+    B: http_body::Body<Data = ChatFrame, Error = Error>,
+{
+    let mut frames = Vec::new();
+    while let Some(frame) = answer.next_frame().await {
+        frames.push(frame?);
+    }
+    frames.retain(|frame| frame.form() != Form::KeepAlive);
+    Ok(frames)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_streamed_answer_is_replayed_with_usage_of_nothing() {
+    let world = World::new("GOOD").await;
+    let service = over(world.alone());
+    let first = frames(service.stream(ask()).await.unwrap()).await.unwrap();
+    let again = service.stream(ask()).await.unwrap();
+    assert!(is_hit(&again));
+    let again = frames(again).await.unwrap();
+    assert_eq!(first.len(), again.len());
+    let mut bills = 0;
+    for (first, again) in first.iter().zip(&again) {
+        if let Some(usage) = first.usage() {
+            bills += 1;
+            let unpaid = again.usage().unwrap();
+            assert!(usage.total_tokens > 0 && usage.charged().unwrap().is_some());
+            assert_eq!(
+                (unpaid.prompt_tokens, unpaid.completion_tokens, unpaid.total_tokens),
+                (0, 0, 0)
+            );
+            assert_eq!(unpaid.charged().unwrap().unwrap().to_string(), "$0.00");
+        } else {
+            assert_eq!(first.bytes(), again.bytes());
+        }
+    }
+    assert_eq!((bills, world.simulator.seen().attempts.len()), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plain_answer_is_kept_too_and_apart() {
+    let world = World::new("GOOD").await;
+    let service = over(world.alone());
+    for requests in [1, 1] {
+        let answer = service.complete(ask()).await.unwrap();
+        assert_eq!(answer.response.text(), Some(TEXT));
+        assert_eq!(world.simulator.seen().attempts.len(), requests);
+    }
+    let streamed = service.stream(ask()).await.unwrap();
+    assert!(!is_hit(&streamed));
+    assert_eq!(streamed.text().await.unwrap(), TEXT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_broke_off_or_was_filtered_is_not_kept() {
+    for plan in ["GOOD;cut@3", "GOOD;finish=content_filter"] {
+        let world = World::new(plan).await;
+        let service = over(world.alone());
+        for _ in 0..2 {
+            let Ok(answer) = service.stream(ask()).await else {
+                continue;
+            };
+            assert!(!is_hit(&answer), "{plan}");
+            frames(answer).await.ok();
+        }
+        assert_eq!(
+            (world.simulator.seen().attempts.len(), service.cache().bytes()),
+            (2, 0),
+            "{plan}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shared_call_goes_on_without_its_first_caller_and_ends_with_its_last() {
+    let world = World::new("delay=1s;words=50").await;
+    let service = over(world.alone());
+    let mut first = service.stream(ask()).await.unwrap();
+    let mut second = service.stream(ask()).await.unwrap();
+    assert!(second.parts().extensions.get::<Shared>().is_some());
+    first.next_text().await.unwrap().unwrap();
+    drop(first);
+    for _ in 0..5 {
+        second.next_text().await.unwrap().unwrap();
+    }
+    drop(second);
+    let simulator = &world.simulator;
+    let ends = simulator.wait_until(|seen| seen.open_connections == 0);
+    tokio::time::timeout(Duration::from_secs(10), ends).await.unwrap();
+    let seen = simulator.seen();
+    assert_eq!(seen.attempts.len(), 1);
+    assert_eq!(seen.attempts[0].outcome, Seen::ClosedByClient);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_a_budget_shortened_is_not_kept() {
+    for (cap, hit) in [("0.10", false), ("10", true)] {
+        let world = World::new("GOOD").await;
+        let price = Tariff {
+            answer_token: "0.002".parse().unwrap(),
+            ..Tariff::default()
+        };
+        let stack = world
+            .builder()
+            .chain([FIRST])
+            .budget(Budget::usd("all", cap).unwrap().per(Window::Day))
+            .unknown_price(UnknownPrice::Assume(price))
+            .build()
+            .unwrap();
+        let service = over(stack);
+        let first = service.stream(ask().max_tokens(100)).await.unwrap();
+        frames(first).await.unwrap();
+        let second = service.stream(ask().max_tokens(100)).await.unwrap();
+        assert_eq!(is_hit(&second), hit, "{cap}");
+    }
+}
