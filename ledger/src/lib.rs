@@ -2,9 +2,6 @@
 #![cfg_attr(not(feature = "sqlite"), doc = "Durable ledgers for `tower-llm-layers`.")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-#[cfg(not(any(feature = "sqlite", feature = "postgres")))]
-compile_error!("choose a database: turn on the feature `sqlite` or `postgres`");
-
 mod error;
 mod export;
 mod filter;

@@ -1,5 +1,4 @@
 use std::{
-    path::PathBuf,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -40,7 +39,7 @@ impl LedgerOptions {
     /// In this SQLite file, which is made where it is not there. One process at a time.
     #[cfg(feature = "sqlite")]
     #[must_use]
-    pub fn sqlite(path: impl Into<PathBuf>) -> Self {
+    pub fn sqlite(path: impl Into<std::path::PathBuf>) -> Self {
         Self::at(Place::File(path.into()))
     }
 
@@ -54,6 +53,7 @@ impl LedgerOptions {
         })
     }
 
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
     const fn at(place: Place) -> Self {
         Self {
             place,

@@ -12,9 +12,12 @@ use crate::LedgerError;
 /// Where a ledger is kept.
 #[derive(Clone)]
 pub(crate) enum Place {
-    #[cfg(feature = "sqlite")]
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "made by the feature `sqlite`"))]
     File(PathBuf),
-    #[cfg(feature = "postgres")]
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(dead_code, reason = "made by the feature `postgres`")
+    )]
     Server {
         /// With the password.
         url: String,
@@ -27,9 +30,7 @@ impl Place {
     /// Whether other processes may write to it at the same time.
     pub(crate) const fn is_shared(&self) -> bool {
         match self {
-            #[cfg(feature = "sqlite")]
             Self::File(_) => false,
-            #[cfg(feature = "postgres")]
             Self::Server { .. } => true,
         }
     }
@@ -37,9 +38,7 @@ impl Place {
     /// The file, where it is one.
     pub(crate) fn file(&self) -> Option<&Path> {
         match self {
-            #[cfg(feature = "sqlite")]
             Self::File(path) => Some(path),
-            #[cfg(feature = "postgres")]
             Self::Server { .. } => None,
         }
     }
@@ -48,9 +47,7 @@ impl Place {
     pub(crate) async fn connect(&self) -> Result<AnyConnection, LedgerError> {
         sqlx::any::install_default_drivers();
         let url = match self {
-            #[cfg(feature = "sqlite")]
             Self::File(path) => format!("sqlite://{}?mode=rwc", escape(path)),
-            #[cfg(feature = "postgres")]
             Self::Server { url, .. } => url.clone(),
         };
         let mut connection = AnyConnection::connect(&url)
@@ -89,7 +86,6 @@ impl Place {
 }
 
 /// A path inside a URL.
-#[cfg(feature = "sqlite")]
 fn escape(path: &Path) -> String {
     let mut escaped = String::new();
     for byte in path.to_string_lossy().bytes() {
@@ -120,9 +116,7 @@ pub(crate) fn without_password(url: &str) -> String {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            #[cfg(feature = "sqlite")]
             Self::File(path) => path.display().fmt(f),
-            #[cfg(feature = "postgres")]
             Self::Server { shown, .. } => f.write_str(shown),
         }
     }

@@ -1,9 +1,5 @@
 //! What makes an answer cheaper: tiers, price caps, effort, and the router's own cache.
-#![expect(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "a test may fail where it likes"
-)]
+#![expect(clippy::unwrap_used, reason = "a test may fail where it likes")]
 
 mod common;
 
