@@ -25,6 +25,7 @@ fn frame() -> Vec<TestFrame> {
         index: 0,
         used: None,
         usage: None,
+        size: 8,
     }]
 }
 

@@ -167,7 +167,7 @@ async fn bytes_can_be_odd() {
 async fn reasoning_comes_first_and_counts() {
     let simulator = Simulator::start().await.unwrap();
     let mut body = ask("demo/thinker", true);
-    body["reasoning"] = json!({"effort": "low"});
+    body["reasoning"] = json!({"effort": "medium"});
     let reply = chat(&simulator, &body).await;
     let events = reply.events();
     let first = &events[0]["choices"][0]["delta"];
