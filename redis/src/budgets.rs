@@ -1,36 +1,36 @@
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc};
 
-use redis::{RedisError, Value};
+use redis::Value;
 use tower_llm_layers::{
     UsdAmount, UtcTime,
-    budget::{Ask, BudgetStore, Decision, Hold, Line, Refusal, RefusalReason, Reservation},
+    budget::{AccountState, Ask, BudgetStore, Budgets, Decision, Hold, Line, Refusal, RefusalReason, Reservation},
 };
 
 use crate::{
-    Store, WhenDown,
-    delivery::{Delivery, Kind, OnWhat, Word},
-    money::{amount, parts},
-    store::reason,
+    Store, StoreError, WhenDown,
+    delivery::Delivery,
+    hold::SharedHold,
+    money::{amount, line_arguments, parts},
+    word::Word,
 };
 
+/// Accounts that are read by one call at most.
+const READ_AT_ONCE: usize = 100;
+
 /// Accounts of budgets that several processes share. Cheap to clone.
+///
+/// What was held when a process was killed is free once its lease has ended. What was spent stays as long as the server keeps it:
+/// see the crate's notes on how it should be set up.
+///
+/// # Cancellation
+///
+/// A decision that is dropped gives back what it may have held. What ends is told by a task: [`flush`](Self::flush) waits for it,
+/// e.g. before the process ends.
 #[derive(Debug, Clone)]
 pub struct RedisBudgets {
-    store: Store,
-    delivery: Arc<Delivery>,
+    pub(crate) store: Store,
+    pub(crate) delivery: Arc<Delivery>,
     when_down: WhenDown,
-}
-
-/// How an account stands in the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct AccountState {
-    /// What has been spent in its last window.
-    pub settled: UsdAmount,
-    /// What is held for attempts in flight, in all processes.
-    pub reserved: UsdAmount,
-    /// What was charged beyond all that was held, and beyond the cap.
-    pub overrun: UsdAmount,
 }
 
 impl RedisBudgets {
@@ -42,7 +42,8 @@ impl RedisBudgets {
         }
     }
 
-    /// What happens while the store does not answer: it refuses by default.
+    /// What happens while the store does not answer: it refuses by default. What passes blind is counted
+    /// ([`Store::blind_decisions`]), and what it spends is booked once the store is back.
     #[must_use]
     pub const fn when_down(mut self, policy: WhenDown) -> Self {
         self.when_down = policy;
@@ -54,129 +55,157 @@ impl RedisBudgets {
         self.delivery.flush().await;
     }
 
-    /// Amounts that could not be delivered, because the store was away for too long.
+    /// Amounts that could not be delivered: the store was away for too long, or refused them.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.delivery.lost()
+    }
+
+    /// How every account of these budgets stands, in all processes, the fullest first. Looks through all keys of the server: it is
+    /// meant for a page, not for a call.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`], where the store does not answer.
+    pub async fn accounts(&self, budgets: &Budgets) -> Result<Vec<AccountState>, StoreError> {
+        let inner = &self.store.0;
+        let all = inner.key("budget", "");
+        let pattern: String = all.chars().flat_map(literal).chain(['*']).collect();
+        // A scan may show a key twice.
+        let (mut cursor, mut seen) = (0_u64, HashSet::new());
+        loop {
+            let mut scan = redis::cmd("SCAN");
+            scan.arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(1_000);
+            let (next, keys): (u64, Vec<String>) = inner.link.ask(&scan).await?;
+            // Beside an account stand its holds.
+            seen.extend(keys.into_iter().filter(|key| !key.contains('\u{1e}')));
+            if next == 0 {
+                break;
+            }
+            cursor = next;
+        }
+        let lines = seen.iter().filter_map(|key| budgets.line(key.strip_prefix(&all)?));
+        let lines: Vec<_> = lines.collect();
+        let mut states = Vec::with_capacity(lines.len());
+        for some in lines.chunks(READ_AT_ONCE) {
+            states.extend(self.read(some).await?.into_iter().flatten());
+        }
+        states.sort_by_cached_key(|state| (state.left(), state.account.clone()));
+        Ok(states)
     }
 
     /// How the account of a line stands; nothing where nobody has asked for it yet.
     ///
     /// # Errors
     ///
-    /// What happened, where the store does not answer.
-    pub async fn account(&self, line: &Line) -> Result<Option<AccountState>, String> {
-        let mut connection = self.store.0.connection.clone();
-        let fields: Result<Vec<Option<String>>, RedisError> = redis::cmd("HMGET")
-            .arg(self.store.key("budget", &line.account))
-            .arg(&["sd", "sp", "rd", "rp", "od", "op"])
-            .query_async(&mut connection)
-            .await;
-        let fields = fields.map_err(|error| reason(&error))?;
-        let mut fields = fields.iter().map(Option::as_deref);
-        let mut next = || amount(fields.next()??, fields.next()??);
-        let state = (next(), next(), next());
-        let (Some(settled), Some(reserved), Some(overrun)) = state else {
-            return Ok(None);
-        };
-        Ok(Some(AccountState {
-            settled,
-            reserved,
-            overrun,
-        }))
+    /// [`StoreError`], where the store does not answer.
+    pub async fn account(&self, line: &Line) -> Result<Option<AccountState>, StoreError> {
+        let mut states = self.read(std::slice::from_ref(line)).await?;
+        Ok(states.pop().flatten())
     }
 
-    /// The keys that a script is told: the mark of what has ended, then the accounts.
-    fn keys(&self, mark: &str, lines: &[Line]) -> Vec<String> {
-        let accounts = lines.iter().map(|line| self.store.key("budget", &line.account));
-        std::iter::once(self.store.key("ended", mark)).chain(accounts).collect()
-    }
-
-    fn word(&self, kind: Kind, mark: &str, lines: &[Line], head: Vec<String>) -> Word {
-        Word {
-            kind,
-            keys: self.keys(mark, lines),
-            arguments: head.into_iter().chain(lines.iter().flat_map(line_arguments)).collect(),
+    async fn read(&self, lines: &[Line]) -> Result<Vec<Option<AccountState>>, StoreError> {
+        let mut call = self.store.0.scripts.read.prepare_invoke();
+        call.arg(self.store.0.lease.as_millis().to_string());
+        for line in lines {
+            call.key(self.account_key(line)).arg(line.budget.window().as_str());
         }
+        let all: Vec<Vec<String>> = self.store.0.link.ask_script(&call).await?;
+        let state = |(line, parts): (&Line, &Vec<String>)| {
+            let [settled, settled_pico, reserved, reserved_pico, over, over_pico, now] = &parts[..] else {
+                return None;
+            };
+            let mut state = AccountState::new(line, UtcTime::from_millis(now.parse().ok()?));
+            state.settled = amount(settled, settled_pico)?;
+            state.reserved = amount(reserved, reserved_pico)?;
+            state.overrun = amount(over, over_pico)?;
+            Some(state)
+        };
+        Ok(lines.iter().zip(&all).map(state).collect())
+    }
+
+    pub(crate) fn account_key(&self, line: &Line) -> String {
+        self.store.0.key("budget", &line.account)
     }
 }
 
-/// What a script must know of each account.
-fn line_arguments(line: &Line) -> [String; 4] {
-    let [dollars, pico] = parts(line.budget.cap());
-    let window = line.budget.window().as_str().to_owned();
-    [dollars, pico, window, u8::from(line.budget.is_soft()).to_string()]
-}
-
-fn millis(span: Duration) -> String {
-    span.as_millis().to_string()
-}
-
-/// A name that no other process makes.
-fn new_id() -> String {
-    format!("{:032x}", fastrand::u128(..))
+/// A letter as a pattern means it.
+fn literal(letter: char) -> impl Iterator<Item = char> {
+    let special = matches!(letter, '*' | '?' | '[' | ']' | '\\' | '^' | '-');
+    special.then_some('\\').into_iter().chain([letter])
 }
 
 impl BudgetStore for RedisBudgets {
     fn reserve(&self, ask: Ask) -> Decision {
+        let Some(first) = ask.lines.first().cloned() else {
+            return Decision::Now(Ok(Reservation::new(ask.want, Box::new(Nothing))));
+        };
         let this = self.clone();
         Decision::Later(Box::pin(async move {
             // Dropped from here on, whatever was held is given back.
             let hold = SharedHold::new(this, ask.lines.clone());
-            let keys = hold.budgets.keys(&hold.id, &ask.lines);
-            let mut call = hold.budgets.store.0.scripts.reserve.prepare_invoke();
-            for key in &keys {
+            let store = Arc::clone(&hold.budgets.store.0);
+            let mut call = store.scripts.reserve.prepare_invoke();
+            for key in hold.keys() {
                 call.key(key);
             }
-            call.arg(&hold.id).arg(millis(hold.budgets.store.0.lease));
+            call.arg(hold.id()).arg(store.lease.as_millis().to_string());
             for part in parts(ask.want).into_iter().chain(parts(ask.at_least)) {
                 call.arg(part);
             }
             for argument in ask.lines.iter().flat_map(line_arguments) {
                 call.arg(argument);
             }
-            let mut connection = hold.budgets.store.0.connection.clone();
-            let answer = hold.budgets.store.decide(call.invoke_async(&mut connection)).await;
-            let refused = |index: usize, reason| {
-                let line = ask.lines.get(index).or(ask.lines.first());
-                line.map(|line| Box::new(Refusal::new(&line.budget, &line.account, reason, ask.at_least, ask.at)))
-            };
-            let refusal = match answer.map(Answer::read) {
+            let answer: Result<Value, String> = store.link.decide(&call).await;
+            let cause = match answer.map(Answer::read) {
                 Ok(Some(Answer::Held(amount))) => return Ok(Reservation::new(amount, hold.alive())),
-                Ok(Some(Answer::Full(index, settled, reserved))) => {
+                Ok(Some(Answer::Full { index, reason, at })) => {
                     hold.nothing_held();
-                    refused(index, RefusalReason::Spent { settled, reserved })
+                    let line = ask.lines.get(index).unwrap_or(&first);
+                    return Err(refusal(line, reason, ask.at_least, at));
                 }
-                Ok(None) => refused(0, down("the store's answer makes no sense")),
-                Err(cause) if hold.budgets.when_down == WhenDown::Refuse => refused(0, down(&cause)),
-                // It passes blind; should the store have heard it after all, the hold ends with the attempt.
-                Err(_) => return Ok(Reservation::new(ask.want, hold.alive())),
+                Ok(None) => "its answer makes no sense".to_owned(),
+                Err(cause) => cause,
             };
-            refusal.map_or_else(|| Ok(Reservation::new(UsdAmount::ZERO, Box::new(Nothing))), Err)
+            if hold.budgets.when_down == WhenDown::LetPass {
+                // Should the store have heard it after all, the hold ends with the attempt.
+                return Ok(Reservation::new(ask.want, hold.blind()));
+            }
+            Err(refusal(
+                &first,
+                RefusalReason::StoreDown { cause },
+                ask.at_least,
+                ask.at,
+            ))
         }))
     }
 
     fn adjust(&self, lines: &[Line], by: UsdAmount, at: UtcTime) {
+        if lines.is_empty() {
+            return;
+        }
         let sign = if by.is_negative() { "-" } else { "+" };
-        let size = UsdAmount::from_pico(by.pico().saturating_abs());
-        let [dollars, pico] = parts(size);
-        let lease = millis(self.store.0.lease);
-        let head = vec![sign.to_owned(), lease, dollars, pico, at.millis().to_string()];
-        self.delivery.send(self.word(Kind::Adjust, &new_id(), lines, head));
+        let [dollars, pico] = parts(UsdAmount::from_pico(by.pico().saturating_abs()));
+        let head = [sign.to_owned(), dollars, pico, at.millis().to_string()];
+        let keys = lines.iter().map(|line| self.account_key(line)).collect();
+        let arguments = head.into_iter().chain(lines.iter().flat_map(line_arguments)).collect();
+        self.delivery.send(Word::new("adjust", keys, arguments));
     }
 }
 
-fn down(cause: &str) -> RefusalReason {
-    RefusalReason::StoreDown {
-        cause: cause.to_owned(),
-    }
+fn refusal(line: &Line, reason: RefusalReason, needed: UsdAmount, at: UtcTime) -> Box<Refusal> {
+    Box::new(Refusal::new(&line.budget, &line.account, reason, needed, at))
 }
 
 /// What the script said.
 enum Answer {
     Held(UsdAmount),
-    /// Which account, what is spent and what is held there.
-    Full(usize, UsdAmount, UsdAmount),
+    /// Which account, what stands there, and the server's time.
+    Full {
+        index: usize,
+        reason: RefusalReason,
+        at: UtcTime,
+    },
 }
 
 impl Answer {
@@ -190,69 +219,13 @@ impl Answer {
             0 => {
                 let index = next()?.parse().ok()?;
                 let settled = amount(&next()?, &next()?)?;
-                Some(Self::Full(index, settled, amount(&next()?, &next()?)?))
+                let reserved = amount(&next()?, &next()?)?;
+                let reason = RefusalReason::Spent { settled, reserved };
+                let at = UtcTime::from_millis(next()?.parse().ok()?);
+                Some(Self::Full { index, reason, at })
             }
             _ => None,
         }
-    }
-}
-
-/// A hold in the store, or one that may be there.
-#[derive(Debug)]
-struct SharedHold {
-    budgets: RedisBudgets,
-    id: String,
-    lines: Vec<Line>,
-    /// Whether the store must be told of its end.
-    open: bool,
-}
-
-impl SharedHold {
-    fn new(budgets: RedisBudgets, lines: Vec<Line>) -> Self {
-        Self {
-            budgets,
-            id: new_id(),
-            lines,
-            open: true,
-        }
-    }
-
-    /// From now on its lease is renewed.
-    fn alive(self) -> Box<Self> {
-        let accounts = self
-            .lines
-            .iter()
-            .map(|line| (self.budgets.store.key("budget", &line.account), OnWhat::Account));
-        self.budgets.store.0.live.add(self.id.clone(), accounts.collect());
-        Box::new(self)
-    }
-
-    /// The store has said no: there is nothing to end.
-    fn nothing_held(mut self) {
-        self.open = false;
-    }
-
-    fn end(&mut self, spent: UsdAmount) {
-        if !std::mem::take(&mut self.open) {
-            return;
-        }
-        self.budgets.store.0.live.remove(&self.id);
-        let [dollars, pico] = parts(spent);
-        let head = vec![self.id.clone(), millis(self.budgets.store.0.lease), dollars, pico];
-        let word = self.budgets.word(Kind::Settle, &self.id, &self.lines, head);
-        self.budgets.delivery.send(word);
-    }
-}
-
-impl Hold for SharedHold {
-    fn settle(mut self: Box<Self>, spent: UsdAmount) {
-        self.end(spent);
-    }
-}
-
-impl Drop for SharedHold {
-    fn drop(&mut self) {
-        self.end(UsdAmount::ZERO);
     }
 }
 

@@ -1,82 +1,37 @@
-//! Brings to the store what is told in `drop`, and keeps holds alive.
+//! Brings to the store what is told in `drop`: in order, and each word once, however often it must be told.
 
 use std::{
-    collections::HashMap,
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use redis::RedisError;
 use tokio::{
     sync::{Notify, mpsc},
     task::AbortHandle,
     time::sleep,
 };
 
-use crate::store::{Inner, Store};
+use crate::{
+    lease::renew,
+    link::is_final,
+    store::Inner,
+    word::{Told, Word},
+};
 
 /// Words that may wait for a store that is away.
 const MOST_WAITING: usize = 100_000;
+/// Words that one call delivers at most: some milliseconds of the server's time.
+const AT_ONCE: usize = 32;
 /// The first wait after a failure; each further one is twice as long.
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 /// The longest wait between two tries.
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
-
-/// One word to a script.
-pub(crate) struct Word {
-    pub(crate) kind: Kind,
-    pub(crate) keys: Vec<String>,
-    pub(crate) arguments: Vec<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Settle,
-    Adjust,
-    TrueUp,
-}
-
-/// What a hold is on: the scripts keep them differently.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum OnWhat {
-    Account,
-    Places,
-}
-
-/// A key, and what it is.
-type On = (String, OnWhat);
-
-/// Holds of this process that are alive, with the keys they are on.
-#[derive(Default)]
-pub(crate) struct Live {
-    holds: Mutex<HashMap<String, Arc<[On]>>>,
-}
-
-impl Live {
-    pub(crate) fn add(&self, id: String, on: Arc<[On]>) {
-        self.holds.lock().unwrap_or_else(PoisonError::into_inner).insert(id, on);
-    }
-
-    pub(crate) fn remove(&self, id: &str) {
-        self.holds.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
-    }
-
-    /// The holds on each key.
-    fn by_key(&self) -> HashMap<On, Vec<String>> {
-        let holds = self.holds.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut keys: HashMap<On, Vec<String>> = HashMap::new();
-        for (id, on) in holds.iter() {
-            for key in on.iter() {
-                keys.entry(key.clone()).or_default().push(id.clone());
-            }
-        }
-        keys
-    }
-}
+/// Tries of a word that a healthy server refuses.
+const MOST_REFUSALS: u32 = 5;
 
 /// Delivers words in order, and ends with its last handle once all are delivered.
 pub(crate) struct Delivery {
@@ -92,19 +47,31 @@ struct Counts {
     idle: Notify,
 }
 
+impl Counts {
+    fn done(&self, words: u64) {
+        if self.waiting.fetch_sub(words, Ordering::AcqRel) == words {
+            self.idle.notify_waiters();
+        }
+    }
+}
+
 impl Delivery {
-    pub(crate) fn spawn(store: &Store) -> Arc<Self> {
+    pub(crate) fn spawn(store: &Arc<Inner>) -> Arc<Self> {
         let (words, inbox) = mpsc::channel(MOST_WAITING);
         let counts = Arc::new(Counts::default());
-        tokio::spawn(deliver(Arc::clone(&store.0), inbox, Arc::clone(&counts)));
-        let renewal = tokio::spawn(renew(Arc::clone(&store.0))).abort_handle();
+        tokio::spawn(deliver(Arc::clone(store), inbox, Arc::clone(&counts)));
+        let renewal = tokio::spawn(renew(Arc::clone(store))).abort_handle();
         Arc::new(Self { words, counts, renewal })
     }
 
     pub(crate) fn send(&self, word: Word) {
+        // What is only a courtesy leaves room for money while the store is away: leases end by themselves.
+        if word.is_courtesy() && self.words.capacity() < MOST_WAITING / 2 {
+            return;
+        }
         self.counts.waiting.fetch_add(1, Ordering::AcqRel);
         if self.words.try_send(word).is_err() {
-            self.counts.waiting.fetch_sub(1, Ordering::AcqRel);
+            self.counts.done(1);
             let lost = self.counts.lost.fetch_add(1, Ordering::Relaxed) + 1;
             if lost.is_power_of_two() {
                 tracing::error!(target: "llm::store", lost, "the shared store is away for too long: what was spent is not counted");
@@ -112,7 +79,7 @@ impl Delivery {
         }
     }
 
-    /// Words that could not be kept while the store was away.
+    /// Words that could not be kept while the store was away, or that it refused.
     pub(crate) fn lost(&self) -> u64 {
         self.counts.lost.load(Ordering::Relaxed)
     }
@@ -136,67 +103,49 @@ impl Drop for Delivery {
 }
 
 async fn deliver(store: Arc<Inner>, mut inbox: mpsc::Receiver<Word>, counts: Arc<Counts>) {
-    while let Some(word) = inbox.recv().await {
-        let mut wait = FIRST_RETRY;
-        loop {
-            match say(&store, &word).await {
-                Ok(()) => break,
-                // What the server does not understand it never will.
+    // The store knows the last number of each sender.
+    let sender = store.key("sender", &format!("{:032x}", fastrand::u128(..)));
+    let (mut first, mut most) = (1_u64, AT_ONCE);
+    let mut words = Vec::with_capacity(AT_ONCE);
+    while inbox.recv_many(&mut words, most).await > 0 {
+        let (mut wait, mut refusals) = (FIRST_RETRY, 0);
+        while !words.is_empty() {
+            let now = words.len().min(most);
+            let some = words.get(..now).unwrap_or_default();
+            match store
+                .link
+                .tell::<Vec<Told>>(&Word::call(&store, &sender, first, some))
+                .await
+            {
+                Ok(told) => {
+                    words.drain(..now).zip(told).for_each(|(word, told)| word.told(&told));
+                    first += now as u64;
+                    counts.done(now as u64);
+                    (wait, refusals) = (FIRST_RETRY, 0);
+                    continue;
+                }
+                // One of several is refused: from here on one by one.
+                Err(error) if is_final(&error) && now > 1 => {
+                    most = 1;
+                    continue;
+                }
                 Err(error) if is_final(&error) => {
-                    counts.lost.fetch_add(1, Ordering::Relaxed);
-                    tracing::error!(target: "llm::store", %error, "the shared store refuses what was spent");
-                    break;
+                    refusals += 1;
+                    if refusals == MOST_REFUSALS {
+                        tracing::error!(target: "llm::store", %error, "the shared store refuses what was spent");
+                        words.remove(0);
+                        first += 1;
+                        counts.lost.fetch_add(1, Ordering::Relaxed);
+                        counts.done(1);
+                        refusals = 0;
+                    }
                 }
                 Err(_) => {}
             }
             sleep(wait).await;
             wait = (wait * 2).min(LONGEST_RETRY);
         }
-        if counts.waiting.fetch_sub(1, Ordering::AcqRel) == 1 {
-            counts.idle.notify_waiters();
-        }
-    }
-}
-
-fn is_final(error: &RedisError) -> bool {
-    matches!(error.code(), Some("ERR" | "WRONGTYPE"))
-}
-
-async fn say(store: &Inner, word: &Word) -> Result<(), RedisError> {
-    let script = match word.kind {
-        Kind::Settle => &store.scripts.settle,
-        Kind::Adjust => &store.scripts.adjust,
-        Kind::TrueUp => &store.scripts.true_up,
-    };
-    let mut call = script.prepare_invoke();
-    for key in &word.keys {
-        call.key(key);
-    }
-    for argument in &word.arguments {
-        call.arg(argument);
-    }
-    let mut connection = store.connection.clone();
-    let _: i64 = call.invoke_async(&mut connection).await?;
-    Ok(())
-}
-
-/// Renews the leases of what is alive, three times as often as they end.
-async fn renew(store: Arc<Inner>) {
-    loop {
-        sleep(store.lease / 3).await;
-        for ((key, what), holds) in store.live.by_key() {
-            let mut call = store.scripts.renew.prepare_invoke();
-            let what = if what == OnWhat::Places { "places" } else { "account" };
-            call.key(key).arg(store.lease.as_millis().to_string()).arg(what);
-            for hold in &holds {
-                call.arg(hold);
-            }
-            let mut connection = store.connection.clone();
-            let renewed: Result<i64, RedisError> = call.invoke_async(&mut connection).await;
-            if let Err(error) = renewed {
-                tracing::warn!(target: "llm::store", %error, holds = holds.len(), "leases could not be renewed");
-            }
-        }
+        most = AT_ONCE;
     }
 }
 

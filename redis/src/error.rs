@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// Why there is no store. Names the server, without its password, and says what to do.
+/// What is wrong with a store. Names the server, without its password, and says what to do.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -9,11 +9,18 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
-    /// Nobody answers there, or what answers is no Redis.
+    /// Nobody answers there.
     Unreachable {
         /// The server.
         server: String,
         /// What happened.
+        reason: String,
+    },
+    /// What answers is no Redis, or one that does not run scripts.
+    NotRedis {
+        /// The server.
+        server: String,
+        /// What it said.
         reason: String,
     },
     /// The password or the user is wrong, or one is needed.
@@ -37,6 +44,12 @@ impl fmt::Display for StoreError {
             ),
             Self::Unreachable { server, reason } => {
                 write!(f, "no Redis answers at {server} ({reason}): start it, or mend the URL")
+            }
+            Self::NotRedis { server, reason } => {
+                write!(
+                    f,
+                    "what answers at {server} is no Redis that can be used ({reason}): mend the URL"
+                )
             }
             Self::Rejected { server } => write!(
                 f,

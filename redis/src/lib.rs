@@ -4,12 +4,17 @@
 mod budgets;
 mod delivery;
 mod error;
+mod hold;
+mod lease;
 mod limits;
+mod link;
 mod money;
+mod place;
 mod script;
 mod store;
+mod word;
 
-pub use budgets::{AccountState, RedisBudgets};
+pub use budgets::RedisBudgets;
 pub use error::StoreError;
 pub use limits::RedisLimits;
 pub use store::{DECISION_TIMEOUT, LEASE, Store, StoreBuilder, WhenDown};

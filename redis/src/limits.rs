@@ -1,15 +1,18 @@
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZero, sync::Arc, time::Duration};
 
-use redis::Value;
-use tower_llm_layers::rate_limit::{Admitting, LimitHold, LimitStore, LimitWait, Limits, Rate};
+use tower_llm_layers::rate_limit::{Admitting, LimitStore, LimitWait, Limits, Rate};
 
 use crate::{
     Store, WhenDown,
-    delivery::{Delivery, Kind, OnWhat, Word},
+    delivery::Delivery,
+    place::{SharedPlace, rate},
 };
 
-/// How soon a call looks again for a place that another process may have given back.
+/// How soon a call looks again for a place that another process may have given back, or for a store that is away.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// More tokens than any call takes, and few enough for the scripts to count exactly, whatever `max_tokens` a caller writes.
+pub(crate) const MOST_TOKENS: u64 = 1_000_000_000;
 
 /// Rate limits that several processes share. Cheap to clone.
 ///
@@ -25,10 +28,15 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # Cancellation
+///
+/// A call that is dropped while the store is asked takes nothing. Dropped later, it gives its place back; the place of a process that
+/// was killed is free once its lease has ended.
 #[derive(Debug, Clone)]
 pub struct RedisLimits {
-    store: Store,
-    delivery: Arc<Delivery>,
+    pub(crate) store: Store,
+    pub(crate) delivery: Arc<Delivery>,
     when_down: WhenDown,
 }
 
@@ -41,7 +49,7 @@ impl RedisLimits {
         }
     }
 
-    /// What happens while the store does not answer: it lets pass by default.
+    /// What happens while the store does not answer: it lets pass by default, counted in [`Store::blind_decisions`].
     #[must_use]
     pub const fn when_down(mut self, policy: WhenDown) -> Self {
         self.when_down = policy;
@@ -52,138 +60,49 @@ impl RedisLimits {
     pub async fn flush(&self) {
         self.delivery.flush().await;
     }
-
-    fn keys(&self, key: &str) -> [String; 3] {
-        ["requests", "tokens", "places"].map(|kind| self.store.key(kind, key))
-    }
-}
-
-/// Micro-seconds that one unit takes, and how many may come at once; zeros where there is no limit.
-fn rate(rate: Option<Rate>) -> [String; 2] {
-    rate.map_or_else(
-        || ["0".to_owned(), "0".to_owned()],
-        |rate| {
-            let unit = rate.per().as_micros().div_ceil(u128::from(rate.amount()));
-            [unit.max(1).to_string(), rate.most_at_once().to_string()]
-        },
-    )
 }
 
 impl LimitStore for RedisLimits {
     fn admit(&self, key: &Arc<str>, limits: &Limits, tokens: u64) -> Admitting {
         let (this, key, limits) = (self.clone(), Arc::clone(key), *limits);
+        let tokens = tokens.min(MOST_TOKENS);
         Box::pin(async move {
-            // Dropped from here on, its place is given back.
-            let hold = SharedPlace {
-                id: format!("{:032x}", fastrand::u128(..)),
-                keys: this.keys(&key),
-                token_unit: rate(limits.tokens)[0].clone(),
-                thought: tokens,
-                limits: this,
-                open: true,
-            };
-            let mut call = hold.limits.store.0.scripts.admit.prepare_invoke();
-            for key in &hold.keys {
+            // Dropped from here on, it takes back what it took.
+            let place = SharedPlace::new(this, &key, &limits, tokens);
+            let store = Arc::clone(&place.limits.store.0);
+            let mut call = store.scripts.admit.prepare_invoke();
+            for key in place.keys() {
                 call.key(key);
             }
-            call.arg(&hold.id)
-                .arg(hold.limits.store.0.lease.as_millis().to_string());
-            for part in rate(limits.requests).into_iter().chain(rate(limits.tokens)) {
-                call.arg(part);
+            call.arg(place.id())
+                .arg(store.lease.as_millis().to_string())
+                .arg(tokens.to_string())
+                .arg(limits.concurrency.map_or(0, NonZero::get));
+            for of in [limits.requests, limits.tokens] {
+                for part in rate(of) {
+                    call.arg(part);
+                }
+                call.arg(of.map_or(0, |rate| rate.most_at_once()));
             }
-            let places = limits.concurrency.map_or(0, std::num::NonZero::get);
-            call.arg(tokens.to_string()).arg(places.to_string());
-            let mut connection = hold.limits.store.0.connection.clone();
-            let answer = hold.limits.store.decide(call.invoke_async(&mut connection)).await;
-            let full = match answer.map(read) {
-                Ok(Some((0, _))) => return Ok(hold.alive() as Box<dyn LimitHold>),
-                Ok(Some((which, wait))) => wait_for(which, wait, &limits),
-                Ok(None) | Err(_) if hold.limits.when_down == WhenDown::LetPass => return Ok(Box::new(hold) as Box<_>),
-                Ok(None) | Err(_) => LimitWait {
-                    wait: LOOK_AGAIN,
-                    limit: None,
-                },
+            let answer = store.link.decide::<(u8, String)>(&call).await;
+            let answer = answer.map(|(which, wait)| (which, wait.parse().map(Duration::from_micros)));
+            let told = |rate: Option<Rate>, unit| rate.map(|rate| (rate.amount(), unit, rate.per()));
+            let (wait, limit) = match answer {
+                Ok((0, _)) => return Ok(place.alive(limits.concurrency.is_some()) as Box<_>),
+                Ok((1, Ok(wait))) => (wait, told(limits.requests, "requests")),
+                Ok((2, Ok(wait))) => (wait, told(limits.tokens, "tokens")),
+                Ok((3, _)) => (LOOK_AGAIN, None),
+                _ if place.limits.when_down == WhenDown::LetPass => return Ok(place.blind() as Box<_>),
+                // The store may have let it pass after all: dropped, it takes that back.
+                _ => {
+                    return Err(LimitWait {
+                        wait: LOOK_AGAIN,
+                        limit: None,
+                    });
+                }
             };
-            hold.nothing_taken();
-            Err(full)
+            place.nothing_taken();
+            Err(LimitWait { wait, limit })
         })
-    }
-}
-
-fn wait_for(which: i64, wait: Duration, limits: &Limits) -> LimitWait {
-    let told = |rate: Option<Rate>, unit| rate.map(|rate| (rate.amount(), unit, rate.per()));
-    match which {
-        1 => LimitWait {
-            wait,
-            limit: told(limits.requests, "requests"),
-        },
-        2 => LimitWait {
-            wait,
-            limit: told(limits.tokens, "tokens"),
-        },
-        _ => LimitWait {
-            wait: LOOK_AGAIN,
-            limit: None,
-        },
-    }
-}
-
-fn read(value: Value) -> Option<(i64, Duration)> {
-    let Value::Array(items) = value else { return None };
-    let mut items = items.into_iter();
-    let which = redis::from_redis_value(items.next()?).ok()?;
-    let wait: String = redis::from_redis_value(items.next()?).ok()?;
-    Some((which, Duration::from_micros(wait.parse().ok()?)))
-}
-
-/// A place in the store, or one that may be there.
-#[derive(Debug)]
-struct SharedPlace {
-    limits: RedisLimits,
-    id: String,
-    keys: [String; 3],
-    token_unit: String,
-    thought: u64,
-    open: bool,
-}
-
-impl SharedPlace {
-    /// From now on its lease is renewed.
-    fn alive(self) -> Box<Self> {
-        let [_, _, places] = &self.keys;
-        let on = [(places.clone(), OnWhat::Places)];
-        self.limits.store.0.live.add(self.id.clone(), on.into());
-        Box::new(self)
-    }
-
-    fn nothing_taken(mut self) {
-        self.open = false;
-    }
-
-    fn end(&mut self, used: u64) {
-        if !std::mem::take(&mut self.open) {
-            return;
-        }
-        self.limits.store.0.live.remove(&self.id);
-        let more = i128::from(used) - i128::from(self.thought);
-        let word = Word {
-            kind: Kind::TrueUp,
-            keys: self.keys.to_vec(),
-            arguments: vec![self.id.clone(), self.token_unit.clone(), more.to_string()],
-        };
-        self.limits.delivery.send(word);
-    }
-}
-
-impl LimitHold for SharedPlace {
-    fn used(mut self: Box<Self>, tokens: u64) {
-        self.end(tokens);
-    }
-}
-
-impl Drop for SharedPlace {
-    fn drop(&mut self) {
-        let thought = self.thought;
-        self.end(thought);
     }
 }

@@ -1,32 +1,30 @@
-//! The scripts: each decision is one of them. A changed script is a new version, under a new name.
+//! The scripts: each decision is one of them, known to the server by its hash, and sent again where the server has forgotten it.
+//! What a script keeps has its version in its keys' names, so that two versions never read each other's.
 
 use redis::Script;
 
-/// All scripts, known to the server by their hash.
 pub(crate) struct Scripts {
     pub(crate) reserve: Script,
-    pub(crate) settle: Script,
-    pub(crate) adjust: Script,
-    pub(crate) renew: Script,
+    pub(crate) read: Script,
     pub(crate) admit: Script,
-    pub(crate) true_up: Script,
+    pub(crate) renew: Script,
+    pub(crate) deliver: Script,
 }
 
 macro_rules! script {
-    ($file:literal) => {
-        Script::new(concat!(include_str!("common.lua"), "\n", include_str!($file)))
+    ($($file:literal)*) => {
+        Script::new(concat!($(include_str!(concat!("lua/", $file)), "\n",)*))
     };
 }
 
 impl Scripts {
     pub(crate) fn new() -> Self {
         Self {
-            reserve: script!("reserve.lua"),
-            settle: script!("settle.lua"),
-            adjust: script!("adjust.lua"),
-            renew: script!("renew.lua"),
-            admit: script!("admit.lua"),
-            true_up: script!("true_up.lua"),
+            reserve: script!("money.lua" "window.lua" "account.lua" "reserve.lua"),
+            read: script!("money.lua" "window.lua" "account.lua" "read.lua"),
+            admit: script!("money.lua" "rate.lua" "admit.lua"),
+            renew: script!("money.lua" "window.lua" "account.lua" "renew.lua"),
+            deliver: script!("money.lua" "window.lua" "account.lua" "rate.lua" "deliver.lua"),
         }
     }
 }

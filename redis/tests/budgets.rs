@@ -5,13 +5,14 @@ mod support;
 
 use std::{future::Future, pin::pin, sync::Arc, task::Context, time::Duration};
 
-use support::{ask, ask_between, budgets, usd};
+use redis::aio::MultiplexedConnection;
+use support::{ask, ask_between, budgets, line, stands, usd};
 use test_servers::Redis;
 use tower_llm_layers::{
-    Tags, UsdAmount, UtcTime,
-    budget::{Ask, Budget, BudgetStore, Budgets, Decision, Line, RefusalReason, Window},
+    Tags, UtcTime,
+    budget::{Ask, Budget, BudgetStore, Budgets, Decision, RefusalReason, Window},
 };
-use tower_llm_redis::{RedisBudgets, Store, StoreError, WhenDown};
+use tower_llm_redis::Store;
 
 async fn connect(server: &Redis) -> Store {
     Store::builder(&server.url())
@@ -19,17 +20,6 @@ async fn connect(server: &Redis) -> Store {
         .connect()
         .await
         .unwrap()
-}
-
-fn line(budgets: &Budgets) -> Line {
-    budgets.lines(&Tags::default(), "openrouter", "a/b").remove(0)
-}
-
-/// Settled, reserved, overrun.
-async fn stands(shared: &RedisBudgets, line: &Line) -> [String; 3] {
-    shared.flush().await;
-    let state = shared.account(line).await.unwrap().unwrap();
-    [state.settled, state.reserved, state.overrun].map(|amount| amount.to_string())
 }
 
 #[tokio::test]
@@ -89,10 +79,15 @@ async fn several_budgets_hold_all_or_nothing_in_one_round_trip() {
     ];
     let budgets = Budgets::in_store(all, Arc::new(shared.clone())).unwrap();
     let lines = budgets.lines(&Tags::default(), "", "");
-    let before = decisions(&server).await;
+    drop(ask(&shared, &budgets, "0.01").await.unwrap());
+    shared.flush().await;
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut watching = client.get_multiplexed_async_connection().await.unwrap();
+    let before = reads(&mut watching).await;
     let held = ask(&shared, &budgets, "0.60").await.unwrap();
     let refused = ask(&shared, &budgets, "0.60").await.unwrap_err();
-    assert_eq!(decisions(&server).await - before, 2);
+    let trips = reads(&mut watching).await - before - 1;
+    assert_eq!(trips, 2, "one for each decision");
     assert_eq!(refused.budget.name(), "b");
     for line in &lines {
         assert_eq!(stands(&shared, line).await[1], "$0.60", "{}", line.account);
@@ -103,27 +98,13 @@ async fn several_budgets_hold_all_or_nothing_in_one_round_trip() {
     }
 }
 
-/// How many scripts the server has run.
-async fn decisions(server: &Redis) -> u64 {
-    let client = redis::Client::open(server.url()).unwrap();
-    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-    let info: String = redis::cmd("INFO")
-        .arg("commandstats")
-        .query_async(&mut connection)
-        .await
-        .unwrap();
-    let count = |name: &str| {
-        let line = info.lines().find_map(|line| line.strip_prefix(name))?;
-        line.split(',').next()?.parse::<u64>().ok()
-    };
-    count("cmdstat_evalsha:calls=").unwrap_or(0) - failed_hashes(&info)
-}
-
-/// Those that the server did not know yet.
-fn failed_hashes(info: &str) -> u64 {
-    let line = info.lines().find(|line| line.starts_with("cmdstat_evalsha:"));
-    let failed = line.and_then(|line| line.split("failed_calls=").nth(1));
-    failed.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
+/// How often the server has read from a client; once is for this question.
+async fn reads(connection: &mut MultiplexedConnection) -> u64 {
+    let info: String = redis::cmd("INFO").arg("stats").query_async(connection).await.unwrap();
+    let line = info
+        .lines()
+        .find_map(|line| line.strip_prefix("total_reads_processed:"));
+    line.unwrap().trim().parse().unwrap()
 }
 
 #[tokio::test]
@@ -149,64 +130,6 @@ async fn a_decision_dropped_at_any_moment_leaves_nothing_held() {
 }
 
 #[tokio::test]
-async fn while_the_server_is_away_it_refuses_or_lets_pass_and_counts() {
-    let Some(mut server) = Redis::start() else { return };
-    let store = Store::builder(&server.url()).connect().await.unwrap();
-    let (budgets, shared) = budgets(&store, "5.00");
-    let line = line(&budgets);
-    let held = ask(&shared, &budgets, "1.00").await.unwrap();
-    server.stop();
-    let refused = ask(&shared, &budgets, "1.00").await.unwrap_err();
-    assert!(matches!(refused.reason, RefusalReason::StoreDown { .. }), "{refused}");
-    assert!(refused.to_string().contains("nothing is let through"), "{refused}");
-    assert_eq!((store.blind_decisions(), store.is_down()), (1, true));
-    let open = shared.clone().when_down(WhenDown::LetPass);
-    let blind = ask(&open, &budgets, "1.00").await.unwrap();
-    assert_eq!(store.blind_decisions(), 2);
-    // What ends meanwhile is told once the server is back, which has forgotten its scripts.
-    held.settle(usd("0.30"));
-    blind.settle(usd("0.20"));
-    server.run();
-    assert_eq!(stands(&shared, &line).await, ["$0.50", "$0.00", "$0.00"]);
-    let again = async {
-        while ask(&shared, &budgets, "0.01").await.is_err() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), again)
-        .await
-        .expect("it answers again");
-    assert!(!store.is_down());
-    assert_eq!(shared.lost(), 0);
-}
-
-#[tokio::test]
-async fn what_is_no_store_is_told_without_the_password() {
-    let Some(server) = Redis::with_password(Some("s3cr3t")) else {
-        return;
-    };
-    let port = server.port();
-    let at = |url: String| async move { Store::builder(&url).connect().await.map(|_| ()).unwrap_err() };
-    let wrong = at(format!("redis://:wr0ng@127.0.0.1:{port}")).await;
-    assert!(matches!(wrong, StoreError::Rejected { .. }), "{wrong:?}");
-    let none = at(server.url()).await;
-    assert!(matches!(none, StoreError::Rejected { .. }), "{none:?}");
-    let nobody = at("redis://:wr0ng@127.0.0.1:1".to_owned()).await;
-    assert!(matches!(nobody, StoreError::Unreachable { .. }), "{nobody:?}");
-    let url = at("http://:wr0ng@127.0.0.1".to_owned()).await;
-    assert!(matches!(url, StoreError::Url { .. }), "{url:?}");
-    for error in [wrong, none, nobody, url] {
-        let said = format!("{error} {error:?}");
-        assert!(!said.contains("wr0ng") && !said.contains("s3cr3t"), "{said}");
-    }
-    let right = Store::builder(&format!("redis://:s3cr3t@127.0.0.1:{port}"))
-        .connect()
-        .await
-        .unwrap();
-    assert!(!format!("{right:?}").contains("s3cr3t"));
-}
-
-#[tokio::test]
 async fn two_prefixes_do_not_meet() {
     let Some(server) = Redis::start() else { return };
     let store = |prefix: &'static str| {
@@ -221,30 +144,111 @@ async fn two_prefixes_do_not_meet() {
 }
 
 #[tokio::test]
-async fn a_store_decides_later_and_a_spent_hold_is_not_renewed() {
-    let Some(server) = Redis::start() else { return };
-    let store = Store::builder(&server.url())
-        .lease(Duration::from_millis(300))
-        .connect()
-        .await
-        .unwrap();
-    let (budgets, shared) = budgets(&store, "1.00");
-    let decision = shared.reserve(Ask {
-        lines: vec![line(&budgets)],
+async fn an_attempt_without_a_budget_asks_nobody() {
+    let Some(mut server) = Redis::start() else { return };
+    let shared = connect(&server).await.budgets();
+    server.stop();
+    let ask = Ask {
+        lines: Vec::new(),
         want: usd("1.00"),
         at_least: usd("1.00"),
         at: UtcTime::now(),
-    });
-    let Decision::Later(decision) = decision else {
-        unreachable!("it asks a server");
     };
-    let held = decision.await.unwrap();
-    tokio::time::sleep(Duration::from_millis(900)).await;
-    assert!(
-        ask(&shared, &budgets, "0.01").await.is_err(),
-        "alive, its lease is renewed"
+    let Decision::Now(Ok(held)) = shared.reserve(ask) else {
+        unreachable!("there is nothing to ask");
+    };
+    assert_eq!(held.amount(), usd("1.00"));
+}
+
+#[tokio::test]
+async fn all_accounts_are_read_the_fullest_first() {
+    let Some(server) = Redis::start() else { return };
+    // A prefix that would match others', were it taken for a pattern.
+    let store = |prefix: &'static str| Store::builder(&server.url()).prefix(prefix).connect();
+    let (shared, other) = (
+        store("{a*[b]}").await.unwrap().budgets(),
+        store("{abc[b]}").await.unwrap().budgets(),
     );
-    held.settle(UsdAmount::ZERO);
+    let all = || {
+        [
+            Budget::usd("tenant", "2").unwrap().per(Window::Day).each("tenant"),
+            Budget::usd("tenant:holds", "9").unwrap(),
+        ]
+    };
+    let budgets = Budgets::in_store(all(), Arc::new(shared.clone())).unwrap();
+    assert_eq!(shared.accounts(&budgets).await.unwrap(), []);
+    let mut held = Vec::new();
+    for (store, tenant, amount) in [
+        (&shared, "acme", "0.25"),
+        (&shared, "globex", "1.50"),
+        (&other, "initech", "2"),
+    ] {
+        let tags = Tags::new([("tenant", tenant)]).unwrap();
+        let ask = Ask {
+            lines: budgets.lines(&tags, "", ""),
+            want: usd(amount),
+            at_least: usd(amount),
+            at: UtcTime::now(),
+        };
+        let Decision::Later(decision) = store.reserve(ask) else {
+            unreachable!()
+        };
+        held.push(decision.await.unwrap());
+    }
+    held.remove(0).settle(usd("0.20"));
     shared.flush().await;
-    assert!(ask(&shared, &budgets, "1.00").await.is_ok());
+    let states = shared.accounts(&budgets).await.unwrap();
+    let told: Vec<_> = states
+        .iter()
+        .map(|state| (state.budget.name(), &*state.account, state.settled, state.reserved))
+        .collect();
+    let [zero, one_and_a_half, fifth] = ["0", "1.50", "0.20"].map(usd);
+    assert_eq!(
+        told,
+        [
+            ("tenant", "tenant=globex", zero, one_and_a_half),
+            ("tenant", "tenant=acme", fifth, zero),
+            ("tenant:holds", "", fifth, one_and_a_half),
+        ]
+    );
+    assert!(states[0].resets > Some(UtcTime::now()) && states[2].resets.is_none());
+    // Those of budgets that are no more are not shown.
+    let fewer = Budgets::in_store(all().into_iter().take(1), Arc::new(shared.clone())).unwrap();
+    assert_eq!(shared.accounts(&fewer).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_full_budget_is_told_with_the_servers_time_and_a_soft_one_only_warns() {
+    let Some(server) = Redis::start() else { return };
+    let (told, _telling) = support::listen();
+    let shared = connect(&server).await.budgets();
+    let all = [
+        Budget::usd("day", "1").unwrap().per(Window::Day),
+        Budget::usd("watch", "0.10").unwrap().soft(),
+    ];
+    let budgets = Budgets::in_store(all, Arc::new(shared.clone())).unwrap();
+    let held = ask(&shared, &budgets, "0.60").await.unwrap();
+    // A local clock that is wrong by a year.
+    let asked = Ask {
+        lines: budgets.lines(&Tags::default(), "", ""),
+        want: usd("0.60"),
+        at_least: usd("0.60"),
+        at: UtcTime::now().before(Duration::from_secs(365 * 24 * 60 * 60)),
+    };
+    let Decision::Later(decision) = shared.reserve(asked) else {
+        unreachable!()
+    };
+    let refused = decision.await.unwrap_err();
+    assert!(UtcTime::now().since(refused.at) < Duration::from_secs(60), "{refused}");
+    assert!(refused.resets > Some(UtcTime::now()), "{refused}");
+    held.settle(usd("0.85"));
+    shared.flush().await;
+    let said = told.text();
+    for mark in [
+        "budget=\"day\" account=\"\" percent=80",
+        "budget=\"watch\" account=\"\" percent=100",
+    ] {
+        assert_eq!(said.matches(mark).count(), 1, "{mark} in {said}");
+    }
+    assert!(!said.contains("over its cap"), "{said}");
 }

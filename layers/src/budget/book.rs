@@ -60,6 +60,28 @@ pub struct AccountState {
     pub resets: Option<UtcTime>,
 }
 
+impl AccountState {
+    /// The account of a line at this time, with nothing spent or held.
+    #[must_use]
+    pub fn new(line: &Line, at: UtcTime) -> Self {
+        Self {
+            budget: Arc::clone(&line.budget),
+            account: line.budget.say(&line.account),
+            settled: UsdAmount::ZERO,
+            reserved: UsdAmount::ZERO,
+            overrun: UsdAmount::ZERO,
+            resets: line.budget.window().end(at),
+        }
+    }
+
+    /// What is neither spent nor held; below zero only where a budget is soft.
+    #[must_use]
+    pub fn left(&self) -> UsdAmount {
+        let taken = self.settled.saturating_add(self.reserved);
+        self.budget.cap().saturating_sub(taken)
+    }
+}
+
 impl BudgetBook {
     /// An empty one with room for [`MAX_ACCOUNTS`].
     #[must_use]
@@ -98,11 +120,7 @@ impl BudgetBook {
                 });
             }
         }
-        let left = |state: &AccountState| {
-            let taken = state.settled.saturating_add(state.reserved);
-            state.budget.cap().saturating_sub(taken)
-        };
-        all.sort_by_key(|state| (left(state), state.account.clone()));
+        all.sort_by_cached_key(|state| (state.left(), state.account.clone()));
         all
     }
 

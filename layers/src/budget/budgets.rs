@@ -54,6 +54,14 @@ impl Budgets {
         self.budgets.iter().filter_map(line).collect()
     }
 
+    /// The line of an account's key; `None` where it is of none of these budgets.
+    #[must_use]
+    pub fn line(&self, account: &str) -> Option<Line> {
+        let budget = self.budgets.iter().find(|budget| budget.owns(account))?;
+        let (budget, account) = (Arc::clone(budget), account.into());
+        Some(Line { budget, account })
+    }
+
     /// Holds money for an attempt: see [`BudgetStore::reserve`].
     #[must_use]
     pub fn reserve(&self, ask: Ask) -> Decision {

@@ -186,6 +186,12 @@ impl Budget {
         Some(account.into())
     }
 
+    /// Whether an account's key is of this budget.
+    pub(crate) fn owns(&self, account: &str) -> bool {
+        let mut parts = account.split(BETWEEN);
+        parts.next() == Some(&*self.name) && parts.count() == self.scope.len()
+    }
+
     /// An account's name as a person reads it: `tenant=acme`.
     pub(crate) fn say(&self, account: &str) -> String {
         let values = account.split(BETWEEN).skip(1);

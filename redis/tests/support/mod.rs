@@ -3,13 +3,17 @@
 #![allow(clippy::allow_attributes, reason = "the same")]
 #![allow(clippy::unwrap_used, reason = "a test that fails here should say so")]
 
-use std::sync::Arc;
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
 
 use tower_llm_layers::{
     Tags, UsdAmount, UtcTime,
-    budget::{Ask, Budget, BudgetStore, Budgets, Decision, Refusal, Reservation},
+    budget::{Ask, Budget, BudgetStore, Budgets, Decision, Line, Refusal, Reservation},
 };
 use tower_llm_redis::{RedisBudgets, Store};
+use tracing_subscriber::fmt::MakeWriter;
 
 pub(crate) fn usd(text: &str) -> UsdAmount {
     text.parse().unwrap()
@@ -43,4 +47,54 @@ pub(crate) async fn ask_between(
         Decision::Now(decision) => decision,
         Decision::Later(decision) => decision.await,
     }
+}
+
+/// The only account of one budget.
+pub(crate) fn line(budgets: &Budgets) -> Line {
+    budgets.lines(&Tags::default(), "openrouter", "a/b").remove(0)
+}
+
+/// Settled, reserved, overrun, once all is delivered.
+pub(crate) async fn stands(shared: &RedisBudgets, line: &Line) -> [String; 3] {
+    shared.flush().await;
+    let state = shared.account(line).await.unwrap().unwrap();
+    [state.settled, state.reserved, state.overrun].map(|amount| amount.to_string())
+}
+
+/// What is told to the log.
+#[derive(Clone, Default)]
+pub(crate) struct Told(Arc<Mutex<Vec<u8>>>);
+
+impl Told {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl io::Write for Told {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Told {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+/// Listens to the log of this thread, until the guard is dropped.
+pub(crate) fn listen() -> (Told, tracing::subscriber::DefaultGuard) {
+    let told = Told::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(told.clone())
+        .finish();
+    (told, tracing::subscriber::set_default(subscriber))
 }

@@ -1,6 +1,7 @@
 -- reserve, version 1. KEYS: the mark of this hold's end, then the accounts.
 -- ARGV: the hold, its lease, want (two parts), at least (two parts), then for each account: cap (two parts), window, soft.
--- Gives 1 and what is held (two parts); 0, the account's place, settled and reserved (two parts each); or 2 where the hold has ended already.
+-- Gives 1 and what is held (two parts); 0, the account's place, settled and reserved (two parts each) and the time; or 2 where the
+-- hold has ended already.
 local id, lease = ARGV[1], tonumber(ARGV[2])
 if redis.call('EXISTS', KEYS[1]) == 1 then return {2} end
 local now = now_millis()
@@ -20,18 +21,16 @@ for index = 2, #KEYS do
             -- What was swept stays swept.
             for done = 2, index do save(KEYS[done], accounts[done], accounts[done].ends, lease) end
             local sd, sp = add(a.sd, a.sp, a.od, a.op)
-            return {0, index - 2, text(sd), text(sp), text(a.rd), text(a.rp)}
+            return {0, index - 2, text(sd), text(sp), text(a.rd), text(a.rp), text(now)}
         end
         if less(d, p, gd, gp) then gd, gp = d, p end
     end
 end
 for index = 2, #KEYS do
-    local a = accounts[index]
+    local key, a = KEYS[index], accounts[index]
     a.rd, a.rp = add(a.rd, a.rp, gd, gp)
-    save(KEYS[index], a, a.ends, lease)
-    redis.call('ZADD', KEYS[index] .. ':holds', text(now + lease), id)
-    redis.call('HSET', KEYS[index] .. ':amounts', id, text(gd) .. ':' .. text(gp))
-    redis.call('PEXPIRE', KEYS[index] .. ':holds', text(lease * 4 + DAY))
-    redis.call('PEXPIRE', KEYS[index] .. ':amounts', text(lease * 4 + DAY))
+    redis.call('ZADD', holds_of(key), text(now + lease), id)
+    redis.call('HSET', amounts_of(key), id, text(gd) .. ':' .. text(gp))
+    save(key, a, a.ends, lease)
 end
 return {1, text(gd), text(gp)}

@@ -1,0 +1,102 @@
+use std::iter;
+
+use tower_llm_layers::{
+    UsdAmount,
+    budget::{Hold, Line},
+};
+
+use crate::{
+    RedisBudgets,
+    lease::OnWhat,
+    money::{line_arguments, parts},
+    word::Word,
+};
+
+/// A hold in the store, or one that may be there.
+#[derive(Debug)]
+pub(crate) struct SharedHold {
+    pub(crate) budgets: RedisBudgets,
+    id: String,
+    lines: Vec<Line>,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Asked for; the store may not even have heard of it yet.
+    Asked,
+    /// The store has said that it holds.
+    Held,
+    /// The store need not be told any more.
+    Ended,
+}
+
+impl SharedHold {
+    pub(crate) fn new(budgets: RedisBudgets, lines: Vec<Line>) -> Self {
+        Self {
+            budgets,
+            id: format!("{:032x}", fastrand::u128(..)),
+            lines,
+            state: State::Asked,
+        }
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The mark of its end, then its accounts.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        let mark = self.budgets.store.0.key("ended", &self.id);
+        let accounts = self.lines.iter().map(|line| self.budgets.account_key(line));
+        iter::once(mark).chain(accounts).collect()
+    }
+
+    /// The store holds it: from now on its lease is renewed.
+    pub(crate) fn alive(mut self) -> Box<Self> {
+        self.state = State::Held;
+        let keys = self.lines.iter().map(|line| self.budgets.account_key(line));
+        let on = keys.map(|key| (key, OnWhat::Account)).collect();
+        self.budgets.store.0.live.add(self.id.clone(), on);
+        Box::new(self)
+    }
+
+    /// Nobody knows whether the store holds it.
+    pub(crate) fn blind(self) -> Box<Self> {
+        Box::new(self)
+    }
+
+    /// The store has said no: there is nothing to end.
+    pub(crate) fn nothing_held(mut self) {
+        self.state = State::Ended;
+    }
+
+    fn end(&mut self, spent: UsdAmount) {
+        let was = std::mem::replace(&mut self.state, State::Ended);
+        if was == State::Ended {
+            return;
+        }
+        let store = &self.budgets.store.0;
+        store.live.remove(&self.id);
+        let unheard = was == State::Asked;
+        let [dollars, pico] = parts(spent);
+        let head = [self.id.clone(), u8::from(unheard).to_string(), dollars, pico];
+        let arguments = head.into_iter().chain(self.lines.iter().flat_map(line_arguments));
+        let word = Word::new("settle", self.keys(), arguments.collect())
+            .about(std::mem::take(&mut self.lines))
+            .courtesy(spent <= UsdAmount::ZERO);
+        self.budgets.delivery.send(word);
+    }
+}
+
+impl Hold for SharedHold {
+    fn settle(mut self: Box<Self>, spent: UsdAmount) {
+        self.end(spent);
+    }
+}
+
+impl Drop for SharedHold {
+    fn drop(&mut self) {
+        self.end(UsdAmount::ZERO);
+    }
+}

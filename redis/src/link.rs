@@ -1,0 +1,214 @@
+//! The connection, and what is known of its health.
+
+use std::{
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use redis::{
+    Client, ErrorKind, FromRedisValue, RedisError, RedisResult, ScriptInvocation,
+    aio::{ConnectionManager, ConnectionManagerConfig},
+};
+use tokio::time::{Instant, timeout};
+
+use crate::StoreError;
+
+/// How long dialling may take, and any answer that nobody waits for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long nothing fails before an outage counts as over: one slow answer among many is one outage, not hundreds.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// How long nothing succeeds before a new connection is dialled. The manager dials where one has broken; it goes on for ever with one
+/// that is silent, and with one whose password was refused once.
+const STALE: Duration = Duration::from_secs(2);
+
+pub(crate) struct Link {
+    client: Client,
+    server: String,
+    decision_timeout: Duration,
+    current: Mutex<ConnectionManager>,
+    health: Mutex<Health>,
+    blind: AtomicU64,
+}
+
+struct Health {
+    is_down: bool,
+    succeeded: Instant,
+    failed: Option<Instant>,
+    dialled: Instant,
+}
+
+fn config() -> ConnectionManagerConfig {
+    ConnectionManagerConfig::new()
+        .set_number_of_retries(0)
+        .set_connection_timeout(Some(PATIENCE))
+        .set_response_timeout(Some(PATIENCE))
+        .set_pipeline_buffer_size(1_000)
+}
+
+/// What went wrong, in the server's words or the network's: neither holds a password.
+fn reason(error: &RedisError) -> String {
+    error.to_string()
+}
+
+/// Whether the server is well, and will never understand this.
+pub(crate) fn is_final(error: &RedisError) -> bool {
+    matches!(error.code(), Some("ERR" | "WRONGTYPE"))
+}
+
+impl Link {
+    pub(crate) async fn connect(url: &str, decision_timeout: Duration) -> Result<Self, StoreError> {
+        let client = Client::open(url).map_err(|error| StoreError::Url { reason: reason(&error) })?;
+        let server = client.get_connection_info().addr().to_string();
+        let dialled = Instant::now();
+        let connecting = async {
+            let mut connection = ConnectionManager::new_with_config(client.clone(), config()).await?;
+            // A server that wants a password lets us connect, and says so at the first word.
+            let pong: String = redis::cmd("PING").query_async(&mut connection).await?;
+            Ok((connection, pong))
+        };
+        let (connection, pong) = match timeout(PATIENCE, connecting).await {
+            Ok(answer) => answer.map_err(|error| told(&error, &server))?,
+            Err(_) => return Err(StoreError::Slow { server }),
+        };
+        if pong != "PONG" {
+            let reason = "it does not answer PING".to_owned();
+            return Err(StoreError::NotRedis { server, reason });
+        }
+        let health = Health {
+            is_down: false,
+            succeeded: Instant::now(),
+            failed: None,
+            dialled,
+        };
+        Ok(Self {
+            client,
+            server,
+            decision_timeout,
+            current: Mutex::new(connection),
+            health: Mutex::new(health),
+            blind: AtomicU64::new(0),
+        })
+    }
+
+    pub(crate) fn server(&self) -> &str {
+        &self.server
+    }
+
+    pub(crate) fn blind(&self) -> u64 {
+        self.blind.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_down(&self) -> bool {
+        self.health().is_down
+    }
+
+    /// Makes a decision within its time; says why it could not be made.
+    pub(crate) async fn decide<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Result<T, String> {
+        let mut connection = self.connection();
+        let decided: RedisResult<T> = match timeout(self.decision_timeout, call.invoke_async(&mut connection)).await {
+            Ok(answer) => answer,
+            Err(_) => return Err(self.made_blind(format!("no answer in {:?}", self.decision_timeout))),
+        };
+        match decided {
+            Ok(answer) => {
+                self.succeeded();
+                Ok(answer)
+            }
+            Err(error) => Err(self.made_blind(reason(&error))),
+        }
+    }
+
+    fn made_blind(&self, reason: String) -> String {
+        self.blind.fetch_add(1, Ordering::Relaxed);
+        self.failed(&reason);
+        reason
+    }
+
+    /// Tells something that nobody waits for.
+    pub(crate) async fn tell<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Result<T, RedisError> {
+        let mut connection = self.connection();
+        let answer = call.invoke_async(&mut connection).await;
+        self.note(&answer);
+        answer
+    }
+
+    /// Asks for something to be shown.
+    pub(crate) async fn ask<T: FromRedisValue>(&self, command: &redis::Cmd) -> Result<T, StoreError> {
+        let mut connection = self.connection();
+        let answer = command.query_async(&mut connection).await;
+        self.note(&answer);
+        answer.map_err(|error| told(&error, &self.server))
+    }
+
+    /// The same of a script.
+    pub(crate) async fn ask_script<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Result<T, StoreError> {
+        self.tell(call).await.map_err(|error| told(&error, &self.server))
+    }
+
+    fn note<T>(&self, answer: &Result<T, RedisError>) {
+        match answer {
+            Err(error) if !is_final(error) => self.failed(&reason(error)),
+            _ => self.succeeded(),
+        }
+    }
+
+    fn succeeded(&self) {
+        let now = Instant::now();
+        let mut health = self.health();
+        health.succeeded = now;
+        if health.is_down && health.failed.is_none_or(|failed| now.duration_since(failed) >= QUIET) {
+            health.is_down = false;
+            drop(health);
+            tracing::info!(target: "llm::store", server = self.server, "the shared store answers again");
+        }
+    }
+
+    fn failed(&self, reason: &str) {
+        let now = Instant::now();
+        let mut health = self.health();
+        health.failed = Some(now);
+        let is_new = !std::mem::replace(&mut health.is_down, true);
+        if now.duration_since(health.succeeded.max(health.dialled)) >= STALE {
+            health.dialled = now;
+            if let Ok(fresh) = ConnectionManager::new_lazy_with_config(self.client.clone(), config()) {
+                *self.current.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
+            }
+        }
+        drop(health);
+        if is_new {
+            tracing::error!(target: "llm::store", server = self.server, reason, "the shared store does not answer");
+        }
+    }
+
+    fn connection(&self) -> ConnectionManager {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is wrong with the server.
+fn told(error: &RedisError, server: &str) -> StoreError {
+    let server = server.to_owned();
+    match (error.kind(), error.code()) {
+        (ErrorKind::AuthenticationFailed, _) | (_, Some("NOAUTH" | "WRONGPASS")) => StoreError::Rejected { server },
+        (ErrorKind::Parse | ErrorKind::UnexpectedReturnType, _) | (_, Some("ERR" | "WRONGTYPE" | "NOPERM")) => {
+            StoreError::NotRedis {
+                server,
+                reason: reason(error),
+            }
+        }
+        _ if error.is_timeout() => StoreError::Slow { server },
+        _ => StoreError::Unreachable {
+            server,
+            reason: reason(error),
+        },
+    }
+}

@@ -1,0 +1,100 @@
+-- deliver, version 1. What a process tells without waiting, in order, each once: a word that was delivered before is known by its
+-- number, however often it is told.
+-- KEYS: the last number of this process, then those of each word. ARGV: the lease, the number of the first word, then for each
+-- word: its kind, how many keys, how many arguments, the arguments.
+-- Gives for each word what is told of it.
+
+-- How long the last number of a process that is silent is kept: longer than any outage.
+local KEEP = 7 * DAY
+
+local lease = tonumber(ARGV[1])
+local words = {}
+
+-- Keys: the mark of the hold's end, accounts. Arguments: the hold, whether the store may not have heard of it, what was spent (two parts), then
+-- for each account: cap (two parts), window, soft. Tells for each account: settled before and after, overrun now (two parts each).
+function words.settle(keys, args)
+    local id, now, told = args[1], now_millis(), {}
+    if args[2] == '1' then redis.call('SET', keys[1], '1', 'PX', text(lease * 2)) end
+    local d, p = tonumber(args[3]), tonumber(args[4])
+    for index = 2, #keys do
+        local base, key = 5 + (index - 2) * 4, keys[index]
+        local start, ends = window(args[base + 2], now)
+        local a = load(key, start)
+        local amount = redis.call('HGET', amounts_of(key), id)
+        if amount then
+            release(a, amount)
+            redis.call('HDEL', amounts_of(key), id)
+            redis.call('ZREM', holds_of(key), id)
+        end
+        if amount or d > 0 or p > 0 then
+            local bd, bp, od, op = a.sd, a.sp, a.od, a.op
+            spend(a, d, p, tonumber(args[base]), tonumber(args[base + 1]), args[base + 3] == '1')
+            save(key, a, ends, lease)
+            od, op = sub(a.od, a.op, od, op)
+            told[index - 1] = {text(bd), text(bp), text(a.sd), text(a.sp), text(od), text(op)}
+        end
+    end
+    return told
+end
+
+-- Keys: accounts. Arguments: '+' or '-', by how much (two parts), the time it is of, then for each account as above.
+function words.adjust(keys, args)
+    local now, at = now_millis(), tonumber(args[4])
+    local d, p = tonumber(args[2]), tonumber(args[3])
+    for index, key in ipairs(keys) do
+        local base = 5 + (index - 1) * 4
+        local start, ends = window(args[base + 2], now)
+        if window(args[base + 2], at) == start then
+            local a = load(key, start)
+            if args[1] == '-' then
+                unspend(a, d, p)
+            else
+                spend(a, d, p, tonumber(args[base]), tonumber(args[base + 1]), args[base + 3] == '1')
+            end
+            save(key, a, ends, lease)
+        end
+    end
+    return {}
+end
+
+-- Keys as in admit. Arguments: the call, whether the store may not have heard of it, requests and tokens beyond those taken, then for requests and
+-- for tokens: micro-seconds, units in them.
+function words.true_up(keys, args)
+    local now = now_micros()
+    local taken = redis.call('DEL', keys[2]) == 1
+    redis.call('ZREM', keys[5], args[1])
+    if args[2] == '1' and not taken then
+        redis.call('SET', keys[1], '1', 'PX', text(lease * 2))
+        return {}
+    end
+    correct(keys[3], unit_of(args[5], args[6]), tonumber(args[3]), now)
+    correct(keys[4], unit_of(args[7], args[8]), tonumber(args[4]), now)
+    return {}
+end
+
+local last = tonumber(redis.call('GET', KEYS[1]) or '0')
+local number, key, arg = tonumber(ARGV[2]), 2, 3
+local told = {}
+local function remember() redis.call('SET', KEYS[1], text(last), 'PX', text(KEEP)) end
+while arg <= #ARGV do
+    local kind, keys, args = words[ARGV[arg]], {}, {}
+    local key_count, arg_count = tonumber(ARGV[arg + 1]), tonumber(ARGV[arg + 2])
+    for index = 1, key_count do keys[index] = KEYS[key + index - 1] end
+    for index = 1, arg_count do args[index] = ARGV[arg + 2 + index] end
+    key, arg = key + key_count, arg + 3 + arg_count
+    told[#told + 1] = {}
+    if number > last then
+        local done, said = pcall(kind, keys, args)
+        if not done then
+            -- What was told so far stays told.
+            if #told > 1 then remember() end
+            -- A version of the server gives a text, another a table.
+            local reason = type(said) == 'table' and said.err or tostring(said)
+            return redis.error_reply(reason:match('^%u+ ') and reason or ('ERR ' .. reason))
+        end
+        told[#told], last = said, number
+    end
+    number = number + 1
+end
+remember()
+return told

@@ -1,0 +1,118 @@
+use tower_llm_layers::rate_limit::{LimitHold, Limits, Rate};
+
+use crate::{RedisLimits, lease::OnWhat, limits::MOST_TOKENS, word::Word};
+
+/// A call in the store, or one that may be there.
+#[derive(Debug)]
+pub(crate) struct SharedPlace {
+    pub(crate) limits: RedisLimits,
+    id: String,
+    /// As `lua/admit.lua` takes them.
+    keys: [String; 5],
+    /// As `lua/deliver.lua` takes them.
+    rates: [String; 4],
+    thought: u64,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Asked for; the store may not even have heard of it yet.
+    Asked,
+    /// It passed without an answer of the store.
+    Blind,
+    /// The store has let it pass.
+    Passed,
+    /// The store need not be told any more.
+    Ended,
+}
+
+/// Micro-seconds, and units in them; 0 where there is no limit.
+pub(crate) fn rate(rate: Option<Rate>) -> [String; 2] {
+    rate.map_or_else(
+        || ["0".to_owned(), "0".to_owned()],
+        |rate| [rate.per().as_micros().to_string(), rate.amount().to_string()],
+    )
+}
+
+impl SharedPlace {
+    pub(crate) fn new(limits: RedisLimits, key: &str, of: &Limits, thought: u64) -> Self {
+        let store = &limits.store.0;
+        let id = format!("{:032x}", fastrand::u128(..));
+        let [mark, taken] = ["ended", "taken"].map(|kind| store.key(kind, &id));
+        let [requests, tokens, places] = ["requests", "tokens", "places"].map(|kind| store.key(kind, key));
+        let ([request_micros, request_units], [token_micros, token_units]) = (rate(of.requests), rate(of.tokens));
+        Self {
+            id,
+            keys: [mark, taken, requests, tokens, places],
+            rates: [request_micros, request_units, token_micros, token_units],
+            thought,
+            state: State::Asked,
+            limits,
+        }
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(crate) const fn keys(&self) -> &[String; 5] {
+        &self.keys
+    }
+
+    /// The store has let it pass: from now on its lease is renewed.
+    pub(crate) fn alive(mut self, has_place: bool) -> Box<Self> {
+        self.state = State::Passed;
+        if has_place {
+            let [.., places] = &self.keys;
+            let on = [(places.clone(), OnWhat::Places)];
+            self.limits.store.0.live.add(self.id.clone(), on.into());
+        }
+        Box::new(self)
+    }
+
+    pub(crate) fn blind(mut self) -> Box<Self> {
+        self.state = State::Blind;
+        Box::new(self)
+    }
+
+    /// The store has said no: there is nothing to take back.
+    pub(crate) fn nothing_taken(mut self) {
+        self.state = State::Ended;
+    }
+
+    fn end(&mut self, used: u64) {
+        let was = std::mem::replace(&mut self.state, State::Ended);
+        if was == State::Ended {
+            return;
+        }
+        let store = &self.limits.store.0;
+        store.live.remove(&self.id);
+        let unheard = was != State::Passed;
+        // What never passed takes its request back, too.
+        let requests = if was == State::Asked { "-1" } else { "0" };
+        let tokens = i128::from(used.min(MOST_TOKENS)) - i128::from(self.thought);
+        let head = [
+            self.id.clone(),
+            u8::from(unheard).to_string(),
+            requests.to_owned(),
+            tokens.to_string(),
+        ];
+        let arguments = head.into_iter().chain(std::mem::take(&mut self.rates)).collect();
+        let word = Word::new("true_up", self.keys.to_vec(), arguments).courtesy(true);
+        self.limits.delivery.send(word);
+    }
+}
+
+impl LimitHold for SharedPlace {
+    fn used(mut self: Box<Self>, tokens: u64) {
+        self.end(tokens);
+    }
+}
+
+impl Drop for SharedPlace {
+    fn drop(&mut self) {
+        let used = if self.state == State::Asked { 0 } else { self.thought };
+        self.end(used);
+    }
+}

@@ -1,0 +1,76 @@
+use redis::ScriptInvocation;
+use tower_llm_layers::budget::{Line, warn_at_marks};
+
+use crate::{money::amount, store::Inner};
+
+/// One word to the script that delivers: `lua/deliver.lua` says what each kind takes.
+pub(crate) struct Word {
+    kind: &'static str,
+    keys: Vec<String>,
+    arguments: Vec<String>,
+    /// The accounts it is told of.
+    lines: Vec<Line>,
+    is_courtesy: bool,
+}
+
+/// What the store tells of a word: for each account settled before and after, and overrun now.
+pub(crate) type Told = Vec<Vec<String>>;
+
+impl Word {
+    pub(crate) const fn new(kind: &'static str, keys: Vec<String>, arguments: Vec<String>) -> Self {
+        Self {
+            kind,
+            keys,
+            arguments,
+            lines: Vec::new(),
+            is_courtesy: false,
+        }
+    }
+
+    /// Of these accounts something is said where they fill up.
+    pub(crate) fn about(mut self, lines: Vec<Line>) -> Self {
+        self.lines = lines;
+        self
+    }
+
+    /// Nothing is lost without it but a little time: a lease ends anyway.
+    pub(crate) const fn courtesy(mut self, is_one: bool) -> Self {
+        self.is_courtesy = is_one;
+        self
+    }
+
+    pub(crate) const fn is_courtesy(&self) -> bool {
+        self.is_courtesy
+    }
+
+    /// Delivers these, the first of which has this number.
+    pub(crate) fn call<'a>(store: &'a Inner, sender: &str, first: u64, words: &[Self]) -> ScriptInvocation<'a> {
+        let mut call = store.scripts.deliver.prepare_invoke();
+        call.key(sender)
+            .arg(store.lease.as_millis().to_string())
+            .arg(first.to_string());
+        for word in words {
+            call.arg(word.kind).arg(word.keys.len()).arg(word.arguments.len());
+            for key in &word.keys {
+                call.key(key);
+            }
+            for argument in &word.arguments {
+                call.arg(argument);
+            }
+        }
+        call
+    }
+
+    /// Says where an account fills up.
+    pub(crate) fn told(&self, told: &Told) {
+        for (line, told) in self.lines.iter().zip(told) {
+            if let [before, before_pico, after, after_pico, over, over_pico] = &told[..]
+                && let Some(before) = amount(before, before_pico)
+                && let Some(after) = amount(after, after_pico)
+                && let Some(over) = amount(over, over_pico)
+            {
+                warn_at_marks(line, before, after, over);
+            }
+        }
+    }
+}

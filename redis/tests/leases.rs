@@ -1,0 +1,231 @@
+//! Holds as leases, in a real Redis: of processes that live, and of those that are gone.
+#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
+
+mod support;
+
+use std::{sync::Arc, time::Duration};
+
+use redis::aio::MultiplexedConnection;
+use support::{ask, budgets, line, stands, usd};
+use test_servers::Redis;
+use tokio::time::{sleep, timeout};
+use tower_llm_layers::{
+    UsdAmount, UtcTime,
+    budget::{Budget, BudgetStore, Budgets, Window},
+};
+use tower_llm_redis::{RedisBudgets, Store};
+
+const LEASE: Duration = Duration::from_millis(400);
+
+async fn connect(server: &Redis) -> Store {
+    Store::builder(&server.url())
+        .lease(LEASE)
+        .decision_timeout(Duration::from_secs(30))
+        .connect()
+        .await
+        .unwrap()
+}
+
+async fn connection(server: &Redis) -> MultiplexedConnection {
+    let client = redis::Client::open(server.url()).unwrap();
+    client.get_multiplexed_async_connection().await.unwrap()
+}
+
+/// Leaves this much held as a killed process does: nobody renews it, nobody ends it.
+fn killed_with(server: &Redis, cap: &str, amounts: &[&str]) {
+    std::thread::scope(|scope| {
+        let dead = scope.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let (budgets, shared) = budgets(&connect(server).await, cap);
+                for amount in amounts {
+                    std::mem::forget(ask(&shared, &budgets, amount).await.unwrap());
+                }
+            });
+        });
+        dead.join().unwrap();
+    });
+}
+
+#[tokio::test]
+async fn while_it_lives_a_hold_is_renewed_and_after_its_end_no_more() {
+    let Some(server) = Redis::start() else { return };
+    let (budgets, shared) = budgets(&connect(&server).await, "1.00");
+    let held = ask(&shared, &budgets, "1.00").await.unwrap();
+    sleep(LEASE * 3).await;
+    assert!(
+        ask(&shared, &budgets, "0.01").await.is_err(),
+        "alive, its lease is renewed"
+    );
+    held.settle(UsdAmount::ZERO);
+    shared.flush().await;
+    assert!(ask(&shared, &budgets, "1.00").await.is_ok());
+}
+
+#[tokio::test]
+async fn what_a_killed_process_held_is_free_after_the_lease_on_every_path() {
+    let Some(server) = Redis::start() else { return };
+    killed_with(&server, "1.00", &["0.30", "0.20", "0.10"]);
+    let (budgets, shared) = budgets(&connect(&server).await, "1.00");
+    assert_eq!(shared.accounts(&budgets).await.unwrap()[0].reserved, usd("0.60"));
+    assert!(ask(&shared, &budgets, "0.50").await.is_err());
+    let free = async {
+        while ask(&shared, &budgets, "1.00").await.is_err() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(LEASE * 3, free)
+        .await
+        .expect("its holds are free within the lease");
+    assert_eq!(stands(&shared, &line(&budgets)).await, ["$0.00", "$0.00", "$0.00"]);
+    let left: Vec<String> = redis::cmd("KEYS")
+        .arg("*budget*")
+        .query_async(&mut connection(&server).await)
+        .await
+        .unwrap();
+    assert_eq!(left.len(), 1, "no list of holds is left behind: {left:?}");
+}
+
+#[tokio::test]
+async fn a_lease_that_ends_unseen_for_a_long_time_is_still_found() {
+    let Some(server) = Redis::start() else { return };
+    killed_with(&server, "1.00", &["1.00"]);
+    // Neither the account nor what is held on it goes before the other.
+    let mut connection = connection(&server).await;
+    let keys: Vec<String> = redis::cmd("KEYS")
+        .arg("*budget*")
+        .query_async(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(keys.len(), 3);
+    for key in &keys {
+        let ends: i64 = redis::cmd("PTTL").arg(key).query_async(&mut connection).await.unwrap();
+        assert_eq!(ends, -1, "a budget for ever: {key:?}");
+    }
+}
+
+#[tokio::test]
+async fn accounts_of_a_window_go_with_it() {
+    let Some(server) = Redis::start() else { return };
+    let shared = connect(&server).await.budgets();
+    let budget = Budget::usd("day", "1").unwrap().per(Window::Day);
+    let budgets = Budgets::in_store([budget], Arc::new(shared.clone())).unwrap();
+    let held = ask(&shared, &budgets, "1").await.unwrap();
+    let mut connection = connection(&server).await;
+    let keys: Vec<String> = redis::cmd("KEYS")
+        .arg("*budget*")
+        .query_async(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(keys.len(), 3);
+    let end = Window::Day.end(UtcTime::now()).unwrap();
+    for key in &keys {
+        let ends: u64 = redis::cmd("PEXPIRETIME")
+            .arg(key)
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+        let after = UtcTime::from_millis(ends).since(end);
+        assert!(
+            after > Duration::from_secs(3_600) && after < Duration::from_secs(3 * 86_400),
+            "{key:?}"
+        );
+    }
+    drop(held);
+}
+
+#[tokio::test]
+async fn what_is_spent_after_its_lease_has_ended_is_booked() {
+    let Some(server) = Redis::start() else { return };
+    let (budgets, shared) = budgets(&connect(&server).await, "1.00");
+    let held = ask(&shared, &budgets, "0.60").await.unwrap();
+    let mut connection = connection(&server).await;
+    // As if nobody had renewed it, and another call had swept it since.
+    let holds: Vec<String> = redis::cmd("KEYS")
+        .arg("*holds")
+        .query_async(&mut connection)
+        .await
+        .unwrap();
+    let ids: Vec<String> = redis::cmd("ZRANGE")
+        .arg(&holds[0])
+        .arg(0)
+        .arg(-1)
+        .query_async(&mut connection)
+        .await
+        .unwrap();
+    redis::cmd("ZADD")
+        .arg(&holds[0])
+        .arg(1)
+        .arg(&ids[0])
+        .exec_async(&mut connection)
+        .await
+        .unwrap();
+    let other = ask(&shared, &budgets, "0.90").await.unwrap();
+    held.settle(usd("0.50"));
+    let line = line(&budgets);
+    assert_eq!(
+        stands(&shared, &line).await,
+        ["$0.10", "$0.90", "$0.40"],
+        "within the cap, and beyond"
+    );
+    other.settle(usd("0.90"));
+    assert_eq!(stands(&shared, &line).await, ["$1.00", "$0.00", "$0.40"]);
+}
+
+/// Moves the account into the window before, as if it had been used last then.
+async fn age(server: &Redis, window: Window) {
+    let before = window.start(window.start(UtcTime::now()).before(Duration::from_secs(1)));
+    let mut connection = connection(server).await;
+    let keys: Vec<String> = redis::cmd("KEYS")
+        .arg("*budget:w")
+        .query_async(&mut connection)
+        .await
+        .unwrap();
+    let set = redis::cmd("HSET")
+        .arg(&keys[0])
+        .arg("w")
+        .arg(before.millis().to_string())
+        .to_owned();
+    set.exec_async(&mut connection).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_new_window_is_empty_but_for_what_is_held() {
+    let Some(server) = Redis::start() else { return };
+    for window in [Window::Day, Window::Week, Window::Month] {
+        let store = Store::builder(&server.url()).prefix(window.as_str());
+        let shared: RedisBudgets = store.connect().await.unwrap().budgets();
+        let budget = Budget::usd("w", "1.00").unwrap().per(window);
+        let budgets = Budgets::in_store([budget], Arc::new(shared.clone())).unwrap();
+        let line = line(&budgets);
+        ask(&shared, &budgets, "0.40").await.unwrap().settle(usd("0.70"));
+        let held = ask(&shared, &budgets, "0.20").await.unwrap();
+        assert_eq!(stands(&shared, &line).await, ["$0.70", "$0.20", "$0.00"], "{window}");
+        age(&server, window).await;
+        assert_eq!(stands(&shared, &line).await, ["$0.00", "$0.20", "$0.00"], "{window}");
+        assert!(
+            ask(&shared, &budgets, "0.81").await.is_err(),
+            "{window}: what is held is held"
+        );
+        age(&server, window).await;
+        held.settle(usd("0.15"));
+        assert_eq!(
+            stands(&shared, &line).await,
+            ["$0.15", "$0.00", "$0.00"],
+            "{window}: spent in the new one"
+        );
+        // A bill for the window before changes nothing here.
+        let long_ago = UtcTime::now().before(Duration::from_secs(40 * 86_400));
+        for (by, at) in [("0.50", long_ago), ("0.05", UtcTime::now())] {
+            shared.adjust(std::slice::from_ref(&line), usd(by), at);
+        }
+        assert_eq!(stands(&shared, &line).await, ["$0.20", "$0.00", "$0.00"], "{window}");
+        redis::cmd("FLUSHALL")
+            .exec_async(&mut connection(&server).await)
+            .await
+            .unwrap();
+    }
+}

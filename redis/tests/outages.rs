@@ -1,0 +1,202 @@
+//! What happens while the server is away, in a real Redis that is stopped and started for the test.
+#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
+
+mod support;
+
+use std::time::Duration;
+
+use support::{ask, budgets, line, listen, stands, usd};
+use test_servers::Redis;
+use tokio::{
+    io::AsyncWriteExt,
+    net::TcpListener,
+    time::{Instant, sleep, timeout},
+};
+use tower_llm_layers::budget::{Budgets, RefusalReason};
+use tower_llm_redis::{RedisBudgets, Store, StoreError, WhenDown};
+
+/// Asks until the store is well again.
+async fn well_again(store: &Store, shared: &RedisBudgets, budgets: &Budgets) {
+    let again = async {
+        while ask(shared, budgets, "0.01").await.is_err() || store.is_down() {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(Duration::from_secs(30), again).await.expect("it answers again");
+}
+
+#[tokio::test]
+async fn while_the_server_is_away_it_refuses_or_lets_pass_and_counts() {
+    let Some(mut server) = Redis::start() else { return };
+    let (told, _telling) = listen();
+    let store = Store::builder(&server.url()).connect().await.unwrap();
+    let (budgets, shared) = budgets(&store, "5.00");
+    let line = line(&budgets);
+    let held = ask(&shared, &budgets, "1.00").await.unwrap();
+    server.stop();
+    let refused = ask(&shared, &budgets, "1.00").await.unwrap_err();
+    assert!(matches!(refused.reason, RefusalReason::StoreDown { .. }), "{refused}");
+    assert!(refused.to_string().contains("nothing is let through"), "{refused}");
+    assert_eq!((store.blind_decisions(), store.is_down()), (1, true));
+    let open = shared.clone().when_down(WhenDown::LetPass);
+    let blind = ask(&open, &budgets, "1.00").await.unwrap();
+    assert_eq!(store.blind_decisions(), 2);
+    assert!(shared.accounts(&budgets).await.is_err() && shared.account(&line).await.is_err());
+    // What ends meanwhile is told once the server is back, which has forgotten its scripts.
+    held.settle(usd("0.30"));
+    blind.settle(usd("0.20"));
+    server.run();
+    assert_eq!(stands(&shared, &line).await, ["$0.50", "$0.00", "$0.00"]);
+    well_again(&store, &shared, &budgets).await;
+    assert_eq!(shared.lost(), 0);
+    let said = told.text();
+    assert_eq!(said.matches("the shared store does not answer").count(), 1, "{said}");
+    assert_eq!(said.matches("the shared store answers again").count(), 1, "{said}");
+}
+
+#[tokio::test]
+async fn a_decision_waits_no_longer_than_it_may() {
+    let Some(server) = Redis::start() else { return };
+    let builder = Store::builder(&server.url()).decision_timeout(Duration::from_millis(100));
+    let store = builder.connect().await.unwrap();
+    let (budgets, shared) = budgets(&store, "5.00");
+    drop(ask(&shared, &budgets, "0.01").await.unwrap());
+    shared.flush().await;
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut other = client.get_multiplexed_async_connection().await.unwrap();
+    // The server takes what it is told, and answers nobody for a second.
+    redis::cmd("CLIENT")
+        .arg("PAUSE")
+        .arg(1_000)
+        .exec_async(&mut other)
+        .await
+        .unwrap();
+    let begun = Instant::now();
+    let refused = ask(&shared, &budgets, "1.00").await.unwrap_err();
+    assert!(begun.elapsed() < Duration::from_millis(900), "{:?}", begun.elapsed());
+    assert!(refused.to_string().contains("no answer in 100ms"), "{refused}");
+    let open = shared.clone().when_down(WhenDown::LetPass);
+    ask(&open, &budgets, "2.00").await.unwrap().settle(usd("0.25"));
+    // It heard both questions in the end: neither is held.
+    assert_eq!(stands(&shared, &line(&budgets)).await, ["$0.25", "$0.00", "$0.00"]);
+    assert_eq!(store.blind_decisions(), 2);
+}
+
+#[tokio::test]
+async fn refusals_of_a_long_outage_leave_room_for_what_was_spent() {
+    let Some(mut server) = Redis::start() else { return };
+    let store = Store::builder(&server.url())
+        .decision_timeout(Duration::from_micros(1))
+        .connect()
+        .await
+        .unwrap();
+    let (budgets, shared) = budgets(&store, "500000.00");
+    let open = shared.clone().when_down(WhenDown::LetPass);
+    server.stop();
+    for _ in 0..51_000 {
+        ask(&shared, &budgets, "1.00").await.unwrap_err();
+    }
+    for _ in 0..1_000 {
+        ask(&open, &budgets, "1.00").await.unwrap().settle(usd("1.00"));
+    }
+    assert!(format!("{shared:?}").contains("waiting: 51"), "{shared:?}");
+    server.run();
+    assert_eq!(stands(&shared, &line(&budgets)).await, ["$1000.00", "$0.00", "$0.00"]);
+    assert_eq!(shared.lost(), 0);
+}
+
+#[tokio::test]
+async fn it_comes_back_after_its_password_was_changed_for_a_while() {
+    let Some(server) = Redis::with_password(Some("s3cr3t")) else {
+        return;
+    };
+    let url = format!("redis://:s3cr3t@127.0.0.1:{}", server.port());
+    let store = Store::builder(&url).connect().await.unwrap();
+    let (budgets, shared) = budgets(&store, "5.00");
+    drop(ask(&shared, &budgets, "0.01").await.unwrap());
+    shared.flush().await;
+    let client = redis::Client::open(url).unwrap();
+    let mut other = client.get_multiplexed_async_connection().await.unwrap();
+    for words in [
+        &["CONFIG", "SET", "requirepass", "0ther"][..],
+        &["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"],
+    ] {
+        redis::cmd(words[0])
+            .arg(&words[1..])
+            .exec_async(&mut other)
+            .await
+            .unwrap();
+    }
+    let refused = async {
+        loop {
+            let refused = ask(&shared, &budgets, "0.01").await.unwrap_err().to_string();
+            assert!(!refused.contains("s3cr3t"), "{refused}");
+            if refused.to_lowercase().contains("password") {
+                break;
+            }
+        }
+    };
+    timeout(Duration::from_secs(20), refused).await.expect("it says why");
+    redis::cmd("CONFIG")
+        .arg(&["SET", "requirepass", "s3cr3t"])
+        .exec_async(&mut other)
+        .await
+        .unwrap();
+    well_again(&store, &shared, &budgets).await;
+}
+
+#[tokio::test]
+async fn what_is_no_redis_is_told() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                drop(stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await);
+                sleep(Duration::from_secs(60)).await;
+            });
+        }
+    });
+    let error = Store::builder(&format!("redis://127.0.0.1:{port}"))
+        .connect()
+        .await
+        .unwrap_err();
+    assert!(matches!(error, StoreError::NotRedis { .. }), "{error:?}");
+    assert!(
+        error.to_string().contains(&format!("127.0.0.1:{port} is no Redis")),
+        "{error}"
+    );
+    // Without an answer, it does not wait for ever.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://127.0.0.1:{}", silent.local_addr().unwrap().port());
+    let error = timeout(Duration::from_secs(30), Store::builder(&url).connect())
+        .await
+        .unwrap();
+    assert!(matches!(error, Err(StoreError::Slow { .. })), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_is_no_store_is_told_without_the_password() {
+    let Some(server) = Redis::with_password(Some("s3cr3t")) else {
+        return;
+    };
+    let port = server.port();
+    let at = |url: String| async move { Store::builder(&url).connect().await.map(|_| ()).unwrap_err() };
+    let wrong = at(format!("redis://:wr0ng@127.0.0.1:{port}")).await;
+    assert!(matches!(wrong, StoreError::Rejected { .. }), "{wrong:?}");
+    let none = at(server.url()).await;
+    assert!(matches!(none, StoreError::Rejected { .. }), "{none:?}");
+    let nobody = at("redis://:wr0ng@127.0.0.1:1".to_owned()).await;
+    assert!(matches!(nobody, StoreError::Unreachable { .. }), "{nobody:?}");
+    let url = at("http://:wr0ng@127.0.0.1".to_owned()).await;
+    assert!(matches!(url, StoreError::Url { .. }), "{url:?}");
+    for error in [wrong, none, nobody, url] {
+        let said = format!("{error} {error:?}");
+        assert!(!said.contains("wr0ng") && !said.contains("s3cr3t"), "{said}");
+    }
+    let right = Store::builder(&format!("redis://:s3cr3t@127.0.0.1:{port}"))
+        .connect()
+        .await
+        .unwrap();
+    assert!(!format!("{right:?}").contains("s3cr3t"));
+}
