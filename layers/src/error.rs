@@ -48,6 +48,11 @@ pub enum LayerError {
         /// The exact time until it could pass, where that is known.
         retry_after: Option<Duration>,
     },
+    /// The store that counts our limits does not answer, and nothing passes uncounted.
+    LimitsDown {
+        /// What is the matter with it, without secrets.
+        cause: String,
+    },
     /// A budget does not carry the attempt.
     #[cfg(feature = "cost")]
     OverBudget(Box<crate::budget::Refusal>),
@@ -120,6 +125,10 @@ impl fmt::Display for LayerError {
                     None => f.write_str(": come back when one has ended"),
                 }
             }
+            Self::LimitsDown { cause } => write!(
+                f,
+                "the store of the limits does not answer ({cause}), so nothing is let through: mend it, or let calls pass uncounted"
+            ),
             #[cfg(feature = "cost")]
             Self::OverBudget(refusal) => refusal.fmt(f),
             #[cfg(feature = "cost")]
@@ -163,7 +172,7 @@ impl Failure for LayerError {
                 retry_after: Some(_), ..
             } => FailureKind::Throttled,
             Self::NoKey { .. } => FailureKind::Auth,
-            Self::RateLimited { .. } => FailureKind::Throttled,
+            Self::RateLimited { .. } | Self::LimitsDown { .. } => FailureKind::Throttled,
             #[cfg(feature = "cost")]
             Self::OverBudget(_) => FailureKind::Unaffordable,
             // The next candidate may have a price.

@@ -26,6 +26,7 @@ use tower_llm_layers::{
 #[cfg(feature = "cache")]
 use tower_llm_layers::cache::{Cache, CacheLayer};
 
+use crate::rate_limit_shared::Open;
 use crate::support::{Beat, Leaf, SlowStore, Step, ask, chain, fails, millis, poll_once, read, secs, streamed};
 
 fn shared<T: Send + Sync + Clone + 'static>(value: T) -> T {
@@ -205,6 +206,7 @@ every_layer! {
     fallback: FallbackLayer::new(chain(["a", "b"]));
     first_token: FirstTokenLayer::new();
     rate_limit: RateLimitLayer::new(generous(), Everyone).unwrap();
+    rate_limit_in_a_store: RateLimitLayer::new(generous(), Everyone).unwrap().store(Arc::new(Open));
     retry: RetryLayer::new();
     timeout: AttemptTimeoutLayer::new(secs(10));
 }

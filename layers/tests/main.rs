@@ -24,6 +24,8 @@ mod first_token;
 #[cfg(test)]
 mod rate_limit;
 #[cfg(test)]
+mod rate_limit_shared;
+#[cfg(test)]
 mod retry;
 #[cfg(test)]
 mod stack;

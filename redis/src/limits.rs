@@ -1,6 +1,6 @@
 use std::{num::NonZero, sync::Arc, time::Duration};
 
-use tower_llm_layers::rate_limit::{Admitting, LimitStore, LimitWait, Limits, Rate};
+use tower_llm_layers::rate_limit::{Admitting, LimitHold, LimitStore, LimitWait, Limits, WaitReason};
 
 use crate::{
     Store, WhenDown,
@@ -84,25 +84,49 @@ impl LimitStore for RedisLimits {
                 }
                 call.arg(of.map_or(0, |rate| rate.most_at_once()));
             }
-            let answer = store.link.decide::<(u8, String)>(&call).await;
-            let answer = answer.map(|(which, wait)| (which, wait.parse().map(Duration::from_micros)));
-            let told = |rate: Option<Rate>, unit| rate.map(|rate| (rate.amount(), unit, rate.per()));
-            let (wait, limit) = match answer {
+            let (wait, reason) = match store.link.decide::<(u8, String)>(&call).await {
                 Ok((0, _)) => return Ok(place.alive(limits.concurrency.is_some()) as Box<_>),
-                Ok((1, Ok(wait))) => (wait, told(limits.requests, "requests")),
-                Ok((2, Ok(wait))) => (wait, told(limits.tokens, "tokens")),
-                Ok((3, _)) => (LOOK_AGAIN, None),
-                _ if place.limits.when_down == WhenDown::LetPass => return Ok(place.blind() as Box<_>),
-                // The store may have let it pass after all: dropped, it takes that back.
-                _ => {
-                    return Err(LimitWait {
-                        wait: LOOK_AGAIN,
-                        limit: None,
-                    });
-                }
+                Ok((which, wait)) => match which_limit(which, &limits) {
+                    Some(reason) => (wait.parse().map_or(LOOK_AGAIN, Duration::from_micros), reason),
+                    None => return place.unanswered("its answer makes no sense".to_owned()),
+                },
+                Err(cause) => return place.unanswered(cause),
+            };
+            let wait = if reason == WaitReason::Concurrency {
+                LOOK_AGAIN
+            } else {
+                wait
             };
             place.nothing_taken();
-            Err(LimitWait { wait, limit })
+            Err(LimitWait { wait, reason })
         })
     }
+}
+
+impl SharedPlace {
+    /// Nobody knows whether the store has let it pass; dropped, it takes that back.
+    fn unanswered(self, cause: String) -> Result<Box<dyn LimitHold>, LimitWait> {
+        match self.limits.when_down {
+            WhenDown::LetPass => Ok(self.blind()),
+            WhenDown::Refuse => Err(LimitWait {
+                wait: LOOK_AGAIN,
+                reason: WaitReason::StoreDown { cause },
+            }),
+        }
+    }
+}
+
+/// The limit of this number in `lua/admit.lua`.
+fn which_limit(number: u8, limits: &Limits) -> Option<WaitReason> {
+    let (rate, unit) = match number {
+        1 => (limits.requests?, "requests"),
+        2 => (limits.tokens?, "tokens"),
+        3 => return Some(WaitReason::Concurrency),
+        _ => return None,
+    };
+    Some(WaitReason::Rate {
+        amount: rate.amount(),
+        unit,
+        per: rate.per(),
+    })
 }

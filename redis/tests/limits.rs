@@ -1,10 +1,15 @@
 //! Shared rate limits in a real Redis, started for each test.
 #![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use test_servers::Redis;
-use tower_llm_layers::rate_limit::{LimitHold, LimitStore, LimitWait, Limits, Rate};
+use tower_llm_layers::rate_limit::{LimitHold, LimitStore, LimitWait, Limits, Rate, WaitReason};
 use tower_llm_redis::{RedisLimits, Store, WhenDown};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -21,6 +26,10 @@ async fn admit(limits: &RedisLimits, of: &Limits, tokens: u64) -> Result<Box<dyn
     limits.admit(&Arc::from("acme"), of, tokens).await
 }
 
+const fn rate_of(amount: u32, unit: &'static str, per: Duration) -> WaitReason {
+    WaitReason::Rate { amount, unit, per }
+}
+
 #[tokio::test]
 async fn two_processes_share_a_rate_and_learn_exactly_when() {
     let Some(server) = Redis::start() else { return };
@@ -30,7 +39,7 @@ async fn two_processes_share_a_rate_and_learn_exactly_when() {
     assert!(admit(&other, &limits, 0).await.is_ok());
     assert!(admit(&one, &limits, 0).await.is_ok());
     let full = admit(&other, &limits, 0).await.err().unwrap();
-    assert_eq!(full.limit, Some((60, "requests", MINUTE)));
+    assert_eq!(full.reason, rate_of(60, "requests", MINUTE));
     assert!(
         full.wait > Duration::from_millis(500) && full.wait <= Duration::from_secs(1),
         "{full:?}"
@@ -40,14 +49,183 @@ async fn two_processes_share_a_rate_and_learn_exactly_when() {
 }
 
 #[tokio::test]
+async fn a_rate_is_exact_where_a_unit_is_no_whole_micro_second() {
+    let Some(server) = Redis::start() else { return };
+    let shared = connect(&server).await.limits();
+    let limits = Limits::new().tokens(
+        Rate::new(900_000, Duration::from_secs(1))
+            .unwrap()
+            .burst(900_000)
+            .unwrap(),
+    );
+    assert!(admit(&shared, &limits, 900_000).await.is_ok());
+    let wait = admit(&shared, &limits, 450_000).await.err().unwrap().wait;
+    assert!(
+        wait > Duration::from_millis(200) && wait <= Duration::from_millis(500),
+        "{wait:?}"
+    );
+}
+
+#[tokio::test]
+async fn after_the_wait_it_passes_and_two_clients_never_pass_the_rate() {
+    let Some(server) = Redis::start() else { return };
+    let limits = Limits::new().requests(Rate::new(70, Duration::from_secs(1)).unwrap().burst(2).unwrap());
+    let begun = tokio::time::Instant::now();
+    let client = || async {
+        let shared = connect(&server).await.limits();
+        let (mut passed, mut refused_after_wait) = (0_u32, 0_u32);
+        while begun.elapsed() < Duration::from_millis(700) {
+            match admit(&shared, &limits, 0).await {
+                Ok(_) => passed += 1,
+                Err(full) => {
+                    tokio::time::sleep(full.wait).await;
+                    refused_after_wait += 1;
+                }
+            }
+        }
+        (passed, refused_after_wait)
+    };
+    let ((one, _), (other, _)) = tokio::join!(client(), client());
+    let most = 2.0 + begun.elapsed().as_secs_f64() * 70.0;
+    assert!(f64::from(one + other) <= most, "{one} and {other} of {most}");
+    // Alone, who waits as long as was said passes.
+    let shared = connect(&server).await.limits();
+    let key = Arc::from("alone");
+    let mut waits = 0;
+    for _ in 0..12 {
+        if let Err(full) = shared.admit(&key, &limits, 0).await {
+            tokio::time::sleep(full.wait).await;
+            assert!(
+                shared.admit(&key, &limits, 0).await.is_ok(),
+                "it passes after {:?}",
+                full.wait
+            );
+            waits += 1;
+        }
+    }
+    assert!(waits > 0);
+}
+
+#[tokio::test]
+async fn a_call_dropped_at_any_moment_takes_nothing() {
+    let Some(server) = Redis::start() else { return };
+    let shared = connect(&server).await.limits();
+    let day = Duration::from_secs(86_400);
+    let limits = Limits::new()
+        .requests(Rate::new(100, day).unwrap().burst(100).unwrap())
+        .tokens(Rate::new(1_000, day).unwrap().burst(1_000).unwrap())
+        .concurrency(1)
+        .unwrap();
+    // The script is known before.
+    drop(shared.admit(&Arc::from("other"), &limits, 0).await);
+    let mut passed = 0;
+    for polls in 0..40 {
+        let mut deciding = Box::pin(admit(&shared, &limits, 100));
+        for _ in 0..polls {
+            let waker = std::task::Waker::noop();
+            if let Poll::Ready(decided) = deciding.as_mut().poll(&mut Context::from_waker(waker)) {
+                decided.unwrap().used(0);
+                passed += 1;
+                break;
+            }
+            tokio::time::sleep(Duration::from_micros(50)).await;
+        }
+        // In some rounds there is an answer by now, which nobody has seen.
+        tokio::time::sleep(Duration::from_millis(polls % 2 * 2)).await;
+        drop(deciding);
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        shared.flush().await;
+    }
+    assert!(passed > 0 && passed < 40, "{passed} saw their answer");
+    let all = admit(&shared, &limits, 1_000).await.unwrap();
+    all.used(0);
+    let mut left = 1;
+    loop {
+        shared.flush().await;
+        match admit(&shared, &limits, 0).await {
+            Ok(_) => left += 1,
+            Err(full) => break assert_eq!(full.reason, rate_of(100, "requests", day)),
+        }
+    }
+    assert_eq!(left + passed, 100, "a request that passed is counted, and no other");
+}
+
+#[tokio::test]
+async fn the_place_of_a_killed_process_is_free_after_its_lease() {
+    let Some(server) = Redis::start() else { return };
+    let lease = Duration::from_millis(300);
+    let store = || async { Store::builder(&server.url()).lease(lease).connect().await.unwrap() };
+    let limits = Limits::new().concurrency(1).unwrap();
+    std::thread::scope(|scope| {
+        // Its runtime ends with what renews, and nobody gives the place back.
+        let dead = scope.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let shared = store().await.limits();
+                std::mem::forget(admit(&shared, &limits, 0).await.unwrap());
+            });
+        });
+        dead.join().unwrap();
+    });
+    let shared = store().await.limits();
+    assert!(admit(&shared, &limits, 0).await.is_err());
+    tokio::time::sleep(lease + Duration::from_millis(100)).await;
+    assert!(admit(&shared, &limits, 0).await.is_ok());
+}
+
+#[tokio::test]
+async fn what_passed_blind_and_was_heard_after_all_is_trued_up() {
+    let Some(server) = Redis::start() else { return };
+    let builder = Store::builder(&server.url()).decision_timeout(Duration::from_millis(100));
+    let store = builder.connect().await.unwrap();
+    let shared = store.limits();
+    let day = Duration::from_secs(86_400);
+    let limits = Limits::new().tokens(Rate::new(1_000, day).unwrap().burst(1_000).unwrap());
+    drop(admit(&shared, &limits, 0).await);
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut other = client.get_multiplexed_async_connection().await.unwrap();
+    let pause = redis::cmd("CLIENT").arg("PAUSE").arg(600).to_owned();
+    pause.exec_async(&mut other).await.unwrap();
+    let blind = admit(&shared, &limits, 900).await.unwrap();
+    let refusing = shared.clone().when_down(WhenDown::Refuse);
+    assert!(admit(&refusing, &limits, 900).await.is_err());
+    assert_eq!(store.blind_decisions(), 2);
+    blind.used(300);
+    shared.flush().await;
+    let shared = connect(&server).await.limits();
+    assert!(
+        admit(&shared, &limits, 600).await.is_ok(),
+        "what was refused took nothing"
+    );
+    assert!(admit(&shared, &limits, 200).await.is_err(), "300 and 600 are used");
+}
+
+#[tokio::test]
+async fn no_number_of_tokens_is_too_large_to_count() {
+    let Some(server) = Redis::start() else { return };
+    let store = connect(&server).await;
+    let shared = store.limits();
+    let limits = Limits::new().tokens(Rate::new(1, Duration::from_secs(1)).unwrap().burst(1_000).unwrap());
+    let huge = admit(&shared, &limits, u64::MAX).await.unwrap();
+    assert!(admit(&shared, &limits, 1).await.is_err());
+    huge.used(10);
+    shared.flush().await;
+    assert!(admit(&shared, &limits, 900).await.is_ok());
+    assert_eq!(store.blind_decisions(), 0);
+}
+
+#[tokio::test]
 async fn tokens_are_trued_up_over_and_under() {
     let Some(server) = Redis::start() else { return };
     let shared = connect(&server).await.limits();
     let limits = Limits::new().tokens(Rate::new(6_000, MINUTE).unwrap().burst(600).unwrap());
     let under = admit(&shared, &limits, 600).await.unwrap();
     assert_eq!(
-        admit(&shared, &limits, 100).await.err().unwrap().limit,
-        Some((6_000, "tokens", MINUTE))
+        admit(&shared, &limits, 100).await.err().unwrap().reason,
+        rate_of(6_000, "tokens", MINUTE)
     );
     under.used(0);
     shared.flush().await;
@@ -71,8 +249,8 @@ async fn a_place_is_held_to_the_end_and_given_back_then() {
     let held = admit(&shared, &limits, 0).await.unwrap();
     tokio::time::sleep(lease * 3).await;
     assert_eq!(
-        admit(&shared, &limits, 0).await.err().unwrap().limit,
-        None,
+        admit(&shared, &limits, 0).await.err().unwrap().reason,
+        WaitReason::Concurrency,
         "alive, its lease is renewed"
     );
     drop(held);
@@ -92,10 +270,8 @@ async fn while_the_server_is_away_calls_pass_or_are_refused_and_are_counted() {
     server.stop();
     assert!(admit(&shared, &limits, 0).await.is_ok());
     assert!(admit(&shared, &limits, 0).await.is_ok());
-    assert!(
-        admit(&shared.clone().when_down(WhenDown::Refuse), &limits, 0)
-            .await
-            .is_err()
-    );
+    let refusing = shared.clone().when_down(WhenDown::Refuse);
+    let refused = admit(&refusing, &limits, 0).await.err().unwrap();
+    assert!(matches!(refused.reason, WaitReason::StoreDown { .. }), "{refused:?}");
     assert_eq!(store.blind_decisions(), 3);
 }

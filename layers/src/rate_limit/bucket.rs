@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    LimitHold, Limits, Rate,
+    LimitHold, LimitWait, Limits, Rate,
     clock::{Moment, TokioClock},
     tokens::Tokens,
 };
@@ -38,6 +38,8 @@ pub(super) enum Full {
     For(Duration, Option<(u32, &'static str, Duration)>),
     /// Until a place is free.
     NoPlace(Arc<Semaphore>),
+    /// What several processes share says so.
+    Shared(LimitWait),
 }
 
 /// A limit as a refusal tells it.

@@ -13,7 +13,7 @@ use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 use tower_service::Service;
 
 use super::{
-    LimitHold, LimitStore, LimitWait, Limits, RateLimitBody,
+    LimitHold, LimitStore, LimitWait, Limits, RateLimitBody, WaitReason,
     bucket::{Bucket, Full, Grant},
     layer::Settings,
 };
@@ -128,7 +128,7 @@ impl<S, R: LlmRequest> Queued<S, Request<R>> {
                     }
                     StepEnd::Shared(Err(full)) => {
                         self.granted = None;
-                        self.full = Some(Full::For(full.wait, full.limit));
+                        self.full = Some(Full::Shared(full));
                     }
                 }
             }
@@ -167,6 +167,7 @@ impl<S, R: LlmRequest> Queued<S, Request<R>> {
                     retry_after: Some(wait),
                 })
             }
+            Full::Shared(full) if full.wait > left || left.is_zero() => Err(refused(full)),
             Full::NoPlace(_) if left.is_zero() => {
                 tracing::info!(limit = "concurrency", "rate limited");
                 Err(LayerError::RateLimited {
@@ -174,7 +175,7 @@ impl<S, R: LlmRequest> Queued<S, Request<R>> {
                     retry_after: None,
                 })
             }
-            Full::For(wait, _) => {
+            Full::For(wait, _) | Full::Shared(LimitWait { wait, .. }) => {
                 // Those who wait for the same instant come one after another.
                 let spread = (wait / 10).min(left - wait).mul_f64(fastrand::f64());
                 let until = Instant::now() + wait + spread;
@@ -190,6 +191,21 @@ impl<S, R: LlmRequest> Queued<S, Request<R>> {
             })),
         }
     }
+}
+
+/// A refusal by what several processes share.
+fn refused(full: LimitWait) -> LayerError {
+    let (limit, retry_after) = match full.reason {
+        WaitReason::Rate { amount, unit, per } => (Some((amount, unit, per)), Some(full.wait)),
+        WaitReason::Concurrency => (None, None),
+        WaitReason::StoreDown { cause } => return LayerError::LimitsDown { cause },
+    };
+    tracing::info!(
+        ?retry_after,
+        limit = limit.map_or("concurrency", |(_, unit, _)| unit),
+        "rate limited"
+    );
+    LayerError::RateLimited { limit, retry_after }
 }
 
 impl<S, Q> fmt::Debug for RateLimitFuture<S, Q>

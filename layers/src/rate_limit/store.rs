@@ -14,13 +14,35 @@ pub trait LimitStore: fmt::Debug + Send + Sync {
 /// The answer of a store.
 pub type Admitting = Pin<Box<dyn Future<Output = Result<Box<dyn LimitHold>, LimitWait>> + Send>>;
 
-/// When a call could pass, and which limit is in its way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// When a call could pass, and what is in its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LimitWait {
-    /// After this long; a guess where a place must become free.
+    /// After this long; a guess, but for a rate.
     pub wait: Duration,
-    /// How much of what in how long; `None` for calls at once.
-    pub limit: Option<(u32, &'static str, Duration)>,
+    /// Why not now.
+    pub reason: WaitReason,
+}
+
+/// What is in a call's way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WaitReason {
+    /// A rate is used up.
+    Rate {
+        /// How much of it.
+        amount: u32,
+        /// What it counts: `requests` or `tokens`.
+        unit: &'static str,
+        /// In how long.
+        per: Duration,
+    },
+    /// All places are taken.
+    Concurrency,
+    /// The store cannot be asked, and does not let through what it cannot count.
+    StoreDown {
+        /// What is the matter with it, without secrets.
+        cause: String,
+    },
 }
 
 /// A call that passed. Dropped, it gives its place back, and the tokens stay as they were thought.

@@ -1,0 +1,236 @@
+//! Rate limits counted in a store that others share: here one that answers as it is told, in virtual time.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use http_body_util::BodyExt;
+use tokio::time::sleep;
+use tokio_test::{assert_pending, task};
+use tower::{Layer, ServiceExt};
+use tower_llm_layers::{
+    FailureKind, Stage,
+    rate_limit::{Admitting, Everyone, LimitHold, LimitStore, LimitWait, Limits, Rate, RateLimitLayer, WaitReason},
+};
+
+use crate::support::{Beat, Leaf, Step, ask, fails, millis, read, secs, streamed, within};
+
+/// Answers as it is told, each after some time; then lets pass at once.
+#[derive(Debug, Clone, Default)]
+struct Told(Arc<Mutex<Script>>);
+
+#[derive(Debug, Default)]
+struct Script {
+    answers: VecDeque<(Duration, Option<LimitWait>)>,
+    asked: Vec<(String, u64)>,
+    /// What ended, and with how many tokens; nothing where it was dropped.
+    ended: Vec<Option<u64>>,
+    given_up: usize,
+}
+
+impl Told {
+    fn new<const N: usize>(answers: [(Duration, Option<LimitWait>); N]) -> Self {
+        let answers = answers.into();
+        Self(Arc::new(Mutex::new(Script {
+            answers,
+            ..Script::default()
+        })))
+    }
+
+    fn with<T>(&self, see: impl FnOnce(&mut Script) -> T) -> T {
+        see(&mut self.0.lock().unwrap())
+    }
+
+    fn layer(&self) -> RateLimitLayer<Everyone> {
+        let limits = Limits::new().tokens(Rate::new(600, secs(60)).unwrap());
+        RateLimitLayer::new(limits, Everyone)
+            .unwrap()
+            .store(Arc::new(self.clone()))
+    }
+}
+
+/// Counts a question that nobody waits for any more.
+struct Asking(Told, bool);
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        if !self.1 {
+            self.0.with(|script| script.given_up += 1);
+        }
+    }
+}
+
+impl LimitStore for Told {
+    fn admit(&self, key: &Arc<str>, limits: &Limits, tokens: u64) -> Admitting {
+        assert!(limits.tokens.is_some());
+        let (told, key) = (self.clone(), key.to_string());
+        Box::pin(async move {
+            let mut asking = Asking(told.clone(), false);
+            let (wait, full) = told.with(|script| {
+                script.asked.push((key, tokens));
+                script.answers.pop_front().unwrap_or_default()
+            });
+            sleep(wait).await;
+            asking.1 = true;
+            match full {
+                Some(full) => Err(full),
+                None => Ok(Box::new(Passed(told, false)) as Box<dyn LimitHold>),
+            }
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Passed(Told, bool);
+
+impl LimitHold for Passed {
+    fn used(mut self: Box<Self>, tokens: u64) {
+        self.1 = true;
+        self.0.with(|script| script.ended.push(Some(tokens)));
+    }
+}
+
+impl Drop for Passed {
+    fn drop(&mut self) {
+        if !self.1 {
+            self.0.with(|script| script.ended.push(None));
+        }
+    }
+}
+
+/// Lets everything pass at once.
+#[derive(Debug)]
+pub(crate) struct Open;
+
+impl LimitStore for Open {
+    fn admit(&self, _: &Arc<str>, _: &Limits, _: u64) -> Admitting {
+        let passed = Passed(Told::default(), false);
+        Box::pin(std::future::ready(Ok(Box::new(passed) as Box<dyn LimitHold>)))
+    }
+}
+
+fn full(wait: Duration) -> Option<LimitWait> {
+    let reason = WaitReason::Rate {
+        amount: 600,
+        unit: "tokens",
+        per: secs(60),
+    };
+    Some(LimitWait { wait, reason })
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_asks_for_what_the_call_may_take_and_tells_what_it_took() {
+    let store = Told::new([(millis(3), None)]);
+    let beats = [Beat::Frame(Stage::Content), Beat::Used(70)];
+    let service = store.layer().layer(Leaf::new([
+        Step::body(beats),
+        Step::fail(fails(FailureKind::Overloaded)),
+    ]));
+    let mut request = streamed();
+    request.body_mut().needs.prompt_tokens = 40;
+    request.body_mut().max_tokens = Some(60);
+    let (answer, took) = within(ask(&service, request)).await;
+    assert_eq!(took, millis(3));
+    assert_eq!(store.with(|script| script.asked.clone()), [(String::new(), 100)]);
+    assert_eq!(store.with(|script| script.ended.clone()), [], "not before its end");
+    read(answer.unwrap().into_body()).await;
+    assert_eq!(store.with(|script| script.ended.clone()), [Some(70)]);
+    assert!(ask(&service, streamed()).await.is_err());
+    assert_eq!(
+        store.with(|script| script.ended.pop()),
+        Some(Some(0)),
+        "a failure has taken none"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn its_refusals_say_what_is_in_the_way() {
+    let down = "no answer in 250ms".to_owned();
+    let store = Told::new([
+        (millis(1), full(millis(700))),
+        (
+            millis(1),
+            Some(LimitWait {
+                wait: millis(100),
+                reason: WaitReason::Concurrency,
+            }),
+        ),
+        (
+            millis(1),
+            Some(LimitWait {
+                wait: millis(100),
+                reason: WaitReason::StoreDown { cause: down },
+            }),
+        ),
+    ]);
+    let leaf = Leaf::new([]);
+    let probe = leaf.probe();
+    let service = store.layer().layer(leaf);
+    for (summary, hint) in [
+        ("over 600 tokens in 60 s: come back in 0.7 s", Some(millis(700))),
+        ("too many calls at once: come back when one has ended", None),
+        (
+            "the store of the limits does not answer (no answer in 250ms), so nothing is let through: mend it, or let calls pass uncounted",
+            None,
+        ),
+    ] {
+        let error = ask(&service, streamed()).await.expect_err(summary);
+        assert_eq!((error.summary.as_str(), error.hint), (summary, hint));
+        assert_eq!(error.kind, FailureKind::Throttled);
+    }
+    assert_eq!(probe.calls(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_waits_as_long_as_it_is_told_and_asks_again() {
+    let store = Told::new([(millis(5), full(secs(2))), (millis(5), full(secs(1)))]);
+    let service = store.layer().max_wait(secs(9)).layer(Leaf::new([]));
+    let (answer, took) = within(ask(&service, streamed())).await;
+    assert!(answer.is_ok());
+    assert!(took >= millis(3_010) && took <= millis(3_311), "{took:?}");
+    assert_eq!(store.with(|script| script.asked.len()), 3);
+    // It has no time for the second wait.
+    store.with(|script| {
+        script
+            .answers
+            .extend([(millis(5), full(secs(2))), (millis(5), full(secs(2)))])
+    });
+    let hurried = store.layer().max_wait(secs(3)).layer(Leaf::new([]));
+    let (refused, took) = within(ask(&hurried, streamed())).await;
+    assert!(refused.is_err() && took < secs(3), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_dropped_gives_up_its_question_or_ends_its_hold() {
+    let store = Told::new([(secs(1), None)]);
+    let leaf = Leaf::new([Step::body([Beat::Frame(Stage::Content), Beat::Stall])]);
+    let probe = leaf.probe();
+    let service = store.layer().layer(leaf);
+    let mut asking = task::spawn(service.clone().oneshot(streamed()));
+    assert_pending!(asking.poll());
+    assert_eq!(store.with(|script| script.given_up), 0);
+    drop(asking);
+    assert_eq!((store.with(|script| script.given_up), probe.calls()), (1, 0));
+    let mut left = ask(&service, streamed()).await.unwrap().into_body();
+    left.frame().await.unwrap().unwrap();
+    drop(left);
+    assert_eq!(store.with(|script| script.ended.clone()), [Some(1)], "what was seen");
+    probe.assert_quiet();
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_an_upstream_asks_everybody_to_wait_the_store_is_not_asked() {
+    let store = Told::default();
+    let leaf = Leaf::new([Step::fail(fails(FailureKind::Throttled).hint(secs(10)))]);
+    let service = store.layer().pauses(true).layer(leaf);
+    assert!(ask(&service, streamed()).await.is_err());
+    let refused = ask(&service, streamed()).await.expect_err("it is paused");
+    assert!(
+        refused.summary.contains("asked everybody to wait"),
+        "{}",
+        refused.summary
+    );
+    assert_eq!(store.with(|script| script.asked.len()), 1);
+}
