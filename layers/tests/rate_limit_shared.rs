@@ -195,7 +195,7 @@ async fn it_waits_as_long_as_it_is_told_and_asks_again() {
     store.with(|script| {
         script
             .answers
-            .extend([(millis(5), full(secs(2))), (millis(5), full(secs(2)))])
+            .extend([(millis(5), full(secs(2))), (millis(5), full(secs(2)))]);
     });
     let hurried = store.layer().max_wait(secs(3)).layer(Leaf::new([]));
     let (refused, took) = within(ask(&hurried, streamed())).await;

@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::{sync::Arc, time::Duration};
+use std::{mem::ManuallyDrop, sync::Arc, time::Duration};
 
 use redis::aio::MultiplexedConnection;
 use support::{ask, budgets, line, stands, usd};
@@ -42,7 +42,7 @@ fn killed_with(server: &Redis, cap: &str, amounts: &[&str]) {
             runtime.block_on(async {
                 let (budgets, shared) = budgets(&connect(server).await, cap);
                 for amount in amounts {
-                    std::mem::forget(ask(&shared, &budgets, amount).await.unwrap());
+                    let _never_ends = ManuallyDrop::new(ask(&shared, &budgets, amount).await.unwrap());
                 }
             });
         });
@@ -185,7 +185,7 @@ async fn age(server: &Redis, window: Window) {
         .await
         .unwrap();
     let set = redis::cmd("HSET")
-        .arg(&keys[0])
+        .arg(keys.first().unwrap())
         .arg("w")
         .arg(before.millis().to_string())
         .to_owned();

@@ -3,6 +3,7 @@
 
 use std::{
     future::Future,
+    mem::ManuallyDrop,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -165,7 +166,7 @@ async fn the_place_of_a_killed_process_is_free_after_its_lease() {
                 .unwrap();
             runtime.block_on(async {
                 let shared = store().await.limits();
-                std::mem::forget(admit(&shared, &limits, 0).await.unwrap());
+                let _never_ends = ManuallyDrop::new(admit(&shared, &limits, 0).await.unwrap());
             });
         });
         dead.join().unwrap();

@@ -1,5 +1,5 @@
 //! What happens while the server is away, in a real Redis that is stopped and started for the test.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
+#![expect(clippy::expect_used, reason = "a test that fails here should say so")]
 
 mod support;
 
