@@ -31,8 +31,8 @@ pub(crate) const MOST_TOKENS: u64 = 1_000_000_000;
 ///
 /// # Cancellation
 ///
-/// A call that is dropped while the store is asked takes nothing. Dropped later, it gives its place back; the place of a process that
-/// was killed is free once its lease has ended.
+/// A call that is dropped while the store is asked takes nothing. Dropped later, it gives its place back; the place of a process
+/// that was killed is free once its lease has ended.
 #[derive(Debug, Clone)]
 pub struct RedisLimits {
     pub(crate) store: Store,

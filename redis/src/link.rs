@@ -22,8 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long nothing fails before an outage counts as over: one slow answer among many is one outage, not hundreds.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// How long nothing succeeds before a new connection is dialled. The manager dials where one has broken; it goes on for ever with one
-/// that is silent, and with one whose password was refused once.
+/// How long nothing succeeds before a new connection is dialled. The manager dials where one has broken; it goes on for ever with
+/// one that is silent, and with one whose password was refused once.
 const STALE: Duration = Duration::from_secs(2);
 
 pub(crate) struct Link {
@@ -62,6 +62,11 @@ pub(crate) fn is_final(error: &RedisError) -> bool {
 
 impl Link {
     pub(crate) async fn connect(url: &str, decision_timeout: Duration) -> Result<Self, StoreError> {
+        #[cfg(feature = "tls")]
+        if rustls::crypto::CryptoProvider::get_default().is_none() {
+            // It fails only where somebody was quicker.
+            drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+        }
         let client = Client::open(url).map_err(|error| StoreError::Url { reason: reason(&error) })?;
         let server = client.get_connection_info().addr().to_string();
         let dialled = Instant::now();

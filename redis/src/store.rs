@@ -102,8 +102,8 @@ impl Inner {
 }
 
 impl StoreBuilder {
-    /// What all keys begin with; `{llm}` by default. A decision is about several keys: the braces keep them on one node of a cluster, which takes
-    /// no other. Two services with the same prefix share accounts of the same name.
+    /// What all keys begin with; `{llm}` by default. A decision is about several keys: the braces keep them on one node of a
+    /// cluster, which refuses it otherwise. Two services with the same prefix share accounts of the same name.
     #[must_use]
     pub fn prefix(mut self, prefix: &str) -> Self {
         prefix.clone_into(&mut self.prefix);

@@ -200,3 +200,19 @@ async fn what_is_no_store_is_told_without_the_password() {
         .unwrap();
     assert!(!format!("{right:?}").contains("s3cr3t"));
 }
+
+#[tokio::test]
+async fn tls_needs_its_feature_and_a_server_that_speaks_it() {
+    let Some(server) = Redis::start() else { return };
+    let url = server.url().replace("redis://", "rediss://");
+    let connecting = timeout(Duration::from_secs(30), Store::builder(&url).connect());
+    let error = connecting.await.unwrap().unwrap_err();
+    if cfg!(feature = "tls") {
+        assert!(
+            matches!(error, StoreError::Unreachable { .. } | StoreError::Slow { .. }),
+            "{error:?}"
+        );
+    } else {
+        assert!(matches!(error, StoreError::Url { .. }), "{error:?}");
+    }
+}

@@ -15,14 +15,14 @@
 //! debt, which governor's cannot. A bucket holds a tenth of the amount by default: a full bucket that refills
 //! would admit twice the amount in the first interval.
 //!
-//! All this is counted in this process, or in a [`LimitStore`] that several processes share ([`RateLimitLayer::store`]); what an upstream's
-//! wish pauses is known to each process alone.
+//! All this is counted in this process, or in a [`LimitStore`] that several processes share ([`RateLimitLayer::store`]); what an
+//! upstream's wish pauses is known to each process alone.
 //!
 //! # Errors
 //!
 //! [`LayerError::RateLimited`](crate::LayerError::RateLimited) where the call would have to wait longer than it may, with the
-//! exact time until it could pass. [`LayerError::LimitsDown`](crate::LayerError::LimitsDown) where a shared store does not answer, and is set
-//! to refuse then.
+//! exact time until it could pass. [`LayerError::LimitsDown`](crate::LayerError::LimitsDown) where a shared store does not answer,
+//! and is set to refuse then.
 //!
 //! # Cancellation
 //!

@@ -6,8 +6,8 @@ use super::Limits;
 ///
 /// What is counted in this process ([`RateLimitLayer::new`](super::RateLimitLayer::new)) needs none.
 pub trait LimitStore: fmt::Debug + Send + Sync {
-    /// Lets a call of this key pass that is thought to take so many tokens, or says when it could. Dropping the future takes back what it
-    /// may have taken.
+    /// Lets a call of this key pass that is thought to take so many tokens, or says when it could. Dropping the future takes back
+    /// what it may have taken.
     fn admit(&self, key: &Arc<str>, limits: &Limits, tokens: u64) -> Admitting;
 }
 

@@ -10,8 +10,9 @@ local KEEP = 7 * DAY
 local lease = tonumber(ARGV[1])
 local words = {}
 
--- Keys: the mark of the hold's end, accounts. Arguments: the hold, whether the store may not have heard of it, what was spent (two parts), then
--- for each account: cap (two parts), window, soft. Tells for each account: settled before and after, overrun now (two parts each).
+-- Keys: the mark of the hold's end, accounts. Arguments: the hold, whether the store may not have heard of it, what was spent (two
+-- parts), then for each account: cap (two parts), window, soft. Tells for each account: settled before and after, overrun now (two
+-- parts each).
 function words.settle(keys, args)
     local id, now, told = args[1], now_millis(), {}
     if args[2] == '1' then redis.call('SET', keys[1], '1', 'PX', text(lease * 2)) end
@@ -57,8 +58,8 @@ function words.adjust(keys, args)
     return {}
 end
 
--- Keys as in admit. Arguments: the call, whether the store may not have heard of it, requests and tokens beyond those taken, then for requests and
--- for tokens: micro-seconds, units in them.
+-- Keys as in admit. Arguments: the call, whether the store may not have heard of it, requests and tokens beyond those taken, then
+-- for requests and for tokens: micro-seconds, units in them.
 function words.true_up(keys, args)
     local now = now_micros()
     local taken = redis.call('DEL', keys[2]) == 1
