@@ -198,6 +198,21 @@ async fn budgets_without_prices_are_told_at_the_start() {
         .build();
     assert!(twice.unwrap_err().to_string().contains("two budgets named `a`"));
     assert!(Budgets::new(budgets()).is_err());
+    let [one, _] = budgets();
+    let whole = || {
+        world
+            .builder()
+            .budgets(Budgets::new([one.clone()]).unwrap())
+            .unknown_price(UnknownPrice::Allow)
+    };
+    assert!(whole().build().is_ok());
+    for besides in [
+        whole().budget(one.clone()),
+        whole().budget_store(Arc::new(tower_openrouter::layers::budget::BudgetBook::new())),
+    ] {
+        let error = besides.build().unwrap_err();
+        assert!(error.to_string().contains("`budgets` is given"), "{error}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

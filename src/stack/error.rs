@@ -22,6 +22,8 @@ pub enum BuildError {
     Limits(LimitsError),
     /// A budget.
     Budget(BudgetError),
+    /// Budgets are given whole, and one by one or with a store besides.
+    BudgetsTwice,
     /// There are budgets, and no price list that a hold could be reckoned by.
     NoPrices,
     /// A candidate names an upstream that the transport does not know.
@@ -59,6 +61,9 @@ impl fmt::Display for BuildError {
             Self::Transport(error) => error.fmt(f),
             Self::Limits(error) => error.fmt(f),
             Self::Budget(error) => error.fmt(f),
+            Self::BudgetsTwice => f.write_str(
+                "`budgets` is given, and `budget` or `budget_store` besides: put all of them into the one `Budgets`, with its store",
+            ),
             Self::NoPrices => f.write_str(
                 "there are budgets and no prices: give the stack a catalogue with `.prices(…)`, or say with `.unknown_price(…)` what a \
                  call is taken to cost",

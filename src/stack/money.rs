@@ -135,6 +135,10 @@ impl Money {
 
     fn all_budgets(&self) -> Result<Option<Budgets>, BuildError> {
         if let Some(budgets) = &self.shared {
+            // Neither may be left out in silence.
+            if !self.budgets.is_empty() || self.store.is_some() {
+                return Err(BuildError::BudgetsTwice);
+            }
             return Ok(Some(budgets.clone()));
         }
         if self.budgets.is_empty() {
