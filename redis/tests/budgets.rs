@@ -5,8 +5,7 @@ mod support;
 
 use std::{future::Future, pin::pin, sync::Arc, task::Context, time::Duration};
 
-use redis::aio::MultiplexedConnection;
-use support::{ask, ask_between, budgets, line, stands, usd};
+use support::{ask, ask_between, budgets, line, reads, stands, usd};
 use test_servers::Redis;
 use tower_llm_layers::{
     Tags, UtcTime,
@@ -96,15 +95,6 @@ async fn several_budgets_hold_all_or_nothing_in_one_round_trip() {
     for line in &lines {
         assert_eq!(stands(&shared, line).await[..2], ["$0.25", "$0.00"], "{}", line.account);
     }
-}
-
-/// How often the server has read from a client; once is for this question.
-async fn reads(connection: &mut MultiplexedConnection) -> u64 {
-    let info: String = redis::cmd("INFO").arg("stats").query_async(connection).await.unwrap();
-    let line = info
-        .lines()
-        .find_map(|line| line.strip_prefix("total_reads_processed:"));
-    line.unwrap().trim().parse().unwrap()
 }
 
 #[tokio::test]

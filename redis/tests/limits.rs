@@ -1,6 +1,8 @@
 //! Shared rate limits in a real Redis, started for each test.
 #![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
 
+mod support;
+
 use std::{
     future::Future,
     mem::ManuallyDrop,
@@ -9,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use support::reads;
 use test_servers::Redis;
 use tower_llm_layers::rate_limit::{LimitHold, LimitStore, LimitWait, Limits, Rate, WaitReason};
 use tower_llm_redis::{RedisLimits, Store, WhenDown};
@@ -47,6 +50,22 @@ async fn two_processes_share_a_rate_and_learn_exactly_when() {
     );
     let elsewhere = other.admit(&Arc::from("globex"), &limits, 0).await;
     assert!(elsewhere.is_ok(), "another key has a limit of its own");
+}
+
+#[tokio::test]
+async fn all_limits_of_a_call_are_one_round_trip() {
+    let Some(server) = Redis::start() else { return };
+    let shared = connect(&server).await.limits();
+    let rate = Rate::new(60, MINUTE).unwrap().burst(60).unwrap();
+    let limits = Limits::new().requests(rate).tokens(rate).concurrency(2).unwrap();
+    drop(admit(&shared, &limits, 1).await);
+    shared.flush().await;
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut watching = client.get_multiplexed_async_connection().await.unwrap();
+    let before = reads(&mut watching).await;
+    let held = (admit(&shared, &limits, 1).await, admit(&shared, &limits, 1).await);
+    assert!(held.0.is_ok() && held.1.is_ok() && admit(&shared, &limits, 1).await.is_err());
+    assert_eq!(reads(&mut watching).await - before - 1, 3, "one for each decision");
 }
 
 #[tokio::test]
@@ -90,10 +109,11 @@ async fn after_the_wait_it_passes_and_two_clients_never_pass_the_rate() {
     let most = 2.0 + begun.elapsed().as_secs_f64() * 70.0;
     assert!(f64::from(one + other) <= most, "{one} and {other} of {most}");
     // Alone, who waits as long as was said passes.
+    let limits = Limits::new().requests(Rate::new(4, Duration::from_secs(1)).unwrap().burst(1).unwrap());
     let shared = connect(&server).await.limits();
     let key = Arc::from("alone");
     let mut waits = 0;
-    for _ in 0..12 {
+    for _ in 0..4 {
         if let Err(full) = shared.admit(&key, &limits, 0).await {
             tokio::time::sleep(full.wait).await;
             assert!(

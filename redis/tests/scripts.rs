@@ -30,8 +30,9 @@ fn parts(pico: i128) -> [String; 2] {
 }
 
 fn whole(dollars: &str, pico: &str) -> i128 {
-    assert!(!pico.starts_with('-'), "{dollars} {pico}");
-    dollars.parse::<i128>().unwrap() * ONE + pico.parse::<i128>().unwrap()
+    let (dollars, pico): (i128, i128) = (dollars.parse().unwrap(), pico.parse().unwrap());
+    assert!((0..ONE).contains(&pico), "{dollars} {pico}");
+    dollars * ONE + pico
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use redis::aio::MultiplexedConnection;
 use tower_llm_layers::{
     Tags, UsdAmount, UtcTime,
     budget::{Ask, Budget, BudgetStore, Budgets, Decision, Line, Refusal, Reservation},
@@ -97,4 +98,13 @@ pub(crate) fn listen() -> (Told, tracing::subscriber::DefaultGuard) {
         .with_writer(told.clone())
         .finish();
     (told, tracing::subscriber::set_default(subscriber))
+}
+
+/// How often the server has read from a client; once is for this question.
+pub(crate) async fn reads(connection: &mut MultiplexedConnection) -> u64 {
+    let info: String = redis::cmd("INFO").arg("stats").query_async(connection).await.unwrap();
+    let line = info
+        .lines()
+        .find_map(|line| line.strip_prefix("total_reads_processed:"));
+    line.unwrap().trim().parse().unwrap()
 }
