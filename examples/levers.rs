@@ -19,21 +19,25 @@ use tower_openrouter::{
 
 const DEAR: &str = "anthropic/claude-sonnet-4.5";
 const CHEAP: &str = "openai/gpt-4o-mini";
+const GPT: &str = "openai/gpt-5";
+const FREE: &str = "demo/model:free";
 /// Questions asked in each case.
 const TIMES: usize = 3;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> support::Fallible {
-    let place = support::place(&[]).await?;
+    // What is measured is money: the simulator need not take its time.
+    let at_once = [DEAR, CHEAP, GPT, "openai/gpt-5:floor", FREE].map(|model| (model, "delay=0ms"));
+    let place = support::place(&at_once).await?;
     let question = || ChatRequest::user("Why is the sky blue?").model(DEAR);
-    let openai = || ChatRequest::user("Why is the sky blue?").model("openai/gpt-5");
+    let openai = || ChatRequest::user("Why is the sky blue?").model(GPT);
     println!("{:<44} {:>12} {:>12} {:>8}", "lever", "without", "with", "saved");
 
     let tight = question().max_tokens(40);
     compare(&place, "a tight max_tokens", question(), tight).await?;
     let cheap = question().model(CHEAP);
     compare(&place, "a cheaper model first in the chain", question(), cheap).await?;
-    let free = question().model("demo/model:free");
+    let free = question().model(FREE);
     compare(&place, "a `:free` variant", question(), free).await?;
     compare(&place, "`:floor`", openai(), openai().model("openai/gpt-5:floor")).await?;
     let flex = openai().service_tier(ServiceTier::Flex);
