@@ -4,6 +4,7 @@
 mod budgets;
 mod delivery;
 mod error;
+mod health;
 mod hold;
 mod lease;
 mod limits;

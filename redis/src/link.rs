@@ -12,19 +12,12 @@ use redis::{
     Client, ErrorKind, FromRedisValue, RedisError, RedisResult, ScriptInvocation,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
-use crate::StoreError;
+use crate::{StoreError, health::Health};
 
 /// How long dialling may take, and any answer that nobody waits for.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How long nothing fails before an outage counts as over: one slow answer among many is one outage, not hundreds.
-const QUIET: Duration = Duration::from_secs(1);
-
-/// How long nothing succeeds before a new connection is dialled. The manager dials where one has broken; it goes on for ever with
-/// one that is silent, and with one whose password was refused once.
-const STALE: Duration = Duration::from_secs(2);
 
 pub(crate) struct Link {
     client: Client,
@@ -33,13 +26,6 @@ pub(crate) struct Link {
     current: Mutex<ConnectionManager>,
     health: Mutex<Health>,
     blind: AtomicU64,
-}
-
-struct Health {
-    is_down: bool,
-    succeeded: Instant,
-    failed: Option<Instant>,
-    dialled: Instant,
 }
 
 fn config() -> ConnectionManagerConfig {
@@ -69,7 +55,6 @@ impl Link {
         }
         let client = Client::open(url).map_err(|error| StoreError::Url { reason: reason(&error) })?;
         let server = client.get_connection_info().addr().to_string();
-        let dialled = Instant::now();
         let connecting = async {
             let mut connection = ConnectionManager::new_with_config(client.clone(), config()).await?;
             // A server that wants a password lets us connect, and says so at the first word.
@@ -84,18 +69,12 @@ impl Link {
             let reason = "it does not answer PING".to_owned();
             return Err(StoreError::NotRedis { server, reason });
         }
-        let health = Health {
-            is_down: false,
-            succeeded: Instant::now(),
-            failed: None,
-            dialled,
-        };
         Ok(Self {
             client,
             server,
             decision_timeout,
             current: Mutex::new(connection),
-            health: Mutex::new(health),
+            health: Mutex::new(Health::new()),
             blind: AtomicU64::new(0),
         })
     }
@@ -109,7 +88,7 @@ impl Link {
     }
 
     pub(crate) fn is_down(&self) -> bool {
-        self.health().is_down
+        self.health().is_down()
     }
 
     /// Makes a decision within its time; says why it could not be made.
@@ -163,29 +142,19 @@ impl Link {
     }
 
     fn succeeded(&self) {
-        let now = Instant::now();
-        let mut health = self.health();
-        health.succeeded = now;
-        if health.is_down && health.failed.is_none_or(|failed| now.duration_since(failed) >= QUIET) {
-            health.is_down = false;
-            drop(health);
+        if self.health().succeeded() {
             tracing::info!(target: "llm::store", server = self.server, "the shared store answers again");
         }
     }
 
     fn failed(&self, reason: &str) {
-        let now = Instant::now();
-        let mut health = self.health();
-        health.failed = Some(now);
-        let is_new = !std::mem::replace(&mut health.is_down, true);
-        if now.duration_since(health.succeeded.max(health.dialled)) >= STALE {
-            health.dialled = now;
-            if let Ok(fresh) = ConnectionManager::new_lazy_with_config(self.client.clone(), config()) {
-                *self.current.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
-            }
+        let failed = self.health().failed();
+        if failed.dial
+            && let Ok(fresh) = ConnectionManager::new_lazy_with_config(self.client.clone(), config())
+        {
+            *self.current.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
         }
-        drop(health);
-        if is_new {
+        if failed.is_first {
             tracing::error!(target: "llm::store", server = self.server, reason, "the shared store does not answer");
         }
     }

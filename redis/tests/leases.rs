@@ -15,7 +15,7 @@ use tower_llm_layers::{
 };
 use tower_llm_redis::{RedisBudgets, Store};
 
-const LEASE: Duration = Duration::from_millis(400);
+const LEASE: Duration = Duration::from_secs(1);
 
 async fn connect(server: &Redis) -> Store {
     Store::builder(&server.url())

@@ -18,7 +18,7 @@ use tower_llm_redis::Store;
 
 const URL: &str = "REDIS_TEST_URL";
 /// Short, so that the test need not wait long for the dead process's holds.
-const LEASE: Duration = Duration::from_millis(900);
+const LEASE: Duration = Duration::from_millis(1_500);
 
 async fn connect(url: &str) -> Store {
     // The machine may be busy: what is measured here is no time.
