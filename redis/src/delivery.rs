@@ -59,8 +59,10 @@ impl Delivery {
     pub(crate) fn spawn(store: &Arc<Inner>) -> Arc<Self> {
         let (words, inbox) = mpsc::channel(MOST_WAITING);
         let counts = Arc::new(Counts::default());
-        tokio::spawn(deliver(Arc::clone(store), inbox, Arc::clone(&counts)));
-        let renewal = tokio::spawn(renew(Arc::clone(store))).abort_handle();
+        store
+            .runtime
+            .spawn(deliver(Arc::clone(store), inbox, Arc::clone(&counts)));
+        let renewal = store.runtime.spawn(renew(Arc::clone(store))).abort_handle();
         Arc::new(Self { words, counts, renewal })
     }
 

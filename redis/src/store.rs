@@ -4,6 +4,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::runtime::Handle;
+
 use crate::{RedisBudgets, RedisLimits, StoreError, delivery::Delivery, lease::Live, link::Link, script::Scripts};
 
 /// How long a hold lives without a word of its process, by default.
@@ -42,6 +44,8 @@ pub(crate) struct Inner {
     pub(crate) scripts: Scripts,
     pub(crate) lease: Duration,
     pub(crate) live: Live,
+    /// Where tasks run: what ends a hold may be dropped anywhere.
+    pub(crate) runtime: Handle,
     prefix: String,
     /// Alive as long as somebody has something to deliver.
     delivery: Mutex<Weak<Delivery>>,
@@ -59,13 +63,13 @@ impl Store {
         }
     }
 
-    /// Accounts of budgets in it. Must be called within a runtime: a task delivers what was spent.
+    /// Accounts of budgets in it. A task of the runtime it was connected in delivers what was spent.
     #[must_use]
     pub fn budgets(&self) -> RedisBudgets {
         RedisBudgets::new(self.clone(), self.delivery())
     }
 
-    /// Rate limits in it. Must be called within a runtime: a task delivers what was used.
+    /// Rate limits in it. A task of the runtime it was connected in delivers what was used.
     #[must_use]
     pub fn limits(&self) -> RedisLimits {
         RedisLimits::new(self.clone(), self.delivery())
@@ -137,6 +141,7 @@ impl StoreBuilder {
             scripts: Scripts::new(),
             lease: self.lease,
             live: Live::default(),
+            runtime: Handle::current(),
             prefix: self.prefix,
             delivery: Mutex::default(),
         })))

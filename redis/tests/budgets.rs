@@ -242,3 +242,21 @@ async fn a_full_budget_is_told_with_the_servers_time_and_a_soft_one_only_warns()
     }
     assert!(!said.contains("over its cap"), "{said}");
 }
+
+#[test]
+fn it_is_taken_and_ended_outside_of_a_runtime() {
+    let Some(server) = Redis::start() else { return };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let store = runtime.block_on(connect(&server));
+    let (budgets, shared) = budgets(&store, "1.00");
+    let held = runtime.block_on(ask(&shared, &budgets, "1.00")).unwrap();
+    held.settle(usd("0.25"));
+    assert_eq!(
+        runtime.block_on(stands(&shared, &line(&budgets))),
+        ["$0.25", "$0.00", "$0.00"]
+    );
+}
