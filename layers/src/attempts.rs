@@ -180,6 +180,14 @@ impl AttemptLog {
             .clone()
     }
 
+    /// How long the last attempt at this candidate took to begin its answer.
+    #[cfg(feature = "circuit-breaker")]
+    pub(crate) fn last_first_token(&self, candidate: &Candidate) -> Option<Duration> {
+        let lines = self.0.lines();
+        let mut own = lines.iter().rev();
+        own.find(|line| line.candidate.as_ref() == Some(candidate))?.first_token
+    }
+
     /// What all attempts cost together, as far as is known; `None` where nobody counts.
     #[must_use]
     pub fn cost(&self) -> Option<UsdAmount> {

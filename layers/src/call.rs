@@ -55,6 +55,8 @@ pub struct Call {
     attempt_limit: Option<u32>,
     is_last: bool,
     is_alone: bool,
+    is_last_resort: bool,
+    is_hedge: bool,
     tags: Tags,
 }
 
@@ -88,6 +90,30 @@ impl Call {
         self.candidate = Some(candidate);
         self.is_last = is_last;
         self.is_alone = is_alone;
+        self.is_last_resort = false;
+        self.is_hedge = false;
+    }
+
+    /// Whether another candidate has been asked already, and is only late.
+    #[must_use]
+    pub const fn is_hedge(&self) -> bool {
+        self.is_hedge
+    }
+
+    /// Asks the candidate whose turn it is beside another one. Giving the turn to a third takes it back.
+    pub const fn set_hedge(&mut self) {
+        self.is_hedge = true;
+    }
+
+    /// Whether nobody else is left to ask, so that this candidate is to be asked although its circuit is open.
+    #[must_use]
+    pub const fn is_last_resort(&self) -> bool {
+        self.is_last_resort
+    }
+
+    /// Asks the candidate whose turn it is although its circuit is open. Giving the turn to another takes it back.
+    pub const fn set_last_resort(&mut self) {
+        self.is_last_resort = true;
     }
 
     /// What it is booked under.
@@ -183,12 +209,14 @@ impl Call {
             .clone()
             .or_else(|| Candidate::new("upstream", model?).ok());
         let started = Instant::now();
-        let mut lines = shared.lines();
-        lines.push(Attempt::new(
+        let mut line = Attempt::new(
             claimed + 1,
             candidate,
             started.saturating_duration_since(shared.begun),
-        ));
+        );
+        line.note = self.is_hedge.then(|| "beside the one before".into());
+        let mut lines = shared.lines();
+        lines.push(line);
         Ok(Claim {
             shared: Arc::clone(shared),
             index: lines.len() - 1,
@@ -206,6 +234,17 @@ impl Call {
         line.outcome = Outcome::Skipped;
         line.summary = Some(reason.into());
         shared.lines().push(line);
+    }
+
+    /// Notes that the attempt at this candidate, which is about to be dropped, was outrun.
+    #[cfg(feature = "fallback")]
+    pub(crate) fn outrun(&self, candidate: &Candidate) {
+        let Some(shared) = &self.shared else { return };
+        let mut lines = shared.lines();
+        let mut open = lines.iter_mut().rev().filter(|line| line.outcome == Outcome::Waiting);
+        if let Some(line) = open.find(|line| line.candidate.as_ref() == Some(candidate)) {
+            line.note = Some("another was faster".into());
+        }
     }
 
     /// Adds to the last failed attempt what was decided after it.

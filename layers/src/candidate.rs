@@ -1,16 +1,53 @@
 //! Who may answer: an upstream and a model.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    hash::{BuildHasher, Hash, Hasher, RandomState},
+    sync::{Arc, OnceLock},
+};
 
-/// One place in a chain: a model at an upstream. Cheap to clone.
-#[derive(Clone, PartialEq, Eq, Hash)]
+/// One place in a chain: a model at an upstream. Cheap to clone, to compare and to look up.
+#[derive(Clone)]
 pub struct Candidate(Arc<Names>);
 
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone)]
 struct Names {
     upstream: Box<str>,
     model: Box<str>,
     pool: Box<str>,
+    /// Of the three, so that a table of candidates need not read them at each look.
+    hash: u64,
+}
+
+impl Names {
+    fn new(upstream: &str, model: &str, pool: &str) -> Self {
+        static KEYED: OnceLock<RandomState> = OnceLock::new();
+        Self {
+            upstream: upstream.into(),
+            model: model.into(),
+            pool: pool.into(),
+            hash: KEYED.get_or_init(RandomState::new).hash_one((upstream, model, pool)),
+        }
+    }
+}
+
+impl PartialEq for Candidate {
+    fn eq(&self, other: &Self) -> bool {
+        let (own, other) = (&self.0, &other.0);
+        Arc::ptr_eq(own, other)
+            || own.hash == other.hash
+                && own.model == other.model
+                && own.upstream == other.upstream
+                && own.pool == other.pool
+    }
+}
+
+impl Eq for Candidate {}
+
+impl Hash for Candidate {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0.hash);
+    }
 }
 
 /// Why a candidate could not be made.
@@ -56,17 +93,13 @@ impl Candidate {
         } else {
             upstream.to_owned()
         };
-        Ok(Self(Arc::new(Names {
-            upstream: upstream.into(),
-            model: model.into(),
-            pool: pool.into(),
-        })))
+        Ok(Self(Arc::new(Names::new(upstream, model, &pool))))
     }
 
     /// The same candidate, paid from another pool: a quota that is gone is gone for the whole pool.
     #[must_use]
     pub fn with_pool(mut self, pool: &str) -> Self {
-        Arc::make_mut(&mut self.0).pool = pool.into();
+        self.0 = Arc::new(Names::new(&self.0.upstream, &self.0.model, pool));
         self
     }
 

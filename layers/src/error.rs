@@ -48,6 +48,15 @@ pub enum LayerError {
         /// The exact time until it could pass, where that is known.
         retry_after: Option<Duration>,
     },
+    /// The candidate is down, and its circuit breaker lets nothing through for now.
+    CircuitOpen {
+        /// Its model.
+        model: String,
+        /// Its upstream.
+        upstream: String,
+        /// When it is probed next; `None` while a probe is under way.
+        retry_after: Option<Duration>,
+    },
     /// The store that counts our limits does not answer, and nothing passes uncounted.
     LimitsDown {
         /// What is the matter with it, without secrets.
@@ -125,6 +134,17 @@ impl fmt::Display for LayerError {
                     None => f.write_str(": come back when one has ended"),
                 }
             }
+            Self::CircuitOpen {
+                model,
+                upstream,
+                retry_after,
+            } => {
+                write!(f, "{model} at {upstream} is down, its circuit is open: ")?;
+                match retry_after {
+                    Some(wait) => write!(f, "next probe in {}", Seconds(*wait)),
+                    None => f.write_str("a probe is under way"),
+                }
+            }
             Self::LimitsDown { cause } => write!(
                 f,
                 "the store of the limits does not answer ({cause}), so nothing is let through: mend it, or let calls pass uncounted"
@@ -173,6 +193,7 @@ impl Failure for LayerError {
             } => FailureKind::Throttled,
             Self::NoKey { .. } => FailureKind::Auth,
             Self::RateLimited { .. } | Self::LimitsDown { .. } => FailureKind::Throttled,
+            Self::CircuitOpen { .. } => FailureKind::CircuitOpen,
             #[cfg(feature = "cost")]
             Self::OverBudget(_) => FailureKind::Unaffordable,
             // The next candidate may have a price.
@@ -197,6 +218,7 @@ impl Failure for LayerError {
         match self {
             Self::NoKey { retry_after, .. }
             | Self::RateLimited { retry_after, .. }
+            | Self::CircuitOpen { retry_after, .. }
             | Self::OfAnother { retry_after, .. } => *retry_after,
             #[cfg(feature = "cost")]
             Self::OverBudget(refusal) => refusal.resets_in(),

@@ -55,6 +55,8 @@ pub enum FailureKind {
     QuotaGone,
     /// The upstream says that it is overloaded.
     Overloaded,
+    /// Our own circuit breaker lets nothing through to the candidate.
+    CircuitOpen,
     /// The upstream failed in another way (5xx, or it rejected the router's own credentials).
     Upstream,
     /// A success without content.
@@ -157,7 +159,8 @@ impl FailureKind {
             Self::Timeout(Phase::Total) => (R::Never, F::Never, true, H::Unharmed),
             Self::Throttled => (R::Backoff, F::Any, true, H::Pauses),
             Self::QuotaGone => (R::Never, F::OtherPool, true, H::Unharmed),
-            Self::Unavailable => (R::Never, F::Any, true, H::Unharmed),
+            // Nothing was asked, so nothing is learnt.
+            Self::Unavailable | Self::CircuitOpen => (R::Never, F::Any, true, H::Unharmed),
             Self::TooLong => (R::Never, F::LargerContext, true, H::Unharmed),
             Self::Refused => (R::Never, F::IfRouteAllows, false, H::Unharmed),
             Self::Unaffordable => (R::FewerTokens, F::Cheaper, true, H::Unharmed),
@@ -197,6 +200,7 @@ impl FailureKind {
             Self::Throttled => "throttled",
             Self::QuotaGone => "quota_gone",
             Self::Overloaded => "overloaded",
+            Self::CircuitOpen => "circuit_open",
             Self::Upstream => "upstream",
             Self::Empty => "empty",
             Self::Malformed => "malformed",
@@ -216,7 +220,7 @@ impl FailureKind {
     /// The kind of this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        const ALL: [FailureKind; 22] = [
+        const ALL: [FailureKind; 23] = [
             FailureKind::Connect,
             FailureKind::Reset,
             FailureKind::Timeout(Phase::FirstToken),
@@ -228,6 +232,7 @@ impl FailureKind {
             FailureKind::Throttled,
             FailureKind::QuotaGone,
             FailureKind::Overloaded,
+            FailureKind::CircuitOpen,
             FailureKind::Upstream,
             FailureKind::Empty,
             FailureKind::Malformed,

@@ -13,10 +13,11 @@ use tower_llm_layers::{
     attempt::AttemptLayer,
     auth::{ApiKey, AuthLayer, KeyPool},
     budget::{Budget, Budgets},
+    circuit_breaker::{CircuitBreakerLayer, CircuitPolicy},
     cost::{CostLayer, UnknownPrice},
     deadline::DeadlineLayer,
     degrade::{DegradeLayer, NoLadder},
-    fallback::FallbackLayer,
+    fallback::{FallbackLayer, Hedge},
     first_token::FirstTokenLayer,
     rate_limit::{Everyone, Limits, Rate, RateLimitLayer},
     retry::RetryLayer,
@@ -197,6 +198,8 @@ every_layer! {
     cache: CacheLayer::new(Cache::new(1 << 20), Everyone);
     #[cfg(feature = "cache")]
     cache_off: CacheLayer::new(Cache::new(0), Everyone).single_flight(false);
+    circuit_breaker: CircuitBreakerLayer::new(CircuitPolicy::new().slow(secs(1), 0.5)).unwrap();
+    circuit_breaker_off: CircuitBreakerLayer::off();
     cost: CostLayer::new();
     cost_with_a_budget: CostLayer::new().budgets(one_budget()).unknown_price(UnknownPrice::Assume(Tariff::default()));
     cost_with_a_store_that_waits: CostLayer::new().budgets(slow_budget()).unknown_price(UnknownPrice::Allow);
@@ -204,6 +207,7 @@ every_layer! {
     degrade: DegradeLayer::new(NoLadder);
     degrade_off: DegradeLayer::off(NoLadder);
     fallback: FallbackLayer::new(chain(["a", "b"]));
+    fallback_with_a_hedge: FallbackLayer::new(chain(["a", "b"])).hedge(Hedge::p95());
     first_token: FirstTokenLayer::new();
     rate_limit: RateLimitLayer::new(generous(), Everyone).unwrap();
     rate_limit_in_a_store: RateLimitLayer::new(generous(), Everyone).unwrap().store(Arc::new(Open));

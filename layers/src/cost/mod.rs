@@ -80,6 +80,7 @@ const fn is_free(kind: FailureKind) -> bool {
         | FailureKind::Throttled
         | FailureKind::QuotaGone
         | FailureKind::Overloaded
+        | FailureKind::CircuitOpen
         | FailureKind::Upstream
         | FailureKind::Empty
         | FailureKind::Unavailable

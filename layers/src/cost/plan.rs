@@ -78,7 +78,9 @@ impl Plan {
             tell: asked.is_none() && (settings.default_answer.is_some() || tariff.max_answer.is_none()),
             want: cost(answer),
         };
-        let at_least = cost(answer.min(settings.min_answer));
+        // A hedge is sent whole or not at all: a shorter answer that comes first would be no better one.
+        let least = if request.call().is_hedge() { answer } else { settings.min_answer };
+        let at_least = cost(answer.min(least));
         (plan, at_least)
     }
 

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::Chain;
 use crate::{Candidate, Failure, FailureKind, FallbackAdvice, LlmRequest, Needs, Scope};
 
@@ -11,6 +13,10 @@ pub(super) struct Cursor {
     next: usize,
     needs: Option<Needs>,
     bans: Vec<Ban>,
+    /// Everybody would fail the same way.
+    stopped: bool,
+    /// Whose circuit was open, and when it is probed next.
+    open: Vec<(Candidate, Duration)>,
 }
 
 /// Whom a failure rules out.
@@ -41,6 +47,8 @@ impl Cursor {
             next: 0,
             needs,
             bans: Vec::new(),
+            stopped: false,
+            open: Vec::new(),
         }
     }
 
@@ -59,6 +67,23 @@ impl Cursor {
     pub(super) fn rest(&self) -> impl Iterator<Item = &Candidate> {
         let rest = self.chain.candidates().get(self.next..).unwrap_or_default().iter();
         rest.filter(|candidate| self.first.as_ref() != Some(*candidate) && self.reason_against(candidate).is_none())
+    }
+
+    /// Whether nobody may be asked after this one.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.rest().next().is_none()
+    }
+
+    /// Whether somebody was passed over since its circuit was open.
+    pub(super) const fn has_open(&self) -> bool {
+        !self.open.is_empty()
+    }
+
+    /// Whom to ask, once, when nobody else is left: of those whose circuit was open, the one that is probed soonest.
+    pub(super) fn last_resort(&mut self) -> Option<Candidate> {
+        let open = std::mem::take(&mut self.open);
+        let allowed = open.into_iter().filter(|(candidate, _)| self.reason_against(candidate).is_none());
+        Some(allowed.min_by_key(|(_, probed_in)| *probed_in)?.0)
     }
 
     pub(super) const fn chain(&self) -> &Chain {
@@ -80,10 +105,15 @@ impl Cursor {
 
     /// What a failure rules out; `false` where nobody else may answer.
     pub(super) fn learn<E: Failure>(&mut self, error: &E, failed: &Candidate, along: &[Candidate]) -> bool {
+        if error.kind() == FailureKind::CircuitOpen {
+            let probed_in = error.retry_after().unwrap_or_default();
+            self.open.push((failed.clone(), probed_in));
+            return !self.stopped;
+        }
         let known = self.chain.capability(failed);
         match error.kind().advice().fall_back {
-            FallbackAdvice::Never => return false,
-            FallbackAdvice::IfRouteAllows if !self.chain.may_move_on_refusal() => return false,
+            FallbackAdvice::Never => self.stopped = true,
+            FallbackAdvice::IfRouteAllows if !self.chain.may_move_on_refusal() => self.stopped = true,
             FallbackAdvice::Any | FallbackAdvice::IfRouteAllows => {}
             FallbackAdvice::OtherPool => self.bans.push(Ban::Pool(failed.clone())),
             // Another key of this upstream's pool may still serve.
@@ -111,7 +141,7 @@ impl Cursor {
         if reached {
             self.bans.extend(along.iter().cloned().map(Ban::Tried));
         }
-        true
+        !self.stopped
     }
 
     fn reason_against(&self, candidate: &Candidate) -> Option<Reason> {

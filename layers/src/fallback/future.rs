@@ -8,10 +8,15 @@ use std::{
 
 use http::{Request, Response};
 use pin_project::pin_project;
+use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
-use super::{SERVER_SIDE_MODELS, cursor::Cursor};
-use crate::{Candidate, Failure, LayerError, LlmRequest, call::Opened};
+use super::{
+    Hedge,
+    cursor::Cursor,
+    lane::{Lane, Role, Turn},
+};
+use crate::{Candidate, Failure, FailureKind, LayerError, LlmRequest, call::Opened};
 
 /// The future of [`Fallback`](super::Fallback).
 #[pin_project]
@@ -19,29 +24,34 @@ pub struct FallbackFuture<S, R>
 where
     S: Service<Request<R>>,
 {
+    /// Whose turn it is.
     #[pin]
-    state: State<S::Future>,
+    lane: Option<Lane<S::Future>>,
+    /// Who is asked beside it: seldom there, hence not in the future itself.
+    beside: Option<Pin<Box<Lane<S::Future>>>>,
+    /// How long to wait before somebody is asked beside it: a timer from the first poll on.
+    delay: Option<Duration>,
+    #[pin]
+    late: Option<Sleep>,
+    next: Next,
     /// The request as it came, while another candidate may need it.
     original: Option<Request<R>>,
     /// The service for the next candidate, likewise.
     service: Option<S>,
     cursor: Cursor,
-    turn: Option<Turn>,
+    hedge: Option<Hedge>,
     opened: Opened,
 }
 
-#[pin_project(project = StateProjection)]
-enum State<F> {
-    Calling(#[pin] F),
-    Readying,
+/// What is to be done beside waiting for who is being asked.
+enum Next {
+    Nothing,
+    /// Ask this candidate once the service is ready.
+    Ask(Candidate, Role),
+    /// Say that nobody can take the request.
     Nobody(Vec<String>),
-    Ended,
-}
-
-/// Whose turn it is, and which models went along with it for the router to try.
-struct Turn {
-    candidate: Candidate,
-    along: Vec<Candidate>,
+    /// It has ended.
+    Silence,
 }
 
 impl<S, R> FallbackFuture<S, R>
@@ -49,66 +59,53 @@ where
     S: Service<Request<R>> + Clone,
     R: LlmRequest,
 {
-    pub(super) fn start(service: &mut S, mut request: Request<R>, mut cursor: Cursor, opened: Opened) -> Self {
+    pub(super) fn start(
+        service: &mut S,
+        mut request: Request<R>,
+        mut cursor: Cursor,
+        hedge: Option<Hedge>,
+        opened: Opened,
+    ) -> Self {
         let mut reasons = Vec::new();
-        let call = request.body().call();
         let first = cursor.advance(|candidate, reason| {
             pass_over(request.body(), candidate, &reason);
             reasons.push(format!("{}: {reason}", candidate.model()));
         });
-        let Some(candidate) = first else {
-            let state = State::Nobody(reasons);
-            return Self {
-                state,
-                original: None,
-                service: None,
-                cursor,
-                turn: None,
-                opened,
-            };
-        };
-        let is_last = call.attempts_left() <= 1 || cursor.rest().next().is_none();
-        let (original, next) = if is_last {
-            (None, None)
-        } else {
-            (Some(request.clone()), Some(service.clone()))
-        };
-        let turn = give_turn(&mut request, candidate, &cursor, is_last, is_last);
-        let state = State::Calling(service.call(request));
-        Self {
-            state,
-            original,
-            service: next,
+        let mut future = Self {
+            lane: None,
+            beside: None,
+            delay: None,
+            late: None,
+            next: Next::Nothing,
+            original: None,
+            service: None,
             cursor,
-            turn: Some(turn),
+            hedge,
             opened,
+        };
+        let Some(candidate) = first else {
+            future.next = Next::Nobody(reasons);
+            return future;
+        };
+        let is_alone = future.cursor.is_at_end();
+        let role = if is_alone {
+            Role::Alone
+        } else {
+            future.original = Some(request.clone());
+            future.service = Some(service.clone());
+            let last = request.body().call().attempts_left() <= 1;
+            Role::Turn { last }
+        };
+        let streaming = request.body().is_streaming();
+        let turn = Turn::give(&mut request, candidate, &future.cursor, role);
+        let lane = Lane::new(service.call(request), turn, future.hedge.as_ref(), streaming);
+        if let Some(hedge) = future.hedge.as_ref().filter(|_| !is_alone) {
+            hedge.deposit();
+            future.delay = hedge.delay(lane.track());
         }
+        future.lane = Some(lane);
+        future
     }
-}
-
-/// Makes the request this candidate's.
-fn give_turn<R: LlmRequest>(
-    request: &mut Request<R>,
-    candidate: Candidate,
-    cursor: &Cursor,
-    is_last: bool,
-    is_alone: bool,
-) -> Turn {
-    let body = request.body_mut();
-    if body.model() != Some(candidate.model()) {
-        body.set_model(candidate.model());
-    }
-    let mut along = Vec::new();
-    if cursor.chain().is_server_side() {
-        let same = cursor.rest().filter(|next| next.upstream() == candidate.upstream());
-        along.extend(same.take(SERVER_SIDE_MODELS - 1).cloned());
-        let models: Vec<_> = along.iter().map(Candidate::model).collect();
-        if !models.is_empty() {
-            body.set_alternatives(&models);
-        }
-    }
-    body.call_mut().set_candidate(candidate.clone(), is_last, is_alone);
-    Turn { candidate, along }
 }
 
 fn pass_over<R: LlmRequest>(request: &R, candidate: &Candidate, reason: &str) {
@@ -126,9 +123,9 @@ where
     S: Service<Request<R>>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let candidate = self.turn.as_ref().map(|turn| &turn.candidate);
         f.debug_struct("FallbackFuture")
-            .field("candidate", &candidate)
+            .field("candidate", &self.lane.as_ref().map(Lane::candidate))
+            .field("beside", &self.beside.as_ref().map(|lane| lane.candidate()))
             .finish_non_exhaustive()
     }
 }
@@ -141,93 +138,214 @@ where
 {
     type Output = Result<Response<B>, S::Error>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
-            match this.state.as_mut().project() {
-                StateProjection::Calling(future) => {
-                    let result = ready!(future.poll(cx));
-                    this.state.set(State::Ended);
-                    let error = match result {
-                        Ok(response) => return Poll::Ready(this.opened.publish(Ok(response))),
-                        Err(error) => error,
-                    };
-                    let next = next_turn(&error, this.original.as_ref(), this.cursor, this.turn.as_ref());
-                    let Some(candidate) = next else {
-                        return Poll::Ready(this.opened.publish(Err(given_up(error))));
-                    };
-                    tracing::warn!(
-                        kind = error.kind().as_str(),
-                        model = candidate.model(),
-                        upstream = candidate.upstream(),
-                        "next candidate"
-                    );
-                    *this.turn = Some(Turn {
-                        candidate,
-                        along: Vec::new(),
-                    });
-                    this.state.set(State::Readying);
-                }
-                StateProjection::Readying => {
-                    let (Some(service), Some(turn)) = (this.service.as_mut(), this.turn.take()) else {
-                        return Poll::Pending;
-                    };
-                    match service.poll_ready(cx) {
-                        Poll::Ready(Ok(())) => {}
-                        Poll::Ready(Err(error)) => {
-                            this.state.set(State::Ended);
+            if let Poll::Ready(result) = self.as_mut().poll_lanes(cx) {
+                let mut this = self.as_mut().project();
+                match result {
+                    Ok(response) => {
+                        *this.next = Next::Silence;
+                        this.late.set(None);
+                        *this.delay = None;
+                        let call = this.original.as_ref().map(|request| request.body().call());
+                        if let Some(lane) = this.lane.as_ref().as_pin_ref() {
+                            lane.outrun(call);
+                        }
+                        if let Some(lane) = this.beside.take() {
+                            lane.outrun(call);
+                        }
+                        this.lane.set(None);
+                        return Poll::Ready(this.opened.publish(Ok(response)));
+                    }
+                    Err((error, turn)) => {
+                        this.late.set(None);
+                        *this.delay = None;
+                        if let Some(error) = self.as_mut().after(error, &turn) {
+                            let this = self.project();
+                            *this.next = Next::Silence;
                             return Poll::Ready(this.opened.publish(Err(given_up(error))));
                         }
-                        Poll::Pending => {
-                            *this.turn = Some(turn);
-                            return Poll::Pending;
-                        }
                     }
-                    let nobody_after = this.cursor.rest().next().is_none();
-                    let request = if nobody_after {
-                        this.original.take()
-                    } else {
-                        this.original.clone()
-                    };
-                    let Some(mut request) = request else {
-                        return Poll::Pending;
-                    };
-                    let is_last = nobody_after || request.body().call().attempts_left() <= 1;
-                    *this.turn = Some(give_turn(&mut request, turn.candidate, this.cursor, is_last, false));
-                    this.state.set(State::Calling(service.call(request)));
                 }
-                StateProjection::Nobody(reasons) => {
+                continue;
+            }
+            match &mut *self.as_mut().project().next {
+                Next::Nothing => {}
+                Next::Ask(..) => {
+                    if let Err(error) = ready!(self.as_mut().poll_ask(cx)) {
+                        let this = self.project();
+                        *this.next = Next::Silence;
+                        return Poll::Ready(this.opened.publish(Err(given_up(error))));
+                    }
+                    continue;
+                }
+                Next::Nobody(reasons) => {
                     let reasons = std::mem::take(reasons);
-                    this.state.set(State::Ended);
+                    let this = self.project();
+                    *this.next = Next::Silence;
                     return Poll::Ready(this.opened.publish(Err(LayerError::NoCandidate { reasons }.into())));
                 }
                 // Polled again after it was ready: stay silent rather than panic.
-                StateProjection::Ended => return Poll::Pending,
+                Next::Silence => return Poll::Pending,
             }
+            let mut this = self.as_mut().project();
+            if let Some(delay) = this.delay.take() {
+                this.late.set(Some(sleep(delay)));
+            }
+            let Some(late) = this.late.as_mut().as_pin_mut() else {
+                return Poll::Pending;
+            };
+            ready!(late.poll(cx));
+            this.late.set(None);
+            self.as_mut().ask_beside();
         }
     }
 }
 
-/// Who answers instead, if anybody may.
-fn next_turn<E: Failure, R: LlmRequest>(
-    error: &E,
-    original: Option<&Request<R>>,
-    cursor: &mut Cursor,
-    turn: Option<&Turn>,
-) -> Option<Candidate> {
-    let (body, turn) = (original?.body(), turn?);
-    let call = body.call();
-    if !cursor.learn(error, &turn.candidate, &turn.along) {
-        return None;
+/// How one of those asked ended.
+type Ended<B, E> = Result<Response<B>, (E, Turn)>;
+
+impl<S, R, B> FallbackFuture<S, R>
+where
+    S: Service<Request<R>, Response = Response<B>> + Clone,
+    S::Error: Failure + From<LayerError>,
+    R: LlmRequest,
+{
+    /// Polls who is being asked. Whoever has ended is gone, and with it whatever it held.
+    fn poll_lanes(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended<B, S::Error>> {
+        let mut this = self.project();
+        if let Some(lane) = this.lane.as_mut().as_pin_mut()
+            && let Poll::Ready(result) = lane.poll(cx)
+        {
+            this.lane.set(None);
+            return Poll::Ready(result);
+        }
+        if let Some(lane) = this.beside.as_mut()
+            && let Poll::Ready(result) = lane.as_mut().poll(cx)
+        {
+            *this.beside = None;
+            return Poll::Ready(result);
+        }
+        Poll::Pending
     }
-    if call.attempts_left() == 0 {
-        call.decided(|line| line.note = Some("the attempts of this call are spent".into()));
-        return None;
+
+    /// One has failed: the other one goes on, or the next candidate is asked. Gives the error back where nobody is left.
+    fn after(self: Pin<&mut Self>, error: S::Error, turn: &Turn) -> Option<S::Error> {
+        let this = self.project();
+        let Some(original) = this.original.as_ref().map(Request::body) else {
+            return Some(error);
+        };
+        let call = original.call();
+        if error.kind() == FailureKind::CircuitOpen {
+            pass_over(original, &turn.candidate, &error.summary());
+        }
+        let may_move = this.cursor.learn(&error, &turn.candidate, &turn.along);
+        if this.lane.is_some() || this.beside.is_some() {
+            return None;
+        }
+        // Who was to be asked beside it is asked in its place.
+        if may_move && matches!(this.next, Next::Ask(..)) {
+            return None;
+        }
+        if !may_move || call.remaining() == Some(Duration::ZERO) {
+            return Some(error);
+        }
+        if call.attempts_left() == 0 {
+            call.decided(|line| line.note = Some("the attempts of this call are spent".into()));
+            return Some(error);
+        }
+        let next = this.cursor.advance(|candidate, reason| pass_over(original, candidate, &reason));
+        let (candidate, role) = match next {
+            Some(candidate) => {
+                let last = call.attempts_left() <= 1 || this.cursor.is_at_end();
+                (candidate, Role::Turn { last })
+            }
+            None => match this.cursor.last_resort() {
+                Some(candidate) => (candidate, Role::LastResort),
+                None => return Some(error),
+            },
+        };
+        tracing::warn!(
+            kind = error.kind().as_str(),
+            model = candidate.model(),
+            upstream = candidate.upstream(),
+            "next candidate"
+        );
+        *this.next = Next::Ask(candidate, role);
+        None
     }
-    if call.remaining() == Some(Duration::ZERO) {
-        return None;
+
+    /// It is late: the next candidate is to be asked as well, where that is allowed.
+    fn ask_beside(self: Pin<&mut Self>) {
+        let this = self.project();
+        let (Some(original), Some(hedge)) = (this.original.as_ref(), this.hedge.as_ref()) else {
+            return;
+        };
+        let body = original.body();
+        let Some(next) = this.cursor.rest().next() else { return };
+        let track = hedge.track(next, body.is_streaming());
+        if body.call().attempts_left() == 0 || track.is_some_and(|track| track.is_degraded()) || !hedge.withdraw() {
+            return;
+        }
+        let Some(candidate) = this.cursor.advance(|candidate, reason| pass_over(body, candidate, &reason)) else {
+            return;
+        };
+        tracing::info!(
+            model = candidate.model(),
+            upstream = candidate.upstream(),
+            "no first token yet: asking the next candidate as well"
+        );
+        let last = body.call().attempts_left() <= 1 || this.cursor.is_at_end();
+        *this.next = Next::Ask(candidate, Role::Hedge { last });
     }
-    cursor.advance(|candidate, reason| pass_over(body, candidate, &reason))
+
+    /// Asks the next candidate once the service is ready.
+    fn poll_ask(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        let mut this = self.project();
+        let Some(service) = this.service.as_mut() else {
+            return Poll::Pending;
+        };
+        let is_hedge = this.lane.is_some() || this.beside.is_some();
+        let ready = ready!(service.poll_ready(cx));
+        let Next::Ask(candidate, mut role) = std::mem::replace(this.next, Next::Nothing) else {
+            return Poll::Pending;
+        };
+        if let Err(error) = ready {
+            // The one that is being asked already needs no other service.
+            return Poll::Ready(if is_hedge { Ok(()) } else { Err(error) });
+        }
+        if let Role::Hedge { last } = role
+            && !is_hedge
+        {
+            role = Role::Turn { last };
+        }
+        // Nobody comes after the last one, unless a circuit that was open is to be asked after all.
+        let may_be_needed = match role {
+            Role::Turn { .. } => !this.cursor.is_at_end() || this.cursor.has_open(),
+            Role::Hedge { .. } => true,
+            Role::LastResort | Role::Alone => false,
+        };
+        let request = if may_be_needed {
+            this.original.clone()
+        } else {
+            this.original.take()
+        };
+        let Some(mut request) = request else {
+            return Poll::Pending;
+        };
+        let streaming = request.body().is_streaming();
+        let turn = Turn::give(&mut request, candidate, this.cursor, role);
+        let lane = Lane::new(service.call(request), turn, this.hedge.as_ref(), streaming);
+        if is_hedge {
+            *this.beside = Some(Box::pin(lane));
+        } else {
+            if let Some(hedge) = this.hedge.as_ref().filter(|_| may_be_needed) {
+                *this.delay = hedge.delay(lane.track());
+            }
+            this.lane.set(Some(lane));
+        }
+        Poll::Ready(Ok(()))
+    }
 }
 
 /// Given up: nobody outside should walk the same chain again.

@@ -1,18 +1,26 @@
 use tower_layer::Layer;
 
-use super::{Chain, Fallback};
+use super::{Chain, Fallback, Hedge};
 
-/// Moves on along a chain. See the [module](super).
+/// Moves on along a chain. See the [module](super). Clones and all their services share what a [`Hedge`] measures.
 #[derive(Debug, Clone)]
 pub struct FallbackLayer {
     chain: Chain,
+    hedge: Option<Hedge>,
 }
 
 impl FallbackLayer {
     /// Along this chain.
     #[must_use]
     pub const fn new(chain: Chain) -> Self {
-        Self { chain }
+        Self { chain, hedge: None }
+    }
+
+    /// Whether, and when, the next candidate is asked as well before the one whose turn it is has failed. Off by default.
+    #[must_use]
+    pub fn hedge(mut self, hedge: impl Into<Option<Hedge>>) -> Self {
+        self.hedge = hedge.into();
+        self
     }
 }
 
@@ -23,6 +31,7 @@ impl<S> Layer<S> for FallbackLayer {
         Fallback {
             inner,
             chain: self.chain.clone(),
+            hedge: self.hedge.clone(),
         }
     }
 }

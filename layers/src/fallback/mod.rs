@@ -5,7 +5,11 @@
 //! upstream, a prompt that is too long for every candidate with no larger context. With [`Capabilities`], candidates that
 //! cannot take the request at all are passed over before anything is sent.
 //!
-//! Stands outside retry: a candidate is given up on first, then the chain moves.
+//! Stands outside retry: a candidate is given up on first, then the chain moves. One whose circuit is open
+//! ([`FailureKind::CircuitOpen`](crate::FailureKind::CircuitOpen)) is passed over at once; where nobody else is left, the one that
+//! is probed soonest is asked after all.
+//!
+//! With a [`Hedge`] the next candidate is asked as well where the first token is late.
 //!
 //! # Errors
 //!
@@ -14,7 +18,8 @@
 //!
 //! # Cancellation
 //!
-//! Dropping the future drops the attempt in flight; nothing is spawned.
+//! Dropping the future drops the attempts in flight; nothing is spawned. When one of two begins its answer, the other is dropped,
+//! and the log says that it was outrun.
 //!
 //! # Example
 //!
@@ -43,10 +48,14 @@
 mod chain;
 mod cursor;
 mod future;
+mod hedge;
+mod lane;
 mod layer;
 mod service;
+mod track;
 
 pub use chain::{AskedModel, Capabilities, Chain, ChainError, SERVER_SIDE_MODELS};
 pub use future::FallbackFuture;
+pub use hedge::Hedge;
 pub use layer::FallbackLayer;
 pub use service::Fallback;

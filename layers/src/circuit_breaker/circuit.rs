@@ -1,0 +1,363 @@
+use std::{
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{
+    CircuitPolicy,
+    window::{Mark, Window},
+};
+use crate::Candidate;
+
+/// The least share let through when the return begins.
+const FIRST_SHARE: f64 = 0.1;
+
+/// One candidate's circuit.
+#[derive(Debug)]
+pub(super) struct Circuit {
+    candidate: Candidate,
+    policy: CircuitPolicy,
+    /// Closed, and back at full traffic: nobody needs the lock to pass.
+    unguarded: AtomicBool,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    state: State,
+    window: Window,
+    /// Attempts under way although it is not closed, since nobody else was left to ask.
+    last_resorts: u32,
+    /// Probes that have failed in a row.
+    failed_probes: u32,
+    /// Changes with each change of state: what was let through before it is not judged by it.
+    era: u64,
+    used: Instant,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    Closed,
+    /// Closed, with a share of the traffic that rises in a straight line.
+    Returning {
+        since: Instant,
+        seen: u32,
+        passed: u32,
+    },
+    Open {
+        until: Instant,
+    },
+    HalfOpen {
+        probes: u32,
+        successes: u32,
+    },
+}
+
+/// How an attempt was let through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pass {
+    Closed,
+    /// In the half-open state of this era.
+    Probe(u64),
+    /// Nobody else is left to ask.
+    LastResort,
+}
+
+impl Pass {
+    /// Whether a half-open state of this era is to be judged by it.
+    const fn is_of(self, era: u64) -> bool {
+        match self {
+            Self::Closed => false,
+            Self::Probe(own) => own == era,
+            Self::LastResort => true,
+        }
+    }
+}
+
+impl Inner {
+    /// An attempt has ended, and its place is free.
+    fn end(&mut self, pass: Pass, now: Instant) {
+        self.used = now;
+        match (pass, &mut self.state) {
+            (Pass::LastResort, _) => self.last_resorts = self.last_resorts.saturating_sub(1),
+            (Pass::Probe(era), State::HalfOpen { probes, .. }) if era == self.era => *probes = probes.saturating_sub(1),
+            (Pass::Probe(_) | Pass::Closed, _) => {}
+        }
+    }
+}
+
+/// What is to be seen of a circuit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CircuitState {
+    /// Attempts pass.
+    Closed,
+    /// It has just closed: a rising share of the attempts passes.
+    Returning,
+    /// Attempts are refused.
+    Open {
+        /// For so long still.
+        probes_in: Duration,
+    },
+    /// Probes alone pass.
+    HalfOpen,
+}
+
+/// One circuit as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CircuitReport {
+    /// Whose it is.
+    pub candidate: Candidate,
+    /// Its state.
+    pub state: CircuitState,
+    /// Attempts in its window.
+    pub attempts: u32,
+    /// Those of them that failed.
+    pub failed: u32,
+    /// Those of them that began too slowly.
+    pub slow: u32,
+}
+
+impl Circuit {
+    pub(super) fn new(candidate: Candidate, policy: CircuitPolicy, now: Instant) -> Self {
+        Self {
+            candidate,
+            policy,
+            unguarded: AtomicBool::new(true),
+            inner: Mutex::new(Inner {
+                state: State::Closed,
+                window: Window::new(),
+                last_resorts: 0,
+                failed_probes: 0,
+                era: 0,
+                used: now,
+            }),
+        }
+    }
+
+    pub(super) const fn candidate(&self) -> &Candidate {
+        &self.candidate
+    }
+
+    /// From when on an answer begins slowly, where that counts.
+    pub(super) fn slow_after(&self) -> Option<Duration> {
+        self.policy.slow.map(|(after, _)| after)
+    }
+
+    /// Lets one through, or says when to come back, where that is known.
+    pub(super) fn admit(&self, last_resort: bool) -> Result<Pass, Option<Duration>> {
+        if self.unguarded.load(Ordering::Acquire) {
+            return Ok(Pass::Closed);
+        }
+        let (mut inner, now) = (self.lock(), Instant::now());
+        let refused = match &mut inner.state {
+            State::Closed => return Ok(Pass::Closed),
+            State::Returning { since, seen, passed } => {
+                let time = now.saturating_duration_since(*since);
+                if time >= self.policy.return_over {
+                    self.returned(&mut inner);
+                    return Ok(Pass::Closed);
+                }
+                let share = time.as_secs_f64() / self.policy.return_over.as_secs_f64();
+                *seen += 1;
+                if last_resort || f64::from(*passed) < f64::from(*seen) * share.max(FIRST_SHARE) {
+                    *passed += 1;
+                    return Ok(Pass::Closed);
+                }
+                Some(self.policy.return_over - time)
+            }
+            State::Open { until } if now < *until => Some(*until - now),
+            State::Open { .. } => {
+                let probes = 1;
+                self.enter(&mut inner, State::HalfOpen { probes, successes: 0 });
+                return Ok(Pass::Probe(inner.era));
+            }
+            State::HalfOpen { probes, .. } if *probes < self.policy.probes => {
+                *probes += 1;
+                return Ok(Pass::Probe(inner.era));
+            }
+            State::HalfOpen { .. } => None,
+        };
+        if last_resort && inner.last_resorts < self.policy.last_resorts {
+            inner.last_resorts += 1;
+            return Ok(Pass::LastResort);
+        }
+        Err(refused)
+    }
+
+    /// An answer began, in time or slowly. Gives its number in the window, by which it may still turn out broken.
+    pub(super) fn succeeded(&self, pass: Pass, slow: bool) -> Option<u64> {
+        let (mut inner, now) = (self.lock(), Instant::now());
+        inner.end(pass, now);
+        let current = inner.era;
+        match (&mut inner.state, pass) {
+            (State::Closed | State::Returning { .. }, _) => {
+                return Some(self.judge(&mut inner, Mark { failed: false, slow }, now));
+            }
+            (State::HalfOpen { successes, .. }, Pass::LastResort | Pass::Probe(_)) if pass.is_of(current) => {
+                *successes += 1;
+                if *successes >= self.policy.probe_successes {
+                    self.close(&mut inner, now);
+                }
+            }
+            // It answers after all: the probes need not wait for their time.
+            (State::Open { .. }, Pass::LastResort) => {
+                if self.policy.probe_successes <= 1 {
+                    self.close(&mut inner, now);
+                } else {
+                    let (probes, successes) = (0, 1);
+                    self.enter(&mut inner, State::HalfOpen { probes, successes });
+                }
+            }
+            (State::HalfOpen { .. } | State::Open { .. }, _) => {}
+        }
+        None
+    }
+
+    /// An attempt failed in a way that hurts. `true` where the circuit does not let the next one through as well.
+    pub(super) fn failed(&self, pass: Pass) -> bool {
+        let (mut inner, now) = (self.lock(), Instant::now());
+        inner.end(pass, now);
+        match (&inner.state, pass) {
+            (State::Closed | State::Returning { .. }, _) => {
+                self.judge(&mut inner, Mark::FAILED, now);
+            }
+            (State::HalfOpen { .. }, Pass::Probe(era)) if era == inner.era => {
+                inner.failed_probes = inner.failed_probes.saturating_add(1);
+                self.open(&mut inner, now);
+            }
+            (State::HalfOpen { .. } | State::Open { .. }, _) => {}
+        }
+        matches!(inner.state, State::Open { .. } | State::HalfOpen { .. })
+    }
+
+    /// An answer that had begun broke off.
+    pub(super) fn broke_off(&self, number: Option<u64>) {
+        let (mut inner, now) = (self.lock(), Instant::now());
+        inner.used = now;
+        if !matches!(inner.state, State::Closed | State::Returning { .. }) {
+            return;
+        }
+        if number.is_some_and(|number| inner.window.fail(number)) {
+            self.open_if_over(&mut inner, now);
+        } else {
+            self.judge(&mut inner, Mark::FAILED, now);
+        }
+    }
+
+    /// An attempt ended without a word on the upstream's health.
+    pub(super) fn said_nothing(&self, pass: Pass) {
+        if pass != Pass::Closed {
+            self.lock().end(pass, Instant::now());
+        }
+    }
+
+    pub(super) fn report(&self) -> CircuitReport {
+        let (inner, now) = (self.lock(), Instant::now());
+        let state = match inner.state {
+            State::Closed => CircuitState::Closed,
+            State::Returning { since, .. } if now.saturating_duration_since(since) >= self.policy.return_over => {
+                CircuitState::Closed
+            }
+            State::Returning { .. } => CircuitState::Returning,
+            State::Open { until } => CircuitState::Open {
+                probes_in: until.saturating_duration_since(now),
+            },
+            State::HalfOpen { .. } => CircuitState::HalfOpen,
+        };
+        CircuitReport {
+            candidate: self.candidate.clone(),
+            state,
+            attempts: inner.window.calls(),
+            failed: inner.window.failed(),
+            slow: inner.window.slow(),
+        }
+    }
+
+    /// When it was last used, where it may be forgotten: a closed one.
+    pub(super) fn spare_since(&self) -> Option<Instant> {
+        let inner = self.lock();
+        matches!(inner.state, State::Closed).then_some(inner.used)
+    }
+
+    fn judge(&self, inner: &mut Inner, mark: Mark, now: Instant) -> u64 {
+        let policy = &self.policy;
+        let number = inner.window.push(mark, now, policy.window_calls, policy.window_time);
+        // Only what is bad can open it.
+        if mark.failed || mark.slow {
+            self.open_if_over(inner, now);
+        }
+        number
+    }
+
+    fn open_if_over(&self, inner: &mut Inner, now: Instant) {
+        let (calls, failed, slow) = (inner.window.calls(), inner.window.failed(), inner.window.slow());
+        let over = |count: u32, ratio: f64| f64::from(count) >= ratio * f64::from(calls);
+        let too_slow = self.policy.slow.is_some_and(|(_, ratio)| over(slow, ratio));
+        if calls >= self.policy.min_calls && (over(failed, self.policy.error_ratio) || too_slow) {
+            self.open(inner, now);
+        }
+    }
+
+    fn open(&self, inner: &mut Inner, now: Instant) {
+        let open_for = self.policy.open_after(inner.failed_probes);
+        tracing::warn!(
+            model = self.candidate.model(),
+            upstream = self.candidate.upstream(),
+            attempts = inner.window.calls(),
+            failed = inner.window.failed(),
+            slow = inner.window.slow(),
+            failed_probes = inner.failed_probes,
+            ?open_for,
+            "circuit opened"
+        );
+        inner.window.clear();
+        self.enter(inner, State::Open { until: now + open_for });
+    }
+
+    fn close(&self, inner: &mut Inner, now: Instant) {
+        tracing::info!(
+            model = self.candidate.model(),
+            upstream = self.candidate.upstream(),
+            return_over = ?self.policy.return_over,
+            "circuit closed"
+        );
+        inner.window.clear();
+        let (seen, passed) = (0, 0);
+        self.enter(inner, State::Returning { since: now, seen, passed });
+        if self.policy.return_over.is_zero() {
+            self.returned(inner);
+        }
+    }
+
+    /// All traffic is back, and what was is forgotten.
+    fn returned(&self, inner: &mut Inner) {
+        inner.failed_probes = 0;
+        self.enter(inner, State::Closed);
+    }
+
+    fn enter(&self, inner: &mut Inner, state: State) {
+        if matches!(state, State::HalfOpen { .. }) {
+            tracing::info!(
+                model = self.candidate.model(),
+                upstream = self.candidate.upstream(),
+                "circuit half-open"
+            );
+        }
+        inner.state = state;
+        inner.era += 1;
+        self.unguarded
+            .store(matches!(state, State::Closed), Ordering::Release);
+    }
+
+    /// The state, whatever a panicking holder left behind: each change is whole.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,51 @@
+use tower_layer::Layer;
+
+use super::{CircuitBreaker, CircuitError, CircuitPolicy, Circuits};
+
+/// Refuses attempts at candidates that are down. See the [module](super). Clones and all their services share the circuits.
+#[derive(Debug, Clone)]
+pub struct CircuitBreakerLayer {
+    circuits: Option<Circuits>,
+}
+
+impl CircuitBreakerLayer {
+    /// With circuits of its own, under this policy.
+    ///
+    /// # Errors
+    ///
+    /// Where they would never open, or never close.
+    pub fn new(policy: CircuitPolicy) -> Result<Self, CircuitError> {
+        Circuits::new(policy).map(Self::shared)
+    }
+
+    /// With these circuits.
+    #[must_use]
+    pub const fn shared(circuits: Circuits) -> Self {
+        Self {
+            circuits: Some(circuits),
+        }
+    }
+
+    /// None: everything passes. For a slot that stays empty.
+    #[must_use]
+    pub const fn off() -> Self {
+        Self { circuits: None }
+    }
+
+    /// The circuits, to look at or to share; `None` where it is off.
+    #[must_use]
+    pub const fn circuits(&self) -> Option<&Circuits> {
+        self.circuits.as_ref()
+    }
+}
+
+impl<S> Layer<S> for CircuitBreakerLayer {
+    type Service = CircuitBreaker<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        CircuitBreaker {
+            inner,
+            circuits: self.circuits.clone(),
+        }
+    }
+}

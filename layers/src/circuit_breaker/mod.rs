@@ -1,0 +1,66 @@
+//! A circuit breaker for each candidate: one that is down is passed over at once, instead of waited for by every call.
+//!
+//! A circuit opens where too many of the last attempts failed, or began too slowly. It then refuses attempts, lets a bounded
+//! number of probes through after a while, closes when they go well, and returns to full traffic in a straight line.
+//!
+//! What counts is what hurts an upstream's health ([`Health::Hurts`](crate::Health::Hurts)): what the caller, its deadline or
+//! its budget caused never does, a throttled attempt neither (it pauses, see [`rate_limit`](crate::rate_limit)), nor a rejected
+//! key (the [key pool](crate::auth) rests that one). An attempt counts as good when its answer begins, and as failed after all
+//! where the answer breaks off.
+//!
+//! Stands inside retry and fallback, outside the attempt and its limits. [`Fallback`](crate::fallback) moves on from a refusal at
+//! once. Where it has nobody left to ask, it asks the candidate whose probe is due next as a
+//! [last resort](crate::Call::is_last_resort), which passes an open circuit up to so many at once: an outage of all is one
+//! attempt a call at most, and the first answers end it.
+//!
+//! # Errors
+//!
+//! [`LayerError::CircuitOpen`](crate::LayerError::CircuitOpen), with the time of the next probe. A failure that opens the circuit is
+//! marked as given up on, so that no retry waits for a refusal.
+//!
+//! # Cancellation
+//!
+//! Dropping the future gives a probe's place back, and counts nothing.
+//!
+//! # Example
+//!
+//! ```
+//! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
+//! # use theirs::*;
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use tower::{Layer, ServiceExt};
+//! use tower_llm_layers::circuit_breaker::{CircuitBreakerLayer, CircuitPolicy, CircuitState};
+//!
+//! let layer = CircuitBreakerLayer::new(CircuitPolicy::new().min_calls(3))?;
+//! let theirs = Theirs::default();
+//! let service = layer.layer(theirs.clone());
+//!
+//! for _ in 0..10 {
+//!     let _ = service.clone().oneshot(Ask::of("busy")).await;
+//! }
+//! assert_eq!(theirs.asked().len(), 3, "it opened");
+//!
+//! let circuits = layer.circuits().map(|circuits| circuits.reports()).unwrap_or_default();
+//! assert!(matches!(circuits[0].state, CircuitState::Open { .. }));
+//! # Ok(())
+//! # }
+//! ```
+
+mod admitted;
+mod body;
+mod circuit;
+mod circuits;
+mod future;
+mod layer;
+mod policy;
+mod service;
+mod window;
+
+pub use body::CircuitBreakerBody;
+pub use circuit::{CircuitReport, CircuitState};
+pub use circuits::{Circuits, MOST_CIRCUITS};
+pub use future::CircuitBreakerFuture;
+pub use layer::CircuitBreakerLayer;
+pub use policy::{CircuitError, CircuitPolicy};
+pub use service::CircuitBreaker;

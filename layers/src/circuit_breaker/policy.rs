@@ -1,0 +1,218 @@
+use std::{fmt, time::Duration};
+
+/// When a circuit opens, and how it closes again. The same for every candidate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CircuitPolicy {
+    pub(super) window_calls: usize,
+    pub(super) window_time: Duration,
+    pub(super) min_calls: u32,
+    pub(super) error_ratio: f64,
+    pub(super) slow: Option<(Duration, f64)>,
+    pub(super) open_for: Duration,
+    pub(super) open_at_most: Duration,
+    pub(super) probes: u32,
+    pub(super) probe_successes: u32,
+    pub(super) return_over: Duration,
+    pub(super) last_resorts: u32,
+}
+
+/// Why a policy makes no sense. Names the field, what is wrong with it, and the fix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CircuitError {
+    /// A ratio that is no share.
+    Ratio,
+    /// A count of zero.
+    Zero {
+        /// The field's name.
+        field: &'static str,
+    },
+    /// More attempts are needed than the window holds, so that it would never open.
+    NeverOpens,
+}
+
+impl fmt::Display for CircuitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ratio => f.write_str("a ratio of the circuit breaker is no share: give more than 0 and at most 1, e.g. 0.5"),
+            Self::Zero { field } => write!(f, "`{field}` of the circuit breaker is 0: give more"),
+            Self::NeverOpens => f.write_str(
+                "`min_calls` of the circuit breaker is above `window_calls`, so it would never open: raise the window",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for CircuitError {}
+
+impl CircuitPolicy {
+    /// Opens where half of the last attempts failed (100 at most, none older than 30 s, at least 5); probes after 5 s, then 10,
+    /// then 20, with one attempt at a time; closes after two good ones and returns to full traffic over 10 s.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            window_calls: 100,
+            window_time: Duration::from_secs(30),
+            min_calls: 5,
+            error_ratio: 0.5,
+            slow: None,
+            open_for: Duration::from_secs(5),
+            open_at_most: Duration::from_secs(20),
+            probes: 1,
+            probe_successes: 2,
+            return_over: Duration::from_secs(10),
+            last_resorts: 10,
+        }
+    }
+
+    /// How many of the last attempts count, and for how long each does; 100 and 30 s by default.
+    #[must_use]
+    pub const fn window(mut self, calls: usize, time: Duration) -> Self {
+        self.window_calls = calls;
+        self.window_time = time;
+        self
+    }
+
+    /// The fewest attempts in the window by which to judge; 5 by default.
+    #[must_use]
+    pub const fn min_calls(mut self, calls: u32) -> Self {
+        self.min_calls = calls;
+        self
+    }
+
+    /// The share of failures at which it opens; 0.5 by default.
+    #[must_use]
+    pub const fn error_ratio(mut self, ratio: f64) -> Self {
+        self.error_ratio = ratio;
+        self
+    }
+
+    /// Opens as well where at least this share of the attempts took longer than `after` to begin their answer. Off by default.
+    #[must_use]
+    pub const fn slow(mut self, after: Duration, ratio: f64) -> Self {
+        self.slow = Some((after, ratio));
+        self
+    }
+
+    /// How long it stays open at first; twice as long after each probe that fails, up to `at_most`. 5 s and 20 s by default.
+    #[must_use]
+    pub const fn open_for(mut self, first: Duration, at_most: Duration) -> Self {
+        self.open_for = first;
+        self.open_at_most = at_most;
+        self
+    }
+
+    /// How many probes may run at once, and how many must go well before it closes; 1 and 2 by default.
+    #[must_use]
+    pub const fn probes(mut self, at_once: u32, successes: u32) -> Self {
+        self.probes = at_once;
+        self.probe_successes = successes;
+        self
+    }
+
+    /// How long the return to full traffic takes once it has closed: the share let through rises in a straight line. 10 s by
+    /// default; zero for all at once.
+    #[must_use]
+    pub const fn return_over(mut self, time: Duration) -> Self {
+        self.return_over = time;
+        self
+    }
+
+    /// How many attempts may be under way at an open circuit where the call has [nobody else left to
+    /// ask](crate::Call::is_last_resort); 10 by default. Zero refuses them at once, however the others fared.
+    #[must_use]
+    pub const fn last_resorts(mut self, at_once: u32) -> Self {
+        self.last_resorts = at_once;
+        self
+    }
+
+    /// # Errors
+    ///
+    /// Where it would never open, or never close.
+    pub(super) fn check(&self) -> Result<(), CircuitError> {
+        let is_share = |ratio: f64| ratio > 0.0 && ratio <= 1.0;
+        if !is_share(self.error_ratio) || self.slow.is_some_and(|(_, ratio)| !is_share(ratio)) {
+            return Err(CircuitError::Ratio);
+        }
+        let counts = [
+            ("window_time", self.window_time.is_zero()),
+            ("min_calls", self.min_calls == 0),
+            ("probes", self.probes == 0 || self.probe_successes == 0),
+            ("open_for", self.open_for.is_zero()),
+        ];
+        if let Some((field, _)) = counts.into_iter().find(|(_, zero)| *zero) {
+            return Err(CircuitError::Zero { field });
+        }
+        if usize::try_from(self.min_calls).is_ok_and(|calls| calls > self.window_calls) {
+            return Err(CircuitError::NeverOpens);
+        }
+        Ok(())
+    }
+
+    /// How long it stays open after so many failed probes.
+    pub(super) fn open_after(&self, failed_probes: u32) -> Duration {
+        let twice = 2_u32.saturating_pow(failed_probes);
+        self.open_for.saturating_mul(twice).min(self.open_at_most.max(self.open_for))
+    }
+}
+
+impl Default for CircuitPolicy {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Display for CircuitPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "opens where {:.0} % of the last {} attempts in {:?} failed ({} at least)",
+            self.error_ratio * 100.0,
+            self.window_calls,
+            self.window_time,
+            self.min_calls
+        )?;
+        if let Some((after, ratio)) = self.slow {
+            write!(f, ", or {:.0} % took over {after:?} to begin", ratio * 100.0)?;
+        }
+        write!(
+            f,
+            "; probes after {:?}, closes after {} good ones, back to full traffic over {:?}",
+            self.open_for, self.probe_successes, self.return_over
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_never_open_or_close_is_refused() {
+        let policy = CircuitPolicy::new();
+        assert_eq!(policy.check(), Ok(()));
+        let second = Duration::from_secs(1);
+        for (policy, error) in [
+            (policy.error_ratio(0.0), CircuitError::Ratio),
+            (policy.error_ratio(1.1), CircuitError::Ratio),
+            (policy.error_ratio(f64::NAN), CircuitError::Ratio),
+            (policy.slow(second, 0.0), CircuitError::Ratio),
+            (policy.min_calls(0), CircuitError::Zero { field: "min_calls" }),
+            (policy.probes(0, 1), CircuitError::Zero { field: "probes" }),
+            (policy.probes(1, 0), CircuitError::Zero { field: "probes" }),
+            (policy.window(9, Duration::ZERO), CircuitError::Zero { field: "window_time" }),
+            (policy.open_for(Duration::ZERO, second), CircuitError::Zero { field: "open_for" }),
+            (policy.window(4, second), CircuitError::NeverOpens),
+        ] {
+            assert_eq!(policy.check(), Err(error));
+            assert!(error.to_string().contains("give") || error.to_string().contains("raise"));
+        }
+    }
+
+    #[test]
+    fn it_stays_open_twice_as_long_each_time_up_to_the_most() {
+        let policy = CircuitPolicy::new();
+        let seconds: Vec<_> = [0, 1, 2, 3, 99].map(|probes| policy.open_after(probes).as_secs()).into();
+        assert_eq!(seconds, [5, 10, 20, 20, 20]);
+    }
+}

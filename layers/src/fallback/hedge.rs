@@ -1,0 +1,179 @@
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use super::track::Track;
+use crate::Candidate;
+
+/// Candidates whose times are kept at most: a request may name any model, and each takes under a kilobyte.
+const MOST_TRACKS: usize = 2_000;
+
+/// One hedge, in the unit its budget counts in.
+const HEDGE: u32 = 1_000;
+
+/// Hedges that may be saved up in quiet times.
+const MOST_SAVED: u32 = 10 * HEDGE;
+
+/// Starts the next candidate as well where the first token is late: whichever begins its answer first gives it, the other is
+/// dropped.
+///
+/// A dropped attempt may still be charged. Therefore hedges are bounded by a share of the calls, by the call's cap on attempts, and
+/// by the budgets: each attempt is held in full, and a hedge that does not fit is not sent. None goes to a candidate
+/// most of whose last attempts failed, were throttled or refused, since more load helps nobody then.
+///
+/// Clones share what was measured and the share that is left.
+#[derive(Debug, Clone)]
+pub struct Hedge {
+    delay: Delay,
+    ratio: u32,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Delay {
+    Fixed(Duration),
+    Live,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// Thousandths of a hedge.
+    saved: AtomicU32,
+    tracks: RwLock<HashMap<(Candidate, bool), Arc<Track>>>,
+}
+
+impl Hedge {
+    /// After this long without a first token.
+    #[must_use]
+    pub fn after(delay: Duration) -> Self {
+        Self::new(Delay::Fixed(delay))
+    }
+
+    /// After a time within which 95 of a hundred answers of that candidate began: the 95th percentile of its last 128, measured
+    /// apart for streamed and plain calls. Nothing is hedged before 20 were measured.
+    #[must_use]
+    pub fn p95() -> Self {
+        Self::new(Delay::Live)
+    }
+
+    fn new(delay: Delay) -> Self {
+        Self {
+            delay,
+            ratio: HEDGE / 10,
+            shared: Arc::default(),
+        }
+    }
+
+    /// The share of calls that may be hedged: 0.1 by default. Ten may be saved up in quiet times.
+    ///
+    /// Numbers below zero, or none at all, count as zero.
+    #[must_use]
+    pub fn ratio(mut self, ratio: f64) -> Self {
+        // A float turns into the nearest whole number in range, and NaN into zero.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+        let ratio = (ratio.clamp(0.0, 1.0) * f64::from(HEDGE)) as u32;
+        self.ratio = ratio;
+        self
+    }
+
+    /// A call begins.
+    pub(super) fn deposit(&self) {
+        let saved = &self.shared.saved;
+        // Where nothing changes, as in quiet times, it is read and not written.
+        let _full = saved.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |saved| {
+            let more = saved.saturating_add(self.ratio).min(MOST_SAVED);
+            (more != saved).then_some(more)
+        });
+    }
+
+    /// A hedge wants to begin; `false` where the share is spent.
+    pub(super) fn withdraw(&self) -> bool {
+        self.shared
+            .saved
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |saved| saved.checked_sub(HEDGE))
+            .is_ok()
+    }
+
+    /// How long to wait for this candidate; `None` where that is not known yet.
+    pub(super) fn delay(&self, track: Option<&Track>) -> Option<Duration> {
+        match self.delay {
+            Delay::Fixed(delay) => Some(delay),
+            Delay::Live => track?.p95(),
+        }
+    }
+
+    /// What is known of a candidate; `None` where it is new and there is no room.
+    pub(super) fn track(&self, candidate: &Candidate, streaming: bool) -> Option<Arc<Track>> {
+        let key = (candidate.clone(), streaming);
+        let tracks = self.shared.tracks.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(track) = tracks.get(&key) {
+            return Some(Arc::clone(track));
+        }
+        drop(tracks);
+        let mut tracks = self.shared.tracks.write().unwrap_or_else(PoisonError::into_inner);
+        if tracks.len() >= MOST_TRACKS && !tracks.contains_key(&key) {
+            return None;
+        }
+        Some(Arc::clone(tracks.entry(key).or_default()))
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("saved", &self.saved).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Hedge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let share = f64::from(self.ratio) / f64::from(HEDGE) * 100.0;
+        match self.delay {
+            Delay::Fixed(delay) => write!(f, "the next one as well after {delay:?}, for up to {share:.0} % of calls"),
+            Delay::Live => write!(f, "the next one as well after the live p95, for up to {share:.0} % of calls"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_hedged_than_the_share() {
+        let hedge = Hedge::after(Duration::ZERO).ratio(0.05);
+        let hedged = (0..1_000)
+            .filter(|_| {
+                hedge.deposit();
+                hedge.withdraw()
+            })
+            .count();
+        assert_eq!(hedged, 50);
+        for ratio in [0.0, -1.0, f64::NAN] {
+            let never = Hedge::p95().ratio(ratio);
+            never.deposit();
+            assert!(!never.withdraw(), "{ratio}");
+        }
+    }
+
+    #[test]
+    fn quiet_times_save_ten_at_most() {
+        let hedge = Hedge::p95().ratio(1.0);
+        (0..1_000).for_each(|_| hedge.deposit());
+        assert_eq!((0..1_000).filter(|_| hedge.withdraw()).count(), 10);
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let hedge = Hedge::p95();
+        let of = |number: usize| Candidate::new("router", &number.to_string()).unwrap();
+        assert!((0..MOST_TRACKS).all(|number| hedge.track(&of(number), true).is_some()));
+        assert!(hedge.track(&of(MOST_TRACKS), true).is_none());
+        assert!(hedge.track(&of(0), true).is_some());
+    }
+}
