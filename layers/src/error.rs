@@ -54,7 +54,7 @@ pub enum LayerError {
         model: String,
         /// Its upstream.
         upstream: String,
-        /// When it is probed next; `None` while a probe is under way.
+        /// When it is probed next; `None` while a probe is under way, zero where it has begun to take a part of the attempts again.
         retry_after: Option<Duration>,
     },
     /// The store that counts our limits does not answer, and nothing passes uncounted.
@@ -139,10 +139,11 @@ impl fmt::Display for LayerError {
                 upstream,
                 retry_after,
             } => {
-                write!(f, "{model} at {upstream} is down, its circuit is open: ")?;
+                let name = format_args!("{model} at {upstream}");
                 match retry_after {
-                    Some(wait) => write!(f, "next probe in {}", Seconds(*wait)),
-                    None => f.write_str("a probe is under way"),
+                    Some(Duration::ZERO) => write!(f, "{name} was down, and takes a part of the attempts only: try again"),
+                    Some(wait) => write!(f, "{name} is down, its circuit is open: next probe in {}", Seconds(*wait)),
+                    None => write!(f, "{name} is down, its circuit is open: a probe is under way"),
                 }
             }
             Self::LimitsDown { cause } => write!(

@@ -10,6 +10,8 @@ mod budget;
 #[cfg(feature = "cache")]
 mod cache;
 #[cfg(test)]
+mod circuit_breaker;
+#[cfg(test)]
 mod contract;
 #[cfg(test)]
 mod cost;

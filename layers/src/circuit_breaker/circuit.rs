@@ -46,8 +46,8 @@ enum State {
     /// Closed, with a share of the traffic that rises in a straight line.
     Returning {
         since: Instant,
-        seen: u32,
-        passed: u32,
+        /// What the attempts so far have left of the next one's pass.
+        credit: f64,
     },
     Open {
         until: Instant,
@@ -158,19 +158,20 @@ impl Circuit {
         let (mut inner, now) = (self.lock(), Instant::now());
         let refused = match &mut inner.state {
             State::Closed => return Ok(Pass::Closed),
-            State::Returning { since, seen, passed } => {
+            State::Returning { since, credit } => {
                 let time = now.saturating_duration_since(*since);
                 if time >= self.policy.return_over {
                     self.returned(&mut inner);
                     return Ok(Pass::Closed);
                 }
                 let share = time.as_secs_f64() / self.policy.return_over.as_secs_f64();
-                *seen += 1;
-                if last_resort || f64::from(*passed) < f64::from(*seen) * share.max(FIRST_SHARE) {
-                    *passed += 1;
+                *credit += share.max(FIRST_SHARE);
+                if last_resort || *credit >= 1.0 {
+                    *credit = (*credit - 1.0).max(0.0);
                     return Ok(Pass::Closed);
                 }
-                Some(self.policy.return_over - time)
+                // The next attempt may be let through.
+                Some(Duration::ZERO)
             }
             State::Open { until } if now < *until => Some(*until - now),
             State::Open { .. } => {
@@ -329,8 +330,9 @@ impl Circuit {
             "circuit closed"
         );
         inner.window.clear();
-        let (seen, passed) = (0, 0);
-        self.enter(inner, State::Returning { since: now, seen, passed });
+        // The first one passes.
+        let credit = 1.0;
+        self.enter(inner, State::Returning { since: now, credit });
         if self.policy.return_over.is_zero() {
             self.returned(inner);
         }

@@ -106,7 +106,8 @@ impl Cursor {
     /// What a failure rules out; `false` where nobody else may answer.
     pub(super) fn learn<E: Failure>(&mut self, error: &E, failed: &Candidate, along: &[Candidate]) -> bool {
         if error.kind() == FailureKind::CircuitOpen {
-            let probed_in = error.retry_after().unwrap_or_default();
+            // One that takes a part of the attempts again is better than one that is being probed.
+            let probed_in = error.retry_after().unwrap_or(Duration::from_nanos(1));
             self.open.push((failed.clone(), probed_in));
             return !self.stopped;
         }

@@ -123,8 +123,13 @@ where
     S: Service<Request<R>>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let next = match &self.next {
+            Next::Ask(candidate, _) => Some(candidate),
+            Next::Nothing | Next::Nobody(_) | Next::Silence => None,
+        };
         f.debug_struct("FallbackFuture")
             .field("candidate", &self.lane.as_ref().map(Lane::candidate))
+            .field("next", &next)
             .field("beside", &self.beside.as_ref().map(|lane| lane.candidate()))
             .finish_non_exhaustive()
     }

@@ -1,5 +1,6 @@
 //! The chain of candidates.
 
+mod hedge;
 mod route;
 
 use std::{collections::HashMap, sync::Arc};
