@@ -183,6 +183,9 @@ impl Error {
             FailureKind::Timeout(Phase::Total) => "a longer deadline, or a faster candidate first",
             FailureKind::Timeout(_) => "a longer limit for this clock, or another candidate",
             FailureKind::Throttled => "wait as long as it asks, or add a candidate at another upstream",
+            FailureKind::CircuitOpen => {
+                "wait for the next probe, or add a candidate: all that there are have failed too often"
+            }
             FailureKind::QuotaGone => "wait for the quota's reset, raise it, or add a candidate paid from another pool",
             FailureKind::Unavailable => {
                 "check the model's name, the base URL and the provider preferences, or add another candidate"

@@ -38,7 +38,8 @@ async fn callers_together_keep_to_the_ratio() {
         .builder()
         .attempts(50)
         .attempts_per_candidate(50)
-        .retry_budget(budget);
+        .retry_budget(budget)
+        .circuit_breaker(None);
     let stack = stack.build().unwrap();
     join_all((0..100).map(|_| call(&stack, true, ask()))).await;
     let sent = raw.seen().len();

@@ -209,11 +209,7 @@ impl Call {
             .clone()
             .or_else(|| Candidate::new("upstream", model?).ok());
         let started = Instant::now();
-        let mut line = Attempt::new(
-            claimed + 1,
-            candidate,
-            started.saturating_duration_since(shared.begun),
-        );
+        let mut line = Attempt::new(claimed + 1, candidate, started.saturating_duration_since(shared.begun));
         line.note = self.is_hedge.then(|| "beside the one before".into());
         let mut lines = shared.lines();
         lines.push(line);

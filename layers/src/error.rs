@@ -141,8 +141,14 @@ impl fmt::Display for LayerError {
             } => {
                 let name = format_args!("{model} at {upstream}");
                 match retry_after {
-                    Some(Duration::ZERO) => write!(f, "{name} was down, and takes a part of the attempts only: try again"),
-                    Some(wait) => write!(f, "{name} is down, its circuit is open: next probe in {}", Seconds(*wait)),
+                    Some(Duration::ZERO) => {
+                        write!(f, "{name} was down, and takes a part of the attempts only: try again")
+                    }
+                    Some(wait) => write!(
+                        f,
+                        "{name} is down, its circuit is open: next probe in {}",
+                        Seconds(*wait)
+                    ),
                     None => write!(f, "{name} is down, its circuit is open: a probe is under way"),
                 }
             }

@@ -107,6 +107,7 @@ fn told(error: &Error) -> (StatusCode, &'static str) {
         FailureKind::QuotaGone => (StatusCode::TOO_MANY_REQUESTS, "insufficient_quota"),
         FailureKind::Unaffordable => (StatusCode::SERVICE_UNAVAILABLE, "upstream_unaffordable"),
         FailureKind::Auth => (StatusCode::BAD_GATEWAY, "upstream_auth"),
+        FailureKind::CircuitOpen => (StatusCode::SERVICE_UNAVAILABLE, "circuit_open"),
         FailureKind::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "upstream_overloaded"),
         FailureKind::Timeout(Phase::Total) => (StatusCode::GATEWAY_TIMEOUT, "deadline_exceeded"),
         FailureKind::Timeout(_) => (StatusCode::GATEWAY_TIMEOUT, "upstream_timeout"),

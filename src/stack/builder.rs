@@ -1,23 +1,16 @@
 use std::{sync::Arc, time::Duration};
 
-use tower_layer::Layer;
 use tower_llm_layers::{
     Candidate, CandidateError,
-    attempt::{AttemptLayer, DEFAULT_CAP},
-    auth::{AuthLayer, KeySource, Keys},
-    deadline::DeadlineLayer,
-    degrade::DegradeLayer,
-    fallback::{AskedModel, Capabilities, Chain, FallbackLayer},
-    first_token::FirstTokenLayer,
-    rate_limit::{Limits, PerCandidate, RateLimitLayer},
-    retry::{Exponential, RetryBudget, RetryLayer, RetryPolicy},
-    tagging::TaggingLayer,
-    timeout::{AttemptTimeoutLayer, Clocks, PaceFloor},
+    attempt::DEFAULT_CAP,
+    auth::{KeySource, Keys},
+    circuit_breaker::{CircuitPolicy, Circuits},
+    fallback::{AskedModel, Capabilities},
+    retry::{Exponential, RetryPolicy},
+    timeout::Clocks,
 };
 
-use super::{
-    BuildError, CallTags, IntoCandidate, Stack, TenantKey, describe::describe, money::Money, settings::Settings,
-};
+use super::{BuildError, CallTags, IntoCandidate, Stack, TenantKey, money::Money, settings::Settings};
 use crate::degrade::CannedReply;
 use crate::transport::{Attribution, OPENROUTER, Transport, TransportBuilder, TransportError, Upstream};
 
@@ -55,6 +48,8 @@ impl StackBuilder {
             tags: CallTags::none(),
             canned: None,
             cheaper: Vec::new(),
+            circuits: Circuits::new(CircuitPolicy::new()).ok(),
+            hedge: None,
         };
         Self {
             settings,
@@ -138,109 +133,6 @@ impl StackBuilder {
         self
     }
 
-    /// Limits of each tenant, once a call: requests, tokens, calls at once. A call waits up to `max_wait` for its turn, and is
-    /// refused with the exact time otherwise. None by default.
-    #[must_use]
-    pub fn admit(mut self, limits: Limits, tenant: TenantKey, max_wait: Duration) -> Self {
-        self.settings.admission = Some((limits, max_wait));
-        self.settings.tenant = tenant;
-        self
-    }
-
-    /// Limits of each candidate, once an attempt. One that is throttled and says for how long pauses all calls to it; they wake
-    /// spread out. An attempt waits up to `max_wait` for its turn, and moves on otherwise. None by default.
-    #[must_use]
-    pub const fn upstream_limits(mut self, limits: Limits, max_wait: Duration) -> Self {
-        self.settings.upstream_limits = Some((limits, max_wait));
-        self
-    }
-
-    /// The longest time from the start of a call to its last byte; 180 s by default, `None` for none. A caller's
-    /// [`DEADLINE_HEADER`](tower_llm_layers::deadline::DEADLINE_HEADER) can only shorten it.
-    #[must_use]
-    pub fn total(mut self, total: impl Into<Option<Duration>>) -> Self {
-        self.settings.total = total.into();
-        self
-    }
-
-    /// From the start of a streamed attempt to its first token; 20 s by default. The last candidate, or the only one, gets
-    /// [`last_grace`](Self::last_grace) on top: set that to zero for a hard limit.
-    #[must_use]
-    pub fn first_token(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.settings.clocks.first_token = limit.into();
-        self
-    }
-
-    /// From the start of a plain attempt to its whole answer; 120 s by default.
-    #[must_use]
-    pub fn answer(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.settings.clocks.answer = limit.into();
-        self
-    }
-
-    /// Added to both for the last candidate, since nobody comes after it; 20 s by default.
-    #[must_use]
-    pub const fn last_grace(mut self, grace: Duration) -> Self {
-        self.settings.clocks.last_grace = grace;
-        self
-    }
-
-    /// The longest silence once the answer has begun; 30 s by default.
-    #[must_use]
-    pub fn idle(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.settings.clocks.idle = limit.into();
-        self
-    }
-
-    /// The slowest stream that is still worth waiting for; off by default.
-    #[must_use]
-    pub fn pace(mut self, floor: impl Into<Option<PaceFloor>>) -> Self {
-        self.settings.clocks.pace = floor.into();
-        self
-    }
-
-    /// The most attempts one call may make in all; [`DEFAULT_CAP`] by default.
-    #[must_use]
-    pub const fn attempts(mut self, attempts: u32) -> Self {
-        self.settings.attempts = attempts;
-        self
-    }
-
-    /// The most attempts on one candidate, the first included; 2 by default.
-    #[must_use]
-    pub const fn attempts_per_candidate(mut self, attempts: u32) -> Self {
-        self.settings.attempts_per_candidate = attempts;
-        self
-    }
-
-    /// The longest wait for one retry; where the upstream asks for more, the next candidate answers. 20 s by default.
-    #[must_use]
-    pub const fn max_wait(mut self, wait: Duration) -> Self {
-        self.settings.max_wait = wait;
-        self
-    }
-
-    /// Whether a silent candidate is tried again where there is no other. Off by default.
-    #[must_use]
-    pub const fn retry_silent(mut self, retry: bool) -> Self {
-        self.settings.retry_silent = retry;
-        self
-    }
-
-    /// How long to wait for a retry where the upstream does not say.
-    #[must_use]
-    pub fn backoff(mut self, backoff: Exponential) -> Self {
-        self.settings.backoff = backoff;
-        self
-    }
-
-    /// The process-wide ratio of retries to calls: give all stacks of a process the same one.
-    #[must_use]
-    pub fn retry_budget(mut self, budget: RetryBudget) -> Self {
-        self.settings.budget = budget;
-        self
-    }
-
     /// How the app shows at OpenRouter.
     #[must_use]
     pub fn attribution(mut self, attribution: Attribution) -> Self {
@@ -255,7 +147,7 @@ impl StackBuilder {
         self
     }
 
-    fn note(&mut self, error: impl Into<BuildError>) {
+    pub(super) fn note(&mut self, error: impl Into<BuildError>) {
         self.wrong.get_or_insert(error.into());
     }
 
@@ -298,68 +190,6 @@ impl StackBuilder {
         }
         self.assemble(OPENROUTER, leaf)
     }
-
-    /// Right to left is inside out: what is applied first stands innermost.
-    fn assemble<S>(self, first_upstream: &str, leaf: S) -> Result<Stack<S>, BuildError> {
-        let settings = self.settings;
-        settings.check()?;
-        let chain = chain(&settings, first_upstream)?;
-        let description = describe(&settings, &chain);
-
-        let service = AuthLayer::new(settings.keys).layer(leaf);
-        let service = settings.money.layer()?.layer(service);
-        let service = FirstTokenLayer::new().layer(service);
-        let service = AttemptTimeoutLayer::with_clocks(settings.clocks).layer(service);
-        let service = AttemptLayer::new().cap(settings.attempts).layer(service);
-        let service = limit(settings.upstream_limits, PerCandidate)?
-            .pauses(true)
-            .layer(service);
-        let retry = RetryLayer::new()
-            .max_attempts(settings.attempts_per_candidate)
-            .max_wait(settings.max_wait)
-            .retry_silent(settings.retry_silent)
-            .budget(settings.budget)
-            .schedule(settings.backoff);
-        let service = retry.layer(service);
-        let service = FallbackLayer::new(chain).layer(service);
-        let service = limit(settings.admission, settings.tenant)?.layer(service);
-        let deadline = settings
-            .total
-            .map_or_else(DeadlineLayer::from_caller, DeadlineLayer::new);
-        let service = deadline.layer(service);
-        let service = if settings.canned.is_none() && settings.cheaper.is_empty() {
-            DegradeLayer::off(None).layer(service)
-        } else {
-            DegradeLayer::new(settings.canned)
-                .cheaper(settings.cheaper)
-                .layer(service)
-        };
-        let service = TaggingLayer::new(settings.tags).layer(service);
-        Ok(Stack::new(service, description))
-    }
-}
-
-/// A limit, or an empty slot.
-fn limit<X>(limits: Option<(Limits, Duration)>, key: X) -> Result<RateLimitLayer<X>, BuildError> {
-    Ok(match limits {
-        Some((limits, max_wait)) => RateLimitLayer::new(limits, key)?.max_wait(max_wait),
-        None => RateLimitLayer::off(key),
-    })
-}
-
-fn chain(settings: &Settings, first_upstream: &str) -> Result<Chain, BuildError> {
-    let chain = match &settings.chain {
-        Some(candidates) => Chain::new(candidates.iter().chain(&settings.cheaper).cloned())?,
-        None => Chain::asked(first_upstream.into()),
-    };
-    let chain = chain
-        .asked_model(settings.asked_model.clone())
-        .moves_on_refusal(settings.moves_on_refusal)
-        .server_side(settings.server_side);
-    Ok(match &settings.capabilities {
-        Some(capabilities) => chain.capabilities(Arc::clone(capabilities)),
-        None => chain,
-    })
 }
 
 impl std::fmt::Debug for StackBuilder {

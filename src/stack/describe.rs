@@ -29,6 +29,10 @@ pub(super) fn describe(settings: &Settings, chain: &Chain) -> String {
     } else {
         ""
     };
+    let hedge = settings
+        .hedge
+        .as_ref()
+        .map_or_else(String::new, |hedge| format!("; {hedge}"));
     let lines = [
         ("Tags", settings.tags.describe().to_owned()),
         ("Degrade", degrade(settings)),
@@ -37,7 +41,7 @@ pub(super) fn describe(settings: &Settings, chain: &Chain) -> String {
             format!("{deadline}what the caller's `{DEADLINE_HEADER}` leaves"),
         ),
         ("Admit", limits(settings.admission, "a tenant")),
-        ("Fallback", format!("{chain}{server_side}{catalogue}")),
+        ("Fallback", format!("{chain}{server_side}{catalogue}{hedge}")),
         (
             "Retry",
             format!(
@@ -47,6 +51,13 @@ pub(super) fn describe(settings: &Settings, chain: &Chain) -> String {
                 settings.budget.ratio() * 100.0,
                 settings.budget.floor(),
             ),
+        ),
+        (
+            "Breaker",
+            settings
+                .circuits
+                .as_ref()
+                .map_or_else(|| "off".to_owned(), |circuits| circuits.policy().to_string()),
         ),
         ("Pace", limits(settings.upstream_limits, "a candidate")),
         ("Attempt", format!("{} in all, each written down", settings.attempts)),

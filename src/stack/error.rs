@@ -1,7 +1,8 @@
 use std::{fmt, time::Duration};
 
 use tower_llm_layers::{
-    CandidateError, auth::KeyError, budget::BudgetError, fallback::ChainError, rate_limit::LimitsError,
+    CandidateError, auth::KeyError, budget::BudgetError, circuit_breaker::CircuitError, fallback::ChainError,
+    rate_limit::LimitsError,
 };
 
 use crate::transport::TransportError;
@@ -20,6 +21,8 @@ pub enum BuildError {
     Transport(TransportError),
     /// Limits.
     Limits(LimitsError),
+    /// The circuit breaker.
+    Circuit(CircuitError),
     /// A budget.
     Budget(BudgetError),
     /// Budgets are given whole, and one by one or with a store besides.
@@ -60,6 +63,7 @@ impl fmt::Display for BuildError {
             Self::Chain(error) => error.fmt(f),
             Self::Transport(error) => error.fmt(f),
             Self::Limits(error) => error.fmt(f),
+            Self::Circuit(error) => error.fmt(f),
             Self::Budget(error) => error.fmt(f),
             Self::BudgetsTwice => f.write_str(
                 "`budgets` is given, and `budget` or `budget_store` besides: put all of them into the one `Budgets`, with its store",
@@ -97,6 +101,7 @@ impl std::error::Error for BuildError {
             Self::Chain(error) => Some(error),
             Self::Transport(error) => Some(error),
             Self::Limits(error) => Some(error),
+            Self::Circuit(error) => Some(error),
             Self::Budget(error) => Some(error),
             _ => None,
         }
@@ -124,6 +129,12 @@ impl From<ChainError> for BuildError {
 impl From<BudgetError> for BuildError {
     fn from(error: BudgetError) -> Self {
         Self::Budget(error)
+    }
+}
+
+impl From<CircuitError> for BuildError {
+    fn from(error: CircuitError) -> Self {
+        Self::Circuit(error)
     }
 }
 

@@ -5,10 +5,14 @@
 //! [`tower_llm_layers`](crate::layers).
 
 mod answer;
+mod assemble;
+mod attempts;
 mod builder;
+mod clocks;
 mod describe;
 mod error;
 mod ext;
+mod limits;
 mod money;
 mod service;
 mod settings;

@@ -10,6 +10,7 @@ use tower_llm_layers::{
     LlmRequest,
     attempt::{AttemptBody, AttemptService},
     auth::{Auth, KeySource},
+    circuit_breaker::{CircuitBreaker, CircuitBreakerBody, Circuits},
     cost::{Cost, CostBody},
     deadline::{DeadlineBody, DeadlineService},
     degrade::{Degrade, DegradeBody},
@@ -36,11 +37,14 @@ pub type StackService<S> = Tagging<
 >;
 
 /// One attempt and what paces it.
-type PacedService<S> = RateLimit<AttemptService<AttemptTimeout<FirstToken<Cost<Auth<S>>>>>, PerCandidate>;
+type PacedService<S> =
+    CircuitBreaker<RateLimit<AttemptService<AttemptTimeout<FirstToken<Cost<Auth<S>>>>>, PerCandidate>>;
 
 /// The body of a stack's response, over the leaf's body `B`.
 pub type StackBody<B = ChatBody> = DegradeBody<
-    DeadlineBody<RateLimitBody<RateLimitBody<AttemptBody<AttemptTimeoutBody<FirstTokenBody<CostBody<B>>>>>>>,
+    DeadlineBody<
+        RateLimitBody<CircuitBreakerBody<RateLimitBody<AttemptBody<AttemptTimeoutBody<FirstTokenBody<CostBody<B>>>>>>>,
+    >,
 >;
 
 /// One service that has all layers in their order: what an application calls.
@@ -58,6 +62,7 @@ pub type StackBody<B = ChatBody> = DegradeBody<
 pub struct Stack<S = Transport> {
     service: StackService<S>,
     description: Arc<str>,
+    circuits: Option<Circuits>,
 }
 
 impl Stack {
@@ -89,11 +94,18 @@ impl Stack {
 }
 
 impl<S> Stack<S> {
-    pub(super) fn new(service: StackService<S>, description: String) -> Self {
+    pub(super) fn new(service: StackService<S>, description: String, circuits: Option<Circuits>) -> Self {
         Self {
             service,
             description: description.into(),
+            circuits,
         }
+    }
+
+    /// Which candidates are left alone now, and why: [`Circuits::reports`]. `None` where the circuit breaker is off.
+    #[must_use]
+    pub const fn circuits(&self) -> Option<&Circuits> {
+        self.circuits.as_ref()
     }
 
     /// The layers in force, outermost first, with their settings: one line each.
@@ -120,6 +132,7 @@ impl<S: Clone> Clone for Stack<S> {
         Self {
             service: self.service.clone(),
             description: Arc::clone(&self.description),
+            circuits: self.circuits.clone(),
         }
     }
 }

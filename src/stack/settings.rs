@@ -3,7 +3,8 @@ use std::{sync::Arc, time::Duration};
 use tower_llm_layers::{
     Candidate, CandidateError,
     auth::Keys,
-    fallback::{AskedModel, Capabilities},
+    circuit_breaker::Circuits,
+    fallback::{AskedModel, Capabilities, Hedge},
     rate_limit::Limits,
     retry::{Exponential, RetryBudget},
     timeout::Clocks,
@@ -64,6 +65,8 @@ pub(super) struct Settings {
     pub(super) tags: CallTags,
     pub(super) canned: Option<CannedReply>,
     pub(super) cheaper: Vec<Candidate>,
+    pub(super) circuits: Option<Circuits>,
+    pub(super) hedge: Option<Hedge>,
 }
 
 impl Settings {

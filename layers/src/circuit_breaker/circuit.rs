@@ -354,8 +354,7 @@ impl Circuit {
         }
         inner.state = state;
         inner.era += 1;
-        self.unguarded
-            .store(matches!(state, State::Closed), Ordering::Release);
+        self.unguarded.store(matches!(state, State::Closed), Ordering::Release);
     }
 
     /// The state, whatever a panicking holder left behind: each change is whole.

@@ -34,7 +34,9 @@ pub enum CircuitError {
 impl fmt::Display for CircuitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Ratio => f.write_str("a ratio of the circuit breaker is no share: give more than 0 and at most 1, e.g. 0.5"),
+            Self::Ratio => {
+                f.write_str("a ratio of the circuit breaker is no share: give more than 0 and at most 1, e.g. 0.5")
+            }
             Self::Zero { field } => write!(f, "`{field}` of the circuit breaker is 0: give more"),
             Self::NeverOpens => f.write_str(
                 "`min_calls` of the circuit breaker is above `window_calls`, so it would never open: raise the window",
@@ -152,7 +154,9 @@ impl CircuitPolicy {
     /// How long it stays open after so many failed probes.
     pub(super) fn open_after(&self, failed_probes: u32) -> Duration {
         let twice = 2_u32.saturating_pow(failed_probes);
-        self.open_for.saturating_mul(twice).min(self.open_at_most.max(self.open_for))
+        self.open_for
+            .saturating_mul(twice)
+            .min(self.open_at_most.max(self.open_for))
     }
 }
 
@@ -200,8 +204,14 @@ mod tests {
             (policy.min_calls(0), CircuitError::Zero { field: "min_calls" }),
             (policy.probes(0, 1), CircuitError::Zero { field: "probes" }),
             (policy.probes(1, 0), CircuitError::Zero { field: "probes" }),
-            (policy.window(9, Duration::ZERO), CircuitError::Zero { field: "window_time" }),
-            (policy.open_for(Duration::ZERO, second), CircuitError::Zero { field: "open_for" }),
+            (
+                policy.window(9, Duration::ZERO),
+                CircuitError::Zero { field: "window_time" },
+            ),
+            (
+                policy.open_for(Duration::ZERO, second),
+                CircuitError::Zero { field: "open_for" },
+            ),
             (policy.window(4, second), CircuitError::NeverOpens),
         ] {
             assert_eq!(policy.check(), Err(error));
@@ -212,7 +222,9 @@ mod tests {
     #[test]
     fn it_stays_open_twice_as_long_each_time_up_to_the_most() {
         let policy = CircuitPolicy::new();
-        let seconds: Vec<_> = [0, 1, 2, 3, 99].map(|probes| policy.open_after(probes).as_secs()).into();
+        let seconds: Vec<_> = [0, 1, 2, 3, 99]
+            .map(|probes| policy.open_after(probes).as_secs())
+            .into();
         assert_eq!(seconds, [5, 10, 20, 20, 20]);
     }
 }

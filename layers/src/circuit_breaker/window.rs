@@ -49,7 +49,9 @@ impl Window {
 
     /// An attempt that had begun well broke off: its mark becomes a failure; `false` where it has left the window.
     pub(super) fn fail(&mut self, number: u64) -> bool {
-        let index = number.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());
+        let index = number
+            .checked_sub(self.first)
+            .and_then(|index| usize::try_from(index).ok());
         let Some((_, mark)) = index.and_then(|index| self.marks.get_mut(index)) else {
             return false;
         };

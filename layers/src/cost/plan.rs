@@ -79,7 +79,11 @@ impl Plan {
             want: cost(answer),
         };
         // A hedge is sent whole or not at all: a shorter answer that comes first would be no better one.
-        let least = if request.call().is_hedge() { answer } else { settings.min_answer };
+        let least = if request.call().is_hedge() {
+            answer
+        } else {
+            settings.min_answer
+        };
         let at_least = cost(answer.min(least));
         (plan, at_least)
     }

@@ -82,7 +82,9 @@ impl Cursor {
     /// Whom to ask, once, when nobody else is left: of those whose circuit was open, the one that is probed soonest.
     pub(super) fn last_resort(&mut self) -> Option<Candidate> {
         let open = std::mem::take(&mut self.open);
-        let allowed = open.into_iter().filter(|(candidate, _)| self.reason_against(candidate).is_none());
+        let allowed = open
+            .into_iter()
+            .filter(|(candidate, _)| self.reason_against(candidate).is_none());
         Some(allowed.min_by_key(|(_, probed_in)| *probed_in)?.0)
     }
 

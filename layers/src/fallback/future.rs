@@ -259,7 +259,9 @@ where
             call.decided(|line| line.note = Some("the attempts of this call are spent".into()));
             return Some(error);
         }
-        let next = this.cursor.advance(|candidate, reason| pass_over(original, candidate, &reason));
+        let next = this
+            .cursor
+            .advance(|candidate, reason| pass_over(original, candidate, &reason));
         let (candidate, role) = match next {
             Some(candidate) => {
                 let last = call.attempts_left() <= 1 || this.cursor.is_at_end();
@@ -292,7 +294,10 @@ where
         if body.call().attempts_left() == 0 || track.is_some_and(|track| track.is_degraded()) || !hedge.withdraw() {
             return;
         }
-        let Some(candidate) = this.cursor.advance(|candidate, reason| pass_over(body, candidate, &reason)) else {
+        let Some(candidate) = this
+            .cursor
+            .advance(|candidate, reason| pass_over(body, candidate, &reason))
+        else {
             return;
         };
         tracing::info!(

@@ -126,7 +126,9 @@ impl Hedge {
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").field("saved", &self.saved).finish_non_exhaustive()
+        f.debug_struct("Shared")
+            .field("saved", &self.saved)
+            .finish_non_exhaustive()
     }
 }
 
@@ -134,8 +136,14 @@ impl fmt::Display for Hedge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let share = f64::from(self.ratio) / f64::from(HEDGE) * 100.0;
         match self.delay {
-            Delay::Fixed(delay) => write!(f, "the next one as well after {delay:?}, for up to {share:.0} % of calls"),
-            Delay::Live => write!(f, "the next one as well after the live p95, for up to {share:.0} % of calls"),
+            Delay::Fixed(delay) => write!(
+                f,
+                "the next one as well after {delay:?}, for up to {share:.0} % of calls"
+            ),
+            Delay::Live => write!(
+                f,
+                "the next one as well after the live p95, for up to {share:.0} % of calls"
+            ),
         }
     }
 }

@@ -9,7 +9,7 @@ use http::{Request, Response};
 use pin_project::pin_project;
 use tokio::time::Instant;
 
-use super::{SERVER_SIDE_MODELS, Hedge, cursor::Cursor, track::Track};
+use super::{Hedge, SERVER_SIDE_MODELS, cursor::Cursor, track::Track};
 use crate::{Call, Candidate, Failure, LlmRequest};
 
 /// Whose turn it is, and which models went along with it for the router to try.
@@ -43,7 +43,12 @@ pub(super) struct Lane<F> {
 
 impl Turn {
     /// Makes the request this candidate's.
-    pub(super) fn give<R: LlmRequest>(request: &mut Request<R>, candidate: Candidate, cursor: &Cursor, role: Role) -> Self {
+    pub(super) fn give<R: LlmRequest>(
+        request: &mut Request<R>,
+        candidate: Candidate,
+        cursor: &Cursor,
+        role: Role,
+    ) -> Self {
         let body = request.body_mut();
         if body.model() != Some(candidate.model()) {
             body.set_model(candidate.model());

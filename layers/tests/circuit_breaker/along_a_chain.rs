@@ -24,7 +24,11 @@ fn over<const N: usize>(names: [&str; N], policy: CircuitPolicy, leaf: Leaf) -> 
     let service = tower::ServiceBuilder::new()
         .map_response(|response: http::Response<_>| {
             let (parts, body) = response.into_parts();
-            drop::<tower_llm_layers::circuit_breaker::CircuitBreakerBody<tower_llm_layers::attempt::AttemptBody<ScriptBody>>>(body);
+            drop::<
+                tower_llm_layers::circuit_breaker::CircuitBreakerBody<
+                    tower_llm_layers::attempt::AttemptBody<ScriptBody>,
+                >,
+            >(body);
             http::Response::from_parts(parts, ())
         })
         .service(service);
@@ -54,7 +58,11 @@ fn states(layer: &CircuitBreakerLayer) -> Vec<(String, bool)> {
 
 #[tokio::test(start_paused = true)]
 async fn an_open_one_is_passed_over_at_once_and_the_log_says_so() {
-    let (service, layer, probe) = over(["a", "b"], CircuitPolicy::new(), Leaf::new([]).always("a", Step::fail(down())));
+    let (service, layer, probe) = over(
+        ["a", "b"],
+        CircuitPolicy::new(),
+        Leaf::new([]).always("a", Step::fail(down())),
+    );
     for _ in 0..3 {
         call(&service).await.unwrap();
     }
@@ -63,7 +71,10 @@ async fn an_open_one_is_passed_over_at_once_and_the_log_says_so() {
     let response = call(&service).await.unwrap();
     assert_eq!((begun.elapsed(), probe.calls() - sent), (secs(0), 1));
     let log = text(&response);
-    assert!(log.contains("passed over: a at router is down, its circuit is open: next probe in"), "{log}");
+    assert!(
+        log.contains("passed over: a at router is down, its circuit is open: next probe in"),
+        "{log}"
+    );
     assert!(log.contains("  1  b"), "{log}");
 }
 
@@ -99,10 +110,15 @@ async fn last_resorts_are_bounded_and_may_be_turned_off() {
         (CircuitPolicy::new().last_resorts(0), 0),
     ] {
         for names in [["a", "b"].as_slice(), &["a"]] {
-            let leaf = Leaf::new((0..5 * names.len()).map(|_| Step::fail(down())).chain((0..99).map(|_| Step::Hang)));
+            let leaf = Leaf::new(
+                (0..5 * names.len())
+                    .map(|_| Step::fail(down()))
+                    .chain((0..99).map(|_| Step::Hang)),
+            );
             let breaker = CircuitBreakerLayer::new(policy).unwrap();
             let probe = leaf.probe();
-            let chain = tower_llm_layers::fallback::Chain::new(names.iter().map(|name| crate::support::candidate(name)));
+            let chain =
+                tower_llm_layers::fallback::Chain::new(names.iter().map(|name| crate::support::candidate(name)));
             let service = FallbackLayer::new(chain.unwrap()).layer(breaker.layer(AttemptLayer::new().layer(leaf)));
             for _ in 0..5 {
                 ask(&service, streamed()).await.map(drop).unwrap_err();
@@ -137,9 +153,14 @@ async fn one_that_opens_while_it_is_retried_is_left_for_the_next_with_its_own_fa
 #[tokio::test(start_paused = true)]
 async fn a_closed_one_is_asked_before_a_last_resort_and_a_bad_request_ends_all() {
     let policy = CircuitPolicy::new().min_calls(1);
-    let leaf = Leaf::new([])
-        .on("a", [Step::fail(down())])
-        .on("b", [Step::ok(), Step::fail(down()), Step::fail(fails(FailureKind::BadRequest))]);
+    let leaf = Leaf::new([]).on("a", [Step::fail(down())]).on(
+        "b",
+        [
+            Step::ok(),
+            Step::fail(down()),
+            Step::fail(fails(FailureKind::BadRequest)),
+        ],
+    );
     let (service, _, probe) = over(["a", "b"], policy.open_for(secs(60), secs(60)), leaf);
     call(&service).await.unwrap();
     // `b` fails as well, so `a` is asked although it is open: it is well again.

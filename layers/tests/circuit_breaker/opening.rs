@@ -65,12 +65,12 @@ async fn an_open_one_refuses_at_once_and_says_until_when() {
     assert!(refused(&result));
     let error = result.unwrap_err();
     assert_eq!((error.kind, error.hint), (FailureKind::CircuitOpen, Some(secs(3))));
-    assert_eq!(error.summary, "m at upstream is down, its circuit is open: next probe in 3 s");
-    assert_eq!(bench.probe.calls(), 5, "it was not sent");
     assert_eq!(
-        bench.report().state,
-        CircuitState::Open { probes_in: secs(3) }
+        error.summary,
+        "m at upstream is down, its circuit is open: next probe in 3 s"
     );
+    assert_eq!(bench.probe.calls(), 5, "it was not sent");
+    assert_eq!(bench.report().state, CircuitState::Open { probes_in: secs(3) });
     let said = log::one("circuit opened");
     assert_eq!((said["model"].as_str(), said["failed"].as_str()), ("m", "5 u64"));
     bench.probe.assert_quiet();
@@ -146,7 +146,10 @@ async fn callers_who_leave_open_nothing() {
     for _ in 0..100 {
         drop(bench.begin().await);
     }
-    assert_eq!((bench.report().attempts, bench.report().state), (0, CircuitState::Closed));
+    assert_eq!(
+        (bench.report().attempts, bench.report().state),
+        (0, CircuitState::Closed)
+    );
     bench.probe.assert_quiet();
 }
 
@@ -158,10 +161,17 @@ async fn an_answer_that_breaks_off_counts_as_a_failure_instead() {
     assert_eq!((bench.report().attempts, bench.report().failed), (4, 4));
     bench.calls(1).await;
     assert!(bench.is_open());
-    let left = Step::body([Beat::Frame(Stage::Content), Beat::Fail(fails(FailureKind::Timeout(Phase::Total)))]);
+    let left = Step::body([
+        Beat::Frame(Stage::Content),
+        Beat::Fail(fails(FailureKind::Timeout(Phase::Total))),
+    ]);
     let bench = Bench::new(CircuitPolicy::new(), Leaf::new([]).always("m", left));
     bench.calls(9).await;
-    assert_eq!((bench.report().attempts, bench.report().failed), (9, 0), "the deadline is the caller's");
+    assert_eq!(
+        (bench.report().attempts, bench.report().failed),
+        (9, 0),
+        "the deadline is the caller's"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -211,7 +221,10 @@ async fn each_candidate_has_its_own_and_there_are_never_too_many() {
     }
     let reports = circuits.reports();
     assert!(reports.len() <= MOST_CIRCUITS, "{}", reports.len());
-    let open: Vec<_> = reports.iter().filter(|report| report.state != CircuitState::Closed).collect();
+    let open: Vec<_> = reports
+        .iter()
+        .filter(|report| report.state != CircuitState::Closed)
+        .collect();
     assert_eq!(open.len(), 1);
     assert_eq!(open[0].candidate.model(), "0", "the open one is not forgotten");
 }

@@ -82,7 +82,10 @@ async fn each_failed_probe_doubles_the_wait() {
 
 #[tokio::test(start_paused = true)]
 async fn a_probe_that_says_nothing_gives_its_place_back() {
-    let steps = [Step::fail(fails(FailureKind::BadRequest)), Step::fail(fails(FailureKind::Throttled))];
+    let steps = [
+        Step::fail(fails(FailureKind::BadRequest)),
+        Step::fail(fails(FailureKind::Throttled)),
+    ];
     let bench = opened(CircuitPolicy::new(), steps).await;
     advance(secs(5)).await;
     for _ in 0..2 {
@@ -113,7 +116,10 @@ async fn traffic_returns_in_a_straight_line() {
     let returned = passed(&bench, 11).await;
     let line = [10, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100];
     assert!(
-        returned.iter().zip(line).all(|(passed, wanted)| passed.abs_diff(wanted) <= 2),
+        returned
+            .iter()
+            .zip(line)
+            .all(|(passed, wanted)| passed.abs_diff(wanted) <= 2),
         "{returned:?}"
     );
     let at_once = opened(CircuitPolicy::new().return_over(secs(0)), []).await;

@@ -45,10 +45,17 @@ async fn run(hedge: Hedge, leaf: Leaf) -> (Result<String, TestError>, Probe, u12
 
 #[tokio::test(start_paused = true)]
 async fn the_first_to_begin_wins_and_the_other_is_dropped_and_written_down() {
-    for (slow, models, took) in [(9_000, vec!["a", "b"], 3_000), (2_500, vec!["a", "b"], 2_500), (1_500, vec!["a"], 1_500)] {
+    for (slow, models, took) in [
+        (9_000, vec!["a", "b"], 3_000),
+        (2_500, vec!["a", "b"], 2_500),
+        (1_500, vec!["a"], 1_500),
+    ] {
         let leaf = Leaf::new([]).on("a", [late(millis(slow))]).on("b", [late(secs(1))]);
         let (log, probe, elapsed) = run(always(Hedge::after(secs(2))), leaf).await;
-        assert_eq!((probe.models(), elapsed), (models.iter().map(ToString::to_string).collect(), took));
+        assert_eq!(
+            (probe.models(), elapsed),
+            (models.iter().map(ToString::to_string).collect(), took)
+        );
         assert_eq!(probe.counts().futures_dropped, models.len() - 1, "the loser");
         let log = log.unwrap();
         assert_eq!(log.matches("another was faster").count(), models.len() - 1, "{log}");
@@ -71,8 +78,16 @@ async fn when_one_of_them_fails_the_other_goes_on() {
     for (a, b, models) in [
         (Step::Fail(secs(3), down()), late(secs(5)), ["a", "b"].as_slice()),
         (late(secs(9)), Step::Fail(secs(1), down()), &["a", "b"]),
-        (Step::Fail(secs(4), down()), Step::Fail(secs(5), down()), &["a", "b", "c"]),
-        (Step::Fail(secs(9), down()), Step::Fail(secs(1), down()), &["a", "b", "c"]),
+        (
+            Step::Fail(secs(4), down()),
+            Step::Fail(secs(5), down()),
+            &["a", "b", "c"],
+        ),
+        (
+            Step::Fail(secs(9), down()),
+            Step::Fail(secs(1), down()),
+            &["a", "b", "c"],
+        ),
     ] {
         let leaf = Leaf::new([]).on("a", [a]).on("b", [b]);
         let (result, probe, _) = run(always(Hedge::after(secs(2))), leaf).await;
@@ -85,7 +100,9 @@ async fn when_one_of_them_fails_the_other_goes_on() {
 async fn a_request_that_is_wrong_for_all_ends_with_both() {
     let wrong = || fails(FailureKind::BadRequest);
     let down = fails(FailureKind::Overloaded);
-    let leaf = Leaf::new([]).on("a", [Step::Fail(secs(3), wrong())]).on("b", [Step::Fail(secs(5), down)]);
+    let leaf = Leaf::new([])
+        .on("a", [Step::Fail(secs(3), wrong())])
+        .on("b", [Step::Fail(secs(5), down)]);
     let (result, probe, _) = run(always(Hedge::after(secs(2))), leaf).await;
     assert_eq!((result.is_err(), probe.calls()), (true, 2), "nobody is asked after it");
 }
@@ -107,7 +124,9 @@ async fn the_cap_of_the_call_bounds_it() {
     let leaf = Leaf::new([]).always("a", late(secs(9)));
     let probe = leaf.probe();
     let service = FallbackLayer::new(chain(["a", "b"])).hedge(always(Hedge::after(secs(1))));
-    ask(&service.layer(AttemptLayer::new().cap(1).layer(leaf)), streamed()).await.unwrap();
+    ask(&service.layer(AttemptLayer::new().cap(1).layer(leaf)), streamed())
+        .await
+        .unwrap();
     assert_eq!(probe.models(), ["a"]);
 }
 
@@ -127,7 +146,12 @@ async fn the_live_percentile_needs_times_and_follows_them() {
     assert_eq!((probe.calls(), begun.elapsed()), (22, secs(1)));
     let leaf = Leaf::new([]).always("a", late(secs(9)));
     let probe = leaf.probe();
-    ask(&FallbackLayer::new(chain(["a", "b"])).hedge(Hedge::p95()).layer(leaf), plain()).await.unwrap();
+    ask(
+        &FallbackLayer::new(chain(["a", "b"])).hedge(Hedge::p95()).layer(leaf),
+        plain(),
+    )
+    .await
+    .unwrap();
     assert_eq!(probe.calls(), 1);
 }
 
@@ -163,16 +187,27 @@ async fn both_are_on_the_bill_and_a_hedge_is_sent_whole_or_not_at_all() {
         let budgets = Budgets::in_store([Budget::usd("all", cap).unwrap()], Arc::new(book.clone())).unwrap();
         let leaf = Leaf::new([]).on("a", [late(secs(9))]).on("b", [late(secs(3))]);
         let probe = leaf.probe();
-        let cost = CostLayer::new().budgets(budgets).unknown_price(UnknownPrice::Assume(price));
+        let cost = CostLayer::new()
+            .budgets(budgets)
+            .unknown_price(UnknownPrice::Assume(price));
         let service = AttemptLayer::new().layer(cost.layer(leaf));
-        let service = FallbackLayer::new(chain(["a", "b"])).hedge(always(Hedge::after(secs(1)))).layer(service);
+        let service = FallbackLayer::new(chain(["a", "b"]))
+            .hedge(always(Hedge::after(secs(1))))
+            .layer(service);
         let mut request = streamed();
         request.body_mut().max_tokens = Some(answers);
         let response = ask(&service, request).await.unwrap();
-        let log = response.extensions().get::<tower_llm_layers::AttemptLog>().unwrap().clone();
+        let log = response
+            .extensions()
+            .get::<tower_llm_layers::AttemptLog>()
+            .unwrap()
+            .clone();
         read(response.into_body()).await;
         assert_eq!(probe.models(), models);
-        assert!(probe.seen().iter().all(|seen| seen.max_tokens == Some(answers)), "none is cut short");
+        assert!(
+            probe.seen().iter().all(|seen| seen.max_tokens == Some(answers)),
+            "none is cut short"
+        );
         let lines = log.attempts();
         if let [a, b] = lines.as_slice() {
             let outcomes = if models.len() == 2 {
@@ -194,7 +229,10 @@ async fn both_are_on_the_bill_and_a_hedge_is_sent_whole_or_not_at_all() {
 #[tokio::test(start_paused = true)]
 async fn dropped_at_any_time_it_leaves_nothing() {
     for wait in [0, 500, 1_000, 1_500, 2_500] {
-        let leaf = Leaf::new([]).on("a", [Step::Hang]).on("b", [Step::Hang]).ready_after(millis(700));
+        let leaf = Leaf::new([])
+            .on("a", [Step::Hang])
+            .on("b", [Step::Hang])
+            .ready_after(millis(700));
         let probe = leaf.probe();
         let service = FallbackLayer::new(chain(["a", "b"])).hedge(always(Hedge::after(secs(1))));
         let mut service = service.layer(ConcurrencyLimitLayer::new(2).layer(leaf));

@@ -1,0 +1,89 @@
+//! From settings to services.
+
+use std::{sync::Arc, time::Duration};
+
+use tower_layer::Layer;
+use tower_llm_layers::{
+    attempt::AttemptLayer,
+    auth::AuthLayer,
+    circuit_breaker::CircuitBreakerLayer,
+    deadline::DeadlineLayer,
+    degrade::DegradeLayer,
+    fallback::{Chain, FallbackLayer},
+    first_token::FirstTokenLayer,
+    rate_limit::{Limits, PerCandidate, RateLimitLayer},
+    retry::RetryLayer,
+    tagging::TaggingLayer,
+    timeout::AttemptTimeoutLayer,
+};
+
+use super::{BuildError, Stack, StackBuilder, describe::describe, settings::Settings};
+
+impl StackBuilder {
+    /// Right to left is inside out: what is applied first stands innermost.
+    pub(super) fn assemble<S>(self, first_upstream: &str, leaf: S) -> Result<Stack<S>, BuildError> {
+        let settings = self.settings;
+        settings.check()?;
+        let chain = chain(&settings, first_upstream)?;
+        let description = describe(&settings, &chain);
+
+        let service = AuthLayer::new(settings.keys).layer(leaf);
+        let service = settings.money.layer()?.layer(service);
+        let service = FirstTokenLayer::new().layer(service);
+        let service = AttemptTimeoutLayer::with_clocks(settings.clocks).layer(service);
+        let service = AttemptLayer::new().cap(settings.attempts).layer(service);
+        let service = limit(settings.upstream_limits, PerCandidate)?
+            .pauses(true)
+            .layer(service);
+        let breaker = settings
+            .circuits
+            .clone()
+            .map_or_else(CircuitBreakerLayer::off, CircuitBreakerLayer::shared);
+        let service = breaker.layer(service);
+        let retry = RetryLayer::new()
+            .max_attempts(settings.attempts_per_candidate)
+            .max_wait(settings.max_wait)
+            .retry_silent(settings.retry_silent)
+            .budget(settings.budget)
+            .schedule(settings.backoff);
+        let service = retry.layer(service);
+        let service = FallbackLayer::new(chain).hedge(settings.hedge).layer(service);
+        let service = limit(settings.admission, settings.tenant)?.layer(service);
+        let deadline = settings
+            .total
+            .map_or_else(DeadlineLayer::from_caller, DeadlineLayer::new);
+        let service = deadline.layer(service);
+        let service = if settings.canned.is_none() && settings.cheaper.is_empty() {
+            DegradeLayer::off(None).layer(service)
+        } else {
+            DegradeLayer::new(settings.canned)
+                .cheaper(settings.cheaper)
+                .layer(service)
+        };
+        let service = TaggingLayer::new(settings.tags).layer(service);
+        Ok(Stack::new(service, description, settings.circuits))
+    }
+}
+
+/// A limit, or an empty slot.
+fn limit<X>(limits: Option<(Limits, Duration)>, key: X) -> Result<RateLimitLayer<X>, BuildError> {
+    Ok(match limits {
+        Some((limits, max_wait)) => RateLimitLayer::new(limits, key)?.max_wait(max_wait),
+        None => RateLimitLayer::off(key),
+    })
+}
+
+fn chain(settings: &Settings, first_upstream: &str) -> Result<Chain, BuildError> {
+    let chain = match &settings.chain {
+        Some(candidates) => Chain::new(candidates.iter().chain(&settings.cheaper).cloned())?,
+        None => Chain::asked(first_upstream.into()),
+    };
+    let chain = chain
+        .asked_model(settings.asked_model.clone())
+        .moves_on_refusal(settings.moves_on_refusal)
+        .server_side(settings.server_side);
+    Ok(match &settings.capabilities {
+        Some(capabilities) => chain.capabilities(Arc::clone(capabilities)),
+        None => chain,
+    })
+}

@@ -1,0 +1,80 @@
+//! The slots for who is asked again, beside another, or not at all.
+
+use std::time::Duration;
+
+use tower_llm_layers::{
+    circuit_breaker::{CircuitPolicy, Circuits},
+    fallback::Hedge,
+    retry::{Exponential, RetryBudget},
+};
+
+use super::StackBuilder;
+
+impl StackBuilder {
+    /// The most attempts one call may make in all; [`DEFAULT_CAP`] by default.
+    #[must_use]
+    pub const fn attempts(mut self, attempts: u32) -> Self {
+        self.settings.attempts = attempts;
+        self
+    }
+
+    /// The most attempts on one candidate, the first included; 2 by default.
+    #[must_use]
+    pub const fn attempts_per_candidate(mut self, attempts: u32) -> Self {
+        self.settings.attempts_per_candidate = attempts;
+        self
+    }
+
+    /// The longest wait for one retry; where the upstream asks for more, the next candidate answers. 20 s by default.
+    #[must_use]
+    pub const fn max_wait(mut self, wait: Duration) -> Self {
+        self.settings.max_wait = wait;
+        self
+    }
+
+    /// Whether a silent candidate is tried again where there is no other. Off by default.
+    #[must_use]
+    pub const fn retry_silent(mut self, retry: bool) -> Self {
+        self.settings.retry_silent = retry;
+        self
+    }
+
+    /// How long to wait for a retry where the upstream does not say.
+    #[must_use]
+    pub fn backoff(mut self, backoff: Exponential) -> Self {
+        self.settings.backoff = backoff;
+        self
+    }
+
+    /// The process-wide ratio of retries to calls: give all stacks of a process the same one.
+    #[must_use]
+    pub fn retry_budget(mut self, budget: RetryBudget) -> Self {
+        self.settings.budget = budget;
+        self
+    }
+
+    /// When a candidate that fails too often is left alone, and how it is probed. [`CircuitPolicy::new`] by default; `None` asks
+    /// every candidate whatever befell it.
+    #[must_use]
+    pub fn circuit_breaker(mut self, policy: impl Into<Option<CircuitPolicy>>) -> Self {
+        match policy.into().map(Circuits::new).transpose() {
+            Ok(circuits) => self.settings.circuits = circuits,
+            Err(error) => self.note(error),
+        }
+        self
+    }
+
+    /// The same with circuits that are shared: give all stacks of a process the same ones, and what one learns serves all.
+    #[must_use]
+    pub fn circuits(mut self, circuits: Circuits) -> Self {
+        self.settings.circuits = Some(circuits);
+        self
+    }
+
+    /// Asks the next candidate as well where the first token is late. Off by default: it costs a little more, see [`Hedge`].
+    #[must_use]
+    pub fn hedge(mut self, hedge: impl Into<Option<Hedge>>) -> Self {
+        self.settings.hedge = hedge.into();
+        self
+    }
+}

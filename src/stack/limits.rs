@@ -1,0 +1,26 @@
+//! The slots for how much may be asked at once and in how long.
+
+use std::time::Duration;
+
+use tower_llm_layers::rate_limit::Limits;
+
+use super::{StackBuilder, TenantKey};
+
+impl StackBuilder {
+    /// Limits of each tenant, once a call: requests, tokens, calls at once. A call waits up to `max_wait` for its turn, and is
+    /// refused with the exact time otherwise. None by default.
+    #[must_use]
+    pub fn admit(mut self, limits: Limits, tenant: TenantKey, max_wait: Duration) -> Self {
+        self.settings.admission = Some((limits, max_wait));
+        self.settings.tenant = tenant;
+        self
+    }
+
+    /// Limits of each candidate, once an attempt. One that is throttled and says for how long pauses all calls to it; they wake
+    /// spread out. An attempt waits up to `max_wait` for its turn, and moves on otherwise. None by default.
+    #[must_use]
+    pub const fn upstream_limits(mut self, limits: Limits, max_wait: Duration) -> Self {
+        self.settings.upstream_limits = Some((limits, max_wait));
+        self
+    }
+}

@@ -1,0 +1,160 @@
+//! Circuits and hedges in the stack, over the simulator's real sockets.
+#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
+
+mod support;
+
+use std::{sync::Arc, time::Duration};
+
+use openrouter_simulator::{Outcome as Ended, Simulator};
+use support::{
+    FIRST, SECOND, TEXT, World, ask, call,
+    ledger::{Kept, bill},
+    prices::account,
+};
+use tokio::time::{Instant, advance, timeout};
+use tower_openrouter::{
+    Catalogue, ChatServiceExt, FailureKind, Outcome,
+    layers::{
+        circuit_breaker::{CircuitPolicy, CircuitState, Circuits},
+        fallback::Hedge,
+        ledger::{EntryOutcome, EntryState},
+    },
+};
+
+fn asked(world: &World, model: &str) -> usize {
+    world.simulator.seen().of(model).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_model_that_is_down_is_left_alone_and_comes_back() {
+    let world = World::new("down=60s").await;
+    let stack = world.pair();
+    let begun = Instant::now();
+    let each_second_until = async |end: u64| {
+        while begun.elapsed() < Duration::from_secs(end) {
+            let got = call(&stack, true, ask()).await;
+            assert_eq!(got.kind(), None, "{:?}", got.lines);
+            advance(Duration::from_secs(1)).await;
+        }
+    };
+    each_second_until(50).await;
+    // Five failures open it; probes come after 5, 10 and 20 seconds.
+    assert_eq!(asked(&world, FIRST), 8);
+    let reports = stack.circuits().unwrap().reports();
+    let first = reports.iter().find(|report| report.candidate.model() == FIRST).unwrap();
+    assert!(matches!(first.state, CircuitState::Open { .. }));
+    // It is up after a minute: probed within 20 s, and back at full traffic ten seconds later.
+    each_second_until(92).await;
+    let before = asked(&world, SECOND);
+    each_second_until(100).await;
+    assert_eq!(asked(&world, SECOND), before);
+    let mut reports = stack.circuits().unwrap().reports().into_iter();
+    assert!(reports.all(|report| report.state == CircuitState::Closed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_breaker_every_call_asks_and_circuits_can_be_shared() {
+    let world = World::new("503").await;
+    let stack = world.builder().chain([FIRST, SECOND]).attempts_per_candidate(1);
+    let off = stack.clone().circuit_breaker(None).build().unwrap();
+    assert!(off.circuits().is_none() && off.describe().contains("Breaker    off"));
+    for _ in 0..20 {
+        call(&off, true, ask()).await;
+    }
+    assert_eq!(asked(&world, FIRST), 20);
+    let strict = CircuitPolicy::new().min_calls(2);
+    let on = stack.clone().circuit_breaker(strict).build().unwrap();
+    for _ in 0..20 {
+        call(&on, true, ask()).await;
+    }
+    assert_eq!(asked(&world, FIRST), 22);
+    let circuits = Circuits::new(strict).unwrap();
+    for _ in 0..10 {
+        let one_of_many = stack.clone().circuits(circuits.clone()).build().unwrap();
+        call(&one_of_many, true, ask()).await;
+    }
+    assert_eq!(asked(&world, FIRST), 24);
+    let wrong = stack.circuit_breaker(strict.error_ratio(2.0)).build().unwrap_err();
+    assert!(wrong.to_string().contains("give more than 0 and at most 1"), "{wrong}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_all_circuits_are_open_the_caller_is_told_what_to_do() {
+    let world = World::new("503").await;
+    let policy = CircuitPolicy::new().min_calls(1).last_resorts(0);
+    let stack = world.builder().chain([FIRST]).circuit_breaker(policy).build().unwrap();
+    call(&stack, true, ask()).await;
+    let error = call(&stack, true, ask()).await.error.unwrap();
+    assert_eq!(error.kind(), FailureKind::CircuitOpen);
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(5)));
+    let told = error.report();
+    assert!(
+        told.contains("next probe in 5 s") && told.contains("add a candidate"),
+        "{told}"
+    );
+}
+
+/// What the simulator charges.
+async fn catalogue(simulator: &Simulator) -> Arc<Catalogue> {
+    Arc::new(Catalogue::new(account(simulator).models().await.unwrap()))
+}
+
+/// Hedged after two seconds, as often as one likes.
+async fn hedged(world: &World, kept: &Arc<Kept>) -> tower_openrouter::Stack {
+    world
+        .builder()
+        .chain([FIRST, SECOND])
+        .hedge(Hedge::after(Duration::from_secs(2)).ratio(1.0))
+        .prices(catalogue(&world.simulator).await)
+        .ledger(kept.clone())
+        .build()
+        .unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hedges_loser_is_closed_at_the_upstream_and_on_the_bill() {
+    for streamed in [true, false] {
+        let plan = if streamed {
+            "first-token=9s;GOOD"
+        } else {
+            "slow-headers=9s;GOOD"
+        };
+        let world = World::new(plan).await;
+        let kept = Kept::new();
+        let got = call(&hedged(&world, &kept).await, streamed, ask()).await;
+        assert_eq!((got.kind(), got.text.as_str()), (None, TEXT));
+        assert!(got.took < Duration::from_secs(4), "{:?}", got.took);
+        assert_eq!(
+            got.lines.iter().map(|line| line.outcome).collect::<Vec<_>>(),
+            [Outcome::Dropped, Outcome::Answered]
+        );
+        let seen = timeout(Duration::from_secs(60), world.simulator.wait_until(|seen| seen.idle()))
+            .await
+            .unwrap();
+        assert_eq!(seen.of(FIRST).next().unwrap().outcome, Ended::ClosedByClient);
+        let entries = kept.entries();
+        assert_eq!(entries.len(), 2);
+        let loser = entries.iter().find(|entry| &*entry.model == FIRST).unwrap();
+        assert_eq!(
+            (loser.outcome, loser.state),
+            (EntryOutcome::Dropped, EntryState::Estimated)
+        );
+        assert!(entries.iter().map(|entry| entry.cost().pico()).sum::<i128>() >= bill(&world.simulator));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hedged_call_that_is_left_closes_both() {
+    let world = World::new("first-token=60s").await;
+    world.simulator.plan(SECOND, "first-token=60s").unwrap();
+    let kept = Kept::new();
+    let stack = hedged(&world, &kept).await;
+    let left = timeout(Duration::from_secs(5), stack.stream(ask())).await;
+    assert!(left.is_err());
+    let seen = timeout(Duration::from_secs(60), world.simulator.wait_until(|seen| seen.idle()))
+        .await
+        .unwrap();
+    let outcomes: Vec<_> = seen.chats().map(|attempt| attempt.outcome).collect();
+    assert_eq!(outcomes, [Ended::ClosedByClient, Ended::ClosedByClient]);
+    assert_eq!(kept.entries().len(), 2);
+}
