@@ -5,7 +5,7 @@ mod support;
 
 use std::{sync::Arc, time::Duration};
 
-use openrouter_simulator::{Outcome as Ended, Simulator};
+use openrouter_simulator::{Outcome as Ended, Seen, Simulator};
 use support::{
     FIRST, SECOND, TEXT, World, ask, call,
     ledger::{Kept, bill},
@@ -128,7 +128,7 @@ async fn a_hedges_loser_is_closed_at_the_upstream_and_on_the_bill() {
             got.lines.iter().map(|line| line.outcome).collect::<Vec<_>>(),
             [Outcome::Dropped, Outcome::Answered]
         );
-        let seen = timeout(Duration::from_secs(60), world.simulator.wait_until(|seen| seen.idle()))
+        let seen = timeout(Duration::from_secs(60), world.simulator.wait_until(Seen::idle))
             .await
             .unwrap();
         assert_eq!(seen.of(FIRST).next().unwrap().outcome, Ended::ClosedByClient);
@@ -151,7 +151,7 @@ async fn a_hedged_call_that_is_left_closes_both() {
     let stack = hedged(&world, &kept).await;
     let left = timeout(Duration::from_secs(5), stack.stream(ask())).await;
     assert!(left.is_err());
-    let seen = timeout(Duration::from_secs(60), world.simulator.wait_until(|seen| seen.idle()))
+    let seen = timeout(Duration::from_secs(60), world.simulator.wait_until(Seen::idle))
         .await
         .unwrap();
     let outcomes: Vec<_> = seen.chats().map(|attempt| attempt.outcome).collect();
