@@ -11,7 +11,7 @@ use tower_llm_layers::{
 use super::StackBuilder;
 
 impl StackBuilder {
-    /// The most attempts one call may make in all; [`DEFAULT_CAP`] by default.
+    /// The most attempts one call may make in all; [`DEFAULT_CAP`](tower_llm_layers::attempt::DEFAULT_CAP) by default.
     #[must_use]
     pub const fn attempts(mut self, attempts: u32) -> Self {
         self.settings.attempts = attempts;
