@@ -66,7 +66,6 @@ impl EmbeddingRequest {
         Ok(self)
     }
 
-    #[cfg(feature = "cache")]
     pub(crate) const fn document(&self) -> &Document {
         &self.document
     }

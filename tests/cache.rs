@@ -99,7 +99,7 @@ async fn what_broke_off_or_was_filtered_is_not_kept() {
             frames(answer).await.ok();
         }
         assert_eq!(
-            (world.simulator.seen().attempts.len(), service.cache().bytes()),
+            (world.simulator.seen().attempts.len(), service.cache().unwrap().bytes()),
             (2, 0),
             "{plan}"
         );

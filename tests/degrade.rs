@@ -11,7 +11,7 @@ use tower_openrouter::{
     Answer, ChatRequest, ChatServiceExt, FailureKind, Stack, Tags,
     degrade::CannedReply,
     endpoint::DEGRADED_HEADER,
-    layers::degrade::{Degraded, Rung},
+    layers::{Degraded, Rung},
 };
 
 const SORRY: &str = "Please try again in a minute.";

@@ -222,6 +222,7 @@ fn what_is_in_force_is_told() {
             "Tags",
             "Degrade",
             "Deadline",
+            "Cache",
             "Admit",
             "Fallback",
             "Retry",

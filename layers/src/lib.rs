@@ -2,6 +2,7 @@
 #![cfg_attr(
     all(
         feature = "auth",
+        feature = "circuit-breaker",
         feature = "deadline",
         feature = "fallback",
         feature = "first-token",
@@ -13,6 +14,7 @@
 #![cfg_attr(
     not(all(
         feature = "auth",
+        feature = "circuit-breaker",
         feature = "deadline",
         feature = "fallback",
         feature = "first-token",
@@ -26,10 +28,12 @@
 mod attempts;
 #[cfg(feature = "cost")]
 mod booking;
+mod cache_key;
 mod call;
 mod candidate;
 #[cfg(any(feature = "deadline", feature = "timeout"))]
 mod clock;
+mod degraded;
 mod do_not_keep;
 mod error;
 mod failure;
@@ -88,8 +92,10 @@ pub mod tagging;
 pub mod timeout;
 
 pub use attempts::{Attempt, AttemptLog, Outcome};
+pub use cache_key::{CacheKey, KeyWriter};
 pub use call::Call;
 pub use candidate::{Candidate, CandidateError};
+pub use degraded::{Degraded, Rung};
 pub use do_not_keep::DoNotKeep;
 pub use error::LayerError;
 pub use failure::{Advice, Failure, FailureKind, FallbackAdvice, Health, Phase, RetryAdvice, Scope};

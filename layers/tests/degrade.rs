@@ -5,12 +5,11 @@ use std::time::Duration;
 use http::Request;
 use tower::Layer;
 use tower_llm_layers::{
-    FailureKind, Phase, Stage,
-    degrade::{DegradeLayer, Degraded, Ladder, NoLadder, Rung},
-    fallback::FallbackLayer,
+    Degraded, FailureKind, Phase, Rung, Stage,
+    degrade::{DegradeLayer, Ladder},
 };
 
-use crate::support::{Leaf, Step, TestFrame, TestRequest, ask, candidate, chain, fails, read, secs, streamed};
+use crate::support::{Leaf, Step, TestFrame, TestRequest, ask, fails, read, secs, streamed};
 
 /// What is on the ladder: a stale answer so old, a canned reply.
 #[derive(Debug, Clone, Copy)]
@@ -86,29 +85,6 @@ async fn the_table_decides_which_failure_reaches_which_rung() {
         let turned = DegradeLayer::new(ALL).table(move |_, rung| !degrades && rung == Rung::CannedReply);
         let found = mark(turned, kind).await.map(|mark| mark.rung);
         assert_eq!(found, (!degrades).then_some(Rung::CannedReply), "{kind}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn only_a_cheaper_models_answer_is_marked() {
-    let layer = || DegradeLayer::new(NoLadder).cheaper([candidate("cheap")]);
-    for (fails_first, marked) in [(true, true), (false, false)] {
-        let leaf = Leaf::new([]);
-        let leaf = if fails_first {
-            leaf.always("good", Step::fail(fails(FailureKind::Reset)))
-        } else {
-            leaf
-        };
-        let inner = tower::ServiceBuilder::new()
-            .layer(FallbackLayer::new(chain(["good", "cheap"])))
-            .layer(tower_llm_layers::attempt::AttemptLayer::new())
-            .service(leaf);
-        let response = ask(&layer().layer(inner), streamed()).await.unwrap();
-        let mark = response.extensions().get::<Degraded>();
-        assert_eq!(
-            mark.map(|mark| (mark.rung, mark.reason)),
-            marked.then_some((Rung::CheaperModel, Some(FailureKind::Reset)))
-        );
     }
 }
 

@@ -1,5 +1,5 @@
-use http::{HeaderMap, HeaderName, HeaderValue, header, response::Parts};
-use tower_llm_layers::{AttemptLog, deadline::DEADLINE_HEADER, degrade::Degraded};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, header, response::Parts};
+use tower_llm_layers::{AttemptLog, Degraded, deadline::DEADLINE_HEADER};
 
 /// How many attempts the answer took.
 pub const ATTEMPTS_HEADER: HeaderName = HeaderName::from_static("x-llm-attempts");
@@ -9,9 +9,14 @@ pub const MODEL_HEADER: HeaderName = HeaderName::from_static("x-llm-model");
 /// Which rung of the ladder answered, and why, where it is not what was asked for.
 pub const DEGRADED_HEADER: HeaderName = HeaderName::from_static("x-llm-degraded");
 
-/// What a client may pass on: its deadline, its session, its trace, OpenRouter's own switches. Never a key or a cookie.
-const FROM_CLIENT: [HeaderName; 8] = [
+/// What the cache did: `hit; age=12`, `shared` where it is another caller's answer, `miss`. Not there without a cache.
+pub const CACHE_HEADER: HeaderName = HeaderName::from_static("x-llm-cache");
+
+/// What a client may pass on: its deadline, whether its answer may be kept, its session, its trace, OpenRouter's own switches. Never a
+/// key or a cookie.
+const FROM_CLIENT: [HeaderName; 9] = [
     DEADLINE_HEADER,
+    header::CACHE_CONTROL,
     HeaderName::from_static("x-session-id"),
     HeaderName::from_static("traceparent"),
     HeaderName::from_static("tracestate"),
@@ -42,7 +47,25 @@ pub(super) fn to_client(head: &Parts, attempts: Option<&AttemptLog>, content_typ
     if let Some(mark) = mark.and_then(|mark| HeaderValue::try_from(mark).ok()) {
         picked.insert(DEGRADED_HEADER, mark);
     }
+    if let Some(cache) = cache(&head.extensions).and_then(|cache| HeaderValue::try_from(cache).ok()) {
+        picked.insert(CACHE_HEADER, cache);
+    }
     picked
+}
+
+#[cfg(feature = "cache")]
+fn cache(extensions: &Extensions) -> Option<String> {
+    use tower_llm_layers::cache::{CacheStatus, Shared};
+
+    if extensions.get::<Shared>().is_some() {
+        return Some("shared".to_owned());
+    }
+    extensions.get::<CacheStatus>().map(ToString::to_string)
+}
+
+#[cfg(not(feature = "cache"))]
+const fn cache(_: &Extensions) -> Option<String> {
+    None
 }
 
 /// How many attempts it took, and who was asked.

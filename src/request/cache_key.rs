@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use tower_llm_layers::cache::{CacheKey, KeyWriter};
+use tower_llm_layers::{CacheKey, KeyWriter};
 
 use super::{
     ChatRequest, Document, Found, JsonError,
@@ -28,7 +28,7 @@ const IRRELEVANT: [&str; 10] = [
 /// The members of the body in the order of their names, at every level; numbers and strings by their text. A chunk of a stream
 /// is no use to a caller who wants a whole answer, nor the other way round, so the two are kept apart.
 impl CacheKey for ChatRequest {
-    fn write_key(&self, key: &mut KeyWriter) {
+    fn write_key(&self, key: &mut KeyWriter<'_>) {
         key.part(b"chat");
         key.part(if self.is_streaming() { b"stream" } else { b"whole" });
         write_document(self.document(), key);
@@ -47,7 +47,7 @@ impl CacheKey for ChatRequest {
 
 /// As that of a [`ChatRequest`]. Embeddings have no chance in them, so they count as asked for at temperature 0.
 impl CacheKey for EmbeddingRequest {
-    fn write_key(&self, key: &mut KeyWriter) {
+    fn write_key(&self, key: &mut KeyWriter<'_>) {
         key.part(b"embeddings");
         write_document(self.document(), key);
     }
@@ -76,7 +76,7 @@ fn forbids_retention(document: &Document) -> bool {
     read.is_ok() && forbidden
 }
 
-fn write_document(document: &Document, key: &mut KeyWriter) {
+fn write_document(document: &Document, key: &mut KeyWriter<'_>) {
     let mut names: Vec<_> = document.keys().filter(|name| !IRRELEVANT.contains(name)).collect();
     names.sort_unstable();
     for name in names {
@@ -90,7 +90,7 @@ fn write_document(document: &Document, key: &mut KeyWriter) {
 }
 
 /// Writes the value that comes next, and steps over it.
-fn write_value(cursor: &mut Cursor<'_>, key: &mut KeyWriter) -> Result<(), JsonError> {
+fn write_value(cursor: &mut Cursor<'_>, key: &mut KeyWriter<'_>) -> Result<(), JsonError> {
     match cursor.peek()? {
         Found::Object => write_object(cursor, key),
         Found::Array => {
@@ -106,7 +106,7 @@ fn write_value(cursor: &mut Cursor<'_>, key: &mut KeyWriter) -> Result<(), JsonE
     }
 }
 
-fn write_object(cursor: &mut Cursor<'_>, key: &mut KeyWriter) -> Result<(), JsonError> {
+fn write_object(cursor: &mut Cursor<'_>, key: &mut KeyWriter<'_>) -> Result<(), JsonError> {
     let mut members = Vec::with_capacity(8);
     cursor.object(|name, value| {
         let found = value.peek()?;

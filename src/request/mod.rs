@@ -5,7 +5,6 @@
 
 mod build;
 mod cache;
-#[cfg(feature = "cache")]
 mod cache_key;
 mod chat;
 mod check;

@@ -17,7 +17,7 @@ use tower_llm_layers::{
     timeout::AttemptTimeoutLayer,
 };
 
-use super::{BuildError, Stack, StackBuilder, describe::describe, settings::Settings};
+use super::{BuildError, Stack, StackBuilder, StackLadder, caching, describe::describe, settings::Settings};
 
 impl StackBuilder {
     /// Right to left is inside out: what is applied first stands innermost.
@@ -26,6 +26,8 @@ impl StackBuilder {
         settings.check()?;
         let chain = chain(&settings, first_upstream)?;
         let description = describe(&settings, &chain);
+        let cache = caching::layer(&settings);
+        let has_rung = settings.canned.is_some() || caching::keeps_stale(&settings);
 
         let service = AuthLayer::new(settings.keys).layer(leaf);
         let service = settings.money.layer()?.layer(service);
@@ -49,17 +51,22 @@ impl StackBuilder {
         let service = retry.layer(service);
         let service = FallbackLayer::new(chain).hedge(settings.hedge).layer(service);
         let service = limit(settings.admission, settings.tenant)?.layer(service);
+        let service = cache.layer(service);
         let deadline = settings
             .total
             .map_or_else(DeadlineLayer::from_caller, DeadlineLayer::new);
         let service = deadline.layer(service);
-        let service = if settings.canned.is_none() && settings.cheaper.is_empty() {
-            DegradeLayer::off(None).layer(service)
-        } else {
-            DegradeLayer::new(settings.canned)
-                .cheaper(settings.cheaper)
-                .layer(service)
+        let ladder = StackLadder {
+            canned: settings.canned,
+            #[cfg(feature = "cache")]
+            cache: settings.cache,
         };
+        let degrade = if has_rung {
+            DegradeLayer::new(ladder)
+        } else {
+            DegradeLayer::off(ladder)
+        };
+        let service = degrade.layer(service);
         let service = TaggingLayer::new(settings.tags).layer(service);
         Ok(Stack::new(service, description, settings.circuits))
     }
@@ -75,7 +82,7 @@ fn limit<X>(limits: Option<(Limits, Duration)>, key: X) -> Result<RateLimitLayer
 
 fn chain(settings: &Settings, first_upstream: &str) -> Result<Chain, BuildError> {
     let chain = match &settings.chain {
-        Some(candidates) => Chain::new(candidates.iter().chain(&settings.cheaper).cloned())?,
+        Some(candidates) => Chain::new(candidates.iter().cloned())?.cheaper(settings.cheaper.iter().cloned()),
         None => Chain::asked(first_upstream.into()),
     };
     let chain = chain

@@ -48,6 +48,8 @@ impl StackBuilder {
             tags: CallTags::none(),
             canned: None,
             cheaper: Vec::new(),
+            #[cfg(feature = "cache")]
+            cache: None,
             circuits: Circuits::new(CircuitPolicy::new()).ok(),
             hedge: None,
         };
@@ -86,7 +88,7 @@ impl StackBuilder {
     }
 
     /// Models of a cheaper class, asked when all of the chain has failed: put after it, and their answers are marked as
-    /// [`Degraded`](tower_llm_layers::degrade::Degraded). Needs a [`chain`](Self::chain).
+    /// [`Degraded`](tower_llm_layers::Degraded). Needs a [`chain`](Self::chain).
     #[must_use]
     pub fn cheaper<C: IntoCandidate>(mut self, candidates: impl IntoIterator<Item = C>) -> Self {
         let cheaper: Result<Vec<Candidate>, CandidateError> =

@@ -8,7 +8,7 @@ use tower_llm_layers::{
     rate_limit::{Limits, Rate},
 };
 
-use super::settings::Settings;
+use super::{caching, settings::Settings};
 
 /// One line a layer, outermost first.
 pub(super) fn describe(settings: &Settings, chain: &Chain) -> String {
@@ -40,6 +40,7 @@ pub(super) fn describe(settings: &Settings, chain: &Chain) -> String {
             "Deadline",
             format!("{deadline}what the caller's `{DEADLINE_HEADER}` leaves"),
         ),
+        ("Cache", caching::describe(settings)),
         ("Admit", limits(settings.admission, "a tenant")),
         ("Fallback", format!("{chain}{server_side}{catalogue}{hedge}")),
         (
@@ -80,13 +81,17 @@ pub(super) fn describe(settings: &Settings, chain: &Chain) -> String {
 }
 
 fn degrade(settings: &Settings) -> String {
-    let cheaper: Vec<_> = settings.cheaper.iter().map(ToString::to_string).collect();
-    match (cheaper.is_empty(), settings.canned.is_some()) {
-        (true, false) => "no rung".to_owned(),
-        (true, true) => "a canned reply".to_owned(),
-        (false, false) => cheaper.join(", "),
-        (false, true) => format!("{}, then a canned reply", cheaper.join(", ")),
+    let mut rungs: Vec<_> = settings.cheaper.iter().map(ToString::to_string).collect();
+    if caching::keeps_stale(settings) {
+        rungs.push("a stale answer".to_owned());
     }
+    if settings.canned.is_some() {
+        rungs.push("a canned reply".to_owned());
+    }
+    if rungs.is_empty() {
+        return "no rung".to_owned();
+    }
+    rungs.join(", then ")
 }
 
 fn limits(limits: Option<(Limits, Duration)>, of: &str) -> String {

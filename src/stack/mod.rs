@@ -8,10 +8,12 @@ mod answer;
 mod assemble;
 mod attempts;
 mod builder;
+mod caching;
 mod clocks;
 mod describe;
 mod error;
 mod ext;
+mod ladder;
 mod limits;
 mod money;
 mod service;
@@ -21,8 +23,12 @@ mod tenant;
 
 pub use answer::{Answer, Completion};
 pub use builder::StackBuilder;
+#[cfg(feature = "cache")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+pub use caching::ChatCache;
 pub use error::BuildError;
 pub use ext::{BoxChatBody, BoxStack, ChatService, ChatServiceExt};
+pub use ladder::StackLadder;
 pub use service::{Stack, StackBody, StackService};
 pub use settings::IntoCandidate;
 pub use tags::CallTags;

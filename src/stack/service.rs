@@ -7,7 +7,7 @@ use std::{
 use http::{Request, Response};
 use http_body::Body;
 use tower_llm_layers::{
-    LlmRequest,
+    CacheKey, LlmRequest,
     attempt::{AttemptBody, AttemptService},
     auth::{Auth, KeySource},
     circuit_breaker::{CircuitBreaker, CircuitBreakerBody, Circuits},
@@ -23,16 +23,18 @@ use tower_llm_layers::{
 };
 use tower_service::Service;
 
-use super::{CallTags, StackBuilder, TenantKey};
+use super::{
+    CallTags, StackBuilder, StackLadder, TenantKey,
+    caching::{Cached, CachedBody},
+};
 use crate::{
     ChatBody, ChatFrame, Error,
-    degrade::CannedReply,
     transport::{Transport, Upstream},
 };
 
 /// All layers in their order, over the leaf `S`.
 pub type StackService<S> = Tagging<
-    Degrade<DeadlineService<RateLimit<Fallback<Retry<PacedService<S>>>, TenantKey>>, Option<CannedReply>>,
+    Degrade<DeadlineService<Cached<RateLimit<Fallback<Retry<PacedService<S>>>, TenantKey>>>, StackLadder>,
     CallTags,
 >;
 
@@ -43,7 +45,11 @@ type PacedService<S> =
 /// The body of a stack's response, over the leaf's body `B`.
 pub type StackBody<B = ChatBody> = DegradeBody<
     DeadlineBody<
-        RateLimitBody<CircuitBreakerBody<RateLimitBody<AttemptBody<AttemptTimeoutBody<FirstTokenBody<CostBody<B>>>>>>>,
+        CachedBody<
+            RateLimitBody<
+                CircuitBreakerBody<RateLimitBody<AttemptBody<AttemptTimeoutBody<FirstTokenBody<CostBody<B>>>>>>,
+            >,
+        >,
     >,
 >;
 
@@ -147,9 +153,10 @@ impl<S> fmt::Debug for Stack<S> {
 
 impl<S, R, B> Service<Request<R>> for Stack<S>
 where
-    S: Service<Request<R>, Response = Response<B>, Error = Error> + Clone,
-    R: LlmRequest,
-    B: Body<Data = ChatFrame, Error = Error> + Unpin,
+    S: Service<Request<R>, Response = Response<B>, Error = Error> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    R: LlmRequest + CacheKey + Send + 'static,
+    B: Body<Data = ChatFrame, Error = Error> + Send + Unpin + 'static,
 {
     type Response = Response<StackBody<B>>;
     type Error = Error;

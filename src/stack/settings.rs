@@ -65,6 +65,8 @@ pub(super) struct Settings {
     pub(super) tags: CallTags,
     pub(super) canned: Option<CannedReply>,
     pub(super) cheaper: Vec<Candidate>,
+    #[cfg(feature = "cache")]
+    pub(super) cache: Option<super::ChatCache>,
     pub(super) circuits: Option<Circuits>,
     pub(super) hedge: Option<Hedge>,
 }

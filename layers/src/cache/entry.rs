@@ -4,14 +4,16 @@ use http::{HeaderMap, Response, StatusCode, Version, header::SET_COOKIE, respons
 use http_body::Frame as BodyFrame;
 use tokio::time::Instant;
 
-use crate::{DoNotKeep, Frame};
+use crate::{Degraded, DoNotKeep, Frame};
 
-/// The head of an answer as others may see it: without cookies, and without the extensions, which tell of the one exchange.
+/// The head of an answer as others may see it: without cookies, and without the extensions, which tell of the one exchange; only
+/// the mark of a degraded answer stays.
 #[derive(Debug, Clone)]
 pub(super) struct Head {
     status: StatusCode,
     version: Version,
     headers: HeaderMap,
+    degraded: Option<Degraded>,
     may_be_kept: bool,
 }
 
@@ -23,6 +25,7 @@ impl Head {
             status: parts.status,
             version: parts.version,
             headers,
+            degraded: parts.extensions.get().cloned(),
             may_be_kept: parts.status.is_success() && parts.extensions.get::<DoNotKeep>().is_none(),
         }
     }
@@ -36,6 +39,9 @@ impl Head {
         *response.status_mut() = self.status;
         *response.version_mut() = self.version;
         response.headers_mut().clone_from(&self.headers);
+        if let Some(mark) = &self.degraded {
+            response.extensions_mut().insert(mark.clone());
+        }
         response
     }
 
@@ -84,6 +90,13 @@ impl<D: Frame + Clone> Piece<D> {
 }
 
 impl<D> Piece<D> {
+    pub(super) const fn data(&self) -> Option<&D> {
+        match self {
+            Self::Data(data) => Some(data),
+            Self::Trailers(_) => None,
+        }
+    }
+
     pub(super) fn into_frame(self) -> BodyFrame<D> {
         match self {
             Self::Data(data) => BodyFrame::data(data),

@@ -3,24 +3,24 @@ use std::{fmt, sync::Arc};
 use http::Request;
 use tower_layer::Layer;
 
-use super::{AnswerKey, Cache, CacheKey, CacheService, flight::Flights};
-use crate::KeyOf;
+use super::{AnswerKey, Cache, CacheService, flight::Flights};
+use crate::{CacheKey, KeyOf};
 
 /// Keeps answers, and shares those that are on their way. See the [module](super). Clones and all their services share the state.
 ///
 /// `D` is the frame, `E` the error of the services that it wraps, `X` tells tenants apart.
 pub struct CacheLayer<D, E, X> {
-    pub(super) settings: Settings,
-    pub(super) cache: Cache<D>,
-    flights: Arc<Flights<D, E>>,
-    pub(super) scope: X,
+    /// Nothing where the slot is empty.
+    on: Option<Parts<D, E, X>>,
 }
 
-/// What a service must know beside the cache.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Settings {
+/// What all services of a layer share.
+pub(super) struct Parts<D, E, X> {
     pub(super) single_flight: bool,
-    pub(super) only_temperature_zero: bool,
+    only_temperature_zero: bool,
+    pub(super) cache: Cache<D>,
+    pub(super) flights: Arc<Flights<D, E>>,
+    scope: X,
 }
 
 impl<D, E, X> CacheLayer<D, E, X> {
@@ -31,20 +31,28 @@ impl<D, E, X> CacheLayer<D, E, X> {
     #[must_use]
     pub fn new(cache: Cache<D>, tenant: X) -> Self {
         Self {
-            settings: Settings {
+            on: Some(Parts {
                 single_flight: true,
                 only_temperature_zero: false,
-            },
-            cache,
-            flights: Arc::new(Flights::new()),
-            scope: tenant,
+                cache,
+                flights: Arc::new(Flights::new()),
+                scope: tenant,
+            }),
         }
+    }
+
+    /// Keeps and shares nothing: everything passes as it is. For a slot that stays empty.
+    #[must_use]
+    pub const fn off() -> Self {
+        Self { on: None }
     }
 
     /// Whether calls that are the same share one call upstream while it is under way. On by default.
     #[must_use]
     pub const fn single_flight(mut self, on: bool) -> Self {
-        self.settings.single_flight = on;
+        if let Some(parts) = &mut self.on {
+            parts.single_flight = on;
+        }
         self
     }
 
@@ -52,14 +60,19 @@ impl<D, E, X> CacheLayer<D, E, X> {
     /// default: whoever asks the same twice gets the same answer twice. Turn it on where callers want many samples of one prompt.
     #[must_use]
     pub const fn only_temperature_zero(mut self, on: bool) -> Self {
-        self.settings.only_temperature_zero = on;
+        if let Some(parts) = &mut self.on {
+            parts.only_temperature_zero = on;
+        }
         self
     }
 
-    /// What is kept.
+    /// What is kept; `None` where the layer is off.
     #[must_use]
-    pub const fn cache(&self) -> &Cache<D> {
-        &self.cache
+    pub const fn cache(&self) -> Option<&Cache<D>> {
+        match &self.on {
+            Some(parts) => Some(&parts.cache),
+            None => None,
+        }
     }
 
     /// By which key the answer to this request is found, e.g. for [`Cache::stale`]; `None` where it goes past the cache.
@@ -69,21 +82,23 @@ impl<D, E, X> CacheLayer<D, E, X> {
         R: CacheKey,
         X: KeyOf<R>,
     {
-        key(self.settings, &self.scope, request)
+        self.on.as_ref()?.key(request)
     }
 }
 
-pub(super) fn key<R, X>(settings: Settings, scope: &X, request: &Request<R>) -> Option<AnswerKey>
-where
-    R: CacheKey,
-    X: KeyOf<R>,
-{
-    let body = request.body();
-    if !body.may_be_kept() || (settings.only_temperature_zero && body.asked_temperature() != Some(0.0)) {
-        return None;
+impl<D, E, X> Parts<D, E, X> {
+    pub(super) fn key<R>(&self, request: &Request<R>) -> Option<AnswerKey>
+    where
+        R: CacheKey,
+        X: KeyOf<R>,
+    {
+        let body = request.body();
+        if !body.may_be_kept() || (self.only_temperature_zero && body.asked_temperature() != Some(0.0)) {
+            return None;
+        }
+        let scope = self.scope.key(request)?;
+        Some(AnswerKey::new(&scope, body))
     }
-    let scope = scope.key(request)?;
-    Some(AnswerKey::new(&scope, body))
 }
 
 impl<S, D, E, X: Clone> Layer<S> for CacheLayer<D, E, X> {
@@ -92,30 +107,41 @@ impl<S, D, E, X: Clone> Layer<S> for CacheLayer<D, E, X> {
     fn layer(&self, inner: S) -> Self::Service {
         CacheService {
             inner,
-            settings: self.settings,
+            on: self.on.clone().map(Arc::new),
+        }
+    }
+}
+
+impl<D, E, X: Clone> Clone for Parts<D, E, X> {
+    fn clone(&self) -> Self {
+        Self {
             cache: self.cache.clone(),
             flights: Arc::clone(&self.flights),
             scope: self.scope.clone(),
+            ..*self
         }
     }
 }
 
 impl<D, E, X: Clone> Clone for CacheLayer<D, E, X> {
     fn clone(&self) -> Self {
-        Self {
-            settings: self.settings,
-            cache: self.cache.clone(),
-            flights: Arc::clone(&self.flights),
-            scope: self.scope.clone(),
-        }
+        Self { on: self.on.clone() }
     }
 }
 
 impl<D, E, X> fmt::Debug for CacheLayer<D, E, X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CacheLayer")
-            .field("settings", &self.settings)
+        f.debug_tuple("CacheLayer").field(&self.on).finish()
+    }
+}
+
+impl<D, E, X> fmt::Debug for Parts<D, E, X> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts")
+            .field("single_flight", &self.single_flight)
+            .field("only_temperature_zero", &self.only_temperature_zero)
             .field("cache", &self.cache)
+            .field("calls_shared", &self.flights.len())
             .finish_non_exhaustive()
     }
 }

@@ -1,12 +1,12 @@
 //! Answers that were given before, and calls that are the same while they are under way.
 //!
-//! A request is found by a hash of all that its answer depends on ([`CacheKey`]), within its tenant: no tenant is answered
+//! A request is found by a hash of all that its answer depends on ([`CacheKey`](crate::CacheKey)), within its tenant: no tenant is answered
 //! with what another one asked, unless all share one key ([`Everyone`](crate::Everyone)). An answer is kept when its body has ended
 //! without an error, after a frame that [finishes it](crate::Frame::finishes_answer), with a status of 2xx; never one that failed,
 //! broke off, was dropped, is larger than [`Cache::largest`], or is marked with [`DoNotKeep`](crate::DoNotKeep). It is replayed
 //! frame for frame, without a copy; its usage is nothing ([`Frame::replayed`](crate::Frame::replayed)), signs of life are left out,
 //! and so are cookies and the extensions of the first response. A streamed answer is replayed as a stream; whether it also
-//! serves a plain request is for [`CacheKey`] to say.
+//! serves a plain request is for [`CacheKey`](crate::CacheKey) to say.
 //!
 //! Where [`Cache::keep_stale`] is set, answers outlive their time for [`Cache::stale`]: something honest for when no
 //! better answer can be had.
@@ -58,10 +58,10 @@
 //! use http::Request;
 //! use http_body_util::BodyExt;
 //! use tower::{Layer, ServiceExt};
-//! use tower_llm_layers::cache::{Cache, CacheKey, CacheLayer, CacheStatus, KeyWriter};
+//! use tower_llm_layers::{CacheKey, KeyWriter, cache::{Cache, CacheLayer, CacheStatus}};
 //!
 //! impl CacheKey for Ask {
-//!     fn write_key(&self, key: &mut KeyWriter) {
+//!     fn write_key(&self, key: &mut KeyWriter<'_>) {
 //!         key.part(self.model.as_bytes());
 //!     }
 //! }
@@ -103,7 +103,7 @@ mod store;
 
 pub use body::{CacheBody, ReplayBody};
 pub use future::CacheFuture;
-pub use key::{AnswerKey, CacheKey, KeyWriter};
+pub use key::AnswerKey;
 pub use layer::CacheLayer;
 pub use mode::CacheMode;
 pub use service::CacheService;

@@ -9,48 +9,39 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::{
-    Cache, CacheBody, CacheFuture, CacheKey, CacheMode,
-    flight::{Entered, Flights, Order, Upstream},
+    Cache, CacheBody, CacheFuture, CacheMode,
+    flight::{Entered, Order, Upstream},
     future::Again,
-    layer::{self, Settings},
+    layer::Parts,
 };
-use crate::{Failure, Frame, KeyOf, LayerError, LlmRequest, macros::inner_accessors};
+use crate::{CacheKey, Failure, Frame, KeyOf, LayerError, LlmRequest, macros::inner_accessors};
 
 /// The service of [`CacheLayer`](super::CacheLayer). It is ready when the wrapped service is.
 pub struct CacheService<S, D, E, X> {
     pub(super) inner: S,
-    pub(super) settings: Settings,
-    pub(super) cache: Cache<D>,
-    pub(super) flights: Arc<Flights<D, E>>,
-    pub(super) scope: X,
+    /// Nothing where the slot is empty.
+    pub(super) on: Option<Arc<Parts<D, E, X>>>,
 }
 
 impl<S, D, E, X> CacheService<S, D, E, X> {
     inner_accessors!();
 
-    /// What is kept.
-    pub const fn cache(&self) -> &Cache<D> {
-        &self.cache
+    /// What is kept; `None` where the layer is off.
+    pub fn cache(&self) -> Option<&Cache<D>> {
+        self.on.as_ref().map(|parts| &parts.cache)
     }
 
     /// How many calls are under way that others may join.
     pub fn calls_shared(&self) -> usize {
-        self.flights.len()
+        self.on.as_ref().map_or(0, |parts| parts.flights.len())
     }
 }
 
-impl<S, D, E, X> Clone for CacheService<S, D, E, X>
-where
-    S: Clone,
-    X: Clone,
-{
+impl<S: Clone, D, E, X> Clone for CacheService<S, D, E, X> {
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
-            settings: self.settings,
-            cache: self.cache.clone(),
-            flights: Arc::clone(&self.flights),
-            scope: self.scope.clone(),
+            on: self.on.clone(),
         }
     }
 }
@@ -58,9 +49,7 @@ where
 impl<S, D, E, X> fmt::Debug for CacheService<S, D, E, X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CacheService")
-            .field("settings", &self.settings)
-            .field("cache", &self.cache)
-            .field("calls_shared", &self.calls_shared())
+            .field("on", &self.on)
             .finish_non_exhaustive()
     }
 }
@@ -84,13 +73,16 @@ where
     }
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
+        let Some(parts) = &self.on else {
+            return CacheFuture::passed(self.inner.call(request));
+        };
         let mode = CacheMode::of(&request);
         if mode == CacheMode::Bypass {
             return CacheFuture::passed(self.inner.call(request));
         }
-        let key = layer::key(self.settings, &self.scope, &request);
+        let key = parts.key(&request);
         if mode == CacheMode::OnlyIfKept {
-            let kept = key.and_then(|key| self.cache.fresh(&key));
+            let kept = key.and_then(|key| parts.cache.fresh(&key));
             return CacheFuture::kept(kept);
         }
         let Some(key) = key else {
@@ -98,11 +90,11 @@ where
         };
         let order = Order {
             read: mode != CacheMode::Refresh,
-            share: self.settings.single_flight,
+            share: parts.single_flight,
             deadline: request.body().call().deadline(),
         };
         let inner = &mut self.inner;
-        let entered = self.flights.enter(&self.cache, (key, order), request, |request| {
+        let entered = parts.flights.enter(&parts.cache, (key, order), request, |request| {
             Upstream::<S, _, _, B>::calling(inner.call(request))
         });
         match entered {
@@ -118,8 +110,8 @@ where
                     service: self.inner.clone(), // house-ok: polled to readiness in the flight
                     request,
                     order,
-                    cache: self.cache.clone(),
-                    flights: Arc::clone(&self.flights),
+                    cache: parts.cache.clone(),
+                    flights: Arc::clone(&parts.flights),
                 };
                 CacheFuture::reading(reader, Some(Box::new(again)))
             }

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use super::AnswerKey;
 
@@ -14,6 +14,17 @@ pub struct CacheStatus {
     pub age: Duration,
     /// By what it is found.
     pub key: AnswerKey,
+}
+
+impl fmt::Display for CacheStatus {
+    /// As a header's value: `hit; age=12`, `stale; age=900`, `miss`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.hit {
+            return f.write_str("miss");
+        }
+        let what = if self.stale { "stale" } else { "hit" };
+        write!(f, "{what}; age={}", self.age.as_secs())
+    }
 }
 
 /// In a response's extensions: this answer is another caller's, shared while it came. Whoever asked first pays for it, so the

@@ -3,7 +3,10 @@ use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 use http::Response;
 use moka::{Expiry, sync};
 
-use super::{AnswerKey, CacheStatus, ReplayBody, entry::Entry};
+use super::{
+    AnswerKey, CacheStatus, ReplayBody,
+    entry::{Entry, Piece},
+};
 use crate::Frame;
 
 /// Answers kept in memory: never more than so many bytes. Clones share what is kept.
@@ -62,6 +65,12 @@ where
     pub const fn largest(mut self, bytes: usize) -> Self {
         self.largest = bytes;
         self
+    }
+
+    /// How long an answer is kept beyond its time: see [`keep_stale`](Self::keep_stale).
+    #[must_use]
+    pub const fn kept_stale(&self) -> Duration {
+        self.keep_stale
     }
 
     /// The kept answer, however old: for when no better one can be had. Its [`CacheStatus`] says whether it is stale.
@@ -136,6 +145,17 @@ impl<D> fmt::Debug for Cache<D> {
     }
 }
 
+impl<D> fmt::Display for Cache<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let most = self.kept.policy().max_capacity().unwrap_or(u64::MAX);
+        write!(f, "{most} bytes of answers, each for {:?}", self.time_to_live)?;
+        if !self.keep_stale.is_zero() {
+            write!(f, ", and {:?} more for when nobody answers", self.keep_stale)?;
+        }
+        Ok(())
+    }
+}
+
 type Hash = [u8; 32];
 
 /// Frees memory of what nobody reads any more. Whether an answer serves is told by its own instant, on tokio's clock.
@@ -176,6 +196,16 @@ impl<D> KeptAnswer<D> {
     #[must_use]
     pub const fn status(&self) -> &CacheStatus {
         &self.status
+    }
+
+    /// Its frames, trailers apart: for a [`Ladder`](crate::degrade::Ladder).
+    #[must_use]
+    pub fn frames(&self) -> Vec<D>
+    where
+        D: Clone,
+    {
+        let pieces = self.entry.pieces.iter();
+        pieces.filter_map(Piece::data).cloned().collect()
     }
 
     /// As a response whose body replays the frames, without a copy; marked with its [`CacheStatus`].

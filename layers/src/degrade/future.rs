@@ -3,15 +3,14 @@ use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use http::{Request, Response};
 use http_body::Body;
 use pin_project::pin_project;
 
-use super::{DegradeBody, Degraded, Ladder, Rung, layer::Rules};
-use crate::{Failure, FailureKind, LlmRequest, Outcome, call::Opened};
+use super::{DegradeBody, Ladder, layer::Rules};
+use crate::{Degraded, Failure, FailureKind, LlmRequest, Rung, call::Opened};
 
 /// The future of [`Degrade`](super::Degrade).
 #[pin_project]
@@ -80,35 +79,11 @@ where
             return Poll::Ready(result.map(|response| response.map(DegradeBody::answer)));
         };
         let result = match result {
-            Ok(response) => {
-                let mut response = response.map(DegradeBody::answer);
-                if let Some(mark) = cheaper(fallen.original.body(), &fallen.rules) {
-                    put(&mut response, mark);
-                }
-                Ok(response)
-            }
+            Ok(response) => Ok(response.map(DegradeBody::answer)),
             Err(error) => fallen.stand_in(error.kind()).ok_or(error),
         };
         Poll::Ready(fallen.opened.publish(result))
     }
-}
-
-/// The mark of an answer by a cheaper model, where it is one.
-fn cheaper<R: LlmRequest>(request: &R, rules: &Rules) -> Option<Degraded> {
-    if !rules.marks() {
-        return None;
-    }
-    let log = request.call().attempts()?;
-    let candidate = log.answered_by().filter(|candidate| rules.is_cheaper(candidate))?;
-    // Whoever asks for the cheaper one by name gets what was asked for.
-    if request.model() == Some(candidate.model()) {
-        return None;
-    }
-    let reason = log.attempts().iter().rev().find_map(|line| match line.outcome {
-        Outcome::Failed(kind) => Some(kind),
-        _ => None,
-    });
-    Some(mark(request, Rung::CheaperModel, reason, None))
 }
 
 impl<R: LlmRequest, L> Fallen<R, L> {
@@ -130,29 +105,13 @@ impl<R: LlmRequest, L> Fallen<R, L> {
         let found = found.or_else(|| rules.reaches(kind, Rung::CannedReply).then(canned).flatten());
         let (rung, frames, age) = found?;
         let mut response = Response::new(DegradeBody::stand_in(frames));
-        put(&mut response, mark(request.body(), rung, Some(kind), age));
+        let mark = Degraded {
+            rung,
+            reason: Some(kind),
+            age,
+            asked: request.body().model().map(Box::from),
+        };
+        mark.put(&mut response);
         Some(response)
     }
-}
-
-fn mark<R: LlmRequest>(request: &R, rung: Rung, reason: Option<FailureKind>, age: Option<Duration>) -> Degraded {
-    let asked = request.model().map(Box::from);
-    Degraded {
-        rung,
-        reason,
-        age,
-        asked,
-    }
-}
-
-fn put<B>(response: &mut Response<B>, mark: Degraded) {
-    tracing::warn!(
-        target: "llm::degrade",
-        rung = mark.rung.as_str(),
-        reason = mark.reason.map(FailureKind::as_str),
-        age = ?mark.age,
-        asked = mark.asked.as_deref(),
-        "degraded answer"
-    );
-    response.extensions_mut().insert(mark);
 }

@@ -1,59 +1,8 @@
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use http::Request;
 
 use crate::FailureKind;
-
-/// One step down from the answer that was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Rung {
-    /// A model of a cheaper class answered.
-    CheaperModel,
-    /// An answer that was kept, past its time.
-    StaleAnswer,
-    /// A reply that no model made.
-    CannedReply,
-}
-
-impl Rung {
-    /// The name used in headers, logs and metrics.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::CheaperModel => "cheaper_model",
-            Self::StaleAnswer => "stale_answer",
-            Self::CannedReply => "canned_reply",
-        }
-    }
-}
-
-/// The mark of a degraded answer, in the extensions of its response. Prints as a header's value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Degraded {
-    /// How far down.
-    pub rung: Rung,
-    /// What went wrong with what was asked for; `None` where nobody wrote it down.
-    pub reason: Option<FailureKind>,
-    /// How old a stale answer is.
-    pub age: Option<Duration>,
-    /// The model that was asked for; `None` where the request named none.
-    pub asked: Option<Box<str>>,
-}
-
-impl fmt::Display for Degraded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "rung={}", self.rung.as_str())?;
-        if let Some(reason) = self.reason {
-            write!(f, "; reason={reason}")?;
-        }
-        if let Some(age) = self.age {
-            write!(f, "; age={}", age.as_secs())?;
-        }
-        Ok(())
-    }
-}
 
 /// What stands in when all else has failed. Every rung is optional.
 pub trait Ladder<R, F> {

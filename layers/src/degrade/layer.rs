@@ -2,8 +2,8 @@ use std::{fmt, sync::Arc};
 
 use tower_layer::Layer;
 
-use super::{Degrade, Rung};
-use crate::{Candidate, FailureKind};
+use super::Degrade;
+use crate::{FailureKind, Rung};
 
 /// Which kinds of failure reach which rung.
 type Table = dyn Fn(FailureKind, Rung) -> bool + Send + Sync;
@@ -21,7 +21,6 @@ pub(super) struct Rules {
     /// Whether there is anything to do at all.
     pub(super) on: bool,
     table: Option<Arc<Table>>,
-    cheaper: Arc<[Candidate]>,
 }
 
 impl<L> DegradeLayer<L> {
@@ -29,11 +28,7 @@ impl<L> DegradeLayer<L> {
     pub fn new(ladder: L) -> Self {
         Self {
             ladder,
-            rules: Rules {
-                on: true,
-                table: None,
-                cheaper: Arc::new([]),
-            },
+            rules: Rules { on: true, table: None },
         }
     }
 
@@ -42,13 +37,6 @@ impl<L> DegradeLayer<L> {
         let mut layer = Self::new(ladder);
         layer.rules.on = false;
         layer
-    }
-
-    /// The candidates of a chain that are a cheaper class of model: their answers are marked. Put them at the end of the chain as well.
-    #[must_use]
-    pub fn cheaper(mut self, candidates: impl IntoIterator<Item = Candidate>) -> Self {
-        self.rules.cheaper = candidates.into_iter().collect();
-        self
     }
 
     /// Which kinds of failure reach which rung, in the place of [`FailureKind::advice`].
@@ -64,14 +52,6 @@ impl Rules {
         self.table
             .as_ref()
             .map_or_else(|| kind.advice().degrade, |table| table(kind, rung))
-    }
-
-    pub(super) fn is_cheaper(&self, candidate: &Candidate) -> bool {
-        self.cheaper.contains(candidate)
-    }
-
-    pub(super) fn marks(&self) -> bool {
-        !self.cheaper.is_empty()
     }
 }
 
@@ -98,8 +78,8 @@ impl<L> fmt::Debug for DegradeLayer<L> {
 impl fmt::Debug for Rules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rules")
+            .field("on", &self.on)
             .field("table", &self.table.is_some())
-            .field("cheaper", &self.cheaper)
             .finish()
     }
 }

@@ -1,11 +1,11 @@
 //! The ladder: when all below has failed, something honest, and marked as such.
 //!
-//! Each rung is optional. A *cheaper model* stands at the end of the chain: [`DegradeLayer::cheaper`] only marks its answers. A *stale
+//! Each rung is optional. A *cheaper model* stands at the end of the fallback chain, which asks it and marks its answers. A *stale
 //! answer* is one that was kept, past its time; a *canned reply* is a text of your own, or computed. Both come from a [`Ladder`]. What
 //! failed decides which rung may stand in: a refused or a bad request never degrades (see
 //! [`FailureKind::advice`](crate::FailureKind::advice)), and [`DegradeLayer::table`] changes that.
 //!
-//! A degraded answer carries [`Degraded`] in its extensions: which rung, why, how old, and what was asked for. It stands outermost, so
+//! A degraded answer carries [`Degraded`](crate::Degraded) in its extensions: which rung, why, how old, and what was asked for. It stands outermost, so
 //! that it can answer also when the deadline has passed.
 //!
 //! # Errors
@@ -25,7 +25,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use http::Request;
 //! use tower::{Layer, ServiceExt};
-//! use tower_llm_layers::{FailureKind, degrade::{DegradeLayer, Degraded, Ladder, Rung}};
+//! use tower_llm_layers::{FailureKind, Degraded, Rung, degrade::{DegradeLayer, Ladder}};
 //!
 //! #[derive(Clone)]
 //! struct Sorry;
@@ -52,6 +52,6 @@ mod service;
 
 pub use body::DegradeBody;
 pub use future::DegradeFuture;
-pub use ladder::{Degraded, Ladder, NoLadder, Rung};
+pub use ladder::{Ladder, NoLadder};
 pub use layer::DegradeLayer;
 pub use service::Degrade;

@@ -43,6 +43,8 @@ impl std::error::Error for ChainError {}
 #[derive(Clone)]
 pub struct Chain {
     candidates: Arc<[Candidate]>,
+    /// How many of them, from the first on, are not of the cheaper class.
+    full_class: usize,
     upstream: Arc<str>,
     asked: AskedModel,
     moves_on_refusal: bool,
@@ -60,6 +62,7 @@ impl Chain {
         let candidates: Arc<[Candidate]> = candidates.into_iter().collect();
         let upstream = candidates.first().ok_or(ChainError::Empty)?.upstream().into();
         Ok(Self {
+            full_class: candidates.len(),
             candidates,
             ..Self::asked(upstream)
         })
@@ -70,12 +73,22 @@ impl Chain {
     pub fn asked(upstream: Arc<str>) -> Self {
         Self {
             candidates: Arc::new([]),
+            full_class: 0,
             upstream,
             asked: AskedModel::First,
             moves_on_refusal: false,
             server_side: false,
             capabilities: None,
         }
+    }
+
+    /// Models of a cheaper class, to be asked when all others have failed: the last of the chain. Their answers carry
+    /// [`Degraded`](crate::Degraded), and [`DoNotKeep`](crate::DoNotKeep) beside it. None by default.
+    #[must_use]
+    pub fn cheaper(mut self, candidates: impl IntoIterator<Item = Candidate>) -> Self {
+        let full_class = self.candidates.iter().take(self.full_class).cloned();
+        self.candidates = full_class.chain(candidates).collect();
+        self
     }
 
     /// What to do with the model that the request names itself.
@@ -124,6 +137,12 @@ impl Chain {
         self.moves_on_refusal
     }
 
+    /// Whether it is there for want of a better one only.
+    pub(super) fn is_cheaper(&self, candidate: &Candidate) -> bool {
+        let cheaper = self.candidates.get(self.full_class..).unwrap_or_default();
+        !cheaper.is_empty() && cheaper.contains(candidate)
+    }
+
     pub(super) const fn is_server_side(&self) -> bool {
         self.server_side
     }
@@ -145,6 +164,7 @@ impl fmt::Debug for Chain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Chain")
             .field("candidates", &self.candidates)
+            .field("full_class", &self.full_class)
             .field("upstream", &self.upstream)
             .field("asked", &self.asked)
             .field("moves_on_refusal", &self.moves_on_refusal)

@@ -290,6 +290,10 @@ where
         };
         let body = original.body();
         let Some(next) = this.cursor.rest().next() else { return };
+        if this.cursor.chain().is_cheaper(next) {
+            // It is there for when the others have failed, not for when they are late.
+            return;
+        }
         let track = hedge.track(next, body.is_streaming());
         if body.call().attempts_left() == 0 || track.is_some_and(|track| track.is_degraded()) || !hedge.withdraw() {
             return;

@@ -9,14 +9,16 @@ use http::{Request, Response};
 use pin_project::pin_project;
 use tokio::time::Instant;
 
-use super::{Hedge, SERVER_SIDE_MODELS, cursor::Cursor, track::Track};
-use crate::{Call, Candidate, Failure, LlmRequest};
+use super::{Chain, Hedge, SERVER_SIDE_MODELS, cursor::Cursor, track::Track};
+use crate::{Call, Candidate, Degraded, DoNotKeep, Failure, LlmRequest, Outcome, Rung};
 
 /// Whose turn it is, and which models went along with it for the router to try.
 #[derive(Debug)]
 pub(super) struct Turn {
     pub(super) candidate: Candidate,
     pub(super) along: Vec<Candidate>,
+    /// What its answer is to be marked with.
+    mark: Option<Degraded>,
 }
 
 /// How a candidate is asked.
@@ -50,12 +52,15 @@ impl Turn {
         role: Role,
     ) -> Self {
         let body = request.body_mut();
+        let mark = mark(&*body, &candidate, cursor.chain());
         if body.model() != Some(candidate.model()) {
             body.set_model(candidate.model());
         }
         let mut along = Vec::new();
         if cursor.chain().is_server_side() && role != Role::LastResort {
-            let same = cursor.rest().filter(|next| next.upstream() == candidate.upstream());
+            // What the router makes of them could not be marked.
+            let whole = cursor.rest().take_while(|next| !cursor.chain().is_cheaper(next));
+            let same = whole.filter(|next| next.upstream() == candidate.upstream());
             along.extend(same.take(SERVER_SIDE_MODELS - 1).cloned());
             let models: Vec<_> = along.iter().map(Candidate::model).collect();
             if !models.is_empty() {
@@ -76,8 +81,27 @@ impl Turn {
             Role::Hedge { .. } => call.set_hedge(),
             Role::Alone | Role::Turn { .. } => {}
         }
-        Self { candidate, along }
+        Self { candidate, along, mark }
     }
+}
+
+/// The mark of an answer by a cheaper model; none where that was what the request asked for.
+fn mark<R: LlmRequest>(request: &R, candidate: &Candidate, chain: &Chain) -> Option<Degraded> {
+    let asked = request.model();
+    if !chain.is_cheaper(candidate) || asked == Some(candidate.model()) {
+        return None;
+    }
+    let tried = request.call().attempts().map(|log| log.attempts()).unwrap_or_default();
+    let reason = tried.iter().rev().find_map(|line| match line.outcome {
+        Outcome::Failed(kind) => Some(kind),
+        _ => None,
+    });
+    Some(Degraded {
+        rung: Rung::CheaperModel,
+        reason,
+        age: None,
+        asked: asked.map(Box::from),
+    })
 }
 
 impl<F> Lane<F> {
@@ -105,17 +129,22 @@ impl<F> Lane<F> {
         E: Failure,
     {
         let this = self.project();
-        let result = ready!(this.future.poll(cx));
+        let mut result = ready!(this.future.poll(cx));
         if let Some((track, since)) = this.timed {
             match &result {
                 Ok(_) => track.began(since.elapsed()),
                 Err(error) => track.failed(error.kind()),
             }
         }
+        if let (Ok(response), Some(mark)) = (&mut result, this.turn.mark.take()) {
+            response.extensions_mut().insert(DoNotKeep);
+            mark.put(response);
+        }
         Poll::Ready(result.map_err(|error| {
             let along = std::mem::take(&mut this.turn.along);
             let candidate = this.turn.candidate.clone();
-            (error, Turn { candidate, along })
+            let mark = None;
+            (error, Turn { candidate, along, mark })
         }))
     }
 

@@ -75,9 +75,8 @@ impl LlmRequest for TestRequest {
     }
 }
 
-#[cfg(feature = "cache")]
-impl tower_llm_layers::cache::CacheKey for TestRequest {
-    fn write_key(&self, key: &mut tower_llm_layers::cache::KeyWriter) {
+impl tower_llm_layers::CacheKey for TestRequest {
+    fn write_key(&self, key: &mut tower_llm_layers::KeyWriter<'_>) {
         key.part(self.prompt.as_bytes());
         key.part(self.model.as_deref().unwrap_or_default().as_bytes());
         key.part(&[u8::from(self.streaming)]);

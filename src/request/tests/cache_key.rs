@@ -1,4 +1,4 @@
-use tower_llm_layers::cache::{AnswerKey, CacheKey};
+use tower_llm_layers::{CacheKey, cache::AnswerKey};
 
 use super::request;
 use crate::{ChatRequest, EmbeddingRequest};

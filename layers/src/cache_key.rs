@@ -1,0 +1,44 @@
+//! What tells apart two requests that want different answers.
+
+use std::fmt;
+
+/// What the answer to a request depends on: by this the `cache` layer finds what was asked before.
+///
+/// Implement it beside [`LlmRequest`](crate::LlmRequest). Write everything that may change the answer, in a form that does not
+/// depend on how the request was written down (sort the members of objects), and nothing else: neither the user's name nor
+/// tags. Where an answer to a streamed request cannot be replayed to a plain one, whether it is streamed belongs to the key.
+pub trait CacheKey {
+    /// Writes what the answer depends on.
+    fn write_key(&self, key: &mut KeyWriter<'_>);
+
+    /// The temperature asked for, where the request says so; for those who keep answers at temperature 0 only.
+    fn asked_temperature(&self) -> Option<f64> {
+        None
+    }
+
+    /// Whether the answer may be kept and shared at all; `false` where the request asks not to be stored.
+    fn may_be_kept(&self) -> bool {
+        true
+    }
+}
+
+/// Takes in what an answer depends on. See [`CacheKey::write_key`].
+pub struct KeyWriter<'a>(&'a mut dyn FnMut(&[u8]));
+
+impl<'a> KeyWriter<'a> {
+    /// Hands each part on to this closure.
+    pub fn new(take: &'a mut dyn FnMut(&[u8])) -> Self {
+        Self(take)
+    }
+
+    /// Writes one part. Two neighbours never run together: `ab`, `c` is another key than `a`, `bc`.
+    pub fn part(&mut self, part: &[u8]) {
+        (self.0)(part);
+    }
+}
+
+impl fmt::Debug for KeyWriter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyWriter")
+    }
+}

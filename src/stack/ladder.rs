@@ -1,0 +1,34 @@
+//! What the stack has to say when all below has failed.
+
+use std::time::Duration;
+
+use http::Request;
+use tower_llm_layers::{CacheKey, FailureKind, LlmRequest, degrade::Ladder};
+
+use crate::{ChatFrame, degrade::CannedReply};
+
+/// The stack's rungs: the answer that was kept, past its time; the canned reply.
+#[derive(Debug, Clone)]
+pub struct StackLadder {
+    pub(super) canned: Option<CannedReply>,
+    #[cfg(feature = "cache")]
+    pub(super) cache: Option<super::ChatCache>,
+}
+
+impl<R: LlmRequest + CacheKey> Ladder<R, ChatFrame> for StackLadder {
+    #[cfg(feature = "cache")]
+    fn stale(&self, request: &Request<R>) -> Option<(Vec<ChatFrame>, Duration)> {
+        let cache = self.cache.as_ref()?;
+        let kept = cache.cache()?.stale(&cache.key(request)?)?;
+        Some((kept.frames(), kept.status().age))
+    }
+
+    #[cfg(not(feature = "cache"))]
+    fn stale(&self, _: &Request<R>) -> Option<(Vec<ChatFrame>, Duration)> {
+        None
+    }
+
+    fn canned(&self, request: &Request<R>, reason: FailureKind) -> Option<Vec<ChatFrame>> {
+        self.canned.canned(request, reason)
+    }
+}

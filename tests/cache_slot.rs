@@ -1,0 +1,202 @@
+//! The cache in its slot of the stack: inside the deadline, outside of everything that asks and pays, and the stale rung.
+#![cfg(feature = "cache")]
+#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
+
+mod support;
+
+use std::{sync::Arc, time::Duration};
+
+use http::{Method, Request, Response, header::CACHE_CONTROL};
+use http_body_util::{BodyExt, Full};
+use support::{FIRST, SECOND, TEXT, World, ask, call};
+use tokio::time::advance;
+use tower::ServiceExt;
+use tower_openrouter::{
+    ChatServiceExt, FailureKind, Stack,
+    degrade::CannedReply,
+    endpoint::{CACHE_HEADER, DEGRADED_HEADER, EndpointBody},
+    layers::{
+        Degraded, Rung,
+        cache::{Cache, CacheStatus, Shared},
+        rate_limit::{Limits, Rate},
+    },
+    stack::{ChatCache, StackBuilder, TenantKey},
+};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Tells tenants apart by a header.
+fn tenants() -> TenantKey {
+    TenantKey::new(|headers, _| headers.get("x-tenant")?.to_str().ok().map(Arc::from))
+}
+
+fn kept() -> Cache<tower_openrouter::ChatFrame> {
+    Cache::new(1 << 20).time_to_live(MINUTE)
+}
+
+fn cached(builder: StackBuilder, cache: Cache<tower_openrouter::ChatFrame>) -> Stack {
+    let cache = ChatCache::new(cache, TenantKey::everyone());
+    builder.chain([FIRST]).cache(cache).build().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hit_passes_no_limit_and_makes_no_attempt() {
+    let world = World::new("GOOD").await;
+    let one = Limits::new().requests(Rate::new(1, Duration::from_secs(3600)).unwrap());
+    let builder = world.builder().admit(one, TenantKey::everyone(), Duration::ZERO);
+    let stack = cached(builder, kept());
+    for streamed in [true, true, true] {
+        let got = call(&stack, streamed, ask()).await;
+        assert_eq!((got.text.as_str(), got.kind()), (TEXT, None));
+    }
+    assert_eq!(world.simulator.seen().attempts.len(), 1);
+    let limited = call(&stack, false, ask()).await;
+    assert_eq!(
+        limited.kind(),
+        Some(FailureKind::Throttled),
+        "a plain answer is another one"
+    );
+    assert!(
+        stack.describe().contains("\nCache      1048576 bytes"),
+        "{}",
+        stack.describe()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_one_each_call_is_asked() {
+    let world = World::new("GOOD").await;
+    let stack = world.alone();
+    for _ in 0..2 {
+        assert_eq!(call(&stack, true, ask()).await.text, TEXT);
+    }
+    assert_eq!(world.simulator.seen().attempts.len(), 2);
+    let answer = stack.stream(ask()).await.unwrap();
+    assert!(answer.parts().extensions.get::<CacheStatus>().is_none());
+}
+
+/// A request over HTTP, and its response.
+async fn over_http(stack: &Stack, streamed: bool, headers: &[(&str, &str)]) -> (Response<()>, String) {
+    let body = format!(r#"{{"model":"{FIRST}","stream":{streamed},"messages":[{{"role":"user","content":"Hello"}}]}}"#);
+    let mut request = Request::builder().method(Method::POST).uri("/v1/chat/completions");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(Full::new(bytes::Bytes::from(body))).unwrap();
+    let endpoint = stack
+        .clone()
+        .into_openai_endpoint()
+        .pass_header(http::HeaderName::from_static("x-tenant"));
+    let response: Response<EndpointBody> = endpoint.oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    let text = String::from_utf8(bytes.to_vec()).unwrap();
+    (Response::from_parts(parts, ()), text)
+}
+
+fn header<'a>(response: &'a Response<()>, name: &http::HeaderName) -> Option<&'a str> {
+    response.headers().get(name).map(|value| value.to_str().unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn tenants_are_told_apart_and_the_client_is_told() {
+    let world = World::new("GOOD").await;
+    let cache = ChatCache::new(kept(), tenants());
+    let stack = world.builder().chain([FIRST]).cache(cache).build().unwrap();
+    for (headers, told) in [
+        (vec![("x-tenant", "acme")], Some("miss")),
+        (vec![("x-tenant", "acme")], Some("hit; age=0")),
+        (vec![("x-tenant", "other")], Some("miss")),
+        (vec![("x-tenant", "acme"), (CACHE_CONTROL.as_str(), "no-store")], None),
+        (vec![], None),
+    ] {
+        for streamed in [true, false] {
+            let (response, text) = over_http(&stack, streamed, &headers).await;
+            assert_eq!(
+                header(&response, &CACHE_HEADER),
+                told,
+                "{headers:?} streamed={streamed}"
+            );
+            assert_eq!(text.ends_with("data: [DONE]\n\n"), streamed, "{text}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stale_answer_stands_in_before_the_canned_reply() {
+    for streamed in [true, false] {
+        let world = World::new("GOOD").await;
+        let builder = world.builder().canned_reply(CannedReply::text("Sorry."));
+        let stack = cached(builder, kept().keep_stale(10 * MINUTE));
+        assert!(
+            stack.describe().contains("a stale answer, then a canned reply"),
+            "{}",
+            stack.describe()
+        );
+        let (_, fresh) = over_http(&stack, streamed, &[]).await;
+        world.simulator.plan(FIRST, "503").unwrap();
+        advance(2 * MINUTE).await;
+        let (response, stale) = over_http(&stack, streamed, &[]).await;
+        let told = header(&response, &DEGRADED_HEADER).unwrap();
+        let age = told.strip_prefix("rung=stale_answer; reason=overloaded; age=").unwrap();
+        assert!(age.parse::<u64>().unwrap() >= 120, "{told}");
+        assert!(fresh.contains("Scattering") && stale.contains("Scattering"), "{stale}");
+        assert_eq!(stale.ends_with("data: [DONE]\n\n"), streamed, "{stale}");
+        advance(10 * MINUTE).await;
+        let (response, text) = over_http(&stack, streamed, &[]).await;
+        assert!(
+            header(&response, &DEGRADED_HEADER)
+                .unwrap()
+                .starts_with("rung=canned_reply")
+        );
+        assert!(text.contains("Sorry."), "{text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bad_request_or_another_question_is_not_answered_with_a_stale_one() {
+    let world = World::new("GOOD").await;
+    let stack = cached(world.builder(), kept().keep_stale(10 * MINUTE));
+    call(&stack, true, ask()).await;
+    advance(2 * MINUTE).await;
+    world.simulator.plan(FIRST, "400").unwrap();
+    assert_eq!(call(&stack, true, ask()).await.kind(), Some(FailureKind::BadRequest));
+    world.simulator.plan(FIRST, "503").unwrap();
+    let other = tower_openrouter::ChatRequest::user("Something else?");
+    assert_eq!(call(&stack, true, other).await.kind(), Some(FailureKind::Overloaded));
+    assert_eq!(call(&stack, true, ask()).await.text, TEXT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_time_beyond_its_time_nothing_is_stale() {
+    let world = World::new("GOOD").await;
+    let stack = cached(world.builder(), kept());
+    call(&stack, true, ask()).await;
+    advance(2 * MINUTE).await;
+    world.simulator.plan(FIRST, "503").unwrap();
+    assert_eq!(call(&stack, true, ask()).await.kind(), Some(FailureKind::Overloaded));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cheaper_models_answer_is_not_kept_and_marked_for_all_who_share_it() {
+    let world = World::new("503").await;
+    let stack = world
+        .builder()
+        .chain([FIRST])
+        .cheaper([SECOND])
+        .cache(ChatCache::new(kept(), TenantKey::everyone()))
+        .build()
+        .unwrap();
+    let (one, other) = tokio::join!(stack.stream(ask()), stack.stream(ask()));
+    for (answer, shares) in [(one.unwrap(), false), (other.unwrap(), true)] {
+        let extensions = &answer.parts().extensions;
+        assert_eq!(extensions.get::<Shared>().is_some(), shares);
+        assert_eq!(
+            extensions.get::<Degraded>().map(|mark| mark.rung),
+            Some(Rung::CheaperModel)
+        );
+        assert_eq!(answer.text().await.unwrap(), TEXT);
+    }
+    world.simulator.plan(FIRST, "text=Well%20again.").unwrap();
+    assert_eq!(call(&stack, true, ask()).await.text, "Well again.");
+}
