@@ -23,7 +23,7 @@ async fn main() -> support::Fallible {
         .chain(["anthropic/claude-sonnet-4.5", "openai/gpt-4o-mini"])
         .first_token(Duration::from_secs(10))
         .total(Duration::from_secs(60))
-        .max_wait(Duration::from_secs(2))
+        .patience(Duration::from_secs(2))
         .build()?;
 
     let mut answer = match stack.stream(ChatRequest::user("Why is the sky blue?")).await {

@@ -57,6 +57,12 @@ async fn the_longest_wait() {
         with(plan, |b| b.max_wait(Duration::from_secs(7))).await.asked(),
         [FIRST, SECOND]
     );
+    assert_eq!(
+        with(plan, |b| b.patience(Duration::from_secs(7))).await.asked(),
+        [FIRST, SECOND]
+    );
+    let alone = with(plan, |b| b.patience(Duration::from_secs(7)).chain([FIRST])).await;
+    assert_eq!(alone.asked(), [FIRST, FIRST], "nobody else can answer");
 }
 
 #[tokio::test(start_paused = true)]

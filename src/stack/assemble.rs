@@ -45,6 +45,7 @@ impl StackBuilder {
         let retry = RetryLayer::new()
             .max_attempts(settings.attempts_per_candidate)
             .max_wait(settings.max_wait)
+            .patience(settings.patience)
             .retry_silent(settings.retry_silent)
             .budget(settings.budget)
             .schedule(settings.backoff);

@@ -25,10 +25,18 @@ impl StackBuilder {
         self
     }
 
-    /// The longest wait for one retry; where the upstream asks for more, the next candidate answers. 20 s by default.
+    /// The longest wait for one retry where nobody else is left to ask. 20 s by default.
     #[must_use]
     pub const fn max_wait(mut self, wait: Duration) -> Self {
         self.settings.max_wait = wait;
+        self
+    }
+
+    /// The longest wait for one retry while another candidate could answer instead: where the upstream asks for more, the next one does.
+    /// 3 s by default, and never more than [`max_wait`](Self::max_wait).
+    #[must_use]
+    pub const fn patience(mut self, wait: Duration) -> Self {
+        self.settings.patience = wait;
         self
     }
 

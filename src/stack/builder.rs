@@ -41,6 +41,7 @@ impl StackBuilder {
             attempts: DEFAULT_CAP,
             attempts_per_candidate: policy.max_attempts,
             max_wait: policy.max_wait,
+            patience: policy.patience,
             retry_silent: policy.retry_silent,
             backoff: Exponential::default(),
             budget: policy.budget,

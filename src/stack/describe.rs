@@ -46,9 +46,10 @@ pub(super) fn describe(settings: &Settings, chain: &Chain) -> String {
         (
             "Retry",
             format!(
-                "{} attempts a candidate, waits up to {}, retries up to {:.0} % of calls and {:.0} a second besides",
+                "{} attempts a candidate, waits up to {}, {} while another can answer, retries up to {:.0} % of calls and {:.0} a second besides",
                 settings.attempts_per_candidate,
                 seconds(settings.max_wait),
+                seconds(settings.patience.min(settings.max_wait)),
                 settings.budget.ratio() * 100.0,
                 settings.budget.floor(),
             ),

@@ -58,6 +58,7 @@ pub(super) struct Settings {
     pub(super) attempts: u32,
     pub(super) attempts_per_candidate: u32,
     pub(super) max_wait: Duration,
+    pub(super) patience: Duration,
     pub(super) retry_silent: bool,
     pub(super) backoff: Exponential,
     pub(super) budget: RetryBudget,

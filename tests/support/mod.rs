@@ -61,6 +61,7 @@ impl World {
             .last_grace(Duration::from_secs(5))
             .idle(Duration::from_secs(15))
             .max_wait(Duration::from_secs(20))
+            .patience(Duration::from_secs(20))
             .total(Duration::from_secs(120))
     }
 

@@ -55,9 +55,14 @@ impl<D: Iterator<Item = Duration>> History<'_, D> {
         if least >= left {
             return Decision::GiveUp(Some(format!("past the {} left", Seconds(left))));
         }
-        let longest = self.policy.max_wait;
+        let longest = self.longest(request);
         if least > longest {
-            return Decision::GiveUp(Some(format!("over the longest wait of {}", Seconds(longest))));
+            let why = if longest < self.policy.max_wait {
+                " while another candidate can answer"
+            } else {
+                ""
+            };
+            return Decision::GiveUp(Some(format!("over the longest wait of {}{why}", Seconds(longest))));
         }
         let wait = if wish < left { wish } else { least }.min(longest);
         if !self.policy.budget.withdraw() {
@@ -72,6 +77,15 @@ impl<D: Iterator<Item = Duration>> History<'_, D> {
         Decision::Again(wait)
     }
 
+    /// The longest wait for one retry.
+    fn longest<R: LlmRequest>(&self, request: &R) -> Duration {
+        if request.call().is_last() {
+            self.policy.max_wait
+        } else {
+            self.policy.patience.min(self.policy.max_wait)
+        }
+    }
+
     /// How long this failure would have to wait; `None` where it may not be repeated.
     fn wait<E: Failure, R: LlmRequest>(&mut self, error: &E, request: &R) -> Option<Wait> {
         if error.has_other_key() {
@@ -82,7 +96,7 @@ impl<D: Iterator<Item = Duration>> History<'_, D> {
             RetryAdvice::FewerTokens => affordable(error, request).map(|_| Wait::NONE),
             RetryAdvice::IfAlone if !(self.policy.retry_silent && request.call().is_alone()) => None,
             RetryAdvice::Backoff | RetryAdvice::IfAlone => {
-                let delay = self.delays.next()?.min(self.policy.max_wait);
+                let delay = self.delays.next()?.min(self.longest(request));
                 // Never earlier than asked, and not all at once.
                 Some(error.retry_after().map_or(Wait::exactly(delay), |hint| Wait {
                     least: hint,

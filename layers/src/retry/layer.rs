@@ -34,6 +34,14 @@ impl<M> RetryLayer<M> {
         self
     }
 
+    /// The longest wait for one retry while another candidate could answer instead; 3 s by default, and never more than
+    /// [`max_wait`](Self::max_wait).
+    #[must_use]
+    pub const fn patience(mut self, wait: Duration) -> Self {
+        self.policy.patience = wait;
+        self
+    }
+
     /// Whether a silent candidate is tried again where there is no other.
     #[must_use]
     pub const fn retry_silent(mut self, retry: bool) -> Self {

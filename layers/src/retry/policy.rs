@@ -14,6 +14,8 @@ pub struct RetryPolicy {
     /// The longest wait for one retry: a longer back-off is cut to it; a longer hint means that another candidate should
     /// answer.
     pub max_wait: Duration,
+    /// The longest wait for one retry while another candidate could answer instead.
+    pub patience: Duration,
     /// Whether a silent candidate is tried again where there is no other.
     pub retry_silent: bool,
     /// The process-wide ratio.
@@ -22,11 +24,12 @@ pub struct RetryPolicy {
 
 impl Default for RetryPolicy {
     /// Two attempts on a candidate: the router behind it has already tried several providers, so another model is worth
-    /// more than a third attempt. A wait of up to 20 s.
+    /// more than a third attempt. A wait of up to 20 s, or 3 s while another candidate could answer: about what a healthy one takes to begin.
     fn default() -> Self {
         Self {
             max_attempts: 2,
             max_wait: Duration::from_secs(20),
+            patience: Duration::from_secs(3),
             retry_silent: false,
             budget: RetryBudget::default(),
         }

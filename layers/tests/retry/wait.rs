@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use tower::Layer;
 use tower_llm_layers::{
-    FailureKind,
+    FailureKind, LlmRequest,
     deadline::DeadlineLayer,
     retry::{Exponential, RetryLayer},
 };
 
 use super::{Fixed, failing, layer};
-use crate::support::{Leaf, Step, ask, fails, millis, secs, streamed, within};
+use crate::support::{Leaf, Step, ask, candidate, fails, millis, secs, streamed, within};
 
 #[tokio::test(start_paused = true)]
 async fn the_hint_is_the_least_with_a_little_added() {
@@ -36,6 +36,39 @@ async fn no_wait_is_longer_than_the_longest() {
             assert_eq!(error.hint, Some(secs(2)), "the hint is kept");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_another_can_answer_it_waits_no_longer_than_its_patience() {
+    for (patience, hint, is_last, calls) in [
+        (secs(3), 3, false, 2),
+        (secs(3), 4, false, 1),
+        (secs(3), 4, true, 2),
+        (secs(5), 4, false, 2),
+        (secs(99), 21, false, 1),
+    ] {
+        let leaf = Leaf::new([Step::fail(fails(FailureKind::Throttled).hint(secs(hint)))]);
+        let probe = leaf.probe();
+        let mut request = streamed();
+        request
+            .body_mut()
+            .call_mut()
+            .set_candidate(candidate("a"), is_last, false);
+        let service = layer().patience(patience).layer(leaf);
+        ask(&service, request).await.ok();
+        assert_eq!(probe.calls(), calls, "{patience:?} {hint} {is_last}");
+    }
+    // A back-off is cut to it.
+    let leaf = Leaf::new([Step::fail(fails(FailureKind::Overloaded))]);
+    let probe = leaf.probe();
+    let mut request = streamed();
+    request
+        .body_mut()
+        .call_mut()
+        .set_candidate(candidate("a"), false, false);
+    let service = layer().schedule(Fixed(vec![secs(9)])).layer(leaf);
+    ask(&service, request).await.unwrap();
+    assert_eq!(probe.times(), [0, 3000]);
 }
 
 #[tokio::test(start_paused = true)]

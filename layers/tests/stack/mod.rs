@@ -79,6 +79,7 @@ impl Stack {
         let retry = RetryLayer::new()
             .max_attempts(self.tries)
             .max_wait(secs(60))
+            .patience(secs(60))
             .retry_silent(self.silent)
             .budget(self.budget)
             .schedule(EachSecond);
