@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::{Buf, Bytes};
-use tower_llm_layers::{Frame, Stage, TokenUsage};
+use tower_llm_layers::{Frame, Shown, Stage, TokenUsage};
 
 use crate::{
     Error,
@@ -129,6 +129,20 @@ fn unpaid(bytes: &Bytes) -> Option<Bytes> {
     Some(document.to_bytes())
 }
 
+/// The same chunk with another text in its first choice.
+fn written_anew(bytes: &Bytes, text: &str) -> Option<Bytes> {
+    let mut chunk: serde_json::Value = serde_json::from_slice(bytes).ok()?;
+    let choice = chunk.get_mut("choices")?.get_mut(0)?;
+    // A completion's text stands in the choice itself.
+    let place = if choice.get("text").is_some() {
+        choice.get_mut("text")?
+    } else {
+        choice.get_mut("delta")?.get_mut("content")?
+    };
+    *place = text.into();
+    serde_json::to_vec(&chunk).ok().map(Bytes::from)
+}
+
 /// What could not be read, and where: the parser's own words may quote the text.
 pub(crate) fn unreadable(what: &str, cause: &serde_json::Error) -> Error {
     let message = format!("{what}: line {}, column {}", cause.line(), cause.column());
@@ -142,6 +156,27 @@ impl Frame for ChatFrame {
 
     fn token_usage(&self) -> Option<TokenUsage> {
         self.usage().as_ref().map(Usage::for_layers)
+    }
+
+    fn shown(&self) -> Shown<'_> {
+        if self.form == Form::KeepAlive {
+            return Shown::Nothing;
+        }
+        let Ok(probe) = ChunkProbe::read(&self.bytes) else {
+            return Shown::Other;
+        };
+        match probe.text() {
+            // A whole answer, or one of several, is nothing to be gone on with.
+            _ if self.form == Form::Answer || probe.max_index() > 0 || probe.has_beside_text() => Shown::Other,
+            Some(text) => Shown::Text(text),
+            None if probe.has_content() => Shown::Reasoning,
+            None => Shown::Nothing,
+        }
+    }
+
+    fn with_text(self, text: &str) -> Self {
+        let bytes = written_anew(&self.bytes, text).unwrap_or_else(|| self.bytes.clone());
+        Self { bytes, ..self }
     }
 
     fn generation_id(&self) -> Option<Cow<'_, str>> {
@@ -218,6 +253,49 @@ mod tests {
             Some(9),
             "the first stays as it was"
         );
+    }
+
+    #[test]
+    fn text_alone_can_be_gone_on_with() {
+        let shown = |choice: &str| {
+            let json = format!(r#"{{"id":"gen-1","choices":[{choice}]}}"#);
+            let frame = ChatFrame::new(json.into(), Form::Chunk, Stage::Content, false);
+            match frame.shown() {
+                Shown::Text(text) => text.into_owned(),
+                other => format!("{other:?}"),
+            }
+        };
+        for (choice, expected) in [
+            (r#"{"index":0,"delta":{"content":"so\n"}}"#, "so\n"),
+            (r#"{"index":0,"delta":{"role":"assistant","content":""}}"#, "Nothing"),
+            (r#"{"index":0,"delta":{},"finish_reason":"stop"}"#, "Nothing"),
+            (r#"{"index":0,"delta":{"content":"","reasoning":"hm"}}"#, "Reasoning"),
+            (
+                r#"{"index":0,"delta":{"reasoning_details":[{"text":"hm"}]}}"#,
+                "Reasoning",
+            ),
+            (r#"{"index":1,"delta":{"content":"so"}}"#, "Other"),
+            (r#"{"index":0,"delta":{"content":"so","refusal":"no"}}"#, "Other"),
+            (r#"{"index":0,"delta":{"tool_calls":[{"index":0}]}}"#, "Other"),
+            (r#"{"index":0,"delta":{"content":"so","images":[{}]}}"#, "Other"),
+            (r#"{"index":0,"delta":{"audio":{"data":"x"}}}"#, "Other"),
+        ] {
+            assert_eq!(shown(choice), expected, "{choice}");
+        }
+        assert_eq!(ChatFrame::keep_alive().shown(), Shown::Nothing);
+    }
+
+    #[test]
+    fn another_text_leaves_all_else_as_it_was() {
+        let json = r#"{"id":"gen-1","choices":[{"index":0,"delta":{"content":"It is so","x":[1]}}],"new":2}"#;
+        let frame = ChatFrame::new(json.into(), Form::Chunk, Stage::Content, false).with_text(" \"so\"");
+        let value: serde_json::Value = serde_json::from_slice(frame.bytes()).expect("it is JSON");
+        let expected = serde_json::json!({
+            "id": "gen-1", "new": 2,
+            "choices": [{"index": 0, "delta": {"content": " \"so\"", "x": [1]}}],
+        });
+        assert_eq!(value, expected);
+        assert_eq!(frame.stage(), Stage::Content);
     }
 
     #[test]

@@ -230,6 +230,7 @@ fn what_is_in_force_is_told() {
             "Deadline",
             "Cache",
             "Admit",
+            "Resume",
             "Fallback",
             "Retry",
             "Breaker",

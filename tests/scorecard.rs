@@ -13,8 +13,12 @@ use support::{
 };
 use tokio::time::{Instant, advance};
 use tower_openrouter::{
-    ApiKey, Candidate, ChatServiceExt, FailureKind, Outcome, Stack, layers::ledger::EntryOutcome, stack::StackBuilder,
+    ApiKey, Candidate, ChatServiceExt, FailureKind, Outcome, Phase, Stack,
+    layers::{ledger::EntryOutcome, resume::ResumeLayer},
+    stack::StackBuilder,
 };
+
+const THIRD: &str = "google/gemini-2.5-flash";
 
 /// The stack's own defaults, but for two retries and a first token within ten seconds.
 fn standard(world: &World) -> StackBuilder {
@@ -128,12 +132,71 @@ async fn s07_a_late_first_token_is_no_reason_to_wait() {
     assert_eq!(answer.text().await.unwrap(), TEXT);
 }
 
+/// Sixty words of streamed answer, and what became of them.
+async fn sixty_words(plan: &str, chain: &[&str], resume: ResumeLayer) -> (String, Got) {
+    let world = World::new(plan).await;
+    for (model, plan) in [(SECOND, "no-prefill;words=60"), (THIRD, "words=60")] {
+        world.simulator.plan(model, plan).unwrap();
+    }
+    let stack = standard(&world)
+        .chain(chain.iter().copied())
+        .resume(resume)
+        .build()
+        .unwrap();
+    let whole = call(&stack, true, ask().model(THIRD)).await;
+    assert_eq!(whole.text.split(' ').count(), 60);
+    (whole.text, call(&stack, true, ask()).await)
+}
+
+/// With Resume the answer is whole; without it, it is never taken for whole.
+async fn whole_or_honest(plan: &str, chain: &[&str], kind: FailureKind, within: Duration) {
+    let (whole, got) = sixty_words(plan, chain, ResumeLayer::new()).await;
+    assert_eq!((got.text, got.error.map(|error| error.kind())), (whole, None), "{plan}");
+    assert!(got.took <= within, "{:?}", got.took);
+    let (whole, got) = sixty_words(plan, chain, ResumeLayer::off()).await;
+    assert_eq!(got.kind(), Some(kind), "{plan}");
+    assert!(got.text.len() < whole.len() && whole.starts_with(&got.text), "{plan}");
+    assert!(got.took <= within, "{:?}", got.took);
+}
+
+#[tokio::test]
+async fn s08_a_cut_at_forty_of_sixty_is_gone_on_with() {
+    for plan in ["1xwords=60;cut@40,words=60", "1xwords=60;cut@40;rst,words=60"] {
+        let within = Duration::from_secs(5);
+        whole_or_honest(plan, &[FIRST, SECOND], FailureKind::Truncated, within).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn s09_a_stall_in_mid_stream_is_gone_on_with() {
+    let kind = FailureKind::Timeout(Phase::Idle);
+    let within = Duration::from_secs(45);
+    whole_or_honest("1xwords=60;stall=30s@40,words=60", &[FIRST, SECOND], kind, within).await;
+}
+
+#[tokio::test]
+async fn s14_a_fallback_that_refuses_a_begun_message_hides_nothing() {
+    let within = Duration::from_secs(5);
+    // The first is down by then, the second refuses, the third goes on.
+    let gone = "1xwords=60;cut@40,503;no-hint";
+    whole_or_honest(gone, &[FIRST, SECOND, THIRD], FailureKind::Truncated, within).await;
+    // Of two, the one that broke off goes on by itself.
+    let back = "1xwords=60;cut@40,words=60";
+    whole_or_honest(back, &[FIRST, SECOND], FailureKind::Truncated, within).await;
+    // Where nobody does, the first failure is told, not the refusal.
+    let (_, got) = sixty_words(gone, &[FIRST, SECOND], ResumeLayer::new()).await;
+    assert_eq!(got.kind(), Some(FailureKind::Truncated));
+}
+
 #[tokio::test]
 async fn s10_broken_json_is_no_answer() {
     for streamed in [true, false] {
         let (_world, stack) = world("1xbad-json,GOOD").await;
         whole(&call(&stack, streamed, ask()).await);
     }
+    let within = Duration::from_secs(5);
+    let plan = "1xwords=60;bad-json@40,words=60";
+    whole_or_honest(plan, &[FIRST, SECOND], FailureKind::Truncated, within).await;
 }
 
 #[tokio::test]

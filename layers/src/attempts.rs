@@ -180,6 +180,14 @@ impl AttemptLog {
             .clone()
     }
 
+    /// Whose answer was the last to begin, whatever became of it.
+    #[cfg(feature = "resume")]
+    pub(crate) fn last_begun(&self) -> Option<Candidate> {
+        let lines = self.0.lines();
+        let begun = lines.iter().rev().find(|line| line.first_token.is_some())?;
+        begun.candidate.clone()
+    }
+
     /// How long the last attempt at this candidate took to begin its answer.
     #[cfg(feature = "circuit-breaker")]
     pub(crate) fn last_first_token(&self, candidate: &Candidate) -> Option<Duration> {
@@ -232,6 +240,6 @@ impl fmt::Debug for AttemptLog {
 }
 
 /// The lines, whatever a panicking holder left behind: each write is whole.
-pub(crate) fn lock(lines: &Mutex<Vec<Attempt>>) -> MutexGuard<'_, Vec<Attempt>> {
+pub(crate) fn lock<T>(lines: &Mutex<Vec<T>>) -> MutexGuard<'_, Vec<T>> {
     lines.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -57,6 +57,9 @@ pub struct Call {
     is_alone: bool,
     is_last_resort: bool,
     is_hedge: bool,
+    is_continuation: bool,
+    /// Who was answering when the answer broke off.
+    broke_off: Option<Candidate>,
     tags: Tags,
 }
 
@@ -103,6 +106,24 @@ impl Call {
     /// Asks the candidate whose turn it is beside another one. Giving the turn to a third takes it back.
     pub const fn set_hedge(&mut self) {
         self.is_hedge = true;
+    }
+
+    /// Whether an answer that broke off is to be gone on with.
+    #[must_use]
+    pub const fn is_continuation(&self) -> bool {
+        self.is_continuation
+    }
+
+    /// Who was answering when the answer broke off: it is asked first to go on.
+    #[must_use]
+    pub const fn broke_off(&self) -> Option<&Candidate> {
+        self.broke_off.as_ref()
+    }
+
+    /// Asks to go on with what this candidate was answering when it broke off.
+    pub fn set_continues(&mut self, broke_off: Option<Candidate>) {
+        self.is_continuation = true;
+        self.broke_off = broke_off;
     }
 
     /// Whether nobody else is left to ask, so that this candidate is to be asked although its circuit is open.
@@ -210,7 +231,11 @@ impl Call {
             .or_else(|| Candidate::new("upstream", model?).ok());
         let started = Instant::now();
         let mut line = Attempt::new(claimed + 1, candidate, started.saturating_duration_since(shared.begun));
-        line.note = self.is_hedge.then(|| "beside the one before".into());
+        line.note = match (self.is_hedge, self.is_continuation) {
+            (true, _) => Some("beside the one before".into()),
+            (false, true) => Some("goes on where it broke off".into()),
+            (false, false) => None,
+        };
         let mut lines = shared.lines();
         lines.push(line);
         Ok(Claim {

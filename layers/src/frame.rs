@@ -29,6 +29,20 @@ impl Stage {
     }
 }
 
+/// What a frame adds to what the caller sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Shown<'a> {
+    /// Nothing, or nothing but the end of the answer.
+    Nothing,
+    /// Text of the answer, and nothing else.
+    Text(Cow<'a, str>),
+    /// The model's thoughts.
+    Reasoning,
+    /// Anything else: a tool call, a refusal, a picture. No text can go on from there.
+    Other,
+}
+
 /// One piece of an answer. A plain answer is one frame; a streamed one is a frame an event.
 pub trait Frame {
     /// How far along the answer this frame is.
@@ -42,6 +56,24 @@ pub trait Frame {
     /// What the whole answer took, in the frame where the upstream says so.
     fn token_usage(&self) -> Option<TokenUsage> {
         None
+    }
+
+    /// What this frame adds to what the caller sees: by this a stream that broke off is gone on with, or not.
+    fn shown(&self) -> Shown<'_> {
+        match self.stage() {
+            Stage::Content => Shown::Other,
+            Stage::KeepAlive | Stage::Preamble | Stage::Finish | Stage::Trailer => Shown::Nothing,
+        }
+    }
+
+    /// The same frame with this text. Needed where [`shown`](Self::shown) tells of [`Text`](Shown::Text): the first words of whoever
+    /// goes on may have been shown already.
+    #[must_use]
+    fn with_text(self, _text: &str) -> Self
+    where
+        Self: Sized,
+    {
+        self
     }
 
     /// By which name the upstream knows this answer, where the frame tells it: the bill is looked up by it.

@@ -3,9 +3,12 @@
     all(
         feature = "auth",
         feature = "circuit-breaker",
+        feature = "cost",
         feature = "deadline",
         feature = "fallback",
         feature = "first-token",
+        feature = "rate-limit",
+        feature = "resume",
         feature = "retry",
         feature = "timeout"
     ),
@@ -15,9 +18,12 @@
     not(all(
         feature = "auth",
         feature = "circuit-breaker",
+        feature = "cost",
         feature = "deadline",
         feature = "fallback",
         feature = "first-token",
+        feature = "rate-limit",
+        feature = "resume",
         feature = "retry",
         feature = "timeout"
     )),
@@ -43,6 +49,7 @@ mod macros;
 mod needs;
 mod price;
 mod request;
+mod resumed;
 mod tags;
 mod usage;
 mod usd;
@@ -83,6 +90,9 @@ pub mod rate_limit;
 #[cfg(feature = "cost")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cost")))]
 pub mod reconcile;
+#[cfg(feature = "resume")]
+#[cfg_attr(docsrs, doc(cfg(feature = "resume")))]
+pub mod resume;
 #[cfg(feature = "retry")]
 #[cfg_attr(docsrs, doc(cfg(feature = "retry")))]
 pub mod retry;
@@ -99,11 +109,12 @@ pub use degraded::{Degraded, Rung};
 pub use do_not_keep::DoNotKeep;
 pub use error::LayerError;
 pub use failure::{Advice, Failure, FailureKind, FallbackAdvice, Health, Phase, RetryAdvice, Scope};
-pub use frame::{Frame, Stage};
+pub use frame::{Frame, Shown, Stage};
 pub use key_of::{Everyone, KeyOf};
 pub use needs::{Capability, Modalities, Needs};
 pub use price::{PriceCeiling, PriceList, Quote, Tariff};
 pub use request::LlmRequest;
+pub use resumed::{Resumed, Resumption};
 pub use tags::{LONGEST_TAG_NAME, LONGEST_TAG_VALUE, MOST_TAGS, TagError, Tags};
 pub use usage::TokenUsage;
 pub use usd::{UsdAmount, UsdError};

@@ -110,6 +110,8 @@ pub struct Needs {
     pub structured_outputs: bool,
     /// It asks for some JSON.
     pub json_mode: bool,
+    /// It begins the model's own message, to be gone on with.
+    pub prefill: bool,
     /// What it puts in, beside text.
     pub input: Modalities,
     /// What it wants out, beside text.
@@ -132,6 +134,8 @@ pub struct Capability {
     pub structured_outputs: Option<bool>,
     /// Answers in JSON.
     pub json_mode: Option<bool>,
+    /// Goes on with a message that was begun for it.
+    pub prefill: Option<bool>,
     /// What it takes, beside text.
     pub input: Option<Modalities>,
     /// What it gives, beside text.
@@ -156,6 +160,7 @@ impl Capability {
             (needs.tool_choice, self.tool_choice, "a forced tool_choice"),
             (needs.structured_outputs, self.structured_outputs, "structured outputs"),
             (needs.json_mode, self.json_mode, "JSON mode"),
+            (needs.prefill, self.prefill, "a message begun for it"),
         ];
         if let Some((_, _, name)) = flags.iter().find(|(needed, able, _)| *needed && *able == Some(false)) {
             return Some(format!("it does not take {name}"));

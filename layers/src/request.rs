@@ -47,4 +47,11 @@ pub trait LlmRequest: Clone {
     fn needs(&self) -> Needs {
         Needs::default()
     }
+
+    /// The request that has the model go on after this text, as the beginning of its own message; with no text, the same again. `None`
+    /// where an answer cannot be gone on with, e.g. structured output.
+    #[must_use]
+    fn continue_after(&self, _shown: &str) -> Option<Self> {
+        None
+    }
 }

@@ -20,6 +20,7 @@ use tower_llm_layers::{
     fallback::{FallbackLayer, Hedge},
     first_token::FirstTokenLayer,
     rate_limit::{Everyone, Limits, Rate, RateLimitLayer},
+    resume::ResumeLayer,
     retry::RetryLayer,
     timeout::AttemptTimeoutLayer,
 };
@@ -29,6 +30,8 @@ use tower_llm_layers::cache::{Cache, CacheLayer};
 
 use crate::rate_limit_shared::Open;
 use crate::support::{Beat, Leaf, SlowStore, Step, ask, chain, fails, millis, poll_once, read, secs, streamed};
+#[cfg(feature = "cache")]
+use crate::support::{TestError, TestFrame};
 
 fn shared<T: Send + Sync + Clone + 'static>(value: T) -> T {
     value
@@ -197,7 +200,9 @@ every_layer! {
     #[cfg(feature = "cache")]
     cache: CacheLayer::new(Cache::new(1 << 20), Everyone);
     #[cfg(feature = "cache")]
-    cache_off: CacheLayer::new(Cache::new(0), Everyone).single_flight(false);
+    cache_without_single_flight: CacheLayer::new(Cache::new(0), Everyone).single_flight(false);
+    #[cfg(feature = "cache")]
+    cache_off: CacheLayer::<TestFrame, TestError, Everyone>::off();
     circuit_breaker: CircuitBreakerLayer::new(CircuitPolicy::new().slow(secs(1), 0.5)).unwrap();
     circuit_breaker_off: CircuitBreakerLayer::off();
     cost: CostLayer::new();
@@ -211,6 +216,8 @@ every_layer! {
     first_token: FirstTokenLayer::new();
     rate_limit: RateLimitLayer::new(generous(), Everyone).unwrap();
     rate_limit_in_a_store: RateLimitLayer::new(generous(), Everyone).unwrap().store(Arc::new(Open));
+    resume: ResumeLayer::new();
+    resume_off: ResumeLayer::off();
     retry: RetryLayer::new();
     timeout: AttemptTimeoutLayer::new(secs(10));
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Serialize;
+use serde_json::{Map, Value, value::RawValue};
 
 use super::chat::ChatRequest;
 use super::message::Message;
@@ -75,6 +76,25 @@ impl ChatRequest {
     /// Puts a message before the others. The others are copied, not read.
     pub fn push_front(&mut self, message: &Message) {
         self.splice(message, true);
+    }
+
+    /// Begins the model's message with this text, behind whatever was begun of it already. `None` where what was begun is no text.
+    pub(super) fn begin_answer(&mut self, text: &str) -> Option<()> {
+        if !self.facts().prefill {
+            self.push_message(&Message::assistant(text));
+            return Some(());
+        }
+        let mut messages: Vec<&RawValue> = serde_json::from_slice(self.get_raw("messages")?).ok()?;
+        let mut begun: Map<String, Value> = serde_json::from_str(messages.pop()?.get()).ok()?;
+        let Value::String(content) = begun.get_mut("content")? else {
+            return None;
+        };
+        content.push_str(text);
+        let begun = serde_json::value::to_raw_value(&begun).ok()?;
+        messages.push(&begun);
+        let messages = encode(&messages);
+        self.put("messages", messages);
+        Some(())
     }
 
     /// Takes a field away. Answers whether it was there.

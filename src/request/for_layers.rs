@@ -117,6 +117,20 @@ impl LlmRequest for ChatRequest {
         Self::set_max_tokens(self, tokens);
     }
 
+    fn continue_after(&self, shown: &str) -> Option<Self> {
+        let facts = self.facts();
+        let told = |name: &str| self.get_raw(name).is_some_and(|raw| raw != b"false" && raw != b"null");
+        let whole = facts.structured_outputs || facts.json_mode || facts.choices > 1 || facts.forced_tool_choice;
+        if whole || OF_ONE_GENERATION.into_iter().any(told) {
+            return None;
+        }
+        let mut next = self.clone();
+        if !shown.is_empty() {
+            next.begin_answer(shown)?;
+        }
+        Some(next)
+    }
+
     fn needs(&self) -> Needs {
         let facts = self.facts();
         let mut needs = Needs::default();
@@ -133,11 +147,15 @@ impl LlmRequest for ChatRequest {
         needs.tool_choice = facts.forced_tool_choice;
         needs.structured_outputs = facts.structured_outputs;
         needs.json_mode = facts.json_mode;
+        needs.prefill = facts.prefill;
         needs.input = beside_text(facts.input);
         needs.output = beside_text(facts.output);
         needs
     }
 }
+
+/// What no text can go on with: several answers, or what is told of each token.
+const OF_ONE_GENERATION: [&str; 2] = ["logprobs", "top_logprobs"];
 
 fn beside_text(kinds: Modalities) -> Needed {
     [

@@ -2,7 +2,7 @@ use std::{future::poll_fn, pin::Pin};
 
 use http::{Response, response::Parts};
 use http_body::Body;
-use tower_llm_layers::{AttemptLog, FailureKind};
+use tower_llm_layers::{AttemptLog, FailureKind, Resumed, Resumption};
 
 use super::StackBody;
 use crate::{
@@ -139,6 +139,13 @@ impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
     #[must_use]
     pub fn generation_id(&self) -> Option<&str> {
         crate::transport::generation_id(&self.parts.headers)
+    }
+
+    /// Where the answer broke off so far, and who went on with it. Empty without [`resume`](super::StackBuilder::resume).
+    #[must_use]
+    pub fn resumed(&self) -> Vec<Resumption> {
+        let resumed = self.parts.extensions.get::<Resumed>();
+        resumed.map(Resumed::places).unwrap_or_default()
     }
 
     /// The response's head: status, headers, extensions.

@@ -51,6 +51,7 @@ impl StackBuilder {
             .schedule(settings.backoff);
         let service = retry.layer(service);
         let service = FallbackLayer::new(chain).hedge(settings.hedge).layer(service);
+        let service = settings.resume.layer(service);
         let service = limit(settings.admission, settings.tenant)?.layer(service);
         let service = cache.layer(service);
         let deadline = settings

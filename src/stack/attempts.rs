@@ -5,6 +5,7 @@ use std::time::Duration;
 use tower_llm_layers::{
     circuit_breaker::{CircuitPolicy, Circuits},
     fallback::Hedge,
+    resume::ResumeLayer,
     retry::{Exponential, RetryBudget},
 };
 
@@ -83,6 +84,15 @@ impl StackBuilder {
     #[must_use]
     pub fn hedge(mut self, hedge: impl Into<Option<Hedge>>) -> Self {
         self.settings.hedge = hedge.into();
+        self
+    }
+
+    /// Goes on where a stream broke off, so that the caller gets one whole answer: see [`resume`](tower_llm_layers::resume). The same
+    /// model is asked first, then the others of the chain; all of it is on the bill, and [`Answer::resumed`](super::Answer::resumed)
+    /// tells. Off by default.
+    #[must_use]
+    pub const fn resume(mut self, resume: ResumeLayer) -> Self {
+        self.settings.resume = resume;
         self
     }
 }

@@ -6,6 +6,7 @@ use tower_llm_layers::{
     auth::{KeySource, Keys},
     circuit_breaker::{CircuitPolicy, Circuits},
     fallback::{AskedModel, Capabilities},
+    resume::ResumeLayer,
     retry::{Exponential, RetryPolicy},
     timeout::Clocks,
 };
@@ -53,6 +54,7 @@ impl StackBuilder {
             cache: None,
             circuits: Circuits::new(CircuitPolicy::new()).ok(),
             hedge: None,
+            resume: ResumeLayer::off(),
         };
         Self {
             settings,

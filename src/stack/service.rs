@@ -17,6 +17,7 @@ use tower_llm_layers::{
     fallback::Fallback,
     first_token::{FirstToken, FirstTokenBody},
     rate_limit::{PerCandidate, RateLimit, RateLimitBody},
+    resume::{Resume, ResumeBody},
     retry::Retry,
     tagging::Tagging,
     timeout::{AttemptTimeout, AttemptTimeoutBody},
@@ -28,30 +29,27 @@ use super::{
     caching::{Cached, CachedBody},
 };
 use crate::{
-    ChatBody, ChatFrame, Error,
+    ChatBody, ChatFrame, ChatRequest, Error,
     transport::{Transport, Upstream},
 };
 
 /// All layers in their order, over the leaf `S`.
-pub type StackService<S> = Tagging<
-    Degrade<DeadlineService<Cached<RateLimit<Fallback<Retry<PacedService<S>>>, TenantKey>>>, StackLadder>,
-    CallTags,
->;
+pub type StackService<S> =
+    Tagging<Degrade<DeadlineService<Cached<RateLimit<Resume<ChainService<S>>, TenantKey>>>, StackLadder>, CallTags>;
+
+/// The chain of candidates, each with its retries.
+type ChainService<S> = Fallback<Retry<PacedService<S>>>;
 
 /// One attempt and what paces it.
 type PacedService<S> =
     CircuitBreaker<RateLimit<AttemptService<AttemptTimeout<FirstToken<Cost<Auth<S>>>>>, PerCandidate>>;
 
-/// The body of a stack's response, over the leaf's body `B`.
-pub type StackBody<B = ChatBody> = DegradeBody<
-    DeadlineBody<
-        CachedBody<
-            RateLimitBody<
-                CircuitBreakerBody<RateLimitBody<AttemptBody<AttemptTimeoutBody<FirstTokenBody<CostBody<B>>>>>>,
-            >,
-        >,
-    >,
->;
+/// The body of one attempt, over the leaf's body `B`.
+type AttemptedBody<B> = CircuitBreakerBody<RateLimitBody<AttemptBody<AttemptTimeoutBody<FirstTokenBody<CostBody<B>>>>>>;
+
+/// The body of a stack's response, over the leaf `S`, for the request `R` and the leaf's body `B`.
+pub type StackBody<S = Transport, R = ChatRequest, B = ChatBody> =
+    DegradeBody<DeadlineBody<CachedBody<RateLimitBody<ResumeBody<ChainService<S>, R, AttemptedBody<B>>>>>>;
 
 /// One service that has all layers in their order: what an application calls.
 ///
@@ -158,7 +156,7 @@ where
     R: LlmRequest + CacheKey + Send + 'static,
     B: Body<Data = ChatFrame, Error = Error> + Send + Unpin + 'static,
 {
-    type Response = Response<StackBody<B>>;
+    type Response = Response<StackBody<S, R, B>>;
     type Error = Error;
     type Future = <StackService<S> as Service<Request<R>>>::Future;
 

@@ -6,6 +6,7 @@ use tower_llm_layers::{
     circuit_breaker::Circuits,
     fallback::{AskedModel, Capabilities, Hedge},
     rate_limit::Limits,
+    resume::ResumeLayer,
     retry::{Exponential, RetryBudget},
     timeout::Clocks,
 };
@@ -70,6 +71,7 @@ pub(super) struct Settings {
     pub(super) cache: Option<super::ChatCache>,
     pub(super) circuits: Option<Circuits>,
     pub(super) hedge: Option<Hedge>,
+    pub(super) resume: ResumeLayer,
 }
 
 impl Settings {

@@ -4,16 +4,17 @@ use http::{HeaderMap, Response, StatusCode, Version, header::SET_COOKIE, respons
 use http_body::Frame as BodyFrame;
 use tokio::time::Instant;
 
-use crate::{Degraded, DoNotKeep, Frame};
+use crate::{Degraded, DoNotKeep, Frame, Resumed};
 
 /// The head of an answer as others may see it: without cookies, and without the extensions, which tell of the one exchange; only
-/// the mark of a degraded answer stays.
+/// the marks stay of an answer that is degraded, or of several pieces.
 #[derive(Debug, Clone)]
 pub(super) struct Head {
     status: StatusCode,
     version: Version,
     headers: HeaderMap,
     degraded: Option<Degraded>,
+    resumed: Option<Resumed>,
     may_be_kept: bool,
 }
 
@@ -26,12 +27,15 @@ impl Head {
             version: parts.version,
             headers,
             degraded: parts.extensions.get().cloned(),
+            resumed: parts.extensions.get().cloned(),
             may_be_kept: parts.status.is_success() && parts.extensions.get::<DoNotKeep>().is_none(),
         }
     }
 
-    pub(super) const fn may_be_kept(&self) -> bool {
-        self.may_be_kept
+    /// Asked at its end: only then is it known whether it is of one piece.
+    pub(super) fn may_be_kept(&self) -> bool {
+        let resumed = self.resumed.as_ref().map(Resumed::places).unwrap_or_default();
+        self.may_be_kept && resumed.is_empty()
     }
 
     pub(super) fn response<B>(&self, body: B) -> Response<B> {
@@ -40,6 +44,9 @@ impl Head {
         *response.version_mut() = self.version;
         response.headers_mut().clone_from(&self.headers);
         if let Some(mark) = &self.degraded {
+            response.extensions_mut().insert(mark.clone());
+        }
+        if let Some(mark) = &self.resumed {
             response.extensions_mut().insert(mark.clone());
         }
         response

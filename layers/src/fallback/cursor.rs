@@ -6,10 +6,12 @@ use crate::{Candidate, Failure, FailureKind, FallbackAdvice, LlmRequest, Needs, 
 /// Where one call stands in the chain, and whom it may no longer ask.
 pub(super) struct Cursor {
     chain: Chain,
-    /// The request's own model, while it has not had its turn.
-    asked: Option<Candidate>,
-    /// The same, to be skipped where the chain names it again.
-    first: Option<Candidate>,
+    /// Who goes before the chain and has not had its turn: who is to go on with its answer, the request's own model.
+    heads: [Option<Candidate>; 2],
+    /// The same, to be skipped where the chain names them again.
+    first: [Option<Candidate>; 2],
+    /// Whether an answer that broke off is to be gone on with.
+    goes_on: bool,
     next: usize,
     needs: Option<Needs>,
     bans: Vec<Ban>,
@@ -40,10 +42,15 @@ impl Cursor {
             known.cloned().or_else(|| Candidate::new(chain.upstream(), model).ok())
         });
         let needs = chain.has_capabilities().then(|| request.needs());
+        let call = request.call();
+        let broke_off = call.broke_off().cloned();
+        let asked = asked.filter(|asked| Some(asked) != broke_off.as_ref());
+        let heads = [broke_off, asked];
         Self {
             chain: chain.clone(),
-            first: asked.clone(),
-            asked,
+            first: heads.clone(),
+            heads,
+            goes_on: call.is_continuation(),
             next: 0,
             needs,
             bans: Vec::new(),
@@ -65,8 +72,10 @@ impl Cursor {
 
     /// The candidates that may still be asked after this one, as far as is known now.
     pub(super) fn rest(&self) -> impl Iterator<Item = &Candidate> {
-        let rest = self.chain.candidates().get(self.next..).unwrap_or_default().iter();
-        rest.filter(|candidate| self.first.as_ref() != Some(*candidate) && self.reason_against(candidate).is_none())
+        let chain = self.chain.candidates().get(self.next..).unwrap_or_default().iter();
+        let rest = chain.filter(|candidate| !self.is_head(candidate));
+        let rest = self.heads.iter().flatten().chain(rest);
+        rest.filter(|candidate| self.reason_against(candidate).is_none())
     }
 
     /// Whether nobody may be asked after this one.
@@ -93,16 +102,20 @@ impl Cursor {
     }
 
     fn step(&mut self) -> Option<Candidate> {
-        if let Some(asked) = self.asked.take() {
-            return Some(asked);
+        if let Some(head) = self.heads.iter_mut().find_map(Option::take) {
+            return Some(head);
         }
         loop {
             let candidate = self.chain.candidates().get(self.next)?;
             self.next += 1;
-            if self.first.as_ref() != Some(candidate) {
+            if !self.is_head(candidate) {
                 return Some(candidate.clone());
             }
         }
+    }
+
+    fn is_head(&self, candidate: &Candidate) -> bool {
+        self.first.iter().flatten().any(|head| head == candidate)
     }
 
     /// What a failure rules out; `false` where nobody else may answer.
@@ -115,6 +128,8 @@ impl Cursor {
         }
         let known = self.chain.capability(failed);
         match error.kind().advice().fall_back {
+            // It takes no message that was begun for it; the next one may.
+            FallbackAdvice::Never if self.goes_on && error.kind() == FailureKind::BadRequest => {}
             FallbackAdvice::Never => self.stopped = true,
             FallbackAdvice::IfRouteAllows if !self.chain.may_move_on_refusal() => self.stopped = true,
             FallbackAdvice::Any | FallbackAdvice::IfRouteAllows => {}

@@ -73,6 +73,10 @@ impl LlmRequest for TestRequest {
     fn needs(&self) -> Needs {
         self.needs
     }
+
+    fn continue_after(&self, _shown: &str) -> Option<Self> {
+        Some(self.clone())
+    }
 }
 
 impl tower_llm_layers::CacheKey for TestRequest {

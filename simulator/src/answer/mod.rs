@@ -161,9 +161,11 @@ fn said(request: &ChatRequest, faults: &[Fault], seed: u64) -> Vec<String> {
             _ => None,
         })
         .unwrap_or_else(|| text::paragraph(&request.question(), seed));
-    let rest = request
-        .prefill()
-        .and_then(|prefill| whole.strip_prefix(prefill.as_str()).map(str::to_owned));
+    let rest = request.prefill().and_then(|prefill| {
+        let rest = whole.strip_prefix(prefill.as_str())?;
+        let again = faults.contains(&Fault::SayAgain).then(|| text::last_sentence(&prefill));
+        Some(format!("{}{rest}", again.unwrap_or_default()))
+    });
     text::words(&rest.unwrap_or(whole))
 }
 

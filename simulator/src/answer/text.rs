@@ -60,6 +60,13 @@ pub(super) fn of_words(count: usize) -> String {
     words.join(" ")
 }
 
+/// The last sentence of a text, whole or begun.
+pub(super) fn last_sentence(text: &str) -> &str {
+    let body = text.trim_end_matches(['.', '!', '?']);
+    let from = body.rfind(['.', '!', '?']).map_or(0, |at| at + 1);
+    text.get(from..).unwrap_or(text).trim_start()
+}
+
 /// Reasoning of exactly so many words.
 pub(super) fn thinking(count: usize) -> String {
     const THOUGHT: &str =

@@ -114,6 +114,8 @@ pub enum Fault {
     RoleOnly,
     /// `no-prefill`: `400-prefill` where the last message is the assistant's; well otherwise.
     NoPrefill,
+    /// `say-again`: goes on with a prefill, but says its last sentence once more.
+    SayAgain,
 
     /// `split=7`: the body goes out in writes of so many bytes.
     Split(u32),

@@ -154,6 +154,10 @@ pub(super) const TABLE: &[(&str, &str)] = &[
         "no-prefill",
         "`400-prefill` where the last message is the assistant's; well otherwise",
     ),
+    (
+        "say-again",
+        "goes on with a begun message, but says its last sentence once more",
+    ),
     ("split=7", "the body in writes of so many bytes"),
     ("crlf", "lines end in CR LF"),
     ("blank-lines", "doubled line ends between events"),

@@ -42,6 +42,7 @@ pub struct ChunkProbe<'a> {
     max_index: u64,
     content: bool,
     tool_call: bool,
+    beside_text: bool,
     finish_error: bool,
     error: bool,
     choice_error: bool,
@@ -68,6 +69,7 @@ impl<'a> ChunkProbe<'a> {
             max_index: 0,
             content: false,
             tool_call: false,
+            beside_text: false,
             finish_error: false,
             error: false,
             choice_error: false,
@@ -88,6 +90,12 @@ impl<'a> ChunkProbe<'a> {
     #[must_use]
     pub fn has_tool_call(&self) -> bool {
         self.tool_call
+    }
+
+    /// Whether there is something to show that is neither text nor reasoning: a refusal, a tool call, a picture or sound, text in parts.
+    #[must_use]
+    pub fn has_beside_text(&self) -> bool {
+        self.beside_text
     }
 
     /// Whether a choice says why it ended.
@@ -292,18 +300,16 @@ impl<'a> ChunkProbe<'a> {
                 Ok(())
             }
             b"refusal" => {
-                self.content |= full(value)?.is_some();
+                let refuses = full(value)?.is_some();
+                self.content |= refuses;
+                self.beside_text |= refuses;
                 Ok(())
             }
             b"tool_calls" => {
-                let before = self.content;
-                self.content = false;
-                self.any(value)?;
-                self.tool_call |= self.content;
-                self.content |= before;
+                self.tool_call |= self.any(value)?;
                 Ok(())
             }
-            b"images" => self.any(value),
+            b"images" => self.any(value).map(|_| ()),
             b"reasoning_details" => value.array_or_skip(|detail| {
                 detail.object_or_skip(|key, value| match key.name() {
                     b"text" | b"summary" => {
@@ -315,6 +321,7 @@ impl<'a> ChunkProbe<'a> {
             }),
             b"audio" => value.object_or_skip(|_, value| {
                 self.content = true;
+                self.beside_text = true;
                 value.skip()
             }),
             _ => value.skip(),
@@ -324,7 +331,7 @@ impl<'a> ChunkProbe<'a> {
     /// Text, or the parts some providers write instead.
     fn written(&mut self, value: &mut Cursor<'a>) -> Result<(), JsonError> {
         if value.peek()? == Found::Array {
-            return self.any(value);
+            return self.any(value).map(|_| ());
         }
         if let Some(text) = full(value)? {
             self.text.get_or_insert(text);
@@ -334,11 +341,15 @@ impl<'a> ChunkProbe<'a> {
     }
 
     /// An array counts where it is not empty.
-    fn any(&mut self, value: &mut Cursor<'a>) -> Result<(), JsonError> {
+    fn any(&mut self, value: &mut Cursor<'a>) -> Result<bool, JsonError> {
+        let mut any = false;
         value.array_or_skip(|item| {
-            self.content |= item.peek()? != Found::Null;
+            any |= item.peek()? != Found::Null;
             item.skip()
-        })
+        })?;
+        self.content |= any;
+        self.beside_text |= any;
+        Ok(any)
     }
 }
 

@@ -1,0 +1,192 @@
+use std::{
+    fmt,
+    future::Future,
+    mem,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::{Request, Response};
+use http_body::{Body, Frame as BodyFrame, SizeHint};
+use pin_project::pin_project;
+use tower_service::Service;
+
+use super::story::{Show, Story};
+use crate::{Failure, Frame, LlmRequest};
+
+/// The body of [`Resume`](super::Resume): one answer, whoever had to go on with it.
+#[pin_project]
+pub struct ResumeBody<S, R, B>
+where
+    S: Service<Request<R>>,
+    B: Body,
+{
+    /// What is being read; nothing while somebody is asked to go on, and after the end.
+    #[pin]
+    inner: Option<B>,
+    /// What is to be shown next.
+    next: Option<B::Data>,
+    asking: Asking<Request<R>, S::Future, B::Error>,
+    story: Option<Box<Story<S, R, B::Data>>>,
+}
+
+/// Who is asked to go on, and after what.
+enum Asking<R, F, E> {
+    Nobody,
+    /// The next, once the service is ready.
+    Readying(R, E),
+    /// This one.
+    Calling(Pin<Box<F>>, E),
+}
+
+impl<S, R, B> ResumeBody<S, R, B>
+where
+    S: Service<Request<R>>,
+    B: Body,
+{
+    pub(super) const fn new(inner: B, story: Option<Box<Story<S, R, B::Data>>>) -> Self {
+        Self {
+            inner: Some(inner),
+            next: None,
+            asking: Asking::Nobody,
+            story,
+        }
+    }
+}
+
+impl<S, R, B> Body for ResumeBody<S, R, B>
+where
+    S: Service<Request<R>, Response = Response<B>, Error = B::Error>,
+    R: LlmRequest,
+    B: Body,
+    B::Data: Frame,
+    B::Error: Failure,
+{
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<BodyFrame<Self::Data>, Self::Error>>> {
+        loop {
+            let mut this = self.as_mut().project();
+            if let Some(frame) = this.next.take() {
+                return Poll::Ready(Some(Ok(BodyFrame::data(frame))));
+            }
+            let Some(inner) = this.inner.as_mut().as_pin_mut() else {
+                if matches!(this.asking, Asking::Nobody) {
+                    return Poll::Ready(None);
+                }
+                match ready!(self.as_mut().poll_ask(cx)) {
+                    Ok(()) => continue,
+                    Err(error) => return Poll::Ready(Some(Err(error))),
+                }
+            };
+            let read = ready!(inner.poll_frame(cx));
+            let Some(story) = this.story.as_mut() else {
+                return Poll::Ready(read);
+            };
+            match read {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => match story.read(data) {
+                        Show::One(frame) => return Poll::Ready(Some(Ok(BodyFrame::data(frame)))),
+                        Show::Two(held, frame) => {
+                            *this.next = Some(frame);
+                            return Poll::Ready(Some(Ok(BodyFrame::data(held))));
+                        }
+                        Show::Nothing => {}
+                    },
+                    Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+                },
+                Some(Err(error)) => {
+                    // Whatever it held ends before somebody else is asked.
+                    this.inner.set(None);
+                    match story.go_on(&error) {
+                        Some(request) => *this.asking = Asking::Readying(request, error),
+                        None => return Poll::Ready(Some(Err(error))),
+                    }
+                }
+                None => {
+                    let held = story.held();
+                    *this.story = None;
+                    this.inner.set(None);
+                    return Poll::Ready(held.map(|held| Ok(BodyFrame::data(held))));
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let read = self.inner.as_ref().is_none_or(Body::is_end_stream);
+        let nothing_held = self.story.as_ref().is_none_or(|story| !story.holds());
+        read && nothing_held && self.next.is_none() && matches!(self.asking, Asking::Nobody)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match (&self.inner, &self.story) {
+            (Some(inner), None) => inner.size_hint(),
+            _ => SizeHint::default(),
+        }
+    }
+}
+
+impl<S, R, B> ResumeBody<S, R, B>
+where
+    S: Service<Request<R>, Response = Response<B>, Error = B::Error>,
+    R: LlmRequest,
+    B: Body,
+    B::Data: Frame,
+    B::Error: Failure,
+{
+    /// Asks somebody to go on. Where nobody does, what broke off ends with its own error.
+    fn poll_ask(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), B::Error>> {
+        let mut this = self.project();
+        let Some(story) = this.story.as_mut() else {
+            *this.asking = Asking::Nobody;
+            return Poll::Ready(Ok(()));
+        };
+        let failed = match this.asking {
+            Asking::Nobody => return Poll::Ready(Ok(())),
+            Asking::Readying(..) => match ready!(story.service.poll_ready(cx)) {
+                Ok(()) => {
+                    if let Asking::Readying(request, error) = mem::replace(this.asking, Asking::Nobody) {
+                        let future = Box::pin(story.service.call(request));
+                        *this.asking = Asking::Calling(future, error);
+                    }
+                    return Poll::Ready(Ok(()));
+                }
+                Err(failed) => failed,
+            },
+            Asking::Calling(future, error) => match ready!(future.as_mut().poll(cx)) {
+                Ok(response) => {
+                    story.goes_on(error);
+                    *this.asking = Asking::Nobody;
+                    this.inner.set(Some(response.into_body()));
+                    return Poll::Ready(Ok(()));
+                }
+                Err(failed) => failed,
+            },
+        };
+        tracing::warn!(target: "llm::resume", kind = failed.kind().as_str(), why = failed.summary(), "nobody goes on");
+        *this.story = None;
+        match mem::replace(this.asking, Asking::Nobody) {
+            Asking::Nobody => Poll::Ready(Ok(())),
+            Asking::Readying(_, error) | Asking::Calling(_, error) => Poll::Ready(Err(error)),
+        }
+    }
+}
+
+impl<S, R, B> fmt::Debug for ResumeBody<S, R, B>
+where
+    S: Service<Request<R>>,
+    B: Body,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let asking = !matches!(self.asking, Asking::Nobody);
+        f.debug_struct("ResumeBody")
+            .field("story", &self.story)
+            .field("asking", &asking)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,88 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::{Request, Response};
+use http_body::Body;
+use pin_project::pin_project;
+use tower_service::Service;
+
+use super::{ResumeBody, story::Story};
+use crate::{Failure, LlmRequest, call::Opened};
+
+/// The future of [`Resume`](super::Resume).
+#[pin_project]
+pub struct ResumeFuture<S, R, B>
+where
+    S: Service<Request<R>>,
+    B: Body,
+{
+    #[pin]
+    first: Option<S::Future>,
+    story: Option<Box<Story<S, R, B::Data>>>,
+    opened: Option<Opened>,
+}
+
+impl<S, R, B> ResumeFuture<S, R, B>
+where
+    S: Service<Request<R>>,
+    B: Body,
+{
+    pub(super) const fn new(
+        first: S::Future,
+        story: Option<Box<Story<S, R, B::Data>>>,
+        opened: Option<Opened>,
+    ) -> Self {
+        Self {
+            first: Some(first),
+            story,
+            opened,
+        }
+    }
+}
+
+impl<S, R, B> Future for ResumeFuture<S, R, B>
+where
+    S: Service<Request<R>, Response = Response<B>, Error = B::Error>,
+    R: LlmRequest,
+    B: Body,
+    B::Error: Failure,
+{
+    type Output = Result<Response<ResumeBody<S, R, B>>, B::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let Some(first) = this.first.as_mut().as_pin_mut() else {
+            // Polled again after it was ready: stay silent rather than panic.
+            return Poll::Pending;
+        };
+        let result = ready!(first.poll(cx));
+        this.first.set(None);
+        let story = this.story.take();
+        let result = result.map(|mut response| {
+            if let Some(story) = &story {
+                response.extensions_mut().insert(story.resumed().clone());
+            }
+            response.map(|body| ResumeBody::new(body, story))
+        });
+        Poll::Ready(match this.opened.take() {
+            Some(mut opened) => opened.publish(result),
+            None => result,
+        })
+    }
+}
+
+impl<S, R, B> fmt::Debug for ResumeFuture<S, R, B>
+where
+    S: Service<Request<R>>,
+    B: Body,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResumeFuture")
+            .field("may_resume", &self.story.is_some())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,263 @@
+//! Where two texts are put together.
+
+/// How far back an overlap is looked for, in bytes: about a paragraph.
+const FARTHEST: usize = 1000;
+
+/// Fewest words of a whole sentence that is said again, where the model may as well have had to say it twice.
+const SENTENCE: usize = 3;
+
+/// Fewest words of the end of a sentence that is said again.
+const PART: usize = 5;
+
+/// Joins a continuation to what was shown: what the model says once more is left out, be it white space, the last sentence, or the last
+/// words of one that it was in the midst of.
+#[derive(Debug)]
+pub(super) struct Seam {
+    /// The end of what was shown, without the white space behind it.
+    tail: String,
+    /// That white space.
+    blank: String,
+    /// What the model may say again, from the longest to the shortest.
+    ends: Vec<End>,
+    /// What has come and is not decided upon.
+    held: String,
+}
+
+/// An end of the tail that begins with a word.
+#[derive(Debug)]
+struct End {
+    at: usize,
+    words: usize,
+    begins_sentence: bool,
+}
+
+/// What became of a piece.
+pub(super) enum Joined {
+    /// This is new; it may be nothing.
+    Text(String),
+    /// It may be a repetition: wait for more.
+    Undecided,
+}
+
+impl Seam {
+    pub(super) fn after(shown: &str) -> Self {
+        let text = shown.trim_end();
+        let from = text.len().saturating_sub(FARTHEST);
+        let from = (from..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        let tail = text.get(from..).unwrap_or_default();
+        let ends = tail.char_indices().filter_map(|(at, first)| {
+            let (before, end) = tail.split_at(at);
+            let whole_text = from == 0 && before.is_empty();
+            let begins_word = whole_text || before.ends_with(char::is_whitespace);
+            (begins_word && !first.is_whitespace()).then(|| End {
+                at,
+                words: end.split_whitespace().count(),
+                begins_sentence: whole_text || before.ends_with('\n') || ends_sentence(before.trim_end()),
+            })
+        });
+        Self {
+            ends: ends.collect(),
+            tail: tail.to_owned(),
+            blank: shown.get(text.len()..).unwrap_or_default().to_owned(),
+            held: String::new(),
+        }
+    }
+
+    /// Takes in what comes next.
+    pub(super) fn push(&mut self, text: &str) -> Joined {
+        self.held.push_str(text);
+        let said = self.held.trim_start();
+        if said.is_empty() {
+            return Joined::Undecided;
+        }
+        if self.ends().any(|old| old.len() >= said.len() && old.starts_with(said)) {
+            return Joined::Undecided;
+        }
+        if self.new_text().len() < self.blank.len() && self.blank.starts_with(self.new_text()) {
+            // Said again word for word so far, and not yet the white space behind it.
+            return Joined::Undecided;
+        }
+        Joined::Text(self.close())
+    }
+
+    /// Nothing comes any more: what is new of what is held.
+    pub(super) fn close(&mut self) -> String {
+        let new = self.new_text();
+        // The white space that was shown already.
+        let same = new.bytes().zip(self.blank.bytes()).take_while(|(new, old)| new == old);
+        let same = same.count();
+        let new = new.get(same..).unwrap_or(new).to_owned();
+        self.held.clear();
+        new
+    }
+
+    /// What is held, without what is said again.
+    fn new_text(&self) -> &str {
+        let said = self.held.trim_start();
+        match self.ends().find(|old| repeats(said, old)) {
+            Some(again) => said.get(again.len()..).unwrap_or_default(),
+            None => &self.held,
+        }
+    }
+
+    /// What may be said again, the longest first.
+    fn ends(&self) -> impl Iterator<Item = &str> {
+        let spaced = self.held.starts_with(char::is_whitespace);
+        let whole = ends_sentence(&self.tail);
+        let ends = self.ends.iter().filter(move |end| match (whole, spaced) {
+            // The next sentence, or the same again: it may begin like this either way.
+            (true, true) => end.begins_sentence && end.words >= SENTENCE,
+            (true, false) => end.begins_sentence && (end.words >= SENTENCE || self.blank.is_empty()),
+            // Whoever goes on in the midst of a sentence begins with a space; whoever says it again does not.
+            (false, true) => false,
+            (false, false) => end.begins_sentence || end.words >= PART,
+        });
+        ends.filter_map(|end| self.tail.get(end.at..))
+    }
+}
+
+/// Whether this is said again; a single word only as a whole one.
+fn repeats(said: &str, old: &str) -> bool {
+    let Some(rest) = said.strip_prefix(old) else {
+        return false;
+    };
+    old.contains(char::is_whitespace) || !rest.starts_with(char::is_alphanumeric)
+}
+
+fn ends_sentence(text: &str) -> bool {
+    let text = text.trim_end_matches(['"', '\'', ')', ']', '*', '_', '`', '”', '’', '»']);
+    text.ends_with(['.', '!', '?', '…', ':', '。', '！', '？'])
+}
+
+#[cfg(test)]
+#[expect(clippy::string_slice, reason = "a test that fails here should say so")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What is new of a continuation that comes in these pieces.
+    fn joined(shown: &str, pieces: &[&str]) -> String {
+        let mut seam = Some(Seam::after(shown));
+        let mut new = String::new();
+        for piece in pieces {
+            match seam.as_mut().map(|seam| seam.push(piece)) {
+                Some(Joined::Text(text)) => {
+                    new.push_str(&text);
+                    seam = None;
+                }
+                Some(Joined::Undecided) => {}
+                None => new.push_str(piece),
+            }
+        }
+        if let Some(mut seam) = seam {
+            new.push_str(&seam.close());
+        }
+        new
+    }
+
+    #[test]
+    fn what_goes_on_is_left_as_it_is() {
+        for (shown, next) in [
+            ("The sky is", " blue."),
+            ("The sky is bl", "ue."),
+            ("The sky is blue.", " It is the air that does it."),
+            ("", "The sky."),
+            ("very very", " very very good"),
+            ("Ha", "haha"),
+            ("ha", "haha"),
+            ("It is so. It is", " so. It is so."),
+            ("No. No. No.", " No. No."),
+            ("No. No. No. ", "No. No."),
+            ("    }\n    }\n", "    }\n}"),
+            (
+                "light passes through the quiet air",
+                " light passes through the quiet air",
+            ),
+            ("ein größeres Glück", " ist größer"),
+        ] {
+            assert_eq!(
+                joined(shown, &[next]),
+                next.trim_start_matches(&shown[shown.trim_end().len()..]),
+                "{shown}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_said_again_goes() {
+        for (shown, next, new) in [
+            (
+                "One. The sky is blue.",
+                "The sky is blue. It is the air.",
+                " It is the air.",
+            ),
+            (
+                "One. The sky is blue.",
+                " The sky is blue. It is the air.",
+                " It is the air.",
+            ),
+            ("One. The sky is blue. It is", "It is so", " so"),
+            ("Why?", "Why? It is so.", " It is so."),
+            ("One. The sky is", "The sky is blue", " blue"),
+            ("One. The", "The sky is blue", " sky is blue"),
+            ("One. The sky is ", "The sky is blue", "blue"),
+            (
+                "The sky is blue, and so it looks to us",
+                "and so it looks to us from here",
+                " from here",
+            ),
+            (
+                "He said: \"It is so.\" ",
+                "He said: \"It is so.\" And left.",
+                "And left.",
+            ),
+            ("One two three.", "One two three.", ""),
+        ] {
+            assert_eq!(joined(shown, &[next]), new, "{shown} | {next}");
+        }
+    }
+
+    #[test]
+    fn white_space_is_not_doubled() {
+        for (shown, next, new) in [
+            ("hello ", " world", "world"),
+            ("hello ", "world", "world"),
+            ("hello\n", "\n\nworld", "\nworld"),
+            ("hello", " world", " world"),
+        ] {
+            assert_eq!(joined(shown, &[next]), new, "{shown:?} {next:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_does_not_matter_in_which_pieces_it_comes(
+            shown in "[a-c]{1,2}( [a-c]{1,2}|[.] ){0,12}[ .]?",
+            again in any::<bool>(),
+            next in "( |)[a-c]{1,2}( [a-c]{1,2}|[.] ){0,12}",
+            sizes in proptest::collection::vec(1_usize..4, 1..40),
+        ) {
+            let last = shown.rfind(". ").map_or(0, |at| at + 2);
+            let next = if again { format!("{}{next}", &shown[last..]) } else { next };
+            let whole = joined(&shown, &[&next]);
+            let mut pieces = Vec::new();
+            let mut rest = next.as_str();
+            for size in sizes {
+                let (piece, after) = rest.split_at(size.min(rest.len()));
+                pieces.push(piece);
+                rest = after;
+            }
+            pieces.push(rest);
+            prop_assert_eq!(joined(&shown, &pieces), whole);
+        }
+
+        #[test]
+        fn nothing_but_the_end_of_what_was_shown_is_left_out(shown in ".{0,60}", next in ".{0,60}") {
+            let new = joined(&shown, &[&next]);
+            prop_assert!(next.ends_with(&new));
+            let gone = &next[..next.len() - new.len()];
+            prop_assert!(gone.trim().is_empty() || shown.trim_end().ends_with(gone.trim()));
+        }
+    }
+}

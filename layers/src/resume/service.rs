@@ -1,0 +1,49 @@
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use http_body::Body;
+use tower_service::Service;
+
+use super::{ResumeBody, ResumeFuture, story::Story};
+use crate::{Failure, Frame, LlmRequest, macros::inner_accessors};
+
+/// The service of [`ResumeLayer`](super::ResumeLayer).
+#[derive(Debug, Clone)]
+pub struct Resume<S> {
+    pub(super) inner: S,
+    pub(super) times: u32,
+}
+
+impl<S> Resume<S> {
+    inner_accessors!();
+}
+
+impl<S, R, B> Service<Request<R>> for Resume<S>
+where
+    S: Service<Request<R>, Response = Response<B>, Error = B::Error> + Clone,
+    R: LlmRequest,
+    B: Body,
+    B::Data: Frame,
+    B::Error: Failure,
+{
+    type Response = Response<ResumeBody<S, R, B>>;
+    type Error = S::Error;
+    type Future = ResumeFuture<S, R, B>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<R>) -> Self::Future {
+        if self.times == 0 || !request.body().is_streaming() {
+            return ResumeFuture::new(self.inner.call(request), None, None);
+        }
+        let opened = request.body_mut().call_mut().open();
+        let story = request.body().continue_after("").is_some().then(|| {
+            // The ready one takes this call; its clone is made ready before it takes another.
+            let service = self.inner.clone(); // house-ok: made ready before it is called
+            Box::new(Story::new(service, request.clone(), self.times))
+        });
+        ResumeFuture::new(self.inner.call(request), story, Some(opened))
+    }
+}

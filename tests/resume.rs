@@ -1,0 +1,330 @@
+//! Going on where a stream broke off, over the simulator's real sockets: no character lost, none twice, and all of it told.
+#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
+
+mod support;
+
+use std::time::Duration;
+
+use openrouter_simulator::Outcome as Ended;
+use serde_json::{Value, json};
+use support::{FIRST, SECOND, World, ask, ledger::Kept};
+use tower_openrouter::{
+    Answer, ChatRequest, ChatServiceExt, Error, FailureKind, Phase, Stack,
+    layers::{Resumption, ledger::EntryState, resume::ResumeLayer},
+    stack::StackBuilder,
+};
+
+const THIRD: &str = "google/gemini-2.5-flash";
+
+/// Sixty words, with sentences that begin alike, and a word said twice.
+const WHOLE: &str = "The sky is blue. It is blue since air scatters short waves very, very well. The sun is \
+     yellow for the same reason, and red at dusk. Why? It is a long way through the air, so the blue is gone. \
+     Is that all? It is not: some smoke makes it redder. The sky is blue, and that is that.";
+
+/// The text in a plan.
+fn text() -> String {
+    let mut encoded = String::from("text=");
+    for byte in WHOLE.bytes() {
+        if byte.is_ascii_alphanumeric() {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+/// A world whose first two models follow these plans: `TEXT` is the whole answer.
+async fn world(first: &str, second: &str) -> World {
+    let world = World::new("ok").await;
+    for (model, plan) in [(FIRST, first), (SECOND, second), (THIRD, "TEXT")] {
+        world.simulator.plan(model, &plan.replace("TEXT", &text())).unwrap();
+    }
+    world
+}
+
+fn on(world: &World) -> StackBuilder {
+    world.builder().chain([FIRST, SECOND]).resume(ResumeLayer::new())
+}
+
+/// What was shown, how it ended, and where it broke off.
+struct Told {
+    text: String,
+    error: Option<Error>,
+    places: Vec<Resumption>,
+    answer: Answer,
+}
+
+async fn tell(stack: &Stack, request: ChatRequest) -> Told {
+    let mut answer: Answer = stack.stream(request).await.unwrap();
+    let (mut text, mut error) = (String::new(), None);
+    while let Some(piece) = answer.next_text().await {
+        match piece {
+            Ok(piece) => text.push_str(&piece),
+            Err(failed) => error = Some(failed),
+        }
+    }
+    let places = answer.resumed();
+    Told {
+        text,
+        error,
+        places,
+        answer,
+    }
+}
+
+fn asked(world: &World) -> Vec<String> {
+    world
+        .simulator
+        .seen()
+        .attempts
+        .iter()
+        .map(|attempt| attempt.model.clone())
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn whichever_word_it_breaks_after_the_text_is_whole() {
+    assert_eq!(WHOLE.split_whitespace().count(), 60);
+    for again in ["", ";say-again"] {
+        for word in 1..60 {
+            let world = world(&format!("1xTEXT;cut@{word},TEXT{again}"), "503").await;
+            let kept = Kept::new();
+            let told = tell(&on(&world).ledger(kept.clone()).build().unwrap(), ask()).await;
+            assert_eq!(told.text, WHOLE, "cut after word {word}{again}");
+            assert!(told.error.is_none());
+            let [place] = &told.places[..] else {
+                unreachable!("{:?}", told.places)
+            };
+            assert_eq!(place.reason, FailureKind::Truncated);
+            assert_eq!(place.by.as_ref().unwrap().model(), FIRST);
+            assert!(WHOLE.is_char_boundary(place.after) && place.after > 0);
+            assert_eq!(asked(&world), [FIRST, FIRST]);
+            // What broke off told no bill.
+            let entries = kept.entries();
+            let states: Vec<_> = entries.iter().map(|entry| entry.state).collect();
+            assert_eq!(states, [EntryState::Estimated, EntryState::Settled]);
+            let billed = world.simulator.seen().attempts[1].billed.pico();
+            assert_eq!(entries[1].cost().pico(), i128::from(billed));
+            assert!(told.answer.usage().unwrap().total_tokens > 0);
+            assert!(
+                told.answer
+                    .attempts()
+                    .unwrap()
+                    .to_string()
+                    .contains("goes on where it broke off")
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_broke_it_somebody_goes_on() {
+    for (plan, reason) in [
+        ("1xTEXT;cut@9,TEXT", FailureKind::Truncated),
+        ("1xTEXT;cut@9;rst,TEXT", FailureKind::Truncated),
+        ("1xTEXT;stall=60s@9,TEXT", FailureKind::Timeout(Phase::Idle)),
+        ("1xTEXT;error=502@9,TEXT", FailureKind::Upstream),
+        ("1xTEXT;error=429@9,503", FailureKind::Throttled),
+        ("1xTEXT;bad-json@9,hang", FailureKind::Truncated),
+        ("1xTEXT;cut@9,1x500,TEXT", FailureKind::Truncated),
+    ] {
+        let world = world(plan, "TEXT").await;
+        let told = tell(&on(&world).build().unwrap(), ask()).await;
+        assert_eq!(
+            (told.text.as_str(), told.error.map(|error| error.kind())),
+            (WHOLE, None),
+            "{plan}"
+        );
+        assert_eq!(told.places.len(), 1, "{plan}");
+        assert_eq!(told.places[0].reason, reason, "{plan}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_model_that_refuses_a_begun_message_is_passed_over_and_hides_nothing() {
+    let world = world("1xTEXT;cut@30,no-prefill", "no-prefill").await;
+    let stack = on(&world).chain([FIRST, SECOND, THIRD]).build().unwrap();
+    let told = tell(&stack, ask()).await;
+    assert_eq!(told.text, WHOLE);
+    assert_eq!(told.places[0].by.as_ref().unwrap().model(), THIRD);
+    assert_eq!(asked(&world), [FIRST, FIRST, SECOND, THIRD]);
+
+    let world = self::world("1xTEXT;cut@30,no-prefill", "no-prefill").await;
+    let told = tell(&on(&world).build().unwrap(), ask()).await;
+    assert_eq!(told.error.unwrap().kind(), FailureKind::Truncated, "the first failure");
+    assert!(told.places.is_empty() && WHOLE.starts_with(&told.text));
+    let log = told.answer.attempts().unwrap().to_string();
+    assert_eq!(log.matches("400").count(), 2, "{log}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_goes_on_gets_the_conversation_and_what_is_left_of_the_answer() {
+    let world = world("1xTEXT;cut@10,TEXT", "503").await;
+    let request = ask().max_tokens(70).end_user("u-1");
+    let told = tell(&on(&world).build().unwrap(), request).await;
+    assert_eq!(told.text, WHOLE);
+    let seen = world.simulator.seen();
+    let [first, second]: [Value; 2] = [0, 1].map(|n| serde_json::from_slice(&seen.attempts[n].body).unwrap());
+    let mut expected = first.clone();
+    let begun = WHOLE.get(..told.places[0].after).unwrap().trim_end();
+    let messages = expected["messages"].as_array_mut().unwrap();
+    messages.push(json!({"role": "assistant", "content": begun}));
+    expected["max_tokens"] = json!(60);
+    assert_eq!(second, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_caller_has_begun_stays_begun() {
+    let world = world("1xTEXT;cut@10,TEXT", "503").await;
+    let (begun, rest) = WHOLE.split_at(16);
+    let request = ask().message(tower_openrouter::request::Message::assistant(begun));
+    let told = tell(&on(&world).build().unwrap(), request).await;
+    assert_eq!(told.text, rest);
+    let second: Value = serde_json::from_slice(&world.simulator.seen().attempts[1].body).unwrap();
+    let messages = second["messages"].as_array().unwrap();
+    assert_eq!(messages.len(), 2);
+    assert!(
+        WHOLE.starts_with(messages[1]["content"].as_str().unwrap()),
+        "{messages:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn thoughts_are_shown_once() {
+    let world = world("1xTEXT;reasoning=5;cut@20,TEXT;reasoning=5", "503").await;
+    let mut answer = on(&world).build().unwrap().stream(ask()).await.unwrap();
+    let (mut text, mut thoughts) = (String::new(), 0);
+    while let Some(frame) = answer.next_frame().await {
+        let frame = frame.unwrap();
+        text.push_str(&frame.text().unwrap_or_default());
+        thoughts += frame
+            .bytes()
+            .windows(11)
+            .filter(|part| part == b"\"reasoning\"")
+            .count();
+    }
+    assert_eq!((text.as_str(), thoughts), (WHOLE, 5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn tool_calls_json_and_several_choices_are_never_gone_on_with() {
+    let tool =
+        || tower_openrouter::request::Tool::function("weather", "What the sky is like", json!({"type": "object"}));
+    for (name, plan, request) in [
+        ("a tool call", "1xtool;cut@3,ok", ask().tools([tool()])),
+        (
+            "json",
+            "1xTEXT;cut@3,TEXT",
+            ask().extra("response_format", json!({"type": "json_object"})),
+        ),
+        ("two choices", "1xTEXT;cut@3,TEXT", ask().extra("n", 2)),
+        ("log probabilities", "1xTEXT;cut@3,TEXT", ask().logprobs(true)),
+    ] {
+        let world = world(plan, "TEXT").await;
+        let told = tell(&on(&world).build().unwrap(), request).await;
+        assert_eq!(
+            told.error.map(|error| error.kind()),
+            Some(FailureKind::Truncated),
+            "{name}"
+        );
+        assert_eq!(asked(&world), [FIRST], "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn tools_that_are_not_called_do_not_hinder_it() {
+    let tool = tower_openrouter::request::Tool::function("weather", "What the sky is like", json!({"type": "object"}));
+    let world = world("1xno-tool;TEXT;cut@30,no-tool;TEXT", "503").await;
+    let told = tell(&on(&world).build().unwrap(), ask().tools([tool])).await;
+    assert_eq!(told.text, WHOLE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_keeps_to_its_times_and_to_the_attempts_of_the_call() {
+    let twice = "1xTEXT;cut@10,1xTEXT;cut@10,TEXT";
+    for (layer, attempts, calls) in [
+        (ResumeLayer::new(), 6, 3),
+        (ResumeLayer::new().times(1), 6, 2),
+        (ResumeLayer::new(), 2, 2),
+        (ResumeLayer::new(), 1, 1),
+        (ResumeLayer::off(), 6, 1),
+    ] {
+        let world = world(twice, "503").await;
+        let stack = world
+            .builder()
+            .chain([FIRST, SECOND])
+            .resume(layer)
+            .attempts(attempts)
+            .build()
+            .unwrap();
+        let told = tell(&stack, ask()).await;
+        assert_eq!(asked(&world).len(), calls, "{layer} {attempts}");
+        assert_eq!(told.error.is_none(), calls == 3, "{layer} {attempts}");
+        assert_eq!(told.text == WHOLE, calls == 3);
+        assert!(WHOLE.starts_with(&told.text));
+        assert!(stack.describe().contains(&layer.to_string()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn off_by_default() {
+    let world = world("1xTEXT;cut@10,TEXT", "TEXT").await;
+    let told = tell(&world.pair(), ask()).await;
+    assert_eq!(told.error.unwrap().kind(), FailureKind::Truncated);
+    assert_eq!(asked(&world), [FIRST]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_is_that_of_the_whole_answer() {
+    let world = world("1xTEXT;cut@10,hang", "hang").await;
+    let stack = on(&world).total(Duration::from_secs(12)).build().unwrap();
+    let begun = tokio::time::Instant::now();
+    let told = tell(&stack, ask()).await;
+    assert_eq!(told.error.unwrap().kind(), FailureKind::Timeout(Phase::Total));
+    let took = begun.elapsed();
+    assert!(
+        took >= Duration::from_secs(12) && took < Duration::from_secs(13),
+        "{took:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_leaves_while_somebody_is_asked_to_go_on_closes_the_connection() {
+    let world = world("1xTEXT;cut@10,hang", "TEXT").await;
+    let mut answer = on(&world).build().unwrap().stream(ask()).await.unwrap();
+    let read = async { while let Some(Ok(_)) = answer.next_text().await {} };
+    assert!(
+        tokio::time::timeout(Duration::from_secs(3), read).await.is_err(),
+        "it waits for the second"
+    );
+    assert_eq!(asked(&world), [FIRST, FIRST]);
+    drop(answer);
+    let closed = world.simulator.wait_until(|seen| seen.open_connections == 0);
+    tokio::time::timeout(Duration::from_secs(10), closed).await.unwrap();
+    assert_eq!(world.simulator.seen().attempts[1].outcome, Ended::ClosedByClient);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plain_answer_passes_as_it_is() {
+    let world = world("TEXT", "TEXT").await;
+    let answer = on(&world).build().unwrap().complete(ask()).await.unwrap();
+    assert_eq!(answer.response.text(), Some(WHOLE));
+}
+
+#[cfg(feature = "cache")]
+#[tokio::test(start_paused = true)]
+async fn an_answer_of_several_pieces_is_not_kept() {
+    use tower_openrouter::{
+        layers::cache::Cache,
+        stack::{ChatCache, TenantKey},
+    };
+    let world = world("1xTEXT;cut@10,TEXT", "TEXT").await;
+    let cache = ChatCache::new(Cache::new(1 << 20), TenantKey::everyone());
+    let stack = on(&world).cache(cache).build().unwrap();
+    for (calls, places) in [(2, 1), (3, 0), (3, 0)] {
+        let told = tell(&stack, ask()).await;
+        assert_eq!((told.text.as_str(), told.places.len()), (WHOLE, places));
+        assert_eq!(asked(&world).len(), calls);
+    }
+}
