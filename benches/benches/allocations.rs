@@ -46,9 +46,12 @@ fn ours() {
     call("attempt", ours::attempt(leaf.clone()));
     call("auth", ours::auth(leaf.clone()));
     call("auth, pool", ours::auth_pool(leaf.clone()));
+    call("circuit breaker", ours::circuit_breaker(leaf.clone()));
     call("deadline", ours::deadline(leaf.clone()));
     call("fallback, 1", ours::fallback(&chain[..1], leaf.clone()));
     call("fallback, 2", ours::fallback(&chain, leaf.clone()));
+    call("hedge, 2", ours::hedge(&chain, leaf.clone()));
+    call("resume", ours::resume(leaf.clone()));
     call("first_token", ours::first_token(leaf.clone()));
     call("retry", ours::retry(leaf.clone()));
     call("timeout", ours::timeout(leaf));
@@ -65,6 +68,11 @@ fn peers() {
         "tower-resilience time limiter",
         peers::resilience_time_limiter(leaf.clone()),
     );
+    call(
+        "tower-resilience circuit breaker",
+        peers::resilience_circuit_breaker(leaf.clone()),
+    );
+    call("tower-resilience hedge, 2", peers::resilience_hedge(leaf.clone()));
     call("tower-resilience fallback", peers::resilience_fallback(leaf));
     their_call("liter-llm leaf", liter::Leaf);
     their_call("liter-llm cost", liter::cost());

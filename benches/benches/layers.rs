@@ -50,9 +50,12 @@ fn alone(group: &mut Group<'_>) {
     time(group, "ours/attempt", ours::attempt(leaf.clone()));
     time(group, "ours/auth", ours::auth(leaf.clone()));
     time(group, "ours/auth, pool", ours::auth_pool(leaf.clone()));
+    time(group, "ours/circuit breaker", ours::circuit_breaker(leaf.clone()));
     time(group, "ours/deadline", ours::deadline(leaf.clone()));
     time(group, "ours/fallback, 1", ours::fallback(&chain[..1], leaf.clone()));
     time(group, "ours/fallback, 2", ours::fallback(&chain, leaf.clone()));
+    time(group, "ours/hedge, 2", ours::hedge(&chain, leaf.clone()));
+    time(group, "ours/resume", ours::resume(leaf.clone()));
     time(group, "ours/first_token", ours::first_token(leaf.clone()));
     time(group, "ours/retry", ours::retry(leaf.clone()));
     time(group, "ours/timeout", ours::timeout(leaf));
@@ -79,6 +82,18 @@ fn under_a_deadline(group: &mut Group<'_>) {
         "open/fallback, 2",
         ours::deadline(ours::fallback(&chain, leaf.clone())),
     );
+    // Under a candidate: each has a circuit of its own.
+    time(
+        group,
+        "open/circuit breaker",
+        ours::deadline(ours::fallback(&chain[..1], ours::circuit_breaker(leaf.clone()))),
+    );
+    time(
+        group,
+        "open/hedge, 2",
+        ours::deadline(ours::hedge(&chain, leaf.clone())),
+    );
+    time(group, "open/resume", ours::deadline(ours::resume(leaf.clone())));
     time(group, "open/retry", ours::deadline(ours::retry(leaf)));
 }
 
@@ -92,6 +107,16 @@ fn peers(group: &mut Group<'_>) {
         group,
         "tower-resilience/time limiter",
         peers::resilience_time_limiter(leaf.clone()),
+    );
+    time(
+        group,
+        "tower-resilience/circuit breaker",
+        peers::resilience_circuit_breaker(leaf.clone()),
+    );
+    time(
+        group,
+        "tower-resilience/hedge, 2",
+        peers::resilience_hedge(leaf.clone()),
     );
     time(group, "tower-resilience/fallback", peers::resilience_fallback(leaf));
 }

@@ -7,9 +7,11 @@ use tower_openrouter::layers::{
     attempt::{AttemptLayer, AttemptService},
     auth::{Auth, AuthLayer},
     cache::{Cache, CacheLayer, CacheService},
+    circuit_breaker::{CircuitBreaker, CircuitBreakerLayer, CircuitPolicy},
     deadline::{DeadlineLayer, DeadlineService},
-    fallback::{Chain, Fallback, FallbackLayer},
+    fallback::{Chain, Fallback, FallbackLayer, Hedge},
     first_token::{FirstToken, FirstTokenLayer},
+    resume::{Resume, ResumeLayer},
     retry::{Retry, RetryLayer},
     timeout::{AttemptTimeout, AttemptTimeoutLayer},
 };
@@ -67,6 +69,19 @@ pub fn cache<S>(inner: S) -> CacheService<S, ChatFrame, Error, Everyone> {
     CacheLayer::new(Cache::new(64 << 20), Everyone).layer(inner)
 }
 
+/// Keeps a circuit for each candidate.
+///
+/// # Panics
+///
+/// Never: the policy is the default.
+#[must_use]
+pub fn circuit_breaker<S>(inner: S) -> CircuitBreaker<S> {
+    let Ok(layer) = CircuitBreakerLayer::new(CircuitPolicy::new()) else {
+        unreachable!("the default is sound")
+    };
+    layer.layer(inner)
+}
+
 /// Sets the time of the whole call.
 #[must_use]
 pub fn deadline<S>(inner: S) -> DeadlineService<S> {
@@ -87,6 +102,24 @@ pub fn fallback<S>(models: &[&str], inner: S) -> Fallback<S> {
         unreachable!("the chain has candidates")
     };
     FallbackLayer::new(chain).layer(inner)
+}
+
+/// The same, and asks the next one as well after a second.
+///
+/// # Panics
+///
+/// Where there is none.
+#[must_use]
+pub fn hedge<S>(models: &[&str], inner: S) -> Fallback<S> {
+    let chain = fallback(models, ()).chain().clone();
+    let hedge = Hedge::after(std::time::Duration::from_secs(1));
+    FallbackLayer::new(chain).hedge(hedge).layer(inner)
+}
+
+/// Goes on where a stream broke off.
+#[must_use]
+pub fn resume<S>(inner: S) -> Resume<S> {
+    ResumeLayer::new().layer(inner)
 }
 
 /// Holds back what is before the first token.

@@ -10,7 +10,9 @@ use tower::{Layer, Service};
 use tower_http::set_header::SetRequestHeader;
 use tower_openrouter::{ChatRequest, Error};
 use tower_resilience::cache::CacheLayer;
+use tower_resilience::circuitbreaker::CircuitBreakerLayer;
 use tower_resilience::fallback::FallbackLayer;
+use tower_resilience::hedge::HedgeLayer;
 use tower_resilience::retry::{RetryBudgetBuilder, RetryLayer};
 use tower_resilience::timelimiter::TimeLimiterLayer;
 
@@ -88,6 +90,36 @@ pub fn resilience_time_limiter(leaf: Leaf) -> impl Service<Call, Response = Answ
 pub fn resilience_fallback(leaf: Leaf) -> impl Service<Call, Response = Answer> {
     let backup = leaf.clone();
     FallbackLayer::<Call, Answer, Error>::tower_service(backup).layer(leaf)
+}
+
+/// tower-resilience's circuit breaker, over the last hundred calls as ours is.
+///
+/// # Panics
+///
+/// Never: the settings are constants.
+pub fn resilience_circuit_breaker(leaf: Leaf) -> impl Service<Call, Response = Answer> {
+    let built = CircuitBreakerLayer::builder()
+        .failure_rate_threshold(0.5)
+        .sliding_window_size(100)
+        .build();
+    let Ok(layer) = built else {
+        unreachable!("the settings are sound")
+    };
+    layer.layer(leaf)
+}
+
+/// That a call failed: tower-resilience's hedge wants an error that can be cloned.
+#[derive(Debug, Clone)]
+pub struct Failed;
+
+/// tower-resilience's hedge, after a second.
+pub fn resilience_hedge(leaf: Leaf) -> impl Service<Call, Response = Answer> {
+    let leaf = tower::util::MapErr::new(leaf, (|_| Failed) as fn(Error) -> Failed);
+    HedgeLayer::builder()
+        .delay(Duration::from_secs(1))
+        .max_hedged_attempts(2)
+        .build()
+        .layer(leaf)
 }
 
 /// tower-resilience's cache. Its key is the request's body as it goes out, hashed by the standard library, and compared on a hit.

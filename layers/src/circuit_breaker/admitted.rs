@@ -62,7 +62,10 @@ impl Admitted {
             let own = clock.log.as_ref().and_then(|log| log.last_first_token(candidate));
             own.unwrap_or_else(|| clock.since.elapsed()) > clock.after
         });
-        let number = self.circuit.succeeded(self.pass, slow);
+        let (number, closed) = self.circuit.succeeded(self.pass, slow);
+        if closed && let Some(table) = self.circuit.table() {
+            table.probe_others(self.circuit.candidate());
+        }
         Begun {
             circuit: Arc::clone(&self.circuit),
             number,

@@ -1,7 +1,7 @@
 use std::{
     sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -9,7 +9,9 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    CircuitPolicy,
+    CircuitPolicy, CircuitReport, CircuitState,
+    circuits::Table,
+    under_way::UnderWay,
     window::{Mark, Window},
 };
 use crate::Candidate;
@@ -22,8 +24,11 @@ const FIRST_SHARE: f64 = 0.1;
 pub(super) struct Circuit {
     candidate: Candidate,
     policy: CircuitPolicy,
+    table: Weak<Table>,
     /// Closed, and back at full traffic: nobody needs the lock to pass.
     unguarded: AtomicBool,
+    /// The number of the next attempt.
+    next: AtomicU64,
     inner: Mutex<Inner>,
 }
 
@@ -31,6 +36,7 @@ pub(super) struct Circuit {
 struct Inner {
     state: State,
     window: Window,
+    under_way: UnderWay,
     /// Attempts under way although it is not closed, since nobody else was left to ask.
     last_resorts: u32,
     /// Probes that have failed in a row.
@@ -61,7 +67,8 @@ enum State {
 /// How an attempt was let through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pass {
-    Closed,
+    /// As the attempt of this number.
+    Closed(u64),
     /// In the half-open state of this era.
     Probe(u64),
     /// Nobody else is left to ask.
@@ -72,7 +79,7 @@ impl Pass {
     /// Whether a half-open state of this era is to be judged by it.
     const fn is_of(self, era: u64) -> bool {
         match self {
-            Self::Closed => false,
+            Self::Closed(_) => false,
             Self::Probe(own) => own == era,
             Self::LastResort => true,
         }
@@ -86,53 +93,23 @@ impl Inner {
         match (pass, &mut self.state) {
             (Pass::LastResort, _) => self.last_resorts = self.last_resorts.saturating_sub(1),
             (Pass::Probe(era), State::HalfOpen { probes, .. }) if era == self.era => *probes = probes.saturating_sub(1),
-            (Pass::Probe(_) | Pass::Closed, _) => {}
+            (Pass::Probe(_) | Pass::Closed(_), _) => {}
         }
     }
 }
 
-/// What is to be seen of a circuit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CircuitState {
-    /// Attempts pass.
-    Closed,
-    /// It has just closed: a rising share of the attempts passes.
-    Returning,
-    /// Attempts are refused.
-    Open {
-        /// For so long still.
-        probes_in: Duration,
-    },
-    /// Probes alone pass.
-    HalfOpen,
-}
-
-/// One circuit as it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct CircuitReport {
-    /// Whose it is.
-    pub candidate: Candidate,
-    /// Its state.
-    pub state: CircuitState,
-    /// Attempts in its window.
-    pub attempts: u32,
-    /// Those of them that failed.
-    pub failed: u32,
-    /// Those of them that began too slowly.
-    pub slow: u32,
-}
-
 impl Circuit {
-    pub(super) fn new(candidate: Candidate, policy: CircuitPolicy, now: Instant) -> Self {
+    pub(super) fn new(candidate: Candidate, policy: CircuitPolicy, table: Weak<Table>, now: Instant) -> Self {
         Self {
             candidate,
             policy,
+            table,
             unguarded: AtomicBool::new(true),
+            next: AtomicU64::new(1),
             inner: Mutex::new(Inner {
                 state: State::Closed,
                 window: Window::new(),
+                under_way: UnderWay::new(),
                 last_resorts: 0,
                 failed_probes: 0,
                 era: 0,
@@ -153,22 +130,22 @@ impl Circuit {
     /// Lets one through, or says when to come back, where that is known.
     pub(super) fn admit(&self, last_resort: bool) -> Result<Pass, Option<Duration>> {
         if self.unguarded.load(Ordering::Acquire) {
-            return Ok(Pass::Closed);
+            return Ok(self.pass());
         }
         let (mut inner, now) = (self.lock(), Instant::now());
         let refused = match &mut inner.state {
-            State::Closed => return Ok(Pass::Closed),
+            State::Closed => return Ok(self.pass()),
             State::Returning { since, credit } => {
                 let time = now.saturating_duration_since(*since);
                 if time >= self.policy.return_over {
                     self.returned(&mut inner);
-                    return Ok(Pass::Closed);
+                    return Ok(self.pass());
                 }
                 let share = time.as_secs_f64() / self.policy.return_over.as_secs_f64();
                 *credit += share.max(FIRST_SHARE);
                 if last_resort || *credit >= 1.0 {
                     *credit = (*credit - 1.0).max(0.0);
-                    return Ok(Pass::Closed);
+                    return Ok(self.pass());
                 }
                 // The next attempt may be let through.
                 Some(Duration::ZERO)
@@ -192,42 +169,71 @@ impl Circuit {
         Err(refused)
     }
 
-    /// An answer began, in time or slowly. Gives its number in the window, by which it may still turn out broken.
-    pub(super) fn succeeded(&self, pass: Pass, slow: bool) -> Option<u64> {
+    fn pass(&self) -> Pass {
+        Pass::Closed(self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// An answer began, in time or slowly. Says by which number in the window it may still turn out broken, and whether the circuit
+    /// has closed.
+    pub(super) fn succeeded(&self, pass: Pass, slow: bool) -> (Option<u64>, bool) {
         let (mut inner, now) = (self.lock(), Instant::now());
         inner.end(pass, now);
+        if let Pass::Closed(number) = pass {
+            inner.under_way.succeeded(number);
+        }
         let current = inner.era;
         match (&mut inner.state, pass) {
             (State::Closed | State::Returning { .. }, _) => {
-                return Some(self.judge(&mut inner, Mark { failed: false, slow }, now));
+                let number = self.judge(&mut inner, Mark { failed: false, slow }, 0, now);
+                return (Some(number), false);
             }
             (State::HalfOpen { successes, .. }, Pass::LastResort | Pass::Probe(_)) if pass.is_of(current) => {
                 *successes += 1;
                 if *successes >= self.policy.probe_successes {
                     self.close(&mut inner, now);
+                    return (None, true);
                 }
             }
             // It answers after all: the probes need not wait for their time.
             (State::Open { .. }, Pass::LastResort) => {
                 if self.policy.probe_successes <= 1 {
                     self.close(&mut inner, now);
-                } else {
-                    let (probes, successes) = (0, 1);
-                    self.enter(&mut inner, State::HalfOpen { probes, successes });
+                    return (None, true);
                 }
+                let (probes, successes) = (0, 1);
+                self.enter(&mut inner, State::HalfOpen { probes, successes });
             }
             (State::HalfOpen { .. } | State::Open { .. }, _) => {}
         }
-        None
+        (None, false)
+    }
+
+    /// All circuits that it is one of, while they are there.
+    pub(super) fn table(&self) -> Option<Arc<Table>> {
+        self.table.upgrade()
+    }
+
+    /// Another one of the same upstream is back: this one may be, too, so it is probed at once, and its failed probes are forgiven.
+    pub(super) fn probe_now(&self) {
+        let (mut inner, now) = (self.lock(), Instant::now());
+        if let State::Open { until } = &mut inner.state {
+            *until = now.min(*until);
+            inner.failed_probes = 0;
+        }
     }
 
     /// An attempt failed in a way that hurts. `true` where the circuit does not let the next one through as well.
     pub(super) fn failed(&self, pass: Pass) -> bool {
         let (mut inner, now) = (self.lock(), Instant::now());
         inner.end(pass, now);
+        // Those that began before it and may yet succeed: a failure is often quicker than a first token.
+        let pending = match pass {
+            Pass::Closed(number) => inner.under_way.failed(number),
+            Pass::Probe(_) | Pass::LastResort => 0,
+        };
         match (&inner.state, pass) {
             (State::Closed | State::Returning { .. }, _) => {
-                self.judge(&mut inner, Mark::FAILED, now);
+                self.judge(&mut inner, Mark::FAILED, pending, now);
             }
             (State::HalfOpen { .. }, Pass::Probe(era)) if era == inner.era => {
                 inner.failed_probes = inner.failed_probes.saturating_add(1);
@@ -246,16 +252,18 @@ impl Circuit {
             return;
         }
         if number.is_some_and(|number| inner.window.fail(number)) {
-            self.open_if_over(&mut inner, now);
+            self.open_if_over(&mut inner, 0, now);
         } else {
-            self.judge(&mut inner, Mark::FAILED, now);
+            self.judge(&mut inner, Mark::FAILED, 0, now);
         }
     }
 
     /// An attempt ended without a word on the upstream's health.
     pub(super) fn said_nothing(&self, pass: Pass) {
-        if pass != Pass::Closed {
-            self.lock().end(pass, Instant::now());
+        let mut inner = self.lock();
+        match pass {
+            Pass::Closed(number) => inner.under_way.said_nothing(number),
+            Pass::Probe(_) | Pass::LastResort => inner.end(pass, Instant::now()),
         }
     }
 
@@ -287,19 +295,20 @@ impl Circuit {
         matches!(inner.state, State::Closed).then_some(inner.used)
     }
 
-    fn judge(&self, inner: &mut Inner, mark: Mark, now: Instant) -> u64 {
+    fn judge(&self, inner: &mut Inner, mark: Mark, pending: u32, now: Instant) -> u64 {
         let policy = &self.policy;
         let number = inner.window.push(mark, now, policy.window_calls, policy.window_time);
         // Only what is bad can open it.
         if mark.failed || mark.slow {
-            self.open_if_over(inner, now);
+            self.open_if_over(inner, pending, now);
         }
         number
     }
 
-    fn open_if_over(&self, inner: &mut Inner, now: Instant) {
+    fn open_if_over(&self, inner: &mut Inner, pending: u32, now: Instant) {
         let (calls, failed, slow) = (inner.window.calls(), inner.window.failed(), inner.window.slow());
-        let over = |count: u32, ratio: f64| f64::from(count) >= ratio * f64::from(calls);
+        let all = f64::from(calls) + f64::from(pending);
+        let over = |count: u32, ratio: f64| f64::from(count) >= ratio * all;
         let too_slow = self.policy.slow.is_some_and(|(_, ratio)| over(slow, ratio));
         if calls >= self.policy.min_calls && (over(failed, self.policy.error_ratio) || too_slow) {
             self.open(inner, now);
@@ -354,6 +363,7 @@ impl Circuit {
         }
         inner.state = state;
         inner.era += 1;
+        inner.under_way.begin_anew(self.next.load(Ordering::Relaxed));
         self.unguarded.store(matches!(state, State::Closed), Ordering::Release);
     }
 

@@ -15,9 +15,10 @@ pub const MOST_CIRCUITS: usize = 10_000;
 /// The circuits of all candidates. Cheap to clone, and shared by all clones: give several stacks the same one, and keep one
 /// to look at.
 #[derive(Clone)]
-pub struct Circuits(Arc<Inner>);
+pub struct Circuits(Arc<Table>);
 
-struct Inner {
+#[derive(Debug)]
+pub(super) struct Table {
     policy: CircuitPolicy,
     circuits: RwLock<HashMap<Candidate, Arc<Circuit>>>,
 }
@@ -30,7 +31,7 @@ impl Circuits {
     /// Where it would never open, or never close.
     pub fn new(policy: CircuitPolicy) -> Result<Self, CircuitError> {
         policy.check()?;
-        Ok(Self(Arc::new(Inner {
+        Ok(Self(Arc::new(Table {
             policy,
             circuits: RwLock::default(),
         })))
@@ -68,10 +69,23 @@ impl Circuits {
                 return None;
             }
         }
-        let circuit = circuits
-            .entry(candidate.clone())
-            .or_insert_with(|| Arc::new(Circuit::new(candidate.clone(), self.0.policy, Instant::now())));
+        let circuit = circuits.entry(candidate.clone()).or_insert_with(|| {
+            let table = Arc::downgrade(&self.0);
+            Arc::new(Circuit::new(candidate.clone(), self.0.policy, table, Instant::now()))
+        });
         Some(Arc::clone(circuit))
+    }
+}
+
+impl Table {
+    /// One is back: the others of its upstream may be, too, and need not wait for their probe.
+    pub(super) fn probe_others(&self, back: &Candidate) {
+        let circuits = self.circuits.read().unwrap_or_else(PoisonError::into_inner);
+        let others = circuits.values().filter(|circuit| {
+            let candidate = circuit.candidate();
+            candidate.upstream() == back.upstream() && candidate != back
+        });
+        others.for_each(|circuit| circuit.probe_now());
     }
 }
 

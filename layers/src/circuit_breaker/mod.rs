@@ -6,12 +6,13 @@
 //! What counts is what hurts an upstream's health ([`Health::Hurts`](crate::Health::Hurts)): what the caller, its deadline or
 //! its budget caused never does, a throttled attempt neither (it pauses, see [`rate_limit`](crate::rate_limit)), nor a rejected
 //! key (the [key pool](crate::auth) rests that one). An attempt counts as good when its answer begins, and as failed after all
-//! where the answer breaks off.
+//! where the answer breaks off. Failures are often quicker than first tokens: so those that began before a failure and are still
+//! under way count as not failed, until one that began after them has succeeded.
 //!
 //! Stands inside retry and fallback, outside the attempt and its limits. [`Fallback`](crate::fallback) moves on from a refusal at
 //! once. Where it has nobody left to ask, it asks the candidate whose probe is due next as a
 //! [last resort](crate::Call::is_last_resort), which passes an open circuit up to so many at once: an outage of all is one
-//! attempt a call at most, and the first answers end it.
+//! attempt a call at most, and the first answers end it. When a circuit closes, the others of its upstream are probed at once.
 //!
 //! # Errors
 //!
@@ -54,13 +55,15 @@ mod circuits;
 mod future;
 mod layer;
 mod policy;
+mod report;
 mod service;
+mod under_way;
 mod window;
 
 pub use body::CircuitBreakerBody;
-pub use circuit::{CircuitReport, CircuitState};
 pub use circuits::{Circuits, MOST_CIRCUITS};
 pub use future::CircuitBreakerFuture;
 pub use layer::CircuitBreakerLayer;
 pub use policy::{CircuitError, CircuitPolicy};
+pub use report::{CircuitReport, CircuitState};
 pub use service::CircuitBreaker;

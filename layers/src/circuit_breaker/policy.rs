@@ -63,7 +63,7 @@ impl CircuitPolicy {
             probes: 1,
             probe_successes: 2,
             return_over: Duration::from_secs(10),
-            last_resorts: 10,
+            last_resorts: 50,
         }
     }
 
@@ -121,7 +121,7 @@ impl CircuitPolicy {
     }
 
     /// How many attempts may be under way at an open circuit where the call has [nobody else left to
-    /// ask](crate::Call::is_last_resort); 10 by default. Zero refuses them at once, however the others fared.
+    /// ask](crate::Call::is_last_resort); 50 by default. Zero refuses them at once, however the others fared.
     #[must_use]
     pub const fn last_resorts(mut self, at_once: u32) -> Self {
         self.last_resorts = at_once;

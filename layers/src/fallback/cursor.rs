@@ -19,6 +19,8 @@ pub(super) struct Cursor {
     stopped: bool,
     /// Whose circuit was open, and when it is probed next.
     open: Vec<(Candidate, Duration)>,
+    /// Whether they are being asked after all.
+    resorts: bool,
 }
 
 /// Whom a failure rules out.
@@ -56,6 +58,7 @@ impl Cursor {
             bans: Vec::new(),
             stopped: false,
             open: Vec::new(),
+            resorts: false,
         }
     }
 
@@ -88,13 +91,44 @@ impl Cursor {
         !self.open.is_empty()
     }
 
-    /// Whom to ask, once, when nobody else is left: of those whose circuit was open, the one that is probed soonest.
+    /// Whom to ask when nobody else is left: of those whose circuit was open, the one that is probed soonest. Those that take a part
+    /// of the attempts again are asked in turn; of the others one is enough.
     pub(super) fn last_resort(&mut self) -> Option<Candidate> {
+        self.resorts = true;
         let open = std::mem::take(&mut self.open);
-        let allowed = open
+        let mut allowed: Vec<_> = open
             .into_iter()
-            .filter(|(candidate, _)| self.reason_against(candidate).is_none());
-        Some(allowed.min_by_key(|(_, probed_in)| *probed_in)?.0)
+            .filter(|(candidate, _)| self.reason_against(candidate).is_none())
+            .collect();
+        allowed.sort_by_key(|(_, probed_in)| *probed_in);
+        let mut allowed = allowed.into_iter();
+        let (candidate, probed_in) = allowed.next()?;
+        if probed_in.is_zero() {
+            self.open = allowed.collect();
+        }
+        Some(candidate)
+    }
+
+    /// Whom to ask beside another one: the next, or else one that takes a part of the attempts again. It goes before those of a cheaper
+    /// class, which are there for when the others have failed, not for when they are late.
+    pub(super) fn beside(&self) -> Option<(Candidate, bool)> {
+        let next = self.rest().next().filter(|next| !self.chain.is_cheaper(next));
+        let returning = || {
+            let mut open = self.open.iter().filter(|(_, probed_in)| probed_in.is_zero());
+            let (returning, _) = open.find(|(candidate, _)| self.reason_against(candidate).is_none())?;
+            Some((returning.clone(), true))
+        };
+        next.map(|next| (next.clone(), false)).or_else(returning)
+    }
+
+    /// Takes the one that is to be asked beside another one.
+    pub(super) fn take_beside(&mut self, candidate: &Candidate, passed_over: impl FnMut(&Candidate, Reason)) {
+        let known = self.open.len();
+        self.open.retain(|(open, _)| open != candidate);
+        if self.open.len() == known {
+            // Those before it may not be asked.
+            self.advance(passed_over);
+        }
     }
 
     pub(super) const fn chain(&self) -> &Chain {
@@ -123,7 +157,9 @@ impl Cursor {
         if error.kind() == FailureKind::CircuitOpen {
             // One that takes a part of the attempts again is better than one that is being probed.
             let probed_in = error.retry_after().unwrap_or(Duration::from_nanos(1));
-            self.open.push((failed.clone(), probed_in));
+            if !self.resorts {
+                self.open.push((failed.clone(), probed_in));
+            }
             return !self.stopped;
         }
         let known = self.chain.capability(failed);

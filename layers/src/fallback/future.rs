@@ -289,28 +289,22 @@ where
             return;
         };
         let body = original.body();
-        let Some(next) = this.cursor.rest().next() else { return };
-        if this.cursor.chain().is_cheaper(next) {
-            // It is there for when the others have failed, not for when they are late.
+        let Some((candidate, resort)) = this.cursor.beside() else {
             return;
-        }
-        let track = hedge.track(next, body.is_streaming());
+        };
+        let track = hedge.track(&candidate, body.is_streaming());
         if body.call().attempts_left() == 0 || track.is_some_and(|track| track.is_degraded()) || !hedge.withdraw() {
             return;
         }
-        let Some(candidate) = this
-            .cursor
-            .advance(|candidate, reason| pass_over(body, candidate, &reason))
-        else {
-            return;
-        };
+        this.cursor
+            .take_beside(&candidate, |candidate, reason| pass_over(body, candidate, &reason));
         tracing::info!(
             model = candidate.model(),
             upstream = candidate.upstream(),
             "no first token yet: asking the next candidate as well"
         );
         let last = body.call().attempts_left() <= 1 || this.cursor.is_at_end();
-        *this.next = Next::Ask(candidate, Role::Hedge { last });
+        *this.next = Next::Ask(candidate, Role::Hedge { last, resort });
     }
 
     /// Asks the next candidate once the service is ready.
@@ -328,16 +322,16 @@ where
             // The one that is being asked already needs no other service.
             return Poll::Ready(if is_hedge { Ok(()) } else { Err(error) });
         }
-        if let Role::Hedge { last } = role
+        if let Role::Hedge { last, resort } = role
             && !is_hedge
         {
-            role = Role::Turn { last };
+            role = if resort { Role::LastResort } else { Role::Turn { last } };
         }
         // Nobody comes after the last one, unless a circuit that was open is to be asked after all.
         let may_be_needed = match role {
-            Role::Turn { .. } => !this.cursor.is_at_end() || this.cursor.has_open(),
+            Role::Turn { .. } | Role::LastResort => !this.cursor.is_at_end() || this.cursor.has_open(),
             Role::Hedge { .. } => true,
-            Role::LastResort | Role::Alone => false,
+            Role::Alone => false,
         };
         let request = if may_be_needed {
             this.original.clone()

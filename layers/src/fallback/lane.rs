@@ -28,8 +28,8 @@ pub(super) enum Role {
     Alone,
     /// In its turn; `last` where nobody comes after it.
     Turn { last: bool },
-    /// Beside another one, which is late.
-    Hedge { last: bool },
+    /// Beside another one, which is late; `resort` where its circuit lets through a part of the attempts only.
+    Hedge { last: bool, resort: bool },
     /// Its circuit is open, and nobody else is left.
     LastResort,
 }
@@ -69,7 +69,7 @@ impl Turn {
         }
         let (is_last, is_alone) = match role {
             Role::Alone => (true, true),
-            Role::Turn { last } | Role::Hedge { last } => (last, false),
+            Role::Turn { last } | Role::Hedge { last, .. } => (last, false),
             Role::LastResort => (true, false),
         };
         let call = body.call_mut();
@@ -78,7 +78,12 @@ impl Turn {
             // Nobody comes after it, and it is the only one whose circuit may be open.
             Role::Alone | Role::Turn { .. } if cursor.is_at_end() && !cursor.has_open() => call.set_last_resort(),
             Role::LastResort => call.set_last_resort(),
-            Role::Hedge { .. } => call.set_hedge(),
+            Role::Hedge { resort, .. } => {
+                call.set_hedge();
+                if resort {
+                    call.set_last_resort();
+                }
+            }
             Role::Alone | Role::Turn { .. } => {}
         }
         Self { candidate, along, mark }

@@ -13,10 +13,14 @@ use tower_llm_layers::{
 use super::down;
 use crate::support::{Leaf, Probe, ScriptBody, Step, TestError, TestRequest, ask, chain, fails, secs, streamed, text};
 
-type Boxed = tower::util::BoxCloneService<http::Request<TestRequest>, http::Response<()>, TestError>;
+pub(super) type Boxed = tower::util::BoxCloneService<http::Request<TestRequest>, http::Response<()>, TestError>;
 
 /// Fallback and retry over circuits.
-fn over<const N: usize>(names: [&str; N], policy: CircuitPolicy, leaf: Leaf) -> (Boxed, CircuitBreakerLayer, Probe) {
+pub(super) fn over<const N: usize>(
+    names: [&str; N],
+    policy: CircuitPolicy,
+    leaf: Leaf,
+) -> (Boxed, CircuitBreakerLayer, Probe) {
     let breaker = CircuitBreakerLayer::new(policy).unwrap();
     let probe = leaf.probe();
     let service = breaker.layer(AttemptLayer::new().layer(leaf));
@@ -35,13 +39,13 @@ fn over<const N: usize>(names: [&str; N], policy: CircuitPolicy, leaf: Leaf) -> 
     (Boxed::new(service), breaker, probe)
 }
 
-async fn call(service: &Boxed) -> Result<http::Response<()>, TestError> {
+pub(super) async fn call(service: &Boxed) -> Result<http::Response<()>, TestError> {
     let mut service = service.clone();
     std::future::poll_fn(|cx| service.poll_ready(cx)).await?;
     service.call(streamed()).await
 }
 
-fn states(layer: &CircuitBreakerLayer) -> Vec<(String, bool)> {
+pub(super) fn states(layer: &CircuitBreakerLayer) -> Vec<(String, bool)> {
     let mut states: Vec<_> = layer
         .circuits()
         .unwrap()
@@ -105,7 +109,7 @@ async fn an_outage_of_all_is_one_attempt_a_call_and_the_first_answers_end_it() {
 #[tokio::test(start_paused = true)]
 async fn last_resorts_are_bounded_and_may_be_turned_off() {
     for (policy, asked) in [
-        (CircuitPolicy::new(), 10),
+        (CircuitPolicy::new().last_resorts(10), 10),
         (CircuitPolicy::new().last_resorts(3), 3),
         (CircuitPolicy::new().last_resorts(0), 0),
     ] {

@@ -1,6 +1,7 @@
 //! The circuit breaker.
 
 mod along_a_chain;
+mod busy;
 mod opening;
 mod recovery;
 

@@ -1,0 +1,89 @@
+//! Which attempts may yet succeed.
+//!
+//! A failure is often quicker than a first token. Of a busy upstream the failures of the last half second are known, and the
+//! successes are not: judged by what is known, it would seem down. So those that began before a failure and are under way still count
+//! with those that did not fail, unless one that began after them has succeeded: then they are late.
+
+/// The most ends that are remembered: beyond them the oldest attempts under way no longer count.
+const MOST: usize = 256;
+
+/// Attempts are numbered as they begin.
+#[derive(Debug)]
+pub(super) struct UnderWay {
+    /// All up to this one have ended, or are late.
+    settled: u64,
+    /// Those after it that have ended without a success.
+    ended: Vec<u64>,
+}
+
+impl UnderWay {
+    pub(super) const fn new() -> Self {
+        Self {
+            settled: 0,
+            ended: Vec::new(),
+        }
+    }
+
+    /// Forgets all: the next attempt has this number.
+    pub(super) fn begin_anew(&mut self, next: u64) {
+        self.settled = next.saturating_sub(1);
+        self.ended.clear();
+    }
+
+    pub(super) fn succeeded(&mut self, number: u64) {
+        if number > self.settled {
+            self.settled = number;
+            self.ended.retain(|ended| *ended > number);
+        }
+    }
+
+    pub(super) fn said_nothing(&mut self, number: u64) {
+        if number <= self.settled {
+            return;
+        }
+        self.ended.push(number);
+        if self.ended.len() > MOST
+            && let Some(oldest) = self.ended.iter().copied().min()
+        {
+            self.succeeded(oldest);
+        }
+    }
+
+    /// Says how many that began before this one may yet succeed.
+    pub(super) fn failed(&mut self, number: u64) -> u32 {
+        self.said_nothing(number);
+        let before = number.saturating_sub(self.settled + 1);
+        let ended = self.ended.iter().filter(|ended| **ended < number).count();
+        u32::try_from(before.saturating_sub(ended as u64)).unwrap_or(u32::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_before_a_failure_may_yet_succeed() {
+        let mut under_way = UnderWay::new();
+        assert_eq!(under_way.failed(1), 0);
+        assert_eq!(under_way.failed(5), 3, "2, 3 and 4");
+        assert_eq!(under_way.failed(4), 2);
+        under_way.said_nothing(3);
+        assert_eq!(under_way.failed(9), 4, "2, 6, 7 and 8");
+        under_way.succeeded(7);
+        assert_eq!(under_way.failed(10), 1, "8; 2 and 6 are late");
+        assert_eq!(under_way.failed(2), 0, "late, and failed");
+        under_way.begin_anew(20);
+        assert_eq!(under_way.failed(21), 1);
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut under_way = UnderWay::new();
+        for number in 1..10_000 {
+            under_way.failed(2 * number);
+        }
+        assert!(under_way.ended.len() <= MOST);
+        assert!(under_way.failed(20_001) <= 300);
+    }
+}
