@@ -103,6 +103,16 @@ impl Error {
         self
     }
 
+    /// The same where nobody has seen a part: what broke off is then a call that was never answered.
+    pub(crate) fn unseen(mut self) -> Self {
+        match self.kind() {
+            FailureKind::Truncated => self.0.kind = Some(FailureKind::Reset),
+            FailureKind::Timeout(Phase::Idle | Phase::Pace) => self.0.kind = Some(FailureKind::Timeout(Phase::Answer)),
+            _ => {}
+        }
+        self
+    }
+
     /// What went wrong, as far as policy cares.
     #[must_use]
     pub fn kind(&self) -> FailureKind {

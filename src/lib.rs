@@ -12,6 +12,7 @@ pub mod balance;
 pub mod catalogue;
 pub mod degrade;
 pub mod endpoint;
+pub mod gather;
 pub mod request;
 pub mod response;
 pub mod sse;

@@ -230,6 +230,7 @@ fn what_is_in_force_is_told() {
             "Deadline",
             "Cache",
             "Admit",
+            "Gather",
             "Resume",
             "Fallback",
             "Retry",

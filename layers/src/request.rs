@@ -19,6 +19,12 @@ pub trait LlmRequest: Clone {
         false
     }
 
+    /// The same request with its answer as a stream; `None` where it is one already, or where no stream can carry the answer.
+    #[must_use]
+    fn as_stream(&self) -> Option<Self> {
+        None
+    }
+
     /// The model asked for.
     fn model(&self) -> Option<&str> {
         None

@@ -18,7 +18,9 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::{ChatFrame, Error, transport::SentKey};
+use tower_llm_layers::Frame as _;
+
+use crate::{ChatFrame, Error, FailureKind, frame::Form, transport::SentKey};
 
 pub use self::plain::Judge;
 use self::{plain::PlainBody, stream::StreamBody, wire::Wire};
@@ -89,6 +91,16 @@ impl ChatBody {
             kind,
             key: SentKey::default(),
         }
+    }
+}
+
+/// A plain answer that was put together elsewhere, judged like one that came so.
+pub(crate) fn whole_answer(bytes: Bytes, headers: &HeaderMap) -> Result<ChatFrame, Error> {
+    let frame = reading::read(bytes, Form::Answer, headers)?.frame;
+    if frame.stage().begins_answer() {
+        Ok(frame)
+    } else {
+        Err(Error::new(FailureKind::Empty, "the answer is empty"))
     }
 }
 

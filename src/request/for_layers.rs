@@ -92,6 +92,18 @@ impl LlmRequest for ChatRequest {
         Self::is_streaming(self)
     }
 
+    fn as_stream(&self) -> Option<Self> {
+        // It mends whole answers alone.
+        let heals = self.get_raw("plugins").is_some_and(|plugins| {
+            let name = b"response-healing";
+            plugins.windows(name.len()).any(|part| part == name)
+        });
+        if Self::is_streaming(self) || heals || self.facts().choices > 1 {
+            return None;
+        }
+        Some(self.clone().stream(true))
+    }
+
     fn model(&self) -> Option<&str> {
         self.get_model()
     }

@@ -52,6 +52,7 @@ impl StackBuilder {
         let service = retry.layer(service);
         let service = FallbackLayer::new(chain).hedge(settings.hedge).layer(service);
         let service = settings.resume.layer(service);
+        let service = settings.gather.layer(service);
         let service = limit(settings.admission, settings.tenant)?.layer(service);
         let service = cache.layer(service);
         let deadline = settings

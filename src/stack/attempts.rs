@@ -10,6 +10,7 @@ use tower_llm_layers::{
 };
 
 use super::StackBuilder;
+use crate::gather::GatherLayer;
 
 impl StackBuilder {
     /// The most attempts one call may make in all; [`DEFAULT_CAP`](tower_llm_layers::attempt::DEFAULT_CAP) by default.
@@ -93,6 +94,14 @@ impl StackBuilder {
     #[must_use]
     pub const fn resume(mut self, resume: ResumeLayer) -> Self {
         self.settings.resume = resume;
+        self
+    }
+
+    /// Streams plain calls upstream and puts their answers together, so that silence is noticed early, leaving ends the bill, and hedges and
+    /// [`resume`](Self::resume) serve them: see [`gather`](crate::gather). By default for calls that ask for it.
+    #[must_use]
+    pub const fn gather(mut self, gather: GatherLayer) -> Self {
+        self.settings.gather = gather;
         self
     }
 }

@@ -13,6 +13,7 @@ use tower_llm_layers::{
 
 use super::{BuildError, CallTags, IntoCandidate, Stack, TenantKey, money::Money, settings::Settings};
 use crate::degrade::CannedReply;
+use crate::gather::GatherLayer;
 use crate::transport::{Attribution, OPENROUTER, Transport, TransportBuilder, TransportError, Upstream};
 
 /// Puts a [`Stack`] together: a slot for each layer, in whatever order they are named.
@@ -55,6 +56,7 @@ impl StackBuilder {
             circuits: Circuits::new(CircuitPolicy::new()).ok(),
             hedge: None,
             resume: ResumeLayer::off(),
+            gather: GatherLayer::on_request(),
         };
         Self {
             settings,

@@ -42,6 +42,7 @@ pub(super) fn describe(settings: &Settings, chain: &Chain) -> String {
         ),
         ("Cache", caching::describe(settings)),
         ("Admit", limits(settings.admission, "a tenant")),
+        ("Gather", settings.gather.to_string()),
         ("Resume", settings.resume.to_string()),
         ("Fallback", format!("{chain}{server_side}{catalogue}{hedge}")),
         (

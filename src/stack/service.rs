@@ -30,12 +30,15 @@ use super::{
 };
 use crate::{
     ChatBody, ChatFrame, ChatRequest, Error,
+    gather::{Gather, GatherBody},
     transport::{Transport, Upstream},
 };
 
 /// All layers in their order, over the leaf `S`.
-pub type StackService<S> =
-    Tagging<Degrade<DeadlineService<Cached<RateLimit<Resume<ChainService<S>>, TenantKey>>>, StackLadder>, CallTags>;
+pub type StackService<S> = Tagging<
+    Degrade<DeadlineService<Cached<RateLimit<Gather<Resume<ChainService<S>>>, TenantKey>>>, StackLadder>,
+    CallTags,
+>;
 
 /// The chain of candidates, each with its retries.
 type ChainService<S> = Fallback<Retry<PacedService<S>>>;
@@ -49,7 +52,7 @@ type AttemptedBody<B> = CircuitBreakerBody<RateLimitBody<AttemptBody<AttemptTime
 
 /// The body of a stack's response, over the leaf `S`, for the request `R` and the leaf's body `B`.
 pub type StackBody<S = Transport, R = ChatRequest, B = ChatBody> =
-    DegradeBody<DeadlineBody<CachedBody<RateLimitBody<ResumeBody<ChainService<S>, R, AttemptedBody<B>>>>>>;
+    DegradeBody<DeadlineBody<CachedBody<RateLimitBody<GatherBody<ResumeBody<ChainService<S>, R, AttemptedBody<B>>>>>>>;
 
 /// One service that has all layers in their order: what an application calls.
 ///

@@ -12,7 +12,7 @@ use tower_llm_layers::{
 };
 
 use super::{BuildError, CallTags, TenantKey, money::Money};
-use crate::{degrade::CannedReply, transport::OPENROUTER};
+use crate::{degrade::CannedReply, gather::GatherLayer, transport::OPENROUTER};
 
 /// What can stand in a chain: a model's name, which is then asked for at OpenRouter, or a [`Candidate`].
 pub trait IntoCandidate {
@@ -72,6 +72,7 @@ pub(super) struct Settings {
     pub(super) circuits: Option<Circuits>,
     pub(super) hedge: Option<Hedge>,
     pub(super) resume: ResumeLayer,
+    pub(super) gather: GatherLayer,
 }
 
 impl Settings {

@@ -36,6 +36,7 @@ impl Head {
             created: self.created,
             model: &self.model,
             provider: &self.provider,
+            service_tier: usage.is_some().then_some(self.tier),
             error,
             choices,
             usage,

@@ -13,6 +13,9 @@ pub(crate) struct Chunk<'a> {
     pub(crate) created: u64,
     pub(crate) model: &'a str,
     pub(crate) provider: &'a str,
+    /// On the chunk with the usage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) service_tier: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<Value>,
     pub(crate) choices: &'a [Choice<'a>],

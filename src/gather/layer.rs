@@ -1,0 +1,59 @@
+use std::fmt;
+
+use http::Extensions;
+use tower_layer::Layer;
+
+use super::Gather;
+
+/// Streams plain calls upstream, and puts their answers together. See the [module](super).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct GatherLayer {
+    on: bool,
+}
+
+/// Whether one call is gathered, in its request's extensions: it overrules the layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gathering {
+    /// Streamed upstream.
+    On,
+    /// Plain all the way.
+    Off,
+}
+
+impl GatherLayer {
+    /// Gathers all plain calls that a stream can carry.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { on: true }
+    }
+
+    /// Gathers those alone that ask for it with [`Gathering::On`].
+    #[must_use]
+    pub const fn on_request() -> Self {
+        Self { on: false }
+    }
+
+    pub(super) fn gathers(self, extensions: &Extensions) -> bool {
+        extensions
+            .get::<Gathering>()
+            .map_or(self.on, |asked| *asked == Gathering::On)
+    }
+}
+
+impl fmt::Display for GatherLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.on {
+            "plain calls are streamed upstream"
+        } else {
+            "plain calls are streamed upstream where they ask for it"
+        })
+    }
+}
+
+impl<S> Layer<S> for GatherLayer {
+    type Service = Gather<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Gather { inner, layer: *self }
+    }
+}

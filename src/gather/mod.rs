@@ -1,0 +1,44 @@
+//! Plain calls that are streamed upstream, and put together for the caller.
+//!
+//! A plain call says nothing until all of it is there: a silent model is noticed late, and OpenRouter promises to stop the bill of a caller
+//! who leaves for streams alone. With this layer a plain call goes out as a stream. So the clocks of first token and silence
+//! serve it, hedges and [`resume`](tower_llm_layers::resume) do, and leaving ends the bill. The caller gets the answer that a plain
+//! call would have brought: content, reasoning and its details, tool calls, refusal, annotations, pictures, sound, log-probabilities,
+//! why it ended, usage, and what this version does not know.
+//!
+//! Nothing was shown while the stream came. So where it breaks off the call is made once more, within its attempts and its deadline;
+//! else it has failed like any that never answered, and may degrade.
+//!
+//! Calls that a stream cannot carry stay plain ([`LlmRequest::as_stream`]): those that ask for several choices or for healing of the
+//! answer. So do all where it is off; [`Gathering`] in a request's extensions decides for one call.
+//!
+//! # Place
+//!
+//! Outside of [`resume`](tower_llm_layers::resume) and the chain, whose streams it reads; inside of the cache, which keeps the answer
+//! as it is asked for.
+//!
+//! # Errors
+//!
+//! Those of the stream; one that broke off is told as [`Reset`](FailureKind::Reset), one that fell silent as
+//! [`Timeout(Answer)`](tower_llm_layers::Phase::Answer).
+//!
+//! # Cancellation
+//!
+//! Dropping the future closes the stream.
+
+mod answer;
+mod body;
+mod future;
+mod layer;
+mod merge;
+mod service;
+#[cfg(test)]
+mod tests;
+
+pub use body::GatherBody;
+pub use future::GatherFuture;
+pub use layer::{GatherLayer, Gathering};
+pub use service::Gather;
+
+#[cfg(doc)]
+use tower_llm_layers::{FailureKind, LlmRequest};

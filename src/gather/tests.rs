@@ -1,0 +1,141 @@
+use http::HeaderMap;
+use serde_json::{Value, json};
+
+use super::answer::Gathered;
+use crate::{ChatFrame, Error, Form};
+use tower_llm_layers::{Frame, Stage};
+
+fn chunk(value: &Value) -> ChatFrame {
+    ChatFrame::new(value.to_string().into(), Form::Chunk, Stage::Content, false)
+}
+
+fn whole(chunks: &[Value]) -> Result<Value, Error> {
+    let mut gathered = Gathered::default();
+    for value in chunks {
+        gathered.take(&chunk(value))?;
+    }
+    let frame = gathered.whole(&HeaderMap::new())?;
+    assert_eq!(frame.form(), Form::Answer);
+    assert!(frame.finishes_answer());
+    Ok(serde_json::from_slice(frame.bytes()).expect("it is JSON"))
+}
+
+/// Chunks of one choice, each with this delta.
+fn deltas(deltas: impl IntoIterator<Item = Value>) -> Vec<Value> {
+    let chunk = |delta| json!({"id": "gen-1", "object": "chat.completion.chunk", "created": 7, "model": "a/b", "choices": [{"index": 0, "delta": delta, "finish_reason": null}]});
+    let end = json!({"id": "gen-1", "object": "chat.completion.chunk", "model": "a/b", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop", "native_finish_reason": "end_turn"}]});
+    deltas.into_iter().map(chunk).chain([end]).collect()
+}
+
+fn message(pieces: impl IntoIterator<Item = Value>) -> Value {
+    whole(&deltas(pieces)).expect("it is whole")["choices"][0]["message"].take()
+}
+
+#[test]
+fn the_envelope_is_that_of_a_plain_answer() {
+    let mut chunks = deltas([json!({"role": "assistant", "content": "So"})]);
+    chunks.push(
+        json!({"id": "gen-1", "object": "chat.completion.chunk", "service_tier": "flex", "choices": [],
+        "usage": {"prompt_tokens": 3, "cost": 0.5}, "new": {"x": 1}}),
+    );
+    let answer = whole(&chunks).expect("it is whole");
+    let expected = json!({
+        "id": "gen-1", "object": "chat.completion", "created": 7, "model": "a/b", "service_tier": "flex", "new": {"x": 1},
+        "usage": {"prompt_tokens": 3, "cost": 0.5},
+        "choices": [{"index": 0, "finish_reason": "stop", "native_finish_reason": "end_turn",
+            "message": {"role": "assistant", "content": "So"}}],
+    });
+    assert_eq!(answer, expected);
+}
+
+#[test]
+fn texts_are_joined_and_nothing_takes_nothing_back() {
+    let pieces = [
+        json!({"role": "assistant", "content": "", "reasoning": "H"}),
+        json!({"content": null, "reasoning": "m.", "x_new": 1}),
+        json!({"content": "So", "reasoning": null}),
+        json!({"content": " it is.", "x_new": null, "refusal": "N"}),
+        json!({"refusal": "o"}),
+    ];
+    let expected =
+        json!({"role": "assistant", "content": "So it is.", "reasoning": "Hm.", "refusal": "No", "x_new": 1});
+    assert_eq!(message(pieces), expected);
+}
+
+#[test]
+fn tool_calls_are_joined_by_their_place() {
+    let pieces = [
+        json!({"content": null, "tool_calls": [{"index": 0, "id": "c0", "type": "function", "function": {"name": "get", "arguments": ""}}]}),
+        json!({"tool_calls": [{"index": 1, "id": "c1", "type": "function", "function": {"name": "set", "arguments": "{"}}]}),
+        json!({"tool_calls": [{"index": 0, "function": {"arguments": "{\"a\":"}}, {"index": 1, "id": "", "function": {"name": "", "arguments": "}"}}]}),
+        json!({"tool_calls": [{"index": 0, "function": {"arguments": "1}"}}]}),
+    ];
+    let expected = json!({"content": null, "tool_calls": [
+        {"index": 0, "id": "c0", "type": "function", "function": {"name": "get", "arguments": "{\"a\":1}"}},
+        {"index": 1, "id": "c1", "type": "function", "function": {"name": "set", "arguments": "{}"}},
+    ]});
+    assert_eq!(message(pieces), expected);
+    // Without places: by the id, and what has none goes on with the last.
+    let bare = [
+        json!({"tool_calls": [{"id": "c0", "function": {"name": "get", "arguments": "{"}}]}),
+        json!({"tool_calls": [{"function": {"arguments": "}"}}]}),
+        json!({"tool_calls": [{"id": "c1", "function": {"name": "set", "arguments": "{}"}}]}),
+    ];
+    let expected = json!({"tool_calls": [
+        {"id": "c0", "function": {"name": "get", "arguments": "{}"}},
+        {"id": "c1", "function": {"name": "set", "arguments": "{}"}},
+    ]});
+    assert_eq!(message(bare), expected);
+}
+
+#[test]
+fn reasoning_details_keep_their_signatures_and_their_order() {
+    let pieces = [
+        json!({"reasoning_details": [{"type": "reasoning.text", "index": 0, "text": "H", "format": "f"}]}),
+        json!({"reasoning_details": [{"type": "reasoning.text", "index": 0, "text": "m."}]}),
+        json!({"reasoning_details": [{"type": "reasoning.text", "index": 0, "signature": "s", "text": null}]}),
+        json!({"reasoning_details": [{"type": "reasoning.encrypted", "index": 1, "data": "x"}]}),
+        json!({"reasoning_details": [{"type": "reasoning.summary", "id": "r1", "summary": "In"}]}),
+        json!({"reasoning_details": [{"type": "reasoning.summary", "id": "r1", "summary": " short"}]}),
+        json!({"reasoning_details": [{"type": "reasoning.summary", "id": "r2", "summary": "More"}]}),
+        json!({"content": "So"}),
+    ];
+    let expected = json!([
+        {"type": "reasoning.text", "index": 0, "text": "Hm.", "format": "f", "signature": "s"},
+        {"type": "reasoning.encrypted", "index": 1, "data": "x"},
+        {"type": "reasoning.summary", "id": "r1", "summary": "In short"},
+        {"type": "reasoning.summary", "id": "r2", "summary": "More"},
+    ]);
+    assert_eq!(message(pieces)["reasoning_details"], expected);
+}
+
+#[test]
+fn pictures_notes_sound_and_probabilities_come_along() {
+    let note = |url: &str| json!({"type": "url_citation", "url_citation": {"url": url}});
+    let mut chunks = deltas([
+        json!({"content": "So", "images": [{"image_url": {"url": "data:1"}}], "annotations": [note("a")]}),
+        json!({"annotations": [note("b")], "audio": {"id": "au", "data": "AAA", "transcript": "S"}}),
+        json!({"audio": {"data": "BBB", "transcript": "o", "expires_at": 9}}),
+    ]);
+    chunks[0]["choices"][0]["logprobs"] = json!({"content": [{"token": "S"}]});
+    chunks[1]["choices"][0]["logprobs"] = json!({"content": [{"token": "o"}], "refusal": null});
+    let answer = whole(&chunks).expect("it is whole");
+    let choice = &answer["choices"][0];
+    assert_eq!(
+        choice["logprobs"],
+        json!({"content": [{"token": "S"}, {"token": "o"}], "refusal": null})
+    );
+    let message = &choice["message"];
+    assert_eq!(message["annotations"], json!([note("a"), note("b")]));
+    assert_eq!(message["images"], json!([{"image_url": {"url": "data:1"}}]));
+    assert_eq!(
+        message["audio"],
+        json!({"id": "au", "data": "AAABBB", "transcript": "So", "expires_at": 9})
+    );
+}
+
+#[test]
+fn nothing_is_no_answer() {
+    let error = whole(&deltas([json!({"role": "assistant", "content": ""})])).expect_err("it is empty");
+    assert_eq!(error.kind(), tower_llm_layers::FailureKind::Empty);
+}
