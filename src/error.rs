@@ -196,6 +196,7 @@ impl Error {
             FailureKind::CircuitOpen => {
                 "wait for the next probe, or add a candidate: all that there are have failed too often"
             }
+            FailureKind::Saturated => "send less at once, give it a longer deadline, or add a candidate",
             FailureKind::QuotaGone => "wait for the quota's reset, raise it, or add a candidate paid from another pool",
             FailureKind::Unavailable => {
                 "check the model's name, the base URL and the provider preferences, or add another candidate"

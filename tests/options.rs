@@ -235,6 +235,7 @@ fn what_is_in_force_is_told() {
             "Fallback",
             "Retry",
             "Breaker",
+            "Adaptive",
             "Pace",
             "Attempt",
             "Timeout",

@@ -15,6 +15,7 @@ use tokio::time::{Instant, advance, timeout};
 use tower_openrouter::{
     Catalogue, ChatServiceExt, FailureKind, Outcome,
     layers::{
+        adaptive_concurrency::{ConcurrencyLimits, ConcurrencyPolicy},
         circuit_breaker::{CircuitPolicy, CircuitState, Circuits},
         fallback::Hedge,
         ledger::{EntryOutcome, EntryState},
@@ -157,4 +158,49 @@ async fn a_hedged_call_that_is_left_closes_both() {
     let outcomes: Vec<_> = seen.chats().map(|attempt| attempt.outcome).collect();
     assert_eq!(outcomes, [Ended::ClosedByClient, Ended::ClosedByClient]);
     assert_eq!(kept.entries().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_beyond_what_a_model_bears_wait_or_move_on() {
+    let world = World::new("GOOD;delay=1s").await;
+    let policy = ConcurrencyPolicy::new().initial(2).ceiling(2).queue(0);
+    let limits = ConcurrencyLimits::new(policy).unwrap();
+    let stack = world
+        .builder()
+        .chain([FIRST, SECOND])
+        .adaptive_concurrency(limits.clone())
+        .build()
+        .unwrap();
+    let four = tokio::join!(
+        call(&stack, true, ask()),
+        call(&stack, true, ask()),
+        call(&stack, true, ask()),
+        call(&stack, true, ask())
+    );
+    for got in [four.0, four.1, four.2, four.3] {
+        assert_eq!(got.text, TEXT);
+    }
+    assert_eq!(
+        (asked(&world, FIRST), asked(&world, SECOND)),
+        (2, 2),
+        "the others moved on"
+    );
+    let reports = stack.concurrency().unwrap().reports();
+    assert!(reports.iter().all(|report| report.under_way == 0), "{reports:?}");
+    assert!(
+        stack.describe().contains("Adaptive   2 at once"),
+        "{}",
+        stack.describe()
+    );
+    // Nobody else is left: it is refused, and says why.
+    let alone = world
+        .builder()
+        .chain([FIRST])
+        .adaptive_concurrency(limits)
+        .build()
+        .unwrap();
+    let _two = [alone.stream(ask()).await.unwrap(), alone.stream(ask()).await.unwrap()];
+    let error = alone.stream(ask()).await.unwrap_err();
+    assert_eq!(error.kind(), FailureKind::Saturated);
+    assert!(error.to_string().contains("bears 2 attempts at once"), "{error}");
 }

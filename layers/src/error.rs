@@ -57,6 +57,19 @@ pub enum LayerError {
         /// When it is probed next; `None` while a probe is under way, zero where it has begun to take a part of the attempts again.
         retry_after: Option<Duration>,
     },
+    /// As many attempts are under way at the candidate as it bears, and this one cannot wait.
+    Saturated {
+        /// Its model.
+        model: String,
+        /// Its upstream.
+        upstream: String,
+        /// How many attempts it bears at once, as far as is known.
+        limit: u32,
+        /// How many calls wait already.
+        waiting: usize,
+        /// How long it would have had to wait.
+        retry_after: Option<Duration>,
+    },
     /// The store that counts our limits does not answer, and nothing passes uncounted.
     LimitsDown {
         /// What is the matter with it, without secrets.
@@ -134,6 +147,22 @@ impl fmt::Display for LayerError {
                     None => f.write_str(": come back when one has ended"),
                 }
             }
+            Self::Saturated {
+                model,
+                upstream,
+                limit,
+                waiting,
+                retry_after,
+            } => {
+                write!(
+                    f,
+                    "{model} at {upstream} bears {limit} attempts at once, and {waiting} wait"
+                )?;
+                match retry_after {
+                    Some(wait) => write!(f, ": its turn would come in about {}", Seconds(*wait)),
+                    None => Ok(()),
+                }
+            }
             Self::CircuitOpen {
                 model,
                 upstream,
@@ -201,6 +230,7 @@ impl Failure for LayerError {
             Self::NoKey { .. } => FailureKind::Auth,
             Self::RateLimited { .. } | Self::LimitsDown { .. } => FailureKind::Throttled,
             Self::CircuitOpen { .. } => FailureKind::CircuitOpen,
+            Self::Saturated { .. } => FailureKind::Saturated,
             #[cfg(feature = "cost")]
             Self::OverBudget(_) => FailureKind::Unaffordable,
             // The next candidate may have a price.
@@ -226,6 +256,7 @@ impl Failure for LayerError {
             Self::NoKey { retry_after, .. }
             | Self::RateLimited { retry_after, .. }
             | Self::CircuitOpen { retry_after, .. }
+            | Self::Saturated { retry_after, .. }
             | Self::OfAnother { retry_after, .. } => *retry_after,
             #[cfg(feature = "cost")]
             Self::OverBudget(refusal) => refusal.resets_in(),

@@ -57,6 +57,8 @@ pub enum FailureKind {
     Overloaded,
     /// Our own circuit breaker lets nothing through to the candidate.
     CircuitOpen,
+    /// As many attempts are under way at the candidate as it bears, and the queue is full or too slow.
+    Saturated,
     /// The upstream failed in another way (5xx, or it rejected the router's own credentials).
     Upstream,
     /// A success without content.
@@ -160,7 +162,7 @@ impl FailureKind {
             Self::Throttled => (R::Backoff, F::Any, true, H::Pauses),
             Self::QuotaGone => (R::Never, F::OtherPool, true, H::Unharmed),
             // Nothing was asked, so nothing is learnt.
-            Self::Unavailable | Self::CircuitOpen => (R::Never, F::Any, true, H::Unharmed),
+            Self::Unavailable | Self::CircuitOpen | Self::Saturated => (R::Never, F::Any, true, H::Unharmed),
             Self::TooLong => (R::Never, F::LargerContext, true, H::Unharmed),
             Self::Refused => (R::Never, F::IfRouteAllows, false, H::Unharmed),
             Self::Unaffordable => (R::FewerTokens, F::Cheaper, true, H::Unharmed),
@@ -201,6 +203,7 @@ impl FailureKind {
             Self::QuotaGone => "quota_gone",
             Self::Overloaded => "overloaded",
             Self::CircuitOpen => "circuit_open",
+            Self::Saturated => "saturated",
             Self::Upstream => "upstream",
             Self::Empty => "empty",
             Self::Malformed => "malformed",
@@ -220,7 +223,7 @@ impl FailureKind {
     /// The kind of this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        const ALL: [FailureKind; 23] = [
+        const ALL: [FailureKind; 24] = [
             FailureKind::Connect,
             FailureKind::Reset,
             FailureKind::Timeout(Phase::FirstToken),
@@ -233,6 +236,7 @@ impl FailureKind {
             FailureKind::QuotaGone,
             FailureKind::Overloaded,
             FailureKind::CircuitOpen,
+            FailureKind::Saturated,
             FailureKind::Upstream,
             FailureKind::Empty,
             FailureKind::Malformed,

@@ -1,6 +1,7 @@
 // The examples of the front page use every layer.
 #![cfg_attr(
     all(
+        feature = "adaptive-concurrency",
         feature = "auth",
         feature = "circuit-breaker",
         feature = "cost",
@@ -16,6 +17,7 @@
 )]
 #![cfg_attr(
     not(all(
+        feature = "adaptive-concurrency",
         feature = "auth",
         feature = "circuit-breaker",
         feature = "cost",
@@ -48,6 +50,7 @@ mod key_of;
 mod macros;
 mod needs;
 mod price;
+mod priority;
 mod request;
 mod resumed;
 mod tags;
@@ -55,6 +58,9 @@ mod usage;
 mod usd;
 mod utc;
 
+#[cfg(feature = "adaptive-concurrency")]
+#[cfg_attr(docsrs, doc(cfg(feature = "adaptive-concurrency")))]
+pub mod adaptive_concurrency;
 pub mod attempt;
 #[cfg(feature = "auth")]
 #[cfg_attr(docsrs, doc(cfg(feature = "auth")))]
@@ -113,6 +119,7 @@ pub use frame::{Frame, Shown, Stage};
 pub use key_of::{Everyone, KeyOf};
 pub use needs::{Capability, Modalities, Needs};
 pub use price::{PriceCeiling, PriceList, Quote, Tariff};
+pub use priority::Priority;
 pub use request::LlmRequest;
 pub use resumed::{Resumed, Resumption};
 pub use tags::{LONGEST_TAG_NAME, LONGEST_TAG_VALUE, MOST_TAGS, TagError, Tags};

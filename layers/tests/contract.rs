@@ -10,6 +10,7 @@ use tower::{
 };
 use tower_llm_layers::{
     Tariff,
+    adaptive_concurrency::{AdaptiveConcurrencyLayer, ConcurrencyPolicy},
     attempt::AttemptLayer,
     auth::{ApiKey, AuthLayer, KeyPool},
     budget::{Budget, Budgets},
@@ -194,6 +195,8 @@ const FRAMES: [tower_llm_layers::Stage; 6] = {
 };
 
 every_layer! {
+    adaptive_concurrency: AdaptiveConcurrencyLayer::new(ConcurrencyPolicy::new()).unwrap();
+    adaptive_concurrency_off: AdaptiveConcurrencyLayer::off();
     attempt: AttemptLayer::new();
     auth_static: AuthLayer::new(key());
     auth_pool: AuthLayer::new(KeyPool::new([key(), key()]).unwrap());

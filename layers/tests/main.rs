@@ -1,6 +1,7 @@
 //! The layers over a scripted leaf, in virtual time.
 
 #[cfg(test)]
+mod adaptive_concurrency;
 mod attempt;
 #[cfg(test)]
 mod auth;

@@ -108,6 +108,7 @@ fn told(error: &Error) -> (StatusCode, &'static str) {
         FailureKind::Unaffordable => (StatusCode::SERVICE_UNAVAILABLE, "upstream_unaffordable"),
         FailureKind::Auth => (StatusCode::BAD_GATEWAY, "upstream_auth"),
         FailureKind::CircuitOpen => (StatusCode::SERVICE_UNAVAILABLE, "circuit_open"),
+        FailureKind::Saturated => (StatusCode::SERVICE_UNAVAILABLE, "saturated"),
         FailureKind::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "upstream_overloaded"),
         FailureKind::Timeout(Phase::Total) => (StatusCode::GATEWAY_TIMEOUT, "deadline_exceeded"),
         FailureKind::Timeout(_) => (StatusCode::GATEWAY_TIMEOUT, "upstream_timeout"),

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tower_layer::Layer;
 use tower_llm_layers::{
+    adaptive_concurrency::AdaptiveConcurrencyLayer,
     attempt::AttemptLayer,
     auth::AuthLayer,
     circuit_breaker::CircuitBreakerLayer,
@@ -37,6 +38,11 @@ impl StackBuilder {
         let service = limit(settings.upstream_limits, PerCandidate)?
             .pauses(true)
             .layer(service);
+        let concurrency = settings
+            .concurrency
+            .clone()
+            .map_or_else(AdaptiveConcurrencyLayer::off, AdaptiveConcurrencyLayer::shared);
+        let service = concurrency.layer(service);
         let breaker = settings
             .circuits
             .clone()
@@ -71,7 +77,12 @@ impl StackBuilder {
         };
         let service = degrade.layer(service);
         let service = TaggingLayer::new(settings.tags).layer(service);
-        Ok(Stack::new(service, description, settings.circuits))
+        Ok(Stack::new(
+            service,
+            description,
+            settings.circuits,
+            settings.concurrency,
+        ))
     }
 }
 

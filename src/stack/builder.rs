@@ -54,6 +54,7 @@ impl StackBuilder {
             #[cfg(feature = "cache")]
             cache: None,
             circuits: Circuits::new(CircuitPolicy::new()).ok(),
+            concurrency: None,
             hedge: None,
             resume: ResumeLayer::off(),
             gather: GatherLayer::on_request(),

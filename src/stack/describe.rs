@@ -63,6 +63,13 @@ pub(super) fn describe(settings: &Settings, chain: &Chain) -> String {
                 .as_ref()
                 .map_or_else(|| "off".to_owned(), |circuits| circuits.policy().to_string()),
         ),
+        (
+            "Adaptive",
+            settings
+                .concurrency
+                .as_ref()
+                .map_or_else(|| "off".to_owned(), |limits| limits.policy().to_string()),
+        ),
         ("Pace", limits(settings.upstream_limits, "a candidate")),
         ("Attempt", format!("{} in all, each written down", settings.attempts)),
         (

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_llm_layers::rate_limit::Limits;
+use tower_llm_layers::{adaptive_concurrency::ConcurrencyLimits, rate_limit::Limits};
 
 use super::{StackBuilder, TenantKey};
 
@@ -21,6 +21,27 @@ impl StackBuilder {
     #[must_use]
     pub const fn upstream_limits(mut self, limits: Limits, max_wait: Duration) -> Self {
         self.settings.upstream_limits = Some((limits, max_wait));
+        self
+    }
+
+    /// How many attempts at once each candidate bears, learnt from how it bears them: see
+    /// [`adaptive_concurrency`](tower_llm_layers::adaptive_concurrency). Those beyond wait, people before batches
+    /// ([`Priority`](tower_llm_layers::Priority)). None by default. Stacks may share one.
+    ///
+    /// ```
+    /// use tower_openrouter::{ApiKey, Stack, layers::adaptive_concurrency::{ConcurrencyLimits, ConcurrencyPolicy}};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let stack = Stack::openrouter(ApiKey::new("sk-or-v1-0")?)
+    ///     .chain(["openai/gpt-5"])
+    ///     .adaptive_concurrency(ConcurrencyLimits::new(ConcurrencyPolicy::new())?)
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn adaptive_concurrency(mut self, limits: ConcurrencyLimits) -> Self {
+        self.settings.concurrency = Some(limits);
         self
     }
 }

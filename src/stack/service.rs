@@ -8,6 +8,7 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_llm_layers::{
     CacheKey, LlmRequest,
+    adaptive_concurrency::{AdaptiveConcurrency, AdaptiveConcurrencyBody, ConcurrencyLimits},
     attempt::{AttemptBody, AttemptService},
     auth::{Auth, KeySource},
     circuit_breaker::{CircuitBreaker, CircuitBreakerBody, Circuits},
@@ -44,11 +45,16 @@ pub type StackService<S> = Tagging<
 type ChainService<S> = Fallback<Retry<PacedService<S>>>;
 
 /// One attempt and what paces it.
-type PacedService<S> =
-    CircuitBreaker<RateLimit<AttemptService<AttemptTimeout<FirstToken<Cost<Auth<S>>>>>, PerCandidate>>;
+type PacedService<S> = CircuitBreaker<AdaptiveConcurrency<RateLimit<AttemptService<ClockedService<S>>, PerCandidate>>>;
+
+/// One exchange, its clocks and its cost.
+type ClockedService<S> = AttemptTimeout<FirstToken<Cost<Auth<S>>>>;
 
 /// The body of one attempt, over the leaf's body `B`.
-type AttemptedBody<B> = CircuitBreakerBody<RateLimitBody<AttemptBody<AttemptTimeoutBody<FirstTokenBody<CostBody<B>>>>>>;
+type AttemptedBody<B> = CircuitBreakerBody<AdaptiveConcurrencyBody<RateLimitBody<AttemptBody<ClockedBody<B>>>>>;
+
+/// The same of one exchange.
+type ClockedBody<B> = AttemptTimeoutBody<FirstTokenBody<CostBody<B>>>;
 
 /// The body of a stack's response, over the leaf `S`, for the request `R` and the leaf's body `B`.
 pub type StackBody<S = Transport, R = ChatRequest, B = ChatBody> =
@@ -70,6 +76,7 @@ pub struct Stack<S = Transport> {
     service: StackService<S>,
     description: Arc<str>,
     circuits: Option<Circuits>,
+    concurrency: Option<ConcurrencyLimits>,
 }
 
 impl Stack {
@@ -101,12 +108,25 @@ impl Stack {
 }
 
 impl<S> Stack<S> {
-    pub(super) fn new(service: StackService<S>, description: String, circuits: Option<Circuits>) -> Self {
+    pub(super) fn new(
+        service: StackService<S>,
+        description: String,
+        circuits: Option<Circuits>,
+        concurrency: Option<ConcurrencyLimits>,
+    ) -> Self {
         Self {
             service,
             description: description.into(),
             circuits,
+            concurrency,
         }
+    }
+
+    /// How many attempts each candidate bears at once, and how many wait: [`ConcurrencyLimits::reports`]. `None` where that is not
+    /// limited.
+    #[must_use]
+    pub const fn concurrency(&self) -> Option<&ConcurrencyLimits> {
+        self.concurrency.as_ref()
     }
 
     /// Which candidates are left alone now, and why: [`Circuits::reports`]. `None` where the circuit breaker is off.
@@ -140,6 +160,7 @@ impl<S: Clone> Clone for Stack<S> {
             service: self.service.clone(),
             description: Arc::clone(&self.description),
             circuits: self.circuits.clone(),
+            concurrency: self.concurrency.clone(),
         }
     }
 }

@@ -2,6 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use tower_llm_layers::{
     Candidate, CandidateError,
+    adaptive_concurrency::ConcurrencyLimits,
     auth::Keys,
     circuit_breaker::Circuits,
     fallback::{AskedModel, Capabilities, Hedge},
@@ -70,6 +71,7 @@ pub(super) struct Settings {
     #[cfg(feature = "cache")]
     pub(super) cache: Option<super::ChatCache>,
     pub(super) circuits: Option<Circuits>,
+    pub(super) concurrency: Option<ConcurrencyLimits>,
     pub(super) hedge: Option<Hedge>,
     pub(super) resume: ResumeLayer,
     pub(super) gather: GatherLayer,

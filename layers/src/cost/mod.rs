@@ -81,6 +81,7 @@ const fn is_free(kind: FailureKind) -> bool {
         | FailureKind::QuotaGone
         | FailureKind::Overloaded
         | FailureKind::CircuitOpen
+        | FailureKind::Saturated
         | FailureKind::Upstream
         | FailureKind::Empty
         | FailureKind::Unavailable

@@ -65,7 +65,7 @@ pub(crate) async fn within<T>(future: impl Future<Output = T>) -> (T, Duration) 
 }
 
 /// Polls once, without a task.
-pub(crate) fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+pub(crate) fn poll_once<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 

@@ -1,0 +1,123 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::Response;
+use pin_project::pin_project;
+use tokio::sync::oneshot;
+use tower_service::Service;
+
+use super::{AdaptiveConcurrencyBody, gate::Permit, is_overload};
+use crate::{Failure, LayerError};
+
+/// The future of [`AdaptiveConcurrency`](super::AdaptiveConcurrency).
+#[pin_project]
+pub struct AdaptiveConcurrencyFuture<S, Q>
+where
+    S: Service<Q>,
+{
+    #[pin]
+    state: State<S, Q, S::Future>,
+}
+
+#[pin_project(project = StateProjection, project_replace = StateOwned)]
+enum State<S, Q, F> {
+    Waiting(Box<(S, Q, oneshot::Receiver<Permit>)>),
+    Passed(#[pin] F, Option<Permit>),
+    Refused(Box<LayerError>),
+    Ended,
+}
+
+impl<S, Q> AdaptiveConcurrencyFuture<S, Q>
+where
+    S: Service<Q>,
+{
+    pub(super) const fn passed(future: S::Future, permit: Option<Permit>) -> Self {
+        Self {
+            state: State::Passed(future, permit),
+        }
+    }
+
+    pub(super) fn waiting(service: S, request: Q, turn: oneshot::Receiver<Permit>) -> Self {
+        Self {
+            state: State::Waiting(Box::new((service, request, turn))),
+        }
+    }
+
+    pub(super) fn refused(error: LayerError) -> Self {
+        Self {
+            state: State::Refused(Box::new(error)),
+        }
+    }
+}
+
+impl<S, Q, B> Future for AdaptiveConcurrencyFuture<S, Q>
+where
+    S: Service<Q, Response = Response<B>>,
+    S::Error: Failure + From<LayerError>,
+    B: http_body::Body,
+{
+    type Output = Result<Response<AdaptiveConcurrencyBody<B>>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        loop {
+            match state.as_mut().project() {
+                StateProjection::Waiting(waiting) => {
+                    let turn = ready!(Pin::new(&mut waiting.2).poll(cx));
+                    let StateOwned::Waiting(waiting) = state.as_mut().project_replace(State::Ended) else {
+                        return Poll::Pending;
+                    };
+                    let (mut service, request, _) = *waiting;
+                    // The gate lives as long as who waits at it: without it nothing is limited.
+                    let future = service.call(request);
+                    state.set(State::Passed(future, turn.ok()));
+                }
+                StateProjection::Passed(future, permit) => {
+                    let result = ready!(future.poll(cx));
+                    let permit = permit.take();
+                    state.set(State::Ended);
+                    return Poll::Ready(match result {
+                        Ok(response) => {
+                            if let Some(permit) = &permit {
+                                permit.began();
+                            }
+                            Ok(response.map(|body| AdaptiveConcurrencyBody::new(body, permit)))
+                        }
+                        Err(error) => {
+                            if let Some(permit) = permit.filter(|_| is_overload(&error)) {
+                                permit.overloaded();
+                            }
+                            Err(error)
+                        }
+                    });
+                }
+                StateProjection::Refused(_) => {
+                    let StateOwned::Refused(error) = state.as_mut().project_replace(State::Ended) else {
+                        return Poll::Pending;
+                    };
+                    return Poll::Ready(Err((*error).into()));
+                }
+                // Polled again after it was ready: stay silent rather than panic.
+                StateProjection::Ended => return Poll::Pending,
+            }
+        }
+    }
+}
+
+impl<S, Q> fmt::Debug for AdaptiveConcurrencyFuture<S, Q>
+where
+    S: Service<Q>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &self.state {
+            State::Waiting(_) => "AdaptiveConcurrencyFuture(waiting)",
+            State::Passed(..) => "AdaptiveConcurrencyFuture(passed)",
+            State::Refused(_) => "AdaptiveConcurrencyFuture(refused)",
+            State::Ended => "AdaptiveConcurrencyFuture(ended)",
+        })
+    }
+}

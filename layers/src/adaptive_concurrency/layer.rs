@@ -1,0 +1,50 @@
+use tower_layer::Layer;
+
+use super::{AdaptiveConcurrency, ConcurrencyError, ConcurrencyLimits, ConcurrencyPolicy};
+
+/// Bounds the attempts at once at each candidate, by what it bears. See the [module](super). Clones and all their services share the
+/// limits.
+#[derive(Debug, Clone)]
+pub struct AdaptiveConcurrencyLayer {
+    limits: Option<ConcurrencyLimits>,
+}
+
+impl AdaptiveConcurrencyLayer {
+    /// With limits of its own, under this policy.
+    ///
+    /// # Errors
+    ///
+    /// Where nothing would pass, or nothing would be learnt.
+    pub fn new(policy: ConcurrencyPolicy) -> Result<Self, ConcurrencyError> {
+        ConcurrencyLimits::new(policy).map(Self::shared)
+    }
+
+    /// With these limits.
+    #[must_use]
+    pub const fn shared(limits: ConcurrencyLimits) -> Self {
+        Self { limits: Some(limits) }
+    }
+
+    /// None: everything passes. For a slot that stays empty.
+    #[must_use]
+    pub const fn off() -> Self {
+        Self { limits: None }
+    }
+
+    /// The limits, to look at or to share; `None` where it is off.
+    #[must_use]
+    pub const fn limits(&self) -> Option<&ConcurrencyLimits> {
+        self.limits.as_ref()
+    }
+}
+
+impl<S> Layer<S> for AdaptiveConcurrencyLayer {
+    type Service = AdaptiveConcurrency<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        AdaptiveConcurrency {
+            inner,
+            limits: self.limits.clone(),
+        }
+    }
+}

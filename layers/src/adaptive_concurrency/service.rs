@@ -1,0 +1,70 @@
+use std::{
+    mem,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response};
+use tower_service::Service;
+
+use super::{AdaptiveConcurrencyBody, AdaptiveConcurrencyFuture, ConcurrencyLimits, gate::Entry};
+use crate::{Candidate, Failure, LayerError, LlmRequest, Priority, macros::inner_accessors};
+
+/// The service of [`AdaptiveConcurrencyLayer`](super::AdaptiveConcurrencyLayer).
+#[derive(Debug, Clone)]
+pub struct AdaptiveConcurrency<S> {
+    pub(super) inner: S,
+    pub(super) limits: Option<ConcurrencyLimits>,
+}
+
+impl<S> AdaptiveConcurrency<S> {
+    inner_accessors!();
+
+    /// The limits; `None` where it is off.
+    pub const fn limits(&self) -> Option<&ConcurrencyLimits> {
+        self.limits.as_ref()
+    }
+}
+
+impl<S, R, B> Service<Request<R>> for AdaptiveConcurrency<S>
+where
+    S: Service<Request<R>, Response = Response<B>> + Clone,
+    S::Error: Failure + From<LayerError>,
+    R: LlmRequest,
+    B: http_body::Body<Error = S::Error>,
+{
+    type Response = Response<AdaptiveConcurrencyBody<B>>;
+    type Error = S::Error;
+    type Future = AdaptiveConcurrencyFuture<S, Request<R>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<R>) -> Self::Future {
+        let gate = self.limits.as_ref().and_then(|limits| {
+            let call = request.body().call();
+            match call.candidate() {
+                Some(candidate) => limits.of(candidate),
+                // Without a chain the model alone tells candidates apart.
+                None => limits.of(&Candidate::new("upstream", request.body().model()?).ok()?),
+            }
+        });
+        let Some(gate) = gate else {
+            return AdaptiveConcurrencyFuture::passed(self.inner.call(request), None);
+        };
+        let priority = request.extensions().get::<Priority>().copied().unwrap_or_default();
+        match gate.enter(priority, request.body().call().remaining()) {
+            Ok(Entry::Passed(permit)) => AdaptiveConcurrencyFuture::passed(self.inner.call(request), Some(permit)),
+            Ok(Entry::Waits(turn)) => {
+                // The service that is ready waits with the request; its clone stays here.
+                let clone = self.inner.clone();
+                let ready = mem::replace(&mut self.inner, clone);
+                AdaptiveConcurrencyFuture::waiting(ready, request, turn)
+            }
+            Err(saturated) => {
+                tracing::debug!(why = %saturated, "attempt shed");
+                AdaptiveConcurrencyFuture::refused(saturated)
+            }
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Who goes first where calls have to wait.
+
+/// Whether somebody waits for the answer. Put it into the request's extensions; without it, a call is
+/// [`Interactive`](Self::Interactive).
+///
+/// Of those that wait for the same, the interactive ones go first, each kind in the order it came. So batches may wait for as long as
+/// there are people: give them a deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Priority {
+    /// Somebody looks on.
+    #[default]
+    Interactive,
+    /// It may wait.
+    Batch,
+}

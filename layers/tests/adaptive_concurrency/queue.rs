@@ -1,0 +1,125 @@
+//! Who waits, who goes first, and who is refused.
+
+use tower_llm_layers::{FailureKind, Priority, adaptive_concurrency::ConcurrencyPolicy};
+
+use super::{Bench, overloaded, saturated, within};
+use crate::support::{Beat, Leaf, Step, poll_once, secs};
+
+/// Takes ten seconds to its last frame, and begins at once.
+fn long() -> Step {
+    use tower_llm_layers::Stage;
+    Step::body([
+        Beat::Frame(Stage::Content),
+        Beat::Pause(secs(10)),
+        Beat::Frame(Stage::Finish),
+    ])
+}
+
+fn one_at_a_time(steps: impl IntoIterator<Item = Step>) -> Bench {
+    Bench::new(ConcurrencyPolicy::new().initial(1).ceiling(1), Leaf::new(steps))
+}
+
+#[tokio::test(start_paused = true)]
+async fn people_go_before_batches_each_in_their_order() {
+    use Priority::{Batch, Interactive};
+    let bench = one_at_a_time([long()]);
+    let first = bench.begin(Interactive).await;
+    let mut calls = Vec::new();
+    for (name, priority) in [("b1", Batch), ("i1", Interactive), ("b2", Batch), ("i2", Interactive)] {
+        let call = bench.begin(priority).await;
+        calls.push((name, call));
+    }
+    assert_eq!((bench.report().under_way, bench.report().waiting), (1, 4));
+    first.await.unwrap();
+    let mut order = Vec::new();
+    while !calls.is_empty() {
+        for index in (0..calls.len()).rev() {
+            if poll_once(calls[index].1.as_mut()).is_ready() {
+                order.push(calls.remove(index).0);
+            }
+        }
+    }
+    assert_eq!(order, ["i1", "i2", "b1", "b2"]);
+    bench.probe.assert_quiet();
+    assert_eq!(bench.report().under_way, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_place_is_held_to_the_end_of_the_stream() {
+    let bench = one_at_a_time([long(), long()]);
+    let begun = tokio::time::Instant::now();
+    let (one, other) = tokio::join!(bench.call(), bench.call());
+    one.unwrap();
+    other.unwrap();
+    assert_eq!(begun.elapsed(), secs(20));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_queue_refuses_at_once_and_says_so() {
+    let policy = ConcurrencyPolicy::new().initial(1).queue(2);
+    let bench = Bench::new(policy, Leaf::new([Step::Hang]));
+    let _running = bench.begin(Priority::Interactive).await;
+    let _waiting = bench.begin(Priority::Interactive).await;
+    let left = bench.begin(Priority::Batch).await;
+    let refused = bench.call().await;
+    assert_eq!(saturated(&refused), Some(2));
+    let error = refused.unwrap_err();
+    assert_eq!(error.kind, FailureKind::Saturated);
+    assert!(
+        error
+            .summary
+            .starts_with("m at upstream bears 1 attempts at once, and 2 wait"),
+        "{}",
+        error.summary
+    );
+    // Whoever leaves makes room.
+    drop(left);
+    let mut next = bench.begin(Priority::Interactive).await;
+    assert!(poll_once(next.as_mut()).is_pending());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_cannot_pass_in_time_is_refused_at_once() {
+    let bench = one_at_a_time([long(), long(), long()]);
+    // An attempt takes ten seconds.
+    bench.call().await.unwrap();
+    let _running = bench.begin(Priority::Interactive).await;
+    let begun = tokio::time::Instant::now();
+    assert_eq!(saturated(&within(&bench, 9).await), Some(0));
+    assert_eq!(begun.elapsed(), secs(0));
+    let waits = within(&bench, 25);
+    tokio::pin!(waits);
+    assert!(poll_once(waits.as_mut()).is_pending(), "twenty seconds fit");
+    assert_eq!(bench.report().waiting, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_leaves_hands_the_turn_on() {
+    let bench = one_at_a_time([Step::Hang]);
+    let running = bench.begin(Priority::Interactive).await;
+    let first = bench.begin(Priority::Interactive).await;
+    let second = bench.begin(Priority::Interactive).await;
+    let third = bench.begin(Priority::Interactive).await;
+    // It leaves while it waits; the next one once it was woken, and not polled.
+    drop(first);
+    drop(running);
+    drop(second);
+    third.await.unwrap();
+    assert_eq!((bench.report().under_way, bench.report().waiting), (0, 0));
+    assert_eq!(bench.probe.calls(), 2);
+    bench.probe.assert_quiet();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lower_limit_takes_nobodys_place() {
+    let steps = [long(), long(), Step::fail(overloaded(FailureKind::Throttled))];
+    let bench = Bench::new(ConcurrencyPolicy::new().initial(3).decrease(0.4), Leaf::new(steps));
+    let one = bench.begin(Priority::Interactive).await;
+    let other = bench.begin(Priority::Interactive).await;
+    bench.call().await.unwrap_err();
+    assert_eq!((bench.limit(), bench.report().under_way), (1, 2));
+    let mut waits = bench.begin(Priority::Interactive).await;
+    one.await.unwrap();
+    other.await.unwrap();
+    assert!(poll_once(waits.as_mut()).is_ready());
+}
