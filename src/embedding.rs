@@ -91,6 +91,10 @@ impl LlmRequest for EmbeddingRequest {
         &mut self.call
     }
 
+    fn operation(&self) -> &'static str {
+        "embeddings"
+    }
+
     fn model(&self) -> Option<&str> {
         self.model.as_deref()
     }

@@ -225,6 +225,7 @@ fn what_is_in_force_is_told() {
     assert_eq!(
         layers,
         [
+            "Observe",
             "Tags",
             "Degrade",
             "Deadline",

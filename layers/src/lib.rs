@@ -8,6 +8,7 @@
         feature = "deadline",
         feature = "fallback",
         feature = "first-token",
+        feature = "observe",
         feature = "rate-limit",
         feature = "resume",
         feature = "retry",
@@ -24,6 +25,7 @@
         feature = "deadline",
         feature = "fallback",
         feature = "first-token",
+        feature = "observe",
         feature = "rate-limit",
         feature = "resume",
         feature = "retry",
@@ -48,6 +50,7 @@ mod failure;
 mod frame;
 mod key_of;
 mod macros;
+mod metering;
 mod needs;
 mod price;
 mod priority;
@@ -90,6 +93,9 @@ pub mod first_token;
 #[cfg(feature = "cost")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cost")))]
 pub mod ledger;
+#[cfg(feature = "observe")]
+#[cfg_attr(docsrs, doc(cfg(feature = "observe")))]
+pub mod observe;
 #[cfg(feature = "rate-limit")]
 #[cfg_attr(docsrs, doc(cfg(feature = "rate-limit")))]
 pub mod rate_limit;

@@ -25,6 +25,11 @@ pub trait LlmRequest: Clone {
         None
     }
 
+    /// What is asked for, by OpenTelemetry's names: `chat`, `embeddings`.
+    fn operation(&self) -> &'static str {
+        "chat"
+    }
+
     /// The model asked for.
     fn model(&self) -> Option<&str> {
         None

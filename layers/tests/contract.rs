@@ -20,6 +20,7 @@ use tower_llm_layers::{
     degrade::{DegradeLayer, NoLadder},
     fallback::{FallbackLayer, Hedge},
     first_token::FirstTokenLayer,
+    observe::{ObserveAttemptLayer, ObserveLayer},
     rate_limit::{Everyone, Limits, Rate, RateLimitLayer},
     resume::ResumeLayer,
     retry::RetryLayer,
@@ -217,6 +218,8 @@ every_layer! {
     fallback: FallbackLayer::new(chain(["a", "b"]));
     fallback_with_a_hedge: FallbackLayer::new(chain(["a", "b"])).hedge(Hedge::p95());
     first_token: FirstTokenLayer::new();
+    observe: ObserveLayer::new();
+    observe_attempt: ObserveAttemptLayer::new();
     rate_limit: RateLimitLayer::new(generous(), Everyone).unwrap();
     rate_limit_in_a_store: RateLimitLayer::new(generous(), Everyone).unwrap().store(Arc::new(Open));
     resume: ResumeLayer::new();

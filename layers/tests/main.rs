@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod adaptive_concurrency;
+#[cfg(test)]
 mod attempt;
 #[cfg(test)]
 mod auth;

@@ -12,6 +12,7 @@ use tower_llm_layers::{
     degrade::DegradeLayer,
     fallback::{Chain, FallbackLayer},
     first_token::FirstTokenLayer,
+    observe::{ObserveAttemptLayer, ObserveLayer},
     rate_limit::{Limits, PerCandidate, RateLimitLayer},
     retry::RetryLayer,
     tagging::TaggingLayer,
@@ -35,6 +36,7 @@ impl StackBuilder {
         let service = FirstTokenLayer::new().layer(service);
         let service = AttemptTimeoutLayer::with_clocks(settings.clocks).layer(service);
         let service = AttemptLayer::new().cap(settings.attempts).layer(service);
+        let service = ObserveAttemptLayer::new().layer(service);
         let service = limit(settings.upstream_limits, PerCandidate)?
             .pauses(true)
             .layer(service);
@@ -77,6 +79,7 @@ impl StackBuilder {
         };
         let service = degrade.layer(service);
         let service = TaggingLayer::new(settings.tags).layer(service);
+        let service = ObserveLayer::new().layer(service);
         Ok(Stack::new(
             service,
             description,

@@ -34,6 +34,10 @@ pub(super) fn describe(settings: &Settings, chain: &Chain) -> String {
         .as_ref()
         .map_or_else(String::new, |hedge| format!("; {hedge}"));
     let lines = [
+        (
+            "Observe",
+            "a span and numbers for each call, and for each attempt".to_owned(),
+        ),
         ("Tags", settings.tags.describe().to_owned()),
         ("Degrade", degrade(settings)),
         (

@@ -17,6 +17,7 @@ use tower_llm_layers::{
     degrade::{Degrade, DegradeBody},
     fallback::Fallback,
     first_token::{FirstToken, FirstTokenBody},
+    observe::{Observe, ObserveAttempt, ObservedAttemptBody, ObservedBody},
     rate_limit::{PerCandidate, RateLimit, RateLimitBody},
     resume::{Resume, ResumeBody},
     retry::Retry,
@@ -36,29 +37,34 @@ use crate::{
 };
 
 /// All layers in their order, over the leaf `S`.
-pub type StackService<S> = Tagging<
-    Degrade<DeadlineService<Cached<RateLimit<Gather<Resume<ChainService<S>>>, TenantKey>>>, StackLadder>,
-    CallTags,
+pub type StackService<S> = Observe<
+    Tagging<
+        Degrade<DeadlineService<Cached<RateLimit<Gather<Resume<ChainService<S>>>, TenantKey>>>, StackLadder>,
+        CallTags,
+    >,
 >;
 
 /// The chain of candidates, each with its retries.
 type ChainService<S> = Fallback<Retry<PacedService<S>>>;
 
 /// One attempt and what paces it.
-type PacedService<S> = CircuitBreaker<AdaptiveConcurrency<RateLimit<AttemptService<ClockedService<S>>, PerCandidate>>>;
+type PacedService<S> =
+    CircuitBreaker<AdaptiveConcurrency<RateLimit<ObserveAttempt<AttemptService<ClockedService<S>>>, PerCandidate>>>;
 
 /// One exchange, its clocks and its cost.
 type ClockedService<S> = AttemptTimeout<FirstToken<Cost<Auth<S>>>>;
 
 /// The body of one attempt, over the leaf's body `B`.
-type AttemptedBody<B> = CircuitBreakerBody<AdaptiveConcurrencyBody<RateLimitBody<AttemptBody<ClockedBody<B>>>>>;
+type AttemptedBody<B> =
+    CircuitBreakerBody<AdaptiveConcurrencyBody<RateLimitBody<ObservedAttemptBody<AttemptBody<ClockedBody<B>>>>>>;
 
 /// The same of one exchange.
 type ClockedBody<B> = AttemptTimeoutBody<FirstTokenBody<CostBody<B>>>;
 
 /// The body of a stack's response, over the leaf `S`, for the request `R` and the leaf's body `B`.
-pub type StackBody<S = Transport, R = ChatRequest, B = ChatBody> =
-    DegradeBody<DeadlineBody<CachedBody<RateLimitBody<GatherBody<ResumeBody<ChainService<S>, R, AttemptedBody<B>>>>>>>;
+pub type StackBody<S = Transport, R = ChatRequest, B = ChatBody> = ObservedBody<
+    DegradeBody<DeadlineBody<CachedBody<RateLimitBody<GatherBody<ResumeBody<ChainService<S>, R, AttemptedBody<B>>>>>>>,
+>;
 
 /// One service that has all layers in their order: what an application calls.
 ///

@@ -7,6 +7,7 @@ pub(crate) mod ledger;
 pub(crate) mod log;
 pub(crate) mod prices;
 pub(crate) mod raw;
+pub(crate) mod spans;
 
 use std::time::Duration;
 

@@ -7,11 +7,11 @@ use std::{
 
 use http::Response;
 use pin_project::pin_project;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 use tower_service::Service;
 
 use super::{AdaptiveConcurrencyBody, gate::Permit, is_overload};
-use crate::{Failure, LayerError};
+use crate::{Failure, LayerError, metering};
 
 /// The future of [`AdaptiveConcurrency`](super::AdaptiveConcurrency).
 #[pin_project]
@@ -25,7 +25,7 @@ where
 
 #[pin_project(project = StateProjection, project_replace = StateOwned)]
 enum State<S, Q, F> {
-    Waiting(Box<(S, Q, oneshot::Receiver<Permit>)>),
+    Waiting(Box<(S, Q, oneshot::Receiver<Permit>)>, Instant),
     Passed(#[pin] F, Option<Permit>),
     Refused(Box<LayerError>),
     Ended,
@@ -43,7 +43,7 @@ where
 
     pub(super) fn waiting(service: S, request: Q, turn: oneshot::Receiver<Permit>) -> Self {
         Self {
-            state: State::Waiting(Box::new((service, request, turn))),
+            state: State::Waiting(Box::new((service, request, turn)), Instant::now()),
         }
     }
 
@@ -66,9 +66,10 @@ where
         let mut state = self.project().state;
         loop {
             match state.as_mut().project() {
-                StateProjection::Waiting(waiting) => {
+                StateProjection::Waiting(waiting, since) => {
                     let turn = ready!(Pin::new(&mut waiting.2).poll(cx));
-                    let StateOwned::Waiting(waiting) = state.as_mut().project_replace(State::Ended) else {
+                    metering::queue_wait("adaptive_concurrency", since.elapsed());
+                    let StateOwned::Waiting(waiting, _) = state.as_mut().project_replace(State::Ended) else {
                         return Poll::Pending;
                     };
                     let (mut service, request, _) = *waiting;
@@ -114,7 +115,7 @@ where
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.state {
-            State::Waiting(_) => "AdaptiveConcurrencyFuture(waiting)",
+            State::Waiting(..) => "AdaptiveConcurrencyFuture(waiting)",
             State::Passed(..) => "AdaptiveConcurrencyFuture(passed)",
             State::Refused(_) => "AdaptiveConcurrencyFuture(refused)",
             State::Ended => "AdaptiveConcurrencyFuture(ended)",

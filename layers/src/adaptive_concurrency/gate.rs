@@ -7,7 +7,7 @@ use std::{
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{ConcurrencyPolicy, ConcurrencyReport, limit::Limit};
-use crate::{Candidate, LayerError, Priority};
+use crate::{Candidate, LayerError, Priority, metering};
 
 /// How much the newest attempt weighs in how long one takes.
 const NEWEST: f64 = 0.1;
@@ -149,6 +149,7 @@ impl Gate {
     }
 
     fn say(&self, why: &str, inner: &Inner) {
+        metering::concurrency_limit(&self.candidate, inner.limit.get());
         tracing::debug!(
             model = self.candidate.model(),
             upstream = self.candidate.upstream(),

@@ -14,7 +14,7 @@ use super::{
     under_way::UnderWay,
     window::{Mark, Window},
 };
-use crate::Candidate;
+use crate::{Candidate, metering};
 
 /// The least share let through when the return begins.
 const FIRST_SHARE: f64 = 0.1;
@@ -363,6 +363,12 @@ impl Circuit {
         }
         inner.state = state;
         inner.era += 1;
+        let told = match state {
+            State::Closed | State::Returning { .. } => 0.0,
+            State::HalfOpen { .. } => 1.0,
+            State::Open { .. } => 2.0,
+        };
+        metering::circuit_state(&self.candidate, told);
         inner.under_way.begin_anew(self.next.load(Ordering::Relaxed));
         self.unguarded.store(matches!(state, State::Closed), Ordering::Release);
     }

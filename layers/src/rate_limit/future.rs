@@ -17,7 +17,7 @@ use super::{
     bucket::{Bucket, Full, Grant},
     layer::Settings,
 };
-use crate::{Failure, FailureKind, Frame, LayerError, LlmRequest};
+use crate::{Failure, FailureKind, Frame, LayerError, LlmRequest, metering};
 
 /// The future of [`RateLimit`](super::RateLimit).
 #[pin_project]
@@ -249,6 +249,7 @@ where
                     match granted {
                         Ok(grant) => {
                             tracing::debug!(waited = ?since.elapsed(), "rate limit passed");
+                            metering::queue_wait("rate_limit", since.elapsed());
                             this.state
                                 .set(State::Passed(service.call(request), Some((grant, prompt))));
                         }

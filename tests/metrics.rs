@@ -1,0 +1,139 @@
+//! What is told to the metrics facade: each call once, each attempt once, by bounded names.
+#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
+
+mod support;
+
+use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
+use support::{FIRST, SECOND, World, ask, call};
+use tower_openrouter::{degrade::CannedReply, layers::observe::names};
+
+/// All values of one metric, with those of its labels that are asked for.
+fn told(
+    snapshotter: &[(metrics_util::CompositeKey, DebugValue)],
+    name: &str,
+    labels: &[&str],
+) -> Vec<(Vec<String>, Vec<f64>)> {
+    let mut told: Vec<_> = snapshotter
+        .iter()
+        .filter(|(key, _)| key.key().name() == name)
+        .map(|(key, value)| {
+            let label = |wanted: &&str| {
+                let found = key.key().labels().find(|label| label.key() == *wanted);
+                found.map(|label| label.value().to_owned()).unwrap_or_default()
+            };
+            let values = match value {
+                DebugValue::Counter(count) => vec![f64::from(u32::try_from(*count).unwrap())],
+                DebugValue::Gauge(value) => vec![value.into_inner()],
+                DebugValue::Histogram(values) => values.iter().map(|value| value.into_inner()).collect(),
+            };
+            (labels.iter().map(label).collect::<Vec<_>>(), values)
+        })
+        .collect();
+    told.sort_by(|(one, _), (other, _)| one.cmp(other));
+    told
+}
+
+fn values(snapshotter: &Snapshotter) -> Vec<(metrics_util::CompositeKey, DebugValue)> {
+    let all = snapshotter.snapshot().into_vec();
+    all.into_iter().map(|(key, _, _, value)| (key, value)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_is_counted_once_whatever_it_took() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let _here = metrics::set_default_local_recorder(&recorder);
+    let world = World::new("503;no-hint").await;
+    call(&world.pair(), true, ask()).await;
+    let all = values(&snapshotter);
+    let [(labels, durations)] = &told(
+        &all,
+        names::OPERATION_DURATION,
+        &[names::OPERATION, names::RESPONSE_MODEL, names::ERROR_TYPE],
+    )[..] else {
+        unreachable!("one operation")
+    };
+    assert_eq!((labels.join(" "), durations.len()), (format!("chat {SECOND} "), 1));
+    let attempts = told(
+        &all,
+        names::ATTEMPT_DURATION,
+        &[names::REQUEST_MODEL, names::ERROR_TYPE],
+    );
+    let counts: Vec<_> = attempts
+        .iter()
+        .map(|(labels, values)| (labels.join(" "), values.len()))
+        .collect();
+    assert_eq!(counts, [(format!("{SECOND} "), 1), (format!("{FIRST} overloaded"), 2)]);
+    assert_eq!(told(&all, names::OPERATION_ATTEMPTS, &[])[0].1, [3.0]);
+    assert_eq!(told(&all, names::RETRIES, &[])[0].1, [1.0]);
+    assert_eq!(told(&all, names::FALLBACKS, &[])[0].1, [1.0]);
+    assert_eq!(told(&all, names::TIME_TO_FIRST_CHUNK, &[])[0].1.len(), 1);
+    assert_eq!(told(&all, names::TIME_PER_OUTPUT_CHUNK, &[])[0].1.len(), 1);
+    let tokens = told(&all, names::TOKEN_USAGE, &[names::TOKEN_TYPE]);
+    assert_eq!(tokens[1], (vec!["output".to_owned()], vec![10.0]));
+    let cost = told(&all, names::OPERATION_COST, &[])[0].1[0];
+    let billed = world.simulator.billed_total().pico();
+    assert!(
+        (cost * 1e12 - f64::from(u32::try_from(billed).unwrap())).abs() < 1.0,
+        "{cost} {billed}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_rungs_and_circuits_are_counted() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let _here = metrics::set_default_local_recorder(&recorder);
+    let world = World::new("503;no-hint").await;
+    for _ in 0..3 {
+        call(&world.alone(), true, ask()).await;
+    }
+    let alone = world.alone();
+    for _ in 0..6 {
+        call(&alone, true, ask()).await;
+    }
+    let stack = world.builder().chain([FIRST]).canned_reply(CannedReply::text("Sorry."));
+    call(&stack.build().unwrap(), true, ask()).await;
+    let all = values(&snapshotter);
+    let failed = told(&all, names::OPERATION_DURATION, &[names::ERROR_TYPE]);
+    assert_eq!(
+        failed
+            .iter()
+            .map(|(labels, values)| (labels[0].as_str(), values.len()))
+            .collect::<Vec<_>>(),
+        [("", 1), ("overloaded", 9)]
+    );
+    assert_eq!(
+        told(&all, names::DEGRADED, &[names::RUNG]),
+        [(vec!["canned_reply".to_owned()], vec![1.0])]
+    );
+    assert_eq!(
+        told(&all, names::CIRCUIT_STATE, &[names::REQUEST_MODEL]),
+        [(vec![FIRST.to_owned()], vec![2.0])]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_models_are_told_apart_and_no_more() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let _here = metrics::set_default_local_recorder(&recorder);
+    let world = World::new("400").await;
+    let stack = world
+        .builder()
+        .attempts_per_candidate(1)
+        .circuit_breaker(None)
+        .build()
+        .unwrap();
+    for number in 0..1_050 {
+        call(&stack, true, ask().model(format!("nobody/{number}"))).await;
+    }
+    let all = values(&snapshotter);
+    let models = told(&all, names::OPERATION_DURATION, &[names::REQUEST_MODEL]);
+    assert!(models.len() <= 1_001, "{}", models.len());
+    assert!(
+        models
+            .iter()
+            .any(|(labels, values)| labels[0] == "other" && values.len() >= 50)
+    );
+}
