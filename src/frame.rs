@@ -186,6 +186,23 @@ impl Frame for ChatFrame {
         ChunkProbe::read(&self.bytes).ok()?.id().filter(|id| !id.is_empty())
     }
 
+    fn model(&self) -> Option<Cow<'_, str>> {
+        if self.form == Form::KeepAlive {
+            return None;
+        }
+        ChunkProbe::read(&self.bytes)
+            .ok()?
+            .model()
+            .filter(|model| !model.is_empty())
+    }
+
+    fn finish_reason(&self) -> Option<Cow<'_, str>> {
+        if self.form == Form::KeepAlive {
+            return None;
+        }
+        ChunkProbe::read(&self.bytes).ok()?.finish_word()
+    }
+
     fn finishes_answer(&self) -> bool {
         self.ends_well
     }
@@ -283,6 +300,16 @@ mod tests {
             assert_eq!(shown(choice), expected, "{choice}");
         }
         assert_eq!(ChatFrame::keep_alive().shown(), Shown::Nothing);
+    }
+
+    #[test]
+    fn it_tells_who_answers_and_why_the_answer_ended() {
+        let json = r#"{"model":"openai/gpt-5","choices":[{"index":0,"delta":{},"finish_reason":"eos"}]}"#;
+        let frame = ChatFrame::new(json.into(), Form::Chunk, Stage::Finish, false);
+        assert_eq!(Frame::model(&frame).as_deref(), Some("openai/gpt-5"));
+        assert_eq!(frame.finish_reason().as_deref(), Some("eos"));
+        let silent = ChatFrame::keep_alive();
+        assert_eq!((Frame::model(&silent), silent.finish_reason()), (None, None));
     }
 
     #[test]

@@ -168,6 +168,12 @@ impl AttemptLog {
             .count()
     }
 
+    /// The number of the attempt that was begun last; 0 where there is none.
+    #[cfg(feature = "observe")]
+    pub(crate) fn last_number(&self) -> u32 {
+        self.0.claimed()
+    }
+
     /// The candidate that gave the answer, where one did.
     #[must_use]
     pub fn answered_by(&self) -> Option<Candidate> {

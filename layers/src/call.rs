@@ -36,6 +36,12 @@ impl Shared {
         self.begun.elapsed()
     }
 
+    /// How many attempts were begun.
+    #[cfg(feature = "observe")]
+    pub(crate) fn claimed(&self) -> u32 {
+        self.claimed.load(Ordering::Relaxed)
+    }
+
     /// The call's name in the ledger: made when it is first asked for.
     #[cfg(feature = "cost")]
     pub(crate) fn id(&self, at: crate::UtcTime) -> crate::ledger::CallId {

@@ -81,6 +81,16 @@ pub trait Frame {
         None
     }
 
+    /// Which model answers, where the frame tells it. Asked of the first frame and the last.
+    fn model(&self) -> Option<Cow<'_, str>> {
+        None
+    }
+
+    /// Why the answer ended, in the upstream's word, e.g. `stop`, where the frame tells it. Asked where an answer may end.
+    fn finish_reason(&self) -> Option<Cow<'_, str>> {
+        None
+    }
+
     /// Whether the answer ends with this frame, and ends well: only then may it be kept and given to others. A frame that has content
     /// and says that it was the last must say so here; one that says the answer was filtered must not.
     fn finishes_answer(&self) -> bool {

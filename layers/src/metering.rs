@@ -1,69 +1,115 @@
-//! Numbers that layers tell, where the feature `metrics` is on: nothing otherwise.
+//! The numbers that layers tell where they happen, for the `metrics` facade. Without the feature of that name: nothing.
 
 #[cfg(feature = "metrics")]
-use std::{
-    collections::HashSet,
-    sync::{Arc, LazyLock, PoisonError, RwLock},
-};
-
-/// Names of models told apart: a request may name any, and each is a series for ever.
+pub(crate) use bounded::Bounded;
+#[cfg(all(
+    feature = "metrics",
+    any(feature = "adaptive-concurrency", feature = "circuit-breaker")
+))]
+use facade::set;
 #[cfg(feature = "metrics")]
-const MOST_MODELS: usize = 1000;
+pub(crate) use facade::{Labels, change, count, label, sample};
 
-/// The name of a model, or `other` where there are too many.
 #[cfg(feature = "metrics")]
-pub(crate) fn bounded(model: &str) -> Arc<str> {
-    static KNOWN: LazyLock<RwLock<HashSet<Arc<str>>>> = LazyLock::new(RwLock::default);
-    let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
-    if let Some(name) = known.get(model) {
-        return Arc::clone(name);
-    }
-    drop(known);
-    let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
-    if known.len() >= MOST_MODELS {
-        return Arc::from("other");
-    }
-    let name: Arc<str> = Arc::from(model);
-    known.insert(Arc::clone(&name));
-    name
-}
+mod bounded;
+#[cfg(feature = "metrics")]
+mod facade;
 
 #[cfg(all(
     feature = "metrics",
-    any(feature = "circuit-breaker", feature = "adaptive-concurrency")
+    any(
+        feature = "adaptive-concurrency",
+        feature = "circuit-breaker",
+        feature = "cost",
+        feature = "rate-limit"
+    )
 ))]
-fn labels(candidate: &crate::Candidate) -> [metrics::Label; 2] {
-    use crate::observe::names;
+use crate::observe::names;
 
-    [
-        metrics::Label::new(names::PROVIDER, candidate.upstream().to_owned()),
-        metrics::Label::new(names::REQUEST_MODEL, bounded(candidate.model())),
-    ]
+/// The candidates that have a gauge of their own.
+#[cfg(all(
+    feature = "metrics",
+    any(feature = "adaptive-concurrency", feature = "circuit-breaker")
+))]
+fn of_candidate(candidate: &crate::Candidate) -> Option<Labels> {
+    static MODELS: Bounded = Bounded::new();
+    let model = MODELS.known_or_new(candidate.model())?;
+    Some(vec![
+        label(names::PROVIDER, candidate.upstream().to_owned()),
+        label(names::REQUEST_MODEL, model),
+    ])
 }
 
-/// How a circuit stands: 0 closed, 1 half-open, 2 open.
+/// A circuit has entered this state.
 #[cfg(feature = "circuit-breaker")]
-pub(crate) fn circuit_state(candidate: &crate::Candidate, state: f64) {
+pub(crate) fn circuit_entered(candidate: &crate::Candidate, state: &'static str, level: f64) {
     #[cfg(feature = "metrics")]
-    metrics::gauge!(crate::observe::names::CIRCUIT_STATE, labels(candidate).iter()).set(state);
+    if let Some(mut labels) = of_candidate(candidate) {
+        set(names::CIRCUIT_STATE, &labels, level);
+        labels.push(label(names::STATE, state));
+        count(names::CIRCUIT_TRANSITIONS, &labels, 1);
+    }
     #[cfg(not(feature = "metrics"))]
-    let _ = (candidate, state);
+    let _ = (candidate, state, level);
 }
 
-/// How many attempts at once a candidate bears.
+/// A candidate bears so many attempts at once.
 #[cfg(feature = "adaptive-concurrency")]
 pub(crate) fn concurrency_limit(candidate: &crate::Candidate, limit: u32) {
     #[cfg(feature = "metrics")]
-    metrics::gauge!(crate::observe::names::CONCURRENCY_LIMIT, labels(candidate).iter()).set(f64::from(limit));
+    if let Some(labels) = of_candidate(candidate) {
+        set(names::CONCURRENCY_LIMIT, &labels, f64::from(limit));
+    }
     #[cfg(not(feature = "metrics"))]
     let _ = (candidate, limit);
 }
 
-/// How long somebody waited for a turn in this layer.
-#[cfg(any(feature = "rate-limit", feature = "adaptive-concurrency"))]
-pub(crate) fn queue_wait(layer: &'static str, wait: std::time::Duration) {
+/// Something waited so long for its turn.
+#[cfg(any(feature = "adaptive-concurrency", feature = "rate-limit"))]
+pub(crate) fn waited(queue: &'static str, wait: std::time::Duration) {
     #[cfg(feature = "metrics")]
-    metrics::histogram!(crate::observe::names::QUEUE_WAIT, "layer" => layer).record(wait.as_secs_f64());
+    sample(names::QUEUE_WAIT, &vec![label(names::QUEUE, queue)], wait.as_secs_f64());
     #[cfg(not(feature = "metrics"))]
-    let _ = (layer, wait);
+    let _ = (queue, wait);
+}
+
+/// Something was refused, because this was full.
+#[cfg(any(feature = "adaptive-concurrency", feature = "rate-limit"))]
+pub(crate) fn refused(queue: &'static str, limit: &'static str) {
+    #[cfg(feature = "metrics")]
+    count(
+        names::LIMIT_REFUSALS,
+        &vec![label(names::QUEUE, queue), label(names::LIMIT, limit)],
+        1,
+    );
+    #[cfg(not(feature = "metrics"))]
+    let _ = (queue, limit);
+}
+
+/// Money that is held, until this is dropped.
+#[cfg(feature = "cost")]
+pub(crate) struct Held(#[cfg(feature = "metrics")] f64);
+
+#[cfg(feature = "cost")]
+impl Held {
+    pub(crate) fn new(amount: crate::UsdAmount) -> Self {
+        #[cfg(feature = "metrics")]
+        {
+            let dollars = amount.in_dollars();
+            change(names::HELD, &Labels::new(), dollars);
+            Self(dollars)
+        }
+        #[cfg(not(feature = "metrics"))]
+        {
+            let _ = amount;
+            Self()
+        }
+    }
+}
+
+#[cfg(all(feature = "cost", feature = "metrics"))]
+impl Drop for Held {
+    fn drop(&mut self) {
+        change(names::HELD, &Labels::new(), -self.0);
+    }
 }

@@ -34,6 +34,13 @@ impl UsdAmount {
         self.0
     }
 
+    /// As spans and metrics take it: they are no bills.
+    #[cfg(feature = "observe")]
+    #[expect(clippy::cast_precision_loss, reason = "to look at, not to add up")]
+    pub(crate) const fn in_dollars(self) -> f64 {
+        self.0 as f64 / 1e12
+    }
+
     /// The sum.
     ///
     /// # Errors

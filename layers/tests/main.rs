@@ -26,6 +26,8 @@ mod fallback;
 #[cfg(test)]
 mod first_token;
 #[cfg(test)]
+mod observe;
+#[cfg(test)]
 mod rate_limit;
 #[cfg(test)]
 mod rate_limit_shared;

@@ -68,7 +68,7 @@ where
             match state.as_mut().project() {
                 StateProjection::Waiting(waiting, since) => {
                     let turn = ready!(Pin::new(&mut waiting.2).poll(cx));
-                    metering::queue_wait("adaptive_concurrency", since.elapsed());
+                    metering::waited("adaptive_concurrency", since.elapsed());
                     let StateOwned::Waiting(waiting, _) = state.as_mut().project_replace(State::Ended) else {
                         return Poll::Pending;
                     };

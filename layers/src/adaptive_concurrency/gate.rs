@@ -48,11 +48,13 @@ pub(super) enum Entry {
 
 impl Gate {
     pub(super) fn new(candidate: Candidate, policy: ConcurrencyPolicy) -> Self {
+        let limit = Limit::new(policy);
+        metering::concurrency_limit(&candidate, limit.get());
         Self {
             candidate,
             policy,
             inner: Mutex::new(Inner {
-                limit: Limit::new(policy),
+                limit,
                 under_way: 0,
                 waiting: Default::default(),
                 takes: 0.0,

@@ -7,7 +7,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::{AdaptiveConcurrencyBody, AdaptiveConcurrencyFuture, ConcurrencyLimits, gate::Entry};
-use crate::{Candidate, Failure, LayerError, LlmRequest, Priority, macros::inner_accessors};
+use crate::{Candidate, Failure, LayerError, LlmRequest, Priority, macros::inner_accessors, metering};
 
 /// The service of [`AdaptiveConcurrencyLayer`](super::AdaptiveConcurrencyLayer).
 #[derive(Debug, Clone)]
@@ -62,6 +62,7 @@ where
                 AdaptiveConcurrencyFuture::waiting(ready, request, turn)
             }
             Err(saturated) => {
+                metering::refused("adaptive_concurrency", "concurrency");
                 tracing::debug!(why = %saturated, "attempt shed");
                 AdaptiveConcurrencyFuture::refused(saturated)
             }

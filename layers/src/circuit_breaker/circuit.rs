@@ -361,14 +361,15 @@ impl Circuit {
                 "circuit half-open"
             );
         }
+        let (name, level) = match state {
+            State::Closed => ("closed", 0.0),
+            State::Returning { .. } => ("returning", 0.0),
+            State::HalfOpen { .. } => ("half_open", 1.0),
+            State::Open { .. } => ("open", 2.0),
+        };
+        metering::circuit_entered(&self.candidate, name, level);
         inner.state = state;
         inner.era += 1;
-        let told = match state {
-            State::Closed | State::Returning { .. } => 0.0,
-            State::HalfOpen { .. } => 1.0,
-            State::Open { .. } => 2.0,
-        };
-        metering::circuit_state(&self.candidate, told);
         inner.under_way.begin_anew(self.next.load(Ordering::Relaxed));
         self.unguarded.store(matches!(state, State::Closed), Ordering::Release);
     }

@@ -11,6 +11,7 @@ use crate::{
     booking::Booking,
     budget::Reservation,
     ledger::{CallId, EntryOutcome},
+    metering::Held,
 };
 
 /// Runs from the hold of an attempt to its entry. However it ends, dropped included, there is one entry if the attempt was sent,
@@ -23,6 +24,8 @@ pub(super) struct Running {
     pub(super) tags: crate::Tags,
     pub(super) booking: Option<Booking>,
     pub(super) reservation: Option<Reservation>,
+    /// Shown as held as long as this runs.
+    pub(super) held: Option<Held>,
     pub(super) clamped_to: Option<u64>,
     pub(super) began: UtcTime,
     pub(super) started: Instant,
@@ -55,6 +58,7 @@ impl Meter {
             tags: call.tags().clone(),
             booking: Booking::of(call, began),
             reservation: None,
+            held: None,
             clamped_to: None,
             began,
             started,
@@ -73,6 +77,7 @@ impl Meter {
     /// Money is held, and the answer may be shorter for it.
     pub(super) fn hold(&mut self, reservation: Reservation, clamped_to: Option<u64>) {
         let Some(running) = &mut self.0 else { return };
+        running.held = Some(Held::new(reservation.amount()));
         running.reservation = Some(reservation);
         running.clamped_to = clamped_to;
         if let Some(tokens) = clamped_to {

@@ -1,78 +1,100 @@
-use http::{Extensions, Response};
-use tokio::time::Instant;
-use tracing::{Span, field::Empty, info_span};
+//! One attempt, as it is told.
 
-use super::record::{End, Record, seconds};
-use crate::{Candidate, Failure, LlmRequest, TokenUsage};
+use std::sync::Arc;
 
-/// What is told of one attempt.
-#[derive(Debug)]
-pub struct AttemptRecord {
-    span: Span,
-    begun: Instant,
-    #[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "for the numbers"))]
+use tracing::{Level, Span, field::Empty};
+
+use super::{end::End, names, record::Record, seen::Seen, settings::Settings};
+use crate::{Candidate, LlmRequest};
+
+/// What is known of an attempt beside what is seen of its answer.
+pub(super) struct OneAttempt {
+    #[cfg(feature = "metrics")]
+    settings: Arc<Settings>,
+    #[cfg(feature = "metrics")]
     candidate: Option<Candidate>,
+    #[cfg(feature = "metrics")]
+    asked: Option<Box<str>>,
 }
 
-impl AttemptRecord {
-    /// Nothing where nobody listens.
-    pub(super) fn of<R: LlmRequest>(request: &R) -> Option<Self> {
-        let call = request.call();
-        let candidate = call.candidate();
-        let span = info_span!(
-            target: "llm::attempt",
-            "llm attempt",
-            number = call.attempts().map_or(1, |log| log.sent() + 1),
-            gen_ai.provider.name = candidate.map(Candidate::upstream),
-            gen_ai.request.model = candidate.map(Candidate::model).or_else(|| request.model()),
-            gen_ai.response.time_to_first_chunk = Empty,
-            error.type = Empty,
-        );
-        if span.is_disabled() && !cfg!(feature = "metrics") {
-            return None;
-        }
-        Some(Self {
-            span,
-            begun: Instant::now(),
-            candidate: candidate.cloned(),
-        })
+/// Begins the record of an attempt. Its number comes when the layer below has begun it.
+pub(super) fn begin<R: LlmRequest>(settings: &Arc<Settings>, request: &R) -> Record {
+    #[cfg(not(feature = "metrics"))]
+    let _ = settings;
+    let call = request.call();
+    let candidate = call.candidate();
+    let model = candidate.map(Candidate::model).or_else(|| request.model());
+    let span = tracing::span!(
+        target: names::ATTEMPT_TARGET,
+        Level::INFO,
+        names::ATTEMPT_SPAN,
+        { names::SPAN_NAME } = super::title(request.operation(), model),
+        { names::SPAN_KIND } = "client",
+        { names::STATUS_CODE } = Empty,
+        { names::OPERATION } = request.operation(),
+        { names::PROVIDER } = candidate.map(Candidate::upstream),
+        { names::REQUEST_MODEL } = model,
+        { names::REQUEST_STREAM } = request.is_streaming(),
+        { names::REQUEST_MAX_TOKENS } = request.max_tokens(),
+        { names::ATTEMPT_NUMBER } = Empty,
+        { names::RESPONSE_MODEL } = Empty,
+        { names::RESPONSE_ID } = Empty,
+        { names::FINISH_REASONS } = Empty,
+        { names::RESPONSE_TIME_TO_FIRST_CHUNK } = Empty,
+        { names::INPUT_TOKENS } = Empty,
+        { names::OUTPUT_TOKENS } = Empty,
+        { names::CACHE_READ_TOKENS } = Empty,
+        { names::CACHE_CREATION_TOKENS } = Empty,
+        { names::REASONING_TOKENS } = Empty,
+        { names::ERROR_TYPE } = Empty,
+        { names::HTTP_STATUS } = Empty,
+        { names::OUTCOME } = Empty,
+    );
+    if span.is_disabled() && !cfg!(feature = "metrics") {
+        return Record::nothing();
     }
-}
-
-impl Record for AttemptRecord {
-    fn span(&self) -> &Span {
-        &self.span
-    }
-
-    fn publish<B, E: Failure>(&mut self, result: Result<Response<B>, E>) -> Result<Response<B>, E> {
-        result
-    }
-
-    fn began(&mut self, _: &Extensions) {
-        let time = seconds(self.begun.elapsed());
-        self.span.record("gen_ai.response.time_to_first_chunk", time);
-    }
-
-    fn chunk(&mut self, _: Option<TokenUsage>) {}
-
-    fn end(&mut self, how: &End<'_>) {
-        if let Some(kind) = how.error_type() {
-            self.span.record("error.type", kind);
-        }
+    let attempt = OneAttempt {
         #[cfg(feature = "metrics")]
-        {
-            use super::names;
+        settings: Arc::clone(settings),
+        #[cfg(feature = "metrics")]
+        candidate: candidate.cloned(),
+        #[cfg(feature = "metrics")]
+        asked: request.model().map(Box::from),
+    };
+    Record::attempt(span, Seen::of(request), attempt)
+}
 
-            let candidate = self.candidate.as_ref();
-            let model = crate::metering::bounded(candidate.map_or("none", Candidate::model));
-            let upstream = candidate.map_or("none", Candidate::upstream).to_owned();
-            metrics::histogram!(
-                names::ATTEMPT_DURATION,
-                names::PROVIDER => upstream,
-                names::REQUEST_MODEL => model,
-                names::ERROR_TYPE => how.error_type().unwrap_or(""),
-            )
-            .record(seconds(self.begun.elapsed()));
+impl OneAttempt {
+    #[cfg_attr(not(feature = "metrics"), expect(clippy::unused_self, reason = "for the numbers"))]
+    pub(super) fn end(self, span: &Span, seen: &Seen, end: End) {
+        span.record(names::OUTCOME, end.outcome());
+        #[cfg(feature = "metrics")]
+        self.count(seen, end);
+        #[cfg(not(feature = "metrics"))]
+        let _ = seen;
+    }
+
+    #[cfg(feature = "metrics")]
+    fn count(&self, seen: &Seen, end: End) {
+        use crate::metering::{Labels, count, label, sample};
+
+        let mut labels = Labels::with_capacity(5);
+        labels.push(label(names::OPERATION, seen.operation));
+        if let Some(candidate) = &self.candidate {
+            labels.push(label(names::PROVIDER, candidate.upstream().to_owned()));
         }
+        let model = self.candidate.as_ref().map(Candidate::model);
+        if let Some(model) = model.or(self.asked.as_deref()) {
+            let model = self.settings.asked.label(model, end.names_a_model());
+            labels.push(label(names::REQUEST_MODEL, model));
+        }
+        if let Some(first) = seen.first.filter(|_| seen.streamed) {
+            sample(names::ATTEMPT_TIME_TO_FIRST_TOKEN, &labels, first.as_secs_f64());
+        }
+        seen.count_tokens(names::ATTEMPT_TOKEN_USAGE, &labels);
+        labels.extend(end.error_type().map(|kind| label(names::ERROR_TYPE, kind)));
+        sample(names::ATTEMPT_DURATION, &labels, seen.elapsed().as_secs_f64());
+        labels.push(label(names::OUTCOME, end.outcome()));
+        count(names::ATTEMPTS_ENDED, &labels, 1);
     }
 }

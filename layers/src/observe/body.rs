@@ -1,38 +1,48 @@
 use std::{
+    fmt,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
 use http_body::{Body, Frame as BodyFrame, SizeHint};
-use pin_project::pin_project;
+use pin_project::{pin_project, pinned_drop};
 
-use super::record::{End, Record, Recorder};
-use crate::{Failure, Frame, Stage};
+use super::record::Record;
+use crate::{Failure, Frame};
 
-/// The body of [`Observe`](super::Observe) and [`ObserveAttempt`](super::ObserveAttempt).
-#[pin_project]
-#[derive(Debug)]
-pub struct ObserveBody<B, T: Record> {
+/// The body of [`Observe`](super::Observe) and [`ObserveAttempt`](super::ObserveAttempt): looks at the frames as they pass, and tells the
+/// end once.
+#[pin_project(PinnedDrop)]
+pub struct ObserveBody<B> {
+    /// There until it is dropped.
     #[pin]
-    inner: B,
-    recorder: Recorder<T>,
+    inner: Option<B>,
+    record: Record,
 }
 
-impl<B: Body, T: Record> ObserveBody<B, T> {
-    pub(super) fn new(inner: B, mut recorder: Recorder<T>) -> Self {
+impl<B: Body> ObserveBody<B> {
+    pub(super) fn new(inner: B, mut record: Record) -> Self {
         if inner.is_end_stream() {
-            recorder.end(&End::Whole);
+            record.answered();
         }
-        Self { inner, recorder }
+        Self {
+            inner: Some(inner),
+            record,
+        }
     }
 }
 
-impl<B, T> Body for ObserveBody<B, T>
+impl<B> fmt::Debug for ObserveBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ObserveBody").finish_non_exhaustive()
+    }
+}
+
+impl<B> Body for ObserveBody<B>
 where
     B: Body,
     B::Data: Frame,
     B::Error: Failure,
-    T: Record,
 {
     type Data = B::Data;
     type Error = B::Error;
@@ -42,32 +52,44 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<BodyFrame<Self::Data>, Self::Error>>> {
         let mut this = self.project();
-        let Some(record) = this.recorder.get() else {
-            return this.inner.poll_frame(cx);
+        let Some(mut inner) = this.inner.as_mut().as_pin_mut() else {
+            return Poll::Ready(None);
         };
-        let _inside = record.span().clone().entered();
-        let frame = ready!(this.inner.as_mut().poll_frame(cx));
+        let frame = {
+            let _inside = this.record.enter();
+            ready!(inner.as_mut().poll_frame(cx))
+        };
         match &frame {
             Some(Ok(frame)) => {
-                if let Some(data) = frame.data_ref().filter(|data| data.stage() != Stage::KeepAlive) {
-                    record.chunk(data.token_usage());
+                if let Some(data) = frame.data_ref() {
+                    this.record.frame(data);
                 }
                 // A reader may stop at the last frame, and never ask for the end.
-                if this.inner.is_end_stream() {
-                    this.recorder.end(&End::Whole);
+                if inner.is_end_stream() {
+                    this.record.answered();
                 }
             }
-            Some(Err(error)) => this.recorder.end(&End::Failed(error.kind(), &error.summary())),
-            None => this.recorder.end(&End::Whole),
+            Some(Err(error)) => this.record.failed(error),
+            None => this.record.answered(),
         }
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        self.inner.as_ref().map(Body::size_hint).unwrap_or_default()
+    }
+}
+
+/// What is below ends first, within the span, so that the record knows how.
+#[pinned_drop]
+impl<B> PinnedDrop for ObserveBody<B> {
+    fn drop(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        let _inside = this.record.enter();
+        this.inner.set(None);
     }
 }

@@ -1,72 +1,86 @@
 use std::{
+    fmt,
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
 use http::Response;
-use http_body::Body;
-use pin_project::pin_project;
+use pin_project::{pin_project, pinned_drop};
 
-use super::{
-    ObserveBody,
-    record::{End, Record, Recorder},
-};
-use crate::{Failure, Frame};
+use super::{ObserveBody, record::Record};
+use crate::{Failure, Frame, call::Opened};
 
 /// The future of [`Observe`](super::Observe) and [`ObserveAttempt`](super::ObserveAttempt).
-#[pin_project]
-#[derive(Debug)]
-pub struct ObserveFuture<F, T: Record> {
+#[pin_project(PinnedDrop)]
+pub struct ObserveFuture<F> {
     #[pin]
     inner: Option<F>,
-    recorder: Recorder<T>,
+    record: Record,
+    opened: Option<Opened>,
 }
 
-impl<F, T: Record> ObserveFuture<F, T> {
-    pub(super) const fn new(inner: F, recorder: Recorder<T>) -> Self {
+impl<F> ObserveFuture<F> {
+    pub(super) const fn new(inner: F, record: Record, opened: Option<Opened>) -> Self {
         Self {
             inner: Some(inner),
-            recorder,
+            record,
+            opened,
         }
     }
 }
 
-impl<F, T, B, E> Future for ObserveFuture<F, T>
+impl<F> fmt::Debug for ObserveFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ObserveFuture").finish_non_exhaustive()
+    }
+}
+
+impl<F, B, E> Future for ObserveFuture<F>
 where
     F: Future<Output = Result<Response<B>, E>>,
-    T: Record,
-    B: Body<Error = E>,
-    B::Data: Frame,
     E: Failure,
+    B: http_body::Body<Error = E>,
+    B::Data: Frame,
 {
-    type Output = Result<Response<ObserveBody<B, T>>, E>;
+    type Output = Result<Response<ObserveBody<B>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
+        let Some(future) = this.inner.as_mut().as_pin_mut() else {
             // Polled again after it was ready: stay silent rather than panic.
             return Poll::Pending;
         };
-        let span = this.recorder.span();
-        let result = ready!(span.in_scope(|| inner.poll(cx)));
-        span.in_scope(|| this.inner.set(None));
-        let mut recorder = std::mem::replace(this.recorder, Recorder::none());
-        let result = match recorder.get() {
-            Some(record) => record.publish(result),
+        let result = {
+            let _inside = this.record.enter();
+            let result = ready!(future.poll(cx));
+            this.inner.set(None);
+            result
+        };
+        let mut record = std::mem::take(this.record);
+        let result = match this.opened.take() {
+            Some(mut opened) => opened.publish(result),
             None => result,
         };
         Poll::Ready(match result {
             Ok(response) => {
-                if let Some(record) = recorder.get() {
-                    record.began(response.extensions());
-                }
-                Ok(response.map(|body| ObserveBody::new(body, recorder)))
+                record.responded(response.extensions());
+                Ok(response.map(|body| ObserveBody::new(body, record)))
             }
             Err(error) => {
-                recorder.end(&End::Failed(error.kind(), &error.summary()));
+                record.failed(&error);
                 Err(error)
             }
         })
+    }
+}
+
+/// What is below ends first, within the span, so that the record knows how.
+#[pinned_drop]
+impl<F> PinnedDrop for ObserveFuture<F> {
+    fn drop(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        let _inside = this.record.enter();
+        this.inner.set(None);
     }
 }

@@ -1,16 +1,25 @@
-//! Spans and metrics of what callers asked for, and of what was tried upstream, kept apart.
+//! Spans and numbers of what a caller asked for, and of what was tried upstream, kept apart.
 //!
-//! [`ObserveLayer`] stands outermost. It makes one span an operation (`llm operation`, shown as `chat gpt-5` by OpenTelemetry), which all
-//! events and spans below hang on, and which is told at its end what the caller saw: how long, the first token, tokens, cost, attempts,
-//! the failure, the rung where the answer is degraded. [`ObserveAttemptLayer`] stands around the attempt, and makes one span for
-//! each (`llm attempt`), so that whatever is said below names the model. With the feature `metrics` the same goes to the
-//! [`metrics`](https://docs.rs/metrics) facade, for whichever exporter is installed: an operation under OpenTelemetry's names, once, whatever
-//! it took; attempts under names of their own. [`names`] has them all, with the buckets that fit.
+//! [`ObserveLayer`] stands outermost, or right inside [`TaggingLayer`](crate::tagging) where its tags are to be told. It makes one span an
+//! operation (`llm operation`, which OpenTelemetry shows as `chat gpt-5`). All that is said below hangs on it, and at the end it is told
+//! what the caller saw: time to the first token, tokens, the cost, attempts, the rung where the answer is degraded, the failure.
+//! [`ObserveAttemptLayer`] stands directly around [`AttemptLayer`](crate::attempt::AttemptLayer), and makes one span an attempt (`llm attempt`)
+//! with its model, upstream and number, so that whatever is said below names them.
 //!
-//! Neither prompts nor answers are ever written, nor keys, tenants or tags. Of models a thousand names are told apart in metrics, and
-//! the rest is `other`.
+//! With the feature `metrics` the same goes to the [`metrics`](https://docs.rs/metrics) facade, and so to any exporter: operations under
+//! OpenTelemetry's names, once each, whatever they took; attempts under names of their own; queues, limits, circuits and holds where they happen.
+//! [`names`] has every name, [`METRICS`] every metric with its unit and the buckets that fit; `describe` tells them to the recorder.
 //!
-//! Where nobody listens a span costs next to nothing.
+//! **What is never told:** prompts, answers, keys, and tags that were not [named](ObserveLayer::tags). There is no switch for content.
+//! Model names come from requests, so a thousand of them are told apart in labels, and the rest is `other`; names that only ever failed as
+//! unknown take no place. Spans have the names as they came.
+//!
+//! An answer counts as answered when its end was seen, even where the caller leaves before the last frame.
+//!
+//! **What it costs:** where no subscriber wants the spans, nothing is allocated, and no clock is read. With the feature `metrics` each call
+//! is measured, whether or not a recorder is installed.
+//!
+//! In a plain log an operation is one line: the event `operation ended`.
 //!
 //! # Errors
 //!
@@ -18,7 +27,7 @@
 //!
 //! # Cancellation
 //!
-//! Whoever is dropped is told as `cancelled`, once.
+//! Dropping the future or the body drops what is below, within the span, and then tells the operation or attempt as `cancelled`, once.
 //!
 //! # Example
 //!
@@ -28,34 +37,57 @@
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use tower::{ServiceBuilder, ServiceExt};
-//! use tower_llm_layers::{attempt::AttemptLayer, observe::{ObserveAttemptLayer, ObserveLayer}};
+//! use tower_llm_layers::{
+//!     AttemptLog,
+//!     attempt::AttemptLayer,
+//!     observe::{ObserveAttemptLayer, ObserveLayer},
+//! };
 //!
 //! let service = ServiceBuilder::new()
-//!     .layer(ObserveLayer::new())
+//!     .layer(ObserveLayer::new().tags(["team"]))
 //!     .layer(ObserveAttemptLayer::new())
 //!     .layer(AttemptLayer::new())
 //!     .service(Theirs::default());
-//! service.oneshot(Ask::of("gpt-5")).await.map_err(|error| error.message)?;
+//! let response = service.oneshot(Ask::of("gpt-5")).await.map_err(|error| error.message)?;
+//! assert!(response.extensions().get::<AttemptLog>().is_some());
 //! # Ok(())
 //! # }
 //! ```
 
 mod attempt;
 mod body;
+mod end;
 mod future;
 mod layer;
+mod metrics;
 pub mod names;
+#[cfg(feature = "metrics")]
+mod numbers;
 mod operation;
 mod record;
+mod seen;
 mod service;
+mod settings;
+mod tally;
 
+#[cfg(feature = "metrics")]
+pub use self::metrics::describe;
+pub use self::metrics::{METRICS, Metric, MetricKind};
 pub use body::ObserveBody;
 pub use future::ObserveFuture;
 pub use layer::{ObserveAttemptLayer, ObserveLayer};
 pub use service::{Observe, ObserveAttempt};
 
 /// The body of [`Observe`].
-pub type ObservedBody<B> = ObserveBody<B, operation::OperationRecord>;
+pub type ObservedBody<B> = ObserveBody<B>;
 
 /// The body of [`ObserveAttempt`].
-pub type ObservedAttemptBody<B> = ObserveBody<B, attempt::AttemptRecord>;
+pub type ObservedAttemptBody<B> = ObserveBody<B>;
+
+/// A span's name as OpenTelemetry has it: `chat gpt-5`.
+fn title(operation: &str, model: Option<&str>) -> String {
+    match model {
+        Some(model) => format!("{operation} {model}"),
+        None => operation.to_owned(),
+    }
+}

@@ -1,58 +1,164 @@
-//! All names of spans, fields and metrics, in one place.
+//! Every name of a span, a field and a metric, in one place, and the buckets that fit.
 //!
-//! Names under `gen_ai.` are OpenTelemetry's conventions for generative AI (in development: they may change there, and then here). What
-//! those have no name for is under `llm.`. A Prometheus exporter writes `_` for `.`, and adds the unit.
+//! Names under `gen_ai.` are [OpenTelemetry's for generative AI](https://opentelemetry.io/docs/specs/semconv/gen-ai/), which are in
+//! development: where they change, they change here. What has no name there stands under `llm.`. An exporter for Prometheus writes
+//! `_` for each `.`.
 
-/// What is done, e.g. `chat`.
+// Spans.
+
+/// The span of an operation: what one caller asked for and saw. OpenTelemetry shows it by its `otel.name`, e.g. `chat openai/gpt-5`.
+pub const OPERATION_SPAN: &str = "llm operation";
+/// The target of that span, to filter by.
+pub const OPERATION_TARGET: &str = "llm::operation";
+/// The span of an attempt: one request upstream.
+pub const ATTEMPT_SPAN: &str = "llm attempt";
+/// The target of that span, to filter by.
+pub const ATTEMPT_TARGET: &str = "llm::attempt";
+
+// Fields of spans; those that are labels of metrics, too, say so.
+
+/// The name of a span as `tracing-opentelemetry` shows it.
+pub const SPAN_NAME: &str = "otel.name";
+/// `client`.
+pub const SPAN_KIND: &str = "otel.kind";
+/// `OK` or `ERROR`; not set where the caller left.
+pub const STATUS_CODE: &str = "otel.status_code";
+/// What is asked for: `chat`, `embeddings`. A label.
 pub const OPERATION: &str = "gen_ai.operation.name";
-/// Whose answer it is: the upstream.
+/// The upstream that answered, or was asked last. A label.
 pub const PROVIDER: &str = "gen_ai.provider.name";
-/// The model that was asked for.
+/// The model asked for. A label.
 pub const REQUEST_MODEL: &str = "gen_ai.request.model";
-/// The model whose answer it is.
+/// Whether as a stream.
+pub const REQUEST_STREAM: &str = "gen_ai.request.stream";
+/// The longest answer asked for, in tokens.
+pub const REQUEST_MAX_TOKENS: &str = "gen_ai.request.max_tokens";
+/// The model that answers, by its own word, else by the chain. A label.
 pub const RESPONSE_MODEL: &str = "gen_ai.response.model";
-/// What kind of failure it was.
+/// By which name the upstream knows the answer.
+pub const RESPONSE_ID: &str = "gen_ai.response.id";
+/// Why the answer ended: one word, since a span's field here holds no list.
+pub const FINISH_REASONS: &str = "gen_ai.response.finish_reasons";
+/// Seconds from the start to the first frame that shows something, of a streamed answer.
+pub const RESPONSE_TIME_TO_FIRST_CHUNK: &str = "gen_ai.response.time_to_first_chunk";
+/// Tokens of the prompt.
+pub const INPUT_TOKENS: &str = "gen_ai.usage.input_tokens";
+/// Tokens of the answer, reasoning included.
+pub const OUTPUT_TOKENS: &str = "gen_ai.usage.output_tokens";
+/// Of the prompt, read from the upstream's cache.
+pub const CACHE_READ_TOKENS: &str = "gen_ai.usage.cache_read.input_tokens";
+/// Of the prompt, written to the upstream's cache.
+pub const CACHE_CREATION_TOKENS: &str = "gen_ai.usage.cache_creation.input_tokens";
+/// Of the answer, reasoning.
+pub const REASONING_TOKENS: &str = "gen_ai.usage.reasoning.output_tokens";
+/// The kind of the failure ([`FailureKind::as_str`](crate::FailureKind::as_str)), or `cancelled`. A label, where there is one.
 pub const ERROR_TYPE: &str = "error.type";
+/// The HTTP status of a failure.
+pub const HTTP_STATUS: &str = "http.response.status_code";
+/// `answered`, `degraded`, `failed` or `cancelled`. A label.
+pub const OUTCOME: &str = "llm.outcome";
+/// Which attempt of its call, from 1.
+pub const ATTEMPT_NUMBER: &str = "llm.attempt.number";
+/// Attempts sent upstream for one operation; none where the answer was kept.
+pub const ATTEMPTS: &str = "llm.attempts";
+/// Attempts at a candidate that had been asked before.
+pub const RETRY_COUNT: &str = "llm.retries";
+/// Candidates asked after the first, those beside a late one among them.
+pub const FALLBACK_COUNT: &str = "llm.fallbacks";
+/// How often an answer broke off and somebody went on.
+pub const RESUMPTION_COUNT: &str = "llm.resumed";
+/// All attempts of the operation, in US dollars; for display, not for bills: money is exact in the ledger.
+pub const COST: &str = "llm.cost.usd";
+/// Of these, the attempts whose answer nobody got.
+pub const COST_WASTED: &str = "llm.cost.wasted_usd";
+/// The rung of the ladder that stood in. A label.
+pub const RUNG: &str = "llm.degraded.rung";
+/// What went wrong with what was asked for. A label.
+pub const RUNG_REASON: &str = "llm.degraded.reason";
+/// The tags that were [asked for](super::ObserveLayer::tags), as `team=search`.
+pub const TAGS: &str = "llm.tags";
+
+// Labels that no span has.
+
 /// `input` or `output`.
 pub const TOKEN_TYPE: &str = "gen_ai.token.type";
-/// The rung of the ladder that stood in.
-pub const RUNG: &str = "llm.degraded.rung";
+/// Before the name of a tag that was [asked for](super::ObserveLayer::tags).
+pub const TAG_PREFIX: &str = "llm.tag.";
+/// Where an attempt waited: `rate_limit` or `adaptive_concurrency`.
+pub const QUEUE: &str = "llm.queue";
+/// What is full: `requests`, `tokens`, `concurrency`; or `pause` where the upstream asked everybody to wait, `store_down` where nobody counts.
+pub const LIMIT: &str = "llm.limit";
+/// The state that a circuit has entered: `closed`, `returning`, `half_open`, `open`.
+pub const STATE: &str = "llm.circuit.to";
 
-/// Histogram, seconds: a call of a caller's, from its beginning to the last byte.
+// Metrics of operations.
+
+/// Seconds from the start of an operation to its last byte, its failure, or the caller's leaving.
 pub const OPERATION_DURATION: &str = "gen_ai.client.operation.duration";
-/// Histogram, tokens of one answer that was paid for.
-pub const TOKEN_USAGE: &str = "gen_ai.client.token.usage";
-/// Histogram, seconds: to the first token.
+/// Seconds to the first frame that shows something, of a streamed answer.
 pub const TIME_TO_FIRST_CHUNK: &str = "gen_ai.client.operation.time_to_first_chunk";
-/// Histogram, seconds: from one chunk to the next, the mean of an answer.
+/// Seconds from one frame that shows something to the next.
 pub const TIME_PER_OUTPUT_CHUNK: &str = "gen_ai.client.operation.time_per_output_chunk";
-/// Histogram: attempts that one call took. Their mean is the amplification.
+/// Tokens of the answer that the caller got, as the upstream counted them.
+pub const TOKEN_USAGE: &str = "gen_ai.client.token.usage";
+/// Operations that have ended, by outcome.
+pub const OPERATIONS: &str = "llm.operations";
+/// Operations under way.
+pub const OPERATIONS_ACTIVE: &str = "llm.operations.active";
+/// Attempts of one operation. Sum over count is the amplification.
 pub const OPERATION_ATTEMPTS: &str = "llm.operation.attempts";
-/// Histogram, US dollars: all attempts of one call.
+/// US dollars for all attempts of one operation.
 pub const OPERATION_COST: &str = "llm.operation.cost";
-/// Counter: attempts at the same candidate after a failure.
+/// US dollars for attempts whose answer nobody got.
+pub const OPERATION_COST_WASTED: &str = "llm.operation.cost_wasted";
+/// Attempts at a candidate that had been asked before.
 pub const RETRIES: &str = "llm.operation.retries";
-/// Counter: candidates asked after the first.
+/// Candidates asked after the first.
 pub const FALLBACKS: &str = "llm.operation.fallbacks";
-/// Counter: answers that are degraded, by rung.
-pub const DEGRADED: &str = "llm.operation.degraded";
-/// Counter: places where an answer broke off and somebody went on.
+/// Answers that broke off and were gone on with.
 pub const RESUMED: &str = "llm.operation.resumed";
-/// Histogram, seconds: one attempt upstream. Not an operation: those are counted once.
-pub const ATTEMPT_DURATION: &str = "llm.attempt.duration";
-/// Histogram, seconds: how long an attempt waited for its turn.
-pub const QUEUE_WAIT: &str = "llm.queue.wait";
-/// Gauge: 0 closed, 1 half-open, 2 open.
-pub const CIRCUIT_STATE: &str = "llm.circuit.state";
-/// Gauge: attempts at once that a candidate bears.
-pub const CONCURRENCY_LIMIT: &str = "llm.concurrency.limit";
+/// Degraded answers, by rung and reason.
+pub const DEGRADED: &str = "llm.operation.degraded";
 
-/// The bounds that the conventions advise for [`OPERATION_DURATION`] and [`ATTEMPT_DURATION`], in seconds.
-pub const DURATION_BUCKETS: [f64; 14] = [
+// Metrics of attempts. Their names differ from those of operations, so that no sum counts anything twice.
+
+/// Attempts that have ended, by outcome.
+pub const ATTEMPTS_ENDED: &str = "llm.attempts";
+/// Seconds from the start of an attempt to its end.
+pub const ATTEMPT_DURATION: &str = "llm.attempt.duration";
+/// Seconds from the start of an attempt to its first token, of a streamed answer.
+pub const ATTEMPT_TIME_TO_FIRST_TOKEN: &str = "llm.attempt.time_to_first_token";
+/// Tokens that attempts took, discarded ones too.
+pub const ATTEMPT_TOKEN_USAGE: &str = "llm.attempt.token_usage";
+
+// Metrics of what stands between.
+
+/// Seconds that an attempt or a call waited for its turn.
+pub const QUEUE_WAIT: &str = "llm.queue.wait";
+/// Calls and attempts that a limit refused.
+pub const LIMIT_REFUSALS: &str = "llm.limit.refusals";
+/// Attempts at once that a candidate bears.
+pub const CONCURRENCY_LIMIT: &str = "llm.concurrency.limit";
+/// Circuits that changed their state.
+pub const CIRCUIT_TRANSITIONS: &str = "llm.circuit.transitions";
+/// The state of a candidate's circuit: 0 closed or returning, 1 half-open, 2 open.
+pub const CIRCUIT_STATE: &str = "llm.circuit.state";
+/// US dollars held for attempts under way.
+pub const HELD: &str = "llm.cost.held";
+
+// Buckets.
+
+/// For whole operations and attempts, in seconds: those that OpenTelemetry advises.
+pub const DURATION_BUCKETS: &[f64] = &[
     0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92,
 ];
-/// Those for [`TOKEN_USAGE`].
-pub const TOKEN_BUCKETS: [f64; 14] = [
+/// For first and further frames, in seconds: those that OpenTelemetry advises, and three more for models that think first.
+pub const CHUNK_BUCKETS: &[f64] = &[
+    0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.12, 0.14, 0.16, 0.18, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5,
+    0.75, 1.0, 2.0, 5.0, 10.0, 20.0, 40.0,
+];
+/// For tokens: those that OpenTelemetry advises.
+pub const TOKEN_BUCKETS: &[f64] = &[
     1.0,
     4.0,
     16.0,
@@ -60,16 +166,15 @@ pub const TOKEN_BUCKETS: [f64; 14] = [
     256.0,
     1024.0,
     4096.0,
-    16384.0,
-    65536.0,
+    16_384.0,
+    65_536.0,
     262_144.0,
     1_048_576.0,
     4_194_304.0,
     16_777_216.0,
     67_108_864.0,
 ];
-/// Those for the two that are about chunks, in seconds; with three more for models that think first.
-pub const CHUNK_BUCKETS: [f64; 26] = [
-    0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.12, 0.14, 0.16, 0.18, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5,
-    0.75, 1.0, 2.0, 5.0, 10.0, 20.0, 40.0,
-];
+/// For the attempts of one operation.
+pub const ATTEMPT_BUCKETS: &[f64] = &[0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0];
+/// For US dollars: from a hundredth of a cent up, two a decade.
+pub const COST_BUCKETS: &[f64] = &[0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0];

@@ -1,244 +1,151 @@
-use http::{Extensions, Request, Response};
-use tokio::time::Instant;
-use tracing::{Span, field::Empty, info_span};
+//! One operation, as it is told.
 
-use super::record::{End, Record, seconds};
-#[cfg(feature = "metrics")]
-use crate::Outcome;
-use crate::{AttemptLog, Candidate, Degraded, Failure, LlmRequest, Resumed, TokenUsage, UsdAmount, call::Opened};
+use std::sync::Arc;
 
-/// What is told of one operation.
-#[derive(Debug)]
-pub struct OperationRecord {
-    span: Span,
-    begun: Instant,
-    operation: &'static str,
-    asked: Option<Box<str>>,
+use http::Extensions;
+use tracing::{Level, Span, field::Empty};
+
+use super::{end::End, names, record::Record, seen::Seen, settings::Settings, tally::Tally};
+use crate::{AttemptLog, Candidate, Degraded, FailureKind, LlmRequest, Resumed, call::Opened};
+
+/// What is known of an operation beside what is seen of its answer.
+pub(super) struct Operation {
     log: Option<AttemptLog>,
-    opened: Opened,
-    first: Option<Instant>,
-    last: Option<Instant>,
-    chunks: u32,
-    usage: Option<TokenUsage>,
-    rung: Option<&'static str>,
+    degraded: Option<Degraded>,
     resumed: Option<Resumed>,
+    #[cfg(feature = "metrics")]
+    numbers: super::numbers::Numbers,
 }
 
-impl OperationRecord {
-    /// Nothing where nobody listens.
-    pub(super) fn of<R: LlmRequest>(request: &mut Request<R>) -> Option<Self> {
-        let body = request.body();
-        let operation = body.operation();
-        let model = body.model();
-        let span = info_span!(
-            target: "llm::operation",
-            "llm operation",
-            otel.name = Empty,
-            otel.kind = "client",
-            otel.status_code = Empty,
-            gen_ai.operation.name = operation,
-            gen_ai.provider.name = Empty,
-            gen_ai.request.model = model,
-            gen_ai.request.stream = body.is_streaming(),
-            gen_ai.request.max_tokens = body.max_tokens(),
-            gen_ai.response.model = Empty,
-            gen_ai.response.time_to_first_chunk = Empty,
-            gen_ai.usage.input_tokens = Empty,
-            gen_ai.usage.output_tokens = Empty,
-            gen_ai.usage.cache_read.input_tokens = Empty,
-            gen_ai.usage.cache_creation.input_tokens = Empty,
-            gen_ai.usage.reasoning.output_tokens = Empty,
-            error.type = Empty,
-            llm.attempts = Empty,
-            llm.cost.usd = Empty,
-            llm.degraded.rung = Empty,
-            llm.resumed = Empty,
-        );
-        if span.is_disabled() && !cfg!(feature = "metrics") {
-            return None;
-        }
-        if !span.is_disabled() {
-            span.record(
-                "otel.name",
-                format!("{operation} {}", model.unwrap_or_default()).trim_end(),
-            );
-        }
-        let asked = model.map(Box::from);
-        let call = request.body_mut().call_mut();
-        let opened = call.open();
-        Some(Self {
-            span,
-            begun: Instant::now(),
-            operation,
-            asked,
-            log: call.attempts(),
-            opened,
-            first: None,
-            last: None,
-            chunks: 0,
-            usage: None,
-            rung: None,
-            resumed: None,
-        })
+/// Begins the record of an operation, and opens its call.
+pub(super) fn begin<R: LlmRequest>(settings: &Arc<Settings>, request: &mut R) -> (Record, Option<Opened>) {
+    let (operation, model) = (request.operation(), request.model());
+    let tags = request.call().tags();
+    let span = tracing::span!(
+        target: names::OPERATION_TARGET,
+        Level::INFO,
+        names::OPERATION_SPAN,
+        { names::SPAN_NAME } = super::title(operation, model),
+        { names::SPAN_KIND } = "client",
+        { names::STATUS_CODE } = Empty,
+        { names::OPERATION } = operation,
+        { names::PROVIDER } = Empty,
+        { names::REQUEST_MODEL } = model,
+        { names::REQUEST_STREAM } = request.is_streaming(),
+        { names::REQUEST_MAX_TOKENS } = request.max_tokens(),
+        { names::RESPONSE_MODEL } = Empty,
+        { names::RESPONSE_ID } = Empty,
+        { names::FINISH_REASONS } = Empty,
+        { names::RESPONSE_TIME_TO_FIRST_CHUNK } = Empty,
+        { names::INPUT_TOKENS } = Empty,
+        { names::OUTPUT_TOKENS } = Empty,
+        { names::CACHE_READ_TOKENS } = Empty,
+        { names::CACHE_CREATION_TOKENS } = Empty,
+        { names::REASONING_TOKENS } = Empty,
+        { names::ERROR_TYPE } = Empty,
+        { names::HTTP_STATUS } = Empty,
+        { names::OUTCOME } = Empty,
+        { names::ATTEMPTS } = Empty,
+        { names::RETRY_COUNT } = Empty,
+        { names::FALLBACK_COUNT } = Empty,
+        { names::RESUMPTION_COUNT } = Empty,
+        { names::COST } = Empty,
+        { names::COST_WASTED } = Empty,
+        { names::RUNG } = Empty,
+        { names::RUNG_REASON } = Empty,
+        { names::TAGS } = settings.told(tags),
+    );
+    if span.is_disabled() && !cfg!(feature = "metrics") {
+        return (Record::nothing(), None);
     }
-
-    /// Whose answer it is, or who was asked last.
-    fn candidate(&self) -> Option<Candidate> {
-        let log = self.log.as_ref()?;
-        let last = || log.attempts().into_iter().rev().find_map(|line| line.candidate);
-        log.answered_by().or_else(last)
-    }
-
-    /// What all attempts cost.
-    fn cost(&self) -> Option<UsdAmount> {
-        let lines = self.log.as_ref()?.attempts();
-        let costs = lines.iter().filter_map(|line| line.cost);
-        costs.reduce(UsdAmount::saturating_add)
-    }
+    let seen = Seen::of(request);
+    #[cfg(feature = "metrics")]
+    let numbers = super::numbers::Numbers::begin(settings, request);
+    let call = request.call_mut();
+    let opened = call.open();
+    let operation = Operation {
+        log: call.attempts(),
+        degraded: None,
+        resumed: None,
+        #[cfg(feature = "metrics")]
+        numbers,
+    };
+    (Record::operation(span, seen, operation), Some(opened))
 }
 
-impl Record for OperationRecord {
-    fn span(&self) -> &Span {
-        &self.span
-    }
-
-    fn publish<B, E: Failure>(&mut self, result: Result<Response<B>, E>) -> Result<Response<B>, E> {
-        self.opened.publish(result)
-    }
-
-    fn began(&mut self, extensions: &Extensions) {
-        self.first = Some(Instant::now());
-        self.rung = extensions.get::<Degraded>().map(|mark| mark.rung.as_str());
+impl Operation {
+    /// What the layers below have marked the answer with.
+    pub(super) fn responded(&mut self, extensions: &Extensions) {
+        self.degraded = extensions.get::<Degraded>().cloned();
         self.resumed = extensions.get::<Resumed>().cloned();
     }
 
-    fn chunk(&mut self, usage: Option<TokenUsage>) {
-        self.chunks += 1;
-        self.last = Some(Instant::now());
-        self.usage = usage.or(self.usage);
+    /// A frame that shows something came so long after the one before.
+    #[cfg(feature = "metrics")]
+    pub(super) fn chunk_after(&mut self, gap: std::time::Duration, seen: &Seen) {
+        self.numbers.chunk_after(gap, seen, self.log.as_ref());
     }
 
-    fn end(&mut self, how: &End<'_>) {
-        let candidate = self.candidate();
-        let (attempts, cost) = (self.log.as_ref().map_or(0, AttemptLog::sent), self.cost());
-        let span = &self.span;
-        if let Some(candidate) = &candidate {
-            span.record("gen_ai.provider.name", candidate.upstream());
-            span.record("gen_ai.response.model", candidate.model());
-        }
-        if let Some(first) = self.first {
-            span.record("gen_ai.response.time_to_first_chunk", seconds(first - self.begun));
-        }
-        if let Some(usage) = &self.usage {
-            span.record("gen_ai.usage.input_tokens", usage.prompt);
-            span.record("gen_ai.usage.output_tokens", usage.answer);
-            span.record("gen_ai.usage.cache_read.input_tokens", usage.cached);
-            span.record("gen_ai.usage.cache_creation.input_tokens", usage.cache_written);
-            span.record("gen_ai.usage.reasoning.output_tokens", usage.reasoning);
-        }
-        span.record("llm.attempts", attempts);
-        if let Some(cost) = cost {
-            span.record("llm.cost.usd", tracing::field::display(cost));
-        }
-        if let Some(rung) = self.rung {
-            span.record("llm.degraded.rung", rung);
-        }
-        let resumed = self.resumed.as_ref().map_or(0, |resumed| resumed.places().len());
-        if resumed > 0 {
-            span.record("llm.resumed", resumed);
-        }
-        if let Some(kind) = how.error_type() {
-            span.record("error.type", kind);
-            span.record("otel.status_code", "ERROR");
-        }
-        let summary = match how {
-            End::Failed(_, summary) => Some(*summary),
-            End::Whole | End::Dropped => None,
+    pub(super) fn end(self, span: &Span, seen: &Seen, end: End, summary: Option<&str>) {
+        let got = end == End::Answered;
+        let tally = self.log.as_ref().map(|log| Tally::of(log, got)).unwrap_or_default();
+        let resumptions = self.resumed.as_ref().map_or(0, |resumed| resumed.places().len());
+        let outcome = match &self.degraded {
+            Some(_) if got => "degraded",
+            _ => end.outcome(),
         };
+        span.record(names::OUTCOME, outcome);
+        if let Some(candidate) = &tally.candidate {
+            span.record(names::PROVIDER, candidate.upstream());
+            if seen.first.is_some() && seen.model.is_none() {
+                span.record(names::RESPONSE_MODEL, candidate.model());
+            }
+        }
+        span.record(names::ATTEMPTS, tally.attempts);
+        for (name, number) in [
+            (names::RETRY_COUNT, tally.retries),
+            (names::FALLBACK_COUNT, tally.fallbacks),
+            (names::RESUMPTION_COUNT, resumptions),
+        ] {
+            if number > 0 {
+                span.record(name, number);
+            }
+        }
+        for (name, amount) in [(names::COST, tally.cost), (names::COST_WASTED, tally.wasted)] {
+            if let Some(amount) = amount {
+                span.record(name, amount.in_dollars());
+            }
+        }
+        if let Some(mark) = &self.degraded {
+            span.record(names::RUNG, mark.rung.as_str());
+            if let Some(reason) = mark.reason.map(FailureKind::as_str) {
+                span.record(names::RUNG_REASON, reason);
+            }
+        }
         span.in_scope(|| {
             tracing::info!(
-                target: "llm::operation",
-                operation = self.operation,
-                asked = self.asked.as_deref(),
-                model = candidate.as_ref().map(Candidate::model),
-                error = how.error_type(),
+                target: names::OPERATION_TARGET,
+                outcome,
+                operation = seen.operation,
+                model = tally.candidate.as_ref().map(Candidate::model),
+                kind = end.error_type(),
                 summary,
-                attempts,
-                cost = cost.map(tracing::field::display),
-                duration = ?self.begun.elapsed(),
+                attempts = tally.attempts,
+                cost = tally.cost.map(tracing::field::display),
+                duration = ?seen.elapsed(),
                 "operation ended"
             );
         });
         #[cfg(feature = "metrics")]
-        self.count(how, candidate.as_ref(), (attempts, cost, resumed));
-    }
-}
-
-#[cfg(feature = "metrics")]
-impl OperationRecord {
-    fn count(&self, how: &End<'_>, candidate: Option<&Candidate>, told: (usize, Option<UsdAmount>, usize)) {
-        use super::names;
-        use crate::metering::bounded;
-
-        let (attempts, cost, resumed) = told;
-        let asked = self.asked.as_deref().or_else(|| candidate.map(Candidate::model));
-        let labels = [
-            metrics::Label::new(names::OPERATION, self.operation),
-            metrics::Label::new(
-                names::PROVIDER,
-                candidate.map_or("none", Candidate::upstream).to_owned(),
-            ),
-            metrics::Label::new(names::REQUEST_MODEL, bounded(asked.unwrap_or("none"))),
-            metrics::Label::new(
-                names::RESPONSE_MODEL,
-                bounded(candidate.map_or("none", Candidate::model)),
-            ),
-        ];
-        let error = metrics::Label::new(names::ERROR_TYPE, how.error_type().unwrap_or(""));
-        let with_error = labels.iter().chain([&error]).cloned().collect::<Vec<_>>();
-        metrics::histogram!(names::OPERATION_DURATION, with_error.iter()).record(seconds(self.begun.elapsed()));
-        if let Some(first) = self.first {
-            metrics::histogram!(names::TIME_TO_FIRST_CHUNK, labels.iter()).record(seconds(first - self.begun));
-            if let Some(last) = self.last.filter(|_| self.chunks > 1) {
-                let each = seconds(last - first) / f64::from(self.chunks - 1);
-                metrics::histogram!(names::TIME_PER_OUTPUT_CHUNK, labels.iter()).record(each);
-            }
-        }
-        for (kind, tokens) in self
-            .usage
-            .iter()
-            .flat_map(|usage| [("input", usage.prompt), ("output", usage.answer)])
-        {
-            let kind = metrics::Label::new(names::TOKEN_TYPE, kind);
-            let labels = labels.iter().chain([&kind]).cloned().collect::<Vec<_>>();
-            metrics::histogram!(names::TOKEN_USAGE, labels.iter())
-                .record(f64::from(u32::try_from(tokens).unwrap_or(u32::MAX)));
-        }
-        let count = |number: usize| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
-        metrics::histogram!(names::OPERATION_ATTEMPTS, labels.iter()).record(count(attempts));
-        if let Some(cost) = cost {
-            #[expect(clippy::cast_precision_loss, reason = "a metric is no bill")]
-            let dollars = cost.pico() as f64 / 1e12;
-            metrics::histogram!(names::OPERATION_COST, labels.iter()).record(dollars);
-        }
-        let lines = self.log.as_ref().map(AttemptLog::attempts).unwrap_or_default();
-        let sent: Vec<_> = lines.iter().filter(|line| line.outcome != Outcome::Skipped).collect();
-        let pairs = || sent.iter().zip(sent.iter().skip(1));
-        let retries = pairs().filter(|(one, next)| one.candidate == next.candidate).count();
-        let fallbacks = pairs().filter(|(one, next)| one.candidate != next.candidate).count();
-        for (name, number) in [
-            (names::RETRIES, retries),
-            (names::FALLBACKS, fallbacks),
-            (names::RESUMED, resumed),
-        ] {
-            if number > 0 {
-                metrics::counter!(name, labels.iter()).increment(number as u64);
-            }
-        }
-        if let Some(rung) = self.rung {
-            let rung = metrics::Label::new(names::RUNG, rung);
-            let labels = labels.iter().chain([&rung]).cloned().collect::<Vec<_>>();
-            metrics::counter!(names::DEGRADED, labels.iter()).increment(1);
-        }
+        self.numbers.end(
+            seen,
+            end,
+            &super::numbers::Sums {
+                outcome,
+                tally: &tally,
+                resumptions,
+                degraded: self.degraded.as_ref(),
+            },
+        );
     }
 }

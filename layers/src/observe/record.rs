@@ -1,83 +1,110 @@
-use std::time::Duration;
+//! The record of one operation or one attempt: told once, however it ends.
 
-use http::{Extensions, Response};
-use tracing::Span;
+use http::Extensions;
+use tracing::{Span, span::Entered};
 
-use crate::{Failure, FailureKind, TokenUsage};
+use super::{attempt::OneAttempt, end::End, names, operation::Operation, seen::Seen};
+use crate::{Failure, Frame};
 
-/// What is told of one operation or attempt, once, at its end.
-pub trait Record {
-    /// The span that everything below hangs on.
-    fn span(&self) -> &Span;
+/// Runs from the start to the end. Empty where nobody listens, and when the end was told.
+#[derive(Default)]
+pub(super) struct Record(Option<Box<Running>>);
 
-    /// Puts the log of the call where the caller finds it, where this is what opened the call.
-    fn publish<B, E: Failure>(&mut self, result: Result<Response<B>, E>) -> Result<Response<B>, E>;
-
-    /// The answer has begun.
-    fn began(&mut self, extensions: &Extensions);
-
-    /// One more piece of it.
-    fn chunk(&mut self, usage: Option<TokenUsage>);
-
-    /// It has ended.
-    fn end(&mut self, how: &End<'_>);
+struct Running {
+    span: Span,
+    seen: Seen,
+    whose: Whose,
 }
 
-/// How it ended.
-#[derive(Debug, Clone, Copy)]
-pub enum End<'a> {
-    Whole,
-    Failed(FailureKind, &'a str),
-    Dropped,
+enum Whose {
+    Operation(Operation),
+    Attempt(OneAttempt),
 }
 
-impl End<'_> {
-    /// For `error.type`: nothing where all went well.
-    pub(super) const fn error_type(&self) -> Option<&'static str> {
-        match self {
-            Self::Whole => None,
-            Self::Failed(kind, _) => Some(kind.as_str()),
-            Self::Dropped => Some("cancelled"),
-        }
-    }
-}
-
-/// Makes sure that the end is told once, also where nobody waits for it.
-#[derive(Debug)]
-pub(super) struct Recorder<T: Record>(Option<T>);
-
-impl<T: Record> Recorder<T> {
-    pub(super) const fn new(record: T) -> Self {
-        Self(Some(record))
+impl Record {
+    pub(super) fn operation(span: Span, seen: Seen, operation: Operation) -> Self {
+        let whose = Whose::Operation(operation);
+        Self(Some(Box::new(Running { span, seen, whose })))
     }
 
-    /// Nothing to tell.
-    pub(super) const fn none() -> Self {
+    pub(super) fn attempt(span: Span, seen: Seen, attempt: OneAttempt) -> Self {
+        let whose = Whose::Attempt(attempt);
+        Self(Some(Box::new(Running { span, seen, whose })))
+    }
+
+    /// Nobody listens.
+    pub(super) const fn nothing() -> Self {
         Self(None)
     }
 
-    pub(super) const fn get(&mut self) -> Option<&mut T> {
-        self.0.as_mut()
+    /// Whatever is said until this is dropped hangs on the span.
+    pub(super) fn enter(&self) -> Option<Entered<'_>> {
+        self.0.as_ref().map(|running| running.span.enter())
     }
 
-    pub(super) fn span(&self) -> Span {
-        self.0.as_ref().map_or_else(Span::none, |record| record.span().clone())
+    /// Which attempt of its call it is.
+    pub(super) fn numbered(&self, number: u32) {
+        if let Some(running) = &self.0 {
+            running.span.record(names::ATTEMPT_NUMBER, number);
+        }
     }
 
-    pub(super) fn end(&mut self, how: &End<'_>) {
-        if let Some(mut record) = self.0.take() {
-            record.end(how);
+    pub(super) const fn is_running(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// The response is there.
+    pub(super) fn responded(&mut self, extensions: &Extensions) {
+        if let Some(running) = &mut self.0
+            && let Whose::Operation(operation) = &mut running.whose
+        {
+            operation.responded(extensions);
+        }
+    }
+
+    /// A frame of the answer.
+    pub(super) fn frame<F: Frame>(&mut self, frame: &F) {
+        let Some(running) = &mut self.0 else { return };
+        let gap = running.seen.frame(frame);
+        #[cfg(feature = "metrics")]
+        if let (Some(gap), Whose::Operation(operation), true) = (gap, &mut running.whose, running.seen.streamed) {
+            operation.chunk_after(gap, &running.seen);
+        }
+        #[cfg(not(feature = "metrics"))]
+        let _ = gap;
+    }
+
+    /// The whole answer has come.
+    pub(super) fn answered(&mut self) {
+        self.end(|_| End::Answered, None);
+    }
+
+    /// It has failed, before or after the answer began.
+    pub(super) fn failed<E: Failure>(&mut self, error: &E) {
+        if self.is_running() {
+            self.end(|_| End::failed(error), Some(&error.summary()));
+        }
+    }
+
+    /// Whoever asked has left: after all that is below, so that its end is known.
+    pub(super) fn left(&mut self) {
+        self.end(Seen::left, None);
+    }
+
+    fn end(&mut self, how: impl FnOnce(&Seen) -> End, summary: Option<&str>) {
+        let Some(running) = self.0.take() else { return };
+        let Running { span, seen, whose } = *running;
+        let end = how(&seen);
+        seen.write(&span, end);
+        match whose {
+            Whose::Operation(operation) => operation.end(&span, &seen, end, summary),
+            Whose::Attempt(attempt) => attempt.end(&span, &seen, end),
         }
     }
 }
 
-impl<T: Record> Drop for Recorder<T> {
+impl Drop for Record {
     fn drop(&mut self) {
-        self.end(&End::Dropped);
+        self.left();
     }
-}
-
-/// As a number that spans and histograms take.
-pub(super) fn seconds(time: Duration) -> f64 {
-    time.as_secs_f64()
 }

@@ -19,6 +19,9 @@ use super::{
 };
 use crate::{Failure, FailureKind, Frame, LayerError, LlmRequest, metering};
 
+/// Its name among the queues.
+const QUEUE: &str = "rate_limit";
+
 /// The future of [`RateLimit`](super::RateLimit).
 #[pin_project]
 pub struct RateLimitFuture<S, Q>
@@ -161,6 +164,7 @@ impl<S, R: LlmRequest> Queued<S, Request<R>> {
             .map_or(left, |until| until.min(left));
         match full {
             Full::For(wait, limit) if wait > left || left.is_zero() => {
+                metering::refused(QUEUE, limit.map_or("pause", |(_, unit, _)| unit));
                 tracing::info!(retry_after = ?wait, limit = limit.map(|(_, unit, _)| unit), "rate limited");
                 Err(LayerError::RateLimited {
                     limit,
@@ -169,6 +173,7 @@ impl<S, R: LlmRequest> Queued<S, Request<R>> {
             }
             Full::Shared(full) if full.wait > left || left.is_zero() => Err(refused(full)),
             Full::NoPlace(_) if left.is_zero() => {
+                metering::refused(QUEUE, "concurrency");
                 tracing::info!(limit = "concurrency", "rate limited");
                 Err(LayerError::RateLimited {
                     limit: None,
@@ -198,8 +203,12 @@ fn refused(full: LimitWait) -> LayerError {
     let (limit, retry_after) = match full.reason {
         WaitReason::Rate { amount, unit, per } => (Some((amount, unit, per)), Some(full.wait)),
         WaitReason::Concurrency => (None, None),
-        WaitReason::StoreDown { cause } => return LayerError::LimitsDown { cause },
+        WaitReason::StoreDown { cause } => {
+            metering::refused(QUEUE, "store_down");
+            return LayerError::LimitsDown { cause };
+        }
     };
+    metering::refused(QUEUE, limit.map_or("concurrency", |(_, unit, _)| unit));
     tracing::info!(
         ?retry_after,
         limit = limit.map_or("concurrency", |(_, unit, _)| unit),
@@ -248,8 +257,8 @@ where
                     } = *queued;
                     match granted {
                         Ok(grant) => {
+                            metering::waited(QUEUE, since.elapsed());
                             tracing::debug!(waited = ?since.elapsed(), "rate limit passed");
-                            metering::queue_wait("rate_limit", since.elapsed());
                             this.state
                                 .set(State::Passed(service.call(request), Some((grant, prompt))));
                         }

@@ -1,4 +1,5 @@
 use std::{
+    borrow::Cow,
     collections::VecDeque,
     future::Future,
     pin::Pin,
@@ -44,6 +45,15 @@ impl Frame for TestFrame {
 
     fn token_usage(&self) -> Option<TokenUsage> {
         self.usage
+    }
+
+    /// The envelope names the model that answers.
+    fn model(&self) -> Option<Cow<'_, str>> {
+        (self.stage == Stage::Preamble).then_some("the-model-2026".into())
+    }
+
+    fn finish_reason(&self) -> Option<Cow<'_, str>> {
+        (self.stage == Stage::Finish).then_some("stop".into())
     }
 
     fn size_in_bytes(&self) -> usize {

@@ -208,6 +208,11 @@ impl<'a> ChunkProbe<'a> {
         self.finish.map(|reason| FinishReason::from(&*reason.to_str()))
     }
 
+    /// The same in the upstream's own word.
+    pub(crate) fn finish_word(&self) -> Option<Cow<'a, str>> {
+        self.finish.map(Text::to_str)
+    }
+
     /// What the answer took, as JSON text.
     #[must_use]
     pub fn usage_raw(&self) -> Option<&'a [u8]> {

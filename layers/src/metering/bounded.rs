@@ -1,0 +1,93 @@
+//! Names that come from requests, and become labels: each is a series for ever, so there is an end to them.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use metrics::SharedString;
+
+/// How many names are told apart.
+const MOST_NAMES: usize = 1000;
+/// The longest name told apart, in bytes.
+const LONGEST_NAME: usize = 256;
+/// What all the others are called.
+const OTHER: &str = "other";
+
+/// The names that have been met, up to a number.
+#[derive(Debug, Default)]
+pub(crate) struct Bounded(RwLock<BTreeSet<Arc<str>>>);
+
+impl Bounded {
+    pub(crate) const fn new() -> Self {
+        Self(RwLock::new(BTreeSet::new()))
+    }
+
+    /// The name as a label. `counts`: it is a name that exists, and may take a place.
+    pub(crate) fn label(&self, name: &str, counts: bool) -> SharedString {
+        let found = if counts {
+            self.known_or_new(name)
+        } else {
+            self.known(name)
+        };
+        found.map_or(SharedString::const_str(OTHER), SharedString::from)
+    }
+
+    /// The name, where there is room for it.
+    pub(crate) fn known_or_new(&self, name: &str) -> Option<Arc<str>> {
+        self.known(name).or_else(|| self.add(name))
+    }
+
+    fn known(&self, name: &str) -> Option<Arc<str>> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(name).cloned()
+    }
+
+    #[cold]
+    fn add(&self, name: &str) -> Option<Arc<str>> {
+        if name.len() > LONGEST_NAME {
+            return None;
+        }
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST_NAMES {
+            return known.get(name).cloned();
+        }
+        let name: Arc<str> = name.into();
+        known.insert(Arc::clone(&name));
+        Some(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(names: &Bounded, name: &str, counts: bool) -> String {
+        names.label(name, counts).into_owned()
+    }
+
+    #[test]
+    fn there_is_an_end_to_names() {
+        let names = Bounded::new();
+        assert_eq!(
+            told(&names, "typo", false),
+            "other",
+            "what does not exist takes no place"
+        );
+        for number in 0..MOST_NAMES {
+            let name = format!("model-{number}");
+            assert_eq!(told(&names, &name, true), name);
+        }
+        assert_eq!(told(&names, "one-more", true), "other");
+        assert_eq!(told(&names, "model-7", true), "model-7");
+        assert_eq!(told(&names, "model-7", false), "model-7");
+    }
+
+    #[test]
+    fn long_names_take_no_place() {
+        let names = Bounded::new();
+        assert_eq!(told(&names, &"x".repeat(LONGEST_NAME + 1), true), "other");
+        let longest = "x".repeat(LONGEST_NAME);
+        assert_eq!(told(&names, &longest, true), longest);
+    }
+}

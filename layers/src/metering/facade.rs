@@ -1,0 +1,28 @@
+//! The calls of the facade. Its handles are looked up each time: a recorder may be installed later, or for one thread alone.
+
+use metrics::{Label, SharedString, counter, gauge, histogram};
+
+pub(crate) type Labels = Vec<Label>;
+
+pub(crate) fn label(name: impl Into<SharedString>, value: impl Into<SharedString>) -> Label {
+    Label::new(name, value)
+}
+
+pub(crate) fn count(name: &'static str, labels: &Labels, by: u64) {
+    if by > 0 {
+        counter!(name, labels.iter()).increment(by);
+    }
+}
+
+pub(crate) fn sample(name: &'static str, labels: &Labels, value: f64) {
+    histogram!(name, labels.iter()).record(value);
+}
+
+#[cfg(any(feature = "adaptive-concurrency", feature = "circuit-breaker"))]
+pub(crate) fn set(name: &'static str, labels: &Labels, value: f64) {
+    gauge!(name, labels.iter()).set(value);
+}
+
+pub(crate) fn change(name: &'static str, labels: &Labels, by: f64) {
+    gauge!(name, labels.iter()).increment(by);
+}

@@ -1,0 +1,184 @@
+//! Which metrics there are, for whoever sets an exporter up.
+
+use super::names as n;
+
+/// What a metric counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MetricKind {
+    /// Goes up alone.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Falls into buckets.
+    Histogram,
+}
+
+/// One metric.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// What it counts.
+    pub kind: MetricKind,
+    /// Its unit, as OpenTelemetry writes it: `s`, `{token}`.
+    pub unit: &'static str,
+    /// What it tells.
+    pub help: &'static str,
+    /// The upper bounds of its buckets that fit; none but for a histogram.
+    pub buckets: &'static [f64],
+}
+
+const fn counter(name: &'static str, unit: &'static str, help: &'static str) -> Metric {
+    let (kind, buckets): (_, &[f64]) = (MetricKind::Counter, &[]);
+    Metric {
+        name,
+        kind,
+        unit,
+        help,
+        buckets,
+    }
+}
+
+const fn gauge(name: &'static str, unit: &'static str, help: &'static str) -> Metric {
+    let (kind, buckets): (_, &[f64]) = (MetricKind::Gauge, &[]);
+    Metric {
+        name,
+        kind,
+        unit,
+        help,
+        buckets,
+    }
+}
+
+const fn histogram(name: &'static str, unit: &'static str, buckets: &'static [f64], help: &'static str) -> Metric {
+    let kind = MetricKind::Histogram;
+    Metric {
+        name,
+        kind,
+        unit,
+        help,
+        buckets,
+    }
+}
+
+/// All metrics.
+pub const METRICS: &[Metric] = &[
+    histogram(
+        n::OPERATION_DURATION,
+        "s",
+        n::DURATION_BUCKETS,
+        "From a caller's request to the last byte it got",
+    ),
+    histogram(
+        n::TIME_TO_FIRST_CHUNK,
+        "s",
+        n::CHUNK_BUCKETS,
+        "From a caller's request to the first token it got",
+    ),
+    histogram(
+        n::TIME_PER_OUTPUT_CHUNK,
+        "s",
+        n::CHUNK_BUCKETS,
+        "From one chunk that a caller got to the next",
+    ),
+    histogram(
+        n::TOKEN_USAGE,
+        "{token}",
+        n::TOKEN_BUCKETS,
+        "Tokens of the answers that callers got",
+    ),
+    counter(n::OPERATIONS, "{operation}", "Operations that have ended"),
+    gauge(n::OPERATIONS_ACTIVE, "{operation}", "Operations under way"),
+    histogram(
+        n::OPERATION_ATTEMPTS,
+        "{attempt}",
+        n::ATTEMPT_BUCKETS,
+        "Attempts that an operation took",
+    ),
+    histogram(
+        n::OPERATION_COST,
+        "{USD}",
+        n::COST_BUCKETS,
+        "US dollars that an operation cost",
+    ),
+    histogram(
+        n::OPERATION_COST_WASTED,
+        "{USD}",
+        n::COST_BUCKETS,
+        "US dollars of it for answers that nobody got",
+    ),
+    counter(
+        n::RETRIES,
+        "{attempt}",
+        "Attempts at a candidate that had been asked before",
+    ),
+    counter(n::FALLBACKS, "{candidate}", "Candidates asked after the first"),
+    counter(
+        n::RESUMED,
+        "{resumption}",
+        "Answers that broke off and were gone on with",
+    ),
+    counter(n::DEGRADED, "{operation}", "Degraded answers"),
+    counter(n::ATTEMPTS_ENDED, "{attempt}", "Attempts that have ended"),
+    histogram(
+        n::ATTEMPT_DURATION,
+        "s",
+        n::DURATION_BUCKETS,
+        "From the start of an attempt to its end",
+    ),
+    histogram(
+        n::ATTEMPT_TIME_TO_FIRST_TOKEN,
+        "s",
+        n::CHUNK_BUCKETS,
+        "From the start of an attempt to its first token",
+    ),
+    histogram(
+        n::ATTEMPT_TOKEN_USAGE,
+        "{token}",
+        n::TOKEN_BUCKETS,
+        "Tokens that attempts took",
+    ),
+    histogram(
+        n::QUEUE_WAIT,
+        "s",
+        n::CHUNK_BUCKETS,
+        "How long something waited for its turn",
+    ),
+    counter(n::LIMIT_REFUSALS, "{refusal}", "What a limit refused"),
+    gauge(
+        n::CONCURRENCY_LIMIT,
+        "{attempt}",
+        "Attempts at once that a candidate bears",
+    ),
+    counter(n::CIRCUIT_TRANSITIONS, "{transition}", "Changes of a circuit's state"),
+    gauge(
+        n::CIRCUIT_STATE,
+        "1",
+        "A circuit: 0 closed or returning, 1 half-open, 2 open",
+    ),
+    gauge(n::HELD, "{USD}", "US dollars held for attempts under way"),
+];
+
+/// Tells the recorder that is installed what each metric is, and in which unit. Once, after it was installed.
+#[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub fn describe() {
+    use metrics::Unit;
+
+    for metric in METRICS {
+        let unit = match metric.unit {
+            "s" => Some(Unit::Seconds),
+            "{USD}" | "1" => None,
+            _ => Some(Unit::Count),
+        };
+        let name = metrics::KeyName::from(metric.name);
+        let help = metric.help.into();
+        metrics::with_recorder(|recorder| match metric.kind {
+            MetricKind::Counter => recorder.describe_counter(name, unit, help),
+            MetricKind::Gauge => recorder.describe_gauge(name, unit, help),
+            MetricKind::Histogram => recorder.describe_histogram(name, unit, help),
+        });
+    }
+}

@@ -1,0 +1,142 @@
+//! The metrics of one operation.
+
+use std::{sync::Arc, time::Duration};
+
+use metrics::Histogram;
+
+use super::{end::End, names, seen::Seen, settings::Settings, tally::Tally};
+use crate::{
+    AttemptLog, Candidate, Degraded, FailureKind, LlmRequest, Tags,
+    metering::{Labels, change, count, label, sample},
+};
+
+/// What its labels are made of.
+pub(super) struct Numbers {
+    settings: Arc<Settings>,
+    active: Active,
+    asked: Option<Box<str>>,
+    tags: Tags,
+    /// Looked up once an answer, since it is used for each frame.
+    pace: Option<Histogram>,
+}
+
+/// What the operation came to.
+pub(super) struct Sums<'a> {
+    pub(super) outcome: &'static str,
+    pub(super) tally: &'a Tally,
+    pub(super) resumptions: usize,
+    pub(super) degraded: Option<&'a Degraded>,
+}
+
+/// One operation under way, until it is dropped.
+struct Active(&'static str);
+
+impl Active {
+    fn new(operation: &'static str) -> Self {
+        let active = Self(operation);
+        active.change(1.0);
+        active
+    }
+
+    fn change(&self, by: f64) {
+        change(names::OPERATIONS_ACTIVE, &vec![label(names::OPERATION, self.0)], by);
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.change(-1.0);
+    }
+}
+
+impl Numbers {
+    pub(super) fn begin<R: LlmRequest>(settings: &Arc<Settings>, request: &R) -> Self {
+        Self {
+            settings: Arc::clone(settings),
+            active: Active::new(request.operation()),
+            asked: request.model().map(Box::from),
+            tags: request.call().tags().clone(),
+            pace: None,
+        }
+    }
+
+    fn labels(&self, seen: &Seen, candidate: Option<&Candidate>, is_model: bool) -> Labels {
+        let mut labels = Labels::with_capacity(8);
+        labels.push(label(names::OPERATION, seen.operation));
+        labels.extend(self.settings.labels(&self.tags));
+        if let Some(model) = &self.asked {
+            let model = self.settings.asked.label(model, is_model);
+            labels.push(label(names::REQUEST_MODEL, model));
+        }
+        if let Some(candidate) = candidate {
+            labels.push(label(names::PROVIDER, candidate.upstream().to_owned()));
+        }
+        let answering = candidate.filter(|_| seen.first.is_some()).map(Candidate::model);
+        if let Some(model) = seen.model.as_deref().or(answering) {
+            let model = self.settings.answered.label(model, true);
+            labels.push(label(names::RESPONSE_MODEL, model));
+        }
+        labels
+    }
+
+    pub(super) fn chunk_after(&mut self, gap: Duration, seen: &Seen, log: Option<&AttemptLog>) {
+        if self.pace.is_none() {
+            let candidate = log.and_then(AttemptLog::answered_by);
+            let labels = self.labels(seen, candidate.as_ref(), true);
+            self.pace = Some(metrics::histogram!(names::TIME_PER_OUTPUT_CHUNK, labels.iter()));
+        }
+        if let Some(pace) = &self.pace {
+            pace.record(gap.as_secs_f64());
+        }
+    }
+
+    pub(super) fn end(self, seen: &Seen, end: End, sums: &Sums<'_>) {
+        let tally = sums.tally;
+        let mut labels = self.labels(seen, tally.candidate.as_ref(), end.names_a_model());
+        drop(self.active);
+        if let Some(first) = seen.first.filter(|_| seen.streamed) {
+            sample(names::TIME_TO_FIRST_CHUNK, &labels, first.as_secs_f64());
+        }
+        seen.count_tokens(names::TOKEN_USAGE, &labels);
+        sample(names::OPERATION_ATTEMPTS, &labels, number(tally.attempts as u64));
+        for (name, amount) in [
+            (names::OPERATION_COST, tally.cost),
+            (names::OPERATION_COST_WASTED, tally.wasted),
+        ] {
+            if let Some(amount) = amount {
+                sample(name, &labels, amount.in_dollars());
+            }
+        }
+        count(names::RETRIES, &labels, tally.retries as u64);
+        count(names::FALLBACKS, &labels, tally.fallbacks as u64);
+        count(names::RESUMED, &labels, sums.resumptions as u64);
+        if let Some(mark) = sums.degraded {
+            let mut labels = labels.clone();
+            labels.push(label(names::RUNG, mark.rung.as_str()));
+            let reason = mark.reason.map(FailureKind::as_str);
+            labels.extend(reason.map(|reason| label(names::RUNG_REASON, reason)));
+            count(names::DEGRADED, &labels, 1);
+        }
+        labels.extend(end.error_type().map(|kind| label(names::ERROR_TYPE, kind)));
+        sample(names::OPERATION_DURATION, &labels, seen.elapsed().as_secs_f64());
+        labels.push(label(names::OUTCOME, sums.outcome));
+        count(names::OPERATIONS, &labels, 1);
+    }
+}
+
+impl Seen {
+    /// Tokens of prompt and answer.
+    pub(super) fn count_tokens(&self, name: &'static str, labels: &Labels) {
+        let Some(usage) = &self.usage else { return };
+        for (kind, tokens) in [("input", usage.prompt), ("output", usage.answer)] {
+            let mut labels = labels.clone();
+            labels.push(label(names::TOKEN_TYPE, kind));
+            sample(name, &labels, number(tokens));
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no count comes near it")]
+const fn number(count: u64) -> f64 {
+    count as f64
+}

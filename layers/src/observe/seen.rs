@@ -1,0 +1,122 @@
+//! What is seen of an answer as it passes: no text of it.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::Span;
+
+use super::{end::End, names};
+use crate::{Frame, LlmRequest, Stage, TokenUsage};
+
+/// What an operation and an attempt have in common.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) operation: &'static str,
+    pub(super) streamed: bool,
+    began: Instant,
+    /// To the first frame that shows something.
+    pub(super) first: Option<Duration>,
+    last: Option<Instant>,
+    pub(super) usage: Option<TokenUsage>,
+    pub(super) model: Option<Box<str>>,
+    id: Option<Box<str>>,
+    finish_reason: Option<Box<str>>,
+    /// The end of the answer has come, though more may follow it.
+    finished: bool,
+    looked: bool,
+}
+
+impl Seen {
+    pub(super) fn of<R: LlmRequest>(request: &R) -> Self {
+        Self {
+            operation: request.operation(),
+            streamed: request.is_streaming(),
+            began: Instant::now(),
+            first: None,
+            last: None,
+            usage: None,
+            model: None,
+            id: None,
+            finish_reason: None,
+            finished: false,
+            looked: false,
+        }
+    }
+
+    pub(super) fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// A frame has come. Gives the time since the frame before, where both show something.
+    pub(super) fn frame<F: Frame>(&mut self, frame: &F) -> Option<Duration> {
+        let stage = frame.stage();
+        if stage == Stage::KeepAlive {
+            return None;
+        }
+        let ends = stage == Stage::Finish || frame.finishes_answer();
+        // Each look may read the frame anew, so not every frame is asked.
+        if !self.looked || ends {
+            self.looked = true;
+            self.model = self.model.take().or_else(|| frame.model().map(Box::from));
+            self.id = self.id.take().or_else(|| frame.generation_id().map(Box::from));
+        }
+        if ends || !self.streamed {
+            let reason = frame.finish_reason().map(Box::from);
+            self.finish_reason = reason.or_else(|| self.finish_reason.take());
+        }
+        self.finished |= ends;
+        if let Some(usage) = frame.token_usage() {
+            // Some say the tokens twice, and the charge only once.
+            let known = self
+                .usage
+                .filter(|known| usage.bill().is_none() && known.bill().is_some());
+            self.usage = known.or(Some(usage));
+        }
+        if !stage.begins_answer() {
+            return None;
+        }
+        let now = Instant::now();
+        let since = |start| now.saturating_duration_since(start);
+        let began = self.began;
+        self.first.get_or_insert_with(|| since(began));
+        (stage == Stage::Content).then(|| self.last.replace(now).map(since))?
+    }
+
+    /// Whoever leaves after the end of the answer has it whole.
+    pub(super) const fn left(&self) -> End {
+        if self.finished { End::Answered } else { End::Cancelled }
+    }
+
+    /// Writes down all that is known at the end.
+    pub(super) fn write(&self, span: &Span, end: End) {
+        let text = |name: &str, value: Option<&str>| {
+            if let Some(value) = value {
+                span.record(name, value);
+            }
+        };
+        text(names::RESPONSE_MODEL, self.model.as_deref());
+        text(names::RESPONSE_ID, self.id.as_deref());
+        text(names::FINISH_REASONS, self.finish_reason.as_deref());
+        text(names::ERROR_TYPE, end.error_type());
+        text(names::STATUS_CODE, end.status_code());
+        if let Some(status) = end.http_status() {
+            span.record(names::HTTP_STATUS, status);
+        }
+        if let Some(first) = self.first.filter(|_| self.streamed) {
+            span.record(names::RESPONSE_TIME_TO_FIRST_CHUNK, first.as_secs_f64());
+        }
+        if let Some(usage) = &self.usage {
+            span.record(names::INPUT_TOKENS, usage.prompt);
+            span.record(names::OUTPUT_TOKENS, usage.answer);
+            for (name, tokens) in [
+                (names::CACHE_READ_TOKENS, usage.cached),
+                (names::CACHE_CREATION_TOKENS, usage.cache_written),
+                (names::REASONING_TOKENS, usage.reasoning),
+            ] {
+                if tokens > 0 {
+                    span.record(name, tokens);
+                }
+            }
+        }
+    }
+}

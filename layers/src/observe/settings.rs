@@ -1,0 +1,67 @@
+use std::sync::Arc;
+
+use crate::Tags;
+
+/// What the services of one layer share.
+#[derive(Debug, Default)]
+pub(super) struct Settings {
+    /// The tags that are told.
+    tags: Vec<ToldTag>,
+    /// Models asked for that have a label of their own.
+    #[cfg(feature = "metrics")]
+    pub(super) asked: crate::metering::Bounded,
+    /// Models that answered, the same.
+    #[cfg(feature = "metrics")]
+    pub(super) answered: crate::metering::Bounded,
+}
+
+/// A tag that is told.
+#[derive(Debug)]
+struct ToldTag {
+    name: Arc<str>,
+    #[cfg(feature = "metrics")]
+    label: Arc<str>,
+    #[cfg(feature = "metrics")]
+    values: crate::metering::Bounded,
+}
+
+impl ToldTag {
+    fn new(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            #[cfg(feature = "metrics")]
+            label: format!("{}{name}", super::names::TAG_PREFIX).into(),
+            #[cfg(feature = "metrics")]
+            values: crate::metering::Bounded::new(),
+        }
+    }
+}
+
+impl Settings {
+    pub(super) fn telling<N: AsRef<str>>(tags: impl IntoIterator<Item = N>) -> Self {
+        let mut settings = Self::default();
+        settings
+            .tags
+            .extend(tags.into_iter().map(|name| ToldTag::new(name.as_ref())));
+        settings
+    }
+
+    /// Those of the tags that are told, for a span.
+    pub(super) fn told(&self, tags: &Tags) -> Option<String> {
+        let told = self.tags.iter().filter_map(|told| {
+            let value = tags.get(&told.name)?;
+            Some(format!("{}={value}", told.name))
+        });
+        let told: Vec<String> = told.collect();
+        (!told.is_empty()).then(|| told.join(" "))
+    }
+
+    /// The same, as labels.
+    #[cfg(feature = "metrics")]
+    pub(super) fn labels<'a>(&'a self, tags: &'a Tags) -> impl Iterator<Item = metrics::Label> + 'a {
+        self.tags.iter().filter_map(|told| {
+            let value = told.values.label(tags.get(&told.name)?, true);
+            Some(crate::metering::label(Arc::clone(&told.label), value))
+        })
+    }
+}

@@ -1,0 +1,54 @@
+//! What the log of one operation comes to.
+
+use crate::{Attempt, AttemptLog, Candidate, Outcome, UsdAmount};
+
+/// The sums of one operation's log.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    /// Attempts sent upstream.
+    pub(super) attempts: usize,
+    /// Of these, at a candidate that had been asked before.
+    pub(super) retries: usize,
+    /// Candidates asked after the first.
+    pub(super) fallbacks: usize,
+    /// What all of them cost; nothing where nobody counts.
+    pub(super) cost: Option<UsdAmount>,
+    /// Of this, for answers that nobody got.
+    pub(super) wasted: Option<UsdAmount>,
+    /// Who answered, or was asked last.
+    pub(super) candidate: Option<Candidate>,
+}
+
+impl Tally {
+    /// `got`: the caller has the whole answer, though it may have left before the very last byte.
+    pub(super) fn of(log: &AttemptLog, got: bool) -> Self {
+        let lines = log.attempts();
+        let sent: Vec<&Attempt> = lines.iter().filter(|line| line.outcome != Outcome::Skipped).collect();
+        let begun_last = sent.iter().rposition(|line| line.first_token.is_some());
+        let answering = begun_last.filter(|_| got);
+        let mut tally = Self {
+            attempts: sent.len(),
+            ..Self::default()
+        };
+        for (index, line) in sent.iter().enumerate() {
+            let before = sent.iter().take(index);
+            let again = before.clone().any(|earlier| earlier.candidate == line.candidate);
+            match (index, again) {
+                (0, _) => {}
+                (_, true) => tally.retries += 1,
+                (_, false) => tally.fallbacks += 1,
+            }
+            let Some(cost) = line.cost else { continue };
+            add(&mut tally.cost, cost);
+            let wasted = Some(index) != answering && !line.gave_answer();
+            add(&mut tally.wasted, if wasted { cost } else { UsdAmount::ZERO });
+        }
+        let told = begun_last.and_then(|index| sent.get(index)).or_else(|| sent.last());
+        tally.candidate = told.and_then(|line| line.candidate.clone());
+        tally
+    }
+}
+
+fn add(sum: &mut Option<UsdAmount>, cost: UsdAmount) {
+    *sum = Some(sum.unwrap_or(UsdAmount::ZERO).saturating_add(cost));
+}

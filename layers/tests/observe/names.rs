@@ -1,0 +1,111 @@
+//! Dashboards are built on these names: whoever changes one must mean to.
+
+use std::collections::BTreeSet;
+
+use tower_llm_layers::observe::{METRICS, MetricKind};
+
+#[test]
+fn every_metric_by_name_kind_and_unit() {
+    let lines: Vec<String> = METRICS
+        .iter()
+        .map(|metric| format!("{} {:?} {}", metric.name, metric.kind, metric.unit))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "gen_ai.client.operation.duration Histogram s",
+            "gen_ai.client.operation.time_to_first_chunk Histogram s",
+            "gen_ai.client.operation.time_per_output_chunk Histogram s",
+            "gen_ai.client.token.usage Histogram {token}",
+            "llm.operations Counter {operation}",
+            "llm.operations.active Gauge {operation}",
+            "llm.operation.attempts Histogram {attempt}",
+            "llm.operation.cost Histogram {USD}",
+            "llm.operation.cost_wasted Histogram {USD}",
+            "llm.operation.retries Counter {attempt}",
+            "llm.operation.fallbacks Counter {candidate}",
+            "llm.operation.resumed Counter {resumption}",
+            "llm.operation.degraded Counter {operation}",
+            "llm.attempts Counter {attempt}",
+            "llm.attempt.duration Histogram s",
+            "llm.attempt.time_to_first_token Histogram s",
+            "llm.attempt.token_usage Histogram {token}",
+            "llm.queue.wait Histogram s",
+            "llm.limit.refusals Counter {refusal}",
+            "llm.concurrency.limit Gauge {attempt}",
+            "llm.circuit.transitions Counter {transition}",
+            "llm.circuit.state Gauge 1",
+            "llm.cost.held Gauge {USD}",
+        ]
+    );
+}
+
+#[test]
+fn names_are_told_apart_and_buckets_rise() {
+    let names: BTreeSet<&str> = METRICS.iter().map(|metric| metric.name).collect();
+    assert_eq!(names.len(), METRICS.len(), "no name twice");
+    for metric in METRICS {
+        let has_buckets = !metric.buckets.is_empty();
+        assert_eq!(has_buckets, metric.kind == MetricKind::Histogram, "{}", metric.name);
+        assert!(metric.buckets.is_sorted_by(|one, next| one < next), "{}", metric.name);
+        assert!(!metric.help.is_empty());
+        // Of what is not a convention nothing stands among the conventions.
+        let ours = metric.name.starts_with("llm.");
+        assert!(ours || metric.name.starts_with("gen_ai.client."), "{}", metric.name);
+    }
+}
+
+/// Every name and word that stands in the module, as its source has it.
+#[test]
+fn every_name_of_spans_and_labels() {
+    let source = include_str!("../../src/observe/names.rs");
+    let told: Vec<&str> = source
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub const ")?.split('"').nth(1))
+        .collect();
+    let until_metrics = told.iter().position(|name| *name == "gen_ai.client.operation.duration");
+    assert_eq!(
+        told[..until_metrics.unwrap()],
+        [
+            "llm operation",
+            "llm::operation",
+            "llm attempt",
+            "llm::attempt",
+            "otel.name",
+            "otel.kind",
+            "otel.status_code",
+            "gen_ai.operation.name",
+            "gen_ai.provider.name",
+            "gen_ai.request.model",
+            "gen_ai.request.stream",
+            "gen_ai.request.max_tokens",
+            "gen_ai.response.model",
+            "gen_ai.response.id",
+            "gen_ai.response.finish_reasons",
+            "gen_ai.response.time_to_first_chunk",
+            "gen_ai.usage.input_tokens",
+            "gen_ai.usage.output_tokens",
+            "gen_ai.usage.cache_read.input_tokens",
+            "gen_ai.usage.cache_creation.input_tokens",
+            "gen_ai.usage.reasoning.output_tokens",
+            "error.type",
+            "http.response.status_code",
+            "llm.outcome",
+            "llm.attempt.number",
+            "llm.attempts",
+            "llm.retries",
+            "llm.fallbacks",
+            "llm.resumed",
+            "llm.cost.usd",
+            "llm.cost.wasted_usd",
+            "llm.degraded.rung",
+            "llm.degraded.reason",
+            "llm.tags",
+            "gen_ai.token.type",
+            "llm.tag.",
+            "llm.queue",
+            "llm.limit",
+            "llm.circuit.to",
+        ]
+    );
+}

@@ -1,0 +1,178 @@
+//! What the `metrics` facade is told.
+
+use tower::Layer;
+use tower_llm_layers::{
+    FailureKind, Stage, Tags,
+    observe::{METRICS, ObserveLayer, describe, names as n},
+};
+
+use super::{Stack, answer, recorder::record, stream, whole};
+use crate::support::{Beat, Leaf, Step, ask, chain, fails, millis, read};
+
+const ALL: &str = "";
+
+#[tokio::test(start_paused = true)]
+async fn a_streamed_answer_once_as_an_operation_and_once_as_an_attempt() {
+    let recorded = record();
+    let stack = Stack::of(chain(["gpt-5"])).over(Leaf::new([Step::body(answer())]));
+    let response = ask(&stack, stream("gpt-5")).await.unwrap();
+    assert_eq!(
+        recorded.lines(ALL),
+        ["llm.operations.active{gen_ai.operation.name=chat} [1.0]"]
+    );
+    read(response.into_body()).await;
+    let operation = "gen_ai.operation.name=chat,gen_ai.provider.name=router,gen_ai.request.model=gpt-5,\
+                     gen_ai.response.model=the-model-2026";
+    let attempt = "gen_ai.operation.name=chat,gen_ai.provider.name=router,gen_ai.request.model=gpt-5";
+    let expected = [
+        format!("gen_ai.client.operation.duration{{{operation}}} [4.0]"),
+        format!("gen_ai.client.operation.time_per_output_chunk{{{operation}}} [1.0, 1.0]"),
+        format!("gen_ai.client.operation.time_to_first_chunk{{{operation}}} [2.0]"),
+        format!("gen_ai.client.token.usage{{{operation},gen_ai.token.type=input}} [100.0]"),
+        format!("gen_ai.client.token.usage{{{operation},gen_ai.token.type=output}} [20.0]"),
+        format!("llm.attempt.duration{{{attempt}}} [4.0]"),
+        format!("llm.attempt.time_to_first_token{{{attempt}}} [2.0]"),
+        format!("llm.attempt.token_usage{{{attempt},gen_ai.token.type=input}} [100.0]"),
+        format!("llm.attempt.token_usage{{{attempt},gen_ai.token.type=output}} [20.0]"),
+        format!("llm.attempts{{{attempt},llm.outcome=answered}} [1.0]"),
+        format!("llm.operation.attempts{{{operation}}} [1.0]"),
+        format!("llm.operation.cost_wasted{{{operation}}} [0.0]"),
+        format!("llm.operation.cost{{{operation}}} [0.25]"),
+        // One less since the last look.
+        "llm.operations.active{gen_ai.operation.name=chat} [-1.0]".to_owned(),
+        format!("llm.operations{{{operation},llm.outcome=answered}} [1.0]"),
+    ];
+    assert_eq!(recorded.lines(ALL), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn retries_and_fallbacks_are_one_operation_and_four_attempts() {
+    let recorded = record();
+    let overloaded = || Step::Fail(millis(500), fails(FailureKind::Overloaded));
+    let leaf = Leaf::new([])
+        .on("a", [overloaded(), overloaded()])
+        .on("b", [overloaded(), Step::body(answer())]);
+    let stack = Stack::of(chain(["a", "b"])).over(leaf);
+    read(ask(&stack, stream("a")).await.unwrap().into_body()).await;
+    let told = recorded.take();
+    let sum = |name: &str| {
+        let series = told.iter().filter(|(key, _)| key.split('{').next() == Some(name));
+        series.flat_map(|(_, series)| series.values.clone()).sum::<f64>()
+    };
+    let count = |name: &str| {
+        let series = told.iter().filter(|(key, _)| key.split('{').next() == Some(name));
+        series.map(|(_, series)| series.values.len()).sum::<usize>()
+    };
+    assert_eq!((sum(n::OPERATIONS), count(n::OPERATION_DURATION)), (1.0, 1));
+    assert_eq!((sum(n::ATTEMPTS_ENDED), count(n::ATTEMPT_DURATION)), (4.0, 4));
+    assert_eq!((sum(n::RETRIES), sum(n::FALLBACKS)), (2.0, 1.0));
+    let amplification = (sum(n::OPERATION_ATTEMPTS), count(n::OPERATION_ATTEMPTS));
+    assert_eq!(amplification, (4.0, 1));
+    let failed = "llm.attempts{error.type=overloaded,gen_ai.operation.name=chat,gen_ai.provider.name=router,\
+                  gen_ai.request.model=a,llm.outcome=failed}";
+    assert_eq!(told[failed].values, [2.0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn failed_left_and_degraded_ones_by_their_outcome() {
+    let recorded = record();
+    let leaf = || {
+        Leaf::new([Step::Fail(millis(500), fails(FailureKind::Refused))])
+            .always("b", Step::body([Beat::Frame(Stage::Content), Beat::Stall]))
+            .always("c", Step::fail(fails(FailureKind::Overloaded)))
+    };
+    let stack = |model| Stack::of(chain([model]));
+    assert!(ask(&stack("a").over(leaf()), whole("a")).await.is_err());
+    drop(ask(&stack("b").over(leaf()), stream("b")).await.unwrap());
+    let mut canned = stack("c");
+    canned.canned = true;
+    read(ask(&canned.over(leaf()), stream("c")).await.unwrap().into_body()).await;
+    let told = recorded.take();
+    let told: Vec<&str> = told
+        .keys()
+        .filter(|name| name.starts_with("llm.operations{") || name.starts_with("llm.operation.degraded"))
+        .map(String::as_str)
+        .collect();
+    let base = "gen_ai.operation.name=chat,gen_ai.provider.name=router";
+    assert_eq!(
+        told,
+        [
+            format!(
+                "llm.operation.degraded{{{base},gen_ai.request.model=c,gen_ai.response.model=c,llm.degraded.reason=overloaded,\
+                 llm.degraded.rung=canned_reply}}"
+            ),
+            format!("llm.operations{{error.type=cancelled,{base},gen_ai.request.model=b,llm.outcome=cancelled}}"),
+            format!("llm.operations{{error.type=refused,{base},gen_ai.request.model=a,llm.outcome=failed}}"),
+            format!("llm.operations{{{base},gen_ai.request.model=c,gen_ai.response.model=c,llm.outcome=degraded}}"),
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_models_than_a_thousand_are_told_apart() {
+    let recorded = record();
+    let service = ObserveLayer::new().layer(Leaf::new([]));
+    for number in 0..1100 {
+        let response = ask(&service, stream(&format!("model-{number}"))).await.unwrap();
+        read(response.into_body()).await;
+    }
+    let told = recorded.take();
+    let series = || told.iter().filter(|(name, _)| name.starts_with("llm.operations{"));
+    assert_eq!(series().count(), 1001);
+    let (_, other) = series().find(|(name, _)| name.contains("model=other")).unwrap();
+    assert_eq!(other.values, [100.0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_is_no_model_takes_no_place() {
+    let recorded = record();
+    let leaf = Leaf::new([Step::fail(fails(FailureKind::Unavailable)), Step::ok()]);
+    let service = ObserveLayer::new().layer(leaf);
+    assert!(ask(&service, stream("gtp-5")).await.is_err());
+    read(ask(&service, stream("gpt-5")).await.unwrap().into_body()).await;
+    let told = recorded.lines("llm.operations{");
+    assert_eq!(
+        told,
+        [
+            "llm.operations{error.type=unavailable,gen_ai.operation.name=chat,gen_ai.request.model=other,llm.outcome=failed} [1.0]",
+            "llm.operations{gen_ai.operation.name=chat,gen_ai.request.model=gpt-5,llm.outcome=answered} [1.0]",
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn tags_are_labels_where_they_are_named_and_nowhere_else() {
+    let recorded = record();
+    let service = ObserveLayer::new().tags(["team"]).layer(Leaf::new([]));
+    let mut request = stream("a");
+    let tags = Tags::new([("team", "search"), ("user", "u-1")]).unwrap();
+    request.body_mut().call.set_tags(tags);
+    read(ask(&service, request).await.unwrap().into_body()).await;
+    assert_eq!(
+        recorded.lines("llm.operations{"),
+        [
+            "llm.operations{gen_ai.operation.name=chat,gen_ai.request.model=a,llm.outcome=answered,llm.tag.team=search} [1.0]"
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_has_its_kind_and_its_unit() {
+    let recorded = record();
+    describe();
+    let stack = Stack::of(chain(["a"])).over(Leaf::new([Step::body(answer())]));
+    read(ask(&stack, stream("a")).await.unwrap().into_body()).await;
+    let told = recorded.take();
+    assert!(told.len() > 10);
+    for (key, series) in told {
+        let name = key.split('{').next().unwrap();
+        let metric = METRICS.iter().find(|metric| metric.name == name).expect(name);
+        assert_eq!(format!("{:?}", series.kind), format!("{:?}", metric.kind), "{name}");
+        let unit = match metric.unit {
+            "s" => Some(metrics::Unit::Seconds),
+            "{USD}" => None,
+            _ => Some(metrics::Unit::Count),
+        };
+        assert_eq!(series.unit, unit, "{name}");
+    }
+}
