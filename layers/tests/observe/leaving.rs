@@ -20,6 +20,15 @@ fn told_once(outcome: [&str; 3], attempts_made: usize) {
     }
 }
 
+/// What was told below as it was dropped hangs on the attempt.
+fn ended_within_its_span() {
+    let (_, span) = log::placed()
+        .into_iter()
+        .find(|(fields, _)| fields["message"] == "attempt dropped")
+        .unwrap();
+    assert_eq!(span, Some(1));
+}
+
 #[tokio::test(start_paused = true)]
 async fn before_it_was_polled() {
     log::listen();
@@ -38,12 +47,7 @@ async fn before_the_answer_began() {
     tokio::time::advance(secs(1)).await;
     drop(future);
     told_once(LEFT, 1);
-    // What was told below hangs on the span: the attempt ended within it.
-    let (_, span) = log::placed()
-        .into_iter()
-        .find(|(fields, _)| fields["message"] == "attempt dropped")
-        .unwrap();
-    assert_eq!(span, Some(1));
+    ended_within_its_span();
 }
 
 #[tokio::test(start_paused = true)]
@@ -58,6 +62,7 @@ async fn in_the_midst_of_the_answer_and_what_it_cost_is_lost() {
     body.frame().await.unwrap().unwrap();
     drop(body);
     told_once(LEFT, 1);
+    ended_within_its_span();
     // A hundred tokens of prompt and one of answer, by the price list.
     let names = [n::COST, n::COST_WASTED];
     let told = fields(&operation(), names);
