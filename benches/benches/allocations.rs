@@ -53,6 +53,7 @@ fn ours() {
     call("hedge, 2", ours::hedge(&chain, leaf.clone()));
     call("resume", ours::resume(leaf.clone()));
     call("first_token", ours::first_token(leaf.clone()));
+    call("observe, unheard", ours::observe(leaf.clone()));
     call("retry", ours::retry(leaf.clone()));
     call("timeout", ours::timeout(leaf));
     call("stack", ours::ready_stack(1));

@@ -45,6 +45,16 @@ fn clocks_and_the_first_token_allocate_nothing() {
 }
 
 #[test]
+fn spans_that_nobody_listens_to_allocate_nothing() {
+    for (layer, counted) in [
+        ("operation", of_a_call(ours::observe(Leaf::new(3)), 3)),
+        ("attempt", of_a_call(ours::observe_attempt(Leaf::new(3)), 3)),
+    ] {
+        assert!(counted.is_none(), "{layer}: {counted}");
+    }
+}
+
+#[test]
 fn more_frames_allocate_no_more() {
     let short = of_a_call(ours::ready_stack(1), 1);
     let long = of_a_call(ours::ready_stack(1000), 1000);

@@ -11,6 +11,7 @@ use tower_openrouter::layers::{
     deadline::{DeadlineLayer, DeadlineService},
     fallback::{Chain, Fallback, FallbackLayer, Hedge},
     first_token::{FirstToken, FirstTokenLayer},
+    observe::{Observe, ObserveAttempt, ObserveAttemptLayer, ObserveLayer},
     resume::{Resume, ResumeLayer},
     retry::{Retry, RetryLayer},
     timeout::{AttemptTimeout, AttemptTimeoutLayer},
@@ -132,6 +133,18 @@ pub fn first_token<S>(inner: S) -> FirstToken<S> {
 #[must_use]
 pub fn retry<S>(inner: S) -> Retry<S> {
     RetryLayer::new().layer(inner)
+}
+
+/// Tells of operations, where nobody listens.
+#[must_use]
+pub fn observe<S>(inner: S) -> Observe<S> {
+    ObserveLayer::new().layer(inner)
+}
+
+/// Tells of attempts, where nobody listens.
+#[must_use]
+pub fn observe_attempt<S>(inner: S) -> ObserveAttempt<S> {
+    ObserveAttemptLayer::new().layer(inner)
 }
 
 /// Puts clocks on an attempt.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tracing::{Level, Span, field::Empty};
 
-use super::{end::End, names, record::Record, seen::Seen, settings::Settings};
+use super::{end::End, names, record::Record, seen::Seen, settings::Settings, title::Title};
 use crate::{Candidate, LlmRequest};
 
 /// What is known of an attempt beside what is seen of its answer.
@@ -28,7 +28,7 @@ pub(super) fn begin<R: LlmRequest>(settings: &Arc<Settings>, request: &R) -> Rec
         target: names::ATTEMPT_TARGET,
         Level::INFO,
         names::ATTEMPT_SPAN,
-        { names::SPAN_NAME } = super::title(request.operation(), model),
+        { names::SPAN_NAME } = %Title(request.operation(), model),
         { names::SPAN_KIND } = "client",
         { names::STATUS_CODE } = Empty,
         { names::OPERATION } = request.operation(),

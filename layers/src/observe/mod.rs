@@ -69,6 +69,7 @@ mod seen;
 mod service;
 mod settings;
 mod tally;
+mod title;
 
 #[cfg(feature = "metrics")]
 pub use self::metrics::describe;
@@ -83,11 +84,3 @@ pub type ObservedBody<B> = ObserveBody<B>;
 
 /// The body of [`ObserveAttempt`].
 pub type ObservedAttemptBody<B> = ObserveBody<B>;
-
-/// A span's name as OpenTelemetry has it: `chat gpt-5`.
-fn title(operation: &str, model: Option<&str>) -> String {
-    match model {
-        Some(model) => format!("{operation} {model}"),
-        None => operation.to_owned(),
-    }
-}

@@ -5,7 +5,15 @@ use std::sync::Arc;
 use http::Extensions;
 use tracing::{Level, Span, field::Empty};
 
-use super::{end::End, names, record::Record, seen::Seen, settings::Settings, tally::Tally};
+use super::{
+    end::End,
+    names,
+    record::Record,
+    seen::Seen,
+    settings::Settings,
+    tally::Tally,
+    title::{Title, ToldTags},
+};
 use crate::{AttemptLog, Candidate, Degraded, FailureKind, LlmRequest, Resumed, call::Opened};
 
 /// What is known of an operation beside what is seen of its answer.
@@ -25,7 +33,7 @@ pub(super) fn begin<R: LlmRequest>(settings: &Arc<Settings>, request: &mut R) ->
         target: names::OPERATION_TARGET,
         Level::INFO,
         names::OPERATION_SPAN,
-        { names::SPAN_NAME } = super::title(operation, model),
+        { names::SPAN_NAME } = %Title(operation, model),
         { names::SPAN_KIND } = "client",
         { names::STATUS_CODE } = Empty,
         { names::OPERATION } = operation,
@@ -53,7 +61,7 @@ pub(super) fn begin<R: LlmRequest>(settings: &Arc<Settings>, request: &mut R) ->
         { names::COST_WASTED } = Empty,
         { names::RUNG } = Empty,
         { names::RUNG_REASON } = Empty,
-        { names::TAGS } = settings.told(tags),
+        { names::TAGS } = ToldTags::of(settings, tags).map(tracing::field::display),
     );
     if span.is_disabled() && !cfg!(feature = "metrics") {
         return (Record::nothing(), None);

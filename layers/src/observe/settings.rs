@@ -46,14 +46,10 @@ impl Settings {
         settings
     }
 
-    /// Those of the tags that are told, for a span.
-    pub(super) fn told(&self, tags: &Tags) -> Option<String> {
-        let told = self.tags.iter().filter_map(|told| {
-            let value = tags.get(&told.name)?;
-            Some(format!("{}={value}", told.name))
-        });
-        let told: Vec<String> = told.collect();
-        (!told.is_empty()).then(|| told.join(" "))
+    /// Those of the tags that are told.
+    pub(super) fn told<'a>(&'a self, tags: &'a Tags) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let names = self.tags.iter().map(|told| &*told.name);
+        names.filter_map(|name| Some((name, tags.get(name)?)))
     }
 
     /// The same, as labels.

@@ -1,0 +1,38 @@
+//! Texts of a span's fields that are written only where somebody listens: `tracing` may look at the fields of a span that nobody wants.
+
+use std::fmt;
+
+use super::settings::Settings;
+use crate::Tags;
+
+/// A span's name as OpenTelemetry has it: `chat gpt-5`.
+pub(super) struct Title<'a>(pub(super) &'static str, pub(super) Option<&'a str>);
+
+impl fmt::Display for Title<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(operation, model) = self;
+        f.write_str(operation)?;
+        model.map_or(Ok(()), |model| write!(f, " {model}"))
+    }
+}
+
+/// The tags that are told: `feature=autocomplete team=search`.
+pub(super) struct ToldTags<'a>(&'a Settings, &'a Tags);
+
+impl<'a> ToldTags<'a> {
+    /// Nothing where there are none.
+    pub(super) fn of(settings: &'a Settings, tags: &'a Tags) -> Option<Self> {
+        let any = settings.told(tags).next().is_some();
+        any.then_some(Self(settings, tags))
+    }
+}
+
+impl fmt::Display for ToldTags<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (name, value)) in self.0.told(self.1).enumerate() {
+            let space = if index == 0 { "" } else { " " };
+            write!(f, "{space}{name}={value}")?;
+        }
+        Ok(())
+    }
+}
