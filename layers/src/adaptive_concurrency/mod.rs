@@ -59,7 +59,11 @@ pub use service::AdaptiveConcurrency;
 
 use crate::{Failure, FailureKind};
 
-/// Whether it says that the upstream has too much to do. A limit of our own says nothing of that.
+/// Whether it says that the upstream has too much to do. A limit of our own, inside, throttles without a status, and says nothing of that.
 fn is_overload<E: Failure>(error: &E) -> bool {
-    matches!(error.kind(), FailureKind::Throttled | FailureKind::Overloaded) && error.status().is_some()
+    match error.kind() {
+        FailureKind::Overloaded => true,
+        FailureKind::Throttled => error.status().is_some(),
+        _ => false,
+    }
 }

@@ -10,9 +10,7 @@ pub(crate) struct TestRequest {
     pub(crate) needs: Needs,
     pub(crate) alternatives: Vec<String>,
     pub(crate) prompt: &'static str,
-    #[cfg(feature = "cache")]
     pub(crate) temperature: Option<f64>,
-    #[cfg(feature = "cache")]
     pub(crate) unkept: bool,
     pub(crate) call: Call,
 }
