@@ -6,8 +6,8 @@
 //! call would have brought: content, reasoning and its details, tool calls, refusal, annotations, pictures, sound, log-probabilities,
 //! why it ended, usage, and what this version does not know.
 //!
-//! Nothing was shown while the stream came. So where it breaks off the call is made once more, within its attempts and its deadline;
-//! else it has failed like any that never answered, and may degrade.
+//! Nothing was shown while the stream came. So where it breaks off the call is made once more, from the head of the chain, within its
+//! attempts and its deadline; else it has failed like any that never answered, and may degrade.
 //!
 //! Calls that a stream cannot carry stay plain ([`LlmRequest::as_stream`]): those that ask for several choices or for healing of the
 //! answer. So do all where it is off; [`Gathering`] in a request's extensions decides for one call.
