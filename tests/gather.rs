@@ -86,6 +86,7 @@ fn for_any_plain_answer_gathered_equals_plain() {
     let config = ProptestConfig {
         cases: 96,
         failure_persistence: None,
+        rng_seed: proptest::test_runner::RngSeed::Fixed(0x5eed),
         max_shrink_iters: 64,
         ..ProptestConfig::default()
     };
@@ -185,29 +186,80 @@ async fn silence_is_noticed_by_the_clocks_of_streams() {
 #[tokio::test(start_paused = true)]
 async fn a_break_at_any_word_is_no_short_answer() {
     for word in 1..11 {
-        // Once: called again, unseen. Whoever always breaks ends in an error of a call that was never answered.
-        let world = World::new(&format!("1xGOOD;cut@{word},GOOD")).await;
-        let got = call(&on(&world).build().unwrap(), false, ask()).await;
-        assert_eq!((got.text.as_str(), got.asked()), (TEXT, vec![FIRST, FIRST]));
         let world = World::new(&format!("GOOD;cut@{word}")).await;
         let got = call(&on(&world).build().unwrap(), false, ask()).await;
-        assert_eq!((got.text.as_str(), got.kind()), ("", Some(FailureKind::Reset)));
-        assert_eq!(got.asked().len(), 2, "once more, and no more");
+        assert_eq!((got.text.as_str(), got.asked()), (TEXT, vec![FIRST, SECOND]));
+        assert_eq!(got.kind(), None);
     }
-    let world = World::new("GOOD;stall=60s@3").await;
-    let got = call(&on(&world).build().unwrap(), false, ask()).await;
-    assert_eq!(got.kind(), Some(FailureKind::Timeout(Phase::Answer)));
-    // Within its attempts.
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_broke_off_unseen_is_asked_after_all_others() {
+    for (plan, asked) in [
+        ("GOOD;cut@3", vec![FIRST, SECOND]),
+        ("GOOD;error=502@3", vec![FIRST, SECOND]),
+        ("2xGOOD;cut@3,GOOD", vec![FIRST, SECOND]),
+        ("GOOD;stall=60s@3", vec![FIRST, SECOND]),
+        ("1x503,GOOD;cut@3", vec![FIRST, FIRST, SECOND]),
+    ] {
+        let world = World::new(plan).await;
+        let got = call(&on(&world).build().unwrap(), false, ask()).await;
+        assert_eq!((got.text.as_str(), got.asked()), (TEXT, asked), "{plan}");
+    }
+    // The others fail as well: it is asked once more, and then no more.
+    for (plan, text, asked) in [
+        ("1xGOOD;cut@3,GOOD", TEXT, vec![FIRST, SECOND, FIRST]),
+        ("GOOD;cut@3", "", vec![FIRST, SECOND, FIRST, SECOND]),
+    ] {
+        let world = World::new(plan).await;
+        world.simulator.plan(SECOND, "words=20;cut@5").unwrap();
+        let got = call(&on(&world).build().unwrap(), false, ask()).await;
+        assert_eq!((got.text.as_str(), got.asked()), (text, asked), "{plan}");
+        assert_eq!(got.kind(), text.is_empty().then_some(FailureKind::Reset), "{plan}");
+    }
+    // The request's own model, which the chain may not even name, has no third turn either.
     let world = World::new("GOOD;cut@3").await;
-    let got = call(&on(&world).attempts(1).build().unwrap(), false, ask()).await;
+    world.simulator.plan(SECOND, "400").unwrap();
+    let got = call(&on(&world).build().unwrap(), false, ask().model(FIRST)).await;
+    assert_eq!(
+        (got.asked(), got.kind()),
+        (vec![FIRST, SECOND], Some(FailureKind::BadRequest))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_break_with_nobody_else_is_called_once_more_within_its_attempts_and_its_time() {
+    let alone = |world: &World| world.builder().chain([FIRST]).gather(GatherLayer::new());
+    let world = World::new("1xGOOD;cut@3,GOOD").await;
+    let got = call(&alone(&world).build().unwrap(), false, ask()).await;
+    assert_eq!((got.text.as_str(), got.asked()), (TEXT, vec![FIRST, FIRST]));
+
+    let world = World::new("GOOD;cut@3").await;
+    let got = call(&alone(&world).build().unwrap(), false, ask()).await;
+    // Not that nobody was left: how it broke off.
+    assert_eq!((got.text.as_str(), got.kind()), ("", Some(FailureKind::Reset)));
+    assert_eq!(got.asked().len(), 2, "once more, and no more");
+
+    let world = World::new("GOOD;stall=60s@3").await;
+    let got = call(&alone(&world).build().unwrap(), false, ask()).await;
+    assert_eq!(got.kind(), Some(FailureKind::Timeout(Phase::Answer)));
+
+    let world = World::new("GOOD;cut@3").await;
+    let got = call(&alone(&world).attempts(1).build().unwrap(), false, ask()).await;
     assert_eq!(got.asked().len(), 1);
+
+    let world = World::new("words=60;delay=200ms;cut@50").await;
+    let late = alone(&world).total(Duration::from_secs(12)).build().unwrap();
+    let got = call(&late, false, ask()).await;
+    assert_eq!((got.asked().len(), got.took.as_secs()), (2, 12));
+    assert_eq!(got.kind(), Some(FailureKind::Timeout(Phase::Total)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_was_never_shown_may_degrade() {
     let world = World::new("GOOD;cut@3").await;
-    let stack = on(&world).canned_reply(CannedReply::text("Sorry.")).build().unwrap();
-    assert_eq!(call(&stack, false, ask()).await.text, "Sorry.");
+    let stack = on(&world).chain([FIRST]).canned_reply(CannedReply::text("Sorry."));
+    assert_eq!(call(&stack.build().unwrap(), false, ask()).await.text, "Sorry.");
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use crate::{
     AttemptLog, Candidate, Failure, LayerError, Outcome, Tags,
     attempts::{Attempt, lock},
+    claim::Claim,
 };
 
 /// What all copies of one call's request share: attempts and their cap.
@@ -244,13 +245,7 @@ impl Call {
         };
         let mut lines = shared.lines();
         lines.push(line);
-        Ok(Claim {
-            shared: Arc::clone(shared),
-            index: lines.len() - 1,
-            number: claimed + 1,
-            started,
-            open: true,
-        })
+        Ok(Claim::new(Arc::clone(shared), lines.len() - 1, claimed + 1, started))
     }
 
     /// Notes a candidate that was passed over.
@@ -261,6 +256,20 @@ impl Call {
         line.outcome = Outcome::Skipped;
         line.summary = Some(reason.into());
         shared.lines().push(line);
+    }
+
+    /// Whose answers began and then broke off, each as often as it happened.
+    #[cfg(feature = "fallback")]
+    pub(crate) fn broken_answers(&self) -> Vec<Candidate> {
+        let tried = |shared: &&Arc<Shared>| shared.claimed.load(Ordering::Relaxed) > 0;
+        let Some(shared) = self.shared.as_ref().filter(tried) else {
+            return Vec::new();
+        };
+        let lines = shared.lines();
+        let broken = lines
+            .iter()
+            .filter(|line| line.first_token.is_some() && matches!(line.outcome, Outcome::Failed(_)));
+        broken.filter_map(|line| line.candidate.clone()).collect()
     }
 
     /// Notes that the attempt at this candidate, which is about to be dropped, was outrun.
@@ -321,74 +330,10 @@ impl Opened {
     }
 }
 
-/// One attempt in flight: whatever happens to it, its line is closed.
-#[derive(Debug)]
-pub(crate) struct Claim {
-    shared: Arc<Shared>,
-    index: usize,
-    pub(crate) number: u32,
-    started: Instant,
-    open: bool,
-}
-
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared")
             .field("attempts", &self.lines().len())
             .finish_non_exhaustive()
-    }
-}
-
-impl Claim {
-    pub(crate) fn elapsed(&self) -> Duration {
-        self.started.elapsed()
-    }
-
-    pub(crate) fn began(&self) -> Duration {
-        let elapsed = self.elapsed();
-        self.change(|line| {
-            line.outcome = Outcome::Answering;
-            line.first_token = Some(elapsed);
-        });
-        elapsed
-    }
-
-    pub(crate) fn answered(&mut self) -> Duration {
-        self.close(Outcome::Answered, |_| {})
-    }
-
-    pub(crate) fn failed<E: Failure>(&mut self, error: &E) -> Duration {
-        self.close(Outcome::Failed(error.kind()), |line| {
-            line.status = error.status();
-            line.retry_after = error.retry_after();
-            line.summary = Some(error.summary().into());
-        })
-    }
-
-    fn close(&mut self, outcome: Outcome, more: impl FnOnce(&mut Attempt)) -> Duration {
-        let elapsed = self.elapsed();
-        if std::mem::take(&mut self.open) {
-            self.change(|line| {
-                line.outcome = outcome;
-                line.duration = Some(elapsed);
-                more(line);
-            });
-        }
-        elapsed
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Attempt)) {
-        if let Some(line) = self.shared.lines().get_mut(self.index) {
-            change(line);
-        }
-    }
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        if self.open {
-            let after = self.close(Outcome::Dropped, |_| {});
-            tracing::debug!(attempt = self.number, duration = ?after, "attempt dropped");
-        }
     }
 }

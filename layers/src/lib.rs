@@ -41,6 +41,7 @@ mod booking;
 mod cache_key;
 mod call;
 mod candidate;
+mod claim;
 #[cfg(any(feature = "deadline", feature = "timeout"))]
 mod clock;
 mod degraded;

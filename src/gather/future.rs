@@ -24,16 +24,16 @@ where
     state: State<S::Future, B>,
     /// What it takes to make the call once more; nothing where it passes as it is.
     again: Option<Box<(S, Request<R>)>>,
-    /// Whether that may still be done.
-    may_repeat: bool,
+    /// How the stream before this one broke off, and how many attempts had been sent by then.
+    broke: Option<(Error, usize)>,
 }
 
 #[pin_project(project = StateProjection)]
 enum State<F, B> {
     Calling(#[pin] F),
     Reading(Box<Reading<B>>),
-    /// The stream broke off so: the service is made ready for the next.
-    Readying(Option<Error>),
+    /// The stream broke off: the service is made ready for the next.
+    Readying,
     Ended,
 }
 
@@ -52,7 +52,7 @@ where
         Self {
             state: State::Calling(future),
             again: None,
-            may_repeat: false,
+            broke: None,
         }
     }
 
@@ -60,7 +60,7 @@ where
         Self {
             state: State::Calling(future),
             again: Some(Box::new((service, request))),
-            may_repeat: true,
+            broke: None,
         }
     }
 }
@@ -82,7 +82,12 @@ where
                     this.state.set(State::Ended);
                     let response = match result {
                         Ok(response) => response,
-                        Err(error) => return Poll::Ready(Err(error)),
+                        Err(error) => {
+                            // Where nobody was left to ask, what broke the stream says more.
+                            let now = this.again.as_ref().map_or(0, |again| sent(again.1.body()));
+                            let broke = this.broke.take().filter(|(_, before)| now <= *before);
+                            return Poll::Ready(Err(broke.map_or(error, |(broke, _)| broke.unseen())));
+                        }
                     };
                     if this.again.is_none() {
                         return Poll::Ready(Ok(response.map(GatherBody::passed)));
@@ -100,32 +105,30 @@ where
                     match whole {
                         Ok(response) => return Poll::Ready(Ok(response)),
                         Err(error) => {
-                            let call = this.again.as_ref().map(|again| again.1.body().call());
-                            let may = call.is_some_and(|call| {
-                                call.attempts_left() > 0 && call.remaining().is_none_or(|left| !left.is_zero())
-                            });
-                            let hurts = matches!(error.kind().advice().health, Health::Hurts | Health::Pauses);
-                            if !(may && hurts && std::mem::take(this.may_repeat)) {
+                            let sent = this.again.as_ref().and_then(|again| may_repeat(again.1.body(), &error));
+                            // Without a count of the attempts there is no end but this.
+                            let Some(sent) = sent.filter(|sent| *sent > 0 || this.broke.is_none()) else {
                                 return Poll::Ready(Err(error.unseen()));
-                            }
+                            };
                             tracing::info!(
                                 target: "llm::gather",
                                 kind = error.kind().as_str(),
                                 "the stream broke off unseen: calling again"
                             );
-                            this.state.set(State::Readying(Some(error)));
+                            *this.broke = Some((error, sent));
+                            this.state.set(State::Readying);
                         }
                     }
                 }
-                StateProjection::Readying(broke) => {
+                StateProjection::Readying => {
                     let Some(again) = this.again.as_mut() else {
                         return Poll::Pending;
                     };
-                    if ready!(again.0.poll_ready(cx)).is_err() {
-                        // What broke the stream says more.
-                        let broke = broke.take();
+                    if let Err(error) = ready!(again.0.poll_ready(cx)) {
                         this.state.set(State::Ended);
-                        return broke.map_or(Poll::Pending, |error| Poll::Ready(Err(error.unseen())));
+                        // What broke the stream says more.
+                        let error = this.broke.take().map_or(error, |(broke, _)| broke.unseen());
+                        return Poll::Ready(Err(error));
                     }
                     let request = again.1.clone();
                     let future = again.0.call(request);
@@ -136,6 +139,19 @@ where
             }
         }
     }
+}
+
+/// Whether a call whose stream broke off so may be made once more: how many attempts were sent, as far as they are counted.
+fn may_repeat<R: LlmRequest>(request: &R, error: &Error) -> Option<usize> {
+    let call = request.call();
+    let in_time = call.remaining().is_none_or(|left| !left.is_zero());
+    let hurts = matches!(error.kind().advice().health, Health::Hurts | Health::Pauses);
+    let may = in_time && hurts && call.attempts_left() > 0;
+    may.then(|| sent(request))
+}
+
+fn sent<R: LlmRequest>(request: &R) -> usize {
+    request.call().attempts().map_or(0, |log| log.sent())
 }
 
 impl<B> Reading<B>
@@ -179,7 +195,7 @@ where
         let state = match &self.state {
             State::Calling(_) => "calling",
             State::Reading(_) => "reading",
-            State::Readying(_) => "readying",
+            State::Readying => "readying",
             State::Ended => "ended",
         };
         f.debug_struct("GatherFuture")

@@ -6,8 +6,9 @@
 //! call would have brought: content, reasoning and its details, tool calls, refusal, annotations, pictures, sound, log-probabilities,
 //! why it ended, usage, and what this version does not know.
 //!
-//! Nothing was shown while the stream came. So where it breaks off the call is made once more, from the head of the chain, within its
-//! attempts and its deadline; else it has failed like any that never answered, and may degrade.
+//! Nothing was shown while the stream came. So where it breaks off the call is made again while its attempts and its deadline last:
+//! whoever broke off is asked after all others of the chain, and once more only. Else the call has failed like any that was never
+//! answered, and may degrade. Where no layer outside has opened the call, so that nobody remembers who broke off, it is made again once.
 //!
 //! Calls that a stream cannot carry stay plain ([`LlmRequest::as_stream`]): those that ask for several choices or for healing of the
 //! answer. So do all where it is off; [`Gathering`] in a request's extensions decides for one call.
@@ -31,6 +32,8 @@ mod body;
 mod future;
 mod layer;
 mod merge;
+#[cfg(test)]
+mod properties;
 mod service;
 #[cfg(test)]
 mod tests;

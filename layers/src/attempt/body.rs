@@ -6,7 +6,7 @@ use std::{
 use http_body::{Body, SizeHint};
 use pin_project::pin_project;
 
-use crate::{Failure, call::Claim};
+use crate::{Failure, claim::Claim};
 
 /// The body of [`AttemptService`](super::AttemptService): closes the attempt's line at its end.
 #[pin_project]

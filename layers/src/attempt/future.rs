@@ -8,10 +8,7 @@ use http::Response;
 use pin_project::pin_project;
 
 use super::AttemptBody;
-use crate::{
-    Failure,
-    call::{Claim, Opened},
-};
+use crate::{Failure, call::Opened, claim::Claim};
 
 /// The future of [`AttemptService`](super::AttemptService).
 #[pin_project]

@@ -10,6 +10,8 @@ pub(super) struct Cursor {
     heads: [Option<Candidate>; 2],
     /// The same, to be skipped where the chain names them again.
     first: [Option<Candidate>; 2],
+    /// Whose answers broke off in this call before anything was shown: asked once more, after all others.
+    late: Vec<Candidate>,
     /// Whether an answer that broke off is to be gone on with.
     goes_on: bool,
     next: usize,
@@ -32,6 +34,8 @@ enum Ban {
     PriceFrom(u64),
     /// The router has tried it by itself.
     Tried(Candidate),
+    /// Its answers broke off, and it has been asked once more.
+    BrokeOff(Candidate),
 }
 
 /// Why a candidate is passed over.
@@ -47,15 +51,23 @@ impl Cursor {
         let call = request.call();
         let broke_off = call.broke_off().cloned();
         let asked = asked.filter(|asked| Some(asked) != broke_off.as_ref());
-        let heads = [broke_off, asked];
+        let first = [broke_off, asked];
+        let goes_on = call.is_continuation();
+        let (late, bans) = if goes_on {
+            Default::default()
+        } else {
+            late(call.broken_answers())
+        };
+        let heads = first.clone().map(|head| head.filter(|head| !late.contains(head)));
         Self {
             chain: chain.clone(),
-            first: heads.clone(),
+            first,
             heads,
-            goes_on: call.is_continuation(),
+            late,
+            goes_on,
             next: 0,
             needs,
-            bans: Vec::new(),
+            bans,
             stopped: false,
             open: Vec::new(),
             resorts: false,
@@ -76,8 +88,8 @@ impl Cursor {
     /// The candidates that may still be asked after this one, as far as is known now.
     pub(super) fn rest(&self) -> impl Iterator<Item = &Candidate> {
         let chain = self.chain.candidates().get(self.next..).unwrap_or_default().iter();
-        let rest = chain.filter(|candidate| !self.is_head(candidate));
-        let rest = self.heads.iter().flatten().chain(rest);
+        let rest = chain.filter(|candidate| !self.has_own_turn(candidate));
+        let rest = self.heads.iter().flatten().chain(rest).chain(&self.late);
         rest.filter(|candidate| self.reason_against(candidate).is_none())
     }
 
@@ -139,17 +151,19 @@ impl Cursor {
         if let Some(head) = self.heads.iter_mut().find_map(Option::take) {
             return Some(head);
         }
-        loop {
-            let candidate = self.chain.candidates().get(self.next)?;
+        while let Some(candidate) = self.chain.candidates().get(self.next) {
             self.next += 1;
-            if !self.is_head(candidate) {
+            if !self.has_own_turn(candidate) {
                 return Some(candidate.clone());
             }
         }
+        (!self.late.is_empty()).then(|| self.late.remove(0))
     }
 
-    fn is_head(&self, candidate: &Candidate) -> bool {
-        self.first.iter().flatten().any(|head| head == candidate)
+    /// Whether it goes before the chain or after it.
+    fn has_own_turn(&self, candidate: &Candidate) -> bool {
+        let mut own = self.first.iter().flatten().chain(&self.late);
+        own.any(|own| own == candidate)
     }
 
     /// What a failure rules out; `false` where nobody else may answer.
@@ -216,7 +230,21 @@ impl Cursor {
             }
             Ban::PriceFrom(price) => (known.as_ref()?.price? >= *price).then(|| "it is no cheaper".to_owned()),
             Ban::Tried(tried) if candidate == tried => Some("the router has tried it".to_owned()),
-            Ban::Pool(_) | Ban::Upstream(_) | Ban::Tried(_) => None,
+            Ban::BrokeOff(broken) if candidate == broken => Some("its answer broke off twice".to_owned()),
+            Ban::Pool(_) | Ban::Upstream(_) | Ban::Tried(_) | Ban::BrokeOff(_) => None,
         })
     }
+}
+
+/// Of those whose answers broke off: who is asked once more, and who has been.
+fn late(broken: Vec<Candidate>) -> (Vec<Candidate>, Vec<Ban>) {
+    let (mut late, mut bans) = (Vec::new(), Vec::new());
+    for candidate in broken {
+        if late.contains(&candidate) {
+            bans.push(Ban::BrokeOff(candidate));
+        } else {
+            late.push(candidate);
+        }
+    }
+    (late, bans)
 }

@@ -7,7 +7,8 @@
 //!
 //! Stands outside retry: a candidate is given up on first, then the chain moves. One whose circuit is open
 //! ([`FailureKind::CircuitOpen`](crate::FailureKind::CircuitOpen)) is passed over at once; where nobody else is left, the one that
-//! is probed soonest is asked after all.
+//! is probed soonest is asked after all. A call that is made again since an answer broke off before anybody saw it asks who broke off
+//! after all others, and once more only.
 //!
 //! With a [`Hedge`] the next candidate is asked as well where the first token is late.
 //!
