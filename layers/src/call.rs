@@ -12,8 +12,10 @@ use std::{
 use http::Response;
 use tokio::time::Instant;
 
+#[cfg(any(feature = "fallback", feature = "retry"))]
+use crate::Outcome;
 use crate::{
-    AttemptLog, Candidate, Failure, LayerError, Outcome, Tags,
+    AttemptLog, Candidate, Failure, LayerError, Tags,
     attempts::{Attempt, lock},
     claim::Claim,
 };
