@@ -8,10 +8,10 @@ use crate::{AttemptLog, Call, Failure, Health, LayerError};
 /// One attempt that was let through: it says once what became of it, and a probe that is dropped gives its place back.
 #[derive(Debug)]
 pub(super) struct Admitted {
-    circuit: Arc<Circuit>,
+    /// Until it has been told.
+    circuit: Option<Arc<Circuit>>,
     pass: Pass,
     clock: Option<Clock>,
-    open: bool,
 }
 
 /// By what a slow beginning is told.
@@ -39,12 +39,8 @@ impl Admitted {
                     since: Instant::now(),
                     log: call.attempts(),
                 });
-                Ok(Self {
-                    circuit,
-                    pass,
-                    clock,
-                    open: true,
-                })
+                let circuit = Some(circuit);
+                Ok(Self { circuit, pass, clock })
             }
             Err(retry_after) => Err(LayerError::CircuitOpen {
                 model: circuit.candidate().model().to_owned(),
@@ -55,21 +51,19 @@ impl Admitted {
     }
 
     /// The answer has begun.
-    pub(super) fn began(mut self) -> Begun {
-        self.open = false;
+    pub(super) fn began(mut self) -> Option<Begun> {
+        let circuit = self.circuit.take()?;
+        let now = Instant::now();
         let slow = self.clock.as_ref().is_some_and(|clock| {
-            let candidate = self.circuit.candidate();
-            let own = clock.log.as_ref().and_then(|log| log.last_first_token(candidate));
-            own.unwrap_or_else(|| clock.since.elapsed()) > clock.after
+            let own = clock.log.as_ref();
+            let own = own.and_then(|log| log.last_first_token(circuit.candidate()));
+            own.unwrap_or_else(|| now.saturating_duration_since(clock.since)) > clock.after
         });
-        let (number, closed) = self.circuit.succeeded(self.pass, slow);
-        if closed && let Some(table) = self.circuit.table() {
-            table.probe_others(self.circuit.candidate());
+        let (number, closed) = circuit.succeeded(self.pass, slow, now);
+        if closed && let Some(table) = circuit.table() {
+            table.probe_others(circuit.candidate());
         }
-        Begun {
-            circuit: Arc::clone(&self.circuit),
-            number,
-        }
+        Some(Begun { circuit, number })
     }
 
     /// It failed; `true` where trying the same candidate again would be refused.
@@ -77,15 +71,14 @@ impl Admitted {
         if error.kind().advice().health != Health::Hurts {
             return false;
         }
-        self.open = false;
-        self.circuit.failed(self.pass)
+        self.circuit.take().is_some_and(|circuit| circuit.failed(self.pass))
     }
 }
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        if self.open {
-            self.circuit.said_nothing(self.pass);
+        if let Some(circuit) = self.circuit.take() {
+            circuit.said_nothing(self.pass);
         }
     }
 }

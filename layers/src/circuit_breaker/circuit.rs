@@ -175,8 +175,8 @@ impl Circuit {
 
     /// An answer began, in time or slowly. Says by which number in the window it may still turn out broken, and whether the circuit
     /// has closed.
-    pub(super) fn succeeded(&self, pass: Pass, slow: bool) -> (Option<u64>, bool) {
-        let (mut inner, now) = (self.lock(), Instant::now());
+    pub(super) fn succeeded(&self, pass: Pass, slow: bool, now: Instant) -> (Option<u64>, bool) {
+        let mut inner = self.lock();
         inner.end(pass, now);
         if let Pass::Closed(number) = pass {
             inner.under_way.succeeded(number);

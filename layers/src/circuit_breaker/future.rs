@@ -60,7 +60,7 @@ where
                 this.state.set(State::Ended);
                 Poll::Ready(match result {
                     Ok(response) => {
-                        let begun = admitted.map(Admitted::began);
+                        let begun = admitted.and_then(Admitted::began);
                         Ok(response.map(|body| CircuitBreakerBody::new(body, begun)))
                     }
                     Err(mut error) => {

@@ -12,7 +12,7 @@ use super::track::Track;
 use crate::Candidate;
 
 /// Candidates whose times are kept at most: a request may name any model, and each takes under a kilobyte.
-const MOST_TRACKS: usize = 2_000;
+const MOST_TRACKS: usize = 1_000;
 
 /// One hedge, in the unit its budget counts in.
 const HEDGE: u32 = 1_000;
@@ -45,7 +45,8 @@ enum Delay {
 struct Shared {
     /// Thousandths of a hedge.
     saved: AtomicU32,
-    tracks: RwLock<HashMap<(Candidate, bool), Arc<Track>>>,
+    /// Of streamed and of plain calls.
+    tracks: [RwLock<HashMap<Candidate, Arc<Track>>>; 2],
 }
 
 impl Hedge {
@@ -110,17 +111,18 @@ impl Hedge {
 
     /// What is known of a candidate; `None` where it is new and there is no room.
     pub(super) fn track(&self, candidate: &Candidate, streaming: bool) -> Option<Arc<Track>> {
-        let key = (candidate.clone(), streaming);
-        let tracks = self.shared.tracks.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(track) = tracks.get(&key) {
+        let [streamed, plain] = &self.shared.tracks;
+        let known = if streaming { streamed } else { plain };
+        let tracks = known.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(track) = tracks.get(candidate) {
             return Some(Arc::clone(track));
         }
         drop(tracks);
-        let mut tracks = self.shared.tracks.write().unwrap_or_else(PoisonError::into_inner);
-        if tracks.len() >= MOST_TRACKS && !tracks.contains_key(&key) {
+        let mut tracks = known.write().unwrap_or_else(PoisonError::into_inner);
+        if tracks.len() >= MOST_TRACKS && !tracks.contains_key(candidate) {
             return None;
         }
-        Some(Arc::clone(tracks.entry(key).or_default()))
+        Some(Arc::clone(tracks.entry(candidate.clone()).or_default()))
     }
 }
 

@@ -47,6 +47,7 @@
 //! ```
 
 mod chain;
+mod course;
 mod cursor;
 mod future;
 mod hedge;

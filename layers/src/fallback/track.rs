@@ -11,7 +11,7 @@ const KEPT: usize = 128;
 /// Times needed before a percentile is worth anything.
 const NEEDED: usize = 20;
 
-/// After so many new times the percentile is reckoned anew.
+/// After so many new times the percentile is reckoned anew, when it is next asked for.
 const STALE: usize = 8;
 
 /// How much the newest attempt weighs in the share of failures.
@@ -56,7 +56,14 @@ impl Track {
 
     /// The time within which 95 of a hundred answers began, once enough were seen.
     pub(super) fn p95(&self) -> Option<Duration> {
-        self.lock().p95
+        let mut known = self.lock();
+        if known.times.len() >= NEEDED && (known.p95.is_none() || known.since >= STALE) {
+            known.since = 0;
+            let mut sorted = known.times.clone();
+            let rank = sorted.len() * 95 / 100;
+            known.p95 = Some(*sorted.select_nth_unstable(rank).1);
+        }
+        known.p95
     }
 
     /// Whether most of its last attempts failed.
@@ -77,12 +84,6 @@ impl Known {
         }
         self.next = (self.next + 1) % KEPT;
         self.since += 1;
-        if self.times.len() >= NEEDED && (self.p95.is_none() || self.since >= STALE) {
-            self.since = 0;
-            let mut sorted = self.times.clone();
-            let rank = sorted.len() * 95 / 100;
-            self.p95 = Some(*sorted.select_nth_unstable(rank).1);
-        }
     }
 }
 

@@ -1,7 +1,6 @@
 use std::{
     fmt,
     future::Future,
-    mem,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -26,13 +25,15 @@ where
     inner: Option<B>,
     /// What is to be shown next.
     next: Option<B::Data>,
-    asking: Asking<Request<R>, S::Future, B::Error>,
+    /// Seldom there, hence not in the body itself.
+    asking: Option<Box<Asked<S, R, B>>>,
     story: Option<Box<Story<S, R, B::Data>>>,
 }
 
+type Asked<S, R, B> = Asking<Request<R>, <S as Service<Request<R>>>::Future, <B as Body>::Error>;
+
 /// Who is asked to go on, and after what.
 enum Asking<R, F, E> {
-    Nobody,
     /// The next, once the service is ready.
     Readying(R, E),
     /// This one.
@@ -48,7 +49,7 @@ where
         Self {
             inner: Some(inner),
             next: None,
-            asking: Asking::Nobody,
+            asking: None,
             story,
         }
     }
@@ -75,7 +76,7 @@ where
                 return Poll::Ready(Some(Ok(BodyFrame::data(frame))));
             }
             let Some(inner) = this.inner.as_mut().as_pin_mut() else {
-                if matches!(this.asking, Asking::Nobody) {
+                if this.asking.is_none() {
                     return Poll::Ready(None);
                 }
                 match ready!(self.as_mut().poll_ask(cx)) {
@@ -103,7 +104,7 @@ where
                     // Whatever it held ends before somebody else is asked.
                     this.inner.set(None);
                     match story.go_on(&error) {
-                        Some(request) => *this.asking = Asking::Readying(request, error),
+                        Some(request) => *this.asking = Some(Box::new(Asking::Readying(request, error))),
                         None => return Poll::Ready(Some(Err(error))),
                     }
                 }
@@ -120,7 +121,7 @@ where
     fn is_end_stream(&self) -> bool {
         let read = self.inner.as_ref().is_none_or(Body::is_end_stream);
         let nothing_held = self.story.as_ref().is_none_or(|story| !story.holds());
-        read && nothing_held && self.next.is_none() && matches!(self.asking, Asking::Nobody)
+        read && nothing_held && self.next.is_none() && self.asking.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -142,37 +143,33 @@ where
     /// Asks somebody to go on. Where nobody does, what broke off ends with its own error.
     fn poll_ask(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), B::Error>> {
         let mut this = self.project();
-        let Some(story) = this.story.as_mut() else {
-            *this.asking = Asking::Nobody;
+        let (Some(story), Some(asking)) = (this.story.as_mut(), this.asking.as_mut()) else {
+            *this.asking = None;
             return Poll::Ready(Ok(()));
         };
-        let failed = match this.asking {
-            Asking::Nobody => return Poll::Ready(Ok(())),
-            Asking::Readying(..) => match ready!(story.service.poll_ready(cx)) {
-                Ok(()) => {
-                    if let Asking::Readying(request, error) = mem::replace(this.asking, Asking::Nobody) {
-                        let future = Box::pin(story.service.call(request));
-                        *this.asking = Asking::Calling(future, error);
-                    }
-                    return Poll::Ready(Ok(()));
-                }
-                Err(failed) => failed,
-            },
-            Asking::Calling(future, error) => match ready!(future.as_mut().poll(cx)) {
-                Ok(response) => {
-                    story.goes_on(error);
-                    *this.asking = Asking::Nobody;
-                    this.inner.set(Some(response.into_body()));
-                    return Poll::Ready(Ok(()));
-                }
-                Err(failed) => failed,
-            },
+        let result = match &mut **asking {
+            Asking::Readying(..) => ready!(story.service.poll_ready(cx)).map(|()| None),
+            Asking::Calling(future, _) => ready!(future.as_mut().poll(cx)).map(Some),
         };
-        tracing::warn!(target: "llm::resume", kind = failed.kind().as_str(), why = failed.summary(), "nobody goes on");
-        *this.story = None;
-        match mem::replace(this.asking, Asking::Nobody) {
-            Asking::Nobody => Poll::Ready(Ok(())),
-            Asking::Readying(_, error) | Asking::Calling(_, error) => Poll::Ready(Err(error)),
+        let Some(asked) = this.asking.take() else {
+            return Poll::Ready(Ok(()));
+        };
+        match (result, *asked) {
+            (Ok(None), Asking::Readying(request, error)) => {
+                let future = Box::pin(story.service.call(request));
+                *this.asking = Some(Box::new(Asking::Calling(future, error)));
+                Poll::Ready(Ok(()))
+            }
+            (Ok(response), Asking::Readying(_, error) | Asking::Calling(_, error)) => {
+                story.goes_on(&error);
+                this.inner.set(response.map(Response::into_body));
+                Poll::Ready(Ok(()))
+            }
+            (Err(failed), Asking::Readying(_, error) | Asking::Calling(_, error)) => {
+                tracing::warn!(target: "llm::resume", kind = failed.kind().as_str(), why = failed.summary(), "nobody goes on");
+                *this.story = None;
+                Poll::Ready(Err(error))
+            }
         }
     }
 }
@@ -183,7 +180,7 @@ where
     B: Body,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let asking = !matches!(self.asking, Asking::Nobody);
+        let asking = self.asking.is_some();
         f.debug_struct("ResumeBody")
             .field("story", &self.story)
             .field("asking", &asking)
