@@ -11,7 +11,8 @@ use support::{
 use tower_openrouter::{
     ChatServiceExt, EmbeddingRequest,
     degrade::CannedReply,
-    layers::{fallback::Hedge, resume::ResumeLayer},
+    layers::{Tags, fallback::Hedge, observe::ObserveLayer, resume::ResumeLayer},
+    stack::CallTags,
 };
 
 const OPERATION: &str = "llm operation";
@@ -38,6 +39,25 @@ fn has(told: &Told, fields: &[(&str, &str)]) {
             "{name}: {told:?}"
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_tags_that_were_named_are_told_whoever_brought_them() {
+    let world = World::new("GOOD").await;
+    let (spans, _listens) = Spans::listen();
+    let tags = CallTags::new(|_, _| Tags::new([("team", "search"), ("user", "u-1")]).ok());
+    let observe = ObserveLayer::new().tags(["team"]);
+    let stack = world
+        .builder()
+        .chain([FIRST])
+        .tags(tags)
+        .observe(observe)
+        .build()
+        .unwrap();
+    assert!(stack.describe().contains("with the tags team"), "{}", stack.describe());
+    stack.complete(ask()).await.unwrap();
+    let told = operation(&spans).fields["llm.tags"].clone();
+    assert!(told.contains("search") && !told.contains("u-1"), "{told}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -225,8 +225,8 @@ fn what_is_in_force_is_told() {
     assert_eq!(
         layers,
         [
-            "Observe",
             "Tags",
+            "Observe",
             "Degrade",
             "Deadline",
             "Cache",

@@ -12,7 +12,7 @@ use tower_llm_layers::{
     degrade::DegradeLayer,
     fallback::{Chain, FallbackLayer},
     first_token::FirstTokenLayer,
-    observe::{ObserveAttemptLayer, ObserveLayer},
+    observe::ObserveAttemptLayer,
     rate_limit::{Limits, PerCandidate, RateLimitLayer},
     retry::RetryLayer,
     tagging::TaggingLayer,
@@ -78,8 +78,8 @@ impl StackBuilder {
             DegradeLayer::off(ladder)
         };
         let service = degrade.layer(service);
+        let service = settings.observe.layer(service);
         let service = TaggingLayer::new(settings.tags).layer(service);
-        let service = ObserveLayer::new().layer(service);
         Ok(Stack::new(
             service,
             description,

@@ -6,6 +6,7 @@ use tower_llm_layers::{
     auth::{KeySource, Keys},
     circuit_breaker::{CircuitPolicy, Circuits},
     fallback::{AskedModel, Capabilities},
+    observe::ObserveLayer,
     resume::ResumeLayer,
     retry::{Exponential, RetryPolicy},
     timeout::Clocks,
@@ -49,6 +50,7 @@ impl StackBuilder {
             budget: policy.budget,
             money: Money::default(),
             tags: CallTags::none(),
+            observe: ObserveLayer::new(),
             canned: None,
             cheaper: Vec::new(),
             #[cfg(feature = "cache")]

@@ -34,11 +34,8 @@ pub(super) fn describe(settings: &Settings, chain: &Chain) -> String {
         .as_ref()
         .map_or_else(String::new, |hedge| format!("; {hedge}"));
     let lines = [
-        (
-            "Observe",
-            "a span and numbers for each call, and for each attempt".to_owned(),
-        ),
         ("Tags", settings.tags.describe().to_owned()),
+        ("Observe", observe(settings)),
         ("Degrade", degrade(settings)),
         (
             "Deadline",
@@ -92,6 +89,15 @@ pub(super) fn describe(settings: &Settings, chain: &Chain) -> String {
         ("Transport", "one HTTP exchange".to_owned()),
     ];
     lines.map(|(layer, what)| format!("{layer:<11}{what}")).join("\n")
+}
+
+fn observe(settings: &Settings) -> String {
+    let mut told = "a span and numbers for each call, and for each attempt".to_owned();
+    let tags: Vec<_> = settings.observe.told_tags().collect();
+    if !tags.is_empty() {
+        told.push_str(&format!(", with the tags {}", tags.join(", ")));
+    }
+    told
 }
 
 fn degrade(settings: &Settings) -> String {

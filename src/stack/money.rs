@@ -10,7 +10,7 @@ use tower_llm_layers::{
     reconcile::Reconciler,
 };
 
-use super::{BuildError, CallTags, StackBuilder};
+use super::{BuildError, StackBuilder};
 
 /// What the cost layer is made of.
 #[derive(Clone, Default)]
@@ -90,13 +90,6 @@ impl StackBuilder {
     #[must_use]
     pub fn reconciler(mut self, reconciler: Reconciler) -> Self {
         self.settings.money.reconciler = Some(reconciler);
-        self
-    }
-
-    /// What calls are booked under, beside the tags that a request brings itself.
-    #[must_use]
-    pub fn tags(mut self, tags: CallTags) -> Self {
-        self.settings.tags = tags;
         self
     }
 }

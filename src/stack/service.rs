@@ -37,11 +37,9 @@ use crate::{
 };
 
 /// All layers in their order, over the leaf `S`.
-pub type StackService<S> = Observe<
-    Tagging<
-        Degrade<DeadlineService<Cached<RateLimit<Gather<Resume<ChainService<S>>>, TenantKey>>>, StackLadder>,
-        CallTags,
-    >,
+pub type StackService<S> = Tagging<
+    Observe<Degrade<DeadlineService<Cached<RateLimit<Gather<Resume<ChainService<S>>>, TenantKey>>>, StackLadder>>,
+    CallTags,
 >;
 
 /// The chain of candidates, each with its retries.

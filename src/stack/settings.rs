@@ -6,6 +6,7 @@ use tower_llm_layers::{
     auth::Keys,
     circuit_breaker::Circuits,
     fallback::{AskedModel, Capabilities, Hedge},
+    observe::ObserveLayer,
     rate_limit::Limits,
     resume::ResumeLayer,
     retry::{Exponential, RetryBudget},
@@ -66,6 +67,7 @@ pub(super) struct Settings {
     pub(super) budget: RetryBudget,
     pub(super) money: Money,
     pub(super) tags: CallTags,
+    pub(super) observe: ObserveLayer,
     pub(super) canned: Option<CannedReply>,
     pub(super) cheaper: Vec<Candidate>,
     #[cfg(feature = "cache")]

@@ -1,7 +1,11 @@
+//! What calls are booked under, and what of it is told.
+
 use std::{fmt, sync::Arc};
 
 use http::{Extensions, HeaderMap, Request};
-use tower_llm_layers::{Tags, tagging::TagsOf};
+use tower_llm_layers::{Tags, observe::ObserveLayer, tagging::TagsOf};
+
+use super::StackBuilder;
 
 type Tell = dyn Fn(&HeaderMap, &Extensions) -> Option<Tags> + Send + Sync;
 
@@ -40,5 +44,34 @@ impl<R> TagsOf<R> for CallTags {
 impl fmt::Debug for CallTags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("CallTags")
+    }
+}
+
+impl StackBuilder {
+    /// What calls are booked under, beside the tags that a request brings itself.
+    #[must_use]
+    pub fn tags(mut self, tags: CallTags) -> Self {
+        self.settings.tags = tags;
+        self
+    }
+
+    /// What is told of each call beside its numbers: the tags to show on its span and as labels of its metrics
+    /// ([`ObserveLayer::tags`]). None by default.
+    ///
+    /// ```
+    /// use tower_openrouter::{ApiKey, Stack, layers::observe::ObserveLayer};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let stack = Stack::openrouter(ApiKey::new("sk-or-v1-0")?)
+    ///     .chain(["openai/gpt-5"])
+    ///     .observe(ObserveLayer::new().tags(["team"]))
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn observe(mut self, observe: ObserveLayer) -> Self {
+        self.settings.observe = observe;
+        self
     }
 }

@@ -25,6 +25,11 @@ impl ObserveLayer {
             settings: Arc::new(Settings::telling(names)),
         }
     }
+
+    /// The names of the tags that are told.
+    pub fn told_tags(&self) -> impl Iterator<Item = &str> {
+        self.settings.told_names()
+    }
 }
 
 /// A span and numbers for each attempt: directly around [`AttemptLayer`](crate::attempt::AttemptLayer). See the [module](super).

@@ -46,10 +46,13 @@ impl Settings {
         settings
     }
 
+    pub(super) fn told_names(&self) -> impl Iterator<Item = &str> {
+        self.tags.iter().map(|told| &*told.name)
+    }
+
     /// Those of the tags that are told.
     pub(super) fn told<'a>(&'a self, tags: &'a Tags) -> impl Iterator<Item = (&'a str, &'a str)> {
-        let names = self.tags.iter().map(|told| &*told.name);
-        names.filter_map(|name| Some((name, tags.get(name)?)))
+        self.told_names().filter_map(|name| Some((name, tags.get(name)?)))
     }
 
     /// The same, as labels.
