@@ -2,29 +2,136 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use http::{Request, Response};
+use pin_project::pin_project;
+use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
-use super::course::Course;
-use crate::{Failure, LayerError, LlmRequest};
+use super::{
+    Hedge,
+    cursor::Cursor,
+    lane::{Lane, Role, Turn},
+};
+use crate::{Candidate, Failure, FailureKind, LayerError, LlmRequest, call::Opened};
 
 /// The future of [`Fallback`](super::Fallback).
-///
-/// It holds the request and the services below twice, for the next candidate: kept on the heap, since each layer outside would move
-/// it about otherwise, which costs more than the allocation.
-pub struct FallbackFuture<S, R>(Pin<Box<Course<S, R>>>)
-where
-    S: Service<Request<R>>;
-
-impl<S, R> FallbackFuture<S, R>
+#[pin_project]
+pub struct FallbackFuture<S, R>
 where
     S: Service<Request<R>>,
 {
-    pub(super) fn new(course: Course<S, R>) -> Self {
-        Self(Box::pin(course))
+    /// Whose turn it is.
+    #[pin]
+    lane: Option<Lane<S::Future>>,
+    /// Who is asked beside it: seldom there, hence not in the future itself.
+    beside: Option<Pin<Box<Lane<S::Future>>>>,
+    /// How long to wait before somebody is asked beside it: a timer from the first poll on.
+    delay: Option<Duration>,
+    #[pin]
+    late: Option<Sleep>,
+    next: Next,
+    /// The request as it came, while another candidate may need it.
+    original: Option<Request<R>>,
+    /// The service for the next candidate, likewise.
+    service: Option<S>,
+    cursor: Cursor,
+    hedge: Option<Hedge>,
+    opened: Opened,
+}
+
+/// What is to be done beside waiting for who is being asked.
+enum Next {
+    Nothing,
+    /// Ask this candidate once the service is ready.
+    Ask(Candidate, Role),
+    /// Say that nobody can take the request.
+    Nobody(Vec<String>),
+    /// It has ended.
+    Silence,
+}
+
+impl<S, R> FallbackFuture<S, R>
+where
+    S: Service<Request<R>> + Clone,
+    R: LlmRequest,
+{
+    pub(super) fn start(
+        service: &mut S,
+        mut request: Request<R>,
+        mut cursor: Cursor,
+        hedge: Option<Hedge>,
+        opened: Opened,
+    ) -> Self {
+        let mut reasons = Vec::new();
+        let first = cursor.advance(|candidate, reason| {
+            pass_over(request.body(), candidate, &reason);
+            reasons.push(format!("{}: {reason}", candidate.model()));
+        });
+        let mut future = Self {
+            lane: None,
+            beside: None,
+            delay: None,
+            late: None,
+            next: Next::Nothing,
+            original: None,
+            service: None,
+            cursor,
+            hedge,
+            opened,
+        };
+        let Some(candidate) = first else {
+            future.next = Next::Nobody(reasons);
+            return future;
+        };
+        let is_alone = future.cursor.is_at_end();
+        let role = if is_alone {
+            Role::Alone
+        } else {
+            future.original = Some(request.clone());
+            future.service = Some(service.clone());
+            let last = request.body().call().attempts_left() <= 1;
+            Role::Turn { last }
+        };
+        let streaming = request.body().is_streaming();
+        let turn = Turn::give(&mut request, candidate, &future.cursor, role);
+        let lane = Lane::new(service.call(request), turn, future.hedge.as_ref(), streaming);
+        if let Some(hedge) = future.hedge.as_ref().filter(|_| !is_alone) {
+            hedge.deposit();
+            future.delay = hedge.delay(lane.track());
+        }
+        future.lane = Some(lane);
+        future
+    }
+}
+
+fn pass_over<R: LlmRequest>(request: &R, candidate: &Candidate, reason: &str) {
+    tracing::info!(
+        model = candidate.model(),
+        upstream = candidate.upstream(),
+        reason,
+        "candidate passed over"
+    );
+    request.call().skipped(candidate.clone(), reason);
+}
+
+impl<S, R> fmt::Debug for FallbackFuture<S, R>
+where
+    S: Service<Request<R>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let next = match &self.next {
+            Next::Ask(candidate, _) => Some(candidate),
+            Next::Nothing | Next::Nobody(_) | Next::Silence => None,
+        };
+        f.debug_struct("FallbackFuture")
+            .field("candidate", &self.lane.as_ref().map(Lane::candidate))
+            .field("next", &next)
+            .field("beside", &self.beside.as_ref().map(|lane| lane.candidate()))
+            .finish_non_exhaustive()
     }
 }
 
@@ -37,20 +144,221 @@ where
     type Output = Result<Response<B>, S::Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().poll(cx)
+        loop {
+            if let Poll::Ready(result) = self.as_mut().poll_lanes(cx) {
+                let mut this = self.as_mut().project();
+                match result {
+                    Ok(response) => {
+                        *this.next = Next::Silence;
+                        this.late.set(None);
+                        *this.delay = None;
+                        let call = this.original.as_ref().map(|request| request.body().call());
+                        if let Some(lane) = this.lane.as_ref().as_pin_ref() {
+                            lane.outrun(call);
+                        }
+                        if let Some(lane) = this.beside.take() {
+                            lane.outrun(call);
+                        }
+                        this.lane.set(None);
+                        return Poll::Ready(this.opened.publish(Ok(response)));
+                    }
+                    Err((error, turn)) => {
+                        this.late.set(None);
+                        *this.delay = None;
+                        if let Some(error) = self.as_mut().after(error, &turn) {
+                            let this = self.project();
+                            *this.next = Next::Silence;
+                            return Poll::Ready(this.opened.publish(Err(given_up(error))));
+                        }
+                    }
+                }
+                continue;
+            }
+            match &mut *self.as_mut().project().next {
+                Next::Nothing => {}
+                Next::Ask(..) => {
+                    if let Err(error) = ready!(self.as_mut().poll_ask(cx)) {
+                        let this = self.project();
+                        *this.next = Next::Silence;
+                        return Poll::Ready(this.opened.publish(Err(given_up(error))));
+                    }
+                    continue;
+                }
+                Next::Nobody(reasons) => {
+                    let reasons = std::mem::take(reasons);
+                    let this = self.project();
+                    *this.next = Next::Silence;
+                    return Poll::Ready(this.opened.publish(Err(LayerError::NoCandidate { reasons }.into())));
+                }
+                // Polled again after it was ready: stay silent rather than panic.
+                Next::Silence => return Poll::Pending,
+            }
+            let mut this = self.as_mut().project();
+            if let Some(delay) = this.delay.take() {
+                this.late.set(Some(sleep(delay)));
+            }
+            let Some(late) = this.late.as_mut().as_pin_mut() else {
+                return Poll::Pending;
+            };
+            ready!(late.poll(cx));
+            this.late.set(None);
+            self.as_mut().ask_beside();
+        }
     }
 }
 
-impl<S, R> fmt::Debug for FallbackFuture<S, R>
+/// How one of those asked ended.
+type Ended<B, E> = Result<Response<B>, (E, Turn)>;
+
+impl<S, R, B> FallbackFuture<S, R>
 where
-    S: Service<Request<R>>,
+    S: Service<Request<R>, Response = Response<B>> + Clone,
+    S::Error: Failure + From<LayerError>,
+    R: LlmRequest,
 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [candidate, next, beside] = self.0.asked();
-        f.debug_struct("FallbackFuture")
-            .field("candidate", &candidate)
-            .field("next", &next)
-            .field("beside", &beside)
-            .finish_non_exhaustive()
+    /// Polls who is being asked. Whoever has ended is gone, and with it whatever it held.
+    fn poll_lanes(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended<B, S::Error>> {
+        let mut this = self.project();
+        if let Some(lane) = this.lane.as_mut().as_pin_mut()
+            && let Poll::Ready(result) = lane.poll(cx)
+        {
+            this.lane.set(None);
+            return Poll::Ready(result);
+        }
+        if let Some(lane) = this.beside.as_mut()
+            && let Poll::Ready(result) = lane.as_mut().poll(cx)
+        {
+            *this.beside = None;
+            return Poll::Ready(result);
+        }
+        Poll::Pending
     }
+
+    /// One has failed: the other one goes on, or the next candidate is asked. Gives the error back where nobody is left.
+    fn after(self: Pin<&mut Self>, error: S::Error, turn: &Turn) -> Option<S::Error> {
+        let this = self.project();
+        let Some(original) = this.original.as_ref().map(Request::body) else {
+            return Some(error);
+        };
+        let call = original.call();
+        if error.kind() == FailureKind::CircuitOpen {
+            pass_over(original, &turn.candidate, &error.summary());
+        }
+        let may_move = this.cursor.learn(&error, &turn.candidate, &turn.along);
+        if this.lane.is_some() || this.beside.is_some() {
+            return None;
+        }
+        // Who was to be asked beside it is asked in its place.
+        if may_move && matches!(this.next, Next::Ask(..)) {
+            return None;
+        }
+        if !may_move || call.remaining() == Some(Duration::ZERO) {
+            return Some(error);
+        }
+        if call.attempts_left() == 0 {
+            call.decided(|line| line.note = Some("the attempts of this call are spent".into()));
+            return Some(error);
+        }
+        let next = this
+            .cursor
+            .advance(|candidate, reason| pass_over(original, candidate, &reason));
+        let (candidate, role) = match next {
+            Some(candidate) => {
+                let last = call.attempts_left() <= 1 || this.cursor.is_at_end();
+                (candidate, Role::Turn { last })
+            }
+            None => match this.cursor.last_resort() {
+                Some(candidate) => (candidate, Role::LastResort),
+                None => return Some(error),
+            },
+        };
+        tracing::warn!(
+            kind = error.kind().as_str(),
+            model = candidate.model(),
+            upstream = candidate.upstream(),
+            "next candidate"
+        );
+        *this.next = Next::Ask(candidate, role);
+        None
+    }
+
+    /// It is late: the next candidate is to be asked as well, where that is allowed.
+    fn ask_beside(self: Pin<&mut Self>) {
+        let this = self.project();
+        let (Some(original), Some(hedge)) = (this.original.as_ref(), this.hedge.as_ref()) else {
+            return;
+        };
+        let body = original.body();
+        let Some((candidate, resort)) = this.cursor.beside() else {
+            return;
+        };
+        let track = hedge.track(&candidate, body.is_streaming());
+        if body.call().attempts_left() == 0 || track.is_some_and(|track| track.is_degraded()) || !hedge.withdraw() {
+            return;
+        }
+        this.cursor
+            .take_beside(&candidate, |candidate, reason| pass_over(body, candidate, &reason));
+        tracing::info!(
+            model = candidate.model(),
+            upstream = candidate.upstream(),
+            "no first token yet: asking the next candidate as well"
+        );
+        let last = body.call().attempts_left() <= 1 || this.cursor.is_at_end();
+        *this.next = Next::Ask(candidate, Role::Hedge { last, resort });
+    }
+
+    /// Asks the next candidate once the service is ready.
+    fn poll_ask(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        let mut this = self.project();
+        let Some(service) = this.service.as_mut() else {
+            return Poll::Pending;
+        };
+        let is_hedge = this.lane.is_some() || this.beside.is_some();
+        let ready = ready!(service.poll_ready(cx));
+        let Next::Ask(candidate, mut role) = std::mem::replace(this.next, Next::Nothing) else {
+            return Poll::Pending;
+        };
+        if let Err(error) = ready {
+            // The one that is being asked already needs no other service.
+            return Poll::Ready(if is_hedge { Ok(()) } else { Err(error) });
+        }
+        if let Role::Hedge { last, resort } = role
+            && !is_hedge
+        {
+            role = if resort { Role::LastResort } else { Role::Turn { last } };
+        }
+        // Nobody comes after the last one, unless a circuit that was open is to be asked after all.
+        let may_be_needed = match role {
+            Role::Turn { .. } | Role::LastResort => !this.cursor.is_at_end() || this.cursor.has_open(),
+            Role::Hedge { .. } => true,
+            Role::Alone => false,
+        };
+        let request = if may_be_needed {
+            this.original.clone()
+        } else {
+            this.original.take()
+        };
+        let Some(mut request) = request else {
+            return Poll::Pending;
+        };
+        let streaming = request.body().is_streaming();
+        let turn = Turn::give(&mut request, candidate, this.cursor, role);
+        let lane = Lane::new(service.call(request), turn, this.hedge.as_ref(), streaming);
+        if is_hedge {
+            *this.beside = Some(Box::pin(lane));
+        } else {
+            if let Some(hedge) = this.hedge.as_ref().filter(|_| may_be_needed) {
+                *this.delay = hedge.delay(lane.track());
+            }
+            this.lane.set(Some(lane));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Given up: nobody outside should walk the same chain again.
+fn given_up<E: Failure>(mut error: E) -> E {
+    tracing::info!(kind = error.kind().as_str(), "no next candidate");
+    error.set_exhausted();
+    error
 }

@@ -47,7 +47,6 @@
 //! ```
 
 mod chain;
-mod course;
 mod cursor;
 mod future;
 mod hedge;
