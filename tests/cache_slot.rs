@@ -12,12 +12,12 @@ use support::{FIRST, SECOND, TEXT, World, ask, call};
 use tokio::time::advance;
 use tower::ServiceExt;
 use tower_openrouter::{
-    ChatServiceExt, FailureKind, Stack,
+    Answer, ChatServiceExt, FailureKind, Stack,
     degrade::CannedReply,
     endpoint::{CACHE_HEADER, DEGRADED_HEADER, EndpointBody},
     layers::{
         Degraded, Rung,
-        cache::{Cache, CacheStatus, Shared},
+        cache::{Cache, CacheMode, CacheStatus, Shared},
         rate_limit::{Limits, Rate},
     },
     stack::{ChatCache, StackBuilder, TenantKey},
@@ -37,6 +37,44 @@ fn kept() -> Cache<tower_openrouter::ChatFrame> {
 fn cached(builder: StackBuilder, cache: Cache<tower_openrouter::ChatFrame>) -> Stack {
     let cache = ChatCache::new(cache, TenantKey::everyone());
     builder.chain([FIRST]).cache(cache).build().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn stacks_may_share_what_is_kept_and_what_is_under_way() {
+    let world = World::new("GOOD;delay=1s").await;
+    let cache = ChatCache::new(kept(), TenantKey::everyone());
+    let stack = || world.builder().chain([FIRST]).cache(cache.clone()).build().unwrap();
+    let (one, other) = (stack(), stack());
+    let (led, joined) = tokio::join!(call(&one, true, ask()), other.stream(ask()));
+    let joined = joined.unwrap();
+    assert_eq!((led.text.as_str(), joined.text().await.unwrap().as_str()), (TEXT, TEXT));
+    assert_eq!(call(&stack(), true, ask()).await.text, TEXT);
+    assert_eq!(world.simulator.seen().attempts.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_request_may_go_round_the_cache_or_want_nothing_else() {
+    let world = World::new("GOOD").await;
+    let stack = cached(world.builder(), kept());
+    let in_mode = async |mode: CacheMode| {
+        let mut request = ask().stream(true).into_http();
+        request.extensions_mut().insert(mode);
+        let answer = Answer::new(stack.clone().oneshot(request).await?);
+        answer.text().await
+    };
+    assert!(in_mode(CacheMode::OnlyIfKept).await.is_err());
+    assert_eq!(world.simulator.seen().attempts.len(), 0);
+    for (mode, attempts) in [
+        (CacheMode::Default, 1),
+        (CacheMode::Default, 1),
+        (CacheMode::OnlyIfKept, 1),
+        (CacheMode::Refresh, 2),
+        (CacheMode::Bypass, 3),
+        (CacheMode::Default, 3),
+    ] {
+        assert_eq!(in_mode(mode).await.unwrap(), TEXT);
+        assert_eq!(world.simulator.seen().attempts.len(), attempts, "{mode:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -160,6 +160,18 @@ async fn the_idle_clock_and_the_grace() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_candidate_that_asks_for_a_pause_gets_it() {
+    let world = World::new("1x429;retry-after=10,GOOD").await;
+    let many = Limits::new().requests(Rate::new(1000, Duration::from_secs(1)).unwrap());
+    let builder = world.builder().chain([FIRST, SECOND]).attempts_per_candidate(1);
+    let stack = builder.upstream_limits(many, Duration::ZERO).build().unwrap();
+    assert_eq!(call(&stack, true, ask()).await.asked(), [FIRST, SECOND]);
+    assert_eq!(call(&stack, true, ask()).await.asked(), [SECOND]);
+    tokio::time::advance(Duration::from_secs(10)).await;
+    assert_eq!(call(&stack, true, ask()).await.asked(), [FIRST]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_limits_of_a_tenant_and_of_a_candidate() {
     let world = World::new("GOOD").await;
     let minute = Duration::from_secs(60);
@@ -203,6 +215,23 @@ async fn the_limits_of_a_tenant_and_of_a_candidate() {
         "{}",
         stack.describe()
     );
+    // Or waited for.
+    let few = Limits::new().requests(Rate::new(6, minute).unwrap().burst(1).unwrap());
+    for (wait, asked) in [(Duration::from_secs(15), FIRST), (Duration::ZERO, SECOND)] {
+        let stack = world
+            .builder()
+            .chain([FIRST, SECOND])
+            .attempts_per_candidate(1)
+            .upstream_limits(few, wait);
+        let stack = stack.build().unwrap();
+        call(&stack, true, ask()).await;
+        assert_eq!(call(&stack, true, ask()).await.asked(), [asked], "{wait:?}");
+        let stack = world.builder().chain([FIRST]).admit(few, TenantKey::everyone(), wait);
+        let stack = stack.build().unwrap();
+        call(&stack, true, ask()).await;
+        let kind = call(&stack, true, ask()).await.kind();
+        assert_eq!(kind, wait.is_zero().then_some(K::Throttled), "{wait:?}");
+    }
     let empty = world
         .builder()
         .upstream_limits(Limits::new(), Duration::ZERO)

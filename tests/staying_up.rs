@@ -192,14 +192,22 @@ async fn attempts_beyond_what_a_model_bears_wait_or_move_on() {
         "{}",
         stack.describe()
     );
+    assert!(!reports.is_empty());
     // Nobody else is left: it is refused, and says why.
     let alone = world
+        .builder()
+        .chain([FIRST])
+        .adaptive_concurrency(limits.clone())
+        .build()
+        .unwrap();
+    // The two stacks share what the model bears.
+    let pair = world
         .builder()
         .chain([FIRST])
         .adaptive_concurrency(limits)
         .build()
         .unwrap();
-    let _two = [alone.stream(ask()).await.unwrap(), alone.stream(ask()).await.unwrap()];
+    let _two = [alone.stream(ask()).await.unwrap(), pair.stream(ask()).await.unwrap()];
     let error = alone.stream(ask()).await.unwrap_err();
     assert_eq!(error.kind(), FailureKind::Saturated);
     assert!(error.to_string().contains("bears 2 attempts at once"), "{error}");

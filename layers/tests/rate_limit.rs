@@ -228,10 +228,12 @@ async fn tokens_are_counted_before_the_call() {
         error.summary
     );
     // Without `max_tokens` an answer is thought to take so many.
-    let guess = everyone(tokens())
-        .answer_tokens(100)
-        .layer(Leaf::new([Step::body([Beat::Used(100)])]));
-    assert!(passes(&guess, streamed()).await && !passes(&guess, streamed()).await);
+    for (thought, second) in [(40, true), (100, false)] {
+        let leaf = Leaf::new([Step::body([Beat::Stall]), Step::ok()]);
+        let guess = everyone(tokens()).answer_tokens(thought).layer(leaf);
+        let _unread = ask(&guess, streamed()).await.unwrap();
+        assert_eq!(passes(&guess, streamed()).await, second, "{thought}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

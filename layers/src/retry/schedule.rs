@@ -116,6 +116,17 @@ mod tests {
     }
 
     #[test]
+    fn it_doubles_up_to_its_bound() {
+        let (second, eight) = (Duration::from_secs(1), Duration::from_secs(8));
+        for (max, least) in [(second, Duration::from_millis(900)), (eight, Duration::from_secs(7))] {
+            let schedule = Exponential::new(second, max).seeded(7);
+            let fourth: Vec<_> = (0..200).filter_map(|_| schedule.delays().nth(3)).collect();
+            let longest = fourth.iter().max().copied();
+            assert!(longest > Some(least) && longest <= Some(max), "{longest:?}");
+        }
+    }
+
+    #[test]
     fn jitter_is_full_and_differs_from_call_to_call() {
         let schedule = Exponential::new(Duration::from_secs(1), Duration::from_secs(1)).seeded(7);
         let first: Vec<_> = (0..200).filter_map(|_| schedule.delays().next()).collect();

@@ -31,6 +31,11 @@ async fn it_opens_at_its_share_of_its_last_attempts_and_no_sooner() {
     let bench = Bench::new(strict, Leaf::new(steps(9, 1)));
     bench.calls(10).await;
     assert!(bench.is_open(), "one of ten");
+    let bench = Bench::new(CircuitPolicy::new().min_calls(10), Leaf::new(steps(0, 10)));
+    bench.calls(9).await;
+    assert!(!bench.is_open(), "too few to say");
+    bench.calls(1).await;
+    assert!(bench.is_open());
 }
 
 #[tokio::test(start_paused = true)]
@@ -185,6 +190,14 @@ async fn slow_beginnings_open_it_where_asked_for() {
         let bench = Bench::new(policy, slow());
         bench.calls(5).await;
         assert_eq!(bench.is_open(), open);
+    }
+    // Four of ten are slow.
+    for (share, open) in [(0.3, true), (0.9, false)] {
+        let slow = (0..4).map(|_| Step::Answer(secs(3), vec![Beat::Frame(Stage::Finish)]));
+        let steps: Vec<_> = steps(6, 0).into_iter().chain(slow).collect();
+        let bench = Bench::new(CircuitPolicy::new().slow(secs(2), share), Leaf::new(steps));
+        bench.calls(10).await;
+        assert_eq!(bench.is_open(), open, "{share}");
     }
 }
 

@@ -143,7 +143,7 @@ async fn a_name_that_is_no_model_takes_no_place() {
 #[tokio::test(start_paused = true)]
 async fn tags_are_labels_where_they_are_named_and_nowhere_else() {
     let recorded = record();
-    let service = ObserveLayer::new().tags(["team"]).layer(Leaf::new([]));
+    let service = ObserveLayer::new().tags(["user"]).tags(["team"]).layer(Leaf::new([]));
     let mut request = stream("a");
     let tags = Tags::new([("team", "search"), ("user", "u-1")]).unwrap();
     request.body_mut().call.set_tags(tags);
