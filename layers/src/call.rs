@@ -174,6 +174,12 @@ impl Call {
         self.attempt_limit = Some(self.attempt_limit.map_or(cap, |known| known.min(cap)));
     }
 
+    /// Whether this call alone may make fewer attempts than others.
+    #[cfg(feature = "cache")]
+    pub(crate) const fn has_own_attempt_limit(&self) -> bool {
+        self.attempt_limit.is_some()
+    }
+
     /// Attempts that may still be made; `u32::MAX` where no layer has set a cap.
     #[must_use]
     pub fn attempts_left(&self) -> u32 {

@@ -100,3 +100,26 @@ async fn what_was_tried_is_told_with_the_reply_and_with_the_failure() {
     let error = ask(&service, streamed()).await.err().unwrap();
     assert_eq!(error.log().sent(), 1);
 }
+
+/// Has nothing to show on either rung.
+#[derive(Clone, Copy)]
+struct Blank;
+
+impl Ladder<TestRequest, TestFrame> for Blank {
+    fn stale(&self, _: &Request<TestRequest>) -> Option<(Vec<TestFrame>, Duration)> {
+        Some((Vec::new(), secs(1)))
+    }
+
+    fn canned(&self, _: &Request<TestRequest>, _: FailureKind) -> Option<Vec<TestFrame>> {
+        Some(Vec::new())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_no_answer() {
+    let leaf = Leaf::new([Step::fail(fails(FailureKind::Overloaded))]);
+    let error = ask(&DegradeLayer::new(Blank).layer(leaf), streamed())
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, FailureKind::Overloaded);
+}

@@ -16,6 +16,8 @@ pub(super) struct Head {
     degraded: Option<Degraded>,
     resumed: Option<Resumed>,
     may_be_kept: bool,
+    /// Whether it is as it is for the leader's own reasons, its budget say: it is not to be given to others, nor is it marked for them.
+    personal: bool,
 }
 
 impl Head {
@@ -28,8 +30,13 @@ impl Head {
             headers,
             degraded: parts.extensions.get().cloned(),
             resumed: parts.extensions.get().cloned(),
+            personal: parts.extensions.get::<DoNotKeep>().is_some() && parts.extensions.get::<Degraded>().is_none(),
             may_be_kept: parts.status.is_success() && parts.extensions.get::<DoNotKeep>().is_none(),
         }
+    }
+
+    pub(super) const fn is_personal(&self) -> bool {
+        self.personal
     }
 
     /// Asked at its end: only then is it known whether it is of one piece.
@@ -118,21 +125,24 @@ pub(super) struct Entry<D> {
     pub(super) head: Head,
     pub(super) pieces: Box<[Piece<D>]>,
     pub(super) bytes: usize,
+    /// When it was asked for.
+    pub(super) asked: Instant,
     pub(super) came: Instant,
     pub(super) keep_for: Duration,
 }
 
 impl<D: Frame + Clone> Entry<D> {
-    pub(super) fn new<'a>(head: &Head, pieces: impl Iterator<Item = &'a Piece<D>>) -> Self
+    pub(super) fn new<'a>(head: &Head, pieces: impl Iterator<Item = &'a Piece<D>>, asked: Instant) -> Self
     where
         D: 'a,
     {
         let pieces: Box<[_]> = pieces.map(Piece::replayed).collect();
-        let frames: usize = pieces.iter().map(Piece::size_in_bytes).sum();
+        let frames = pieces.iter().map(Piece::size_in_bytes).fold(0, usize::saturating_add);
         Self {
-            bytes: head.size_in_bytes() + frames + ENTRY_OVERHEAD,
+            bytes: frames.saturating_add(head.size_in_bytes() + ENTRY_OVERHEAD),
             head: head.clone(),
             pieces,
+            asked,
             came: Instant::now(),
             keep_for: Duration::ZERO,
         }

@@ -42,6 +42,10 @@
 //! the rest share that one. Each makes at most one call, and never two at once. After the answer has begun nobody asks anew: a
 //! personal failure is then, to the others, a stream that broke off.
 //!
+//! An answer that is as it is for its caller's own reasons is nobody else's: one that carries [`DoNotKeep`](crate::DoNotKeep) and is not
+//! [`Degraded`](crate::Degraded), since its budget cut it short, say. The others ask anew. A call with a cap of its own on attempts
+//! shares with nobody.
+//!
 //! # Cancellation
 //!
 //! Any reader may be dropped at any time. The call goes on if others read it; otherwise it ends at once, and nothing is

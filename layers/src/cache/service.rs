@@ -74,6 +74,9 @@ where
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
         let Some(parts) = &self.on else {
+            if CacheMode::of(&request) == CacheMode::OnlyIfKept {
+                return CacheFuture::kept(None);
+            }
             return CacheFuture::passed(self.inner.call(request));
         };
         let mode = CacheMode::of(&request);
@@ -90,7 +93,8 @@ where
         };
         let order = Order {
             read: mode != CacheMode::Refresh,
-            share: parts.single_flight,
+            // What it fails by would be its own cap.
+            share: parts.single_flight && !request.body().call().has_own_attempt_limit(),
             deadline: request.body().call().deadline(),
         };
         let inner = &mut self.inner;

@@ -96,7 +96,15 @@ where
         self.stale(key).filter(|answer| !answer.status.stale)
     }
 
+    /// Keeps it, unless one is kept that was asked for later.
     pub(super) fn keep(&self, key: AnswerKey, mut entry: Entry<D>) {
+        if self
+            .kept
+            .get(key.as_bytes())
+            .is_some_and(|kept| kept.asked > entry.asked)
+        {
+            return;
+        }
         entry.keep_for = self.time_to_live.saturating_add(self.keep_stale);
         self.kept.insert(*key.as_bytes(), Arc::new(entry));
         // Otherwise the bound would be kept a few hundred answers later.

@@ -27,6 +27,7 @@ struct Clock {
 #[derive(Debug)]
 pub(super) struct Begun {
     circuit: Arc<Circuit>,
+    pass: Pass,
     number: Option<u64>,
 }
 
@@ -63,7 +64,8 @@ impl Admitted {
         if closed && let Some(table) = circuit.table() {
             table.probe_others(circuit.candidate());
         }
-        Some(Begun { circuit, number })
+        let pass = self.pass;
+        Some(Begun { circuit, pass, number })
     }
 
     /// It failed; `true` where trying the same candidate again would be refused.
@@ -86,7 +88,7 @@ impl Drop for Admitted {
 impl Begun {
     pub(super) fn broke_off<E: Failure>(self, error: &E) {
         if error.kind().advice().health == Health::Hurts {
-            self.circuit.broke_off(self.number);
+            self.circuit.broke_off(self.pass, self.number);
         }
     }
 }

@@ -245,12 +245,20 @@ impl Circuit {
     }
 
     /// An answer that had begun broke off.
-    pub(super) fn broke_off(&self, number: Option<u64>) {
+    pub(super) fn broke_off(&self, pass: Pass, number: Option<u64>) {
         let (mut inner, now) = (self.lock(), Instant::now());
         inner.used = now;
-        if !matches!(inner.state, State::Closed | State::Returning { .. }) {
-            return;
+        match (&inner.state, pass) {
+            (State::Closed | State::Returning { .. }, _) => {}
+            // A probe that began well has failed after all.
+            (State::HalfOpen { .. }, Pass::Probe(era)) if era == inner.era => {
+                inner.failed_probes = inner.failed_probes.saturating_add(1);
+                self.open(&mut inner, now);
+                return;
+            }
+            (State::HalfOpen { .. } | State::Open { .. }, _) => return,
         }
+        inner.window.forget_stale(now, self.policy.window_time);
         if number.is_some_and(|number| inner.window.fail(number)) {
             self.open_if_over(&mut inner, 0, now);
         } else {
@@ -289,10 +297,12 @@ impl Circuit {
         }
     }
 
-    /// When it was last used, where it may be forgotten: a closed one.
-    pub(super) fn spare_since(&self) -> Option<Instant> {
+    /// When it was last used, where it may be forgotten: a closed one, and any that nobody has used for longer than it may be open.
+    pub(super) fn spare_since(&self, now: Instant) -> Option<Instant> {
         let inner = self.lock();
-        matches!(inner.state, State::Closed).then_some(inner.used)
+        let unused = now.saturating_duration_since(inner.used);
+        let is_closed = matches!(inner.state, State::Closed);
+        (is_closed || unused > self.policy.longest_state()).then_some(inner.used)
     }
 
     fn judge(&self, inner: &mut Inner, mark: Mark, pending: u32, now: Instant) -> u64 {

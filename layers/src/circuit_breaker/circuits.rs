@@ -1,13 +1,17 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::Duration,
 };
 
 use tokio::time::Instant;
 
 use super::{CircuitError, CircuitPolicy, CircuitReport, circuit::Circuit};
 use crate::Candidate;
+
+/// How long nothing is looked for to be forgotten, once nothing was found.
+const NO_ROOM_FOR: Duration = Duration::from_secs(1);
 
 /// Circuits held at most: a request may name any model, and each takes up to a few kilobytes.
 pub const MOST_CIRCUITS: usize = 10_000;
@@ -21,6 +25,8 @@ pub struct Circuits(Arc<Table>);
 pub(super) struct Table {
     policy: CircuitPolicy,
     circuits: RwLock<HashMap<Candidate, Arc<Circuit>>>,
+    /// When last there was no room, and nothing to forget.
+    full: Mutex<Option<Instant>>,
 }
 
 impl Circuits {
@@ -34,6 +40,7 @@ impl Circuits {
         Ok(Self(Arc::new(Table {
             policy,
             circuits: RwLock::default(),
+            full: Mutex::default(),
         })))
     }
 
@@ -62,16 +69,22 @@ impl Circuits {
 
     #[cold]
     fn add(&self, candidate: &Candidate) -> Option<Arc<Circuit>> {
+        let now = Instant::now();
+        let mut full = self.0.full.lock().unwrap_or_else(PoisonError::into_inner);
+        if full.is_some_and(|since| now.saturating_duration_since(since) < NO_ROOM_FOR) {
+            return None;
+        }
         let mut circuits = self.0.circuits.write().unwrap_or_else(PoisonError::into_inner);
         if circuits.len() >= MOST_CIRCUITS && !circuits.contains_key(candidate) {
-            make_room(&mut circuits);
+            make_room(&mut circuits, now);
             if circuits.len() >= MOST_CIRCUITS {
+                *full = Some(now);
                 return None;
             }
         }
         let circuit = circuits.entry(candidate.clone()).or_insert_with(|| {
             let table = Arc::downgrade(&self.0);
-            Arc::new(Circuit::new(candidate.clone(), self.0.policy, table, Instant::now()))
+            Arc::new(Circuit::new(candidate.clone(), self.0.policy, table, now))
         });
         Some(Arc::clone(circuit))
     }
@@ -89,11 +102,11 @@ impl Table {
     }
 }
 
-/// Forgets the tenth of the closed ones that was used longest ago; those that are open stay.
-fn make_room(circuits: &mut HashMap<Candidate, Arc<Circuit>>) {
+/// Forgets the tenth that was used longest ago; those that are open stay, while anybody may still ask for them.
+fn make_room(circuits: &mut HashMap<Candidate, Arc<Circuit>>, now: Instant) {
     let mut spare: Vec<(Instant, Candidate)> = circuits
         .values()
-        .filter_map(|circuit| Some((circuit.spare_since()?, circuit.candidate().clone())))
+        .filter_map(|circuit| Some((circuit.spare_since(now)?, circuit.candidate().clone())))
         .collect();
     spare.sort_unstable_by_key(|(used, _)| *used);
     for (_, candidate) in spare.iter().take(MOST_CIRCUITS / 10) {

@@ -47,6 +47,9 @@ impl fmt::Display for CircuitError {
 
 impl std::error::Error for CircuitError {}
 
+/// As good as for ever, and no instant overflows by it.
+const FAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 impl CircuitPolicy {
     /// Opens where half of the last attempts failed (100 at most, none older than 30 s, at least 5); probes after 5 s, then 10,
     /// then 20, with one attempt at a time; closes after two good ones and returns to full traffic over 10 s.
@@ -157,6 +160,13 @@ impl CircuitPolicy {
         self.open_for
             .saturating_mul(twice)
             .min(self.open_at_most.max(self.open_for))
+            .min(FAR)
+    }
+
+    /// The longest that a circuit is open or on its way back: whoever was not used for longer might as well be closed.
+    pub(super) fn longest_state(&self) -> Duration {
+        let open = self.open_at_most.max(self.open_for).min(FAR);
+        open.saturating_add(self.return_over)
     }
 }
 

@@ -47,6 +47,13 @@ impl Window {
         self.first + self.marks.len() as u64 - 1
     }
 
+    /// Forgets those that are too old.
+    pub(super) fn forget_stale(&mut self, now: Instant, longest: Duration) {
+        while self.is_stale(now, longest) {
+            self.pop();
+        }
+    }
+
     /// An attempt that had begun well broke off: its mark becomes a failure; `false` where it has left the window.
     pub(super) fn fail(&mut self, number: u64) -> bool {
         let index = number

@@ -10,7 +10,7 @@ use http_body::Body;
 use pin_project::pin_project;
 
 use super::{DegradeBody, Ladder, layer::Rules};
-use crate::{Degraded, Failure, FailureKind, LlmRequest, Rung, call::Opened};
+use crate::{Degraded, DoNotKeep, Failure, FailureKind, LlmRequest, Rung, call::Opened};
 
 /// The future of [`Degrade`](super::Degrade).
 #[pin_project]
@@ -101,8 +101,20 @@ impl<R: LlmRequest, L> Fallen<R, L> {
             let frames = ladder.canned(request, kind)?;
             Some((Rung::CannedReply, frames, None))
         };
-        let found = rules.reaches(kind, Rung::StaleAnswer).then(stale).flatten();
-        let found = found.or_else(|| rules.reaches(kind, Rung::CannedReply).then(canned).flatten());
+        // No frame at all is no answer.
+        let shows = |(_, frames, _): &(_, Vec<_>, _)| !frames.is_empty();
+        let found = rules
+            .reaches(kind, Rung::StaleAnswer)
+            .then(stale)
+            .flatten()
+            .filter(shows);
+        let found = found.or_else(|| {
+            rules
+                .reaches(kind, Rung::CannedReply)
+                .then(canned)
+                .flatten()
+                .filter(shows)
+        });
         let (rung, frames, age) = found?;
         let mut response = Response::new(DegradeBody::stand_in(frames));
         let mark = Degraded {
@@ -111,6 +123,7 @@ impl<R: LlmRequest, L> Fallen<R, L> {
             age,
             asked: request.body().model().map(Box::from),
         };
+        response.extensions_mut().insert(DoNotKeep);
         mark.put(&mut response);
         Some(response)
     }

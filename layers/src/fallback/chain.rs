@@ -139,8 +139,8 @@ impl Chain {
 
     /// Whether it is there for want of a better one only.
     pub(super) fn is_cheaper(&self, candidate: &Candidate) -> bool {
-        let cheaper = self.candidates.get(self.full_class..).unwrap_or_default();
-        !cheaper.is_empty() && cheaper.contains(candidate)
+        let (full, cheaper) = self.candidates.split_at_checked(self.full_class).unwrap_or_default();
+        cheaper.contains(candidate) && !full.contains(candidate)
     }
 
     pub(super) const fn is_server_side(&self) -> bool {

@@ -55,6 +55,10 @@ impl Record {
 
     /// The response is there.
     pub(super) fn responded(&mut self, extensions: &Extensions) {
+        #[cfg(feature = "cache")]
+        if let Some(running) = &mut self.0 {
+            running.seen.shared = extensions.get::<crate::cache::Shared>().is_some();
+        }
         if let Some(running) = &mut self.0
             && let Whose::Operation(operation) = &mut running.whose
         {

@@ -24,6 +24,8 @@ pub(super) struct Seen {
     /// The end of the answer has come, though more may follow it.
     finished: bool,
     looked: bool,
+    /// Somebody else pays for it: its usage is not to be counted again.
+    pub(super) shared: bool,
 }
 
 impl Seen {
@@ -40,6 +42,7 @@ impl Seen {
             finish_reason: None,
             finished: false,
             looked: false,
+            shared: false,
         }
     }
 
@@ -65,7 +68,7 @@ impl Seen {
             self.finish_reason = reason.or_else(|| self.finish_reason.take());
         }
         self.finished |= ends;
-        if let Some(usage) = frame.token_usage() {
+        if let Some(usage) = frame.token_usage().filter(|_| !self.shared) {
             // Some say the tokens twice, and the charge only once.
             let known = self
                 .usage

@@ -1,21 +1,27 @@
 //! What is kept, and how it is replayed.
 
+use std::time::Duration;
+
 use http::{HeaderValue, Request, StatusCode};
-use tokio::time::advance;
+use http_body_util::BodyExt;
+use tokio::time::{advance, sleep};
 use tower::{Layer, ServiceExt};
 use tower_llm_layers::{
     DoNotKeep, Everyone, FailureKind, Stage,
-    cache::{Cache, CacheLayer},
+    cache::{Cache, CacheLayer, CacheMode},
+    degrade::{DegradeLayer, Ladder},
 };
 
 use super::{MIB, about, frames, is_hit, layer, over, places, slow, status};
-use crate::support::{Beat, Leaf, Step, TestRequest, ask, fails, millis, plain, secs, streamed};
+use crate::support::{
+    Beat, Leaf, Step, TestError, TestFrame, TestRequest, ask, fails, millis, plain, read, secs, streamed,
+};
 
 /// Reads the answer to its end.
-async fn all<S, B>(service: &S, request: Request<TestRequest>) -> Vec<crate::support::TestFrame>
+async fn all<S, B>(service: &S, request: Request<TestRequest>) -> Vec<TestFrame>
 where
-    S: tower::Service<Request<TestRequest>, Response = http::Response<B>, Error = crate::support::TestError> + Clone,
-    B: http_body::Body<Data = crate::support::TestFrame, Error = crate::support::TestError>,
+    S: tower::Service<Request<TestRequest>, Response = http::Response<B>, Error = TestError> + Clone,
+    B: http_body::Body<Data = TestFrame, Error = TestError>,
 {
     let (frames, error) = frames(ask(service, request).await.unwrap().into_body()).await;
     assert!(error.is_none());
@@ -45,10 +51,7 @@ async fn a_replay_is_the_first_answer_frame_for_frame_but_for_usage_and_signs_of
     let mut body = response.into_body();
     let (again, error) = frames(&mut body).await;
     assert!(error.is_none());
-    assert!(
-        http_body_util::BodyExt::frame(&mut body).await.is_none(),
-        "silent after its end"
-    );
+    assert!(body.frame().await.is_none(), "silent after its end");
     let kept: Vec<_> = first.iter().filter(|frame| frame.stage != Stage::KeepAlive).collect();
     assert_eq!(again.len(), kept.len());
     for (again, first) in again.iter().zip(kept) {
@@ -197,7 +200,7 @@ async fn an_answer_serves_for_its_time_and_is_stale_for_a_while() {
     let stale = layer.cache().unwrap().stale(&key).unwrap();
     assert!(stale.status().stale);
     assert_eq!(stale.status().age, secs(659));
-    let response = stale.into_response::<crate::support::TestError>();
+    let response = stale.into_response::<TestError>();
     assert!(status(&response).unwrap().stale);
     let (again, _) = frames(response.into_body()).await;
     assert_eq!(places(&again), places(&first));
@@ -247,4 +250,70 @@ async fn nothing_shows_what_was_asked_or_answered() {
         status(&response)
     );
     assert!(!shown.contains("secret"), "{shown}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refreshed_answer_is_not_overwritten_by_one_that_was_asked_for_before_it() {
+    let old = Step::Answer(secs(10), vec![Beat::Sized(11), Beat::Frame(Stage::Finish)]);
+    let new = Step::Answer(secs(1), vec![Beat::Sized(22), Beat::Frame(Stage::Finish)]);
+    let service = over(Leaf::new([old, new]));
+    let slow = async { read(ask(&service, streamed()).await.unwrap().into_body()).await };
+    let quick = async {
+        sleep(secs(1)).await;
+        let mut request = streamed();
+        request.extensions_mut().insert(CacheMode::Refresh);
+        read(ask(&service, request).await.unwrap().into_body()).await
+    };
+    tokio::join!(slow, quick);
+    let mut body = ask(&service, streamed()).await.unwrap().into_body();
+    let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
+    assert_eq!(first.size, 22);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sizes_beyond_all_bounds_are_added_up() {
+    let huge = Step::body([
+        Beat::Sized(usize::MAX),
+        Beat::Sized(usize::MAX),
+        Beat::Frame(Stage::Finish),
+    ]);
+    let cache = Cache::new(u64::MAX)
+        .largest(usize::MAX)
+        .time_to_live(Duration::MAX)
+        .keep_stale(Duration::MAX);
+    let service = CacheLayer::<TestFrame, TestError, _>::new(cache, Everyone).layer(Leaf::new([huge]));
+    assert!(
+        read(ask(&service, streamed()).await.unwrap().into_body())
+            .await
+            .error
+            .is_none()
+    );
+}
+
+/// What stands in, where the cache is outside of the ladder.
+#[derive(Clone)]
+struct Sorry;
+
+impl Ladder<TestRequest, TestFrame> for Sorry {
+    fn canned(&self, _: &Request<TestRequest>, _: FailureKind) -> Option<Vec<TestFrame>> {
+        let frame = |stage| TestFrame {
+            stage,
+            index: 0,
+            used: None,
+            usage: None,
+            size: 8,
+        };
+        Some(vec![frame(Stage::Content), frame(Stage::Finish)])
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_canned_reply_is_not_kept() {
+    let leaf = Leaf::new([Step::fail(fails(FailureKind::Overloaded))]);
+    let probe = leaf.probe();
+    let service = layer().layer(DegradeLayer::new(Sorry).layer(leaf));
+    for calls in 1..3 {
+        read(ask(&service, streamed()).await.unwrap().into_body()).await;
+        assert_eq!(probe.calls(), calls);
+    }
 }

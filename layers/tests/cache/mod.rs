@@ -5,10 +5,12 @@ mod keeping;
 mod leaving;
 mod memory;
 mod options;
+mod personal;
 mod random;
 mod sharing;
 mod tenants;
 mod threads;
+mod waking;
 
 use std::sync::Arc;
 

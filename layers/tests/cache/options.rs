@@ -7,7 +7,7 @@ use tower_llm_layers::{
     cache::{Cache, CacheLayer, CacheMode},
 };
 
-use super::{TestService, frames, is_hit, is_shared, layer, over, slow, status};
+use super::{TestLayer, TestService, frames, is_hit, is_shared, layer, over, slow, status};
 use crate::support::{Beat, Leaf, Step, TestRequest, ask, millis, streamed};
 
 fn in_mode(mode: CacheMode) -> Request<TestRequest> {
@@ -163,4 +163,16 @@ async fn with_no_room_single_flight_is_left() {
     tokio::join!(frames(one.unwrap().into_body()), frames(two.unwrap().into_body()));
     assert_eq!(probe.calls(), 1);
     assert!(!is_hit(&ask(&service, streamed()).await.unwrap()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_slot_asks_nobody_for_what_is_wanted_only_if_kept() {
+    let leaf = Leaf::new([]);
+    let probe = leaf.probe();
+    let off: TestLayer = CacheLayer::off();
+    let mut request = streamed();
+    request.extensions_mut().insert(CacheMode::OnlyIfKept);
+    let refused = ask(&off.layer(leaf), request).await;
+    assert!(matches!(refused.unwrap_err().layer, Some(LayerError::NotKept)));
+    assert_eq!(probe.calls(), 0);
 }

@@ -241,3 +241,56 @@ async fn each_candidate_has_its_own_and_there_are_never_too_many() {
     assert_eq!(open.len(), 1);
     assert_eq!(open[0].candidate.model(), "0", "the open one is not forgotten");
 }
+
+#[tokio::test(start_paused = true)]
+async fn answers_that_began_before_the_window_do_not_count_with_those_that_break_off() {
+    let long = Step::body([
+        Beat::Frame(Stage::Content),
+        Beat::Pause(secs(3_600)),
+        Beat::Fail(fails(FailureKind::Truncated)),
+    ]);
+    for (broken, open) in [(4, false), (5, true)] {
+        let bench = Bench::new(CircuitPolicy::new(), Leaf::new(vec![long.clone(); 5]));
+        let mut bodies = Vec::new();
+        for _ in 0..5 {
+            let mut request = streamed();
+            request.body_mut().model = Some("m".into());
+            bodies.push(ask(&bench.service, request).await.unwrap().into_body());
+        }
+        let read = bodies
+            .into_iter()
+            .take(broken)
+            .map(crate::support::read)
+            .map(tokio::spawn);
+        for read in read.collect::<Vec<_>>() {
+            read.await.unwrap();
+        }
+        assert_eq!(bench.is_open(), open, "{broken} of the last hour's");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_names_that_failed_makes_room_when_nobody_asks_for_them() {
+    let circuits = Circuits::new(CircuitPolicy::new().min_calls(1)).unwrap();
+    let failures = vec![Step::fail(down()); MOST_CIRCUITS + 3];
+    let leaf = Leaf::new(failures);
+    let probe = leaf.probe();
+    let service = CircuitBreakerLayer::shared(circuits.clone()).layer(leaf);
+    let call = async |model: String| {
+        let mut request = streamed();
+        request.body_mut().model = Some(model);
+        let _failed = ask(&service, request).await;
+    };
+    for count in 0..MOST_CIRCUITS {
+        call(count.to_string()).await;
+    }
+    // All are open: a new one has no circuit, and each call is let through.
+    call("real".into()).await;
+    call("real".into()).await;
+    assert_eq!(probe.calls(), MOST_CIRCUITS + 2);
+    advance(secs(24 * 60 * 60)).await;
+    call("real".into()).await;
+    call("real".into()).await;
+    assert_eq!(probe.calls(), MOST_CIRCUITS + 3, "its circuit has opened");
+    assert!(circuits.reports().len() <= MOST_CIRCUITS);
+}

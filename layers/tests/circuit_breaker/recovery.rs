@@ -1,13 +1,15 @@
 //! How an open circuit closes again.
 
+use std::time::Duration;
+
 use tokio::time::{Instant, advance};
 use tower_llm_layers::{
-    FailureKind,
+    FailureKind, Stage,
     circuit_breaker::{CircuitPolicy, CircuitState},
 };
 
 use super::{Bench, down, refused};
-use crate::support::{Leaf, Step, fails, log, secs};
+use crate::support::{Beat, Leaf, Step, fails, log, secs};
 
 /// Opens after five failures, then meets these steps.
 async fn opened(policy: CircuitPolicy, then: impl IntoIterator<Item = Step>) -> Bench {
@@ -167,4 +169,24 @@ async fn what_began_before_it_opened_judges_nothing() {
     }
     assert_eq!(bench.report().state, CircuitState::HalfOpen, "only the probe is asked");
     drop(probe);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_whose_answer_breaks_off_is_no_good_probe() {
+    let broken = Step::body([Beat::Frame(Stage::Content), Beat::Fail(fails(FailureKind::Truncated))]);
+    let bench = opened(CircuitPolicy::new(), vec![broken; 2]).await;
+    advance(secs(6)).await;
+    bench.calls(1).await;
+    // And the next wait is the longer one.
+    assert_eq!(bench.report().state, CircuitState::Open { probes_in: secs(10) });
+    bench.calls(1).await;
+    assert_eq!(bench.probe.calls(), 6, "it was not sent");
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_may_be_open_for_ever() {
+    let policy = CircuitPolicy::new().open_for(Duration::MAX, Duration::MAX);
+    let bench = opened(policy, [Step::ok()]).await;
+    advance(secs(24 * 60 * 60)).await;
+    assert!(bench.is_open());
 }

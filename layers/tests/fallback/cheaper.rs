@@ -69,3 +69,13 @@ async fn nobody_asks_it_because_another_one_is_late() {
     assert_eq!(found, None);
     assert_eq!(models, ["good", "better"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_of_the_full_class_as_well_is_not_marked() {
+    let layer = FallbackLayer::new(chain(["a", "b"]).cheaper([candidate("b"), candidate("c")]));
+    let leaf = Leaf::new([]).always("a", Step::fail(fails(FailureKind::Reset)));
+    let response = ask(&layer.layer(AttemptLayer::new().layer(leaf)), streamed())
+        .await
+        .unwrap();
+    assert!(response.extensions().get::<Degraded>().is_none());
+}

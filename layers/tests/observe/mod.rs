@@ -10,6 +10,8 @@ mod numbers;
 #[cfg(feature = "metrics")]
 mod recorder;
 mod resumed;
+#[cfg(all(feature = "metrics", feature = "cache"))]
+mod shared;
 mod spans;
 
 use std::{sync::Arc, time::Duration};

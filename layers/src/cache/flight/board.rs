@@ -40,6 +40,8 @@ pub(super) struct State<D, E> {
     pub(super) has_leader: bool,
     /// Whether somebody came to poll the call while another one did.
     contended: bool,
+    /// Whether the call has asked to be polled since the last poll began.
+    woken: bool,
 }
 
 /// How a call ended.
@@ -93,6 +95,7 @@ impl<D, E> Board<D, E> {
             readers,
             has_leader: true,
             contended: false,
+            woken: false,
         }))
     }
 
@@ -115,6 +118,22 @@ impl<D, E> Board<D, E> {
         self.lock().contended = true;
     }
 
+    /// A poll begins: from here on it is noted whether the call asks for another.
+    pub(super) fn poll_begins(&self) {
+        self.lock().woken = false;
+    }
+
+    /// A poll has ended with nothing new. Whoever came meanwhile is woken where the call has asked for another poll: else it will be
+    /// woken with all others, and would only come in the way of the next.
+    pub(super) fn poll_ended(&self) {
+        let mut state = self.lock();
+        let contended = std::mem::take(&mut state.contended) && state.woken;
+        drop(state);
+        if contended {
+            self.wake(None);
+        }
+    }
+
     /// Wakes those who came to poll the call in vain.
     pub(super) fn wake_contenders(&self) {
         if std::mem::take(&mut self.lock().contended) {
@@ -125,10 +144,11 @@ impl<D, E> Board<D, E> {
 
 impl<D: Send + 'static, E: Send + 'static> Wake for Board<D, E> {
     fn wake(self: Arc<Self>) {
-        Self::wake(&self, None);
+        self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
+        self.lock().woken = true;
         Self::wake(self, None);
     }
 }
@@ -193,6 +213,9 @@ impl<D, E> State<D, E> {
             return Found::Some(Begun::Leading(Box::new(parts)));
         }
         if let Some(head) = &self.head {
+            if !place.leads && head.is_personal() {
+                return Found::AskAnew;
+            }
             return Found::Some(Begun::Sharing(Arc::clone(head)));
         }
         if self.end.is_some() {

@@ -86,10 +86,11 @@ where
         let Some(driven) = call.as_mut() else {
             return Poll::Ready(());
         };
+        self.board.poll_begins();
         let step = driven.as_mut().poll_step(&mut Context::from_waker(&self.waker));
         let Poll::Ready(step) = step else {
             drop(call);
-            self.board.wake_contenders();
+            self.board.poll_ended();
             return Poll::Pending;
         };
         let ended = self.write(step).then(|| call.take());
@@ -104,8 +105,12 @@ where
     fn write(&self, step: Step<D, E>) -> bool {
         let ended = match step {
             Step::Head(parts, ended) => {
+                let head = Head::of(&parts);
+                if head.is_personal() {
+                    self.leave_table();
+                }
                 let mut state = self.board.lock();
-                state.head = Some(Arc::new(Head::of(&parts)));
+                state.head = Some(Arc::new(head));
                 state.parts = Some(parts);
                 ended
             }
@@ -150,7 +155,7 @@ where
         }
         let pieces: Vec<_> = state.pieces.iter().cloned().collect();
         drop(state);
-        Some(Entry::new(&head, pieces.iter()))
+        Some(Entry::new(&head, pieces.iter(), self.begun))
     }
 
     /// The leader gets the error itself. The others get the like of it, or none where it says nothing to them.

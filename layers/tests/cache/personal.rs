@@ -1,0 +1,69 @@
+//! What is as it is for the leader's own reasons is for nobody else.
+
+use tower::ServiceBuilder;
+use tower_llm_layers::{
+    Candidate, DoNotKeep, FailureKind, Tags,
+    attempt::AttemptLayer,
+    budget::{Budget, BudgetBook, Budgets},
+    cost::CostLayer,
+    retry::RetryLayer,
+};
+
+use super::*;
+use crate::support::{Prices, ask, fails};
+
+#[tokio::test(start_paused = true)]
+async fn nobody_gets_what_anothers_budget_cut_short() {
+    let budget = Budget::usd("user", "0.0005").unwrap().each("user");
+    let budgets = Budgets::in_store([budget], Arc::new(BudgetBook::new())).unwrap();
+    let cost = CostLayer::new().prices(Arc::new(Prices)).budgets(budgets);
+    let answer = Step::Answer(
+        millis(100),
+        vec![Beat::Frame(Stage::Content), Beat::Frame(Stage::Finish)],
+    );
+    let leaf = Leaf::new([]).always("a", answer);
+    let probe = leaf.probe();
+    let service = ServiceBuilder::new()
+        .layer(layer())
+        .layer(AttemptLayer::new())
+        .layer(cost)
+        .service(leaf);
+    let of = |user: &str| {
+        let mut request = streamed();
+        let body = request.body_mut();
+        body.model = Some("a".into());
+        body.needs.prompt_tokens = 100;
+        body.needs.most_prompt_tokens = 100;
+        body.max_tokens = Some(500);
+        body.call
+            .set_candidate(Candidate::new("router", "a").unwrap(), true, true);
+        body.call.set_tags(Tags::new([("user", user)]).unwrap());
+        request
+    };
+    let (led, joined) = tokio::join!(ask(&service, of("one")), ask(&service, of("another")));
+    assert!(
+        led.unwrap().extensions().get::<DoNotKeep>().is_some(),
+        "it was cut short"
+    );
+    assert!(joined.unwrap().extensions().get::<Shared>().is_none());
+    assert_eq!(probe.calls(), 2, "asked anew");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_fails_by_anothers_cap_on_attempts() {
+    let leaf = Leaf::new([
+        Step::Fail(millis(10), fails(FailureKind::Reset)),
+        Step::ok(),
+        Step::ok(),
+    ]);
+    let service = ServiceBuilder::new()
+        .layer(layer())
+        .layer(RetryLayer::new())
+        .layer(AttemptLayer::new())
+        .service(leaf);
+    let mut capped = streamed();
+    capped.body_mut().call.limit_attempts(1);
+    let (led, other) = tokio::join!(ask(&service, capped), ask(&service, streamed()));
+    assert_eq!(led.unwrap_err().kind, FailureKind::Reset);
+    assert!(other.is_ok());
+}
