@@ -217,7 +217,7 @@ async fn whoever_broke_off_unseen_is_asked_after_all_others() {
         assert_eq!((got.text.as_str(), got.asked()), (text, asked), "{plan}");
         assert_eq!(got.kind(), text.is_empty().then_some(FailureKind::Reset), "{plan}");
     }
-    // The request's own model, which the chain may not even name, has no third turn either.
+    // A refusal of the request ends it.
     let world = World::new("GOOD;cut@3").await;
     world.simulator.plan(SECOND, "400").unwrap();
     let got = call(&on(&world).build().unwrap(), false, ask().model(FIRST)).await;

@@ -19,13 +19,7 @@ struct Has {
 }
 
 fn frame() -> Vec<TestFrame> {
-    vec![TestFrame {
-        stage: Stage::Content,
-        index: 0,
-        used: None,
-        usage: None,
-        size: 8,
-    }]
+    vec![TestFrame::of(Stage::Content)]
 }
 
 impl Ladder<TestRequest, TestFrame> for Has {

@@ -127,32 +127,31 @@ fn tracks(message: &Map<String, Value>, cuts: &[Index]) -> Vec<Vec<Value>> {
             ("content" | "refusal" | "reasoning", Value::String(text)) => {
                 cut(text, cuts).into_iter().map(Value::String).collect()
             }
-            ("tool_calls", Value::Array(calls)) => entries(calls, &["function", "arguments"], cuts),
-            ("reasoning_details", Value::Array(details)) => details
-                .iter()
-                .flat_map(|detail| {
-                    entries(
-                        std::slice::from_ref(detail),
-                        if detail["type"] == "reasoning.text" {
-                            &["text"]
-                        } else {
-                            &["data"]
-                        },
-                        cuts,
-                    )
-                })
-                .collect(),
+            ("tool_calls", Value::Array(calls)) => {
+                let pieces = calls
+                    .iter()
+                    .flat_map(|call| cut_entry(call, &["function", "arguments"], cuts));
+                pieces.map(|piece| json!([piece])).collect()
+            }
+            ("reasoning_details", Value::Array(details)) => {
+                let long = |detail: &Value| {
+                    if detail["type"] == "reasoning.text" {
+                        "text"
+                    } else {
+                        "data"
+                    }
+                };
+                let pieces = details
+                    .iter()
+                    .flat_map(|detail| cut_entry(detail, &[long(detail)], cuts));
+                pieces.map(|piece| json!([piece])).collect()
+            }
             (_, Value::Array(list)) => list.iter().map(|entry| json!([entry])).collect(),
             (_, value) => vec![value.clone()],
         };
         values.into_iter().map(|value| json!({ name: value })).collect()
     };
     message.iter().map(member).collect()
-}
-
-fn entries(list: &[Value], path: &[&str], cuts: &[Index]) -> Vec<Value> {
-    let pieces = list.iter().flat_map(|entry| cut_entry(entry, path, cuts));
-    pieces.map(|piece| json!([piece])).collect()
 }
 
 fn chunk(choice: &Value) -> ChatFrame {

@@ -15,9 +15,8 @@ pub(super) struct Head {
     headers: HeaderMap,
     degraded: Option<Degraded>,
     resumed: Option<Resumed>,
-    may_be_kept: bool,
-    /// Whether it is as it is for the leader's own reasons, its budget say: it is not to be given to others, nor is it marked for them.
-    personal: bool,
+    is_good: bool,
+    do_not_keep: bool,
 }
 
 impl Head {
@@ -30,19 +29,20 @@ impl Head {
             headers,
             degraded: parts.extensions.get().cloned(),
             resumed: parts.extensions.get().cloned(),
-            personal: parts.extensions.get::<DoNotKeep>().is_some() && parts.extensions.get::<Degraded>().is_none(),
-            may_be_kept: parts.status.is_success() && parts.extensions.get::<DoNotKeep>().is_none(),
+            is_good: parts.status.is_success(),
+            do_not_keep: parts.extensions.get::<DoNotKeep>().is_some(),
         }
     }
 
+    /// Whether it is as it is for the leader's own reasons, its budget say, and nothing would tell others so.
     pub(super) const fn is_personal(&self) -> bool {
-        self.personal
+        self.do_not_keep && self.degraded.is_none()
     }
 
     /// Asked at its end: only then is it known whether it is of one piece.
     pub(super) fn may_be_kept(&self) -> bool {
         let resumed = self.resumed.as_ref().map(Resumed::places).unwrap_or_default();
-        self.may_be_kept && resumed.is_empty()
+        self.is_good && !self.do_not_keep && resumed.is_empty()
     }
 
     pub(super) fn response<B>(&self, body: B) -> Response<B> {

@@ -111,5 +111,7 @@ pub use key::AnswerKey;
 pub use layer::CacheLayer;
 pub use mode::CacheMode;
 pub use service::CacheService;
-pub use status::{CacheStatus, Shared};
+pub use status::CacheStatus;
+
+pub use crate::Shared;
 pub use store::{Cache, KeptAnswer};

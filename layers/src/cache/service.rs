@@ -73,22 +73,14 @@ where
     }
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
-        let Some(parts) = &self.on else {
-            if CacheMode::of(&request) == CacheMode::OnlyIfKept {
-                return CacheFuture::kept(None);
-            }
-            return CacheFuture::passed(self.inner.call(request));
-        };
         let mode = CacheMode::of(&request);
-        if mode == CacheMode::Bypass {
-            return CacheFuture::passed(self.inner.call(request));
-        }
-        let key = parts.key(&request);
+        let on = self.on.as_ref().filter(|_| mode != CacheMode::Bypass);
+        let keyed = on.and_then(|parts| Some((parts, parts.key(&request)?)));
         if mode == CacheMode::OnlyIfKept {
-            let kept = key.and_then(|key| parts.cache.fresh(&key));
+            let kept = keyed.and_then(|(parts, key)| parts.cache.fresh(&key));
             return CacheFuture::kept(kept);
         }
-        let Some(key) = key else {
+        let Some((parts, key)) = keyed else {
             return CacheFuture::passed(self.inner.call(request));
         };
         let order = Order {

@@ -157,16 +157,16 @@ impl CircuitPolicy {
     /// How long it stays open after so many failed probes.
     pub(super) fn open_after(&self, failed_probes: u32) -> Duration {
         let twice = 2_u32.saturating_pow(failed_probes);
-        self.open_for
-            .saturating_mul(twice)
-            .min(self.open_at_most.max(self.open_for))
-            .min(FAR)
+        self.open_for.saturating_mul(twice).min(self.longest_open())
+    }
+
+    fn longest_open(&self) -> Duration {
+        self.open_at_most.max(self.open_for).min(FAR)
     }
 
     /// The longest that a circuit is open or on its way back: whoever was not used for longer might as well be closed.
     pub(super) fn longest_state(&self) -> Duration {
-        let open = self.open_at_most.max(self.open_for).min(FAR);
-        open.saturating_add(self.return_over)
+        self.longest_open().saturating_add(self.return_over)
     }
 }
 

@@ -4,7 +4,7 @@ use http::Extensions;
 use tracing::{Span, span::Entered};
 
 use super::{attempt::OneAttempt, end::End, names, operation::Operation, seen::Seen};
-use crate::{Failure, Frame};
+use crate::{Failure, Frame, Shared};
 
 /// Runs from the start to the end. Empty where nobody listens, and when the end was told.
 #[derive(Default)]
@@ -55,13 +55,9 @@ impl Record {
 
     /// The response is there.
     pub(super) fn responded(&mut self, extensions: &Extensions) {
-        #[cfg(feature = "cache")]
-        if let Some(running) = &mut self.0 {
-            running.seen.shared = extensions.get::<crate::cache::Shared>().is_some();
-        }
-        if let Some(running) = &mut self.0
-            && let Whose::Operation(operation) = &mut running.whose
-        {
+        let Some(running) = &mut self.0 else { return };
+        running.seen.shared = extensions.get::<Shared>().is_some();
+        if let Whose::Operation(operation) = &mut running.whose {
             operation.responded(extensions);
         }
     }

@@ -296,14 +296,7 @@ struct Sorry;
 
 impl Ladder<TestRequest, TestFrame> for Sorry {
     fn canned(&self, _: &Request<TestRequest>, _: FailureKind) -> Option<Vec<TestFrame>> {
-        let frame = |stage| TestFrame {
-            stage,
-            index: 0,
-            used: None,
-            usage: None,
-            size: 8,
-        };
-        Some(vec![frame(Stage::Content), frame(Stage::Finish)])
+        Some(vec![TestFrame::of(Stage::Content), TestFrame::of(Stage::Finish)])
     }
 }
 

@@ -44,14 +44,8 @@ struct Canned(bool);
 
 impl Ladder<TestRequest, TestFrame> for Canned {
     fn canned(&self, _: &Request<TestRequest>, _: FailureKind) -> Option<Vec<TestFrame>> {
-        let frame = |stage| TestFrame {
-            stage,
-            index: 0,
-            used: None,
-            usage: None,
-            size: 8,
-        };
-        self.0.then(|| vec![frame(Stage::Content), frame(Stage::Finish)])
+        self.0
+            .then(|| vec![TestFrame::of(Stage::Content), TestFrame::of(Stage::Finish)])
     }
 }
 

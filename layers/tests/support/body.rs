@@ -22,6 +22,19 @@ pub(crate) struct TestFrame {
     pub(crate) size: usize,
 }
 
+impl TestFrame {
+    /// The first of its stream, of eight bytes.
+    pub(crate) const fn of(stage: Stage) -> Self {
+        Self {
+            stage,
+            index: 0,
+            used: None,
+            usage: None,
+            size: 8,
+        }
+    }
+}
+
 impl bytes::Buf for TestFrame {
     fn remaining(&self) -> usize {
         0

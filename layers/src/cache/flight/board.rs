@@ -40,8 +40,8 @@ pub(super) struct State<D, E> {
     pub(super) has_leader: bool,
     /// Whether somebody came to poll the call while another one did.
     contended: bool,
-    /// Whether the call has asked to be polled since the last poll began.
-    woken: bool,
+    /// Whether the call wants to be polled: from the start, and whenever it has asked for it since the last poll began.
+    wants_poll: bool,
 }
 
 /// How a call ended.
@@ -95,7 +95,7 @@ impl<D, E> Board<D, E> {
             readers,
             has_leader: true,
             contended: false,
-            woken: false,
+            wants_poll: true,
         }))
     }
 
@@ -120,23 +120,16 @@ impl<D, E> Board<D, E> {
 
     /// A poll begins: from here on it is noted whether the call asks for another.
     pub(super) fn poll_begins(&self) {
-        self.lock().woken = false;
+        self.lock().wants_poll = false;
     }
 
-    /// A poll has ended with nothing new. Whoever came meanwhile is woken where the call has asked for another poll: else it will be
-    /// woken with all others, and would only come in the way of the next.
-    pub(super) fn poll_ended(&self) {
-        let mut state = self.lock();
-        let contended = std::mem::take(&mut state.contended) && state.woken;
-        drop(state);
-        if contended {
-            self.wake(None);
-        }
-    }
-
-    /// Wakes those who came to poll the call in vain.
+    /// Wakes those who came to poll the call in vain, where it wants to be polled: else they will be woken with all others, and would
+    /// only come in each other's way.
     pub(super) fn wake_contenders(&self) {
-        if std::mem::take(&mut self.lock().contended) {
+        let mut state = self.lock();
+        let wakes = std::mem::take(&mut state.contended) && state.wants_poll;
+        drop(state);
+        if wakes {
             self.wake(None);
         }
     }
@@ -148,7 +141,7 @@ impl<D: Send + 'static, E: Send + 'static> Wake for Board<D, E> {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.lock().woken = true;
+        self.lock().wants_poll = true;
         Self::wake(self, None);
     }
 }

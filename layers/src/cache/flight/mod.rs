@@ -90,7 +90,7 @@ where
         let step = driven.as_mut().poll_step(&mut Context::from_waker(&self.waker));
         let Poll::Ready(step) = step else {
             drop(call);
-            self.board.poll_ended();
+            self.board.wake_contenders();
             return Poll::Pending;
         };
         let ended = self.write(step).then(|| call.take());
