@@ -6,10 +6,10 @@ mod support;
 use std::time::Duration;
 
 use openrouter_simulator::Outcome as Seen;
-use support::{FIRST, TEXT, World, ask};
+use support::{FIRST, TEXT, World, ask, call};
 use tower::Layer;
 use tower_openrouter::{
-    Answer, ChatFrame, ChatServiceExt, Error, Form, Stack,
+    Answer, ChatFrame, ChatRequest, ChatServiceExt, Error, Form, Stack,
     layers::{
         Everyone, Tariff,
         budget::{Budget, Window},
@@ -43,6 +43,27 @@ where
     }
     frames.retain(|frame| frame.form() != Form::KeepAlive);
     Ok(frames)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_router_is_asked_to_keep_an_answer_for_a_second_to_a_day() {
+    let world = World::new("GOOD").await;
+    let stack = world.alone();
+    for (time, seconds) in [
+        (None, None),
+        (Some(Duration::ZERO), Some("1")),
+        (Some(Duration::from_millis(90_500)), Some("90")),
+        (Some(Duration::MAX), Some("86400")),
+    ] {
+        for streamed in [true, false] {
+            let request = time.into_iter().fold(ask(), ChatRequest::keep_response);
+            assert!(call(&stack, streamed, request).await.error.is_none());
+            let seen = world.simulator.seen();
+            let last = seen.attempts.last().unwrap();
+            let told = ["x-openrouter-cache", "x-openrouter-cache-ttl"].map(|name| last.header(name));
+            assert_eq!(told, [seconds.map(|_| "true"), seconds], "{time:?}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 
 mod support;
 
-use http::{Method, Request, StatusCode};
+use http::{HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use support::{FIRST, SECOND, World, ask, call};
 use tower::ServiceExt;
@@ -11,7 +11,8 @@ use tower_openrouter::{
     Answer, ChatRequest, ChatServiceExt, FailureKind, Stack, Tags,
     degrade::CannedReply,
     endpoint::DEGRADED_HEADER,
-    layers::{Degraded, Rung},
+    gather::GatherLayer,
+    layers::{Degraded, Resumed, Rung, resume::ResumeLayer},
 };
 
 const SORRY: &str = "Please try again in a minute.";
@@ -119,6 +120,68 @@ async fn a_reply_may_be_computed_or_withheld() {
     let tagged = ask().tags(Tags::new([("tenant", "acme")]).unwrap());
     assert_eq!(call(&stack, false, tagged).await.text, "Sorry, acme: overloaded (any)");
     assert_eq!(call(&stack, false, ask()).await.kind(), Some(FailureKind::Overloaded));
+}
+
+/// What the service around the stack knows of a caller.
+#[derive(Clone)]
+struct Language(&'static str);
+
+#[tokio::test(start_paused = true)]
+async fn a_computed_reply_sees_all_of_the_request() {
+    let world = World::new("503").await;
+    let reply = CannedReply::new(|asked| {
+        let language = asked.extensions.get::<Language>().map_or("?", |language| language.0);
+        let region = asked.headers.get("x-region").and_then(|value| value.to_str().ok());
+        let form = if asked.streaming { "stream" } else { "plain" };
+        Some(format!("{:?} {form} {language} {region:?}", asked.model))
+    });
+    let stack = world.builder().chain([FIRST]).canned_reply(reply).build().unwrap();
+    for (named, streamed, expected) in [
+        (None, false, "None plain ? None"),
+        (Some(FIRST), true, r#"Some("openai/gpt-5") stream de Some("eu")"#),
+        (Some(FIRST), false, r#"Some("openai/gpt-5") plain de Some("eu")"#),
+    ] {
+        let mut request = ask().stream(streamed);
+        if let Some(model) = named {
+            request = request.model(model);
+        }
+        let mut request = request.into_http();
+        if named.is_some() {
+            request.headers_mut().insert("x-region", HeaderValue::from_static("eu"));
+            request.extensions_mut().insert(Language("de"));
+        }
+        let mut answer = Answer::new(stack.clone().oneshot(request).await.unwrap());
+        let mut text = String::new();
+        while let Some(frame) = answer.next_frame().await {
+            text.push_str(&frame.unwrap().text().unwrap_or_default());
+        }
+        assert_eq!(text, expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cheaper_model_that_goes_on_with_an_answer_is_marked_where_that_can_be_told() {
+    for gathered in [false, true] {
+        let world = World::new("1xGOOD;cut@3,503").await;
+        let builder = world.builder().chain([FIRST]).cheaper([SECOND]);
+        let stack = builder
+            .resume(ResumeLayer::new())
+            .gather(GatherLayer::new())
+            .build()
+            .unwrap();
+        let request = ask().stream(!gathered).into_http();
+        let answer = Answer::new(stack.oneshot(request).await.unwrap());
+        let resumed = answer.parts().extensions.get::<Resumed>().cloned().unwrap();
+        let head = answer.parts().extensions.get::<Degraded>().cloned();
+        answer.text().await.unwrap();
+        let found = resumed.degraded().unwrap();
+        assert_eq!(
+            (found.rung, found.reason),
+            (Rung::CheaperModel, Some(FailureKind::Overloaded))
+        );
+        // A stream has shown its head long before.
+        assert_eq!(head, gathered.then_some(found));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,15 +6,19 @@ mod support;
 use std::{sync::Arc, time::Duration};
 
 use openrouter_simulator::{Outcome as Ended, Seen, Simulator};
+use serde_json::Value;
 use support::{
     FIRST, SECOND, TEXT, World, ask, call,
     ledger::{Kept, bill},
     prices::account,
 };
 use tokio::time::{Instant, advance, timeout};
+use tower::ServiceExt;
 use tower_openrouter::{
-    Catalogue, ChatServiceExt, FailureKind, Outcome,
+    Answer, Catalogue, ChatServiceExt, FailureKind, Outcome,
+    gather::GatherLayer,
     layers::{
+        Priority,
         adaptive_concurrency::{ConcurrencyLimits, ConcurrencyPolicy},
         circuit_breaker::{CircuitPolicy, CircuitState, Circuits},
         fallback::Hedge,
@@ -158,6 +162,37 @@ async fn a_hedged_call_that_is_left_closes_both() {
     let outcomes: Vec<_> = seen.chats().map(|attempt| attempt.outcome).collect();
     assert_eq!(outcomes, [Ended::ClosedByClient, Ended::ClosedByClient]);
     assert_eq!(kept.entries().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_looks_on_goes_before_a_batch() {
+    for gather in [GatherLayer::on_request(), GatherLayer::new()] {
+        let world = World::new("GOOD;delay=1s").await;
+        let limits = ConcurrencyLimits::new(ConcurrencyPolicy::new().initial(1).ceiling(1)).unwrap();
+        let stack = world.builder().chain([FIRST]).gather(gather);
+        let stack = stack.adaptive_concurrency(limits).build().unwrap();
+        let asked = async |name: &str, after: u64, priority: Option<Priority>| {
+            tokio::time::sleep(Duration::from_millis(after)).await;
+            let mut request = ask().end_user(name).into_http();
+            if let Some(priority) = priority {
+                request.extensions_mut().insert(priority);
+            }
+            let answer = Answer::new(stack.clone().oneshot(request).await.unwrap());
+            answer.text().await.unwrap();
+        };
+        tokio::join!(
+            asked("first", 0, None),
+            asked("batch", 10, Some(Priority::Batch)),
+            asked("unsaid", 20, None),
+            asked("person", 30, Some(Priority::Interactive))
+        );
+        let seen = world.simulator.seen();
+        let users = seen.attempts.iter().map(|attempt| {
+            let body: Value = serde_json::from_slice(&attempt.body).unwrap();
+            body["user"].as_str().unwrap().to_owned()
+        });
+        assert_eq!(users.collect::<Vec<_>>(), ["first", "unsaid", "person", "batch"]);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@
 /// [`Interactive`](Self::Interactive).
 ///
 /// Of those that wait for the same, the interactive ones go first, each kind in the order it came. So batches may wait for as long as
-/// there are people: give them a deadline.
+/// there are people: give them a deadline. Nor does an interactive call share one of a batch, before that one is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Priority {
     /// Somebody looks on.

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use crate::{Candidate, FailureKind, attempts::lock};
+use crate::{Candidate, Degraded, FailureKind, attempts::lock};
 
 /// In the extensions of a streamed response: where the answer broke off, and who went on. More may be written down until the stream has
 /// ended. Clones share it.
@@ -22,6 +22,8 @@ pub struct Resumption {
     pub reason: FailureKind,
     /// Who went on; `None` without a chain.
     pub by: Option<Candidate>,
+    /// The mark of what came from there on, where it is not quite what was asked for: a cheaper model, say.
+    pub degraded: Option<Degraded>,
 }
 
 impl Resumed {
@@ -29,6 +31,12 @@ impl Resumed {
     #[must_use]
     pub fn places(&self) -> Vec<Resumption> {
         lock(&self.0).clone()
+    }
+
+    /// The first mark of a part that is not quite what was asked for; `None` so far where there is none.
+    #[must_use]
+    pub fn degraded(&self) -> Option<Degraded> {
+        lock(&self.0).iter().find_map(|place| place.degraded.clone())
     }
 
     #[cfg(feature = "resume")]
@@ -46,6 +54,9 @@ impl fmt::Debug for Resumed {
 impl fmt::Display for Resumption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} after {} bytes", self.reason, self.after)?;
-        self.by.as_ref().map_or(Ok(()), |by| write!(f, ", went on with {by}"))
+        if let Some(by) = &self.by {
+            write!(f, ", went on with {by}")?;
+        }
+        self.degraded.as_ref().map_or(Ok(()), |mark| write!(f, " ({mark})"))
     }
 }

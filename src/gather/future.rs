@@ -8,7 +8,7 @@ use std::{
 use http::{HeaderValue, Request, Response, header::CONTENT_TYPE, response::Parts};
 use http_body::Body;
 use pin_project::pin_project;
-use tower_llm_layers::{Health, LlmRequest};
+use tower_llm_layers::{Health, LlmRequest, Resumed};
 use tower_service::Service;
 
 use super::{GatherBody, answer::Gathered};
@@ -180,6 +180,11 @@ where
         *response.version_mut() = self.parts.version;
         *response.headers_mut() = std::mem::take(&mut self.parts.headers);
         *response.extensions_mut() = std::mem::take(&mut self.parts.extensions);
+        // The head told only of the model that began.
+        let resumed = response.extensions().get::<Resumed>();
+        if let Some(mark) = resumed.and_then(Resumed::degraded) {
+            response.extensions_mut().get_or_insert(mark);
+        }
         response
             .headers_mut()
             .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -21,6 +21,9 @@
 //! Whoever asked first pays, under its own tags and within its own deadline. The responses of the others carry [`Shared`], so
 //! that nobody counts the usage in their frames again.
 //!
+//! Nobody who looks on waits as a batch does: an [`Interactive`](crate::Priority::Interactive) call joins one of
+//! [`Batch`](crate::Priority::Batch) only after its answer has begun. Before that it makes its own, for others to join.
+//!
 //! A call that outgrows [`Cache::largest`] is not kept, and nobody can join it any more. Its readers go on; a reader that is
 //! further behind than that many bytes falls off with [`LayerError::FellBehind`](crate::LayerError::FellBehind).
 //!

@@ -88,6 +88,7 @@ where
             // What it fails by would be its own cap.
             share: parts.single_flight && !request.body().call().has_own_attempt_limit(),
             deadline: request.body().call().deadline(),
+            priority: request.extensions().get().copied().unwrap_or_default(),
         };
         let inner = &mut self.inner;
         let entered = parts.flights.enter(&parts.cache, (key, order), request, |request| {

@@ -94,7 +94,11 @@ impl Operation {
         self.numbers.chunk_after(gap, seen, self.log.as_ref());
     }
 
-    pub(super) fn end(self, span: &Span, seen: &Seen, end: End, summary: Option<&str>) {
+    pub(super) fn end(mut self, span: &Span, seen: &Seen, end: End, summary: Option<&str>) {
+        // Known only at the end: whoever goes on with an answer may be a cheaper model.
+        if self.degraded.is_none() {
+            self.degraded = self.resumed.as_ref().and_then(Resumed::degraded);
+        }
         let got = end == End::Answered;
         let tally = self.log.as_ref().map(|log| Tally::of(log, got)).unwrap_or_default();
         let resumptions = self.resumed.as_ref().map_or(0, |resumed| resumed.places().len());

@@ -161,7 +161,10 @@ where
                 Poll::Ready(Ok(()))
             }
             (Ok(response), Asking::Readying(_, error) | Asking::Calling(_, error)) => {
-                story.goes_on(&error);
+                let mark = response
+                    .as_ref()
+                    .and_then(|response| response.extensions().get().cloned());
+                story.goes_on(&error, mark);
                 this.inner.set(response.map(Response::into_body));
                 Poll::Ready(Ok(()))
             }

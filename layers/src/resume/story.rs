@@ -3,7 +3,7 @@ use std::fmt;
 use http::Request;
 
 use super::seam::{Joined, Seam};
-use crate::{Candidate, Failure, Frame, Health, LlmRequest, Resumed, Resumption, Shown, Stage};
+use crate::{Candidate, Degraded, Failure, Frame, Health, LlmRequest, Resumed, Resumption, Shown, Stage};
 
 /// The most text that is kept to go on from, in bytes: about a quarter of a million tokens.
 const MOST_TEXT: usize = 1024 * 1024;
@@ -163,7 +163,7 @@ impl<S, R: LlmRequest, D: Frame> Story<S, R, D> {
     }
 
     /// Somebody goes on.
-    pub(super) fn goes_on<E: Failure>(&mut self, after: &E) {
+    pub(super) fn goes_on<E: Failure>(&mut self, after: &E, mark: Option<Degraded>) {
         self.goes_on = true;
         self.seam = Some((Seam::after(&self.shown), None));
         let log = self.original.body().call().attempts();
@@ -171,6 +171,7 @@ impl<S, R: LlmRequest, D: Frame> Story<S, R, D> {
             after: self.shown.len(),
             reason: after.kind(),
             by: log.and_then(|log| log.last_begun()),
+            degraded: mark,
         });
     }
 }

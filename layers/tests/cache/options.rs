@@ -1,9 +1,9 @@
 //! What one request, and the layer, can be told.
 
-use http::{HeaderValue, Request, header::CACHE_CONTROL};
+use http::{HeaderValue, Request, Response, header::CACHE_CONTROL};
 use tower::Layer;
 use tower_llm_layers::{
-    Everyone, FailureKind, LayerError, Stage,
+    Everyone, FailureKind, LayerError, Priority, Stage,
     cache::{Cache, CacheLayer, CacheMode},
 };
 
@@ -175,4 +175,41 @@ async fn an_empty_slot_asks_nobody_for_what_is_wanted_only_if_kept() {
     let refused = ask(&off.layer(leaf), request).await;
     assert!(matches!(refused.unwrap_err().layer, Some(LayerError::NotKept)));
     assert_eq!(probe.calls(), 0);
+}
+
+/// Else whoever looks on would wait as long as the batch does.
+#[tokio::test(start_paused = true)]
+async fn nobody_who_looks_on_joins_a_batch_before_its_answer_has_begun() {
+    use Priority::{Batch, Interactive};
+    let of = |priority| {
+        let mut request = streamed();
+        request.extensions_mut().insert(priority);
+        request
+    };
+    for (first, second, begun, shares) in [
+        (Batch, Interactive, false, false),
+        (Batch, Interactive, true, true),
+        (Batch, Batch, false, true),
+        (Interactive, Interactive, false, true),
+        (Interactive, Batch, false, true),
+    ] {
+        let leaf = Leaf::new([slow(3), slow(3)]);
+        let probe = leaf.probe();
+        let service = over(leaf);
+        let second = async {
+            tokio::time::sleep(millis(if begun { 15 } else { 5 })).await;
+            ask(&service, of(second)).await.unwrap()
+        };
+        let third = async {
+            tokio::time::sleep(millis(17)).await;
+            ask(&service, of(Interactive)).await.unwrap()
+        };
+        let whole = async |response: Response<_>| frames(response.into_body()).await.0.len();
+        let (first, second, third) = tokio::join!(ask(&service, of(first)), second, third);
+        assert_eq!(is_shared(&second), shares);
+        assert!(!is_shared(first.as_ref().unwrap()));
+        let read = tokio::join!(whole(first.unwrap()), whole(second), whole(third));
+        assert_eq!(read, (5, 5, 5));
+        assert_eq!((probe.calls(), service.calls_shared()), (1 + usize::from(!shares), 0));
+    }
 }

@@ -5,6 +5,10 @@ use std::{
     collections::VecDeque,
     future::{Ready, ready},
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     task::{Context, Poll},
 };
 
@@ -13,14 +17,15 @@ use http_body::{Body, Frame as BodyFrame};
 use http_body_util::BodyExt;
 use tower::{Service, ServiceBuilder, ServiceExt};
 use tower_llm_layers::{
-    Failure, FailureKind, Frame, Shown, Stage,
+    Failure, FailureKind, Frame, Resumed, Rung, Shown, Stage,
     attempt::AttemptLayer,
+    fallback::FallbackLayer,
     observe::{ObserveAttemptLayer, ObserveLayer, names as n},
     resume::ResumeLayer,
 };
 
 use super::{attempts, fields, operation, stream};
-use crate::support::{TestError, TestRequest, fails, log};
+use crate::support::{TestError, TestRequest, candidate, chain, fails, log};
 
 /// A word of an answer, or its end.
 #[derive(Debug, Clone)]
@@ -73,9 +78,12 @@ impl Body for Words {
     }
 }
 
-/// Breaks off after one word at first, and then goes on.
+/// Breaks off after one word at first, fails so often when it is asked to go on, and then goes on.
 #[derive(Debug, Clone, Default)]
-struct Breaks(std::sync::Arc<std::sync::atomic::AtomicBool>);
+struct Breaks {
+    asked: Arc<AtomicU32>,
+    fails: u32,
+}
 
 impl Service<Request<TestRequest>> for Breaks {
     type Response = Response<Words>;
@@ -88,12 +96,19 @@ impl Service<Request<TestRequest>> for Breaks {
 
     fn call(&mut self, _: Request<TestRequest>) -> Self::Future {
         let word = |word: &'static str| Word(Some(word.into()));
-        let words = if self.0.swap(true, std::sync::atomic::Ordering::Relaxed) {
-            vec![Ok(word("of Rayleigh.")), Ok(Word(None))]
-        } else {
-            vec![Ok(word("Because ")), Err(fails(FailureKind::Truncated))]
+        let words = match self.asked.fetch_add(1, Ordering::Relaxed) {
+            0 => vec![Ok(word("Because ")), Err(fails(FailureKind::Truncated))],
+            asked if asked <= self.fails => return ready(Err(fails(FailureKind::Overloaded))),
+            _ => vec![Ok(word("of Rayleigh.")), Ok(Word(None))],
         };
         ready(Ok(Response::new(Words(words.into()))))
+    }
+}
+
+async fn read<B: Body<Data = Word, Error = TestError>>(response: Response<B>) {
+    let mut body = Box::pin(response.into_body());
+    while let Some(frame) = body.frame().await {
+        frame.map_err(|error| error.summary()).unwrap();
     }
 }
 
@@ -106,11 +121,7 @@ async fn it_is_answered_by_two_attempts() {
         .layer(ObserveAttemptLayer::new())
         .layer(AttemptLayer::new())
         .service(Breaks::default());
-    let response = stack.oneshot(stream("a")).await.unwrap();
-    let mut body = Box::pin(response.into_body());
-    while let Some(frame) = body.frame().await {
-        frame.map_err(|error| error.summary()).unwrap();
-    }
+    read(stack.oneshot(stream("a")).await.unwrap()).await;
     let told = fields(&operation(), [n::OUTCOME, n::RESUMPTION_COUNT, n::ATTEMPTS]);
     assert_eq!(
         told,
@@ -121,4 +132,41 @@ async fn it_is_answered_by_two_attempts() {
         .map(|span| fields(span, [n::OUTCOME]).join(""))
         .collect();
     assert_eq!(told, ["llm.outcome=failed", "llm.outcome=answered"]);
+}
+
+/// Whoever goes on may be a cheaper model: the head of the answer could not tell that yet.
+#[tokio::test(start_paused = true)]
+async fn a_cheaper_model_that_goes_on_is_told_of() {
+    log::listen();
+    let stack = ServiceBuilder::new()
+        .layer(ObserveLayer::new())
+        .layer(ResumeLayer::new())
+        .layer(FallbackLayer::new(chain(["good"]).cheaper([candidate("cheap")])))
+        .layer(AttemptLayer::new())
+        .service(Breaks {
+            fails: 1,
+            ..Breaks::default()
+        });
+    let response = stack.oneshot(stream("good")).await.unwrap();
+    let resumed = response.extensions().get::<Resumed>().cloned().unwrap();
+    read(response).await;
+    let places = resumed.places();
+    let mark = places[0].degraded.as_ref().unwrap();
+    assert_eq!(
+        (mark.rung, mark.reason, mark.asked.as_deref()),
+        (Rung::CheaperModel, Some(FailureKind::Overloaded), Some("good"))
+    );
+    assert_eq!(
+        places[0].to_string(),
+        "truncated after 8 bytes, went on with cheap at router (rung=cheaper_model; reason=overloaded)"
+    );
+    let told = fields(&operation(), [n::OUTCOME, n::RUNG, n::RUNG_REASON]);
+    assert_eq!(
+        told,
+        [
+            "llm.outcome=degraded",
+            "llm.degraded.rung=cheaper_model",
+            "llm.degraded.reason=overloaded"
+        ]
+    );
 }

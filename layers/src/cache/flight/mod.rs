@@ -32,8 +32,8 @@ use crate::{Failure, FailureKind, Frame, LayerError};
 pub(super) struct Flight<D, E> {
     key: AnswerKey,
     begun: Instant,
-    /// The leader's deadline, which the layers inside know.
-    deadline: Option<Instant>,
+    /// What its leader wants; the layers inside know of the deadline.
+    leaders: Order,
     /// Where the answer is kept.
     cache: Cache<D>,
     /// The table it stands in.
@@ -49,12 +49,12 @@ where
     D: Frame + Clone + Send + Sync + 'static,
     E: Failure + From<LayerError> + Send + 'static,
 {
-    fn new(key: AnswerKey, deadline: Option<Instant>, cache: Cache<D>, table: Option<Arc<Flights<D, E>>>) -> Self {
+    fn new(key: AnswerKey, leaders: Order, cache: Cache<D>, table: Option<Arc<Flights<D, E>>>) -> Self {
         let board = Arc::new(Board::new());
         Self {
             key,
             begun: Instant::now(),
-            deadline,
+            leaders,
             cache,
             table,
             waker: Waker::from(Arc::clone(&board)),
@@ -180,7 +180,7 @@ where
     fn is_personal(&self, error: &E) -> bool {
         let next = || Instant::now().checked_add(error.retry_after().unwrap_or(Duration::ZERO));
         let late = |deadline| next().is_none_or(|next| deadline <= next);
-        error.is_personal() || self.deadline.is_some_and(late)
+        error.is_personal() || self.leaders.deadline.is_some_and(late)
     }
 
     fn broke(&self) -> Poll<()> {

@@ -8,12 +8,12 @@ use std::{
 };
 
 use super::{
-    Flight,
+    Flight, Order,
     board::{Begun, Found, Place, polled},
     broken_off,
 };
 use crate::{
-    Failure, Frame, LayerError,
+    Failure, Frame, LayerError, Priority,
     cache::{AnswerKey, entry::Piece},
 };
 
@@ -51,10 +51,11 @@ where
         }
     }
 
-    /// One more; nobody where it has ended.
-    pub(super) fn joining(flight: Arc<Flight<D, E>>) -> Result<Self, Arc<Flight<D, E>>> {
+    /// One more; nobody where it has ended, or would make somebody wait like a batch.
+    pub(super) fn joining(flight: Arc<Flight<D, E>>, order: Order) -> Result<Self, Arc<Flight<D, E>>> {
+        let is_batch = (order.priority, flight.leaders.priority) == (Priority::Interactive, Priority::Batch);
         let mut state = flight.board.lock();
-        if !state.is_open() {
+        if !state.is_open() || (is_batch && state.head.is_none()) {
             drop(state);
             return Err(flight);
         }

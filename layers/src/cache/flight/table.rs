@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{BoxDrive, Flight, Reader};
 use crate::{
-    Failure, Frame, LayerError,
+    Failure, Frame, LayerError, Priority,
     cache::{AnswerKey, Cache, KeptAnswer},
 };
 
@@ -28,6 +28,8 @@ pub(in crate::cache) struct Order {
     pub(in crate::cache) share: bool,
     /// The caller's deadline.
     pub(in crate::cache) deadline: Option<Instant>,
+    /// Whether somebody waits for the answer.
+    pub(in crate::cache) priority: Priority,
 }
 
 /// What became of it. Whoever joined keeps what it would have called with.
@@ -77,30 +79,31 @@ where
             return Entered::Kept(kept);
         }
         if !order.share {
-            let flight = Flight::new(key, order.deadline, cache.clone(), None);
+            let flight = Flight::new(key, order, cache.clone(), None);
             return Entered::Leads(lead(&Arc::new(flight), None, || call(with)));
         }
         let mut table = self.lock();
-        let mut ended = None;
+        let mut left_alone = None;
         if order.read {
-            match table.get(&key).and_then(Weak::upgrade).map(Reader::joining) {
+            let under_way = table.get(&key).and_then(Weak::upgrade);
+            match under_way.map(|flight| Reader::joining(flight, order)) {
                 Some(Ok(reader)) => return Entered::Joins(reader, with),
-                // To be dropped when the table is free again: it takes itself out.
-                Some(Err(flight)) => ended = Some(flight),
+                // To be dropped when the table is free again: it may take itself out.
+                Some(Err(flight)) => left_alone = Some(flight),
                 None => {}
             }
             // It may have ended since the first look; it is kept before it leaves the table.
             if let Some(kept) = cache.fresh(&key) {
                 drop(table);
-                drop(ended);
+                drop(left_alone);
                 return Entered::Kept(kept);
             }
         }
-        let flight = Flight::new(key, order.deadline, cache.clone(), Some(Arc::clone(self)));
+        let flight = Flight::new(key, order, cache.clone(), Some(Arc::clone(self)));
         let flight = Arc::new(flight);
         table.insert(key, Arc::downgrade(&flight));
         let reader = lead(&flight, Some(table), || call(with));
-        drop(ended);
+        drop(left_alone);
         Entered::Leads(reader)
     }
 }
