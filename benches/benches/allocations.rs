@@ -75,7 +75,7 @@ fn peers() {
     );
     call("tower-resilience hedge, 2", peers::resilience_hedge(leaf.clone()));
     call("tower-resilience fallback", peers::resilience_fallback(leaf));
-    their_call("liter-llm leaf", liter::Leaf);
+    their_call("liter-llm leaf", liter::Leaf::default());
     their_call("liter-llm cost", liter::cost());
     their_call("liter-llm budget", liter::budget());
     their_call("liter-llm rate limit", liter::rate_limit());

@@ -17,6 +17,7 @@ use tower::Service;
 use tower_openrouter::ChatRequest;
 use tower_openrouter::layers::cache::CacheMode;
 use tower_openrouter_subjects::answers::{Answers, Silent};
+use tower_openrouter_subjects::liter::{self, Theirs};
 use tower_openrouter_subjects::{drive, leaf, ours, peers};
 
 type Group<'a> = BenchmarkGroup<'a, WallTime>;
@@ -58,9 +59,20 @@ fn answers(group: &mut Group<'_>) {
         time(group, &name("ours/hit"), &request, frames, ours::cache(answers.clone()));
         let peer = peers::resilience_cache(answers.clone());
         time(group, &name("tower-resilience/hit"), &request, frames, peer);
+        let peer = peers::resilience_cache_by_our_key(answers.clone());
+        time(group, &name("tower-resilience/hit by our key"), &request, frames, peer);
         let miss = refresh(request);
         time(group, &name("ours/miss, kept"), &miss, frames, ours::cache(answers));
     }
+}
+
+/// One service of liter-llm's, which keeps whole answers only.
+fn time_theirs(group: &mut Group<'_>, name: &str, mut service: impl Theirs) {
+    let request = liter::request();
+    assert!(drive::call(&mut service, request.clone()).is_some(), "{name} answers");
+    group.bench_function(name, |bencher| {
+        bencher.iter(|| drive::call(&mut service, black_box(&request).clone()));
+    });
 }
 
 /// A prompt of a hundred kilobytes: the key reads it all.
@@ -102,6 +114,9 @@ fn join(group: &mut Group<'_>) {
 fn cache(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("cache");
     answers(&mut group);
+    let theirs = liter::Leaf::of(4096);
+    time_theirs(&mut group, "liter-llm/leaf, plain 4 KB", theirs.clone());
+    time_theirs(&mut group, "liter-llm/hit, plain 4 KB", liter::cache(theirs));
     long_prompt(&mut group);
     join(&mut group);
     group.finish();

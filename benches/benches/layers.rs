@@ -122,7 +122,7 @@ fn peers(group: &mut Group<'_>) {
 }
 
 fn theirs(group: &mut Group<'_>) {
-    time_theirs(group, "liter-llm/leaf", liter::Leaf);
+    time_theirs(group, "liter-llm/leaf", liter::Leaf::default());
     time_theirs(group, "liter-llm/cost", liter::cost());
     time_theirs(group, "liter-llm/budget", liter::budget());
     time_theirs(group, "liter-llm/rate limit", liter::rate_limit());

@@ -121,7 +121,7 @@ fn layers(criterion: &mut Criterion) {
     }
     let theirs = liter::request();
     for (name, mut service) in [
-        ("liter-llm/leaf", boxed(liter::Leaf)),
+        ("liter-llm/leaf", boxed(liter::Leaf::default())),
         ("liter-llm/cost", boxed(liter::cost())),
         ("liter-llm/budget", boxed(liter::budget())),
     ] {

@@ -50,9 +50,18 @@ mod error;
 mod failure;
 mod frame;
 mod key_of;
+#[cfg(any(feature = "adaptive-concurrency", feature = "circuit-breaker", feature = "fallback"))]
+mod known;
 mod macros;
 mod metering;
 mod needs;
+#[cfg(any(
+    feature = "adaptive-concurrency",
+    feature = "cache",
+    feature = "circuit-breaker",
+    feature = "fallback"
+))]
+mod prehashed;
 mod price;
 mod priority;
 mod request;

@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use liter_llm::error::LiterLlmError;
 use liter_llm::tower::{
-    BudgetConfig, BudgetLayer, BudgetState, CircuitLayer, CooldownLayer, CostTrackingLayer, ExponentialBackoffCircuit,
-    FallbackChainLayer, FallbackLayer, FixedDelayHedge, HedgeLayer, LlmRequest, LlmResponse, ModelRateLimitLayer,
-    RateLimitConfig,
+    BudgetConfig, BudgetLayer, BudgetState, CacheConfig, CacheLayer, CircuitLayer, CooldownLayer, CostTrackingLayer,
+    ExponentialBackoffCircuit, FallbackChainLayer, FallbackLayer, FixedDelayHedge, HedgeLayer, LlmRequest, LlmResponse,
+    ModelRateLimitLayer, RateLimitConfig,
 };
-use liter_llm::types::{ChatCompletionRequest, ChatCompletionResponse, Message, Usage, UserContent, UserMessage};
+use liter_llm::types::{
+    AssistantContent, AssistantMessage, ChatCompletionRequest, ChatCompletionResponse, Choice, Message, Usage,
+    UserContent, UserMessage,
+};
 use tower::{Layer, Service};
 
 /// A short request.
@@ -26,8 +29,28 @@ pub fn request() -> LlmRequest {
 }
 
 /// Answers every call at once, with usage, so that there is something to account for.
-#[derive(Debug, Clone)]
-pub struct Leaf;
+#[derive(Debug, Clone, Default)]
+pub struct Leaf {
+    choices: Vec<Choice>,
+}
+
+impl Leaf {
+    /// Whose answers say so many bytes.
+    #[must_use]
+    pub fn of(bytes: usize) -> Self {
+        let message = AssistantMessage {
+            content: Some(AssistantContent::Text("x".repeat(bytes))),
+            ..AssistantMessage::default()
+        };
+        let choices = vec![Choice {
+            index: 0,
+            message,
+            finish_reason: None,
+            logprobs: None,
+        }];
+        Self { choices }
+    }
+}
 
 impl Service<LlmRequest> for Leaf {
     type Response = LlmResponse;
@@ -47,6 +70,7 @@ impl Service<LlmRequest> for Leaf {
         };
         ready(Ok(LlmResponse::Chat(ChatCompletionResponse {
             usage: Some(usage),
+            choices: self.choices.clone(),
             ..ChatCompletionResponse::default()
         })))
     }
@@ -58,7 +82,7 @@ impl<S: Service<LlmRequest, Response = LlmResponse, Error = LiterLlmError>> Thei
 
 /// Tells what a call cost.
 pub fn cost() -> impl Theirs {
-    CostTrackingLayer.layer(Leaf)
+    CostTrackingLayer.layer(Leaf::default())
 }
 
 /// Refuses what is over a limit of money.
@@ -67,7 +91,7 @@ pub fn budget() -> impl Theirs {
         global_limit: Some(1e12),
         ..BudgetConfig::default()
     };
-    BudgetLayer::new(config, Arc::new(BudgetState::new())).layer(Leaf)
+    BudgetLayer::new(config, Arc::new(BudgetState::new())).layer(Leaf::default())
 }
 
 /// Refuses what is over a limit of calls.
@@ -77,31 +101,36 @@ pub fn rate_limit() -> impl Theirs {
         tpm: Some(u64::MAX),
         ..RateLimitConfig::default()
     };
-    ModelRateLimitLayer::new(config).layer(Leaf)
+    ModelRateLimitLayer::new(config).layer(Leaf::default())
+}
+
+/// Keeps answers.
+pub fn cache(leaf: Leaf) -> impl Theirs {
+    CacheLayer::new(CacheConfig::default()).layer(leaf)
 }
 
 /// Rests after a failure.
 pub fn cooldown() -> impl Theirs {
-    CooldownLayer::new(Duration::from_secs(30)).layer(Leaf)
+    CooldownLayer::new(Duration::from_secs(30)).layer(Leaf::default())
 }
 
 /// Breaks the circuit after failures.
 pub fn circuit() -> impl Theirs {
     let policy = ExponentialBackoffCircuit::new(5, Duration::from_secs(1));
-    CircuitLayer::new(Arc::new(policy), "openai").layer(Leaf)
+    CircuitLayer::new(Arc::new(policy), "openai").layer(Leaf::default())
 }
 
 /// Hedges, with one attempt: more would spawn tasks, which a single poll cannot drive.
 pub fn hedge() -> impl Theirs {
-    HedgeLayer::new(Arc::new(FixedDelayHedge::new(Duration::from_secs(1), 1))).layer(Leaf)
+    HedgeLayer::new(Arc::new(FixedDelayHedge::new(Duration::from_secs(1), 1))).layer(Leaf::default())
 }
 
 /// Moves to one other service.
 pub fn fallback() -> impl Theirs {
-    FallbackLayer::new(Leaf).layer(Leaf)
+    FallbackLayer::new(Leaf::default()).layer(Leaf::default())
 }
 
 /// Moves along a chain of two.
 pub fn fallback_chain() -> impl Theirs {
-    FallbackChainLayer::new(vec![Leaf, Leaf]).layer(())
+    FallbackChainLayer::new(vec![Leaf::default(), Leaf::default()]).layer(())
 }

@@ -1,6 +1,7 @@
 //! Layers of tower, tower-http and tower-resilience that do a like thing, over the same leaf.
 
 use std::future::{Ready, ready};
+use std::hash::Hash;
 use std::time::Duration;
 
 use http::{HeaderValue, Request, Response, header};
@@ -8,6 +9,7 @@ use tower::retry::{Policy, Retry};
 use tower::timeout::Timeout;
 use tower::{Layer, Service};
 use tower_http::set_header::SetRequestHeader;
+use tower_openrouter::layers::cache::AnswerKey;
 use tower_openrouter::{ChatRequest, Error};
 use tower_resilience::cache::CacheLayer;
 use tower_resilience::circuitbreaker::CircuitBreakerLayer;
@@ -128,10 +130,25 @@ pub fn resilience_hedge(leaf: Leaf) -> impl Service<Call, Response = Answer> {
 ///
 /// Never: the settings are constants.
 pub fn resilience_cache(answers: Answers) -> impl Service<Call, Response = Response<FramesBody>> {
+    resilience_cache_by(|request: &Call| request.body().to_bytes(), answers)
+}
+
+/// tower-resilience's cache by the key of ours, which does not depend on how a request was written down.
+pub fn resilience_cache_by_our_key(answers: Answers) -> impl Service<Call, Response = Response<FramesBody>> {
+    resilience_cache_by(|request: &Call| AnswerKey::new("", request.body()), answers)
+}
+
+fn resilience_cache_by<K>(
+    key: impl Fn(&Call) -> K + Send + Sync + 'static,
+    answers: Answers,
+) -> impl Service<Call, Response = Response<FramesBody>>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+{
     let built = CacheLayer::builder()
         .max_size(1000)
         .ttl(Duration::from_secs(300))
-        .key_extractor(|request: &Call| request.body().to_bytes())
+        .key_extractor(key)
         .build();
     let Ok(layer) = built else {
         unreachable!("the settings are sound")

@@ -1,11 +1,7 @@
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::{fmt, sync::Arc};
 
 use super::{ConcurrencyError, ConcurrencyPolicy, gate::Gate};
-use crate::Candidate;
+use crate::{Candidate, known::Known};
 
 /// Limits held at most: a request may name any model.
 pub const MOST_LIMITS: usize = 10_000;
@@ -16,7 +12,7 @@ pub struct ConcurrencyLimits(Arc<Table>);
 
 struct Table {
     policy: ConcurrencyPolicy,
-    gates: RwLock<HashMap<Candidate, Arc<Gate>>>,
+    gates: Known<Gate>,
 }
 
 /// One limit as it stands.
@@ -43,7 +39,7 @@ impl ConcurrencyLimits {
         policy.check()?;
         Ok(Self(Arc::new(Table {
             policy,
-            gates: RwLock::default(),
+            gates: Known::new(MOST_LIMITS),
         })))
     }
 
@@ -56,34 +52,18 @@ impl ConcurrencyLimits {
     /// Every limit as it stands; a candidate that was never asked has none.
     #[must_use]
     pub fn reports(&self) -> Vec<ConcurrencyReport> {
-        let gates = self.0.gates.read().unwrap_or_else(PoisonError::into_inner);
-        gates.values().map(|gate| gate.report()).collect()
+        self.0.gates.all().iter().map(|gate| gate.report()).collect()
     }
 
     /// The gate of this candidate; `None` where it is new and there is no room.
     pub(super) fn of(&self, candidate: &Candidate) -> Option<Arc<Gate>> {
-        let known = self.0.gates.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(gate) = known.get(candidate) {
-            return Some(Arc::clone(gate));
-        }
-        drop(known);
-        self.add(candidate)
-    }
-
-    #[cold]
-    fn add(&self, candidate: &Candidate) -> Option<Arc<Gate>> {
-        let mut gates = self.0.gates.write().unwrap_or_else(PoisonError::into_inner);
-        if gates.len() >= MOST_LIMITS && !gates.contains_key(candidate) {
+        let known = self.0.gates.get(candidate);
+        known.or_else(|| {
             // Those that nobody uses are learnt anew.
-            gates.retain(|_, gate| !gate.is_idle());
-            if gates.len() >= MOST_LIMITS {
-                return None;
-            }
-        }
-        let gate = gates
-            .entry(candidate.clone())
-            .or_insert_with(|| Arc::new(Gate::new(candidate.clone(), self.0.policy)));
-        Some(Arc::clone(gate))
+            let spare = |gate: &Gate| gate.is_idle().then_some(());
+            let new = || Gate::new(candidate.clone(), self.0.policy);
+            self.0.gates.add(candidate, spare, new)
+        })
     }
 }
 

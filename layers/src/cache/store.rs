@@ -7,15 +7,14 @@ use super::{
     AnswerKey, CacheStatus, ReplayBody,
     entry::{Entry, Piece},
 };
-use crate::Frame;
+use crate::{Frame, prehashed::Prehashed};
 
 /// Answers kept in memory: never more than so many bytes. Clones share what is kept.
 ///
 /// Which answers stay is the choice of `TinyLFU`: those that are asked for often. So a new answer may be let go at once where all that
 /// is kept is wanted more.
 pub struct Cache<D> {
-    /// By the bytes of an [`AnswerKey`].
-    kept: sync::Cache<Hash, Arc<Entry<D>>>,
+    kept: sync::Cache<AnswerKey, Arc<Entry<D>>, Prehashed>,
     time_to_live: Duration,
     keep_stale: Duration,
     largest: usize,
@@ -36,7 +35,7 @@ where
             .max_capacity(bytes)
             .weigher(|_, entry: &Arc<Entry<D>>| u32::try_from(entry.bytes).unwrap_or(u32::MAX))
             .expire_after(Forget)
-            .build();
+            .build_with_hasher(Prehashed::default());
         Self {
             kept,
             time_to_live: Duration::from_secs(300),
@@ -76,7 +75,7 @@ where
     /// The kept answer, however old: for when no better one can be had. Its [`CacheStatus`] says whether it is stale.
     #[must_use]
     pub fn stale(&self, key: &AnswerKey) -> Option<KeptAnswer<D>> {
-        let entry = self.kept.get(key.as_bytes())?;
+        let entry = self.kept.get(key)?;
         let age = entry.came.elapsed();
         if age >= self.time_to_live.saturating_add(self.keep_stale) {
             self.forget(key);
@@ -98,15 +97,11 @@ where
 
     /// Keeps it, unless one is kept that was asked for later.
     pub(super) fn keep(&self, key: AnswerKey, mut entry: Entry<D>) {
-        if self
-            .kept
-            .get(key.as_bytes())
-            .is_some_and(|kept| kept.asked > entry.asked)
-        {
+        if self.kept.get(&key).is_some_and(|kept| kept.asked > entry.asked) {
             return;
         }
         entry.keep_for = self.time_to_live.saturating_add(self.keep_stale);
-        self.kept.insert(*key.as_bytes(), Arc::new(entry));
+        self.kept.insert(key, Arc::new(entry));
         // Otherwise the bound would be kept a few hundred answers later.
         self.kept.run_pending_tasks();
     }
@@ -123,7 +118,7 @@ where
 
     /// Forgets one answer.
     pub fn forget(&self, key: &AnswerKey) {
-        self.kept.invalidate(key.as_bytes());
+        self.kept.invalidate(key);
         self.kept.run_pending_tasks();
     }
 
@@ -164,18 +159,16 @@ impl<D> fmt::Display for Cache<D> {
     }
 }
 
-type Hash = [u8; 32];
-
 /// Frees memory of what nobody reads any more. Whether an answer serves is told by its own instant, on tokio's clock.
 struct Forget;
 
 /// moka's timers take no longer times than this.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
-impl<D> Expiry<Hash, Arc<Entry<D>>> for Forget {
+impl<D> Expiry<AnswerKey, Arc<Entry<D>>> for Forget {
     fn expire_after_create(
         &self,
-        _: &Hash,
+        _: &AnswerKey,
         entry: &Arc<Entry<D>>,
         _: std::time::Instant, // house-ok: moka's own clock
     ) -> Option<Duration> {
@@ -184,7 +177,7 @@ impl<D> Expiry<Hash, Arc<Entry<D>>> for Forget {
 
     fn expire_after_update(
         &self,
-        _: &Hash,
+        _: &AnswerKey,
         entry: &Arc<Entry<D>>,
         _: std::time::Instant, // house-ok: moka's own clock
         _: Option<Duration>,

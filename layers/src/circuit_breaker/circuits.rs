@@ -1,14 +1,13 @@
 use std::{
-    collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use tokio::time::Instant;
 
 use super::{CircuitError, CircuitPolicy, CircuitReport, circuit::Circuit};
-use crate::Candidate;
+use crate::{Candidate, known::Known};
 
 /// How long nothing is looked for to be forgotten, once nothing was found.
 const NO_ROOM_FOR: Duration = Duration::from_secs(1);
@@ -24,7 +23,7 @@ pub struct Circuits(Arc<Table>);
 #[derive(Debug)]
 pub(super) struct Table {
     policy: CircuitPolicy,
-    circuits: RwLock<HashMap<Candidate, Arc<Circuit>>>,
+    circuits: Known<Circuit>,
     /// When last there was no room, and nothing to forget.
     full: Mutex<Option<Instant>>,
 }
@@ -39,7 +38,7 @@ impl Circuits {
         policy.check()?;
         Ok(Self(Arc::new(Table {
             policy,
-            circuits: RwLock::default(),
+            circuits: Known::new(MOST_CIRCUITS),
             full: Mutex::default(),
         })))
     }
@@ -53,18 +52,18 @@ impl Circuits {
     /// Every circuit as it stands; a candidate that was never asked has none.
     #[must_use]
     pub fn reports(&self) -> Vec<CircuitReport> {
-        let circuits = self.0.circuits.read().unwrap_or_else(PoisonError::into_inner);
-        circuits.values().map(|circuit| circuit.report()).collect()
+        self.0.circuits.all().iter().map(|circuit| circuit.report()).collect()
+    }
+
+    /// The circuit of this candidate as it stands; `None` where it was never asked. For a router of your own, or a health check.
+    #[must_use]
+    pub fn report(&self, candidate: &Candidate) -> Option<CircuitReport> {
+        Some(self.0.circuits.get(candidate)?.report())
     }
 
     /// The circuit of this candidate; `None` where it is new and there is no room.
     pub(super) fn of(&self, candidate: &Candidate) -> Option<Arc<Circuit>> {
-        let known = self.0.circuits.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(circuit) = known.get(candidate) {
-            return Some(Arc::clone(circuit));
-        }
-        drop(known);
-        self.add(candidate)
+        self.0.circuits.get(candidate).or_else(|| self.add(candidate))
     }
 
     #[cold]
@@ -74,43 +73,28 @@ impl Circuits {
         if full.is_some_and(|since| now.saturating_duration_since(since) < NO_ROOM_FOR) {
             return None;
         }
-        let mut circuits = self.0.circuits.write().unwrap_or_else(PoisonError::into_inner);
-        if circuits.len() >= MOST_CIRCUITS && !circuits.contains_key(candidate) {
-            make_room(&mut circuits, now);
-            if circuits.len() >= MOST_CIRCUITS {
-                *full = Some(now);
-                return None;
-            }
-        }
-        let circuit = circuits.entry(candidate.clone()).or_insert_with(|| {
+        // Those go first that were used longest ago; those that are open stay, while anybody may still ask for them.
+        let spare = |circuit: &Circuit| circuit.spare_since(now);
+        let added = self.0.circuits.add(candidate, spare, || {
             let table = Arc::downgrade(&self.0);
-            Arc::new(Circuit::new(candidate.clone(), self.0.policy, table, now))
+            Circuit::new(candidate.clone(), self.0.policy, table, now)
         });
-        Some(Arc::clone(circuit))
+        if added.is_none() {
+            *full = Some(now);
+        }
+        added
     }
 }
 
 impl Table {
     /// One is back: the others of its upstream may be, too, and need not wait for their probe.
     pub(super) fn probe_others(&self, back: &Candidate) {
-        let circuits = self.circuits.read().unwrap_or_else(PoisonError::into_inner);
-        let others = circuits.values().filter(|circuit| {
+        for circuit in self.circuits.all() {
             let candidate = circuit.candidate();
-            candidate.upstream() == back.upstream() && candidate != back
-        });
-        others.for_each(|circuit| circuit.probe_now());
-    }
-}
-
-/// Forgets the tenth that was used longest ago; those that are open stay, while anybody may still ask for them.
-fn make_room(circuits: &mut HashMap<Candidate, Arc<Circuit>>, now: Instant) {
-    let mut spare: Vec<(Instant, Candidate)> = circuits
-        .values()
-        .filter_map(|circuit| Some((circuit.spare_since(now)?, circuit.candidate().clone())))
-        .collect();
-    spare.sort_unstable_by_key(|(used, _)| *used);
-    for (_, candidate) in spare.iter().take(MOST_CIRCUITS / 10) {
-        circuits.remove(candidate);
+            if candidate.upstream() == back.upstream() && candidate != back {
+                circuit.probe_now();
+            }
+        }
     }
 }
 

@@ -1,15 +1,14 @@
 use std::{
-    collections::HashMap,
     fmt,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
 };
 
 use super::track::Track;
-use crate::Candidate;
+use crate::{Candidate, known::Known};
 
 /// Candidates whose times are kept at most: a request may name any model, and each takes under a kilobyte.
 const MOST_TRACKS: usize = 1_000;
@@ -41,12 +40,11 @@ enum Delay {
     Live,
 }
 
-#[derive(Default)]
 struct Shared {
     /// Thousandths of a hedge.
     saved: AtomicU32,
     /// Of streamed and of plain calls.
-    tracks: [RwLock<HashMap<Candidate, Arc<Track>>>; 2],
+    tracks: [Known<Track>; 2],
 }
 
 impl Hedge {
@@ -67,7 +65,10 @@ impl Hedge {
         Self {
             delay,
             ratio: HEDGE / 10,
-            shared: Arc::default(),
+            shared: Arc::new(Shared {
+                saved: AtomicU32::new(0),
+                tracks: [MOST_TRACKS; 2].map(Known::new),
+            }),
         }
     }
 
@@ -113,16 +114,8 @@ impl Hedge {
     pub(super) fn track(&self, candidate: &Candidate, streaming: bool) -> Option<Arc<Track>> {
         let [streamed, plain] = &self.shared.tracks;
         let known = if streaming { streamed } else { plain };
-        let tracks = known.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(track) = tracks.get(candidate) {
-            return Some(Arc::clone(track));
-        }
-        drop(tracks);
-        let mut tracks = known.write().unwrap_or_else(PoisonError::into_inner);
-        if tracks.len() >= MOST_TRACKS && !tracks.contains_key(candidate) {
-            return None;
-        }
-        Some(Arc::clone(tracks.entry(candidate.clone()).or_default()))
+        let found = known.get(candidate);
+        found.or_else(|| known.add(candidate, |_: &Track| None::<()>, Track::default))
     }
 }
 

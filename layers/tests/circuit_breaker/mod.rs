@@ -12,7 +12,7 @@ use tower_llm_layers::{
     circuit_breaker::{CircuitBreaker, CircuitBreakerLayer, CircuitPolicy, CircuitReport, CircuitState},
 };
 
-use crate::support::{Leaf, Probe, TestError, ask, streamed};
+use crate::support::{Leaf, Probe, TestError, ask, candidate, streamed};
 
 /// The breaker over attempts at one leaf, whose requests name the model `m`.
 struct Bench {
@@ -55,7 +55,11 @@ impl Bench {
     }
 
     fn report(&self) -> CircuitReport {
-        self.layer.circuits().unwrap().reports().remove(0)
+        let circuits = self.layer.circuits().unwrap();
+        let report = circuits.reports().remove(0);
+        assert_eq!(circuits.report(&report.candidate).as_ref(), Some(&report));
+        assert_eq!(circuits.report(&candidate("another")), None);
+        report
     }
 
     fn is_open(&self) -> bool {

@@ -12,12 +12,13 @@ use super::{BoxDrive, Flight, Reader};
 use crate::{
     Failure, Frame, LayerError, Priority,
     cache::{AnswerKey, Cache, KeptAnswer},
+    prehashed::Prehashed,
 };
 
 /// As many as there are calls under way: each takes itself out at its end.
 pub(in crate::cache) struct Flights<D, E>(Mutex<Table<D, E>>);
 
-type Table<D, E> = HashMap<AnswerKey, Weak<Flight<D, E>>>;
+type Table<D, E> = HashMap<AnswerKey, Weak<Flight<D, E>>, Prehashed>;
 
 /// What a caller wants of the cache.
 #[derive(Debug, Clone, Copy)]
