@@ -238,3 +238,40 @@ async fn a_cheaper_models_answer_is_not_kept_and_marked_for_all_who_share_it() {
     world.simulator.plan(FIRST, "text=Well%20again.").unwrap();
     assert_eq!(call(&stack, true, ask()).await.text, "Well again.");
 }
+
+/// Nothing that is kept is read for whoever says so, not even a stale answer.
+#[tokio::test(start_paused = true)]
+async fn whoever_goes_round_the_cache_gets_no_stale_answer() {
+    let mut stood_in = Vec::new();
+    for case in ["no-store", "bypass", "refresh", "default"] {
+        let world = World::new("1xGOOD,503").await;
+        let kept = Cache::new(1 << 20)
+            .time_to_live(Duration::from_secs(60))
+            .keep_stale(Duration::from_secs(3600));
+        let stack = world
+            .builder()
+            .chain([FIRST])
+            .cache(ChatCache::new(kept, TenantKey::everyone()))
+            .build()
+            .unwrap();
+        assert_eq!(call(&stack, true, ask()).await.text, TEXT);
+        advance(Duration::from_secs(100)).await;
+        let mut request = ask().stream(true).into_http();
+        match case {
+            "no-store" => {
+                request.headers_mut().insert(CACHE_CONTROL, "no-store".parse().unwrap());
+            }
+            "bypass" => {
+                request.extensions_mut().insert(CacheMode::Bypass);
+            }
+            "refresh" => {
+                request.extensions_mut().insert(CacheMode::Refresh);
+            }
+            _ => {}
+        }
+        if stack.clone().oneshot(request).await.is_ok() {
+            stood_in.push(case);
+        }
+    }
+    assert_eq!(stood_in, ["default"]);
+}

@@ -16,7 +16,7 @@ use tower_openrouter::{
     Answer, ChatRequest, ChatServiceExt, FailureKind, Phase, Stack,
     degrade::CannedReply,
     gather::{GatherLayer, Gathering},
-    layers::{fallback::Hedge, ledger::EntryState, resume::ResumeLayer},
+    layers::{fallback::Hedge, ledger::EntryState, resume::ResumeLayer, retry::RetryBudget},
     request::Tool,
     response::ChatResponse,
     stack::StackBuilder,
@@ -291,4 +291,21 @@ async fn leaving_closes_the_stream() {
     let pieces = seen.attempts[0].pieces;
     assert!(pieces < 10, "{pieces}: the bill ended");
     let _: Stack = stack;
+}
+
+/// The share of retries bounds what is called again since its stream broke off unseen.
+#[tokio::test(start_paused = true)]
+async fn gathered_calls_that_break_off_keep_to_the_share_of_retries() {
+    let world = World::new("GOOD;cut@3").await;
+    let stack = world
+        .builder()
+        .chain([FIRST])
+        .gather(GatherLayer::new())
+        .retry_budget(RetryBudget::new(0.0, 0.0))
+        .build()
+        .unwrap();
+    for _ in 0..20 {
+        call(&stack, false, ask()).await;
+    }
+    assert_eq!(world.simulator.seen().attempts.len(), 20);
 }

@@ -3,14 +3,15 @@
 
 mod support;
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use openrouter_simulator::Outcome as Ended;
 use serde_json::{Value, json};
-use support::{FIRST, SECOND, World, ask, ledger::Kept};
+use support::{FIRST, SECOND, TEXT, World, ask, ledger::Kept};
 use tower_openrouter::{
     Answer, ChatRequest, ChatServiceExt, Error, FailureKind, Phase, Stack,
-    layers::{Resumption, ledger::EntryState, resume::ResumeLayer},
+    gather::GatherLayer,
+    layers::{Frame, Resumption, ledger::EntryState, resume::ResumeLayer},
     stack::StackBuilder,
 };
 
@@ -327,4 +328,55 @@ async fn an_answer_of_several_pieces_is_not_kept() {
         assert_eq!((told.text.as_str(), told.places.len()), (WHOLE, places));
         assert_eq!(asked(&world).len(), calls);
     }
+}
+
+/// Whichever form the end has, a resumed stream shows why it ended.
+#[tokio::test(start_paused = true)]
+async fn a_resumed_stream_tells_why_it_ended() {
+    let mut wrong = Vec::new();
+    for usage in ["repeat", "empty", "null", "finish"] {
+        for cut in ["", ";cut@3"] {
+            let world = World::new(&format!("1xGOOD{cut};usage={usage},GOOD;usage={usage}")).await;
+            let stack = world
+                .builder()
+                .chain([FIRST])
+                .resume(ResumeLayer::new())
+                .build()
+                .unwrap();
+            let mut answer: Answer = stack.stream(ask()).await.unwrap();
+            let (mut text, mut reason) = (String::new(), None);
+            while let Some(frame) = answer.next_frame().await {
+                let frame = frame.unwrap();
+                text.push_str(&frame.text().unwrap_or_default());
+                reason = frame.finish_reason().map(Cow::into_owned).or(reason);
+            }
+            assert_eq!(text, TEXT);
+            if reason.as_deref() != Some("stop") {
+                wrong.push(format!("usage={usage}{cut}: {reason:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+/// The same of a plain call that is gathered.
+#[tokio::test(start_paused = true)]
+async fn a_gathered_answer_that_was_resumed_tells_why_it_ended() {
+    let mut wrong = Vec::new();
+    for usage in ["repeat", "empty", "null", "finish"] {
+        let world = World::new(&format!("1xGOOD;cut@3;usage={usage},GOOD;usage={usage}")).await;
+        let stack = world
+            .builder()
+            .chain([FIRST])
+            .resume(ResumeLayer::new())
+            .gather(GatherLayer::new())
+            .build()
+            .unwrap();
+        let answer = stack.complete(ask()).await.unwrap().response;
+        assert_eq!(answer.text(), Some(TEXT));
+        if answer.choices[0].finish_reason.is_none() {
+            wrong.push(usage);
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
 }

@@ -195,7 +195,7 @@ impl AttemptLog {
     }
 
     /// How long the last attempt at this candidate took to begin its answer.
-    #[cfg(feature = "circuit-breaker")]
+    #[cfg(any(feature = "adaptive-concurrency", feature = "circuit-breaker"))]
     pub(crate) fn last_first_token(&self, candidate: &Candidate) -> Option<Duration> {
         let lines = self.0.lines();
         let mut own = lines.iter().rev();

@@ -27,6 +27,9 @@ pub(crate) struct Shared {
     id: std::sync::OnceLock<crate::ledger::CallId>,
     cap: AtomicU32,
     claimed: AtomicU32,
+    /// Whether it has been counted among the calls that retries are a share of.
+    #[cfg(feature = "retry")]
+    counted: std::sync::atomic::AtomicBool,
     lines: Mutex<Vec<Attempt>>,
 }
 
@@ -220,6 +223,8 @@ impl Call {
             id: std::sync::OnceLock::new(),
             cap: AtomicU32::new(u32::MAX),
             claimed: AtomicU32::new(0),
+            #[cfg(feature = "retry")]
+            counted: std::sync::atomic::AtomicBool::new(false),
             lines: Mutex::new(Vec::new()),
         });
         self.shared = Some(Arc::clone(&shared));
@@ -254,6 +259,25 @@ impl Call {
         let mut lines = shared.lines();
         lines.push(line);
         Ok(Claim::new(Arc::clone(shared), lines.len() - 1, claimed + 1, started))
+    }
+
+    /// Whether it is to be counted among the calls that retries are a share of: once, however many candidates it asks.
+    #[cfg(feature = "retry")]
+    pub(crate) fn counts(&self) -> bool {
+        let shared = self.shared.as_ref();
+        shared.is_none_or(|shared| !shared.counted.swap(true, Ordering::Relaxed))
+    }
+
+    /// Whether whose turn it is was sent an attempt of this call before.
+    #[cfg(feature = "retry")]
+    pub(crate) fn is_repeated(&self) -> bool {
+        let tried = |shared: &&Arc<Shared>| shared.claimed.load(Ordering::Relaxed) > 0;
+        let Some(shared) = self.shared.as_ref().filter(tried) else {
+            return false;
+        };
+        let lines = shared.lines();
+        let mut sent = lines.iter().filter(|line| line.outcome != Outcome::Skipped);
+        sent.any(|line| self.candidate.is_none() || line.candidate == self.candidate)
     }
 
     /// Notes a candidate that was passed over.
@@ -291,16 +315,16 @@ impl Call {
         }
     }
 
-    /// Adds to the last failed attempt what was decided after it.
+    /// Adds to the last failed attempt, of whose turn it is, what was decided after it.
     #[cfg(any(feature = "fallback", feature = "retry"))]
     pub(crate) fn decided(&self, change: impl FnOnce(&mut Attempt)) {
         let Some(shared) = &self.shared else { return };
-        if let Some(line) = shared
-            .lines()
+        let mut lines = shared.lines();
+        let mut failed = lines
             .iter_mut()
             .rev()
-            .find(|line| line.outcome != Outcome::Skipped)
-        {
+            .filter(|line| matches!(line.outcome, Outcome::Failed(_)));
+        if let Some(line) = failed.find(|line| self.candidate.is_none() || line.candidate == self.candidate) {
             change(line);
         }
     }

@@ -70,6 +70,11 @@ pub enum LayerError {
         /// How long it would have had to wait.
         retry_after: Option<Duration>,
     },
+    /// The candidate was sent an attempt of this call before, and the process may make no more retries for now.
+    RetriesSpent {
+        /// Its model, where that is known.
+        model: Option<String>,
+    },
     /// The store that counts our limits does not answer, and nothing passes uncounted.
     LimitsDown {
         /// What is the matter with it, without secrets.
@@ -181,6 +186,11 @@ impl fmt::Display for LayerError {
                     None => write!(f, "{name} is down, its circuit is open: a probe is under way"),
                 }
             }
+            Self::RetriesSpent { model } => write!(
+                f,
+                "{} was asked before in this call, and the retry budget of the process is spent: ask again later, or raise the budget",
+                model.as_deref().unwrap_or("the model")
+            ),
             Self::LimitsDown { cause } => write!(
                 f,
                 "the store of the limits does not answer ({cause}), so nothing is let through: mend it, or let calls pass uncounted"
@@ -230,7 +240,7 @@ impl Failure for LayerError {
             Self::NoKey { .. } => FailureKind::Auth,
             Self::RateLimited { .. } | Self::LimitsDown { .. } => FailureKind::Throttled,
             Self::CircuitOpen { .. } => FailureKind::CircuitOpen,
-            Self::Saturated { .. } => FailureKind::Saturated,
+            Self::Saturated { .. } | Self::RetriesSpent { .. } => FailureKind::Saturated,
             #[cfg(feature = "cost")]
             Self::OverBudget(_) => FailureKind::Unaffordable,
             // The next candidate may have a price.

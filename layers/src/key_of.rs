@@ -25,8 +25,13 @@ where
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Everyone;
 
+impl Everyone {
+    /// The key. Not an empty one, so that a tenant without a name is not taken for all.
+    pub const KEY: &'static str = "(everyone)";
+}
+
 impl<R> KeyOf<R> for Everyone {
     fn key(&self, _: &Request<R>) -> Option<Arc<str>> {
-        Some(Arc::from(""))
+        Some(Arc::from(Self::KEY))
     }
 }

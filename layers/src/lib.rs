@@ -67,6 +67,8 @@ mod priority;
 mod request;
 mod resumed;
 mod shared;
+#[cfg(any(feature = "adaptive-concurrency", feature = "circuit-breaker"))]
+mod stopwatch;
 mod tags;
 mod usage;
 mod usd;

@@ -32,6 +32,8 @@ mod rate_limit;
 #[cfg(test)]
 mod rate_limit_shared;
 #[cfg(test)]
+mod resume;
+#[cfg(test)]
 mod retry;
 #[cfg(test)]
 mod stack;

@@ -362,3 +362,38 @@ fn limits_without_a_limit_are_refused() {
         "the upstream has asked everybody to wait: come back in 3 s"
     );
 }
+
+/// Who asked us to stay away for an hour is not asked again since others were asked meanwhile.
+#[tokio::test(start_paused = true)]
+async fn a_pause_outlives_a_flood_of_other_names() {
+    let generous = Limits::new().requests(Rate::new(1_000, secs(1)).unwrap());
+    let throttled = Step::fail(fails(FailureKind::Throttled).hint(secs(3_600)));
+    let leaf = Leaf::new([]).on("a", [throttled]);
+    let probe = leaf.probe();
+    let layer = RateLimitLayer::new(generous, ByModel)
+        .unwrap()
+        .pauses(true)
+        .max_wait(secs(1))
+        .max_keys(1_000)
+        .unwrap();
+    let service = layer.layer(leaf);
+    let of = |model: &str| {
+        let mut request = streamed();
+        request
+            .body_mut()
+            .call
+            .set_candidate(crate::support::candidate(model), true, true);
+        request.body_mut().model = Some(model.to_owned());
+        request
+    };
+    ask(&service, of("a")).await.map(drop).unwrap_err();
+    ask(&service, of("a")).await.map(drop).unwrap_err();
+    assert_eq!(probe.calls(), 1, "paused");
+    for name in 0..2_000 {
+        ask(&service, of(&format!("m{name}"))).await.map(drop).unwrap();
+        advance(millis(2)).await;
+    }
+    let before = probe.calls();
+    ask(&service, of("a")).await.map(drop).ok();
+    assert_eq!(probe.calls(), before, "after four seconds of an hour");
+}

@@ -133,7 +133,10 @@ async fn it_asks_for_what_the_call_may_take_and_tells_what_it_took() {
     request.body_mut().max_tokens = Some(60);
     let (answer, took) = within(ask(&service, request)).await;
     assert_eq!(took, millis(3));
-    assert_eq!(store.with(|script| script.asked.clone()), [(String::new(), 100)]);
+    assert_eq!(
+        store.with(|script| script.asked.clone()),
+        [(Everyone::KEY.to_owned(), 100)]
+    );
     assert_eq!(store.with(|script| script.ended.clone()), [], "not before its end");
     read(answer.unwrap().into_body()).await;
     assert_eq!(store.with(|script| script.ended.clone()), [Some(70)]);

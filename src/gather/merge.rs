@@ -61,8 +61,22 @@ fn add_pieces(list: &mut Vec<Value>, pieces: Vec<Value>, same: Same) {
     }
 }
 
-/// A call is known by its place; by its id where it has none. A piece without either goes on with the last.
+/// A call is known by its place; by its id where it has none. A piece without either goes on with the last. Some put each call at the
+/// first place: there another id, with a name, begins another call.
 fn same_call(known: &Map<String, Value>, piece: &Map<String, Value>) -> bool {
+    let text = |object: &Map<String, Value>, name: &str| {
+        let text = object.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        text.map(str::to_owned)
+    };
+    let named = piece
+        .get("function")
+        .and_then(Value::as_object)
+        .and_then(|function| text(function, "name"));
+    if let (Some(known), Some(piece), Some(_)) = (text(known, "id"), text(piece, "id"), named)
+        && known != piece
+    {
+        return false;
+    }
     told(known, piece, "index")
         .or_else(|| told(known, piece, "id"))
         .unwrap_or(piece.get("index").is_none() && piece.get("id").is_none())

@@ -7,7 +7,7 @@
 //! why it ended, usage, and what this version does not know.
 //!
 //! Nothing was shown while the stream came. So where it breaks off the call is made again while its attempts and its deadline last:
-//! whoever broke off is asked after all others of the chain, and once more only. Else the call has failed like any that was never
+//! whoever broke off is asked after all others of the chain, and once more only, as a retry that must fit the retry budget. Else the call has failed like any that was never
 //! answered, and may degrade. Where no layer outside has opened the call, so that nobody remembers who broke off, it is made again once.
 //!
 //! Calls that a stream cannot carry stay plain ([`LlmRequest::as_stream`]): those that ask for several choices or for healing of the

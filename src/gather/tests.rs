@@ -139,3 +139,14 @@ fn nothing_is_no_answer() {
     let error = whole(&deltas([json!({"role": "assistant", "content": ""})])).expect_err("it is empty");
     assert_eq!(error.kind(), tower_llm_layers::FailureKind::Empty);
 }
+
+#[test]
+fn two_calls_at_one_place_are_two_calls() {
+    // As some providers have it: each call whole, all at place 0, told apart by their ids.
+    let pieces = [
+        json!({"tool_calls": [{"index": 0, "id": "c0", "type": "function", "function": {"name": "get", "arguments": "{\"a\":1}"}}]}),
+        json!({"tool_calls": [{"index": 0, "id": "c1", "type": "function", "function": {"name": "set", "arguments": "{\"b\":2}"}}]}),
+    ];
+    let calls = message(pieces)["tool_calls"].take();
+    assert_eq!(calls.as_array().map(Vec::len), Some(2), "{calls}");
+}

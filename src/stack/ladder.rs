@@ -18,7 +18,13 @@ pub struct StackLadder {
 impl<R: LlmRequest + CacheKey> Ladder<R, ChatFrame> for StackLadder {
     #[cfg(feature = "cache")]
     fn stale(&self, request: &Request<R>) -> Option<(Vec<ChatFrame>, Duration)> {
+        use tower_llm_layers::cache::CacheMode;
+
         let cache = self.cache.as_ref()?;
+        // Whoever goes round the cache, or wants a new answer, wants no old one.
+        if !matches!(CacheMode::of(request), CacheMode::Default | CacheMode::OnlyIfKept) {
+            return None;
+        }
         let kept = cache.cache()?.stale(&cache.key(request)?)?;
         Some((kept.frames(), kept.status().age))
     }

@@ -1,7 +1,7 @@
 use std::{fmt, sync::Arc};
 
 use http::{Extensions, HeaderMap, Request};
-use tower_llm_layers::rate_limit::KeyOf;
+use tower_llm_layers::{Everyone, rate_limit::KeyOf};
 
 type Tell = dyn Fn(&HeaderMap, &Extensions) -> Option<Arc<str>> + Send + Sync;
 
@@ -18,7 +18,7 @@ impl TenantKey {
     /// One tenant: everybody together.
     #[must_use]
     pub fn everyone() -> Self {
-        let all: Arc<str> = Arc::from("");
+        let all: Arc<str> = Arc::from(Everyone::KEY);
         Self::new(move |_, _| Some(Arc::clone(&all)))
     }
 }

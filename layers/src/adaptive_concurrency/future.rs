@@ -11,7 +11,7 @@ use tokio::{sync::oneshot, time::Instant};
 use tower_service::Service;
 
 use super::{AdaptiveConcurrencyBody, gate::Permit, is_overload};
-use crate::{Failure, LayerError, metering};
+use crate::{Failure, LayerError, metering, stopwatch::Stopwatch};
 
 /// The future of [`AdaptiveConcurrency`](super::AdaptiveConcurrency).
 #[pin_project]
@@ -21,6 +21,8 @@ where
 {
     #[pin]
     state: State<S, Q, S::Future>,
+    /// Where its first token is timed.
+    stopwatch: Option<Stopwatch>,
 }
 
 #[pin_project(project = StateProjection, project_replace = StateOwned)]
@@ -35,21 +37,35 @@ impl<S, Q> AdaptiveConcurrencyFuture<S, Q>
 where
     S: Service<Q>,
 {
-    pub(super) const fn passed(future: S::Future, permit: Option<Permit>) -> Self {
+    pub(super) const fn unlimited(future: S::Future) -> Self {
         Self {
-            state: State::Passed(future, permit),
+            state: State::Passed(future, None),
+            stopwatch: None,
         }
     }
 
-    pub(super) fn waiting(service: S, request: Q, turn: oneshot::Receiver<Permit>) -> Self {
+    pub(super) const fn passed(future: S::Future, permit: Permit, stopwatch: Option<Stopwatch>) -> Self {
+        Self {
+            state: State::Passed(future, Some(permit)),
+            stopwatch,
+        }
+    }
+
+    pub(super) fn waiting(
+        (service, request): (S, Q),
+        turn: oneshot::Receiver<Permit>,
+        stopwatch: Option<Stopwatch>,
+    ) -> Self {
         Self {
             state: State::Waiting(Box::new((service, request, turn)), Instant::now()),
+            stopwatch,
         }
     }
 
     pub(super) fn refused(error: LayerError) -> Self {
         Self {
             state: State::Refused(Box::new(error)),
+            stopwatch: None,
         }
     }
 }
@@ -63,7 +79,8 @@ where
     type Output = Result<Response<AdaptiveConcurrencyBody<B>>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
+        let this = self.project();
+        let mut state = this.state;
         loop {
             match state.as_mut().project() {
                 StateProjection::Waiting(waiting, since) => {
@@ -84,7 +101,7 @@ where
                     return Poll::Ready(match result {
                         Ok(response) => {
                             if let Some(permit) = &permit {
-                                permit.began();
+                                permit.began(this.stopwatch.as_ref());
                             }
                             Ok(response.map(|body| AdaptiveConcurrencyBody::new(body, permit)))
                         }

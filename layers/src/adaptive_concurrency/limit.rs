@@ -53,21 +53,18 @@ impl Limit {
         true
     }
 
-    /// An answer began after this long, while so many attempts were under way. `true` where the limit has changed.
-    pub(super) fn answered(&mut self, first_token: Duration, under_way: u32) -> bool {
-        let time = first_token.as_secs_f64();
-        let usual = self.usual.unwrap_or(time);
-        if self.usual.is_none() {
-            self.lately = time;
+    /// An answer began, after this long where that is known, while so many attempts were under way. `true` where the limit has
+    /// changed.
+    pub(super) fn answered(&mut self, first_token: Option<Duration>, under_way: u32) -> bool {
+        if let Some(first_token) = first_token {
+            self.time(first_token.as_secs_f64());
         }
-        self.usual = Some(usual + (time - usual) * USUAL);
-        self.lately += (time - self.lately) * LATELY;
         self.answers += 1;
         if self.answers < self.get().max(1) {
             return false;
         }
         self.answers = 0;
-        if self.lately > usual * self.policy.slower {
+        if self.usual.is_some_and(|usual| self.lately > usual * self.policy.slower) {
             self.cut();
             return true;
         }
@@ -78,6 +75,15 @@ impl Limit {
         let before = self.limit;
         self.limit = (self.limit + 1.0).min(f64::from(self.policy.ceiling));
         before < self.limit
+    }
+
+    fn time(&mut self, time: f64) {
+        let usual = *self.usual.get_or_insert_with(|| {
+            self.lately = time;
+            time
+        });
+        self.usual = Some(usual + (time - usual) * USUAL);
+        self.lately += (time - self.lately) * LATELY;
     }
 
     fn cut(&mut self) {
@@ -93,7 +99,7 @@ mod tests {
 
     fn answers(limit: &mut Limit, count: usize, millis: u64, under_way: u32) {
         (0..count).for_each(|_| {
-            limit.answered(Duration::from_millis(millis), under_way);
+            limit.answered(Some(Duration::from_millis(millis)), under_way);
         });
     }
 

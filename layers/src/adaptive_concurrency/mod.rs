@@ -1,8 +1,8 @@
 //! How many attempts a candidate bears at once, learnt from how it bears them.
 //!
 //! Each candidate has a limit of attempts under way, streams that are being read included. An attempt that is throttled or finds the
-//! upstream overloaded takes a part of the limit away, once for all that were under way together; so do first tokens that come, of late, much
-//! slower than usual. Each round of good answers adds one, while at least half of the limit is used. What the caller, its deadline or
+//! upstream overloaded takes a part of the limit away, once for all that were under way together; so do first tokens of streams that come, of late,
+//! much slower than usual. Each round of good answers adds one, while at least half of the limit is used. What the caller, its deadline or
 //! its budget caused, and whoever leaves, changes nothing.
 //!
 //! Those beyond the limit wait: people before batches ([`Priority`](crate::Priority)), each in the order they came. Who could not

@@ -7,7 +7,9 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::{AdaptiveConcurrencyBody, AdaptiveConcurrencyFuture, ConcurrencyLimits, gate::Entry};
-use crate::{Candidate, Failure, LayerError, LlmRequest, Priority, macros::inner_accessors, metering};
+use crate::{
+    Candidate, Failure, LayerError, LlmRequest, Priority, macros::inner_accessors, metering, stopwatch::Stopwatch,
+};
 
 /// The service of [`AdaptiveConcurrencyLayer`](super::AdaptiveConcurrencyLayer).
 #[derive(Debug, Clone)]
@@ -50,16 +52,17 @@ where
             }
         });
         let Some(gate) = gate else {
-            return AdaptiveConcurrencyFuture::passed(self.inner.call(request), None);
+            return AdaptiveConcurrencyFuture::unlimited(self.inner.call(request));
         };
+        let stopwatch = Stopwatch::of(request.body());
         let priority = request.extensions().get::<Priority>().copied().unwrap_or_default();
         match gate.enter(priority, request.body().call().remaining()) {
-            Ok(Entry::Passed(permit)) => AdaptiveConcurrencyFuture::passed(self.inner.call(request), Some(permit)),
+            Ok(Entry::Passed(permit)) => AdaptiveConcurrencyFuture::passed(self.inner.call(request), permit, stopwatch),
             Ok(Entry::Waits(turn)) => {
                 // The service that is ready waits with the request; its clone stays here.
                 let clone = self.inner.clone();
                 let ready = mem::replace(&mut self.inner, clone);
-                AdaptiveConcurrencyFuture::waiting(ready, request, turn)
+                AdaptiveConcurrencyFuture::waiting((ready, request), turn, stopwatch)
             }
             Err(saturated) => {
                 metering::refused("adaptive_concurrency", "concurrency");

@@ -100,6 +100,7 @@
 mod body;
 mod entry;
 mod flight;
+mod forgotten;
 mod future;
 mod key;
 mod layer;

@@ -19,7 +19,9 @@ pub enum CacheMode {
 }
 
 impl CacheMode {
-    pub(super) fn of<R>(request: &Request<R>) -> Self {
+    /// How this request uses it: for a [`Ladder`](crate::degrade::Ladder), which is to stand in with no old answer for whoever wants none.
+    #[must_use]
+    pub fn of<R>(request: &Request<R>) -> Self {
         if forbids_storing(request.headers()) {
             return Self::Bypass;
         }

@@ -2,10 +2,12 @@ use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
 use http::Response;
 use moka::{Expiry, sync};
+use tokio::time::Instant;
 
 use super::{
     AnswerKey, CacheStatus, ReplayBody,
     entry::{Entry, Piece},
+    forgotten::Forgotten,
 };
 use crate::{Frame, prehashed::Prehashed};
 
@@ -15,6 +17,7 @@ use crate::{Frame, prehashed::Prehashed};
 /// is kept is wanted more.
 pub struct Cache<D> {
     kept: sync::Cache<AnswerKey, Arc<Entry<D>>, Prehashed>,
+    forgotten: Arc<Forgotten>,
     time_to_live: Duration,
     keep_stale: Duration,
     largest: usize,
@@ -38,6 +41,7 @@ where
             .build_with_hasher(Prehashed::default());
         Self {
             kept,
+            forgotten: Arc::default(),
             time_to_live: Duration::from_secs(300),
             keep_stale: Duration::ZERO,
             largest: 1024 * 1024,
@@ -78,7 +82,8 @@ where
         let entry = self.kept.get(key)?;
         let age = entry.came.elapsed();
         if age >= self.time_to_live.saturating_add(self.keep_stale) {
-            self.forget(key);
+            self.kept.invalidate(key);
+            self.kept.run_pending_tasks();
             return None;
         }
         let status = CacheStatus {
@@ -95,13 +100,24 @@ where
         self.stale(key).filter(|answer| !answer.status.stale)
     }
 
+    /// Whether what was asked for then is not to be kept, nor joined.
+    pub(super) fn is_forgotten(&self, key: &AnswerKey, asked: Instant) -> bool {
+        self.forgotten.is_forgotten(key, asked)
+    }
+
     /// Keeps it, unless one is kept that was asked for later.
     pub(super) fn keep(&self, key: AnswerKey, mut entry: Entry<D>) {
-        if self.kept.get(&key).is_some_and(|kept| kept.asked > entry.asked) {
+        let newer = |kept: Arc<Entry<D>>| kept.asked > entry.asked;
+        if self.is_forgotten(&key, entry.asked) || self.kept.get(&key).is_some_and(newer) {
             return;
         }
         entry.keep_for = self.time_to_live.saturating_add(self.keep_stale);
+        let asked = entry.asked;
         self.kept.insert(key, Arc::new(entry));
+        // Told between the look and the insertion.
+        if self.is_forgotten(&key, asked) {
+            self.kept.invalidate(&key);
+        }
         // Otherwise the bound would be kept a few hundred answers later.
         self.kept.run_pending_tasks();
     }
@@ -116,14 +132,16 @@ where
         self.kept.weighted_size()
     }
 
-    /// Forgets one answer.
+    /// Forgets one answer, and what is on its way: whoever asked for it gets it, nobody joins, and it is not kept.
     pub fn forget(&self, key: &AnswerKey) {
+        self.forgotten.one(*key);
         self.kept.invalidate(key);
         self.kept.run_pending_tasks();
     }
 
-    /// Forgets all answers.
+    /// Forgets all answers, and what is on its way, as [`forget`](Self::forget) does.
     pub fn clear(&self) {
+        self.forgotten.all();
         self.kept.invalidate_all();
         self.kept.run_pending_tasks();
     }
@@ -133,6 +151,7 @@ impl<D> Clone for Cache<D> {
     fn clone(&self) -> Self {
         Self {
             kept: self.kept.clone(),
+            forgotten: Arc::clone(&self.forgotten),
             ..*self
         }
     }

@@ -2,8 +2,8 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::circuit::{Circuit, Pass};
-use crate::{AttemptLog, Call, Failure, Health, LayerError};
+use super::{circuit::Circuit, pass::Pass};
+use crate::{Failure, Health, LayerError, LlmRequest, stopwatch::Stopwatch};
 
 /// One attempt that was let through: it says once what became of it, and a probe that is dropped gives its place back.
 #[derive(Debug)]
@@ -11,16 +11,8 @@ pub(super) struct Admitted {
     /// Until it has been told.
     circuit: Option<Arc<Circuit>>,
     pass: Pass,
-    clock: Option<Clock>,
-}
-
-/// By what a slow beginning is told.
-#[derive(Debug)]
-struct Clock {
-    after: Duration,
-    since: Instant,
-    /// What the attempt's own clock says: a wait for a turn is not the upstream's.
-    log: Option<AttemptLog>,
+    /// After what time a beginning is slow, and by what that is told; only where it counts.
+    timer: Option<(Duration, Instant, Stopwatch)>,
 }
 
 /// An answer that goes on: it may still break off.
@@ -32,16 +24,13 @@ pub(super) struct Begun {
 }
 
 impl Admitted {
-    pub(super) fn at(circuit: Arc<Circuit>, call: &Call) -> Result<Self, LayerError> {
-        match circuit.admit(call.is_last_resort()) {
+    pub(super) fn at<R: LlmRequest>(circuit: Arc<Circuit>, request: &R) -> Result<Self, LayerError> {
+        match circuit.admit(request.call().is_last_resort()) {
             Ok(pass) => {
-                let clock = circuit.slow_after().map(|after| Clock {
-                    after,
-                    since: Instant::now(),
-                    log: call.attempts(),
-                });
+                let slow_after = circuit.slow_after();
+                let timer = slow_after.and_then(|after| Some((after, Instant::now(), Stopwatch::of(request)?)));
                 let circuit = Some(circuit);
-                Ok(Self { circuit, pass, clock })
+                Ok(Self { circuit, pass, timer })
             }
             Err(retry_after) => Err(LayerError::CircuitOpen {
                 model: circuit.candidate().model().to_owned(),
@@ -55,11 +44,8 @@ impl Admitted {
     pub(super) fn began(mut self) -> Option<Begun> {
         let circuit = self.circuit.take()?;
         let now = Instant::now();
-        let slow = self.clock.as_ref().is_some_and(|clock| {
-            let own = clock.log.as_ref();
-            let own = own.and_then(|log| log.last_first_token(circuit.candidate()));
-            own.unwrap_or_else(|| now.saturating_duration_since(clock.since)) > clock.after
-        });
+        let timer = self.timer.as_ref();
+        let slow = timer.is_some_and(|(after, since, watch)| watch.took(circuit.candidate(), *since) > *after);
         let (number, closed) = circuit.succeeded(self.pass, slow, now);
         if closed && let Some(table) = circuit.table() {
             table.probe_others(circuit.candidate());

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::{
     CircuitPolicy, CircuitReport, CircuitState,
     circuits::Table,
+    pass::Pass,
     under_way::UnderWay,
     window::{Mark, Window},
 };
@@ -43,6 +44,8 @@ struct Inner {
     failed_probes: u32,
     /// Changes with each change of state: what was let through before it is not judged by it.
     era: u64,
+    /// The number of the first attempt since it last opened.
+    first: u64,
     used: Instant,
 }
 
@@ -64,29 +67,12 @@ enum State {
     },
 }
 
-/// How an attempt was let through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pass {
-    /// As the attempt of this number.
-    Closed(u64),
-    /// In the half-open state of this era.
-    Probe(u64),
-    /// Nobody else is left to ask.
-    LastResort,
-}
-
-impl Pass {
-    /// Whether a half-open state of this era is to be judged by it.
-    const fn is_of(self, era: u64) -> bool {
-        match self {
-            Self::Closed(_) => false,
-            Self::Probe(own) => own == era,
-            Self::LastResort => true,
-        }
-    }
-}
-
 impl Inner {
+    /// Whether it was let through before the circuit last opened: that was judged then.
+    const fn is_stale(&self, pass: Pass) -> bool {
+        matches!(pass, Pass::Closed(number) if number < self.first)
+    }
+
     /// An attempt has ended, and its place is free.
     fn end(&mut self, pass: Pass, now: Instant) {
         self.used = now;
@@ -113,6 +99,7 @@ impl Circuit {
                 last_resorts: 0,
                 failed_probes: 0,
                 era: 0,
+                first: 0,
                 used: now,
             }),
         }
@@ -232,6 +219,7 @@ impl Circuit {
             Pass::Probe(_) | Pass::LastResort => 0,
         };
         match (&inner.state, pass) {
+            (State::Closed | State::Returning { .. }, _) if inner.is_stale(pass) => {}
             (State::Closed | State::Returning { .. }, _) => {
                 self.judge(&mut inner, Mark::FAILED, pending, now);
             }
@@ -249,6 +237,7 @@ impl Circuit {
         let (mut inner, now) = (self.lock(), Instant::now());
         inner.used = now;
         match (&inner.state, pass) {
+            (State::Closed | State::Returning { .. }, _) if inner.is_stale(pass) => return,
             (State::Closed | State::Returning { .. }, _) => {}
             // A probe that began well has failed after all.
             (State::HalfOpen { .. }, Pass::Probe(era)) if era == inner.era => {
@@ -380,7 +369,11 @@ impl Circuit {
         metering::circuit_entered(&self.candidate, name, level);
         inner.state = state;
         inner.era += 1;
-        inner.under_way.begin_anew(self.next.load(Ordering::Relaxed));
+        let next = self.next.load(Ordering::Relaxed);
+        if matches!(state, State::Open { .. }) {
+            inner.first = next;
+        }
+        inner.under_way.begin_anew(next);
         self.unguarded.store(matches!(state, State::Closed), Ordering::Release);
     }
 

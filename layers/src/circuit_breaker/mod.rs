@@ -54,6 +54,7 @@ mod circuit;
 mod circuits;
 mod future;
 mod layer;
+mod pass;
 mod policy;
 mod report;
 mod service;

@@ -92,7 +92,8 @@ impl CircuitPolicy {
         self
     }
 
-    /// Opens as well where at least this share of the attempts took longer than `after` to begin their answer. Off by default.
+    /// Opens as well where at least this share of the attempts took longer than `after` to begin their answer: the streamed ones, since
+    /// a plain answer begins when it is whole. Off by default.
     #[must_use]
     pub const fn slow(mut self, after: Duration, ratio: f64) -> Self {
         self.slow = Some((after, ratio));

@@ -49,7 +49,7 @@ where
         let Some(circuit) = circuit else {
             return CircuitBreakerFuture::passed(self.inner.call(request), None);
         };
-        match Admitted::at(circuit, request.body().call()) {
+        match Admitted::at(circuit, request.body()) {
             Ok(admitted) => CircuitBreakerFuture::passed(self.inner.call(request), Some(admitted)),
             Err(open) => CircuitBreakerFuture::refused(open.into()),
         }

@@ -40,6 +40,8 @@ where
     service: Option<S>,
     cursor: Cursor,
     hedge: Option<Hedge>,
+    /// What a hedge failed by that says something of the request itself, while the one before it was still being asked.
+    stopped: Option<Box<S::Error>>,
     opened: Opened,
 }
 
@@ -48,6 +50,8 @@ enum Next {
     Nothing,
     /// Ask this candidate once the service is ready.
     Ask(Candidate, Role),
+    /// Ask somebody as well, likewise.
+    AskBeside,
     /// Say that nobody can take the request.
     Nobody(Vec<String>),
     /// It has ended.
@@ -81,6 +85,7 @@ where
             service: None,
             cursor,
             hedge,
+            stopped: None,
             opened,
         };
         let Some(candidate) = first else {
@@ -125,7 +130,7 @@ where
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let next = match &self.next {
             Next::Ask(candidate, _) => Some(candidate),
-            Next::Nothing | Next::Nobody(_) | Next::Silence => None,
+            Next::Nothing | Next::AskBeside | Next::Nobody(_) | Next::Silence => None,
         };
         f.debug_struct("FallbackFuture")
             .field("candidate", &self.lane.as_ref().map(Lane::candidate))
@@ -176,7 +181,7 @@ where
             }
             match &mut *self.as_mut().project().next {
                 Next::Nothing => {}
-                Next::Ask(..) => {
+                Next::Ask(..) | Next::AskBeside => {
                     if let Err(error) = ready!(self.as_mut().poll_ask(cx)) {
                         let this = self.project();
                         *this.next = Next::Silence;
@@ -245,14 +250,26 @@ where
             pass_over(original, &turn.candidate, &error.summary());
         }
         let may_move = this.cursor.learn(&error, &turn.candidate, &turn.along);
+        // Nobody is asked beside it any more.
+        *this.next = Next::Nothing;
+        // What is said of the request itself holds for whoever else is being asked.
+        if !may_move && matches!(error.kind(), FailureKind::BadRequest | FailureKind::Refused) {
+            if this.lane.is_some() {
+                *this.stopped = Some(Box::new(error));
+                return None;
+            }
+            if let Some(hedge) = this.beside.take() {
+                hedge.outrun(Some(call));
+            }
+            return Some(error);
+        }
         if this.lane.is_some() || this.beside.is_some() {
             return None;
         }
-        // Who was to be asked beside it is asked in its place.
-        if may_move && matches!(this.next, Next::Ask(..)) {
-            return None;
+        if !may_move {
+            return Some(this.stopped.take().map_or(error, |stopped| *stopped));
         }
-        if !may_move || call.remaining() == Some(Duration::ZERO) {
+        if call.remaining() == Some(Duration::ZERO) {
             return Some(error);
         }
         if call.attempts_left() == 0 {
@@ -282,51 +299,48 @@ where
         None
     }
 
-    /// It is late: the next candidate is to be asked as well, where that is allowed.
+    /// It is late: somebody is to be asked as well, where that is allowed.
     fn ask_beside(self: Pin<&mut Self>) {
         let this = self.project();
-        let (Some(original), Some(hedge)) = (this.original.as_ref(), this.hedge.as_ref()) else {
-            return;
-        };
-        let body = original.body();
-        let Some((candidate, resort)) = this.cursor.beside() else {
-            return;
-        };
-        let track = hedge.track(&candidate, body.is_streaming());
-        if body.call().attempts_left() == 0 || track.is_some_and(|track| track.is_degraded()) || !hedge.withdraw() {
-            return;
+        let original = this.original.as_ref().map(Request::body);
+        if let (Some(original), Some(hedge)) = (original, this.hedge.as_ref())
+            && beside(this.cursor, hedge, original).is_some_and(|_| hedge.has_share())
+        {
+            *this.next = Next::AskBeside;
         }
-        this.cursor
-            .take_beside(&candidate, |candidate, reason| pass_over(body, candidate, &reason));
-        tracing::info!(
-            model = candidate.model(),
-            upstream = candidate.upstream(),
-            "no first token yet: asking the next candidate as well"
-        );
-        let last = body.call().attempts_left() <= 1 || this.cursor.is_at_end();
-        *this.next = Next::Ask(candidate, Role::Hedge { last, resort });
     }
 
-    /// Asks the next candidate once the service is ready.
+    /// Asks who comes next once the service is ready.
     fn poll_ask(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         let mut this = self.project();
         let Some(service) = this.service.as_mut() else {
             return Poll::Pending;
         };
-        let is_hedge = this.lane.is_some() || this.beside.is_some();
         let ready = ready!(service.poll_ready(cx));
-        let Next::Ask(candidate, mut role) = std::mem::replace(this.next, Next::Nothing) else {
-            return Poll::Pending;
+        let (candidate, role) = match std::mem::replace(this.next, Next::Nothing) {
+            Next::Ask(candidate, role) => {
+                ready?;
+                (candidate, role)
+            }
+            Next::AskBeside => {
+                let original = this.original.as_ref().map(Request::body);
+                let found = match (ready, original, this.hedge.as_ref()) {
+                    (Ok(()), Some(original), Some(hedge)) => take_beside(this.cursor, hedge, original),
+                    // The one that is being asked already needs no other service.
+                    _ => None,
+                };
+                let Some(found) = found else {
+                    // Whatever it holds to be ready ends.
+                    *service = service.clone(); // house-ok: made ready before it is called
+                    return Poll::Ready(Ok(()));
+                };
+                found
+            }
+            other => {
+                *this.next = other;
+                return Poll::Pending;
+            }
         };
-        if let Err(error) = ready {
-            // The one that is being asked already needs no other service.
-            return Poll::Ready(if is_hedge { Ok(()) } else { Err(error) });
-        }
-        if let Role::Hedge { last, resort } = role
-            && !is_hedge
-        {
-            role = if resort { Role::LastResort } else { Role::Turn { last } };
-        }
         // Nobody comes after the last one, unless a circuit that was open is to be asked after all.
         let may_be_needed = match role {
             Role::Turn { .. } | Role::LastResort => !this.cursor.is_at_end() || this.cursor.has_open(),
@@ -344,7 +358,7 @@ where
         let streaming = request.body().is_streaming();
         let turn = Turn::give(&mut request, candidate, this.cursor, role);
         let lane = Lane::new(service.call(request), turn, this.hedge.as_ref(), streaming);
-        if is_hedge {
+        if matches!(role, Role::Hedge { .. }) {
             *this.beside = Some(Box::pin(lane));
         } else {
             if let Some(hedge) = this.hedge.as_ref().filter(|_| may_be_needed) {
@@ -354,6 +368,26 @@ where
         }
         Poll::Ready(Ok(()))
     }
+}
+
+/// Whom to ask beside another one, were there a share of hedges left; and whether its circuit takes a part of the attempts only.
+fn beside<R: LlmRequest>(cursor: &Cursor, hedge: &Hedge, original: &R) -> Option<(Candidate, bool)> {
+    let found = cursor.beside().filter(|_| original.call().attempts_left() > 0)?;
+    let track = hedge.track(&found.0, original.is_streaming());
+    (!track.is_some_and(|track| track.is_degraded())).then_some(found)
+}
+
+/// Takes it, and its share.
+fn take_beside<R: LlmRequest>(cursor: &mut Cursor, hedge: &Hedge, original: &R) -> Option<(Candidate, Role)> {
+    let (candidate, resort) = beside(cursor, hedge, original).filter(|_| hedge.withdraw())?;
+    cursor.take_beside(&candidate, |candidate, reason| pass_over(original, candidate, &reason));
+    tracing::info!(
+        model = candidate.model(),
+        upstream = candidate.upstream(),
+        "no first token yet: asking the next candidate as well"
+    );
+    let last = original.call().attempts_left() <= 1 || cursor.is_at_end();
+    Some((candidate, Role::Hedge { last, resort }))
 }
 
 /// Given up: nobody outside should walk the same chain again.

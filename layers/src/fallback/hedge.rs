@@ -94,7 +94,12 @@ impl Hedge {
         });
     }
 
-    /// A hedge wants to begin; `false` where the share is spent.
+    /// Whether there is a share left, for now.
+    pub(super) fn has_share(&self) -> bool {
+        self.shared.saved.load(Ordering::Relaxed) >= HEDGE
+    }
+
+    /// A hedge is about to be sent; `false` where the share is spent.
     pub(super) fn withdraw(&self) -> bool {
         self.shared
             .saved

@@ -55,7 +55,8 @@ pub const REASONING_TOKENS: &str = "gen_ai.usage.reasoning.output_tokens";
 pub const ERROR_TYPE: &str = "error.type";
 /// The HTTP status of a failure.
 pub const HTTP_STATUS: &str = "http.response.status_code";
-/// `answered`, `degraded`, `failed` or `cancelled`. A label.
+/// `answered`, `degraded`, `failed` or `cancelled`; of an attempt that was refused on our side `not_sent`, and then nothing is counted.
+/// A label.
 pub const OUTCOME: &str = "llm.outcome";
 /// Which attempt of its call, from 1.
 pub const ATTEMPT_NUMBER: &str = "llm.attempt.number";

@@ -71,7 +71,7 @@ impl Numbers {
         if let Some(candidate) = candidate {
             labels.push(label(names::PROVIDER, candidate.upstream().to_owned()));
         }
-        let answering = candidate.filter(|_| seen.first.is_some()).map(Candidate::model);
+        let answering = candidate.filter(|_| seen.is_of_a_model()).map(Candidate::model);
         if let Some(model) = seen.model.as_deref().or(answering) {
             let model = self.settings.answered.label(model, true);
             labels.push(label(names::RESPONSE_MODEL, model));

@@ -100,8 +100,9 @@ impl Operation {
             self.degraded = self.resumed.as_ref().and_then(Resumed::degraded);
         }
         let got = end == End::Answered;
-        let tally = self.log.as_ref().map(|log| Tally::of(log, got)).unwrap_or_default();
         let resumptions = self.resumed.as_ref().map_or(0, |resumed| resumed.places().len());
+        let log = self.log.as_ref();
+        let tally = log.map(|log| Tally::of(log, got, resumptions)).unwrap_or_default();
         let outcome = match &self.degraded {
             Some(_) if got => "degraded",
             _ => end.outcome(),
@@ -109,7 +110,7 @@ impl Operation {
         span.record(names::OUTCOME, outcome);
         if let Some(candidate) = &tally.candidate {
             span.record(names::PROVIDER, candidate.upstream());
-            if seen.first.is_some() && seen.model.is_none() {
+            if seen.is_of_a_model() && seen.model.is_none() {
                 span.record(names::RESPONSE_MODEL, candidate.model());
             }
         }

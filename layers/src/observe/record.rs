@@ -4,7 +4,7 @@ use http::Extensions;
 use tracing::{Span, span::Entered};
 
 use super::{attempt::OneAttempt, end::End, names, operation::Operation, seen::Seen};
-use crate::{Failure, Frame, Shared};
+use crate::{Failure, Frame};
 
 /// Runs from the start to the end. Empty where nobody listens, and when the end was told.
 #[derive(Default)]
@@ -49,6 +49,13 @@ impl Record {
         }
     }
 
+    /// It was refused on our side: it is no attempt, and nothing is counted.
+    pub(super) fn never_sent(&mut self) {
+        if let Some(running) = self.0.take() {
+            running.span.record(names::OUTCOME, "not_sent");
+        }
+    }
+
     pub(super) const fn is_running(&self) -> bool {
         self.0.is_some()
     }
@@ -56,7 +63,7 @@ impl Record {
     /// The response is there.
     pub(super) fn responded(&mut self, extensions: &Extensions) {
         let Some(running) = &mut self.0 else { return };
-        running.seen.shared = extensions.get::<Shared>().is_some();
+        running.seen.responded(extensions);
         if let Whose::Operation(operation) = &mut running.whose {
             operation.responded(extensions);
         }

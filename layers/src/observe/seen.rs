@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use http::Extensions;
 use tokio::time::Instant;
 use tracing::Span;
 
 use super::{end::End, names};
-use crate::{Frame, LlmRequest, Stage, TokenUsage};
+use crate::{Degraded, Frame, LlmRequest, Rung, Shared, Stage, TokenUsage};
 
 /// What an operation and an attempt have in common.
 #[derive(Debug)]
@@ -25,7 +26,9 @@ pub(super) struct Seen {
     finished: bool,
     looked: bool,
     /// Somebody else pays for it: its usage is not to be counted again.
-    pub(super) shared: bool,
+    shared: bool,
+    /// What stands in for an answer, where no model has made it for this call.
+    stood_in: Option<Rung>,
 }
 
 impl Seen {
@@ -43,11 +46,24 @@ impl Seen {
             finished: false,
             looked: false,
             shared: false,
+            stood_in: None,
         }
     }
 
     pub(super) fn elapsed(&self) -> Duration {
         self.began.elapsed()
+    }
+
+    /// The response is there.
+    pub(super) fn responded(&mut self, extensions: &Extensions) {
+        self.shared = extensions.get::<Shared>().is_some();
+        let rung = extensions.get::<Degraded>().map(|mark| mark.rung);
+        self.stood_in = rung.filter(|rung| *rung != Rung::CheaperModel);
+    }
+
+    /// Whether it has begun, and by a model that was asked for it now.
+    pub(super) const fn is_of_a_model(&self) -> bool {
+        self.first.is_some() && self.stood_in.is_none()
     }
 
     /// A frame has come. Gives the time since the frame before, where both show something.
@@ -60,7 +76,9 @@ impl Seen {
         // Each look may read the frame anew, so not every frame is asked.
         if !self.looked || ends {
             self.looked = true;
-            self.model = self.model.take().or_else(|| frame.model().map(Box::from));
+            // A canned reply names the model that was asked for.
+            let model = frame.model().filter(|_| self.stood_in != Some(Rung::CannedReply));
+            self.model = self.model.take().or_else(|| model.map(Box::from));
             self.id = self.id.take().or_else(|| frame.generation_id().map(Box::from));
         }
         if ends || !self.streamed {

@@ -74,7 +74,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<R>) -> Self::Future {
-        let record = attempt::begin(&self.settings, request.body());
+        let mut record = attempt::begin(&self.settings, request.body());
         if !record.is_running() {
             return ObserveFuture::new(self.inner.call(request), record, None);
         }
@@ -85,9 +85,11 @@ where
         let inside = record.enter();
         let future = self.inner.call(request);
         drop(inside);
-        // The layer below begins it at once, and calls inwards.
-        if number() > before {
-            record.numbered(number());
+        // The layer below begins it at once, and calls inwards; where it does not count at all, its number stays 0.
+        match number() {
+            now if now > before => record.numbered(now),
+            0 => {}
+            _ => record.never_sent(),
         }
         ObserveFuture::new(future, record, Some(opened))
     }

@@ -20,12 +20,14 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// `got`: the caller has the whole answer, though it may have left before the very last byte.
-    pub(super) fn of(log: &AttemptLog, got: bool) -> Self {
+    /// `got`: the caller has the whole answer, though it may have left before the very last byte. It is of so many parts more than one.
+    pub(super) fn of(log: &AttemptLog, got: bool, resumptions: usize) -> Self {
         let lines = log.attempts();
         let sent: Vec<&Attempt> = lines.iter().filter(|line| line.outcome != Outcome::Skipped).collect();
         let begun_last = sent.iter().rposition(|line| line.first_token.is_some());
-        let answering = begun_last.filter(|_| got);
+        let begun = sent.iter().enumerate().filter(|(_, line)| line.first_token.is_some());
+        let parts = if got { resumptions + 1 } else { 0 };
+        let answering: Vec<usize> = begun.map(|(index, _)| index).rev().take(parts).collect();
         let mut tally = Self {
             attempts: sent.len(),
             ..Self::default()
@@ -40,7 +42,7 @@ impl Tally {
             }
             let Some(cost) = line.cost else { continue };
             add(&mut tally.cost, cost);
-            let wasted = Some(index) != answering && !line.gave_answer();
+            let wasted = !answering.contains(&index) && !line.gave_answer();
             add(&mut tally.wasted, if wasted { cost } else { UsdAmount::ZERO });
         }
         let told = begun_last.and_then(|index| sent.get(index)).or_else(|| sent.last());

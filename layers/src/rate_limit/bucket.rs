@@ -114,7 +114,7 @@ impl Bucket {
         *paused = Some(paused.map_or(until, |known| known.max(until)));
     }
 
-    fn paused(&self) -> Option<Duration> {
+    pub(super) fn paused(&self) -> Option<Duration> {
         let mut paused = self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
         let until = (*paused)?;
         let left = until.saturating_duration_since(Instant::now());

@@ -79,22 +79,26 @@ impl Limiter {
         Some(bucket)
     }
 
-    /// Forgets those that are as good as new; where there are none, the tenth that was used longest ago.
+    /// Forgets those that are as good as new; where there are none, the tenth that was used longest ago, and of those whom the upstream
+    /// has asked to wait only where there are no others.
     fn make_room(&self, shard: &mut Shard, now: Instant) {
         let memory = self.limits.memory();
         let before = shard.len();
-        shard.retain(|_, (bucket, used)| Arc::strong_count(bucket) > 1 || now.duration_since(*used) <= memory);
+        shard.retain(|_, (bucket, used)| {
+            Arc::strong_count(bucket) > 1 || now.duration_since(*used) <= memory || bucket.paused().is_some()
+        });
         if shard.len() < before {
             return;
         }
-        let mut ages: Vec<Instant> = shard.values().map(|(_, used)| *used).collect();
+        let age = |(bucket, used): &(Arc<Bucket>, Instant)| (bucket.paused().is_some(), *used);
+        let mut ages: Vec<_> = shard.values().map(age).collect();
         let tenth = (ages.len() / 10).min(ages.len().saturating_sub(1));
         let (_, oldest, _) = ages.select_nth_unstable(tenth);
         let oldest = *oldest;
         let mut spare = tenth + 1;
         // Many may be of the same age: no more go than must.
-        shard.retain(|_, (_, used)| {
-            let goes = *used <= oldest && spare > 0;
+        shard.retain(|_, known| {
+            let goes = age(known) <= oldest && spare > 0;
             spare -= usize::from(goes);
             !goes
         });

@@ -38,6 +38,8 @@ enum Asking<R, F, E> {
     Readying(R, E),
     /// This one.
     Calling(Pin<Box<F>>, E),
+    /// Nobody: so it ends.
+    Nobody(E),
 }
 
 impl<S, R, B> ResumeBody<S, R, B>
@@ -105,7 +107,11 @@ where
                     this.inner.set(None);
                     match story.go_on(&error) {
                         Some(request) => *this.asking = Some(Box::new(Asking::Readying(request, error))),
-                        None => return Poll::Ready(Some(Err(error))),
+                        None => {
+                            *this.next = story.held();
+                            *this.story = None;
+                            *this.asking = Some(Box::new(Asking::Nobody(error)));
+                        }
                     }
                 }
                 None => {
@@ -144,12 +150,15 @@ where
     fn poll_ask(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), B::Error>> {
         let mut this = self.project();
         let (Some(story), Some(asking)) = (this.story.as_mut(), this.asking.as_mut()) else {
-            *this.asking = None;
-            return Poll::Ready(Ok(()));
+            return Poll::Ready(match this.asking.take().map(|asking| *asking) {
+                Some(Asking::Nobody(error)) => Err(error),
+                _ => Ok(()),
+            });
         };
         let result = match &mut **asking {
             Asking::Readying(..) => ready!(story.service.poll_ready(cx)).map(|()| None),
             Asking::Calling(future, _) => ready!(future.as_mut().poll(cx)).map(Some),
+            Asking::Nobody(_) => Ok(None),
         };
         let Some(asked) = this.asking.take() else {
             return Poll::Ready(Ok(()));
@@ -160,6 +169,7 @@ where
                 *this.asking = Some(Box::new(Asking::Calling(future, error)));
                 Poll::Ready(Ok(()))
             }
+            (_, Asking::Nobody(error)) => Poll::Ready(Err(error)),
             (Ok(response), Asking::Readying(_, error) | Asking::Calling(_, error)) => {
                 let mark = response
                     .as_ref()
@@ -170,8 +180,11 @@ where
             }
             (Err(failed), Asking::Readying(_, error) | Asking::Calling(_, error)) => {
                 tracing::warn!(target: "llm::resume", kind = failed.kind().as_str(), why = failed.summary(), "nobody goes on");
+                // What had come of it is shown before it ends.
+                *this.next = story.held();
                 *this.story = None;
-                Poll::Ready(Err(error))
+                *this.asking = Some(Box::new(Asking::Nobody(error)));
+                Poll::Ready(Ok(()))
             }
         }
     }

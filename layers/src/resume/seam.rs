@@ -48,10 +48,10 @@ impl Seam {
         let ends = tail.char_indices().filter_map(|(at, first)| {
             let (before, end) = tail.split_at(at);
             let whole_text = from == 0 && before.is_empty();
-            let begins_word = whole_text || before.ends_with(char::is_whitespace);
+            let begins_word = whole_text || is_ideograph(first) || before.ends_with(sets_apart);
             (begins_word && !first.is_whitespace()).then(|| End {
                 at,
-                words: end.split_whitespace().count(),
+                words: words(end),
                 begins_sentence: whole_text || before.ends_with('\n') || ends_sentence(before.trim_end()),
             })
         });
@@ -121,7 +121,23 @@ fn repeats(said: &str, old: &str) -> bool {
     let Some(rest) = said.strip_prefix(old) else {
         return false;
     };
-    old.contains(char::is_whitespace) || !rest.starts_with(char::is_alphanumeric)
+    words(old) > 1 || !rest.starts_with(char::is_alphanumeric)
+}
+
+/// How many words these are; where none are spaced, two signs are about one.
+fn words(text: &str) -> usize {
+    let signs = text.chars().filter(|sign| is_ideograph(*sign)).count();
+    text.split_whitespace().count() + signs / 2
+}
+
+/// Whether a word may begin behind it.
+fn sets_apart(sign: char) -> bool {
+    sign.is_whitespace() || is_ideograph(sign) || matches!(sign, '。' | '！' | '？')
+}
+
+/// Whether it is of a script that puts no spaces between its words: Chinese, Japanese.
+const fn is_ideograph(sign: char) -> bool {
+    matches!(sign, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{20000}'..='\u{323af}')
 }
 
 fn ends_sentence(text: &str) -> bool {
@@ -175,6 +191,8 @@ mod tests {
                 " light passes through the quiet air",
             ),
             ("ein größeres Glück", " ist größer"),
+            ("天空是蓝", "色的。"),
+            ("天。天", "天向上"),
         ] {
             assert_eq!(
                 joined(shown, &[next]),
@@ -213,6 +231,14 @@ mod tests {
                 "And left.",
             ),
             ("One two three.", "One two three.", ""),
+            ("天空是蓝色的。因为空气", "因为空气散射短波。", "散射短波。"),
+            ("天空是蓝色的。这是因为空气。", "这是因为空气。明白了吗？", "明白了吗？"),
+            (
+                "因为空气散射短波长的光线所以",
+                "散射短波长的光线所以天空是蓝的",
+                "天空是蓝的",
+            ),
+            ("空は青い。それは", "それは空気のためです。", "空気のためです。"),
         ] {
             assert_eq!(joined(shown, &[next]), new, "{shown} | {next}");
         }

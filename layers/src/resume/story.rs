@@ -18,6 +18,8 @@ pub(super) struct Story<S, R, D> {
     times_left: u32,
     shown: String,
     tokens: u64,
+    /// Those of the text that is held back.
+    held_tokens: u64,
     resumed: Resumed,
     /// Where the continuation is being joined, and the last frame that is held back for it.
     seam: Option<(Seam, Option<D>)>,
@@ -52,6 +54,7 @@ impl<S, R: LlmRequest, D: Frame> Story<S, R, D> {
             times_left: times,
             shown: String::new(),
             tokens: 0,
+            held_tokens: 0,
             resumed: Resumed::default(),
             seam: None,
             goes_on: false,
@@ -61,24 +64,25 @@ impl<S, R: LlmRequest, D: Frame> Story<S, R, D> {
 
     /// Takes note of a frame, and says what to show of it.
     pub(super) fn read(&mut self, frame: D) -> Show<D> {
-        if matches!(frame.stage(), Stage::Finish | Stage::Trailer) || frame.finishes_answer() {
+        let ends = matches!(frame.stage(), Stage::Finish | Stage::Trailer) || frame.finishes_answer();
+        if ends {
             self.state = State::Finished;
         }
         let text = match frame.shown() {
             Shown::Text(text) => text.into_owned(),
             // Whoever goes on thinks anew: the caller has seen the first one's thoughts.
-            Shown::Reasoning if self.goes_on => return Show::Nothing,
-            Shown::Nothing if self.goes_on && frame.stage() == Stage::Preamble => return Show::Nothing,
+            Shown::Reasoning if self.goes_on && !ends => return Show::Nothing,
+            Shown::Nothing if self.goes_on && !ends && frame.stage() == Stage::Preamble => return Show::Nothing,
             Shown::Nothing if frame.stage() == Stage::KeepAlive => return Show::One(frame),
-            Shown::Reasoning => return Show::One(frame),
-            Shown::Nothing => return self.after_held(frame),
+            Shown::Reasoning | Shown::Nothing => return self.after_held(frame),
             Shown::Other => {
                 self.state = State::Closed;
                 return self.after_held(frame);
             }
         };
-        self.tokens += u64::from(frame.tokens());
+        let tokens = u64::from(frame.tokens());
         let Some((seam, held)) = &mut self.seam else {
+            self.tokens += tokens;
             self.keep(&text);
             return Show::One(frame);
         };
@@ -88,9 +92,17 @@ impl<S, R: LlmRequest, D: Frame> Story<S, R, D> {
         }
         let Joined::Text(new) = joined else {
             *held = Some(frame);
+            self.held_tokens += tokens;
             return Show::Nothing;
         };
         self.seam = None;
+        // What is left out was not shown, and takes nothing of what may still come.
+        let held_tokens = std::mem::take(&mut self.held_tokens);
+        self.tokens += match new.len() {
+            0 => 0,
+            length if length > text.len() => held_tokens + tokens,
+            _ => tokens,
+        };
         self.keep(&new);
         if new.is_empty() && self.state != State::Finished {
             return Show::Nothing;
@@ -102,7 +114,9 @@ impl<S, R: LlmRequest, D: Frame> Story<S, R, D> {
     pub(super) fn held(&mut self) -> Option<D> {
         let (mut seam, held) = self.seam.take()?;
         let new = seam.close();
+        let tokens = std::mem::take(&mut self.held_tokens);
         let frame = held.filter(|_| !new.is_empty())?;
+        self.tokens += tokens;
         self.keep(&new);
         Some(frame.with_text(&new))
     }
@@ -126,8 +140,6 @@ impl<S, R: LlmRequest, D: Frame> Story<S, R, D> {
 
     /// The request that goes on after this failure, where that may be done.
     pub(super) fn go_on<E: Failure>(&mut self, error: &E) -> Option<Request<R>> {
-        // What was held back has not been shown.
-        self.seam = None;
         let hurts = matches!(error.kind().advice().health, Health::Hurts | Health::Pauses);
         if self.state != State::Open || self.times_left == 0 || !hurts {
             return None;
@@ -165,6 +177,7 @@ impl<S, R: LlmRequest, D: Frame> Story<S, R, D> {
     /// Somebody goes on.
     pub(super) fn goes_on<E: Failure>(&mut self, after: &E, mark: Option<Degraded>) {
         self.goes_on = true;
+        self.held_tokens = 0;
         self.seam = Some((Seam::after(&self.shown), None));
         let log = self.original.body().call().attempts();
         self.resumed.note(Resumption {

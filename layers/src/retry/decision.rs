@@ -98,7 +98,8 @@ impl<D: Iterator<Item = Duration>> History<'_, D> {
             RetryAdvice::Backoff | RetryAdvice::IfAlone => {
                 let delay = self.delays.next()?.min(self.longest(request));
                 // Never earlier than asked, and not all at once.
-                Some(error.retry_after().map_or(Wait::exactly(delay), |hint| Wait {
+                let hint = error.retry_after().filter(|hint| !hint.is_zero());
+                Some(hint.map_or(Wait::exactly(delay), |hint| Wait {
                     least: hint,
                     wish: hint.saturating_add(delay.min(hint / 10)),
                 }))

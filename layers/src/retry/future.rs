@@ -26,7 +26,7 @@ where
     M: Schedule,
 {
     #[pin]
-    state: State<S::Future>,
+    state: State<S::Future, S::Error>,
     /// The request for the next attempt, while there may be one.
     again: Option<Request<R>>,
     service: S,
@@ -37,8 +37,9 @@ where
 }
 
 #[pin_project(project = StateProjection)]
-enum State<F> {
+enum State<F, E> {
     Calling(#[pin] F),
+    Refused(Option<E>),
     Waiting(#[pin] Sleep),
     Readying,
     Ended,
@@ -49,15 +50,19 @@ where
     S: Service<Request<R>>,
     M: Schedule,
 {
-    pub(super) const fn new(
-        first: S::Future,
+    pub(super) fn new(
+        first: Result<S::Future, S::Error>,
         again: Option<Request<R>>,
         service: S,
         shared: Arc<(RetryPolicy, M)>,
         opened: Opened,
     ) -> Self {
+        let state = match first {
+            Ok(first) => State::Calling(first),
+            Err(refusal) => State::Refused(Some(refusal)),
+        };
         Self {
-            state: State::Calling(first),
+            state,
             again,
             service,
             shared,
@@ -122,6 +127,13 @@ where
                             return Poll::Ready(this.opened.publish(give_up(error)));
                         }
                     }
+                }
+                StateProjection::Refused(refusal) => {
+                    let Some(refusal) = refusal.take() else {
+                        return Poll::Pending;
+                    };
+                    say_end(&refusal, 0, None);
+                    return Poll::Ready(this.opened.publish(give_up(refusal)));
                 }
                 StateProjection::Waiting(timer) => {
                     ready!(timer.poll(cx));

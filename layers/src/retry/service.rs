@@ -7,7 +7,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::{Exponential, RetryFuture, RetryPolicy, Schedule};
-use crate::{Failure, LlmRequest, macros::inner_accessors};
+use crate::{Candidate, Failure, LayerError, LlmRequest, macros::inner_accessors};
 
 /// The service of [`RetryLayer`](super::RetryLayer).
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl<S, M> Retry<S, M> {
 impl<S, M, R, B> Service<Request<R>> for Retry<S, M>
 where
     S: Service<Request<R>, Response = Response<B>> + Clone,
-    S::Error: Failure,
+    S::Error: Failure + From<LayerError>,
     M: Schedule,
     R: LlmRequest,
 {
@@ -52,15 +52,21 @@ where
     fn call(&mut self, mut request: Request<R>) -> Self::Future {
         let opened = request.body_mut().call_mut().open();
         let policy = &self.shared.0;
-        policy.budget.deposit();
-        let again = (policy.max_attempts > 1).then(|| request.clone());
+        let call = request.body().call();
+        if call.counts() {
+            policy.budget.deposit();
+        }
+        // Who goes on with an answer, or gives one anew, repeats an attempt as well.
+        let (again, first) = if call.is_repeated() && !policy.budget.withdraw() {
+            let model = call.candidate().map(Candidate::model).or(request.body().model());
+            let model = model.map(str::to_owned);
+            (None, Err(LayerError::RetriesSpent { model }.into()))
+        } else {
+            let again = (policy.max_attempts > 1).then(|| request.clone());
+            (again, Ok(self.inner.call(request)))
+        };
         // The service that is ready takes this attempt; its clone, made ready in its own time, takes the next ones.
-        RetryFuture::new(
-            self.inner.call(request),
-            again,
-            self.inner.clone(), // house-ok: the ready one was called above; this waits for its own readiness
-            Arc::clone(&self.shared),
-            opened,
-        )
+        let next = self.inner.clone(); // house-ok: the ready one was called above; this waits for its own readiness
+        RetryFuture::new(first, again, next, Arc::clone(&self.shared), opened)
     }
 }

@@ -1,5 +1,6 @@
 //! As many attempts at once as a candidate bears.
 
+mod pace;
 mod queue;
 mod random;
 

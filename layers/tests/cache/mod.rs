@@ -1,6 +1,7 @@
 //! Kept and shared answers, in virtual time.
 
 mod failing;
+mod forgetting;
 mod keeping;
 mod leaving;
 mod memory;

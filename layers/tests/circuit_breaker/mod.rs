@@ -4,6 +4,7 @@ mod along_a_chain;
 mod busy;
 mod opening;
 mod recovery;
+mod stale;
 
 use tower::{Layer, Service, ServiceExt};
 use tower_llm_layers::{

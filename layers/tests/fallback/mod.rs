@@ -1,5 +1,6 @@
 //! The chain of candidates.
 
+mod beside;
 mod cheaper;
 mod hedge;
 mod route;

@@ -5,6 +5,7 @@ mod between;
 mod failing;
 mod leaving;
 mod names;
+mod nobodys;
 #[cfg(feature = "metrics")]
 mod numbers;
 #[cfg(feature = "metrics")]

@@ -1,13 +1,17 @@
 //! What the `metrics` facade is told.
 
-use tower::Layer;
+use tokio::time::sleep;
+use tower::{Layer, ServiceBuilder};
 use tower_llm_layers::{
-    FailureKind, Stage, Tags,
-    observe::{METRICS, ObserveLayer, describe, names as n},
+    AttemptLog, FailureKind, Stage, Tags,
+    adaptive_concurrency::{AdaptiveConcurrencyLayer, ConcurrencyPolicy},
+    attempt::AttemptLayer,
+    fallback::{FallbackLayer, Hedge},
+    observe::{METRICS, ObserveAttemptLayer, ObserveLayer, describe, names as n},
 };
 
-use super::{Stack, answer, recorder::record, stream, whole};
-use crate::support::{Beat, Leaf, Step, ask, chain, fails, millis, read};
+use super::{Stack, answer, attempts, fields, recorder::record, stream, whole};
+use crate::support::{Beat, Leaf, Step, ask, chain, fails, log, millis, read, secs, streamed};
 
 const ALL: &str = "";
 
@@ -98,12 +102,12 @@ async fn failed_left_and_degraded_ones_by_their_outcome() {
         told,
         [
             format!(
-                "llm.operation.degraded{{{base},gen_ai.request.model=c,gen_ai.response.model=c,llm.degraded.reason=overloaded,\
+                "llm.operation.degraded{{{base},gen_ai.request.model=c,llm.degraded.reason=overloaded,\
                  llm.degraded.rung=canned_reply}}"
             ),
             format!("llm.operations{{error.type=cancelled,{base},gen_ai.request.model=b,llm.outcome=cancelled}}"),
             format!("llm.operations{{error.type=refused,{base},gen_ai.request.model=a,llm.outcome=failed}}"),
-            format!("llm.operations{{{base},gen_ai.request.model=c,gen_ai.response.model=c,llm.outcome=degraded}}"),
+            format!("llm.operations{{{base},gen_ai.request.model=c,llm.outcome=degraded}}"),
         ]
     );
 }
@@ -175,4 +179,43 @@ async fn each_has_its_kind_and_its_unit() {
         };
         assert_eq!(series.unit, unit, "{name}");
     }
+}
+
+/// An attempt that was refused by the cap was never sent.
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_was_never_sent_is_not_counted() {
+    log::listen();
+    let recorded = record();
+    let layer = AdaptiveConcurrencyLayer::new(ConcurrencyPolicy::new().initial(1).ceiling(1)).unwrap();
+    let late = |wait| Step::Answer(secs(wait), vec![Beat::Frame(Stage::Finish)]);
+    let leaf = Leaf::new([]).on("a", [late(2)]).on("b", [late(5)]);
+    let service = ServiceBuilder::new()
+        .layer(FallbackLayer::new(chain(["a", "b"])).hedge(Hedge::after(secs(1)).ratio(1.0)))
+        .layer(layer)
+        .layer(ObserveAttemptLayer::new())
+        .layer(AttemptLayer::new().cap(1))
+        .service(leaf);
+    // The first takes a's only place, and hedges at b no more than its cap lets it: it has one attempt.
+    let first = async { read(ask(&service, streamed()).await.unwrap().into_body()).await };
+    let second = async {
+        sleep(millis(1)).await;
+        let response = ask(&service, streamed()).await.unwrap();
+        let log = response.extensions().get::<AttemptLog>().unwrap().clone();
+        read(response.into_body()).await;
+        log.sent()
+    };
+    let (_, sent) = tokio::join!(first, second);
+    assert_eq!(sent, 1);
+    let told = recorded.take();
+    let counted = told.iter().filter(|(name, _)| name.starts_with(n::ATTEMPTS_ENDED));
+    let counted: Vec<_> = counted.flat_map(|(_, series)| &series.values).collect();
+    assert_eq!(counted, [&1.0, &1.0], "two calls, an attempt each");
+    let outcomes: Vec<_> = attempts()
+        .iter()
+        .map(|span| fields(span, [n::OUTCOME]).join(""))
+        .collect();
+    assert_eq!(
+        outcomes,
+        ["llm.outcome=answered", "llm.outcome=answered", "llm.outcome=not_sent"]
+    );
 }

@@ -1,6 +1,7 @@
 //! The same candidate again, backed off, within budgets.
 
 mod service;
+mod share;
 mod wait;
 
 use std::time::Duration;

@@ -21,6 +21,19 @@ async fn the_hint_is_the_least_with_a_little_added() {
     assert_eq!(probe.times(), [0, 16_000]);
 }
 
+/// A hint of nothing is no reason to ask again without a pause.
+#[tokio::test(start_paused = true)]
+async fn a_hint_of_zero_does_not_undo_the_back_off() {
+    let error = fails(FailureKind::Overloaded).hint(Duration::ZERO);
+    let leaf = Leaf::new((0..4).map(|_| Step::fail(error.clone())));
+    let probe = leaf.probe();
+    let layer = RetryLayer::new()
+        .max_attempts(4)
+        .schedule(Fixed(vec![secs(1), secs(2), secs(4)]));
+    ask(&layer.layer(leaf), streamed()).await.map(drop).ok();
+    assert_eq!(probe.times(), [0, 1000, 3000, 7000]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn no_wait_is_longer_than_the_longest() {
     for (hint, wait) in [(None, Some(1)), (Some(2), None), (Some(1), Some(1))] {

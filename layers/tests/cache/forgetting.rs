@@ -1,0 +1,70 @@
+//! What is forgotten while it is on its way.
+
+use std::sync::Arc;
+
+use http::Request;
+use tokio::time::sleep;
+use tower::Layer;
+use tower_llm_layers::{
+    Everyone, Stage,
+    cache::{Cache, CacheLayer},
+};
+
+use super::{MIB, is_hit, layer};
+use crate::support::{Beat, Leaf, Step, TestError, TestFrame, TestRequest, ask, read, secs, streamed};
+
+/// Comes after two seconds.
+fn late() -> Step {
+    Step::Answer(secs(2), vec![Beat::Frame(Stage::Content), Beat::Frame(Stage::Finish)])
+}
+
+/// What is cleared is cleared: what was asked for before is not kept after it.
+#[tokio::test(start_paused = true)]
+async fn what_was_asked_for_before_all_was_forgotten_is_not_kept() {
+    for one in [true, false] {
+        let layer = layer();
+        let service = layer.clone().layer(Leaf::new([late()]));
+        let key = layer.key(&streamed()).unwrap();
+        let call = async { read(ask(&service, streamed()).await.unwrap().into_body()).await };
+        let clear = async {
+            sleep(secs(1)).await;
+            if one {
+                layer.cache().unwrap().forget(&key);
+            } else {
+                layer.cache().unwrap().clear();
+            }
+        };
+        tokio::join!(call, clear);
+        let again = ask(&service, streamed()).await.unwrap();
+        assert!(!is_hit(&again), "forget one: {one}");
+    }
+}
+
+/// Nobody joins what was asked for before.
+#[tokio::test(start_paused = true)]
+async fn nobody_joins_what_was_asked_for_before_all_was_forgotten() {
+    let layer = layer();
+    let leaf = Leaf::new([late()]);
+    let probe = leaf.probe();
+    let service = layer.clone().layer(leaf);
+    let call = async { read(ask(&service, streamed()).await.unwrap().into_body()).await };
+    let clear = async {
+        sleep(secs(1)).await;
+        layer.cache().unwrap().clear();
+        read(ask(&service, streamed()).await.unwrap().into_body()).await
+    };
+    tokio::join!(call, clear);
+    assert_eq!(probe.calls(), 2);
+}
+
+/// A tenant without a name is not everyone.
+#[tokio::test(start_paused = true)]
+async fn a_tenant_without_a_name_is_not_everyone() {
+    let cache = Cache::new(MIB);
+    let all = CacheLayer::<TestFrame, TestError, _>::new(cache.clone(), Everyone).layer(Leaf::new([]));
+    let nameless = |_: &Request<TestRequest>| -> Option<Arc<str>> { Some(Arc::from("")) };
+    let own = CacheLayer::<TestFrame, TestError, _>::new(cache, nameless).layer(Leaf::new([]));
+    read(ask(&all, streamed()).await.unwrap().into_body()).await;
+    let response = ask(&own, streamed()).await.unwrap();
+    assert!(!is_hit(&response));
+}

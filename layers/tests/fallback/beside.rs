@@ -1,0 +1,130 @@
+//! What becomes of a call when one of the two that are asked fails.
+
+use std::time::Duration;
+
+use tower::Layer;
+use tower_llm_layers::{
+    AttemptLog, FailureKind, Scope, Stage,
+    attempt::AttemptLayer,
+    fallback::{FallbackLayer, Hedge},
+    retry::RetryLayer,
+};
+
+use crate::support::{Beat, Leaf, Step, ask, chain, fails, millis, read, secs, streamed};
+
+fn late(wait: Duration) -> Step {
+    Step::Answer(wait, vec![Beat::Frame(Stage::Content), Beat::Frame(Stage::Finish)])
+}
+
+fn always(hedge: Hedge) -> Hedge {
+    hedge.ratio(1.0)
+}
+
+/// `moves_on_refusal` is off: what one has refused nobody else may answer, hedge or not.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_ends_the_call_though_a_hedge_is_under_way() {
+    let leaf = Leaf::new([])
+        .on("a", [Step::Fail(secs(2), fails(FailureKind::Refused))])
+        .on("b", [late(secs(3))]);
+    let service = FallbackLayer::new(chain(["a", "b"])).hedge(always(Hedge::after(secs(1))));
+    let result = ask(&service.layer(AttemptLayer::new().layer(leaf)), streamed()).await;
+    assert_eq!(result.map(drop).map_err(|error| error.kind), Err(FailureKind::Refused));
+}
+
+/// The caller is told what is wrong with its request, not what became of the hedge.
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_wrong_is_told_so_whatever_the_hedge_fails_by() {
+    let leaf = Leaf::new([])
+        .on("a", [Step::Fail(secs(2), fails(FailureKind::BadRequest))])
+        .on("b", [Step::Fail(secs(3), fails(FailureKind::Overloaded))]);
+    let service = FallbackLayer::new(chain(["a", "b"])).hedge(always(Hedge::after(secs(1))));
+    let result = ask(&service.layer(AttemptLayer::new().layer(leaf)), streamed()).await;
+    assert_eq!(
+        result.map(drop).map_err(|error| error.kind),
+        Err(FailureKind::BadRequest)
+    );
+}
+
+/// The same where the hedge is told so first.
+#[tokio::test(start_paused = true)]
+async fn what_is_said_of_the_request_holds_for_the_one_before_it_where_that_fails_too() {
+    for (first, expected) in [
+        (late(secs(4)), Ok(())),
+        (
+            Step::Fail(secs(4), fails(FailureKind::Overloaded)),
+            Err(FailureKind::Refused),
+        ),
+    ] {
+        let leaf = Leaf::new([])
+            .on("a", [first])
+            .on("b", [Step::Fail(secs(1), fails(FailureKind::Refused))]);
+        let probe = leaf.probe();
+        let service = FallbackLayer::new(chain(["a", "b", "c"])).hedge(always(Hedge::after(secs(1))));
+        let result = ask(&service.layer(AttemptLayer::new().layer(leaf)), streamed()).await;
+        assert_eq!(result.map(drop).map_err(|error| error.kind), expected);
+        assert_eq!(probe.models(), ["a", "b"], "nobody else is asked");
+    }
+}
+
+/// The same, counted: half of the calls may be hedged, none was.
+#[tokio::test(start_paused = true)]
+async fn hedges_not_sent_leave_the_share_for_those_that_are() {
+    let leaf = Leaf::new([])
+        .on(
+            "a",
+            (0..20)
+                .map(|_| late(millis(1_200)))
+                .chain((0..5).map(|_| late(secs(9)))),
+        )
+        .ready_after(millis(700));
+    let probe = leaf.probe();
+    let service = FallbackLayer::new(chain(["a", "b"]))
+        .hedge(Hedge::after(secs(1)).ratio(0.5))
+        .layer(leaf);
+    for _ in 0..20 {
+        read(ask(&service, streamed()).await.unwrap().into_body()).await;
+    }
+    assert_eq!(probe.calls(), 20, "none was sent");
+    for _ in 0..5 {
+        read(ask(&service, streamed()).await.unwrap().into_body()).await;
+    }
+    assert_eq!(probe.calls(), 30, "all five are hedged out of what was saved");
+}
+
+/// Who was to be asked beside it is ruled out by how it failed: it is not asked.
+#[tokio::test(start_paused = true)]
+async fn whoever_is_ruled_out_is_not_asked_in_its_place() {
+    let leaf = Leaf::new([])
+        .on(
+            "a",
+            [Step::Fail(
+                millis(1_200),
+                fails(FailureKind::QuotaGone).scope(Scope::Upstream),
+            )],
+        )
+        .ready_after(millis(700));
+    let probe = leaf.probe();
+    let service = FallbackLayer::new(chain(["x/a", "x/b", "y/c"]))
+        .hedge(always(Hedge::after(secs(1))))
+        .layer(AttemptLayer::new().layer(leaf));
+    ask(&service, streamed()).await.map(drop).ok();
+    assert_eq!(probe.models(), ["a", "c"]);
+}
+
+/// What is noted after a failure stands on its own line.
+#[tokio::test(start_paused = true)]
+async fn the_wait_before_a_retry_stands_on_the_line_of_who_failed() {
+    let leaf = Leaf::new([])
+        .on(
+            "a",
+            [Step::Fail(secs(2), fails(FailureKind::Overloaded)), late(secs(9))],
+        )
+        .on("b", [late(secs(5))]);
+    let service = FallbackLayer::new(chain(["a", "b"])).hedge(always(Hedge::after(secs(1))));
+    let service = service.layer(RetryLayer::new().layer(AttemptLayer::new().layer(leaf)));
+    let response = ask(&service, streamed()).await.unwrap();
+    let log = response.extensions().get::<AttemptLog>().unwrap().clone();
+    read(response.into_body()).await;
+    let waited: Vec<_> = log.attempts().iter().map(|line| line.waited.is_some()).collect();
+    assert_eq!(waited, [true, false, false], "\n{log}");
+}

@@ -1,0 +1,275 @@
+//! Going on where a stream broke off: what is shown of what comes, whom it counts against, and what it is told as.
+
+use std::{
+    borrow::Cow,
+    collections::VecDeque,
+    future::{Ready, ready},
+    pin::Pin,
+    sync::{Arc, Mutex},
+    task::{Context, Poll},
+};
+
+use http::{Request, Response};
+use http_body::{Body, Frame as BodyFrame};
+use http_body_util::BodyExt;
+use tower::{Service, ServiceBuilder, ServiceExt};
+use tower_llm_layers::{
+    Failure, FailureKind, Frame, Shown, Stage,
+    attempt::AttemptLayer,
+    cost::CostLayer,
+    fallback::FallbackLayer,
+    observe::{ObserveLayer, names as n},
+    resume::ResumeLayer,
+    retry::{RetryBudget, RetryLayer},
+};
+
+use crate::support::{Prices, TestError, TestRequest, chain, fails, log, streamed};
+
+/// A frame of an answer, or where it breaks off.
+#[derive(Debug, Clone)]
+enum Word {
+    Text(Cow<'static, str>),
+    /// A thought, and why the answer ended.
+    LastThought,
+    /// A bare `stop`: nothing to show, but the answer ends well with it.
+    Stop,
+    Finish,
+    Cut,
+}
+
+impl bytes::Buf for Word {
+    fn remaining(&self) -> usize {
+        0
+    }
+
+    fn chunk(&self) -> &[u8] {
+        &[]
+    }
+
+    fn advance(&mut self, _: usize) {}
+}
+
+impl Frame for Word {
+    fn stage(&self) -> Stage {
+        match self {
+            Self::Text(_) | Self::LastThought => Stage::Content,
+            Self::Stop => Stage::Preamble,
+            Self::Finish | Self::Cut => Stage::Finish,
+        }
+    }
+
+    fn finishes_answer(&self) -> bool {
+        matches!(self, Self::LastThought | Self::Stop | Self::Finish)
+    }
+
+    fn shown(&self) -> Shown<'_> {
+        match self {
+            Self::Text(text) => Shown::Text((&**text).into()),
+            Self::LastThought => Shown::Reasoning,
+            Self::Stop | Self::Finish | Self::Cut => Shown::Nothing,
+        }
+    }
+
+    fn with_text(self, text: &str) -> Self {
+        Self::Text(text.to_owned().into())
+    }
+}
+
+struct Words(VecDeque<Word>);
+
+impl Body for Words {
+    type Data = Word;
+    type Error = TestError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<BodyFrame<Word>, TestError>>> {
+        Poll::Ready(match self.0.pop_front() {
+            Some(Word::Cut) => Some(Err(fails(FailureKind::Truncated))),
+            Some(word) => Some(Ok(BodyFrame::data(word))),
+            None => None,
+        })
+    }
+}
+
+/// Answers by the first script, then by the next; all others by the last.
+#[derive(Clone)]
+struct Scripted(Arc<Mutex<(VecDeque<Vec<Word>>, usize)>>);
+
+impl Scripted {
+    fn new(scripts: impl IntoIterator<Item = Vec<Word>>) -> Self {
+        Self(Arc::new(Mutex::new((scripts.into_iter().collect(), 0))))
+    }
+
+    fn calls(&self) -> usize {
+        self.0.lock().unwrap().1
+    }
+}
+
+impl Service<Request<TestRequest>> for Scripted {
+    type Response = Response<Words>;
+    type Error = TestError;
+    type Future = Ready<Result<Response<Words>, TestError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), TestError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<TestRequest>) -> Self::Future {
+        let (scripts, calls) = &mut *self.0.lock().unwrap();
+        *calls += 1;
+        let script = if scripts.len() > 1 {
+            scripts.pop_front()
+        } else {
+            scripts.front().cloned()
+        };
+        ready(Ok(Response::new(Words(script.unwrap().into()))))
+    }
+}
+
+fn word(text: &'static str) -> Word {
+    Word::Text(text.into())
+}
+
+/// The text, whether the end was shown, and the error.
+async fn tell(service: Scripted, layer: ResumeLayer) -> (String, bool, Option<FailureKind>) {
+    let stack = ServiceBuilder::new()
+        .layer(layer)
+        .layer(AttemptLayer::new())
+        .service(service);
+    let mut body = Box::pin(stack.oneshot(streamed()).await.unwrap().into_body());
+    let (mut text, mut end) = (String::new(), false);
+    while let Some(frame) = body.frame().await {
+        match frame {
+            Ok(frame) => {
+                let data = frame.into_data().ok().unwrap();
+                end |= data.finishes_answer();
+                if let Word::Text(more) = data {
+                    text.push_str(&more);
+                }
+            }
+            Err(error) => return (text, end, Some(error.kind())),
+        }
+    }
+    (text, end, None)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_continuation_is_shown_whatever_form_it_has() {
+    for last in [Word::Finish, Word::LastThought, Word::Stop] {
+        let scripts = [
+            vec![word("Because "), Word::Cut],
+            vec![word("of Rayleigh."), last.clone()],
+        ];
+        let told = tell(Scripted::new(scripts), ResumeLayer::new()).await;
+        assert_eq!(told, ("Because of Rayleigh.".to_owned(), true, None), "{last:?}");
+    }
+}
+
+/// What came is shown, though the upstream then broke off for good.
+#[tokio::test(start_paused = true)]
+async fn what_is_held_at_the_seam_is_shown_where_nobody_goes_on() {
+    // A new sentence that begins as the last one did.
+    let scripts = [
+        vec![word("The sky is blue."), Word::Cut],
+        vec![word(" The sky is"), Word::Cut],
+    ];
+    let told = tell(Scripted::new(scripts), ResumeLayer::new().times(1)).await;
+    assert_eq!(
+        told,
+        (
+            "The sky is blue. The sky is".to_owned(),
+            false,
+            Some(FailureKind::Truncated)
+        )
+    );
+}
+
+/// The process-wide share bounds whatever asks again.
+#[tokio::test(start_paused = true)]
+async fn going_on_at_the_same_model_keeps_to_the_share_of_retries() {
+    let service = Scripted::new([vec![word("Because "), Word::Cut]]);
+    let budget = RetryBudget::new(0.0, 0.0);
+    let stack = ServiceBuilder::new()
+        .layer(ResumeLayer::new())
+        .layer(FallbackLayer::new(chain(["a"])))
+        .layer(RetryLayer::new().budget(budget))
+        .layer(AttemptLayer::new())
+        .service(service.clone());
+    for _ in 0..100 {
+        let mut body = Box::pin(stack.clone().oneshot(streamed()).await.unwrap().into_body());
+        while let Some(Ok(_)) = body.frame().await {}
+    }
+    assert_eq!(service.calls(), 100, "none may be asked again");
+}
+
+/// Languages without spaces have sentences, too.
+#[tokio::test(start_paused = true)]
+async fn what_is_said_again_goes_in_any_language() {
+    for (shown, next, whole) in [
+        (
+            "天空是蓝色的。因为空气",
+            "因为空气散射短波。",
+            "天空是蓝色的。因为空气散射短波。",
+        ),
+        (
+            "天空是蓝色的。这是因为空气。",
+            "这是因为空气。明白了吗？",
+            "天空是蓝色的。这是因为空气。明白了吗？",
+        ),
+    ] {
+        let scripts = [vec![word(shown), Word::Cut], vec![word(next), Word::Finish]];
+        let told = tell(Scripted::new(scripts), ResumeLayer::new()).await;
+        assert_eq!(told.0, whole);
+    }
+}
+
+/// What the caller never saw takes nothing of what is left of its answer.
+#[tokio::test(start_paused = true)]
+async fn what_is_left_out_takes_nothing_of_the_answers_length() {
+    let sentence = ["One ", "two ", "three ", "four ", "five ", "six ", "seven ", "eight "];
+    let first: Vec<_> = sentence.map(word).into_iter().chain([Word::Cut]).collect();
+    let again = first.clone();
+    let last = vec![word("One two three four five six seven eight nine."), Word::Finish];
+    let service = Scripted::new([first, again, last]);
+    let stack = ServiceBuilder::new()
+        .layer(ResumeLayer::new())
+        .layer(AttemptLayer::new())
+        .service(service.clone());
+    let mut request = streamed();
+    request.body_mut().max_tokens = Some(16);
+    let mut body = Box::pin(stack.oneshot(request).await.unwrap().into_body());
+    let mut error = None;
+    while let Some(frame) = body.frame().await {
+        error = frame.err().map(|error| error.kind());
+    }
+    assert_eq!((service.calls(), error), (3, None), "eight of sixteen were shown");
+}
+
+/// The first part of an answer that was gone on with was not for nothing.
+#[tokio::test(start_paused = true)]
+async fn what_was_shown_and_gone_on_with_is_not_told_as_wasted() {
+    log::listen();
+    let scripts = [
+        vec![word("Because "), Word::Cut],
+        vec![word("of Rayleigh."), Word::Finish],
+    ];
+    let stack = ServiceBuilder::new()
+        .layer(ObserveLayer::new())
+        .layer(ResumeLayer::new())
+        .layer(AttemptLayer::new())
+        .layer(CostLayer::new().prices(Arc::new(Prices)))
+        .service(Scripted::new(scripts));
+    let mut request = streamed();
+    request.body_mut().model = Some("a".into());
+    request.body_mut().max_tokens = Some(500);
+    request.body_mut().needs.prompt_tokens = 100;
+    let mut body = Box::pin(stack.oneshot(request).await.unwrap().into_body());
+    while let Some(frame) = body.frame().await {
+        assert!(frame.is_ok());
+    }
+    let span = log::spans()
+        .into_iter()
+        .find(|span| span.name == n::OPERATION_SPAN)
+        .unwrap();
+    let wasted = span.fields.get(n::COST_WASTED).map(String::as_str);
+    assert!(matches!(wasted, None | Some("0" | "0.0")), "{:?}", span.fields);
+}
