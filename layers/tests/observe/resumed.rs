@@ -1,23 +1,11 @@
 //! The span of an answer that somebody else goes on with.
 
-use std::{
-    borrow::Cow,
-    collections::VecDeque,
-    future::{Ready, ready},
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    task::{Context, Poll},
-};
-
-use http::{Request, Response};
-use http_body::{Body, Frame as BodyFrame};
+use http::Response;
+use http_body::Body;
 use http_body_util::BodyExt;
-use tower::{Service, ServiceBuilder, ServiceExt};
+use tower::{ServiceBuilder, ServiceExt};
 use tower_llm_layers::{
-    Failure, FailureKind, Frame, Resumed, Rung, Shown, Stage,
+    Failure, FailureKind, Resumed, Rung,
     attempt::AttemptLayer,
     fallback::FallbackLayer,
     observe::{ObserveAttemptLayer, ObserveLayer, names as n},
@@ -25,84 +13,16 @@ use tower_llm_layers::{
 };
 
 use super::{attempts, fields, operation, stream};
-use crate::support::{TestError, TestRequest, candidate, chain, fails, log};
+use crate::support::{
+    TestError, candidate, chain, log,
+    words::{Scripted, Word, word},
+};
 
-/// A word of an answer, or its end.
-#[derive(Debug, Clone)]
-struct Word(Option<Cow<'static, str>>);
-
-impl bytes::Buf for Word {
-    fn remaining(&self) -> usize {
-        0
-    }
-
-    fn chunk(&self) -> &[u8] {
-        &[]
-    }
-
-    fn advance(&mut self, _: usize) {}
-}
-
-impl Frame for Word {
-    fn stage(&self) -> Stage {
-        if self.0.is_some() {
-            Stage::Content
-        } else {
-            Stage::Finish
-        }
-    }
-
-    fn shown(&self) -> Shown<'_> {
-        self.0
-            .as_deref()
-            .map_or(Shown::Nothing, |word| Shown::Text(word.into()))
-    }
-
-    fn with_text(self, text: &str) -> Self {
-        Self(Some(text.to_owned().into()))
-    }
-}
-
-struct Words(VecDeque<Result<Word, TestError>>);
-
-impl Body for Words {
-    type Data = Word;
-    type Error = TestError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<BodyFrame<Word>, TestError>>> {
-        Poll::Ready(match self.0.pop_front() {
-            Some(Ok(word)) => Some(Ok(BodyFrame::data(word))),
-            Some(Err(error)) => Some(Err(error)),
-            None => None,
-        })
-    }
-}
-
-/// Breaks off after one word at first, fails so often when it is asked to go on, and then goes on.
-#[derive(Debug, Clone, Default)]
-struct Breaks {
-    asked: Arc<AtomicU32>,
-    fails: u32,
-}
-
-impl Service<Request<TestRequest>> for Breaks {
-    type Response = Response<Words>;
-    type Error = TestError;
-    type Future = Ready<Result<Response<Words>, TestError>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), TestError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Request<TestRequest>) -> Self::Future {
-        let word = |word: &'static str| Word(Some(word.into()));
-        let words = match self.asked.fetch_add(1, Ordering::Relaxed) {
-            0 => vec![Ok(word("Because ")), Err(fails(FailureKind::Truncated))],
-            asked if asked <= self.fails => return ready(Err(fails(FailureKind::Overloaded))),
-            _ => vec![Ok(word("of Rayleigh.")), Ok(Word(None))],
-        };
-        ready(Ok(Response::new(Words(words.into()))))
-    }
+/// Breaks off after one word, then does this, and then goes on.
+fn breaks<const N: usize>(then: [Vec<Word>; N]) -> Scripted {
+    let begin = vec![word("Because "), Word::Cut];
+    let end = vec![word("of Rayleigh."), Word::Finish];
+    Scripted::new([begin].into_iter().chain(then).chain([end]))
 }
 
 async fn read<B: Body<Data = Word, Error = TestError>>(response: Response<B>) {
@@ -120,7 +40,7 @@ async fn it_is_answered_by_two_attempts() {
         .layer(ResumeLayer::new())
         .layer(ObserveAttemptLayer::new())
         .layer(AttemptLayer::new())
-        .service(Breaks::default());
+        .service(breaks([]));
     read(stack.oneshot(stream("a")).await.unwrap()).await;
     let told = fields(&operation(), [n::OUTCOME, n::RESUMPTION_COUNT, n::ATTEMPTS]);
     assert_eq!(
@@ -143,10 +63,7 @@ async fn a_cheaper_model_that_goes_on_is_told_of() {
         .layer(ResumeLayer::new())
         .layer(FallbackLayer::new(chain(["good"]).cheaper([candidate("cheap")])))
         .layer(AttemptLayer::new())
-        .service(Breaks {
-            fails: 1,
-            ..Breaks::default()
-        });
+        .service(breaks([vec![Word::Refused(FailureKind::Overloaded)]]));
     let response = stack.oneshot(stream("good")).await.unwrap();
     let resumed = response.extensions().get::<Resumed>().cloned().unwrap();
     read(response).await;

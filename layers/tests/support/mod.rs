@@ -11,6 +11,7 @@ mod random;
 mod request;
 mod run;
 mod script;
+pub(crate) mod words;
 
 pub(crate) use body::{ScriptBody, TestFrame};
 pub(crate) use error::{TestError, fails};
