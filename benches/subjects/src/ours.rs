@@ -83,6 +83,12 @@ pub fn circuit_breaker<S>(inner: S) -> CircuitBreaker<S> {
     layer.layer(inner)
 }
 
+/// The same slot, empty: what is left of it is the look at a circuit, and the note of how the attempt ended.
+#[must_use]
+pub fn circuit_breaker_off<S>(inner: S) -> CircuitBreaker<S> {
+    CircuitBreakerLayer::off().layer(inner)
+}
+
 /// Sets the time of the whole call.
 #[must_use]
 pub fn deadline<S>(inner: S) -> DeadlineService<S> {

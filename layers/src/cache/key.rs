@@ -7,21 +7,19 @@ use crate::{CacheKey, KeyWriter};
 
 /// Hashes the parts of a key.
 struct KeyHash {
-    /// What is not hashed yet: many small parts are quicker in one go, and most keys never leave the stack.
-    pending: [u8; AT_ONCE],
-    filled: usize,
+    /// What is not hashed yet: many small parts are quicker in one go.
+    pending: Vec<u8>,
     /// Only where all of it is more than [`AT_ONCE`].
     hasher: Option<Box<blake3::Hasher>>,
 }
 
 /// How many bytes are gathered before they are hashed.
-const AT_ONCE: usize = 512;
+const AT_ONCE: usize = 1024;
 
 impl KeyHash {
     fn new(scope: &str) -> Self {
         let mut hash = Self {
-            pending: [0; AT_ONCE],
-            filled: 0,
+            pending: Vec::with_capacity(AT_ONCE / 2),
             hasher: None,
         };
         hash.part(scope.as_bytes());
@@ -33,31 +31,23 @@ impl KeyHash {
         let mut length = part.len();
         // Seven bits a byte; the last one is below 128.
         while length > 127 {
-            self.push(&[length.to_le_bytes()[0] | 128]);
+            self.pending.push(length.to_le_bytes()[0] | 128);
             length >>= 7;
         }
-        self.push(&[length.to_le_bytes()[0]]);
-        self.push(part);
-    }
-
-    fn push(&mut self, bytes: &[u8]) {
-        let end = self.filled + bytes.len();
-        if let Some(place) = self.pending.get_mut(self.filled..end) {
-            place.copy_from_slice(bytes);
-            self.filled = end;
+        self.pending.push(length.to_le_bytes()[0]);
+        if self.pending.len() + part.len() <= AT_ONCE {
+            self.pending.extend_from_slice(part);
             return;
         }
-        let pending = self.pending.get(..self.filled).unwrap_or_default();
         let hasher = self.hasher.get_or_insert_with(Box::default);
-        hasher.update(pending).update(bytes);
-        self.filled = 0;
+        hasher.update(&self.pending).update(part);
+        self.pending.clear();
     }
 
-    fn finish(&mut self) -> blake3::Hash {
-        let pending = self.pending.get(..self.filled).unwrap_or_default();
+    fn finish(mut self) -> blake3::Hash {
         match &mut self.hasher {
-            None => blake3::hash(pending),
-            Some(hasher) => hasher.update(pending).finalize(),
+            None => blake3::hash(&self.pending),
+            Some(hasher) => hasher.update(&self.pending).finalize(),
         }
     }
 }
