@@ -5,7 +5,11 @@ mod support;
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use support::{FIRST, SECOND, World, ask, call};
-use tower_openrouter::{degrade::CannedReply, layers::observe::names};
+use tower_openrouter::{
+    FailureKind,
+    degrade::CannedReply,
+    layers::observe::{METRICS, names},
+};
 
 /// All values of one metric, with those of its labels that are asked for.
 fn told(
@@ -137,4 +141,37 @@ async fn a_thousand_models_are_told_apart_and_no_more() {
             .iter()
             .any(|(labels, values)| labels[0] == "other" && values.len() >= 50)
     );
+}
+
+/// Each name and kind on the page is one that is told.
+#[test]
+fn what_is_to_be_looked_at_by_night_is_there() {
+    let page = include_str!("../docs/at-night.md");
+    let labels = [
+        names::OUTCOME,
+        names::ERROR_TYPE,
+        names::REQUEST_MODEL,
+        names::RUNG,
+        names::RUNG_REASON,
+        names::QUEUE,
+        names::LIMIT,
+        names::CACHE,
+    ];
+    let known: Vec<_> = METRICS.iter().map(|metric| metric.name).chain(labels).collect();
+    let words = page.split(|sign: char| !sign.is_ascii_alphanumeric() && sign != '_');
+    let mut looked = 0;
+    for word in words.filter(|word| word.starts_with("llm_") || word.starts_with("gen_ai_")) {
+        let ends = ["_bucket", "_sum", "_count"];
+        let name = ends.iter().find_map(|end| word.strip_suffix(end)).unwrap_or(word);
+        assert!(known.iter().any(|known| known.replace('.', "_") == name), "{word}");
+        looked += 1;
+    }
+    assert!(looked > 15, "{looked}");
+    let (_, table) = page.split_once("| --- | --- | --- |").unwrap();
+    let cells = table.lines().filter_map(|row| row.split('|').nth(1));
+    let kinds: Vec<_> = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    for kind in &kinds {
+        assert!(FailureKind::named(kind).is_some(), "{kind}");
+    }
+    assert_eq!(kinds.len(), 22, "all but `cancelled` and `internal`");
 }

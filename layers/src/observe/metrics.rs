@@ -120,6 +120,7 @@ pub const METRICS: &[Metric] = &[
         "{resumption}",
         "Answers that broke off and were gone on with",
     ),
+    counter(n::CACHE_LOOKUPS, "{operation}", "Answers that the cache looked for"),
     counter(n::DEGRADED, "{operation}", "Degraded answers"),
     counter(n::ATTEMPTS_ENDED, "{attempt}", "Attempts that have ended"),
     histogram(

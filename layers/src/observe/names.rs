@@ -72,6 +72,8 @@ pub const RESUMPTION_COUNT: &str = "llm.resumed";
 pub const COST: &str = "llm.cost.usd";
 /// Of these, the attempts whose answer nobody got.
 pub const COST_WASTED: &str = "llm.cost.wasted_usd";
+/// What the cache did: `hit`, `shared` with a call under way, or `miss`; not told of what went past it. A label.
+pub const CACHE: &str = "llm.cache";
 /// The rung of the ladder that stood in. A label.
 pub const RUNG: &str = "llm.degraded.rung";
 /// What went wrong with what was asked for. A label.
@@ -118,6 +120,8 @@ pub const RETRIES: &str = "llm.operation.retries";
 pub const FALLBACKS: &str = "llm.operation.fallbacks";
 /// Answers that broke off and were gone on with.
 pub const RESUMED: &str = "llm.operation.resumed";
+/// Answers that the cache looked for, by what it did.
+pub const CACHE_LOOKUPS: &str = "llm.operation.cache_lookups";
 /// Degraded answers, by rung and reason.
 pub const DEGRADED: &str = "llm.operation.degraded";
 

@@ -25,6 +25,7 @@ pub(super) struct Sums<'a> {
     pub(super) outcome: &'static str,
     pub(super) tally: &'a Tally,
     pub(super) resumptions: usize,
+    pub(super) cached: Option<&'static str>,
     pub(super) degraded: Option<&'a Degraded>,
 }
 
@@ -110,6 +111,11 @@ impl Numbers {
         count(names::RETRIES, &labels, tally.retries as u64);
         count(names::FALLBACKS, &labels, tally.fallbacks as u64);
         count(names::RESUMED, &labels, sums.resumptions as u64);
+        if let Some(cached) = sums.cached {
+            let mut labels = labels.clone();
+            labels.push(label(names::CACHE, cached));
+            count(names::CACHE_LOOKUPS, &labels, 1);
+        }
         if let Some(mark) = sums.degraded {
             let mut labels = labels.clone();
             labels.push(label(names::RUNG, mark.rung.as_str()));

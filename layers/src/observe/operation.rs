@@ -21,6 +21,8 @@ pub(super) struct Operation {
     log: Option<AttemptLog>,
     degraded: Option<Degraded>,
     resumed: Option<Resumed>,
+    /// What the cache did.
+    cached: Option<&'static str>,
     #[cfg(feature = "metrics")]
     numbers: super::numbers::Numbers,
 }
@@ -59,6 +61,7 @@ pub(super) fn begin<R: LlmRequest>(settings: &Arc<Settings>, request: &mut R) ->
         { names::RESUMPTION_COUNT } = Empty,
         { names::COST } = Empty,
         { names::COST_WASTED } = Empty,
+        { names::CACHE } = Empty,
         { names::RUNG } = Empty,
         { names::RUNG_REASON } = Empty,
         { names::TAGS } = ToldTags::of(settings, tags).map(tracing::field::display),
@@ -75,6 +78,7 @@ pub(super) fn begin<R: LlmRequest>(settings: &Arc<Settings>, request: &mut R) ->
         log: call.attempts(),
         degraded: None,
         resumed: None,
+        cached: None,
         #[cfg(feature = "metrics")]
         numbers,
     };
@@ -86,6 +90,7 @@ impl Operation {
     pub(super) fn responded(&mut self, extensions: &Extensions) {
         self.degraded = extensions.get::<Degraded>().cloned();
         self.resumed = extensions.get::<Resumed>().cloned();
+        self.cached = cached(extensions);
     }
 
     /// A frame that shows something came so long after the one before.
@@ -129,6 +134,9 @@ impl Operation {
                 span.record(name, amount.in_dollars());
             }
         }
+        if let Some(cached) = self.cached {
+            span.record(names::CACHE, cached);
+        }
         if let Some(mark) = &self.degraded {
             span.record(names::RUNG, mark.rung.as_str());
             if let Some(reason) = mark.reason.map(FailureKind::as_str) {
@@ -157,8 +165,27 @@ impl Operation {
                 outcome,
                 tally: &tally,
                 resumptions,
+                cached: self.cached,
                 degraded: self.degraded.as_ref(),
             },
         );
     }
+}
+
+/// What the cache did for a response, by its marks.
+#[cfg(feature = "cache")]
+fn cached(extensions: &Extensions) -> Option<&'static str> {
+    use crate::{Shared, cache::CacheStatus};
+
+    let status = extensions.get::<CacheStatus>()?;
+    Some(match (status.hit, extensions.get::<Shared>()) {
+        (true, _) => "hit",
+        (false, Some(_)) => "shared",
+        (false, None) => "miss",
+    })
+}
+
+#[cfg(not(feature = "cache"))]
+const fn cached(_: &Extensions) -> Option<&'static str> {
+    None
 }
