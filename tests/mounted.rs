@@ -7,12 +7,15 @@ use axum::Router;
 use openrouter_simulator::Outcome;
 use serde_json::{Value, json};
 use support::{FIRST, SECOND, TEXT, World};
-use tower_openrouter::ChatServiceExt;
+use tower_openrouter::{ChatServiceExt, Stack, layers::resume::ResumeLayer};
 
 /// Serves the stack on a free port, in this runtime; ended with it.
 async fn serve(world: &World) -> String {
-    let stack = world.builder().chain([SECOND]).build().unwrap();
-    let app = Router::new().route_service("/v1/chat/completions", stack.into_openai_endpoint());
+    mount(&world.builder().chain([SECOND]).build().unwrap()).await
+}
+
+async fn mount(stack: &Stack) -> String {
+    let app = Router::new().route_service("/v1/chat/completions", stack.clone().into_openai_endpoint());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/v1/chat/completions", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, app).await });
@@ -59,6 +62,35 @@ async fn a_stream_survives_a_dead_model() {
         .filter_map(|chunk| Some(chunk["choices"][0]["delta"]["content"].as_str()?.to_owned()))
         .collect();
     assert_eq!(said, TEXT);
+}
+
+/// Its head was sent before; so a comment says it, where the other one goes on.
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_was_gone_on_with_says_so() {
+    let world = World::new("1xGOOD;cut@3,503;no-hint").await;
+    let builder = world.builder().chain([FIRST]).cheaper([SECOND]);
+    let url = mount(&builder.resume(ResumeLayer::new()).build().unwrap()).await;
+    let events = post(&url, body(FIRST, true).to_string()).await.text().await.unwrap();
+    let (said, comments): (Vec<_>, Vec<_>) = events
+        .split("\n\n")
+        .filter(|event| !event.is_empty())
+        .partition(|event| event.starts_with("data: "));
+    assert_eq!(
+        said.iter().filter(|event| event.contains("[DONE]")).count(),
+        1,
+        "{events}"
+    );
+    let said = said.iter().filter_map(|event| {
+        let chunk: Value = serde_json::from_str(event.strip_prefix("data: ")?).ok()?;
+        Some(chunk["choices"][0]["delta"]["content"].as_str()?.to_owned())
+    });
+    assert_eq!(said.collect::<String>(), TEXT);
+    assert_eq!(
+        comments,
+        [
+            ": resumed after 19 bytes (truncated), by openai/gpt-4o-mini; degraded: rung=cheaper_model; reason=overloaded"
+        ]
+    );
 }
 
 #[tokio::test(start_paused = true)]

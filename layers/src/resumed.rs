@@ -33,6 +33,12 @@ impl Resumed {
         lock(&self.0).clone()
     }
 
+    /// The places after the first so many: what is new since the last look.
+    #[must_use]
+    pub fn places_after(&self, known: usize) -> Vec<Resumption> {
+        lock(&self.0).get(known..).map(<[_]>::to_vec).unwrap_or_default()
+    }
+
     /// The first mark of a part that is not quite what was asked for; `None` so far where there is none.
     #[must_use]
     pub fn degraded(&self) -> Option<Degraded> {

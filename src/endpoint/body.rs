@@ -8,18 +8,52 @@ use std::{
 use bytes::{BufMut, Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 
+use tower_llm_layers::{Resumed, Resumption};
+
 use super::{answer::as_chunk, error::Problem};
 use crate::{ChatFrame, Error, frame::Form};
 
 /// The body of an endpoint's response: one JSON document, or server-sent events.
 ///
-/// A stream that breaks ends with an error event and without `[DONE]`, so that no client takes it for whole.
+/// A stream that breaks ends with an error event and without `[DONE]`, so that no client takes it for whole. Where somebody went on with
+/// one that broke off, a comment says so, which OpenAI's clients pass over.
 pub struct EndpointBody(Kind);
 
 enum Kind {
     Whole(Option<Bytes>),
-    Events(Pin<Box<dyn Body<Data = ChatFrame, Error = Error> + Send>>),
+    Events(Pin<Box<dyn Body<Data = ChatFrame, Error = Error> + Send>>, Marks),
     Ended,
+}
+
+/// Where the answer was gone on with, and how much of that was told.
+struct Marks {
+    resumed: Option<Resumed>,
+    told: usize,
+}
+
+impl Marks {
+    /// What is new, as comments.
+    fn comments(&mut self) -> Option<Bytes> {
+        let places = self.resumed.as_ref()?.places_after(self.told);
+        self.told += places.len();
+        (!places.is_empty()).then(|| places.iter().map(comment).collect::<String>().into())
+    }
+}
+
+fn comment(place: &Resumption) -> String {
+    let mut told = format!("resumed after {} bytes ({})", place.after, place.reason);
+    if let Some(by) = &place.by {
+        told += &format!(", by {}", by.model());
+    }
+    if let Some(mark) = &place.degraded {
+        told += &format!("; degraded: {mark}");
+    }
+    comment_of(&told)
+}
+
+/// On one line, whatever a model is called.
+fn comment_of(text: &str) -> String {
+    format!(": {}\n\n", text.replace(char::is_control, " "))
 }
 
 impl EndpointBody {
@@ -27,11 +61,11 @@ impl EndpointBody {
         Self(Kind::Whole(Some(bytes)))
     }
 
-    pub(super) fn events<B>(frames: B) -> Self
+    pub(super) fn events<B>(frames: B, resumed: Option<Resumed>) -> Self
     where
         B: Body<Data = ChatFrame, Error = Error> + Send + 'static,
     {
-        Self(Kind::Events(Box::pin(frames)))
+        Self(Kind::Events(Box::pin(frames), Marks { resumed, told: 0 }))
     }
 }
 
@@ -69,11 +103,15 @@ impl Body for EndpointBody {
         let bytes = match &mut self.0 {
             Kind::Whole(bytes) => bytes.take(),
             Kind::Ended => None,
-            Kind::Events(frames) => loop {
+            Kind::Events(frames, marks) => loop {
                 match ready!(frames.as_mut().poll_frame(cx)) {
                     Some(Ok(frame)) => {
                         if let Ok(frame) = frame.into_data() {
-                            break Some(frame_event(&frame));
+                            let event = frame_event(&frame);
+                            break Some(match marks.comments() {
+                                Some(comments) => [comments, event].concat().into(),
+                                None => event,
+                            });
                         }
                     }
                     Some(Err(error)) => {
@@ -99,7 +137,7 @@ impl Body for EndpointBody {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
-            Kind::Events(_) => SizeHint::default(),
+            Kind::Events(..) => SizeHint::default(),
             Kind::Ended => SizeHint::with_exact(0),
         }
     }
@@ -109,8 +147,18 @@ impl fmt::Debug for EndpointBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             Kind::Whole(_) => "EndpointBody(whole)",
-            Kind::Events(_) => "EndpointBody(events)",
+            Kind::Events(..) => "EndpointBody(events)",
             Kind::Ended => "EndpointBody(ended)",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::comment_of;
+
+    #[test]
+    fn no_name_ends_a_comment() {
+        assert_eq!(comment_of("by a\r\n\ndata: [DONE]"), ": by a   data: [DONE]\n\n");
     }
 }

@@ -151,7 +151,7 @@ where
     let (head, body) = response.into_parts();
     let attempts = head.extensions.get::<AttemptLog>();
     if streaming {
-        let mut response = Response::new(EndpointBody::events(body));
+        let mut response = Response::new(EndpointBody::events(body, head.extensions.get().cloned()));
         *response.headers_mut() = to_client(&head, attempts, "text/event-stream");
         response
             .headers_mut()
