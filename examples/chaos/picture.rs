@@ -45,7 +45,7 @@ pub(crate) fn draw(file: &Path, sides: &[Side; 2]) -> Drawn {
 }
 
 fn answers(area: &Area<'_>, side: &Side) -> Drawn {
-    let most = CALLS_A_SECOND + 6;
+    let most = CALLS_A_SECOND + 10;
     let title = format!(
         "{}: answered (green) and failed (red) calls by the second they began",
         side.name
@@ -53,10 +53,11 @@ fn answers(area: &Area<'_>, side: &Side) -> Drawn {
     let mut chart = ChartBuilder::on(area)
         .caption(title, ("sans-serif", 16))
         .margin(8)
-        .x_label_area_size(24)
+        .x_label_area_size(36)
         .y_label_area_size(36)
         .build_cartesian_2d(0..SECONDS, 0..most)?;
-    chart.configure_mesh().disable_mesh().y_desc("calls").draw()?;
+    let mut mesh = chart.configure_mesh();
+    mesh.disable_mesh().x_desc("seconds").y_desc("calls").draw()?;
     let bar = |from: u64, second: u64, height: u64, color: RGBColor| {
         Rectangle::new([(second, from), (second + 1, from + height)], color.filled())
     };
@@ -73,11 +74,12 @@ fn answers(area: &Area<'_>, side: &Side) -> Drawn {
             .map(|(second, answered, failed)| bar(count(*answered), *second, count(*failed), FAILED)),
     )?;
     let spans = [(FIRST_DOWN, "first model down"), (ALL_DOWN, "all down")];
-    chart.draw_series(
-        spans
-            .iter()
-            .map(|(span, _)| Rectangle::new([(span.start, most - 3), (span.end, most - 2)], OUTAGE.filled())),
-    )?;
+    chart.draw_series(spans.iter().map(|(span, _)| {
+        Rectangle::new(
+            [(span.start, CALLS_A_SECOND + 2), (span.end, CALLS_A_SECOND + 3)],
+            OUTAGE.filled(),
+        )
+    }))?;
     chart.draw_series(spans.map(|(span, what)| Text::new(what, (span.start, most), ("sans-serif", 12))))?;
     Ok(())
 }
