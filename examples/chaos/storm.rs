@@ -27,8 +27,11 @@ const FAILURES: [(u8, &str); 8] = [
     (1, "empty-stream"),
     (1, "bad-json"),
     (1, "hang"),
-    (2, "words=40;delay=20ms;cut@20"),
+    (2, BREAKS_OFF),
 ];
+
+/// Somewhere in the midst of the answer.
+const BREAKS_OFF: &str = "words=40;delay=20ms;cut";
 
 /// Steps enough for each model, whoever asks how often.
 const STEPS: usize = 6000;
@@ -68,7 +71,12 @@ fn step(dice: &mut fastrand::Rng) -> String {
     let mut left = dice.u8(0..100);
     for (share, clauses) in FAILURES {
         if left < share {
-            return format!("1x{clauses}");
+            let word = if clauses == BREAKS_OFF {
+                format!("@{}", dice.u8(4..37))
+            } else {
+                String::new()
+            };
+            return format!("1x{clauses}{word}");
         }
         left -= share;
     }
