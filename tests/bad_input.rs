@@ -60,9 +60,13 @@ fn chains_attempts_and_clocks() {
     assert!(said(builder().chain(Vec::<Candidate>::new())).contains("`chain` is an empty list"));
     assert!(said(builder().chain(["  "])).contains("`model` of a candidate is blank"));
     assert!(said(builder().chain([Candidate::new("nobody", "m").unwrap()])).contains("`nobody`"));
+    assert!(said(builder().chain([Candidate::new("nobody", "m").unwrap()])).contains("name one that is"));
+    assert!(said(builder().cheaper(["m"])).contains("`cheaper` is given without `chain`"));
     assert!(said(builder().attempts(0)).contains("`attempts` is 0"));
     assert!(said(builder().attempts_per_candidate(0)).contains("`attempts_per_candidate` is 0"));
     assert!(said(builder().first_token(Duration::ZERO)).contains("`first_token` is 0"));
+    // What nobody has set stands in nobody's way.
+    assert!(builder().total(Duration::from_secs(10)).build().is_ok());
     let above = said(
         builder()
             .first_token(Duration::from_secs(20))

@@ -275,3 +275,18 @@ async fn whoever_goes_round_the_cache_gets_no_stale_answer() {
     }
     assert_eq!(stood_in, ["default"]);
 }
+
+/// It is told that there is none, whatever else the stack has to say.
+#[tokio::test(start_paused = true)]
+async fn whoever_wants_a_kept_answer_or_none_gets_no_other() {
+    let world = World::new("503").await;
+    let builder = world.builder().canned_reply(CannedReply::text("sorry"));
+    let stack = cached(builder, kept());
+    let mut request = ask().into_http();
+    request.extensions_mut().insert(CacheMode::OnlyIfKept);
+    let error = stack.complete(request).await.unwrap_err();
+    assert!(error.to_string().contains("no answer to this is kept"), "{error}");
+    let canned = stack.complete(ask()).await.unwrap();
+    assert_eq!(canned.degraded().unwrap().rung, Rung::CannedReply);
+    assert!(world.simulator.seen().of(FIRST).count() > 0);
+}

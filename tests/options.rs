@@ -9,7 +9,7 @@ use axum::{Router, http::StatusCode, response::Redirect, routing::post};
 use support::{FIRST, Got, SECOND, World, ask, call};
 use tower::ServiceExt;
 use tower_openrouter::{
-    ApiKey, EmbeddingRequest, FailureKind as K, Phase, Stack, Upstream, WireRequest,
+    ApiKey, EmbeddingRequest, FailureKind as K, Phase, Stack, Tags, Upstream, WireRequest,
     layers::{
         fallback::AskedModel,
         rate_limit::{Limits, Rate},
@@ -169,6 +169,27 @@ async fn a_candidate_that_asks_for_a_pause_gets_it() {
     assert_eq!(call(&stack, true, ask()).await.asked(), [SECOND]);
     tokio::time::advance(Duration::from_secs(10)).await;
     assert_eq!(call(&stack, true, ask()).await.asked(), [FIRST]);
+}
+
+/// With the short way of asking, too: a tag is all that it takes.
+#[tokio::test(start_paused = true)]
+async fn a_tenant_is_told_by_its_tag() {
+    let world = World::new("GOOD").await;
+    let one = Limits::new().requests(Rate::new(1, Duration::from_secs(60)).unwrap());
+    let builder = world.builder().chain([FIRST]);
+    let stack = builder
+        .admit(one, TenantKey::tag("tenant"), Duration::ZERO)
+        .build()
+        .unwrap();
+    let ask_as = async |tenant: &'static str| {
+        let request = ask().tags(Tags::new([("tenant", tenant)]).unwrap());
+        call(&stack, false, request).await.kind()
+    };
+    assert_eq!([ask_as("a").await, ask_as("b").await], [None, None]);
+    assert_eq!(ask_as("a").await, Some(K::Throttled));
+    for _ in 0..2 {
+        assert_eq!(call(&stack, false, ask()).await.kind(), None, "nobody's");
+    }
 }
 
 #[tokio::test(start_paused = true)]

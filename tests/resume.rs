@@ -160,6 +160,17 @@ async fn a_model_that_refuses_a_begun_message_is_passed_over_and_hides_nothing()
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_model_that_breaks_off_twice_is_left_for_the_next() {
+    let world = world("TEXT;cut@20", "TEXT").await;
+    let told = tell(&on(&world).build().unwrap(), ask()).await;
+    assert_eq!(
+        (told.text.as_str(), told.error.map(|error| error.kind())),
+        (WHOLE, None)
+    );
+    assert_eq!(asked(&world), [FIRST, FIRST, SECOND]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_goes_on_gets_the_conversation_and_what_is_left_of_the_answer() {
     let world = world("1xTEXT;cut@10,TEXT", "503").await;
     let request = ask().max_tokens(70).end_user("u-1");
@@ -245,7 +256,8 @@ async fn tools_that_are_not_called_do_not_hinder_it() {
 async fn it_keeps_to_its_times_and_to_the_attempts_of_the_call() {
     let twice = "1xTEXT;cut@10,1xTEXT;cut@10,TEXT";
     for (layer, attempts, calls) in [
-        (ResumeLayer::new(), 6, 3),
+        // The second one in between, which is down, and asked twice.
+        (ResumeLayer::new(), 6, 5),
         (ResumeLayer::new().times(1), 6, 2),
         (ResumeLayer::new(), 2, 2),
         (ResumeLayer::new(), 1, 1),
@@ -261,8 +273,8 @@ async fn it_keeps_to_its_times_and_to_the_attempts_of_the_call() {
             .unwrap();
         let told = tell(&stack, ask()).await;
         assert_eq!(asked(&world).len(), calls, "{layer} {attempts}");
-        assert_eq!(told.error.is_none(), calls == 3, "{layer} {attempts}");
-        assert_eq!(told.text == WHOLE, calls == 3);
+        assert_eq!(told.error.is_none(), calls == 5, "{layer} {attempts}");
+        assert_eq!(told.text == WHOLE, calls == 5);
         assert!(WHOLE.starts_with(&told.text));
         assert!(stack.describe().contains(&layer.to_string()));
     }

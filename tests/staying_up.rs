@@ -13,9 +13,8 @@ use support::{
     prices::account,
 };
 use tokio::time::{Instant, advance, timeout};
-use tower::ServiceExt;
 use tower_openrouter::{
-    Answer, Catalogue, ChatServiceExt, FailureKind, Outcome,
+    Catalogue, ChatServiceExt, FailureKind, Outcome,
     gather::GatherLayer,
     layers::{
         Priority,
@@ -177,8 +176,7 @@ async fn whoever_looks_on_goes_before_a_batch() {
             if let Some(priority) = priority {
                 request.extensions_mut().insert(priority);
             }
-            let answer = Answer::new(stack.clone().oneshot(request).await.unwrap());
-            answer.text().await.unwrap();
+            stack.complete(request).await.unwrap();
         };
         tokio::join!(
             asked("first", 0, None),

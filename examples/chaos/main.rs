@@ -158,7 +158,7 @@ fn report(sides: &[Side; 2]) {
     for (name, settled) in [("", SETTLED), (", and the second after the outage", Duration::ZERO)] {
         let percent = |tally: &Tally| format!("{:.2} %", tally.answered_of_possible(settled));
         row(
-            &format!("of those that could be{name}"),
+            &format!("of those outside of the outage of all{name}"),
             percent(&left),
             percent(&right),
         );

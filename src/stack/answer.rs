@@ -2,7 +2,7 @@ use std::{future::poll_fn, pin::Pin};
 
 use http::{Response, response::Parts};
 use http_body::Body;
-use tower_llm_layers::{AttemptLog, FailureKind, Resumed, Resumption};
+use tower_llm_layers::{AttemptLog, Degraded, FailureKind, Resumed, Resumption};
 
 use super::StackBody;
 use crate::{
@@ -115,13 +115,16 @@ impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
 
     pub(super) async fn whole(mut self) -> Result<Completion, Error> {
         let response = self.plain().await?.response()?;
+        let attempts = self.attempts();
         Ok(Completion {
             response,
-            attempts: self.attempts(),
+            attempts,
+            parts: self.parts,
         })
     }
 
-    /// The usage, and so the cost: there after the last frame.
+    /// The usage, and so the cost: there after the last frame. Where somebody went on with the answer it is that of the last part alone; the
+    /// [attempts](Self::attempts) have all, as far as it is known.
     #[must_use]
     pub fn usage(&self) -> Option<Usage> {
         self.usage.as_ref()?.usage()
@@ -148,6 +151,13 @@ impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
         resumed.map(Resumed::places).unwrap_or_default()
     }
 
+    /// Whether it is not quite what was asked for: a cheaper model's, an old one, a canned one. Of a stream it is told when it begins, and
+    /// again where a cheaper model goes on with it.
+    #[must_use]
+    pub fn degraded(&self) -> Option<Degraded> {
+        degraded(&self.parts)
+    }
+
     /// The response's head: status, headers, extensions.
     #[must_use]
     pub const fn parts(&self) -> &Parts {
@@ -163,4 +173,19 @@ pub struct Completion {
     pub response: ChatResponse,
     /// What was tried; `None` where no layer of this crate is in the stack.
     pub attempts: Option<AttemptLog>,
+    /// The response's head: status, headers, extensions.
+    pub parts: Parts,
+}
+
+impl Completion {
+    /// Whether it is not quite what was asked for: a cheaper model's, an old one, a canned one.
+    #[must_use]
+    pub fn degraded(&self) -> Option<Degraded> {
+        degraded(&self.parts)
+    }
+}
+
+fn degraded(parts: &Parts) -> Option<Degraded> {
+    let begun = parts.extensions.get::<Degraded>().cloned();
+    begun.or_else(|| parts.extensions.get::<Resumed>()?.degraded())
 }

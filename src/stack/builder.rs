@@ -41,6 +41,7 @@ impl StackBuilder {
             upstream_limits: None,
             total: Some(Duration::from_secs(180)),
             clocks: Clocks::default(),
+            sets_first_token: false,
             attempts: DEFAULT_CAP,
             attempts_per_candidate: policy.max_attempts,
             max_wait: policy.max_wait,
@@ -96,7 +97,7 @@ impl StackBuilder {
     }
 
     /// Models of a cheaper class, asked when all of the chain has failed: put after it, and their answers are marked as
-    /// [`Degraded`](tower_llm_layers::Degraded). Needs a [`chain`](Self::chain).
+    /// [`Degraded`](tower_llm_layers::Degraded). Needs a [`chain`](Self::chain) before them.
     #[must_use]
     pub fn cheaper<C: IntoCandidate>(mut self, candidates: impl IntoIterator<Item = C>) -> Self {
         let cheaper: Result<Vec<Candidate>, CandidateError> =
@@ -108,7 +109,8 @@ impl StackBuilder {
         self
     }
 
-    /// What is said when nobody answers, in the place of the failure: a marked reply in the right form. None by default.
+    /// What is said when nobody answers, in the place of the failure: a marked reply in the right form. None by default. It comes
+    /// when all has been tried, waits that an upstream asked for included: for a sooner one shorten [`max_wait`](Self::max_wait).
     #[must_use]
     pub fn canned_reply(mut self, reply: CannedReply) -> Self {
         self.settings.canned = Some(reply);
@@ -172,12 +174,11 @@ impl StackBuilder {
         }
         let transport = self.transport.clone().build()?;
         for candidate in self.settings.chain.iter().flatten().chain(&self.settings.cheaper) {
-            if !transport
-                .upstreams()
-                .any(|upstream| upstream.name() == candidate.upstream())
-            {
+            let names = || transport.upstreams().map(Upstream::name);
+            if !names().any(|name| name == candidate.upstream()) {
                 return Err(BuildError::UnknownUpstream {
-                    upstream: candidate.upstream().to_owned(),
+                    candidate: candidate.clone(),
+                    known: names().map(str::to_owned).collect(),
                 });
             }
         }

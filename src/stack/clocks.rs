@@ -15,15 +15,16 @@ impl StackBuilder {
         self
     }
 
-    /// From the start of a streamed attempt to its first token; 20 s by default. The last candidate, or the only one, gets
+    /// From the start of a streamed attempt to its first token; 20 s by default, `None` for no limit. The last candidate, or the only one, gets
     /// [`last_grace`](Self::last_grace) on top: set that to zero for a hard limit.
     #[must_use]
     pub fn first_token(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.clocks.first_token = limit.into();
+        self.settings.sets_first_token = true;
         self
     }
 
-    /// From the start of a plain attempt to its whole answer; 120 s by default.
+    /// From the start of a plain attempt to its whole answer; 120 s by default, `None` for no limit.
     #[must_use]
     pub fn answer(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.clocks.answer = limit.into();
@@ -37,7 +38,7 @@ impl StackBuilder {
         self
     }
 
-    /// The longest silence once the answer has begun; 30 s by default.
+    /// The longest silence once the answer has begun; 30 s by default, `None` for no limit.
     #[must_use]
     pub fn idle(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.clocks.idle = limit.into();

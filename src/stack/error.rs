@@ -1,8 +1,8 @@
 use std::{fmt, time::Duration};
 
 use tower_llm_layers::{
-    CandidateError, auth::KeyError, budget::BudgetError, circuit_breaker::CircuitError, fallback::ChainError,
-    rate_limit::LimitsError,
+    Candidate, CandidateError, auth::KeyError, budget::BudgetError, circuit_breaker::CircuitError,
+    fallback::ChainError, rate_limit::LimitsError,
 };
 
 use crate::transport::TransportError;
@@ -31,9 +31,13 @@ pub enum BuildError {
     NoPrices,
     /// A candidate names an upstream that the transport does not know.
     UnknownUpstream {
-        /// Its name.
-        upstream: String,
+        /// Which.
+        candidate: Candidate,
+        /// Those that are there.
+        known: Vec<String>,
     },
+    /// There are cheaper models, and no chain that they could stand behind.
+    NoChain,
     /// A number of attempts is zero.
     ZeroAttempts {
         /// Which setting.
@@ -72,17 +76,23 @@ impl fmt::Display for BuildError {
                 "there are budgets and no prices: give the stack a catalogue with `.prices(…)`, or say with `.unknown_price(…)` what a \
                  call is taken to cost",
             ),
-            Self::UnknownUpstream { upstream } => {
+            Self::UnknownUpstream { candidate, known } => {
+                let (model, upstream) = (candidate.model(), candidate.upstream());
                 write!(
                     f,
-                    "`chain` names the upstream `{upstream}`, which is not there: add it with `.upstream(…)`"
+                    "`{model}` is to be asked at the upstream `{upstream}`, which is not there: add it with `.upstream(…)`, or name \
+                     one that is with `Candidate::new(\"…\", \"{model}\")`: {}. A bare model's upstream is `openrouter`",
+                    known.join(", ")
                 )
             }
+            Self::NoChain => f.write_str(
+                "`cheaper` is given without `chain`: name the models that it is to stand behind with `.chain(…)`",
+            ),
             Self::ZeroAttempts { field } => {
                 write!(f, "`{field}` is 0: at least 1 is needed to make a call at all")
             }
             Self::ZeroLimit { field } => {
-                write!(f, "`{field}` is 0: give it some time, or leave it out")
+                write!(f, "`{field}` is 0: give it some time, or `None` for no limit")
             }
             Self::AboveTotal { field, limit, total } => write!(
                 f,

@@ -45,6 +45,20 @@ pub type BoxStack = BoxCloneSyncService<Request<ChatRequest>, Response<BoxChatBo
 pub trait ChatServiceExt: ChatService {
     /// Asks for a streamed answer. Resolves when the answer begins.
     ///
+    /// What goes along with one call only, its [`Priority`](tower_llm_layers::Priority) say, or how it is to use the cache, stands in the
+    /// extensions of its request:
+    ///
+    /// ```
+    /// use tower_openrouter::{ChatRequest, ChatServiceExt, Error, Stack, layers::Priority};
+    ///
+    /// # async fn run(stack: Stack) -> Result<(), Error> {
+    /// let mut batch = ChatRequest::user("Summarise the report.").into_http();
+    /// batch.extensions_mut().insert(Priority::Batch);
+    /// let answer = stack.complete(batch).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Where no answer began, with what was tried.
@@ -52,15 +66,19 @@ pub trait ChatServiceExt: ChatService {
     /// # Cancellation
     ///
     /// Dropping the future or the [`Answer`] closes the connection, and with it, at most providers, the bill.
-    fn stream(&self, request: ChatRequest) -> impl Future<Output = Result<Answer<Self::Body>, Error>> + Send {
+    fn stream(
+        &self,
+        request: impl Into<Request<ChatRequest>>,
+    ) -> impl Future<Output = Result<Answer<Self::Body>, Error>> + Send {
         let service = self.clone();
+        let request = request.into().map(|body| body.stream(true));
         async move {
-            let response = service.oneshot(request.stream(true).into_http()).await?;
+            let response = service.oneshot(request).await?;
             Ok(Answer::new(response))
         }
     }
 
-    /// Asks for a whole answer.
+    /// Asks for a whole answer. What goes along with one call only stands in its request's extensions, as for [`stream`](Self::stream).
     ///
     /// # Errors
     ///
@@ -69,10 +87,14 @@ pub trait ChatServiceExt: ChatService {
     /// # Cancellation
     ///
     /// Dropping the future closes the connection; a plain call is billed in full all the same.
-    fn complete(&self, request: ChatRequest) -> impl Future<Output = Result<Completion, Error>> + Send {
+    fn complete(
+        &self,
+        request: impl Into<Request<ChatRequest>>,
+    ) -> impl Future<Output = Result<Completion, Error>> + Send {
         let service = self.clone();
+        let request = request.into().map(|body| body.stream(false));
         async move {
-            let response = service.oneshot(request.stream(false).into_http()).await?;
+            let response = service.oneshot(request).await?;
             Answer::new(response).whole().await
         }
     }

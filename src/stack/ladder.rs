@@ -35,6 +35,11 @@ impl<R: LlmRequest + CacheKey> Ladder<R, ChatFrame> for StackLadder {
     }
 
     fn canned(&self, request: &Request<R>, reason: FailureKind) -> Option<Vec<ChatFrame>> {
+        // Whoever wants a kept answer or none is to be told that there is none.
+        #[cfg(feature = "cache")]
+        if tower_llm_layers::cache::CacheMode::of(request) == tower_llm_layers::cache::CacheMode::OnlyIfKept {
+            return None;
+        }
         self.canned.canned(request, reason)
     }
 }

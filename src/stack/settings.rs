@@ -58,6 +58,7 @@ pub(super) struct Settings {
     pub(super) upstream_limits: Option<(Limits, Duration)>,
     pub(super) total: Option<Duration>,
     pub(super) clocks: Clocks,
+    pub(super) sets_first_token: bool,
     pub(super) attempts: u32,
     pub(super) attempts_per_candidate: u32,
     pub(super) max_wait: Duration,
@@ -90,6 +91,9 @@ impl Settings {
                 field: "attempts_per_candidate",
             });
         }
+        if self.chain.is_none() && !self.cheaper.is_empty() {
+            return Err(BuildError::NoChain);
+        }
         let clocks = [
             ("first_token", self.clocks.first_token),
             ("answer", self.clocks.answer),
@@ -101,8 +105,9 @@ impl Settings {
             if limit.is_zero() {
                 return Err(BuildError::ZeroLimit { field });
             }
-            // A plain answer's clock has a long default; only the deadline is meant to cut it.
-            let total = self.total.filter(|total| field == "first_token" && limit > *total);
+            // Of clocks that nobody has set, only the deadline is meant to cut them.
+            let was_set = field == "first_token" && self.sets_first_token;
+            let total = self.total.filter(|total| was_set && limit > *total);
             if let Some(total) = total {
                 return Err(BuildError::AboveTotal { field, limit, total });
             }

@@ -1,31 +1,49 @@
 use std::{fmt, sync::Arc};
 
 use http::{Extensions, HeaderMap, Request};
-use tower_llm_layers::{Everyone, rate_limit::KeyOf};
+use tower_llm_layers::{Everyone, LlmRequest, Tags, rate_limit::KeyOf};
 
-type Tell = dyn Fn(&HeaderMap, &Extensions) -> Option<Arc<str>> + Send + Sync;
+type Tell = dyn Fn(&HeaderMap, &Extensions, &Tags) -> Option<Arc<str>> + Send + Sync;
 
-/// Whose limits a call counts against: told from the headers and extensions of its request.
+/// Whose a call is, for the limits that it counts against, and for what may be kept and shared: told from its tags, or from the headers and
+/// extensions of its request.
+///
+/// A call that is nobody's is **not limited**, and goes past the cache.
+///
+/// ```
+/// use tower_openrouter::stack::TenantKey;
+///
+/// // What the service in front, or `ChatRequest::tags`, has told.
+/// let by_tag = TenantKey::tag("tenant");
+/// let by_header = TenantKey::new(|headers, _| Some(headers.get("x-tenant")?.to_str().ok()?.into()));
+/// ```
 #[derive(Clone)]
 pub struct TenantKey(Arc<Tell>);
 
 impl TenantKey {
-    /// Tells by this closure; `None` is a call that is not limited.
+    /// Tells by the tag of this name.
+    #[must_use]
+    pub fn tag(name: &str) -> Self {
+        let name = name.to_owned();
+        Self(Arc::new(move |_, _, tags| tags.get(&name).map(Arc::from)))
+    }
+
+    /// Tells by this closure; `None` is nobody's call.
     pub fn new(tell: impl Fn(&HeaderMap, &Extensions) -> Option<Arc<str>> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(tell))
+        Self(Arc::new(move |headers, extensions, _| tell(headers, extensions)))
     }
 
     /// One tenant: everybody together.
     #[must_use]
     pub fn everyone() -> Self {
         let all: Arc<str> = Arc::from(Everyone::KEY);
-        Self::new(move |_, _| Some(Arc::clone(&all)))
+        Self(Arc::new(move |_, _, _| Some(Arc::clone(&all))))
     }
 }
 
-impl<R> KeyOf<R> for TenantKey {
+impl<R: LlmRequest> KeyOf<R> for TenantKey {
     fn key(&self, request: &Request<R>) -> Option<Arc<str>> {
-        (self.0)(request.headers(), request.extensions())
+        (self.0)(request.headers(), request.extensions(), request.body().call().tags())
     }
 }
 

@@ -18,7 +18,14 @@ pub enum ConcurrencyError {
     /// A floor of zero lets nothing through.
     ZeroFloor,
     /// The three are not in order.
-    Order,
+    Order {
+        /// The least.
+        floor: u32,
+        /// The first.
+        initial: u32,
+        /// The most.
+        ceiling: u32,
+    },
     /// A decrease that is none, or leaves nothing.
     Decrease,
     /// A tolerance below what is usual.
@@ -27,12 +34,24 @@ pub enum ConcurrencyError {
 
 impl fmt::Display for ConcurrencyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::ZeroFloor => "`floor` of the adaptive concurrency is 0, so that nothing would pass: give 1 or more",
-            Self::Order => "the adaptive concurrency wants `floor` ≤ `initial` ≤ `ceiling`",
-            Self::Decrease => "`decrease` of the adaptive concurrency must be above 0 and below 1, e.g. 0.7",
-            Self::Slower => "`slower` of the adaptive concurrency must be 1 or more, e.g. 2",
-        })
+        match self {
+            Self::ZeroFloor => {
+                f.write_str("`floor` of the adaptive concurrency is 0, so that nothing would pass: give 1 or more")
+            }
+            Self::Order {
+                floor,
+                initial,
+                ceiling,
+            } => write!(
+                f,
+                "the adaptive concurrency wants `floor` ≤ `initial` ≤ `ceiling`, and has {floor}, {initial} and {ceiling}: set the \
+                 others as well"
+            ),
+            Self::Decrease => {
+                f.write_str("`decrease` of the adaptive concurrency must be above 0 and below 1, e.g. 0.7")
+            }
+            Self::Slower => f.write_str("`slower` of the adaptive concurrency must be 1 or more, e.g. 2"),
+        }
     }
 }
 
@@ -101,7 +120,11 @@ impl ConcurrencyPolicy {
             return Err(ConcurrencyError::ZeroFloor);
         }
         if self.floor > self.initial || self.initial > self.ceiling {
-            return Err(ConcurrencyError::Order);
+            return Err(ConcurrencyError::Order {
+                floor: self.floor,
+                initial: self.initial,
+                ceiling: self.ceiling,
+            });
         }
         // Written so that what is no number fails, too.
         if !(self.decrease > 0.0 && self.decrease < 1.0) {

@@ -44,6 +44,8 @@ struct Inner {
     failed_probes: u32,
     /// Changes with each change of state: what was let through before it is not judged by it.
     era: u64,
+    /// What it last opened by: attempts, failed, slow.
+    opened_by: (u32, u32, u32),
     /// The number of the first attempt since it last opened.
     first: u64,
     used: Instant,
@@ -84,6 +86,10 @@ impl Inner {
     }
 }
 
+fn counts(window: &Window) -> (u32, u32, u32) {
+    (window.calls(), window.failed(), window.slow())
+}
+
 impl Circuit {
     pub(super) fn new(candidate: Candidate, policy: CircuitPolicy, table: Weak<Table>, now: Instant) -> Self {
         Self {
@@ -99,6 +105,7 @@ impl Circuit {
                 last_resorts: 0,
                 failed_probes: 0,
                 era: 0,
+                opened_by: (0, 0, 0),
                 first: 0,
                 used: now,
             }),
@@ -277,12 +284,16 @@ impl Circuit {
             },
             State::HalfOpen { .. } => CircuitState::HalfOpen,
         };
+        let (attempts, failed, slow) = match inner.state {
+            State::Open { .. } | State::HalfOpen { .. } => inner.opened_by,
+            State::Closed | State::Returning { .. } => counts(&inner.window),
+        };
         CircuitReport {
             candidate: self.candidate.clone(),
             state,
-            attempts: inner.window.calls(),
-            failed: inner.window.failed(),
-            slow: inner.window.slow(),
+            attempts,
+            failed,
+            slow,
         }
     }
 
@@ -326,6 +337,10 @@ impl Circuit {
             ?open_for,
             "circuit opened"
         );
+        // A probe that fails says nothing new.
+        if inner.window.calls() > 0 {
+            inner.opened_by = counts(&inner.window);
+        }
         inner.window.clear();
         self.enter(inner, State::Open { until: now + open_for });
     }

@@ -27,7 +27,7 @@ pub struct CircuitReport {
     pub candidate: Candidate,
     /// Its state.
     pub state: CircuitState,
-    /// Attempts in its window.
+    /// Attempts in its window; of an open one those that it opened by, and so the two below.
     pub attempts: u32,
     /// Those of them that failed.
     pub failed: u32,

@@ -32,7 +32,7 @@ pub enum ChainError {
 impl fmt::Display for ChainError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "`chain` is an empty list: name at least one candidate, or use `Chain::asked` to call what each request names",
+            "`chain` is an empty list: name at least one candidate, or give none at all (by hand: `Chain::asked`) to call what each request names",
         )
     }
 }

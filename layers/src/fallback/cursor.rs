@@ -10,7 +10,7 @@ pub(super) struct Cursor {
     heads: [Option<Candidate>; 2],
     /// The same, to be skipped where the chain names them again.
     first: [Option<Candidate>; 2],
-    /// Whose answers broke off in this call before anything was shown: asked once more, after all others.
+    /// Whose answers broke off in this call: before anything was shown once, and else twice. They are asked once more, after all others.
     late: Vec<Candidate>,
     /// Whether an answer that broke off is to be gone on with.
     goes_on: bool,
@@ -53,10 +53,11 @@ impl Cursor {
         let asked = asked.filter(|asked| Some(asked) != broke_off.as_ref());
         let first = [broke_off, asked];
         let goes_on = call.is_continuation();
+        let broken = call.broken_answers();
         let (late, bans) = if goes_on {
-            Default::default()
+            (twice(broken), Vec::new())
         } else {
-            late(call.broken_answers())
+            late(broken)
         };
         let heads = first.clone().map(|head| head.filter(|head| !late.contains(head)));
         Self {
@@ -234,6 +235,19 @@ impl Cursor {
             Ban::Pool(_) | Ban::Upstream(_) | Ban::Tried(_) | Ban::BrokeOff(_) => None,
         })
     }
+}
+
+/// Those whose answers broke off more than once.
+fn twice(broken: Vec<Candidate>) -> Vec<Candidate> {
+    let (mut once, mut twice) = (Vec::new(), Vec::new());
+    for candidate in broken {
+        if !once.contains(&candidate) {
+            once.push(candidate);
+        } else if !twice.contains(&candidate) {
+            twice.push(candidate);
+        }
+    }
+    twice
 }
 
 /// Of those whose answers broke off: who is asked once more, and who has been.

@@ -13,6 +13,7 @@ use tower_service::Service;
 
 use super::{
     Hedge,
+    beside::{beside, pass_over, take_beside},
     cursor::Cursor,
     lane::{Lane, Role, Turn},
 };
@@ -111,16 +112,6 @@ where
         future.lane = Some(lane);
         future
     }
-}
-
-fn pass_over<R: LlmRequest>(request: &R, candidate: &Candidate, reason: &str) {
-    tracing::info!(
-        model = candidate.model(),
-        upstream = candidate.upstream(),
-        reason,
-        "candidate passed over"
-    );
-    request.call().skipped(candidate.clone(), reason);
 }
 
 impl<S, R> fmt::Debug for FallbackFuture<S, R>
@@ -303,10 +294,19 @@ where
     fn ask_beside(self: Pin<&mut Self>) {
         let this = self.project();
         let original = this.original.as_ref().map(Request::body);
-        if let (Some(original), Some(hedge)) = (original, this.hedge.as_ref())
-            && beside(this.cursor, hedge, original).is_some_and(|_| hedge.has_share())
-        {
+        let (Some(original), Some(hedge)) = (original, this.hedge.as_ref()) else {
+            return;
+        };
+        let Some((candidate, _)) = beside(this.cursor, hedge, original) else {
+            return;
+        };
+        if hedge.has_share() {
             *this.next = Next::AskBeside;
+        } else {
+            tracing::debug!(
+                model = candidate.model(),
+                "not asked as well: the share of hedges is spent"
+            );
         }
     }
 
@@ -368,26 +368,6 @@ where
         }
         Poll::Ready(Ok(()))
     }
-}
-
-/// Whom to ask beside another one, were there a share of hedges left; and whether its circuit takes a part of the attempts only.
-fn beside<R: LlmRequest>(cursor: &Cursor, hedge: &Hedge, original: &R) -> Option<(Candidate, bool)> {
-    let found = cursor.beside().filter(|_| original.call().attempts_left() > 0)?;
-    let track = hedge.track(&found.0, original.is_streaming());
-    (!track.is_some_and(|track| track.is_degraded())).then_some(found)
-}
-
-/// Takes it, and its share.
-fn take_beside<R: LlmRequest>(cursor: &mut Cursor, hedge: &Hedge, original: &R) -> Option<(Candidate, Role)> {
-    let (candidate, resort) = beside(cursor, hedge, original).filter(|_| hedge.withdraw())?;
-    cursor.take_beside(&candidate, |candidate, reason| pass_over(original, candidate, &reason));
-    tracing::info!(
-        model = candidate.model(),
-        upstream = candidate.upstream(),
-        "no first token yet: asking the next candidate as well"
-    );
-    let last = original.call().attempts_left() <= 1 || cursor.is_at_end();
-    Some((candidate, Role::Hedge { last, resort }))
 }
 
 /// Given up: nobody outside should walk the same chain again.

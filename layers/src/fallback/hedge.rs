@@ -16,6 +16,9 @@ const MOST_TRACKS: usize = 1_000;
 /// One hedge, in the unit its budget counts in.
 const HEDGE: u32 = 1_000;
 
+/// What is there at the start, so that the first calls of a process may be hedged, too.
+const SAVED_AT_FIRST: u32 = HEDGE;
+
 /// Hedges that may be saved up in quiet times.
 const MOST_SAVED: u32 = 10 * HEDGE;
 
@@ -66,13 +69,13 @@ impl Hedge {
             delay,
             ratio: HEDGE / 10,
             shared: Arc::new(Shared {
-                saved: AtomicU32::new(0),
+                saved: AtomicU32::new(SAVED_AT_FIRST),
                 tracks: [MOST_TRACKS; 2].map(Known::new),
             }),
         }
     }
 
-    /// The share of calls that may be hedged: 0.1 by default. Ten may be saved up in quiet times.
+    /// The share of calls that may be hedged: 0.1 by default. One is there at the start, and ten may be saved up in quiet times.
     ///
     /// Numbers below zero, or none at all, count as zero.
     #[must_use]
@@ -96,15 +99,17 @@ impl Hedge {
 
     /// Whether there is a share left, for now.
     pub(super) fn has_share(&self) -> bool {
-        self.shared.saved.load(Ordering::Relaxed) >= HEDGE
+        self.ratio > 0 && self.shared.saved.load(Ordering::Relaxed) >= HEDGE
     }
 
     /// A hedge is about to be sent; `false` where the share is spent.
     pub(super) fn withdraw(&self) -> bool {
-        self.shared
+        let withdrawn = self
+            .shared
             .saved
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |saved| saved.checked_sub(HEDGE))
-            .is_ok()
+            .is_ok();
+        self.ratio > 0 && withdrawn
     }
 
     /// How long to wait for this candidate; `None` where that is not known yet.
@@ -161,7 +166,7 @@ mod tests {
                 hedge.withdraw()
             })
             .count();
-        assert_eq!(hedged, 50);
+        assert_eq!(hedged, 51, "and the one that is there at the start");
         for ratio in [0.0, -1.0, f64::NAN] {
             let never = Hedge::p95().ratio(ratio);
             never.deposit();

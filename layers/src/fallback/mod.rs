@@ -46,6 +46,7 @@
 //! # }
 //! ```
 
+mod beside;
 mod chain;
 mod cursor;
 mod future;

@@ -19,7 +19,8 @@
 //! **What it costs:** where no subscriber wants the spans, nothing is allocated, and no clock is read. With the feature `metrics` each call
 //! is measured, whether or not a recorder is installed.
 //!
-//! In a plain log an operation is one line: the event `operation ended`.
+//! In a plain log an operation is one line, the event `operation ended`, of the target `llm::operation`. What was decided on the way is
+//! told by `llm::…` (degraded, resumed, attempts) and by the layers' own modules: `tower_llm_layers=info` has retries, fallbacks, circuits.
 //!
 //! # Errors
 //!

@@ -68,7 +68,8 @@ pub const RETRY_COUNT: &str = "llm.retries";
 pub const FALLBACK_COUNT: &str = "llm.fallbacks";
 /// How often an answer broke off and somebody went on.
 pub const RESUMPTION_COUNT: &str = "llm.resumed";
-/// All attempts of the operation, in US dollars; for display, not for bills: money is exact in the ledger.
+/// All attempts of the operation, in US dollars, as far as it is known: an answer that breaks off tells no bill, and counts only where there
+/// are prices to estimate it by. For display, not for bills: money is exact in the ledger.
 pub const COST: &str = "llm.cost.usd";
 /// Of these, the attempts whose answer nobody got.
 pub const COST_WASTED: &str = "llm.cost.wasted_usd";

@@ -3,7 +3,7 @@
 //! When a stream breaks after some of its text was shown (cut, stalled, garbled, or ended by an error of the upstream), the conversation
 //! is asked again, with that text as the beginning of the model's own message. What comes is joined to what was shown: white space and
 //! sentences that the model says once more are left out, and so are its first thoughts. The one that broke off is asked first, then
-//! the others of the chain. One that refuses to go on with a begun message is passed over, and so is the one that broke off where the
+//! the others of the chain; one that broke off twice goes last. One that refuses to go on with a begun message is passed over, and so is the one that broke off where the
 //! process may make no more retries.
 //!
 //! Off unless it is put into the stack: the joined text is of two generations, maybe of two models, and both are on the bill. The

@@ -194,10 +194,16 @@ async fn off_nothing_is_bounded_and_candidates_are_apart() {
 #[test]
 fn a_policy_that_makes_no_sense_is_refused() {
     let policy = ConcurrencyPolicy::new;
+    let order = |floor, initial, ceiling| ConcurrencyError::Order {
+        floor,
+        initial,
+        ceiling,
+    };
+    assert!(order(1, 20, 5).to_string().contains("1, 20 and 5"));
     for (policy, expected) in [
         (policy().floor(0), ConcurrencyError::ZeroFloor),
-        (policy().initial(5).floor(6), ConcurrencyError::Order),
-        (policy().ceiling(5), ConcurrencyError::Order),
+        (policy().initial(5).floor(6), order(6, 5, 1000)),
+        (policy().ceiling(5), order(1, 20, 5)),
         (policy().decrease(1.0), ConcurrencyError::Decrease),
         (policy().decrease(f64::NAN), ConcurrencyError::Decrease),
         (policy().slower(0.5), ConcurrencyError::Slower),

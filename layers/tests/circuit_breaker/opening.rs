@@ -75,7 +75,9 @@ async fn an_open_one_refuses_at_once_and_says_until_when() {
         "m at upstream is down, its circuit is open: next probe in 3 s"
     );
     assert_eq!(bench.probe.calls(), 5, "it was not sent");
-    assert_eq!(bench.report().state, CircuitState::Open { probes_in: secs(3) });
+    let report = bench.report();
+    assert_eq!(report.state, CircuitState::Open { probes_in: secs(3) });
+    assert_eq!((report.attempts, report.failed), (5, 5), "by which it opened");
     let said = log::one("circuit opened");
     assert_eq!((said["model"].as_str(), said["failed"].as_str()), ("m", "5 u64"));
     bench.probe.assert_quiet();

@@ -1,0 +1,38 @@
+//! Whom to ask beside one who is late.
+
+use super::{Hedge, cursor::Cursor, lane::Role};
+use crate::{Candidate, LlmRequest};
+
+/// Whom to ask beside another one, were there a share of hedges left; and whether its circuit takes a part of the attempts only.
+pub(super) fn beside<R: LlmRequest>(cursor: &Cursor, hedge: &Hedge, original: &R) -> Option<(Candidate, bool)> {
+    let found = cursor.beside().filter(|_| original.call().attempts_left() > 0)?;
+    let track = hedge.track(&found.0, original.is_streaming());
+    (!track.is_some_and(|track| track.is_degraded())).then_some(found)
+}
+
+/// Takes it, and its share.
+pub(super) fn take_beside<R: LlmRequest>(
+    cursor: &mut Cursor,
+    hedge: &Hedge,
+    original: &R,
+) -> Option<(Candidate, Role)> {
+    let (candidate, resort) = beside(cursor, hedge, original).filter(|_| hedge.withdraw())?;
+    cursor.take_beside(&candidate, |candidate, reason| pass_over(original, candidate, &reason));
+    tracing::info!(
+        model = candidate.model(),
+        upstream = candidate.upstream(),
+        "no first token yet: asking the next candidate as well"
+    );
+    let last = original.call().attempts_left() <= 1 || cursor.is_at_end();
+    Some((candidate, Role::Hedge { last, resort }))
+}
+
+pub(super) fn pass_over<R: LlmRequest>(request: &R, candidate: &Candidate, reason: &str) {
+    tracing::info!(
+        model = candidate.model(),
+        upstream = candidate.upstream(),
+        reason,
+        "candidate passed over"
+    );
+    request.call().skipped(candidate.clone(), reason);
+}
