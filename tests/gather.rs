@@ -309,3 +309,27 @@ async fn gathered_calls_that_break_off_keep_to_the_share_of_retries() {
     }
     assert_eq!(world.simulator.seen().attempts.len(), 20);
 }
+
+/// What broke the stream, or what the last one said, is told; not that the first could not be asked once more.
+#[tokio::test(start_paused = true)]
+async fn gathered_with_no_retries_left_the_last_failure_is_told() {
+    let world = World::new("GOOD;cut@3").await;
+    world.simulator.plan(SECOND, "429;retry-after=50").unwrap();
+    let stack = world
+        .builder()
+        .chain([FIRST, SECOND])
+        .attempts_per_candidate(1)
+        .retry_budget(RetryBudget::new(0.0, 0.0))
+        .gather(GatherLayer::new())
+        .build()
+        .unwrap();
+    let got = call(&stack, false, ask()).await;
+    let error = got.error.unwrap();
+    assert!(
+        matches!(error.kind(), FailureKind::Throttled | FailureKind::Truncated),
+        "{:?} {:?} {error}\n{:#?}",
+        error.kind(),
+        error.retry_after(),
+        got.lines.iter().map(ToString::to_string).collect::<Vec<_>>()
+    );
+}

@@ -111,7 +111,8 @@ async fn an_unknown_model_falls_back_and_alone_is_a_404() {
     assert!(error["error"]["message"].as_str().unwrap().contains("acme/nope"));
 }
 
-#[tokio::test(start_paused = true)]
+/// In real time: a paused clock runs on while many bytes are on their way, and with it the time that a body has to come.
+#[tokio::test]
 async fn bad_bodies_get_400_and_413() {
     let world = World::new("GOOD").await;
     let url = serve(&world).await;

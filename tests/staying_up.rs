@@ -15,6 +15,7 @@ use support::{
 use tokio::time::{Instant, advance, timeout};
 use tower_openrouter::{
     Catalogue, ChatServiceExt, FailureKind, Outcome,
+    degrade::CannedReply,
     gather::GatherLayer,
     layers::{
         Priority,
@@ -22,6 +23,7 @@ use tower_openrouter::{
         circuit_breaker::{CircuitPolicy, CircuitState, Circuits},
         fallback::Hedge,
         ledger::{EntryOutcome, EntryState},
+        retry::Exponential,
     },
 };
 
@@ -244,4 +246,24 @@ async fn attempts_beyond_what_a_model_bears_wait_or_move_on() {
     let error = alone.stream(ask()).await.unwrap_err();
     assert_eq!(error.kind(), FailureKind::Saturated);
     assert!(error.to_string().contains("bears 2 attempts at once"), "{error}");
+}
+
+/// A cap that a hedge has spent is no reason to leave the caller without the canned reply.
+#[tokio::test(start_paused = true)]
+async fn a_cap_spent_by_a_hedge_degrades_as_any_failure() {
+    let world = World::new("503;slow-headers=900ms").await;
+    world.simulator.plan(SECOND, "503").unwrap();
+    let stack = world
+        .builder()
+        .backoff(Exponential::new(Duration::from_secs(8), Duration::from_secs(8)).seeded(3))
+        .chain([FIRST, SECOND])
+        .attempts(2)
+        .attempts_per_candidate(2)
+        .hedge(Hedge::after(Duration::from_secs(1)).ratio(1.0))
+        .canned_reply(CannedReply::text("Sorry."))
+        .build()
+        .unwrap();
+    let got = call(&stack, false, ask()).await;
+    let error = got.error.as_ref().map(|error| (error.kind(), error.to_string()));
+    assert!(error.is_none(), "{error:?}");
 }

@@ -16,6 +16,8 @@ pub(super) struct Limit {
     lately: f64,
     /// Good answers since the limit was last changed by their pace.
     answers: u32,
+    /// First tokens since their pace was last judged.
+    timed: u32,
     /// How often it has gone down.
     cuts: u64,
 }
@@ -28,6 +30,7 @@ impl Limit {
             usual: None,
             lately: 0.0,
             answers: 0,
+            timed: 0,
             cuts: 0,
         }
     }
@@ -56,18 +59,17 @@ impl Limit {
     /// An answer began, after this long where that is known, while so many attempts were under way. `true` where the limit has
     /// changed.
     pub(super) fn answered(&mut self, first_token: Option<Duration>, under_way: u32) -> bool {
-        if let Some(first_token) = first_token {
-            self.time(first_token.as_secs_f64());
+        if let Some(first_token) = first_token
+            && self.is_slow_by(first_token.as_secs_f64())
+        {
+            self.cut();
+            return true;
         }
         self.answers += 1;
         if self.answers < self.get().max(1) {
             return false;
         }
         self.answers = 0;
-        if self.usual.is_some_and(|usual| self.lately > usual * self.policy.slower) {
-            self.cut();
-            return true;
-        }
         // What is not used is not known to be too little.
         if under_way.saturating_mul(2) < self.get() {
             return false;
@@ -77,18 +79,26 @@ impl Limit {
         before < self.limit
     }
 
-    fn time(&mut self, time: f64) {
+    /// Whether it is too slow of late: said once for each round of first tokens.
+    fn is_slow_by(&mut self, time: f64) -> bool {
         let usual = *self.usual.get_or_insert_with(|| {
             self.lately = time;
             time
         });
         self.usual = Some(usual + (time - usual) * USUAL);
         self.lately += (time - self.lately) * LATELY;
+        self.timed += 1;
+        let round = self.timed >= self.get().max(1);
+        if round {
+            self.timed = 0;
+        }
+        round && self.lately > usual * self.policy.slower
     }
 
     fn cut(&mut self) {
         self.cuts += 1;
         self.answers = 0;
+        self.timed = 0;
         self.limit = (self.limit * self.policy.decrease).max(f64::from(self.policy.floor));
     }
 }

@@ -176,7 +176,9 @@ impl Circuit {
             inner.under_way.succeeded(number);
         }
         let current = inner.era;
+        let is_stale = inner.is_stale(pass);
         match (&mut inner.state, pass) {
+            (State::Closed | State::Returning { .. }, _) if is_stale => {}
             (State::Closed | State::Returning { .. }, _) => {
                 let number = self.judge(&mut inner, Mark { failed: false, slow }, 0, now);
                 return (Some(number), false);
@@ -284,10 +286,9 @@ impl Circuit {
             },
             State::HalfOpen { .. } => CircuitState::HalfOpen,
         };
-        let (attempts, failed, slow) = match inner.state {
-            State::Open { .. } | State::HalfOpen { .. } => inner.opened_by,
-            State::Closed | State::Returning { .. } => counts(&inner.window),
-        };
+        let is_open = matches!(inner.state, State::Open { .. } | State::HalfOpen { .. });
+        let by_now = counts(&inner.window);
+        let (attempts, failed, slow) = if is_open { inner.opened_by } else { by_now };
         CircuitReport {
             candidate: self.candidate.clone(),
             state,

@@ -23,6 +23,8 @@ pub(super) struct Cursor {
     open: Vec<(Candidate, Duration)>,
     /// Whether they are being asked after all.
     resorts: bool,
+    /// Whether one is being asked once more whose answer broke off.
+    repeats: bool,
 }
 
 /// Whom a failure rules out.
@@ -72,6 +74,7 @@ impl Cursor {
             stopped: false,
             open: Vec::new(),
             resorts: false,
+            repeats: false,
         }
     }
 
@@ -144,6 +147,18 @@ impl Cursor {
         }
     }
 
+    /// It could not be asked beside another one: it is to be asked in its turn.
+    pub(super) fn give_back(&mut self, candidate: Candidate) {
+        if let Some(head) = self.heads.iter_mut().find(|head| head.is_none()) {
+            *head = Some(candidate);
+        }
+    }
+
+    /// Whether one is being asked once more whose answer broke off.
+    pub(super) const fn repeats(&self) -> bool {
+        self.repeats
+    }
+
     pub(super) const fn chain(&self) -> &Chain {
         &self.chain
     }
@@ -158,7 +173,9 @@ impl Cursor {
                 return Some(candidate.clone());
             }
         }
-        (!self.late.is_empty()).then(|| self.late.remove(0))
+        let late = (!self.late.is_empty()).then(|| self.late.remove(0));
+        self.repeats = late.is_some();
+        late
     }
 
     /// Whether it goes before the chain or after it.

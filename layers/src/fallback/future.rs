@@ -43,6 +43,8 @@ where
     hedge: Option<Hedge>,
     /// What a hedge failed by that says something of the request itself, while the one before it was still being asked.
     stopped: Option<Box<S::Error>>,
+    /// Why the one before failed, where the next is a last resort, or is asked once more: it says more than that this one could not be.
+    before: Option<Box<S::Error>>,
     opened: Opened,
 }
 
@@ -87,6 +89,7 @@ where
             cursor,
             hedge,
             stopped: None,
+            before: None,
             opened,
         };
         let Some(candidate) = first else {
@@ -164,6 +167,9 @@ where
                         if let Some(error) = self.as_mut().after(error, &turn) {
                             let this = self.project();
                             *this.next = Next::Silence;
+                            let not_asked = matches!(error.kind(), FailureKind::CircuitOpen | FailureKind::Saturated);
+                            let before = this.before.take().filter(|_| not_asked);
+                            let error = before.map_or(error, |before| *before);
                             return Poll::Ready(this.opened.publish(Err(given_up(error))));
                         }
                     }
@@ -240,6 +246,11 @@ where
         if error.kind() == FailureKind::CircuitOpen {
             pass_over(original, &turn.candidate, &error.summary());
         }
+        // It did not fit beside the other one, whose hold may be free when its turn comes.
+        if error.kind() == FailureKind::Unaffordable && this.lane.is_some() {
+            this.cursor.give_back(turn.candidate.clone());
+            return None;
+        }
         let may_move = this.cursor.learn(&error, &turn.candidate, &turn.along);
         // Nobody is asked beside it any more.
         *this.next = Next::Nothing;
@@ -286,6 +297,9 @@ where
             upstream = candidate.upstream(),
             "next candidate"
         );
+        if role == Role::LastResort || this.cursor.repeats() {
+            *this.before = Some(Box::new(error));
+        }
         *this.next = Next::Ask(candidate, role);
         None
     }

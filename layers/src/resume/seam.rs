@@ -116,12 +116,24 @@ impl Seam {
     }
 }
 
-/// Whether this is said again; a single word only as a whole one.
+/// Whether this is said again. A single word only as a whole one; where words are not spaced, three signs that differ at least.
 fn repeats(said: &str, old: &str) -> bool {
     let Some(rest) = said.strip_prefix(old) else {
         return false;
     };
-    words(old) > 1 || !rest.starts_with(char::is_alphanumeric)
+    if old.contains(char::is_whitespace) {
+        return true;
+    }
+    let mut signs: Vec<char> = old.chars().filter(|sign| is_ideograph(*sign)).collect();
+    signs.sort_unstable();
+    signs.dedup();
+    match signs.len() {
+        // A sign that stands twice, be it a bracket or a star, is more likely meant so.
+        0 => old.contains(char::is_alphabetic) && !rest.starts_with(char::is_alphanumeric),
+        // So is a doubled word.
+        1 | 2 => false,
+        _ => true,
+    }
 }
 
 /// How many words these are; where none are spaced, two signs are about one.
@@ -193,6 +205,16 @@ mod tests {
             ("ein größeres Glück", " ist größer"),
             ("天空是蓝", "色的。"),
             ("天。天", "天向上"),
+            // A doubled word, and a sign that stands twice.
+            ("哈哈", "哈哈大笑"),
+            ("他来了。谢谢", "谢谢你"),
+            ("さあ。いろいろ", "いろいろ"),
+            ("lol\n😂", "😂😂 so funny"),
+            ("(a\n(b\n)", ")\n"),
+            ("# One\n#", "# Two"),
+            ("Look:\n*", "*bold**"),
+            ("void f() {\n}\n", "}  // namespace\n"),
+            ("0\n1\n1\n", "1\n0\n"),
         ] {
             assert_eq!(
                 joined(shown, &[next]),

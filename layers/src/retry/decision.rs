@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{RetryPolicy, policy::FEWEST_TOKENS};
+use super::{RetryPolicy, future::SPENT, policy::FEWEST_TOKENS};
 use crate::{Failure, LlmRequest, RetryAdvice, error::Seconds};
 
 /// What to do after a failure.
@@ -49,7 +49,7 @@ impl<D: Iterator<Item = Duration>> History<'_, D> {
             return Decision::GiveUp(None);
         }
         if request.call().attempts_left() == 0 {
-            return Decision::GiveUp(Some("the attempts of this call are spent".to_owned()));
+            return Decision::GiveUp(Some(SPENT.to_owned()));
         }
         let left = request.call().remaining().unwrap_or(Duration::MAX);
         if least >= left {
@@ -110,7 +110,8 @@ impl<D: Iterator<Item = Duration>> History<'_, D> {
 
 /// A smaller `max_tokens` that the balance carries, where the failure names one worth trying.
 fn affordable<E: Failure, R: LlmRequest>(error: &E, request: &R) -> Option<u64> {
-    if error.kind().advice().retry != RetryAdvice::FewerTokens {
+    // A hedge is not cut short: a shorter answer that comes first is no better one.
+    if error.kind().advice().retry != RetryAdvice::FewerTokens || request.call().is_hedge() {
         return None;
     }
     let tokens = error.affordable_tokens().filter(|tokens| *tokens >= FEWEST_TOKENS)?;

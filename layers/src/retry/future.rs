@@ -33,6 +33,8 @@ where
     shared: Arc<(RetryPolicy, M)>,
     delays: Option<M::Delays>,
     attempts: u32,
+    /// How the attempt before failed, while the next one is waited for.
+    failed: Option<S::Error>,
     opened: Opened,
 }
 
@@ -68,6 +70,7 @@ where
             shared,
             delays: None,
             attempts: 1,
+            failed: None,
             opened,
         }
     }
@@ -120,6 +123,7 @@ where
                     match history.decide(&error, request.body_mut()) {
                         Decision::Again(wait) => {
                             note_wait(request.body(), &error, *this.attempts, wait);
+                            *this.failed = Some(error);
                             this.state.set(State::Waiting(sleep(wait)));
                         }
                         Decision::GiveUp(reason) => {
@@ -144,6 +148,15 @@ where
                         this.state.set(State::Ended);
                         return Poll::Ready(this.opened.publish(give_up(error)));
                     }
+                    let failed = this.failed.take();
+                    let call = this.again.as_ref().map(|request| request.body().call());
+                    // Another one has taken the last attempt meanwhile, beside this one.
+                    if let (Some(call), Some(error)) = (call.filter(|call| call.attempts_left() == 0), failed) {
+                        this.state.set(State::Ended);
+                        call.decided(|line| line.note = Some(SPENT.into()));
+                        say_end(&error, *this.attempts, Some(SPENT));
+                        return Poll::Ready(this.opened.publish(give_up(error)));
+                    }
                     *this.attempts += 1;
                     let last = *this.attempts >= this.shared.0.max_attempts;
                     let next = if last { this.again.take() } else { this.again.clone() };
@@ -159,6 +172,9 @@ where
         }
     }
 }
+
+/// Why there is no other attempt.
+pub(super) const SPENT: &str = "the attempts of this call are spent";
 
 /// Given up: nobody outside should try the same again.
 fn give_up<B, E: Failure>(mut error: E) -> Result<Response<B>, E> {

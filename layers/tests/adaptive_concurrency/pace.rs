@@ -72,3 +72,24 @@ async fn a_wait_for_our_own_rate_limit_takes_nothing_of_the_limit() {
     let after = layer.limits().unwrap().reports().remove(0).limit;
     assert!(after >= before, "from {before} to {after}");
 }
+
+/// Streams were slow for a while, and are over; the plain calls that follow say nothing of the pace.
+#[tokio::test(start_paused = true)]
+async fn plain_calls_cut_no_limit_by_what_streams_said_before() {
+    let policy = ConcurrencyPolicy::new().initial(20).ceiling(20);
+    let layer = AdaptiveConcurrencyLayer::new(policy).unwrap();
+    let steps = (0..100)
+        .map(|_| good(300))
+        .chain((0..20).map(|_| good(1_500)))
+        .chain((0..2_000).map(|_| good(50)));
+    let service = layer.layer(AttemptLayer::new().layer(Leaf::new(steps)));
+    for _ in 0..120 {
+        read(ask(&service, named(streamed())).await.unwrap().into_body()).await;
+    }
+    let before = layer.limits().unwrap().reports().remove(0).limit;
+    for _ in 0..2_000 {
+        read(ask(&service, named(plain())).await.unwrap().into_body()).await;
+    }
+    let after = layer.limits().unwrap().reports().remove(0).limit;
+    assert!(after >= before, "from {before} to {after}");
+}

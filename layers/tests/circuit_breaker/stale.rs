@@ -137,3 +137,38 @@ async fn a_plain_answer_that_is_long_is_no_slow_beginning() {
         CircuitState::Closed
     );
 }
+
+/// The same with answers that began before it opened, and come slowly after it has closed.
+#[tokio::test(start_paused = true)]
+async fn a_slow_answer_that_was_asked_for_before_it_opened_opens_it_no_second_time() {
+    let early = (0..5).map(|_| Step::Fail(secs(1), fails(FailureKind::Overloaded)));
+    let stale = (0..5).map(|_| Step::Answer(secs(60), vec![Beat::Frame(Stage::Content), Beat::Frame(Stage::Finish)]));
+    let layer = CircuitBreakerLayer::new(CircuitPolicy::new().slow(secs(5), 0.5)).unwrap();
+    let service = layer.layer(AttemptLayer::new().layer(Leaf::new(early.chain(stale))));
+    let mut all = Vec::new();
+    for _ in 0..10 {
+        all.push(begin(&service).await);
+    }
+    let state = || layer.circuits().unwrap().reports().remove(0).state;
+    for call in all.drain(..5) {
+        call.await.map(drop).unwrap_err();
+    }
+    assert!(matches!(state(), CircuitState::Open { .. }));
+    advance(secs(5)).await;
+    for _ in 0..2 {
+        read(ask(&service, named(streamed())).await.unwrap().into_body()).await;
+    }
+    advance(secs(20)).await;
+    for _ in 0..4 {
+        read(ask(&service, named(streamed())).await.unwrap().into_body()).await;
+    }
+    assert_eq!(state(), CircuitState::Closed);
+    for call in all {
+        call.await.map(drop).unwrap();
+    }
+    assert_eq!(
+        state(),
+        CircuitState::Closed,
+        "what began before it opened judges nothing"
+    );
+}

@@ -252,3 +252,93 @@ async fn dropped_at_any_time_it_leaves_nothing() {
         assert!(one.is_ok() && two.is_ok());
     }
 }
+
+/// A hedge that a budget did not carry beside the first is asked in its turn once the first has failed, and its money is free.
+#[tokio::test(start_paused = true)]
+async fn a_hedge_that_was_not_sent_for_want_of_money_is_asked_in_its_turn() {
+    let price = Tariff {
+        answer_token: usd("0.001"),
+        ..Tariff::default()
+    };
+    let mut models = Vec::new();
+    for hedge in [None, Some(always(Hedge::after(secs(1))))] {
+        let book = BudgetBook::new();
+        let budgets = Budgets::in_store([Budget::usd("all", "1.5").unwrap()], Arc::new(book.clone())).unwrap();
+        let leaf = Leaf::new([])
+            .on("a", [Step::Fail(secs(3), fails(FailureKind::Overloaded))])
+            .on("b", [late(secs(1))]);
+        let probe = leaf.probe();
+        let cost = CostLayer::new()
+            .budgets(budgets)
+            .unknown_price(UnknownPrice::Assume(price));
+        let service = FallbackLayer::new(chain(["a", "b"]))
+            .hedge(hedge)
+            .layer(AttemptLayer::new().layer(cost.layer(leaf)));
+        let mut request = streamed();
+        request.body_mut().max_tokens = Some(1_000);
+        let result = ask(&service, request)
+            .await
+            .map(drop)
+            .map_err(|error| (error.kind, error.log().to_string()));
+        models.push((probe.models(), result));
+    }
+    assert_eq!(models[0], models[1], "without a hedge, and with one");
+}
+
+#[derive(Clone, Debug)]
+struct EachSecond;
+
+impl tower_llm_layers::retry::Schedule for EachSecond {
+    type Delays = std::iter::Repeat<std::time::Duration>;
+
+    fn delays(&self) -> Self::Delays {
+        std::iter::repeat(secs(1))
+    }
+}
+
+/// The last attempt goes to the hedge while the first waits for its retry: what is told is why they failed.
+#[tokio::test(start_paused = true)]
+async fn the_cap_spent_by_a_hedge_is_no_bug_of_ours() {
+    let mut wrong = Vec::new();
+    // The hedge fails before the first's retry, and after it.
+    for b in [100, 5_000] {
+        let leaf = Leaf::new([])
+            .on("a", [Step::Fail(millis(900), fails(FailureKind::Overloaded))])
+            .on("b", [Step::Fail(millis(b), fails(FailureKind::Upstream))]);
+        let retry = tower_llm_layers::retry::RetryLayer::new().schedule(EachSecond);
+        let service = FallbackLayer::new(chain(["a", "b", "c"]))
+            .hedge(always(Hedge::after(secs(1))))
+            .layer(retry.layer(AttemptLayer::new().cap(2).layer(leaf)));
+        let error = ask(&service, streamed()).await.map(drop).unwrap_err();
+        if !matches!(error.kind, FailureKind::Overloaded | FailureKind::Upstream) {
+            wrong.push(format!("{}: {}\n{}", error.kind, error.summary, error.log()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// As the budgets have it: a shorter answer that comes first would be no better one.
+#[tokio::test(start_paused = true)]
+async fn a_hedge_is_not_cut_short_by_a_retry_with_fewer_tokens() {
+    let leaf = Leaf::new([]).on("a", [late(secs(9))]).on(
+        "b",
+        [
+            Step::fail(fails(FailureKind::Unaffordable).affordable(50)),
+            late(secs(1)),
+        ],
+    );
+    let probe = leaf.probe();
+    let retry = tower_llm_layers::retry::RetryLayer::new().schedule(EachSecond);
+    let service = FallbackLayer::new(chain(["a", "b"]))
+        .hedge(always(Hedge::after(secs(1))))
+        .layer(retry.layer(AttemptLayer::new().layer(leaf)));
+    let mut request = streamed();
+    request.body_mut().max_tokens = Some(1_000);
+    ask(&service, request).await.map(drop).unwrap();
+    let seen: Vec<_> = probe
+        .seen()
+        .iter()
+        .map(|seen| (seen.model.clone(), seen.max_tokens))
+        .collect();
+    assert!(seen.iter().all(|(_, tokens)| *tokens == Some(1_000)), "{seen:?}");
+}
