@@ -142,6 +142,11 @@ async fn an_account_call_does_not_wait_for_ever() {
         assert_eq!(error.kind(), FailureKind::Timeout(Phase::Answer), "{error:?}");
         assert_eq!(begun.elapsed(), Duration::from_secs(30));
     }
+}
+
+/// In real time: a paused clock runs on while many bytes are on their way.
+#[tokio::test]
+async fn a_flood_for_an_account_call_is_cut_off() {
     let flood = Step::Drip(vec![b' '; 1 << 20], Duration::ZERO);
     let raw = Raw::always(vec![json(), flood]).await;
     let transport = Transport::builder().upstream(raw.upstream()).build().unwrap();

@@ -85,6 +85,19 @@ impl Attempt {
 }
 
 impl Attempt {
+    /// Whether it went out: what our own budgets, prices, keys and limits refuse has no status.
+    #[cfg(feature = "retry")]
+    pub(crate) const fn was_sent(&self) -> bool {
+        use FailureKind as K;
+        match self.outcome {
+            Outcome::Skipped => false,
+            Outcome::Failed(K::Unaffordable | K::Unavailable | K::Auth | K::Saturated | K::CircuitOpen) => {
+                self.status.is_some()
+            }
+            _ => true,
+        }
+    }
+
     /// What happened, in the order of what a reader asks first.
     fn story(&self) -> String {
         let mut story = match (self.outcome, self.status, &self.summary) {

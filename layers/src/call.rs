@@ -276,7 +276,7 @@ impl Call {
             return false;
         };
         let lines = shared.lines();
-        let mut sent = lines.iter().filter(|line| line.outcome != Outcome::Skipped);
+        let mut sent = lines.iter().filter(|line| line.was_sent());
         sent.any(|line| self.candidate.is_none() || line.candidate == self.candidate)
     }
 
@@ -302,6 +302,16 @@ impl Call {
             .iter()
             .filter(|line| line.first_token.is_some() && matches!(line.outcome, Outcome::Failed(_)));
         broken.filter_map(|line| line.candidate.clone()).collect()
+    }
+
+    /// Whether an attempt at this candidate is under way, and nothing has come of it yet.
+    #[cfg(feature = "fallback")]
+    pub(crate) fn is_waiting_for(&self, candidate: &Candidate) -> bool {
+        self.shared.as_ref().is_some_and(|shared| {
+            let lines = shared.lines();
+            let mut open = lines.iter().filter(|line| line.outcome == Outcome::Waiting);
+            open.any(|line| line.candidate.as_ref() == Some(candidate))
+        })
     }
 
     /// Notes that the attempt at this candidate, which is about to be dropped, was outrun.

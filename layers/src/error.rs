@@ -233,14 +233,13 @@ impl Failure for LayerError {
             Self::NeverBegan { .. } => FailureKind::Malformed,
             Self::NoCandidate { reasons } if reasons.is_empty() => FailureKind::BadRequest,
             Self::NoCandidate { .. } => FailureKind::Unavailable,
-            Self::AttemptsSpent { .. } => FailureKind::Internal,
             Self::NoKey {
                 retry_after: Some(_), ..
             } => FailureKind::Throttled,
             Self::NoKey { .. } => FailureKind::Auth,
             Self::RateLimited { .. } | Self::LimitsDown { .. } => FailureKind::Throttled,
             Self::CircuitOpen { .. } => FailureKind::CircuitOpen,
-            Self::Saturated { .. } | Self::RetriesSpent { .. } => FailureKind::Saturated,
+            Self::Saturated { .. } | Self::RetriesSpent { .. } | Self::AttemptsSpent { .. } => FailureKind::Saturated,
             #[cfg(feature = "cost")]
             Self::OverBudget(_) => FailureKind::Unaffordable,
             // The next candidate may have a price.
@@ -282,7 +281,7 @@ impl Failure for LayerError {
         match self {
             // A limit of one's own; an upstream's pause, which has no limit but a hint, is everybody's.
             Self::RateLimited { limit, retry_after } => limit.is_some() || retry_after.is_none(),
-            Self::BadDeadline { .. } | Self::NotKept => true,
+            Self::BadDeadline { .. } | Self::NotKept | Self::AttemptsSpent { .. } => true,
             _ => self.kind().is_personal(),
         }
     }

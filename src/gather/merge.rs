@@ -68,14 +68,18 @@ fn same_call(known: &Map<String, Value>, piece: &Map<String, Value>) -> bool {
         let text = object.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         text.map(str::to_owned)
     };
-    let named = piece
-        .get("function")
-        .and_then(Value::as_object)
-        .and_then(|function| text(function, "name"));
-    if let (Some(known), Some(piece), Some(_)) = (text(known, "id"), text(piece, "id"), named)
-        && known != piece
+    let of = |object: &Map<String, Value>, name: &str| text(object.get("function")?.as_object()?, name);
+    if let (Some(one), Some(other), Some(name)) = (text(known, "id"), text(piece, "id"), of(piece, "name"))
+        && one != other
     {
-        return false;
+        // Others give each piece of one call an id of its own: only a call that is whole is followed by another.
+        let is_whole = match of(known, "arguments") {
+            Some(arguments) => serde_json::from_str::<serde::de::IgnoredAny>(&arguments).is_ok(),
+            None => of(known, "name") != Some(name),
+        };
+        if is_whole {
+            return false;
+        }
     }
     told(known, piece, "index")
         .or_else(|| told(known, piece, "id"))

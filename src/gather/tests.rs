@@ -150,3 +150,15 @@ fn two_calls_at_one_place_are_two_calls() {
     let calls = message(pieces)["tool_calls"].take();
     assert_eq!(calls.as_array().map(Vec::len), Some(2), "{calls}");
 }
+
+#[test]
+fn one_call_whose_pieces_each_have_an_id_and_the_name_is_one_call() {
+    // As vLLM has it for a tool that is named in `tool_choice`: name and a new id in each piece.
+    let pieces = [
+        json!({"tool_calls": [{"index": 0, "id": "chatcmpl-tool-1", "type": "function", "function": {"name": "get", "arguments": "{\"a\""}}]}),
+        json!({"tool_calls": [{"index": 0, "id": "chatcmpl-tool-2", "type": "function", "function": {"name": "get", "arguments": ":1"}}]}),
+        json!({"tool_calls": [{"index": 0, "id": "chatcmpl-tool-3", "type": "function", "function": {"name": "get", "arguments": "}"}}]}),
+    ];
+    let calls = message(pieces)["tool_calls"].take();
+    assert_eq!(calls.as_array().map(Vec::len), Some(1), "{calls}");
+}

@@ -18,7 +18,8 @@ impl AttemptLayer {
         Self { cap: DEFAULT_CAP }
     }
 
-    /// The most attempts one call may make in all: retries, fallbacks, hedges, other keys. At least one.
+    /// The most attempts one call may make in all: retries, fallbacks, hedges, other keys. At least one. One that our own budget, price
+    /// list or keys refuse counts as well.
     #[must_use]
     pub const fn cap(mut self, cap: u32) -> Self {
         self.cap = if cap == 0 { 1 } else { cap };

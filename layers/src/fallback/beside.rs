@@ -4,8 +4,16 @@ use super::{Hedge, cursor::Cursor, lane::Role};
 use crate::{Candidate, LlmRequest};
 
 /// Whom to ask beside another one, were there a share of hedges left; and whether its circuit takes a part of the attempts only.
-pub(super) fn beside<R: LlmRequest>(cursor: &Cursor, hedge: &Hedge, original: &R) -> Option<(Candidate, bool)> {
-    let found = cursor.beside().filter(|_| original.call().attempts_left() > 0)?;
+pub(super) fn beside<R: LlmRequest>(
+    cursor: &Cursor,
+    hedge: &Hedge,
+    original: &R,
+    late: &Candidate,
+) -> Option<(Candidate, bool)> {
+    let call = original.call();
+    // One that waits for its turn, or for its retry, has its attempt still before it.
+    let own = u32::from(!call.is_waiting_for(late));
+    let found = cursor.beside().filter(|_| call.attempts_left() > own)?;
     let track = hedge.track(&found.0, original.is_streaming());
     (!track.is_some_and(|track| track.is_degraded())).then_some(found)
 }
@@ -15,8 +23,9 @@ pub(super) fn take_beside<R: LlmRequest>(
     cursor: &mut Cursor,
     hedge: &Hedge,
     original: &R,
+    late: &Candidate,
 ) -> Option<(Candidate, Role)> {
-    let (candidate, resort) = beside(cursor, hedge, original).filter(|_| hedge.withdraw())?;
+    let (candidate, resort) = beside(cursor, hedge, original, late).filter(|_| hedge.withdraw())?;
     cursor.take_beside(&candidate, |candidate, reason| pass_over(original, candidate, &reason));
     tracing::info!(
         model = candidate.model(),

@@ -246,8 +246,12 @@ where
         if error.kind() == FailureKind::CircuitOpen {
             pass_over(original, &turn.candidate, &error.summary());
         }
-        // It did not fit beside the other one, whose hold may be free when its turn comes.
-        if error.kind() == FailureKind::Unaffordable && this.lane.is_some() {
+        // It did not fit beside the other one, whose hold or place may be free when its turn comes.
+        let for_now = matches!(
+            error.kind(),
+            FailureKind::Unaffordable | FailureKind::Saturated | FailureKind::Throttled
+        );
+        if for_now && error.status().is_none() && this.lane.is_some() {
             this.cursor.give_back(turn.candidate.clone());
             return None;
         }
@@ -308,10 +312,11 @@ where
     fn ask_beside(self: Pin<&mut Self>) {
         let this = self.project();
         let original = this.original.as_ref().map(Request::body);
-        let (Some(original), Some(hedge)) = (original, this.hedge.as_ref()) else {
+        let late = this.lane.as_ref().as_pin_ref().map(|lane| lane.get_ref().candidate());
+        let (Some(original), Some(hedge), Some(late)) = (original, this.hedge.as_ref(), late) else {
             return;
         };
-        let Some((candidate, _)) = beside(this.cursor, hedge, original) else {
+        let Some((candidate, _)) = beside(this.cursor, hedge, original, late) else {
             return;
         };
         if hedge.has_share() {
@@ -338,8 +343,11 @@ where
             }
             Next::AskBeside => {
                 let original = this.original.as_ref().map(Request::body);
-                let found = match (ready, original, this.hedge.as_ref()) {
-                    (Ok(()), Some(original), Some(hedge)) => take_beside(this.cursor, hedge, original),
+                let late = this.lane.as_ref().as_pin_ref().map(|lane| lane.get_ref().candidate());
+                let found = match (ready, original, this.hedge.as_ref(), late) {
+                    (Ok(()), Some(original), Some(hedge), Some(late)) => {
+                        take_beside(this.cursor, hedge, original, late)
+                    }
                     // The one that is being asked already needs no other service.
                     _ => None,
                 };

@@ -1,6 +1,6 @@
 //! Callers that come, read, dawdle and leave as they like, over an upstream that does what it likes.
 
-use std::{task::Poll, time::Duration};
+use std::time::Duration;
 
 use http_body_util::BodyExt;
 use proptest::prelude::*;
@@ -8,7 +8,9 @@ use tokio::time::{sleep, timeout};
 use tower_llm_layers::Stage;
 
 use super::TestService;
-use crate::support::{Beat, Leaf, Step, TestFrame, ask, cases, in_virtual_time, millis, secs, step, streamed};
+use crate::support::{
+    Beat, Leaf, Step, TestFrame, ask, cases, in_virtual_time, join_all, millis, secs, step, streamed,
+};
 
 /// What one caller does.
 #[derive(Debug, Clone)]
@@ -143,23 +145,4 @@ fn longest(step: &Step) -> Duration {
             _ => sum,
         }),
     }
-}
-
-async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let mut futures: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
-    std::future::poll_fn(|cx| {
-        for (future, output) in &mut futures {
-            if output.is_none()
-                && let Poll::Ready(ready) = future.as_mut().poll(cx)
-            {
-                *output = Some(ready);
-            }
-        }
-        if futures.iter().all(|(_, output)| output.is_some()) {
-            return Poll::Ready(());
-        }
-        Poll::Pending
-    })
-    .await;
-    futures.into_iter().filter_map(|(_, output)| output).collect()
 }

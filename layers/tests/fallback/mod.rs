@@ -3,6 +3,7 @@
 mod beside;
 mod cheaper;
 mod hedge;
+mod held_back;
 mod route;
 
 use std::{collections::HashMap, sync::Arc};

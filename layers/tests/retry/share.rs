@@ -64,3 +64,79 @@ async fn a_last_resort_that_may_not_be_asked_hides_not_why_the_last_one_failed()
         error.log()
     );
 }
+
+/// A candidate that our own budget held back was never sent anything: to ask it when there is room is no retry.
+#[tokio::test(start_paused = true)]
+async fn who_was_held_back_by_a_budget_is_no_repeat() {
+    use std::sync::Arc;
+
+    use tower::{ServiceExt, service_fn};
+    use tower_llm_layers::{
+        Stage,
+        budget::{Budget, Budgets},
+        cost::CostLayer,
+        deadline::DeadlineLayer,
+    };
+
+    use crate::support::{Beat, Prices, candidate, read, secs};
+
+    let broken = Step::body([
+        Beat::Frame(Stage::Content),
+        Beat::Pause(secs(2)),
+        Beat::Fail(fails(FailureKind::Truncated)),
+    ]);
+    let leaf = Leaf::new([])
+        .on("dear", [Step::body([Beat::Frame(Stage::Content), Beat::Stall])])
+        .on("b", [broken]);
+    let probe = leaf.probe();
+    let budgets = Budgets::new([Budget::usd("all", "0.15").unwrap()]).unwrap();
+    let cost = CostLayer::new()
+        .prices(Arc::new(Prices))
+        .budgets(budgets)
+        .min_answer(1_000);
+    let paced = AttemptLayer::new().layer(cost.layer(leaf));
+    let retry = RetryLayer::new().max_attempts(1).budget(RetryBudget::new(0.0, 0.0));
+    let service = FallbackLayer::new(chain(["dear", "b"])).layer(retry.layer(paced.clone()));
+    // As a gathered call does: once more where the stream broke off.
+    let twice = service_fn(move |request: http::Request<crate::support::TestRequest>| {
+        let service = service.clone();
+        async move {
+            let first = service.clone().oneshot(request.clone()).await?;
+            assert!(read(Box::pin(first.into_body())).await.error.is_some());
+            service.oneshot(request).await
+        }
+    });
+    let service = DeadlineLayer::new(secs(90)).layer(twice);
+    // Somebody else holds most of the budget, for a second.
+    let other = {
+        let mut request = streamed();
+        request.body_mut().model = Some("dear".into());
+        request.body_mut().call.set_candidate(candidate("dear"), true, true);
+        let hang = paced.clone();
+        tokio::spawn(async move {
+            tokio::time::timeout(secs(1), async {
+                let _held = hang_on(hang, request).await;
+                std::future::pending::<()>().await;
+            })
+            .await
+        })
+    };
+    tokio::task::yield_now().await;
+    let response = service
+        .oneshot(streamed())
+        .await
+        .map(drop)
+        .map_err(|error| (error.kind, error.log().to_string()));
+    drop(other);
+    assert_eq!(
+        (probe.models(), response),
+        (vec!["dear".to_owned(), "b".to_owned(), "dear".to_owned()], Ok(()))
+    );
+}
+
+async fn hang_on<S>(service: S, request: http::Request<crate::support::TestRequest>) -> Option<S::Response>
+where
+    S: tower::Service<http::Request<crate::support::TestRequest>>,
+{
+    tower::ServiceExt::oneshot(service, request).await.ok()
+}

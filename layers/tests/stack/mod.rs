@@ -3,6 +3,7 @@
 mod caps;
 mod drops;
 mod events;
+mod hedged;
 mod log;
 mod rows;
 mod time;

@@ -21,5 +21,5 @@ pub(crate) use money::{DAY, Kept, Prices, SlowStore, charged, usd};
 pub(crate) use probe::Probe;
 pub(crate) use random::{cases, in_virtual_time, step};
 pub(crate) use request::{TestRequest, plain, streamed};
-pub(crate) use run::{ask, candidate, chain, poll_once, read, text, within};
+pub(crate) use run::{ask, candidate, chain, join_all, poll_once, read, text, within};
 pub(crate) use script::{Beat, Step, millis, secs};

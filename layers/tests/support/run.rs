@@ -79,3 +79,23 @@ pub(crate) fn candidate(name: &str) -> Candidate {
 pub(crate) fn chain<const N: usize>(names: [&str; N]) -> Chain {
     Chain::new(names.map(candidate)).unwrap()
 }
+
+/// All of them, polled together.
+pub(crate) async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut futures: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
+    std::future::poll_fn(|cx| {
+        for (future, output) in &mut futures {
+            if output.is_none()
+                && let Poll::Ready(ready) = future.as_mut().poll(cx)
+            {
+                *output = Some(ready);
+            }
+        }
+        if futures.iter().all(|(_, output)| output.is_some()) {
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    })
+    .await;
+    futures.into_iter().filter_map(|(_, output)| output).collect()
+}
