@@ -1,4 +1,4 @@
-use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
+use std::{borrow::Borrow, fmt, marker::PhantomData, sync::Arc, time::Duration};
 
 use http::Response;
 use moka::{Expiry, sync};
@@ -16,7 +16,7 @@ use crate::{Frame, prehashed::Prehashed};
 /// Which answers stay is the choice of `TinyLFU`: those that are asked for often. So a new answer may be let go at once where all that
 /// is kept is wanted more.
 pub struct Cache<D> {
-    kept: sync::Cache<AnswerKey, Arc<Entry<D>>, Prehashed>,
+    kept: sync::Cache<Kept, Arc<Entry<D>>, Prehashed>,
     forgotten: Arc<Forgotten>,
     time_to_live: Duration,
     keep_stale: Duration,
@@ -113,7 +113,7 @@ where
         }
         entry.keep_for = self.time_to_live.saturating_add(self.keep_stale);
         let asked = entry.asked;
-        self.kept.insert(key, Arc::new(entry));
+        self.kept.insert(Kept(key), Arc::new(entry));
         // Told between the look and the insertion.
         if self.is_forgotten(&key, asked) {
             self.kept.invalidate(&key);
@@ -178,16 +178,26 @@ impl<D> fmt::Display for Cache<D> {
     }
 }
 
+/// By what moka finds an answer: a type of our own, so that moka's traits are none of our public types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Kept(AnswerKey);
+
+impl Borrow<AnswerKey> for Kept {
+    fn borrow(&self) -> &AnswerKey {
+        &self.0
+    }
+}
+
 /// Frees memory of what nobody reads any more. Whether an answer serves is told by its own instant, on tokio's clock.
 struct Forget;
 
 /// moka's timers take no longer times than this.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
-impl<D> Expiry<AnswerKey, Arc<Entry<D>>> for Forget {
+impl<D> Expiry<Kept, Arc<Entry<D>>> for Forget {
     fn expire_after_create(
         &self,
-        _: &AnswerKey,
+        _: &Kept,
         entry: &Arc<Entry<D>>,
         _: std::time::Instant, // house-ok: moka's own clock
     ) -> Option<Duration> {
@@ -196,7 +206,7 @@ impl<D> Expiry<AnswerKey, Arc<Entry<D>>> for Forget {
 
     fn expire_after_update(
         &self,
-        _: &AnswerKey,
+        _: &Kept,
         entry: &Arc<Entry<D>>,
         _: std::time::Instant, // house-ok: moka's own clock
         _: Option<Duration>,
