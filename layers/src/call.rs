@@ -20,6 +20,10 @@ use crate::{
     claim::Claim,
 };
 
+/// Why a call goes no further.
+#[cfg(any(feature = "fallback", feature = "retry"))]
+pub(crate) const ATTEMPTS_SPENT: &str = "the attempts of this call are spent";
+
 /// What all copies of one call's request share: attempts and their cap.
 pub(crate) struct Shared {
     begun: Instant,

@@ -82,8 +82,7 @@ where
         let entry = self.kept.get(key)?;
         let age = entry.came.elapsed();
         if age >= self.time_to_live.saturating_add(self.keep_stale) {
-            self.kept.invalidate(key);
-            self.kept.run_pending_tasks();
+            self.let_go(key);
             return None;
         }
         let status = CacheStatus {
@@ -135,6 +134,10 @@ where
     /// Forgets one answer, and what is on its way: whoever asked for it gets it, nobody joins, and it is not kept.
     pub fn forget(&self, key: &AnswerKey) {
         self.forgotten.one(*key);
+        self.let_go(key);
+    }
+
+    fn let_go(&self, key: &AnswerKey) {
         self.kept.invalidate(key);
         self.kept.run_pending_tasks();
     }

@@ -279,7 +279,7 @@ where
             return Some(error);
         }
         if call.attempts_left() == 0 {
-            call.decided(|line| line.note = Some("the attempts of this call are spent".into()));
+            call.decided(|line| line.note = Some(crate::call::ATTEMPTS_SPENT.into()));
             return Some(error);
         }
         let next = this

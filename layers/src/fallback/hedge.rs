@@ -104,12 +104,9 @@ impl Hedge {
 
     /// A hedge is about to be sent; `false` where the share is spent.
     pub(super) fn withdraw(&self) -> bool {
-        let withdrawn = self
-            .shared
-            .saved
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |saved| saved.checked_sub(HEDGE))
-            .is_ok();
-        self.ratio > 0 && withdrawn
+        let saved = &self.shared.saved;
+        let take = |saved: u32| saved.checked_sub(HEDGE);
+        self.ratio > 0 && saved.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
     }
 
     /// How long to wait for this candidate; `None` where that is not known yet.

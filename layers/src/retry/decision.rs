@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use super::{RetryPolicy, future::SPENT, policy::FEWEST_TOKENS};
-use crate::{Failure, LlmRequest, RetryAdvice, error::Seconds};
+use super::{RetryPolicy, policy::FEWEST_TOKENS};
+use crate::{Failure, LlmRequest, RetryAdvice, call::ATTEMPTS_SPENT, error::Seconds};
 
 /// What to do after a failure.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl<D: Iterator<Item = Duration>> History<'_, D> {
             return Decision::GiveUp(None);
         }
         if request.call().attempts_left() == 0 {
-            return Decision::GiveUp(Some(SPENT.to_owned()));
+            return Decision::GiveUp(Some(ATTEMPTS_SPENT.to_owned()));
         }
         let left = request.call().remaining().unwrap_or(Duration::MAX);
         if least >= left {

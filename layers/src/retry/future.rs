@@ -16,7 +16,10 @@ use super::{
     RetryPolicy, Schedule,
     decision::{Decision, History},
 };
-use crate::{Failure, LlmRequest, call::Opened};
+use crate::{
+    Failure, LlmRequest,
+    call::{ATTEMPTS_SPENT, Opened},
+};
 
 /// The future of [`Retry`](super::Retry).
 #[pin_project]
@@ -149,12 +152,12 @@ where
                         return Poll::Ready(this.opened.publish(give_up(error)));
                     }
                     let failed = this.failed.take();
-                    let call = this.again.as_ref().map(|request| request.body().call());
+                    let request = this.again.as_ref().map(Request::body);
                     // Another one has taken the last attempt meanwhile, beside this one.
-                    if let (Some(call), Some(error)) = (call.filter(|call| call.attempts_left() == 0), failed) {
+                    let spent = request.filter(|request| request.call().attempts_left() == 0);
+                    if let (Some(request), Some(error)) = (spent, failed) {
                         this.state.set(State::Ended);
-                        call.decided(|line| line.note = Some(SPENT.into()));
-                        say_end(&error, *this.attempts, Some(SPENT));
+                        note_end(request, &error, *this.attempts, Some(ATTEMPTS_SPENT.to_owned()));
                         return Poll::Ready(this.opened.publish(give_up(error)));
                     }
                     *this.attempts += 1;
@@ -172,9 +175,6 @@ where
         }
     }
 }
-
-/// Why there is no other attempt.
-pub(super) const SPENT: &str = "the attempts of this call are spent";
 
 /// Given up: nobody outside should try the same again.
 fn give_up<B, E: Failure>(mut error: E) -> Result<Response<B>, E> {

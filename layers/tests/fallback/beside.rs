@@ -1,24 +1,15 @@
 //! What becomes of a call when one of the two that are asked fails.
 
-use std::time::Duration;
-
 use tower::Layer;
 use tower_llm_layers::{
-    AttemptLog, FailureKind, Scope, Stage,
+    AttemptLog, FailureKind, Scope,
     attempt::AttemptLayer,
     fallback::{FallbackLayer, Hedge},
     retry::RetryLayer,
 };
 
-use crate::support::{Beat, Leaf, Step, ask, chain, fails, millis, read, secs, streamed};
-
-fn late(wait: Duration) -> Step {
-    Step::Answer(wait, vec![Beat::Frame(Stage::Content), Beat::Frame(Stage::Finish)])
-}
-
-fn always(hedge: Hedge) -> Hedge {
-    hedge.ratio(1.0)
-}
+use super::hedge::{always, late};
+use crate::support::{Leaf, Step, ask, chain, fails, millis, read, secs, streamed};
 
 /// `moves_on_refusal` is off: what one has refused nobody else may answer, hedge or not.
 #[tokio::test(start_paused = true)]

@@ -17,12 +17,12 @@ use crate::support::{
 };
 
 /// Answers after so long.
-fn late(wait: std::time::Duration) -> Step {
+pub(super) fn late(wait: std::time::Duration) -> Step {
     Step::Answer(wait, vec![Beat::Frame(Stage::Content), Beat::Frame(Stage::Finish)])
 }
 
 /// As often hedged as one likes.
-fn always(hedge: Hedge) -> Hedge {
+pub(super) fn always(hedge: Hedge) -> Hedge {
     hedge.ratio(1.0)
 }
 

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tower::Layer;
 use tower_llm_layers::{
-    FailureKind, Stage, Tariff,
+    FailureKind, Tariff,
     attempt::AttemptLayer,
     budget::{Budget, BudgetBook, Budgets},
     cost::{CostLayer, UnknownPrice},
@@ -12,15 +12,8 @@ use tower_llm_layers::{
     retry::{RetryBudget, RetryLayer, Schedule},
 };
 
-use crate::support::{Beat, Leaf, Step, ask, chain, fails, millis, read, secs, streamed, usd};
-
-fn late(wait: Duration) -> Step {
-    Step::Answer(wait, vec![Beat::Frame(Stage::Content), Beat::Frame(Stage::Finish)])
-}
-
-fn always(hedge: Hedge) -> Hedge {
-    hedge.ratio(1.0)
-}
+use super::hedge::{always, late};
+use crate::support::{Leaf, Step, ask, chain, fails, millis, read, secs, streamed, usd};
 
 /// A hedge that a budget did not carry beside the first is asked in its turn once the first has failed, and its money is free.
 #[tokio::test(start_paused = true)]

@@ -3,26 +3,30 @@
 use tower::ServiceBuilder;
 use tower_llm_layers::{
     Everyone, Stage,
-    attempt::AttemptLayer,
-    cache::{Cache, CacheLayer},
-    observe::{ObserveLayer, names as n},
+    attempt::{AttemptLayer, AttemptService},
+    cache::{Cache, CacheLayer, CacheService},
+    observe::{Observe, ObserveLayer, names as n},
 };
 
 use super::{answer, fields, recorder::record, stream};
 use crate::support::{Leaf, Step, TestError, TestFrame, ask, log, read};
 
+type Observed = Observe<CacheService<AttemptService<Leaf>, TestFrame, TestError, Everyone>>;
+
+/// Spans around a cache over one answer.
+fn observed() -> Observed {
+    ServiceBuilder::new()
+        .layer(ObserveLayer::new())
+        .layer(CacheLayer::new(Cache::new(1 << 20), Everyone))
+        .layer(AttemptLayer::new())
+        .service(Leaf::new([Step::body(answer())]))
+}
+
 /// They are billed once.
 #[tokio::test(start_paused = true)]
 async fn tokens_of_a_shared_answer_are_counted_once() {
     let recorded = record();
-    let service = ServiceBuilder::new()
-        .layer(ObserveLayer::new())
-        .layer(CacheLayer::<TestFrame, TestError, _>::new(
-            Cache::new(1 << 20),
-            Everyone,
-        ))
-        .layer(AttemptLayer::new())
-        .service(Leaf::new([Step::body(answer())]));
+    let service = observed();
     let call = async || read(ask(&service, stream("gpt-5")).await.unwrap().into_body()).await;
     let (one, two) = tokio::join!(call(), call());
     assert!(one.stages.contains(&Stage::Finish) && two.stages.contains(&Stage::Finish));
@@ -38,14 +42,7 @@ async fn tokens_of_a_shared_answer_are_counted_once() {
 async fn what_the_cache_did_is_told() {
     log::listen();
     let recorded = record();
-    let service = ServiceBuilder::new()
-        .layer(ObserveLayer::new())
-        .layer(CacheLayer::<TestFrame, TestError, _>::new(
-            Cache::new(1 << 20),
-            Everyone,
-        ))
-        .layer(AttemptLayer::new())
-        .service(Leaf::new([Step::body(answer())]));
+    let service = observed();
     let call = async || read(ask(&service, stream("gpt-5")).await.unwrap().into_body()).await;
     tokio::join!(call(), call());
     call().await;
