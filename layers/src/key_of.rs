@@ -1,6 +1,6 @@
 //! Whom a request belongs to, as a layer is told.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use http::Request;
 
@@ -30,8 +30,11 @@ impl Everyone {
     pub const KEY: &'static str = "(everyone)";
 }
 
+/// Made once, and not for each call.
+static EVERYONE: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from(Everyone::KEY));
+
 impl<R> KeyOf<R> for Everyone {
     fn key(&self, _: &Request<R>) -> Option<Arc<str>> {
-        Some(Arc::from(Self::KEY))
+        Some(Arc::clone(&EVERYONE))
     }
 }

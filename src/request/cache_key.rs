@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use smallvec::SmallVec;
 use tower_llm_layers::{CacheKey, KeyWriter};
 
 use super::{
@@ -10,27 +11,29 @@ use super::{
 };
 use crate::EmbeddingRequest;
 
-/// Fields that do not change the answer: who asks, what it is called in logs, and what the provider's own cache makes of the
-/// prompt. `stream` is written by itself, and `usage` has no effect upstream.
-const IRRELEVANT: [&str; 10] = [
-    "stream",
-    "user",
-    "session_id",
-    "metadata",
-    "trace",
-    "prompt_cache_key",
-    "prompt_cache_options",
-    "cache_control",
-    "usage",
-    "store",
-];
+/// Not so are the fields that do not change the answer: who asks, what it is called in logs, and what the provider's own cache makes of
+/// the prompt. `stream` is written by itself, and `usage` has no effect upstream.
+fn is_relevant(name: &str) -> bool {
+    !matches!(
+        name,
+        "stream"
+            | "user"
+            | "session_id"
+            | "metadata"
+            | "trace"
+            | "prompt_cache_key"
+            | "prompt_cache_options"
+            | "cache_control"
+            | "usage"
+            | "store"
+    )
+}
 
 /// The members of the body in the order of their names, at every level; numbers and strings by their text. A chunk of a stream
 /// is no use to a caller who wants a whole answer, nor the other way round, so the two are kept apart.
 impl CacheKey for ChatRequest {
     fn write_key(&self, key: &mut KeyWriter<'_>) {
-        key.part(b"chat");
-        key.part(if self.is_streaming() { b"stream" } else { b"whole" });
+        key.part(if self.is_streaming() { b"chat stream" } else { b"chat" });
         write_document(self.document(), key);
     }
 
@@ -77,16 +80,25 @@ fn forbids_retention(document: &Document) -> bool {
 }
 
 fn write_document(document: &Document, key: &mut KeyWriter<'_>) {
-    let mut names: Vec<_> = document.keys().filter(|name| !IRRELEVANT.contains(name)).collect();
-    names.sort_unstable();
-    for name in names {
-        let value = document.get(name).unwrap_or_default();
+    let mut members: SmallVec<[_; 16]> = SmallVec::new();
+    members.extend(document.members().filter(|(name, _)| is_relevant(name)));
+    members.sort_unstable_by_key(|(name, _)| *name);
+    for &(name, value) in &members {
         key.part(name.as_bytes());
-        if write_value(&mut Cursor::new(value), key).is_err() {
+        if write_text(value.trim_ascii(), key).is_err() {
             // It goes out as it is; so it is told apart as it is.
             key.part(value);
         }
     }
+}
+
+/// Writes one value: of what holds no others, the text as it stands.
+fn write_text(value: &[u8], key: &mut KeyWriter<'_>) -> Result<(), JsonError> {
+    if matches!(value.first(), Some(b'{' | b'[')) {
+        return write_value(&mut Cursor::new(value), key);
+    }
+    key.part(value);
+    Ok(())
 }
 
 /// Writes the value that comes next, and steps over it.
@@ -107,23 +119,19 @@ fn write_value(cursor: &mut Cursor<'_>, key: &mut KeyWriter<'_>) -> Result<(), J
 }
 
 fn write_object(cursor: &mut Cursor<'_>, key: &mut KeyWriter<'_>) -> Result<(), JsonError> {
-    let mut members = Vec::with_capacity(8);
+    let mut members: SmallVec<[_; 8]> = SmallVec::new();
     cursor.object(|name, value| {
-        let found = value.peek()?;
-        members.push((plain(name), found, value.raw()?));
+        members.push((plain(name), value.raw()?));
         Ok(())
     })?;
     // Stable: a name that stands twice keeps its order, as readers do not agree which one counts.
-    members.sort_by(|(one, ..), (other, ..)| one.cmp(other));
+    members.sort_by(|(one, _), (other, _)| one.cmp(other));
     // With their number, so that the end of the object is told.
-    key.part(b"{");
-    key.part(&(members.len() as u64).to_le_bytes());
-    for (name, found, raw) in members {
-        key.part(&name);
-        match found {
-            Found::Object | Found::Array => write_value(&mut Cursor::new(raw), key)?,
-            _ => key.part(raw),
-        }
+    let [a, b, c, d, ..] = members.len().to_le_bytes();
+    key.part(&[b'{', a, b, c, d]);
+    for (name, value) in &members {
+        key.part(name);
+        write_text(value, key)?;
     }
     Ok(())
 }

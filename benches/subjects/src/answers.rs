@@ -10,11 +10,19 @@ use http::{HeaderValue, Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::Full;
 use tower::Service;
+use tower_openrouter::layers::AttemptLog;
 use tower_openrouter::{ChatBody, ChatFrame, ChatRequest, Error};
+
+use crate::leaf::{self, Leaf};
+use crate::{drive, ours};
 
 /// Gives every caller the same frames at once. Shares them: a clone of the response copies none.
 #[derive(Debug, Clone)]
-pub struct Answers(Arc<[ChatFrame]>);
+pub struct Answers {
+    frames: Arc<[ChatFrame]>,
+    /// Every answer of a stack carries one.
+    log: AttemptLog,
+}
 
 impl Answers {
     /// A plain answer with a text of this many bytes.
@@ -44,7 +52,7 @@ impl Answers {
             r#"data: {"id":"gen-1","choices":[],"usage":{"prompt_tokens":15,"completion_tokens":9,"total_tokens":24,"cost":0.00001}}"#,
             "\n\ndata: [DONE]\n\n"
         );
-        let text = crate::leaf::event().repeat(chunks) + end;
+        let text = leaf::event().repeat(chunks) + end;
         Self::read(ChatBody::from_event_stream(Full::new(Bytes::from(text))))
     }
 
@@ -55,19 +63,22 @@ impl Answers {
             frames.extend(frame.into_data().ok());
         }
         assert!(body.is_end_stream() && !frames.is_empty(), "the answer is whole");
-        Self(frames.into())
+        Self {
+            frames: frames.into(),
+            log: log(),
+        }
     }
 
     /// How many bytes the frames have.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.0.iter().map(|frame| frame.bytes().len()).sum()
+        self.frames.iter().map(|frame| frame.bytes().len()).sum()
     }
 
     /// How many frames there are.
     #[must_use]
     pub fn frames(&self) -> usize {
-        self.0.len()
+        self.frames.len()
     }
 }
 
@@ -82,15 +93,27 @@ impl Service<Request<ChatRequest>> for Answers {
 
     fn call(&mut self, _: Request<ChatRequest>) -> Self::Future {
         let mut response = Response::new(FramesBody {
-            frames: Arc::clone(&self.0),
+            frames: Arc::clone(&self.frames),
             next: 0,
         });
         // As many headers as an upstream sends, roughly.
         for name in ["date", "content-type", "x-generation-id", "server", "cf-ray", "vary"] {
             response.headers_mut().insert(name, HeaderValue::from_static("a value"));
         }
+        response.extensions_mut().insert(self.log.clone());
         ready(Ok(response))
     }
+}
+
+/// The log of a call that is over.
+fn log() -> AttemptLog {
+    let mut stack = ours::attempt(Leaf::new(1));
+    let response = drive::call(&mut stack, leaf::request());
+    let log = response.and_then(|response| response.extensions().get().cloned());
+    let Some(log) = log else {
+        unreachable!("the leaf answers, and the layer writes it down")
+    };
+    log
 }
 
 /// Its body.

@@ -27,20 +27,27 @@ impl<D: bytes::Buf + Clone, E> Body for ReplayBody<D, E> {
     type Error = E;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<BodyFrame<D>, E>>> {
-        let piece = self.entry.pieces.get(self.next).cloned();
-        self.next += usize::from(piece.is_some());
-        Poll::Ready(piece.map(|piece| Ok(piece.into_frame())))
+        let entry = &self.entry;
+        let frame = if let Some(frame) = entry.frames.get(self.next) {
+            BodyFrame::data(frame.clone())
+        } else if let Some(trailers) = entry.trailers.as_ref().filter(|_| self.next == entry.frames.len()) {
+            BodyFrame::trailers(trailers.clone())
+        } else {
+            return Poll::Ready(None);
+        };
+        self.next += 1;
+        Poll::Ready(Some(Ok(frame)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.next == self.entry.pieces.len()
+        self.next == self.entry.frames.len() + usize::from(self.entry.trailers.is_some())
     }
 }
 
 impl<D, E> fmt::Debug for ReplayBody<D, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReplayBody")
-            .field("frames", &self.entry.pieces.len())
+            .field("frames", &self.entry.frames.len())
             .field("next", &self.next)
             .finish_non_exhaustive()
     }

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, Response, StatusCode, Version, header::SET_COOKIE, response::Parts};
 use http_body::Frame as BodyFrame;
@@ -70,7 +70,7 @@ impl Head {
 /// What a header takes beside its text: its slot in the map, roughly.
 const HEADER_OVERHEAD: usize = 128;
 
-/// What an answer takes beside its head and frames: its key, and moka's bookkeeping, roughly.
+/// What an answer takes beside its head and frames: its key, and the table's bookkeeping, roughly.
 const ENTRY_OVERHEAD: usize = 256;
 
 /// One piece of a body.
@@ -94,23 +94,9 @@ impl<D: Frame + Clone> Piece<D> {
             Self::Trailers(trailers) => size_of::<Self>() + trailers.len() * HEADER_OVERHEAD,
         }
     }
-
-    fn replayed(&self) -> Self {
-        match self {
-            Self::Data(data) => Self::Data(data.replayed()),
-            Self::Trailers(trailers) => Self::Trailers(trailers.clone()),
-        }
-    }
 }
 
 impl<D> Piece<D> {
-    pub(super) const fn data(&self) -> Option<&D> {
-        match self {
-            Self::Data(data) => Some(data),
-            Self::Trailers(_) => None,
-        }
-    }
-
     pub(super) fn into_frame(self) -> BodyFrame<D> {
         match self {
             Self::Data(data) => BodyFrame::data(data),
@@ -122,8 +108,10 @@ impl<D> Piece<D> {
 /// A whole answer, as it is kept.
 #[derive(Debug)]
 pub(super) struct Entry<D> {
-    pub(super) head: Head,
-    pub(super) pieces: Box<[Piece<D>]>,
+    pub(super) head: Arc<Head>,
+    pub(super) frames: Box<[D]>,
+    /// They end a body.
+    pub(super) trailers: Option<HeaderMap>,
     pub(super) bytes: usize,
     /// When it was asked for.
     pub(super) asked: Instant,
@@ -132,19 +120,40 @@ pub(super) struct Entry<D> {
 }
 
 impl<D: Frame + Clone> Entry<D> {
-    pub(super) fn new<'a>(head: &Head, pieces: impl Iterator<Item = &'a Piece<D>>, asked: Instant) -> Self
+    pub(super) fn new<'a>(head: Arc<Head>, pieces: impl Iterator<Item = &'a Piece<D>>, asked: Instant) -> Self
     where
         D: 'a,
     {
-        let pieces: Box<[_]> = pieces.map(Piece::replayed).collect();
-        let frames = pieces.iter().map(Piece::size_in_bytes).fold(0, usize::saturating_add);
+        let mut bytes = head.size_in_bytes() + ENTRY_OVERHEAD;
+        let (mut frames, mut trailers) = (Vec::new(), None);
+        for piece in pieces {
+            match piece {
+                Piece::Data(data) => {
+                    let frame = data.replayed();
+                    bytes = bytes.saturating_add(frame.size_in_bytes());
+                    frames.push(frame);
+                }
+                Piece::Trailers(map) => {
+                    bytes = bytes.saturating_add(piece.size_in_bytes());
+                    trailers = Some(map.clone());
+                }
+            }
+        }
         Self {
-            bytes: frames.saturating_add(head.size_in_bytes() + ENTRY_OVERHEAD),
-            head: head.clone(),
-            pieces,
+            head,
+            frames: frames.into(),
+            trailers,
+            bytes,
             asked,
             came: Instant::now(),
             keep_for: Duration::ZERO,
         }
+    }
+}
+
+impl<D> Entry<D> {
+    /// Whether it is past the time that it was to be kept for.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        now.duration_since(self.came) >= self.keep_for
     }
 }

@@ -97,8 +97,11 @@ where
                 StateProjection::Kept(kept) => {
                     let kept = kept.take();
                     state.set(State::Ended);
-                    let response = kept.map(|kept| kept.into_response().map(CacheBody::kept));
-                    return Poll::Ready(response.ok_or_else(|| LayerError::NotKept.into()));
+                    let Some(kept) = kept else {
+                        return Poll::Ready(Err(LayerError::NotKept.into()));
+                    };
+                    tracing::debug!(age = ?kept.status().age, "kept answer");
+                    return Poll::Ready(Ok(kept.into_response_of(CacheBody::kept)));
                 }
                 StateProjection::Reading { reader, again } => match ready!(reader.poll_head(cx)) {
                     Err(Lost::AskAnew) if again.is_some() => {

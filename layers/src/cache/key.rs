@@ -1,29 +1,39 @@
 use std::{
     fmt,
-    hash::{Hash, Hasher},
+    hash::{BuildHasher, Hash, Hasher, RandomState},
+    sync::LazyLock,
 };
+
+use highway::{HighwayHash, HighwayHasher, Key};
 
 use crate::{CacheKey, KeyWriter};
 
 /// Hashes the parts of a key.
 struct KeyHash {
-    /// What is not hashed yet: many small parts are quicker in one go.
-    pending: Vec<u8>,
-    /// Only where all of it is more than [`AT_ONCE`].
-    hasher: Option<Box<blake3::Hasher>>,
+    hasher: HighwayHasher,
+    /// What is not hashed yet, so far as `filled`: many small parts are quicker in one go.
+    pending: [u8; AT_ONCE],
+    filled: usize,
 }
 
 /// How many bytes are gathered before they are hashed.
-const AT_ONCE: usize = 1024;
+const AT_ONCE: usize = 256;
+
+/// With the secret of this process, which is told to nobody: see [`AnswerKey`].
+static SECRET: LazyLock<HighwayHasher> = LazyLock::new(drawn);
+
+fn drawn() -> HighwayHasher {
+    let random = RandomState::new();
+    HighwayHasher::new(Key([0, 1, 2, 3].map(|part: u64| random.hash_one(part))))
+}
 
 impl KeyHash {
-    fn new(scope: &str) -> Self {
-        let mut hash = Self {
-            pending: Vec::with_capacity(AT_ONCE / 2),
-            hasher: None,
-        };
-        hash.part(scope.as_bytes());
-        hash
+    fn new() -> Self {
+        Self {
+            hasher: SECRET.clone(),
+            pending: [0; AT_ONCE],
+            filled: 0,
+        }
     }
 
     /// Takes one part in. Its length goes with it, so that two neighbours never run together.
@@ -31,39 +41,41 @@ impl KeyHash {
         let mut length = part.len();
         // Seven bits a byte; the last one is below 128.
         while length > 127 {
-            self.pending.push(length.to_le_bytes()[0] | 128);
+            self.take(&[length.to_le_bytes()[0] | 128]);
             length >>= 7;
         }
-        self.pending.push(length.to_le_bytes()[0]);
-        if self.pending.len() + part.len() <= AT_ONCE {
-            self.pending.extend_from_slice(part);
-            return;
-        }
-        let hasher = self.hasher.get_or_insert_with(Box::default);
-        hasher.update(&self.pending).update(part);
-        self.pending.clear();
+        self.take(&[length.to_le_bytes()[0]]);
+        self.take(part);
     }
 
-    fn finish(mut self) -> blake3::Hash {
-        match &mut self.hasher {
-            None => blake3::hash(&self.pending),
-            Some(hasher) => hasher.update(&self.pending).finalize(),
+    fn take(&mut self, bytes: &[u8]) {
+        let room = self.pending.get_mut(self.filled..self.filled + bytes.len());
+        if let Some(room) = room {
+            room.copy_from_slice(bytes);
+            self.filled += bytes.len();
+            return;
         }
+        self.flush();
+        self.hasher.append(bytes);
+    }
+
+    fn flush(&mut self) {
+        self.hasher.append(self.pending.get(..self.filled).unwrap_or_default());
+        self.filled = 0;
     }
 }
 
-/// By what an answer is found: 256 bits of BLAKE3 over the tenant and the request.
+/// By what an answer is found: 128 bits of `HighwayHash` over the tenant and the request.
 ///
-/// A hash that can be steered would let one caller be answered with what another one asked; with this one nobody has ever found
-/// two inputs that collide.
+/// A hash that can be steered would let one caller be answered with what another one asked. This one is steered by a secret that each
+/// process draws for itself, and that leaves it nowhere; so the same request has another key in another process.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct AnswerKey([u8; 32]);
+pub struct AnswerKey([u64; 2]);
 
 impl Hash for AnswerKey {
     /// Any eight bytes of it are a good hash.
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let [first, ..] = self.0.as_chunks().0 else { return };
-        state.write_u64(u64::from_le_bytes(*first));
+        state.write_u64(self.0[0]);
     }
 }
 
@@ -71,23 +83,29 @@ impl AnswerKey {
     /// The key of this request within this scope (a tenant, say).
     #[must_use]
     pub fn new<R: CacheKey>(scope: &str, request: &R) -> Self {
-        let mut hash = KeyHash::new(scope);
+        let mut hash = KeyHash::new();
+        hash.part(scope.as_bytes());
         request.write_key(&mut KeyWriter::new(&mut |part| hash.part(part)));
-        Self(*hash.finish().as_bytes())
-    }
-
-    /// The hash.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
+        hash.flush();
+        Self(hash.hasher.finalize128())
     }
 }
 
 impl fmt::Debug for AnswerKey {
     /// Its first half: enough to tell keys apart in a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AnswerKey(")?;
-        self.0.iter().take(16).try_for_each(|byte| write!(f, "{byte:02x}"))?;
-        f.write_str(")")
+        let [one, other] = self.0;
+        write!(f, "AnswerKey({one:016x}{other:016x})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_process_draws_a_secret_of_its_own() {
+        assert_ne!(drawn().finalize128(), drawn().finalize128());
+        assert_eq!(SECRET.clone().finalize128(), SECRET.clone().finalize128());
     }
 }

@@ -105,6 +105,7 @@ mod future;
 mod key;
 mod layer;
 mod mode;
+mod room;
 mod service;
 mod status;
 mod store;

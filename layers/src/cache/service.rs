@@ -83,8 +83,13 @@ where
         let Some((parts, key)) = keyed else {
             return CacheFuture::passed(self.inner.call(request));
         };
+        let read = mode != CacheMode::Refresh;
+        // Without the lock that stands before all calls under way.
+        if let Some(kept) = read.then(|| parts.cache.fresh(&key)).flatten() {
+            return CacheFuture::kept(Some(kept));
+        }
         let order = Order {
-            read: mode != CacheMode::Refresh,
+            read,
             // What it fails by would be its own cap.
             share: parts.single_flight && !request.body().call().has_own_attempt_limit(),
             deadline: request.body().call().deadline(),
@@ -95,10 +100,7 @@ where
             Upstream::<S, _, _, B>::calling(inner.call(request))
         });
         match entered {
-            Entered::Kept(kept) => {
-                tracing::debug!(age = ?kept.status().age, "kept answer");
-                CacheFuture::kept(Some(kept))
-            }
+            Entered::Kept(kept) => CacheFuture::kept(Some(kept)),
             Entered::Leads(reader) => CacheFuture::reading(reader, None),
             Entered::Joins(reader, request) => {
                 tracing::debug!(joined_after = ?reader.joined_after(), "shares a call under way");

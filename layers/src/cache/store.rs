@@ -1,22 +1,18 @@
-use std::{borrow::Borrow, fmt, marker::PhantomData, sync::Arc, time::Duration};
+use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
 use http::Response;
-use moka::{Expiry, sync};
 use tokio::time::Instant;
 
-use super::{
-    AnswerKey, CacheStatus, ReplayBody,
-    entry::{Entry, Piece},
-    forgotten::Forgotten,
-};
-use crate::{Frame, prehashed::Prehashed};
+use super::{AnswerKey, CacheStatus, ReplayBody, entry::Entry, forgotten::Forgotten, room::Room};
+use crate::Frame;
 
 /// Answers kept in memory: never more than so many bytes. Clones share what is kept.
 ///
-/// Which answers stay is the choice of `TinyLFU`: those that are asked for often. So a new answer may be let go at once where all that
-/// is kept is wanted more.
+/// Which answers stay is the choice of S3-FIFO: those that were asked for more than once. So new ones that nobody asks for again push
+/// each other out, and not what is wanted. An answer past its time is let go when somebody asks for it, or a while later when another
+/// one is kept.
 pub struct Cache<D> {
-    kept: sync::Cache<Kept, Arc<Entry<D>>, Prehashed>,
+    room: Arc<Room<D>>,
     forgotten: Arc<Forgotten>,
     time_to_live: Duration,
     keep_stale: Duration,
@@ -30,17 +26,11 @@ where
     /// Keeps this many bytes at most, answers for five minutes, and none that is larger than 1 MiB. With 0 bytes nothing is kept, and
     /// single flight is all that is left.
     ///
-    /// Bytes are the frames' own count ([`Frame::size_in_bytes`]), and what is known of the rest. The bound is kept after each
-    /// answer; while answers are being added, those few come on top.
+    /// Bytes are the frames' own count ([`Frame::size_in_bytes`]), and what is known of the rest.
     #[must_use]
     pub fn new(bytes: u64) -> Self {
-        let kept = sync::Cache::builder()
-            .max_capacity(bytes)
-            .weigher(|_, entry: &Arc<Entry<D>>| u32::try_from(entry.bytes).unwrap_or(u32::MAX))
-            .expire_after(Forget)
-            .build_with_hasher(Prehashed::default());
         Self {
-            kept,
+            room: Arc::new(Room::new(bytes)),
             forgotten: Arc::default(),
             time_to_live: Duration::from_secs(300),
             keep_stale: Duration::ZERO,
@@ -79,10 +69,10 @@ where
     /// The kept answer, however old: for when no better one can be had. Its [`CacheStatus`] says whether it is stale.
     #[must_use]
     pub fn stale(&self, key: &AnswerKey) -> Option<KeptAnswer<D>> {
-        let entry = self.kept.get(key)?;
+        let entry = self.room.get(key)?;
         let age = entry.came.elapsed();
         if age >= self.time_to_live.saturating_add(self.keep_stale) {
-            self.let_go(key);
+            self.room.remove(key, &entry);
             return None;
         }
         let status = CacheStatus {
@@ -106,19 +96,16 @@ where
 
     /// Keeps it, unless one is kept that was asked for later.
     pub(super) fn keep(&self, key: AnswerKey, mut entry: Entry<D>) {
-        let newer = |kept: Arc<Entry<D>>| kept.asked > entry.asked;
-        if self.is_forgotten(&key, entry.asked) || self.kept.get(&key).is_some_and(newer) {
+        if self.is_forgotten(&key, entry.asked) {
             return;
         }
         entry.keep_for = self.time_to_live.saturating_add(self.keep_stale);
-        let asked = entry.asked;
-        self.kept.insert(Kept(key), Arc::new(entry));
+        let entry = Arc::new(entry);
+        self.room.insert(key, Arc::clone(&entry));
         // Told between the look and the insertion.
-        if self.is_forgotten(&key, asked) {
-            self.kept.invalidate(&key);
+        if self.is_forgotten(&key, entry.asked) {
+            self.room.remove(&key, &entry);
         }
-        // Otherwise the bound would be kept a few hundred answers later.
-        self.kept.run_pending_tasks();
     }
 
     pub(super) const fn largest_kept(&self) -> usize {
@@ -128,32 +115,26 @@ where
     /// How many bytes are kept.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.kept.weighted_size()
+        self.room.bytes()
     }
 
     /// Forgets one answer, and what is on its way: whoever asked for it gets it, nobody joins, and it is not kept.
     pub fn forget(&self, key: &AnswerKey) {
         self.forgotten.one(*key);
-        self.let_go(key);
-    }
-
-    fn let_go(&self, key: &AnswerKey) {
-        self.kept.invalidate(key);
-        self.kept.run_pending_tasks();
+        self.room.forget(key);
     }
 
     /// Forgets all answers, and what is on its way, as [`forget`](Self::forget) does.
     pub fn clear(&self) {
         self.forgotten.all();
-        self.kept.invalidate_all();
-        self.kept.run_pending_tasks();
+        self.room.clear();
     }
 }
 
 impl<D> Clone for Cache<D> {
     fn clone(&self) -> Self {
         Self {
-            kept: self.kept.clone(),
+            room: Arc::clone(&self.room),
             forgotten: Arc::clone(&self.forgotten),
             ..*self
         }
@@ -172,49 +153,12 @@ impl<D> fmt::Debug for Cache<D> {
 
 impl<D> fmt::Display for Cache<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let most = self.kept.policy().max_capacity().unwrap_or(u64::MAX);
+        let most = self.room.capacity();
         write!(f, "{most} bytes of answers, each for {:?}", self.time_to_live)?;
         if !self.keep_stale.is_zero() {
             write!(f, ", and {:?} more for when nobody answers", self.keep_stale)?;
         }
         Ok(())
-    }
-}
-
-/// By what moka finds an answer: a type of our own, so that moka's traits are none of our public types.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Kept(AnswerKey);
-
-impl Borrow<AnswerKey> for Kept {
-    fn borrow(&self) -> &AnswerKey {
-        &self.0
-    }
-}
-
-/// Frees memory of what nobody reads any more. Whether an answer serves is told by its own instant, on tokio's clock.
-struct Forget;
-
-/// moka's timers take no longer times than this.
-const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
-
-impl<D> Expiry<Kept, Arc<Entry<D>>> for Forget {
-    fn expire_after_create(
-        &self,
-        _: &Kept,
-        entry: &Arc<Entry<D>>,
-        _: std::time::Instant, // house-ok: moka's own clock
-    ) -> Option<Duration> {
-        Some(entry.keep_for.min(LONGEST))
-    }
-
-    fn expire_after_update(
-        &self,
-        _: &Kept,
-        entry: &Arc<Entry<D>>,
-        _: std::time::Instant, // house-ok: moka's own clock
-        _: Option<Duration>,
-    ) -> Option<Duration> {
-        Some(entry.keep_for.min(LONGEST))
     }
 }
 
@@ -237,20 +181,25 @@ impl<D> KeptAnswer<D> {
     where
         D: Clone,
     {
-        let pieces = self.entry.pieces.iter();
-        pieces.filter_map(Piece::data).cloned().collect()
+        self.entry.frames.to_vec()
     }
 
     /// As a response whose body replays the frames, without a copy; marked with its [`CacheStatus`].
     #[must_use]
     pub fn into_response<E>(self) -> Response<ReplayBody<D, E>> {
-        let mut response = self.entry.head.response(ReplayBody {
-            entry: Arc::clone(&self.entry),
-            next: 0,
-            error: PhantomData,
-        });
+        self.into_response_of(|body| body)
+    }
+
+    pub(super) fn into_response_of<E, B>(self, body: impl FnOnce(ReplayBody<D, E>) -> B) -> Response<B> {
+        let mut response = self.entry.head.response(());
         response.extensions_mut().insert(self.status);
-        response
+        response.map(|()| {
+            body(ReplayBody {
+                entry: self.entry,
+                next: 0,
+                error: PhantomData,
+            })
+        })
     }
 }
 

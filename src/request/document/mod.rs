@@ -133,17 +133,25 @@ impl Document {
 
     /// The keys, each once, in the order they go out.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.members().map(|(key, _)| key)
+    }
+
+    /// The keys and their values as JSON text, each once, in the order they go out.
+    pub fn members(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let kept = self.members.iter().enumerate().filter_map(move |(index, member)| {
             let key = self.key(member);
             let later = self.members.get(index + 1..).unwrap_or_default();
-            let last = !later.iter().any(|other| self.is(other, key));
-            (last && self.edit(key).is_none_or(|edit| edit.value.is_some())).then_some(key)
+            if later.iter().any(|other| self.is(other, key)) {
+                return None;
+            }
+            let value = match self.edit(key) {
+                Some(edit) => edit.value.as_deref()?,
+                None => self.slice(&member.value),
+            };
+            Some((key, value))
         });
-        let added = self
-            .edits
-            .iter()
-            .filter(|edit| edit.adds().is_some())
-            .map(|edit| edit.key.as_ref());
+        let added = self.edits.iter().filter(|edit| edit.adds().is_some());
+        let added = added.map(|edit| (edit.key.as_ref(), edit.value.as_deref().unwrap_or_default()));
         kept.chain(added)
     }
 

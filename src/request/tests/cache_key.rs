@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use tower_llm_layers::{CacheKey, cache::AnswerKey};
 
 use super::request;
@@ -87,15 +89,8 @@ fn whatever_may_change_the_answer_makes_one() {
     keys.push(key(r#"{"model":"a/c","messages":[{"role":"user","content":"Hi"}]}"#));
     keys.push(AnswerKey::new("other tenant", &request(BASE)));
     let count = keys.len();
-    keys.sort_by_key(|key| *key.as_bytes());
-    keys.dedup();
-    assert_eq!(keys.len(), count);
-}
-
-#[test]
-fn it_is_the_same_in_every_process() {
-    let known = "AnswerKey(12eb5668bdb08449aec10943e0ad6b6c)";
-    assert_eq!(format!("{:?}", key(BASE)), known);
+    let different: HashSet<_> = keys.into_iter().collect();
+    assert_eq!(different.len(), count);
 }
 
 #[test]

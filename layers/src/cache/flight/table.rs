@@ -68,7 +68,7 @@ where
     D: Frame + Clone + Send + Sync + 'static,
     E: Failure + From<LayerError> + Send + 'static,
 {
-    /// Reads what is kept, joins what is under way, or makes the call with this.
+    /// Joins what is under way, or makes the call with this: for whoever found nothing kept.
     pub(in crate::cache) fn enter<Q>(
         self: &Arc<Self>,
         cache: &Cache<D>,
@@ -76,9 +76,6 @@ where
         with: Q,
         call: impl FnOnce(Q) -> BoxDrive<D, E>,
     ) -> Entered<D, E, Q> {
-        if let Some(kept) = order.read.then(|| cache.fresh(&key)).flatten() {
-            return Entered::Kept(kept);
-        }
         if !order.share {
             let flight = Flight::new(key, order, cache.clone(), None);
             return Entered::Leads(lead(&Arc::new(flight), None, || call(with)));
@@ -93,7 +90,7 @@ where
                 Some(Err(flight)) => left_alone = Some(flight),
                 None => {}
             }
-            // It may have ended since the first look; it is kept before it leaves the table.
+            // It may have ended since the caller's own look; it is kept before it leaves the table.
             if let Some(kept) = cache.fresh(&key) {
                 drop(table);
                 drop(left_alone);
