@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use memchr::memmem;
 use smallvec::SmallVec;
 use tower_llm_layers::{CacheKey, KeyWriter};
 
@@ -81,10 +82,10 @@ fn forbids_retention(document: &Document) -> bool {
 
 fn write_document(document: &Document, key: &mut KeyWriter<'_>) {
     let mut members: SmallVec<[_; 16]> = SmallVec::new();
-    members.extend(document.members().filter(|(name, _)| is_relevant(name)));
-    members.sort_unstable_by_key(|(name, _)| *name);
-    for &(name, value) in &members {
-        key.part(name.as_bytes());
+    members.extend(document.written().filter(|(name, ..)| is_relevant(name)));
+    sort(&mut members, |(name, ..)| name.as_bytes());
+    for &(name, raw, value) in &members {
+        key.part(&told_apart(Cow::Borrowed(name.as_bytes()), raw));
         if write_text(value.trim_ascii(), key).is_err() {
             // It goes out as it is; so it is told apart as it is.
             key.part(value);
@@ -92,10 +93,17 @@ fn write_document(document: &Document, key: &mut KeyWriter<'_>) {
     }
 }
 
+/// Stable: a name that stands twice keeps its order, as readers do not agree which one counts.
+fn sort<T>(members: &mut [T], name: impl Fn(&T) -> &[u8]) {
+    members.sort_by(|one, other| name(one).cmp(name(other)));
+}
+
 /// Writes one value: of what holds no others, the text as it stands.
 fn write_text(value: &[u8], key: &mut KeyWriter<'_>) -> Result<(), JsonError> {
     if matches!(value.first(), Some(b'{' | b'[')) {
-        return write_value(&mut Cursor::new(value), key);
+        let mut cursor = Cursor::new(value);
+        write_value(&mut cursor, key)?;
+        return cursor.end();
     }
     key.part(value);
     Ok(())
@@ -121,11 +129,10 @@ fn write_value(cursor: &mut Cursor<'_>, key: &mut KeyWriter<'_>) -> Result<(), J
 fn write_object(cursor: &mut Cursor<'_>, key: &mut KeyWriter<'_>) -> Result<(), JsonError> {
     let mut members: SmallVec<[_; 8]> = SmallVec::new();
     cursor.object(|name, value| {
-        members.push((plain(name), value.raw()?));
+        members.push((plain(&name), value.raw()?));
         Ok(())
     })?;
-    // Stable: a name that stands twice keeps its order, as readers do not agree which one counts.
-    members.sort_by(|(one, _), (other, _)| one.cmp(other));
+    sort(&mut members, |(name, _)| name);
     // With their number, so that the end of the object is told.
     let [a, b, c, d, ..] = members.len().to_le_bytes();
     key.part(&[b'{', a, b, c, d]);
@@ -137,9 +144,18 @@ fn write_object(cursor: &mut Cursor<'_>, key: &mut KeyWriter<'_>) -> Result<(), 
 }
 
 /// A name without escapes.
-fn plain(name: Text<'_>) -> Cow<'_, [u8]> {
+fn plain<'a>(name: &Text<'a>) -> Cow<'a, [u8]> {
     match name.plain() {
         Some(plain) => Cow::Borrowed(plain),
-        None => Cow::Owned(name.to_str().into_owned().into_bytes()),
+        None => told_apart(Cow::Owned(name.to_str().into_owned().into_bytes()), name.raw()),
     }
+}
+
+/// A name in which half of a surrogate pair was written reads like all others of its kind: as it is written, behind a byte that no text has.
+fn told_apart<'a>(name: Cow<'a, [u8]>, raw: &[u8]) -> Cow<'a, [u8]> {
+    const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
+    if raw.len() == name.len() || memmem::find(&name, REPLACEMENT).is_none() {
+        return name;
+    }
+    Cow::Owned([b"\xff", raw].concat())
 }

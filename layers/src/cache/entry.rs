@@ -60,11 +60,13 @@ impl Head {
     }
 
     fn size_in_bytes(&self) -> usize {
-        let headers = self.headers.iter();
-        headers.fold(size_of::<Self>(), |sum, (name, value)| {
-            sum + name.as_str().len() + value.len() + HEADER_OVERHEAD
-        })
+        size_of::<Self>() + size_of_headers(&self.headers)
     }
+}
+
+fn size_of_headers(headers: &HeaderMap) -> usize {
+    let sizes = headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+    sizes.map(|text| text + HEADER_OVERHEAD).sum()
 }
 
 /// What a header takes beside its text: its slot in the map, roughly.
@@ -91,12 +93,19 @@ impl<D: Frame + Clone> Piece<D> {
     pub(super) fn size_in_bytes(&self) -> usize {
         match self {
             Self::Data(data) => data.size_in_bytes(),
-            Self::Trailers(trailers) => size_of::<Self>() + trailers.len() * HEADER_OVERHEAD,
+            Self::Trailers(trailers) => size_of::<Self>() + size_of_headers(trailers),
         }
     }
 }
 
 impl<D> Piece<D> {
+    const fn data(&self) -> Option<&D> {
+        match self {
+            Self::Data(data) => Some(data),
+            Self::Trailers(_) => None,
+        }
+    }
+
     pub(super) fn into_frame(self) -> BodyFrame<D> {
         match self {
             Self::Data(data) => BodyFrame::data(data),
@@ -120,34 +129,25 @@ pub(super) struct Entry<D> {
 }
 
 impl<D: Frame + Clone> Entry<D> {
-    pub(super) fn new<'a>(head: Arc<Head>, pieces: impl Iterator<Item = &'a Piece<D>>, asked: Instant) -> Self
-    where
-        D: 'a,
-    {
-        let mut bytes = head.size_in_bytes() + ENTRY_OVERHEAD;
-        let (mut frames, mut trailers) = (Vec::new(), None);
-        for piece in pieces {
-            match piece {
-                Piece::Data(data) => {
-                    let frame = data.replayed();
-                    bytes = bytes.saturating_add(frame.size_in_bytes());
-                    frames.push(frame);
-                }
-                Piece::Trailers(map) => {
-                    bytes = bytes.saturating_add(piece.size_in_bytes());
-                    trailers = Some(map.clone());
-                }
-            }
-        }
-        Self {
+    /// Nothing where it goes on after its trailers, which no body may.
+    pub(super) fn new(head: Arc<Head>, pieces: &[Piece<D>], asked: Instant) -> Option<Self> {
+        let (frames, trailers) = match pieces {
+            [frames @ .., Piece::Trailers(trailers)] => (frames, Some(trailers.clone())),
+            frames => (frames, None),
+        };
+        let frames = frames.iter().map(|piece| piece.data().map(Frame::replayed));
+        let frames: Box<[D]> = frames.collect::<Option<_>>()?;
+        let sizes = frames.iter().map(Frame::size_in_bytes);
+        let head_size = head.size_in_bytes() + trailers.as_ref().map_or(0, size_of_headers) + ENTRY_OVERHEAD;
+        Some(Self {
+            bytes: sizes.fold(head_size, usize::saturating_add),
             head,
-            frames: frames.into(),
+            frames,
             trailers,
-            bytes,
             asked,
             came: Instant::now(),
             keep_for: Duration::ZERO,
-        }
+        })
     }
 }
 

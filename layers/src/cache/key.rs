@@ -92,7 +92,7 @@ impl AnswerKey {
 }
 
 impl fmt::Debug for AnswerKey {
-    /// Its first half: enough to tell keys apart in a log.
+    /// The hash: it tells keys apart in a log, and nothing of the request.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [one, other] = self.0;
         write!(f, "AnswerKey({one:016x}{other:016x})")

@@ -1,121 +1,195 @@
-//! Room for so many bytes of answers.
+//! Room for so many bytes of answers, and who has to make room.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use quick_cache::{OptionsBuilder, Weighter, sync, sync::DefaultLifecycle};
+use hashlink::LinkedHashMap;
 use tokio::time::Instant;
 
-use super::{AnswerKey, entry::Entry};
+use super::{AnswerKey, entry::Entry, forgotten::Forgotten};
 use crate::prehashed::Prehashed;
 
-/// Which answers stay is the choice of S3-FIFO. It knows of no time, so those past theirs are swept out.
+/// What has to go is what nobody has asked for the longest; of what was asked for again, only where it takes more than half of the
+/// room. So a flood of new answers does not wash out those that are wanted, and whatever turns up again within half of the room is a hit.
+///
+/// An answer that leaves is handed out or dropped when the lock is free again: the drop of a frame is other people's code.
 pub(super) struct Room<D> {
-    kept: Store<D>,
-    next_sweep: Mutex<Option<Instant>>,
+    capacity: u128,
+    state: Mutex<State<D>>,
 }
 
-type Store<D> = sync::Cache<AnswerKey, Arc<Entry<D>>, Bytes, Prehashed>;
+struct State<D> {
+    /// Not asked for since they were kept.
+    new: Line<D>,
+    /// Asked for again.
+    wanted: Line<D>,
+    forgotten: Forgotten,
+}
 
-/// A part with a lock of its own holds this much at least, so that the largest answers find room in it.
-const PART: u64 = 64 << 20;
-
-/// More of them, as a power of two, would only split the room.
-const MOST_PARTS: u32 = 6;
-
-/// An answer's size by and large, from which it is told how many of those that went are remembered.
-const USUAL_ANSWER: u64 = 8 << 10;
-
-/// How often all is looked through, within the time that an answer is kept: so much of the room may be held by what is past its time.
-const SWEEPS: u32 = 8;
-
-/// However short that time is.
-const SHORTEST: Duration = Duration::from_secs(1);
+type Kept<D> = Arc<Entry<D>>;
 
 impl<D> Room<D> {
-    pub(super) fn new(bytes: u64) -> Self {
+    pub(super) fn new(capacity: u64) -> Self {
         Self {
-            kept: store(bytes),
-            next_sweep: Mutex::default(),
+            capacity: capacity.into(),
+            state: Mutex::new(State {
+                new: Line::default(),
+                wanted: Line::default(),
+                forgotten: Forgotten::default(),
+            }),
         }
     }
 
-    pub(super) fn get(&self, key: &AnswerKey) -> Option<Arc<Entry<D>>> {
-        self.kept.get(key)
+    fn lock(&self) -> MutexGuard<'_, State<D>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts it there, unless one is there that was asked for later.
-    pub(super) fn insert(&self, key: AnswerKey, entry: Arc<Entry<D>>) {
-        if self.kept.peek(&key).is_some_and(|kept| kept.asked > entry.asked) {
+    /// Finds it for somebody who asks for it.
+    pub(super) fn get(&self, key: &AnswerKey) -> Option<Kept<D>> {
+        let mut state = self.lock();
+        if let Some(kept) = state.wanted.touch(key) {
+            return Some(Arc::clone(kept));
+        }
+        let kept = Arc::clone(state.new.touch(key)?);
+        if kept.bytes as u128 <= self.capacity / 2 {
+            state.new.remove(key);
+            state.wanted.push(*key, Arc::clone(&kept));
+        }
+        while state.wanted.bytes > self.capacity / 2
+            && let Some((key, kept)) = state.wanted.pop()
+        {
+            state.new.push(key, kept);
+        }
+        Some(kept)
+    }
+
+    /// Keeps it, unless it is forgotten already, one is there that was asked for later, or there is no room for it at all.
+    pub(super) fn keep(&self, key: AnswerKey, kept: Entry<D>) {
+        // Before the lock, so dropped after it.
+        let mut gone = Vec::new();
+        let mut state = self.lock();
+        let newer = state.find(&key).is_some_and(|known| known.asked > kept.asked);
+        if newer || state.forgotten.is_forgotten(&key, kept.asked) || kept.bytes as u128 > self.capacity {
             return;
         }
-        let now = Instant::now();
-        if self.is_sweep_due(now, entry.keep_for) {
-            self.kept.retain(|_, kept| !kept.is_over(now));
+        gone.extend(state.remove(&key));
+        state.let_go_of_what_is_over(&mut gone);
+        while state.bytes() + kept.bytes as u128 > self.capacity
+            && let Some((_, kept)) = state.new.pop().or_else(|| state.wanted.pop())
+        {
+            gone.push(kept);
         }
-        self.kept.insert(key, entry);
+        state.new.push(key, Arc::new(kept));
     }
 
-    /// Takes this very one out, and none that has come into its place.
-    pub(super) fn remove(&self, key: &AnswerKey, entry: &Arc<Entry<D>>) {
-        self.kept.remove_if(key, |kept| Arc::ptr_eq(kept, entry));
+    /// Takes out this very one, and none that has come into its place.
+    pub(super) fn remove(&self, key: &AnswerKey, kept: &Kept<D>) {
+        let mut state = self.lock();
+        let is_it = state.find(key).is_some_and(|known| Arc::ptr_eq(known, kept));
+        let gone = is_it.then(|| state.remove(key));
+        drop(state);
+        drop(gone);
+    }
+
+    /// Whether what was asked for then is not to be kept, nor joined.
+    pub(super) fn is_forgotten(&self, key: &AnswerKey, asked: Instant) -> bool {
+        self.lock().forgotten.is_forgotten(key, asked)
     }
 
     pub(super) fn forget(&self, key: &AnswerKey) {
-        self.kept.remove(key);
+        let mut state = self.lock();
+        state.forgotten.one(*key);
+        let gone = state.remove(key);
+        drop(state);
+        drop(gone);
     }
 
     pub(super) fn clear(&self) {
-        self.kept.clear();
+        let mut state = self.lock();
+        state.forgotten.all();
+        let gone = [std::mem::take(&mut state.new), std::mem::take(&mut state.wanted)];
+        drop(state);
+        drop(gone);
     }
 
     /// How many bytes are kept.
-    pub(super) fn bytes(&self) -> u64 {
-        self.kept.weight()
+    pub(super) fn bytes(&self) -> u128 {
+        self.lock().bytes()
     }
 
     /// How many bytes there is room for.
-    pub(super) fn capacity(&self) -> u64 {
-        self.kept.capacity()
+    pub(super) const fn capacity(&self) -> u128 {
+        self.capacity
+    }
+}
+
+impl<D> State<D> {
+    fn find(&self, key: &AnswerKey) -> Option<&Kept<D>> {
+        self.wanted.find(key).or_else(|| self.new.find(key))
     }
 
-    fn is_sweep_due(&self, now: Instant, keep_for: Duration) -> bool {
-        let mut next = self.next_sweep.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = next.is_some_and(|next| next <= now);
-        if due || next.is_none() {
-            *next = now.checked_add((keep_for / SWEEPS).max(SHORTEST));
+    fn remove(&mut self, key: &AnswerKey) -> Option<Kept<D>> {
+        self.wanted.remove(key).or_else(|| self.new.remove(key))
+    }
+
+    const fn bytes(&self) -> u128 {
+        self.new.bytes + self.wanted.bytes
+    }
+
+    /// Looks at those that nobody has asked for the longest, so that it takes no longer than there are that go.
+    fn let_go_of_what_is_over(&mut self, gone: &mut Vec<Kept<D>>) {
+        let now = Instant::now();
+        for line in [&mut self.new, &mut self.wanted] {
+            while line.first().is_some_and(|kept| kept.is_over(now))
+                && let Some((_, kept)) = line.pop()
+            {
+                gone.push(kept);
+            }
         }
-        due
     }
 }
 
-/// In as many parts as are large enough.
-fn store<D>(bytes: u64) -> Store<D> {
-    let parts = 1_usize << (bytes / PART).checked_ilog2().unwrap_or(0).min(MOST_PARTS);
-    // None gets more than its share, lest they be more together.
-    let bytes = bytes - bytes % parts as u64;
-    let usual = usize::try_from(bytes / USUAL_ANSWER).unwrap_or(usize::MAX);
-    let options = OptionsBuilder::new()
-        .shards(parts)
-        .estimated_items_capacity(usual)
-        .weight_capacity(bytes)
-        .build();
-    match options {
-        Ok(options) => Store::with_options(options, Bytes, Prehashed::default(), DefaultLifecycle::default()),
-        // Only where one of the two were missing.
-        Err(_) => Store::with(usual, bytes, Bytes, Prehashed::default(), DefaultLifecycle::default()),
+/// Answers, the one first that nobody has asked for the longest.
+struct Line<D> {
+    answers: LinkedHashMap<AnswerKey, Kept<D>, Prehashed>,
+    bytes: u128,
+}
+
+impl<D> Default for Line<D> {
+    fn default() -> Self {
+        Self {
+            answers: LinkedHashMap::default(),
+            bytes: 0,
+        }
     }
 }
 
-/// What an answer takes of the room there is.
-#[derive(Debug, Clone, Copy)]
-struct Bytes;
+impl<D> Line<D> {
+    fn find(&self, key: &AnswerKey) -> Option<&Kept<D>> {
+        self.answers.get(key)
+    }
 
-impl<K, D> Weighter<K, Arc<Entry<D>>> for Bytes {
-    fn weight(&self, _: &K, entry: &Arc<Entry<D>>) -> u64 {
-        // Bounded, so that no sum overflows.
-        (entry.bytes as u64).min(1 << 40)
+    fn first(&self) -> Option<&Kept<D>> {
+        self.answers.front().map(|(_, kept)| kept)
+    }
+
+    fn touch(&mut self, key: &AnswerKey) -> Option<&Kept<D>> {
+        self.answers.to_back(key).map(|kept| &*kept)
+    }
+
+    fn push(&mut self, key: AnswerKey, kept: Kept<D>) {
+        self.bytes += kept.bytes as u128;
+        self.answers.insert(key, kept);
+    }
+
+    fn remove(&mut self, key: &AnswerKey) -> Option<Kept<D>> {
+        let kept = self.answers.remove(key)?;
+        self.bytes -= kept.bytes as u128;
+        Some(kept)
+    }
+
+    fn pop(&mut self) -> Option<(AnswerKey, Kept<D>)> {
+        let (key, kept) = self.answers.pop_front()?;
+        self.bytes -= kept.bytes as u128;
+        Some((key, kept))
     }
 }

@@ -77,7 +77,7 @@ where
         let on = self.on.as_ref().filter(|_| mode != CacheMode::Bypass);
         let keyed = on.and_then(|parts| Some((parts, parts.key(&request)?)));
         if mode == CacheMode::OnlyIfKept {
-            let kept = keyed.and_then(|(parts, key)| parts.cache.fresh(&key));
+            let kept = keyed.and_then(|(parts, key)| parts.cache.fresh(&key).ok());
             return CacheFuture::kept(kept);
         }
         let Some((parts, key)) = keyed else {
@@ -85,7 +85,7 @@ where
         };
         let read = mode != CacheMode::Refresh;
         // Without the lock that stands before all calls under way.
-        if let Some(kept) = read.then(|| parts.cache.fresh(&key)).flatten() {
+        if read && let Ok(kept) = parts.cache.fresh(&key) {
             return CacheFuture::kept(Some(kept));
         }
         let order = Order {

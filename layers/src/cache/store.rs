@@ -3,17 +3,16 @@ use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 use http::Response;
 use tokio::time::Instant;
 
-use super::{AnswerKey, CacheStatus, ReplayBody, entry::Entry, forgotten::Forgotten, room::Room};
+use super::{AnswerKey, CacheStatus, ReplayBody, entry::Entry, room::Room};
 use crate::Frame;
 
 /// Answers kept in memory: never more than so many bytes. Clones share what is kept.
 ///
-/// Which answers stay is the choice of S3-FIFO: those that were asked for more than once. So new ones that nobody asks for again push
-/// each other out, and not what is wanted. An answer past its time is let go when somebody asks for it, or a while later when another
-/// one is kept.
+/// Where there is no more room, the answer goes that nobody has asked for the longest. Half of the room is for those that were asked for
+/// again: new ones that nobody wants push each other out, and not what is wanted. An answer past its time goes when somebody asks for
+/// it, or when another one is kept and nobody has asked for it the longest.
 pub struct Cache<D> {
     room: Arc<Room<D>>,
-    forgotten: Arc<Forgotten>,
     time_to_live: Duration,
     keep_stale: Duration,
     largest: usize,
@@ -31,7 +30,6 @@ where
     pub fn new(bytes: u64) -> Self {
         Self {
             room: Arc::new(Room::new(bytes)),
-            forgotten: Arc::default(),
             time_to_live: Duration::from_secs(300),
             keep_stale: Duration::ZERO,
             largest: 1024 * 1024,
@@ -69,11 +67,29 @@ where
     /// The kept answer, however old: for when no better one can be had. Its [`CacheStatus`] says whether it is stale.
     #[must_use]
     pub fn stale(&self, key: &AnswerKey) -> Option<KeptAnswer<D>> {
-        let entry = self.room.get(key)?;
-        let age = entry.came.elapsed();
-        if age >= self.time_to_live.saturating_add(self.keep_stale) {
+        self.look(key).ok()
+    }
+
+    /// The kept answer, while it serves; otherwise what may be the last of one, to be dropped with no lock held.
+    pub(super) fn fresh(&self, key: &AnswerKey) -> Result<KeptAnswer<D>, Option<Arc<Entry<D>>>> {
+        let answer = self.look(key)?;
+        if answer.status.stale {
+            return Err(Some(answer.entry));
+        }
+        Ok(answer)
+    }
+
+    fn look(&self, key: &AnswerKey) -> Result<KeptAnswer<D>, Option<Arc<Entry<D>>>> {
+        let entry = self.room.get(key).ok_or(None)?;
+        let now = Instant::now();
+        if entry.is_over(now) {
             self.room.remove(key, &entry);
-            return None;
+            return Err(Some(entry));
+        }
+        let age = now.duration_since(entry.came);
+        // For a clone that keeps longer it may still serve.
+        if age >= self.keep_for() {
+            return Err(Some(entry));
         }
         let status = CacheStatus {
             hit: true,
@@ -81,30 +97,23 @@ where
             age,
             key: *key,
         };
-        Some(KeptAnswer { entry, status })
+        Ok(KeptAnswer { entry, status })
     }
 
-    /// The kept answer, while it serves.
-    pub(super) fn fresh(&self, key: &AnswerKey) -> Option<KeptAnswer<D>> {
-        self.stale(key).filter(|answer| !answer.status.stale)
+    const fn keep_for(&self) -> Duration {
+        self.time_to_live.saturating_add(self.keep_stale)
     }
 
     /// Whether what was asked for then is not to be kept, nor joined.
     pub(super) fn is_forgotten(&self, key: &AnswerKey, asked: Instant) -> bool {
-        self.forgotten.is_forgotten(key, asked)
+        self.room.is_forgotten(key, asked)
     }
 
     /// Keeps it, unless one is kept that was asked for later.
     pub(super) fn keep(&self, key: AnswerKey, mut entry: Entry<D>) {
-        if self.is_forgotten(&key, entry.asked) {
-            return;
-        }
-        entry.keep_for = self.time_to_live.saturating_add(self.keep_stale);
-        let entry = Arc::new(entry);
-        self.room.insert(key, Arc::clone(&entry));
-        // Told between the look and the insertion.
-        if self.is_forgotten(&key, entry.asked) {
-            self.room.remove(&key, &entry);
+        entry.keep_for = self.keep_for();
+        if !entry.keep_for.is_zero() {
+            self.room.keep(key, entry);
         }
     }
 
@@ -115,18 +124,16 @@ where
     /// How many bytes are kept.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.room.bytes()
+        self.room.bytes().try_into().unwrap_or(u64::MAX)
     }
 
     /// Forgets one answer, and what is on its way: whoever asked for it gets it, nobody joins, and it is not kept.
     pub fn forget(&self, key: &AnswerKey) {
-        self.forgotten.one(*key);
         self.room.forget(key);
     }
 
     /// Forgets all answers, and what is on its way, as [`forget`](Self::forget) does.
     pub fn clear(&self) {
-        self.forgotten.all();
         self.room.clear();
     }
 }
@@ -135,7 +142,6 @@ impl<D> Clone for Cache<D> {
     fn clone(&self) -> Self {
         Self {
             room: Arc::clone(&self.room),
-            forgotten: Arc::clone(&self.forgotten),
             ..*self
         }
     }

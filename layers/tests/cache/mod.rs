@@ -1,5 +1,6 @@
 //! Kept and shared answers, in virtual time.
 
+mod dropping;
 mod failing;
 mod forgetting;
 mod keeping;
@@ -8,12 +9,13 @@ mod memory;
 mod options;
 mod personal;
 mod random;
+mod room;
 mod sharing;
 mod tenants;
 mod threads;
 mod waking;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use http::{Request, Response};
 use http_body::Body;
@@ -78,6 +80,12 @@ fn about(prompt: &'static str) -> Request<TestRequest> {
     let mut request = streamed();
     request.body_mut().prompt = prompt;
     request
+}
+
+/// One of four thousand.
+fn numbered(number: usize) -> Request<TestRequest> {
+    static NUMBERS: LazyLock<Vec<String>> = LazyLock::new(|| (0..4000).map(|number| number.to_string()).collect());
+    about(NUMBERS.get(number).unwrap())
 }
 
 /// A frame of content every ten milliseconds, a finish, and usage.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use super::Document;
+use super::{Document, Member};
 use crate::request::fields;
 use crate::request::scan::json_string;
 
@@ -16,9 +16,16 @@ pub(super) struct Edit {
     pub(super) value: Option<Bytes>,
     /// `,"key":`, where the original has no such member.
     lead: Option<Bytes>,
+    /// Where the value of the last such member of the original begins.
+    last: Option<usize>,
 }
 
 impl Edit {
+    /// Whether it is written in the place of this member: of doubles the last one stands.
+    pub(super) fn replaces(&self, member: &Member) -> bool {
+        self.value.is_some() && self.last == Some(member.value.start)
+    }
+
     /// The lead and the value, where this is a member of its own.
     pub(super) fn adds(&self) -> Option<(&Bytes, &Bytes)> {
         self.lead.as_ref().zip(self.value.as_ref())
@@ -32,15 +39,17 @@ impl Document {
     /// order of their own, whatever order they were set in, so that equal requests are equal bytes.
     pub fn set(&mut self, key: impl Into<Cow<'static, str>>, value: Bytes) {
         let key = key.into();
+        let last = self.last(&key).map(|member| member.value.start);
         if let Some(edit) = self.edits.iter_mut().find(|edit| edit.key == key) {
             edit.value = Some(value);
-        } else if self.last(&key).is_some() {
+        } else if last.is_some() {
             self.edits.insert(
                 0,
                 Edit {
                     key,
                     value: Some(value),
                     lead: None,
+                    last,
                 },
             );
         } else {
@@ -54,6 +63,7 @@ impl Document {
                     key,
                     value: Some(value),
                     lead,
+                    last,
                 },
             );
         }
@@ -61,7 +71,8 @@ impl Document {
 
     /// Takes a member away, with all its doubles. Answers whether it was there.
     pub fn remove(&mut self, key: &str) -> bool {
-        let original = self.last(key).is_some();
+        let last = self.last(key).map(|member| member.value.start);
+        let original = last.is_some();
         match self.edits.iter().position(|edit| edit.key == key) {
             Some(index) if original => self.edits.get_mut(index).and_then(|edit| edit.value.take()).is_some(),
             Some(index) => {
@@ -75,6 +86,7 @@ impl Document {
                         key: Cow::Owned(key.to_owned()),
                         value: None,
                         lead: None,
+                        last,
                     },
                 );
                 true

@@ -133,25 +133,32 @@ impl Document {
 
     /// The keys, each once, in the order they go out.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
-        self.members().map(|(key, _)| key)
-    }
-
-    /// The keys and their values as JSON text, each once, in the order they go out.
-    pub fn members(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let kept = self.members.iter().enumerate().filter_map(move |(index, member)| {
             let key = self.key(member);
             let later = self.members.get(index + 1..).unwrap_or_default();
-            if later.iter().any(|other| self.is(other, key)) {
-                return None;
-            }
-            let value = match self.edit(key) {
-                Some(edit) => edit.value.as_deref()?,
-                None => self.slice(&member.value),
-            };
-            Some((key, value))
+            let last = !later.iter().any(|other| self.is(other, key));
+            (last && self.edit(key).is_none_or(|edit| edit.value.is_some())).then_some(key)
         });
-        let added = self.edits.iter().filter(|edit| edit.adds().is_some());
-        let added = added.map(|edit| (edit.key.as_ref(), edit.value.as_deref().unwrap_or_default()));
+        let added = self
+            .edits
+            .iter()
+            .filter(|edit| edit.adds().is_some())
+            .map(|edit| edit.key.as_ref());
+        kept.chain(added)
+    }
+
+    /// What goes out, doubles and all: keys, keys as they are written, and values.
+    pub(crate) fn written(&self) -> impl Iterator<Item = (&str, &[u8], &[u8])> {
+        let kept = self.members.iter().filter(|member| self.keeps(member)).map(|member| {
+            let key = self.key(member);
+            let set = self.edit(key).and_then(|edit| edit.value.as_deref());
+            let value = set.unwrap_or_else(|| self.slice(&member.value));
+            (key, self.slice(&member.key), value)
+        });
+        let added = self.edits.iter().filter_map(|edit| {
+            let (_, value) = edit.adds()?;
+            Some((edit.key.as_ref(), edit.key.as_bytes(), value.as_ref()))
+        });
         kept.chain(added)
     }
 

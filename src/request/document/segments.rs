@@ -146,14 +146,8 @@ impl Document {
     }
 
     /// Whether a member of the original is written, with its own value or another.
-    fn keeps(&self, member: &Member) -> bool {
-        let key = self.key(member);
-        self.edit(key).is_none_or(|edit| {
-            edit.value.is_some()
-                && self
-                    .last(key)
-                    .is_some_and(|last| last.value.start == member.value.start)
-        })
+    pub(super) fn keeps(&self, member: &Member) -> bool {
+        self.edit(self.key(member)).is_none_or(|edit| edit.replaces(member))
     }
 }
 

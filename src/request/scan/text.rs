@@ -21,6 +21,11 @@ impl<'a> Text<'a> {
         self.at..self.at + self.raw.len()
     }
 
+    /// The bytes, escapes and all.
+    pub(crate) fn raw(&self) -> &'a [u8] {
+        self.raw
+    }
+
     /// The bytes, where they stand for themselves.
     pub(crate) fn plain(&self) -> Option<&'a [u8]> {
         (!self.escaped).then_some(self.raw)

@@ -1,5 +1,6 @@
 use std::collections::HashSet;
 
+use bytes::Bytes;
 use tower_llm_layers::{CacheKey, cache::AnswerKey};
 
 use super::request;
@@ -91,6 +92,79 @@ fn whatever_may_change_the_answer_makes_one() {
     let count = keys.len();
     let different: HashSet<_> = keys.into_iter().collect();
     assert_eq!(different.len(), count);
+}
+
+/// They go out as they came, and nobody knows which one is read.
+#[test]
+fn doubles_are_told_apart() {
+    let twice =
+        r#"{"model":"a/b","messages":[{"role":"user","content":"Ho"}],"messages":[{"role":"user","content":"Hi"}]}"#;
+    assert_eq!(request(twice).to_bytes(), twice);
+    assert_ne!(key(twice), key(BASE));
+    // Unless somebody has set it.
+    let mut set = request(&with(r#""seed":1,"seed":2"#));
+    set.put_named("seed", Bytes::from_static(b"3"));
+    assert_eq!(AnswerKey::new("tenant", &set), key(&with(r#""seed":3"#)));
+}
+
+#[test]
+fn names_with_half_a_surrogate_pair_are_told_apart() {
+    let forms: [fn(&str) -> String; 2] = [
+        |name| with(&format!(r#""logit_bias":{{"{name}":1}}"#)),
+        |name| with(&format!(r#""{name}":1"#)),
+    ];
+    for form in forms {
+        let names = [r"\ud800", r"\ud801", r"\udc00", r"\\ud800", "\u{fffd}"];
+        let keys: HashSet<_> = names.map(|name| key(&form(name))).into_iter().collect();
+        assert_eq!(keys.len(), 5);
+    }
+}
+
+/// Values that were set, and are no JSON, go out as they are.
+#[test]
+fn broken_values_are_told_apart_by_all_of_their_text() {
+    let deep = "[".repeat(100_000);
+    let values = [
+        "[1]",
+        "[1],\"seed\":2",
+        "[1] x",
+        "[1]]",
+        "{}",
+        "{},\"seed\":1",
+        "",
+        "[",
+        "[1",
+        "[1,",
+        "]",
+        "{",
+        "{\"a\"",
+        "{\"a\":",
+        "}",
+        "nul",
+        "[nul]",
+        "\"",
+        "[\"",
+        ",",
+        ":",
+        &deep,
+    ];
+    let of = |value: &str| {
+        let mut request = request(BASE);
+        request.put_named("tools", Bytes::copy_from_slice(value.as_bytes()));
+        AnswerKey::new("tenant", &request)
+    };
+    let keys: HashSet<_> = values.map(of).into_iter().collect();
+    assert_eq!(keys.len(), values.len());
+}
+
+/// A hundred thousand members in a moment: it would be minutes if each were compared with all others.
+#[test]
+fn many_members_take_no_longer_than_their_text() {
+    let members: Vec<_> = (0..100_000).map(|number| format!(r#""{number:x}":1"#)).collect();
+    let mut request = request(&with(&members.join(",")));
+    let plain = AnswerKey::new("tenant", &request);
+    request.put_named("1", Bytes::from_static(b"2"));
+    assert_ne!(AnswerKey::new("tenant", &request), plain);
 }
 
 #[test]

@@ -155,7 +155,7 @@ where
         }
         let pieces: Vec<_> = state.pieces.iter().cloned().collect();
         drop(state);
-        Some(Entry::new(head, pieces.iter(), self.begun))
+        Entry::new(head, &pieces, self.begun)
     }
 
     /// The leader gets the error itself. The others get the like of it, or none where it says nothing to them.

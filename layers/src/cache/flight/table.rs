@@ -80,28 +80,27 @@ where
             let flight = Flight::new(key, order, cache.clone(), None);
             return Entered::Leads(lead(&Arc::new(flight), None, || call(with)));
         }
+        // To be dropped when the table is free again: a flight may take itself out, and a frame is other people's code.
+        let (mut left_alone, mut over) = (None, None);
         let mut table = self.lock();
-        let mut left_alone = None;
         if order.read {
             let under_way = table.get(&key).and_then(Weak::upgrade);
             match under_way.map(|flight| Reader::joining(flight, order)) {
                 Some(Ok(reader)) => return Entered::Joins(reader, with),
-                // To be dropped when the table is free again: it may take itself out.
                 Some(Err(flight)) => left_alone = Some(flight),
                 None => {}
             }
             // It may have ended since the caller's own look; it is kept before it leaves the table.
-            if let Some(kept) = cache.fresh(&key) {
-                drop(table);
-                drop(left_alone);
-                return Entered::Kept(kept);
+            match cache.fresh(&key) {
+                Ok(kept) => return Entered::Kept(kept),
+                Err(gone) => over = gone,
             }
         }
         let flight = Flight::new(key, order, cache.clone(), Some(Arc::clone(self)));
         let flight = Arc::new(flight);
         table.insert(key, Arc::downgrade(&flight));
         let reader = lead(&flight, Some(table), || call(with));
-        drop(left_alone);
+        drop((left_alone, over));
         Entered::Leads(reader)
     }
 }
