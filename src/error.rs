@@ -203,6 +203,9 @@ impl Error {
             }
             FailureKind::TooLong => "a shorter prompt, or a candidate with a larger context",
             FailureKind::Refused => "change the prompt; the model's policy refused it",
+            FailureKind::Unaffordable if self.status().is_none() => {
+                "raise what it names (add credits where that is the balance), wait until it is full again, or ask for fewer `max_tokens`"
+            }
             FailureKind::Unaffordable => "add credits, ask for fewer `max_tokens`, or add a cheaper candidate",
             FailureKind::Auth => "check the API key of this upstream",
             FailureKind::BadRequest => "correct the request",
@@ -227,7 +230,7 @@ impl Error {
 
 /// The start of a message that may be a whole page.
 fn first_line(message: &str) -> String {
-    const LONGEST: usize = 120;
+    const LONGEST: usize = 240;
     let line = message.lines().next().unwrap_or_default();
     if line.chars().count() <= LONGEST {
         return line.to_owned();

@@ -16,7 +16,7 @@ use tower_openrouter::{
     degrade::CannedReply,
     endpoint::{CACHE_HEADER, DEGRADED_HEADER, EndpointBody},
     layers::{
-        Degraded, Rung,
+        Degraded, Rung, Tags,
         cache::{Cache, CacheMode, CacheStatus, Shared},
         rate_limit::{Limits, Rate},
     },
@@ -157,6 +157,38 @@ async fn tenants_are_told_apart_and_the_client_is_told() {
             );
             assert_eq!(text.ends_with("data: [DONE]\n\n"), streamed, "{text}");
         }
+    }
+}
+
+/// What a middleware puts into the extensions gets through the endpoint, and goes nowhere else.
+#[tokio::test(start_paused = true)]
+async fn tenants_may_be_told_by_tags_from_in_front() {
+    let world = World::new("GOOD").await;
+    let cache = ChatCache::new(kept(), TenantKey::tag("tenant"));
+    let stack = world.builder().chain([FIRST]).cache(cache).build().unwrap();
+    for (tenant, told) in [
+        (Some("acme"), Some("miss")),
+        (Some("acme"), Some("hit; age=0")),
+        (Some("other"), Some("miss")),
+        (None, None),
+    ] {
+        let body = r#"{"messages":[{"role":"user","content":"Hello"}]}"#;
+        let mut request = Request::post("/v1/chat/completions")
+            .body(Full::new(bytes::Bytes::from(body)))
+            .unwrap();
+        if let Some(tenant) = tenant {
+            request
+                .extensions_mut()
+                .insert(Tags::new([("tenant", tenant)]).unwrap());
+        }
+        let response = stack.clone().into_openai_endpoint().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        body.collect().await.unwrap();
+        assert_eq!(
+            header(&Response::from_parts(parts, ()), &CACHE_HEADER),
+            told,
+            "{tenant:?}"
+        );
     }
 }
 

@@ -177,7 +177,15 @@ async fn what_failed_was_left_degraded_or_gone_on_with_is_told() {
     let (spans, _listens) = Spans::listen();
     let stack = world.builder().chain([FIRST]).canned_reply(CannedReply::text("Sorry."));
     call(&stack.build().unwrap(), true, ask()).await;
-    has(&operation(&spans), &[("llm.degraded.rung", "canned_reply")]);
+    let told = operation(&spans);
+    has(&told, &[("llm.degraded.rung", "canned_reply")]);
+    for (field, value) in [
+        ("outcome", "degraded"),
+        ("rung", "canned_reply"),
+        ("reason", "overloaded"),
+    ] {
+        assert_eq!(told.last_event.get(field).map(String::as_str), Some(value), "{told:?}");
+    }
 
     let world = World::new("1xGOOD;cut@3,GOOD").await;
     let (spans, _listens) = Spans::listen();

@@ -42,6 +42,10 @@ const SETTLED: Duration = Duration::from_secs(1);
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> Fallible {
+    if std::env::args().len() > 1 {
+        println!("usage: cargo run --release --example chaos\n\nThe storm is always the same; it takes no arguments.");
+        return Ok(());
+    }
     let sides = [bare().await?, stacked().await?];
     println!(
         "{SECONDS} s of storm, {} calls a second to each side\n",

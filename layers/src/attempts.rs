@@ -156,7 +156,8 @@ impl Attempt {
 
 /// What was tried for one call: in the extensions of every response, and on every error.
 ///
-/// A handle, not a copy: while a stream goes on, its last line still changes. Prints as a table, one line an attempt.
+/// A handle, not a copy: while a stream goes on, its last line still changes. Prints as a table, one line an attempt. It is empty
+/// where a kept answer served, or another caller's, or where no [`AttemptLayer`](crate::attempt::AttemptLayer) writes it.
 #[derive(Clone)]
 pub struct AttemptLog(Arc<Shared>);
 
@@ -233,6 +234,9 @@ impl AttemptLog {
 impl fmt::Display for AttemptLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lines = self.0.lines();
+        if lines.is_empty() {
+            return f.write_str("  no attempt was written down");
+        }
         let upstreams = lines
             .iter()
             .filter_map(|line| Some(line.candidate.as_ref()?.upstream()));

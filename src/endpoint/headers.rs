@@ -3,7 +3,7 @@ use tower_llm_layers::{AttemptLog, Degraded, deadline::DEADLINE_HEADER};
 
 /// How many attempts the answer took.
 pub const ATTEMPTS_HEADER: HeaderName = HeaderName::from_static("x-llm-attempts");
-/// The model that the answering candidate was asked for.
+/// The model of the candidate that answered just now: not there where nobody did, nor where the answer was kept or canned.
 pub const MODEL_HEADER: HeaderName = HeaderName::from_static("x-llm-model");
 
 /// Which rung of the ladder answered, and why, where it is not what was asked for.

@@ -41,7 +41,7 @@ pub type EndpointFuture = Pin<Box<dyn Future<Output = Result<Response<EndpointBo
 ///
 /// Errors come in OpenAI's shape. A client's `Authorization` is dropped: who may call is for the layers in front of it to say.
 /// Each response says how many attempts it took ([`ATTEMPTS_HEADER`](super::ATTEMPTS_HEADER)) and which model answered
-/// ([`MODEL_HEADER`](super::MODEL_HEADER)).
+/// just now, where one did ([`MODEL_HEADER`](super::MODEL_HEADER)).
 ///
 /// # Cancellation
 ///

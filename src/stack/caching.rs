@@ -29,7 +29,10 @@ mod full {
         /// Answers that were given before, and calls that are the same while they are under way: see
         /// [`cache`](tower_llm_layers::cache). Give it whose a request is; a tenant never gets what another one asked for. Answers
         /// that are kept beyond their time ([`Cache::keep_stale`](tower_llm_layers::cache::Cache::keep_stale)) stand in where
-        /// nobody answers, marked as [`Degraded`](tower_llm_layers::Degraded). None by default. Stacks may share one.
+        /// nobody answers, marked as [`Degraded`](tower_llm_layers::Degraded). None by default.
+        ///
+        /// The chain is no part of the key: stacks may share one where their chains are the same, and what a later model of the chain
+        /// answered serves as well as the first one's. Plain and streamed answers are kept apart.
         ///
         /// ```
         /// use std::time::Duration;

@@ -9,7 +9,9 @@ use super::StackBuilder;
 
 type Tell = dyn Fn(&HeaderMap, &Extensions) -> Option<Tags> + Send + Sync;
 
-/// What a call is booked under: told from the headers and extensions of its request.
+/// What a call is booked under, beside the tags that its request brings itself: told from the headers and extensions of its request.
+///
+/// Without one, [`Tags`] in the extensions of a request are read: whatever stands in front, a middleware that knows who calls say, puts them there.
 #[derive(Clone)]
 pub struct CallTags(Option<Arc<Tell>>);
 
@@ -19,7 +21,7 @@ impl CallTags {
         Self(Some(Arc::new(tell)))
     }
 
-    /// None but those that a request brings itself.
+    /// None but those that a request brings itself, or has in its extensions.
     #[must_use]
     pub const fn none() -> Self {
         Self(None)
@@ -37,7 +39,10 @@ impl CallTags {
 
 impl<R> TagsOf<R> for CallTags {
     fn tags(&self, request: &Request<R>) -> Option<Tags> {
-        self.0.as_ref()?(request.headers(), request.extensions())
+        match &self.0 {
+            Some(tell) => tell(request.headers(), request.extensions()),
+            None => request.extensions().get().cloned(),
+        }
     }
 }
 

@@ -8,13 +8,17 @@ type Tell = dyn Fn(&HeaderMap, &Extensions, &Tags) -> Option<Arc<str>> + Send + 
 /// Whose a call is, for the limits that it counts against, and for what may be kept and shared: told from its tags, or from the headers and
 /// extensions of its request.
 ///
-/// A call that is nobody's is **not limited**, and goes past the cache.
+/// A call that is nobody's is **not limited**, and goes past the cache. A tag's name is not checked: where it is misspelt, all calls are nobody's.
+///
+/// Behind the endpoint, tell by tags or by another extension that a middleware has put there: a client's headers get no further than
+/// the endpoint, but for those it [passes on](crate::endpoint::OpenAiEndpoint::pass_header), and these go to the upstream, too.
 ///
 /// ```
 /// use tower_openrouter::stack::TenantKey;
 ///
-/// // What the service in front, or `ChatRequest::tags`, has told.
+/// // What `ChatRequest::tags`, or a middleware by `Tags` in the request's extensions, has told.
 /// let by_tag = TenantKey::tag("tenant");
+/// // For services that call the stack themselves.
 /// let by_header = TenantKey::new(|headers, _| Some(headers.get("x-tenant")?.to_str().ok()?.into()));
 /// ```
 #[derive(Clone)]

@@ -18,13 +18,15 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-/// One span: its name, its parent's, its fields, the messages of its events, and whether it has ended.
+/// One span: its name, its parent's, its fields, its events, and whether it has ended.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Told {
     pub(crate) name: &'static str,
     pub(crate) parent: Option<&'static str>,
     pub(crate) fields: BTreeMap<&'static str, String>,
     pub(crate) events: Vec<String>,
+    /// The fields of the last of them.
+    pub(crate) last_event: BTreeMap<&'static str, String>,
     pub(crate) ended: bool,
 }
 
@@ -91,6 +93,7 @@ where
         event.record(&mut Reader(&mut fields));
         if let Some(told) = self.0.lock().unwrap().get_mut(&span.id().into_u64()) {
             told.events.extend(fields.remove("message"));
+            told.last_event = fields;
         }
     }
 

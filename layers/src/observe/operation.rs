@@ -147,6 +147,8 @@ impl Operation {
             tracing::info!(
                 target: names::OPERATION_TARGET,
                 outcome,
+                rung = self.degraded.as_ref().map(|mark| mark.rung.as_str()),
+                reason = self.degraded.as_ref().and_then(|mark| mark.reason).map(FailureKind::as_str),
                 operation = seen.operation,
                 model = tally.candidate.as_ref().map(Candidate::model),
                 kind = end.error_type(),
