@@ -62,6 +62,8 @@ fn chains_attempts_and_clocks() {
     assert!(said(builder().chain([Candidate::new("nobody", "m").unwrap()])).contains("`nobody`"));
     assert!(said(builder().chain([Candidate::new("nobody", "m").unwrap()])).contains("name one that is"));
     assert!(said(builder().cheaper(["m"])).contains("`cheaper` is given without `chain`"));
+    let twice = said(builder().chain(["m", "n"]).cheaper(["o", "n"]));
+    assert!(twice.contains("`n` is given in `chain` and in `cheaper`"), "{twice}");
     assert!(said(builder().attempts(0)).contains("`attempts` is 0"));
     assert!(said(builder().attempts_per_candidate(0)).contains("`attempts_per_candidate` is 0"));
     assert!(said(builder().first_token(Duration::ZERO)).contains("`first_token` is 0"));

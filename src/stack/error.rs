@@ -38,6 +38,8 @@ pub enum BuildError {
     },
     /// There are cheaper models, and no chain that they could stand behind.
     NoChain,
+    /// A model of the chain is given as a cheaper one, too: its answers would be marked or not as it comes.
+    CheaperInChain(Candidate),
     /// A number of attempts is zero.
     ZeroAttempts {
         /// Which setting.
@@ -87,6 +89,11 @@ impl fmt::Display for BuildError {
             }
             Self::NoChain => f.write_str(
                 "`cheaper` is given without `chain`: name the models that it is to stand behind with `.chain(…)`",
+            ),
+            Self::CheaperInChain(candidate) => write!(
+                f,
+                "`{}` is given in `chain` and in `cheaper`: name it once, in `cheaper` if its answers are to be marked",
+                candidate.model()
             ),
             Self::ZeroAttempts { field } => {
                 write!(f, "`{field}` is 0: at least 1 is needed to make a call at all")

@@ -94,6 +94,10 @@ impl Settings {
         if self.chain.is_none() && !self.cheaper.is_empty() {
             return Err(BuildError::NoChain);
         }
+        let chain = self.chain.as_deref().unwrap_or_default();
+        if let Some(twice) = self.cheaper.iter().find(|cheaper| chain.contains(cheaper)) {
+            return Err(BuildError::CheaperInChain(twice.clone()));
+        }
         let clocks = [
             ("first_token", self.clocks.first_token),
             ("answer", self.clocks.answer),
