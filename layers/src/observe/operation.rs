@@ -137,18 +137,19 @@ impl Operation {
         if let Some(cached) = self.cached {
             span.record(names::CACHE, cached);
         }
-        if let Some(mark) = &self.degraded {
-            span.record(names::RUNG, mark.rung.as_str());
-            if let Some(reason) = mark.reason.map(FailureKind::as_str) {
-                span.record(names::RUNG_REASON, reason);
-            }
-        }
+        let rung = self.degraded.as_ref().map(|mark| mark.rung.as_str());
+        let reason = self
+            .degraded
+            .as_ref()
+            .and_then(|mark| mark.reason)
+            .map(FailureKind::as_str);
+        span.record(names::RUNG, rung).record(names::RUNG_REASON, reason);
         span.in_scope(|| {
             tracing::info!(
                 target: names::OPERATION_TARGET,
                 outcome,
-                rung = self.degraded.as_ref().map(|mark| mark.rung.as_str()),
-                reason = self.degraded.as_ref().and_then(|mark| mark.reason).map(FailureKind::as_str),
+                rung,
+                reason,
                 operation = seen.operation,
                 model = tally.candidate.as_ref().map(Candidate::model),
                 kind = end.error_type(),

@@ -14,21 +14,30 @@ pub(super) struct Edit {
     pub(super) key: Cow<'static, str>,
     /// Nothing: the member goes.
     pub(super) value: Option<Bytes>,
-    /// `,"key":`, where the original has no such member.
-    lead: Option<Bytes>,
-    /// Where the value of the last such member of the original begins.
-    last: Option<usize>,
+    place: Place,
+}
+
+/// Where a member is written.
+#[derive(Clone)]
+enum Place {
+    /// Instead of the member of the original whose value begins here: of doubles, the last.
+    Of(usize),
+    /// Behind all others, as `,"key":`.
+    Behind(Bytes),
 }
 
 impl Edit {
-    /// Whether it is written in the place of this member: of doubles the last one stands.
+    /// Whether it is written in the place of this member.
     pub(super) fn replaces(&self, member: &Member) -> bool {
-        self.value.is_some() && self.last == Some(member.value.start)
+        self.value.is_some() && matches!(self.place, Place::Of(start) if start == member.value.start)
     }
 
     /// The lead and the value, where this is a member of its own.
     pub(super) fn adds(&self) -> Option<(&Bytes, &Bytes)> {
-        self.lead.as_ref().zip(self.value.as_ref())
+        match &self.place {
+            Place::Of(_) => None,
+            Place::Behind(lead) => Some((lead, self.value.as_ref()?)),
+        }
     }
 }
 
@@ -39,59 +48,40 @@ impl Document {
     /// order of their own, whatever order they were set in, so that equal requests are equal bytes.
     pub fn set(&mut self, key: impl Into<Cow<'static, str>>, value: Bytes) {
         let key = key.into();
-        let last = self.last(&key).map(|member| member.value.start);
         if let Some(edit) = self.edits.iter_mut().find(|edit| edit.key == key) {
             edit.value = Some(value);
-        } else if last.is_some() {
-            self.edits.insert(
-                0,
-                Edit {
-                    key,
-                    value: Some(value),
-                    lead: None,
-                    last,
-                },
-            );
-        } else {
-            let place = self
-                .edits
-                .partition_point(|edit| edit.lead.is_none() || fields::order(&edit.key, &key).is_lt());
-            let lead = Some(lead(&key));
-            self.edits.insert(
-                place,
-                Edit {
-                    key,
-                    value: Some(value),
-                    lead,
-                    last,
-                },
-            );
+            return;
         }
+        let (index, place) = if let Some(member) = self.last(&key) {
+            (0, Place::Of(member.value.start))
+        } else {
+            let is_before = |edit: &Edit| matches!(edit.place, Place::Of(_)) || fields::order(&edit.key, &key).is_lt();
+            (self.edits.partition_point(is_before), Place::Behind(lead(&key)))
+        };
+        let value = Some(value);
+        self.edits.insert(index, Edit { key, value, place });
     }
 
     /// Takes a member away, with all its doubles. Answers whether it was there.
     pub fn remove(&mut self, key: &str) -> bool {
-        let last = self.last(key).map(|member| member.value.start);
-        let original = last.is_some();
-        match self.edits.iter().position(|edit| edit.key == key) {
-            Some(index) if original => self.edits.get_mut(index).and_then(|edit| edit.value.take()).is_some(),
-            Some(index) => {
+        let original = self.last(key).map(|member| member.value.start);
+        let known = self.edits.iter().position(|edit| edit.key == key);
+        match (known, original) {
+            (Some(index), Some(_)) => self.edits.get_mut(index).and_then(|edit| edit.value.take()).is_some(),
+            (Some(index), None) => {
                 self.edits.remove(index);
                 true
             }
-            None if original => {
-                self.edits.insert(
-                    0,
-                    Edit {
-                        key: Cow::Owned(key.to_owned()),
-                        value: None,
-                        lead: None,
-                        last,
-                    },
-                );
+            (None, Some(start)) => {
+                let edit = Edit {
+                    key: Cow::Owned(key.to_owned()),
+                    value: None,
+                    place: Place::Of(start),
+                };
+                self.edits.insert(0, edit);
                 true
             }
-            None => false,
+            (None, None) => false,
         }
     }
 
