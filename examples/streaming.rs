@@ -30,7 +30,7 @@ async fn main() -> support::Fallible {
         match end {
             None => println!(
                 "whole; usage: {:?}\n",
-                answer.usage().map(|usage| usage.completion_tokens)
+                answer.usage().and_then(|usage| usage.completion_tokens)
             ),
             Some(error) => println!("not whole: {error}\n  generation {:?}\n", error.generation_id()),
         }

@@ -22,6 +22,8 @@ pub struct ChatFrame {
     stage: Stage,
     has_usage: bool,
     ends_well: bool,
+    /// Roughly how many tokens of the answer it shows.
+    tokens: u32,
 }
 
 /// In which form a frame came.
@@ -43,6 +45,7 @@ impl ChatFrame {
             stage: Stage::KeepAlive,
             has_usage: false,
             ends_well: false,
+            tokens: 0,
         }
     }
 
@@ -53,12 +56,19 @@ impl ChatFrame {
             stage,
             has_usage,
             ends_well: false,
+            tokens: 0,
         }
     }
 
     /// The same, where the answer ends with it, and ends well.
     pub(crate) const fn ending(mut self, ends_well: bool) -> Self {
         self.ends_well = ends_well;
+        self
+    }
+
+    /// The same, with so many tokens to show.
+    pub(crate) const fn showing(mut self, tokens: u32) -> Self {
+        self.tokens = tokens;
         self
     }
 
@@ -155,7 +165,7 @@ impl Frame for ChatFrame {
     }
 
     fn token_usage(&self) -> Option<TokenUsage> {
-        self.usage().as_ref().map(Usage::for_layers)
+        self.usage().as_ref().and_then(Usage::for_layers)
     }
 
     fn shown(&self) -> Shown<'_> {
@@ -221,8 +231,7 @@ impl Frame for ChatFrame {
     }
 
     fn tokens(&self) -> u32 {
-        // A chunk carries one token or a few; the envelope around it is far larger than the text.
-        u32::from(self.stage == Stage::Content)
+        self.tokens
     }
 }
 
@@ -266,7 +275,7 @@ mod tests {
             (0, Some("$0.00".to_owned()))
         );
         assert_eq!(
-            frame.usage().map(|usage| usage.prompt_tokens),
+            frame.usage().and_then(|usage| usage.prompt_tokens),
             Some(9),
             "the first stays as it was"
         );

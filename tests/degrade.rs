@@ -229,5 +229,5 @@ async fn nothing_was_used() {
     while let Some(frame) = answer.next_frame().await {
         frame.unwrap();
     }
-    assert_eq!(answer.usage().unwrap().total_tokens, 0);
+    assert_eq!(answer.usage().unwrap().total_tokens, Some(0));
 }

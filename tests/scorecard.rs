@@ -209,7 +209,7 @@ async fn s11_an_end_without_done_is_an_end() {
         text.push_str(&piece.unwrap());
     }
     assert_eq!(text, TEXT);
-    assert!(answer.usage().unwrap().total_tokens > 0);
+    assert!(answer.usage().unwrap().total_tokens > Some(0));
     assert!(begun.elapsed() <= Duration::from_secs(8));
 }
 

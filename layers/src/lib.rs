@@ -70,6 +70,7 @@ mod shared;
 #[cfg(any(feature = "adaptive-concurrency", feature = "circuit-breaker"))]
 mod stopwatch;
 mod tags;
+mod unbilled;
 mod usage;
 mod usd;
 mod utc;
@@ -143,6 +144,7 @@ pub use request::LlmRequest;
 pub use resumed::{Resumed, Resumption};
 pub use shared::Shared;
 pub use tags::{LONGEST_TAG_NAME, LONGEST_TAG_VALUE, MOST_TAGS, TagError, Tags};
+pub use unbilled::Unbilled;
 pub use usage::TokenUsage;
 pub use usd::{UsdAmount, UsdError};
 pub use utc::UtcTime;

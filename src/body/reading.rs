@@ -32,9 +32,12 @@ pub(super) fn read(bytes: Bytes, form: Form, headers: &HeaderMap) -> Result<Read
     let (stage, has_usage) = (stage(&probe), probe.has_usage());
     // A filtered answer is not the one that was asked for.
     let ends_well = (form == Form::Answer || probe.has_finish()) && !probe.finish_is_filter();
+    let tokens = probe.shown_tokens();
     let (finished, several) = (probe.has_finish(), probe.max_index() > 0);
     Ok(Reading {
-        frame: ChatFrame::new(bytes, form, stage, has_usage).ending(ends_well),
+        frame: ChatFrame::new(bytes, form, stage, has_usage)
+            .ending(ends_well)
+            .showing(tokens),
         finished,
         several,
     })

@@ -1,7 +1,7 @@
 //! What an answer took, and cost.
 
 use super::decimal::Decimal;
-use crate::request::wire_struct::wire_struct;
+use crate::request::{scan::Cursor, wire_struct::wire_struct};
 use tower_llm_layers::{TokenUsage, UsdAmount, UsdError};
 
 wire_struct! {
@@ -15,12 +15,12 @@ wire_struct! {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     Usage {
-        /// Tokens of the prompt.
-        prompt_tokens: u64 = "prompt_tokens",
+        /// Tokens of the prompt; `None` if the server does not say.
+        prompt_tokens: Option<u64> = "prompt_tokens",
         /// Tokens of the answer, reasoning included.
-        completion_tokens: u64 = "completion_tokens",
+        completion_tokens: Option<u64> = "completion_tokens",
         /// The sum of both.
-        total_tokens: u64 = "total_tokens",
+        total_tokens: Option<u64> = "total_tokens",
         /// US dollars charged to the account. With a key of one's own at the provider, OpenRouter's fee alone.
         cost: Option<Decimal> = "cost",
         /// Whether a key of one's own at the provider was used.
@@ -93,28 +93,66 @@ wire_struct! {
 }
 
 impl Usage {
-    /// The same as the layers know it. An amount that cannot be held is left out: then the estimate stands.
+    /// The same as the layers know it; `None` if it says neither what was taken nor what was charged.
+    ///
+    /// Reads the names of other servers as well (`input_tokens`, `output_tokens` and their details). A count that is not told is derived from
+    /// the total if the other one is told, and is 0 otherwise. An amount that cannot be held is left out: then the estimate stands.
     #[must_use]
-    pub fn for_layers(&self) -> TokenUsage {
-        let prompt = self.prompt_tokens_details.as_ref();
-        let answer = self.completion_tokens_details.as_ref();
-        let tools = self.server_tool_use_details.as_ref();
+    pub fn for_layers(&self) -> Option<TokenUsage> {
+        let (prompt, answer) = self.told_counts();
         let mut usage = TokenUsage::default();
-        usage.prompt = self.prompt_tokens;
-        usage.answer = self.completion_tokens;
-        usage.cached = prompt.and_then(|of| of.cached_tokens).unwrap_or(0);
-        usage.cache_written = prompt.and_then(|of| of.cache_write_tokens).unwrap_or(0);
-        usage.audio = prompt.and_then(|of| of.audio_tokens).unwrap_or(0);
-        usage.reasoning = answer.and_then(|of| of.reasoning_tokens).unwrap_or(0);
-        usage.answer_audio = answer.and_then(|of| of.audio_tokens).unwrap_or(0);
-        usage.searches = tools.and_then(|of| of.web_search_requests).unwrap_or(0);
         usage.charged = amount(self.cost.as_ref());
         let upstream = self
             .cost_details
             .as_ref()
             .and_then(|of| of.upstream_inference_cost.as_ref());
         usage.charged_upstream = amount(upstream.filter(|_| self.is_byok == Some(true)));
-        usage
+        if prompt.is_none() && answer.is_none() && usage.bill().is_none() {
+            return None;
+        }
+        usage.prompt = prompt.unwrap_or(0);
+        usage.answer = answer.unwrap_or(0);
+        let of_prompt = self.prompt_tokens_details.as_ref();
+        let of_answer = self.completion_tokens_details.as_ref();
+        usage.cached = self.cached_tokens();
+        usage.cache_written = self.cache_write_tokens();
+        usage.audio = of_prompt.and_then(|of| of.audio_tokens).unwrap_or(0);
+        usage.reasoning = self.reasoning_tokens();
+        usage.answer_audio = of_answer.and_then(|of| of.audio_tokens).unwrap_or(0);
+        let tools = self.server_tool_use_details.as_ref();
+        usage.searches = tools.and_then(|of| of.web_search_requests).unwrap_or(0);
+        Some(usage)
+    }
+
+    /// Tokens of prompt and answer, as far as they are told.
+    fn told_counts(&self) -> (Option<u64>, Option<u64>) {
+        let prompt = self.prompt_tokens.or_else(|| self.input_tokens());
+        let answer = self.completion_tokens.or_else(|| self.number("output_tokens"));
+        let rest = |told: u64| self.total_tokens.map(|total| total.saturating_sub(told));
+        (prompt.or_else(|| rest(answer?)), answer.or_else(|| rest(prompt?)))
+    }
+
+    /// Anthropic's servers count what concerns the cache beside `input_tokens`; all others within it.
+    fn input_tokens(&self) -> Option<u64> {
+        let beside = ["cache_read_input_tokens", "cache_creation_input_tokens"];
+        let beside = beside.iter().filter_map(|name| self.number(name));
+        Some(beside.fold(self.number("input_tokens")?, u64::saturating_add))
+    }
+
+    fn number(&self, name: &str) -> Option<u64> {
+        self.extra.raw(name)?.parse().ok()
+    }
+
+    fn number_in(&self, object: &str, name: &str) -> Option<u64> {
+        let mut found = None;
+        let walked = Cursor::new(self.extra.raw(object)?.as_bytes()).object_or_skip(|key, value| {
+            if key.is(name) {
+                found = value.u64_or_skip()?;
+                return Ok(());
+            }
+            value.skip()
+        });
+        walked.ok().and(found)
     }
 
     /// What was charged to the account; nothing where the answer does not say.
@@ -149,6 +187,10 @@ impl Usage {
         self.prompt_tokens_details
             .as_ref()
             .and_then(|details| details.cached_tokens)
+            .or_else(|| self.number_in("input_tokens_details", "cached_tokens"))
+            .or_else(|| self.number("cache_read_input_tokens"))
+            .or_else(|| self.number("prompt_cache_hit_tokens"))
+            .or_else(|| self.number("cached_tokens"))
             .unwrap_or(0)
     }
 
@@ -158,6 +200,8 @@ impl Usage {
         self.prompt_tokens_details
             .as_ref()
             .and_then(|details| details.cache_write_tokens)
+            .or_else(|| self.number_in("input_tokens_details", "cache_write_tokens"))
+            .or_else(|| self.number("cache_creation_input_tokens"))
             .unwrap_or(0)
     }
 
@@ -167,6 +211,9 @@ impl Usage {
         self.completion_tokens_details
             .as_ref()
             .and_then(|details| details.reasoning_tokens)
+            .or_else(|| self.number_in("output_tokens_details", "reasoning_tokens"))
+            .or_else(|| self.number_in("output_tokens_details", "thinking_tokens"))
+            .or_else(|| self.number("reasoning_tokens"))
             .unwrap_or(0)
     }
 }

@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use http_body_util::BodyExt;
 use reqwest::Url;
 use tokio::time::timeout;
-use tower_llm_layers::{Candidate, deadline::DEADLINE_HEADER};
+use tower_llm_layers::{Candidate, Unbilled, deadline::DEADLINE_HEADER};
 use tower_service::Service;
 
 use super::{Dialect, SentKey, TransportBuilder, TransportError, Upstream, classify};
@@ -223,6 +223,9 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
                 let error = classify::from_response(parts.status, &parts.headers, &body);
                 return Err(error.of_generation(id).without(&key));
             }
+            if is_cache_hit(&parts.headers) {
+                parts.extensions.insert(Unbilled);
+            }
             let is_stream = is_event_stream(&parts.headers);
             let body = ChatBody::of_response(body, &parts.headers, judge, is_stream, key);
             Ok(Response::from_parts(parts, body))
@@ -232,6 +235,12 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
 
 pub(crate) fn generation_id(headers: &HeaderMap) -> Option<&str> {
     headers.get("x-generation-id").and_then(|id| id.to_str().ok())
+}
+
+/// Whether the router answered from its own cache of responses: it charges nothing for that, and need not report a cost.
+fn is_cache_hit(headers: &HeaderMap) -> bool {
+    let status = headers.get("x-openrouter-cache-status");
+    status.is_some_and(|status| status.as_bytes().eq_ignore_ascii_case(b"hit"))
 }
 
 /// What was really sent, whatever was asked for.

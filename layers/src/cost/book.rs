@@ -18,13 +18,15 @@ struct Sums {
     booked: UsdAmount,
     usage: TokenUsage,
     state: EntryState,
+    /// Whether `usage` is the upstream's own count.
+    is_reported: bool,
 }
 
 impl Running {
     /// Ends the hold, and hands over the entry.
     pub(super) fn book(mut self: Box<Self>, outcome: EntryOutcome, free: bool) {
         let ended = UtcTime::now();
-        let sums = self.sums(free, ended);
+        let sums = self.sums(outcome, free, ended);
         if let Some(reservation) = self.reservation.take() {
             reservation.settle(sums.booked);
         }
@@ -38,12 +40,25 @@ impl Running {
         }
     }
 
-    fn sums(&self, free: bool, ended: UtcTime) -> Sums {
+    fn sums(&self, outcome: EntryOutcome, free: bool, ended: UtcTime) -> Sums {
         let reserved = self.reservation.as_ref().map_or(UsdAmount::ZERO, Reservation::amount);
-        let bill = self.usage.as_ref().and_then(TokenUsage::bill);
-        let counted = self.usage.is_some() || free;
-        let usage = self.usage.unwrap_or_else(|| self.seen_usage(free));
-        let estimate = self.estimate(&usage, free, reserved, ended);
+        let free = free || self.taken.is_unbilled();
+        let is_whole = outcome == EntryOutcome::Answered;
+        let taken = self.taken.counted(self.prompt, is_whole);
+        let bill = self.taken.bill().or(free.then_some(UsdAmount::ZERO));
+        let usage = if free { TokenUsage::default() } else { taken.usage };
+        // A plain response that never came may have been generated whole all the same.
+        let estimate = if free {
+            Some(UsdAmount::ZERO)
+        } else if self.streamed || is_whole || self.taken.is_known() {
+            self.priced(&usage, ended)
+        } else if reserved > UsdAmount::ZERO {
+            Some(reserved)
+        } else {
+            self.longest(ended)
+        };
+        let is_reported = free || taken.is_reported;
+        let counted = bill.is_some() || is_reported;
         let state = if counted {
             EntryState::Settled
         } else {
@@ -60,11 +75,12 @@ impl Running {
         };
         Sums {
             reserved,
-            bill: bill.or(free.then_some(UsdAmount::ZERO)),
+            bill,
             estimate,
             booked,
             usage,
             state,
+            is_reported,
         }
     }
 
@@ -93,35 +109,13 @@ impl Running {
         }
     }
 
-    /// What it took, as far as could be seen.
-    fn seen_usage(&self, free: bool) -> TokenUsage {
-        let mut usage = TokenUsage::default();
-        if !free {
-            usage.prompt = self.prompt;
-            usage.answer = self.seen;
-        }
-        usage
-    }
-
-    fn estimate(&self, usage: &TokenUsage, free: bool, reserved: UsdAmount, at: UtcTime) -> Option<UsdAmount> {
-        // Nothing taken is nothing owed: a failure that is free, or an answer from the router's own cache.
-        if free || (self.usage.is_some() && usage.total() == 0) {
-            return Some(UsdAmount::ZERO);
-        }
-        // A plain answer that never came may have been made whole all the same.
-        if self.usage.is_none() && !self.streamed {
-            return if reserved > UsdAmount::ZERO {
-                Some(reserved)
-            } else {
-                self.whole(at)
-            };
-        }
+    fn priced(&self, usage: &TokenUsage, at: UtcTime) -> Option<UsdAmount> {
         let prices = self.settings.prices.as_ref()?;
         prices.cost(self.candidate.as_ref()?, usage, at)
     }
 
     /// What the longest answer asked for costs.
-    fn whole(&self, at: UtcTime) -> Option<UsdAmount> {
+    fn longest(&self, at: UtcTime) -> Option<UsdAmount> {
         let prices = self.settings.prices.as_ref()?;
         let Quote::Known(tariff) = prices.quote(self.candidate.as_ref()?, &self.needs, at) else {
             return None;
@@ -131,7 +125,7 @@ impl Running {
     }
 
     fn say(&self, sums: &Sums) {
-        let (Some(bill), Some(estimate)) = (sums.bill, sums.estimate) else {
+        let (true, Some(bill), Some(estimate)) = (sums.is_reported, sums.bill, sums.estimate) else {
             return;
         };
         if difference_per_mille(bill, estimate).is_some_and(|difference| difference > WORTH_A_WORD) {

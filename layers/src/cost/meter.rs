@@ -5,9 +5,9 @@ use std::{sync::Arc, time::Duration};
 use http::response::Parts;
 use tokio::time::Instant;
 
-use super::settings::Settings;
+use super::{settings::Settings, taken::Taken};
 use crate::{
-    Candidate, Failure, Frame, LlmRequest, Stage, TokenUsage, UtcTime,
+    Candidate, Failure, Frame, LlmRequest, Stage, Unbilled, UtcTime,
     booking::Booking,
     budget::Reservation,
     ledger::{CallId, EntryOutcome},
@@ -37,9 +37,8 @@ pub(super) struct Running {
     pub(super) needs: crate::Needs,
     /// Whether it was sent.
     pub(super) sent: bool,
-    pub(super) seen: u64,
     pub(super) first_token: Option<Duration>,
-    pub(super) usage: Option<TokenUsage>,
+    pub(super) taken: Taken,
     pub(super) generation_id: Option<Box<str>>,
 }
 
@@ -67,9 +66,8 @@ impl Meter {
             asked: request.max_tokens(),
             needs,
             sent: false,
-            seen: 0,
             first_token: None,
-            usage: None,
+            taken: Taken::default(),
             generation_id: None,
         })))
     }
@@ -109,6 +107,9 @@ impl Meter {
     /// The response's head has come.
     pub(super) fn responded(&mut self, parts: &Parts) {
         let Some(running) = &mut self.0 else { return };
+        if parts.extensions.get::<Unbilled>().is_some() {
+            running.taken.unbilled();
+        }
         if running.settings.ledger.is_none() {
             return;
         }
@@ -126,17 +127,10 @@ impl Meter {
         if running.first_token.is_none() && stage.begins_answer() {
             running.first_token = Some(running.started.elapsed());
         }
-        running.seen = running.seen.saturating_add(u64::from(frame.tokens()));
+        running.taken.frame(frame, stage);
         let wanted = running.settings.ledger.is_some() && running.generation_id.is_none();
         if wanted && stage != Stage::KeepAlive {
             running.generation_id = frame.generation_id().map(Box::from);
-        }
-        if let Some(usage) = frame.token_usage() {
-            // Some say the tokens twice, and the charge only once.
-            let known = running
-                .usage
-                .filter(|known| usage.bill().is_none() && known.bill().is_some());
-            running.usage = known.or(Some(usage));
         }
     }
 

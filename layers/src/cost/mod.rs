@@ -7,8 +7,10 @@
 //! [ledger](crate::ledger), whatever became of the attempt.
 //!
 //! What the upstream says it charged is the truth; the [price list](crate::PriceList) gives the estimate. Both stand in the entry, and a
-//! warning says where they differ by over 1 %. An attempt that breaks off is booked at an estimate of what was seen: the prompt and
-//! the tokens that came; one that was not streamed may have been made whole unseen, and is booked at its whole hold.
+//! warning says where they differ by over 1 %. Without a charge, the usage that the upstream reports is priced, if it is plausible: it
+//! comes at or after the finish, names a prompt, and counts no fewer answer tokens than were shown. Otherwise the entry is an
+//! estimate by the larger of what was reported and what was shown, and so is that of an interrupted attempt. A plain response that
+//! never came may have been generated whole, and is recorded at its whole reservation.
 //!
 //! Calls are booked under their [tags](crate::Tags): [`Call::set_tags`](crate::Call::set_tags).
 //!
@@ -64,6 +66,7 @@ mod meter;
 mod plan;
 mod service;
 mod settings;
+mod taken;
 
 pub use body::CostBody;
 pub use future::CostFuture;

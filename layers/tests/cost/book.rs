@@ -63,13 +63,18 @@ async fn with_a_key_of_ones_own_the_providers_charge_comes_on_top() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_out_of_the_routers_cache_costs_nothing() {
-    let free = Beat::Charged(Stage::Trailer, TokenUsage::default());
-    let (service, kept) = booked(Leaf::new([Step::body([CONTENT, FINISH, free])]));
+    let mut free = TokenUsage::default();
+    free.charged = Some(UsdAmount::ZERO);
+    let (service, kept) = booked(Leaf::new([Step::body([
+        CONTENT,
+        FINISH,
+        Beat::Charged(Stage::Trailer, free),
+    ])]));
     read(ask(&service, to("a")).await.unwrap().into_body()).await;
     let entry = kept.only();
     assert_eq!(
         (entry.state, entry.cost(), entry.estimate),
-        (EntryState::Settled, usd("0"), Some(usd("0")))
+        (EntryState::Settled, usd("0"), Some(usd("0.00011")))
     );
 }
 

@@ -4,6 +4,7 @@ mod book;
 mod drops;
 mod events;
 mod hold;
+mod plausible;
 
 use std::sync::Arc;
 

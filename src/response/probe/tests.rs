@@ -113,7 +113,10 @@ fn finds_usage_wherever_the_choices_are() {
         );
         assert_eq!(probe(&body).completion_tokens(), Some(42), "{body}");
         let usage = probe(&body).usage().unwrap();
-        assert_eq!((usage.prompt_tokens, usage.cost.unwrap().as_str()), (18, "0.000684"));
+        assert_eq!(
+            (usage.prompt_tokens, usage.cost.unwrap().as_str()),
+            (Some(18), "0.000684")
+        );
     }
     let nothing = probe(r#"{"choices":[],"usage":null}"#);
     assert!(!nothing.has_usage() && nothing.completion_tokens().is_none());
