@@ -65,7 +65,7 @@ async fn main() -> support::Fallible {
     let capped = question().provider(dollar.clone());
     let stack = place.stack().chain([DEAR]).build()?;
     match stack.stream(capped.clone()).await {
-        Err(error) if error.kind() == FailureKind::Unavailable => {
+        Err(error) if error.kind() == FailureKind::NoEndpoint => {
             println!("\nmax_price of $1 and $3 a million: {}", error.message());
         }
         _ => println!("\nmax_price of $1 and $3 a million: {DEAR} answers for that"),

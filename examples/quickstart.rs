@@ -21,9 +21,9 @@ async fn main() -> support::Fallible {
     let stack = place
         .stack()
         .chain(["anthropic/claude-sonnet-4.5", "openai/gpt-4o-mini"])
-        .first_token(Duration::from_secs(10))
-        .total(Duration::from_secs(60))
-        .patience(Duration::from_secs(2))
+        .first_token_timeout(Duration::from_secs(10))
+        .deadline(Duration::from_secs(60))
+        .max_retry_delay_with_fallback(Duration::from_secs(2))
         .build()?;
 
     let mut answer = match stack.stream(ChatRequest::user("Why is the sky blue?")).await {

@@ -13,7 +13,7 @@ use futures_util::{StreamExt, stream};
 use tower_openrouter::{
     Account, Catalogue, ChatRequest, ChatServiceExt, FailureKind, Stack, Tags, Transport,
     layers::{
-        budget::{Budget, BudgetBook, Window},
+        budget::{Budget, InMemoryBudgetStore, Window},
         ledger::{GroupBy, MemoryLedger, SpendRow},
     },
 };
@@ -35,7 +35,7 @@ async fn main() -> support::Fallible {
     );
     let catalogue = Catalogue::new(account.models().await?);
     let ledger = MemoryLedger::new();
-    let book = BudgetBook::new();
+    let book = InMemoryBudgetStore::new();
     let stack = place
         .stack()
         .chain(MODELS)
@@ -111,7 +111,7 @@ async fn ask(stack: &Stack, tenant: &str, number: usize) -> support::Fallible<Op
         .tags(Tags::new([("tenant", tenant), ("team", team)])?);
     let answer = match stack.stream(request).await {
         Ok(answer) => answer,
-        Err(error) if error.kind() == FailureKind::Unaffordable => return Ok(Some(error.message().to_owned())),
+        Err(error) if error.kind() == FailureKind::InsufficientFunds => return Ok(Some(error.message().to_owned())),
         Err(error) => return Err(error.report().into()),
     };
     answer.text().await?;

@@ -3,7 +3,7 @@
 
 mod support;
 
-use tower_openrouter::{ChatRequest, ChatServiceExt, Form};
+use tower_openrouter::{ChatRequest, ChatServiceExt, FrameKind};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> support::Fallible {
@@ -20,7 +20,7 @@ async fn main() -> support::Fallible {
             match answer.next_frame().await {
                 None => break None,
                 Some(Err(error)) => break Some(error),
-                Some(Ok(frame)) if frame.form() == Form::KeepAlive => signs_of_life += 1,
+                Some(Ok(frame)) if frame.kind() == FrameKind::KeepAlive => signs_of_life += 1,
                 Some(Ok(frame)) => {
                     words += usize::from(frame.text().is_some_and(|text| !text.is_empty()));
                 }

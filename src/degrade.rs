@@ -1,12 +1,12 @@
-//! Replies that no model made, for the bottom of the ladder.
+//! Replies that no model made, for the bottom of the degradation.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use http::{Extensions, HeaderMap, Request};
 use serde_json::{Value, json};
-use tower_llm_layers::{FailureKind, LlmRequest, Stage, Tags, UtcTime, degrade::Ladder};
+use tower_llm_layers::{FailureKind, LlmRequest, Stage, Tags, UtcTime, degrade::Degradation};
 
-use crate::{ChatFrame, Form};
+use crate::{ChatFrame, FrameKind};
 
 /// What was asked for, as far as a reply of your own may want to know.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl CannedReply {
     }
 }
 
-impl<R: LlmRequest> Ladder<R, ChatFrame> for CannedReply {
+impl<R: LlmRequest> Degradation<R, ChatFrame> for CannedReply {
     fn canned(&self, request: &Request<R>, reason: FailureKind) -> Option<Vec<ChatFrame>> {
         // A text is no answer to anything but a chat.
         if !request.uri().path().ends_with("/chat/completions") {
@@ -95,13 +95,13 @@ fn frames(text: &str, model: &str, streaming: bool) -> Vec<ChatFrame> {
         let said = json!({"index": 0, "delta": message, "finish_reason": null});
         let end = json!({"index": 0, "delta": {}, "finish_reason": "stop"});
         return vec![
-            ChatFrame::new(answer(chunk, said, None), Form::Chunk, Stage::Content, false),
-            ChatFrame::new(answer(chunk, end, Some(&usage)), Form::Chunk, Stage::Finish, true),
+            ChatFrame::new(answer(chunk, said, None), FrameKind::Chunk, Stage::Content, false),
+            ChatFrame::new(answer(chunk, end, Some(&usage)), FrameKind::Chunk, Stage::Finish, true),
         ];
     }
     let choice = json!({"index": 0, "message": message, "finish_reason": "stop"});
     let whole = answer("chat.completion", choice, Some(&usage));
-    vec![ChatFrame::new(whole, Form::Answer, Stage::Content, true)]
+    vec![ChatFrame::new(whole, FrameKind::Answer, Stage::Content, true)]
 }
 
 impl fmt::Debug for CannedReply {

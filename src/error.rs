@@ -107,7 +107,9 @@ impl Error {
     pub(crate) fn unseen(mut self) -> Self {
         match self.kind() {
             FailureKind::Truncated => self.0.kind = Some(FailureKind::Reset),
-            FailureKind::Timeout(Phase::Idle | Phase::Pace) => self.0.kind = Some(FailureKind::Timeout(Phase::Answer)),
+            FailureKind::Timeout(Phase::Idle | Phase::Throughput) => {
+                self.0.kind = Some(FailureKind::Timeout(Phase::Response))
+            }
             _ => {}
         }
         self
@@ -190,23 +192,25 @@ impl Error {
     pub fn advice(&self) -> &'static str {
         match self.kind() {
             FailureKind::Connect => "check the base URL and the network, or add a candidate at another upstream",
-            FailureKind::Timeout(Phase::Total) => "a longer deadline, or a faster candidate first",
+            FailureKind::Timeout(Phase::Deadline) => "a longer deadline, or a faster candidate first",
             FailureKind::Timeout(_) => "a longer limit for this clock, or another candidate",
-            FailureKind::Throttled => "wait as long as it asks, or add a candidate at another upstream",
+            FailureKind::RateLimited => "wait as long as it asks, or add a candidate at another upstream",
             FailureKind::CircuitOpen => {
                 "wait for the next probe, or add a candidate: all that there are have failed too often"
             }
-            FailureKind::Saturated => "send less at once, give it a longer deadline, or add a candidate",
-            FailureKind::QuotaGone => "wait for the quota's reset, raise it, or add a candidate paid from another pool",
-            FailureKind::Unavailable => {
+            FailureKind::ConcurrencyLimited => "send less at once, give it a longer deadline, or add a candidate",
+            FailureKind::QuotaExhausted => {
+                "wait for the quota's reset, raise it, or add a candidate paid from another pool"
+            }
+            FailureKind::NoEndpoint => {
                 "check the model's name, the base URL and the provider preferences, or add another candidate"
             }
-            FailureKind::TooLong => "a shorter prompt, or a candidate with a larger context",
-            FailureKind::Refused => "change the prompt; the model's policy refused it",
-            FailureKind::Unaffordable if self.status().is_none() => {
-                "raise what it names (add credits where that is the balance), wait until it is full again, or ask for fewer `max_tokens`"
-            }
-            FailureKind::Unaffordable => "add credits, ask for fewer `max_tokens`, or add a cheaper candidate",
+            FailureKind::ContextLengthExceeded => "a shorter prompt, or a candidate with a larger context",
+            FailureKind::ContentFiltered => "change the prompt; the model's policy refused it",
+            FailureKind::BudgetExceeded => "raise the budget, wait for its reset, or request fewer `max_tokens`",
+            FailureKind::RejectedByProvider => "correct the request, or add a candidate of another provider",
+            FailureKind::StoreUnavailable => "restore the store, or let calls pass uncounted while it is down",
+            FailureKind::InsufficientFunds => "add credits, request fewer `max_tokens`, or add a cheaper candidate",
             FailureKind::Auth => "check the API key of this upstream",
             FailureKind::BadRequest => "correct the request",
             FailureKind::Internal => "report this as a bug",
@@ -217,7 +221,7 @@ impl Error {
 
     fn attempt_summary(&self) -> String {
         let what = match self.kind() {
-            FailureKind::Timeout(_) | FailureKind::Empty => self.0.message.clone(),
+            FailureKind::Timeout(_) | FailureKind::EmptyResponse => self.0.message.clone(),
             kind if self.0.message.is_empty() => Cow::Borrowed(kind.as_str()),
             kind => Cow::Owned(format!("{}: {}", kind.as_str(), first_line(&self.0.message))),
         };

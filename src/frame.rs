@@ -18,7 +18,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct ChatFrame {
     bytes: Bytes,
-    form: Form,
+    form: FrameKind,
     stage: Stage,
     has_usage: bool,
     ends_well: bool,
@@ -28,7 +28,7 @@ pub struct ChatFrame {
 
 /// In which form a frame came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum FrameKind {
     /// A comment of the stream: a sign of life.
     KeepAlive,
     /// The data of one event: a chunk of a streamed answer.
@@ -41,7 +41,7 @@ impl ChatFrame {
     pub(crate) const fn keep_alive() -> Self {
         Self {
             bytes: Bytes::new(),
-            form: Form::KeepAlive,
+            form: FrameKind::KeepAlive,
             stage: Stage::KeepAlive,
             has_usage: false,
             ends_well: false,
@@ -49,7 +49,7 @@ impl ChatFrame {
         }
     }
 
-    pub(crate) const fn new(bytes: Bytes, form: Form, stage: Stage, has_usage: bool) -> Self {
+    pub(crate) const fn new(bytes: Bytes, form: FrameKind, stage: Stage, has_usage: bool) -> Self {
         Self {
             bytes,
             form,
@@ -80,7 +80,7 @@ impl ChatFrame {
 
     /// In which form it came.
     #[must_use]
-    pub const fn form(&self) -> Form {
+    pub const fn kind(&self) -> FrameKind {
         self.form
     }
 
@@ -93,7 +93,7 @@ impl ChatFrame {
     /// The text to show, where this frame has some.
     #[must_use]
     pub fn text(&self) -> Option<Cow<'_, str>> {
-        if self.form == Form::KeepAlive {
+        if self.form == FrameKind::KeepAlive {
             return None;
         }
         ChunkProbe::read(&self.bytes).ok()?.text()
@@ -169,7 +169,7 @@ impl Frame for ChatFrame {
     }
 
     fn shown(&self) -> Shown<'_> {
-        if self.form == Form::KeepAlive {
+        if self.form == FrameKind::KeepAlive {
             return Shown::Nothing;
         }
         let Ok(probe) = ChunkProbe::read(&self.bytes) else {
@@ -177,7 +177,7 @@ impl Frame for ChatFrame {
         };
         match probe.text() {
             // A whole answer, or one of several, is nothing to be gone on with.
-            _ if self.form == Form::Answer || probe.max_index() > 0 || probe.has_beside_text() => Shown::Other,
+            _ if self.form == FrameKind::Answer || probe.max_index() > 0 || probe.has_beside_text() => Shown::Other,
             Some(text) => Shown::Text(text),
             None if probe.has_content() => Shown::Reasoning,
             None => Shown::Nothing,
@@ -190,14 +190,14 @@ impl Frame for ChatFrame {
     }
 
     fn generation_id(&self) -> Option<Cow<'_, str>> {
-        if self.form == Form::KeepAlive {
+        if self.form == FrameKind::KeepAlive {
             return None;
         }
         ChunkProbe::read(&self.bytes).ok()?.id().filter(|id| !id.is_empty())
     }
 
     fn model(&self) -> Option<Cow<'_, str>> {
-        if self.form == Form::KeepAlive {
+        if self.form == FrameKind::KeepAlive {
             return None;
         }
         ChunkProbe::read(&self.bytes)
@@ -207,7 +207,7 @@ impl Frame for ChatFrame {
     }
 
     fn finish_reason(&self) -> Option<Cow<'_, str>> {
-        if self.form == Form::KeepAlive {
+        if self.form == FrameKind::KeepAlive {
             return None;
         }
         ChunkProbe::read(&self.bytes).ok()?.finish_word()
@@ -263,11 +263,11 @@ mod tests {
     fn a_replay_costs_nothing_and_is_otherwise_the_same() {
         let json =
             r#"{"id":"gen-1","choices":[],"usage":{"prompt_tokens":9,"cost":0.5,"cost_details":{"x":1}},"new":[1]}"#;
-        let frame = ChatFrame::new(json.into(), Form::Chunk, Stage::Finish, true).ending(true);
+        let frame = ChatFrame::new(json.into(), FrameKind::Chunk, Stage::Finish, true).ending(true);
         let replay = frame.replayed();
         let expected = r#"{"id":"gen-1","choices":[],"usage":{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0,"cost":0},"new":[1]}"#;
         assert_eq!(replay.bytes(), expected);
-        assert_eq!((replay.form(), replay.stage()), (Form::Chunk, Stage::Finish));
+        assert_eq!((replay.kind(), replay.stage()), (FrameKind::Chunk, Stage::Finish));
         assert!(replay.finishes_answer() && replay.has_usage());
         let usage = replay.token_usage().expect("there is usage");
         assert_eq!(
@@ -285,7 +285,7 @@ mod tests {
     fn text_alone_can_be_gone_on_with() {
         let shown = |choice: &str| {
             let json = format!(r#"{{"id":"gen-1","choices":[{choice}]}}"#);
-            let frame = ChatFrame::new(json.into(), Form::Chunk, Stage::Content, false);
+            let frame = ChatFrame::new(json.into(), FrameKind::Chunk, Stage::Content, false);
             match frame.shown() {
                 Shown::Text(text) => text.into_owned(),
                 other => format!("{other:?}"),
@@ -314,7 +314,7 @@ mod tests {
     #[test]
     fn it_tells_who_answers_and_why_the_answer_ended() {
         let json = r#"{"model":"openai/gpt-5","choices":[{"index":0,"delta":{},"finish_reason":"eos"}]}"#;
-        let frame = ChatFrame::new(json.into(), Form::Chunk, Stage::Finish, false);
+        let frame = ChatFrame::new(json.into(), FrameKind::Chunk, Stage::Finish, false);
         assert_eq!(Frame::model(&frame).as_deref(), Some("openai/gpt-5"));
         assert_eq!(frame.finish_reason().as_deref(), Some("eos"));
         let silent = ChatFrame::keep_alive();
@@ -324,7 +324,7 @@ mod tests {
     #[test]
     fn another_text_leaves_all_else_as_it_was() {
         let json = r#"{"id":"gen-1","choices":[{"index":0,"delta":{"content":"It is so","x":[1]}}],"new":2}"#;
-        let frame = ChatFrame::new(json.into(), Form::Chunk, Stage::Content, false).with_text(" \"so\"");
+        let frame = ChatFrame::new(json.into(), FrameKind::Chunk, Stage::Content, false).with_text(" \"so\"");
         let value: serde_json::Value = serde_json::from_slice(frame.bytes()).expect("it is JSON");
         let expected = serde_json::json!({
             "id": "gen-1", "new": 2,
@@ -337,7 +337,7 @@ mod tests {
     #[test]
     fn a_replay_holds_no_memory_but_its_own() {
         let packet = Bytes::from(vec![b' '; 4096]);
-        let frame = ChatFrame::new(packet.slice(..10), Form::Chunk, Stage::Content, false);
+        let frame = ChatFrame::new(packet.slice(..10), FrameKind::Chunk, Stage::Content, false);
         let replay = frame.replayed();
         assert_eq!(replay.bytes(), frame.bytes());
         assert_ne!(replay.bytes().as_ptr(), frame.bytes().as_ptr());

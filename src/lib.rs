@@ -12,11 +12,11 @@ pub mod balance;
 pub mod catalogue;
 pub mod degrade;
 pub mod endpoint;
-pub mod gather;
 pub mod request;
 pub mod response;
 pub mod sse;
 pub mod stack;
+pub mod stream_upstream;
 pub mod transport;
 
 /// The layers by themselves: for stacks put together by hand.
@@ -32,11 +32,11 @@ pub use tower_llm_ledger as ledger;
 pub use tower_llm_redis as redis;
 
 pub use account::Account;
-pub use body::{ChatBody, Judge};
+pub use body::{ChatBody, Completeness};
 pub use catalogue::Catalogue;
 pub use embedding::EmbeddingRequest;
 pub use error::Error;
-pub use frame::{ChatFrame, Form};
+pub use frame::{ChatFrame, FrameKind};
 pub use request::ChatRequest;
 pub use stack::{Answer, BoxStack, ChatService, ChatServiceExt, Completion, Stack};
 pub use tower_llm_layers::{

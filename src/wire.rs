@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tower_llm_layers::LlmRequest;
 
-use crate::{body::Judge, transport::Dialect};
+use crate::{body::Completeness, transport::Dialect};
 
 /// A request that the [`Transport`](crate::Transport) can send: chat, embeddings, or one of your own.
 pub trait WireRequest: LlmRequest {
@@ -22,8 +22,8 @@ pub trait WireRequest: LlmRequest {
     fn segments(&self, dialect: Dialect) -> Segments;
 
     /// What its answer must have to count as whole.
-    fn judge(&self) -> Judge {
-        Judge::Json
+    fn completeness(&self) -> Completeness {
+        Completeness::Json
     }
 }
 

@@ -40,7 +40,7 @@ async fn models_and_who_serves_one() {
     let endpoints = account.model_endpoints(SECOND).await.unwrap();
     assert!(!endpoints.endpoints.is_empty());
     let unknown = account.model_endpoints("acme/nope").await.unwrap_err();
-    assert_eq!(unknown.kind(), FailureKind::Unavailable);
+    assert_eq!(unknown.kind(), FailureKind::NoEndpoint);
 }
 
 #[tokio::test(start_paused = true)]
@@ -153,6 +153,6 @@ async fn candidates_that_cannot_take_a_request_are_passed_over() {
         serde_json::json!({"type": "object"}),
     ));
     let got = call(&alone.build().unwrap(), true, schema).await;
-    assert_eq!(got.kind(), Some(FailureKind::Unavailable));
+    assert_eq!(got.kind(), Some(FailureKind::NoEndpoint));
     assert!(got.error.unwrap().to_string().contains(&small));
 }

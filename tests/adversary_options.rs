@@ -15,7 +15,7 @@ use support::{
 use tower::ServiceExt;
 use tower_openrouter::{
     ChatServiceExt, FailureKind,
-    layers::{Phase, fallback::AskedModel, retry::Exponential, timeout::PaceFloor},
+    layers::{Phase, fallback::RequestedModel, retry::Exponential, timeout::MinThroughput},
     stack::StackBuilder,
     transport::TransportBuilder,
 };
@@ -49,12 +49,17 @@ async fn a_floor_of_pace_ends_a_slow_stream() {
         steps.extend([chunk("", "\"stop\""), done()]);
         Raw::always(steps).await
     };
-    let floor = PaceFloor {
+    let floor = MinThroughput {
         tokens: 10,
         window: Duration::from_secs(10),
     };
-    let got = call(&slow().await.builder().pace(floor).build().unwrap(), true, ask()).await;
-    assert_eq!(got.kind(), Some(FailureKind::Timeout(Phase::Pace)), "{got:?}");
+    let got = call(
+        &slow().await.builder().min_throughput(floor).build().unwrap(),
+        true,
+        ask(),
+    )
+    .await;
+    assert_eq!(got.kind(), Some(FailureKind::Timeout(Phase::Throughput)), "{got:?}");
     let got = call(&slow().await.alone(), true, ask()).await;
     assert_eq!((got.kind(), got.text.len()), (None, 30), "{got:?}");
 }
@@ -86,10 +91,10 @@ async fn the_route_changes_who_is_asked() {
     );
     let same: fn(StackBuilder) -> StackBuilder = |builder| builder;
     assert_eq!(asked(BUSY.0, BUSY.1, same).await, ["x/asked", FIRST, SECOND]);
-    let ignored: fn(StackBuilder) -> StackBuilder = |builder| builder.asked_model(AskedModel::Ignored);
+    let ignored: fn(StackBuilder) -> StackBuilder = |builder| builder.requested_model(RequestedModel::Ignored);
     assert_eq!(asked(BUSY.0, BUSY.1, ignored).await, [FIRST, SECOND]);
     assert_eq!(asked(REFUSED.0, REFUSED.1, same).await, ["x/asked"]);
-    let moves: fn(StackBuilder) -> StackBuilder = |builder| builder.moves_on_refusal(true);
+    let moves: fn(StackBuilder) -> StackBuilder = |builder| builder.fallback_on_refusal(true);
     assert_eq!(asked(REFUSED.0, REFUSED.1, moves).await, ["x/asked", FIRST, SECOND]);
     let twice: fn(StackBuilder) -> StackBuilder = |builder| builder.attempts_per_candidate(2);
     assert_eq!(
@@ -106,7 +111,7 @@ async fn a_backoff_takes_its_time() {
     assert_eq!((at_once.lines.len(), at_once.took), (2, Duration::ZERO), "{at_once:?}");
     let minute = Duration::from_secs(60);
     let builder = builder
-        .max_wait(minute)
+        .max_retry_delay(minute)
         .backoff(Exponential::new(minute, minute).seeded(1));
     let later = call(&builder.build().unwrap(), true, ask()).await;
     assert_eq!(later.lines.len(), 2);

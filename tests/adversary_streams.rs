@@ -102,7 +102,7 @@ async fn a_stream_without_an_answer_is_empty() {
     ] {
         for end in [done(), send(""), send(": bye\n\n")] {
             let got = streamed(vec![send(format!("data: {event}\n\n")), end]).await;
-            assert_eq!(got.kind(), Some(FailureKind::Empty), "{event}: {got:?}");
+            assert_eq!(got.kind(), Some(FailureKind::EmptyResponse), "{event}: {got:?}");
         }
     }
 }

@@ -25,7 +25,7 @@ use tower_openrouter::{
     layers::{
         Phase,
         retry::{Exponential, RetryBudget},
-        timeout::PaceFloor,
+        timeout::MinThroughput,
     },
     transport::{Dialect, OPENROUTER, Transport, Upstream},
 };
@@ -58,9 +58,9 @@ fn over(body: fn() -> ChatBody) -> impl tower_openrouter::ChatService {
     Stack::openrouter(ApiKey::new("sk-or-v1-test").unwrap())
         .chain([FIRST])
         .attempts_per_candidate(1)
-        .first_token(None)
-        .answer(None)
-        .total(Duration::from_secs(30))
+        .first_token_timeout(None)
+        .response_timeout(None)
+        .deadline(Duration::from_secs(30))
         .build_over(leaf)
         .unwrap()
 }
@@ -78,7 +78,7 @@ async fn a_flood_does_not_outrun_the_deadline() {
     for (number, flood) in floods.into_iter().enumerate() {
         let got = call(&over(flood), true, ask()).await;
         let kind = got.kind();
-        assert_eq!(kind, Some(FailureKind::Timeout(Phase::Total)), "{number}: {got:?}");
+        assert_eq!(kind, Some(FailureKind::Timeout(Phase::Deadline)), "{number}: {got:?}");
         assert!(got.took < Duration::from_secs(31), "{number}: {got:?}");
     }
 }
@@ -92,7 +92,7 @@ async fn a_flood_behind_the_end_is_not_read() {
         ask(),
     )
     .await;
-    assert_eq!(got.kind(), Some(FailureKind::Empty), "{got:?}");
+    assert_eq!(got.kind(), Some(FailureKind::EmptyResponse), "{got:?}");
 }
 
 /// An error's body that never ends costs neither the error nor the time.
@@ -106,13 +106,13 @@ async fn an_endless_error_body_does_not_hide_the_error() {
     ] {
         let raw = Raw::always(vec![refused.clone(), drip.clone()]).await;
         let got = call(
-            &raw.builder().first_token(None).total(None).build().unwrap(),
+            &raw.builder().first_token_timeout(None).deadline(None).build().unwrap(),
             true,
             ask(),
         )
         .await;
         let error = got.error.as_ref().unwrap();
-        assert_eq!(error.kind(), FailureKind::Throttled, "{drip:?}: {got:?}");
+        assert_eq!(error.kind(), FailureKind::RateLimited, "{drip:?}: {got:?}");
         assert_eq!(error.retry_after(), Some(Duration::from_secs(7)), "{got:?}");
         assert!(got.took <= Duration::from_secs(5), "{drip:?}: {got:?}");
     }
@@ -123,7 +123,7 @@ async fn an_endless_error_body_does_not_hide_the_error() {
 async fn a_dripping_plain_answer_ends_with_its_clock() {
     let raw = Raw::always(vec![json(), Step::Drip(b" ".to_vec(), Duration::from_secs(1))]).await;
     let got = call(&raw.alone(), false, ask()).await;
-    assert_eq!(got.kind(), Some(FailureKind::Timeout(Phase::Answer)), "{got:?}");
+    assert_eq!(got.kind(), Some(FailureKind::Timeout(Phase::Response)), "{got:?}");
     assert_eq!(got.took, Duration::from_secs(140));
 }
 
@@ -139,7 +139,7 @@ async fn an_account_call_does_not_wait_for_ever() {
         let account = Account::new(transport, raw.upstream(), None);
         let begun = Instant::now();
         let error = account.models().await.unwrap_err();
-        assert_eq!(error.kind(), FailureKind::Timeout(Phase::Answer), "{error:?}");
+        assert_eq!(error.kind(), FailureKind::Timeout(Phase::Response), "{error:?}");
         assert_eq!(begun.elapsed(), Duration::from_secs(30));
     }
 }
@@ -199,20 +199,20 @@ async fn extreme_settings_do_not_panic() {
         let stack = raw
             .builder()
             .chain([FIRST, SECOND])
-            .total(Duration::MAX)
-            .first_token(Duration::MAX)
-            .answer(Duration::MAX)
-            .idle(Duration::MAX)
-            .last_grace(time)
-            .pace(PaceFloor {
+            .deadline(Duration::MAX)
+            .first_token_timeout(Duration::MAX)
+            .response_timeout(Duration::MAX)
+            .idle_timeout(Duration::MAX)
+            .last_candidate_grace(time)
+            .min_throughput(MinThroughput {
                 tokens: u32::MAX,
                 window: Duration::MAX,
             })
-            .max_wait(time)
+            .max_retry_delay(time)
             .backoff(Exponential::new(time, time))
             .attempts(u32::MAX)
             .attempts_per_candidate(3)
-            .retry_silent(true)
+            .retry_timeouts(true)
             .retry_budget(RetryBudget::new(f64::MAX, f64::INFINITY))
             .connections(|builder| {
                 builder

@@ -66,16 +66,16 @@ fn chains_attempts_and_clocks() {
     assert!(twice.contains("`n` is given in `chain` and in `cheaper`"), "{twice}");
     assert!(said(builder().attempts(0)).contains("`attempts` is 0"));
     assert!(said(builder().attempts_per_candidate(0)).contains("`attempts_per_candidate` is 0"));
-    assert!(said(builder().first_token(Duration::ZERO)).contains("`first_token` is 0"));
+    assert!(said(builder().first_token_timeout(Duration::ZERO)).contains("`first_token_timeout` is 0"));
     // What nobody has set stands in nobody's way.
-    assert!(builder().total(Duration::from_secs(10)).build().is_ok());
+    assert!(builder().deadline(Duration::from_secs(10)).build().is_ok());
     let above = said(
         builder()
-            .first_token(Duration::from_secs(20))
-            .total(Duration::from_secs(10)),
+            .first_token_timeout(Duration::from_secs(20))
+            .deadline(Duration::from_secs(10)),
     );
     assert!(
-        above.contains("`first_token` of 20s is above `total` of 10s"),
+        above.contains("`first_token_timeout` of 20s is above `deadline` of 10s"),
         "{above}"
     );
     assert!(said(builder().connections(|connections| connections.shards(0))).contains("`shards`"));

@@ -9,19 +9,19 @@ use openrouter_simulator::Outcome as Seen;
 use support::{FIRST, TEXT, World, ask, call};
 use tower::Layer;
 use tower_openrouter::{
-    Answer, ChatFrame, ChatRequest, ChatServiceExt, Error, Form, Stack,
+    Answer, ChatFrame, ChatRequest, ChatServiceExt, Error, FrameKind, Stack,
     layers::{
-        Everyone, Tariff,
+        GlobalKey, WorstCasePrice,
         budget::{Budget, Window},
-        cache::{Cache, CacheLayer, CacheService, CacheStatus, Shared},
+        cache::{Cache, CacheLayer, CacheService, CacheStatus, Coalesced},
         cost::UnknownPrice,
     },
 };
 
-type Cached = CacheService<Stack, ChatFrame, Error, Everyone>;
+type Cached = CacheService<Stack, ChatFrame, Error, GlobalKey>;
 
 fn over(stack: Stack) -> Cached {
-    CacheLayer::new(Cache::new(1 << 20), Everyone).layer(stack)
+    CacheLayer::new(Cache::new(1 << 20), GlobalKey).layer(stack)
 }
 
 fn is_hit<B>(answer: &Answer<B>) -> bool
@@ -41,7 +41,7 @@ where
     while let Some(frame) = answer.next_frame().await {
         frames.push(frame?);
     }
-    frames.retain(|frame| frame.form() != Form::KeepAlive);
+    frames.retain(|frame| frame.kind() != FrameKind::KeepAlive);
     Ok(frames)
 }
 
@@ -133,7 +133,7 @@ async fn a_shared_call_goes_on_without_its_first_caller_and_ends_with_its_last()
     let service = over(world.alone());
     let mut first = service.stream(ask()).await.unwrap();
     let mut second = service.stream(ask()).await.unwrap();
-    assert!(second.parts().extensions.get::<Shared>().is_some());
+    assert!(second.parts().extensions.get::<Coalesced>().is_some());
     first.next_text().await.unwrap().unwrap();
     drop(first);
     for _ in 0..5 {
@@ -152,9 +152,9 @@ async fn a_shared_call_goes_on_without_its_first_caller_and_ends_with_its_last()
 async fn an_answer_that_a_budget_shortened_is_not_kept() {
     for (cap, hit) in [("0.10", false), ("10", true)] {
         let world = World::new("GOOD").await;
-        let price = Tariff {
+        let price = WorstCasePrice {
             answer_token: "0.002".parse().unwrap(),
-            ..Tariff::default()
+            ..WorstCasePrice::default()
         };
         let stack = world
             .builder()

@@ -16,8 +16,8 @@ use tower_openrouter::{
     degrade::CannedReply,
     endpoint::{CACHE_HEADER, DEGRADED_HEADER, EndpointBody},
     layers::{
-        Degraded, Rung, Tags,
-        cache::{Cache, CacheMode, CacheStatus, Shared},
+        Degraded, DegradedSource, Tags,
+        cache::{Cache, CacheMode, CacheStatus, Coalesced},
         rate_limit::{Limits, Rate},
     },
     stack::{ChatCache, StackBuilder, TenantKey},
@@ -62,12 +62,12 @@ async fn one_request_may_go_round_the_cache_or_want_nothing_else() {
         let answer = Answer::new(stack.clone().oneshot(request).await?);
         answer.text().await
     };
-    assert!(in_mode(CacheMode::OnlyIfKept).await.is_err());
+    assert!(in_mode(CacheMode::OnlyIfCached).await.is_err());
     assert_eq!(world.simulator.seen().attempts.len(), 0);
     for (mode, attempts) in [
         (CacheMode::Default, 1),
         (CacheMode::Default, 1),
-        (CacheMode::OnlyIfKept, 1),
+        (CacheMode::OnlyIfCached, 1),
         (CacheMode::Refresh, 2),
         (CacheMode::Bypass, 3),
         (CacheMode::Default, 3),
@@ -91,11 +91,11 @@ async fn a_hit_passes_no_limit_and_makes_no_attempt() {
     let limited = call(&stack, false, ask()).await;
     assert_eq!(
         limited.kind(),
-        Some(FailureKind::Throttled),
+        Some(FailureKind::RateLimited),
         "a plain answer is another one"
     );
     assert!(
-        stack.describe().contains("\nCache      1048576 bytes"),
+        stack.describe().contains("\nCache                1048576 bytes"),
         "{}",
         stack.describe()
     );
@@ -197,7 +197,7 @@ async fn a_stale_answer_stands_in_before_the_canned_reply() {
     for streamed in [true, false] {
         let world = World::new("GOOD").await;
         let builder = world.builder().canned_reply(CannedReply::text("Sorry."));
-        let stack = cached(builder, kept().keep_stale(10 * MINUTE));
+        let stack = cached(builder, kept().stale_if_error(10 * MINUTE));
         assert!(
             stack.describe().contains("a stale answer, then a canned reply"),
             "{}",
@@ -226,7 +226,7 @@ async fn a_stale_answer_stands_in_before_the_canned_reply() {
 #[tokio::test(start_paused = true)]
 async fn a_bad_request_or_another_question_is_not_answered_with_a_stale_one() {
     let world = World::new("GOOD").await;
-    let stack = cached(world.builder(), kept().keep_stale(10 * MINUTE));
+    let stack = cached(world.builder(), kept().stale_if_error(10 * MINUTE));
     call(&stack, true, ask()).await;
     advance(2 * MINUTE).await;
     world.simulator.plan(FIRST, "400").unwrap();
@@ -260,10 +260,10 @@ async fn a_cheaper_models_answer_is_not_kept_and_marked_for_all_who_share_it() {
     let (one, other) = tokio::join!(stack.stream(ask()), stack.stream(ask()));
     for (answer, shares) in [(one.unwrap(), false), (other.unwrap(), true)] {
         let extensions = &answer.parts().extensions;
-        assert_eq!(extensions.get::<Shared>().is_some(), shares);
+        assert_eq!(extensions.get::<Coalesced>().is_some(), shares);
         assert_eq!(
-            extensions.get::<Degraded>().map(|mark| mark.rung),
-            Some(Rung::CheaperModel)
+            extensions.get::<Degraded>().map(|mark| mark.source),
+            Some(DegradedSource::CheaperModel)
         );
         assert_eq!(answer.text().await.unwrap(), TEXT);
     }
@@ -279,7 +279,7 @@ async fn whoever_goes_round_the_cache_gets_no_stale_answer() {
         let world = World::new("1xGOOD,503").await;
         let kept = Cache::new(1 << 20)
             .time_to_live(Duration::from_secs(60))
-            .keep_stale(Duration::from_secs(3600));
+            .stale_if_error(Duration::from_secs(3600));
         let stack = world
             .builder()
             .chain([FIRST])
@@ -315,10 +315,10 @@ async fn whoever_wants_a_kept_answer_or_none_gets_no_other() {
     let builder = world.builder().canned_reply(CannedReply::text("sorry"));
     let stack = cached(builder, kept());
     let mut request = ask().into_http();
-    request.extensions_mut().insert(CacheMode::OnlyIfKept);
+    request.extensions_mut().insert(CacheMode::OnlyIfCached);
     let error = stack.complete(request).await.unwrap_err();
     assert!(error.to_string().contains("no answer to this is kept"), "{error}");
     let canned = stack.complete(ask()).await.unwrap();
-    assert_eq!(canned.degraded().unwrap().rung, Rung::CannedReply);
+    assert_eq!(canned.degraded().unwrap().source, DegradedSource::CannedReply);
     assert!(world.simulator.seen().of(FIRST).count() > 0);
 }

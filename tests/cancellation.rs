@@ -25,8 +25,8 @@ async fn dropping_a_call_that_waits_closes_its_connection() {
             let world = World::new(plan).await;
             let stack = world
                 .builder()
-                .first_token(None)
-                .answer(None)
+                .first_token_timeout(None)
+                .response_timeout(None)
                 .chain([FIRST])
                 .build()
                 .unwrap();
@@ -49,7 +49,7 @@ async fn dropping_a_call_that_waits_closes_its_connection() {
 #[tokio::test(start_paused = true)]
 async fn dropping_a_stream_closes_its_connection_and_stops_the_bill() {
     let world = World::new("delay=1s;words=50").await;
-    let stack = world.builder().total(None).chain([FIRST]).build().unwrap();
+    let stack = world.builder().deadline(None).chain([FIRST]).build().unwrap();
     let mut answer = stack.stream(ask()).await.unwrap();
     let attempts = answer.attempts().unwrap();
     for _ in 0..3 {
@@ -71,8 +71,8 @@ async fn a_clock_that_runs_out_closes_the_connection() {
     let world = World::new("delay=1s;words=50").await;
     let stack = world
         .builder()
-        .first_token(None)
-        .total(Duration::from_secs(5))
+        .first_token_timeout(None)
+        .deadline(Duration::from_secs(5))
         .chain([FIRST])
         .build()
         .unwrap();

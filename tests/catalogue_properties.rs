@@ -14,7 +14,7 @@ use proptest::{
 use serde_json::{Value, json};
 use tower_openrouter::{
     Candidate, Catalogue, UsdAmount,
-    layers::{Modalities, Needs, PriceCeiling, PriceList, Quote, Tariff, TokenUsage, UtcTime},
+    layers::{Modalities, Needs, PriceCeiling, PriceList, Quote, TokenUsage, UtcTime, WorstCasePrice},
     response::{ModelEndpoints, Pricing},
     transport::OPENROUTER,
 };
@@ -156,7 +156,7 @@ fn model() -> Candidate {
     Candidate::new(OPENROUTER, "a/b").unwrap()
 }
 
-fn tariff(catalogue: &Catalogue, needs: &Needs) -> Tariff {
+fn tariff(catalogue: &Catalogue, needs: &Needs) -> WorstCasePrice {
     match catalogue.quote(&model(), needs, UtcTime::from_millis(0)) {
         Quote::Known(tariff) => tariff,
         other => unreachable!("{other:?}"),

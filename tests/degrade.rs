@@ -11,8 +11,8 @@ use tower_openrouter::{
     Answer, ChatRequest, ChatServiceExt, FailureKind, Stack, Tags,
     degrade::CannedReply,
     endpoint::DEGRADED_HEADER,
-    gather::GatherLayer,
-    layers::{Degraded, Resumed, Rung, resume::ResumeLayer},
+    layers::{Degraded, DegradedSource, Resumed, resume::ResumeLayer},
+    stream_upstream::StreamUpstreamLayer,
 };
 
 const SORRY: &str = "Please try again in a minute.";
@@ -66,7 +66,7 @@ async fn each_outage_reaches_the_rung_that_it_should() {
             let marked = mark(&stack, ask().stream(streamed)).await;
             assert_eq!(marked.is_some(), stands_in, "{plan} streamed={streamed}");
             if let Some(mark) = marked {
-                assert_eq!((mark.rung, mark.age), (Rung::CannedReply, None));
+                assert_eq!((mark.source, mark.age), (DegradedSource::CannedReply, None));
                 assert_eq!(mark.asked, None, "the request named none");
                 assert!(mark.reason.is_some());
             }
@@ -94,8 +94,8 @@ async fn a_cheaper_model_is_asked_last_and_its_answer_is_marked() {
     assert_eq!(got.asked().last(), Some(&SECOND));
     let found = mark(&stack, ask().model(FIRST)).await.unwrap();
     assert_eq!(
-        (found.rung, found.reason),
-        (Rung::CheaperModel, Some(FailureKind::Overloaded))
+        (found.source, found.reason),
+        (DegradedSource::CheaperModel, Some(FailureKind::Overloaded))
     );
     assert_eq!(found.asked.as_deref(), Some(FIRST));
     assert_eq!(
@@ -166,7 +166,7 @@ async fn a_cheaper_model_that_goes_on_with_an_answer_is_marked_where_that_can_be
         let builder = world.builder().chain([FIRST]).cheaper([SECOND]);
         let stack = builder
             .resume(ResumeLayer::new())
-            .gather(GatherLayer::new())
+            .stream_upstream(StreamUpstreamLayer::new())
             .build()
             .unwrap();
         let request = ask().stream(!gathered).into_http();
@@ -176,8 +176,8 @@ async fn a_cheaper_model_that_goes_on_with_an_answer_is_marked_where_that_can_be
         answer.text().await.unwrap();
         let found = resumed.degraded().unwrap();
         assert_eq!(
-            (found.rung, found.reason),
-            (Rung::CheaperModel, Some(FailureKind::Overloaded))
+            (found.source, found.reason),
+            (DegradedSource::CheaperModel, Some(FailureKind::Overloaded))
         );
         // A stream has shown its head long before.
         assert_eq!(head, gathered.then_some(found));
@@ -189,8 +189,8 @@ async fn a_deadline_that_has_passed_is_answered_at_once() {
     let world = World::new("hang").await;
     let stack = world
         .builder()
-        .first_token(None)
-        .total(std::time::Duration::from_secs(9))
+        .first_token_timeout(None)
+        .deadline(std::time::Duration::from_secs(9))
         .chain([FIRST])
         .canned_reply(CannedReply::text(SORRY))
         .build()

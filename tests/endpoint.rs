@@ -184,17 +184,17 @@ async fn failures_say_what_a_client_can_act_on() {
         // Our own key or balance is no fault of the client's.
         (|_| Err(Error::new(FailureKind::Auth, "rejected")), 502, "upstream_auth"),
         (
-            |_| Err(Error::new(FailureKind::Unaffordable, "empty")),
+            |_| Err(Error::new(FailureKind::InsufficientFunds, "empty")),
             503,
             "upstream_unaffordable",
         ),
         (
-            |_| Err(Error::new(FailureKind::Unavailable, "unknown model")),
+            |_| Err(Error::new(FailureKind::NoEndpoint, "unknown model")),
             404,
             "model_not_found",
         ),
         (
-            |_| Err(Error::new(FailureKind::TooLong, "long")),
+            |_| Err(Error::new(FailureKind::ContextLengthExceeded, "long")),
             400,
             "context_length_exceeded",
         ),

@@ -36,7 +36,7 @@ async fn a_silent_model_alone_gets_a_grace_and_then_an_error() {
     );
     at(&got, 15);
     // Asked again only where the caller opted in.
-    let stack = world.builder().retry_silent(true).chain([FIRST]).build().unwrap();
+    let stack = world.builder().retry_timeouts(true).chain([FIRST]).build().unwrap();
     let got = call(&stack, true, ask()).await;
     assert_eq!(got.asked().len(), 2);
     at(&got, 30);
@@ -218,23 +218,23 @@ async fn the_deadline_holds_in_the_future_and_in_the_body() {
     let world = World::new("first-token=9s;delay=1s;words=60").await;
     let stack = world
         .builder()
-        .total(Duration::from_secs(20))
+        .deadline(Duration::from_secs(20))
         .chain([FIRST])
         .build()
         .unwrap();
     let got = call(&stack, true, ask()).await;
-    assert_eq!(got.kind(), Some(K::Timeout(Phase::Total)), "{got:?}");
+    assert_eq!(got.kind(), Some(K::Timeout(Phase::Deadline)), "{got:?}");
     assert!(!got.text.is_empty());
     at(&got, 20);
     let stack = world
         .builder()
-        .first_token(None)
-        .total(Duration::from_secs(5))
+        .first_token_timeout(None)
+        .deadline(Duration::from_secs(5))
         .chain([FIRST])
         .build()
         .unwrap();
     let got = call(&stack, true, ask()).await;
-    assert_eq!((got.kind(), got.text.as_str()), (Some(K::Timeout(Phase::Total)), ""));
+    assert_eq!((got.kind(), got.text.as_str()), (Some(K::Timeout(Phase::Deadline)), ""));
     at(&got, 5);
 }
 

@@ -37,44 +37,44 @@ const TABLE: &[Row] = &[
     row("413", K::BadRequest, 1, false, 0),
     row("422", K::BadRequest, 1, false, 0),
     row("418", K::BadRequest, 1, false, 0),
-    row("400-context", K::TooLong, 1, true, 0),
-    row("400-upstream", K::Unavailable, 1, true, 0),
-    row("400-model", K::Unavailable, 1, true, 0),
-    row("400-policy", K::Refused, 1, false, 0),
+    row("400-context", K::ContextLengthExceeded, 1, true, 0),
+    row("400-upstream", K::NoEndpoint, 1, true, 0),
+    row("400-model", K::NoEndpoint, 1, true, 0),
+    row("400-policy", K::ContentFiltered, 1, false, 0),
     row("401", K::Auth, 1, false, 0),
     row("401-missing", K::Auth, 1, false, 0),
     row("401-upstream", K::Upstream, 2, true, 0),
-    row("402", K::Unaffordable, 1, false, 0),
-    row("402-inflight", K::Throttled, 2, false, 3),
-    row("402-weight", K::Unaffordable, 1, true, 0),
-    row("403-key", K::QuotaGone, 1, false, 0),
-    row("403-workspace", K::QuotaGone, 1, false, 0),
-    row("403-budget", K::QuotaGone, 1, false, 0),
-    row("403-guardrail", K::Refused, 1, false, 0),
-    row("403-moderation", K::Refused, 1, false, 0),
+    row("402", K::InsufficientFunds, 1, false, 0),
+    row("402-inflight", K::RateLimited, 2, false, 3),
+    row("402-weight", K::InsufficientFunds, 1, true, 0),
+    row("403-key", K::QuotaExhausted, 1, false, 0),
+    row("403-workspace", K::QuotaExhausted, 1, false, 0),
+    row("403-budget", K::QuotaExhausted, 1, false, 0),
+    row("403-guardrail", K::ContentFiltered, 1, false, 0),
+    row("403-moderation", K::ContentFiltered, 1, false, 0),
     row("403-management", K::Auth, 1, false, 0),
-    row("403-region", K::Unavailable, 1, true, 0),
-    row("403-html", K::Unavailable, 1, false, 0),
-    row("404", K::Unavailable, 1, true, 0),
-    row("404-tools", K::Unavailable, 1, true, 0),
-    row("404-image", K::Unavailable, 1, true, 0),
-    row("404-privacy", K::Unavailable, 1, true, 0),
-    row("404-constraint", K::Unavailable, 1, true, 0),
+    row("403-region", K::NoEndpoint, 1, true, 0),
+    row("403-html", K::NoEndpoint, 1, false, 0),
+    row("404", K::NoEndpoint, 1, true, 0),
+    row("404-tools", K::NoEndpoint, 1, true, 0),
+    row("404-image", K::NoEndpoint, 1, true, 0),
+    row("404-privacy", K::NoEndpoint, 1, true, 0),
+    row("404-constraint", K::NoEndpoint, 1, true, 0),
     row("408", K::Upstream, 2, true, 0),
-    row("429;no-hint", K::Throttled, 2, true, 0),
-    row("429-upstream;no-hint", K::Throttled, 2, true, 0),
-    row("429;retry-after=2", K::Throttled, 2, true, 2),
-    row("429;retry-after=0", K::Throttled, 2, true, 0),
-    row("429;retry-after=soon;no-hint", K::Throttled, 2, true, 0),
-    row("429;no-hint;metadata-retry=4", K::Throttled, 2, true, 4),
-    row("429;no-hint;metadata-header=5", K::Throttled, 2, true, 5),
+    row("429;no-hint", K::RateLimited, 2, true, 0),
+    row("429-upstream;no-hint", K::RateLimited, 2, true, 0),
+    row("429;retry-after=2", K::RateLimited, 2, true, 2),
+    row("429;retry-after=0", K::RateLimited, 2, true, 0),
+    row("429;retry-after=soon;no-hint", K::RateLimited, 2, true, 0),
+    row("429;no-hint;metadata-retry=4", K::RateLimited, 2, true, 4),
+    row("429;no-hint;metadata-header=5", K::RateLimited, 2, true, 5),
     row("503;no-hint;availability-retry=6", K::Overloaded, 2, true, 6),
     // The free tier's day is gone for the pool: the second model here is paid from the same one.
-    row("429-day", K::QuotaGone, 1, false, 0),
-    row("429-html", K::Throttled, 2, false, 0),
+    row("429-day", K::QuotaExhausted, 1, false, 0),
+    row("429-html", K::RateLimited, 2, false, 0),
     // Past the longest wait: no retry, the next one answers.
-    row("429-capacity", K::Throttled, 1, true, 0),
-    row("429;retry-after=86400", K::Throttled, 1, true, 0),
+    row("429-capacity", K::RateLimited, 1, true, 0),
+    row("429;retry-after=86400", K::RateLimited, 1, true, 0),
     row("500", K::Upstream, 2, true, 0),
     row("502", K::Upstream, 2, true, 0),
     row("503", K::Overloaded, 2, true, 5),
@@ -87,11 +87,11 @@ const TABLE: &[Row] = &[
     row("close", K::Reset, 2, true, 0),
     row("html", K::Malformed, 2, true, 0),
     row("error=502", K::Upstream, 2, true, 0),
-    row("error=429", K::Throttled, 2, true, 0),
+    row("error=429", K::RateLimited, 2, true, 0),
     row("error=server_error;done", K::Upstream, 2, true, 0),
     row("finish-error", K::Upstream, 2, true, 0),
-    row("empty-choices", K::Empty, 2, true, 0),
-    row("empty-content", K::Empty, 2, true, 0),
+    row("empty-choices", K::EmptyResponse, 2, true, 0),
+    row("empty-content", K::EmptyResponse, 2, true, 0),
 ];
 
 /// In a chain of two, and alone; streamed and plain.
@@ -186,12 +186,12 @@ async fn no_wait_passes_the_deadline() {
     let world = World::new("429;retry-after=15").await;
     let stack = world
         .builder()
-        .total(Duration::from_secs(10))
+        .deadline(Duration::from_secs(10))
         .chain([FIRST])
         .build()
         .unwrap();
     let got = call(&stack, true, ask()).await;
-    assert_eq!((got.kind(), got.asked().len()), (Some(K::Throttled), 1));
+    assert_eq!((got.kind(), got.asked().len()), (Some(K::RateLimited), 1));
     assert!(got.took < Duration::from_secs(1));
     let error = got.error.unwrap();
     assert_eq!(error.retry_after(), Some(Duration::from_secs(15)));

@@ -21,8 +21,8 @@ use tower_openrouter::{
     Account, ApiKey, ChatServiceExt, Stack, Transport, UsdAmount,
     account::Bills,
     layers::{
-        Tariff,
-        budget::{Budget, BudgetBook, Budgets, Window},
+        WorstCasePrice,
+        budget::{Budget, Budgets, InMemoryBudgetStore, Window},
         cost::UnknownPrice,
         ledger::{EntryOutcome, EntryState, Ledger},
         reconcile::Reconciler,
@@ -45,14 +45,14 @@ fn account(world: &World) -> Account {
 /// The budgets of a process, its ledger, and who fetches late bills.
 struct Books {
     budgets: Budgets,
-    book: BudgetBook,
+    book: InMemoryBudgetStore,
     kept: Arc<Kept>,
     reconciler: Reconciler,
 }
 
 impl Books {
     fn new(world: &World, kept: Arc<Kept>) -> Self {
-        let book = BudgetBook::new();
+        let book = InMemoryBudgetStore::new();
         let budget = Budget::usd("all", "1").unwrap().per(Window::Month);
         let budgets = Budgets::in_store([budget], Arc::new(book.clone())).unwrap();
         let reconciler = Reconciler::builder(Arc::new(Bills::openrouter(account(world))))
@@ -68,9 +68,9 @@ impl Books {
     }
 
     fn stack(&self, world: &World) -> Stack {
-        let half_a_dollar = Tariff {
+        let half_a_dollar = WorstCasePrice {
             fixed: "0.5".parse().unwrap(),
-            ..Tariff::default()
+            ..WorstCasePrice::default()
         };
         world
             .builder()
@@ -259,7 +259,7 @@ async fn a_file_brings_back_what_was_spent_and_what_awaits_its_bill() {
         assert_eq!(ledger.close().await.lost, 0);
     }
     let ledger = LedgerOptions::sqlite(&file).open().await.unwrap();
-    let book = BudgetBook::new();
+    let book = InMemoryBudgetStore::new();
     let budget = Budget::usd("all", "1").unwrap().per(Window::Month);
     let budgets = Budgets::in_store([budget], Arc::new(book.clone())).unwrap();
     let reconciler = Reconciler::builder(Arc::new(Bills::openrouter(account(&world))))

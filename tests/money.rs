@@ -12,7 +12,7 @@ use support::{
 use tower_openrouter::{
     ChatRequest, ChatServiceExt, FailureKind, Tags, UsdAmount,
     layers::{
-        Tariff,
+        WorstCasePrice,
         budget::{Budget, Budgets, Window},
         cost::UnknownPrice,
         ledger::{EntryOutcome, EntryState},
@@ -26,10 +26,10 @@ fn usd(text: &str) -> UsdAmount {
 
 /// A price that is the same for everybody: so much for each token of the answer.
 fn tariff(answer_token: &str) -> UnknownPrice {
-    UnknownPrice::Assume(Tariff {
+    UnknownPrice::Assume(WorstCasePrice {
         answer_token: usd(answer_token),
         max_answer: Some(100),
-        ..Tariff::default()
+        ..WorstCasePrice::default()
     })
 }
 
@@ -168,7 +168,7 @@ async fn an_attempt_that_no_budget_carries_is_not_sent() {
         .unwrap();
     let tagged = || ask().max_tokens(100).tags(Tags::new([("tenant", "acme")]).unwrap());
     let error = call(&stack, true, tagged()).await.error.unwrap();
-    assert_eq!(error.kind(), FailureKind::Unaffordable);
+    assert_eq!(error.kind(), FailureKind::BudgetExceeded);
     let told = error.report();
     for part in [
         "`tenant-day` of tenant=acme",
@@ -208,7 +208,7 @@ async fn budgets_without_prices_are_told_at_the_start() {
     assert!(whole().build().is_ok());
     for besides in [
         whole().budget(one.clone()),
-        whole().budget_store(Arc::new(tower_openrouter::layers::budget::BudgetBook::new())),
+        whole().budget_store(Arc::new(tower_openrouter::layers::budget::InMemoryBudgetStore::new())),
     ] {
         let error = besides.build().unwrap_err();
         assert!(error.to_string().contains("`budgets` is given"), "{error}");
@@ -218,7 +218,7 @@ async fn budgets_without_prices_are_told_at_the_start() {
 #[tokio::test(start_paused = true)]
 async fn two_stacks_share_a_store() {
     let world = World::new("GOOD").await;
-    let book = tower_openrouter::layers::budget::BudgetBook::new();
+    let book = tower_openrouter::layers::budget::InMemoryBudgetStore::new();
     let stack = || {
         let budget = Budget::usd("all", "0.1").unwrap();
         world
@@ -232,7 +232,7 @@ async fn two_stacks_share_a_store() {
     };
     let held = stack().stream(ask().max_tokens(100)).await.unwrap();
     let refused = stack().stream(ask()).await.unwrap_err();
-    assert_eq!(refused.kind(), FailureKind::Unaffordable);
+    assert_eq!(refused.kind(), FailureKind::BudgetExceeded);
     assert_eq!(book.accounts()[0].reserved, usd("0.1"));
     drop(held);
     assert_eq!(book.accounts()[0].reserved, UsdAmount::ZERO);
@@ -244,7 +244,7 @@ async fn a_request_that_names_no_length_gets_the_default_one() {
     let builder = world.builder().chain([FIRST]).budget(Budget::usd("all", "9").unwrap());
     let stack = builder
         .unknown_price(tariff("0.001"))
-        .default_answer(40)
+        .default_output_tokens(40)
         .build()
         .unwrap();
     for (request, expected) in [

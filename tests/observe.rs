@@ -178,7 +178,7 @@ async fn what_failed_was_left_degraded_or_gone_on_with_is_told() {
     let stack = world.builder().chain([FIRST]).canned_reply(CannedReply::text("Sorry."));
     call(&stack.build().unwrap(), true, ask()).await;
     let told = operation(&spans);
-    has(&told, &[("llm.degraded.rung", "canned_reply")]);
+    has(&told, &[("llm.degraded.source", "canned_reply")]);
     for (field, value) in [
         ("outcome", "degraded"),
         ("rung", "canned_reply"),

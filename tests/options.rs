@@ -11,10 +11,10 @@ use tower::ServiceExt;
 use tower_openrouter::{
     ApiKey, EmbeddingRequest, FailureKind as K, Phase, Stack, Tags, Upstream, WireRequest,
     layers::{
-        fallback::AskedModel,
+        fallback::RequestedModel,
         rate_limit::{Limits, Rate},
         retry::{Exponential, RetryBudget},
-        timeout::PaceFloor,
+        timeout::MinThroughput,
     },
     stack::{StackBuilder, TenantKey},
     transport::{Dialect, OPENROUTER},
@@ -50,18 +50,23 @@ async fn attempts_in_all_and_on_one_candidate() {
 async fn the_longest_wait() {
     let plan = "429;retry-after=8";
     assert_eq!(
-        with(plan, |b| b.max_wait(Duration::from_secs(9))).await.asked(),
+        with(plan, |b| b.max_retry_delay(Duration::from_secs(9))).await.asked(),
         [FIRST, FIRST, SECOND]
     );
     assert_eq!(
-        with(plan, |b| b.max_wait(Duration::from_secs(7))).await.asked(),
+        with(plan, |b| b.max_retry_delay(Duration::from_secs(7))).await.asked(),
         [FIRST, SECOND]
     );
     assert_eq!(
-        with(plan, |b| b.patience(Duration::from_secs(7))).await.asked(),
+        with(plan, |b| b.max_retry_delay_with_fallback(Duration::from_secs(7)))
+            .await
+            .asked(),
         [FIRST, SECOND]
     );
-    let alone = with(plan, |b| b.patience(Duration::from_secs(7)).chain([FIRST])).await;
+    let alone = with(plan, |b| {
+        b.max_retry_delay_with_fallback(Duration::from_secs(7)).chain([FIRST])
+    })
+    .await;
     assert_eq!(alone.asked(), [FIRST, FIRST], "nobody else can answer");
 }
 
@@ -69,7 +74,7 @@ async fn the_longest_wait() {
 async fn the_back_off() {
     let (base, max) = (Duration::from_secs(100), Duration::from_secs(100));
     let slow = with("503;no-hint", |b| {
-        b.backoff(Exponential::new(base, max).seeded(3)).max_wait(max)
+        b.backoff(Exponential::new(base, max).seeded(3)).max_retry_delay(max)
     })
     .await;
     assert!(slow.took > Duration::from_secs(1), "{:?}", slow.took);
@@ -95,9 +100,12 @@ async fn the_retry_budget_is_shared_by_all_stacks_that_are_given_it() {
 #[tokio::test(start_paused = true)]
 async fn a_refusal_moves_on_only_where_it_may() {
     let refused = with("403-moderation", |b| b).await;
-    assert_eq!((refused.asked(), refused.kind()), (vec![FIRST], Some(K::Refused)));
     assert_eq!(
-        with("403-moderation", |b| b.moves_on_refusal(true)).await.asked(),
+        (refused.asked(), refused.kind()),
+        (vec![FIRST], Some(K::ContentFiltered))
+    );
+    assert_eq!(
+        with("403-moderation", |b| b.fallback_on_refusal(true)).await.asked(),
         [FIRST, SECOND]
     );
 }
@@ -110,7 +118,10 @@ async fn the_model_that_a_request_names() {
         call(&stack, true, ask().model(SECOND)).await.asked().join(" ")
     };
     assert_eq!(asked(world.builder()).await, SECOND);
-    assert_eq!(asked(world.builder().asked_model(AskedModel::Ignored)).await, FIRST);
+    assert_eq!(
+        asked(world.builder().requested_model(RequestedModel::Ignored)).await,
+        FIRST
+    );
     // Without a chain a request must name one.
     let nobody = call(&world.builder().build().unwrap(), true, ask()).await;
     assert_eq!(nobody.kind(), Some(K::BadRequest));
@@ -121,33 +132,33 @@ async fn the_model_that_a_request_names() {
 async fn the_pace_floor() {
     let plan = "delay=2s;words=30";
     assert!(with(plan, |b| b).await.error.is_none());
-    let floor = PaceFloor {
+    let floor = MinThroughput {
         tokens: 10,
         window: Duration::from_secs(10),
     };
-    let slow = with(plan, |b| b.pace(floor)).await;
+    let slow = with(plan, |b| b.min_throughput(floor)).await;
     assert_eq!(
         (slow.kind(), slow.asked()),
-        (Some(K::Timeout(Phase::Pace)), vec![FIRST])
+        (Some(K::Timeout(Phase::Throughput)), vec![FIRST])
     );
-    let floor = PaceFloor {
+    let floor = MinThroughput {
         tokens: 4,
         window: Duration::from_secs(10),
     };
-    assert!(with(plan, |b| b.pace(floor)).await.error.is_none());
+    assert!(with(plan, |b| b.min_throughput(floor)).await.error.is_none());
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_idle_clock_and_the_grace() {
     let stalls = "stall=12s@3;words=9";
     assert!(with(stalls, |b| b).await.error.is_none());
-    let idle = with(stalls, |b| b.idle(Duration::from_secs(5))).await;
+    let idle = with(stalls, |b| b.idle_timeout(Duration::from_secs(5))).await;
     assert_eq!(idle.kind(), Some(K::Timeout(Phase::Idle)));
     let world = World::new("first-token=14s").await;
     let alone = |grace| {
         world
             .builder()
-            .last_grace(Duration::from_secs(grace))
+            .last_candidate_grace(Duration::from_secs(grace))
             .chain([FIRST])
             .build()
             .unwrap()
@@ -186,7 +197,7 @@ async fn a_tenant_is_told_by_its_tag() {
         call(&stack, false, request).await.kind()
     };
     assert_eq!([ask_as("a").await, ask_as("b").await], [None, None]);
-    assert_eq!(ask_as("a").await, Some(K::Throttled));
+    assert_eq!(ask_as("a").await, Some(K::RateLimited));
     for _ in 0..2 {
         assert_eq!(call(&stack, false, ask()).await.kind(), None, "nobody's");
     }
@@ -211,7 +222,7 @@ async fn the_limits_of_a_tenant_and_of_a_candidate() {
     };
     assert!(ask_as("a").await.is_ok() && ask_as("b").await.is_ok());
     let refused = ask_as("a").await.unwrap_err();
-    assert_eq!(refused.kind(), K::Throttled);
+    assert_eq!(refused.kind(), K::RateLimited);
     assert!(
         refused.to_string().starts_with("over 1 requests in 60 s: come back in"),
         "{refused}"
@@ -251,7 +262,7 @@ async fn the_limits_of_a_tenant_and_of_a_candidate() {
         let stack = stack.build().unwrap();
         call(&stack, true, ask()).await;
         let kind = call(&stack, true, ask()).await.kind();
-        assert_eq!(kind, wait.is_zero().then_some(K::Throttled), "{wait:?}");
+        assert_eq!(kind, wait.is_zero().then_some(K::RateLimited), "{wait:?}");
     }
     let empty = world
         .builder()
@@ -266,7 +277,7 @@ fn what_is_in_force_is_told() {
     let stack = Stack::openrouter(ApiKey::new("sk-or-v1-s3cr3t").unwrap())
         .chain([FIRST, SECOND])
         .server_side_fallback(true)
-        .total(Duration::from_secs(90))
+        .deadline(Duration::from_secs(90))
         .attempts(4)
         .build()
         .unwrap();
@@ -280,14 +291,14 @@ fn what_is_in_force_is_told() {
             "Degrade",
             "Deadline",
             "Cache",
-            "Admit",
-            "Gather",
+            "TenantRateLimit",
+            "StreamUpstream",
             "Resume",
             "Fallback",
             "Retry",
-            "Breaker",
-            "Adaptive",
-            "Pace",
+            "CircuitBreaker",
+            "AdaptiveConcurrency",
+            "UpstreamRateLimit",
             "Attempt",
             "Timeout",
             "FirstToken",

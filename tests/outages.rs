@@ -12,7 +12,7 @@ use tower::ServiceExt;
 use tower_openrouter::{
     FailureKind as K, Phase, Stack,
     degrade::CannedReply,
-    layers::{Degraded, Rung, cache::Cache},
+    layers::{Degraded, DegradedSource, cache::Cache},
     stack::{ChatCache, TenantKey},
 };
 
@@ -27,11 +27,11 @@ const CANNED: &str = "Canned.";
 
 /// A stack with every rung: a chain of two, a cheaper model, what was kept, a canned reply.
 fn ladder(world: &World) -> Stack {
-    let kept = Cache::new(1 << 20).time_to_live(MINUTE).keep_stale(60 * MINUTE);
+    let kept = Cache::new(1 << 20).time_to_live(MINUTE).stale_if_error(60 * MINUTE);
     world
         .builder()
-        .patience(Duration::from_secs(3))
-        .total(Duration::from_secs(170))
+        .max_retry_delay_with_fallback(Duration::from_secs(3))
+        .deadline(Duration::from_secs(170))
         .circuit_breaker(None)
         .chain([FIRST, SECOND])
         .cheaper([CHEAP])
@@ -82,12 +82,12 @@ const OUTAGES: [(&str, K); 11] = [
     ("529", K::Overloaded),
     ("reset", K::Reset),
     ("close", K::Reset),
-    ("429;no-hint", K::Throttled),
-    ("429;no-hint;retry-after=30", K::Throttled),
-    ("404", K::Unavailable),
+    ("429;no-hint", K::RateLimited),
+    ("429;no-hint;retry-after=30", K::RateLimited),
+    ("404", K::NoEndpoint),
     ("html", K::Malformed),
     ("error=502", K::Upstream),
-    ("empty-content", K::Empty),
+    ("empty-content", K::EmptyResponse),
 ];
 
 async fn mark(stack: &Stack, streamed: bool) -> Option<Degraded> {
@@ -100,9 +100,9 @@ async fn each_outage_is_answered_from_the_rung_that_is_left() {
     for (plan, kind) in OUTAGES {
         for (down, text, rung) in [
             (Down::First, FULL, None),
-            (Down::Full, CHEAPER, Some(Rung::CheaperModel)),
-            (Down::All, CANNED, Some(Rung::CannedReply)),
-            (Down::AllOnceKept, STALE, Some(Rung::StaleAnswer)),
+            (Down::Full, CHEAPER, Some(DegradedSource::CheaperModel)),
+            (Down::All, CANNED, Some(DegradedSource::CannedReply)),
+            (Down::AllOnceKept, STALE, Some(DegradedSource::StaleAnswer)),
         ] {
             for streamed in [true, false] {
                 let case = format!("{plan} {down:?} streamed={streamed}");
@@ -111,11 +111,11 @@ async fn each_outage_is_answered_from_the_rung_that_is_left() {
                 assert_eq!((got.text.as_str(), got.kind()), (text, None), "{case}: {:?}", got.lines);
                 let (_world, stack) = outage(plan, down).await;
                 let found = mark(&stack, streamed).await;
-                assert_eq!(found.as_ref().map(|mark| mark.rung), rung, "{case}");
+                assert_eq!(found.as_ref().map(|mark| mark.source), rung, "{case}");
                 let Some(found) = found else { continue };
                 assert_eq!(found.reason, Some(kind), "{case}");
                 assert_eq!(found.asked, None, "{case}");
-                assert_eq!(found.age.is_some(), rung == Some(Rung::StaleAnswer), "{case}");
+                assert_eq!(found.age.is_some(), rung == Some(DegradedSource::StaleAnswer), "{case}");
             }
         }
     }
@@ -123,14 +123,14 @@ async fn each_outage_is_answered_from_the_rung_that_is_left() {
 
 #[tokio::test(start_paused = true)]
 async fn what_befalls_the_key_leaves_no_model_of_that_upstream() {
-    for (plan, kind) in [("402", K::Unaffordable), ("403-key", K::QuotaGone)] {
+    for (plan, kind) in [("402", K::InsufficientFunds), ("403-key", K::QuotaExhausted)] {
         for streamed in [true, false] {
             let (world, stack) = outage(plan, Down::First).await;
             assert_eq!(call(&stack, streamed, ask()).await.text, CANNED, "{plan}");
             let found = mark(&stack, streamed).await;
             assert_eq!(
-                found.map(|mark| (mark.rung, mark.reason)),
-                Some((Rung::CannedReply, Some(kind)))
+                found.map(|mark| (mark.source, mark.reason)),
+                Some((DegradedSource::CannedReply, Some(kind)))
             );
             assert_eq!(world.simulator.seen().of(SECOND).count(), 0);
         }
@@ -141,18 +141,18 @@ async fn what_befalls_the_key_leaves_no_model_of_that_upstream() {
 async fn silence_takes_its_time_and_the_same_way_down() {
     for (streamed, kind) in [
         (true, K::Timeout(Phase::FirstToken)),
-        (false, K::Timeout(Phase::Answer)),
+        (false, K::Timeout(Phase::Response)),
     ] {
         for (down, text, rung) in [
             (Down::First, FULL, None),
-            (Down::Full, CHEAPER, Some(Rung::CheaperModel)),
-            (Down::All, CANNED, Some(Rung::CannedReply)),
+            (Down::Full, CHEAPER, Some(DegradedSource::CheaperModel)),
+            (Down::All, CANNED, Some(DegradedSource::CannedReply)),
         ] {
             let (_world, stack) = outage("hang", down).await;
             assert_eq!(call(&stack, streamed, ask()).await.text, text, "{down:?} {streamed}");
             let (_world, stack) = outage("hang", down).await;
             let found = mark(&stack, streamed).await;
-            assert_eq!(found.as_ref().map(|mark| mark.rung), rung, "{down:?} {streamed}");
+            assert_eq!(found.as_ref().map(|mark| mark.source), rung, "{down:?} {streamed}");
             assert!(found.is_none_or(|mark| mark.reason == Some(kind)));
         }
     }
@@ -164,8 +164,8 @@ async fn what_is_wrong_with_the_request_reaches_no_rung() {
         ("400", K::BadRequest),
         ("413", K::BadRequest),
         ("422", K::BadRequest),
-        ("403-moderation", K::Refused),
-        ("400-policy", K::Refused),
+        ("403-moderation", K::ContentFiltered),
+        ("400-policy", K::ContentFiltered),
         ("401", K::Auth),
     ] {
         for streamed in [true, false] {

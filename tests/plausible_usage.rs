@@ -6,15 +6,15 @@ mod support;
 use std::sync::Arc;
 
 use support::{
-    FIRST, ask, call,
+    ask, call,
     ledger::Kept,
     raw::{Raw, Step, done, events, json, send},
 };
 use tower_openrouter::{
     Candidate, Stack, UsdAmount,
     layers::{
-        Needs, PriceList, Quote, Tariff, TokenUsage, UtcTime,
-        budget::{Budget, BudgetBook, Budgets},
+        Needs, PriceList, Quote, TokenUsage, UtcTime, WorstCasePrice,
+        budget::{Budget, Budgets, InMemoryBudgetStore},
         ledger::EntryState,
     },
 };
@@ -45,7 +45,7 @@ impl PriceList for Flat {
     }
 }
 
-const TARIFF: Tariff = Tariff {
+const TARIFF: WorstCasePrice = WorstCasePrice {
     fixed: UsdAmount::ZERO,
     prompt_token: UsdAmount::ZERO,
     answer_token: UsdAmount::from_pico(15_000_000),
@@ -53,8 +53,8 @@ const TARIFF: Tariff = Tariff {
 };
 
 /// A stack that may spend five cents; each answer of 700 tokens costs about one.
-fn five_cents(raw: &Raw) -> (Stack, BudgetBook, Arc<Kept>) {
-    let (kept, book) = (Kept::new(), BudgetBook::new());
+fn five_cents(raw: &Raw) -> (Stack, InMemoryBudgetStore, Arc<Kept>) {
+    let (kept, book) = (Kept::new(), InMemoryBudgetStore::new());
     let budget = Budget::usd("all", "0.05").unwrap();
     let stack = raw
         .builder()

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use support::{FIRST, SECOND, TEXT, World, ask, ledger::Kept};
 use tower_openrouter::{
     Answer, ChatRequest, ChatServiceExt, Error, FailureKind, Phase, Stack,
-    gather::GatherLayer,
     layers::{Frame, Resumption, ledger::EntryState, resume::ResumeLayer},
     stack::StackBuilder,
+    stream_upstream::StreamUpstreamLayer,
 };
 
 const THIRD: &str = "google/gemini-2.5-flash";
@@ -126,7 +126,7 @@ async fn whatever_broke_it_somebody_goes_on() {
         ("1xTEXT;cut@9;rst,TEXT", FailureKind::Truncated),
         ("1xTEXT;stall=60s@9,TEXT", FailureKind::Timeout(Phase::Idle)),
         ("1xTEXT;error=502@9,TEXT", FailureKind::Upstream),
-        ("1xTEXT;error=429@9,503", FailureKind::Throttled),
+        ("1xTEXT;error=429@9,503", FailureKind::RateLimited),
         ("1xTEXT;bad-json@9,hang", FailureKind::Truncated),
         ("1xTEXT;cut@9,1x500,TEXT", FailureKind::Truncated),
     ] {
@@ -291,10 +291,10 @@ async fn off_by_default() {
 #[tokio::test(start_paused = true)]
 async fn the_deadline_is_that_of_the_whole_answer() {
     let world = world("1xTEXT;cut@10,hang", "hang").await;
-    let stack = on(&world).total(Duration::from_secs(12)).build().unwrap();
+    let stack = on(&world).deadline(Duration::from_secs(12)).build().unwrap();
     let begun = tokio::time::Instant::now();
     let told = tell(&stack, ask()).await;
-    assert_eq!(told.error.unwrap().kind(), FailureKind::Timeout(Phase::Total));
+    assert_eq!(told.error.unwrap().kind(), FailureKind::Timeout(Phase::Deadline));
     let took = begun.elapsed();
     assert!(
         took >= Duration::from_secs(12) && took < Duration::from_secs(13),
@@ -381,7 +381,7 @@ async fn a_gathered_answer_that_was_resumed_tells_why_it_ended() {
             .builder()
             .chain([FIRST])
             .resume(ResumeLayer::new())
-            .gather(GatherLayer::new())
+            .stream_upstream(StreamUpstreamLayer::new())
             .build()
             .unwrap();
         let answer = stack.complete(ask()).await.unwrap().response;

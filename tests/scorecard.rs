@@ -29,9 +29,9 @@ fn standard(world: &World) -> StackBuilder {
         )
         .chain([FIRST, SECOND])
         .attempts_per_candidate(3)
-        .first_token(Duration::from_secs(10))
-        .answer(Duration::from_secs(60))
-        .idle(Duration::from_secs(15))
+        .first_token_timeout(Duration::from_secs(10))
+        .response_timeout(Duration::from_secs(60))
+        .idle_timeout(Duration::from_secs(15))
 }
 
 async fn world(plan: &str) -> (World, Stack) {
@@ -231,7 +231,7 @@ async fn s13_a_content_filter_is_final() {
             let got = call(&stack, streamed, ask()).await;
             assert_eq!(
                 (got.kind(), got.asked()),
-                (Some(FailureKind::Refused), vec![FIRST]),
+                (Some(FailureKind::ContentFiltered), vec![FIRST]),
                 "{plan}"
             );
             assert_eq!(world.simulator.seen().attempts.len(), 1);

@@ -16,7 +16,6 @@ use tokio::time::{Instant, advance, timeout};
 use tower_openrouter::{
     Catalogue, ChatServiceExt, FailureKind, Outcome,
     degrade::CannedReply,
-    gather::GatherLayer,
     layers::{
         Priority,
         adaptive_concurrency::{ConcurrencyLimits, ConcurrencyPolicy},
@@ -25,6 +24,7 @@ use tower_openrouter::{
         ledger::{EntryOutcome, EntryState},
         retry::Exponential,
     },
+    stream_upstream::StreamUpstreamLayer,
 };
 
 fn asked(world: &World, model: &str) -> usize {
@@ -63,7 +63,7 @@ async fn without_the_breaker_every_call_asks_and_circuits_can_be_shared() {
     let world = World::new("503").await;
     let stack = world.builder().chain([FIRST, SECOND]).attempts_per_candidate(1);
     let off = stack.clone().circuit_breaker(None).build().unwrap();
-    assert!(off.circuits().is_none() && off.describe().contains("Breaker    off"));
+    assert!(off.circuits().is_none() && off.describe().contains("CircuitBreaker       off"));
     for _ in 0..20 {
         call(&off, true, ask()).await;
     }
@@ -167,10 +167,10 @@ async fn a_hedged_call_that_is_left_closes_both() {
 
 #[tokio::test(start_paused = true)]
 async fn whoever_looks_on_goes_before_a_batch() {
-    for gather in [GatherLayer::on_request(), GatherLayer::new()] {
+    for gather in [StreamUpstreamLayer::on_request(), StreamUpstreamLayer::new()] {
         let world = World::new("GOOD;delay=1s").await;
         let limits = ConcurrencyLimits::new(ConcurrencyPolicy::new().initial(1).ceiling(1)).unwrap();
-        let stack = world.builder().chain([FIRST]).gather(gather);
+        let stack = world.builder().chain([FIRST]).stream_upstream(gather);
         let stack = stack.adaptive_concurrency(limits).build().unwrap();
         let asked = async |name: &str, after: u64, priority: Option<Priority>| {
             tokio::time::sleep(Duration::from_millis(after)).await;
@@ -223,7 +223,7 @@ async fn attempts_beyond_what_a_model_bears_wait_or_move_on() {
     let reports = stack.concurrency().unwrap().reports();
     assert!(reports.iter().all(|report| report.under_way == 0), "{reports:?}");
     assert!(
-        stack.describe().contains("Adaptive   2 at once"),
+        stack.describe().contains("AdaptiveConcurrency  2 at once"),
         "{}",
         stack.describe()
     );
@@ -244,7 +244,7 @@ async fn attempts_beyond_what_a_model_bears_wait_or_move_on() {
         .unwrap();
     let _two = [alone.stream(ask()).await.unwrap(), pair.stream(ask()).await.unwrap()];
     let error = alone.stream(ask()).await.unwrap_err();
-    assert_eq!(error.kind(), FailureKind::Saturated);
+    assert_eq!(error.kind(), FailureKind::ConcurrencyLimited);
     assert!(error.to_string().contains("bears 2 attempts at once"), "{error}");
 }
 

@@ -12,7 +12,7 @@ use tower_openrouter::{
     Catalogue, Tags, UsdAmount,
     layers::{
         UtcTime,
-        budget::{Ask, Budget, BudgetBook, Budgets, Decision, Window},
+        budget::{Budget, Budgets, Decision, InMemoryBudgetStore, ReserveRequest, Window},
         cost::CostLayer,
         ledger::{Entry, Ledger, MemoryLedger},
         rate_limit::{Limits, Rate, RateLimitLayer},
@@ -48,7 +48,7 @@ fn budgets() -> Budgets {
         .unwrap()
         .per(Window::Day)
         .each("tenant");
-    Budgets::in_store([budget], Arc::new(BudgetBook::new())).unwrap()
+    Budgets::in_store([budget], Arc::new(InMemoryBudgetStore::new())).unwrap()
 }
 
 #[expect(clippy::unwrap_used, reason = "constants")]
@@ -59,7 +59,7 @@ fn tenants(prefix: &str) -> Vec<Tags> {
 
 /// Holds a cent and settles it at half a cent.
 fn decide(budgets: &Budgets, tags: &Tags, at: UtcTime) -> bool {
-    let ask = Ask {
+    let ask = ReserveRequest {
         lines: budgets.lines(tags, "openrouter", ours::MODEL),
         want: UsdAmount::from_pico(10_000_000_000),
         at_least: UsdAmount::from_pico(1_000_000),

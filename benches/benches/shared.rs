@@ -15,7 +15,7 @@ use tower_openrouter::{
     Tags, UsdAmount,
     layers::{
         UtcTime,
-        budget::{Ask, Budget, Budgets, Decision, Window},
+        budget::{Budget, Budgets, Decision, ReserveRequest, Window},
         rate_limit::{LimitStore, Limits, Rate},
     },
     redis::Store,
@@ -49,7 +49,7 @@ fn budgets(store: &Store, count: usize) -> Budgets {
 
 /// Holds a cent and gives it back, which nobody waits for.
 async fn decide(budgets: &Budgets) -> bool {
-    let ask = Ask {
+    let ask = ReserveRequest {
         lines: budgets.lines(&Tags::default(), "", ""),
         want: UsdAmount::from_pico(10_000_000_000),
         at_least: UsdAmount::from_pico(1_000_000),

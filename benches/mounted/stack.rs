@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
-use tower_openrouter::layers::timeout::PaceFloor;
+use tower_openrouter::layers::timeout::MinThroughput;
 use tower_openrouter::transport::{Dialect, OPENROUTER, Upstream};
 use tower_openrouter::{ChatServiceExt, Stack};
 use tower_openrouter_subjects::ours;
@@ -24,7 +24,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let stack = Stack::builder()
         .upstream(upstream, ours::key())
         .chain([ours::MODEL, ours::NEXT_MODEL])
-        .pace(PaceFloor {
+        .min_throughput(MinThroughput {
             tokens: 1,
             window: Duration::from_secs(30),
         })

@@ -92,8 +92,8 @@ async fn stacked() -> Fallible<Side> {
         .chain([FIRST, SECOND, THIRD])
         .attempts_per_candidate(3)
         .attempts(8)
-        .first_token(Duration::from_secs(6))
-        .total(PATIENCE)
+        .first_token_timeout(Duration::from_secs(6))
+        .deadline(PATIENCE)
         .hedge(Hedge::after(Duration::from_millis(1500)).ratio(0.2))
         .resume(ResumeLayer::new())
         .build()?;

@@ -101,7 +101,7 @@ async fn call(service: &BoxStack, begun: Instant) -> Call {
         Ok(Ok(())) if first_token.is_none() => Some("empty"),
         Ok(Ok(())) => None,
         Ok(Err(error)) => Some(error.kind().as_str()),
-        Err(_) => Some("caller's patience"),
+        Err(_) => Some("caller's max_retry_delay_with_fallback"),
     };
     Call {
         began: started - begun,

@@ -91,9 +91,15 @@ impl Attempt {
         use FailureKind as K;
         match self.outcome {
             Outcome::Skipped => false,
-            Outcome::Failed(K::Unaffordable | K::Unavailable | K::Auth | K::Saturated | K::CircuitOpen) => {
-                self.status.is_some()
-            }
+            Outcome::Failed(
+                K::InsufficientFunds
+                | K::BudgetExceeded
+                | K::StoreUnavailable
+                | K::NoEndpoint
+                | K::Auth
+                | K::ConcurrencyLimited
+                | K::CircuitOpen,
+            ) => self.status.is_some(),
             _ => true,
         }
     }

@@ -9,7 +9,7 @@ use crate::FailureKind;
 /// One step down from the answer that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Rung {
+pub enum DegradedSource {
     /// A model of a cheaper class answered.
     CheaperModel,
     /// An answer that was kept, past its time.
@@ -18,7 +18,7 @@ pub enum Rung {
     CannedReply,
 }
 
-impl Rung {
+impl DegradedSource {
     /// The name used in headers, logs and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -35,7 +35,7 @@ impl Rung {
 #[non_exhaustive]
 pub struct Degraded {
     /// How far down.
-    pub rung: Rung,
+    pub source: DegradedSource,
     /// What went wrong with what was asked for; `None` where nobody wrote it down.
     pub reason: Option<FailureKind>,
     /// How old a stale answer is.
@@ -46,7 +46,7 @@ pub struct Degraded {
 
 impl fmt::Display for Degraded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "rung={}", self.rung.as_str())?;
+        write!(f, "rung={}", self.source.as_str())?;
         if let Some(reason) = self.reason {
             write!(f, "; reason={reason}")?;
         }
@@ -62,7 +62,7 @@ impl Degraded {
     pub(crate) fn put<B>(self, response: &mut Response<B>) {
         tracing::warn!(
             target: "llm::degrade",
-            rung = self.rung.as_str(),
+            rung = self.source.as_str(),
             reason = self.reason.map(FailureKind::as_str),
             age = ?self.age,
             asked = self.asked.as_deref(),

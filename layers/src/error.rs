@@ -16,7 +16,7 @@ pub enum LayerError {
         limit: Duration,
     },
     /// The answer ended before it began.
-    Empty,
+    EmptyResponse,
     /// The upstream sent many frames and nothing to show.
     NeverBegan {
         /// How many frames were held back.
@@ -58,7 +58,7 @@ pub enum LayerError {
         retry_after: Option<Duration>,
     },
     /// As many attempts are under way at the candidate as it bears, and this one cannot wait.
-    Saturated {
+    ConcurrencyLimited {
         /// Its model.
         model: String,
         /// Its upstream.
@@ -82,7 +82,7 @@ pub enum LayerError {
     },
     /// A budget does not carry the attempt.
     #[cfg(feature = "cost")]
-    OverBudget(Box<crate::budget::Refusal>),
+    BudgetExceeded(Box<crate::budget::Refusal>),
     /// A budget applies, and the price of the candidate is not known.
     #[cfg(feature = "cost")]
     UnknownPrice {
@@ -92,7 +92,7 @@ pub enum LayerError {
         varies: bool,
     },
     /// The call shared another one's answer, and that one failed.
-    OfAnother {
+    CoalescedFailure {
         /// What went wrong.
         kind: FailureKind,
         /// The HTTP status, where there was one.
@@ -103,9 +103,9 @@ pub enum LayerError {
         summary: String,
     },
     /// The caller wanted a kept answer and no other, and there is none.
-    NotKept,
+    CacheMiss,
     /// The reader of a shared answer was so slow that what it has not read is gone.
-    FellBehind {
+    Lagged {
         /// How many bytes are held for readers that are behind.
         limit: usize,
     },
@@ -123,13 +123,13 @@ impl fmt::Display for LayerError {
                 let limit = Seconds(*limit);
                 match phase {
                     Phase::FirstToken => write!(f, "no first token in {limit}"),
-                    Phase::Answer => write!(f, "no whole answer in {limit}"),
+                    Phase::Response => write!(f, "no whole answer in {limit}"),
                     Phase::Idle => write!(f, "the stream fell silent for {limit}"),
-                    Phase::Pace => write!(f, "the stream came slower than its floor for {limit}"),
-                    Phase::Total => write!(f, "no answer within {limit}"),
+                    Phase::Throughput => write!(f, "the stream came slower than its floor for {limit}"),
+                    Phase::Deadline => write!(f, "no answer within {limit}"),
                 }
             }
-            Self::Empty => f.write_str("the answer was empty"),
+            Self::EmptyResponse => f.write_str("the answer was empty"),
             Self::NeverBegan { frames } => {
                 write!(f, "{frames} frames came, and none had anything to show")
             }
@@ -152,7 +152,7 @@ impl fmt::Display for LayerError {
                     None => f.write_str(": come back when one has ended"),
                 }
             }
-            Self::Saturated {
+            Self::ConcurrencyLimited {
                 model,
                 upstream,
                 limit,
@@ -196,7 +196,7 @@ impl fmt::Display for LayerError {
                 "the store of the limits does not answer ({cause}), so nothing is let through: mend it, or let calls pass uncounted"
             ),
             #[cfg(feature = "cost")]
-            Self::OverBudget(refusal) => refusal.fmt(f),
+            Self::BudgetExceeded(refusal) => refusal.fmt(f),
             #[cfg(feature = "cost")]
             Self::UnknownPrice { model, varies: false } => write!(
                 f,
@@ -207,9 +207,9 @@ impl fmt::Display for LayerError {
                 f,
                 "{model} routes to others, and its price varies, so no budget can hold it: name a model, or set `unknown_price`"
             ),
-            Self::OfAnother { summary, .. } => write!(f, "the same call, asked by another, failed: {summary}"),
-            Self::NotKept => f.write_str("no answer to this is kept: ask without `OnlyIfKept`"),
-            Self::FellBehind { limit } => write!(
+            Self::CoalescedFailure { summary, .. } => write!(f, "the same call, asked by another, failed: {summary}"),
+            Self::CacheMiss => f.write_str("no answer to this is kept: ask without `OnlyIfCached`"),
+            Self::Lagged { limit } => write!(
                 f,
                 "read too slowly: the answer is shared, and what lies more than {limit} bytes back is gone; ask again"
             ),
@@ -229,33 +229,35 @@ impl Failure for LayerError {
     fn kind(&self) -> FailureKind {
         match self {
             Self::Elapsed { phase, .. } => FailureKind::Timeout(*phase),
-            Self::Empty => FailureKind::Empty,
+            Self::EmptyResponse => FailureKind::EmptyResponse,
             Self::NeverBegan { .. } => FailureKind::Malformed,
             Self::NoCandidate { reasons } if reasons.is_empty() => FailureKind::BadRequest,
-            Self::NoCandidate { .. } => FailureKind::Unavailable,
+            Self::NoCandidate { .. } => FailureKind::NoEndpoint,
             Self::NoKey {
                 retry_after: Some(_), ..
-            } => FailureKind::Throttled,
+            } => FailureKind::RateLimited,
             Self::NoKey { .. } => FailureKind::Auth,
-            Self::RateLimited { .. } | Self::LimitsDown { .. } => FailureKind::Throttled,
+            Self::RateLimited { .. } | Self::LimitsDown { .. } => FailureKind::RateLimited,
             Self::CircuitOpen { .. } => FailureKind::CircuitOpen,
-            Self::Saturated { .. } | Self::RetriesSpent { .. } | Self::AttemptsSpent { .. } => FailureKind::Saturated,
+            Self::ConcurrencyLimited { .. } | Self::RetriesSpent { .. } | Self::AttemptsSpent { .. } => {
+                FailureKind::ConcurrencyLimited
+            }
             #[cfg(feature = "cost")]
-            Self::OverBudget(_) => FailureKind::Unaffordable,
+            Self::BudgetExceeded(_) => FailureKind::BudgetExceeded,
             // The next candidate may have a price.
             #[cfg(feature = "cost")]
-            Self::UnknownPrice { .. } => FailureKind::Unavailable,
-            Self::OfAnother { kind, .. } => *kind,
-            Self::NotKept => FailureKind::Unavailable,
+            Self::UnknownPrice { .. } => FailureKind::NoEndpoint,
+            Self::CoalescedFailure { kind, .. } => *kind,
+            Self::CacheMiss => FailureKind::NoEndpoint,
             // The reader caused it, not the upstream.
-            Self::FellBehind { .. } => FailureKind::Cancelled,
+            Self::Lagged { .. } => FailureKind::Cancelled,
             Self::BadDeadline { .. } => FailureKind::BadRequest,
         }
     }
 
     fn status(&self) -> Option<u16> {
         match self {
-            Self::OfAnother { status, .. } => *status,
+            Self::CoalescedFailure { status, .. } => *status,
             _ => None,
         }
     }
@@ -265,10 +267,10 @@ impl Failure for LayerError {
             Self::NoKey { retry_after, .. }
             | Self::RateLimited { retry_after, .. }
             | Self::CircuitOpen { retry_after, .. }
-            | Self::Saturated { retry_after, .. }
-            | Self::OfAnother { retry_after, .. } => *retry_after,
+            | Self::ConcurrencyLimited { retry_after, .. }
+            | Self::CoalescedFailure { retry_after, .. } => *retry_after,
             #[cfg(feature = "cost")]
-            Self::OverBudget(refusal) => refusal.resets_in(),
+            Self::BudgetExceeded(refusal) => refusal.resets_in(),
             _ => None,
         }
     }
@@ -281,7 +283,7 @@ impl Failure for LayerError {
         match self {
             // A limit of one's own; an upstream's pause, which has no limit but a hint, is everybody's.
             Self::RateLimited { limit, retry_after } => limit.is_some() || retry_after.is_none(),
-            Self::BadDeadline { .. } | Self::NotKept | Self::AttemptsSpent { .. } => true,
+            Self::BadDeadline { .. } | Self::CacheMiss | Self::AttemptsSpent { .. } => true,
             _ => self.kind().is_personal(),
         }
     }

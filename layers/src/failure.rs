@@ -3,9 +3,9 @@
 //! Two questions, not one: may the *same* call be repeated, and may *another candidate* answer instead? A layer asks
 //! [`FailureKind::advice`]; it never looks at a status code or a message.
 
-use std::{fmt, time::Duration};
+use std::{fmt, str::FromStr, time::Duration};
 
-use crate::{AttemptLog, LayerError};
+use crate::{AttemptLog, LayerError, UnknownName};
 
 /// Which clock ran out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -14,13 +14,13 @@ pub enum Phase {
     /// A streamed attempt showed no content in time.
     FirstToken,
     /// A plain (not streamed) attempt did not give its whole answer in time.
-    Answer,
+    Response,
     /// Nothing at all came for too long, after the answer had begun.
     Idle,
     /// The answer came slower than the floor of tokens per second.
-    Pace,
+    Throughput,
     /// The caller's own deadline: queueing, every attempt, and the last byte of the stream.
-    Total,
+    Deadline,
 }
 
 impl Phase {
@@ -29,10 +29,10 @@ impl Phase {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::FirstToken => "first_token",
-            Self::Answer => "answer",
+            Self::Response => "response",
             Self::Idle => "idle",
-            Self::Pace => "pace",
-            Self::Total => "total",
+            Self::Throughput => "throughput",
+            Self::Deadline => "deadline",
         }
     }
 }
@@ -50,29 +50,35 @@ pub enum FailureKind {
     /// The stream broke after a part of the answer had been shown.
     Truncated,
     /// Too many requests, or too many in flight: the same call works later.
-    Throttled,
+    RateLimited,
     /// A quota that does not come back soon: the free-tier day, the key's cap, a workspace budget.
-    QuotaGone,
+    QuotaExhausted,
     /// The upstream says that it is overloaded.
     Overloaded,
     /// Our own circuit breaker lets nothing through to the candidate.
     CircuitOpen,
     /// As many attempts are under way at the candidate as it bears, and the queue is full or too slow.
-    Saturated,
+    ConcurrencyLimited,
     /// The upstream failed in another way (5xx, or it rejected the router's own credentials).
     Upstream,
     /// A success without content.
-    Empty,
+    EmptyResponse,
     /// A success that cannot be read: HTML, broken JSON, white space only.
     Malformed,
     /// No endpoint serves this model under these constraints, or the model is gone.
-    Unavailable,
+    NoEndpoint,
     /// The prompt does not fit the model's context.
-    TooLong,
+    ContextLengthExceeded,
     /// Moderation or content policy.
-    Refused,
-    /// The balance or a budget cannot carry the call at this size.
-    Unaffordable,
+    ContentFiltered,
+    /// The account's balance cannot carry the call at this size.
+    InsufficientFunds,
+    /// A budget of ours cannot carry the call.
+    BudgetExceeded,
+    /// The provider behind the router does not accept the request: an unknown parameter, an opaque 4xx. Another provider may.
+    RejectedByProvider,
+    /// The store that counts budgets or limits does not respond, and nothing passes uncounted.
+    StoreUnavailable,
     /// Our own key was rejected, or there is none.
     Auth,
     /// The request itself is wrong.
@@ -121,13 +127,13 @@ pub enum FallbackAdvice {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Health {
     /// Nothing: the caller, its budget or its request caused it.
-    Unharmed,
+    Neutral,
     /// Pause until the hint; the upstream is well.
-    Pauses,
+    Paused,
     /// Counts against the upstream.
-    Hurts,
+    Unhealthy,
     /// Counts against the key, not the model.
-    HurtsKey,
+    KeyUnhealthy,
 }
 
 /// What follows from a failure: see [`FailureKind::advice`].
@@ -151,23 +157,29 @@ impl FailureKind {
         use Health as H;
         use RetryAdvice as R;
         let (retry, fall_back, degrade, health) = match self {
-            Self::Connect | Self::Reset | Self::Overloaded | Self::Upstream | Self::Empty | Self::Malformed => {
-                (R::Backoff, F::Any, true, H::Hurts)
+            Self::Connect | Self::Reset | Self::Overloaded | Self::Upstream | Self::EmptyResponse | Self::Malformed => {
+                (R::Backoff, F::Any, true, H::Unhealthy)
             }
             // A silent upstream would be silent again.
-            Self::Timeout(Phase::FirstToken | Phase::Answer) => (R::IfAlone, F::Any, true, H::Hurts),
+            Self::Timeout(Phase::FirstToken | Phase::Response) => (R::IfAlone, F::Any, true, H::Unhealthy),
             // A part was shown already: only a resume may go on.
-            Self::Timeout(Phase::Idle | Phase::Pace) | Self::Truncated => (R::Never, F::Never, false, H::Hurts),
-            Self::Timeout(Phase::Total) => (R::Never, F::Never, true, H::Unharmed),
-            Self::Throttled => (R::Backoff, F::Any, true, H::Pauses),
-            Self::QuotaGone => (R::Never, F::OtherPool, true, H::Unharmed),
+            Self::Timeout(Phase::Idle | Phase::Throughput) | Self::Truncated => {
+                (R::Never, F::Never, false, H::Unhealthy)
+            }
+            Self::Timeout(Phase::Deadline) => (R::Never, F::Never, true, H::Neutral),
+            Self::RateLimited => (R::Backoff, F::Any, true, H::Paused),
+            Self::QuotaExhausted => (R::Never, F::OtherPool, true, H::Neutral),
             // Nothing was asked, so nothing is learnt.
-            Self::Unavailable | Self::CircuitOpen | Self::Saturated => (R::Never, F::Any, true, H::Unharmed),
-            Self::TooLong => (R::Never, F::LargerContext, true, H::Unharmed),
-            Self::Refused => (R::Never, F::IfRouteAllows, false, H::Unharmed),
-            Self::Unaffordable => (R::FewerTokens, F::Cheaper, true, H::Unharmed),
-            Self::Auth => (R::OtherKey, F::OtherUpstream, false, H::HurtsKey),
-            Self::BadRequest | Self::Cancelled | Self::Internal => (R::Never, F::Never, false, H::Unharmed),
+            Self::NoEndpoint | Self::CircuitOpen | Self::ConcurrencyLimited => (R::Never, F::Any, true, H::Neutral),
+            Self::ContextLengthExceeded => (R::Never, F::LargerContext, true, H::Neutral),
+            Self::ContentFiltered => (R::Never, F::IfRouteAllows, false, H::Neutral),
+            Self::InsufficientFunds => (R::FewerTokens, F::Cheaper, true, H::Neutral),
+            Self::BudgetExceeded => (R::Never, F::Cheaper, true, H::Neutral),
+            Self::RejectedByProvider => (R::Never, F::Any, true, H::Neutral),
+            Self::Auth => (R::OtherKey, F::OtherUpstream, false, H::KeyUnhealthy),
+            Self::BadRequest | Self::Cancelled | Self::Internal | Self::StoreUnavailable => {
+                (R::Never, F::Never, false, H::Neutral)
+            }
         };
         Advice {
             retry,
@@ -183,7 +195,12 @@ impl FailureKind {
     pub const fn is_personal(self) -> bool {
         matches!(
             self,
-            Self::Timeout(Phase::Total) | Self::Cancelled | Self::Unaffordable | Self::Auth | Self::Internal
+            Self::Timeout(Phase::Deadline)
+                | Self::Cancelled
+                | Self::InsufficientFunds
+                | Self::BudgetExceeded
+                | Self::Auth
+                | Self::Internal
         )
     }
 
@@ -194,23 +211,26 @@ impl FailureKind {
             Self::Connect => "connect",
             Self::Reset => "reset",
             Self::Timeout(Phase::FirstToken) => "timeout_first_token",
-            Self::Timeout(Phase::Answer) => "timeout_answer",
+            Self::Timeout(Phase::Response) => "timeout_response",
             Self::Timeout(Phase::Idle) => "timeout_idle",
-            Self::Timeout(Phase::Pace) => "timeout_pace",
-            Self::Timeout(Phase::Total) => "timeout_total",
+            Self::Timeout(Phase::Throughput) => "timeout_throughput",
+            Self::Timeout(Phase::Deadline) => "timeout_deadline",
             Self::Truncated => "truncated",
-            Self::Throttled => "throttled",
-            Self::QuotaGone => "quota_gone",
+            Self::RateLimited => "rate_limited",
+            Self::QuotaExhausted => "quota_exhausted",
             Self::Overloaded => "overloaded",
             Self::CircuitOpen => "circuit_open",
-            Self::Saturated => "saturated",
+            Self::ConcurrencyLimited => "concurrency_limited",
             Self::Upstream => "upstream",
-            Self::Empty => "empty",
+            Self::EmptyResponse => "empty_response",
             Self::Malformed => "malformed",
-            Self::Unavailable => "unavailable",
-            Self::TooLong => "too_long",
-            Self::Refused => "refused",
-            Self::Unaffordable => "unaffordable",
+            Self::NoEndpoint => "no_endpoint",
+            Self::ContextLengthExceeded => "context_length_exceeded",
+            Self::ContentFiltered => "content_filtered",
+            Self::InsufficientFunds => "insufficient_funds",
+            Self::BudgetExceeded => "budget_exceeded",
+            Self::RejectedByProvider => "rejected_by_provider",
+            Self::StoreUnavailable => "store_unavailable",
             Self::Auth => "auth",
             Self::BadRequest => "bad_request",
             Self::Cancelled => "cancelled",
@@ -219,37 +239,41 @@ impl FailureKind {
     }
 }
 
-impl FailureKind {
-    /// The kind of this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        const ALL: [FailureKind; 24] = [
+impl FromStr for FailureKind {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        const ALL: [FailureKind; 27] = [
             FailureKind::Connect,
             FailureKind::Reset,
             FailureKind::Timeout(Phase::FirstToken),
-            FailureKind::Timeout(Phase::Answer),
+            FailureKind::Timeout(Phase::Response),
             FailureKind::Timeout(Phase::Idle),
-            FailureKind::Timeout(Phase::Pace),
-            FailureKind::Timeout(Phase::Total),
+            FailureKind::Timeout(Phase::Throughput),
+            FailureKind::Timeout(Phase::Deadline),
             FailureKind::Truncated,
-            FailureKind::Throttled,
-            FailureKind::QuotaGone,
+            FailureKind::RateLimited,
+            FailureKind::QuotaExhausted,
             FailureKind::Overloaded,
             FailureKind::CircuitOpen,
-            FailureKind::Saturated,
+            FailureKind::ConcurrencyLimited,
             FailureKind::Upstream,
-            FailureKind::Empty,
+            FailureKind::EmptyResponse,
             FailureKind::Malformed,
-            FailureKind::Unavailable,
-            FailureKind::TooLong,
-            FailureKind::Refused,
-            FailureKind::Unaffordable,
+            FailureKind::NoEndpoint,
+            FailureKind::ContextLengthExceeded,
+            FailureKind::ContentFiltered,
+            FailureKind::InsufficientFunds,
+            FailureKind::BudgetExceeded,
+            FailureKind::RejectedByProvider,
+            FailureKind::StoreUnavailable,
             FailureKind::Auth,
             FailureKind::BadRequest,
             FailureKind::Cancelled,
             FailureKind::Internal,
         ];
-        ALL.into_iter().find(|kind| kind.as_str() == name)
+        let kind = ALL.into_iter().find(|kind| kind.as_str() == name);
+        kind.ok_or_else(|| UnknownName::new("failure kind", name))
     }
 }
 
@@ -331,7 +355,7 @@ pub trait Failure: Sized {
     where
         Self: From<LayerError>,
     {
-        LayerError::OfAnother {
+        LayerError::CoalescedFailure {
             kind: self.kind(),
             status: self.status(),
             retry_after: self.retry_after(),
@@ -353,13 +377,13 @@ mod tests {
         for kind in [
             FailureKind::BadRequest,
             FailureKind::Cancelled,
-            FailureKind::Timeout(Phase::Total),
-            FailureKind::Unaffordable,
-            FailureKind::TooLong,
-            FailureKind::Refused,
-            FailureKind::QuotaGone,
+            FailureKind::Timeout(Phase::Deadline),
+            FailureKind::InsufficientFunds,
+            FailureKind::ContextLengthExceeded,
+            FailureKind::ContentFiltered,
+            FailureKind::QuotaExhausted,
         ] {
-            assert_eq!(kind.advice().health, Health::Unharmed, "{kind}");
+            assert_eq!(kind.advice().health, Health::Neutral, "{kind}");
         }
     }
 
@@ -368,7 +392,7 @@ mod tests {
         for kind in [
             FailureKind::Truncated,
             FailureKind::Timeout(Phase::Idle),
-            FailureKind::Timeout(Phase::Pace),
+            FailureKind::Timeout(Phase::Throughput),
         ] {
             assert_eq!(kind.advice().retry, RetryAdvice::Never, "{kind}");
             assert_eq!(kind.advice().fall_back, FallbackAdvice::Never, "{kind}");

@@ -44,17 +44,18 @@ mod candidate;
 mod claim;
 #[cfg(any(feature = "deadline", feature = "timeout"))]
 mod clock;
+mod coalesced;
 mod degraded;
-mod do_not_keep;
 mod error;
 mod failure;
 mod frame;
-mod key_of;
+mod key_extractor;
 #[cfg(any(feature = "adaptive-concurrency", feature = "circuit-breaker", feature = "fallback"))]
 mod known;
 mod macros;
 mod metering;
 mod needs;
+mod no_store;
 #[cfg(any(
     feature = "adaptive-concurrency",
     feature = "cache",
@@ -66,11 +67,11 @@ mod price;
 mod priority;
 mod request;
 mod resumed;
-mod shared;
 #[cfg(any(feature = "adaptive-concurrency", feature = "circuit-breaker"))]
 mod stopwatch;
 mod tags;
 mod unbilled;
+mod unknown_name;
 mod usage;
 mod usd;
 mod utc;
@@ -131,20 +132,21 @@ pub use attempts::{Attempt, AttemptLog, Outcome};
 pub use cache_key::{CacheKey, KeyWriter};
 pub use call::Call;
 pub use candidate::{Candidate, CandidateError};
-pub use degraded::{Degraded, Rung};
-pub use do_not_keep::DoNotKeep;
+pub use coalesced::Coalesced;
+pub use degraded::{Degraded, DegradedSource};
 pub use error::LayerError;
 pub use failure::{Advice, Failure, FailureKind, FallbackAdvice, Health, Phase, RetryAdvice, Scope};
 pub use frame::{Frame, Shown, Stage};
-pub use key_of::{Everyone, KeyOf};
+pub use key_extractor::{GlobalKey, KeyExtractor};
 pub use needs::{Capability, Modalities, Needs};
-pub use price::{PriceCeiling, PriceList, Quote, Tariff};
+pub use no_store::NoStore;
+pub use price::{PriceCeiling, PriceList, Quote, WorstCasePrice};
 pub use priority::Priority;
 pub use request::LlmRequest;
 pub use resumed::{Resumed, Resumption};
-pub use shared::Shared;
 pub use tags::{LONGEST_TAG_NAME, LONGEST_TAG_VALUE, MOST_TAGS, TagError, Tags};
 pub use unbilled::Unbilled;
+pub use unknown_name::UnknownName;
 pub use usage::TokenUsage;
 pub use usd::{UsdAmount, UsdError};
 pub use utc::UtcTime;

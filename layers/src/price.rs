@@ -6,7 +6,7 @@ use crate::{Candidate, Needs, TokenUsage, UsdAmount, UsdError, UtcTime};
 
 /// The most that one request can cost at one candidate: a straight line in the tokens of prompt and answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Tariff {
+pub struct WorstCasePrice {
     /// Whatever the tokens: the request, pictures, searches.
     pub fixed: UsdAmount,
     /// For each token of prompt, at the dearest way it can be counted.
@@ -17,7 +17,7 @@ pub struct Tariff {
     pub max_answer: Option<u64>,
 }
 
-impl Tariff {
+impl WorstCasePrice {
     /// What so many tokens cost at most.
     ///
     /// # Errors
@@ -61,7 +61,7 @@ pub struct PriceCeiling {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quote {
     /// It costs this at most.
-    Known(Tariff),
+    Known(WorstCasePrice),
     /// It routes to others: the price is known only afterwards.
     Varies,
     /// It is not on the list.
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_fits_is_never_dearer_than_the_amount() {
-        let tariff = Tariff {
+        let tariff = WorstCasePrice {
             fixed: usd("0.01"),
             prompt_token: usd("0.000003"),
             answer_token: usd("0.000015"),
@@ -98,7 +98,7 @@ mod tests {
         let fits = tariff.answer_within(usd("0.05"), 1000).unwrap();
         assert!(tariff.cost(1000, fits).unwrap() <= usd("0.05"));
         assert!(tariff.cost(1000, fits + 1).unwrap() > usd("0.05"));
-        assert_eq!(Tariff::default().answer_within(usd("0"), 1), Some(u64::MAX));
+        assert_eq!(WorstCasePrice::default().answer_within(usd("0"), 1), Some(u64::MAX));
         assert_eq!(tariff.answer_within(usd("1"), u64::MAX), None);
     }
 }

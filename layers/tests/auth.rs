@@ -106,7 +106,7 @@ async fn a_pool_goes_round_and_leaves_out_the_dead() {
 
 #[tokio::test(start_paused = true)]
 async fn a_throttled_key_rests_as_long_as_the_hint() {
-    let throttled = fails(FailureKind::Throttled).scope(Scope::Upstream);
+    let throttled = fails(FailureKind::RateLimited).scope(Scope::Upstream);
     let leaf = Leaf::new([Step::fail(throttled.clone().hint(secs(40))), Step::fail(throttled)]);
     let pool = pool(["sk-1", "sk-2"]);
     let service = AuthLayer::new(pool.clone()).layer(leaf);
@@ -114,7 +114,7 @@ async fn a_throttled_key_rests_as_long_as_the_hint() {
     assert!(!ask(&service, at("a")).await.unwrap_err().other_key);
     // Without a hint it rests ten seconds.
     let error = ask(&service, at("a")).await.unwrap_err();
-    assert_eq!((error.kind, error.hint), (FailureKind::Throttled, Some(secs(10))));
+    assert_eq!((error.kind, error.hint), (FailureKind::RateLimited, Some(secs(10))));
     assert!(matches!(error.layer, Some(LayerError::NoKey { upstream, .. }) if upstream == "a"));
     tokio::time::advance(secs(11)).await;
     ask(&service, at("a")).await.unwrap();
@@ -129,10 +129,10 @@ async fn a_throttled_key_rests_as_long_as_the_hint() {
 #[tokio::test(start_paused = true)]
 async fn a_rest_is_bounded_and_a_failure_of_the_model_is_none_of_the_key() {
     let year = Duration::from_secs(365 * 24 * 60 * 60);
-    let gone = fails(FailureKind::QuotaGone).scope(Scope::Upstream);
+    let gone = fails(FailureKind::QuotaExhausted).scope(Scope::Upstream);
     let leaf = Leaf::new([
         Step::fail(gone.hint(year)),
-        Step::fail(fails(FailureKind::Throttled)),
+        Step::fail(fails(FailureKind::RateLimited)),
         Step::fail(fails(FailureKind::Overloaded)),
     ]);
     let pool = pool(["sk-1", "sk-2"]);

@@ -9,7 +9,7 @@ use tower::{
     limit::{ConcurrencyLimit, ConcurrencyLimitLayer},
 };
 use tower_llm_layers::{
-    Tariff,
+    WorstCasePrice,
     adaptive_concurrency::{AdaptiveConcurrencyLayer, ConcurrencyPolicy},
     attempt::AttemptLayer,
     auth::{ApiKey, AuthLayer, KeyPool},
@@ -21,7 +21,7 @@ use tower_llm_layers::{
     fallback::{FallbackLayer, Hedge},
     first_token::FirstTokenLayer,
     observe::{ObserveAttemptLayer, ObserveLayer},
-    rate_limit::{Everyone, Limits, Rate, RateLimitLayer},
+    rate_limit::{GlobalKey, Limits, Rate, RateLimitLayer},
     resume::ResumeLayer,
     retry::RetryLayer,
     timeout::AttemptTimeoutLayer,
@@ -202,15 +202,15 @@ every_layer! {
     auth_static: AuthLayer::new(key());
     auth_pool: AuthLayer::new(KeyPool::new([key(), key()]).unwrap());
     #[cfg(feature = "cache")]
-    cache: CacheLayer::new(Cache::new(1 << 20), Everyone);
+    cache: CacheLayer::new(Cache::new(1 << 20), GlobalKey);
     #[cfg(feature = "cache")]
-    cache_without_single_flight: CacheLayer::new(Cache::new(0), Everyone).single_flight(false);
+    cache_without_single_flight: CacheLayer::new(Cache::new(0), GlobalKey).single_flight(false);
     #[cfg(feature = "cache")]
-    cache_off: CacheLayer::<TestFrame, TestError, Everyone>::off();
+    cache_off: CacheLayer::<TestFrame, TestError, GlobalKey>::off();
     circuit_breaker: CircuitBreakerLayer::new(CircuitPolicy::new().slow(secs(1), 0.5)).unwrap();
     circuit_breaker_off: CircuitBreakerLayer::off();
     cost: CostLayer::new();
-    cost_with_a_budget: CostLayer::new().budgets(one_budget()).unknown_price(UnknownPrice::Assume(Tariff::default()));
+    cost_with_a_budget: CostLayer::new().budgets(one_budget()).unknown_price(UnknownPrice::Assume(WorstCasePrice::default()));
     cost_with_a_store_that_waits: CostLayer::new().budgets(slow_budget()).unknown_price(UnknownPrice::Allow);
     deadline: DeadlineLayer::new(secs(90));
     degrade: DegradeLayer::new(NoLadder);
@@ -220,8 +220,8 @@ every_layer! {
     first_token: FirstTokenLayer::new();
     observe: ObserveLayer::new();
     observe_attempt: ObserveAttemptLayer::new();
-    rate_limit: RateLimitLayer::new(generous(), Everyone).unwrap();
-    rate_limit_in_a_store: RateLimitLayer::new(generous(), Everyone).unwrap().store(Arc::new(Open));
+    rate_limit: RateLimitLayer::new(generous(), GlobalKey).unwrap();
+    rate_limit_in_a_store: RateLimitLayer::new(generous(), GlobalKey).unwrap().store(Arc::new(Open));
     resume: ResumeLayer::new();
     resume_off: ResumeLayer::off();
     retry: RetryLayer::new();

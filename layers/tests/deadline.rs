@@ -9,7 +9,7 @@ use tower_llm_layers::{
 
 use crate::support::{Beat, Leaf, Step, ask, fails, millis, plain, poll_once, read, secs, streamed, within};
 
-const TOTAL: FailureKind = FailureKind::Timeout(Phase::Total);
+const TOTAL: FailureKind = FailureKind::Timeout(Phase::Deadline);
 
 #[tokio::test(start_paused = true)]
 async fn a_hang_ends_at_the_deadline_and_is_dropped() {

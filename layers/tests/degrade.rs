@@ -5,8 +5,8 @@ use std::time::Duration;
 use http::Request;
 use tower::Layer;
 use tower_llm_layers::{
-    Degraded, FailureKind, Phase, Rung, Stage,
-    degrade::{DegradeLayer, Ladder},
+    Degraded, DegradedSource, FailureKind, Phase, Stage,
+    degrade::{Degradation, DegradeLayer},
 };
 
 use crate::support::{Leaf, Step, TestFrame, TestRequest, ask, fails, read, secs, streamed};
@@ -22,7 +22,7 @@ fn frame() -> Vec<TestFrame> {
     vec![TestFrame::of(Stage::Content)]
 }
 
-impl Ladder<TestRequest, TestFrame> for Has {
+impl Degradation<TestRequest, TestFrame> for Has {
     fn stale(&self, _: &Request<TestRequest>) -> Option<(Vec<TestFrame>, Duration)> {
         Some((frame(), secs(self.stale?)))
     }
@@ -50,11 +50,11 @@ async fn mark(layer: DegradeLayer<Has>, kind: FailureKind) -> Option<Degraded> {
 async fn the_first_rung_there_is_stands_in_and_says_so() {
     let kind = FailureKind::Overloaded;
     for (has, rung, age) in [
-        (ALL, Rung::StaleAnswer, Some(secs(90))),
-        (Has { stale: None, ..ALL }, Rung::CannedReply, None),
+        (ALL, DegradedSource::StaleAnswer, Some(secs(90))),
+        (Has { stale: None, ..ALL }, DegradedSource::CannedReply, None),
     ] {
         let found = mark(DegradeLayer::new(has), kind).await.unwrap();
-        assert_eq!((found.rung, found.reason, found.age), (rung, Some(kind), age));
+        assert_eq!((found.source, found.reason, found.age), (rung, Some(kind), age));
     }
     let none = Has {
         stale: None,
@@ -69,16 +69,16 @@ async fn the_first_rung_there_is_stands_in_and_says_so() {
 #[tokio::test(start_paused = true)]
 async fn the_table_decides_which_failure_reaches_which_rung() {
     for (kind, degrades) in [
-        (FailureKind::Timeout(Phase::Total), true),
-        (FailureKind::Unaffordable, true),
-        (FailureKind::Refused, false),
+        (FailureKind::Timeout(Phase::Deadline), true),
+        (FailureKind::InsufficientFunds, true),
+        (FailureKind::ContentFiltered, false),
         (FailureKind::BadRequest, false),
         (FailureKind::Auth, false),
     ] {
         assert_eq!(mark(DegradeLayer::new(ALL), kind).await.is_some(), degrades, "{kind}");
-        let turned = DegradeLayer::new(ALL).table(move |_, rung| !degrades && rung == Rung::CannedReply);
-        let found = mark(turned, kind).await.map(|mark| mark.rung);
-        assert_eq!(found, (!degrades).then_some(Rung::CannedReply), "{kind}");
+        let turned = DegradeLayer::new(ALL).table(move |_, rung| !degrades && rung == DegradedSource::CannedReply);
+        let found = mark(turned, kind).await.map(|mark| mark.source);
+        assert_eq!(found, (!degrades).then_some(DegradedSource::CannedReply), "{kind}");
     }
 }
 
@@ -99,7 +99,7 @@ async fn what_was_tried_is_told_with_the_reply_and_with_the_failure() {
 #[derive(Clone, Copy)]
 struct Blank;
 
-impl Ladder<TestRequest, TestFrame> for Blank {
+impl Degradation<TestRequest, TestFrame> for Blank {
     fn stale(&self, _: &Request<TestRequest>) -> Option<(Vec<TestFrame>, Duration)> {
         Some((Vec::new(), secs(1)))
     }

@@ -72,7 +72,7 @@ async fn an_end_before_the_beginning_is_empty() {
         vec![ROLE, Beat::Frame(Stage::Trailer)],
     ] {
         let (failing, probe) = fails_with(beats);
-        assert_eq!(failing.await.layer, Some(LayerError::Empty));
+        assert_eq!(failing.await.layer, Some(LayerError::EmptyResponse));
         probe.assert_quiet();
     }
 }

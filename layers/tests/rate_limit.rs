@@ -10,7 +10,7 @@ use tower::{Layer, ServiceExt};
 use tower_llm_layers::{
     FailureKind, LayerError, Stage,
     fallback::FallbackLayer,
-    rate_limit::{Everyone, KeyOf, Limits, LimitsError, PerCandidate, Rate, RateLimit, RateLimitLayer},
+    rate_limit::{GlobalKey, KeyExtractor, Limits, LimitsError, PerCandidate, Rate, RateLimit, RateLimitLayer},
 };
 
 use crate::support::{
@@ -25,15 +25,15 @@ fn requests(amount: u32, per: Duration, burst: u32) -> Limits {
     Limits::new().requests(rate(amount, per, burst))
 }
 
-fn everyone(limits: Limits) -> RateLimitLayer<Everyone> {
-    RateLimitLayer::new(limits, Everyone).unwrap()
+fn everyone(limits: Limits) -> RateLimitLayer<GlobalKey> {
+    RateLimitLayer::new(limits, GlobalKey).unwrap()
 }
 
 /// By model; one that is called `free` is not limited.
 #[derive(Clone, Copy)]
 struct ByModel;
 
-impl KeyOf<TestRequest> for ByModel {
+impl KeyExtractor<TestRequest> for ByModel {
     fn key(&self, request: &Request<TestRequest>) -> Option<Arc<str>> {
         request
             .body()
@@ -58,20 +58,23 @@ fn sized(prompt: u64, answer: u64) -> Request<TestRequest> {
     request
 }
 
-async fn passes<X: KeyOf<TestRequest> + Clone>(service: &RateLimit<Leaf, X>, request: Request<TestRequest>) -> bool {
+async fn passes<X: KeyExtractor<TestRequest> + Clone>(
+    service: &RateLimit<Leaf, X>,
+    request: Request<TestRequest>,
+) -> bool {
     match ask(service, request).await {
         Ok(response) => {
             read(response.into_body()).await;
             true
         }
         Err(error) => {
-            assert_eq!(error.kind, FailureKind::Throttled);
+            assert_eq!(error.kind, FailureKind::RateLimited);
             false
         }
     }
 }
 
-async fn refused<X: KeyOf<TestRequest> + Clone>(
+async fn refused<X: KeyExtractor<TestRequest> + Clone>(
     service: &RateLimit<Leaf, X>,
     request: Request<TestRequest>,
 ) -> TestError {
@@ -103,7 +106,7 @@ async fn waits_for_its_turn_where_it_may_and_never_past_the_deadline() {
     let mut hurried = streamed();
     hurried.body_mut().call.limit_deadline(Instant::now() + millis(400));
     let (error, took) = within(refused(&service, hurried)).await;
-    assert_eq!((error.kind, took), (FailureKind::Throttled, Duration::ZERO));
+    assert_eq!((error.kind, took), (FailureKind::RateLimited, Duration::ZERO));
 }
 
 #[tokio::test(start_paused = true)]
@@ -186,7 +189,7 @@ async fn waits_for_a_place_as_long_as_it_may() {
     let service = everyone(limits).max_wait(secs(2)).layer(leaf);
     let first = ask(&service, streamed()).await.unwrap();
     let (error, took) = within(refused(&service, streamed())).await;
-    assert_eq!((error.kind, took), (FailureKind::Throttled, secs(2)));
+    assert_eq!((error.kind, took), (FailureKind::RateLimited, secs(2)));
     let mut waiting = task::spawn(service.clone().oneshot(streamed()));
     assert_pending!(waiting.poll());
     assert_eq!(probe.calls(), 1);
@@ -293,7 +296,7 @@ async fn a_request_larger_than_the_burst_passes_and_the_next_pay() {
 #[tokio::test(start_paused = true)]
 async fn an_upstreams_wish_pauses_every_call_of_that_candidate() {
     let generous = requests(1_000, secs(1), 1_000);
-    let throttled = || Step::fail(fails(FailureKind::Throttled).hint(secs(10)));
+    let throttled = || Step::fail(fails(FailureKind::RateLimited).hint(secs(10)));
     for pauses in [true, false] {
         let leaf = Leaf::new([]).on("a", [throttled()]);
         let probe = leaf.probe();
@@ -348,7 +351,7 @@ async fn a_flood_of_keys_leaves_its_memory_bounded() {
 #[test]
 fn limits_without_a_limit_are_refused() {
     assert_eq!(
-        RateLimitLayer::new(Limits::new(), Everyone).unwrap_err(),
+        RateLimitLayer::new(Limits::new(), GlobalKey).unwrap_err(),
         LimitsError::NoLimit
     );
     let layer = everyone(requests(1, secs(1), 1));
@@ -367,7 +370,7 @@ fn limits_without_a_limit_are_refused() {
 #[tokio::test(start_paused = true)]
 async fn a_pause_outlives_a_flood_of_other_names() {
     let generous = Limits::new().requests(Rate::new(1_000, secs(1)).unwrap());
-    let throttled = Step::fail(fails(FailureKind::Throttled).hint(secs(3_600)));
+    let throttled = Step::fail(fails(FailureKind::RateLimited).hint(secs(3_600)));
     let leaf = Leaf::new([]).on("a", [throttled]);
     let probe = leaf.probe();
     let layer = RateLimitLayer::new(generous, ByModel)

@@ -12,7 +12,7 @@ use tokio_test::{assert_pending, task};
 use tower::{Layer, ServiceExt};
 use tower_llm_layers::{
     FailureKind, Stage,
-    rate_limit::{Admitting, Everyone, LimitHold, LimitStore, LimitWait, Limits, Rate, RateLimitLayer, WaitReason},
+    rate_limit::{Admitting, GlobalKey, LimitHold, LimitStore, LimitWait, Limits, Rate, RateLimitLayer, WaitReason},
 };
 
 use crate::support::{Beat, Leaf, Step, ask, fails, millis, read, secs, streamed, within};
@@ -43,9 +43,9 @@ impl Told {
         see(&mut self.0.lock().unwrap())
     }
 
-    fn layer(&self) -> RateLimitLayer<Everyone> {
+    fn layer(&self) -> RateLimitLayer<GlobalKey> {
         let limits = Limits::new().tokens(Rate::new(600, secs(60)).unwrap());
-        RateLimitLayer::new(limits, Everyone)
+        RateLimitLayer::new(limits, GlobalKey)
             .unwrap()
             .store(Arc::new(self.clone()))
     }
@@ -135,7 +135,7 @@ async fn it_asks_for_what_the_call_may_take_and_tells_what_it_took() {
     assert_eq!(took, millis(3));
     assert_eq!(
         store.with(|script| script.asked.clone()),
-        [(Everyone::KEY.to_owned(), 100)]
+        [(GlobalKey::KEY.to_owned(), 100)]
     );
     assert_eq!(store.with(|script| script.ended.clone()), [], "not before its end");
     read(answer.unwrap().into_body()).await;
@@ -181,7 +181,7 @@ async fn its_refusals_say_what_is_in_the_way() {
     ] {
         let error = ask(&service, streamed()).await.expect_err(summary);
         assert_eq!((error.summary.as_str(), error.hint), (summary, hint));
-        assert_eq!(error.kind, FailureKind::Throttled);
+        assert_eq!(error.kind, FailureKind::RateLimited);
     }
     assert_eq!(probe.calls(), 0);
 }
@@ -226,7 +226,7 @@ async fn a_call_that_is_dropped_gives_up_its_question_or_ends_its_hold() {
 #[tokio::test(start_paused = true)]
 async fn while_an_upstream_asks_everybody_to_wait_the_store_is_not_asked() {
     let store = Told::default();
-    let leaf = Leaf::new([Step::fail(fails(FailureKind::Throttled).hint(secs(10)))]);
+    let leaf = Leaf::new([Step::fail(fails(FailureKind::RateLimited).hint(secs(10)))]);
     let service = store.layer().pauses(true).layer(leaf);
     assert!(ask(&service, streamed()).await.is_err());
     let refused = ask(&service, streamed()).await.expect_err("it is paused");

@@ -1,4 +1,4 @@
-//! The clocks of one attempt.
+//! The timeouts of one attempt.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 use tower_llm_layers::{
     FailureKind, Phase, Stage,
     first_token::FirstTokenLayer,
-    timeout::{AttemptTimeoutLayer, Clocks, PaceFloor},
+    timeout::{AttemptTimeoutLayer, MinThroughput, Timeouts},
 };
 
 use crate::support::{Beat, Leaf, Step, ask, candidate, millis, plain, poll_once, read, secs, streamed, within};
@@ -16,7 +16,7 @@ const BEGIN: Beat = Beat::Frame(Stage::Content);
 const ALIVE: Beat = Beat::Frame(Stage::KeepAlive);
 
 fn layer() -> AttemptTimeoutLayer {
-    AttemptTimeoutLayer::new(secs(10)).last_grace(Duration::ZERO)
+    AttemptTimeoutLayer::new(secs(10)).last_candidate_grace(Duration::ZERO)
 }
 
 #[tokio::test(start_paused = true)]
@@ -39,21 +39,20 @@ async fn the_first_token_has_its_time_whatever_comes_before() {
 
 #[tokio::test(start_paused = true)]
 async fn a_plain_call_has_a_clock_of_its_own() {
-    let layer = layer().answer(Some(secs(60)));
+    let layer = layer().response_timeout(Some(secs(60)));
     let service = layer.layer(Leaf::new([Step::Hang, Step::Hang]));
     let (result, took) = within(ask(&service, plain())).await;
     let kind = result.unwrap_err().kind;
-    assert_eq!((kind, took), (FailureKind::Timeout(Phase::Answer), secs(60)));
+    assert_eq!((kind, took), (FailureKind::Timeout(Phase::Response), secs(60)));
     assert_eq!(within(ask(&service, streamed())).await.1, secs(10));
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_last_candidate_has_a_grace() {
-    let service =
-        layer()
-            .last_grace(secs(5))
-            .answer(Some(secs(60)))
-            .layer(Leaf::new([Step::Hang, Step::Hang, Step::Hang]));
+    let service = layer()
+        .last_candidate_grace(secs(5))
+        .response_timeout(Some(secs(60)))
+        .layer(Leaf::new([Step::Hang, Step::Hang, Step::Hang]));
     // Without a chain, it is the last.
     assert_eq!(within(ask(&service, streamed())).await.1, secs(15));
     assert_eq!(within(ask(&service, plain())).await.1, secs(65));
@@ -76,7 +75,7 @@ async fn silence_mid_stream_ends_it_and_a_sign_of_life_does_not() {
     ];
     let leaf = Leaf::new([Step::body(beats)]);
     let probe = leaf.probe();
-    let service = layer().idle(Some(secs(30))).layer(leaf);
+    let service = layer().idle_timeout(Some(secs(30))).layer(leaf);
     let response = ask(&service, streamed()).await.unwrap();
     let mut body = response.into_body();
     let (reading, took) = within(read(&mut body)).await;
@@ -91,11 +90,11 @@ async fn silence_mid_stream_ends_it_and_a_sign_of_life_does_not() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_reader_is_not_a_silent_upstream() {
     let beats = [BEGIN, BEGIN, Beat::Pause(secs(1)), BEGIN];
-    let pace = Some(PaceFloor {
+    let pace = Some(MinThroughput {
         tokens: 1,
         window: secs(10),
     });
-    let service = layer().idle(Some(secs(30))).pace(pace);
+    let service = layer().idle_timeout(Some(secs(30))).min_throughput(pace);
     let service = service.layer(Leaf::new([Step::body(beats)]));
     let mut body = ask(&service, streamed()).await.unwrap().into_body();
     for _ in 0..3 {
@@ -111,21 +110,21 @@ async fn a_stream_below_its_floor_ends() {
     for pause in [1, 1, 1, 1, 6, 6, 6] {
         beats.extend([Beat::Pause(secs(pause)), BEGIN, ALIVE]);
     }
-    let pace = PaceFloor {
+    let pace = MinThroughput {
         tokens: 2,
         window: secs(10),
     };
-    let service = layer().idle(None).pace(Some(pace));
+    let service = layer().idle_timeout(None).min_throughput(Some(pace));
     let service = service.layer(Leaf::new([Step::body(beats.clone())]));
     let body = ask(&service, streamed()).await.unwrap().into_body();
     let (reading, took) = within(read(body)).await;
     let kind = reading.error.unwrap().kind;
-    assert_eq!((kind, took), (FailureKind::Timeout(Phase::Pace), secs(20)));
+    assert_eq!((kind, took), (FailureKind::Timeout(Phase::Throughput), secs(20)));
     // Off by default, and a floor of nothing is none.
     let nothing = [(0, secs(10)), (2, Duration::ZERO)];
-    let nothing = nothing.map(|(tokens, window)| Some(PaceFloor { tokens, window }));
+    let nothing = nothing.map(|(tokens, window)| Some(MinThroughput { tokens, window }));
     for pace in [None, nothing[0], nothing[1]] {
-        let service = layer().pace(pace);
+        let service = layer().min_throughput(pace);
         let service = service.layer(Leaf::new([Step::body(beats.clone())]));
         let body = ask(&service, streamed()).await.unwrap().into_body();
         assert!(read(body).await.error.is_none());
@@ -134,27 +133,27 @@ async fn a_stream_below_its_floor_ends() {
 
 #[tokio::test(start_paused = true)]
 async fn no_clock_at_all_waits() {
-    let mut clocks = Clocks::default();
-    clocks.first_token = None;
-    clocks.answer = None;
-    clocks.idle = None;
+    let mut timeouts = Timeouts::default();
+    timeouts.first_token = None;
+    timeouts.response = None;
+    timeouts.idle = None;
     let slow = Step::Answer(secs(9_000), vec![BEGIN, Beat::Pause(secs(9_000)), BEGIN]);
-    let service = AttemptTimeoutLayer::with_clocks(clocks).layer(Leaf::new([slow]));
-    assert_eq!(service.clocks(), &clocks);
+    let service = AttemptTimeoutLayer::with_timeouts(timeouts).layer(Leaf::new([slow]));
+    assert_eq!(service.timeouts(), &timeouts);
     let body = ask(&service, streamed()).await.unwrap().into_body();
     assert!(read(body).await.error.is_none());
 }
 
 #[tokio::test(start_paused = true)]
 async fn endless_limits_do_not_panic() {
-    let pace = Some(PaceFloor {
+    let pace = Some(MinThroughput {
         tokens: 1,
         window: Duration::MAX,
     });
     let layer = AttemptTimeoutLayer::new(Duration::MAX)
-        .answer(Some(Duration::MAX))
-        .idle(Some(Duration::MAX))
-        .pace(pace);
+        .response_timeout(Some(Duration::MAX))
+        .idle_timeout(Some(Duration::MAX))
+        .min_throughput(pace);
     let beats = vec![BEGIN, Beat::Pause(secs(60)), BEGIN];
     let service = layer.layer(Leaf::new([Step::Answer(secs(60), beats)]));
     let body = ask(&service, streamed()).await.unwrap().into_body();
@@ -165,7 +164,7 @@ async fn endless_limits_do_not_panic() {
 async fn what_is_ready_in_time_wins_a_tie() {
     let beats = vec![BEGIN, Beat::Pause(secs(30)), BEGIN];
     let service = layer()
-        .idle(Some(secs(30)))
+        .idle_timeout(Some(secs(30)))
         .layer(Leaf::new([Step::Answer(secs(10), beats)]));
     let body = ask(&service, streamed()).await.unwrap().into_body();
     assert!(read(body).await.error.is_none());

@@ -4,7 +4,7 @@ use sqlx::{Any, AnyConnection, Row, any::AnyRow, query::Query};
 use std::time::Duration;
 use tower_llm_layers::{
     Tags, TokenUsage, UsdAmount, UtcTime,
-    ledger::{Correction, Entry, EntryOutcome, EntryState},
+    ledger::{Correction, Entry, EntryState},
 };
 
 use crate::LedgerError;
@@ -229,8 +229,12 @@ pub(crate) fn read(row: &AnyRow) -> Result<Entry, LedgerError> {
         upstream: text("upstream")?.into(),
         model: text("model")?.into(),
         tags: Tags::new(tags).map_err(|_| LedgerError::Row { column: "tags" })?,
-        state: EntryState::named(&text("state")?).ok_or(LedgerError::Row { column: "state" })?,
-        outcome: EntryOutcome::named(&text("outcome")?).ok_or(LedgerError::Row { column: "outcome" })?,
+        state: text("state")?
+            .parse()
+            .map_err(|_| LedgerError::Row { column: "state" })?,
+        outcome: text("outcome")?
+            .parse()
+            .map_err(|_| LedgerError::Row { column: "outcome" })?,
         streamed: number("streamed")? != 0,
         reserved: amount("reserved")?.unwrap_or_default(),
         estimate: amount("estimate")?,

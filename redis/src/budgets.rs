@@ -3,11 +3,14 @@ use std::{collections::HashSet, sync::Arc};
 use redis::Value;
 use tower_llm_layers::{
     UsdAmount, UtcTime,
-    budget::{AccountState, Ask, BudgetStore, Budgets, Decision, Hold, Line, Refusal, RefusalReason, Reservation},
+    budget::{
+        AccountRef, AccountState, BudgetStore, Budgets, Decision, Hold, Refusal, RefusalReason, Reservation,
+        ReserveRequest,
+    },
 };
 
 use crate::{
-    Store, StoreError, WhenDown,
+    OnStoreFailure, Store, StoreError,
     delivery::Delivery,
     hold::SharedHold,
     money::{amount, line_arguments, parts},
@@ -30,7 +33,7 @@ const READ_AT_ONCE: usize = 100;
 pub struct RedisBudgets {
     pub(crate) store: Store,
     pub(crate) delivery: Arc<Delivery>,
-    when_down: WhenDown,
+    when_down: OnStoreFailure,
 }
 
 impl RedisBudgets {
@@ -38,14 +41,14 @@ impl RedisBudgets {
         Self {
             store,
             delivery,
-            when_down: WhenDown::Refuse,
+            when_down: OnStoreFailure::FailClosed,
         }
     }
 
     /// What happens while the store does not answer: it refuses by default. What passes blind is counted
     /// ([`Store::blind_decisions`]), and what it spends is booked once the store is back.
     #[must_use]
-    pub const fn when_down(mut self, policy: WhenDown) -> Self {
+    pub const fn when_down(mut self, policy: OnStoreFailure) -> Self {
         self.when_down = policy;
         self
     }
@@ -99,19 +102,19 @@ impl RedisBudgets {
     /// # Errors
     ///
     /// [`StoreError`], where the store does not answer.
-    pub async fn account(&self, line: &Line) -> Result<Option<AccountState>, StoreError> {
+    pub async fn account(&self, line: &AccountRef) -> Result<Option<AccountState>, StoreError> {
         let mut states = self.read(std::slice::from_ref(line)).await?;
         Ok(states.pop().flatten())
     }
 
-    async fn read(&self, lines: &[Line]) -> Result<Vec<Option<AccountState>>, StoreError> {
+    async fn read(&self, lines: &[AccountRef]) -> Result<Vec<Option<AccountState>>, StoreError> {
         let mut call = self.store.0.scripts.read.prepare_invoke();
         call.arg(self.store.0.lease.as_millis().to_string());
         for line in lines {
             call.key(self.account_key(line)).arg(line.budget.window().as_str());
         }
         let all: Vec<Vec<String>> = self.store.0.link.ask_script(&call).await?;
-        let state = |(line, parts): (&Line, &Vec<String>)| {
+        let state = |(line, parts): (&AccountRef, &Vec<String>)| {
             let [settled, settled_pico, reserved, reserved_pico, over, over_pico, now] = &parts[..] else {
                 return None;
             };
@@ -124,7 +127,7 @@ impl RedisBudgets {
         Ok(lines.iter().zip(&all).map(state).collect())
     }
 
-    pub(crate) fn account_key(&self, line: &Line) -> String {
+    pub(crate) fn account_key(&self, line: &AccountRef) -> String {
         self.store.0.key("budget", &line.account)
     }
 }
@@ -136,7 +139,7 @@ fn literal(letter: char) -> impl Iterator<Item = char> {
 }
 
 impl BudgetStore for RedisBudgets {
-    fn reserve(&self, ask: Ask) -> Decision {
+    fn reserve(&self, ask: ReserveRequest) -> Decision {
         let Some(first) = ask.lines.first().cloned() else {
             return Decision::Now(Ok(Reservation::new(ask.want, Box::new(Nothing))));
         };
@@ -167,7 +170,7 @@ impl BudgetStore for RedisBudgets {
                 Ok(None) => "its answer makes no sense".to_owned(),
                 Err(cause) => cause,
             };
-            if hold.budgets.when_down == WhenDown::LetPass {
+            if hold.budgets.when_down == OnStoreFailure::FailOpen {
                 // Should the store have heard it after all, the hold ends with the attempt.
                 return Ok(Reservation::new(ask.want, hold.blind()));
             }
@@ -180,7 +183,7 @@ impl BudgetStore for RedisBudgets {
         }))
     }
 
-    fn adjust(&self, lines: &[Line], by: UsdAmount, at: UtcTime) {
+    fn adjust(&self, lines: &[AccountRef], by: UsdAmount, at: UtcTime) {
         if lines.is_empty() {
             return;
         }
@@ -193,7 +196,7 @@ impl BudgetStore for RedisBudgets {
     }
 }
 
-fn refusal(line: &Line, reason: RefusalReason, needed: UsdAmount, at: UtcTime) -> Box<Refusal> {
+fn refusal(line: &AccountRef, reason: RefusalReason, needed: UsdAmount, at: UtcTime) -> Box<Refusal> {
     Box::new(Refusal::new(&line.budget, &line.account, reason, needed, at))
 }
 

@@ -2,7 +2,7 @@ use std::iter;
 
 use tower_llm_layers::{
     UsdAmount,
-    budget::{Hold, Line},
+    budget::{AccountRef, Hold},
 };
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 pub(crate) struct SharedHold {
     pub(crate) budgets: RedisBudgets,
     id: String,
-    lines: Vec<Line>,
+    lines: Vec<AccountRef>,
     state: State,
 }
 
@@ -32,7 +32,7 @@ enum State {
 }
 
 impl SharedHold {
-    pub(crate) fn new(budgets: RedisBudgets, lines: Vec<Line>) -> Self {
+    pub(crate) fn new(budgets: RedisBudgets, lines: Vec<AccountRef>) -> Self {
         Self {
             budgets,
             id: format!("{:032x}", fastrand::u128(..)),

@@ -18,4 +18,4 @@ mod word;
 pub use budgets::RedisBudgets;
 pub use error::StoreError;
 pub use limits::RedisLimits;
-pub use store::{DECISION_TIMEOUT, LEASE, Store, StoreBuilder, WhenDown};
+pub use store::{DECISION_TIMEOUT, LEASE, OnStoreFailure, Store, StoreBuilder};

@@ -3,7 +3,7 @@ use std::{num::NonZero, sync::Arc, time::Duration};
 use tower_llm_layers::rate_limit::{Admitting, LimitHold, LimitStore, LimitWait, Limits, WaitReason};
 
 use crate::{
-    Store, WhenDown,
+    OnStoreFailure, Store,
     delivery::Delivery,
     place::{SharedPlace, rate},
 };
@@ -18,13 +18,13 @@ pub(crate) const MOST_TOKENS: u64 = 1_000_000_000;
 ///
 /// ```no_run
 /// use std::{sync::Arc, time::Duration};
-/// use tower_llm_layers::rate_limit::{Everyone, Limits, Rate, RateLimitLayer};
+/// use tower_llm_layers::rate_limit::{GlobalKey, Limits, Rate, RateLimitLayer};
 /// use tower_llm_redis::Store;
 ///
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 /// let store = Store::builder("redis://127.0.0.1:6379").connect().await?;
 /// let limits = Limits::new().requests(Rate::new(600, Duration::from_secs(60))?);
-/// let layer = RateLimitLayer::new(limits, Everyone)?.store(Arc::new(store.limits()));
+/// let layer = RateLimitLayer::new(limits, GlobalKey)?.store(Arc::new(store.limits()));
 /// # Ok(())
 /// # }
 /// ```
@@ -37,7 +37,7 @@ pub(crate) const MOST_TOKENS: u64 = 1_000_000_000;
 pub struct RedisLimits {
     pub(crate) store: Store,
     pub(crate) delivery: Arc<Delivery>,
-    when_down: WhenDown,
+    when_down: OnStoreFailure,
 }
 
 impl RedisLimits {
@@ -45,13 +45,13 @@ impl RedisLimits {
         Self {
             store,
             delivery,
-            when_down: WhenDown::LetPass,
+            when_down: OnStoreFailure::FailOpen,
         }
     }
 
     /// What happens while the store does not answer: it lets pass by default, counted in [`Store::blind_decisions`].
     #[must_use]
-    pub const fn when_down(mut self, policy: WhenDown) -> Self {
+    pub const fn when_down(mut self, policy: OnStoreFailure) -> Self {
         self.when_down = policy;
         self
     }
@@ -107,8 +107,8 @@ impl SharedPlace {
     /// Nobody knows whether the store has let it pass; dropped, it takes that back.
     fn unanswered(self, cause: String) -> Result<Box<dyn LimitHold>, LimitWait> {
         match self.limits.when_down {
-            WhenDown::LetPass => Ok(self.blind()),
-            WhenDown::Refuse => Err(LimitWait {
+            OnStoreFailure::FailOpen => Ok(self.blind()),
+            OnStoreFailure::FailClosed => Err(LimitWait {
                 wait: LOOK_AGAIN,
                 reason: WaitReason::StoreDown { cause },
             }),

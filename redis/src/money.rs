@@ -1,6 +1,6 @@
 //! Amounts as scripts take them: whole dollars, and pico-dollars.
 
-use tower_llm_layers::{UsdAmount, budget::Line};
+use tower_llm_layers::{UsdAmount, budget::AccountRef};
 
 const ONE: i128 = 1_000_000_000_000;
 
@@ -21,7 +21,7 @@ pub(crate) fn amount(dollars: &str, pico: &str) -> Option<UsdAmount> {
 }
 
 /// What a script must know of each account: cap (two parts), window, soft.
-pub(crate) fn line_arguments(line: &Line) -> [String; 4] {
+pub(crate) fn line_arguments(line: &AccountRef) -> [String; 4] {
     let [dollars, pico] = parts(line.budget.cap());
     let window = line.budget.window().as_str().to_owned();
     [dollars, pico, window, u8::from(line.budget.is_soft()).to_string()]

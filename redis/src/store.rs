@@ -19,11 +19,11 @@ const SHORTEST_LEASE: Duration = Duration::from_millis(100);
 
 /// What happens while the store does not answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WhenDown {
+pub enum OnStoreFailure {
     /// Nothing passes.
-    Refuse,
+    FailClosed,
     /// Everything passes, uncounted.
-    LetPass,
+    FailOpen,
 }
 
 /// A Redis or Valkey server that several processes share. Cheap to clone.

@@ -1,5 +1,5 @@
 use redis::ScriptInvocation;
-use tower_llm_layers::budget::{Line, warn_at_marks};
+use tower_llm_layers::budget::{AccountRef, warn_at_marks};
 
 use crate::{money::amount, store::Inner};
 
@@ -9,7 +9,7 @@ pub(crate) struct Word {
     keys: Vec<String>,
     arguments: Vec<String>,
     /// The accounts it is told of.
-    lines: Vec<Line>,
+    lines: Vec<AccountRef>,
     is_courtesy: bool,
 }
 
@@ -28,7 +28,7 @@ impl Word {
     }
 
     /// Of these accounts something is said where they fill up.
-    pub(crate) fn about(mut self, lines: Vec<Line>) -> Self {
+    pub(crate) fn about(mut self, lines: Vec<AccountRef>) -> Self {
         self.lines = lines;
         self
     }

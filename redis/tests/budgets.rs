@@ -9,7 +9,7 @@ use support::{ask, ask_between, budgets, line, reads, stands, usd};
 use test_servers::Redis;
 use tower_llm_layers::{
     Tags, UtcTime,
-    budget::{Ask, Budget, BudgetStore, Budgets, Decision, RefusalReason, Window},
+    budget::{Budget, BudgetStore, Budgets, Decision, RefusalReason, ReserveRequest, Window},
 };
 use tower_llm_redis::Store;
 
@@ -138,7 +138,7 @@ async fn an_attempt_without_a_budget_asks_nobody() {
     let Some(mut server) = Redis::start() else { return };
     let shared = connect(&server).await.budgets();
     server.stop();
-    let ask = Ask {
+    let ask = ReserveRequest {
         lines: Vec::new(),
         want: usd("1.00"),
         at_least: usd("1.00"),
@@ -174,7 +174,7 @@ async fn all_accounts_are_read_the_fullest_first() {
         (&other, "initech", "2"),
     ] {
         let tags = Tags::new([("tenant", tenant)]).unwrap();
-        let ask = Ask {
+        let ask = ReserveRequest {
             lines: budgets.lines(&tags, "", ""),
             want: usd(amount),
             at_least: usd(amount),
@@ -219,7 +219,7 @@ async fn a_full_budget_is_told_with_the_servers_time_and_a_soft_one_only_warns()
     let budgets = Budgets::in_store(all, Arc::new(shared.clone())).unwrap();
     let held = ask(&shared, &budgets, "0.60").await.unwrap();
     // A local clock that is wrong by a year.
-    let asked = Ask {
+    let asked = ReserveRequest {
         lines: budgets.lines(&Tags::default(), "", ""),
         want: usd("0.60"),
         at_least: usd("0.60"),

@@ -14,7 +14,7 @@ use std::{
 use support::reads;
 use test_servers::Redis;
 use tower_llm_layers::rate_limit::{LimitHold, LimitStore, LimitWait, Limits, Rate, WaitReason};
-use tower_llm_redis::{RedisLimits, Store, WhenDown};
+use tower_llm_redis::{OnStoreFailure, RedisLimits, Store};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -217,7 +217,7 @@ async fn what_passed_blind_and_was_heard_after_all_is_trued_up() {
     let pause = redis::cmd("CLIENT").arg("PAUSE").arg(2_000).to_owned();
     pause.exec_async(&mut other).await.unwrap();
     let blind = admit(&shared, &limits, 900).await.unwrap();
-    let refusing = shared.clone().when_down(WhenDown::Refuse);
+    let refusing = shared.clone().when_down(OnStoreFailure::FailClosed);
     assert!(admit(&refusing, &limits, 900).await.is_err());
     assert_eq!(store.blind_decisions() - before, 2);
     blind.used(300);
@@ -297,7 +297,7 @@ async fn while_the_server_is_away_calls_pass_or_are_refused_and_are_counted() {
     server.stop();
     assert!(admit(&shared, &limits, 0).await.is_ok());
     assert!(admit(&shared, &limits, 0).await.is_ok());
-    let refusing = shared.clone().when_down(WhenDown::Refuse);
+    let refusing = shared.clone().when_down(OnStoreFailure::FailClosed);
     let refused = admit(&refusing, &limits, 0).await.err().unwrap();
     assert!(matches!(refused.reason, WaitReason::StoreDown { .. }), "{refused:?}");
     assert_eq!(store.blind_decisions(), 3);

@@ -9,11 +9,11 @@ use fastrand::Rng;
 use test_servers::Redis;
 use tower_llm_layers::{
     Tags, UsdAmount, UtcTime,
-    budget::{Ask, Budget, BudgetBook, BudgetStore, Budgets, Decision, Reservation, Window},
+    budget::{Budget, BudgetStore, Budgets, Decision, InMemoryBudgetStore, Reservation, ReserveRequest, Window},
 };
 use tower_llm_redis::{RedisBudgets, Store};
 
-async fn reserve(store: &dyn BudgetStore, ask: Ask) -> Option<Reservation> {
+async fn reserve(store: &dyn BudgetStore, ask: ReserveRequest) -> Option<Reservation> {
     match store.reserve(ask) {
         Decision::Now(decision) => decision.ok(),
         Decision::Later(decision) => decision.await.ok(),
@@ -29,7 +29,7 @@ fn amount(rng: &mut Rng) -> UsdAmount {
     UsdAmount::from_pico(i128::from(rng.u64(..10_u64.pow(digits).max(2))))
 }
 
-async fn same(shared: &RedisBudgets, book: &BudgetBook, budgets: &Budgets, step: usize) {
+async fn same(shared: &RedisBudgets, book: &InMemoryBudgetStore, budgets: &Budgets, step: usize) {
     shared.flush().await;
     let lines = budgets.lines(&Tags::default(), "", "");
     for (line, state) in lines.iter().filter_map(|line| {
@@ -67,7 +67,7 @@ async fn the_same_asks_get_the_same_answers() {
             .prefix(&prefix)
             .decision_timeout(Duration::from_secs(30));
         let shared = store.connect().await.unwrap().budgets();
-        let book = BudgetBook::new();
+        let book = InMemoryBudgetStore::new();
         let all = || {
             [
                 Budget::usd("a", "700.000000000003").unwrap(),
@@ -82,7 +82,7 @@ async fn the_same_asks_get_the_same_answers() {
                 0..5 => {
                     let want = amount(&mut rng);
                     let at_least = UsdAmount::from_pico(want.pico() / i128::from(rng.u8(1..4)));
-                    let ask = || Ask {
+                    let ask = || ReserveRequest {
                         lines: budgets.lines(&Tags::default(), "", ""),
                         want,
                         at_least,

@@ -69,7 +69,7 @@ impl Account {
     ///
     /// # Errors
     ///
-    /// [`Unavailable`](FailureKind::Unavailable) where the model is unknown.
+    /// [`Unavailable`](FailureKind::NoEndpoint) where the model is unknown.
     pub async fn model_endpoints(&self, model: &str) -> Result<ModelEndpoints, Error> {
         let path = format!("models/{}/endpoints", escape(model));
         Ok(self.read::<Data<_>>(&path).await?.data)
@@ -115,7 +115,7 @@ impl Account {
         let exchange = self.exchange(path);
         let bytes = tokio::time::timeout(LIMIT, exchange).await.map_err(|_| {
             Error::new(
-                FailureKind::Timeout(Phase::Answer),
+                FailureKind::Timeout(Phase::Response),
                 format!("no answer to `{path}` in {LIMIT:?}"),
             )
         })??;

@@ -27,5 +27,5 @@ mod forecast;
 mod state;
 mod watch;
 
-pub use state::{Balance, Purse, PurseState};
+pub use state::{Balance, BalanceSource, PurseState};
 pub use watch::{BalanceWatch, BalanceWatchBuilder, POLL_EVERY, WARN_BEFORE};

@@ -6,7 +6,7 @@ use crate::response::{Credits, Decimal, KeyInfo};
 
 /// What calls are paid from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Purse {
+pub enum BalanceSource {
     /// The account's prepaid balance.
     Prepaid,
     /// The key's own cap.
@@ -15,7 +15,7 @@ pub enum Purse {
     FreeDay,
 }
 
-impl Purse {
+impl BalanceSource {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Prepaid, Self::KeyCap, Self::FreeDay];
 
@@ -92,26 +92,26 @@ impl PurseState {
 impl Balance {
     /// How a purse stands.
     #[must_use]
-    pub const fn purse(&self, purse: Purse) -> &PurseState {
+    pub const fn purse(&self, purse: BalanceSource) -> &PurseState {
         match purse {
-            Purse::Prepaid => &self.prepaid,
-            Purse::KeyCap => &self.key_cap,
-            Purse::FreeDay => &self.free_day,
+            BalanceSource::Prepaid => &self.prepaid,
+            BalanceSource::KeyCap => &self.key_cap,
+            BalanceSource::FreeDay => &self.free_day,
         }
     }
 
-    pub(super) const fn purse_mut(&mut self, purse: Purse) -> &mut PurseState {
+    pub(super) const fn purse_mut(&mut self, purse: BalanceSource) -> &mut PurseState {
         match purse {
-            Purse::Prepaid => &mut self.prepaid,
-            Purse::KeyCap => &mut self.key_cap,
-            Purse::FreeDay => &mut self.free_day,
+            BalanceSource::Prepaid => &mut self.prepaid,
+            BalanceSource::KeyCap => &mut self.key_cap,
+            BalanceSource::FreeDay => &mut self.free_day,
         }
     }
 
     /// Whether something that is known to have a limit is used up.
     #[must_use]
     pub fn is_out(&self) -> bool {
-        Purse::ALL.into_iter().any(|purse| self.purse(purse).is_out())
+        BalanceSource::ALL.into_iter().any(|purse| self.purse(purse).is_out())
     }
 
     /// Takes in what the account says. What it does not say is unknown from then on.
@@ -128,7 +128,7 @@ impl Balance {
         self.free_day.resets = day.and_then(|_| Window::Day.end(now));
         self.read_at = Some(now);
         self.failures = 0;
-        for purse in Purse::ALL {
+        for purse in BalanceSource::ALL {
             let state = self.purse_mut(purse);
             // A reading lags by minutes: one that says there is something does not undo a refusal by itself.
             if state.left.is_none() {
@@ -171,7 +171,7 @@ impl fmt::Display for Balance {
         if let Some(left) = self.free_day.left {
             write!(f, "; free requests today: {left} left")?;
         }
-        for purse in Purse::ALL {
+        for purse in BalanceSource::ALL {
             if self.purse(purse).is_out() {
                 write!(f, "; {} is OUT", purse.as_str())?;
             }

@@ -19,7 +19,7 @@ use tower_llm_layers::{
     ledger::{Correction, Entry, EntryOutcome, Ledger},
 };
 
-use super::{Balance, Purse, forecast::Pace};
+use super::{Balance, BalanceSource, forecast::Pace};
 use crate::{Account, Error};
 
 /// How often the account is asked by default.
@@ -41,7 +41,7 @@ const MOST_BACKOFF: u32 = 16;
 /// Its task ends with the last handle.
 #[derive(Clone)]
 pub struct BalanceWatch {
-    shared: Arc<Shared>,
+    shared: Arc<WatchState>,
     state: watch::Receiver<Balance>,
     _task: Arc<Task>,
 }
@@ -56,7 +56,7 @@ impl Drop for Task {
 }
 
 /// What handles and the task share.
-struct Shared {
+struct WatchState {
     state: watch::Sender<Balance>,
     /// Pico-dollars that this process has spent.
     spent: AtomicU64,
@@ -91,7 +91,7 @@ impl BalanceWatchBuilder {
     #[must_use]
     pub fn spawn_on(self, runtime: &Handle) -> BalanceWatch {
         let (sender, state) = watch::channel(Balance::default());
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(WatchState {
             state: sender,
             spent: AtomicU64::new(0),
             now: Notify::new(),
@@ -132,7 +132,7 @@ impl BalanceWatch {
     pub fn state(&self) -> Balance {
         let mut state = *self.state.borrow();
         let now = UtcTime::now();
-        for purse in Purse::ALL {
+        for purse in BalanceSource::ALL {
             state.purse_mut(purse).roll(now);
         }
         state
@@ -164,9 +164,9 @@ impl BalanceWatch {
 
     fn refused(&self, kind: FailureKind, free: bool) {
         let purse = match kind {
-            FailureKind::Unaffordable => Purse::Prepaid,
-            FailureKind::QuotaGone if free => Purse::FreeDay,
-            FailureKind::QuotaGone => Purse::KeyCap,
+            FailureKind::InsufficientFunds => BalanceSource::Prepaid,
+            FailureKind::QuotaExhausted if free => BalanceSource::FreeDay,
+            FailureKind::QuotaExhausted => BalanceSource::KeyCap,
             _ => return,
         };
         let news = self.shared.state.send_if_modified(|state| {
@@ -188,10 +188,10 @@ impl Ledger for BalanceWatch {
             EntryOutcome::Failed(kind) => self.refused(kind, free),
             EntryOutcome::Answered => {
                 // Whoever answers is paid.
-                let paid: &[Purse] = if free {
-                    &[Purse::FreeDay]
+                let paid: &[BalanceSource] = if free {
+                    &[BalanceSource::FreeDay]
                 } else {
-                    &[Purse::Prepaid, Purse::KeyCap]
+                    &[BalanceSource::Prepaid, BalanceSource::KeyCap]
                 };
                 self.shared.state.send_if_modified(|state| {
                     let mut changed = false;
@@ -212,12 +212,12 @@ struct Poller {
     account: Account,
     every: Duration,
     warn_before: Vec<Duration>,
-    shared: Arc<Shared>,
-    paces: BTreeMap<Purse, Pace>,
+    shared: Arc<WatchState>,
+    paces: BTreeMap<BalanceSource, Pace>,
     /// What this process spends.
     here: Pace,
     /// How many of the warnings have been said of each purse; one more is that it is out.
-    told: BTreeMap<Purse, usize>,
+    told: BTreeMap<BalanceSource, usize>,
 }
 
 impl Poller {
@@ -251,16 +251,16 @@ impl Poller {
         let spent = self.shared.spent.load(Ordering::Relaxed);
         self.here.note(now, i128::from(spent));
         let mut state = *self.shared.state.borrow();
-        for purse in Purse::ALL {
+        for purse in BalanceSource::ALL {
             state.purse_mut(purse).roll(now);
         }
         state.read(&key, credits.as_ref(), now);
         let used = key.free_model_daily_requests.as_ref().and_then(|day| day.used);
         // What has gone out is what is no longer left.
         for (purse, gone) in [
-            (Purse::Prepaid, state.prepaid.left.map(|left| -left)),
-            (Purse::KeyCap, state.key_cap.left.map(|left| -left)),
-            (Purse::FreeDay, used.map(i128::from)),
+            (BalanceSource::Prepaid, state.prepaid.left.map(|left| -left)),
+            (BalanceSource::KeyCap, state.key_cap.left.map(|left| -left)),
+            (BalanceSource::FreeDay, used.map(i128::from)),
         ] {
             let pace = self.paces.entry(purse).or_default();
             match gone {
@@ -268,7 +268,7 @@ impl Poller {
                 None => *pace = Pace::default(),
             }
             let told = pace.an_hour();
-            let here = self.here.an_hour().filter(|_| purse != Purse::FreeDay);
+            let here = self.here.an_hour().filter(|_| purse != BalanceSource::FreeDay);
             state.purse_mut(purse).an_hour = told.max(here);
         }
         self.say(&state, now);
@@ -278,7 +278,7 @@ impl Poller {
 
     /// Says what will run out, once at each mark, and again after it was well.
     fn say(&mut self, state: &Balance, now: UtcTime) {
-        for purse in Purse::ALL {
+        for purse in BalanceSource::ALL {
             let purse_state = state.purse(purse);
             let lasts = purse_state.lasts(now);
             let reached = match lasts {

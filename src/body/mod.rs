@@ -20,9 +20,9 @@ use http_body::{Body, Frame, SizeHint};
 
 use tower_llm_layers::Frame as _;
 
-use crate::{ChatFrame, Error, FailureKind, frame::Form, transport::SentKey};
+use crate::{ChatFrame, Error, FailureKind, frame::FrameKind, transport::SentKey};
 
-pub use self::plain::Judge;
+pub use self::plain::Completeness;
 use self::{plain::PlainBody, stream::StreamBody, wire::Wire};
 
 /// The body of an answer.
@@ -45,21 +45,21 @@ impl ChatBody {
     pub(crate) fn of_response(
         body: reqwest::Body,
         headers: &HeaderMap,
-        judge: Judge,
+        completeness: Completeness,
         is_stream: bool,
         key: SentKey,
     ) -> Self {
         Self {
             key,
-            ..Self::reading(Wire::Reqwest(body), headers.clone(), judge, is_stream)
+            ..Self::reading(Wire::Reqwest(body), headers.clone(), completeness, is_stream)
         }
     }
 
-    fn reading(wire: Wire, headers: HeaderMap, judge: Judge, is_stream: bool) -> Self {
+    fn reading(wire: Wire, headers: HeaderMap, completeness: Completeness, is_stream: bool) -> Self {
         Self::of(if is_stream {
             Kind::Stream(Box::new(StreamBody::new(wire, headers)))
         } else {
-            Kind::Plain(PlainBody::new(wire, headers, judge))
+            Kind::Plain(PlainBody::new(wire, headers, completeness))
         })
     }
 
@@ -69,7 +69,7 @@ impl ChatBody {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        Self::reading(Wire::boxed(body), HeaderMap::new(), Judge::Chat, true)
+        Self::reading(Wire::boxed(body), HeaderMap::new(), Completeness::Chat, true)
     }
 
     /// Reads a plain answer from bytes of your own transport.
@@ -78,7 +78,7 @@ impl ChatBody {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        Self::reading(Wire::boxed(body), HeaderMap::new(), Judge::Chat, false)
+        Self::reading(Wire::boxed(body), HeaderMap::new(), Completeness::Chat, false)
     }
 
     /// Frames that are there already.
@@ -96,11 +96,11 @@ impl ChatBody {
 
 /// A plain answer that was put together elsewhere, judged like one that came so.
 pub(crate) fn whole_answer(bytes: Bytes, headers: &HeaderMap) -> Result<ChatFrame, Error> {
-    let frame = reading::read(bytes, Form::Answer, headers)?.frame;
+    let frame = reading::read(bytes, FrameKind::Answer, headers)?.frame;
     if frame.stage().begins_answer() {
         Ok(frame)
     } else {
-        Err(Error::new(FailureKind::Empty, "the answer is empty"))
+        Err(Error::new(FailureKind::EmptyResponse, "the answer is empty"))
     }
 }
 

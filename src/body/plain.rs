@@ -7,7 +7,7 @@ use http::HeaderMap;
 use tower_llm_layers::{Frame, Stage};
 
 use super::{reading, wire::Wire};
-use crate::{ChatFrame, Error, FailureKind, frame::Form};
+use crate::{ChatFrame, Error, FailureKind, frame::FrameKind};
 
 /// The largest plain answer that is read: images come inside as base64, tens of megabytes at most.
 const LARGEST: usize = 256 * 1024 * 1024;
@@ -17,7 +17,7 @@ const READS_A_TURN: usize = 64;
 /// What a whole answer must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Judge {
+pub enum Completeness {
     /// A chat answer: something to show, or an honest end.
     Chat,
     /// Any JSON without an error in it, such as embeddings.
@@ -28,17 +28,17 @@ pub enum Judge {
 pub(super) struct PlainBody {
     wire: Option<Wire>,
     headers: HeaderMap,
-    judge: Judge,
+    completeness: Completeness,
     first: Bytes,
     rest: BytesMut,
 }
 
 impl PlainBody {
-    pub(super) fn new(wire: Wire, headers: HeaderMap, judge: Judge) -> Self {
+    pub(super) fn new(wire: Wire, headers: HeaderMap, completeness: Completeness) -> Self {
         Self {
             wire: Some(wire),
             headers,
-            judge,
+            completeness,
             first: Bytes::new(),
             rest: BytesMut::new(),
         }
@@ -99,13 +99,13 @@ impl PlainBody {
         } else {
             std::mem::take(&mut self.rest).freeze()
         };
-        let frame = reading::read(bytes, Form::Answer, &self.headers)?.frame;
-        match self.judge {
-            Judge::Chat if frame.stage().begins_answer() => Ok(frame),
-            Judge::Chat => Err(Error::new(FailureKind::Empty, "the answer is empty")),
-            Judge::Json => {
+        let frame = reading::read(bytes, FrameKind::Answer, &self.headers)?.frame;
+        match self.completeness {
+            Completeness::Chat if frame.stage().begins_answer() => Ok(frame),
+            Completeness::Chat => Err(Error::new(FailureKind::EmptyResponse, "the answer is empty")),
+            Completeness::Json => {
                 let has_usage = frame.has_usage();
-                Ok(ChatFrame::new(frame.into(), Form::Answer, Stage::Content, has_usage).ending(true))
+                Ok(ChatFrame::new(frame.into(), FrameKind::Answer, Stage::Content, has_usage).ending(true))
             }
         }
     }

@@ -6,7 +6,7 @@ use tower_llm_layers::Stage;
 
 use crate::{
     ChatFrame, Error, FailureKind,
-    frame::Form,
+    frame::FrameKind,
     request::JsonError,
     response::{ChunkProbe, UpstreamError},
     transport::error_in_body,
@@ -21,7 +21,7 @@ pub(super) struct Reading {
 }
 
 /// Reads one document: a frame, or the failure it reports.
-pub(super) fn read(bytes: Bytes, form: Form, headers: &HeaderMap) -> Result<Reading, Error> {
+pub(super) fn read(bytes: Bytes, form: FrameKind, headers: &HeaderMap) -> Result<Reading, Error> {
     let probe = ChunkProbe::read(&bytes).map_err(|cause| malformed(&bytes, form, cause))?;
     if probe.is_failure() {
         let error = probe
@@ -31,7 +31,7 @@ pub(super) fn read(bytes: Bytes, form: Form, headers: &HeaderMap) -> Result<Read
     }
     let (stage, has_usage) = (stage(&probe), probe.has_usage());
     // A filtered answer is not the one that was asked for.
-    let ends_well = (form == Form::Answer || probe.has_finish()) && !probe.finish_is_filter();
+    let ends_well = (form == FrameKind::Answer || probe.has_finish()) && !probe.finish_is_filter();
     let tokens = probe.shown_tokens();
     let (finished, several) = (probe.has_finish(), probe.max_index() > 0);
     Ok(Reading {
@@ -72,12 +72,12 @@ fn stage(probe: &ChunkProbe<'_>) -> Stage {
     }
 }
 
-fn malformed(bytes: &[u8], form: Form, cause: JsonError) -> Error {
+fn malformed(bytes: &[u8], form: FrameKind, cause: JsonError) -> Error {
     let what = match form {
-        Form::Answer if bytes.trim_ascii().is_empty() => "the answer is white space only: the connection was cut",
-        Form::Answer if bytes.trim_ascii_start().starts_with(b"<") => "an HTML page instead of an answer",
-        Form::Answer => "the answer is no JSON",
-        Form::Chunk | Form::KeepAlive => "an event of the stream is no JSON",
+        FrameKind::Answer if bytes.trim_ascii().is_empty() => "the answer is white space only: the connection was cut",
+        FrameKind::Answer if bytes.trim_ascii_start().starts_with(b"<") => "an HTML page instead of an answer",
+        FrameKind::Answer => "the answer is no JSON",
+        FrameKind::Chunk | FrameKind::KeepAlive => "an event of the stream is no JSON",
     };
     Error::caused(FailureKind::Malformed, what, cause)
 }

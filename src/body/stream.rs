@@ -15,7 +15,7 @@ use tower_llm_layers::{Frame, Stage};
 use super::{reading, wire::Wire};
 use crate::{
     ChatFrame, Error, FailureKind,
-    frame::Form,
+    frame::FrameKind,
     sse::{SseDecoder, SseItem},
 };
 
@@ -130,7 +130,7 @@ impl StreamBody {
             // A blank event is a sign of life as some providers send it.
             SseItem::Event(event) if event.data.trim_ascii().is_empty() => Ok(Some(ChatFrame::keep_alive())),
             SseItem::Event(event) => {
-                let reading = reading::read(event.data, Form::Chunk, &self.headers)
+                let reading = reading::read(event.data, FrameKind::Chunk, &self.headers)
                     .map_err(|error| if self.progress.began { error.broke_off() } else { error })?;
                 let progress = &mut self.progress;
                 progress.began |= reading.frame.stage().begins_answer();
@@ -198,7 +198,7 @@ impl StreamBody {
                 Err(Error::new(self.broken(FailureKind::Reset), self.how()))
             }
             None => Err(Error::new(
-                FailureKind::Empty,
+                FailureKind::EmptyResponse,
                 "the stream ended without anything to show",
             )),
         }

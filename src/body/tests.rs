@@ -153,7 +153,7 @@ async fn nothing_to_show_is_never_an_answer() {
         format!("{ROLE}{STOP}{}{DONE}", USAGE.replace(":3,", ":0,")),
     ] {
         let read = stream_of(&empty, End::Closed).await;
-        assert_eq!(read.kind(), Some(FailureKind::Empty), "{empty}");
+        assert_eq!(read.kind(), Some(FailureKind::EmptyResponse), "{empty}");
     }
     // Tokens were spent, on hidden reasoning say: that is an answer, though an empty one.
     assert!(
@@ -177,7 +177,7 @@ async fn an_error_event_is_an_error_before_and_after_the_first_word() {
         format!("data: {{\"id\":\"gen-1\",\"error\":{{\"code\":{code},\"message\":\"gone\"}},\"choices\":[]}}\n\n")
     };
     let first = stream_of(&format!(": OPENROUTER PROCESSING\n\n{}", error("429")), End::Closed).await;
-    assert_eq!(first.kind(), Some(FailureKind::Throttled));
+    assert_eq!(first.kind(), Some(FailureKind::RateLimited));
     assert_eq!(first.error.unwrap().generation_id(), Some("gen-1"));
     let later = stream_of(
         &format!("{ROLE}{}{}{DONE}", word("Half"), error("\"server_error\"")),
@@ -249,10 +249,10 @@ async fn a_plain_answer_that_is_none_says_what_it_is() {
         ("\n   \n", FailureKind::Malformed),
         ("<html>bad gateway</html>", FailureKind::Malformed),
         ("{\"choices\":[{\"mess", FailureKind::Malformed),
-        ("{\"choices\":[]}", FailureKind::Empty),
+        ("{\"choices\":[]}", FailureKind::EmptyResponse),
         (
             "{\"choices\":[{\"message\":{\"content\":\"\"},\"finish_reason\":null}],\"usage\":{\"completion_tokens\":0}}",
-            FailureKind::Empty,
+            FailureKind::EmptyResponse,
         ),
         ("{\"error\":{\"code\":502,\"message\":\"x\"}}", FailureKind::Upstream),
         (

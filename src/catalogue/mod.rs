@@ -52,11 +52,11 @@ pub use refresh::{CatalogueRefresh, REFRESH_EVERY, Refreshing};
 /// ```
 #[derive(Clone, Default)]
 pub struct Catalogue {
-    shared: Arc<Shared>,
+    shared: Arc<CatalogueState>,
 }
 
 #[derive(Default)]
-struct Shared {
+struct CatalogueState {
     /// Locked for as long as it takes to take a pointer or put one there.
     table: RwLock<Arc<Table>>,
     /// Held by whoever makes a new table: one at a time.

@@ -1,6 +1,6 @@
 //! What requests cost: the price list that budgets stand on.
 
-use tower_llm_layers::{Candidate, Needs, PriceList, Quote, Tariff, TokenUsage, UsdAmount, UtcTime};
+use tower_llm_layers::{Candidate, Needs, PriceList, Quote, TokenUsage, UsdAmount, UtcTime, WorstCasePrice};
 
 use super::{Catalogue, names::Extras, rates::NoRates};
 use crate::request::SEARCH_TOKENS;
@@ -67,8 +67,8 @@ const fn no_quote(why: NoRates) -> Quote {
     }
 }
 
-fn dearer(one: Tariff, other: Tariff) -> Tariff {
-    Tariff {
+fn dearer(one: WorstCasePrice, other: WorstCasePrice) -> WorstCasePrice {
+    WorstCasePrice {
         fixed: one.fixed.max(other.fixed),
         prompt_token: one.prompt_token.max(other.prompt_token),
         answer_token: one.answer_token.max(other.answer_token),

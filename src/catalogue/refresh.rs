@@ -203,7 +203,7 @@ impl CatalogueRefresh {
                 Duration::ZERO
             }
             // Nobody serves it: the next refresh may know more.
-            Err(error) if error.kind() == FailureKind::Unavailable => Duration::ZERO,
+            Err(error) if error.kind() == FailureKind::NoEndpoint => Duration::ZERO,
             Err(error) => {
                 if failures.is_first() {
                     tracing::warn!(target: "llm::catalogue", model, %error, "who serves it is not known: its cheapest price stands");

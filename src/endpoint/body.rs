@@ -11,7 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use tower_llm_layers::{Resumed, Resumption};
 
 use super::{answer::as_chunk, error::Problem};
-use crate::{ChatFrame, Error, frame::Form};
+use crate::{ChatFrame, Error, frame::FrameKind};
 
 /// The body of an endpoint's response: one JSON document, or server-sent events.
 ///
@@ -79,10 +79,10 @@ fn event(data: &[u8]) -> Bytes {
 }
 
 fn frame_event(frame: &ChatFrame) -> Bytes {
-    match frame.form() {
-        Form::KeepAlive => Bytes::from_static(b": keep-alive\n\n"),
+    match frame.kind() {
+        FrameKind::KeepAlive => Bytes::from_static(b": keep-alive\n\n"),
         // JSON has no raw line breaks outside white space, where a space does as well.
-        Form::Chunk if memchr::memchr2(b'\n', b'\r', frame.bytes()).is_some() => {
+        FrameKind::Chunk if memchr::memchr2(b'\n', b'\r', frame.bytes()).is_some() => {
             let line: Vec<u8> = frame
                 .bytes()
                 .iter()
@@ -90,8 +90,8 @@ fn frame_event(frame: &ChatFrame) -> Bytes {
                 .collect();
             event(&line)
         }
-        Form::Chunk => event(frame.bytes()),
-        Form::Answer => event(&as_chunk(frame.bytes())),
+        FrameKind::Chunk => event(frame.bytes()),
+        FrameKind::Answer => event(&as_chunk(frame.bytes())),
     }
 }
 

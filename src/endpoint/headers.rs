@@ -55,9 +55,9 @@ pub(super) fn to_client(head: &Parts, attempts: Option<&AttemptLog>, content_typ
 
 #[cfg(feature = "cache")]
 fn cache(extensions: &Extensions) -> Option<String> {
-    use tower_llm_layers::cache::{CacheStatus, Shared};
+    use tower_llm_layers::cache::{CacheStatus, Coalesced};
 
-    if extensions.get::<Shared>().is_some() {
+    if extensions.get::<Coalesced>().is_some() {
         return Some("shared".to_owned());
     }
     extensions.get::<CacheStatus>().map(ToString::to_string)

@@ -34,8 +34,8 @@ fn a_limit_of_ones_own_is_personal() {
         retry_after: None,
     };
     assert!(Error::from(own).is_personal());
-    assert!(!Error::new(FailureKind::Throttled, "429").is_personal());
-    assert!(Error::new(FailureKind::Timeout(Phase::Total), "late").is_personal());
+    assert!(!Error::new(FailureKind::RateLimited, "429").is_personal());
+    assert!(Error::new(FailureKind::Timeout(Phase::Deadline), "late").is_personal());
 }
 
 #[test]

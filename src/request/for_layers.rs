@@ -7,7 +7,7 @@ use tower_llm_layers::{Call, LlmRequest, Modalities as Needed, Needs, Tags};
 
 use super::{ChatRequest, Modalities};
 use crate::{
-    body::Judge,
+    body::Completeness,
     transport::{CHAT, Dialect},
     wire::{Segments, WireRequest},
 };
@@ -193,7 +193,7 @@ impl WireRequest for ChatRequest {
         }
     }
 
-    fn judge(&self) -> Judge {
-        Judge::Chat
+    fn completeness(&self) -> Completeness {
+        Completeness::Chat
     }
 }

@@ -7,7 +7,7 @@ use tower_llm_layers::{AttemptLog, Degraded, FailureKind, Resumed, Resumption};
 use super::StackBody;
 use crate::{
     ChatFrame, Error,
-    frame::Form,
+    frame::FrameKind,
     response::{ChatResponse, Usage},
 };
 
@@ -101,16 +101,16 @@ impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
         let mut plain = None;
         while let Some(frame) = self.next_frame().await {
             let frame = frame?;
-            match frame.form() {
-                Form::Answer => plain = Some(frame),
-                Form::KeepAlive => {}
-                Form::Chunk => {
+            match frame.kind() {
+                FrameKind::Answer => plain = Some(frame),
+                FrameKind::KeepAlive => {}
+                FrameKind::Chunk => {
                     let message = "the upstream streamed an answer that was asked for whole";
                     return Err(Error::new(FailureKind::Malformed, message));
                 }
             }
         }
-        plain.ok_or_else(|| Error::new(FailureKind::Empty, "the answer is empty"))
+        plain.ok_or_else(|| Error::new(FailureKind::EmptyResponse, "the answer is empty"))
     }
 
     pub(super) async fn whole(mut self) -> Result<Completion, Error> {

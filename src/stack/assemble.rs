@@ -34,7 +34,7 @@ impl StackBuilder {
         let service = AuthLayer::new(settings.keys).layer(leaf);
         let service = settings.money.layer()?.layer(service);
         let service = FirstTokenLayer::new().layer(service);
-        let service = AttemptTimeoutLayer::with_clocks(settings.clocks).layer(service);
+        let service = AttemptTimeoutLayer::with_timeouts(settings.timeouts).layer(service);
         let service = AttemptLayer::new().cap(settings.attempts).layer(service);
         let service = ObserveAttemptLayer::new().layer(service);
         let service = limit(settings.upstream_limits, PerCandidate)?
@@ -52,30 +52,30 @@ impl StackBuilder {
         let service = breaker.layer(service);
         let retry = RetryLayer::new()
             .max_attempts(settings.attempts_per_candidate)
-            .max_wait(settings.max_wait)
-            .patience(settings.patience)
-            .retry_silent(settings.retry_silent)
+            .max_retry_delay(settings.max_retry_delay)
+            .max_retry_delay_with_fallback(settings.max_retry_delay_with_fallback)
+            .retry_timeouts(settings.retry_timeouts)
             .budget(settings.budget)
             .schedule(settings.backoff);
         let service = retry.layer(service);
         let service = FallbackLayer::new(chain).hedge(settings.hedge).layer(service);
         let service = settings.resume.layer(service);
-        let service = settings.gather.layer(service);
+        let service = settings.stream_upstream.layer(service);
         let service = limit(settings.admission, settings.tenant)?.layer(service);
         let service = cache.layer(service);
         let deadline = settings
-            .total
+            .deadline
             .map_or_else(DeadlineLayer::from_caller, DeadlineLayer::new);
         let service = deadline.layer(service);
-        let ladder = StackLadder {
+        let degradation = StackLadder {
             canned: settings.canned,
             #[cfg(feature = "cache")]
             cache: settings.cache,
         };
         let degrade = if has_rung {
-            DegradeLayer::new(ladder)
+            DegradeLayer::new(degradation)
         } else {
-            DegradeLayer::off(ladder)
+            DegradeLayer::off(degradation)
         };
         let service = degrade.layer(service);
         let service = settings.observe.layer(service);
@@ -103,8 +103,8 @@ fn chain(settings: &Settings, first_upstream: &str) -> Result<Chain, BuildError>
         None => Chain::asked(first_upstream.into()),
     };
     let chain = chain
-        .asked_model(settings.asked_model.clone())
-        .moves_on_refusal(settings.moves_on_refusal)
+        .requested_model(settings.requested_model.clone())
+        .fallback_on_refusal(settings.fallback_on_refusal)
         .server_side(settings.server_side);
     Ok(match &settings.capabilities {
         Some(capabilities) => chain.capabilities(Arc::clone(capabilities)),

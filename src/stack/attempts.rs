@@ -10,7 +10,7 @@ use tower_llm_layers::{
 };
 
 use super::StackBuilder;
-use crate::gather::GatherLayer;
+use crate::stream_upstream::StreamUpstreamLayer;
 
 impl StackBuilder {
     /// The most attempts one call may make in all; [`DEFAULT_CAP`](tower_llm_layers::attempt::DEFAULT_CAP) by default.
@@ -29,23 +29,23 @@ impl StackBuilder {
 
     /// The longest wait for one retry where nobody else is left to ask. 20 s by default.
     #[must_use]
-    pub const fn max_wait(mut self, wait: Duration) -> Self {
-        self.settings.max_wait = wait;
+    pub const fn max_retry_delay(mut self, wait: Duration) -> Self {
+        self.settings.max_retry_delay = wait;
         self
     }
 
     /// The longest wait for one retry while another candidate could answer instead: where the upstream asks for more, the next one does.
-    /// 3 s by default, and never more than [`max_wait`](Self::max_wait).
+    /// 3 s by default, and never more than [`max_retry_delay`](Self::max_retry_delay).
     #[must_use]
-    pub const fn patience(mut self, wait: Duration) -> Self {
-        self.settings.patience = wait;
+    pub const fn max_retry_delay_with_fallback(mut self, wait: Duration) -> Self {
+        self.settings.max_retry_delay_with_fallback = wait;
         self
     }
 
     /// Whether a silent candidate is tried again where there is no other. Off by default.
     #[must_use]
-    pub const fn retry_silent(mut self, retry: bool) -> Self {
-        self.settings.retry_silent = retry;
+    pub const fn retry_timeouts(mut self, retry: bool) -> Self {
+        self.settings.retry_timeouts = retry;
         self
     }
 
@@ -98,10 +98,10 @@ impl StackBuilder {
     }
 
     /// Streams plain calls upstream and puts their answers together, so that silence is noticed early, leaving ends the bill, and hedges and
-    /// [`resume`](Self::resume) serve them: see [`gather`](crate::gather). By default for calls that ask for it.
+    /// [`resume`](Self::resume) serve them: see [`gather`](crate::stream_upstream). By default for calls that ask for it.
     #[must_use]
-    pub const fn gather(mut self, gather: GatherLayer) -> Self {
-        self.settings.gather = gather;
+    pub const fn stream_upstream(mut self, gather: StreamUpstreamLayer) -> Self {
+        self.settings.stream_upstream = gather;
         self
     }
 }

@@ -5,16 +5,16 @@ use tower_llm_layers::{
     attempt::DEFAULT_CAP,
     auth::{KeySource, Keys},
     circuit_breaker::{CircuitPolicy, Circuits},
-    fallback::{AskedModel, Capabilities},
+    fallback::{Capabilities, RequestedModel},
     observe::ObserveLayer,
     resume::ResumeLayer,
     retry::{Exponential, RetryPolicy},
-    timeout::Clocks,
+    timeout::Timeouts,
 };
 
 use super::{BuildError, CallTags, IntoCandidate, Stack, TenantKey, money::Money, settings::Settings};
 use crate::degrade::CannedReply;
-use crate::gather::GatherLayer;
+use crate::stream_upstream::StreamUpstreamLayer;
 use crate::transport::{Attribution, OPENROUTER, Transport, TransportBuilder, TransportError, Upstream};
 
 /// Puts a [`Stack`] together: a slot for each layer, in whatever order they are named.
@@ -32,21 +32,21 @@ impl StackBuilder {
         let settings = Settings {
             keys: Keys::new(),
             chain: None,
-            asked_model: AskedModel::First,
-            moves_on_refusal: false,
+            requested_model: RequestedModel::First,
+            fallback_on_refusal: false,
             server_side: false,
             capabilities: None,
             admission: None,
             tenant: TenantKey::everyone(),
             upstream_limits: None,
-            total: Some(Duration::from_secs(180)),
-            clocks: Clocks::default(),
+            deadline: Some(Duration::from_secs(180)),
+            timeouts: Timeouts::default(),
             sets_first_token: false,
             attempts: DEFAULT_CAP,
             attempts_per_candidate: policy.max_attempts,
-            max_wait: policy.max_wait,
-            patience: policy.patience,
-            retry_silent: policy.retry_silent,
+            max_retry_delay: policy.max_retry_delay,
+            max_retry_delay_with_fallback: policy.max_retry_delay_with_fallback,
+            retry_timeouts: policy.retry_timeouts,
             backoff: Exponential::default(),
             budget: policy.budget,
             money: Money::default(),
@@ -60,7 +60,7 @@ impl StackBuilder {
             concurrency: None,
             hedge: None,
             resume: ResumeLayer::off(),
-            gather: GatherLayer::on_request(),
+            stream_upstream: StreamUpstreamLayer::on_request(),
         };
         Self {
             settings,
@@ -110,7 +110,7 @@ impl StackBuilder {
     }
 
     /// What is said when nobody answers, in the place of the failure: a marked reply in the right form. None by default. It comes
-    /// when all has been tried, waits that an upstream asked for included: for a sooner one shorten [`max_wait`](Self::max_wait).
+    /// when all has been tried, waits that an upstream asked for included: for a sooner one shorten [`max_retry_delay`](Self::max_retry_delay).
     #[must_use]
     pub fn canned_reply(mut self, reply: CannedReply) -> Self {
         self.settings.canned = Some(reply);
@@ -119,15 +119,15 @@ impl StackBuilder {
 
     /// What to do with the model that a request names itself: it goes first by default.
     #[must_use]
-    pub fn asked_model(mut self, asked: AskedModel) -> Self {
-        self.settings.asked_model = asked;
+    pub fn requested_model(mut self, asked: RequestedModel) -> Self {
+        self.settings.requested_model = asked;
         self
     }
 
     /// Whether another candidate may answer what one has refused on moderation or policy. Off by default.
     #[must_use]
-    pub const fn moves_on_refusal(mut self, moves: bool) -> Self {
-        self.settings.moves_on_refusal = moves;
+    pub const fn fallback_on_refusal(mut self, moves: bool) -> Self {
+        self.settings.fallback_on_refusal = moves;
         self
     }
 

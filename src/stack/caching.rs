@@ -28,7 +28,7 @@ mod full {
     impl StackBuilder {
         /// Answers that were given before, and calls that are the same while they are under way: see
         /// [`cache`](tower_llm_layers::cache). Give it whose a request is; a tenant never gets what another one asked for. Answers
-        /// that are kept beyond their time ([`Cache::keep_stale`](tower_llm_layers::cache::Cache::keep_stale)) stand in where
+        /// that are kept beyond their time ([`Cache::stale_if_error`](tower_llm_layers::cache::Cache::stale_if_error)) stand in where
         /// nobody answers, marked as [`Degraded`](tower_llm_layers::Degraded). None by default.
         ///
         /// The chain is no part of the key: stacks may share one where their chains are the same, and what a later model of the chain
@@ -39,7 +39,7 @@ mod full {
         /// use tower_openrouter::{ApiKey, Stack, layers::cache::Cache, stack::{ChatCache, TenantKey}};
         ///
         /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-        /// let kept = Cache::new(64 << 20).keep_stale(Duration::from_secs(3600));
+        /// let kept = Cache::new(64 << 20).stale_if_error(Duration::from_secs(3600));
         /// let stack = Stack::openrouter(ApiKey::new("sk-or-v1-0")?)
         ///     .chain(["openai/gpt-5"])
         ///     .cache(ChatCache::new(kept, TenantKey::everyone()))

@@ -12,12 +12,12 @@ use super::{caching, settings::Settings};
 
 /// One line a layer, outermost first.
 pub(super) fn describe(settings: &Settings, chain: &Chain) -> String {
-    let clocks = &settings.clocks;
+    let timeouts = &settings.timeouts;
     let deadline = settings
-        .total
+        .deadline
         .map_or_else(String::new, |total| format!("{} in all, or ", seconds(total)));
-    let pace = clocks.pace.map_or_else(String::new, |pace| {
-        format!(", at least {} tokens in {}", pace.tokens, seconds(pace.window))
+    let min_throughput = timeouts.min_throughput.map_or_else(String::new, |floor| {
+        format!(", at least {} tokens in {}", floor.tokens, seconds(floor.window))
     });
     let server_side = if settings.server_side {
         ", the router tries the next ones by itself"
@@ -42,8 +42,8 @@ pub(super) fn describe(settings: &Settings, chain: &Chain) -> String {
             format!("{deadline}what the caller's `{DEADLINE_HEADER}` leaves"),
         ),
         ("Cache", caching::describe(settings)),
-        ("Admit", limits(settings.admission, "a tenant")),
-        ("Gather", settings.gather.to_string()),
+        ("TenantRateLimit", limits(settings.admission, "a tenant")),
+        ("StreamUpstream", settings.stream_upstream.to_string()),
         ("Resume", settings.resume.to_string()),
         ("Fallback", format!("{chain}{server_side}{catalogue}{hedge}")),
         (
@@ -51,36 +51,36 @@ pub(super) fn describe(settings: &Settings, chain: &Chain) -> String {
             format!(
                 "{} attempts a candidate, waits up to {}, {} while another can answer, retries up to {:.0} % of calls and {:.0} a second besides",
                 settings.attempts_per_candidate,
-                seconds(settings.max_wait),
-                seconds(settings.patience.min(settings.max_wait)),
+                seconds(settings.max_retry_delay),
+                seconds(settings.max_retry_delay_with_fallback.min(settings.max_retry_delay)),
                 settings.budget.ratio() * 100.0,
                 settings.budget.floor(),
             ),
         ),
         (
-            "Breaker",
+            "CircuitBreaker",
             settings
                 .circuits
                 .as_ref()
                 .map_or_else(|| "off".to_owned(), |circuits| circuits.policy().to_string()),
         ),
         (
-            "Adaptive",
+            "AdaptiveConcurrency",
             settings
                 .concurrency
                 .as_ref()
                 .map_or_else(|| "off".to_owned(), |limits| limits.policy().to_string()),
         ),
-        ("Pace", limits(settings.upstream_limits, "a candidate")),
+        ("UpstreamRateLimit", limits(settings.upstream_limits, "a candidate")),
         ("Attempt", format!("{} in all, each written down", settings.attempts)),
         (
             "Timeout",
             format!(
-                "first token {}, plain answer {}, {} more for the last candidate, silence {}{pace}",
-                limit(clocks.first_token),
-                limit(clocks.answer),
-                seconds(clocks.last_grace),
-                limit(clocks.idle),
+                "first token {}, plain answer {}, {} more for the last candidate, silence {}{min_throughput}",
+                limit(timeouts.first_token),
+                limit(timeouts.response),
+                seconds(timeouts.last_candidate_grace),
+                limit(timeouts.idle),
             ),
         ),
         ("FirstToken", "frames are held until the answer begins".to_owned()),
@@ -88,12 +88,12 @@ pub(super) fn describe(settings: &Settings, chain: &Chain) -> String {
         ("Auth", "the key of each upstream".to_owned()),
         ("Transport", "one HTTP exchange".to_owned()),
     ];
-    lines.map(|(layer, what)| format!("{layer:<11}{what}")).join("\n")
+    lines.map(|(layer, what)| format!("{layer:<21}{what}")).join("\n")
 }
 
 fn observe(settings: &Settings) -> String {
     let mut told = "a span and numbers for each call, and for each attempt".to_owned();
-    let tags: Vec<_> = settings.observe.told_tags().collect();
+    let tags: Vec<_> = settings.observe.recorded_tags().collect();
     if !tags.is_empty() {
         told.push_str(&format!(", with the tags {}", tags.join(", ")));
     }

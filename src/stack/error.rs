@@ -50,14 +50,14 @@ pub enum BuildError {
         /// Which setting.
         field: &'static str,
     },
-    /// A clock of an attempt is longer than the whole call may take.
-    AboveTotal {
-        /// Which clock.
+    /// A timeout of an attempt is longer than the whole call may take.
+    AboveDeadline {
+        /// Which timeout.
         field: &'static str,
         /// How long it is.
         limit: Duration,
         /// How long the whole call may take.
-        total: Duration,
+        deadline: Duration,
     },
 }
 
@@ -101,9 +101,9 @@ impl fmt::Display for BuildError {
             Self::ZeroLimit { field } => {
                 write!(f, "`{field}` is 0: give it some time, or `None` for no limit")
             }
-            Self::AboveTotal { field, limit, total } => write!(
+            Self::AboveDeadline { field, limit, deadline } => write!(
                 f,
-                "`{field}` of {limit:?} is above `total` of {total:?}, and would never run out: shorten it, or give the call \
+                "`{field}` of {limit:?} is above `deadline` of {deadline:?}, and would never run out: shorten it, or give the call \
                  more time"
             ),
         }

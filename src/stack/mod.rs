@@ -9,26 +9,26 @@ mod assemble;
 mod attempts;
 mod builder;
 mod caching;
-mod clocks;
+mod degradation;
 mod describe;
 mod error;
 mod ext;
-mod ladder;
 mod limits;
 mod money;
 mod service;
 mod settings;
 mod tags;
 mod tenant;
+mod timeouts;
 
 pub use answer::{Answer, Completion};
 pub use builder::StackBuilder;
 #[cfg(feature = "cache")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
 pub use caching::ChatCache;
+pub use degradation::StackLadder;
 pub use error::BuildError;
 pub use ext::{BoxChatBody, BoxStack, ChatService, ChatServiceExt};
-pub use ladder::StackLadder;
 pub use service::{Stack, StackBody, StackService};
 pub use settings::IntoCandidate;
 pub use tags::CallTags;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tower_llm_layers::{
     PriceList,
-    budget::{Budget, BudgetBook, BudgetStore, Budgets},
+    budget::{Budget, BudgetStore, Budgets, InMemoryBudgetStore},
     cost::{CostLayer, UnknownPrice},
     ledger::{Ledger, Tee},
     reconcile::Reconciler,
@@ -20,8 +20,8 @@ pub(super) struct Money {
     shared: Option<Budgets>,
     prices: Option<Arc<dyn PriceList>>,
     unknown_price: Option<UnknownPrice>,
-    default_answer: Option<u64>,
-    min_answer: Option<u64>,
+    default_output_tokens: Option<u64>,
+    min_output_tokens: Option<u64>,
     ledgers: Vec<Arc<dyn Ledger>>,
     reconciler: Option<Reconciler>,
 }
@@ -66,16 +66,16 @@ impl StackBuilder {
 
     /// The `max_tokens` of requests that name none, where a budget applies: without it the longest answer of the model is held.
     #[must_use]
-    pub fn default_answer(mut self, tokens: impl Into<Option<u64>>) -> Self {
-        self.settings.money.default_answer = tokens.into();
+    pub fn default_output_tokens(mut self, tokens: impl Into<Option<u64>>) -> Self {
+        self.settings.money.default_output_tokens = tokens.into();
         self
     }
 
     /// The shortest answer, in tokens, that a budget may cut a request down to before it refuses it;
-    /// [`MIN_ANSWER`](tower_llm_layers::cost::MIN_ANSWER) by default.
+    /// [`MIN_OUTPUT_TOKENS`](tower_llm_layers::cost::MIN_OUTPUT_TOKENS) by default.
     #[must_use]
-    pub const fn min_answer(mut self, tokens: u64) -> Self {
-        self.settings.money.min_answer = Some(tokens);
+    pub const fn min_output_tokens(mut self, tokens: u64) -> Self {
+        self.settings.money.min_output_tokens = Some(tokens);
         self
     }
 
@@ -97,7 +97,7 @@ impl StackBuilder {
 impl Money {
     /// The layer, as it was set up.
     pub(super) fn layer(&self) -> Result<CostLayer, BuildError> {
-        let mut layer = CostLayer::new().default_answer(self.default_answer);
+        let mut layer = CostLayer::new().default_output_tokens(self.default_output_tokens);
         if let Some(budgets) = self.all_budgets()? {
             if self.prices.is_none() && self.unknown_price.is_none() {
                 return Err(BuildError::NoPrices);
@@ -110,8 +110,8 @@ impl Money {
         if let Some(policy) = self.unknown_price {
             layer = layer.unknown_price(policy);
         }
-        if let Some(tokens) = self.min_answer {
-            layer = layer.min_answer(tokens);
+        if let Some(tokens) = self.min_output_tokens {
+            layer = layer.min_output_tokens(tokens);
         }
         // The ledger has the entry before anybody asks for its bill.
         let late = self
@@ -137,7 +137,7 @@ impl Money {
         if self.budgets.is_empty() {
             return Ok(None);
         }
-        let own = || Arc::new(BudgetBook::new()) as Arc<dyn BudgetStore>;
+        let own = || Arc::new(InMemoryBudgetStore::new()) as Arc<dyn BudgetStore>;
         let store = self.store.clone().unwrap_or_else(own);
         Ok(Some(Budgets::in_store(self.budgets.iter().cloned(), store)?))
     }

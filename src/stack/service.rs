@@ -13,7 +13,7 @@ use tower_llm_layers::{
     auth::{Auth, KeySource},
     circuit_breaker::{CircuitBreaker, CircuitBreakerBody, Circuits},
     cost::{Cost, CostBody},
-    deadline::{DeadlineBody, DeadlineService},
+    deadline::{Deadline, DeadlineBody},
     degrade::{Degrade, DegradeBody},
     fallback::Fallback,
     first_token::{FirstToken, FirstTokenBody},
@@ -32,13 +32,13 @@ use super::{
 };
 use crate::{
     ChatBody, ChatFrame, ChatRequest, Error,
-    gather::{Gather, GatherBody},
+    stream_upstream::{StreamUpstream, StreamUpstreamBody},
     transport::{Transport, Upstream},
 };
 
 /// All layers in their order, over the leaf `S`.
 pub type StackService<S> = Tagging<
-    Observe<Degrade<DeadlineService<Cached<RateLimit<Gather<Resume<ChainService<S>>>, TenantKey>>>, StackLadder>>,
+    Observe<Degrade<Deadline<Cached<RateLimit<StreamUpstream<Resume<ChainService<S>>>, TenantKey>>>, StackLadder>>,
     CallTags,
 >;
 
@@ -49,7 +49,7 @@ type ChainService<S> = Fallback<Retry<PacedService<S>>>;
 type PacedService<S> =
     CircuitBreaker<AdaptiveConcurrency<RateLimit<ObserveAttempt<AttemptService<ClockedService<S>>>, PerCandidate>>>;
 
-/// One exchange, its clocks and its cost.
+/// One exchange, its timeouts and its cost.
 type ClockedService<S> = AttemptTimeout<FirstToken<Cost<Auth<S>>>>;
 
 /// The body of one attempt, over the leaf's body `B`.
@@ -61,7 +61,9 @@ type ClockedBody<B> = AttemptTimeoutBody<FirstTokenBody<CostBody<B>>>;
 
 /// The body of a stack's response, over the leaf `S`, for the request `R` and the leaf's body `B`.
 pub type StackBody<S = Transport, R = ChatRequest, B = ChatBody> = ObservedBody<
-    DegradeBody<DeadlineBody<CachedBody<RateLimitBody<GatherBody<ResumeBody<ChainService<S>, R, AttemptedBody<B>>>>>>>,
+    DegradeBody<
+        DeadlineBody<CachedBody<RateLimitBody<StreamUpstreamBody<ResumeBody<ChainService<S>, R, AttemptedBody<B>>>>>>,
+    >,
 >;
 
 /// One service that has all layers in their order: what an application calls.
@@ -93,8 +95,8 @@ impl Stack {
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let stack = Stack::openrouter(ApiKey::new("sk-or-v1-…ascii".replace('…', "-"))?)
     ///     .chain(["anthropic/claude-sonnet-4.5", "openai/gpt-5"])
-    ///     .first_token(Duration::from_secs(10))
-    ///     .total(Duration::from_secs(90))
+    ///     .first_token_timeout(Duration::from_secs(10))
+    ///     .deadline(Duration::from_secs(90))
     ///     .build()?;
     /// println!("{}", stack.describe());
     /// # Ok(())

@@ -5,16 +5,16 @@ use tower_llm_layers::{
     adaptive_concurrency::ConcurrencyLimits,
     auth::Keys,
     circuit_breaker::Circuits,
-    fallback::{AskedModel, Capabilities, Hedge},
+    fallback::{Capabilities, Hedge, RequestedModel},
     observe::ObserveLayer,
     rate_limit::Limits,
     resume::ResumeLayer,
     retry::{Exponential, RetryBudget},
-    timeout::Clocks,
+    timeout::Timeouts,
 };
 
 use super::{BuildError, CallTags, TenantKey, money::Money};
-use crate::{degrade::CannedReply, gather::GatherLayer, transport::OPENROUTER};
+use crate::{degrade::CannedReply, stream_upstream::StreamUpstreamLayer, transport::OPENROUTER};
 
 /// What can stand in a chain: a model's name, which is then asked for at OpenRouter, or a [`Candidate`].
 pub trait IntoCandidate {
@@ -49,21 +49,21 @@ impl IntoCandidate for String {
 pub(super) struct Settings {
     pub(super) keys: Keys,
     pub(super) chain: Option<Vec<Candidate>>,
-    pub(super) asked_model: AskedModel,
-    pub(super) moves_on_refusal: bool,
+    pub(super) requested_model: RequestedModel,
+    pub(super) fallback_on_refusal: bool,
     pub(super) server_side: bool,
     pub(super) capabilities: Option<Arc<dyn Capabilities>>,
     pub(super) admission: Option<(Limits, Duration)>,
     pub(super) tenant: TenantKey,
     pub(super) upstream_limits: Option<(Limits, Duration)>,
-    pub(super) total: Option<Duration>,
-    pub(super) clocks: Clocks,
+    pub(super) deadline: Option<Duration>,
+    pub(super) timeouts: Timeouts,
     pub(super) sets_first_token: bool,
     pub(super) attempts: u32,
     pub(super) attempts_per_candidate: u32,
-    pub(super) max_wait: Duration,
-    pub(super) patience: Duration,
-    pub(super) retry_silent: bool,
+    pub(super) max_retry_delay: Duration,
+    pub(super) max_retry_delay_with_fallback: Duration,
+    pub(super) retry_timeouts: bool,
     pub(super) backoff: Exponential,
     pub(super) budget: RetryBudget,
     pub(super) money: Money,
@@ -77,7 +77,7 @@ pub(super) struct Settings {
     pub(super) concurrency: Option<ConcurrencyLimits>,
     pub(super) hedge: Option<Hedge>,
     pub(super) resume: ResumeLayer,
-    pub(super) gather: GatherLayer,
+    pub(super) stream_upstream: StreamUpstreamLayer,
 }
 
 impl Settings {
@@ -98,22 +98,22 @@ impl Settings {
         if let Some(twice) = self.cheaper.iter().find(|cheaper| chain.contains(cheaper)) {
             return Err(BuildError::CheaperInChain(twice.clone()));
         }
-        let clocks = [
-            ("first_token", self.clocks.first_token),
-            ("answer", self.clocks.answer),
-            ("idle", self.clocks.idle),
-            ("total", self.total),
+        let timeouts = [
+            ("first_token_timeout", self.timeouts.first_token),
+            ("response_timeout", self.timeouts.response),
+            ("idle_timeout", self.timeouts.idle),
+            ("deadline", self.deadline),
         ];
-        for (field, limit) in clocks {
+        for (field, limit) in timeouts {
             let Some(limit) = limit else { continue };
             if limit.is_zero() {
                 return Err(BuildError::ZeroLimit { field });
             }
-            // Of clocks that nobody has set, only the deadline is meant to cut them.
-            let was_set = field == "first_token" && self.sets_first_token;
-            let total = self.total.filter(|total| was_set && limit > *total);
-            if let Some(total) = total {
-                return Err(BuildError::AboveTotal { field, limit, total });
+            // Of timeouts that nobody has set, only the deadline is meant to cut them.
+            let was_set = field == "first_token_timeout" && self.sets_first_token;
+            let deadline = self.deadline.filter(|deadline| was_set && limit > *deadline);
+            if let Some(deadline) = deadline {
+                return Err(BuildError::AboveDeadline { field, limit, deadline });
             }
         }
         Ok(())

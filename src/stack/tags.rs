@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use http::{Extensions, HeaderMap, Request};
-use tower_llm_layers::{Tags, observe::ObserveLayer, tagging::TagsOf};
+use tower_llm_layers::{Tags, observe::ObserveLayer, tagging::TagExtractor};
 
 use super::StackBuilder;
 
@@ -37,7 +37,7 @@ impl CallTags {
     }
 }
 
-impl<R> TagsOf<R> for CallTags {
+impl<R> TagExtractor<R> for CallTags {
     fn tags(&self, request: &Request<R>) -> Option<Tags> {
         match &self.0 {
             Some(tell) => tell(request.headers(), request.extensions()),

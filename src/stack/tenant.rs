@@ -1,7 +1,7 @@
 use std::{fmt, sync::Arc};
 
 use http::{Extensions, HeaderMap, Request};
-use tower_llm_layers::{Everyone, LlmRequest, Tags, rate_limit::KeyOf};
+use tower_llm_layers::{GlobalKey, LlmRequest, Tags, rate_limit::KeyExtractor};
 
 type Tell = dyn Fn(&HeaderMap, &Extensions, &Tags) -> Option<Arc<str>> + Send + Sync;
 
@@ -40,12 +40,12 @@ impl TenantKey {
     /// One tenant: everybody together.
     #[must_use]
     pub fn everyone() -> Self {
-        let all: Arc<str> = Arc::from(Everyone::KEY);
+        let all: Arc<str> = Arc::from(GlobalKey::KEY);
         Self(Arc::new(move |_, _, _| Some(Arc::clone(&all))))
     }
 }
 
-impl<R: LlmRequest> KeyOf<R> for TenantKey {
+impl<R: LlmRequest> KeyExtractor<R> for TenantKey {
     fn key(&self, request: &Request<R>) -> Option<Arc<str>> {
         (self.0)(request.headers(), request.extensions(), request.body().call().tags())
     }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Attribution, Transport, TransportError, Upstream, config::Settings, service::Shared};
+use super::{Attribution, Transport, TransportError, Upstream, config::Settings, service::TransportState};
 
 /// More clients than any host has streams for.
 const MOST_SHARDS: usize = 256;
@@ -95,7 +95,7 @@ impl TransportBuilder {
         let clients = (0..self.settings.shards)
             .map(|_| client(&self.settings))
             .collect::<Result<_, _>>()?;
-        Ok(Transport::from_shared(Shared::new(
+        Ok(Transport::from_shared(TransportState::new(
             clients,
             self.upstreams,
             self.attribution.headers()?,

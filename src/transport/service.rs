@@ -45,16 +45,16 @@ pub type TransportFuture = Pin<Box<dyn Future<Output = Result<Response<ChatBody>
 ///
 /// Dropping the future, or later the body, closes the connection, or resets the stream over HTTP/2.
 #[derive(Clone)]
-pub struct Transport(Arc<Shared>);
+pub struct Transport(Arc<TransportState>);
 
-pub(super) struct Shared {
+pub(super) struct TransportState {
     clients: Vec<reqwest::Client>,
     next: AtomicUsize,
     upstreams: Vec<(Upstream, Url)>,
     attribution: HeaderMap,
 }
 
-impl Shared {
+impl TransportState {
     pub(super) fn new(
         clients: Vec<reqwest::Client>,
         upstreams: Vec<Upstream>,
@@ -99,7 +99,7 @@ impl Transport {
         Self::builder().upstream(Upstream::openrouter()?).build()
     }
 
-    pub(super) fn from_shared(shared: Shared) -> Self {
+    pub(super) fn from_shared(shared: TransportState) -> Self {
         Self(Arc::new(shared))
     }
 
@@ -210,7 +210,7 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
         let prepared = self.prepare(&request);
-        let judge = request.body().judge();
+        let completeness = request.body().completeness();
         Box::pin(async move {
             let Prepared { client, outgoing } = prepared?;
             let key = SentKey::of(outgoing.headers());
@@ -227,7 +227,7 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
                 parts.extensions.insert(Unbilled);
             }
             let is_stream = is_event_stream(&parts.headers);
-            let body = ChatBody::of_response(body, &parts.headers, judge, is_stream, key);
+            let body = ChatBody::of_response(body, &parts.headers, completeness, is_stream, key);
             Ok(Response::from_parts(parts, body))
         })
     }

@@ -49,7 +49,7 @@ impl World {
         Upstream::new(OPENROUTER, &self.simulator.base_url(), Dialect::OpenRouter).unwrap()
     }
 
-    /// Clocks that the tables below count with; retries wait no longer than they must.
+    /// Timeouts that the tables below count with; retries wait no longer than they must.
     pub(crate) fn builder(&self) -> StackBuilder {
         Stack::builder()
             .upstream(
@@ -57,13 +57,13 @@ impl World {
                 ApiKey::new("sk-or-v1-0123456789abcdef0123456789abtest").unwrap(),
             )
             .backoff(Exponential::new(Duration::ZERO, Duration::ZERO))
-            .first_token(Duration::from_secs(10))
-            .answer(Duration::from_secs(40))
-            .last_grace(Duration::from_secs(5))
-            .idle(Duration::from_secs(15))
-            .max_wait(Duration::from_secs(20))
-            .patience(Duration::from_secs(20))
-            .total(Duration::from_secs(120))
+            .first_token_timeout(Duration::from_secs(10))
+            .response_timeout(Duration::from_secs(40))
+            .last_candidate_grace(Duration::from_secs(5))
+            .idle_timeout(Duration::from_secs(15))
+            .max_retry_delay(Duration::from_secs(20))
+            .max_retry_delay_with_fallback(Duration::from_secs(20))
+            .deadline(Duration::from_secs(120))
     }
 
     pub(crate) fn alone(&self) -> Stack {

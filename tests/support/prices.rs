@@ -3,7 +3,7 @@
 use openrouter_simulator::Simulator;
 use tower_openrouter::{
     Account, ApiKey, Candidate, Catalogue, Transport, UsdAmount,
-    layers::{Needs, PriceList, Quote, Tariff, UtcTime},
+    layers::{Needs, PriceList, Quote, UtcTime, WorstCasePrice},
     transport::{Dialect, OPENROUTER, Upstream},
 };
 
@@ -25,7 +25,7 @@ pub(crate) fn quote(catalogue: &Catalogue, model: &str, needs: &Needs) -> Quote 
 }
 
 /// The quote of a model that must have one.
-pub(crate) fn known(catalogue: &Catalogue, model: &str, needs: &Needs) -> Tariff {
+pub(crate) fn known(catalogue: &Catalogue, model: &str, needs: &Needs) -> WorstCasePrice {
     let quote = quote(catalogue, model, needs);
     let Quote::Known(tariff) = quote else {
         unreachable!("{model}: {quote:?}");
@@ -34,7 +34,7 @@ pub(crate) fn known(catalogue: &Catalogue, model: &str, needs: &Needs) -> Tariff
 }
 
 /// The same for a prompt of so many tokens and nothing else.
-pub(crate) fn tariff(catalogue: &Catalogue, model: &str, prompt: u64) -> Tariff {
+pub(crate) fn tariff(catalogue: &Catalogue, model: &str, prompt: u64) -> WorstCasePrice {
     let mut needs = Needs::default();
     needs.most_prompt_tokens = prompt;
     known(catalogue, model, &needs)

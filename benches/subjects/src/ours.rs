@@ -3,12 +3,12 @@
 use http::Request;
 use tower::{Layer, Service};
 use tower_openrouter::layers::{
-    Everyone,
+    GlobalKey,
     attempt::{AttemptLayer, AttemptService},
     auth::{Auth, AuthLayer},
     cache::{Cache, CacheLayer, CacheService},
     circuit_breaker::{CircuitBreaker, CircuitBreakerLayer, CircuitPolicy},
-    deadline::{DeadlineLayer, DeadlineService},
+    deadline::{Deadline, DeadlineLayer},
     fallback::{Chain, Fallback, FallbackLayer, Hedge},
     first_token::{FirstToken, FirstTokenLayer},
     observe::{Observe, ObserveAttempt, ObserveAttemptLayer, ObserveLayer},
@@ -66,8 +66,8 @@ pub fn auth_pool<S>(inner: S) -> Auth<S> {
 
 /// Keeps and shares answers, for everybody.
 #[must_use]
-pub fn cache<S>(inner: S) -> CacheService<S, ChatFrame, Error, Everyone> {
-    CacheLayer::new(Cache::new(64 << 20), Everyone).layer(inner)
+pub fn cache<S>(inner: S) -> CacheService<S, ChatFrame, Error, GlobalKey> {
+    CacheLayer::new(Cache::new(64 << 20), GlobalKey).layer(inner)
 }
 
 /// Keeps a circuit for each candidate.
@@ -91,7 +91,7 @@ pub fn circuit_breaker_off<S>(inner: S) -> CircuitBreaker<S> {
 
 /// Sets the time of the whole call.
 #[must_use]
-pub fn deadline<S>(inner: S) -> DeadlineService<S> {
+pub fn deadline<S>(inner: S) -> Deadline<S> {
     DeadlineLayer::new(std::time::Duration::from_secs(90)).layer(inner)
 }
 

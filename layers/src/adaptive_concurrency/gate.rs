@@ -106,7 +106,7 @@ impl Gate {
         let rounds = f64::from(u32::try_from(ahead + 1).unwrap_or(u32::MAX)) / f64::from(limit.max(1));
         let wait = Duration::try_from_secs_f64(inner.takes * rounds).unwrap_or(Duration::MAX);
         if all >= self.policy.queue || left.is_some_and(|left| wait >= left) {
-            return Err(LayerError::Saturated {
+            return Err(LayerError::ConcurrencyLimited {
                 model: self.candidate.model().to_owned(),
                 upstream: self.candidate.upstream().to_owned(),
                 limit,

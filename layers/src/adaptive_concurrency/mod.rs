@@ -15,7 +15,7 @@
 //!
 //! # Errors
 //!
-//! [`LayerError::Saturated`](crate::LayerError::Saturated), with the wait that was expected.
+//! [`LayerError::ConcurrencyLimited`](crate::LayerError::ConcurrencyLimited), with the wait that was expected.
 //!
 //! # Cancellation
 //!
@@ -63,7 +63,7 @@ use crate::{Failure, FailureKind};
 fn is_overload<E: Failure>(error: &E) -> bool {
     match error.kind() {
         FailureKind::Overloaded => true,
-        FailureKind::Throttled => error.status().is_some(),
+        FailureKind::RateLimited => error.status().is_some(),
         _ => false,
     }
 }

@@ -137,7 +137,7 @@ fn report<E: Failure>(pool: &KeyPool, index: KeyIndex, error: &mut E) {
     let key_wide = error.scope() == Scope::Upstream;
     let another = match error.kind() {
         FailureKind::Auth => pool.bury(index),
-        FailureKind::Throttled | FailureKind::QuotaGone | FailureKind::Unaffordable if key_wide => {
+        FailureKind::RateLimited | FailureKind::QuotaExhausted | FailureKind::InsufficientFunds if key_wide => {
             pool.rest(index, error.retry_after())
         }
         _ => return,

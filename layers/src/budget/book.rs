@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    Ask, Budget, BudgetStore, Decision, Hold, Line, Refusal, RefusalReason, Reservation,
+    AccountRef, Budget, BudgetStore, Decision, Hold, Refusal, RefusalReason, Reservation, ReserveRequest,
     account::Account,
     slot::{self, Share, Slot},
     sync::{Mutex, whole},
@@ -27,7 +27,7 @@ pub const MAX_ACCOUNTS: usize = 100_000;
 ///
 /// It begins empty: [`Budgets::refill`](super::Budgets::refill) brings back what was spent before a restart.
 #[derive(Clone)]
-pub struct BudgetBook(Arc<Shelf>);
+pub struct InMemoryBudgetStore(Arc<Shelf>);
 
 struct Shelf {
     shards: Vec<Mutex<HashMap<Box<str>, Entry>>>,
@@ -63,7 +63,7 @@ pub struct AccountState {
 impl AccountState {
     /// The account of a line at this time, with nothing spent or held.
     #[must_use]
-    pub fn new(line: &Line, at: UtcTime) -> Self {
+    pub fn new(line: &AccountRef, at: UtcTime) -> Self {
         Self {
             budget: Arc::clone(&line.budget),
             account: line.budget.say(&line.account),
@@ -82,7 +82,7 @@ impl AccountState {
     }
 }
 
-impl BudgetBook {
+impl InMemoryBudgetStore {
     /// An empty one with room for [`MAX_ACCOUNTS`].
     #[must_use]
     pub fn new() -> Self {
@@ -124,7 +124,7 @@ impl BudgetBook {
         all
     }
 
-    fn shares(&self, lines: &[Line], at: UtcTime) -> Result<Box<[Share]>, usize> {
+    fn shares(&self, lines: &[AccountRef], at: UtcTime) -> Result<Box<[Share]>, usize> {
         let shares = lines.iter().enumerate().map(|(index, line)| {
             let budget = &line.budget;
             let window = budget.window().start(at).millis();
@@ -143,7 +143,7 @@ impl BudgetBook {
 
 impl Shelf {
     /// The account of this key, opened where it is new; `None` where there is no room.
-    fn slot(&self, line: &Line, at: UtcTime) -> Option<Arc<Slot>> {
+    fn slot(&self, line: &AccountRef, at: UtcTime) -> Option<Arc<Slot>> {
         let hash = self.hasher.hash_one(&line.account);
         let index = usize::try_from(hash % SHARDS as u64).ok()?;
         let mut shard = self.shards.get(index)?.lock().unwrap_or_else(whole);
@@ -172,14 +172,14 @@ impl Shelf {
     }
 }
 
-impl Default for BudgetBook {
+impl Default for InMemoryBudgetStore {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl BudgetStore for BudgetBook {
-    fn reserve(&self, ask: Ask) -> Decision {
+impl BudgetStore for InMemoryBudgetStore {
+    fn reserve(&self, ask: ReserveRequest) -> Decision {
         let refused = |index: usize, reason| {
             let refusal = ask
                 .lines
@@ -209,7 +209,7 @@ impl BudgetStore for BudgetBook {
         }
     }
 
-    fn adjust(&self, lines: &[Line], by: UsdAmount, at: UtcTime) {
+    fn adjust(&self, lines: &[AccountRef], by: UsdAmount, at: UtcTime) {
         let now = UtcTime::now();
         for line in lines {
             let window = line.budget.window().start(now);
@@ -235,7 +235,7 @@ impl BudgetStore for BudgetBook {
 /// A hold on accounts of this process.
 #[derive(Debug)]
 struct Held {
-    lines: Box<[Line]>,
+    lines: Box<[AccountRef]>,
     shares: Box<[Share]>,
     amount: UsdAmount,
 }
@@ -269,7 +269,7 @@ impl Hold for Nothing {
     fn settle(self: Box<Self>, _: UsdAmount) {}
 }
 
-impl fmt::Debug for BudgetBook {
+impl fmt::Debug for InMemoryBudgetStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let accounts: usize = self
             .0
@@ -277,7 +277,7 @@ impl fmt::Debug for BudgetBook {
             .iter()
             .map(|shard| shard.lock().unwrap_or_else(whole).len())
             .sum();
-        f.debug_struct("BudgetBook")
+        f.debug_struct("InMemoryBudgetStore")
             .field("accounts", &accounts)
             .finish_non_exhaustive()
     }

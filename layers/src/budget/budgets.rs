@@ -1,6 +1,6 @@
 use std::{collections::HashSet, sync::Arc};
 
-use super::{Ask, Budget, BudgetBook, BudgetError, BudgetStore, Decision, Line};
+use super::{AccountRef, Budget, BudgetError, BudgetStore, Decision, InMemoryBudgetStore, ReserveRequest};
 use crate::{Tags, UsdAmount, UtcTime, ledger::Entry};
 
 /// All budgets of a service, and where their accounts are kept. Cheap to clone.
@@ -17,7 +17,7 @@ impl Budgets {
     ///
     /// Where two have the same name.
     pub fn new(budgets: impl IntoIterator<Item = Budget>) -> Result<Self, BudgetError> {
-        Self::in_store(budgets, Arc::new(BudgetBook::new()))
+        Self::in_store(budgets, Arc::new(InMemoryBudgetStore::new()))
     }
 
     /// The same with their accounts in this store.
@@ -45,26 +45,26 @@ impl Budgets {
 
     /// The accounts that an attempt is booked on.
     #[must_use]
-    pub fn lines(&self, tags: &Tags, upstream: &str, model: &str) -> Vec<Line> {
+    pub fn lines(&self, tags: &Tags, upstream: &str, model: &str) -> Vec<AccountRef> {
         let line = |budget: &Arc<Budget>| {
             let account = budget.account(tags, upstream, model)?;
             let budget = Arc::clone(budget);
-            Some(Line { budget, account })
+            Some(AccountRef { budget, account })
         };
         self.budgets.iter().filter_map(line).collect()
     }
 
     /// The line of an account's key; `None` where it is of none of these budgets.
     #[must_use]
-    pub fn line(&self, account: &str) -> Option<Line> {
+    pub fn line(&self, account: &str) -> Option<AccountRef> {
         let budget = self.budgets.iter().find(|budget| budget.owns(account))?;
         let (budget, account) = (Arc::clone(budget), account.into());
-        Some(Line { budget, account })
+        Some(AccountRef { budget, account })
     }
 
     /// Holds money for an attempt: see [`BudgetStore::reserve`].
     #[must_use]
-    pub fn reserve(&self, ask: Ask) -> Decision {
+    pub fn reserve(&self, ask: ReserveRequest) -> Decision {
         self.store.reserve(ask)
     }
 

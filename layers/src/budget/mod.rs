@@ -4,7 +4,7 @@
 //! most it can cost is held on every account it is booked on, all or nothing; afterwards the hold ends, and what it
 //! really cost is spent. So at every instant, of every budget that is not soft: spent + held ≤ cap.
 //!
-//! Accounts are kept in a [`BudgetStore`]: a [`BudgetBook`] in this process, or one that several processes share.
+//! Accounts are kept in a [`BudgetStore`]: a [`InMemoryBudgetStore`] in this process, or one that several processes share.
 //!
 //! # Errors
 //!
@@ -25,10 +25,10 @@ mod sync;
 mod warn;
 mod window;
 
-pub use book::{AccountState, BudgetBook, MAX_ACCOUNTS};
+pub use book::{AccountState, InMemoryBudgetStore, MAX_ACCOUNTS};
 pub use budgets::Budgets;
 pub use limit::{Budget, BudgetError, MODEL, UPSTREAM};
 pub use refusal::{Refusal, RefusalReason};
-pub use store::{Ask, BudgetStore, Decision, Hold, Line, Reservation};
+pub use store::{AccountRef, BudgetStore, Decision, Hold, Reservation, ReserveRequest};
 pub use warn::{MARKS, warn_at_marks};
 pub use window::Window;

@@ -5,7 +5,7 @@ use crate::{UsdAmount, UtcTime};
 
 /// One account that an attempt is booked on.
 #[derive(Debug, Clone)]
-pub struct Line {
+pub struct AccountRef {
     /// By which budget.
     pub budget: Arc<Budget>,
     /// The account's key: the budget's name, and the values of its tags.
@@ -14,9 +14,9 @@ pub struct Line {
 
 /// A hold that an attempt asks for.
 #[derive(Debug)]
-pub struct Ask {
+pub struct ReserveRequest {
     /// On which accounts: all of them, or none.
-    pub lines: Vec<Line>,
+    pub lines: Vec<AccountRef>,
     /// How much it can cost at most.
     pub want: UsdAmount,
     /// The least it could do with, with a shorter answer.
@@ -25,7 +25,7 @@ pub struct Ask {
     pub at: UtcTime,
 }
 
-/// What a store says to an [`Ask`]: at once, or later.
+/// What a store says to an [`ReserveRequest`]: at once, or later.
 pub enum Decision {
     /// At once.
     Now(Result<Reservation, Box<Refusal>>),
@@ -45,11 +45,11 @@ impl fmt::Debug for Decision {
 /// Where accounts are kept: in this process, or somewhere that several processes share.
 pub trait BudgetStore: fmt::Debug + Send + Sync {
     /// Holds between `at_least` and `want` on every line, as much as all of them have; or nothing on any.
-    fn reserve(&self, ask: Ask) -> Decision;
+    fn reserve(&self, ask: ReserveRequest) -> Decision;
 
     /// Changes what was spent on every line at this time, where that time lies in the line's present window: more where a bill
     /// came late or a process starts again, less where an estimate was too high. Returns at once.
-    fn adjust(&self, lines: &[Line], by: UsdAmount, at: UtcTime);
+    fn adjust(&self, lines: &[AccountRef], by: UsdAmount, at: UtcTime);
 }
 
 /// A hold in a store, without its amount.

@@ -1,13 +1,13 @@
 //! What is said when a budget fills up.
 
-use super::Line;
+use super::AccountRef;
 use crate::UsdAmount;
 
 /// At which percentages of a cap something is said.
 pub const MARKS: [u8; 3] = [50, 80, 100];
 
 /// Says where a mark was passed: once, by whoever passes it.
-pub fn warn_at_marks(line: &Line, before: UsdAmount, after: UsdAmount, overrun: UsdAmount) {
+pub fn warn_at_marks(line: &AccountRef, before: UsdAmount, after: UsdAmount, overrun: UsdAmount) {
     let budget = &line.budget;
     let reached = |amount: UsdAmount, mark: u8| {
         amount.pico().saturating_mul(100) >= budget.cap().pico().saturating_mul(i128::from(mark))

@@ -4,7 +4,7 @@ use http::{HeaderMap, Response, StatusCode, Version, header::SET_COOKIE, respons
 use http_body::Frame as BodyFrame;
 use tokio::time::Instant;
 
-use crate::{Degraded, DoNotKeep, Frame, Resumed};
+use crate::{Degraded, Frame, NoStore, Resumed};
 
 /// The head of an answer as others may see it: without cookies, and without the extensions, which tell of the one exchange; only
 /// the marks stay of an answer that is degraded, or of several pieces.
@@ -16,7 +16,7 @@ pub(super) struct Head {
     degraded: Option<Degraded>,
     resumed: Option<Resumed>,
     is_good: bool,
-    do_not_keep: bool,
+    no_store: bool,
 }
 
 impl Head {
@@ -30,19 +30,19 @@ impl Head {
             degraded: parts.extensions.get().cloned(),
             resumed: parts.extensions.get().cloned(),
             is_good: parts.status.is_success(),
-            do_not_keep: parts.extensions.get::<DoNotKeep>().is_some(),
+            no_store: parts.extensions.get::<NoStore>().is_some(),
         }
     }
 
     /// Whether it is as it is for the leader's own reasons, its budget say, and nothing would tell others so.
     pub(super) const fn is_personal(&self) -> bool {
-        self.do_not_keep && self.degraded.is_none()
+        self.no_store && self.degraded.is_none()
     }
 
     /// Asked at its end: only then is it known whether it is of one piece.
     pub(super) fn may_be_kept(&self) -> bool {
         let resumed = self.resumed.as_ref().map(Resumed::places).unwrap_or_default();
-        self.is_good && !self.do_not_keep && resumed.is_empty()
+        self.is_good && !self.no_store && resumed.is_empty()
     }
 
     pub(super) fn response<B>(&self, body: B) -> Response<B> {

@@ -13,7 +13,7 @@ use pin_project::pin_project;
 use tower_service::Service;
 
 use super::{
-    AnswerKey, Cache, CacheBody, CacheStatus, KeptAnswer, Shared,
+    AnswerKey, Cache, CacheBody, CacheStatus, Coalesced, KeptAnswer,
     flight::{Begun, Entered, Flights, Lost, Order, Reader, Upstream},
 };
 use crate::{Failure, FailureKind, Frame, LayerError};
@@ -98,7 +98,7 @@ where
                     let kept = kept.take();
                     state.set(State::Ended);
                     let Some(kept) = kept else {
-                        return Poll::Ready(Err(LayerError::NotKept.into()));
+                        return Poll::Ready(Err(LayerError::CacheMiss.into()));
                     };
                     tracing::debug!(age = ?kept.status().age, "kept answer");
                     return Poll::Ready(Ok(kept.into_response_of(CacheBody::kept)));
@@ -180,7 +180,7 @@ where
         age: Duration::ZERO,
         key: reader.key(),
     };
-    let shared = reader.joined_after().map(|joined_after| Shared { joined_after });
+    let shared = reader.joined_after().map(|joined_after| Coalesced { joined_after });
     let body = CacheBody::read(reader);
     let mut response = match begun {
         Begun::Leading(parts) => Response::from_parts(*parts, body),
@@ -195,7 +195,7 @@ where
 
 /// Somebody's code panicked under the one who made the call.
 fn broken() -> LayerError {
-    LayerError::OfAnother {
+    LayerError::CoalescedFailure {
         kind: FailureKind::Internal,
         status: None,
         retry_after: None,

@@ -4,7 +4,7 @@ use http::Request;
 use tower_layer::Layer;
 
 use super::{AnswerKey, Cache, CacheService, flight::Flights};
-use crate::{CacheKey, KeyOf};
+use crate::{CacheKey, KeyExtractor};
 
 /// Keeps answers, and shares those that are on their way. See the [module](super). Clones and all their services share the state.
 ///
@@ -25,7 +25,7 @@ pub(super) struct Parts<D, E, X> {
 
 impl<D, E, X> CacheLayer<D, E, X> {
     /// Keeps answers here. `tenant` tells whose a request is: one tenant never gets an answer that another one asked for. A request
-    /// without a tenant goes past the cache. To share between all, say so: [`Everyone`](crate::Everyone).
+    /// without a tenant goes past the cache. To share between all, say so: [`GlobalKey`](crate::GlobalKey).
     ///
     /// Whatever else the answer depends on and the request's body does not show (a header, a candidate) belongs to that key, too.
     #[must_use]
@@ -80,7 +80,7 @@ impl<D, E, X> CacheLayer<D, E, X> {
     pub fn key<R>(&self, request: &Request<R>) -> Option<AnswerKey>
     where
         R: CacheKey,
-        X: KeyOf<R>,
+        X: KeyExtractor<R>,
     {
         self.on.as_ref()?.key(request)
     }
@@ -90,7 +90,7 @@ impl<D, E, X> Parts<D, E, X> {
     pub(super) fn key<R>(&self, request: &Request<R>) -> Option<AnswerKey>
     where
         R: CacheKey,
-        X: KeyOf<R>,
+        X: KeyExtractor<R>,
     {
         let body = request.body();
         if !body.may_be_kept() || (self.only_temperature_zero && body.asked_temperature() != Some(0.0)) {

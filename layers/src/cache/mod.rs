@@ -1,14 +1,14 @@
 //! Answers that were given before, and calls that are the same while they are under way.
 //!
 //! A request is found by a hash of all that its answer depends on ([`CacheKey`](crate::CacheKey)), within its tenant: no tenant is answered
-//! with what another one asked, unless all share one key ([`Everyone`](crate::Everyone)). An answer is kept when its body has ended
+//! with what another one asked, unless all share one key ([`GlobalKey`](crate::GlobalKey)). An answer is kept when its body has ended
 //! without an error, after a frame that [finishes it](crate::Frame::finishes_answer), with a status of 2xx; never one that failed,
-//! broke off, was dropped, is larger than [`Cache::largest`], or is marked with [`DoNotKeep`](crate::DoNotKeep). It is replayed
+//! broke off, was dropped, is larger than [`Cache::largest`], or is marked with [`NoStore`](crate::NoStore). It is replayed
 //! frame for frame, without a copy; its usage is nothing ([`Frame::replayed`](crate::Frame::replayed)), signs of life are left out,
 //! and so are cookies and the extensions of the first response. A streamed answer is replayed as a stream; whether it also
 //! serves a plain request is for [`CacheKey`](crate::CacheKey) to say.
 //!
-//! Where [`Cache::keep_stale`] is set, answers outlive their time for [`Cache::stale`]: something honest for when no
+//! Where [`Cache::stale_if_error`] is set, answers outlive their time for [`Cache::stale`]: something honest for when no
 //! better answer can be had.
 //!
 //! # Single flight
@@ -18,14 +18,14 @@
 //! first included or not, and no reader waits for a slow one. When the last one leaves, the call is dropped at once, and its
 //! connection closes.
 //!
-//! Whoever asked first pays, under its own tags and within its own deadline. The responses of the others carry [`Shared`], so
+//! Whoever asked first pays, under its own tags and within its own deadline. The responses of the others carry [`Coalesced`], so
 //! that nobody counts the usage in their frames again.
 //!
 //! Nobody who looks on waits as a batch does: an [`Interactive`](crate::Priority::Interactive) call joins one of
 //! [`Batch`](crate::Priority::Batch) only after its answer has begun. Before that it makes its own, for others to join.
 //!
 //! A call that outgrows [`Cache::largest`] is not kept, and nobody can join it any more. Its readers go on; a reader that is
-//! further behind than that many bytes falls off with [`LayerError::FellBehind`](crate::LayerError::FellBehind).
+//! further behind than that many bytes falls off with [`LayerError::Lagged`](crate::LayerError::Lagged).
 //!
 //! A request that is not to be kept is not shared either.
 //!
@@ -38,14 +38,14 @@
 //!
 //! # Errors
 //!
-//! [`LayerError::NotKept`](crate::LayerError::NotKept) where the request is [`CacheMode::OnlyIfKept`] and nothing is kept. Where
+//! [`LayerError::CacheMiss`](crate::LayerError::CacheMiss) where the request is [`CacheMode::OnlyIfCached`] and nothing is kept. Where
 //! a shared call fails, whoever made it gets the error itself. The others get the like of it
 //! ([`Failure::for_another`](crate::Failure::for_another)), unless it says nothing to them: it is
 //! [personal](crate::Failure::is_personal), or whoever made the call had no more time. Then one of them makes the call anew, and
 //! the rest share that one. Each makes at most one call, and never two at once. After the answer has begun nobody asks anew: a
 //! personal failure is then, to the others, a stream that broke off.
 //!
-//! An answer that is as it is for its caller's own reasons is nobody else's: one that carries [`DoNotKeep`](crate::DoNotKeep) and is not
+//! An answer that is as it is for its caller's own reasons is nobody else's: one that carries [`NoStore`](crate::NoStore) and is not
 //! [`Degraded`](crate::Degraded), since its budget cut it short, say. The others ask anew. A call with a cap of its own on attempts
 //! shares with nobody.
 //!
@@ -118,5 +118,5 @@ pub use mode::CacheMode;
 pub use service::CacheService;
 pub use status::CacheStatus;
 
-pub use crate::Shared;
+pub use crate::Coalesced;
 pub use store::{Cache, KeptAnswer};

@@ -14,12 +14,12 @@ pub enum CacheMode {
     Refresh,
     /// Nothing is read, kept or shared.
     Bypass,
-    /// A kept answer, or [`LayerError::NotKept`](crate::LayerError::NotKept): the upstream is never asked.
-    OnlyIfKept,
+    /// A kept answer, or [`LayerError::CacheMiss`](crate::LayerError::CacheMiss): the upstream is never asked.
+    OnlyIfCached,
 }
 
 impl CacheMode {
-    /// How this request uses it: for a [`Ladder`](crate::degrade::Ladder), which is to stand in with no old answer for whoever wants none.
+    /// How this request uses it: for a [`Degradation`](crate::degrade::Degradation), which is to stand in with no old answer for whoever wants none.
     #[must_use]
     pub fn of<R>(request: &Request<R>) -> Self {
         if forbids_storing(request.headers()) {

@@ -14,7 +14,7 @@ use super::{
     future::Again,
     layer::Parts,
 };
-use crate::{CacheKey, Failure, Frame, KeyOf, LayerError, LlmRequest, macros::inner_accessors};
+use crate::{CacheKey, Failure, Frame, KeyExtractor, LayerError, LlmRequest, macros::inner_accessors};
 
 /// The service of [`CacheLayer`](super::CacheLayer). It is ready when the wrapped service is.
 pub struct CacheService<S, D, E, X> {
@@ -59,7 +59,7 @@ where
     S: Service<Request<R>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Failure + From<LayerError> + Send + 'static,
-    X: KeyOf<R>,
+    X: KeyExtractor<R>,
     R: LlmRequest + CacheKey + Send + 'static,
     B: Body<Error = S::Error> + Send + 'static,
     B::Data: Frame + Clone + Send + Sync + 'static,
@@ -76,7 +76,7 @@ where
         let mode = CacheMode::of(&request);
         let on = self.on.as_ref().filter(|_| mode != CacheMode::Bypass);
         let keyed = on.and_then(|parts| Some((parts, parts.key(&request)?)));
-        if mode == CacheMode::OnlyIfKept {
+        if mode == CacheMode::OnlyIfCached {
             let kept = keyed.and_then(|(parts, key)| parts.cache.fresh(&key).ok());
             return CacheFuture::kept(kept);
         }

@@ -14,7 +14,7 @@ use crate::Frame;
 pub struct Cache<D> {
     room: Arc<Room<D>>,
     time_to_live: Duration,
-    keep_stale: Duration,
+    stale_if_error: Duration,
     largest: usize,
 }
 
@@ -31,7 +31,7 @@ where
         Self {
             room: Arc::new(Room::new(bytes)),
             time_to_live: Duration::from_secs(300),
-            keep_stale: Duration::ZERO,
+            stale_if_error: Duration::ZERO,
             largest: 1024 * 1024,
         }
     }
@@ -45,8 +45,8 @@ where
 
     /// How long an answer is kept beyond that, for [`stale`](Self::stale); not at all by default.
     #[must_use]
-    pub const fn keep_stale(mut self, time: Duration) -> Self {
-        self.keep_stale = time;
+    pub const fn stale_if_error(mut self, time: Duration) -> Self {
+        self.stale_if_error = time;
         self
     }
 
@@ -58,10 +58,10 @@ where
         self
     }
 
-    /// How long an answer is kept beyond its time: see [`keep_stale`](Self::keep_stale).
+    /// How long an answer is kept beyond its time: see [`stale_if_error`](Self::stale_if_error).
     #[must_use]
     pub const fn kept_stale(&self) -> Duration {
-        self.keep_stale
+        self.stale_if_error
     }
 
     /// The kept answer, however old: for when no better one can be had. Its [`CacheStatus`] says whether it is stale.
@@ -101,7 +101,7 @@ where
     }
 
     const fn keep_for(&self) -> Duration {
-        self.time_to_live.saturating_add(self.keep_stale)
+        self.time_to_live.saturating_add(self.stale_if_error)
     }
 
     /// Whether what was asked for then is not to be kept, nor joined.
@@ -151,7 +151,7 @@ impl<D> fmt::Debug for Cache<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cache")
             .field("time_to_live", &self.time_to_live)
-            .field("keep_stale", &self.keep_stale)
+            .field("stale_if_error", &self.stale_if_error)
             .field("largest", &self.largest)
             .finish_non_exhaustive()
     }
@@ -161,8 +161,8 @@ impl<D> fmt::Display for Cache<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let most = self.room.capacity();
         write!(f, "{most} bytes of answers, each for {:?}", self.time_to_live)?;
-        if !self.keep_stale.is_zero() {
-            write!(f, ", and {:?} more for when nobody answers", self.keep_stale)?;
+        if !self.stale_if_error.is_zero() {
+            write!(f, ", and {:?} more for when nobody answers", self.stale_if_error)?;
         }
         Ok(())
     }
@@ -181,7 +181,7 @@ impl<D> KeptAnswer<D> {
         &self.status
     }
 
-    /// Its frames, trailers apart: for a [`Ladder`](crate::degrade::Ladder).
+    /// Its frames, trailers apart: for a [`Degradation`](crate::degrade::Degradation).
     #[must_use]
     pub fn frames(&self) -> Vec<D>
     where

@@ -56,7 +56,7 @@ impl Admitted {
 
     /// It failed; `true` where trying the same candidate again would be refused.
     pub(super) fn failed<E: Failure>(mut self, error: &E) -> bool {
-        if error.kind().advice().health != Health::Hurts {
+        if error.kind().advice().health != Health::Unhealthy {
             return false;
         }
         self.circuit.take().is_some_and(|circuit| circuit.failed(self.pass))
@@ -73,7 +73,7 @@ impl Drop for Admitted {
 
 impl Begun {
     pub(super) fn broke_off<E: Failure>(self, error: &E) {
-        if error.kind().advice().health == Health::Hurts {
+        if error.kind().advice().health == Health::Unhealthy {
             self.circuit.broke_off(self.pass, self.number);
         }
     }

@@ -180,7 +180,7 @@ impl Circuit {
         match (&mut inner.state, pass) {
             (State::Closed | State::Returning { .. }, _) if is_stale => {}
             (State::Closed | State::Returning { .. }, _) => {
-                let number = self.judge(&mut inner, Mark { failed: false, slow }, 0, now);
+                let number = self.completeness(&mut inner, Mark { failed: false, slow }, 0, now);
                 return (Some(number), false);
             }
             (State::HalfOpen { successes, .. }, Pass::LastResort | Pass::Probe(_)) if pass.is_of(current) => {
@@ -230,7 +230,7 @@ impl Circuit {
         match (&inner.state, pass) {
             (State::Closed | State::Returning { .. }, _) if inner.is_stale(pass) => {}
             (State::Closed | State::Returning { .. }, _) => {
-                self.judge(&mut inner, Mark::FAILED, pending, now);
+                self.completeness(&mut inner, Mark::FAILED, pending, now);
             }
             (State::HalfOpen { .. }, Pass::Probe(era)) if era == inner.era => {
                 inner.failed_probes = inner.failed_probes.saturating_add(1);
@@ -260,7 +260,7 @@ impl Circuit {
         if number.is_some_and(|number| inner.window.fail(number)) {
             self.open_if_over(&mut inner, 0, now);
         } else {
-            self.judge(&mut inner, Mark::FAILED, 0, now);
+            self.completeness(&mut inner, Mark::FAILED, 0, now);
         }
     }
 
@@ -306,7 +306,7 @@ impl Circuit {
         (is_closed || unused > self.policy.longest_state()).then_some(inner.used)
     }
 
-    fn judge(&self, inner: &mut Inner, mark: Mark, pending: u32, now: Instant) -> u64 {
+    fn completeness(&self, inner: &mut Inner, mark: Mark, pending: u32, now: Instant) -> u64 {
         let policy = &self.policy;
         let number = inner.window.push(mark, now, policy.window_calls, policy.window_time);
         // Only what is bad can open it.

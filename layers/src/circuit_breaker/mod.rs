@@ -3,7 +3,7 @@
 //! A circuit opens where too many of the last attempts failed, or began too slowly. It then refuses attempts, lets a bounded
 //! number of probes through after a while, closes when they go well, and returns to full traffic in a straight line.
 //!
-//! What counts is what hurts an upstream's health ([`Health::Hurts`](crate::Health::Hurts)): what the caller, its deadline or
+//! What counts is what hurts an upstream's health ([`Health::Unhealthy`](crate::Health::Unhealthy)): what the caller, its deadline or
 //! its budget caused never does, a throttled attempt neither (it pauses, see [`rate_limit`](crate::rate_limit)), nor a rejected
 //! key (the [key pool](crate::auth) rests that one). An attempt counts as good when its answer begins, and as failed after all
 //! where the answer breaks off. Failures are often quicker than first tokens: so those that began before a failure and are still

@@ -15,7 +15,7 @@ use super::{
     plan::{Plan, over_budget},
 };
 use crate::{
-    DoNotKeep, Failure, Frame, LayerError, LlmRequest,
+    Failure, Frame, LayerError, LlmRequest, NoStore,
     budget::{Refusal, Reservation},
 };
 
@@ -158,7 +158,7 @@ where
             let (mut parts, body) = response.into_parts();
             meter.responded(&parts);
             if meter.is_clamped() {
-                parts.extensions.insert(DoNotKeep);
+                parts.extensions.insert(NoStore);
             }
             Ok(Response::from_parts(parts, CostBody::new(body, meter)))
         }

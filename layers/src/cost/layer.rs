@@ -49,18 +49,18 @@ impl CostLayer {
     }
 
     /// The shortest answer, in tokens, that a lowered `max_tokens` may leave: where not even that fits, the attempt is refused.
-    /// [`MIN_ANSWER`](super::MIN_ANSWER) by default.
+    /// [`MIN_OUTPUT_TOKENS`](super::MIN_OUTPUT_TOKENS) by default.
     #[must_use]
-    pub fn min_answer(self, tokens: u64) -> Self {
-        self.set(|settings| settings.min_answer = tokens.max(1))
+    pub fn min_output_tokens(self, tokens: u64) -> Self {
+        self.set(|settings| settings.min_output_tokens = tokens.max(1))
     }
 
     /// The `max_tokens` of a request that names none, where a budget applies: without it the longest answer of the model is held,
     /// which is often far more than comes. None by default.
     #[must_use]
-    pub fn default_answer(self, tokens: impl Into<Option<u64>>) -> Self {
+    pub fn default_output_tokens(self, tokens: impl Into<Option<u64>>) -> Self {
         let tokens = tokens.into();
-        self.set(|settings| settings.default_answer = tokens)
+        self.set(|settings| settings.default_output_tokens = tokens)
     }
 
     /// Whether somebody fetches the bills of broken-off answers later: then the budgets keep the whole hold until the bill is

@@ -3,7 +3,7 @@
 //! Stands right outside the layer that puts in the key, inside everything that starts attempts: each attempt pays for itself, and
 //! one that is discarded is still on the bill. Before an attempt the most it can cost is held on every [budget](crate::budget)
 //! it is booked on; where that does not fit, `max_tokens` is lowered to what does, which the attempt's line says, and only
-//! where not even [`MIN_ANSWER`] fits it is refused. Afterwards the hold ends and one [`Entry`](crate::ledger::Entry) goes to the
+//! where not even [`MIN_OUTPUT_TOKENS`] fits it is refused. Afterwards the hold ends and one [`Entry`](crate::ledger::Entry) goes to the
 //! [ledger](crate::ledger), whatever became of the attempt.
 //!
 //! What the upstream says it charged is the truth; the [price list](crate::PriceList) gives the estimate. Both stand in the entry, and a
@@ -16,7 +16,7 @@
 //!
 //! # Errors
 //!
-//! [`LayerError::OverBudget`](crate::LayerError::OverBudget) says which budget, what is spent and held, and when it is full again;
+//! [`LayerError::BudgetExceeded`](crate::LayerError::BudgetExceeded) says which budget, what is spent and held, and when it is full again;
 //! [`LayerError::UnknownPrice`](crate::LayerError::UnknownPrice) where a budget applies and the price is not known.
 //!
 //! # Cancellation
@@ -32,20 +32,20 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use tower::{Layer, ServiceExt};
 //! use tower_llm_layers::{
-//!     Tags, Tariff,
+//!     Tags, WorstCasePrice,
 //!     budget::{Budget, Budgets, Window},
 //!     cost::{CostLayer, UnknownPrice},
 //! };
 //!
 //! // A dollar a day for each tenant; every request is taken to cost 60 cents at most.
 //! let budgets = Budgets::new([Budget::usd("tenant-day", "1.00")?.per(Window::Day).each("tenant")])?;
-//! let sixty_cents = Tariff { fixed: "0.60".parse()?, ..Tariff::default() };
+//! let sixty_cents = WorstCasePrice { fixed: "0.60".parse()?, ..WorstCasePrice::default() };
 //! let service = CostLayer::new()
 //!     .budgets(budgets)
 //!     .unknown_price(UnknownPrice::Assume(sixty_cents))
 //!     .layer(Theirs::default());
 //!
-//! let mut ask = Ask::of("gpt-5");
+//! let mut ask = ReserveRequest::of("gpt-5");
 //! ask.body_mut().call.set_tags(Tags::new([("tenant", "acme")])?);
 //! let first = service.clone().oneshot(ask.clone()).await;
 //! assert!(first.is_ok());
@@ -72,7 +72,7 @@ pub use body::CostBody;
 pub use future::CostFuture;
 pub use layer::CostLayer;
 pub use service::Cost;
-pub use settings::{GENERATION_HEADER, MIN_ANSWER, UNBOUNDED_ANSWER, UnknownPrice};
+pub use settings::{GENERATION_HEADER, MIN_OUTPUT_TOKENS, UNBOUNDED_ANSWER, UnknownPrice};
 
 use crate::FailureKind;
 
@@ -80,17 +80,20 @@ use crate::FailureKind;
 const fn is_free(kind: FailureKind) -> bool {
     match kind {
         FailureKind::Connect
-        | FailureKind::Throttled
-        | FailureKind::QuotaGone
+        | FailureKind::RateLimited
+        | FailureKind::QuotaExhausted
         | FailureKind::Overloaded
         | FailureKind::CircuitOpen
-        | FailureKind::Saturated
+        | FailureKind::ConcurrencyLimited
         | FailureKind::Upstream
-        | FailureKind::Empty
-        | FailureKind::Unavailable
-        | FailureKind::TooLong
-        | FailureKind::Refused
-        | FailureKind::Unaffordable
+        | FailureKind::EmptyResponse
+        | FailureKind::NoEndpoint
+        | FailureKind::ContextLengthExceeded
+        | FailureKind::ContentFiltered
+        | FailureKind::InsufficientFunds
+        | FailureKind::BudgetExceeded
+        | FailureKind::RejectedByProvider
+        | FailureKind::StoreUnavailable
         | FailureKind::Auth
         | FailureKind::BadRequest => true,
         // It broke, and what the model did until then nobody has said.

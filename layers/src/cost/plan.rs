@@ -2,8 +2,8 @@
 
 use super::settings::{Settings, UNBOUNDED_ANSWER};
 use crate::{
-    Candidate, LayerError, LlmRequest, Quote, Tariff, UsdAmount, UtcTime,
-    budget::{Ask, Refusal, Reservation},
+    Candidate, LayerError, LlmRequest, Quote, UsdAmount, UtcTime, WorstCasePrice,
+    budget::{Refusal, Reservation, ReserveRequest},
 };
 
 /// More than any budget has.
@@ -11,7 +11,7 @@ const ENDLESS: UsdAmount = UsdAmount::from_pico(i128::MAX);
 
 /// What is held for one attempt.
 pub(super) struct Plan {
-    tariff: Tariff,
+    tariff: WorstCasePrice,
     /// Tokens of the prompt, at most.
     prompt: u64,
     /// Tokens of the answer, at most.
@@ -28,7 +28,7 @@ impl Plan {
         request: &R,
         candidate: Option<&Candidate>,
         at: UtcTime,
-    ) -> Result<Option<(Self, Ask)>, LayerError> {
+    ) -> Result<Option<(Self, ReserveRequest)>, LayerError> {
         let Some(budgets) = &settings.budgets else {
             return Ok(None);
         };
@@ -47,7 +47,7 @@ impl Plan {
             Some(tariff) => Self::by(tariff, settings, request),
             None => (Self::without_hold(), UsdAmount::ZERO),
         };
-        let ask = Ask {
+        let ask = ReserveRequest {
             lines,
             want: plan.want,
             at_least,
@@ -56,11 +56,11 @@ impl Plan {
         Ok(Some((plan, ask)))
     }
 
-    fn by<R: LlmRequest>(tariff: Tariff, settings: &Settings, request: &R) -> (Self, UsdAmount) {
+    fn by<R: LlmRequest>(tariff: WorstCasePrice, settings: &Settings, request: &R) -> (Self, UsdAmount) {
         let needs = request.needs();
         let prompt = needs.most_prompt_tokens.max(needs.prompt_tokens);
         let asked = request.max_tokens();
-        let answer = match (asked.or(settings.default_answer), tariff.max_answer) {
+        let answer = match (asked.or(settings.default_output_tokens), tariff.max_answer) {
             // A model gives no longer answer than it can, whatever is asked for.
             (Some(asked), Some(longest)) => asked.min(longest),
             (Some(asked), None) => asked,
@@ -69,27 +69,27 @@ impl Plan {
         };
         // Each choice has an answer of its own.
         let answer_token = tariff.answer_token.checked_mul(needs.choices.max(1)).unwrap_or(ENDLESS);
-        let tariff = Tariff { answer_token, ..tariff };
+        let tariff = WorstCasePrice { answer_token, ..tariff };
         let cost = |answer| tariff.cost(prompt, answer).unwrap_or(ENDLESS);
         let plan = Self {
             tariff,
             prompt,
             answer,
-            tell: asked.is_none() && (settings.default_answer.is_some() || tariff.max_answer.is_none()),
+            tell: asked.is_none() && (settings.default_output_tokens.is_some() || tariff.max_answer.is_none()),
             want: cost(answer),
         };
         // A hedge is sent whole or not at all: a shorter answer that comes first would be no better one.
         let least = if request.call().is_hedge() {
             answer
         } else {
-            settings.min_answer
+            settings.min_output_tokens
         };
         let at_least = cost(answer.min(least));
         (plan, at_least)
     }
 
     const fn without_hold() -> Self {
-        let tariff = Tariff {
+        let tariff = WorstCasePrice {
             fixed: UsdAmount::ZERO,
             prompt_token: UsdAmount::ZERO,
             answer_token: UsdAmount::ZERO,
@@ -142,7 +142,7 @@ pub(super) fn quote<R: LlmRequest>(
 
 fn dearer(one: Quote, other: Quote) -> Quote {
     match (one, other) {
-        (Quote::Known(one), Quote::Known(other)) => Quote::Known(Tariff {
+        (Quote::Known(one), Quote::Known(other)) => Quote::Known(WorstCasePrice {
             fixed: one.fixed.max(other.fixed),
             prompt_token: one.prompt_token.max(other.prompt_token),
             answer_token: one.answer_token.max(other.answer_token),
@@ -161,5 +161,5 @@ pub(super) fn over_budget(refusal: Box<Refusal>) -> LayerError {
         needed = %refusal.needed,
         "over budget"
     );
-    LayerError::OverBudget(refusal)
+    LayerError::BudgetExceeded(refusal)
 }

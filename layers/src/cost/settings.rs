@@ -2,10 +2,10 @@ use std::{fmt, sync::Arc};
 
 use http::HeaderName;
 
-use crate::{PriceList, Quote, Tariff, budget::Budgets, ledger::Ledger};
+use crate::{PriceList, Quote, WorstCasePrice, budget::Budgets, ledger::Ledger};
 
 /// The shortest answer that a lowered `max_tokens` may leave, by default: below it some upstreams refuse the request.
-pub const MIN_ANSWER: u64 = 16;
+pub const MIN_OUTPUT_TOKENS: u64 = 16;
 
 /// What an answer may have where neither the request nor the price list says: it is then asked for with this `max_tokens`, since no
 /// budget can hold an answer without end.
@@ -24,7 +24,7 @@ pub enum UnknownPrice {
     /// Let it through without a hold: the budget learns of it by the bill, and may pass its cap.
     Allow,
     /// Hold this much.
-    Assume(Tariff),
+    Assume(WorstCasePrice),
 }
 
 /// Everything a cost layer is set to.
@@ -34,8 +34,8 @@ pub(super) struct Settings {
     pub(super) budgets: Option<Budgets>,
     pub(super) ledger: Option<Arc<dyn Ledger>>,
     pub(super) unknown_price: UnknownPrice,
-    pub(super) min_answer: u64,
-    pub(super) default_answer: Option<u64>,
+    pub(super) min_output_tokens: u64,
+    pub(super) default_output_tokens: Option<u64>,
     pub(super) bills_follow: bool,
     pub(super) generation_header: HeaderName,
 }
@@ -47,8 +47,8 @@ impl Default for Settings {
             budgets: None,
             ledger: None,
             unknown_price: UnknownPrice::default(),
-            min_answer: MIN_ANSWER,
-            default_answer: None,
+            min_output_tokens: MIN_OUTPUT_TOKENS,
+            default_output_tokens: None,
             bills_follow: false,
             generation_header: GENERATION_HEADER,
         }
@@ -57,7 +57,7 @@ impl Default for Settings {
 
 impl UnknownPrice {
     /// The tariff to hold by; `Err` where the attempt is refused, `None` where nothing is held.
-    pub(super) const fn resolve(self, quote: Quote) -> Result<Option<Tariff>, ()> {
+    pub(super) const fn resolve(self, quote: Quote) -> Result<Option<WorstCasePrice>, ()> {
         match (quote, self) {
             (Quote::Known(tariff), _) | (_, Self::Assume(tariff)) => Ok(Some(tariff)),
             (_, Self::Allow) => Ok(None),
@@ -71,8 +71,8 @@ impl fmt::Debug for Settings {
         f.debug_struct("Settings")
             .field("budgets", &self.budgets)
             .field("unknown_price", &self.unknown_price)
-            .field("min_answer", &self.min_answer)
-            .field("default_answer", &self.default_answer)
+            .field("min_output_tokens", &self.min_output_tokens)
+            .field("default_output_tokens", &self.default_output_tokens)
             .field("bills_follow", &self.bills_follow)
             .finish_non_exhaustive()
     }

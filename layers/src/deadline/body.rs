@@ -15,7 +15,7 @@ use crate::{LayerError, clock::poll_timer};
 /// passing a frame on.
 const FRAMES_A_LOOK: u8 = 16;
 
-/// The body of [`DeadlineService`](super::DeadlineService): fails when the deadline passes, and drops what is inside.
+/// The body of [`Deadline`](super::Deadline): fails when the deadline passes, and drops what is inside.
 #[pin_project]
 #[derive(Debug)]
 pub struct DeadlineBody<B> {

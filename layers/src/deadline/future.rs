@@ -12,7 +12,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::DeadlineBody;
 use crate::{Failure, LayerError, Phase, call::Opened, clock::poll_timer};
 
-/// The future of [`DeadlineService`](super::DeadlineService).
+/// The future of [`Deadline`](super::Deadline).
 #[pin_project]
 #[derive(Debug)]
 pub struct DeadlineFuture<F, E> {
@@ -54,9 +54,9 @@ impl<F, E> DeadlineFuture<F, E> {
 
 /// What a passed deadline is called.
 pub(super) fn elapsed<E: From<LayerError>>(limit: Duration) -> E {
-    tracing::warn!(phase = Phase::Total.as_str(), ?limit, "deadline passed");
+    tracing::warn!(phase = Phase::Deadline.as_str(), ?limit, "deadline passed");
     LayerError::Elapsed {
-        phase: Phase::Total,
+        phase: Phase::Deadline,
         limit,
     }
     .into()

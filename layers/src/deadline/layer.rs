@@ -3,7 +3,7 @@ use std::time::Duration;
 use http::HeaderName;
 use tower_layer::Layer;
 
-use super::DeadlineService;
+use super::Deadline;
 
 /// The header in which a caller may say how much time is left.
 pub const DEADLINE_HEADER: HeaderName = HeaderName::from_static("x-request-timeout-ms");
@@ -43,10 +43,10 @@ impl DeadlineLayer {
 }
 
 impl<S> Layer<S> for DeadlineLayer {
-    type Service = DeadlineService<S>;
+    type Service = Deadline<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        DeadlineService {
+        Deadline {
             inner,
             total: self.total,
             header: self.header.clone(),

@@ -12,7 +12,7 @@
 //!
 //! # Errors
 //!
-//! [`LayerError::Elapsed`](crate::LayerError::Elapsed) with [`Phase::Total`](crate::Phase::Total), from the future or from the body;
+//! [`LayerError::Elapsed`](crate::LayerError::Elapsed) with [`Phase::Deadline`](crate::Phase::Deadline), from the future or from the body;
 //! [`LayerError::BadDeadline`](crate::LayerError::BadDeadline) where the header cannot be read.
 //!
 //! # Cancellation
@@ -35,7 +35,7 @@
 //! let mut request = Ask::of("silent");
 //! request.headers_mut().insert(DEADLINE_HEADER, "30s".parse()?);
 //! let error = service.oneshot(request).await.err().ok_or("it is silent")?;
-//! assert_eq!(error.kind, FailureKind::Timeout(Phase::Total));
+//! assert_eq!(error.kind, FailureKind::Timeout(Phase::Deadline));
 //! assert_eq!(error.message, "no answer within 30 s");
 //! # Ok(())
 //! # }
@@ -50,4 +50,4 @@ mod service;
 pub use body::DeadlineBody;
 pub use future::DeadlineFuture;
 pub use layer::{DEADLINE_HEADER, DeadlineLayer};
-pub use service::DeadlineService;
+pub use service::Deadline;

@@ -12,13 +12,13 @@ use crate::{Failure, LayerError, LlmRequest, macros::inner_accessors};
 
 /// The service of [`DeadlineLayer`](super::DeadlineLayer).
 #[derive(Debug, Clone)]
-pub struct DeadlineService<S> {
+pub struct Deadline<S> {
     pub(super) inner: S,
     pub(super) total: Option<Duration>,
     pub(super) header: Option<HeaderName>,
 }
 
-impl<S> DeadlineService<S> {
+impl<S> Deadline<S> {
     inner_accessors!();
 
     /// The layer's own limit.
@@ -46,7 +46,7 @@ impl<S> DeadlineService<S> {
     }
 }
 
-impl<S, R, B> Service<Request<R>> for DeadlineService<S>
+impl<S, R, B> Service<Request<R>> for Deadline<S>
 where
     S: Service<Request<R>, Response = Response<B>>,
     S::Error: Failure + From<LayerError>,

@@ -9,8 +9,8 @@ use http::{Request, Response};
 use http_body::Body;
 use pin_project::pin_project;
 
-use super::{DegradeBody, Ladder, layer::Rules};
-use crate::{Degraded, DoNotKeep, Failure, FailureKind, LlmRequest, Rung, call::Opened};
+use super::{Degradation, DegradeBody, layer::Rules};
+use crate::{Degraded, DegradedSource, Failure, FailureKind, LlmRequest, NoStore, call::Opened};
 
 /// The future of [`Degrade`](super::Degrade).
 #[pin_project]
@@ -24,7 +24,7 @@ pub struct DegradeFuture<F, R, L> {
 /// What is kept for the case of a failure.
 pub(super) struct Fallen<R, L> {
     pub(super) original: Request<R>,
-    pub(super) ladder: L,
+    pub(super) degradation: L,
     pub(super) rules: Rules,
     pub(super) opened: Opened,
 }
@@ -63,7 +63,7 @@ where
     R: LlmRequest,
     B: Body,
     B::Error: Failure,
-    L: Ladder<R, B::Data>,
+    L: Degradation<R, B::Data>,
 {
     type Output = Result<Response<DegradeBody<B>>, B::Error>;
 
@@ -90,27 +90,27 @@ impl<R: LlmRequest, L> Fallen<R, L> {
     /// What stands in for a failure of this kind, if anything may.
     fn stand_in<B: Body>(&self, kind: FailureKind) -> Option<Response<DegradeBody<B>>>
     where
-        L: Ladder<R, B::Data>,
+        L: Degradation<R, B::Data>,
     {
-        let (request, ladder, rules) = (&self.original, &self.ladder, &self.rules);
+        let (request, degradation, rules) = (&self.original, &self.degradation, &self.rules);
         let stale = || {
-            let (frames, age) = ladder.stale(request)?;
-            Some((Rung::StaleAnswer, frames, Some(age)))
+            let (frames, age) = degradation.stale(request)?;
+            Some((DegradedSource::StaleAnswer, frames, Some(age)))
         };
         let canned = || {
-            let frames = ladder.canned(request, kind)?;
-            Some((Rung::CannedReply, frames, None))
+            let frames = degradation.canned(request, kind)?;
+            Some((DegradedSource::CannedReply, frames, None))
         };
         // No frame at all is no answer.
         let shows = |(_, frames, _): &(_, Vec<_>, _)| !frames.is_empty();
         let found = rules
-            .reaches(kind, Rung::StaleAnswer)
+            .reaches(kind, DegradedSource::StaleAnswer)
             .then(stale)
             .flatten()
             .filter(shows);
         let found = found.or_else(|| {
             rules
-                .reaches(kind, Rung::CannedReply)
+                .reaches(kind, DegradedSource::CannedReply)
                 .then(canned)
                 .flatten()
                 .filter(shows)
@@ -118,12 +118,12 @@ impl<R: LlmRequest, L> Fallen<R, L> {
         let (rung, frames, age) = found?;
         let mut response = Response::new(DegradeBody::stand_in(frames));
         let mark = Degraded {
-            rung,
+            source: rung,
             reason: Some(kind),
             age,
             asked: request.body().model().map(Box::from),
         };
-        response.extensions_mut().insert(DoNotKeep);
+        response.extensions_mut().insert(NoStore);
         mark.put(&mut response);
         Some(response)
     }

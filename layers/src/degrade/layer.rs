@@ -3,19 +3,19 @@ use std::{fmt, sync::Arc};
 use tower_layer::Layer;
 
 use super::Degrade;
-use crate::{FailureKind, Rung};
+use crate::{DegradedSource, FailureKind};
 
 /// Which kinds of failure reach which rung.
-type Table = dyn Fn(FailureKind, Rung) -> bool + Send + Sync;
+type Table = dyn Fn(FailureKind, DegradedSource) -> bool + Send + Sync;
 
 /// Puts something honest in the place of a failure. See the [module](super).
 #[derive(Clone)]
 pub struct DegradeLayer<L> {
-    ladder: L,
+    degradation: L,
     rules: Rules,
 }
 
-/// What a service must know beside its ladder.
+/// What a service must know beside its degradation.
 #[derive(Clone)]
 pub(super) struct Rules {
     /// Whether there is anything to do at all.
@@ -25,30 +25,30 @@ pub(super) struct Rules {
 
 impl<L> DegradeLayer<L> {
     /// With these rungs.
-    pub fn new(ladder: L) -> Self {
+    pub fn new(degradation: L) -> Self {
         Self {
-            ladder,
+            degradation,
             rules: Rules { on: true, table: None },
         }
     }
 
     /// No rung: everything passes as it is. For a slot that stays empty.
-    pub fn off(ladder: L) -> Self {
-        let mut layer = Self::new(ladder);
+    pub fn off(degradation: L) -> Self {
+        let mut layer = Self::new(degradation);
         layer.rules.on = false;
         layer
     }
 
     /// Which kinds of failure reach which rung, in the place of [`FailureKind::advice`].
     #[must_use]
-    pub fn table(mut self, reaches: impl Fn(FailureKind, Rung) -> bool + Send + Sync + 'static) -> Self {
+    pub fn table(mut self, reaches: impl Fn(FailureKind, DegradedSource) -> bool + Send + Sync + 'static) -> Self {
         self.rules.table = Some(Arc::new(reaches));
         self
     }
 }
 
 impl Rules {
-    pub(super) fn reaches(&self, kind: FailureKind, rung: Rung) -> bool {
+    pub(super) fn reaches(&self, kind: FailureKind, rung: DegradedSource) -> bool {
         self.table
             .as_ref()
             .map_or_else(|| kind.advice().degrade, |table| table(kind, rung))
@@ -61,7 +61,7 @@ impl<S, L: Clone> Layer<S> for DegradeLayer<L> {
     fn layer(&self, inner: S) -> Self::Service {
         Degrade {
             inner,
-            ladder: self.ladder.clone(),
+            degradation: self.degradation.clone(),
             rules: self.rules.clone(),
         }
     }

@@ -6,14 +6,14 @@ use std::{
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::{DegradeBody, DegradeFuture, Ladder, future::Fallen, layer::Rules};
+use super::{Degradation, DegradeBody, DegradeFuture, future::Fallen, layer::Rules};
 use crate::{Failure, LlmRequest, macros::inner_accessors};
 
 /// The service of [`DegradeLayer`](super::DegradeLayer).
 #[derive(Clone)]
 pub struct Degrade<S, L> {
     pub(super) inner: S,
-    pub(super) ladder: L,
+    pub(super) degradation: L,
     pub(super) rules: Rules,
 }
 
@@ -36,7 +36,7 @@ where
     S::Error: Failure,
     R: LlmRequest,
     B: http_body::Body<Error = S::Error>,
-    L: Ladder<R, B::Data> + Clone,
+    L: Degradation<R, B::Data> + Clone,
 {
     type Response = Response<DegradeBody<B>>;
     type Error = S::Error;
@@ -53,7 +53,7 @@ where
         let opened = request.body_mut().call_mut().open();
         let fallen = Fallen {
             original: request.clone(),
-            ladder: self.ladder.clone(),
+            degradation: self.degradation.clone(),
             rules: self.rules.clone(),
             opened,
         };

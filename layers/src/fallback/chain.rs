@@ -13,7 +13,7 @@ pub trait Capabilities: Send + Sync {
 
 /// What to do with the model that the request names itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum AskedModel {
+pub enum RequestedModel {
     /// It goes first, at the first candidate's upstream; the chain follows.
     #[default]
     First,
@@ -46,8 +46,8 @@ pub struct Chain {
     /// How many of them, from the first on, are not of the cheaper class.
     full_class: usize,
     upstream: Arc<str>,
-    asked: AskedModel,
-    moves_on_refusal: bool,
+    asked: RequestedModel,
+    fallback_on_refusal: bool,
     server_side: bool,
     capabilities: Option<Arc<dyn Capabilities>>,
 }
@@ -75,15 +75,15 @@ impl Chain {
             candidates: Arc::new([]),
             full_class: 0,
             upstream,
-            asked: AskedModel::First,
-            moves_on_refusal: false,
+            asked: RequestedModel::First,
+            fallback_on_refusal: false,
             server_side: false,
             capabilities: None,
         }
     }
 
     /// Models of a cheaper class, to be asked when all others have failed: the last of the chain. Their answers carry
-    /// [`Degraded`](crate::Degraded), and [`DoNotKeep`](crate::DoNotKeep) beside it. None by default.
+    /// [`Degraded`](crate::Degraded), and [`NoStore`](crate::NoStore) beside it. None by default.
     #[must_use]
     pub fn cheaper(mut self, candidates: impl IntoIterator<Item = Candidate>) -> Self {
         let full_class = self.candidates.iter().take(self.full_class).cloned();
@@ -93,15 +93,15 @@ impl Chain {
 
     /// What to do with the model that the request names itself.
     #[must_use]
-    pub const fn asked_model(mut self, asked: AskedModel) -> Self {
+    pub const fn requested_model(mut self, asked: RequestedModel) -> Self {
         self.asked = asked;
         self
     }
 
     /// Whether another candidate may answer what one has refused on moderation or policy. Off by default.
     #[must_use]
-    pub const fn moves_on_refusal(mut self, moves: bool) -> Self {
-        self.moves_on_refusal = moves;
+    pub const fn fallback_on_refusal(mut self, moves: bool) -> Self {
+        self.fallback_on_refusal = moves;
         self
     }
 
@@ -134,7 +134,7 @@ impl Chain {
     }
 
     pub(super) const fn may_move_on_refusal(&self) -> bool {
-        self.moves_on_refusal
+        self.fallback_on_refusal
     }
 
     /// Whether it is there for want of a better one only.
@@ -148,7 +148,7 @@ impl Chain {
     }
 
     pub(super) fn takes_asked_model(&self) -> bool {
-        self.asked == AskedModel::First
+        self.asked == RequestedModel::First
     }
 
     pub(super) const fn has_capabilities(&self) -> bool {
@@ -167,7 +167,7 @@ impl fmt::Debug for Chain {
             .field("full_class", &self.full_class)
             .field("upstream", &self.upstream)
             .field("asked", &self.asked)
-            .field("moves_on_refusal", &self.moves_on_refusal)
+            .field("fallback_on_refusal", &self.fallback_on_refusal)
             .field("server_side", &self.server_side)
             .field("capabilities", &self.capabilities.is_some())
             .finish()
@@ -176,11 +176,11 @@ impl fmt::Debug for Chain {
 
 impl fmt::Display for Chain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.asked == AskedModel::First {
+        if self.asked == RequestedModel::First {
             write!(f, "the request's own model at {}", self.upstream)?;
         }
         for (index, candidate) in self.candidates.iter().enumerate() {
-            let arrow = if index > 0 || self.asked == AskedModel::First {
+            let arrow = if index > 0 || self.asked == RequestedModel::First {
                 ", then "
             } else {
                 ""

@@ -167,7 +167,8 @@ where
                         if let Some(error) = self.as_mut().after(error, &turn) {
                             let this = self.project();
                             *this.next = Next::Silence;
-                            let not_asked = matches!(error.kind(), FailureKind::CircuitOpen | FailureKind::Saturated);
+                            let not_asked =
+                                matches!(error.kind(), FailureKind::CircuitOpen | FailureKind::ConcurrencyLimited);
                             let before = this.before.take().filter(|_| not_asked);
                             let error = before.map_or(error, |before| *before);
                             return Poll::Ready(this.opened.publish(Err(given_up(error))));
@@ -249,7 +250,7 @@ where
         // It did not fit beside the other one, whose hold or place may be free when its turn comes.
         let for_now = matches!(
             error.kind(),
-            FailureKind::Unaffordable | FailureKind::Saturated | FailureKind::Throttled
+            FailureKind::BudgetExceeded | FailureKind::ConcurrencyLimited | FailureKind::RateLimited
         );
         if for_now && error.status().is_none() && this.lane.is_some() {
             this.cursor.give_back(turn.candidate.clone());
@@ -259,7 +260,7 @@ where
         // Nobody is asked beside it any more.
         *this.next = Next::Nothing;
         // What is said of the request itself holds for whoever else is being asked.
-        if !may_move && matches!(error.kind(), FailureKind::BadRequest | FailureKind::Refused) {
+        if !may_move && matches!(error.kind(), FailureKind::BadRequest | FailureKind::ContentFiltered) {
             if this.lane.is_some() {
                 *this.stopped = Some(Box::new(error));
                 return None;

@@ -10,7 +10,7 @@ use pin_project::pin_project;
 use tokio::time::Instant;
 
 use super::{Chain, Hedge, SERVER_SIDE_MODELS, cursor::Cursor, track::Track};
-use crate::{Call, Candidate, Degraded, DoNotKeep, Failure, LlmRequest, Outcome, Rung};
+use crate::{Call, Candidate, Degraded, DegradedSource, Failure, LlmRequest, NoStore, Outcome};
 
 /// Whose turn it is, and which models went along with it for the router to try.
 #[derive(Debug)]
@@ -102,7 +102,7 @@ fn mark<R: LlmRequest>(request: &R, candidate: &Candidate, chain: &Chain) -> Opt
         _ => None,
     });
     Some(Degraded {
-        rung: Rung::CheaperModel,
+        source: DegradedSource::CheaperModel,
         reason,
         age: None,
         asked: asked.map(Box::from),
@@ -142,7 +142,7 @@ impl<F> Lane<F> {
             }
         }
         if let (Ok(response), Some(mark)) = (&mut result, this.turn.mark.take()) {
-            response.extensions_mut().insert(DoNotKeep);
+            response.extensions_mut().insert(NoStore);
             mark.put(response);
         }
         Poll::Ready(result.map_err(|error| {

@@ -56,7 +56,7 @@ mod layer;
 mod service;
 mod track;
 
-pub use chain::{AskedModel, Capabilities, Chain, ChainError, SERVER_SIDE_MODELS};
+pub use chain::{Capabilities, Chain, ChainError, RequestedModel, SERVER_SIDE_MODELS};
 pub use future::FallbackFuture;
 pub use hedge::Hedge;
 pub use layer::FallbackLayer;

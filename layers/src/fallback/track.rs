@@ -48,7 +48,7 @@ impl Track {
 
     /// An attempt failed so. What says nothing of the upstream's health changes nothing.
     pub(super) fn failed(&self, kind: FailureKind) {
-        if matches!(kind.advice().health, Health::Hurts | Health::Pauses) || kind == FailureKind::CircuitOpen {
+        if matches!(kind.advice().health, Health::Unhealthy | Health::Paused) || kind == FailureKind::CircuitOpen {
             let mut known = self.lock();
             known.failures += (1.0 - known.failures) * NEWEST;
         }

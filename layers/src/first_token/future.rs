@@ -118,7 +118,7 @@ where
     fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<Result<B::Data, B::Error>> {
         for _ in 0..FRAMES_A_TURN {
             let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)) else {
-                return Poll::Ready(Err(LayerError::Empty.into()));
+                return Poll::Ready(Err(LayerError::EmptyResponse.into()));
             };
             // Trailers before any content say nothing that a caller could use.
             let Ok(data) = frame?.into_data() else {

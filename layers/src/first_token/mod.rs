@@ -7,7 +7,7 @@
 //!
 //! # Errors
 //!
-//! [`LayerError::Empty`](crate::LayerError::Empty) where the answer ends before it begins,
+//! [`LayerError::EmptyResponse`](crate::LayerError::EmptyResponse) where the answer ends before it begins,
 //! [`LayerError::NeverBegan`](crate::LayerError::NeverBegan) where [`MOST_HELD`] frames had nothing to show, and the body's
 //! own error where it fails first.
 //!
@@ -29,7 +29,7 @@
 //!
 //! // Two blank frames and an end are no answer, whatever the status said.
 //! let error = service.clone().oneshot(Ask::of("blank")).await.err().ok_or("it is blank")?;
-//! assert_eq!(error.kind, FailureKind::Empty);
+//! assert_eq!(error.kind, FailureKind::EmptyResponse);
 //! assert!(service.oneshot(Ask::of("gpt-5")).await.is_ok());
 //! # Ok(())
 //! # }

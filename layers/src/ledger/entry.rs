@@ -1,7 +1,7 @@
-use std::time::Duration;
+use std::{str::FromStr, time::Duration};
 
 use super::{CallId, EntryId};
-use crate::{FailureKind, Tags, TokenUsage, UsdAmount, UtcTime};
+use crate::{FailureKind, Tags, TokenUsage, UnknownName, UsdAmount, UtcTime};
 
 /// How sure the amount of an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,13 +25,16 @@ impl EntryState {
             Self::Reconciled => "reconciled",
         }
     }
+}
 
-    /// The state of this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
+impl FromStr for EntryState {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
         [Self::Settled, Self::Estimated, Self::Reconciled]
             .into_iter()
             .find(|state| state.as_str() == name)
+            .ok_or_else(|| UnknownName::new("entry state", name))
     }
 }
 
@@ -57,14 +60,16 @@ impl EntryOutcome {
             Self::Dropped => "dropped",
         }
     }
+}
 
-    /// The outcome of this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
+impl FromStr for EntryOutcome {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
         match name {
-            "answered" => Some(Self::Answered),
-            "dropped" => Some(Self::Dropped),
-            _ => FailureKind::named(name).map(Self::Failed),
+            "answered" => Ok(Self::Answered),
+            "dropped" => Ok(Self::Dropped),
+            _ => name.parse().map(Self::Failed),
         }
     }
 }

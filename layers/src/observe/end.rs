@@ -52,9 +52,6 @@ impl End {
     /// Whether the model is likely one: a name that was only mistyped takes no label's place.
     #[cfg(feature = "metrics")]
     pub(super) const fn names_a_model(self) -> bool {
-        !matches!(
-            self,
-            Self::Failed(FailureKind::BadRequest | FailureKind::Unavailable, _)
-        )
+        !matches!(self, Self::Failed(FailureKind::BadRequest | FailureKind::NoEndpoint, _))
     }
 }

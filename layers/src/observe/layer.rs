@@ -27,7 +27,7 @@ impl ObserveLayer {
     }
 
     /// The names of the tags that are told.
-    pub fn told_tags(&self) -> impl Iterator<Item = &str> {
+    pub fn recorded_tags(&self) -> impl Iterator<Item = &str> {
         self.settings.told_names()
     }
 }

@@ -76,9 +76,9 @@ pub const COST_WASTED: &str = "llm.cost.wasted_usd";
 /// What the cache did: `hit`, `shared` with a call under way, or `miss`; not told of what went past it. A label.
 pub const CACHE: &str = "llm.cache";
 /// The rung of the ladder that stood in. A label.
-pub const RUNG: &str = "llm.degraded.rung";
+pub const DEGRADED_SOURCE: &str = "llm.degraded.source";
 /// What went wrong with what was asked for. A label.
-pub const RUNG_REASON: &str = "llm.degraded.reason";
+pub const DEGRADED_REASON: &str = "llm.degraded.reason";
 /// The tags that were [asked for](super::ObserveLayer::tags), as `team=search`.
 pub const TAGS: &str = "llm.tags";
 

@@ -118,9 +118,9 @@ impl Numbers {
         }
         if let Some(mark) = sums.degraded {
             let mut labels = labels.clone();
-            labels.push(label(names::RUNG, mark.rung.as_str()));
+            labels.push(label(names::DEGRADED_SOURCE, mark.source.as_str()));
             let reason = mark.reason.map(FailureKind::as_str);
-            labels.extend(reason.map(|reason| label(names::RUNG_REASON, reason)));
+            labels.extend(reason.map(|reason| label(names::DEGRADED_REASON, reason)));
             count(names::DEGRADED, &labels, 1);
         }
         labels.extend(end.error_type().map(|kind| label(names::ERROR_TYPE, kind)));

@@ -62,8 +62,8 @@ pub(super) fn begin<R: LlmRequest>(settings: &Arc<Settings>, request: &mut R) ->
         { names::COST } = Empty,
         { names::COST_WASTED } = Empty,
         { names::CACHE } = Empty,
-        { names::RUNG } = Empty,
-        { names::RUNG_REASON } = Empty,
+        { names::DEGRADED_SOURCE } = Empty,
+        { names::DEGRADED_REASON } = Empty,
         { names::TAGS } = ToldTags::of(settings, tags).map(tracing::field::display),
     );
     if span.is_disabled() && !cfg!(feature = "metrics") {
@@ -137,13 +137,14 @@ impl Operation {
         if let Some(cached) = self.cached {
             span.record(names::CACHE, cached);
         }
-        let rung = self.degraded.as_ref().map(|mark| mark.rung.as_str());
+        let rung = self.degraded.as_ref().map(|mark| mark.source.as_str());
         let reason = self
             .degraded
             .as_ref()
             .and_then(|mark| mark.reason)
             .map(FailureKind::as_str);
-        span.record(names::RUNG, rung).record(names::RUNG_REASON, reason);
+        span.record(names::DEGRADED_SOURCE, rung)
+            .record(names::DEGRADED_REASON, reason);
         span.in_scope(|| {
             tracing::info!(
                 target: names::OPERATION_TARGET,
@@ -178,10 +179,10 @@ impl Operation {
 /// What the cache did for a response, by its marks.
 #[cfg(feature = "cache")]
 fn cached(extensions: &Extensions) -> Option<&'static str> {
-    use crate::{Shared, cache::CacheStatus};
+    use crate::{Coalesced, cache::CacheStatus};
 
     let status = extensions.get::<CacheStatus>()?;
-    Some(match (status.hit, extensions.get::<Shared>()) {
+    Some(match (status.hit, extensions.get::<Coalesced>()) {
         (true, _) => "hit",
         (false, Some(_)) => "shared",
         (false, None) => "miss",

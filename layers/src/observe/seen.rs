@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tracing::Span;
 
 use super::{end::End, names};
-use crate::{Degraded, Frame, LlmRequest, Rung, Shared, Stage, TokenUsage};
+use crate::{Coalesced, Degraded, DegradedSource, Frame, LlmRequest, Stage, TokenUsage};
 
 /// What an operation and an attempt have in common.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub(super) struct Seen {
     /// Somebody else pays for it: its usage is not to be counted again.
     shared: bool,
     /// What stands in for an answer, where no model has made it for this call.
-    stood_in: Option<Rung>,
+    stood_in: Option<DegradedSource>,
 }
 
 impl Seen {
@@ -56,9 +56,9 @@ impl Seen {
 
     /// The response is there.
     pub(super) fn responded(&mut self, extensions: &Extensions) {
-        self.shared = extensions.get::<Shared>().is_some();
-        let rung = extensions.get::<Degraded>().map(|mark| mark.rung);
-        self.stood_in = rung.filter(|rung| *rung != Rung::CheaperModel);
+        self.shared = extensions.get::<Coalesced>().is_some();
+        let rung = extensions.get::<Degraded>().map(|mark| mark.source);
+        self.stood_in = rung.filter(|rung| *rung != DegradedSource::CheaperModel);
     }
 
     /// Whether it has begun, and by a model that was asked for it now.
@@ -77,7 +77,9 @@ impl Seen {
         if !self.looked || ends {
             self.looked = true;
             // A canned reply names the model that was asked for.
-            let model = frame.model().filter(|_| self.stood_in != Some(Rung::CannedReply));
+            let model = frame
+                .model()
+                .filter(|_| self.stood_in != Some(DegradedSource::CannedReply));
             self.model = self.model.take().or_else(|| model.map(Box::from));
             self.id = self.id.take().or_else(|| frame.generation_id().map(Box::from));
         }

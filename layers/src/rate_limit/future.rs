@@ -287,5 +287,5 @@ where
 
 /// How long everybody should stay away, by what the upstream said.
 fn pause<E: Failure>(error: &E, settings: Settings) -> Option<Duration> {
-    (settings.pauses && error.kind() == FailureKind::Throttled).then(|| error.retry_after())?
+    (settings.pauses && error.kind() == FailureKind::RateLimited).then(|| error.retry_after())?
 }

@@ -2,13 +2,13 @@ use std::sync::Arc;
 
 use http::Request;
 
-use crate::{KeyOf, LlmRequest};
+use crate::{KeyExtractor, LlmRequest};
 
 /// A limit for each candidate: a model at an upstream. Stands inside fallback.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PerCandidate;
 
-impl<R: LlmRequest> KeyOf<R> for PerCandidate {
+impl<R: LlmRequest> KeyExtractor<R> for PerCandidate {
     fn key(&self, request: &Request<R>) -> Option<Arc<str>> {
         let body = request.body();
         let candidate = body.call().candidate();

@@ -1,6 +1,6 @@
 //! Requests and tokens per interval, and calls at once, for each key.
 //!
-//! A key is whatever the caller extracts: a tenant, an API key, a model, or nothing, for one limit over all ([`KeyOf`]). The same
+//! A key is whatever the caller extracts: a tenant, an API key, a model, or nothing, for one limit over all ([`KeyExtractor`]). The same
 //! layer serves twice: outside fallback for a tenant's own limits, and inside retry for an upstream's ([`PerCandidate`]), so that
 //! each attempt pays.
 //!
@@ -37,10 +37,10 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::time::Duration;
 //! use tower::{Layer, ServiceExt};
-//! use tower_llm_layers::rate_limit::{Everyone, Limits, Rate, RateLimitLayer};
+//! use tower_llm_layers::rate_limit::{GlobalKey, Limits, Rate, RateLimitLayer};
 //!
 //! let limits = Limits::new().requests(Rate::new(60, Duration::from_secs(60))?.burst(1)?);
-//! let service = RateLimitLayer::new(limits, Everyone)?.layer(Theirs::default());
+//! let service = RateLimitLayer::new(limits, GlobalKey)?.layer(Theirs::default());
 //!
 //! assert!(service.clone().oneshot(Ask::of("gpt-5")).await.is_ok());
 //! let refused = service.oneshot(Ask::of("gpt-5")).await.err().unwrap();
@@ -69,4 +69,4 @@ pub use limits::{Limits, LimitsError, Rate};
 pub use service::RateLimit;
 pub use store::{Admitting, LimitHold, LimitStore, LimitWait, WaitReason};
 
-pub use crate::{Everyone, KeyOf};
+pub use crate::{GlobalKey, KeyExtractor};

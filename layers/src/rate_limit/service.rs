@@ -7,7 +7,7 @@ use std::{
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::{KeyOf, RateLimitBody, RateLimitFuture, layer::Settings, limiter::Limiter};
+use super::{KeyExtractor, RateLimitBody, RateLimitFuture, layer::Settings, limiter::Limiter};
 use crate::{Failure, Frame, LayerError, LlmRequest, macros::inner_accessors};
 
 /// The service of [`RateLimitLayer`](super::RateLimitLayer).
@@ -41,7 +41,7 @@ impl<S, X, R, B> Service<Request<R>> for RateLimit<S, X>
 where
     S: Service<Request<R>, Response = Response<B>> + Clone,
     S::Error: Failure + From<LayerError>,
-    X: KeyOf<R>,
+    X: KeyExtractor<R>,
     R: LlmRequest,
     B: http_body::Body<Error = S::Error>,
     B::Data: Frame,

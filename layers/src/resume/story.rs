@@ -140,7 +140,7 @@ impl<S, R: LlmRequest, D: Frame> Story<S, R, D> {
 
     /// The request that goes on after this failure, where that may be done.
     pub(super) fn go_on<E: Failure>(&mut self, error: &E) -> Option<Request<R>> {
-        let hurts = matches!(error.kind().advice().health, Health::Hurts | Health::Pauses);
+        let hurts = matches!(error.kind().advice().health, Health::Unhealthy | Health::Paused);
         if self.state != State::Open || self.times_left == 0 || !hurts {
             return None;
         }

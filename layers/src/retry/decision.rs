@@ -57,7 +57,7 @@ impl<D: Iterator<Item = Duration>> History<'_, D> {
         }
         let longest = self.longest(request);
         if least > longest {
-            let why = if longest < self.policy.max_wait {
+            let why = if longest < self.policy.max_retry_delay {
                 " while another candidate can answer"
             } else {
                 ""
@@ -80,9 +80,11 @@ impl<D: Iterator<Item = Duration>> History<'_, D> {
     /// The longest wait for one retry.
     fn longest<R: LlmRequest>(&self, request: &R) -> Duration {
         if request.call().is_last() {
-            self.policy.max_wait
+            self.policy.max_retry_delay
         } else {
-            self.policy.patience.min(self.policy.max_wait)
+            self.policy
+                .max_retry_delay_with_fallback
+                .min(self.policy.max_retry_delay)
         }
     }
 
@@ -94,7 +96,7 @@ impl<D: Iterator<Item = Duration>> History<'_, D> {
         match error.kind().advice().retry {
             RetryAdvice::Never | RetryAdvice::OtherKey => None,
             RetryAdvice::FewerTokens => affordable(error, request).map(|_| Wait::NONE),
-            RetryAdvice::IfAlone if !(self.policy.retry_silent && request.call().is_alone()) => None,
+            RetryAdvice::IfAlone if !(self.policy.retry_timeouts && request.call().is_alone()) => None,
             RetryAdvice::Backoff | RetryAdvice::IfAlone => {
                 let delay = self.delays.next()?.min(self.longest(request));
                 // Never earlier than asked, and not all at once.

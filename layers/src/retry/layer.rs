@@ -29,23 +29,23 @@ impl<M> RetryLayer<M> {
 
     /// The longest wait for one retry: a longer back-off is cut to it, and a longer hint is not waited for.
     #[must_use]
-    pub const fn max_wait(mut self, wait: Duration) -> Self {
-        self.policy.max_wait = wait;
+    pub const fn max_retry_delay(mut self, wait: Duration) -> Self {
+        self.policy.max_retry_delay = wait;
         self
     }
 
     /// The longest wait for one retry while another candidate could answer instead; 3 s by default, and never more than
-    /// [`max_wait`](Self::max_wait).
+    /// [`max_retry_delay`](Self::max_retry_delay).
     #[must_use]
-    pub const fn patience(mut self, wait: Duration) -> Self {
-        self.policy.patience = wait;
+    pub const fn max_retry_delay_with_fallback(mut self, wait: Duration) -> Self {
+        self.policy.max_retry_delay_with_fallback = wait;
         self
     }
 
     /// Whether a silent candidate is tried again where there is no other.
     #[must_use]
-    pub const fn retry_silent(mut self, retry: bool) -> Self {
-        self.policy.retry_silent = retry;
+    pub const fn retry_timeouts(mut self, retry: bool) -> Self {
+        self.policy.retry_timeouts = retry;
         self
     }
 

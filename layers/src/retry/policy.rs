@@ -13,11 +13,11 @@ pub struct RetryPolicy {
     pub max_attempts: u32,
     /// The longest wait for one retry: a longer back-off is cut to it; a longer hint means that another candidate should
     /// answer.
-    pub max_wait: Duration,
+    pub max_retry_delay: Duration,
     /// The longest wait for one retry while another candidate could answer instead.
-    pub patience: Duration,
+    pub max_retry_delay_with_fallback: Duration,
     /// Whether a silent candidate is tried again where there is no other.
-    pub retry_silent: bool,
+    pub retry_timeouts: bool,
     /// The process-wide ratio.
     pub budget: RetryBudget,
 }
@@ -28,9 +28,9 @@ impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
             max_attempts: 2,
-            max_wait: Duration::from_secs(20),
-            patience: Duration::from_secs(3),
-            retry_silent: false,
+            max_retry_delay: Duration::from_secs(20),
+            max_retry_delay_with_fallback: Duration::from_secs(3),
+            retry_timeouts: false,
             budget: RetryBudget::default(),
         }
     }

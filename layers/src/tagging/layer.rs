@@ -5,12 +5,12 @@ use super::Tagging;
 use crate::Tags;
 
 /// Tells what a request is booked under. Any closure over the request is one.
-pub trait TagsOf<R> {
+pub trait TagExtractor<R> {
     /// The tags, where there are some.
     fn tags(&self, request: &Request<R>) -> Option<Tags>;
 }
 
-impl<R, F: Fn(&Request<R>) -> Option<Tags>> TagsOf<R> for F {
+impl<R, F: Fn(&Request<R>) -> Option<Tags>> TagExtractor<R> for F {
     fn tags(&self, request: &Request<R>) -> Option<Tags> {
         self(request)
     }

@@ -29,5 +29,5 @@
 mod layer;
 mod service;
 
-pub use layer::{TaggingLayer, TagsOf};
+pub use layer::{TagExtractor, TaggingLayer};
 pub use service::Tagging;

@@ -6,7 +6,7 @@ use std::{
 use http::Request;
 use tower_service::Service;
 
-use super::TagsOf;
+use super::TagExtractor;
 use crate::{LlmRequest, Tags, macros::inner_accessors};
 
 /// The service of [`TaggingLayer`](super::TaggingLayer).
@@ -32,7 +32,7 @@ impl<S, R, X> Service<Request<R>> for Tagging<S, X>
 where
     S: Service<Request<R>>,
     R: LlmRequest,
-    X: TagsOf<R>,
+    X: TagExtractor<R>,
 {
     type Response = S::Response;
     type Error = S::Error;

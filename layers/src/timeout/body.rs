@@ -9,7 +9,7 @@ use http_body::{Body, Frame as BodyFrame, SizeHint};
 use pin_project::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{Clocks, PaceFloor, future::elapsed};
+use super::{MinThroughput, Timeouts, future::elapsed};
 use crate::{Frame, LayerError, Phase};
 
 /// What a read gives.
@@ -17,7 +17,7 @@ type Polled<B> = Poll<Option<Result<BodyFrame<<B as Body>::Data>, <B as Body>::E
 
 /// The body of [`AttemptTimeout`](super::AttemptTimeout): fails when the stream falls silent or too slow.
 ///
-/// Its clocks run only while it waits for the upstream. A frame that is there costs no look at the clock.
+/// Its timeouts run only while it waits for the upstream. A frame that is there costs no look at the clock.
 #[pin_project]
 #[derive(Debug)]
 pub struct AttemptTimeoutBody<B> {
@@ -25,10 +25,10 @@ pub struct AttemptTimeoutBody<B> {
     inner: Option<B>,
     #[pin]
     timer: Option<Sleep>,
-    clocks: Clocks,
+    timeouts: Timeouts,
     /// Since when it has waited without a frame; `None` while frames are read.
     waiting_since: Option<Instant>,
-    /// Since when it has waited within the present window of the pace floor.
+    /// Since when it has waited within the present window of the min_throughput floor.
     window_since: Option<Instant>,
     /// Time waited before that, and tokens that came, in the present window.
     window_waited: Duration,
@@ -36,13 +36,15 @@ pub struct AttemptTimeoutBody<B> {
 }
 
 impl<B> AttemptTimeoutBody<B> {
-    pub(super) fn new(inner: B, mut clocks: Clocks) -> Self {
+    pub(super) fn new(inner: B, mut timeouts: Timeouts) -> Self {
         // A floor of nothing, or of an instant, is no floor.
-        clocks.pace = clocks.pace.filter(|pace| pace.tokens > 0 && !pace.window.is_zero());
+        timeouts.min_throughput = timeouts
+            .min_throughput
+            .filter(|min_throughput| min_throughput.tokens > 0 && !min_throughput.window.is_zero());
         Self {
             inner: Some(inner),
             timer: None,
-            clocks,
+            timeouts,
             waiting_since: None,
             window_since: None,
             window_waited: Duration::ZERO,
@@ -70,7 +72,7 @@ where
         };
         match inner.poll_frame(cx) {
             Poll::Ready(frame) => {
-                if let (Some(_), Some(Ok(frame))) = (this.clocks.pace, &frame) {
+                if let (Some(_), Some(Ok(frame))) = (this.timeouts.min_throughput, &frame) {
                     let waited = this.window_since.take().map_or(Duration::ZERO, |since| since.elapsed());
                     *this.window_waited = this.window_waited.saturating_add(waited);
                     let tokens = frame.data_ref().map_or(0, Frame::tokens);
@@ -100,30 +102,36 @@ where
     /// Nothing is there: how long has that been so?
     fn poll_clocks(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<B> {
         let mut this = self.project();
-        if this.clocks.idle.is_none() && this.clocks.pace.is_none() {
+        if this.timeouts.idle.is_none() && this.timeouts.min_throughput.is_none() {
             return Poll::Pending;
         }
         loop {
             let now = Instant::now();
             let silent_since = *this.waiting_since.get_or_insert(now);
-            if let Some(idle) = this.clocks.idle.filter(|idle| now >= after(silent_since, *idle)) {
+            if let Some(idle) = this.timeouts.idle.filter(|idle| now >= after(silent_since, *idle)) {
                 this.inner.set(None);
                 return Poll::Ready(Some(Err(elapsed(Phase::Idle, idle))));
             }
             let window_since = *this.window_since.get_or_insert(now);
-            let window_end = |pace: PaceFloor| after(window_since, pace.window.saturating_sub(*this.window_waited));
-            if let Some(pace) = this.clocks.pace.filter(|pace| now >= window_end(*pace)) {
-                if *this.window_tokens < pace.tokens {
+            let window_end = |min_throughput: MinThroughput| {
+                after(window_since, min_throughput.window.saturating_sub(*this.window_waited))
+            };
+            if let Some(min_throughput) = this
+                .timeouts
+                .min_throughput
+                .filter(|min_throughput| now >= window_end(*min_throughput))
+            {
+                if *this.window_tokens < min_throughput.tokens {
                     this.inner.set(None);
-                    return Poll::Ready(Some(Err(elapsed(Phase::Pace, pace.window))));
+                    return Poll::Ready(Some(Err(elapsed(Phase::Throughput, min_throughput.window))));
                 }
                 *this.window_tokens = 0;
                 *this.window_waited = Duration::ZERO;
                 *this.window_since = Some(now);
                 continue;
             }
-            let idle_at = this.clocks.idle.map(|idle| after(silent_since, idle));
-            let pace_at = this.clocks.pace.map(window_end);
+            let idle_at = this.timeouts.idle.map(|idle| after(silent_since, idle));
+            let pace_at = this.timeouts.min_throughput.map(window_end);
             let Some(at) = idle_at.into_iter().chain(pace_at).min() else {
                 return Poll::Pending;
             };

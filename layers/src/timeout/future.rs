@@ -9,7 +9,7 @@ use http::Response;
 use pin_project::pin_project;
 use tokio::time::{Sleep, sleep};
 
-use super::{AttemptTimeoutBody, Clocks};
+use super::{AttemptTimeoutBody, Timeouts};
 use crate::{LayerError, Phase, clock::poll_timer};
 
 /// The future of [`AttemptTimeout`](super::AttemptTimeout).
@@ -22,17 +22,17 @@ pub struct AttemptTimeoutFuture<F> {
     timer: Option<Sleep>,
     phase: Phase,
     limit: Option<Duration>,
-    clocks: Clocks,
+    timeouts: Timeouts,
 }
 
 impl<F> AttemptTimeoutFuture<F> {
-    pub(super) const fn new(inner: F, (phase, limit): (Phase, Option<Duration>), clocks: Clocks) -> Self {
+    pub(super) const fn new(inner: F, (phase, limit): (Phase, Option<Duration>), timeouts: Timeouts) -> Self {
         Self {
             inner: Some(inner),
             timer: None,
             phase,
             limit,
-            clocks,
+            timeouts,
         }
     }
 }
@@ -57,8 +57,8 @@ where
         };
         if let Poll::Ready(result) = inner.poll(cx) {
             this.inner.set(None);
-            let clocks = *this.clocks;
-            return Poll::Ready(result.map(|response| response.map(|body| AttemptTimeoutBody::new(body, clocks))));
+            let timeouts = *this.timeouts;
+            return Poll::Ready(result.map(|response| response.map(|body| AttemptTimeoutBody::new(body, timeouts))));
         }
         let Some(limit) = *this.limit else {
             return Poll::Pending;

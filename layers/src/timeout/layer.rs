@@ -2,55 +2,55 @@ use std::time::Duration;
 
 use tower_layer::Layer;
 
-use super::{AttemptTimeout, Clocks, PaceFloor};
+use super::{AttemptTimeout, MinThroughput, Timeouts};
 
-/// Puts clocks on each attempt. See the [module](super).
+/// Puts timeouts on each attempt. See the [module](super).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AttemptTimeoutLayer {
-    clocks: Clocks,
+    timeouts: Timeouts,
 }
 
 impl AttemptTimeoutLayer {
-    /// The default clocks, with this limit to the first token.
+    /// The default timeouts, with this limit to the first token.
     #[must_use]
     pub fn new(first_token: Duration) -> Self {
-        Self::with_clocks(Clocks {
+        Self::with_timeouts(Timeouts {
             first_token: Some(first_token),
-            ..Clocks::default()
+            ..Timeouts::default()
         })
     }
 
-    /// With these clocks.
+    /// With these timeouts.
     #[must_use]
-    pub const fn with_clocks(clocks: Clocks) -> Self {
-        Self { clocks }
+    pub const fn with_timeouts(timeouts: Timeouts) -> Self {
+        Self { timeouts }
     }
 
     /// From the start of a plain attempt to its whole answer.
     #[must_use]
-    pub const fn answer(mut self, answer: Option<Duration>) -> Self {
-        self.clocks.answer = answer;
+    pub const fn response_timeout(mut self, answer: Option<Duration>) -> Self {
+        self.timeouts.response = answer;
         self
     }
 
     /// Added to the first clock for the last candidate of a chain.
     #[must_use]
-    pub const fn last_grace(mut self, grace: Duration) -> Self {
-        self.clocks.last_grace = grace;
+    pub const fn last_candidate_grace(mut self, grace: Duration) -> Self {
+        self.timeouts.last_candidate_grace = grace;
         self
     }
 
     /// The longest silence once the answer has begun.
     #[must_use]
-    pub const fn idle(mut self, idle: Option<Duration>) -> Self {
-        self.clocks.idle = idle;
+    pub const fn idle_timeout(mut self, idle: Option<Duration>) -> Self {
+        self.timeouts.idle = idle;
         self
     }
 
     /// The slowest stream that is still worth waiting for.
     #[must_use]
-    pub const fn pace(mut self, pace: Option<PaceFloor>) -> Self {
-        self.clocks.pace = pace;
+    pub const fn min_throughput(mut self, min_throughput: Option<MinThroughput>) -> Self {
+        self.timeouts.min_throughput = min_throughput;
         self
     }
 }
@@ -61,7 +61,7 @@ impl<S> Layer<S> for AttemptTimeoutLayer {
     fn layer(&self, inner: S) -> Self::Service {
         AttemptTimeout {
             inner,
-            clocks: self.clocks,
+            timeouts: self.timeouts,
         }
     }
 }

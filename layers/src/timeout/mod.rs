@@ -1,13 +1,13 @@
-//! The clocks of one attempt.
+//! The timeouts of one attempt.
 //!
 //! | clock | starts | reset by | ends in |
 //! | --- | --- | --- | --- |
 //! | first token (streamed) | the attempt | nothing | the future |
 //! | answer (plain) | the attempt | nothing | the future |
 //! | idle | while waiting after the first token | any frame, signs of life too | the body |
-//! | pace floor | while waiting after the first token | – | the body |
+//! | min_throughput floor | while waiting after the first token | – | the body |
 //!
-//! Stands inside retry and outside [`first_token`](crate::first_token), so that its future resolves at the first token;
+//! Stands inside retry and outside [`first_token_timeout`](crate::first_token), so that its future resolves at the first token;
 //! without that layer inside, it times the response's headers. The last candidate of a chain gets a grace: cutting it off
 //! leaves nobody. The time a slow reader takes counts against nobody.
 //!
@@ -30,11 +30,11 @@
 //! use tower::{ServiceBuilder, ServiceExt};
 //! use tower_llm_layers::{first_token::FirstTokenLayer, timeout::AttemptTimeoutLayer};
 //!
-//! let clocks = AttemptTimeoutLayer::new(Duration::from_secs(10))
-//!     .last_grace(Duration::from_secs(5))
-//!     .idle(Some(Duration::from_secs(30)));
+//! let timeouts = AttemptTimeoutLayer::new(Duration::from_secs(10))
+//!     .last_candidate_grace(Duration::from_secs(5))
+//!     .idle_timeout(Some(Duration::from_secs(30)));
 //! let service = ServiceBuilder::new()
-//!     .layer(clocks)
+//!     .layer(timeouts)
 //!     .layer(FirstTokenLayer::new())
 //!     .service(Theirs::default());
 //!
@@ -45,13 +45,13 @@
 //! ```
 
 mod body;
-mod clocks;
 mod future;
 mod layer;
 mod service;
+mod timeouts;
 
 pub use body::AttemptTimeoutBody;
-pub use clocks::{Clocks, PaceFloor};
 pub use future::AttemptTimeoutFuture;
 pub use layer::AttemptTimeoutLayer;
 pub use service::AttemptTimeout;
+pub use timeouts::{MinThroughput, Timeouts};

@@ -3,22 +3,22 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::{AttemptTimeoutBody, AttemptTimeoutFuture, Clocks};
+use super::{AttemptTimeoutBody, AttemptTimeoutFuture, Timeouts};
 use crate::{Frame, LayerError, LlmRequest, macros::inner_accessors};
 
 /// The service of [`AttemptTimeoutLayer`](super::AttemptTimeoutLayer).
 #[derive(Debug, Clone)]
 pub struct AttemptTimeout<S> {
     pub(super) inner: S,
-    pub(super) clocks: Clocks,
+    pub(super) timeouts: Timeouts,
 }
 
 impl<S> AttemptTimeout<S> {
     inner_accessors!();
 
     /// The limits of one attempt.
-    pub const fn clocks(&self) -> &Clocks {
-        &self.clocks
+    pub const fn timeouts(&self) -> &Timeouts {
+        &self.timeouts
     }
 }
 
@@ -40,7 +40,7 @@ where
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
         let body = request.body();
-        let start = self.clocks.start(body.is_streaming(), body.call().is_last());
-        AttemptTimeoutFuture::new(self.inner.call(request), start, self.clocks)
+        let start = self.timeouts.start(body.is_streaming(), body.call().is_last());
+        AttemptTimeoutFuture::new(self.inner.call(request), start, self.timeouts)
     }
 }

@@ -86,11 +86,11 @@ fn overloaded(kind: FailureKind) -> TestError {
 #[tokio::test(start_paused = true)]
 async fn the_upstreams_overload_takes_a_part_and_nothing_else_does() {
     for (error, limit) in [
-        (overloaded(FailureKind::Throttled), 7),
+        (overloaded(FailureKind::RateLimited), 7),
         (overloaded(FailureKind::Overloaded), 7),
         // A limit of our own, inside.
-        (fails(FailureKind::Throttled), 10),
-        (overloaded(FailureKind::Unaffordable), 10),
+        (fails(FailureKind::RateLimited), 10),
+        (overloaded(FailureKind::InsufficientFunds), 10),
         (overloaded(FailureKind::BadRequest), 10),
         (overloaded(FailureKind::Upstream), 10),
     ] {
@@ -115,7 +115,7 @@ async fn the_upstreams_overload_takes_a_part_and_nothing_else_does() {
 
 #[tokio::test(start_paused = true)]
 async fn one_burst_takes_one_part() {
-    let steps = (0..8).map(|_| Step::Fail(secs(1), overloaded(FailureKind::Throttled)));
+    let steps = (0..8).map(|_| Step::Fail(secs(1), overloaded(FailureKind::RateLimited)));
     let policy = ConcurrencyPolicy::new().initial(10).decrease(0.5);
     let bench = Bench::new(policy, Leaf::new(steps));
     let mut burst = Vec::new();
@@ -141,7 +141,7 @@ async fn good_answers_add_to_it_up_to_the_ceiling_and_bad_ones_leave_the_floor()
         other.await.unwrap();
     }
     assert!(bench.limit() > 2 && bench.limit() <= 4, "{}", bench.limit());
-    let fails = (0..9).map(|_| Step::fail(overloaded(FailureKind::Throttled)));
+    let fails = (0..9).map(|_| Step::fail(overloaded(FailureKind::RateLimited)));
     let bench = Bench::new(policy, Leaf::new(fails));
     for _ in 0..9 {
         bench.call().await.unwrap_err();
@@ -215,7 +215,7 @@ fn a_policy_that_makes_no_sense_is_refused() {
 /// A refusal, and how many waited.
 fn saturated(result: &Result<(), TestError>) -> Option<usize> {
     match result.as_ref().err()?.layer.as_ref()? {
-        LayerError::Saturated { waiting, .. } => Some(*waiting),
+        LayerError::ConcurrencyLimited { waiting, .. } => Some(*waiting),
         _ => None,
     }
 }

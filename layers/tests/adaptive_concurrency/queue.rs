@@ -64,7 +64,7 @@ async fn a_full_queue_refuses_at_once_and_says_so() {
     let refused = bench.call().await;
     assert_eq!(saturated(&refused), Some(2));
     let error = refused.unwrap_err();
-    assert_eq!(error.kind, FailureKind::Saturated);
+    assert_eq!(error.kind, FailureKind::ConcurrencyLimited);
     assert!(
         error
             .summary
@@ -112,7 +112,7 @@ async fn who_leaves_hands_the_turn_on() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lower_limit_takes_nobodys_place() {
-    let steps = [long(), long(), Step::fail(overloaded(FailureKind::Throttled))];
+    let steps = [long(), long(), Step::fail(overloaded(FailureKind::RateLimited))];
     let bench = Bench::new(ConcurrencyPolicy::new().initial(3).decrease(0.4), Leaf::new(steps));
     let one = bench.begin(Priority::Interactive).await;
     let other = bench.begin(Priority::Interactive).await;

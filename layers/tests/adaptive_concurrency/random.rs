@@ -8,7 +8,7 @@ use crate::support::{Beat, Leaf, Step, millis, poll_once};
 fn step(dice: &mut fastrand::Rng) -> Step {
     let wait = millis(dice.u64(0..300));
     match dice.u8(0..10) {
-        0 => Step::Fail(wait, overloaded(FailureKind::Throttled)),
+        0 => Step::Fail(wait, overloaded(FailureKind::RateLimited)),
         1 => Step::Fail(wait, overloaded(FailureKind::Upstream)),
         2 => Step::Hang,
         _ => Step::Answer(

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use http::Request;
 use tower::{Layer, Service, ServiceExt};
 use tower_llm_layers::{
-    Tariff,
+    WorstCasePrice,
     budget::Budget,
     cost::{CostLayer, UnknownPrice},
     rate_limit::{Limits, Rate, RateLimitLayer},
@@ -17,9 +17,9 @@ use crate::support::{Leaf, TestRequest, ask, streamed, usd};
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_thousand_calls_of_ten_cents_against_five_dollars() {
     let (budgets, book) = book_of([Budget::usd("all", "5.00").unwrap()]);
-    let ten_cents = Tariff {
+    let ten_cents = WorstCasePrice {
         fixed: usd("0.10"),
-        ..Tariff::default()
+        ..WorstCasePrice::default()
     };
     let service = CostLayer::new()
         .budgets(budgets)

@@ -9,16 +9,16 @@ use tokio::time::advance;
 use tower_llm_layers::{
     Tags, UsdAmount, UtcTime,
     budget::{
-        AccountState, Ask, Budget, BudgetBook, BudgetError, BudgetStore, Budgets, Decision, Refusal, RefusalReason,
-        Reservation, Window,
+        AccountState, Budget, BudgetError, BudgetStore, Budgets, Decision, InMemoryBudgetStore, Refusal, RefusalReason,
+        Reservation, ReserveRequest, Window,
     },
 };
 
 use crate::support::{DAY, usd};
 
 /// Budgets over a book that can be looked at.
-pub(crate) fn book_of<const N: usize>(budgets: [Budget; N]) -> (Budgets, BudgetBook) {
-    let book = BudgetBook::new();
+pub(crate) fn book_of<const N: usize>(budgets: [Budget; N]) -> (Budgets, InMemoryBudgetStore) {
+    let book = InMemoryBudgetStore::new();
     (Budgets::in_store(budgets, Arc::new(book.clone())).unwrap(), book)
 }
 
@@ -27,7 +27,7 @@ pub(crate) fn tags(pairs: &[(&str, &str)]) -> Tags {
 }
 
 fn reserve(budgets: &Budgets, tags: &Tags, want: &str, at_least: &str) -> Result<Reservation, Box<Refusal>> {
-    let ask = Ask {
+    let ask = ReserveRequest {
         lines: budgets.lines(tags, "router", "a/b"),
         want: usd(want),
         at_least: usd(at_least),
@@ -39,7 +39,7 @@ fn reserve(budgets: &Budgets, tags: &Tags, want: &str, at_least: &str) -> Result
     }
 }
 
-fn state(book: &BudgetBook, name: &str) -> AccountState {
+fn state(book: &InMemoryBudgetStore, name: &str) -> AccountState {
     let accounts = book.accounts();
     accounts.into_iter().find(|state| state.budget.name() == name).unwrap()
 }
@@ -250,7 +250,7 @@ async fn a_change_of_the_past_counts_only_in_its_own_window() {
 
 #[tokio::test(start_paused = true)]
 async fn room_is_made_by_what_stands_for_nothing_and_else_refused() {
-    let book = BudgetBook::with_room(64);
+    let book = InMemoryBudgetStore::with_room(64);
     let budget = Budget::usd("tenant", "1").unwrap().per(Window::Day).each("tenant");
     let budgets = Budgets::in_store([budget], Arc::new(book.clone())).unwrap();
     let mut refused = 0;

@@ -4,7 +4,7 @@ use proptest::{collection::vec, prelude::*};
 use tokio::time::advance;
 use tower_llm_layers::{
     Tags, UsdAmount, UtcTime,
-    budget::{Ask, Budget, BudgetBook, Budgets, Decision, Reservation, Window},
+    budget::{Budget, Budgets, Decision, InMemoryBudgetStore, Reservation, ReserveRequest, Window},
 };
 
 use super::{book_of, tags};
@@ -37,7 +37,7 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-fn holds(book: &BudgetBook) -> Result<(), TestCaseError> {
+fn holds(book: &InMemoryBudgetStore) -> Result<(), TestCaseError> {
     for state in book.accounts() {
         prop_assert!(!state.settled.is_negative() && !state.reserved.is_negative() && !state.overrun.is_negative());
         let taken = state.settled.saturating_add(state.reserved);
@@ -46,7 +46,7 @@ fn holds(book: &BudgetBook) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-fn three() -> (Budgets, BudgetBook) {
+fn three() -> (Budgets, InMemoryBudgetStore) {
     book_of([
         Budget::new("all-day", UsdAmount::from_pico(7_000))
             .unwrap()
@@ -86,7 +86,7 @@ proptest! {
             for act in acts {
                 match act {
                     Act::Reserve(want, share, number) => {
-                        let ask = Ask {
+                        let ask = ReserveRequest {
                             lines: budgets.lines(&who(number), "router", "a/b"),
                             want: UsdAmount::from_pico(want.into()),
                             at_least: UsdAmount::from_pico((want * share / 100).into()),

@@ -17,7 +17,7 @@ use http_body::{Body, Frame as BodyFrame};
 use http_body_util::BodyExt;
 use tower::{Layer, Service, ServiceExt};
 use tower_llm_layers::{
-    Everyone, Frame, Stage,
+    Frame, GlobalKey, Stage,
     cache::{Cache, CacheLayer, CacheService},
 };
 
@@ -113,7 +113,7 @@ impl Service<Request<TestRequest>> for Hooking {
     }
 }
 
-type HookedService = CacheService<Hooking, Hooked, TestError, Everyone>;
+type HookedService = CacheService<Hooking, Hooked, TestError, GlobalKey>;
 
 async fn was_hit(service: &HookedService, number: usize) -> bool {
     let response = service.clone().oneshot(numbered(number)).await.unwrap();
@@ -151,7 +151,7 @@ fn asking_back(then: impl AsyncFnOnce(&HookedService, &Cache<Hooked>) + Send + '
                 let _ = (service.calls_shared(), service.cache().unwrap().bytes());
             }
         });
-        let service = CacheLayer::new(cache.clone(), Everyone).layer(leaf);
+        let service = CacheLayer::new(cache.clone(), GlobalKey).layer(leaf);
         asked.lock().unwrap().replace(service.clone());
         run(async {
             for number in 0..50 {
@@ -192,7 +192,7 @@ fn a_frame_may_ask_when_another_one_takes_its_room() {
 #[test]
 fn a_frame_may_ask_when_it_is_forgotten() {
     asking_back(async |_, cache| {
-        let layer = CacheLayer::<Hooked, TestError, _>::new(cache.clone(), Everyone);
+        let layer = CacheLayer::<Hooked, TestError, _>::new(cache.clone(), GlobalKey);
         cache.forget(&layer.key(&numbered(1)).unwrap());
     });
 }
@@ -214,7 +214,7 @@ fn letting_go_holds_nobody_up() {
         }
     });
     let cache: Cache<Hooked> = Cache::new(MIB);
-    let service = CacheLayer::new(cache.clone(), Everyone).layer(leaf);
+    let service = CacheLayer::new(cache.clone(), GlobalKey).layer(leaf);
     run_by_the_real_clock(async {
         was_hit(&service, 1).await;
         let clearing = thread::spawn(move || cache.clear());
@@ -238,7 +238,7 @@ fn the_bound_counts_the_text_of_trailers() {
         trailers: |frame| vec![trailers(100_000), frame],
         ..Hooking::new(|| {})
     };
-    let service = CacheLayer::new(Cache::new(MIB), Everyone).layer(leaf);
+    let service = CacheLayer::new(Cache::new(MIB), GlobalKey).layer(leaf);
     run(async {
         for number in 0..20 {
             was_hit(&service, number).await;
@@ -260,7 +260,7 @@ fn what_goes_on_after_its_trailers_is_not_kept() {
             trailers: pieces,
             ..Hooking::new(|| {})
         };
-        let service = CacheLayer::new(Cache::new(MIB), Everyone).layer(leaf);
+        let service = CacheLayer::new(Cache::new(MIB), GlobalKey).layer(leaf);
         run(async {
             assert!(!was_hit(&service, 1).await && !was_hit(&service, 1).await);
         });

@@ -52,7 +52,7 @@ async fn what_says_nothing_of_the_leader_goes_to_all() {
         assert_eq!((error.kind, error.hint), (FailureKind::Overloaded, Some(secs(7))));
         let text = "the same call, asked by another, failed: overloaded (Anthropic)";
         assert_eq!(error.summary, text);
-        let Some(LayerError::OfAnother { status, .. }) = error.layer else {
+        let Some(LayerError::CoalescedFailure { status, .. }) = error.layer else {
             panic!("another's")
         };
         assert_eq!(status, Some(503));
@@ -63,9 +63,9 @@ async fn what_says_nothing_of_the_leader_goes_to_all() {
 #[tokio::test(start_paused = true)]
 async fn what_is_the_leaders_own_is_its_alone_and_one_of_the_others_asks_anew() {
     for kind in [
-        FailureKind::Timeout(Phase::Total),
+        FailureKind::Timeout(Phase::Deadline),
         FailureKind::Cancelled,
-        FailureKind::Unaffordable,
+        FailureKind::InsufficientFunds,
         FailureKind::Auth,
         FailureKind::Internal,
     ] {
@@ -84,12 +84,12 @@ async fn what_is_the_leaders_own_is_its_alone_and_one_of_the_others_asks_anew() 
 
 #[tokio::test(start_paused = true)]
 async fn each_asks_at_most_once_and_one_at_a_time() {
-    let steps = (0..4).map(|_| Step::Fail(secs(1), fails(FailureKind::Unaffordable)));
+    let steps = (0..4).map(|_| Step::Fail(secs(1), fails(FailureKind::InsufficientFunds)));
     let leaf = Leaf::new(steps).ready_after(millis(100));
     let probe = leaf.probe();
     let service = over(leaf);
     let ((leader, others), took) = within(Box::pin(four(&service, streamed()))).await;
-    assert_eq!(leader.unwrap_err().kind, FailureKind::Unaffordable);
+    assert_eq!(leader.unwrap_err().kind, FailureKind::InsufficientFunds);
     for other in others {
         assert_eq!(other.unwrap_err().layer, None, "each has its own");
     }
@@ -149,7 +149,7 @@ async fn after_the_beginning_all_see_it_break_off() {
         (FailureKind::Truncated, FailureKind::Truncated),
         (FailureKind::Timeout(Phase::Idle), FailureKind::Timeout(Phase::Idle)),
         // Nobody may take another caller's deadline for its own.
-        (FailureKind::Timeout(Phase::Total), FailureKind::Truncated),
+        (FailureKind::Timeout(Phase::Deadline), FailureKind::Truncated),
     ] {
         let beats = [
             Beat::Frame(Stage::Content),
@@ -237,7 +237,7 @@ async fn a_leader_that_panics_leaves_nobody_hanging() {
         };
         match survivor {
             Ok(frames) => assert_eq!(frames, 5, "asked anew"),
-            Err(error) => assert!(matches!(error.layer, Some(LayerError::OfAnother { .. }))),
+            Err(error) => assert!(matches!(error.layer, Some(LayerError::CoalescedFailure { .. }))),
         }
         assert_eq!(service.calls_shared(), 0);
         probe.assert_quiet();

@@ -6,7 +6,7 @@ use http::Request;
 use tokio::time::sleep;
 use tower::Layer;
 use tower_llm_layers::{
-    Everyone, Stage,
+    GlobalKey, Stage,
     cache::{Cache, CacheLayer},
 };
 
@@ -61,7 +61,7 @@ async fn nobody_joins_what_was_asked_for_before_all_was_forgotten() {
 #[tokio::test(start_paused = true)]
 async fn a_tenant_without_a_name_is_not_everyone() {
     let cache = Cache::new(MIB);
-    let all = CacheLayer::<TestFrame, TestError, _>::new(cache.clone(), Everyone).layer(Leaf::new([]));
+    let all = CacheLayer::<TestFrame, TestError, _>::new(cache.clone(), GlobalKey).layer(Leaf::new([]));
     let nameless = |_: &Request<TestRequest>| -> Option<Arc<str>> { Some(Arc::from("")) };
     let own = CacheLayer::<TestFrame, TestError, _>::new(cache, nameless).layer(Leaf::new([]));
     read(ask(&all, streamed()).await.unwrap().into_body()).await;

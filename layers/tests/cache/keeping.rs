@@ -7,9 +7,9 @@ use http_body_util::BodyExt;
 use tokio::time::{advance, sleep};
 use tower::{Layer, ServiceExt};
 use tower_llm_layers::{
-    DoNotKeep, Everyone, FailureKind, Stage,
+    FailureKind, GlobalKey, NoStore, Stage,
     cache::{Cache, CacheLayer, CacheMode},
-    degrade::{DegradeLayer, Ladder},
+    degrade::{Degradation, DegradeLayer},
 };
 
 use super::{MIB, about, frames, is_hit, layer, over, places, slow, status};
@@ -164,7 +164,7 @@ async fn heads_are_replayed_without_cookies_and_refusals_are_not_kept() {
             headers.insert("x-generation", HeaderValue::from_static("gen-1"));
             headers.insert("set-cookie", HeaderValue::from_static("who=me"));
             if unfit {
-                response.extensions_mut().insert(DoNotKeep);
+                response.extensions_mut().insert(NoStore);
             }
             response
         });
@@ -185,8 +185,8 @@ async fn heads_are_replayed_without_cookies_and_refusals_are_not_kept() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_serves_for_its_time_and_is_stale_for_a_while() {
-    let cache = Cache::new(MIB).time_to_live(secs(60)).keep_stale(secs(600));
-    let layer = CacheLayer::new(cache, Everyone);
+    let cache = Cache::new(MIB).time_to_live(secs(60)).stale_if_error(secs(600));
+    let layer = CacheLayer::new(cache, GlobalKey);
     let leaf = Leaf::new([Step::ok(), Step::fail(fails(FailureKind::Overloaded))]);
     let service = layer.clone().layer(leaf);
     let key = layer.key(&streamed()).unwrap();
@@ -214,7 +214,7 @@ async fn a_larger_answer_than_the_largest_passes_and_is_not_kept() {
     let cache = Cache::new(MIB).largest(1000);
     let sized = |size| Step::body([Beat::Sized(size), Beat::Sized(size), Beat::Frame(Stage::Finish)]);
     let leaf = Leaf::new([sized(600), sized(200)]);
-    let service = CacheLayer::new(cache, Everyone).layer(leaf);
+    let service = CacheLayer::new(cache, GlobalKey).layer(leaf);
     assert_eq!(places(&all(&service, about("large")).await), [0, 1, 2]);
     assert!(!is_hit(&ask(&service, about("large")).await.unwrap()));
     assert_eq!(service.cache().unwrap().bytes(), 0);
@@ -280,8 +280,8 @@ async fn sizes_beyond_all_bounds_are_added_up() {
     let cache = Cache::new(u64::MAX)
         .largest(usize::MAX)
         .time_to_live(Duration::MAX)
-        .keep_stale(Duration::MAX);
-    let service = CacheLayer::<TestFrame, TestError, _>::new(cache, Everyone).layer(Leaf::new([huge]));
+        .stale_if_error(Duration::MAX);
+    let service = CacheLayer::<TestFrame, TestError, _>::new(cache, GlobalKey).layer(Leaf::new([huge]));
     assert!(
         read(ask(&service, streamed()).await.unwrap().into_body())
             .await
@@ -294,7 +294,7 @@ async fn sizes_beyond_all_bounds_are_added_up() {
 #[derive(Clone)]
 struct Sorry;
 
-impl Ladder<TestRequest, TestFrame> for Sorry {
+impl Degradation<TestRequest, TestFrame> for Sorry {
     fn canned(&self, _: &Request<TestRequest>, _: FailureKind) -> Option<Vec<TestFrame>> {
         Some(vec![TestFrame::of(Stage::Content), TestFrame::of(Stage::Finish)])
     }

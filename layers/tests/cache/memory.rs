@@ -11,7 +11,7 @@ use http_body::{Body, Frame as BodyFrame};
 use http_body_util::BodyExt;
 use tower::{Layer, Service, ServiceExt};
 use tower_llm_layers::{
-    Everyone, Frame, Stage,
+    Frame, GlobalKey, Stage,
     cache::{Cache, CacheLayer},
 };
 
@@ -111,7 +111,7 @@ async fn the_bound_holds_under_a_flood() {
     let bound = 100_000;
     let leaf = Counting::new(1);
     let cache = Cache::new(u64::try_from(bound).unwrap());
-    let service = CacheLayer::new(cache, Everyone).layer(leaf.clone());
+    let service = CacheLayer::new(cache, GlobalKey).layer(leaf.clone());
     let mut most = 0;
     for number in 0..600 {
         let response = service.clone().oneshot(numbered(number)).await.unwrap();
@@ -127,7 +127,7 @@ async fn the_bound_holds_under_a_flood() {
 async fn a_lone_reader_of_an_answer_that_is_too_large_holds_next_to_nothing() {
     let leaf = Counting::new(1000);
     let cache = Cache::new(MIB).largest(10 * SIZE);
-    let service = CacheLayer::new(cache, Everyone).layer(leaf.clone());
+    let service = CacheLayer::new(cache, GlobalKey).layer(leaf.clone());
     let mut body = service.clone().oneshot(streamed()).await.unwrap().into_body();
     for read in 0..1000 {
         body.frame().await.unwrap().unwrap();
@@ -141,7 +141,7 @@ async fn a_lone_reader_of_an_answer_that_is_too_large_holds_next_to_nothing() {
 async fn what_is_held_for_laggards_is_bounded_too() {
     let leaf = Counting::new(1000);
     let cache = Cache::new(MIB).largest(10 * SIZE);
-    let service = CacheLayer::new(cache, Everyone).layer(leaf.clone());
+    let service = CacheLayer::new(cache, GlobalKey).layer(leaf.clone());
     let mut body = service.clone().oneshot(streamed()).await.unwrap().into_body();
     let _laggard = service.clone().oneshot(streamed()).await.unwrap();
     for _ in 0..1000 {

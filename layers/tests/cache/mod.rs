@@ -22,20 +22,20 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use tower::Layer;
 use tower_llm_layers::{
-    Everyone, Stage,
-    cache::{Cache, CacheLayer, CacheService, CacheStatus, Shared},
+    GlobalKey, Stage,
+    cache::{Cache, CacheLayer, CacheService, CacheStatus, Coalesced},
 };
 
 use crate::support::{Beat, Leaf, Step, TestError, TestFrame, TestRequest, millis, streamed};
 
-type TestLayer = CacheLayer<TestFrame, TestError, Everyone>;
-type TestService = CacheService<Leaf, TestFrame, TestError, Everyone>;
+type TestLayer = CacheLayer<TestFrame, TestError, GlobalKey>;
+type TestService = CacheService<Leaf, TestFrame, TestError, GlobalKey>;
 
 const MIB: u64 = 1024 * 1024;
 
 /// Keeps and shares, for everybody.
 fn layer() -> TestLayer {
-    CacheLayer::new(Cache::new(MIB), Everyone)
+    CacheLayer::new(Cache::new(MIB), GlobalKey)
 }
 
 fn over(leaf: Leaf) -> TestService {
@@ -72,7 +72,7 @@ fn is_hit<B>(response: &Response<B>) -> bool {
 }
 
 fn is_shared<B>(response: &Response<B>) -> bool {
-    response.extensions().get::<Shared>().is_some()
+    response.extensions().get::<Coalesced>().is_some()
 }
 
 /// A request for another answer than the rest.

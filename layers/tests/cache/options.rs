@@ -3,7 +3,7 @@
 use http::{HeaderValue, Request, Response, header::CACHE_CONTROL};
 use tower::Layer;
 use tower_llm_layers::{
-    Everyone, FailureKind, LayerError, Priority, Stage,
+    FailureKind, GlobalKey, LayerError, Priority, Stage,
     cache::{Cache, CacheLayer, CacheMode},
 };
 
@@ -82,11 +82,11 @@ async fn only_a_kept_answer_asks_nobody() {
     let leaf = Leaf::new([]);
     let probe = leaf.probe();
     let service = over(leaf);
-    let error = ask(&service, in_mode(CacheMode::OnlyIfKept)).await.err().unwrap();
-    assert_eq!(error.layer, Some(LayerError::NotKept));
-    assert_eq!((error.kind, probe.calls()), (FailureKind::Unavailable, 0));
+    let error = ask(&service, in_mode(CacheMode::OnlyIfCached)).await.err().unwrap();
+    assert_eq!(error.layer, Some(LayerError::CacheMiss));
+    assert_eq!((error.kind, probe.calls()), (FailureKind::NoEndpoint, 0));
     warm(&service).await;
-    assert!(is_hit(&ask(&service, in_mode(CacheMode::OnlyIfKept)).await.unwrap()));
+    assert!(is_hit(&ask(&service, in_mode(CacheMode::OnlyIfCached)).await.unwrap()));
     assert_eq!(probe.calls(), 1);
 }
 
@@ -158,7 +158,7 @@ async fn without_single_flight_each_call_is_its_own() {
 async fn with_no_room_single_flight_is_left() {
     let leaf = Leaf::new([slow(2), Step::ok()]);
     let probe = leaf.probe();
-    let service = CacheLayer::new(Cache::new(0), Everyone).layer(leaf);
+    let service = CacheLayer::new(Cache::new(0), GlobalKey).layer(leaf);
     let (one, two) = tokio::join!(ask(&service, streamed()), ask(&service, streamed()));
     tokio::join!(frames(one.unwrap().into_body()), frames(two.unwrap().into_body()));
     assert_eq!(probe.calls(), 1);
@@ -171,9 +171,9 @@ async fn an_empty_slot_asks_nobody_for_what_is_wanted_only_if_kept() {
     let probe = leaf.probe();
     let off: TestLayer = CacheLayer::off();
     let mut request = streamed();
-    request.extensions_mut().insert(CacheMode::OnlyIfKept);
+    request.extensions_mut().insert(CacheMode::OnlyIfCached);
     let refused = ask(&off.layer(leaf), request).await;
-    assert!(matches!(refused.unwrap_err().layer, Some(LayerError::NotKept)));
+    assert!(matches!(refused.unwrap_err().layer, Some(LayerError::CacheMiss)));
     assert_eq!(probe.calls(), 0);
 }
 

@@ -2,9 +2,9 @@
 
 use tower::ServiceBuilder;
 use tower_llm_layers::{
-    Candidate, DoNotKeep, FailureKind, Tags,
+    Candidate, FailureKind, NoStore, Tags,
     attempt::AttemptLayer,
-    budget::{Budget, BudgetBook, Budgets},
+    budget::{Budget, Budgets, InMemoryBudgetStore},
     cost::CostLayer,
     retry::RetryLayer,
 };
@@ -15,7 +15,7 @@ use crate::support::{Prices, ask, fails};
 #[tokio::test(start_paused = true)]
 async fn nobody_gets_what_anothers_budget_cut_short() {
     let budget = Budget::usd("user", "0.0005").unwrap().each("user");
-    let budgets = Budgets::in_store([budget], Arc::new(BudgetBook::new())).unwrap();
+    let budgets = Budgets::in_store([budget], Arc::new(InMemoryBudgetStore::new())).unwrap();
     let cost = CostLayer::new().prices(Arc::new(Prices)).budgets(budgets);
     let answer = Step::Answer(
         millis(100),
@@ -41,11 +41,8 @@ async fn nobody_gets_what_anothers_budget_cut_short() {
         request
     };
     let (led, joined) = tokio::join!(ask(&service, of("one")), ask(&service, of("another")));
-    assert!(
-        led.unwrap().extensions().get::<DoNotKeep>().is_some(),
-        "it was cut short"
-    );
-    assert!(joined.unwrap().extensions().get::<Shared>().is_none());
+    assert!(led.unwrap().extensions().get::<NoStore>().is_some(), "it was cut short");
+    assert!(joined.unwrap().extensions().get::<Coalesced>().is_none());
     assert_eq!(probe.calls(), 2, "asked anew");
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http_body_util::BodyExt;
 use tower::{Layer, ServiceExt};
 use tower_llm_layers::{
-    Everyone, Stage,
+    GlobalKey, Stage,
     cache::{Cache, CacheLayer, CacheMode},
 };
 
@@ -17,7 +17,7 @@ const DAY: Duration = secs(24 * 60 * 60);
 /// Over a leaf whose answers have so many bytes.
 fn sized(cache: &Cache<TestFrame>, bytes: usize) -> TestService {
     let answer = Step::body([Beat::Sized(bytes), Beat::Frame(Stage::Finish)]);
-    CacheLayer::new(cache.clone(), Everyone).layer(Leaf::new((0..4000).map(|_| answer.clone())))
+    CacheLayer::new(cache.clone(), GlobalKey).layer(Leaf::new((0..4000).map(|_| answer.clone())))
 }
 
 /// Whether this one was kept; it is now.
@@ -74,7 +74,7 @@ async fn whatever_fits_is_kept() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_past_its_time_makes_room() {
-    let cache = Cache::new(MIB).time_to_live(secs(60)).keep_stale(secs(60));
+    let cache = Cache::new(MIB).time_to_live(secs(60)).stale_if_error(secs(60));
     let service = sized(&cache, 1000);
     hits(&service, 0..100).await;
     let full = cache.bytes();
@@ -103,7 +103,7 @@ async fn an_answer_serves_no_longer_than_it_was_kept_for_nor_than_the_asking_han
     let [long, short] = [&cache, &cache.clone().time_to_live(secs(10))].map(|cache| sized(cache, 1000));
     let if_kept = |service: &TestService, number| {
         let mut request = numbered(number);
-        request.extensions_mut().insert(CacheMode::OnlyIfKept);
+        request.extensions_mut().insert(CacheMode::OnlyIfCached);
         let kept = service.clone().oneshot(request);
         async { kept.await.is_ok() }
     };
@@ -127,7 +127,7 @@ async fn every_odd_time_is_survived() {
     ];
     for (one, stale) in times.iter().flat_map(|one| times.map(|stale| (*one, stale))) {
         for other in times {
-            let cache = Cache::new(MIB).time_to_live(one).keep_stale(stale);
+            let cache = Cache::new(MIB).time_to_live(one).stale_if_error(stale);
             let [first, second] = [&cache, &cache.clone().time_to_live(other)].map(|cache| sized(cache, 1000));
             for number in 0..6 {
                 was_hit(&first, number).await;

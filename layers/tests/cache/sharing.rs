@@ -6,8 +6,8 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use tower::{Layer, ServiceExt};
 use tower_llm_layers::{
-    Everyone, LayerError, Stage,
-    cache::{Cache, CacheLayer, Shared},
+    GlobalKey, LayerError, Stage,
+    cache::{Cache, CacheLayer, Coalesced},
 };
 
 use super::{MIB, frames, is_hit, is_shared, over, places, slow};
@@ -23,7 +23,7 @@ async fn all_get_every_frame_of_one_call() {
         async move {
             tokio::time::sleep(millis(after)).await;
             let response = ask(&service, streamed()).await.unwrap();
-            let shared = response.extensions().get::<Shared>().copied();
+            let shared = response.extensions().get::<Coalesced>().copied();
             (frames(response.into_body()).await, shared)
         }
     };
@@ -85,7 +85,7 @@ async fn once_the_answer_is_too_large_a_laggard_falls_off_honestly() {
     let beats = (0..20).flat_map(|_| [Beat::Sized(100), Beat::Pause(millis(10))]);
     let leaf = Leaf::new([Step::body(beats.chain([Beat::Frame(Stage::Finish)]))]);
     let cache = Cache::new(MIB).largest(1000);
-    let service = CacheLayer::new(cache, Everyone).layer(leaf);
+    let service = CacheLayer::new(cache, GlobalKey).layer(leaf);
     let asked = tokio::join!(
         ask(&service, streamed()),
         ask(&service, streamed()),
@@ -101,7 +101,7 @@ async fn once_the_answer_is_too_large_a_laggard_falls_off_honestly() {
     // Ten frames are kept, so the sixth is the first that is there.
     let (rest, error) = frames(far.into_body()).await;
     assert!(rest.is_empty());
-    assert_eq!(error.unwrap().layer, Some(LayerError::FellBehind { limit: 1000 }));
+    assert_eq!(error.unwrap().layer, Some(LayerError::Lagged { limit: 1000 }));
     let (rest, error) = frames(first).await;
     assert!(error.is_none());
     assert_eq!(rest.len(), 6);
@@ -113,7 +113,7 @@ async fn once_the_answer_is_too_large_a_laggard_falls_off_honestly() {
 async fn readers_that_keep_up_read_an_answer_of_any_size() {
     let beats = (0..50).flat_map(|_| [Beat::Sized(100), Beat::Pause(millis(10))]);
     let leaf = Leaf::new([Step::body(beats.chain([Beat::Frame(Stage::Finish)]))]);
-    let service = CacheLayer::new(Cache::new(MIB).largest(1000), Everyone).layer(leaf);
+    let service = CacheLayer::new(Cache::new(MIB).largest(1000), GlobalKey).layer(leaf);
     let (one, two) = tokio::join!(ask(&service, streamed()), ask(&service, streamed()));
     let (one, two) = tokio::join!(frames(one.unwrap().into_body()), frames(two.unwrap().into_body()));
     assert_eq!((one.0.len(), two.0.len()), (51, 51));
@@ -124,7 +124,7 @@ async fn readers_that_keep_up_read_an_answer_of_any_size() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_of_one_huge_frame_reaches_all() {
     let leaf = Leaf::new([Step::Answer(millis(5), vec![Beat::Sized(5000)])]);
-    let service = CacheLayer::new(Cache::new(MIB).largest(1000), Everyone).layer(leaf);
+    let service = CacheLayer::new(Cache::new(MIB).largest(1000), GlobalKey).layer(leaf);
     let (one, two) = tokio::join!(ask(&service, streamed()), ask(&service, streamed()));
     let two = two.unwrap();
     assert!(is_shared(&two));

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use http::{HeaderValue, Request};
 use tower::Layer;
 use tower_llm_layers::{
-    Everyone,
+    GlobalKey,
     cache::{AnswerKey, Cache, CacheLayer},
 };
 
@@ -47,7 +47,7 @@ async fn without_a_tenant_it_goes_past() {
 
 #[tokio::test(start_paused = true)]
 async fn shared_by_all_where_so_set() {
-    let service = CacheLayer::new(Cache::new(MIB), Everyone).layer(Leaf::new([]));
+    let service = CacheLayer::new(Cache::new(MIB), GlobalKey).layer(Leaf::new([]));
     frames(ask(&service, of("ours")).await.unwrap().into_body()).await;
     assert!(is_hit(&ask(&service, of("theirs")).await.unwrap()));
 }

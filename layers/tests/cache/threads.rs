@@ -16,7 +16,7 @@ use http_body::{Body, Frame as BodyFrame};
 use http_body_util::BodyExt;
 use tower::{Layer, Service};
 use tower_llm_layers::{
-    Everyone, Stage,
+    GlobalKey, Stage,
     cache::{Cache, CacheLayer},
 };
 
@@ -119,7 +119,7 @@ fn restless() -> Moody {
 fn calls(leaves: bool) -> usize {
     const THREADS: usize = 6;
     let leaf = restless();
-    let service = CacheLayer::new(Cache::new(MIB), Everyone).layer(leaf.clone());
+    let service = CacheLayer::new(Cache::new(MIB), GlobalKey).layer(leaf.clone());
     let start = Arc::new(Barrier::new(THREADS));
     let threads: Vec<_> = (0..THREADS)
         .map(|number| {
@@ -190,7 +190,7 @@ fn held(answers: bool) -> (Moody, Receiver<()>, Sender<()>) {
 fn whoever_comes_while_another_one_polls_is_told_when_it_is_done() {
     for answers in [true, false] {
         let (leaf, enters, go) = held(answers);
-        let service = CacheLayer::new(Cache::new(MIB), Everyone).layer(leaf);
+        let service = CacheLayer::new(Cache::new(MIB), GlobalKey).layer(leaf);
         let body = || {
             let mut response = tokio_test::task::spawn(ask(&service, streamed()));
             let Poll::Ready(Ok(response)) = response.poll() else {

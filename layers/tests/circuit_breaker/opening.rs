@@ -7,7 +7,7 @@ use tower_llm_layers::{
     attempt::AttemptLayer,
     circuit_breaker::{CircuitBreakerLayer, CircuitPolicy, CircuitState, Circuits, MOST_CIRCUITS},
     deadline::DeadlineLayer,
-    rate_limit::{Everyone, Limits, RateLimitLayer},
+    rate_limit::{GlobalKey, Limits, RateLimitLayer},
     timeout::AttemptTimeoutLayer,
 };
 
@@ -86,17 +86,17 @@ async fn an_open_one_refuses_at_once_and_says_until_when() {
 #[tokio::test(start_paused = true)]
 async fn only_what_hurts_counts() {
     let kinds = [
-        FailureKind::Throttled,
-        FailureKind::QuotaGone,
-        FailureKind::Unavailable,
-        FailureKind::TooLong,
-        FailureKind::Refused,
-        FailureKind::Unaffordable,
+        FailureKind::RateLimited,
+        FailureKind::QuotaExhausted,
+        FailureKind::NoEndpoint,
+        FailureKind::ContextLengthExceeded,
+        FailureKind::ContentFiltered,
+        FailureKind::InsufficientFunds,
         FailureKind::Auth,
         FailureKind::BadRequest,
         FailureKind::Cancelled,
         FailureKind::Internal,
-        FailureKind::Timeout(Phase::Total),
+        FailureKind::Timeout(Phase::Deadline),
         FailureKind::CircuitOpen,
     ];
     for kind in kinds {
@@ -109,12 +109,12 @@ async fn only_what_hurts_counts() {
         FailureKind::Reset,
         FailureKind::Overloaded,
         FailureKind::Upstream,
-        FailureKind::Empty,
+        FailureKind::EmptyResponse,
         FailureKind::Malformed,
         FailureKind::Timeout(Phase::FirstToken),
-        FailureKind::Timeout(Phase::Answer),
+        FailureKind::Timeout(Phase::Response),
     ] {
-        assert_eq!(kind.advice().health, Health::Hurts);
+        assert_eq!(kind.advice().health, Health::Unhealthy);
         let bench = Bench::new(CircuitPolicy::new(), Leaf::new([]).always("m", Step::fail(fails(kind))));
         bench.calls(100).await;
         assert_eq!(bench.probe.calls(), 5, "{kind}");
@@ -136,9 +136,9 @@ async fn ten_thousand_deadlines_that_are_too_short_open_nothing() {
         match ask(&service, request).await {
             Ok(response) => {
                 let error = crate::support::read(response.into_body()).await.error.unwrap();
-                assert_eq!(error.kind, FailureKind::Timeout(Phase::Total), "{count}");
+                assert_eq!(error.kind, FailureKind::Timeout(Phase::Deadline), "{count}");
             }
-            Err(error) => assert_eq!(error.kind, FailureKind::Timeout(Phase::Total), "{count}"),
+            Err(error) => assert_eq!(error.kind, FailureKind::Timeout(Phase::Deadline), "{count}"),
         }
     }
     assert_eq!(probe.calls(), 10_000);
@@ -170,7 +170,7 @@ async fn an_answer_that_breaks_off_counts_as_a_failure_instead() {
     assert!(bench.is_open());
     let left = Step::body([
         Beat::Frame(Stage::Content),
-        Beat::Fail(fails(FailureKind::Timeout(Phase::Total))),
+        Beat::Fail(fails(FailureKind::Timeout(Phase::Deadline))),
     ]);
     let bench = Bench::new(CircuitPolicy::new(), Leaf::new([]).always("m", left));
     bench.calls(9).await;
@@ -207,7 +207,7 @@ async fn slow_beginnings_open_it_where_asked_for() {
 async fn a_wait_for_ones_turn_is_not_the_upstreams_slowness() {
     let breaker = CircuitBreakerLayer::new(CircuitPolicy::new().slow(secs(2), 0.5)).unwrap();
     let leaf = Leaf::new([]).always("m", Step::Answer(secs(1), vec![Beat::Frame(Stage::Finish)]));
-    let turns = RateLimitLayer::new(Limits::new().concurrency(1).unwrap(), Everyone).unwrap();
+    let turns = RateLimitLayer::new(Limits::new().concurrency(1).unwrap(), GlobalKey).unwrap();
     let service = breaker.layer(turns.max_wait(secs(60)).layer(AttemptLayer::new().layer(leaf)));
     let service = DeadlineLayer::new(secs(90)).layer(service);
     let calls = (0..10).map(|_| {

@@ -86,7 +86,7 @@ async fn each_failed_probe_doubles_the_wait() {
 async fn a_probe_that_says_nothing_gives_its_place_back() {
     let steps = [
         Step::fail(fails(FailureKind::BadRequest)),
-        Step::fail(fails(FailureKind::Throttled)),
+        Step::fail(fails(FailureKind::RateLimited)),
     ];
     let bench = opened(CircuitPolicy::new(), steps).await;
     advance(secs(5)).await;

@@ -66,7 +66,7 @@ async fn five_end_late(policy: CircuitPolicy, late: Step) -> Vec<Result<(), Test
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_that_began_before_it_opened_opens_it_no_second_time() {
-    let late = Step::Fail(secs(60), fails(FailureKind::Timeout(Phase::Answer)));
+    let late = Step::Fail(secs(60), fails(FailureKind::Timeout(Phase::Response)));
     let ended = five_end_late(CircuitPolicy::new(), late).await;
     assert!(ended.iter().all(Result::is_err));
 }

@@ -8,12 +8,12 @@ use tower_llm_layers::{
     UsdAmount,
     attempt::AttemptLayer,
     auth::{ApiKey, AuthLayer},
-    budget::{Budget, BudgetBook, BudgetStore, Budgets},
+    budget::{Budget, BudgetStore, Budgets, InMemoryBudgetStore},
     cost::CostLayer,
     deadline::DeadlineLayer,
     fallback::FallbackLayer,
     first_token::FirstTokenLayer,
-    rate_limit::{Everyone, Limits, PerCandidate, Rate, RateLimitLayer},
+    rate_limit::{GlobalKey, Limits, PerCandidate, Rate, RateLimitLayer},
     retry::RetryLayer,
     timeout::AttemptTimeoutLayer,
 };
@@ -35,7 +35,7 @@ proptest! {
         in_virtual_time(async move {
             let leaf = Leaf::new(steps);
             let probe = leaf.probe();
-            let (kept, book) = (Kept::new(), BudgetBook::new());
+            let (kept, book) = (Kept::new(), InMemoryBudgetStore::new());
             let store: Arc<dyn BudgetStore> = if store_polls == 0 {
                 Arc::new(book.clone())
             } else {
@@ -48,7 +48,7 @@ proptest! {
             let limits = Limits::new().requests(rate).concurrency(3).unwrap();
             let stack = ServiceBuilder::new()
                 .layer(DeadlineLayer::new(secs(90)))
-                .layer(RateLimitLayer::new(limits, Everyone).unwrap().max_wait(secs(5)))
+                .layer(RateLimitLayer::new(limits, GlobalKey).unwrap().max_wait(secs(5)))
                 .layer(FallbackLayer::new(chain(["a", "dear", "unknown", "b"])))
                 .layer(RetryLayer::new())
                 .layer(RateLimitLayer::new(limits, PerCandidate).unwrap().max_wait(secs(5)).pauses(true))

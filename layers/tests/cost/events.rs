@@ -3,7 +3,7 @@
 use tower::Layer;
 use tower_llm_layers::{
     Stage,
-    budget::{Budget, BudgetBook, Budgets},
+    budget::{Budget, Budgets, InMemoryBudgetStore},
     cost::{CostLayer, UnknownPrice},
 };
 
@@ -48,7 +48,7 @@ async fn a_bill_that_differs_by_over_one_percent_is_told() {
 #[tokio::test(start_paused = true)]
 async fn a_budget_is_told_at_half_four_fifths_and_all_of_it_once_each() {
     listen();
-    let book = BudgetBook::new();
+    let book = InMemoryBudgetStore::new();
     let budget = Budget::usd("tenant", "1.00").unwrap().each("team").soft();
     let budgets = Budgets::in_store([budget], std::sync::Arc::new(book)).unwrap();
     let costs = ["0.49", "0.01", "0.29", "0.01", "0.19", "0.01", "5.00"];

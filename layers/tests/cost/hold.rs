@@ -4,10 +4,10 @@ use std::{pin::pin, sync::Arc};
 
 use tower::{Layer, ServiceBuilder};
 use tower_llm_layers::{
-    AttemptLog, FailureKind, LayerError, Stage, Tariff, UsdAmount,
+    AttemptLog, FailureKind, LayerError, Stage, UsdAmount, WorstCasePrice,
     attempt::AttemptLayer,
-    budget::{Budget, BudgetBook, Budgets},
-    cost::{CostLayer, MIN_ANSWER, UNBOUNDED_ANSWER, UnknownPrice},
+    budget::{Budget, Budgets, InMemoryBudgetStore},
+    cost::{CostLayer, MIN_OUTPUT_TOKENS, UNBOUNDED_ANSWER, UnknownPrice},
     fallback::FallbackLayer,
 };
 
@@ -75,21 +75,21 @@ async fn the_line_says_that_it_was_shortened() {
 #[tokio::test(start_paused = true)]
 async fn below_the_shortest_answer_it_is_refused() {
     // 0.0001 for the prompt and 0.00001 for each token.
-    let floor = usd("0.0001").saturating_add(UsdAmount::from_pico(10_000_000 * i128::from(MIN_ANSWER)));
+    let floor = usd("0.0001").saturating_add(UsdAmount::from_pico(10_000_000 * i128::from(MIN_OUTPUT_TOKENS)));
     let cap = |amount: UsdAmount| amount.to_string().replace('$', "");
     let (layer, _, _) = budgeted(&cap(floor));
-    assert_eq!(asked(layer, up_to("a", 500)).await, Some(MIN_ANSWER));
+    assert_eq!(asked(layer, up_to("a", 500)).await, Some(MIN_OUTPUT_TOKENS));
     let less = cap(floor.saturating_sub(UsdAmount::from_pico(1)));
     let (layer, _, kept) = budgeted(&less);
     let leaf = Leaf::new([]);
     let probe = leaf.probe();
     let error = ask(&layer.layer(leaf.clone()), up_to("a", 500)).await.err().unwrap();
-    assert_eq!(error.kind, FailureKind::Unaffordable);
+    assert_eq!(error.kind, FailureKind::BudgetExceeded);
     assert_eq!((probe.calls(), kept.entries().len()), (0, 0), "nothing was sent");
     let (layer, _, _) = budgeted(&less);
     assert_eq!(
-        asked(layer.min_answer(1), up_to("a", 500)).await,
-        Some(MIN_ANSWER - 1),
+        asked(layer.min_output_tokens(1), up_to("a", 500)).await,
+        Some(MIN_OUTPUT_TOKENS - 1),
         "another floor"
     );
     // Who asks for less than the floor gets it.
@@ -112,7 +112,7 @@ async fn a_request_that_names_no_length_is_held_at_the_models_longest() {
         "an answer without end is given one"
     );
     let (layer, _, kept) = budgeted("1.00");
-    assert_eq!(asked(layer.default_answer(200), to("a")).await, Some(200));
+    assert_eq!(asked(layer.default_output_tokens(200), to("a")).await, Some(200));
     assert_eq!(kept.only().reserved, usd("0.0021"));
     let (layer, _, kept) = budgeted("1.00");
     assert_eq!(asked(layer, up_to("a", 5_000)).await, Some(5_000));
@@ -140,7 +140,7 @@ async fn a_price_that_is_unknown_or_varies_is_refused_allowed_or_assumed() {
         let Some(LayerError::UnknownPrice { .. }) = &error.layer else {
             unreachable!("{error:?}");
         };
-        assert_eq!(error.kind, FailureKind::Unavailable);
+        assert_eq!(error.kind, FailureKind::NoEndpoint);
         assert!(
             error.summary.contains(said) && error.summary.contains(model),
             "{}",
@@ -163,9 +163,9 @@ async fn a_price_that_is_unknown_or_varies_is_refused_allowed_or_assumed() {
         );
 
         let (layer, _, kept) = budgeted("1.00");
-        let flat = Tariff {
+        let flat = WorstCasePrice {
             fixed: usd("0.25"),
-            ..Tariff::default()
+            ..WorstCasePrice::default()
         };
         asked(layer.unknown_price(UnknownPrice::Assume(flat)), up_to(model, 10)).await;
         assert_eq!(kept.only().reserved, usd("0.25"));
@@ -208,7 +208,7 @@ async fn a_cheaper_candidate_answers_where_the_first_is_too_dear() {
 #[tokio::test(start_paused = true)]
 async fn a_store_that_takes_its_time_is_waited_for_and_left_without_a_trace() {
     for polls in 0..6 {
-        let (kept, book) = (Kept::new(), BudgetBook::new());
+        let (kept, book) = (Kept::new(), InMemoryBudgetStore::new());
         let store = Arc::new(SlowStore(book.clone(), 3));
         let budgets = Budgets::in_store([Budget::usd("all", "0.0005").unwrap()], store).unwrap();
         let layer = CostLayer::new()
@@ -254,5 +254,5 @@ async fn a_store_that_takes_its_time_is_waited_for_and_left_without_a_trace() {
         .budgets(budgets)
         .layer(Leaf::new([]));
     let error = ask(&service, up_to("a", 500)).await.err().unwrap();
-    assert_eq!(error.kind, FailureKind::Unaffordable);
+    assert_eq!(error.kind, FailureKind::BudgetExceeded);
 }

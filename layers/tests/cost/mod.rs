@@ -12,7 +12,7 @@ use http::Request;
 use tower::Layer;
 use tower_llm_layers::{
     Candidate, Tags,
-    budget::{Budget, BudgetBook, Budgets},
+    budget::{Budget, Budgets, InMemoryBudgetStore},
     cost::{Cost, CostLayer},
 };
 
@@ -26,8 +26,8 @@ fn booked(leaf: Leaf) -> (Cost<Leaf>, Arc<Kept>) {
 }
 
 /// A layer with one budget over everything as well.
-fn budgeted(cap: &str) -> (CostLayer, BudgetBook, Arc<Kept>) {
-    let (kept, book) = (Kept::new(), BudgetBook::new());
+fn budgeted(cap: &str) -> (CostLayer, InMemoryBudgetStore, Arc<Kept>) {
+    let (kept, book) = (Kept::new(), InMemoryBudgetStore::new());
     let budget = Budget::usd("all", cap).unwrap();
     let budgets = Budgets::in_store([budget], Arc::new(book.clone())).unwrap();
     let layer = CostLayer::new()

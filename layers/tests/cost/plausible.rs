@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use tower::Layer;
 use tower_llm_layers::{
     Stage, TokenUsage, UsdAmount,
-    budget::{Budget, BudgetBook, Budgets},
+    budget::{Budget, Budgets, InMemoryBudgetStore},
     cost::{CostLayer, UnknownPrice},
     ledger::EntryState,
 };
@@ -88,8 +88,8 @@ fn beats(pieces: &[Piece]) -> Vec<Beat> {
 }
 
 /// Plays the case; returns how many frames of content were read and whether a cost was told in what was read.
-async fn play(case: &Case) -> (u64, bool, Arc<Kept>, BudgetBook) {
-    let (kept, book) = (Kept::new(), BudgetBook::new());
+async fn play(case: &Case) -> (u64, bool, Arc<Kept>, InMemoryBudgetStore) {
+    let (kept, book) = (Kept::new(), InMemoryBudgetStore::new());
     let budgets = Budgets::in_store([Budget::usd("all", "100").unwrap()], Arc::new(book.clone())).unwrap();
     let mut layer = CostLayer::new()
         .ledger(kept.clone())

@@ -11,15 +11,18 @@ use tower_llm_layers::{
 use super::hedge::{always, late};
 use crate::support::{Leaf, Step, ask, chain, fails, millis, read, secs, streamed};
 
-/// `moves_on_refusal` is off: what one has refused nobody else may answer, hedge or not.
+/// `fallback_on_refusal` is off: what one has refused nobody else may answer, hedge or not.
 #[tokio::test(start_paused = true)]
 async fn a_refusal_ends_the_call_though_a_hedge_is_under_way() {
     let leaf = Leaf::new([])
-        .on("a", [Step::Fail(secs(2), fails(FailureKind::Refused))])
+        .on("a", [Step::Fail(secs(2), fails(FailureKind::ContentFiltered))])
         .on("b", [late(secs(3))]);
     let service = FallbackLayer::new(chain(["a", "b"])).hedge(always(Hedge::after(secs(1))));
     let result = ask(&service.layer(AttemptLayer::new().layer(leaf)), streamed()).await;
-    assert_eq!(result.map(drop).map_err(|error| error.kind), Err(FailureKind::Refused));
+    assert_eq!(
+        result.map(drop).map_err(|error| error.kind),
+        Err(FailureKind::ContentFiltered)
+    );
 }
 
 /// The caller is told what is wrong with its request, not what became of the hedge.
@@ -43,12 +46,12 @@ async fn what_is_said_of_the_request_holds_for_the_one_before_it_where_that_fail
         (late(secs(4)), Ok(())),
         (
             Step::Fail(secs(4), fails(FailureKind::Overloaded)),
-            Err(FailureKind::Refused),
+            Err(FailureKind::ContentFiltered),
         ),
     ] {
         let leaf = Leaf::new([])
             .on("a", [first])
-            .on("b", [Step::Fail(secs(1), fails(FailureKind::Refused))]);
+            .on("b", [Step::Fail(secs(1), fails(FailureKind::ContentFiltered))]);
         let probe = leaf.probe();
         let service = FallbackLayer::new(chain(["a", "b", "c"])).hedge(always(Hedge::after(secs(1))));
         let result = ask(&service.layer(AttemptLayer::new().layer(leaf)), streamed()).await;
@@ -90,7 +93,7 @@ async fn whoever_is_ruled_out_is_not_asked_in_its_place() {
             "a",
             [Step::Fail(
                 millis(1_200),
-                fails(FailureKind::QuotaGone).scope(Scope::Upstream),
+                fails(FailureKind::QuotaExhausted).scope(Scope::Upstream),
             )],
         )
         .ready_after(millis(700));

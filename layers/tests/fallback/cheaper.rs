@@ -3,7 +3,7 @@
 use http::Request;
 use tower::Layer;
 use tower_llm_layers::{
-    Degraded, DoNotKeep, FailureKind, Rung,
+    Degraded, DegradedSource, FailureKind, NoStore,
     attempt::AttemptLayer,
     fallback::{FallbackLayer, Hedge},
 };
@@ -23,7 +23,7 @@ async fn mark(
         .await
         .unwrap();
     let extensions = response.extensions();
-    let kept = extensions.get::<DoNotKeep>().is_none();
+    let kept = extensions.get::<NoStore>().is_none();
     (extensions.get().cloned(), kept, probe.models())
 }
 
@@ -37,8 +37,8 @@ async fn it_is_asked_last_and_its_answer_is_marked_and_not_kept() {
     let (found, kept, models) = mark(failing(), None, streamed()).await;
     let found = found.unwrap();
     assert_eq!(
-        (found.rung, found.reason),
-        (Rung::CheaperModel, Some(FailureKind::Reset))
+        (found.source, found.reason),
+        (DegradedSource::CheaperModel, Some(FailureKind::Reset))
     );
     assert!(!kept);
     assert_eq!(models, ["good", "better", "cheap"]);

@@ -5,9 +5,9 @@ use std::{sync::Arc, task::Poll};
 use tokio::time::{Instant, advance};
 use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimitLayer};
 use tower_llm_layers::{
-    FailureKind, Outcome, Stage, Tariff,
+    FailureKind, Outcome, Stage, WorstCasePrice,
     attempt::AttemptLayer,
-    budget::{Budget, BudgetBook, Budgets},
+    budget::{Budget, Budgets, InMemoryBudgetStore},
     cost::{CostLayer, UnknownPrice},
     fallback::{FallbackLayer, Hedge},
 };
@@ -177,13 +177,13 @@ async fn a_candidate_that_mostly_fails_gets_no_hedge() {
 #[tokio::test(start_paused = true)]
 async fn both_are_on_the_bill_and_a_hedge_is_sent_whole_or_not_at_all() {
     let answers = 1_000;
-    let price = Tariff {
+    let price = WorstCasePrice {
         answer_token: usd("0.001"),
-        ..Tariff::default()
+        ..WorstCasePrice::default()
     };
     // A whole answer is a dollar.
     for (cap, models) in [("2.5", vec!["a", "b"]), ("1.5", vec!["a"])] {
-        let book = BudgetBook::new();
+        let book = InMemoryBudgetStore::new();
         let budgets = Budgets::in_store([Budget::usd("all", cap).unwrap()], Arc::new(book.clone())).unwrap();
         let leaf = Leaf::new([]).on("a", [late(secs(9))]).on("b", [late(secs(3))]);
         let probe = leaf.probe();
@@ -213,7 +213,7 @@ async fn both_are_on_the_bill_and_a_hedge_is_sent_whole_or_not_at_all() {
             let outcomes = if models.len() == 2 {
                 (Outcome::Dropped, Outcome::Answered)
             } else {
-                (Outcome::Answered, Outcome::Failed(FailureKind::Unaffordable))
+                (Outcome::Answered, Outcome::Failed(FailureKind::BudgetExceeded))
             };
             assert_eq!((a.outcome, b.outcome), outcomes, "{log}");
             assert!(a.cost.is_some(), "{log}");

@@ -4,9 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use tower::Layer;
 use tower_llm_layers::{
-    FailureKind, Tariff,
+    FailureKind, WorstCasePrice,
     attempt::AttemptLayer,
-    budget::{Budget, BudgetBook, Budgets},
+    budget::{Budget, Budgets, InMemoryBudgetStore},
     cost::{CostLayer, UnknownPrice},
     fallback::{FallbackLayer, Hedge},
     retry::{RetryBudget, RetryLayer, Schedule},
@@ -18,13 +18,13 @@ use crate::support::{Leaf, Step, ask, chain, fails, millis, read, secs, streamed
 /// A hedge that a budget did not carry beside the first is asked in its turn once the first has failed, and its money is free.
 #[tokio::test(start_paused = true)]
 async fn a_hedge_that_was_not_sent_for_want_of_money_is_asked_in_its_turn() {
-    let price = Tariff {
+    let price = WorstCasePrice {
         answer_token: usd("0.001"),
-        ..Tariff::default()
+        ..WorstCasePrice::default()
     };
     let mut models = Vec::new();
     for hedge in [None, Some(always(Hedge::after(secs(1))))] {
-        let book = BudgetBook::new();
+        let book = InMemoryBudgetStore::new();
         let budgets = Budgets::in_store([Budget::usd("all", "1.5").unwrap()], Arc::new(book.clone())).unwrap();
         let leaf = Leaf::new([])
             .on("a", [Step::Fail(secs(3), fails(FailureKind::Overloaded))])
@@ -90,7 +90,7 @@ async fn a_hedge_is_not_cut_short_by_a_retry_with_fewer_tokens() {
     let leaf = Leaf::new([]).on("a", [late(secs(9))]).on(
         "b",
         [
-            Step::fail(fails(FailureKind::Unaffordable).affordable(50)),
+            Step::fail(fails(FailureKind::InsufficientFunds).affordable(50)),
             late(secs(1)),
         ],
     );
@@ -151,9 +151,9 @@ async fn a_hedge_that_found_no_place_is_asked_in_its_turn() {
 /// Given back to its turn it is no retry: nothing was sent to it, and it must not fail for want of one.
 #[tokio::test(start_paused = true)]
 async fn a_hedge_given_back_is_no_retry() {
-    let price = Tariff {
+    let price = WorstCasePrice {
         answer_token: usd("0.001"),
-        ..Tariff::default()
+        ..WorstCasePrice::default()
     };
     let budgets = Budgets::new([Budget::usd("all", "1.5").unwrap()]).unwrap();
     let leaf = Leaf::new([])

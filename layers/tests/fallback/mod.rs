@@ -45,7 +45,7 @@ async fn run(chain: Chain, error: TestError) -> (Result<(), TestError>, Probe) {
 async fn walks_the_chain_in_order_and_returns_the_last_failure() {
     let leaf = Leaf::new([])
         .on("a", [Step::fail(fails(FailureKind::Upstream))])
-        .on("b", [Step::fail(fails(FailureKind::Empty))])
+        .on("b", [Step::fail(fails(FailureKind::EmptyResponse))])
         .on("c", [Step::fail(fails(FailureKind::Malformed))]);
     let probe = leaf.probe();
     let service = FallbackLayer::new(chain(["a", "b", "c"])).layer(leaf);
@@ -65,7 +65,7 @@ async fn what_another_cannot_help_stays() {
         FailureKind::Internal,
         FailureKind::Truncated,
         FailureKind::Timeout(Phase::Idle),
-        FailureKind::Timeout(Phase::Total),
+        FailureKind::Timeout(Phase::Deadline),
     ] {
         let (result, probe) = run(chain(["a", "b"]), fails(kind)).await;
         assert_eq!((result.unwrap_err().kind, probe.calls()), (kind, 1));
@@ -75,15 +75,15 @@ async fn what_another_cannot_help_stays() {
 #[tokio::test(start_paused = true)]
 async fn a_refusal_moves_on_only_where_the_route_says_so() {
     for (moves, models) in [(false, vec!["a"]), (true, vec!["a", "b"])] {
-        let chain = chain(["a", "b"]).moves_on_refusal(moves);
-        let (_, probe) = run(chain, fails(FailureKind::Refused)).await;
+        let chain = chain(["a", "b"]).fallback_on_refusal(moves);
+        let (_, probe) = run(chain, fails(FailureKind::ContentFiltered)).await;
         assert_eq!(probe.models(), models);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_quota_that_is_gone_is_gone_for_its_pool() {
-    let gone = fails(FailureKind::QuotaGone);
+    let gone = fails(FailureKind::QuotaExhausted);
     let (_, probe) = run(chain(["a:free", "b:free", "c"]), gone.clone()).await;
     assert_eq!(probe.models(), ["a:free", "c"]);
     let shared = ["a", "b"].map(|name| candidate(name).with_pool("team"));
@@ -92,7 +92,7 @@ async fn a_quota_that_is_gone_is_gone_for_its_pool() {
     let chain = Chain::new([first, second, third]).unwrap();
     let (_, probe) = run(chain.clone(), gone).await;
     assert_eq!(probe.models(), ["a", "c"]);
-    let throttled = fails(FailureKind::Throttled).scope(Scope::Pool);
+    let throttled = fails(FailureKind::RateLimited).scope(Scope::Pool);
     assert_eq!(run(chain, throttled).await.1.models(), ["a", "c"]);
 }
 
@@ -101,7 +101,7 @@ async fn a_rejected_key_rules_out_its_upstream_while_no_other_key_is_left() {
     let names = ["a", "b", "direct/c"];
     let rejected = fails(FailureKind::Auth);
     assert_eq!(run(chain(names), rejected.clone()).await.1.models(), ["a", "c"]);
-    let wide = fails(FailureKind::Throttled).scope(Scope::Upstream);
+    let wide = fails(FailureKind::RateLimited).scope(Scope::Upstream);
     assert_eq!(run(chain(names), wide.clone()).await.1.models(), ["a", "c"]);
     for mut error in [rejected, wide] {
         error.other_key = true;
@@ -124,7 +124,7 @@ async fn too_long_goes_to_a_larger_context_and_too_dear_to_a_cheaper_one() {
     let known = [("a", of(100, 5)), ("b", of(100, 5)), ("c", of(200, 4))];
     let catalogue = Arc::new(Catalogue(known.into()));
     let chain = chain(["a", "b", "c"]).capabilities(catalogue);
-    for kind in [FailureKind::TooLong, FailureKind::Unaffordable] {
+    for kind in [FailureKind::ContextLengthExceeded, FailureKind::InsufficientFunds] {
         let (result, probe) = run(chain.clone(), fails(kind)).await;
         result.unwrap();
         assert_eq!(probe.models(), ["a", "c"], "{kind}");
@@ -145,7 +145,7 @@ async fn who_cannot_take_it_is_passed_over_unsent() {
     assert!(probe.seen()[0].is_alone);
     let layer = FallbackLayer::new(chain(["a", "c"]).capabilities(catalogue));
     let error = ask(&layer.layer(leaf), request).await.unwrap_err();
-    assert_eq!(error.kind, FailureKind::Unavailable);
+    assert_eq!(error.kind, FailureKind::NoEndpoint);
     assert!(error.summary.contains("a: it does not take"), "{}", error.summary);
     assert_eq!((error.log().sent(), error.log().attempts().len()), (0, 2));
     assert_eq!(probe.calls(), 1);

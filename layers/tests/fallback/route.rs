@@ -4,7 +4,7 @@ use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimitLayer};
 use tower_llm_layers::{
     FailureKind, LayerError, LlmRequest,
     attempt::AttemptLayer,
-    fallback::{AskedModel, Chain, ChainError, FallbackLayer},
+    fallback::{Chain, ChainError, FallbackLayer, RequestedModel},
 };
 
 use super::{asking, run};
@@ -16,7 +16,7 @@ async fn the_model_asked_for_goes_first_and_once() {
     assert_eq!(asking(both.clone(), Some("x")).await.unwrap(), ["x", "a"]);
     assert_eq!(asking(both.clone(), Some("b")).await.unwrap(), ["b", "a"]);
     assert_eq!(asking(both.clone(), None).await.unwrap(), ["a", "b"]);
-    let ignored = both.asked_model(AskedModel::Ignored);
+    let ignored = both.requested_model(RequestedModel::Ignored);
     assert_eq!(asking(ignored, Some("x")).await.unwrap(), ["a", "b"]);
 }
 
@@ -107,6 +107,6 @@ fn a_chain_prints_as_it_is_walked() {
         chain.to_string(),
         "the request's own model at router, then a at router, then b at direct"
     );
-    let chain = chain.asked_model(AskedModel::Ignored);
+    let chain = chain.requested_model(RequestedModel::Ignored);
     assert_eq!(chain.to_string(), "a at router, then b at direct");
 }

@@ -10,7 +10,7 @@ use tower_llm_layers::{
     budget::{Budget, Budgets},
     circuit_breaker::{CircuitBreakerLayer, CircuitPolicy},
     cost::CostLayer,
-    rate_limit::{Everyone, Limits, Rate, RateLimitLayer},
+    rate_limit::{GlobalKey, Limits, Rate, RateLimitLayer},
 };
 
 use super::{recorder::record, stream};
@@ -53,7 +53,7 @@ async fn a_circuit_that_opens_is_probed_and_closes() {
 async fn a_rate_limit_that_lets_wait_and_refuses() {
     let recorded = record();
     let rate = Rate::new(60, secs(60)).unwrap().burst(1).unwrap();
-    let layer = RateLimitLayer::new(Limits::new().requests(rate), Everyone).unwrap();
+    let layer = RateLimitLayer::new(Limits::new().requests(rate), GlobalKey).unwrap();
     let service = layer.clone().max_wait(secs(5)).layer(Leaf::new([]));
     for _ in 0..2 {
         read(ask(&service, stream("m")).await.unwrap().into_body()).await;
@@ -102,7 +102,7 @@ async fn how_many_attempts_a_candidate_bears_and_who_waits_for_it() {
     );
 
     let policy = ConcurrencyPolicy::new().initial(8).decrease(0.5);
-    let leaf = Leaf::new([Step::fail(fails(FailureKind::Throttled).says(429, "throttled"))]);
+    let leaf = Leaf::new([Step::fail(fails(FailureKind::RateLimited).says(429, "rate_limited"))]);
     let service = AdaptiveConcurrencyLayer::new(policy).unwrap().layer(leaf);
     assert!(ask(&service, stream("m")).await.is_err());
     assert_eq!(

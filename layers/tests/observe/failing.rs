@@ -118,15 +118,15 @@ async fn a_canned_reply() {
     read(ask(&stack.over(leaf), stream("a")).await.unwrap().into_body()).await;
     let names = [
         n::OUTCOME,
-        n::RUNG,
-        n::RUNG_REASON,
+        n::DEGRADED_SOURCE,
+        n::DEGRADED_REASON,
         n::ERROR_TYPE,
         n::STATUS_CODE,
         n::ATTEMPTS,
     ];
     let expected = [
         "llm.outcome=degraded",
-        "llm.degraded.rung=canned_reply",
+        "llm.degraded.source=canned_reply",
         "llm.degraded.reason=overloaded",
         "error.type=-",
         "otel.status_code=OK",

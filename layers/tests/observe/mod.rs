@@ -25,7 +25,7 @@ use tower_llm_layers::{
     attempt::AttemptLayer,
     cost::CostLayer,
     deadline::DeadlineLayer,
-    degrade::{DegradeLayer, Ladder},
+    degrade::{Degradation, DegradeLayer},
     fallback::{Chain, FallbackLayer},
     first_token::FirstTokenLayer,
     observe::{ObserveAttemptLayer, ObserveLayer},
@@ -43,7 +43,7 @@ use crate::support::{
 #[derive(Debug, Clone, Copy)]
 struct Canned(bool);
 
-impl Ladder<TestRequest, TestFrame> for Canned {
+impl Degradation<TestRequest, TestFrame> for Canned {
     fn canned(&self, _: &Request<TestRequest>, _: FailureKind) -> Option<Vec<TestFrame>> {
         self.0
             .then(|| vec![TestFrame::of(Stage::Content), TestFrame::of(Stage::Finish)])

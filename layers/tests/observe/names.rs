@@ -100,7 +100,7 @@ fn every_name_of_spans_and_labels() {
             "llm.cost.usd",
             "llm.cost.wasted_usd",
             "llm.cache",
-            "llm.degraded.rung",
+            "llm.degraded.source",
             "llm.degraded.reason",
             "llm.tags",
             "gen_ai.token.type",

@@ -5,7 +5,7 @@ use tower::ServiceBuilder;
 use tower_llm_layers::{
     FailureKind, Stage,
     attempt::AttemptLayer,
-    degrade::{DegradeLayer, Ladder},
+    degrade::{Degradation, DegradeLayer},
     fallback::FallbackLayer,
     observe::{ObserveLayer, names as n},
 };
@@ -15,7 +15,7 @@ use crate::support::{Leaf, Step, TestFrame, TestRequest, ask, chain, fails, log,
 #[derive(Clone)]
 struct Sorry;
 
-impl Ladder<TestRequest, TestFrame> for Sorry {
+impl Degradation<TestRequest, TestFrame> for Sorry {
     fn canned(&self, _: &Request<TestRequest>, _: FailureKind) -> Option<Vec<TestFrame>> {
         Some(vec![TestFrame::of(Stage::Content), TestFrame::of(Stage::Finish)])
     }

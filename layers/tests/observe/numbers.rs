@@ -81,7 +81,7 @@ async fn retries_and_fallbacks_are_one_operation_and_four_attempts() {
 async fn failed_left_and_degraded_ones_by_their_outcome() {
     let recorded = record();
     let leaf = || {
-        Leaf::new([Step::Fail(millis(500), fails(FailureKind::Refused))])
+        Leaf::new([Step::Fail(millis(500), fails(FailureKind::ContentFiltered))])
             .always("b", Step::body([Beat::Frame(Stage::Content), Beat::Stall]))
             .always("c", Step::fail(fails(FailureKind::Overloaded)))
     };
@@ -103,10 +103,10 @@ async fn failed_left_and_degraded_ones_by_their_outcome() {
         [
             format!(
                 "llm.operation.degraded{{{base},gen_ai.request.model=c,llm.degraded.reason=overloaded,\
-                 llm.degraded.rung=canned_reply}}"
+                 llm.degraded.source=canned_reply}}"
             ),
             format!("llm.operations{{error.type=cancelled,{base},gen_ai.request.model=b,llm.outcome=cancelled}}"),
-            format!("llm.operations{{error.type=refused,{base},gen_ai.request.model=a,llm.outcome=failed}}"),
+            format!("llm.operations{{error.type=content_filtered,{base},gen_ai.request.model=a,llm.outcome=failed}}"),
             format!("llm.operations{{{base},gen_ai.request.model=c,llm.outcome=degraded}}"),
         ]
     );
@@ -130,7 +130,7 @@ async fn no_more_models_than_a_thousand_are_told_apart() {
 #[tokio::test(start_paused = true)]
 async fn a_name_that_is_no_model_takes_no_place() {
     let recorded = record();
-    let leaf = Leaf::new([Step::fail(fails(FailureKind::Unavailable)), Step::ok()]);
+    let leaf = Leaf::new([Step::fail(fails(FailureKind::NoEndpoint)), Step::ok()]);
     let service = ObserveLayer::new().layer(leaf);
     assert!(ask(&service, stream("gtp-5")).await.is_err());
     read(ask(&service, stream("gpt-5")).await.unwrap().into_body()).await;
@@ -138,7 +138,7 @@ async fn a_name_that_is_no_model_takes_no_place() {
     assert_eq!(
         told,
         [
-            "llm.operations{error.type=unavailable,gen_ai.operation.name=chat,gen_ai.request.model=other,llm.outcome=failed} [1.0]",
+            "llm.operations{error.type=no_endpoint,gen_ai.operation.name=chat,gen_ai.request.model=other,llm.outcome=failed} [1.0]",
             "llm.operations{gen_ai.operation.name=chat,gen_ai.request.model=gpt-5,llm.outcome=answered} [1.0]",
         ]
     );

@@ -5,7 +5,7 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use tower::{ServiceBuilder, ServiceExt};
 use tower_llm_layers::{
-    Failure, FailureKind, Resumed, Rung,
+    DegradedSource, Failure, FailureKind, Resumed,
     attempt::AttemptLayer,
     fallback::FallbackLayer,
     observe::{ObserveAttemptLayer, ObserveLayer, names as n},
@@ -70,19 +70,23 @@ async fn a_cheaper_model_that_goes_on_is_told_of() {
     let places = resumed.places();
     let mark = places[0].degraded.as_ref().unwrap();
     assert_eq!(
-        (mark.rung, mark.reason, mark.asked.as_deref()),
-        (Rung::CheaperModel, Some(FailureKind::Overloaded), Some("good"))
+        (mark.source, mark.reason, mark.asked.as_deref()),
+        (
+            DegradedSource::CheaperModel,
+            Some(FailureKind::Overloaded),
+            Some("good")
+        )
     );
     assert_eq!(
         places[0].to_string(),
         "truncated after 8 bytes, went on with cheap at router (rung=cheaper_model; reason=overloaded)"
     );
-    let told = fields(&operation(), [n::OUTCOME, n::RUNG, n::RUNG_REASON]);
+    let told = fields(&operation(), [n::OUTCOME, n::DEGRADED_SOURCE, n::DEGRADED_REASON]);
     assert_eq!(
         told,
         [
             "llm.outcome=degraded",
-            "llm.degraded.rung=cheaper_model",
+            "llm.degraded.source=cheaper_model",
             "llm.degraded.reason=overloaded"
         ]
     );

@@ -2,7 +2,7 @@
 
 use tower::ServiceBuilder;
 use tower_llm_layers::{
-    Everyone, Stage,
+    GlobalKey, Stage,
     attempt::{AttemptLayer, AttemptService},
     cache::{Cache, CacheLayer, CacheService},
     observe::{Observe, ObserveLayer, names as n},
@@ -11,13 +11,13 @@ use tower_llm_layers::{
 use super::{answer, fields, recorder::record, stream};
 use crate::support::{Leaf, Step, TestError, TestFrame, ask, log, read};
 
-type Observed = Observe<CacheService<AttemptService<Leaf>, TestFrame, TestError, Everyone>>;
+type Observed = Observe<CacheService<AttemptService<Leaf>, TestFrame, TestError, GlobalKey>>;
 
 /// Spans around a cache over one answer.
 fn observed() -> Observed {
     ServiceBuilder::new()
         .layer(ObserveLayer::new())
-        .layer(CacheLayer::new(Cache::new(1 << 20), Everyone))
+        .layer(CacheLayer::new(Cache::new(1 << 20), GlobalKey))
         .layer(AttemptLayer::new())
         .service(Leaf::new([Step::body(answer())]))
 }

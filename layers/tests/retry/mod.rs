@@ -76,7 +76,7 @@ async fn what_is_hopeless_or_given_up_is_not_tried_again() {
     given_up.exhausted = true;
     let hopeless = [
         fails(FailureKind::BadRequest),
-        fails(FailureKind::Refused),
+        fails(FailureKind::ContentFiltered),
         fails(FailureKind::Auth),
         fails(FailureKind::Timeout(Phase::FirstToken)),
         given_up,
@@ -98,7 +98,7 @@ async fn a_silent_one_is_tried_again_on_demand_where_it_is_alone() {
         let mut request = streamed();
         let call = &mut request.body_mut().call;
         call.set_candidate(candidate("a"), alone, alone);
-        let service = layer().retry_silent(on).layer(leaf);
+        let service = layer().retry_timeouts(on).layer(leaf);
         ask(&service, request).await.unwrap_err();
         assert_eq!(probe.calls(), calls);
     }
@@ -112,7 +112,7 @@ async fn another_key_is_tried_at_once() {
     let probe = leaf.probe();
     ask(&layer().layer(leaf), streamed()).await.unwrap();
     assert_eq!(probe.times(), [0, 0]);
-    let mut broke = fails(FailureKind::Unaffordable).affordable(100);
+    let mut broke = fails(FailureKind::InsufficientFunds).affordable(100);
     broke.other_key = true;
     let leaf = Leaf::new([Step::fail(broke)]);
     let probe = leaf.probe();
@@ -124,7 +124,7 @@ async fn another_key_is_tried_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn fewer_tokens_are_asked_for_where_the_balance_says_how_many() {
-    let broke = fails(FailureKind::Unaffordable);
+    let broke = fails(FailureKind::InsufficientFunds);
     for (affordable, asked, second) in [
         (Some(500), Some(4000), Some(Some(500))),
         (Some(500), None, Some(Some(500))),

@@ -37,7 +37,7 @@ async fn a_last_resort_that_may_not_be_asked_hides_not_why_the_last_one_failed()
         .always("a", Step::fail(fails(FailureKind::Upstream)))
         .always(
             "b",
-            Step::fail(fails(FailureKind::Throttled).hint(secs(50)).says(429, "come back")),
+            Step::fail(fails(FailureKind::RateLimited).hint(secs(50)).says(429, "come back")),
         );
     let breaker = CircuitBreakerLayer::new(CircuitPolicy::new()).unwrap();
     let paced = breaker.layer(AttemptLayer::new().layer(leaf));
@@ -58,7 +58,7 @@ async fn a_last_resort_that_may_not_be_asked_hides_not_why_the_last_one_failed()
     let error = call.await.unwrap();
     assert_eq!(
         (error.kind, error.hint),
-        (FailureKind::Throttled, Some(secs(50))),
+        (FailureKind::RateLimited, Some(secs(50))),
         "{}\n{}",
         error.summary,
         error.log()
@@ -93,7 +93,7 @@ async fn who_was_held_back_by_a_budget_is_no_repeat() {
     let cost = CostLayer::new()
         .prices(Arc::new(Prices))
         .budgets(budgets)
-        .min_answer(1_000);
+        .min_output_tokens(1_000);
     let paced = AttemptLayer::new().layer(cost.layer(leaf));
     let retry = RetryLayer::new().max_attempts(1).budget(RetryBudget::new(0.0, 0.0));
     let service = FallbackLayer::new(chain(["dear", "b"])).layer(retry.layer(paced.clone()));

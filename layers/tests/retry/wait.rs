@@ -14,7 +14,7 @@ use crate::support::{Leaf, Step, ask, candidate, fails, millis, secs, streamed, 
 
 #[tokio::test(start_paused = true)]
 async fn the_hint_is_the_least_with_a_little_added() {
-    let error = fails(FailureKind::Throttled).hint(secs(15));
+    let error = fails(FailureKind::RateLimited).hint(secs(15));
     let leaf = Leaf::new([Step::fail(error)]);
     let probe = leaf.probe();
     ask(&layer().layer(leaf), streamed()).await.unwrap();
@@ -37,11 +37,11 @@ async fn a_hint_of_zero_does_not_undo_the_back_off() {
 #[tokio::test(start_paused = true)]
 async fn no_wait_is_longer_than_the_longest() {
     for (hint, wait) in [(None, Some(1)), (Some(2), None), (Some(1), Some(1))] {
-        let mut error = fails(FailureKind::Throttled);
+        let mut error = fails(FailureKind::RateLimited);
         error.hint = hint.map(secs);
         let leaf = Leaf::new([Step::fail(error)]);
         let probe = leaf.probe();
-        let layer = layer().max_wait(secs(1)).schedule(Fixed(vec![secs(9)]));
+        let layer = layer().max_retry_delay(secs(1)).schedule(Fixed(vec![secs(9)]));
         let result = ask(&layer.layer(leaf), streamed()).await;
         assert_eq!(result.is_ok(), wait.is_some(), "{hint:?}");
         assert_eq!(probe.times().get(1).copied(), wait.map(|wait| wait * 1000));
@@ -53,23 +53,29 @@ async fn no_wait_is_longer_than_the_longest() {
 
 #[tokio::test(start_paused = true)]
 async fn while_another_can_answer_it_waits_no_longer_than_its_patience() {
-    for (patience, hint, is_last, calls) in [
+    for (max_retry_delay_with_fallback, hint, is_last, calls) in [
         (secs(3), 3, false, 2),
         (secs(3), 4, false, 1),
         (secs(3), 4, true, 2),
         (secs(5), 4, false, 2),
         (secs(99), 21, false, 1),
     ] {
-        let leaf = Leaf::new([Step::fail(fails(FailureKind::Throttled).hint(secs(hint)))]);
+        let leaf = Leaf::new([Step::fail(fails(FailureKind::RateLimited).hint(secs(hint)))]);
         let probe = leaf.probe();
         let mut request = streamed();
         request
             .body_mut()
             .call_mut()
             .set_candidate(candidate("a"), is_last, false);
-        let service = layer().patience(patience).layer(leaf);
+        let service = layer()
+            .max_retry_delay_with_fallback(max_retry_delay_with_fallback)
+            .layer(leaf);
         ask(&service, request).await.ok();
-        assert_eq!(probe.calls(), calls, "{patience:?} {hint} {is_last}");
+        assert_eq!(
+            probe.calls(),
+            calls,
+            "{max_retry_delay_with_fallback:?} {hint} {is_last}"
+        );
     }
     // A back-off is cut to it.
     let leaf = Leaf::new([Step::fail(fails(FailureKind::Overloaded))]);
@@ -87,10 +93,10 @@ async fn while_another_can_answer_it_waits_no_longer_than_its_patience() {
 #[tokio::test(start_paused = true)]
 async fn no_wait_outlives_the_deadline() {
     for (hint, calls) in [(29, 2), (30, 1), (600, 1)] {
-        let error = fails(FailureKind::Throttled).hint(secs(hint));
+        let error = fails(FailureKind::RateLimited).hint(secs(hint));
         let leaf = Leaf::new([Step::fail(error)]);
         let probe = leaf.probe();
-        let retry = layer().max_wait(secs(1000));
+        let retry = layer().max_retry_delay(secs(1000));
         let service = DeadlineLayer::new(secs(30)).layer(retry.layer(leaf));
         let (result, took) = within(ask(&service, streamed())).await;
         assert_eq!((result.is_ok(), probe.calls()), (calls == 2, calls), "{hint}");

@@ -14,11 +14,11 @@ async fn every_decision_is_told_and_no_secret() {
         .on(
             "a",
             [
-                Step::fail(fails(FailureKind::Throttled).says(429, "slow down").hint(secs(5))),
+                Step::fail(fails(FailureKind::RateLimited).says(429, "slow down").hint(secs(5))),
                 Step::Hang,
             ],
         )
-        .on("b", [Step::fail(fails(FailureKind::QuotaGone))])
+        .on("b", [Step::fail(fails(FailureKind::QuotaExhausted))])
         .on("d", [Step::body([Beat::Frame(Stage::Content), broken])])
         .on("e", [Step::ok()]);
     let pooled = |name: &str| candidate(name).with_pool("free");
@@ -64,7 +64,7 @@ async fn every_decision_is_told_and_no_secret() {
         expected.map(|(name, value)| (name, value.to_owned()))
     );
     let failed = one("attempt failed");
-    assert_eq!((&*failed["kind"], &*failed["status"]), ("throttled", "429 u64"));
+    assert_eq!((&*failed["kind"], &*failed["status"]), ("rate_limited", "429 u64"));
     assert_eq!(&failed["level"], "WARN");
     assert_eq!(&one("retrying")["wait"], "5.5s");
     assert_eq!(&one("attempt timed out")["phase"], "first_token");
@@ -85,7 +85,7 @@ async fn every_decision_is_told_and_no_secret() {
         .headers_mut()
         .insert("x-request-timeout-ms", "0".parse().unwrap());
     ask(&stack, request).await.unwrap_err();
-    assert_eq!(&one("deadline passed")["phase"], "total");
+    assert_eq!(&one("deadline passed")["phase"], "deadline");
     ask(&stack, streamed()).await.map(drop).unwrap();
     let wrong = Leaf::new([Step::fail(fails(FailureKind::BadRequest))]);
     let stack = Stack::of(crate::support::chain(["a"])).over(wrong);

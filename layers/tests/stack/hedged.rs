@@ -9,7 +9,7 @@ use tower_llm_layers::{
     adaptive_concurrency::{AdaptiveConcurrencyLayer, ConcurrencyPolicy},
     attempt::AttemptLayer,
     auth::{ApiKey, AuthLayer},
-    budget::{Budget, BudgetBook, BudgetStore, Budgets},
+    budget::{Budget, BudgetStore, Budgets, InMemoryBudgetStore},
     circuit_breaker::{CircuitBreakerLayer, CircuitPolicy},
     cost::CostLayer,
     deadline::DeadlineLayer,
@@ -45,7 +45,7 @@ proptest! {
         in_virtual_time(async move {
             let leaf = Leaf::new(steps).ready_after(millis(ready_after));
             let probe = leaf.probe();
-            let (kept, book) = (Kept::new(), BudgetBook::new());
+            let (kept, book) = (Kept::new(), InMemoryBudgetStore::new());
             let store: Arc<dyn BudgetStore> = if store_polls == 0 {
                 Arc::new(book.clone())
             } else {
@@ -142,12 +142,12 @@ fn habit() -> impl Strategy<Value = Step> {
     let kind = proptest::sample::select(vec![
         FailureKind::Connect,
         FailureKind::Timeout(Phase::FirstToken),
-        FailureKind::Throttled,
-        FailureKind::QuotaGone,
+        FailureKind::RateLimited,
+        FailureKind::QuotaExhausted,
         FailureKind::Overloaded,
-        FailureKind::Unavailable,
-        FailureKind::TooLong,
-        FailureKind::Unaffordable,
+        FailureKind::NoEndpoint,
+        FailureKind::ContextLengthExceeded,
+        FailureKind::InsufficientFunds,
         FailureKind::Auth,
     ]);
     let scope = proptest::sample::select(vec![Scope::Candidate, Scope::Candidate, Scope::Pool, Scope::Upstream]);

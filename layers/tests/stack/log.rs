@@ -8,20 +8,22 @@ use crate::support::{Beat, Leaf, Step, ask, chain, fails, millis, read, secs, st
 #[tokio::test(start_paused = true)]
 async fn a_bad_night() {
     let overloaded = fails(FailureKind::Overloaded).says(503, "overloaded (Anthropic)");
-    let throttled = fails(FailureKind::Throttled).says(429, "throttled").hint(secs(120));
+    let throttled = fails(FailureKind::RateLimited)
+        .says(429, "rate_limited")
+        .hint(secs(120));
     let leaf = Leaf::new([])
         .on("claude-sonnet-4.5", [Step::Fail(millis(400), overloaded), Step::Hang])
         .on("gpt-5", [Step::Fail(millis(300), throttled)]);
     let stack = Stack::of(chain(["claude-sonnet-4.5", "gpt-5"])).over(leaf);
     let error = ask(&stack, streamed()).await.unwrap_err();
-    assert_eq!(error.kind, FailureKind::Throttled);
+    assert_eq!(error.kind, FailureKind::RateLimited);
     assert_eq!(error.hint, Some(secs(120)), "the hint is kept");
     assert_eq!(
         error.log().to_string(),
         [
             "  1  claude-sonnet-4.5             503 overloaded (Anthropic)            after  0.4 s, waited 1 s",
             "  2  claude-sonnet-4.5             no first token in 10 s                after   10 s",
-            "  3  gpt-5                         429 throttled, retry after 120 s (past the 78.3 s left)  after  0.3 s",
+            "  3  gpt-5                         429 rate_limited, retry after 120 s (past the 78.3 s left)  after  0.3 s",
         ]
         .join("\n")
     );
@@ -34,7 +36,7 @@ async fn a_good_one_while_it_goes_on_and_when_it_has_ended() {
         Beat::Pause(secs(2)),
         Beat::Frame(Stage::Finish),
     ];
-    let gone = fails(FailureKind::QuotaGone).says(429, "free models: 50 a day");
+    let gone = fails(FailureKind::QuotaExhausted).says(429, "free models: 50 a day");
     let leaf = Leaf::new([Step::fail(gone), Step::Answer(millis(400), beats)]);
     let stack = Stack::of(chain(["a:free", "b:free", "c"])).over(leaf);
     let response = ask(&stack, streamed()).await.unwrap();
@@ -81,7 +83,7 @@ async fn one_that_broke_off_and_one_that_was_left() {
     let soon = tokio::time::Instant::now() + secs(4);
     request.body_mut().call.limit_deadline(soon);
     let error = ask(&stack, request).await.unwrap_err();
-    assert_eq!(error.kind, FailureKind::Timeout(Phase::Total));
+    assert_eq!(error.kind, FailureKind::Timeout(Phase::Deadline));
     assert_eq!(
         error.log().to_string(),
         "  1  a                             dropped                               after    4 s"
@@ -92,13 +94,13 @@ const ALIVE: Beat = Beat::Frame(Stage::KeepAlive);
 
 #[tokio::test(start_paused = true)]
 async fn the_caps_say_why_they_ended_it() {
-    let leaf = Leaf::new([]).always("a", Step::fail(fails(FailureKind::Empty)));
+    let leaf = Leaf::new([]).always("a", Step::fail(fails(FailureKind::EmptyResponse)));
     let stack = Stack {
         cap: 1,
         ..Stack::of(chain(["a", "b"]))
     };
     let error = ask(&stack.over(leaf.clone()), streamed()).await.unwrap_err();
-    let line = "  1  a                             empty (the attempts of this call are spent)  after   0 ms";
+    let line = "  1  a                             empty_response (the attempts of this call are spent)  after   0 ms";
     assert_eq!(error.log().to_string(), line);
     let stack = Stack {
         budget: tower_llm_layers::retry::RetryBudget::new(0.0, 0.0),
@@ -108,6 +110,6 @@ async fn the_caps_say_why_they_ended_it() {
     let text = crate::support::text(&response);
     assert_eq!(
         text.lines().next().unwrap(),
-        "  1  a                             empty (the retry budget of the process is spent)  after   0 ms"
+        "  1  a                             empty_response (the retry budget of the process is spent)  after   0 ms"
     );
 }

@@ -79,9 +79,9 @@ impl Stack {
     {
         let retry = RetryLayer::new()
             .max_attempts(self.tries)
-            .max_wait(secs(60))
-            .patience(secs(60))
-            .retry_silent(self.silent)
+            .max_retry_delay(secs(60))
+            .max_retry_delay_with_fallback(secs(60))
+            .retry_timeouts(self.silent)
             .budget(self.budget)
             .schedule(EachSecond);
         ServiceBuilder::new()
@@ -89,7 +89,7 @@ impl Stack {
             .layer(FallbackLayer::new(self.chain))
             .layer(retry)
             .layer(AttemptLayer::new().cap(self.cap))
-            .layer(AttemptTimeoutLayer::new(secs(10)).last_grace(secs(10)))
+            .layer(AttemptTimeoutLayer::new(secs(10)).last_candidate_grace(secs(10)))
             .layer(FirstTokenLayer::new())
             .layer(AuthLayer::new(ApiKey::new("sk-secret").unwrap()))
             .service(leaf)

@@ -31,21 +31,21 @@ async fn each_kind_is_asked_again_or_elsewhere_or_neither() {
         (K::Connect, AGAIN_THEN_NEXT),
         (K::Reset, AGAIN_THEN_NEXT),
         (K::Timeout(Phase::FirstToken), NEXT_AT_ONCE),
-        (K::Timeout(Phase::Answer), NEXT_AT_ONCE),
+        (K::Timeout(Phase::Response), NEXT_AT_ONCE),
         (K::Timeout(Phase::Idle), NOBODY),
-        (K::Timeout(Phase::Pace), NOBODY),
+        (K::Timeout(Phase::Throughput), NOBODY),
         (K::Truncated, NOBODY),
-        (K::Timeout(Phase::Total), NOBODY),
-        (K::Throttled, AGAIN_THEN_NEXT),
-        (K::QuotaGone, NOBODY),
+        (K::Timeout(Phase::Deadline), NOBODY),
+        (K::RateLimited, AGAIN_THEN_NEXT),
+        (K::QuotaExhausted, NOBODY),
         (K::Overloaded, AGAIN_THEN_NEXT),
         (K::Upstream, AGAIN_THEN_NEXT),
-        (K::Empty, AGAIN_THEN_NEXT),
+        (K::EmptyResponse, AGAIN_THEN_NEXT),
         (K::Malformed, AGAIN_THEN_NEXT),
-        (K::Unavailable, NEXT_AT_ONCE),
-        (K::TooLong, NEXT_AT_ONCE),
-        (K::Refused, NOBODY),
-        (K::Unaffordable, NEXT_AT_ONCE),
+        (K::NoEndpoint, NEXT_AT_ONCE),
+        (K::ContextLengthExceeded, NEXT_AT_ONCE),
+        (K::ContentFiltered, NOBODY),
+        (K::InsufficientFunds, NEXT_AT_ONCE),
         (K::Auth, NOBODY),
         (K::BadRequest, NOBODY),
         (K::Cancelled, NOBODY),
@@ -64,7 +64,7 @@ async fn each_kind_is_asked_again_or_elsewhere_or_neither() {
 
 #[tokio::test(start_paused = true)]
 async fn another_upstream_serves_where_the_pool_or_the_key_is_gone() {
-    for kind in [K::QuotaGone, K::Auth] {
+    for kind in [K::QuotaExhausted, K::Auth] {
         let (asked, result) = asked(["a", "direct/b"], Step::fail(fails(kind))).await;
         assert_eq!(asked, expected(NEXT_AT_ONCE), "{kind}");
         result.unwrap();
@@ -79,7 +79,7 @@ async fn a_hint_is_waited_for_where_it_fits() {
         (120, NEXT_AT_ONCE),
     ];
     for (hint, row) in rows {
-        let throttled = fails(K::Throttled).hint(secs(hint));
+        let throttled = fails(K::RateLimited).hint(secs(hint));
         let (asked, _) = asked(["a", "b"], Step::fail(throttled)).await;
         assert_eq!(asked, expected(row), "{hint}");
     }
@@ -87,7 +87,7 @@ async fn a_hint_is_waited_for_where_it_fits() {
 
 #[tokio::test(start_paused = true)]
 async fn fewer_tokens_are_tried_before_another() {
-    let broke = fails(K::Unaffordable).affordable(500);
+    let broke = fails(K::InsufficientFunds).affordable(500);
     let (asked, result) = asked(["a", "b"], Step::fail(broke)).await;
     assert_eq!(asked, expected(&[("a", 0), ("a", 0), ("b", 0)]));
     result.unwrap();
@@ -152,30 +152,33 @@ fn the_advice_is_the_table() {
         degrade,
         health,
     };
-    let again = row(R::Backoff, F::Any, true, H::Hurts);
-    let silent = row(R::IfAlone, F::Any, true, H::Hurts);
-    let shown = row(R::Never, F::Never, false, H::Hurts);
-    let final_ = row(R::Never, F::Never, false, H::Unharmed);
+    let again = row(R::Backoff, F::Any, true, H::Unhealthy);
+    let silent = row(R::IfAlone, F::Any, true, H::Unhealthy);
+    let shown = row(R::Never, F::Never, false, H::Unhealthy);
+    let final_ = row(R::Never, F::Never, false, H::Neutral);
     let rows = [
         (K::Connect, again),
         (K::Reset, again),
         (K::Timeout(Phase::FirstToken), silent),
-        (K::Timeout(Phase::Answer), silent),
+        (K::Timeout(Phase::Response), silent),
         (K::Timeout(Phase::Idle), shown),
-        (K::Timeout(Phase::Pace), shown),
+        (K::Timeout(Phase::Throughput), shown),
         (K::Truncated, shown),
-        (K::Timeout(Phase::Total), row(R::Never, F::Never, true, H::Unharmed)),
-        (K::Throttled, row(R::Backoff, F::Any, true, H::Pauses)),
-        (K::QuotaGone, row(R::Never, F::OtherPool, true, H::Unharmed)),
+        (K::Timeout(Phase::Deadline), row(R::Never, F::Never, true, H::Neutral)),
+        (K::RateLimited, row(R::Backoff, F::Any, true, H::Paused)),
+        (K::QuotaExhausted, row(R::Never, F::OtherPool, true, H::Neutral)),
         (K::Overloaded, again),
         (K::Upstream, again),
-        (K::Empty, again),
+        (K::EmptyResponse, again),
         (K::Malformed, again),
-        (K::Unavailable, row(R::Never, F::Any, true, H::Unharmed)),
-        (K::TooLong, row(R::Never, F::LargerContext, true, H::Unharmed)),
-        (K::Refused, row(R::Never, F::IfRouteAllows, false, H::Unharmed)),
-        (K::Unaffordable, row(R::FewerTokens, F::Cheaper, true, H::Unharmed)),
-        (K::Auth, row(R::OtherKey, F::OtherUpstream, false, H::HurtsKey)),
+        (K::NoEndpoint, row(R::Never, F::Any, true, H::Neutral)),
+        (
+            K::ContextLengthExceeded,
+            row(R::Never, F::LargerContext, true, H::Neutral),
+        ),
+        (K::ContentFiltered, row(R::Never, F::IfRouteAllows, false, H::Neutral)),
+        (K::InsufficientFunds, row(R::FewerTokens, F::Cheaper, true, H::Neutral)),
+        (K::Auth, row(R::OtherKey, F::OtherUpstream, false, H::KeyUnhealthy)),
         (K::BadRequest, final_),
         (K::Cancelled, final_),
         (K::Internal, final_),

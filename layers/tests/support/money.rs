@@ -4,8 +4,8 @@ use std::{
 };
 
 use tower_llm_layers::{
-    Candidate, Needs, PriceList, Quote, Stage, Tariff, TokenUsage, UsdAmount, UtcTime,
-    budget::{Ask, BudgetBook, BudgetStore, Decision, Line},
+    Candidate, Needs, PriceList, Quote, Stage, TokenUsage, UsdAmount, UtcTime, WorstCasePrice,
+    budget::{AccountRef, BudgetStore, Decision, InMemoryBudgetStore, ReserveRequest},
     ledger::{Correction, Entry, Ledger},
 };
 
@@ -68,7 +68,7 @@ impl PriceList for Prices {
             "dear" => 10,
             _ => 1,
         };
-        Quote::Known(Tariff {
+        Quote::Known(WorstCasePrice {
             fixed: UsdAmount::ZERO,
             prompt_token: UsdAmount::from_pico(1_000_000 * times),
             answer_token: UsdAmount::from_pico(10_000_000 * times),
@@ -86,10 +86,10 @@ impl PriceList for Prices {
 
 /// A book that answers only after so many polls, as one on a server does.
 #[derive(Debug, Default)]
-pub(crate) struct SlowStore(pub(crate) BudgetBook, pub(crate) u32);
+pub(crate) struct SlowStore(pub(crate) InMemoryBudgetStore, pub(crate) u32);
 
 impl BudgetStore for SlowStore {
-    fn reserve(&self, ask: Ask) -> Decision {
+    fn reserve(&self, ask: ReserveRequest) -> Decision {
         let (book, polls) = (self.0.clone(), self.1);
         Decision::Later(Box::pin(async move {
             for _ in 0..polls {
@@ -102,7 +102,7 @@ impl BudgetStore for SlowStore {
         }))
     }
 
-    fn adjust(&self, lines: &[Line], by: UsdAmount, at: UtcTime) {
+    fn adjust(&self, lines: &[AccountRef], by: UsdAmount, at: UtcTime) {
         self.0.adjust(lines, by, at);
     }
 }

@@ -11,7 +11,7 @@ use std::{
 use redis::aio::MultiplexedConnection;
 use tower_llm_layers::{
     Tags, UsdAmount, UtcTime,
-    budget::{Ask, Budget, BudgetStore, Budgets, Decision, Line, Refusal, Reservation},
+    budget::{AccountRef, Budget, BudgetStore, Budgets, Decision, Refusal, Reservation, ReserveRequest},
 };
 use tower_llm_redis::{RedisBudgets, Store};
 use tracing_subscriber::fmt::MakeWriter;
@@ -38,7 +38,7 @@ pub(crate) async fn ask_between(
     want: &str,
     at_least: &str,
 ) -> Result<Reservation, Box<Refusal>> {
-    let ask = Ask {
+    let ask = ReserveRequest {
         lines: budgets.lines(&Tags::default(), "openrouter", "a/b"),
         want: usd(want),
         at_least: usd(at_least),
@@ -51,12 +51,12 @@ pub(crate) async fn ask_between(
 }
 
 /// The only account of one budget.
-pub(crate) fn line(budgets: &Budgets) -> Line {
+pub(crate) fn line(budgets: &Budgets) -> AccountRef {
     budgets.lines(&Tags::default(), "openrouter", "a/b").remove(0)
 }
 
 /// Settled, reserved, overrun, once all is delivered.
-pub(crate) async fn stands(shared: &RedisBudgets, line: &Line) -> [String; 3] {
+pub(crate) async fn stands(shared: &RedisBudgets, line: &AccountRef) -> [String; 3] {
     shared.flush().await;
     let state = shared.account(line).await.unwrap().unwrap();
     [state.settled, state.reserved, state.overrun].map(|amount| amount.to_string())

@@ -1,4 +1,4 @@
-use tower_llm_layers::{Modalities, Needs, PriceCeiling, Tariff, TokenUsage, UtcTime};
+use tower_llm_layers::{Modalities, Needs, PriceCeiling, TokenUsage, UtcTime, WorstCasePrice};
 
 use super::*;
 
@@ -30,7 +30,7 @@ fn usd(text: &str) -> UsdAmount {
     text.parse().unwrap()
 }
 
-fn token_prices(tariff: Tariff) -> (UsdAmount, UsdAmount) {
+fn token_prices(tariff: WorstCasePrice) -> (UsdAmount, UsdAmount) {
     (tariff.prompt_token, tariff.answer_token)
 }
 

@@ -1,6 +1,6 @@
 //! The dearest that a request can come to.
 
-use tower_llm_layers::{Modalities, Needs, PriceCeiling, Tariff, UsdAmount};
+use tower_llm_layers::{Modalities, Needs, PriceCeiling, UsdAmount, WorstCasePrice};
 
 use super::{Rates, TokenRates, overrides::Override};
 
@@ -75,7 +75,7 @@ impl Rates {
     }
 
     /// The most that a request with these needs can cost here; no answer is longest.
-    pub(in super::super) fn tariff(&self, needs: &Needs, searches: u64) -> Tariff {
+    pub(in super::super) fn tariff(&self, needs: &Needs, searches: u64) -> WorstCasePrice {
         let worst = self.worst(needs.most_prompt_tokens.max(needs.prompt_tokens));
         let hears = needs.input.contains(Modalities::AUDIO) || needs.input.contains(Modalities::VIDEO);
         let mut prompt_token = worst.prompt;
@@ -103,7 +103,7 @@ impl Rates {
                 fixed = fixed.saturating_add(price.checked_mul(count).unwrap_or(ENDLESS));
             }
         }
-        Tariff {
+        WorstCasePrice {
             fixed,
             prompt_token,
             answer_token,

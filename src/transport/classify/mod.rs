@@ -28,7 +28,7 @@ pub(in crate::transport) fn from_body(headers: &HeaderMap, error: &UpstreamError
 }
 
 fn build(status: Option<StatusCode>, code: u16, headers: &HeaderMap, error: &UpstreamError) -> Error {
-    let (kind, scope) = judge(code, error);
+    let (kind, scope) = completeness(code, error);
     let inner = Inner {
         status: status.or_else(|| StatusCode::from_u16(code).ok()),
         code: error.code.as_ref().map(ToString::to_string),
@@ -47,8 +47,8 @@ fn build(status: Option<StatusCode>, code: u16, headers: &HeaderMap, error: &Ups
 fn without_envelope(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
     let (kind, scope) = match status.as_u16() {
         // The edge in front of the router blocks us, whatever the model.
-        403 => (FailureKind::Unavailable, Scope::Upstream),
-        429 => (FailureKind::Throttled, Scope::Upstream),
+        403 => (FailureKind::NoEndpoint, Scope::Upstream),
+        429 => (FailureKind::RateLimited, Scope::Upstream),
         code => by_status(code),
     };
     let page = body.trim_ascii_start().first() == Some(&b'<');
@@ -131,7 +131,7 @@ fn is_refusal(word: &str) -> bool {
 }
 
 /// The kind and reach of a failure with an envelope.
-fn judge(code: u16, error: &UpstreamError) -> (FailureKind, Scope) {
+fn completeness(code: u16, error: &UpstreamError) -> (FailureKind, Scope) {
     let typed = error.error_type.as_deref().unwrap_or_default();
     let text_code = match &error.code {
         Some(ErrorCode::Text(text)) => text.as_str(),
@@ -140,10 +140,10 @@ fn judge(code: u16, error: &UpstreamError) -> (FailureKind, Scope) {
     let message = error.message.as_str();
     let long = is_too_long(typed) || is_too_long(text_code) || message.contains("maximum context length");
     if code / 100 == 4 && code != 429 && long {
-        return (FailureKind::TooLong, Scope::Candidate);
+        return (FailureKind::ContextLengthExceeded, Scope::Candidate);
     }
     if is_refusal(typed) || is_refusal(text_code) {
-        return (FailureKind::Refused, Scope::Candidate);
+        return (FailureKind::ContentFiltered, Scope::Candidate);
     }
     match code {
         401 if error.provider_name.is_some() => (FailureKind::Upstream, Scope::Candidate),
@@ -158,11 +158,11 @@ fn judge(code: u16, error: &UpstreamError) -> (FailureKind, Scope) {
 
 fn by_status(code: u16) -> (FailureKind, Scope) {
     let kind = match code {
-        404 => FailureKind::Unavailable,
+        404 => FailureKind::NoEndpoint,
         401 => return (FailureKind::Auth, Scope::Upstream),
-        402 => FailureKind::Unaffordable,
+        402 => FailureKind::InsufficientFunds,
         408 => FailureKind::Upstream,
-        429 => FailureKind::Throttled,
+        429 => FailureKind::RateLimited,
         503 | 529 => FailureKind::Overloaded,
         500..=599 => FailureKind::Upstream,
         400..=499 => FailureKind::BadRequest,
@@ -178,7 +178,7 @@ fn bad_request(error: &UpstreamError, text_code: &str) -> (FailureKind, Scope) {
         || text_code == "model_not_found"
         || error.message.contains("is not a valid model ID");
     let kind = if unknown_model || error.provider_name.is_some() || availability(error).is_some() {
-        FailureKind::Unavailable
+        FailureKind::NoEndpoint
     } else {
         FailureKind::BadRequest
     };
@@ -199,17 +199,17 @@ fn payment(error: &UpstreamError) -> (FailureKind, Scope) {
         return (FailureKind::Upstream, Scope::Candidate);
     }
     if is_key_limit(error) {
-        return (FailureKind::QuotaGone, Scope::Upstream);
+        return (FailureKind::QuotaExhausted, Scope::Upstream);
     }
     match (error.limit_source.as_deref(), error.reason.as_deref()) {
         // Too large for the allowance at any time: fewer tokens help, waiting does not.
-        (_, Some("weight_exceeds_budget")) => (FailureKind::Unaffordable, Scope::Candidate),
+        (_, Some("weight_exceeds_budget")) => (FailureKind::InsufficientFunds, Scope::Candidate),
         (Some("openrouter_in_flight_budget"), _) | (_, Some("in_flight_budget_exhausted")) => {
-            (FailureKind::Throttled, Scope::Upstream)
+            (FailureKind::RateLimited, Scope::Upstream)
         }
-        _ if error.affordable_tokens().is_some() => (FailureKind::Unaffordable, Scope::Candidate),
+        _ if error.affordable_tokens().is_some() => (FailureKind::InsufficientFunds, Scope::Candidate),
         // An empty balance stops free models as well.
-        _ => (FailureKind::Unaffordable, Scope::Upstream),
+        _ => (FailureKind::InsufficientFunds, Scope::Upstream),
     }
 }
 
@@ -219,18 +219,18 @@ fn forbidden(error: &UpstreamError) -> (FailureKind, Scope) {
         Some("openrouter_guardrail_budget" | "openrouter_workspace_budget")
     );
     if budget || is_key_limit(error) {
-        (FailureKind::QuotaGone, Scope::Upstream)
+        (FailureKind::QuotaExhausted, Scope::Upstream)
     } else if !error.reasons.is_empty() || !error.patterns.is_empty() || error.message.contains("requires moderation") {
-        (FailureKind::Refused, Scope::Candidate)
+        (FailureKind::ContentFiltered, Scope::Candidate)
     } else if availability(error).is_some() {
-        (FailureKind::Unavailable, Scope::Candidate)
+        (FailureKind::NoEndpoint, Scope::Candidate)
     } else if error.provider_name.is_some() {
         (FailureKind::Upstream, Scope::Candidate)
     } else if error.message.contains("management key") {
         (FailureKind::Auth, Scope::Upstream)
     } else {
         // Nothing says whose fault it is: the key is not called dead on a guess.
-        (FailureKind::Unavailable, Scope::Candidate)
+        (FailureKind::NoEndpoint, Scope::Candidate)
     }
 }
 
@@ -240,12 +240,12 @@ fn throttled(error: &UpstreamError, typed: &str, text_code: &str) -> (FailureKin
         error.message.as_str(),
     );
     if source == "openrouter_free_tier_daily" || message.contains("free-models-per-day") {
-        (FailureKind::QuotaGone, Scope::Pool)
+        (FailureKind::QuotaExhausted, Scope::Pool)
     } else if message.contains("free-models-per-min") {
-        (FailureKind::Throttled, Scope::Pool)
+        (FailureKind::RateLimited, Scope::Pool)
     } else if typed == "insufficient_quota" || text_code == "insufficient_quota" {
-        (FailureKind::QuotaGone, Scope::Upstream)
+        (FailureKind::QuotaExhausted, Scope::Upstream)
     } else {
-        (FailureKind::Throttled, Scope::Candidate)
+        (FailureKind::RateLimited, Scope::Candidate)
     }
 }

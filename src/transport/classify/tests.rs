@@ -21,13 +21,13 @@ fn each_envelope_means_what_it_should() {
         (
             400,
             r#"{"error":{"message":"acme/nope is not a valid model ID","code":400}}"#,
-            K::Unavailable,
+            K::NoEndpoint,
             S::Candidate,
         ),
         (
             400,
             r#"{"error":{"message":"x","error_type":"invalid_request","http_status":400,"availability":{"code":"model_not_found","retryable":false}}}"#,
-            K::Unavailable,
+            K::NoEndpoint,
             S::Candidate,
         ),
         (
@@ -39,25 +39,25 @@ fn each_envelope_means_what_it_should() {
         (
             400,
             r#"{"error":{"message":"This endpoint's maximum context length is 8192 tokens.","code":400}}"#,
-            K::TooLong,
+            K::ContextLengthExceeded,
             S::Candidate,
         ),
         (
             400,
             r#"{"error":{"message":"x","code":400,"metadata":{"error_type":"context_length_exceeded","provider_name":null}}}"#,
-            K::TooLong,
+            K::ContextLengthExceeded,
             S::Candidate,
         ),
         (
             400,
             r#"{"error":{"message":"x","code":400,"metadata":{"error_type":"content_policy_violation"}}}"#,
-            K::Refused,
+            K::ContentFiltered,
             S::Candidate,
         ),
         (
             400,
             r#"{"error":{"message":"Provider returned error","code":400,"metadata":{"raw":"no prefill","provider_name":"OpenAI"}}}"#,
-            K::Unavailable,
+            K::NoEndpoint,
             S::Candidate,
         ),
         (
@@ -81,61 +81,61 @@ fn each_envelope_means_what_it_should() {
         (
             402,
             r#"{"error":{"message":"Insufficient credits.","code":402,"metadata":{"limit_source":"openrouter_credits"}}}"#,
-            K::Unaffordable,
+            K::InsufficientFunds,
             S::Upstream,
         ),
         (
             402,
             r#"{"error":{"message":"You requested up to 32000 tokens, but can only afford 1480.","code":402}}"#,
-            K::Unaffordable,
+            K::InsufficientFunds,
             S::Candidate,
         ),
         (
             402,
             r#"{"error":{"message":"x","code":402,"metadata":{"limit_source":"openrouter_in_flight_budget","reason":"in_flight_budget_exhausted"}}}"#,
-            K::Throttled,
+            K::RateLimited,
             S::Upstream,
         ),
         (
             402,
             r#"{"error":{"message":"x","code":402,"metadata":{"limit_source":"openrouter_in_flight_budget","reason":"weight_exceeds_budget"}}}"#,
-            K::Unaffordable,
+            K::InsufficientFunds,
             S::Candidate,
         ),
         (
             402,
             r#"{"error":{"message":"x","code":402,"metadata":{"limit_source":"openrouter_key_limit"}}}"#,
-            K::QuotaGone,
+            K::QuotaExhausted,
             S::Upstream,
         ),
         (
             403,
             r#"{"error":{"message":"Key limit exceeded (daily limit).","code":403}}"#,
-            K::QuotaGone,
+            K::QuotaExhausted,
             S::Upstream,
         ),
         (
             403,
             r#"{"error":{"message":"x","code":403,"metadata":{"limit_source":"openrouter_workspace_budget"}}}"#,
-            K::QuotaGone,
+            K::QuotaExhausted,
             S::Upstream,
         ),
         (
             403,
             r#"{"error":{"message":"flagged","code":403,"metadata":{"reasons":["violence"],"provider_name":"Demo"}}}"#,
-            K::Refused,
+            K::ContentFiltered,
             S::Candidate,
         ),
         (
             403,
             r#"{"error":{"message":"blocked","code":403,"metadata":{"patterns":["ignore all"]}}}"#,
-            K::Refused,
+            K::ContentFiltered,
             S::Candidate,
         ),
         (
             403,
             r#"{"error":{"message":"x","code":403,"availability":{"code":"region_restricted","retryable":false}}}"#,
-            K::Unavailable,
+            K::NoEndpoint,
             S::Candidate,
         ),
         (
@@ -144,11 +144,11 @@ fn each_envelope_means_what_it_should() {
             K::Auth,
             S::Upstream,
         ),
-        (403, "<html>blocked</html>", K::Unavailable, S::Upstream),
+        (403, "<html>blocked</html>", K::NoEndpoint, S::Upstream),
         (
             404,
             r#"{"error":{"message":"No endpoints found that support tool use.","code":404}}"#,
-            K::Unavailable,
+            K::NoEndpoint,
             S::Candidate,
         ),
         (
@@ -172,28 +172,28 @@ fn each_envelope_means_what_it_should() {
         (
             429,
             r#"{"error":{"message":"Rate limit exceeded: free-models-per-day. ","code":429}}"#,
-            K::QuotaGone,
+            K::QuotaExhausted,
             S::Pool,
         ),
         (
             429,
             r#"{"error":{"message":"Rate limit exceeded: free-models-per-min. ","code":429}}"#,
-            K::Throttled,
+            K::RateLimited,
             S::Pool,
         ),
         (
             429,
             r#"{"error":{"message":"Rate limit exceeded: limit_rpm/demo/model","code":429,"metadata":{"limit_source":"openrouter_shared_capacity"}}}"#,
-            K::Throttled,
+            K::RateLimited,
             S::Candidate,
         ),
         (
             429,
             r#"{"error":{"message":"You exceeded your current quota","type":"insufficient_quota","code":"insufficient_quota"}}"#,
-            K::QuotaGone,
+            K::QuotaExhausted,
             S::Upstream,
         ),
-        (429, "<html>slow down</html>", K::Throttled, S::Upstream),
+        (429, "<html>slow down</html>", K::RateLimited, S::Upstream),
         (
             500,
             r#"{"error":{"code":500,"message":"Internal Server Error"}}"#,
@@ -231,7 +231,7 @@ fn each_envelope_means_what_it_should() {
         (
             404,
             r#"{"error":{"message":"The model does not exist","type":"invalid_request_error","code":"model_not_found"}}"#,
-            K::Unavailable,
+            K::NoEndpoint,
             S::Candidate,
         ),
     ];
@@ -287,15 +287,15 @@ fn affordable_tokens_and_hints_are_kept() {
 #[test]
 fn an_error_inside_a_success_is_judged_by_its_own_code() {
     let table = [
-        (r#"{"error":{"code":429,"message":"x"}}"#, K::Throttled),
-        (r#"{"error":{"code":"429","message":"x"}}"#, K::Throttled),
+        (r#"{"error":{"code":429,"message":"x"}}"#, K::RateLimited),
+        (r#"{"error":{"code":"429","message":"x"}}"#, K::RateLimited),
         (
             r#"{"error":{"code":"server_error","message":"x"},"choices":[]}"#,
             K::Upstream,
         ),
         (
             r#"{"error":{"code":"context_length_exceeded","message":"x"}}"#,
-            K::TooLong,
+            K::ContextLengthExceeded,
         ),
         (
             r#"{"error":{"message":"x","metadata":{"error_type":"provider_overloaded"}}}"#,

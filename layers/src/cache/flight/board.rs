@@ -177,7 +177,7 @@ impl<D: Frame + Clone, E> State<D, E> {
         E: From<LayerError>,
     {
         let Some(index) = place.next.checked_sub(self.gone) else {
-            return Found::Failed(LayerError::FellBehind { limit: most }.into());
+            return Found::Failed(LayerError::Lagged { limit: most }.into());
         };
         if let Some(piece) = self.pieces.get(index) {
             place.next += 1;

@@ -219,7 +219,7 @@ const fn shown<D, E>(state: &State<D, E>) -> bool {
 }
 
 fn broken_off(summary: String) -> LayerError {
-    LayerError::OfAnother {
+    LayerError::CoalescedFailure {
         kind: FailureKind::Truncated,
         status: None,
         retry_after: None,

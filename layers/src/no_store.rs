@@ -5,4 +5,4 @@
 /// The cost layer says so where a budget made it ask for a smaller answer than the caller did, and the chain where a cheaper model
 /// answered. A service of your own may, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DoNotKeep;
+pub struct NoStore;

@@ -9,7 +9,7 @@ use serde_json::{
 };
 
 use super::merge::{add_delta, add_logprobs, overwrite};
-use crate::{ChatFrame, Error, FailureKind, Form, body::whole_answer, frame::unreadable};
+use crate::{ChatFrame, Error, FailureKind, FrameKind, body::whole_answer, frame::unreadable};
 
 /// The largest answer that is put together, in bytes of its stream: as that of a plain one.
 const LARGEST: usize = 256 * 1024 * 1024;
@@ -32,9 +32,9 @@ struct Choice {
 
 impl Gathered {
     pub(super) fn take(&mut self, frame: &ChatFrame) -> Result<(), Error> {
-        match frame.form() {
-            Form::KeepAlive => return Ok(()),
-            Form::Chunk | Form::Answer => {}
+        match frame.kind() {
+            FrameKind::KeepAlive => return Ok(()),
+            FrameKind::Chunk | FrameKind::Answer => {}
         }
         self.bytes = self.bytes.saturating_add(frame.bytes().len());
         if self.bytes > LARGEST {

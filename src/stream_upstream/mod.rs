@@ -21,7 +21,7 @@
 //! # Errors
 //!
 //! Those of the stream; one that broke off is told as [`Reset`](FailureKind::Reset), one that fell silent as
-//! [`Timeout(Answer)`](tower_llm_layers::Phase::Answer).
+//! [`Timeout(Answer)`](tower_llm_layers::Phase::Response).
 //!
 //! # Cancellation
 //!
@@ -38,10 +38,10 @@ mod service;
 #[cfg(test)]
 mod tests;
 
-pub use body::GatherBody;
-pub use future::GatherFuture;
-pub use layer::{GatherLayer, Gathering};
-pub use service::Gather;
+pub use body::StreamUpstreamBody;
+pub use future::StreamUpstreamFuture;
+pub use layer::{Gathering, StreamUpstreamLayer};
+pub use service::StreamUpstream;
 
 #[cfg(doc)]
 use tower_llm_layers::{FailureKind, LlmRequest};

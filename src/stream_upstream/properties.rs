@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use tower_llm_layers::Stage;
 
 use super::answer::Gathered;
-use crate::{ChatFrame, Form};
+use crate::{ChatFrame, FrameKind};
 
 /// A text with characters of several bytes.
 fn text() -> impl Strategy<Value = String> {
@@ -156,7 +156,7 @@ fn tracks(message: &Map<String, Value>, cuts: &[Index]) -> Vec<Vec<Value>> {
 
 fn chunk(choice: &Value) -> ChatFrame {
     let value = json!({"id": "gen-1", "object": "chat.completion.chunk", "choices": [choice]});
-    ChatFrame::new(value.to_string().into(), Form::Chunk, Stage::Content, false)
+    ChatFrame::new(value.to_string().into(), FrameKind::Chunk, Stage::Content, false)
 }
 
 fn config() -> Config {

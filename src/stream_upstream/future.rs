@@ -11,12 +11,12 @@ use pin_project::pin_project;
 use tower_llm_layers::{Health, LlmRequest, Resumed};
 use tower_service::Service;
 
-use super::{GatherBody, answer::Gathered};
+use super::{StreamUpstreamBody, answer::Gathered};
 use crate::{ChatFrame, Error};
 
-/// The future of [`Gather`](super::Gather).
+/// The future of [`StreamUpstream`](super::StreamUpstream).
 #[pin_project]
-pub struct GatherFuture<S, R, B>
+pub struct StreamUpstreamFuture<S, R, B>
 where
     S: Service<Request<R>>,
 {
@@ -44,7 +44,7 @@ struct Reading<B> {
     gathered: Gathered,
 }
 
-impl<S, R, B> GatherFuture<S, R, B>
+impl<S, R, B> StreamUpstreamFuture<S, R, B>
 where
     S: Service<Request<R>>,
 {
@@ -65,13 +65,13 @@ where
     }
 }
 
-impl<S, R, B> Future for GatherFuture<S, R, B>
+impl<S, R, B> Future for StreamUpstreamFuture<S, R, B>
 where
     S: Service<Request<R>, Response = Response<B>, Error = Error>,
     R: LlmRequest,
     B: Body<Data = ChatFrame, Error = Error>,
 {
-    type Output = Result<Response<GatherBody<B>>, Error>;
+    type Output = Result<Response<StreamUpstreamBody<B>>, Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
@@ -90,7 +90,7 @@ where
                         }
                     };
                     if this.again.is_none() {
-                        return Poll::Ready(Ok(response.map(GatherBody::passed)));
+                        return Poll::Ready(Ok(response.map(StreamUpstreamBody::passed)));
                     }
                     let (parts, body) = response.into_parts();
                     let body = Box::pin(body);
@@ -145,7 +145,7 @@ where
 fn may_repeat<R: LlmRequest>(request: &R, error: &Error) -> Option<usize> {
     let call = request.call();
     let in_time = call.remaining().is_none_or(|left| !left.is_zero());
-    let hurts = matches!(error.kind().advice().health, Health::Hurts | Health::Pauses);
+    let hurts = matches!(error.kind().advice().health, Health::Unhealthy | Health::Paused);
     let may = in_time && hurts && call.attempts_left() > 0;
     may.then(|| sent(request))
 }
@@ -158,7 +158,7 @@ impl<B> Reading<B>
 where
     B: Body<Data = ChatFrame, Error = Error>,
 {
-    fn poll_whole(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response<GatherBody<B>>, Error>> {
+    fn poll_whole(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response<StreamUpstreamBody<B>>, Error>> {
         loop {
             match ready!(self.body.as_mut().poll_frame(cx)) {
                 Some(Ok(frame)) => {
@@ -175,7 +175,7 @@ where
             Ok(frame) => frame,
             Err(error) => return Poll::Ready(Err(error)),
         };
-        let mut response = Response::new(GatherBody::whole(frame));
+        let mut response = Response::new(StreamUpstreamBody::whole(frame));
         *response.status_mut() = self.parts.status;
         *response.version_mut() = self.parts.version;
         *response.headers_mut() = std::mem::take(&mut self.parts.headers);
@@ -192,7 +192,7 @@ where
     }
 }
 
-impl<S, R, B> fmt::Debug for GatherFuture<S, R, B>
+impl<S, R, B> fmt::Debug for StreamUpstreamFuture<S, R, B>
 where
     S: Service<Request<R>>,
 {
@@ -203,7 +203,7 @@ where
             State::Readying => "readying",
             State::Ended => "ended",
         };
-        f.debug_struct("GatherFuture")
+        f.debug_struct("StreamUpstreamFuture")
             .field("state", &state)
             .field("gathers", &self.again.is_some())
             .finish_non_exhaustive()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_llm_layers::timeout::PaceFloor;
+use tower_llm_layers::timeout::MinThroughput;
 
 use super::StackBuilder;
 
@@ -10,45 +10,45 @@ impl StackBuilder {
     /// The longest time from the start of a call to its last byte; 180 s by default, `None` for none. A caller's
     /// [`DEADLINE_HEADER`](tower_llm_layers::deadline::DEADLINE_HEADER) can only shorten it.
     #[must_use]
-    pub fn total(mut self, total: impl Into<Option<Duration>>) -> Self {
-        self.settings.total = total.into();
+    pub fn deadline(mut self, deadline: impl Into<Option<Duration>>) -> Self {
+        self.settings.deadline = deadline.into();
         self
     }
 
     /// From the start of a streamed attempt to its first token; 20 s by default, `None` for no limit. The last candidate, or the only one, gets
-    /// [`last_grace`](Self::last_grace) on top: set that to zero for a hard limit.
+    /// [`last_candidate_grace`](Self::last_candidate_grace) on top: set that to zero for a hard limit.
     #[must_use]
-    pub fn first_token(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.settings.clocks.first_token = limit.into();
+    pub fn first_token_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.settings.timeouts.first_token = limit.into();
         self.settings.sets_first_token = true;
         self
     }
 
     /// From the start of a plain attempt to its whole answer; 120 s by default, `None` for no limit.
     #[must_use]
-    pub fn answer(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.settings.clocks.answer = limit.into();
+    pub fn response_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.settings.timeouts.response = limit.into();
         self
     }
 
     /// Added to both for the last candidate, since nobody comes after it; 20 s by default.
     #[must_use]
-    pub const fn last_grace(mut self, grace: Duration) -> Self {
-        self.settings.clocks.last_grace = grace;
+    pub const fn last_candidate_grace(mut self, grace: Duration) -> Self {
+        self.settings.timeouts.last_candidate_grace = grace;
         self
     }
 
     /// The longest silence once the answer has begun; 30 s by default, `None` for no limit.
     #[must_use]
-    pub fn idle(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.settings.clocks.idle = limit.into();
+    pub fn idle_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.settings.timeouts.idle = limit.into();
         self
     }
 
     /// The slowest stream that is still worth waiting for; off by default.
     #[must_use]
-    pub fn pace(mut self, floor: impl Into<Option<PaceFloor>>) -> Self {
-        self.settings.clocks.pace = floor.into();
+    pub fn min_throughput(mut self, floor: impl Into<Option<MinThroughput>>) -> Self {
+        self.settings.timeouts.min_throughput = floor.into();
         self
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::Request;
-use tower_llm_layers::{CacheKey, FailureKind, LlmRequest, degrade::Ladder};
+use tower_llm_layers::{CacheKey, FailureKind, LlmRequest, degrade::Degradation};
 
 use crate::{ChatFrame, degrade::CannedReply};
 
@@ -15,14 +15,14 @@ pub struct StackLadder {
     pub(super) cache: Option<super::ChatCache>,
 }
 
-impl<R: LlmRequest + CacheKey> Ladder<R, ChatFrame> for StackLadder {
+impl<R: LlmRequest + CacheKey> Degradation<R, ChatFrame> for StackLadder {
     #[cfg(feature = "cache")]
     fn stale(&self, request: &Request<R>) -> Option<(Vec<ChatFrame>, Duration)> {
         use tower_llm_layers::cache::CacheMode;
 
         let cache = self.cache.as_ref()?;
         // Whoever goes round the cache, or wants a new answer, wants no old one.
-        if !matches!(CacheMode::of(request), CacheMode::Default | CacheMode::OnlyIfKept) {
+        if !matches!(CacheMode::of(request), CacheMode::Default | CacheMode::OnlyIfCached) {
             return None;
         }
         let kept = cache.cache()?.stale(&cache.key(request)?)?;
@@ -37,7 +37,7 @@ impl<R: LlmRequest + CacheKey> Ladder<R, ChatFrame> for StackLadder {
     fn canned(&self, request: &Request<R>, reason: FailureKind) -> Option<Vec<ChatFrame>> {
         // Whoever wants a kept answer or none is to be told that there is none.
         #[cfg(feature = "cache")]
-        if tower_llm_layers::cache::CacheMode::of(request) == tower_llm_layers::cache::CacheMode::OnlyIfKept {
+        if tower_llm_layers::cache::CacheMode::of(request) == tower_llm_layers::cache::CacheMode::OnlyIfCached {
             return None;
         }
         self.canned.canned(request, reason)

@@ -2,11 +2,11 @@ use http::HeaderMap;
 use serde_json::{Value, json};
 
 use super::answer::Gathered;
-use crate::{ChatFrame, Error, Form};
+use crate::{ChatFrame, Error, FrameKind};
 use tower_llm_layers::{Frame, Stage};
 
 fn chunk(value: &Value) -> ChatFrame {
-    ChatFrame::new(value.to_string().into(), Form::Chunk, Stage::Content, false)
+    ChatFrame::new(value.to_string().into(), FrameKind::Chunk, Stage::Content, false)
 }
 
 fn whole(chunks: &[Value]) -> Result<Value, Error> {
@@ -15,7 +15,7 @@ fn whole(chunks: &[Value]) -> Result<Value, Error> {
         gathered.take(&chunk(value))?;
     }
     let frame = gathered.whole(&HeaderMap::new())?;
-    assert_eq!(frame.form(), Form::Answer);
+    assert_eq!(frame.kind(), FrameKind::Answer);
     assert!(frame.finishes_answer());
     Ok(serde_json::from_slice(frame.bytes()).expect("it is JSON"))
 }
@@ -137,7 +137,7 @@ fn pictures_notes_sound_and_probabilities_come_along() {
 #[test]
 fn nothing_is_no_answer() {
     let error = whole(&deltas([json!({"role": "assistant", "content": ""})])).expect_err("it is empty");
-    assert_eq!(error.kind(), tower_llm_layers::FailureKind::Empty);
+    assert_eq!(error.kind(), tower_llm_layers::FailureKind::EmptyResponse);
 }
 
 #[test]

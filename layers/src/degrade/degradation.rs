@@ -5,7 +5,7 @@ use http::Request;
 use crate::FailureKind;
 
 /// What stands in when all else has failed. Every rung is optional.
-pub trait Ladder<R, F> {
+pub trait Degradation<R, F> {
     /// An answer to this request that was kept, as frames in the form it asks for, and how old it is.
     fn stale(&self, _request: &Request<R>) -> Option<(Vec<F>, Duration)> {
         None
@@ -21,9 +21,9 @@ pub trait Ladder<R, F> {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoLadder;
 
-impl<R, F> Ladder<R, F> for NoLadder {}
+impl<R, F> Degradation<R, F> for NoLadder {}
 
-impl<R, F, L: Ladder<R, F>> Ladder<R, F> for Option<L> {
+impl<R, F, L: Degradation<R, F>> Degradation<R, F> for Option<L> {
     fn stale(&self, request: &Request<R>) -> Option<(Vec<F>, Duration)> {
         self.as_ref()?.stale(request)
     }

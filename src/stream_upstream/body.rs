@@ -8,10 +8,10 @@ use pin_project::pin_project;
 
 use crate::{ChatFrame, Error};
 
-/// The body of [`Gather`](super::Gather): an answer that was put together, or one that passed as it is.
+/// The body of [`StreamUpstream`](super::StreamUpstream): an answer that was put together, or one that passed as it is.
 #[pin_project]
 #[derive(Debug)]
-pub struct GatherBody<B> {
+pub struct StreamUpstreamBody<B> {
     #[pin]
     kind: Kind<B>,
 }
@@ -23,7 +23,7 @@ enum Kind<B> {
     Whole(Option<ChatFrame>),
 }
 
-impl<B> GatherBody<B> {
+impl<B> StreamUpstreamBody<B> {
     pub(super) const fn passed(body: B) -> Self {
         Self {
             kind: Kind::Passed(body),
@@ -37,7 +37,7 @@ impl<B> GatherBody<B> {
     }
 }
 
-impl<B> Body for GatherBody<B>
+impl<B> Body for StreamUpstreamBody<B>
 where
     B: Body<Data = ChatFrame, Error = Error>,
 {

@@ -7,12 +7,12 @@ use http::Request;
 /// By which key a layer tells requests apart: a tenant, an API key, a model.
 ///
 /// A closure from the request to an `Option<Arc<str>>` is one.
-pub trait KeyOf<R> {
+pub trait KeyExtractor<R> {
     /// The key; `None` where the layer is to leave this request alone: it is not limited, not kept and not shared.
     fn key(&self, request: &Request<R>) -> Option<Arc<str>>;
 }
 
-impl<R, F> KeyOf<R> for F
+impl<R, F> KeyExtractor<R> for F
 where
     F: Fn(&Request<R>) -> Option<Arc<str>>,
 {
@@ -23,17 +23,17 @@ where
 
 /// One key for all requests: one limit over all, or one cache that every tenant reads.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Everyone;
+pub struct GlobalKey;
 
-impl Everyone {
+impl GlobalKey {
     /// The key. Not an empty one, so that a tenant without a name is not taken for all.
     pub const KEY: &'static str = "(everyone)";
 }
 
 /// Made once, and not for each call.
-static EVERYONE: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from(Everyone::KEY));
+static EVERYONE: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from(GlobalKey::KEY));
 
-impl<R> KeyOf<R> for Everyone {
+impl<R> KeyExtractor<R> for GlobalKey {
     fn key(&self, _: &Request<R>) -> Option<Arc<str>> {
         Some(Arc::clone(&EVERYONE))
     }

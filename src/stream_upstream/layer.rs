@@ -3,11 +3,11 @@ use std::fmt;
 use http::Extensions;
 use tower_layer::Layer;
 
-use super::Gather;
+use super::StreamUpstream;
 
 /// Streams plain calls upstream, and puts their answers together. See the [module](super).
 #[derive(Debug, Clone, Copy, Default)]
-pub struct GatherLayer {
+pub struct StreamUpstreamLayer {
     on: bool,
 }
 
@@ -20,7 +20,7 @@ pub enum Gathering {
     Off,
 }
 
-impl GatherLayer {
+impl StreamUpstreamLayer {
     /// Gathers all plain calls that a stream can carry.
     #[must_use]
     pub const fn new() -> Self {
@@ -40,7 +40,7 @@ impl GatherLayer {
     }
 }
 
-impl fmt::Display for GatherLayer {
+impl fmt::Display for StreamUpstreamLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.on {
             "plain calls are streamed upstream"
@@ -50,10 +50,10 @@ impl fmt::Display for GatherLayer {
     }
 }
 
-impl<S> Layer<S> for GatherLayer {
-    type Service = Gather<S>;
+impl<S> Layer<S> for StreamUpstreamLayer {
+    type Service = StreamUpstream<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Gather { inner, layer: *self }
+        StreamUpstream { inner, layer: *self }
     }
 }

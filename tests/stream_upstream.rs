@@ -15,15 +15,18 @@ use tower::ServiceExt;
 use tower_openrouter::{
     Answer, ChatRequest, ChatServiceExt, FailureKind, Phase, Stack,
     degrade::CannedReply,
-    gather::{GatherLayer, Gathering},
     layers::{fallback::Hedge, ledger::EntryState, resume::ResumeLayer, retry::RetryBudget},
     request::Tool,
     response::ChatResponse,
     stack::StackBuilder,
+    stream_upstream::{Gathering, StreamUpstreamLayer},
 };
 
 fn on(world: &World) -> StackBuilder {
-    world.builder().chain([FIRST, SECOND]).gather(GatherLayer::new())
+    world
+        .builder()
+        .chain([FIRST, SECOND])
+        .stream_upstream(StreamUpstreamLayer::new())
 }
 
 fn streams(world: &World) -> Vec<bool> {
@@ -96,8 +99,8 @@ fn for_any_plain_answer_gathered_equals_plain() {
             let stack = on(&world).build().unwrap();
             let request = || ask().tools([tool()]);
             let gathered = stack.complete(request()).await.unwrap().response;
-            let plainly = GatherLayer::on_request();
-            let stack = on(&world).gather(plainly).build().unwrap();
+            let plainly = StreamUpstreamLayer::on_request();
+            let stack = on(&world).stream_upstream(plainly).build().unwrap();
             let plain = stack.complete(request()).await.unwrap().response;
             assert_eq!(streams(&world), [true, false]);
             assert!(normal(gathered.clone()) == normal(plain.clone()), "{plan}:\n{gathered:?}\n{plain:?}");
@@ -124,7 +127,7 @@ async fn it_is_a_plain_answer_by_all_signs_and_booked_once() {
     assert!(
         stack
             .describe()
-            .contains("Gather     plain calls are streamed upstream"),
+            .contains("StreamUpstream       plain calls are streamed upstream"),
         "{}",
         stack.describe()
     );
@@ -133,13 +136,13 @@ async fn it_is_a_plain_answer_by_all_signs_and_booked_once() {
 #[tokio::test(start_paused = true)]
 async fn one_call_may_ask_for_it_or_not() {
     for (layer, asked, streamed) in [
-        (GatherLayer::new(), None, true),
-        (GatherLayer::new(), Some(Gathering::Off), false),
-        (GatherLayer::on_request(), None, false),
-        (GatherLayer::on_request(), Some(Gathering::On), true),
+        (StreamUpstreamLayer::new(), None, true),
+        (StreamUpstreamLayer::new(), Some(Gathering::Off), false),
+        (StreamUpstreamLayer::on_request(), None, false),
+        (StreamUpstreamLayer::on_request(), Some(Gathering::On), true),
     ] {
         let world = World::new("GOOD").await;
-        let stack = on(&world).gather(layer).build().unwrap();
+        let stack = on(&world).stream_upstream(layer).build().unwrap();
         let mut request = ask().into_http();
         if let Some(asked) = asked {
             request.extensions_mut().insert(asked);
@@ -149,7 +152,7 @@ async fn one_call_may_ask_for_it_or_not() {
     }
     let world = World::new("GOOD").await;
     on(&world)
-        .gather(GatherLayer::default())
+        .stream_upstream(StreamUpstreamLayer::default())
         .build()
         .unwrap()
         .complete(ask())
@@ -229,7 +232,12 @@ async fn whoever_broke_off_unseen_is_asked_after_all_others() {
 
 #[tokio::test(start_paused = true)]
 async fn a_break_with_nobody_else_is_called_once_more_within_its_attempts_and_its_time() {
-    let alone = |world: &World| world.builder().chain([FIRST]).gather(GatherLayer::new());
+    let alone = |world: &World| {
+        world
+            .builder()
+            .chain([FIRST])
+            .stream_upstream(StreamUpstreamLayer::new())
+    };
     let world = World::new("1xGOOD;cut@3,GOOD").await;
     let got = call(&alone(&world).build().unwrap(), false, ask()).await;
     assert_eq!((got.text.as_str(), got.asked()), (TEXT, vec![FIRST, FIRST]));
@@ -242,17 +250,17 @@ async fn a_break_with_nobody_else_is_called_once_more_within_its_attempts_and_it
 
     let world = World::new("GOOD;stall=60s@3").await;
     let got = call(&alone(&world).build().unwrap(), false, ask()).await;
-    assert_eq!(got.kind(), Some(FailureKind::Timeout(Phase::Answer)));
+    assert_eq!(got.kind(), Some(FailureKind::Timeout(Phase::Response)));
 
     let world = World::new("GOOD;cut@3").await;
     let got = call(&alone(&world).attempts(1).build().unwrap(), false, ask()).await;
     assert_eq!(got.asked().len(), 1);
 
     let world = World::new("words=60;delay=200ms;cut@50").await;
-    let late = alone(&world).total(Duration::from_secs(12)).build().unwrap();
+    let late = alone(&world).deadline(Duration::from_secs(12)).build().unwrap();
     let got = call(&late, false, ask()).await;
     assert_eq!((got.asked().len(), got.took.as_secs()), (2, 12));
-    assert_eq!(got.kind(), Some(FailureKind::Timeout(Phase::Total)));
+    assert_eq!(got.kind(), Some(FailureKind::Timeout(Phase::Deadline)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -300,7 +308,7 @@ async fn gathered_calls_that_break_off_keep_to_the_share_of_retries() {
     let stack = world
         .builder()
         .chain([FIRST])
-        .gather(GatherLayer::new())
+        .stream_upstream(StreamUpstreamLayer::new())
         .retry_budget(RetryBudget::new(0.0, 0.0))
         .build()
         .unwrap();
@@ -320,13 +328,13 @@ async fn gathered_with_no_retries_left_the_last_failure_is_told() {
         .chain([FIRST, SECOND])
         .attempts_per_candidate(1)
         .retry_budget(RetryBudget::new(0.0, 0.0))
-        .gather(GatherLayer::new())
+        .stream_upstream(StreamUpstreamLayer::new())
         .build()
         .unwrap();
     let got = call(&stack, false, ask()).await;
     let error = got.error.unwrap();
     assert!(
-        matches!(error.kind(), FailureKind::Throttled | FailureKind::Truncated),
+        matches!(error.kind(), FailureKind::RateLimited | FailureKind::Truncated),
         "{:?} {:?} {error}\n{:#?}",
         error.kind(),
         error.retry_after(),

@@ -5,17 +5,17 @@ use http_body::Body;
 use tower_llm_layers::LlmRequest;
 use tower_service::Service;
 
-use super::{GatherBody, GatherFuture, GatherLayer};
+use super::{StreamUpstreamBody, StreamUpstreamFuture, StreamUpstreamLayer};
 use crate::{ChatFrame, Error};
 
-/// The service of [`GatherLayer`].
+/// The service of [`StreamUpstreamLayer`].
 #[derive(Debug, Clone)]
-pub struct Gather<S> {
+pub struct StreamUpstream<S> {
     pub(super) inner: S,
-    pub(super) layer: GatherLayer,
+    pub(super) layer: StreamUpstreamLayer,
 }
 
-impl<S> Gather<S> {
+impl<S> StreamUpstream<S> {
     /// The wrapped service.
     pub const fn get_ref(&self) -> &S {
         &self.inner
@@ -32,15 +32,15 @@ impl<S> Gather<S> {
     }
 }
 
-impl<S, R, B> Service<Request<R>> for Gather<S>
+impl<S, R, B> Service<Request<R>> for StreamUpstream<S>
 where
     S: Service<Request<R>, Response = Response<B>, Error = Error> + Clone,
     R: LlmRequest,
     B: Body<Data = ChatFrame, Error = Error>,
 {
-    type Response = Response<GatherBody<B>>;
+    type Response = Response<StreamUpstreamBody<B>>;
     type Error = Error;
-    type Future = GatherFuture<S, R, B>;
+    type Future = StreamUpstreamFuture<S, R, B>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.inner.poll_ready(cx)
@@ -52,11 +52,11 @@ where
             .gathers(request.extensions())
             .then(|| request.body().as_stream());
         let Some(streamed) = streamed.flatten() else {
-            return GatherFuture::passed(self.inner.call(request));
+            return StreamUpstreamFuture::passed(self.inner.call(request));
         };
         let request = request.map(|_| streamed);
         let service = self.inner.clone(); // house-ok: made ready before it is called
         let again = request.clone();
-        GatherFuture::gathering(self.inner.call(request), service, again)
+        StreamUpstreamFuture::gathering(self.inner.call(request), service, again)
     }
 }

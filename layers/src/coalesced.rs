@@ -6,7 +6,7 @@ use std::time::Duration;
 /// usage in its frames is not to be counted again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Shared {
+pub struct Coalesced {
     /// How long the other call had been under way when this one joined it.
     pub joined_after: Duration,
 }

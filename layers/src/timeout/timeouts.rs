@@ -4,7 +4,7 @@ use crate::Phase;
 
 /// The slowest stream that is still worth waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PaceFloor {
+pub struct MinThroughput {
     /// Tokens that must come within each window.
     pub tokens: u32,
     /// The window: time spent waiting for the upstream, not the reader's own.
@@ -14,42 +14,46 @@ pub struct PaceFloor {
 /// The limits of one attempt; `None` is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Clocks {
+pub struct Timeouts {
     /// From the start of a streamed attempt to its first token.
     pub first_token: Option<Duration>,
     /// From the start of a plain attempt to its whole answer.
-    pub answer: Option<Duration>,
+    pub response: Option<Duration>,
     /// Added to both for the last candidate of a chain.
-    pub last_grace: Duration,
+    pub last_candidate_grace: Duration,
     /// The longest silence once the answer has begun.
     pub idle: Option<Duration>,
     /// The slowest stream; off by default.
-    pub pace: Option<PaceFloor>,
+    pub min_throughput: Option<MinThroughput>,
 }
 
-impl Default for Clocks {
+impl Default for Timeouts {
     /// First token 20 s: reasoning models take that long, and a silent one is found in time for another. A plain answer
     /// 120 s, since nothing shows until it is whole. Grace 20 s. Idle 30 s: keep-alive comments come every few seconds.
     fn default() -> Self {
         Self {
             first_token: Some(Duration::from_secs(20)),
-            answer: Some(Duration::from_secs(120)),
-            last_grace: Duration::from_secs(20),
+            response: Some(Duration::from_secs(120)),
+            last_candidate_grace: Duration::from_secs(20),
             idle: Some(Duration::from_secs(30)),
-            pace: None,
+            min_throughput: None,
         }
     }
 }
 
-impl Clocks {
+impl Timeouts {
     /// Which clock an attempt starts on, and how long it is.
     pub(super) fn start(&self, streaming: bool, last: bool) -> (Phase, Option<Duration>) {
         let (phase, limit) = if streaming {
             (Phase::FirstToken, self.first_token)
         } else {
-            (Phase::Answer, self.answer)
+            (Phase::Response, self.response)
         };
-        let grace = if last { self.last_grace } else { Duration::ZERO };
+        let grace = if last {
+            self.last_candidate_grace
+        } else {
+            Duration::ZERO
+        };
         (phase, limit.map(|limit| limit.saturating_add(grace)))
     }
 }
