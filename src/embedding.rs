@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::Request;
-use tower_llm_layers::{Call, LlmRequest};
+use tower_llm_layers::{Budgeted, Call, Continuable, LlmRequest, Needs};
 
 use crate::{
     request::{Document, JsonError},
@@ -102,6 +102,32 @@ impl LlmRequest for EmbeddingRequest {
     fn set_model(&mut self, model: &str) {
         self.document.set("model", json(model));
         self.model = Some(model.into());
+    }
+
+    /// A token has four bytes of text or so, and one at least.
+    fn needs(&self) -> Needs {
+        let size = self.document.segments().map(|segment| segment.len()).sum::<usize>();
+        let bytes = u64::try_from(size).unwrap_or(u64::MAX);
+        Needs::of_prompt(bytes.div_ceil(4), bytes)
+    }
+
+    /// An embedding has no tokens of answer.
+    fn max_tokens(&self) -> Option<u64> {
+        Some(0)
+    }
+}
+
+impl Budgeted for EmbeddingRequest {
+    /// There is nothing to shorten.
+    fn set_max_tokens(&mut self, _tokens: u64) -> bool {
+        false
+    }
+}
+
+impl Continuable for EmbeddingRequest {
+    /// It comes whole or not at all.
+    fn continue_after(&self, _shown: &str) -> Option<Self> {
+        None
     }
 }
 

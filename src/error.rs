@@ -3,7 +3,7 @@
 use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
 
 use http::StatusCode;
-use tower_llm_layers::{AttemptLog, Failure, FailureKind, LayerError, Outcome, Phase, Scope};
+use tower_llm_layers::{AttemptLog, Failure, FailureKind, FailureMarks, LayerError, Outcome, Phase, Scope};
 
 use crate::transport::SentKey;
 
@@ -26,11 +26,9 @@ pub(crate) struct Inner {
     pub(crate) generation_id: Option<String>,
     pub(crate) source: Option<Source>,
     pub(crate) kind: Option<FailureKind>,
-    pub(crate) other_key: bool,
-    pub(crate) exhausted: bool,
     /// Of a layer's own, and about this caller alone.
     pub(crate) personal: bool,
-    pub(crate) attempts: Option<AttemptLog>,
+    pub(crate) marks: FailureMarks,
 }
 
 /// What lies under an error, kept for the chain of causes.
@@ -166,14 +164,14 @@ impl Error {
     /// What was tried for this call.
     #[must_use]
     pub fn attempts(&self) -> Option<&AttemptLog> {
-        self.0.attempts.as_ref()
+        self.0.marks.attempts()
     }
 
     /// What a tired person needs: what happened, what was tried, what to do. Several lines.
     #[must_use]
     pub fn report(&self) -> String {
         let mut text = self.to_string();
-        if let Some(log) = &self.0.attempts {
+        if let Some(log) = self.0.marks.attempts() {
             let lines = log.attempts();
             let sent = lines.iter().filter(|line| line.outcome != Outcome::Skipped).count();
             let mut candidates: Vec<_> = lines.iter().filter_map(|line| line.candidate.as_ref()).collect();
@@ -277,7 +275,7 @@ impl fmt::Debug for Error {
             .field("retry_after", &self.0.retry_after)
             .field("provider", &self.0.provider)
             .field("generation_id", &self.0.generation_id)
-            .field("attempts", &self.0.attempts)
+            .field("attempts", &self.0.marks.attempts())
             .field("source", &self.0.source)
             .finish_non_exhaustive()
     }
@@ -296,12 +294,12 @@ impl From<LayerError> for Error {
     fn from(error: LayerError) -> Self {
         let inner = Inner {
             message: error.to_string().into(),
-            status: Failure::status(&error).and_then(|status| StatusCode::from_u16(status).ok()),
-            retry_after: Failure::retry_after(&error),
-            personal: Failure::is_personal(&error),
+            status: error.status().and_then(|status| StatusCode::from_u16(status).ok()),
+            retry_after: error.retry_after(),
+            personal: error.is_personal(),
             ..Inner::default()
         };
-        Self::with(Failure::kind(&error), inner)
+        Self::with(error.kind(), inner)
     }
 }
 
@@ -330,20 +328,12 @@ impl Failure for Error {
         self.attempt_summary()
     }
 
-    fn has_other_key(&self) -> bool {
-        self.0.other_key
+    fn marks(&self) -> &FailureMarks {
+        &self.0.marks
     }
 
-    fn set_other_key(&mut self, other_key: bool) {
-        self.0.other_key = other_key;
-    }
-
-    fn is_exhausted(&self) -> bool {
-        self.0.exhausted
-    }
-
-    fn set_exhausted(&mut self) {
-        self.0.exhausted = true;
+    fn marks_mut(&mut self) -> &mut FailureMarks {
+        &mut self.0.marks
     }
 
     fn is_personal(&self) -> bool {
@@ -353,6 +343,10 @@ impl Failure for Error {
     /// All that was said; neither what lies under it, nor what was tried for the other one, nor whose bill it is.
     fn for_another(&self) -> Self {
         let inner = &*self.0;
+        let mut marks = FailureMarks::default();
+        if inner.marks.is_exhausted() {
+            marks.set_exhausted();
+        }
         Self(Box::new(Inner {
             status: inner.status,
             code: inner.code.clone(),
@@ -363,13 +357,9 @@ impl Failure for Error {
             scope: inner.scope,
             provider: inner.provider.clone(),
             kind: inner.kind,
-            exhausted: inner.exhausted,
+            marks,
             ..Inner::default()
         }))
-    }
-
-    fn attach(&mut self, attempts: AttemptLog) {
-        self.0.attempts = Some(attempts);
     }
 }
 

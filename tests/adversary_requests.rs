@@ -95,7 +95,7 @@ fn a_limit_on_tokens_leaves_no_larger_one_behind() {
         let Ok(mut request) = ChatRequest::from_json(Bytes::from(body)) else {
             continue;
         };
-        LlmRequest::set_max_tokens(&mut request, 64);
+        request.set_max_tokens(64);
         let sent: Vec<u8> = request.segments().flatten().collect();
         let text = String::from_utf8(sent).unwrap();
         assert!(

@@ -113,7 +113,7 @@ async fn whichever_word_it_breaks_after_the_text_is_whole() {
                     .attempts()
                     .unwrap()
                     .to_string()
-                    .contains("goes on where it broke off")
+                    .contains("resumes the interrupted answer")
             );
         }
     }

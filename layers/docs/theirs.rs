@@ -7,12 +7,17 @@ use std::{
 };
 
 use http::{Request, Response};
-use tower_llm_layers::{Call, Failure, FailureKind, Frame, LayerError, LlmRequest, Stage};
+use tower_llm_layers::{
+    Budgeted, Call, Continuable, Failure, FailureKind, FailureMarks, Frame, LayerError, LlmRequest, Needs, Stage,
+};
 
 /// What is asked.
 #[derive(Clone, Default)]
 pub struct Ask {
     pub model: String,
+    pub max_tokens: Option<u64>,
+    /// What the model is to continue after.
+    pub shown: String,
     pub call: Call,
 }
 
@@ -20,7 +25,7 @@ impl Ask {
     pub fn of(model: &str) -> Request<Self> {
         Request::new(Self {
             model: model.to_owned(),
-            call: Call::default(),
+            ..Self::default()
         })
     }
 }
@@ -35,6 +40,9 @@ impl LlmRequest for Ask {
     fn is_streaming(&self) -> bool {
         true
     }
+    fn max_tokens(&self) -> Option<u64> {
+        self.max_tokens
+    }
     fn model(&self) -> Option<&str> {
         Some(&self.model)
             .filter(|model| !model.is_empty())
@@ -42,6 +50,25 @@ impl LlmRequest for Ask {
     }
     fn set_model(&mut self, model: &str) {
         self.model = model.to_owned();
+    }
+    fn needs(&self) -> Needs {
+        Needs::of_prompt(10, 40)
+    }
+}
+
+impl Budgeted for Ask {
+    fn set_max_tokens(&mut self, tokens: u64) -> bool {
+        self.max_tokens = Some(tokens);
+        true
+    }
+}
+
+impl Continuable for Ask {
+    fn continue_after(&self, shown: &str) -> Option<Self> {
+        Some(Self {
+            shown: shown.to_owned(),
+            ..self.clone()
+        })
     }
 }
 
@@ -79,8 +106,7 @@ impl Frame for Piece {
 pub struct TheirError {
     pub kind: FailureKind,
     pub message: String,
-    pub log: String,
-    pub other_key: bool,
+    pub marks: FailureMarks,
 }
 
 impl From<LayerError> for TheirError {
@@ -97,8 +123,7 @@ impl From<FailureKind> for TheirError {
         Self {
             kind,
             message: kind.to_string(),
-            log: String::new(),
-            other_key: false,
+            marks: FailureMarks::default(),
         }
     }
 }
@@ -110,14 +135,11 @@ impl Failure for TheirError {
     fn summary(&self) -> String {
         self.message.clone()
     }
-    fn has_other_key(&self) -> bool {
-        self.other_key
+    fn marks(&self) -> &FailureMarks {
+        &self.marks
     }
-    fn set_other_key(&mut self, other_key: bool) {
-        self.other_key = other_key;
-    }
-    fn attach(&mut self, attempts: tower_llm_layers::AttemptLog) {
-        self.log = attempts.to_string();
+    fn marks_mut(&mut self) -> &mut FailureMarks {
+        &mut self.marks
     }
 }
 

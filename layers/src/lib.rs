@@ -35,46 +35,14 @@
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod attempts;
-#[cfg(feature = "cost")]
-mod booking;
-mod cache_key;
 mod call;
-mod candidate;
-mod claim;
-#[cfg(any(feature = "deadline", feature = "timeout"))]
-mod clock;
-mod coalesced;
-mod degraded;
-mod error;
 mod failure;
-mod frame;
-mod key_extractor;
-#[cfg(any(feature = "adaptive-concurrency", feature = "circuit-breaker", feature = "fallback"))]
-mod known;
-mod macros;
+mod marks;
 mod metering;
-mod needs;
-mod no_store;
-#[cfg(any(
-    feature = "adaptive-concurrency",
-    feature = "cache",
-    feature = "circuit-breaker",
-    feature = "fallback"
-))]
-mod prehashed;
-mod price;
-mod priority;
-mod request;
-mod resumed;
-#[cfg(any(feature = "adaptive-concurrency", feature = "circuit-breaker"))]
-mod stopwatch;
-mod tags;
-mod unbilled;
-mod unknown_name;
-mod usage;
-mod usd;
-mod utc;
+mod money;
+mod protocol;
+mod util;
+pub mod watch;
 
 #[cfg(feature = "adaptive-concurrency")]
 #[cfg_attr(docsrs, doc(cfg(feature = "adaptive-concurrency")))]
@@ -128,25 +96,15 @@ pub mod tagging;
 #[cfg_attr(docsrs, doc(cfg(feature = "timeout")))]
 pub mod timeout;
 
-pub use attempts::{Attempt, AttemptLog, Outcome};
-pub use cache_key::{CacheKey, KeyWriter};
-pub use call::Call;
-pub use candidate::{Candidate, CandidateError};
-pub use coalesced::Coalesced;
-pub use degraded::{Degraded, DegradedSource};
-pub use error::LayerError;
-pub use failure::{Advice, Failure, FailureKind, FallbackAdvice, Health, Phase, RetryAdvice, Scope};
-pub use frame::{Frame, Shown, Stage};
-pub use key_extractor::{GlobalKey, KeyExtractor};
-pub use needs::{Capability, Modalities, Needs};
-pub use no_store::NoStore;
-pub use price::{PriceCeiling, PriceList, Quote, WorstCasePrice};
-pub use priority::Priority;
-pub use request::LlmRequest;
-pub use resumed::{Resumed, Resumption};
-pub use tags::{LONGEST_TAG_NAME, LONGEST_TAG_VALUE, MOST_TAGS, TagError, Tags};
-pub use unbilled::Unbilled;
-pub use unknown_name::UnknownName;
-pub use usage::TokenUsage;
-pub use usd::{UsdAmount, UsdError};
-pub use utc::UtcTime;
+pub use call::{
+    Attempt, AttemptHandle, AttemptLog, Call, Candidate, CandidateError, LONGEST_TAG_NAME, LONGEST_TAG_VALUE,
+    MOST_TAGS, Outcome, Priority, TagError, Tags,
+};
+pub use failure::{Advice, FailureKind, FallbackAdvice, Health, Phase, RetryAdvice, Scope};
+pub use marks::{Coalesced, Degraded, DegradedSource, NoStore, Resumed, Resumption, Unbilled};
+pub use money::{FixedPrices, PriceCeiling, PriceList, Quote, TokenUsage, UsdAmount, UsdError, WorstCasePrice};
+pub use protocol::{
+    Budgeted, CacheKey, Capability, Continuable, Failure, FailureMarks, Frame, GlobalKey, KeyExtractor, KeyWriter,
+    LayerError, LlmRequest, Modalities, Needs, Shown, Stage,
+};
+pub use util::{UnknownName, UtcTime};

@@ -150,10 +150,7 @@ async fn a_call_may_lower_its_own_cap_at_any_time() {
 async fn the_line_names_the_candidate_and_reads_well() {
     let leaf = Leaf::new([Step::Answer(millis(400), vec![Beat::Frame(Stage::Finish)])]);
     let mut request = streamed();
-    request
-        .body_mut()
-        .call
-        .set_candidate(candidate("openai/gpt-5"), true, true);
+    request.body_mut().call.set_candidate(candidate("openai/gpt-5"));
     let response = ask(&AttemptLayer::new().layer(leaf), request).await.unwrap();
     assert_eq!(
         text(&response),

@@ -28,7 +28,7 @@ fn pool<const N: usize>(keys: [&str; N]) -> KeyPool {
 fn at(upstream: &str) -> http::Request<TestRequest> {
     let mut request = streamed();
     let to = candidate(&format!("{upstream}/model"));
-    request.body_mut().call.set_candidate(to, true, true);
+    request.body_mut().call.set_candidate(to);
     request
 }
 
@@ -92,7 +92,12 @@ async fn a_pool_goes_round_and_leaves_out_the_dead() {
     let service = AuthLayer::new(pool.clone()).layer(leaf);
     let mut other = Vec::new();
     for _ in 0..6 {
-        other.extend(ask(&service, at("a")).await.err().map(|error| error.other_key));
+        other.extend(
+            ask(&service, at("a"))
+                .await
+                .err()
+                .map(|error| error.marks.has_other_key()),
+        );
     }
     let bearers = ["1", "2", "3", "1", "3", "1"].map(|digit| format!("Bearer sk-{digit}"));
     assert_eq!(keys_seen(&probe), bearers);
@@ -110,8 +115,8 @@ async fn a_throttled_key_rests_as_long_as_the_hint() {
     let leaf = Leaf::new([Step::fail(throttled.clone().hint(secs(40))), Step::fail(throttled)]);
     let pool = pool(["sk-1", "sk-2"]);
     let service = AuthLayer::new(pool.clone()).layer(leaf);
-    assert!(ask(&service, at("a")).await.unwrap_err().other_key);
-    assert!(!ask(&service, at("a")).await.unwrap_err().other_key);
+    assert!(ask(&service, at("a")).await.unwrap_err().marks.has_other_key());
+    assert!(!ask(&service, at("a")).await.unwrap_err().marks.has_other_key());
     // Without a hint it rests ten seconds.
     let error = ask(&service, at("a")).await.unwrap_err();
     assert_eq!((error.kind, error.hint), (FailureKind::RateLimited, Some(secs(10))));

@@ -20,7 +20,7 @@ use tower_llm_layers::{
     degrade::{DegradeLayer, NoLadder},
     fallback::{FallbackLayer, Hedge},
     first_token::FirstTokenLayer,
-    observe::{ObserveAttemptLayer, ObserveLayer},
+    observe::ObserveLayer,
     rate_limit::{GlobalKey, Limits, Rate, RateLimitLayer},
     resume::ResumeLayer,
     retry::RetryLayer,
@@ -219,7 +219,6 @@ every_layer! {
     fallback_with_a_hedge: FallbackLayer::new(chain(["a", "b"])).hedge(Hedge::p95());
     first_token: FirstTokenLayer::new();
     observe: ObserveLayer::new();
-    observe_attempt: ObserveAttemptLayer::new();
     rate_limit: RateLimitLayer::new(generous(), GlobalKey).unwrap();
     rate_limit_in_a_store: RateLimitLayer::new(generous(), GlobalKey).unwrap().store(Arc::new(Open));
     resume: ResumeLayer::new();

@@ -107,7 +107,7 @@ async fn a_header_that_says_nothing_is_refused_unsent() {
     let error = ask(&service, request).await.unwrap_err();
     assert_eq!(error.kind, FailureKind::BadRequest);
     assert!(matches!(error.layer, Some(LayerError::BadDeadline { header }) if header == "x-request-timeout-ms"));
-    assert!(error.log.is_some());
+    assert!(error.marks.attempts().is_some());
     assert_eq!(probe.calls(), 0);
 }
 

@@ -12,6 +12,8 @@ mod budget;
 #[cfg(feature = "cache")]
 mod cache;
 #[cfg(test)]
+mod capabilities;
+#[cfg(test)]
 mod circuit_breaker;
 #[cfg(test)]
 mod contract;

@@ -382,10 +382,7 @@ async fn a_pause_outlives_a_flood_of_other_names() {
     let service = layer.layer(leaf);
     let of = |model: &str| {
         let mut request = streamed();
-        request
-            .body_mut()
-            .call
-            .set_candidate(crate::support::candidate(model), true, true);
+        request.body_mut().call.set_candidate(crate::support::candidate(model));
         request.body_mut().model = Some(model.to_owned());
         request
     };

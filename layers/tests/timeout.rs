@@ -10,7 +10,7 @@ use tower_llm_layers::{
     timeout::{AttemptTimeoutLayer, MinThroughput, Timeouts},
 };
 
-use crate::support::{Beat, Leaf, Step, ask, candidate, millis, plain, poll_once, read, secs, streamed, within};
+use crate::support::{Beat, Leaf, Step, ask, millis, plain, poll_once, read, secs, streamed, turn_of, within};
 
 const BEGIN: Beat = Beat::Frame(Stage::Content);
 const ALIVE: Beat = Beat::Frame(Stage::KeepAlive);
@@ -57,8 +57,7 @@ async fn the_last_candidate_has_a_grace() {
     assert_eq!(within(ask(&service, streamed())).await.1, secs(15));
     assert_eq!(within(ask(&service, plain())).await.1, secs(65));
     let mut request = streamed();
-    let call = &mut request.body_mut().call;
-    call.set_candidate(candidate("a"), false, false);
+    request.body_mut().call = turn_of(["a", "b"]).await;
     assert_eq!(within(ask(&service, request)).await.1, secs(10));
 }
 

@@ -15,7 +15,11 @@ fn another_caller_gets_the_words_and_not_the_attempts() {
             message: "busy".into(),
             provider: Some("Anthropic".to_owned()),
             retry_after: Some(Duration::from_secs(3)),
-            other_key: true,
+            marks: {
+                let mut marks = tower_llm_layers::FailureMarks::default();
+                marks.set_other_key(true);
+                marks
+            },
             source: Some("a cause".into()),
             ..Inner::default()
         },
@@ -23,7 +27,7 @@ fn another_caller_gets_the_words_and_not_the_attempts() {
     let other = error.for_another();
     assert_eq!(other.to_string(), error.to_string());
     assert_eq!((other.kind(), other.retry_after()), (error.kind(), error.retry_after()));
-    assert!(!other.has_other_key() && other.attempts().is_none() && other.source().is_none());
+    assert!(!other.marks().has_other_key() && other.attempts().is_none() && other.source().is_none());
     assert!(!error.is_personal());
 }
 

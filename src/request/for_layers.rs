@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
-use tower_llm_layers::{Call, LlmRequest, Modalities as Needed, Needs, Tags};
+use tower_llm_layers::{Budgeted, Call, Continuable, LlmRequest, Modalities as Needed, Needs, Tags};
 
 use super::{ChatRequest, Modalities};
 use crate::{
@@ -112,8 +112,9 @@ impl LlmRequest for ChatRequest {
         Self::set_model(self, model);
     }
 
-    fn set_alternatives(&mut self, models: &[&str]) {
+    fn set_alternatives(&mut self, models: &[&str]) -> bool {
         self.set_models(models);
+        true
     }
 
     fn alternatives(&self) -> Vec<String> {
@@ -125,22 +126,8 @@ impl LlmRequest for ChatRequest {
         self.get_max_tokens()
     }
 
-    fn set_max_tokens(&mut self, tokens: u64) {
-        Self::set_max_tokens(self, tokens);
-    }
-
-    fn continue_after(&self, shown: &str) -> Option<Self> {
-        let facts = self.facts();
-        let told = |name: &str| self.get_raw(name).is_some_and(|raw| raw != b"false" && raw != b"null");
-        let whole = facts.structured_outputs || facts.json_mode || facts.choices > 1 || facts.forced_tool_choice;
-        if whole || OF_ONE_GENERATION.into_iter().any(told) {
-            return None;
-        }
-        let mut next = self.clone();
-        if !shown.is_empty() {
-            next.begin_answer(shown)?;
-        }
-        Some(next)
+    fn budgeted(&mut self) -> Option<&mut dyn Budgeted> {
+        Some(self)
     }
 
     fn needs(&self) -> Needs {
@@ -163,6 +150,29 @@ impl LlmRequest for ChatRequest {
         needs.input = beside_text(facts.input);
         needs.output = beside_text(facts.output);
         needs
+    }
+}
+
+impl Budgeted for ChatRequest {
+    fn set_max_tokens(&mut self, tokens: u64) -> bool {
+        Self::set_max_tokens(self, tokens);
+        true
+    }
+}
+
+impl Continuable for ChatRequest {
+    fn continue_after(&self, shown: &str) -> Option<Self> {
+        let facts = self.facts();
+        let told = |name: &str| self.get_raw(name).is_some_and(|raw| raw != b"false" && raw != b"null");
+        let whole = facts.structured_outputs || facts.json_mode || facts.choices > 1 || facts.forced_tool_choice;
+        if whole || OF_ONE_GENERATION.into_iter().any(told) {
+            return None;
+        }
+        let mut next = self.clone();
+        if !shown.is_empty() {
+            next.begin_answer(shown)?;
+        }
+        Some(next)
     }
 }
 

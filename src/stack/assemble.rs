@@ -12,8 +12,7 @@ use tower_llm_layers::{
     degrade::DegradeLayer,
     fallback::{Chain, FallbackLayer},
     first_token::FirstTokenLayer,
-    observe::ObserveAttemptLayer,
-    rate_limit::{Limits, PerCandidate, RateLimitLayer},
+    rate_limit::{LimitStore, Limits, PerCandidate, RateLimitLayer},
     retry::RetryLayer,
     tagging::TaggingLayer,
     timeout::AttemptTimeoutLayer,
@@ -36,8 +35,7 @@ impl StackBuilder {
         let service = FirstTokenLayer::new().layer(service);
         let service = AttemptTimeoutLayer::with_timeouts(settings.timeouts).layer(service);
         let service = AttemptLayer::new().cap(settings.attempts).layer(service);
-        let service = ObserveAttemptLayer::new().layer(service);
-        let service = limit(settings.upstream_limits, PerCandidate)?
+        let service = limit(settings.upstream_limits, settings.upstream_store, PerCandidate)?
             .pauses(true)
             .layer(service);
         let concurrency = settings
@@ -61,7 +59,7 @@ impl StackBuilder {
         let service = FallbackLayer::new(chain).hedge(settings.hedge).layer(service);
         let service = settings.resume.layer(service);
         let service = settings.stream_upstream.layer(service);
-        let service = limit(settings.admission, settings.tenant)?.layer(service);
+        let service = limit(settings.admission, settings.tenant_store, settings.tenant)?.layer(service);
         let service = cache.layer(service);
         let deadline = settings
             .deadline
@@ -79,7 +77,11 @@ impl StackBuilder {
         };
         let service = degrade.layer(service);
         let service = settings.observe.layer(service);
-        let service = TaggingLayer::new(settings.tags).layer(service);
+        let mut tagging = TaggingLayer::new(settings.tags);
+        if let Some(name) = &settings.required_tag {
+            tagging = tagging.require(name);
+        }
+        let service = tagging.layer(service);
         Ok(Stack::new(
             service,
             description,
@@ -90,9 +92,19 @@ impl StackBuilder {
 }
 
 /// A limit, or an empty slot.
-fn limit<X>(limits: Option<(Limits, Duration)>, key: X) -> Result<RateLimitLayer<X>, BuildError> {
+fn limit<X>(
+    limits: Option<(Limits, Duration)>,
+    store: Option<Arc<dyn LimitStore>>,
+    key: X,
+) -> Result<RateLimitLayer<X>, BuildError> {
     Ok(match limits {
-        Some((limits, max_wait)) => RateLimitLayer::new(limits, key)?.max_wait(max_wait),
+        Some((limits, max_wait)) => {
+            let layer = RateLimitLayer::new(limits, key)?.max_wait(max_wait);
+            match store {
+                Some(store) => layer.store(store),
+                None => layer,
+            }
+        }
         None => RateLimitLayer::off(key),
     })
 }

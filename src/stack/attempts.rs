@@ -6,7 +6,7 @@ use tower_llm_layers::{
     circuit_breaker::{CircuitPolicy, Circuits},
     fallback::Hedge,
     resume::ResumeLayer,
-    retry::{Exponential, RetryBudget},
+    retry::{RetryBudget, Schedule, SharedSchedule},
 };
 
 use super::StackBuilder;
@@ -49,10 +49,15 @@ impl StackBuilder {
         self
     }
 
-    /// How long to wait for a retry where the upstream does not say.
+    /// How long to wait for a retry if the upstream does not say: [`Exponential`](tower_llm_layers::retry::Exponential) by default, or any
+    /// other schedule, such as a `BackoffSchedule` (feature `backoff`).
     #[must_use]
-    pub fn backoff(mut self, backoff: Exponential) -> Self {
-        self.settings.backoff = backoff;
+    pub fn backoff<M>(mut self, schedule: M) -> Self
+    where
+        M: Schedule + Send + Sync + 'static,
+        M::Delays: Send + 'static,
+    {
+        self.settings.backoff = SharedSchedule::new(schedule);
         self
     }
 

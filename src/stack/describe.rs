@@ -34,7 +34,7 @@ pub(super) fn describe(settings: &Settings, chain: &Chain) -> String {
         .as_ref()
         .map_or_else(String::new, |hedge| format!("; {hedge}"));
     let lines = [
-        ("Tags", settings.tags.describe().to_owned()),
+        ("Tags", tags(settings)),
         ("Observe", observe(settings)),
         ("Degrade", degrade(settings)),
         (
@@ -89,6 +89,14 @@ pub(super) fn describe(settings: &Settings, chain: &Chain) -> String {
         ("Transport", "one HTTP exchange".to_owned()),
     ];
     lines.map(|(layer, what)| format!("{layer:<21}{what}")).join("\n")
+}
+
+fn tags(settings: &Settings) -> String {
+    let told = settings.tags.describe();
+    settings
+        .required_tag
+        .as_ref()
+        .map_or_else(|| told.to_owned(), |name| format!("{told}; `{name}` is required"))
 }
 
 fn observe(settings: &Settings) -> String {

@@ -1,8 +1,11 @@
 //! The slots for how much may be asked at once and in how long.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use tower_llm_layers::{adaptive_concurrency::ConcurrencyLimits, rate_limit::Limits};
+use tower_llm_layers::{
+    adaptive_concurrency::ConcurrencyLimits,
+    rate_limit::{LimitStore, Limits},
+};
 
 use super::{StackBuilder, TenantKey};
 
@@ -21,6 +24,20 @@ impl StackBuilder {
     #[must_use]
     pub const fn upstream_limits(mut self, limits: Limits, max_wait: Duration) -> Self {
         self.settings.upstream_limits = Some((limits, max_wait));
+        self
+    }
+
+    /// Counts the limits of [tenants](Self::admit) in a store that several processes share, e.g. on Redis. In this process by default.
+    #[must_use]
+    pub fn tenant_limit_store(mut self, store: Arc<dyn LimitStore>) -> Self {
+        self.settings.tenant_store = Some(store);
+        self
+    }
+
+    /// The same for the limits of [candidates](Self::upstream_limits).
+    #[must_use]
+    pub fn upstream_limit_store(mut self, store: Arc<dyn LimitStore>) -> Self {
+        self.settings.upstream_store = Some(store);
         self
     }
 

@@ -7,7 +7,7 @@ use std::{
 use http::{Request, Response};
 use http_body::Body;
 use tower_llm_layers::{
-    CacheKey, LlmRequest,
+    Budgeted, CacheKey, Continuable, LlmRequest,
     adaptive_concurrency::{AdaptiveConcurrency, AdaptiveConcurrencyBody, ConcurrencyLimits},
     attempt::{AttemptBody, AttemptService},
     auth::{Auth, KeySource},
@@ -17,10 +17,10 @@ use tower_llm_layers::{
     degrade::{Degrade, DegradeBody},
     fallback::Fallback,
     first_token::{FirstToken, FirstTokenBody},
-    observe::{Observe, ObserveAttempt, ObservedAttemptBody, ObservedBody},
+    observe::{Observe, ObserveBody},
     rate_limit::{PerCandidate, RateLimit, RateLimitBody},
     resume::{Resume, ResumeBody},
-    retry::Retry,
+    retry::{Retry, SharedSchedule},
     tagging::Tagging,
     timeout::{AttemptTimeout, AttemptTimeoutBody},
 };
@@ -43,24 +43,22 @@ pub type StackService<S> = Tagging<
 >;
 
 /// The chain of candidates, each with its retries.
-type ChainService<S> = Fallback<Retry<PacedService<S>>>;
+type ChainService<S> = Fallback<Retry<PacedService<S>, SharedSchedule>>;
 
 /// One attempt and what paces it.
-type PacedService<S> =
-    CircuitBreaker<AdaptiveConcurrency<RateLimit<ObserveAttempt<AttemptService<ClockedService<S>>>, PerCandidate>>>;
+type PacedService<S> = CircuitBreaker<AdaptiveConcurrency<RateLimit<AttemptService<ClockedService<S>>, PerCandidate>>>;
 
 /// One exchange, its timeouts and its cost.
 type ClockedService<S> = AttemptTimeout<FirstToken<Cost<Auth<S>>>>;
 
 /// The body of one attempt, over the leaf's body `B`.
-type AttemptedBody<B> =
-    CircuitBreakerBody<AdaptiveConcurrencyBody<RateLimitBody<ObservedAttemptBody<AttemptBody<ClockedBody<B>>>>>>;
+type AttemptedBody<B> = CircuitBreakerBody<AdaptiveConcurrencyBody<RateLimitBody<AttemptBody<ClockedBody<B>>>>>;
 
 /// The same of one exchange.
 type ClockedBody<B> = AttemptTimeoutBody<FirstTokenBody<CostBody<B>>>;
 
 /// The body of a stack's response, over the leaf `S`, for the request `R` and the leaf's body `B`.
-pub type StackBody<S = Transport, R = ChatRequest, B = ChatBody> = ObservedBody<
+pub type StackBody<S = Transport, R = ChatRequest, B = ChatBody> = ObserveBody<
     DegradeBody<
         DeadlineBody<CachedBody<RateLimitBody<StreamUpstreamBody<ResumeBody<ChainService<S>, R, AttemptedBody<B>>>>>>,
     >,
@@ -183,7 +181,7 @@ impl<S, R, B> Service<Request<R>> for Stack<S>
 where
     S: Service<Request<R>, Response = Response<B>, Error = Error> + Clone + Send + 'static,
     S::Future: Send + 'static,
-    R: LlmRequest + CacheKey + Send + 'static,
+    R: LlmRequest + Budgeted + CacheKey + Continuable + Send + 'static,
     B: Body<Data = ChatFrame, Error = Error> + Send + Unpin + 'static,
 {
     type Response = Response<StackBody<S, R, B>>;

@@ -60,6 +60,13 @@ impl StackBuilder {
         self
     }
 
+    /// Refuses a call without this tag, e.g. `tenant`, before anything else happens. None is required by default.
+    #[must_use]
+    pub fn require_tag(mut self, name: &str) -> Self {
+        self.settings.required_tag = Some(name.to_owned());
+        self
+    }
+
     /// What is told of each call beside its numbers: the tags to show on its span and as labels of its metrics
     /// ([`ObserveLayer::tags`]). None by default.
     ///

@@ -11,7 +11,7 @@ use tower_openrouter::layers::{
     deadline::{Deadline, DeadlineLayer},
     fallback::{Chain, Fallback, FallbackLayer, Hedge},
     first_token::{FirstToken, FirstTokenLayer},
-    observe::{Observe, ObserveAttempt, ObserveAttemptLayer, ObserveLayer},
+    observe::{Observe, ObserveLayer},
     resume::{Resume, ResumeLayer},
     retry::{Retry, RetryLayer},
     timeout::{AttemptTimeout, AttemptTimeoutLayer},
@@ -145,12 +145,6 @@ pub fn retry<S>(inner: S) -> Retry<S> {
 #[must_use]
 pub fn observe<S>(inner: S) -> Observe<S> {
     ObserveLayer::new().layer(inner)
-}
-
-/// Tells of attempts, where nobody listens.
-#[must_use]
-pub fn observe_attempt<S>(inner: S) -> ObserveAttempt<S> {
-    ObserveAttemptLayer::new().layer(inner)
 }
 
 /// Puts clocks on an attempt.

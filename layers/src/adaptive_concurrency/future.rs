@@ -10,8 +10,8 @@ use pin_project::pin_project;
 use tokio::{sync::oneshot, time::Instant};
 use tower_service::Service;
 
-use super::{AdaptiveConcurrencyBody, gate::Permit, is_overload};
-use crate::{Failure, LayerError, metering, stopwatch::Stopwatch};
+use super::{AdaptiveConcurrencyBody, gate::Permit, is_overload, watch::PermitWatch};
+use crate::{Failure, LayerError, call::FirstTokenTimer, metering, watch::WatchBody};
 
 /// The future of [`AdaptiveConcurrency`](super::AdaptiveConcurrency).
 #[pin_project]
@@ -22,7 +22,7 @@ where
     #[pin]
     state: State<S, Q, S::Future>,
     /// Where its first token is timed.
-    stopwatch: Option<Stopwatch>,
+    timer: Option<FirstTokenTimer>,
 }
 
 #[pin_project(project = StateProjection, project_replace = StateOwned)]
@@ -40,32 +40,32 @@ where
     pub(super) const fn unlimited(future: S::Future) -> Self {
         Self {
             state: State::Passed(future, None),
-            stopwatch: None,
+            timer: None,
         }
     }
 
-    pub(super) const fn passed(future: S::Future, permit: Permit, stopwatch: Option<Stopwatch>) -> Self {
+    pub(super) const fn passed(future: S::Future, permit: Permit, timer: Option<FirstTokenTimer>) -> Self {
         Self {
             state: State::Passed(future, Some(permit)),
-            stopwatch,
+            timer,
         }
     }
 
     pub(super) fn waiting(
         (service, request): (S, Q),
         turn: oneshot::Receiver<Permit>,
-        stopwatch: Option<Stopwatch>,
+        timer: Option<FirstTokenTimer>,
     ) -> Self {
         Self {
             state: State::Waiting(Box::new((service, request, turn)), Instant::now()),
-            stopwatch,
+            timer,
         }
     }
 
     pub(super) fn refused(error: LayerError) -> Self {
         Self {
             state: State::Refused(Box::new(error)),
-            stopwatch: None,
+            timer: None,
         }
     }
 }
@@ -74,7 +74,7 @@ impl<S, Q, B> Future for AdaptiveConcurrencyFuture<S, Q>
 where
     S: Service<Q, Response = Response<B>>,
     S::Error: Failure + From<LayerError>,
-    B: http_body::Body,
+    B: http_body::Body<Error = S::Error>,
 {
     type Output = Result<Response<AdaptiveConcurrencyBody<B>>, S::Error>;
 
@@ -101,9 +101,9 @@ where
                     return Poll::Ready(match result {
                         Ok(response) => {
                             if let Some(permit) = &permit {
-                                permit.began(this.stopwatch.as_ref());
+                                permit.began(this.timer.as_ref());
                             }
-                            Ok(response.map(|body| AdaptiveConcurrencyBody::new(body, permit)))
+                            Ok(response.map(|body| WatchBody::new(body, PermitWatch(permit))))
                         }
                         Err(error) => {
                             if let Some(permit) = permit.filter(|_| is_overload(&error)) {

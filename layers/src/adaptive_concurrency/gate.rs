@@ -7,7 +7,7 @@ use std::{
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{ConcurrencyPolicy, ConcurrencyReport, limit::Limit};
-use crate::{Candidate, LayerError, Priority, metering, stopwatch::Stopwatch};
+use crate::{Candidate, LayerError, Priority, call::FirstTokenTimer, metering};
 
 /// How much the newest attempt weighs in how long one takes.
 const NEWEST: f64 = 0.1;
@@ -170,8 +170,8 @@ impl Gate {
 
 impl Permit {
     /// The answer has begun; of a plain one nobody knows when.
-    pub(super) fn began(&self, stopwatch: Option<&Stopwatch>) {
-        let first_token = stopwatch.map(|watch| watch.took(&self.gate.candidate, self.since));
+    pub(super) fn began(&self, timer: Option<&FirstTokenTimer>) {
+        let first_token = timer.map(FirstTokenTimer::took);
         let mut inner = self.gate.lock();
         let under_way = inner.under_way;
         if inner.limit.answered(first_token, under_way) {

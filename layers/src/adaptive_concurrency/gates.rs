@@ -1,7 +1,7 @@
 use std::{fmt, sync::Arc};
 
 use super::{ConcurrencyError, ConcurrencyPolicy, gate::Gate};
-use crate::{Candidate, known::Known};
+use crate::{Candidate, call::Known};
 
 /// Limits held at most: a request may name any model.
 pub const MOST_LIMITS: usize = 10_000;

@@ -41,7 +41,6 @@
 //! # }
 //! ```
 
-mod body;
 mod future;
 mod gate;
 mod gates;
@@ -49,13 +48,16 @@ mod layer;
 mod limit;
 mod policy;
 mod service;
+mod watch;
 
-pub use body::AdaptiveConcurrencyBody;
 pub use future::AdaptiveConcurrencyFuture;
 pub use gates::{ConcurrencyLimits, ConcurrencyReport, MOST_LIMITS};
 pub use layer::AdaptiveConcurrencyLayer;
 pub use policy::{ConcurrencyError, ConcurrencyPolicy};
 pub use service::AdaptiveConcurrency;
+
+/// The body of [`AdaptiveConcurrency`]: its place is free at the end of the answer.
+pub type AdaptiveConcurrencyBody<B> = crate::watch::WatchBody<B, watch::PermitWatch>;
 
 use crate::{Failure, FailureKind};
 

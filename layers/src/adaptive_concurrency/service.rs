@@ -7,9 +7,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::{AdaptiveConcurrencyBody, AdaptiveConcurrencyFuture, ConcurrencyLimits, gate::Entry};
-use crate::{
-    Candidate, Failure, LayerError, LlmRequest, Priority, macros::inner_accessors, metering, stopwatch::Stopwatch,
-};
+use crate::{Failure, LayerError, LlmRequest, Priority, metering, protocol::with_candidate, util::inner_accessors};
 
 /// The service of [`AdaptiveConcurrencyLayer`](super::AdaptiveConcurrencyLayer).
 #[derive(Debug, Clone)]
@@ -43,26 +41,24 @@ where
     }
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
-        let gate = self.limits.as_ref().and_then(|limits| {
-            let call = request.body().call();
-            match call.candidate() {
-                Some(candidate) => limits.of(candidate),
-                // Without a chain the model alone tells candidates apart.
-                None => limits.of(&Candidate::new("upstream", request.body().model()?).ok()?),
-            }
-        });
+        let limits = self.limits.as_ref();
+        let gate = limits.and_then(|limits| with_candidate(request.body(), |candidate| limits.of(candidate)));
         let Some(gate) = gate else {
             return AdaptiveConcurrencyFuture::unlimited(self.inner.call(request));
         };
-        let stopwatch = Stopwatch::of(request.body());
+        // A plain answer begins when it is whole, which tells how long it is and not how well its upstream does.
+        let timer = request
+            .body()
+            .is_streaming()
+            .then(|| request.body().call().first_token_timer());
         let priority = request.extensions().get::<Priority>().copied().unwrap_or_default();
         match gate.enter(priority, request.body().call().remaining()) {
-            Ok(Entry::Passed(permit)) => AdaptiveConcurrencyFuture::passed(self.inner.call(request), permit, stopwatch),
+            Ok(Entry::Passed(permit)) => AdaptiveConcurrencyFuture::passed(self.inner.call(request), permit, timer),
             Ok(Entry::Waits(turn)) => {
                 // The service that is ready waits with the request; its clone stays here.
                 let clone = self.inner.clone();
                 let ready = mem::replace(&mut self.inner, clone);
-                AdaptiveConcurrencyFuture::waiting((ready, request), turn, stopwatch)
+                AdaptiveConcurrencyFuture::waiting((ready, request), turn, timer)
             }
             Err(saturated) => {
                 metering::refused("adaptive_concurrency", "concurrency");

@@ -29,17 +29,23 @@
 //! assert_eq!(log.to_string(), "  1  gpt-5                         answering, first token in 0 ms");
 //!
 //! let error = service.oneshot(Ask::of("busy")).await.err().ok_or("busy")?;
-//! assert_eq!(error.log, "  1  busy                          overloaded                            after   0 ms");
+//! let log = error.marks.attempts().ok_or("no log")?;
+//! assert_eq!(log.to_string(), "  1  busy                          overloaded                            after   0 ms");
 //! # Ok(())
 //! # }
 //! ```
 
-mod body;
-mod future;
 mod layer;
 mod service;
+mod watch;
 
-pub use body::AttemptBody;
-pub use future::AttemptFuture;
 pub use layer::{AttemptLayer, DEFAULT_CAP};
 pub use service::AttemptService;
+
+use crate::watch::{WatchBody, WatchFuture};
+
+/// The future of [`AttemptService`].
+pub type AttemptFuture<F, E> = WatchFuture<F, E, watch::AttemptStart>;
+
+/// The body of [`AttemptService`]: closes the attempt's line at its end.
+pub type AttemptBody<B> = WatchBody<B, watch::AttemptWatch>;

@@ -3,8 +3,13 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::{AttemptBody, AttemptFuture};
-use crate::{Candidate, Failure, LayerError, LlmRequest, macros::inner_accessors};
+use super::{AttemptBody, AttemptFuture, watch::AttemptStart};
+use crate::{
+    Failure, Frame, LayerError, LlmRequest,
+    protocol::candidate_of,
+    util::inner_accessors,
+    watch::{Scope, WatchFuture},
+};
 
 /// The service of [`AttemptLayer`](super::AttemptLayer).
 #[derive(Debug, Clone)]
@@ -28,6 +33,7 @@ where
     S::Error: Failure + From<LayerError>,
     R: LlmRequest,
     B: http_body::Body<Error = S::Error>,
+    B::Data: Frame,
 {
     type Response = Response<AttemptBody<B>>;
     type Error = S::Error;
@@ -39,20 +45,23 @@ where
 
     fn call(&mut self, mut request: Request<R>) -> Self::Future {
         let opened = request.body_mut().call_mut().open();
-        let body = request.body();
-        match body.call().claim(body.model(), self.cap) {
-            Ok(claim) => {
-                let candidate = body.call().candidate();
-                tracing::debug!(
-                    attempt = claim.number,
-                    upstream = candidate.map(Candidate::upstream),
-                    model = candidate.map_or(body.model(), |candidate| Some(candidate.model())),
-                    stream = body.is_streaming(),
-                    "attempt started"
-                );
-                AttemptFuture::started(self.inner.call(request), claim, opened)
+        let candidate = candidate_of(request.body());
+        let guard = match request.body_mut().call_mut().begin_attempt(candidate, self.cap) {
+            Ok(guard) => guard,
+            Err(spent) => {
+                let mut error = S::Error::from(spent);
+                if let Some(log) = opened {
+                    error.marks_mut().attach(log);
+                }
+                return WatchFuture::refused(error);
             }
-            Err(spent) => AttemptFuture::refused(spent.into(), opened),
-        }
+        };
+        let start = AttemptStart::begin(guard, request.body(), opened);
+        let future = {
+            let _inside = start.enter();
+            start.say(request.body());
+            self.inner.call(request)
+        };
+        WatchFuture::calling(future, start)
     }
 }

@@ -9,8 +9,12 @@ use http::{HeaderValue, Request, Response, header::AUTHORIZATION};
 use pin_project::pin_project;
 use tower_service::Service;
 
-use super::{ApiKey, KeyFuture, KeyPool, pool::KeyIndex, service::no_key};
-use crate::{Failure, FailureKind, LayerError, Scope};
+use super::{
+    ApiKey, KeyFuture, KeyPool,
+    pool::KeyIndex,
+    service::{no_key, not_sent},
+};
+use crate::{Failure, FailureKind, LayerError, LlmRequest, Scope};
 
 /// The future of [`Auth`](super::Auth).
 #[pin_project]
@@ -87,6 +91,7 @@ impl<S, R, B> Future for AuthFuture<S, Request<R>>
 where
     S: Service<Request<R>, Response = Response<B>>,
     S::Error: Failure + From<LayerError>,
+    R: LlmRequest,
 {
     type Output = Result<Response<B>, S::Error>;
 
@@ -105,9 +110,11 @@ where
                             put(&mut request, key.header().clone());
                             this.state.set(State::Calling(service.call(request)));
                         }
-                        Err(reason) => this
-                            .state
-                            .set(State::Refused(Some(no_key(Some(&upstream), reason, None)))),
+                        Err(reason) => {
+                            not_sent(&request);
+                            let error = no_key(Some(&upstream), reason, None);
+                            this.state.set(State::Refused(Some(error)));
+                        }
                     }
                 }
                 StateProjection::Calling(future) => {
@@ -143,5 +150,5 @@ fn report<E: Failure>(pool: &KeyPool, index: KeyIndex, error: &mut E) {
         _ => return,
     };
     tracing::warn!(kind = error.kind().as_str(), another, "key left out of the pool");
-    error.set_other_key(another);
+    error.marks_mut().set_other_key(another);
 }

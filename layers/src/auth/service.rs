@@ -4,7 +4,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::{AuthFuture, KeySource, Keys, future::Used};
-use crate::{Candidate, Failure, LayerError, LlmRequest, macros::inner_accessors};
+use crate::{Candidate, Failure, LayerError, LlmRequest, util::inner_accessors};
 
 /// The service of [`AuthLayer`](super::AuthLayer).
 #[derive(Debug, Clone)]
@@ -37,6 +37,9 @@ where
     }
 
     fn call(&mut self, mut request: Request<R>) -> Self::Future {
+        if !request.body().call().is_first_sending() {
+            return AuthFuture::refused(LayerError::SentTwice);
+        }
         // A client's own key never reaches an upstream.
         request.headers_mut().remove(http::header::AUTHORIZATION);
         let upstream = request.body().call().candidate().map(Candidate::upstream);
@@ -53,6 +56,7 @@ where
                         Some(_) => "every key of the pool is throttled: wait, or add one",
                         None => "every key of the pool was rejected: replace them",
                     };
+                    not_sent(&request);
                     AuthFuture::refused(no_key(upstream, reason.to_owned(), rest))
                 }
             },
@@ -66,9 +70,17 @@ where
             }
             None => {
                 let reason = "set one for it, e.g. `Keys::upstream(name, key)`".to_owned();
+                not_sent(&request);
                 AuthFuture::refused(no_key(upstream, reason, None))
             }
         }
+    }
+}
+
+/// Without a key nothing is sent.
+pub(super) fn not_sent<R: LlmRequest>(request: &Request<R>) {
+    if let Some(attempt) = request.body().call().attempt() {
+        attempt.not_sent();
     }
 }
 

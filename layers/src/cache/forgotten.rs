@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use tokio::time::Instant;
 
 use super::AnswerKey;
-use crate::prehashed::Prehashed;
+use foldhash::fast::RandomState;
 
 /// Single answers that are told apart: beyond them all that is on its way is forgotten.
 const MOST: usize = 1_000;
@@ -14,7 +14,7 @@ const MOST: usize = 1_000;
 #[derive(Debug, Default)]
 pub(super) struct Forgotten {
     all: Option<Instant>,
-    ones: HashMap<AnswerKey, Instant, Prehashed>,
+    ones: HashMap<AnswerKey, Instant, RandomState>,
 }
 
 impl Forgotten {

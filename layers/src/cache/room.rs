@@ -6,7 +6,7 @@ use hashlink::LinkedHashMap;
 use tokio::time::Instant;
 
 use super::{AnswerKey, entry::Entry, forgotten::Forgotten};
-use crate::prehashed::Prehashed;
+use foldhash::fast::RandomState;
 
 /// What has to go is what nobody has asked for the longest; of what was asked for again, only where it takes more than half of the
 /// room. So a flood of new answers does not wash out those that are wanted, and whatever turns up again within half of the room is a hit.
@@ -150,7 +150,7 @@ impl<D> State<D> {
 
 /// Answers, the one first that nobody has asked for the longest.
 struct Line<D> {
-    answers: LinkedHashMap<AnswerKey, Kept<D>, Prehashed>,
+    answers: LinkedHashMap<AnswerKey, Kept<D>, RandomState>,
     bytes: u128,
 }
 

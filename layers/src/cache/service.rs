@@ -14,7 +14,7 @@ use super::{
     future::Again,
     layer::Parts,
 };
-use crate::{CacheKey, Failure, Frame, KeyExtractor, LayerError, LlmRequest, macros::inner_accessors};
+use crate::{CacheKey, Failure, Frame, KeyExtractor, LayerError, LlmRequest, util::inner_accessors};
 
 /// The service of [`CacheLayer`](super::CacheLayer). It is ready when the wrapped service is.
 pub struct CacheService<S, D, E, X> {

@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use super::{circuit::Circuit, pass::Pass};
-use crate::{Failure, Health, LayerError, LlmRequest, stopwatch::Stopwatch};
+use crate::{Failure, Health, LayerError, LlmRequest, call::FirstTokenTimer};
 
 /// One attempt that was let through: it says once what became of it, and a probe that is dropped gives its place back.
 #[derive(Debug)]
@@ -12,7 +12,7 @@ pub(super) struct Admitted {
     circuit: Option<Arc<Circuit>>,
     pass: Pass,
     /// After what time a beginning is slow, and by what that is told; only where it counts.
-    timer: Option<(Duration, Instant, Stopwatch)>,
+    timer: Option<(Duration, FirstTokenTimer)>,
 }
 
 /// An answer that goes on: it may still break off.
@@ -28,7 +28,9 @@ impl Admitted {
         match circuit.admit(request.call().is_last_resort()) {
             Ok(pass) => {
                 let slow_after = circuit.slow_after();
-                let timer = slow_after.and_then(|after| Some((after, Instant::now(), Stopwatch::of(request)?)));
+                // A plain answer begins when it is whole, which tells how long it is and not how well its upstream does.
+                let timed = slow_after.filter(|_| request.is_streaming());
+                let timer = timed.map(|after| (after, request.call().first_token_timer()));
                 let circuit = Some(circuit);
                 Ok(Self { circuit, pass, timer })
             }
@@ -45,7 +47,7 @@ impl Admitted {
         let circuit = self.circuit.take()?;
         let now = Instant::now();
         let timer = self.timer.as_ref();
-        let slow = timer.is_some_and(|(after, since, watch)| watch.took(circuit.candidate(), *since) > *after);
+        let slow = timer.is_some_and(|(after, timer)| timer.took() > *after);
         let (number, closed) = circuit.succeeded(self.pass, slow, now);
         if closed && let Some(table) = circuit.table() {
             table.probe_others(circuit.candidate());
@@ -56,7 +58,7 @@ impl Admitted {
 
     /// It failed; `true` where trying the same candidate again would be refused.
     pub(super) fn failed<E: Failure>(mut self, error: &E) -> bool {
-        if error.kind().advice().health != Health::Unhealthy {
+        if error.advice().health != Health::Unhealthy {
             return false;
         }
         self.circuit.take().is_some_and(|circuit| circuit.failed(self.pass))
@@ -72,8 +74,8 @@ impl Drop for Admitted {
 }
 
 impl Begun {
-    pub(super) fn broke_off<E: Failure>(self, error: &E) {
-        if error.kind().advice().health == Health::Unhealthy {
+    pub(super) fn interrupted<E: Failure>(self, error: &E) {
+        if error.advice().health == Health::Unhealthy {
             self.circuit.broke_off(self.pass, self.number);
         }
     }

@@ -7,7 +7,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{CircuitError, CircuitPolicy, CircuitReport, circuit::Circuit};
-use crate::{Candidate, known::Known};
+use crate::{Candidate, call::Known};
 
 /// How long nothing is looked for to be forgotten, once nothing was found.
 const NO_ROOM_FOR: Duration = Duration::from_secs(1);

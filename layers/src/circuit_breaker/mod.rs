@@ -49,22 +49,27 @@
 //! ```
 
 mod admitted;
-mod body;
 mod circuit;
 mod circuits;
-mod future;
 mod layer;
 mod pass;
 mod policy;
 mod report;
 mod service;
 mod under_way;
+mod watch;
 mod window;
 
-pub use body::CircuitBreakerBody;
 pub use circuits::{Circuits, MOST_CIRCUITS};
-pub use future::CircuitBreakerFuture;
 pub use layer::CircuitBreakerLayer;
 pub use policy::{CircuitError, CircuitPolicy};
 pub use report::{CircuitReport, CircuitState};
 pub use service::CircuitBreaker;
+
+use crate::watch::{WatchBody, WatchFuture};
+
+/// The future of [`CircuitBreaker`].
+pub type CircuitBreakerFuture<F, E> = WatchFuture<F, E, watch::CircuitStart>;
+
+/// The body of [`CircuitBreaker`]: an answer that is interrupted counts as a failure after all.
+pub type CircuitBreakerBody<B> = WatchBody<B, watch::CircuitWatch>;

@@ -3,8 +3,8 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::{CircuitBreakerBody, CircuitBreakerFuture, Circuits, admitted::Admitted};
-use crate::{Candidate, Failure, LayerError, LlmRequest, macros::inner_accessors};
+use super::{CircuitBreakerBody, CircuitBreakerFuture, Circuits, admitted::Admitted, watch::CircuitStart};
+use crate::{Failure, LayerError, LlmRequest, protocol::with_candidate, util::inner_accessors, watch::WatchFuture};
 
 /// The service of [`CircuitBreakerLayer`](super::CircuitBreakerLayer).
 #[derive(Debug, Clone)]
@@ -38,20 +38,14 @@ where
     }
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
-        let circuit = self.circuits.as_ref().and_then(|circuits| {
-            let call = request.body().call();
-            match call.candidate() {
-                Some(candidate) => circuits.of(candidate),
-                // Without a chain the model alone tells candidates apart.
-                None => circuits.of(&Candidate::new("upstream", request.body().model()?).ok()?),
-            }
-        });
+        let circuits = self.circuits.as_ref();
+        let circuit = circuits.and_then(|circuits| with_candidate(request.body(), |candidate| circuits.of(candidate)));
         let Some(circuit) = circuit else {
-            return CircuitBreakerFuture::passed(self.inner.call(request), None);
+            return WatchFuture::calling(self.inner.call(request), CircuitStart(None));
         };
         match Admitted::at(circuit, request.body()) {
-            Ok(admitted) => CircuitBreakerFuture::passed(self.inner.call(request), Some(admitted)),
-            Err(open) => CircuitBreakerFuture::refused(open.into()),
+            Ok(admitted) => WatchFuture::calling(self.inner.call(request), CircuitStart(Some(admitted))),
+            Err(open) => WatchFuture::refused(open.into()),
         }
     }
 }

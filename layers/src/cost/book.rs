@@ -1,9 +1,12 @@
 //! What an attempt that has ended is booked at.
 
+use tokio::time::Instant;
+
 use super::meter::Running;
 use crate::{
-    Candidate, Quote, TokenUsage, UsdAmount, UtcTime,
+    AttemptHandle, Candidate, Outcome, Quote, TokenUsage, UsdAmount, UtcTime,
     budget::Reservation,
+    call::ExchangeEnd,
     ledger::{Entry, EntryId, EntryOutcome, EntryState, difference_per_mille},
 };
 
@@ -24,20 +27,35 @@ struct Sums {
 
 impl Running {
     /// Ends the hold, and hands over the entry.
-    pub(super) fn book(mut self: Box<Self>, outcome: EntryOutcome, free: bool) {
-        let ended = UtcTime::now();
+    pub(super) fn settle(mut self: Box<Self>, outcome: EntryOutcome, free: bool) {
+        let now = Instant::now();
+        let ended = UtcTime::at(now);
         let sums = self.sums(outcome, free, ended);
         if let Some(reservation) = self.reservation.take() {
             reservation.settle(sums.booked);
         }
-        if let Some(booking) = &self.booking {
-            let cost = sums.bill.or(sums.estimate).unwrap_or(UsdAmount::ZERO);
-            booking.costs(cost, sums.state == EntryState::Estimated);
-        }
+        let cost = sums.bill.or(sums.estimate).unwrap_or(UsdAmount::ZERO);
+        self.end_line(outcome, now, Some((cost, sums.state == EntryState::Estimated)));
         self.say(&sums);
         if let Some(ledger) = self.settings.ledger.clone() {
             ledger.record(&self.entry(outcome, &sums, ended));
         }
+    }
+
+    /// Tells the attempt's line how the exchange ended.
+    pub(super) fn end_line(&self, outcome: EntryOutcome, at: Instant, cost: Option<(UsdAmount, bool)>) {
+        let Some(line) = &self.line else { return };
+        line.exchange_ended(ExchangeEnd {
+            outcome: match outcome {
+                EntryOutcome::Answered => Outcome::Answered,
+                EntryOutcome::Failed(kind) => Outcome::Failed(kind),
+                EntryOutcome::Dropped => Outcome::Dropped,
+            },
+            is_sent: self.sent,
+            cost,
+            first_token: self.first_token,
+            duration: at.saturating_duration_since(self.started),
+        });
     }
 
     fn sums(&self, outcome: EntryOutcome, free: bool, ended: UtcTime) -> Sums {
@@ -89,7 +107,7 @@ impl Running {
         Entry {
             id: EntryId::new(ended),
             call: self.call_id(),
-            attempt: self.booking.as_ref().map_or(0, |booking| booking.attempt),
+            attempt: self.line.as_ref().map_or(0, AttemptHandle::number),
             began: self.began,
             ended,
             upstream: candidate.map_or("", Candidate::upstream).into(),

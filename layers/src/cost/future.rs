@@ -15,8 +15,9 @@ use super::{
     plan::{Plan, over_budget},
 };
 use crate::{
-    Failure, Frame, LayerError, LlmRequest, NoStore,
+    Budgeted, Failure, Frame, LayerError, LlmRequest, NoStore,
     budget::{Refusal, Reservation},
+    watch::WatchBody,
 };
 
 type Reserving = Pin<Box<dyn Future<Output = Result<Reservation, Box<Refusal>>> + Send>>;
@@ -95,7 +96,7 @@ impl<S, R, B> Future for CostFuture<S, Request<R>>
 where
     S: Service<Request<R>, Response = Response<B>>,
     S::Error: Failure + From<LayerError>,
-    R: LlmRequest,
+    R: LlmRequest + Budgeted,
     B: http_body::Body<Error = S::Error>,
     B::Data: Frame,
 {
@@ -112,7 +113,10 @@ where
                     };
                     match decision {
                         Ok(held) => state.set(waiting.call(held)),
-                        Err(refusal) => state.set(State::Refused(Some(over_budget(refusal)))),
+                        Err(refusal) => {
+                            let error = waiting.meter.refused(over_budget(refusal));
+                            state.set(State::Refused(Some(error)));
+                        }
                     }
                 }
                 StateProjection::Calling(future, meter) => {
@@ -138,13 +142,17 @@ where
 impl<S, R> Waiting<S, Request<R>>
 where
     S: Service<Request<R>>,
-    R: LlmRequest,
+    R: Budgeted,
 {
     fn call(mut self, held: Reservation) -> State<S, Request<R>, S::Future> {
-        let clamped = self.plan.fit(self.request.body_mut(), &held);
         let mut meter = self.meter;
-        meter.hold(held, clamped);
-        State::Calling(self.service.call(self.request), Some(meter))
+        match self.plan.fit(self.request.body_mut(), &held) {
+            Ok(clamped) => {
+                meter.hold(held, clamped);
+                State::Calling(self.service.call(self.request), Some(meter))
+            }
+            Err(error) => State::Refused(Some(meter.refused(error))),
+        }
     }
 }
 
@@ -152,6 +160,7 @@ fn begin<B, E>(result: Result<Response<B>, E>, mut meter: Meter) -> Result<Respo
 where
     E: Failure,
     B: http_body::Body<Error = E>,
+    B::Data: Frame,
 {
     match result {
         Ok(response) => {
@@ -160,7 +169,7 @@ where
             if meter.is_clamped() {
                 parts.extensions.insert(NoStore);
             }
-            Ok(Response::from_parts(parts, CostBody::new(body, meter)))
+            Ok(Response::from_parts(parts, WatchBody::new(body, meter)))
         }
         Err(error) => {
             meter.failed(&error);

@@ -1,28 +1,29 @@
 //! One attempt on the meter: from the hold to the entry.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use http::response::Parts;
 use tokio::time::Instant;
 
 use super::{settings::Settings, taken::Taken};
 use crate::{
-    Candidate, Failure, Frame, LlmRequest, Stage, Unbilled, UtcTime,
-    booking::Booking,
+    AttemptHandle, Candidate, Failure, Frame, LayerError, LlmRequest, Stage, Unbilled, UtcTime,
     budget::Reservation,
     ledger::{CallId, EntryOutcome},
     metering::Held,
+    watch::{Scope, Watch},
 };
 
 /// Runs from the hold of an attempt to its entry. However it ends, dropped included, there is one entry if the attempt was sent,
 /// and none if it was not; the hold ends either way.
-pub(super) struct Meter(Option<Box<Running>>);
+pub struct Meter(Option<Box<Running>>);
 
 pub(super) struct Running {
     pub(super) settings: Arc<Settings>,
     pub(super) candidate: Option<Candidate>,
     pub(super) tags: crate::Tags,
-    pub(super) booking: Option<Booking>,
+    /// The line of the attempt, if an attempt layer stands above.
+    pub(super) line: Option<AttemptHandle>,
     pub(super) reservation: Option<Reservation>,
     /// Shown as held as long as this runs.
     pub(super) held: Option<Held>,
@@ -47,7 +48,7 @@ impl Meter {
         settings: &Arc<Settings>,
         request: &R,
         candidate: Option<Candidate>,
-        (started, began): (Instant, UtcTime),
+        (line, started, began): (Option<AttemptHandle>, Instant, UtcTime),
     ) -> Self {
         let needs = request.needs();
         let call = request.call();
@@ -55,7 +56,7 @@ impl Meter {
             settings: Arc::clone(settings),
             candidate,
             tags: call.tags().clone(),
-            booking: Booking::of(call, began),
+            line,
             reservation: None,
             held: None,
             clamped_to: None,
@@ -72,6 +73,15 @@ impl Meter {
         })))
     }
 
+    /// It is refused, and never sent.
+    pub(super) fn refused(mut self, error: LayerError) -> LayerError {
+        if let Some(line) = self.0.as_ref().and_then(|running| running.line.as_ref()) {
+            line.exchange_failed(error.status(), error.retry_after(), error.summary());
+        }
+        self.end(EntryOutcome::Failed(error.kind()), false);
+        error
+    }
+
     /// Money is held, and the answer may be shorter for it.
     pub(super) fn hold(&mut self, reservation: Reservation, clamped_to: Option<u64>) {
         let Some(running) = &mut self.0 else { return };
@@ -85,8 +95,8 @@ impl Meter {
                 max_tokens = tokens,
                 "answer shortened to fit a budget"
             );
-            if let Some(booking) = &running.booking {
-                booking.note(&format!("max_tokens lowered to {tokens} to fit a budget"));
+            if let Some(line) = &running.line {
+                line.note(&format!("max_tokens lowered to {tokens} to fit a budget"));
             }
         }
         running.asked = clamped_to.or(running.asked);
@@ -125,7 +135,11 @@ impl Meter {
         let Some(running) = &mut self.0 else { return };
         let stage = frame.stage();
         if running.first_token.is_none() && stage.begins_answer() {
-            running.first_token = Some(running.started.elapsed());
+            let after = running.started.elapsed();
+            running.first_token = Some(after);
+            if let Some(line) = &running.line {
+                line.exchange_began(after);
+            }
         }
         running.taken.frame(frame, stage);
         let wanted = running.settings.ledger.is_some() && running.generation_id.is_none();
@@ -134,22 +148,23 @@ impl Meter {
         }
     }
 
-    /// The whole answer has come.
-    pub(super) fn answered(&mut self) {
-        self.end(EntryOutcome::Answered, false);
-    }
-
     /// The attempt has failed, before or after the answer began.
     pub(super) fn failed<E: Failure>(&mut self, error: &E) {
         let Some(running) = &self.0 else { return };
+        if let Some(line) = &running.line {
+            line.exchange_failed(error.status(), error.retry_after(), error.summary());
+        }
         let kind = error.kind();
         let free = running.first_token.is_none() && super::is_free(kind);
         self.end(EntryOutcome::Failed(kind), free);
     }
 
     fn end(&mut self, outcome: EntryOutcome, free: bool) {
-        if let Some(running) = self.0.take().filter(|running| running.sent) {
-            running.book(outcome, free);
+        let Some(running) = self.0.take() else { return };
+        if running.sent {
+            running.settle(outcome, free);
+        } else {
+            running.end_line(outcome, Instant::now(), None);
         }
     }
 }
@@ -160,10 +175,34 @@ impl Drop for Meter {
     }
 }
 
+impl<D: Frame, E: Failure> Watch<D, E> for Meter {
+    fn frame(&mut self, frame: &D) {
+        Self::frame(self, frame);
+    }
+
+    fn failed(&mut self, error: &E) {
+        Self::failed(self, error);
+    }
+
+    fn ended(&mut self) {
+        self.end(EntryOutcome::Answered, false);
+    }
+}
+
+impl Scope for Meter {}
+
 impl Running {
     pub(super) fn call_id(&self) -> CallId {
-        self.booking
+        self.line
             .as_ref()
-            .map_or_else(|| CallId::new(self.began), |booking| booking.call)
+            .map_or_else(|| CallId::new(self.began), |line| line.call_id(self.began))
+    }
+}
+
+impl fmt::Debug for Meter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Meter")
+            .field("is_running", &self.0.is_some())
+            .finish_non_exhaustive()
     }
 }

@@ -58,7 +58,6 @@
 //! # }
 //! ```
 
-mod body;
 mod book;
 mod future;
 mod layer;
@@ -68,11 +67,13 @@ mod service;
 mod settings;
 mod taken;
 
-pub use body::CostBody;
 pub use future::CostFuture;
 pub use layer::CostLayer;
 pub use service::Cost;
 pub use settings::{GENERATION_HEADER, MIN_OUTPUT_TOKENS, UNBOUNDED_ANSWER, UnknownPrice};
+
+/// The body of [`Cost`]: reads the usage as it passes, and settles the attempt at its end, however it ends.
+pub type CostBody<B> = crate::watch::WatchBody<B, meter::Meter>;
 
 use crate::FailureKind;
 

@@ -2,7 +2,7 @@
 
 use super::settings::{Settings, UNBOUNDED_ANSWER};
 use crate::{
-    Candidate, LayerError, LlmRequest, Quote, UsdAmount, UtcTime, WorstCasePrice,
+    Budgeted, Candidate, LayerError, LlmRequest, Quote, UsdAmount, UtcTime, WorstCasePrice,
     budget::{Refusal, Reservation, ReserveRequest},
 };
 
@@ -104,18 +104,26 @@ impl Plan {
         }
     }
 
-    /// Lowers `max_tokens` to what was held, where that is less than wanted. Says to what.
-    pub(super) fn fit<R: LlmRequest>(&self, request: &mut R, held: &Reservation) -> Option<u64> {
+    /// Lowers `max_tokens` to what the reservation carries, if that is less than wanted. Returns to what; fails if the request cannot
+    /// say so, since the reservation would not hold then.
+    pub(super) fn fit<R: Budgeted>(&self, request: &mut R, held: &Reservation) -> Result<Option<u64>, LayerError> {
+        let told = |is_told: bool, tokens| {
+            if is_told {
+                Ok(())
+            } else {
+                Err(LayerError::CannotShorten { tokens })
+            }
+        };
         if held.amount() >= self.want {
             if self.tell {
-                request.set_max_tokens(self.answer);
+                told(request.set_max_tokens(self.answer), self.answer)?;
             }
-            return None;
+            return Ok(None);
         }
         let fits = self.tariff.answer_within(held.amount(), self.prompt).unwrap_or(0);
         let fits = fits.min(self.answer);
-        request.set_max_tokens(fits);
-        Some(fits)
+        told(request.set_max_tokens(fits), fits)?;
+        Ok(Some(fits))
     }
 }
 

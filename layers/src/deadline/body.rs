@@ -9,7 +9,7 @@ use pin_project::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::future::elapsed;
-use crate::{LayerError, clock::poll_timer};
+use crate::{LayerError, util::poll_timer};
 
 /// How many frames may pass between two looks at the clock while frames are always ready: reading it costs more than
 /// passing a frame on.

@@ -10,7 +10,7 @@ use pin_project::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::DeadlineBody;
-use crate::{Failure, LayerError, Phase, call::Opened, clock::poll_timer};
+use crate::{AttemptLog, Failure, LayerError, Phase, protocol::publish, util::poll_timer};
 
 /// The future of [`Deadline`](super::Deadline).
 #[pin_project]
@@ -21,7 +21,7 @@ pub struct DeadlineFuture<F, E> {
     #[pin]
     timer: Option<Sleep>,
     clock: Option<(Instant, Duration)>,
-    opened: Opened,
+    opened: Option<AttemptLog>,
 }
 
 #[pin_project(project = StateProjection, project_replace = StateOwned)]
@@ -33,7 +33,7 @@ enum State<F, E> {
 }
 
 impl<F, E> DeadlineFuture<F, E> {
-    pub(super) const fn started(future: F, clock: Option<(Instant, Duration)>, opened: Opened) -> Self {
+    pub(super) const fn started(future: F, clock: Option<(Instant, Duration)>, opened: Option<AttemptLog>) -> Self {
         Self {
             state: State::Started(future),
             timer: None,
@@ -42,7 +42,7 @@ impl<F, E> DeadlineFuture<F, E> {
         }
     }
 
-    pub(super) const fn refused(error: E, opened: Opened) -> Self {
+    pub(super) const fn refused(error: E, opened: Option<AttemptLog>) -> Self {
         Self {
             state: State::Refused(error),
             timer: None,
@@ -78,7 +78,7 @@ where
                 this.state.set(State::Ended);
                 let clock = *this.clock;
                 let result = result.map(|response| response.map(|body| DeadlineBody::new(body, clock)));
-                return Poll::Ready(this.opened.publish(result));
+                return Poll::Ready(publish(this.opened, result));
             }
             let Some((deadline, limit)) = *this.clock else {
                 return Poll::Pending;
@@ -96,10 +96,10 @@ where
             }
             // Dropped before the error is built, so that the log already says how each attempt ended.
             this.state.set(State::Ended);
-            return Poll::Ready(this.opened.publish(Err(elapsed(limit))));
+            return Poll::Ready(publish(this.opened, Err(elapsed(limit))));
         }
         match this.state.project_replace(State::Ended) {
-            StateOwned::Refused(error) => Poll::Ready(this.opened.publish(Err(error))),
+            StateOwned::Refused(error) => Poll::Ready(publish(this.opened, Err(error))),
             StateOwned::Started(_) | StateOwned::Ended => Poll::Pending,
         }
     }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tower_service::Service;
 
 use super::{DeadlineBody, DeadlineFuture, future::elapsed, header};
-use crate::{Failure, LayerError, LlmRequest, macros::inner_accessors};
+use crate::{Failure, LayerError, LlmRequest, util::inner_accessors};
 
 /// The service of [`DeadlineLayer`](super::DeadlineLayer).
 #[derive(Debug, Clone)]

@@ -10,7 +10,7 @@ use http_body::Body;
 use pin_project::pin_project;
 
 use super::{Degradation, DegradeBody, layer::Rules};
-use crate::{Degraded, DegradedSource, Failure, FailureKind, LlmRequest, NoStore, call::Opened};
+use crate::{AttemptLog, Degraded, DegradedSource, Failure, FailureKind, LlmRequest, NoStore, protocol::publish};
 
 /// The future of [`Degrade`](super::Degrade).
 #[pin_project]
@@ -26,7 +26,7 @@ pub(super) struct Fallen<R, L> {
     pub(super) original: Request<R>,
     pub(super) degradation: L,
     pub(super) rules: Rules,
-    pub(super) opened: Opened,
+    pub(super) opened: Option<AttemptLog>,
 }
 
 #[pin_project(project = StateProjection)]
@@ -82,7 +82,7 @@ where
             Ok(response) => Ok(response.map(DegradeBody::answer)),
             Err(error) => fallen.stand_in(error.kind()).ok_or(error),
         };
-        Poll::Ready(fallen.opened.publish(result))
+        Poll::Ready(publish(&mut fallen.opened, result))
     }
 }
 

@@ -7,7 +7,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::{Degradation, DegradeBody, DegradeFuture, future::Fallen, layer::Rules};
-use crate::{Failure, LlmRequest, macros::inner_accessors};
+use crate::{Failure, LlmRequest, util::inner_accessors};
 
 /// The service of [`DegradeLayer`](super::DegradeLayer).
 #[derive(Clone)]

@@ -8,11 +8,11 @@ pub(super) fn beside<R: LlmRequest>(
     cursor: &Cursor,
     hedge: &Hedge,
     original: &R,
-    late: &Candidate,
+    late: u32,
 ) -> Option<(Candidate, bool)> {
     let call = original.call();
     // One that waits for its turn, or for its retry, has its attempt still before it.
-    let own = u32::from(!call.is_waiting_for(late));
+    let own = u32::from(!call.is_waiting_in(late));
     let found = cursor.beside().filter(|_| call.attempts_left() > own)?;
     let track = hedge.track(&found.0, original.is_streaming());
     (!track.is_some_and(|track| track.is_degraded())).then_some(found)
@@ -23,7 +23,7 @@ pub(super) fn take_beside<R: LlmRequest>(
     cursor: &mut Cursor,
     hedge: &Hedge,
     original: &R,
-    late: &Candidate,
+    late: u32,
 ) -> Option<(Candidate, Role)> {
     let (candidate, resort) = beside(cursor, hedge, original, late).filter(|_| hedge.withdraw())?;
     cursor.take_beside(&candidate, |candidate, reason| pass_over(original, candidate, &reason));

@@ -51,11 +51,11 @@ impl Cursor {
         });
         let needs = chain.has_capabilities().then(|| request.needs());
         let call = request.call();
-        let broke_off = call.broke_off().cloned();
+        let broke_off = call.interrupted().cloned();
         let asked = asked.filter(|asked| Some(asked) != broke_off.as_ref());
         let first = [broke_off, asked];
         let goes_on = call.is_continuation();
-        let broken = call.broken_answers();
+        let broken = call.all_interrupted();
         let (late, bans) = if goes_on {
             (twice(broken), Vec::new())
         } else {
@@ -185,7 +185,15 @@ impl Cursor {
     }
 
     /// What a failure rules out; `false` where nobody else may answer.
-    pub(super) fn learn<E: Failure>(&mut self, error: &E, failed: &Candidate, along: &[Candidate]) -> bool {
+    ///
+    /// `was_sent`: whether the failed attempt reached its upstream, which then has tried the models that went along.
+    pub(super) fn learn<E: Failure>(
+        &mut self,
+        error: &E,
+        failed: &Candidate,
+        along: &[Candidate],
+        was_sent: bool,
+    ) -> bool {
         if error.kind() == FailureKind::CircuitOpen {
             // One that takes a part of the attempts again is better than one that is being probed.
             let probed_in = error.retry_after().unwrap_or(Duration::from_nanos(1));
@@ -195,7 +203,7 @@ impl Cursor {
             return !self.stopped;
         }
         let known = self.chain.capability(failed);
-        match error.kind().advice().fall_back {
+        match error.advice().fall_back {
             // It takes no message that was begun for it; the next one may.
             FallbackAdvice::Never if self.goes_on && error.kind() == FailureKind::BadRequest => {}
             FallbackAdvice::Never => self.stopped = true,
@@ -203,7 +211,7 @@ impl Cursor {
             FallbackAdvice::Any | FallbackAdvice::IfRouteAllows => {}
             FallbackAdvice::OtherPool => self.bans.push(Ban::Pool(failed.clone())),
             // Another key of this upstream's pool may still serve.
-            FallbackAdvice::OtherUpstream if error.has_other_key() => {}
+            FallbackAdvice::OtherUpstream if error.marks().has_other_key() => {}
             FallbackAdvice::OtherUpstream => self.bans.push(Ban::Upstream(failed.clone())),
             FallbackAdvice::LargerContext => {
                 self.bans
@@ -215,7 +223,7 @@ impl Cursor {
         }
         match error.scope() {
             Scope::Candidate => {}
-            Scope::Upstream if error.has_other_key() => {}
+            Scope::Upstream if error.marks().has_other_key() => {}
             Scope::Pool => self.bans.push(Ban::Pool(failed.clone())),
             Scope::Upstream => self.bans.push(Ban::Upstream(failed.clone())),
         }
@@ -224,7 +232,7 @@ impl Cursor {
             error.kind(),
             FailureKind::Connect | FailureKind::Reset | FailureKind::Timeout(_)
         );
-        if reached {
+        if was_sent && reached {
             self.bans.extend(along.iter().cloned().map(Ban::Tried));
         }
         !self.stopped

@@ -17,7 +17,7 @@ use super::{
     cursor::Cursor,
     lane::{Lane, Role, Turn},
 };
-use crate::{Candidate, Failure, FailureKind, LayerError, LlmRequest, call::Opened};
+use crate::{AttemptLog, Candidate, Failure, FailureKind, LayerError, LlmRequest, protocol::publish};
 
 /// The future of [`Fallback`](super::Fallback).
 #[pin_project]
@@ -45,7 +45,7 @@ where
     stopped: Option<Box<S::Error>>,
     /// Why the one before failed, where the next is a last resort, or is asked once more: it says more than that this one could not be.
     before: Option<Box<S::Error>>,
-    opened: Opened,
+    opened: Option<AttemptLog>,
 }
 
 /// What is to be done beside waiting for who is being asked.
@@ -71,7 +71,7 @@ where
         mut request: Request<R>,
         mut cursor: Cursor,
         hedge: Option<Hedge>,
-        opened: Opened,
+        opened: Option<AttemptLog>,
     ) -> Self {
         let mut reasons = Vec::new();
         let first = cursor.advance(|candidate, reason| {
@@ -159,7 +159,7 @@ where
                             lane.outrun(call);
                         }
                         this.lane.set(None);
-                        return Poll::Ready(this.opened.publish(Ok(response)));
+                        return Poll::Ready(publish(this.opened, Ok(response)));
                     }
                     Err((error, turn)) => {
                         this.late.set(None);
@@ -171,7 +171,7 @@ where
                                 matches!(error.kind(), FailureKind::CircuitOpen | FailureKind::ConcurrencyLimited);
                             let before = this.before.take().filter(|_| not_asked);
                             let error = before.map_or(error, |before| *before);
-                            return Poll::Ready(this.opened.publish(Err(given_up(error))));
+                            return Poll::Ready(publish(this.opened, Err(given_up(error))));
                         }
                     }
                 }
@@ -183,7 +183,7 @@ where
                     if let Err(error) = ready!(self.as_mut().poll_ask(cx)) {
                         let this = self.project();
                         *this.next = Next::Silence;
-                        return Poll::Ready(this.opened.publish(Err(given_up(error))));
+                        return Poll::Ready(publish(this.opened, Err(given_up(error))));
                     }
                     continue;
                 }
@@ -191,7 +191,7 @@ where
                     let reasons = std::mem::take(reasons);
                     let this = self.project();
                     *this.next = Next::Silence;
-                    return Poll::Ready(this.opened.publish(Err(LayerError::NoCandidate { reasons }.into())));
+                    return Poll::Ready(publish(this.opened, Err(LayerError::NoCandidate { reasons }.into())));
                 }
                 // Polled again after it was ready: stay silent rather than panic.
                 Next::Silence => return Poll::Pending,
@@ -256,7 +256,9 @@ where
             this.cursor.give_back(turn.candidate.clone());
             return None;
         }
-        let may_move = this.cursor.learn(&error, &turn.candidate, &turn.along);
+        // Without attempts in the log, as far as the error tells.
+        let was_sent = call.was_sent_in(turn.number).unwrap_or_else(|| !is_local(&error));
+        let may_move = this.cursor.learn(&error, &turn.candidate, &turn.along, was_sent);
         // Nobody is asked beside it any more.
         *this.next = Next::Nothing;
         // What is said of the request itself holds for whoever else is being asked.
@@ -280,7 +282,7 @@ where
             return Some(error);
         }
         if call.attempts_left() == 0 {
-            call.decided(|line| line.note = Some(crate::call::ATTEMPTS_SPENT.into()));
+            call.decided(turn.number, |line| line.note = Some(crate::call::ATTEMPTS_SPENT.into()));
             return Some(error);
         }
         let next = this
@@ -313,7 +315,7 @@ where
     fn ask_beside(self: Pin<&mut Self>) {
         let this = self.project();
         let original = this.original.as_ref().map(Request::body);
-        let late = this.lane.as_ref().as_pin_ref().map(|lane| lane.get_ref().candidate());
+        let late = this.lane.as_ref().as_pin_ref().map(|lane| lane.get_ref().turn());
         let (Some(original), Some(hedge), Some(late)) = (original, this.hedge.as_ref(), late) else {
             return;
         };
@@ -344,7 +346,7 @@ where
             }
             Next::AskBeside => {
                 let original = this.original.as_ref().map(Request::body);
-                let late = this.lane.as_ref().as_pin_ref().map(|lane| lane.get_ref().candidate());
+                let late = this.lane.as_ref().as_pin_ref().map(|lane| lane.get_ref().turn());
                 let found = match (ready, original, this.hedge.as_ref(), late) {
                     (Ok(()), Some(original), Some(hedge), Some(late)) => {
                         take_beside(this.cursor, hedge, original, late)
@@ -393,9 +395,22 @@ where
     }
 }
 
+/// Whether a limit, a circuit or a budget of ours refused the attempt, as far as the error tells.
+fn is_local<E: Failure>(error: &E) -> bool {
+    let ours = matches!(
+        error.kind(),
+        FailureKind::CircuitOpen
+            | FailureKind::ConcurrencyLimited
+            | FailureKind::RateLimited
+            | FailureKind::BudgetExceeded
+            | FailureKind::NoEndpoint
+    );
+    ours && error.status().is_none()
+}
+
 /// Given up: nobody outside should walk the same chain again.
 fn given_up<E: Failure>(mut error: E) -> E {
     tracing::info!(kind = error.kind().as_str(), "no next candidate");
-    error.set_exhausted();
+    error.marks_mut().set_exhausted();
     error
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::track::Track;
-use crate::{Candidate, known::Known};
+use crate::{Candidate, call::Known};
 
 /// Candidates whose times are kept at most: a request may name any model, and each takes under a kilobyte.
 const MOST_TRACKS: usize = 1_000;

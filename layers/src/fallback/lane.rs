@@ -10,27 +10,29 @@ use pin_project::pin_project;
 use tokio::time::Instant;
 
 use super::{Chain, Hedge, SERVER_SIDE_MODELS, cursor::Cursor, track::Track};
-use crate::{Call, Candidate, Degraded, DegradedSource, Failure, LlmRequest, NoStore, Outcome};
+use crate::{Call, Candidate, Degraded, DegradedSource, Failure, LlmRequest, NoStore, Outcome, call};
 
 /// Whose turn it is, and which models went along with it for the router to try.
 #[derive(Debug)]
 pub(super) struct Turn {
     pub(super) candidate: Candidate,
+    /// By which the log finds its attempts.
+    pub(super) number: u32,
     pub(super) along: Vec<Candidate>,
     /// What its answer is to be marked with.
     mark: Option<Degraded>,
 }
 
-/// How a candidate is asked.
+/// How a candidate is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     /// The only one there is.
     Alone,
-    /// In its turn; `last` where nobody comes after it.
+    /// In its turn; `last` if none comes after it.
     Turn { last: bool },
-    /// Beside another one, which is late; `resort` where its circuit lets through a part of the attempts only.
+    /// In parallel with a slow one; `resort` if its circuit lets through a part of the attempts only.
     Hedge { last: bool, resort: bool },
-    /// Its circuit is open, and nobody else is left.
+    /// Its circuit is open, and no other candidate is left.
     LastResort,
 }
 
@@ -63,30 +65,24 @@ impl Turn {
             let same = whole.filter(|next| next.upstream() == candidate.upstream());
             along.extend(same.take(SERVER_SIDE_MODELS - 1).cloned());
             let models: Vec<_> = along.iter().map(Candidate::model).collect();
-            if !models.is_empty() {
-                body.set_alternatives(&models);
+            if !models.is_empty() && !body.set_alternatives(&models) {
+                along.clear();
             }
         }
-        let (is_last, is_alone) = match role {
-            Role::Alone => (true, true),
-            Role::Turn { last } | Role::Hedge { last, .. } => (last, false),
-            Role::LastResort => (true, false),
+        let at_end = cursor.is_at_end() && !cursor.has_open();
+        let (own, is_last_resort) = match role {
+            Role::Alone => (call::Role::Only, at_end),
+            Role::Turn { last } => (call::Role::InOrder { is_last: last }, at_end),
+            Role::Hedge { last, resort } => (call::Role::Hedge { is_last: last }, resort),
+            Role::LastResort => (call::Role::InOrder { is_last: true }, true),
         };
-        let call = body.call_mut();
-        call.set_candidate(candidate.clone(), is_last, is_alone);
-        match role {
-            // Nobody comes after it, and it is the only one whose circuit may be open.
-            Role::Alone | Role::Turn { .. } if cursor.is_at_end() && !cursor.has_open() => call.set_last_resort(),
-            Role::LastResort => call.set_last_resort(),
-            Role::Hedge { resort, .. } => {
-                call.set_hedge();
-                if resort {
-                    call.set_last_resort();
-                }
-            }
-            Role::Alone | Role::Turn { .. } => {}
+        let number = body.call_mut().give_turn(candidate.clone(), own, is_last_resort);
+        Self {
+            candidate,
+            number,
+            along,
+            mark,
         }
-        Self { candidate, along, mark }
     }
 }
 
@@ -123,6 +119,10 @@ impl<F> Lane<F> {
         &self.turn.candidate
     }
 
+    pub(super) const fn turn(&self) -> u32 {
+        self.turn.number
+    }
+
     pub(super) fn track(&self) -> Option<&Track> {
         self.timed.as_ref().map(|(track, _)| &**track)
     }
@@ -147,9 +147,13 @@ impl<F> Lane<F> {
         }
         Poll::Ready(result.map_err(|error| {
             let along = std::mem::take(&mut this.turn.along);
-            let candidate = this.turn.candidate.clone();
-            let mark = None;
-            (error, Turn { candidate, along, mark })
+            let turn = Turn {
+                candidate: this.turn.candidate.clone(),
+                number: this.turn.number,
+                along,
+                mark: None,
+            };
+            (error, turn)
         }))
     }
 
@@ -164,7 +168,7 @@ impl<F> Lane<F> {
             track.outrun(since.elapsed());
         }
         if let Some(call) = call {
-            call.outrun(&self.turn.candidate);
+            call.outrun(self.turn.number);
         }
     }
 }

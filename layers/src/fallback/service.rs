@@ -4,7 +4,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::{Chain, FallbackFuture, Hedge, cursor::Cursor};
-use crate::{Failure, LayerError, LlmRequest, macros::inner_accessors};
+use crate::{Failure, LayerError, LlmRequest, util::inner_accessors};
 
 /// The service of [`FallbackLayer`](super::FallbackLayer).
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::{FirstTokenBody, FirstTokenFuture};
-use crate::{Frame, LayerError, macros::inner_accessors};
+use crate::{Frame, LayerError, util::inner_accessors};
 
 /// The service of [`FirstTokenLayer`](super::FirstTokenLayer).
 #[derive(Debug, Clone)]

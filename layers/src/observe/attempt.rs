@@ -1,26 +1,55 @@
 //! One attempt, as it is told.
 
-use std::sync::Arc;
+use http::Extensions;
+use tracing::{Level, Span, field::Empty, span::Entered};
 
-use tracing::{Level, Span, field::Empty};
+use super::{end::End, names, record::Record, seen::Seen, title::Title};
+use crate::{Candidate, Failure, Frame, LlmRequest, util::whole, watch::Scope};
 
-use super::{end::End, names, record::Record, seen::Seen, settings::Settings, title::Title};
-use crate::{Candidate, LlmRequest};
+/// The record of one attempt, for [`AttemptLayer`](crate::attempt::AttemptLayer).
+#[derive(Debug)]
+pub(crate) struct AttemptRecord(Record);
 
 /// What is known of an attempt beside what is seen of its answer.
 pub(super) struct OneAttempt {
-    #[cfg(feature = "metrics")]
-    settings: Arc<Settings>,
     #[cfg(feature = "metrics")]
     candidate: Option<Candidate>,
     #[cfg(feature = "metrics")]
     asked: Option<Box<str>>,
 }
 
-/// Begins the record of an attempt. Its number comes when the layer below has begun it.
-pub(super) fn begin<R: LlmRequest>(settings: &Arc<Settings>, request: &R) -> Record {
-    #[cfg(not(feature = "metrics"))]
-    let _ = settings;
+impl AttemptRecord {
+    pub(crate) fn begin<R: LlmRequest>(request: &R, number: u32) -> Self {
+        Self(begin(request, number))
+    }
+
+    pub(crate) fn enter(&self) -> Option<Entered<'_>> {
+        self.0.enter()
+    }
+
+    /// It was refused on our side: it counts nowhere as sent.
+    pub(crate) fn never_sent(&mut self) {
+        self.0.never_sent();
+    }
+
+    pub(crate) fn responded(&mut self, extensions: &Extensions) {
+        self.0.responded(extensions);
+    }
+
+    pub(crate) fn frame<F: Frame>(&mut self, frame: &F) {
+        self.0.frame(frame);
+    }
+
+    pub(crate) fn answered(&mut self) {
+        self.0.answered();
+    }
+
+    pub(crate) fn failed<E: Failure>(&mut self, error: &E) {
+        self.0.failed(error);
+    }
+}
+
+fn begin<R: LlmRequest>(request: &R, number: u32) -> Record {
     let call = request.call();
     let candidate = call.candidate();
     let model = candidate.map(Candidate::model).or_else(|| request.model());
@@ -35,8 +64,8 @@ pub(super) fn begin<R: LlmRequest>(settings: &Arc<Settings>, request: &R) -> Rec
         { names::PROVIDER } = candidate.map(Candidate::upstream),
         { names::REQUEST_MODEL } = model,
         { names::REQUEST_STREAM } = request.is_streaming(),
-        { names::REQUEST_MAX_TOKENS } = request.max_tokens(),
-        { names::ATTEMPT_NUMBER } = Empty,
+        { names::REQUEST_MAX_TOKENS } = request.max_tokens().map(whole),
+        { names::ATTEMPT_NUMBER } = i64::from(number),
         { names::RESPONSE_MODEL } = Empty,
         { names::RESPONSE_ID } = Empty,
         { names::FINISH_REASONS } = Empty,
@@ -54,8 +83,6 @@ pub(super) fn begin<R: LlmRequest>(settings: &Arc<Settings>, request: &R) -> Rec
         return Record::nothing();
     }
     let attempt = OneAttempt {
-        #[cfg(feature = "metrics")]
-        settings: Arc::clone(settings),
         #[cfg(feature = "metrics")]
         candidate: candidate.cloned(),
         #[cfg(feature = "metrics")]
@@ -76,7 +103,10 @@ impl OneAttempt {
 
     #[cfg(feature = "metrics")]
     fn count(&self, seen: &Seen, end: End) {
-        use crate::metering::{Labels, count, label, sample};
+        use crate::metering::{Bounded, Labels, count, label, sample};
+
+        /// Models that have a label of their own: one set, as there is one recorder.
+        static MODELS: Bounded = Bounded::new();
 
         let mut labels = Labels::with_capacity(5);
         labels.push(label(names::OPERATION, seen.operation));
@@ -85,7 +115,7 @@ impl OneAttempt {
         }
         let model = self.candidate.as_ref().map(Candidate::model);
         if let Some(model) = model.or(self.asked.as_deref()) {
-            let model = self.settings.asked.label(model, end.names_a_model());
+            let model = MODELS.label(model, end.names_a_model());
             labels.push(label(names::REQUEST_MODEL, model));
         }
         if let Some(first) = seen.first.filter(|_| seen.streamed) {

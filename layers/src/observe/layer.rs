@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc};
 
 use tower_layer::Layer;
 
-use super::{Observe, ObserveAttempt, settings::Settings};
+use super::{Observe, settings::Settings};
 
 /// A span and numbers for each operation: outermost. See the [module](super).
 #[derive(Clone, Default)]
@@ -32,20 +32,6 @@ impl ObserveLayer {
     }
 }
 
-/// A span and numbers for each attempt: directly around [`AttemptLayer`](crate::attempt::AttemptLayer). See the [module](super).
-#[derive(Clone, Default)]
-pub struct ObserveAttemptLayer {
-    settings: Arc<Settings>,
-}
-
-impl ObserveAttemptLayer {
-    /// Tells of attempts.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
 impl<S> Layer<S> for ObserveLayer {
     type Service = Observe<S>;
 
@@ -57,25 +43,8 @@ impl<S> Layer<S> for ObserveLayer {
     }
 }
 
-impl<S> Layer<S> for ObserveAttemptLayer {
-    type Service = ObserveAttempt<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        ObserveAttempt {
-            inner,
-            settings: Arc::clone(&self.settings),
-        }
-    }
-}
-
 impl fmt::Debug for ObserveLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ObserveLayer").finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for ObserveAttemptLayer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ObserveAttemptLayer").finish_non_exhaustive()
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! [`ObserveLayer`] stands outermost, or right inside [`TaggingLayer`](crate::tagging) where its tags are to be told. It makes one span an
 //! operation (`llm operation`, which OpenTelemetry shows as `chat gpt-5`). All that is said below hangs on it, and at the end it is told
-//! what the caller saw: time to the first token, tokens, the cost, attempts, the rung where the answer is degraded, the failure.
-//! [`ObserveAttemptLayer`] stands directly around [`AttemptLayer`](crate::attempt::AttemptLayer), and makes one span an attempt (`llm attempt`)
-//! with its model, upstream and number, so that whatever is said below names them.
+//! what the caller saw: time to the first token, tokens, the cost, attempts, the source of a degraded answer, the failure.
+//! [`AttemptLayer`](crate::attempt::AttemptLayer) makes one span per attempt (`llm attempt`) with its model, upstream and number, so that
+//! every event below names them.
 //!
 //! With the feature `metrics` the same goes to the [`metrics`](https://docs.rs/metrics) facade, and so to any exporter: operations under
 //! OpenTelemetry's names, once each, whatever they took; attempts under names of their own; queues, limits, circuits and holds where they happen.
@@ -41,12 +41,11 @@
 //! use tower_llm_layers::{
 //!     AttemptLog,
 //!     attempt::AttemptLayer,
-//!     observe::{ObserveAttemptLayer, ObserveLayer},
+//!     observe::ObserveLayer,
 //! };
 //!
 //! let service = ServiceBuilder::new()
 //!     .layer(ObserveLayer::new().tags(["team"]))
-//!     .layer(ObserveAttemptLayer::new())
 //!     .layer(AttemptLayer::new())
 //!     .service(Theirs::default());
 //! let response = service.oneshot(Ask::of("gpt-5")).await.map_err(|error| error.message)?;
@@ -56,12 +55,9 @@
 //! ```
 
 mod attempt;
-mod body;
 mod end;
-mod future;
 mod layer;
 mod metrics;
-pub mod names;
 #[cfg(feature = "metrics")]
 mod numbers;
 mod operation;
@@ -75,13 +71,14 @@ mod title;
 #[cfg(feature = "metrics")]
 pub use self::metrics::describe;
 pub use self::metrics::{METRICS, Metric, MetricKind};
-pub use body::ObserveBody;
-pub use future::ObserveFuture;
-pub use layer::{ObserveAttemptLayer, ObserveLayer};
-pub use service::{Observe, ObserveAttempt};
+pub(crate) use attempt::AttemptRecord;
+pub use layer::ObserveLayer;
+pub use service::Observe;
 
-/// The body of [`Observe`].
-pub type ObservedBody<B> = ObserveBody<B>;
+pub use crate::metering::names;
 
-/// The body of [`ObserveAttempt`].
-pub type ObservedAttemptBody<B> = ObserveBody<B>;
+/// The future of [`Observe`].
+pub type ObserveFuture<F, E> = crate::watch::WatchFuture<F, E, operation::OperationStart>;
+
+/// The body of [`Observe`]: reads the frames as they pass, and records the end once.
+pub type ObserveBody<B> = crate::watch::WatchBody<B, record::Record>;

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use http::Extensions;
-use tracing::{Level, Span, field::Empty};
+use http::{Extensions, Response};
+use http_body::Body;
+use tracing::{Level, Span, field::Empty, span::Entered};
 
 use super::{
+    ObserveBody,
     end::End,
     names,
     record::Record,
@@ -14,7 +16,12 @@ use super::{
     tally::Tally,
     title::{Title, ToldTags},
 };
-use crate::{AttemptLog, Candidate, Degraded, FailureKind, LlmRequest, Resumed, call::Opened};
+use crate::{
+    AttemptLog, Candidate, Degraded, Failure, FailureKind, Frame, LlmRequest, Resumed,
+    protocol::publish,
+    util::whole,
+    watch::{Respond, Scope, WatchBody},
+};
 
 /// What is known of an operation beside what is seen of its answer.
 pub(super) struct Operation {
@@ -27,8 +34,50 @@ pub(super) struct Operation {
     numbers: super::numbers::Numbers,
 }
 
-/// Begins the record of an operation, and opens its call.
-pub(super) fn begin<R: LlmRequest>(settings: &Arc<Settings>, request: &mut R) -> (Record, Option<Opened>) {
+/// An operation whose response has not come.
+#[derive(Debug)]
+pub struct OperationStart {
+    record: Record,
+    opened: Option<AttemptLog>,
+}
+
+impl OperationStart {
+    /// Begins the record of an operation, and opens its call.
+    pub(super) fn begin<R: LlmRequest>(settings: &Arc<Settings>, request: &mut R) -> Self {
+        let (record, opened) = begin(settings, request);
+        Self { record, opened }
+    }
+}
+
+impl Scope for OperationStart {
+    fn enter(&self) -> Option<Entered<'_>> {
+        self.record.enter()
+    }
+}
+
+impl<B, E> Respond<Response<B>, E> for OperationStart
+where
+    E: Failure,
+    B: Body<Error = E>,
+    B::Data: Frame,
+{
+    type Response = Response<ObserveBody<B>>;
+
+    fn respond(mut self, result: Result<Response<B>, E>) -> Result<Self::Response, E> {
+        match publish(&mut self.opened, result) {
+            Ok(response) => {
+                self.record.responded(response.extensions());
+                Ok(response.map(|body| WatchBody::new(body, self.record)))
+            }
+            Err(error) => {
+                self.record.failed(&error);
+                Err(error)
+            }
+        }
+    }
+}
+
+fn begin<R: LlmRequest>(settings: &Arc<Settings>, request: &mut R) -> (Record, Option<AttemptLog>) {
     let (operation, model) = (request.operation(), request.model());
     let tags = request.call().tags();
     let span = tracing::span!(
@@ -42,7 +91,7 @@ pub(super) fn begin<R: LlmRequest>(settings: &Arc<Settings>, request: &mut R) ->
         { names::PROVIDER } = Empty,
         { names::REQUEST_MODEL } = model,
         { names::REQUEST_STREAM } = request.is_streaming(),
-        { names::REQUEST_MAX_TOKENS } = request.max_tokens(),
+        { names::REQUEST_MAX_TOKENS } = request.max_tokens().map(whole),
         { names::RESPONSE_MODEL } = Empty,
         { names::RESPONSE_ID } = Empty,
         { names::FINISH_REASONS } = Empty,
@@ -82,7 +131,7 @@ pub(super) fn begin<R: LlmRequest>(settings: &Arc<Settings>, request: &mut R) ->
         #[cfg(feature = "metrics")]
         numbers,
     };
-    (Record::operation(span, seen, operation), Some(opened))
+    (Record::operation(span, seen, operation), opened)
 }
 
 impl Operation {
@@ -119,14 +168,14 @@ impl Operation {
                 span.record(names::RESPONSE_MODEL, candidate.model());
             }
         }
-        span.record(names::ATTEMPTS, tally.attempts);
+        span.record(names::ATTEMPTS, whole(tally.attempts as u64));
         for (name, number) in [
             (names::RETRY_COUNT, tally.retries),
             (names::FALLBACK_COUNT, tally.fallbacks),
             (names::RESUMPTION_COUNT, resumptions),
         ] {
             if number > 0 {
-                span.record(name, number);
+                span.record(name, whole(number as u64));
             }
         }
         for (name, amount) in [(names::COST, tally.cost), (names::COST_WASTED, tally.wasted)] {
@@ -155,7 +204,7 @@ impl Operation {
                 model = tally.candidate.as_ref().map(Candidate::model),
                 kind = end.error_type(),
                 summary,
-                attempts = tally.attempts,
+                attempts = whole(tally.attempts as u64),
                 cost = tally.cost.map(tracing::field::display),
                 duration = ?seen.elapsed(),
                 "operation ended"

@@ -1,14 +1,19 @@
 //! The record of one operation or one attempt: told once, however it ends.
 
+use std::fmt;
+
 use http::Extensions;
 use tracing::{Span, span::Entered};
 
 use super::{attempt::OneAttempt, end::End, names, operation::Operation, seen::Seen};
-use crate::{Failure, Frame};
+use crate::{
+    Failure, Frame,
+    watch::{Scope, Watch},
+};
 
 /// Runs from the start to the end. Empty where nobody listens, and when the end was told.
 #[derive(Default)]
-pub(super) struct Record(Option<Box<Running>>);
+pub struct Record(Option<Box<Running>>);
 
 struct Running {
     span: Span,
@@ -35,18 +40,6 @@ impl Record {
     /// Nobody listens.
     pub(super) const fn nothing() -> Self {
         Self(None)
-    }
-
-    /// Whatever is said until this is dropped hangs on the span.
-    pub(super) fn enter(&self) -> Option<Entered<'_>> {
-        self.0.as_ref().map(|running| running.span.enter())
-    }
-
-    /// Which attempt of its call it is.
-    pub(super) fn numbered(&self, number: u32) {
-        if let Some(running) = &self.0 {
-            running.span.record(names::ATTEMPT_NUMBER, number);
-        }
     }
 
     /// It was refused on our side: it is no attempt, and nothing is counted.
@@ -110,8 +103,37 @@ impl Record {
     }
 }
 
+impl Scope for Record {
+    /// All events until this is dropped belong to the span.
+    fn enter(&self) -> Option<Entered<'_>> {
+        self.0.as_ref().map(|running| running.span.enter())
+    }
+}
+
+impl<D: Frame, E: Failure> Watch<D, E> for Record {
+    fn frame(&mut self, frame: &D) {
+        Self::frame(self, frame);
+    }
+
+    fn failed(&mut self, error: &E) {
+        Self::failed(self, error);
+    }
+
+    fn ended(&mut self) {
+        self.answered();
+    }
+}
+
 impl Drop for Record {
     fn drop(&mut self) {
         self.left();
+    }
+}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record")
+            .field("is_running", &self.is_running())
+            .finish_non_exhaustive()
     }
 }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tracing::Span;
 
 use super::{end::End, names};
-use crate::{Coalesced, Degraded, DegradedSource, Frame, LlmRequest, Stage, TokenUsage};
+use crate::{Coalesced, Degraded, DegradedSource, Frame, LlmRequest, Stage, TokenUsage, util::whole};
 
 /// What an operation and an attempt have in common.
 #[derive(Debug)]
@@ -123,21 +123,21 @@ impl Seen {
         text(names::ERROR_TYPE, end.error_type());
         text(names::STATUS_CODE, end.status_code());
         if let Some(status) = end.http_status() {
-            span.record(names::HTTP_STATUS, status);
+            span.record(names::HTTP_STATUS, i64::from(status));
         }
         if let Some(first) = self.first.filter(|_| self.streamed) {
             span.record(names::RESPONSE_TIME_TO_FIRST_CHUNK, first.as_secs_f64());
         }
         if let Some(usage) = &self.usage {
-            span.record(names::INPUT_TOKENS, usage.prompt);
-            span.record(names::OUTPUT_TOKENS, usage.answer);
+            span.record(names::INPUT_TOKENS, whole(usage.prompt));
+            span.record(names::OUTPUT_TOKENS, whole(usage.answer));
             for (name, tokens) in [
                 (names::CACHE_READ_TOKENS, usage.cached),
                 (names::CACHE_CREATION_TOKENS, usage.cache_written),
                 (names::REASONING_TOKENS, usage.reasoning),
             ] {
                 if tokens > 0 {
-                    span.record(name, tokens);
+                    span.record(name, whole(tokens));
                 }
             }
         }

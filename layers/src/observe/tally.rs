@@ -1,6 +1,6 @@
 //! What the log of one operation comes to.
 
-use crate::{Attempt, AttemptLog, Candidate, Outcome, UsdAmount};
+use crate::{Attempt, AttemptLog, Candidate, UsdAmount};
 
 /// The sums of one operation's log.
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ impl Tally {
     /// `got`: the caller has the whole answer, though it may have left before the very last byte. It is of so many parts more than one.
     pub(super) fn of(log: &AttemptLog, got: bool, resumptions: usize) -> Self {
         let lines = log.attempts();
-        let sent: Vec<&Attempt> = lines.iter().filter(|line| line.outcome != Outcome::Skipped).collect();
+        let sent: Vec<&Attempt> = lines.iter().filter(|line| line.is_sent).collect();
         let begun_last = sent.iter().rposition(|line| line.first_token.is_some());
         let begun = sent.iter().enumerate().filter(|(_, line)| line.first_token.is_some());
         let parts = if got { resumptions + 1 } else { 0 };
@@ -45,7 +45,8 @@ impl Tally {
             let wasted = !answering.contains(&index) && !line.gave_answer();
             add(&mut tally.wasted, if wasted { cost } else { UsdAmount::ZERO });
         }
-        let told = begun_last.and_then(|index| sent.get(index)).or_else(|| sent.last());
+        let told = begun_last.and_then(|index| sent.get(index)).copied();
+        let told = told.or_else(|| sent.last().copied()).or_else(|| lines.last());
         tally.candidate = told.and_then(|line| line.candidate.clone());
         tally
     }

@@ -16,8 +16,9 @@ use super::{
     LimitHold, LimitStore, LimitWait, Limits, RateLimitBody, WaitReason,
     bucket::{Bucket, Full, Grant},
     layer::Settings,
+    watch::TokensWatch,
 };
-use crate::{Failure, FailureKind, Frame, LayerError, LlmRequest, metering};
+use crate::{Failure, FailureKind, Frame, LayerError, LlmRequest, metering, watch::WatchBody};
 
 /// Its name among the queues.
 const QUEUE: &str = "rate_limit";
@@ -270,7 +271,7 @@ where
                     let grant = grant.take();
                     this.state.set(State::Ended);
                     return Poll::Ready(match result {
-                        Ok(response) => Ok(response.map(|body| RateLimitBody::new(body, grant))),
+                        Ok(response) => Ok(response.map(|body| WatchBody::new(body, TokensWatch::new(grant)))),
                         Err(error) => {
                             if let Some((mut grant, _)) = grant {
                                 grant.failed(pause(&error, *this.settings));

@@ -13,9 +13,7 @@ impl<R: LlmRequest> KeyExtractor<R> for PerCandidate {
         let body = request.body();
         let candidate = body.call().candidate();
         let upstream = candidate.map_or("", |candidate| candidate.upstream());
-        let model = candidate
-            .map(super::super::candidate::Candidate::model)
-            .or_else(|| body.model())?;
+        let model = candidate.map(crate::Candidate::model).or_else(|| body.model())?;
         // A slug has no white space, so that two pairs never make the same key.
         Some(format!("{upstream} {model}").into())
     }

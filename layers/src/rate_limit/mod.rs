@@ -49,7 +49,6 @@
 //! # }
 //! ```
 
-mod body;
 mod bucket;
 mod clock;
 mod future;
@@ -60,8 +59,8 @@ mod limits;
 mod service;
 mod store;
 mod tokens;
+mod watch;
 
-pub use body::RateLimitBody;
 pub use future::RateLimitFuture;
 pub use key::PerCandidate;
 pub use layer::{DEFAULT_MAX_KEYS, RateLimitLayer};
@@ -70,3 +69,6 @@ pub use service::RateLimit;
 pub use store::{Admitting, LimitHold, LimitStore, LimitWait, WaitReason};
 
 pub use crate::{GlobalKey, KeyExtractor};
+
+/// The body of [`RateLimit`]: corrects the tokens at its end, however it ends.
+pub type RateLimitBody<B> = crate::watch::WatchBody<B, watch::TokensWatch>;

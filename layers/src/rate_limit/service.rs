@@ -8,7 +8,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::{KeyExtractor, RateLimitBody, RateLimitFuture, layer::Settings, limiter::Limiter};
-use crate::{Failure, Frame, LayerError, LlmRequest, macros::inner_accessors};
+use crate::{Failure, Frame, LayerError, LlmRequest, util::inner_accessors};
 
 /// The service of [`RateLimitLayer`](super::RateLimitLayer).
 #[derive(Clone)]

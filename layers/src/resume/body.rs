@@ -11,7 +11,7 @@ use pin_project::pin_project;
 use tower_service::Service;
 
 use super::story::{Show, Story};
-use crate::{Failure, Frame, LlmRequest};
+use crate::{Continuable, Failure, Frame, LlmRequest};
 
 /// The body of [`Resume`](super::Resume): one answer, whoever had to go on with it.
 #[pin_project]
@@ -60,7 +60,7 @@ where
 impl<S, R, B> Body for ResumeBody<S, R, B>
 where
     S: Service<Request<R>, Response = Response<B>, Error = B::Error>,
-    R: LlmRequest,
+    R: LlmRequest + Continuable,
     B: Body,
     B::Data: Frame,
     B::Error: Failure,
@@ -141,7 +141,7 @@ where
 impl<S, R, B> ResumeBody<S, R, B>
 where
     S: Service<Request<R>, Response = Response<B>, Error = B::Error>,
-    R: LlmRequest,
+    R: LlmRequest + Continuable,
     B: Body,
     B::Data: Frame,
     B::Error: Failure,

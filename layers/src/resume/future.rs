@@ -11,7 +11,7 @@ use pin_project::pin_project;
 use tower_service::Service;
 
 use super::{ResumeBody, story::Story};
-use crate::{Failure, LlmRequest, call::Opened};
+use crate::{AttemptLog, Continuable, Failure, LlmRequest, protocol::publish};
 
 /// The future of [`Resume`](super::Resume).
 #[pin_project]
@@ -23,7 +23,7 @@ where
     #[pin]
     first: Option<S::Future>,
     story: Option<Box<Story<S, R, B::Data>>>,
-    opened: Option<Opened>,
+    opened: Option<AttemptLog>,
 }
 
 impl<S, R, B> ResumeFuture<S, R, B>
@@ -34,7 +34,7 @@ where
     pub(super) const fn new(
         first: S::Future,
         story: Option<Box<Story<S, R, B::Data>>>,
-        opened: Option<Opened>,
+        opened: Option<AttemptLog>,
     ) -> Self {
         Self {
             first: Some(first),
@@ -47,7 +47,7 @@ where
 impl<S, R, B> Future for ResumeFuture<S, R, B>
 where
     S: Service<Request<R>, Response = Response<B>, Error = B::Error>,
-    R: LlmRequest,
+    R: LlmRequest + Continuable,
     B: Body,
     B::Error: Failure,
 {
@@ -68,10 +68,7 @@ where
             }
             response.map(|body| ResumeBody::new(body, story))
         });
-        Poll::Ready(match this.opened.take() {
-            Some(mut opened) => opened.publish(result),
-            None => result,
-        })
+        Poll::Ready(publish(this.opened, result))
     }
 }
 

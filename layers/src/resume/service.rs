@@ -5,7 +5,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::{ResumeBody, ResumeFuture, story::Story};
-use crate::{Failure, Frame, LlmRequest, macros::inner_accessors};
+use crate::{Continuable, Failure, Frame, LlmRequest, util::inner_accessors};
 
 /// The service of [`ResumeLayer`](super::ResumeLayer).
 #[derive(Debug, Clone)]
@@ -21,7 +21,7 @@ impl<S> Resume<S> {
 impl<S, R, B> Service<Request<R>> for Resume<S>
 where
     S: Service<Request<R>, Response = Response<B>, Error = B::Error> + Clone,
-    R: LlmRequest,
+    R: LlmRequest + Continuable,
     B: Body,
     B::Data: Frame,
     B::Error: Failure,
@@ -44,6 +44,6 @@ where
             let service = self.inner.clone(); // house-ok: made ready before it is called
             Box::new(Story::new(service, request.clone(), self.times))
         });
-        ResumeFuture::new(self.inner.call(request), story, Some(opened))
+        ResumeFuture::new(self.inner.call(request), story, opened)
     }
 }

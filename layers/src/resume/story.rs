@@ -3,7 +3,7 @@ use std::fmt;
 use http::Request;
 
 use super::seam::{Joined, Seam};
-use crate::{Candidate, Degraded, Failure, Frame, Health, LlmRequest, Resumed, Resumption, Shown, Stage};
+use crate::{Candidate, Continuable, Degraded, Failure, Frame, Health, LlmRequest, Resumed, Resumption, Shown, Stage};
 
 /// The most text that is kept to go on from, in bytes: about a quarter of a million tokens.
 const MOST_TEXT: usize = 1024 * 1024;
@@ -46,7 +46,7 @@ pub(super) enum Show<D> {
     Nothing,
 }
 
-impl<S, R: LlmRequest, D: Frame> Story<S, R, D> {
+impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
     pub(super) fn new(service: S, original: Request<R>, times: u32) -> Self {
         Self {
             service,
@@ -140,7 +140,7 @@ impl<S, R: LlmRequest, D: Frame> Story<S, R, D> {
 
     /// The request that goes on after this failure, where that may be done.
     pub(super) fn go_on<E: Failure>(&mut self, error: &E) -> Option<Request<R>> {
-        let hurts = matches!(error.kind().advice().health, Health::Unhealthy | Health::Paused);
+        let hurts = matches!(error.advice().health, Health::Unhealthy | Health::Paused);
         if self.state != State::Open || self.times_left == 0 || !hurts {
             return None;
         }
@@ -152,9 +152,12 @@ impl<S, R: LlmRequest, D: Frame> Story<S, R, D> {
         let mut body = original.continue_after(self.shown.trim_end())?;
         if let Some(most) = body.max_tokens() {
             let left = most.checked_sub(self.tokens).filter(|left| *left > 0)?;
-            body.set_max_tokens(left.max(FEWEST_TOKENS).min(most));
+            // An answer that cannot be shortened may come out longer; its parts are told apart all the same.
+            if let Some(body) = body.budgeted() {
+                let _is_told = body.set_max_tokens(left.max(FEWEST_TOKENS).min(most));
+            }
         }
-        let broke = call.attempts().and_then(|log| log.last_begun());
+        let broke = call.attempts().and_then(|log| log.shown());
         tracing::warn!(
             target: "llm::resume",
             kind = error.kind().as_str(),
@@ -163,7 +166,7 @@ impl<S, R: LlmRequest, D: Frame> Story<S, R, D> {
             after = self.shown.len(),
             "answer broke off: going on"
         );
-        body.call_mut().set_continues(broke);
+        body.call_mut().resume(broke);
         self.times_left -= 1;
         let mut request = Request::new(body);
         *request.method_mut() = self.original.method().clone();
@@ -183,7 +186,7 @@ impl<S, R: LlmRequest, D: Frame> Story<S, R, D> {
         self.resumed.note(Resumption {
             after: self.shown.len(),
             reason: after.kind(),
-            by: log.and_then(|log| log.last_begun()),
+            by: log.and_then(|log| log.shown()),
             degraded: mark,
         });
     }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::{RetryPolicy, policy::FEWEST_TOKENS};
-use crate::{Failure, LlmRequest, RetryAdvice, call::ATTEMPTS_SPENT, error::Seconds};
+use crate::{Failure, LlmRequest, RetryAdvice, call::ATTEMPTS_SPENT, util::Seconds};
 
 /// What to do after a failure.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub(super) struct History<'a, D> {
 impl<D: Iterator<Item = Duration>> History<'_, D> {
     /// Decides, and fits the request to what can be afforded where that is what it takes.
     pub(super) fn decide<E: Failure, R: LlmRequest>(&mut self, error: &E, request: &mut R) -> Decision {
-        if error.is_exhausted() {
+        if error.marks().is_exhausted() {
             return Decision::GiveUp(None);
         }
         let Some(Wait { least, wish }) = self.wait(error, request) else {
@@ -65,14 +65,15 @@ impl<D: Iterator<Item = Duration>> History<'_, D> {
             return Decision::GiveUp(Some(format!("over the longest wait of {}{why}", Seconds(longest))));
         }
         let wait = if wish < left { wish } else { least }.min(longest);
+        // Another key may carry the whole.
+        if !error.marks().has_other_key()
+            && let Some(tokens) = affordable(error, request)
+            && !request.budgeted().is_some_and(|request| request.set_max_tokens(tokens))
+        {
+            return Decision::GiveUp(Some("the request cannot ask for a shorter answer".to_owned()));
+        }
         if !self.policy.budget.withdraw() {
             return Decision::GiveUp(Some("the retry budget of the process is spent".to_owned()));
-        }
-        // Another key may carry the whole.
-        if !error.has_other_key()
-            && let Some(tokens) = affordable(error, request)
-        {
-            request.set_max_tokens(tokens);
         }
         Decision::Again(wait)
     }
@@ -90,10 +91,10 @@ impl<D: Iterator<Item = Duration>> History<'_, D> {
 
     /// How long this failure would have to wait; `None` where it may not be repeated.
     fn wait<E: Failure, R: LlmRequest>(&mut self, error: &E, request: &R) -> Option<Wait> {
-        if error.has_other_key() {
+        if error.marks().has_other_key() {
             return Some(Wait::NONE);
         }
-        match error.kind().advice().retry {
+        match error.advice().retry {
             RetryAdvice::Never | RetryAdvice::OtherKey => None,
             RetryAdvice::FewerTokens => affordable(error, request).map(|_| Wait::NONE),
             RetryAdvice::IfAlone if !(self.policy.retry_timeouts && request.call().is_alone()) => None,
@@ -113,7 +114,7 @@ impl<D: Iterator<Item = Duration>> History<'_, D> {
 /// A smaller `max_tokens` that the balance carries, where the failure names one worth trying.
 fn affordable<E: Failure, R: LlmRequest>(error: &E, request: &R) -> Option<u64> {
     // A hedge is not cut short: a shorter answer that comes first is no better one.
-    if error.kind().advice().retry != RetryAdvice::FewerTokens || request.call().is_hedge() {
+    if error.advice().retry != RetryAdvice::FewerTokens || request.call().is_hedge() {
         return None;
     }
     let tokens = error.affordable_tokens().filter(|tokens| *tokens >= FEWEST_TOKENS)?;

@@ -16,10 +16,7 @@ use super::{
     RetryPolicy, Schedule,
     decision::{Decision, History},
 };
-use crate::{
-    Failure, LlmRequest,
-    call::{ATTEMPTS_SPENT, Opened},
-};
+use crate::{AttemptLog, Failure, LlmRequest, call::ATTEMPTS_SPENT, protocol::publish};
 
 /// The future of [`Retry`](super::Retry).
 #[pin_project]
@@ -38,7 +35,7 @@ where
     attempts: u32,
     /// How the attempt before failed, while the next one is waited for.
     failed: Option<S::Error>,
-    opened: Opened,
+    opened: Option<AttemptLog>,
 }
 
 #[pin_project(project = StateProjection)]
@@ -60,7 +57,7 @@ where
         again: Option<Request<R>>,
         service: S,
         shared: Arc<(RetryPolicy, M)>,
-        opened: Opened,
+        opened: Option<AttemptLog>,
     ) -> Self {
         let state = match first {
             Ok(first) => State::Calling(first),
@@ -109,12 +106,12 @@ where
                     // Drops the attempt, and with it whatever it holds, before the wait.
                     this.state.set(State::Ended);
                     let error = match result {
-                        Ok(response) => return Poll::Ready(this.opened.publish(Ok(response))),
+                        Ok(response) => return Poll::Ready(publish(this.opened, Ok(response))),
                         Err(error) => error,
                     };
                     let Some(request) = this.again.as_mut() else {
                         say_end(&error, *this.attempts, None);
-                        return Poll::Ready(this.opened.publish(give_up(error)));
+                        return Poll::Ready(publish(this.opened, give_up(error)));
                     };
                     let (policy, schedule) = &**this.shared;
                     let delays = this.delays.get_or_insert_with(|| schedule.delays());
@@ -131,7 +128,7 @@ where
                         }
                         Decision::GiveUp(reason) => {
                             note_end(request.body(), &error, *this.attempts, reason);
-                            return Poll::Ready(this.opened.publish(give_up(error)));
+                            return Poll::Ready(publish(this.opened, give_up(error)));
                         }
                     }
                 }
@@ -140,7 +137,7 @@ where
                         return Poll::Pending;
                     };
                     say_end(&refusal, 0, None);
-                    return Poll::Ready(this.opened.publish(give_up(refusal)));
+                    return Poll::Ready(publish(this.opened, give_up(refusal)));
                 }
                 StateProjection::Waiting(timer) => {
                     ready!(timer.poll(cx));
@@ -149,7 +146,7 @@ where
                 StateProjection::Readying => {
                     if let Err(error) = ready!(this.service.poll_ready(cx)) {
                         this.state.set(State::Ended);
-                        return Poll::Ready(this.opened.publish(give_up(error)));
+                        return Poll::Ready(publish(this.opened, give_up(error)));
                     }
                     let failed = this.failed.take();
                     let request = this.again.as_ref().map(Request::body);
@@ -158,7 +155,7 @@ where
                     if let (Some(request), Some(error)) = (spent, failed) {
                         this.state.set(State::Ended);
                         note_end(request, &error, *this.attempts, Some(ATTEMPTS_SPENT.to_owned()));
-                        return Poll::Ready(this.opened.publish(give_up(error)));
+                        return Poll::Ready(publish(this.opened, give_up(error)));
                     }
                     *this.attempts += 1;
                     let last = *this.attempts >= this.shared.0.max_attempts;
@@ -178,19 +175,23 @@ where
 
 /// Given up: nobody outside should try the same again.
 fn give_up<B, E: Failure>(mut error: E) -> Result<Response<B>, E> {
-    error.set_exhausted();
+    error.marks_mut().set_exhausted();
     Err(error)
 }
 
 fn note_wait<R: LlmRequest, E: Failure>(request: &R, error: &E, attempts: u32, wait: Duration) {
     tracing::info!(kind = error.kind().as_str(), attempts, ?wait, retry_after = ?error.retry_after(), "retrying");
-    request.call().decided(|line| line.waited = Some(wait));
+    request
+        .call()
+        .decided(request.call().turn(), |line| line.waited = Some(wait));
 }
 
 fn note_end<R: LlmRequest, E: Failure>(request: &R, error: &E, attempts: u32, reason: Option<String>) {
     say_end(error, attempts, reason.as_deref());
     if let Some(reason) = reason {
-        request.call().decided(|line| line.note = Some(reason.into()));
+        request
+            .call()
+            .decided(request.call().turn(), |line| line.note = Some(reason.into()));
     }
 }
 

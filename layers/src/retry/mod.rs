@@ -53,6 +53,7 @@ mod layer;
 mod policy;
 mod schedule;
 mod service;
+mod shared_schedule;
 
 #[cfg(feature = "backoff")]
 #[cfg_attr(docsrs, doc(cfg(feature = "backoff")))]
@@ -63,3 +64,4 @@ pub use layer::RetryLayer;
 pub use policy::RetryPolicy;
 pub use schedule::{Exponential, ExponentialDelays, Schedule};
 pub use service::Retry;
+pub use shared_schedule::SharedSchedule;

@@ -7,7 +7,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::{Exponential, RetryFuture, RetryPolicy, Schedule};
-use crate::{Candidate, Failure, LayerError, LlmRequest, macros::inner_accessors};
+use crate::{Candidate, Failure, LayerError, LlmRequest, util::inner_accessors};
 
 /// The service of [`RetryLayer`](super::RetryLayer).
 #[derive(Debug)]
@@ -51,6 +51,7 @@ where
 
     fn call(&mut self, mut request: Request<R>) -> Self::Future {
         let opened = request.body_mut().call_mut().open();
+        request.body_mut().call_mut().ensure_turn();
         let policy = &self.shared.0;
         let call = request.body().call();
         if call.counts() {

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use http::Request;
 use tower_layer::Layer;
 
@@ -17,16 +19,27 @@ impl<R, F: Fn(&Request<R>) -> Option<Tags>> TagExtractor<R> for F {
 }
 
 /// Books calls under tags. See the [module](super).
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct TaggingLayer<X> {
     tags_of: X,
+    required: Option<Arc<str>>,
 }
 
 impl<X> TaggingLayer<X> {
     /// Tags told so.
     #[must_use]
     pub const fn new(tags_of: X) -> Self {
-        Self { tags_of }
+        Self {
+            tags_of,
+            required: None,
+        }
+    }
+
+    /// Refuses a call without this tag, e.g. `tenant`: a call that belongs to no tenant counts against no tenant's budget or limit.
+    #[must_use]
+    pub fn require(mut self, name: &str) -> Self {
+        self.required = Some(name.into());
+        self
     }
 }
 
@@ -37,6 +50,7 @@ impl<S, X: Clone> Layer<S> for TaggingLayer<X> {
         Tagging {
             inner,
             tags_of: self.tags_of.clone(),
+            required: self.required.clone(),
         }
     }
 }

@@ -2,9 +2,13 @@
 //!
 //! Stands outermost. Tags that a call has already count before those that are told here.
 //!
+//! # Errors
+//!
+//! [`LayerError::MissingTag`](crate::LayerError::MissingTag) if a [required](TaggingLayer::require) tag is missing.
+//!
 //! # Cancellation
 //!
-//! There is nothing to end: it acts before the call, and hands the inner future out as it is.
+//! There is nothing to end: it acts before the call.
 //!
 //! # Example
 //!
@@ -31,3 +35,6 @@ mod service;
 
 pub use layer::{TagExtractor, TaggingLayer};
 pub use service::Tagging;
+
+/// The future of [`Tagging`].
+pub type TaggingFuture<F, E> = crate::watch::WatchFuture<F, E, crate::watch::Pass>;

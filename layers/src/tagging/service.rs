@@ -1,19 +1,25 @@
 use std::{
     fmt,
+    sync::Arc,
     task::{Context, Poll},
 };
 
 use http::Request;
 use tower_service::Service;
 
-use super::TagExtractor;
-use crate::{LlmRequest, Tags, macros::inner_accessors};
+use super::{TagExtractor, TaggingFuture};
+use crate::{
+    LayerError, LlmRequest, Tags,
+    util::inner_accessors,
+    watch::{Pass, WatchFuture},
+};
 
 /// The service of [`TaggingLayer`](super::TaggingLayer).
 #[derive(Clone)]
 pub struct Tagging<S, X> {
     pub(super) inner: S,
     pub(super) tags_of: X,
+    pub(super) required: Option<Arc<str>>,
 }
 
 impl<S, X> Tagging<S, X> {
@@ -31,12 +37,13 @@ impl<S: fmt::Debug, X> fmt::Debug for Tagging<S, X> {
 impl<S, R, X> Service<Request<R>> for Tagging<S, X>
 where
     S: Service<Request<R>>,
+    S::Error: From<LayerError>,
     R: LlmRequest,
     X: TagExtractor<R>,
 {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = S::Future;
+    type Future = TaggingFuture<S::Future, S::Error>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
@@ -56,6 +63,11 @@ where
                 Err(error) => tracing::warn!(target: "llm::cost", %error, "tags left out"),
             }
         }
-        self.inner.call(request)
+        let has = |name: &str| request.body().call().tags().get(name).is_some();
+        if let Some(name) = self.required.as_deref().filter(|name| !has(name)) {
+            let name = name.to_owned();
+            return WatchFuture::refused(LayerError::MissingTag { name }.into());
+        }
+        WatchFuture::calling(self.inner.call(request), Pass)
     }
 }

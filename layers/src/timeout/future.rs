@@ -10,7 +10,7 @@ use pin_project::pin_project;
 use tokio::time::{Sleep, sleep};
 
 use super::{AttemptTimeoutBody, Timeouts};
-use crate::{LayerError, Phase, clock::poll_timer};
+use crate::{LayerError, Phase, util::poll_timer};
 
 /// The future of [`AttemptTimeout`](super::AttemptTimeout).
 #[pin_project]

@@ -4,7 +4,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::{AttemptTimeoutBody, AttemptTimeoutFuture, Timeouts};
-use crate::{Frame, LayerError, LlmRequest, macros::inner_accessors};
+use crate::{Frame, LayerError, LlmRequest, util::inner_accessors};
 
 /// The service of [`AttemptTimeoutLayer`](super::AttemptTimeoutLayer).
 #[derive(Debug, Clone)]

@@ -112,7 +112,6 @@ async fn a_limit_of_ones_own_is_personal_and_an_upstreams_pause_is_not() {
         limit: None,
         retry_after: Some(secs(1)),
     };
-    use tower_llm_layers::Failure;
     assert_eq!([own, busy, pause].map(|error| error.is_personal()), [true, true, false]);
 }
 

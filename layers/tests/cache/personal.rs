@@ -35,8 +35,7 @@ async fn nobody_gets_what_anothers_budget_cut_short() {
         body.needs.prompt_tokens = 100;
         body.needs.most_prompt_tokens = 100;
         body.max_tokens = Some(500);
-        body.call
-            .set_candidate(Candidate::new("router", "a").unwrap(), true, true);
+        body.call.set_candidate(Candidate::new("router", "a").unwrap());
         body.call.set_tags(Tags::new([("user", user)]).unwrap());
         request
     };

@@ -64,7 +64,7 @@ async fn an_open_one_refuses_at_once_and_says_until_when() {
     for _ in 0..5 {
         last = bench.call().await;
     }
-    assert!(last.unwrap_err().exhausted, "a retry would be refused");
+    assert!(last.unwrap_err().marks.is_exhausted(), "a retry would be refused");
     advance(secs(2)).await;
     let result = bench.call().await;
     assert!(refused(&result));

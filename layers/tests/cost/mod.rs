@@ -44,8 +44,7 @@ fn to(model: &str) -> Request<TestRequest> {
     body.model = Some(model.to_owned());
     body.needs.prompt_tokens = 100;
     body.needs.most_prompt_tokens = 100;
-    body.call
-        .set_candidate(Candidate::new("router", model).unwrap(), true, true);
+    body.call.set_candidate(Candidate::new("router", model).unwrap());
     body.call.set_tags(Tags::new([("team", "search")]).unwrap());
     request
 }

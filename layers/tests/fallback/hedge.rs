@@ -58,7 +58,11 @@ async fn the_first_to_begin_wins_and_the_other_is_dropped_and_written_down() {
         );
         assert_eq!(probe.counts().futures_dropped, models.len() - 1, "the loser");
         let log = log.unwrap();
-        assert_eq!(log.matches("another was faster").count(), models.len() - 1, "{log}");
+        assert_eq!(
+            log.matches("another candidate was faster").count(),
+            models.len() - 1,
+            "{log}"
+        );
     }
 }
 

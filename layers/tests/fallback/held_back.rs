@@ -129,10 +129,7 @@ async fn a_hedge_that_found_no_place_is_asked_in_its_turn() {
             tokio::spawn(async move {
                 let mut request = streamed();
                 request.body_mut().model = Some("b".into());
-                request
-                    .body_mut()
-                    .call
-                    .set_candidate(crate::support::candidate("b"), true, true);
+                request.body_mut().call.set_candidate(crate::support::candidate("b"));
                 read(ask(&places, request).await.unwrap().into_body()).await
             })
         };
@@ -189,10 +186,7 @@ async fn the_first_that_waits_for_a_place_keeps_its_attempt() {
         tokio::spawn(async move {
             let mut request = streamed();
             request.body_mut().model = Some("a".into());
-            request
-                .body_mut()
-                .call
-                .set_candidate(crate::support::candidate("a"), true, true);
+            request.body_mut().call.set_candidate(crate::support::candidate("a"));
             read(ask(&places, request).await.unwrap().into_body()).await
         })
     };

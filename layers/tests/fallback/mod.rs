@@ -4,6 +4,7 @@ mod beside;
 mod cheaper;
 mod hedge;
 mod held_back;
+mod local;
 mod route;
 
 use std::{collections::HashMap, sync::Arc};
@@ -50,7 +51,7 @@ async fn walks_the_chain_in_order_and_returns_the_last_failure() {
     let probe = leaf.probe();
     let service = FallbackLayer::new(chain(["a", "b", "c"])).layer(leaf);
     let error = ask(&service, streamed()).await.unwrap_err();
-    assert_eq!((error.kind, error.exhausted), (FailureKind::Malformed, true));
+    assert_eq!((error.kind, error.marks.is_exhausted()), (FailureKind::Malformed, true));
     assert_eq!(probe.models(), ["a", "b", "c"]);
     let flags: Vec<_> = probe.seen().iter().map(|seen| (seen.is_last, seen.is_alone)).collect();
     assert_eq!(flags, [(false, false), (false, false), (true, false)]);
@@ -104,7 +105,7 @@ async fn a_rejected_key_rules_out_its_upstream_while_no_other_key_is_left() {
     let wide = fails(FailureKind::RateLimited).scope(Scope::Upstream);
     assert_eq!(run(chain(names), wide.clone()).await.1.models(), ["a", "c"]);
     for mut error in [rejected, wide] {
-        error.other_key = true;
+        error.marks.set_other_key(true);
         assert_eq!(run(chain(names), error).await.1.models(), ["a", "b"]);
     }
     let (result, _) = run(chain(["a", "b"]), fails(FailureKind::Auth)).await;

@@ -80,7 +80,7 @@ async fn waits_for_readiness_and_passes_its_failure_on() {
     let leaf = Leaf::new([down]).unready(fails(FailureKind::Internal));
     let service = FallbackLayer::new(chain(["a", "b"])).layer(leaf);
     let error = ask(&service, streamed()).await.unwrap_err();
-    assert_eq!((error.kind, error.exhausted), (FailureKind::Internal, true));
+    assert_eq!((error.kind, error.marks.is_exhausted()), (FailureKind::Internal, true));
 }
 
 #[tokio::test(start_paused = true)]

@@ -119,7 +119,7 @@ async fn money_is_shown_as_held_until_it_is_booked() {
     let layer = CostLayer::new().prices(Arc::new(Prices)).budgets(budgets);
     let service = layer.layer(Leaf::new([Step::body(answer), Step::Hang]));
     let mut request = stream("m");
-    request.body_mut().call.set_candidate(candidate("m"), true, true);
+    request.body_mut().call.set_candidate(candidate("m"));
     let mut body = ask(&service, request).await.unwrap().into_body();
     body.frame().await.unwrap().unwrap();
     let held = || recorded.lines("llm.cost.held");

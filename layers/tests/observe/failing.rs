@@ -25,8 +25,8 @@ async fn a_failure() {
         "llm.outcome=failed",
         "otel.status_code=ERROR",
         "error.type=bad_request",
-        "http.response.status_code=400 u64",
-        "llm.attempts=1 u64",
+        "http.response.status_code=400",
+        "llm.attempts=1",
         "gen_ai.provider.name=router",
         "gen_ai.response.model=-",
     ];
@@ -61,9 +61,9 @@ async fn retried_and_fallen_back_it_is_one_operation_and_four_attempts() {
         "otel.name=chat a",
         "llm.outcome=answered",
         "gen_ai.request.model=a",
-        "llm.attempts=4 u64",
-        "llm.retries=2 u64",
-        "llm.fallbacks=1 u64",
+        "llm.attempts=4",
+        "llm.retries=2",
+        "llm.fallbacks=1",
         "error.type=-",
         "llm.cost.usd=0.25",
     ];
@@ -71,7 +71,7 @@ async fn retried_and_fallen_back_it_is_one_operation_and_four_attempts() {
     let names = [n::ATTEMPT_NUMBER, n::REQUEST_MODEL, n::OUTCOME, n::ERROR_TYPE];
     let told: Vec<String> = attempts().iter().map(|span| fields(span, names).join(" ")).collect();
     let line = |number: u32, model: &str, outcome: &str, error: &str| {
-        format!("llm.attempt.number={number} u64 gen_ai.request.model={model} llm.outcome={outcome} error.type={error}")
+        format!("llm.attempt.number={number} gen_ai.request.model={model} llm.outcome={outcome} error.type={error}")
     };
     assert_eq!(
         told,
@@ -100,7 +100,7 @@ async fn an_answer_that_breaks_off() {
     let expected = [
         "llm.outcome=failed",
         "error.type=malformed",
-        "gen_ai.usage.output_tokens=1 u64",
+        "gen_ai.usage.output_tokens=1",
         "llm.cost.usd=0.5",
         "llm.cost.wasted_usd=0.5",
     ];
@@ -130,7 +130,7 @@ async fn a_canned_reply() {
         "llm.degraded.reason=overloaded",
         "error.type=-",
         "otel.status_code=OK",
-        "llm.attempts=2 u64",
+        "llm.attempts=2",
     ];
     assert_eq!(fields(&operation(), names), expected);
 }

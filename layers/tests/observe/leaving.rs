@@ -34,8 +34,11 @@ async fn before_it_was_polled() {
     log::listen();
     let mut stack = Stack::of(chain(["a"])).over(Leaf::new([]));
     drop(stack.ready().await.unwrap().call(stream("a")));
-    // Its first attempt had been begun.
-    told_once(LEFT, 1);
+    // Its first attempt had been begun, and was never sent.
+    assert_eq!(fields(&operation(), TOLD), LEFT);
+    let attempts = attempts();
+    assert_eq!(attempts.len(), 1);
+    assert_eq!(fields(&attempts[0], [n::OUTCOME]), ["llm.outcome=not_sent"]);
 }
 
 #[tokio::test(start_paused = true)]

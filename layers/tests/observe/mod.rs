@@ -28,7 +28,7 @@ use tower_llm_layers::{
     degrade::{Degradation, DegradeLayer},
     fallback::{Chain, FallbackLayer},
     first_token::FirstTokenLayer,
-    observe::{ObserveAttemptLayer, ObserveLayer},
+    observe::ObserveLayer,
     retry::RetryLayer,
     timeout::AttemptTimeoutLayer,
 };
@@ -83,7 +83,6 @@ impl Stack {
             .layer(DeadlineLayer::new(secs(90)))
             .layer(FallbackLayer::new(self.chain))
             .layer(retry)
-            .layer(ObserveAttemptLayer::new())
             .layer(AttemptLayer::new())
             .layer(AttemptTimeoutLayer::new(secs(10)))
             .layer(FirstTokenLayer::new())

@@ -59,7 +59,7 @@ fn names_are_told_apart_and_buckets_rise() {
 /// Every name and word that stands in the module, as its source has it.
 #[test]
 fn every_name_of_spans_and_labels() {
-    let source = include_str!("../../src/observe/names.rs");
+    let source = include_str!("../../src/metering/names.rs");
     let told: Vec<&str> = source
         .lines()
         .filter_map(|line| line.strip_prefix("pub const ")?.split('"').nth(1))

@@ -13,7 +13,7 @@ use tower_llm_layers::{
     retry::{RetryBudget, RetryLayer, Schedule},
 };
 
-use crate::support::{Beat, Leaf, Step, TestError, ask, candidate, fails, plain, read, secs, streamed};
+use crate::support::{Beat, Leaf, Step, TestError, ask, fails, plain, read, secs, streamed, turn_of};
 
 /// The same delay before each retry, as often as it is written.
 #[derive(Debug, Clone)]
@@ -42,7 +42,7 @@ async fn goes_on_by_the_schedule_until_the_attempts_end() {
     let leaf = Leaf::new(failing(&fails(FailureKind::Overloaded)));
     let probe = leaf.probe();
     let error = ask(&layer().layer(leaf), streamed()).await.unwrap_err();
-    assert!(error.exhausted);
+    assert!(error.marks.is_exhausted());
     assert_eq!(probe.times(), [0, 1000, 3000]);
     probe.assert_quiet();
 }
@@ -56,7 +56,13 @@ async fn one_attempt_is_no_retry_and_two_are_the_default() {
     ] {
         let leaf = Leaf::new(failing(&fails(FailureKind::Upstream)));
         let probe = leaf.probe();
-        assert!(ask(&layer.layer(leaf), streamed()).await.unwrap_err().exhausted);
+        assert!(
+            ask(&layer.layer(leaf), streamed())
+                .await
+                .unwrap_err()
+                .marks
+                .is_exhausted()
+        );
         assert_eq!(probe.calls(), calls);
     }
 }
@@ -73,7 +79,7 @@ async fn an_answer_ends_it() {
 #[tokio::test(start_paused = true)]
 async fn what_is_hopeless_or_given_up_is_not_tried_again() {
     let mut given_up = fails(FailureKind::Overloaded);
-    given_up.exhausted = true;
+    given_up.marks.set_exhausted();
     let hopeless = [
         fails(FailureKind::BadRequest),
         fails(FailureKind::ContentFiltered),
@@ -96,8 +102,11 @@ async fn a_silent_one_is_tried_again_on_demand_where_it_is_alone() {
         let leaf = Leaf::new(failing(&silent));
         let probe = leaf.probe();
         let mut request = streamed();
-        let call = &mut request.body_mut().call;
-        call.set_candidate(candidate("a"), alone, alone);
+        request.body_mut().call = if alone {
+            turn_of(["a"]).await
+        } else {
+            turn_of(["a", "b"]).await
+        };
         let service = layer().retry_timeouts(on).layer(leaf);
         ask(&service, request).await.unwrap_err();
         assert_eq!(probe.calls(), calls);
@@ -107,13 +116,13 @@ async fn a_silent_one_is_tried_again_on_demand_where_it_is_alone() {
 #[tokio::test(start_paused = true)]
 async fn another_key_is_tried_at_once() {
     let mut rejected = fails(FailureKind::Auth);
-    rejected.other_key = true;
+    rejected.marks.set_other_key(true);
     let leaf = Leaf::new([Step::fail(rejected)]);
     let probe = leaf.probe();
     ask(&layer().layer(leaf), streamed()).await.unwrap();
     assert_eq!(probe.times(), [0, 0]);
     let mut broke = fails(FailureKind::InsufficientFunds).affordable(100);
-    broke.other_key = true;
+    broke.marks.set_other_key(true);
     let leaf = Leaf::new([Step::fail(broke)]);
     let probe = leaf.probe();
     let mut request = plain();

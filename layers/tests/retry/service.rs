@@ -17,7 +17,7 @@ async fn waits_for_readiness_and_passes_its_failure_on() {
     let leaf = Leaf::new(failing(&fails(FailureKind::Reset)));
     let leaf = leaf.unready(fails(FailureKind::Internal));
     let error = ask(&layer().layer(leaf), streamed()).await.unwrap_err();
-    assert_eq!((error.kind, error.exhausted), (FailureKind::Internal, true));
+    assert_eq!((error.kind, error.marks.is_exhausted()), (FailureKind::Internal, true));
 }
 
 #[tokio::test(start_paused = true)]

@@ -51,7 +51,7 @@ async fn a_last_resort_that_may_not_be_asked_hides_not_why_the_last_one_failed()
     // Meanwhile others open the circuit.
     for _ in 0..9 {
         let mut request = streamed();
-        request.body_mut().call.set_candidate(candidate("a"), true, true);
+        request.body_mut().call.set_candidate(candidate("a"));
         request.body_mut().model = Some("a".into());
         ask(&paced, request).await.map(drop).unwrap_err();
     }
@@ -111,7 +111,7 @@ async fn who_was_held_back_by_a_budget_is_no_repeat() {
     let other = {
         let mut request = streamed();
         request.body_mut().model = Some("dear".into());
-        request.body_mut().call.set_candidate(candidate("dear"), true, true);
+        request.body_mut().call.set_candidate(candidate("dear"));
         let hang = paced.clone();
         tokio::spawn(async move {
             tokio::time::timeout(secs(1), async {

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use tower::Layer;
 use tower_llm_layers::{
-    FailureKind, LlmRequest,
+    FailureKind,
     deadline::DeadlineLayer,
     retry::{Exponential, RetryLayer},
 };
 
 use super::{Fixed, failing, layer};
-use crate::support::{Leaf, Step, ask, candidate, fails, millis, secs, streamed, within};
+use crate::support::{Leaf, Step, ask, fails, millis, secs, streamed, turn_of, within};
 
 #[tokio::test(start_paused = true)]
 async fn the_hint_is_the_least_with_a_little_added() {
@@ -63,10 +63,11 @@ async fn while_another_can_answer_it_waits_no_longer_than_its_patience() {
         let leaf = Leaf::new([Step::fail(fails(FailureKind::RateLimited).hint(secs(hint)))]);
         let probe = leaf.probe();
         let mut request = streamed();
-        request
-            .body_mut()
-            .call_mut()
-            .set_candidate(candidate("a"), is_last, false);
+        request.body_mut().call = if is_last {
+            turn_of(["a"]).await
+        } else {
+            turn_of(["a", "b"]).await
+        };
         let service = layer()
             .max_retry_delay_with_fallback(max_retry_delay_with_fallback)
             .layer(leaf);
@@ -81,10 +82,7 @@ async fn while_another_can_answer_it_waits_no_longer_than_its_patience() {
     let leaf = Leaf::new([Step::fail(fails(FailureKind::Overloaded))]);
     let probe = leaf.probe();
     let mut request = streamed();
-    request
-        .body_mut()
-        .call_mut()
-        .set_candidate(candidate("a"), false, false);
+    request.body_mut().call = turn_of(["a", "b"]).await;
     let service = layer().schedule(Fixed(vec![secs(9)])).layer(leaf);
     ask(&service, request).await.unwrap();
     assert_eq!(probe.times(), [0, 3000]);

@@ -47,7 +47,7 @@ async fn every_decision_is_told_and_no_secret() {
             "next candidate",
             "attempt started",
             "answer began",
-            "answer broke off",
+            "answer interrupted",
         ]
     );
     let started = one("attempt started");
@@ -74,7 +74,7 @@ async fn every_decision_is_told_and_no_secret() {
         (&*passed["model"], &*passed["reason"]),
         ("c", "paid from the same pool as b")
     );
-    assert_eq!(&one("answer broke off")["kind"], "truncated");
+    assert_eq!(&one("answer interrupted")["kind"], "truncated");
 
     let chain = tower_llm_layers::fallback::Chain::new([candidate("e")]).unwrap();
     let stack = Stack::of(chain).over(leaf);

@@ -98,7 +98,7 @@ proptest! {
             for (error, took) in join_all(calls).await {
                 prop_assert!(took <= secs(92) + millis(1), "{took:?}");
                 if let Some(error) = error {
-                    let log = error.log.as_ref().map(ToString::to_string).unwrap_or_default();
+                    let log = error.marks.attempts().map(ToString::to_string).unwrap_or_default();
                     prop_assert!(error.kind != FailureKind::Internal, "{}\n{log}", error.summary);
                 }
             }

@@ -1,5 +1,6 @@
 //! All layers in their order.
 
+mod between;
 mod caps;
 mod drops;
 mod events;

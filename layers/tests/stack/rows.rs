@@ -56,8 +56,8 @@ async fn each_kind_is_asked_again_or_elsewhere_or_neither() {
         assert_eq!(asked, expected(row), "{kind}");
         assert_eq!(result.is_ok(), row.iter().any(|(model, _)| *model == "b"));
         if let Err(error) = result {
-            assert_eq!((error.kind, error.exhausted), (kind, true));
-            assert!(error.log.is_some(), "{kind}");
+            assert_eq!((error.kind, error.marks.is_exhausted()), (kind, true));
+            assert!(error.marks.attempts().is_some(), "{kind}");
         }
     }
 }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use tower_llm_layers::{AttemptLog, Failure, FailureKind, LayerError, Scope};
+use tower_llm_layers::{AttemptLog, Failure, FailureKind, FailureMarks, LayerError, Scope};
 
 /// An error of a service that is not ours.
 #[derive(Debug, Clone)]
@@ -12,9 +12,7 @@ pub(crate) struct TestError {
     pub(crate) status: Option<u16>,
     pub(crate) summary: String,
     pub(crate) layer: Option<LayerError>,
-    pub(crate) other_key: bool,
-    pub(crate) exhausted: bool,
-    pub(crate) log: Option<AttemptLog>,
+    pub(crate) marks: FailureMarks,
 }
 
 /// A failure of this kind.
@@ -27,9 +25,7 @@ pub(crate) fn fails(kind: FailureKind) -> TestError {
         status: None,
         summary: kind.to_string(),
         layer: None,
-        other_key: false,
-        exhausted: false,
-        log: None,
+        marks: FailureMarks::default(),
     }
 }
 
@@ -56,7 +52,7 @@ impl TestError {
     }
 
     pub(crate) fn log(&self) -> &AttemptLog {
-        self.log.as_ref().expect("the log is on the error")
+        self.marks.attempts().expect("the log is on the error")
     }
 }
 
@@ -96,24 +92,11 @@ impl Failure for TestError {
         self.summary.clone()
     }
 
-    fn has_other_key(&self) -> bool {
-        self.other_key
+    fn marks(&self) -> &FailureMarks {
+        &self.marks
     }
 
-    fn set_other_key(&mut self, other_key: bool) {
-        self.other_key = other_key;
-    }
-
-    fn is_exhausted(&self) -> bool {
-        self.exhausted
-    }
-
-    fn set_exhausted(&mut self) {
-        self.exhausted = true;
-    }
-
-    fn attach(&mut self, attempts: AttemptLog) {
-        assert!(self.log.is_none(), "attached twice");
-        self.log = Some(attempts);
+    fn marks_mut(&mut self) -> &mut FailureMarks {
+        &mut self.marks
     }
 }

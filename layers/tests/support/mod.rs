@@ -11,6 +11,7 @@ mod random;
 mod request;
 mod run;
 mod script;
+mod turn;
 pub(crate) mod words;
 
 pub(crate) use body::{ScriptBody, TestFrame};
@@ -23,3 +24,4 @@ pub(crate) use random::{cases, in_virtual_time, step};
 pub(crate) use request::{TestRequest, plain, streamed};
 pub(crate) use run::{ask, candidate, chain, join_all, poll_once, read, text, within};
 pub(crate) use script::{Beat, Step, millis, secs};
+pub(crate) use turn::turn_of;

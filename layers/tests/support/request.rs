@@ -1,5 +1,5 @@
 use http::Request;
-use tower_llm_layers::{Call, LlmRequest, Needs};
+use tower_llm_layers::{Budgeted, Call, Continuable, LlmRequest, Needs};
 
 /// A request of a service that is not ours.
 #[derive(Debug, Clone, Default)]
@@ -52,8 +52,9 @@ impl LlmRequest for TestRequest {
         self.model = Some(model.to_owned());
     }
 
-    fn set_alternatives(&mut self, models: &[&str]) {
+    fn set_alternatives(&mut self, models: &[&str]) -> bool {
         self.alternatives = models.iter().map(|model| (*model).to_owned()).collect();
+        true
     }
 
     fn alternatives(&self) -> Vec<String> {
@@ -64,14 +65,23 @@ impl LlmRequest for TestRequest {
         self.max_tokens
     }
 
-    fn set_max_tokens(&mut self, tokens: u64) {
-        self.max_tokens = Some(tokens);
-    }
-
     fn needs(&self) -> Needs {
         self.needs
     }
 
+    fn budgeted(&mut self) -> Option<&mut dyn Budgeted> {
+        Some(self)
+    }
+}
+
+impl Budgeted for TestRequest {
+    fn set_max_tokens(&mut self, tokens: u64) -> bool {
+        self.max_tokens = Some(tokens);
+        true
+    }
+}
+
+impl Continuable for TestRequest {
     fn continue_after(&self, _shown: &str) -> Option<Self> {
         Some(self.clone())
     }

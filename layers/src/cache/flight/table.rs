@@ -9,16 +9,17 @@ use std::{
 use tokio::time::Instant;
 
 use super::{BoxDrive, Flight, Reader};
+use foldhash::fast::RandomState;
+
 use crate::{
     Failure, Frame, LayerError, Priority,
     cache::{AnswerKey, Cache, KeptAnswer},
-    prehashed::Prehashed,
 };
 
 /// As many as there are calls under way: each takes itself out at its end.
 pub(in crate::cache) struct Flights<D, E>(Mutex<Table<D, E>>);
 
-type Table<D, E> = HashMap<AnswerKey, Weak<Flight<D, E>>, Prehashed>;
+type Table<D, E> = HashMap<AnswerKey, Weak<Flight<D, E>>, RandomState>;
 
 /// What a caller wants of the cache.
 #[derive(Debug, Clone, Copy)]

@@ -1,3 +1,5 @@
+//! A body whose frames, failure, end and drop are watched.
+
 use std::{
     fmt,
     pin::Pin,
@@ -6,43 +8,60 @@ use std::{
 
 use http_body::{Body, Frame as BodyFrame, SizeHint};
 use pin_project::{pin_project, pinned_drop};
+use tracing::span::Entered;
 
-use super::record::Record;
-use crate::{Failure, Frame};
+/// What looks at a body as it is read. It is dropped after the body: a body that is dropped before its end tells nothing else.
+pub trait Watch<D, E>: Scope {
+    /// A frame of the answer has come.
+    fn frame(&mut self, _data: &D) {}
 
-/// The body of [`Observe`](super::Observe) and [`ObserveAttempt`](super::ObserveAttempt): looks at the frames as they pass, and tells the
-/// end once.
+    /// The body has failed.
+    fn failed(&mut self, error: &E);
+
+    /// The whole body has come. May be called again.
+    fn ended(&mut self);
+}
+
+/// The span that an exchange runs in.
+pub trait Scope {
+    /// Held while what is inside is polled, and while it is dropped.
+    fn enter(&self) -> Option<Entered<'_>> {
+        None
+    }
+}
+
+/// A body that is watched.
 #[pin_project(PinnedDrop)]
-pub struct ObserveBody<B> {
+pub struct WatchBody<B, W: Scope> {
     /// There until it is dropped.
     #[pin]
     inner: Option<B>,
-    record: Record,
+    watch: W,
 }
 
-impl<B: Body> ObserveBody<B> {
-    pub(super) fn new(inner: B, mut record: Record) -> Self {
+impl<B: Body, W: Watch<B::Data, B::Error>> WatchBody<B, W> {
+    /// Watches a body.
+    pub fn new(inner: B, mut watch: W) -> Self {
         if inner.is_end_stream() {
-            record.answered();
+            watch.ended();
         }
         Self {
             inner: Some(inner),
-            record,
+            watch,
         }
     }
 }
 
-impl<B> fmt::Debug for ObserveBody<B> {
+impl<B, W: Scope> fmt::Debug for WatchBody<B, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ObserveBody").finish_non_exhaustive()
+        f.debug_struct("WatchBody").finish_non_exhaustive()
     }
 }
 
-impl<B> Body for ObserveBody<B>
+impl<B, W> Body for WatchBody<B, W>
 where
     B: Body,
-    B::Data: Frame,
-    B::Error: Failure,
+    W: Watch<B::Data, B::Error>,
 {
     type Data = B::Data;
     type Error = B::Error;
@@ -56,21 +75,21 @@ where
             return Poll::Ready(None);
         };
         let frame = {
-            let _inside = this.record.enter();
+            let _inside = this.watch.enter();
             ready!(inner.as_mut().poll_frame(cx))
         };
         match &frame {
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
-                    this.record.frame(data);
+                    this.watch.frame(data);
                 }
                 // A reader may stop at the last frame, and never ask for the end.
                 if inner.is_end_stream() {
-                    this.record.answered();
+                    this.watch.ended();
                 }
             }
-            Some(Err(error)) => this.record.failed(error),
-            None => this.record.answered(),
+            Some(Err(error)) => this.watch.failed(error),
+            None => this.watch.ended(),
         }
         Poll::Ready(frame)
     }
@@ -84,12 +103,12 @@ where
     }
 }
 
-/// What is below ends first, within the span, so that the record knows how.
+/// What is inside ends first, within its span, so that the watch knows how.
 #[pinned_drop]
-impl<B> PinnedDrop for ObserveBody<B> {
+impl<B, W: Scope> PinnedDrop for WatchBody<B, W> {
     fn drop(self: Pin<&mut Self>) {
         let mut this = self.project();
-        let _inside = this.record.enter();
+        let _inside = this.watch.enter();
         this.inner.set(None);
     }
 }

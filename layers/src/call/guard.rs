@@ -1,25 +1,26 @@
-//! One attempt in flight, as the log of its call sees it.
+//! The one owner of an attempt's line: it closes the line, however the attempt ends.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::{Failure, Outcome, attempts::Attempt, call::Shared};
+use super::{Attempt, Outcome, state::CallState};
+use crate::Failure;
 
-/// One attempt in flight: whatever happens to it, its line is closed.
+/// Held by [`Attempt`](crate::attempt)'s future, then by its body, and by nothing else: responses carry the log, never a guard.
 #[derive(Debug)]
-pub(crate) struct Claim {
-    shared: Arc<Shared>,
+pub(crate) struct AttemptGuard {
+    state: Arc<CallState>,
     index: usize,
     pub(crate) number: u32,
     started: Instant,
     open: bool,
 }
 
-impl Claim {
-    pub(crate) const fn new(shared: Arc<Shared>, index: usize, number: u32, started: Instant) -> Self {
+impl AttemptGuard {
+    pub(super) const fn new(state: Arc<CallState>, index: usize, number: u32, started: Instant) -> Self {
         Self {
-            shared,
+            state,
             index,
             number,
             started,
@@ -27,12 +28,8 @@ impl Claim {
         }
     }
 
-    pub(crate) fn elapsed(&self) -> Duration {
-        self.started.elapsed()
-    }
-
     pub(crate) fn began(&self) -> Duration {
-        let elapsed = self.elapsed();
+        let elapsed = self.started.elapsed();
         self.change(|line| {
             line.outcome = Outcome::Answering;
             line.first_token = Some(elapsed);
@@ -52,8 +49,14 @@ impl Claim {
         })
     }
 
+    /// Whether the attempt was passed on to the upstream, as far as what stands below says.
+    #[cfg(feature = "observe")]
+    pub(crate) fn is_sent(&self) -> bool {
+        self.state.lines().get(self.index).is_none_or(|line| line.is_sent)
+    }
+
     fn close(&mut self, outcome: Outcome, more: impl FnOnce(&mut Attempt)) -> Duration {
-        let elapsed = self.elapsed();
+        let elapsed = self.started.elapsed();
         if std::mem::take(&mut self.open) {
             self.change(|line| {
                 line.outcome = outcome;
@@ -64,14 +67,17 @@ impl Claim {
         elapsed
     }
 
+    /// Writes, unless a service below sent the request again: each exchange then tells how it went on its own line.
     fn change(&self, change: impl FnOnce(&mut Attempt)) {
-        if let Some(line) = self.shared.lines().get_mut(self.index) {
-            change(line);
-        }
+        self.state.change(self.index, |line| {
+            if line.exchanges <= 1 {
+                change(line);
+            }
+        });
     }
 }
 
-impl Drop for Claim {
+impl Drop for AttemptGuard {
     fn drop(&mut self) {
         if self.open {
             let after = self.close(Outcome::Dropped, |_| {});

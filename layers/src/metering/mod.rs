@@ -10,21 +10,13 @@ use facade::set;
 #[cfg(feature = "metrics")]
 pub(crate) use facade::{Labels, change, count, label, sample};
 
+#[cfg(feature = "observe")]
+pub mod names;
+
 #[cfg(feature = "metrics")]
 mod bounded;
 #[cfg(feature = "metrics")]
 mod facade;
-
-#[cfg(all(
-    feature = "metrics",
-    any(
-        feature = "adaptive-concurrency",
-        feature = "circuit-breaker",
-        feature = "cost",
-        feature = "rate-limit"
-    )
-))]
-use crate::observe::names;
 
 /// The candidates that have a gauge of their own.
 #[cfg(all(

@@ -5,7 +5,9 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use crate::{Candidate, prehashed::Prehashed};
+use foldhash::fast::RandomState;
+
+use super::Candidate;
 
 /// Looked at by each attempt, and seldom added to. It holds so many at most, since a request may name any model.
 #[derive(Debug)]
@@ -14,7 +16,7 @@ pub(crate) struct Known<T> {
     table: RwLock<Table<T>>,
 }
 
-type Table<T> = HashMap<Candidate, Arc<T>, Prehashed>;
+type Table<T> = HashMap<Candidate, Arc<T>, RandomState>;
 
 impl<T> Known<T> {
     pub(crate) fn new(most: usize) -> Self {

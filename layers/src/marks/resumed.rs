@@ -2,10 +2,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::{Candidate, Degraded, FailureKind, attempts::lock};
+use crate::{Candidate, Degraded, FailureKind};
 
 /// In the extensions of a streamed response: where the answer broke off, and who went on. More may be written down until the stream has
 /// ended. Clones share it.
@@ -30,24 +30,33 @@ impl Resumed {
     /// The places so far, in order. None where the answer is of one piece.
     #[must_use]
     pub fn places(&self) -> Vec<Resumption> {
-        lock(&self.0).clone()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The places after the first so many: what is new since the last look.
     #[must_use]
     pub fn places_after(&self, known: usize) -> Vec<Resumption> {
-        lock(&self.0).get(known..).map(<[_]>::to_vec).unwrap_or_default()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(known..)
+            .map(<[_]>::to_vec)
+            .unwrap_or_default()
     }
 
     /// The first mark of a part that is not quite what was asked for; `None` so far where there is none.
     #[must_use]
     pub fn degraded(&self) -> Option<Degraded> {
-        lock(&self.0).iter().find_map(|place| place.degraded.clone())
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .find_map(|place| place.degraded.clone())
     }
 
     #[cfg(feature = "resume")]
     pub(crate) fn note(&self, place: Resumption) {
-        lock(&self.0).push(place);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(place);
     }
 }
 

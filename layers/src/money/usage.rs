@@ -29,6 +29,23 @@ pub struct TokenUsage {
 }
 
 impl TokenUsage {
+    /// So many tokens of prompt and answer, and nothing else.
+    #[must_use]
+    pub fn new(prompt: u64, answer: u64) -> Self {
+        Self {
+            prompt,
+            answer,
+            ..Self::default()
+        }
+    }
+
+    /// The same, with what was charged.
+    #[must_use]
+    pub const fn with_charge(mut self, charged: UsdAmount) -> Self {
+        self.charged = Some(charged);
+        self
+    }
+
     /// The bill: what was charged, and on top what the provider charged where the key there is one's own.
     #[must_use]
     pub fn bill(&self) -> Option<UsdAmount> {

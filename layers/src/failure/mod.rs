@@ -3,9 +3,9 @@
 //! Two questions, not one: may the *same* call be repeated, and may *another candidate* answer instead? A layer asks
 //! [`FailureKind::advice`]; it never looks at a status code or a message.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, str::FromStr};
 
-use crate::{AttemptLog, LayerError, UnknownName};
+use crate::UnknownName;
 
 /// Which clock ran out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -277,6 +277,32 @@ impl FromStr for FailureKind {
     }
 }
 
+impl FailureKind {
+    /// The kind that an HTTP status stands for, for a service of your own that knows no more; `None` for a success.
+    ///
+    /// ```
+    /// use tower_llm_layers::FailureKind;
+    ///
+    /// assert_eq!(FailureKind::from_status(429), Some(FailureKind::RateLimited));
+    /// ```
+    #[must_use]
+    pub const fn from_status(status: u16) -> Option<Self> {
+        Some(match status {
+            0..=399 => return None,
+            401 | 403 => Self::Auth,
+            402 => Self::InsufficientFunds,
+            404 | 410 => Self::NoEndpoint,
+            408 | 504 => Self::Timeout(Phase::Response),
+            409 | 421 | 425 => Self::RejectedByProvider,
+            413 => Self::ContextLengthExceeded,
+            429 => Self::RateLimited,
+            503 | 529 => Self::Overloaded,
+            400..=499 => Self::BadRequest,
+            _ => Self::Upstream,
+        })
+    }
+}
+
 impl fmt::Display for FailureKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -293,79 +319,6 @@ pub enum Scope {
     Pool,
     /// Everything that uses this upstream's key.
     Upstream,
-}
-
-/// The only thing a layer knows about an error.
-///
-/// Implement it for your service's error type, and `From<LayerError>` beside it, so that layers can add their own
-/// failures without boxing or nesting yours.
-pub trait Failure: Sized {
-    /// What went wrong.
-    fn kind(&self) -> FailureKind;
-
-    /// The HTTP status, where there was one.
-    fn status(&self) -> Option<u16> {
-        None
-    }
-
-    /// How long the upstream asked to wait, already clamped.
-    fn retry_after(&self) -> Option<Duration> {
-        None
-    }
-
-    /// The `max_tokens` that the balance could carry, where the upstream said so.
-    fn affordable_tokens(&self) -> Option<u64> {
-        None
-    }
-
-    /// How far the failure reaches.
-    fn scope(&self) -> Scope {
-        Scope::Candidate
-    }
-
-    /// A few words for the attempt log, e.g. `overloaded (Anthropic)`. Never a key, a prompt or an answer.
-    fn summary(&self) -> String {
-        self.kind().to_string()
-    }
-
-    /// Whether another key of the pool could still be used (see [`set_other_key`](Self::set_other_key)).
-    fn has_other_key(&self) -> bool {
-        false
-    }
-
-    /// The auth layer tells that the key which failed is out, and that another one is there.
-    fn set_other_key(&mut self, _other_key: bool) {}
-
-    /// Whether a layer inside has given up on this call, so that none outside multiplies attempts.
-    fn is_exhausted(&self) -> bool {
-        false
-    }
-
-    /// Marks the error as given up on.
-    fn set_exhausted(&mut self) {}
-
-    /// Whether it concerns this caller alone: then somebody else who waits for the same answer asks anew.
-    fn is_personal(&self) -> bool {
-        self.kind().is_personal()
-    }
-
-    /// The same failure for another caller, who waited for the same answer. By default it keeps kind, status, hint and summary.
-    #[must_use]
-    fn for_another(&self) -> Self
-    where
-        Self: From<LayerError>,
-    {
-        LayerError::CoalescedFailure {
-            kind: self.kind(),
-            status: self.status(),
-            retry_after: self.retry_after(),
-            summary: self.summary(),
-        }
-        .into()
-    }
-
-    /// Keeps what was tried. Called once, by the layer that opened the call.
-    fn attach(&mut self, _attempts: AttemptLog) {}
 }
 
 #[cfg(test)]

@@ -118,6 +118,18 @@ pub struct Needs {
     pub output: Modalities,
 }
 
+impl Needs {
+    /// Needs of a prompt of about so many tokens, and of at most so many.
+    #[must_use]
+    pub fn of_prompt(tokens: u64, at_most: u64) -> Self {
+        Self {
+            prompt_tokens: tokens,
+            most_prompt_tokens: at_most,
+            ..Self::default()
+        }
+    }
+}
+
 /// What a candidate can do, from a catalogue. `None` means unknown, which never excludes a candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]

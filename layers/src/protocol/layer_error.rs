@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use crate::{Failure, FailureKind, Phase};
+use crate::{FailureKind, Phase, util::Seconds};
 
 /// A failure that a layer adds; your error type takes it in by `From`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +83,20 @@ pub enum LayerError {
     /// A budget does not carry the attempt.
     #[cfg(feature = "cost")]
     BudgetExceeded(Box<crate::budget::Refusal>),
+    /// A tag is required, and the call has none of that name.
+    MissingTag {
+        /// Its name.
+        name: String,
+    },
+    /// A budget carries a shorter answer only, and the request cannot say so.
+    #[cfg(feature = "cost")]
+    CannotShorten {
+        /// What the budget carries, in tokens of answer.
+        tokens: u64,
+    },
+    /// A service between the cost layer and the auth layer sent one request twice.
+    #[cfg(feature = "auth")]
+    SentTwice,
     /// A budget applies, and the price of the candidate is not known.
     #[cfg(feature = "cost")]
     UnknownPrice {
@@ -198,6 +212,21 @@ impl fmt::Display for LayerError {
             #[cfg(feature = "cost")]
             Self::BudgetExceeded(refusal) => refusal.fmt(f),
             #[cfg(feature = "cost")]
+            Self::CannotShorten { tokens } => write!(
+                f,
+                "a budget carries an answer of {tokens} tokens only, and the request did not take that as its `max_tokens`: \
+                 see `Budgeted::set_max_tokens`"
+            ),
+            Self::MissingTag { name } => write!(
+                f,
+                "the call has no tag `{name}`, and one is required: set it by `Call::set_tags`, or by the tags of the stack"
+            ),
+            #[cfg(feature = "auth")]
+            Self::SentTwice => f.write_str(
+                "a service between the cost layer and the auth layer sent one request twice, which no ledger entry would account for: \
+                 put it above the cost layer",
+            ),
+            #[cfg(feature = "cost")]
             Self::UnknownPrice { model, varies: false } => write!(
                 f,
                 "the price of {model} is unknown, so no budget can hold it: add it to the catalogue, or set `unknown_price`"
@@ -225,8 +254,11 @@ impl fmt::Display for LayerError {
 
 impl std::error::Error for LayerError {}
 
-impl Failure for LayerError {
-    fn kind(&self) -> FailureKind {
+/// What your error type takes over: see [`Failure`](super::Failure).
+impl LayerError {
+    /// What went wrong.
+    #[must_use]
+    pub fn kind(&self) -> FailureKind {
         match self {
             Self::Elapsed { phase, .. } => FailureKind::Timeout(*phase),
             Self::EmptyResponse => FailureKind::EmptyResponse,
@@ -243,7 +275,9 @@ impl Failure for LayerError {
                 FailureKind::ConcurrencyLimited
             }
             #[cfg(feature = "cost")]
-            Self::BudgetExceeded(_) => FailureKind::BudgetExceeded,
+            Self::BudgetExceeded(_) | Self::CannotShorten { .. } => FailureKind::BudgetExceeded,
+            #[cfg(feature = "auth")]
+            Self::SentTwice => FailureKind::Internal,
             // The next candidate may have a price.
             #[cfg(feature = "cost")]
             Self::UnknownPrice { .. } => FailureKind::NoEndpoint,
@@ -251,18 +285,22 @@ impl Failure for LayerError {
             Self::CacheMiss => FailureKind::NoEndpoint,
             // The reader caused it, not the upstream.
             Self::Lagged { .. } => FailureKind::Cancelled,
-            Self::BadDeadline { .. } => FailureKind::BadRequest,
+            Self::BadDeadline { .. } | Self::MissingTag { .. } => FailureKind::BadRequest,
         }
     }
 
-    fn status(&self) -> Option<u16> {
+    /// The HTTP status, where there was one.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
         match self {
             Self::CoalescedFailure { status, .. } => *status,
             _ => None,
         }
     }
 
-    fn retry_after(&self) -> Option<Duration> {
+    /// When to try again, as far as that is known.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::NoKey { retry_after, .. }
             | Self::RateLimited { retry_after, .. }
@@ -275,38 +313,20 @@ impl Failure for LayerError {
         }
     }
 
-    fn summary(&self) -> String {
+    /// A few words for the attempt log.
+    #[must_use]
+    pub fn summary(&self) -> String {
         self.to_string()
     }
 
-    fn is_personal(&self) -> bool {
+    /// Whether it concerns this caller alone.
+    #[must_use]
+    pub fn is_personal(&self) -> bool {
         match self {
             // A limit of one's own; an upstream's pause, which has no limit but a hint, is everybody's.
             Self::RateLimited { limit, retry_after } => limit.is_some() || retry_after.is_none(),
             Self::BadDeadline { .. } | Self::CacheMiss | Self::AttemptsSpent { .. } => true,
             _ => self.kind().is_personal(),
         }
-    }
-}
-
-/// A duration as a person reads it: `5 h 44 min`, `12 min`, `90 s`, `1.2 s`, `20 ms`.
-pub(crate) struct Seconds(pub(crate) Duration);
-
-impl fmt::Display for Seconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let millis = self.0.as_millis();
-        let minutes = millis.div_ceil(60_000);
-        let text = if millis >= 3_600_000 {
-            format!("{} h {} min", minutes / 60, minutes % 60)
-        } else if millis >= 600_000 {
-            format!("{minutes} min")
-        } else if millis < 100 {
-            format!("{millis} ms")
-        } else if millis.is_multiple_of(1000) {
-            format!("{} s", millis / 1000)
-        } else {
-            format!("{:.1} s", self.0.as_secs_f64())
-        };
-        f.pad(&text)
     }
 }

@@ -1,0 +1,159 @@
+//! What becomes of one attempt: its line in the log, its events, its span.
+
+use http::Response;
+use http_body::Body;
+use tracing::span::Entered;
+
+use super::AttemptBody;
+#[cfg(feature = "observe")]
+use crate::observe::AttemptRecord;
+use crate::{
+    AttemptLog, Candidate, Failure, Frame, LlmRequest,
+    call::AttemptGuard,
+    protocol::publish,
+    watch::{Respond, Scope, Watch, WatchBody},
+};
+
+/// The record of spans and metrics, without the feature of that name.
+#[cfg(not(feature = "observe"))]
+#[derive(Debug)]
+struct AttemptRecord;
+
+/// Runs from the start of an attempt to its end.
+#[derive(Debug)]
+pub struct AttemptWatch {
+    guard: Option<AttemptGuard>,
+    #[cfg_attr(not(feature = "observe"), expect(dead_code, reason = "it holds nothing then"))]
+    record: AttemptRecord,
+}
+
+/// The attempt while its response has not begun.
+#[derive(Debug)]
+pub struct AttemptStart {
+    watch: AttemptWatch,
+    opened: Option<AttemptLog>,
+}
+
+impl AttemptStart {
+    pub(super) fn begin<R: LlmRequest>(guard: AttemptGuard, request: &R, opened: Option<AttemptLog>) -> Self {
+        #[cfg(feature = "observe")]
+        let record = AttemptRecord::begin(request, guard.number);
+        #[cfg(not(feature = "observe"))]
+        let record = AttemptRecord;
+        let guard = Some(guard);
+        let watch = AttemptWatch { guard, record };
+        Self { watch, opened }
+    }
+
+    /// Tells the log that the attempt starts.
+    pub(super) fn say<R: LlmRequest>(&self, request: &R) {
+        let candidate = request.call().candidate();
+        tracing::debug!(
+            attempt = self.watch.guard.as_ref().map(|guard| guard.number),
+            upstream = candidate.map(Candidate::upstream),
+            model = candidate.map_or(request.model(), |candidate| Some(candidate.model())),
+            stream = request.is_streaming(),
+            "attempt started"
+        );
+    }
+}
+
+impl<B, E> Respond<Response<B>, E> for AttemptStart
+where
+    E: Failure,
+    B: Body<Error = E>,
+    B::Data: Frame,
+{
+    type Response = Response<AttemptBody<B>>;
+
+    fn respond(mut self, result: Result<Response<B>, E>) -> Result<Self::Response, E> {
+        let result = match result {
+            Ok(response) => {
+                if let Some(guard) = &self.watch.guard {
+                    let after = guard.began();
+                    let _inside = self.watch.enter();
+                    tracing::debug!(attempt = guard.number, first_token = ?after, "answer began");
+                }
+                #[cfg(feature = "observe")]
+                self.watch.record.responded(response.extensions());
+                Ok(response.map(|body| WatchBody::new(body, self.watch)))
+            }
+            Err(error) => {
+                self.watch.fail(&error, "attempt failed");
+                Err(error)
+            }
+        };
+        publish(&mut self.opened, result)
+    }
+}
+
+impl AttemptWatch {
+    fn fail<E: Failure>(&mut self, error: &E, message: &'static str) {
+        let Some(mut guard) = self.guard.take() else { return };
+        let after = guard.failed(error);
+        {
+            let _inside = self.enter();
+            tracing::warn!(
+                attempt = guard.number,
+                kind = error.kind().as_str(),
+                status = error.status(),
+                retry_after = ?error.retry_after(),
+                duration = ?after,
+                message
+            );
+        }
+        #[cfg(feature = "observe")]
+        if guard.is_sent() {
+            self.record.failed(error);
+        } else {
+            self.record.never_sent();
+        }
+    }
+}
+
+impl<D: Frame, E: Failure> Watch<D, E> for AttemptWatch {
+    #[cfg(feature = "observe")]
+    fn frame(&mut self, frame: &D) {
+        self.record.frame(frame);
+    }
+
+    fn failed(&mut self, error: &E) {
+        self.fail(error, "answer interrupted");
+    }
+
+    fn ended(&mut self) {
+        let Some(mut guard) = self.guard.take() else { return };
+        let after = guard.answered();
+        {
+            let _inside = self.enter();
+            tracing::debug!(attempt = guard.number, duration = ?after, "answer ended");
+        }
+        #[cfg(feature = "observe")]
+        self.record.answered();
+    }
+}
+
+impl Scope for AttemptWatch {
+    #[cfg(feature = "observe")]
+    fn enter(&self) -> Option<Entered<'_>> {
+        self.record.enter()
+    }
+}
+
+impl Scope for AttemptStart {
+    fn enter(&self) -> Option<Entered<'_>> {
+        self.watch.enter()
+    }
+}
+
+impl Drop for AttemptWatch {
+    fn drop(&mut self) {
+        let Some(guard) = self.guard.take() else { return };
+        #[cfg(feature = "observe")]
+        if !guard.is_sent() {
+            self.record.never_sent();
+        }
+        let _inside = self.enter();
+        drop(guard);
+    }
+}

@@ -1,0 +1,98 @@
+//! What the layers below an attempt write on its line.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::{Outcome, state::CallState};
+use crate::UsdAmount;
+
+/// The line of one attempt, for whatever stands below [`AttemptLayer`](crate::attempt::AttemptLayer). It writes; it does not close the line.
+///
+/// A service of your own that refuses a request before it sends it says so by [`not_sent`](Self::not_sent).
+#[derive(Clone)]
+pub struct AttemptHandle {
+    pub(super) state: Arc<CallState>,
+    pub(super) index: usize,
+    /// The attempt's number in its call, from 1.
+    pub(super) number: u32,
+    /// Whether this exchange is not the first one of its attempt, so that nothing but this handle ends its line.
+    pub(super) is_repeat: bool,
+}
+
+/// How an exchange ended.
+#[cfg(feature = "cost")]
+pub(crate) struct ExchangeEnd {
+    pub(crate) outcome: Outcome,
+    pub(crate) is_sent: bool,
+    /// What it cost, and whether that is an estimate.
+    pub(crate) cost: Option<(UsdAmount, bool)>,
+    pub(crate) first_token: Option<Duration>,
+    pub(crate) duration: Duration,
+}
+
+impl AttemptHandle {
+    /// Which attempt of its call this is, from 1.
+    #[must_use]
+    pub const fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The attempt was refused on our side: it counts nowhere as sent.
+    pub fn not_sent(&self) {
+        self.state.change(self.index, |line| line.is_sent = false);
+    }
+
+    /// Notes why the request or the call was changed, in a few words.
+    pub fn note(&self, note: &str) {
+        self.state.change(self.index, |line| line.note = Some(note.into()));
+    }
+
+    #[cfg(feature = "cost")]
+    pub(crate) fn call_id(&self, at: crate::UtcTime) -> crate::ledger::CallId {
+        self.state.id(at)
+    }
+
+    /// The answer of this exchange has begun. Told by the guard, unless this is a repeated exchange.
+    #[cfg(feature = "cost")]
+    pub(crate) fn exchange_began(&self, after: Duration) {
+        if self.is_repeat {
+            self.state.change(self.index, |line| {
+                line.outcome = Outcome::Answering;
+                line.first_token = Some(after);
+            });
+        }
+    }
+
+    /// This exchange has failed. If a service below the attempt repeats it, this is how its line ends.
+    #[cfg(feature = "cost")]
+    pub(crate) fn exchange_failed(&self, status: Option<u16>, retry_after: Option<Duration>, summary: String) {
+        self.state.change(self.index, |line| {
+            line.status = status;
+            line.retry_after = retry_after;
+            line.summary = Some(summary.into());
+        });
+    }
+
+    /// This exchange has ended so, and cost so much. The guard of the attempt writes its own end after this, unless the exchange was
+    /// repeated.
+    #[cfg(feature = "cost")]
+    pub(crate) fn exchange_ended(&self, end: ExchangeEnd) {
+        self.state.change(self.index, |line| {
+            line.outcome = end.outcome;
+            line.first_token = line.first_token.or(end.first_token);
+            line.duration = Some(end.duration);
+            line.is_sent &= end.is_sent;
+            if let Some((cost, is_estimate)) = end.cost {
+                line.cost = Some(cost);
+                line.cost_is_estimate = is_estimate;
+            }
+        });
+    }
+}
+
+impl fmt::Debug for AttemptHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AttemptHandle")
+            .field("number", &self.number)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,147 @@
+//! One line of a call's log: an attempt, or a candidate that was passed over.
+
+use std::{fmt, time::Duration};
+
+use super::Candidate;
+use crate::{FailureKind, UsdAmount, util::Seconds};
+
+/// How one attempt ended, or that it has not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Nothing has come yet.
+    Waiting,
+    /// The answer has begun, and continues.
+    Answering,
+    /// The whole answer came.
+    Answered,
+    /// It failed.
+    Failed(FailureKind),
+    /// The caller left, or its deadline passed, or another candidate was faster.
+    Dropped,
+    /// It was never sent: the candidate cannot take this request.
+    Skipped,
+}
+
+/// One line of the log: an attempt, or a candidate that was passed over.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// Which attempt of the call, from 1; 0 for a candidate that was passed over.
+    pub number: u32,
+    /// The turn it belongs to: the layer above that gave it finds the line by this number. 0 without one.
+    pub(super) turn: u32,
+    /// The model and its upstream.
+    pub candidate: Option<Candidate>,
+    /// When it started, after the start of the call.
+    pub started: Duration,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Whether it was passed on to the upstream. What a budget, a price list or a missing key refused was not.
+    pub is_sent: bool,
+    /// HTTP status of a failure, where there was one.
+    pub status: Option<u16>,
+    /// What happened, in a few words: without key, prompt or answer.
+    pub summary: Option<Box<str>>,
+    /// From its start to the first token.
+    pub first_token: Option<Duration>,
+    /// From its start to its end.
+    pub duration: Option<Duration>,
+    /// What it cost: the billed cost, or an estimate of it. `None` while it runs, and without a cost layer.
+    pub cost: Option<UsdAmount>,
+    /// Whether the cost is an estimate.
+    pub cost_is_estimate: bool,
+    /// What the upstream asked to wait.
+    pub retry_after: Option<Duration>,
+    /// How long the call waited after it.
+    pub waited: Option<Duration>,
+    /// Why the call went no further on this candidate, where the reason is not the failure itself.
+    pub note: Option<Box<str>>,
+    /// Exchanges that a cost layer began over this line.
+    pub(super) exchanges: u32,
+    /// How often its request was given a key.
+    pub(super) sendings: u32,
+}
+
+impl Attempt {
+    pub(super) fn new(number: u32, candidate: Option<Candidate>, started: Duration) -> Self {
+        Self {
+            number,
+            turn: 0,
+            candidate,
+            started,
+            outcome: Outcome::Waiting,
+            is_sent: number > 0,
+            status: None,
+            summary: None,
+            first_token: None,
+            duration: None,
+            cost: None,
+            cost_is_estimate: false,
+            retry_after: None,
+            waited: None,
+            note: None,
+            exchanges: 0,
+            sendings: 0,
+        }
+    }
+
+    /// Whether this attempt, and not an earlier one, gave the answer.
+    #[must_use]
+    pub const fn gave_answer(&self) -> bool {
+        matches!(self.outcome, Outcome::Answering | Outcome::Answered)
+    }
+
+    /// What happened, in the order of what a reader asks first.
+    fn story(&self) -> String {
+        let mut story = match (self.outcome, self.status, &self.summary) {
+            (Outcome::Waiting, ..) => "waiting".to_owned(),
+            (Outcome::Answering, ..) => "answering".to_owned(),
+            (Outcome::Answered, ..) => "answered".to_owned(),
+            (Outcome::Dropped, ..) => "dropped".to_owned(),
+            (Outcome::Skipped, _, Some(reason)) => format!("passed over: {reason}"),
+            (Outcome::Skipped, _, None) => "passed over".to_owned(),
+            (Outcome::Failed(_), Some(status), Some(summary)) => format!("{status} {summary}"),
+            (Outcome::Failed(kind), Some(status), None) => format!("{status} {kind}"),
+            (Outcome::Failed(_), None, Some(summary)) => summary.to_string(),
+            (Outcome::Failed(kind), None, None) => kind.to_string(),
+        };
+        if let Some(first) = self.first_token {
+            story.push_str(&format!(", first token in {}", Seconds(first)));
+        }
+        if let Some(cost) = self.cost.filter(|cost| *cost != UsdAmount::ZERO) {
+            let about = if self.cost_is_estimate { "about " } else { "" };
+            story.push_str(&format!(", {about}{cost}"));
+        }
+        if let Some(hint) = self.retry_after {
+            story.push_str(&format!(", retry after {}", Seconds(hint)));
+        }
+        if let Some(note) = &self.note {
+            story.push_str(&format!(" ({note})"));
+        }
+        story
+    }
+
+    pub(super) fn write(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
+        let story = self.story();
+        if self.outcome == Outcome::Skipped {
+            return write!(f, "  -  {name:<28}  {story}");
+        }
+        write!(f, "{:>3}  {name:<28}  ", self.number)?;
+        let Some(duration) = self.duration else {
+            return f.write_str(&story);
+        };
+        write!(f, "{story:<36}  after {:>6}", Seconds(duration))?;
+        match self.waited {
+            Some(waited) => write!(f, ", waited {}", Seconds(waited)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let candidate = self.candidate.as_ref();
+        self.write(f, candidate.map_or("(no model named)", Candidate::model))
+    }
+}

@@ -1,0 +1,91 @@
+//! What was tried for one call.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::{Attempt, Candidate, state::CallState};
+use crate::UsdAmount;
+
+/// What was tried for one call: in the extensions of every response, and on every error.
+///
+/// A handle, not a copy: while a stream continues, its last line still changes. Prints as a table, one line per attempt. It is
+/// empty if a cached response or a coalesced call served, or without an [`AttemptLayer`](crate::attempt::AttemptLayer).
+#[derive(Clone)]
+pub struct AttemptLog(Arc<CallState>);
+
+impl AttemptLog {
+    pub(super) const fn new(state: Arc<CallState>) -> Self {
+        Self(state)
+    }
+
+    /// Every line so far, in order.
+    #[must_use]
+    pub fn attempts(&self) -> Vec<Attempt> {
+        self.0.lines().clone()
+    }
+
+    /// How many attempts were sent upstream. What a budget, a price list or a missing key refused is not among them.
+    #[must_use]
+    pub fn sent(&self) -> usize {
+        self.0.lines().iter().filter(|line| line.is_sent).count()
+    }
+
+    /// The candidate that gave the answer, where one did.
+    #[must_use]
+    pub fn answered_by(&self) -> Option<Candidate> {
+        let lines = self.0.lines();
+        lines.iter().rev().find(|line| line.gave_answer())?.candidate.clone()
+    }
+
+    /// The candidate of the answer that the caller sees: begun, and not the loser of a hedge.
+    #[cfg(feature = "resume")]
+    pub(crate) fn shown(&self) -> Option<Candidate> {
+        let lines = self.0.lines();
+        let begun = |line: &&Attempt| line.first_token.is_some() && line.outcome != super::Outcome::Dropped;
+        lines.iter().rev().find(begun)?.candidate.clone()
+    }
+
+    /// What all attempts cost together, as far as is known; `None` without a cost layer.
+    #[must_use]
+    pub fn cost(&self) -> Option<UsdAmount> {
+        let lines = self.0.lines();
+        let costs = lines.iter().filter_map(|line| line.cost);
+        costs.reduce(UsdAmount::saturating_add)
+    }
+
+    /// Since the call was opened.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+impl fmt::Display for AttemptLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines = self.0.lines();
+        if lines.is_empty() {
+            return f.write_str("  no attempt was written down");
+        }
+        let upstreams = lines
+            .iter()
+            .filter_map(|line| Some(line.candidate.as_ref()?.upstream()));
+        let first = upstreams.clone().next();
+        // The upstream is worth a word only where there are several.
+        let several = upstreams.into_iter().any(|upstream| Some(upstream) != first);
+        for (index, line) in lines.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            match &line.candidate {
+                Some(candidate) if several => line.write(f, &candidate.to_string())?,
+                _ => write!(f, "{line}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for AttemptLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.lines().iter()).finish()
+    }
+}

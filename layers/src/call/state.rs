@@ -1,0 +1,185 @@
+//! What all copies of one call's request share: the lines of its log, and the cap on its attempts.
+
+use std::{
+    fmt,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{Attempt, Candidate, Outcome};
+
+/// Shared by all copies of a call.
+pub(crate) struct CallState {
+    begun: Instant,
+    #[cfg(feature = "cost")]
+    id: std::sync::OnceLock<crate::ledger::CallId>,
+    cap: AtomicU32,
+    claimed: AtomicU32,
+    turns: AtomicU32,
+    /// Whether it has been counted among the calls that retries are a share of.
+    #[cfg(feature = "retry")]
+    counted: std::sync::atomic::AtomicBool,
+    lines: Mutex<Vec<Attempt>>,
+}
+
+impl CallState {
+    pub(super) const fn new(begun: Instant) -> Self {
+        Self {
+            begun,
+            #[cfg(feature = "cost")]
+            id: std::sync::OnceLock::new(),
+            cap: AtomicU32::new(u32::MAX),
+            claimed: AtomicU32::new(0),
+            turns: AtomicU32::new(0),
+            #[cfg(feature = "retry")]
+            counted: std::sync::atomic::AtomicBool::new(false),
+            lines: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// The lines, whatever a panicking holder left behind: each write is whole.
+    pub(super) fn lines(&self) -> MutexGuard<'_, Vec<Attempt>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn elapsed(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    pub(super) fn since_begin(&self, at: Instant) -> Duration {
+        at.saturating_duration_since(self.begun)
+    }
+
+    /// The call's name in the ledger: made when it is first asked for.
+    #[cfg(feature = "cost")]
+    pub(super) fn id(&self, at: crate::UtcTime) -> crate::ledger::CallId {
+        *self.id.get_or_init(|| crate::ledger::CallId::new(at))
+    }
+
+    pub(super) fn has_attempts(&self) -> bool {
+        self.claimed.load(Ordering::Relaxed) > 0
+    }
+
+    /// A number that no other turn of this call has.
+    pub(super) fn new_turn(&self) -> u32 {
+        self.turns.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    #[cfg(feature = "retry")]
+    pub(super) fn counts(&self) -> bool {
+        !self.counted.swap(true, Ordering::Relaxed)
+    }
+
+    pub(super) fn attempts_left(&self, own: u32) -> u32 {
+        let cap = self.cap.load(Ordering::Relaxed).min(own);
+        if cap == u32::MAX {
+            return cap;
+        }
+        cap.saturating_sub(self.claimed.load(Ordering::Relaxed))
+    }
+
+    /// Takes one attempt out of the cap; its number, or the cap if that is spent.
+    pub(super) fn claim(&self, cap: u32) -> Result<u32, u32> {
+        let cap = self.cap.fetch_min(cap, Ordering::Relaxed).min(cap);
+        let below = |claimed| (claimed < cap).then_some(claimed + 1);
+        let claimed = self
+            .claimed
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, below)
+            .map_err(|_| cap)?;
+        Ok(claimed + 1)
+    }
+
+    /// Writes a new line; its index.
+    pub(super) fn push(&self, line: Attempt) -> usize {
+        let mut lines = self.lines();
+        lines.push(line);
+        lines.len() - 1
+    }
+
+    pub(super) fn change(&self, index: usize, change: impl FnOnce(&mut Attempt)) {
+        if let Some(line) = self.lines().get_mut(index) {
+            change(line);
+        }
+    }
+
+    /// Whether the exchange over this line is its first one.
+    #[cfg(feature = "cost")]
+    pub(super) fn begin_exchange(&self, index: usize) -> bool {
+        let mut lines = self.lines();
+        let Some(line) = lines.get_mut(index).filter(|line| line.exchanges == 0) else {
+            return false;
+        };
+        line.exchanges = 1;
+        true
+    }
+
+    /// Opens a line for a further exchange over this one; its index.
+    #[cfg(feature = "cost")]
+    pub(super) fn repeat_exchange(&self, index: usize, number: u32) -> usize {
+        let started = self.elapsed();
+        let mut lines = self.lines();
+        let mut line = Attempt::new(number, None, started);
+        if let Some(first) = lines.get_mut(index) {
+            first.exchanges += 1;
+            line.candidate.clone_from(&first.candidate);
+            line.turn = first.turn;
+        }
+        line.exchanges = 1;
+        line.note = Some("sent again by a service below the attempt".into());
+        lines.push(line);
+        lines.len() - 1
+    }
+
+    /// Whether a request that a ledger entry accounts for is sent for the first time.
+    #[cfg(feature = "auth")]
+    pub(super) fn is_first_sending(&self, index: usize) -> bool {
+        let mut lines = self.lines();
+        let Some(line) = lines.get_mut(index).filter(|line| line.exchanges > 0) else {
+            return true;
+        };
+        line.sendings += 1;
+        line.sendings == 1
+    }
+
+    /// Writes down a candidate that was passed over.
+    #[cfg(feature = "fallback")]
+    pub(super) fn skipped(&self, candidate: Candidate, reason: &str) {
+        let mut line = Attempt::new(0, Some(candidate), self.elapsed());
+        line.outcome = Outcome::Skipped;
+        line.summary = Some(reason.into());
+        self.push(line);
+    }
+
+    /// Looks at the attempts of one turn, the newest first, until it is told that it has found what it looks for; whether it has.
+    pub(super) fn find_in_turn(&self, turn: u32, found: impl FnMut(&mut Attempt) -> bool) -> bool {
+        let mut lines = self.lines();
+        let mut own = lines
+            .iter_mut()
+            .rev()
+            .filter(|line| line.turn == turn && line.number > 0);
+        own.any(found)
+    }
+
+    /// The candidates whose answers began and were interrupted, each as often as it happened.
+    #[cfg(feature = "fallback")]
+    pub(super) fn interrupted(&self) -> Vec<Candidate> {
+        let lines = self.lines();
+        let interrupted = lines
+            .iter()
+            .filter(|line| line.first_token.is_some() && matches!(line.outcome, Outcome::Failed(_)));
+        interrupted.filter_map(|line| line.candidate.clone()).collect()
+    }
+}
+
+impl fmt::Debug for CallState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallState")
+            .field("attempts", &self.lines().len())
+            .finish_non_exhaustive()
+    }
+}

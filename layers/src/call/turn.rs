@@ -1,0 +1,42 @@
+//! The turn that a call is given along its chain.
+
+use super::Candidate;
+
+/// How the candidate is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// It is the only one there is.
+    Only,
+    /// In its order; `is_last` if none comes after it.
+    InOrder { is_last: bool },
+    /// In parallel with one that is slow.
+    Hedge { is_last: bool },
+}
+
+/// What a layer above gives a copy of the call: the candidate, and the number by which it finds the attempts that come of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Turn {
+    /// Unique within the call.
+    pub(crate) number: u32,
+    pub(crate) candidate: Option<Candidate>,
+    pub(crate) role: Role,
+    /// Whether it is called although its circuit is open, because no other candidate is left.
+    pub(crate) is_last_resort: bool,
+}
+
+impl Turn {
+    /// Without a chain: whatever the request names.
+    pub(crate) const NONE: Self = Self {
+        number: 0,
+        candidate: None,
+        role: Role::Only,
+        is_last_resort: false,
+    };
+
+    pub(crate) const fn is_last(&self) -> bool {
+        match self.role {
+            Role::Only => true,
+            Role::InOrder { is_last } | Role::Hedge { is_last } => is_last,
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! What a layer says of a response, in the response's extensions.
+
+mod coalesced;
+mod degraded;
+mod no_store;
+mod resumed;
+mod unbilled;
+
+pub use coalesced::Coalesced;
+pub use degraded::{Degraded, DegradedSource};
+pub use no_store::NoStore;
+pub use resumed::{Resumed, Resumption};
+pub use unbilled::Unbilled;

@@ -1,0 +1,11 @@
+//! Exact money, and what is priced by it.
+
+mod fixed;
+mod price;
+mod usage;
+mod usd;
+
+pub use fixed::FixedPrices;
+pub use price::{PriceCeiling, PriceList, Quote, WorstCasePrice};
+pub use usage::TokenUsage;
+pub use usd::{UsdAmount, UsdError};

@@ -1,0 +1,157 @@
+//! What a layer must know of an error.
+
+use std::time::Duration;
+
+use http::Response;
+
+use super::LayerError;
+use crate::{Advice, AttemptLog, FailureKind, Scope};
+
+/// The only thing a layer knows about an error.
+///
+/// Implement it for your service's error type, and `From<LayerError>` as well, so that layers can add their own failures without
+/// boxing or nesting yours. Keep one [`FailureMarks`] in it: the layers write there what they must find again.
+///
+/// ```
+/// use tower_llm_layers::{Failure, FailureKind, FailureMarks, LayerError};
+///
+/// #[derive(Debug)]
+/// struct Error { kind: FailureKind, message: String, marks: FailureMarks }
+///
+/// impl Failure for Error {
+///     fn kind(&self) -> FailureKind { self.kind }
+///     fn marks(&self) -> &FailureMarks { &self.marks }
+///     fn marks_mut(&mut self) -> &mut FailureMarks { &mut self.marks }
+///     fn summary(&self) -> String { self.message.clone() }
+/// }
+///
+/// impl From<LayerError> for Error {
+///     fn from(error: LayerError) -> Self {
+///         Self { kind: error.kind(), message: error.to_string(), marks: FailureMarks::default() }
+///     }
+/// }
+/// ```
+pub trait Failure: Sized {
+    /// What went wrong.
+    fn kind(&self) -> FailureKind;
+
+    /// What the layers have noted on this error.
+    fn marks(&self) -> &FailureMarks;
+
+    /// The same, to be changed.
+    fn marks_mut(&mut self) -> &mut FailureMarks;
+
+    /// What follows from it. By default [the table of its kind](FailureKind::advice).
+    fn advice(&self) -> Advice {
+        self.kind().advice()
+    }
+
+    /// The HTTP status, where there was one.
+    fn status(&self) -> Option<u16> {
+        None
+    }
+
+    /// How long the upstream asked to wait, already clamped.
+    fn retry_after(&self) -> Option<Duration> {
+        None
+    }
+
+    /// The `max_tokens` that the balance could carry, where the upstream said so.
+    fn affordable_tokens(&self) -> Option<u64> {
+        None
+    }
+
+    /// How far the failure reaches.
+    fn scope(&self) -> Scope {
+        Scope::Candidate
+    }
+
+    /// A few words for the attempt log, e.g. `overloaded (Anthropic)`. Never a key, a prompt or an answer.
+    fn summary(&self) -> String {
+        self.kind().to_string()
+    }
+
+    /// Whether it concerns this caller alone: then another caller that waits for the same answer asks again.
+    fn is_personal(&self) -> bool {
+        self.kind().is_personal()
+    }
+
+    /// The same failure for another caller, who waited for the same answer. By default it keeps kind, status, hint and summary.
+    #[must_use]
+    fn for_another(&self) -> Self
+    where
+        Self: From<LayerError>,
+    {
+        LayerError::CoalescedFailure {
+            kind: self.kind(),
+            status: self.status(),
+            retry_after: self.retry_after(),
+            summary: self.summary(),
+        }
+        .into()
+    }
+}
+
+/// What the layers note on an error: keep one in your type, `FailureMarks::default()` at first.
+#[derive(Debug, Clone, Default)]
+pub struct FailureMarks {
+    attempts: Option<AttemptLog>,
+    is_exhausted: bool,
+    has_other_key: bool,
+}
+
+impl FailureMarks {
+    /// What was tried: there once the error has left the outermost layer.
+    #[must_use]
+    pub const fn attempts(&self) -> Option<&AttemptLog> {
+        self.attempts.as_ref()
+    }
+
+    /// Whether a layer inside has given up on this call, so that none outside multiplies attempts.
+    #[must_use]
+    pub const fn is_exhausted(&self) -> bool {
+        self.is_exhausted
+    }
+
+    /// Whether the key that failed is out, and another key of the pool could still be used.
+    #[must_use]
+    pub const fn has_other_key(&self) -> bool {
+        self.has_other_key
+    }
+
+    /// Notes that a layer has given up on this call.
+    pub const fn set_exhausted(&mut self) {
+        self.is_exhausted = true;
+    }
+
+    /// Notes whether another key could still be used.
+    pub const fn set_other_key(&mut self, has_other_key: bool) {
+        self.has_other_key = has_other_key;
+    }
+
+    /// Keeps what was tried, unless it is there already.
+    pub fn attach(&mut self, attempts: AttemptLog) {
+        self.attempts.get_or_insert(attempts);
+    }
+}
+
+/// Puts the log of a call where the caller finds it: into the response's extensions, or onto the error. The layer that opened the call
+/// has the log, and publishes it once.
+pub(crate) fn publish<B, E: Failure>(
+    log: &mut Option<AttemptLog>,
+    result: Result<Response<B>, E>,
+) -> Result<Response<B>, E> {
+    let Some(log) = log.take() else {
+        return result;
+    };
+    match result {
+        Ok(mut response) => {
+            response.extensions_mut().insert(log);
+            Ok(response)
+        }
+        Err(mut error) => {
+            error.marks_mut().attach(log);
+            Err(error)
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! What a request, a frame and an error must offer, and what a layer adds to them.
+
+mod cache_key;
+mod failure;
+mod frame;
+mod key_extractor;
+mod layer_error;
+mod needs;
+mod request;
+
+pub use cache_key::{CacheKey, KeyWriter};
+pub(crate) use failure::publish;
+pub use failure::{Failure, FailureMarks};
+pub use frame::{Frame, Shown, Stage};
+pub use key_extractor::{GlobalKey, KeyExtractor};
+pub use layer_error::LayerError;
+pub use needs::{Capability, Modalities, Needs};
+pub(crate) use request::candidate_of;
+#[cfg(any(feature = "adaptive-concurrency", feature = "circuit-breaker"))]
+pub(crate) use request::with_candidate;
+pub use request::{Budgeted, Continuable, LlmRequest};

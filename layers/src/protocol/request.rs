@@ -1,0 +1,91 @@
+//! What a layer must know of a request's body.
+
+use super::Needs;
+use crate::{Call, Candidate};
+
+/// The body of a request to a model.
+///
+/// Layers take `http::Request<R>` with `R: LlmRequest`. Cloning must be cheap (a reference count): a layer keeps a copy for the next
+/// attempt. What is required here is used by layers that nearly every stack has; what a single layer needs is a trait of its own:
+/// [`Budgeted`], [`Continuable`], [`CacheKey`](super::CacheKey).
+pub trait LlmRequest: Clone {
+    /// What this call carries from layer to layer: keep one [`Call`] in your type, `Call::default()` at first.
+    fn call(&self) -> &Call;
+
+    /// The same, to be changed.
+    fn call_mut(&mut self) -> &mut Call;
+
+    /// The requested model; `None` if the request names none.
+    fn model(&self) -> Option<&str>;
+
+    /// Requests another model. A chain calls it for each candidate.
+    fn set_model(&mut self, model: &str);
+
+    /// What the request needs of the model, its estimated size above all: budgets, limits and chains with a catalogue read it.
+    fn needs(&self) -> Needs;
+
+    /// Whether the caller wants the answer as a stream.
+    fn is_streaming(&self) -> bool {
+        false
+    }
+
+    /// The same request with its answer as a stream; `None` if it is one already, or if no stream can carry the answer.
+    #[must_use]
+    fn as_stream(&self) -> Option<Self> {
+        None
+    }
+
+    /// The operation, by OpenTelemetry's names: `chat`, `embeddings`.
+    fn operation(&self) -> &'static str {
+        "chat"
+    }
+
+    /// The requested length of the answer in tokens; `None` if the request does not say.
+    fn max_tokens(&self) -> Option<u64> {
+        None
+    }
+
+    /// Lets the upstream itself try these models, in order, when the first fails. Returns whether the request says so now.
+    fn set_alternatives(&mut self, _models: &[&str]) -> bool {
+        false
+    }
+
+    /// The models which the upstream may try by itself: see [`set_alternatives`](Self::set_alternatives).
+    fn alternatives(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// This request as one whose answer can be shortened, for a retry that the balance can carry. A type that implements [`Budgeted`]
+    /// returns `Some(self)`; without it such a retry is not made.
+    fn budgeted(&mut self) -> Option<&mut dyn Budgeted> {
+        None
+    }
+}
+
+/// The candidate that a request is for: its turn's, or without a chain the model that it names.
+pub(crate) fn candidate_of<R: LlmRequest>(request: &R) -> Option<Candidate> {
+    with_candidate(request, |candidate| Some(candidate.clone()))
+}
+
+/// The same, without a clone.
+pub(crate) fn with_candidate<R: LlmRequest, T>(request: &R, look: impl FnOnce(&Candidate) -> Option<T>) -> Option<T> {
+    match request.call().candidate() {
+        Some(candidate) => look(candidate),
+        None => look(&Candidate::new("upstream", request.model()?).ok()?),
+    }
+}
+
+/// A request whose answer can be shortened: what [`CostLayer`](crate::cost::CostLayer) needs.
+pub trait Budgeted {
+    /// Requests an answer of at most so many tokens. Returns whether the request says so now: if not, the cost layer refuses the attempt.
+    #[must_use]
+    fn set_max_tokens(&mut self, tokens: u64) -> bool;
+}
+
+/// A request whose interrupted answer another one can continue: what [`ResumeLayer`](crate::resume::ResumeLayer) needs.
+pub trait Continuable: Sized {
+    /// The request that has the model continue after this text, as the beginning of its own message; with no text, the same again. `None`
+    /// if this answer cannot be continued, e.g. structured output.
+    #[must_use]
+    fn continue_after(&self, shown: &str) -> Option<Self>;
+}

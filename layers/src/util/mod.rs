@@ -1,0 +1,19 @@
+//! Small things that several layers need and that know nothing of calls.
+
+#[cfg(any(feature = "deadline", feature = "timeout"))]
+mod clock;
+mod macros;
+mod seconds;
+mod unknown_name;
+mod utc;
+#[cfg(feature = "observe")]
+mod whole;
+
+#[cfg(any(feature = "deadline", feature = "timeout"))]
+pub(crate) use clock::poll_timer;
+pub(crate) use macros::inner_accessors;
+pub(crate) use seconds::Seconds;
+pub use unknown_name::UnknownName;
+pub use utc::UtcTime;
+#[cfg(feature = "observe")]
+pub(crate) use whole::whole;
