@@ -322,3 +322,17 @@ async fn whoever_wants_a_kept_answer_or_none_gets_no_other() {
     assert_eq!(canned.degraded().unwrap().source, DegradedSource::CannedReply);
     assert!(world.simulator.seen().of(FIRST).count() > 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_the_balance_cut_short_is_not_kept() {
+    for streamed in [true, false] {
+        let world = World::new("1x402-afford=20,words=60").await;
+        let stack = cached(world.builder(), kept());
+        let long = || ask().max_tokens(200);
+        let short = call(&stack, streamed, long()).await.text;
+        let whole = call(&stack, streamed, long()).await.text;
+        assert!(short.len() < whole.len(), "{short:?} {whole:?}");
+        assert_eq!(call(&stack, streamed, long()).await.text, whole);
+        assert_eq!(world.simulator.seen().attempts.len(), 3);
+    }
+}

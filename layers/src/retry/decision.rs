@@ -6,8 +6,8 @@ use crate::{Failure, LlmRequest, RetryAdvice, call::ATTEMPTS_SPENT, error::Secon
 /// What to do after a failure.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// Again, after this long.
-    Again(Duration),
+    /// Again, after this long; `shortened` if the request now asks for a shorter answer than its caller did.
+    Again { wait: Duration, shortened: bool },
     /// Not again; a reason where the failure itself is none.
     GiveUp(Option<String>),
 }
@@ -69,12 +69,14 @@ impl<D: Iterator<Item = Duration>> History<'_, D> {
             return Decision::GiveUp(Some("the retry budget of the process is spent".to_owned()));
         }
         // Another key may carry the whole.
-        if !error.has_other_key()
-            && let Some(tokens) = affordable(error, request)
-        {
+        let fewer = (!error.has_other_key()).then(|| affordable(error, request)).flatten();
+        if let Some(tokens) = fewer {
             request.set_max_tokens(tokens);
         }
-        Decision::Again(wait)
+        Decision::Again {
+            wait,
+            shortened: fewer.is_some(),
+        }
     }
 
     /// The longest wait for one retry.

@@ -17,7 +17,7 @@ use super::{
     decision::{Decision, History},
 };
 use crate::{
-    Failure, LlmRequest,
+    Failure, LlmRequest, NoStore,
     call::{ATTEMPTS_SPENT, Opened},
 };
 
@@ -36,6 +36,8 @@ where
     shared: Arc<(RetryPolicy, M)>,
     delays: Option<M::Delays>,
     attempts: u32,
+    /// Whether the request asks for a shorter answer than its caller did.
+    shortened: bool,
     /// How the attempt before failed, while the next one is waited for.
     failed: Option<S::Error>,
     opened: Opened,
@@ -73,6 +75,7 @@ where
             shared,
             delays: None,
             attempts: 1,
+            shortened: false,
             failed: None,
             opened,
         }
@@ -109,7 +112,12 @@ where
                     // Drops the attempt, and with it whatever it holds, before the wait.
                     this.state.set(State::Ended);
                     let error = match result {
-                        Ok(response) => return Poll::Ready(this.opened.publish(Ok(response))),
+                        Ok(mut response) => {
+                            if *this.shortened {
+                                response.extensions_mut().insert(NoStore);
+                            }
+                            return Poll::Ready(this.opened.publish(Ok(response)));
+                        }
                         Err(error) => error,
                     };
                     let Some(request) = this.again.as_mut() else {
@@ -124,7 +132,8 @@ where
                         delays,
                     };
                     match history.decide(&error, request.body_mut()) {
-                        Decision::Again(wait) => {
+                        Decision::Again { wait, shortened } => {
+                            *this.shortened |= shortened;
                             note_wait(request.body(), &error, *this.attempts, wait);
                             *this.failed = Some(error);
                             this.state.set(State::Waiting(sleep(wait)));
