@@ -129,7 +129,7 @@ pub mod tagging;
 pub mod timeout;
 
 pub use attempts::{Attempt, AttemptLog, Outcome};
-pub use cache_key::{CacheKey, KeyWriter};
+pub use cache_key::{CacheKey, KeyWriter, changes_no_answer};
 pub use call::Call;
 pub use candidate::{Candidate, CandidateError};
 pub use coalesced::Coalesced;

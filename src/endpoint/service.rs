@@ -76,7 +76,8 @@ impl<S> OpenAiEndpoint<S> {
         self
     }
 
-    /// Passes one more of the client's headers on to the upstream.
+    /// Passes one more of the client's headers on to the upstream. It is part of a cache's key, unless `CacheLayer::ignore_header`
+    /// names it.
     #[must_use]
     pub fn pass_header(mut self, name: HeaderName) -> Self {
         Arc::make_mut(&mut self.settings).headers.push(name);
