@@ -152,7 +152,7 @@ where
     let (head, body) = response.into_parts();
     let attempts = head.extensions.get::<AttemptLog>();
     if streaming {
-        let mut response = Response::new(EndpointBody::events(body, head.extensions.get().cloned()));
+        let mut response = Response::new(EndpointBody::events(body, &head.extensions));
         *response.headers_mut() = to_client(&head, attempts, "text/event-stream");
         response
             .headers_mut()
