@@ -7,10 +7,15 @@ use tower_llm_layers::{AttemptLog, Failure, FailureKind, FailureMarks, LayerErro
 
 use crate::transport::SentKey;
 
+mod partial;
+
+use partial::PartialText;
+
 /// Why a call has no answer, or why an answer broke off.
 ///
 /// One word wide. Says what happened, to which model, what was tried ([`attempts`](Self::attempts)) and what to do
-/// ([`report`](Self::report)). Never holds a key, a prompt or an answer.
+/// ([`report`](Self::report)). Never holds a key or a prompt, and of an answer only the [part](Self::partial_text) that was received,
+/// which it never prints.
 pub struct Error(Box<Inner>);
 
 #[derive(Default)]
@@ -29,6 +34,7 @@ pub(crate) struct Inner {
     /// Of a layer's own, and about this caller alone.
     pub(crate) personal: bool,
     pub(crate) marks: FailureMarks,
+    pub(crate) partial_text: PartialText,
 }
 
 /// What lies under an error, kept for the chain of causes.
@@ -276,6 +282,7 @@ impl fmt::Debug for Error {
             .field("provider", &self.0.provider)
             .field("generation_id", &self.0.generation_id)
             .field("attempts", &self.0.marks.attempts())
+            .field("partial_text", &self.0.partial_text)
             .field("source", &self.0.source)
             .finish_non_exhaustive()
     }
@@ -340,7 +347,7 @@ impl Failure for Error {
         self.0.personal || self.kind().is_personal()
     }
 
-    /// All that was said; neither what lies under it, nor what was tried for the other one, nor whose bill it is.
+    /// All that was said; neither what lies under it, nor what was tried or received for the other one, nor whose bill it is.
     fn for_another(&self) -> Self {
         let inner = &*self.0;
         let mut marks = FailureMarks::default();

@@ -5,6 +5,7 @@ mod body;
 mod embedding;
 mod error;
 mod frame;
+mod problems;
 mod wire;
 
 pub mod account;

@@ -5,8 +5,13 @@ use std::time::Duration;
 
 use tower_openrouter::{
     ApiKey, Candidate, ChatRequest, KeyPool, Stack, Transport, Upstream,
-    layers::rate_limit::{Limits, Rate},
-    stack::{BuildError, StackBuilder, TenantKey},
+    layers::{
+        budget::{Budget, Budgets},
+        circuit_breaker::CircuitPolicy,
+        rate_limit::{Limits, Rate},
+    },
+    stack::{BuildProblem, StackBuilder, TenantKey},
+    transport::{Attribution, Dialect, TransportProblem},
 };
 
 const SECRET: &str = "sk-or-v1-s3cr3t";
@@ -51,7 +56,11 @@ fn base_urls() {
         );
     }
     let bad = Stack::builder().upstream(Upstream::openai_compatible("x", "nowhere"), ApiKey::new("k").unwrap());
-    assert!(matches!(bad.build(), Err(BuildError::Transport(_))));
+    let error = bad.build().unwrap_err();
+    assert!(matches!(
+        error.problems(),
+        [BuildProblem::Transport(TransportProblem::BaseUrl { .. })]
+    ));
 }
 
 #[test]
@@ -96,6 +105,163 @@ fn quotas() {
         .build()
         .unwrap_err();
     assert!(words(&empty).contains("the limits are empty"));
+}
+
+/// One line a problem, and none twice.
+fn lines(error: &(impl std::fmt::Display + std::fmt::Debug), problems: usize) -> Vec<String> {
+    let lines: Vec<_> = words(error).lines().map(str::to_owned).collect();
+    assert_eq!(lines.len(), problems, "{error}");
+    let distinct: std::collections::HashSet<_> = lines.iter().collect();
+    assert_eq!(distinct.len(), problems, "{error}");
+    lines
+}
+
+#[test]
+fn every_wrong_setting_of_a_stack_is_named_at_once() {
+    let minute = Duration::from_secs(60);
+    let budget = |name: &str| Budget::usd(name, "1").unwrap();
+    let unbuilt = builder()
+        .upstream(
+            Upstream::openai_compatible("direct", "nowhere"),
+            ApiKey::new("k").unwrap(),
+        )
+        .upstream(Upstream::openrouter(), ApiKey::new("k").unwrap())
+        .connections(|connections| connections.shards(0).connect_timeout(Duration::ZERO))
+        .attribution(Attribution::titled("a\nb").url("c\nd"))
+        .chain(["m", " ", "n", "\t"])
+        .cheaper(["o", "m", "", "n"])
+        .circuit_breaker(CircuitPolicy::new().min_calls(0))
+        .admit(Limits::new(), TenantKey::everyone(), minute)
+        .upstream_limits(Limits::new(), minute)
+        .budget(budget("day"))
+        .budget(budget("day"))
+        .budgets(Budgets::new([budget("team")]).unwrap())
+        .attempts(0)
+        .attempts_per_candidate(0)
+        .first_token_timeout(Duration::from_secs(200))
+        .response_timeout(Duration::ZERO)
+        .idle_timeout(Duration::ZERO);
+    let error = unbuilt.build().unwrap_err();
+    let lines = lines(&error, error.problems().len());
+    let expected = [
+        "`base_url` of upstream `direct`",
+        "two upstreams are named `openrouter`",
+        "`shards` must be from 1 to 256",
+        "`connect_timeout` must be longer than zero",
+        "`title` of the app's attribution",
+        "`url` of the app's attribution",
+        "(entry 2 of `chain`)",
+        "(entry 4 of `chain`)",
+        "(entry 3 of `cheaper`)",
+        "`m` is given in `chain` and in `cheaper`",
+        "`n` is given in `chain` and in `cheaper`",
+        "`min_calls` of the circuit breaker is 0",
+        "`admit`: the limits are empty",
+        "`upstream_limits`: the limits are empty",
+        "`budgets` is given, and `budget` or `budget_store` besides",
+        "`day`",
+        "there are budgets and no prices",
+        "`attempts` is 0",
+        "`attempts_per_candidate` is 0",
+        "`first_token_timeout` of 200s is above `deadline` of 180s",
+        "`response_timeout` is 0",
+        "`idle_timeout` is 0",
+    ];
+    for expected in expected {
+        let named = lines.iter().filter(|line| line.contains(expected)).count();
+        assert_eq!(named, 1, "{expected}\n{error}");
+    }
+    assert_eq!(lines.len(), expected.len(), "{error}");
+    // An error of several problems has no single source: its lines contain them all.
+    assert!(std::error::Error::source(&error).is_none());
+    let one = builder().chain([" "]).build().unwrap_err();
+    assert!(std::error::Error::source(&one).is_some());
+}
+
+#[test]
+fn a_stack_over_another_leaf_names_them_all_as_well() {
+    let leaf = tower::service_fn(|_: http::Request<ChatRequest>| async {
+        Err::<http::Response<tower_openrouter::ChatBody>, _>(tower_openrouter::Error::new(
+            tower_openrouter::FailureKind::Internal,
+            "unused",
+        ))
+    });
+    let error = builder()
+        .chain([" "])
+        .attempts(0)
+        .deadline(Duration::ZERO)
+        .build_over(leaf);
+    lines(&error.map(drop).unwrap_err(), 3);
+}
+
+/// What only follows from another problem is none of its own.
+#[test]
+fn a_problem_is_named_once_and_not_what_follows_from_it() {
+    let key = || ApiKey::new("k").unwrap();
+    let bad = || Upstream::openai_compatible("direct", "nowhere");
+    let at = |upstream: &str| Candidate::new(upstream, "m").unwrap();
+    // The upstream is there, though it is wrong.
+    lines(
+        &Stack::builder()
+            .upstream(bad(), key())
+            .chain([at("direct")])
+            .build()
+            .unwrap_err(),
+        1,
+    );
+    lines(
+        &builder()
+            .upstream(bad(), key())
+            .chain([at("direct")])
+            .build()
+            .unwrap_err(),
+        1,
+    );
+    // Without any upstream each candidate would be unknown.
+    lines(&Stack::builder().chain(["m", "n"]).build().unwrap_err(), 1);
+    // The chain is not empty as it was given, and there is one.
+    lines(&builder().chain([" "]).cheaper(["m"]).build().unwrap_err(), 1);
+    // Three of one name are one problem; that there are no prices is another.
+    let twice = [(); 3].map(|()| Budget::usd("day", "1").unwrap());
+    let twice = twice.into_iter().fold(builder(), StackBuilder::budget);
+    lines(&twice.build().unwrap_err(), 2);
+    // A limit of zero is above nothing.
+    lines(
+        &builder()
+            .first_token_timeout(Duration::from_secs(1))
+            .deadline(Duration::ZERO)
+            .build()
+            .unwrap_err(),
+        1,
+    );
+}
+
+#[test]
+fn every_candidate_at_an_unknown_upstream_is_named() {
+    let at = |upstream: &str| Candidate::new(upstream, "m").unwrap();
+    let error = builder()
+        .chain([at("here"), at("openrouter"), at("there")])
+        .build()
+        .unwrap_err();
+    let lines = lines(&error, 2);
+    assert!(lines[0].contains("`here`") && lines[1].contains("`there`"), "{error}");
+    assert!(lines.iter().all(|line| line.contains(": openrouter.")), "{error}");
+}
+
+#[test]
+fn every_wrong_setting_of_a_transport_is_named_at_once() {
+    let error = Upstream::new(" ", "https://user:s3cr3t@host/v1?key=s3cr3t", Dialect::OpenAi).unwrap_err();
+    let said = lines(&error, 3);
+    assert!(said[0].contains("`name` of an upstream is blank"), "{error}");
+    assert!(said[1].contains("credentials") && said[2].contains("query"), "{error}");
+    let error = Transport::builder()
+        .shards(0)
+        .connect_timeout(Duration::ZERO)
+        .attribution(Attribution::titled("a\n").categories("b\n"))
+        .build()
+        .unwrap_err();
+    assert!(error.problems().contains(&TransportProblem::NoUpstream));
+    lines(&error, 5);
 }
 
 #[test]

@@ -124,7 +124,8 @@ async fn over_http(stack: &Stack, streamed: bool, headers: &[(&str, &str)]) -> (
     let endpoint = stack
         .clone()
         .into_openai_endpoint()
-        .pass_header(http::HeaderName::from_static("x-tenant"));
+        .pass_header(http::HeaderName::from_static("x-tenant"))
+        .pass_header(http::HeaderName::from_static("x-anthropic-beta"));
     let response: Response<EndpointBody> = endpoint.oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let bytes = body.collect().await.unwrap().to_bytes();
@@ -321,4 +322,63 @@ async fn whoever_wants_a_kept_answer_or_none_gets_no_other() {
     let canned = stack.complete(ask()).await.unwrap();
     assert_eq!(canned.degraded().unwrap().source, DegradedSource::CannedReply);
     assert!(world.simulator.seen().of(FIRST).count() > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_the_balance_cut_short_is_not_kept() {
+    for streamed in [true, false] {
+        let world = World::new("1x402-afford=20,words=60").await;
+        let stack = cached(world.builder(), kept());
+        let long = || ask().max_tokens(200);
+        let short = call(&stack, streamed, long()).await.text;
+        let whole = call(&stack, streamed, long()).await.text;
+        assert!(short.len() < whole.len(), "{short:?} {whole:?}");
+        assert_eq!(call(&stack, streamed, long()).await.text, whole);
+        assert_eq!(world.simulator.seen().attempts.len(), 3);
+    }
+}
+
+/// What the client sends and the endpoint passes on may change the answer.
+#[tokio::test(start_paused = true)]
+async fn a_header_that_reaches_the_upstream_is_part_of_the_key() {
+    const BETA: &str = "x-anthropic-beta";
+    let world = World::new("GOOD").await;
+    let stack = cached(world.builder(), kept());
+    let cases: &[(&[(&str, &str)], bool)] = &[
+        (&[], false),
+        (&[(BETA, "context-1m")], false),
+        (&[(BETA, "fast-mode")], false),
+        (&[(BETA, "context-1m"), (BETA, "fast-mode")], false),
+        (&[(BETA, "fast-mode"), (BETA, "context-1m")], false),
+        (&[("x-openrouter-metadata", "enabled")], false),
+        (&[("x-openrouter-metadata", "enabled"), (BETA, "fast-mode")], false),
+        (&[(BETA, "fast-mode"), ("x-openrouter-metadata", "enabled")], true),
+        (&[("X-Anthropic-Beta", "context-1m")], true),
+        (&[("x-not-passed-on", "1")], true),
+        (&[("authorization", "Bearer theirs"), ("user-agent", "curl")], true),
+        (&[("x-request-id", "1"), ("traceparent", "00-1-1-01")], true),
+        (&[("x-session-id", "1"), ("x-request-timeout-ms", "60000")], true),
+    ];
+    let mut asked = 0;
+    for (headers, is_hit) in cases {
+        let (response, _) = over_http(&stack, false, headers).await;
+        let expected = if *is_hit { "hit; age=0" } else { "miss" };
+        assert_eq!(header(&response, &CACHE_HEADER), Some(expected), "{headers:?}");
+        asked += usize::from(!is_hit);
+        let seen = world.simulator.seen();
+        assert_eq!(seen.attempts.len(), asked, "{headers:?}");
+    }
+}
+
+/// A second line of a header says as much as the first.
+#[tokio::test(start_paused = true)]
+async fn a_repeated_header_passes_whole() {
+    let world = World::new("GOOD").await;
+    let stack = cached(world.builder(), kept());
+    let twice = [("cache-control", "max-age=0"), ("cache-control", "no-store")];
+    for _ in 0..2 {
+        let (response, _) = over_http(&stack, false, &twice).await;
+        assert_eq!(header(&response, &CACHE_HEADER), None);
+    }
+    assert_eq!(world.simulator.seen().attempts.len(), 2);
 }

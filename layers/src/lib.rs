@@ -105,6 +105,6 @@ pub use marks::{Coalesced, Degraded, DegradedSource, NoStore, Resumed, Resumptio
 pub use money::{FixedPrices, PriceCeiling, PriceList, Quote, TokenUsage, UsdAmount, UsdError, WorstCasePrice};
 pub use protocol::{
     Budgeted, CacheKey, Capability, Continuable, Failure, FailureMarks, Frame, GlobalKey, KeyExtractor, KeyWriter,
-    LayerError, LlmRequest, Modalities, Needs, Shown, Stage,
+    LayerError, LlmRequest, Modalities, Needs, Shown, Stage, changes_no_answer,
 };
 pub use util::{UnknownName, UtcTime};

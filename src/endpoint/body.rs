@@ -6,9 +6,10 @@ use std::{
 };
 
 use bytes::{BufMut, Bytes, BytesMut};
+use http::Extensions;
 use http_body::{Body, Frame, SizeHint};
 
-use tower_llm_layers::{Resumed, Resumption};
+use tower_llm_layers::{AttemptLog, Resumed, Resumption};
 
 use super::{answer::as_chunk, error::Problem};
 use crate::{ChatFrame, Error, frame::FrameKind};
@@ -25,10 +26,11 @@ enum Kind {
     Ended,
 }
 
-/// Where the answer was gone on with, and how much of that was told.
+/// Where the answer was resumed, how much of that was sent as comments, and the attempts of the call.
 struct Marks {
     resumed: Option<Resumed>,
     told: usize,
+    attempts: Option<AttemptLog>,
 }
 
 impl Marks {
@@ -61,11 +63,17 @@ impl EndpointBody {
         Self(Kind::Whole(Some(bytes)))
     }
 
-    pub(super) fn events<B>(frames: B, resumed: Option<Resumed>) -> Self
+    /// The frames of a response with these extensions.
+    pub(super) fn events<B>(frames: B, head: &Extensions) -> Self
     where
         B: Body<Data = ChatFrame, Error = Error> + Send + 'static,
     {
-        Self(Kind::Events(Box::pin(frames), Marks { resumed, told: 0 }))
+        let marks = Marks {
+            resumed: head.get().cloned(),
+            told: 0,
+            attempts: head.get().cloned(),
+        };
+        Self(Kind::Events(Box::pin(frames), marks))
     }
 }
 
@@ -115,7 +123,9 @@ impl Body for EndpointBody {
                         }
                     }
                     Some(Err(error)) => {
-                        tracing::warn!(kind = error.kind().as_str(), "stream broke off");
+                        let error = error.after_attempts(marks.attempts.as_ref());
+                        let attempts = error.attempts().map(AttemptLog::sent);
+                        tracing::warn!(kind = error.kind().as_str(), attempts, "stream broke off");
                         let problem = Problem::of_failure(&error);
                         self.0 = Kind::Ended;
                         break Some(event(&serde_json::to_vec(problem.envelope()).unwrap_or_default()));

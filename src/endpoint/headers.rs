@@ -80,8 +80,16 @@ pub(super) fn tell_attempts(headers: &mut HeaderMap, attempts: Option<&AttemptLo
     }
 }
 
+/// All values of these headers, in their order.
 fn pick<'a>(headers: &HeaderMap, names: impl Iterator<Item = &'a HeaderName>) -> HeaderMap {
-    names
-        .filter_map(|name| Some((name.clone(), headers.get(name)?.clone())))
-        .collect()
+    let mut picked = HeaderMap::new();
+    for name in names {
+        // A name that is given twice passes once.
+        if !picked.contains_key(name) {
+            for value in headers.get_all(name) {
+                picked.append(name.clone(), value.clone());
+            }
+        }
+    }
+    picked
 }

@@ -76,7 +76,8 @@ impl<S> OpenAiEndpoint<S> {
         self
     }
 
-    /// Passes one more of the client's headers on to the upstream.
+    /// Passes one more of the client's headers on to the upstream. It is part of a cache's key, unless `CacheLayer::ignore_header`
+    /// names it.
     #[must_use]
     pub fn pass_header(mut self, name: HeaderName) -> Self {
         Arc::make_mut(&mut self.settings).headers.push(name);
@@ -151,7 +152,7 @@ where
     let (head, body) = response.into_parts();
     let attempts = head.extensions.get::<AttemptLog>();
     if streaming {
-        let mut response = Response::new(EndpointBody::events(body, head.extensions.get().cloned()));
+        let mut response = Response::new(EndpointBody::events(body, &head.extensions));
         *response.headers_mut() = to_client(&head, attempts, "text/event-stream");
         response
             .headers_mut()

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use http::HeaderName;
 use memchr::memmem;
 use smallvec::SmallVec;
 use tower_llm_layers::{CacheKey, KeyWriter};
@@ -30,6 +31,15 @@ fn is_relevant(name: &str) -> bool {
     )
 }
 
+/// The same of headers: the session, and how the app shows in rankings. OpenRouter's switches for its own cache and for metadata do change
+/// what comes.
+fn is_irrelevant_header(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "x-session-id" | "http-referer" | "x-title" | "x-openrouter-title" | "x-openrouter-categories"
+    )
+}
+
 /// The members of the body in the order of their names, at every level; numbers and strings by their text. A chunk of a stream
 /// is no use to a caller who wants a whole answer, nor the other way round, so the two are kept apart.
 impl CacheKey for ChatRequest {
@@ -47,6 +57,10 @@ impl CacheKey for ChatRequest {
     fn may_be_kept(&self) -> bool {
         self.document().get("store") != Some(b"false") && !forbids_retention(self.document())
     }
+
+    fn ignores_header(&self, name: &HeaderName) -> bool {
+        is_irrelevant_header(name)
+    }
 }
 
 /// As that of a [`ChatRequest`]. Embeddings have no chance in them, so they count as asked for at temperature 0.
@@ -62,6 +76,10 @@ impl CacheKey for EmbeddingRequest {
 
     fn may_be_kept(&self) -> bool {
         !forbids_retention(self.document())
+    }
+
+    fn ignores_header(&self, name: &HeaderName) -> bool {
+        is_irrelevant_header(name)
     }
 }
 

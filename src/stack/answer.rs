@@ -38,7 +38,7 @@ impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
     ///
     /// # Errors
     ///
-    /// Where the stream broke: what was shown so far is not the whole answer.
+    /// Where the stream broke, with what was tried: what was shown so far is not the whole answer.
     ///
     /// # Cancellation
     ///
@@ -55,16 +55,21 @@ impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
                 }
                 // Trailers say nothing here.
                 Ok(Err(_)) => {}
-                Err(error) => return Some(Err(error)),
+                Err(error) => return Some(Err(self.with_attempts(error))),
             }
         }
+    }
+
+    /// The log of this answer, on an error that has none.
+    fn with_attempts(&self, error: Error) -> Error {
+        error.after_attempts(self.parts.extensions.get())
     }
 
     /// The next piece of text to show.
     ///
     /// # Errors
     ///
-    /// Where the stream broke: what was shown so far is not the whole answer.
+    /// Where the stream broke, with what was tried: what was shown so far is not the whole answer.
     ///
     /// # Cancellation
     ///
@@ -87,34 +92,47 @@ impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
     ///
     /// # Errors
     ///
-    /// Where the stream broke.
+    /// Where the stream broke, with what was tried, and with the text that was received: [`Error::partial_text`].
     pub async fn text(mut self) -> Result<String, Error> {
         let mut whole = String::new();
         while let Some(text) = self.next_text().await {
-            whole.push_str(&text?);
+            match text {
+                Ok(text) => whole.push_str(&text),
+                Err(error) => return Err(error.after_text(whole)),
+            }
         }
         Ok(whole)
     }
 
     /// The one frame of a plain answer, read to the body's end.
     pub(crate) async fn plain(&mut self) -> Result<ChatFrame, Error> {
-        let mut plain = None;
+        let mut plain: Option<ChatFrame> = None;
         while let Some(frame) = self.next_frame().await {
-            let frame = frame?;
+            let frame = match frame {
+                Ok(frame) => frame,
+                Err(error) => {
+                    let text = plain.as_ref().and_then(ChatFrame::text);
+                    return Err(error.after_text(text.unwrap_or_default()));
+                }
+            };
             match frame.kind() {
                 FrameKind::Answer => plain = Some(frame),
                 FrameKind::KeepAlive => {}
                 FrameKind::Chunk => {
                     let message = "the upstream streamed an answer that was asked for whole";
-                    return Err(Error::new(FailureKind::Malformed, message));
+                    return Err(self.with_attempts(Error::new(FailureKind::Malformed, message)));
                 }
             }
         }
-        plain.ok_or_else(|| Error::new(FailureKind::EmptyResponse, "the answer is empty"))
+        plain.ok_or_else(|| self.with_attempts(Error::new(FailureKind::EmptyResponse, "the answer is empty")))
     }
 
     pub(super) async fn whole(mut self) -> Result<Completion, Error> {
-        let response = self.plain().await?.response()?;
+        let plain = self.plain().await?;
+        let response = plain.response().map_err(|error| {
+            let text = plain.text().unwrap_or_default();
+            self.with_attempts(error).after_text(text)
+        })?;
         let attempts = self.attempts();
         Ok(Completion {
             response,

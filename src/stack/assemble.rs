@@ -8,6 +8,7 @@ use tower_llm_layers::{
     attempt::AttemptLayer,
     auth::AuthLayer,
     circuit_breaker::CircuitBreakerLayer,
+    cost::CostLayer,
     deadline::DeadlineLayer,
     degrade::DegradeLayer,
     fallback::{Chain, FallbackLayer},
@@ -18,26 +19,58 @@ use tower_llm_layers::{
     timeout::AttemptTimeoutLayer,
 };
 
-use super::{BuildError, Stack, StackBuilder, StackLadder, caching, describe::describe, settings::Settings};
+use super::{BuildProblem, Stack, StackLadder, TenantKey, caching, describe::describe, settings::Settings};
 
-impl StackBuilder {
+/// What may fail to be made of the settings.
+pub(super) struct Parts {
+    chain: Chain,
+    cost: CostLayer,
+    admission: RateLimitLayer<TenantKey>,
+    upstream_limits: RateLimitLayer<PerCandidate>,
+}
+
+impl Parts {
+    /// Makes them all, so that all that is wrong is found. What could not be made is left out: of no use unless nothing is wrong.
+    pub(super) fn of(settings: &Settings, first_upstream: &str, wrong: &mut Vec<BuildProblem>) -> Self {
+        settings.check(wrong);
+        Self {
+            chain: chain(settings, first_upstream, wrong),
+            cost: settings.money.layer(wrong),
+            admission: limit(
+                "admit",
+                settings.admission,
+                settings.tenant_store.clone(),
+                settings.tenant.clone(),
+                wrong,
+            ),
+            upstream_limits: limit(
+                "upstream_limits",
+                settings.upstream_limits,
+                settings.upstream_store.clone(),
+                PerCandidate,
+                wrong,
+            ),
+        }
+    }
+
     /// Right to left is inside out: what is applied first stands innermost.
-    pub(super) fn assemble<S>(self, first_upstream: &str, leaf: S) -> Result<Stack<S>, BuildError> {
-        let settings = self.settings;
-        settings.check()?;
-        let chain = chain(&settings, first_upstream)?;
+    pub(super) fn assemble<S>(self, settings: Settings, leaf: S) -> Stack<S> {
+        let Self {
+            chain,
+            cost,
+            admission,
+            upstream_limits,
+        } = self;
         let description = describe(&settings, &chain);
         let cache = caching::layer(&settings);
         let has_rung = settings.canned.is_some() || caching::keeps_stale(&settings);
 
         let service = AuthLayer::new(settings.keys).layer(leaf);
-        let service = settings.money.layer()?.layer(service);
+        let service = cost.layer(service);
         let service = FirstTokenLayer::new().layer(service);
         let service = AttemptTimeoutLayer::with_timeouts(settings.timeouts).layer(service);
         let service = AttemptLayer::new().cap(settings.attempts).layer(service);
-        let service = limit(settings.upstream_limits, settings.upstream_store, PerCandidate)?
-            .pauses(true)
-            .layer(service);
+        let service = upstream_limits.pauses(true).layer(service);
         let concurrency = settings
             .concurrency
             .clone()
@@ -59,7 +92,7 @@ impl StackBuilder {
         let service = FallbackLayer::new(chain).hedge(settings.hedge).layer(service);
         let service = settings.resume.layer(service);
         let service = settings.stream_upstream.layer(service);
-        let service = limit(settings.admission, settings.tenant_store, settings.tenant)?.layer(service);
+        let service = admission.layer(service);
         let service = cache.layer(service);
         let deadline = settings
             .deadline
@@ -82,44 +115,56 @@ impl StackBuilder {
             tagging = tagging.require(name);
         }
         let service = tagging.layer(service);
-        Ok(Stack::new(
-            service,
-            description,
-            settings.circuits,
-            settings.concurrency,
-        ))
+        Stack::new(service, description, settings.circuits, settings.concurrency)
     }
 }
 
 /// A limit, or an empty slot.
-fn limit<X>(
+fn limit<X: Clone>(
+    field: &'static str,
     limits: Option<(Limits, Duration)>,
     store: Option<Arc<dyn LimitStore>>,
     key: X,
-) -> Result<RateLimitLayer<X>, BuildError> {
-    Ok(match limits {
-        Some((limits, max_wait)) => {
-            let layer = RateLimitLayer::new(limits, key)?.max_wait(max_wait);
+    wrong: &mut Vec<BuildProblem>,
+) -> RateLimitLayer<X> {
+    let Some((limits, max_wait)) = limits else {
+        return RateLimitLayer::off(key);
+    };
+    match RateLimitLayer::new(limits, key.clone()) {
+        Ok(layer) => {
+            let layer = layer.max_wait(max_wait);
             match store {
                 Some(store) => layer.store(store),
                 None => layer,
             }
         }
-        None => RateLimitLayer::off(key),
-    })
+        Err(error) => {
+            wrong.push(BuildProblem::Limits { field, error });
+            RateLimitLayer::off(key)
+        }
+    }
 }
 
-fn chain(settings: &Settings, first_upstream: &str) -> Result<Chain, BuildError> {
-    let chain = match &settings.chain {
-        Some(candidates) => Chain::new(candidates.iter().cloned())?.cheaper(settings.cheaper.iter().cloned()),
-        None => Chain::asked(first_upstream.into()),
-    };
+fn chain(settings: &Settings, first_upstream: &str, wrong: &mut Vec<BuildProblem>) -> Chain {
+    let mut chain = Chain::asked(first_upstream.into());
+    if let Some(candidates) = &settings.chain {
+        match Chain::new(candidates.iter().cloned()) {
+            Ok(fixed) => chain = fixed.cheaper(settings.cheaper.iter().cloned()),
+            // It is not empty as it was given.
+            Err(_) if wrong.iter().any(is_of_chain) => {}
+            Err(error) => wrong.push(error.into()),
+        }
+    }
     let chain = chain
         .requested_model(settings.requested_model.clone())
         .fallback_on_refusal(settings.fallback_on_refusal)
         .server_side(settings.server_side);
-    Ok(match &settings.capabilities {
+    match &settings.capabilities {
         Some(capabilities) => chain.capabilities(Arc::clone(capabilities)),
         None => chain,
-    })
+    }
+}
+
+fn is_of_chain(problem: &BuildProblem) -> bool {
+    matches!(problem, BuildProblem::Candidate { field: "chain", .. })
 }

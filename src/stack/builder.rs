@@ -1,7 +1,9 @@
+//! The slots of a stack, and what is built of them.
+
 use std::{sync::Arc, time::Duration};
 
 use tower_llm_layers::{
-    Candidate, CandidateError,
+    Candidate,
     attempt::DEFAULT_CAP,
     auth::{KeySource, Keys},
     circuit_breaker::{CircuitPolicy, Circuits},
@@ -12,18 +14,23 @@ use tower_llm_layers::{
     timeout::Timeouts,
 };
 
-use super::{BuildError, CallTags, IntoCandidate, Stack, TenantKey, money::Money, settings::Settings};
+use super::{
+    BuildError, BuildProblem, CallTags, IntoCandidate, Stack, TenantKey, assemble::Parts, money::Money,
+    settings::Settings,
+};
 use crate::degrade::CannedReply;
 use crate::stream_upstream::StreamUpstreamLayer;
-use crate::transport::{Attribution, OPENROUTER, Transport, TransportBuilder, TransportError, Upstream};
+use crate::transport::{
+    Attribution, OPENROUTER, Transport, TransportBuilder, TransportError, TransportProblem, Upstream,
+};
 
 /// Puts a [`Stack`] together: a slot for each layer, in whatever order they are named.
 #[derive(Clone)]
 pub struct StackBuilder {
     pub(super) settings: Settings,
     transport: TransportBuilder,
-    /// The first thing that went wrong on the way, told by `build`.
-    wrong: Option<BuildError>,
+    /// The problems of the settings so far, returned by `build`.
+    wrong: Vec<BuildProblem>,
 }
 
 impl StackBuilder {
@@ -68,7 +75,7 @@ impl StackBuilder {
         Self {
             settings,
             transport: Transport::builder(),
-            wrong: None,
+            wrong: Vec::new(),
         }
     }
 
@@ -80,7 +87,7 @@ impl StackBuilder {
                 self.settings.keys = self.settings.keys.upstream(upstream.name(), key);
                 self.transport = self.transport.upstream(upstream);
             }
-            Err(error) => self.note(error),
+            Err(error) => self.wrong.extend(in_transport(error)),
         }
         self
     }
@@ -90,12 +97,7 @@ impl StackBuilder {
     /// Without a chain each request must name its model.
     #[must_use]
     pub fn chain<C: IntoCandidate>(mut self, candidates: impl IntoIterator<Item = C>) -> Self {
-        let chain: Result<Vec<Candidate>, CandidateError> =
-            candidates.into_iter().map(IntoCandidate::into_candidate).collect();
-        match chain {
-            Ok(chain) => self.settings.chain = Some(chain),
-            Err(error) => self.note(error),
-        }
+        self.settings.chain = Some(self.candidates("chain", candidates));
         self
     }
 
@@ -103,12 +105,7 @@ impl StackBuilder {
     /// [`Degraded`](tower_llm_layers::Degraded). Needs a [`chain`](Self::chain) before them.
     #[must_use]
     pub fn cheaper<C: IntoCandidate>(mut self, candidates: impl IntoIterator<Item = C>) -> Self {
-        let cheaper: Result<Vec<Candidate>, CandidateError> =
-            candidates.into_iter().map(IntoCandidate::into_candidate).collect();
-        match cheaper {
-            Ok(cheaper) => self.settings.cheaper = cheaper,
-            Err(error) => self.note(error),
-        }
+        self.settings.cheaper = self.candidates("cheaper", candidates);
         self
     }
 
@@ -162,48 +159,100 @@ impl StackBuilder {
         self
     }
 
-    pub(super) fn note(&mut self, error: impl Into<BuildError>) {
-        self.wrong.get_or_insert(error.into());
+    pub(super) fn note(&mut self, problem: impl Into<BuildProblem>) {
+        self.wrong.push(problem.into());
+    }
+
+    /// Those that can be asked; each of the others is a problem.
+    fn candidates<C: IntoCandidate>(
+        &mut self,
+        field: &'static str,
+        entries: impl IntoIterator<Item = C>,
+    ) -> Vec<Candidate> {
+        let mut candidates = Vec::new();
+        for (index, entry) in entries.into_iter().enumerate() {
+            match entry.into_candidate() {
+                Ok(candidate) => candidates.push(candidate),
+                Err(error) => {
+                    let place = index + 1;
+                    self.wrong.push(BuildProblem::Candidate { field, place, error });
+                }
+            }
+        }
+        candidates
     }
 
     /// Builds it over the transport.
     ///
     /// # Errors
     ///
-    /// [`BuildError`] names the setting, what is wrong with it, and the fix.
-    pub fn build(self) -> Result<Stack, BuildError> {
-        if let Some(wrong) = self.wrong {
-            return Err(wrong);
+    /// [`BuildError`] names every setting that is wrong, what is wrong with it, and the fix.
+    pub fn build(mut self) -> Result<Stack, BuildError> {
+        let unknown = self.unknown_upstreams();
+        let first = self.transport.names().next().unwrap_or(OPENROUTER).to_owned();
+        let lost_upstream = self.lost_upstreams().next().is_some();
+        let transport = self.transport.build().map_err(|error| {
+            let problems = in_transport(error);
+            // One was given, and is a problem already.
+            let follows = |problem: &BuildProblem| {
+                lost_upstream && *problem == BuildProblem::Transport(TransportProblem::NoUpstream)
+            };
+            self.wrong.extend(problems.filter(|problem| !follows(problem)));
+        });
+        self.wrong.extend(unknown);
+        let parts = Parts::of(&self.settings, &first, &mut self.wrong);
+        match transport {
+            Ok(transport) if self.wrong.is_empty() => Ok(parts.assemble(self.settings, transport)),
+            _ => Err(BuildError::of(self.wrong)),
         }
-        let transport = self.transport.clone().build()?;
-        for candidate in self.settings.chain.iter().flatten().chain(&self.settings.cheaper) {
-            let names = || transport.upstreams().map(Upstream::name);
-            if !names().any(|name| name == candidate.upstream()) {
-                return Err(BuildError::UnknownUpstream {
-                    candidate: candidate.clone(),
-                    known: names().map(str::to_owned).collect(),
-                });
-            }
-        }
-        let first = transport
-            .upstreams()
-            .next()
-            .map_or(OPENROUTER, Upstream::name)
-            .to_owned();
-        self.assemble(&first, transport)
     }
 
     /// Builds it over a service of your own, which then takes the transport's place.
     ///
     /// # Errors
     ///
-    /// [`BuildError`] names the setting, what is wrong with it, and the fix.
-    pub fn build_over<S>(self, leaf: S) -> Result<Stack<S>, BuildError> {
-        if let Some(wrong) = self.wrong {
-            return Err(wrong);
+    /// [`BuildError`] names every setting that is wrong, what is wrong with it, and the fix.
+    pub fn build_over<S>(mut self, leaf: S) -> Result<Stack<S>, BuildError> {
+        let parts = Parts::of(&self.settings, OPENROUTER, &mut self.wrong);
+        if self.wrong.is_empty() {
+            return Ok(parts.assemble(self.settings, leaf));
         }
-        self.assemble(OPENROUTER, leaf)
+        Err(BuildError::of(self.wrong))
     }
+
+    /// The upstreams that were given and could not be made.
+    fn lost_upstreams(&self) -> impl Iterator<Item = Option<&str>> {
+        self.wrong.iter().filter_map(|problem| match problem {
+            BuildProblem::Transport(TransportProblem::BaseUrl { upstream, .. }) => Some(Some(upstream.as_str())),
+            BuildProblem::Transport(_) => Some(None),
+            _ => None,
+        })
+    }
+
+    /// The candidates whose upstream was not given. Without any upstream that is the problem, and not each candidate.
+    fn unknown_upstreams(&self) -> Vec<BuildProblem> {
+        let known: Vec<_> = self.transport.names().map(str::to_owned).collect();
+        let given: Vec<_> = known
+            .iter()
+            .map(String::as_str)
+            .chain(self.lost_upstreams().flatten())
+            .collect();
+        if given.is_empty() {
+            return Vec::new();
+        }
+        let named = self.settings.chain.iter().flatten().chain(&self.settings.cheaper);
+        let unknown = named.filter(|candidate| !given.contains(&candidate.upstream()));
+        unknown
+            .map(|candidate| BuildProblem::UnknownUpstream {
+                candidate: candidate.clone(),
+                known: known.clone(),
+            })
+            .collect()
+    }
+}
+
+fn in_transport(error: TransportError) -> impl Iterator<Item = BuildProblem> {
+    error.into_problems().into_iter().map(BuildProblem::Transport)
 }
 
 impl std::fmt::Debug for StackBuilder {

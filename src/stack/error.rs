@@ -1,3 +1,5 @@
+//! What can be wrong with the settings of a stack.
+
 use std::{fmt, time::Duration};
 
 use tower_llm_layers::{
@@ -5,22 +7,121 @@ use tower_llm_layers::{
     fallback::ChainError, rate_limit::LimitsError,
 };
 
-use crate::transport::TransportError;
+use crate::{problems::write_lines, transport::TransportProblem};
 
-/// Why a stack could not be built. Names the setting, what is wrong with it, and the fix.
+/// Why a stack could not be built: everything that is wrong, one [`BuildProblem`] or more. Prints one line for each.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_openrouter::{ApiKey, Stack};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let error = Stack::openrouter(ApiKey::new("sk-or-v1-0")?)
+///     .chain(["openai/gpt-5"])
+///     .attempts(0)
+///     .idle_timeout(Duration::ZERO)
+///     .build()
+///     .unwrap_err();
+/// assert_eq!(error.problems().len(), 2);
+/// assert_eq!(
+///     error.to_string(),
+///     "`attempts` is 0: at least 1 is needed to make a call at all\n\
+///      `idle_timeout` is 0: give it some time, or `None` for no limit"
+/// );
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildError {
+    /// Never empty.
+    problems: Vec<BuildProblem>,
+}
+
+impl BuildError {
+    /// All that is wrong; never empty.
+    #[must_use]
+    pub fn problems(&self) -> &[BuildProblem] {
+        &self.problems
+    }
+
+    /// Of these problems, of which there is one at least.
+    pub(super) const fn of(problems: Vec<BuildProblem>) -> Self {
+        Self { problems }
+    }
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_lines(f, &self.problems)
+    }
+}
+
+impl std::error::Error for BuildError {
+    /// What lies under the problem, if there is but one.
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self.problems.as_slice() {
+            [problem] => problem.source(),
+            _ => None,
+        }
+    }
+}
+
+/// Each becomes a problem, and an error of one problem.
+macro_rules! problem_from {
+    ($($error:ty => $variant:ident),* $(,)?) => {$(
+        impl From<$error> for BuildProblem {
+            fn from(error: $error) -> Self {
+                Self::$variant(error)
+            }
+        }
+
+        impl From<$error> for BuildError {
+            fn from(error: $error) -> Self {
+                BuildProblem::from(error).into()
+            }
+        }
+    )*};
+}
+
+problem_from! {
+    KeyError => Key,
+    ChainError => Chain,
+    BudgetError => Budget,
+    CircuitError => Circuit,
+}
+
+impl From<BuildProblem> for BuildError {
+    fn from(problem: BuildProblem) -> Self {
+        Self::of(vec![problem])
+    }
+}
+
+/// One setting of a stack that is wrong: which, what is wrong with it, and the fix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum BuildError {
+pub enum BuildProblem {
     /// A key.
     Key(KeyError),
-    /// A candidate of the chain.
-    Candidate(CandidateError),
+    /// A model that was named.
+    Candidate {
+        /// In which setting.
+        field: &'static str,
+        /// In which place of it, from 1.
+        place: usize,
+        /// What is wrong with it.
+        error: CandidateError,
+    },
     /// The chain as a whole.
     Chain(ChainError),
     /// An upstream, or the transport.
-    Transport(TransportError),
+    Transport(TransportProblem),
     /// Limits.
-    Limits(LimitsError),
+    Limits {
+        /// In which setting.
+        field: &'static str,
+        /// What is wrong with them.
+        error: LimitsError,
+    },
     /// The circuit breaker.
     Circuit(CircuitError),
     /// A budget.
@@ -61,14 +162,14 @@ pub enum BuildError {
     },
 }
 
-impl fmt::Display for BuildError {
+impl fmt::Display for BuildProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Key(error) => error.fmt(f),
-            Self::Candidate(error) => error.fmt(f),
+            Self::Candidate { field, place, error } => write!(f, "{error} (entry {place} of `{field}`)"),
             Self::Chain(error) => error.fmt(f),
-            Self::Transport(error) => error.fmt(f),
-            Self::Limits(error) => error.fmt(f),
+            Self::Transport(problem) => problem.fmt(f),
+            Self::Limits { field, error } => write!(f, "`{field}`: {error}"),
             Self::Circuit(error) => error.fmt(f),
             Self::Budget(error) => error.fmt(f),
             Self::BudgetsTwice => f.write_str(
@@ -110,59 +211,17 @@ impl fmt::Display for BuildError {
     }
 }
 
-impl std::error::Error for BuildError {
+impl std::error::Error for BuildProblem {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Key(error) => Some(error),
-            Self::Candidate(error) => Some(error),
+            Self::Candidate { error, .. } => Some(error),
             Self::Chain(error) => Some(error),
-            Self::Transport(error) => Some(error),
-            Self::Limits(error) => Some(error),
+            Self::Transport(problem) => Some(problem),
+            Self::Limits { error, .. } => Some(error),
             Self::Circuit(error) => Some(error),
             Self::Budget(error) => Some(error),
             _ => None,
         }
-    }
-}
-
-impl From<KeyError> for BuildError {
-    fn from(error: KeyError) -> Self {
-        Self::Key(error)
-    }
-}
-
-impl From<CandidateError> for BuildError {
-    fn from(error: CandidateError) -> Self {
-        Self::Candidate(error)
-    }
-}
-
-impl From<ChainError> for BuildError {
-    fn from(error: ChainError) -> Self {
-        Self::Chain(error)
-    }
-}
-
-impl From<BudgetError> for BuildError {
-    fn from(error: BudgetError) -> Self {
-        Self::Budget(error)
-    }
-}
-
-impl From<CircuitError> for BuildError {
-    fn from(error: CircuitError) -> Self {
-        Self::Circuit(error)
-    }
-}
-
-impl From<LimitsError> for BuildError {
-    fn from(error: LimitsError) -> Self {
-        Self::Limits(error)
-    }
-}
-
-impl From<TransportError> for BuildError {
-    fn from(error: TransportError) -> Self {
-        Self::Transport(error)
     }
 }

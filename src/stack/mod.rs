@@ -27,7 +27,7 @@ pub use builder::StackBuilder;
 #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
 pub use caching::ChatCache;
 pub use degradation::StackLadder;
-pub use error::BuildError;
+pub use error::{BuildError, BuildProblem};
 pub use ext::{BoxChatBody, BoxStack, ChatService, ChatServiceExt};
 pub use service::{Stack, StackBody, StackService};
 pub use settings::IntoCandidate;

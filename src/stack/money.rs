@@ -1,16 +1,16 @@
 //! The slot of the cost layer: budgets, prices, the ledger, late bills.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use tower_llm_layers::{
     PriceList,
-    budget::{Budget, BudgetStore, Budgets, InMemoryBudgetStore},
+    budget::{Budget, BudgetError, BudgetStore, Budgets, InMemoryBudgetStore},
     cost::{CostLayer, UnknownPrice},
     ledger::{Ledger, Tee},
     reconcile::Reconciler,
 };
 
-use super::{BuildError, StackBuilder};
+use super::{BuildProblem, StackBuilder};
 
 /// What the cost layer is made of.
 #[derive(Clone, Default)]
@@ -95,13 +95,14 @@ impl StackBuilder {
 }
 
 impl Money {
-    /// The layer, as it was set up.
-    pub(super) fn layer(&self) -> Result<CostLayer, BuildError> {
+    /// The layer, as it was set up; without the budgets if something is wrong with them.
+    pub(super) fn layer(&self, wrong: &mut Vec<BuildProblem>) -> CostLayer {
         let mut layer = CostLayer::new().default_output_tokens(self.default_output_tokens);
-        if let Some(budgets) = self.all_budgets()? {
-            if self.prices.is_none() && self.unknown_price.is_none() {
-                return Err(BuildError::NoPrices);
-            }
+        let has_budgets = self.shared.is_some() || !self.budgets.is_empty();
+        if has_budgets && self.prices.is_none() && self.unknown_price.is_none() {
+            wrong.push(BuildProblem::NoPrices);
+        }
+        if let Some(budgets) = self.all_budgets(wrong) {
             layer = layer.budgets(budgets);
         }
         if let Some(prices) = &self.prices {
@@ -123,23 +124,32 @@ impl Money {
         if !ledgers.is_empty() {
             layer = layer.ledger(Arc::new(Tee::new(ledgers)));
         }
-        Ok(layer.bills_follow(self.reconciler.is_some()))
+        layer.bills_follow(self.reconciler.is_some())
     }
 
-    fn all_budgets(&self) -> Result<Option<Budgets>, BuildError> {
-        if let Some(budgets) = &self.shared {
-            // Neither may be left out in silence.
-            if !self.budgets.is_empty() || self.store.is_some() {
-                return Err(BuildError::BudgetsTwice);
+    fn all_budgets(&self, wrong: &mut Vec<BuildProblem>) -> Option<Budgets> {
+        let before = wrong.len();
+        // Neither may be left out in silence.
+        if self.shared.is_some() && (!self.budgets.is_empty() || self.store.is_some()) {
+            wrong.push(BuildProblem::BudgetsTwice);
+        }
+        let (mut names, mut twice) = (HashSet::new(), HashSet::new());
+        for name in self.budgets.iter().map(Budget::name) {
+            if !names.insert(name) && twice.insert(name) {
+                let name = name.to_owned();
+                wrong.push(BudgetError::Twice { name }.into());
             }
-            return Ok(Some(budgets.clone()));
+        }
+        if wrong.len() > before || self.shared.is_some() {
+            return self.shared.clone();
         }
         if self.budgets.is_empty() {
-            return Ok(None);
+            return None;
         }
         let own = || Arc::new(InMemoryBudgetStore::new()) as Arc<dyn BudgetStore>;
         let store = self.store.clone().unwrap_or_else(own);
-        Ok(Some(Budgets::in_store(self.budgets.iter().cloned(), store)?))
+        let budgets = Budgets::in_store(self.budgets.iter().cloned(), store);
+        budgets.map_err(|error| wrong.push(error.into())).ok()
     }
 
     pub(super) fn describe(&self) -> String {

@@ -13,7 +13,7 @@ use tower_llm_layers::{
     timeout::Timeouts,
 };
 
-use super::{BuildError, CallTags, TenantKey, money::Money};
+use super::{BuildProblem, CallTags, TenantKey, money::Money};
 use crate::{degrade::CannedReply, stream_upstream::StreamUpstreamLayer, transport::OPENROUTER};
 
 /// What can stand in a chain: a model's name, which is then asked for at OpenRouter, or a [`Candidate`].
@@ -84,23 +84,21 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// Says what would never work, before the first call finds out.
-    pub(super) fn check(&self) -> Result<(), BuildError> {
-        if self.attempts == 0 {
-            return Err(BuildError::ZeroAttempts { field: "attempts" });
-        }
-        if self.attempts_per_candidate == 0 {
-            return Err(BuildError::ZeroAttempts {
-                field: "attempts_per_candidate",
-            });
+    /// Adds what would never work, before the first call finds out.
+    pub(super) fn check(&self, wrong: &mut Vec<BuildProblem>) {
+        let attempts = [
+            ("attempts", self.attempts),
+            ("attempts_per_candidate", self.attempts_per_candidate),
+        ];
+        for (field, _) in attempts.into_iter().filter(|(_, attempts)| *attempts == 0) {
+            wrong.push(BuildProblem::ZeroAttempts { field });
         }
         if self.chain.is_none() && !self.cheaper.is_empty() {
-            return Err(BuildError::NoChain);
+            wrong.push(BuildProblem::NoChain);
         }
         let chain = self.chain.as_deref().unwrap_or_default();
-        if let Some(twice) = self.cheaper.iter().find(|cheaper| chain.contains(cheaper)) {
-            return Err(BuildError::CheaperInChain(twice.clone()));
-        }
+        let twice = self.cheaper.iter().filter(|cheaper| chain.contains(cheaper));
+        wrong.extend(twice.cloned().map(BuildProblem::CheaperInChain));
         let timeouts = [
             ("first_token_timeout", self.timeouts.first_token),
             ("response_timeout", self.timeouts.response),
@@ -110,15 +108,15 @@ impl Settings {
         for (field, limit) in timeouts {
             let Some(limit) = limit else { continue };
             if limit.is_zero() {
-                return Err(BuildError::ZeroLimit { field });
+                wrong.push(BuildProblem::ZeroLimit { field });
             }
-            // Of timeouts that nobody has set, only the deadline is meant to cut them.
+            // A default above the deadline is no mistake: the deadline cuts it. A deadline of zero is a problem by itself.
             let was_set = field == "first_token_timeout" && self.sets_first_token;
-            let deadline = self.deadline.filter(|deadline| was_set && limit > *deadline);
+            let deadline = self.deadline.filter(|deadline| !deadline.is_zero());
+            let deadline = deadline.filter(|deadline| was_set && limit > *deadline);
             if let Some(deadline) = deadline {
-                return Err(BuildError::AboveDeadline { field, limit, deadline });
+                wrong.push(BuildProblem::AboveDeadline { field, limit, deadline });
             }
         }
-        Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, mem};
 
+use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::{
     Map, Value,
@@ -9,7 +10,7 @@ use serde_json::{
 };
 
 use super::merge::{add_delta, add_logprobs, overwrite};
-use crate::{ChatFrame, Error, FailureKind, FrameKind, body::whole_answer, frame::unreadable};
+use crate::{ChatFrame, Error, FailureKind, FrameKind, body::whole_answer, frame::unreadable, response::ChunkProbe};
 
 /// The largest answer that is put together, in bytes of its stream: as that of a plain one.
 const LARGEST: usize = 256 * 1024 * 1024;
@@ -74,6 +75,13 @@ impl Gathered {
         }
     }
 
+    /// The text so far, of the first choice.
+    pub(super) fn text(&self) -> &str {
+        let first = self.choices.values().next();
+        let text = first.and_then(|choice| choice.message.get("content")?.as_str());
+        text.unwrap_or_default()
+    }
+
     /// The answer as a plain call would have brought it.
     pub(super) fn whole(mut self, headers: &HeaderMap) -> Result<ChatFrame, Error> {
         let choices = mem::take(&mut self.choices).into_iter().map(|(index, choice)| {
@@ -90,6 +98,10 @@ impl Gathered {
             serde_json::to_vec(&answer)
         });
         let bytes = written.map_err(|cause| unreadable("this answer cannot be written", &cause))?;
-        whole_answer(bytes.into(), headers)
+        let bytes = Bytes::from(bytes);
+        whole_answer(bytes.clone(), headers).map_err(|error| {
+            let probe = ChunkProbe::read(&bytes).ok();
+            error.after_text(probe.and_then(|probe| probe.text()).unwrap_or_default())
+        })
     }
 }

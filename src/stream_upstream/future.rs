@@ -85,8 +85,11 @@ where
                         Err(error) => {
                             // Where nobody was left to ask, what broke the stream says more.
                             let now = this.again.as_ref().map_or(0, |again| sent(again.1.body()));
-                            let broke = this.broke.take().filter(|(_, before)| now <= *before);
-                            return Poll::Ready(Err(broke.map_or(error, |(broke, _)| broke.unseen())));
+                            return Poll::Ready(Err(match this.broke.take() {
+                                Some((broke, before)) if now <= before => broke.unseen(),
+                                Some((broke, _)) => error.after_text(broke.into_partial_text().unwrap_or_default()),
+                                None => error,
+                            }));
                         }
                     };
                     if this.again.is_none() {
@@ -105,6 +108,8 @@ where
                     match whole {
                         Ok(response) => return Poll::Ready(Ok(response)),
                         Err(error) => {
+                            let before = this.broke.as_ref().and_then(|(broke, _)| broke.partial_text());
+                            let error = error.after_text(before.unwrap_or_default());
                             let sent = this.again.as_ref().and_then(|again| may_repeat(again.1.body(), &error));
                             // Without a count of the attempts there is no end but this.
                             let Some(sent) = sent.filter(|sent| *sent > 0 || this.broke.is_none()) else {
@@ -164,16 +169,16 @@ where
                 Some(Ok(frame)) => {
                     let Ok(frame) = frame.into_data() else { continue };
                     if let Err(error) = self.gathered.take(&frame) {
-                        return Poll::Ready(Err(error));
+                        return Poll::Ready(Err(self.broken(error)));
                     }
                 }
-                Some(Err(error)) => return Poll::Ready(Err(error)),
+                Some(Err(error)) => return Poll::Ready(Err(self.broken(error))),
                 None => break,
             }
         }
         let frame = match std::mem::take(&mut self.gathered).whole(&self.parts.headers) {
             Ok(frame) => frame,
-            Err(error) => return Poll::Ready(Err(error)),
+            Err(error) => return Poll::Ready(Err(error.after_attempts(self.parts.extensions.get()))),
         };
         let mut response = Response::new(StreamUpstreamBody::whole(frame));
         *response.status_mut() = self.parts.status;
@@ -189,6 +194,12 @@ where
             .headers_mut()
             .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Poll::Ready(Ok(response))
+    }
+
+    /// The error that ends the stream, with what was tried and received.
+    fn broken(&self, error: Error) -> Error {
+        let attempts = self.parts.extensions.get();
+        error.after_text(self.gathered.text()).after_attempts(attempts)
     }
 }
 

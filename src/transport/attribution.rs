@@ -1,6 +1,6 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::TransportError;
+use super::TransportProblem;
 
 const TITLE: HeaderName = HeaderName::from_static("x-openrouter-title");
 const CATEGORIES: HeaderName = HeaderName::from_static("x-openrouter-categories");
@@ -39,7 +39,8 @@ impl Attribution {
         self
     }
 
-    pub(super) fn headers(&self) -> Result<HeaderMap, TransportError> {
+    /// The headers; a field that no header can carry is a problem instead.
+    pub(super) fn headers(&self, wrong: &mut Vec<TransportProblem>) -> HeaderMap {
         let mut headers = HeaderMap::new();
         let fields = [
             (REFERER, &self.url, "url"),
@@ -47,11 +48,14 @@ impl Attribution {
             (CATEGORIES, &self.categories, "categories"),
         ];
         for (name, value, field) in fields {
-            if let Some(value) = value {
-                let value = HeaderValue::from_str(value).map_err(|_| TransportError::Attribution { field })?;
-                headers.insert(name, value);
+            let Some(value) = value else { continue };
+            match HeaderValue::from_str(value) {
+                Ok(value) => {
+                    headers.insert(name, value);
+                }
+                Err(_) => wrong.push(TransportProblem::Attribution { field }),
             }
         }
-        Ok(headers)
+        headers
     }
 }

@@ -1,6 +1,12 @@
-use std::time::Duration;
+//! Makes a transport, and says all that is wrong with its settings.
 
-use super::{Attribution, Transport, TransportError, Upstream, config::Settings, service::TransportState};
+use std::{collections::HashSet, time::Duration};
+
+use super::{
+    Attribution, Transport, TransportError, TransportProblem, Upstream,
+    config::Settings,
+    service::{CHAT, TransportState},
+};
 
 /// More clients than any host has streams for.
 const MOST_SHARDS: usize = 256;
@@ -59,51 +65,71 @@ impl TransportBuilder {
         self
     }
 
+    /// The names of the upstreams, in order.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.upstreams.iter().map(Upstream::name)
+    }
+
     /// Makes the transport. Connections are opened at the first call.
     ///
     /// # Errors
     ///
-    /// [`TransportError`] names the setting and what it must be.
+    /// [`TransportError`] names every setting that is wrong, and what it must be.
     pub fn build(self) -> Result<Transport, TransportError> {
+        let mut wrong = self.settings.problems();
         if self.upstreams.is_empty() {
-            return Err(TransportError::NoUpstream);
+            wrong.push(TransportProblem::NoUpstream);
         }
-        for (index, upstream) in self.upstreams.iter().enumerate() {
-            if self
-                .upstreams
-                .iter()
-                .skip(index + 1)
-                .any(|other| other.name() == upstream.name())
-            {
-                return Err(TransportError::SameName {
-                    upstream: upstream.name().to_owned(),
-                });
+        let (mut names, mut twice) = (HashSet::new(), HashSet::new());
+        for name in self.names() {
+            if !names.insert(name) && twice.insert(name) {
+                let upstream = name.to_owned();
+                wrong.push(TransportProblem::SameName { upstream });
             }
         }
-        if !(1..=MOST_SHARDS).contains(&self.settings.shards) {
-            return Err(TransportError::Setting {
-                field: "shards",
-                must: "from 1 to 256",
-            });
+        let attribution = self.attribution.headers(&mut wrong);
+        let mut upstreams = Vec::with_capacity(self.upstreams.len());
+        for upstream in self.upstreams {
+            match upstream.url(CHAT) {
+                Ok(chat) => upstreams.push((upstream, chat)),
+                Err(problem) => wrong.push(problem),
+            }
         }
-        if self.settings.connect_timeout.is_zero() {
-            return Err(TransportError::Setting {
-                field: "connect_timeout",
-                must: "longer than zero",
-            });
+        if !wrong.is_empty() {
+            return Err(TransportError::of(wrong));
         }
         let clients = (0..self.settings.shards)
             .map(|_| client(&self.settings))
             .collect::<Result<_, _>>()?;
         Ok(Transport::from_shared(TransportState::new(
             clients,
-            self.upstreams,
-            self.attribution.headers()?,
-        )?))
+            upstreams,
+            attribution,
+        )))
     }
 }
 
-fn client(settings: &Settings) -> Result<reqwest::Client, TransportError> {
+impl Settings {
+    /// Those that are out of their range.
+    fn problems(&self) -> Vec<TransportProblem> {
+        let mut wrong = Vec::new();
+        if !(1..=MOST_SHARDS).contains(&self.shards) {
+            wrong.push(TransportProblem::Setting {
+                field: "shards",
+                must: "from 1 to 256",
+            });
+        }
+        if self.connect_timeout.is_zero() {
+            wrong.push(TransportProblem::Setting {
+                field: "connect_timeout",
+                must: "longer than zero",
+            });
+        }
+        wrong
+    }
+}
+
+fn client(settings: &Settings) -> Result<reqwest::Client, TransportProblem> {
     reqwest::Client::builder()
         .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(settings.connect_timeout)
@@ -115,7 +141,7 @@ fn client(settings: &Settings) -> Result<reqwest::Client, TransportError> {
         // A redirect would carry the key to another place.
         .redirect(reqwest::redirect::Policy::none())
         .build()
-        .map_err(|error| TransportError::Client {
+        .map_err(|error| TransportProblem::Client {
             problem: error.to_string(),
         })
 }

@@ -1,9 +1,53 @@
+//! The settings of a transport, and what can be wrong with them.
+
 use std::{fmt, time::Duration};
 
-/// Why a transport could not be made.
+use crate::problems::write_lines;
+
+/// Why an upstream or a transport could not be made: everything that is wrong, one [`TransportProblem`] or more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransportError {
+    /// Never empty.
+    problems: Vec<TransportProblem>,
+}
+
+impl TransportError {
+    /// All that is wrong; never empty.
+    #[must_use]
+    pub fn problems(&self) -> &[TransportProblem] {
+        &self.problems
+    }
+
+    /// Of these problems, of which there is one at least.
+    pub(super) const fn of(problems: Vec<TransportProblem>) -> Self {
+        Self { problems }
+    }
+
+    pub(crate) fn into_problems(self) -> Vec<TransportProblem> {
+        self.problems
+    }
+}
+
+impl From<TransportProblem> for TransportError {
+    fn from(problem: TransportProblem) -> Self {
+        Self {
+            problems: vec![problem],
+        }
+    }
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_lines(f, &self.problems)
+    }
+}
+
+impl std::error::Error for TransportError {}
+
+/// One setting of a transport that is wrong, and the fix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum TransportError {
+pub enum TransportProblem {
     /// An upstream's name is blank.
     BlankName,
     /// Two upstreams have the same name.
@@ -39,7 +83,7 @@ pub enum TransportError {
     },
 }
 
-impl fmt::Display for TransportError {
+impl fmt::Display for TransportProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BlankName => f.write_str("`name` of an upstream is blank: name it, e.g. `openai`"),
@@ -62,7 +106,7 @@ impl fmt::Display for TransportError {
     }
 }
 
-impl std::error::Error for TransportError {}
+impl std::error::Error for TransportProblem {}
 
 /// How connections are made and kept.
 #[derive(Debug, Clone, Copy)]

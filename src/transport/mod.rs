@@ -16,7 +16,7 @@ pub(crate) use self::service::{CHAT, generation_id, not_sent, read_error};
 pub use self::{
     attribution::Attribution,
     builder::TransportBuilder,
-    config::TransportError,
+    config::{TransportError, TransportProblem},
     service::{Transport, TransportFuture},
     upstream::{Dialect, OPENROUTER, OPENROUTER_URL, Upstream},
 };

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use tower_llm_layers::{Candidate, Unbilled, deadline::DEADLINE_HEADER};
 use tower_service::Service;
 
-use super::{Dialect, SentKey, TransportBuilder, TransportError, Upstream, classify};
+use super::{Dialect, SentKey, TransportBuilder, TransportError, TransportProblem, Upstream, classify};
 use crate::{
     ChatBody, Error, FailureKind,
     wire::{Segments, WireRequest},
@@ -55,19 +55,18 @@ pub(super) struct TransportState {
 }
 
 impl TransportState {
-    pub(super) fn new(
+    /// Over these clients, to these upstreams, each with its URL of chat completions.
+    pub(super) const fn new(
         clients: Vec<reqwest::Client>,
-        upstreams: Vec<Upstream>,
+        upstreams: Vec<(Upstream, Url)>,
         attribution: HeaderMap,
-    ) -> Result<Self, TransportError> {
-        let with_chat = |upstream: Upstream| upstream.url(CHAT).map(|chat| (upstream, chat));
-        let upstreams = upstreams.into_iter().map(with_chat).collect::<Result<_, _>>()?;
-        Ok(Self {
+    ) -> Self {
+        Self {
             clients,
             next: AtomicUsize::new(0),
             upstreams,
             attribution,
-        })
+        }
     }
 
     fn client(&self) -> Option<&reqwest::Client> {
@@ -183,7 +182,7 @@ fn merge(from_caller: &HeaderMap, extra: HeaderMap) -> HeaderMap {
     headers
 }
 
-fn internal(error: TransportError) -> Error {
+fn internal(error: TransportProblem) -> Error {
     Error::caused(FailureKind::Internal, "this endpoint has no URL", error)
 }
 

@@ -2,7 +2,7 @@ use std::fmt;
 
 use reqwest::Url;
 
-use super::TransportError;
+use super::{TransportError, TransportProblem};
 
 /// The name of the default upstream.
 pub const OPENROUTER: &str = "openrouter";
@@ -63,43 +63,23 @@ impl Upstream {
     ///
     /// Where the name is blank, or `base_url` is no `http` or `https` URL.
     pub fn new(name: &str, base_url: &str, dialect: Dialect) -> Result<Self, TransportError> {
-        let name = name.trim();
+        let (name, base_url) = (name.trim(), base_url.trim());
+        let mut wrong = Vec::new();
         if name.is_empty() {
-            return Err(TransportError::BlankName);
+            wrong.push(TransportProblem::BlankName);
         }
-        let base_url = base_url.trim();
-        let bad = |problem| TransportError::BaseUrl {
-            upstream: name.to_owned(),
-            problem,
-        };
-        let has_scheme = ["http://", "https://"].iter().any(|scheme| {
-            base_url
-                .get(..scheme.len())
-                .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+        let base = parse_base(base_url, |problem| {
+            let upstream = name.to_owned();
+            wrong.push(TransportProblem::BaseUrl { upstream, problem });
         });
-        if !has_scheme {
-            return Err(bad("it has no scheme: begin it with `https://`".to_owned()));
+        match base {
+            Some(base) if wrong.is_empty() => Ok(Self {
+                name: name.into(),
+                base,
+                dialect,
+            }),
+            _ => Err(TransportError::of(wrong)),
         }
-        let mut base = Url::parse(base_url).map_err(|error| bad(error.to_string()))?;
-        if !base.username().is_empty() || base.password().is_some() {
-            return Err(bad(
-                "it holds credentials: give the key as a key, not in the URL".to_owned()
-            ));
-        }
-        if base.query().is_some() || base.fragment().is_some() {
-            return Err(bad(
-                "it has a query or a fragment: give the part before `/chat/completions`".to_owned(),
-            ));
-        }
-        if !base.path().ends_with('/') {
-            let path = format!("{}/", base.path());
-            base.set_path(&path);
-        }
-        Ok(Self {
-            name: name.into(),
-            base,
-            dialect,
-        })
     }
 
     /// The name that chains refer to.
@@ -121,8 +101,8 @@ impl Upstream {
     }
 
     /// The URL of one of its endpoints.
-    pub(crate) fn url(&self, path: &str) -> Result<Url, TransportError> {
-        let bad = |problem| TransportError::BaseUrl {
+    pub(crate) fn url(&self, path: &str) -> Result<Url, TransportProblem> {
+        let bad = |problem| TransportProblem::BaseUrl {
             upstream: self.name.clone().into(),
             problem,
         };
@@ -135,6 +115,33 @@ impl Upstream {
         }
         Ok(url)
     }
+}
+
+/// A base URL with a slash at its end; `None` if it has problems, after `report` was called with each.
+fn parse_base(written: &str, mut report: impl FnMut(String)) -> Option<Url> {
+    let has_scheme = ["http://", "https://"].iter().any(|scheme| {
+        written
+            .get(..scheme.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    });
+    if !has_scheme {
+        report("it has no scheme: begin it with `https://`".to_owned());
+        return None;
+    }
+    let mut base = Url::parse(written).map_err(|error| report(error.to_string())).ok()?;
+    let has_credentials = !base.username().is_empty() || base.password().is_some();
+    if has_credentials {
+        report("it holds credentials: give the key as a key, not in the URL".to_owned());
+    }
+    let has_more = base.query().is_some() || base.fragment().is_some();
+    if has_more {
+        report("it has a query or a fragment: give the part before `/chat/completions`".to_owned());
+    }
+    if !base.path().ends_with('/') {
+        let path = format!("{}/", base.path());
+        base.set_path(&path);
+    }
+    (!has_credentials && !has_more).then_some(base)
 }
 
 impl fmt::Debug for Upstream {

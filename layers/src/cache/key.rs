@@ -5,8 +5,9 @@ use std::{
 };
 
 use highway::{HighwayHash, HighwayHasher, Key};
+use http::{HeaderName, Request};
 
-use crate::{CacheKey, KeyWriter};
+use crate::{CacheKey, KeyWriter, changes_no_answer};
 
 /// Hashes the parts of a key.
 struct KeyHash {
@@ -65,7 +66,7 @@ impl KeyHash {
     }
 }
 
-/// By what an answer is found: 128 bits of `HighwayHash` over the tenant and the request.
+/// By what an answer is found: 128 bits of `HighwayHash` over the tenant, the headers that may change the answer, and the request.
 ///
 /// A hash that can be steered would let one caller be answered with what another one asked. This one is steered by a secret that each
 /// process draws for itself, and that leaves it nowhere; so the same request has another key in another process.
@@ -80,11 +81,37 @@ impl Hash for AnswerKey {
 }
 
 impl AnswerKey {
-    /// The key of this request within this scope (a tenant, say).
+    /// The key of a request without headers within this scope (a tenant, for example).
+    /// [`CacheLayer::key`](super::CacheLayer::key) returns the key of a request with its headers.
     #[must_use]
     pub fn new<R: CacheKey>(scope: &str, request: &R) -> Self {
+        Self::hashed(scope, &[], request)
+    }
+
+    /// The key of this request within this scope, apart from the headers that are ignored.
+    pub(super) fn of<R: CacheKey>(scope: &str, request: &Request<R>, ignored: &[HeaderName]) -> Self {
+        let body = request.body();
+        let may_change =
+            |name: &HeaderName| !changes_no_answer(name) && !ignored.contains(name) && !body.ignores_header(name);
+        let headers = request.headers().iter();
+        let mut headers: Vec<_> = headers
+            .filter(|(name, _)| may_change(name))
+            .map(|(name, value)| (name.as_str(), value.as_bytes()))
+            .collect();
+        // Stable: the values of one name keep their order, which may mean something.
+        headers.sort_by_key(|(name, _)| *name);
+        Self::hashed(scope, &headers, body)
+    }
+
+    fn hashed<R: CacheKey>(scope: &str, headers: &[(&str, &[u8])], request: &R) -> Self {
         let mut hash = KeyHash::new();
         hash.part(scope.as_bytes());
+        // With their number, so that a header never passes for a part of the request.
+        hash.part(&headers.len().to_le_bytes());
+        for (name, value) in headers {
+            hash.part(name.as_bytes());
+            hash.part(value);
+        }
         request.write_key(&mut KeyWriter::new(&mut |part| hash.part(part)));
         hash.flush();
         Self(hash.hasher.finalize128())

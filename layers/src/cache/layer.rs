@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use http::Request;
+use http::{HeaderName, Request};
 use tower_layer::Layer;
 
 use super::{AnswerKey, Cache, CacheService, flight::Flights};
@@ -18,6 +18,7 @@ pub struct CacheLayer<D, E, X> {
 pub(super) struct Parts<D, E, X> {
     pub(super) single_flight: bool,
     only_temperature_zero: bool,
+    ignored: Vec<HeaderName>,
     pub(super) cache: Cache<D>,
     pub(super) flights: Arc<Flights<D, E>>,
     scope: X,
@@ -27,13 +28,17 @@ impl<D, E, X> CacheLayer<D, E, X> {
     /// Keeps answers here. `tenant` tells whose a request is: one tenant never gets an answer that another one asked for. A request
     /// without a tenant goes past the cache. To share between all, say so: [`GlobalKey`](crate::GlobalKey).
     ///
-    /// Whatever else the answer depends on and the request's body does not show (a header, a candidate) belongs to that key, too.
+    /// Each header of the request is part of the key as well, since it may reach the upstream and change the answer, except those that
+    /// [change no answer](crate::changes_no_answer), those that the request [ignores](CacheKey::ignores_header), and those that
+    /// [`ignore_header`](Self::ignore_header) names. Whatever else the answer depends on (a candidate, an extension) belongs to the
+    /// tenant's key, too.
     #[must_use]
     pub fn new(cache: Cache<D>, tenant: X) -> Self {
         Self {
             on: Some(Parts {
                 single_flight: true,
                 only_temperature_zero: false,
+                ignored: Vec::new(),
                 cache,
                 flights: Arc::new(Flights::new()),
                 scope: tenant,
@@ -62,6 +67,17 @@ impl<D, E, X> CacheLayer<D, E, X> {
     pub const fn only_temperature_zero(mut self, on: bool) -> Self {
         if let Some(parts) = &mut self.on {
             parts.only_temperature_zero = on;
+        }
+        self
+    }
+
+    /// Leaves one more header out of the key: one that differs from call to call and changes no answer, an id of your own for tracing, say.
+    ///
+    /// A header that is ignored by mistake gives one caller the answer to another one's request.
+    #[must_use]
+    pub fn ignore_header(mut self, name: HeaderName) -> Self {
+        if let Some(parts) = &mut self.on {
+            parts.ignored.push(name);
         }
         self
     }
@@ -97,7 +113,7 @@ impl<D, E, X> Parts<D, E, X> {
             return None;
         }
         let scope = self.scope.key(request)?;
-        Some(AnswerKey::new(&scope, body))
+        Some(AnswerKey::of(&scope, request, &self.ignored))
     }
 }
 
@@ -115,6 +131,7 @@ impl<S, D, E, X: Clone> Layer<S> for CacheLayer<D, E, X> {
 impl<D, E, X: Clone> Clone for Parts<D, E, X> {
     fn clone(&self) -> Self {
         Self {
+            ignored: self.ignored.clone(),
             cache: self.cache.clone(),
             flights: Arc::clone(&self.flights),
             scope: self.scope.clone(),
@@ -140,6 +157,7 @@ impl<D, E, X> fmt::Debug for Parts<D, E, X> {
         f.debug_struct("Parts")
             .field("single_flight", &self.single_flight)
             .field("only_temperature_zero", &self.only_temperature_zero)
+            .field("ignored_headers", &self.ignored)
             .field("cache", &self.cache)
             .field("calls_shared", &self.flights.len())
             .finish_non_exhaustive()

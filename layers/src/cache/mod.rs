@@ -1,7 +1,8 @@
 //! Answers that were given before, and calls that are the same while they are under way.
 //!
 //! A request is found by a hash of all that its answer depends on ([`CacheKey`](crate::CacheKey)), within its tenant: no tenant is answered
-//! with what another one asked, unless all share one key ([`GlobalKey`](crate::GlobalKey)). An answer is kept when its body has ended
+//! with what another one asked, unless all share one key ([`GlobalKey`](crate::GlobalKey)). The request's headers are part of the key, except
+//! those that [change no answer](crate::changes_no_answer) or are [ignored](CacheLayer::ignore_header). An answer is kept when its body has ended
 //! without an error, after a frame that [finishes it](crate::Frame::finishes_answer), with a status of 2xx; never one that failed,
 //! broke off, was dropped, is larger than [`Cache::largest`], or is marked with [`NoStore`](crate::NoStore). It is replayed
 //! frame for frame, without a copy; its usage is nothing ([`Frame::replayed`](crate::Frame::replayed)), signs of life are left out,

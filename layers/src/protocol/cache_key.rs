@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use http::HeaderName;
+
 /// What the answer to a request depends on: by this the `cache` layer finds what was asked before.
 ///
 /// Implement it beside [`LlmRequest`](crate::LlmRequest). Write everything that may change the answer, in a form that does not
@@ -20,6 +22,52 @@ pub trait CacheKey {
     fn may_be_kept(&self) -> bool {
         true
     }
+
+    /// Whether the answer is the same whatever this header of the request says. `false` by default: a header goes to the upstream, so it is
+    /// part of the key beside what [`write_key`](Self::write_key) writes. One that is left out here by mistake costs a miss; one that is
+    /// ignored by mistake gives a caller another one's answer.
+    ///
+    /// It is asked for no header that [changes no answer](changes_no_answer) anywhere.
+    fn ignores_header(&self, name: &HeaderName) -> bool {
+        let _ = name;
+        false
+    }
+}
+
+/// Whether a header of a request changes no answer of any upstream, and is therefore no part of a key.
+///
+/// These are the headers of the connection (`host`, `connection`, `keep-alive`, `proxy-connection`, `proxy-authorization`, `te`, `trailer`,
+/// `transfer-encoding`, `upgrade`, `expect`), of the form of the message (`content-length`, `content-type`, `accept`, `accept-encoding`),
+/// of the client and its trace (`user-agent`, `traceparent`, `tracestate`, `baggage`, `b3`, `x-request-id`, `x-correlation-id`), and those
+/// that the layers read themselves (`cache-control`, `x-request-timeout-ms`).
+#[must_use]
+pub fn changes_no_answer(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "host"
+            | "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authorization"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "expect"
+            | "content-length"
+            | "content-type"
+            | "accept"
+            | "accept-encoding"
+            | "user-agent"
+            | "traceparent"
+            | "tracestate"
+            | "baggage"
+            | "b3"
+            | "x-request-id"
+            | "x-correlation-id"
+            | "cache-control"
+            | "x-request-timeout-ms"
+    )
 }
 
 /// Takes in what an answer depends on. See [`CacheKey::write_key`].

@@ -8,7 +8,7 @@ mod layer_error;
 mod needs;
 mod request;
 
-pub use cache_key::{CacheKey, KeyWriter};
+pub use cache_key::{CacheKey, KeyWriter, changes_no_answer};
 pub(crate) use failure::publish;
 pub use failure::{Failure, FailureMarks};
 pub use frame::{Frame, Shown, Stage};

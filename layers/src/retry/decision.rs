@@ -6,8 +6,8 @@ use crate::{Failure, LlmRequest, RetryAdvice, call::ATTEMPTS_SPENT, util::Second
 /// What to do after a failure.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// Again, after this long.
-    Again(Duration),
+    /// Again, after this long; `shortened` if the request now asks for a shorter answer than its caller did.
+    Again { wait: Duration, shortened: bool },
     /// Not again; a reason where the failure itself is none.
     GiveUp(Option<String>),
 }
@@ -66,8 +66,9 @@ impl<D: Iterator<Item = Duration>> History<'_, D> {
         }
         let wait = if wish < left { wish } else { least }.min(longest);
         // Another key may carry the whole.
-        if !error.marks().has_other_key()
-            && let Some(tokens) = affordable(error, request)
+        let is_whole = error.marks().has_other_key();
+        let fewer = (!is_whole).then(|| affordable(error, request)).flatten();
+        if let Some(tokens) = fewer
             && !request.budgeted().is_some_and(|request| request.set_max_tokens(tokens))
         {
             return Decision::GiveUp(Some("the request cannot ask for a shorter answer".to_owned()));
@@ -75,7 +76,10 @@ impl<D: Iterator<Item = Duration>> History<'_, D> {
         if !self.policy.budget.withdraw() {
             return Decision::GiveUp(Some("the retry budget of the process is spent".to_owned()));
         }
-        Decision::Again(wait)
+        Decision::Again {
+            wait,
+            shortened: fewer.is_some(),
+        }
     }
 
     /// The longest wait for one retry.

@@ -16,7 +16,7 @@ use super::{
     RetryPolicy, Schedule,
     decision::{Decision, History},
 };
-use crate::{AttemptLog, Failure, LlmRequest, call::ATTEMPTS_SPENT, protocol::publish};
+use crate::{AttemptLog, Failure, LlmRequest, NoStore, call::ATTEMPTS_SPENT, protocol::publish};
 
 /// The future of [`Retry`](super::Retry).
 #[pin_project]
@@ -33,6 +33,8 @@ where
     shared: Arc<(RetryPolicy, M)>,
     delays: Option<M::Delays>,
     attempts: u32,
+    /// Whether the request asks for a shorter answer than its caller did.
+    shortened: bool,
     /// How the attempt before failed, while the next one is waited for.
     failed: Option<S::Error>,
     opened: Option<AttemptLog>,
@@ -70,6 +72,7 @@ where
             shared,
             delays: None,
             attempts: 1,
+            shortened: false,
             failed: None,
             opened,
         }
@@ -106,7 +109,12 @@ where
                     // Drops the attempt, and with it whatever it holds, before the wait.
                     this.state.set(State::Ended);
                     let error = match result {
-                        Ok(response) => return Poll::Ready(publish(this.opened, Ok(response))),
+                        Ok(mut response) => {
+                            if *this.shortened {
+                                response.extensions_mut().insert(NoStore);
+                            }
+                            return Poll::Ready(publish(this.opened, Ok(response)));
+                        }
                         Err(error) => error,
                     };
                     let Some(request) = this.again.as_mut() else {
@@ -121,7 +129,8 @@ where
                         delays,
                     };
                     match history.decide(&error, request.body_mut()) {
-                        Decision::Again(wait) => {
+                        Decision::Again { wait, shortened } => {
+                            *this.shortened |= shortened;
                             note_wait(request.body(), &error, *this.attempts, wait);
                             *this.failed = Some(error);
                             this.state.set(State::Waiting(sleep(wait)));

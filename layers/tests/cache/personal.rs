@@ -46,6 +46,35 @@ async fn nobody_gets_what_anothers_budget_cut_short() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_that_a_balance_cut_short_is_neither_kept_nor_shared() {
+    let broke = fails(FailureKind::InsufficientFunds).affordable(20);
+    let short = Step::Answer(
+        millis(100),
+        vec![Beat::Frame(Stage::Content), Beat::Frame(Stage::Finish)],
+    );
+    let leaf = Leaf::new([Step::Fail(millis(10), broke), short]);
+    let probe = leaf.probe();
+    let service = ServiceBuilder::new()
+        .layer(layer())
+        .layer(RetryLayer::new())
+        .service(leaf);
+    let long = || {
+        let mut request = streamed();
+        request.body_mut().max_tokens = Some(200);
+        request
+    };
+    let (led, joined) = tokio::join!(ask(&service, long()), ask(&service, long()));
+    frames(led.unwrap().into_body()).await;
+    let joined = joined.unwrap();
+    assert!(!is_shared(&joined));
+    let seen: Vec<_> = probe.seen().iter().map(|seen| seen.max_tokens).collect();
+    assert_eq!(seen, [Some(200), Some(20), Some(200)], "asked anew, for the whole");
+    frames(joined.into_body()).await;
+    assert!(is_hit(&ask(&service, long()).await.unwrap()), "the whole is kept");
+    assert_eq!(probe.calls(), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn nobody_fails_by_anothers_cap_on_attempts() {
     let leaf = Leaf::new([
         Step::Fail(millis(10), fails(FailureKind::Reset)),

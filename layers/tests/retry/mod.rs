@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tower::Layer;
 use tower_llm_layers::{
-    FailureKind, Phase, Stage,
+    FailureKind, NoStore, Phase, Stage,
     attempt::AttemptLayer,
     retry::{RetryBudget, RetryLayer, Schedule},
 };
@@ -153,6 +153,32 @@ async fn fewer_tokens_are_asked_for_where_the_balance_says_how_many() {
         assert_eq!(seen.get(1).map(|seen| seen.max_tokens), second);
         assert!(seen.iter().all(|seen| seen.at == Duration::ZERO));
     }
+}
+
+/// Whether the answer that follows these errors is marked as not to be kept.
+async fn is_no_store(errors: impl IntoIterator<Item = TestError>, asked: Option<u64>) -> bool {
+    let leaf = Leaf::new(errors.into_iter().map(Step::fail));
+    let mut request = plain();
+    request.body_mut().max_tokens = asked;
+    let response = ask(&layer().layer(leaf), request).await.unwrap();
+    response.extensions().get::<NoStore>().is_some()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_to_a_shortened_request_is_marked_as_not_to_be_kept() {
+    let reset = || fails(FailureKind::Reset);
+    let broke = || fails(FailureKind::InsufficientFunds).affordable(500);
+    let mut on_another_key = broke();
+    on_another_key.marks.set_other_key(true);
+    assert!(is_no_store([broke()], Some(4000)).await);
+    assert!(is_no_store([broke()], None).await, "no limit is more than any");
+    assert!(is_no_store([broke(), reset()], Some(4000)).await, "two attempts ago");
+    assert!(!is_no_store([], Some(4000)).await);
+    assert!(!is_no_store([reset(), reset()], Some(4000)).await, "the whole");
+    assert!(
+        !is_no_store([on_another_key], Some(4000)).await,
+        "the whole on another key"
+    );
 }
 
 #[tokio::test(start_paused = true)]
