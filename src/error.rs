@@ -112,7 +112,7 @@ impl Error {
         match self.kind() {
             FailureKind::Truncated => self.0.kind = Some(FailureKind::Reset),
             FailureKind::Timeout(Phase::Idle | Phase::Throughput) => {
-                self.0.kind = Some(FailureKind::Timeout(Phase::Response))
+                self.0.kind = Some(FailureKind::Timeout(Phase::Response));
             }
             _ => {}
         }

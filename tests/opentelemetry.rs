@@ -49,7 +49,11 @@ async fn whole_numbers_are_exported_as_numbers() {
     let mut seen = BTreeMap::new();
     for attribute in spans.iter().flat_map(|span| &span.attributes) {
         if let Some(name) = counts.iter().find(|name| **name == attribute.key.as_str()) {
-            assert!(matches!(attribute.value, Value::I64(_)), "{name}: {:?}", attribute.value);
+            assert!(
+                matches!(attribute.value, Value::I64(_)),
+                "{name}: {:?}",
+                attribute.value
+            );
             *seen.entry(*name).or_insert(0) += 1;
         }
     }

@@ -35,6 +35,20 @@
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+// Each layer uses a part of it.
+#[cfg_attr(
+    any(
+        not(feature = "auth"),
+        not(feature = "cache"),
+        not(feature = "cost"),
+        not(feature = "fallback"),
+        not(feature = "observe"),
+        not(feature = "resume"),
+        not(feature = "retry"),
+        not(any(feature = "adaptive-concurrency", feature = "circuit-breaker"))
+    ),
+    expect(dead_code, reason = "used by layers whose features are off")
+)]
 mod call;
 mod failure;
 mod marks;

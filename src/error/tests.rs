@@ -16,7 +16,7 @@ fn another_caller_gets_the_words_and_not_the_attempts() {
             provider: Some("Anthropic".to_owned()),
             retry_after: Some(Duration::from_secs(3)),
             marks: {
-                let mut marks = tower_llm_layers::FailureMarks::default();
+                let mut marks = FailureMarks::default();
                 marks.set_other_key(true);
                 marks
             },

@@ -19,6 +19,13 @@ use crate::{
 #[derive(Debug)]
 struct AttemptRecord;
 
+#[cfg(not(feature = "observe"))]
+impl AttemptRecord {
+    const fn begin<R>(_: &R) -> Self {
+        Self
+    }
+}
+
 /// Runs from the start of an attempt to its end.
 #[derive(Debug)]
 pub struct AttemptWatch {
@@ -39,7 +46,7 @@ impl AttemptStart {
         #[cfg(feature = "observe")]
         let record = AttemptRecord::begin(request, guard.number);
         #[cfg(not(feature = "observe"))]
-        let record = AttemptRecord;
+        let record = AttemptRecord::begin(request);
         let guard = Some(guard);
         let watch = AttemptWatch { guard, record };
         Self { watch, opened }

@@ -50,7 +50,6 @@ impl AttemptGuard {
     }
 
     /// Whether the attempt was passed on to the upstream, as far as what stands below says.
-    #[cfg(feature = "observe")]
     pub(crate) fn is_sent(&self) -> bool {
         self.state.lines().get(self.index).is_none_or(|line| line.is_sent)
     }

@@ -19,7 +19,6 @@ pub struct AttemptHandle {
 }
 
 /// How an exchange ended.
-#[cfg(feature = "cost")]
 pub(crate) struct ExchangeEnd {
     pub(crate) outcome: Outcome,
     pub(crate) is_sent: bool,
@@ -52,7 +51,6 @@ impl AttemptHandle {
     }
 
     /// The answer of this exchange has begun. Told by the guard, unless this is a repeated exchange.
-    #[cfg(feature = "cost")]
     pub(crate) fn exchange_began(&self, after: Duration) {
         if self.is_repeat {
             self.state.change(self.index, |line| {
@@ -63,7 +61,6 @@ impl AttemptHandle {
     }
 
     /// This exchange has failed. If a service below the attempt repeats it, this is how its line ends.
-    #[cfg(feature = "cost")]
     pub(crate) fn exchange_failed(&self, status: Option<u16>, retry_after: Option<Duration>, summary: String) {
         self.state.change(self.index, |line| {
             line.status = status;
@@ -74,8 +71,7 @@ impl AttemptHandle {
 
     /// This exchange has ended so, and cost so much. The guard of the attempt writes its own end after this, unless the exchange was
     /// repeated.
-    #[cfg(feature = "cost")]
-    pub(crate) fn exchange_ended(&self, end: ExchangeEnd) {
+    pub(crate) fn exchange_ended(&self, end: &ExchangeEnd) {
         self.state.change(self.index, |line| {
             line.outcome = end.outcome;
             line.first_token = line.first_token.or(end.first_token);

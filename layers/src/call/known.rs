@@ -31,7 +31,6 @@ impl<T> Known<T> {
         table.get(candidate).map(Arc::clone)
     }
 
-    #[cfg(any(feature = "adaptive-concurrency", feature = "circuit-breaker"))]
     pub(crate) fn all(&self) -> Vec<Arc<T>> {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         table.values().map(Arc::clone).collect()

@@ -37,7 +37,6 @@ impl AttemptLog {
     }
 
     /// The candidate of the answer that the caller sees: begun, and not the loser of a hedge.
-    #[cfg(feature = "resume")]
     pub(crate) fn shown(&self) -> Option<Candidate> {
         let lines = self.0.lines();
         let begun = |line: &&Attempt| line.first_token.is_some() && line.outcome != super::Outcome::Dropped;

@@ -22,7 +22,6 @@ pub(crate) struct CallState {
     claimed: AtomicU32,
     turns: AtomicU32,
     /// Whether it has been counted among the calls that retries are a share of.
-    #[cfg(feature = "retry")]
     counted: std::sync::atomic::AtomicBool,
     lines: Mutex<Vec<Attempt>>,
 }
@@ -36,7 +35,6 @@ impl CallState {
             cap: AtomicU32::new(u32::MAX),
             claimed: AtomicU32::new(0),
             turns: AtomicU32::new(0),
-            #[cfg(feature = "retry")]
             counted: std::sync::atomic::AtomicBool::new(false),
             lines: Mutex::new(Vec::new()),
         }
@@ -70,7 +68,6 @@ impl CallState {
         self.turns.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    #[cfg(feature = "retry")]
     pub(super) fn counts(&self) -> bool {
         !self.counted.swap(true, Ordering::Relaxed)
     }
@@ -108,7 +105,6 @@ impl CallState {
     }
 
     /// Whether the exchange over this line is its first one.
-    #[cfg(feature = "cost")]
     pub(super) fn begin_exchange(&self, index: usize) -> bool {
         let mut lines = self.lines();
         let Some(line) = lines.get_mut(index).filter(|line| line.exchanges == 0) else {
@@ -119,7 +115,6 @@ impl CallState {
     }
 
     /// Opens a line for a further exchange over this one; its index.
-    #[cfg(feature = "cost")]
     pub(super) fn repeat_exchange(&self, index: usize, number: u32) -> usize {
         let started = self.elapsed();
         let mut lines = self.lines();
@@ -136,7 +131,6 @@ impl CallState {
     }
 
     /// Whether a request that a ledger entry accounts for is sent for the first time.
-    #[cfg(feature = "auth")]
     pub(super) fn is_first_sending(&self, index: usize) -> bool {
         let mut lines = self.lines();
         let Some(line) = lines.get_mut(index).filter(|line| line.exchanges > 0) else {
@@ -147,7 +141,6 @@ impl CallState {
     }
 
     /// Writes down a candidate that was passed over.
-    #[cfg(feature = "fallback")]
     pub(super) fn skipped(&self, candidate: Candidate, reason: &str) {
         let mut line = Attempt::new(0, Some(candidate), self.elapsed());
         line.outcome = Outcome::Skipped;
@@ -166,7 +159,6 @@ impl CallState {
     }
 
     /// The candidates whose answers began and were interrupted, each as often as it happened.
-    #[cfg(feature = "fallback")]
     pub(super) fn interrupted(&self) -> Vec<Candidate> {
         let lines = self.lines();
         let interrupted = lines

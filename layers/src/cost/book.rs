@@ -45,7 +45,7 @@ impl Running {
     /// Tells the attempt's line how the exchange ended.
     pub(super) fn end_line(&self, outcome: EntryOutcome, at: Instant, cost: Option<(UsdAmount, bool)>) {
         let Some(line) = &self.line else { return };
-        line.exchange_ended(ExchangeEnd {
+        line.exchange_ended(&ExchangeEnd {
             outcome: match outcome {
                 EntryOutcome::Answered => Outcome::Answered,
                 EntryOutcome::Failed(kind) => Outcome::Failed(kind),

@@ -16,6 +16,7 @@ use super::{
     beside::{beside, pass_over, take_beside},
     cursor::Cursor,
     lane::{Lane, Role, Turn},
+    verdict::{given_up, is_local},
 };
 use crate::{AttemptLog, Candidate, Failure, FailureKind, LayerError, LlmRequest, protocol::publish};
 
@@ -393,24 +394,4 @@ where
         }
         Poll::Ready(Ok(()))
     }
-}
-
-/// Whether a limit, a circuit or a budget of ours refused the attempt, as far as the error tells.
-fn is_local<E: Failure>(error: &E) -> bool {
-    let ours = matches!(
-        error.kind(),
-        FailureKind::CircuitOpen
-            | FailureKind::ConcurrencyLimited
-            | FailureKind::RateLimited
-            | FailureKind::BudgetExceeded
-            | FailureKind::NoEndpoint
-    );
-    ours && error.status().is_none()
-}
-
-/// Given up: nobody outside should walk the same chain again.
-fn given_up<E: Failure>(mut error: E) -> E {
-    tracing::info!(kind = error.kind().as_str(), "no next candidate");
-    error.marks_mut().set_exhausted();
-    error
 }

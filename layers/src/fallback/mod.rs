@@ -55,6 +55,7 @@ mod lane;
 mod layer;
 mod service;
 mod track;
+mod verdict;
 
 pub use chain::{Capabilities, Chain, ChainError, RequestedModel, SERVER_SIDE_MODELS};
 pub use future::FallbackFuture;

@@ -28,7 +28,7 @@ pub struct AttemptTimeoutBody<B> {
     timeouts: Timeouts,
     /// Since when it has waited without a frame; `None` while frames are read.
     waiting_since: Option<Instant>,
-    /// Since when it has waited within the present window of the min_throughput floor.
+    /// Since when it has waited within the present window of the minimum throughput.
     window_since: Option<Instant>,
     /// Time waited before that, and tokens that came, in the present window.
     window_waited: Duration,

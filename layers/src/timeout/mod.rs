@@ -5,7 +5,7 @@
 //! | first token (streamed) | the attempt | nothing | the future |
 //! | answer (plain) | the attempt | nothing | the future |
 //! | idle | while waiting after the first token | any frame, signs of life too | the body |
-//! | min_throughput floor | while waiting after the first token | – | the body |
+//! | minimum throughput floor | while waiting after the first token | – | the body |
 //!
 //! Stands inside retry and outside [`first_token_timeout`](crate::first_token), so that its future resolves at the first token;
 //! without that layer inside, it times the response's headers. The last candidate of a chain gets a grace: cutting it off

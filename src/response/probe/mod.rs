@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,6 +12,8 @@ use super::upstream::UpstreamError;
 use super::usage::Usage;
 use crate::request::scan::{Cursor, Text, check_utf8};
 use crate::request::{Found, JsonError};
+
+use values::{full, is_error, keep, text_bytes};
 
 /// English text has about 4.3 bytes a token with the tokenizers of 2026, code a little fewer: 5 counts rather too few tokens.
 const BYTES_PER_TOKEN: usize = 5;
@@ -379,48 +382,6 @@ impl<'a> ChunkProbe<'a> {
         self.beside_text |= any;
         Ok(any)
     }
-}
-
-fn keep<'a>(place: &mut Option<Text<'a>>, value: &mut Cursor<'a>) -> Result<(), JsonError> {
-    if let Some(text) = full(value)? {
-        *place = Some(text);
-    }
-    Ok(())
-}
-
-/// Steps over a part of a content or a tool call; returns how many bytes of it a model wrote.
-fn text_bytes(part: &mut Cursor<'_>) -> Result<usize, JsonError> {
-    let mut bytes = 0;
-    part.object_or_skip(|key, value| match key.name() {
-        b"text" | b"name" | b"arguments" => {
-            bytes += full(value)?.map_or(0, |text| text.raw().len());
-            Ok(())
-        }
-        b"function" => {
-            bytes += text_bytes(value)?;
-            Ok(())
-        }
-        _ => value.skip(),
-    })?;
-    Ok(bytes)
-}
-
-/// A string with something in it.
-fn full<'a>(value: &mut Cursor<'a>) -> Result<Option<Text<'a>>, JsonError> {
-    Ok(value.string_or_skip()?.filter(|text| !text.is_empty()))
-}
-
-/// An object, or a message, a code or a flag by itself. Some say `false`, `0`, `""` or `[]` where there is none.
-fn is_error(value: &mut Cursor<'_>) -> Result<bool, JsonError> {
-    let found = value.peek()?;
-    let raw = value.raw()?;
-    Ok(match found {
-        Found::Object => true,
-        Found::Array => raw
-            .iter()
-            .any(|byte| !matches!(byte, b'[' | b']') && !byte.is_ascii_whitespace()),
-        _ => !matches!(raw, b"null" | b"false" | b"0" | b"\"\""),
-    })
 }
 
 impl fmt::Debug for ChunkProbe<'_> {
