@@ -28,7 +28,7 @@
 //!
 //! // The upstream rejects the first key: the error says that another one is left, and `RetryLayer` tries it at once.
 //! let error = service.clone().oneshot(Ask::of("gpt-5")).await.err().ok_or("sk-old is rejected")?;
-//! assert_eq!((error.kind, error.other_key), (FailureKind::Auth, true));
+//! assert_eq!((error.kind, error.marks.has_other_key()), (FailureKind::Auth, true));
 //! assert_eq!(pool.states(), [KeyState::Dead, KeyState::Usable]);
 //! assert!(service.oneshot(Ask::of("gpt-5")).await.is_ok());
 //! # Ok(())

@@ -45,7 +45,7 @@
 //!     .unknown_price(UnknownPrice::Assume(sixty_cents))
 //!     .layer(Theirs::default());
 //!
-//! let mut ask = ReserveRequest::of("gpt-5");
+//! let mut ask = Ask::of("gpt-5");
 //! ask.body_mut().call.set_tags(Tags::new([("tenant", "acme")])?);
 //! let first = service.clone().oneshot(ask.clone()).await;
 //! assert!(first.is_ok());
