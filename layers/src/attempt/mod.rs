@@ -1,8 +1,13 @@
-//! One attempt: numbered, capped, written down.
+//! One attempt: numbered, capped, logged, traced.
 //!
-//! Stands outside the attempt's clocks and inside retry and fallback, so that whatever makes a call try again passes here.
+//! Stands outside the attempt's timeouts and inside retry and fallback, so that whatever makes a call try again passes here.
 //! It opens a line in the [`AttemptLog`](crate::AttemptLog) before the attempt starts and closes it however the attempt
-//! ends: whole, failed, broken mid-stream, or dropped at any await.
+//! ends: whole, failed, interrupted in mid-stream, or dropped at any await. With the feature `observe` it runs the attempt within a span
+//! (`llm attempt`), see [`observe`](crate::observe).
+//!
+//! The request that is passed on carries an [`AttemptHandle`](crate::AttemptHandle) to that line ([`Call::attempt`](crate::Call::attempt)): what
+//! stands below writes there, however long anything between has waited. A second exchange over the same attempt, by a service of your own
+//! below this one, gets a line of its own from the [cost layer](crate::cost), and counts against the cap.
 //!
 //! # Errors
 //!

@@ -79,14 +79,14 @@ pub const CACHE: &str = "llm.cache";
 pub const DEGRADED_SOURCE: &str = "llm.degraded.source";
 /// What went wrong with what was asked for. A label.
 pub const DEGRADED_REASON: &str = "llm.degraded.reason";
-/// The tags that were [asked for](super::ObserveLayer::tags), as `team=search`.
+/// The tags that were [asked for](crate::observe::ObserveLayer::tags), as `team=search`.
 pub const TAGS: &str = "llm.tags";
 
 // Labels that no span has.
 
 /// `input` or `output`.
 pub const TOKEN_TYPE: &str = "gen_ai.token.type";
-/// Before the name of a tag that was [asked for](super::ObserveLayer::tags).
+/// Before the name of a tag that was [asked for](crate::observe::ObserveLayer::tags).
 pub const TAG_PREFIX: &str = "llm.tag.";
 /// Where an attempt waited: `rate_limit` or `adaptive_concurrency`.
 pub const QUEUE: &str = "llm.queue";

@@ -11,7 +11,7 @@
 //! the last generation alone; the ledger has all.
 //!
 //! Never gone on with: a tool call, a picture, sound, a refusal, structured output, one of several choices, an answer that has
-//! shown its end; and any of which more than 1 MiB of text was shown. What the request's [`LlmRequest::continue_after`](crate::LlmRequest::continue_after) and the
+//! shown its end; and any of which more than 1 MiB of text was shown. What the request's [`Continuable::continue_after`](crate::Continuable::continue_after) and the
 //! frame's [`Frame::shown`](crate::Frame::shown) do not tell is not gone on with either.
 //!
 //! # Place

@@ -13,7 +13,7 @@
 //!
 //! # Errors
 //!
-//! The last failure, marked as given up on ([`Failure::is_exhausted`](crate::Failure::is_exhausted)).
+//! The last failure, marked as given up on ([`FailureMarks::is_exhausted`](crate::FailureMarks::is_exhausted)).
 //! [`LayerError::RetriesSpent`](crate::LayerError::RetriesSpent) where an attempt is repeated from outside and the ratio is spent.
 //!
 //! # Cancellation
