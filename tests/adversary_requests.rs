@@ -12,7 +12,7 @@ use support::{
     raw::{KEY, Raw, Step, chunk, done, events, head, json, send},
 };
 use tower::ServiceExt;
-use tower_openrouter::{ChatRequest, ChatServiceExt, layers::LlmRequest};
+use tower_openrouter::{ChatRequest, ChatServiceExt};
 
 const PLAIN: &str = r#"{"choices":[{"index":0,"message":{"content":"Sky"},"finish_reason":"stop"}]}"#;
 

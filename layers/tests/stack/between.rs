@@ -49,6 +49,9 @@ const PLACES: usize = 12;
 /// The first place that is above the auth layer: what a service below that sends again, no layer sees.
 const ABOVE_AUTH: usize = 1;
 
+/// The first place that is above the deadline layer, which opens the call: what calls again there makes two calls, each with a log of its own.
+const BELOW_DEADLINE: usize = PLACES - 1;
+
 #[derive(Clone)]
 struct Middleware {
     inner: Boxed,
@@ -239,7 +242,7 @@ async fn retries_and_fallbacks_pay_on_their_own_lines() {
 /// the cost layer it is refused, since no entry would account for it.
 #[tokio::test(start_paused = true)]
 async fn a_service_that_calls_again_makes_attempts_of_its_own() {
-    for place in ABOVE_AUTH..PLACES {
+    for place in ABOVE_AUTH..BELOW_DEADLINE {
         let broken = Step::body([Beat::Frame(Stage::Preamble), Beat::Fail(fails(FailureKind::Reset))]);
         let failed = Step::fail(fails(FailureKind::Overloaded));
         for (first, reads) in [(failed, 0), (broken, 100)] {
@@ -262,7 +265,7 @@ async fn a_service_that_calls_again_makes_attempts_of_its_own() {
 
 #[tokio::test(start_paused = true)]
 async fn it_never_passes_the_cap_or_the_budget() {
-    for place in ABOVE_AUTH..PLACES {
+    for place in ABOVE_AUTH..BELOW_DEADLINE {
         let leaf = Leaf::new([]).on("dear", vec![Step::fail(fails(FailureKind::Overloaded)); 40]);
         let leaf = leaf.on("a", vec![Step::fail(fails(FailureKind::Overloaded)); 40]);
         let world = world(place, Between::CallsAgain, leaf, 5);
