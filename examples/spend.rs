@@ -111,7 +111,7 @@ async fn ask(stack: &Stack, tenant: &str, number: usize) -> support::Fallible<Op
         .tags(Tags::new([("tenant", tenant), ("team", team)])?);
     let answer = match stack.stream(request).await {
         Ok(answer) => answer,
-        Err(error) if error.kind() == FailureKind::InsufficientFunds => return Ok(Some(error.message().to_owned())),
+        Err(error) if error.kind() == FailureKind::BudgetExceeded => return Ok(Some(error.message().to_owned())),
         Err(error) => return Err(error.report().into()),
     };
     answer.text().await?;
