@@ -148,7 +148,7 @@ impl CallState {
         self.push(line);
     }
 
-    /// Looks at the attempts of one turn, the newest first, until it is told that it has found what it looks for; whether it has.
+    /// Visits the attempts of one turn, the newest first, until `found` returns true. Returns whether it did.
     pub(super) fn find_in_turn(&self, turn: u32, found: impl FnMut(&mut Attempt) -> bool) -> bool {
         let mut lines = self.lines();
         let mut own = lines

@@ -42,11 +42,7 @@ impl Taken {
         let Some(usage) = frame.token_usage() else { return };
         self.is_finished |= frame.finish_reason().is_some();
         self.is_current = true;
-        // Some upstreams repeat the tokens in a later frame, without the charge.
-        let charged = self
-            .reported
-            .filter(|known| usage.bill().is_none() && known.bill().is_some());
-        self.reported = charged.or(Some(usage));
+        self.reported = Some(usage.after(self.reported));
     }
 
     pub(super) const fn unbilled(&mut self) {

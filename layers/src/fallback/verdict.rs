@@ -15,7 +15,7 @@ pub(super) fn is_local<E: Failure>(error: &E) -> bool {
     ours && error.status().is_none()
 }
 
-/// Given up: nobody outside should walk the same chain again.
+/// Marks the error as given up on, so that no layer outside walks the same chain again.
 pub(super) fn given_up<E: Failure>(mut error: E) -> E {
     tracing::info!(kind = error.kind().as_str(), "no next candidate");
     error.marks_mut().set_exhausted();

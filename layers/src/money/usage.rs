@@ -46,6 +46,13 @@ impl TokenUsage {
         self
     }
 
+    /// This report after an earlier one of the same answer. The later one counts, unless it repeats the tokens without the charge.
+    #[cfg(any(feature = "cost", feature = "observe"))]
+    pub(crate) fn after(self, earlier: Option<Self>) -> Self {
+        let charged = earlier.filter(|earlier| self.bill().is_none() && earlier.bill().is_some());
+        charged.unwrap_or(self)
+    }
+
     /// The bill: what was charged, and on top what the provider charged where the key there is one's own.
     #[must_use]
     pub fn bill(&self) -> Option<UsdAmount> {

@@ -89,11 +89,7 @@ impl Seen {
         }
         self.finished |= ends;
         if let Some(usage) = frame.token_usage().filter(|_| !self.shared) {
-            // Some say the tokens twice, and the charge only once.
-            let known = self
-                .usage
-                .filter(|known| usage.bill().is_none() && known.bill().is_some());
-            self.usage = known.or(Some(usage));
+            self.usage = Some(usage.after(self.usage));
         }
         if !stage.begins_answer() {
             return None;
