@@ -1,12 +1,9 @@
 //! Account calls against the simulator.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
-
-mod support;
 
 use std::{sync::Arc, time::Duration};
 
+use crate::support::{FIRST, SECOND, World, ask, call};
 use openrouter_simulator::Simulator;
-use support::{FIRST, SECOND, World, ask, call};
 use tower_openrouter::{
     Account, ApiKey, Catalogue, ChatRequest, ChatServiceExt, FailureKind, Outcome, Stack, Transport,
     layers::{Candidate, fallback::Capabilities},

@@ -1,16 +1,14 @@
 //! Upstreams that give the key away: echoed, redirected, logged.
 
-mod support;
-
 use std::{error::Error as StdError, sync::atomic::Ordering};
 
-use bytes::Bytes;
-use http::Request;
-use http_body_util::{BodyExt, Full};
-use support::{
+use crate::support::{
     ask, call,
     raw::{KEY, Raw, chunk, done, echoes, json, send},
 };
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Full};
 use tower::ServiceExt;
 use tower_openrouter::{Account, ApiKey, ChatServiceExt, transport::Transport};
 

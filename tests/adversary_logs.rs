@@ -1,10 +1,8 @@
 //! What the crates below log, alone in its process: a subscriber is seen by all threads' callsites.
 
-mod support;
-
 use std::sync::atomic::Ordering;
 
-use support::{
+use crate::support::{
     ask, call,
     log::Log,
     raw::{Raw, chunk, done, echoes, events},

@@ -1,17 +1,14 @@
 //! Options of the stack, the transport and the endpoint: each changes what happens on the wire.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
-
-mod support;
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::Request;
-use http_body_util::Full;
-use support::{
+use crate::support::{
     FIRST, SECOND, World, ask, call,
     raw::{Raw, Step, chunk, done, events, head, json, send},
 };
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
 use tower::ServiceExt;
 use tower_openrouter::{
     ChatServiceExt, FailureKind,

@@ -1,16 +1,13 @@
 //! Requests written so that a layer and the upstream might read them differently.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
 
-mod support;
-
+use crate::support::{
+    FIRST, SECOND,
+    raw::{KEY, Raw, Step, chunk, done, events, head, json, send},
+};
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use serde_json::Value;
-use support::{
-    FIRST, SECOND,
-    raw::{KEY, Raw, Step, chunk, done, events, head, json, send},
-};
 use tower::ServiceExt;
 use tower_openrouter::{ChatRequest, ChatServiceExt};
 

@@ -1,14 +1,12 @@
 //! Retries without end, and callers who leave at every instant.
 
-mod support;
-
 use std::time::Duration;
 
-use futures_util::future::join_all;
-use support::{
+use crate::support::{
     FIRST, SECOND, World, ask, call,
     raw::{Raw, head},
 };
+use futures_util::future::join_all;
 use tokio::{runtime::Handle, time::timeout};
 use tower_openrouter::{ChatServiceExt, layers::retry::RetryBudget};
 

@@ -1,10 +1,8 @@
 //! Streams that break, or lie, in ways that look whole.
 
-mod support;
-
 use std::time::Duration;
 
-use support::{
+use crate::support::{
     Got, ask, call,
     raw::{Raw, Step, chunk, done, events, send},
 };

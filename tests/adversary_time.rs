@@ -1,7 +1,4 @@
 //! Upstreams that waste time and memory.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
-
-mod support;
 
 use std::{
     convert::Infallible,
@@ -11,13 +8,13 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use http::Response;
-use http_body::{Body, Frame};
-use support::{
+use crate::support::{
     FIRST, SECOND, ask, call,
     raw::{Raw, Step, chunk, done, events, head, json},
 };
+use bytes::Bytes;
+use http::Response;
+use http_body::{Body, Frame};
 use tokio::time::Instant;
 use tower::service_fn;
 use tower_openrouter::{

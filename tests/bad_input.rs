@@ -1,5 +1,4 @@
 //! What bad input gets: an error that names the field, the value's shape and the fix; never a panic, never the key.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
 
 use std::time::Duration;
 

@@ -1,12 +1,9 @@
 //! What is left of the money, watched over the simulator's real sockets.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
-
-mod support;
 
 use std::{sync::Arc, time::Duration};
 
+use crate::support::{FIRST, World, ask, call, log};
 use openrouter_simulator::{Cost, Simulator};
-use support::{FIRST, World, ask, call, log};
 use tokio::{runtime::Handle, time::sleep};
 use tower_openrouter::{
     Account, ApiKey, Stack, Transport, UsdAmount,

@@ -1,12 +1,9 @@
 //! A cache over a whole stack: what the wire brings is kept, and comes again for nothing.
-#![cfg(feature = "cache")]
-
-mod support;
 
 use std::time::Duration;
 
+use crate::support::{FIRST, TEXT, World, ask, call};
 use openrouter_simulator::Outcome as Seen;
-use support::{FIRST, TEXT, World, ask, call};
 use tower::Layer;
 use tower_openrouter::{
     Answer, ChatFrame, ChatRequest, ChatServiceExt, Error, FrameKind, Stack,

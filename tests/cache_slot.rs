@@ -1,14 +1,10 @@
 //! The cache in its slot of the stack: inside the deadline, outside of everything that asks and pays, and the stale rung.
-#![cfg(feature = "cache")]
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
-
-mod support;
 
 use std::{sync::Arc, time::Duration};
 
+use crate::support::{FIRST, SECOND, TEXT, World, ask, call};
 use http::{Method, Request, Response, header::CACHE_CONTROL};
 use http_body_util::{BodyExt, Full};
-use support::{FIRST, SECOND, TEXT, World, ask, call};
 use tokio::time::advance;
 use tower::ServiceExt;
 use tower_openrouter::{

@@ -1,12 +1,9 @@
 //! When the caller goes, the upstream connection closes, and nothing is left behind.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
-
-mod support;
 
 use std::time::Duration;
 
+use crate::support::{FIRST, World, ask};
 use openrouter_simulator::{Outcome as Seen, Simulator};
-use support::{FIRST, World, ask};
 use tokio::time::timeout;
 use tower_openrouter::{ChatServiceExt, Outcome};
 
@@ -86,7 +83,7 @@ async fn a_stream_read_to_its_end_leaves_its_connection_for_the_next_call() {
     let world = World::new("GOOD").await;
     let stack = world.alone();
     for streamed in [true, false, true, true] {
-        assert!(support::call(&stack, streamed, ask()).await.error.is_none());
+        assert!(crate::support::call(&stack, streamed, ask()).await.error.is_none());
     }
     assert_eq!(world.simulator.seen().connections_accepted, 1);
 }

@@ -1,13 +1,10 @@
 //! The catalogue: who is meant by a name, and the most that a request can cost.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
 
-mod support;
-
-use openrouter_simulator::Simulator;
-use support::{
+use crate::support::{
     FIRST,
     prices::{account, at, known, of, quote, tariff, usd},
 };
+use openrouter_simulator::Simulator;
 use tower_openrouter::{
     Candidate, Catalogue, ChatRequest,
     layers::{LlmRequest, Needs, PriceList, Quote, TokenUsage, UtcTime, fallback::Capabilities},
@@ -113,9 +110,12 @@ fn another_upstream_has_the_prices_it_was_given() {
     let given = given.with_price("openrouter", "gpt-5", &pricing(r#"{"prompt":"0.5","completion":"0"}"#));
     given.replace([], UtcTime::now());
     assert!(matches!(quote("openai", "gpt-5", &needs), Quote::Known(_)));
-    assert_eq!(support::prices::tariff(&given, "gpt-5", 1).prompt_token, usd("0.5"));
     assert_eq!(
-        support::prices::tariff(&given, "gpt-5:nitro", 1).prompt_token,
+        crate::support::prices::tariff(&given, "gpt-5", 1).prompt_token,
+        usd("0.5")
+    );
+    assert_eq!(
+        crate::support::prices::tariff(&given, "gpt-5:nitro", 1).prompt_token,
         usd("0.5")
     );
     let mut usage = TokenUsage::default();

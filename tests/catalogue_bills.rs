@@ -1,11 +1,8 @@
 //! The catalogue's arithmetic against the simulator's own bill, which it shares no code with.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
-
-mod support;
 
 use std::{sync::Arc, time::Duration};
 
-use support::{
+use crate::support::{
     World, call,
     ledger::{Kept, bill},
     prices::account,

@@ -1,16 +1,13 @@
 //! The catalogue on disk.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
-
-mod support;
 
 use std::{fs, path::PathBuf, time::Duration};
 
-use openrouter_simulator::Simulator;
-use support::{
+use crate::support::{
     FIRST,
     log::Log,
     prices::{account, of, tariff, usd},
 };
+use openrouter_simulator::Simulator;
 use tokio::{
     runtime::Handle,
     time::{Instant, sleep},

@@ -1,9 +1,4 @@
 //! The bound that budgets stand on: nothing a request can be billed at is above its quote.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test that fails here should say so"
-)]
 
 use proptest::{
     collection::vec,

@@ -1,17 +1,15 @@
 //! The catalogue over time: refreshing, and endpoints on demand.
 
-mod support;
-
 use std::{sync::Arc, time::Duration};
 
-use openrouter_simulator::Simulator;
-use support::{
+use crate::support::{
     FIRST, World, ask, call,
     ledger::Kept,
     log::Log,
     prices::{account, account_at, at, of, tariff, usd},
     raw::{self, Raw},
 };
+use openrouter_simulator::Simulator;
 use tokio::{runtime::Handle, time::sleep};
 use tower_openrouter::{
     Catalogue,

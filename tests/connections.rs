@@ -1,11 +1,8 @@
 //! How connections are made and kept: each setting changes what the simulator sees.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
-
-mod support;
 
 use std::time::Duration;
 
-use support::{FIRST, World, ask, call};
+use crate::support::{FIRST, World, ask, call};
 use tokio::time::Instant;
 use tower_openrouter::{
     ApiKey, FailureKind, Stack,

@@ -1,11 +1,8 @@
 //! The ladder: which rung answers which failure, marked, plain and streamed.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
 
-mod support;
-
+use crate::support::{FIRST, SECOND, World, ask, call};
 use http::{HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
-use support::{FIRST, SECOND, World, ask, call};
 use tower::ServiceExt;
 use tower_openrouter::{
     Answer, ChatRequest, ChatServiceExt, FailureKind, Stack, Tags,

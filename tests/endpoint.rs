@@ -1,5 +1,4 @@
 //! The endpoint, in process: what an OpenAI client reads.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
 
 use std::time::Duration;
 

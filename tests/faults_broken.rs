@@ -1,10 +1,8 @@
 //! Silence, cuts and garbage, over real sockets: what the caller gets, and when.
 
-mod support;
-
 use std::time::Duration;
 
-use support::{FIRST, Got, SECOND, TEXT, World, ask, call};
+use crate::support::{FIRST, Got, SECOND, TEXT, World, ask, call};
 use tower_openrouter::{FailureKind as K, Phase};
 
 /// Virtual seconds, give or take the milliseconds that sockets take.
@@ -249,7 +247,10 @@ async fn a_stream_cut_at_any_byte_never_ends_as_a_whole_answer() {
     for byte in 0..whole {
         world
             .simulator
-            .plan(FIRST, &format!("cut-byte={byte};{}", support::GOOD.replace(',', "%2C")))
+            .plan(
+                FIRST,
+                &format!("cut-byte={byte};{}", crate::support::GOOD.replace(',', "%2C")),
+            )
             .unwrap();
         let got = call(&stack, true, ask()).await;
         match got.kind() {

@@ -1,11 +1,8 @@
 //! Each error before the first word, over real sockets: what the caller gets, after how many attempts, in which virtual time.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
-
-mod support;
 
 use std::time::Duration;
 
-use support::{FIRST, SECOND, TEXT, World, ask, call};
+use crate::support::{FIRST, SECOND, TEXT, World, ask, call};
 use tower_openrouter::FailureKind as K;
 
 /// What follows from a refusal of the first model.

@@ -1,12 +1,9 @@
 //! What goes out is what came in, but for what had to change.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
 
-mod support;
-
+use crate::support::{FIRST, SECOND, World, ask, call};
 use bytes::Bytes;
 use http::Request;
 use openrouter_simulator::Attempt;
-use support::{FIRST, SECOND, World, ask, call};
 use tower::ServiceExt;
 use tower_openrouter::{
     ApiKey, Candidate, ChatRequest, EmbeddingRequest, Upstream,

@@ -1,14 +1,11 @@
 //! What the error holds that ends a stream: what was tried, and the text that was received.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
-
-mod support;
 
 use std::time::Duration;
 
+use crate::support::{FIRST, SECOND, World, ask, log::Log};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
-use support::{FIRST, SECOND, World, ask, log::Log};
 use tower::{ServiceExt, service_fn};
 use tower_openrouter::{
     Answer, ApiKey, AttemptLog, ChatBody, ChatRequest, ChatServiceExt, Error, FailureKind, Phase, Stack,

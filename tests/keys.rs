@@ -1,10 +1,7 @@
 //! Keys: rotated when dead or throttled, and seen by nobody.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
 
-mod support;
-
+use crate::support::{FIRST, ask, call};
 use openrouter_simulator::Simulator;
-use support::{FIRST, ask, call};
 use tower_openrouter::{
     ApiKey, FailureKind, KeyPool, Stack,
     layers::auth::KeyState,

@@ -1,21 +1,14 @@
 //! Answers that broke off: what they are booked at, and how their bill is fetched later.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test that fails here should say so"
-)]
-
-mod support;
 
 use std::{sync::Arc, time::Duration};
 
-use openrouter_simulator::Simulator;
 #[cfg(feature = "sqlite")]
-use support::call;
-use support::{
+use crate::support::call;
+use crate::support::{
     FIRST, World, ask,
     ledger::{Kept, bill},
 };
+use openrouter_simulator::Simulator;
 use tokio::{runtime::Handle, time::sleep};
 use tower_openrouter::{
     Account, ApiKey, ChatServiceExt, Stack, Transport, UsdAmount,

@@ -1,10 +1,7 @@
 //! What is told to the metrics facade: each call once, each attempt once, by bounded names.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
 
-mod support;
-
+use crate::support::{FIRST, SECOND, World, ask, call};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
-use support::{FIRST, SECOND, World, ask, call};
 use tower_openrouter::{
     FailureKind,
     degrade::CannedReply,

@@ -1,11 +1,8 @@
 //! What calls cost, over the simulator's real sockets: entries, budgets, and its own bill.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
-
-mod support;
 
 use std::sync::Arc;
 
-use support::{
+use crate::support::{
     FIRST, SECOND, World, ask, call,
     ledger::{Kept, bill},
 };

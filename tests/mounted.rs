@@ -1,12 +1,9 @@
 //! The stack mounted in axum, from a client's socket to the simulator's.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
 
-mod support;
-
+use crate::support::{FIRST, SECOND, TEXT, World};
 use axum::Router;
 use openrouter_simulator::Outcome;
 use serde_json::{Value, json};
-use support::{FIRST, SECOND, TEXT, World};
 use tower_openrouter::{ChatServiceExt, Stack, layers::resume::ResumeLayer};
 
 /// Serves the stack on a free port, in this runtime; ended with it.

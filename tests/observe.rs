@@ -1,10 +1,8 @@
 //! One span a call, and one for each attempt: what they say, and that they say it once.
 
-mod support;
-
 use std::time::Duration;
 
-use support::{
+use crate::support::{
     FIRST, SECOND, World, ask, call,
     spans::{Spans, Told},
 };

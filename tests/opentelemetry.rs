@@ -1,13 +1,10 @@
 //! Spans as an OpenTelemetry exporter gets them: whole numbers stay numbers.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
-
-mod support;
 
 use std::collections::BTreeMap;
 
+use crate::support::{FIRST, SECOND, World, ask, call};
 use opentelemetry::{Value, trace::TracerProvider as _};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
-use support::{FIRST, SECOND, World, ask, call};
 use tower_openrouter::layers::observe::names;
 use tracing_subscriber::layer::SubscriberExt as _;
 

@@ -1,12 +1,9 @@
 //! Invariant 12: there is no setting of the stack that is read and ignored. Those not here have a file of their own.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
-
-mod support;
 
 use std::time::Duration;
 
+use crate::support::{FIRST, Got, SECOND, World, ask, call};
 use axum::{Router, http::StatusCode, response::Redirect, routing::post};
-use support::{FIRST, Got, SECOND, World, ask, call};
 use tower::ServiceExt;
 use tower_openrouter::{
     ApiKey, EmbeddingRequest, FailureKind as K, Phase, Stack, Tags, Upstream, WireRequest,

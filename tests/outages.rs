@@ -1,12 +1,8 @@
 //! For each outage, how far down the ladder the answer comes from, and how it is marked: plain and streamed.
-#![cfg(feature = "cache")]
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
-
-mod support;
 
 use std::time::Duration;
 
-use support::{FIRST, SECOND, World, ask, call};
+use crate::support::{FIRST, SECOND, World, ask, call};
 use tokio::time::advance;
 use tower::ServiceExt;
 use tower_openrouter::{

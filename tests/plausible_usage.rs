@@ -1,11 +1,8 @@
 //! Usage that does not say what was taken never empties a bill: budgets end, whatever an upstream reports.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
-
-mod support;
 
 use std::sync::Arc;
 
-use support::{
+use crate::support::{
     ask, call,
     ledger::Kept,
     raw::{Raw, Step, done, events, json, send},

@@ -1,13 +1,10 @@
 //! Going on where a stream broke off, over the simulator's real sockets: no character lost, none twice, and all of it told.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
-
-mod support;
 
 use std::{borrow::Cow, time::Duration};
 
+use crate::support::{FIRST, SECOND, TEXT, World, ask, ledger::Kept};
 use openrouter_simulator::Outcome as Ended;
 use serde_json::{Value, json};
-use support::{FIRST, SECOND, TEXT, World, ask, ledger::Kept};
 use tower_openrouter::{
     Answer, ChatRequest, ChatServiceExt, Error, FailureKind, Phase, Stack,
     layers::{Frame, Resumption, ledger::EntryState, resume::ResumeLayer},

@@ -1,13 +1,10 @@
 //! Sixteen faults that every router of models meets, and what a good one makes of each: an answer, within bounds.
 //!
 //! Two retries, one fallback. Real time where the numbers are small, virtual time where they are not.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
-
-mod support;
 
 use std::time::Duration;
 
-use support::{
+use crate::support::{
     FIRST, Got, SECOND, TEXT, World, ask, call,
     ledger::{Kept, bill},
 };

@@ -1,8 +1,6 @@
 //! Invariant 9, with everything logged that can be. Alone in its file: a subscriber of one test must not meet another's calls.
 
-mod support;
-
-use support::{TEXT, World, ask, call, log::Log};
+use crate::support::{TEXT, World, ask, call, log::Log};
 
 /// Invariant 9, with everything logged that can be: neither the key, nor the prompt, nor the answer.
 #[tokio::test(start_paused = true)]

@@ -22,7 +22,6 @@ fn config(cases: u32) -> Config {
 }
 
 /// Reads the standard's grammar off the whole stream, line by line, in the plainest words.
-#[expect(clippy::indexing_slicing, reason = "a wrong index fails the test, as it should")]
 fn naive(stream: &[u8], limit: usize) -> Told {
     let mut rest = stream;
     let mut size = 0;

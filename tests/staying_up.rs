@@ -1,17 +1,14 @@
 //! Circuits and hedges in the stack, over the simulator's real sockets.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
-
-mod support;
 
 use std::{sync::Arc, time::Duration};
 
-use openrouter_simulator::{Outcome as Ended, Seen, Simulator};
-use serde_json::Value;
-use support::{
+use crate::support::{
     FIRST, SECOND, TEXT, World, ask, call,
     ledger::{Kept, bill},
     prices::account,
 };
+use openrouter_simulator::{Outcome as Ended, Seen, Simulator};
+use serde_json::Value;
 use tokio::time::{Instant, advance, timeout};
 use tower_openrouter::{
     Catalogue, ChatServiceExt, FailureKind, Outcome,

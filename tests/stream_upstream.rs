@@ -1,16 +1,14 @@
 //! Plain calls that are streamed upstream, over the simulator's real sockets: the same answer, and what a stream brings besides.
 
-mod support;
-
 use std::time::Duration;
 
-use openrouter_simulator::Outcome as Ended;
-use proptest::prelude::*;
-use serde_json::{Value, json};
-use support::{
+use crate::support::{
     FIRST, SECOND, TEXT, World, ask, call,
     ledger::{Kept, bill},
 };
+use openrouter_simulator::Outcome as Ended;
+use proptest::prelude::*;
+use serde_json::{Value, json};
 use tower::ServiceExt;
 use tower_openrouter::{
     Answer, ChatRequest, ChatServiceExt, FailureKind, Phase, Stack,

@@ -1,6 +1,6 @@
 //! What is checked of a request that came as JSON.
 //!
-//! Only what this side reads itself: everything else is upstream's to completeness, which knows its fields better and newer.
+//! Only what this side reads itself: everything else is for the upstream to judge, which knows its fields better and newer.
 
 use super::document::Document;
 use super::error::RequestError;

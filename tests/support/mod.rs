@@ -1,7 +1,5 @@
 //! A simulator and a stack over it, on real sockets in virtual time.
-#![allow(dead_code, reason = "each test file uses a part of it")]
-#![allow(clippy::allow_attributes, reason = "the same")]
-#![allow(clippy::unwrap_used, reason = "a test that fails here should say so")]
+#![allow(dead_code, reason = "parts of it serve optional features")]
 
 pub(crate) mod ledger;
 pub(crate) mod log;

@@ -78,7 +78,7 @@ impl CircuitPolicy {
         self
     }
 
-    /// The fewest attempts in the window by which to completeness; 5 by default.
+    /// The fewest attempts in the window before the rate counts; 5 by default.
     #[must_use]
     pub const fn min_calls(mut self, calls: u32) -> Self {
         self.min_calls = calls;

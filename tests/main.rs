@@ -1,0 +1,95 @@
+//! The whole stack against the simulator, on real sockets and mostly in virtual time: one program, so that it is linked once.
+#![allow(
+    clippy::allow_attributes,
+    clippy::unwrap_used,
+    reason = "a test that fails here should say so"
+)]
+
+#[cfg(test)]
+mod account;
+#[cfg(test)]
+mod adversary_keys;
+#[cfg(test)]
+mod adversary_logs;
+#[cfg(test)]
+mod adversary_options;
+#[cfg(test)]
+mod adversary_requests;
+#[cfg(test)]
+mod adversary_storms;
+#[cfg(test)]
+mod adversary_streams;
+#[cfg(test)]
+mod adversary_time;
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod balance;
+#[cfg(test)]
+#[cfg(feature = "cache")]
+mod cache;
+#[cfg(test)]
+#[cfg(feature = "cache")]
+mod cache_slot;
+#[cfg(test)]
+mod cancellation;
+#[cfg(test)]
+mod catalogue;
+#[cfg(test)]
+mod catalogue_bills;
+#[cfg(test)]
+mod catalogue_file;
+#[cfg(test)]
+mod catalogue_properties;
+#[cfg(test)]
+mod catalogue_refresh;
+#[cfg(test)]
+mod connections;
+#[cfg(test)]
+mod degrade;
+#[cfg(test)]
+mod endpoint;
+#[cfg(test)]
+mod faults_broken;
+#[cfg(test)]
+mod faults_refused;
+#[cfg(test)]
+mod fidelity;
+#[cfg(test)]
+mod interrupted;
+#[cfg(test)]
+mod keys;
+#[cfg(test)]
+mod late_bills;
+#[cfg(test)]
+#[cfg(feature = "metrics")]
+mod metrics;
+#[cfg(test)]
+mod money;
+#[cfg(test)]
+mod mounted;
+#[cfg(test)]
+mod observe;
+#[cfg(test)]
+mod opentelemetry;
+#[cfg(test)]
+mod options;
+#[cfg(test)]
+#[cfg(feature = "cache")]
+mod outages;
+#[cfg(test)]
+mod plausible_usage;
+#[cfg(test)]
+mod resume;
+#[cfg(test)]
+mod scorecard;
+#[cfg(test)]
+mod secrets;
+#[cfg(test)]
+mod sse_properties;
+#[cfg(test)]
+mod staying_up;
+#[cfg(test)]
+mod stream_upstream;
+#[cfg(test)]
+mod support;
