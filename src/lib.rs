@@ -1,4 +1,4 @@
-#![doc = include_str!("../README.md")]
+#![doc = include_str!("crate.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod body;
@@ -46,3 +46,12 @@ pub use tower_llm_layers::{
 };
 pub use transport::{Transport, Upstream};
 pub use wire::{Segments, WireRequest};
+
+/// The examples of the pages that a forge shows, compiled as documentation tests.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/migrating/from-reqwest.md")]
+    struct FromReqwest;
+}

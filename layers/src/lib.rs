@@ -14,7 +14,7 @@
         feature = "retry",
         feature = "timeout"
     ),
-    doc = include_str!("../README.md")
+    doc = include_str!("crate.md")
 )]
 #![cfg_attr(
     not(all(
