@@ -1,6 +1,7 @@
 #![doc = include_str!("crate.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod assemble;
 mod body;
 mod embedding;
 mod error;

@@ -20,7 +20,9 @@ use http_body::{Body, Frame, SizeHint};
 
 use tower_llm_layers::Frame as _;
 
-use crate::{ChatFrame, Error, FailureKind, frame::FrameKind, transport::SentKey};
+use crate::{
+    ChatFrame, Error, FailureKind, assemble::Gathered, frame::FrameKind, response::ChunkProbe, transport::SentKey,
+};
 
 pub use self::plain::Completeness;
 use self::{plain::PlainBody, stream::StreamBody, wire::Wire};
@@ -94,8 +96,16 @@ impl ChatBody {
     }
 }
 
-/// A plain answer that was put together elsewhere, judged like one that came so.
-pub(crate) fn whole_answer(bytes: Bytes, headers: &HeaderMap) -> Result<ChatFrame, Error> {
+/// The plain answer that chunks make up, judged like one that came so.
+pub(crate) fn put_together(gathered: Gathered, headers: &HeaderMap) -> Result<ChatFrame, Error> {
+    let bytes = gathered.whole()?;
+    whole_answer(bytes.clone(), headers).map_err(|error| {
+        let probe = ChunkProbe::read(&bytes).ok();
+        error.after_text(probe.and_then(|probe| probe.text()).unwrap_or_default())
+    })
+}
+
+fn whole_answer(bytes: Bytes, headers: &HeaderMap) -> Result<ChatFrame, Error> {
     let frame = reading::read(bytes, FrameKind::Answer, headers)?.frame;
     if frame.stage().begins_answer() {
         Ok(frame)

@@ -11,8 +11,8 @@ use pin_project::pin_project;
 use tower_llm_layers::{Health, LlmRequest, Resumed};
 use tower_service::Service;
 
-use super::{StreamUpstreamBody, answer::Gathered};
-use crate::{ChatFrame, Error};
+use super::StreamUpstreamBody;
+use crate::{ChatFrame, Error, assemble::Gathered, body::put_together};
 
 /// The future of [`StreamUpstream`](super::StreamUpstream).
 #[pin_project]
@@ -176,7 +176,7 @@ where
                 None => break,
             }
         }
-        let frame = match std::mem::take(&mut self.gathered).whole(&self.parts.headers) {
+        let frame = match put_together(std::mem::take(&mut self.gathered), &self.parts.headers) {
             Ok(frame) => frame,
             Err(error) => return Poll::Ready(Err(error.after_attempts(self.parts.extensions.get()))),
         };

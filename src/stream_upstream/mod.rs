@@ -27,11 +27,9 @@
 //!
 //! Dropping the future closes the stream.
 
-mod answer;
 mod body;
 mod future;
 mod layer;
-mod merge;
 #[cfg(test)]
 mod properties;
 mod service;

@@ -11,8 +11,7 @@ use proptest::{
 use serde_json::{Map, Value, json};
 use tower_llm_layers::Stage;
 
-use super::answer::Gathered;
-use crate::{ChatFrame, FrameKind};
+use crate::{ChatFrame, FrameKind, assemble::Gathered, body::put_together};
 
 /// A text with characters of several bytes.
 fn text() -> impl Strategy<Value = String> {
@@ -197,7 +196,7 @@ proptest! {
             gathered.take(&chunk(&choice)).expect("it is a chunk");
         }
         gathered.take(&chunk(&json!({"index": 0, "delta": {}, "finish_reason": "stop"}))).expect("it is a chunk");
-        let frame = gathered.whole(&HeaderMap::new()).expect("it is whole");
+        let frame = put_together(gathered, &HeaderMap::new()).expect("it is whole");
         let answer: Value = serde_json::from_slice(frame.bytes()).expect("it is JSON");
         let choice = &answer["choices"][0];
         prop_assert_eq!(&choice["message"], &Value::Object(message));

@@ -1,8 +1,7 @@
 use http::HeaderMap;
 use serde_json::{Value, json};
 
-use super::answer::Gathered;
-use crate::{ChatFrame, Error, FrameKind};
+use crate::{ChatFrame, Error, FrameKind, assemble::Gathered, body::put_together};
 use tower_llm_layers::{Frame, Stage};
 
 fn chunk(value: &Value) -> ChatFrame {
@@ -14,7 +13,7 @@ fn whole(chunks: &[Value]) -> Result<Value, Error> {
     for value in chunks {
         gathered.take(&chunk(value))?;
     }
-    let frame = gathered.whole(&HeaderMap::new())?;
+    let frame = put_together(gathered, &HeaderMap::new())?;
     assert_eq!(frame.kind(), FrameKind::Answer);
     assert!(frame.finishes_answer());
     Ok(serde_json::from_slice(frame.bytes()).expect("it is JSON"))

@@ -3,21 +3,20 @@
 use std::{collections::BTreeMap, mem};
 
 use bytes::Bytes;
-use http::HeaderMap;
 use serde_json::{
     Map, Value,
     value::{RawValue, to_raw_value},
 };
 
 use super::merge::{add_delta, add_logprobs, overwrite};
-use crate::{ChatFrame, Error, FailureKind, FrameKind, body::whole_answer, frame::unreadable, response::ChunkProbe};
+use crate::{ChatFrame, Error, FailureKind, FrameKind, frame::unreadable};
 
 /// The largest answer that is put together, in bytes of its stream: as that of a plain one.
 const LARGEST: usize = 256 * 1024 * 1024;
 
 /// Chunks, put together as they come.
 #[derive(Default)]
-pub(super) struct Gathered {
+pub(crate) struct Gathered {
     /// What stands beside the choices, to the letter: amounts of money are among it.
     envelope: BTreeMap<String, Box<RawValue>>,
     choices: BTreeMap<u64, Choice>,
@@ -32,7 +31,7 @@ struct Choice {
 }
 
 impl Gathered {
-    pub(super) fn take(&mut self, frame: &ChatFrame) -> Result<(), Error> {
+    pub(crate) fn take(&mut self, frame: &ChatFrame) -> Result<(), Error> {
         match frame.kind() {
             FrameKind::KeepAlive => return Ok(()),
             FrameKind::Chunk | FrameKind::Answer => {}
@@ -76,14 +75,14 @@ impl Gathered {
     }
 
     /// The text so far, of the first choice.
-    pub(super) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         let first = self.choices.values().next();
         let text = first.and_then(|choice| choice.message.get("content")?.as_str());
         text.unwrap_or_default()
     }
 
     /// The answer as a plain call would have brought it.
-    pub(super) fn whole(mut self, headers: &HeaderMap) -> Result<ChatFrame, Error> {
+    pub(crate) fn whole(mut self) -> Result<Bytes, Error> {
         let choices = mem::take(&mut self.choices).into_iter().map(|(index, choice)| {
             let mut all = choice.beside;
             all.insert("index".to_owned(), index.into());
@@ -97,11 +96,8 @@ impl Gathered {
             answer.insert("object".to_owned(), to_raw_value("chat.completion")?);
             serde_json::to_vec(&answer)
         });
-        let bytes = written.map_err(|cause| unreadable("this answer cannot be written", &cause))?;
-        let bytes = Bytes::from(bytes);
-        whole_answer(bytes.clone(), headers).map_err(|error| {
-            let probe = ChunkProbe::read(&bytes).ok();
-            error.after_text(probe.and_then(|probe| probe.text()).unwrap_or_default())
-        })
+        written
+            .map(Bytes::from)
+            .map_err(|cause| unreadable("this answer cannot be written", &cause))
     }
 }
