@@ -1,8 +1,6 @@
 //! A process that is killed loses no more than its last batch, and the next start says how much.
 #![cfg(feature = "sqlite")]
 
-mod support;
-
 use std::{
     env,
     io::{BufRead, BufReader},
@@ -11,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use support::{Folder, entry};
+use crate::support::{Folder, entry};
 use tower_llm_layers::ledger::Ledger;
 use tower_llm_ledger::{Filter, LedgerOptions};
 
@@ -47,7 +45,7 @@ async fn victim() {
 async fn a_kill_loses_the_last_batch_and_it_is_counted() {
     let folder = Folder::new();
     let mut victim = Command::new(env::current_exe().unwrap())
-        .args(["victim", "--exact", "--nocapture"])
+        .args(["killed::victim", "--exact", "--nocapture"])
         .env(FILE, folder.file())
         .stdout(Stdio::piped())
         .spawn()

@@ -1,12 +1,9 @@
 //! The ledger in a real PostgreSQL, started for the test.
 #![cfg(feature = "postgres")]
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
-
-mod support;
 
 use std::time::Duration;
 
-use support::{entry, promises};
+use crate::support::{entry, promises};
 use test_servers::Postgres;
 use tower_llm_layers::ledger::Ledger;
 use tower_llm_ledger::{Filter, LedgerError, LedgerOptions};

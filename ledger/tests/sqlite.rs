@@ -1,13 +1,10 @@
 //! The ledger in a real file.
 #![cfg(feature = "sqlite")]
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
-
-mod support;
 
 use std::{fs, time::Duration};
 
+use crate::support::{Folder, any_entry, entry, promises};
 use fastrand::Rng;
-use support::{Folder, any_entry, entry, promises};
 use tower_llm_layers::ledger::{Entry, Ledger};
 use tower_llm_ledger::{Filter, LedgerError, LedgerOptions};
 

@@ -1,11 +1,8 @@
 //! Shared budgets in a real Redis, started for each test.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
-
-mod support;
 
 use std::{future::Future, pin::pin, sync::Arc, task::Context, time::Duration};
 
-use support::{ask, ask_between, budgets, line, reads, stands, usd};
+use crate::support::{ask, ask_between, budgets, line, reads, stands, usd};
 use test_servers::Redis;
 use tower_llm_layers::{
     Tags, UtcTime,
@@ -210,7 +207,7 @@ async fn all_accounts_are_read_the_fullest_first() {
 #[tokio::test]
 async fn a_full_budget_is_told_with_the_servers_time_and_a_soft_one_only_warns() {
     let Some(server) = Redis::start() else { return };
-    let (told, _telling) = support::listen();
+    let (told, _telling) = crate::support::listen();
     let shared = connect(&server).await.budgets();
     let all = [
         Budget::usd("day", "1").unwrap().per(Window::Day),

@@ -1,12 +1,9 @@
 //! Holds as leases, in a real Redis: of processes that live, and of those that are gone.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
-
-mod support;
 
 use std::{mem::ManuallyDrop, sync::Arc, time::Duration};
 
+use crate::support::{ask, budgets, line, stands, usd};
 use redis::aio::MultiplexedConnection;
-use support::{ask, budgets, line, stands, usd};
 use test_servers::Redis;
 use tokio::time::{sleep, timeout};
 use tower_llm_layers::{

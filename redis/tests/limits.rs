@@ -1,7 +1,4 @@
 //! Shared rate limits in a real Redis, started for each test.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
-
-mod support;
 
 use std::{
     future::Future,
@@ -11,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use support::reads;
+use crate::support::reads;
 use test_servers::Redis;
 use tower_llm_layers::rate_limit::{LimitHold, LimitStore, LimitWait, Limits, Rate, WaitReason};
 use tower_llm_redis::{OnStoreFailure, RedisLimits, Store};

@@ -1,15 +1,8 @@
 //! What happens while the server is away, in a real Redis that is stopped and started for the test.
-#![expect(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    reason = "a test that fails here should say so"
-)]
-
-mod support;
 
 use std::time::Duration;
 
-use support::{ask, budgets, line, listen, stands, usd};
+use crate::support::{ask, budgets, line, listen, stands, usd};
 use test_servers::Redis;
 use tokio::{
     io::AsyncWriteExt,

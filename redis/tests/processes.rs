@@ -1,7 +1,4 @@
 //! Four processes on one budget, in a real Redis started for the test.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
-
-mod support;
 
 use std::{
     env,
@@ -11,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use support::{ask, budgets, line, usd};
+use crate::support::{ask, budgets, line, usd};
 use test_servers::Redis;
 use tokio::time::{sleep, timeout};
 use tower_llm_redis::Store;
@@ -69,7 +66,7 @@ impl Drop for Process {
 
 fn start(url: &str) -> (Process, usize) {
     let child = Command::new(env::current_exe().unwrap())
-        .args(["one_of_four", "--exact", "--nocapture"])
+        .args(["processes::one_of_four", "--exact", "--nocapture"])
         .env(URL, url)
         .stdout(Stdio::piped())
         .spawn()

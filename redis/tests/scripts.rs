@@ -1,5 +1,4 @@
 //! What the scripts count with, run in a real Redis by themselves.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
 
 use fastrand::Rng;
 use proptest::{

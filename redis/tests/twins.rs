@@ -1,7 +1,4 @@
 //! The store and the book of one process are twins: the same asks, the same answers, to the last pico-dollar.
-#![expect(clippy::unwrap_used, reason = "a test that fails here should say so")]
-
-mod support;
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,13 +1,6 @@
 //! Keys, balance and bills.
-#![expect(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "a test may fail where it likes"
-)]
 
-mod common;
-
-use common::{KEY, ask, chat, exchange, get, request};
+use crate::common::{KEY, ask, chat, exchange, get, request};
 use openrouter_simulator::Simulator;
 use serde_json::{Value, json};
 
@@ -123,7 +116,7 @@ async fn the_bill_is_tokens_times_price() {
     }
     let seen = simulator.seen();
     assert_eq!(simulator.billed_total(), seen.attempts.iter().map(|a| a.billed).sum());
-    let cached = common::sim(&simulator, "cached=4;words=1", false).await.json();
+    let cached = crate::common::sim(&simulator, "cached=4;words=1", false).await.json();
     assert_eq!(cached["usage"]["prompt_tokens_details"]["cached_tokens"], 4);
     assert_eq!(
         simulator.seen().attempts.last().unwrap().billed.pico(),
@@ -139,7 +132,7 @@ async fn the_bill_is_tokens_times_price() {
         "empty-stream",
     ] {
         for stream in [false, true] {
-            common::sim(&simulator, free, stream).await;
+            crate::common::sim(&simulator, free, stream).await;
             assert_eq!(
                 simulator.seen().attempts.last().unwrap().billed.pico(),
                 0,

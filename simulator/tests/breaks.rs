@@ -1,10 +1,8 @@
 //! Connections that break: where, how, and what is written down about it.
 
-mod common;
-
 use std::time::Duration;
 
-use common::{End, ask, chat, chat_bytes, open, sim, try_chat};
+use crate::common::{End, ask, chat, chat_bytes, open, sim, try_chat};
 use openrouter_simulator::{Outcome, Simulator};
 use tokio::io::AsyncReadExt as _;
 

@@ -1,15 +1,8 @@
 //! Time is tokio's: with a paused clock every wait is exact, and takes no time.
-#![expect(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "a test may fail where it likes"
-)]
-
-mod common;
 
 use std::time::Duration;
 
-use common::{End, ask, chat_bytes, open, sim};
+use crate::common::{End, ask, chat_bytes, open, sim};
 use openrouter_simulator::{Outcome, Simulator};
 use tokio::io::AsyncReadExt as _;
 use tokio::time::Instant;
@@ -84,7 +77,7 @@ async fn down_for_a_while_then_well() {
         .unwrap();
     let status = |model: &'static str| {
         let simulator = simulator.clone();
-        async move { common::chat(&simulator, &ask(model, false)).await.status }
+        async move { crate::common::chat(&simulator, &ask(model, false)).await.status }
     };
     assert_eq!((status("demo/model").await, status("demo/small").await), (503, 502));
     tokio::time::advance(Duration::from_secs(29)).await;
@@ -101,17 +94,17 @@ async fn generations_are_late() {
         .start()
         .await
         .unwrap();
-    let reply = common::chat(&simulator, &ask("openai/gpt-4o-mini", true)).await;
+    let reply = crate::common::chat(&simulator, &ask("openai/gpt-4o-mini", true)).await;
     let id = reply.header("x-generation-id").unwrap().to_owned();
     let path = format!("/api/v1/generation?id={id}");
-    let early = common::get(&simulator, &path).await;
+    let early = crate::common::get(&simulator, &path).await;
     assert_eq!(
         (early.status, early.json()["error"]["message"].clone()),
         (404, format!("Generation {id} not found").into())
     );
-    assert_eq!(common::get(&simulator, &path).await.status, 404);
+    assert_eq!(crate::common::get(&simulator, &path).await.status, 404);
     tokio::time::advance(Duration::from_secs(61)).await;
-    let record = common::get(&simulator, &path).await.json();
+    let record = crate::common::get(&simulator, &path).await.json();
     let usage = reply.events().last().unwrap()["usage"].clone();
     assert_eq!(record["data"]["total_cost"], usage["cost"]);
     assert_eq!(record["data"]["native_tokens_completion"], usage["completion_tokens"]);

@@ -1,8 +1,6 @@
 //! The calls of the API.
 
-mod common;
-
-use common::{KEY, ask, chat, exchange, get, request};
+use crate::common::{KEY, ask, chat, exchange, get, request};
 use openrouter_simulator::Simulator;
 use serde_json::{Value, json};
 

@@ -1,8 +1,6 @@
 //! The same over HTTP/2 with prior knowledge, and the handle's promises.
 
-mod common;
-
-use common::{KEY, ask};
+use crate::common::{KEY, ask};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use openrouter_simulator::{Outcome, Simulator};

@@ -1,13 +1,10 @@
 //! What makes an answer cheaper: tiers, price caps, effort, and the router's own cache.
-#![expect(clippy::unwrap_used, reason = "a test may fail where it likes")]
 
-mod common;
-
-use common::{KEY, exchange, request};
+use crate::common::{KEY, exchange, request};
 use openrouter_simulator::Simulator;
 use serde_json::{Value, json};
 
-async fn with(simulator: &Simulator, headers: &[(&str, &str)], extra: Value) -> common::Reply {
+async fn with(simulator: &Simulator, headers: &[(&str, &str)], extra: Value) -> crate::common::Reply {
     let mut body = json!({"model": "openai/gpt-5", "messages": [{"role": "user", "content": "Why is the sky blue?"}]});
     body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
     let key = format!("Bearer {KEY}");
@@ -19,7 +16,7 @@ async fn with(simulator: &Simulator, headers: &[(&str, &str)], extra: Value) -> 
 #[tokio::test]
 async fn flex_is_half_the_price_where_the_provider_has_it() {
     let simulator = Simulator::start().await.unwrap();
-    let cost = |reply: &common::Reply| reply.json()["usage"]["cost"].as_f64().unwrap();
+    let cost = |reply: &crate::common::Reply| reply.json()["usage"]["cost"].as_f64().unwrap();
     let plain = with(&simulator, &[], json!({})).await;
     assert_eq!(plain.json()["service_tier"], "default");
     for cheaper in [json!({"service_tier": "flex"}), json!({"model": "openai/gpt-5:floor"})] {

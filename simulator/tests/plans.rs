@@ -1,8 +1,6 @@
 //! Plans, by whichever way they come, and server-side fallback.
 
-mod common;
-
-use common::{KEY, ask, chat, exchange, request};
+use crate::common::{KEY, ask, chat, exchange, request};
 use openrouter_simulator::{Fault, Simulator};
 use serde_json::{Value, json};
 
@@ -106,7 +104,7 @@ async fn percentages_follow_the_seed() {
         let simulator = Simulator::builder().seed(seed).start().await.unwrap();
         let mut statuses = Vec::new();
         for _ in 0..200 {
-            statuses.push(common::sim(&simulator, "20%503;words=1", false).await.status);
+            statuses.push(crate::common::sim(&simulator, "20%503;words=1", false).await.status);
         }
         statuses
     };

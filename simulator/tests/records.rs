@@ -1,8 +1,6 @@
 //! What was seen, in the library and over HTTP.
 
-mod common;
-
-use common::{KEY, ask, chat, exchange, get, request};
+use crate::common::{KEY, ask, chat, exchange, get, request};
 use openrouter_simulator::{Outcome, Simulator};
 use serde_json::json;
 

@@ -1,9 +1,6 @@
 //! Each error that comes with a status: its bytes, its status, its hints.
-#![expect(clippy::unwrap_used, reason = "a test may fail where it likes")]
 
-mod common;
-
-use common::{ask, chat, sim};
+use crate::common::{ask, chat, sim};
 use openrouter_simulator::{Refusal, Simulator};
 use serde_json::{Value, json};
 
@@ -14,7 +11,7 @@ async fn each_status_has_its_envelope() {
         for stream in [false, true] {
             let reply = sim(&simulator, &refusal.to_string(), stream).await;
             assert_eq!(reply.status, refusal.status(), "{refusal}");
-            assert_eq!(reply.end, common::End::Whole);
+            assert_eq!(reply.end, crate::common::End::Whole);
             assert_eq!(reply.header("x-generation-id"), None);
             if refusal.is_html() {
                 assert_eq!(reply.header("content-type"), Some("text/html; charset=UTF-8"));
@@ -216,6 +213,6 @@ async fn a_request_no_model_can_serve_is_refused_without_a_plan() {
 
     let mut prefill = ask("sim/no-prefill", false);
     assert_eq!(chat(&simulator, &prefill).await.status, 200);
-    common::push(&mut prefill, json!({"role": "assistant", "content": "The"}));
+    crate::common::push(&mut prefill, json!({"role": "assistant", "content": "The"}));
     assert_eq!(chat(&simulator, &prefill).await.status, 400);
 }

@@ -1,8 +1,6 @@
 //! Streams: whole ones, and each way in which one is not.
 
-mod common;
-
-use common::{End, ask, chat, sim};
+use crate::common::{End, ask, chat, sim};
 use openrouter_simulator::Simulator;
 use serde_json::{Value, json};
 
@@ -115,7 +113,7 @@ async fn a_stream_can_lack_each_of_its_parts() {
 async fn bytes_can_be_odd() {
     let simulator = Simulator::start().await.unwrap();
     let plain = sim(&simulator, "words=5", true).await;
-    let same = |reply: &common::Reply| (reply.said(), reply.done());
+    let same = |reply: &crate::common::Reply| (reply.said(), reply.done());
 
     let split = sim(&simulator, "words=5;split=7", true).await;
     assert_eq!(same(&split), same(&plain));
@@ -230,7 +228,7 @@ async fn a_tool_call_comes_in_fragments() {
         plain["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"],
         arguments
     );
-    common::push(
+    crate::common::push(
         &mut body,
         json!({"role": "tool", "tool_call_id": "call_0_get_weather", "content": "12 degrees"}),
     );
@@ -253,7 +251,7 @@ async fn a_prefill_is_continued() {
     for at in [10, 27, 60] {
         let (before, after) = whole.split_at(at);
         let mut body = ask("demo/model", true);
-        common::push(&mut body, json!({"role": "assistant", "content": before}));
+        crate::common::push(&mut body, json!({"role": "assistant", "content": before}));
         assert_eq!(chat(&simulator, &body).await.said(), after);
     }
 }

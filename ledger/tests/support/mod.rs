@@ -1,11 +1,4 @@
 //! Entries, and places to keep them.
-#![allow(dead_code, reason = "each test file uses a part of it")]
-#![allow(clippy::allow_attributes, reason = "the same")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test that fails here should say so"
-)]
 
 pub(crate) mod promises;
 

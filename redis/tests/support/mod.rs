@@ -1,7 +1,4 @@
 //! Budgets in a store, and what is asked of them.
-#![allow(dead_code, reason = "each test file uses a part of it")]
-#![allow(clippy::allow_attributes, reason = "the same")]
-#![allow(clippy::unwrap_used, reason = "a test that fails here should say so")]
 
 use std::{
     io,

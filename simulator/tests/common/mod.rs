@@ -1,13 +1,4 @@
 //! A tiny raw HTTP/1.1 client: it sees every byte, and how a connection ends.
-#![allow(
-    dead_code,
-    clippy::allow_attributes,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::string_slice,
-    clippy::unwrap_used,
-    reason = "each test file uses its own part, and a test may fail where it likes"
-)]
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;

@@ -1,0 +1,15 @@
+//! The ledger in real databases: one program, so that it is linked once.
+#![allow(
+    clippy::allow_attributes,
+    clippy::unwrap_used,
+    reason = "a test that fails here should say so"
+)]
+
+#[cfg(test)]
+mod killed;
+#[cfg(test)]
+mod postgres;
+#[cfg(test)]
+mod sqlite;
+#[cfg(test)]
+mod support;

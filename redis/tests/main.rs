@@ -1,0 +1,23 @@
+//! Budgets and limits in a real Redis: one program, so that it is linked once.
+#![allow(
+    clippy::allow_attributes,
+    clippy::unwrap_used,
+    reason = "a test that fails here should say so"
+)]
+
+#[cfg(test)]
+mod budgets;
+#[cfg(test)]
+mod leases;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod outages;
+#[cfg(test)]
+mod processes;
+#[cfg(test)]
+mod scripts;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod twins;
