@@ -17,11 +17,7 @@
 //! ```
 //!
 //! The model that the client asks for is called; when it fails, `FALLBACK` answers instead.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "an example speaks to whoever runs it"
-)]
+#![expect(clippy::print_stdout, reason = "an example speaks to whoever runs it")]
 
 mod support;
 
@@ -29,10 +25,6 @@ use std::env;
 
 use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get, serve::ListenerExt};
 use serde_json::json;
-use tokio::signal::{
-    ctrl_c,
-    unix::{SignalKind, signal},
-};
 use tower_openrouter::{Account, ChatServiceExt, Transport};
 
 /// Who answers when the model that the client asked for does not.
@@ -63,7 +55,9 @@ async fn main() -> support::Fallible {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
     });
-    axum::serve(listener, app).with_graceful_shutdown(stopped()).await?;
+    axum::serve(listener, app)
+        .with_graceful_shutdown(support::stopped())
+        .await?;
     Ok(())
 }
 
@@ -87,20 +81,4 @@ async fn models(State(account): State<Account>) -> impl IntoResponse {
 /// Who made a model: the part of its name before the slash.
 fn author(model: &str) -> &str {
     model.split_once('/').map_or(model, |(author, _)| author)
-}
-
-/// Ctrl-C, or what a container's host sends.
-async fn stopped() {
-    let mut terminated = match signal(SignalKind::terminate()) {
-        Ok(terminated) => terminated,
-        Err(error) => return eprintln!("cannot listen for SIGTERM: {error}"),
-    };
-    tokio::select! {
-        _ = terminated.recv() => {}
-        pressed = ctrl_c() => {
-            if let Err(error) = pressed {
-                eprintln!("cannot listen for Ctrl-C: {error}");
-            }
-        }
-    }
 }

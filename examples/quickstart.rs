@@ -26,10 +26,8 @@ async fn main() -> support::Fallible {
         .max_retry_delay_with_fallback(Duration::from_secs(2))
         .build()?;
 
-    let mut answer = match stack.stream(ChatRequest::user("Why is the sky blue?")).await {
-        Ok(answer) => answer,
-        Err(error) => return Err(error.report().into()),
-    };
+    // An error that `main` returns is printed with what was tried and what to do.
+    let mut answer = stack.stream(ChatRequest::user("Why is the sky blue?")).await?;
     while let Some(text) = answer.next_text().await {
         print!("{}", text?);
         stdout().flush()?;

@@ -270,8 +270,12 @@ impl fmt::Display for Error {
     }
 }
 
+/// The [report](Error::report), because `main` prints the error it returns with `{:?}`; with `{:#?}` the fields.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !f.alternate() {
+            return f.write_str(&self.report());
+        }
         f.debug_struct("Error")
             .field("kind", &self.kind())
             .field("status", &self.0.status)

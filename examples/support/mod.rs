@@ -9,6 +9,10 @@
 use std::{env, error::Error, time::Duration};
 
 use openrouter_simulator::Simulator;
+use tokio::signal::{
+    ctrl_c,
+    unix::{SignalKind, signal},
+};
 use tower_openrouter::{
     ApiKey, Stack,
     stack::StackBuilder,
@@ -60,5 +64,21 @@ impl Place {
     /// Starts a stack over it.
     pub(crate) fn stack(&self) -> StackBuilder {
         Stack::builder().upstream(Ok(self.upstream.clone()), self.key.clone())
+    }
+}
+
+/// Ends when the process is asked to stop: Ctrl-C, or the SIGTERM that a container's host sends.
+pub(crate) async fn stopped() {
+    let mut terminated = match signal(SignalKind::terminate()) {
+        Ok(terminated) => terminated,
+        Err(error) => return eprintln!("cannot listen for SIGTERM: {error}"),
+    };
+    tokio::select! {
+        _ = terminated.recv() => {}
+        pressed = ctrl_c() => {
+            if let Err(error) = pressed {
+                eprintln!("cannot listen for Ctrl-C: {error}");
+            }
+        }
     }
 }

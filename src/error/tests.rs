@@ -52,3 +52,15 @@ fn a_layers_failure_keeps_its_kind_and_words() {
     assert_eq!(error.kind(), FailureKind::Timeout(Phase::FirstToken));
     assert_eq!(error.to_string(), "no first token in 10 s");
 }
+
+#[test]
+fn its_debug_reads_as_a_report_when_main_returns_it() {
+    let error = Error::new(FailureKind::Overloaded, "busy");
+    let printed = format!("{error:?}");
+    assert_eq!(printed, error.report());
+    assert!(
+        printed.starts_with("busy") && printed.contains("\n  try: "),
+        "{printed}"
+    );
+    assert!(format!("{error:#?}").starts_with("Error {"), "{error:#?}");
+}

@@ -1,0 +1,109 @@
+//! A conversation in the terminal: several turns, a tool, pictures by their address, and what each answer took and cost.
+//!
+//! ```sh
+//! cargo run --example chat_cli
+//! ```
+//!
+//! Type a line and press Enter. `/image URL` adds a picture to the next line, `/quit` or Ctrl-D ends. Without a terminal each line of the
+//! standard input is a turn; without any line a short conversation is played.
+#![expect(clippy::print_stdout, reason = "an example speaks to whoever runs it")]
+
+mod support;
+
+use std::io::{BufRead, IsTerminal, Write, stdin, stdout};
+
+use serde_json::json;
+use tower_openrouter::{
+    ChatRequest, ChatServiceExt, Stack,
+    request::{Message, Part, Tool},
+};
+
+/// How often the model may call the tool within one turn.
+const TOOL_ROUNDS: usize = 4;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> support::Fallible {
+    let place = support::place(&[]).await?;
+    let stack = place
+        .stack()
+        .chain(["openai/gpt-4o-mini", "anthropic/claude-sonnet-4.5"])
+        .build()?;
+    let mut messages = vec![Message::system("Answer in one or two sentences.")];
+    let mut pictures = Vec::new();
+    let mut turns = 0;
+
+    for line in lines() {
+        let line = line?;
+        match line.trim() {
+            "" => continue,
+            "/quit" => break,
+            text if text.starts_with("/image ") => {
+                pictures.push(text.trim_start_matches("/image ").trim().to_owned());
+                continue;
+            }
+            text => {
+                let mut parts = vec![Part::text(text)];
+                parts.extend(pictures.drain(..).map(Part::image_url));
+                messages.push(Message::user(parts));
+            }
+        }
+        // A failure ends the turn, not the conversation.
+        match turn(&stack, &mut messages).await {
+            Ok(()) => turns += 1,
+            Err(error) => println!("{error}\n"),
+        }
+    }
+    println!("{turns} turns");
+    Ok(())
+}
+
+/// One turn: streams the answer, runs the tool if the model calls it, and adds what was said to the conversation.
+async fn turn(stack: &Stack, messages: &mut Vec<Message>) -> support::Fallible {
+    for _ in 0..TOOL_ROUNDS {
+        let request = ChatRequest::new(messages.clone()).tools([clock()]);
+        let answer = stack.complete(request).await?;
+        let choice = answer.response.choices.first().ok_or("an answer without a choice")?;
+        let message = choice.message.to_message();
+        let calls = message.tool_calls.clone().unwrap_or_default();
+        let text = message.text();
+        messages.push(message);
+        for call in &calls {
+            println!("  [{} was called]", call.function.name);
+            messages.push(Message::tool(call.id.clone(), r#"{"time":"12:00"}"#));
+        }
+        if calls.is_empty() {
+            let cost = answer.response.usage.as_ref().and_then(|usage| usage.cost.clone());
+            let attempts = answer.attempts.as_ref().map_or(0, |log| log.sent());
+            print!("{text}\n  [{attempts} attempt{}", if attempts == 1 { "" } else { "s" });
+            cost.map_or_else(|| println!("]\n"), |cost| println!(", ${cost}]\n"));
+            stdout().flush()?;
+            return Ok(());
+        }
+    }
+    Err("the model called the tool again and again".into())
+}
+
+fn clock() -> Tool {
+    let nothing = json!({ "type": "object", "properties": {}, "additionalProperties": false });
+    Tool::function("current_time", "The time of day.", nothing)
+}
+
+/// What people type; without a terminal what is piped in, and if that is empty a conversation of two lines.
+fn lines() -> Box<dyn Iterator<Item = std::io::Result<String>>> {
+    if stdin().is_terminal() {
+        return Box::new(stdin().lock().lines());
+    }
+    let mut piped = stdin().lock().lines().peekable();
+    if piped.peek().is_some() {
+        return Box::new(piped);
+    }
+    let demo = [
+        "Why is the sky blue?",
+        "/image https://example.org/sunset.png",
+        "And here?",
+    ];
+    Box::new(demo.into_iter().map(|line| {
+        println!("> {line}");
+        Ok(line.to_owned())
+    }))
+}
