@@ -9,7 +9,7 @@ mod support;
 use std::env;
 
 use openrouter_simulator::Simulator;
-use tower_openrouter::{ApiKey, Candidate, ChatRequest, ChatServiceExt, Upstream};
+use tower_openrouter::{ApiKey, Candidate, ChatRequest, ChatServiceExt};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> support::Fallible {
@@ -35,7 +35,7 @@ async fn main() -> support::Fallible {
 
     let stack = place
         .stack()
-        .upstream(Upstream::openai_compatible("provider", &base), key)
+        .upstream(("provider", base.as_str()), key)
         .chain([
             Candidate::new("openrouter", "openai/gpt-4o-mini")?,
             Candidate::new("provider", model)?,

@@ -38,7 +38,7 @@ async fn service() -> support::Fallible<(Simulator, Summaries)> {
     let simulator = Simulator::builder().seed(1).start().await?;
     let upstream = Upstream::new(OPENROUTER, &simulator.base_url(), Dialect::OpenRouter)?;
     let stack = Stack::builder()
-        .upstream(Ok(upstream), ApiKey::new("sk-or-v1-simulated")?)
+        .upstream(upstream, ApiKey::new("sk-or-v1-simulated")?)
         .chain(["openai/gpt-5", "anthropic/claude-sonnet-4.5"])
         .response_timeout(Duration::from_secs(10)) // of one attempt at a plain answer; for streams `first_token_timeout`
         .deadline(Duration::from_secs(60))

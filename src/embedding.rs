@@ -5,7 +5,7 @@ use http::Request;
 use tower_llm_layers::{Budgeted, Call, Continuable, LlmRequest, Needs};
 
 use crate::{
-    request::{Document, JsonError},
+    request::{ApiRequest, Document, JsonError},
     transport::Dialect,
     wire::{Segments, WireRequest},
 };
@@ -72,8 +72,8 @@ impl EmbeddingRequest {
 
     /// As the body of an HTTP request.
     #[must_use]
-    pub fn into_http(self) -> Request<Self> {
-        crate::request::post("/embeddings", self)
+    pub fn into_http(self) -> Request<ApiRequest> {
+        crate::request::post("/embeddings", self.into())
     }
 }
 

@@ -39,7 +39,7 @@ pub use catalogue::Catalogue;
 pub use embedding::EmbeddingRequest;
 pub use error::Error;
 pub use frame::{ChatFrame, FrameKind};
-pub use request::ChatRequest;
+pub use request::{ApiRequest, ChatRequest};
 pub use stack::{Answer, BoxStack, ChatService, ChatServiceExt, Completion, Stack};
 pub use tower_llm_layers::{
     Attempt, AttemptLog, Candidate, FailureKind, Outcome, Phase, Tags, UsdAmount,

@@ -50,7 +50,7 @@ async fn the_key_the_balance_and_a_generation() {
     let account = account(&simulator, Some("sk-or-v1-test"));
     assert!(account.key().await.unwrap().label.contains("sk-or"));
     assert!(account.credits().await.unwrap().is_some());
-    let upstream = Upstream::new(OPENROUTER, &simulator.base_url(), Dialect::OpenRouter);
+    let upstream = Upstream::new(OPENROUTER, &simulator.base_url(), Dialect::OpenRouter).unwrap();
     let stack = Stack::builder()
         .upstream(upstream, ApiKey::new("sk-or-v1-test").unwrap())
         .build()

@@ -18,7 +18,7 @@ use http_body::{Body, Frame};
 use tokio::time::Instant;
 use tower::service_fn;
 use tower_openrouter::{
-    Account, ApiKey, ChatBody, ChatRequest, Error, FailureKind, Stack,
+    Account, ApiKey, ApiRequest, ChatBody, Error, FailureKind, Stack,
     layers::{
         Phase,
         retry::{Exponential, RetryBudget},
@@ -51,7 +51,7 @@ impl Body for Endless {
 }
 
 fn over(body: fn() -> ChatBody) -> impl tower_openrouter::ChatService {
-    let leaf = service_fn(move |_: http::Request<ChatRequest>| async move { Ok::<_, Error>(Response::new(body())) });
+    let leaf = service_fn(move |_: http::Request<ApiRequest>| async move { Ok::<_, Error>(Response::new(body())) });
     Stack::openrouter(ApiKey::new("sk-or-v1-test").unwrap())
         .chain([FIRST])
         .attempts_per_candidate(1)
@@ -156,7 +156,7 @@ async fn a_flood_for_an_account_call_is_cut_off() {
 async fn a_silent_handshake_is_no_connection() {
     let raw = Raw::always(vec![Step::Hang]).await;
     let url = raw.url().replace("http://", "https://");
-    let upstream = Upstream::new(OPENROUTER, &url, Dialect::OpenRouter);
+    let upstream = Upstream::new(OPENROUTER, &url, Dialect::OpenRouter).unwrap();
     let stack = Stack::builder()
         .upstream(upstream, ApiKey::new("sk-or-v1-test").unwrap())
         .attempts_per_candidate(1)

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use tower_openrouter::{
-    ApiKey, Candidate, ChatRequest, KeyPool, Stack, Transport, Upstream,
+    ApiKey, ApiRequest, Candidate, ChatRequest, KeyPool, Stack, Transport, Upstream,
     layers::{
         budget::{Budget, Budgets},
         circuit_breaker::CircuitPolicy,
         rate_limit::{Limits, Rate},
     },
     stack::{BuildProblem, StackBuilder, TenantKey},
-    transport::{Attribution, Dialect, TransportProblem},
+    transport::{Attribution, Dialect, OPENROUTER_URL, TransportProblem},
 };
 
 const SECRET: &str = "sk-or-v1-s3cr3t";
@@ -54,7 +54,7 @@ fn base_urls() {
             "{url}: {said}"
         );
     }
-    let bad = Stack::builder().upstream(Upstream::openai_compatible("x", "nowhere"), ApiKey::new("k").unwrap());
+    let bad = Stack::builder().upstream(("x", "nowhere"), ApiKey::new("k").unwrap());
     let error = bad.build().unwrap_err();
     assert!(matches!(
         error.problems(),
@@ -72,6 +72,21 @@ fn chains_attempts_and_clocks() {
     assert!(said(builder().cheaper(["m"])).contains("`cheaper` is given without `chain`"));
     let twice = said(builder().chain(["m", "n"]).cheaper(["o", "n"]));
     assert!(twice.contains("`n` is given in `chain` and in `cheaper`"), "{twice}");
+    let doubles = builder().chain(["m", "n", "m", "m", "n"]).cheaper(["o", "o"]);
+    let doubles = lines(&doubles.build().unwrap_err(), 3);
+    for expected in [
+        "m at openrouter is in the chain twice",
+        "n at openrouter is in the chain twice",
+        "o at openrouter is given in `cheaper` twice",
+    ] {
+        assert!(doubles.iter().any(|line| line.contains(expected)), "{doubles:?}");
+    }
+    let appended = said(
+        builder()
+            .candidate("m")
+            .candidate(Candidate::new("openrouter", "m").unwrap()),
+    );
+    assert!(appended.contains("m at openrouter is in the chain twice"), "{appended}");
     assert!(said(builder().attempts(0)).contains("`attempts` is 0"));
     assert!(said(builder().attempts_per_candidate(0)).contains("`attempts_per_candidate` is 0"));
     assert!(said(builder().first_token_timeout(Duration::ZERO)).contains("`first_token_timeout` is 0"));
@@ -88,7 +103,7 @@ fn chains_attempts_and_clocks() {
     );
     assert!(said(builder().connections(|connections| connections.shards(0))).contains("`shards`"));
     assert!(said(Stack::builder()).contains("no upstream"));
-    let twice = builder().upstream(Upstream::openrouter(), ApiKey::new("k").unwrap());
+    let twice = builder().upstream(OPENROUTER_URL, ApiKey::new("k").unwrap());
     assert!(said(twice).contains("two upstreams are named `openrouter`"));
     assert!(Transport::builder().build().is_err());
 }
@@ -120,11 +135,8 @@ fn every_wrong_setting_of_a_stack_is_named_at_once() {
     let minute = Duration::from_secs(60);
     let budget = |name: &str| Budget::usd(name, "1").unwrap();
     let unbuilt = builder()
-        .upstream(
-            Upstream::openai_compatible("direct", "nowhere"),
-            ApiKey::new("k").unwrap(),
-        )
-        .upstream(Upstream::openrouter(), ApiKey::new("k").unwrap())
+        .upstream(("direct", "nowhere"), ApiKey::new("k").unwrap())
+        .upstream(OPENROUTER_URL, ApiKey::new("k").unwrap())
         .connections(|connections| connections.shards(0).connect_timeout(Duration::ZERO))
         .attribution(Attribution::titled("a\nb").url("c\nd"))
         .chain(["m", " ", "n", "\t"])
@@ -179,7 +191,7 @@ fn every_wrong_setting_of_a_stack_is_named_at_once() {
 
 #[test]
 fn a_stack_over_another_leaf_names_them_all_as_well() {
-    let leaf = tower::service_fn(|_: http::Request<ChatRequest>| async {
+    let leaf = tower::service_fn(|_: http::Request<ApiRequest>| async {
         Err::<http::Response<tower_openrouter::ChatBody>, _>(tower_openrouter::Error::new(
             tower_openrouter::FailureKind::Internal,
             "unused",
@@ -197,7 +209,7 @@ fn a_stack_over_another_leaf_names_them_all_as_well() {
 #[test]
 fn a_problem_is_named_once_and_not_what_follows_from_it() {
     let key = || ApiKey::new("k").unwrap();
-    let bad = || Upstream::openai_compatible("direct", "nowhere");
+    let bad = || ("direct", "nowhere");
     let at = |upstream: &str| Candidate::new(upstream, "m").unwrap();
     // The upstream is there, though it is wrong.
     lines(

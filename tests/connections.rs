@@ -70,7 +70,7 @@ async fn a_dial_that_gets_no_answer_ends_in_time() {
         waiting.push(stream);
         assert!(waiting.len() < 64, "the queue never fills");
     }
-    let upstream = Upstream::new(OPENROUTER, &format!("http://{address}/v1"), Dialect::OpenRouter);
+    let upstream = Upstream::new(OPENROUTER, &format!("http://{address}/v1"), Dialect::OpenRouter).unwrap();
     let stack = Stack::builder()
         .upstream(upstream, ApiKey::new("sk-or-v1-test").unwrap())
         .connections(|builder| builder.connect_timeout(Duration::from_secs(3)))
@@ -93,7 +93,7 @@ async fn a_refused_connection_is_tried_again_and_says_so() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let upstream = Upstream::new(OPENROUTER, &format!("http://{address}/v1"), Dialect::OpenRouter);
+    let upstream = Upstream::new(OPENROUTER, &format!("http://{address}/v1"), Dialect::OpenRouter).unwrap();
     let stack = Stack::builder()
         .upstream(upstream, ApiKey::new("sk-or-v1-test").unwrap())
         .chain([FIRST])

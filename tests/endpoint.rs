@@ -9,16 +9,16 @@ use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 use tower::{ServiceExt, service_fn};
 use tower_openrouter::{
-    ApiKey, ChatBody, ChatRequest, ChatServiceExt, Error, FailureKind, Stack, endpoint::OpenAiEndpoint,
+    ApiKey, ApiRequest, ChatBody, ChatServiceExt, Error, FailureKind, Stack, endpoint::OpenAiEndpoint,
     layers::LayerError,
 };
 
 /// What the leaf does with a call.
-type Leaf = fn(Request<ChatRequest>) -> Result<ChatBody, Error>;
+type Leaf = fn(Request<ApiRequest>) -> Result<ChatBody, Error>;
 
 fn endpoint(leaf: Leaf) -> OpenAiEndpoint<impl tower_openrouter::ChatService> {
     let service = service_fn(
-        move |request: Request<ChatRequest>| -> BoxFuture<'static, Result<Response<ChatBody>, Error>> {
+        move |request: Request<ApiRequest>| -> BoxFuture<'static, Result<Response<ChatBody>, Error>> {
             let result = leaf(request).map(Response::new);
             Box::pin(async move { result })
         },
@@ -45,17 +45,17 @@ const ASK_STREAM: &str = r#"{"model":"demo/model","stream":true,"messages":[{"ro
 const ANSWER: &str =
     r#"{"id":"gen-1","choices":[{"index":0,"message":{"content":"Oslo."},"finish_reason":"stop"}],"unknown":[1]}"#;
 
-fn answers(_: Request<ChatRequest>) -> Result<ChatBody, Error> {
+fn answers(_: Request<ApiRequest>) -> Result<ChatBody, Error> {
     Ok(ChatBody::from_plain(Full::from(ANSWER)))
 }
 
 const EVENTS: &str = ": hello\n\ndata: {\"id\":\"gen-1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Os\"}}]}\n\n: still here\n\ndata: {\"id\":\"gen-1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"lo.\"},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
 
-fn streams(_: Request<ChatRequest>) -> Result<ChatBody, Error> {
+fn streams(_: Request<ApiRequest>) -> Result<ChatBody, Error> {
     Ok(ChatBody::from_event_stream(Full::from(EVENTS)))
 }
 
-fn breaks(_: Request<ChatRequest>) -> Result<ChatBody, Error> {
+fn breaks(_: Request<ApiRequest>) -> Result<ChatBody, Error> {
     let cut = EVENTS
         .split("data: {\"id\":\"gen-1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"lo.")
         .next()

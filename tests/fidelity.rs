@@ -6,7 +6,7 @@ use http::Request;
 use openrouter_simulator::Attempt;
 use tower::ServiceExt;
 use tower_openrouter::{
-    ApiKey, Candidate, ChatRequest, EmbeddingRequest, Upstream,
+    ApiKey, ApiRequest, Candidate, ChatRequest, EmbeddingRequest, Upstream,
     request::{ProviderPreferences, Reasoning},
     transport::Attribution,
 };
@@ -64,7 +64,7 @@ async fn a_provider_gets_no_field_that_only_openrouter_knows() {
         .builder()
         .attribution(Attribution::titled("tests").url("https://tests.example"))
         .upstream(
-            Ok(direct),
+            direct,
             ApiKey::new("sk-or-v1-0123456789abcdef0123456789direct").unwrap(),
         )
         .chain([
@@ -129,7 +129,7 @@ async fn embeddings_go_through_the_same_stack() {
 #[tokio::test(start_paused = true)]
 async fn headers_pass_but_for_those_of_the_connection_and_a_foreign_key() {
     let world = World::new("GOOD").await;
-    let mut request: Request<ChatRequest> = ask().model(FIRST).stream(true).into_http();
+    let mut request: Request<ApiRequest> = ask().model(FIRST).stream(true).into_http();
     for (name, value) in [
         ("x-mine", "1"),
         ("authorization", "Bearer client"),

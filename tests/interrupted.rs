@@ -8,7 +8,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use tower::{ServiceExt, service_fn};
 use tower_openrouter::{
-    Answer, ApiKey, AttemptLog, ChatBody, ChatRequest, ChatServiceExt, Error, FailureKind, Phase, Stack,
+    Answer, ApiKey, ApiRequest, AttemptLog, ChatBody, ChatServiceExt, Error, FailureKind, Phase, Stack,
     stack::StackBuilder, stream_upstream::StreamUpstreamLayer,
 };
 
@@ -126,8 +126,8 @@ async fn what_came_before_the_call_was_made_anew_is_not_lost() {
 }
 
 /// Over a leaf that answers with these bodies.
-fn over(body: fn() -> ChatBody) -> Stack<impl tower_openrouter::ChatService<Body = ChatBody>> {
-    let leaf = service_fn(move |_: Request<ChatRequest>| std::future::ready(Ok::<_, Error>(Response::new(body()))));
+fn over(body: fn() -> ChatBody) -> Stack {
+    let leaf = service_fn(move |_: Request<ApiRequest>| std::future::ready(Ok::<_, Error>(Response::new(body()))));
     Stack::openrouter(ApiKey::new("sk-or-v1-s3cr3t").unwrap())
         .chain([FIRST])
         .attempts_per_candidate(1)
@@ -147,7 +147,7 @@ async fn a_plain_call_that_fails_after_its_head_says_what_was_tried() {
 
 #[tokio::test(start_paused = true)]
 async fn an_error_behind_a_whole_answer_does_not_lose_it() {
-    let service = service_fn(|_: Request<ChatRequest>| async {
+    let service = service_fn(|_: Request<ApiRequest>| async {
         let answer = r#"{"choices":[{"index":0,"message":{"content":"One"},"finish_reason":"stop"}]}"#;
         let mut whole = ChatBody::from_plain(Full::<Bytes>::from(answer));
         let frame = whole.frame().await.unwrap().map(|frame| frame.into_data().unwrap());

@@ -13,7 +13,7 @@ fn pool(keys: &[&str]) -> KeyPool {
 }
 
 fn stack(simulator: &Simulator, pool: &KeyPool) -> Stack {
-    let upstream = Upstream::new(OPENROUTER, &simulator.base_url(), Dialect::OpenRouter);
+    let upstream = Upstream::new(OPENROUTER, &simulator.base_url(), Dialect::OpenRouter).unwrap();
     Stack::builder()
         .upstream(upstream, pool.clone())
         .chain([FIRST])

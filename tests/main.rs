@@ -78,7 +78,11 @@ mod options;
 #[cfg(feature = "cache")]
 mod outages;
 #[cfg(test)]
+mod own_layers;
+#[cfg(test)]
 mod plausible_usage;
+#[cfg(test)]
+mod readiness;
 #[cfg(test)]
 mod resume;
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::support::{FIRST, Got, SECOND, World, ask, call};
 use axum::{Router, http::StatusCode, response::Redirect, routing::post};
 use tower::ServiceExt;
 use tower_openrouter::{
-    ApiKey, EmbeddingRequest, FailureKind as K, Phase, Stack, Tags, Upstream, WireRequest,
+    ApiKey, EmbeddingRequest, FailureKind as K, Phase, Stack, Tags, WireRequest,
     layers::{
         fallback::RequestedModel,
         rate_limit::{Limits, Rate},
@@ -14,7 +14,7 @@ use tower_openrouter::{
         timeout::MinThroughput,
     },
     stack::{StackBuilder, TenantKey},
-    transport::{Dialect, OPENROUTER},
+    transport::Dialect,
 };
 
 /// One call in a chain of two, where the first follows this plan.
@@ -289,6 +289,7 @@ fn what_is_in_force_is_told() {
             "Deadline",
             "Cache",
             "TenantRateLimit",
+            "around_call",
             "StreamUpstream",
             "Resume",
             "Fallback",
@@ -298,6 +299,7 @@ fn what_is_in_force_is_told() {
             "UpstreamRateLimit",
             "Attempt",
             "Timeout",
+            "around_attempt",
             "FirstToken",
             "Cost",
             "Auth",
@@ -331,10 +333,7 @@ async fn a_redirect_is_not_followed() {
     let base = format!("http://{}/v1", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, app).await });
     let stack = Stack::builder()
-        .upstream(
-            Upstream::new(OPENROUTER, &base, Dialect::OpenRouter),
-            ApiKey::new("sk-or-v1-test").unwrap(),
-        )
+        .upstream(base.as_str(), ApiKey::new("sk-or-v1-test").unwrap())
         .chain([FIRST])
         .build()
         .unwrap();

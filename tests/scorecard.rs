@@ -21,7 +21,7 @@ const THIRD: &str = "google/gemini-2.5-flash";
 fn standard(world: &World) -> StackBuilder {
     Stack::builder()
         .upstream(
-            Ok(world.upstream()),
+            world.upstream(),
             ApiKey::new("sk-or-v1-0123456789abcdef0123456789abtest").unwrap(),
         )
         .chain([FIRST, SECOND])

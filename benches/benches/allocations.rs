@@ -9,7 +9,7 @@
 use http::{Request, Response};
 use http_body::Body;
 use tower::Service;
-use tower_openrouter::ChatRequest;
+use tower_openrouter::{ApiRequest, ChatRequest};
 use tower_openrouter_benches::{Allocations, allocations};
 use tower_openrouter_subjects::leaf::{self, Leaf};
 use tower_openrouter_subjects::liter::{self, Theirs};
@@ -23,7 +23,7 @@ fn row(name: &str, per_call: Allocations) {
 
 fn call<S, B>(name: &str, mut service: S)
 where
-    S: Service<Request<ChatRequest>, Response = Response<B>>,
+    S: Service<Request<ApiRequest>, Response = Response<B>>,
     B: Body,
 {
     let request = leaf::request();

@@ -14,17 +14,17 @@ use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
 use http::{Request, Response};
 use http_body::Body;
 use tower::Service;
-use tower_openrouter::ChatRequest;
 use tower_openrouter::layers::cache::CacheMode;
+use tower_openrouter::{ApiRequest, ChatRequest};
 use tower_openrouter_subjects::answers::{Answers, Silent};
 use tower_openrouter_subjects::liter::{self, Theirs};
 use tower_openrouter_subjects::{drive, leaf, ours, peers};
 
 type Group<'a> = BenchmarkGroup<'a, WallTime>;
 
-fn time<S, B>(group: &mut Group<'_>, name: &str, request: &Request<ChatRequest>, frames: usize, mut service: S)
+fn time<S, B>(group: &mut Group<'_>, name: &str, request: &Request<ApiRequest>, frames: usize, mut service: S)
 where
-    S: Service<Request<ChatRequest>, Response = Response<B>>,
+    S: Service<Request<ApiRequest>, Response = Response<B>>,
     B: Body,
 {
     assert_eq!(
@@ -37,14 +37,14 @@ where
     });
 }
 
-fn plain() -> Request<ChatRequest> {
+fn plain() -> Request<ApiRequest> {
     ChatRequest::user("Why is the sky blue?")
         .model("openai/gpt-5")
         .into_http()
 }
 
 /// A request that must not be answered by what is kept, and is kept.
-fn refresh(mut request: Request<ChatRequest>) -> Request<ChatRequest> {
+fn refresh(mut request: Request<ApiRequest>) -> Request<ApiRequest> {
     request.extensions_mut().insert(CacheMode::Refresh);
     request
 }
@@ -97,7 +97,7 @@ fn join(group: &mut Group<'_>) {
     let request = leaf::request();
     let mut service = ours::cache(Silent);
     let leader = service.call(request.clone());
-    let mut join = |request: Request<ChatRequest>| {
+    let mut join = |request: Request<ApiRequest>| {
         let joined = pin!(service.call(request));
         Future::poll(joined, &mut context).is_pending()
     };

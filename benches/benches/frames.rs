@@ -13,7 +13,7 @@ use criterion::{BatchSize, BenchmarkGroup, Criterion, Throughput, criterion_grou
 use http::{Request, Response};
 use http_body::Body;
 use tower::Service;
-use tower_openrouter::{ChatBody, ChatRequest};
+use tower_openrouter::{ApiRequest, ChatBody};
 use tower_openrouter_subjects::leaf::{self, Leaf};
 use tower_openrouter_subjects::pieces::Pieces;
 use tower_openrouter_subjects::{drive, ours};
@@ -25,7 +25,7 @@ type Group<'a> = BenchmarkGroup<'a, WallTime>;
 /// The frames of one answer.
 fn time<S, B>(group: &mut Group<'_>, name: &str, mut service: S)
 where
-    S: Service<Request<ChatRequest>, Response = Response<B>>,
+    S: Service<Request<ApiRequest>, Response = Response<B>>,
     B: Body,
 {
     let request = leaf::request();

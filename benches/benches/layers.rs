@@ -14,7 +14,7 @@ use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
 use http::{Request, Response};
 use http_body::Body;
 use tower::Service;
-use tower_openrouter::ChatRequest;
+use tower_openrouter::ApiRequest;
 use tower_openrouter_subjects::leaf::{self, Leaf};
 use tower_openrouter_subjects::liter::{self, Theirs};
 use tower_openrouter_subjects::{drive, ours, peers};
@@ -24,7 +24,7 @@ type Group<'a> = BenchmarkGroup<'a, WallTime>;
 /// One service that takes our requests.
 fn time<S, B>(group: &mut Group<'_>, name: &str, mut service: S)
 where
-    S: Service<Request<ChatRequest>, Response = Response<B>>,
+    S: Service<Request<ApiRequest>, Response = Response<B>>,
     B: Body,
 {
     let request = leaf::request();

@@ -235,7 +235,7 @@ fn limits(criterion: &mut Criterion) {
         bencher.iter(|| drive::whole(&mut bare, black_box(&request).clone()));
     });
     let (turn, keys) = (Arc::new(std::sync::atomic::AtomicUsize::new(0)), Arc::new(keys));
-    let key = move |_: &http::Request<tower_openrouter::ChatRequest>| {
+    let key = move |_: &http::Request<tower_openrouter::ApiRequest>| {
         let number = turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % KEYS;
         keys.get(number).map(Arc::clone)
     };

@@ -20,7 +20,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let base = env::args()
         .nth(1)
         .ok_or("give the upstream's address, e.g. http://127.0.0.1:8000")?;
-    let upstream = Upstream::new(OPENROUTER, &format!("{base}/api/v1"), Dialect::OpenRouter);
+    let upstream = Upstream::new(OPENROUTER, &format!("{base}/api/v1"), Dialect::OpenRouter)?;
     let stack = Stack::builder()
         .upstream(upstream, ours::key())
         .chain([ours::MODEL, ours::NEXT_MODEL])

@@ -5,14 +5,14 @@
 use http::{Request, Response};
 use http_body::Body;
 use tower::Service;
-use tower_openrouter::ChatRequest;
+use tower_openrouter::ApiRequest;
 use tower_openrouter_benches::{Allocations, allocations};
 use tower_openrouter_subjects::leaf::{self, Leaf};
 use tower_openrouter_subjects::{drive, ours, prompt};
 
 fn of_a_call<S, B>(mut service: S, frames: usize) -> Allocations
 where
-    S: Service<Request<ChatRequest>, Response = Response<B>>,
+    S: Service<Request<ApiRequest>, Response = Response<B>>,
     B: Body,
 {
     let request = leaf::request();

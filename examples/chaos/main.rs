@@ -88,7 +88,7 @@ async fn bare() -> Fallible<Side> {
 async fn stacked() -> Fallible<Side> {
     let (simulator, upstream, key) = place().await?;
     let stack = Stack::builder()
-        .upstream(Ok(upstream), key)
+        .upstream(upstream, key)
         .chain([FIRST, SECOND, THIRD])
         .attempts_per_candidate(3)
         .attempts(8)

@@ -63,7 +63,7 @@ pub(crate) async fn place(plans: &[(&str, &str)]) -> Fallible<Place> {
 impl Place {
     /// Starts a stack over it.
     pub(crate) fn stack(&self) -> StackBuilder {
-        Stack::builder().upstream(Ok(self.upstream.clone()), self.key.clone())
+        Stack::builder().upstream(self.upstream.clone(), self.key.clone())
     }
 }
 

@@ -1,5 +1,3 @@
-//! Entries as CSV and as JSON lines.
-
 use std::{collections::BTreeMap, io::Write};
 
 use serde::Serialize;

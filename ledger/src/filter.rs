@@ -1,9 +1,5 @@
-//! Which entries a question is about.
-
 use sqlx::{Any, query::Query};
 use tower_llm_layers::UtcTime;
-
-use crate::text::clean;
 
 /// Which entries are meant: all by default.
 #[derive(Debug, Clone, Default)]
@@ -97,8 +93,7 @@ enum Value {
 impl Where {
     /// A value's place in the text.
     pub(crate) fn text(&mut self, value: &str) -> String {
-        // As it is kept.
-        self.values.push(Value::Text(clean(value).into_owned()));
+        self.values.push(Value::Text(value.to_owned()));
         format!("${}", self.values.len())
     }
 

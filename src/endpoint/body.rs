@@ -12,17 +12,21 @@ use http_body::{Body, Frame, SizeHint};
 use tower_llm_layers::{AttemptLog, Resumed, Resumption};
 
 use super::{answer::as_chunk, error::Problem};
-use crate::{ChatFrame, Error, frame::FrameKind};
+use crate::{ChatFrame, Error, frame::FrameKind, stack::StackBody};
 
 /// The body of an endpoint's response: one JSON document, or server-sent events.
 ///
 /// A stream that breaks ends with an error event and without `[DONE]`, so that no client takes it for whole. Where somebody went on with
 /// one that broke off, a comment says so, which OpenAI's clients pass over.
+/// `Send + Sync`; the default is an empty one, for layers around the endpoint that answer in its place.
+#[derive(Default)]
 pub struct EndpointBody(Kind);
 
+#[derive(Default)]
 enum Kind {
     Whole(Option<Bytes>),
-    Events(Pin<Box<dyn Body<Data = ChatFrame, Error = Error> + Send>>, Marks),
+    Events(StackBody, Marks),
+    #[default]
     Ended,
 }
 
@@ -73,7 +77,7 @@ impl EndpointBody {
             told: 0,
             attempts: head.get().cloned(),
         };
-        Self(Kind::Events(Box::pin(frames), marks))
+        Self(Kind::Events(StackBody::new(frames), marks))
     }
 }
 
@@ -112,7 +116,7 @@ impl Body for EndpointBody {
             Kind::Whole(bytes) => bytes.take(),
             Kind::Ended => None,
             Kind::Events(frames, marks) => loop {
-                match ready!(frames.as_mut().poll_frame(cx)) {
+                match ready!(Pin::new(&mut *frames).poll_frame(cx)) {
                     Some(Ok(frame)) => {
                         if let Ok(frame) = frame.into_data() {
                             let event = frame_event(&frame);

@@ -14,7 +14,6 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, heade
 use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::timeout;
-use tower::ServiceExt;
 use tower_llm_layers::AttemptLog;
 use tower_service::Service;
 
@@ -145,8 +144,7 @@ where
     // What layers in front have found out, the tenant say, stays with the call.
     *outgoing.extensions_mut() = parts.extensions;
 
-    let response = stack
-        .oneshot(outgoing)
+    let response = crate::stack::respond(stack, outgoing)
         .await
         .map_err(|error| Problem::of_failure(&error))?;
     let (head, body) = response.into_parts();

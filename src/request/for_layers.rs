@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use tower_llm_layers::{Budgeted, Call, Continuable, LlmRequest, Modalities as Needed, Needs, Tags};
 
-use super::{ChatRequest, Modalities};
+use super::{ApiRequest, ChatRequest, Modalities};
 use crate::{
     body::Completeness,
     transport::{CHAT, Dialect},
@@ -22,9 +22,9 @@ impl ChatRequest {
     /// assert_eq!(request.uri(), "/chat/completions");
     /// ```
     #[must_use]
-    pub fn into_http(self) -> Request<Self> {
+    pub fn into_http(self) -> Request<ApiRequest> {
         let kept = self.kept_for;
-        let mut request = post("/chat/completions", self);
+        let mut request = post("/chat/completions", self.into());
         if let Some(ttl) = kept {
             let headers = request.headers_mut();
             headers.insert(RESPONSE_CACHE, HeaderValue::from_static("true"));
@@ -71,12 +71,6 @@ pub(crate) fn post<T>(path: &'static str, body: T) -> Request<T> {
     *request.method_mut() = Method::POST;
     *request.uri_mut() = Uri::from_static(path);
     request
-}
-
-impl From<ChatRequest> for Request<ChatRequest> {
-    fn from(request: ChatRequest) -> Self {
-        request.into_http()
-    }
 }
 
 impl LlmRequest for ChatRequest {

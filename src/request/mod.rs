@@ -3,6 +3,7 @@
 //! A [`ChatRequest`] is the JSON it is sent as. It can be written field by field, or read from a body somebody else wrote, and both ways it keeps
 //! what it does not know. It clones for the price of a counter.
 
+mod api;
 mod build;
 mod cache;
 mod cache_key;
@@ -32,6 +33,7 @@ mod tool;
 mod tool_choice;
 pub(crate) mod wire_struct;
 
+pub use api::{ApiRequest, IntoApiRequest};
 pub use cache::CacheControl;
 pub use chat::ChatRequest;
 pub use document::{Document, Segments};

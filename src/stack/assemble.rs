@@ -1,9 +1,13 @@
-//! From settings to services.
+//! From settings to services: which layer stands where.
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Buf;
+use http::{Request, Response};
+use http_body::Body;
 use tower_layer::Layer;
 use tower_llm_layers::{
+    Failure, Frame, LayerError, LlmRequest,
     adaptive_concurrency::AdaptiveConcurrencyLayer,
     attempt::AttemptLayer,
     auth::AuthLayer,
@@ -11,21 +15,33 @@ use tower_llm_layers::{
     cost::CostLayer,
     deadline::DeadlineLayer,
     degrade::DegradeLayer,
-    fallback::{Chain, FallbackLayer},
+    fallback::{Chain, ChainError, Fallback, FallbackLayer},
     first_token::FirstTokenLayer,
+    observe::ObserveLayer,
     rate_limit::{LimitStore, Limits, PerCandidate, RateLimitLayer},
-    retry::RetryLayer,
+    retry::{Retry, RetryLayer, SharedSchedule},
     tagging::TaggingLayer,
     timeout::AttemptTimeoutLayer,
 };
+use tower_service::Service;
 
-use super::{BuildProblem, Stack, StackLadder, TenantKey, caching, describe::describe, settings::Settings};
+use super::{
+    BuildProblem, CallTags, ErasedService, Stack, TenantKey,
+    classify::Classify,
+    degradation::Sources,
+    describe::describe,
+    settings::Settings,
+    slots::{Slots, StreamUpstreamSlot},
+};
+
+/// The chain of candidates, each with its retries, over what paces an attempt.
+pub(super) type Chained<R, F, E> = Fallback<Retry<ErasedService<R, F, E>, SharedSchedule>>;
 
 /// What may fail to be made of the settings.
 pub(super) struct Parts {
     chain: Chain,
     cost: CostLayer,
-    admission: RateLimitLayer<TenantKey>,
+    admission: Option<RateLimitLayer<TenantKey>>,
     upstream_limits: RateLimitLayer<PerCandidate>,
 }
 
@@ -33,116 +49,193 @@ impl Parts {
     /// Makes them all, so that all that is wrong is found. What could not be made is left out: of no use unless nothing is wrong.
     pub(super) fn of(settings: &Settings, first_upstream: &str, wrong: &mut Vec<BuildProblem>) -> Self {
         settings.check(wrong);
+        let admission = settings.admission.and_then(|(limits, max_wait)| {
+            let key = settings.tenant.clone();
+            limit("admit", limits, max_wait, settings.tenant_store.clone(), key, wrong)
+        });
+        let upstream_limits = settings.upstream_limits.and_then(|(limits, max_wait)| {
+            let store = settings.upstream_store.clone();
+            limit("upstream_limits", limits, max_wait, store, PerCandidate, wrong)
+        });
         Self {
             chain: chain(settings, first_upstream, wrong),
             cost: settings.money.layer(wrong),
-            admission: limit(
-                "admit",
-                settings.admission,
-                settings.tenant_store.clone(),
-                settings.tenant.clone(),
-                wrong,
-            ),
-            upstream_limits: limit(
-                "upstream_limits",
-                settings.upstream_limits,
-                settings.upstream_store.clone(),
-                PerCandidate,
-                wrong,
-            ),
+            admission,
+            upstream_limits: upstream_limits.unwrap_or_else(|| RateLimitLayer::off(PerCandidate)),
         }
     }
 
-    /// Right to left is inside out: what is applied first stands innermost.
-    pub(super) fn assemble<S>(self, settings: Settings, leaf: S) -> Stack<S> {
-        let Self {
-            chain,
-            cost,
-            admission,
-            upstream_limits,
-        } = self;
-        let description = describe(&settings, &chain);
-        let cache = caching::layer(&settings);
-        let has_rung = settings.canned.is_some() || caching::keeps_stale(&settings);
+    /// Right to left is inside out: what is applied first stands innermost. The types of what is inside are erased once, below the retries;
+    /// a slot that is rarely used stands over an erased service of its own, and is not there if it is empty.
+    pub(super) fn assemble<R, F, E, S, B>(self, settings: Settings, slots: Slots<R, F, E>, inner: S) -> Stack<R, F, E>
+    where
+        S: Service<Request<R>, Response = Response<B>, Error = E> + Clone + Send + Sync + 'static,
+        S::Future: Send + 'static,
+        B: Body<Data = F, Error = E> + Send + Unpin + 'static,
+        R: LlmRequest + Send + 'static,
+        F: Frame + Buf + Send + 'static,
+        E: Failure + From<LayerError> + Send + 'static,
+    {
+        let description = describe(&settings, &slots, &self.chain);
+        let timeouts = AttemptTimeoutLayer::with_timeouts(settings.timeouts);
+        let paced = Paced {
+            upstream_limits: self.upstream_limits,
+            settings: &settings,
+        };
 
-        let service = AuthLayer::new(settings.keys).layer(leaf);
-        let service = cost.layer(service);
+        let service = AuthLayer::new(settings.keys()).layer(inner);
+        let service = self.cost.if_budgeted().layer(service);
         let service = FirstTokenLayer::new().layer(service);
-        let service = AttemptTimeoutLayer::with_timeouts(settings.timeouts).layer(service);
-        let service = AttemptLayer::new().cap(settings.attempts).layer(service);
-        let service = upstream_limits.pauses(true).layer(service);
-        let concurrency = settings
-            .concurrency
-            .clone()
-            .map_or_else(AdaptiveConcurrencyLayer::off, AdaptiveConcurrencyLayer::shared);
-        let service = concurrency.layer(service);
-        let breaker = settings
-            .circuits
-            .clone()
-            .map_or_else(CircuitBreakerLayer::off, CircuitBreakerLayer::shared);
-        let service = breaker.layer(service);
+        let service = match (&slots.classify, slots.around_attempt.is_empty()) {
+            (None, true) => paced.around(timeouts.layer(service)),
+            (None, false) => paced.around(timeouts.layer(wrapped(ErasedService::new(service), &slots.around_attempt))),
+            (Some(classifier), _) => paced.around(Classify {
+                inner: ErasedService::new(timeouts.layer(wrapped(ErasedService::new(service), &slots.around_attempt))),
+                classifier: Arc::clone(classifier),
+            }),
+        };
+
         let retry = RetryLayer::new()
             .max_attempts(settings.attempts_per_candidate)
             .max_retry_delay(settings.max_retry_delay)
             .max_retry_delay_with_fallback(settings.max_retry_delay_with_fallback)
             .retry_timeouts(settings.retry_timeouts)
-            .budget(settings.budget)
-            .schedule(settings.backoff);
-        let service = retry.layer(service);
-        let service = FallbackLayer::new(chain).hedge(settings.hedge).layer(service);
-        let service = settings.resume.layer(service);
-        let service = settings.stream_upstream.layer(service);
-        let service = admission.layer(service);
-        let service = cache.layer(service);
-        let deadline = settings
-            .deadline
-            .map_or_else(DeadlineLayer::from_caller, DeadlineLayer::new);
-        let service = deadline.layer(service);
-        let degradation = StackLadder {
-            canned: settings.canned,
-            #[cfg(feature = "cache")]
-            cache: settings.cache,
+            .budget(settings.budget.clone())
+            .schedule(settings.backoff.clone());
+        let chain = FallbackLayer::new(self.chain).hedge(settings.hedge.clone());
+        let service = chain.layer(retry.layer(service));
+
+        let top = Top::of(&settings, &slots);
+        let deadline = top.deadline.clone();
+        let is_plain = slots.resume.is_none() && slots.around_call.is_empty() && slots.cache.is_none();
+        let service = match (&slots.stream_upstream, &self.admission) {
+            (None, None) if is_plain => top.around(service),
+            (
+                Some(StreamUpstreamSlot {
+                    layer, around_chain, ..
+                }),
+                None,
+            ) if is_plain => around_chain(*layer, top, service),
+            _ => {
+                let mut service = ErasedService::new(service);
+                if let Some((_, wrap)) = &slots.resume {
+                    service = wrap(service);
+                }
+                if let Some(slot) = &slots.stream_upstream {
+                    service = (slot.wrap)(service);
+                }
+                service = wrapped(service, &slots.around_call);
+                if let Some(admission) = &self.admission {
+                    service = ErasedService::new(admission.layer(service));
+                }
+                if let Some(cache) = &slots.cache {
+                    service = (cache.wrap)(service);
+                }
+                top.around(service)
+            }
         };
-        let degrade = if has_rung {
-            DegradeLayer::new(degradation)
-        } else {
-            DegradeLayer::off(degradation)
-        };
-        let service = degrade.layer(service);
-        let service = settings.observe.layer(service);
-        let mut tagging = TaggingLayer::new(settings.tags);
-        if let Some(name) = &settings.required_tag {
-            tagging = tagging.require(name);
-        }
-        let service = tagging.layer(service);
-        Stack::new(service, description, settings.circuits, settings.concurrency)
+        Stack::new(service, deadline, description, settings.circuits, settings.concurrency)
     }
 }
 
-/// A limit, or an empty slot.
+/// The layers between the retries and an attempt's timeouts.
+struct Paced<'a> {
+    upstream_limits: RateLimitLayer<PerCandidate>,
+    settings: &'a Settings,
+}
+
+impl Paced<'_> {
+    fn around<R, F, E, S, B>(self, service: S) -> ErasedService<R, F, E>
+    where
+        S: Service<Request<R>, Response = Response<B>, Error = E> + Clone + Send + Sync + 'static,
+        S::Future: Send + 'static,
+        B: Body<Data = F, Error = E> + Send + 'static,
+        R: LlmRequest + Send + 'static,
+        F: Frame + Buf + Send + 'static,
+        E: Failure + From<LayerError> + Send + 'static,
+    {
+        let service = AttemptLayer::new().cap(self.settings.attempts).layer(service);
+        let service = self.upstream_limits.pauses(true).layer(service);
+        let breaker = self.settings.circuits.clone().map(CircuitBreakerLayer::shared);
+        let Some(limits) = &self.settings.concurrency else {
+            return match breaker {
+                Some(breaker) => ErasedService::new(breaker.layer(service)),
+                None => ErasedService::new(service),
+            };
+        };
+        let service = ErasedService::new(service);
+        let service = AdaptiveConcurrencyLayer::shared(limits.clone()).layer(service);
+        match breaker {
+            Some(breaker) => ErasedService::new(breaker.layer(service)),
+            None => ErasedService::new(service),
+        }
+    }
+}
+
+/// The layers of a call as a whole, from the deadline outwards.
+pub(super) struct Top<R, F> {
+    deadline: DeadlineLayer,
+    sources: Option<Sources<R, F>>,
+    observe: ObserveLayer,
+    tagging: TaggingLayer<CallTags>,
+}
+
+impl<R, F> Top<R, F> {
+    fn of<E>(settings: &Settings, slots: &Slots<R, F, E>) -> Self {
+        let tagging = TaggingLayer::new(settings.tags.clone());
+        Self {
+            deadline: settings
+                .deadline
+                .map_or_else(DeadlineLayer::from_caller, DeadlineLayer::new),
+            sources: Sources::of(slots),
+            observe: settings.observe.clone(),
+            tagging: match &settings.required_tag {
+                Some(name) => tagging.require(name),
+                None => tagging,
+            },
+        }
+    }
+
+    pub(super) fn around<E, S, B>(self, service: S) -> ErasedService<R, F, E>
+    where
+        S: Service<Request<R>, Response = Response<B>, Error = E> + Clone + Send + Sync + 'static,
+        S::Future: Send + 'static,
+        B: Body<Data = F, Error = E> + Send + 'static,
+        R: LlmRequest + Send + 'static,
+        F: Frame + Buf + Send + 'static,
+        E: Failure + From<LayerError> + Send + 'static,
+    {
+        let service = self.deadline.layer(service);
+        let Some(sources) = self.sources else {
+            return ErasedService::new(self.tagging.layer(self.observe.layer(service)));
+        };
+        let service = DegradeLayer::new(sources).layer(ErasedService::new(service));
+        ErasedService::new(self.tagging.layer(self.observe.layer(service)))
+    }
+}
+
+/// The user's own layers, the first outermost.
+fn wrapped<R, F, E>(service: ErasedService<R, F, E>, layers: &[super::slots::Wrap<R, F, E>]) -> ErasedService<R, F, E> {
+    layers.iter().rev().fold(service, |service, wrap| wrap(service))
+}
+
+/// A limit; `None` if it cannot be set so.
 fn limit<X: Clone>(
     field: &'static str,
-    limits: Option<(Limits, Duration)>,
+    limits: Limits,
+    max_wait: Duration,
     store: Option<Arc<dyn LimitStore>>,
     key: X,
     wrong: &mut Vec<BuildProblem>,
-) -> RateLimitLayer<X> {
-    let Some((limits, max_wait)) = limits else {
-        return RateLimitLayer::off(key);
-    };
-    match RateLimitLayer::new(limits, key.clone()) {
-        Ok(layer) => {
-            let layer = layer.max_wait(max_wait);
-            match store {
-                Some(store) => layer.store(store),
-                None => layer,
-            }
-        }
-        Err(error) => {
-            wrong.push(BuildProblem::Limits { field, error });
-            RateLimitLayer::off(key)
-        }
-    }
+) -> Option<RateLimitLayer<X>> {
+    let layer = RateLimitLayer::new(limits, key)
+        .map_err(|error| wrong.push(BuildProblem::Limits { field, error }))
+        .ok()?
+        .max_wait(max_wait);
+    Some(match store {
+        Some(store) => layer.store(store),
+        None => layer,
+    })
 }
 
 fn chain(settings: &Settings, first_upstream: &str, wrong: &mut Vec<BuildProblem>) -> Chain {
@@ -151,7 +244,9 @@ fn chain(settings: &Settings, first_upstream: &str, wrong: &mut Vec<BuildProblem
         match Chain::new(candidates.iter().cloned()) {
             Ok(fixed) => chain = fixed.cheaper(settings.cheaper.iter().cloned()),
             // It is not empty as it was given.
-            Err(_) if wrong.iter().any(is_of_chain) => {}
+            Err(ChainError::Empty) if wrong.iter().any(is_of_chain) => {}
+            // Each is a problem already.
+            Err(ChainError::Twice { .. }) => {}
             Err(error) => wrong.push(error.into()),
         }
     }

@@ -1,18 +1,21 @@
 //! The slots for who is asked again, beside another, or not at all.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use bytes::Buf;
+use tower_layer::Layer;
 use tower_llm_layers::{
+    Continuable, Failure, Frame, LayerError, LlmRequest,
     circuit_breaker::{CircuitPolicy, Circuits},
     fallback::Hedge,
     resume::ResumeLayer,
     retry::{RetryBudget, Schedule, SharedSchedule},
 };
 
-use super::StackBuilder;
-use crate::stream_upstream::StreamUpstreamLayer;
+use super::{ErasedService, StackBuilder, slots::StreamUpstreamSlot};
+use crate::{ChatFrame, Error, stream_upstream::StreamUpstreamLayer};
 
-impl StackBuilder {
+impl<R, F, E> StackBuilder<R, F, E> {
     /// The most attempts one call may make in all; [`DEFAULT_CAP`](tower_llm_layers::attempt::DEFAULT_CAP) by default.
     #[must_use]
     pub const fn attempts(mut self, attempts: u32) -> Self {
@@ -92,21 +95,35 @@ impl StackBuilder {
         self.settings.hedge = hedge.into();
         self
     }
+}
 
-    /// Goes on where a stream broke off, so that the caller gets one whole answer: see [`resume`](tower_llm_layers::resume). The same
+impl<R, F, E> StackBuilder<R, F, E>
+where
+    R: LlmRequest + Continuable + Send + 'static,
+    F: Frame + Buf + Send + 'static,
+    E: Failure + From<LayerError> + Send + 'static,
+{
+    /// Resumes an interrupted stream, so that the caller gets one whole answer: see [`resume`](tower_llm_layers::resume). The same
     /// model is asked first, then the others of the chain; all of it is on the bill, and [`Answer::resumed`](super::Answer::resumed)
     /// tells. Off by default.
     #[must_use]
-    pub const fn resume(mut self, resume: ResumeLayer) -> Self {
-        self.settings.resume = resume;
+    pub fn resume(mut self, resume: ResumeLayer) -> Self {
+        let wrap = move |inner: ErasedService<R, F, E>| ErasedService::new(resume.layer(inner));
+        self.slots.resume = Some((resume, Arc::new(wrap)));
         self
     }
+}
 
-    /// Streams plain calls upstream and puts their answers together, so that silence is noticed early, leaving ends the bill, and hedges and
-    /// [`resume`](Self::resume) serve them: see [`gather`](crate::stream_upstream). By default for calls that ask for it.
+impl<R: LlmRequest + Send + 'static> StackBuilder<R, ChatFrame, Error> {
+    /// Streams plain calls upstream and assembles their answers, so that silence is noticed early, leaving ends the bill, and hedges and
+    /// [`resume`](Self::resume) serve them: see [`stream_upstream`](crate::stream_upstream). By default for calls that ask for it.
     #[must_use]
-    pub const fn stream_upstream(mut self, gather: StreamUpstreamLayer) -> Self {
-        self.settings.stream_upstream = gather;
+    pub fn stream_upstream(mut self, layer: StreamUpstreamLayer) -> Self {
+        self.slots.stream_upstream = Some(StreamUpstreamSlot {
+            layer,
+            around_chain: |layer, top, chained| top.around(layer.layer(chained)),
+            wrap: Arc::new(move |inner: ErasedService<R, ChatFrame, Error>| ErasedService::new(layer.layer(inner))),
+        });
         self
     }
 }

@@ -2,39 +2,63 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Buf;
+use http::{Request, Response};
+use http_body::Body;
 use tower_llm_layers::{
-    Candidate,
+    Candidate, Failure, Frame, LayerError, LlmRequest,
     attempt::DEFAULT_CAP,
     auth::{KeySource, Keys},
     circuit_breaker::{CircuitPolicy, Circuits},
     fallback::{Capabilities, RequestedModel},
     observe::ObserveLayer,
-    resume::ResumeLayer,
     retry::{Exponential, RetryPolicy, SharedSchedule},
     timeout::Timeouts,
 };
+use tower_service::Service;
 
 use super::{
     BuildError, BuildProblem, CallTags, IntoCandidate, Stack, TenantKey, assemble::Parts, money::Money,
-    settings::Settings,
+    settings::Settings, slots::Slots,
 };
-use crate::degrade::CannedReply;
-use crate::stream_upstream::StreamUpstreamLayer;
-use crate::transport::{
-    Attribution, OPENROUTER, Transport, TransportBuilder, TransportError, TransportProblem, Upstream,
+use crate::{
+    ApiRequest, ChatFrame, Error, WireRequest,
+    stream_upstream::StreamUpstreamLayer,
+    transport::{Attribution, OPENROUTER, Transport, TransportBuilder, TransportError, TransportProblem, Upstream},
 };
 
 /// Puts a [`Stack`] together: a slot for each layer, in whatever order they are named.
-#[derive(Clone)]
-pub struct StackBuilder {
+///
+/// `R`, `F` and `E` are the request, the frame and the error of the service that it is [built over](Self::build_over). A setter that needs
+/// more of them than every stack does says so in its bounds: [`budget`](Self::budget) needs [`Budgeted`](tower_llm_layers::Budgeted),
+/// [`resume`](Self::resume) needs [`Continuable`](tower_llm_layers::Continuable), [`cache`](Self::cache) needs
+/// [`CacheKey`](tower_llm_layers::CacheKey).
+pub struct StackBuilder<R = ApiRequest, F = ChatFrame, E = Error> {
     pub(super) settings: Settings,
+    pub(super) slots: Slots<R, F, E>,
     transport: TransportBuilder,
     /// The problems of the settings so far, returned by `build`.
     wrong: Vec<BuildProblem>,
 }
 
 impl StackBuilder {
-    pub(super) fn new() -> Self {
+    /// With the defaults of a stack over the API.
+    pub(super) fn for_api() -> Self {
+        Self::new().stream_upstream(StreamUpstreamLayer::on_request())
+    }
+}
+
+impl<R, F, E> Default for StackBuilder<R, F, E> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<R, F, E> StackBuilder<R, F, E> {
+    /// Starts a stack over a service of your own, whose types [`build_over`](Self::build_over) infers. For chats and embeddings start with
+    /// [`Stack::builder`] or [`Stack::openrouter`].
+    #[must_use]
+    pub fn new() -> Self {
         let policy = RetryPolicy::default();
         let settings = Settings {
             keys: Keys::new(),
@@ -62,42 +86,81 @@ impl StackBuilder {
             tags: CallTags::none(),
             required_tag: None,
             observe: ObserveLayer::new(),
-            canned: None,
             cheaper: Vec::new(),
-            #[cfg(feature = "cache")]
-            cache: None,
             circuits: Circuits::new(CircuitPolicy::new()).ok(),
             concurrency: None,
             hedge: None,
-            resume: ResumeLayer::off(),
-            stream_upstream: StreamUpstreamLayer::on_request(),
         };
         Self {
             settings,
+            slots: Slots::new(),
             transport: Transport::builder(),
             wrong: Vec::new(),
         }
     }
 
     /// Adds an upstream with its key. The first one is where a request's own model is asked for.
+    ///
+    /// An [`Upstream`], the base URL of an OpenRouter (`"https://openrouter.ai/api/v1"`), or the name and base URL of a provider that
+    /// speaks OpenAI's chat completions (`("openai", "https://api.openai.com/v1")`). What is wrong with it, [`build`](Self::build) reports.
     #[must_use]
-    pub fn upstream(mut self, upstream: Result<Upstream, TransportError>, key: impl Into<KeySource>) -> Self {
-        match upstream {
+    pub fn upstream<U>(mut self, upstream: U, key: impl Into<KeySource>) -> Self
+    where
+        U: TryInto<Upstream, Error: Into<TransportError>>,
+    {
+        match upstream.try_into() {
             Ok(upstream) => {
                 self.settings.keys = self.settings.keys.upstream(upstream.name(), key);
                 self.transport = self.transport.upstream(upstream);
             }
-            Err(error) => self.wrong.extend(in_transport(error)),
+            Err(error) => self.wrong.extend(in_transport(error.into())),
         }
         self
     }
 
-    /// Who may answer, in order: models at OpenRouter by name, or [`Candidate`]s. A request's own model goes before them.
+    /// Sets the keys of an inner service of your own: see [`build_over`](Self::build_over). By default it is called without a key.
+    #[must_use]
+    pub fn keys(mut self, keys: impl Into<Keys>) -> Self {
+        self.settings.keys = keys.into();
+        self
+    }
+
+    /// The models that may answer, in order: names of models at OpenRouter, or [`Candidate`]s. A request's own model goes before them.
+    /// Replaces a chain that was set before; [`candidate`](Self::candidate) appends to it.
     ///
-    /// Without a chain each request must name its model.
+    /// Without a chain each request must name its model. A candidate that is there twice is refused.
     #[must_use]
     pub fn chain<C: IntoCandidate>(mut self, candidates: impl IntoIterator<Item = C>) -> Self {
         self.settings.chain = Some(self.candidates("chain", candidates));
+        self
+    }
+
+    /// Appends one candidate to the [`chain`](Self::chain): the name of a model at OpenRouter, or a [`Candidate`].
+    ///
+    /// ```
+    /// use tower_openrouter::{ApiKey, Candidate, Stack};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let stack = Stack::openrouter(ApiKey::new("sk-or-v1-0")?)
+    ///     .upstream(("openai", "https://api.openai.com/v1"), ApiKey::new("sk-0")?)
+    ///     .candidate("openai/gpt-5")
+    ///     .candidate(Candidate::new("openai", "gpt-5")?)
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn candidate(mut self, candidate: impl IntoCandidate) -> Self {
+        let place = self.settings.chain.as_ref().map_or(0, Vec::len) + 1;
+        let chain = self.settings.chain.get_or_insert_default();
+        match candidate.into_candidate() {
+            Ok(candidate) => chain.push(candidate),
+            Err(error) => self.wrong.push(BuildProblem::Candidate {
+                field: "chain",
+                place,
+                error,
+            }),
+        }
         self
     }
 
@@ -106,14 +169,6 @@ impl StackBuilder {
     #[must_use]
     pub fn cheaper<C: IntoCandidate>(mut self, candidates: impl IntoIterator<Item = C>) -> Self {
         self.settings.cheaper = self.candidates("cheaper", candidates);
-        self
-    }
-
-    /// What is said when nobody answers, in the place of the failure: a marked reply in the right form. None by default. It comes
-    /// when all has been tried, waits that an upstream asked for included: for a sooner one shorten [`max_retry_delay`](Self::max_retry_delay).
-    #[must_use]
-    pub fn canned_reply(mut self, reply: CannedReply) -> Self {
-        self.settings.canned = Some(reply);
         self
     }
 
@@ -182,44 +237,6 @@ impl StackBuilder {
         candidates
     }
 
-    /// Builds it over the transport.
-    ///
-    /// # Errors
-    ///
-    /// [`BuildError`] names every setting that is wrong, what is wrong with it, and the fix.
-    pub fn build(mut self) -> Result<Stack, BuildError> {
-        let unknown = self.unknown_upstreams();
-        let first = self.transport.names().next().unwrap_or(OPENROUTER).to_owned();
-        let lost_upstream = self.lost_upstreams().next().is_some();
-        let transport = self.transport.build().map_err(|error| {
-            let problems = in_transport(error);
-            // One was given, and is a problem already.
-            let follows = |problem: &BuildProblem| {
-                lost_upstream && *problem == BuildProblem::Transport(TransportProblem::NoUpstream)
-            };
-            self.wrong.extend(problems.filter(|problem| !follows(problem)));
-        });
-        self.wrong.extend(unknown);
-        let parts = Parts::of(&self.settings, &first, &mut self.wrong);
-        match transport {
-            Ok(transport) if self.wrong.is_empty() => Ok(parts.assemble(self.settings, transport)),
-            _ => Err(BuildError::of(self.wrong)),
-        }
-    }
-
-    /// Builds it over a service of your own, which then takes the transport's place.
-    ///
-    /// # Errors
-    ///
-    /// [`BuildError`] names every setting that is wrong, what is wrong with it, and the fix.
-    pub fn build_over<S>(mut self, leaf: S) -> Result<Stack<S>, BuildError> {
-        let parts = Parts::of(&self.settings, OPENROUTER, &mut self.wrong);
-        if self.wrong.is_empty() {
-            return Ok(parts.assemble(self.settings, leaf));
-        }
-        Err(BuildError::of(self.wrong))
-    }
-
     /// The upstreams that were given and could not be made.
     fn lost_upstreams(&self) -> impl Iterator<Item = Option<&str>> {
         self.wrong.iter().filter_map(|problem| match problem {
@@ -251,11 +268,81 @@ impl StackBuilder {
     }
 }
 
+impl<R> StackBuilder<R>
+where
+    R: WireRequest + Send + 'static,
+{
+    /// Builds it over the transport.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] names every setting that is wrong, what is wrong with it, and the fix.
+    pub fn build(mut self) -> Result<Stack<R>, BuildError> {
+        let unknown = self.unknown_upstreams();
+        let first = self.transport.names().next().unwrap_or(OPENROUTER).to_owned();
+        let lost_upstream = self.lost_upstreams().next().is_some();
+        let transport = self.transport.build().map_err(|error| {
+            let problems = in_transport(error);
+            // One was given, and is a problem already.
+            let follows = |problem: &BuildProblem| {
+                lost_upstream && *problem == BuildProblem::Transport(TransportProblem::NoUpstream)
+            };
+            self.wrong.extend(problems.filter(|problem| !follows(problem)));
+        });
+        self.wrong.extend(unknown);
+        let parts = Parts::of(&self.settings, &first, &mut self.wrong);
+        match transport {
+            Ok(transport) if self.wrong.is_empty() => Ok(parts.assemble(self.settings, self.slots, transport)),
+            _ => Err(BuildError::of(self.wrong)),
+        }
+    }
+}
+
+impl<R, F, E> StackBuilder<R, F, E>
+where
+    R: LlmRequest + Send + 'static,
+    F: Frame + Buf + Send + 'static,
+    E: Failure + From<LayerError> + Send + 'static,
+{
+    /// Builds it over a service of your own, which then takes the transport's place. The service's types decide what the stack takes and
+    /// gives.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] names every setting that is wrong, what is wrong with it, and the fix.
+    pub fn build_over<S, B>(mut self, inner: S) -> Result<Stack<R, F, E>, BuildError>
+    where
+        S: Service<Request<R>, Response = Response<B>, Error = E, Future: Send + 'static>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        B: Body<Data = F, Error = E> + Send + Unpin + 'static,
+    {
+        let parts = Parts::of(&self.settings, OPENROUTER, &mut self.wrong);
+        if self.wrong.is_empty() {
+            return Ok(parts.assemble(self.settings, self.slots, inner));
+        }
+        Err(BuildError::of(self.wrong))
+    }
+}
+
 fn in_transport(error: TransportError) -> impl Iterator<Item = BuildProblem> {
     error.into_problems().into_iter().map(BuildProblem::Transport)
 }
 
-impl std::fmt::Debug for StackBuilder {
+impl<R, F, E> Clone for StackBuilder<R, F, E> {
+    fn clone(&self) -> Self {
+        Self {
+            settings: self.settings.clone(),
+            slots: self.slots.clone(),
+            transport: self.transport.clone(),
+            wrong: self.wrong.clone(),
+        }
+    }
+}
+
+impl<R, F, E> std::fmt::Debug for StackBuilder<R, F, E> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("StackBuilder")
             .field("chain", &self.settings.chain)

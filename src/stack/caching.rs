@@ -1,97 +1,93 @@
-//! The slot of the cache. Without the feature `cache` it stays empty, and costs nothing.
-
-#[cfg(not(feature = "cache"))]
-pub(super) use empty::*;
-#[cfg(feature = "cache")]
-pub use full::ChatCache;
-#[cfg(feature = "cache")]
-pub(super) use full::*;
+//! The slot of the cache.
 
 #[cfg(feature = "cache")]
-mod full {
-    use tower_llm_layers::cache::{CacheBody, CacheLayer, CacheService};
+use std::sync::Arc;
 
-    use crate::{
-        ChatFrame, Error,
-        stack::{StackBuilder, TenantKey, settings::Settings},
-    };
+#[cfg(feature = "cache")]
+use http::Request;
+#[cfg(feature = "cache")]
+use tower_layer::Layer;
+#[cfg(feature = "cache")]
+use tower_llm_layers::{
+    CacheKey, Failure, Frame, LayerError, LlmRequest,
+    cache::{Cache, CacheLayer, CacheMode},
+};
 
-    /// A cache of chats, for [`StackBuilder::cache`].
-    pub type ChatCache = CacheLayer<ChatFrame, Error, TenantKey>;
+use super::slots::Slots;
+#[cfg(feature = "cache")]
+use super::{
+    ErasedService, StackBuilder, TenantKey,
+    slots::{CacheSlot, Stale},
+};
+#[cfg(feature = "cache")]
+use crate::{ChatFrame, Error};
 
-    /// The slot over `S`.
-    pub(in crate::stack) type Cached<S> = CacheService<S, ChatFrame, Error, TenantKey>;
+/// A cache for [`StackBuilder::cache`]; of chats by default.
+#[cfg(feature = "cache")]
+pub type ChatCache<F = ChatFrame, E = Error> = CacheLayer<F, E, TenantKey>;
 
-    /// The slot's body over `B`.
-    pub(in crate::stack) type CachedBody<B> = CacheBody<B>;
-
-    impl StackBuilder {
-        /// Answers that were given before, and calls that are the same while they are under way: see
-        /// [`cache`](tower_llm_layers::cache). Give it whose a request is; a tenant never gets what another one asked for. Answers
-        /// that are kept beyond their time ([`Cache::stale_if_error`](tower_llm_layers::cache::Cache::stale_if_error)) stand in where
-        /// nobody answers, marked as [`Degraded`](tower_llm_layers::Degraded). None by default.
-        ///
-        /// The chain is no part of the key: stacks may share one where their chains are the same, and what a later model of the chain
-        /// answered serves as well as the first one's. Plain and streamed answers are kept apart. The headers of a request are part of the key,
-        /// those that [`pass_header`](crate::endpoint::OpenAiEndpoint::pass_header) lets through included, unless they
-        /// [change no answer](tower_llm_layers::changes_no_answer) or [`CacheLayer::ignore_header`] names them.
-        ///
-        /// ```
-        /// use std::time::Duration;
-        /// use tower_openrouter::{ApiKey, Stack, layers::cache::Cache, stack::{ChatCache, TenantKey}};
-        ///
-        /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-        /// let kept = Cache::new(64 << 20).stale_if_error(Duration::from_secs(3600));
-        /// let stack = Stack::openrouter(ApiKey::new("sk-or-v1-0")?)
-        ///     .chain(["openai/gpt-5"])
-        ///     .cache(ChatCache::new(kept, TenantKey::everyone()))
-        ///     .build()?;
-        /// # Ok(())
-        /// # }
-        /// ```
-        #[must_use]
-        pub fn cache(mut self, cache: ChatCache) -> Self {
-            self.settings.cache = Some(cache);
-            self
-        }
-    }
-
-    pub(in crate::stack) fn layer(settings: &Settings) -> ChatCache {
-        settings.cache.clone().unwrap_or_else(CacheLayer::off)
-    }
-
-    pub(in crate::stack) fn describe(settings: &Settings) -> String {
-        let kept = settings.cache.as_ref().and_then(CacheLayer::cache);
-        kept.map_or_else(|| "off".to_owned(), ToString::to_string)
-    }
-
-    pub(in crate::stack) fn keeps_stale(settings: &Settings) -> bool {
-        let kept = settings.cache.as_ref().and_then(CacheLayer::cache);
-        kept.is_some_and(|kept| !kept.kept_stale().is_zero())
+#[cfg(feature = "cache")]
+impl<R, F, E> StackBuilder<R, F, E>
+where
+    R: LlmRequest + CacheKey + Send + 'static,
+    F: Frame + bytes::Buf + Clone + Send + Sync + 'static,
+    E: Failure + From<LayerError> + Send + 'static,
+{
+    /// Answers that were given before, and calls that are the same while they are under way: see
+    /// [`cache`](tower_llm_layers::cache). Give it whose a request is; a tenant never gets what another one asked for. Answers
+    /// that are kept beyond their time ([`Cache::stale_if_error`](tower_llm_layers::cache::Cache::stale_if_error)) are returned when every
+    /// candidate has failed, marked as [`Degraded`](tower_llm_layers::Degraded). None by default.
+    ///
+    /// The chain is no part of the key: stacks may share one if their chains are the same, and what a later model of the chain
+    /// answered serves as well as the first one's. Plain and streamed answers are kept apart. The headers of a request are part of the key,
+    /// those that [`pass_header`](crate::endpoint::OpenAiEndpoint::pass_header) lets through included, unless they
+    /// [change no answer](tower_llm_layers::changes_no_answer) or [`CacheLayer::ignore_header`] names them.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_openrouter::{ApiKey, Stack, layers::cache::Cache, stack::{ChatCache, TenantKey}};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let kept = Cache::new(64 << 20).stale_if_error(Duration::from_secs(3600));
+    /// let stack = Stack::openrouter(ApiKey::new("sk-or-v1-0")?)
+    ///     .chain(["openai/gpt-5"])
+    ///     .cache(ChatCache::new(kept, TenantKey::everyone()))
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn cache(mut self, cache: ChatCache<F, E>) -> Self {
+        let description = cache.cache().map_or_else(|| "off".to_owned(), ToString::to_string);
+        let keeps_stale = cache.cache().is_some_and(|kept| !kept.kept_stale().is_zero());
+        self.slots.cache = Some(CacheSlot {
+            stale: keeps_stale.then(|| stale(cache.clone())),
+            wrap: Arc::new(move |inner: ErasedService<R, F, E>| ErasedService::new(cache.layer(inner))),
+            description,
+        });
+        self
     }
 }
 
-#[cfg(not(feature = "cache"))]
-mod empty {
-    use tower_layer::Identity;
+/// What a cache keeps beyond its time.
+#[cfg(feature = "cache")]
+fn stale<R, F, E>(cache: ChatCache<F, E>) -> Stale<R, F>
+where
+    R: LlmRequest + CacheKey + 'static,
+    F: Frame + Clone + Send + Sync + 'static,
+    E: Send + 'static,
+{
+    Arc::new(move |request: &Request<R>| {
+        // A call that goes round the cache, or wants a new answer, gets no old one.
+        if !matches!(CacheMode::of(request), CacheMode::Default | CacheMode::OnlyIfCached) {
+            return None;
+        }
+        let kept = cache.cache().map(Cache::clone)?.stale(&cache.key(request)?)?;
+        Some((kept.frames(), kept.status().age))
+    })
+}
 
-    use crate::stack::settings::Settings;
-
-    /// The slot over `S`.
-    pub(in crate::stack) type Cached<S> = S;
-
-    /// The slot's body over `B`.
-    pub(in crate::stack) type CachedBody<B> = B;
-
-    pub(in crate::stack) const fn layer(_: &Settings) -> Identity {
-        Identity::new()
-    }
-
-    pub(in crate::stack) fn describe(_: &Settings) -> String {
-        "off".to_owned()
-    }
-
-    pub(in crate::stack) const fn keeps_stale(_: &Settings) -> bool {
-        false
-    }
+pub(super) fn describe<R, F, E>(slots: &Slots<R, F, E>) -> String {
+    let described = slots.cache.as_ref().map(|cache| cache.description.clone());
+    described.unwrap_or_else(|| "off".to_owned())
 }

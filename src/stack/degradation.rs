@@ -1,45 +1,61 @@
 //! What the stack has to say when all below has failed.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::Request;
-use tower_llm_layers::{CacheKey, FailureKind, LlmRequest, degrade::Degradation};
+use tower_llm_layers::{FailureKind, LlmRequest, degrade::Degradation};
 
+use super::{
+    StackBuilder,
+    slots::{Slots, Stale},
+};
 use crate::{ChatFrame, degrade::CannedReply};
 
-/// The stack's rungs: the answer that was kept, past its time; the canned reply.
-#[derive(Debug, Clone)]
-pub struct StackLadder {
-    pub(super) canned: Option<CannedReply>,
-    #[cfg(feature = "cache")]
-    pub(super) cache: Option<super::ChatCache>,
+/// The stack's sources of a degraded answer: the response that is past its time, the canned reply.
+pub(super) struct Sources<R, F> {
+    stale: Option<Stale<R, F>>,
+    canned: Option<Arc<dyn Degradation<R, F> + Send + Sync>>,
 }
 
-impl<R: LlmRequest + CacheKey> Degradation<R, ChatFrame> for StackLadder {
-    #[cfg(feature = "cache")]
-    fn stale(&self, request: &Request<R>) -> Option<(Vec<ChatFrame>, Duration)> {
-        use tower_llm_layers::cache::CacheMode;
+impl<R, F> Sources<R, F> {
+    /// Those that were set; `None` if there is none.
+    pub(super) fn of<E>(slots: &Slots<R, F, E>) -> Option<Self> {
+        let stale = slots.cache.as_ref().and_then(|cache| cache.stale.clone());
+        let canned = slots.canned.clone();
+        (stale.is_some() || canned.is_some()).then_some(Self { stale, canned })
+    }
+}
 
-        let cache = self.cache.as_ref()?;
-        // Whoever goes round the cache, or wants a new answer, wants no old one.
-        if !matches!(CacheMode::of(request), CacheMode::Default | CacheMode::OnlyIfCached) {
-            return None;
+impl<R, F> Clone for Sources<R, F> {
+    fn clone(&self) -> Self {
+        Self {
+            stale: self.stale.clone(),
+            canned: self.canned.clone(),
         }
-        let kept = cache.cache()?.stale(&cache.key(request)?)?;
-        Some((kept.frames(), kept.status().age))
+    }
+}
+
+impl<R, F> Degradation<R, F> for Sources<R, F> {
+    fn stale(&self, request: &Request<R>) -> Option<(Vec<F>, Duration)> {
+        self.stale.as_ref()?(request)
     }
 
-    #[cfg(not(feature = "cache"))]
-    fn stale(&self, _: &Request<R>) -> Option<(Vec<ChatFrame>, Duration)> {
-        None
-    }
-
-    fn canned(&self, request: &Request<R>, reason: FailureKind) -> Option<Vec<ChatFrame>> {
-        // Whoever wants a kept answer or none is to be told that there is none.
+    fn canned(&self, request: &Request<R>, reason: FailureKind) -> Option<Vec<F>> {
+        // A call that takes a cached response or none is told that there is none.
         #[cfg(feature = "cache")]
         if tower_llm_layers::cache::CacheMode::of(request) == tower_llm_layers::cache::CacheMode::OnlyIfCached {
             return None;
         }
-        self.canned.canned(request, reason)
+        self.canned.as_ref()?.canned(request, reason)
+    }
+}
+
+impl<R: LlmRequest, E> StackBuilder<R, ChatFrame, E> {
+    /// The response returned when every candidate has failed: a marked reply in the requested form. None by default. It comes
+    /// when all has been tried, waits that an upstream asked for included: for a sooner one shorten [`max_retry_delay`](Self::max_retry_delay).
+    #[must_use]
+    pub fn canned_reply(mut self, reply: CannedReply) -> Self {
+        self.slots.canned = Some(Arc::new(reply));
+        self
     }
 }

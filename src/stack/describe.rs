@@ -8,10 +8,10 @@ use tower_llm_layers::{
     rate_limit::{Limits, Rate},
 };
 
-use super::{caching, settings::Settings};
+use super::{caching, settings::Settings, slots::Slots};
 
 /// One line a layer, outermost first.
-pub(super) fn describe(settings: &Settings, chain: &Chain) -> String {
+pub(super) fn describe<R, F, E>(settings: &Settings, slots: &Slots<R, F, E>, chain: &Chain) -> String {
     let timeouts = &settings.timeouts;
     let deadline = settings
         .deadline
@@ -36,15 +36,25 @@ pub(super) fn describe(settings: &Settings, chain: &Chain) -> String {
     let lines = [
         ("Tags", tags(settings)),
         ("Observe", observe(settings)),
-        ("Degrade", degrade(settings)),
+        ("Degrade", degrade(settings, slots)),
         (
             "Deadline",
             format!("{deadline}what the caller's `{DEADLINE_HEADER}` leaves"),
         ),
-        ("Cache", caching::describe(settings)),
+        ("Cache", caching::describe(slots)),
         ("TenantRateLimit", limits(settings.admission, "a tenant")),
-        ("StreamUpstream", settings.stream_upstream.to_string()),
-        ("Resume", settings.resume.to_string()),
+        ("around_call", own(&slots.around_call)),
+        (
+            "StreamUpstream",
+            slots
+                .stream_upstream
+                .as_ref()
+                .map_or_else(off, |slot| slot.layer.to_string()),
+        ),
+        (
+            "Resume",
+            slots.resume.as_ref().map_or_else(off, |(layer, _)| layer.to_string()),
+        ),
         ("Fallback", format!("{chain}{server_side}{catalogue}{hedge}")),
         (
             "Retry",
@@ -62,17 +72,28 @@ pub(super) fn describe(settings: &Settings, chain: &Chain) -> String {
             settings
                 .circuits
                 .as_ref()
-                .map_or_else(|| "off".to_owned(), |circuits| circuits.policy().to_string()),
+                .map_or_else(off, |circuits| circuits.policy().to_string()),
         ),
         (
             "AdaptiveConcurrency",
             settings
                 .concurrency
                 .as_ref()
-                .map_or_else(|| "off".to_owned(), |limits| limits.policy().to_string()),
+                .map_or_else(off, |limits| limits.policy().to_string()),
         ),
         ("UpstreamRateLimit", limits(settings.upstream_limits, "a candidate")),
-        ("Attempt", format!("{} in all, each written down", settings.attempts)),
+        (
+            "Attempt",
+            format!(
+                "{} in all, each written down{}",
+                settings.attempts,
+                if slots.classify.is_some() {
+                    ", its failure classified"
+                } else {
+                    ""
+                }
+            ),
+        ),
         (
             "Timeout",
             format!(
@@ -83,12 +104,34 @@ pub(super) fn describe(settings: &Settings, chain: &Chain) -> String {
                 limit(timeouts.idle),
             ),
         ),
+        ("around_attempt", own(&slots.around_attempt)),
         ("FirstToken", "frames are held until the answer begins".to_owned()),
         ("Cost", settings.money.describe()),
-        ("Auth", "the key of each upstream".to_owned()),
+        ("Auth", auth(settings)),
         ("Transport", "one HTTP exchange".to_owned()),
     ];
     lines.map(|(layer, what)| format!("{layer:<21}{what}")).join("\n")
+}
+
+fn off() -> String {
+    "off".to_owned()
+}
+
+/// Without a key the inner service is called as it is.
+fn auth(settings: &Settings) -> String {
+    if settings.keys.is_empty() {
+        return off();
+    }
+    "the key of each upstream".to_owned()
+}
+
+/// The user's own layers.
+fn own<T>(layers: &[T]) -> String {
+    match layers.len() {
+        0 => off(),
+        1 => "a layer of your own".to_owned(),
+        several => format!("{several} layers of your own"),
+    }
 }
 
 fn tags(settings: &Settings) -> String {
@@ -108,23 +151,23 @@ fn observe(settings: &Settings) -> String {
     told
 }
 
-fn degrade(settings: &Settings) -> String {
+fn degrade<R, F, E>(settings: &Settings, slots: &Slots<R, F, E>) -> String {
     let mut rungs: Vec<_> = settings.cheaper.iter().map(ToString::to_string).collect();
-    if caching::keeps_stale(settings) {
+    if slots.keeps_stale() {
         rungs.push("a stale answer".to_owned());
     }
-    if settings.canned.is_some() {
+    if slots.canned.is_some() {
         rungs.push("a canned reply".to_owned());
     }
     if rungs.is_empty() {
-        return "no rung".to_owned();
+        return off();
     }
     rungs.join(", then ")
 }
 
 fn limits(limits: Option<(Limits, Duration)>, of: &str) -> String {
     let Some((limits, max_wait)) = limits else {
-        return "no limits".to_owned();
+        return off();
     };
     let rate = |rate: Option<Rate>, unit: &str| {
         rate.map(|rate| format!("{} {unit} in {}", rate.amount(), seconds(rate.per())))

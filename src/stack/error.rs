@@ -139,6 +139,8 @@ pub enum BuildProblem {
     },
     /// There are cheaper models, and no chain that they could stand behind.
     NoChain,
+    /// A cheaper model is given twice.
+    CheaperTwice(Candidate),
     /// A model of the chain is given as a cheaper one, too: its answers would be marked or not as it comes.
     CheaperInChain(Candidate),
     /// A number of attempts is zero.
@@ -191,6 +193,7 @@ impl fmt::Display for BuildProblem {
             Self::NoChain => f.write_str(
                 "`cheaper` is given without `chain`: name the models that it is to stand behind with `.chain(…)`",
             ),
+            Self::CheaperTwice(candidate) => write!(f, "{candidate} is given in `cheaper` twice: name it once"),
             Self::CheaperInChain(candidate) => write!(
                 f,
                 "`{}` is given in `chain` and in `cheaper`: name it once, in `cheaper` if its answers are to be marked",

@@ -6,14 +6,14 @@ use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
 use tower::{ServiceExt, util::BoxCloneSyncService};
 use tower_service::Service;
 
-use super::{Answer, Completion};
-use crate::{ChatFrame, ChatRequest, Error, endpoint::OpenAiEndpoint};
+use super::{Answer, Completion, respond};
+use crate::{ApiRequest, ChatFrame, Error, endpoint::OpenAiEndpoint, request::IntoApiRequest};
 
 /// Any service that answers chats: a [`Stack`](super::Stack), a stack put together by hand, or a boxed one.
 ///
 /// Implemented for all that fit; nothing to implement.
 pub trait ChatService:
-    Service<Request<ChatRequest>, Response = Response<Self::Body>, Error = Error, Future: Send + 'static>
+    Service<Request<ApiRequest>, Response = Response<Self::Body>, Error = Error, Future: Send + 'static>
     + Clone
     + Send
     + Sync
@@ -25,7 +25,7 @@ pub trait ChatService:
 
 impl<T, B> ChatService for T
 where
-    T: Service<Request<ChatRequest>, Response = Response<B>, Error = Error, Future: Send + 'static>
+    T: Service<Request<ApiRequest>, Response = Response<B>, Error = Error, Future: Send + 'static>
         + Clone
         + Send
         + Sync
@@ -39,7 +39,7 @@ where
 pub type BoxChatBody = UnsyncBoxBody<ChatFrame, Error>;
 
 /// A stack whose type is forgotten: for a struct's field or an application's state. Still `Clone + Send + Sync`.
-pub type BoxStack = BoxCloneSyncService<Request<ChatRequest>, Response<BoxChatBody>, Error>;
+pub type BoxStack = BoxCloneSyncService<Request<ApiRequest>, Response<BoxChatBody>, Error>;
 
 /// What one does with a [`ChatService`].
 pub trait ChatServiceExt: ChatService {
@@ -66,14 +66,11 @@ pub trait ChatServiceExt: ChatService {
     /// # Cancellation
     ///
     /// Dropping the future or the [`Answer`] closes the connection, and with it, at most providers, the bill.
-    fn stream(
-        &self,
-        request: impl Into<Request<ChatRequest>>,
-    ) -> impl Future<Output = Result<Answer<Self::Body>, Error>> + Send {
+    fn stream(&self, request: impl IntoApiRequest) -> impl Future<Output = Result<Answer<Self::Body>, Error>> + Send {
         let service = self.clone();
-        let request = request.into().map(|body| body.stream(true));
+        let request = request.into_api_request().map(|body| body.stream(true));
         async move {
-            let response = service.oneshot(request).await?;
+            let response = respond(service, request).await?;
             Ok(Answer::new(response))
         }
     }
@@ -87,14 +84,11 @@ pub trait ChatServiceExt: ChatService {
     /// # Cancellation
     ///
     /// Dropping the future closes the connection; a plain call is billed in full all the same.
-    fn complete(
-        &self,
-        request: impl Into<Request<ChatRequest>>,
-    ) -> impl Future<Output = Result<Completion, Error>> + Send {
+    fn complete(&self, request: impl IntoApiRequest) -> impl Future<Output = Result<Completion, Error>> + Send {
         let service = self.clone();
-        let request = request.into().map(|body| body.stream(false));
+        let request = request.into_api_request().map(|body| body.stream(false));
         async move {
-            let response = service.oneshot(request).await?;
+            let response = respond(service, request).await?;
             Answer::new(response).whole().await
         }
     }

@@ -9,7 +9,7 @@ use tower_llm_layers::{
 
 use super::{StackBuilder, TenantKey};
 
-impl StackBuilder {
+impl<R, F, E> StackBuilder<R, F, E> {
     /// Limits of each tenant, once a call: requests, tokens, calls at once. A call waits up to `max_wait` for its turn, and is
     /// refused with the exact time otherwise. None by default.
     #[must_use]

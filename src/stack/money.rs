@@ -3,7 +3,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use tower_llm_layers::{
-    PriceList,
+    Budgeted, PriceList,
     budget::{Budget, BudgetError, BudgetStore, Budgets, InMemoryBudgetStore},
     cost::{CostLayer, UnknownPrice},
     ledger::{Ledger, Tee},
@@ -26,7 +26,7 @@ pub(super) struct Money {
     reconciler: Option<Reconciler>,
 }
 
-impl StackBuilder {
+impl<R: Budgeted, F, E> StackBuilder<R, F, E> {
     /// Adds a budget: the most it can cost is held before each attempt, and what it did cost is spent after. Give it prices
     /// as well: [`prices`](Self::prices). None by default.
     #[must_use]

@@ -1,3 +1,5 @@
+//! The stack as a service.
+
 use std::{
     fmt,
     sync::Arc,
@@ -5,69 +7,24 @@ use std::{
 };
 
 use http::{Request, Response};
-use http_body::Body;
 use tower_llm_layers::{
-    Budgeted, CacheKey, Continuable, LlmRequest,
-    adaptive_concurrency::{AdaptiveConcurrency, AdaptiveConcurrencyBody, ConcurrencyLimits},
-    attempt::{AttemptBody, AttemptService},
-    auth::{Auth, KeySource},
-    circuit_breaker::{CircuitBreaker, CircuitBreakerBody, Circuits},
-    cost::{Cost, CostBody},
-    deadline::{Deadline, DeadlineBody},
-    degrade::{Degrade, DegradeBody},
-    fallback::Fallback,
-    first_token::{FirstToken, FirstTokenBody},
-    observe::{Observe, ObserveBody},
-    rate_limit::{PerCandidate, RateLimit, RateLimitBody},
-    resume::{Resume, ResumeBody},
-    retry::{Retry, SharedSchedule},
-    tagging::Tagging,
-    timeout::{AttemptTimeout, AttemptTimeoutBody},
+    adaptive_concurrency::ConcurrencyLimits, auth::KeySource, circuit_breaker::Circuits, deadline::DeadlineLayer,
 };
 use tower_service::Service;
 
-use super::{
-    CallTags, StackBuilder, StackLadder, TenantKey,
-    caching::{Cached, CachedBody},
-};
-use crate::{
-    ChatBody, ChatFrame, ChatRequest, Error,
-    stream_upstream::{StreamUpstream, StreamUpstreamBody},
-    transport::{Transport, Upstream},
-};
-
-/// All layers in their order, over the leaf `S`.
-pub type StackService<S> = Tagging<
-    Observe<Degrade<Deadline<Cached<RateLimit<StreamUpstream<Resume<ChainService<S>>>, TenantKey>>>, StackLadder>>,
-    CallTags,
->;
-
-/// The chain of candidates, each with its retries.
-type ChainService<S> = Fallback<Retry<PacedService<S>, SharedSchedule>>;
-
-/// One attempt and what paces it.
-type PacedService<S> = CircuitBreaker<AdaptiveConcurrency<RateLimit<AttemptService<ClockedService<S>>, PerCandidate>>>;
-
-/// One exchange, its timeouts and its cost.
-type ClockedService<S> = AttemptTimeout<FirstToken<Cost<Auth<S>>>>;
-
-/// The body of one attempt, over the leaf's body `B`.
-type AttemptedBody<B> = CircuitBreakerBody<AdaptiveConcurrencyBody<RateLimitBody<AttemptBody<ClockedBody<B>>>>>;
-
-/// The same of one exchange.
-type ClockedBody<B> = AttemptTimeoutBody<FirstTokenBody<CostBody<B>>>;
-
-/// The body of a stack's response, over the leaf `S`, for the request `R` and the leaf's body `B`.
-pub type StackBody<S = Transport, R = ChatRequest, B = ChatBody> = ObserveBody<
-    DegradeBody<
-        DeadlineBody<CachedBody<RateLimitBody<StreamUpstreamBody<ResumeBody<ChainService<S>, R, AttemptedBody<B>>>>>>,
-    >,
->;
+use super::{ErasedService, StackBody, StackBuilder, StackFuture};
+use crate::{ApiRequest, ChatFrame, Error, transport::OPENROUTER_URL};
 
 /// One service that has all layers in their order: what an application calls.
 ///
-/// `Clone` is cheap and shares everything: keys' states, the retry budget, connections. Takes a
-/// [`ChatRequest`](crate::ChatRequest), or anything else that the leaf takes, as the body of an [`http::Request`].
+/// `Clone` is cheap and shares everything: keys' states, the retry budget, connections. What it is built over does not show in its type:
+/// `R` is the request, `F` a frame of the answer, `E` the error, and [`StackBuilder::build_over`] infers them from the inner service.
+///
+/// # Readiness
+///
+/// `poll_ready` passes the inner service's readiness through, and no deadline covers it: a layer around the stack, such as tower's `LoadShed`,
+/// sees it as it is. The stack's own methods ([`complete`](crate::ChatServiceExt::complete) and the like) and its endpoints wait for readiness
+/// within the deadline.
 ///
 /// # Errors
 ///
@@ -76,9 +33,15 @@ pub type StackBody<S = Transport, R = ChatRequest, B = ChatBody> = ObserveBody<
 /// # Cancellation
 ///
 /// Dropping the future or the body ends everything it stands for: the attempt, the wait, the connection.
-pub struct Stack<S = Transport> {
-    service: StackService<S>,
-    description: Arc<str>,
+pub struct Stack<R = ApiRequest, F = ChatFrame, E = Error> {
+    service: ErasedService<R, F, E>,
+    about: Arc<About>,
+}
+
+/// What a stack says of itself.
+struct About {
+    deadline: DeadlineLayer,
+    description: String,
     circuits: Option<Circuits>,
     concurrency: Option<ConcurrencyLimits>,
 }
@@ -101,94 +64,85 @@ impl Stack {
     /// # }
     /// ```
     pub fn openrouter(key: impl Into<KeySource>) -> StackBuilder {
-        StackBuilder::new().upstream(Upstream::openrouter(), key)
+        Self::builder().upstream(OPENROUTER_URL, key)
     }
 
-    /// Starts a stack without an upstream: add your own with [`StackBuilder::upstream`].
+    /// Starts a stack without an upstream: add your own with [`StackBuilder::upstream`]. Over a service with types of its own start with
+    /// [`StackBuilder::new`].
     #[must_use]
     pub fn builder() -> StackBuilder {
-        StackBuilder::new()
+        StackBuilder::for_api()
     }
 }
 
-impl<S> Stack<S> {
+impl<R, F, E> Stack<R, F, E> {
     pub(super) fn new(
-        service: StackService<S>,
+        service: ErasedService<R, F, E>,
+        deadline: DeadlineLayer,
         description: String,
         circuits: Option<Circuits>,
         concurrency: Option<ConcurrencyLimits>,
     ) -> Self {
-        Self {
-            service,
-            description: description.into(),
+        let about = About {
+            deadline,
+            description,
             circuits,
             concurrency,
+        };
+        Self {
+            service,
+            about: Arc::new(about),
         }
     }
 
-    /// How many attempts each candidate bears at once, and how many wait: [`ConcurrencyLimits::reports`]. `None` where that is not
+    /// How many attempts each candidate bears at once, and how many wait: [`ConcurrencyLimits::reports`]. `None` if that is not
     /// limited.
     #[must_use]
-    pub const fn concurrency(&self) -> Option<&ConcurrencyLimits> {
-        self.concurrency.as_ref()
+    pub fn concurrency(&self) -> Option<&ConcurrencyLimits> {
+        self.about.concurrency.as_ref()
     }
 
-    /// Which candidates are left alone now, and why: [`Circuits::reports`]. `None` where the circuit breaker is off.
+    /// Which candidates are left alone now, and why: [`Circuits::reports`]. `None` if the circuit breaker is off.
     #[must_use]
-    pub const fn circuits(&self) -> Option<&Circuits> {
-        self.circuits.as_ref()
+    pub fn circuits(&self) -> Option<&Circuits> {
+        self.about.circuits.as_ref()
     }
 
-    /// The layers in force, outermost first, with their settings: one line each.
+    /// The layers in force, outermost first, with their settings: one line each, "off" for an empty slot.
     #[must_use]
     pub fn describe(&self) -> &str {
-        &self.description
+        &self.about.description
     }
 
-    /// The layers themselves.
-    #[must_use]
-    pub const fn get_ref(&self) -> &StackService<S> {
-        &self.service
-    }
-
-    /// Takes the layers out.
-    #[must_use]
-    pub fn into_inner(self) -> StackService<S> {
-        self.service
+    /// What a call's wait for readiness is bounded by.
+    pub(crate) fn deadline(&self) -> &DeadlineLayer {
+        &self.about.deadline
     }
 }
 
-impl<S: Clone> Clone for Stack<S> {
+impl<R, F, E> Clone for Stack<R, F, E> {
     fn clone(&self) -> Self {
         Self {
             service: self.service.clone(),
-            description: Arc::clone(&self.description),
-            circuits: self.circuits.clone(),
-            concurrency: self.concurrency.clone(),
+            about: Arc::clone(&self.about),
         }
     }
 }
 
-impl<S> fmt::Debug for Stack<S> {
+impl<R, F, E> fmt::Debug for Stack<R, F, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stack")
-            .field("description", &self.description)
+            .field("description", &self.about.description)
             .finish_non_exhaustive()
     }
 }
 
-impl<S, R, B> Service<Request<R>> for Stack<S>
-where
-    S: Service<Request<R>, Response = Response<B>, Error = Error> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-    R: LlmRequest + Budgeted + CacheKey + Continuable + Send + 'static,
-    B: Body<Data = ChatFrame, Error = Error> + Send + Unpin + 'static,
-{
-    type Response = Response<StackBody<S, R, B>>;
-    type Error = Error;
-    type Future = <StackService<S> as Service<Request<R>>>::Future;
+impl<R, F, E> Service<Request<R>> for Stack<R, F, E> {
+    type Response = Response<StackBody<F, E>>;
+    type Error = E;
+    type Future = StackFuture<F, E>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
         self.service.poll_ready(cx)
     }
 

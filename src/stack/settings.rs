@@ -1,20 +1,19 @@
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use tower_llm_layers::{
     Candidate, CandidateError,
     adaptive_concurrency::ConcurrencyLimits,
-    auth::Keys,
+    auth::{KeySource, Keys},
     circuit_breaker::Circuits,
-    fallback::{Capabilities, Hedge, RequestedModel},
+    fallback::{Capabilities, ChainError, Hedge, RequestedModel},
     observe::ObserveLayer,
     rate_limit::{LimitStore, Limits},
-    resume::ResumeLayer,
     retry::{RetryBudget, SharedSchedule},
     timeout::Timeouts,
 };
 
 use super::{BuildProblem, CallTags, TenantKey, money::Money};
-use crate::{degrade::CannedReply, stream_upstream::StreamUpstreamLayer, transport::OPENROUTER};
+use crate::transport::OPENROUTER;
 
 /// What can stand in a chain: a model's name, which is then asked for at OpenRouter, or a [`Candidate`].
 pub trait IntoCandidate {
@@ -72,18 +71,23 @@ pub(super) struct Settings {
     pub(super) tags: CallTags,
     pub(super) required_tag: Option<String>,
     pub(super) observe: ObserveLayer,
-    pub(super) canned: Option<CannedReply>,
     pub(super) cheaper: Vec<Candidate>,
-    #[cfg(feature = "cache")]
-    pub(super) cache: Option<super::ChatCache>,
     pub(super) circuits: Option<Circuits>,
     pub(super) concurrency: Option<ConcurrencyLimits>,
     pub(super) hedge: Option<Hedge>,
-    pub(super) resume: ResumeLayer,
-    pub(super) stream_upstream: StreamUpstreamLayer,
 }
 
 impl Settings {
+    /// The keys; without any, the inner service is called without.
+    pub(super) fn keys(&self) -> Keys {
+        let keys = self.keys.clone();
+        if keys.is_empty() {
+            keys.otherwise(KeySource::None)
+        } else {
+            keys
+        }
+    }
+
     /// Adds what would never work, before the first call finds out.
     pub(super) fn check(&self, wrong: &mut Vec<BuildProblem>) {
         let attempts = [
@@ -97,8 +101,10 @@ impl Settings {
             wrong.push(BuildProblem::NoChain);
         }
         let chain = self.chain.as_deref().unwrap_or_default();
-        let twice = self.cheaper.iter().filter(|cheaper| chain.contains(cheaper));
-        wrong.extend(twice.cloned().map(BuildProblem::CheaperInChain));
+        let in_both = self.cheaper.iter().filter(|cheaper| chain.contains(cheaper));
+        wrong.extend(in_both.cloned().map(BuildProblem::CheaperInChain));
+        wrong.extend(twice(chain).map(|candidate| ChainError::Twice { candidate }.into()));
+        wrong.extend(twice(&self.cheaper).map(BuildProblem::CheaperTwice));
         let timeouts = [
             ("first_token_timeout", self.timeouts.first_token),
             ("response_timeout", self.timeouts.response),
@@ -119,4 +125,13 @@ impl Settings {
             }
         }
     }
+}
+
+/// Those that are there more than once, each once.
+fn twice(candidates: &[Candidate]) -> impl Iterator<Item = Candidate> {
+    let (mut known, mut told) = (HashSet::new(), HashSet::new());
+    candidates
+        .iter()
+        .filter(move |candidate| !known.insert(*candidate) && told.insert(*candidate))
+        .cloned()
 }

@@ -52,7 +52,7 @@ impl fmt::Debug for CallTags {
     }
 }
 
-impl StackBuilder {
+impl<R, F, E> StackBuilder<R, F, E> {
     /// What calls are booked under, beside the tags that a request brings itself.
     #[must_use]
     pub fn tags(mut self, tags: CallTags) -> Self {

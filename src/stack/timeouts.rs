@@ -6,7 +6,7 @@ use tower_llm_layers::timeout::MinThroughput;
 
 use super::StackBuilder;
 
-impl StackBuilder {
+impl<R, F, E> StackBuilder<R, F, E> {
     /// The longest time from the start of a call to its last byte; 180 s by default, `None` for none. A caller's
     /// [`DEADLINE_HEADER`](tower_llm_layers::deadline::DEADLINE_HEADER) can only shorten it.
     #[must_use]

@@ -8,7 +8,7 @@ use std::{
 use http::{HeaderValue, Request, Response, header::CONTENT_TYPE, response::Parts};
 use http_body::Body;
 use pin_project::pin_project;
-use tower_llm_layers::{Health, LlmRequest, Resumed};
+use tower_llm_layers::{Failure, Health, LlmRequest, Resumed};
 use tower_service::Service;
 
 use super::StreamUpstreamBody;
@@ -150,7 +150,7 @@ where
 fn may_repeat<R: LlmRequest>(request: &R, error: &Error) -> Option<usize> {
     let call = request.call();
     let in_time = call.remaining().is_none_or(|left| !left.is_zero());
-    let hurts = matches!(error.kind().advice().health, Health::Unhealthy | Health::Paused);
+    let hurts = matches!(Failure::advice(error).health, Health::Unhealthy | Health::Paused);
     let may = in_time && hurts && call.attempts_left() > 0;
     may.then(|| sent(request))
 }

@@ -1,6 +1,6 @@
 //! The settings of a transport, and what can be wrong with them.
 
-use std::{fmt, time::Duration};
+use std::{convert::Infallible, fmt, time::Duration};
 
 use crate::problems::write_lines;
 
@@ -33,6 +33,13 @@ impl From<TransportProblem> for TransportError {
         Self {
             problems: vec![problem],
         }
+    }
+}
+
+/// What is an upstream already has nothing wrong with it.
+impl From<Infallible> for TransportError {
+    fn from(never: Infallible) -> Self {
+        match never {}
     }
 }
 

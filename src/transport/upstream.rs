@@ -117,6 +117,24 @@ impl Upstream {
     }
 }
 
+/// The base URL of an OpenRouter, under the name [`OPENROUTER`].
+impl TryFrom<&str> for Upstream {
+    type Error = TransportError;
+
+    fn try_from(base_url: &str) -> Result<Self, TransportError> {
+        Self::new(OPENROUTER, base_url, Dialect::OpenRouter)
+    }
+}
+
+/// The name and the base URL of a provider that speaks OpenAI's chat completions.
+impl TryFrom<(&str, &str)> for Upstream {
+    type Error = TransportError;
+
+    fn try_from((name, base_url): (&str, &str)) -> Result<Self, TransportError> {
+        Self::openai_compatible(name, base_url)
+    }
+}
+
 /// A base URL with a slash at its end; `None` if it has problems, after `report` was called with each.
 fn parse_base(written: &str, mut report: impl FnMut(String)) -> Option<Url> {
     let has_scheme = ["http://", "https://"].iter().any(|scheme| {

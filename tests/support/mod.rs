@@ -51,7 +51,7 @@ impl World {
     pub(crate) fn builder(&self) -> StackBuilder {
         Stack::builder()
             .upstream(
-                Ok(self.upstream()),
+                self.upstream(),
                 ApiKey::new("sk-or-v1-0123456789abcdef0123456789abtest").unwrap(),
             )
             .backoff(Exponential::new(Duration::ZERO, Duration::ZERO))

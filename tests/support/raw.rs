@@ -111,7 +111,7 @@ impl Raw {
 
     pub(crate) fn builder(&self) -> StackBuilder {
         Stack::builder()
-            .upstream(Ok(self.upstream()), ApiKey::new(KEY).unwrap())
+            .upstream(self.upstream(), ApiKey::new(KEY).unwrap())
             .backoff(Exponential::new(Duration::ZERO, Duration::ZERO))
             .attempts_per_candidate(1)
             .chain([FIRST])

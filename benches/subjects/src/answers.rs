@@ -11,7 +11,7 @@ use http_body::{Body, Frame};
 use http_body_util::Full;
 use tower::Service;
 use tower_openrouter::layers::AttemptLog;
-use tower_openrouter::{ChatBody, ChatFrame, ChatRequest, Error};
+use tower_openrouter::{ApiRequest, ChatBody, ChatFrame, Error};
 
 use crate::leaf::{self, Leaf};
 use crate::{drive, ours};
@@ -82,7 +82,7 @@ impl Answers {
     }
 }
 
-impl Service<Request<ChatRequest>> for Answers {
+impl Service<Request<ApiRequest>> for Answers {
     type Response = Response<FramesBody>;
     type Error = Error;
     type Future = Ready<Result<Self::Response, Error>>;
@@ -91,7 +91,7 @@ impl Service<Request<ChatRequest>> for Answers {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, _: Request<ChatRequest>) -> Self::Future {
+    fn call(&mut self, _: Request<ApiRequest>) -> Self::Future {
         let mut response = Response::new(FramesBody {
             frames: Arc::clone(&self.frames),
             next: 0,
@@ -142,7 +142,7 @@ impl Body for FramesBody {
 #[derive(Debug, Clone, Copy)]
 pub struct Silent;
 
-impl Service<Request<ChatRequest>> for Silent {
+impl Service<Request<ApiRequest>> for Silent {
     type Response = Response<FramesBody>;
     type Error = Error;
     type Future = Pending<Result<Self::Response, Error>>;
@@ -151,7 +151,7 @@ impl Service<Request<ChatRequest>> for Silent {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, _: Request<ChatRequest>) -> Self::Future {
+    fn call(&mut self, _: Request<ApiRequest>) -> Self::Future {
         pending()
     }
 }

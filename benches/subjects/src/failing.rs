@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tower::Service;
 use tower_openrouter::transport::Dialect;
-use tower_openrouter::{ChatRequest, Error, FailureKind, WireRequest};
+use tower_openrouter::{ApiRequest, Error, FailureKind, WireRequest};
 
 use crate::leaf::{Leaf, ReadyBody};
 
@@ -29,7 +29,7 @@ impl Failing {
     }
 }
 
-impl Service<Request<ChatRequest>> for Failing {
+impl Service<Request<ApiRequest>> for Failing {
     type Response = Response<ReadyBody>;
     type Error = Error;
     type Future = Ready<Result<Self::Response, Error>>;
@@ -38,7 +38,7 @@ impl Service<Request<ChatRequest>> for Failing {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<ChatRequest>) -> Self::Future {
+    fn call(&mut self, request: Request<ApiRequest>) -> Self::Future {
         use tower_openrouter::layers::LlmRequest as _;
 
         let body = request.body();

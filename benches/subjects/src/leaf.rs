@@ -9,7 +9,7 @@ use http::{Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::Full;
 use tower::Service;
-use tower_openrouter::{ChatBody, ChatFrame, ChatRequest, Error};
+use tower_openrouter::{ApiRequest, ChatBody, ChatFrame, ChatRequest, Error};
 
 /// A chunk of a stream as OpenRouter sends it.
 const EVENT: &str = concat!(
@@ -45,7 +45,7 @@ pub fn frame() -> ChatFrame {
 
 /// A short streamed request.
 #[must_use]
-pub fn request() -> Request<ChatRequest> {
+pub fn request() -> Request<ApiRequest> {
     ChatRequest::user("Why is the sky blue?")
         .model("openai/gpt-5")
         .stream(true)
@@ -74,7 +74,7 @@ impl Leaf {
     }
 }
 
-impl Service<Request<ChatRequest>> for Leaf {
+impl Service<Request<ApiRequest>> for Leaf {
     type Response = Response<ReadyBody>;
     type Error = Error;
     type Future = Ready<Result<Self::Response, Error>>;
@@ -83,7 +83,7 @@ impl Service<Request<ChatRequest>> for Leaf {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, _: Request<ChatRequest>) -> Self::Future {
+    fn call(&mut self, _: Request<ApiRequest>) -> Self::Future {
         ready(Ok(self.answer()))
     }
 }

@@ -1,6 +1,7 @@
 //! Our layers, each over a leaf, and all of them.
 
-use http::Request;
+use http::{Request, Response};
+use http_body::Body;
 use tower::{Layer, Service};
 use tower_openrouter::layers::{
     GlobalKey,
@@ -17,7 +18,7 @@ use tower_openrouter::layers::{
     timeout::{AttemptTimeout, AttemptTimeoutLayer},
 };
 use tower_openrouter::stack::StackBuilder;
-use tower_openrouter::{ApiKey, Candidate, ChatFrame, ChatRequest, Error, KeyPool, Stack};
+use tower_openrouter::{ApiKey, ApiRequest, Candidate, ChatFrame, Error, KeyPool, Stack};
 
 use crate::leaf::Leaf;
 
@@ -165,9 +166,14 @@ pub fn settings() -> StackBuilder {
 ///
 /// Never: the settings are constants.
 #[must_use]
-pub fn stack<S>(settings: StackBuilder, leaf: S) -> Stack<S>
+pub fn stack<S, B>(settings: StackBuilder, leaf: S) -> Stack
 where
-    S: Service<Request<ChatRequest>, Error = Error>,
+    S: Service<Request<ApiRequest>, Response = Response<B>, Error = Error, Future: Send + 'static>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    B: Body<Data = ChatFrame, Error = Error> + Send + Unpin + 'static,
 {
     let Ok(stack) = settings.build_over(leaf) else {
         unreachable!("the settings are sound")
@@ -177,6 +183,6 @@ where
 
 /// All layers over the ready leaf.
 #[must_use]
-pub fn ready_stack(frames: usize) -> Stack<Leaf> {
+pub fn ready_stack(frames: usize) -> Stack {
     stack(settings(), Leaf::new(frames))
 }

@@ -10,7 +10,7 @@ use tower::timeout::Timeout;
 use tower::{Layer, Service};
 use tower_http::set_header::SetRequestHeader;
 use tower_openrouter::layers::cache::AnswerKey;
-use tower_openrouter::{ChatRequest, Error};
+use tower_openrouter::{ApiRequest, Error};
 use tower_resilience::cache::CacheLayer;
 use tower_resilience::circuitbreaker::CircuitBreakerLayer;
 use tower_resilience::fallback::FallbackLayer;
@@ -21,7 +21,7 @@ use tower_resilience::timelimiter::TimeLimiterLayer;
 use crate::answers::{Answers, FramesBody};
 use crate::leaf::{Leaf, ReadyBody};
 
-type Call = Request<ChatRequest>;
+type Call = Request<ApiRequest>;
 type Answer = Response<ReadyBody>;
 
 const LIMIT: Duration = Duration::from_secs(90);

@@ -41,7 +41,7 @@ pub fn prompt() -> Bytes {
 #[derive(Debug)]
 pub struct Road {
     runtime: Runtime,
-    stack: Stack<Failing>,
+    stack: Stack,
 }
 
 /// How a prompt fared.

@@ -95,6 +95,12 @@ impl Keys {
         self
     }
 
+    /// Whether no upstream has a source.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_upstream.is_empty() && self.otherwise.is_none()
+    }
+
     pub(super) fn of(&self, upstream: Option<&str>) -> Option<&KeySource> {
         let own = upstream.and_then(|upstream| self.by_upstream.iter().find(|(name, _)| **name == *upstream));
         own.map(|(_, source)| source).or(self.otherwise.as_ref())

@@ -12,10 +12,10 @@ use tower_service::Service;
 use super::{
     CostBody,
     meter::Meter,
-    plan::{Plan, over_budget},
+    plan::{Plan, Shorten, over_budget},
 };
 use crate::{
-    Budgeted, Failure, Frame, LayerError, LlmRequest, NoStore,
+    Failure, Frame, LayerError, LlmRequest, NoStore,
     budget::{Refusal, Reservation},
     watch::WatchBody,
 };
@@ -24,19 +24,19 @@ type Reserving = Pin<Box<dyn Future<Output = Result<Reservation, Box<Refusal>>> 
 
 /// The future of [`Cost`](super::Cost).
 #[pin_project]
-pub struct CostFuture<S, Q>
+pub struct CostFuture<S, R>
 where
-    S: Service<Q>,
+    S: Service<Request<R>>,
 {
     #[pin]
-    state: State<S, Q, S::Future>,
+    state: State<S, R, S::Future>,
 }
 
 #[pin_project(project = StateProjection)]
-enum State<S, Q, F> {
+enum State<S, R, F> {
     Reserving {
         decision: Reserving,
-        waiting: Option<Box<Waiting<S, Q>>>,
+        waiting: Option<Box<Waiting<S, R>>>,
     },
     Calling(#[pin] F, Option<Meter>),
     Refused(Option<LayerError>),
@@ -44,14 +44,15 @@ enum State<S, Q, F> {
 }
 
 /// An attempt that waits for its hold.
-struct Waiting<S, Q> {
-    service: S,
-    request: Q,
-    plan: Plan,
-    meter: Meter,
+pub(super) struct Waiting<S, R> {
+    pub(super) service: S,
+    pub(super) request: Request<R>,
+    pub(super) plan: Plan,
+    pub(super) meter: Meter,
+    pub(super) shorten: Shorten<R>,
 }
 
-impl<S, R> CostFuture<S, Request<R>>
+impl<S, R> CostFuture<S, R>
 where
     S: Service<Request<R>>,
 {
@@ -61,13 +62,8 @@ where
         }
     }
 
-    pub(super) fn reserving(decision: Reserving, service: S, request: Request<R>, plan: Plan, meter: Meter) -> Self {
-        let waiting = Some(Box::new(Waiting {
-            service,
-            request,
-            plan,
-            meter,
-        }));
+    pub(super) fn reserving(decision: Reserving, waiting: Waiting<S, R>) -> Self {
+        let waiting = Some(Box::new(waiting));
         Self {
             state: State::Reserving { decision, waiting },
         }
@@ -80,9 +76,9 @@ where
     }
 }
 
-impl<S, Q> fmt::Debug for CostFuture<S, Q>
+impl<S, R> fmt::Debug for CostFuture<S, R>
 where
-    S: Service<Q>,
+    S: Service<Request<R>>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let reserving = matches!(self.state, State::Reserving { .. });
@@ -92,11 +88,11 @@ where
     }
 }
 
-impl<S, R, B> Future for CostFuture<S, Request<R>>
+impl<S, R, B> Future for CostFuture<S, R>
 where
     S: Service<Request<R>, Response = Response<B>>,
     S::Error: Failure + From<LayerError>,
-    R: LlmRequest + Budgeted,
+    R: LlmRequest,
     B: http_body::Body<Error = S::Error>,
     B::Data: Frame,
 {
@@ -139,14 +135,13 @@ where
     }
 }
 
-impl<S, R> Waiting<S, Request<R>>
+impl<S, R> Waiting<S, R>
 where
     S: Service<Request<R>>,
-    R: Budgeted,
 {
-    fn call(mut self, held: Reservation) -> State<S, Request<R>, S::Future> {
+    fn call(mut self, held: Reservation) -> State<S, R, S::Future> {
         let mut meter = self.meter;
-        match self.plan.fit(self.request.body_mut(), &held) {
+        match self.plan.fit(self.request.body_mut(), &held, self.shorten) {
             Ok(clamped) => {
                 meter.hold(held, clamped);
                 State::Calling(self.service.call(self.request), Some(meter))

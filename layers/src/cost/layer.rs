@@ -3,7 +3,7 @@ use std::sync::Arc;
 use http::HeaderName;
 use tower_layer::Layer;
 
-use super::{Cost, UnknownPrice, settings::Settings};
+use super::{Cost, CostIfBudgeted, UnknownPrice, settings::Settings};
 use crate::{PriceList, budget::Budgets, ledger::Ledger};
 
 /// Holds money before each attempt, and books what it cost after. See the [module](super).
@@ -70,6 +70,14 @@ impl CostLayer {
         self.set(|settings| settings.bills_follow = follow)
     }
 
+    /// The same for requests that need not be [`Budgeted`](crate::Budgeted): an answer is shortened if the request
+    /// [offers it](crate::LlmRequest::budgeted), and an attempt that no budget carries in full is refused otherwise. For a stack that bills
+    /// whatever it is built over.
+    #[must_use]
+    pub const fn if_budgeted(self) -> CostIfBudgetedLayer {
+        CostIfBudgetedLayer(self)
+    }
+
     /// The response header that names the answer: its bill is looked up by it.
     /// [`GENERATION_HEADER`](super::GENERATION_HEADER) by default; where it is not there, the first frame is asked.
     #[must_use]
@@ -86,5 +94,17 @@ impl<S> Layer<S> for CostLayer {
             inner,
             settings: Arc::clone(&self.settings),
         }
+    }
+}
+
+/// [`CostLayer`] for requests that need not be [`Budgeted`](crate::Budgeted): see [`CostLayer::if_budgeted`].
+#[derive(Debug, Clone, Default)]
+pub struct CostIfBudgetedLayer(CostLayer);
+
+impl<S> Layer<S> for CostIfBudgetedLayer {
+    type Service = CostIfBudgeted<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        CostIfBudgeted(self.0.layer(inner))
     }
 }

@@ -68,8 +68,8 @@ mod settings;
 mod taken;
 
 pub use future::CostFuture;
-pub use layer::CostLayer;
-pub use service::Cost;
+pub use layer::{CostIfBudgetedLayer, CostLayer};
+pub use service::{Cost, CostIfBudgeted};
 pub use settings::{GENERATION_HEADER, MIN_OUTPUT_TOKENS, UNBOUNDED_ANSWER, UnknownPrice};
 
 /// The body of [`Cost`]: reads the usage as it passes, and settles the attempt at its end, however it ends.

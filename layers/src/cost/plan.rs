@@ -2,12 +2,15 @@
 
 use super::settings::{Settings, UNBOUNDED_ANSWER};
 use crate::{
-    Budgeted, Candidate, LayerError, LlmRequest, Quote, UsdAmount, UtcTime, WorstCasePrice,
+    Candidate, LayerError, LlmRequest, Quote, UsdAmount, UtcTime, WorstCasePrice,
     budget::{Refusal, Reservation, ReserveRequest},
 };
 
 /// More than any budget has.
 const ENDLESS: UsdAmount = UsdAmount::from_pico(i128::MAX);
+
+/// Requests an answer of at most so many tokens; returns whether the request says so now.
+pub(super) type Shorten<R> = fn(&mut R, u64) -> bool;
 
 /// What is held for one attempt.
 pub(super) struct Plan {
@@ -106,7 +109,12 @@ impl Plan {
 
     /// Lowers `max_tokens` to what the reservation carries, if that is less than wanted. Returns to what; fails if the request cannot
     /// say so, since the reservation would not hold then.
-    pub(super) fn fit<R: Budgeted>(&self, request: &mut R, held: &Reservation) -> Result<Option<u64>, LayerError> {
+    pub(super) fn fit<R>(
+        &self,
+        request: &mut R,
+        held: &Reservation,
+        shorten: Shorten<R>,
+    ) -> Result<Option<u64>, LayerError> {
         let told = |is_told: bool, tokens| {
             if is_told {
                 Ok(())
@@ -116,13 +124,13 @@ impl Plan {
         };
         if held.amount() >= self.want {
             if self.tell {
-                told(request.set_max_tokens(self.answer), self.answer)?;
+                told(shorten(request, self.answer), self.answer)?;
             }
             return Ok(None);
         }
         let fits = self.tariff.answer_within(held.amount(), self.prompt).unwrap_or(0);
         let fits = fits.min(self.answer);
-        told(request.set_max_tokens(fits), fits)?;
+        told(shorten(request, fits), fits)?;
         Ok(Some(fits))
     }
 }

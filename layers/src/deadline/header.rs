@@ -1,9 +1,26 @@
 use std::time::Duration;
 
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue, Request};
+
+use crate::LayerError;
 
 /// Longest time a header may ask for; beyond it the number is a mistake.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// The shortest time that a layer's own limit and the caller's header leave.
+pub(super) fn limit<R>(
+    total: Option<Duration>,
+    header: Option<&HeaderName>,
+    request: &Request<R>,
+) -> Result<Option<Duration>, LayerError> {
+    let Some((name, value)) = header.and_then(|name| Some((name, request.headers().get(name)?))) else {
+        return Ok(total);
+    };
+    let asked = parse(value).ok_or_else(|| LayerError::BadDeadline {
+        header: name.to_string(),
+    })?;
+    Ok(Some(total.map_or(asked, |total| total.min(asked))))
+}
 
 /// Reads the time left: `30000`, `30000ms`, `30s`, `1.5s`.
 pub(super) fn parse(value: &HeaderValue) -> Option<Duration> {

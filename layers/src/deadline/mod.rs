@@ -10,6 +10,9 @@
 //! The body looks at the clock whenever it has to wait, and at every sixteenth frame while frames are always ready: a slow
 //! reader may be given up to fifteen frames that were there already.
 //!
+//! [`Deadline`] itself is ready when the wrapped service is, and its clock starts with the call. To wait for readiness under the deadline as
+//! well, prepare each call with [`DeadlineLayer::ready`].
+//!
 //! # Errors
 //!
 //! [`LayerError::Elapsed`](crate::LayerError::Elapsed) with [`Phase::Deadline`](crate::Phase::Deadline), from the future or from the body;
@@ -45,6 +48,7 @@ mod body;
 mod future;
 mod header;
 mod layer;
+mod ready;
 mod service;
 
 pub use body::DeadlineBody;

@@ -31,18 +31,8 @@ impl<S> Deadline<S> {
         self.header.as_ref()
     }
 
-    /// The shortest time that the layer and the caller's header leave.
     fn limit<R>(&self, request: &Request<R>) -> Result<Option<Duration>, LayerError> {
-        let Some(name) = &self.header else {
-            return Ok(self.total);
-        };
-        let Some(value) = request.headers().get(name) else {
-            return Ok(self.total);
-        };
-        let asked = header::parse(value).ok_or_else(|| LayerError::BadDeadline {
-            header: name.to_string(),
-        })?;
-        Ok(Some(self.total.map_or(asked, |total| total.min(asked))))
+        header::limit(self.total, self.header.as_ref(), request)
     }
 }
 

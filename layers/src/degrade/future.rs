@@ -80,15 +80,15 @@ where
         };
         let result = match result {
             Ok(response) => Ok(response.map(DegradeBody::answer)),
-            Err(error) => fallen.stand_in(error.kind()).ok_or(error),
+            Err(error) => fallen.stand_in(error.kind(), error.advice().degrade).ok_or(error),
         };
         Poll::Ready(publish(&mut fallen.opened, result))
     }
 }
 
 impl<R: LlmRequest, L> Fallen<R, L> {
-    /// What stands in for a failure of this kind, if anything may.
-    fn stand_in<B: Body>(&self, kind: FailureKind) -> Option<Response<DegradeBody<B>>>
+    /// What stands in for a failure of this kind, if anything may. `advised` says whether its advice is to degrade.
+    fn stand_in<B: Body>(&self, kind: FailureKind, advised: bool) -> Option<Response<DegradeBody<B>>>
     where
         L: Degradation<R, B::Data>,
     {
@@ -104,13 +104,13 @@ impl<R: LlmRequest, L> Fallen<R, L> {
         // No frame at all is no answer.
         let shows = |(_, frames, _): &(_, Vec<_>, _)| !frames.is_empty();
         let found = rules
-            .reaches(kind, DegradedSource::StaleAnswer)
+            .reaches(kind, advised, DegradedSource::StaleAnswer)
             .then(stale)
             .flatten()
             .filter(shows);
         let found = found.or_else(|| {
             rules
-                .reaches(kind, DegradedSource::CannedReply)
+                .reaches(kind, advised, DegradedSource::CannedReply)
                 .then(canned)
                 .flatten()
                 .filter(shows)

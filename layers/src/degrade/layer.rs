@@ -39,7 +39,7 @@ impl<L> DegradeLayer<L> {
         layer
     }
 
-    /// Which kinds of failure reach which rung, in the place of [`FailureKind::advice`].
+    /// Which kinds of failure reach which rung, in the place of [`Failure::advice`](crate::Failure::advice).
     #[must_use]
     pub fn table(mut self, reaches: impl Fn(FailureKind, DegradedSource) -> bool + Send + Sync + 'static) -> Self {
         self.rules.table = Some(Arc::new(reaches));
@@ -48,10 +48,9 @@ impl<L> DegradeLayer<L> {
 }
 
 impl Rules {
-    pub(super) fn reaches(&self, kind: FailureKind, rung: DegradedSource) -> bool {
-        self.table
-            .as_ref()
-            .map_or_else(|| kind.advice().degrade, |table| table(kind, rung))
+    /// Whether a failure reaches a rung: by the table if there is one, else as the failure's advice says.
+    pub(super) fn reaches(&self, kind: FailureKind, advised: bool, rung: DegradedSource) -> bool {
+        self.table.as_ref().map_or(advised, |table| table(kind, rung))
     }
 }
 

@@ -1,4 +1,4 @@
-use std::{fmt, sync::Arc};
+use std::{collections::HashSet, fmt, sync::Arc};
 
 use crate::{Candidate, Capability};
 
@@ -22,18 +22,30 @@ pub enum RequestedModel {
 }
 
 /// Why a chain could not be made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChainError {
     /// There is no candidate in it.
     Empty,
+    /// A candidate is in it twice.
+    Twice {
+        /// The candidate.
+        candidate: Candidate,
+    },
 }
 
 impl fmt::Display for ChainError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "`chain` is an empty list: name at least one candidate, or give none at all (by hand: `Chain::asked`) to call what each request names",
-        )
+        match self {
+            Self::Empty => f.write_str(
+                "`chain` is an empty list: name at least one candidate, or give none at all (by hand: `Chain::asked`) to call what each \
+                 request names",
+            ),
+            Self::Twice { candidate } => write!(
+                f,
+                "{candidate} is in the chain twice: name it once; how often it is tried is set by `attempts_per_candidate`"
+            ),
+        }
     }
 }
 
@@ -57,10 +69,15 @@ impl Chain {
     ///
     /// # Errors
     ///
-    /// Where there is none.
+    /// If there is none, or one is there twice.
     pub fn new(candidates: impl IntoIterator<Item = Candidate>) -> Result<Self, ChainError> {
         let candidates: Arc<[Candidate]> = candidates.into_iter().collect();
         let upstream = candidates.first().ok_or(ChainError::Empty)?.upstream().into();
+        let mut known = HashSet::new();
+        if let Some(twice) = candidates.iter().find(|candidate| !known.insert(*candidate)) {
+            let candidate = twice.clone();
+            return Err(ChainError::Twice { candidate });
+        }
         Ok(Self {
             full_class: candidates.len(),
             candidates,

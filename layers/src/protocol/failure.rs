@@ -41,9 +41,9 @@ pub trait Failure: Sized {
     /// The same, to be changed.
     fn marks_mut(&mut self) -> &mut FailureMarks;
 
-    /// What follows from it. By default [the table of its kind](FailureKind::advice).
+    /// What follows from it: the advice that [its marks](FailureMarks::advice) hold, else [the table of its kind](FailureKind::advice).
     fn advice(&self) -> Advice {
-        self.kind().advice()
+        self.marks().advice().unwrap_or_else(|| self.kind().advice())
     }
 
     /// The HTTP status, where there was one.
@@ -98,6 +98,7 @@ pub struct FailureMarks {
     attempts: Option<AttemptLog>,
     is_exhausted: bool,
     has_other_key: bool,
+    advice: Option<Advice>,
 }
 
 impl FailureMarks {
@@ -117,6 +118,17 @@ impl FailureMarks {
     #[must_use]
     pub const fn has_other_key(&self) -> bool {
         self.has_other_key
+    }
+
+    /// What follows from this failure, if it is not what the table of its kind says.
+    #[must_use]
+    pub const fn advice(&self) -> Option<Advice> {
+        self.advice
+    }
+
+    /// Sets what follows from this failure, in the place of the table of its kind: for a classifier.
+    pub const fn set_advice(&mut self, advice: Advice) {
+        self.advice = Some(advice);
     }
 
     /// Notes that a layer has given up on this call.

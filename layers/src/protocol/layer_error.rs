@@ -128,6 +128,13 @@ pub enum LayerError {
         /// The header's name.
         header: String,
     },
+    /// A layer of another crate failed with an error of its own type.
+    Foreign {
+        /// What went wrong.
+        kind: FailureKind,
+        /// The error, in its own words.
+        message: String,
+    },
 }
 
 impl fmt::Display for LayerError {
@@ -248,6 +255,7 @@ impl fmt::Display for LayerError {
                     "the header `{header}` is no time left: give milliseconds, e.g. `30000`, or `30s`"
                 )
             }
+            Self::Foreign { message, .. } => f.write_str(message),
         }
     }
 }
@@ -281,7 +289,7 @@ impl LayerError {
             // The next candidate may have a price.
             #[cfg(feature = "cost")]
             Self::UnknownPrice { .. } => FailureKind::NoEndpoint,
-            Self::CoalescedFailure { kind, .. } => *kind,
+            Self::CoalescedFailure { kind, .. } | Self::Foreign { kind, .. } => *kind,
             Self::CacheMiss => FailureKind::NoEndpoint,
             // The reader caused it, not the upstream.
             Self::Lagged { .. } => FailureKind::Cancelled,

@@ -2,7 +2,7 @@
 
 use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimitLayer};
 use tower_llm_layers::{
-    FailureKind, LayerError, LlmRequest,
+    Candidate, FailureKind, LayerError, LlmRequest,
     attempt::AttemptLayer,
     fallback::{Chain, ChainError, FallbackLayer, RequestedModel},
 };
@@ -35,6 +35,11 @@ async fn without_a_chain_the_request_must_name_a_model() {
     ask(&service, request).await.unwrap();
     assert_eq!(probe.seen()[0].upstream.as_deref(), Some("router"));
     assert_eq!(Chain::new([]).unwrap_err(), ChainError::Empty);
+    let twice = Candidate::new("a", "m").unwrap();
+    let other = Candidate::new("b", "m").unwrap();
+    assert!(Chain::new([twice.clone(), other.clone()]).is_ok());
+    let error = Chain::new([twice.clone(), other, twice.clone()]).unwrap_err();
+    assert_eq!(error, ChainError::Twice { candidate: twice });
 }
 
 #[tokio::test(start_paused = true)]

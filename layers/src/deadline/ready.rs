@@ -1,0 +1,71 @@
+//! Readiness under the deadline of the call that waits for it.
+
+use std::{future::poll_fn, task::Poll};
+
+use http::Request;
+use tokio::time::{Instant, timeout_at};
+use tower_service::Service;
+
+use super::{DeadlineLayer, future::elapsed, header};
+use crate::{Failure, LayerError, LlmRequest};
+
+impl DeadlineLayer {
+    /// Makes a service ready for this request within the request's deadline: the layer's own limit, the caller's header, or one set on
+    /// the request before. The deadline starts here and is noted on the request, so that the wait counts.
+    ///
+    /// A service that is ready at once costs no timer and no clock.
+    ///
+    /// ```
+    /// # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
+    /// # use theirs::*;
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use tower::{Layer, Service, limit::ConcurrencyLimit};
+    /// use tower_llm_layers::{FailureKind, Phase, deadline::DeadlineLayer};
+    ///
+    /// let one = ConcurrencyLimit::new(Theirs::default(), 1);
+    /// let mut busy = one.clone();
+    /// std::future::poll_fn(|cx| Service::<http::Request<Ask>>::poll_ready(&mut busy, cx)).await.map_err(|_| "not ready")?;
+    ///
+    /// let layer = DeadlineLayer::new(Duration::from_secs(1));
+    /// let (mut service, mut request) = (layer.layer(one), Ask::of("fine"));
+    /// let error = layer.ready(&mut service, &mut request).await.err().ok_or("it is busy")?;
+    /// assert_eq!(error.kind, FailureKind::Timeout(Phase::Deadline));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The service's own, [`Elapsed`](LayerError::Elapsed) or [`BadDeadline`](LayerError::BadDeadline).
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future leaves the service as it was; what it has reserved so far is its own to release.
+    pub async fn ready<S, R>(&self, service: &mut S, request: &mut Request<R>) -> Result<(), S::Error>
+    where
+        S: Service<Request<R>>,
+        S::Error: Failure + From<LayerError>,
+        R: LlmRequest,
+    {
+        let first = poll_fn(|cx| Poll::Ready(service.poll_ready(cx))).await;
+        if let Poll::Ready(ready) = first {
+            return ready;
+        }
+        let now = Instant::now();
+        let limit = header::limit(self.total, self.header.as_ref(), request)?;
+        let call = request.body_mut().call_mut();
+        if let Some(deadline) = limit.and_then(|limit| now.checked_add(limit)) {
+            call.limit_deadline(deadline);
+        }
+        let deadline = call.deadline();
+        let ready = poll_fn(|cx| service.poll_ready(cx));
+        match deadline {
+            None => ready.await,
+            Some(deadline) => timeout_at(deadline, ready)
+                .await
+                .unwrap_or_else(|_| Err(elapsed(deadline.saturating_duration_since(now)))),
+        }
+    }
+}

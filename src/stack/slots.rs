@@ -1,0 +1,243 @@
+//! The slots that depend on what a stack's requests, frames and errors can do, and the user's own layers.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use http::{Request, Response};
+use http_body::Body;
+use tower::{BoxError, ServiceExt, load_shed::error::Overloaded, timeout::error::Elapsed};
+use tower_layer::Layer;
+use tower_llm_layers::{
+    Advice, Failure, FailureKind, Frame, LayerError, LlmRequest, Phase, degrade::Degradation, resume::ResumeLayer,
+};
+use tower_service::Service;
+
+use super::{ErasedService, StackBuilder, assemble::Chained};
+use crate::stream_upstream::StreamUpstreamLayer;
+
+/// Puts a layer around a service.
+pub(super) type Wrap<R, F, E> = Arc<dyn Fn(ErasedService<R, F, E>) -> ErasedService<R, F, E> + Send + Sync>;
+
+/// A response that is past its time, and how old it is.
+pub(super) type Stale<R, F> = Arc<dyn Fn(&Request<R>) -> Option<(Vec<F>, Duration)> + Send + Sync>;
+
+/// What overrides the advice for a failure.
+pub(super) type Classifier<E> = Arc<dyn Fn(&E) -> Option<Advice> + Send + Sync>;
+
+/// Each is empty unless it was set; an empty one is not built.
+pub(super) struct Slots<R, F, E> {
+    pub(super) canned: Option<Arc<dyn Degradation<R, F> + Send + Sync>>,
+    pub(super) cache: Option<CacheSlot<R, F, E>>,
+    pub(super) around_call: Vec<Wrap<R, F, E>>,
+    pub(super) stream_upstream: Option<StreamUpstreamSlot<R, F, E>>,
+    pub(super) resume: Option<(ResumeLayer, Wrap<R, F, E>)>,
+    pub(super) classify: Option<Classifier<E>>,
+    pub(super) around_attempt: Vec<Wrap<R, F, E>>,
+}
+
+/// A cache of these frames.
+pub(super) struct CacheSlot<R, F, E> {
+    pub(super) wrap: Wrap<R, F, E>,
+    /// Its stale responses, if it keeps any.
+    pub(super) stale: Option<Stale<R, F>>,
+    pub(super) description: String,
+}
+
+/// Streams plain calls upstream.
+pub(super) struct StreamUpstreamSlot<R, F, E> {
+    pub(super) layer: StreamUpstreamLayer,
+    /// Around the chain itself, and all above it: without a seam between them.
+    pub(super) around_chain:
+        fn(StreamUpstreamLayer, super::assemble::Top<R, F>, Chained<R, F, E>) -> ErasedService<R, F, E>,
+    pub(super) wrap: Wrap<R, F, E>,
+}
+
+impl<R, F, E> Slots<R, F, E> {
+    pub(super) const fn new() -> Self {
+        Self {
+            canned: None,
+            cache: None,
+            around_call: Vec::new(),
+            stream_upstream: None,
+            resume: None,
+            classify: None,
+            around_attempt: Vec::new(),
+        }
+    }
+
+    pub(super) fn keeps_stale(&self) -> bool {
+        self.cache.as_ref().is_some_and(|cache| cache.stale.is_some())
+    }
+}
+
+impl<R, F, E> StackBuilder<R, F, E>
+where
+    R: LlmRequest + Send + 'static,
+    F: Frame + Send + 'static,
+    E: Failure + From<LayerError> + std::error::Error + Send + Sync + 'static,
+{
+    /// Puts a layer of your own around the call as a whole: below the cache and the tenants' limits, above the chain, so it sees each call
+    /// that is sent upstream once, whatever it takes. Several stand in the order of the calls, the first outermost. None by default.
+    ///
+    /// The layer gets an [`ErasedService`] and keeps frame and error in its response's body. An error of another type than the
+    /// stack's becomes [`LayerError::Foreign`]: tower's `Elapsed` a timeout, tower's `Overloaded` a limit, anything else internal. A layer that is to fail
+    /// in a certain way returns the stack's own error.
+    ///
+    /// ```
+    /// use tower::{limit::ConcurrencyLimitLayer, util::MapRequestLayer};
+    /// use tower_openrouter::{ApiKey, ApiRequest, Stack};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let stack = Stack::openrouter(ApiKey::new("sk-or-v1-0")?)
+    ///     .chain(["openai/gpt-5"])
+    ///     .around_call(ConcurrencyLimitLayer::new(64))
+    ///     .around_attempt(MapRequestLayer::new(|mut request: http::Request<ApiRequest>| {
+    ///         request.headers_mut().insert("x-team", http::HeaderValue::from_static("search"));
+    ///         request
+    ///     }))
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn around_call<L, B>(mut self, layer: L) -> Self
+    where
+        L: Layer<ErasedService<R, F, E>> + Send + Sync + 'static,
+        L::Service: Service<Request<R>, Response = Response<B>, Error: Into<BoxError>, Future: Send + 'static>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        B: Body<Data = F, Error = E> + Send + 'static,
+    {
+        self.slots.around_call.push(wrap(layer, Phase::Deadline));
+        self
+    }
+
+    /// Puts a layer of your own around each attempt, above the key: it sees what is sent, and may change it. It stands within the attempt's timeouts
+    /// and on its line of the log. What it refuses counts as an attempt that was not sent. None by default; see [`around_call`](Self::around_call).
+    #[must_use]
+    pub fn around_attempt<L, B>(mut self, layer: L) -> Self
+    where
+        L: Layer<ErasedService<R, F, E>> + Send + Sync + 'static,
+        L::Service: Service<Request<R>, Response = Response<B>, Error: Into<BoxError>, Future: Send + 'static>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        B: Body<Data = F, Error = E> + Send + 'static,
+    {
+        self.slots.around_attempt.push(wrap(layer, Phase::FirstToken));
+        self
+    }
+
+    /// Overrides what follows from a failure: `None` leaves it to [the table of its kind](FailureKind::advice), as without a classifier.
+    /// It sees each attempt's failure, those of timeouts and of interrupted streams included.
+    ///
+    /// ```
+    /// use tower_openrouter::{ApiKey, Error, FailureKind, Stack, layers::{FallbackAdvice, RetryAdvice}};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let stack = Stack::openrouter(ApiKey::new("sk-or-v1-0")?)
+    ///     .chain(["openai/gpt-5", "anthropic/claude-sonnet-4.5"])
+    ///     // This provider's 400 is its own fault, not the request's.
+    ///     .classify(|error: &Error| {
+    ///         (error.provider() == Some("Flaky")).then(|| {
+    ///             let mut advice = error.kind().advice();
+    ///             (advice.retry, advice.fall_back) = (RetryAdvice::Backoff, FallbackAdvice::Any);
+    ///             advice
+    ///         })
+    ///     })
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn classify(mut self, advise: impl Fn(&E) -> Option<Advice> + Send + Sync + 'static) -> Self {
+        self.slots.classify = Some(Arc::new(advise));
+        self
+    }
+}
+
+/// A user's layer with the stack's error. `phase` is which clock a plain timeout is at this place.
+fn wrap<L, R, F, E, B>(layer: L, phase: Phase) -> Wrap<R, F, E>
+where
+    L: Layer<ErasedService<R, F, E>> + Send + Sync + 'static,
+    L::Service: Service<Request<R>, Response = Response<B>, Error: Into<BoxError>, Future: Send + 'static>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    B: Body<Data = F, Error = E> + Send + 'static,
+    R: Send + 'static,
+    F: Send + 'static,
+    E: From<LayerError> + std::error::Error + Send + Sync + 'static,
+{
+    Arc::new(move |inner| {
+        let service = layer.layer(inner);
+        ErasedService::new(service.map_err(move |error| own_error(error.into(), phase)))
+    })
+}
+
+/// The stack's own error as it was, any other as what it says.
+fn own_error<E>(error: BoxError, phase: Phase) -> E
+where
+    E: From<LayerError> + std::error::Error + Send + Sync + 'static,
+{
+    match error.downcast::<E>() {
+        Ok(own) => *own,
+        Err(error) => {
+            let kind = if error.is::<Elapsed>() {
+                FailureKind::Timeout(phase)
+            } else if error.is::<Overloaded>() {
+                FailureKind::ConcurrencyLimited
+            } else {
+                FailureKind::Internal
+            };
+            let message = error.to_string();
+            LayerError::Foreign { kind, message }.into()
+        }
+    }
+}
+
+impl<R, F, E> Clone for Slots<R, F, E> {
+    fn clone(&self) -> Self {
+        Self {
+            canned: self.canned.clone(),
+            cache: self.cache.clone(),
+            around_call: self.around_call.clone(),
+            stream_upstream: self.stream_upstream.clone(),
+            resume: self.resume.clone(),
+            classify: self.classify.clone(),
+            around_attempt: self.around_attempt.clone(),
+        }
+    }
+}
+
+impl<R, F, E> Clone for CacheSlot<R, F, E> {
+    fn clone(&self) -> Self {
+        Self {
+            wrap: Arc::clone(&self.wrap),
+            stale: self.stale.clone(),
+            description: self.description.clone(),
+        }
+    }
+}
+
+impl<R, F, E> Clone for StreamUpstreamSlot<R, F, E> {
+    fn clone(&self) -> Self {
+        Self {
+            layer: self.layer,
+            around_chain: self.around_chain,
+            wrap: Arc::clone(&self.wrap),
+        }
+    }
+}
+
+impl<R, F, E> fmt::Debug for Slots<R, F, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slots")
+            .field("around_call", &self.around_call.len())
+            .field("around_attempt", &self.around_attempt.len())
+            .finish_non_exhaustive()
+    }
+}
