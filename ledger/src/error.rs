@@ -1,4 +1,6 @@
-use std::fmt;
+//! What can go wrong with a ledger.
+
+use std::{fmt, io, time::Duration};
 
 /// Why a ledger cannot be opened, read or exported. Names the place, and says what to do.
 #[derive(Debug)]
@@ -30,6 +32,25 @@ pub enum LedgerError {
         /// The newest that this version knows.
         known: i64,
     },
+    /// Another process has it open, or another handle in this one.
+    InUse {
+        /// The file.
+        place: String,
+    },
+    /// Its file was deleted or moved away while it was open.
+    Moved {
+        /// The file.
+        place: String,
+    },
+    /// It does not answer in time.
+    Slow {
+        /// The file or the server, without a password.
+        place: String,
+        /// How long it was waited for.
+        within: Duration,
+    },
+    /// The thread that a ledger lives in could not be started.
+    Thread(io::Error),
     /// A question failed.
     Query(sqlx::Error),
     /// A row makes no sense: somebody else has written it.
@@ -38,7 +59,7 @@ pub enum LedgerError {
         column: &'static str,
     },
     /// An export could not be written.
-    Export(std::io::Error),
+    Export(io::Error),
 }
 
 impl fmt::Display for LedgerError {
@@ -59,6 +80,16 @@ impl fmt::Display for LedgerError {
                 f,
                 "the ledger at {place} has schema {version}, and this version knows up to {known}: update this service"
             ),
+            Self::InUse { place } => write!(
+                f,
+                "the ledger at {place} is in use by another process: end that one, or give each process a file of its own"
+            ),
+            Self::Moved { place } => write!(
+                f,
+                "the ledger's file {place} was deleted or moved away while it was open"
+            ),
+            Self::Slow { place, within } => write!(f, "the ledger at {place} does not answer within {within:?}"),
+            Self::Thread(cause) => write!(f, "the ledger's thread cannot be started: {cause}"),
             Self::Query(cause) => write!(f, "the ledger does not answer: {cause}"),
             Self::Row { column } => write!(f, "a row of the ledger has no sensible `{column}`"),
             Self::Export(cause) => write!(f, "the export could not be written: {cause}"),
@@ -70,7 +101,7 @@ impl std::error::Error for LedgerError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Open { cause, .. } | Self::Query(cause) => Some(cause),
-            Self::Export(cause) => Some(cause),
+            Self::Export(cause) | Self::Thread(cause) => Some(cause),
             _ => None,
         }
     }

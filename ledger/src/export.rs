@@ -1,3 +1,5 @@
+//! Entries as CSV and as JSON lines.
+
 use std::{collections::BTreeMap, io::Write};
 
 use serde::Serialize;

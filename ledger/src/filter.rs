@@ -1,5 +1,9 @@
+//! Which entries a question is about.
+
 use sqlx::{Any, query::Query};
 use tower_llm_layers::UtcTime;
+
+use crate::text::clean;
 
 /// Which entries are meant: all by default.
 #[derive(Debug, Clone, Default)]
@@ -93,7 +97,8 @@ enum Value {
 impl Where {
     /// A value's place in the text.
     pub(crate) fn text(&mut self, value: &str) -> String {
-        self.values.push(Value::Text(value.to_owned()));
+        // As it is kept.
+        self.values.push(Value::Text(clean(value).into_owned()));
         format!("${}", self.values.len())
     }
 

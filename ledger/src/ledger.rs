@@ -1,38 +1,31 @@
+//! The ledger's handle.
+
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    sync::{Arc, atomic::Ordering},
 };
 
-use sqlx::AnyConnection;
-use tokio::task::JoinHandle;
+use sqlx::any::AnyRow;
 use tower_llm_layers::ledger::{Correction, Entry, Ledger};
 
-use crate::{
-    LedgerError,
-    place::Place,
-    queue::{Item, Queue},
-    writer::Written,
-};
+use crate::{LedgerError, filter::Where, home::Home, open::Opened, place::Place, queue::Item, text::clean_entry};
 
 /// A ledger in a database. Cheap to clone; clones share it.
 ///
-/// [`record`](Ledger::record) puts an entry into a bounded queue and returns; a task writes batches in the background. What does not fit
-/// is counted ([`lost`](Self::lost)) and said.
+/// [`record`](Ledger::record) puts an entry into a bounded queue and returns; a thread writes batches in the background. What does
+/// not fit is counted ([`lost`](Self::lost)) and told. Control characters in names are replaced, and names over 512 bytes are cut.
 ///
 /// # Cancellation
 ///
-/// [`close`](Self::close) writes everything and ends the task. Dropping the last handle does the same without waiting: what the runtime
-/// does not live to see written is lost, and counted at the next start as after a kill.
+/// [`close`](Self::close) writes everything and ends the run. Dropping the last handle without it does the same and waits for a second
+/// at most; what is not written by then is told, and lost if the process ends.
 #[derive(Clone)]
 pub struct DatabaseLedger(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
-    pub(crate) queue: Arc<Queue>,
+    pub(crate) opened: Opened,
     pub(crate) place: Place,
-    pub(crate) written: Arc<Written>,
-    pub(crate) writer: Mutex<Option<JoinHandle<()>>>,
-    pub(crate) reader: tokio::sync::Mutex<Option<AnyConnection>>,
-    pub(crate) before: LostBefore,
+    pub(crate) home: Home,
 }
 
 /// What earlier runs lost that did not end cleanly.
@@ -57,15 +50,15 @@ pub struct Closed {
 }
 
 impl DatabaseLedger {
-    /// Writes what is waiting, and ends. What is recorded later is lost, and counted.
+    /// Writes what is waiting, and ends. What is recorded later is lost, and counted. Takes
+    /// [`close_timeout`](crate::LedgerOptions::close_timeout) at most, whatever state the database is in.
+    ///
+    /// # Cancellation
+    ///
+    /// The ledger ends all the same; call it again to wait for that.
     pub async fn close(&self) -> Closed {
-        self.0.queue.close();
-        let writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(writer) = writer {
-            // It does not panic; were it to, what it did not write is counted below.
-            drop(writer.await);
-            self.0.queue.give_up();
-        }
+        self.0.opened.queue.close();
+        self.0.home.ended().await;
         Closed {
             written: self.written(),
             lost: self.lost(),
@@ -75,69 +68,55 @@ impl DatabaseLedger {
     /// Entries and corrections that wait to be written.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.0.queue.len()
+        self.0.opened.queue.len()
     }
 
     /// Entries and corrections that this run has written.
     #[must_use]
     pub fn written(&self) -> u64 {
-        self.0.written.items.load(Ordering::Relaxed)
+        self.0.opened.written.items.load(Ordering::Relaxed)
     }
 
-    /// Entries and corrections that this run could not take in, or not write before it was closed.
+    /// Entries and corrections that this run could not take in, or not write before it was closed, or that the database refused.
     #[must_use]
     pub fn lost(&self) -> u64 {
-        self.0.queue.counts().lost
+        self.0.opened.queue.counts().lost
+    }
+
+    /// Those of the [`lost`](Self::lost) ones that the database refused for what they hold.
+    #[must_use]
+    pub fn rejected(&self) -> u64 {
+        self.0.opened.queue.counts().rejected
     }
 
     /// Bills that came for entries which are not in this ledger.
     #[must_use]
     pub fn stray_corrections(&self) -> u64 {
-        self.0.written.strays.load(Ordering::Relaxed)
+        self.0.opened.written.strays.load(Ordering::Relaxed)
     }
 
     /// What earlier runs lost that were killed.
     #[must_use]
     pub fn lost_before(&self) -> LostBefore {
-        self.0.before
+        self.0.opened.before
     }
 
-    /// A connection for questions, given back by `keep`.
-    pub(crate) async fn reader(&self) -> Result<Reader<'_>, LedgerError> {
-        let mut place = self.0.reader.lock().await;
-        let connection = match place.take() {
-            Some(connection) => connection,
-            None => self.0.place.connect().await?,
-        };
-        Ok(Reader { place, connection })
-    }
-}
-
-/// A connection on loan. Dropped with a question unanswered, it is not used again.
-pub(crate) struct Reader<'a> {
-    place: tokio::sync::MutexGuard<'a, Option<AnyConnection>>,
-    pub(crate) connection: AnyConnection,
-}
-
-impl Reader<'_> {
-    pub(crate) fn keep(mut self) {
-        *self.place = Some(self.connection);
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.queue.close();
+    /// The rows that answer a question.
+    pub(crate) async fn ask(&self, sql: String, conditions: Where) -> Result<Vec<AnyRow>, LedgerError> {
+        let reader = Arc::clone(&self.0.opened.reader);
+        self.0.home.ask(async move { reader.ask(&sql, conditions).await }).await
     }
 }
 
 impl Ledger for DatabaseLedger {
     fn record(&self, entry: &Entry) {
-        self.0.queue.push(Item::Entry(Box::new(entry.clone())));
+        let mut entry = Box::new(entry.clone());
+        clean_entry(&mut entry);
+        self.0.opened.queue.push(Item::Entry(entry));
     }
 
     fn correct(&self, correction: &Correction) {
-        self.0.queue.push(Item::Correction(correction.clone()));
+        self.0.opened.queue.push(Item::Correction(correction.clone()));
     }
 }
 

@@ -2,23 +2,30 @@
 #![cfg_attr(not(feature = "sqlite"), doc = "Durable ledgers for `tower-llm-layers`.")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod counter;
 mod error;
 mod export;
+mod fault;
 mod filter;
+mod home;
 mod ledger;
 mod open;
 mod place;
 mod query;
 mod queue;
+mod reader;
 mod restart;
 mod rows;
+mod run;
 mod schema;
+mod text;
+mod trouble;
 mod writer;
 
 pub use error::LedgerError;
 pub use export::{write_csv, write_json_lines};
 pub use filter::Filter;
 pub use ledger::{Closed, DatabaseLedger, LostBefore};
-pub use open::{BATCH, FLUSH_EVERY, LedgerOptions, MAX_WAITING};
+pub use open::{BATCH, CLOSE_TIMEOUT, FLUSH_EVERY, LedgerOptions, MAX_WAITING};
 pub use query::PAGE;
 pub use restart::Restored;

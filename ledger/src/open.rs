@@ -1,18 +1,22 @@
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+//! How a ledger is set up and opened.
 
-use sqlx::{AnyConnection, Row};
+use std::{io::ErrorKind, sync::Arc, time::Duration};
+
+use tokio::time::timeout;
 use tower_llm_layers::{UtcTime, ledger::EntryId};
 
 use crate::{
     DatabaseLedger, LedgerError, LostBefore,
+    counter::Counter,
+    home,
     ledger::Inner,
     place::Place,
-    queue::{Queue, open_counter},
+    queue::Queue,
+    reader::Reader,
     rows::MOST_ROWS,
+    run::{begin, bury},
     schema::migrate,
+    trouble::Trouble,
     writer::{Writer, Written},
 };
 
@@ -22,9 +26,11 @@ pub const MAX_WAITING: usize = 100_000;
 pub const FLUSH_EVERY: Duration = Duration::from_millis(100);
 /// Entries written at once, by default and at most.
 pub const BATCH: usize = MOST_ROWS;
+/// The longest that [`DatabaseLedger::close`] takes, by default: hosts kill a process ten seconds after they asked it to end.
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// After this long without a word, a run in a shared database is taken for dead.
-const SILENCE: Duration = Duration::from_secs(60);
+/// The longest that opening takes, migrations and other processes' included.
+const OPEN: Duration = Duration::from_secs(30);
 
 /// Opens a [`DatabaseLedger`].
 #[derive(Debug, Clone)]
@@ -33,10 +39,20 @@ pub struct LedgerOptions {
     max_waiting: usize,
     flush_every: Duration,
     batch: usize,
+    close_timeout: Duration,
+}
+
+/// What the opener gets of a ledger that was opened.
+pub(crate) struct Opened {
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) reader: Arc<Reader>,
+    pub(crate) written: Arc<Written>,
+    pub(crate) before: LostBefore,
 }
 
 impl LedgerOptions {
-    /// In this SQLite file, which is made where it is not there. One process at a time.
+    /// In this SQLite file, which is made if it is not there. One process at a time: a file beside it, which ends with `-accepted`,
+    /// is locked.
     #[cfg(feature = "sqlite")]
     #[must_use]
     pub fn sqlite(path: impl Into<std::path::PathBuf>) -> Self {
@@ -60,10 +76,12 @@ impl LedgerOptions {
             max_waiting: MAX_WAITING,
             flush_every: FLUSH_EVERY,
             batch: BATCH,
+            close_timeout: CLOSE_TIMEOUT,
         }
     }
 
-    /// How many entries may wait to be written; [`MAX_WAITING`] by default. Beyond, they are lost and counted.
+    /// How many entries may wait to be written; [`MAX_WAITING`] by default, and 256 MiB of them at most. Beyond, they are lost and
+    /// counted.
     #[must_use]
     pub const fn max_waiting(mut self, entries: usize) -> Self {
         self.max_waiting = entries;
@@ -84,101 +102,92 @@ impl LedgerOptions {
         self
     }
 
-    /// Opens it, brings its tables up to date, counts what a killed run has lost, and starts its writer on this runtime.
+    /// The longest that [`DatabaseLedger::close`] takes; [`CLOSE_TIMEOUT`] by default. What is not written by then is lost and
+    /// counted.
+    #[must_use]
+    pub const fn close_timeout(mut self, time: Duration) -> Self {
+        self.close_timeout = time;
+        self
+    }
+
+    /// Opens it, brings its tables up to date, counts what a killed run has lost, and starts a thread that writes.
     ///
     /// # Errors
     ///
-    /// [`LedgerError`] names the place: not there, no database, read-only, of a later version.
+    /// [`LedgerError`] names the place: not there, no database, read-only, of a later version, in use by another process, too slow.
+    ///
+    /// # Cancellation
+    ///
+    /// The ledger is closed.
     pub async fn open(self) -> Result<DatabaseLedger, LedgerError> {
-        let mut connection = self.place.connect().await?;
-        migrate(&mut connection, &self.place).await?;
-        let (left, counter) = match self.place.file() {
-            Some(path) => {
-                let mut beside = path.as_os_str().to_owned();
-                beside.push("-accepted");
-                let (left, counter) = open_counter(beside.as_ref()).map_err(|cause| LedgerError::Open {
-                    place: self.place.to_string(),
-                    cause: sqlx::Error::Io(cause),
-                })?;
-                (left, Some(counter))
-            }
+        let (place, close_timeout) = (self.place.clone(), self.close_timeout);
+        let open = async move || {
+            let slow = self.place.slow(OPEN);
+            timeout(OPEN, self.prepare()).await.unwrap_or(Err(slow))
+        };
+        let (opened, home) = home::start(open, close_timeout).await?;
+        Ok(DatabaseLedger(Arc::new(Inner { opened, place, home })))
+    }
+
+    /// The lock, the tables and the run.
+    pub(crate) async fn prepare(self) -> Result<(Opened, Writer), LedgerError> {
+        let place = self.place;
+        let (counter, left) = match own(&place)? {
+            Some((counter, left)) => (Some(counter), Some(left)),
             None => (None, None),
         };
+        let mut session = place.connect(true).await?;
+        migrate(&mut session.connection, &place).await?;
         let now = UtcTime::now();
-        let before = bury(&mut connection, &self.place, left, now).await?;
+        let before = bury(&mut session.connection, &place, left, now).await?;
         let run = EntryId::new(now).to_string();
-        sqlx::query(
-            "INSERT INTO ledger_runs (id, started, last_written, accepted, written, lost) VALUES ($1, $2, $2, 0, 0, 0)",
-        )
-        .bind(run.clone())
-        .bind(millis(now))
-        .execute(&mut connection)
-        .await
-        .map_err(|cause| self.place.refused(cause))?;
+        begin(&mut session.connection, &run, now)
+            .await
+            .map_err(|cause| place.refused(cause))?;
+        if let Some(counter) = &counter {
+            counter.begin().map_err(|cause| unopened(&place, cause))?;
+        }
         let queue = Arc::new(Queue::new(self.batch, self.max_waiting, counter));
+        let reader = Arc::new(Reader::new(place.clone()));
         let written = Arc::new(Written::default());
         let writer = Writer {
             queue: Arc::clone(&queue),
-            place: self.place.clone(),
+            place,
             run,
-            connection: Some(connection),
+            session: Some(session),
+            reader: Arc::clone(&reader),
             written: Arc::clone(&written),
             flush_every: self.flush_every,
+            trouble: Trouble::default(),
         };
-        Ok(DatabaseLedger(Arc::new(Inner {
+        let opened = Opened {
             queue,
-            place: self.place,
+            reader,
             written,
-            writer: Mutex::new(Some(tokio::spawn(writer.run()))),
-            reader: tokio::sync::Mutex::new(None),
             before,
-        })))
+        };
+        Ok((opened, writer))
     }
 }
 
-fn millis(at: UtcTime) -> i64 {
-    i64::try_from(at.millis()).unwrap_or(i64::MAX)
+/// Makes a file this process's own; gives what an earlier run has counted, too.
+fn own(place: &Place) -> Result<Option<(Counter, u64)>, LedgerError> {
+    let Some(path) = place.file() else { return Ok(None) };
+    let mut beside = path.as_os_str().to_owned();
+    beside.push("-accepted");
+    let owned = Counter::open(beside.as_ref()).map_err(|cause| unopened(place, cause))?;
+    owned.map(Some).ok_or_else(|| LedgerError::InUse {
+        place: place.to_string(),
+    })
 }
 
-/// Closes the runs that ended without a word, and counts what they lost.
-async fn bury(
-    connection: &mut AnyConnection,
-    place: &Place,
-    left: Option<u64>,
-    now: UtcTime,
-) -> Result<LostBefore, LedgerError> {
-    let alive_since = if place.is_shared() { now.before(SILENCE) } else { now };
-    let rows = sqlx::query(
-        "SELECT id, accepted, written FROM ledger_runs WHERE stopped IS NULL AND last_written <= $1 ORDER BY started DESC",
-    )
-    .bind(millis(alive_since))
-    .fetch_all(&mut *connection)
-    .await?;
-    let mut before = LostBefore::default();
-    for (index, row) in rows.iter().enumerate() {
-        let (id, noted): (String, i64) = (row.try_get("id")?, row.try_get("accepted")?);
-        let written: i64 = row.try_get("written")?;
-        // What was counted beside the file belongs to the last run.
-        let counted = left.filter(|_| index == 0).and_then(|left| i64::try_from(left).ok());
-        let lost = noted.max(counted.unwrap_or(0)).saturating_sub(written).max(0);
-        before.runs += 1;
-        before.items += u64::try_from(lost).unwrap_or(0);
-        sqlx::query("UPDATE ledger_runs SET stopped = $1, lost = lost + $2 WHERE id = $3")
-            .bind(millis(now))
-            .bind(lost)
-            .bind(id)
-            .execute(&mut *connection)
-            .await
-            .map_err(|cause| place.refused(cause))?;
+fn unopened(place: &Place, cause: std::io::Error) -> LedgerError {
+    let place = place.to_string();
+    match cause.kind() {
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => LedgerError::ReadOnly { place },
+        _ => LedgerError::Open {
+            place,
+            cause: sqlx::Error::Io(cause),
+        },
     }
-    if before.runs > 0 {
-        tracing::error!(
-            target: "llm::ledger",
-            %place,
-            runs = before.runs,
-            lost = before.items,
-            "an earlier run was killed: what it had not written is lost"
-        );
-    }
-    Ok(before)
 }

@@ -3,11 +3,16 @@
 use std::{
     fmt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use sqlx::{AnyConnection, Connection};
+use tokio::time::timeout;
 
 use crate::LedgerError;
+
+/// How long dialling and logging in may take.
+const CONNECT: Duration = Duration::from_secs(5);
 
 /// Where a ledger is kept.
 #[derive(Clone)]
@@ -26,6 +31,31 @@ pub(crate) enum Place {
     },
 }
 
+/// A connection, and the file that it has open.
+pub(crate) struct Session {
+    pub(crate) connection: AnyConnection,
+    file: Option<FileId>,
+}
+
+/// Which file stands under a path: its device and inode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct FileId(u64, u64);
+
+impl FileId {
+    #[cfg(unix)]
+    fn of(path: &Path) -> Option<Self> {
+        use std::os::unix::fs::MetadataExt;
+        let file = path.metadata().ok()?;
+        Some(Self(file.dev(), file.ino()))
+    }
+
+    #[cfg(not(unix))]
+    fn of(path: &Path) -> Option<Self> {
+        // A file that is open cannot be moved there.
+        path.metadata().ok().map(|_| Self(0, 0))
+    }
+}
+
 impl Place {
     /// Whether other processes may write to it at the same time.
     pub(crate) const fn is_shared(&self) -> bool {
@@ -35,7 +65,7 @@ impl Place {
         }
     }
 
-    /// The file, where it is one.
+    /// The file, if it is one.
     pub(crate) fn file(&self) -> Option<&Path> {
         match self {
             Self::File(path) => Some(path),
@@ -43,11 +73,19 @@ impl Place {
         }
     }
 
-    /// A new connection.
-    pub(crate) async fn connect(&self) -> Result<AnyConnection, LedgerError> {
+    /// A new connection; to a file that is made if it is not there and `create` says so.
+    pub(crate) async fn connect(&self, create: bool) -> Result<Session, LedgerError> {
         sqlx::any::install_default_drivers();
+        let connection = timeout(CONNECT, self.dial(create))
+            .await
+            .map_err(|_| self.slow(CONNECT))??;
+        let file = self.file().and_then(FileId::of);
+        Ok(Session { connection, file })
+    }
+
+    async fn dial(&self, create: bool) -> Result<AnyConnection, LedgerError> {
         let url = match self {
-            Self::File(path) => format!("sqlite://{}?mode=rwc", escape(path)),
+            Self::File(path) => format!("sqlite://{}?mode={}", escape(path), if create { "rwc" } else { "rw" }),
             Self::Server { url, .. } => url.clone(),
         };
         let mut connection = AnyConnection::connect(&url)
@@ -55,11 +93,12 @@ impl Place {
             .map_err(|cause| self.refused(cause))?;
         if self.file().is_some() {
             for pragma in [
+                // First, since the next may have to wait. Shorter than a batch may take.
+                "PRAGMA busy_timeout = 2000",
                 // Readers and the writer do not wait for one another.
                 "PRAGMA journal_mode = WAL",
                 // Safe with WAL: a power cut may lose the last batches, never the file.
                 "PRAGMA synchronous = NORMAL",
-                "PRAGMA busy_timeout = 10000",
             ] {
                 sqlx::query(pragma)
                     .execute(&mut connection)
@@ -68,6 +107,17 @@ impl Place {
             }
         }
         Ok(connection)
+    }
+
+    /// Whether a connection's file still stands under the path.
+    pub(crate) fn is_under(&self, session: &Session) -> bool {
+        self.file().is_none_or(|path| FileId::of(path) == session.file)
+    }
+
+    /// It did not answer in so long.
+    pub(crate) fn slow(&self, within: Duration) -> LedgerError {
+        let place = self.to_string();
+        LedgerError::Slow { place, within }
     }
 
     /// What a refusal at the start means.
@@ -98,19 +148,39 @@ fn escape(path: &Path) -> String {
     escaped
 }
 
-/// A server's URL without the password.
+/// A server's URL without the password. If it is not plain where that ends, user and server are left out, too.
 #[cfg(feature = "postgres")]
 pub(crate) fn without_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return "the server".to_owned();
     };
+    let odd = format!("{scheme}://... (its user or password holds one of `@/?#:`: write it percent-encoded)");
     // A query may hold a password too.
-    let rest = rest.split('?').next().unwrap_or_default();
-    let shown = rest.rsplit_once('@').map_or(rest.to_owned(), |(who, place)| {
-        let user = who.split(':').next().unwrap_or_default();
-        format!("{user}@{place}")
+    let address = rest.split(['?', '#']).next().unwrap_or_default();
+    let (authority, path) = address
+        .split_once('/')
+        .map_or((address, None), |(one, path)| (one, Some(path)));
+    let (who, server) = authority
+        .split_once('@')
+        .map_or((None, authority), |(who, server)| (Some(who), server));
+    let query = rest.get(address.len()..).unwrap_or_default();
+    let is_query_odd = query.split('=').next().is_some_and(|name| name.contains('@'));
+    // Each of these cuts a password that holds a delimiter in two.
+    let is_odd = match who {
+        Some(_) => is_query_odd || server.contains('@') || path.is_some_and(|path| path.contains('@')),
+        None => rest.contains('@'),
+    };
+    let port = server
+        .rsplit_once(':')
+        .map_or("", |(_, port)| port.trim_end_matches(']'));
+    if is_odd || (!server.ends_with(']') && !port.bytes().all(|digit| digit.is_ascii_digit())) {
+        return odd;
+    }
+    let user = who.map_or(String::new(), |who| {
+        format!("{}@", who.split(':').next().unwrap_or_default())
     });
-    format!("{scheme}://{shown}")
+    let path = path.map_or(String::new(), |path| format!("/{path}"));
+    format!("{scheme}://{user}{server}{path}")
 }
 
 impl fmt::Display for Place {
@@ -125,5 +195,39 @@ impl fmt::Display for Place {
 impl fmt::Debug for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Place({self})")
+    }
+}
+
+#[cfg(all(test, feature = "postgres"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_shown_without_its_password_wherever_that_ends() {
+        for (url, shown) in [
+            ("postgres://h/d", "postgres://h/d"),
+            ("postgres://u@h:5432/d", "postgres://u@h:5432/d"),
+            ("postgres://u:SECRET@h:5432/d?password=SECRET", "postgres://u@h:5432/d"),
+            ("postgres://u:SEC%3FRET@[::1]:5432/d?x=a@b", "postgres://u@[::1]:5432/d"),
+            ("postgres://u:SECRET@[::1]/d", "postgres://u@[::1]/d"),
+            ("postgres://h?user=u&password=SECRET", "postgres://h"),
+        ] {
+            assert_eq!(without_password(url), shown, "{url}");
+        }
+        for url in [
+            "postgres://u:SECRET?x@h/d",
+            "postgres://u:SECRET#x@h/d",
+            "postgres://u:SECRET/x@h/d",
+            "postgres://u:a@SECRET@h/d",
+            "postgres://u:a@b/SECRET@h/d",
+            "postgres://u:1234/SECRET@h/d",
+            "postgres://u:a:SECRET@h/d",
+            "postgres://u:a@SECRET?b@h/d",
+            "postgres://u:SECRET/d",
+            "SECRET",
+        ] {
+            let shown = without_password(url);
+            assert!(!shown.contains("SECRET"), "{shown}");
+        }
     }
 }

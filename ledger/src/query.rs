@@ -1,3 +1,5 @@
+//! The questions that one asks of a ledger.
+
 use sqlx::{Row, any::AnyRow};
 use tower_llm_layers::{
     UsdAmount, UtcTime,
@@ -21,7 +23,11 @@ const AMOUNTS: [&str; 4] = [
     "COALESCE(e.bill, e.estimate, 0)",
     "CASE WHEN e.state = 'estimated' THEN COALESCE(e.bill, e.estimate, 0) ELSE 0 END",
     "CASE WHEN e.outcome <> 'answered' THEN COALESCE(e.bill, e.estimate, 0) ELSE 0 END",
-    "COALESCE(ABS(e.bill - e.estimate), 0)",
+    // Amounts that were cut lie at the ends of what a column holds: their difference would not.
+    "CASE WHEN e.bill IS NULL OR e.estimate IS NULL THEN 0
+        WHEN e.bill BETWEEN -4611686018427387903 AND 4611686018427387903
+            AND e.estimate BETWEEN -4611686018427387903 AND 4611686018427387903 THEN ABS(e.bill - e.estimate)
+        ELSE 4611686018427387903 END",
 ];
 
 impl DatabaseLedger {
@@ -52,7 +58,7 @@ impl DatabaseLedger {
             sums(),
             conditions.sql()
         );
-        let rows = self.ask(&sql, conditions).await?;
+        let rows = self.ask(sql, conditions).await?;
         let mut rows = rows
             .iter()
             .map(|row| {
@@ -76,7 +82,7 @@ impl DatabaseLedger {
         let mut conditions = Where::default();
         filter.apply(&mut conditions);
         let sql = format!("SELECT {} FROM entries e {}", sums(), conditions.sql());
-        let rows = self.ask(&sql, conditions).await?;
+        let rows = self.ask(sql, conditions).await?;
         rows.first().map_or_else(|| Ok(Spend::default()), spend)
     }
 
@@ -127,21 +133,18 @@ impl DatabaseLedger {
     async fn entries(&self, conditions: Where, rest: &str) -> Result<Vec<Entry>, LedgerError> {
         let columns = COLUMNS.map(|column| format!("e.{column}")).join(", ");
         let sql = format!("SELECT {columns} FROM entries e {} {rest}", conditions.sql());
-        self.ask(&sql, conditions).await?.iter().map(read).collect()
-    }
-
-    async fn ask(&self, sql: &str, conditions: Where) -> Result<Vec<AnyRow>, LedgerError> {
-        let mut reader = self.reader().await?;
-        let rows = conditions
-            .bind(sqlx::query(sql))
-            .fetch_all(&mut reader.connection)
-            .await?;
-        reader.keep();
-        Ok(rows)
+        self.ask(sql, conditions).await?.iter().map(read).collect()
     }
 }
 
-/// Sums in parts that no number of rows makes too large: whole dollars, whole micro-dollars, pico-dollars.
+/// Counts of tokens that are summed up.
+const TOKENS: [&str; 3] = ["prompt_tokens", "cached_tokens", "answer_tokens"];
+
+/// Where a count of tokens is cut in two.
+const TOKENS_CUT: i64 = 1 << 32;
+
+/// Sums in parts that no number of rows makes too large, whatever stands in them: whole dollars, whole micro-dollars, pico-dollars;
+/// tokens by their upper and lower half.
 fn sums() -> String {
     let mut columns = vec!["COUNT(*) AS attempts".to_owned()];
     for (index, amount) in AMOUNTS.iter().enumerate() {
@@ -156,8 +159,13 @@ fn sums() -> String {
             ));
         }
     }
-    for tokens in ["prompt_tokens", "cached_tokens", "answer_tokens"] {
-        columns.push(format!("CAST(COALESCE(SUM(e.{tokens}), 0) AS BIGINT) AS {tokens}"));
+    for tokens in TOKENS {
+        columns.push(format!(
+            "CAST(COALESCE(SUM(e.{tokens} / {TOKENS_CUT}), 0) AS BIGINT) AS {tokens}_0"
+        ));
+        columns.push(format!(
+            "CAST(COALESCE(SUM(e.{tokens} % {TOKENS_CUT}), 0) AS BIGINT) AS {tokens}_1"
+        ));
     }
     columns.join(", ")
 }
@@ -169,13 +177,14 @@ fn spend(row: &AnyRow) -> Result<Spend, LedgerError> {
         let part = |part: usize| number(&format!("amount_{index}_{part}")).map(i128::from);
         *amount = UsdAmount::from_pico(part(0)? * 1_000_000_000_000 + part(1)? * 1_000_000 + part(2)?);
     }
-    let count = |column: &str| number(column).map(|count| u64::try_from(count).unwrap_or(0));
-    let tokens = [
-        count("prompt_tokens")?,
-        count("cached_tokens")?,
-        count("answer_tokens")?,
-    ];
-    Ok(Spend::from_sums(count("attempts")?, amounts, tokens))
+    let mut counts = [0; 3];
+    for (count, tokens) in counts.iter_mut().zip(TOKENS) {
+        let part = |part: usize| number(&format!("{tokens}_{part}")).map(i128::from);
+        let sum = part(0)? * i128::from(TOKENS_CUT) + part(1)?;
+        *count = u64::try_from(sum.max(0)).unwrap_or(u64::MAX);
+    }
+    let attempts = u64::try_from(number("attempts")?).unwrap_or(0);
+    Ok(Spend::from_sums(attempts, amounts, counts))
 }
 
 /// A group as it is shown: hours and days by their date.

@@ -1,16 +1,22 @@
-//! What waits to be written.
+//! What waits to be written, between the path of answers and the writer. Nothing under its lock waits or does I/O.
 
 use std::{
     collections::VecDeque,
     fmt,
-    fs::{File, OpenOptions},
-    io::{self, Read, Seek, SeekFrom, Write},
-    path::Path,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tower_llm_layers::ledger::{Correction, Entry};
+
+use crate::{counter::Counter, text::plain_entry};
+
+/// Bytes that one batch has at most, roughly.
+const BATCH_BYTES: usize = 4 << 20;
+/// Bytes that may wait, roughly.
+const MOST_BYTES: usize = 256 << 20;
+/// What an item takes beside its texts, roughly.
+const ITEM_BYTES: usize = 400;
 
 /// One thing to write.
 #[derive(Debug, Clone)]
@@ -19,45 +25,76 @@ pub(crate) enum Item {
     Correction(Correction),
 }
 
-/// A bounded queue between the path of answers and the writer.
+impl Item {
+    fn bytes(&self) -> usize {
+        let Self::Entry(entry) = self else { return ITEM_BYTES };
+        let id = entry.generation_id.as_deref().unwrap_or_default();
+        let texts = ITEM_BYTES + entry.upstream.len() + entry.model.len() + id.len();
+        // Tags are written twice.
+        let tags = entry.tags.iter().map(|(name, value)| 2 * (name.len() + value.len()));
+        texts + tags.sum::<usize>()
+    }
+
+    /// The same in ASCII alone, or nothing if it is that already.
+    pub(crate) fn plain(&self) -> Option<Self> {
+        match self {
+            Self::Entry(entry) => plain_entry(entry).map(|entry| Self::Entry(Box::new(entry))),
+            Self::Correction(_) => None,
+        }
+    }
+
+    /// The entry that it is about.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Entry(entry) => entry.id.to_string(),
+            Self::Correction(correction) => correction.id.to_string(),
+        }
+    }
+}
+
+/// A bounded queue.
 #[derive(Debug)]
 pub(crate) struct Queue {
     state: Mutex<State>,
+    counter: Option<Counter>,
     /// Told when a batch is full, and at the end.
     pub(crate) full: Notify,
-    /// Told when something came into an empty queue.
+    /// Told when something came into an empty queue, and at the end.
     pub(crate) begun: Notify,
+    closing: watch::Sender<bool>,
     batch: usize,
     most: usize,
 }
 
+#[derive(Default)]
 struct State {
     items: VecDeque<Item>,
-    accepted: u64,
-    lost: u64,
-    closing: bool,
-    counter: Option<File>,
+    bytes: usize,
+    /// Items that the writer has taken out, and not yet written.
+    taken: usize,
+    counts: Counts,
+    is_closing: bool,
 }
 
 /// How much went through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Counts {
+    /// Taken in.
     pub(crate) accepted: u64,
+    /// Not taken in, given up, or refused by the database.
     pub(crate) lost: u64,
+    /// Of the lost ones, those that the database refused.
+    pub(crate) rejected: u64,
 }
 
 impl Queue {
-    pub(crate) fn new(batch: usize, most: usize, counter: Option<File>) -> Self {
+    pub(crate) fn new(batch: usize, most: usize, counter: Option<Counter>) -> Self {
         Self {
-            state: Mutex::new(State {
-                items: VecDeque::new(),
-                accepted: 0,
-                lost: 0,
-                closing: false,
-                counter,
-            }),
+            state: Mutex::default(),
+            counter,
             full: Notify::new(),
             begun: Notify::new(),
+            closing: watch::Sender::new(false),
             batch,
             most,
         }
@@ -69,22 +106,20 @@ impl Queue {
 
     /// Takes an item in, or counts it as lost.
     pub(crate) fn push(&self, item: Item) {
-        let length = {
-            let mut state = self.lock();
-            if state.closing || state.items.len() >= self.most {
-                state.lost += 1;
-                let lost = state.lost;
-                drop(state);
+        let bytes = item.bytes();
+        let taken_in = self.lock().push(item, bytes, self.most);
+        let (accepted, length) = match taken_in {
+            Ok(taken_in) => taken_in,
+            Err(lost) => {
                 if lost.is_power_of_two() {
                     tracing::error!(target: "llm::ledger", lost, "the ledger's queue is full or closed: entries are lost");
                 }
                 return;
             }
-            state.items.push_back(item);
-            state.accepted += 1;
-            state.count();
-            state.items.len()
         };
+        if let Some(counter) = &self.counter {
+            counter.note(accepted);
+        }
         if length == 1 {
             self.begun.notify_one();
         }
@@ -93,98 +128,142 @@ impl Queue {
         }
     }
 
-    /// The next batch, in order; it stays in the queue until it is written.
-    pub(crate) fn batch(&self) -> Vec<Item> {
-        self.lock().items.iter().take(self.batch).cloned().collect()
+    /// Takes the next batch out, in order. It counts as waiting until it is [`settled`](Self::settled).
+    pub(crate) fn take(&self) -> Vec<Item> {
+        let mut state = self.lock();
+        let mut bytes = 0;
+        let fits = |item: &&Item| {
+            bytes += item.bytes();
+            bytes <= BATCH_BYTES
+        };
+        let count = state.items.iter().take(self.batch).take_while(fits).count();
+        // One that is too large by itself goes alone.
+        let count = count.max(1).min(state.items.len());
+        let items: Vec<Item> = state.items.drain(..count).collect();
+        let freed: usize = items.iter().map(Item::bytes).sum();
+        state.bytes = state.bytes.saturating_sub(freed);
+        state.taken += items.len();
+        items
     }
 
-    /// Takes out what was written.
-    pub(crate) fn written(&self, count: usize) {
-        self.lock().items.drain(..count);
+    /// So many of the items that were taken out are written.
+    pub(crate) fn settled(&self, count: usize) {
+        let mut state = self.lock();
+        state.taken = state.taken.saturating_sub(count);
     }
 
-    /// How many are waiting.
+    /// One of the items that were taken out cannot be written. Says how many there were so far.
+    pub(crate) fn rejected(&self) -> u64 {
+        let mut state = self.lock();
+        state.taken = state.taken.saturating_sub(1);
+        state.counts.lost += 1;
+        state.counts.rejected += 1;
+        state.counts.rejected
+    }
+
+    /// How many are waiting, those that are being written included.
     pub(crate) fn len(&self) -> usize {
-        self.lock().items.len()
+        let state = self.lock();
+        state.items.len() + state.taken
     }
 
     pub(crate) fn is_full_batch(&self) -> bool {
-        self.len() >= self.batch
+        self.lock().items.len() >= self.batch
     }
 
     pub(crate) fn counts(&self) -> Counts {
-        let state = self.lock();
-        Counts {
-            accepted: state.accepted,
-            lost: state.lost,
-        }
+        self.lock().counts
     }
 
-    /// Counts what the writer could not write as lost.
-    pub(crate) fn give_up(&self) {
+    /// Counts everything that is not written as lost. Says how much that is.
+    pub(crate) fn give_up(&self) -> usize {
         let mut state = self.lock();
-        let left = state.items.len() as u64;
+        let left = state.items.len() + state.taken;
         state.items.clear();
-        state.lost += left;
+        (state.bytes, state.taken) = (0, 0);
+        state.counts.lost += left as u64;
+        left
     }
 
     /// Nothing more comes in.
     pub(crate) fn close(&self) {
-        self.lock().closing = true;
+        self.lock().is_closing = true;
+        self.closing.send_replace(true);
         self.full.notify_one();
         self.begun.notify_one();
     }
 
     pub(crate) fn is_closing(&self) -> bool {
-        self.lock().closing
+        *self.closing.borrow()
     }
-}
 
-impl State {
-    /// Writes the count down where a killed process leaves it behind: one small write into the page cache.
-    fn count(&mut self) {
-        let Some(counter) = &self.counter else { return };
-        if let Err(error) = write_at_start(counter, &self.accepted.to_le_bytes()) {
-            tracing::warn!(target: "llm::ledger", %error, "a kill would leave uncounted what it lost");
-            self.counter = None;
+    /// Waits until it is closed.
+    pub(crate) async fn closing(&self) {
+        // The sender lives in here: it is not gone.
+        drop(self.closing.subscribe().wait_for(|is_closing| *is_closing).await);
+    }
+
+    /// Lets another process have the ledger.
+    pub(crate) fn unlock(&self) {
+        if let Some(counter) = &self.counter {
+            counter.unlock();
         }
     }
 }
 
-#[cfg(unix)]
-fn write_at_start(file: &File, bytes: &[u8]) -> io::Result<()> {
-    // One call of the system's in the place of two.
-    std::os::unix::fs::FileExt::write_all_at(file, bytes, 0)
-}
-
-#[cfg(not(unix))]
-fn write_at_start(mut file: &File, bytes: &[u8]) -> io::Result<()> {
-    file.seek(SeekFrom::Start(0))?;
-    file.write_all(bytes)
-}
-
-/// The count that an earlier run left behind, and the file for this one's.
-pub(crate) fn open_counter(path: &Path) -> io::Result<(Option<u64>, File)> {
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)?;
-    let mut bytes = [0; 8];
-    let left = file.read_exact(&mut bytes).is_ok().then(|| u64::from_le_bytes(bytes));
-    file.seek(SeekFrom::Start(0))?;
-    file.write_all(&0_u64.to_le_bytes())?;
-    Ok((left, file))
+impl State {
+    /// Gives how many were taken in so far and how many wait, or how many are lost.
+    fn push(&mut self, item: Item, bytes: usize, most: usize) -> Result<(u64, usize), u64> {
+        let is_full = self.items.len() + self.taken >= most || self.bytes + bytes > MOST_BYTES;
+        if self.is_closing || is_full {
+            self.counts.lost += 1;
+            return Err(self.counts.lost);
+        }
+        self.items.push_back(item);
+        self.bytes += bytes;
+        self.counts.accepted += 1;
+        Ok((self.counts.accepted, self.items.len()))
+    }
 }
 
 impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("State")
             .field("waiting", &self.items.len())
-            .field("accepted", &self.accepted)
-            .field("lost", &self.lost)
-            .field("closing", &self.closing)
+            .field("taken", &self.taken)
+            .field("counts", &self.counts)
+            .field("is_closing", &self.is_closing)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tower_llm_layers::{UsdAmount, UtcTime, ledger::EntryId};
+
+    use super::*;
+
+    fn item() -> Item {
+        let at = UtcTime::from_millis(0);
+        Item::Correction(Correction::new(EntryId::new(at), at, UsdAmount::ZERO, None))
+    }
+
+    #[test]
+    fn what_is_being_written_waits_and_a_batch_is_bounded_in_bytes() {
+        let most = BATCH_BYTES / ITEM_BYTES;
+        let queue = Queue::new(usize::MAX, most + 10, None);
+        for _ in 0..most + 20 {
+            queue.push(item());
+        }
+        assert_eq!((queue.len(), queue.counts().lost), (most + 10, 10));
+        assert_eq!(queue.take().len(), most);
+        assert_eq!(queue.len(), most + 10, "it may fail yet");
+        queue.push(item());
+        assert_eq!(queue.counts().lost, 11, "still no room");
+        queue.settled(most - 1);
+        assert_eq!((queue.rejected(), queue.len()), (1, 10));
+        queue.push(item());
+        assert_eq!(queue.give_up(), 11);
+        assert_eq!((queue.len(), queue.counts().lost), (0, 23));
     }
 }

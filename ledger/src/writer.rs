@@ -1,4 +1,4 @@
-//! Writes batches, one after another, until the ledger is closed.
+//! Writes batches, one after another, until the ledger is closed and everything is written, or its time is over.
 
 use std::{
     sync::{
@@ -9,22 +9,31 @@ use std::{
 };
 
 use sqlx::{AnyConnection, Connection};
-use tokio::time::sleep;
-use tower_llm_layers::{UtcTime, ledger::Entry};
+use tokio::time::{sleep, timeout};
+use tower_llm_layers::{
+    UtcTime,
+    ledger::{Entry, EntryId},
+};
 
 use crate::{
     LedgerError,
-    place::Place,
+    place::{Place, Session},
     queue::{Item, Queue},
+    reader::Reader,
     rows,
+    run::{SILENCE, begin, note},
+    schema::migrate,
+    trouble::Trouble,
 };
 
-/// The first wait after a failure; each further one is twice as long.
-const FIRST_RETRY: Duration = Duration::from_millis(100);
-/// The longest wait between two tries.
-const LONGEST_RETRY: Duration = Duration::from_secs(10);
-/// Tries of the last batches once the ledger is closed.
-const LAST_TRIES: u32 = 5;
+/// How long one transaction may take, its commit included.
+const TRANSACTION: Duration = Duration::from_secs(10);
+/// After this long a server ends a statement by itself, so that nothing goes on there that was given up here.
+const STATEMENT_MILLIS: u32 = 9_000;
+/// How long the farewell to a file may take that was moved away.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// The longest wait between two tries once the ledger is closed: its time is short.
+const LAST_WAIT: Duration = Duration::from_millis(250);
 
 /// What the writer shares with the ledger's handle.
 #[derive(Debug, Default)]
@@ -38,69 +47,155 @@ pub(crate) struct Writer {
     pub(crate) queue: Arc<Queue>,
     pub(crate) place: Place,
     pub(crate) run: String,
-    pub(crate) connection: Option<AnyConnection>,
+    pub(crate) session: Option<Session>,
+    pub(crate) reader: Arc<Reader>,
     pub(crate) written: Arc<Written>,
     pub(crate) flush_every: Duration,
+    pub(crate) trouble: Trouble,
 }
 
 impl Writer {
-    pub(crate) async fn run(mut self) {
+    /// Runs until the ledger is closed; then `close_timeout` is left to write what waits.
+    pub(crate) async fn run(mut self, close_timeout: Duration) {
+        let queue = Arc::clone(&self.queue);
+        let last_moment = async {
+            queue.closing().await;
+            sleep(close_timeout).await;
+        };
+        tokio::select! {
+            () = self.work() => {}
+            () = last_moment => {}
+        }
+        let lost = queue.give_up();
+        if lost > 0 {
+            tracing::error!(target: "llm::ledger", place = %self.place, lost, "the ledger was closed before everything was written: entries are lost");
+        }
+        queue.unlock();
+    }
+
+    async fn work(&mut self) {
         loop {
             if self.queue.len() == 0 {
                 if self.queue.is_closing() {
                     break;
                 }
-                self.queue.begun.notified().await;
+                if timeout(SILENCE / 3, self.queue.begun.notified()).await.is_err() && self.place.is_shared() {
+                    // Others must not take this run for dead.
+                    self.write_all(Vec::new()).await;
+                }
                 continue;
             }
             if !self.queue.is_full_batch() && !self.queue.is_closing() {
                 // Either more comes, or the first has waited long enough.
-                drop(tokio::time::timeout(self.flush_every, self.queue.full.notified()).await);
+                drop(timeout(self.flush_every, self.queue.full.notified()).await);
             }
-            if !self.write_batch().await {
-                self.queue.give_up();
-            }
+            let batch = self.queue.take();
+            self.write_all(batch).await;
         }
         self.stop().await;
     }
 
-    /// Writes the next batch, however often that takes; gives up only where the ledger is closed.
-    async fn write_batch(&mut self) -> bool {
-        let batch = self.queue.batch();
-        let mut wait = FIRST_RETRY;
-        let mut last_tries = 0;
-        loop {
-            match self.write(&batch).await {
-                Ok(()) => {
-                    self.queue.written(batch.len());
-                    self.written.items.fetch_add(batch.len() as u64, Ordering::Relaxed);
-                    return true;
+    /// Writes a batch, however often that takes. If the database refuses it for what it holds, each half goes by itself, until the
+    /// row is alone that is refused.
+    async fn write_all(&mut self, batch: Vec<Item>) {
+        let mut parts = vec![batch];
+        while let Some(mut part) = parts.pop() {
+            match self.write(&part).await {
+                Ok(strays) => {
+                    self.queue.settled(part.len());
+                    self.written.items.fetch_add(part.len() as u64, Ordering::Relaxed);
+                    self.written.strays.fetch_add(strays.len() as u64, Ordering::Relaxed);
+                    for entry in strays {
+                        tracing::warn!(target: "llm::ledger", %entry, "a bill came for an entry that is not in this ledger");
+                    }
+                    self.trouble.over(&self.place);
                 }
+                Err(error) if error.is_of_the_row() && part.len() > 1 => {
+                    let second = part.split_off(part.len() / 2);
+                    parts.push(second);
+                    parts.push(part);
+                }
+                Err(error) if error.is_of_the_row() => {
+                    let Some(item) = part.first() else { continue };
+                    match item.plain() {
+                        Some(plain) => parts.push(vec![plain]),
+                        None => self.reject(item, &error),
+                    }
+                }
+                // Only the mark that this run is alive: it can wait.
+                Err(_) if part.is_empty() => {}
                 Err(error) => {
-                    self.connection = None;
-                    if wait == FIRST_RETRY {
-                        tracing::error!(target: "llm::ledger", place = %self.place, %error, "the ledger is not written: trying again");
+                    parts.push(part);
+                    let wait = self.trouble.failed(&self.place, &error, self.queue.len());
+                    if self.queue.is_closing() {
+                        sleep(wait.min(LAST_WAIT)).await;
+                    } else {
+                        drop(timeout(wait, self.queue.closing()).await);
                     }
                 }
             }
-            if self.queue.is_closing() {
-                last_tries += 1;
-                if last_tries >= LAST_TRIES {
-                    return false;
-                }
-            }
-            sleep(wait).await;
-            wait = (wait * 2).min(LONGEST_RETRY);
         }
     }
 
-    async fn write(&mut self, batch: &[Item]) -> Result<(), LedgerError> {
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.place.connect().await?,
+    fn reject(&self, item: &Item, error: &LedgerError) {
+        let rejected = self.queue.rejected();
+        let entry = item.name();
+        if rejected.is_power_of_two() {
+            tracing::error!(target: "llm::ledger", place = %self.place, entry, %error, rejected, "the database refuses an entry: it is lost");
+        } else {
+            tracing::debug!(target: "llm::ledger", place = %self.place, entry, %error, "the database refuses an entry: it is lost");
+        }
+    }
+
+    /// Writes items in one transaction. Gives the corrections among them whose entries are not there.
+    async fn write(&mut self, items: &[Item]) -> Result<Vec<EntryId>, LedgerError> {
+        let mut session = match self.session.take() {
+            Some(session) if self.place.is_under(&session) => session,
+            Some(session) => {
+                self.bid_farewell(session).await;
+                self.connect().await?
+            }
+            None => self.connect().await?,
         };
+        let writing = self.transact(&mut session.connection, items);
+        let done = timeout(TRANSACTION, writing)
+            .await
+            .map_err(|_| self.place.slow(TRANSACTION))?;
+        if !self.place.is_under(&session) {
+            self.bid_farewell(session).await;
+            let place = self.place.to_string();
+            return Err(LedgerError::Moved { place });
+        }
+        // What was refused for a row has left nothing behind; after any other error the connection is not used again.
+        if done.as_ref().err().is_none_or(LedgerError::is_of_the_row) {
+            self.session = Some(session);
+        }
+        done
+    }
+
+    async fn transact(&self, connection: &mut AnyConnection, items: &[Item]) -> Result<Vec<EntryId>, LedgerError> {
         let mut transaction = connection.begin().await?;
-        let entries: Vec<&Entry> = batch
+        let done = self.fill(&mut transaction, items).await;
+        match done {
+            Ok(strays) => {
+                transaction.commit().await?;
+                Ok(strays)
+            }
+            Err(error) => {
+                if error.is_of_the_row() {
+                    transaction.rollback().await?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn fill(&self, connection: &mut AnyConnection, items: &[Item]) -> Result<Vec<EntryId>, LedgerError> {
+        if self.place.is_shared() {
+            let limit = format!("SET LOCAL statement_timeout = {STATEMENT_MILLIS}");
+            sqlx::query(&limit).execute(&mut *connection).await?;
+        }
+        let entries: Vec<&Entry> = items
             .iter()
             .filter_map(|item| match item {
                 Item::Entry(entry) => Some(&**entry),
@@ -108,62 +203,83 @@ impl Writer {
             })
             .collect();
         // A correction follows its entry, so that all entries may go first.
-        rows::insert(&mut transaction, &entries, self.place.is_shared()).await?;
-        for item in batch {
+        rows::insert(connection, &entries, self.place.is_shared()).await?;
+        let mut strays = Vec::new();
+        for item in items {
             let Item::Correction(correction) = item else { continue };
-            if !rows::correct(&mut transaction, correction).await? {
-                self.written.strays.fetch_add(1, Ordering::Relaxed);
-                tracing::warn!(target: "llm::ledger", entry = %correction.id, "a bill came for an entry that is not in this ledger");
+            if !rows::correct(connection, correction).await? {
+                strays.push(correction.id);
             }
         }
-        let written = self.written.items.load(Ordering::Relaxed) + batch.len() as u64;
-        note(&self.queue, &self.run, &mut transaction, written, false).await?;
-        transaction.commit().await?;
-        self.connection = Some(connection);
-        Ok(())
+        self.note(connection, items.len() as u64, false).await?;
+        Ok(strays)
+    }
+
+    /// Writes down how far this run has come with so many more items.
+    async fn note(&self, connection: &mut AnyConnection, more: u64, is_stopped: bool) -> Result<(), sqlx::Error> {
+        let counts = self.queue.counts();
+        // What was refused need not be written any more, either.
+        let settled = self.written.items.load(Ordering::Relaxed) + counts.rejected + more;
+        note(connection, &self.run, counts, settled, is_stopped).await
+    }
+
+    /// A new connection to a database that has this run.
+    async fn connect(&self) -> Result<Session, LedgerError> {
+        let mut session = self.place.connect(true).await?;
+        let connection = &mut session.connection;
+        let prepare = async {
+            migrate(connection, &self.place).await?;
+            begin(connection, &self.run, UtcTime::now()).await?;
+            Ok::<_, LedgerError>(())
+        };
+        timeout(TRANSACTION, prepare)
+            .await
+            .map_err(|_| self.place.slow(TRANSACTION))??;
+        Ok(session)
+    }
+
+    /// Leaves a file that was deleted or moved away.
+    async fn bid_farewell(&self, mut session: Session) {
+        let written = self.written.items.load(Ordering::Relaxed);
+        tracing::error!(
+            target: "llm::ledger",
+            place = %self.place,
+            written,
+            "the ledger's file was deleted or moved away while it was open: what was written went with it, and a new file is begun"
+        );
+        let leave = async {
+            // What only the write-ahead log holds goes into the file, wherever that is now.
+            drop(
+                sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+                    .execute(&mut session.connection)
+                    .await,
+            );
+            drop(session.connection.close().await);
+            self.reader.leave().await;
+        };
+        drop(timeout(FAREWELL, leave).await);
     }
 
     /// The mark of a clean stop.
-    async fn stop(mut self) {
-        let written = self.written.items.load(Ordering::Relaxed);
-        let noted = match self.connection.take() {
-            Some(connection) => Ok(connection),
-            None => self.place.connect().await,
+    async fn stop(&mut self) {
+        let noted = async {
+            let mut session = match self.session.take() {
+                Some(session) if self.place.is_under(&session) => session,
+                Some(session) => {
+                    self.bid_farewell(session).await;
+                    return Ok(());
+                }
+                None => self.connect().await?,
+            };
+            self.note(&mut session.connection, 0, true).await?;
+            session.connection.close().await?;
+            Ok::<_, LedgerError>(())
         };
-        let noted = match noted {
-            Ok(mut connection) => match note(&self.queue, &self.run, &mut connection, written, true).await {
-                Ok(()) => connection.close().await.map_err(LedgerError::from),
-                Err(error) => Err(error),
-            },
-            Err(error) => Err(error),
-        };
+        let noted = timeout(TRANSACTION, noted)
+            .await
+            .unwrap_or_else(|_| Err(self.place.slow(TRANSACTION)));
         if let Err(error) = noted {
             tracing::warn!(target: "llm::ledger", %error, "the ledger's clean stop could not be written down");
         }
     }
-}
-
-/// Writes down how far this run has come.
-async fn note(
-    queue: &Queue,
-    run: &str,
-    connection: &mut AnyConnection,
-    written: u64,
-    stopped: bool,
-) -> Result<(), LedgerError> {
-    let counts = queue.counts();
-    let now = i64::try_from(UtcTime::now().millis()).unwrap_or(i64::MAX);
-    let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    sqlx::query(
-        "UPDATE ledger_runs SET last_written = $1, accepted = $2, written = $3, lost = $4, stopped = $5 WHERE id = $6",
-    )
-    .bind(now)
-    .bind(number(counts.accepted))
-    .bind(number(written))
-    .bind(number(counts.lost))
-    .bind(stopped.then_some(now))
-    .bind(run.to_owned())
-    .execute(connection)
-    .await?;
-    Ok(())
 }

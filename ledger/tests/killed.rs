@@ -1,4 +1,4 @@
-//! A process that is killed loses no more than its last batch, and the next start says how much.
+//! A process that is killed loses no more than its last batch, and the next start says how much. One that ends loses nothing.
 #![cfg(feature = "sqlite")]
 
 use std::{
@@ -10,8 +10,9 @@ use std::{
 };
 
 use crate::support::{Folder, entry};
+use tokio::runtime::Builder;
 use tower_llm_layers::ledger::Ledger;
-use tower_llm_ledger::{Filter, LedgerOptions};
+use tower_llm_ledger::{Filter, LedgerError, LedgerOptions};
 
 /// Names the file to the process that is going to be killed.
 const FILE: &str = "LEDGER_TEST_FILE";
@@ -41,6 +42,44 @@ async fn victim() {
     std::future::pending::<()>().await;
 }
 
+/// Not a test by itself: a `main` that ends without `close()`, in either kind of runtime.
+#[test]
+fn forgetful() {
+    let Some(file) = env::var_os(FILE).map(PathBuf::from) else {
+        return;
+    };
+    for (number, builder) in [Builder::new_current_thread(), Builder::new_multi_thread()]
+        .iter_mut()
+        .enumerate()
+    {
+        let runtime = builder.enable_all().build().unwrap();
+        runtime.block_on(async {
+            let options = LedgerOptions::sqlite(file.join(format!("{number}.sqlite")));
+            let ledger = options.open().await.unwrap();
+            for _ in 0..20 {
+                ledger.record(&entry("a/b", 1));
+            }
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_ends_without_a_close_has_written_everything() {
+    let folder = Folder::new();
+    let ended = Command::new(env::current_exe().unwrap())
+        .args(["killed::forgetful", "--exact"])
+        .env(FILE, folder.path())
+        .output()
+        .unwrap();
+    assert!(ended.status.success(), "{ended:?}");
+    for number in 0..2 {
+        let options = LedgerOptions::sqlite(folder.path().join(format!("{number}.sqlite")));
+        let ledger = options.open().await.unwrap();
+        assert_eq!(ledger.total(&Filter::new()).await.unwrap().attempts, 20);
+        assert_eq!(ledger.lost_before().runs, 0, "a clean stop");
+    }
+}
+
 #[tokio::test]
 async fn a_kill_loses_the_last_batch_and_it_is_counted() {
     let folder = Folder::new();
@@ -52,6 +91,8 @@ async fn a_kill_loses_the_last_batch_and_it_is_counted() {
         .unwrap();
     let mut lines = BufReader::new(victim.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap() == "ready"));
+    let second = LedgerOptions::sqlite(folder.file()).open().await.unwrap_err();
+    assert!(matches!(second, LedgerError::InUse { .. }), "{second:?}");
     victim.kill().unwrap();
     victim.wait().unwrap();
 

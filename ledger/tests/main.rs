@@ -10,6 +10,10 @@ mod killed;
 #[cfg(test)]
 mod postgres;
 #[cfg(test)]
+mod postgres_under_stress;
+#[cfg(test)]
 mod sqlite;
+#[cfg(test)]
+mod sqlite_under_stress;
 #[cfg(test)]
 mod support;

@@ -3,27 +3,14 @@
 
 use std::time::Duration;
 
-use crate::support::{entry, promises};
+use crate::support::{
+    entry, hard,
+    postgres::{database, sql},
+    promises,
+};
 use test_servers::Postgres;
 use tower_llm_layers::ledger::Ledger;
 use tower_llm_ledger::{Filter, LedgerError, LedgerOptions};
-
-/// A database of this name on the server.
-async fn database(server: &Postgres, name: &str) -> String {
-    use sqlx::{Connection, PgConnection};
-    let mut connection = PgConnection::connect(&server.url()).await.unwrap();
-    sqlx::query(&format!("CREATE DATABASE {name}"))
-        .execute(&mut connection)
-        .await
-        .unwrap();
-    connection.close().await.unwrap();
-    let (place, _) = server
-        .url()
-        .rsplit_once('/')
-        .map(|(place, name)| (place.to_owned(), name.to_owned()))
-        .unwrap();
-    format!("{place}/{name}")
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_promise_holds() {
@@ -42,6 +29,25 @@ async fn every_promise_holds() {
         urls.insert(name, database(&server, name).await);
     }
     promises::hold(|name| LedgerOptions::postgres(&urls[name])).await;
+}
+
+#[tokio::test]
+async fn hard_data_goes_in_and_a_refused_row_is_lost_alone() {
+    let Some(server) = Postgres::start() else { return };
+    let mut urls = std::collections::HashMap::new();
+    for name in ["odd", "huge", "names", "refused"] {
+        urls.insert(name, database(&server, name).await);
+    }
+    hard::hold(
+        |name| LedgerOptions::postgres(&urls[name]),
+        async |name, text| sql(&urls[name], text).await,
+    )
+    .await;
+    let refuse = async || {
+        let check = "ALTER TABLE entries ADD CHECK (model <> 'bad/model' AND model !~ '[^ -~]')";
+        sql(&urls["refused"], check).await;
+    };
+    hard::a_refused_row_is_lost_alone(LedgerOptions::postgres(&urls["refused"]), refuse).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

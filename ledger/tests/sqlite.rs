@@ -3,7 +3,7 @@
 
 use std::{fs, time::Duration};
 
-use crate::support::{Folder, any_entry, entry, promises};
+use crate::support::{Folder, any_entry, entry, hard, promises, sqlite::sql};
 use fastrand::Rng;
 use tower_llm_layers::ledger::{Entry, Ledger};
 use tower_llm_ledger::{Filter, LedgerError, LedgerOptions};
@@ -12,6 +12,29 @@ use tower_llm_ledger::{Filter, LedgerError, LedgerOptions};
 async fn every_promise_holds() {
     let folder = Folder::new();
     promises::hold(|name| LedgerOptions::sqlite(folder.path().join(name))).await;
+}
+
+#[tokio::test]
+async fn hard_data_goes_in() {
+    let folder = Folder::new();
+    let file = |name: &str| folder.path().join(name);
+    hard::hold(
+        |name| LedgerOptions::sqlite(file(name)),
+        async |name, text| sql(&file(name), text).await,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_refused_row_is_lost_alone() {
+    let folder = Folder::new();
+    let refuse = async || {
+        let trigger = "CREATE TRIGGER refuse BEFORE INSERT ON entries
+            WHEN NEW.model = 'bad/model' OR NEW.model GLOB '*[^ -~]*'
+            BEGIN SELECT RAISE(ABORT, 'no'); END";
+        sql(&folder.file(), trigger).await;
+    };
+    hard::a_refused_row_is_lost_alone(LedgerOptions::sqlite(folder.file()), refuse).await;
 }
 
 #[tokio::test]
@@ -44,20 +67,10 @@ async fn a_ledger_of_a_later_version_is_left_alone() {
     let folder = Folder::new();
     let ledger = LedgerOptions::sqlite(folder.file()).open().await.unwrap();
     ledger.close().await;
-    drop(ledger);
-    sql(&folder, "INSERT INTO ledger_schema (version) VALUES (99)").await;
+    sql(&folder.file(), "INSERT INTO ledger_schema (version) VALUES (99)").await;
     let error = LedgerOptions::sqlite(folder.file()).open().await.unwrap_err();
     assert!(matches!(error, LedgerError::Newer { version: 99, .. }), "{error:?}");
     assert!(error.to_string().contains("update this service"), "{error}");
-}
-
-/// Runs a statement beside the ledger.
-async fn sql(folder: &Folder, statement: &str) {
-    use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
-    let options = SqliteConnectOptions::new().filename(folder.file());
-    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
-    sqlx::query(statement).execute(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
 }
 
 #[tokio::test]
@@ -68,11 +81,11 @@ async fn a_database_that_fails_for_a_while_is_written_later() {
         .open()
         .await
         .unwrap();
-    sql(&folder, "ALTER TABLE entries RENAME TO elsewhere").await;
+    sql(&folder.file(), "ALTER TABLE entries RENAME TO elsewhere").await;
     ledger.record(&entry("a/b", 5));
     tokio::time::sleep(Duration::from_millis(150)).await;
     assert_eq!((ledger.written(), ledger.waiting(), ledger.lost()), (0, 1, 0));
-    sql(&folder, "ALTER TABLE elsewhere RENAME TO entries").await;
+    sql(&folder.file(), "ALTER TABLE elsewhere RENAME TO entries").await;
     while ledger.written() == 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -83,8 +96,12 @@ async fn a_database_that_fails_for_a_while_is_written_later() {
 #[tokio::test]
 async fn a_database_that_never_comes_back_ends_a_close_all_the_same() {
     let folder = Folder::new();
-    let ledger = LedgerOptions::sqlite(folder.file()).open().await.unwrap();
-    sql(&folder, "DROP TABLE entries").await;
+    let ledger = LedgerOptions::sqlite(folder.file())
+        .close_timeout(Duration::from_millis(500))
+        .open()
+        .await
+        .unwrap();
+    sql(&folder.file(), "DROP TABLE entries").await;
     ledger.record(&entry("a/b", 5));
     let closed = ledger.close().await;
     assert_eq!((closed.written, closed.lost), (0, 1));

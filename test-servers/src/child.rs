@@ -11,7 +11,7 @@ use std::{
     env, fs,
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command},
+    process::{Child, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
     thread::sleep,
     time::{Duration, Instant},
@@ -66,6 +66,33 @@ pub(crate) fn wait_for(log: &Path, word: &str, child: &mut Child) {
         }
         assert!(begun.elapsed() < PATIENCE, "the server does not come up:\n{said}");
         sleep(Duration::from_millis(20));
+    }
+}
+
+/// Sends a signal to a process and to those that it has started.
+pub(crate) fn signal(child: &Child, signal: &str) {
+    let parent = child.id().to_string();
+    let told = Command::new("kill").args([signal, &parent]).status().unwrap();
+    assert!(told.success(), "kill {signal} {parent}");
+    let mut children = Vec::new();
+    for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let stat = fs::read_to_string(process.path().join("stat")).unwrap_or_default();
+        // The name in brackets may hold anything; the state and the parent follow it.
+        let of = stat
+            .rsplit_once(')')
+            .and_then(|(_, rest)| rest.split_whitespace().nth(1));
+        if of == Some(&parent) {
+            children.push(process.file_name().to_string_lossy().into_owned());
+        }
+    }
+    // One of them may have ended by itself meanwhile: that is said, and does no harm.
+    if !children.is_empty() {
+        let told = Command::new("kill")
+            .arg(signal)
+            .args(&children)
+            .stderr(Stdio::null())
+            .status();
+        told.unwrap();
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use crate::child::{end, find, folder, free_port, missing, wait_for};
+use crate::child::{end, find, folder, free_port, missing, signal, wait_for};
 
 /// A PostgreSQL server with a database `postgres` and a user of the same name, who needs no password.
 #[derive(Debug)]
@@ -129,6 +129,20 @@ impl Postgres {
         }
     }
 
+    /// Halts it as it is: connections stay open, and nobody answers on them.
+    pub fn pause(&self) {
+        if let Some(child) = &self.child {
+            signal(child, "-STOP");
+        }
+    }
+
+    /// Lets it go on after [`pause`](Self::pause).
+    pub fn resume(&self) {
+        if let Some(child) = &self.child {
+            signal(child, "-CONT");
+        }
+    }
+
     /// Where it is.
     #[must_use]
     pub fn url(&self) -> String {
@@ -144,6 +158,7 @@ fn is_root() -> bool {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
+        self.resume();
         self.stop();
         drop(fs::remove_dir_all(&self.folder));
     }

@@ -6,7 +6,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use crate::child::{end, find, folder, free_port, missing, wait_for};
+use crate::child::{end, find, folder, free_port, missing, signal, wait_for};
 
 /// A Redis server, or Valkey, that keeps nothing on disk.
 #[derive(Debug)]
@@ -73,6 +73,27 @@ impl Redis {
         }
     }
 
+    /// Kills it: connections break, and what it held is gone.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            end(&mut child, "-KILL");
+        }
+    }
+
+    /// Halts it as it is: connections stay open, and nobody answers on them.
+    pub fn pause(&self) {
+        if let Some(child) = &self.child {
+            signal(child, "-STOP");
+        }
+    }
+
+    /// Lets it go on after [`pause`](Self::pause).
+    pub fn resume(&self) {
+        if let Some(child) = &self.child {
+            signal(child, "-CONT");
+        }
+    }
+
     /// Where it is, without a password.
     #[must_use]
     pub fn url(&self) -> String {
@@ -88,6 +109,7 @@ impl Redis {
 
 impl Drop for Redis {
     fn drop(&mut self) {
+        self.resume();
         self.stop();
         drop(fs::remove_dir_all(&self.folder));
     }

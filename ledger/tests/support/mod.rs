@@ -1,6 +1,12 @@
 //! Entries, and places to keep them.
 
+pub(crate) mod hard;
+pub(crate) mod log;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
 pub(crate) mod promises;
+#[cfg(feature = "sqlite")]
+pub(crate) mod sqlite;
 
 use std::{
     env, fs,
@@ -17,6 +23,16 @@ use tower_llm_layers::{
 
 /// 2026-11-25, a quarter past six.
 pub(crate) const NOW: UtcTime = UtcTime::from_millis(1_795_587_300_000);
+
+/// Waits until something holds.
+pub(crate) async fn until(holds: impl Fn() -> bool) {
+    let holding = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), holding).await.unwrap();
+}
 
 /// A folder that is gone with this.
 pub(crate) struct Folder(PathBuf);
@@ -77,7 +93,7 @@ pub(crate) fn entry(model: &str, pico: i128) -> Entry {
 
 /// Any entry there can be.
 pub(crate) fn any_entry(rng: &mut Rng) -> Entry {
-    let mut entry = entry(["a/b", "c/d", "=cmd()", "e,\"f\"\n"][rng.usize(..4)], 0);
+    let mut entry = entry(["a/b", "c/d", "=cmd()", "e,\"f\""][rng.usize(..4)], 0);
     let amount = |rng: &mut Rng| UsdAmount::from_pico(i128::from(rng.u64(..3_000_000_000_000)));
     entry.ended = NOW.after(Duration::from_millis(rng.u64(..200_000_000)));
     entry.attempt = rng.u32(..9);

@@ -1,0 +1,95 @@
+//! Runs of a process in the table `ledger_runs`: begun, noted, ended, and those that were killed.
+
+use std::time::Duration;
+
+use sqlx::{AnyConnection, Row};
+use tower_llm_layers::UtcTime;
+
+use crate::{LedgerError, LostBefore, place::Place, queue::Counts};
+
+/// After this long without a word, a run in a shared database is taken for dead.
+pub(crate) const SILENCE: Duration = Duration::from_secs(60);
+
+fn millis(at: UtcTime) -> i64 {
+    i64::try_from(at.millis()).unwrap_or(i64::MAX)
+}
+
+/// Writes down that a run is under way, if that is not known there yet.
+pub(crate) async fn begin(connection: &mut AnyConnection, run: &str, now: UtcTime) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO ledger_runs (id, started, last_written, accepted, written, lost) VALUES ($1, $2, $2, 0, 0, 0)
+         ON CONFLICT (id) DO NOTHING",
+    )
+    .bind(run.to_owned())
+    .bind(millis(now))
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+/// Writes down how far a run has come. `settled` are the items that need not be written any more.
+pub(crate) async fn note(
+    connection: &mut AnyConnection,
+    run: &str,
+    counts: Counts,
+    settled: u64,
+    is_stopped: bool,
+) -> Result<(), sqlx::Error> {
+    let now = millis(UtcTime::now());
+    let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    sqlx::query(
+        "UPDATE ledger_runs SET last_written = $1, accepted = $2, written = $3, lost = $4, stopped = $5 WHERE id = $6",
+    )
+    .bind(now)
+    .bind(number(counts.accepted))
+    .bind(number(settled))
+    .bind(number(counts.lost))
+    .bind(is_stopped.then_some(now))
+    .bind(run.to_owned())
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+/// Closes the runs that ended without a word, and counts what they lost.
+pub(crate) async fn bury(
+    connection: &mut AnyConnection,
+    place: &Place,
+    left: Option<u64>,
+    now: UtcTime,
+) -> Result<LostBefore, LedgerError> {
+    let alive_since = if place.is_shared() { now.before(SILENCE) } else { now };
+    let rows = sqlx::query(
+        "SELECT id, accepted, written FROM ledger_runs WHERE stopped IS NULL AND last_written <= $1 ORDER BY started DESC",
+    )
+    .bind(millis(alive_since))
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut before = LostBefore::default();
+    for (index, row) in rows.iter().enumerate() {
+        let (id, noted): (String, i64) = (row.try_get("id")?, row.try_get("accepted")?);
+        let written: i64 = row.try_get("written")?;
+        // What was counted beside the file belongs to the last run.
+        let counted = left.filter(|_| index == 0).and_then(|left| i64::try_from(left).ok());
+        let lost = noted.max(counted.unwrap_or(0)).saturating_sub(written).max(0);
+        before.runs += 1;
+        before.items += u64::try_from(lost).unwrap_or(0);
+        sqlx::query("UPDATE ledger_runs SET stopped = $1, lost = lost + $2 WHERE id = $3")
+            .bind(millis(now))
+            .bind(lost)
+            .bind(id)
+            .execute(&mut *connection)
+            .await
+            .map_err(|cause| place.refused(cause))?;
+    }
+    if before.runs > 0 {
+        tracing::error!(
+            target: "llm::ledger",
+            %place,
+            runs = before.runs,
+            lost = before.items,
+            "an earlier run was killed: what it had not written is lost"
+        );
+    }
+    Ok(before)
+}

@@ -1,0 +1,113 @@
+//! A real PostgreSQL that hangs, is killed, or whose table is locked.
+#![cfg(feature = "postgres")]
+
+use std::time::Duration;
+
+use test_servers::Postgres;
+use tower_llm_layers::ledger::Ledger;
+use tower_llm_ledger::{DatabaseLedger, Filter, LedgerError, LedgerOptions};
+
+use crate::support::{
+    entry,
+    log::Log,
+    postgres::{connect, database},
+    until,
+};
+
+async fn open(url: &str, close_timeout: Duration) -> DatabaseLedger {
+    LedgerOptions::postgres(url)
+        .flush_every(Duration::ZERO)
+        .close_timeout(close_timeout)
+        .open()
+        .await
+        .unwrap()
+}
+
+fn record(ledger: &DatabaseLedger, count: usize) {
+    for _ in 0..count {
+        ledger.record(&entry("a/b", 1));
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_holds_nothing_up_and_is_written_to_again() {
+    let Some(server) = Postgres::start() else { return };
+    let (log, _listening) = Log::listen();
+    let ledger = open(&server.url(), Duration::from_secs(30)).await;
+    let other = open(&database(&server, "other").await, Duration::from_millis(300)).await;
+    record(&ledger, 10);
+    until(|| ledger.written() == 10).await;
+    server.pause();
+    // No call waits for it: these only join the queue.
+    record(&ledger, 500);
+    record(&other, 20);
+    let closed = other.close().await;
+    assert_eq!((closed.written, closed.lost), (0, 20));
+    assert!(log.text().contains("lost=20"), "{}", log.text());
+    until(|| log.count("the ledger is not written: trying again") >= 1).await;
+    assert!(log.text().contains("does not answer within 10s"), "{}", log.text());
+    assert_eq!((ledger.written(), ledger.lost()), (10, 0));
+    server.resume();
+    until(|| ledger.written() == 510).await;
+    assert_eq!(log.count("the ledger is written again"), 1, "{}", log.text());
+    assert_eq!(ledger.total(&Filter::new()).await.unwrap().attempts, 510, "none twice");
+    assert_eq!(ledger.close().await.lost, 0);
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_is_given_up_on_by_a_question_and_at_the_start() {
+    let Some(server) = Postgres::start() else { return };
+    let ledger = open(&server.url(), Duration::from_millis(100)).await;
+    assert_eq!(ledger.total(&Filter::new()).await.unwrap().attempts, 0);
+    server.pause();
+    let filter = Filter::new();
+    let (question, start) = tokio::join!(ledger.total(&filter), LedgerOptions::postgres(&server.url()).open());
+    assert!(matches!(question, Err(LedgerError::Slow { .. })), "{question:?}");
+    assert!(matches!(start, Err(LedgerError::Slow { .. })), "{start:?}");
+    let closed = ledger.close().await;
+    assert_eq!((closed.written, closed.lost), (0, 0));
+}
+
+#[tokio::test]
+async fn a_locked_table_is_waited_out() {
+    let Some(server) = Postgres::start() else { return };
+    let ledger = open(&server.url(), Duration::from_secs(30)).await;
+    let mut other = connect(&server.url()).await;
+    for statement in ["BEGIN", "LOCK TABLE entries IN ACCESS EXCLUSIVE MODE"] {
+        sqlx::query(statement).execute(&mut other).await.unwrap();
+    }
+    record(&ledger, 50);
+    let impatient = open(&server.url(), Duration::from_millis(300)).await;
+    record(&impatient, 5);
+    let closed = impatient.close().await;
+    assert_eq!((closed.written, closed.lost), (0, 5));
+    assert_eq!((ledger.written(), ledger.lost()), (0, 0));
+    sqlx::query("COMMIT").execute(&mut other).await.unwrap();
+    until(|| ledger.written() == 50).await;
+    assert_eq!(ledger.close().await.lost, 0);
+}
+
+#[tokio::test]
+async fn a_server_that_is_killed_under_load_loses_nothing_and_books_nothing_twice() {
+    let Some(mut server) = Postgres::start() else { return };
+    let ledger = LedgerOptions::postgres(&server.url())
+        .batch(50)
+        .flush_every(Duration::ZERO)
+        .close_timeout(Duration::from_secs(30))
+        .open()
+        .await
+        .unwrap();
+    for round in 0..3 {
+        record(&ledger, 1_000);
+        until(|| ledger.written() > round * 1_000 + 100).await;
+        // Every connection breaks, in whichever part of a transaction it is.
+        server.stop();
+        record(&ledger, 100);
+        server.run();
+        record(&ledger, 100);
+        until(|| ledger.written() == (round + 1) * 1_200).await;
+    }
+    let closed = ledger.close().await;
+    assert_eq!((closed.written, closed.lost), (3_600, 0));
+    assert_eq!(ledger.total(&Filter::new()).await.unwrap().attempts, 3_600);
+}
