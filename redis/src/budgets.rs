@@ -1,6 +1,9 @@
+//! Budgets whose accounts several processes share.
+
 use std::{collections::HashSet, sync::Arc};
 
 use redis::Value;
+use tokio::time::Instant;
 use tower_llm_layers::{
     UsdAmount, UtcTime,
     budget::{
@@ -10,10 +13,12 @@ use tower_llm_layers::{
 };
 
 use crate::{
-    OnStoreFailure, Store, StoreError,
     delivery::Delivery,
+    error::StoreError,
     hold::SharedHold,
     money::{amount, line_arguments, parts},
+    policy::OnStoreFailure,
+    server::Server,
     word::Word,
 };
 
@@ -31,22 +36,22 @@ const READ_AT_ONCE: usize = 100;
 /// e.g. before the process ends.
 #[derive(Debug, Clone)]
 pub struct RedisBudgets {
-    pub(crate) store: Store,
-    pub(crate) delivery: Arc<Delivery>,
+    server: Arc<Server>,
+    delivery: Arc<Delivery>,
     when_down: OnStoreFailure,
 }
 
 impl RedisBudgets {
-    pub(crate) const fn new(store: Store, delivery: Arc<Delivery>) -> Self {
+    pub(crate) const fn new(server: Arc<Server>, delivery: Arc<Delivery>) -> Self {
         Self {
-            store,
+            server,
             delivery,
             when_down: OnStoreFailure::FailClosed,
         }
     }
 
     /// What happens while the store does not answer: it refuses by default. What passes blind is counted
-    /// ([`Store::blind_decisions`]), and what it spends is booked once the store is back.
+    /// ([`Store::blind_decisions`](crate::Store::blind_decisions)), and what it spends is booked once the store is back.
     #[must_use]
     pub const fn when_down(mut self, policy: OnStoreFailure) -> Self {
         self.when_down = policy;
@@ -71,15 +76,15 @@ impl RedisBudgets {
     ///
     /// [`StoreError`], where the store does not answer.
     pub async fn accounts(&self, budgets: &Budgets) -> Result<Vec<AccountState>, StoreError> {
-        let inner = &self.store.0;
-        let all = inner.key("budget", "");
+        let server = &self.server;
+        let all = server.key("budget", "");
         let pattern: String = all.chars().flat_map(literal).chain(['*']).collect();
         // A scan may show a key twice.
         let (mut cursor, mut seen) = (0_u64, HashSet::new());
         loop {
             let mut scan = redis::cmd("SCAN");
             scan.arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(1_000);
-            let (next, keys): (u64, Vec<String>) = inner.link.ask(&scan).await?;
+            let (next, keys): (u64, Vec<String>) = server.link.ask(&scan).await?;
             // Beside an account stand its holds.
             seen.extend(keys.into_iter().filter(|key| !key.contains('\u{1e}')));
             if next == 0 {
@@ -108,12 +113,13 @@ impl RedisBudgets {
     }
 
     async fn read(&self, lines: &[AccountRef]) -> Result<Vec<Option<AccountState>>, StoreError> {
-        let mut call = self.store.0.scripts.read.prepare_invoke();
-        call.arg(self.store.0.lease.as_millis().to_string());
+        let mut call = self.server.scripts.read.prepare_invoke();
+        call.arg(self.server.lease_millis());
         for line in lines {
-            call.key(self.account_key(line)).arg(line.budget.window().as_str());
+            call.key(self.server.account_key(line))
+                .arg(line.budget.window().as_str());
         }
-        let all: Vec<Vec<String>> = self.store.0.link.ask_script(&call).await?;
+        let all: Vec<Vec<String>> = self.server.link.ask_script(&call).await?;
         let state = |(line, parts): (&AccountRef, &Vec<String>)| {
             let [settled, settled_pico, reserved, reserved_pico, over, over_pico, now] = &parts[..] else {
                 return None;
@@ -125,10 +131,6 @@ impl RedisBudgets {
             Some(state)
         };
         Ok(lines.iter().zip(&all).map(state).collect())
-    }
-
-    pub(crate) fn account_key(&self, line: &AccountRef) -> String {
-        self.store.0.key("budget", &line.account)
     }
 }
 
@@ -145,41 +147,35 @@ impl BudgetStore for RedisBudgets {
         };
         let this = self.clone();
         Decision::Later(Box::pin(async move {
-            // Dropped from here on, whatever was held is given back.
-            let hold = SharedHold::new(this, ask.lines.clone());
-            let store = Arc::clone(&hold.budgets.store.0);
-            let mut call = store.scripts.reserve.prepare_invoke();
-            for key in hold.keys() {
-                call.key(key);
-            }
-            call.arg(hold.id()).arg(store.lease.as_millis().to_string());
-            for part in parts(ask.want).into_iter().chain(parts(ask.at_least)) {
-                call.arg(part);
-            }
-            for argument in ask.lines.iter().flat_map(line_arguments) {
-                call.arg(argument);
-            }
-            let answer: Result<Value, String> = store.link.decide(&call).await;
-            let cause = match answer.map(Answer::read) {
-                Ok(Some(Answer::Held(amount))) => return Ok(Reservation::new(amount, hold.alive())),
-                Ok(Some(Answer::Full { index, reason, at })) => {
-                    hold.nothing_held();
-                    let line = ask.lines.get(index).unwrap_or(&first);
-                    return Err(refusal(line, reason, ask.at_least, at));
+            let deadline = this.server.link.deadline();
+            // After an outage, what was spent goes first: it was held, and that must not be granted twice, nor stand in the way.
+            this.delivery.recover(deadline).await;
+            let mut is_second = false;
+            loop {
+                let done = this.delivery.done();
+                // Dropped from here on, whatever was held is given back.
+                let hold = SharedHold::new(&this.server, &this.delivery, ask.lines.clone());
+                let cause = match this.decide(&hold, &ask, deadline).await {
+                    Ok(Answer::Held(amount)) => return Ok(Reservation::new(amount, hold.alive())),
+                    Ok(Answer::Full { index, reason, at }) => {
+                        hold.nothing_held();
+                        // What has ended here, and the store had not heard of yet, is free.
+                        if !is_second && this.delivery.catches_up(done, deadline).await {
+                            is_second = true;
+                            continue;
+                        }
+                        let line = ask.lines.get(index).unwrap_or(&first);
+                        return Err(refusal(line, reason, ask.at_least, at));
+                    }
+                    Err(cause) => cause,
+                };
+                if this.when_down == OnStoreFailure::FailOpen {
+                    // Should the store have heard it after all, the hold ends with the attempt.
+                    return Ok(Reservation::new(ask.want, hold.blind()));
                 }
-                Ok(None) => "its answer makes no sense".to_owned(),
-                Err(cause) => cause,
-            };
-            if hold.budgets.when_down == OnStoreFailure::FailOpen {
-                // Should the store have heard it after all, the hold ends with the attempt.
-                return Ok(Reservation::new(ask.want, hold.blind()));
+                let reason = RefusalReason::StoreDown { cause };
+                return Err(refusal(&first, reason, ask.at_least, ask.at));
             }
-            Err(refusal(
-                &first,
-                RefusalReason::StoreDown { cause },
-                ask.at_least,
-                ask.at,
-            ))
         }))
     }
 
@@ -190,9 +186,28 @@ impl BudgetStore for RedisBudgets {
         let sign = if by.is_negative() { "-" } else { "+" };
         let [dollars, pico] = parts(UsdAmount::from_pico(by.pico().saturating_abs()));
         let head = [sign.to_owned(), dollars, pico, at.millis().to_string()];
-        let keys = lines.iter().map(|line| self.account_key(line)).collect();
+        let keys = lines.iter().map(|line| self.server.account_key(line)).collect();
         let arguments = head.into_iter().chain(lines.iter().flat_map(line_arguments)).collect();
         self.delivery.send(Word::new("adjust", keys, arguments));
+    }
+}
+
+impl RedisBudgets {
+    /// Asks the store; says why there is no answer.
+    async fn decide(&self, hold: &SharedHold, ask: &ReserveRequest, deadline: Instant) -> Result<Answer, String> {
+        let mut call = self.server.scripts.reserve.prepare_invoke();
+        for key in hold.keys() {
+            call.key(key);
+        }
+        call.arg(hold.id()).arg(self.server.lease_millis());
+        for part in parts(ask.want).into_iter().chain(parts(ask.at_least)) {
+            call.arg(part);
+        }
+        for argument in ask.lines.iter().flat_map(line_arguments) {
+            call.arg(argument);
+        }
+        let answer: Value = self.server.link.decide(&call, deadline).await?;
+        Answer::read(answer).ok_or_else(|| "its answer makes no sense".to_owned())
     }
 }
 

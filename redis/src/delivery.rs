@@ -4,21 +4,22 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
+use redis::ScriptInvocation;
 use tokio::{
     sync::{Notify, mpsc},
     task::AbortHandle,
-    time::sleep,
+    time::{Instant, sleep, timeout, timeout_at},
 };
 
 use crate::{
-    lease::renew,
-    link::is_final,
-    store::Inner,
+    link::{is_final, is_of_the_key},
+    renewal::renew,
+    server::Server,
     word::{Told, Word},
 };
 
@@ -42,27 +43,69 @@ pub(crate) struct Delivery {
 
 #[derive(Default)]
 struct Counts {
-    waiting: AtomicU64,
+    /// Words that were told so far.
+    sent: AtomicU64,
+    /// Of these, those that need not be delivered any more.
+    done: AtomicU64,
     lost: AtomicU64,
-    idle: Notify,
+    /// Tries that failed.
+    failures: AtomicU64,
+    /// Whether the last try failed, so that the next one is waited for.
+    is_behind: AtomicBool,
+    /// Told after each try, and where there is nothing to deliver.
+    tried: Notify,
+    /// Tells to try again now.
+    wake: Notify,
 }
 
 impl Counts {
     fn done(&self, words: u64) {
-        if self.waiting.fetch_sub(words, Ordering::AcqRel) == words {
-            self.idle.notify_waiters();
+        self.done.fetch_add(words, Ordering::AcqRel);
+        self.tried.notify_waiters();
+    }
+
+    fn failed(&self) {
+        self.failures.fetch_add(1, Ordering::AcqRel);
+        self.is_behind.store(true, Ordering::Release);
+        self.tried.notify_waiters();
+    }
+
+    fn waiting(&self) -> u64 {
+        let done = self.done.load(Ordering::Acquire);
+        self.sent.load(Ordering::Acquire).saturating_sub(done)
+    }
+
+    /// Waits until so many words are done; unless another try fails than those so far. Says whether they are.
+    async fn reaches(&self, words: u64, failures: Option<u64>) -> bool {
+        loop {
+            // Asked for first, so that no word is missed in between.
+            let tried = self.tried.notified();
+            if self.done.load(Ordering::Acquire) >= words {
+                return true;
+            }
+            if failures.is_some_and(|failures| self.failures.load(Ordering::Acquire) > failures) {
+                return false;
+            }
+            tried.await;
         }
+    }
+
+    /// Tries again now, and waits for that.
+    async fn tries(&self, words: u64) -> bool {
+        let failures = self.failures.load(Ordering::Acquire);
+        self.wake.notify_one();
+        self.reaches(words, Some(failures)).await
     }
 }
 
 impl Delivery {
-    pub(crate) fn spawn(store: &Arc<Inner>) -> Arc<Self> {
+    pub(crate) fn spawn(server: &Arc<Server>) -> Arc<Self> {
         let (words, inbox) = mpsc::channel(MOST_WAITING);
         let counts = Arc::new(Counts::default());
-        store
+        server
             .runtime
-            .spawn(deliver(Arc::clone(store), inbox, Arc::clone(&counts)));
-        let renewal = store.runtime.spawn(renew(Arc::clone(store))).abort_handle();
+            .spawn(deliver(Arc::clone(server), inbox, Arc::clone(&counts)));
+        let renewal = server.runtime.spawn(renew(Arc::clone(server))).abort_handle();
         Arc::new(Self { words, counts, renewal })
     }
 
@@ -71,7 +114,7 @@ impl Delivery {
         if word.is_courtesy() && self.words.capacity() < MOST_WAITING / 2 {
             return;
         }
-        self.counts.waiting.fetch_add(1, Ordering::AcqRel);
+        self.counts.sent.fetch_add(1, Ordering::AcqRel);
         if self.words.try_send(word).is_err() {
             self.counts.done(1);
             let lost = self.counts.lost.fetch_add(1, Ordering::Relaxed) + 1;
@@ -86,15 +129,41 @@ impl Delivery {
         self.counts.lost.load(Ordering::Relaxed)
     }
 
+    /// Words that need not be delivered any more.
+    pub(crate) fn done(&self) -> u64 {
+        self.counts.done.load(Ordering::Acquire)
+    }
+
     /// Waits until all that was told is delivered.
     pub(crate) async fn flush(&self) {
-        loop {
-            let idle = self.counts.idle.notified();
-            if self.counts.waiting.load(Ordering::Acquire) == 0 {
-                return;
-            }
-            idle.await;
+        while self.counts.waiting() > 0 {
+            self.counts
+                .reaches(self.counts.sent.load(Ordering::Acquire), None)
+                .await;
         }
+    }
+
+    /// If delivery waits after a failure, it tries again now.
+    pub(crate) fn wake(&self) {
+        if self.counts.is_behind.load(Ordering::Acquire) {
+            self.counts.wake.notify_one();
+        }
+    }
+
+    /// The same, and waits for that: half of the time until the deadline at most.
+    pub(crate) async fn recover(&self, deadline: Instant) {
+        if self.counts.is_behind.load(Ordering::Acquire) {
+            let half = deadline.saturating_duration_since(Instant::now()) / 2;
+            let sent = self.counts.sent.load(Ordering::Acquire);
+            drop(timeout(half, self.counts.tries(sent)).await);
+        }
+    }
+
+    /// If there are words that were not delivered yet when so many were done, waits for them. Says whether there were, and they are
+    /// delivered now.
+    pub(crate) async fn catches_up(&self, done: u64, deadline: Instant) -> bool {
+        let sent = self.counts.sent.load(Ordering::Acquire);
+        sent > done && timeout_at(deadline, self.counts.tries(sent)).await.unwrap_or(false)
     }
 }
 
@@ -104,9 +173,9 @@ impl Drop for Delivery {
     }
 }
 
-async fn deliver(store: Arc<Inner>, mut inbox: mpsc::Receiver<Word>, counts: Arc<Counts>) {
+async fn deliver(server: Arc<Server>, mut inbox: mpsc::Receiver<Word>, counts: Arc<Counts>) {
     // The store knows the last number of each sender.
-    let sender = store.key("sender", &format!("{:032x}", fastrand::u128(..)));
+    let sender = server.key("sender", &format!("{:032x}", fastrand::u128(..)));
     let (mut first, mut most) = (1_u64, AT_ONCE);
     let mut words = Vec::with_capacity(AT_ONCE);
     while inbox.recv_many(&mut words, most).await > 0 {
@@ -114,14 +183,18 @@ async fn deliver(store: Arc<Inner>, mut inbox: mpsc::Receiver<Word>, counts: Arc
         while !words.is_empty() {
             let now = words.len().min(most);
             let some = words.get(..now).unwrap_or_default();
-            match store
+            match server
                 .link
-                .tell::<Vec<Told>>(&Word::call(&store, &sender, first, some))
+                .tell::<Vec<Told>>(&call(&server, &sender, first, some))
                 .await
             {
                 Ok(told) => {
                     words.drain(..now).zip(told).for_each(|(word, told)| word.told(&told));
                     first += now as u64;
+                    counts.is_behind.store(
+                        !inbox.is_empty() && counts.is_behind.load(Ordering::Acquire),
+                        Ordering::Release,
+                    );
                     counts.done(now as u64);
                     (wait, refusals) = (FIRST_RETRY, 0);
                     continue;
@@ -133,28 +206,42 @@ async fn deliver(store: Arc<Inner>, mut inbox: mpsc::Receiver<Word>, counts: Arc
                 }
                 Err(error) if is_final(&error) => {
                     refusals += 1;
-                    if refusals == MOST_REFUSALS {
+                    if refusals == MOST_REFUSALS || is_of_the_key(&error) {
                         tracing::error!(target: "llm::store", %error, "the shared store refuses what was spent");
                         words.remove(0);
                         first += 1;
                         counts.lost.fetch_add(1, Ordering::Relaxed);
                         counts.done(1);
                         refusals = 0;
+                        continue;
                     }
                 }
                 Err(_) => {}
             }
-            sleep(wait).await;
+            counts.failed();
+            // However often it is woken, it leaves the store a moment.
+            sleep(FIRST_RETRY).await;
+            drop(timeout(wait - FIRST_RETRY, counts.wake.notified()).await);
             wait = (wait * 2).min(LONGEST_RETRY);
         }
         most = AT_ONCE;
     }
 }
 
+/// Delivers these, the first of which has this number.
+fn call<'a>(server: &'a Server, sender: &str, first: u64, words: &[Word]) -> ScriptInvocation<'a> {
+    let mut call = server.scripts.deliver.prepare_invoke();
+    call.key(sender).arg(server.lease_millis()).arg(first.to_string());
+    for word in words {
+        word.add_to(&mut call);
+    }
+    call
+}
+
 impl fmt::Debug for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Delivery")
-            .field("waiting", &self.counts.waiting.load(Ordering::Relaxed))
+            .field("waiting", &self.counts.waiting())
             .field("lost", &self.lost())
             .finish_non_exhaustive()
     }

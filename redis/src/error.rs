@@ -1,3 +1,5 @@
+//! What can be wrong with a store.
+
 use std::fmt;
 
 /// What is wrong with a store. Names the server, without its password, and says what to do.

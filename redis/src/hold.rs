@@ -1,4 +1,6 @@
-use std::iter;
+//! A hold on budgets in the store, from the question on: dropped at any moment, it is given back.
+
+use std::{iter, sync::Arc};
 
 use tower_llm_layers::{
     UsdAmount,
@@ -6,16 +8,18 @@ use tower_llm_layers::{
 };
 
 use crate::{
-    RedisBudgets,
+    delivery::Delivery,
     lease::OnWhat,
     money::{line_arguments, parts},
+    server::Server,
     word::Word,
 };
 
 /// A hold in the store, or one that may be there.
 #[derive(Debug)]
 pub(crate) struct SharedHold {
-    pub(crate) budgets: RedisBudgets,
+    server: Arc<Server>,
+    delivery: Arc<Delivery>,
     id: String,
     lines: Vec<AccountRef>,
     state: State,
@@ -32,9 +36,10 @@ enum State {
 }
 
 impl SharedHold {
-    pub(crate) fn new(budgets: RedisBudgets, lines: Vec<AccountRef>) -> Self {
+    pub(crate) fn new(server: &Arc<Server>, delivery: &Arc<Delivery>, lines: Vec<AccountRef>) -> Self {
         Self {
-            budgets,
+            server: Arc::clone(server),
+            delivery: Arc::clone(delivery),
             id: format!("{:032x}", fastrand::u128(..)),
             lines,
             state: State::Asked,
@@ -47,17 +52,17 @@ impl SharedHold {
 
     /// The mark of its end, then its accounts.
     pub(crate) fn keys(&self) -> Vec<String> {
-        let mark = self.budgets.store.0.key("ended", &self.id);
-        let accounts = self.lines.iter().map(|line| self.budgets.account_key(line));
+        let mark = self.server.key("ended", &self.id);
+        let accounts = self.lines.iter().map(|line| self.server.account_key(line));
         iter::once(mark).chain(accounts).collect()
     }
 
     /// The store holds it: from now on its lease is renewed.
     pub(crate) fn alive(mut self) -> Box<Self> {
         self.state = State::Held;
-        let keys = self.lines.iter().map(|line| self.budgets.account_key(line));
+        let keys = self.lines.iter().map(|line| self.server.account_key(line));
         let on = keys.map(|key| (key, OnWhat::Account)).collect();
-        self.budgets.store.0.live.add(self.id.clone(), on);
+        self.server.live.add(self.id.clone(), on);
         Box::new(self)
     }
 
@@ -76,8 +81,7 @@ impl SharedHold {
         if was == State::Ended {
             return;
         }
-        let store = &self.budgets.store.0;
-        store.live.remove(&self.id);
+        self.server.live.remove(&self.id);
         let unheard = was == State::Asked;
         let [dollars, pico] = parts(spent);
         let head = [self.id.clone(), u8::from(unheard).to_string(), dollars, pico];
@@ -85,7 +89,7 @@ impl SharedHold {
         let word = Word::new("settle", self.keys(), arguments.collect())
             .about(std::mem::take(&mut self.lines))
             .courtesy(spent <= UsdAmount::ZERO);
-        self.budgets.delivery.send(word);
+        self.delivery.send(word);
     }
 }
 

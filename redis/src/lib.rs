@@ -11,11 +11,15 @@ mod limits;
 mod link;
 mod money;
 mod place;
+mod policy;
+mod renewal;
 mod script;
+mod server;
 mod store;
 mod word;
 
 pub use budgets::RedisBudgets;
 pub use error::StoreError;
 pub use limits::RedisLimits;
-pub use store::{DECISION_TIMEOUT, LEASE, OnStoreFailure, Store, StoreBuilder};
+pub use policy::OnStoreFailure;
+pub use store::{DECISION_TIMEOUT, LEASE, Store, StoreBuilder};

@@ -1,18 +1,18 @@
+//! Rate limits that several processes share.
+
 use std::{num::NonZero, sync::Arc, time::Duration};
 
 use tower_llm_layers::rate_limit::{Admitting, LimitHold, LimitStore, LimitWait, Limits, WaitReason};
 
 use crate::{
-    OnStoreFailure, Store,
     delivery::Delivery,
-    place::{SharedPlace, rate},
+    place::{MOST_TOKENS, SharedPlace, rate},
+    policy::OnStoreFailure,
+    server::Server,
 };
 
 /// How soon a call looks again for a place that another process may have given back, or for a store that is away.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
-
-/// More tokens than any call takes, and few enough for the scripts to count exactly, whatever `max_tokens` a caller writes.
-pub(crate) const MOST_TOKENS: u64 = 1_000_000_000;
 
 /// Rate limits that several processes share. Cheap to clone.
 ///
@@ -35,21 +35,21 @@ pub(crate) const MOST_TOKENS: u64 = 1_000_000_000;
 /// that was killed is free once its lease has ended.
 #[derive(Debug, Clone)]
 pub struct RedisLimits {
-    pub(crate) store: Store,
-    pub(crate) delivery: Arc<Delivery>,
+    server: Arc<Server>,
+    delivery: Arc<Delivery>,
     when_down: OnStoreFailure,
 }
 
 impl RedisLimits {
-    pub(crate) const fn new(store: Store, delivery: Arc<Delivery>) -> Self {
+    pub(crate) const fn new(server: Arc<Server>, delivery: Arc<Delivery>) -> Self {
         Self {
-            store,
+            server,
             delivery,
             when_down: OnStoreFailure::FailOpen,
         }
     }
 
-    /// What happens while the store does not answer: it lets pass by default, counted in [`Store::blind_decisions`].
+    /// What happens while the store does not answer: it lets pass by default, counted in [`Store::blind_decisions`](crate::Store::blind_decisions).
     #[must_use]
     pub const fn when_down(mut self, policy: OnStoreFailure) -> Self {
         self.when_down = policy;
@@ -67,15 +67,15 @@ impl LimitStore for RedisLimits {
         let (this, key, limits) = (self.clone(), Arc::clone(key), *limits);
         let tokens = tokens.min(MOST_TOKENS);
         Box::pin(async move {
+            this.delivery.wake();
             // Dropped from here on, it takes back what it took.
-            let place = SharedPlace::new(this, &key, &limits, tokens);
-            let store = Arc::clone(&place.limits.store.0);
-            let mut call = store.scripts.admit.prepare_invoke();
+            let place = SharedPlace::new(&this.server, &this.delivery, &key, &limits, tokens);
+            let mut call = this.server.scripts.admit.prepare_invoke();
             for key in place.keys() {
                 call.key(key);
             }
             call.arg(place.id())
-                .arg(store.lease.as_millis().to_string())
+                .arg(this.server.lease_millis())
                 .arg(tokens.to_string())
                 .arg(limits.concurrency.map_or(0, NonZero::get));
             for of in [limits.requests, limits.tokens] {
@@ -84,13 +84,18 @@ impl LimitStore for RedisLimits {
                 }
                 call.arg(of.map_or(0, |rate| rate.most_at_once()));
             }
-            let (wait, reason) = match store.link.decide::<(u8, String)>(&call).await {
+            let (wait, reason) = match this
+                .server
+                .link
+                .decide::<(u8, String)>(&call, this.server.link.deadline())
+                .await
+            {
                 Ok((0, _)) => return Ok(place.alive(limits.concurrency.is_some()) as Box<_>),
                 Ok((which, wait)) => match which_limit(which, &limits) {
                     Some(reason) => (wait.parse().map_or(LOOK_AGAIN, Duration::from_micros), reason),
-                    None => return place.unanswered("its answer makes no sense".to_owned()),
+                    None => return this.unanswered(place, "its answer makes no sense".to_owned()),
                 },
-                Err(cause) => return place.unanswered(cause),
+                Err(cause) => return this.unanswered(place, cause),
             };
             let wait = if reason == WaitReason::Concurrency {
                 LOOK_AGAIN
@@ -103,11 +108,11 @@ impl LimitStore for RedisLimits {
     }
 }
 
-impl SharedPlace {
+impl RedisLimits {
     /// Nobody knows whether the store has let it pass; dropped, it takes that back.
-    fn unanswered(self, cause: String) -> Result<Box<dyn LimitHold>, LimitWait> {
-        match self.limits.when_down {
-            OnStoreFailure::FailOpen => Ok(self.blind()),
+    fn unanswered(&self, place: SharedPlace, cause: String) -> Result<Box<dyn LimitHold>, LimitWait> {
+        match self.when_down {
+            OnStoreFailure::FailOpen => Ok(place.blind()),
             OnStoreFailure::FailClosed => Err(LimitWait {
                 wait: LOOK_AGAIN,
                 reason: WaitReason::StoreDown { cause },

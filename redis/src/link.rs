@@ -12,9 +12,9 @@ use redis::{
     Client, ErrorKind, FromRedisValue, RedisError, RedisResult, ScriptInvocation,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::{StoreError, health::Health};
+use crate::{error::StoreError, health::Health};
 
 /// How long dialling may take, and any answer that nobody waits for.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -39,6 +39,11 @@ fn config() -> ConnectionManagerConfig {
 /// What went wrong, in the server's words or the network's: neither holds a password.
 fn reason(error: &RedisError) -> String {
     error.to_string()
+}
+
+/// Whether something else stands under a key: the server is well, and no repetition helps.
+pub(crate) fn is_of_the_key(error: &RedisError) -> bool {
+    error.code() == Some("WRONGTYPE")
 }
 
 /// Whether the server is well, and will never understand this.
@@ -91,25 +96,32 @@ impl Link {
         self.health().is_down()
     }
 
+    /// When a decision that begins now must be made.
+    pub(crate) fn deadline(&self) -> Instant {
+        Instant::now() + self.decision_timeout
+    }
+
     /// Makes a decision within its time; says why it could not be made.
-    pub(crate) async fn decide<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Result<T, String> {
+    pub(crate) async fn decide<T: FromRedisValue>(
+        &self,
+        call: &ScriptInvocation<'_>,
+        deadline: Instant,
+    ) -> Result<T, String> {
         let mut connection = self.connection();
-        let decided: RedisResult<T> = match timeout(self.decision_timeout, call.invoke_async(&mut connection)).await {
+        let decided: RedisResult<T> = match timeout_at(deadline, call.invoke_async(&mut connection)).await {
             Ok(answer) => answer,
-            Err(_) => return Err(self.made_blind(format!("no answer in {:?}", self.decision_timeout))),
-        };
-        match decided {
-            Ok(answer) => {
-                self.succeeded();
-                Ok(answer)
+            Err(_) => {
+                let reason = format!("no answer in {:?}", self.decision_timeout);
+                self.failed(&reason);
+                return Err(self.made_blind(reason));
             }
-            Err(error) => Err(self.made_blind(reason(&error))),
-        }
+        };
+        self.note(&decided);
+        decided.map_err(|error| self.made_blind(reason(&error)))
     }
 
     fn made_blind(&self, reason: String) -> String {
         self.blind.fetch_add(1, Ordering::Relaxed);
-        self.failed(&reason);
         reason
     }
 

@@ -1,11 +1,19 @@
+//! A call that limits in the store have let pass, from the question on: dropped at any moment, it is given back.
+
+use std::sync::Arc;
+
 use tower_llm_layers::rate_limit::{LimitHold, Limits, Rate};
 
-use crate::{RedisLimits, lease::OnWhat, limits::MOST_TOKENS, word::Word};
+use crate::{delivery::Delivery, lease::OnWhat, server::Server, word::Word};
+
+/// More tokens than any call takes, and few enough for the scripts to count exactly, whatever `max_tokens` a caller writes.
+pub(crate) const MOST_TOKENS: u64 = 1_000_000_000;
 
 /// A call in the store, or one that may be there.
 #[derive(Debug)]
 pub(crate) struct SharedPlace {
-    pub(crate) limits: RedisLimits,
+    server: Arc<Server>,
+    delivery: Arc<Delivery>,
     id: String,
     /// As `lua/admit.lua` takes them.
     keys: [String; 5],
@@ -36,11 +44,10 @@ pub(crate) fn rate(rate: Option<Rate>) -> [String; 2] {
 }
 
 impl SharedPlace {
-    pub(crate) fn new(limits: RedisLimits, key: &str, of: &Limits, thought: u64) -> Self {
-        let store = &limits.store.0;
+    pub(crate) fn new(server: &Arc<Server>, delivery: &Arc<Delivery>, key: &str, of: &Limits, thought: u64) -> Self {
         let id = format!("{:032x}", fastrand::u128(..));
-        let [mark, taken] = ["ended", "taken"].map(|kind| store.key(kind, &id));
-        let [requests, tokens, places] = ["requests", "tokens", "places"].map(|kind| store.key(kind, key));
+        let [mark, taken] = ["ended", "taken"].map(|kind| server.key(kind, &id));
+        let [requests, tokens, places] = ["requests", "tokens", "places"].map(|kind| server.key(kind, key));
         let ([request_micros, request_units], [token_micros, token_units]) = (rate(of.requests), rate(of.tokens));
         Self {
             id,
@@ -48,7 +55,8 @@ impl SharedPlace {
             rates: [request_micros, request_units, token_micros, token_units],
             thought,
             state: State::Asked,
-            limits,
+            server: Arc::clone(server),
+            delivery: Arc::clone(delivery),
         }
     }
 
@@ -66,7 +74,7 @@ impl SharedPlace {
         if has_place {
             let [.., places] = &self.keys;
             let on = [(places.clone(), OnWhat::Places)];
-            self.limits.store.0.live.add(self.id.clone(), on.into());
+            self.server.live.add(self.id.clone(), on.into());
         }
         Box::new(self)
     }
@@ -86,8 +94,7 @@ impl SharedPlace {
         if was == State::Ended {
             return;
         }
-        let store = &self.limits.store.0;
-        store.live.remove(&self.id);
+        self.server.live.remove(&self.id);
         let unheard = was != State::Passed;
         // What never passed takes its request back, too.
         let requests = if was == State::Asked { "-1" } else { "0" };
@@ -100,7 +107,7 @@ impl SharedPlace {
         ];
         let arguments = head.into_iter().chain(std::mem::take(&mut self.rates)).collect();
         let word = Word::new("true_up", self.keys.to_vec(), arguments).courtesy(true);
-        self.limits.delivery.send(word);
+        self.delivery.send(word);
     }
 }
 

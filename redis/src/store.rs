@@ -1,12 +1,14 @@
+//! The store's handle, and how it is set up.
+
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 
-use tokio::runtime::Handle;
-
-use crate::{RedisBudgets, RedisLimits, StoreError, delivery::Delivery, lease::Live, link::Link, script::Scripts};
+use crate::{
+    budgets::RedisBudgets, delivery::Delivery, error::StoreError, limits::RedisLimits, link::Link, server::Server,
+};
 
 /// How long a hold lives without a word of its process, by default.
 pub const LEASE: Duration = Duration::from_secs(60);
@@ -17,18 +19,9 @@ pub const DECISION_TIMEOUT: Duration = Duration::from_millis(250);
 /// The shortest lease: it is renewed three times as often, and one late renewal should not end it.
 const SHORTEST_LEASE: Duration = Duration::from_millis(100);
 
-/// What happens while the store does not answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnStoreFailure {
-    /// Nothing passes.
-    FailClosed,
-    /// Everything passes, uncounted.
-    FailOpen,
-}
-
 /// A Redis or Valkey server that several processes share. Cheap to clone.
 #[derive(Clone)]
-pub struct Store(pub(crate) Arc<Inner>);
+pub struct Store(Arc<Shared>);
 
 /// Sets up a [`Store`].
 #[derive(Clone)]
@@ -39,14 +32,8 @@ pub struct StoreBuilder {
     decision_timeout: Duration,
 }
 
-pub(crate) struct Inner {
-    pub(crate) link: Link,
-    pub(crate) scripts: Scripts,
-    pub(crate) lease: Duration,
-    pub(crate) live: Live,
-    /// Where tasks run: what ends a hold may be dropped anywhere.
-    pub(crate) runtime: Handle,
-    prefix: String,
+struct Shared {
+    server: Arc<Server>,
     /// Alive as long as somebody has something to deliver.
     delivery: Mutex<Weak<Delivery>>,
 }
@@ -66,42 +53,35 @@ impl Store {
     /// Accounts of budgets in it. A task of the runtime it was connected in delivers what was spent.
     #[must_use]
     pub fn budgets(&self) -> RedisBudgets {
-        RedisBudgets::new(self.clone(), self.delivery())
+        RedisBudgets::new(Arc::clone(&self.0.server), self.delivery())
     }
 
     /// Rate limits in it. A task of the runtime it was connected in delivers what was used.
     #[must_use]
     pub fn limits(&self) -> RedisLimits {
-        RedisLimits::new(self.clone(), self.delivery())
+        RedisLimits::new(Arc::clone(&self.0.server), self.delivery())
     }
 
     /// Decisions that were made without the store, because it did not answer.
     #[must_use]
     pub fn blind_decisions(&self) -> u64 {
-        self.0.link.blind()
+        self.0.server.link.blind()
     }
 
     /// Whether it is away: from the first question without an answer until answers have come for a second.
     #[must_use]
     pub fn is_down(&self) -> bool {
-        self.0.link.is_down()
+        self.0.server.link.is_down()
     }
 
     /// One for all, so that what is told comes in order.
     fn delivery(&self) -> Arc<Delivery> {
         let mut known = self.0.delivery.lock().unwrap_or_else(PoisonError::into_inner);
         known.upgrade().unwrap_or_else(|| {
-            let new = Delivery::spawn(&self.0);
+            let new = Delivery::spawn(&self.0.server);
             *known = Arc::downgrade(&new);
             new
         })
-    }
-}
-
-impl Inner {
-    /// A key of this store's. The version is part of it: what is kept otherwise has another name.
-    pub(crate) fn key(&self, kind: &str, name: &str) -> String {
-        format!("{}:1:{kind}:{name}", self.prefix)
     }
 }
 
@@ -136,22 +116,16 @@ impl StoreBuilder {
     /// [`StoreError`] names the server: no URL, nobody there, no Redis, wrong password, too slow.
     pub async fn connect(self) -> Result<Store, StoreError> {
         let link = Link::connect(&self.url, self.decision_timeout).await?;
-        Ok(Store(Arc::new(Inner {
-            link,
-            scripts: Scripts::new(),
-            lease: self.lease,
-            live: Live::default(),
-            runtime: Handle::current(),
-            prefix: self.prefix,
-            delivery: Mutex::default(),
-        })))
+        let server = Arc::new(Server::new(link, self.lease, self.prefix));
+        let delivery = Mutex::default();
+        Ok(Store(Arc::new(Shared { server, delivery })))
     }
 }
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store")
-            .field("server", &self.0.link.server())
+            .field("server", &self.0.server.link.server())
             .field("is_down", &self.is_down())
             .field("blind_decisions", &self.blind_decisions())
             .finish_non_exhaustive()

@@ -1,7 +1,9 @@
+//! What the store is told without waiting: the end of a hold, a late bill.
+
 use redis::ScriptInvocation;
 use tower_llm_layers::budget::{AccountRef, warn_at_marks};
 
-use crate::{money::amount, store::Inner};
+use crate::money::amount;
 
 /// One word to the script that delivers: `lua/deliver.lua` says what each kind takes.
 pub(crate) struct Word {
@@ -43,22 +45,15 @@ impl Word {
         self.is_courtesy
     }
 
-    /// Delivers these, the first of which has this number.
-    pub(crate) fn call<'a>(store: &'a Inner, sender: &str, first: u64, words: &[Self]) -> ScriptInvocation<'a> {
-        let mut call = store.scripts.deliver.prepare_invoke();
-        call.key(sender)
-            .arg(store.lease.as_millis().to_string())
-            .arg(first.to_string());
-        for word in words {
-            call.arg(word.kind).arg(word.keys.len()).arg(word.arguments.len());
-            for key in &word.keys {
-                call.key(key);
-            }
-            for argument in &word.arguments {
-                call.arg(argument);
-            }
+    /// Adds itself to a call of the script.
+    pub(crate) fn add_to(&self, call: &mut ScriptInvocation<'_>) {
+        call.arg(self.kind).arg(self.keys.len()).arg(self.arguments.len());
+        for key in &self.keys {
+            call.key(key);
         }
-        call
+        for argument in &self.arguments {
+            call.arg(argument);
+        }
     }
 
     /// Says where an account fills up.

@@ -18,6 +18,8 @@ mod processes;
 #[cfg(test)]
 mod scripts;
 #[cfg(test)]
+mod stress;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod twins;
