@@ -119,21 +119,55 @@ impl DatabaseLedger {
     ///
     /// Where the database does not answer.
     pub async fn page(&self, filter: &Filter, after: Option<&Entry>) -> Result<Vec<Entry>, LedgerError> {
-        let mut conditions = Where::default();
-        filter.apply(&mut conditions);
-        if let Some(after) = after {
-            let ended = conditions.number(after.ended.millis());
-            let id = conditions.text(&after.id.to_string());
-            conditions.and(&format!("(e.ended, e.id) > ({ended}, {id})"));
+        let mut after = after.map(|entry| (entry.ended.millis(), entry.id.to_string()));
+        loop {
+            let mut conditions = Where::default();
+            filter.apply(&mut conditions);
+            if let Some((ended, id)) = after {
+                let (ended, id) = (conditions.number(ended), conditions.text(&id));
+                conditions.and(&format!("(e.ended, e.id) > ({ended}, {id})"));
+            }
+            let rows = self
+                .rows(conditions, &format!("ORDER BY e.ended, e.id LIMIT {PAGE}"))
+                .await?;
+            let Some(last) = rows.last() else {
+                return Ok(Vec::new());
+            };
+            let entries = self.readable(&rows);
+            if !entries.is_empty() {
+                return Ok(entries);
+            }
+            let ended: i64 = last.try_get("ended")?;
+            after = Some((u64::try_from(ended).unwrap_or(0), last.try_get("id")?));
         }
-        self.entries(conditions, &format!("ORDER BY e.ended, e.id LIMIT {PAGE}"))
-            .await
     }
 
     async fn entries(&self, conditions: Where, rest: &str) -> Result<Vec<Entry>, LedgerError> {
+        let rows = self.rows(conditions, rest).await?;
+        Ok(self.readable(&rows))
+    }
+
+    async fn rows(&self, conditions: Where, rest: &str) -> Result<Vec<AnyRow>, LedgerError> {
         let columns = COLUMNS.map(|column| format!("e.{column}")).join(", ");
         let sql = format!("SELECT {columns} FROM entries e {} {rest}", conditions.sql());
-        self.ask(sql, conditions).await?.iter().map(read).collect()
+        self.ask(sql, conditions).await
+    }
+
+    /// The entries in rows. One that makes no sense does not hide the others: it is told.
+    fn readable(&self, rows: &[AnyRow]) -> Vec<Entry> {
+        let mut entries = Vec::with_capacity(rows.len());
+        let mut odd = rows.iter().map(read).filter_map(|entry| match entry {
+            Ok(entry) => {
+                entries.push(entry);
+                None
+            }
+            Err(error) => Some(error),
+        });
+        if let Some(error) = odd.next() {
+            let rows = 1 + odd.count();
+            tracing::error!(target: "llm::ledger", place = %self.0.place, rows, %error, "rows of the ledger make no sense: they are left out");
+        }
+        entries
     }
 }
 

@@ -283,3 +283,61 @@ impl Writer {
         }
     }
 }
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use tower_llm_layers::{
+        Tags, TokenUsage, UsdAmount,
+        ledger::{CallId, EntryOutcome, EntryState},
+    };
+
+    use super::*;
+    use crate::LedgerOptions;
+
+    fn item() -> Item {
+        let at = UtcTime::from_millis(1_795_587_300_000);
+        Item::Entry(Box::new(Entry {
+            id: EntryId::new(at),
+            call: CallId::new(at),
+            attempt: 1,
+            began: at,
+            ended: at,
+            upstream: "openrouter".into(),
+            model: "a/b".into(),
+            tags: Tags::default(),
+            state: EntryState::Settled,
+            outcome: EntryOutcome::Answered,
+            streamed: false,
+            reserved: UsdAmount::ZERO,
+            estimate: None,
+            bill: None,
+            booked: UsdAmount::ZERO,
+            usage: TokenUsage::default(),
+            generation_id: None,
+            first_token: None,
+            clamped_to: None,
+        }))
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_no_fault_of_the_rows_and_they_are_written_when_there_is_room() {
+        let folder = std::env::temp_dir().join(format!("ledger-full-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (_opened, mut writer) = LedgerOptions::sqlite(folder.join("spend.sqlite"))
+            .prepare()
+            .await
+            .unwrap();
+        // As many pages as there are.
+        let full = sqlx::query("PRAGMA max_page_count = 1");
+        full.execute(&mut writer.session.as_mut().unwrap().connection)
+            .await
+            .unwrap();
+        let items: Vec<_> = (0..500).map(|_| item()).collect();
+        let error = writer.write(&items).await.unwrap_err();
+        assert!(error.to_string().contains("full"), "{error}");
+        assert!(!error.is_of_the_row() && writer.session.is_none(), "{error:?}");
+        // The next connection has room.
+        assert_eq!(writer.write(&items).await.unwrap(), []);
+        drop(std::fs::remove_dir_all(folder));
+    }
+}

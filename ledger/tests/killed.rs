@@ -80,6 +80,59 @@ async fn a_process_that_ends_without_a_close_has_written_everything() {
     }
 }
 
+/// Not a test by itself: records for as long as it lives, and says how much.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn busy_victim() {
+    let Some(file) = env::var_os(FILE).map(PathBuf::from) else {
+        return;
+    };
+    let ledger = LedgerOptions::sqlite(file).batch(100).open().await.unwrap();
+    for number in 1_u64.. {
+        ledger.record(&entry("a/b", 1));
+        if number % 50 == 0 {
+            println!("\nrecorded {number}");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_kill_under_load_loses_nothing_that_is_not_counted() {
+    for kill_at in [50, 1_000, 3_000] {
+        let folder = Folder::new();
+        let mut victim = Command::new(env::current_exe().unwrap())
+            .args(["killed::busy_victim", "--exact", "--nocapture"])
+            .env(FILE, folder.file())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(victim.stdout.take().unwrap()).lines();
+        let mut recorded = 0;
+        for line in lines.map_while(Result::ok) {
+            if let Some(number) = line
+                .strip_prefix("recorded ")
+                .and_then(|number| number.parse::<u64>().ok())
+            {
+                recorded = number;
+                if number == kill_at {
+                    victim.kill().unwrap();
+                }
+            }
+        }
+        victim.wait().unwrap();
+        let ledger = LedgerOptions::sqlite(folder.file()).open().await.unwrap();
+        let written = ledger.total(&Filter::new()).await.unwrap().attempts;
+        let before = ledger.lost_before();
+        assert_eq!(before.runs, 1);
+        let known = written + before.items;
+        assert!(
+            (recorded..=recorded + 50).contains(&known),
+            "{written} and {before:?} of {recorded}"
+        );
+        ledger.close().await;
+    }
+}
+
 #[tokio::test]
 async fn a_kill_loses_the_last_batch_and_it_is_counted() {
     let folder = Folder::new();

@@ -35,7 +35,7 @@ async fn every_promise_holds() {
 async fn hard_data_goes_in_and_a_refused_row_is_lost_alone() {
     let Some(server) = Postgres::start() else { return };
     let mut urls = std::collections::HashMap::new();
-    for name in ["odd", "huge", "names", "refused"] {
+    for name in ["odd", "huge", "names", "future", "refused"] {
         urls.insert(name, database(&server, name).await);
     }
     hard::hold(

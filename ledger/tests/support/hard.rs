@@ -15,6 +15,7 @@ pub(crate) async fn hold(options: impl Fn(&'static str) -> LedgerOptions, sql: i
     odd_texts_are_cleaned(options("odd")).await;
     sums_of_huge_counts_are_given(options("huge"), async |text| sql("huge", text).await).await;
     large_names_pass_in_batches(options("names")).await;
+    a_row_that_makes_no_sense_hides_no_other(options("future"), async |text| sql("future", text).await).await;
 }
 
 /// A row that the database refuses is lost alone, and told. `refuse` makes it refuse the model `bad/model`, and beyond ASCII any.
@@ -122,4 +123,30 @@ async fn large_names_pass_in_batches(options: LedgerOptions) {
     }
     let closed = ledger.close().await;
     assert_eq!((closed.written, closed.lost), (1_142, 0));
+}
+
+async fn a_row_that_makes_no_sense_hides_no_other(options: LedgerOptions, sql: impl AsyncFn(&str)) {
+    let ledger = options.open().await.unwrap();
+    for number in 0..1_500 {
+        // More than a page of them in a row.
+        let model = if (100..1_300).contains(&number) {
+            "later/version"
+        } else {
+            "a/b"
+        };
+        let mut entry = entry(model, 1);
+        entry.ended = NOW.after(Duration::from_millis(number));
+        ledger.record(&entry);
+    }
+    all_are_written(&ledger, 1_500).await;
+    sql("UPDATE entries SET outcome = 'of a later version' WHERE model = 'later/version'").await;
+    let mut lines = Vec::new();
+    assert_eq!(ledger.export_json_lines(&Filter::new(), &mut lines).await.unwrap(), 300);
+    assert_eq!(ledger.recent(&Filter::new(), 250).await.unwrap().len(), 200);
+    assert_eq!(
+        ledger.total(&Filter::new()).await.unwrap().attempts,
+        1_500,
+        "it cost all the same"
+    );
+    ledger.close().await;
 }
