@@ -1,13 +1,16 @@
 //! One piece of an answer, as it came.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 use bytes::{Buf, Bytes};
 use tower_llm_layers::{Frame, Shown, Stage, TokenUsage};
 
 use crate::{
     Error,
-    request::Document,
+    request::{
+        Document, JsonError,
+        scan::{Cursor, json_string},
+    },
     response::{ChatChunk, ChatResponse, ChunkProbe, Usage},
 };
 
@@ -114,7 +117,7 @@ impl ChatFrame {
     ///
     /// [`Malformed`](crate::FailureKind::Malformed) where it is none.
     pub fn chunk(&self) -> Result<ChatChunk, Error> {
-        self.read("a chunk of a stream")
+        ChatChunk::from_json(&self.bytes).map_err(|cause| unreadable("this frame is not a chunk of a stream", &cause))
     }
 
     /// All of it as a plain answer.
@@ -123,34 +126,56 @@ impl ChatFrame {
     ///
     /// [`Malformed`](crate::FailureKind::Malformed) where it is none.
     pub fn response(&self) -> Result<ChatResponse, Error> {
-        self.read("a plain answer")
-    }
-
-    fn read<T: serde::de::DeserializeOwned>(&self, what: &str) -> Result<T, Error> {
-        serde_json::from_slice(&self.bytes).map_err(|cause| unreadable(&format!("this frame is not {what}"), &cause))
+        ChatResponse::from_json(&self.bytes).map_err(|cause| unreadable("this frame is not a plain answer", &cause))
     }
 }
 
 /// The same JSON with usage of nothing.
 fn unpaid(bytes: &Bytes) -> Option<Bytes> {
     const NOTHING: &[u8] = br#"{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0,"cost":0}"#;
-    let mut document = Document::parse(bytes.clone()).ok()?;
+    let mut document = Document::parse_answer(bytes.clone()).ok()?;
     document.set("usage", Bytes::from_static(NOTHING));
     Some(document.to_bytes())
 }
 
-/// The same chunk with another text in its first choice.
+/// The same chunk with another text in its first choice. Nothing else is read, so nothing else is lost.
 fn written_anew(bytes: &Bytes, text: &str) -> Option<Bytes> {
-    let mut chunk: serde_json::Value = serde_json::from_slice(bytes).ok()?;
-    let choice = chunk.get_mut("choices")?.get_mut(0)?;
-    // A completion's text stands in the choice itself.
-    let place = if choice.get("text").is_some() {
-        choice.get_mut("text")?
-    } else {
-        choice.get_mut("delta")?.get_mut("content")?
-    };
-    *place = text.into();
-    serde_json::to_vec(&chunk).ok().map(Bytes::from)
+    let place = place_of_text(bytes).ok()??;
+    let (before, after) = (bytes.get(..place.start)?, bytes.get(place.end..)?);
+    Some([before, &json_string(text), after].concat().into())
+}
+
+/// Where the text of the first choice stands. A completion's stands in the choice itself.
+fn place_of_text(bytes: &[u8]) -> Result<Option<Range<usize>>, JsonError> {
+    let (mut completion, mut delta) = (None, None);
+    Cursor::lenient(bytes).object(|key, value| {
+        if !key.is("choices") {
+            return value.skip();
+        }
+        let mut first = true;
+        value.array_or_skip(|choice| {
+            if !std::mem::take(&mut first) {
+                return choice.skip();
+            }
+            choice.object_or_skip(|key, value| match key.name() {
+                b"text" => place_of(value).map(|place| completion = Some(place)),
+                b"delta" => value.object_or_skip(|key, value| {
+                    if key.is("content") {
+                        return place_of(value).map(|place| delta = Some(place));
+                    }
+                    value.skip()
+                }),
+                _ => value.skip(),
+            })
+        })
+    })?;
+    Ok(completion.or(delta))
+}
+
+fn place_of(value: &mut Cursor<'_>) -> Result<Range<usize>, JsonError> {
+    let from = value.separator();
+    value.skip()?;
+    Ok(from..value.at())
 }
 
 /// What could not be read, and where: the parser's own words may quote the text.

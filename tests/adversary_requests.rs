@@ -121,7 +121,7 @@ async fn what_is_no_request_stays_here() {
             b"1",
             b"\"text\"",
             b"[]",
-            b"\xef\xbb\xbf{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}",
+            b"\xef\xbb\xbf\xef\xbb\xbf{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}",
             b"{\"messages\":[{\"role\":\"user\",\"content\":\"\xff\"}]}",
             b"{\"messages\":[{\"role\":\"user\",\"content\":\"\0\"}]}",
             b"{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}\0",

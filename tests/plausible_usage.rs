@@ -23,7 +23,7 @@ const USELESS: [&str; 8] = [
     r#"{"prompt_tokens":null,"completion_tokens":null}"#,
     r#"{"total_tokens":705}"#,
     r#"{"prompt_tokens":5,"completion_tokens":0}"#,
-    r#"{"prompt_tokens":5,"completion_tokens":"700"}"#,
+    r#"{"prompt_tokens":5,"completion_tokens":"many"}"#,
     r#"{"queue_time":0.1}"#,
     r#"{"prompt_tokens":0,"completion_tokens":0,"cost":null}"#,
 ];

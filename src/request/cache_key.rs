@@ -98,13 +98,17 @@ fn forbids_retention(document: &Document) -> bool {
     read.is_ok() && forbidden
 }
 
+/// How deep the members of an object are sorted. Below that a value is told apart as it is written: each level that is sorted is one more pass
+/// over all that is in it.
+const SORTED_LEVELS: u32 = 16;
+
 fn write_document(document: &Document, key: &mut KeyWriter<'_>) {
     let mut members: SmallVec<[_; 16]> = SmallVec::new();
     members.extend(document.written().filter(|(name, ..)| is_relevant(name)));
     sort(&mut members, |(name, ..)| name.as_bytes());
     for &(name, raw, value) in &members {
         key.part(&told_apart(Cow::Borrowed(name.as_bytes()), raw));
-        if write_text(value.trim_ascii(), key).is_err() {
+        if write_text(value.trim_ascii(), key, 0).is_err() {
             // It goes out as it is; so it is told apart as it is.
             key.part(value);
         }
@@ -117,10 +121,10 @@ fn sort<T>(members: &mut [T], name: impl Fn(&T) -> &[u8]) {
 }
 
 /// Writes one value: of what holds no others, the text as it stands.
-fn write_text(value: &[u8], key: &mut KeyWriter<'_>) -> Result<(), JsonError> {
-    if matches!(value.first(), Some(b'{' | b'[')) {
+fn write_text(value: &[u8], key: &mut KeyWriter<'_>, level: u32) -> Result<(), JsonError> {
+    if level < SORTED_LEVELS && matches!(value.first(), Some(b'{' | b'[')) {
         let mut cursor = Cursor::new(value);
-        write_value(&mut cursor, key)?;
+        write_value(&mut cursor, key, level)?;
         return cursor.end();
     }
     key.part(value);
@@ -128,12 +132,12 @@ fn write_text(value: &[u8], key: &mut KeyWriter<'_>) -> Result<(), JsonError> {
 }
 
 /// Writes the value that comes next, and steps over it.
-fn write_value(cursor: &mut Cursor<'_>, key: &mut KeyWriter<'_>) -> Result<(), JsonError> {
+fn write_value(cursor: &mut Cursor<'_>, key: &mut KeyWriter<'_>, level: u32) -> Result<(), JsonError> {
     match cursor.peek()? {
-        Found::Object => write_object(cursor, key),
-        Found::Array => {
+        Found::Object if level < SORTED_LEVELS => write_object(cursor, key, level),
+        Found::Array if level < SORTED_LEVELS => {
             key.part(b"[");
-            cursor.array_or_skip(|item| write_value(item, key))?;
+            cursor.array_or_skip(|item| write_value(item, key, level + 1))?;
             key.part(b"]");
             Ok(())
         }
@@ -144,7 +148,7 @@ fn write_value(cursor: &mut Cursor<'_>, key: &mut KeyWriter<'_>) -> Result<(), J
     }
 }
 
-fn write_object(cursor: &mut Cursor<'_>, key: &mut KeyWriter<'_>) -> Result<(), JsonError> {
+fn write_object(cursor: &mut Cursor<'_>, key: &mut KeyWriter<'_>, level: u32) -> Result<(), JsonError> {
     let mut members: SmallVec<[_; 8]> = SmallVec::new();
     cursor.object(|name, value| {
         members.push((plain(&name), value.raw()?));
@@ -156,7 +160,7 @@ fn write_object(cursor: &mut Cursor<'_>, key: &mut KeyWriter<'_>) -> Result<(), 
     key.part(&[b'{', a, b, c, d]);
     for (name, value) in &members {
         key.part(name);
-        write_text(value, key)?;
+        write_text(value, key, level + 1)?;
     }
     Ok(())
 }

@@ -4,16 +4,18 @@
 
 use super::document::Document;
 use super::error::RequestError;
-use super::scan::{Cursor, Found};
+use super::scan::{Cursor, Found, Text};
+
+/// The longest name of a model, in bytes: far longer than any there is.
+const LONGEST_MODEL: usize = 400;
+
+const MODEL: &str = "send a slug such as \"openai/gpt-5\", or leave it out";
 
 pub(super) fn check(document: &Document) -> Result<(), RequestError> {
     turns(document)?;
-    text(
-        document,
-        "model",
-        "a string",
-        "send a slug such as \"openai/gpt-5\", or leave it out",
-    )?;
+    text(document, "model", "a string", MODEL)?;
+    let model = document.get("model").and_then(super::facts::text);
+    named("model", model, MODEL)?;
     if let Some(found) = shape(document, "stream")
         && found != Found::Bool
     {
@@ -69,6 +71,25 @@ fn text(
     }
 }
 
+/// A name goes into logs, metrics, headers and tables.
+fn named(field: &'static str, model: Option<Text<'_>>, fix: &'static str) -> Result<(), RequestError> {
+    let Some(model) = model else { return Ok(()) };
+    let name = model.to_str();
+    let found = if name.len() > LONGEST_MODEL {
+        "a name of over 400 bytes"
+    } else if name.contains(char::is_control) {
+        "a name with control characters"
+    } else {
+        return Ok(());
+    };
+    Err(RequestError::Shape {
+        field,
+        found,
+        expected: "the name of a model",
+        fix,
+    })
+}
+
 fn whole(document: &Document, field: &'static str) -> Result<(), RequestError> {
     const EXPECTED: &str = "a whole number above 0";
     const FIX: &str = "send how many tokens the answer may have, or leave it out";
@@ -99,11 +120,16 @@ fn models(document: &Document) -> Result<(), RequestError> {
     match shape(document, "models") {
         None => Ok(()),
         Some(Found::Array) => {
-            let mut wrong = false;
+            let (mut wrong, mut misnamed) = (false, Ok(()));
             Cursor::new(document.get("models").unwrap_or_default()).array_or_skip(|item| {
-                wrong |= item.string_or_skip()?.is_none();
+                let name = item.string_or_skip()?;
+                wrong |= name.is_none();
+                if misnamed.is_ok() {
+                    misnamed = named("models", name, FIX);
+                }
                 Ok(())
             })?;
+            misnamed?;
             if wrong {
                 return Err(RequestError::Shape {
                     field: "models",

@@ -53,6 +53,15 @@ macro_rules! open_enum {
             }
         }
 
+        impl $crate::request::wire_struct::Wire for $name {
+            fn read(
+                cursor: &mut $crate::request::scan::Cursor<'_>,
+            ) -> Result<$crate::request::wire_struct::Field<Self>, $crate::request::JsonError> {
+                let read = cursor.string_or_skip()?;
+                Ok(read.map(|name| Self::from(&*name.to_str())).into())
+            }
+        }
+
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 String::deserialize(deserializer).map(Self::from)

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::open_enum::open_enum;
-use super::wire_struct::wire_struct;
+use super::wire_struct::{read_by_serde, wire_struct};
 use crate::response::Decimal;
 
 wire_struct! {
@@ -256,3 +256,5 @@ pub struct PercentileCutoffs {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p99: Option<f64>,
 }
+
+read_by_serde!(Sort, Cutoff);

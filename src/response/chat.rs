@@ -1,16 +1,17 @@
 //! Answers, whole and in pieces.
 
+use serde::de::Error as _;
 use serde_json::Value;
 
 use super::content::AnswerMessage;
 use super::finish::FinishReason;
 use super::usage::Usage;
-use crate::request::wire_struct::wire_struct;
+use crate::request::wire_struct::{Wire, said_text, try_read_whole, wire_struct};
 
 wire_struct! {
     /// A whole answer.
     ///
-    /// Reads whatever a provider makes of it: what is missing or of another shape is absent, what is not known is kept.
+    /// Reads whatever a provider makes of it. What is missing is absent; what is not known, or of another shape than its field, is kept in `extra`.
     ///
     /// ```
     /// use tower_openrouter::response::{ChatResponse, FinishReason};
@@ -54,9 +55,9 @@ wire_struct! {
         /// Its place.
         index: u64 = "index",
         /// What it says.
-        message: AnswerMessage = "message",
+        message: AnswerMessage = "message" | "delta",
         /// Of a completion: its text.
-        text: Option<String> = "text",
+        text: Option<String> = "text" => said_text,
         /// Why it ended; nothing where the provider gave no answer.
         finish_reason: Option<FinishReason> = "finish_reason" always,
         /// The same in the provider's own words.
@@ -104,7 +105,7 @@ wire_struct! {
         /// What this piece adds.
         delta: AnswerMessage = "delta",
         /// Of a completion: the text this piece adds.
-        text: Option<String> = "text",
+        text: Option<String> = "text" => said_text,
         /// Why the answer ended. May come twice.
         finish_reason: Option<FinishReason> = "finish_reason" always,
         /// The same in the provider's own words.
@@ -117,13 +118,14 @@ wire_struct! {
 }
 
 impl ChatResponse {
-    /// Reads an answer. White space before it, with which OpenRouter keeps connections awake, is no matter.
+    /// Reads an answer. White space before it, with which OpenRouter keeps connections awake, does not matter. It reads what servers write
+    /// beside strict JSON, too: `NaN` and infinite numbers, half of a surrogate pair, nesting up to 512 levels.
     ///
     /// # Errors
     ///
-    /// Where it is not a JSON object.
+    /// If it is not a JSON object.
     pub fn from_json(body: &[u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(body)
+        read(body)
     }
 
     /// An answer with this text, for a canned one or a test.
@@ -151,7 +153,7 @@ impl ChatResponse {
     #[must_use]
     pub fn text(&self) -> Option<&str> {
         let choice = self.choices.first()?;
-        choice.message.content.as_deref().or(choice.text.as_deref())
+        text_of(&choice.message, choice.text.as_deref())
     }
 
     /// Why the first choice ended.
@@ -162,20 +164,20 @@ impl ChatResponse {
 }
 
 impl ChatChunk {
-    /// Reads what stands behind `data:` in a stream.
+    /// Reads what stands behind `data:` in a stream, as [`ChatResponse::from_json`] reads an answer.
     ///
     /// # Errors
     ///
-    /// Where it is not a JSON object.
+    /// If it is not a JSON object.
     pub fn from_json(data: &[u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(data)
+        read(data)
     }
 
     /// The text this piece adds to the first choice.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
         let choice = self.choices.first()?;
-        choice.delta.content.as_deref().or(choice.text.as_deref())
+        text_of(&choice.delta, choice.text.as_deref())
     }
 
     /// Why the first choice ended, if it did.
@@ -183,4 +185,16 @@ impl ChatChunk {
     pub fn finish_reason(&self) -> Option<&FinishReason> {
         self.choices.first()?.finish_reason.as_ref()
     }
+}
+
+/// The text of a message, or that of a completion if the message says nothing.
+fn text_of<'a>(message: &'a AnswerMessage, completion: Option<&'a str>) -> Option<&'a str> {
+    let said = message.content.as_deref();
+    said.filter(|text| !text.is_empty()).or(completion).or(said)
+}
+
+fn read<T: Wire>(json: &[u8]) -> Result<T, serde_json::Error> {
+    try_read_whole(json)
+        .map_err(serde_json::Error::custom)?
+        .ok_or_else(|| serde_json::Error::custom("expected an object"))
 }

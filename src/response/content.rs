@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::request::wire_struct::wire_struct;
-use crate::request::{Content, Message, ToolCall};
+use crate::request::wire_struct::{json_text, read_whole, said_text, wire_struct};
+use crate::request::{Content, Message, Part, ToolCall};
 
 wire_struct! {
     /// A piece of reasoning as the provider gave it. Sent back unchanged and in order, it lets the model go on where it was.
@@ -72,8 +72,8 @@ wire_struct! {
     FunctionDelta {
         /// Its name.
         name: Option<String> = "name",
-        /// A piece of its arguments, which are JSON text once they are put together.
-        arguments: Option<String> = "arguments",
+        /// A piece of its arguments, which are JSON text once they are put together. Some servers write the JSON itself: then its text.
+        arguments: Option<String> = "arguments" => json_text,
     }
 }
 
@@ -82,16 +82,19 @@ wire_struct! {
     AnswerMessage {
         /// `assistant`.
         role: Option<String> = "role",
-        /// Its text. Absent or empty where it calls tools, and where all tokens went into reasoning.
-        content: Option<String> = "content" always,
+        /// Its text; of a list of parts, the text of all parts, while the list is kept in `extra`. Absent or empty if it calls tools, and if all
+        /// tokens went into reasoning.
+        content: Option<String> = "content" always => said_text,
         /// Why the model will not answer.
-        refusal: Option<String> = "refusal",
-        /// Its reasoning as text.
+        refusal: Option<String> = "refusal" => said_text,
+        /// Its reasoning as text, under OpenRouter's name. [`reasoning_text`](Self::reasoning_text) knows the others.
         reasoning: Option<String> = "reasoning",
         /// Its reasoning as the provider gave it.
         reasoning_details: Vec<ReasoningDetail> = "reasoning_details",
         /// The tools it calls.
         tool_calls: Vec<ToolCallDelta> = "tool_calls",
+        /// The function it calls, in the form before there were tools.
+        function_call: Option<FunctionDelta> = "function_call",
         /// Pictures it made.
         images: Vec<Value> = "images",
         /// Sound it made.
@@ -101,36 +104,114 @@ wire_struct! {
     }
 }
 
+/// What reasoning is called by servers that do not call it `reasoning`.
+const REASONING_NAMES: [&str; 6] = [
+    "reasoning_content",
+    "reasoning_text",
+    "thinking",
+    "thoughts",
+    "thought",
+    "thinking_content",
+];
+
 impl AnswerMessage {
+    /// The reasoning as text, wherever the server wrote it: as `reasoning` or under another name, or as parts of the content.
+    #[must_use]
+    pub fn reasoning_text(&self) -> Option<String> {
+        let is_there = |text: &String| !text.is_empty();
+        let named = self.reasoning.clone().filter(is_there).or_else(|| {
+            let named = REASONING_NAMES.iter().filter_map(|name| self.extra.get(name));
+            named
+                .filter_map(|value| value.as_str().map(str::to_owned))
+                .find(is_there)
+        });
+        named.or_else(|| {
+            let parts = self.extra.get("content")?;
+            let texts: String = parts.as_array()?.iter().filter_map(thinking).collect();
+            (!texts.is_empty()).then_some(texts)
+        })
+    }
+
     /// The message as one of a conversation, to be sent with the next turn: its reasoning goes along as it came.
     #[must_use]
     pub fn to_message(&self) -> Message {
-        let details: Vec<Value> = self
-            .reasoning_details
-            .iter()
-            .filter_map(|detail| serde_json::to_value(detail).ok())
-            .collect();
+        // What is not in the typed list goes along as well.
+        let details = match self.extra.get("reasoning_details") {
+            Some(Value::Array(details)) => details,
+            _ => self.reasoning_details.iter().filter_map(as_value).collect(),
+        };
         let calls: Vec<ToolCall> = self.tool_calls.iter().map(ToolCallDelta::to_call).collect();
-        Message {
-            content: self.content.clone().map(Content::Text),
+        let text = || self.content.clone().map(Content::Text);
+        let mut message = Message {
+            content: self.parts().map(Content::Parts).or_else(text),
             tool_calls: (!calls.is_empty()).then_some(calls),
             refusal: self.refusal.clone(),
             reasoning: self.reasoning.clone(),
             reasoning_details: (!details.is_empty()).then_some(details),
             ..Message::assistant("")
-        }
+        };
+        let call = self.function_call.as_ref().and_then(as_value);
+        let call = call.map(|call| ("function_call", call));
+        let named = REASONING_NAMES
+            .iter()
+            .filter_map(|name| Some((*name, self.extra.get(name)?)));
+        message
+            .extra
+            .extend(named.chain(call).map(|(name, value)| (name.to_owned(), value)));
+        message
+    }
+
+    /// The content as parts, if it came so and says still what it said.
+    fn parts(&self) -> Option<Vec<Part>> {
+        let raw = self.extra.unchanged("content", &self.content, said_text)?;
+        let parts: Vec<Value> = read_whole(raw.as_bytes())?;
+        parts
+            .into_iter()
+            .map(|part| serde_json::from_value(part).ok())
+            .collect()
     }
 }
 
+/// The text of a part of the content that is reasoning.
+fn thinking(part: &Value) -> Option<String> {
+    let inside = part.get("thinking").or_else(|| part.get("reasoning"))?;
+    match inside {
+        Value::String(text) => Some(text.clone()),
+        Value::Array(texts) => Some(texts.iter().filter_map(|text| text.get("text")?.as_str()).collect()),
+        _ => None,
+    }
+}
+
+fn as_value<T: serde::Serialize>(part: &T) -> Option<Value> {
+    serde_json::to_value(part).ok()
+}
+
 impl ToolCallDelta {
-    /// The call, where this is all of it.
+    /// The call, if this is all of it. What this version does not know goes along: some providers want it back.
     #[must_use]
     pub fn to_call(&self) -> ToolCall {
         let function = self.function.clone().unwrap_or_default();
-        ToolCall::new(
-            self.id.clone().unwrap_or_default(),
-            function.name.unwrap_or_default(),
-            function.arguments.unwrap_or_default(),
-        )
+        // Some servers write the name and the arguments beside the id.
+        let beside = |name| self.extra.get(name).map(|value| text_of(&value));
+        let id = self.id.clone().or_else(|| beside("id"));
+        let mut call = ToolCall::new(
+            id.unwrap_or_default(),
+            function.name.or_else(|| beside("name")).unwrap_or_default(),
+            function.arguments.or_else(|| beside("arguments")).unwrap_or_default(),
+        );
+        if let Some(kind) = &self.kind {
+            call.kind.clone_from(kind);
+        }
+        let known = ["id", "type", "index", "function", "name", "arguments"];
+        let unknown = self.extra.names().filter(|name| !known.contains(name));
+        call.extra = unknown
+            .filter_map(|name| Some((name.to_owned(), self.extra.get(name)?)))
+            .collect();
+        call
     }
+}
+
+/// A string as it is, and the JSON text of any other value.
+fn text_of(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::request::scan::{Cursor, Found};
+use crate::request::wire_struct::read_by_serde;
 use tower_llm_layers::{UsdAmount, UsdError};
 
 /// A decimal number as it was written: money is never a float here.
@@ -102,3 +103,5 @@ impl<'de> Deserialize<'de> for Decimal {
         raw.get().trim_matches('"').parse().map_err(D::Error::custom)
     }
 }
+
+read_by_serde!(Decimal);

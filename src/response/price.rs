@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::decimal::Decimal;
-use crate::request::wire_struct::{Absent, wire_struct};
+use crate::request::wire_struct::{Absent, read_by_serde, wire_struct};
 use tower_llm_layers::{UsdAmount, UsdError};
 
 /// A price in US dollars for one unit: a token, a request, a picture.
@@ -135,6 +135,8 @@ impl<'de> Deserialize<'de> for PriceOverrides {
         Ok(Self(read))
     }
 }
+
+read_by_serde!(Price, PriceOverrides);
 
 wire_struct! {
     /// Prices in US dollars for one unit each. What is not there costs nothing of its own.

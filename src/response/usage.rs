@@ -145,7 +145,7 @@ impl Usage {
 
     fn number_in(&self, object: &str, name: &str) -> Option<u64> {
         let mut found = None;
-        let walked = Cursor::new(self.extra.raw(object)?.as_bytes()).object_or_skip(|key, value| {
+        let walked = Cursor::lenient(self.extra.raw(object)?.as_bytes()).object_or_skip(|key, value| {
             if key.is(name) {
                 found = value.u64_or_skip()?;
                 return Ok(());

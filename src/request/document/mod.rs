@@ -5,6 +5,7 @@ mod segments;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,6 +15,12 @@ use bytes::Bytes;
 use super::scan::{Cursor, JsonError, check_utf8};
 use edit::Edit;
 pub use segments::Segments;
+
+/// The most members that a request may have at its top level, doubles included: far more than there are fields.
+pub(crate) const MAX_MEMBERS: usize = 4_096;
+
+/// What some editors write before a text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A JSON object kept as the bytes it came in, with an index of its members and the changes made to them.
 ///
@@ -69,19 +76,33 @@ impl Document {
         }
     }
 
-    /// Reads an object in one pass. Nothing is copied, except keys that are written with escapes.
+    /// Reads an object in one pass. Nothing is copied, except keys that are written with escapes. A byte order mark before it is dropped.
     ///
     /// # Errors
     ///
-    /// Where the text is not UTF-8, not JSON, nested deeper than 127 levels, or not an object.
-    pub fn parse(original: Bytes) -> Result<Self, JsonError> {
+    /// If the text is not UTF-8, not JSON, nested deeper than 512 levels, not an object, or an object of more than 4096 members.
+    pub fn parse(mut original: Bytes) -> Result<Self, JsonError> {
+        if original.starts_with(BYTE_ORDER_MARK) {
+            original = original.slice(BYTE_ORDER_MARK.len()..);
+        }
+        Self::read(original.clone(), Cursor::new(&original), MAX_MEMBERS)
+    }
+
+    /// The same of an answer, which may hold what strict JSON does not.
+    pub(crate) fn parse_answer(original: Bytes) -> Result<Self, JsonError> {
+        Self::read(original.clone(), Cursor::lenient(&original), usize::MAX)
+    }
+
+    fn read(original: Bytes, mut cursor: Cursor<'_>, most: usize) -> Result<Self, JsonError> {
         check_utf8(&original)?;
-        let mut cursor = Cursor::new(&original);
         cursor.peek()?;
         let open = cursor.at();
         let mut members: Vec<Member> = Vec::with_capacity(16);
         let mut room = open + 1;
         cursor.object(|key, cursor| {
+            if members.len() == most {
+                return Err(cursor.has_too_many());
+            }
             cursor.peek()?;
             let value = cursor.at();
             cursor.skip()?;
@@ -133,18 +154,21 @@ impl Document {
 
     /// The keys, each once, in the order they go out.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
-        let kept = self.members.iter().enumerate().filter_map(move |(index, member)| {
+        // Of doubles the last one counts.
+        let mut seen = HashSet::with_capacity(self.members.len());
+        let mut kept: Vec<&str> = Vec::with_capacity(self.members.len());
+        for member in self.members.iter().rev() {
             let key = self.key(member);
-            let later = self.members.get(index + 1..).unwrap_or_default();
-            let last = !later.iter().any(|other| self.is(other, key));
-            (last && self.edit(key).is_none_or(|edit| edit.value.is_some())).then_some(key)
-        });
+            if seen.insert(key) && self.edit(key).is_none_or(|edit| edit.value.is_some()) {
+                kept.push(key);
+            }
+        }
         let added = self
             .edits
             .iter()
             .filter(|edit| edit.adds().is_some())
             .map(|edit| edit.key.as_ref());
-        kept.chain(added)
+        kept.into_iter().rev().chain(added)
     }
 
     /// What goes out, doubles and all: keys, keys as they are written, and values.

@@ -116,7 +116,7 @@ fn added_members_stand_in_one_order_whatever_they_were_set_in() {
 
 #[test]
 fn only_an_object_is_a_document() {
-    for text in ["", "[]", "1", "null", "{}x", "{\"a\":1", "\u{feff}{}"] {
+    for text in ["", "[]", "1", "null", "{}x", "{\"a\":1", "{}\u{feff}"] {
         assert!(
             Document::parse(Bytes::copy_from_slice(text.as_bytes())).is_err(),
             "{text}"
@@ -124,8 +124,8 @@ fn only_an_object_is_a_document() {
     }
     assert!(Document::parse(Bytes::from_static(b"{\"a\":\"\xc3\x28\"}")).is_err());
     let deep = |depth| format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
-    assert!(Document::parse(deep(126).into()).is_ok());
-    assert!(Document::parse(deep(127).into()).is_err());
+    assert!(Document::parse(deep(511).into()).is_ok());
+    assert!(Document::parse(deep(512).into()).is_err());
 }
 
 #[test]

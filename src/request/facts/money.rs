@@ -3,7 +3,7 @@
 use tower_llm_layers::{PriceCeiling, UsdAmount};
 
 use super::super::document::Document;
-use super::super::scan::Cursor;
+use super::super::scan::{Cursor, whole_number};
 use super::messages::is_for_an_hour;
 use super::{RequestFacts, member, raw_member, text};
 
@@ -122,8 +122,13 @@ fn amount(raw: &[u8]) -> Option<UsdAmount> {
     (!amount.is_negative() && amount.pico() < i128::MAX / 2).then_some(amount)
 }
 
+/// A number of answers or calls, however it is written: `5`, `5.0`, `"5"`. Of a fraction the next whole number: some upstream may round it up.
 fn number(raw: &[u8]) -> Option<u64> {
-    std::str::from_utf8(raw).ok()?.trim().parse().ok()
+    let text = std::str::from_utf8(raw).ok()?.trim_matches('"').trim();
+    whole_number(text.as_bytes()).or_else(|| {
+        let number: f64 = text.parse().ok().filter(|number| *number > 0.0)?;
+        Some(format!("{:.0}", number.ceil()).parse().unwrap_or(u64::MAX))
+    })
 }
 
 fn is_there(raw: &[u8]) -> bool {

@@ -62,6 +62,11 @@ impl fmt::Display for JsonError {
                 "the JSON is nested too deeply at byte {at}: {} levels are read",
                 super::MAX_DEPTH
             ),
+            Expected::Fewer => write!(
+                f,
+                "the JSON object has more than {} members at byte {at}",
+                crate::request::document::MAX_MEMBERS
+            ),
             _ => write!(f, "not JSON at byte {at}: expected {}, found {found}", expected.name()),
         }
     }
@@ -89,11 +94,12 @@ pub(super) enum Expected {
     Digit,
     End,
     Shallower,
+    Fewer,
     Utf8,
 }
 
 impl Expected {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Value,
         Self::Object,
         Self::String,
@@ -106,6 +112,7 @@ impl Expected {
         Self::Digit,
         Self::End,
         Self::Shallower,
+        Self::Fewer,
         Self::Utf8,
     ];
 
@@ -127,6 +134,7 @@ impl Expected {
             Self::Digit => "a digit",
             Self::End => "the end",
             Self::Shallower => "less nesting",
+            Self::Fewer => "fewer members",
             Self::Utf8 => "UTF-8",
         }
     }

@@ -4,18 +4,27 @@
 //! of a stream frame all stand on it, so none of them copies a prompt or an answer to look at it.
 
 mod error;
+mod number;
+mod strict;
 mod strings;
 #[cfg(test)]
 mod tests;
 mod text;
+mod value;
 
 pub use error::{Found, JsonError};
+pub(crate) use number::whole_number;
+pub(crate) use strict::{strict, strict_text};
 pub(crate) use text::{Text, json_string};
+pub(crate) use value::lenient_value;
 
 use error::Expected;
 
-/// The deepest nesting that is read: one less than where `serde_json` gives up, so that what passes here passes there.
-pub(crate) const MAX_DEPTH: u32 = 127;
+/// The deepest nesting that is read. `serde_json` stops at 127 levels, so nothing that may be deeper is read with it alone.
+pub(crate) const MAX_DEPTH: u32 = 512;
+
+/// How many levels one call of [`Cursor::skip`] can remember: one bit for each.
+const LEVELS_OF_A_WALK: u32 = 128;
 
 /// A position in JSON text.
 #[derive(Debug)]
@@ -24,6 +33,8 @@ pub(crate) struct Cursor<'a> {
     at: usize,
     /// How many objects and arrays are open around this place.
     depth: u32,
+    /// Whether `NaN`, `Infinity` and `-Infinity` are read as numbers.
+    lenient: bool,
 }
 
 /// Checks that text is UTF-8. The cursor does not.
@@ -42,13 +53,34 @@ pub(crate) fn check_utf8(bytes: &[u8]) -> Result<(), JsonError> {
 }
 
 impl<'a> Cursor<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0, depth: 0 }
+    /// A reader of requests: strict JSON.
+    pub(crate) const fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            at: 0,
+            depth: 0,
+            lenient: false,
+        }
+    }
+
+    /// A reader of answers: JSON, with `NaN`, `Infinity` and `-Infinity` as numbers. Servers in Python write these.
+    pub(crate) const fn lenient(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            at: 0,
+            depth: 0,
+            lenient: true,
+        }
     }
 
     /// The offset of the next byte to be read.
     pub(crate) fn at(&self) -> usize {
         self.at
+    }
+
+    /// The text from this offset up to the next byte to be read.
+    pub(crate) fn since(&self, from: usize) -> &'a [u8] {
+        self.bytes.get(from..self.at).unwrap_or_default()
     }
 
     /// Steps over white space to whatever comes next, and tells where that is.
@@ -63,6 +95,8 @@ impl<'a> Cursor<'a> {
         let found = Found::from_byte(self.next_solid());
         if found.is_value() {
             Ok(found)
+        } else if self.not_finite() > 0 {
+            Ok(Found::Number)
         } else {
             Err(self.fail(Expected::Value))
         }
@@ -76,13 +110,20 @@ impl<'a> Cursor<'a> {
         loop {
             let opened = match self.next_solid() {
                 Some(b'"') => self.skip_string().map(|()| false)?,
+                Some(b'{' | b'[') if depth == LEVELS_OF_A_WALK => self.skip_deeper(depth).map(|()| false)?,
                 Some(b'{') => self.open(b'}', true, &mut objects, &mut depth)?,
                 Some(b'[') => self.open(b']', false, &mut objects, &mut depth)?,
                 Some(b't') => self.word(b"true").map(|()| false)?,
                 Some(b'f') => self.word(b"false").map(|()| false)?,
                 Some(b'n') => self.word(b"null").map(|()| false)?,
                 Some(b'-' | b'0'..=b'9') => self.skip_number().map(|()| false)?,
-                _ => return Err(self.fail(Expected::Value)),
+                _ => match self.not_finite() {
+                    0 => return Err(self.fail(Expected::Value)),
+                    length => {
+                        self.at += length;
+                        false
+                    }
+                },
             };
             if opened {
                 if objects & 1 == 1 {
@@ -119,6 +160,15 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Steps over a value below the levels that one walk can remember. There are at most four such walks within each other.
+    #[cold]
+    fn skip_deeper(&mut self, levels: u32) -> Result<(), JsonError> {
+        self.depth += levels;
+        self.skip()?;
+        self.depth -= levels;
+        Ok(())
+    }
+
     /// Steps over one value and returns its text.
     pub(crate) fn raw(&mut self) -> Result<&'a [u8], JsonError> {
         self.peek()?;
@@ -152,10 +202,9 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Reads a whole number that fits; steps over anything else.
+    /// Reads a whole number that fits, also one that is written as `10.0` or `1e1`; steps over anything else.
     pub(crate) fn u64_or_skip(&mut self) -> Result<Option<u64>, JsonError> {
-        let raw = self.raw()?;
-        Ok(std::str::from_utf8(raw).ok().and_then(|digits| digits.parse().ok()))
+        self.raw().map(whole_number)
     }
 
     /// Walks an object. `member` must step over exactly one value each time it is called.
@@ -219,6 +268,12 @@ impl<'a> Cursor<'a> {
                 _ => return Err(self.fail(Expected::CommaOrBracket)),
             }
         }
+    }
+
+    /// The error of an object with more members than are read.
+    #[cold]
+    pub(crate) fn has_too_many(&self) -> JsonError {
+        self.fail(Expected::Fewer)
     }
 
     /// Checks that nothing but white space is left.
@@ -319,38 +374,5 @@ impl<'a> Cursor<'a> {
             self.at = self.bytes.len();
         }
         Err(self.fail(Expected::Value))
-    }
-
-    fn skip_number(&mut self) -> Result<(), JsonError> {
-        if self.byte() == Some(b'-') {
-            self.at += 1;
-        }
-        if self.byte() == Some(b'0') {
-            self.at += 1;
-        } else {
-            self.digits()?;
-        }
-        if self.byte() == Some(b'.') {
-            self.at += 1;
-            self.digits()?;
-        }
-        if matches!(self.byte(), Some(b'e' | b'E')) {
-            self.at += 1;
-            if matches!(self.byte(), Some(b'+' | b'-')) {
-                self.at += 1;
-            }
-            self.digits()?;
-        }
-        Ok(())
-    }
-
-    fn digits(&mut self) -> Result<(), JsonError> {
-        if !self.byte().is_some_and(|byte| byte.is_ascii_digit()) {
-            return Err(self.fail(Expected::Digit));
-        }
-        while self.byte().is_some_and(|byte| byte.is_ascii_digit()) {
-            self.at += 1;
-        }
-        Ok(())
     }
 }

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::error::Expected;
 use super::strings::plain_bytes;
-use super::{Cursor, Found, JsonError, MAX_DEPTH};
+use super::{Cursor, Found, JsonError, MAX_DEPTH, lenient_value, strict};
 
 fn whole(text: &[u8]) -> Result<(), JsonError> {
     let mut cursor = Cursor::new(text);
@@ -66,20 +66,81 @@ fn refuses_what_is_not_json() {
 }
 
 #[test]
-fn stops_at_the_depth_where_serde_json_stops() {
-    for (depth, accepted) in [
-        (MAX_DEPTH as usize, true),
-        (MAX_DEPTH as usize + 1, false),
-        (100_000, false),
+fn reads_512_levels_and_no_more() {
+    for depth in [
+        1, 126, 127, 128, 129, 130, 255, 256, 257, 258, 384, 386, 512, 514, 100_000,
     ] {
-        let text = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-        assert_eq!(whole(text.as_bytes()).is_ok(), accepted, "{depth}");
-        assert_eq!(
-            serde_json::from_str::<serde_json::Value>(&text).is_ok(),
-            accepted,
-            "{depth}"
+        for (open, close, levels) in [("[", "]", 1), ("{\"a\":", "}", 1), ("[1,{\"a\":2,\"b\":", "},3]", 2)] {
+            let text = |close: &str| format!("{}0{}", open.repeat(depth / levels), close.repeat(depth / levels));
+            let read = whole(text(close).as_bytes());
+            assert_eq!(read.is_ok(), depth <= MAX_DEPTH as usize, "{depth} of {open}");
+            if depth <= MAX_DEPTH as usize {
+                // What closes is what was opened, at each level.
+                let mut wrong = text(close).into_bytes();
+                let middle = wrong.len() - close.len() * (depth / levels / 2) - 1;
+                wrong[middle] = if wrong[middle] == b']' { b'}' } else { b']' };
+                assert!(whole(&wrong).is_err(), "{depth} of {open}");
+            }
+        }
+    }
+    // Walked and stepped over, it is the same depth.
+    let text = format!(
+        "{{\"a\":{}{}}}",
+        "[".repeat(MAX_DEPTH as usize),
+        "]".repeat(MAX_DEPTH as usize)
+    );
+    let walked = Cursor::new(text.as_bytes()).object(|_, value| value.skip());
+    assert_eq!(walked.map_err(|error| error.at()), Err(5 + MAX_DEPTH as usize - 1));
+}
+
+#[test]
+fn numbers_that_are_not_finite_are_read_in_answers_alone() {
+    for text in [
+        "NaN",
+        "-NaN",
+        "Infinity",
+        "-Infinity",
+        "[NaN,{\"a\":-Infinity}, Infinity ]",
+    ] {
+        assert!(whole(text.as_bytes()).is_err(), "{text}");
+        let mut cursor = Cursor::lenient(text.as_bytes());
+        assert_eq!(cursor.skip().and_then(|()| cursor.end()), Ok(()), "{text}");
+    }
+    for text in [
+        "nan",
+        "Nan",
+        "Inf",
+        "+Infinity",
+        "-",
+        "- NaN",
+        "NaNN",
+        "Infinit",
+        "{NaN:1}",
+    ] {
+        let mut cursor = Cursor::lenient(text.as_bytes());
+        assert!(cursor.skip().and_then(|()| cursor.end()).is_err(), "{text}");
+    }
+    assert_eq!(Cursor::lenient(b" NaN").peek(), Ok(Found::Number));
+}
+
+#[test]
+fn strict_text_is_what_every_parser_reads() {
+    for (text, expected) in [
+        ("[NaN,-Infinity, Infinity,-NaN]", "[null,null, null,null]"),
+        ("[1e999,-1E+999,1e5,1e-999]", "[null,null,1e5,1e-999]"),
+        (r#"{"\ud83d":"a\ud83d"}"#, r#"{"\ufffd":"a\ufffd"}"#),
+        (r#""\ude00b\ud83d\ud83d\ude00""#, r#""\ufffdb\ufffd\ud83d\ude00""#),
+        (r#""NaN \\ud83d \n 1e999""#, r#""NaN \\ud83d \n 1e999""#),
+        (r#"[true,false,null,"",{},-0.5e3]"#, r#"[true,false,null,"",{},-0.5e3]"#),
+    ] {
+        assert_eq!(String::from_utf8_lossy(&strict(text.as_bytes())), expected, "{text}");
+        assert!(
+            serde_json::from_str::<serde_json::Value>(expected).is_ok(),
+            "{expected}"
         );
     }
+    let long = format!("[{}]", "9".repeat(400));
+    assert_eq!(&*strict(long.as_bytes()), b"[null]");
 }
 
 #[test]
@@ -103,6 +164,20 @@ fn unescapes_pairs_and_halves() {
 }
 
 proptest! {
+    /// What the lenient cursor accepts is read as a tree, and is strict JSON after `strict`. Any bytes are survived.
+    #[test]
+    fn one_verdict_for_all_readers(json in r#"([\[\]{},: ]|"a"|"\\\\ud83d"|"\\\\ude00x"|NaN|-Infinity|1e999|-?[0-9]{1,3}|true|null){0,24}"#, bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+        strict(&bytes);
+        lenient_value(&bytes);
+        let mut cursor = Cursor::lenient(json.as_bytes());
+        let accepted = cursor.skip().and_then(|()| cursor.end()).is_ok();
+        prop_assert_eq!(lenient_value(json.as_bytes()).is_some(), accepted, "{}", json);
+        if accepted {
+            let strict = strict(json.as_bytes());
+            prop_assert!(serde_json::from_slice::<serde_json::Value>(&strict).is_ok(), "{}", json);
+        }
+    }
+
     /// Short strings and long ones take different ways through the scanner.
     #[test]
     fn strings_end_where_serde_json_ends_them(inside in "([a-zé雨 ]{0,50}[\\\\n\"\u{1}\u{1f}\u{7f}/u0-9a]{0,2}){0,3}") {

@@ -161,10 +161,22 @@ fn broken_values_are_told_apart_by_all_of_their_text() {
 #[test]
 fn many_members_take_no_longer_than_their_text() {
     let members: Vec<_> = (0..100_000).map(|number| format!(r#""{number:x}":1"#)).collect();
-    let mut request = request(&with(&members.join(",")));
+    let mut request = request(&with(&format!("\"new\":{{{}}}", members.join(","))));
     let plain = AnswerKey::new("tenant", &request);
     request.put_named("1", Bytes::from_static(b"2"));
     assert_ne!(AnswerKey::new("tenant", &request), plain);
+}
+
+#[test]
+fn what_is_deep_is_told_apart_in_one_pass_as_it_is_written() {
+    let deep = |levels: usize, inside: &str| {
+        let (open, close) = ("{\"a\":[".repeat(levels), "]}".repeat(levels));
+        request(&with(&format!("\"new\":{open}{inside}{close}")))
+    };
+    let key = |request: &ChatRequest| AnswerKey::new("tenant", request);
+    assert_eq!(key(&deep(4, r#"{"b":1,"c":2}"#)), key(&deep(4, r#"{"c":2,"b":1}"#)));
+    assert_ne!(key(&deep(250, r#"{"b":1}"#)), key(&deep(250, r#"{"b":2}"#)));
+    assert_eq!(key(&deep(250, r#"{"b":1}"#)), key(&deep(250, r#"{"b":1}"#)));
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod direct;
 mod edit;
 mod facts;
 mod json;
+mod limits;
 mod types;
 
 use super::ChatRequest;

@@ -96,6 +96,7 @@ fn prices_keep_every_digit_however_they_are_written() {
     assert_eq!(price.image, None);
     assert_eq!(
         serde_json::to_string(&price).unwrap(),
-        r#"{"prompt":0.12345678901234567890,"completion":3.50}"#
+        r#"{"prompt":0.12345678901234567890,"completion":3.50,"image":"cheap"}"#,
+        "what is no price goes out as it came"
     );
 }

@@ -11,6 +11,7 @@ use super::finish::FinishReason;
 use super::upstream::UpstreamError;
 use super::usage::Usage;
 use crate::request::scan::{Cursor, Text, check_utf8};
+use crate::request::wire_struct::read_whole;
 use crate::request::{Found, JsonError};
 
 use values::{full, is_error, keep, text_bytes};
@@ -83,7 +84,7 @@ impl<'a> ChunkProbe<'a> {
             error: false,
             choice_error: false,
         };
-        let mut cursor = Cursor::new(body);
+        let mut cursor = Cursor::lenient(body);
         cursor.object(|key, value| probe.member(key, value))?;
         cursor.end()?;
         Ok(probe)
@@ -178,7 +179,7 @@ impl<'a> ChunkProbe<'a> {
     #[must_use]
     pub fn completion_tokens(&self) -> Option<u64> {
         let mut tokens = None;
-        let walked = Cursor::new(self.usage?).object_or_skip(|key, value| {
+        let walked = Cursor::lenient(self.usage?).object_or_skip(|key, value| {
             if key.name() == b"completion_tokens" {
                 tokens = value.u64_or_skip()?;
                 return Ok(());
@@ -238,7 +239,7 @@ impl<'a> ChunkProbe<'a> {
     /// What the answer took. This builds it.
     #[must_use]
     pub fn usage(&self) -> Option<Usage> {
-        serde_json::from_slice(self.usage?).ok()
+        read_whole(self.usage?)
     }
 
     /// The failure. This builds it.

@@ -1,3 +1,4 @@
 mod catalogue;
 mod chat;
+mod lenient;
 mod stream;
