@@ -49,6 +49,7 @@ mod connections;
 mod degrade;
 #[cfg(test)]
 mod endpoint;
+mod endpoint_encoding;
 #[cfg(test)]
 mod faults_broken;
 #[cfg(test)]
@@ -70,6 +71,7 @@ mod money;
 mod mounted;
 #[cfg(test)]
 mod observe;
+mod odd_answers;
 #[cfg(test)]
 mod opentelemetry;
 #[cfg(test)]

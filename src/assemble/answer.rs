@@ -1,103 +1,110 @@
 //! The answer so far.
 
-use std::{collections::BTreeMap, mem};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use serde_json::{
-    Map, Value,
-    value::{RawValue, to_raw_value},
-};
 
-use super::merge::{add_delta, add_logprobs, overwrite};
-use crate::{ChatFrame, Error, FailureKind, FrameKind, frame::unreadable};
+use super::{
+    choice::Choice,
+    node::{is_null, members, write_list, write_name},
+};
+use crate::{
+    ChatFrame, Error, FailureKind, FrameKind,
+    request::{
+        JsonError,
+        scan::{Cursor, strict, whole_number},
+    },
+};
 
 /// The largest answer that is put together, in bytes of its stream: as that of a plain one.
 const LARGEST: usize = 256 * 1024 * 1024;
 
-/// Chunks, put together as they come.
+/// Chunks, put together as they come. Each byte is looked at a fixed number of times, however many pieces there are.
 #[derive(Default)]
 pub(crate) struct Gathered {
     /// What stands beside the choices, to the letter: amounts of money are among it.
-    envelope: BTreeMap<String, Box<RawValue>>,
+    envelope: BTreeMap<Box<str>, Box<[u8]>>,
     choices: BTreeMap<u64, Choice>,
+    /// An answer that came in one piece, with nothing beside it.
+    plain: Option<ChatFrame>,
+    frames: usize,
     bytes: usize,
-}
-
-#[derive(Default)]
-struct Choice {
-    /// What stands beside the message.
-    beside: Map<String, Value>,
-    message: Map<String, Value>,
 }
 
 impl Gathered {
     pub(crate) fn take(&mut self, frame: &ChatFrame) -> Result<(), Error> {
         match frame.kind() {
             FrameKind::KeepAlive => return Ok(()),
-            FrameKind::Chunk | FrameKind::Answer => {}
+            FrameKind::Chunk => {}
+            FrameKind::Answer => self.plain = Some(frame.clone()),
         }
+        self.frames += 1;
         self.bytes = self.bytes.saturating_add(frame.bytes().len());
         if self.bytes > LARGEST {
             let message = format!("the answer is over {} MiB: ask for less in one call", LARGEST >> 20);
             return Err(Error::new(FailureKind::Malformed, message));
         }
-        let unread = |cause| unreadable("this frame is not a chunk of a stream", &cause);
-        let chunk: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(frame.bytes()).map_err(unread)?;
-        for (name, value) in chunk {
-            match name.as_str() {
-                "choices" => {
-                    let choices: Option<Vec<Value>> = serde_json::from_str(value.get()).map_err(unread)?;
-                    choices.into_iter().flatten().for_each(|choice| self.choice(choice));
-                }
+        self.add(frame.bytes())
+            .map_err(|cause| Error::caused(FailureKind::Malformed, "this frame is not a chunk of a stream", cause))
+    }
+
+    fn add(&mut self, chunk: &[u8]) -> Result<(), JsonError> {
+        for (name, value) in members(chunk)? {
+            match &*name {
+                "choices" => Cursor::lenient(value).array_or_skip(|choice| {
+                    let raw = choice.raw()?;
+                    if raw.first() == Some(&b'{') {
+                        self.add_choice(raw)?;
+                    }
+                    Ok(())
+                })?,
                 "object" => {}
                 // What is said later counts, unless it says nothing.
-                _ if value.get() == "null" && self.envelope.contains_key(&name) => {}
+                _ if says_nothing(value) && self.envelope.contains_key(&*name) => {}
                 _ => {
-                    self.envelope.insert(name, value);
+                    self.envelope.insert(name.into(), value.into());
                 }
             }
         }
         Ok(())
     }
 
-    fn choice(&mut self, choice: Value) {
-        let Value::Object(choice) = choice else { return };
-        let index = choice.get("index").and_then(Value::as_u64).unwrap_or(0);
-        let known = self.choices.entry(index).or_default();
-        for (name, value) in choice {
-            match (name.as_str(), value) {
-                ("delta" | "message", Value::Object(delta)) => add_delta(&mut known.message, delta),
-                ("logprobs", Value::Object(logprobs)) => add_logprobs(&mut known.beside, logprobs),
-                ("index" | "delta", _) => {}
-                (_, value) => overwrite(&mut known.beside, name, value),
-            }
-        }
+    fn add_choice(&mut self, raw: &[u8]) -> Result<(), JsonError> {
+        let members = members(raw)?;
+        let index = members.get("index").copied().and_then(whole_number).unwrap_or(0);
+        self.choices.entry(index).or_default().add(members)
     }
 
     /// The text so far, of the first choice.
-    pub(crate) fn text(&self) -> &str {
-        let first = self.choices.values().next();
-        let text = first.and_then(|choice| choice.message.get("content")?.as_str());
-        text.unwrap_or_default()
+    pub(crate) fn text(&self) -> String {
+        self.choices.values().next().map(Choice::text).unwrap_or_default()
     }
 
-    /// The answer as a plain call would have brought it.
-    pub(crate) fn whole(mut self) -> Result<Bytes, Error> {
-        let choices = mem::take(&mut self.choices).into_iter().map(|(index, choice)| {
-            let mut all = choice.beside;
-            all.insert("index".to_owned(), index.into());
-            all.insert("message".to_owned(), Value::Object(choice.message));
-            Value::Object(all)
+    /// The answer as a plain call would have brought it: JSON that every parser reads. What came in one piece stays as it came.
+    pub(crate) fn whole(self) -> Result<Bytes, Error> {
+        if let Some(plain) = self.plain
+            && self.frames == 1
+        {
+            return Ok(plain.into());
+        }
+        let mut json = Vec::with_capacity(self.bytes / 2);
+        json.push(b'{');
+        write_name(true, "choices", &mut json);
+        write_list(self.choices, &mut json, |(index, choice), json| {
+            choice.write(index, json)
         });
-        let choices: Value = choices.collect();
-        let mut answer = self.envelope;
-        let written = to_raw_value(&choices).and_then(|choices| {
-            answer.insert("choices".to_owned(), choices);
-            answer.insert("object".to_owned(), to_raw_value("chat.completion")?);
-            serde_json::to_vec(&answer)
-        });
-        written
-            .map(Bytes::from)
-            .map_err(|cause| unreadable("this answer cannot be written", &cause))
+        write_name(false, "object", &mut json);
+        json.extend_from_slice(b"\"chat.completion\"");
+        for (name, value) in &self.envelope {
+            write_name(false, name, &mut json);
+            json.extend_from_slice(&strict(value));
+        }
+        json.push(b'}');
+        Ok(json.into())
     }
+}
+
+/// Some servers repeat a member empty, such as the id in a chunk behind the end.
+fn says_nothing(value: &[u8]) -> bool {
+    is_null(value) || matches!(value, b"\"\"" | b"[]" | b"{}")
 }

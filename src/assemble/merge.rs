@@ -1,145 +1,164 @@
 //! How pieces of a message become one.
+//!
+//! Known members go by their meaning. For the rest, whatever it is called:
+//!
+//! * null says nothing;
+//! * texts are joined; but a text that comes again and again, always the same, is a label, and is taken once;
+//! * of numbers and booleans the last one counts;
+//! * objects are merged member by member, lists are appended.
 
-use serde_json::{Map, Value};
+use super::{
+    entries::{Entries, Kind},
+    node::{Joined, Node, Object, inside, is_null, members},
+    parts,
+};
+use crate::request::{JsonError, scan::Cursor};
 
-/// Texts that come piece by piece.
-const TEXTS: [&str; 4] = ["content", "reasoning", "reasoning_content", "refusal"];
+/// Members that come piece by piece, each of which counts, also the same one twice.
+const TEXTS: [&str; 10] = [
+    "content",
+    "text",
+    "refusal",
+    "transcript",
+    "summary",
+    "data",
+    "arguments",
+    "input",
+    "partial_json",
+    "output_text",
+];
 
-/// Adds what one chunk brings to the message.
-pub(super) fn add_delta(message: &mut Map<String, Value>, delta: Map<String, Value>) {
-    for (name, value) in delta {
-        match (name.as_str(), value) {
-            (text, Value::String(more)) if TEXTS.contains(&text) => append(message, name, more),
-            ("tool_calls", Value::Array(pieces)) => {
-                with_list(message, &name, |calls| add_pieces(calls, pieces, same_call));
-            }
-            ("reasoning_details", Value::Array(pieces)) => {
-                with_list(message, &name, |details| add_pieces(details, pieces, same_detail));
-            }
-            ("audio", Value::Object(more)) => with_object(message, &name, |audio| add_fields(audio, more)),
-            // Pictures, annotations, parts of a text: whatever comes in lists comes whole.
-            (_, Value::Array(more)) => with_list(message, &name, |list| list.extend(more)),
-            (_, value) => overwrite(message, name, value),
+/// Members that say what something is: the last one counts, unless it is empty.
+const LABELS: [&str; 7] = ["role", "type", "name", "object", "model", "format", "status"];
+
+/// How deep objects are merged; below that the last one counts.
+const MERGED_LEVELS: u32 = 8;
+
+/// Adds a piece to the member of this name.
+pub(super) fn add(object: &mut Object, name: &str, value: &[u8], level: u32) -> Result<(), JsonError> {
+    match value.first() {
+        None => {}
+        Some(b'n') if is_null(value) => {
+            object.entry(name.into()).or_insert_with(|| Node::raw(value));
+        }
+        Some(b'"') => add_text(object, name, value),
+        Some(b'{') => add_object(object, name, value, level)?,
+        Some(b'[') => add_list(object, name, value)?,
+        Some(_) => {
+            object.insert(name.into(), Node::raw(value));
         }
     }
+    Ok(())
 }
 
-/// Adds the log-probabilities of the tokens in one chunk.
-pub(super) fn add_logprobs(choice: &mut Map<String, Value>, logprobs: Map<String, Value>) {
-    with_object(choice, "logprobs", |known| {
-        for (name, value) in logprobs {
-            match value {
-                Value::Array(more) => with_list(known, &name, |list| list.extend(more)),
-                value => overwrite(known, name, value),
-            }
-        }
-    });
+/// Adds all members of an object.
+pub(super) fn add_members(object: &mut Object, more: &[u8], level: u32) -> Result<(), JsonError> {
+    members(more)?
+        .into_iter()
+        .try_for_each(|(name, value)| add(object, &name, value, level))
 }
 
-/// What is said later counts, unless it says nothing.
-pub(super) fn overwrite(object: &mut Map<String, Value>, name: String, value: Value) {
-    if !value.is_null() || !object.contains_key(&name) {
-        object.insert(name, value);
-    }
-}
-
-/// Whether a piece belongs to an entry.
-type Same = fn(&Map<String, Value>, &Map<String, Value>) -> bool;
-
-/// Each piece goes to the entry that it belongs to, or is a new one.
-fn add_pieces(list: &mut Vec<Value>, pieces: Vec<Value>, same: Same) {
-    for piece in pieces {
-        let Value::Object(piece) = piece else {
-            list.push(piece);
-            continue;
+fn add_text(object: &mut Object, name: &str, value: &[u8]) {
+    let piece = inside(value).unwrap_or_default();
+    let Some(known) = object.get_mut(name).filter(|known| !known.is_null()) else {
+        let first = if is_label(name) {
+            Node::raw(value)
+        } else {
+            Node::Text(Joined::once(piece))
         };
-        let mut known = list.iter_mut().rev().filter_map(Value::as_object_mut);
-        match known.find(|known| same(known, &piece)) {
-            Some(known) => add_fields(known, piece),
-            None => list.push(Value::Object(piece)),
-        }
-    }
-}
-
-/// A call is known by its place; by its id where it has none. A piece without either goes on with the last. Some put each call at the
-/// first place: there another id, with a name, begins another call.
-fn same_call(known: &Map<String, Value>, piece: &Map<String, Value>) -> bool {
-    let text = |object: &Map<String, Value>, name: &str| {
-        let text = object.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-        text.map(str::to_owned)
+        object.insert(name.into(), first);
+        return;
     };
-    let of = |object: &Map<String, Value>, name: &str| text(object.get("function")?.as_object()?, name);
-    if let (Some(one), Some(other), Some(name)) = (text(known, "id"), text(piece, "id"), of(piece, "name"))
-        && one != other
-    {
-        // Others give each piece of one call an id of its own: only a call that is whole is followed by another.
-        let is_whole = match of(known, "arguments") {
-            Some(arguments) => serde_json::from_str::<serde::de::IgnoredAny>(&arguments).is_ok(),
-            None => of(known, "name") != Some(name),
-        };
-        if is_whole {
-            return false;
-        }
+    // An empty text says nothing of what is known, and the first id is the one that the pieces before it go by.
+    let settled = name == "id" && !matches!(known, Node::Raw(raw) if &**raw == b"\"\"");
+    if piece.is_empty() || settled {
+        return;
     }
-    told(known, piece, "index")
-        .or_else(|| told(known, piece, "id"))
-        .unwrap_or(piece.get("index").is_none() && piece.get("id").is_none())
-}
-
-/// The same of a piece of reasoning, which has a kind beside: text and its signature belong together.
-fn same_detail(known: &Map<String, Value>, piece: &Map<String, Value>) -> bool {
-    known.get("type") == piece.get("type")
-        && told(known, piece, "id") != Some(false)
-        && told(known, piece, "index")
-            .or_else(|| told(known, piece, "id"))
-            .unwrap_or(false)
-}
-
-/// Whether both have the same here; nothing where one of them says nothing.
-fn told(known: &Map<String, Value>, piece: &Map<String, Value>, name: &str) -> Option<bool> {
-    let [known, piece] = [known, piece].map(|object| object.get(name).filter(|value| !value.is_null()));
-    Some(known? == piece?)
-}
-
-fn add_fields(known: &mut Map<String, Value>, piece: Map<String, Value>) {
-    for (name, value) in piece {
-        match (name.as_str(), value) {
-            ("text" | "summary" | "data" | "arguments" | "transcript", Value::String(more)) => {
-                append(known, name, more);
+    match known {
+        Node::Text(joined) if is_text(name) => joined.join(piece),
+        Node::Text(joined) => joined.join_or_repeat(piece),
+        Node::Parts(parts) => parts::add_text(parts, piece),
+        other => {
+            *other = if is_label(name) {
+                Node::raw(value)
+            } else {
+                Node::Text(Joined::once(piece))
             }
-            ("function", Value::Object(more)) => with_object(known, &name, |function| add_fields(function, more)),
-            // Some say the name once more, and some an empty one.
-            ("name" | "id", Value::String(more)) if more.is_empty() => {}
-            (_, value) => overwrite(known, name, value),
         }
     }
 }
 
-fn append(object: &mut Map<String, Value>, name: String, more: String) {
-    match object.get_mut(&name) {
-        Some(Value::String(text)) => text.push_str(&more),
+fn add_object(object: &mut Object, name: &str, value: &[u8], level: u32) -> Result<(), JsonError> {
+    let known = match object.remove(name) {
+        Some(Node::Object(known)) if level < MERGED_LEVELS => known,
+        Some(Node::Raw(first)) if first.first() == Some(&b'{') && level < MERGED_LEVELS => {
+            let mut known = Object::new();
+            add_members(&mut known, &first, level + 1)?;
+            known
+        }
         _ => {
-            object.insert(name, Value::String(more));
+            object.insert(name.into(), Node::raw(value));
+            return Ok(());
         }
-    }
+    };
+    let mut merged = known;
+    let added = add_members(&mut merged, value, level + 1);
+    object.insert(name.into(), Node::Object(merged));
+    added
 }
 
-/// The list of this name, made where there is none, and changed.
-fn with_list(object: &mut Map<String, Value>, name: &str, change: impl FnOnce(&mut Vec<Value>)) {
-    let mut list = match object.get_mut(name).map(Value::take) {
-        Some(Value::Array(list)) => list,
-        _ => Vec::new(),
+fn add_list(object: &mut Object, name: &str, value: &[u8]) -> Result<(), JsonError> {
+    let kind = match name {
+        "tool_calls" => Some(Kind::Calls),
+        "reasoning_details" => Some(Kind::Details),
+        _ => None,
     };
-    change(&mut list);
-    object.insert(name.to_owned(), Value::Array(list));
+    let known = object.remove(name);
+    let node = match (kind, known) {
+        (Some(_), Some(Node::Entries(mut entries))) => {
+            entries.add(value)?;
+            Node::Entries(entries)
+        }
+        (Some(kind), _) => {
+            let mut entries = Entries::new(kind);
+            entries.add(value)?;
+            Node::Entries(entries)
+        }
+        (None, known) if is_text(name) => {
+            let mut parts = match known {
+                Some(Node::Parts(parts)) => parts,
+                Some(Node::Text(text)) => parts::of_text(&text.text),
+                _ => Vec::new(),
+            };
+            parts::add_list(&mut parts, value)?;
+            Node::Parts(parts)
+        }
+        (None, known) => {
+            let mut list = match known {
+                Some(Node::List(list)) => list,
+                _ => Vec::new(),
+            };
+            Cursor::lenient(value).array_or_skip(|item| {
+                list.push(item.raw()?.into());
+                Ok(())
+            })?;
+            Node::List(list)
+        }
+    };
+    object.insert(name.into(), node);
+    Ok(())
 }
 
-/// The object of this name, made where there is none, and changed.
-fn with_object(object: &mut Map<String, Value>, name: &str, change: impl FnOnce(&mut Map<String, Value>)) {
-    let mut inner = match object.get_mut(name).map(Value::take) {
-        Some(Value::Object(inner)) => inner,
-        _ => Map::new(),
-    };
-    change(&mut inner);
-    object.insert(name.to_owned(), Value::Object(inner));
+fn is_label(name: &str) -> bool {
+    name == "id" || LABELS.contains(&name)
+}
+
+/// Whether each piece of this member counts. Reasoning has many names.
+fn is_text(name: &str) -> bool {
+    let thought = ["reason", "think", "thought"].iter().any(|word| name.contains(word));
+    let told_of_it = ["id", "type", "format", "signature", "status", "effort"];
+    let label = name
+        .rsplit_once('_')
+        .is_some_and(|(_, last)| told_of_it.contains(&last));
+    TEXTS.contains(&name) || (thought && !label)
 }

@@ -37,6 +37,11 @@ enum State<F, B> {
     Ended,
 }
 
+/// How many bytes one turn may put together, each frame counted as [`FRAME`] bytes at least.
+const A_TURN: usize = 64 * 1024;
+/// What a frame costs beside its bytes.
+const FRAME: usize = 256;
+
 /// A stream that is being read.
 struct Reading<B> {
     parts: Parts,
@@ -164,10 +169,17 @@ where
     B: Body<Data = ChatFrame, Error = Error>,
 {
     fn poll_whole(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response<StreamUpstreamBody<B>>, Error>> {
+        let mut left = A_TURN;
         loop {
+            if left == 0 {
+                // A stream that is always ready leaves the clocks outside a turn.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             match ready!(self.body.as_mut().poll_frame(cx)) {
                 Some(Ok(frame)) => {
                     let Ok(frame) = frame.into_data() else { continue };
+                    left = left.saturating_sub(frame.bytes().len().max(FRAME));
                     if let Err(error) = self.gathered.take(&frame) {
                         return Poll::Ready(Err(self.broken(error)));
                     }

@@ -4,7 +4,14 @@
 //! who leaves for streams alone. With this layer a plain call goes out as a stream. So the clocks of first token and silence
 //! serve it, hedges and [`resume`](tower_llm_layers::resume) do, and leaving ends the bill. The caller gets the answer that a plain
 //! call would have brought: content, reasoning and its details, tool calls, refusal, annotations, pictures, sound, log-probabilities,
-//! why it ended, usage, and what this version does not know.
+//! why it ended, usage, and what this version does not know. It is JSON that every parser reads, whatever the chunks held: of what JSON has no
+//! form for, a number that is not finite becomes null, and half of a surrogate pair U+FFFD, unless the other half follows in the next chunk.
+//!
+//! A `message` that comes beside deltas or behind them is the answer so far, and adds nothing to what the deltas brought, unless it goes on
+//! where they end. A member that this version does not know is put together by its type: texts are joined, but one that is repeated unchanged
+//! is taken once; objects are merged, lists are appended, and of anything else the last one counts.
+//!
+//! The work is linear in the bytes of the stream. A long stream that is always ready yields to the runtime every 64 KiB.
 //!
 //! Nothing was shown while the stream came. So where it breaks off the call is made again while its attempts and its deadline last:
 //! whoever broke off is asked after all others of the chain, and once more only, as a retry that must fit the retry budget. Else the call has failed like any that was never

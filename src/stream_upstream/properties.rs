@@ -56,10 +56,30 @@ fn answers() -> impl Strategy<Value = (Map<String, Value>, Value)> {
         wholes("url_citation"),
         option::of(text()),
         vec(text(), 0..5),
+        (option::of(text()), option::of(text())),
+        option::of(("[a-z]{1,8}", text())),
     );
     parts.prop_map(
-        |(content, refusal, reasoning, calls, details, images, annotations, new, tokens)| {
-            let optional = [("refusal", refusal), ("reasoning", reasoning), ("x_new", new)];
+        |(
+            content,
+            refusal,
+            reasoning,
+            calls,
+            details,
+            images,
+            annotations,
+            new,
+            tokens,
+            (thinking, more),
+            function,
+        )| {
+            let optional = [
+                ("refusal", refusal),
+                ("reasoning", reasoning),
+                ("x_new", new),
+                ("thinking", thinking),
+                ("reasoning_text", more),
+            ];
             let optional = optional.into_iter().map(|(name, text)| (name, text.map(Value::String)));
             let lists = [
                 ("tool_calls", calls),
@@ -73,6 +93,9 @@ fn answers() -> impl Strategy<Value = (Map<String, Value>, Value)> {
                 .filter_map(|(name, value)| Some((name.to_owned(), value?)));
             let mut message: Map<_, _> = all.collect();
             message.insert("role".into(), "assistant".into());
+            if let Some((name, arguments)) = function {
+                message.insert("function_call".into(), json!({"name": name, "arguments": arguments}));
+            }
             message.insert("content".into(), content.into());
             let tokens: Value = tokens
                 .into_iter()
@@ -123,8 +146,14 @@ fn cut_entry(entry: &Value, path: &[&str], cuts: &[Index]) -> Vec<Value> {
 fn tracks(message: &Map<String, Value>, cuts: &[Index]) -> Vec<Vec<Value>> {
     let member = |(name, value): (&String, &Value)| -> Vec<Value> {
         let values: Vec<Value> = match (name.as_str(), value) {
-            ("content" | "refusal" | "reasoning", Value::String(text)) => {
+            ("content" | "refusal" | "reasoning" | "thinking" | "reasoning_text", Value::String(text)) => {
                 cut(text, cuts).into_iter().map(Value::String).collect()
+            }
+            ("function_call", Value::Object(call)) => {
+                let pieces = cut(call["arguments"].as_str().unwrap_or_default(), cuts).into_iter();
+                let mut pieces = pieces.map(|piece| json!({"arguments": piece})).collect::<Vec<_>>();
+                pieces[0]["name"] = call["name"].clone();
+                pieces
             }
             ("tool_calls", Value::Array(calls)) => {
                 let pieces = calls
@@ -174,6 +203,7 @@ proptest! {
         (message, tokens) in answers(),
         cuts in vec(any::<Index>(), 0..4),
         order in vec(any::<Index>(), 64),
+        snapshots in any::<bool>(),
     ) {
         let mut tracks: Vec<_> = tracks(&message, &cuts).into_iter().map(Vec::into_iter).collect();
         tracks.push(tokens.as_array().cloned().unwrap_or_default().into_iter().map(|token| json!({"logprobs": {"content": [token]}})).collect::<Vec<_>>().into_iter());
@@ -181,6 +211,7 @@ proptest! {
         let mut gathered = Gathered::default();
         let mut order = order.iter().cycle();
         let mut left: Vec<_> = (0..tracks.len()).collect();
+        let mut so_far = String::new();
         while !left.is_empty() {
             let at = order.next().expect("it goes round").index(left.len());
             let track = left[at];
@@ -188,11 +219,15 @@ proptest! {
                 left.remove(at);
                 continue;
             };
-            let choice = if track == logprobs {
+            so_far += piece["content"].as_str().unwrap_or_default();
+            let mut choice = if track == logprobs {
                 json!({"index": 0, "delta": {}, "logprobs": piece["logprobs"]})
             } else {
                 json!({"index": 0, "delta": piece, "logprobs": null})
             };
+            if snapshots {
+                choice["message"] = json!({"role": "assistant", "content": so_far});
+            }
             gathered.take(&chunk(&choice)).expect("it is a chunk");
         }
         gathered.take(&chunk(&json!({"index": 0, "delta": {}, "finish_reason": "stop"}))).expect("it is a chunk");

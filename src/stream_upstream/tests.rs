@@ -1,7 +1,16 @@
-use http::HeaderMap;
-use serde_json::{Value, json};
+use std::{
+    future::{Future, poll_fn, ready},
+    pin::pin,
+};
 
-use crate::{ChatFrame, Error, FrameKind, assemble::Gathered, body::put_together};
+use http::{HeaderMap, Request, Response};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tower::{ServiceExt, service_fn};
+use tower_layer::Layer;
+
+use super::StreamUpstreamLayer;
+use crate::{ApiRequest, ChatBody, ChatFrame, ChatRequest, Error, FrameKind, assemble::Gathered, body::put_together};
 use tower_llm_layers::{Frame, Stage};
 
 fn chunk(value: &Value) -> ChatFrame {
@@ -160,4 +169,34 @@ fn one_call_whose_pieces_each_have_an_id_and_the_name_is_one_call() {
     ];
     let calls = message(pieces)["tool_calls"].take();
     assert_eq!(calls.as_array().map(Vec::len), Some(1), "{calls}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_stream_that_is_always_ready_yields() {
+    let service = service_fn(|_: Request<ApiRequest>| {
+        let piece = || Ok(chunk(&json!({"choices": [{"index": 0, "delta": {"content": "So "}}]})));
+        let frames = std::iter::repeat_with(piece).take(10_000);
+        ready(Ok::<_, Error>(Response::new(ChatBody::from_frames(frames))))
+    });
+    let call = StreamUpstreamLayer::new()
+        .layer(service)
+        .oneshot(ChatRequest::user("Hi").into_http());
+    let (mut call, mut polls) = (pin!(call), 0);
+    let response = poll_fn(|cx| {
+        polls += 1;
+        call.as_mut().poll(cx)
+    })
+    .await
+    .expect("it is whole");
+    assert!(polls >= 10_000 * 256 / (64 * 1024), "{polls} polls");
+    let mut body = response.into_body();
+    let frame = body
+        .frame()
+        .await
+        .and_then(Result::ok)
+        .and_then(|frame| frame.into_data().ok());
+    assert_eq!(
+        frame.and_then(|frame| frame.text().map(|text| text.len())),
+        Some(30_000)
+    );
 }
