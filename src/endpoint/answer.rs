@@ -1,38 +1,139 @@
 //! A plain answer where a stream was asked for: some providers ignore the wish.
 
-use serde_json::Value;
+use crate::request::{
+    Found, JsonError,
+    scan::{Cursor, json_string},
+};
 
-/// The same answer as one chunk of a stream. What cannot be read goes out as it is.
+/// The same answer as one chunk of a stream, on one line. Only the names that differ are written anew: every value goes out as it came.
 pub(super) fn as_chunk(answer: &[u8]) -> Vec<u8> {
-    let Ok(Value::Object(mut document)) = serde_json::from_slice(answer) else {
-        return answer.to_vec();
-    };
-    document.insert("object".to_owned(), Value::from("chat.completion.chunk"));
-    if let Some(Value::Array(choices)) = document.get_mut("choices") {
-        for choice in choices.iter_mut().filter_map(Value::as_object_mut) {
-            if let Some(message) = choice.remove("message") {
-                choice.insert("delta".to_owned(), indexed(message));
-            }
+    let mut chunk = rewritten(answer).unwrap_or_else(|_| answer.to_vec());
+    // JSON has no raw line breaks outside white space, where a space does as well.
+    for byte in &mut chunk {
+        if matches!(byte, b'\n' | b'\r') {
+            *byte = b' ';
         }
     }
-    serde_json::to_vec(&document).unwrap_or_else(|_| answer.to_vec())
+    chunk
+}
+
+fn rewritten(answer: &[u8]) -> Result<Vec<u8>, JsonError> {
+    let mut out = Vec::with_capacity(answer.len() + 64);
+    out.extend_from_slice(b"{\"object\":\"chat.completion.chunk\"");
+    Cursor::lenient(answer).object(|key, value| match &*key.to_str() {
+        "object" => value.skip(),
+        "choices" => {
+            out.extend_from_slice(b",\"choices\":");
+            list(value, &mut out, |choice, out, _| write_choice(choice, out))
+        }
+        name => member(name, value, &mut out),
+    })?;
+    out.push(b'}');
+    Ok(out)
+}
+
+/// A choice whose message is its delta.
+fn write_choice(choice: &mut Cursor<'_>, out: &mut Vec<u8>) -> Result<(), JsonError> {
+    object(choice, out, |name, value, out| match name {
+        "message" => {
+            out.extend_from_slice(b",\"delta\":");
+            object(value, out, |name, value, out| match name {
+                "tool_calls" => {
+                    out.extend_from_slice(b",\"tool_calls\":");
+                    list(value, out, write_call)
+                }
+                _ => member(name, value, out),
+            })
+        }
+        _ => member(name, value, out),
+    })
 }
 
 /// In a stream each tool call says which one it is.
-fn indexed(mut message: Value) -> Value {
-    if let Some(Value::Array(calls)) = message.get_mut("tool_calls") {
-        for (index, call) in calls.iter_mut().enumerate() {
-            if let Some(call) = call.as_object_mut() {
-                call.entry("index").or_insert_with(|| Value::from(index));
-            }
-        }
+fn write_call(call: &mut Cursor<'_>, out: &mut Vec<u8>, at: usize) -> Result<(), JsonError> {
+    let mut told = false;
+    object(call, out, |name, value, out| {
+        told |= name == "index";
+        member(name, value, out)
+    })?;
+    if !told && out.last() == Some(&b'}') {
+        out.pop();
+        let comma = if out.last() == Some(&b'{') { "" } else { "," };
+        out.extend_from_slice(format!("{comma}\"index\":{at}}}").as_bytes());
     }
-    message
+    Ok(())
+}
+
+fn member(name: &str, value: &mut Cursor<'_>, out: &mut Vec<u8>) -> Result<(), JsonError> {
+    out.push(b',');
+    out.extend_from_slice(&json_string(name));
+    out.push(b':');
+    out.extend_from_slice(value.raw()?);
+    Ok(())
+}
+
+/// Writes an object member by member, each behind a comma; anything else as it is.
+fn object<F>(value: &mut Cursor<'_>, out: &mut Vec<u8>, mut write: F) -> Result<(), JsonError>
+where
+    F: FnMut(&str, &mut Cursor<'_>, &mut Vec<u8>) -> Result<(), JsonError>,
+{
+    if value.peek()? != Found::Object {
+        out.extend_from_slice(value.raw()?);
+        return Ok(());
+    }
+    let open = out.len();
+    value.object(|key, value| write(&key.to_str(), value, out))?;
+    match out.get_mut(open) {
+        // The first comma stands where the brace has to.
+        Some(comma) => *comma = b'{',
+        None => out.push(b'{'),
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+/// Writes a list item by item, with their places; anything else as it is.
+fn list<F>(value: &mut Cursor<'_>, out: &mut Vec<u8>, write: F) -> Result<(), JsonError>
+where
+    F: Fn(&mut Cursor<'_>, &mut Vec<u8>, usize) -> Result<(), JsonError>,
+{
+    if value.peek()? != Found::Array {
+        out.extend_from_slice(value.raw()?);
+        return Ok(());
+    }
+    out.push(b'[');
+    let mut at = 0;
+    value.array_or_skip(|item| {
+        if at > 0 {
+            out.push(b',');
+        }
+        write(item, out, at)?;
+        at += 1;
+        Ok(())
+    })?;
+    out.push(b']');
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
+
+    #[test]
+    fn what_strict_json_does_not_have_passes_on_one_line() {
+        let deep = format!("{}{}", "[".repeat(300), "]".repeat(300));
+        let answer = format!(
+            "{{\n \"choices\": [\n  {{\"message\": {{\"content\": \"Hi \\ud83d\"}}, \"logprobs\": {{\"x\": -Infinity}}}},\r\n null],\n \"deep\": {deep}}}\n"
+        );
+        let chunk = String::from_utf8(as_chunk(answer.as_bytes())).unwrap();
+        assert!(!chunk.contains(['\n', '\r']), "{chunk}");
+        assert!(chunk.starts_with(
+            r#"{"object":"chat.completion.chunk","choices":[{"delta":{"content":"Hi \ud83d"},"logprobs":"#
+        ));
+        assert!(chunk.contains("-Infinity") && chunk.contains(&deep));
+    }
 
     #[test]
     fn a_message_becomes_a_delta() {

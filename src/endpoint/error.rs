@@ -52,6 +52,16 @@ impl Problem {
         }
     }
 
+    pub(super) fn too_large(largest: usize) -> Self {
+        let message = format!("the request body is over {largest} bytes: send less in one call");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message)
+    }
+
+    pub(super) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
     pub(super) fn of_request(error: &RequestError) -> Self {
         let mut problem = Self::new(StatusCode::BAD_REQUEST, "invalid_request", error.to_string());
         problem.envelope.error.param = error.field().map(str::to_owned);

@@ -12,6 +12,7 @@
 
 mod answer;
 mod body;
+mod decode;
 mod error;
 mod headers;
 mod service;

@@ -19,6 +19,7 @@ use tower_service::Service;
 
 use super::{
     EndpointBody,
+    decode::Coding,
     error::Problem,
     headers::{from_client, to_client},
 };
@@ -37,6 +38,8 @@ const READ_LIMIT: Duration = Duration::from_secs(30);
 pub type EndpointFuture = Pin<Box<dyn Future<Output = Result<Response<EndpointBody>, Infallible>> + Send>>;
 
 /// `POST /v1/chat/completions` over any [`ChatService`]: takes and gives plain HTTP bodies.
+///
+/// A body with the `Content-Encoding` gzip or deflate is decompressed; any other encoding gets 415.
 ///
 /// Errors come in OpenAI's shape. A client's `Authorization` is dropped: who may call is for the layers in front of it to say.
 /// Each response says how many attempts it took ([`ATTEMPTS_HEADER`](super::ATTEMPTS_HEADER)) and which model answered
@@ -68,7 +71,7 @@ impl<S> OpenAiEndpoint<S> {
         }
     }
 
-    /// The largest request body in bytes; 20 MiB by default. A larger one gets 413.
+    /// The largest request body in bytes; 20 MiB by default. A larger one gets 413, as does one that is larger once it is decompressed.
     #[must_use]
     pub fn largest_body(mut self, bytes: usize) -> Self {
         Arc::make_mut(&mut self.settings).largest_body = bytes;
@@ -131,12 +134,16 @@ where
         ));
     }
     let (parts, body) = request.into_parts();
-    let body = timeout(READ_LIMIT, read(body, settings.largest_body))
+    let coding = Coding::of(&parts.headers)?;
+    let mut body = timeout(READ_LIMIT, read(body, settings.largest_body))
         .await
         .map_err(|_| {
             let message = format!("the request body did not come in {READ_LIMIT:?}");
             Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message)
         })??;
+    if let Some(coding) = coding {
+        body = coding.decode(body, settings.largest_body).await?;
+    }
     let chat = ChatRequest::from_json(body).map_err(|error| Problem::of_request(&error))?;
     let streaming = chat.is_streaming();
     let mut outgoing = chat.into_http();
@@ -171,8 +178,7 @@ where
 {
     let collected = Limited::new(body, largest).collect().await.map_err(|error| {
         if error.downcast_ref::<LengthLimitError>().is_some() {
-            let message = format!("the request body is over {largest} bytes: send less in one call");
-            return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message);
+            return Problem::too_large(largest);
         }
         Problem::new(
             StatusCode::BAD_REQUEST,

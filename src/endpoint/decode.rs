@@ -1,0 +1,108 @@
+//! Request bodies that come compressed.
+
+use std::io::Read;
+
+use bytes::{Buf, Bytes};
+use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use tokio::task::yield_now;
+
+use super::error::Problem;
+
+/// How much is decoded before other tasks get their turn.
+const A_TURN: usize = 64 * 1024;
+
+/// What a client that gets 415 may use instead.
+const READ: HeaderValue = HeaderValue::from_static("gzip, deflate");
+
+/// A `Content-Encoding` that is decoded here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Coding {
+    Gzip,
+    Deflate,
+}
+
+impl Coding {
+    /// The encoding of a request with these headers; `None` if it has none.
+    ///
+    /// # Errors
+    ///
+    /// 415 for any other, and for several on top of each other.
+    pub(super) fn of(headers: &HeaderMap) -> Result<Option<Self>, Problem> {
+        let mut coding = None;
+        for value in headers.get_all(header::CONTENT_ENCODING) {
+            let value = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
+            for name in value.split(',').map(str::trim) {
+                let next = match name {
+                    "" | "identity" => continue,
+                    "gzip" | "x-gzip" => Self::Gzip,
+                    "deflate" => Self::Deflate,
+                    _ => return Err(unsupported(name)),
+                };
+                if coding.replace(next).is_some() {
+                    return Err(unsupported(&value));
+                }
+            }
+        }
+        Ok(coding)
+    }
+
+    /// The body without its encoding.
+    ///
+    /// # Errors
+    ///
+    /// 413 if it is larger than the limit, 400 if it is not in this encoding.
+    pub(super) async fn decode(self, body: Bytes, largest: usize) -> Result<Bytes, Problem> {
+        let is_zlib = is_zlib(&body);
+        let reader = body.reader();
+        let mut decoder: Box<dyn Read + Send> = match self {
+            Self::Gzip => Box::new(MultiGzDecoder::new(reader)),
+            Self::Deflate if is_zlib => Box::new(ZlibDecoder::new(reader)),
+            // Some clients leave the frame out.
+            Self::Deflate => Box::new(DeflateDecoder::new(reader)),
+        };
+        let mut decoded = Vec::new();
+        let mut block = vec![0; A_TURN];
+        loop {
+            let read = decoder.read(&mut block).map_err(|_| {
+                let message = format!(
+                    "the request body is not valid {}, as its Content-Encoding says",
+                    self.name()
+                );
+                Problem::new(StatusCode::BAD_REQUEST, "unreadable_body", message)
+            })?;
+            if read == 0 {
+                return Ok(decoded.into());
+            }
+            if decoded.len() + read > largest {
+                return Err(Problem::too_large(largest));
+            }
+            decoded.extend_from_slice(block.get(..read).unwrap_or_default());
+            yield_now().await;
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Deflate => "deflate",
+        }
+    }
+}
+
+/// Whether it begins as RFC 1950 says: `deflate` means that format.
+fn is_zlib(body: &[u8]) -> bool {
+    let Some([first, second]) = body.first_chunk() else {
+        return false;
+    };
+    first & 0x0f == 8 && u16::from_be_bytes([*first, *second]).is_multiple_of(31)
+}
+
+fn unsupported(name: &str) -> Problem {
+    let name: String = name.chars().filter(|letter| !letter.is_control()).take(40).collect();
+    let message = format!(
+        "the content encoding `{name}` is not read here: send the body as it is, or with gzip or deflate, or put a layer that decodes it in front"
+    );
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding", message)
+        .header(header::ACCEPT_ENCODING, READ)
+}
