@@ -18,7 +18,7 @@ use tokio::{
 };
 use tracing::{Dispatch, dispatcher, subscriber::NoSubscriber};
 
-use crate::{LedgerError, open::Opened, queue::Queue, writer::Writer};
+use crate::{LedgerError, queue::Queue, writer::Writer};
 
 /// How long the last handle of a ledger that was not closed waits for what is not written.
 const PARTING: Duration = Duration::from_secs(1);
@@ -37,15 +37,17 @@ pub(crate) struct Home {
     _stay: oneshot::Sender<()>,
 }
 
-type Begun = Result<(Opened, Home), LedgerError>;
+/// What the opener is given of a ledger that was opened, and the thread.
+type Begun<T> = Result<(T, Home), LedgerError>;
 
 /// Starts the thread and opens a ledger in it.
-pub(crate) async fn start<F>(
+pub(crate) async fn start<T, F>(
     open: impl FnOnce() -> F + Send + 'static,
     close_timeout: Duration,
-) -> Result<(Opened, Home), LedgerError>
+) -> Result<(T, Home), LedgerError>
 where
-    F: Future<Output = Result<(Opened, Writer), LedgerError>>,
+    T: Send + 'static,
+    F: Future<Output = Result<(T, Writer), LedgerError>>,
 {
     let (tell, told) = oneshot::channel();
     // What happens in the thread is told where the opener's log is.
@@ -63,9 +65,9 @@ where
 }
 
 /// What the thread does.
-fn live<F>(open: impl FnOnce() -> F, close_timeout: Duration, tell: oneshot::Sender<Begun>)
+fn live<T, F>(open: impl FnOnce() -> F, close_timeout: Duration, tell: oneshot::Sender<Begun<T>>)
 where
-    F: Future<Output = Result<(Opened, Writer), LedgerError>>,
+    F: Future<Output = Result<(T, Writer), LedgerError>>,
 {
     let runtime = match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,

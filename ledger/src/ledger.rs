@@ -8,7 +8,17 @@ use std::{
 use sqlx::any::AnyRow;
 use tower_llm_layers::ledger::{Correction, Entry, Ledger};
 
-use crate::{LedgerError, filter::Where, home::Home, open::Opened, place::Place, queue::Item, text::clean_entry};
+use crate::{
+    LedgerError,
+    filter::Where,
+    home::Home,
+    place::Place,
+    queue::{Item, Queue},
+    reader::Reader,
+    run::LostBefore,
+    text::clean_entry,
+    writer::Written,
+};
 
 /// A ledger in a database. Cheap to clone; clones share it.
 ///
@@ -28,15 +38,12 @@ pub(crate) struct Inner {
     pub(crate) home: Home,
 }
 
-/// What earlier runs lost that did not end cleanly.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct LostBefore {
-    /// Runs that did not end cleanly.
-    pub runs: u64,
-    /// Entries and corrections that they had taken in and not written: exactly in SQLite, at least in PostgreSQL, which has nowhere to
-    /// count what a killed process took in since its last batch.
-    pub items: u64,
+/// What the thread and the handle share.
+pub(crate) struct Opened {
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) reader: Arc<Reader>,
+    pub(crate) written: Arc<Written>,
+    pub(crate) before: LostBefore,
 }
 
 /// How a ledger ended.

@@ -6,10 +6,10 @@ use tokio::time::timeout;
 use tower_llm_layers::{UtcTime, ledger::EntryId};
 
 use crate::{
-    DatabaseLedger, LedgerError, LostBefore,
+    LedgerError,
     counter::Counter,
     home,
-    ledger::Inner,
+    ledger::{DatabaseLedger, Inner, Opened},
     place::Place,
     queue::Queue,
     reader::Reader,
@@ -40,14 +40,6 @@ pub struct LedgerOptions {
     flush_every: Duration,
     batch: usize,
     close_timeout: Duration,
-}
-
-/// What the opener gets of a ledger that was opened.
-pub(crate) struct Opened {
-    pub(crate) queue: Arc<Queue>,
-    pub(crate) reader: Arc<Reader>,
-    pub(crate) written: Arc<Written>,
-    pub(crate) before: LostBefore,
 }
 
 impl LedgerOptions {

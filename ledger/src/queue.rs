@@ -68,7 +68,8 @@ pub(crate) struct Queue {
 
 #[derive(Default)]
 struct State {
-    items: VecDeque<Item>,
+    /// With the bytes that each takes, so that nothing is reckoned under the lock.
+    items: VecDeque<(usize, Item)>,
     bytes: usize,
     /// Items that the writer has taken out, and not yet written.
     taken: usize,
@@ -131,19 +132,18 @@ impl Queue {
     /// Takes the next batch out, in order. It counts as waiting until it is [`settled`](Self::settled).
     pub(crate) fn take(&self) -> Vec<Item> {
         let mut state = self.lock();
-        let mut bytes = 0;
-        let fits = |item: &&Item| {
-            bytes += item.bytes();
-            bytes <= BATCH_BYTES
-        };
-        let count = state.items.iter().take(self.batch).take_while(fits).count();
-        // One that is too large by itself goes alone.
-        let count = count.max(1).min(state.items.len());
-        let items: Vec<Item> = state.items.drain(..count).collect();
-        let freed: usize = items.iter().map(Item::bytes).sum();
-        state.bytes = state.bytes.saturating_sub(freed);
-        state.taken += items.len();
-        items
+        let (mut count, mut bytes) = (0, 0);
+        for (more, _) in state.items.iter().take(self.batch) {
+            // One that is too large by itself goes alone.
+            if count > 0 && bytes + more > BATCH_BYTES {
+                break;
+            }
+            count += 1;
+            bytes += more;
+        }
+        state.bytes = state.bytes.saturating_sub(bytes);
+        state.taken += count;
+        state.items.drain(..count).map(|(_, item)| item).collect()
     }
 
     /// So many of the items that were taken out are written.
@@ -219,7 +219,7 @@ impl State {
             self.counts.lost += 1;
             return Err(self.counts.lost);
         }
-        self.items.push_back(item);
+        self.items.push_back((bytes, item));
         self.bytes += bytes;
         self.counts.accepted += 1;
         Ok((self.counts.accepted, self.items.len()))

@@ -5,10 +5,21 @@ use std::time::Duration;
 use sqlx::{AnyConnection, Row};
 use tower_llm_layers::UtcTime;
 
-use crate::{LedgerError, LostBefore, place::Place, queue::Counts};
+use crate::{LedgerError, place::Place, queue::Counts};
 
 /// After this long without a word, a run in a shared database is taken for dead.
 pub(crate) const SILENCE: Duration = Duration::from_secs(60);
+
+/// What earlier runs lost that did not end cleanly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct LostBefore {
+    /// Runs that did not end cleanly.
+    pub runs: u64,
+    /// Entries and corrections that they had taken in and not written: exactly in SQLite, at least in PostgreSQL, which has nowhere to
+    /// count what a killed process took in since its last batch.
+    pub items: u64,
+}
 
 fn millis(at: UtcTime) -> i64 {
     i64::try_from(at.millis()).unwrap_or(i64::MAX)

@@ -9,7 +9,7 @@ use std::{
 };
 
 use sqlx::{AnyConnection, Connection};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tower_llm_layers::{
     UtcTime,
     ledger::{Entry, EntryId},
@@ -85,9 +85,13 @@ impl Writer {
                 }
                 continue;
             }
-            if !self.queue.is_full_batch() && !self.queue.is_closing() {
-                // Either more comes, or the first has waited long enough.
-                drop(timeout(self.flush_every, self.queue.full.notified()).await);
+            let begun = Instant::now();
+            while !self.queue.is_full_batch() && !self.queue.is_closing() {
+                // Either more comes, or the first has waited long enough. It may be told of a batch that is written already.
+                let left = self.flush_every.saturating_sub(begun.elapsed());
+                if timeout(left, self.queue.full.notified()).await.is_err() {
+                    break;
+                }
             }
             let batch = self.queue.take();
             self.write_all(batch).await;

@@ -58,6 +58,7 @@ impl Link {
             // It fails only where somebody was quicker.
             drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         }
+        check_password(url)?;
         let client = Client::open(url).map_err(|error| StoreError::Url { reason: reason(&error) })?;
         let server = client.get_connection_info().addr().to_string();
         let connecting = async {
@@ -178,6 +179,24 @@ impl Link {
     fn health(&self) -> MutexGuard<'_, Health> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A user or a password with a delimiter in it would be taken for the server's name, and be told.
+fn check_password(url: &str) -> Result<(), StoreError> {
+    let (_, rest) = url.split_once("://").unwrap_or(("", url));
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let query = rest.split_once('?').map_or("", |(_, query)| query);
+    // A value of the query may well hold one.
+    let before_query = rest.len() - query.len();
+    let is_cut = rest
+        .get(authority.len()..before_query)
+        .is_some_and(|path| path.contains('@'))
+        || query.split('=').next().is_some_and(|name| name.contains('@'));
+    if is_cut || authority.matches('@').count() > 1 {
+        let reason = "its user or password holds one of `@/?#:`: write it percent-encoded".to_owned();
+        return Err(StoreError::Url { reason });
+    }
+    Ok(())
 }
 
 /// What is wrong with the server.

@@ -196,7 +196,22 @@ async fn what_is_no_store_is_told_without_the_password() {
     assert!(matches!(nobody, StoreError::Unreachable { .. }), "{nobody:?}");
     let url = at("http://:wr0ng@127.0.0.1".to_owned()).await;
     assert!(matches!(url, StoreError::Url { .. }), "{url:?}");
-    for error in [wrong, none, nobody, url] {
+    let mut errors = vec![wrong, none, nobody, url];
+    for odd in [
+        "wr0ng?x",
+        "wr0ng/x",
+        "wr0ng#x",
+        "x@wr0ng",
+        "x?wr0ng",
+        "1/wr0ng",
+        "x@x?wr0ng",
+        "wr0ng?x=x",
+    ] {
+        let odd = at(format!("redis://:{odd}@127.0.0.1:1/0")).await;
+        assert!(matches!(odd, StoreError::Url { .. }), "{odd:?}");
+        errors.push(odd);
+    }
+    for error in errors {
         let said = format!("{error} {error:?}");
         assert!(!said.contains("wr0ng") && !said.contains("s3cr3t"), "{said}");
     }
