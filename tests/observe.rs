@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::support::{
     FIRST, SECOND, World, ask, call,
+    log::Log,
     spans::{Spans, Told},
 };
 use tower_openrouter::{
@@ -226,5 +227,30 @@ async fn neither_prompt_nor_answer_nor_key_is_told() {
         for secret in ["sky blue", "Scattering", "sk-or"] {
             assert!(!text.contains(secret), "{text}");
         }
+    }
+}
+
+/// A plain log formats all fields of a span with each line: at `info` there is one line a call, and no span.
+#[tokio::test(start_paused = true)]
+async fn a_log_at_info_has_one_line_a_call_and_no_span() {
+    let world = World::new("GOOD").await;
+    let stack = world.pair();
+    for streamed in [true, false] {
+        let (log, listening) = Log::listen("info");
+        assert!(call(&stack, streamed, ask()).await.error.is_none());
+        drop(listening);
+        let text = log.text();
+        let ours: Vec<_> = text.lines().filter(|line| line.contains("llm")).collect();
+        let [line] = &ours[..] else {
+            unreachable!("{text}");
+        };
+        assert!(
+            line.contains("llm::operation") && line.contains("operation ended"),
+            "{line}"
+        );
+        for part in [r#"outcome="answered""#, FIRST, "attempts=1", "cost=$", "duration="] {
+            assert!(line.contains(part), "{part}: {line}");
+        }
+        assert!(!line.contains(OPERATION), "{line}");
     }
 }

@@ -1,3 +1,5 @@
+//! What a caller does with a streamed answer.
+
 use std::{future::poll_fn, pin::Pin};
 
 use http::{Response, response::Parts};

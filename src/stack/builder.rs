@@ -307,6 +307,18 @@ where
     /// Builds it over a service of your own, which then takes the transport's place. The service's types decide what the stack takes and
     /// gives.
     ///
+    /// A service of other types than the builder's is an error here, and nowhere else:
+    ///
+    /// ```compile_fail
+    /// use tower_openrouter::{ApiKey, Stack};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let other = tower::service_fn(|_: http::Request<String>| async { Ok::<_, std::io::Error>(http::Response::new(())) });
+    /// let stack = Stack::openrouter(ApiKey::new("sk-or-v1-0")?).build_over(other)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`BuildError`] names every setting that is wrong, what is wrong with it, and the fix.

@@ -1,3 +1,5 @@
+//! What one does with a stack, or with any other service that answers chats.
+
 use std::future::Future;
 
 use http::{Request, Response};

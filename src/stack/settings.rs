@@ -1,3 +1,5 @@
+//! What a stack is set to, and what can be wrong with it.
+
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use tower_llm_layers::{

@@ -1,3 +1,5 @@
+//! Whose a call is.
+
 use std::{fmt, sync::Arc};
 
 use http::{Extensions, HeaderMap, Request};

@@ -10,7 +10,7 @@ use tower::timeout::Timeout;
 use tower::{Layer, Service};
 use tower_http::set_header::SetRequestHeader;
 use tower_openrouter::layers::cache::AnswerKey;
-use tower_openrouter::{ApiRequest, Error};
+use tower_openrouter::{ApiRequest, ChatRequest, Error};
 use tower_resilience::cache::CacheLayer;
 use tower_resilience::circuitbreaker::CircuitBreakerLayer;
 use tower_resilience::fallback::FallbackLayer;
@@ -130,7 +130,8 @@ pub fn resilience_hedge(leaf: Leaf) -> impl Service<Call, Response = Answer> {
 ///
 /// Never: the settings are constants.
 pub fn resilience_cache(answers: Answers) -> impl Service<Call, Response = Response<FramesBody>> {
-    resilience_cache_by(|request: &Call| request.body().to_bytes(), answers)
+    let body = |request: &Call| request.body().as_chat().map(ChatRequest::to_bytes);
+    resilience_cache_by(body, answers)
 }
 
 /// tower-resilience's cache by the key of ours, which does not depend on how a request was written down.

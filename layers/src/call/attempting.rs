@@ -29,7 +29,7 @@ impl Call {
 
     /// Opens the call if no layer outside has done so; the log, then, is to be published when the call ends.
     pub(crate) fn open(&mut self) -> Option<AttemptLog> {
-        self.open_at(Instant::now)
+        self.open_at(crate::util::now)
     }
 
     /// The same, if the clock has been read already: that costs more than all else here.
@@ -50,7 +50,7 @@ impl Call {
         // A layer between may have lowered it since the call was opened.
         let cap = self.attempt_limit.map_or(cap, |limit| limit.min(cap));
         let number = state.claim(cap).map_err(|cap| LayerError::AttemptsSpent { cap })?;
-        let started = Instant::now();
+        let started = crate::util::now();
         let mut line = Attempt::new(number, candidate, state.since_begin(started));
         line.turn = self.turn.number;
         line.note = match (self.turn.role, &self.interrupted) {

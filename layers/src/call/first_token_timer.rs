@@ -19,7 +19,7 @@ impl FirstTokenTimer {
         Self {
             state,
             turn,
-            since: Instant::now(),
+            since: crate::util::now(),
         }
     }
 
@@ -32,6 +32,6 @@ impl FirstTokenTimer {
                 true
             });
         }
-        own.unwrap_or_else(|| self.since.elapsed())
+        own.unwrap_or_else(|| crate::util::since(self.since))
     }
 }

@@ -29,7 +29,7 @@ impl AttemptGuard {
     }
 
     pub(crate) fn began(&self) -> Duration {
-        let elapsed = self.started.elapsed();
+        let elapsed = crate::util::since(self.started);
         self.change(|line| {
             line.outcome = Outcome::Answering;
             line.first_token = Some(elapsed);
@@ -55,7 +55,7 @@ impl AttemptGuard {
     }
 
     fn close(&mut self, outcome: Outcome, more: impl FnOnce(&mut Attempt)) -> Duration {
-        let elapsed = self.started.elapsed();
+        let elapsed = crate::util::since(self.started);
         if std::mem::take(&mut self.open) {
             self.change(|line| {
                 line.outcome = outcome;

@@ -96,7 +96,7 @@ impl Call {
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {
         let deadline = self.deadline?;
-        Some(deadline.saturating_duration_since(Instant::now()))
+        Some(deadline.saturating_duration_since(crate::util::now()))
     }
 
     /// Lowers the cap on attempts for this call alone: retries, fallbacks, hedges and resumes together.

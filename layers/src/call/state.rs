@@ -46,7 +46,7 @@ impl CallState {
     }
 
     pub(super) fn elapsed(&self) -> Duration {
-        self.begun.elapsed()
+        crate::util::since(self.begun)
     }
 
     pub(super) fn since_begin(&self, at: Instant) -> Duration {

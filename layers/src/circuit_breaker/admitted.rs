@@ -1,7 +1,5 @@
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::Instant;
-
 use super::{circuit::Circuit, pass::Pass};
 use crate::{Failure, Health, LayerError, LlmRequest, call::FirstTokenTimer};
 
@@ -45,7 +43,7 @@ impl Admitted {
     /// The answer has begun.
     pub(super) fn began(mut self) -> Option<Begun> {
         let circuit = self.circuit.take()?;
-        let now = Instant::now();
+        let now = crate::util::now();
         let timer = self.timer.as_ref();
         let slow = timer.is_some_and(|(after, timer)| timer.took() > *after);
         let (number, closed) = circuit.succeeded(self.pass, slow, now);

@@ -126,7 +126,7 @@ impl Circuit {
         if self.unguarded.load(Ordering::Acquire) {
             return Ok(self.pass());
         }
-        let (mut inner, now) = (self.lock(), Instant::now());
+        let (mut inner, now) = (self.lock(), crate::util::now());
         let refused = match &mut inner.state {
             State::Closed => return Ok(self.pass()),
             State::Returning { since, credit } => {
@@ -211,7 +211,7 @@ impl Circuit {
 
     /// Another one of the same upstream is back: this one may be, too, so it is probed at once, and its failed probes are forgiven.
     pub(super) fn probe_now(&self) {
-        let (mut inner, now) = (self.lock(), Instant::now());
+        let (mut inner, now) = (self.lock(), crate::util::now());
         if let State::Open { until } = &mut inner.state {
             *until = now.min(*until);
             inner.failed_probes = 0;
@@ -220,7 +220,7 @@ impl Circuit {
 
     /// An attempt failed in a way that hurts. `true` where the circuit does not let the next one through as well.
     pub(super) fn failed(&self, pass: Pass) -> bool {
-        let (mut inner, now) = (self.lock(), Instant::now());
+        let (mut inner, now) = (self.lock(), crate::util::now());
         inner.end(pass, now);
         // Those that began before it and may yet succeed: a failure is often quicker than a first token.
         let pending = match pass {
@@ -243,7 +243,7 @@ impl Circuit {
 
     /// An answer that had begun broke off.
     pub(super) fn broke_off(&self, pass: Pass, number: Option<u64>) {
-        let (mut inner, now) = (self.lock(), Instant::now());
+        let (mut inner, now) = (self.lock(), crate::util::now());
         inner.used = now;
         match (&inner.state, pass) {
             (State::Closed | State::Returning { .. }, _) if inner.is_stale(pass) => return,
@@ -269,12 +269,12 @@ impl Circuit {
         let mut inner = self.lock();
         match pass {
             Pass::Closed(number) => inner.under_way.said_nothing(number),
-            Pass::Probe(_) | Pass::LastResort => inner.end(pass, Instant::now()),
+            Pass::Probe(_) | Pass::LastResort => inner.end(pass, crate::util::now()),
         }
     }
 
     pub(super) fn report(&self) -> CircuitReport {
-        let (inner, now) = (self.lock(), Instant::now());
+        let (inner, now) = (self.lock(), crate::util::now());
         let state = match inner.state {
             State::Closed => CircuitState::Closed,
             State::Returning { since, .. } if now.saturating_duration_since(since) >= self.policy.return_over => {

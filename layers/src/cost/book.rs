@@ -28,7 +28,7 @@ struct Sums {
 impl Running {
     /// Ends the hold, and hands over the entry.
     pub(super) fn settle(mut self: Box<Self>, outcome: EntryOutcome, free: bool) {
-        let now = Instant::now();
+        let now = crate::util::now();
         let ended = UtcTime::at(now);
         let sums = self.sums(outcome, free, ended);
         if let Some(reservation) = self.reservation.take() {

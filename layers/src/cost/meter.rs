@@ -135,7 +135,7 @@ impl Meter {
         let Some(running) = &mut self.0 else { return };
         let stage = frame.stage();
         if running.first_token.is_none() && stage.begins_answer() {
-            let after = running.started.elapsed();
+            let after = crate::util::since(running.started);
             running.first_token = Some(after);
             if let Some(line) = &running.line {
                 line.exchange_began(after);
@@ -164,7 +164,7 @@ impl Meter {
         if running.sent {
             running.settle(outcome, free);
         } else {
-            running.end_line(outcome, Instant::now(), None);
+            running.end_line(outcome, crate::util::now(), None);
         }
     }
 }

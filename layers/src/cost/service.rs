@@ -4,7 +4,6 @@ use std::{
 };
 
 use http::{Request, Response};
-use tokio::time::Instant;
 use tower_service::Service;
 
 use super::{
@@ -61,7 +60,7 @@ impl<S> Cost<S> {
             Ok(line) => line,
             Err(spent) => return CostFuture::refused(spent),
         };
-        let started = Instant::now();
+        let started = crate::util::now();
         let began = UtcTime::at(started);
         let body = request.body();
         let candidate = candidate_of(body);

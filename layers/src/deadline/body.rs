@@ -9,7 +9,10 @@ use pin_project::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::future::elapsed;
-use crate::{LayerError, util::poll_timer};
+use crate::{
+    LayerError,
+    util::{poll_timer, still},
+};
 
 /// How many frames may pass between two looks at the clock while frames are always ready: reading it costs more than
 /// passing a frame on.
@@ -21,8 +24,8 @@ const FRAMES_A_LOOK: u8 = 16;
 pub struct DeadlineBody<B> {
     #[pin]
     inner: Option<B>,
-    #[pin]
-    timer: Option<Sleep>,
+    /// Made when it first has to wait.
+    timer: Option<Pin<Box<Sleep>>>,
     clock: Option<(Instant, Duration)>,
     unlooked: u8,
 }
@@ -47,6 +50,7 @@ where
     type Error = B::Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let _still = still();
         let mut this = self.project();
         let Some(inner) = this.inner.as_mut().as_pin_mut() else {
             return Poll::Ready(None);
@@ -62,13 +66,8 @@ where
             }
             Poll::Ready(_) => false,
             Poll::Pending => {
-                if this.timer.is_none() {
-                    this.timer.set(Some(sleep_until(deadline)));
-                }
-                this.timer
-                    .as_mut()
-                    .as_pin_mut()
-                    .is_some_and(|timer| poll_timer(timer, cx).is_ready())
+                let timer = this.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+                poll_timer(timer.as_mut(), cx).is_ready()
             }
         };
         if passed {

@@ -18,8 +18,8 @@ use crate::{AttemptLog, Failure, LayerError, Phase, protocol::publish, util::pol
 pub struct DeadlineFuture<F, E> {
     #[pin]
     state: State<F, E>,
-    #[pin]
-    timer: Option<Sleep>,
+    /// Made when it first has to wait.
+    timer: Option<Pin<Box<Sleep>>>,
     clock: Option<(Instant, Duration)>,
     opened: Option<AttemptLog>,
 }
@@ -71,6 +71,7 @@ where
     type Output = Result<Response<DeadlineBody<B>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let _still = crate::util::still();
         let mut this = self.project();
         if let StateProjection::Started(future) = this.state.as_mut().project() {
             // The answer first, the clock second: what is ready in time wins a tie.
@@ -83,15 +84,8 @@ where
             let Some((deadline, limit)) = *this.clock else {
                 return Poll::Pending;
             };
-            if this.timer.is_none() {
-                this.timer.set(Some(sleep_until(deadline)));
-            }
-            if this
-                .timer
-                .as_mut()
-                .as_pin_mut()
-                .is_some_and(|timer| poll_timer(timer, cx).is_pending())
-            {
+            let timer = this.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+            if poll_timer(timer.as_mut(), cx).is_pending() {
                 return Poll::Pending;
             }
             // Dropped before the error is built, so that the log already says how each attempt ended.

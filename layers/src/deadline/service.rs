@@ -4,7 +4,6 @@ use std::{
 };
 
 use http::{HeaderName, Request, Response};
-use tokio::time::Instant;
 use tower_service::Service;
 
 use super::{DeadlineBody, DeadlineFuture, future::elapsed, header};
@@ -52,9 +51,10 @@ where
     }
 
     fn call(&mut self, mut request: Request<R>) -> Self::Future {
+        let _still = crate::util::still();
         let limit = self.limit(&request);
         let call = request.body_mut().call_mut();
-        let now = Instant::now();
+        let now = crate::util::now();
         let opened = call.open_at(|| now);
         match limit {
             Ok(limit) => {

@@ -33,8 +33,7 @@ where
     beside: Option<Pin<Box<Lane<S::Future>>>>,
     /// How long to wait before somebody is asked beside it: a timer from the first poll on.
     delay: Option<Duration>,
-    #[pin]
-    late: Option<Sleep>,
+    late: Option<Pin<Box<Sleep>>>,
     next: Next,
     /// The request as it came, while another candidate may need it.
     original: Option<Request<R>>,
@@ -150,7 +149,7 @@ where
                 match result {
                     Ok(response) => {
                         *this.next = Next::Silence;
-                        this.late.set(None);
+                        *this.late = None;
                         *this.delay = None;
                         let call = this.original.as_ref().map(|request| request.body().call());
                         if let Some(lane) = this.lane.as_ref().as_pin_ref() {
@@ -163,7 +162,7 @@ where
                         return Poll::Ready(publish(this.opened, Ok(response)));
                     }
                     Err((error, turn)) => {
-                        this.late.set(None);
+                        *this.late = None;
                         *this.delay = None;
                         if let Some(error) = self.as_mut().after(error, &turn) {
                             let this = self.project();
@@ -197,15 +196,15 @@ where
                 // Polled again after it was ready: stay silent rather than panic.
                 Next::Silence => return Poll::Pending,
             }
-            let mut this = self.as_mut().project();
+            let this = self.as_mut().project();
             if let Some(delay) = this.delay.take() {
-                this.late.set(Some(sleep(delay)));
+                *this.late = Some(Box::pin(sleep(delay)));
             }
-            let Some(late) = this.late.as_mut().as_pin_mut() else {
+            let Some(late) = this.late.as_mut() else {
                 return Poll::Pending;
             };
-            ready!(late.poll(cx));
-            this.late.set(None);
+            ready!(late.as_mut().poll(cx));
+            *this.late = None;
             self.as_mut().ask_beside();
         }
     }

@@ -111,7 +111,7 @@ impl<F> Lane<F> {
         Self {
             future,
             turn,
-            timed: track.map(|track| (track, Instant::now())),
+            timed: track.map(|track| (track, crate::util::now())),
         }
     }
 
@@ -137,7 +137,7 @@ impl<F> Lane<F> {
         let mut result = ready!(this.future.poll(cx));
         if let Some((track, since)) = this.timed {
             match &result {
-                Ok(_) => track.began(since.elapsed()),
+                Ok(_) => track.began(crate::util::since(*since)),
                 Err(error) => track.failed(error.kind()),
             }
         }
@@ -165,7 +165,7 @@ impl<F> Lane<F> {
             "outrun by another candidate"
         );
         if let Some((track, since)) = &self.timed {
-            track.outrun(since.elapsed());
+            track.outrun(crate::util::since(*since));
         }
         if let Some(call) = call {
             call.outrun(self.turn.number);

@@ -55,7 +55,7 @@ fn begin<R: LlmRequest>(request: &R, number: u32) -> Record {
     let model = candidate.map(Candidate::model).or_else(|| request.model());
     let span = tracing::span!(
         target: names::ATTEMPT_TARGET,
-        Level::INFO,
+        Level::DEBUG,
         names::ATTEMPT_SPAN,
         { names::SPAN_NAME } = %Title(request.operation(), model),
         { names::SPAN_KIND } = "client",
@@ -88,7 +88,8 @@ fn begin<R: LlmRequest>(request: &R, number: u32) -> Record {
         #[cfg(feature = "metrics")]
         asked: request.model().map(Box::from),
     };
-    Record::attempt(span, Seen::of(request), attempt)
+    let seen = Seen::of(request, &span);
+    Record::attempt(span, seen, attempt)
 }
 
 impl OneAttempt {

@@ -16,10 +16,12 @@
 //!
 //! An answer counts as answered when its end was seen, even where the caller leaves before the last frame.
 //!
-//! **What it costs:** where no subscriber wants the spans, nothing is allocated, and no clock is read. With the feature `metrics` each call
-//! is measured, whether or not a recorder is installed.
+//! **What it costs:** the spans have the level `DEBUG` and targets of their own, since a plain log formats every field of a span: ask for
+//! them with `llm::operation=debug` and `llm::attempt=debug`, e.g. in the filter of an OpenTelemetry layer. If no subscriber wants span or line, nothing
+//! is allocated, and no clock is read; for the line alone no frame is read. With the feature `metrics` each call is measured, whether or
+//! not a recorder is installed.
 //!
-//! In a plain log an operation is one line, the event `operation ended`, of the target `llm::operation`. What was decided on the way is
+//! In a plain log at `info` an operation is one line, the event `operation ended`, of the target `llm::operation`. What was decided on the way is
 //! told by `llm::…` (degraded, resumed, attempts) and by the layers' own modules: `tower_llm_layers=info` has retries, fallbacks, circuits.
 //!
 //! # Errors

@@ -82,7 +82,7 @@ fn begin<R: LlmRequest>(settings: &Arc<Settings>, request: &mut R) -> (Record, O
     let tags = request.call().tags();
     let span = tracing::span!(
         target: names::OPERATION_TARGET,
-        Level::INFO,
+        Level::DEBUG,
         names::OPERATION_SPAN,
         { names::SPAN_NAME } = %Title(operation, model),
         { names::SPAN_KIND } = "client",
@@ -115,10 +115,12 @@ fn begin<R: LlmRequest>(settings: &Arc<Settings>, request: &mut R) -> (Record, O
         { names::DEGRADED_REASON } = Empty,
         { names::TAGS } = ToldTags::of(settings, tags).map(tracing::field::display),
     );
-    if span.is_disabled() && !cfg!(feature = "metrics") {
+    // The line at the end needs no span.
+    let has_line = tracing::enabled!(target: names::OPERATION_TARGET, Level::INFO);
+    if span.is_disabled() && !has_line && !cfg!(feature = "metrics") {
         return (Record::nothing(), None);
     }
-    let seen = Seen::of(request);
+    let seen = Seen::of(request, &span);
     #[cfg(feature = "metrics")]
     let numbers = super::numbers::Numbers::begin(settings, request);
     let call = request.call_mut();

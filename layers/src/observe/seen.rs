@@ -25,6 +25,8 @@ pub(super) struct Seen {
     /// The end of the answer has come, though more may follow it.
     finished: bool,
     looked: bool,
+    /// Whether frames are read for what the span or the metrics show of them.
+    reads: bool,
     /// Somebody else pays for it: its usage is not to be counted again.
     shared: bool,
     /// What stands in for an answer, where no model has made it for this call.
@@ -32,11 +34,12 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    pub(super) fn of<R: LlmRequest>(request: &R) -> Self {
+    pub(super) fn of<R: LlmRequest>(request: &R, span: &Span) -> Self {
         Self {
+            reads: !span.is_disabled() || cfg!(feature = "metrics"),
             operation: request.operation(),
             streamed: request.is_streaming(),
-            began: Instant::now(),
+            began: crate::util::now(),
             first: None,
             last: None,
             usage: None,
@@ -51,7 +54,7 @@ impl Seen {
     }
 
     pub(super) fn elapsed(&self) -> Duration {
-        self.began.elapsed()
+        crate::util::since(self.began)
     }
 
     /// The response is there.
@@ -73,8 +76,8 @@ impl Seen {
             return None;
         }
         let ends = stage == Stage::Finish || frame.finishes_answer();
-        // Each look may read the frame anew, so not every frame is asked.
-        if !self.looked || ends {
+        // Each look may read the frame again, so not every frame is asked, and none if nothing is told of it.
+        if self.reads && (!self.looked || ends) {
             self.looked = true;
             // A canned reply names the model that was asked for.
             let model = frame
@@ -83,18 +86,20 @@ impl Seen {
             self.model = self.model.take().or_else(|| model.map(Box::from));
             self.id = self.id.take().or_else(|| frame.generation_id().map(Box::from));
         }
-        if ends || !self.streamed {
+        if self.reads && (ends || !self.streamed) {
             let reason = frame.finish_reason().map(Box::from);
             self.finish_reason = reason.or_else(|| self.finish_reason.take());
         }
         self.finished |= ends;
-        if let Some(usage) = frame.token_usage().filter(|_| !self.shared) {
+        if self.reads
+            && let Some(usage) = frame.token_usage().filter(|_| !self.shared)
+        {
             self.usage = Some(usage.after(self.usage));
         }
         if !stage.begins_answer() {
             return None;
         }
-        let now = Instant::now();
+        let now = crate::util::now();
         let since = |start| now.saturating_duration_since(start);
         let began = self.began;
         self.first.get_or_insert_with(|| since(began));

@@ -10,7 +10,7 @@ use tower_service::Service;
 use super::{ObserveBody, ObserveFuture, operation::OperationStart, settings::Settings};
 use crate::{
     Failure, Frame, LlmRequest,
-    util::inner_accessors,
+    util::{inner_accessors, still},
     watch::{Scope, WatchFuture},
 };
 
@@ -42,6 +42,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<R>) -> Self::Future {
+        let _still = still();
         let start = OperationStart::begin(&self.settings, request.body_mut());
         let future = {
             let _inside = start.enter();

@@ -86,7 +86,7 @@ impl RetryBudget {
 
     fn with<T>(&self, then: impl FnOnce(&mut Bucket) -> T) -> T {
         let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
+        let now = crate::util::now();
         let since = bucket
             .filled
             .map_or(0.0, |filled| now.saturating_duration_since(filled).as_secs_f64());

@@ -23,8 +23,8 @@ type Polled<B> = Poll<Option<Result<BodyFrame<<B as Body>::Data>, <B as Body>::E
 pub struct AttemptTimeoutBody<B> {
     #[pin]
     inner: Option<B>,
-    #[pin]
-    timer: Option<Sleep>,
+    /// Made when it first has to wait.
+    timer: Option<Pin<Box<Sleep>>>,
     timeouts: Timeouts,
     /// Since when it has waited without a frame; `None` while frames are read.
     waiting_since: Option<Instant>,
@@ -136,17 +136,11 @@ where
                 return Poll::Pending;
             };
             // One timer, moved only when it fires or is too late: frames do not touch it.
-            match this.timer.as_mut().as_pin_mut() {
-                Some(timer) if timer.deadline() <= at && !timer.is_elapsed() => {}
-                Some(timer) => timer.reset(at),
-                None => this.timer.set(Some(sleep_until(at))),
+            let timer = this.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
+            if timer.deadline() > at || timer.is_elapsed() {
+                timer.as_mut().reset(at);
             }
-            if this
-                .timer
-                .as_mut()
-                .as_pin_mut()
-                .is_none_or(|timer| timer.poll(cx).is_pending())
-            {
+            if timer.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }
         }

@@ -18,8 +18,8 @@ use crate::{LayerError, Phase, util::poll_timer};
 pub struct AttemptTimeoutFuture<F> {
     #[pin]
     inner: Option<F>,
-    #[pin]
-    timer: Option<Sleep>,
+    /// Made when it first has to wait.
+    timer: Option<Pin<Box<Sleep>>>,
     phase: Phase,
     limit: Option<Duration>,
     timeouts: Timeouts,
@@ -63,13 +63,9 @@ where
         let Some(limit) = *this.limit else {
             return Poll::Pending;
         };
-        if this.timer.is_none() {
-            // Counted from the first poll, which follows `call` at once in every layer here.
-            this.timer.set(Some(sleep(limit)));
-        }
-        if let Some(timer) = this.timer.as_mut().as_pin_mut() {
-            ready!(poll_timer(timer, cx));
-        }
+        // Counted from the first poll, which follows `call` at once in every layer here.
+        let timer = this.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
+        ready!(poll_timer(timer.as_mut(), cx));
         this.inner.set(None);
         Poll::Ready(Err(elapsed(*this.phase, limit)))
     }

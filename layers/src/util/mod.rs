@@ -1,6 +1,5 @@
 //! Small things that several layers need and that know nothing of calls.
 
-#[cfg(any(feature = "deadline", feature = "timeout"))]
 mod clock;
 mod macros;
 mod seconds;
@@ -11,6 +10,7 @@ mod whole;
 
 #[cfg(any(feature = "deadline", feature = "timeout"))]
 pub(crate) use clock::poll_timer;
+pub(crate) use clock::{now, since, still};
 pub(crate) use macros::inner_accessors;
 pub(crate) use seconds::Seconds;
 pub use unknown_name::UnknownName;

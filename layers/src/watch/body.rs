@@ -10,6 +10,8 @@ use http_body::{Body, Frame as BodyFrame, SizeHint};
 use pin_project::{pin_project, pinned_drop};
 use tracing::span::Entered;
 
+use crate::util::still;
+
 /// What looks at a body as it is read. It is dropped after the body: a body that is dropped before its end tells nothing else.
 pub trait Watch<D, E>: Scope {
     /// A frame of the answer has come.
@@ -70,6 +72,7 @@ where
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<BodyFrame<Self::Data>, Self::Error>>> {
+        let _still = still();
         let mut this = self.project();
         let Some(mut inner) = this.inner.as_mut().as_pin_mut() else {
             return Poll::Ready(None);

@@ -10,6 +10,7 @@ use std::{
 use pin_project::{pin_project, pinned_drop};
 
 use super::body::Scope;
+use crate::util::still;
 
 /// What becomes of the result of an exchange.
 pub trait Respond<T, E>: Scope {
@@ -82,6 +83,7 @@ where
     type Output = Result<W::Response, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let _still = still();
         let mut this = self.project();
         match this.state.as_mut().project() {
             StateProjection::Calling(future) => {
