@@ -1,4 +1,5 @@
 //! The ledger in real databases: one program, so that it is linked once.
+#![cfg(any(feature = "sqlite", feature = "postgres"))]
 #![allow(
     clippy::allow_attributes,
     clippy::unwrap_used,

@@ -8,12 +8,10 @@ pub(crate) mod promises;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-    sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
-};
+#[cfg(feature = "sqlite")]
+pub(crate) use sqlite::Folder;
+
+use std::time::Duration;
 
 use fastrand::Rng;
 use tower_llm_layers::{
@@ -32,34 +30,6 @@ pub(crate) async fn until(holds: impl Fn() -> bool) {
         }
     };
     tokio::time::timeout(Duration::from_secs(60), holding).await.unwrap();
-}
-
-/// A folder that is gone with this.
-pub(crate) struct Folder(PathBuf);
-
-impl Folder {
-    pub(crate) fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        // With characters that a URL must escape.
-        let folder = env::temp_dir().join(format!("ledger ?#%-{}-{number}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        Self(folder)
-    }
-
-    pub(crate) fn file(&self) -> PathBuf {
-        self.0.join("spend.sqlite")
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        drop(fs::remove_dir_all(&self.0));
-    }
 }
 
 /// A whole answer of this model that cost so many pico-dollars.
