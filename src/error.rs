@@ -99,14 +99,6 @@ impl Error {
         self
     }
 
-    /// The same after a part was shown: what cannot be read then is a stream that broke off.
-    pub(crate) fn broke_off(mut self) -> Self {
-        if self.kind() == FailureKind::Malformed {
-            self.0.kind = Some(FailureKind::Truncated);
-        }
-        self
-    }
-
     /// The same where nobody has seen a part: what broke off is then a call that was never answered.
     pub(crate) fn unseen(mut self) -> Self {
         match self.kind() {

@@ -25,6 +25,8 @@ pub struct ChatFrame {
     stage: Stage,
     has_usage: bool,
     ends_well: bool,
+    /// It repeats what was shown before it: a chunk with the message so far.
+    is_snapshot: bool,
     /// Roughly how many tokens of the answer it shows.
     tokens: u32,
 }
@@ -48,6 +50,7 @@ impl ChatFrame {
             stage: Stage::KeepAlive,
             has_usage: false,
             ends_well: false,
+            is_snapshot: false,
             tokens: 0,
         }
     }
@@ -59,6 +62,7 @@ impl ChatFrame {
             stage,
             has_usage,
             ends_well: false,
+            is_snapshot: false,
             tokens: 0,
         }
     }
@@ -72,6 +76,12 @@ impl ChatFrame {
     /// The same, with so many tokens to show.
     pub(crate) const fn showing(mut self, tokens: u32) -> Self {
         self.tokens = tokens;
+        self
+    }
+
+    /// The same, where what it says was shown before it.
+    pub(crate) const fn repeating(mut self, is_snapshot: bool) -> Self {
+        self.is_snapshot = is_snapshot;
         self
     }
 
@@ -93,10 +103,10 @@ impl ChatFrame {
         self.has_usage
     }
 
-    /// The text to show, where this frame has some.
+    /// The text to show, where this frame has some. A chunk that repeats the whole message, as some servers send it last, has none.
     #[must_use]
     pub fn text(&self) -> Option<Cow<'_, str>> {
-        if self.form == FrameKind::KeepAlive {
+        if self.form == FrameKind::KeepAlive || self.is_snapshot {
             return None;
         }
         ChunkProbe::read(&self.bytes).ok()?.text()
@@ -194,7 +204,7 @@ impl Frame for ChatFrame {
     }
 
     fn shown(&self) -> Shown<'_> {
-        if self.form == FrameKind::KeepAlive {
+        if self.form == FrameKind::KeepAlive || self.is_snapshot {
             return Shown::Nothing;
         }
         let Ok(probe) = ChunkProbe::read(&self.bytes) else {
@@ -328,7 +338,10 @@ mod tests {
             (r#"{"index":1,"delta":{"content":"so"}}"#, "Other"),
             (r#"{"index":0,"delta":{"content":"so","refusal":"no"}}"#, "Other"),
             (r#"{"index":0,"delta":{"tool_calls":[{"index":0}]}}"#, "Other"),
-            (r#"{"index":0,"delta":{"content":"so","images":[{}]}}"#, "Other"),
+            (
+                r#"{"index":0,"delta":{"content":"so","images":[{"url":"x"}]}}"#,
+                "Other",
+            ),
             (r#"{"index":0,"delta":{"audio":{"data":"x"}}}"#, "Other"),
         ] {
             assert_eq!(shown(choice), expected, "{choice}");

@@ -206,9 +206,17 @@ async fn a_model_that_was_down_is_asked_again_when_it_is_well() {
 #[tokio::test(start_paused = true)]
 async fn an_event_over_the_limit_is_an_error_and_not_a_full_memory() {
     let world = World::new("big-event=9000000").await;
-    let got = call(&world.alone(), true, ask()).await;
+    let alone = world.builder().chain([FIRST]);
+    let limited = alone.clone().max_event_bytes(8_000_000).build().unwrap();
+    let got = call(&limited, true, ask()).await;
     assert_eq!(got.kind(), Some(K::Malformed), "{:?}", got.error);
-    assert!(got.error.unwrap().to_string().contains("larger than"));
+    let told = got.error.unwrap().to_string();
+    assert!(
+        told.contains("larger than 8000000 bytes") && told.contains("max_event_bytes"),
+        "{told}"
+    );
+    let got = call(&alone.build().unwrap(), true, ask()).await;
+    assert_eq!(got.kind(), None, "{:?}", got.error);
 }
 
 #[tokio::test(start_paused = true)]

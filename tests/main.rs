@@ -99,3 +99,5 @@ mod staying_up;
 mod stream_upstream;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod wire;

@@ -47,17 +47,7 @@ fn naive(stream: &[u8], limit: usize) -> Told {
         rest = rest.strip_prefix(b"\r\n").unwrap_or(&rest[1..]);
 
         if line.is_empty() {
-            let joined = data.join(&b'\n');
-            if joined == b"[DONE]" {
-                items.push(SseItem::Done);
-            } else if !data.is_empty() {
-                let event = (!event.is_empty()).then(|| Bytes::from(event.clone()));
-                items.push(SseItem::Event(SseEvent {
-                    data: joined.into(),
-                    event,
-                    id: id.map(Bytes::from),
-                }));
-            }
+            items.extend(item(&data, &event, id));
             (data, event, id, size) = (Vec::new(), Vec::new(), None, 0);
             continue;
         }
@@ -72,10 +62,21 @@ fn naive(stream: &[u8], limit: usize) -> Told {
         };
         let value = value.strip_prefix(b" ").unwrap_or(value).to_vec();
         match name {
-            b"data" => data.push(value),
+            b"data" => {
+                let is_whole = data.join(&b'\n').trim_ascii_end().ends_with(b"}");
+                if is_whole && (value.trim_ascii_start().starts_with(b"{") || is_done(&value)) {
+                    items.extend(item(&data, &event, id));
+                    (data, event, id) = (Vec::new(), Vec::new(), None);
+                    size = line.len() + 1;
+                }
+                data.push(value);
+            }
             b"event" => event = value,
-            b"id" if !value.contains(&0) => id = Some(value),
-            _ => {}
+            b"id" if value.contains(&0) => {}
+            b"id" => id = Some(value),
+            b"retry" => {}
+            _ if line.trim_ascii().is_empty() => {}
+            _ => items.push(SseItem::Stray(Bytes::copy_from_slice(line))),
         }
     }
     (
@@ -86,6 +87,32 @@ fn naive(stream: &[u8], limit: usize) -> Told {
             Err(SseError::Truncated { bytes: size })
         },
     )
+}
+
+fn is_done(data: &[u8]) -> bool {
+    let mut text = data.trim_ascii();
+    for mark in [b"\"", b"'"] {
+        let inside = text.strip_prefix(mark).and_then(|text| text.strip_suffix(mark));
+        if let Some(inside) = inside {
+            text = inside;
+            break;
+        }
+    }
+    data.len() <= 32 && text.trim_ascii().eq_ignore_ascii_case(b"[DONE]")
+}
+
+fn item(data: &[Vec<u8>], event: &[u8], id: Option<Vec<u8>>) -> Option<SseItem> {
+    let joined = data.join(&b'\n');
+    if is_done(&joined) {
+        return Some(SseItem::Done);
+    }
+    (!data.is_empty()).then(|| {
+        SseItem::Event(SseEvent {
+            data: joined.into(),
+            event: (!event.is_empty()).then(|| Bytes::copy_from_slice(event)),
+            id: id.map(Bytes::from),
+        })
+    })
 }
 
 /// Gives the stream to a decoder in pieces of the given lengths, the rest as the last piece.
@@ -118,7 +145,8 @@ fn line() -> impl Strategy<Value = String> {
         2 => text.prop_map(|value| format!(":{value}")),
         1 => text,
         1 => select(vec!["data", "event", "id", "data:", "\u{FEFF}", "\u{FEFF}data: a"]).prop_map(String::from),
-        2 => Just(String::from("data: [DONE]")),
+        2 => select(vec!["data: [DONE]", "data:  [DONE] ", "data: \"[DONE]\"", "data: [done]"]).prop_map(String::from),
+        3 => select(vec!["data: {}", "data: {\"a\":1} ", "data:{", "{\"error\":1}", "  "]).prop_map(String::from),
         8 => Just(String::new()),
     ]
 }

@@ -4,13 +4,15 @@ use http_body::Body;
 use tower::{Layer, Service, ServiceExt};
 use tower_llm_layers::{
     FailureKind, LayerError, Stage,
-    first_token::{FirstTokenLayer, MOST_HELD},
+    first_token::{FirstTokenLayer, MOST_HELD_BYTES},
 };
 
 use crate::support::{Beat, Leaf, Probe, Step, TestError, ask, fails, poll_once, read, secs, streamed, within};
 
 const BEGIN: Beat = Beat::Frame(Stage::Content);
 const ROLE: Beat = Beat::Frame(Stage::Preamble);
+/// What a frame of these tests says that it holds.
+const SIZE: usize = 8;
 
 fn fails_with(beats: impl IntoIterator<Item = Beat>) -> (impl Future<Output = TestError>, Probe) {
     let leaf = Leaf::new([Step::body(beats)]);
@@ -96,19 +98,21 @@ async fn after_the_beginning_it_is_the_bodys() {
 
 #[tokio::test(start_paused = true)]
 async fn memory_is_bounded_and_signs_of_life_take_none() {
-    let (failing, probe) = fails_with(vec![ROLE; MOST_HELD + 2]);
+    let most = MOST_HELD_BYTES / SIZE;
+    let (failing, probe) = fails_with(vec![ROLE; most + 2]);
     let error = failing.await;
     assert_eq!(error.kind, FailureKind::Malformed);
-    assert_eq!(error.layer, Some(LayerError::NeverBegan { frames: MOST_HELD }));
+    assert_eq!(error.layer, Some(LayerError::NeverBegan { frames: most }));
     assert_eq!(probe.counts().bodies_dropped, 1);
     probe.assert_quiet();
-    let mut beats = vec![Beat::Frame(Stage::KeepAlive); 4 * MOST_HELD];
-    beats.extend(vec![ROLE; MOST_HELD]);
+    let mut beats = vec![Beat::Frame(Stage::KeepAlive); 10_000];
+    // Seconds of hidden reasoning.
+    beats.extend(vec![ROLE; 5000]);
     beats.push(BEGIN);
     let leaf = Leaf::new([Step::body(beats)]);
     let response = ask(&FirstTokenLayer.layer(leaf), streamed()).await;
     let reading = read(response.unwrap().into_body()).await;
-    assert_eq!(reading.stages.len(), MOST_HELD + 1);
+    assert_eq!(reading.stages.len(), 5001);
 }
 
 #[tokio::test(start_paused = true)]

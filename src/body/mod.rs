@@ -1,36 +1,55 @@
 //! The body of an answer: frames out of bytes.
 
+mod assembled;
+mod encoding;
+mod event;
+mod limits;
 mod plain;
+mod progress;
 mod reading;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod unread;
 mod wire;
+mod words;
 
 use std::{
     collections::VecDeque,
-    fmt,
+    fmt, mem,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, response::Parts};
 use http_body::{Body, Frame, SizeHint};
 
 use tower_llm_layers::Frame as _;
 
-use crate::{
-    ChatFrame, Error, FailureKind, assemble::Gathered, frame::FrameKind, response::ChunkProbe, transport::SentKey,
-};
+use crate::{ChatFrame, Error, assemble::Gathered, response::ChunkProbe, transport::SentKey};
 
 pub use self::plain::Completeness;
-use self::{plain::PlainBody, stream::StreamBody, wire::Wire};
+use self::{
+    assembled::AssembledBody,
+    plain::PlainBody,
+    reading::Failed,
+    stream::StreamBody,
+    unread::{Form, Unread},
+    wire::Wire,
+};
+pub(crate) use self::{
+    encoding::decoded,
+    limits::ReadLimits,
+    words::{event_data, first_words, is_page},
+};
 
 /// The body of an answer.
 ///
 /// Yields [`ChatFrame`]s as they come. It never ends as if whole when the upstream's stream was cut, garbled or empty: then the
 /// last item is an error. Dropping it closes the upstream connection.
+///
+/// What a response is, its first bytes decide: a stream of events, or one document. The `Content-Type` counts only where they say nothing.
 pub struct ChatBody {
     kind: Kind,
     /// What no error may say.
@@ -38,31 +57,58 @@ pub struct ChatBody {
 }
 
 enum Kind {
+    /// Its first bytes are yet to come; then it is one of the next three.
+    Unread(Box<(Unread, Reader)>),
     Stream(Box<StreamBody>),
     Plain(PlainBody),
+    Assembled(Box<AssembledBody>),
     Frames(VecDeque<Result<ChatFrame, Error>>),
 }
 
-impl ChatBody {
-    pub(crate) fn of_response(
-        body: reqwest::Body,
-        headers: &HeaderMap,
-        completeness: Completeness,
-        is_stream: bool,
-        key: SentKey,
-    ) -> Self {
+/// How a body is read.
+pub(crate) struct Reader {
+    pub(crate) completeness: Completeness,
+    /// Whether a stream was asked for: one that was not is put together.
+    pub(crate) wants_stream: bool,
+    pub(crate) limits: ReadLimits,
+    headers: HeaderMap,
+}
+
+impl Reader {
+    pub(crate) fn new(completeness: Completeness, wants_stream: bool, limits: ReadLimits) -> Self {
         Self {
-            key,
-            ..Self::reading(Wire::Reqwest(body), headers.clone(), completeness, is_stream)
+            completeness,
+            wants_stream,
+            limits,
+            headers: HeaderMap::new(),
         }
     }
 
-    fn reading(wire: Wire, headers: HeaderMap, completeness: Completeness, is_stream: bool) -> Self {
-        Self::of(if is_stream {
-            Kind::Stream(Box::new(StreamBody::new(wire, headers)))
+    fn read(self, wire: Wire, form: Form) -> Kind {
+        if form == Form::Document || self.completeness == Completeness::Json {
+            return Kind::Plain(PlainBody::new(wire, self.headers, self.completeness));
+        }
+        let stream = Box::new(StreamBody::new(wire, self.headers, self.limits));
+        if self.wants_stream {
+            Kind::Stream(stream)
         } else {
-            Kind::Plain(PlainBody::new(wire, headers, completeness))
-        })
+            Kind::Assembled(Box::new(AssembledBody::new(stream)))
+        }
+    }
+}
+
+impl ChatBody {
+    pub(crate) fn of_response(body: reqwest::Body, parts: &Parts, mut reader: Reader, key: SentKey) -> Self {
+        let wire = Wire::of_response(body, parts.version, &parts.headers);
+        reader.headers = parts.headers.clone();
+        let unread = Unread::new(wire, unread::declared(&parts.headers));
+        let kind = Kind::Unread(Box::new((unread, reader)));
+        Self { key, ..Self::of(kind) }
+    }
+
+    fn reading(wire: Wire, form: Form) -> Self {
+        let reader = Reader::new(Completeness::Chat, true, ReadLimits::default());
+        Self::of(reader.read(wire, form))
     }
 
     /// Reads a stream of server-sent events from bytes of your own transport.
@@ -71,7 +117,7 @@ impl ChatBody {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        Self::reading(Wire::boxed(body), HeaderMap::new(), Completeness::Chat, true)
+        Self::reading(Wire::boxed(body), Form::Events)
     }
 
     /// Reads a plain answer from bytes of your own transport.
@@ -80,7 +126,7 @@ impl ChatBody {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        Self::reading(Wire::boxed(body), HeaderMap::new(), Completeness::Chat, false)
+        Self::reading(Wire::boxed(body), Form::Document)
     }
 
     /// Frames that are there already.
@@ -106,11 +152,11 @@ pub(crate) fn put_together(gathered: Gathered, headers: &HeaderMap) -> Result<Ch
 }
 
 fn whole_answer(bytes: Bytes, headers: &HeaderMap) -> Result<ChatFrame, Error> {
-    let frame = reading::read(bytes, FrameKind::Answer, headers)?.frame;
+    let frame = reading::answer(bytes, headers).map_err(|Failed { error, .. }| *error)?;
     if frame.stage().begins_answer() {
         Ok(frame)
     } else {
-        Err(Error::new(FailureKind::EmptyResponse, "the answer is empty"))
+        Err(reading::empty())
     }
 }
 
@@ -123,7 +169,9 @@ impl Default for ChatBody {
 impl fmt::Debug for ChatBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.kind {
+            Kind::Unread(_) => "ChatBody(unread)",
             Kind::Stream(_) => "ChatBody(stream)",
+            Kind::Assembled(_) => "ChatBody(assembled)",
             Kind::Plain(_) => "ChatBody(plain)",
             Kind::Frames(_) => "ChatBody(frames)",
         })
@@ -138,16 +186,28 @@ impl Body for ChatBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        let frame = match &mut self.kind {
-            Kind::Stream(stream) => stream.poll_next(cx),
-            Kind::Plain(plain) => plain.poll_next(cx),
-            Kind::Frames(frames) => Poll::Ready(frames.pop_front()),
+        let frame = loop {
+            match &mut self.kind {
+                Kind::Unread(unread) => {
+                    let form = ready!(unread.0.poll_form(cx));
+                    if let Kind::Unread(unread) = mem::replace(&mut self.kind, Kind::Frames(VecDeque::new())) {
+                        let (unread, reader) = *unread;
+                        self.kind = reader.read(unread.wire, form);
+                    }
+                }
+                Kind::Stream(stream) => break stream.poll_next(cx),
+                Kind::Plain(plain) => break plain.poll_next(cx),
+                Kind::Assembled(assembled) => break assembled.poll_next(cx),
+                Kind::Frames(frames) => break Poll::Ready(frames.pop_front()),
+            }
         };
         frame.map_ok(Frame::data).map_err(|error| error.without(&self.key))
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
+            Kind::Unread(_) => false,
+            Kind::Assembled(assembled) => assembled.is_ended(),
             Kind::Stream(stream) => stream.is_ended(),
             Kind::Plain(plain) => plain.is_ended(),
             Kind::Frames(frames) => frames.is_empty(),

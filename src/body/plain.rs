@@ -6,8 +6,13 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use tower_llm_layers::{Frame, Stage};
 
-use super::{reading, wire::Wire};
-use crate::{ChatFrame, Error, FailureKind, frame::FrameKind};
+use super::{
+    encoding::UnknownEncoding,
+    reading::{self, Failed},
+    unread::without_mark,
+    wire::Wire,
+};
+use crate::{ChatFrame, Error, FailureKind, error::Source, frame::FrameKind};
 
 /// The largest plain answer that is read: images come inside as base64, tens of megabytes at most.
 const LARGEST: usize = 256 * 1024 * 1024;
@@ -31,6 +36,8 @@ pub(super) struct PlainBody {
     completeness: Completeness,
     first: Bytes,
     rest: BytesMut,
+    /// The failure that the answer reports, behind the usage that it tells.
+    failed: Option<Box<Error>>,
 }
 
 impl PlainBody {
@@ -41,32 +48,39 @@ impl PlainBody {
             completeness,
             first: Bytes::new(),
             rest: BytesMut::new(),
+            failed: None,
         }
     }
 
     pub(super) const fn is_ended(&self) -> bool {
-        self.wire.is_none()
+        self.wire.is_none() && self.failed.is_none()
     }
 
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<ChatFrame, Error>>> {
         for _ in 0..READS_A_TURN {
             let Some(wire) = &mut self.wire else {
-                return Poll::Ready(None);
+                return Poll::Ready(self.failed.take().map(|error| Err(*error)));
             };
             let result = match ready!(wire.poll_bytes(cx)) {
                 Some(Ok(bytes)) => match self.keep(bytes) {
                     Ok(()) => continue,
-                    Err(error) => Err(error),
+                    Err(error) => Err(error.into()),
                 },
-                Some(Err(cause)) => Err(Error::caused(
-                    FailureKind::Reset,
-                    "the connection broke before the answer was whole",
-                    cause,
-                )),
+                Some(Err(cause)) => Err(broken(cause).into()),
                 None => self.whole(),
             };
             self.wire = None;
-            return Poll::Ready(Some(result));
+            return Poll::Ready(Some(match result {
+                Ok(frame) => Ok(frame),
+                Err(Failed { usage: None, error }) => Err(*error),
+                Err(Failed {
+                    usage: Some(usage),
+                    error,
+                }) => {
+                    self.failed = Some(error);
+                    Ok(usage)
+                }
+            }));
         }
         // A wire that is always ready leaves the clocks outside a turn.
         cx.waker().wake_by_ref();
@@ -93,20 +107,36 @@ impl PlainBody {
         Ok(())
     }
 
-    fn whole(&mut self) -> Result<ChatFrame, Error> {
+    fn whole(&mut self) -> Result<ChatFrame, Failed> {
         let bytes = if self.rest.is_empty() {
             std::mem::take(&mut self.first)
         } else {
             std::mem::take(&mut self.rest).freeze()
         };
-        let frame = reading::read(bytes, FrameKind::Answer, &self.headers)?.frame;
+        let frame = reading::answer(without_mark(bytes), &self.headers)?;
         match self.completeness {
             Completeness::Chat if frame.stage().begins_answer() => Ok(frame),
-            Completeness::Chat => Err(Error::new(FailureKind::EmptyResponse, "the answer is empty")),
+            Completeness::Chat => Err(Failed {
+                usage: reading::usage_of(&frame),
+                error: Box::new(reading::empty()),
+            }),
             Completeness::Json => {
                 let has_usage = frame.has_usage();
                 Ok(ChatFrame::new(frame.into(), FrameKind::Answer, Stage::Content, has_usage).ending(true))
             }
         }
     }
+}
+
+/// How the bytes broke.
+pub(super) fn broken(cause: Source) -> Error {
+    if cause.is::<UnknownEncoding>() {
+        // It says all there is to say.
+        return Error::caused(FailureKind::Malformed, cause.to_string(), cause);
+    }
+    Error::caused(
+        FailureKind::Reset,
+        "the connection broke before the answer was whole",
+        cause,
+    )
 }

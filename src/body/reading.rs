@@ -4,80 +4,148 @@ use bytes::Bytes;
 use http::HeaderMap;
 use tower_llm_layers::Stage;
 
+use super::words::{event_data, first_words, is_page};
 use crate::{
     ChatFrame, Error, FailureKind,
     frame::FrameKind,
     request::JsonError,
-    response::{ChunkProbe, UpstreamError},
+    response::{ChunkProbe, End, UpstreamError},
     transport::error_in_body,
 };
 
-/// What was learnt from one document.
-pub(super) struct Reading {
-    pub(super) frame: ChatFrame,
-    pub(super) finished: bool,
-    /// Choices beyond the first: each ends on its own.
-    pub(super) several: bool,
+/// A failure, and what it cost where the upstream said so.
+pub(super) struct Failed {
+    pub(super) usage: Option<ChatFrame>,
+    pub(super) error: Box<Error>,
 }
 
-/// Reads one document: a frame, or the failure it reports.
-pub(super) fn read(bytes: Bytes, form: FrameKind, headers: &HeaderMap) -> Result<Reading, Error> {
-    let probe = ChunkProbe::read(&bytes).map_err(|cause| malformed(&bytes, form, cause))?;
-    if probe.is_failure() {
-        let error = probe
-            .upstream_error()
-            .map_or_else(without_words, |error| error_in_body(headers, &error));
-        return Err(error.of_generation(probe.id().as_deref()));
+/// The failure that a document reports, if it does.
+pub(super) fn failure(probe: &ChunkProbe<'_>, headers: &HeaderMap) -> Option<Failed> {
+    if !probe.is_failure() {
+        return None;
     }
-    let (stage, has_usage) = (stage(&probe), probe.has_usage());
-    // A filtered answer is not the one that was asked for.
-    let ends_well = (form == FrameKind::Answer || probe.has_finish()) && !probe.finish_is_filter();
-    let tokens = probe.shown_tokens();
-    let (finished, several) = (probe.has_finish(), probe.max_index() > 0);
-    Ok(Reading {
-        frame: ChatFrame::new(bytes, form, stage, has_usage)
-            .ending(ends_well)
-            .showing(tokens),
-        finished,
-        several,
+    let error = probe
+        .upstream_error()
+        .map_or_else(without_words, |error| error_in_body(headers, &error));
+    Some(Failed {
+        usage: usage_alone(probe),
+        error: Box::new(error.of_generation(probe.id().as_deref())),
     })
+}
+
+/// The usage of a failed document as a chunk of its own: what it cost is counted, though its answer is none.
+fn usage_alone(probe: &ChunkProbe<'_>) -> Option<ChatFrame> {
+    let usage = probe.usage_raw()?;
+    let mut json = b"{\"choices\":[],\"usage\":".to_vec();
+    json.extend_from_slice(usage);
+    json.push(b'}');
+    Some(ChatFrame::new(json.into(), FrameKind::Chunk, Stage::Trailer, true))
+}
+
+/// The usage of a frame as a chunk of its own.
+pub(super) fn usage_of(frame: &ChatFrame) -> Option<ChatFrame> {
+    usage_alone(&ChunkProbe::read(frame.bytes()).ok()?)
+}
+
+/// A plain answer: a frame, or the failure it reports.
+pub(super) fn answer(bytes: Bytes, headers: &HeaderMap) -> Result<ChatFrame, Failed> {
+    let probe = ChunkProbe::read(&bytes).map_err(|cause| Failed::from(malformed(&bytes, cause, headers)))?;
+    if let Some(failed) = failure(&probe, headers) {
+        return Err(failed);
+    }
+    let (stage, has_usage, tokens) = (stage(&probe), probe.has_usage(), probe.shown_tokens());
+    // A filtered answer is not the one that was asked for.
+    let ends_well = !probe.finish_is_filter();
+    Ok(ChatFrame::new(bytes, FrameKind::Answer, stage, has_usage)
+        .ending(ends_well)
+        .showing(tokens))
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self {
+            usage: None,
+            error: Box::new(error),
+        }
+    }
+}
+
+/// The failure of an answer that has nothing to show.
+pub(super) fn empty() -> Error {
+    Error::new(FailureKind::EmptyResponse, "the answer is empty")
 }
 
 /// An event that is named an error: its data is what otherwise stands under `error`.
 pub(super) fn named_error(data: &[u8], headers: &HeaderMap) -> Error {
     let wrapped = [b"{\"error\":", data, b"}"].concat();
-    UpstreamError::parse(data)
-        .or_else(|| UpstreamError::parse(&wrapped))
-        .map_or_else(without_words, |error| error_in_body(headers, &error))
+    let read = UpstreamError::parse(data).or_else(|| UpstreamError::parse(&wrapped));
+    let error = read.or_else(|| UpstreamError::parse_failed(data));
+    error.map_or_else(|| told_in_words(data), |error| error_in_body(headers, &error))
 }
 
 fn without_words() -> Error {
     Error::new(FailureKind::Upstream, "the upstream reports an error without words")
 }
 
+/// An error that an upstream told in plain words.
+pub(super) fn told_in_words(words: &[u8]) -> Error {
+    let words = first_words(words);
+    if words.is_empty() {
+        return without_words();
+    }
+    Error::new(FailureKind::Upstream, words)
+}
+
 /// How far along the answer a document is.
 ///
-/// A bare `stop` without anything to show begins nothing: it is what an empty answer looks like. Tokens that were spent, on
-/// hidden reasoning say, make it an answer after all.
-fn stage(probe: &ChunkProbe<'_>) -> Stage {
-    let spent = probe.completion_tokens().is_some_and(|tokens| tokens > 0);
+/// A choice that stops without anything to show begins nothing: it is what an empty answer looks like, whatever word it ends with. One that
+/// reached its limit, or was filtered, has ended honestly. So has one whose usage tells of tokens that were not shown, such as hidden
+/// reasoning. Usage without a choice is no answer.
+pub(super) fn stage(probe: &ChunkProbe<'_>) -> Stage {
     if probe.has_content() {
-        Stage::Content
-    } else if (probe.has_finish() && !probe.finish_is_stop()) || spent {
-        Stage::Finish
-    } else if probe.has_usage() {
-        Stage::Trailer
-    } else {
-        Stage::Preamble
+        return Stage::Content;
+    }
+    match probe.end() {
+        End::Length | End::Filter => Stage::Finish,
+        End::None if probe.has_usage() => Stage::Trailer,
+        End::None => Stage::Preamble,
+        _ if spent(probe) => Stage::Finish,
+        _ if probe.has_usage() => Stage::Trailer,
+        _ => Stage::Preamble,
     }
 }
 
-fn malformed(bytes: &[u8], form: FrameKind, cause: JsonError) -> Error {
-    let what = match form {
-        FrameKind::Answer if bytes.trim_ascii().is_empty() => "the answer is white space only: the connection was cut",
-        FrameKind::Answer if bytes.trim_ascii_start().starts_with(b"<") => "an HTML page instead of an answer",
-        FrameKind::Answer => "the answer is no JSON",
-        FrameKind::Chunk | FrameKind::KeepAlive => "an event of the stream is no JSON",
+/// Whether tokens of an answer were spent.
+pub(super) fn spent(probe: &ChunkProbe<'_>) -> bool {
+    probe.has_usage() && probe.completion_tokens().is_some_and(|tokens| tokens > 0)
+}
+
+/// A document that is no JSON: it may be an error all the same.
+fn malformed(bytes: &[u8], cause: JsonError, headers: &HeaderMap) -> Error {
+    let told = UpstreamError::parse(bytes).or_else(|| UpstreamError::parse(&event_data(bytes)?));
+    if let Some(error) = told {
+        return error_in_body(headers, &error);
+    }
+    let words = first_words(bytes);
+    let what = if bytes.trim_ascii().is_empty() {
+        "the answer is white space only: the connection was cut".to_owned()
+    } else if is_page(bytes) {
+        quoted("an HTML page instead of an answer", &words)
+    } else if cause.is_cut_short() {
+        "the answer is no JSON: it was cut short".to_owned()
+    } else if matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'[' | b'"')) {
+        "the answer is no JSON".to_owned()
+    } else {
+        quoted("the answer is no JSON", &words)
     };
     Error::caused(FailureKind::Malformed, what, cause)
+}
+
+/// What is wrong, and the upstream's own words.
+pub(super) fn quoted(what: &str, words: &str) -> String {
+    if words.is_empty() {
+        what.to_owned()
+    } else {
+        format!("{what}: {words}")
+    }
 }

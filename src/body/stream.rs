@@ -1,6 +1,7 @@
 //! A streamed answer: events as they come, and an honest end.
 
 use std::{
+    collections::VecDeque,
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -9,203 +10,240 @@ use std::{
 
 use bytes::Bytes;
 use http::HeaderMap;
-use tokio::time::{Sleep, sleep};
-use tower_llm_layers::{Frame, Stage};
+use tokio::time::{Instant, Sleep, sleep};
 
-use super::{reading, wire::Wire};
+use super::{encoding::UnknownEncoding, limits::ReadLimits, plain::broken, progress::Progress, wire::Wire};
 use crate::{
     ChatFrame, Error, FailureKind,
-    frame::FrameKind,
+    error::Source,
     sse::{SseDecoder, SseItem},
 };
 
-/// How long to wait for the usage after the answer's finish.
-const WAIT_FOR_USAGE: Duration = Duration::from_secs(5);
-/// How long to wait for `[DONE]` after the usage.
-const WAIT_FOR_DONE: Duration = Duration::from_millis(500);
 /// How long to wait for the connection's own end after `[DONE]`: read to its end, it can be used again.
 const WAIT_FOR_CLOSE: Duration = Duration::from_millis(20);
+/// The same where no usage has come: some servers send it behind `[DONE]`.
+const WAIT_FOR_LATE_USAGE: Duration = Duration::from_millis(500);
+/// How often a wait for the trailer shows that it goes on, so that no idle timeout takes it for a silence.
+const SIGN_OF_WAITING: Duration = Duration::from_secs(1);
 /// How often one poll may read without a frame to show for it.
 const READS_A_TURN: usize = 64;
 
 /// Reads a stream of events.
 ///
-/// Whole is a stream that said `[DONE]`, or whose only choice said why it finished. Everything else that ends is an error.
+/// Whole is a stream that said `[DONE]`, or whose choices all said why they finished. Everything else that ends is an error. A timeout ends
+/// a stream only behind a finish that can be believed: one that came without content, and was never taken back.
 pub(super) struct StreamBody {
     wire: Option<Wire>,
     decoder: SseDecoder,
     input: Bytes,
-    headers: HeaderMap,
-    progress: Progress,
-    /// Runs after the finish only.
-    timer: Option<Pin<Box<Sleep>>>,
-}
-
-#[derive(Default)]
-struct Progress {
-    began: bool,
-    finished: bool,
-    several: bool,
-    usage: bool,
-    done: bool,
-    generation_id: Option<String>,
+    pub(super) headers: HeaderMap,
+    pub(super) progress: Progress,
+    /// Frames that came with one event, and the error behind them.
+    pub(super) ready: VecDeque<Result<ChatFrame, Error>>,
+    /// The bytes have ended, and so: with a cause where they broke.
+    closed: Option<Option<Source>>,
+    /// The bytes ended within an event.
+    is_partial: bool,
+    trailer_timeout: Duration,
+    /// Runs after the finish only: the next tick, and when the waiting is over.
+    timer: Option<(Pin<Box<Sleep>>, Instant)>,
 }
 
 impl StreamBody {
-    pub(super) fn new(wire: Wire, headers: HeaderMap) -> Self {
+    pub(super) fn new(wire: Wire, headers: HeaderMap, limits: ReadLimits) -> Self {
         let generation_id = headers
             .get("x-generation-id")
             .and_then(|id| id.to_str().ok())
             .map(str::to_owned);
-        let progress = Progress {
-            generation_id,
-            ..Progress::default()
-        };
+        let progress = Progress::of(generation_id);
         Self {
             wire: Some(wire),
-            decoder: SseDecoder::new(),
+            decoder: SseDecoder::with_limit(limits.max_event_bytes),
             input: Bytes::new(),
             headers,
             progress,
+            ready: VecDeque::new(),
+            closed: None,
+            is_partial: false,
+            trailer_timeout: limits.trailer_timeout,
             timer: None,
         }
     }
 
-    pub(super) const fn is_ended(&self) -> bool {
-        self.wire.is_none()
+    pub(super) fn is_ended(&self) -> bool {
+        self.wire.is_none() && self.ready.is_empty()
     }
 
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<ChatFrame, Error>>> {
         for _ in 0..READS_A_TURN {
+            if let Some(next) = self.ready.pop_front() {
+                return Poll::Ready(Some(next.map_err(|error| self.fail(error))));
+            }
             if self.wire.is_none() {
                 return Poll::Ready(None);
             }
-            let next = match self.decoder.decode(&mut self.input) {
+            match self.decoder.decode(&mut self.input) {
                 Ok(Some(item)) => match self.take(item) {
                     Ok(Some(frame)) => return Poll::Ready(Some(Ok(frame))),
-                    Ok(None) => continue,
-                    Err(error) => Err(error),
+                    Ok(None) => {}
+                    Err(error) => self.ready.push_back(Err(error)),
                 },
-                Ok(None) => match ready!(self.poll_more(cx)) {
-                    Some(Ok(())) => continue,
-                    Some(Err(error)) => Err(error),
-                    None => Ok(()),
-                },
-                Err(error) => Err(Error::caused(
-                    self.broken(FailureKind::Malformed),
-                    error.to_string(),
-                    error,
-                )),
-            };
-            // Whichever way it ends, the connection goes now.
-            self.wire = None;
-            return Poll::Ready(
-                next.err()
-                    .map(|error| Err(error.of_generation(self.progress.generation_id.as_deref()))),
-            );
+                Ok(None) => {
+                    if let Some(frame) = ready!(self.poll_more(cx)) {
+                        return Poll::Ready(Some(Ok(frame)));
+                    }
+                }
+                Err(error) => {
+                    let error = Error::caused(self.broken(FailureKind::Malformed), error.to_string(), error);
+                    self.ready.push_back(Err(error));
+                }
+            }
         }
         if self.progress.done {
-            self.wire = None;
-            return Poll::Ready(self.ended(None).err().map(Err));
+            // Whatever else comes: the end is the end.
+            self.end(None);
         }
         // A wire that is always ready and says nothing leaves the clocks outside a turn.
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 
+    /// The last item: the connection goes now.
+    fn fail(&mut self, error: Error) -> Error {
+        self.wire = None;
+        self.ready.clear();
+        error.of_generation(self.progress.generation_id.as_deref())
+    }
+
     /// One item of the stream; nothing to yield for those that only say where we are.
     fn take(&mut self, item: SseItem) -> Result<Option<ChatFrame>, Error> {
         match item {
-            // Nothing counts after the end.
-            SseItem::Comment | SseItem::Event(_) if self.progress.done => Ok(None),
+            SseItem::Comment if self.progress.done => Ok(None),
             SseItem::Comment => Ok(Some(ChatFrame::keep_alive())),
             SseItem::Done => {
                 self.progress.done = true;
                 self.timer = None;
                 Ok(None)
             }
-            SseItem::Event(event) if event.event.as_deref() == Some(b"error") => {
-                Err(reading::named_error(&event.data, &self.headers))
-            }
-            // A blank event is a sign of life as some providers send it.
-            SseItem::Event(event) if event.data.trim_ascii().is_empty() => Ok(Some(ChatFrame::keep_alive())),
-            SseItem::Event(event) => {
-                let reading = reading::read(event.data, FrameKind::Chunk, &self.headers)
-                    .map_err(|error| if self.progress.began { error.broke_off() } else { error })?;
-                let progress = &mut self.progress;
-                progress.began |= reading.frame.stage().begins_answer();
-                progress.several |= reading.several;
-                progress.usage |= reading.frame.has_usage();
-                let content = reading.frame.stage() == Stage::Content;
-                if reading.finished || reading.frame.has_usage() || content {
-                    // Content that goes on takes the finish before it back.
-                    progress.finished = reading.finished || (progress.finished && !content);
-                    self.timer = None;
-                }
-                Ok(Some(reading.frame))
-            }
+            SseItem::Event(event) => self.event(event),
+            SseItem::Stray(line) => self.stray(line),
         }
     }
 
-    /// More bytes; `None` at an end that is whole.
-    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(), Error>>> {
+    /// Something of the answer came: the wait for its end begins anew.
+    pub(super) fn restart_timer(&mut self) {
+        self.timer = None;
+    }
+
+    /// More bytes, or a sign of waiting; the end of the bytes is read like an item.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Option<ChatFrame>> {
         let Some(wire) = &mut self.wire else {
             return Poll::Ready(None);
         };
+        if let Some(cause) = self.closed.take() {
+            self.end(cause);
+            return Poll::Ready(None);
+        }
         match wire.poll_bytes(cx) {
-            Poll::Ready(Some(Ok(bytes))) => {
-                self.input = bytes;
-                Poll::Ready(Some(Ok(())))
+            Poll::Ready(Some(Ok(bytes))) => self.input = bytes,
+            Poll::Ready(Some(Err(cause))) => self.closed = Some(Some(cause)),
+            Poll::Ready(None) => {
+                self.closed = Some(None);
+                self.flush();
             }
-            Poll::Ready(Some(Err(cause))) => Poll::Ready(self.ended(Some(cause)).err().map(Err)),
-            Poll::Ready(None) => Poll::Ready(self.ended(None).err().map(Err)),
-            Poll::Pending => {
-                let Some(wait) = self.patience() else {
-                    return Poll::Pending;
-                };
-                let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(wait)));
-                ready!(timer.as_mut().poll(cx));
-                Poll::Ready(self.ended(None).err().map(Err))
+            Poll::Pending => return self.poll_timer(cx),
+        }
+        Poll::Ready(None)
+    }
+
+    /// The event that lacks its blank line, if it is whole all the same.
+    fn flush(&mut self) {
+        for item in self.decoder.flush() {
+            let readable = match &item {
+                SseItem::Event(event) => Self::is_whole_event(event),
+                SseItem::Done | SseItem::Stray(_) => true,
+                SseItem::Comment => false,
+            };
+            if !readable {
+                self.is_partial = true;
+                continue;
+            }
+            match self.take(item) {
+                Ok(frame) => self.ready.extend(frame.map(Ok)),
+                Err(error) => self.ready.push_back(Err(error)),
             }
         }
     }
 
-    /// How long an upstream may stay silent once the answer is there; before that the idle clock of a layer counts.
+    /// Waits once the answer is there; before that the idle timeout of a layer counts.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Option<ChatFrame>> {
+        let Some(patience) = self.patience() else {
+            return Poll::Pending;
+        };
+        let tick = SIGN_OF_WAITING.min(patience);
+        let (timer, until) = self
+            .timer
+            .get_or_insert_with(|| (Box::pin(sleep(tick)), Instant::now() + patience));
+        ready!(timer.as_mut().poll(cx));
+        let now = Instant::now();
+        if now < *until {
+            timer.as_mut().reset((now + SIGN_OF_WAITING).min(*until));
+            return Poll::Ready(Some(ChatFrame::keep_alive()));
+        }
+        self.flush();
+        self.end(None);
+        Poll::Ready(None)
+    }
+
     const fn patience(&self) -> Option<Duration> {
         if self.progress.done {
-            Some(WAIT_FOR_CLOSE)
-        } else if !self.is_whole() {
-            None
-        } else if self.progress.usage {
-            Some(WAIT_FOR_DONE)
+            Some(if self.progress.usage {
+                WAIT_FOR_CLOSE
+            } else {
+                WAIT_FOR_LATE_USAGE
+            })
+        } else if self.progress.may_end_by_time() {
+            Some(self.trailer_timeout)
         } else {
-            Some(WAIT_FOR_USAGE)
+            None
         }
-    }
-
-    const fn is_whole(&self) -> bool {
-        // One choice's finish is not the others'.
-        self.progress.done || (self.progress.finished && !self.progress.several)
     }
 
     /// The stream has ended: as a whole answer, or how it broke.
-    fn ended(&self, cause: Option<crate::error::Source>) -> Result<(), Error> {
-        let (began, whole) = (self.progress.began, self.is_whole());
+    fn end(&mut self, cause: Option<Source>) {
+        let is_sure = cause.is_none() && self.wire.as_ref().is_some_and(Wire::is_framed);
+        let (began, whole) = (self.progress.began, self.progress.is_whole(is_sure));
+        let failed = if began && whole {
+            None
+        } else {
+            Some(self.interrupted(cause))
+        };
+        self.ready.extend(failed.map(Err));
+        if self.ready.is_empty() {
+            self.wire = None;
+        }
+    }
+
+    fn interrupted(&mut self, cause: Option<Source>) -> Error {
+        let is_partial = self.is_partial || self.decoder.finish().is_err();
+        let cause = match cause {
+            Some(cause) if cause.is::<UnknownEncoding>() => return broken(cause),
+            cause => cause,
+        };
+        if let Some(told) = self.told() {
+            return told;
+        }
         match cause {
-            _ if began && whole => Ok(()),
-            Some(cause) => Err(Error::caused(self.broken(FailureKind::Reset), self.how(), cause)),
-            None if began || self.decoder.finish().is_err() => {
-                Err(Error::new(self.broken(FailureKind::Reset), self.how()))
+            Some(cause) => Error::caused(self.broken(FailureKind::Reset), self.how(), cause),
+            None if self.progress.began || (is_partial && !self.progress.done) => {
+                Error::new(self.broken(FailureKind::Reset), self.how())
             }
-            None => Err(Error::new(
-                FailureKind::EmptyResponse,
-                "the stream ended without anything to show",
-            )),
+            None => Error::new(FailureKind::EmptyResponse, "the stream ended without anything to show"),
         }
     }
 
     /// A part was shown, or nothing was and the call may be made again.
-    const fn broken(&self, before: FailureKind) -> FailureKind {
+    pub(super) const fn broken(&self, before: FailureKind) -> FailureKind {
         if self.progress.began {
             FailureKind::Truncated
         } else {

@@ -124,9 +124,9 @@ async fn a_stream_cut_at_any_byte_never_ends_as_a_whole_answer() {
         for end in [End::Closed, End::Broken] {
             let bytes = Bytes::copy_from_slice(&stream.as_bytes()[..cut]);
             let read = read(ChatBody::from_event_stream(wire(vec![bytes], end))).await;
-            // The blank line that ends the finish event may still be on its way.
+            // The line ends behind the finish event may still be on their way.
             if read.error.is_none() {
-                assert!(cut + 1 >= finish, "whole after {cut} of {finish} bytes");
+                assert!(cut + 2 >= finish, "whole after {cut} of {finish} bytes");
                 assert_eq!(read.text, "Oslo \u{2600}.");
             } else {
                 assert!(cut < finish, "broken after the finish, at {cut}");
@@ -211,10 +211,10 @@ async fn garbage_is_malformed_before_and_truncated_after_the_first_word() {
 async fn a_finished_stream_ends_soon_whatever_is_missing() {
     let said = format!("{ROLE}{}", word("Oslo."));
     for (stream, longest) in [
-        (format!("{said}{STOP}"), Duration::from_secs(5)),
-        (format!("{said}{STOP}{USAGE}"), Duration::from_millis(500)),
+        (format!("{said}{STOP}"), Duration::from_secs(10)),
+        (format!("{said}{STOP}{USAGE}"), Duration::from_secs(10)),
         (format!("{said}{STOP}{USAGE}{DONE}"), Duration::from_millis(20)),
-        (format!("{said}{DONE}"), Duration::from_millis(20)),
+        (format!("{said}{DONE}"), Duration::from_millis(500)),
     ] {
         let begun = Instant::now();
         let read = stream_of(&stream, End::Silent).await;

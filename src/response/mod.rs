@@ -24,9 +24,11 @@ pub use catalogue::{
 pub use chat::{ChatChunk, ChatResponse, Choice, ChunkChoice};
 pub use content::{Annotation, AnswerMessage, FunctionDelta, ReasoningDetail, ToolCallDelta, UrlCitation};
 pub use decimal::Decimal;
+pub(crate) use finish::End;
 pub use finish::FinishReason;
 pub use price::{Price, PriceOverride, PriceOverrides, Pricing};
 pub use probe::ChunkProbe;
 pub use tower_llm_layers::{UsdAmount, UsdError};
+pub(crate) use upstream::reads_like_failure;
 pub use upstream::{Availability, ErrorCode, PreviousError, RAW_LIMIT, UpstreamError, affordable_tokens};
 pub use usage::{CompletionTokensDetails, CostDetails, PromptTokensDetails, ServerToolUse, Usage};

@@ -101,7 +101,7 @@ impl Usage {
     pub fn for_layers(&self) -> Option<TokenUsage> {
         let (prompt, answer) = self.told_counts();
         let mut usage = TokenUsage::default();
-        usage.charged = amount(self.cost.as_ref());
+        usage.charged = self.told_cost().filter(|amount| !amount.is_negative());
         let upstream = self
             .cost_details
             .as_ref()
@@ -126,10 +126,53 @@ impl Usage {
 
     /// Tokens of prompt and answer, as far as they are told.
     fn told_counts(&self) -> (Option<u64>, Option<u64>) {
+        const PROMPT: [&str; 5] = [
+            "inputTokens",
+            "promptTokens",
+            "prompt_token_count",
+            "promptTokenCount",
+            "input_token_count",
+        ];
         let prompt = self.prompt_tokens.or_else(|| self.input_tokens());
-        let answer = self.completion_tokens.or_else(|| self.number("output_tokens"));
-        let rest = |told: u64| self.total_tokens.map(|total| total.saturating_sub(told));
+        let prompt = prompt.or_else(|| self.first_number(&PROMPT));
+        let answer = self.told_answer();
+        let total = self
+            .total_tokens
+            .or_else(|| self.first_number(&["totalTokens", "total_token_count", "totalTokenCount"]));
+        let rest = |told: u64| total.map(|total| total.saturating_sub(told));
         (prompt.or_else(|| rest(answer?)), answer.or_else(|| rest(prompt?)))
+    }
+
+    /// Tokens of the answer, under whatever name.
+    pub(crate) fn told_answer(&self) -> Option<u64> {
+        const ANSWER: [&str; 6] = [
+            "output_tokens",
+            "outputTokens",
+            "completionTokens",
+            "completion_token_count",
+            "candidatesTokenCount",
+            "output_token_count",
+        ];
+        self.completion_tokens.or_else(|| self.first_number(&ANSWER))
+    }
+
+    /// What was charged, as far as it can be held: in dollars, in xAI's ticks, or as the total of an object.
+    fn told_cost(&self) -> Option<UsdAmount> {
+        let total = || {
+            let mut total = None;
+            let walked = Cursor::lenient(self.extra.raw("cost")?.as_bytes()).object_or_skip(|key, value| {
+                let raw = value.raw()?;
+                if key.is("total_cost") || key.is("total") {
+                    total = std::str::from_utf8(raw)
+                        .ok()
+                        .and_then(|raw| raw.trim_matches('"').parse().ok());
+                }
+                Ok(())
+            });
+            walked.ok().and(total)
+        };
+        let ticks = || format!("{}e-10", self.number("cost_in_usd_ticks")?).parse().ok();
+        amount(self.cost.as_ref()).or_else(ticks).or_else(total)
     }
 
     /// Anthropic's servers count what concerns the cache beside `input_tokens`; all others within it.
@@ -139,15 +182,19 @@ impl Usage {
         Some(beside.fold(self.number("input_tokens")?, u64::saturating_add))
     }
 
+    fn first_number(&self, names: &[&str]) -> Option<u64> {
+        names.iter().find_map(|name| self.number(name))
+    }
+
     fn number(&self, name: &str) -> Option<u64> {
-        self.extra.raw(name)?.parse().ok()
+        count(self.extra.raw(name)?)
     }
 
     fn number_in(&self, object: &str, name: &str) -> Option<u64> {
         let mut found = None;
         let walked = Cursor::lenient(self.extra.raw(object)?.as_bytes()).object_or_skip(|key, value| {
             if key.is(name) {
-                found = value.u64_or_skip()?;
+                found = std::str::from_utf8(value.raw()?).ok().and_then(count);
                 return Ok(());
             }
             value.skip()
@@ -161,7 +208,10 @@ impl Usage {
     ///
     /// Where the amount is too large to hold.
     pub fn charged(&self) -> Result<Option<UsdAmount>, UsdError> {
-        self.cost.as_ref().map(Decimal::to_usd).transpose()
+        match &self.cost {
+            Some(cost) => cost.to_usd().map(Some),
+            None => Ok(self.told_cost()),
+        }
     }
 
     /// What it cost in all: with a key of one's own, what the provider takes comes on top of what is charged here.
@@ -189,7 +239,8 @@ impl Usage {
             .and_then(|details| details.cached_tokens)
             .or_else(|| self.number_in("input_tokens_details", "cached_tokens"))
             .or_else(|| self.number("cache_read_input_tokens"))
-            .or_else(|| self.number("prompt_cache_hit_tokens"))
+            .or_else(|| self.number_in("prompt_tokens_details", "cached_tokens"))
+            .or_else(|| self.first_number(&["prompt_cache_hit_tokens", "cacheReadInputTokens"]))
             .or_else(|| self.number("cached_tokens"))
             .unwrap_or(0)
     }
@@ -216,6 +267,14 @@ impl Usage {
             .or_else(|| self.number("reasoning_tokens"))
             .unwrap_or(0)
     }
+}
+
+/// A whole number, also one that is written as `15.0` or `"15"`.
+fn count(raw: &str) -> Option<u64> {
+    let text = raw.trim_matches('"').trim();
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let is_whole = fraction.bytes().all(|digit| digit == b'0');
+    is_whole.then(|| whole.parse().ok())?
 }
 
 /// A charge is never a credit: what is below nothing is not believed.

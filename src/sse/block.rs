@@ -3,7 +3,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use memchr::memchr;
 
-use super::SseItem;
+use super::{SseItem, item::is_done};
 
 /// The fields gathered since the last blank line.
 #[derive(Clone)]
@@ -64,6 +64,19 @@ impl Block {
         };
     }
 
+    /// Whether the data so far is one JSON object, and this value begins another one, or ends the stream.
+    ///
+    /// Some servers part their events by one line end. In JSON a closing brace at a line's end is never
+    /// followed by an opening one at the next line's start.
+    #[inline]
+    pub(super) fn is_ended_by(&self, value: &[u8]) -> bool {
+        match &self.data {
+            Data::Absent => false,
+            Data::Line(line) => begins_next(line, value),
+            Data::Lines(lines) => begins_next(lines, value),
+        }
+    }
+
     /// An empty type is the standard's way to say "the default one".
     pub(super) fn event(&mut self, value: Bytes) {
         self.event = (!value.is_empty()).then_some(value);
@@ -87,4 +100,10 @@ impl Block {
         };
         Some(SseItem::of(data, event, id))
     }
+}
+
+fn begins_next(data: &[u8], value: &[u8]) -> bool {
+    // The value first: what is kept is looked at only if it has grown by a brace since.
+    let begins = value.trim_ascii_start().first() == Some(&b'{') || is_done(value);
+    begins && data.trim_ascii_end().last() == Some(&b'}')
 }

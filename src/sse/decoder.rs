@@ -65,9 +65,9 @@ pub struct SseDecoder {
 }
 
 impl SseDecoder {
-    /// 8 MiB: a generated image comes as a base64 data URL within one event, mostly of one to a few
-    /// megabytes, while text never comes near. Lossless images of 4K may want more.
-    pub const DEFAULT_LIMIT: usize = 8 * 1024 * 1024;
+    /// 64 MiB: generated images come as base64 data URLs within one event, each of some megabytes,
+    /// while text never comes near.
+    pub const DEFAULT_LIMIT: usize = 64 * 1024 * 1024;
 
     /// A decoder for a new stream, with the default limit.
     ///
@@ -210,6 +210,41 @@ impl SseDecoder {
             _ if mark_alone => Ok(()),
             bytes => Err(SseError::Truncated { bytes }),
         }
+    }
+}
+
+impl SseDecoder {
+    /// What the unfinished event has so far, as if its blank line had come. The decoder is empty after
+    /// that.
+    ///
+    /// By the standard an event without its blank line is none, and a part of one may be missing. So
+    /// ask this only where the end of the bytes, or the data itself, shows that it is whole.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use tower_openrouter::sse::{SseDecoder, SseError, SseItem};
+    ///
+    /// # fn main() -> Result<(), SseError> {
+    /// let mut decoder = SseDecoder::new();
+    /// let mut input = Bytes::from_static(b"data: [DONE]\n");
+    /// assert_eq!(decoder.decode(&mut input)?, None);
+    /// assert_eq!(decoder.flush(), [SseItem::Done]);
+    /// assert_eq!(decoder.finish(), Ok(()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn flush(&mut self) -> Vec<SseItem> {
+        let mut items = Vec::new();
+        if self.failed {
+            return items;
+        }
+        let mut line = Bytes::from(std::mem::take(&mut self.line));
+        if !line.is_empty() {
+            let length = line.len();
+            items.extend(self.read_line(&mut line, length));
+        }
+        items.extend(self.block.dispatch());
+        items
     }
 }
 

@@ -37,9 +37,9 @@ impl fmt::Display for SseError {
         match self {
             Self::EventTooLarge { limit } => write!(
                 f,
-                "a server-sent event is larger than {limit} bytes: raise the limit \
-                 (SseDecoder::with_limit) if answers this large are expected, else check that the \
-                 upstream really sends text/event-stream"
+                "a server-sent event is larger than {limit} bytes: raise the limit (`max_event_bytes` of \
+                 the stack or the transport, `SseDecoder::with_limit` by itself) if answers this large \
+                 are expected, else check that the upstream really sends text/event-stream"
             ),
             Self::Truncated { bytes } => write!(
                 f,

@@ -10,9 +10,11 @@ pub(super) enum Field {
     Data(usize),
     Event(usize),
     Id(usize),
-    /// A field that the standard does not know, or that concerns reconnection only (`retry`): a cut
-    /// answer of a model cannot be taken up by asking the same address again.
+    /// `retry`, which concerns reconnection only: a cut answer of a model cannot be taken up by asking
+    /// the same address again. And lines of white space.
     Ignored,
+    /// What the standard does not know.
+    Stray,
 }
 
 impl Field {
@@ -21,16 +23,18 @@ impl Field {
     pub(super) fn of(line: &[u8]) -> Self {
         // `data` first: nearly every line of an answer is one.
         if let Some(rest) = line.strip_prefix(b"data") {
-            return value_offset("data".len(), rest).map_or(Self::Ignored, Self::Data);
+            return value_offset("data".len(), rest).map_or(Self::Stray, Self::Data);
         }
         match line {
             [] => Self::Blank,
             [b':', ..] => Self::Comment,
             [b'e', b'v', b'e', b'n', b't', rest @ ..] => {
-                value_offset("event".len(), rest).map_or(Self::Ignored, Self::Event)
+                value_offset("event".len(), rest).map_or(Self::Stray, Self::Event)
             }
-            [b'i', b'd', rest @ ..] => value_offset("id".len(), rest).map_or(Self::Ignored, Self::Id),
-            _ => Self::Ignored,
+            [b'i', b'd', rest @ ..] => value_offset("id".len(), rest).map_or(Self::Stray, Self::Id),
+            [b'r', b'e', b't', b'r', b'y', rest @ ..] if value_offset(0, rest).is_some() => Self::Ignored,
+            _ if line.trim_ascii().is_empty() => Self::Ignored,
+            _ => Self::Stray,
         }
     }
 }

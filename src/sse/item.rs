@@ -14,6 +14,7 @@ use bytes::Bytes;
 ///     Ok(Some(SseItem::Event(event))) => assert_eq!(event.data, "{}"),
 ///     Ok(Some(SseItem::Comment)) => println!("the upstream is alive"),
 ///     Ok(Some(SseItem::Done)) => println!("the answer is whole"),
+///     Ok(Some(SseItem::Stray(line))) => println!("no event: {line:?}"),
 ///     Ok(None) => println!("more bytes are needed"),
 ///     Err(error) => println!("{error}"),
 /// }
@@ -25,21 +26,38 @@ pub enum SseItem {
     /// A comment line, such as `: OPENROUTER PROCESSING`. It proves that the connection lives, not
     /// that the model makes progress; its text means nothing and is not kept.
     Comment,
-    /// `data: [DONE]`, with which OpenAI's dialect ends a stream. The decoder goes on if more
-    /// follows.
+    /// `data: [DONE]`, with which OpenAI's dialect ends a stream; some servers put blanks around it,
+    /// or quotes. The decoder goes on if more follows.
     Done,
+    /// A line that is no field of the standard, which would have it ignored: an error that lacks its
+    /// `data:`, or a page or words in the place of a stream.
+    Stray(Bytes),
 }
 
 impl SseItem {
     /// What a block with data says.
     #[inline]
     pub(super) fn of(data: Bytes, event: Option<Bytes>, id: Option<Bytes>) -> Self {
-        if data == b"[DONE]".as_slice() {
+        if is_done(&data) {
             Self::Done
         } else {
             Self::Event(SseEvent { data, event, id })
         }
     }
+}
+
+/// `[DONE]`, also with blanks or quotes around it.
+#[inline]
+pub(super) fn is_done(data: &[u8]) -> bool {
+    const LONGEST: usize = 32;
+    // An event is JSON, nearly always.
+    if data.first() == Some(&b'{') || data.len() > LONGEST {
+        return false;
+    }
+    let word = data.trim_ascii();
+    let quoted = |mark: &[u8]| word.strip_prefix(mark).and_then(|word| word.strip_suffix(mark));
+    let word = quoted(b"\"").or_else(|| quoted(b"'")).unwrap_or(word);
+    word.trim_ascii().eq_ignore_ascii_case(b"[DONE]")
 }
 
 /// An event: the fields between two blank lines.

@@ -25,10 +25,12 @@
 //! # }
 //! ```
 //!
-//! Three things set it apart from a browser's `EventSource`: comments are told, since a keep-alive
-//! is a sign of life; `data: [DONE]` is an item of its own; and an end of the stream within an
+//! Five things set it apart from a browser's `EventSource`: comments are told, since a keep-alive
+//! is a sign of life; `data: [DONE]` is an item of its own; an end of the stream within an
 //! event, which the standard passes over in silence, is an error of [`SseDecoder::finish`], since
-//! here it means a truncated answer.
+//! here it means a truncated answer; lines that the standard does not know are told, since an error
+//! may stand there; and two lines of data that are a JSON object each are two events, since some
+//! servers part their events by one line end.
 //!
 //! Why not a crate: `eventsource-stream`, `sse-core`, `sseer` and `sse-stream` each lack several of:
 //! data as borrowed bytes, without a copy and without a UTF-8 check before the JSON parser's own;

@@ -47,6 +47,31 @@ fn decode(stream: &[u8]) -> (Vec<SseItem>, Result<(), SseError>) {
     whole
 }
 
+fn stray(line: &str) -> SseItem {
+    SseItem::Stray(Bytes::copy_from_slice(line.as_bytes()))
+}
+
+/// What lacks its blank line can be had at the end, and the decoder is empty then.
+#[test]
+fn an_unfinished_event_is_flushed_once() {
+    for (stream, items) in [
+        ("data: a", vec![event("a")]),
+        ("data: a\n", vec![event("a")]),
+        ("data: a\r\ndata: b", vec![event("a\nb")]),
+        ("data: [DONE]\n", vec![SseItem::Done]),
+        ("data: {}\ndata: [DONE]", vec![event("{}"), SseItem::Done]),
+        ("data: a\nno", vec![stray("no"), event("a")]),
+        ("event: x\n", vec![]),
+        ("data: a\n\n", vec![]),
+    ] {
+        let mut decoder = SseDecoder::new();
+        let mut seen = Vec::new();
+        drain(&mut decoder, stream.as_bytes(), &mut seen).unwrap();
+        assert_eq!(decoder.flush(), items, "{stream:?}");
+        assert_eq!((decoder.flush(), decoder.finish()), (vec![], Ok(())), "{stream:?}");
+    }
+}
+
 #[test]
 fn the_standard_rule_by_rule() {
     use SseItem::{Comment, Done};
@@ -62,9 +87,9 @@ fn the_standard_rule_by_rule() {
         ("a byte order mark is dropped", b"\xEF\xBB\xBFdata: a\n\n", &[event("a")]),
         ("a byte order mark before a comment", b"\xEF\xBB\xBF:\n\n", &[Comment]),
         ("a byte order mark before a blank line", b"\xEF\xBB\xBF\ndata: a\n\n", &[event("a")]),
-        ("only one byte order mark is dropped", b"\xEF\xBB\xBF\xEF\xBB\xBFdata: a\n\ndata: b\n\n", &[event("b")]),
-        ("no byte order mark within", b"data: a\n\n\xEF\xBB\xBFdata: b\n\n", &[event("a")]),
-        ("half a byte order mark is a name", b"\xEF\xBBdata: a\n\ndata: b\n\n", &[event("b")]),
+        ("only one byte order mark is dropped", b"\xEF\xBB\xBF\xEF\xBB\xBFdata: a\n\ndata: b\n\n", &[stray("\u{feff}data: a"), event("b")]),
+        ("no byte order mark within", b"data: a\n\n\xEF\xBB\xBFdata: b\n\n", &[event("a"), stray("\u{feff}data: b")]),
+        ("half a byte order mark is a name", b"\xEF\xBBdata: a\n\ndata: b\n\n", &[SseItem::Stray(Bytes::from_static(b"\xEF\xBBdata: a")), event("b")]),
         ("no space after the colon", b"data:a\n\n", &[event("a")]),
         ("one space is dropped, no more", b"data:  a \n\n", &[event(" a ")]),
         ("a tab is not a space", b"data:\ta\n\n", &[event("\ta")]),
@@ -73,9 +98,13 @@ fn the_standard_rule_by_rule() {
         ("a name without colon", b"data\n\n", &[event("")]),
         ("two names without colon", b"data\ndata\n\n", &[event("\n")]),
         ("an empty value is data", b"data:\n\n", &[event("")]),
-        ("names are case-sensitive", b"Data: a\ndata: b\n\n", &[event("b")]),
-        ("names are whole", b"dat: a\ndatas: b\ndata : c\n data: d\ndata: e\n\n", &[event("e")]),
-        ("unknown fields are ignored", b"foo: a\ndata: b\n:\nbar\n\n", &[Comment, event("b")]),
+        ("names are case-sensitive", b"Data: a\ndata: b\n\n", &[stray("Data: a"), event("b")]),
+        ("names are whole", b"dat: a\ndatas: b\ndata : c\n data: d\ndata: e\n\n", &[stray("dat: a"), stray("datas: b"), stray("data : c"), stray(" data: d"), event("e")]),
+        ("unknown fields are told by themselves", b"foo: a\ndata: b\n:\nbar\n\n", &[stray("foo: a"), Comment, stray("bar"), event("b")]),
+        ("a document without its field", b"data: a\n{\"error\":1}\n\n", &[stray("{\"error\":1}"), event("a")]),
+        ("white space is no field", b"  \ndata: a\n\t\n\n", &[event("a")]),
+        ("events parted by one line end", b"data: {\"a\":1}\ndata: {}\r\ndata: [DONE]\n\n", &[event("{\"a\":1}"), event("{}"), Done]),
+        ("one document on several lines", b"data: {\"a\":\ndata: {}\ndata: ,\"b\":[{}\ndata: ,{}]}\n\n", &[event("{\"a\":\n{}\n,\"b\":[{}\n,{}]}")]),
         ("retry is ignored", b"retry: 10\ndata: a\n\nretry: ten\n\n", &[event("a")]),
         ("a type", b"event: delta\ndata: a\n\n", &[typed("a", Some("delta"), None)]),
         ("the last type counts", b"event: x\ndata: a\nevent: y\n\n", &[typed("a", Some("y"), None)]),
@@ -91,7 +120,8 @@ fn the_standard_rule_by_rule() {
         ("blank lines alone", b"\n\n\r\n\r\r\n", &[]),
         ("the end of OpenAI's dialect", b"data: a\n\ndata: [DONE]\n\n", &[event("a"), Done]),
         ("the end without space", b"data:[DONE]\r\n\r\n", &[Done]),
-        ("what only resembles the end", b"data: [DONE] \n\ndata: \"[DONE]\"\n\n", &[event("[DONE] "), event("\"[DONE]\"")]),
+        ("the end with blanks or quotes", b"data: [DONE] \n\ndata:  [done]\n\ndata: \"[DONE]\"\n\n", &[Done, Done, Done]),
+        ("what only resembles the end", b"data: [DONE\n\ndata: DONE\n\n", &[event("[DONE"), event("DONE")]),
         ("events after the end", b"data: [DONE]\n\ndata: a\n\n", &[Done, event("a")]),
         ("characters of several bytes", "data: aé漢🦀\n\n".as_bytes(), &[event("aé漢🦀")]),
         ("the standard's stocks", b"data: YHOO\ndata: +2\ndata: 10\n\n", &[event("YHOO\n+2\n10")]),

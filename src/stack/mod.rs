@@ -18,6 +18,7 @@ mod ext;
 mod limits;
 mod money;
 mod readiness;
+mod reading;
 mod service;
 mod settings;
 mod slots;

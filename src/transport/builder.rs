@@ -65,6 +65,21 @@ impl TransportBuilder {
         self
     }
 
+    /// The largest event of a stream, in bytes. 64 MiB by default: pictures come within one event, as base64.
+    #[must_use]
+    pub const fn max_event_bytes(mut self, bytes: usize) -> Self {
+        self.settings.limits.max_event_bytes = bytes;
+        self
+    }
+
+    /// How long a stream is read for its usage, and for its end, behind the finish of the answer. 10 s by default. Everything of the answer was
+    /// passed on by then; a stream that ends sooner is not waited for.
+    #[must_use]
+    pub const fn trailer_timeout(mut self, limit: Duration) -> Self {
+        self.settings.limits.trailer_timeout = limit;
+        self
+    }
+
     /// The names of the upstreams, in order.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.upstreams.iter().map(Upstream::name)
@@ -105,6 +120,7 @@ impl TransportBuilder {
             clients,
             upstreams,
             attribution,
+            self.settings.limits,
         )))
     }
 }
@@ -117,6 +133,12 @@ impl Settings {
             wrong.push(TransportProblem::Setting {
                 field: "shards",
                 must: "from 1 to 256",
+            });
+        }
+        if self.limits.max_event_bytes == 0 {
+            wrong.push(TransportProblem::Setting {
+                field: "max_event_bytes",
+                must: "at least 1",
             });
         }
         if self.connect_timeout.is_zero() {

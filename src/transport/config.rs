@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, fmt, time::Duration};
 
-use crate::problems::write_lines;
+use crate::{body::ReadLimits, problems::write_lines};
 
 /// Why an upstream or a transport could not be made: everything that is wrong, one [`TransportProblem`] or more.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,6 +122,7 @@ pub(super) struct Settings {
     pub(super) pool_idle_timeout: Duration,
     pub(super) pool_max_idle: usize,
     pub(super) shards: usize,
+    pub(super) limits: ReadLimits,
 }
 
 impl Default for Settings {
@@ -133,6 +134,7 @@ impl Default for Settings {
             pool_idle_timeout: Duration::from_secs(60),
             pool_max_idle: 128,
             shards: 1,
+            limits: ReadLimits::default(),
         }
     }
 }

@@ -34,6 +34,7 @@ impl SentKey {
         let whole = text.contains(key).then(|| text.replace(key, HIDDEN));
         // A long text may have been cut inside of the key.
         let rest = whole.as_deref().unwrap_or(text);
+        let rest = rest.strip_suffix('…').unwrap_or(rest);
         let cut = (SHORTEST..key.len())
             .rev()
             .find_map(|length| rest.strip_suffix(key.get(..length)?));

@@ -21,6 +21,7 @@ use tower_service::Service;
 use super::{Dialect, SentKey, TransportBuilder, TransportError, TransportProblem, Upstream, classify};
 use crate::{
     ChatBody, Error, FailureKind,
+    body::{ReadLimits, Reader},
     wire::{Segments, WireRequest},
 };
 
@@ -52,6 +53,7 @@ pub(super) struct TransportState {
     next: AtomicUsize,
     upstreams: Vec<(Upstream, Url)>,
     attribution: HeaderMap,
+    limits: ReadLimits,
 }
 
 impl TransportState {
@@ -60,12 +62,14 @@ impl TransportState {
         clients: Vec<reqwest::Client>,
         upstreams: Vec<(Upstream, Url)>,
         attribution: HeaderMap,
+        limits: ReadLimits,
     ) -> Self {
         Self {
             clients,
             next: AtomicUsize::new(0),
             upstreams,
             attribution,
+            limits,
         }
     }
 
@@ -209,7 +213,8 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
         let prepared = self.prepare(&request);
-        let completeness = request.body().completeness();
+        let body = request.body();
+        let reader = Reader::new(body.completeness(), body.is_streaming(), self.0.limits);
         Box::pin(async move {
             let Prepared { client, outgoing } = prepared?;
             let key = SentKey::of(outgoing.headers());
@@ -225,8 +230,7 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
             if is_cache_hit(&parts.headers) {
                 parts.extensions.insert(Unbilled);
             }
-            let is_stream = is_event_stream(&parts.headers);
-            let body = ChatBody::of_response(body, &parts.headers, completeness, is_stream, key);
+            let body = ChatBody::of_response(body, &parts, reader, key);
             Ok(Response::from_parts(parts, body))
         })
     }
@@ -240,18 +244,6 @@ pub(crate) fn generation_id(headers: &HeaderMap) -> Option<&str> {
 fn is_cache_hit(headers: &HeaderMap) -> bool {
     let status = headers.get("x-openrouter-cache-status");
     status.is_some_and(|status| status.as_bytes().eq_ignore_ascii_case(b"hit"))
-}
-
-/// What was really sent, whatever was asked for.
-fn is_event_stream(headers: &HeaderMap) -> bool {
-    const EVENT_STREAM: &str = "text/event-stream";
-    let value = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    value
-        .get(..EVENT_STREAM.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(EVENT_STREAM))
 }
 
 /// As much of an error's body as is worth reading and waiting for; a broken one is no reason to lose the status.

@@ -13,9 +13,9 @@ use pin_project::pin_project;
 use super::FirstTokenBody;
 use crate::{Frame, LayerError, Stage};
 
-/// Frames held at most before the answer begins. Real upstreams send one or two role-only chunks; the bound keeps a
-/// broken one from filling memory.
-pub const MOST_HELD: usize = 256;
+/// Bytes of frames held at most before the answer begins. A model that reasons unseen may send blank chunks for minutes, each of a few
+/// hundred bytes; the bound keeps a broken upstream from filling memory.
+pub const MOST_HELD_BYTES: usize = 4 * 1024 * 1024;
 
 /// Frames read in one go before others get a turn.
 const FRAMES_A_TURN: usize = 64;
@@ -39,6 +39,7 @@ struct Holding<B: Body> {
     parts: Parts,
     body: B,
     held: VecDeque<B::Data>,
+    bytes: usize,
 }
 
 impl<F, B: Body> FirstTokenFuture<F, B> {
@@ -78,7 +79,17 @@ where
             // Most answers begin with their first frame: then nothing is put away.
             let (parts, body) = response?.into_parts();
             let held = VecDeque::new();
-            return begin(state, Holding { parts, body, held }, cx);
+            let bytes = 0;
+            return begin(
+                state,
+                Holding {
+                    parts,
+                    body,
+                    held,
+                    bytes,
+                },
+                cx,
+            );
         }
         match state.as_mut().project_replace(State::Ended) {
             StateOwned::Holding(holding) => begin(state, holding, cx),
@@ -103,7 +114,7 @@ where
         return Poll::Pending;
     };
     let first = begun?;
-    let Holding { parts, body, held } = holding;
+    let Holding { parts, body, held, .. } = holding;
     let body = FirstTokenBody::new(held, first, body);
     Poll::Ready(Ok(Response::from_parts(parts, body)))
 }
@@ -128,8 +139,10 @@ where
                 Stage::KeepAlive => {}
                 Stage::Content | Stage::Finish => return Poll::Ready(Ok(data)),
                 Stage::Preamble | Stage::Trailer => {
-                    if self.held.len() >= MOST_HELD {
-                        return Poll::Ready(Err(LayerError::NeverBegan { frames: MOST_HELD }.into()));
+                    self.bytes = self.bytes.saturating_add(data.size_in_bytes());
+                    if self.bytes > MOST_HELD_BYTES {
+                        let frames = self.held.len();
+                        return Poll::Ready(Err(LayerError::NeverBegan { frames }.into()));
                     }
                     self.held.push_back(data);
                 }

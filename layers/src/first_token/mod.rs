@@ -8,7 +8,7 @@
 //! # Errors
 //!
 //! [`LayerError::EmptyResponse`](crate::LayerError::EmptyResponse) where the answer ends before it begins,
-//! [`LayerError::NeverBegan`](crate::LayerError::NeverBegan) where [`MOST_HELD`] frames had nothing to show, and the body's
+//! [`LayerError::NeverBegan`](crate::LayerError::NeverBegan) where [`MOST_HELD_BYTES`] of frames had nothing to show, and the body's
 //! own error where it fails first.
 //!
 //! # Cancellation
@@ -57,6 +57,6 @@ mod layer;
 mod service;
 
 pub use body::FirstTokenBody;
-pub use future::{FirstTokenFuture, MOST_HELD};
+pub use future::{FirstTokenFuture, MOST_HELD_BYTES};
 pub use layer::FirstTokenLayer;
 pub use service::FirstToken;

@@ -1,5 +1,8 @@
 //! A look at an answer, or at a piece of one, that builds nothing.
 
+mod choice;
+mod parts;
+mod read;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -7,14 +10,12 @@ mod values;
 use std::borrow::Cow;
 use std::fmt;
 
-use super::finish::FinishReason;
+use super::finish::{End, FinishReason};
 use super::upstream::UpstreamError;
 use super::usage::Usage;
+use crate::request::JsonError;
 use crate::request::scan::{Cursor, Text, check_utf8};
 use crate::request::wire_struct::read_whole;
-use crate::request::{Found, JsonError};
-
-use values::{full, is_error, keep, text_bytes};
 
 /// English text has about 4.3 bytes a token with the tokenizers of 2026, code a little fewer: 5 counts rather too few tokens.
 const BYTES_PER_TOKEN: usize = 5;
@@ -22,7 +23,11 @@ const BYTES_PER_TOKEN: usize = 5;
 /// What is in the data of one stream event, or in the body of a plain answer, as far as a layer must know.
 ///
 /// One pass over the bytes, no allocation; the whole text is checked to be JSON. Reads `delta`, `message` and the `text` of a completion alike, and steps
-/// over what is of another shape than it should be.
+/// over what is of another shape than it should be. `NaN` and infinities, which some servers write, are read as numbers. Of a key that stands
+/// twice the last value counts.
+///
+/// What counts is what a field means, not that it is there: an `error` that is empty or says success is none, and neither is a finish
+/// reason `"null"` an end.
 ///
 /// ```
 /// use tower_openrouter::response::ChunkProbe;
@@ -39,22 +44,37 @@ const BYTES_PER_TOKEN: usize = 5;
 pub struct ChunkProbe<'a> {
     body: &'a [u8],
     id: Option<Text<'a>>,
+    kind: Option<Text<'a>>,
     model: Option<Text<'a>>,
     provider: Option<Text<'a>>,
     text: Option<Text<'a>>,
+    /// A content that is no string: a list of parts.
+    parts: Option<&'a [u8]>,
     reasoning: Option<Text<'a>>,
     finish: Option<Text<'a>>,
+    end: End,
     usage: Option<&'a [u8]>,
+    /// Usage that stands elsewhere: in a choice, or in `x_groq`.
+    usage_beside: Option<&'a [u8]>,
+    /// Choices that are objects.
     choices: usize,
     max_index: u64,
+    /// Which choices there are, which of them show something, and which have ended; a bit each, those past the last bit share it.
+    seen: u64,
+    showing: u64,
+    ended: u64,
     /// Bytes of what there is to show, as they stand in the JSON text.
     shown: usize,
     content: bool,
     tool_call: bool,
     beside_text: bool,
+    /// What is shown stands in a `message`, not in a `delta`.
+    in_message: bool,
     finish_error: bool,
     error: bool,
     choice_error: bool,
+    /// There are fields that an error has which stands by itself.
+    suspect: bool,
 }
 
 impl<'a> ChunkProbe<'a> {
@@ -68,25 +88,38 @@ impl<'a> ChunkProbe<'a> {
         let mut probe = Self {
             body,
             id: None,
+            kind: None,
             model: None,
             provider: None,
             text: None,
+            parts: None,
             reasoning: None,
             finish: None,
+            end: End::None,
             usage: None,
+            usage_beside: None,
             choices: 0,
             max_index: 0,
+            seen: 0,
+            showing: 0,
+            ended: 0,
             shown: 0,
             content: false,
             tool_call: false,
             beside_text: false,
+            in_message: false,
             finish_error: false,
             error: false,
             choice_error: false,
+            suspect: false,
         };
         let mut cursor = Cursor::lenient(body);
         cursor.object(|key, value| probe.member(key, value))?;
         cursor.end()?;
+        // An error that stands by itself: there is no answer beside it.
+        if probe.suspect && !probe.error && !probe.content && probe.finish.is_none() {
+            probe.error = UpstreamError::parse(body).is_some();
+        }
         Ok(probe)
     }
 
@@ -113,6 +146,26 @@ impl<'a> ChunkProbe<'a> {
     #[must_use]
     pub fn has_beside_text(&self) -> bool {
         self.beside_text
+    }
+
+    /// The `type` of an event.
+    pub(crate) fn kind(&self) -> Option<Cow<'a, str>> {
+        self.kind.map(Text::to_str)
+    }
+
+    /// Whether what is shown stands in a `message`: in a stream it is all that was said so far, or the first that is.
+    pub(crate) fn is_in_message(&self) -> bool {
+        self.in_message
+    }
+
+    /// Which choices there are, which of them show something, and which say why they ended: a bit each.
+    pub(crate) fn choice_bits(&self) -> (u64, u64, u64) {
+        (self.seen, self.showing, self.ended)
+    }
+
+    /// What kind of end the first choice that ended had.
+    pub(crate) fn end(&self) -> End {
+        self.end
     }
 
     /// Whether a choice says why it ended.
@@ -142,10 +195,10 @@ impl<'a> ChunkProbe<'a> {
     /// Whether it says what the answer took.
     #[must_use]
     pub fn has_usage(&self) -> bool {
-        self.usage.is_some()
+        self.usage.or(self.usage_beside).is_some()
     }
 
-    /// How many choices there are.
+    /// How many choices there are; what is `null` or no object is none.
     #[must_use]
     pub fn choices(&self) -> usize {
         self.choices
@@ -160,13 +213,13 @@ impl<'a> ChunkProbe<'a> {
     /// Whether the end is a bare `stop`, which says nothing of there being an answer.
     #[must_use]
     pub fn finish_is_stop(&self) -> bool {
-        self.finish.is_some_and(|reason| reason.is("stop"))
+        self.end == End::Stop
     }
 
     /// Whether a filter cut the answer off.
     #[must_use]
     pub fn finish_is_filter(&self) -> bool {
-        self.finish.is_some_and(|reason| reason.is("content_filter"))
+        self.end == End::Filter
     }
 
     /// Whether this is an answer without an answer in it: neither content, nor a reason for its end, nor an error.
@@ -178,21 +231,14 @@ impl<'a> ChunkProbe<'a> {
     /// How many tokens the usage says the answer has.
     #[must_use]
     pub fn completion_tokens(&self) -> Option<u64> {
-        let mut tokens = None;
-        let walked = Cursor::lenient(self.usage?).object_or_skip(|key, value| {
-            if key.name() == b"completion_tokens" {
-                tokens = value.u64_or_skip()?;
-                return Ok(());
-            }
-            value.skip()
-        });
-        walked.ok().and(tokens)
+        self.usage()?.told_answer()
     }
 
-    /// The text of the first choice that has one. Copies only where it has escapes.
+    /// The text of the first choice that has one. Copies only where it has escapes, or comes in parts.
     #[must_use]
     pub fn text(&self) -> Option<Cow<'a, str>> {
-        self.text.map(Text::to_str)
+        let parts = || self.parts.and_then(parts::text).map(Cow::Owned);
+        self.text.map(Text::to_str).or_else(parts)
     }
 
     /// The reasoning of the first choice that has one. Copies only where it has escapes.
@@ -219,7 +265,7 @@ impl<'a> ChunkProbe<'a> {
         self.provider.map(Text::to_str)
     }
 
-    /// Why the first choice that says so ended.
+    /// Why the first choice that says so ended, in the upstream's word; see [`FinishReason::normalized`].
     #[must_use]
     pub fn finish_reason(&self) -> Option<FinishReason> {
         self.finish.map(|reason| FinishReason::from(&*reason.to_str()))
@@ -233,155 +279,19 @@ impl<'a> ChunkProbe<'a> {
     /// What the answer took, as JSON text.
     #[must_use]
     pub fn usage_raw(&self) -> Option<&'a [u8]> {
-        self.usage
+        self.usage.or(self.usage_beside)
     }
 
     /// What the answer took. This builds it.
     #[must_use]
     pub fn usage(&self) -> Option<Usage> {
-        read_whole(self.usage?)
+        read_whole(self.usage_raw()?)
     }
 
     /// The failure. This builds it.
     #[must_use]
     pub fn upstream_error(&self) -> Option<UpstreamError> {
         self.is_failure().then(|| UpstreamError::parse(self.body)).flatten()
-    }
-
-    fn member(&mut self, key: Text<'a>, value: &mut Cursor<'a>) -> Result<(), JsonError> {
-        match key.name() {
-            b"choices" => value.array_or_skip(|choice| {
-                self.choices += 1;
-                choice.object_or_skip(|key, value| self.choice(key, value))
-            }),
-            b"id" => keep(&mut self.id, value),
-            b"model" => keep(&mut self.model, value),
-            b"provider" => keep(&mut self.provider, value),
-            b"error" => self.failed(value),
-            // The one name that must not slip past by its spelling.
-            b"" if key.is("error") => self.failed(value),
-            // Errors that are the whole event: Anthropic's, that of a response, vLLM's.
-            b"type" => {
-                let names = ["error", "response.error", "response.failed"];
-                self.error |= full(value)?.is_some_and(|kind| names.iter().any(|name| kind.is(name)));
-                Ok(())
-            }
-            b"object" => {
-                self.error |= full(value)?.is_some_and(|object| object.is("error"));
-                Ok(())
-            }
-            b"usage" => {
-                if value.peek()? == Found::Object {
-                    self.usage = Some(value.raw()?);
-                    return Ok(());
-                }
-                value.skip()
-            }
-            _ => value.skip(),
-        }
-    }
-
-    fn failed(&mut self, value: &mut Cursor<'a>) -> Result<(), JsonError> {
-        self.error |= is_error(value)?;
-        Ok(())
-    }
-
-    fn choice(&mut self, key: Text<'a>, value: &mut Cursor<'a>) -> Result<(), JsonError> {
-        match key.name() {
-            b"delta" | b"message" => value.object_or_skip(|key, value| self.said(key, value)),
-            b"text" => self.written(value),
-            b"finish_reason" => {
-                // A blank reason is none.
-                if let Some(reason) = full(value)? {
-                    self.finish_error |= reason.is("error");
-                    self.finish.get_or_insert(reason);
-                }
-                Ok(())
-            }
-            b"index" => {
-                self.max_index = self.max_index.max(value.u64_or_skip()?.unwrap_or(0));
-                Ok(())
-            }
-            b"error" => {
-                self.choice_error |= is_error(value)?;
-                Ok(())
-            }
-            _ => value.skip(),
-        }
-    }
-
-    /// What a message or a piece of one says.
-    fn said(&mut self, key: Text<'a>, value: &mut Cursor<'a>) -> Result<(), JsonError> {
-        match key.name() {
-            b"content" => self.written(value),
-            b"reasoning" | b"reasoning_content" => {
-                if let Some(text) = full(value)? {
-                    // Some servers write it under both names.
-                    if self.reasoning.is_none() {
-                        self.shown += text.raw().len();
-                    }
-                    self.reasoning.get_or_insert(text);
-                    self.content = true;
-                }
-                Ok(())
-            }
-            b"refusal" => {
-                let refusal = full(value)?;
-                self.shown += refusal.map_or(0, |text| text.raw().len());
-                let refuses = refusal.is_some();
-                self.content |= refuses;
-                self.beside_text |= refuses;
-                Ok(())
-            }
-            b"tool_calls" => {
-                self.tool_call |= self.any(value)?;
-                Ok(())
-            }
-            b"images" => self.any(value).map(|_| ()),
-            b"reasoning_details" => value.array_or_skip(|detail| {
-                detail.object_or_skip(|key, value| match key.name() {
-                    b"text" | b"summary" => {
-                        self.content |= full(value)?.is_some();
-                        Ok(())
-                    }
-                    _ => value.skip(),
-                })
-            }),
-            b"audio" => value.object_or_skip(|_, value| {
-                self.content = true;
-                self.beside_text = true;
-                value.skip()
-            }),
-            _ => value.skip(),
-        }
-    }
-
-    /// Text, or the parts some providers write instead.
-    fn written(&mut self, value: &mut Cursor<'a>) -> Result<(), JsonError> {
-        if value.peek()? == Found::Array {
-            return self.any(value).map(|_| ());
-        }
-        if let Some(text) = full(value)? {
-            self.shown += text.raw().len();
-            self.text.get_or_insert(text);
-            self.content = true;
-        }
-        Ok(())
-    }
-
-    /// An array counts where it is not empty.
-    fn any(&mut self, value: &mut Cursor<'a>) -> Result<bool, JsonError> {
-        let mut any = false;
-        let mut shown = 0;
-        value.array_or_skip(|item| {
-            any |= item.peek()? != Found::Null;
-            shown += text_bytes(item)?;
-            Ok(())
-        })?;
-        self.shown += shown;
-        self.content |= any;
-        self.beside_text |= any;
-        Ok(any)
     }
 }
 

@@ -120,10 +120,7 @@ fn finds_usage_wherever_the_choices_are() {
     }
     let nothing = probe(r#"{"choices":[],"usage":null}"#);
     assert!(!nothing.has_usage() && nothing.completion_tokens().is_none());
-    assert_eq!(
-        probe(r#"{"usage":{"completion_tokens":"7"}}"#).completion_tokens(),
-        None
-    );
+    assert_eq!(probe(r#"{"usage":{"output_tokens":"7"}}"#).completion_tokens(), Some(7));
 }
 
 #[test]
@@ -171,4 +168,73 @@ fn refuses_what_is_cut_or_no_object() {
 fn its_debug_form_is_silent_about_what_is_said() {
     let body = delta(r#"{"content":"secret"}"#);
     assert!(!format!("{:?}", probe(&body)).contains("secret"));
+}
+
+#[test]
+fn a_field_counts_by_what_it_means() {
+    for fine in [
+        r#"{"choices":[],"error":{"message":"","type":"","param":"","code":null}}"#,
+        r#"{"choices":[],"error":"success"}"#,
+        r#"{"choices":[],"base_resp":{"status_code":0,"status_msg":"success"}}"#,
+        r#"{"choices":[{"delta":{"content":"x"}}],"message":"Engine overloaded","code":503}"#,
+        r#"{"choices":[{"delta":{},"finish_reason":"null"}]}"#,
+        r#"{"type":"ping"}"#,
+    ] {
+        assert!(!probe(fine).is_failure(), "{fine}");
+        assert!(!probe(fine).has_finish(), "{fine}");
+    }
+    for failed in [
+        r#"{"message":"Engine overloaded","code":503}"#,
+        r#"{"detail":"busy"}"#,
+        r#"{"choices":null,"base_resp":{"status_code":1002,"status_msg":"x"}}"#,
+        r#"{"choices":[{"delta":{},"finish_reason":"stop","native_finish_reason":"ERROR"}]}"#,
+        r#"{"choices":[{"delta":{},"finish_reason":"abort"}]}"#,
+        r#"{"x_groq":{"error":"over capacity"},"choices":[]}"#,
+    ] {
+        assert!(probe(failed).is_failure(), "{failed}");
+    }
+}
+
+#[test]
+fn text_is_that_of_the_delta_and_of_its_last_content() {
+    let both = r#"{"choices":[{"message":{"content":"Hello world"},"delta":{"content":" world"}}]}"#;
+    assert_eq!(probe(both).text().as_deref(), Some(" world"));
+    assert!(!probe(both).is_in_message());
+    let whole = r#"{"choices":[{"message":{"content":"Hello world"},"delta":{}}]}"#;
+    assert_eq!(probe(whole).text().as_deref(), Some("Hello world"));
+    assert!(probe(whole).is_in_message());
+    assert_eq!(
+        probe(&delta(r#"{"content":"a","content":"b"}"#)).text().as_deref(),
+        Some("b")
+    );
+    let parts = delta(
+        r#"{"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]},{"type":"text","text":"a"},"b"]}"#,
+    );
+    assert_eq!(probe(&parts).text().as_deref(), Some("ab"));
+    for unseen in [
+        r#"{"reasoning_details":[{"data":"x"}]}"#,
+        r#"{"thinking_blocks":[{"thinking":"x"}]}"#,
+        r#"{"function_call":{"name":"f"}}"#,
+    ] {
+        assert!(probe(&delta(unseen)).has_content(), "{unseen}");
+    }
+    for nothing in [
+        r#"{"content":[{"type":"text","text":""}]}"#,
+        r#"{"function_call":{"name":"","arguments":""}}"#,
+        r#"{"tool_calls":[null,{}]}"#,
+    ] {
+        assert!(!probe(&delta(nothing)).has_content(), "{nothing}");
+    }
+}
+
+proptest::proptest! {
+    /// Any bytes, and any JSON of known names, are survived.
+    #[test]
+    fn nothing_panics(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..80), json in r#"\{("(choices|delta|message|error|usage|content|index|finish_reason)":|\[|\]|\{|\}|,|"x"|1|null|NaN){0,24}\}"#) {
+        for bytes in [&bytes[..], json.as_bytes()] {
+            if let Ok(probe) = ChunkProbe::read(bytes) {
+                let _ = (probe.text(), probe.usage(), probe.upstream_error(), probe.reasoning());
+            }
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! What single values of an answer say.
 
-use crate::request::scan::{Cursor, Text};
+use crate::request::scan::{Cursor, Text, lenient_value};
 use crate::request::{Found, JsonError};
+use crate::response::upstream::means_failure;
 
 pub(super) fn keep<'a>(place: &mut Option<Text<'a>>, value: &mut Cursor<'a>) -> Result<(), JsonError> {
     if let Some(text) = full(value)? {
@@ -10,37 +11,50 @@ pub(super) fn keep<'a>(place: &mut Option<Text<'a>>, value: &mut Cursor<'a>) -> 
     Ok(())
 }
 
-/// Steps over a part of a content or a tool call; returns how many bytes of it a model wrote.
-pub(super) fn text_bytes(part: &mut Cursor<'_>) -> Result<usize, JsonError> {
-    let mut bytes = 0;
-    part.object_or_skip(|key, value| match key.name() {
-        b"text" | b"name" | b"arguments" => {
-            bytes += full(value)?.map_or(0, |text| text.raw().len());
-            Ok(())
-        }
-        b"function" => {
-            bytes += text_bytes(value)?;
-            Ok(())
-        }
-        _ => value.skip(),
-    })?;
-    Ok(bytes)
-}
-
 /// A string with something in it.
 pub(super) fn full<'a>(value: &mut Cursor<'a>) -> Result<Option<Text<'a>>, JsonError> {
     Ok(value.string_or_skip()?.filter(|text| !text.is_empty()))
 }
 
-/// An object, or a message, a code or a flag by itself. Some say `false`, `0`, `""` or `[]` where there is none.
+/// How many bytes a value has besides its quotes and brackets: 0 if it says nothing, like `""`, `{}`, `[]` and `null`.
+pub(super) fn filled(value: &mut Cursor<'_>) -> Result<usize, JsonError> {
+    match value.peek()? {
+        Found::String => Ok(full(value)?.map_or(0, |text| text.raw().len())),
+        Found::Object | Found::Array => {
+            let raw = value.raw()?;
+            // An object of empty strings says nothing.
+            let inner = Cursor::lenient(raw);
+            Ok(if says_something(inner)? { raw.len() } else { 0 })
+        }
+        Found::Null => value.skip().map(|()| 0),
+        _ => Ok(value.raw()?.len()),
+    }
+}
+
+fn says_something(mut value: Cursor<'_>) -> Result<bool, JsonError> {
+    let mut any = false;
+    let mut look = |item: &mut Cursor<'_>| -> Result<(), JsonError> {
+        any |= !matches!(item.raw()?, b"null" | b"\"\"" | b"{}" | b"[]");
+        Ok(())
+    };
+    if value.peek()? == Found::Array {
+        value.array_or_skip(look)?;
+    } else {
+        value.object_or_skip(|_, item| look(item))?;
+    }
+    Ok(any)
+}
+
+/// Whether a value under `error` tells of a failure. Some servers say `false`, `0`, `""`, `{}`, `"success"` or an object of blanks where
+/// there is none.
 pub(super) fn is_error(value: &mut Cursor<'_>) -> Result<bool, JsonError> {
-    let found = value.peek()?;
     let raw = value.raw()?;
-    Ok(match found {
-        Found::Object => true,
-        Found::Array => raw
-            .iter()
-            .any(|byte| !matches!(byte, b'[' | b']') && !byte.is_ascii_whitespace()),
-        _ => !matches!(raw, b"null" | b"false" | b"0" | b"\"\""),
-    })
+    let says_nothing = matches!(raw, b"null" | b"false" | b"0" | b"\"\"" | b"{}" | b"[]");
+    Ok(!says_nothing && means_error(raw))
+}
+
+/// The same of a value that must be built to be judged: no answer that goes well has one, or some servers' only.
+#[cold]
+pub(super) fn means_error(raw: &[u8]) -> bool {
+    lenient_value(raw).is_some_and(|(value, _)| means_failure(&value))
 }

@@ -2,9 +2,22 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 /// A number of seconds as a span of time; nothing where it is negative, not a number, or past what can be held.
 pub(super) fn seconds(seconds: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
+}
+
+/// Google's `details`: `{"@type": "…RetryInfo", "retryDelay": "34s"}`, in seconds.
+pub(super) fn retry_delay(error: &Value) -> Option<f64> {
+    let details = error.get("details")?.as_array()?;
+    let delay = details.iter().find_map(|detail| detail.get("retryDelay"))?;
+    match delay {
+        Value::String(text) => text.trim().strip_suffix('s')?.trim().parse().ok(),
+        Value::Object(parts) => parts.get("seconds")?.as_f64(),
+        other => other.as_f64(),
+    }
 }
 
 /// The number in "can only afford 1480": how many tokens the balance would pay for. Thousands may be set off with commas.

@@ -3,6 +3,7 @@
 mod availability;
 mod code;
 mod hints;
+mod meaning;
 mod parse;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use std::time::Duration;
 pub use availability::Availability;
 pub use code::ErrorCode;
 pub use hints::affordable_tokens;
+pub(crate) use meaning::{means_failure, reads_like_failure};
 
 /// How much of a provider's own text is kept, in bytes.
 pub const RAW_LIMIT: usize = 2048;
@@ -110,10 +112,17 @@ pub struct PreviousError {
 impl UpstreamError {
     /// Reads the error in a body, or in the data of a stream's event; nothing where there is none, or the body is not JSON.
     ///
-    /// An answer whose choice ended in an error is one too, even where it says no more than that.
+    /// An answer whose choice ended in an error is one too, even where it says no more than that. An `error` that is empty or says success
+    /// is none. Reads the shapes of other servers as well: lists, `detail`, `errors`, `base_resp`, a bare `message` with a `code`.
     #[must_use]
     pub fn parse(body: &[u8]) -> Option<Self> {
-        parse::parse(body)
+        parse::parse(body, parse::Told::Nothing)
+    }
+
+    /// Reads the body of a response whose status says already that the call failed: any words in it are about that.
+    #[must_use]
+    pub fn parse_failed(body: &[u8]) -> Option<Self> {
+        parse::parse(body, parse::Told::Failed)
     }
 
     /// The HTTP status the error speaks of: its code, or the field beside it.

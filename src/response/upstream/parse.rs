@@ -1,47 +1,84 @@
 //! The shapes errors come in.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::availability::Availability;
 use super::code::ErrorCode;
-use super::hints::truncate;
+use super::hints::{self, truncate};
+use super::meaning::{CODES, MESSAGES, means_failure, reads_like_failure};
 use super::{PreviousError, RAW_LIMIT, UpstreamError};
+use crate::request::scan::lenient_value;
+use crate::response::finish::End;
 
-pub(super) fn parse(body: &[u8]) -> Option<UpstreamError> {
-    let root: Value = serde_json::from_slice(body).ok()?;
-    root.is_object().then(|| find(&root)).flatten()
+/// How deep an error may stand in another one.
+const DEEPEST: usize = 4;
+
+/// How much is known of a body before it is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    /// Nothing: it came with a success.
+    Nothing,
+    /// That the call has failed: whatever the body says is about that.
+    Failed,
+}
+
+pub(super) fn parse(body: &[u8], told: Told) -> Option<UpstreamError> {
+    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
+    let (root, _) = lenient_value(body)?;
+    list(&root, told, DEEPEST)
+}
+
+/// Some servers put the one error into a list.
+fn list(root: &Value, told: Told, depth: usize) -> Option<UpstreamError> {
+    match root {
+        Value::Array(items) if depth > 0 => items.iter().find_map(|item| list(item, told, depth - 1)),
+        Value::Object(_) => find(root, told),
+        Value::String(words) if told == Told::Failed && !words.trim().is_empty() => Some(UpstreamError {
+            message: words.clone(),
+            ..UpstreamError::default()
+        }),
+        _ => None,
+    }
 }
 
 /// Looks in all the places an error may stand in.
-fn find(root: &Value) -> Option<UpstreamError> {
+fn find(root: &Value, told: Told) -> Option<UpstreamError> {
     let mut error = top(root)
         .or_else(|| in_choice(root))
         .or_else(|| in_response(root))
-        .or_else(|| event(root))?;
+        .or_else(|| elsewhere(root))
+        .or_else(|| event(root))
+        .or_else(|| bare(root, told))?;
     error.user_id = text(root.get("user_id"));
     let id = error.generation_id.take();
     error.generation_id = id
         .or_else(|| text(root.get("request_id")))
-        .or_else(|| text(root.get("id")));
+        .or_else(|| text(root.get("id")).filter(|id| !id.is_empty()));
     if error.error_type.is_none() {
         error.error_type = text(root.get("error_type"));
     }
     if error.native_finish_reason.is_none() {
         error.native_finish_reason = text(root.pointer("/choices/0/native_finish_reason"));
     }
+    // What stands beside an error that has only words: xAI's code, say.
+    if error.code.is_none() && (told == Told::Failed || choices(root).next().is_none()) {
+        error.code = root.as_object().and_then(code);
+    }
     Some(error)
 }
 
-/// `{"error": …}`: OpenRouter's own, a validator's, Anthropic's, that of a failed response, and a bare string.
+/// `{"error": …}`: OpenRouter's own, a validator's, Anthropic's, that of a failed response, a list of them, and a bare string.
 fn top(root: &Value) -> Option<UpstreamError> {
-    let value = root.get("error").filter(|value| is_error(value))?;
+    let value = root.get("error").filter(|value| means_failure(value))?;
     let mut error = read(value);
     if error.error_type.is_none() {
         // Anthropic says `type`, a validator `name`.
         error.error_type = text(value.get("type")).or_else(|| text(value.get("name")));
     }
-    let choice_failed =
-        choices(root).any(|choice| choice.get("finish_reason").and_then(Value::as_str) == Some("error"));
+    if error.message.is_empty() {
+        error.message = root.as_object().and_then(message).unwrap_or_default();
+    }
+    let choice_failed = choices(root).any(ended_in_error);
     error.in_choice = choice_failed && root.get("object").and_then(Value::as_str) == Some("chat.completion");
     Some(error)
 }
@@ -50,13 +87,14 @@ fn top(root: &Value) -> Option<UpstreamError> {
 fn in_choice(root: &Value) -> Option<UpstreamError> {
     let told = choices(root)
         .filter_map(|choice| choice.get("error"))
-        .find(|value| is_error(value))
+        .find(|value| means_failure(value))
         .map(read);
     let untold = || {
         choices(root)
-            .find(|choice| choice.get("finish_reason").and_then(Value::as_str) == Some("error"))
+            .find(|choice| ended_in_error(choice))
             .map(|choice| UpstreamError {
-                native_finish_reason: text(choice.get("native_finish_reason")),
+                native_finish_reason: text(choice.get("native_finish_reason"))
+                    .or_else(|| text(choice.get("finish_reason")).filter(|word| word != "error")),
                 provider_name: text(root.get("provider")),
                 ..UpstreamError::default()
             })
@@ -67,8 +105,18 @@ fn in_choice(root: &Value) -> Option<UpstreamError> {
     })
 }
 
-/// `{"type": "response.failed", "response": {"error": …}}`.
+fn ended_in_error(choice: &Value) -> bool {
+    ["finish_reason", "native_finish_reason"].iter().any(|name| {
+        let word = choice.get(*name).and_then(Value::as_str);
+        word.is_some_and(|word| End::of(word) == End::Error)
+    })
+}
+
+/// `{"type": "response.failed", "response": {"error": …}}`, and Tencent's `{"Response": {"Error": …}}`.
 fn in_response(root: &Value) -> Option<UpstreamError> {
+    if let Some(value) = root.pointer("/Response/Error").filter(|value| means_failure(value)) {
+        return Some(read(value));
+    }
     let response = root.get("response").filter(|response| response.is_object())?;
     let mut error = top(response)?;
     if error.error_type.is_none() {
@@ -76,6 +124,18 @@ fn in_response(root: &Value) -> Option<UpstreamError> {
     }
     error.generation_id = text(response.get("id"));
     Some(error)
+}
+
+/// Names under which only some servers put their errors: those of Groq, `MiniMax`, Cloudflare, Apigee and others.
+fn elsewhere(root: &Value) -> Option<UpstreamError> {
+    let has_answer = choices(root).next().is_some();
+    let always = ["/x_groq/error", "/base_resp"];
+    let alone = ["/errors", "/fault", "/err", "/Error", "/exception", "/failure"];
+    let places = always.iter().chain(alone.iter().filter(|_| !has_answer));
+    let value = places
+        .filter_map(|place| root.pointer(place))
+        .find(|value| means_failure(value))?;
+    Some(read(value))
 }
 
 /// `{"type": "error", "code": …, "message": …}`, `{"object": "error", …}`, and `{"status": "failed"}` that says no more.
@@ -86,21 +146,107 @@ fn event(root: &Value) -> Option<UpstreamError> {
         _ if root.get("object").and_then(Value::as_str) == Some("error") => Some(read(root)),
         _ => {
             let failed = root.get("status").and_then(Value::as_str) == Some("failed") && root.get("object").is_some();
-            failed.then(UpstreamError::default)
+            failed.then(|| read(root))
         }
     }
 }
 
-fn choices(root: &Value) -> impl Iterator<Item = &Value> {
-    root.get("choices").and_then(Value::as_array).into_iter().flatten()
+/// An object that is the error itself: `{"message", "code"}`, `{"detail"}`, `{"success": false, …}`.
+fn bare(root: &Value, told: Told) -> Option<UpstreamError> {
+    let object = root.as_object()?;
+    if choices(root).next().is_some() {
+        return None;
+    }
+    let detail = object.get("detail").filter(|detail| means_failure(detail));
+    let words = message(object).or_else(|| detail.and_then(details));
+    let failed = told == Told::Failed
+        || detail.is_some()
+        || object.get("success").and_then(Value::as_bool) == Some(false)
+        || (words.is_some()
+            && CODES
+                .iter()
+                .any(|name| object.get(*name).is_some_and(|code| is_failing(name, code))))
+        || words.as_deref().is_some_and(reads_like_failure);
+    if !failed {
+        return None;
+    }
+    let error = read(root);
+    // A failed status says enough by itself: only words are worth reading.
+    (told == Told::Nothing || !error.message.is_empty() || error.code.is_some()).then_some(error)
 }
 
-fn is_error(value: &Value) -> bool {
-    match value {
-        Value::Object(_) => true,
-        Value::String(text) => !text.is_empty(),
-        _ => false,
+/// A status of 400 or more, any other code but a success, or a word that says so.
+fn is_failing(name: &str, code: &Value) -> bool {
+    let is_status = name.to_ascii_lowercase().contains("status");
+    let is_kind = matches!(name, "type" | "status");
+    let number = match code {
+        Value::Number(number) => number.as_f64(),
+        Value::String(word) => word.trim().parse().ok(),
+        _ => return false,
+    };
+    match (number, code) {
+        (Some(number), _) if is_status => number >= 400.0,
+        (Some(number), _) => number < 0.0 || (number >= 2.0 && !(100.0..300.0).contains(&number)),
+        // `type` and `status` name signs of life as well: `ping`, `progress`, `queued`.
+        (None, Value::String(word)) if is_kind => reads_like_failure(word),
+        (None, _) => means_failure(code),
     }
+}
+
+fn choices(root: &Value) -> impl Iterator<Item = &Value> {
+    let list = root.get("choices").and_then(Value::as_array).into_iter().flatten();
+    list.filter(|choice| choice.is_object())
+}
+
+/// What an error says, under whatever name.
+fn message(object: &Map<String, Value>) -> Option<String> {
+    let words = |name: &&str| {
+        let value = object.get(*name)?;
+        let words = match value {
+            Value::String(words) => words.clone(),
+            Value::Array(_) | Value::Object(_) => details(value)?,
+            _ => return None,
+        };
+        (!words.trim().is_empty()).then_some(words)
+    };
+    MESSAGES.iter().find_map(words)
+}
+
+/// What is wrong with the fields of a request, as `FastAPI` lists it, or any list or object with words in it.
+fn details(value: &Value) -> Option<String> {
+    match value {
+        Value::String(words) => Some(words.clone()).filter(|words| !words.trim().is_empty()),
+        Value::Array(items) => {
+            let all: Vec<String> = items.iter().take(8).filter_map(details).collect();
+            (!all.is_empty()).then(|| all.join("; "))
+        }
+        Value::Object(object) => {
+            let nested = || object.get("error").and_then(details);
+            let words = message(object).or_else(nested)?;
+            let place: Vec<String> = object
+                .get("loc")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .filter_map(|part| text(Some(part)))
+                .collect();
+            Some(if place.is_empty() {
+                words
+            } else {
+                format!("{}: {words}", place.join("."))
+            })
+        }
+        _ => None,
+    }
+}
+
+/// The first code that tells of a failure.
+fn code(object: &Map<String, Value>) -> Option<ErrorCode> {
+    let codes = CODES.iter().filter(|name| !matches!(**name, "type" | "error_type"));
+    codes
+        .filter_map(|name| object.get(*name))
+        .filter(|code| means_failure(code))
+        .find_map(ErrorCode::read)
 }
 
 fn read(value: &Value) -> UpstreamError {
@@ -110,11 +256,36 @@ fn read(value: &Value) -> UpstreamError {
             ..UpstreamError::default()
         };
     }
+    if let Value::Array(items) = value {
+        // The first of a list that tells of a failure, with the words of all.
+        let first = items.iter().find(|item| means_failure(item)).map(read);
+        let mut error = first.unwrap_or_default();
+        if items.len() > 1 {
+            error.message = details(value).unwrap_or(error.message);
+        }
+        return error;
+    }
+    let Some(object) = value.as_object() else {
+        return UpstreamError {
+            code: ErrorCode::read(value),
+            ..UpstreamError::default()
+        };
+    };
+    let words = message(object);
+    if words.is_none() {
+        // An error within an error.
+        let mut inner = ["error", "errors", "fault"].iter().filter_map(|name| object.get(*name));
+        if let Some(inner) = inner.find(|inner| means_failure(inner)) {
+            let mut error = read(inner);
+            error.code = error.code.or_else(|| code(object));
+            return error;
+        }
+    }
     let metadata = value.get("metadata");
     let meta = |name: &str| metadata.and_then(|metadata| metadata.get(name));
     UpstreamError {
-        code: value.get("code").and_then(ErrorCode::read),
-        message: text(value.get("message")).unwrap_or_default(),
+        code: value.get("code").and_then(ErrorCode::read).or_else(|| code(object)),
+        message: words.or_else(|| text(value.get("message"))).unwrap_or_default(),
         error_type: text(meta("error_type")).or_else(|| text(value.get("error_type"))),
         http_status: number(value.get("http_status")).and_then(status),
         provider_name: text(meta("provider_name")),
@@ -133,7 +304,10 @@ fn read(value: &Value) -> UpstreamError {
         flagged_input: text(meta("flagged_input")),
         patterns: texts(meta("patterns")),
         model_slug: text(meta("model_slug")),
-        retry_after_seconds: number(meta("retry_after_seconds")).or_else(|| number(meta("retry_after_seconds_raw"))),
+        retry_after_seconds: number(meta("retry_after_seconds"))
+            .or_else(|| number(meta("retry_after_seconds_raw")))
+            .or_else(|| hints::retry_delay(value))
+            .or_else(|| number(value.get("retry_after"))),
         headers: headers(meta("headers")),
         previous_errors: meta("previous_errors")
             .and_then(Value::as_array)

@@ -170,7 +170,17 @@ fn what_is_not_json_or_no_error_is_none() {
         b"{}",
         br#"{"error":null}"#,
         br#"{"error":""}"#,
-        br#"{"error":5}"#,
+        br#"{"error":0}"#,
+        br#"{"error":"Success"}"#,
+        br#"{"error":{}}"#,
+        br#"{"error":{"message":"","type":"","param":"","code":null}}"#,
+        br#"{"error":{"code":200,"message":"OK"}}"#,
+        br#"{"error":{"code":"0","message":"success","request_id":"r"}}"#,
+        br#"{"error":[]}"#,
+        br#"{"base_resp":{"status_code":0,"status_msg":""}}"#,
+        br#"{"success":true,"errors":[]}"#,
+        br#"{"type":"ping"}"#,
+        br#"{"type":"progress","message":"thinking","status":"running"}"#,
         b"\xff",
         b"{\"error\":{",
     ] {
@@ -298,7 +308,7 @@ fn a_providers_text_is_cut_between_characters() {
         parse(r#"{"error":{"metadata":{"raw":{"a":[1]}}}}"#).raw.as_deref(),
         Some(r#"{"a":[1]}"#)
     );
-    assert_eq!(parse(r#"{"error":{"metadata":{"raw":null}}}"#).raw, None);
+    assert_eq!(parse(r#"{"error":{"code":500,"metadata":{"raw":null}}}"#).raw, None);
 }
 
 #[test]
@@ -325,18 +335,20 @@ fn every_type_may_be_wrong() {
     for wrong in ["null", "5", "\"x\"", "[]", "{}", "true", "[null]", "{\"a\":{}}"] {
         for field in fields {
             assert!(
-                UpstreamError::parse(format!(r#"{{"error":{{"{field}":{wrong}}}}}"#).as_bytes()).is_some(),
+                UpstreamError::parse(format!(r#"{{"error":{{"type":"t","{field}":{wrong}}}}}"#).as_bytes()).is_some(),
                 "{field} {wrong}"
             );
         }
         for field in inner {
             assert!(
-                UpstreamError::parse(format!(r#"{{"error":{{"metadata":{{"{field}":{wrong}}}}}}}"#).as_bytes())
-                    .is_some(),
+                UpstreamError::parse(
+                    format!(r#"{{"error":{{"type":"t","metadata":{{"{field}":{wrong}}}}}}}"#).as_bytes()
+                )
+                .is_some(),
                 "{field} {wrong}"
             );
         }
-        assert!(UpstreamError::parse(format!(r#"{{"choices":{wrong},"error":{{}}}}"#).as_bytes()).is_some());
+        assert!(UpstreamError::parse(format!(r#"{{"choices":{wrong},"error":{{"code":500}}}}"#).as_bytes()).is_some());
     }
 }
 

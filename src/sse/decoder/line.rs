@@ -42,7 +42,21 @@ impl SseDecoder {
                 return Some(SseItem::Comment);
             }
             Field::Ignored => source.advance(end),
-            Field::Data(start) => self.block.data(value(source, start, end)),
+            Field::Stray => {
+                self.block.count(end);
+                return Some(SseItem::Stray(source.split_to(end)));
+            }
+            Field::Data(start) => {
+                let data = value(source, start, end);
+                let before = if self.block.is_ended_by(&data) {
+                    self.block.dispatch()
+                } else {
+                    None
+                };
+                self.block.data(data);
+                self.block.count(end);
+                return before;
+            }
             Field::Event(start) => self.block.event(value(source, start, end)),
             Field::Id(start) => self.block.id(value(source, start, end)),
         }

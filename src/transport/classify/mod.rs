@@ -5,18 +5,24 @@ mod tests;
 
 use std::time::SystemTime;
 
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use tower_llm_layers::{FailureKind, Scope};
 
 use crate::transport::retry_after::retry_after;
 use crate::{
+    body::{decoded, event_data, first_words, is_page},
     error::{Error, Inner},
     response::{ErrorCode, UpstreamError},
 };
 
 /// A failure that HTTP itself tells: a status that is no success, and whatever body came with it.
 pub(in crate::transport) fn from_response(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
-    match UpstreamError::parse(body) {
+    let decoded = decoded(headers, Bytes::copy_from_slice(body));
+    let body = decoded.as_deref().unwrap_or(body);
+    // Some gateways send their errors as an event, too.
+    let data = event_data(body);
+    match UpstreamError::parse_failed(data.as_deref().unwrap_or(body)) {
         Some(error) => build(Some(status), status.as_u16(), headers, &error),
         None => without_envelope(status, headers, body),
     }
@@ -30,7 +36,8 @@ pub(in crate::transport) fn from_body(headers: &HeaderMap, error: &UpstreamError
 fn build(status: Option<StatusCode>, code: u16, headers: &HeaderMap, error: &UpstreamError) -> Error {
     let (kind, scope) = completeness(code, error);
     let inner = Inner {
-        status: status.or_else(|| StatusCode::from_u16(code).ok()),
+        // No status that was not sent.
+        status: status.or_else(|| told_status(error)),
         code: error.code.as_ref().map(ToString::to_string),
         error_type: error.error_type.clone(),
         message: words(error).into(),
@@ -43,6 +50,12 @@ fn build(status: Option<StatusCode>, code: u16, headers: &HeaderMap, error: &Ups
     Error::with(kind, inner)
 }
 
+/// The HTTP status that an error speaks of.
+fn told_status(error: &UpstreamError) -> Option<StatusCode> {
+    let status = error.status().filter(|code| (400..600).contains(code));
+    status.and_then(|code| StatusCode::from_u16(code).ok())
+}
+
 /// An edge's HTML page, an empty body, or something else that is no envelope.
 fn without_envelope(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
     let (kind, scope) = match status.as_u16() {
@@ -51,15 +64,20 @@ fn without_envelope(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Err
         429 => (FailureKind::RateLimited, Scope::Upstream),
         code => by_status(code),
     };
-    let page = body.trim_ascii_start().first() == Some(&b'<');
-    let what = match (page, body.is_empty()) {
+    let what = match (is_page(body), body.is_empty()) {
         (true, _) => "an HTML page instead of an answer, probably from the edge in front of the upstream",
         (false, true) => "an empty body",
         (false, false) => "a body that is no JSON error",
     };
+    let words = first_words(body);
+    let message = if words.is_empty() {
+        format!("the upstream sent {what}")
+    } else {
+        format!("the upstream sent {what}: {words}")
+    };
     let inner = Inner {
         status: Some(status),
-        message: format!("the upstream sent {what}").into(),
+        message: message.into(),
         retry_after: retry_after(headers, None, SystemTime::now()),
         scope,
         ..Inner::default()
@@ -103,6 +121,15 @@ fn effective_code(error: &UpstreamError) -> u16 {
 fn by_word(word: &str) -> Option<u16> {
     Some(match word {
         "rate_limit_exceeded" | "rate_limit_error" | "insufficient_quota" => 429,
+        // The words of gRPC, in Google's errors, and of AWS.
+        "RESOURCE_EXHAUSTED" | "ThrottlingException" => 429,
+        "UNAVAILABLE" | "ServiceUnavailableException" => 503,
+        "UNAUTHENTICATED" => 401,
+        "PERMISSION_DENIED" => 403,
+        "NOT_FOUND" => 404,
+        "INVALID_ARGUMENT" | "FAILED_PRECONDITION" => 400,
+        "DEADLINE_EXCEEDED" => 504,
+        "INTERNAL" => 500,
         "authentication" | "authentication_error" | "invalid_api_key" => 401,
         "payment_required" | "billing_error" => 402,
         "permission_denied" | "permission_error" => 403,

@@ -306,10 +306,47 @@ fn an_error_inside_a_success_is_judged_by_its_own_code() {
             K::Upstream,
         ),
         (r#"{"error":"something"}"#, K::Upstream),
-        (r#"{"error":{"code":200}}"#, K::Upstream),
+        (r#"{"error":7}"#, K::Upstream),
+        (
+            r#"{"error":{"message":"x","status":"RESOURCE_EXHAUSTED"}}"#,
+            K::RateLimited,
+        ),
     ];
     for (body, kind) in table {
         let error = UpstreamError::parse(body.as_bytes()).unwrap();
         assert_eq!(from_body(&HeaderMap::new(), &error).kind(), kind, "{body}");
     }
+}
+
+/// Whatever the body is, its words are told; and no status that was not sent.
+#[test]
+fn bodies_in_other_shapes_are_told_in_their_own_words() {
+    for (status, body, words) in [
+        (503, r#"{"detail":"Engine overloaded"}"#, "Engine overloaded"),
+        (
+            422,
+            r#"{"detail":[{"loc":["body","model"],"msg":"field required"}]}"#,
+            "body.model: field required",
+        ),
+        (
+            503,
+            r#"{"success":false,"errors":[{"code":3040,"message":"Capacity"}]}"#,
+            "Capacity",
+        ),
+        (503, "upstream connect error", "upstream connect error"),
+        (502, "<html><title>Bad gateway</title></html>", "Bad gateway"),
+        (429, "data: {\"error\":{\"message\":\"Slow down\"}}\n\n", "Slow down"),
+        (500, "\u{feff}{\"error\":{\"error\":{\"message\":\"inner\"}}}", "inner"),
+    ] {
+        let error = judged(status, &[], body);
+        assert!(error.message().contains(words), "{body}: {error}");
+        assert_eq!(error.status().map(|status| status.as_u16()), Some(status));
+    }
+    let limited = r#"[{"error":{"code":429,"message":"x","details":[{"@type":"RetryInfo","retryDelay":"34.5s"}]}}]"#;
+    assert_eq!(
+        judged(429, &[], limited).retry_after(),
+        Some(Duration::from_millis(34_500))
+    );
+    let inside = UpstreamError::parse(br#"{"error":"something"}"#).unwrap();
+    assert_eq!(from_body(&HeaderMap::new(), &inside).status(), None);
 }

@@ -1,0 +1,82 @@
+//! How far a streamed answer has come, and whether its end can be believed.
+
+use crate::response::ChunkProbe;
+
+/// What was seen of a stream.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// Something was shown, or the answer ended honestly.
+    pub(super) began: bool,
+    /// Content was shown in a `delta`.
+    pub(super) shown: bool,
+    /// Usage came with the finish or behind it.
+    pub(super) usage: bool,
+    /// `[DONE]` came.
+    pub(super) done: bool,
+    /// Choices that were seen, and those of them that have ended: a bit each.
+    seen: u64,
+    ended: u64,
+    /// A choice went on behind its finish: this upstream's finish means nothing.
+    taken_back: bool,
+    /// The last finish came together with content, and nothing behind it has confirmed it.
+    doubtful: bool,
+    pub(super) generation_id: Option<String>,
+    /// The last words that were no event: what an error may be explained by.
+    pub(super) words: Vec<u8>,
+}
+
+/// The most that is kept of lines that are no events.
+const MOST_WORDS: usize = 16 * 1024;
+
+impl Progress {
+    pub(super) fn of(generation_id: Option<String>) -> Self {
+        Self {
+            generation_id,
+            ..Self::default()
+        }
+    }
+
+    /// Takes note of one chunk.
+    pub(super) fn chunk(&mut self, probe: &ChunkProbe<'_>, shows: bool) {
+        let (seen, showing, ended) = probe.choice_bits();
+        self.seen |= seen;
+        if shows {
+            let back = self.ended & showing;
+            self.taken_back |= back != 0;
+            self.ended &= !showing;
+        }
+        if ended != 0 {
+            // With content, or with another choice still open, this says little about the end of the stream.
+            self.doubtful = shows && ended & showing != 0;
+            self.ended |= ended;
+        } else if probe.has_usage() && seen == 0 && self.has_finished() {
+            // What follows an answer has come.
+            self.doubtful = false;
+        }
+        self.usage |= probe.has_usage() && self.has_finished();
+    }
+
+    /// Every choice that was seen has said why it ended.
+    pub(super) const fn has_finished(&self) -> bool {
+        self.seen != 0 && self.seen & !self.ended == 0
+    }
+
+    /// Whether the answer is whole if nothing more comes. `is_sure` says that the framing shows the body to be complete.
+    pub(super) const fn is_whole(&self, is_sure: bool) -> bool {
+        self.done || (self.has_finished() && (is_sure || !(self.taken_back || self.doubtful)))
+    }
+
+    /// Whether nothing but usage is to be expected: a timeout may end the waiting for it.
+    pub(super) const fn may_end_by_time(&self) -> bool {
+        // One choice's finish is not the others'.
+        self.began && self.is_whole(false) && self.seen.count_ones() == 1
+    }
+
+    /// Keeps a line that is no event.
+    pub(super) fn say(&mut self, line: &[u8]) {
+        if self.words.len() + line.len() < MOST_WORDS {
+            self.words.extend_from_slice(line);
+            self.words.push(b'\n');
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! A body whose first bytes say what it is.
+
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, header};
+
+use super::wire::Wire;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+/// How often one poll may read.
+const READS_A_TURN: usize = 64;
+
+/// What a body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Server-sent events.
+    Events,
+    /// One document: JSON, a page, words.
+    Document,
+}
+
+/// The header and the first bytes together.
+pub(super) struct Unread {
+    pub(super) wire: Wire,
+    /// What the header says: it decides where the bytes do not.
+    declared: Form,
+    start: Bytes,
+}
+
+impl Unread {
+    pub(super) fn new(wire: Wire, declared: Form) -> Self {
+        Self {
+            wire,
+            declared,
+            start: Bytes::new(),
+        }
+    }
+
+    /// What it is, once that is known. What was read is put back, but for white space.
+    pub(super) fn poll_form(&mut self, cx: &mut Context<'_>) -> Poll<Form> {
+        for _ in 0..READS_A_TURN {
+            match ready!(self.wire.poll_bytes(cx)) {
+                Some(Ok(bytes)) => {
+                    let bytes = self.with_start(bytes);
+                    if let Some(form) = form(&bytes, self.declared) {
+                        self.wire.put_back(bytes);
+                        return Poll::Ready(form);
+                    }
+                    // White space keeps a connection awake, and says nothing in either form.
+                    let is_blank = bytes.trim_ascii().is_empty();
+                    self.start = if is_blank { Bytes::new() } else { bytes };
+                }
+                Some(Err(cause)) => {
+                    self.wire.fail(cause);
+                    self.put_back();
+                    return Poll::Ready(self.declared);
+                }
+                None => {
+                    self.put_back();
+                    return Poll::Ready(self.declared);
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// The few bytes that were kept, and these.
+    fn with_start(&mut self, bytes: Bytes) -> Bytes {
+        if self.start.is_empty() {
+            return bytes;
+        }
+        [std::mem::take(&mut self.start), bytes].concat().into()
+    }
+
+    fn put_back(&mut self) {
+        self.wire.put_back(std::mem::take(&mut self.start));
+    }
+}
+
+/// What a body that begins so is; `None` if more bytes are needed.
+fn form(start: &[u8], declared: Form) -> Option<Form> {
+    const FIELDS: [&[u8]; 4] = [b"data:", b"event:", b"id:", b"retry:"];
+    if BYTE_ORDER_MARK.starts_with(start) {
+        return None;
+    }
+    let start = start.strip_prefix(BYTE_ORDER_MARK).unwrap_or(start).trim_ascii_start();
+    match start.first()? {
+        b':' => return Some(Form::Events),
+        b'{' | b'[' | b'<' | b'"' => return Some(Form::Document),
+        _ => {}
+    }
+    if FIELDS.iter().any(|field| start.starts_with(field)) {
+        return Some(Form::Events);
+    }
+    if FIELDS.iter().any(|field| field.starts_with(start)) {
+        return None;
+    }
+    // Words: an error, mostly. In a stream there may be events behind them.
+    Some(declared)
+}
+
+/// What the header says.
+pub(super) fn declared(headers: &HeaderMap) -> Form {
+    const EVENT_STREAM: &[u8] = b"text/event-stream";
+    let value = headers
+        .get(header::CONTENT_TYPE)
+        .map(HeaderValue::as_bytes)
+        .unwrap_or_default();
+    let start = value.trim_ascii_start().get(..EVENT_STREAM.len());
+    if start.is_some_and(|start| start.eq_ignore_ascii_case(EVENT_STREAM)) {
+        Form::Events
+    } else {
+        Form::Document
+    }
+}
+
+/// A text without the byte order mark before it.
+pub(super) fn without_mark(bytes: Bytes) -> Bytes {
+    if bytes.starts_with(BYTE_ORDER_MARK) {
+        bytes.slice(BYTE_ORDER_MARK.len()..)
+    } else {
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_bytes_decide_at_whatever_byte_they_are_cut() {
+        for (text, expected) in [
+            ("data: {}", Form::Events),
+            ("\u{feff}\n\r\n data:{}", Form::Events),
+            (": hello", Form::Events),
+            ("event: x", Form::Events),
+            ("retry: 5", Form::Events),
+            ("{\"a\":1}", Form::Document),
+            ("\u{feff} [1]", Form::Document),
+            ("<html>", Form::Document),
+        ] {
+            for end in 0..text.len() {
+                let start = form(&text.as_bytes()[..end], Form::Document);
+                assert!(start.is_none() || start == Some(expected), "{text} {end}");
+            }
+            for declared in [Form::Events, Form::Document] {
+                assert_eq!(form(text.as_bytes(), declared), Some(expected), "{text}");
+            }
+        }
+        for words in ["upstream connect error", "iffy", "error: busy", "datum"] {
+            for declared in [Form::Events, Form::Document] {
+                assert_eq!(form(words.as_bytes(), declared), Some(declared), "{words}");
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What answers and failures cost, as upstreams write it.
+
+use super::{Case, recorded::*, stack, upstream};
+use crate::support::{FIRST, ask, call, ledger::Kept};
+
+/// The bill, and the tokens of the prompt and of the answer, of the only attempt.
+async fn booked(case: &Case) -> (Option<String>, u64, u64) {
+    let raw = upstream(case).await;
+    let kept = Kept::new();
+    let stack = stack(&raw).chain([FIRST]).ledger(kept.clone()).build().unwrap();
+    drop(call(&stack, case.streamed, ask()).await);
+    let entries = kept.entries();
+    assert_eq!(entries.len(), 1, "{}", case.what);
+    let entry = &entries[0];
+    (
+        entry.bill.map(|bill| bill.to_string()),
+        entry.usage.prompt,
+        entry.usage.answer,
+    )
+}
+
+fn with_usage(usage: &str) -> Vec<Case> {
+    let last = format!("data: {{\"choices\":[],\"usage\":{usage}}}\n\n");
+    vec![
+        plain("in a plain answer", good_answer("").replace(USAGE, usage)),
+        stream("behind the finish", say("Hello") + &stop() + &last + DONE),
+        stream(
+            "with the finish",
+            say("Hello") + &stop().replace("}\n\n", &format!(",\"usage\":{usage}}}\n\n")) + DONE,
+        ),
+        stream("behind the end", say("Hello") + &stop() + DONE + &last),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn usage_is_read_under_its_many_names() {
+    for (usage, bill, prompt, answer) in [
+        (USAGE, Some("$0.0000076"), 15, 9),
+        (r#"{"input_tokens":15,"output_tokens":9}"#, None, 15, 9),
+        (r#"{"inputTokens":15,"outputTokens":9,"totalTokens":24}"#, None, 15, 9),
+        (
+            r#"{"prompt_tokens":15,"completion_tokens":9,"cost_in_usd_ticks":76000}"#,
+            Some("$0.0000076"),
+            15,
+            9,
+        ),
+        (
+            r#"{"prompt_tokens":15,"completion_tokens":9,"cost":{"input_tokens_cost":0.1,"total_cost":0.0000076}}"#,
+            None,
+            15,
+            9,
+        ),
+        (r#"{"prompt_tokens":15,"total_tokens":24}"#, None, 15, 9),
+    ] {
+        for case in with_usage(usage) {
+            let (told, in_prompt, in_answer) = booked(&case).await;
+            assert_eq!((in_prompt, in_answer), (prompt, answer), "{} {usage}", case.what);
+            if bill.is_some() {
+                assert_eq!(told.as_deref(), bill, "{} {usage}", case.what);
+            }
+        }
+    }
+    for case in [
+        stream(
+            "in x_groq",
+            say("Hello")
+                + &stop().replace(
+                    "}\n\n",
+                    ",\"x_groq\":{\"id\":\"r\",\"usage\":{\"prompt_tokens\":15,\"completion_tokens\":9}}}\n\n",
+                )
+                + DONE,
+        ),
+        stream(
+            "in the choice",
+            say("Hello")
+                + &part(
+                    "{}",
+                    "\"stop\",\"usage\":{\"prompt_tokens\":15,\"completion_tokens\":9}",
+                )
+                + DONE,
+        ),
+    ] {
+        let (_, prompt, answer) = booked(&case).await;
+        assert_eq!((prompt, answer), (15, 9), "{}", case.what);
+    }
+}
+
+/// Of running usage the last counts, and it is never added.
+#[tokio::test(start_paused = true)]
+async fn the_last_usage_counts() {
+    let running = |text: String, tokens: u32| {
+        text.replace(
+            "}\n\n",
+            &format!(",\"usage\":{{\"prompt_tokens\":15,\"completion_tokens\":{tokens}}}}}\n\n"),
+        )
+    };
+    let text = running(say("Hello"), 1) + &running(say(" world"), 2) + &running(stop(), 9) + DONE;
+    assert_eq!(booked(&stream("running usage", text)).await, (None, 15, 9));
+}
+
+/// An answer that failed has its cost all the same.
+#[tokio::test(start_paused = true)]
+async fn a_failure_is_billed_as_it_says() {
+    let usage = r#","usage":{"prompt_tokens":1500,"completion_tokens":900,"total_tokens":2400,"cost":0.5}}"#;
+    let failed = r#"{"choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}],"error":{"code":502,"message":"Provider disconnected"}"#;
+    let choice = r#"{"choices":[{"message":{"content":"Hello wor"},"finish_reason":"error","error":{"code":502,"message":"Provider disconnected"}}]"#;
+    for case in [
+        stream(
+            "in an error event",
+            say("Hello") + &event(&format!("{failed}{usage}")) + DONE,
+        ),
+        stream("in a first error event", event(&format!("{failed}{usage}"))),
+        plain("in a failed choice", format!("{choice}{usage}")),
+        plain(
+            "beside an error",
+            format!(
+                "{}{usage}",
+                r#"{"error":{"code":502,"message":"Provider disconnected"}"#
+            ),
+        ),
+        plain("in an empty answer", format!("{}{usage}", r#"{"choices":[]"#)),
+    ] {
+        let (bill, ..) = booked(&case).await;
+        assert_eq!(bill.as_deref(), Some("$0.50"), "{}", case.what);
+    }
+}
