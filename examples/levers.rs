@@ -13,7 +13,12 @@ use std::{sync::Arc, time::Duration};
 
 use tower_openrouter::{
     ChatRequest, ChatServiceExt, FailureKind, Stack, UsdAmount,
-    layers::ledger::MemoryLedger,
+    layers::{
+        WorstCasePrice,
+        budget::{Budget, InMemoryBudgetStore},
+        cost::UnknownPrice,
+        ledger::MemoryLedger,
+    },
     request::{CacheControl, Effort, Message, Part, ProviderPreferences, Reasoning, ServiceTier},
 };
 
@@ -71,6 +76,42 @@ async fn main() -> support::Fallible {
         _ => println!("\nmax_price of $1 and $3 a million: {DEAR} answers for that"),
     }
     compare(&place, "max_price, and a cheap model after", question(), capped).await?;
+    cap(&place).await
+}
+
+/// A budget shortens an answer rather than refuse it, and marks it; what is spent, reserved and free is told.
+async fn cap(place: &support::Place) -> support::Fallible {
+    let book = InMemoryBudgetStore::new();
+    // A dollar for a thousand tokens of answer: half of what is requested.
+    let price = WorstCasePrice {
+        answer_token: "0.001".parse()?,
+        ..WorstCasePrice::default()
+    };
+    let stack = place
+        .stack()
+        .chain([DEAR])
+        .budget(Budget::usd("demo", "0.50")?)
+        .budget_store(Arc::new(book.clone()))
+        .unknown_price(UnknownPrice::Assume(price))
+        .build()?;
+    let answer = stack
+        .stream(ChatRequest::user("Why is the sky blue?").max_tokens(1_000))
+        .await?;
+    if let Some(mark) = answer.degraded() {
+        println!("\na budget of $0.50 for an answer worth $1.00: {mark}");
+    }
+    let show = |when| {
+        for state in book.accounts() {
+            let free = state.free();
+            println!(
+                "  {when}: {} spent, {} reserved, {free} free",
+                state.settled, state.reserved
+            );
+        }
+    };
+    show("while it runs");
+    answer.text().await?;
+    show("after it");
     Ok(())
 }
 

@@ -13,6 +13,7 @@ use futures_util::{StreamExt, stream};
 use tower_openrouter::{
     Account, Catalogue, ChatRequest, ChatServiceExt, FailureKind, Stack, Tags, Transport,
     layers::{
+        Degraded,
         budget::{Budget, InMemoryBudgetStore, Window},
         ledger::{GroupBy, MemoryLedger, SpendRow},
     },
@@ -56,16 +57,19 @@ async fn main() -> support::Fallible {
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;
-    let mut refused = None;
-    let mut answered = 0;
+    let (mut answered, mut mark, mut refused) = (0, None, None);
     for end in ends {
         match end? {
-            None => answered += 1,
-            Some(refusal) => refused = Some(refusal),
+            End::Whole => answered += 1,
+            End::Shortened(with) => (answered, mark) = (answered + 1, Some(with)),
+            End::Refused(refusal) => refused = Some(refusal),
         }
     }
 
     println!("{answered} of {} calls were answered", 2 * CALLS);
+    if let Some(mark) = mark {
+        println!("some were shortened to fit a budget, and say so:\n  {mark}");
+    }
     if let Some(refusal) = refused {
         println!("the others were refused, such as:\n  {refusal}");
     }
@@ -79,12 +83,13 @@ async fn main() -> support::Fallible {
     println!("\nbudgets");
     for state in book.accounts() {
         println!(
-            "  {:<13} {:<14} {:>14} of {}, {} held",
+            "  {:<13} {:<14} {:>14} of {} spent, {} reserved, {} free",
             state.budget.name(),
             state.account,
             state.settled.to_string(),
             state.budget.cap(),
-            state.reserved
+            state.reserved,
+            state.free()
         );
     }
 
@@ -103,19 +108,30 @@ async fn main() -> support::Fallible {
     Ok(())
 }
 
-/// One call. Gives back the refusal where a budget does not carry it.
-async fn ask(stack: &Stack, tenant: &str, number: usize) -> support::Fallible<Option<String>> {
+/// How one call ended.
+enum End {
+    Whole,
+    /// A budget carried a shorter answer only.
+    Shortened(Degraded),
+    /// No budget carried it.
+    Refused(String),
+}
+
+async fn ask(stack: &Stack, tenant: &str, number: usize) -> support::Fallible<End> {
     let team = if number.is_multiple_of(3) { "search" } else { "support" };
     let request = ChatRequest::user(format!("Question {number}: why is the sky blue?"))
-        .max_tokens(300)
+        .max_tokens(600)
         .tags(Tags::new([("tenant", tenant), ("team", team)])?);
     let answer = match stack.stream(request).await {
         Ok(answer) => answer,
-        Err(error) if error.kind() == FailureKind::BudgetExceeded => return Ok(Some(error.message().to_owned())),
+        Err(error) if error.kind() == FailureKind::BudgetExceeded => {
+            return Ok(End::Refused(error.message().to_owned()));
+        }
         Err(error) => return Err(error.report().into()),
     };
+    let mark = answer.degraded();
     answer.text().await?;
-    Ok(None)
+    Ok(mark.map_or(End::Whole, End::Shortened))
 }
 
 fn table(title: &str, rows: &[SpendRow]) {

@@ -299,6 +299,7 @@ impl From<LayerError> for Error {
             message: error.to_string().into(),
             status: error.status().and_then(|status| StatusCode::from_u16(status).ok()),
             retry_after: error.retry_after(),
+            affordable_tokens: error.affordable_tokens(),
             personal: error.is_personal(),
             ..Inner::default()
         };

@@ -147,7 +147,7 @@ async fn a_shared_call_goes_on_without_its_first_caller_and_ends_with_its_last()
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_a_budget_shortened_is_not_kept() {
-    for (cap, hit) in [("0.10", false), ("10", true)] {
+    for (cap, hit) in [("0.60", false), ("10", true)] {
         let world = World::new("GOOD").await;
         let price = WorstCasePrice {
             answer_token: "0.002".parse().unwrap(),
@@ -161,9 +161,9 @@ async fn an_answer_that_a_budget_shortened_is_not_kept() {
             .build()
             .unwrap();
         let service = over(stack);
-        let first = service.stream(ask().max_tokens(100)).await.unwrap();
+        let first = service.stream(ask().max_tokens(1_000)).await.unwrap();
         frames(first).await.unwrap();
-        let second = service.stream(ask().max_tokens(100)).await.unwrap();
+        let second = service.stream(ask().max_tokens(1_000)).await.unwrap();
         assert_eq!(is_hit(&second), hit, "{cap}");
     }
 }

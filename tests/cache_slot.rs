@@ -323,9 +323,9 @@ async fn whoever_wants_a_kept_answer_or_none_gets_no_other() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_the_balance_cut_short_is_not_kept() {
     for streamed in [true, false] {
-        let world = World::new("1x402-afford=20,words=60").await;
+        let world = World::new("1x402-afford=300,words=400").await;
         let stack = cached(world.builder(), kept());
-        let long = || ask().max_tokens(200);
+        let long = || ask().max_tokens(600);
         let short = call(&stack, streamed, long()).await.text;
         let whole = call(&stack, streamed, long()).await.text;
         assert!(short.len() < whole.len(), "{short:?} {whole:?}");

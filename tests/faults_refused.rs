@@ -149,10 +149,10 @@ async fn a_retry_that_works_keeps_the_model() {
     }
 }
 
-/// The balance carries fewer tokens than were asked for: the retry asks for what it can afford.
+/// The balance carries fewer tokens than requested, and no other candidate is left: the retry requests what it can afford.
 #[tokio::test(start_paused = true)]
 async fn an_affordable_answer_is_asked_for_instead() {
-    let world = World::new("402-afford=100,GOOD").await;
+    let world = World::new("402-afford=400,GOOD").await;
     let got = call(&world.alone(), true, ask().max_tokens(5000)).await;
     assert_eq!((got.text.as_str(), got.asked().len()), (TEXT, 2));
     let bodies: Vec<serde_json::Value> = world
@@ -167,10 +167,10 @@ async fn an_affordable_answer_is_asked_for_instead() {
             .iter()
             .map(|body| body["max_tokens"].as_u64())
             .collect::<Vec<_>>(),
-        [Some(5000), Some(100)]
+        [Some(5000), Some(400)]
     );
-    // Ten are too few to be worth a call.
-    let world = World::new("402-afford=10").await;
+    // Too few are not worth a call: an answer of a few words is no answer.
+    let world = World::new("402-afford=255").await;
     assert_eq!(
         call(&world.alone(), true, ask().max_tokens(5000)).await.asked().len(),
         1

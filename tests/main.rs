@@ -68,6 +68,10 @@ mod metrics;
 #[cfg(test)]
 mod money;
 #[cfg(test)]
+mod money_reserved;
+#[cfg(test)]
+mod money_tools;
+#[cfg(test)]
 mod mounted;
 #[cfg(test)]
 mod observe;

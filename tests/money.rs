@@ -9,7 +9,7 @@ use crate::support::{
 use tower_openrouter::{
     ChatRequest, ChatServiceExt, FailureKind, Tags, UsdAmount,
     layers::{
-        WorstCasePrice,
+        DegradedSource, WorstCasePrice,
         budget::{Budget, Budgets, Window},
         cost::UnknownPrice,
         ledger::{EntryOutcome, EntryState},
@@ -124,27 +124,35 @@ async fn tags_are_told_from_the_request_and_its_own_count_first() {
 async fn a_budget_shortens_an_answer_before_it_refuses_one() {
     let world = World::new("GOOD").await;
     let kept = Kept::new();
-    let budget = Budget::usd("all", "0.10").unwrap().per(Window::Day);
+    let budget = Budget::usd("all", "0.60").unwrap().per(Window::Day);
+    let price = WorstCasePrice {
+        answer_token: usd("0.002"),
+        ..WorstCasePrice::default()
+    };
     let stack = world
         .builder()
         .chain([FIRST])
         .budget(budget)
-        .unknown_price(tariff("0.002"))
+        .unknown_price(UnknownPrice::Assume(price))
         .ledger(kept.clone())
         .build()
         .unwrap();
-    // A hundred tokens at 0.2 cents would be 20 cents: fifty fit.
-    let got = call(&stack, true, ask().max_tokens(100)).await;
-    assert!(got.error.is_none());
+    // A thousand tokens at 0.2 cents would be two dollars: three hundred fit.
+    let answer = stack.stream(ask().max_tokens(1_000)).await.unwrap();
+    let mark = answer.degraded().unwrap();
+    assert_eq!(mark.source, DegradedSource::ShortenedAnswer);
+    assert_eq!(
+        (mark.reason, mark.max_tokens),
+        (Some(FailureKind::BudgetExceeded), Some(300))
+    );
+    let note = answer.attempts().unwrap().attempts()[0].note.clone();
+    assert_eq!(note.as_deref(), Some("max_tokens lowered to 300 to fit a budget"));
+    assert!(answer.text().await.is_ok());
     let seen = world.simulator.seen();
     let sent = String::from_utf8(seen.attempts[0].body.to_vec()).unwrap();
-    assert!(sent.contains("\"max_tokens\":50"), "{sent}");
-    assert_eq!(kept.entries()[0].clamped_to, Some(50));
-    assert_eq!(kept.entries()[0].reserved, usd("0.10"));
-    assert_eq!(
-        got.lines[0].note.as_deref(),
-        Some("max_tokens lowered to 50 to fit a budget")
-    );
+    assert!(sent.contains("\"max_tokens\":300"), "{sent}");
+    assert_eq!(kept.entries()[0].clamped_to, Some(300));
+    assert_eq!(kept.entries()[0].reserved, usd("0.60"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -169,9 +177,9 @@ async fn an_attempt_that_no_budget_carries_is_not_sent() {
     let told = error.report();
     for part in [
         "`tenant-day` of tenant=acme",
-        "at least $0.032",
-        "of $0.01",
-        "full again at",
+        "at least $0.20",
+        "of $0.01 $0.00 is spent, $0.00 is reserved for attempts in flight, and $0.01 is free",
+        "more than the whole budget",
     ] {
         assert!(told.contains(part), "{part}: {told}");
     }

@@ -115,10 +115,10 @@ pub use call::{
     MOST_TAGS, Outcome, Priority, TagError, Tags,
 };
 pub use failure::{Advice, FailureKind, FallbackAdvice, Health, Phase, RetryAdvice, Scope};
-pub use marks::{Coalesced, Degraded, DegradedSource, NoStore, Resumed, Resumption, Unbilled};
+pub use marks::{Coalesced, Degraded, DegradedSource, NoStore, OutputLimit, Resumed, Resumption, Unbilled};
 pub use money::{FixedPrices, PriceCeiling, PriceList, Quote, TokenUsage, UsdAmount, UsdError, WorstCasePrice};
 pub use protocol::{
     Budgeted, CacheKey, Capability, Continuable, Failure, FailureMarks, Frame, GlobalKey, KeyExtractor, KeyWriter,
-    LayerError, LlmRequest, Modalities, Needs, Shown, Stage, changes_no_answer,
+    LayerError, LlmRequest, MIN_OUTPUT_TOKENS, Modalities, Needs, Shown, Stage, ToolLoop, changes_no_answer,
 };
 pub use util::{UnknownName, UtcTime};

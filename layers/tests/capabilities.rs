@@ -77,7 +77,7 @@ fn request() -> Request<Fixed> {
 async fn an_answer_that_cannot_be_shortened_is_refused_and_not_reported_as_shortened() {
     let leaf = Leaf::new([]);
     let probe = leaf.probe();
-    let budgets = Budgets::new([Budget::usd("all", "0.002").unwrap()]).unwrap();
+    let budgets = Budgets::new([Budget::usd("all", "0.003").unwrap()]).unwrap();
     let cost = CostLayer::new()
         .prices(Arc::new(Prices))
         .budgets(budgets)
@@ -92,7 +92,7 @@ async fn an_answer_that_cannot_be_shortened_is_refused_and_not_reported_as_short
 
 #[tokio::test(start_paused = true)]
 async fn without_a_way_to_shorten_it_no_retry_with_fewer_tokens_is_made() {
-    let leaf = Leaf::new([Step::fail(fails(FailureKind::InsufficientFunds).affordable(100))]);
+    let leaf = Leaf::new([Step::fail(fails(FailureKind::InsufficientFunds).affordable(400))]);
     let probe = leaf.probe();
     let service = RetryLayer::new().layer(AttemptLayer::new().layer(over(leaf)));
     let error = service.oneshot(request()).await.err().unwrap();

@@ -125,6 +125,10 @@ impl Ledger for DatabaseLedger {
     fn correct(&self, correction: &Correction) {
         self.0.opened.queue.push(Item::Correction(correction.clone()));
     }
+
+    fn is_durable(&self) -> bool {
+        true
+    }
 }
 
 impl fmt::Debug for DatabaseLedger {

@@ -98,7 +98,7 @@ impl RedisBudgets {
         for some in lines.chunks(READ_AT_ONCE) {
             states.extend(self.read(some).await?.into_iter().flatten());
         }
-        states.sort_by_cached_key(|state| (state.left(), state.account.clone()));
+        states.sort_by_cached_key(|state| (state.free(), state.account.clone()));
         Ok(states)
     }
 

@@ -27,7 +27,7 @@ async fn it_holds_and_settles_to_the_last_pico_dollar() {
     let held = ask(&shared, &budgets, "999999.999999999999").await.unwrap();
     assert_eq!(stands(&shared, &line).await, ["$0.00", "$999999.999999999999", "$0.00"]);
     let refused = ask(&shared, &budgets, "0.000000000009").await.unwrap_err();
-    let RefusalReason::Spent { settled, reserved } = refused.reason else {
+    let RefusalReason::Reserved { settled, reserved } = refused.reason else {
         unreachable!("{refused}");
     };
     assert_eq!((settled, reserved), (usd("0"), usd("999999.999999999999")));

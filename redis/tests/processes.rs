@@ -122,5 +122,5 @@ async fn a_thousand_calls_of_ten_cents_against_five_dollars_in_four_processes() 
     drop(processes);
     let line = line(&budgets);
     let state = shared.account(&line).await.unwrap().unwrap();
-    assert_eq!((state.settled, state.left()), (usd("0"), usd("0")));
+    assert_eq!((state.settled, state.free()), (usd("0"), usd("0")));
 }

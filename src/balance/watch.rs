@@ -153,6 +153,10 @@ impl BalanceWatch {
 
     /// An answer failed: where it was for want of money, that is known at once, and the account is asked again.
     pub fn saw(&self, error: &Error) {
+        // A budget of ours says nothing about the account.
+        if error.kind() == FailureKind::BudgetExceeded {
+            return;
+        }
         let free = error.scope() == Scope::Pool;
         // It can afford less than was asked for, and so is not out.
         if error.affordable_tokens().is_none() {

@@ -21,8 +21,8 @@ impl PriceList for Catalogue {
     /// request asks for that, and as sound where it has some. Overrides by the time of day count as if they held. Endpoints of a
     /// priority tier count where the request or its name may ask for them, and those above the ceiling of the request do not.
     ///
-    /// Not held for: more than one picture an answer, the pages of documents that OpenRouter reads by itself, and the rounds of tools that it
-    /// runs.
+    /// Of one turn of the model: the cost layer multiplies by the turns of a [loop of tools](tower_llm_layers::ToolLoop), and refuses what has
+    /// no bound. Not reserved: more than one picture an answer, and what a preset brings beside a search and a priority tier.
     fn quote(&self, candidate: &Candidate, needs: &Needs, _: UtcTime) -> Quote {
         let table = self.table();
         let Some(row) = table.row(candidate.upstream(), candidate.model()) else {

@@ -1,5 +1,5 @@
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, header, response::Parts};
-use tower_llm_layers::{AttemptLog, Degraded, deadline::DEADLINE_HEADER};
+use tower_llm_layers::{AttemptLog, Degraded, OutputLimit, deadline::DEADLINE_HEADER};
 
 /// How many attempts the answer took.
 pub const ATTEMPTS_HEADER: HeaderName = HeaderName::from_static("x-llm-attempts");
@@ -8,6 +8,9 @@ pub const MODEL_HEADER: HeaderName = HeaderName::from_static("x-llm-model");
 
 /// Which rung of the ladder answered, and why, where it is not what was asked for.
 pub const DEGRADED_HEADER: HeaderName = HeaderName::from_static("x-llm-degraded");
+
+/// The `max_tokens` of a request that named none, if a budget made the stack set them: `max_tokens=8192; default`.
+pub const OUTPUT_LIMIT_HEADER: HeaderName = HeaderName::from_static("x-llm-output-limit");
 
 /// What the cache did: `hit; age=12`, `shared` where it is another caller's answer, `miss`. Not there without a cache.
 pub const CACHE_HEADER: HeaderName = HeaderName::from_static("x-llm-cache");
@@ -46,6 +49,10 @@ pub(super) fn to_client(head: &Parts, attempts: Option<&AttemptLog>, content_typ
     let mark = head.extensions.get::<Degraded>().map(ToString::to_string);
     if let Some(mark) = mark.and_then(|mark| HeaderValue::try_from(mark).ok()) {
         picked.insert(DEGRADED_HEADER, mark);
+    }
+    let limit = head.extensions.get::<OutputLimit>().map(ToString::to_string);
+    if let Some(limit) = limit.and_then(|limit| HeaderValue::try_from(limit).ok()) {
+        picked.insert(OUTPUT_LIMIT_HEADER, limit);
     }
     if let Some(cache) = cache(&head.extensions).and_then(|cache| HeaderValue::try_from(cache).ok()) {
         picked.insert(CACHE_HEADER, cache);

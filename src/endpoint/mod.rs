@@ -18,5 +18,5 @@ mod headers;
 mod service;
 
 pub use body::EndpointBody;
-pub use headers::{ATTEMPTS_HEADER, CACHE_HEADER, DEGRADED_HEADER, MODEL_HEADER};
+pub use headers::{ATTEMPTS_HEADER, CACHE_HEADER, DEGRADED_HEADER, MODEL_HEADER, OUTPUT_LIMIT_HEADER};
 pub use service::{EndpointFuture, OpenAiEndpoint};

@@ -1,7 +1,7 @@
 //! Any request that a stack takes: a chat or an embedding.
 
 use http::{HeaderName, Request};
-use tower_llm_layers::{Budgeted, CacheKey, Call, Continuable, KeyWriter, LlmRequest, Needs};
+use tower_llm_layers::{Budgeted, CacheKey, Call, Continuable, KeyWriter, LlmRequest, Needs, UsdAmount};
 
 use super::ChatRequest;
 use crate::{
@@ -176,6 +176,10 @@ impl LlmRequest for ApiRequest {
         each!(&self.0, body => body.alternatives())
     }
 
+    fn unbounded_tool(&self) -> Option<String> {
+        each!(&self.0, body => body.unbounded_tool())
+    }
+
     fn budgeted(&mut self) -> Option<&mut dyn Budgeted> {
         each!(&mut self.0, body => body.budgeted())
     }
@@ -184,6 +188,10 @@ impl LlmRequest for ApiRequest {
 impl Budgeted for ApiRequest {
     fn set_max_tokens(&mut self, tokens: u64) -> bool {
         each!(&mut self.0, body => Budgeted::set_max_tokens(body, tokens))
+    }
+
+    fn set_max_tool_cost(&mut self, most: UsdAmount) -> bool {
+        each!(&mut self.0, body => body.set_max_tool_cost(most))
     }
 }
 

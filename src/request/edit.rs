@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value, value::RawValue};
+use tower_llm_layers::UsdAmount;
 
 use super::chat::ChatRequest;
 use super::message::Message;
@@ -37,6 +38,32 @@ impl ChatRequest {
             json.push(b']');
             self.put("models", json.into());
         }
+    }
+
+    /// Has OpenRouter stop the loop of its tools after this cost, and after the steps that the request allows now. Conditions that are there
+    /// stay: any one of them stops the loop.
+    pub(super) fn stop_tools_after(&mut self, most: UsdAmount) {
+        let tool_loop = self.facts().tool_loop;
+        let known = self.get_raw("stop_server_tools_when").and_then(inside_of_array);
+        let mut conditions = known.unwrap_or_default().to_vec();
+        let mut add = |condition: String| {
+            if !conditions.is_empty() {
+                conditions.push(b',');
+            }
+            conditions.extend_from_slice(condition.as_bytes());
+        };
+        // Conditions replace `max_tool_calls`.
+        if known.is_none() || tool_loop.is_some_and(|tool_loop| !tool_loop.is_bounded) {
+            let steps = tool_loop.map_or(1, |tool_loop| tool_loop.steps);
+            add(format!(r#"{{"type":"step_count_is","step_count":{steps}}}"#));
+        }
+        let dollars = most.to_string();
+        let dollars = dollars.trim_start_matches('$');
+        add(format!(r#"{{"type":"max_cost","max_cost_in_dollars":{dollars}}}"#));
+        self.put(
+            "stop_server_tools_when",
+            [b"[", conditions.as_slice(), b"]"].concat().into(),
+        );
     }
 
     /// Asks for a stream, or for the whole answer at once.
@@ -130,4 +157,10 @@ impl ChatRequest {
 /// A value of this module's as JSON. All of them have a form: none has a map with other keys than strings.
 pub(super) fn encode<T: Serialize + ?Sized>(value: &T) -> Bytes {
     serde_json::to_vec(value).map_or(Bytes::from_static(b"null"), Bytes::from)
+}
+
+/// What stands between the brackets of an array, if anything does.
+fn inside_of_array(raw: &[u8]) -> Option<&[u8]> {
+    let inside = raw.trim_ascii().strip_prefix(b"[")?.strip_suffix(b"]")?.trim_ascii();
+    (!inside.is_empty()).then_some(inside)
 }

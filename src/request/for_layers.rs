@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
-use tower_llm_layers::{Budgeted, Call, Continuable, LlmRequest, Modalities as Needed, Needs, Tags};
+use tower_llm_layers::{Budgeted, Call, Continuable, LlmRequest, Modalities as Needed, Needs, Tags, UsdAmount};
 
-use super::{ApiRequest, ChatRequest, Modalities};
+use super::{ApiRequest, ChatRequest, Modalities, facts::unbounded};
 use crate::{
     body::Completeness,
     transport::{CHAT, Dialect},
@@ -120,6 +120,12 @@ impl LlmRequest for ChatRequest {
         self.get_max_tokens()
     }
 
+    fn unbounded_tool(&self) -> Option<String> {
+        let facts = self.facts();
+        let found = facts.unbounded_tools.then(|| unbounded(self.document(), facts.input));
+        found.flatten()
+    }
+
     fn budgeted(&mut self) -> Option<&mut dyn Budgeted> {
         Some(self)
     }
@@ -132,6 +138,7 @@ impl LlmRequest for ChatRequest {
         needs.images = facts.images;
         needs.searches = facts.searches;
         needs.choices = facts.choices;
+        needs.tool_loop = facts.tool_loop;
         needs.long_cache = facts.long_cache;
         needs.priority = facts.priority;
         needs.ceiling = facts.ceiling;
@@ -150,6 +157,11 @@ impl LlmRequest for ChatRequest {
 impl Budgeted for ChatRequest {
     fn set_max_tokens(&mut self, tokens: u64) -> bool {
         Self::set_max_tokens(self, tokens);
+        true
+    }
+
+    fn set_max_tool_cost(&mut self, most: UsdAmount) -> bool {
+        self.stop_tools_after(most);
         true
     }
 }

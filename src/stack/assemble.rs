@@ -59,7 +59,9 @@ impl Parts {
         });
         Self {
             chain: chain(settings, first_upstream, wrong),
-            cost: settings.money.layer(wrong),
+            cost: settings
+                .money
+                .layer(settings.chain.iter().flatten().chain(&settings.cheaper), wrong),
             admission,
             upstream_limits: upstream_limits.unwrap_or_else(|| RateLimitLayer::off(PerCandidate)),
         }

@@ -128,8 +128,10 @@ pub enum BuildProblem {
     Budget(BudgetError),
     /// Budgets are given whole, and one by one or with a store besides.
     BudgetsTwice,
-    /// There are budgets, and no price list that a hold could be reckoned by.
+    /// There are budgets, and no price list that a reservation could be computed by.
     NoPrices,
+    /// The accounts of the budgets are in this process, which forgets them, beside a ledger that does not.
+    BudgetsForget,
     /// A candidate names an upstream that the transport does not know.
     UnknownUpstream {
         /// Which.
@@ -180,6 +182,11 @@ impl fmt::Display for BuildProblem {
             Self::NoPrices => f.write_str(
                 "there are budgets and no prices: give the stack a catalogue with `.prices(…)`, or say with `.unknown_price(…)` what a \
                  call is taken to cost",
+            ),
+            Self::BudgetsForget => f.write_str(
+                "the budgets begin empty after each restart, although a durable ledger knows what was spent: create them with \
+                 `Budgets::new(…)`, call `ledger.restore(&budgets).await` before the first call, and give them with `.budgets(…)`; or keep \
+                 their accounts in a shared store with `.budget_store(…)`",
             ),
             Self::UnknownUpstream { candidate, known } => {
                 let (model, upstream) = (candidate.model(), candidate.upstream());

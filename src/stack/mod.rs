@@ -24,6 +24,7 @@ mod settings;
 mod slots;
 mod tags;
 mod tenant;
+mod tight;
 mod timeouts;
 
 pub use answer::{Answer, Completion};

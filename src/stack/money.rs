@@ -1,16 +1,19 @@
 //! The slot of the cost layer: budgets, prices, the ledger, late bills.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use tower_llm_layers::{
-    Budgeted, PriceList,
+    Budgeted, Candidate, PriceList,
     budget::{Budget, BudgetError, BudgetStore, Budgets, InMemoryBudgetStore},
-    cost::{CostLayer, UnknownPrice},
+    cost::{CostLayer, DEFAULT_OUTPUT_TOKENS, UnknownPrice},
     ledger::{Ledger, Tee},
     reconcile::Reconciler,
 };
 
-use super::{BuildProblem, StackBuilder};
+use super::{BuildProblem, StackBuilder, tight};
+
+/// How long a call waits for reservations to end, by default: about what an attempt takes that has begun its answer.
+const RESERVATION_WAIT: Duration = Duration::from_secs(2);
 
 /// What the cost layer is made of.
 #[derive(Clone, Default)]
@@ -20,8 +23,11 @@ pub(super) struct Money {
     shared: Option<Budgets>,
     prices: Option<Arc<dyn PriceList>>,
     unknown_price: Option<UnknownPrice>,
-    default_output_tokens: Option<u64>,
+    /// What was set, if anything.
+    default_output_tokens: Option<Option<u64>>,
     min_output_tokens: Option<u64>,
+    max_reservation_wait: Option<Duration>,
+    allow_unreserved_tools: bool,
     ledgers: Vec<Arc<dyn Ledger>>,
     reconciler: Option<Reconciler>,
 }
@@ -64,15 +70,33 @@ impl<R: Budgeted, F, E> StackBuilder<R, F, E> {
         self
     }
 
-    /// The `max_tokens` of requests that name none, where a budget applies: without it the longest answer of the model is held.
+    /// The `max_tokens` of requests that name none, if a budget applies: written into the request, and told by
+    /// [`OutputLimit`](tower_llm_layers::OutputLimit) in the response's extensions.
+    /// [`DEFAULT_OUTPUT_TOKENS`](tower_llm_layers::cost::DEFAULT_OUTPUT_TOKENS) by default. With `None` the longest answer of the model is reserved.
     #[must_use]
     pub fn default_output_tokens(mut self, tokens: impl Into<Option<u64>>) -> Self {
-        self.settings.money.default_output_tokens = tokens.into();
+        self.settings.money.default_output_tokens = Some(tokens.into());
         self
     }
 
-    /// The shortest answer, in tokens, that a budget may cut a request down to before it refuses it;
-    /// [`MIN_OUTPUT_TOKENS`](tower_llm_layers::cost::MIN_OUTPUT_TOKENS) by default.
+    /// The longest time that a call waits for reservations to end, if a budget's money is not spent but only reserved, and no other candidate
+    /// can answer instead. 2 s by default, and never past the call's deadline; zero refuses at once.
+    #[must_use]
+    pub const fn max_reservation_wait(mut self, wait: Duration) -> Self {
+        self.settings.money.max_reservation_wait = Some(wait);
+        self
+    }
+
+    /// Lets requests through under a budget whose tools or plugins cost more than any reservation can bound, such as `fusion`, an advisor, or
+    /// the parsing of documents: what they cost is spent after, and may pass the cap. By default they are refused, with the tool's name.
+    #[must_use]
+    pub const fn allow_unreserved_tools(mut self) -> Self {
+        self.settings.money.allow_unreserved_tools = true;
+        self
+    }
+
+    /// The shortest answer, in tokens, that a budget may shorten a request to before it refuses it;
+    /// [`MIN_OUTPUT_TOKENS`](tower_llm_layers::MIN_OUTPUT_TOKENS) by default.
     #[must_use]
     pub const fn min_output_tokens(mut self, tokens: u64) -> Self {
         self.settings.money.min_output_tokens = Some(tokens);
@@ -96,13 +120,30 @@ impl<R: Budgeted, F, E> StackBuilder<R, F, E> {
 
 impl Money {
     /// The layer, as it was set up; without the budgets if something is wrong with them.
-    pub(super) fn layer(&self, wrong: &mut Vec<BuildProblem>) -> CostLayer {
-        let mut layer = CostLayer::new().default_output_tokens(self.default_output_tokens);
+    /// The `candidates` are those of the chain.
+    pub(super) fn layer<'a>(
+        &self,
+        candidates: impl Iterator<Item = &'a Candidate>,
+        wrong: &mut Vec<BuildProblem>,
+    ) -> CostLayer {
+        let mut layer = CostLayer::new().max_reservation_wait(self.max_reservation_wait.unwrap_or(RESERVATION_WAIT));
+        if self.allow_unreserved_tools {
+            layer = layer.allow_unreserved_tools();
+        }
+        if let Some(tokens) = self.default_output_tokens {
+            layer = layer.default_output_tokens(tokens);
+        }
         let has_budgets = self.shared.is_some() || !self.budgets.is_empty();
         if has_budgets && self.prices.is_none() && self.unknown_price.is_none() {
             wrong.push(BuildProblem::NoPrices);
         }
         if let Some(budgets) = self.all_budgets(wrong) {
+            let is_durable = self.ledgers.iter().any(|ledger| ledger.is_durable());
+            if is_durable && budgets.forget_at_restart() {
+                wrong.push(BuildProblem::BudgetsForget);
+            }
+            let tokens = self.default_output_tokens.unwrap_or(Some(DEFAULT_OUTPUT_TOKENS));
+            tight::warn(&budgets, self.prices.as_deref(), tokens, candidates);
             layer = layer.budgets(budgets);
         }
         if let Some(prices) = &self.prices {

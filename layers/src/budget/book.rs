@@ -52,9 +52,9 @@ pub struct AccountState {
     pub account: String,
     /// What has been spent in this window, up to the cap.
     pub settled: UsdAmount,
-    /// What is held for attempts in flight.
+    /// What is reserved for attempts in flight: the most they can cost, not what they cost.
     pub reserved: UsdAmount,
-    /// What was charged beyond all that was held, and beyond the cap.
+    /// What was charged beyond all that was reserved, and beyond the cap.
     pub overrun: UsdAmount,
     /// When it is full again.
     pub resets: Option<UtcTime>,
@@ -74,10 +74,10 @@ impl AccountState {
         }
     }
 
-    /// What is neither spent nor held; below zero only where a budget is soft.
+    /// What is neither spent nor reserved; below zero only if a budget is soft, or was overrun.
     #[must_use]
-    pub fn left(&self) -> UsdAmount {
-        let taken = self.settled.saturating_add(self.reserved);
+    pub fn free(&self) -> UsdAmount {
+        let taken = self.settled.saturating_add(self.reserved).saturating_add(self.overrun);
         self.budget.cap().saturating_sub(taken)
     }
 }
@@ -120,7 +120,7 @@ impl InMemoryBudgetStore {
                 });
             }
         }
-        all.sort_by_cached_key(|state| (state.left(), state.account.clone()));
+        all.sort_by_cached_key(|state| (state.free(), state.account.clone()));
         all
     }
 
@@ -207,6 +207,10 @@ impl BudgetStore for InMemoryBudgetStore {
                 refused(full.index, RefusalReason::Spent { settled, reserved })
             }
         }
+    }
+
+    fn is_durable(&self) -> bool {
+        false
     }
 
     fn adjust(&self, lines: &[AccountRef], by: UsdAmount, at: UtcTime) {

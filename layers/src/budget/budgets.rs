@@ -1,4 +1,10 @@
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use super::{AccountRef, Budget, BudgetError, BudgetStore, Decision, InMemoryBudgetStore, ReserveRequest};
 use crate::{Tags, UsdAmount, UtcTime, ledger::Entry};
@@ -8,6 +14,8 @@ use crate::{Tags, UsdAmount, UtcTime, ledger::Entry};
 pub struct Budgets {
     budgets: Arc<[Arc<Budget>]>,
     store: Arc<dyn BudgetStore>,
+    /// Whether the accounts know what was spent before a restart.
+    is_refilled: Arc<AtomicBool>,
 }
 
 impl Budgets {
@@ -35,7 +43,11 @@ impl Budgets {
             let name = twice.name().to_owned();
             return Err(BudgetError::Twice { name });
         }
-        Ok(Self { budgets, store })
+        Ok(Self {
+            budgets,
+            store,
+            is_refilled: Arc::default(),
+        })
     }
 
     /// The budgets.
@@ -79,9 +91,17 @@ impl Budgets {
     /// Books what was spent before a restart: every entry of the longest window, in any order. Only for accounts that begin empty,
     /// as those in this process do.
     pub fn refill<'a>(&self, entries: impl IntoIterator<Item = &'a Entry>) {
+        self.is_refilled.store(true, Ordering::Relaxed);
         for entry in entries {
             self.book(entry, entry.booked, entry.ended);
         }
+    }
+
+    /// Whether a restart would make them forget what was spent: their accounts are in this process, and nothing has
+    /// [refilled](Self::refill) them.
+    #[must_use]
+    pub fn forget_at_restart(&self) -> bool {
+        !self.store.is_durable() && !self.is_refilled.load(Ordering::Relaxed)
     }
 
     fn book(&self, entry: &Entry, by: UsdAmount, at: UtcTime) {

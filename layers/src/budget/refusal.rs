@@ -1,7 +1,12 @@
+//! Why a budget does not carry an attempt, and when it is worth asking again.
+
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::Budget;
 use crate::{UsdAmount, UtcTime};
+
+/// When to ask again for money that is only reserved, and for a store that does not respond: attempts end within seconds.
+const SOON: Duration = Duration::from_secs(1);
 
 /// Why a budget does not carry an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,17 +24,26 @@ pub struct Refusal {
     pub at: UtcTime,
     /// When the budget is full again; `None` where never.
     pub resets: Option<UtcTime>,
+    /// The longest answer, in tokens, that the budget could carry, if that is worth asking for. Set by the cost layer.
+    pub affordable_tokens: Option<u64>,
 }
 
 /// What is wrong with an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RefusalReason {
-    /// Too little is left under the cap.
+    /// The money is spent: the attempt would not fit even if nothing were reserved. It may fit in the next window.
     Spent {
         /// What has been spent.
         settled: UsdAmount,
-        /// What is held for attempts in flight.
+        /// What is reserved for attempts in flight.
+        reserved: UsdAmount,
+    },
+    /// The money is reserved for attempts in flight: the attempt fits as soon as enough of them have ended below their worst case.
+    Reserved {
+        /// What has been spent.
+        settled: UsdAmount,
+        /// What is reserved for attempts in flight.
         reserved: UsdAmount,
     },
     /// The store cannot be asked, and does not let through what it cannot count.
@@ -44,18 +58,72 @@ pub enum RefusalReason {
     },
 }
 
+impl RefusalReason {
+    /// The name used in metrics.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Spent { .. } => "spent",
+            Self::Reserved { .. } => "reserved",
+            Self::StoreDown { .. } => "store_down",
+            Self::TooManyAccounts { .. } => "too_many_accounts",
+        }
+    }
+
+    /// The same for an attempt that needs so much under this cap: spent and reserved money are told apart by it.
+    fn of_attempt(self, cap: UsdAmount, needed: UsdAmount) -> Self {
+        match self {
+            Self::Spent { settled, reserved } | Self::Reserved { settled, reserved } => {
+                if settled.saturating_add(needed) <= cap {
+                    Self::Reserved { settled, reserved }
+                } else {
+                    Self::Spent { settled, reserved }
+                }
+            }
+            other => other,
+        }
+    }
+}
+
 impl Refusal {
-    /// A refusal of this account, now.
+    /// A refusal of this account, now. Of [`Spent`](RefusalReason::Spent) and [`Reserved`](RefusalReason::Reserved) it takes the one that
+    /// the amounts say.
     #[must_use]
     pub fn new(budget: &Arc<Budget>, account: &str, reason: RefusalReason, needed: UsdAmount, at: UtcTime) -> Self {
         Self {
             budget: Arc::clone(budget),
             account: budget.say(account),
-            reason,
+            reason: reason.of_attempt(budget.cap(), needed),
             needed,
             at,
             resets: budget.window().end(at),
+            affordable_tokens: None,
         }
+    }
+
+    /// The same for an attempt that could do with less.
+    pub(crate) fn for_less(mut self: Box<Self>, needed: UsdAmount) -> Box<Self> {
+        self.reason = self.reason.of_attempt(self.budget.cap(), needed);
+        self.needed = needed;
+        self
+    }
+
+    /// What the account has for one attempt: what is neither spent nor reserved, or, once all attempts in flight have ended for nothing,
+    /// what is not spent. `None` if the refusal has another reason.
+    pub(crate) fn free(&self, counts_reserved: bool) -> Option<UsdAmount> {
+        let (RefusalReason::Spent { settled, reserved } | RefusalReason::Reserved { settled, reserved }) = self.reason
+        else {
+            return None;
+        };
+        let reserved = if counts_reserved { UsdAmount::ZERO } else { reserved };
+        let taken = settled.saturating_add(reserved);
+        Some(self.budget.cap().saturating_sub(taken).max(UsdAmount::ZERO))
+    }
+
+    /// Whether the money is only reserved, so that the same attempt may fit in a moment.
+    #[must_use]
+    pub const fn is_reserved(&self) -> bool {
+        matches!(self.reason, RefusalReason::Reserved { .. })
     }
 
     /// The time until the budget is full again.
@@ -63,24 +131,36 @@ impl Refusal {
     pub fn resets_in(&self) -> Option<Duration> {
         self.resets.map(|resets| resets.since(self.at))
     }
+
+    /// When it is worth asking again: a second for reserved money, the start of the next window for spent money. `None` if no window
+    /// ever carries the attempt.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self.reason {
+            RefusalReason::Reserved { .. } | RefusalReason::StoreDown { .. } => Some(SOON),
+            RefusalReason::Spent { .. } if self.needed > self.budget.cap() => None,
+            RefusalReason::Spent { .. } | RefusalReason::TooManyAccounts { .. } => self.resets_in(),
+        }
+    }
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let budget = &self.budget;
+        let (budget, needed) = (&self.budget, self.needed);
         write!(f, "the budget `{}`", budget.name())?;
         if !self.account.is_empty() {
             write!(f, " of {}", self.account)?;
         }
         match &self.reason {
-            RefusalReason::Spent { settled, reserved } => write!(
-                f,
-                " cannot carry this: it needs at least {}, and of {} {} is spent and {} held",
-                self.needed,
-                budget.cap(),
-                settled,
-                reserved
-            )?,
+            RefusalReason::Spent { settled, reserved } | RefusalReason::Reserved { settled, reserved } => {
+                let free = self.free(false).unwrap_or_default();
+                write!(
+                    f,
+                    " cannot carry this: it needs at least {needed}, and of {} {settled} is spent, {reserved} is reserved for attempts in \
+                     flight, and {free} is free",
+                    budget.cap()
+                )?;
+            }
             RefusalReason::StoreDown { cause } => write!(f, " cannot be asked ({cause}), so nothing is let through")?,
             RefusalReason::TooManyAccounts { most } => {
                 write!(
@@ -89,9 +169,14 @@ impl fmt::Display for Refusal {
                 )?;
             }
         }
-        match self.resets {
-            Some(resets) => write!(f, "; it is full again at {resets}"),
-            None => f.write_str("; it is never full again by itself"),
+        match (&self.reason, self.resets) {
+            (RefusalReason::Reserved { .. }, _) => f.write_str("; retry when an attempt in flight has ended"),
+            (RefusalReason::StoreDown { .. }, _) => Ok(()),
+            (RefusalReason::Spent { .. }, _) if needed > budget.cap() => {
+                f.write_str("; it is more than the whole budget: request fewer `max_tokens`, or raise the budget")
+            }
+            (_, Some(resets)) => write!(f, "; it is full again at {resets}"),
+            (_, None) => f.write_str("; it is never full again by itself"),
         }
     }
 }

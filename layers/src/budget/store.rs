@@ -50,6 +50,12 @@ pub trait BudgetStore: fmt::Debug + Send + Sync {
     /// Changes what was spent on every line at this time, where that time lies in the line's present window: more where a bill
     /// came late or a process starts again, less where an estimate was too high. Returns at once.
     fn adjust(&self, lines: &[AccountRef], by: UsdAmount, at: UtcTime);
+
+    /// Whether its accounts outlive the process. Those that do not begin empty after a restart, unless they are
+    /// [refilled](super::Budgets::refill).
+    fn is_durable(&self) -> bool {
+        true
+    }
 }
 
 /// A hold in a store, without its amount.

@@ -4,7 +4,7 @@ use http::{HeaderMap, Response, StatusCode, Version, header::SET_COOKIE, respons
 use http_body::Frame as BodyFrame;
 use tokio::time::Instant;
 
-use crate::{Degraded, Frame, NoStore, Resumed};
+use crate::{Degraded, DegradedSource, Frame, NoStore, Resumed};
 
 /// The head of an answer as others may see it: without cookies, and without the extensions, which tell of the one exchange; only
 /// the marks stay of an answer that is degraded, or of several pieces.
@@ -34,9 +34,10 @@ impl Head {
         }
     }
 
-    /// Whether it is as it is for the leader's own reasons, its budget say, and nothing would tell others so.
-    pub(super) const fn is_personal(&self) -> bool {
-        self.no_store && self.degraded.is_none()
+    /// Whether it is as it is for the leader's own reasons, its budget say.
+    pub(super) fn is_personal(&self) -> bool {
+        let is_others_too = |mark: &Degraded| mark.source != DegradedSource::ShortenedAnswer;
+        self.no_store && !self.degraded.as_ref().is_some_and(is_others_too)
     }
 
     /// Asked at its end: only then is it known whether it is of one piece.

@@ -47,8 +47,8 @@
 //! personal failure is then, to the others, a stream that broke off.
 //!
 //! An answer that is as it is for its caller's own reasons is nobody else's: one that carries [`NoStore`](crate::NoStore) and is not
-//! [`Degraded`](crate::Degraded), since its budget cut it short, say. The others ask anew. A call with a cap of its own on attempts
-//! shares with nobody.
+//! [`Degraded`](crate::Degraded), or that a budget or the balance shortened. The others make the call again. A call with a cap of its own on
+//! attempts shares with nobody.
 //!
 //! # Cancellation
 //!

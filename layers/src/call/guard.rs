@@ -32,7 +32,7 @@ impl AttemptGuard {
         let elapsed = crate::util::since(self.started);
         self.change(|line| {
             line.outcome = Outcome::Answering;
-            line.first_token = Some(elapsed);
+            line.first_token = Some(elapsed.saturating_sub(line.local_wait));
         });
         elapsed
     }

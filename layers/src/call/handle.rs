@@ -45,6 +45,19 @@ impl AttemptHandle {
         self.state.change(self.index, |line| line.note = Some(note.into()));
     }
 
+    /// The attempt waits this long for something of ours before it is sent.
+    #[cfg(feature = "cost")]
+    pub(crate) fn waits(&self, pause: Duration) {
+        self.state.change(self.index, |line| line.local_wait += pause);
+    }
+
+    /// How long it has waited for something of ours, a wait that has begun included.
+    #[cfg(feature = "timeout")]
+    pub(crate) fn local_wait(&self) -> Duration {
+        let lines = self.state.lines();
+        lines.get(self.index).map_or(Duration::ZERO, |line| line.local_wait)
+    }
+
     #[cfg(feature = "cost")]
     pub(crate) fn call_id(&self, at: crate::UtcTime) -> crate::ledger::CallId {
         self.state.id(at)

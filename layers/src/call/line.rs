@@ -61,6 +61,8 @@ pub struct Attempt {
     pub(super) exchanges: u32,
     /// How often its request was given a key.
     pub(super) sendings: u32,
+    /// How long it waited for something of ours, such as a budget: no time limit of the upstream counts that.
+    pub(super) local_wait: Duration,
 }
 
 impl Attempt {
@@ -83,6 +85,7 @@ impl Attempt {
             note: None,
             exchanges: 0,
             sendings: 0,
+            local_wait: Duration::ZERO,
         }
     }
 

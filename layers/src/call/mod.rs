@@ -168,6 +168,19 @@ impl Call {
         self.turn.is_last_resort
     }
 
+    /// Whether a shorter answer than requested may be asked for, if a budget or the balance carries no more: true without a chain and with
+    /// a single candidate; with several only in the turn that comes after all of them.
+    #[must_use]
+    pub const fn may_shorten(&self) -> bool {
+        self.turn.may_shorten
+    }
+
+    /// Makes this the turn that may shorten the answer.
+    #[cfg(feature = "fallback")]
+    pub(crate) const fn allow_shorter(&mut self) {
+        self.turn.may_shorten = true;
+    }
+
     /// Whether this copy resumes an interrupted answer.
     #[must_use]
     pub const fn is_continuation(&self) -> bool {
@@ -194,6 +207,7 @@ impl Call {
             candidate: Some(candidate),
             role,
             is_last_resort,
+            may_shorten: matches!(role, Role::Only),
         };
         number
     }

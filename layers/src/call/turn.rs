@@ -22,6 +22,8 @@ pub(crate) struct Turn {
     pub(crate) role: Role,
     /// Whether it is called although its circuit is open, because no other candidate is left.
     pub(crate) is_last_resort: bool,
+    /// Whether a shorter answer than requested may be asked for: only if no other candidate could give the whole.
+    pub(crate) may_shorten: bool,
 }
 
 impl Turn {
@@ -31,6 +33,7 @@ impl Turn {
         candidate: None,
         role: Role::Only,
         is_last_resort: false,
+        may_shorten: true,
     };
 
     pub(crate) const fn is_last(&self) -> bool {

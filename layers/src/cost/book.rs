@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::meter::Running;
+use super::{meter::Running, plan::Limited};
 use crate::{
     AttemptHandle, Candidate, Outcome, Quote, TokenUsage, UsdAmount, UtcTime,
     budget::Reservation,
@@ -37,6 +37,7 @@ impl Running {
         let cost = sums.bill.or(sums.estimate).unwrap_or(UsdAmount::ZERO);
         self.end_line(outcome, now, Some((cost, sums.state == EntryState::Estimated)));
         self.say(&sums);
+        self.say_if_cut(outcome, &sums);
         if let Some(ledger) = self.settings.ledger.clone() {
             ledger.record(&self.entry(outcome, &sums, ended));
         }
@@ -68,6 +69,9 @@ impl Running {
         // A plain response that never came may have been generated whole all the same.
         let estimate = if free {
             Some(UsdAmount::ZERO)
+        } else if self.needs.tool_loop.is_some() && !self.taken.is_reported() && reserved > UsdAmount::ZERO {
+            // What was shown says nothing of the tools that were run.
+            Some(reserved)
         } else if self.streamed || is_whole || self.taken.is_known() {
             self.priced(&usage, ended)
         } else if reserved > UsdAmount::ZERO {
@@ -82,14 +86,19 @@ impl Running {
         } else {
             EntryState::Estimated
         };
+        // A count that is no bill is capped by the reservation, and stands for it if nothing else is known: so what the ledger says and what
+        // the budgets take is one number.
+        let is_reserved = reserved > UsdAmount::ZERO;
+        let estimate = match estimate {
+            Some(estimate) if is_reserved && !counted => Some(estimate.min(reserved)),
+            None if is_reserved => Some(reserved),
+            estimate => estimate,
+        };
         let follows = !counted && self.settings.bills_follow && self.generation_id.is_some();
         let booked = match bill.or(estimate) {
             // The bill takes its place later, and must never find too little left.
             estimate if follows => estimate.unwrap_or(UsdAmount::ZERO).max(reserved),
-            Some(cost) if counted => cost,
-            Some(estimate) if self.reservation.is_some() => estimate.min(reserved),
-            Some(estimate) => estimate,
-            None => reserved,
+            cost => cost.unwrap_or(reserved),
         };
         Sums {
             reserved,
@@ -123,13 +132,40 @@ impl Running {
             usage: sums.usage,
             generation_id: self.generation_id.take(),
             first_token: self.first_token,
-            clamped_to: self.clamped_to,
+            clamped_to: self.clamped_to(),
         }
     }
 
     fn priced(&self, usage: &TokenUsage, at: UtcTime) -> Option<UsdAmount> {
-        let prices = self.settings.prices.as_ref()?;
-        prices.cost(self.candidate.as_ref()?, usage, at)
+        let listed = || {
+            let prices = self.settings.prices.as_ref()?;
+            prices.cost(self.candidate.as_ref()?, usage, at)
+        };
+        // What the budget reserved by is what the ledger estimates by.
+        let assumed = || self.assumed?.cost(usage.prompt, usage.answer).ok();
+        listed().or_else(assumed)
+    }
+
+    /// Says that the answer ended where the stack had set its end.
+    fn say_if_cut(&self, outcome: EntryOutcome, sums: &Sums) {
+        let Limited::ByDefault(tokens) = self.limited else {
+            return;
+        };
+        let is_cut = outcome == EntryOutcome::Answered && (self.taken.is_cut() || sums.usage.answer >= tokens);
+        if !is_cut {
+            return;
+        }
+        tracing::warn!(
+            target: "llm::budget",
+            model = self.candidate.as_ref().map(Candidate::model),
+            max_tokens = tokens,
+            "answer cut by the default `max_tokens` of a budget: name `max_tokens` in the request, or raise `default_output_tokens`"
+        );
+        if let Some(line) = &self.line {
+            line.note(&format!(
+                "cut at {tokens} tokens, the default under a budget: the request names no `max_tokens`"
+            ));
+        }
     }
 
     /// What the longest answer asked for costs.
@@ -143,6 +179,14 @@ impl Running {
     }
 
     fn say(&self, sums: &Sums) {
+        if self.taken.is_implausible() {
+            tracing::warn!(
+                target: "llm::cost",
+                upstream = self.candidate.as_ref().map(Candidate::upstream),
+                model = self.candidate.as_ref().map(Candidate::model),
+                "the upstream reports usage or a charge that no answer can have: the answer is settled by what was shown"
+            );
+        }
         let (true, Some(bill), Some(estimate)) = (sums.is_reported, sums.bill, sums.estimate) else {
             return;
         };

@@ -7,20 +7,31 @@ use std::{
 
 use http::{Request, Response};
 use pin_project::pin_project;
+use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
 use super::{
     CostBody,
     meter::Meter,
-    plan::{Plan, Shorten, over_budget},
+    patience::{Next, Patience},
+    plan::{Limits, Plan},
 };
 use crate::{
-    Failure, Frame, LayerError, LlmRequest, NoStore,
-    budget::{Refusal, Reservation},
+    Failure, Frame, LayerError, LlmRequest, NoStore, UtcTime,
+    budget::{Budgets, Decision, Refusal, Reservation},
+    metering,
     watch::WatchBody,
 };
 
-type Reserving = Pin<Box<dyn Future<Output = Result<Reservation, Box<Refusal>>> + Send>>;
+/// What the budgets say.
+type Verdict = Result<Reservation, Box<Refusal>>;
+
+/// The budgets are being asked, or will be.
+enum Reserving {
+    Decided(Option<Verdict>),
+    Asking(Pin<Box<dyn Future<Output = Verdict> + Send>>),
+    Pausing(Pin<Box<Sleep>>),
+}
 
 /// The future of [`Cost`](super::Cost).
 #[pin_project]
@@ -34,22 +45,21 @@ where
 
 #[pin_project(project = StateProjection)]
 enum State<S, R, F> {
-    Reserving {
-        decision: Reserving,
-        waiting: Option<Box<Waiting<S, R>>>,
-    },
+    Reserving(Reserving, Option<Box<Waiting<S, R>>>),
     Calling(#[pin] F, Option<Meter>),
     Refused(Option<LayerError>),
     Ended,
 }
 
-/// An attempt that waits for its hold.
+/// An attempt that waits for its reservation.
 pub(super) struct Waiting<S, R> {
     pub(super) service: S,
     pub(super) request: Request<R>,
     pub(super) plan: Plan,
     pub(super) meter: Meter,
-    pub(super) shorten: Shorten<R>,
+    pub(super) patience: Patience,
+    pub(super) budgets: Budgets,
+    pub(super) limits: Limits<R>,
 }
 
 impl<S, R> CostFuture<S, R>
@@ -62,10 +72,9 @@ where
         }
     }
 
-    pub(super) fn reserving(decision: Reserving, waiting: Waiting<S, R>) -> Self {
-        let waiting = Some(Box::new(waiting));
+    pub(super) fn reserving(decision: Decision, waiting: Waiting<S, R>) -> Self {
         Self {
-            state: State::Reserving { decision, waiting },
+            state: State::Reserving(Reserving::from(decision), Some(Box::new(waiting))),
         }
     }
 
@@ -81,7 +90,7 @@ where
     S: Service<Request<R>>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let reserving = matches!(self.state, State::Reserving { .. });
+        let reserving = matches!(self.state, State::Reserving(..));
         f.debug_struct("CostFuture")
             .field("reserving", &reserving)
             .finish_non_exhaustive()
@@ -102,18 +111,39 @@ where
         let mut state = self.project().state;
         loop {
             match state.as_mut().project() {
-                StateProjection::Reserving { decision, waiting } => {
-                    let decision = ready!(decision.as_mut().poll(cx));
-                    let Some(waiting) = waiting.take() else {
+                StateProjection::Reserving(reserving, waiting) => {
+                    let verdict = match reserving {
+                        Reserving::Decided(verdict) => verdict.take(),
+                        Reserving::Asking(decision) => Some(ready!(decision.as_mut().poll(cx))),
+                        Reserving::Pausing(pause) => {
+                            ready!(pause.as_mut().poll(cx));
+                            None
+                        }
+                    };
+                    let Some(mut waiter) = waiting.take() else {
                         return Poll::Pending;
                     };
-                    match decision {
-                        Ok(held) => state.set(waiting.call(held)),
-                        Err(refusal) => {
-                            let error = waiting.meter.refused(over_budget(refusal));
-                            state.set(State::Refused(Some(error)));
+                    let refusal = match verdict {
+                        Some(Ok(held)) => {
+                            state.set(waiter.call(held));
+                            continue;
+                        }
+                        Some(Err(refusal)) => refusal,
+                        None => {
+                            *reserving = waiter.ask();
+                            *waiting = Some(waiter);
+                            continue;
+                        }
+                    };
+                    match waiter.after(&refusal) {
+                        Next::Ask => *reserving = waiter.ask(),
+                        Next::Pause(pause) => *reserving = Reserving::Pausing(Box::pin(sleep(pause))),
+                        Next::Refuse => {
+                            state.set(State::Refused(Some(waiter.refuse(refusal))));
+                            continue;
                         }
                     }
+                    *waiting = Some(waiter);
                 }
                 StateProjection::Calling(future, meter) => {
                     if let Some(meter) = meter {
@@ -135,15 +165,50 @@ where
     }
 }
 
+impl From<Decision> for Reserving {
+    fn from(decision: Decision) -> Self {
+        match decision {
+            Decision::Now(verdict) => Self::Decided(Some(verdict)),
+            Decision::Later(decision) => Self::Asking(decision),
+        }
+    }
+}
+
 impl<S, R> Waiting<S, R>
 where
     S: Service<Request<R>>,
+    R: LlmRequest,
 {
+    fn ask(&mut self) -> Reserving {
+        let request = self.request.body();
+        let decision = self
+            .patience
+            .ask(&self.budgets, request, &mut self.plan, UtcTime::now());
+        Reserving::from(decision)
+    }
+
+    fn after(&mut self, refusal: &Refusal) -> Next {
+        let next = self.patience.after(refusal, self.request.body().call().deadline());
+        if let Next::Pause(pause) = next {
+            self.meter.waits(pause);
+        }
+        next
+    }
+
+    fn refuse(self, refusal: Box<Refusal>) -> LayerError {
+        let is_hedge = self.request.body().call().is_hedge();
+        let error = self.plan.over_budget(refusal, is_hedge, false);
+        self.meter.refused(error)
+    }
+
     fn call(mut self, held: Reservation) -> State<S, R, S::Future> {
         let mut meter = self.meter;
-        match self.plan.fit(self.request.body_mut(), &held, self.shorten) {
-            Ok(clamped) => {
-                meter.hold(held, clamped);
+        if !self.patience.waited.is_zero() {
+            metering::waited("budget", self.patience.waited);
+        }
+        match self.plan.fit(self.request.body_mut(), &held, &self.limits) {
+            Ok(limited) => {
+                meter.reserve(held, limited, &self.plan);
                 State::Calling(self.service.call(self.request), Some(meter))
             }
             Err(error) => State::Refused(Some(meter.refused(error))),
@@ -161,10 +226,18 @@ where
         Ok(response) => {
             let (mut parts, body) = response.into_parts();
             meter.responded(&parts);
-            if meter.is_clamped() {
+            if let Some(limit) = meter.default_limit() {
+                parts.extensions.insert(limit);
+            }
+            let mark = meter.shortened();
+            if meter.is_limited() {
                 parts.extensions.insert(NoStore);
             }
-            Ok(Response::from_parts(parts, WatchBody::new(body, meter)))
+            let mut response = Response::from_parts(parts, WatchBody::new(body, meter));
+            if let Some(mark) = mark {
+                mark.put(&mut response);
+            }
+            Ok(response)
         }
         Err(error) => {
             meter.failed(&error);

@@ -1,9 +1,9 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::HeaderName;
 use tower_layer::Layer;
 
-use super::{Cost, CostIfBudgeted, UnknownPrice, settings::Settings};
+use super::{Cost, CostIfBudgeted, UnknownPrice, patience::LONGEST_WAIT, settings::Settings};
 use crate::{PriceList, budget::Budgets, ledger::Ledger};
 
 /// Holds money before each attempt, and books what it cost after. See the [module](super).
@@ -48,19 +48,36 @@ impl CostLayer {
         self.set(|settings| settings.unknown_price = policy)
     }
 
-    /// The shortest answer, in tokens, that a lowered `max_tokens` may leave: where not even that fits, the attempt is refused.
-    /// [`MIN_OUTPUT_TOKENS`](super::MIN_OUTPUT_TOKENS) by default.
+    /// The shortest answer, in tokens, that a lowered `max_tokens` may leave: if not even that fits, the attempt is refused.
+    /// [`MIN_OUTPUT_TOKENS`](crate::MIN_OUTPUT_TOKENS) by default.
     #[must_use]
     pub fn min_output_tokens(self, tokens: u64) -> Self {
         self.set(|settings| settings.min_output_tokens = tokens.max(1))
     }
 
-    /// The `max_tokens` of a request that names none, where a budget applies: without it the longest answer of the model is held,
-    /// which is often far more than comes. None by default.
+    /// The `max_tokens` of a request that names none, if a budget applies: it is written into the request, and the response carries
+    /// [`OutputLimit`](crate::OutputLimit). [`DEFAULT_OUTPUT_TOKENS`](super::DEFAULT_OUTPUT_TOKENS) by default. With `None` the longest answer of
+    /// the model is reserved, which is often far more than comes.
     #[must_use]
     pub fn default_output_tokens(self, tokens: impl Into<Option<u64>>) -> Self {
         let tokens = tokens.into();
         self.set(|settings| settings.default_output_tokens = tokens)
+    }
+
+    /// The longest time that an attempt waits for reservations to end, if its money is not spent but only reserved: up to a day, and never
+    /// past the call's deadline. Zero by default: then it is refused at once, with a hint of one second. An attempt waits only if no other
+    /// candidate could answer instead.
+    #[must_use]
+    pub fn max_reservation_wait(self, wait: Duration) -> Self {
+        self.set(|settings| settings.max_reservation_wait = wait.min(LONGEST_WAIT))
+    }
+
+    /// Lets requests through whose tools or plugins cost more than any reservation can bound
+    /// ([`LlmRequest::unbounded_tool`](crate::LlmRequest::unbounded_tool)): what they cost is spent after, and may pass the cap. Off by default:
+    /// they are refused if a budget applies.
+    #[must_use]
+    pub fn allow_unreserved_tools(self) -> Self {
+        self.set(|settings| settings.allow_unreserved_tools = true)
     }
 
     /// Whether somebody fetches the bills of broken-off answers later: then the budgets keep the whole hold until the bill is

@@ -5,9 +5,14 @@ use std::{fmt, sync::Arc, time::Duration};
 use http::response::Parts;
 use tokio::time::Instant;
 
-use super::{settings::Settings, taken::Taken};
+use super::{
+    plan::{Limited, Plan},
+    settings::Settings,
+    taken::Taken,
+};
 use crate::{
-    AttemptHandle, Candidate, Failure, Frame, LayerError, LlmRequest, Stage, Unbilled, UtcTime,
+    AttemptHandle, Candidate, Degraded, Failure, FailureKind, Frame, LayerError, LlmRequest, OutputLimit, Stage,
+    Unbilled, UtcTime, WorstCasePrice,
     budget::Reservation,
     ledger::{CallId, EntryOutcome},
     metering::Held,
@@ -27,7 +32,9 @@ pub(super) struct Running {
     pub(super) reservation: Option<Reservation>,
     /// Shown as held as long as this runs.
     pub(super) held: Option<Held>,
-    pub(super) clamped_to: Option<u64>,
+    pub(super) limited: Limited,
+    /// The price that stands in for an unknown one.
+    pub(super) assumed: Option<WorstCasePrice>,
     pub(super) began: UtcTime,
     pub(super) started: Instant,
     pub(super) streamed: bool,
@@ -59,7 +66,8 @@ impl Meter {
             line,
             reservation: None,
             held: None,
-            clamped_to: None,
+            limited: Limited::No,
+            assumed: None,
             began,
             started,
             streamed: request.is_streaming(),
@@ -82,13 +90,21 @@ impl Meter {
         error
     }
 
-    /// Money is held, and the answer may be shorter for it.
-    pub(super) fn hold(&mut self, reservation: Reservation, clamped_to: Option<u64>) {
+    /// It waits this long for other reservations to end.
+    pub(super) fn waits(&self, pause: Duration) {
+        if let Some(line) = self.0.as_ref().and_then(|running| running.line.as_ref()) {
+            line.waits(pause);
+        }
+    }
+
+    /// Money is reserved, and the answer may be shorter for it.
+    pub(super) fn reserve(&mut self, reservation: Reservation, limited: Limited, plan: &Plan) {
         let Some(running) = &mut self.0 else { return };
         running.held = Some(Held::new(reservation.amount()));
         running.reservation = Some(reservation);
-        running.clamped_to = clamped_to;
-        if let Some(tokens) = clamped_to {
+        running.limited = limited;
+        running.assumed = plan.assumed;
+        if let Limited::Shortened(tokens) = limited {
             tracing::info!(
                 target: "llm::budget",
                 model = running.candidate.as_ref().map(Candidate::model),
@@ -99,12 +115,37 @@ impl Meter {
                 line.note(&format!("max_tokens lowered to {tokens} to fit a budget"));
             }
         }
-        running.asked = clamped_to.or(running.asked);
+        if let Limited::Tools(most) = limited
+            && let Some(line) = &running.line
+        {
+            line.note(&format!("tools of the upstream limited to {most} to fit a budget"));
+        }
+        running.asked = match limited {
+            Limited::No | Limited::Tools(_) => running.asked,
+            Limited::ByDefault(tokens) | Limited::Shortened(tokens) => Some(tokens),
+        };
     }
 
-    /// Whether a smaller answer was asked for than the caller wanted.
-    pub(super) fn is_clamped(&self) -> bool {
-        self.0.as_ref().is_some_and(|running| running.clamped_to.is_some())
+    /// The mark of an answer that was requested with fewer tokens than its caller wanted.
+    pub(super) fn shortened(&self) -> Option<Degraded> {
+        let running = self.0.as_ref()?;
+        let tokens = running.clamped_to()?;
+        let asked = running.candidate.as_ref().map(Candidate::model);
+        Some(Degraded::shortened(FailureKind::BudgetExceeded, tokens, asked))
+    }
+
+    /// The mark of an answer whose `max_tokens` are none of its caller's.
+    pub(super) fn default_limit(&self) -> Option<OutputLimit> {
+        match self.0.as_ref()?.limited {
+            Limited::ByDefault(tokens) => Some(OutputLimit::new(tokens)),
+            Limited::No | Limited::Shortened(_) | Limited::Tools(_) => None,
+        }
+    }
+
+    /// Whether a budget made the answer another one than its caller wanted.
+    pub(super) fn is_limited(&self) -> bool {
+        let limited = self.0.as_ref().map_or(Limited::No, |running| running.limited);
+        matches!(limited, Limited::Shortened(_) | Limited::Tools(_))
     }
 
     /// The request is on its way.
@@ -192,6 +233,13 @@ impl<D: Frame, E: Failure> Watch<D, E> for Meter {
 impl Scope for Meter {}
 
 impl Running {
+    pub(super) const fn clamped_to(&self) -> Option<u64> {
+        match self.limited {
+            Limited::Shortened(tokens) => Some(tokens),
+            Limited::No | Limited::ByDefault(_) | Limited::Tools(_) => None,
+        }
+    }
+
     pub(super) fn call_id(&self) -> CallId {
         self.line
             .as_ref()

@@ -1,10 +1,16 @@
 //! What calls cost: held before, booked after, once an attempt.
 //!
 //! Stands right outside the layer that puts in the key, inside everything that starts attempts: each attempt pays for itself, and
-//! one that is discarded is still on the bill. Before an attempt the most it can cost is held on every [budget](crate::budget)
-//! it is booked on; where that does not fit, `max_tokens` is lowered to what does, which the attempt's line says, and only
-//! where not even [`MIN_OUTPUT_TOKENS`] fits it is refused. Afterwards the hold ends and one [`Entry`](crate::ledger::Entry) goes to the
-//! [ledger](crate::ledger), whatever became of the attempt.
+//! one that is discarded is still on the bill. Before an attempt the most it can cost is reserved on every [budget](crate::budget)
+//! it is booked on. If that does not fit, the attempt is refused with the tokens that would fit, so that another candidate can give the whole
+//! answer. If no other candidate is left ([`Call::may_shorten`](crate::Call::may_shorten)), it waits for reservations to end, up to
+//! [`CostLayer::max_reservation_wait`], and then `max_tokens` is lowered to what fits, to [`MIN_OUTPUT_TOKENS`](crate::MIN_OUTPUT_TOKENS) at
+//! least: the attempt's line says so, and the response is marked as [`Degraded`](crate::Degraded). Afterwards the reservation ends and one
+//! [`Entry`](crate::ledger::Entry) goes to the [ledger](crate::ledger), whatever became of the attempt.
+//!
+//! Tools that the upstream runs by itself are a part of the most that an attempt can cost: a loop of known prices is reserved, and limited by
+//! [`Budgeted::set_max_tool_cost`](crate::Budgeted::set_max_tool_cost) to what is; a request with a tool whose cost has no bound is refused
+//! ([`LlmRequest::unbounded_tool`](crate::LlmRequest::unbounded_tool)).
 //!
 //! What the upstream says it charged is the truth; the [price list](crate::PriceList) gives the estimate. Both stand in the entry, and a
 //! warning says where they differ by over 1 %. Without a charge, the usage that the upstream reports is priced, if it is plausible: it
@@ -16,7 +22,8 @@
 //!
 //! # Errors
 //!
-//! [`LayerError::BudgetExceeded`](crate::LayerError::BudgetExceeded) says which budget, what is spent and held, and when it is full again;
+//! [`LayerError::BudgetExceeded`](crate::LayerError::BudgetExceeded) says which budget, what is spent, reserved and free, and when to retry: in a
+//! second if the money is only reserved;
 //! [`LayerError::UnknownPrice`](crate::LayerError::UnknownPrice) where a budget applies and the price is not known.
 //!
 //! # Cancellation
@@ -49,10 +56,10 @@
 //! ask.body_mut().call.set_tags(Tags::new([("tenant", "acme")])?);
 //! let first = service.clone().oneshot(ask.clone()).await;
 //! assert!(first.is_ok());
-//! // While the first answer runs, its 60 cents are held.
+//! // While the first answer runs, its 60 cents are reserved.
 //! let refused = service.oneshot(ask).await.err().ok_or("it is over")?;
 //! assert!(refused.message.starts_with(
-//!     "the budget `tenant-day` of tenant=acme cannot carry this: it needs at least $0.60, and of $1.00 $0.00 is spent and $0.60 held"
+//!     "the budget `tenant-day` of tenant=acme cannot carry this: it needs at least $0.60, and of $1.00 $0.00 is spent, $0.60 is reserved"
 //! ));
 //! # Ok(())
 //! # }
@@ -62,15 +69,17 @@ mod book;
 mod future;
 mod layer;
 mod meter;
+mod patience;
 mod plan;
 mod service;
 mod settings;
 mod taken;
+mod tools;
 
 pub use future::CostFuture;
 pub use layer::{CostIfBudgetedLayer, CostLayer};
 pub use service::{Cost, CostIfBudgeted};
-pub use settings::{GENERATION_HEADER, MIN_OUTPUT_TOKENS, UNBOUNDED_ANSWER, UnknownPrice};
+pub use settings::{DEFAULT_OUTPUT_TOKENS, GENERATION_HEADER, UNBOUNDED_ANSWER, UnknownPrice};
 
 /// The body of [`Cost`]: reads the usage as it passes, and settles the attempt at its end, however it ends.
 pub type CostBody<B> = crate::watch::WatchBody<B, meter::Meter>;

@@ -1,37 +1,69 @@
 //! What an attempt may cost, and how long its answer may be for that.
 
-use super::settings::{Settings, UNBOUNDED_ANSWER};
+use super::{
+    settings::{Settings, UNBOUNDED_ANSWER},
+    tools::Tools,
+};
 use crate::{
     Candidate, LayerError, LlmRequest, Quote, UsdAmount, UtcTime, WorstCasePrice,
-    budget::{Refusal, Reservation, ReserveRequest},
+    budget::{AccountRef, Budgets, Refusal, Reservation},
+    metering,
+    protocol::with_candidate,
 };
 
 /// More than any budget has.
-const ENDLESS: UsdAmount = UsdAmount::from_pico(i128::MAX);
+pub(super) const ENDLESS: UsdAmount = UsdAmount::from_pico(i128::MAX);
 
-/// Requests an answer of at most so many tokens; returns whether the request says so now.
-pub(super) type Shorten<R> = fn(&mut R, u64) -> bool;
+/// How a request is told its limits; each returns whether the request says so now.
+pub(super) struct Limits<R> {
+    pub(super) max_tokens: fn(&mut R, u64) -> bool,
+    pub(super) max_tool_cost: fn(&mut R, UsdAmount) -> bool,
+}
 
-/// What is held for one attempt.
+/// What is reserved for one attempt.
+#[derive(Debug)]
 pub(super) struct Plan {
     tariff: WorstCasePrice,
     /// Tokens of the prompt, at most.
     prompt: u64,
     /// Tokens of the answer, at most.
     answer: u64,
+    /// The shortest answer that is worth asking for, in tokens.
+    shortest: u64,
     /// Whether the request must be told, though nothing is lowered.
     tell: bool,
-    want: UsdAmount,
+    /// What the whole answer can cost.
+    pub(super) want: UsdAmount,
+    /// What the shortest answer can cost.
+    pub(super) least: UsdAmount,
+    /// The price that is assumed, since the price list has none.
+    pub(super) assumed: Option<WorstCasePrice>,
+    /// The accounts that the attempt is booked on, until the budgets are asked.
+    lines: Vec<AccountRef>,
+    /// What the upstream's loop of tools may cost, if it runs one.
+    tools: Option<Tools>,
+}
+
+/// How the answer was limited to fit what is reserved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Limited {
+    No,
+    /// The request names no `max_tokens`, and was given these.
+    ByDefault(u64),
+    /// Its `max_tokens` were lowered to these.
+    Shortened(u64),
+    /// The upstream stops its loop of tools after this cost, which is less than it would by default.
+    Tools(UsdAmount),
 }
 
 impl Plan {
-    /// What to ask the budgets for; `None` where no hold is needed.
+    /// What to ask the budgets for; `None` if no budget is for this attempt.
     pub(super) fn of<R: LlmRequest>(
         settings: &Settings,
         request: &R,
         candidate: Option<&Candidate>,
         at: UtcTime,
-    ) -> Result<Option<(Self, ReserveRequest)>, LayerError> {
+    ) -> Result<Option<Self>, LayerError> {
         let Some(budgets) = &settings.budgets else {
             return Ok(None);
         };
@@ -40,26 +72,25 @@ impl Plan {
         if lines.is_empty() {
             return Ok(None);
         }
+        let refuses = !settings.allow_unreserved_tools && lines.iter().any(|line| !line.budget.is_soft());
+        if let Some(tool) = refuses.then(|| request.unbounded_tool()).flatten() {
+            return Err(LayerError::UnboundedTool { tool });
+        }
         let quote = quote(settings, request, candidate, at);
         let unknown = |()| LayerError::UnknownPrice {
             model: model.to_owned(),
             varies: quote == Quote::Varies,
         };
         let tariff = settings.unknown_price.resolve(quote).map_err(unknown)?;
-        let (plan, at_least) = match tariff {
-            Some(tariff) => Self::by(tariff, settings, request),
-            None => (Self::without_hold(), UsdAmount::ZERO),
-        };
-        let ask = ReserveRequest {
-            lines,
-            want: plan.want,
-            at_least,
-            at,
-        };
-        Ok(Some((plan, ask)))
+        let mut plan = tariff.map_or_else(Self::without_reservation, |tariff| Self::by(tariff, settings, request));
+        if !matches!(quote, Quote::Known(_)) {
+            plan.assumed = tariff;
+        }
+        plan.lines = lines;
+        Ok(Some(plan))
     }
 
-    fn by<R: LlmRequest>(tariff: WorstCasePrice, settings: &Settings, request: &R) -> (Self, UsdAmount) {
+    fn by<R: LlmRequest>(tariff: WorstCasePrice, settings: &Settings, request: &R) -> Self {
         let needs = request.needs();
         let prompt = needs.most_prompt_tokens.max(needs.prompt_tokens);
         let asked = request.max_tokens();
@@ -73,25 +104,40 @@ impl Plan {
         // Each choice has an answer of its own.
         let answer_token = tariff.answer_token.checked_mul(needs.choices.max(1)).unwrap_or(ENDLESS);
         let tariff = WorstCasePrice { answer_token, ..tariff };
+        let tell = asked.is_none() && (settings.default_output_tokens.is_some() || tariff.max_answer.is_none());
+        let shortest = answer.min(settings.min_output_tokens);
+        if let Some(tool_loop) = needs.tool_loop.filter(|tool_loop| tool_loop.steps > 0) {
+            let tools = Tools::of(&tool_loop, tariff, prompt, answer);
+            return Self {
+                tariff: tools.tariff,
+                prompt,
+                answer,
+                // Its tools are limited, and not its answer.
+                shortest: answer,
+                tell,
+                want: tools.want,
+                least: tools.base,
+                assumed: None,
+                lines: Vec::new(),
+                tools: Some(tools),
+            };
+        }
         let cost = |answer| tariff.cost(prompt, answer).unwrap_or(ENDLESS);
-        let plan = Self {
+        Self {
             tariff,
             prompt,
             answer,
-            tell: asked.is_none() && (settings.default_output_tokens.is_some() || tariff.max_answer.is_none()),
+            shortest,
+            tell,
             want: cost(answer),
-        };
-        // A hedge is sent whole or not at all: a shorter answer that comes first would be no better one.
-        let least = if request.call().is_hedge() {
-            answer
-        } else {
-            settings.min_output_tokens
-        };
-        let at_least = cost(answer.min(least));
-        (plan, at_least)
+            least: cost(shortest),
+            assumed: None,
+            lines: Vec::new(),
+            tools: None,
+        }
     }
 
-    const fn without_hold() -> Self {
+    const fn without_reservation() -> Self {
         let tariff = WorstCasePrice {
             fixed: UsdAmount::ZERO,
             prompt_token: UsdAmount::ZERO,
@@ -102,19 +148,63 @@ impl Plan {
             tariff,
             prompt: 0,
             answer: u64::MAX,
+            shortest: u64::MAX,
             tell: false,
             want: UsdAmount::ZERO,
+            least: UsdAmount::ZERO,
+            assumed: None,
+            lines: Vec::new(),
+            tools: None,
         }
     }
 
-    /// Lowers `max_tokens` to what the reservation carries, if that is less than wanted. Returns to what; fails if the request cannot
-    /// say so, since the reservation would not hold then.
+    /// The accounts that the attempt is booked on.
+    pub(super) fn lines<R: LlmRequest>(&mut self, budgets: &Budgets, request: &R) -> Vec<AccountRef> {
+        let lines = std::mem::take(&mut self.lines);
+        if !lines.is_empty() {
+            return lines;
+        }
+        // The budgets are asked again, which is rare.
+        let tags = request.call().tags();
+        let lines = |candidate: &Candidate| Some(budgets.lines(tags, candidate.upstream(), candidate.model()));
+        with_candidate(request, lines).unwrap_or_else(|| budgets.lines(tags, "", ""))
+    }
+
+    /// A refusal of the whole as the layers' error: with the tokens that the budget could carry instead, `waits` saying whether an attempt may
+    /// wait for reservations to end.
+    pub(super) fn over_budget(&self, refusal: Box<Refusal>, is_hedge: bool, waits: bool) -> LayerError {
+        let counts_reserved = waits && refusal.is_reserved();
+        let fits = refusal
+            .free(counts_reserved)
+            .and_then(|free| self.tariff.answer_within(free, self.prompt))
+            .filter(|tokens| *tokens >= self.shortest && !is_hedge);
+        let mut refusal = if is_hedge {
+            refusal
+        } else {
+            refusal.for_less(self.least)
+        };
+        refusal.affordable_tokens = fits.map(|tokens| tokens.min(self.answer));
+        metering::budget_refused(refusal.budget.name(), refusal.reason.as_str());
+        tracing::info!(
+            target: "llm::budget",
+            budget = refusal.budget.name(),
+            account = refusal.account,
+            needed = %refusal.needed,
+            reason = refusal.reason.as_str(),
+            affordable_tokens = refusal.affordable_tokens,
+            "over budget"
+        );
+        LayerError::BudgetExceeded(refusal)
+    }
+
+    /// Lowers `max_tokens` to what the reservation carries, if that is less than wanted. Fails if the request cannot say so, since the
+    /// reservation would not hold then.
     pub(super) fn fit<R>(
         &self,
         request: &mut R,
         held: &Reservation,
-        shorten: Shorten<R>,
-    ) -> Result<Option<u64>, LayerError> {
+        limits: &Limits<R>,
+    ) -> Result<Limited, LayerError> {
         let told = |is_told: bool, tokens| {
             if is_told {
                 Ok(())
@@ -122,16 +212,34 @@ impl Plan {
                 Err(LayerError::CannotShorten { tokens })
             }
         };
-        if held.amount() >= self.want {
-            if self.tell {
-                told(shorten(request, self.answer), self.answer)?;
+        if self.tell && (self.tools.is_some() || held.amount() >= self.want) {
+            told((limits.max_tokens)(request, self.answer), self.answer)?;
+        }
+        if let Some(tools) = &self.tools {
+            let is_cut = held.amount() < self.want;
+            let most = tools.limit_within(held.amount());
+            if let Some(most) = most
+                && !(limits.max_tool_cost)(request, most)
+            {
+                return Err(LayerError::CannotLimitTools);
             }
-            return Ok(None);
+            return Ok(match most {
+                Some(most) if is_cut => Limited::Tools(most),
+                _ if self.tell => Limited::ByDefault(self.answer),
+                _ => Limited::No,
+            });
+        }
+        if held.amount() >= self.want {
+            return Ok(if self.tell {
+                Limited::ByDefault(self.answer)
+            } else {
+                Limited::No
+            });
         }
         let fits = self.tariff.answer_within(held.amount(), self.prompt).unwrap_or(0);
         let fits = fits.min(self.answer);
-        told(shorten(request, fits), fits)?;
-        Ok(Some(fits))
+        told((limits.max_tokens)(request, fits), fits)?;
+        Ok(Limited::Shortened(fits))
     }
 }
 
@@ -145,7 +253,11 @@ pub(super) fn quote<R: LlmRequest>(
     let (Some(prices), Some(candidate)) = (&settings.prices, candidate) else {
         return Quote::Unknown;
     };
-    let needs = request.needs();
+    let mut needs = request.needs();
+    if needs.tool_loop.is_some() {
+        // The prompt grows with each step: a price that rises with its length counts as if it had.
+        needs.most_prompt_tokens = u64::MAX;
+    }
     let alternatives = request.alternatives();
     let others = alternatives
         .iter()
@@ -153,7 +265,11 @@ pub(super) fn quote<R: LlmRequest>(
         .map(|model| {
             Candidate::new(candidate.upstream(), model).map_or(Quote::Unknown, |other| prices.quote(&other, &needs, at))
         });
-    others.fold(prices.quote(candidate, &needs, at), dearer)
+    match others.fold(prices.quote(candidate, &needs, at), dearer) {
+        // No reservation could be computed by it.
+        Quote::Known(price) if !price.can_be() => Quote::Unknown,
+        quote => quote,
+    }
 }
 
 fn dearer(one: Quote, other: Quote) -> Quote {
@@ -166,16 +282,4 @@ fn dearer(one: Quote, other: Quote) -> Quote {
         }),
         (Quote::Known(_), unknown) | (unknown, _) => unknown,
     }
-}
-
-/// A refusal as the layers' error.
-pub(super) fn over_budget(refusal: Box<Refusal>) -> LayerError {
-    tracing::info!(
-        target: "llm::budget",
-        budget = refusal.budget.name(),
-        account = refusal.account,
-        needed = %refusal.needed,
-        "over budget"
-    );
-    LayerError::BudgetExceeded(refusal)
 }

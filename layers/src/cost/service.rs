@@ -10,7 +10,8 @@ use super::{
     CostBody, CostFuture,
     future::Waiting,
     meter::Meter,
-    plan::{Plan, Shorten, over_budget},
+    patience::Patience,
+    plan::{Limits, Plan},
     settings::Settings,
 };
 use crate::{
@@ -46,12 +47,16 @@ where
     }
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
-        self.exchange(request, R::set_max_tokens)
+        let limits = Limits {
+            max_tokens: R::set_max_tokens,
+            max_tool_cost: R::set_max_tool_cost,
+        };
+        self.exchange(request, limits)
     }
 }
 
 impl<S> Cost<S> {
-    fn exchange<R>(&mut self, mut request: Request<R>, shorten: Shorten<R>) -> CostFuture<S, R>
+    fn exchange<R>(&mut self, mut request: Request<R>, limits: Limits<R>) -> CostFuture<S, R>
     where
         S: Service<Request<R>> + Clone,
         R: LlmRequest,
@@ -66,7 +71,7 @@ impl<S> Cost<S> {
         let candidate = candidate_of(body);
         let plan = Plan::of(&self.settings, body, candidate.as_ref(), began);
         let mut meter = Meter::new(&self.settings, body, candidate, (line, started, began));
-        let (plan, ask) = match plan {
+        let mut plan = match plan {
             Ok(Some(plan)) => plan,
             Ok(None) => return CostFuture::calling(self.inner.call(request), meter),
             Err(error) => return CostFuture::refused(meter.refused(error)),
@@ -74,29 +79,44 @@ impl<S> Cost<S> {
         let Some(budgets) = &self.settings.budgets else {
             return CostFuture::calling(self.inner.call(request), meter);
         };
-        match budgets.reserve(ask) {
-            Decision::Now(Ok(held)) => match plan.fit(request.body_mut(), &held, shorten) {
-                Ok(clamped) => {
-                    meter.hold(held, clamped);
-                    CostFuture::calling(self.inner.call(request), meter)
-                }
-                Err(error) => CostFuture::refused(meter.refused(error)),
-            },
-            Decision::Now(Err(refusal)) => CostFuture::refused(meter.refused(over_budget(refusal))),
-            Decision::Later(decision) => {
-                // The service that is ready waits for the reservation; its clone stays here.
-                let clone = self.inner.clone();
-                let ready = std::mem::replace(&mut self.inner, clone);
-                let waiting = Waiting {
-                    service: ready,
-                    request,
-                    plan,
-                    meter,
-                    shorten,
+        let call = body.call();
+        let patience = Patience::new(
+            call.may_shorten() && !call.is_hedge(),
+            self.settings.max_reservation_wait,
+        );
+        let decision = match patience.ask(budgets, body, &mut plan, began) {
+            Decision::Now(Ok(held)) => {
+                return match plan.fit(request.body_mut(), &held, &limits) {
+                    Ok(limited) => {
+                        meter.reserve(held, limited, &plan);
+                        CostFuture::calling(self.inner.call(request), meter)
+                    }
+                    Err(error) => CostFuture::refused(meter.refused(error)),
                 };
-                CostFuture::reserving(decision, waiting)
             }
-        }
+            Decision::Now(Err(refusal)) if patience.ends_here() => {
+                let waits = !self.settings.max_reservation_wait.is_zero();
+                let refused = plan.over_budget(refusal, call.is_hedge(), waits);
+                return CostFuture::refused(meter.refused(refused));
+            }
+            decision => decision,
+        };
+        // The service that is ready waits for the reservation; its clone stays here.
+        let clone = self.inner.clone();
+        let ready = std::mem::replace(&mut self.inner, clone);
+        let budgets = budgets.clone();
+        CostFuture::reserving(
+            decision,
+            Waiting {
+                service: ready,
+                request,
+                plan,
+                meter,
+                patience,
+                budgets,
+                limits,
+            },
+        )
     }
 }
 
@@ -138,10 +158,14 @@ where
     }
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
-        self.0.exchange(request, |request, tokens| {
-            request
-                .budgeted()
-                .is_some_and(|budgeted| budgeted.set_max_tokens(tokens))
-        })
+        let limits = Limits::<R> {
+            max_tokens: |request, tokens| request.budgeted().is_some_and(|request| request.set_max_tokens(tokens)),
+            max_tool_cost: |request, most| {
+                request
+                    .budgeted()
+                    .is_some_and(|request| request.set_max_tool_cost(most))
+            },
+        };
+        self.0.exchange(request, limits)
     }
 }

@@ -1,14 +1,15 @@
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use http::HeaderName;
 
-use crate::{PriceList, Quote, WorstCasePrice, budget::Budgets, ledger::Ledger};
+use crate::{MIN_OUTPUT_TOKENS, PriceList, Quote, WorstCasePrice, budget::Budgets, ledger::Ledger};
 
-/// The shortest answer that a lowered `max_tokens` may leave, by default: below it some upstreams refuse the request.
-pub const MIN_OUTPUT_TOKENS: u64 = 16;
+/// The `max_tokens` of a request that names none, if a budget applies, by default: more than nearly every answer has, and far less than the
+/// longest answer of a model, which would otherwise be reserved.
+pub const DEFAULT_OUTPUT_TOKENS: u64 = 8_192;
 
-/// What an answer may have where neither the request nor the price list says: it is then asked for with this `max_tokens`, since no
-/// budget can hold an answer without end.
+/// What an answer may have if neither the request nor [`DEFAULT_OUTPUT_TOKENS`] nor the price list says: it is then requested with this
+/// `max_tokens`, since no budget carries an answer without end.
 pub const UNBOUNDED_ANSWER: u64 = 32_768;
 
 /// The response header that names the answer, by default.
@@ -36,6 +37,8 @@ pub(super) struct Settings {
     pub(super) unknown_price: UnknownPrice,
     pub(super) min_output_tokens: u64,
     pub(super) default_output_tokens: Option<u64>,
+    pub(super) max_reservation_wait: Duration,
+    pub(super) allow_unreserved_tools: bool,
     pub(super) bills_follow: bool,
     pub(super) generation_header: HeaderName,
 }
@@ -48,7 +51,9 @@ impl Default for Settings {
             ledger: None,
             unknown_price: UnknownPrice::default(),
             min_output_tokens: MIN_OUTPUT_TOKENS,
-            default_output_tokens: None,
+            default_output_tokens: Some(DEFAULT_OUTPUT_TOKENS),
+            max_reservation_wait: Duration::ZERO,
+            allow_unreserved_tools: false,
             bills_follow: false,
             generation_header: GENERATION_HEADER,
         }
@@ -73,6 +78,8 @@ impl fmt::Debug for Settings {
             .field("unknown_price", &self.unknown_price)
             .field("min_output_tokens", &self.min_output_tokens)
             .field("default_output_tokens", &self.default_output_tokens)
+            .field("max_reservation_wait", &self.max_reservation_wait)
+            .field("allow_unreserved_tools", &self.allow_unreserved_tools)
             .field("bills_follow", &self.bills_follow)
             .finish_non_exhaustive()
     }

@@ -18,6 +18,10 @@ pub(super) struct Taken {
     /// Whether nothing was shown after `reported`.
     is_current: bool,
     is_finished: bool,
+    /// The finish reason is that the answer reached its `max_tokens`.
+    is_cut: bool,
+    /// The upstream has reported counts or a charge that no answer can have.
+    is_implausible: bool,
     /// The upstream says that it charges nothing for this response.
     is_unbilled: bool,
 }
@@ -39,14 +43,38 @@ impl Taken {
             self.is_finished = false;
         }
         self.is_finished |= matches!(stage, Stage::Finish | Stage::Trailer) || frame.finishes_answer();
-        let Some(usage) = frame.token_usage() else { return };
-        self.is_finished |= frame.finish_reason().is_some();
+        let usage = frame.token_usage();
+        if stage == Stage::Finish || usage.is_some() {
+            let reason = frame.finish_reason();
+            self.is_finished |= reason.is_some();
+            self.is_cut |= reason.is_some_and(|reason| reason == "length");
+        }
+        let Some(usage) = usage else { return };
+        let (usage, is_plausible) = usage.plausible();
+        self.is_implausible |= !is_plausible;
+        if !is_plausible && usage == TokenUsage::default() {
+            // Nothing of it is left: what was reported before stands.
+            return;
+        }
         self.is_current = true;
         self.reported = Some(usage.after(self.reported));
     }
 
     pub(super) const fn unbilled(&mut self) {
         self.is_unbilled = true;
+    }
+
+    /// Whether the upstream has told any usage.
+    pub(super) const fn is_reported(&self) -> bool {
+        self.reported.is_some()
+    }
+
+    pub(super) const fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
+    pub(super) const fn is_implausible(&self) -> bool {
+        self.is_implausible
     }
 
     pub(super) const fn is_unbilled(&self) -> bool {

@@ -122,6 +122,7 @@ impl<R: LlmRequest, L> Fallen<R, L> {
             reason: Some(kind),
             age,
             asked: request.body().model().map(Box::from),
+            max_tokens: None,
         };
         response.extensions_mut().insert(NoStore);
         mark.put(&mut response);

@@ -16,7 +16,8 @@ use super::{
     beside::{beside, pass_over, take_beside},
     cursor::Cursor,
     lane::{Lane, Role, Turn},
-    verdict::{given_up, is_local},
+    shortened::Largest,
+    verdict::given_up,
 };
 use crate::{AttemptLog, Candidate, Failure, FailureKind, LayerError, LlmRequest, protocol::publish};
 
@@ -28,28 +29,30 @@ where
 {
     /// Whose turn it is.
     #[pin]
-    lane: Option<Lane<S::Future>>,
+    pub(super) lane: Option<Lane<S::Future>>,
     /// Who is asked beside it: seldom there, hence not in the future itself.
-    beside: Option<Pin<Box<Lane<S::Future>>>>,
+    pub(super) beside: Option<Pin<Box<Lane<S::Future>>>>,
     /// How long to wait before somebody is asked beside it: a timer from the first poll on.
     delay: Option<Duration>,
     late: Option<Pin<Box<Sleep>>>,
-    next: Next,
+    pub(super) next: Next,
     /// The request as it came, while another candidate may need it.
-    original: Option<Request<R>>,
+    pub(super) original: Option<Request<R>>,
     /// The service for the next candidate, likewise.
     service: Option<S>,
-    cursor: Cursor,
+    pub(super) cursor: Cursor,
+    /// Who is called once more for a shorter answer, when no candidate is left.
+    pub(super) largest: Largest,
     hedge: Option<Hedge>,
     /// What a hedge failed by that says something of the request itself, while the one before it was still being asked.
-    stopped: Option<Box<S::Error>>,
+    pub(super) stopped: Option<Box<S::Error>>,
     /// Why the one before failed, where the next is a last resort, or is asked once more: it says more than that this one could not be.
-    before: Option<Box<S::Error>>,
+    pub(super) before: Option<Box<S::Error>>,
     opened: Option<AttemptLog>,
 }
 
 /// What is to be done beside waiting for who is being asked.
-enum Next {
+pub(super) enum Next {
     Nothing,
     /// Ask this candidate once the service is ready.
     Ask(Candidate, Role),
@@ -87,6 +90,7 @@ where
             original: None,
             service: None,
             cursor,
+            largest: Largest::default(),
             hedge,
             stopped: None,
             before: None,
@@ -237,80 +241,6 @@ where
         Poll::Pending
     }
 
-    /// One has failed: the other one goes on, or the next candidate is asked. Gives the error back where nobody is left.
-    fn after(self: Pin<&mut Self>, error: S::Error, turn: &Turn) -> Option<S::Error> {
-        let this = self.project();
-        let Some(original) = this.original.as_ref().map(Request::body) else {
-            return Some(error);
-        };
-        let call = original.call();
-        if error.kind() == FailureKind::CircuitOpen {
-            pass_over(original, &turn.candidate, &error.summary());
-        }
-        // It did not fit beside the other one, whose hold or place may be free when its turn comes.
-        let for_now = matches!(
-            error.kind(),
-            FailureKind::BudgetExceeded | FailureKind::ConcurrencyLimited | FailureKind::RateLimited
-        );
-        if for_now && error.status().is_none() && this.lane.is_some() {
-            this.cursor.give_back(turn.candidate.clone());
-            return None;
-        }
-        // Without attempts in the log, as far as the error tells.
-        let was_sent = call.was_sent_in(turn.number).unwrap_or_else(|| !is_local(&error));
-        let may_move = this.cursor.learn(&error, &turn.candidate, &turn.along, was_sent);
-        // Nobody is asked beside it any more.
-        *this.next = Next::Nothing;
-        // What is said of the request itself holds for whoever else is being asked.
-        if !may_move && matches!(error.kind(), FailureKind::BadRequest | FailureKind::ContentFiltered) {
-            if this.lane.is_some() {
-                *this.stopped = Some(Box::new(error));
-                return None;
-            }
-            if let Some(hedge) = this.beside.take() {
-                hedge.outrun(Some(call));
-            }
-            return Some(error);
-        }
-        if this.lane.is_some() || this.beside.is_some() {
-            return None;
-        }
-        if !may_move {
-            return Some(this.stopped.take().map_or(error, |stopped| *stopped));
-        }
-        if call.remaining() == Some(Duration::ZERO) {
-            return Some(error);
-        }
-        if call.attempts_left() == 0 {
-            call.decided(turn.number, |line| line.note = Some(crate::call::ATTEMPTS_SPENT.into()));
-            return Some(error);
-        }
-        let next = this
-            .cursor
-            .advance(|candidate, reason| pass_over(original, candidate, &reason));
-        let (candidate, role) = match next {
-            Some(candidate) => {
-                let last = call.attempts_left() <= 1 || this.cursor.is_at_end();
-                (candidate, Role::Turn { last })
-            }
-            None => match this.cursor.last_resort() {
-                Some(candidate) => (candidate, Role::LastResort),
-                None => return Some(error),
-            },
-        };
-        tracing::warn!(
-            kind = error.kind().as_str(),
-            model = candidate.model(),
-            upstream = candidate.upstream(),
-            "next candidate"
-        );
-        if role == Role::LastResort || this.cursor.repeats() {
-            *this.before = Some(Box::new(error));
-        }
-        *this.next = Next::Ask(candidate, role);
-        None
-    }
-
     /// It is late: somebody is to be asked as well, where that is allowed.
     fn ask_beside(self: Pin<&mut Self>) {
         let this = self.project();
@@ -366,10 +296,11 @@ where
                 return Poll::Pending;
             }
         };
-        // Nobody comes after the last one, unless a circuit that was open is to be asked after all.
+        let has_next = !this.cursor.is_at_end() || this.cursor.has_open();
         let may_be_needed = match role {
-            Role::Turn { .. } | Role::LastResort => !this.cursor.is_at_end() || this.cursor.has_open(),
-            Role::Hedge { .. } => true,
+            // It may be called again for a shorter answer.
+            Role::Turn { .. } | Role::Hedge { .. } => true,
+            Role::LastResort | Role::Shortened { .. } => has_next,
             Role::Alone => false,
         };
         let request = if may_be_needed {
@@ -386,7 +317,7 @@ where
         if matches!(role, Role::Hedge { .. }) {
             *this.beside = Some(Box::pin(lane));
         } else {
-            if let Some(hedge) = this.hedge.as_ref().filter(|_| may_be_needed) {
+            if let Some(hedge) = this.hedge.as_ref().filter(|_| has_next) {
                 *this.delay = hedge.delay(lane.track());
             }
             this.lane.set(Some(lane));

@@ -10,7 +10,7 @@ use pin_project::pin_project;
 use tokio::time::Instant;
 
 use super::{Chain, Hedge, SERVER_SIDE_MODELS, cursor::Cursor, track::Track};
-use crate::{Call, Candidate, Degraded, DegradedSource, Failure, LlmRequest, NoStore, Outcome, call};
+use crate::{Call, Candidate, Degraded, DegradedSource, Failure, FailureKind, LlmRequest, NoStore, Outcome, call};
 
 /// Whose turn it is, and which models went along with it for the router to try.
 #[derive(Debug)]
@@ -34,6 +34,8 @@ pub(super) enum Role {
     Hedge { last: bool, resort: bool },
     /// Its circuit is open, and no other candidate is left.
     LastResort,
+    /// Once more, for a shorter answer; of so many `tokens` if the upstream's balance is short.
+    Shortened { tokens: Option<u64> },
 }
 
 /// One candidate that is being asked.
@@ -54,12 +56,18 @@ impl Turn {
         role: Role,
     ) -> Self {
         let body = request.body_mut();
-        let mark = mark(&*body, &candidate, cursor.chain());
+        let mut mark = mark(&*body, &candidate, cursor.chain());
+        if let Role::Shortened { tokens: Some(tokens) } = role {
+            let shortened = Degraded::shortened(FailureKind::InsufficientFunds, tokens, body.model());
+            if body.budgeted().is_some_and(|body| body.set_max_tokens(tokens)) {
+                mark = Some(shortened);
+            }
+        }
         if body.model() != Some(candidate.model()) {
             body.set_model(candidate.model());
         }
         let mut along = Vec::new();
-        if cursor.chain().is_server_side() && role != Role::LastResort {
+        if cursor.chain().is_server_side() && !matches!(role, Role::LastResort | Role::Shortened { .. }) {
             // What the router makes of them could not be marked.
             let whole = cursor.rest().take_while(|next| !cursor.chain().is_cheaper(next));
             let same = whole.filter(|next| next.upstream() == candidate.upstream());
@@ -75,8 +83,12 @@ impl Turn {
             Role::Turn { last } => (call::Role::InOrder { is_last: last }, at_end),
             Role::Hedge { last, resort } => (call::Role::Hedge { is_last: last }, resort),
             Role::LastResort => (call::Role::InOrder { is_last: true }, true),
+            Role::Shortened { .. } => (call::Role::InOrder { is_last: true }, at_end),
         };
         let number = body.call_mut().give_turn(candidate.clone(), own, is_last_resort);
+        if let Role::Shortened { .. } = role {
+            body.call_mut().allow_shorter();
+        }
         Self {
             candidate,
             number,
@@ -102,6 +114,7 @@ fn mark<R: LlmRequest>(request: &R, candidate: &Candidate, chain: &Chain) -> Opt
         reason,
         age: None,
         asked: asked.map(Box::from),
+        max_tokens: None,
     })
 }
 
@@ -143,7 +156,10 @@ impl<F> Lane<F> {
         }
         if let (Ok(response), Some(mark)) = (&mut result, this.turn.mark.take()) {
             response.extensions_mut().insert(NoStore);
-            mark.put(response);
+            // That it was shortened says more.
+            if response.extensions().get::<Degraded>().is_none() {
+                mark.put(response);
+            }
         }
         Poll::Ready(result.map_err(|error| {
             let along = std::mem::take(&mut this.turn.along);

@@ -10,6 +10,10 @@
 //! is probed soonest is asked after all. A call that is made again since an answer broke off before anybody saw it asks who broke off
 //! after all others, and once more only.
 //!
+//! If money is short, an affordable candidate comes before a shorter answer: each candidate is called for the whole answer first. When none
+//! is left, the one that could give the largest answer, of [`MIN_OUTPUT_TOKENS`](crate::MIN_OUTPUT_TOKENS) at least, has one more turn. Its
+//! answer carries [`Degraded`](crate::Degraded) if it was shortened.
+//!
 //! With a [`Hedge`] the next candidate is asked as well where the first token is late.
 //!
 //! # Errors
@@ -46,6 +50,7 @@
 //! # }
 //! ```
 
+mod after;
 mod beside;
 mod chain;
 mod cursor;
@@ -54,6 +59,7 @@ mod hedge;
 mod lane;
 mod layer;
 mod service;
+mod shortened;
 mod track;
 mod verdict;
 

@@ -12,6 +12,11 @@ pub trait Ledger: fmt::Debug + Send + Sync {
 
     /// Takes the bill of an entry that was told before, possibly by another process or an earlier run.
     fn correct(&self, correction: &Correction);
+
+    /// Whether what it takes outlives the process. Budgets that do not are restored from it at the start.
+    fn is_durable(&self) -> bool {
+        false
+    }
 }
 
 impl<L: Ledger + ?Sized> Ledger for Arc<L> {
@@ -21,6 +26,10 @@ impl<L: Ledger + ?Sized> Ledger for Arc<L> {
 
     fn correct(&self, correction: &Correction) {
         (**self).correct(correction);
+    }
+
+    fn is_durable(&self) -> bool {
+        (**self).is_durable()
     }
 }
 
@@ -47,5 +56,9 @@ impl Ledger for Tee {
         for ledger in &self.0 {
             ledger.correct(correction);
         }
+    }
+
+    fn is_durable(&self) -> bool {
+        self.0.iter().any(|ledger| ledger.is_durable())
     }
 }

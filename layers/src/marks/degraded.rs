@@ -16,6 +16,8 @@ pub enum DegradedSource {
     StaleAnswer,
     /// A reply that no model made.
     CannedReply,
+    /// A shorter answer than requested, because no budget or balance carried the whole.
+    ShortenedAnswer,
 }
 
 impl DegradedSource {
@@ -26,6 +28,7 @@ impl DegradedSource {
             Self::CheaperModel => "cheaper_model",
             Self::StaleAnswer => "stale_answer",
             Self::CannedReply => "canned_reply",
+            Self::ShortenedAnswer => "shortened_answer",
         }
     }
 }
@@ -42,6 +45,8 @@ pub struct Degraded {
     pub age: Option<Duration>,
     /// The model that was asked for; `None` where the request named none.
     pub asked: Option<Box<str>>,
+    /// The `max_tokens` that a shortened answer was requested with.
+    pub max_tokens: Option<u64>,
 }
 
 impl fmt::Display for Degraded {
@@ -53,11 +58,26 @@ impl fmt::Display for Degraded {
         if let Some(age) = self.age {
             write!(f, "; age={}", age.as_secs())?;
         }
+        if let Some(tokens) = self.max_tokens {
+            write!(f, "; max_tokens={tokens}")?;
+        }
         Ok(())
     }
 }
 
 impl Degraded {
+    /// The mark of an answer that was requested with fewer tokens than its caller wanted, since money of this kind was short.
+    #[cfg(any(feature = "cost", feature = "fallback", feature = "retry"))]
+    pub(crate) fn shortened(reason: FailureKind, max_tokens: u64, asked: Option<&str>) -> Self {
+        Self {
+            source: DegradedSource::ShortenedAnswer,
+            reason: Some(reason),
+            age: None,
+            asked: asked.map(Box::from),
+            max_tokens: Some(max_tokens),
+        }
+    }
+
     /// Puts the mark on a response, and tells the log.
     pub(crate) fn put<B>(self, response: &mut Response<B>) {
         tracing::warn!(
@@ -66,6 +86,7 @@ impl Degraded {
             reason = self.reason.map(FailureKind::as_str),
             age = ?self.age,
             asked = self.asked.as_deref(),
+            max_tokens = self.max_tokens,
             "degraded answer"
         );
         response.extensions_mut().insert(self);

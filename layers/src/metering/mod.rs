@@ -57,7 +57,7 @@ pub(crate) fn concurrency_limit(candidate: &crate::Candidate, limit: u32) {
 }
 
 /// Something waited so long for its turn.
-#[cfg(any(feature = "adaptive-concurrency", feature = "rate-limit"))]
+#[cfg(any(feature = "adaptive-concurrency", feature = "cost", feature = "rate-limit"))]
 pub(crate) fn waited(queue: &'static str, wait: std::time::Duration) {
     #[cfg(feature = "metrics")]
     sample(names::QUEUE_WAIT, &vec![label(names::QUEUE, queue)], wait.as_secs_f64());
@@ -78,7 +78,23 @@ pub(crate) fn refused(queue: &'static str, limit: &'static str) {
     let _ = (queue, limit);
 }
 
-/// Money that is held, until this is dropped.
+/// A budget refused an attempt. Budgets are configured, so their names are few.
+#[cfg(feature = "cost")]
+pub(crate) fn budget_refused(budget: &str, reason: &'static str) {
+    #[cfg(feature = "metrics")]
+    count(
+        names::BUDGET_REFUSALS,
+        &vec![
+            label(names::BUDGET, budget.to_owned()),
+            label(names::BUDGET_REASON, reason),
+        ],
+        1,
+    );
+    #[cfg(not(feature = "metrics"))]
+    let _ = (budget, reason);
+}
+
+/// Money that is reserved, until this is dropped.
 #[cfg(feature = "cost")]
 pub(crate) struct Held(#[cfg(feature = "metrics")] f64);
 
@@ -88,7 +104,7 @@ impl Held {
         #[cfg(feature = "metrics")]
         {
             let dollars = amount.in_dollars();
-            change(names::HELD, &Labels::new(), dollars);
+            change(names::RESERVED, &Labels::new(), dollars);
             Self(dollars)
         }
         #[cfg(not(feature = "metrics"))]
@@ -102,6 +118,6 @@ impl Held {
 #[cfg(all(feature = "cost", feature = "metrics"))]
 impl Drop for Held {
     fn drop(&mut self) {
-        change(names::HELD, &Labels::new(), -self.0);
+        change(names::RESERVED, &Labels::new(), -self.0);
     }
 }

@@ -88,7 +88,11 @@ pub const TAGS: &str = "llm.tags";
 pub const TOKEN_TYPE: &str = "gen_ai.token.type";
 /// Before the name of a tag that was [asked for](crate::observe::ObserveLayer::tags).
 pub const TAG_PREFIX: &str = "llm.tag.";
-/// Where an attempt waited: `rate_limit` or `adaptive_concurrency`.
+/// The name of a budget.
+pub const BUDGET: &str = "llm.budget";
+/// Why a budget refused an attempt: `spent`, `reserved`, `store_down`, `too_many_accounts`.
+pub const BUDGET_REASON: &str = "llm.budget.reason";
+/// Where an attempt waited: `rate_limit`, `adaptive_concurrency` or `budget`.
 pub const QUEUE: &str = "llm.queue";
 /// What is full: `requests`, `tokens`, `concurrency`; or `pause` where the upstream asked everybody to wait, `store_down` where nobody counts.
 pub const LIMIT: &str = "llm.limit";
@@ -149,8 +153,10 @@ pub const CONCURRENCY_LIMIT: &str = "llm.concurrency.limit";
 pub const CIRCUIT_TRANSITIONS: &str = "llm.circuit.transitions";
 /// The state of a candidate's circuit: 0 closed or returning, 1 half-open, 2 open.
 pub const CIRCUIT_STATE: &str = "llm.circuit.state";
-/// US dollars held for attempts under way.
-pub const HELD: &str = "llm.cost.held";
+/// US dollars reserved for attempts in flight, which is not what they cost.
+pub const RESERVED: &str = "llm.cost.reserved";
+/// Attempts that a budget refused, by budget and reason.
+pub const BUDGET_REFUSALS: &str = "llm.budget.refusals";
 
 // Buckets.
 

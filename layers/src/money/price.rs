@@ -18,6 +18,12 @@ pub struct WorstCasePrice {
 }
 
 impl WorstCasePrice {
+    /// Whether no part of it is below zero.
+    #[must_use]
+    pub const fn can_be(&self) -> bool {
+        !(self.fixed.is_negative() || self.prompt_token.is_negative() || self.answer_token.is_negative())
+    }
+
     /// What so many tokens cost at most.
     ///
     /// # Errors

@@ -2,6 +2,14 @@
 
 use crate::UsdAmount;
 
+/// More tokens than any one answer takes: a thousand times the largest context.
+#[cfg(feature = "cost")]
+const MOST_TOKENS: u64 = 1 << 32;
+
+/// More than any one answer costs: a hundred thousand dollars.
+#[cfg(feature = "cost")]
+const MOST_CHARGE: UsdAmount = UsdAmount::from_pico(100_000_000_000_000_000);
+
 /// What an upstream says an answer took, in tokens of the model's own tokenizer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -60,6 +68,40 @@ impl TokenUsage {
             (Some(charged), Some(upstream)) => Some(charged.saturating_add(upstream)),
             (charged, upstream) => charged.or(upstream),
         }
+    }
+
+    /// What of it can be true of one answer, and whether that is all of it. Counts and charges that no answer can have come from servers that
+    /// overflow, write NaN as a number, or count in other units: nothing is settled by them.
+    #[cfg(feature = "cost")]
+    pub(crate) fn plausible(self) -> (Self, bool) {
+        let counts = [
+            self.prompt,
+            self.cached,
+            self.cache_written,
+            self.audio,
+            self.answer,
+            self.reasoning,
+            self.answer_audio,
+            self.searches,
+        ];
+        let can_be = |charge: &UsdAmount| !charge.is_negative() && *charge <= MOST_CHARGE;
+        let charged = self.charged.filter(can_be);
+        let charged_upstream = self.charged_upstream.filter(can_be);
+        let has_charges = charged == self.charged && charged_upstream == self.charged_upstream;
+        let has_counts = counts.iter().all(|count| *count <= MOST_TOKENS);
+        let counted = if has_counts { self } else { Self::default() };
+        // Of two charges neither is the bill alone.
+        let (charged, charged_upstream) = if has_charges {
+            (charged, charged_upstream)
+        } else {
+            (None, None)
+        };
+        let usage = Self {
+            charged,
+            charged_upstream,
+            ..counted
+        };
+        (usage, has_counts && has_charges)
     }
 
     /// Prompt and answer together.

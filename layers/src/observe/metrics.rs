@@ -159,7 +159,8 @@ pub const METRICS: &[Metric] = &[
         "1",
         "A circuit: 0 closed or returning, 1 half-open, 2 open",
     ),
-    gauge(n::HELD, "{USD}", "US dollars held for attempts under way"),
+    gauge(n::RESERVED, "{USD}", "US dollars reserved for attempts in flight"),
+    counter(n::BUDGET_REFUSALS, "{refusal}", "Attempts that a budget refused"),
 ];
 
 /// Tells the recorder that is installed what each metric is, and in which unit. Once, after it was installed.

@@ -94,6 +94,15 @@ pub enum LayerError {
         /// What the budget carries, in tokens of answer.
         tokens: u64,
     },
+    /// A budget applies, and what the upstream runs for the request has no bound that could be reserved.
+    #[cfg(feature = "cost")]
+    UnboundedTool {
+        /// The name of the tool or plugin.
+        tool: String,
+    },
+    /// A budget carries the request only if its loop of tools is limited, and the request cannot say so.
+    #[cfg(feature = "cost")]
+    CannotLimitTools,
     /// A service between the cost layer and the auth layer sent one request twice.
     #[cfg(feature = "auth")]
     SentTwice,
@@ -224,6 +233,17 @@ impl fmt::Display for LayerError {
                 "a budget carries an answer of {tokens} tokens only, and the request did not take that as its `max_tokens`: \
                  see `Budgeted::set_max_tokens`"
             ),
+            #[cfg(feature = "cost")]
+            Self::UnboundedTool { tool } => write!(
+                f,
+                "a budget applies, and what `{tool}` costs has no bound that could be reserved: leave it out of the request, or let the \
+                 cost layer allow it with `allow_unreserved_tools()`"
+            ),
+            #[cfg(feature = "cost")]
+            Self::CannotLimitTools => f.write_str(
+                "a budget carries the tools of this request only up to a cost, and the request did not take that limit: see \
+                 `Budgeted::set_max_tool_cost`",
+            ),
             Self::MissingTag { name } => write!(
                 f,
                 "the call has no tag `{name}`, and one is required: set it by `Call::set_tags`, or by the tags of the stack"
@@ -283,7 +303,9 @@ impl LayerError {
                 FailureKind::ConcurrencyLimited
             }
             #[cfg(feature = "cost")]
-            Self::BudgetExceeded(_) | Self::CannotShorten { .. } => FailureKind::BudgetExceeded,
+            Self::BudgetExceeded(_) | Self::CannotShorten { .. } | Self::CannotLimitTools => {
+                FailureKind::BudgetExceeded
+            }
             #[cfg(feature = "auth")]
             Self::SentTwice => FailureKind::Internal,
             // The next candidate may have a price.
@@ -293,6 +315,8 @@ impl LayerError {
             Self::CacheMiss => FailureKind::NoEndpoint,
             // The reader caused it, not the upstream.
             Self::Lagged { .. } => FailureKind::Cancelled,
+            #[cfg(feature = "cost")]
+            Self::UnboundedTool { .. } => FailureKind::BadRequest,
             Self::BadDeadline { .. } | Self::MissingTag { .. } => FailureKind::BadRequest,
         }
     }
@@ -316,7 +340,17 @@ impl LayerError {
             | Self::ConcurrencyLimited { retry_after, .. }
             | Self::CoalescedFailure { retry_after, .. } => *retry_after,
             #[cfg(feature = "cost")]
-            Self::BudgetExceeded(refusal) => refusal.resets_in(),
+            Self::BudgetExceeded(refusal) => refusal.retry_after(),
+            _ => None,
+        }
+    }
+
+    /// The longest answer, in tokens, that a budget could carry instead, if that is worth asking for.
+    #[must_use]
+    pub fn affordable_tokens(&self) -> Option<u64> {
+        match self {
+            #[cfg(feature = "cost")]
+            Self::BudgetExceeded(refusal) => refusal.affordable_tokens,
             _ => None,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::PriceCeiling;
+use crate::{PriceCeiling, UsdAmount};
 
 /// A set of kinds of input or output.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -80,6 +80,32 @@ impl fmt::Debug for Modalities {
     }
 }
 
+/// A loop in which an upstream calls the model, runs the tools that it names, and calls it again with their results.
+///
+/// Each step is a turn of the model, with the whole prompt and the answers before it; one more turn ends the loop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ToolLoop {
+    /// The most steps.
+    pub steps: u64,
+    /// Whether the request itself holds the loop to these steps; otherwise the cost layer sets a limit.
+    pub is_bounded: bool,
+    /// The cost after which the request itself stops the loop.
+    pub max_cost: Option<UsdAmount>,
+}
+
+impl ToolLoop {
+    /// A loop that the request holds to so many steps.
+    #[must_use]
+    pub const fn of_steps(steps: u64) -> Self {
+        Self {
+            steps,
+            is_bounded: true,
+            max_cost: None,
+        }
+    }
+}
+
 /// What a request needs of the model that takes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -96,6 +122,8 @@ pub struct Needs {
     pub searches: u64,
     /// Answers it asks for at once; 0 is one.
     pub choices: u64,
+    /// The loop in which the upstream runs tools by itself; `None` if it runs none.
+    pub tool_loop: Option<ToolLoop>,
     /// It wants its prompt cached for longer than usual, which costs more to write.
     pub long_cache: bool,
     /// It may be served on a faster and dearer tier.

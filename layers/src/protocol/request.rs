@@ -55,6 +55,12 @@ pub trait LlmRequest: Clone {
         Vec::new()
     }
 
+    /// A tool or plugin of the request that the upstream bills on top, at a cost without a bound, by its name. Under a budget such a request is
+    /// refused, unless [`CostLayer::allow_unreserved_tools`](crate::cost::CostLayer::allow_unreserved_tools) lets it through.
+    fn unbounded_tool(&self) -> Option<String> {
+        None
+    }
+
     /// This request as one whose answer can be shortened, for a retry that the balance can carry. A type that implements [`Budgeted`]
     /// returns `Some(self)`; without it such a retry is not made.
     fn budgeted(&mut self) -> Option<&mut dyn Budgeted> {
@@ -75,11 +81,20 @@ pub(crate) fn with_candidate<R: LlmRequest, T>(request: &R, look: impl FnOnce(&C
     }
 }
 
+/// The shortest answer, in tokens, that a request is shortened to when money is short, by default: less is seldom of use.
+pub const MIN_OUTPUT_TOKENS: u64 = 256;
+
 /// A request whose answer can be shortened: what [`CostLayer`](crate::cost::CostLayer) needs.
 pub trait Budgeted {
     /// Requests an answer of at most so many tokens. Returns whether the request says so now: if not, the cost layer refuses the attempt.
     #[must_use]
     fn set_max_tokens(&mut self, tokens: u64) -> bool;
+
+    /// Has the upstream stop its [loop of tools](crate::ToolLoop) once it has cost more than this. Returns whether the request says so now.
+    #[must_use]
+    fn set_max_tool_cost(&mut self, _most: crate::UsdAmount) -> bool {
+        false
+    }
 }
 
 /// A request whose interrupted answer another one can continue: what [`ResumeLayer`](crate::resume::ResumeLayer) needs.

@@ -1,13 +1,13 @@
 use std::time::Duration;
 
-use super::{RetryPolicy, policy::FEWEST_TOKENS};
-use crate::{Failure, LlmRequest, RetryAdvice, call::ATTEMPTS_SPENT, util::Seconds};
+use super::RetryPolicy;
+use crate::{Failure, LlmRequest, MIN_OUTPUT_TOKENS, RetryAdvice, call::ATTEMPTS_SPENT, util::Seconds};
 
 /// What to do after a failure.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// Again, after this long; `shortened` if the request now asks for a shorter answer than its caller did.
-    Again { wait: Duration, shortened: bool },
+    /// Again, after this long; `shortened` to so many tokens if the request now asks for a shorter answer than its caller did.
+    Again { wait: Duration, shortened: Option<u64> },
     /// Not again; a reason where the failure itself is none.
     GiveUp(Option<String>),
 }
@@ -76,10 +76,7 @@ impl<D: Iterator<Item = Duration>> History<'_, D> {
         if !self.policy.budget.withdraw() {
             return Decision::GiveUp(Some("the retry budget of the process is spent".to_owned()));
         }
-        Decision::Again {
-            wait,
-            shortened: fewer.is_some(),
-        }
+        Decision::Again { wait, shortened: fewer }
     }
 
     /// The longest wait for one retry.
@@ -115,13 +112,16 @@ impl<D: Iterator<Item = Duration>> History<'_, D> {
     }
 }
 
-/// A smaller `max_tokens` that the balance carries, where the failure names one worth trying.
+/// A smaller `max_tokens` that the balance carries, if the failure names one worth trying.
 fn affordable<E: Failure, R: LlmRequest>(error: &E, request: &R) -> Option<u64> {
-    // A hedge is not cut short: a shorter answer that comes first is no better one.
-    if error.advice().retry != RetryAdvice::FewerTokens || request.call().is_hedge() {
+    // As long as another candidate may give the whole answer, none is cut short. A hedge never is: a shorter answer that comes first is no
+    // better one.
+    if error.advice().retry != RetryAdvice::FewerTokens || !request.call().may_shorten() {
         return None;
     }
-    let tokens = error.affordable_tokens().filter(|tokens| *tokens >= FEWEST_TOKENS)?;
+    let tokens = error
+        .affordable_tokens()
+        .filter(|tokens| *tokens >= MIN_OUTPUT_TOKENS)?;
     request
         .max_tokens()
         .is_none_or(|asked| asked > tokens)

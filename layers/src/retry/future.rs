@@ -16,7 +16,7 @@ use super::{
     RetryPolicy, Schedule,
     decision::{Decision, History},
 };
-use crate::{AttemptLog, Failure, LlmRequest, NoStore, call::ATTEMPTS_SPENT, protocol::publish};
+use crate::{AttemptLog, Degraded, Failure, FailureKind, LlmRequest, NoStore, call::ATTEMPTS_SPENT, protocol::publish};
 
 /// The future of [`Retry`](super::Retry).
 #[pin_project]
@@ -33,8 +33,8 @@ where
     shared: Arc<(RetryPolicy, M)>,
     delays: Option<M::Delays>,
     attempts: u32,
-    /// Whether the request asks for a shorter answer than its caller did.
-    shortened: bool,
+    /// The mark of the answer, if the request asks for a shorter one than its caller did.
+    shortened: Option<Box<Degraded>>,
     /// How the attempt before failed, while the next one is waited for.
     failed: Option<S::Error>,
     opened: Option<AttemptLog>,
@@ -72,7 +72,7 @@ where
             shared,
             delays: None,
             attempts: 1,
-            shortened: false,
+            shortened: None,
             failed: None,
             opened,
         }
@@ -110,8 +110,9 @@ where
                     this.state.set(State::Ended);
                     let error = match result {
                         Ok(mut response) => {
-                            if *this.shortened {
+                            if let Some(mark) = this.shortened.take() {
                                 response.extensions_mut().insert(NoStore);
+                                mark.put(&mut response);
                             }
                             return Poll::Ready(publish(this.opened, Ok(response)));
                         }
@@ -130,7 +131,11 @@ where
                     };
                     match history.decide(&error, request.body_mut()) {
                         Decision::Again { wait, shortened } => {
-                            *this.shortened |= shortened;
+                            if let Some(tokens) = shortened {
+                                let asked = request.body().model();
+                                let mark = Degraded::shortened(FailureKind::InsufficientFunds, tokens, asked);
+                                *this.shortened = Some(Box::new(mark));
+                            }
                             note_wait(request.body(), &error, *this.attempts, wait);
                             *this.failed = Some(error);
                             this.state.set(State::Waiting(sleep(wait)));

@@ -2,9 +2,6 @@ use std::time::Duration;
 
 use super::RetryBudget;
 
-/// Fewest tokens worth asking for again: several providers refuse less than 16.
-pub(super) const FEWEST_TOKENS: u64 = 16;
-
 /// When a retry is allowed, apart from how long it waits.
 #[derive(Debug, Clone)]
 #[non_exhaustive]

@@ -10,7 +10,7 @@ use pin_project::pin_project;
 use tokio::time::{Sleep, sleep};
 
 use super::{AttemptTimeoutBody, Timeouts};
-use crate::{LayerError, Phase, util::poll_timer};
+use crate::{AttemptHandle, LayerError, Phase, util::poll_timer};
 
 /// The future of [`AttemptTimeout`](super::AttemptTimeout).
 #[pin_project]
@@ -23,16 +23,26 @@ pub struct AttemptTimeoutFuture<F> {
     phase: Phase,
     limit: Option<Duration>,
     timeouts: Timeouts,
+    /// The line of the attempt: it says how long the attempt waited on our side, which is not the upstream's doing.
+    line: Option<AttemptHandle>,
+    granted: Duration,
 }
 
 impl<F> AttemptTimeoutFuture<F> {
-    pub(super) const fn new(inner: F, (phase, limit): (Phase, Option<Duration>), timeouts: Timeouts) -> Self {
+    pub(super) const fn new(
+        inner: F,
+        (phase, limit): (Phase, Option<Duration>),
+        timeouts: Timeouts,
+        line: Option<AttemptHandle>,
+    ) -> Self {
         Self {
             inner: Some(inner),
             timer: None,
             phase,
             limit,
             timeouts,
+            line,
+            granted: Duration::ZERO,
         }
     }
 }
@@ -65,7 +75,17 @@ where
         };
         // Counted from the first poll, which follows `call` at once in every layer here.
         let timer = this.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
-        ready!(poll_timer(timer.as_mut(), cx));
+        loop {
+            ready!(poll_timer(timer.as_mut(), cx));
+            let waited = this.line.as_ref().map_or(Duration::ZERO, AttemptHandle::local_wait);
+            let more = waited.saturating_sub(*this.granted);
+            if more.is_zero() {
+                break;
+            }
+            *this.granted = waited;
+            let deadline = timer.deadline() + more;
+            timer.as_mut().reset(deadline);
+        }
         this.inner.set(None);
         Poll::Ready(Err(elapsed(*this.phase, limit)))
     }

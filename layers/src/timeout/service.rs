@@ -41,6 +41,7 @@ where
     fn call(&mut self, request: Request<R>) -> Self::Future {
         let body = request.body();
         let start = self.timeouts.start(body.is_streaming(), body.call().is_last());
-        AttemptTimeoutFuture::new(self.inner.call(request), start, self.timeouts)
+        let line = body.call().attempt();
+        AttemptTimeoutFuture::new(self.inner.call(request), start, self.timeouts, line)
     }
 }

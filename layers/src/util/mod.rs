@@ -5,6 +5,7 @@ mod macros;
 mod seconds;
 mod unknown_name;
 mod utc;
+mod wall;
 #[cfg(feature = "observe")]
 mod whole;
 

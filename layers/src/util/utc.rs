@@ -1,12 +1,10 @@
 //! The time of day and the date: for the windows of budgets and the lines of a ledger.
 
-use std::{
-    fmt,
-    sync::OnceLock,
-    time::{Duration, SystemTime},
-};
+use std::{fmt, time::Duration};
 
 use tokio::time::Instant;
+
+use super::wall;
 
 const DAY: u64 = 24 * 60 * 60 * 1000;
 
@@ -23,8 +21,8 @@ const DAY: u64 = 24 * 60 * 60 * 1000;
 pub struct UtcTime(u64);
 
 impl UtcTime {
-    /// Now, by tokio's clock: it was set by the system's once, so that paused time is paused here too. A step of the system's
-    /// clock after the first use is not followed.
+    /// Now, by tokio's clock, so that paused time is paused here too. It is set by the system's clock, and set again within a second if that
+    /// has stepped, or stood still for a suspended machine.
     #[must_use]
     pub fn now() -> Self {
         Self::at(Instant::now())
@@ -33,17 +31,7 @@ impl UtcTime {
     /// The same for an instant that is known already.
     #[must_use]
     pub fn at(instant: Instant) -> Self {
-        static ANCHOR: OnceLock<(Instant, Duration)> = OnceLock::new();
-        let (anchor, since_epoch) = ANCHOR.get_or_init(|| {
-            let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-            (Instant::now(), since_epoch.unwrap_or_default())
-        });
-        let utc = if instant >= *anchor {
-            since_epoch.saturating_add(instant.duration_since(*anchor))
-        } else {
-            since_epoch.saturating_sub(anchor.duration_since(instant))
-        };
-        Self(u64::try_from(utc.as_millis()).unwrap_or(u64::MAX))
+        Self(wall::millis_at(instant))
     }
 
     /// So many milliseconds since 1970.

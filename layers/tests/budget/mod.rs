@@ -133,16 +133,30 @@ async fn a_refusal_says_everything() {
     let acme = tags(&[("tenant", "acme")]);
     reserve(&budgets, &acme, "4.00", "4.00").unwrap().settle(usd("3.5"));
     let _held = reserve(&budgets, &acme, "1.00", "1.00").unwrap();
-    let refused = reserve(&budgets, &acme, "2.00", "0.75").unwrap_err();
+    let refused = reserve(&budgets, &acme, "2.00", "1.75").unwrap_err();
     let midnight = UtcTime::now().day_start().after(DAY);
     assert_eq!(
         refused.to_string(),
         format!(
-            "the budget `tenant-day` of tenant=acme cannot carry this: it needs at least $0.75, and of $5.00 $3.50 is spent and \
-             $1.00 held; it is full again at {midnight}"
+            "the budget `tenant-day` of tenant=acme cannot carry this: it needs at least $1.75, and of $5.00 $3.50 is spent, $1.00 is \
+             reserved for attempts in flight, and $0.50 is free; it is full again at {midnight}"
         )
     );
-    assert_eq!(refused.resets_in(), Some(midnight.since(UtcTime::now())));
+    let to_midnight = midnight.since(UtcTime::now());
+    assert_eq!(
+        (refused.resets_in(), refused.retry_after()),
+        (Some(to_midnight), Some(to_midnight))
+    );
+    // What is only reserved comes back sooner.
+    let reserved = reserve(&budgets, &acme, "1.00", "0.75").unwrap_err();
+    assert!(reserved.is_reserved(), "{reserved}");
+    assert_eq!(reserved.retry_after(), Some(std::time::Duration::from_secs(1)));
+    assert!(
+        reserved
+            .to_string()
+            .ends_with("$0.50 is free; retry when an attempt in flight has ended"),
+        "{reserved}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

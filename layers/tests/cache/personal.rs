@@ -14,7 +14,7 @@ use crate::support::{Prices, ask, fails};
 
 #[tokio::test(start_paused = true)]
 async fn nobody_gets_what_anothers_budget_cut_short() {
-    let budget = Budget::usd("user", "0.0005").unwrap().each("user");
+    let budget = Budget::usd("user", "0.004").unwrap().each("user");
     let budgets = Budgets::in_store([budget], Arc::new(InMemoryBudgetStore::new())).unwrap();
     let cost = CostLayer::new().prices(Arc::new(Prices)).budgets(budgets);
     let answer = Step::Answer(
@@ -47,7 +47,7 @@ async fn nobody_gets_what_anothers_budget_cut_short() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_a_balance_cut_short_is_neither_kept_nor_shared() {
-    let broke = fails(FailureKind::InsufficientFunds).affordable(20);
+    let broke = fails(FailureKind::InsufficientFunds).affordable(300);
     let short = Step::Answer(
         millis(100),
         vec![Beat::Frame(Stage::Content), Beat::Frame(Stage::Finish)],
@@ -60,7 +60,7 @@ async fn an_answer_that_a_balance_cut_short_is_neither_kept_nor_shared() {
         .service(leaf);
     let long = || {
         let mut request = streamed();
-        request.body_mut().max_tokens = Some(200);
+        request.body_mut().max_tokens = Some(1_000);
         request
     };
     let (led, joined) = tokio::join!(ask(&service, long()), ask(&service, long()));
@@ -68,7 +68,7 @@ async fn an_answer_that_a_balance_cut_short_is_neither_kept_nor_shared() {
     let joined = joined.unwrap();
     assert!(!is_shared(&joined));
     let seen: Vec<_> = probe.seen().iter().map(|seen| seen.max_tokens).collect();
-    assert_eq!(seen, [Some(200), Some(20), Some(200)], "asked anew, for the whole");
+    assert_eq!(seen, [Some(1_000), Some(300), Some(1_000)], "asked anew, for the whole");
     frames(joined.into_body()).await;
     assert!(is_hit(&ask(&service, long()).await.unwrap()), "the whole is kept");
     assert_eq!(probe.calls(), 3);

@@ -83,15 +83,15 @@ async fn a_budget_is_told_at_half_four_fifths_and_all_of_it_once_each() {
 #[tokio::test(start_paused = true)]
 async fn what_is_refused_shortened_or_overrun_is_told() {
     listen();
-    let (layer, _, _) = budgeted("0.0005");
+    let (layer, _, _) = budgeted("0.0041");
     let service = layer.layer(Leaf::new([Step::body([
         Beat::Frame(Stage::Content),
-        charged(100, 40, "0.0008"),
+        charged(100, 400, "0.0044"),
     ])]));
     read(ask(&service, up_to("a", 500)).await.unwrap().into_body()).await;
-    assert_eq!(one("answer shortened to fit a budget")["max_tokens"], "40 u64");
+    assert_eq!(one("answer shortened to fit a budget")["max_tokens"], "400 u64");
     let overrun = one("charged more than the worst price said: the budget is over its cap");
     assert_eq!((&*overrun["level"], &*overrun["overrun"]), ("ERROR", "$0.0003"));
     assert!(ask(&service, up_to("a", 500)).await.is_err());
-    assert_eq!(one("over budget")["needed"], usd("0.00026").to_string());
+    assert_eq!(one("over budget")["needed"], usd("0.00266").to_string());
 }

@@ -4,10 +4,10 @@ use std::{pin::pin, sync::Arc};
 
 use tower::{Layer, ServiceBuilder};
 use tower_llm_layers::{
-    AttemptLog, FailureKind, LayerError, Stage, UsdAmount, WorstCasePrice,
+    AttemptLog, FailureKind, LayerError, MIN_OUTPUT_TOKENS, Stage, UsdAmount, WorstCasePrice,
     attempt::AttemptLayer,
     budget::{Budget, Budgets, InMemoryBudgetStore},
-    cost::{CostLayer, MIN_OUTPUT_TOKENS, UNBOUNDED_ANSWER, UnknownPrice},
+    cost::{CostLayer, UNBOUNDED_ANSWER, UnknownPrice},
     fallback::FallbackLayer,
 };
 
@@ -41,16 +41,16 @@ async fn the_worst_price_is_held_while_the_answer_runs() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_is_shortened_to_exactly_what_fits() {
-    // A hundred tokens of prompt take 0.0001, so that 0.0004 are left for the answer: forty tokens.
-    let (layer, _, kept) = budgeted("0.0005");
-    assert_eq!(asked(layer, up_to("a", 500)).await, Some(40));
+    // A hundred tokens of prompt take 0.0001, so that 0.004 are left for the answer: four hundred tokens.
+    let (layer, _, kept) = budgeted("0.0041");
+    assert_eq!(asked(layer, up_to("a", 500)).await, Some(400));
     assert_eq!(
         (kept.only().clamped_to, kept.only().reserved),
-        (Some(40), usd("0.0005"))
+        (Some(400), usd("0.0041"))
     );
     // One token's price more, and one token more.
-    let (layer, _, _) = budgeted("0.00051");
-    assert_eq!(asked(layer, up_to("a", 500)).await, Some(41));
+    let (layer, _, _) = budgeted("0.00411");
+    assert_eq!(asked(layer, up_to("a", 500)).await, Some(401));
     let (layer, _, kept) = budgeted("1.00");
     assert_eq!(
         asked(layer, up_to("a", 500)).await,
@@ -62,14 +62,14 @@ async fn an_answer_is_shortened_to_exactly_what_fits() {
 
 #[tokio::test(start_paused = true)]
 async fn the_line_says_that_it_was_shortened() {
-    let (layer, _, _) = budgeted("0.0005");
+    let (layer, _, _) = budgeted("0.0041");
     let service = ServiceBuilder::new()
         .layer(AttemptLayer::new())
         .layer(layer)
         .service(Leaf::new([]));
     let response = ask(&service, up_to("a", 500)).await.unwrap();
     let log = response.extensions().get::<AttemptLog>().unwrap().to_string();
-    assert!(log.contains("max_tokens lowered to 40 to fit a budget"), "{log}");
+    assert!(log.contains("max_tokens lowered to 400 to fit a budget"), "{log}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -100,16 +100,23 @@ async fn below_the_shortest_answer_it_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn a_request_that_names_no_length_is_held_at_the_models_longest() {
     let (layer, _, kept) = budgeted("1.00");
-    assert_eq!(asked(layer, to("a")).await, None, "and not told, since it fits");
+    let without = layer.default_output_tokens(None);
+    assert_eq!(asked(without, to("a")).await, None, "and not told, since it fits");
     assert_eq!(kept.only().reserved, usd("0.0101"));
     let (layer, _, kept) = budgeted("0.0051");
-    assert_eq!(asked(layer, to("a")).await, Some(500));
+    assert_eq!(asked(layer.default_output_tokens(None), to("a")).await, Some(500));
     assert_eq!(kept.only().clamped_to, Some(500));
     let (layer, _, _) = budgeted("1.00");
     assert_eq!(
-        asked(layer, to("endless")).await,
+        asked(layer.default_output_tokens(None), to("endless")).await,
         Some(UNBOUNDED_ANSWER),
         "an answer without end is given one"
+    );
+    let (layer, _, _) = budgeted("1.00");
+    assert_eq!(
+        asked(layer, to("a")).await,
+        Some(1_000),
+        "the default, up to the model's longest"
     );
     let (layer, _, kept) = budgeted("1.00");
     assert_eq!(asked(layer.default_output_tokens(200), to("a")).await, Some(200));
@@ -210,7 +217,7 @@ async fn a_store_that_takes_its_time_is_waited_for_and_left_without_a_trace() {
     for polls in 0..6 {
         let (kept, book) = (Kept::new(), InMemoryBudgetStore::new());
         let store = Arc::new(SlowStore(book.clone(), 3));
-        let budgets = Budgets::in_store([Budget::usd("all", "0.0005").unwrap()], store).unwrap();
+        let budgets = Budgets::in_store([Budget::usd("all", "0.0041").unwrap()], store).unwrap();
         let layer = CostLayer::new()
             .prices(Arc::new(Prices))
             .ledger(kept.clone())
@@ -235,7 +242,7 @@ async fn a_store_that_takes_its_time_is_waited_for_and_left_without_a_trace() {
             usd("0")
         );
         if sent == 1 {
-            assert_eq!(probe.seen()[0].max_tokens, Some(40), "shortened like any other");
+            assert_eq!(probe.seen()[0].max_tokens, Some(400), "shortened like any other");
             continue;
         }
         // The budget is as good as new.

@@ -3,8 +3,10 @@
 mod book;
 mod drops;
 mod events;
+mod extreme;
 mod hold;
 mod plausible;
+mod reserved;
 
 use std::sync::Arc;
 

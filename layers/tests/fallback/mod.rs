@@ -6,6 +6,7 @@ mod hedge;
 mod held_back;
 mod local;
 mod route;
+mod shortened;
 
 use std::{collections::HashMap, sync::Arc};
 

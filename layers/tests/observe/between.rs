@@ -122,10 +122,10 @@ async fn money_is_shown_as_held_until_it_is_booked() {
     request.body_mut().call.set_candidate(candidate("m"));
     let mut body = ask(&service, request).await.unwrap().into_body();
     body.frame().await.unwrap().unwrap();
-    let held = || recorded.lines("llm.cost.held");
+    let held = || recorded.lines("llm.cost.reserved");
     // A hundred tokens of prompt, and five hundred of answer.
-    assert_eq!(held(), ["llm.cost.held{} [0.0051]"]);
+    assert_eq!(held(), ["llm.cost.reserved{} [0.0051]"]);
     body.frame().await.unwrap().unwrap();
     drop(body);
-    assert_eq!(held(), ["llm.cost.held{} [-0.0051]"]);
+    assert_eq!(held(), ["llm.cost.reserved{} [-0.0051]"]);
 }

@@ -36,7 +36,8 @@ fn every_metric_by_name_kind_and_unit() {
             "llm.concurrency.limit Gauge {attempt}",
             "llm.circuit.transitions Counter {transition}",
             "llm.circuit.state Gauge 1",
-            "llm.cost.held Gauge {USD}",
+            "llm.cost.reserved Gauge {USD}",
+            "llm.budget.refusals Counter {refusal}",
         ]
     );
 }
@@ -105,6 +106,8 @@ fn every_name_of_spans_and_labels() {
             "llm.tags",
             "gen_ai.token.type",
             "llm.tag.",
+            "llm.budget",
+            "llm.budget.reason",
             "llm.queue",
             "llm.limit",
             "llm.circuit.to",

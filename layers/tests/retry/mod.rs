@@ -138,7 +138,7 @@ async fn fewer_tokens_are_asked_for_where_the_balance_says_how_many() {
         (Some(500), Some(4000), Some(Some(500))),
         (Some(500), None, Some(Some(500))),
         (Some(500), Some(500), None),
-        (Some(15), Some(4000), None),
+        (Some(255), Some(4000), None),
         (None, Some(4000), None),
     ] {
         let mut error = broke.clone();

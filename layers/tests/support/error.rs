@@ -60,6 +60,7 @@ impl From<LayerError> for TestError {
     fn from(error: LayerError) -> Self {
         Self {
             hint: error.retry_after(),
+            affordable: error.affordable_tokens(),
             summary: error.summary(),
             layer: Some(error.clone()),
             ..fails(error.kind())

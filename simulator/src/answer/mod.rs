@@ -1,5 +1,6 @@
 //! What the model says: text, reasoning or a tool call, in pieces, with the count of each.
 
+mod extra;
 mod schema;
 mod text;
 mod tool;
@@ -181,14 +182,17 @@ fn tally(request: &ChatRequest, model: &Model, caching: Caching, pieces: &[Piece
     let completion = pieces.len() as u64;
     let reasoning = pieces.iter().filter(|p| matches!(p, Piece::Reasoning(_))).count() as u64;
     let price = &model.price;
-    Tally {
+    let mut tally = Tally {
         prompt,
         caching,
         completion,
         reasoning,
         prompt_cost: price.prompt(prompt, &caching),
         completion_cost: price.at(prompt).1 * (completion - reasoning) + price.thought(prompt) * reasoning,
-    }
+        ..Tally::default()
+    };
+    tally.extra = extra::of(request, model, &tally);
+    tally
 }
 
 /// The provider's own word for a finish reason.

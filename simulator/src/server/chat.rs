@@ -131,7 +131,7 @@ async fn streamed(mut call: Call, head: &Head, model: &Model, answer: &Answer, f
         return call.body(Vec::new(), 0, faults, None);
     }
     call.ticket.meter(Meter {
-        prompt: answer.tally.prompt_cost,
+        prompt: answer.tally.prompt_cost + answer.tally.extra,
         piece: model.price.at(answer.tally.prompt).1,
         reasoning: answer.tally.reasoning,
         thought: model.price.thought(answer.tally.prompt),

@@ -32,6 +32,13 @@ pub(crate) struct ChatRequest {
     pub(crate) service_tier: Option<String>,
     #[serde(default)]
     pub(crate) provider: Value,
+    /// How many answers.
+    pub(crate) n: Option<u64>,
+    #[serde(default)]
+    pub(crate) plugins: Value,
+    pub(crate) max_tool_calls: Option<u64>,
+    #[serde(default)]
+    pub(crate) stop_server_tools_when: Value,
 }
 
 /// One message of the conversation.
@@ -50,6 +57,16 @@ impl Message {
             Value::Array(parts) => parts.iter().filter_map(|part| part.get("text")?.as_str()).collect(),
             _ => String::new(),
         }
+    }
+
+    /// Whether one of its parts is a document.
+    pub(crate) fn has_file(&self) -> bool {
+        let parts = self.content.as_array();
+        parts.is_some_and(|parts| {
+            parts
+                .iter()
+                .any(|part| part.get("type").and_then(Value::as_str) == Some("file"))
+        })
     }
 
     /// Whether one of its parts is an image.

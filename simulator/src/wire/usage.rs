@@ -15,12 +15,14 @@ pub(crate) struct Tally {
     pub(crate) reasoning: u64,
     pub(crate) prompt_cost: Cost,
     pub(crate) completion_cost: Cost,
+    /// What further answers, server tools and plugins add.
+    pub(crate) extra: Cost,
 }
 
 impl Tally {
-    /// Both costs together.
+    /// All costs together.
     pub(crate) fn cost(&self) -> Cost {
-        self.prompt_cost + self.completion_cost
+        self.prompt_cost + self.completion_cost + self.extra
     }
 
     /// The `usage` object.

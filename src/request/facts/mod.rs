@@ -2,13 +2,15 @@
 
 mod messages;
 mod money;
+mod tools;
 
-use tower_llm_layers::PriceCeiling;
+use tower_llm_layers::{PriceCeiling, ToolLoop, UsdAmount};
 
 use super::document::Document;
 use super::modality::Modalities;
-use super::scan::{Cursor, Text};
+use super::scan::{Cursor, Text, whole_number};
 use messages::Messages;
+pub(super) use tools::unbounded;
 
 /// The fields the facts are read from: a change to any other leaves them as they are.
 pub(super) const FACT_FIELDS: &[&str] = &[
@@ -26,6 +28,7 @@ pub(super) const FACT_FIELDS: &[&str] = &[
     "plugins",
     "web_search_options",
     "max_tool_calls",
+    "stop_server_tools_when",
     "cache_control",
     "provider",
     "service_tier",
@@ -60,6 +63,10 @@ pub struct RequestFacts {
     /// How many searches of the web it may run: one for the web plugin, options for a search or a preset, which may bring either; for
     /// a search tool as many as its calls may be.
     pub searches: u64,
+    /// The loop in which OpenRouter runs tools for it: its steps as `max_tool_calls` or `stop_server_tools_when` say, 30 by default.
+    pub tool_loop: Option<ToolLoop>,
+    /// It brings a tool or a plugin whose cost has no bound: another model, a parser of documents by the page, one that is not known.
+    pub unbounded_tools: bool,
     /// How many answers it asks for.
     pub choices: u64,
     /// It asks somewhere to cache the prompt for an hour.
@@ -109,7 +116,7 @@ impl RequestFacts {
             size += prompt.len();
         }
         facts.input.insert(Modalities::TEXT);
-        let tools = document.get("tools").map(money::Tools::read).unwrap_or_default();
+        let tools = document.get("tools").map(tools::Tools::read).unwrap_or_default();
         facts.tools = tools.count > 0;
         facts.long_cache |= tools.long_cache;
         size += tools.bytes;
@@ -191,4 +198,23 @@ pub(super) fn raw_member<'a>(object: &'a [u8], name: &str) -> Option<&'a [u8]> {
         Ok(())
     });
     walked.ok().and(found)
+}
+
+/// An amount of dollars, as a number or as one in a string. What is none, is below nothing or beyond counting sets no limit.
+pub(super) fn usd(raw: &[u8]) -> Option<UsdAmount> {
+    let amount: UsdAmount = std::str::from_utf8(raw).ok()?.trim_matches('"').parse().ok()?;
+    (!amount.is_negative() && amount.pico() < i128::MAX / 2).then_some(amount)
+}
+
+/// A number of answers or calls, however it is written: `5`, `5.0`, `"5"`. Of a fraction the next whole number: some upstream may round it up.
+pub(super) fn number(raw: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(raw).ok()?.trim_matches('"').trim();
+    whole_number(text.as_bytes()).or_else(|| {
+        let number: f64 = text.parse().ok().filter(|number| *number > 0.0)?;
+        Some(format!("{:.0}", number.ceil()).parse().unwrap_or(u64::MAX))
+    })
+}
+
+pub(super) fn is_there(raw: &[u8]) -> bool {
+    raw != b"null"
 }

@@ -1,0 +1,97 @@
+//! What becomes of an attempt that a budget refuses at first: it waits for reservations to end, then takes a shorter answer, if it may.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::plan::Plan;
+use crate::{
+    LlmRequest, UtcTime,
+    budget::{Budgets, Decision, Refusal, ReserveRequest},
+};
+
+/// The first pause before the budgets are asked again. Each is twice as long as the one before, up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+
+/// So long may reserved money lie free before a waiting attempt takes it.
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
+/// How the budgets are asked for one attempt.
+#[derive(Debug)]
+pub(super) struct Patience {
+    /// Whether a part of the answer will do.
+    takes_less: bool,
+    may_shorten: bool,
+    /// How long it may wait in all.
+    limit: Duration,
+    until: Option<Instant>,
+    pause: Duration,
+    pub(super) waited: Duration,
+}
+
+/// The longest wait for reservations to end that can be set: a day.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What to do after a refusal.
+pub(super) enum Next {
+    /// Ask again at once.
+    Ask,
+    /// Ask again after this long.
+    Pause(Duration),
+    Refuse,
+}
+
+impl Patience {
+    /// Waits only if the attempt may be shortened, too: otherwise another candidate is tried sooner than this one waits.
+    pub(super) fn new(may_shorten: bool, limit: Duration) -> Self {
+        let limit = if may_shorten { limit } else { Duration::ZERO };
+        Self {
+            takes_less: may_shorten && limit.is_zero(),
+            may_shorten,
+            limit,
+            until: None,
+            pause: FIRST_PAUSE,
+            waited: Duration::ZERO,
+        }
+    }
+
+    /// Whether anything but the refusal can follow one.
+    pub(super) fn ends_here(&self) -> bool {
+        self.limit.is_zero() && (self.takes_less || !self.may_shorten)
+    }
+
+    /// Asks the budgets: for the whole first, later for what they have.
+    pub(super) fn ask<R: LlmRequest>(&self, budgets: &Budgets, request: &R, plan: &mut Plan, at: UtcTime) -> Decision {
+        let lines = plan.lines(budgets, request);
+        let at_least = if self.takes_less { plan.least } else { plan.want };
+        budgets.reserve(ReserveRequest {
+            lines,
+            want: plan.want,
+            at_least,
+            at,
+        })
+    }
+
+    /// What follows from a refusal, `deadline` being the call's.
+    pub(super) fn after(&mut self, refusal: &Refusal, deadline: Option<Instant>) -> Next {
+        if refusal.is_reserved() && !self.limit.is_zero() {
+            let now = Instant::now();
+            let limit = now + self.limit;
+            let until = *self
+                .until
+                .get_or_insert(deadline.map_or(limit, |deadline| deadline.min(limit)));
+            let pause = self.pause.min(until.saturating_duration_since(now));
+            if !pause.is_zero() {
+                self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+                self.waited += pause;
+                return Next::Pause(pause);
+            }
+            self.limit = Duration::ZERO;
+        }
+        if self.may_shorten && !self.takes_less {
+            self.takes_less = true;
+            return Next::Ask;
+        }
+        Next::Refuse
+    }
+}

@@ -1,0 +1,104 @@
+//! What happens after a candidate has failed.
+
+use std::{pin::Pin, time::Duration};
+
+use http::{Request, Response};
+use tower_service::Service;
+
+use super::{
+    FallbackFuture,
+    beside::pass_over,
+    future::Next,
+    lane::{Role, Turn},
+    verdict::is_local,
+};
+use crate::{Failure, FailureKind, LayerError, LlmRequest};
+
+impl<S, R, B> FallbackFuture<S, R>
+where
+    S: Service<Request<R>, Response = Response<B>> + Clone,
+    S::Error: Failure + From<LayerError>,
+    R: LlmRequest,
+{
+    /// One has failed: the other one continues, or the next candidate is called. Returns the error if no candidate is left.
+    pub(super) fn after(self: Pin<&mut Self>, error: S::Error, turn: &Turn) -> Option<S::Error> {
+        let this = self.project();
+        let Some(original) = this.original.as_ref().map(Request::body) else {
+            return Some(error);
+        };
+        let call = original.call();
+        if error.kind() == FailureKind::CircuitOpen {
+            pass_over(original, &turn.candidate, &error.summary());
+        }
+        // It did not fit beside the other one, whose reservation or place may be free when its turn comes.
+        let for_now = matches!(
+            error.kind(),
+            FailureKind::BudgetExceeded | FailureKind::ConcurrencyLimited | FailureKind::RateLimited
+        );
+        if for_now && error.status().is_none() && this.lane.is_some() {
+            this.cursor.give_back(turn.candidate.clone());
+            return None;
+        }
+        // Without attempts in the log, as far as the error tells.
+        let was_sent = call.was_sent_in(turn.number).unwrap_or_else(|| !is_local(&error));
+        let may_move = this.cursor.learn(&error, &turn.candidate, &turn.along, was_sent);
+        this.largest.note(&error, (&turn.candidate, turn.number), original);
+        // No hedge is called any more.
+        *this.next = Next::Nothing;
+        // What is said of the request itself holds for every other candidate that is being called.
+        if !may_move && matches!(error.kind(), FailureKind::BadRequest | FailureKind::ContentFiltered) {
+            if this.lane.is_some() {
+                *this.stopped = Some(Box::new(error));
+                return None;
+            }
+            if let Some(hedge) = this.beside.take() {
+                hedge.outrun(Some(call));
+            }
+            return Some(error);
+        }
+        if this.lane.is_some() || this.beside.is_some() {
+            return None;
+        }
+        if !may_move {
+            return Some(this.stopped.take().map_or(error, |stopped| *stopped));
+        }
+        if call.remaining() == Some(Duration::ZERO) {
+            return Some(error);
+        }
+        if call.attempts_left() == 0 {
+            call.decided(turn.number, |line| line.note = Some(crate::call::ATTEMPTS_SPENT.into()));
+            return Some(error);
+        }
+        let next = this
+            .cursor
+            .advance(|candidate, reason| pass_over(original, candidate, &reason));
+        let (candidate, role) = if let Some(candidate) = next {
+            let last = call.attempts_left() <= 1 || this.cursor.is_at_end();
+            (candidate, Role::Turn { last })
+        } else if let Some(shortened) = this.largest.take(original) {
+            let tokens = shortened.by_balance.then_some(shortened.tokens);
+            let note = match tokens {
+                Some(tokens) => format!("called again for {tokens} tokens, since no candidate gives the whole answer"),
+                None => "called again for a shorter answer, since no candidate gives the whole".to_owned(),
+            };
+            call.decided(shortened.turn, |line| line.note = Some(note.into()));
+            (shortened.candidate, Role::Shortened { tokens })
+        } else {
+            match this.cursor.last_resort() {
+                Some(candidate) => (candidate, Role::LastResort),
+                None => return Some(error),
+            }
+        };
+        tracing::warn!(
+            kind = error.kind().as_str(),
+            model = candidate.model(),
+            upstream = candidate.upstream(),
+            "next candidate"
+        );
+        if !matches!(role, Role::Turn { .. }) || this.cursor.repeats() {
+            *this.before = Some(Box::new(error));
+        }
+        *this.next = Next::Ask(candidate, role);
+        None
+    }
+}

@@ -1,0 +1,283 @@
+//! Whatever a request has the upstream run, the bill never exceeds what was reserved, or the request was refused.
+
+use std::sync::Arc;
+
+use crate::support::{FIRST, SECOND, World, ledger::Kept, prices};
+use serde_json::{Value, json};
+use tower_openrouter::{
+    Catalogue, ChatRequest, ChatServiceExt, FailureKind, Stack, Tags, UsdAmount,
+    layers::{
+        LlmRequest as _,
+        budget::{Budget, Budgets, InMemoryBudgetStore},
+    },
+};
+
+struct Books {
+    world: World,
+    prices: Arc<Catalogue>,
+}
+
+impl Books {
+    async fn new(plan: &str) -> Self {
+        let world = World::new(plan).await;
+        let prices = Arc::new(Catalogue::new(
+            prices::account(&world.simulator).models().await.unwrap(),
+        ));
+        Self { world, prices }
+    }
+
+    fn stack(&self, dollars: &str, allows: bool) -> (Stack, InMemoryBudgetStore, Arc<Kept>) {
+        let (book, kept) = (InMemoryBudgetStore::new(), Kept::new());
+        let budget = Budget::usd("all", dollars).unwrap().each("run");
+        let budgets = Budgets::in_store([budget], Arc::new(book.clone())).unwrap();
+        let builder = self.world.builder().chain([FIRST]).prices(self.prices.clone());
+        let builder = builder.budgets(budgets).ledger(kept.clone());
+        let builder = if allows {
+            builder.allow_unreserved_tools()
+        } else {
+            builder
+        };
+        (builder.build().unwrap(), book, kept)
+    }
+
+    fn billed(&self) -> i128 {
+        i128::from(self.world.simulator.billed_total().pico())
+    }
+}
+
+fn request(body: &Value) -> ChatRequest {
+    let request = ChatRequest::from_json(body.to_string()).unwrap();
+    request.tags(Tags::new([("run", "one")]).unwrap())
+}
+
+fn asks(fields: Value) -> Value {
+    let mut body = json!({"model": FIRST, "messages": [{"role": "user", "content": "Why is the sky blue?"}]});
+    for (name, value) in fields.as_object().unwrap() {
+        body[name] = value.clone();
+    }
+    body
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_no_bound_is_refused_by_name_unless_it_is_allowed() {
+    let books = Books::new("words=20").await;
+    let file = json!([{"role": "user", "content": [{"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERi0="}}]}]);
+    for (name, fields) in [
+        (
+            "fusion",
+            json!({"plugins": [{"id": "fusion", "analysis_models": ["a/a", "b/b"]}]}),
+        ),
+        ("openrouter:fusion", json!({"tools": [{"type": "openrouter:fusion"}]})),
+        ("openrouter:advisor", json!({"tools": [{"type": "openrouter:advisor"}]})),
+        (
+            "openrouter:image_generation",
+            json!({"tools": [{"type": "openrouter:image_generation"}]}),
+        ),
+        ("something_new", json!({"tools": [{"type": "something_new"}]})),
+        ("some-plugin", json!({"plugins": [{"id": "some-plugin"}]})),
+        (
+            "file-parser",
+            json!({"messages": file, "plugins": [{"id": "file-parser", "pdf": {"engine": "mistral-ocr"}}]}),
+        ),
+        ("file-parser", json!({"messages": file})),
+    ] {
+        let before = books.billed();
+        let body = asks(fields);
+        let (stack, book, kept) = books.stack("5", false);
+        let error = stack.complete(request(&body)).await.unwrap_err();
+        assert_eq!(error.kind(), FailureKind::BadRequest, "{error}");
+        let told = error.message();
+        assert!(
+            told.contains(&format!("`{name}`")) && told.contains("allow_unreserved_tools"),
+            "{told}"
+        );
+        assert_eq!((books.billed(), kept.entries().len()), (before, 0), "nothing was sent");
+        assert!(book.accounts().iter().all(|state| state.reserved == UsdAmount::ZERO));
+        let (stack, book, _) = books.stack("50", true);
+        stack.complete(request(&body)).await.unwrap();
+        assert_eq!(
+            book.accounts()[0].settled.pico(),
+            books.billed() - before,
+            "it is spent all the same"
+        );
+    }
+    // What is free, off, or run by the caller is no matter of budgets.
+    for fields in [
+        json!({"plugins": [{"id": "response-healing"}, {"id": "fusion", "enabled": false}]}),
+        json!({"tools": [{"type": "function", "function": {"name": "f"}}]}),
+        json!({"messages": file, "plugins": [{"id": "file-parser", "pdf": {"engine": "native"}}]}),
+        json!({"tools": []}),
+    ] {
+        let body = request(&asks(fields));
+        assert_eq!((body.unbounded_tool(), body.needs().tool_loop), (None, None));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loop_of_tools_is_limited_to_what_the_budget_leaves() {
+    let books = Books::new("words=20").await;
+    let search = json!([{"type": "openrouter:web_search", "parameters": {"max_results": 5}}]);
+    let body = asks(json!({"tools": search, "max_tool_calls": 8, "max_tokens": 500}));
+    let (stack, _, kept) = books.stack("50", false);
+    stack.complete(request(&body)).await.unwrap();
+    let reserved = kept.entries()[0].reserved;
+    let sent = |books: &Books| -> Value {
+        let seen = books.world.simulator.seen();
+        serde_json::from_slice(&seen.attempts.last().unwrap().body).unwrap()
+    };
+    let first = sent(&books)["stop_server_tools_when"].clone();
+    assert_eq!(
+        first[0],
+        json!({"type": "step_count_is", "step_count": 8}),
+        "they replace `max_tool_calls`"
+    );
+    let most = first[1]["max_cost_in_dollars"].as_f64().unwrap();
+    assert!(most > 0.0 && first[1]["type"] == "max_cost", "{first}");
+
+    // Less is left: the loop is limited further, and the answer is nobody else's.
+    let less = UsdAmount::from_pico(reserved.pico() * 3 / 4).to_string();
+    let (stack, _, kept) = books.stack(less.trim_start_matches('$'), false);
+    let completion = stack.complete(request(&body)).await.unwrap();
+    let further = sent(&books)["stop_server_tools_when"][1]["max_cost_in_dollars"]
+        .as_f64()
+        .unwrap();
+    assert!(further < most, "{further} {most}");
+    assert!(kept.entries()[0].cost() <= kept.entries()[0].reserved);
+    let note = completion.attempts.unwrap().attempts()[0]
+        .note
+        .clone()
+        .unwrap_or_default();
+    assert!(note.contains("tools of the upstream limited to $"), "{note}");
+
+    // Conditions of the request stay.
+    let own = json!([{"type": "has_tool_call", "tool_name": "x"}, {"type": "max_cost", "max_cost_in_dollars": 0.01}]);
+    let body = asks(json!({"tools": search, "stop_server_tools_when": own, "max_tokens": 100}));
+    let (stack, _, _) = books.stack("50", false);
+    stack.complete(request(&body)).await.unwrap();
+    let conditions = sent(&books)["stop_server_tools_when"].clone();
+    assert_eq!((&conditions[0], &conditions[1]), (&own[0], &own[1]), "{conditions}");
+    assert_eq!(conditions[2], json!({"type": "step_count_is", "step_count": 30}));
+
+    // Not even one step fits.
+    let (stack, _, _) = books.stack("0.0001", false);
+    let error = stack.complete(request(&body)).await.unwrap_err();
+    assert_eq!(error.kind(), FailureKind::BudgetExceeded);
+}
+
+/// A random request out of all that changes a bill.
+fn random(dice: &mut fastrand::Rng) -> Value {
+    let mut body = asks(json!({}));
+    let maybe = |dice: &mut fastrand::Rng| dice.u8(..3) == 0;
+    if maybe(dice) {
+        body["model"] = json!(SECOND);
+    }
+    let words = dice.usize(1..400);
+    body["messages"][0]["content"] = json!("word ".repeat(words));
+    if maybe(dice) {
+        body["messages"][0]["content"] = json!([
+            {"type": "text", "text": "word ".repeat(words)},
+            {"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERi0="}},
+        ]);
+    }
+    if !maybe(dice) {
+        body["max_tokens"] = json!(dice.u64(1..2_000));
+    }
+    if maybe(dice) {
+        body["n"] = json!(dice.u64(1..5));
+    }
+    if maybe(dice) {
+        let effort = ["low", "high"][dice.usize(..2)];
+        body["reasoning"] = json!({"effort": effort});
+    }
+    if maybe(dice) {
+        body["modalities"] = json!(["text"]);
+    }
+    if maybe(dice) {
+        body["max_tool_calls"] = json!(dice.u64(..40));
+    }
+    if maybe(dice) {
+        let all = [
+            json!({"type": "step_count_is", "step_count": dice.u64(1..60)}),
+            json!({"type": "max_cost", "max_cost_in_dollars": f64::from(dice.u32(1..100)) / 1_000.0}),
+            json!({"type": "max_cost", "max_cost_in_dollars": "0.02"}),
+            json!({"type": "has_tool_call", "tool_name": "x"}),
+            json!({"type": "max_tokens_used", "max_tokens": 5}),
+        ];
+        body["stop_server_tools_when"] = some_of(dice, &all);
+    }
+    if !maybe(dice) {
+        let uses = dice.u64(1..50);
+        let all = [
+            json!({"type": "function", "function": {"name": "f", "parameters": {}}}),
+            json!({"type": "openrouter:web_search"}),
+            json!({"type": "openrouter:web_search", "parameters": {"max_results": dice.u64(1..30), "max_uses": uses}}),
+            json!({"type": "openrouter:web_fetch", "parameters": {"max_content_tokens": dice.u64(1..90_000)}}),
+            json!({"type": "openrouter:datetime"}),
+            json!({"type": "openrouter:fusion"}),
+        ];
+        body["tools"] = some_of(dice, &all);
+    }
+    if maybe(dice) {
+        let engine = ["native", "mistral-ocr", "cloudflare-ai"][dice.usize(..3)];
+        let all = [
+            json!({"id": "web", "max_uses": dice.u64(1..9), "max_results": dice.u64(1..30)}),
+            json!({"id": "web", "enabled": false}),
+            json!({"id": "response-healing"}),
+            json!({"id": "fusion", "analysis_models": ["a/a"]}),
+            json!({"id": "file-parser", "pdf": {"engine": engine}}),
+        ];
+        body["plugins"] = some_of(dice, &all);
+    }
+    body
+}
+
+fn some_of(dice: &mut fastrand::Rng, all: &[Value]) -> Value {
+    let count = dice.usize(..3);
+    Value::Array((0..=count).map(|_| all[dice.usize(..all.len())].clone()).collect())
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_bill_exceeds_its_reservation() {
+    let books = Books::new("50%words=20,words=300").await;
+    // Each request has an account of its own.
+    let stacks = ["0.02", "0.5", "4", "1000"].map(|dollars| books.stack(dollars, false));
+    let mut dice = fastrand::Rng::with_seed(18);
+    let (mut sent, mut refused, mut looped) = (0, 0, 0);
+    for number in 0..200 {
+        let body = random(&mut dice);
+        let (stack, book, kept) = &stacks[dice.usize(..stacks.len())];
+        let (before, known) = (books.billed(), kept.entries().len());
+        let run = number.to_string();
+        let asked = request(&body).tags(Tags::new([("run", run.as_str())]).unwrap());
+        looped += usize::from(asked.needs().tool_loop.is_some());
+        let result = if dice.bool() {
+            stack.complete(asked).await.map(|_| ())
+        } else {
+            match stack.stream(asked).await {
+                Ok(answer) => answer.text().await.map(|_| ()),
+                Err(error) => Err(error),
+            }
+        };
+        let billed = books.billed() - before;
+        let entries = kept.entries().split_off(known);
+        let reserved: i128 = entries.iter().map(|entry| entry.reserved.pico()).sum();
+        assert!(billed <= reserved, "{billed} billed, {reserved} reserved: {body}");
+        let is_refused = result.is_err() && entries.is_empty();
+        assert!(result.is_ok() || is_refused, "{result:?}: {body}");
+        refused += usize::from(is_refused);
+        sent += usize::from(!is_refused);
+        let account = format!("run={run}");
+        for state in book.accounts().iter().filter(|state| state.account == account) {
+            assert_eq!(
+                (state.reserved, state.overrun),
+                (UsdAmount::ZERO, UsdAmount::ZERO),
+                "{body}"
+            );
+            assert_eq!(state.settled.pico(), billed, "{body}");
+        }
+    }
+    assert!(
+        sent > 50 && refused > 25 && looped > 50,
+        "{sent} sent, {refused} refused, {looped} loops"
+    );
+}
