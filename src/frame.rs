@@ -143,7 +143,7 @@ impl ChatFrame {
 /// The same JSON with usage of nothing.
 fn unpaid(bytes: &Bytes) -> Option<Bytes> {
     const NOTHING: &[u8] = br#"{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0,"cost":0}"#;
-    let mut document = Document::parse_answer(bytes.clone()).ok()?;
+    let mut document = Document::parse_answer(bytes).ok()?;
     document.set("usage", Bytes::from_static(NOTHING));
     Some(document.to_bytes())
 }

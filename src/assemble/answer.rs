@@ -91,7 +91,7 @@ impl Gathered {
         json.push(b'{');
         write_name(true, "choices", &mut json);
         write_list(self.choices, &mut json, |(index, choice), json| {
-            choice.write(index, json)
+            choice.write(index, json);
         });
         write_name(false, "object", &mut json);
         json.extend_from_slice(b"\"chat.completion\"");

@@ -6,7 +6,11 @@ use super::{
     merge::{add, add_members},
     node::{Joined, Node, Object, inside, is_null, members, write_name, write_object},
 };
-use crate::request::{JsonError, scan::Cursor, wire_struct::said_text};
+use crate::request::{
+    JsonError,
+    scan::Cursor,
+    wire_struct::{Field, said_text},
+};
 
 /// A choice: what its deltas add up to, and what stands beside them.
 #[derive(Default)]
@@ -87,7 +91,7 @@ impl Choice {
         let mut json = Vec::new();
         said.write(&mut json);
         let read = said_text(&mut Cursor::lenient(&json));
-        read.ok().and_then(|text| text.into_value()).unwrap_or_default()
+        read.ok().and_then(Field::into_value).unwrap_or_default()
     }
 
     pub(super) fn write(&self, index: u64, out: &mut Vec<u8>) {

@@ -28,7 +28,7 @@ impl Coding {
     /// # Errors
     ///
     /// 415 for any other, and for several on top of each other.
-    pub(super) fn of(headers: &HeaderMap) -> Result<Option<Self>, Problem> {
+    pub(super) fn of(headers: &HeaderMap) -> Result<Option<Self>, Unsupported> {
         let mut coding = None;
         for value in headers.get_all(header::CONTENT_ENCODING) {
             let value = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
@@ -37,10 +37,10 @@ impl Coding {
                     "" | "identity" => continue,
                     "gzip" | "x-gzip" => Self::Gzip,
                     "deflate" => Self::Deflate,
-                    _ => return Err(unsupported(name)),
+                    _ => return Err(Unsupported(name.to_owned())),
                 };
                 if coding.replace(next).is_some() {
-                    return Err(unsupported(&value));
+                    return Err(Unsupported(value));
                 }
             }
         }
@@ -98,11 +98,17 @@ fn is_zlib(body: &[u8]) -> bool {
     first & 0x0f == 8 && u16::from_be_bytes([*first, *second]).is_multiple_of(31)
 }
 
-fn unsupported(name: &str) -> Problem {
-    let name: String = name.chars().filter(|letter| !letter.is_control()).take(40).collect();
-    let message = format!(
-        "the content encoding `{name}` is not read here: send the body as it is, or with gzip or deflate, or put a layer that decodes it in front"
-    );
-    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding", message)
-        .header(header::ACCEPT_ENCODING, READ)
+/// An encoding that is not decoded here.
+#[derive(Debug)]
+pub(super) struct Unsupported(String);
+
+impl From<Unsupported> for Problem {
+    fn from(Unsupported(name): Unsupported) -> Self {
+        let name: String = name.chars().filter(|letter| !letter.is_control()).take(40).collect();
+        let message = format!(
+            "the content encoding `{name}` is not read here: send the body as it is, or with gzip or deflate, or put a layer that decodes it in front"
+        );
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding", message)
+            .header(header::ACCEPT_ENCODING, READ)
+    }
 }

@@ -85,15 +85,15 @@ impl Document {
         if original.starts_with(BYTE_ORDER_MARK) {
             original = original.slice(BYTE_ORDER_MARK.len()..);
         }
-        Self::read(original.clone(), Cursor::new(&original), MAX_MEMBERS)
+        Self::read(original.clone(), &mut Cursor::new(&original), MAX_MEMBERS)
     }
 
     /// The same of an answer, which may hold what strict JSON does not.
-    pub(crate) fn parse_answer(original: Bytes) -> Result<Self, JsonError> {
-        Self::read(original.clone(), Cursor::lenient(&original), usize::MAX)
+    pub(crate) fn parse_answer(original: &Bytes) -> Result<Self, JsonError> {
+        Self::read(original.clone(), &mut Cursor::lenient(original), usize::MAX)
     }
 
-    fn read(original: Bytes, mut cursor: Cursor<'_>, most: usize) -> Result<Self, JsonError> {
+    fn read(original: Bytes, cursor: &mut Cursor<'_>, most: usize) -> Result<Self, JsonError> {
         check_utf8(&original)?;
         cursor.peek()?;
         let open = cursor.at();
