@@ -69,7 +69,7 @@ impl Parts {
 
     /// Right to left is inside out: what is applied first stands innermost. The types of what is inside are erased once, below the retries;
     /// a slot that is rarely used stands over an erased service of its own, and is not there if it is empty.
-    pub(super) fn assemble<R, F, E, S, B>(self, settings: Settings, slots: Slots<R, F, E>, inner: S) -> Stack<R, F, E>
+    pub(super) fn assemble<R, F, E, S, B>(self, settings: Settings, slots: &Slots<R, F, E>, inner: S) -> Stack<R, F, E>
     where
         S: Service<Request<R>, Response = Response<B>, Error = E> + Clone + Send + Sync + 'static,
         S::Future: Send + 'static,
@@ -78,7 +78,7 @@ impl Parts {
         F: Frame + Buf + Send + 'static,
         E: Failure + From<LayerError> + Send + 'static,
     {
-        let description = describe(&settings, &slots, &self.chain);
+        let description = describe(&settings, slots, &self.chain);
         let timeouts = AttemptTimeoutLayer::with_timeouts(settings.timeouts);
         let paced = Paced {
             upstream_limits: self.upstream_limits,
@@ -107,7 +107,7 @@ impl Parts {
         let chain = FallbackLayer::new(self.chain).hedge(settings.hedge.clone());
         let service = chain.layer(retry.layer(service));
 
-        let top = Top::of(&settings, &slots);
+        let top = Top::of(&settings, slots);
         let deadline = top.deadline.clone();
         let is_plain = slots.resume.is_none() && slots.around_call.is_empty() && slots.cache.is_none();
         let service = match (&slots.stream_upstream, &self.admission) {

@@ -292,7 +292,7 @@ where
         self.wrong.extend(unknown);
         let parts = Parts::of(&self.settings, &first, &mut self.wrong);
         match transport {
-            Ok(transport) if self.wrong.is_empty() => Ok(parts.assemble(self.settings, self.slots, transport)),
+            Ok(transport) if self.wrong.is_empty() => Ok(parts.assemble(self.settings, &self.slots, transport)),
             _ => Err(BuildError::of(self.wrong)),
         }
     }
@@ -333,7 +333,7 @@ where
     {
         let parts = Parts::of(&self.settings, OPENROUTER, &mut self.wrong);
         if self.wrong.is_empty() {
-            return Ok(parts.assemble(self.settings, self.slots, inner));
+            return Ok(parts.assemble(self.settings, &self.slots, inner));
         }
         Err(BuildError::of(self.wrong))
     }

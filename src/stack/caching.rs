@@ -10,7 +10,7 @@ use tower_layer::Layer;
 #[cfg(feature = "cache")]
 use tower_llm_layers::{
     CacheKey, Failure, Frame, LayerError, LlmRequest,
-    cache::{Cache, CacheLayer, CacheMode},
+    cache::{CacheLayer, CacheMode},
 };
 
 use super::slots::Slots;
@@ -82,7 +82,7 @@ where
         if !matches!(CacheMode::of(request), CacheMode::Default | CacheMode::OnlyIfCached) {
             return None;
         }
-        let kept = cache.cache().map(Cache::clone)?.stale(&cache.key(request)?)?;
+        let kept = cache.cache().cloned()?.stale(&cache.key(request)?)?;
         Some((kept.frames(), kept.status().age))
     })
 }

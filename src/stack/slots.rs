@@ -11,7 +11,10 @@ use tower_llm_layers::{
 };
 use tower_service::Service;
 
-use super::{ErasedService, StackBuilder, assemble::Chained};
+use super::{
+    ErasedService, StackBuilder,
+    assemble::{Chained, Top},
+};
 use crate::stream_upstream::StreamUpstreamLayer;
 
 /// Puts a layer around a service.
@@ -19,6 +22,9 @@ pub(super) type Wrap<R, F, E> = Arc<dyn Fn(ErasedService<R, F, E>) -> ErasedServ
 
 /// A response that is past its time, and how old it is.
 pub(super) type Stale<R, F> = Arc<dyn Fn(&Request<R>) -> Option<(Vec<F>, Duration)> + Send + Sync>;
+
+/// Puts the layer around the chain, and all that stands above around both.
+type AroundChain<R, F, E> = fn(StreamUpstreamLayer, Top<R, F>, Chained<R, F, E>) -> ErasedService<R, F, E>;
 
 /// What overrides the advice for a failure.
 pub(super) type Classifier<E> = Arc<dyn Fn(&E) -> Option<Advice> + Send + Sync>;
@@ -46,8 +52,7 @@ pub(super) struct CacheSlot<R, F, E> {
 pub(super) struct StreamUpstreamSlot<R, F, E> {
     pub(super) layer: StreamUpstreamLayer,
     /// Around the chain itself, and all above it: without a seam between them.
-    pub(super) around_chain:
-        fn(StreamUpstreamLayer, super::assemble::Top<R, F>, Chained<R, F, E>) -> ErasedService<R, F, E>,
+    pub(super) around_chain: AroundChain<R, F, E>,
     pub(super) wrap: Wrap<R, F, E>,
 }
 
