@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use http::Request;
-use tower_llm_layers::{Budgeted, Call, Continuable, LlmRequest, Needs};
+use tower_llm_layers::{Budgeted, Call, Continuable, LlmRequest, Needs, Route};
 
 use crate::{
-    request::{ApiRequest, Document, JsonError},
+    request::{ApiRequest, Document, JsonError, route::pinned_by},
     transport::Dialect,
     wire::{Segments, WireRequest},
 };
@@ -102,6 +102,10 @@ impl LlmRequest for EmbeddingRequest {
     fn set_model(&mut self, model: &str) {
         self.document.set("model", json(model));
         self.model = Some(model.into());
+    }
+
+    fn pinned_route(&self) -> Route {
+        pinned_by(&self.document)
     }
 
     /// A token has four bytes of text or so, and one at least.

@@ -90,6 +90,8 @@ mod plausible_usage;
 #[cfg(test)]
 mod readiness;
 #[cfg(test)]
+mod remembered;
+#[cfg(test)]
 mod resume;
 #[cfg(test)]
 mod scorecard;

@@ -400,7 +400,6 @@ async fn the_description_names_each_slot_and_which_are_off() {
         "around_call",
         "Resume",
         "AdaptiveConcurrency",
-        "UpstreamRateLimit",
         "around_attempt",
     ] {
         assert!(is_off(&stack, name), "{name}");

@@ -9,6 +9,7 @@
         feature = "fallback",
         feature = "first-token",
         feature = "observe",
+        feature = "pause",
         feature = "rate-limit",
         feature = "resume",
         feature = "retry",
@@ -26,6 +27,7 @@
         feature = "fallback",
         feature = "first-token",
         feature = "observe",
+        feature = "pause",
         feature = "rate-limit",
         feature = "resume",
         feature = "retry",
@@ -45,6 +47,7 @@
         not(feature = "observe"),
         not(feature = "resume"),
         not(feature = "retry"),
+        not(feature = "pause"),
         not(any(feature = "adaptive-concurrency", feature = "circuit-breaker"))
     ),
     expect(dead_code, reason = "used by layers whose features are off")
@@ -93,6 +96,9 @@ pub mod ledger;
 #[cfg(feature = "observe")]
 #[cfg_attr(docsrs, doc(cfg(feature = "observe")))]
 pub mod observe;
+#[cfg(feature = "pause")]
+#[cfg_attr(docsrs, doc(cfg(feature = "pause")))]
+pub mod pause;
 #[cfg(feature = "rate-limit")]
 #[cfg_attr(docsrs, doc(cfg(feature = "rate-limit")))]
 pub mod rate_limit;
@@ -112,7 +118,7 @@ pub mod timeout;
 
 pub use call::{
     Attempt, AttemptHandle, AttemptLog, Call, Candidate, CandidateError, LONGEST_TAG_NAME, LONGEST_TAG_VALUE,
-    MOST_TAGS, Outcome, Priority, TagError, Tags,
+    MOST_TAGS, Outcome, Priority, Route, TagError, Tags,
 };
 pub use failure::{Advice, FailureKind, FallbackAdvice, Health, Phase, RetryAdvice, Scope};
 pub use marks::{Coalesced, Degraded, DegradedSource, NoStore, OutputLimit, Resumed, Resumption, Unbilled};

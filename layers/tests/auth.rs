@@ -84,7 +84,7 @@ async fn no_key_is_a_typed_error_and_nothing_is_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pool_goes_round_and_leaves_out_the_dead() {
+async fn a_pool_goes_round_and_skips_rejected_keys() {
     let dead = Step::fail(fails(FailureKind::Auth));
     let leaf = Leaf::new([Step::ok(), dead.clone(), Step::ok(), Step::ok(), dead.clone(), dead]);
     let probe = leaf.probe();
@@ -102,10 +102,8 @@ async fn a_pool_goes_round_and_leaves_out_the_dead() {
     let bearers = ["1", "2", "3", "1", "3", "1"].map(|digit| format!("Bearer sk-{digit}"));
     assert_eq!(keys_seen(&probe), bearers);
     assert_eq!(other, [true, true, false]);
-    assert_eq!(pool.states(), [KeyState::Dead; 3]);
-    let error = ask(&service, at("a")).await.unwrap_err();
-    assert_eq!((error.kind, error.hint), (FailureKind::Auth, None));
-    assert_eq!(probe.calls(), 6);
+    let rejected = |state: &KeyState| matches!(state, KeyState::RejectedUntil(_));
+    assert!(pool.states().iter().all(rejected), "{pool:?}");
     assert!(!format!("{pool:?} {:?}", service.keys()).contains("sk-"));
 }
 
@@ -149,7 +147,11 @@ async fn a_rest_is_bounded_and_a_failure_of_the_model_is_none_of_the_key() {
         pool.states()[..],
         [KeyState::RestingUntil(_), KeyState::Usable]
     ));
+    // The hint of a year is looked at again after an hour.
     tokio::time::advance(secs(3601)).await;
+    for _ in 0..2 {
+        ask(&service, at("a")).await.map(drop).unwrap();
+    }
     assert_eq!(pool.states(), [KeyState::Usable; 2]);
     assert_eq!(KeyPool::new([]).unwrap_err(), KeyError::EmptyPool);
 }
@@ -228,4 +230,130 @@ async fn dropped_while_fetching_or_calling_leaves_nothing() {
     assert_eq!(pool.states(), [KeyState::Usable]);
     assert_eq!(probe.counts().futures_dropped, 1);
     probe.assert_quiet();
+}
+
+fn rejected() -> Step {
+    Step::fail(fails(FailureKind::Auth))
+}
+
+/// Which keys were sent, by their last digit.
+fn digits(probe: &crate::support::Probe) -> String {
+    keys_seen(probe).iter().filter_map(|key| key.chars().last()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejected_key_is_probed_once_after_a_rest_that_doubles() {
+    let leaf = Leaf::new([]);
+    let steps: Vec<_> = std::iter::repeat_n(rejected(), 8).collect();
+    let (probe, pool) = (leaf.probe(), pool(["sk-1"]));
+    let mut rests = Vec::new();
+    let service = AuthLayer::new(pool.clone()).layer(Leaf::new(steps));
+    for _ in 0..8 {
+        ask(&service, at("a")).await.map(drop).unwrap_err();
+        let [KeyState::RejectedUntil(until)] = pool.states()[..] else {
+            panic!("{pool:?}")
+        };
+        rests.push(until.duration_since(tokio::time::Instant::now()).as_secs());
+        tokio::time::advance(until.duration_since(tokio::time::Instant::now())).await;
+    }
+    assert_eq!(rests, [30, 60, 120, 240, 480, 900, 900, 900]);
+    // Accepted once, it is as good as new.
+    let service = AuthLayer::new(pool.clone()).layer(leaf);
+    ask(&service, at("a")).await.map(drop).unwrap();
+    assert_eq!((pool.states(), probe.calls()), (vec![KeyState::Usable], 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn if_all_are_rejected_the_least_recently_rejected_is_tried() {
+    let leaf = Leaf::new(std::iter::repeat_n(rejected(), 7));
+    let (probe, pool) = (leaf.probe(), pool(["sk-1", "sk-2", "sk-3"]));
+    let service = AuthLayer::new(pool.clone()).layer(leaf);
+    for _ in 0..7 {
+        let error = ask(&service, at("a")).await.map(drop).unwrap_err();
+        assert_eq!(error.kind, FailureKind::Auth);
+        tokio::time::advance(secs(1)).await;
+    }
+    assert_eq!(digits(&probe), "1231231");
+    ask(&service, at("a")).await.map(drop).unwrap();
+    assert_eq!(pool.states()[1], KeyState::Usable, "it was accepted, so it serves");
+    ask(&service, at("a")).await.map(drop).unwrap();
+    assert_eq!(digits(&probe), "123123122");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_call_at_a_time_probes_a_rejected_key() {
+    let leaf = Leaf::new([rejected(), Step::ok(), Step::Hang]);
+    let (probe, pool) = (leaf.probe(), pool(["sk-1", "sk-2"]));
+    let mut service = AuthLayer::new(pool.clone()).layer(leaf);
+    ask(&service, at("a")).await.map(drop).unwrap_err();
+    ask(&service, at("a")).await.map(drop).unwrap();
+    tokio::time::advance(secs(30)).await;
+    let mut held = Box::pin(service.ready().await.unwrap().call(at("a")));
+    assert!(poll_once(held.as_mut()).is_pending());
+    for _ in 0..3 {
+        ask(&service, at("a")).await.map(drop).unwrap();
+    }
+    assert_eq!(
+        digits(&probe),
+        "121222",
+        "the probe hangs, and the others take the other key"
+    );
+    // Dropped, it leaves the next call to be the probe.
+    drop(held);
+    ask(&service, at("a")).await.map(drop).unwrap();
+    assert!(digits(&probe).ends_with('1'));
+    assert_eq!(pool.states(), [KeyState::Usable; 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_are_added_replaced_and_revived_while_calls_run() {
+    let leaf = Leaf::new([rejected(), rejected()]);
+    let (probe, pool) = (leaf.probe(), pool(["sk-1"]));
+    let service = AuthLayer::new(pool.clone()).layer(leaf);
+    ask(&service, at("a")).await.map(drop).unwrap_err();
+    assert!(pool.revive(0) && !pool.revive(1));
+    assert_eq!(pool.states(), [KeyState::Usable]);
+    ask(&service, at("a")).await.map(drop).unwrap_err();
+    pool.add(key("sk-2"));
+    assert!(matches!(
+        pool.states()[..],
+        [KeyState::RejectedUntil(_), KeyState::Usable]
+    ));
+    pool.add(key("sk-1"));
+    assert_eq!(pool.states(), [KeyState::Usable; 2], "one that is there is revived");
+    assert!(pool.replace(0, key("sk-3")) && !pool.replace(2, key("sk-4")));
+    for _ in 0..4 {
+        ask(&service, at("a")).await.map(drop).unwrap();
+    }
+    let seen = digits(&probe);
+    assert!(seen.ends_with("2323") || seen.ends_with("3232"), "{seen}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_old_key_is_told_does_not_count_against_its_successor() {
+    let late = Step::Fail(secs(5), fails(FailureKind::Auth));
+    let pool = pool(["sk-1"]);
+    let service = AuthLayer::new(pool.clone()).layer(Leaf::new([late]));
+    let call = tokio::spawn({
+        let service = service.clone();
+        async move { ask(&service, at("a")).await.map(drop) }
+    });
+    tokio::time::sleep(secs(1)).await;
+    assert!(pool.replace(0, key("sk-2")));
+    call.await.unwrap().unwrap_err();
+    assert_eq!(pool.states(), [KeyState::Usable]);
+}
+
+/// Calls that were under way together are one rejection, not ten.
+#[tokio::test(start_paused = true)]
+async fn rejections_at_once_count_once() {
+    let late = || Step::Fail(secs(1), fails(FailureKind::Auth));
+    let pool = pool(["sk-1"]);
+    let service = AuthLayer::new(pool.clone()).layer(Leaf::new(std::iter::repeat_with(late).take(10)));
+    let calls = (0..10).map(|_| ask(&service, at("a")));
+    crate::support::join_all(calls).await;
+    let [KeyState::RejectedUntil(until)] = pool.states()[..] else {
+        panic!("{pool:?}")
+    };
+    assert_eq!(until.duration_since(tokio::time::Instant::now()), secs(30));
 }

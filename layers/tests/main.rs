@@ -30,6 +30,8 @@ mod first_token;
 #[cfg(test)]
 mod observe;
 #[cfg(test)]
+mod pause;
+#[cfg(test)]
 mod rate_limit;
 #[cfg(test)]
 mod rate_limit_shared;

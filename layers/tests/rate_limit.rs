@@ -8,14 +8,11 @@ use tokio::time::{Instant, advance};
 use tokio_test::{assert_pending, assert_ready, task};
 use tower::{Layer, ServiceExt};
 use tower_llm_layers::{
-    FailureKind, LayerError, Stage,
-    fallback::FallbackLayer,
-    rate_limit::{GlobalKey, KeyExtractor, Limits, LimitsError, PerCandidate, Rate, RateLimit, RateLimitLayer},
+    FailureKind, Stage,
+    rate_limit::{GlobalKey, KeyExtractor, Limits, LimitsError, Rate, RateLimit, RateLimitLayer},
 };
 
-use crate::support::{
-    Beat, Leaf, Step, TestError, TestRequest, ask, chain, fails, millis, read, secs, streamed, within,
-};
+use crate::support::{Beat, Leaf, Step, TestError, TestRequest, ask, fails, millis, read, secs, streamed, within};
 
 fn rate(amount: u32, per: Duration, burst: u32) -> Rate {
     Rate::new(amount, per).unwrap().burst(burst).unwrap()
@@ -293,44 +290,6 @@ async fn a_request_larger_than_the_burst_passes_and_the_next_pay() {
     assert!(passes(&service, sized(0, 1)).await);
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_upstreams_wish_pauses_every_call_of_that_candidate() {
-    let generous = requests(1_000, secs(1), 1_000);
-    let throttled = || Step::fail(fails(FailureKind::RateLimited).hint(secs(10)));
-    for pauses in [true, false] {
-        let leaf = Leaf::new([]).on("a", [throttled()]);
-        let probe = leaf.probe();
-        let layer = RateLimitLayer::new(generous, PerCandidate)
-            .unwrap()
-            .pauses(pauses)
-            .max_wait(secs(60));
-        let service = FallbackLayer::new(chain(["b"])).layer(layer.layer(leaf));
-        assert!(ask(&service, of("a")).await.is_ok(), "b answers");
-        let calls: Vec<_> = (0..5)
-            .map(|_| {
-                let service = service.clone();
-                tokio::spawn(async move { ask(&service, of("a")).await.is_ok() })
-            })
-            .collect();
-        let other = within(ask(&service, of("c"))).await;
-        assert_eq!(other.1, Duration::ZERO, "another candidate is not paused");
-        for call in calls {
-            assert!(call.await.unwrap());
-        }
-        let mut times: Vec<_> = probe
-            .models()
-            .into_iter()
-            .zip(probe.times())
-            .filter(|(model, _)| model == "a")
-            .map(|(_, at)| at)
-            .collect();
-        let first = times.remove(0);
-        assert_eq!(times.iter().all(|at| *at >= first + 10_000), pauses, "{times:?}");
-        times.dedup();
-        assert_eq!(times.len() > 1, pauses, "they wake spread out: {times:?}");
-    }
-}
-
 /// Invariant 11.
 #[tokio::test(start_paused = true)]
 async fn a_flood_of_keys_leaves_its_memory_bounded() {
@@ -356,44 +315,4 @@ fn limits_without_a_limit_are_refused() {
     );
     let layer = everyone(requests(1, secs(1), 1));
     assert_eq!(layer.max_keys(0).unwrap_err(), LimitsError::ZeroKeys);
-    let refused = LayerError::RateLimited {
-        limit: None,
-        retry_after: Some(secs(3)),
-    };
-    assert_eq!(
-        refused.to_string(),
-        "the upstream has asked everybody to wait: come back in 3 s"
-    );
-}
-
-/// Who asked us to stay away for an hour is not asked again since others were asked meanwhile.
-#[tokio::test(start_paused = true)]
-async fn a_pause_outlives_a_flood_of_other_names() {
-    let generous = Limits::new().requests(Rate::new(1_000, secs(1)).unwrap());
-    let throttled = Step::fail(fails(FailureKind::RateLimited).hint(secs(3_600)));
-    let leaf = Leaf::new([]).on("a", [throttled]);
-    let probe = leaf.probe();
-    let layer = RateLimitLayer::new(generous, ByModel)
-        .unwrap()
-        .pauses(true)
-        .max_wait(secs(1))
-        .max_keys(1_000)
-        .unwrap();
-    let service = layer.layer(leaf);
-    let of = |model: &str| {
-        let mut request = streamed();
-        request.body_mut().call.set_candidate(crate::support::candidate(model));
-        request.body_mut().model = Some(model.to_owned());
-        request
-    };
-    ask(&service, of("a")).await.map(drop).unwrap_err();
-    ask(&service, of("a")).await.map(drop).unwrap_err();
-    assert_eq!(probe.calls(), 1, "paused");
-    for name in 0..2_000 {
-        ask(&service, of(&format!("m{name}"))).await.map(drop).unwrap();
-        advance(millis(2)).await;
-    }
-    let before = probe.calls();
-    ask(&service, of("a")).await.map(drop).ok();
-    assert_eq!(probe.calls(), before, "after four seconds of an hour");
 }

@@ -171,17 +171,24 @@ async fn its_refusals_say_what_is_in_the_way() {
     let leaf = Leaf::new([]);
     let probe = leaf.probe();
     let service = store.layer().layer(leaf);
-    for (summary, hint) in [
-        ("over 600 tokens in 60 s: come back in 0.7 s", Some(millis(700))),
-        ("too many calls at once: come back when one has ended", None),
+    let limited = FailureKind::RateLimited;
+    for (summary, hint, kind) in [
         (
-            "the store of the limits does not answer (no answer in 250ms), so nothing is let through: mend it, or let calls pass uncounted",
-            None,
+            "over 600 tokens in 60 s: come back in 0.7 s",
+            Some(millis(700)),
+            limited,
+        ),
+        ("too many calls at once: come back when one has ended", None, limited),
+        (
+            "the store of the limits does not answer (no answer in 250ms), so nothing is let through; it is probed again within 1 s: mend \
+             it, or let calls pass uncounted",
+            Some(secs(1)),
+            FailureKind::StoreUnavailable,
         ),
     ] {
         let error = ask(&service, streamed()).await.expect_err(summary);
         assert_eq!((error.summary.as_str(), error.hint), (summary, hint));
-        assert_eq!(error.kind, FailureKind::RateLimited);
+        assert_eq!(error.kind, kind);
     }
     assert_eq!(probe.calls(), 0);
 }
@@ -221,19 +228,4 @@ async fn a_call_that_is_dropped_gives_up_its_question_or_ends_its_hold() {
     drop(left);
     assert_eq!(store.with(|script| script.ended.clone()), [Some(1)], "what was seen");
     probe.assert_quiet();
-}
-
-#[tokio::test(start_paused = true)]
-async fn while_an_upstream_asks_everybody_to_wait_the_store_is_not_asked() {
-    let store = Told::default();
-    let leaf = Leaf::new([Step::fail(fails(FailureKind::RateLimited).hint(secs(10)))]);
-    let service = store.layer().pauses(true).layer(leaf);
-    assert!(ask(&service, streamed()).await.is_err());
-    let refused = ask(&service, streamed()).await.expect_err("it is paused");
-    assert!(
-        refused.summary.contains("asked everybody to wait"),
-        "{}",
-        refused.summary
-    );
-    assert_eq!(store.with(|script| script.asked.len()), 1);
 }

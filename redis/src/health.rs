@@ -11,11 +11,32 @@ const QUIET: Duration = Duration::from_secs(1);
 /// one that is silent, and with one whose password was refused once.
 const STALE: Duration = Duration::from_secs(2);
 
+/// After so many decisions in a row without an answer in time, none waits for one.
+const GIVEN_UP: u32 = 3;
+
+/// How often the store is probed then.
+const PROBE: Duration = Duration::from_secs(1);
+
 pub(crate) struct Health {
+    /// Decisions in a row that had no answer in time.
+    timeouts: u32,
+    /// When the next probe is due, of a store that was given up on.
+    probe_at: Option<Instant>,
     is_down: bool,
     succeeded: Instant,
     failed: Option<Instant>,
     dialled: Instant,
+}
+
+/// Whether a decision may wait for the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// For as long as a decision may take.
+    Waits,
+    /// Not at all: the store was given up on, and is probed.
+    GivenUp,
+    /// Not at all; and the next probe is due.
+    ProbeDue,
 }
 
 /// What follows from a failure.
@@ -31,6 +52,8 @@ impl Health {
     pub(crate) fn new() -> Self {
         let now = Instant::now();
         Self {
+            timeouts: 0,
+            probe_at: None,
             is_down: false,
             succeeded: now,
             failed: None,
@@ -42,10 +65,36 @@ impl Health {
         self.is_down
     }
 
+    pub(crate) const fn is_given_up(&self) -> bool {
+        self.probe_at.is_some()
+    }
+
+    /// Whether a decision may wait. A probe that is due is leased to the one that asks.
+    pub(crate) fn patience(&mut self) -> Patience {
+        let Some(probe_at) = self.probe_at else {
+            return Patience::Waits;
+        };
+        let now = Instant::now();
+        if now < probe_at {
+            return Patience::GivenUp;
+        }
+        self.probe_at = Some(now + PROBE);
+        Patience::ProbeDue
+    }
+
+    /// A decision had no answer in time.
+    pub(crate) fn timed_out(&mut self) {
+        self.timeouts = self.timeouts.saturating_add(1);
+        if self.timeouts >= GIVEN_UP && self.probe_at.is_none() {
+            self.probe_at = Some(Instant::now() + PROBE);
+        }
+    }
+
     /// There was an answer; says whether an outage ends with it.
     pub(crate) fn succeeded(&mut self) -> bool {
         let now = Instant::now();
         self.succeeded = now;
+        (self.timeouts, self.probe_at) = (0, None);
         let is_quiet = self.failed.is_none_or(|failed| now.duration_since(failed) >= QUIET);
         is_quiet && std::mem::take(&mut self.is_down)
     }
@@ -85,6 +134,34 @@ mod tests {
         assert!(health.succeeded() && !health.is_down());
         assert!(!health.succeeded(), "it ends once");
         assert!(health.failed().is_first, "the next is another");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_hangs_is_given_up_on_and_probed_once_a_second() {
+        let mut health = Health::new();
+        for _ in 0..2 {
+            health.timed_out();
+            assert_eq!(health.patience(), Patience::Waits);
+        }
+        health.succeeded();
+        for _ in 0..3 {
+            assert_eq!(health.patience(), Patience::Waits, "three in a row");
+            health.timed_out();
+        }
+        let mut probes = 0;
+        for _ in 0..100 {
+            match health.patience() {
+                Patience::Waits => panic!("it was given up on"),
+                Patience::GivenUp => {}
+                Patience::ProbeDue => probes += 1,
+            }
+            advance(PROBE / 10).await;
+        }
+        assert_eq!(probes, 9);
+        health.timed_out();
+        assert_eq!(health.patience(), Patience::ProbeDue);
+        health.succeeded();
+        assert_eq!(health.patience(), Patience::Waits);
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -12,14 +12,24 @@ use redis::{
     Client, ErrorKind, FromRedisValue, RedisError, RedisResult, ScriptInvocation,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, timeout, timeout_at},
+};
 
-use crate::{error::StoreError, health::Health};
+use crate::{
+    error::StoreError,
+    health::{Health, Patience},
+};
 
 /// How long dialling may take, and any answer that nobody waits for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-pub(crate) struct Link {
+/// Clones share it.
+#[derive(Clone)]
+pub(crate) struct Link(Arc<LinkState>);
+
+struct LinkState {
     client: Client,
     server: String,
     decision_timeout: Duration,
@@ -75,22 +85,22 @@ impl Link {
             let reason = "it does not answer PING".to_owned();
             return Err(StoreError::NotRedis { server, reason });
         }
-        Ok(Self {
+        Ok(Self(Arc::new(LinkState {
             client,
             server,
             decision_timeout,
             current: Mutex::new(connection),
             health: Mutex::new(Health::new()),
             blind: AtomicU64::new(0),
-        })
+        })))
     }
 
     pub(crate) fn server(&self) -> &str {
-        &self.server
+        &self.0.server
     }
 
     pub(crate) fn blind(&self) -> u64 {
-        self.blind.load(Ordering::Relaxed)
+        self.0.blind.load(Ordering::Relaxed)
     }
 
     pub(crate) fn is_down(&self) -> bool {
@@ -99,7 +109,13 @@ impl Link {
 
     /// When a decision that begins now must be made.
     pub(crate) fn deadline(&self) -> Instant {
-        Instant::now() + self.decision_timeout
+        // Of a store that was given up on, it has passed: nothing waits.
+        let time = if self.health().is_given_up() {
+            Duration::ZERO
+        } else {
+            self.0.decision_timeout
+        };
+        Instant::now() + time
     }
 
     /// Makes a decision within its time; says why it could not be made.
@@ -108,12 +124,22 @@ impl Link {
         call: &ScriptInvocation<'_>,
         deadline: Instant,
     ) -> Result<T, String> {
+        let patience = self.health().patience();
+        if patience == Patience::ProbeDue {
+            self.probe();
+        }
+        if patience != Patience::Waits {
+            return Err(
+                self.made_blind("no answer several times in a row, so it is only probed, once a second".to_owned())
+            );
+        }
         let mut connection = self.connection();
         let decided: RedisResult<T> = match timeout_at(deadline, call.invoke_async(&mut connection)).await {
             Ok(answer) => answer,
             Err(_) => {
-                let reason = format!("no answer in {:?}", self.decision_timeout);
+                let reason = format!("no answer in {:?}", self.0.decision_timeout);
                 self.failed(&reason);
+                self.health().timed_out();
                 return Err(self.made_blind(reason));
             }
         };
@@ -121,8 +147,21 @@ impl Link {
         decided.map_err(|error| self.made_blind(reason(&error)))
     }
 
+    /// Finds out beside all calls whether the store answers again: none of them waits for it.
+    fn probe(&self) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        let (link, mut connection) = (self.clone(), self.connection());
+        runtime.spawn(async move {
+            let ping = redis::cmd("PING");
+            match timeout(link.0.decision_timeout, ping.query_async::<String>(&mut connection)).await {
+                Ok(answer) => link.note(&answer),
+                Err(_) => link.failed("no answer to a probe"),
+            }
+        });
+    }
+
     fn made_blind(&self, reason: String) -> String {
-        self.blind.fetch_add(1, Ordering::Relaxed);
+        self.0.blind.fetch_add(1, Ordering::Relaxed);
         reason
     }
 
@@ -139,12 +178,12 @@ impl Link {
         let mut connection = self.connection();
         let answer = command.query_async(&mut connection).await;
         self.note(&answer);
-        answer.map_err(|error| told(&error, &self.server))
+        answer.map_err(|error| told(&error, &self.0.server))
     }
 
     /// The same of a script.
     pub(crate) async fn ask_script<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Result<T, StoreError> {
-        self.tell(call).await.map_err(|error| told(&error, &self.server))
+        self.tell(call).await.map_err(|error| told(&error, &self.0.server))
     }
 
     fn note<T>(&self, answer: &Result<T, RedisError>) {
@@ -156,28 +195,28 @@ impl Link {
 
     fn succeeded(&self) {
         if self.health().succeeded() {
-            tracing::info!(target: "llm::store", server = self.server, "the shared store answers again");
+            tracing::info!(target: "llm::store", server = self.0.server, "the shared store answers again");
         }
     }
 
     fn failed(&self, reason: &str) {
         let failed = self.health().failed();
         if failed.dial
-            && let Ok(fresh) = ConnectionManager::new_lazy_with_config(self.client.clone(), config())
+            && let Ok(fresh) = ConnectionManager::new_lazy_with_config(self.0.client.clone(), config())
         {
-            *self.current.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
+            *self.0.current.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
         }
         if failed.is_first {
-            tracing::error!(target: "llm::store", server = self.server, reason, "the shared store does not answer");
+            tracing::error!(target: "llm::store", server = self.0.server, reason, "the shared store does not answer");
         }
     }
 
     fn connection(&self) -> ConnectionManager {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn health(&self) -> MutexGuard<'_, Health> {
-        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

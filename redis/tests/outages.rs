@@ -89,6 +89,33 @@ async fn a_decision_waits_no_longer_than_it_may() {
     assert_eq!(store.blind_decisions() - before, 2);
 }
 
+/// Three decisions wait for a store that hangs; those after them do not.
+#[tokio::test]
+async fn a_server_that_hangs_is_given_up_on_by_all_calls_and_found_again() {
+    let Some(server) = Redis::start() else { return };
+    let builder = Store::builder(&server.url()).decision_timeout(Duration::from_millis(200));
+    let store = builder.connect().await.unwrap();
+    let (budgets, shared) = budgets(&store, "5.00");
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut other = client.get_multiplexed_async_connection().await.unwrap();
+    let pause = redis::cmd("CLIENT").arg("PAUSE").arg(3_000).to_owned();
+    pause.exec_async(&mut other).await.unwrap();
+    for _ in 0..3 {
+        let refused = ask(&shared, &budgets, "1.00").await.unwrap_err();
+        assert!(refused.to_string().contains("no answer in 200ms"), "{refused}");
+    }
+    // A thousand that waited would take two hundred seconds.
+    let thousand = async {
+        for _ in 0..1_000 {
+            let refused = ask(&shared, &budgets, "1.00").await.unwrap_err();
+            assert!(refused.to_string().contains("only probed, once a second"), "{refused}");
+            assert!(refused.is_store_down());
+        }
+    };
+    timeout(Duration::from_secs(100), thousand).await.expect("none waits");
+    well_again(&store, &shared, &budgets).await;
+}
+
 #[tokio::test]
 async fn refusals_of_a_long_outage_leave_room_for_what_was_spent() {
     let Some(mut server) = Redis::start() else { return };

@@ -1,7 +1,7 @@
 //! Any request that a stack takes: a chat or an embedding.
 
 use http::{HeaderName, Request};
-use tower_llm_layers::{Budgeted, CacheKey, Call, Continuable, KeyWriter, LlmRequest, Needs, UsdAmount};
+use tower_llm_layers::{Budgeted, CacheKey, Call, Continuable, KeyWriter, LlmRequest, Needs, Route, UsdAmount};
 
 use super::ChatRequest;
 use crate::{
@@ -178,6 +178,10 @@ impl LlmRequest for ApiRequest {
 
     fn unbounded_tool(&self) -> Option<String> {
         each!(&self.0, body => body.unbounded_tool())
+    }
+
+    fn pinned_route(&self) -> Route {
+        each!(&self.0, body => body.pinned_route())
     }
 
     fn budgeted(&mut self) -> Option<&mut dyn Budgeted> {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
-use tower_llm_layers::{Budgeted, Call, Continuable, LlmRequest, Modalities as Needed, Needs, Tags, UsdAmount};
+use tower_llm_layers::{Budgeted, Call, Continuable, LlmRequest, Modalities as Needed, Needs, Route, Tags, UsdAmount};
 
-use super::{ApiRequest, ChatRequest, Modalities, facts::unbounded};
+use super::{ApiRequest, ChatRequest, Modalities, facts::unbounded, route::pinned_by};
 use crate::{
     body::Completeness,
     transport::{CHAT, Dialect},
@@ -124,6 +124,10 @@ impl LlmRequest for ChatRequest {
         let facts = self.facts();
         let found = facts.unbounded_tools.then(|| unbounded(self.document(), facts.input));
         found.flatten()
+    }
+
+    fn pinned_route(&self) -> Route {
+        pinned_by(self.document())
     }
 
     fn budgeted(&mut self) -> Option<&mut dyn Budgeted> {

@@ -25,6 +25,7 @@ mod provider;
 mod read;
 mod reasoning;
 mod response_format;
+pub(crate) mod route;
 pub(crate) mod scan;
 mod service_tier;
 #[cfg(test)]

@@ -18,6 +18,7 @@ use tower_llm_layers::{
     fallback::{Chain, ChainError, Fallback, FallbackLayer},
     first_token::FirstTokenLayer,
     observe::ObserveLayer,
+    pause::PauseLayer,
     rate_limit::{LimitStore, Limits, PerCandidate, RateLimitLayer},
     retry::{Retry, RetryLayer, SharedSchedule},
     tagging::TaggingLayer,
@@ -157,7 +158,8 @@ impl Paced<'_> {
         E: Failure + From<LayerError> + Send + 'static,
     {
         let service = AttemptLayer::new().cap(self.settings.attempts).layer(service);
-        let service = self.upstream_limits.pauses(true).layer(service);
+        let service = self.upstream_limits.layer(service);
+        let service = PauseLayer::new().max_wait(self.settings.max_retry_delay).layer(service);
         let breaker = self.settings.circuits.clone().map(CircuitBreakerLayer::shared);
         let Some(limits) = &self.settings.concurrency else {
             return match breaker {

@@ -77,7 +77,7 @@ impl<R, F, E> StackBuilder<R, F, E> {
     pub fn circuit_breaker(mut self, policy: impl Into<Option<CircuitPolicy>>) -> Self {
         match policy.into().map(Circuits::new).transpose() {
             Ok(circuits) => self.settings.circuits = circuits,
-            Err(error) => self.note(error),
+            Err(error) => error.problems().iter().for_each(|problem| self.note(*problem)),
         }
         self
     }

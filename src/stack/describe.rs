@@ -81,7 +81,14 @@ pub(super) fn describe<R, F, E>(settings: &Settings, slots: &Slots<R, F, E>, cha
                 .as_ref()
                 .map_or_else(off, |limits| limits.policy().to_string()),
         ),
-        ("UpstreamRateLimit", limits(settings.upstream_limits, "a candidate")),
+        (
+            "UpstreamRateLimit",
+            format!(
+                "{}; pauses that an upstream asks for are kept, waits up to {} with no other candidate",
+                limits(settings.upstream_limits, "a candidate"),
+                seconds(settings.max_retry_delay),
+            ),
+        ),
         (
             "Attempt",
             format!(

@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use tower_llm_layers::{
-    Candidate, CandidateError, auth::KeyError, budget::BudgetError, circuit_breaker::CircuitError,
+    Candidate, CandidateError, auth::KeyError, budget::BudgetError, circuit_breaker::CircuitProblem,
     fallback::ChainError, rate_limit::LimitsError,
 };
 
@@ -87,7 +87,7 @@ problem_from! {
     KeyError => Key,
     ChainError => Chain,
     BudgetError => Budget,
-    CircuitError => Circuit,
+    CircuitProblem => Circuit,
 }
 
 impl From<BuildProblem> for BuildError {
@@ -123,7 +123,7 @@ pub enum BuildProblem {
         error: LimitsError,
     },
     /// The circuit breaker.
-    Circuit(CircuitError),
+    Circuit(CircuitProblem),
     /// A budget.
     Budget(BudgetError),
     /// Budgets are given whole, and one by one or with a store besides.

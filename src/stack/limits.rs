@@ -19,8 +19,8 @@ impl<R, F, E> StackBuilder<R, F, E> {
         self
     }
 
-    /// Limits of each candidate, once an attempt. One that is throttled and says for how long pauses all calls to it; they wake
-    /// spread out. An attempt waits up to `max_wait` for its turn, and moves on otherwise. None by default.
+    /// Limits of each candidate, once an attempt. An attempt waits up to `max_wait` for its turn, and moves on otherwise. None by default.
+    /// What an upstream says of its own limits is always kept: see [`pause`](tower_llm_layers::pause).
     #[must_use]
     pub const fn upstream_limits(mut self, limits: Limits, max_wait: Duration) -> Self {
         self.settings.upstream_limits = Some((limits, max_wait));

@@ -4,6 +4,7 @@ mod attribution;
 mod builder;
 mod classify;
 mod config;
+mod limit_status;
 mod retry_after;
 mod sent_key;
 mod service;

@@ -7,7 +7,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use bytes::{Bytes, BytesMut};
@@ -18,7 +18,10 @@ use tokio::time::timeout;
 use tower_llm_layers::{Candidate, Unbilled, deadline::DEADLINE_HEADER};
 use tower_service::Service;
 
-use super::{Dialect, SentKey, TransportBuilder, TransportError, TransportProblem, Upstream, classify};
+use super::{
+    Dialect, SentKey, TransportBuilder, TransportError, TransportProblem, Upstream, classify,
+    limit_status::limit_status,
+};
 use crate::{
     ChatBody, Error, FailureKind,
     body::{ReadLimits, Reader},
@@ -229,6 +232,9 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
             }
             if is_cache_hit(&parts.headers) {
                 parts.extensions.insert(Unbilled);
+            }
+            if let Some(status) = limit_status(&parts.headers, SystemTime::now()) {
+                parts.extensions.insert(status);
             }
             let body = ChatBody::of_response(body, &parts, reader, key);
             Ok(Response::from_parts(parts, body))

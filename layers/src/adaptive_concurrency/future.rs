@@ -10,7 +10,7 @@ use pin_project::pin_project;
 use tokio::{sync::oneshot, time::Instant};
 use tower_service::Service;
 
-use super::{AdaptiveConcurrencyBody, gate::Permit, is_overload, watch::PermitWatch};
+use super::{AdaptiveConcurrencyBody, gate::Permit, is_overload, queue::Turn, watch::PermitWatch};
 use crate::{Failure, LayerError, call::FirstTokenTimer, metering, watch::WatchBody};
 
 /// The future of [`AdaptiveConcurrency`](super::AdaptiveConcurrency).
@@ -27,7 +27,7 @@ where
 
 #[pin_project(project = StateProjection, project_replace = StateOwned)]
 enum State<S, Q, F> {
-    Waiting(Box<(S, Q, oneshot::Receiver<Permit>)>, Instant),
+    Waiting(Box<(S, Q, oneshot::Receiver<Turn>)>, Instant),
     Passed(#[pin] F, Option<Permit>),
     Refused(Box<LayerError>),
     Ended,
@@ -53,7 +53,7 @@ where
 
     pub(super) fn waiting(
         (service, request): (S, Q),
-        turn: oneshot::Receiver<Permit>,
+        turn: oneshot::Receiver<Turn>,
         timer: Option<FirstTokenTimer>,
     ) -> Self {
         Self {
@@ -90,9 +90,18 @@ where
                         return Poll::Pending;
                     };
                     let (mut service, request, _) = *waiting;
-                    // The gate lives as long as who waits at it: without it nothing is limited.
-                    let future = service.call(request);
-                    state.set(State::Passed(future, turn.ok()));
+                    // The gate lives as long as a call waits at it: without it nothing is limited.
+                    match turn.ok().transpose() {
+                        Ok(permit) => {
+                            let future = service.call(request);
+                            state.set(State::Passed(future, permit));
+                        }
+                        Err(refusal) => {
+                            metering::refused("adaptive_concurrency", "concurrency");
+                            tracing::debug!(why = %refusal, "attempt shed");
+                            state.set(State::Refused(refusal));
+                        }
+                    }
                 }
                 StateProjection::Passed(future, permit) => {
                     let result = ready!(future.poll(cx));

@@ -1,13 +1,18 @@
+//! One candidate's gate: how many attempts are under way, and the queue for a place.
+
 use std::{
-    collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use tokio::{sync::oneshot, time::Instant};
 
-use super::{ConcurrencyPolicy, ConcurrencyReport, limit::Limit};
-use crate::{Candidate, LayerError, Priority, call::FirstTokenTimer, metering};
+use super::{
+    ConcurrencyPolicy, ConcurrencyReport,
+    limit::Limit,
+    queue::{Queue, Turn},
+};
+use crate::{Candidate, LayerError, Priority, Route, call::FirstTokenTimer, metering};
 
 /// How much the newest attempt weighs in how long one takes.
 const NEWEST: f64 = 0.1;
@@ -16,6 +21,7 @@ const NEWEST: f64 = 0.1;
 #[derive(Debug)]
 pub(super) struct Gate {
     candidate: Candidate,
+    route: Route,
     policy: ConcurrencyPolicy,
     inner: Mutex<Inner>,
 }
@@ -24,10 +30,9 @@ pub(super) struct Gate {
 struct Inner {
     limit: Limit,
     under_way: u32,
-    /// Who waits: the interactive, the batches. Whoever has left is passed over.
-    waiting: [VecDeque<oneshot::Sender<Permit>>; 2],
-    /// How long an attempt takes, in seconds.
-    takes: f64,
+    queue: Queue,
+    /// How long an attempt takes; `None` until one has ended.
+    takes: Option<Duration>,
 }
 
 /// One attempt that has passed. Dropped, it lets the next one through.
@@ -43,28 +48,31 @@ pub(super) struct Permit {
 /// What became of a wish to pass.
 pub(super) enum Entry {
     Passed(Permit),
-    Waits(oneshot::Receiver<Permit>),
+    Waits(oneshot::Receiver<Turn>),
 }
 
 impl Gate {
-    pub(super) fn new(candidate: Candidate, policy: ConcurrencyPolicy) -> Self {
+    pub(super) fn new(candidate: Candidate, route: Route, policy: ConcurrencyPolicy) -> Self {
         let limit = Limit::new(policy);
-        metering::concurrency_limit(&candidate, limit.get());
+        if route.is_free() {
+            metering::concurrency_limit(&candidate, limit.get());
+        }
         Self {
             candidate,
+            route,
             policy,
             inner: Mutex::new(Inner {
                 limit,
                 under_way: 0,
-                waiting: Default::default(),
-                takes: 0.0,
+                queue: Queue::default(),
+                takes: None,
             }),
         }
     }
 
     pub(super) fn is_idle(&self) -> bool {
         let inner = self.lock();
-        inner.under_way == 0 && inner.waiting.iter().all(VecDeque::is_empty)
+        inner.under_way == 0 && inner.queue.is_empty()
     }
 
     pub(super) fn report(&self) -> ConcurrencyReport {
@@ -73,16 +81,13 @@ impl Gate {
             candidate: self.candidate.clone(),
             limit: inner.limit.get(),
             under_way: inner.under_way,
-            waiting: inner
-                .waiting
-                .iter()
-                .flatten()
-                .filter(|waiter| !waiter.is_closed())
-                .count(),
+            waiting: inner.queue.len(),
+            is_pinned: !self.route.is_free(),
         }
     }
 
-    /// Passes, waits, or is refused at once where the queue is full or the wait would outlast the time that is left.
+    /// Passes, waits, or is refused at once if the queue is full or the wait would outlast the time that is left. An interactive call takes
+    /// the place of the last batch in a full queue.
     pub(super) fn enter(self: &Arc<Self>, priority: Priority, left: Option<Duration>) -> Result<Entry, LayerError> {
         let mut inner = self.lock();
         if inner.under_way < inner.limit.get() {
@@ -90,33 +95,38 @@ impl Gate {
             return Ok(Entry::Passed(self.permit(&inner)));
         }
         let inner = &mut *inner;
-        for queue in &mut inner.waiting {
-            queue.retain(|waiter| !waiter.is_closed());
-        }
-        let [interactive, batches] = &mut inner.waiting;
-        let all = interactive.len() + batches.len();
-        let (queue, ahead) = match priority {
-            Priority::Interactive => {
-                let ahead = interactive.len();
-                (interactive, ahead)
-            }
-            Priority::Batch => (batches, all),
-        };
+        inner.queue.forget_closed();
         let limit = inner.limit.get();
+        let ahead = inner.queue.ahead_of(priority);
         let rounds = f64::from(u32::try_from(ahead + 1).unwrap_or(u32::MAX)) / f64::from(limit.max(1));
-        let wait = Duration::try_from_secs_f64(inner.takes * rounds).unwrap_or(Duration::MAX);
-        if all >= self.policy.queue || left.is_some_and(|left| wait >= left) {
-            return Err(LayerError::ConcurrencyLimited {
-                model: self.candidate.model().to_owned(),
-                upstream: self.candidate.upstream().to_owned(),
-                limit,
-                waiting: all,
-                retry_after: Some(wait),
-            });
+        // Before any attempt has ended, no wait is known: that is not a wait of zero.
+        let wait = inner.takes.map(|takes| {
+            let wait = Duration::try_from_secs_f64(takes.as_secs_f64() * rounds);
+            wait.unwrap_or(Duration::MAX)
+        });
+        if left.zip(wait).is_some_and(|(left, wait)| wait >= left) {
+            return Err(self.refusal(limit, inner.queue.len(), wait));
         }
-        let (turn, waits) = oneshot::channel();
-        queue.push_back(turn);
-        Ok(Entry::Waits(waits))
+        if inner.queue.len() >= self.policy.queue {
+            let last =
+                (priority == Priority::Interactive && self.policy.queue > 0).then(|| inner.queue.take_last_batch());
+            let Some(last) = last.flatten() else {
+                return Err(self.refusal(limit, inner.queue.len(), wait));
+            };
+            // It may have left just now.
+            drop(last.send(Err(Box::new(self.refusal(limit, self.policy.queue, wait)))));
+        }
+        Ok(Entry::Waits(inner.queue.push(priority)))
+    }
+
+    fn refusal(&self, limit: u32, waiting: usize, retry_after: Option<Duration>) -> LayerError {
+        LayerError::ConcurrencyLimited {
+            model: self.candidate.model().to_owned(),
+            upstream: self.candidate.upstream().to_owned(),
+            limit,
+            waiting,
+            retry_after,
+        }
     }
 
     fn permit(self: &Arc<Self>, inner: &Inner) -> Permit {
@@ -135,15 +145,11 @@ impl Gate {
             if inner.under_way >= inner.limit.get() {
                 return;
             }
-            let next = inner.waiting.iter_mut().find_map(VecDeque::pop_front);
-            let Some(next) = next else { return };
-            if next.is_closed() {
-                continue;
-            }
+            let Some(next) = inner.queue.pop() else { return };
             inner.under_way += 1;
             let permit = self.permit(&inner);
             drop(inner);
-            if let Err(mut permit) = next.send(permit) {
+            if let Err(Ok(mut permit)) = next.send(Ok(permit)) {
                 // It left just now. Given back without a word, so that one turn is not given within another.
                 permit.give_back();
             }
@@ -151,7 +157,9 @@ impl Gate {
     }
 
     fn say(&self, why: &str, inner: &Inner) {
-        metering::concurrency_limit(&self.candidate, inner.limit.get());
+        if self.route.is_free() {
+            metering::concurrency_limit(&self.candidate, inner.limit.get());
+        }
         tracing::debug!(
             model = self.candidate.model(),
             upstream = self.candidate.upstream(),
@@ -201,13 +209,13 @@ impl Drop for Permit {
         if self.given_back {
             return;
         }
-        let took = self.since.elapsed().as_secs_f64();
+        let took = self.since.elapsed();
         let mut inner = self.gate.lock();
-        inner.takes = if inner.takes > 0.0 {
-            inner.takes + (took - inner.takes) * NEWEST
-        } else {
-            took
-        };
+        inner.takes = Some(
+            inner
+                .takes
+                .map_or(took, |takes| takes.mul_f64(1.0 - NEWEST) + took.mul_f64(NEWEST)),
+        );
         drop(inner);
         self.give_back();
         self.gate.let_through();

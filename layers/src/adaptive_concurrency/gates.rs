@@ -1,7 +1,7 @@
 use std::{fmt, sync::Arc};
 
 use super::{ConcurrencyError, ConcurrencyPolicy, gate::Gate};
-use crate::{Candidate, call::Known};
+use crate::{Candidate, Route, call::Known};
 
 /// Limits held at most: a request may name any model.
 pub const MOST_LIMITS: usize = 10_000;
@@ -27,6 +27,9 @@ pub struct ConcurrencyReport {
     pub under_way: u32,
     /// Calls that wait.
     pub waiting: usize,
+    /// Whether it is that of a route which requests pin ([`LlmRequest::pinned_route`](crate::LlmRequest::pinned_route)), kept apart from the
+    /// candidate's own.
+    pub is_pinned: bool,
 }
 
 impl ConcurrencyLimits {
@@ -55,14 +58,14 @@ impl ConcurrencyLimits {
         self.0.gates.all().iter().map(|gate| gate.report()).collect()
     }
 
-    /// The gate of this candidate; `None` where it is new and there is no room.
-    pub(super) fn of(&self, candidate: &Candidate) -> Option<Arc<Gate>> {
-        let known = self.0.gates.get(candidate);
+    /// The gate of this candidate on this route; `None` if it is new and there is no room.
+    pub(super) fn of(&self, candidate: &Candidate, route: Route) -> Option<Arc<Gate>> {
+        let known = self.0.gates.get(candidate, route);
         known.or_else(|| {
             // Those that nobody uses are learnt anew.
             let spare = |gate: &Gate| gate.is_idle().then_some(());
-            let new = || Gate::new(candidate.clone(), self.0.policy);
-            self.0.gates.add(candidate, spare, new)
+            let new = || Gate::new(candidate.clone(), route, self.0.policy);
+            self.0.gates.add((candidate, route), spare, new)
         })
     }
 }

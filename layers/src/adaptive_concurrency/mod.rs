@@ -5,9 +5,10 @@
 //! much slower than usual. Each round of good answers adds one, while at least half of the limit is used. What the caller, its deadline or
 //! its budget caused, and whoever leaves, changes nothing.
 //!
-//! Those beyond the limit wait: people before batches ([`Priority`](crate::Priority)), each in the order they came. Who could not
-//! pass within the deadline, by how long attempts have taken, is refused at once, and so is everybody where the queue is full: then the next
-//! candidate of a chain is asked.
+//! Those beyond the limit wait: interactive calls before batches ([`Priority`](crate::Priority)), each in the order of arrival; one place in
+//! ten goes to the oldest batch. A call that could not pass within its deadline, by how long attempts have taken, is refused at once. If the
+//! queue is full, an interactive call takes the place of the batch that came last, and any other call is refused: then the next candidate of
+//! a chain is called.
 //!
 //! # Place
 //!
@@ -47,6 +48,7 @@ mod gates;
 mod layer;
 mod limit;
 mod policy;
+mod queue;
 mod service;
 mod watch;
 

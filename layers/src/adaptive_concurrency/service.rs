@@ -7,7 +7,11 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::{AdaptiveConcurrencyBody, AdaptiveConcurrencyFuture, ConcurrencyLimits, gate::Entry};
-use crate::{Failure, LayerError, LlmRequest, Priority, metering, protocol::with_candidate, util::inner_accessors};
+use crate::{
+    Failure, LayerError, LlmRequest, Priority, metering,
+    protocol::{route_of, with_candidate},
+    util::inner_accessors,
+};
 
 /// The service of [`AdaptiveConcurrencyLayer`](super::AdaptiveConcurrencyLayer).
 #[derive(Debug, Clone)]
@@ -42,7 +46,10 @@ where
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
         let limits = self.limits.as_ref();
-        let gate = limits.and_then(|limits| with_candidate(request.body(), |candidate| limits.of(candidate)));
+        let gate = limits.and_then(|limits| {
+            let route = route_of(request.body());
+            with_candidate(request.body(), |candidate| limits.of(candidate, route))
+        });
         let Some(gate) = gate else {
             return AdaptiveConcurrencyFuture::unlimited(self.inner.call(request));
         };

@@ -1,3 +1,5 @@
+//! The future of an attempt with its key, and what the pool learns from how it ends.
+
 use std::{
     fmt,
     future::Future,
@@ -10,8 +12,8 @@ use pin_project::pin_project;
 use tower_service::Service;
 
 use super::{
-    ApiKey, KeyFuture, KeyPool,
-    pool::KeyIndex,
+    ApiKey, KeyFuture,
+    pool::Taken,
     service::{no_key, not_sent},
 };
 use crate::{Failure, FailureKind, LayerError, LlmRequest, Scope};
@@ -41,7 +43,9 @@ enum State<S, Q, F> {
 /// Which key this attempt used.
 pub(super) enum Used {
     Static,
-    Pooled(KeyPool, KeyIndex),
+    /// Of a pool, for a candidate of this quota.
+    Pooled(Taken, u64),
+    Told,
 }
 
 impl<S, R> AuthFuture<S, Request<R>>
@@ -120,8 +124,8 @@ where
                 StateProjection::Calling(future) => {
                     let mut result = ready!(future.poll(cx));
                     this.state.set(State::Ended);
-                    if let (Err(error), Used::Pooled(pool, index)) = (&mut result, &*this.used) {
-                        report(pool, *index, error);
+                    if let Used::Pooled(taken, quota) = std::mem::replace(this.used, Used::Told) {
+                        report(taken, quota, &mut result);
                     }
                     return Poll::Ready(result);
                 }
@@ -130,7 +134,9 @@ where
                         return Poll::Pending;
                     };
                     tracing::warn!(%error, "no key");
-                    return Poll::Ready(Err(error.into()));
+                    let mut error = S::Error::from(error);
+                    error.marks_mut().set_local();
+                    return Poll::Ready(Err(error));
                 }
                 // Polled again after it was ready: stay silent rather than panic.
                 StateProjection::Ended => return Poll::Pending,
@@ -140,15 +146,20 @@ where
 }
 
 /// Tells the pool how its key fared, and the error whether another one is left.
-fn report<E: Failure>(pool: &KeyPool, index: KeyIndex, error: &mut E) {
-    let key_wide = error.scope() == Scope::Upstream;
-    let another = match error.kind() {
-        FailureKind::Auth => pool.bury(index),
-        FailureKind::RateLimited | FailureKind::QuotaExhausted | FailureKind::InsufficientFunds if key_wide => {
-            pool.rest(index, error.retry_after())
-        }
+fn report<T, E: Failure>(taken: Taken, quota: u64, result: &mut Result<T, E>) {
+    let error = match result {
+        Ok(_) => return taken.accepted(),
+        Err(error) => error,
+    };
+    let hint = error.retry_after();
+    let another = match (error.kind(), error.scope()) {
+        (FailureKind::Auth, _) => taken.rejected(),
+        (FailureKind::RateLimited | FailureKind::InsufficientFunds, Scope::Upstream) => taken.throttled(hint),
+        (FailureKind::QuotaExhausted, Scope::Upstream) => taken.exhausted(hint, None),
+        // Another key may be another account's, with a quota of its own.
+        (FailureKind::QuotaExhausted, Scope::Pool) => taken.exhausted(hint, Some(quota)),
         _ => return,
     };
-    tracing::warn!(kind = error.kind().as_str(), another, "key left out of the pool");
+    tracing::warn!(kind = error.kind().as_str(), another, "key rests");
     error.marks_mut().set_other_key(another);
 }

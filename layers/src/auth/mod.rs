@@ -1,6 +1,6 @@
 //! The key, last of all: seen by nobody above, and fresh for each attempt.
 //!
-//! A key comes from a [`KeySource`]: one static key, a [`KeyPool`] that leaves out dead and resting keys, or a
+//! A key comes from a [`KeySource`]: one static key, a [`KeyPool`] that skips resting keys and probes them, or a
 //! [`KeyProvider`] that fetches one. Each upstream may have its own ([`Keys::upstream`]). The `Authorization` header is marked
 //! sensitive, and one that the caller sent is replaced: a client's key never reaches an upstream.
 //!
@@ -10,7 +10,8 @@
 //!
 //! # Cancellation
 //!
-//! Dropping the future drops the provider's future, or the attempt. A key's state changes only by a whole answer.
+//! Dropping the future drops the provider's future, or the attempt. A key's state changes only by a response; a probe that is dropped leaves
+//! the next attempt to be the probe.
 //!
 //! # Example
 //!
@@ -29,7 +30,7 @@
 //! // The upstream rejects the first key: the error says that another one is left, and `RetryLayer` tries it at once.
 //! let error = service.clone().oneshot(Ask::of("gpt-5")).await.err().ok_or("sk-old is rejected")?;
 //! assert_eq!((error.kind, error.marks.has_other_key()), (FailureKind::Auth, true));
-//! assert_eq!(pool.states(), [KeyState::Dead, KeyState::Usable]);
+//! assert!(matches!(pool.states()[..], [KeyState::RejectedUntil(_), KeyState::Usable]));
 //! assert!(service.oneshot(Ask::of("gpt-5")).await.is_ok());
 //! # Ok(())
 //! # }
@@ -40,6 +41,7 @@ mod key;
 mod layer;
 mod pool;
 mod service;
+mod slot;
 mod source;
 
 pub use future::AuthFuture;

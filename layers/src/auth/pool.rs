@@ -1,3 +1,5 @@
+//! Several keys for one upstream: which of them is used next, and what the upstream said of each.
+
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -6,12 +8,10 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{ApiKey, KeyError};
-
-/// How long a throttled key rests where the upstream gave no hint.
-const DEFAULT_REST: Duration = Duration::from_secs(10);
-/// The longest rest: a hint beyond is looked at again after this.
-const LONGEST_REST: Duration = Duration::from_secs(60 * 60);
+use super::{
+    ApiKey, KeyError,
+    slot::{Fitness, Slot},
+};
 
 /// What is known of one key of a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,99 +19,151 @@ const LONGEST_REST: Duration = Duration::from_secs(60 * 60);
 pub enum KeyState {
     /// May be used.
     Usable,
-    /// Throttled or out of quota until then.
+    /// Rate limited or out of quota: looked at again then.
     RestingUntil(Instant),
-    /// Rejected: never used again by this process.
-    Dead,
+    /// The upstream rejected it: one attempt probes it from then on.
+    RejectedUntil(Instant),
 }
 
-/// Several keys for one upstream, used in turn; dead and resting ones are left out. Clones share the state.
+/// Several keys for one upstream, used in turn. Clones share the state: keep one as the handle by which keys are
+/// [added](Self::add), [replaced](Self::replace) and [revived](Self::revive) at run time.
+///
+/// A key that the upstream rejects rests for 30 s, twice as long after each further rejection, up to 15 minutes; then one attempt probes it.
+/// One that is rate limited rests until the upstream's hint, with one probe a minute; one that is out of quota until its reset, with one
+/// probe an hour. If the upstream has rejected all keys, the least recently rejected one is used.
+///
+/// ```
+/// use tower_llm_layers::auth::{ApiKey, KeyPool, KeyState};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let pool = KeyPool::new([ApiKey::new("sk-old")?])?;
+/// let handle = pool.clone(); // the pool itself goes into the stack
+/// handle.add(ApiKey::new("sk-second")?);
+/// assert!(handle.replace(0, ApiKey::new("sk-new")?));
+/// assert_eq!(handle.states(), [KeyState::Usable; 2]);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct KeyPool(Arc<Mutex<Pool>>);
 
 struct Pool {
-    keys: Vec<(ApiKey, KeyState)>,
+    slots: Vec<Slot>,
     next: usize,
+    /// The number of the next key that is put in.
+    numbered: u64,
 }
 
-/// Which key an attempt used, for telling the pool how it went.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct KeyIndex(usize);
+/// A key that an attempt uses, and by which the pool is told how it went. Dropped before that, a probe gives its lease back.
+pub(super) struct Taken {
+    pool: KeyPool,
+    index: usize,
+    /// Which key stood there: another one may have been put in its place.
+    number: u64,
+    /// How often it had been rejected by then.
+    rejections: u32,
+    is_probe: bool,
+}
 
 impl KeyPool {
     /// These keys, all usable.
     ///
     /// # Errors
     ///
-    /// Where there is none.
+    /// If there is none.
     pub fn new(keys: impl IntoIterator<Item = ApiKey>) -> Result<Self, KeyError> {
-        let keys: Vec<_> = keys.into_iter().map(|key| (key, KeyState::Usable)).collect();
-        if keys.is_empty() {
+        let slots: Vec<_> = (0..).zip(keys).map(|(number, key)| Slot::new(key, number)).collect();
+        if slots.is_empty() {
             return Err(KeyError::EmptyPool);
         }
-        Ok(Self(Arc::new(Mutex::new(Pool { keys, next: 0 }))))
+        let numbered = slots.len() as u64;
+        Ok(Self(Arc::new(Mutex::new(Pool {
+            slots,
+            next: 0,
+            numbered,
+        }))))
     }
 
     /// The state of each key, in the order they were given.
     #[must_use]
     pub fn states(&self) -> Vec<KeyState> {
         let now = Instant::now();
-        self.lock().keys.iter().map(|(_, state)| at(*state, now)).collect()
+        self.lock().slots.iter().map(|slot| slot.state(now)).collect()
     }
 
-    /// The next usable key, or how long until one is.
-    pub(super) fn take(&self) -> Result<(ApiKey, KeyIndex), Option<Duration>> {
+    /// Adds a key after the others. One that is in the pool already is [revived](Self::revive) instead.
+    pub fn add(&self, key: ApiKey) {
         let mut pool = self.lock();
-        let count = pool.keys.len();
-        // The clock is read only where some key rests.
+        if let Some(known) = pool.slots.iter_mut().find(|slot| slot.is(&key)) {
+            known.revive();
+            return;
+        }
+        let slot = pool.slot(key);
+        pool.slots.push(slot);
+    }
+
+    /// Puts another key in the place of this one, counted from 0 in the order of [`states`](Self::states). `false` if there is no such
+    /// place. What an attempt under way reports of the old key does not count against the new one.
+    #[must_use]
+    pub fn replace(&self, index: usize, key: ApiKey) -> bool {
+        let mut pool = self.lock();
+        let new = pool.slot(key);
+        pool.slots.get_mut(index).map(|slot| *slot = new).is_some()
+    }
+
+    /// Makes this key usable at once, whatever the upstream said of it: its quota was raised, or it was enabled again. `false` if there is no
+    /// such place.
+    #[must_use]
+    pub fn revive(&self, index: usize) -> bool {
+        self.lock().slots.get_mut(index).map(Slot::revive).is_some()
+    }
+
+    /// The next key for a candidate of this quota (see [`Candidate::pool`](crate::Candidate::pool)), or how long until there is one.
+    pub(super) fn take(&self, quota: u64) -> Result<(ApiKey, Taken), Duration> {
+        let mut pool = self.lock();
+        let count = pool.slots.len();
+        // The clock is read only if the upstream has said something of a key.
         let mut now = None;
-        for offset in 0..count {
-            let index = (pool.next + offset) % count;
-            let Some((key, state)) = pool.keys.get_mut(index) else {
+        let mut chosen = None;
+        let mut soonest = Duration::MAX;
+        let mut least_recent: Option<(Instant, usize)> = None;
+        let mut any_throttled = false;
+        for index in (pool.next..count).chain(0..pool.next.min(count)) {
+            let Some(slot) = pool.slots.get_mut(index) else {
                 continue;
             };
-            if let KeyState::RestingUntil(_) = state {
-                *state = at(*state, *now.get_or_insert_with(Instant::now));
-            }
-            if *state == KeyState::Usable {
-                let key = key.clone();
-                pool.next = (index + 1) % count;
-                return Ok((key, KeyIndex(index)));
-            }
-        }
-        let now = now.unwrap_or_else(Instant::now);
-        let soonest = pool.keys.iter().filter_map(|(_, state)| match state {
-            KeyState::RestingUntil(until) => Some(until.saturating_duration_since(now)),
-            KeyState::Usable | KeyState::Dead => None,
-        });
-        Err(soonest.min())
-    }
-
-    /// This key was rejected. Whether another one is usable.
-    pub(super) fn bury(&self, index: KeyIndex) -> bool {
-        self.mark(index, KeyState::Dead)
-    }
-
-    /// This key was throttled. Whether another one is usable.
-    pub(super) fn rest(&self, index: KeyIndex, hint: Option<Duration>) -> bool {
-        let until = Instant::now() + hint.unwrap_or(DEFAULT_REST).min(LONGEST_REST);
-        self.mark(index, KeyState::RestingUntil(until))
-    }
-
-    fn mark(&self, index: KeyIndex, new: KeyState) -> bool {
-        let mut pool = self.lock();
-        if let Some((_, state)) = pool.keys.get_mut(index.0) {
-            *state = match (*state, new) {
-                (KeyState::Dead, _) => KeyState::Dead,
-                // A late, shorter hint does not cut a rest short.
-                (KeyState::RestingUntil(known), KeyState::RestingUntil(until)) => {
-                    KeyState::RestingUntil(known.max(until))
+            match slot.fitness(quota, || *now.get_or_insert_with(Instant::now)) {
+                Fitness::Fit => chosen = Some((index, false)),
+                Fitness::ProbeDue => chosen = Some((index, true)),
+                Fitness::Throttled(left) => {
+                    any_throttled = true;
+                    soonest = soonest.min(left);
                 }
-                _ => new,
-            };
+                Fitness::Rejected(at, left) => {
+                    soonest = soonest.min(left);
+                    least_recent = Some(least_recent.map_or((at, index), |known| known.min((at, index))));
+                }
+            }
+            if chosen.is_some() {
+                break;
+            }
         }
-        let now = Instant::now();
-        pool.keys.iter().any(|(_, state)| at(*state, now) == KeyState::Usable)
+        // The upstream may have rejected all of them by mistake.
+        let rejected = least_recent.filter(|_| !any_throttled).map(|(_, index)| (index, true));
+        let (index, is_probe) = chosen.or(rejected).ok_or(soonest)?;
+        pool.next = (index + 1).checked_rem(count).unwrap_or_default();
+        let slot = pool.slots.get_mut(index).ok_or(soonest)?;
+        if let Some(now) = now.filter(|_| is_probe) {
+            slot.lease(now);
+        }
+        let taken = Taken {
+            pool: self.clone(),
+            index,
+            number: slot.number,
+            rejections: slot.rejections(),
+            is_probe,
+        };
+        Ok((slot.key.clone(), taken))
     }
 
     fn lock(&self) -> MutexGuard<'_, Pool> {
@@ -119,11 +171,59 @@ impl KeyPool {
     }
 }
 
-/// A state as it stands at this instant.
-fn at(state: KeyState, now: Instant) -> KeyState {
-    match state {
-        KeyState::RestingUntil(until) if until <= now => KeyState::Usable,
-        state => state,
+impl Pool {
+    fn slot(&mut self, key: ApiKey) -> Slot {
+        self.numbered += 1;
+        Slot::new(key, self.numbered - 1)
+    }
+}
+
+impl Taken {
+    /// The upstream rejected it. Whether another key is usable.
+    pub(super) fn rejected(self) -> bool {
+        let rejections = self.rejections;
+        self.note(|slot, now| slot.rejected(rejections, now), 0)
+    }
+
+    /// It was rate limited, for everything. Whether another key is usable.
+    pub(super) fn throttled(self, hint: Option<Duration>) -> bool {
+        self.note(|slot, now| slot.throttled(hint, now), 0)
+    }
+
+    /// Its quota is exhausted: of everything, or of what this pool of models is paid from. Whether another key is usable for that.
+    pub(super) fn exhausted(self, hint: Option<Duration>, quota: Option<u64>) -> bool {
+        self.note(|slot, now| slot.exhausted(hint, quota, now), quota.unwrap_or_default())
+    }
+
+    /// The upstream accepted it.
+    pub(super) fn accepted(mut self) {
+        if std::mem::take(&mut self.is_probe) {
+            self.change(|slot, _| slot.revive());
+        }
+    }
+
+    fn note(mut self, note: impl FnOnce(&mut Slot, Instant), quota: u64) -> bool {
+        self.is_probe = false;
+        self.change(note);
+        let (mut pool, now) = (self.pool.lock(), Instant::now());
+        let mut others = pool.slots.iter_mut();
+        others.any(|slot| matches!(slot.fitness(quota, || now), Fitness::Fit | Fitness::ProbeDue))
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Slot, Instant)) {
+        let (mut pool, now) = (self.pool.lock(), Instant::now());
+        let slot = pool.slots.get_mut(self.index);
+        if let Some(slot) = slot.filter(|slot| slot.number == self.number) {
+            change(slot, now);
+        }
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        if self.is_probe {
+            self.change(Slot::give_back);
+        }
     }
 }
 

@@ -1,10 +1,15 @@
+//! The service that puts the key on each attempt.
+
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use tower_service::Service;
 
 use super::{AuthFuture, KeySource, Keys, future::Used};
-use crate::{Candidate, Failure, LayerError, LlmRequest, util::inner_accessors};
+use crate::{
+    Candidate, Failure, LayerError, LlmRequest,
+    util::{Seconds, inner_accessors},
+};
 
 /// The service of [`AuthLayer`](super::AuthLayer).
 #[derive(Debug, Clone)]
@@ -46,20 +51,23 @@ where
         match self.keys.of(upstream) {
             Some(KeySource::Static(key)) => AuthFuture::with_key(&mut self.inner, request, Some(key), Used::Static),
             Some(KeySource::None) => AuthFuture::with_key(&mut self.inner, request, None, Used::Static),
-            Some(KeySource::Pool(pool)) => match pool.take() {
-                Ok((key, index)) => {
-                    let used = Used::Pooled(pool.clone(), index);
-                    AuthFuture::with_key(&mut self.inner, request, Some(&key), used)
+            Some(KeySource::Pool(pool)) => {
+                let quota = request.body().call().candidate().map_or(0, Candidate::quota_hash);
+                match pool.take(quota) {
+                    Ok((key, taken)) => {
+                        let used = Used::Pooled(taken, quota);
+                        AuthFuture::with_key(&mut self.inner, request, Some(&key), used)
+                    }
+                    Err(rest) => {
+                        let reason = format!(
+                            "every key of the pool is rate limited or out of quota; one is tried again in {}: wait, or add a key",
+                            Seconds(rest)
+                        );
+                        not_sent(&request);
+                        AuthFuture::refused(no_key(upstream, reason, Some(rest)))
+                    }
                 }
-                Err(rest) => {
-                    let reason = match rest {
-                        Some(_) => "every key of the pool is throttled: wait, or add one",
-                        None => "every key of the pool was rejected: replace them",
-                    };
-                    not_sent(&request);
-                    AuthFuture::refused(no_key(upstream, reason.to_owned(), rest))
-                }
-            },
+            }
             Some(KeySource::Provider(provider)) => {
                 let name = upstream.unwrap_or("upstream").to_owned();
                 let key = provider.key(&name);

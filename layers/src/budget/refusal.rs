@@ -126,6 +126,12 @@ impl Refusal {
         matches!(self.reason, RefusalReason::Reserved { .. })
     }
 
+    /// Whether it was the store that could not be asked, and not the budget that was spent.
+    #[must_use]
+    pub const fn is_store_down(&self) -> bool {
+        matches!(self.reason, RefusalReason::StoreDown { .. })
+    }
+
     /// The time until the budget is full again.
     #[must_use]
     pub fn resets_in(&self) -> Option<Duration> {

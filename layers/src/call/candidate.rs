@@ -17,16 +17,22 @@ struct Names {
     pool: Box<str>,
     /// Of the three, so that a table of candidates need not read them at each look.
     hash: u64,
+    /// Of its pool alone, and of its upstream alone: what is known of all candidates of either is found by it.
+    quota: u64,
+    key: u64,
 }
 
 impl Names {
     fn new(upstream: &str, model: &str, pool: &str) -> Self {
         static KEYED: OnceLock<RandomState> = OnceLock::new();
+        let keyed = KEYED.get_or_init(RandomState::new);
         Self {
             upstream: upstream.into(),
             model: model.into(),
             pool: pool.into(),
-            hash: KEYED.get_or_init(RandomState::new).hash_one((upstream, model, pool)),
+            hash: keyed.hash_one((upstream, model, pool)),
+            quota: keyed.hash_one(("pool", pool)),
+            key: keyed.hash_one(("upstream", upstream)),
         }
     }
 }
@@ -119,6 +125,20 @@ impl Candidate {
     #[must_use]
     pub fn pool(&self) -> &str {
         &self.0.pool
+    }
+
+    /// A keyed hash of the three names; [`quota_hash`](Self::quota_hash) of the pool alone, [`upstream_hash`](Self::upstream_hash) of the
+    /// upstream alone.
+    pub(crate) fn own_hash(&self) -> u64 {
+        self.0.hash
+    }
+
+    pub(crate) fn quota_hash(&self) -> u64 {
+        self.0.quota
+    }
+
+    pub(crate) fn upstream_hash(&self) -> u64 {
+        self.0.key
     }
 }
 

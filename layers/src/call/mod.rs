@@ -10,6 +10,7 @@ mod known;
 mod line;
 mod log;
 mod priority;
+mod route;
 mod state;
 mod tags;
 mod turn;
@@ -29,6 +30,7 @@ pub(crate) use known::Known;
 pub use line::{Attempt, Outcome};
 pub use log::AttemptLog;
 pub use priority::Priority;
+pub use route::Route;
 pub use tags::{LONGEST_TAG_NAME, LONGEST_TAG_VALUE, MOST_TAGS, TagError, Tags};
 pub(crate) use turn::Role;
 
@@ -51,6 +53,7 @@ pub struct Call {
     deadline: Option<Instant>,
     attempt_limit: Option<u32>,
     tags: Tags,
+    account: Route,
     turn: Turn,
     /// The line of the attempt that this copy belongs to.
     line: Option<Line>,
@@ -72,6 +75,7 @@ impl Default for Call {
             deadline: None,
             attempt_limit: None,
             tags: Tags::default(),
+            account: Route::FREE,
             turn: Turn::NONE,
             line: None,
             interrupted: None,
@@ -120,6 +124,25 @@ impl Call {
     #[must_use]
     pub const fn tags(&self) -> &Tags {
         &self.tags
+    }
+
+    /// Whose account the call is made on.
+    #[must_use]
+    pub const fn account(&self) -> Route {
+        self.account
+    }
+
+    /// The call is made on an account of its caller's own, by a key of its own: what the upstream says of it counts for calls on the same
+    /// account only.
+    ///
+    /// ```
+    /// use tower_llm_layers::{Call, Route};
+    ///
+    /// let mut call = Call::default();
+    /// call.set_account(Route::of([b"tenant-7".as_slice()]));
+    /// ```
+    pub const fn set_account(&mut self, account: Route) {
+        self.account = account;
     }
 
     /// Accounts the call under these tags.
@@ -200,7 +223,8 @@ impl Call {
 
     /// Gives this copy to a candidate. The number finds the attempts that come of it, while they run and after.
     pub(crate) fn give_turn(&mut self, candidate: Candidate, role: Role, is_last_resort: bool) -> u32 {
-        let number = self.state.as_ref().map_or(0, |state| state.new_turn());
+        let within = self.turn.number;
+        let number = self.state.as_ref().map_or(0, |state| state.new_turn(within));
         self.line = None;
         self.turn = Turn {
             number,
@@ -215,7 +239,7 @@ impl Call {
     /// Makes sure that this copy has a turn of its own, if no chain has given it one.
     pub(crate) fn ensure_turn(&mut self) {
         if self.turn.number == 0 {
-            self.turn.number = self.state.as_ref().map_or(0, |state| state.new_turn());
+            self.turn.number = self.state.as_ref().map_or(0, |state| state.new_turn(0));
         }
     }
 }

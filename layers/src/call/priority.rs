@@ -3,8 +3,9 @@
 /// Whether somebody waits for the answer. Put it into the request's extensions; without it, a call is
 /// [`Interactive`](Self::Interactive).
 ///
-/// Of those that wait for the same, the interactive ones go first, each kind in the order it came. So batches may wait for as long as
-/// there are people: give them a deadline. Nor does an interactive call share one of a batch, before that one is answered.
+/// Of those that wait for the same, the interactive ones go first, each kind in the order it came; one place in ten goes to the oldest
+/// batch. In a full queue an interactive call takes the place of the batch that came last. Nor does an interactive call share one of a
+/// batch, before that one is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Priority {
     /// Somebody looks on.

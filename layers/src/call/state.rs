@@ -21,6 +21,8 @@ pub(crate) struct CallState {
     cap: AtomicU32,
     claimed: AtomicU32,
     turns: AtomicU32,
+    /// The turns that were given within another one, each with that one's number: of a chain below a retry.
+    within: Mutex<Vec<(u32, u32)>>,
     /// Whether it has been counted among the calls that retries are a share of.
     counted: std::sync::atomic::AtomicBool,
     lines: Mutex<Vec<Attempt>>,
@@ -35,6 +37,7 @@ impl CallState {
             cap: AtomicU32::new(u32::MAX),
             claimed: AtomicU32::new(0),
             turns: AtomicU32::new(0),
+            within: Mutex::new(Vec::new()),
             counted: std::sync::atomic::AtomicBool::new(false),
             lines: Mutex::new(Vec::new()),
         }
@@ -63,9 +66,27 @@ impl CallState {
         self.claimed.load(Ordering::Relaxed) > 0
     }
 
-    /// A number that no other turn of this call has.
-    pub(super) fn new_turn(&self) -> u32 {
-        self.turns.fetch_add(1, Ordering::Relaxed) + 1
+    /// A number that no other turn of this call has, for a turn within another one; 0 is none.
+    pub(super) fn new_turn(&self, within: u32) -> u32 {
+        let number = self.turns.fetch_add(1, Ordering::Relaxed) + 1;
+        if within > 0 {
+            self.turns_within().push((number, within));
+        }
+        number
+    }
+
+    fn turns_within(&self) -> MutexGuard<'_, Vec<(u32, u32)>> {
+        self.within.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether this turn is the other one, or was given within it. A turn that is given within another one is newer.
+    fn is_within(turns: &[(u32, u32)], mut turn: u32, outer: u32) -> bool {
+        while turn > outer {
+            let found = turns.iter().find(|(inner, _)| *inner == turn);
+            let Some((_, within)) = found else { return false };
+            turn = *within;
+        }
+        turn == outer
     }
 
     pub(super) fn counts(&self) -> bool {
@@ -148,13 +169,13 @@ impl CallState {
         self.push(line);
     }
 
-    /// Visits the attempts of one turn, the newest first, until `found` returns true. Returns whether it did.
+    /// Visits the attempts of one turn and of the turns within it, the newest first, until `found` returns true. Returns whether it did.
     pub(super) fn find_in_turn(&self, turn: u32, found: impl FnMut(&mut Attempt) -> bool) -> bool {
-        let mut lines = self.lines();
+        let (turns, mut lines) = (self.turns_within(), self.lines());
         let mut own = lines
             .iter_mut()
             .rev()
-            .filter(|line| line.turn == turn && line.number > 0);
+            .filter(|line| line.number > 0 && Self::is_within(&turns, line.turn, turn));
         own.any(found)
     }
 

@@ -35,7 +35,7 @@ impl Admitted {
             Err(retry_after) => Err(LayerError::CircuitOpen {
                 model: circuit.candidate().model().to_owned(),
                 upstream: circuit.candidate().upstream().to_owned(),
-                retry_after,
+                retry_after: Some(retry_after),
             }),
         }
     }

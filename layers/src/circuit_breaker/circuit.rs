@@ -12,10 +12,11 @@ use super::{
     CircuitPolicy, CircuitReport, CircuitState,
     circuits::Table,
     pass::Pass,
+    state::{State, Trial},
     under_way::UnderWay,
     window::{Mark, Window},
 };
-use crate::{Candidate, metering};
+use crate::{Candidate, Route, metering};
 
 /// The least share let through when the return begins.
 const FIRST_SHARE: f64 = 0.1;
@@ -24,6 +25,7 @@ const FIRST_SHARE: f64 = 0.1;
 #[derive(Debug)]
 pub(super) struct Circuit {
     candidate: Candidate,
+    route: Route,
     policy: CircuitPolicy,
     table: Weak<Table>,
     /// Closed, and back at full traffic: nobody needs the lock to pass.
@@ -51,24 +53,6 @@ struct Inner {
     used: Instant,
 }
 
-#[derive(Debug, Clone, Copy)]
-enum State {
-    Closed,
-    /// Closed, with a share of the traffic that rises in a straight line.
-    Returning {
-        since: Instant,
-        /// What the attempts so far have left of the next one's pass.
-        credit: f64,
-    },
-    Open {
-        until: Instant,
-    },
-    HalfOpen {
-        probes: u32,
-        successes: u32,
-    },
-}
-
 impl Inner {
     /// Whether it was let through before the circuit last opened: that was judged then.
     const fn is_stale(&self, pass: Pass) -> bool {
@@ -80,7 +64,9 @@ impl Inner {
         self.used = now;
         match (pass, &mut self.state) {
             (Pass::LastResort, _) => self.last_resorts = self.last_resorts.saturating_sub(1),
-            (Pass::Probe(era), State::HalfOpen { probes, .. }) if era == self.era => *probes = probes.saturating_sub(1),
+            (Pass::Probe(era), State::HalfOpen(trial)) if era == self.era => {
+                trial.probes = trial.probes.saturating_sub(1)
+            }
             (Pass::Probe(_) | Pass::Closed(_), _) => {}
         }
     }
@@ -91,9 +77,15 @@ fn counts(window: &Window) -> (u32, u32, u32) {
 }
 
 impl Circuit {
-    pub(super) fn new(candidate: Candidate, policy: CircuitPolicy, table: Weak<Table>, now: Instant) -> Self {
+    pub(super) fn new(
+        (candidate, route): (Candidate, Route),
+        policy: CircuitPolicy,
+        table: Weak<Table>,
+        now: Instant,
+    ) -> Self {
         Self {
             candidate,
+            route,
             policy,
             table,
             unguarded: AtomicBool::new(true),
@@ -121,12 +113,14 @@ impl Circuit {
         self.policy.slow.map(|(after, _)| after)
     }
 
-    /// Lets one through, or says when to come back, where that is known.
-    pub(super) fn admit(&self, last_resort: bool) -> Result<Pass, Option<Duration>> {
+    /// Lets one through, or says when to come back.
+    pub(super) fn admit(&self, last_resort: bool) -> Result<Pass, Duration> {
         if self.unguarded.load(Ordering::Acquire) {
             return Ok(self.pass());
         }
         let (mut inner, now) = (self.lock(), crate::util::now());
+        // As long as it would be open again, had the probe failed.
+        let lease = self.policy.open_after(inner.failed_probes);
         let refused = match &mut inner.state {
             State::Closed => return Ok(self.pass()),
             State::Returning { since, credit } => {
@@ -142,19 +136,22 @@ impl Circuit {
                     return Ok(self.pass());
                 }
                 // The next attempt may be let through.
-                Some(Duration::ZERO)
+                Duration::ZERO
             }
-            State::Open { until } if now < *until => Some(*until - now),
+            State::Open { until } if now < *until => *until - now,
             State::Open { .. } => {
-                let probes = 1;
-                self.enter(&mut inner, State::HalfOpen { probes, successes: 0 });
+                let mut trial = Trial::new(now);
+                trial.lease(now, lease);
+                self.enter(&mut inner, State::HalfOpen(trial));
                 return Ok(Pass::Probe(inner.era));
             }
-            State::HalfOpen { probes, .. } if *probes < self.policy.probes => {
-                *probes += 1;
+            // One whose lease has ended may never be polled again: the next one takes over.
+            State::HalfOpen(trial) if trial.probes < self.policy.probes || trial.leased_until <= now => {
+                trial.lease(now, lease);
+                trial.probes = trial.probes.min(self.policy.probes);
                 return Ok(Pass::Probe(inner.era));
             }
-            State::HalfOpen { .. } => None,
+            State::HalfOpen(trial) => trial.leased_until - now,
         };
         if last_resort && inner.last_resorts < self.policy.last_resorts {
             inner.last_resorts += 1;
@@ -183,9 +180,9 @@ impl Circuit {
                 let number = self.completeness(&mut inner, Mark { failed: false, slow }, 0, now);
                 return (Some(number), false);
             }
-            (State::HalfOpen { successes, .. }, Pass::LastResort | Pass::Probe(_)) if pass.is_of(current) => {
-                *successes += 1;
-                if *successes >= self.policy.probe_successes {
+            (State::HalfOpen(trial), Pass::LastResort | Pass::Probe(_)) if pass.is_of(current) => {
+                trial.successes += 1;
+                if trial.successes >= self.policy.probe_successes {
                     self.close(&mut inner, now);
                     return (None, true);
                 }
@@ -196,10 +193,11 @@ impl Circuit {
                     self.close(&mut inner, now);
                     return (None, true);
                 }
-                let (probes, successes) = (0, 1);
-                self.enter(&mut inner, State::HalfOpen { probes, successes });
+                let mut trial = Trial::new(now);
+                trial.successes = 1;
+                self.enter(&mut inner, State::HalfOpen(trial));
             }
-            (State::HalfOpen { .. } | State::Open { .. }, _) => {}
+            (State::HalfOpen(_) | State::Open { .. }, _) => {}
         }
         (None, false)
     }
@@ -232,13 +230,13 @@ impl Circuit {
             (State::Closed | State::Returning { .. }, _) => {
                 self.completeness(&mut inner, Mark::FAILED, pending, now);
             }
-            (State::HalfOpen { .. }, Pass::Probe(era)) if era == inner.era => {
+            (State::HalfOpen(_), Pass::Probe(era)) if era == inner.era => {
                 inner.failed_probes = inner.failed_probes.saturating_add(1);
                 self.open(&mut inner, now);
             }
-            (State::HalfOpen { .. } | State::Open { .. }, _) => {}
+            (State::HalfOpen(_) | State::Open { .. }, _) => {}
         }
-        matches!(inner.state, State::Open { .. } | State::HalfOpen { .. })
+        matches!(inner.state, State::Open { .. } | State::HalfOpen(_))
     }
 
     /// An answer that had begun broke off.
@@ -249,12 +247,12 @@ impl Circuit {
             (State::Closed | State::Returning { .. }, _) if inner.is_stale(pass) => return,
             (State::Closed | State::Returning { .. }, _) => {}
             // A probe that began well has failed after all.
-            (State::HalfOpen { .. }, Pass::Probe(era)) if era == inner.era => {
+            (State::HalfOpen(_), Pass::Probe(era)) if era == inner.era => {
                 inner.failed_probes = inner.failed_probes.saturating_add(1);
                 self.open(&mut inner, now);
                 return;
             }
-            (State::HalfOpen { .. } | State::Open { .. }, _) => return,
+            (State::HalfOpen(_) | State::Open { .. }, _) => return,
         }
         inner.window.forget_stale(now, self.policy.window_time);
         if number.is_some_and(|number| inner.window.fail(number)) {
@@ -284,9 +282,9 @@ impl Circuit {
             State::Open { until } => CircuitState::Open {
                 probes_in: until.saturating_duration_since(now),
             },
-            State::HalfOpen { .. } => CircuitState::HalfOpen,
+            State::HalfOpen(_) => CircuitState::HalfOpen,
         };
-        let is_open = matches!(inner.state, State::Open { .. } | State::HalfOpen { .. });
+        let is_open = matches!(inner.state, State::Open { .. } | State::HalfOpen(_));
         let by_now = counts(&inner.window);
         let (attempts, failed, slow) = if is_open { inner.opened_by } else { by_now };
         CircuitReport {
@@ -295,6 +293,7 @@ impl Circuit {
             attempts,
             failed,
             slow,
+            is_pinned: !self.route.is_free(),
         }
     }
 
@@ -369,20 +368,17 @@ impl Circuit {
     }
 
     fn enter(&self, inner: &mut Inner, state: State) {
-        if matches!(state, State::HalfOpen { .. }) {
+        if matches!(state, State::HalfOpen(_)) {
             tracing::info!(
                 model = self.candidate.model(),
                 upstream = self.candidate.upstream(),
                 "circuit half-open"
             );
         }
-        let (name, level) = match state {
-            State::Closed => ("closed", 0.0),
-            State::Returning { .. } => ("returning", 0.0),
-            State::HalfOpen { .. } => ("half_open", 1.0),
-            State::Open { .. } => ("open", 2.0),
-        };
-        metering::circuit_entered(&self.candidate, name, level);
+        let (name, level) = state.told();
+        if self.route.is_free() {
+            metering::circuit_entered(&self.candidate, name, level);
+        }
         inner.state = state;
         inner.era += 1;
         let next = self.next.load(Ordering::Relaxed);

@@ -7,7 +7,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{CircuitError, CircuitPolicy, CircuitReport, circuit::Circuit};
-use crate::{Candidate, call::Known};
+use crate::{Candidate, Route, call::Known};
 
 /// How long nothing is looked for to be forgotten, once nothing was found.
 const NO_ROOM_FOR: Duration = Duration::from_secs(1);
@@ -24,8 +24,8 @@ pub struct Circuits(Arc<Table>);
 pub(super) struct Table {
     policy: CircuitPolicy,
     circuits: Known<Circuit>,
-    /// When last there was no room, and nothing to forget.
-    full: Mutex<Option<Instant>>,
+    /// When last there was no room, and nothing to forget: among candidates, and among routes that requests pin.
+    full: [Mutex<Option<Instant>>; 2],
 }
 
 impl Circuits {
@@ -39,7 +39,7 @@ impl Circuits {
         Ok(Self(Arc::new(Table {
             policy,
             circuits: Known::new(MOST_CIRCUITS),
-            full: Mutex::default(),
+            full: Default::default(),
         })))
     }
 
@@ -58,26 +58,29 @@ impl Circuits {
     /// The circuit of this candidate as it stands; `None` where it was never asked. For a router of your own, or a health check.
     #[must_use]
     pub fn report(&self, candidate: &Candidate) -> Option<CircuitReport> {
-        Some(self.0.circuits.get(candidate)?.report())
+        Some(self.0.circuits.get(candidate, Route::FREE)?.report())
     }
 
-    /// The circuit of this candidate; `None` where it is new and there is no room.
-    pub(super) fn of(&self, candidate: &Candidate) -> Option<Arc<Circuit>> {
-        self.0.circuits.get(candidate).or_else(|| self.add(candidate))
+    /// The circuit of this candidate on this route; `None` if it is new and there is no room.
+    pub(super) fn of(&self, candidate: &Candidate, route: Route) -> Option<Arc<Circuit>> {
+        let known = self.0.circuits.get(candidate, route);
+        known.or_else(|| self.add(candidate, route))
     }
 
     #[cold]
-    fn add(&self, candidate: &Candidate) -> Option<Arc<Circuit>> {
+    fn add(&self, candidate: &Candidate, route: Route) -> Option<Arc<Circuit>> {
         let now = Instant::now();
-        let mut full = self.0.full.lock().unwrap_or_else(PoisonError::into_inner);
+        let [free, pinned] = &self.0.full;
+        let full = if route.is_free() { free } else { pinned };
+        let mut full = full.lock().unwrap_or_else(PoisonError::into_inner);
         if full.is_some_and(|since| now.saturating_duration_since(since) < NO_ROOM_FOR) {
             return None;
         }
         // Those go first that were used longest ago; those that are open stay, while anybody may still ask for them.
         let spare = |circuit: &Circuit| circuit.spare_since(now);
-        let added = self.0.circuits.add(candidate, spare, || {
+        let added = self.0.circuits.add((candidate, route), spare, || {
             let table = Arc::downgrade(&self.0);
-            Circuit::new(candidate.clone(), self.0.policy, table, now)
+            Circuit::new((candidate.clone(), route), self.0.policy, table, now)
         });
         if added.is_none() {
             *full = Some(now);

@@ -4,7 +4,7 @@
 //! number of probes through after a while, closes when they go well, and returns to full traffic in a straight line.
 //!
 //! What counts is what hurts an upstream's health ([`Health::Unhealthy`](crate::Health::Unhealthy)): what the caller, its deadline or
-//! its budget caused never does, a throttled attempt neither (it pauses, see [`rate_limit`](crate::rate_limit)), nor a rejected
+//! its budget caused never does, a throttled attempt neither (it pauses, see [`pause`](crate::pause)), nor a rejected
 //! key (the [key pool](crate::auth) rests that one). An attempt counts as good when its answer begins, and as failed after all
 //! where the answer breaks off. Failures are often quicker than first tokens: so those that began before a failure and are still
 //! under way count as not failed, until one that began after them has succeeded.
@@ -21,7 +21,8 @@
 //!
 //! # Cancellation
 //!
-//! Dropping the future gives a probe's place back, and counts nothing.
+//! Dropping the future gives a probe's place back, and counts nothing. A probe that is neither dropped nor polled holds its place for as long
+//! as the circuit would be open again, had it failed; then the next attempt is the probe.
 //!
 //! # Example
 //!
@@ -56,13 +57,14 @@ mod pass;
 mod policy;
 mod report;
 mod service;
+mod state;
 mod under_way;
 mod watch;
 mod window;
 
 pub use circuits::{Circuits, MOST_CIRCUITS};
 pub use layer::CircuitBreakerLayer;
-pub use policy::{CircuitError, CircuitPolicy};
+pub use policy::{CircuitError, CircuitPolicy, CircuitProblem};
 pub use report::{CircuitReport, CircuitState};
 pub use service::CircuitBreaker;
 

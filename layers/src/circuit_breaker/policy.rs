@@ -16,13 +16,45 @@ pub struct CircuitPolicy {
     pub(super) last_resorts: u32,
 }
 
-/// Why a policy makes no sense. Names the field, what is wrong with it, and the fix.
+/// Why a policy makes no sense: everything that is wrong with it, one [`CircuitProblem`] or more. Prints one line for each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CircuitError {
+    /// Never empty.
+    problems: Vec<CircuitProblem>,
+}
+
+impl CircuitError {
+    /// All that is wrong; never empty.
+    #[must_use]
+    pub fn problems(&self) -> &[CircuitProblem] {
+        &self.problems
+    }
+}
+
+impl fmt::Display for CircuitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.problems.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            problem.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for CircuitError {}
+
+/// One field that is wrong. Names the field, what is wrong with it, and the fix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum CircuitError {
+pub enum CircuitProblem {
     /// A ratio that is no share.
-    Ratio,
-    /// A count of zero.
+    Ratio {
+        /// The field's name.
+        field: &'static str,
+    },
+    /// A count or a time of zero.
     Zero {
         /// The field's name.
         field: &'static str,
@@ -31,12 +63,13 @@ pub enum CircuitError {
     NeverOpens,
 }
 
-impl fmt::Display for CircuitError {
+impl fmt::Display for CircuitProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Ratio => {
-                f.write_str("a ratio of the circuit breaker is no share: give more than 0 and at most 1, e.g. 0.5")
-            }
+            Self::Ratio { field } => write!(
+                f,
+                "the ratio `{field}` of the circuit breaker is no share: give more than 0 and at most 1, e.g. 0.5"
+            ),
             Self::Zero { field } => write!(f, "`{field}` of the circuit breaker is 0: give more"),
             Self::NeverOpens => f.write_str(
                 "`min_calls` of the circuit breaker is above `window_calls`, so it would never open: raise the window",
@@ -45,7 +78,7 @@ impl fmt::Display for CircuitError {
     }
 }
 
-impl std::error::Error for CircuitError {}
+impl std::error::Error for CircuitProblem {}
 
 /// As good as for ever, and no instant overflows by it.
 const FAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -137,22 +170,28 @@ impl CircuitPolicy {
     /// Where it would never open, or never close.
     pub(super) fn check(&self) -> Result<(), CircuitError> {
         let is_share = |ratio: f64| ratio > 0.0 && ratio <= 1.0;
-        if !is_share(self.error_ratio) || self.slow.is_some_and(|(_, ratio)| !is_share(ratio)) {
-            return Err(CircuitError::Ratio);
-        }
+        let ratios = [
+            ("error_ratio", is_share(self.error_ratio)),
+            ("slow", self.slow.is_none_or(|(_, ratio)| is_share(ratio))),
+        ];
         let counts = [
             ("window_time", self.window_time.is_zero()),
             ("min_calls", self.min_calls == 0),
-            ("probes", self.probes == 0 || self.probe_successes == 0),
+            ("probes", self.probes == 0),
+            ("probe_successes", self.probe_successes == 0),
             ("open_for", self.open_for.is_zero()),
         ];
-        if let Some((field, _)) = counts.into_iter().find(|(_, zero)| *zero) {
-            return Err(CircuitError::Zero { field });
-        }
+        let no_shares = ratios.into_iter().filter(|(_, is_share)| !is_share);
+        let zeros = counts.into_iter().filter(|(_, is_zero)| *is_zero);
+        let mut problems: Vec<_> = no_shares.map(|(field, _)| CircuitProblem::Ratio { field }).collect();
+        problems.extend(zeros.map(|(field, _)| CircuitProblem::Zero { field }));
         if usize::try_from(self.min_calls).is_ok_and(|calls| calls > self.window_calls) {
-            return Err(CircuitError::NeverOpens);
+            problems.push(CircuitProblem::NeverOpens);
         }
-        Ok(())
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(CircuitError { problems })
     }
 
     /// How long it stays open after so many failed probes.
@@ -207,26 +246,44 @@ mod tests {
         let policy = CircuitPolicy::new();
         assert_eq!(policy.check(), Ok(()));
         let second = Duration::from_secs(1);
-        for (policy, error) in [
-            (policy.error_ratio(0.0), CircuitError::Ratio),
-            (policy.error_ratio(1.1), CircuitError::Ratio),
-            (policy.error_ratio(f64::NAN), CircuitError::Ratio),
-            (policy.slow(second, 0.0), CircuitError::Ratio),
-            (policy.min_calls(0), CircuitError::Zero { field: "min_calls" }),
-            (policy.probes(0, 1), CircuitError::Zero { field: "probes" }),
-            (policy.probes(1, 0), CircuitError::Zero { field: "probes" }),
-            (
-                policy.window(9, Duration::ZERO),
-                CircuitError::Zero { field: "window_time" },
-            ),
-            (
-                policy.open_for(Duration::ZERO, second),
-                CircuitError::Zero { field: "open_for" },
-            ),
-            (policy.window(4, second), CircuitError::NeverOpens),
+        let ratio = |field| CircuitProblem::Ratio { field };
+        let zero = |field| CircuitProblem::Zero { field };
+        for (policy, problem) in [
+            (policy.error_ratio(0.0), ratio("error_ratio")),
+            (policy.error_ratio(1.1), ratio("error_ratio")),
+            (policy.error_ratio(f64::NAN), ratio("error_ratio")),
+            (policy.slow(second, 0.0), ratio("slow")),
+            (policy.min_calls(0), zero("min_calls")),
+            (policy.probes(0, 1), zero("probes")),
+            (policy.probes(1, 0), zero("probe_successes")),
+            (policy.window(9, Duration::ZERO), zero("window_time")),
+            (policy.open_for(Duration::ZERO, second), zero("open_for")),
+            (policy.window(4, second), CircuitProblem::NeverOpens),
         ] {
-            assert_eq!(policy.check(), Err(error));
+            let error = policy.check().unwrap_err();
+            assert_eq!(error.problems(), [problem]);
             assert!(error.to_string().contains("give") || error.to_string().contains("raise"));
+        }
+    }
+
+    #[test]
+    fn every_wrong_field_is_named_at_once() {
+        let policy = CircuitPolicy::new()
+            .error_ratio(2.0)
+            .probes(0, 0)
+            .window(1, Duration::ZERO);
+        let error = policy.check().unwrap_err();
+        assert_eq!(error.problems().len(), 5, "{error}");
+        let told = error.to_string();
+        assert_eq!(told.lines().count(), 5, "{told}");
+        for field in [
+            "error_ratio",
+            "probes",
+            "probe_successes",
+            "window_time",
+            "window_calls",
+        ] {
+            assert!(told.contains(field), "{told}");
         }
     }
 

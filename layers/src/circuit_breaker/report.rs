@@ -33,4 +33,7 @@ pub struct CircuitReport {
     pub failed: u32,
     /// Those of them that began too slowly.
     pub slow: u32,
+    /// Whether it is that of a route which requests pin ([`LlmRequest::pinned_route`](crate::LlmRequest::pinned_route)), kept apart from the
+    /// candidate's own.
+    pub is_pinned: bool,
 }

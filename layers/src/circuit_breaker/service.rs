@@ -4,7 +4,12 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::{CircuitBreakerBody, CircuitBreakerFuture, Circuits, admitted::Admitted, watch::CircuitStart};
-use crate::{Failure, LayerError, LlmRequest, protocol::with_candidate, util::inner_accessors, watch::WatchFuture};
+use crate::{
+    Failure, LayerError, LlmRequest,
+    protocol::{route_of, with_candidate},
+    util::inner_accessors,
+    watch::WatchFuture,
+};
 
 /// The service of [`CircuitBreakerLayer`](super::CircuitBreakerLayer).
 #[derive(Debug, Clone)]
@@ -39,7 +44,10 @@ where
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
         let circuits = self.circuits.as_ref();
-        let circuit = circuits.and_then(|circuits| with_candidate(request.body(), |candidate| circuits.of(candidate)));
+        let circuit = circuits.and_then(|circuits| {
+            let route = route_of(request.body());
+            with_candidate(request.body(), |candidate| circuits.of(candidate, route))
+        });
         let Some(circuit) = circuit else {
             return WatchFuture::calling(self.inner.call(request), CircuitStart(None));
         };

@@ -10,7 +10,7 @@ use super::{
     beside::pass_over,
     future::Next,
     lane::{Role, Turn},
-    verdict::is_local,
+    verdict::{is_local, says_more},
 };
 use crate::{Failure, FailureKind, LayerError, LlmRequest};
 
@@ -95,7 +95,8 @@ where
             upstream = candidate.upstream(),
             "next candidate"
         );
-        if !matches!(role, Role::Turn { .. }) || this.cursor.repeats() {
+        let is_more = this.before.as_ref().is_none_or(|before| !says_more(&**before, &error));
+        if (!matches!(role, Role::Turn { .. }) || this.cursor.repeats()) && is_more {
             *this.before = Some(Box::new(error));
         }
         *this.next = Next::Ask(candidate, role);

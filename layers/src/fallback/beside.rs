@@ -1,7 +1,7 @@
 //! Whom to ask beside one who is late.
 
 use super::{Hedge, cursor::Cursor, lane::Role};
-use crate::{Candidate, LlmRequest};
+use crate::{Candidate, LlmRequest, Route, protocol::route_of};
 
 /// Whom to ask beside another one, were there a share of hedges left; and whether its circuit takes a part of the attempts only.
 pub(super) fn beside<R: LlmRequest>(
@@ -14,7 +14,7 @@ pub(super) fn beside<R: LlmRequest>(
     // One that waits for its turn, or for its retry, has its attempt still before it.
     let own = u32::from(!call.is_waiting_in(late));
     let found = cursor.beside().filter(|_| call.attempts_left() > own)?;
-    let track = hedge.track(&found.0, original.is_streaming());
+    let track = hedge.track(&found.0, route_of(original), original.is_streaming());
     (!track.is_some_and(|track| track.is_degraded())).then_some(found)
 }
 
@@ -44,4 +44,13 @@ pub(super) fn pass_over<R: LlmRequest>(request: &R, candidate: &Candidate, reaso
         "candidate passed over"
     );
     request.call().skipped(candidate.clone(), reason);
+}
+
+/// What a hedge tells requests apart by; nothing without one.
+pub(super) fn told_apart_by<R: LlmRequest>(request: &R, hedges: bool) -> (Route, bool) {
+    if hedges {
+        (route_of(request), request.is_streaming())
+    } else {
+        (Route::FREE, false)
+    }
 }

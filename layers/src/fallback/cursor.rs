@@ -19,12 +19,20 @@ pub(super) struct Cursor {
     bans: Vec<Ban>,
     /// Everybody would fail the same way.
     stopped: bool,
-    /// Whose circuit was open, and when it is probed next.
-    open: Vec<(Candidate, Duration)>,
-    /// Whether they are being asked after all.
+    /// Those that were not called since their circuit is open or they are paused, and when each is looked at again.
+    aside: Vec<Aside>,
+    /// Whether they are being called after all.
     resorts: bool,
     /// Whether one is being asked once more whose answer broke off.
     repeats: bool,
+}
+
+/// A candidate that was not called.
+struct Aside {
+    candidate: Candidate,
+    /// When it is looked at again.
+    next_look: Duration,
+    is_paused: bool,
 }
 
 /// Whom a failure rules out.
@@ -72,7 +80,7 @@ impl Cursor {
             needs,
             bans,
             stopped: false,
-            open: Vec::new(),
+            aside: Vec::new(),
             resorts: false,
             repeats: false,
         }
@@ -102,27 +110,25 @@ impl Cursor {
         self.rest().next().is_none()
     }
 
-    /// Whether somebody was passed over since its circuit was open.
+    /// Whether a candidate was not called since its circuit is open or it is paused.
     pub(super) const fn has_open(&self) -> bool {
-        !self.open.is_empty()
+        !self.aside.is_empty()
     }
 
-    /// Whom to ask when nobody else is left: of those whose circuit was open, the one that is probed soonest. Those that take a part
-    /// of the attempts again are asked in turn; of the others one is enough.
+    /// The candidate to call when no other is left: of those whose circuit is open or that are paused, the one that is looked at again
+    /// first. Those that accept part of the attempts again are called in turn; of the others with an open circuit one is enough.
     pub(super) fn last_resort(&mut self) -> Option<Candidate> {
         self.resorts = true;
-        let open = std::mem::take(&mut self.open);
-        let mut allowed: Vec<_> = open
-            .into_iter()
-            .filter(|(candidate, _)| self.reason_against(candidate).is_none())
-            .collect();
-        allowed.sort_by_key(|(_, probed_in)| *probed_in);
+        let mut allowed = std::mem::take(&mut self.aside);
+        allowed.retain(|aside| self.reason_against(&aside.candidate).is_none());
+        allowed.sort_by_key(|aside| aside.next_look);
         let mut allowed = allowed.into_iter();
-        let (candidate, probed_in) = allowed.next()?;
-        if probed_in.is_zero() {
-            self.open = allowed.collect();
+        let soonest = allowed.next()?;
+        // A pause may turn out too long to be waited for: then nothing was sent, and the next one is called.
+        if soonest.next_look.is_zero() || soonest.is_paused {
+            self.aside = allowed.collect();
         }
-        Some(candidate)
+        Some(soonest.candidate)
     }
 
     /// Whom to ask beside another one: the next, or else one that takes a part of the attempts again. It goes before those of a cheaper
@@ -130,18 +136,18 @@ impl Cursor {
     pub(super) fn beside(&self) -> Option<(Candidate, bool)> {
         let next = self.rest().next().filter(|next| !self.chain.is_cheaper(next));
         let returning = || {
-            let mut open = self.open.iter().filter(|(_, probed_in)| probed_in.is_zero());
-            let (returning, _) = open.find(|(candidate, _)| self.reason_against(candidate).is_none())?;
-            Some((returning.clone(), true))
+            let mut returning = self.aside.iter().filter(|aside| aside.next_look.is_zero());
+            let returning = returning.find(|aside| self.reason_against(&aside.candidate).is_none())?;
+            Some((returning.candidate.clone(), true))
         };
         next.map(|next| (next.clone(), false)).or_else(returning)
     }
 
     /// Takes the one that is to be asked beside another one.
     pub(super) fn take_beside(&mut self, candidate: &Candidate, passed_over: impl FnMut(&Candidate, Reason)) {
-        let known = self.open.len();
-        self.open.retain(|(open, _)| open != candidate);
-        if self.open.len() == known {
+        let known = self.aside.len();
+        self.aside.retain(|aside| aside.candidate != *candidate);
+        if self.aside.len() == known {
             // Those before it may not be asked.
             self.advance(passed_over);
         }
@@ -194,11 +200,15 @@ impl Cursor {
         along: &[Candidate],
         was_sent: bool,
     ) -> bool {
-        if error.kind() == FailureKind::CircuitOpen {
+        if error.kind() == FailureKind::CircuitOpen || error.marks().is_paused() {
             // One that takes a part of the attempts again is better than one that is being probed.
-            let probed_in = error.retry_after().unwrap_or(Duration::from_nanos(1));
+            let next_look = error.retry_after().unwrap_or(Duration::from_nanos(1));
             if !self.resorts {
-                self.open.push((failed.clone(), probed_in));
+                self.aside.push(Aside {
+                    candidate: failed.clone(),
+                    next_look,
+                    is_paused: error.marks().is_paused(),
+                });
             }
             return !self.stopped;
         }

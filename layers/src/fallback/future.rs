@@ -13,13 +13,13 @@ use tower_service::Service;
 
 use super::{
     Hedge,
-    beside::{beside, pass_over, take_beside},
+    beside::{beside, pass_over, take_beside, told_apart_by},
     cursor::Cursor,
     lane::{Lane, Role, Turn},
     shortened::Largest,
-    verdict::given_up,
+    verdict::{given_up, says_more},
 };
-use crate::{AttemptLog, Candidate, Failure, FailureKind, LayerError, LlmRequest, protocol::publish};
+use crate::{AttemptLog, Candidate, Failure, LayerError, LlmRequest, protocol::publish};
 
 /// The future of [`Fallback`](super::Fallback).
 #[pin_project]
@@ -109,9 +109,9 @@ where
             let last = request.body().call().attempts_left() <= 1;
             Role::Turn { last }
         };
-        let streaming = request.body().is_streaming();
+        let told = told_apart_by(request.body(), future.hedge.is_some());
         let turn = Turn::give(&mut request, candidate, &future.cursor, role);
-        let lane = Lane::new(service.call(request), turn, future.hedge.as_ref(), streaming);
+        let lane = Lane::new(service.call(request), turn, future.hedge.as_ref(), told);
         if let Some(hedge) = future.hedge.as_ref().filter(|_| !is_alone) {
             hedge.deposit();
             future.delay = hedge.delay(lane.track());
@@ -171,9 +171,7 @@ where
                         if let Some(error) = self.as_mut().after(error, &turn) {
                             let this = self.project();
                             *this.next = Next::Silence;
-                            let not_asked =
-                                matches!(error.kind(), FailureKind::CircuitOpen | FailureKind::ConcurrencyLimited);
-                            let before = this.before.take().filter(|_| not_asked);
+                            let before = this.before.take().filter(|before| says_more(&**before, &error));
                             let error = before.map_or(error, |before| *before);
                             return Poll::Ready(publish(this.opened, Err(given_up(error))));
                         }
@@ -311,9 +309,9 @@ where
         let Some(mut request) = request else {
             return Poll::Pending;
         };
-        let streaming = request.body().is_streaming();
+        let told = told_apart_by(request.body(), this.hedge.is_some());
         let turn = Turn::give(&mut request, candidate, this.cursor, role);
-        let lane = Lane::new(service.call(request), turn, this.hedge.as_ref(), streaming);
+        let lane = Lane::new(service.call(request), turn, this.hedge.as_ref(), told);
         if matches!(role, Role::Hedge { .. }) {
             *this.beside = Some(Box::pin(lane));
         } else {

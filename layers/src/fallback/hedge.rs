@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::track::Track;
-use crate::{Candidate, call::Known};
+use crate::{Candidate, Route, call::Known};
 
 /// Candidates whose times are kept at most: a request may name any model, and each takes under a kilobyte.
 const MOST_TRACKS: usize = 1_000;
@@ -117,12 +117,12 @@ impl Hedge {
         }
     }
 
-    /// What is known of a candidate; `None` where it is new and there is no room.
-    pub(super) fn track(&self, candidate: &Candidate, streaming: bool) -> Option<Arc<Track>> {
+    /// What is known of a candidate on this route; `None` if it is new and there is no room.
+    pub(super) fn track(&self, candidate: &Candidate, route: Route, streaming: bool) -> Option<Arc<Track>> {
         let [streamed, plain] = &self.shared.tracks;
         let known = if streaming { streamed } else { plain };
-        let found = known.get(candidate);
-        found.or_else(|| known.add(candidate, |_: &Track| None::<()>, Track::default))
+        let found = known.get(candidate, route);
+        found.or_else(|| known.add((candidate, route), |_: &Track| None::<()>, Track::default))
     }
 }
 
@@ -182,8 +182,8 @@ mod tests {
     fn what_is_kept_is_bounded() {
         let hedge = Hedge::p95();
         let of = |number: usize| Candidate::new("router", &number.to_string()).unwrap();
-        assert!((0..MOST_TRACKS).all(|number| hedge.track(&of(number), true).is_some()));
-        assert!(hedge.track(&of(MOST_TRACKS), true).is_none());
-        assert!(hedge.track(&of(0), true).is_some());
+        assert!((0..MOST_TRACKS).all(|number| hedge.track(&of(number), Route::FREE, true).is_some()));
+        assert!(hedge.track(&of(MOST_TRACKS), Route::FREE, true).is_none());
+        assert!(hedge.track(&of(0), Route::FREE, true).is_some());
     }
 }

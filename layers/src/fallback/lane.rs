@@ -10,7 +10,9 @@ use pin_project::pin_project;
 use tokio::time::Instant;
 
 use super::{Chain, Hedge, SERVER_SIDE_MODELS, cursor::Cursor, track::Track};
-use crate::{Call, Candidate, Degraded, DegradedSource, Failure, FailureKind, LlmRequest, NoStore, Outcome, call};
+use crate::{
+    Call, Candidate, Degraded, DegradedSource, Failure, FailureKind, LlmRequest, NoStore, Outcome, Route, call,
+};
 
 /// Whose turn it is, and which models went along with it for the router to try.
 #[derive(Debug)]
@@ -119,8 +121,8 @@ fn mark<R: LlmRequest>(request: &R, candidate: &Candidate, chain: &Chain) -> Opt
 }
 
 impl<F> Lane<F> {
-    pub(super) fn new(future: F, turn: Turn, hedge: Option<&Hedge>, streaming: bool) -> Self {
-        let track = hedge.and_then(|hedge| hedge.track(&turn.candidate, streaming));
+    pub(super) fn new(future: F, turn: Turn, hedge: Option<&Hedge>, (route, streaming): (Route, bool)) -> Self {
+        let track = hedge.and_then(|hedge| hedge.track(&turn.candidate, route, streaming));
         Self {
             future,
             turn,

@@ -57,7 +57,12 @@ pub(crate) fn concurrency_limit(candidate: &crate::Candidate, limit: u32) {
 }
 
 /// Something waited so long for its turn.
-#[cfg(any(feature = "adaptive-concurrency", feature = "cost", feature = "rate-limit"))]
+#[cfg(any(
+    feature = "adaptive-concurrency",
+    feature = "cost",
+    feature = "pause",
+    feature = "rate-limit"
+))]
 pub(crate) fn waited(queue: &'static str, wait: std::time::Duration) {
     #[cfg(feature = "metrics")]
     sample(names::QUEUE_WAIT, &vec![label(names::QUEUE, queue)], wait.as_secs_f64());
@@ -66,7 +71,7 @@ pub(crate) fn waited(queue: &'static str, wait: std::time::Duration) {
 }
 
 /// Something was refused, because this was full.
-#[cfg(any(feature = "adaptive-concurrency", feature = "rate-limit"))]
+#[cfg(any(feature = "adaptive-concurrency", feature = "pause", feature = "rate-limit"))]
 pub(crate) fn refused(queue: &'static str, limit: &'static str) {
     #[cfg(feature = "metrics")]
     count(

@@ -94,7 +94,7 @@ pub const BUDGET: &str = "llm.budget";
 pub const BUDGET_REASON: &str = "llm.budget.reason";
 /// Where an attempt waited: `rate_limit`, `adaptive_concurrency` or `budget`.
 pub const QUEUE: &str = "llm.queue";
-/// What is full: `requests`, `tokens`, `concurrency`; or `pause` where the upstream asked everybody to wait, `store_down` where nobody counts.
+/// What is full: `requests`, `tokens`, `concurrency`; of a pause what the upstream said, `rate_limited` or `quota_exhausted`; `store_down` if the store cannot be asked.
 pub const LIMIT: &str = "llm.limit";
 /// The state that a circuit has entered: `closed`, `returning`, `half_open`, `open`.
 pub const STATE: &str = "llm.circuit.to";

@@ -97,7 +97,10 @@ pub trait Failure: Sized {
 pub struct FailureMarks {
     attempts: Option<AttemptLog>,
     is_exhausted: bool,
-    has_other_key: bool,
+    is_local: bool,
+    is_paused: bool,
+    /// Whether another key could be used; `None` if no pool of keys has taken note of the failure.
+    other_key: Option<bool>,
     advice: Option<Advice>,
 }
 
@@ -117,7 +120,25 @@ impl FailureMarks {
     /// Whether the key that failed is out, and another key of the pool could still be used.
     #[must_use]
     pub const fn has_other_key(&self) -> bool {
-        self.has_other_key
+        matches!(self.other_key, Some(true))
+    }
+
+    /// Whether a pool of keys remembers what the upstream said of the key.
+    #[must_use]
+    pub const fn is_key_resting(&self) -> bool {
+        self.other_key.is_some()
+    }
+
+    /// Whether a limit of our own, or a missing key, refused the attempt: nothing was sent, and the upstream said nothing.
+    #[must_use]
+    pub const fn is_local(&self) -> bool {
+        self.is_local
+    }
+
+    /// Whether the candidate was not called since it is paused: see [`LayerError::Paused`].
+    #[must_use]
+    pub const fn is_paused(&self) -> bool {
+        self.is_paused
     }
 
     /// What follows from this failure, if it is not what the table of its kind says.
@@ -136,9 +157,20 @@ impl FailureMarks {
         self.is_exhausted = true;
     }
 
-    /// Notes whether another key could still be used.
+    /// Notes that a pool of keys remembers the failure, and whether another key could still be used.
     pub const fn set_other_key(&mut self, has_other_key: bool) {
-        self.has_other_key = has_other_key;
+        self.other_key = Some(has_other_key);
+    }
+
+    /// Notes that the attempt was refused on our side.
+    pub const fn set_local(&mut self) {
+        self.is_local = true;
+    }
+
+    /// Notes that the candidate was not called since it is paused.
+    pub const fn set_paused(&mut self) {
+        self.is_local = true;
+        self.is_paused = true;
     }
 
     /// Keeps what was tried, unless it is there already.

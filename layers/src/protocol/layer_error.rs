@@ -4,6 +4,9 @@ use std::{fmt, time::Duration};
 
 use crate::{FailureKind, Phase, util::Seconds};
 
+/// How long after a store has failed to answer it is asked again at the latest.
+const STORE_PROBE: Duration = Duration::from_secs(1);
+
 /// A failure that a layer adds; your error type takes it in by `From`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -41,9 +44,22 @@ pub enum LayerError {
         /// When a resting key may be used again.
         retry_after: Option<Duration>,
     },
-    /// The call is over a limit of ours, or the upstream has asked everybody to wait.
+    /// The candidate is not called: it has asked for a pause, or its quota is exhausted.
+    Paused {
+        /// Its model.
+        model: String,
+        /// Its upstream.
+        upstream: String,
+        /// What the upstream said: [`RateLimited`](FailureKind::RateLimited) or [`QuotaExhausted`](FailureKind::QuotaExhausted).
+        kind: FailureKind,
+        /// When it is called again, as a probe or since the pause is over.
+        retry_after: Duration,
+        /// When the pause is over by itself.
+        ends_in: Duration,
+    },
+    /// The call is over a limit of ours.
     RateLimited {
-        /// How much of what in how long; `None` for calls at once, and for an upstream's own pause.
+        /// How much of what in how long; `None` for calls at once.
         limit: Option<(u32, &'static str, Duration)>,
         /// The exact time until it could pass, where that is known.
         retry_after: Option<Duration>,
@@ -54,7 +70,7 @@ pub enum LayerError {
         model: String,
         /// Its upstream.
         upstream: String,
-        /// When it is probed next; `None` while a probe is under way, zero where it has begun to take a part of the attempts again.
+        /// When it is probed next, or when the lease of the probe under way ends; zero if it accepts part of the attempts again.
         retry_after: Option<Duration>,
     },
     /// As many attempts are under way at the candidate as it bears, and this one cannot wait.
@@ -67,7 +83,7 @@ pub enum LayerError {
         limit: u32,
         /// How many calls wait already.
         waiting: usize,
-        /// How long it would have had to wait.
+        /// How long it would have had to wait; `None` while that is not known.
         retry_after: Option<Duration>,
     },
     /// The candidate was sent an attempt of this call before, and the process may make no more retries for now.
@@ -174,13 +190,29 @@ impl fmt::Display for LayerError {
             Self::RateLimited { limit, retry_after } => {
                 match limit {
                     Some((amount, unit, per)) => write!(f, "over {amount} {unit} in {}", Seconds(*per))?,
-                    None if retry_after.is_some() => f.write_str("the upstream has asked everybody to wait")?,
                     None => f.write_str("too many calls at once")?,
                 }
                 match retry_after {
                     Some(wait) => write!(f, ": come back in {}", Seconds(*wait)),
                     None => f.write_str(": come back when one has ended"),
                 }
+            }
+            Self::Paused {
+                model,
+                upstream,
+                kind,
+                retry_after,
+                ends_in,
+            } => {
+                match kind {
+                    FailureKind::QuotaExhausted => write!(f, "the quota of {model} at {upstream} is exhausted")?,
+                    _ => write!(f, "{model} at {upstream} is paused by a rate limit of the upstream")?,
+                }
+                write!(f, ": next attempt in {}", Seconds(*retry_after))?;
+                if ends_in > retry_after {
+                    write!(f, ", over in {}", Seconds(*ends_in))?;
+                }
+                Ok(())
             }
             Self::ConcurrencyLimited {
                 model,
@@ -195,7 +227,7 @@ impl fmt::Display for LayerError {
                 )?;
                 match retry_after {
                     Some(wait) => write!(f, ": its turn would come in about {}", Seconds(*wait)),
-                    None => Ok(()),
+                    None => f.write_str(": how long the wait would be is not known yet"),
                 }
             }
             Self::CircuitOpen {
@@ -213,7 +245,7 @@ impl fmt::Display for LayerError {
                         "{name} is down, its circuit is open: next probe in {}",
                         Seconds(*wait)
                     ),
-                    None => write!(f, "{name} is down, its circuit is open: a probe is under way"),
+                    None => write!(f, "{name} is down, its circuit is open"),
                 }
             }
             Self::RetriesSpent { model } => write!(
@@ -223,7 +255,9 @@ impl fmt::Display for LayerError {
             ),
             Self::LimitsDown { cause } => write!(
                 f,
-                "the store of the limits does not answer ({cause}), so nothing is let through: mend it, or let calls pass uncounted"
+                "the store of the limits does not answer ({cause}), so nothing is let through; it is probed again within {}: mend it, or let \
+                 calls pass uncounted",
+                Seconds(STORE_PROBE)
             ),
             #[cfg(feature = "cost")]
             Self::BudgetExceeded(refusal) => refusal.fmt(f),
@@ -297,11 +331,15 @@ impl LayerError {
                 retry_after: Some(_), ..
             } => FailureKind::RateLimited,
             Self::NoKey { .. } => FailureKind::Auth,
-            Self::RateLimited { .. } | Self::LimitsDown { .. } => FailureKind::RateLimited,
+            Self::RateLimited { .. } => FailureKind::RateLimited,
+            Self::LimitsDown { .. } => FailureKind::StoreUnavailable,
             Self::CircuitOpen { .. } => FailureKind::CircuitOpen,
+            Self::Paused { kind, .. } => *kind,
             Self::ConcurrencyLimited { .. } | Self::RetriesSpent { .. } | Self::AttemptsSpent { .. } => {
                 FailureKind::ConcurrencyLimited
             }
+            #[cfg(feature = "cost")]
+            Self::BudgetExceeded(refusal) if refusal.is_store_down() => FailureKind::StoreUnavailable,
             #[cfg(feature = "cost")]
             Self::BudgetExceeded(_) | Self::CannotShorten { .. } | Self::CannotLimitTools => {
                 FailureKind::BudgetExceeded
@@ -339,6 +377,10 @@ impl LayerError {
             | Self::CircuitOpen { retry_after, .. }
             | Self::ConcurrencyLimited { retry_after, .. }
             | Self::CoalescedFailure { retry_after, .. } => *retry_after,
+            Self::LimitsDown { .. } => Some(STORE_PROBE),
+            Self::Paused { retry_after, .. } => Some(*retry_after),
+            #[cfg(feature = "cost")]
+            Self::BudgetExceeded(refusal) if refusal.is_store_down() => Some(STORE_PROBE),
             #[cfg(feature = "cost")]
             Self::BudgetExceeded(refusal) => refusal.retry_after(),
             _ => None,
@@ -365,9 +407,8 @@ impl LayerError {
     #[must_use]
     pub fn is_personal(&self) -> bool {
         match self {
-            // A limit of one's own; an upstream's pause, which has no limit but a hint, is everybody's.
-            Self::RateLimited { limit, retry_after } => limit.is_some() || retry_after.is_none(),
-            Self::BadDeadline { .. } | Self::CacheMiss | Self::AttemptsSpent { .. } => true,
+            // A limit of one's own.
+            Self::RateLimited { .. } | Self::BadDeadline { .. } | Self::CacheMiss | Self::AttemptsSpent { .. } => true,
             _ => self.kind().is_personal(),
         }
     }

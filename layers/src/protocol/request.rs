@@ -1,7 +1,7 @@
 //! What a layer must know of a request's body.
 
 use super::Needs;
-use crate::{Call, Candidate};
+use crate::{Call, Candidate, Route};
 
 /// The body of a request to a model.
 ///
@@ -61,6 +61,12 @@ pub trait LlmRequest: Clone {
         None
     }
 
+    /// What the request pins beside its model: providers, an endpoint. What is known of a candidate's health is kept for each of them apart,
+    /// so return [`Route::FREE`] unless the request narrows down who may serve it.
+    fn pinned_route(&self) -> Route {
+        Route::FREE
+    }
+
     /// This request as one whose answer can be shortened, for a retry that the balance can carry. A type that implements [`Budgeted`]
     /// returns `Some(self)`; without it such a retry is not made.
     fn budgeted(&mut self) -> Option<&mut dyn Budgeted> {
@@ -83,6 +89,11 @@ pub(crate) fn with_candidate<R: LlmRequest, T>(request: &R, look: impl FnOnce(&C
 
 /// The shortest answer, in tokens, that a request is shortened to when money is short, by default: less is seldom of use.
 pub const MIN_OUTPUT_TOKENS: u64 = 256;
+
+/// What the health of a request's candidate is kept apart by: what the request pins, and its account.
+pub(crate) fn route_of<R: LlmRequest>(request: &R) -> Route {
+    request.pinned_route().and(request.call().account())
+}
 
 /// A request whose answer can be shortened: what [`CostLayer`](crate::cost::CostLayer) needs.
 pub trait Budgeted {

@@ -1,7 +1,4 @@
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use governor::{
     RateLimiter,
@@ -9,10 +6,7 @@ use governor::{
     middleware::NoOpMiddleware,
     state::{InMemoryState, NotKeyed},
 };
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::Instant,
-};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     LimitHold, LimitWait, Limits, Rate,
@@ -28,14 +22,13 @@ pub(super) struct Bucket {
     requests: Option<(Rate, Governor)>,
     tokens: Option<Tokens>,
     places: Option<Arc<Semaphore>>,
-    paused_until: Mutex<Option<Instant>>,
 }
 
 /// Why a call cannot pass yet.
 #[derive(Debug)]
 pub(super) enum Full {
     /// For this long, because of this limit: how much of what in how long.
-    For(Duration, Option<(u32, &'static str, Duration)>),
+    For(Duration, (u32, &'static str, Duration)),
     /// Until a place is free.
     NoPlace(Arc<Semaphore>),
     /// What several processes share says so.
@@ -56,7 +49,6 @@ impl Bucket {
             places: limits
                 .concurrency
                 .map(|places| Arc::new(Semaphore::new(places.get() as usize))),
-            paused_until: Mutex::new(None),
         }
     }
 
@@ -66,9 +58,6 @@ impl Bucket {
 
     /// Lets a call pass, or says what is in its way; what was taken on the way is given back.
     pub(super) fn admit(self: &Arc<Self>, tokens: u64, place: Option<OwnedSemaphorePermit>) -> Result<Grant, Full> {
-        if let Some(wait) = self.paused() {
-            return Err(Full::For(wait, None));
-        }
         let place = match (place, &self.places) {
             (Some(place), _) => Some(place),
             (None, None) => None,
@@ -80,7 +69,7 @@ impl Bucket {
         if let Some(counted) = &self.tokens {
             counted
                 .take(tokens)
-                .map_err(|wait| Full::For(wait, Some(told(counted.rate(), "tokens"))))?;
+                .map_err(|wait| Full::For(wait, told(counted.rate(), "tokens")))?;
         }
         if let Some((rate, governor)) = &self.requests
             && let Err(not_until) = governor.check()
@@ -88,7 +77,7 @@ impl Bucket {
             // Governor has taken nothing, and the tokens go back.
             self.true_up(tokens, 0);
             let wait = not_until.wait_time_from(TokioClock.now());
-            return Err(Full::For(wait, Some(told(*rate, "requests"))));
+            return Err(Full::For(wait, told(*rate, "requests")));
         }
         Ok(Grant {
             bucket: Arc::clone(self),
@@ -103,26 +92,6 @@ impl Bucket {
         if let Some(counted) = &self.tokens {
             counted.true_up(thought, used);
         }
-    }
-
-    /// The upstream asks everybody to come back later; a shorter wish does not cut a longer one short.
-    pub(super) fn pause(&self, wait: Duration) {
-        let Some(until) = Instant::now().checked_add(wait) else {
-            return;
-        };
-        let mut paused = self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
-        *paused = Some(paused.map_or(until, |known| known.max(until)));
-    }
-
-    pub(super) fn paused(&self) -> Option<Duration> {
-        let mut paused = self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
-        let until = (*paused)?;
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            *paused = None;
-            return None;
-        }
-        Some(left)
     }
 }
 
@@ -150,14 +119,6 @@ impl Grant {
         }
         if let Some(hold) = self.shared.take() {
             hold.used(tokens);
-        }
-    }
-
-    /// It failed before anything was made.
-    pub(super) fn failed(&mut self, pause: Option<Duration>) {
-        self.used(0);
-        if let Some(wait) = pause {
-            self.bucket.pause(wait);
         }
     }
 }

@@ -4,7 +4,6 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use http::{Request, Response};
@@ -18,7 +17,7 @@ use super::{
     layer::Settings,
     watch::TokensWatch,
 };
-use crate::{Failure, FailureKind, Frame, LayerError, LlmRequest, metering, watch::WatchBody};
+use crate::{Failure, Frame, LayerError, LlmRequest, metering, watch::WatchBody};
 
 /// Its name among the queues.
 const QUEUE: &str = "rate_limit";
@@ -165,10 +164,11 @@ impl<S, R: LlmRequest> Queued<S, Request<R>> {
             .map_or(left, |until| until.min(left));
         match full {
             Full::For(wait, limit) if wait > left || left.is_zero() => {
-                metering::refused(QUEUE, limit.map_or("pause", |(_, unit, _)| unit));
-                tracing::info!(retry_after = ?wait, limit = limit.map(|(_, unit, _)| unit), "rate limited");
+                let (_, unit, _) = limit;
+                metering::refused(QUEUE, unit);
+                tracing::info!(retry_after = ?wait, limit = unit, "rate limited");
                 Err(LayerError::RateLimited {
-                    limit,
+                    limit: Some(limit),
                     retry_after: Some(wait),
                 })
             }
@@ -263,7 +263,11 @@ where
                             this.state
                                 .set(State::Passed(service.call(request), Some((grant, prompt))));
                         }
-                        Err(error) => return Poll::Ready(Err(error.into())),
+                        Err(refusal) => {
+                            let mut error = S::Error::from(refusal);
+                            error.marks_mut().set_local();
+                            return Poll::Ready(Err(error));
+                        }
                     }
                 }
                 StateProjection::Passed(future, grant) => {
@@ -274,7 +278,7 @@ where
                         Ok(response) => Ok(response.map(|body| WatchBody::new(body, TokensWatch::new(grant)))),
                         Err(error) => {
                             if let Some((mut grant, _)) = grant {
-                                grant.failed(pause(&error, *this.settings));
+                                grant.used(0);
                             }
                             Err(error)
                         }
@@ -284,9 +288,4 @@ where
             }
         }
     }
-}
-
-/// How long everybody should stay away, by what the upstream said.
-fn pause<E: Failure>(error: &E, settings: Settings) -> Option<Duration> {
-    (settings.pauses && error.kind() == FailureKind::RateLimited).then(|| error.retry_after())?
 }

@@ -22,7 +22,6 @@ pub struct RateLimitLayer<X> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Settings {
     pub(super) max_wait: Duration,
-    pub(super) pauses: bool,
     pub(super) answer_tokens: u64,
 }
 
@@ -38,7 +37,6 @@ impl<X> RateLimitLayer<X> {
         }
         let settings = Settings {
             max_wait: Duration::ZERO,
-            pauses: false,
             answer_tokens: 512,
         };
         Ok(Self {
@@ -56,7 +54,6 @@ impl<X> RateLimitLayer<X> {
     pub fn off(key: X) -> Self {
         let settings = Settings {
             max_wait: Duration::ZERO,
-            pauses: false,
             answer_tokens: 0,
         };
         Self {
@@ -73,14 +70,6 @@ impl<X> RateLimitLayer<X> {
     #[must_use]
     pub const fn max_wait(mut self, wait: Duration) -> Self {
         self.settings.max_wait = wait;
-        self
-    }
-
-    /// Whether an upstream that is throttled, and says for how long, pauses every call of that key. Off by default: it is
-    /// meant for [`PerCandidate`](super::PerCandidate), not for a tenant.
-    #[must_use]
-    pub const fn pauses(mut self, on: bool) -> Self {
-        self.settings.pauses = on;
         self
     }
 

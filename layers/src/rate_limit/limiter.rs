@@ -36,7 +36,7 @@ impl Limiter {
         }
     }
 
-    /// The same, counted in a store. The buckets here only know of pauses.
+    /// The same, counted in a store, and not in the buckets here.
     pub(super) fn shared_in(store: Arc<dyn LimitStore>, limits: Limits, max_keys: usize) -> Self {
         let mut limiter = Self::new(Limits::new(), max_keys);
         limiter.store = Some((store, limits));
@@ -79,26 +79,22 @@ impl Limiter {
         Some(bucket)
     }
 
-    /// Forgets those that are as good as new; where there are none, the tenth that was used longest ago, and of those whom the upstream
-    /// has asked to wait only where there are no others.
+    /// Forgets those that are as good as new; if there are none, the least recently used tenth.
     fn make_room(&self, shard: &mut Shard, now: Instant) {
         let memory = self.limits.memory();
         let before = shard.len();
-        shard.retain(|_, (bucket, used)| {
-            Arc::strong_count(bucket) > 1 || now.duration_since(*used) <= memory || bucket.paused().is_some()
-        });
+        shard.retain(|_, (bucket, used)| Arc::strong_count(bucket) > 1 || now.duration_since(*used) <= memory);
         if shard.len() < before {
             return;
         }
-        let age = |(bucket, used): &(Arc<Bucket>, Instant)| (bucket.paused().is_some(), *used);
-        let mut ages: Vec<_> = shard.values().map(age).collect();
+        let mut ages: Vec<_> = shard.values().map(|(_, used)| *used).collect();
         let tenth = (ages.len() / 10).min(ages.len().saturating_sub(1));
         let (_, oldest, _) = ages.select_nth_unstable(tenth);
         let oldest = *oldest;
         let mut spare = tenth + 1;
         // Many may be of the same age: no more go than must.
-        shard.retain(|_, known| {
-            let goes = age(known) <= oldest && spare > 0;
+        shard.retain(|_, (_, used)| {
+            let goes = *used <= oldest && spare > 0;
             spare -= usize::from(goes);
             !goes
         });

@@ -8,15 +8,12 @@
 //! failure gives them back. A request that is larger than the burst passes once the bucket is full, and what it takes beyond is
 //! owed by those that follow.
 //!
-//! With [`RateLimitLayer::pauses`], an upstream's own "come back later" pauses every call of that key until then; they wake
-//! spread out.
-//!
 //! Requests are counted by governor (GCRA), on tokio's clock; tokens by the same rule, in a bucket that can take back and go into
 //! debt, which governor's cannot. A bucket holds a tenth of the amount by default: a full bucket that refills
 //! would admit twice the amount in the first interval.
 //!
-//! All this is counted in this process, or in a [`LimitStore`] that several processes share ([`RateLimitLayer::store`]); what an
-//! upstream's wish pauses is known to each process alone.
+//! All this is counted in this process, or in a [`LimitStore`] that several processes share ([`RateLimitLayer::store`]). What an upstream
+//! says of its own limits is another layer's: see [`pause`](crate::pause).
 //!
 //! # Errors
 //!

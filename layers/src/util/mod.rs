@@ -2,6 +2,8 @@
 
 mod clock;
 mod macros;
+#[cfg(any(feature = "auth", feature = "pause"))]
+mod rest;
 mod seconds;
 mod unknown_name;
 mod utc;
@@ -13,6 +15,8 @@ mod whole;
 pub(crate) use clock::poll_timer;
 pub(crate) use clock::{now, since, still};
 pub(crate) use macros::inner_accessors;
+#[cfg(any(feature = "auth", feature = "pause"))]
+pub(crate) use rest::{Rest, Standing};
 pub(crate) use seconds::Seconds;
 pub use unknown_name::UnknownName;
 pub use utc::UtcTime;

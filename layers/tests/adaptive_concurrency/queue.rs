@@ -60,7 +60,7 @@ async fn a_full_queue_refuses_at_once_and_says_so() {
     let bench = Bench::new(policy, Leaf::new([Step::Hang]));
     let _running = bench.begin(Priority::Interactive).await;
     let _waiting = bench.begin(Priority::Interactive).await;
-    let left = bench.begin(Priority::Batch).await;
+    let left = bench.begin(Priority::Interactive).await;
     let refused = bench.call().await;
     assert_eq!(saturated(&refused), Some(2));
     let error = refused.unwrap_err();
@@ -122,4 +122,67 @@ async fn a_lower_limit_takes_nobodys_place() {
     one.await.unwrap();
     other.await.unwrap();
     assert!(poll_once(waits.as_mut()).is_ready());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interactive_call_takes_the_place_of_the_last_batch_in_a_full_queue() {
+    let policy = ConcurrencyPolicy::new().initial(1).ceiling(1).queue(2);
+    let bench = Bench::new(policy, Leaf::new([long()]));
+    let running = bench.begin(Priority::Interactive).await;
+    let mut older = bench.begin(Priority::Batch).await;
+    let mut last = bench.begin(Priority::Batch).await;
+    let mut person = bench.begin(Priority::Interactive).await;
+    assert!(poll_once(older.as_mut()).is_pending() && poll_once(person.as_mut()).is_pending());
+    let std::task::Poll::Ready(refused) = poll_once(last.as_mut()) else {
+        panic!("the last batch has lost its place")
+    };
+    assert_eq!(saturated(&refused), Some(2));
+    assert_eq!(bench.report().waiting, 2);
+    let mut second = bench.begin(Priority::Interactive).await;
+    assert!(poll_once(older.as_mut()).is_ready(), "it was the last one then");
+    assert_eq!(saturated(&bench.call().await), Some(2), "no batch is left");
+    running.await.unwrap();
+    person.await.unwrap();
+    assert!(poll_once(second.as_mut()).is_ready());
+    assert_eq!((bench.report().under_way, bench.report().waiting), (0, 0));
+    bench.probe.assert_quiet();
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_place_in_ten_goes_to_the_oldest_batch() {
+    let bench = one_at_a_time([long()]);
+    let first = bench.begin(Priority::Interactive).await;
+    let mut calls = Vec::new();
+    for name in ["b1", "b2"] {
+        calls.push((name, bench.begin(Priority::Batch).await));
+    }
+    for _ in 0..30 {
+        calls.push(("i", bench.begin(Priority::Interactive).await));
+    }
+    first.await.unwrap();
+    let mut order = Vec::new();
+    while !calls.is_empty() {
+        for index in (0..calls.len()).rev() {
+            if poll_once(calls[index].1.as_mut()).is_ready() {
+                order.push(calls.remove(index).0);
+            }
+        }
+    }
+    let places: Vec<_> = (0..order.len()).filter(|place| order[*place] != "i").collect();
+    assert_eq!(places, [9, 19], "{order:?}");
+    assert_eq!((order[9], order[19]), ("b1", "b2"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_wait_is_not_told_as_none() {
+    let policy = ConcurrencyPolicy::new().initial(1).ceiling(1).queue(0);
+    let bench = Bench::new(policy, Leaf::new([long(), long()]));
+    let running = bench.begin(Priority::Interactive).await;
+    let error = bench.call().await.unwrap_err();
+    assert_eq!(error.hint, None);
+    assert!(error.summary.ends_with("is not known yet"), "{}", error.summary);
+    running.await.unwrap();
+    // One attempt has ended since: it took ten seconds, the end of its answer included.
+    let _running = bench.begin(Priority::Interactive).await;
+    assert_eq!(bench.call().await.unwrap_err().hint, Some(secs(10)));
 }

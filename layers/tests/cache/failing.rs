@@ -108,9 +108,12 @@ async fn a_limit_of_ones_own_is_personal_and_an_upstreams_pause_is_not() {
         limit: None,
         retry_after: None,
     };
-    let pause = LayerError::RateLimited {
-        limit: None,
-        retry_after: Some(secs(1)),
+    let pause = LayerError::Paused {
+        model: "a".into(),
+        upstream: "router".into(),
+        kind: FailureKind::RateLimited,
+        retry_after: secs(1),
+        ends_in: secs(1),
     };
     assert_eq!([own, busy, pause].map(|error| error.is_personal()), [true, true, false]);
 }

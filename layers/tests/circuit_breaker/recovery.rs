@@ -31,7 +31,7 @@ async fn probes_go_one_at_a_time_and_close_it() {
     assert!(refused(&second));
     assert_eq!(
         second.unwrap_err().summary,
-        "m at upstream is down, its circuit is open: a probe is under way"
+        "m at upstream is down, its circuit is open: next probe in 5 s"
     );
     drop(probe);
     bench.call().await.unwrap();
@@ -189,4 +189,27 @@ async fn it_may_be_open_for_ever() {
     let bench = opened(policy, [Step::ok()]).await;
     advance(secs(24 * 60 * 60)).await;
     assert!(bench.is_open());
+}
+
+/// A caller keeps the probe's future and never polls it again.
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_is_never_polled_again_does_not_keep_the_circuit_half_open() {
+    let bench = opened(CircuitPolicy::new(), [Step::Hang, Step::Hang]).await;
+    advance(secs(5)).await;
+    let forgotten = bench.begin().await;
+    let error = bench.call().await.unwrap_err();
+    assert_eq!(
+        error.hint,
+        Some(secs(5)),
+        "the lease ends as the circuit would have opened again"
+    );
+    advance(secs(5)).await;
+    let also_forgotten = bench.begin().await;
+    assert!(refused(&bench.call().await), "one probe for each lease");
+    advance(secs(5)).await;
+    bench.calls(2).await;
+    assert_eq!(bench.report().state, CircuitState::Returning);
+    // Too late to count.
+    drop((forgotten, also_forgotten));
+    assert_eq!(bench.report().state, CircuitState::Returning);
 }

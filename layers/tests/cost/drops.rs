@@ -13,6 +13,7 @@ use tower_llm_layers::{
     deadline::DeadlineLayer,
     fallback::FallbackLayer,
     first_token::FirstTokenLayer,
+    pause::PauseLayer,
     rate_limit::{GlobalKey, Limits, PerCandidate, Rate, RateLimitLayer},
     retry::RetryLayer,
     timeout::AttemptTimeoutLayer,
@@ -51,7 +52,8 @@ proptest! {
                 .layer(RateLimitLayer::new(limits, GlobalKey).unwrap().max_wait(secs(5)))
                 .layer(FallbackLayer::new(chain(["a", "dear", "unknown", "b"])))
                 .layer(RetryLayer::new())
-                .layer(RateLimitLayer::new(limits, PerCandidate).unwrap().max_wait(secs(5)).pauses(true))
+                .layer(PauseLayer::new())
+                .layer(RateLimitLayer::new(limits, PerCandidate).unwrap().max_wait(secs(5)))
                 .layer(AttemptLayer::new())
                 .layer(AttemptTimeoutLayer::new(secs(10)))
                 .layer(FirstTokenLayer::new())

@@ -1,10 +1,10 @@
 //! Readiness, permits, and who leaves.
 
-use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimitLayer};
-use tower_llm_layers::FailureKind;
+use tower::{Layer, Service, ServiceBuilder, ServiceExt, limit::ConcurrencyLimitLayer};
+use tower_llm_layers::{FailureKind, FailureMarks, attempt::AttemptLayer, fallback::FallbackLayer};
 
 use super::{failing, layer};
-use crate::support::{Leaf, Step, ask, fails, poll_once, secs, streamed};
+use crate::support::{Leaf, Step, TestError, ask, chain, fails, poll_once, secs, streamed};
 
 #[tokio::test(start_paused = true)]
 async fn waits_for_readiness_and_passes_its_failure_on() {
@@ -60,4 +60,22 @@ async fn dropped_in_each_state_leaves_nothing() {
         assert_eq!(probe.counts().futures_dropped, usize::from(advance.is_none()));
         probe.assert_quiet();
     }
+}
+
+/// A service of the user's between forgets that the chain has given up, so the whole chain is called again.
+#[tokio::test(start_paused = true)]
+async fn above_a_chain_its_wait_is_noted_on_the_line_that_failed_last() {
+    let forgets = |mut error: TestError| {
+        error.marks = FailureMarks::default();
+        error
+    };
+    let service = ServiceBuilder::new()
+        .layer(layer().max_attempts(2))
+        .map_err(forgets)
+        .layer(FallbackLayer::new(chain(["a", "b"])))
+        .layer(AttemptLayer::new())
+        .service(Leaf::new(failing(&fails(FailureKind::Overloaded))));
+    let error = ask(&service, streamed()).await.unwrap_err();
+    let waits: Vec<_> = error.log().attempts().iter().map(|line| line.waited).collect();
+    assert_eq!(waits, [None, Some(secs(1)), None, None]);
 }

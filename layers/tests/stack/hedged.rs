@@ -15,6 +15,7 @@ use tower_llm_layers::{
     deadline::DeadlineLayer,
     fallback::{FallbackLayer, Hedge},
     first_token::FirstTokenLayer,
+    pause::PauseLayer,
     rate_limit::{Limits, PerCandidate, Rate, RateLimitLayer},
     resume::ResumeLayer,
     retry::{RetryBudget, RetryLayer},
@@ -68,7 +69,8 @@ proptest! {
                 .layer(RetryLayer::new().budget(RetryBudget::new(if may_retry { 0.5 } else { 0.0 }, 0.0)))
                 .layer(CircuitBreakerLayer::new(CircuitPolicy::new()).unwrap())
                 .layer(concurrency.clone())
-                .layer(RateLimitLayer::new(limits, PerCandidate).unwrap().max_wait(secs(5)).pauses(true))
+                .layer(PauseLayer::new())
+                .layer(RateLimitLayer::new(limits, PerCandidate).unwrap().max_wait(secs(5)))
                 .layer(AttemptLayer::new().cap(cap))
                 .layer(AttemptTimeoutLayer::new(secs(10)))
                 .layer(FirstTokenLayer::new())

@@ -1,5 +1,5 @@
 use http::Request;
-use tower_llm_layers::{Budgeted, Call, Continuable, LlmRequest, Needs};
+use tower_llm_layers::{Budgeted, Call, Continuable, LlmRequest, Needs, Route};
 
 /// A request of a service that is not ours.
 #[derive(Debug, Clone, Default)]
@@ -12,6 +12,8 @@ pub(crate) struct TestRequest {
     pub(crate) prompt: &'static str,
     pub(crate) temperature: Option<f64>,
     pub(crate) unkept: bool,
+    /// The provider that it pins.
+    pub(crate) provider: Option<&'static str>,
     pub(crate) call: Call,
 }
 
@@ -67,6 +69,11 @@ impl LlmRequest for TestRequest {
 
     fn needs(&self) -> Needs {
         self.needs
+    }
+
+    fn pinned_route(&self) -> Route {
+        self.provider
+            .map_or(Route::FREE, |provider| Route::of([provider.as_bytes()]))
     }
 
     fn budgeted(&mut self) -> Option<&mut dyn Budgeted> {

@@ -1,0 +1,246 @@
+//! All that is remembered, by candidate, pool and upstream.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use foldhash::fast::RandomState;
+use tokio::time::Instant;
+
+use super::{
+    RateLimitStatus,
+    ticket::Ticket,
+    verdict::{Held, Verdict},
+};
+use crate::{Candidate, Failure, FailureKind, Route, Scope, util::Standing};
+
+/// Pauses held at most: a request may name any model. Beyond them, the one that ends first is forgotten.
+pub const MOST_PAUSES: usize = 10_000;
+
+/// What upstreams said of their limits. Cheap to clone, and shared by all clones.
+#[derive(Clone, Default)]
+pub struct Pauses(Arc<Table>);
+
+#[derive(Default)]
+struct Table {
+    /// How many verdicts there are: without any, as on a good day, the table is not looked at.
+    held: AtomicUsize,
+    /// The newest era.
+    era: AtomicU64,
+    /// By a keyed hash of what it reaches: see [`Reach`].
+    verdicts: Mutex<HashMap<u64, Verdict, RandomState>>,
+}
+
+/// Where verdicts on a call are found: on its candidate, on its pool, on its upstream.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reach([u64; 3]);
+
+/// One pause as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PauseReport {
+    /// The candidate that met it.
+    pub candidate: Candidate,
+    /// How far it reaches: this candidate, its pool, or its upstream.
+    pub scope: Scope,
+    /// What the upstream said.
+    pub kind: FailureKind,
+    /// When a call may pass again, as a probe or since it is over.
+    pub next_look: Duration,
+    /// When it is over by itself.
+    pub ends_in: Duration,
+}
+
+impl Reach {
+    /// What a caller pins keeps its candidate apart; the account is what pool and upstream are kept apart by.
+    pub(super) fn new(candidate: &Candidate, pinned: Route, account: Route) -> Self {
+        let apart = account.hash().rotate_left(17);
+        Self([
+            candidate.own_hash() ^ pinned.and(account).hash(),
+            candidate.quota_hash() ^ apart,
+            candidate.upstream_hash() ^ apart,
+        ])
+    }
+
+    const fn of(self, scope: Scope) -> u64 {
+        let [candidate, pool, upstream] = self.0;
+        match scope {
+            Scope::Candidate => candidate,
+            Scope::Pool => pool,
+            Scope::Upstream => upstream,
+        }
+    }
+}
+
+impl Pauses {
+    /// Nothing is remembered yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Every pause as it stands, in no order.
+    #[must_use]
+    pub fn reports(&self) -> Vec<PauseReport> {
+        let now = Instant::now();
+        let verdicts = self.lock();
+        let resting = verdicts.values().filter_map(|verdict| {
+            let rest = verdict.rest.filter(|rest| rest.standing(now) != Standing::Over)?;
+            let ends = rest.until().unwrap_or_else(|| rest.next_look());
+            Some(PauseReport {
+                candidate: verdict.candidate.clone(),
+                scope: verdict.scope,
+                kind: verdict.kind,
+                next_look: rest.next_look().saturating_duration_since(now),
+                ends_in: ends.saturating_duration_since(now),
+            })
+        });
+        resting.collect()
+    }
+
+    /// Lets a call pass, or says what is in its way.
+    pub(super) fn admit(&self, candidate: &Candidate, reach: Reach) -> Result<Ticket, Held> {
+        let is_probe = self.0.held.load(Ordering::Acquire) > 0 && self.look(reach)?;
+        let era = self.0.era.load(Ordering::Relaxed);
+        Ok(Ticket::new(self.clone(), candidate.clone(), reach, era, is_probe))
+    }
+
+    #[cold]
+    fn look(&self, reach: Reach) -> Result<bool, Held> {
+        let now = Instant::now();
+        let mut verdicts = self.lock();
+        let mut worst: Option<Held> = None;
+        let mut is_probe = false;
+        for key in reach.0 {
+            let Some(verdict) = verdicts.get_mut(&key) else {
+                continue;
+            };
+            match verdict.look(now) {
+                Ok(probe) => is_probe |= probe,
+                Err(held) if worst.is_none_or(|worst| worst.next_look < held.next_look) => worst = Some(held),
+                Err(_) => {}
+            }
+            if verdict.is_empty() {
+                verdicts.remove(&key);
+            }
+        }
+        self.count(&verdicts);
+        if let Some(worst) = worst {
+            return Err(worst);
+        }
+        for key in reach.0 {
+            if let Some(verdict) = verdicts.get_mut(&key) {
+                verdict.pass(now, is_probe);
+            }
+        }
+        Ok(is_probe)
+    }
+
+    /// An attempt that began in this era failed so.
+    pub(super) fn failed<E: Failure>(&self, candidate: &Candidate, reach: Reach, begun: u64, error: &E) {
+        let (kind, scope, now) = (error.kind(), error.scope(), Instant::now());
+        let mut verdicts = self.lock();
+        make_room(&mut verdicts);
+        let verdict = verdicts
+            .entry(reach.of(scope))
+            .or_insert_with(|| Verdict::new(candidate.clone(), scope, now));
+        let next_era = self.0.era.load(Ordering::Relaxed) + 1;
+        let paused = verdict.failed(kind, error.retry_after(), (begun, next_era), now);
+        if paused.is_some() {
+            self.0.era.store(next_era, Ordering::Relaxed);
+        }
+        self.count(&verdicts);
+        drop(verdicts);
+        if let Some(pause) = paused {
+            tracing::warn!(
+                model = candidate.model(),
+                upstream = candidate.upstream(),
+                kind = kind.as_str(),
+                ?scope,
+                ?pause,
+                "candidate paused"
+            );
+        }
+    }
+
+    /// An attempt that began in this era was answered.
+    pub(super) fn succeeded(&self, candidate: &Candidate, reach: Reach, begun: u64, status: Option<&RateLimitStatus>) {
+        let slows = status.is_some_and(|status| status.gap().is_some());
+        if self.0.held.load(Ordering::Acquire) == 0 && !slows {
+            return;
+        }
+        let now = Instant::now();
+        let mut verdicts = self.lock();
+        for key in reach.0 {
+            if let Some(verdict) = verdicts.get_mut(&key).filter(|verdict| verdict.era <= begun) {
+                verdict.lift();
+                if verdict.is_empty() {
+                    verdicts.remove(&key);
+                }
+            }
+        }
+        if let Some(status) = status {
+            let key = reach.of(Scope::Candidate);
+            if slows {
+                make_room(&mut verdicts);
+                let new = || Verdict::new(candidate.clone(), Scope::Candidate, now);
+                verdicts.entry(key).or_insert_with(new).slow_down(status, now);
+            } else if let Some(verdict) = verdicts.get_mut(&key) {
+                verdict.slow_down(status, now);
+                if verdict.is_empty() {
+                    verdicts.remove(&key);
+                }
+            }
+        }
+        self.count(&verdicts);
+    }
+
+    /// A probe has learned nothing.
+    #[cold]
+    pub(super) fn give_back(&self, reach: Reach, begun: u64) {
+        let now = Instant::now();
+        let mut verdicts = self.lock();
+        for key in reach.0 {
+            if let Some(verdict) = verdicts.get_mut(&key).filter(|verdict| verdict.era <= begun) {
+                verdict.give_back(now);
+            }
+        }
+    }
+
+    fn count(&self, verdicts: &HashMap<u64, Verdict, RandomState>) {
+        self.0.held.store(verdicts.len(), Ordering::Release);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Verdict, RandomState>> {
+        self.0.verdicts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Forgets a tenth if there are too many: a caller that names ever new models pays for it once in so many calls.
+fn make_room(verdicts: &mut HashMap<u64, Verdict, RandomState>) {
+    if verdicts.len() < MOST_PAUSES {
+        return;
+    }
+    let mut all: Vec<_> = verdicts
+        .iter()
+        .map(|(key, verdict)| (verdict.worth(), verdict.touched, *key))
+        .collect();
+    all.sort_unstable();
+    for (.., key) in all.iter().take(MOST_PAUSES / 10) {
+        verdicts.remove(key);
+    }
+}
+
+impl fmt::Debug for Pauses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pauses")
+            .field("held", &self.0.held)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,49 @@
+//! One call that has passed.
+
+use super::{Pauses, RateLimitStatus, pauses::Reach};
+use crate::{Candidate, Failure, FailureKind};
+
+/// Tells once what became of the attempt; a probe that is dropped before leaves the next call to be the probe.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    pauses: Pauses,
+    candidate: Candidate,
+    reach: Reach,
+    /// The newest era when it began.
+    era: u64,
+    is_probe: bool,
+}
+
+impl Ticket {
+    pub(super) const fn new(pauses: Pauses, candidate: Candidate, reach: Reach, era: u64, is_probe: bool) -> Self {
+        Self {
+            pauses,
+            candidate,
+            reach,
+            era,
+            is_probe,
+        }
+    }
+
+    pub(super) fn succeeded(mut self, status: Option<&RateLimitStatus>) {
+        self.is_probe = false;
+        self.pauses.succeeded(&self.candidate, self.reach, self.era, status);
+    }
+
+    pub(super) fn failed<E: Failure>(mut self, error: &E) {
+        let said = matches!(error.kind(), FailureKind::RateLimited | FailureKind::QuotaExhausted);
+        // A limit of our own says nothing of the upstream; and what a pool of keys remembers of a key ends with that key.
+        if said && !error.marks().is_local() && !error.marks().is_key_resting() {
+            self.is_probe = false;
+            self.pauses.failed(&self.candidate, self.reach, self.era, error);
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if self.is_probe {
+            self.pauses.give_back(self.reach, self.era);
+        }
+    }
+}

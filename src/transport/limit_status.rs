@@ -1,0 +1,204 @@
+//! How little is left of an upstream's limit, by the headers of a success.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::HeaderMap;
+use tower_llm_layers::pause::RateLimitStatus;
+
+/// The longest reset that is believed.
+const LONGEST_RESET: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The headers in use: what is left, the limit, the reset.
+const NAMES: [[&str; 3]; 4] = [
+    [
+        "x-ratelimit-remaining-requests",
+        "x-ratelimit-limit-requests",
+        "x-ratelimit-reset-requests",
+    ],
+    [
+        "x-ratelimit-remaining-tokens",
+        "x-ratelimit-limit-tokens",
+        "x-ratelimit-reset-tokens",
+    ],
+    ["x-ratelimit-remaining", "x-ratelimit-limit", "x-ratelimit-reset"],
+    ["ratelimit-remaining", "ratelimit-limit", "ratelimit-reset"],
+];
+
+/// The limit that is used up first. What is negative or cannot be read is unknown, and says nothing.
+pub(super) fn limit_status(headers: &HeaderMap, now: SystemTime) -> Option<RateLimitStatus> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let separate = NAMES.iter().filter_map(|[remaining, limit, reset]| {
+        let is_of_tokens = remaining.ends_with("-tokens");
+        let left = status(text(remaining)?, text(limit), text(reset)?, now)?;
+        // How many calls some tokens are is not known; that none are left is.
+        (!is_of_tokens || left.remaining == 0).then_some(left)
+    });
+    let together = text("ratelimit").into_iter().flat_map(|header| structured(header, now));
+    separate.chain(together).min_by_key(|status| status.remaining)
+}
+
+fn status(remaining: &str, limit: Option<&str>, reset: &str, now: SystemTime) -> Option<RateLimitStatus> {
+    Some(RateLimitStatus {
+        remaining: remaining.trim().parse().ok()?,
+        // Some name the window as well: `100, 100;w=60`.
+        limit: limit.and_then(|limit| limit.split([',', ';']).next()?.trim().parse().ok()),
+        reset: time_to(reset.trim(), now)?.min(LONGEST_RESET),
+    })
+}
+
+/// One header for all: `"burst";r=50;t=30, "day";r=5;t=3600`, or in an older form `limit=100, remaining=50, reset=5`.
+fn structured(header: &str, now: SystemTime) -> Vec<RateLimitStatus> {
+    let value = |part: &str, names: &[&str]| {
+        let mut pairs = part.split([';', ',']).filter_map(|pair| pair.trim().split_once('='));
+        let found = pairs.find(|(name, _)| names.contains(name));
+        found.map(|(_, value)| value.trim().to_owned())
+    };
+    let read = |part: &str| {
+        let remaining = value(part, &["r", "remaining"])?;
+        let reset = value(part, &["t", "reset"])?;
+        let limit = value(part, &["q", "limit"]);
+        status(&remaining, limit.as_deref(), &reset, now)
+    };
+    if header.contains("remaining=") {
+        return read(header).into_iter().collect();
+    }
+    header.split(',').filter_map(read).collect()
+}
+
+/// The time to a reset: an instant in Unix milliseconds or seconds, seconds from now, or parts such as `6m0s` and `120ms`.
+fn time_to(text: &str, now: SystemTime) -> Option<Duration> {
+    const FIRST_MILLIS: f64 = 1e11;
+    const FIRST_INSTANT: f64 = 1e9;
+    let Ok(number) = text.parse::<f64>() else {
+        return parts(text);
+    };
+    let seconds = if number >= FIRST_MILLIS {
+        number / 1000.0
+    } else {
+        number
+    };
+    let time = Duration::try_from_secs_f64(seconds).ok()?;
+    if seconds < FIRST_INSTANT {
+        return Some(time);
+    }
+    Some(UNIX_EPOCH.checked_add(time)?.duration_since(now).unwrap_or_default())
+}
+
+/// `1h2m3.5s`, `120ms`.
+fn parts(mut text: &str) -> Option<Duration> {
+    let mut whole = Duration::ZERO;
+    while !text.is_empty() {
+        let digits = text.find(|character: char| !character.is_ascii_digit() && character != '.')?;
+        let (number, rest) = text.split_at_checked(digits)?;
+        let unit = rest
+            .find(|character: char| !character.is_ascii_alphabetic())
+            .unwrap_or(rest.len());
+        let (unit, rest) = rest.split_at_checked(unit)?;
+        let seconds = match unit {
+            "d" => 86_400.0,
+            "h" => 3_600.0,
+            "m" => 60.0,
+            "s" => 1.0,
+            "ms" => 0.001,
+            _ => return None,
+        };
+        let part = Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()?;
+        whole = whole.checked_add(part)?;
+        text = rest;
+    }
+    (!whole.is_zero()).then_some(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_780_000_000;
+
+    /// What is left, the limit, and the reset in milliseconds.
+    fn read(pairs: &[(&'static str, &'static str)]) -> Option<(u64, Option<u64>, u128)> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.insert(*name, http::HeaderValue::from_static(value));
+        }
+        let status = limit_status(&headers, UNIX_EPOCH + Duration::from_secs(NOW))?;
+        Some((status.remaining, status.limit, status.reset.as_millis()))
+    }
+
+    #[test]
+    fn reads_what_upstreams_send() {
+        for (pairs, status) in [
+            (
+                &[
+                    ("x-ratelimit-remaining-requests", "3"),
+                    ("x-ratelimit-limit-requests", "60"),
+                    ("x-ratelimit-reset-requests", "6m0s"),
+                ][..],
+                (3, Some(60), 360_000),
+            ),
+            (
+                &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1780000007000")],
+                (0, None, 7_000),
+            ),
+            (
+                &[("x-ratelimit-remaining", "2"), ("x-ratelimit-reset", "1780000009")],
+                (2, None, 9_000),
+            ),
+            (
+                &[
+                    ("ratelimit-remaining", "5"),
+                    ("ratelimit-limit", "100, 100;w=60"),
+                    ("ratelimit-reset", "30"),
+                ],
+                (5, Some(100), 30_000),
+            ),
+            (
+                &[("ratelimit", "limit=100, remaining=50, reset=5")],
+                (50, Some(100), 5_000),
+            ),
+            (
+                &[("ratelimit", r#""burst";r=50;t=30, "day";r=4;t=3600"#)],
+                (4, None, 3_600_000),
+            ),
+            (
+                &[
+                    ("x-ratelimit-remaining-tokens", "0"),
+                    ("x-ratelimit-reset-tokens", "120ms"),
+                ],
+                (0, None, 120),
+            ),
+            (
+                &[("x-ratelimit-remaining", "1"), ("x-ratelimit-reset", "1e12")],
+                (1, None, 0),
+            ),
+        ] {
+            assert_eq!(read(pairs), Some(status), "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_negative_or_unreadable_is_unknown() {
+        for pairs in [
+            &[("x-ratelimit-remaining", "-1"), ("x-ratelimit-reset", "30")][..],
+            &[("x-ratelimit-remaining", "many"), ("x-ratelimit-reset", "30")],
+            &[("x-ratelimit-remaining", "1"), ("x-ratelimit-reset", "-30")],
+            &[("x-ratelimit-remaining", "1"), ("x-ratelimit-reset", "soon")],
+            &[("x-ratelimit-remaining", "1"), ("x-ratelimit-reset", "3 parsecs")],
+            &[("x-ratelimit-remaining", "1"), ("x-ratelimit-reset", "")],
+            &[("x-ratelimit-remaining", "1"), ("x-ratelimit-reset", "NaN")],
+            &[("x-ratelimit-remaining", "1")],
+            &[
+                ("x-ratelimit-remaining-tokens", "9"),
+                ("x-ratelimit-reset-tokens", "30"),
+            ],
+            &[("ratelimit", "r=-1;t=3")],
+            &[("ratelimit", "=;=;,,r=;t=")],
+            &[("ratelimit", "\"a\";r=1")],
+            &[],
+        ] {
+            assert_eq!(read(pairs), None, "{pairs:?}");
+        }
+        let far = read(&[("x-ratelimit-remaining", "1"), ("x-ratelimit-reset", "99999999")]);
+        assert_eq!(far, Some((1, None, 86_400_000)), "clamped");
+    }
+}
