@@ -99,7 +99,11 @@ impl PlainBody {
         } else {
             std::mem::take(&mut self.rest).freeze()
         };
-        let frame = reading::read(bytes, FrameKind::Answer, &self.headers)?.frame;
+        let reading = reading::read(bytes, FrameKind::Answer, &self.headers)?;
+        if self.completeness == Completeness::Chat {
+            reading.refuse_withheld(&self.headers)?;
+        }
+        let frame = reading.frame;
         match self.completeness {
             Completeness::Chat if frame.stage().begins_answer() => Ok(frame),
             Completeness::Chat => Err(Error::new(FailureKind::EmptyResponse, "the answer is empty")),

@@ -9,7 +9,7 @@ use crate::{
     frame::FrameKind,
     request::JsonError,
     response::{ChunkProbe, UpstreamError},
-    transport::error_in_body,
+    transport::{error_in_body, generation_id},
 };
 
 /// What was learnt from one document.
@@ -18,6 +18,31 @@ pub(super) struct Reading {
     pub(super) finished: bool,
     /// Choices beyond the first: each ends on its own.
     pub(super) several: bool,
+    /// It finishes without anything to show.
+    ends_empty: bool,
+}
+
+impl Reading {
+    /// The failure of an answer that was withheld, if nothing was shown before.
+    pub(super) fn refuse_withheld(&self, headers: &HeaderMap) -> Result<(), Error> {
+        if !self.ends_empty {
+            return Ok(());
+        }
+        let Ok(probe) = ChunkProbe::read(self.frame.bytes()) else {
+            return Ok(());
+        };
+        let error = match withheld(&probe, self.frame.bytes()) {
+            Some(FailureKind::ContextLengthExceeded) => Error::new(
+                FailureKind::ContextLengthExceeded,
+                "the answer is empty: the model's context is full",
+            ),
+            Some(kind) => Error::new(kind, "the answer is empty: a content filter withheld it"),
+            None => return Ok(()),
+        };
+        Err(error
+            .of_generation(probe.id().as_deref())
+            .of_generation(generation_id(headers)))
+    }
 }
 
 /// Reads one document: a frame, or the failure it reports.
@@ -34,7 +59,9 @@ pub(super) fn read(bytes: Bytes, form: FrameKind, headers: &HeaderMap) -> Result
     let ends_well = (form == FrameKind::Answer || probe.has_finish()) && !probe.finish_is_filter();
     let tokens = probe.shown_tokens();
     let (finished, several) = (probe.has_finish(), probe.max_index() > 0);
+    let ends_empty = finished && !several && !probe.has_content() && !probe.finish_is_stop();
     Ok(Reading {
+        ends_empty,
         frame: ChatFrame::new(bytes, form, stage, has_usage)
             .ending(ends_well)
             .showing(tokens),
@@ -69,6 +96,26 @@ fn stage(probe: &ChunkProbe<'_>) -> Stage {
         Stage::Trailer
     } else {
         Stage::Preamble
+    }
+}
+
+/// Why an answer without anything to show is none: a content filter, or a context that was full.
+fn withheld(probe: &ChunkProbe<'_>, bytes: &[u8]) -> Option<FailureKind> {
+    let is_full = |word: &str| {
+        let word = word.to_ascii_lowercase();
+        word.contains("context") || matches!(word.as_str(), "model_length" | "prompt_too_long" | "input_too_long")
+    };
+    let native = || {
+        let whole: serde_json::Value = serde_json::from_slice(bytes).ok()?;
+        whole
+            .pointer("/choices/0/native_finish_reason")?
+            .as_str()
+            .map(str::to_owned)
+    };
+    if probe.finish_word().is_some_and(|word| is_full(&word)) || native().is_some_and(|word| is_full(&word)) {
+        Some(FailureKind::ContextLengthExceeded)
+    } else {
+        probe.finish_is_filter().then_some(FailureKind::ContentFiltered)
     }
 }
 
