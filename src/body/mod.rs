@@ -21,7 +21,11 @@ use http_body::{Body, Frame, SizeHint};
 use tower_llm_layers::Frame as _;
 
 use crate::{
-    ChatFrame, Error, FailureKind, assemble::Gathered, frame::FrameKind, response::ChunkProbe, transport::SentKey,
+    ChatFrame, Error, FailureKind,
+    assemble::Gathered,
+    frame::FrameKind,
+    response::ChunkProbe,
+    transport::{InFlight, SentKey},
 };
 
 pub use self::plain::Completeness;
@@ -35,6 +39,8 @@ pub struct ChatBody {
     kind: Kind,
     /// What no error may say.
     key: SentKey,
+    /// The client's place, for as long as its connection is in use.
+    in_flight: Option<InFlight>,
 }
 
 enum Kind {
@@ -92,7 +98,14 @@ impl ChatBody {
         Self {
             kind,
             key: SentKey::default(),
+            in_flight: None,
         }
+    }
+
+    /// The same, with the place that it has on a client.
+    pub(crate) fn holding(mut self, in_flight: Option<InFlight>) -> Self {
+        self.in_flight = in_flight;
+        self
     }
 }
 
@@ -106,7 +119,9 @@ pub(crate) fn put_together(gathered: Gathered, headers: &HeaderMap) -> Result<Ch
 }
 
 fn whole_answer(bytes: Bytes, headers: &HeaderMap) -> Result<ChatFrame, Error> {
-    let frame = reading::read(bytes, FrameKind::Answer, headers)?.frame;
+    let reading = reading::read(bytes, FrameKind::Answer, headers)?;
+    reading.refuse_withheld(headers)?;
+    let frame = reading.frame;
     if frame.stage().begins_answer() {
         Ok(frame)
     } else {
@@ -143,6 +158,9 @@ impl Body for ChatBody {
             Kind::Plain(plain) => plain.poll_next(cx),
             Kind::Frames(frames) => Poll::Ready(frames.pop_front()),
         };
+        if matches!(frame, Poll::Ready(None | Some(Err(_)))) {
+            self.in_flight = None;
+        }
         frame.map_ok(Frame::data).map_err(|error| error.without(&self.key))
     }
 
