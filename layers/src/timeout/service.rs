@@ -40,7 +40,8 @@ where
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
         let body = request.body();
-        let start = self.timeouts.start(body.is_streaming(), body.call().is_last());
-        AttemptTimeoutFuture::new(self.inner.call(request), start, self.timeouts)
+        let timeouts = self.timeouts.adapted(body.reasoning_time(), body.call().timeouts());
+        let start = timeouts.start(body.is_streaming(), body.call().is_last());
+        AttemptTimeoutFuture::new(self.inner.call(request), start, timeouts)
     }
 }
