@@ -3,9 +3,7 @@
 use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
 
 use http::StatusCode;
-use tower_llm_layers::{
-    Advice, AttemptLog, Failure, FailureKind, FailureMarks, LayerError, Outcome, Phase, RetryAdvice, Scope,
-};
+use tower_llm_layers::{AttemptLog, Failure, FailureKind, FailureMarks, LayerError, Outcome, Phase, Scope};
 
 use crate::{bounds::cut, transport::SentKey};
 
@@ -319,19 +317,6 @@ impl From<LayerError> for Error {
 impl Failure for Error {
     fn kind(&self) -> FailureKind {
         Self::kind(self)
-    }
-
-    /// The table of its kind, except that a conflict, a misdirected or a too early request is sent once more.
-    fn advice(&self) -> Advice {
-        let advice = self.kind().advice();
-        let passes_soon = matches!(self.0.status.map(|status| status.as_u16()), Some(409 | 421 | 425));
-        if self.kind() == FailureKind::RejectedByProvider && passes_soon {
-            return Advice {
-                retry: RetryAdvice::Once,
-                ..advice
-            };
-        }
-        advice
     }
 
     fn status(&self) -> Option<u16> {

@@ -30,7 +30,7 @@ async fn by_default(plan: &str) -> (Simulator, StackBuilder) {
     let simulator = Simulator::start().await.unwrap();
     simulator.plan_all("ok").unwrap();
     simulator.plan(FIRST, plan).unwrap();
-    let upstream = Upstream::new(OPENROUTER, &simulator.base_url(), Dialect::OpenRouter);
+    let upstream = Upstream::new(OPENROUTER, &simulator.base_url(), Dialect::OpenRouter).unwrap();
     let builder = Stack::builder().upstream(upstream, ApiKey::new("sk-or-v1-test").unwrap());
     (simulator, builder)
 }

@@ -35,9 +35,12 @@ async fn first_of_two(bad: &Raw, dialect: Dialect) -> Got {
         "direct"
     };
     let stack = Stack::builder()
-        .upstream(Upstream::new(name, bad.url(), dialect), ApiKey::new(KEY).unwrap())
         .upstream(
-            Upstream::new("other", good.url(), Dialect::OpenAi),
+            Upstream::new(name, bad.url(), dialect).unwrap(),
+            ApiKey::new(KEY).unwrap(),
+        )
+        .upstream(
+            Upstream::new("other", good.url(), Dialect::OpenAi).unwrap(),
             ApiKey::new("sk-other-0123456789").unwrap(),
         )
         .backoff(Exponential::new(Duration::ZERO, Duration::ZERO))

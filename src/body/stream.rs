@@ -17,6 +17,7 @@ use crate::{
     ChatFrame, Error, FailureKind,
     frame::FrameKind,
     sse::{SseDecoder, SseItem},
+    transport::generation_id,
 };
 
 /// How long to wait for the usage after the answer's finish.
@@ -53,10 +54,7 @@ struct Progress {
 
 impl StreamBody {
     pub(super) fn new(wire: Wire, headers: HeaderMap) -> Self {
-        let generation_id = headers
-            .get("x-generation-id")
-            .and_then(|id| id.to_str().ok())
-            .map(str::to_owned);
+        let generation_id = generation_id(&headers).map(str::to_owned);
         let progress = Progress {
             generation_id,
             ..Progress::default()
@@ -132,6 +130,9 @@ impl StreamBody {
             SseItem::Event(event) => {
                 let reading = reading::read(event.data, FrameKind::Chunk, &self.headers)
                     .map_err(|error| if self.progress.began { error.broke_off() } else { error })?;
+                if !self.progress.began {
+                    reading.refuse_withheld(&self.headers)?;
+                }
                 let progress = &mut self.progress;
                 progress.began |= reading.frame.stage().begins_answer();
                 progress.several |= reading.several;

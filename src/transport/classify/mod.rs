@@ -7,7 +7,7 @@ mod words;
 use std::time::SystemTime;
 
 use http::{HeaderMap, StatusCode};
-use tower_llm_layers::{FailureKind, Scope};
+use tower_llm_layers::{Advice, FailureKind, RetryAdvice, Scope};
 
 use crate::transport::retry_after::retry_after;
 use crate::{
@@ -42,7 +42,7 @@ fn build(status: Option<StatusCode>, code: u16, headers: &HeaderMap, error: &Ups
         provider: error.provider_name.clone(),
         ..Inner::default()
     };
-    Error::with(kind, inner)
+    finish(kind, inner)
 }
 
 /// An edge's HTML page, an empty body, or something else that is no envelope.
@@ -74,6 +74,18 @@ fn without_envelope(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Err
         scope,
         ..Inner::default()
     };
+    finish(kind, inner)
+}
+
+/// The error; a conflict, a misdirected or a too early request passes soon, and is sent once more.
+fn finish(kind: FailureKind, mut inner: Inner) -> Error {
+    let status = inner.status.map(|status| status.as_u16());
+    if kind == FailureKind::RejectedByProvider && matches!(status, Some(409 | 421 | 425)) {
+        inner.marks.set_advice(Advice {
+            retry: RetryAdvice::Once,
+            ..kind.advice()
+        });
+    }
     Error::with(kind, inner)
 }
 
@@ -215,6 +227,9 @@ fn by_status(code: u16) -> (FailureKind, Scope) {
     (kind, Scope::Candidate)
 }
 
+/// The router's own type of a request that it will send to nobody.
+const OF_THE_ROUTER: &str = "invalid_request";
+
 /// A request is bad for everyone, unless it was one provider that refused it, or the model that is unknown.
 fn bad_request(code: u16, error: &UpstreamError, text_code: &str, said: &Words) -> (FailureKind, Scope) {
     let unknown_model = availability(error) == Some("model_not_found")
@@ -227,7 +242,7 @@ fn bad_request(code: u16, error: &UpstreamError, text_code: &str, said: &Words) 
     } else if code == 413 && error.error_type.as_deref() == Some("request_too_large") {
         // The edge in front of a provider: another upstream may take as large a body.
         (FailureKind::RejectedByProvider, Scope::Upstream)
-    } else if said.say_not_supported() {
+    } else if error.error_type.as_deref() != Some(OF_THE_ROUTER) && said.say_not_supported() {
         (FailureKind::RejectedByProvider, Scope::Candidate)
     } else {
         (FailureKind::BadRequest, Scope::Candidate)

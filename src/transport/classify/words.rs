@@ -142,7 +142,7 @@ impl Words {
             unsupported|not supported|does not support|doesn t support|do not support|only support|not permitted|\
             not allowed|unknown parameter|unknown field|unknown name|unrecognized|unexpected keyword|extra inputs|\
             extra fields|not available|not enabled|incompatible|not compatible|cannot be used|deprecated|maximum allowed|\
-            valid range|supported range|supported values|less than or equal|above the maximum|maximum value|out of range";
+            valid range|supported range|supported values|above the maximum|maximum value|out of range";
         self.code_is(|code| has_any(code, CODES))
             || self.has(PHRASES)
             || (self.has(OF_THE_ANSWER) && self.has("exceed|too large|at most|less than|maximum|above|higher"))

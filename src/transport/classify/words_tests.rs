@@ -118,7 +118,6 @@ fn a_model_that_does_not_take_a_parameter_says_so() {
         "Unrecognized request argument supplied: reasoning",
         "max_tokens: 100000 > 8192, which is the maximum allowed number of output tokens",
         "`max_tokens` must be less than or equal to `8192`, the maximum value for `max_tokens`",
-        "temperature: Input should be less than or equal to 1",
         "This model does not support image input",
     ];
     for text in refused {
