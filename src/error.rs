@@ -5,7 +5,7 @@ use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
 use http::StatusCode;
 use tower_llm_layers::{AttemptLog, Failure, FailureKind, FailureMarks, LayerError, Outcome, Phase, Scope};
 
-use crate::transport::SentKey;
+use crate::{bounds::cut, transport::SentKey};
 
 mod partial;
 
@@ -74,7 +74,7 @@ impl Error {
     /// Where the generation can be looked up later, should the bill matter.
     pub(crate) fn of_generation(mut self, id: Option<&str>) -> Self {
         if self.0.generation_id.is_none() {
-            self.0.generation_id = id.map(str::to_owned);
+            self.0.generation_id = id.map(cut).map(str::to_owned);
         }
         self
     }

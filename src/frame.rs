@@ -7,6 +7,7 @@ use tower_llm_layers::{Frame, Shown, Stage, TokenUsage};
 
 use crate::{
     Error,
+    bounds::cut_cow,
     request::{
         Document, JsonError,
         scan::{Cursor, json_string},
@@ -228,7 +229,8 @@ impl Frame for ChatFrame {
         if self.form == FrameKind::KeepAlive {
             return None;
         }
-        ChunkProbe::read(&self.bytes).ok()?.id().filter(|id| !id.is_empty())
+        let id = ChunkProbe::read(&self.bytes).ok()?.id().filter(|id| !id.is_empty());
+        id.map(cut_cow)
     }
 
     fn model(&self) -> Option<Cow<'_, str>> {

@@ -3,9 +3,11 @@
 
 mod assemble;
 mod body;
+mod bounds;
 mod embedding;
 mod error;
 mod frame;
+mod held;
 mod problems;
 mod wire;
 

@@ -35,7 +35,7 @@ const TABLE: &[Row] = &[
     row("422", K::BadRequest, 1, false, 0),
     row("418", K::BadRequest, 1, false, 0),
     row("400-context", K::ContextLengthExceeded, 1, true, 0),
-    row("400-upstream", K::NoEndpoint, 1, true, 0),
+    row("400-upstream", K::RejectedByProvider, 1, true, 0),
     row("400-model", K::NoEndpoint, 1, true, 0),
     row("400-policy", K::ContentFiltered, 1, false, 0),
     row("401", K::Auth, 1, false, 0),

@@ -44,6 +44,8 @@ mod catalogue_properties;
 #[cfg(test)]
 mod catalogue_refresh;
 #[cfg(test)]
+mod connection_health;
+#[cfg(test)]
 mod connections;
 #[cfg(test)]
 mod degrade;
@@ -86,7 +88,11 @@ mod outages;
 #[cfg(test)]
 mod own_layers;
 #[cfg(test)]
+mod own_options;
+#[cfg(test)]
 mod plausible_usage;
+#[cfg(test)]
+mod provider_words;
 #[cfg(test)]
 mod readiness;
 #[cfg(test)]
@@ -105,5 +111,6 @@ mod staying_up;
 mod stream_upstream;
 #[cfg(test)]
 mod support;
+mod unread;
 #[cfg(test)]
 mod wire;

@@ -47,7 +47,7 @@ async fn layers_of_tower_stand_around_a_stack() {
     async fn answers<S, B>(service: S)
     where
         S: Service<Request<ApiRequest>, Response = http::Response<B>, Error: Into<BoxError>>,
-        B: http_body::Body<Data = ChatFrame, Error = Error> + 'static,
+        B: http_body::Body<Data = ChatFrame, Error = Error> + Send + 'static,
     {
         let response = service.oneshot(ask().into_http()).await.map_err(Into::into).unwrap();
         assert!(Answer::new(response).next_frame().await.unwrap().is_ok());

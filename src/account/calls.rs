@@ -10,7 +10,7 @@ use crate::{
     Error,
     frame::unreadable,
     response::{Credits, Generation, KeyInfo, Model, ModelEndpoints},
-    transport::{SentKey, Transport, Upstream, error_of_response, not_sent, read_error},
+    transport::{SentKey, Transport, Upstream, error_of_response, read_error},
 };
 
 /// How long one of these calls may take. None stands on the way of an answer.
@@ -128,7 +128,7 @@ impl Account {
         if let Some(key) = &self.key {
             request = request.header(AUTHORIZATION, key.header().clone());
         }
-        let response = request.send().await.map_err(not_sent)?;
+        let response = request.send().await.map_err(|error| self.transport.not_sent(error))?;
         let (parts, body) = Response::<reqwest::Body>::from(response).into_parts();
         if parts.status.is_success() {
             return whole(body).await;

@@ -55,7 +55,13 @@ impl StreamBody {
             self.progress.usage |= is_bill;
             return Ok(is_bill.then(Chunk::trailer));
         }
-        if let Some(Failed { usage, error }) = reading::failure(probe, &self.headers) {
+        // Where something was shown, a filter has only cut the answer off.
+        let withheld = || {
+            (!self.progress.began)
+                .then(|| reading::withheld(probe, &self.headers))
+                .flatten()
+        };
+        if let Some(Failed { usage, error }) = reading::failure(probe, &self.headers).or_else(withheld) {
             self.ready.extend(usage.map(Ok));
             if self.ready.is_empty() {
                 return Err(*error);

@@ -27,7 +27,12 @@ use http_body::{Body, Frame, SizeHint};
 
 use tower_llm_layers::Frame as _;
 
-use crate::{ChatFrame, Error, assemble::Gathered, response::ChunkProbe, transport::SentKey};
+use crate::{
+    ChatFrame, Error,
+    assemble::Gathered,
+    response::ChunkProbe,
+    transport::{InFlight, SentKey},
+};
 
 pub use self::plain::Completeness;
 use self::{
@@ -54,6 +59,8 @@ pub struct ChatBody {
     kind: Kind,
     /// What no error may say.
     key: SentKey,
+    /// The client's place, for as long as its connection is in use.
+    in_flight: Option<InFlight>,
 }
 
 enum Kind {
@@ -138,7 +145,14 @@ impl ChatBody {
         Self {
             kind,
             key: SentKey::default(),
+            in_flight: None,
         }
+    }
+
+    /// The same, with the place that it has on a client.
+    pub(crate) fn holding(mut self, in_flight: Option<InFlight>) -> Self {
+        self.in_flight = in_flight;
+        self
     }
 }
 
@@ -201,6 +215,9 @@ impl Body for ChatBody {
                 Kind::Frames(frames) => break Poll::Ready(frames.pop_front()),
             }
         };
+        if matches!(frame, Poll::Ready(None | Some(Err(_)))) {
+            self.in_flight = None;
+        }
         frame.map_ok(Frame::data).map_err(|error| error.without(&self.key))
     }
 

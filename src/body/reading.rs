@@ -10,7 +10,7 @@ use crate::{
     frame::FrameKind,
     request::JsonError,
     response::{ChunkProbe, End, UpstreamError},
-    transport::error_in_body,
+    transport::{error_in_body, generation_id},
 };
 
 /// A failure, and what it cost where the upstream said so.
@@ -33,6 +33,39 @@ pub(super) fn failure(probe: &ChunkProbe<'_>, headers: &HeaderMap) -> Option<Fai
     })
 }
 
+/// The failure of an answer that ends without anything to show, because a filter or a full context withheld it.
+pub(super) fn withheld(probe: &ChunkProbe<'_>, headers: &HeaderMap) -> Option<Failed> {
+    let ends_empty = probe.has_finish() && probe.max_index() == 0 && !probe.has_content() && !probe.finish_is_stop();
+    if !ends_empty {
+        return None;
+    }
+    let mut words = probe.finish_word().into_iter().chain(probe.native_finish_word());
+    let error = if words.any(|word| is_full_context(&word)) {
+        Error::new(
+            FailureKind::ContextLengthExceeded,
+            "the answer is empty: the model's context is full",
+        )
+    } else if probe.finish_is_filter() {
+        Error::new(
+            FailureKind::ContentFiltered,
+            "the answer is empty: a content filter withheld it",
+        )
+    } else {
+        return None;
+    };
+    let error = error.of_generation(probe.id().as_deref());
+    Some(Failed {
+        usage: usage_alone(probe),
+        error: Box::new(error.of_generation(generation_id(headers))),
+    })
+}
+
+/// Whether a finish reason says that the model's context is full.
+fn is_full_context(word: &str) -> bool {
+    let word = word.to_ascii_lowercase();
+    word.contains("context") || matches!(word.as_str(), "model_length" | "prompt_too_long" | "input_too_long")
+}
+
 /// The usage of a failed document as a chunk of its own: what it cost is counted, though its answer is none.
 fn usage_alone(probe: &ChunkProbe<'_>) -> Option<ChatFrame> {
     let usage = probe.usage_raw()?;
@@ -50,7 +83,7 @@ pub(super) fn usage_of(frame: &ChatFrame) -> Option<ChatFrame> {
 /// A plain answer: a frame, or the failure it reports.
 pub(super) fn answer(bytes: Bytes, headers: &HeaderMap) -> Result<ChatFrame, Failed> {
     let probe = ChunkProbe::read(&bytes).map_err(|cause| Failed::from(malformed(&bytes, cause, headers)))?;
-    if let Some(failed) = failure(&probe, headers) {
+    if let Some(failed) = failure(&probe, headers).or_else(|| withheld(&probe, headers)) {
         return Err(failed);
     }
     let (stage, has_usage, tokens) = (stage(&probe), probe.has_usage(), probe.shown_tokens());

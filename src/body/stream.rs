@@ -17,6 +17,7 @@ use crate::{
     ChatFrame, Error, FailureKind,
     error::Source,
     sse::{SseDecoder, SseItem},
+    transport::generation_id,
 };
 
 /// How long to wait for the connection's own end after `[DONE]`: read to its end, it can be used again.
@@ -51,10 +52,7 @@ pub(super) struct StreamBody {
 
 impl StreamBody {
     pub(super) fn new(wire: Wire, headers: HeaderMap, limits: ReadLimits) -> Self {
-        let generation_id = headers
-            .get("x-generation-id")
-            .and_then(|id| id.to_str().ok())
-            .map(str::to_owned);
+        let generation_id = generation_id(&headers).map(str::to_owned);
         let progress = Progress::of(generation_id);
         Self {
             wire: Some(wire),

@@ -12,12 +12,14 @@ use http_body::{Body, Frame, SizeHint};
 use tower_llm_layers::{AttemptLog, Resumed, Resumption};
 
 use super::{answer::as_chunk, error::Problem};
-use crate::{ChatFrame, Error, frame::FrameKind, stack::StackBody};
+use crate::{ChatFrame, Error, frame::FrameKind, held::HeldBody, stack::StackBody};
 
 /// The body of an endpoint's response: one JSON document, or server-sent events.
 ///
 /// A stream that breaks ends with an error event and without `[DONE]`, so that no client takes it for whole. Where somebody went on with
-/// one that broke off, a comment says so, which OpenAI's clients pass over.
+/// one that broke off, a comment says so, which OpenAI's clients pass over. At the call's deadline everything that the call holds upstream is
+/// released, also if the client does not read.
+///
 /// `Send + Sync`; the default is an empty one, for layers around the endpoint that answer in its place.
 #[derive(Default)]
 pub struct EndpointBody(Kind);
@@ -25,7 +27,7 @@ pub struct EndpointBody(Kind);
 #[derive(Default)]
 enum Kind {
     Whole(Option<Bytes>),
-    Events(StackBody, Marks),
+    Events(HeldBody<StackBody>, Marks),
     #[default]
     Ended,
 }
@@ -77,7 +79,7 @@ impl EndpointBody {
             told: 0,
             attempts: head.get().cloned(),
         };
-        Self(Kind::Events(StackBody::new(frames), marks))
+        Self(Kind::Events(HeldBody::new(StackBody::new(frames), head), marks))
     }
 }
 
@@ -116,7 +118,7 @@ impl Body for EndpointBody {
             Kind::Whole(bytes) => bytes.take(),
             Kind::Ended => None,
             Kind::Events(frames, marks) => loop {
-                match ready!(Pin::new(&mut *frames).poll_frame(cx)) {
+                match ready!(frames.poll_frame(cx)) {
                     Some(Ok(frame)) => {
                         if let Ok(frame) = frame.into_data() {
                             let event = frame_event(&frame);

@@ -35,6 +35,8 @@ pub(super) struct Problem {
 impl Problem {
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         let r#type = match status.as_u16() {
+            402 => "insufficient_quota",
+            403 => "permission_error",
             429 => "rate_limit_error",
             400..=499 => "invalid_request_error",
             _ => "api_error",
@@ -100,9 +102,21 @@ impl Problem {
 
 /// The status and code a client is told.
 ///
-/// What is wrong with our own key or balance is no fault of the client's: it must not take it for its own 401 or 402.
+/// What is wrong with our own key or balance is no fault of the client's: it must not take it for its own 401 or 402. A budget of ours is set
+/// for the client, so its refusal is the client's own 402.
 fn told(error: &Error) -> (StatusCode, &'static str) {
     match error.kind() {
+        FailureKind::NoEndpoint | FailureKind::Upstream | FailureKind::RejectedByProvider
+            if error.status() == Some(StatusCode::FORBIDDEN) =>
+        {
+            (StatusCode::FORBIDDEN, "permission_denied")
+        }
+        // Only a status that is about what was asked means the same to a client.
+        FailureKind::RejectedByProvider => {
+            let told = [StatusCode::PAYLOAD_TOO_LARGE, StatusCode::UNPROCESSABLE_ENTITY];
+            let status = error.status().filter(|status| told.contains(status));
+            (status.unwrap_or(StatusCode::BAD_REQUEST), "rejected_by_provider")
+        }
         FailureKind::BadRequest => {
             let status = error
                 .status()
@@ -116,7 +130,7 @@ fn told(error: &Error) -> (StatusCode, &'static str) {
         FailureKind::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded"),
         FailureKind::QuotaExhausted => (StatusCode::TOO_MANY_REQUESTS, "insufficient_quota"),
         FailureKind::InsufficientFunds => (StatusCode::SERVICE_UNAVAILABLE, "upstream_unaffordable"),
-        FailureKind::BudgetExceeded => (StatusCode::SERVICE_UNAVAILABLE, "budget_exceeded"),
+        FailureKind::BudgetExceeded => (StatusCode::PAYMENT_REQUIRED, "budget_exceeded"),
         FailureKind::Auth => (StatusCode::BAD_GATEWAY, "upstream_auth"),
         FailureKind::CircuitOpen => (StatusCode::SERVICE_UNAVAILABLE, "circuit_open"),
         FailureKind::ConcurrencyLimited => (StatusCode::SERVICE_UNAVAILABLE, "saturated"),

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, header, response::Parts};
 use tower_llm_layers::{AttemptLog, Degraded, OutputLimit, deadline::DEADLINE_HEADER};
 
@@ -39,7 +41,29 @@ const FROM_UPSTREAM: [HeaderName; 5] = [
 ];
 
 pub(super) fn from_client(headers: &HeaderMap, more: &[HeaderName]) -> HeaderMap {
-    pick(headers, FROM_CLIENT.iter().chain(more))
+    let mut picked = pick(headers, FROM_CLIENT.iter().chain(more));
+    for name in FROM_CLIENT.iter().chain(more) {
+        let size: usize = picked.get_all(name).iter().map(HeaderValue::len).sum();
+        if size > longest(name) {
+            tracing::debug!(
+                header = name.as_str(),
+                size,
+                "header of a client not passed on: it is too long"
+            );
+            picked.remove(name);
+        }
+    }
+    picked
+}
+
+/// How much of a client's header is passed on, all its values together, in bytes: a server that is sent more refuses the whole request,
+/// which would count against it.
+fn longest(name: &HeaderName) -> usize {
+    match name.as_str() {
+        // The least that W3C's trace context wants to see passed on.
+        "tracestate" => 512,
+        _ => 256,
+    }
 }
 
 pub(super) fn to_client(head: &Parts, attempts: Option<&AttemptLog>, content_type: &'static str) -> HeaderMap {
@@ -85,6 +109,27 @@ pub(super) fn tell_attempts(headers: &mut HeaderMap, attempts: Option<&AttemptLo
     if let Some(model) = model {
         headers.insert(MODEL_HEADER, model);
     }
+}
+
+/// How long the client's SDK waits for the whole call, as it says itself, in seconds.
+pub(super) fn client_timeout(headers: &HeaderMap) -> Option<Duration> {
+    const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+    let seconds: f64 = headers.get("x-stainless-timeout")?.to_str().ok()?.trim().parse().ok()?;
+    let time = Duration::try_from_secs_f64(seconds).ok()?;
+    // No time at all is how some say "no limit".
+    (!time.is_zero() && time <= LONGEST).then_some(time)
+}
+
+/// How often the client's SDK has sent the call before, as it says itself.
+pub(super) fn client_retries(headers: &HeaderMap) -> Option<u32> {
+    let retries = headers
+        .get("x-stainless-retry-count")?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()?;
+    (retries > 0).then_some(retries)
 }
 
 /// All values of these headers, in their order.

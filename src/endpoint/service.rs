@@ -13,15 +13,15 @@ use bytes::{Buf, Bytes};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use tokio::time::timeout;
-use tower_llm_layers::AttemptLog;
+use tokio::time::{Instant, timeout};
+use tower_llm_layers::{AttemptLog, LlmRequest};
 use tower_service::Service;
 
 use super::{
     EndpointBody,
     decode::Coding,
     error::Problem,
-    headers::{from_client, to_client},
+    headers::{client_retries, client_timeout, from_client, to_client},
 };
 use crate::{
     ChatRequest,
@@ -39,7 +39,8 @@ pub type EndpointFuture = Pin<Box<dyn Future<Output = Result<Response<EndpointBo
 
 /// `POST /v1/chat/completions` over any [`ChatService`]: takes and gives plain HTTP bodies.
 ///
-/// A body with the `Content-Encoding` gzip or deflate is decompressed; any other encoding gets 415.
+/// A body with the `Content-Encoding` gzip or deflate is decompressed; any other encoding gets 415. The time that an OpenAI or Anthropic SDK
+/// gives its call (`x-stainless-timeout`, in seconds) is a deadline of the call.
 ///
 /// Errors come in OpenAI's shape. A client's `Authorization` is dropped: who may call is for the layers in front of it to say.
 /// Each response says how many attempts it took ([`ATTEMPTS_HEADER`](super::ATTEMPTS_HEADER)) and which model answered
@@ -78,7 +79,7 @@ impl<S> OpenAiEndpoint<S> {
         self
     }
 
-    /// Passes one more of the client's headers on to the upstream. It is part of a cache's key, unless `CacheLayer::ignore_header`
+    /// Passes one more of the client's headers on to the upstream, up to 256 bytes of it; a longer one is left out. It is part of a cache's key, unless `CacheLayer::ignore_header`
     /// names it.
     #[must_use]
     pub fn pass_header(mut self, name: HeaderName) -> Self {
@@ -144,7 +145,14 @@ where
     if let Some(coding) = coding {
         body = coding.decode(body, settings.largest_body).await?;
     }
-    let chat = ChatRequest::from_json(body).map_err(|error| Problem::of_request(&error))?;
+    let mut chat = ChatRequest::from_json(body).map_err(|error| Problem::of_request(&error))?;
+    if let Some(time) = client_timeout(&parts.headers) {
+        // After that nobody waits for the answer.
+        chat.call_mut().limit_deadline(Instant::now() + time);
+    }
+    if let Some(retries) = client_retries(&parts.headers) {
+        tracing::info!(retries, "the client sends this call again");
+    }
     let streaming = chat.is_streaming();
     let mut outgoing = chat.into_http();
     *outgoing.headers_mut() = from_client(&parts.headers, &settings.headers);
@@ -165,7 +173,7 @@ where
         return Ok(response);
     }
     let headers = to_client(&head, attempts, "application/json");
-    let plain = Answer::new(Response::from_parts(head, body)).plain().await;
+    let plain = Answer::read_at_once(Response::from_parts(head, body)).plain().await;
     let frame = plain.map_err(|error| Problem::of_failure(&error))?;
     let mut response = Response::new(EndpointBody::whole(frame.into()));
     *response.headers_mut() = headers;

@@ -1,5 +1,7 @@
 //! Any request that a stack takes: a chat or an embedding.
 
+use std::time::Duration;
+
 use http::{HeaderName, Request};
 use tower_llm_layers::{Budgeted, CacheKey, Call, Continuable, KeyWriter, LlmRequest, Needs, Route, UsdAmount};
 
@@ -166,6 +168,14 @@ impl LlmRequest for ApiRequest {
 
     fn max_tokens(&self) -> Option<u64> {
         each!(&self.0, body => LlmRequest::max_tokens(body))
+    }
+
+    fn set_parameter(&mut self, name: &str, json: Option<&str>) -> bool {
+        each!(&mut self.0, body => body.set_parameter(name, json))
+    }
+
+    fn reasoning_time(&self) -> Option<Duration> {
+        each!(&self.0, body => body.reasoning_time())
     }
 
     fn set_alternatives(&mut self, models: &[&str]) -> bool {

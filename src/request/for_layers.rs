@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
-use tower_llm_layers::{Budgeted, Call, Continuable, LlmRequest, Modalities as Needed, Needs, Route, Tags, UsdAmount};
+use tower_llm_layers::{
+    Budgeted, Call, Continuable, LlmRequest, Modalities as Needed, Needs, Route, Tags, TimeoutOverrides, UsdAmount,
+};
 
 use super::{ApiRequest, ChatRequest, Modalities, facts::unbounded, route::pinned_by};
 use crate::{
@@ -65,6 +67,15 @@ impl ChatRequest {
     }
 }
 
+impl ChatRequest {
+    /// Gives this call timeouts of its own: they go before the candidate's and the stack's.
+    #[must_use]
+    pub fn timeouts(mut self, timeouts: TimeoutOverrides) -> Self {
+        self.call.set_timeouts(timeouts);
+        self
+    }
+}
+
 /// A `POST` to this path. Above the transport both are for other people's layers to read.
 pub(crate) fn post<T>(path: &'static str, body: T) -> Request<T> {
     let mut request = Request::new(body);
@@ -109,6 +120,22 @@ impl LlmRequest for ChatRequest {
     fn set_alternatives(&mut self, models: &[&str]) -> bool {
         self.set_models(models);
         true
+    }
+
+    fn set_parameter(&mut self, name: &str, json: Option<&str>) -> bool {
+        let Some(json) = json else {
+            self.remove(name);
+            return true;
+        };
+        let is_json = serde_json::from_str::<serde::de::IgnoredAny>(json).is_ok();
+        if is_json {
+            self.put_named(name, json.as_bytes().to_vec().into());
+        }
+        is_json
+    }
+
+    fn reasoning_time(&self) -> Option<Duration> {
+        super::facts::reasoning_time(self.document())
     }
 
     fn alternatives(&self) -> Vec<String> {

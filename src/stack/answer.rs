@@ -1,6 +1,6 @@
 //! What a caller does with a streamed answer.
 
-use std::{future::poll_fn, pin::Pin};
+use std::future::poll_fn;
 
 use http::{Response, response::Parts};
 use http_body::Body;
@@ -10,28 +10,44 @@ use super::StackBody;
 use crate::{
     ChatFrame, Error,
     frame::FrameKind,
+    held::HeldBody,
     response::{ChatResponse, Usage},
 };
 
 /// A streamed answer that has begun.
 ///
-/// It ends with `None` only when it is whole; a stream that breaks ends with an error. Dropping it closes the connection.
+/// It ends with `None` only when it is whole; a stream that breaks ends with an error. Dropping it closes the connection. At the call's
+/// deadline the connection is closed and everything that the call holds is released, also if the answer is not read; what is read then is
+/// the error of the deadline. (A bare `Service` is driven by polls: its body holds all that until it is polled or dropped.)
 #[derive(Debug)]
 pub struct Answer<B = StackBody> {
     parts: Parts,
-    body: Pin<Box<B>>,
+    body: HeldBody<B>,
     /// The frame that carries the usage: read only where somebody asks.
     usage: Option<ChatFrame>,
 }
 
-impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
+impl<B: Body<Data = ChatFrame, Error = Error> + Send + 'static> Answer<B> {
     /// From a response of a stack.
     #[must_use]
     pub fn new(response: Response<B>) -> Self {
         let (parts, body) = response.into_parts();
+        let body = HeldBody::new(body, &parts.extensions);
         Self {
             parts,
-            body: Box::pin(body),
+            body,
+            usage: None,
+        }
+    }
+}
+
+impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
+    /// From a response that is read to its end at once.
+    pub(crate) fn read_at_once(response: Response<B>) -> Self {
+        let (parts, body) = response.into_parts();
+        Self {
+            parts,
+            body: HeldBody::read_at_once(body),
             usage: None,
         }
     }
@@ -47,7 +63,7 @@ impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
     /// Safe to drop and ask again: no frame is lost.
     pub async fn next_frame(&mut self) -> Option<Result<ChatFrame, Error>> {
         loop {
-            let frame = poll_fn(|cx| self.body.as_mut().poll_frame(cx)).await?;
+            let frame = poll_fn(|cx| self.body.poll_frame(cx)).await?;
             match frame.map(http_body::Frame::into_data) {
                 Ok(Ok(frame)) => {
                     if frame.has_usage() {

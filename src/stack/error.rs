@@ -145,6 +145,15 @@ pub enum BuildProblem {
     CheaperTwice(Candidate),
     /// A model of the chain is given as a cheaper one, too: its answers would be marked or not as it comes.
     CheaperInChain(Candidate),
+    /// A parameter of a candidate cannot be set.
+    Parameter {
+        /// Whose.
+        candidate: Candidate,
+        /// Which.
+        name: String,
+        /// Why not.
+        problem: &'static str,
+    },
     /// A number of attempts is zero.
     ZeroAttempts {
         /// Which setting.
@@ -206,6 +215,11 @@ impl fmt::Display for BuildProblem {
                 "`{}` is given in `chain` and in `cheaper`: name it once, in `cheaper` if its answers are to be marked",
                 candidate.model()
             ),
+            Self::Parameter {
+                candidate,
+                name,
+                problem,
+            } => write!(f, "parameter `{name}` of `{}`: {problem}", candidate.model()),
             Self::ZeroAttempts { field } => {
                 write!(f, "`{field}` is 0: at least 1 is needed to make a call at all")
             }

@@ -91,7 +91,7 @@ pub trait ChatServiceExt: ChatService {
         let request = request.into_api_request().map(|body| body.stream(false));
         async move {
             let response = respond(service, request).await?;
-            Answer::new(response).whole().await
+            Answer::read_at_once(response).whole().await
         }
     }
 

@@ -9,6 +9,7 @@ mod assemble;
 mod attempts;
 mod builder;
 mod caching;
+mod candidates;
 mod classify;
 mod degradation;
 mod describe;

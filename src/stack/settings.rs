@@ -14,7 +14,7 @@ use tower_llm_layers::{
     timeout::Timeouts,
 };
 
-use super::{BuildProblem, CallTags, TenantKey, money::Money};
+use super::{BuildProblem, CallTags, TenantKey, candidates, money::Money};
 use crate::transport::OPENROUTER;
 
 /// What can stand in a chain: a model's name, which is then asked for at OpenRouter, or a [`Candidate`].
@@ -107,6 +107,7 @@ impl Settings {
         wrong.extend(in_both.cloned().map(BuildProblem::CheaperInChain));
         wrong.extend(twice(chain).map(|candidate| ChainError::Twice { candidate }.into()));
         wrong.extend(twice(&self.cheaper).map(BuildProblem::CheaperTwice));
+        candidates::check(chain.iter().chain(&self.cheaper), wrong);
         let timeouts = [
             ("first_token_timeout", self.timeouts.first_token),
             ("response_timeout", self.timeouts.response),

@@ -5,10 +5,14 @@ use std::{fmt, sync::Arc};
 use http::{Extensions, HeaderMap, Request};
 use tower_llm_layers::{GlobalKey, LlmRequest, Tags, rate_limit::KeyExtractor};
 
+use crate::bounds::bounded_key;
+
 type Tell = dyn Fn(&HeaderMap, &Extensions, &Tags) -> Option<Arc<str>> + Send + Sync;
 
 /// Whose a call is, for the limits that it counts against, and for what may be kept and shared: told from its tags, or from the headers and
 /// extensions of its request.
+///
+/// Of a name over 256 bytes the beginning and a hash are kept.
 ///
 /// A call that is nobody's is **not limited**, and goes past the cache. A tag's name is not checked: where it is misspelt, all calls are nobody's.
 ///
@@ -49,7 +53,8 @@ impl TenantKey {
 
 impl<R: LlmRequest> KeyExtractor<R> for TenantKey {
     fn key(&self, request: &Request<R>) -> Option<Arc<str>> {
-        (self.0)(request.headers(), request.extensions(), request.body().call().tags())
+        let key = (self.0)(request.headers(), request.extensions(), request.body().call().tags());
+        key.map(bounded_key)
     }
 }
 

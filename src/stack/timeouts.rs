@@ -17,6 +17,10 @@ impl<R, F, E> StackBuilder<R, F, E> {
 
     /// From the start of a streamed attempt to its first token; 20 s by default, `None` for no limit. The last candidate, or the only one, gets
     /// [`last_candidate_grace`](Self::last_candidate_grace) on top: set that to zero for a hard limit.
+    ///
+    /// A request that asks for reasoning gets more at least, since the model thinks in silence: 30 s for low effort, 60 s for medium, 100 s
+    /// for high, 150 s above. Timeouts of the candidate ([`Candidate::with_timeouts`](tower_llm_layers::Candidate::with_timeouts)) or of the
+    /// request ([`ChatRequest::timeouts`](crate::ChatRequest::timeouts)) go before both.
     #[must_use]
     pub fn first_token_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.timeouts.first_token = limit.into();

@@ -4,12 +4,11 @@ use std::{collections::HashSet, time::Duration};
 
 use super::{
     Attribution, Transport, TransportError, TransportProblem, Upstream,
-    config::Settings,
-    service::{CHAT, TransportState},
+    clients::Clients,
+    config::{MOST_CLIENTS, Settings},
+    connect::ProxyChoice,
+    service::{CHAT, Destination, TransportState},
 };
-
-/// More clients than any host has streams for.
-const MOST_SHARDS: usize = 256;
 
 /// Makes a [`Transport`].
 #[derive(Debug, Clone, Default)]
@@ -17,6 +16,8 @@ pub struct TransportBuilder {
     upstreams: Vec<Upstream>,
     attribution: Attribution,
     settings: Settings,
+    /// Problems of the settings so far.
+    wrong: Vec<TransportProblem>,
 }
 
 impl TransportBuilder {
@@ -55,10 +56,10 @@ impl TransportBuilder {
         self
     }
 
-    /// Spreads calls over this many clients, each with connections of its own. One by default.
+    /// Spreads the calls to an upstream over this many clients at least, each with connections of its own. One by default.
     ///
-    /// Over HTTP/2 a client keeps one connection to a host, and hosts allow about a hundred streams on it: beyond that, calls
-    /// queue unseen. Give one shard for each hundred streams that are open at once.
+    /// Over HTTP/2 a client keeps one connection to a host. More clients are added by themselves: see
+    /// [`max_in_flight`](Self::max_in_flight).
     #[must_use]
     pub const fn shards(mut self, shards: usize) -> Self {
         self.settings.shards = shards;
@@ -80,6 +81,43 @@ impl TransportBuilder {
         self
     }
 
+    /// How many calls a client carries at once before another client is added; 64 by default, up to 256 clients for an upstream.
+    ///
+    /// Over HTTP/2 all calls of a client share one connection, on which hosts allow about a hundred: beyond that, calls would queue
+    /// unseen, and look like a silent model.
+    #[must_use]
+    pub const fn max_in_flight(mut self, calls: usize) -> Self {
+        self.settings.max_in_flight = calls;
+        self
+    }
+
+    /// Connects through this HTTP proxy, e.g. `http://user:password@proxy.example:3128`. Errors name it, without its credentials.
+    ///
+    /// Without this, connections are direct, and proxies of the environment are not used.
+    #[must_use]
+    pub fn proxy(mut self, url: &str) -> Self {
+        match ProxyChoice::parse(url) {
+            Ok(proxy) => self.settings.proxy = proxy,
+            Err(problem) => self.wrong.push(problem),
+        }
+        self
+    }
+
+    /// Connects through the proxies that `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` name.
+    #[must_use]
+    pub fn proxy_from_environment(mut self) -> Self {
+        self.settings.proxy = ProxyChoice::Environment;
+        self
+    }
+
+    /// Speaks HTTP/2 from the first byte, without negotiation: for `http` upstreams that take it (h2c). Over TLS the protocol is
+    /// negotiated without this.
+    #[must_use]
+    pub const fn http2_prior_knowledge(mut self) -> Self {
+        self.settings.http2_prior_knowledge = true;
+        self
+    }
+
     /// The names of the upstreams, in order.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.upstreams.iter().map(Upstream::name)
@@ -92,6 +130,7 @@ impl TransportBuilder {
     /// [`TransportError`] names every setting that is wrong, and what it must be.
     pub fn build(self) -> Result<Transport, TransportError> {
         let mut wrong = self.settings.problems();
+        wrong.extend(self.wrong.iter().cloned());
         if self.upstreams.is_empty() {
             wrong.push(TransportProblem::NoUpstream);
         }
@@ -103,24 +142,30 @@ impl TransportBuilder {
             }
         }
         let attribution = self.attribution.headers(&mut wrong);
-        let mut upstreams = Vec::with_capacity(self.upstreams.len());
+        let mut found = Vec::with_capacity(self.upstreams.len());
         for upstream in self.upstreams {
             match upstream.url(CHAT) {
-                Ok(chat) => upstreams.push((upstream, chat)),
+                Ok(chat) => found.push((upstream, chat)),
                 Err(problem) => wrong.push(problem),
             }
         }
         if !wrong.is_empty() {
             return Err(TransportError::of(wrong));
         }
-        let clients = (0..self.settings.shards)
-            .map(|_| client(&self.settings))
-            .collect::<Result<_, _>>()?;
+        let destinations = found.into_iter().map(|(upstream, chat)| {
+            Ok(Destination {
+                upstream,
+                chat,
+                clients: Clients::new(self.settings.clone())?,
+            })
+        });
+        let destinations = destinations.collect::<Result<_, TransportProblem>>()?;
+        let proxy = self.settings.proxy.name();
         Ok(Transport::from_shared(TransportState::new(
-            clients,
-            upstreams,
+            destinations,
             attribution,
             self.settings.limits,
+            proxy,
         )))
     }
 }
@@ -129,7 +174,7 @@ impl Settings {
     /// Those that are out of their range.
     fn problems(&self) -> Vec<TransportProblem> {
         let mut wrong = Vec::new();
-        if !(1..=MOST_SHARDS).contains(&self.shards) {
+        if !(1..=MOST_CLIENTS).contains(&self.shards) {
             wrong.push(TransportProblem::Setting {
                 field: "shards",
                 must: "from 1 to 256",
@@ -141,6 +186,12 @@ impl Settings {
                 must: "at least 1",
             });
         }
+        if self.max_in_flight == 0 {
+            wrong.push(TransportProblem::Setting {
+                field: "max_in_flight",
+                must: "1 or more",
+            });
+        }
         if self.connect_timeout.is_zero() {
             wrong.push(TransportProblem::Setting {
                 field: "connect_timeout",
@@ -149,21 +200,4 @@ impl Settings {
         }
         wrong
     }
-}
-
-fn client(settings: &Settings) -> Result<reqwest::Client, TransportProblem> {
-    reqwest::Client::builder()
-        .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(settings.connect_timeout)
-        .pool_idle_timeout(settings.pool_idle_timeout)
-        .pool_max_idle_per_host(settings.pool_max_idle)
-        .tcp_nodelay(true)
-        // Each attempt is counted and paid for by the layers: none may happen unseen.
-        .retry(reqwest::retry::never())
-        // A redirect would carry the key to another place.
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .map_err(|error| TransportProblem::Client {
-            problem: error.to_string(),
-        })
 }

@@ -2,6 +2,7 @@
 
 use std::{convert::Infallible, fmt, time::Duration};
 
+use super::connect::ProxyChoice;
 use crate::{body::ReadLimits, problems::write_lines};
 
 /// Why an upstream or a transport could not be made: everything that is wrong, one [`TransportProblem`] or more.
@@ -83,6 +84,11 @@ pub enum TransportProblem {
         /// What it must be.
         must: &'static str,
     },
+    /// The proxy cannot be used.
+    Proxy {
+        /// What is wrong with its URL.
+        problem: String,
+    },
     /// The HTTP client could not be made, e.g. for want of root certificates.
     Client {
         /// What it said.
@@ -108,6 +114,7 @@ impl fmt::Display for TransportProblem {
                 )
             }
             Self::Setting { field, must } => write!(f, "`{field}` must be {must}"),
+            Self::Proxy { problem } => write!(f, "`proxy`: {problem}"),
             Self::Client { problem } => write!(f, "the HTTP client could not be made: {problem}"),
         }
     }
@@ -115,14 +122,21 @@ impl fmt::Display for TransportProblem {
 
 impl std::error::Error for TransportProblem {}
 
+/// More clients than any host has streams for.
+pub(super) const MOST_CLIENTS: usize = 256;
+
 /// How connections are made and kept.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Settings {
     pub(super) connect_timeout: Duration,
     pub(super) pool_idle_timeout: Duration,
     pub(super) pool_max_idle: usize,
     pub(super) shards: usize,
     pub(super) limits: ReadLimits,
+    pub(super) max_in_flight: usize,
+    pub(super) most_clients: usize,
+    pub(super) proxy: ProxyChoice,
+    pub(super) http2_prior_knowledge: bool,
 }
 
 impl Default for Settings {
@@ -135,6 +149,11 @@ impl Default for Settings {
             pool_max_idle: 128,
             shards: 1,
             limits: ReadLimits::default(),
+            // Hosts allow a hundred streams on a connection, and some fewer.
+            max_in_flight: 64,
+            most_clients: MOST_CLIENTS,
+            proxy: ProxyChoice::Direct,
+            http2_prior_knowledge: false,
         }
     }
 }

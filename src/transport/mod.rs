@@ -3,7 +3,9 @@
 mod attribution;
 mod builder;
 mod classify;
+mod clients;
 mod config;
+mod connect;
 mod limit_status;
 mod retry_after;
 mod sent_key;
@@ -12,8 +14,9 @@ mod upstream;
 
 use http::HeaderMap;
 
+pub(crate) use self::clients::InFlight;
 pub(crate) use self::sent_key::SentKey;
-pub(crate) use self::service::{CHAT, generation_id, not_sent, read_error};
+pub(crate) use self::service::{CHAT, generation_id, read_error};
 pub use self::{
     attribution::Attribution,
     builder::TransportBuilder,

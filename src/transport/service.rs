@@ -1,11 +1,10 @@
+//! One HTTP exchange: the request that goes out, and the response that comes.
+
 use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll},
     time::{Duration, SystemTime},
 };
@@ -15,16 +14,17 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use http_body_util::BodyExt;
 use reqwest::Url;
 use tokio::time::timeout;
-use tower_llm_layers::{Candidate, Unbilled, deadline::DEADLINE_HEADER};
+use tower_llm_layers::{Call, Candidate, Outcome, Phase, Unbilled, deadline::DEADLINE_HEADER};
 use tower_service::Service;
 
 use super::{
-    Dialect, SentKey, TransportBuilder, TransportError, TransportProblem, Upstream, classify,
-    limit_status::limit_status,
+    Dialect, InFlight, SentKey, TransportBuilder, TransportError, TransportProblem, Upstream, classify,
+    clients::Clients, limit_status::limit_status,
 };
 use crate::{
     ChatBody, Error, FailureKind,
     body::{ReadLimits, Reader},
+    bounds::cut,
     wire::{Segments, WireRequest},
 };
 
@@ -52,37 +52,42 @@ pub type TransportFuture = Pin<Box<dyn Future<Output = Result<Response<ChatBody>
 pub struct Transport(Arc<TransportState>);
 
 pub(super) struct TransportState {
-    clients: Vec<reqwest::Client>,
-    next: AtomicUsize,
-    upstreams: Vec<(Upstream, Url)>,
+    destinations: Vec<Destination>,
     attribution: HeaderMap,
     limits: ReadLimits,
+    /// How errors name the proxy.
+    proxy: Option<String>,
+}
+
+/// One upstream, and how to get there.
+pub(super) struct Destination {
+    pub(super) upstream: Upstream,
+    /// Its URL of chat completions.
+    pub(super) chat: Url,
+    pub(super) clients: Clients,
 }
 
 impl TransportState {
-    /// Over these clients, to these upstreams, each with its URL of chat completions.
     pub(super) const fn new(
-        clients: Vec<reqwest::Client>,
-        upstreams: Vec<(Upstream, Url)>,
+        destinations: Vec<Destination>,
         attribution: HeaderMap,
         limits: ReadLimits,
+        proxy: Option<String>,
     ) -> Self {
         Self {
-            clients,
-            next: AtomicUsize::new(0),
-            upstreams,
+            destinations,
             attribution,
             limits,
+            proxy,
         }
     }
 
-    fn client(&self) -> Option<&reqwest::Client> {
-        let turn = if self.clients.len() > 1 {
-            self.next.fetch_add(1, Ordering::Relaxed)
-        } else {
-            0
-        };
-        self.clients.get(turn.checked_rem(self.clients.len())?)
+    /// The destination of this name, or the first one.
+    fn destination(&self, name: Option<&str>) -> Option<&Destination> {
+        match name {
+            Some(name) => self.destinations.iter().find(|known| known.upstream.name() == name),
+            None => self.destinations.first(),
+        }
     }
 }
 
@@ -111,12 +116,17 @@ impl Transport {
 
     /// The upstreams it knows, in order.
     pub fn upstreams(&self) -> impl Iterator<Item = &Upstream> {
-        self.0.upstreams.iter().map(|(upstream, _)| upstream)
+        self.0.destinations.iter().map(|known| &known.upstream)
     }
 
     pub(crate) fn get(&self, upstream: &Upstream, path: &str) -> Result<reqwest::RequestBuilder, Error> {
         let url = upstream.url(path).map_err(internal)?;
-        let client = self.0.client().ok_or_else(no_client)?;
+        // An upstream that is asked about need not be one that is called.
+        let known = self
+            .0
+            .destination(Some(upstream.name()))
+            .or_else(|| self.0.destination(None));
+        let (client, _) = known.and_then(|known| known.clients.take()).ok_or_else(no_client)?;
         Ok(client.get(url).headers(self.headers_for(upstream)))
     }
 
@@ -130,33 +140,62 @@ impl Transport {
     fn prepare<R: WireRequest>(&self, request: &Request<R>) -> Result<Prepared, Error> {
         let body = request.body();
         let asked = body.call().candidate().map(Candidate::upstream);
-        let known = match asked {
-            Some(name) => self.0.upstreams.iter().find(|(upstream, _)| upstream.name() == name),
-            None => self.0.upstreams.first(),
-        };
-        let (upstream, chat) = known.ok_or_else(|| {
+        let known = self.0.destination(asked).ok_or_else(|| {
             let name = asked.unwrap_or_default();
             Error::new(
                 FailureKind::Connect,
                 format!("no upstream is named `{name}`: add it to the transport"),
             )
         })?;
+        let upstream = &known.upstream;
         let url = if body.path() == CHAT {
-            chat.clone()
+            known.chat.clone()
         } else {
             upstream.url(body.path()).map_err(internal)?
         };
         let mut outgoing = reqwest::Request::new(Method::POST, url);
         *outgoing.headers_mut() = merge(request.headers(), self.headers_for(upstream));
         *outgoing.body_mut() = Some(body.segments(upstream.dialect()).into_body());
-        let client = self.0.client().ok_or_else(no_client)?.clone();
-        Ok(Prepared { client, outgoing })
+        let pooled = (!lost_its_connection(body.call()))
+            .then(|| known.clients.take())
+            .flatten();
+        let (client, in_flight) = match pooled {
+            Some((client, in_flight)) => (client, Some(in_flight)),
+            None => (known.clients.unpooled().ok_or_else(no_client)?, None),
+        };
+        Ok(Prepared {
+            client,
+            outgoing,
+            in_flight,
+        })
     }
+
+    /// No response came.
+    pub(crate) fn not_sent(&self, error: reqwest::Error) -> Error {
+        not_sent(error, self.0.proxy.as_deref())
+    }
+}
+
+/// Whether an attempt before this one lost its connection at this upstream, or heard nothing on it: the next in the pool may be as dead.
+fn lost_its_connection(call: &Call) -> bool {
+    if call.attempt().is_none_or(|attempt| attempt.number() < 2) {
+        return false;
+    }
+    let asked = call.candidate().map(Candidate::upstream);
+    let lines = call.attempts().map(|log| log.attempts()).unwrap_or_default();
+    let here = |candidate: &Option<Candidate>| asked.is_none() || candidate.as_ref().map(Candidate::upstream) == asked;
+    lines.iter().filter(|line| here(&line.candidate)).any(|line| {
+        let silent = [Phase::FirstToken, Phase::Response].map(FailureKind::Timeout);
+        let is_lost = |kind| kind == FailureKind::Reset || silent.contains(&kind);
+        matches!(line.outcome, Outcome::Failed(kind) if is_lost(kind)) || line.status == Some(421)
+    })
 }
 
 struct Prepared {
     client: reqwest::Client,
     outgoing: reqwest::Request,
+    /// `None` on a connection of its own.
+    in_flight: Option<InFlight>,
 }
 
 /// The caller's headers, without those of the connection it came on, and what the upstream wants.
@@ -200,7 +239,7 @@ fn no_client() -> Error {
 impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transport")
-            .field("upstreams", &self.0.upstreams)
+            .field("upstreams", &self.upstreams().collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
 }
@@ -218,10 +257,22 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
         let prepared = self.prepare(&request);
         let body = request.body();
         let reader = Reader::new(body.completeness(), body.is_streaming(), self.0.limits);
+        let state = Arc::clone(&self.0);
         Box::pin(async move {
-            let Prepared { client, outgoing } = prepared?;
+            let Prepared {
+                client,
+                outgoing,
+                mut in_flight,
+            } = prepared?;
             let key = SentKey::of(outgoing.headers());
-            let response = client.execute(outgoing).await.map_err(not_sent)?;
+            let response = client.execute(outgoing).await;
+            if let Some(in_flight) = &mut in_flight {
+                match &response {
+                    Ok(_) => in_flight.responded(),
+                    Err(_) => in_flight.failed(),
+                }
+            }
+            let response = response.map_err(|error| not_sent(error, state.proxy.as_deref()))?;
             let (mut parts, body) = Response::<reqwest::Body>::from(response).into_parts();
             key.hide_in(&mut parts.headers);
             if !parts.status.is_success() {
@@ -236,14 +287,14 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
             if let Some(status) = limit_status(&parts.headers, SystemTime::now()) {
                 parts.extensions.insert(status);
             }
-            let body = ChatBody::of_response(body, &parts, reader, key);
+            let body = ChatBody::of_response(body, &parts, reader, key).holding(in_flight);
             Ok(Response::from_parts(parts, body))
         })
     }
 }
 
 pub(crate) fn generation_id(headers: &HeaderMap) -> Option<&str> {
-    headers.get("x-generation-id").and_then(|id| id.to_str().ok())
+    headers.get("x-generation-id").and_then(|id| id.to_str().ok()).map(cut)
 }
 
 /// Whether the router answered from its own cache of responses: it charges nothing for that, and need not report a cost.
@@ -270,8 +321,8 @@ pub(crate) async fn read_error(mut body: reqwest::Body) -> Bytes {
     whole.freeze()
 }
 
-/// No response came.
-pub(crate) fn not_sent(error: reqwest::Error) -> Error {
+/// What an exchange without a response means; `proxy` is what it went through.
+fn not_sent(error: reqwest::Error, proxy: Option<&str>) -> Error {
     let (kind, what) = if error.is_connect() {
         (FailureKind::Connect, "no connection to the upstream")
     } else {
@@ -283,7 +334,8 @@ pub(crate) fn not_sent(error: reqwest::Error) -> Error {
     while let Some(deeper) = cause.source() {
         cause = deeper;
     }
-    let message = format!("{what}: {cause}");
+    let through = proxy.map(|proxy| format!(" through {proxy}")).unwrap_or_default();
+    let message = format!("{what}{through}: {cause}");
     Error::caused(kind, message, error)
 }
 

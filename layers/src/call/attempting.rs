@@ -38,6 +38,9 @@ impl Call {
             return None;
         }
         let state = Arc::new(CallState::new(now()));
+        if let Some(deadline) = self.deadline {
+            state.ends_by(deadline);
+        }
         self.state = Some(Arc::clone(&state));
         Some(AttemptLog::new(state))
     }

@@ -1,5 +1,6 @@
 //! Who may answer: an upstream and a model.
 
+use super::TimeoutOverrides;
 use std::{
     fmt,
     hash::{BuildHasher, Hash, Hasher, RandomState},
@@ -20,6 +21,9 @@ struct Names {
     /// Of its pool alone, and of its upstream alone: what is known of all candidates of either is found by it.
     quota: u64,
     key: u64,
+    timeouts: TimeoutOverrides,
+    /// Names and JSON texts; without a text the parameter is left out.
+    parameters: Vec<(Box<str>, Option<Box<str>>)>,
 }
 
 impl Names {
@@ -33,6 +37,8 @@ impl Names {
             hash: keyed.hash_one((upstream, model, pool)),
             quota: keyed.hash_one(("pool", pool)),
             key: keyed.hash_one(("upstream", upstream)),
+            timeouts: TimeoutOverrides::new(),
+            parameters: Vec::new(),
         }
     }
 }
@@ -105,8 +111,55 @@ impl Candidate {
     /// The same candidate, paid from another pool: a quota that is gone is gone for the whole pool.
     #[must_use]
     pub fn with_pool(mut self, pool: &str) -> Self {
-        self.0 = Arc::new(Names::new(&self.0.upstream, &self.0.model, pool));
+        let Names {
+            timeouts,
+            ref parameters,
+            ..
+        } = *self.0;
+        self.0 = Arc::new(Names {
+            timeouts,
+            parameters: parameters.clone(),
+            ..Names::new(&self.0.upstream, &self.0.model, pool)
+        });
         self
+    }
+
+    /// The same candidate with timeouts of its own. They do not tell it apart from another of the same names.
+    #[must_use]
+    pub fn with_timeouts(mut self, timeouts: TimeoutOverrides) -> Self {
+        Arc::make_mut(&mut self.0).timeouts = timeouts;
+        self
+    }
+
+    /// The same candidate, whose requests have this parameter: a member of the request's document and its value as JSON, e.g.
+    /// `("reasoning", r#"{"effort":"low"}"#)`. It goes before what the caller asked for.
+    #[must_use]
+    pub fn with_parameter(self, name: &str, json: &str) -> Self {
+        self.parameter(name, Some(json.into()))
+    }
+
+    /// The same candidate, whose requests leave this parameter out, since its upstream does not take it.
+    #[must_use]
+    pub fn without_parameter(self, name: &str) -> Self {
+        self.parameter(name, None)
+    }
+
+    fn parameter(mut self, name: &str, json: Option<Box<str>>) -> Self {
+        let parameters = &mut Arc::make_mut(&mut self.0).parameters;
+        parameters.retain(|(known, _)| **known != *name);
+        parameters.push((name.into(), json));
+        self
+    }
+
+    /// Its own timeouts.
+    #[must_use]
+    pub fn timeouts(&self) -> TimeoutOverrides {
+        self.0.timeouts
+    }
+
+    /// The parameters that its requests have, as JSON, or with `None` leave out.
+    pub fn parameters(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        self.0.parameters.iter().map(|(name, json)| (&**name, json.as_deref()))
     }
 
     /// The upstream's name.

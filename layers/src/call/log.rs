@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use tokio::time::Instant;
+
 use super::{Attempt, Candidate, state::CallState};
 use crate::UsdAmount;
 
@@ -49,6 +51,12 @@ impl AttemptLog {
         let lines = self.0.lines();
         let costs = lines.iter().filter_map(|line| line.cost);
         costs.reduce(UsdAmount::saturating_add)
+    }
+
+    /// When the call must have ended, last byte of the stream included; `None` without a deadline.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.0.deadline()
     }
 
     /// Since the call was opened.

@@ -9,6 +9,7 @@ mod handle;
 mod known;
 mod line;
 mod log;
+mod overrides;
 mod priority;
 mod route;
 mod state;
@@ -29,6 +30,7 @@ pub(crate) use handle::ExchangeEnd;
 pub(crate) use known::Known;
 pub use line::{Attempt, Outcome};
 pub use log::AttemptLog;
+pub use overrides::TimeoutOverrides;
 pub use priority::Priority;
 pub use route::Route;
 pub use tags::{LONGEST_TAG_NAME, LONGEST_TAG_VALUE, MOST_TAGS, TagError, Tags};
@@ -54,6 +56,7 @@ pub struct Call {
     attempt_limit: Option<u32>,
     tags: Tags,
     account: Route,
+    timeouts: Option<Arc<TimeoutOverrides>>,
     turn: Turn,
     /// The line of the attempt that this copy belongs to.
     line: Option<Line>,
@@ -76,6 +79,7 @@ impl Default for Call {
             attempt_limit: None,
             tags: Tags::default(),
             account: Route::FREE,
+            timeouts: None,
             turn: Turn::NONE,
             line: None,
             interrupted: None,
@@ -93,7 +97,11 @@ impl Call {
 
     /// Brings the deadline forward; a later one than the present one changes nothing.
     pub fn limit_deadline(&mut self, deadline: Instant) {
-        self.deadline = Some(self.deadline.map_or(deadline, |known| known.min(deadline)));
+        let deadline = self.deadline.map_or(deadline, |known| known.min(deadline));
+        self.deadline = Some(deadline);
+        if let Some(state) = &self.state {
+            state.ends_by(deadline);
+        }
     }
 
     /// Time left until the deadline; `None` without one.
@@ -118,6 +126,19 @@ impl Call {
     pub fn attempts_left(&self) -> u32 {
         let own = self.attempt_limit.unwrap_or(u32::MAX);
         self.state.as_ref().map_or(own, |state| state.attempts_left(own))
+    }
+
+    /// Timeouts of this call alone: they go before the candidate's and the layer's.
+    pub fn set_timeouts(&mut self, timeouts: TimeoutOverrides) {
+        self.timeouts = Some(Arc::new(timeouts));
+    }
+
+    /// The call's own timeouts, and where it has none the candidate's.
+    #[cfg(feature = "timeout")]
+    pub(crate) fn timeouts(&self) -> TimeoutOverrides {
+        let own = self.timeouts.as_deref().copied().unwrap_or_default();
+        let candidate = self.candidate().map(Candidate::timeouts);
+        candidate.map_or(own, |candidate| own.or(candidate))
     }
 
     /// What the call is accounted under.

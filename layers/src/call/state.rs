@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -16,6 +16,8 @@ use super::{Attempt, Candidate, Outcome};
 /// Shared by all copies of a call.
 pub(crate) struct CallState {
     begun: Instant,
+    /// The deadline, in nanoseconds after the beginning; `u64::MAX` without one.
+    ends: AtomicU64,
     #[cfg(feature = "cost")]
     id: std::sync::OnceLock<crate::ledger::CallId>,
     cap: AtomicU32,
@@ -32,6 +34,7 @@ impl CallState {
     pub(super) const fn new(begun: Instant) -> Self {
         Self {
             begun,
+            ends: AtomicU64::new(u64::MAX),
             #[cfg(feature = "cost")]
             id: std::sync::OnceLock::new(),
             cap: AtomicU32::new(u32::MAX),
@@ -46,6 +49,18 @@ impl CallState {
     /// The lines, whatever a panicking holder left behind: each write is whole.
     pub(super) fn lines(&self) -> MutexGuard<'_, Vec<Attempt>> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The call ends by this instant, or an earlier one that was told before.
+    pub(super) fn ends_by(&self, deadline: Instant) {
+        let nanos = u64::try_from(self.since_begin(deadline).as_nanos()).unwrap_or(u64::MAX);
+        self.ends.fetch_min(nanos, Ordering::Relaxed);
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let nanos = self.ends.load(Ordering::Relaxed);
+        let time = (nanos < u64::MAX).then(|| Duration::from_nanos(nanos))?;
+        self.begun.checked_add(time)
     }
 
     pub(super) fn elapsed(&self) -> Duration {

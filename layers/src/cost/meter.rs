@@ -19,6 +19,9 @@ use crate::{
     watch::{Scope, Watch},
 };
 
+/// The longest generation id that is kept, in bytes.
+const LONGEST_ID: usize = 256;
+
 /// Runs from the hold of an attempt to its entry. However it ends, dropped included, there is one entry if the attempt was sent,
 /// and none if it was not; the hold ends either way.
 pub struct Meter(Option<Box<Running>>);
@@ -168,7 +171,7 @@ impl Meter {
         running.generation_id = id
             .and_then(|id| id.to_str().ok())
             .filter(|id| !id.is_empty())
-            .map(Box::from);
+            .map(|id| Box::from(id.get(..LONGEST_ID).unwrap_or(id)));
     }
 
     /// A frame of the answer has come.

@@ -96,6 +96,8 @@ pub enum RetryAdvice {
     Never,
     /// Yes, after a back-off or the upstream's own hint.
     Backoff,
+    /// Once, after a back-off or the upstream's own hint.
+    Once,
     /// Only with another key of the pool.
     OtherKey,
     /// Only with a smaller `max_tokens`.

@@ -68,6 +68,15 @@ impl Turn {
         if body.model() != Some(candidate.model()) {
             body.set_model(candidate.model());
         }
+        for (name, json) in candidate.parameters() {
+            if !body.set_parameter(name, json) {
+                tracing::warn!(
+                    model = candidate.model(),
+                    parameter = name,
+                    "parameter not set: the request has none such"
+                );
+            }
+        }
         let mut along = Vec::new();
         if cursor.chain().is_server_side() && !matches!(role, Role::LastResort | Role::Shortened { .. }) {
             // What the router makes of them could not be marked.

@@ -1,5 +1,7 @@
 //! What a layer must know of a request's body.
 
+use std::time::Duration;
+
 use super::Needs;
 use crate::{Call, Candidate, Route};
 
@@ -42,6 +44,18 @@ pub trait LlmRequest: Clone {
 
     /// The requested length of the answer in tokens; `None` if the request does not say.
     fn max_tokens(&self) -> Option<u64> {
+        None
+    }
+
+    /// Sets a parameter of the request to this JSON value, or leaves it out: what a candidate's own
+    /// [parameters](Candidate::with_parameter) say. Returns whether the request says so now.
+    fn set_parameter(&mut self, _name: &str, _json: Option<&str>) -> bool {
+        false
+    }
+
+    /// How long the model may reason in silence before its first token, as far as the request asks it to: an attempt gets this time
+    /// at least. `None` if it asks for no reasoning.
+    fn reasoning_time(&self) -> Option<Duration> {
         None
     }
 

@@ -98,8 +98,9 @@ impl<D: Iterator<Item = Duration>> History<'_, D> {
         match error.advice().retry {
             RetryAdvice::Never | RetryAdvice::OtherKey => None,
             RetryAdvice::FewerTokens => affordable(error, request).map(|_| Wait::NONE),
+            RetryAdvice::Once if self.attempts > 1 => None,
             RetryAdvice::IfAlone if !(self.policy.retry_timeouts && request.call().is_alone()) => None,
-            RetryAdvice::Backoff | RetryAdvice::IfAlone => {
+            RetryAdvice::Backoff | RetryAdvice::Once | RetryAdvice::IfAlone => {
                 let delay = self.delays.next()?.min(self.longest(request));
                 // Never earlier than asked, and not all at once.
                 let hint = error.retry_after().filter(|hint| !hint.is_zero());

@@ -9,7 +9,8 @@
 //!
 //! Stands inside retry and outside [`first_token_timeout`](crate::first_token), so that its future resolves at the first token;
 //! without that layer inside, it times the response's headers. The last candidate of a chain gets a grace: cutting it off
-//! leaves nobody. The time a slow reader takes counts against nobody.
+//! leaves nobody. A request that asks for reasoning gets the time for it ([`LlmRequest::reasoning_time`](crate::LlmRequest::reasoning_time)),
+//! and a candidate or a call may have timeouts of its own ([`TimeoutOverrides`](crate::TimeoutOverrides)). The time a slow reader takes counts against nobody.
 //!
 //! # Errors
 //!

@@ -40,8 +40,9 @@ where
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
         let body = request.body();
-        let start = self.timeouts.start(body.is_streaming(), body.call().is_last());
+        let timeouts = self.timeouts.adapted(body.reasoning_time(), body.call().timeouts());
+        let start = timeouts.start(body.is_streaming(), body.call().is_last());
         let line = body.call().attempt();
-        AttemptTimeoutFuture::new(self.inner.call(request), start, self.timeouts, line)
+        AttemptTimeoutFuture::new(self.inner.call(request), start, timeouts, line)
     }
 }

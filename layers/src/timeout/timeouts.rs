@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::Phase;
+use crate::{Phase, TimeoutOverrides};
 
 /// The slowest stream that is still worth waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +41,23 @@ impl Default for Timeouts {
     }
 }
 
+/// Added to the time for reasoning, for the answer itself of a plain attempt.
+const ANSWER_AFTER_REASONING: Duration = Duration::from_secs(60);
+
 impl Timeouts {
+    /// These for an attempt that may reason for so long, and with what its call and candidate say.
+    pub(super) fn adapted(mut self, reasoning: Option<Duration>, own: TimeoutOverrides) -> Self {
+        if let Some(time) = reasoning {
+            self.first_token = self.first_token.map(|limit| limit.max(time));
+            let whole = time.saturating_add(ANSWER_AFTER_REASONING);
+            self.response = self.response.map(|limit| limit.max(whole));
+        }
+        self.first_token = own.first_token.or(self.first_token);
+        self.response = own.response.or(self.response);
+        self.idle = own.idle.or(self.idle);
+        self
+    }
+
     /// Which clock an attempt starts on, and how long it is.
     pub(super) fn start(&self, streaming: bool, last: bool) -> (Phase, Option<Duration>) {
         let (phase, limit) = if streaming {

@@ -4,6 +4,8 @@ mod messages;
 mod money;
 mod tools;
 
+use std::time::Duration;
+
 use tower_llm_layers::{PriceCeiling, ToolLoop, UsdAmount};
 
 use super::document::Document;
@@ -173,6 +175,27 @@ fn asks_to_reason(document: &Document) -> bool {
         return !off;
     }
     document.get("include_reasoning") == Some(b"true")
+}
+
+/// How long the model may think in silence, by the effort that is asked for.
+pub(super) fn reasoning_time(document: &Document) -> Option<Duration> {
+    let by_effort = |effort: Text<'_>| {
+        let known = [("low", 30), ("medium", 60), ("high", 100), ("xhigh", 150), ("max", 150)];
+        let known = known.into_iter().find(|(name, _)| effort.is(name));
+        known.map(|(_, seconds)| Duration::from_secs(seconds))
+    };
+    if let Some(effort) = document.get("reasoning_effort").and_then(text) {
+        return by_effort(effort);
+    }
+    let reasoning = document.get("reasoning").filter(|raw| raw.first() == Some(&b'{'))?;
+    if let Some(effort) = member(reasoning, "effort") {
+        return by_effort(effort);
+    }
+    // Without an effort OpenRouter takes the medium one; a budget of tokens is used up at some fifty a second.
+    let budget = raw_member(reasoning, "max_tokens").and_then(|raw| std::str::from_utf8(raw).ok()?.parse::<u64>().ok());
+    let is_on = raw_member(reasoning, "enabled") == Some(b"true");
+    let by_budget = |tokens: u64| Duration::from_secs((tokens / 50).clamp(30, 150));
+    budget.map(by_budget).or(is_on.then_some(Duration::from_secs(60)))
 }
 
 pub(super) fn text(raw: &[u8]) -> Option<Text<'_>> {

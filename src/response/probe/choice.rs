@@ -34,7 +34,8 @@ struct Choice<'a> {
 
 impl<'a> ChunkProbe<'a> {
     pub(super) fn forget_choices(&mut self) {
-        (self.text, self.parts, self.reasoning, self.finish) = (None, None, None, None);
+        (self.text, self.parts, self.reasoning) = (None, None, None);
+        (self.finish, self.native) = (None, None);
         (self.seen, self.showing, self.ended, self.max_index) = (0, 0, 0, 0);
         (self.choices, self.shown, self.end) = (0, 0, End::None);
         (self.content, self.tool_call, self.beside_text, self.in_message) = (false, false, false, false);
@@ -90,6 +91,7 @@ impl<'a> ChunkProbe<'a> {
         }
         let end = |word: Option<Text<'a>>| word.map_or(End::None, |word| End::of(&word.to_str()));
         let told = end(choice.finish);
+        self.native = self.native.or(choice.native);
         self.finish_error |= told == End::Error || end(choice.native) == End::Error;
         if told != End::None {
             self.ended |= bit;

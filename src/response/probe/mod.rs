@@ -52,6 +52,7 @@ pub struct ChunkProbe<'a> {
     parts: Option<&'a [u8]>,
     reasoning: Option<Text<'a>>,
     finish: Option<Text<'a>>,
+    native: Option<Text<'a>>,
     end: End,
     usage: Option<&'a [u8]>,
     /// Usage that stands elsewhere: in a choice, or in `x_groq`.
@@ -95,6 +96,7 @@ impl<'a> ChunkProbe<'a> {
             parts: None,
             reasoning: None,
             finish: None,
+            native: None,
             end: End::None,
             usage: None,
             usage_beside: None,
@@ -274,6 +276,11 @@ impl<'a> ChunkProbe<'a> {
     /// The same in the upstream's own word.
     pub(crate) fn finish_word(&self) -> Option<Cow<'a, str>> {
         self.finish.map(Text::to_str)
+    }
+
+    /// The provider's own word for why the answer ended.
+    pub(crate) fn native_finish_word(&self) -> Option<Cow<'a, str>> {
+        self.native.map(Text::to_str)
     }
 
     /// What the answer took, as JSON text.

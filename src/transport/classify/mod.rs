@@ -2,12 +2,13 @@
 
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use tower_llm_layers::{FailureKind, Scope};
+use tower_llm_layers::{Advice, FailureKind, RetryAdvice, Scope};
 
 use crate::transport::retry_after::retry_after;
 use crate::{
@@ -15,6 +16,7 @@ use crate::{
     error::{Error, Inner},
     response::{ErrorCode, UpstreamError},
 };
+use words::Words;
 
 /// A failure that HTTP itself tells: a status that is no success, and whatever body came with it.
 pub(in crate::transport) fn from_response(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
@@ -47,7 +49,7 @@ fn build(status: Option<StatusCode>, code: u16, headers: &HeaderMap, error: &Ups
         provider: error.provider_name.clone(),
         ..Inner::default()
     };
-    Error::with(kind, inner)
+    finish(kind, inner)
 }
 
 /// The HTTP status that an error speaks of.
@@ -58,13 +60,22 @@ fn told_status(error: &UpstreamError) -> Option<StatusCode> {
 
 /// An edge's HTML page, an empty body, or something else that is no envelope.
 fn without_envelope(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
-    let (kind, scope) = match status.as_u16() {
+    let page = is_page(body);
+    let said = (!page).then(|| Words::of_body(body)).unwrap_or_default();
+    let code = status.as_u16();
+    let (kind, scope) = by_words(code, &said).unwrap_or_else(|| match code {
         // The edge in front of the router blocks us, whatever the model.
         403 => (FailureKind::NoEndpoint, Scope::Upstream),
         429 => (FailureKind::RateLimited, Scope::Upstream),
+        // Too large a body for this edge; another upstream's takes more.
+        413 => (FailureKind::RejectedByProvider, Scope::Upstream),
+        // Nothing says that the request is at fault: one proxy's opinion is not everybody's.
+        400 | 405..=499 if by_status(code).0 == FailureKind::BadRequest => {
+            (FailureKind::RejectedByProvider, Scope::Candidate)
+        }
         code => by_status(code),
-    };
-    let what = match (is_page(body), body.is_empty()) {
+    });
+    let what = match (page, body.is_empty()) {
         (true, _) => "an HTML page instead of an answer, probably from the edge in front of the upstream",
         (false, true) => "an empty body",
         (false, false) => "a body that is no JSON error",
@@ -82,7 +93,40 @@ fn without_envelope(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Err
         scope,
         ..Inner::default()
     };
+    finish(kind, inner)
+}
+
+/// The error; a conflict, a misdirected or a too early request passes soon, and is sent once more.
+fn finish(kind: FailureKind, mut inner: Inner) -> Error {
+    let status = inner.status.map(|status| status.as_u16());
+    if kind == FailureKind::RejectedByProvider && matches!(status, Some(409 | 421 | 425)) {
+        inner.marks.set_advice(Advice {
+            retry: RetryAdvice::Once,
+            ..kind.advice()
+        });
+    }
     Error::with(kind, inner)
+}
+
+/// What the words alone decide, with a status that leaves it open.
+fn by_words(code: u16, said: &Words) -> Option<(FailureKind, Scope)> {
+    // A status that says who is at fault is believed.
+    let is_open = matches!(code, 400 | 404 | 413 | 422 | 424 | 500 | 502);
+    if is_open && said.say_too_long() {
+        return Some((FailureKind::ContextLengthExceeded, Scope::Candidate));
+    }
+    if code != 400 {
+        return None;
+    }
+    if said.say_bad_key() {
+        Some((FailureKind::Auth, Scope::Upstream))
+    } else if said.say_no_funds() {
+        Some((FailureKind::InsufficientFunds, Scope::Upstream))
+    } else if said.say_spent_quota() {
+        Some((FailureKind::QuotaExhausted, Scope::Upstream))
+    } else {
+        None
+    }
 }
 
 /// The upstream's words; where they say nothing, what stands behind them.
@@ -140,17 +184,11 @@ fn by_word(word: &str) -> Option<u16> {
         "timeout" | "timeout_error" => 504,
         "payload_too_large" => 413,
         "unprocessable" => 422,
-        word if is_too_long(word) || is_refusal(word) => 400,
+        "context_length_exceeded" | "max_tokens_exceeded" | "token_limit_exceeded" | "string_too_long" => 400,
+        word if is_refusal(word) => 400,
         "invalid_request" | "invalid_request_error" | "invalid_prompt" => 400,
         _ => return None,
     })
-}
-
-fn is_too_long(word: &str) -> bool {
-    matches!(
-        word,
-        "context_length_exceeded" | "max_tokens_exceeded" | "token_limit_exceeded" | "string_too_long"
-    )
 }
 
 fn is_refusal(word: &str) -> bool {
@@ -164,18 +202,22 @@ fn completeness(code: u16, error: &UpstreamError) -> (FailureKind, Scope) {
         Some(ErrorCode::Text(text)) => text.as_str(),
         _ => "",
     };
-    let message = error.message.as_str();
-    let long = is_too_long(typed) || is_too_long(text_code) || message.contains("maximum context length");
-    if code / 100 == 4 && code != 429 && long {
-        return (FailureKind::ContextLengthExceeded, Scope::Candidate);
-    }
     if is_refusal(typed) || is_refusal(text_code) {
         return (FailureKind::ContentFiltered, Scope::Candidate);
+    }
+    let said = Words::of_error(error);
+    match by_words(code, &said) {
+        // A provider's account and key behind the router are the router's trouble.
+        Some((kind, _)) if kind != FailureKind::ContextLengthExceeded && error.provider_name.is_some() => {
+            return (FailureKind::Upstream, Scope::Candidate);
+        }
+        Some(verdict) => return verdict,
+        None => {}
     }
     match code {
         401 if error.provider_name.is_some() => (FailureKind::Upstream, Scope::Candidate),
         401 => (FailureKind::Auth, Scope::Upstream),
-        400 => bad_request(error, text_code),
+        400 | 413 | 422 => bad_request(code, error, text_code, &said),
         402 => payment(error),
         403 => forbidden(error),
         429 => throttled(error, typed, text_code),
@@ -185,13 +227,20 @@ fn completeness(code: u16, error: &UpstreamError) -> (FailureKind, Scope) {
 
 fn by_status(code: u16) -> (FailureKind, Scope) {
     let kind = match code {
-        404 => FailureKind::NoEndpoint,
+        404 | 410 => FailureKind::NoEndpoint,
         401 => return (FailureKind::Auth, Scope::Upstream),
         402 => FailureKind::InsufficientFunds,
-        408 => FailureKind::Upstream,
+        // The proxy on the way refuses us.
+        407 => FailureKind::Connect,
+        // 424: the model behind the provider failed.
+        408 | 424 => FailureKind::Upstream,
         429 => FailureKind::RateLimited,
         503 | 529 => FailureKind::Overloaded,
         500..=599 => FailureKind::Upstream,
+        // About the exchange or the place, not about what was asked.
+        405 | 406 | 409 | 411 | 412 | 414 | 415 | 417 | 421 | 423 | 425 | 426 | 428 | 431 | 451 | 499 => {
+            FailureKind::RejectedByProvider
+        }
         400..=499 => FailureKind::BadRequest,
         // A redirect or an information where an answer was due.
         _ => FailureKind::Malformed,
@@ -199,17 +248,26 @@ fn by_status(code: u16) -> (FailureKind, Scope) {
     (kind, Scope::Candidate)
 }
 
+/// The router's own type of a request that it will send to nobody.
+const OF_THE_ROUTER: &str = "invalid_request";
+
 /// A request is bad for everyone, unless it was one provider that refused it, or the model that is unknown.
-fn bad_request(error: &UpstreamError, text_code: &str) -> (FailureKind, Scope) {
+fn bad_request(code: u16, error: &UpstreamError, text_code: &str, said: &Words) -> (FailureKind, Scope) {
     let unknown_model = availability(error) == Some("model_not_found")
         || text_code == "model_not_found"
         || error.message.contains("is not a valid model ID");
-    let kind = if unknown_model || error.provider_name.is_some() || availability(error).is_some() {
-        FailureKind::NoEndpoint
+    if unknown_model || availability(error).is_some() {
+        (FailureKind::NoEndpoint, Scope::Candidate)
+    } else if error.provider_name.is_some() {
+        (FailureKind::RejectedByProvider, Scope::Candidate)
+    } else if code == 413 && error.error_type.as_deref() == Some("request_too_large") {
+        // The edge in front of a provider: another upstream may take as large a body.
+        (FailureKind::RejectedByProvider, Scope::Upstream)
+    } else if error.error_type.as_deref() != Some(OF_THE_ROUTER) && said.say_not_supported() {
+        (FailureKind::RejectedByProvider, Scope::Candidate)
     } else {
-        FailureKind::BadRequest
-    };
-    (kind, Scope::Candidate)
+        (FailureKind::BadRequest, Scope::Candidate)
+    }
 }
 
 /// Why no endpoint is available, in a word.

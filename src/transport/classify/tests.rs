@@ -57,7 +57,7 @@ fn each_envelope_means_what_it_should() {
         (
             400,
             r#"{"error":{"message":"Provider returned error","code":400,"metadata":{"raw":"no prefill","provider_name":"OpenAI"}}}"#,
-            K::NoEndpoint,
+            K::RejectedByProvider,
             S::Candidate,
         ),
         (

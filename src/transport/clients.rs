@@ -1,0 +1,266 @@
+//! The clients of one upstream: which one takes a call, and when one is replaced.
+//!
+//! A client has connections of its own. Over HTTP/2 it keeps one to a host, and whatever happens to that connection happens to every call on
+//! it. So a client is replaced when it is old, or when calls on it stay without any response; calls beyond what a peer allows on one connection
+//! get another client instead of a place in a queue that nobody sees; and a retry after a broken connection gets a connection of its own.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU32, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{TransportProblem, config::Settings, connect::client};
+
+/// From this age on a client is replaced: a new connection follows changes of DNS and of the upstream's load balancing.
+const MAX_AGE: Duration = Duration::from_secs(10 * 60);
+/// As many calls in a row without any response replace a client.
+const MAX_SILENT: u32 = 2;
+/// A call that is dropped without a response counts as silent after this long. Before that the caller has left.
+const SILENT_AFTER: Duration = Duration::from_secs(1);
+/// The clients of one upstream.
+pub(super) struct Clients {
+    slots: Mutex<Vec<Arc<Slot>>>,
+    next: AtomicUsize,
+    /// Keeps no connection: each call opens its own. Made when the first call needs it.
+    unpooled: OnceLock<reqwest::Client>,
+    settings: Settings,
+}
+
+struct Slot {
+    client: reqwest::Client,
+    since: Instant,
+    in_flight: AtomicUsize,
+    silent: AtomicU32,
+}
+
+impl Slot {
+    fn new(client: reqwest::Client, now: Instant) -> Arc<Self> {
+        Arc::new(Self {
+            client,
+            since: now,
+            in_flight: AtomicUsize::new(0),
+            silent: AtomicU32::new(0),
+        })
+    }
+
+    fn is_worn(&self, now: Instant) -> bool {
+        self.silent.load(Ordering::Relaxed) >= MAX_SILENT || now.saturating_duration_since(self.since) >= MAX_AGE
+    }
+
+    fn has_room(&self, limit: usize) -> bool {
+        self.in_flight.load(Ordering::Relaxed) < limit
+    }
+}
+
+/// A call on a client, from its start to the end of its response's body.
+pub(crate) struct InFlight {
+    slot: Arc<Slot>,
+    since: Instant,
+    /// Whether it has ended otherwise than in silence.
+    is_settled: bool,
+}
+
+impl InFlight {
+    fn on(slot: &Arc<Slot>, now: Instant) -> Self {
+        slot.in_flight.fetch_add(1, Ordering::Relaxed);
+        Self {
+            slot: Arc::clone(slot),
+            since: now,
+            is_settled: false,
+        }
+    }
+
+    /// A response came: the connection is well.
+    pub(super) fn responded(&mut self) {
+        self.is_settled = true;
+        self.slot.silent.store(0, Ordering::Relaxed);
+    }
+
+    /// The exchange failed by itself: that says nothing of other connections.
+    pub(super) const fn failed(&mut self) {
+        self.is_settled = true;
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.slot.in_flight.fetch_sub(1, Ordering::Relaxed);
+        if !self.is_settled && self.since.elapsed() >= SILENT_AFTER {
+            self.slot.silent.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Clients {
+    pub(super) fn new(settings: Settings) -> Result<Self, TransportProblem> {
+        let now = Instant::now();
+        let slots = (0..settings.shards).map(|_| Ok(Slot::new(client(&settings, true)?, now)));
+        let slots = slots.collect::<Result<_, TransportProblem>>()?;
+        Ok(Self {
+            slots: Mutex::new(slots),
+            next: AtomicUsize::new(0),
+            unpooled: OnceLock::new(),
+            settings,
+        })
+    }
+
+    /// A client whose next connection is a new one; `None` if none can be made.
+    pub(super) fn unpooled(&self) -> Option<reqwest::Client> {
+        if let Some(client) = self.unpooled.get() {
+            return Some(client.clone());
+        }
+        match client(&self.settings, false) {
+            Ok(client) => Some(self.unpooled.get_or_init(|| client).clone()),
+            Err(problem) => {
+                tracing::warn!(%problem, "no HTTP client without a pool");
+                None
+            }
+        }
+    }
+
+    /// The client that takes the next call, and the call's place on it.
+    pub(super) fn take(&self) -> Option<(reqwest::Client, InFlight)> {
+        let now = Instant::now();
+        let mut slots = self.slots();
+        let start = if slots.len() > 1 {
+            self.next.fetch_add(1, Ordering::Relaxed)
+        } else {
+            0
+        };
+        let start = start.checked_rem(slots.len().min(self.settings.shards))?;
+        self.replace_worn(&mut slots, start, now);
+        let limit = self.settings.max_in_flight;
+        let (before, from) = slots.split_at(start.min(slots.len()));
+        let free = from
+            .iter()
+            .chain(before)
+            .find(|slot| slot.has_room(limit) && !slot.is_worn(now));
+        let slot = match free {
+            Some(slot) => Arc::clone(slot),
+            None if slots.len() < self.settings.most_clients => self.open(&mut slots, now)?,
+            None => Arc::clone(slots.iter().min_by_key(|slot| slot.in_flight.load(Ordering::Relaxed))?),
+        };
+        Some((slot.client.clone(), InFlight::on(&slot, now)))
+    }
+
+    /// Replaces the client at this place if it is worn; those that came on top for a rush go without a replacement.
+    fn replace_worn(&self, slots: &mut Vec<Arc<Slot>>, place: usize, now: Instant) {
+        let mut index = 0;
+        slots.retain(|slot| {
+            index += 1;
+            index <= self.settings.shards || !slot.is_worn(now)
+        });
+        let Some(slot) = slots.get_mut(place).filter(|slot| slot.is_worn(now)) else {
+            return;
+        };
+        match client(&self.settings, true) {
+            Ok(client) => {
+                let silent = slot.silent.load(Ordering::Relaxed);
+                tracing::debug!(silent, "HTTP client replaced");
+                *slot = Slot::new(client, now);
+            }
+            Err(problem) => tracing::warn!(%problem, "worn HTTP client kept"),
+        }
+    }
+
+    /// Adds a client; the least loaded one if none can be made.
+    fn open(&self, slots: &mut Vec<Arc<Slot>>, now: Instant) -> Option<Arc<Slot>> {
+        match client(&self.settings, true) {
+            Ok(client) => {
+                let slot = Slot::new(client, now);
+                slots.push(Arc::clone(&slot));
+                tracing::debug!(clients = slots.len(), "HTTP client added");
+                Some(slot)
+            }
+            Err(problem) => {
+                tracing::warn!(%problem, "no further HTTP client");
+                slots
+                    .iter()
+                    .min_by_key(|slot| slot.in_flight.load(Ordering::Relaxed))
+                    .cloned()
+            }
+        }
+    }
+
+    fn slots(&self) -> MutexGuard<'_, Vec<Arc<Slot>>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clients(change: impl FnOnce(&mut Settings)) -> Clients {
+        let mut settings = Settings::default();
+        change(&mut settings);
+        Clients::new(settings).unwrap()
+    }
+
+    fn age(clients: &Clients) -> Duration {
+        clients.slots().first().unwrap().since.elapsed()
+    }
+
+    async fn silent_call(clients: &Clients) {
+        let call = clients.take().unwrap();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        drop(call);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn two_silent_calls_in_a_row_replace_a_client() {
+        let clients = clients(|_| {});
+        silent_call(&clients).await;
+        clients.take().unwrap().1.responded();
+        silent_call(&clients).await;
+        drop(clients.take());
+        assert_eq!(age(&clients), Duration::from_secs(4), "a response came in between");
+        silent_call(&clients).await;
+        drop(clients.take());
+        assert_eq!(age(&clients), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_that_leaves_at_once_says_nothing() {
+        let clients = clients(|_| {});
+        for _ in 0..10 {
+            let call = clients.take();
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            drop(call);
+        }
+        assert_eq!(age(&clients), Duration::from_secs(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_old_client_is_replaced() {
+        let clients = clients(|_| {});
+        tokio::time::sleep(MAX_AGE).await;
+        drop(clients.take());
+        assert_eq!(age(&clients), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rush_gets_further_clients_which_go_when_they_are_old() {
+        let clients = clients(|settings| settings.max_in_flight = 4);
+        let calls: Vec<_> = (0..10).map(|_| clients.take()).collect();
+        assert_eq!(clients.slots().len(), 3);
+        drop(calls);
+        drop(clients.take());
+        assert_eq!(clients.slots().len(), 3, "they are still of use");
+        tokio::time::sleep(MAX_AGE).await;
+        drop(clients.take());
+        assert_eq!(clients.slots().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn there_is_an_end_to_clients() {
+        let clients = clients(|settings| (settings.max_in_flight, settings.most_clients) = (1, 3));
+        let calls: Vec<_> = (0..7).map(|_| clients.take().unwrap()).collect();
+        assert_eq!((calls.len(), clients.slots().len()), (7, 3));
+    }
+}
