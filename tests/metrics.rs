@@ -165,6 +165,7 @@ fn what_is_to_be_looked_at_by_night_is_there() {
     }
     assert!(looked > 15, "{looked}");
     let (_, table) = page.split_once("| --- | --- | --- |").unwrap();
+    let table = table.split("\n\n").next().unwrap_or_default();
     let cells = table.lines().filter_map(|row| row.split('|').nth(1));
     let kinds: Vec<_> = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
     for kind in &kinds {

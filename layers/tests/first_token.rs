@@ -11,8 +11,8 @@ use crate::support::{Beat, Leaf, Probe, Step, TestError, ask, fails, poll_once, 
 
 const BEGIN: Beat = Beat::Frame(Stage::Content);
 const ROLE: Beat = Beat::Frame(Stage::Preamble);
-/// What a frame of these tests says that it holds.
-const SIZE: usize = 8;
+/// The size of a large frame, in bytes.
+const SIZE: usize = 64 * 1024;
 
 fn fails_with(beats: impl IntoIterator<Item = Beat>) -> (impl Future<Output = TestError>, Probe) {
     let leaf = Leaf::new([Step::body(beats)]);
@@ -99,7 +99,7 @@ async fn after_the_beginning_it_is_the_bodys() {
 #[tokio::test(start_paused = true)]
 async fn memory_is_bounded_and_signs_of_life_take_none() {
     let most = MOST_HELD_BYTES / SIZE;
-    let (failing, probe) = fails_with(vec![ROLE; most + 2]);
+    let (failing, probe) = fails_with(vec![Beat::Held(SIZE); most + 2]);
     let error = failing.await;
     assert_eq!(error.kind, FailureKind::Malformed);
     assert_eq!(error.layer, Some(LayerError::NeverBegan { frames: most }));

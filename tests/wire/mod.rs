@@ -193,8 +193,9 @@ pub(super) async fn assert_good(case: &Case, text: &str, has: &str) {
 pub(super) async fn assert_bad(case: &Case, shown: &str, words: &str) {
     let what = case.what;
     let raw = upstream(case).await;
-    let alone = stack(&raw).chain([FIRST]).build().unwrap();
-    let reply = post(&alone, case.streamed).await;
+    // A stack for each call: what one call learns of the candidate is not what is tested here.
+    let alone = || stack(&raw).chain([FIRST]).build().unwrap();
+    let reply = post(&alone(), case.streamed).await;
     let body = String::from_utf8_lossy(&reply.body).into_owned();
     assert!(
         !reply.is_complete() && !reply.has("[DONE]"),
@@ -205,26 +206,26 @@ pub(super) async fn assert_bad(case: &Case, shown: &str, words: &str) {
     assert!(!body.contains("(502)"), "{what}: a status that nobody sent: {body}");
     assert_eq!(reply.text(), shown, "{what}");
 
-    let got = call(&alone, case.streamed, ask()).await;
+    let got = call(&alone(), case.streamed, ask()).await;
     let error = got.error.as_ref().unwrap_or_else(|| panic!("{what}: {got:?}"));
     assert!(error.message().contains(words), "{what}: {error:?}");
 
-    let pair = stack(&raw).chain([FIRST, SECOND]).build().unwrap();
+    let pair = || stack(&raw).chain([FIRST, SECOND]).build().unwrap();
     if shown.is_empty() && !words.contains("not valid") && !words.contains("required") {
-        let reply = post(&pair, case.streamed).await;
+        let reply = post(&pair(), case.streamed).await;
         assert_eq!(
             reply.text(),
             FALLBACK,
             "{what}: {}",
             String::from_utf8_lossy(&reply.body)
         );
-        let got: Got = call(&pair, case.streamed, ask()).await;
+        let got: Got = call(&pair(), case.streamed, ask()).await;
         assert_eq!(
             (got.text.as_str(), got.asked()),
             (FALLBACK, vec![FIRST, SECOND]),
             "{what}: {got:?}"
         );
     }
-    let got = gather(&alone).await;
+    let got = gather(&alone()).await;
     assert!(got.is_err(), "{what}: streamed upstream {got:?}");
 }

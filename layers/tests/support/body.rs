@@ -156,6 +156,7 @@ impl Body for ScriptBody {
             }
             return Poll::Ready(match self.beats.pop_front() {
                 Some(Beat::Frame(stage)) => self.frame(stage, None, 1),
+                Some(Beat::Held(size)) => self.frame(Stage::Preamble, None, size),
                 Some(Beat::Used(used)) => self.frame(Stage::Trailer, Some(used), 1),
                 Some(Beat::Charged(stage, usage)) => self.charged(stage, usage),
                 #[cfg(feature = "cache")]

@@ -27,6 +27,8 @@ pub(crate) enum Beat {
     /// A frame of content that takes this many bytes.
     #[cfg(feature = "cache")]
     Sized(usize),
+    /// A frame of so many bytes with nothing to show.
+    Held(usize),
     /// A pause before the next beat.
     Pause(Duration),
     /// An error; the end.

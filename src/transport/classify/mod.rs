@@ -36,7 +36,7 @@ pub(in crate::transport) fn from_body(headers: &HeaderMap, error: &UpstreamError
 }
 
 fn build(status: Option<StatusCode>, code: u16, headers: &HeaderMap, error: &UpstreamError) -> Error {
-    let (kind, scope) = completeness(code, error);
+    let (kind, scope) = kind_of(code, error);
     let inner = Inner {
         // No status that was not sent.
         status: status.or_else(|| told_status(error)),
@@ -196,7 +196,7 @@ fn is_refusal(word: &str) -> bool {
 }
 
 /// The kind and reach of a failure with an envelope.
-fn completeness(code: u16, error: &UpstreamError) -> (FailureKind, Scope) {
+fn kind_of(code: u16, error: &UpstreamError) -> (FailureKind, Scope) {
     let typed = error.error_type.as_deref().unwrap_or_default();
     let text_code = match &error.code {
         Some(ErrorCode::Text(text)) => text.as_str(),
@@ -248,8 +248,8 @@ fn by_status(code: u16) -> (FailureKind, Scope) {
     (kind, Scope::Candidate)
 }
 
-/// The router's own type of a request that it will send to nobody.
-const OF_THE_ROUTER: &str = "invalid_request";
+/// The router's own types of requests that it sends to no provider.
+const OF_THE_ROUTER: [&str; 3] = ["invalid_request", "payload_too_large", "unprocessable"];
 
 /// A request is bad for everyone, unless it was one provider that refused it, or the model that is unknown.
 fn bad_request(code: u16, error: &UpstreamError, text_code: &str, said: &Words) -> (FailureKind, Scope) {
@@ -263,7 +263,12 @@ fn bad_request(code: u16, error: &UpstreamError, text_code: &str, said: &Words) 
     } else if code == 413 && error.error_type.as_deref() == Some("request_too_large") {
         // The edge in front of a provider: another upstream may take as large a body.
         (FailureKind::RejectedByProvider, Scope::Upstream)
-    } else if error.error_type.as_deref() != Some(OF_THE_ROUTER) && said.say_not_supported() {
+    } else if !error
+        .error_type
+        .as_deref()
+        .is_some_and(|typed| OF_THE_ROUTER.contains(&typed))
+        && said.say_not_supported()
+    {
         (FailureKind::RejectedByProvider, Scope::Candidate)
     } else {
         (FailureKind::BadRequest, Scope::Candidate)
