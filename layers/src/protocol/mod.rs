@@ -5,6 +5,7 @@ mod failure;
 mod frame;
 mod key_extractor;
 mod layer_error;
+mod layer_error_text;
 mod needs;
 mod request;
 
