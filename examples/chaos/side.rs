@@ -1,4 +1,4 @@
-//! One of the two that are compared: calls of one service against a simulator of its own.
+//! One side of the comparison: calls of one service to its own simulator.
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
@@ -12,11 +12,11 @@ use tower_openrouter::{Answer, BoxStack, ChatRequest, ChatServiceExt, Error};
 use crate::{
     storm::{ALL_DOWN, CALLS_A_SECOND, FIRST, SECONDS, turn},
     support::Fallible,
-    tally::{Call, Tally, share},
+    tally::{Call, Outcome, Tally, share},
 };
 
-/// The longest that anybody waits for an answer.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest wait of a caller for the whole answer.
+pub(crate) const CALL_DEADLINE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Side {
     pub(crate) name: &'static str,
@@ -35,7 +35,7 @@ impl Side {
         }
     }
 
-    /// Sends the same calls at the same times, whatever becomes of them, and turns the weather meanwhile.
+    /// Sends the same calls at the same times on every side, however they end, and sets the faults of each second.
     pub(crate) async fn run(&self, begun: Instant) -> Fallible {
         let mut calls = JoinSet::new();
         for number in 0..SECONDS * CALLS_A_SECOND {
@@ -45,7 +45,7 @@ impl Side {
             }
             let (service, tally) = (self.service.clone(), Rc::clone(&self.tally));
             calls.spawn_local(async move {
-                let call = call(&service, begun).await;
+                let call = call(&service, number, begun).await;
                 tally.borrow_mut().note(call);
             });
         }
@@ -65,14 +65,15 @@ impl Side {
             .unwrap_or(0.0)
     }
 
+    /// The same for each answer of a model, in dollars. Failed attempts count; a canned reply is free and no answer of a model.
     pub(crate) fn billed_an_answer(&self) -> f64 {
-        let answered = u32::try_from(self.tally.borrow().answered()).unwrap_or(u32::MAX);
+        let answered = u32::try_from(self.tally.borrow().of_a_model()).unwrap_or(u32::MAX);
         self.billed() / f64::from(answered.max(1))
     }
 
-    /// Attempts for each call while nobody could answer, the first ten seconds apart.
+    /// Attempts per call while all models were down, without the first two seconds.
     pub(crate) fn attempts_a_call_in_the_outage(&self) -> f64 {
-        let from = ALL_DOWN.start + 10;
+        let from = ALL_DOWN.start + 2;
         let seen = self.simulator.seen();
         let [from_time, end] = [from, ALL_DOWN.end].map(Duration::from_secs);
         let first = seen.attempts.first().map(|attempt| attempt.at).unwrap_or_default();
@@ -85,7 +86,7 @@ impl Side {
     }
 }
 
-async fn call(service: &BoxStack, begun: Instant) -> Call {
+async fn call(service: &BoxStack, number: u64, begun: Instant) -> Call {
     let started = Instant::now();
     let mut first_token = None;
     let answered = async {
@@ -95,18 +96,20 @@ async fn call(service: &BoxStack, begun: Instant) -> Call {
             text?;
             first_token.get_or_insert_with(|| started.elapsed());
         }
-        Ok::<(), Error>(())
+        Ok::<_, Error>(answer.degraded())
     };
-    let failed = match timeout(PATIENCE, answered).await {
-        Ok(Ok(())) if first_token.is_none() => Some("empty"),
-        Ok(Ok(())) => None,
-        Ok(Err(error)) => Some(error.kind().as_str()),
-        Err(_) => Some("caller's max_retry_delay_with_fallback"),
+    let outcome = match timeout(CALL_DEADLINE, answered).await {
+        Ok(Ok(_)) if first_token.is_none() => Outcome::Failed("empty"),
+        Ok(Ok(Some(mark))) => Outcome::Degraded(mark.source),
+        Ok(Ok(None)) => Outcome::Full,
+        Ok(Err(error)) => Outcome::Failed(error.kind().as_str()),
+        Err(_) => Outcome::Failed("caller's deadline"),
     };
     Call {
+        number,
         began: started - begun,
         ended: begun.elapsed(),
         first_token,
-        failed,
+        outcome,
     }
 }

@@ -1,4 +1,4 @@
-//! The weather: what happens to each attempt, and when.
+//! The storm: the faults of each model, by the second.
 
 use std::time::Duration;
 
@@ -9,16 +9,19 @@ use crate::support::Fallible;
 pub(crate) const FIRST: &str = "demo/first";
 pub(crate) const SECOND: &str = "demo/second";
 pub(crate) const THIRD: &str = "demo/third";
+/// Not in the chain: it answers if the chain has failed, and its answers are marked as degraded.
+pub(crate) const CHEAPER: &str = "demo/cheaper";
 
 /// How long the storm is, and how many calls a second each side gets.
 pub(crate) const SECONDS: u64 = 60;
 pub(crate) const CALLS_A_SECOND: u64 = 40;
 
-/// The first model is down, and later all of them are.
+/// The first model is down, later the whole chain, and at the end of that the cheaper model too.
 pub(crate) const FIRST_DOWN: std::ops::Range<u64> = 15..25;
-pub(crate) const ALL_DOWN: std::ops::Range<u64> = 35..50;
+pub(crate) const CHAIN_DOWN: std::ops::Range<u64> = 35..50;
+pub(crate) const ALL_DOWN: std::ops::Range<u64> = 42..50;
 
-/// Attempts in a hundred that fail, by how. Twenty in all.
+/// Attempts in a hundred that fail, by fault. Twenty in all.
 const FAILURES: [(u8, &str); 8] = [
     (6, "503;no-hint"),
     (4, "reset"),
@@ -27,16 +30,16 @@ const FAILURES: [(u8, &str); 8] = [
     (1, "empty-stream"),
     (1, "bad-json"),
     (1, "hang"),
-    (2, BREAKS_OFF),
+    (2, INTERRUPTED),
 ];
 
-/// Somewhere in the midst of the answer.
-const BREAKS_OFF: &str = "words=40;delay=20ms;cut";
+/// Cut at a word in the middle of the answer.
+const INTERRUPTED: &str = "words=40;delay=20ms;cut";
 
-/// Steps enough for each model, whoever asks how often.
+/// More steps than any model gets attempts.
 const STEPS: usize = 6000;
 
-/// What befalls the models second by second.
+/// Sets the faults that begin at this second.
 pub(crate) fn turn(simulator: &Simulator, second: u64) -> Fallible {
     let storm = |models: &[&str]| -> Fallible {
         for (seed, model) in models.iter().enumerate() {
@@ -50,11 +53,13 @@ pub(crate) fn turn(simulator: &Simulator, second: u64) -> Fallible {
         }
         Ok(())
     };
-    let all = [FIRST, SECOND, THIRD];
+    let chain = [FIRST, SECOND, THIRD];
+    let all = [FIRST, SECOND, THIRD, CHEAPER];
     match second {
         0 => storm(&all),
         second if second == FIRST_DOWN.start => down(&[FIRST]),
         second if second == FIRST_DOWN.end => storm(&[FIRST]),
+        second if second == CHAIN_DOWN.start => down(&chain),
         second if second == ALL_DOWN.start => down(&all),
         second if second == ALL_DOWN.end => storm(&all),
         _ => Ok(()),
@@ -71,7 +76,7 @@ fn step(dice: &mut fastrand::Rng) -> String {
     let mut left = dice.u8(0..100);
     for (share, clauses) in FAILURES {
         if left < share {
-            let word = if clauses == BREAKS_OFF {
+            let word = if clauses == INTERRUPTED {
                 format!("@{}", dice.u8(4..37))
             } else {
                 String::new()
