@@ -1,4 +1,4 @@
-//! The one syntax: what is printed is read back, and what is no fault is refused.
+//! The one syntax: what is printed is read back, and an unknown fault is refused.
 
 use openrouter_simulator::{Fault, Plan, Refusal, Script, Step};
 
@@ -28,6 +28,22 @@ fn the_readme_has_the_whole_table() {
     let readme = include_str!("../README.md");
     for (example, meaning) in Fault::table() {
         assert!(readme.contains(&format!("| `{example}` | {meaning} |")), "{example}");
+    }
+}
+
+#[test]
+fn an_unknown_fault_names_the_nearest_one() {
+    for (text, near) in [
+        ("okk", "; did you mean `ok`?"),
+        ("stal=3s", "; did you mean `stall`?"),
+        ("first-tokn=1s", "; did you mean `first-token`?"),
+        ("x", ""),
+        ("999x", ""),
+        ("something-else", ""),
+    ] {
+        let message = text.parse::<Fault>().unwrap_err().to_string();
+        let begin = format!("unknown fault `{text}`{near} (");
+        assert!(message.starts_with(&begin), "{message}");
     }
 }
 

@@ -53,7 +53,7 @@ pub enum Fault {
 
     /// `hang`: takes the request and never answers.
     Hang,
-    /// `slow-headers=2s`: says nothing at all for so long.
+    /// `slow-headers=2s`: sends nothing at all for so long.
     SlowHeaders(Duration),
     /// `first-token=20s`: headers at once, a comment (plain: white space) every second, the first token after that.
     FirstToken(Duration),
@@ -61,7 +61,7 @@ pub enum Fault {
     Stall(Duration, u32),
     /// `delay=50ms`: so long before each piece.
     Delay(Duration),
-    /// `comments`: comments (plain: white space) every second, for ever.
+    /// `comments`: comments (plain: white space) every second, without end.
     Comments,
     /// `drip=1s/30s`: plain answers: white space at that interval for that long, then the answer.
     Drip(Duration, Duration),
@@ -112,9 +112,9 @@ pub enum Fault {
     EmptyStream,
     /// `role-only`: one chunk with only a role, then `[DONE]`.
     RoleOnly,
-    /// `no-prefill`: `400-prefill` where the last message is the assistant's; well otherwise.
+    /// `no-prefill`: `400-prefill` if the last message is the assistant's; well otherwise.
     NoPrefill,
-    /// `say-again`: goes on with a prefill, but says its last sentence once more.
+    /// `say-again`: continues a prefill, but repeats its last sentence.
     SayAgain,
 
     /// `split=7`: the body goes out in writes of so many bytes.
@@ -158,7 +158,7 @@ impl Fault {
     }
 }
 
-/// Where the usage of a stream stands.
+/// The place of the usage in a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UsageShape {

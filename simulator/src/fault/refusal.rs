@@ -150,7 +150,7 @@ const NAMED: &[(&str, u16, Refusal)] = &[
     ("529", 529, Refusal::Overloaded),
 ];
 
-/// What `402-afford` says where no number is given.
+/// What `402-afford` says if no number is given.
 const AFFORD: u32 = 1480;
 
 impl Refusal {
@@ -184,7 +184,7 @@ impl Refusal {
         matches!(self, Self::Html(_) | Self::Cloudflare403 | Self::Cloudflare429)
     }
 
-    /// Reads the name; `None` where it is none.
+    /// Reads the name; `None` if it is not one.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         if let Some((_, _, refusal)) = NAMED.iter().find(|(name, _, _)| *name == text) {
             return Some(*refusal);

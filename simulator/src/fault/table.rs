@@ -83,7 +83,7 @@ pub(super) const TABLE: &[(&str, &str)] = &[
     ),
     ("no-hint", "with an error: none of the hints it has of itself"),
     ("hang", "takes the request and never answers"),
-    ("slow-headers=2s", "says nothing at all for so long"),
+    ("slow-headers=2s", "sends nothing at all for so long"),
     (
         "first-token=20s",
         "headers at once, a comment (plain: white space) every second, the first token after that",
@@ -93,7 +93,7 @@ pub(super) const TABLE: &[(&str, &str)] = &[
         "delay=50ms",
         "so long before each piece (plain: in sum, before the headers)",
     ),
-    ("comments", "comments (plain: white space) every second, for ever"),
+    ("comments", "comments (plain: white space) every second, without end"),
     (
         "drip=1s/30s",
         "white space (streamed: comments) at that interval for that long, then the answer",
@@ -152,12 +152,9 @@ pub(super) const TABLE: &[(&str, &str)] = &[
     ),
     (
         "no-prefill",
-        "`400-prefill` where the last message is the assistant's; well otherwise",
+        "`400-prefill` if the last message is the assistant's; well otherwise",
     ),
-    (
-        "say-again",
-        "goes on with a begun message, but says its last sentence once more",
-    ),
+    ("say-again", "continues a begun message, but repeats its last sentence"),
     ("split=7", "the body in writes of so many bytes"),
     ("crlf", "lines end in CR LF"),
     ("blank-lines", "doubled line ends between events"),

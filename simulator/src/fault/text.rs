@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Fault, Refusal, UsageShape, span};
+use super::{Fault, Refusal, UsageShape, span, table::TABLE};
 
-/// The text is no fault, step or plan.
+/// The text is not a fault, step or plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultError {
     text: String,
@@ -21,17 +21,47 @@ impl FaultError {
 
 impl fmt::Display for FaultError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "`{}` is no fault; `openrouter-simulator --help` lists them",
-            self.text
-        )
+        write!(f, "unknown fault `{}`", self.text)?;
+        if let Some(near) = nearest(&self.text) {
+            write!(f, "; did you mean `{near}`?")?;
+        }
+        f.write_str(" (`openrouter-simulator --help` lists all)")
     }
+}
+
+/// Longer texts are no misspelt names, in bytes.
+const LONGEST: usize = 32;
+
+/// The name of a fault that differs from this text by at most two letters. A wrong status code has no near name.
+fn nearest(text: &str) -> Option<&'static str> {
+    let name = |text: &str| text.split('=').next().map(str::len);
+    let text = text.get(..name(text)?).filter(|text| text.len() <= LONGEST)?;
+    let names = TABLE.iter().filter_map(|(example, _)| example.get(..name(example)?));
+    let words = names.filter(|name| name.starts_with(|sign: char| sign.is_ascii_alphabetic()));
+    let near = words.map(|word| (distance(text, word), word));
+    let (letters, word) = near.min_by_key(|(letters, _)| *letters)?;
+    (letters <= 2 && letters < word.len()).then_some(word)
+}
+
+/// How many letters must be inserted, deleted or replaced.
+fn distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (line, letter) in one.bytes().enumerate() {
+        let mut left = line + 1;
+        let mut next = vec![left];
+        for (sign, known) in other.bytes().zip(row.windows(2)) {
+            let [diagonal, above] = *known else { continue };
+            left = (above + 1).min(left + 1).min(diagonal + usize::from(sign != letter));
+            next.push(left);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
 }
 
 impl std::error::Error for FaultError {}
 
-/// The code of an error inside a 200 where none is given.
+/// The code of an error inside a 200 if none is given.
 const ERROR_CODE: &str = "502";
 
 impl FromStr for Fault {
@@ -241,7 +271,7 @@ pub(crate) fn encode(text: &str) -> String {
     out
 }
 
-/// Undoes [`encode`]; `None` where what comes out is no UTF-8.
+/// Undoes [`encode`]; `None` if what comes out is no UTF-8.
 pub(crate) fn decode(text: &str) -> Option<String> {
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
