@@ -16,8 +16,8 @@
 //! ).choices[0].message.content)
 //! ```
 //!
-//! The model that the client asks for is called; when it fails, `FALLBACK` answers instead.
-#![expect(clippy::print_stdout, reason = "an example speaks to whoever runs it")]
+//! The requested model is called; when it fails, `FALLBACK` answers instead.
+#![expect(clippy::print_stdout, reason = "an example prints for the reader")]
 
 mod support;
 
@@ -27,7 +27,7 @@ use axum::{Json, Router, extract::State, http::StatusCode, response::IntoRespons
 use serde_json::json;
 use tower_openrouter::{Account, ChatServiceExt, Transport};
 
-/// Who answers when the model that the client asked for does not.
+/// The model that answers when the requested one does not.
 const FALLBACK: &str = "openai/gpt-4o-mini";
 
 #[tokio::main]
@@ -78,7 +78,7 @@ async fn models(State(account): State<Account>) -> impl IntoResponse {
     }
 }
 
-/// Who made a model: the part of its name before the slash.
+/// The author of a model: the part of its name before the slash.
 fn author(model: &str) -> &str {
     model.split_once('/').map_or(model, |(author, _)| author)
 }

@@ -6,7 +6,7 @@
 //!
 //! Type a line and press Enter. `/image URL` adds a picture to the next line, `/quit` or Ctrl-D ends. Without a terminal each line of the
 //! standard input is a turn; without any line a short conversation is played.
-#![expect(clippy::print_stdout, reason = "an example speaks to whoever runs it")]
+#![expect(clippy::print_stdout, reason = "an example prints for the reader")]
 
 mod support;
 
@@ -57,7 +57,7 @@ async fn main() -> support::Fallible {
     Ok(())
 }
 
-/// One turn: streams the answer, runs the tool if the model calls it, and adds what was said to the conversation.
+/// One turn: streams the answer, runs the tool if the model calls it, and adds the messages to the conversation.
 async fn turn(stack: &Stack, messages: &mut Vec<Message>) -> support::Fallible {
     for _ in 0..TOOL_ROUNDS {
         let request = ChatRequest::new(messages.clone()).tools([clock()]);

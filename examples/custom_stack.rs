@@ -1,7 +1,7 @@
-//! Layers put together by hand, among tower-http's, over a leaf of one's own choice.
+//! Layers put together by hand, among tower-http's, over an inner service of your choice.
 //!
 //! The first layer named is the outermost. A layer that is left out is simply not there.
-#![expect(clippy::print_stdout, reason = "an example speaks to whoever runs it")]
+#![expect(clippy::print_stdout, reason = "an example prints for the reader")]
 
 mod support;
 
@@ -43,7 +43,7 @@ async fn main() -> support::Fallible {
         .layer(DeadlineLayer::new(Duration::from_secs(90)))
         .layer(FallbackLayer::new(chain))
         .layer(RetryLayer::new())
-        // Between: once an attempt, and outside the attempt's clocks, so that queueing is not taken for a slow model.
+        // Between: once an attempt, and outside the attempt's timeouts, so that queueing does not count as a slow model.
         .layer(ConcurrencyLimitLayer::new(32))
         .layer(AttemptLayer::new())
         .layer(AttemptTimeoutLayer::new(Duration::from_secs(10)))

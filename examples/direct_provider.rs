@@ -2,7 +2,7 @@
 //!
 //! Against real upstreams set `OPENROUTER_API_KEY`, and `DIRECT_API_KEY` with `DIRECT_BASE_URL` (default OpenAI's) for the
 //! provider.
-#![expect(clippy::print_stdout, reason = "an example speaks to whoever runs it")]
+#![expect(clippy::print_stdout, reason = "an example prints for the reader")]
 
 mod support;
 

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! The guide that explains them is `docs/spend-less.md`.
-#![expect(clippy::print_stdout, reason = "an example speaks to whoever runs it")]
+#![expect(clippy::print_stdout, reason = "an example prints for the reader")]
 
 mod support;
 
@@ -79,7 +79,7 @@ async fn main() -> support::Fallible {
     cap(&place).await
 }
 
-/// A budget shortens an answer rather than refuse it, and marks it; what is spent, reserved and free is told.
+/// A budget shortens an answer rather than refuse it, and marks it; what is spent, reserved and free is shown.
 async fn cap(place: &support::Place) -> support::Fallible {
     let book = InMemoryBudgetStore::new();
     // A dollar for a thousand tokens of answer: half of what is requested.
@@ -117,7 +117,7 @@ async fn cap(place: &support::Place) -> support::Fallible {
 
 /// The same prompt of some thousand words before each question.
 fn long_prompt(marked: bool) -> ChatRequest {
-    let manual = "The manual says what everybody knows already. ".repeat(250);
+    let manual = "The manual explains the settings of the machine. ".repeat(250);
     let part = if marked {
         Part::cached_text(manual, CacheControl::ephemeral())
     } else {

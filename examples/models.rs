@@ -1,11 +1,11 @@
-//! Which models there are, by price, context and capability; and who serves one.
+//! Which models there are, by price, context and capability; and the endpoints of one.
 //!
 //! ```sh
 //! cargo run --example models -- --max-price 3 --min-context 100000 --needs tools
 //! ```
 //!
 //! Prices are in US dollars per million tokens.
-#![expect(clippy::print_stdout, reason = "an example speaks to whoever runs it")]
+#![expect(clippy::print_stdout, reason = "an example prints for the reader")]
 
 mod support;
 
@@ -110,7 +110,7 @@ async fn main() -> support::Fallible {
     Ok(())
 }
 
-/// Pico-dollars a token; `None` where it varies or nobody says.
+/// Pico-dollars a token; `None` if it varies or is unknown.
 fn pico(price: Option<&Price>) -> Option<i128> {
     Some(price?.to_usd().ok()??.pico())
 }

@@ -5,7 +5,7 @@
 //! ```sh
 //! cargo run --release --example own_provider
 //! ```
-#![expect(clippy::print_stdout, reason = "an example speaks to whoever runs it")]
+#![expect(clippy::print_stdout, reason = "an example prints for the reader")]
 
 mod support;
 

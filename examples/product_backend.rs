@@ -9,7 +9,7 @@
 //! ```
 //!
 //! `LISTEN` is the address, `LEDGER` the SQLite file (by default one in the temporary folder).
-#![expect(clippy::print_stdout, reason = "an example speaks to whoever runs it")]
+#![expect(clippy::print_stdout, reason = "an example prints for the reader")]
 
 mod support;
 
@@ -105,7 +105,7 @@ async fn main() -> support::Fallible {
     Ok(())
 }
 
-/// The tenant whose key the request carries; a handler that takes one is closed to everybody else.
+/// The tenant whose key the request carries; a handler that takes one refuses all other requests.
 struct Tenant(&'static str);
 
 impl<S: Sync> FromRequestParts<S> for Tenant {

@@ -1,9 +1,9 @@
-//! The main job: a streamed answer that survives a dead first model, and what was tried for it.
+//! The main job: a streamed answer although the first model is overloaded, and what was tried for it.
 //!
 //! ```sh
 //! cargo run --release --example quickstart
 //! ```
-#![expect(clippy::print_stdout, reason = "an example speaks to whoever runs it")]
+#![expect(clippy::print_stdout, reason = "an example prints for the reader")]
 
 mod support;
 

@@ -1,9 +1,9 @@
-//! Two tenants with budgets and tags run a burst; at the end the ledger says who spent what, and the upstream's own bill is the same.
+//! Two tenants with budgets and tags run a burst; at the end the ledger shows what each spent, and the upstream's own bill is the same.
 //!
 //! ```sh
 //! cargo run --release --example spend
 //! ```
-#![expect(clippy::print_stdout, reason = "an example speaks to whoever runs it")]
+#![expect(clippy::print_stdout, reason = "an example prints for the reader")]
 
 mod support;
 
@@ -27,7 +27,7 @@ const AT_ONCE: usize = 8;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> support::Fallible {
-    // In the simulator the first model fails now and then: then the second one answers, and both attempts are booked.
+    // In the simulator the first model fails now and then: then the second one answers, and both attempts are recorded.
     let place = support::place(&[(MODELS[0], "20%503;retry-after=0")]).await?;
     let account = Account::new(
         Transport::builder().upstream(place.upstream.clone()).build()?,

@@ -1,5 +1,5 @@
 //! Every frame of a stream: reasoning, text, signs of life, and an end that says whether the answer is whole.
-#![expect(clippy::print_stdout, reason = "an example speaks to whoever runs it")]
+#![expect(clippy::print_stdout, reason = "an example prints for the reader")]
 
 mod support;
 

@@ -6,7 +6,7 @@
 //!
 //! Each function below is a test as it would stand in your `tests/` folder under `#[tokio::test(start_paused = true)]`: waits of many
 //! seconds pass in milliseconds, and the faults are the same in each run.
-#![expect(clippy::print_stdout, reason = "an example speaks to whoever runs it")]
+#![expect(clippy::print_stdout, reason = "an example prints for the reader")]
 
 mod support;
 
@@ -46,7 +46,7 @@ async fn service() -> support::Fallible<(Simulator, Summaries)> {
     Ok((simulator, Summaries { stack }))
 }
 
-/// The first model is overloaded: the second one answers, and each was asked as often as it should be.
+/// The first model is overloaded: the second one answers, and each was called as often as it should be.
 async fn an_overloaded_model_is_replaced() -> support::Fallible {
     let (simulator, summaries) = service().await?;
     simulator.plan("openai/gpt-5", "503")?;

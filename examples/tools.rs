@@ -1,5 +1,5 @@
-//! A tool call, and the check that whoever is asked can make one.
-#![expect(clippy::print_stdout, reason = "an example speaks to whoever runs it")]
+//! A tool call, and the check that the model supports tools.
+#![expect(clippy::print_stdout, reason = "an example prints for the reader")]
 
 mod support;
 

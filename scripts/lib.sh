@@ -14,7 +14,7 @@ steps=0
 failures=()
 notices=()
 
-# step WHAT COMMAND...: runs the command, says how long it took, and goes on after a failure, so that one run tells all.
+# step WHAT COMMAND...: runs the command, prints its time, and continues after a failure, so that one run shows all failures.
 step() {
     local what=$1 begin=$SECONDS status
     shift

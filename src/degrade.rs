@@ -1,4 +1,4 @@
-//! Replies that no model made, for the bottom of the degradation.
+//! Canned replies: the last source of a degraded answer.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -8,15 +8,15 @@ use tower_llm_layers::{FailureKind, LlmRequest, Stage, Tags, UtcTime, degrade::D
 
 use crate::{ChatFrame, FrameKind};
 
-/// What was asked for, as far as a reply of your own may want to know.
+/// The request, as far as a reply of your own may need it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Asked<'a> {
-    /// The model; `None` where the request names none.
+    /// The model; `None` if the request names none.
     pub model: Option<&'a str>,
     /// Whether a stream is wanted. The reply comes in the right form by itself.
     pub streaming: bool,
-    /// What the call is booked under.
+    /// What the call is accounted under.
     pub tags: &'a Tags,
     /// What went wrong.
     pub reason: FailureKind,
@@ -28,7 +28,7 @@ pub struct Asked<'a> {
 
 type Reply = dyn Fn(&Asked<'_>) -> Option<String> + Send + Sync;
 
-/// A text that stands in for a chat's answer when all else has failed, as a plain answer or a stream: the same for everybody, or computed.
+/// A text returned as a chat's answer if every candidate has failed, as a plain answer or a stream: the same for all callers, or computed.
 ///
 /// ```
 /// use tower_openrouter::{ApiKey, Stack, degrade::CannedReply};
@@ -45,7 +45,7 @@ type Reply = dyn Fn(&Asked<'_>) -> Option<String> + Send + Sync;
 pub struct CannedReply(Arc<Reply>);
 
 impl CannedReply {
-    /// The same text for everybody.
+    /// The same text for all callers.
     pub fn text(text: impl Into<String>) -> Self {
         let text = text.into();
         Self::new(move |_| Some(text.clone()))
@@ -77,7 +77,7 @@ impl<R: LlmRequest> Degradation<R, ChatFrame> for CannedReply {
     }
 }
 
-/// A text in the form that was asked for. Nothing was used, so that nothing is billed.
+/// A text in the requested form. No tokens were used, so nothing is billed.
 fn frames(text: &str, model: &str, streaming: bool) -> Vec<ChatFrame> {
     let created = Duration::from_millis(UtcTime::now().millis()).as_secs();
     let usage = json!({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0, "cost": 0});

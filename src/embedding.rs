@@ -43,7 +43,7 @@ impl EmbeddingRequest {
     ///
     /// # Errors
     ///
-    /// Where it is no JSON object.
+    /// If it is no JSON object.
     pub fn from_json(body: Bytes) -> Result<Self, JsonError> {
         let document = Document::parse(body)?;
         let model = document
@@ -60,7 +60,7 @@ impl EmbeddingRequest {
     ///
     /// # Errors
     ///
-    /// Where the value cannot be written as JSON.
+    /// If the value cannot be written as JSON.
     pub fn field(mut self, name: &str, value: impl serde::Serialize) -> Result<Self, serde_json::Error> {
         self.document.set(name.to_owned(), serde_json::to_vec(&value)?.into());
         Ok(self)

@@ -11,7 +11,7 @@ mod partial;
 
 use partial::PartialText;
 
-/// Why a call has no answer, or why an answer broke off.
+/// Why a call has no answer, or why an answer was interrupted.
 ///
 /// One word wide. Says what happened, to which model, what was tried ([`attempts`](Self::attempts)) and what to do
 /// ([`report`](Self::report)). Never holds a key or a prompt, and of an answer only the [part](Self::partial_text) that was received,
@@ -71,7 +71,7 @@ impl Error {
         )
     }
 
-    /// Where the generation can be looked up later, should the bill matter.
+    /// Adds the generation's id, by which the bill can be looked up later.
     pub(crate) fn of_generation(mut self, id: Option<&str>) -> Self {
         if self.0.generation_id.is_none() {
             self.0.generation_id = id.map(cut).map(str::to_owned);
@@ -79,7 +79,7 @@ impl Error {
         self
     }
 
-    /// The same without the key, where the upstream has echoed it.
+    /// The same without the key, in case the upstream has echoed it.
     pub(crate) fn without(mut self, key: &SentKey) -> Self {
         let inner = &mut *self.0;
         if let Some(message) = key.hide(&inner.message) {
@@ -99,7 +99,7 @@ impl Error {
         self
     }
 
-    /// The same where nobody has seen a part: what broke off is then a call that was never answered.
+    /// The same if no part was shown: an interrupted stream is then a call that was never answered.
     pub(crate) fn unseen(mut self) -> Self {
         match self.kind() {
             FailureKind::Truncated => self.0.kind = Some(FailureKind::Reset),
@@ -117,7 +117,7 @@ impl Error {
         self.0.kind.unwrap_or(FailureKind::Internal)
     }
 
-    /// The HTTP status, where there was one.
+    /// The HTTP status, if there was one.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
         self.0.status
@@ -135,13 +135,13 @@ impl Error {
         self.0.error_type.as_deref()
     }
 
-    /// What happened, in words: the upstream's where it said any.
+    /// What happened, in the upstream's words if it sent any.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// How long the upstream asked to wait, clamped to a day.
+    /// The wait that the upstream asked for, clamped to a day.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
@@ -153,7 +153,7 @@ impl Error {
         self.0.provider.as_deref()
     }
 
-    /// The generation, where one had begun: its bill can be looked up.
+    /// The generation, if one had begun: its bill can be looked up.
     #[must_use]
     pub fn generation_id(&self) -> Option<&str> {
         self.0.generation_id.as_deref()
@@ -165,7 +165,7 @@ impl Error {
         self.0.marks.attempts()
     }
 
-    /// What a tired person needs: what happened, what was tried, what to do. Several lines.
+    /// What happened, what was tried, and what to do. Several lines.
     #[must_use]
     pub fn report(&self) -> String {
         let mut text = self.to_string();
@@ -189,8 +189,8 @@ impl Error {
         match self.kind() {
             FailureKind::Connect => "check the base URL and the network, or add a candidate at another upstream",
             FailureKind::Timeout(Phase::Deadline) => "a longer deadline, or a faster candidate first",
-            FailureKind::Timeout(_) => "a longer limit for this clock, or another candidate",
-            FailureKind::RateLimited => "wait as long as it asks, or add a candidate at another upstream",
+            FailureKind::Timeout(_) => "a longer timeout for this phase, or another candidate",
+            FailureKind::RateLimited => "wait as long as the upstream asks, or add a candidate at another upstream",
             FailureKind::CircuitOpen => {
                 "wait for the next probe, or add a candidate: all that there are have failed too often"
             }
@@ -205,7 +205,7 @@ impl Error {
             FailureKind::ContentFiltered => "change the prompt; the model's policy refused it",
             FailureKind::BudgetExceeded => "raise the budget, wait for its reset, or request fewer `max_tokens`",
             FailureKind::RejectedByProvider => "correct the request, or add a candidate of another provider",
-            FailureKind::StoreUnavailable => "restore the store, or let calls pass uncounted while it is down",
+            FailureKind::StoreUnavailable => "restore the store, or set `OnStoreFailure::FailOpen`",
             FailureKind::InsufficientFunds => "add credits, request fewer `max_tokens`, or add a cheaper candidate",
             FailureKind::Auth => "check the API key of this upstream",
             FailureKind::BadRequest => "correct the request",
@@ -344,7 +344,7 @@ impl Failure for Error {
         self.0.personal || self.kind().is_personal()
     }
 
-    /// All that was said; neither what lies under it, nor what was tried or received for the other one, nor whose bill it is.
+    /// Kind, status and words; neither the cause, nor the attempts, the received part and the generation of the other call.
     fn for_another(&self) -> Self {
         let inner = &*self.0;
         let mut marks = FailureMarks::default();

@@ -17,7 +17,7 @@ use crate::{
 
 /// One piece of an answer: an event of a stream, a sign of life, or a whole plain answer.
 ///
-/// It holds the bytes that came, untouched, and the little that the layers need to know of them. The typed views are read
+/// It holds the bytes that came, untouched, and the few facts that the layers need. The typed views are read
 /// on demand. As a [`Buf`] it is those bytes.
 #[derive(Debug, Clone)]
 pub struct ChatFrame {
@@ -68,7 +68,7 @@ impl ChatFrame {
         }
     }
 
-    /// The same, where the answer ends with it, and ends well.
+    /// The same, if the answer ends with it, and ends well.
     pub(crate) const fn ending(mut self, ends_well: bool) -> Self {
         self.ends_well = ends_well;
         self
@@ -104,7 +104,7 @@ impl ChatFrame {
         self.has_usage
     }
 
-    /// The text to show, where this frame has some. A chunk that repeats the whole message, as some servers send it last, has none.
+    /// The text to show, if this frame has some. A chunk that repeats the whole message, as some servers send it last, has none.
     #[must_use]
     pub fn text(&self) -> Option<Cow<'_, str>> {
         if self.form == FrameKind::KeepAlive || self.is_snapshot {
@@ -113,7 +113,7 @@ impl ChatFrame {
         ChunkProbe::read(&self.bytes).ok()?.text()
     }
 
-    /// The usage, where this frame carries it.
+    /// The usage, if this frame carries it.
     #[must_use]
     pub fn usage(&self) -> Option<Usage> {
         if !self.has_usage {
@@ -126,7 +126,7 @@ impl ChatFrame {
     ///
     /// # Errors
     ///
-    /// [`Malformed`](crate::FailureKind::Malformed) where it is none.
+    /// [`Malformed`](crate::FailureKind::Malformed) if it is none.
     pub fn chunk(&self) -> Result<ChatChunk, Error> {
         ChatChunk::from_json(&self.bytes).map_err(|cause| unreadable("this frame is not a chunk of a stream", &cause))
     }
@@ -135,7 +135,7 @@ impl ChatFrame {
     ///
     /// # Errors
     ///
-    /// [`Malformed`](crate::FailureKind::Malformed) where it is none.
+    /// [`Malformed`](crate::FailureKind::Malformed) if it is none.
     pub fn response(&self) -> Result<ChatResponse, Error> {
         ChatResponse::from_json(&self.bytes).map_err(|cause| unreadable("this frame is not a plain answer", &cause))
     }
@@ -212,7 +212,7 @@ impl Frame for ChatFrame {
             return Shown::Other;
         };
         match probe.text() {
-            // A whole answer, or one of several, is nothing to be gone on with.
+            // A whole answer, or one of several, cannot be resumed.
             _ if self.form == FrameKind::Answer || probe.max_index() > 0 || probe.has_beside_text() => Shown::Other,
             Some(text) => Shown::Text(text),
             None if probe.has_content() => Shown::Reasoning,
@@ -258,7 +258,7 @@ impl Frame for ChatFrame {
         size_of::<Self>() + self.bytes.len()
     }
 
-    /// The bytes are copied, so that they do not keep the rest of what came with them; with usage of nothing, where there was some.
+    /// The bytes are copied, so that they do not keep the rest of what came with them; with usage of zero, if there was some.
     fn replayed(&self) -> Self {
         let unpaid = self.has_usage.then(|| unpaid(&self.bytes)).flatten();
         Self {
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn text_alone_can_be_gone_on_with() {
+    fn text_alone_can_be_resumed() {
         let shown = |choice: &str| {
             let json = format!(r#"{{"id":"gen-1","choices":[{choice}]}}"#);
             let frame = ChatFrame::new(json.into(), FrameKind::Chunk, Stage::Content, false);
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn it_tells_who_answers_and_why_the_answer_ended() {
+    fn it_reports_which_model_answers_and_why_the_answer_ended() {
         let json = r#"{"model":"openai/gpt-5","choices":[{"index":0,"delta":{},"finish_reason":"eos"}]}"#;
         let frame = ChatFrame::new(json.into(), FrameKind::Chunk, Stage::Finish, false);
         assert_eq!(Frame::model(&frame).as_deref(), Some("openai/gpt-5"));

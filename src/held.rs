@@ -1,6 +1,6 @@
 //! A body that is dropped at its call's deadline, whether it is read or not.
 //!
-//! A service is driven by polls: the deadline layer sees nothing while nobody reads. So where a body leaves this crate for a reader who may
+//! A service is driven by polls: the deadline layer sees nothing while the body is not read. So if a body leaves this crate for a reader that may
 //! stop reading, a task drops it at the deadline, and with it the connection, the reservation and every place that the call holds.
 
 use std::{
@@ -56,7 +56,7 @@ impl<B: Body<Data = ChatFrame, Error = Error> + Send + 'static> HeldBody<B> {
                 if late.is_some() {
                     tracing::warn!(
                         phase = Phase::Deadline.as_str(),
-                        "body dropped at its deadline: nobody reads it"
+                        "body dropped at its deadline: it is not read"
                     );
                 }
                 drop(late);

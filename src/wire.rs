@@ -15,7 +15,7 @@ use crate::{body::Completeness, transport::Dialect};
 
 /// A request that the [`Transport`](crate::Transport) can send: chat, embeddings, or one of your own.
 pub trait WireRequest: LlmRequest {
-    /// Where it goes, after the upstream's base URL, e.g. `chat/completions`. It is posted.
+    /// Its path after the upstream's base URL, e.g. `chat/completions`. The method is POST.
     fn path(&self) -> &str;
 
     /// The JSON body for an upstream that understands this dialect.

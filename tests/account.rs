@@ -18,7 +18,7 @@ fn account(simulator: &Simulator, key: Option<&str>) -> Account {
 }
 
 #[tokio::test(start_paused = true)]
-async fn models_and_who_serves_one() {
+async fn models_and_the_endpoints_of_one() {
     let simulator = Simulator::start().await.unwrap();
     let account = account(&simulator, Some("sk-or-v1-test"));
     let models = account.models().await.unwrap();

@@ -61,7 +61,7 @@ async fn a_floor_of_pace_ends_a_slow_stream() {
     assert_eq!((got.kind(), got.text.len()), (None, 30), "{got:?}");
 }
 
-/// Which models are asked when the first one refuses.
+/// Which models are tried when the first one refuses.
 async fn asked(status: &'static str, body: &'static str, change: fn(StackBuilder) -> StackBuilder) -> Vec<String> {
     let raw = Raw::start(move |request| {
         if request.contains(SECOND) {
@@ -80,7 +80,7 @@ async fn asked(status: &'static str, body: &'static str, change: fn(StackBuilder
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_route_changes_who_is_asked() {
+async fn the_route_changes_which_candidates_are_tried() {
     const BUSY: (&str, &str) = ("503 Service Unavailable", "{}");
     const REFUSED: (&str, &str) = (
         "403 Forbidden",

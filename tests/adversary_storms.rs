@@ -10,9 +10,9 @@ use futures_util::future::join_all;
 use tokio::{runtime::Handle, time::timeout};
 use tower_openrouter::{ChatServiceExt, layers::retry::RetryBudget};
 
-/// "Come back at once", for ever.
+/// "Retry at once", without end.
 #[tokio::test(start_paused = true)]
-async fn an_upstream_that_says_at_once_for_ever_gets_no_more_than_the_cap() {
+async fn an_upstream_that_always_says_retry_now_gets_no_more_than_the_cap() {
     let raw = Raw::always(vec![head("429 Too Many Requests\r\nretry-after: 0", "text/plain")]).await;
     for cap in 1..6 {
         let before = raw.seen().len();

@@ -20,9 +20,9 @@ async fn a_cut_after_content_that_follows_a_finish_is_a_cut() {
     assert_eq!(got.kind(), Some(FailureKind::Truncated), "{got:?}");
 }
 
-/// The wait for the usage is no clock for content that goes on.
+/// The wait for the usage is no timeout for content that continues.
 #[tokio::test(start_paused = true)]
-async fn content_that_goes_on_after_a_finish_is_not_cut_short() {
+async fn content_that_continues_after_a_finish_is_not_cut_short() {
     let pause = Step::Wait(Duration::from_secs(4));
     let got = streamed(vec![
         chunk("Sky", "\"stop\""),

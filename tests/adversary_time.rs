@@ -27,7 +27,7 @@ use tower_openrouter::{
     transport::{Dialect, OPENROUTER, Transport, Upstream},
 };
 
-/// A body of the same bytes for ever, always ready; each read takes a millisecond, as a busy thread's does.
+/// A body of the same bytes without end, always ready; each read takes a millisecond, as a busy thread's does.
 struct Endless(&'static [u8]);
 
 impl Body for Endless {
@@ -35,7 +35,7 @@ impl Body for Endless {
     type Error = Infallible;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        // What tokio's sockets do: a task that never waits is told to let others run.
+        // As tokio's sockets do: a task that never waits has to let others run.
         let mut budget = pin!(tokio::task::coop::consume_budget());
         if budget.as_mut().poll(cx).is_pending() {
             return Poll::Pending;
@@ -126,7 +126,7 @@ async fn a_dripping_plain_answer_ends_with_its_clock() {
 
 /// Account calls have a limit of their own, to the last byte.
 #[tokio::test(start_paused = true)]
-async fn an_account_call_does_not_wait_for_ever() {
+async fn an_account_call_times_out() {
     for steps in [
         vec![json(), Step::Drip(b" ".to_vec(), Duration::from_secs(1))],
         vec![Step::Hang],

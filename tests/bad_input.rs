@@ -63,7 +63,7 @@ fn base_urls() {
 }
 
 #[test]
-fn chains_attempts_and_clocks() {
+fn chains_attempts_and_timeouts() {
     let said = |builder: StackBuilder| words(&builder.build().unwrap_err());
     assert!(said(builder().chain(Vec::<Candidate>::new())).contains("`chain` is an empty list"));
     assert!(said(builder().chain(["  "])).contains("`model` of a candidate is blank"));
@@ -90,7 +90,7 @@ fn chains_attempts_and_clocks() {
     assert!(said(builder().attempts(0)).contains("`attempts` is 0"));
     assert!(said(builder().attempts_per_candidate(0)).contains("`attempts_per_candidate` is 0"));
     assert!(said(builder().first_token_timeout(Duration::ZERO)).contains("`first_token_timeout` is 0"));
-    // What nobody has set stands in nobody's way.
+    // What is not set has no effect.
     assert!(builder().deadline(Duration::from_secs(10)).build().is_ok());
     let above = said(
         builder()
@@ -169,7 +169,7 @@ fn every_wrong_setting_of_a_stack_is_named_at_once() {
         "`min_calls` of the circuit breaker is 0",
         "`admit`: the limits are empty",
         "`upstream_limits`: the limits are empty",
-        "`budgets` is given, and `budget` or `budget_store` besides",
+        "`budgets` is set, and also `budget` or `budget_store`",
         "`day`",
         "there are budgets and no prices",
         "`attempts` is 0",
@@ -190,7 +190,7 @@ fn every_wrong_setting_of_a_stack_is_named_at_once() {
 }
 
 #[test]
-fn a_stack_over_another_leaf_names_them_all_as_well() {
+fn a_stack_over_another_inner_service_names_them_all_as_well() {
     let leaf = tower::service_fn(|_: http::Request<ApiRequest>| async {
         Err::<http::Response<tower_openrouter::ChatBody>, _>(tower_openrouter::Error::new(
             tower_openrouter::FailureKind::Internal,

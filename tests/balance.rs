@@ -177,7 +177,7 @@ async fn a_refusal_is_known_at_once_and_a_thousand_make_one_question() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_keys_cap_is_told_from_the_balance() {
+async fn a_keys_cap_is_distinguished_from_the_balance() {
     let simulator = Simulator::builder()
         .key_with_limit(KEY, "0.0001".parse().unwrap())
         .start()

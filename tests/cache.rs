@@ -43,7 +43,7 @@ where
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_router_is_asked_to_keep_an_answer_for_a_second_to_a_day() {
+async fn the_router_may_cache_an_answer_for_a_second_to_a_day() {
     let world = World::new("GOOD").await;
     let stack = world.alone();
     for (time, seconds) in [
@@ -105,7 +105,7 @@ async fn a_plain_answer_is_kept_too_and_apart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_broke_off_or_was_filtered_is_not_kept() {
+async fn an_interrupted_or_filtered_answer_is_not_cached() {
     for plan in ["GOOD;cut@3", "GOOD;finish=content_filter"] {
         let world = World::new(plan).await;
         let service = over(world.alone());
@@ -125,7 +125,7 @@ async fn what_broke_off_or_was_filtered_is_not_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shared_call_goes_on_without_its_first_caller_and_ends_with_its_last() {
+async fn a_coalesced_call_continues_without_its_first_caller_and_ends_with_its_last() {
     let world = World::new("delay=1s;words=50").await;
     let service = over(world.alone());
     let mut first = service.stream(ask()).await.unwrap();

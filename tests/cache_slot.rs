@@ -1,4 +1,4 @@
-//! The cache in its slot of the stack: inside the deadline, outside of everything that asks and pays, and the stale rung.
+//! The cache in its slot of the stack: inside the deadline, outside of everything that calls and pays, and stale degraded answers.
 
 use std::{sync::Arc, time::Duration};
 
@@ -98,7 +98,7 @@ async fn a_hit_passes_no_limit_and_makes_no_attempt() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_one_each_call_is_asked() {
+async fn without_one_each_call_decides_for_itself() {
     let world = World::new("GOOD").await;
     let stack = world.alone();
     for _ in 0..2 {
@@ -134,7 +134,7 @@ fn header<'a>(response: &'a Response<()>, name: &http::HeaderName) -> Option<&'a
 }
 
 #[tokio::test(start_paused = true)]
-async fn tenants_are_told_apart_and_the_client_is_told() {
+async fn tenants_are_distinguished_and_the_client_sees_it() {
     let world = World::new("GOOD").await;
     let cache = ChatCache::new(kept(), tenants());
     let stack = world.builder().chain([FIRST]).cache(cache).build().unwrap();
@@ -159,7 +159,7 @@ async fn tenants_are_told_apart_and_the_client_is_told() {
 
 /// What a middleware puts into the extensions gets through the endpoint, and goes nowhere else.
 #[tokio::test(start_paused = true)]
-async fn tenants_may_be_told_by_tags_from_in_front() {
+async fn tenants_may_come_from_tags_set_in_front() {
     let world = World::new("GOOD").await;
     let cache = ChatCache::new(kept(), TenantKey::tag("tenant"));
     let stack = world.builder().chain([FIRST]).cache(cache).build().unwrap();
@@ -205,7 +205,9 @@ async fn a_stale_answer_stands_in_before_the_canned_reply() {
         advance(2 * MINUTE).await;
         let (response, stale) = over_http(&stack, streamed, &[]).await;
         let told = header(&response, &DEGRADED_HEADER).unwrap();
-        let age = told.strip_prefix("rung=stale_answer; reason=overloaded; age=").unwrap();
+        let age = told
+            .strip_prefix("source=stale_answer; reason=overloaded; age=")
+            .unwrap();
         assert!(age.parse::<u64>().unwrap() >= 120, "{told}");
         assert!(fresh.contains("Scattering") && stale.contains("Scattering"), "{stale}");
         assert_eq!(stale.ends_with("data: [DONE]\n\n"), streamed, "{stale}");
@@ -214,7 +216,7 @@ async fn a_stale_answer_stands_in_before_the_canned_reply() {
         assert!(
             header(&response, &DEGRADED_HEADER)
                 .unwrap()
-                .starts_with("rung=canned_reply")
+                .starts_with("source=canned_reply")
         );
         assert!(text.contains("Sorry."), "{text}");
     }
@@ -268,9 +270,9 @@ async fn a_cheaper_models_answer_is_not_kept_and_marked_for_all_who_share_it() {
     assert_eq!(call(&stack, true, ask()).await.text, "Well again.");
 }
 
-/// Nothing that is kept is read for whoever says so, not even a stale answer.
+/// A request that bypasses the cache gets nothing from it, not even a stale answer.
 #[tokio::test(start_paused = true)]
-async fn whoever_goes_round_the_cache_gets_no_stale_answer() {
+async fn a_request_that_bypasses_the_cache_gets_no_stale_answer() {
     let mut stood_in = Vec::new();
     for case in ["no-store", "bypass", "refresh", "default"] {
         let world = World::new("1xGOOD,503").await;
@@ -305,16 +307,21 @@ async fn whoever_goes_round_the_cache_gets_no_stale_answer() {
     assert_eq!(stood_in, ["default"]);
 }
 
-/// It is told that there is none, whatever else the stack has to say.
+/// It gets a cache miss, whatever else the stack could answer.
 #[tokio::test(start_paused = true)]
-async fn whoever_wants_a_kept_answer_or_none_gets_no_other() {
+async fn an_only_if_cached_request_gets_no_other_answer() {
     let world = World::new("503").await;
     let builder = world.builder().canned_reply(CannedReply::text("sorry"));
     let stack = cached(builder, kept());
     let mut request = ask().into_http();
     request.extensions_mut().insert(CacheMode::OnlyIfCached);
     let error = stack.complete(request).await.unwrap_err();
-    assert!(error.to_string().contains("no answer to this is kept"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("cache miss, and the request allows only cached responses"),
+        "{error}"
+    );
     let canned = stack.complete(ask()).await.unwrap();
     assert_eq!(canned.degraded().unwrap().source, DegradedSource::CannedReply);
     assert!(world.simulator.seen().of(FIRST).count() > 0);

@@ -106,7 +106,7 @@ fn another_upstream_has_the_prices_it_was_given() {
     assert_eq!(quote("openai", "gpt-5:nitro", &needs), Quote::Unknown);
     assert_eq!(quote("openai", "gpt-odd", &needs), Quote::Unknown);
     assert_eq!(quote("azure", "gpt-5", &needs), Quote::Unknown);
-    // It outlives the models, and goes before them where it is for the same upstream.
+    // It outlives the models, and takes precedence over them if it is for the same upstream.
     let given = given.with_price("openrouter", "gpt-5", &pricing(r#"{"prompt":"0.5","completion":"0"}"#));
     given.replace([], UtcTime::now());
     assert!(matches!(quote("openai", "gpt-5", &needs), Quote::Known(_)));
@@ -125,7 +125,7 @@ fn another_upstream_has_the_prices_it_was_given() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_dearest_endpoint_is_what_is_held_for() {
+async fn the_most_expensive_endpoint_is_reserved_for() {
     let simulator = Simulator::start().await.unwrap();
     let account = account(&simulator);
     let catalogue = Catalogue::new(account.models().await.unwrap());
@@ -139,7 +139,7 @@ async fn the_dearest_endpoint_is_what_is_held_for() {
     // Models that are read again do not forget it.
     catalogue.replace(account.models().await.unwrap(), UtcTime::now());
     assert_eq!(tariff(&catalogue, LLAMA, 1), after);
-    // A model that has gone is forgotten, and begins anew.
+    // A model that has gone is forgotten, and starts again.
     catalogue.replace([], UtcTime::now());
     catalogue.replace(account.models().await.unwrap(), UtcTime::now());
     assert_eq!(tariff(&catalogue, LLAMA, 1), before);
@@ -169,7 +169,7 @@ async fn a_priority_tier_counts_where_it_may_serve() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_ceiling_of_the_request_keeps_dearer_endpoints_out() {
+async fn a_ceiling_of_the_request_keeps_more_expensive_endpoints_out() {
     let simulator = Simulator::start().await.unwrap();
     let account = account(&simulator);
     let catalogue = Catalogue::new(account.models().await.unwrap());
@@ -235,7 +235,7 @@ fn pictures_searches_and_choices_are_held_for() {
     assert_eq!((needs.images, needs.searches, needs.choices), (2, 1, 3));
     assert!(needs.most_prompt_tokens > 2 * 16_384);
     let tariff = known(&catalogue, "a/b", &needs);
-    // A search by whichever engine is dearer.
+    // A search by the more expensive engine.
     assert_eq!((tariff.fixed, tariff.max_answer), (usd("0.027"), Some(100)));
     // The name asks as well: for a search, and for what it finds.
     let online = known(&catalogue, "a/b:online", &Needs::default());

@@ -17,7 +17,7 @@ use tower_openrouter::{
 
 const CLAUDE: &str = "anthropic/claude-sonnet-4.5";
 
-/// A world whose catalogue is known, and everything it was told.
+/// A world whose catalogue is known, and everything it recorded.
 struct Shop {
     world: World,
     catalogue: Arc<Catalogue>,
@@ -58,7 +58,7 @@ fn agree(what: &str, (entry, billed): &(Entry, i128)) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_estimate_is_the_bill_and_never_above_the_hold() {
+async fn the_estimate_is_the_bill_and_never_above_the_reservation() {
     let shop = Shop::open().await;
     let models = account(&shop.world.simulator).models().await.unwrap();
     let long = "word ".repeat(250_000);

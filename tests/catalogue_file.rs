@@ -65,7 +65,7 @@ async fn it_survives_on_disk_with_its_date() {
         Catalogue::load(&file)
             .unwrap_err()
             .to_string()
-            .contains("is no saved catalogue")
+            .contains("is not a saved catalogue")
     );
     fs::remove_dir_all(&folder.0).unwrap();
     assert!(Catalogue::load(&file).unwrap_err().to_string().contains("models.json"));

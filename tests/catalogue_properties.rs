@@ -272,7 +272,7 @@ proptest! {
             let cost = tariff.cost(needs.most_prompt_tokens, usage.answer);
             prop_assert!(cost.is_err() || cost.is_ok_and(|cost| !cost.is_negative()));
         }
-        // Where it is no amount, it is not nothing.
+        // If it is no amount, it is not zero.
         let number = text.trim().parse::<f64>();
         if !number.is_ok_and(|number| number >= 0.0) {
             prop_assert!(!matches!(quote, Quote::Known(_)), "{text}");

@@ -20,7 +20,7 @@ use tower_openrouter::{
 const LLAMA: &str = "meta-llama/llama-3.3-70b-instruct";
 
 #[tokio::test(start_paused = true)]
-async fn it_is_refreshed_in_the_background_and_keeps_the_old_where_that_fails() {
+async fn it_is_refreshed_in_the_background_and_keeps_the_old_on_failure() {
     let (log, _listening) = Log::listen("llm::catalogue=info");
     let simulator = Simulator::start().await.unwrap();
     let catalogue = Catalogue::default();
@@ -66,14 +66,14 @@ async fn it_is_refreshed_in_the_background_and_keeps_the_old_where_that_fails() 
     assert_eq!(simulator.seen().attempts.len(), asked, "it has ended");
 }
 
-/// How often a path that ends so was asked for.
+/// How often a path that ends so was requested.
 fn asked(simulator: &Simulator, end: &str) -> usize {
     let attempts = simulator.seen().attempts;
     attempts.iter().filter(|attempt| attempt.path.ends_with(end)).count()
 }
 
 #[tokio::test(start_paused = true)]
-async fn endpoints_are_fetched_once_for_those_models_that_a_price_is_asked_of() {
+async fn endpoints_are_fetched_once_for_models_with_a_quoted_price() {
     let simulator = Simulator::start().await.unwrap();
     let catalogue = Catalogue::new(account(&simulator).models().await.unwrap());
     let refresh = CatalogueRefresh::new(catalogue.clone(), account(&simulator)).every(Duration::from_secs(600));
@@ -107,7 +107,7 @@ async fn endpoints_are_fetched_once_for_those_models_that_a_price_is_asked_of() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn endpoints_that_cannot_be_read_are_asked_for_later_and_hold_up_nothing() {
+async fn endpoints_that_cannot_be_read_are_requested_later_and_block_nothing() {
     let simulator = Simulator::start().await.unwrap();
     let catalogue = Catalogue::new(account(&simulator).models().await.unwrap());
     let refresh = CatalogueRefresh::new(catalogue.clone(), account(&simulator)).every(Duration::from_secs(3600));
@@ -126,7 +126,7 @@ async fn endpoints_that_cannot_be_read_are_asked_for_later_and_hold_up_nothing()
     tariff(&catalogue, LLAMA, 1);
     sleep(Duration::from_secs(1)).await;
     assert_eq!(tariff(&catalogue, LLAMA, 1).answer_token, usd("0.00000088"));
-    // What nobody serves is not asked for again and again.
+    // A model that no provider serves is not requested again and again.
     simulator.plan("/endpoints", "404").unwrap();
     let before = asked(&simulator, "/endpoints");
     for _ in 0..60 {
@@ -190,13 +190,13 @@ async fn an_empty_or_broken_list_replaces_nothing() {
     assert_eq!((catalogue.len(), catalogue.unpriced()), (2, vec!["a/b".to_owned()]));
     let text = log.text();
     assert!(
-        text.contains("passed over rows=1") && text.contains(r#"count=1 models=["a/b"]"#),
+        text.contains("skipped rows=1") && text.contains(r#"count=1 models=["a/b"]"#),
         "{text}"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stack_holds_by_the_dearest_endpoint_from_its_second_call_on() {
+async fn a_stack_reserves_by_the_most_expensive_endpoint_from_its_second_call_on() {
     let world = World::new("GOOD").await;
     let catalogue = Catalogue::new(account(&world.simulator).models().await.unwrap());
     let running = CatalogueRefresh::new(catalogue.clone(), account(&world.simulator)).spawn_on(&Handle::current());

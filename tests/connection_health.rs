@@ -170,7 +170,7 @@ async fn a_call_on_a_connection_that_dies_is_made_again_on_another_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_goaway_costs_nobody_an_answer() {
+async fn a_goaway_costs_no_caller_an_answer() {
     let upstream = Http2::start(After::GoAway(3)).await;
     let stack = upstream.builder().build().unwrap();
     for number in 0..12 {
@@ -248,7 +248,7 @@ async fn once_only() -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn ten_stale_connections_cost_nobody_an_answer() {
+async fn ten_stale_connections_cost_no_caller_an_answer() {
     let upstream = Upstream::new(OPENROUTER, &once_only().await, Dialect::OpenRouter).unwrap();
     let stack = Stack::builder()
         .upstream(upstream, ApiKey::new(raw::KEY).unwrap())

@@ -38,7 +38,7 @@ async fn clones_share_connections() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_idle_connection_is_kept_where_none_is_wanted() {
+async fn no_idle_connection_is_kept_if_none_is_wanted() {
     let world = World::new("GOOD").await;
     calls(&stack(&world, |builder| builder.pool_max_idle(0)), 3).await;
     assert_eq!(world.simulator.seen().connections_accepted, 3);

@@ -1,4 +1,4 @@
-//! The ladder: which rung answers which failure, marked, plain and streamed.
+//! Graceful degradation: which source answers which failure, marked, plain and streamed.
 
 use crate::support::{FIRST, SECOND, World, ask, call};
 use http::{HeaderValue, Method, Request, StatusCode};
@@ -31,7 +31,7 @@ async fn mark(stack: &Stack, request: ChatRequest) -> Option<Degraded> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_outage_reaches_the_rung_that_it_should() {
+async fn each_outage_reaches_the_degraded_source_that_it_should() {
     // What failed, and whether a reply stands in for it.
     for (plan, stands_in) in [
         ("503", true),
@@ -59,7 +59,7 @@ async fn each_outage_reaches_the_rung_that_it_should() {
                 got.error
             );
             assert_eq!(got.error.is_some(), !stands_in, "{plan} streamed={streamed}");
-            assert!(!got.lines.is_empty(), "{plan}: what was tried is told");
+            assert!(!got.lines.is_empty(), "{plan}: the attempts are reported");
             let marked = mark(&stack, ask().stream(streamed)).await;
             assert_eq!(marked.is_some(), stands_in, "{plan} streamed={streamed}");
             if let Some(mark) = marked {
@@ -82,7 +82,7 @@ async fn an_answer_that_came_is_not_marked_and_one_that_broke_is_not_replaced() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cheaper_model_is_asked_last_and_its_answer_is_marked() {
+async fn a_cheaper_model_is_tried_last_and_its_answer_is_marked() {
     let world = World::new("503").await;
     let stack = world.builder().chain([FIRST]).cheaper([SECOND]).build().unwrap();
     assert!(stack.describe().contains(SECOND), "{}", stack.describe());
@@ -98,7 +98,7 @@ async fn a_cheaper_model_is_asked_last_and_its_answer_is_marked() {
     assert_eq!(
         mark(&stack, ask().model(SECOND)).await,
         None,
-        "it is what was asked for"
+        "it is the requested answer"
     );
 }
 
@@ -157,7 +157,7 @@ async fn a_computed_reply_sees_all_of_the_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cheaper_model_that_goes_on_with_an_answer_is_marked_where_that_can_be_told() {
+async fn a_cheaper_model_that_resumes_an_answer_is_marked() {
     for gathered in [false, true] {
         let world = World::new("1xGOOD;cut@3,503").await;
         let builder = world.builder().chain([FIRST]).cheaper([SECOND]);
@@ -211,7 +211,7 @@ async fn over_http_the_mark_is_a_header_and_the_reply_has_the_right_form() {
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(
             response.headers()[DEGRADED_HEADER],
-            "rung=canned_reply; reason=overloaded"
+            "source=canned_reply; reason=overloaded"
         );
         let text = String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap();
         assert!(text.contains(SORRY), "{text}");

@@ -13,7 +13,7 @@ use tower_openrouter::{
     layers::LayerError,
 };
 
-/// What the leaf does with a call.
+/// What the inner service does with a call.
 type Leaf = fn(Request<ApiRequest>) -> Result<ChatBody, Error>;
 
 fn endpoint(leaf: Leaf) -> OpenAiEndpoint<impl tower_openrouter::ChatService> {
@@ -105,10 +105,10 @@ async fn a_plain_answer_to_a_wish_for_a_stream_becomes_one_event() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_that_nobody_asked_for_is_an_error() {
+async fn a_stream_that_was_not_requested_is_an_error() {
     let (status, _, text) = post(streams, ASK).await;
     assert_eq!(status, StatusCode::BAD_GATEWAY);
-    assert!(text.contains("streamed an answer that was asked for whole"), "{text}");
+    assert!(text.contains("streamed an answer to a plain request"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -180,7 +180,7 @@ async fn failures_say_what_a_client_can_act_on() {
     assert_eq!(headers["x-llm-attempts"], "1");
     assert!(!text.contains("s3cr3t"));
     let table: [(Leaf, u16, &str); 6] = [
-        // Our own key or balance is no fault of the client's.
+        // Our own key or balance is not the client's mistake.
         (|_| Err(Error::new(FailureKind::Auth, "rejected")), 502, "upstream_auth"),
         (
             |_| Err(Error::new(FailureKind::InsufficientFunds, "empty")),

@@ -17,7 +17,7 @@ const ASK: &str = r#"{"model":"demo/model","messages":[{"role":"user","content":
 const ANSWER: &str = r#"{"choices":[{"index":0,"message":{"content":"Oslo."},"finish_reason":"stop"}]}"#;
 const LARGEST: usize = 10_000;
 
-/// The status, what may be used instead, and the body. The inner service answers if it gets what was asked.
+/// The status, what may be used instead, and the body. The inner service answers if it gets what was sent.
 async fn post(encodings: &[&str], body: Vec<u8>) -> (StatusCode, Option<String>, String) {
     let service = service_fn(
         |request: Request<ApiRequest>| -> BoxFuture<'static, Result<Response<ChatBody>, Error>> {

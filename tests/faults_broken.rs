@@ -33,7 +33,7 @@ async fn a_silent_model_alone_gets_a_grace_and_then_an_error() {
         (Some(K::Timeout(Phase::FirstToken)), 1)
     );
     at(&got, 15);
-    // Asked again only where the caller opted in.
+    // Called again only if the caller opted in.
     let stack = world.builder().retry_timeouts(true).chain([FIRST]).build().unwrap();
     let got = call(&stack, true, ask()).await;
     assert_eq!(got.asked().len(), 2);
@@ -71,7 +71,7 @@ async fn white_space_and_a_cut_is_no_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stall_after_the_first_word_ends_in_an_error_and_nobody_else_is_asked() {
+async fn a_stall_after_the_first_word_ends_in_an_error_without_another_attempt() {
     let world = World::new("stall=60s@3;GOOD").await;
     let got = call(&world.pair(), true, ask()).await;
     assert_eq!((got.kind(), got.asked()), (Some(K::Timeout(Phase::Idle)), vec![FIRST]));
@@ -81,7 +81,7 @@ async fn a_stall_after_the_first_word_ends_in_an_error_and_nobody_else_is_asked(
         got.text
     );
     at(&got, 15);
-    // Shorter than the clock: it goes on.
+    // Shorter than the timeout: it continues.
     let world = World::new("stall=12s@3;GOOD").await;
     let got = call(&world.pair(), true, ask()).await;
     assert_eq!((got.kind(), got.text.as_str()), (None, TEXT));
@@ -195,7 +195,7 @@ async fn a_refused_prefill_is_passed_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_model_that_was_down_is_asked_again_when_it_is_well() {
+async fn a_model_that_was_down_is_tried_again_when_it_is_up() {
     let world = World::new("down=30s;503;no-hint").await;
     let stack = world.pair();
     assert_eq!(call(&stack, true, ask()).await.asked(), [FIRST, FIRST, SECOND]);

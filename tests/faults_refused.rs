@@ -138,7 +138,7 @@ async fn plain() {
     }
 }
 
-/// What heals after one failure is answered by the same model, and nobody else is asked.
+/// What heals after one failure is answered by the same model, and no other is tried.
 #[tokio::test(start_paused = true)]
 async fn a_retry_that_works_keeps_the_model() {
     for row in TABLE.iter().filter(|row| row.attempts == 2) {
@@ -151,7 +151,7 @@ async fn a_retry_that_works_keeps_the_model() {
 
 /// The balance carries fewer tokens than requested, and no other candidate is left: the retry requests what it can afford.
 #[tokio::test(start_paused = true)]
-async fn an_affordable_answer_is_asked_for_instead() {
+async fn an_affordable_answer_is_requested_instead() {
     let world = World::new("402-afford=400,GOOD").await;
     let got = call(&world.alone(), true, ask().max_tokens(5000)).await;
     assert_eq!((got.text.as_str(), got.asked().len()), (TEXT, 2));

@@ -37,7 +37,7 @@ async fn a_fallback_changes_the_model_and_nothing_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_routers_own_list_goes_along_where_it_is_asked_to() {
+async fn the_routers_own_list_goes_along_if_it_is_enabled() {
     let world = World::new("GOOD").await;
     let stack = world
         .builder()

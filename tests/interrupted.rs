@@ -82,7 +82,7 @@ async fn the_text_that_was_received_is_on_the_error_and_is_not_printed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_no_text_came_there_is_none() {
+async fn without_text_there_is_no_partial_text() {
     let (world, stack) = cut(|builder| builder).await;
     world.simulator.plan(SECOND, "503;no-hint").unwrap();
     let error = stack.stream(ask()).await.unwrap_err();
@@ -115,9 +115,9 @@ async fn a_whole_answer_that_was_streamed_upstream_keeps_what_came() {
     assert_unprinted(&error, "One");
 }
 
-/// What a stream brought stays, though the call that is made anew brings nothing.
+/// What a stream brought stays, although the second call brings nothing.
 #[tokio::test(start_paused = true)]
-async fn what_came_before_the_call_was_made_anew_is_not_lost() {
+async fn text_received_before_the_call_was_repeated_is_not_lost() {
     let (world, stack) = cut(|builder| builder.stream_upstream(StreamUpstreamLayer::new())).await;
     world.simulator.plan(FIRST, "1x503;no-hint,400").unwrap();
     let error = stack.complete(ask()).await.unwrap_err();
@@ -125,7 +125,7 @@ async fn what_came_before_the_call_was_made_anew_is_not_lost() {
     assert!(error.partial_text().is_some_and(|text| text.starts_with("One two")));
 }
 
-/// Over a leaf that answers with these bodies.
+/// Over an inner service that answers with these bodies.
 fn over(body: fn() -> ChatBody) -> Stack {
     let leaf = service_fn(move |_: Request<ApiRequest>| std::future::ready(Ok::<_, Error>(Response::new(body()))));
     Stack::openrouter(ApiKey::new("sk-or-v1-s3cr3t").unwrap())
@@ -180,7 +180,7 @@ async fn the_endpoint_logs_how_many_attempts_a_broken_stream_took() {
     response.into_body().collect().await.unwrap();
     let logged = log.text();
     assert!(
-        logged.contains("stream broke off") && logged.contains("attempts=2"),
+        logged.contains("stream interrupted") && logged.contains("attempts=2"),
         "{logged}"
     );
     assert!(!logged.contains("One"), "{logged}");

@@ -1,4 +1,4 @@
-//! Answers that broke off: what they are booked at, and how their bill is fetched later.
+//! Interrupted answers: their recorded cost, and how their bill is fetched later.
 
 use std::{sync::Arc, time::Duration};
 
@@ -105,7 +105,7 @@ async fn a_stream_left_mid_way_ends_at_the_upstreams_own_bill() {
     assert_eq!(
         books.spent(),
         (half, UsdAmount::ZERO),
-        "the hold is kept until the bill is there"
+        "the reservation stays until the bill is there"
     );
     assert_eq!(books.reconciler.pending(), 1);
 
@@ -113,7 +113,7 @@ async fn a_stream_left_mid_way_ends_at_the_upstreams_own_bill() {
     assert_eq!(
         books.kept.entries()[0].state,
         EntryState::Estimated,
-        "nobody knows it yet"
+        "it is not known yet"
     );
     sleep(Duration::from_secs(80)).await;
     let entry = books.kept.entries().remove(0);
@@ -136,7 +136,7 @@ async fn the_same_over_a_restart() {
     assert_eq!(
         kept.entries()[0].state,
         EntryState::Estimated,
-        "nothing goes on after the end"
+        "nothing runs after the end"
     );
 
     let second = Books::new(&world, kept.clone());
@@ -183,7 +183,7 @@ async fn what_does_not_fit_is_counted_and_left_for_the_next_start() {
     for _ in 0..3 {
         leave_after_three_words(&stack).await;
     }
-    // The first two were asked for long ago.
+    // The first two were requested long ago.
     assert_eq!(
         reconciler.turned_away() + u64::try_from(reconciler.pending()).unwrap() + reconciled(&kept),
         3
@@ -204,7 +204,7 @@ fn reconciled(kept: &Kept) -> u64 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bills_are_asked_for_a_few_at_a_time_and_another_upstreams_not_at_all() {
+async fn bills_are_requested_a_few_at_a_time_and_another_upstreams_not_at_all() {
     let world = late(Duration::ZERO).await;
     let kept = Kept::new();
     let stack = world.builder().chain([FIRST]).ledger(kept.clone()).build().unwrap();
@@ -265,7 +265,7 @@ async fn a_file_brings_back_what_was_spent_and_what_awaits_its_bill() {
     assert_eq!(
         book.accounts()[0].settled.pico(),
         kept.total(),
-        "estimates and bills as they were booked"
+        "estimates and bills as they were recorded"
     );
     while reconciler.pending() > 0 {
         sleep(Duration::from_millis(20)).await;

@@ -1,4 +1,4 @@
-//! What is told to the metrics facade: each call once, each attempt once, by bounded names.
+//! What the metrics facade records: each call once, each attempt once, by bounded names.
 
 use crate::support::{FIRST, SECOND, World, ask, call};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
@@ -8,7 +8,7 @@ use tower_openrouter::{
     layers::observe::{METRICS, names},
 };
 
-/// All values of one metric, with those of its labels that are asked for.
+/// All values of one metric, with the given ones of its labels.
 fn told(
     snapshotter: &[(metrics_util::CompositeKey, DebugValue)],
     name: &str,
@@ -82,7 +82,7 @@ async fn a_call_is_counted_once_whatever_it_took() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failures_rungs_and_circuits_are_counted() {
+async fn failures_degraded_answers_and_circuits_are_counted() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     let _here = metrics::set_default_local_recorder(&recorder);
@@ -116,7 +116,7 @@ async fn failures_rungs_and_circuits_are_counted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_thousand_models_are_told_apart_and_no_more() {
+async fn a_thousand_models_are_distinguished_and_no_more() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     let _here = metrics::set_default_local_recorder(&recorder);
@@ -140,9 +140,9 @@ async fn a_thousand_models_are_told_apart_and_no_more() {
     );
 }
 
-/// Each name and kind on the page is one that is told.
+/// Each metric, label and failure kind on the page exists.
 #[test]
-fn what_is_to_be_looked_at_by_night_is_there() {
+fn the_runbook_names_only_metrics_and_kinds_that_exist() {
     let page = include_str!("../docs/runbook.md");
     let labels = [
         names::OUTCOME,

@@ -21,7 +21,7 @@ fn usd(text: &str) -> UsdAmount {
     text.parse().unwrap()
 }
 
-/// A price that is the same for everybody: so much for each token of the answer.
+/// A price that is the same for all models: so much for each token of the answer.
 fn tariff(answer_token: &str) -> UnknownPrice {
     UnknownPrice::Assume(WorstCasePrice {
         answer_token: usd(answer_token),
@@ -31,7 +31,7 @@ fn tariff(answer_token: &str) -> UnknownPrice {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_answer_is_booked_at_the_upstreams_own_bill() {
+async fn every_answer_is_recorded_at_the_upstreams_own_bill() {
     let world = World::new("GOOD").await;
     let kept = Kept::new();
     let stack = world
@@ -98,7 +98,7 @@ async fn a_failed_attempt_is_an_entry_of_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tags_are_told_from_the_request_and_its_own_count_first() {
+async fn tags_are_extracted_from_the_request_and_its_own_count_first() {
     let world = World::new("GOOD").await;
     let kept = Kept::new();
     let tags = CallTags::new(|headers, _| {
@@ -189,7 +189,7 @@ async fn an_attempt_that_no_budget_carries_is_not_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn budgets_without_prices_are_told_at_the_start() {
+async fn budgets_without_prices_fail_at_the_start() {
     let world = World::new("GOOD").await;
     let budgets = || [Budget::usd("a", "1").unwrap(), Budget::usd("a", "2").unwrap()];
     let [one, two] = budgets();
@@ -216,7 +216,7 @@ async fn budgets_without_prices_are_told_at_the_start() {
         whole().budget_store(Arc::new(tower_openrouter::layers::budget::InMemoryBudgetStore::new())),
     ] {
         let error = besides.build().unwrap_err();
-        assert!(error.to_string().contains("`budgets` is given"), "{error}");
+        assert!(error.to_string().contains("`budgets` is set"), "{error}");
     }
 }
 

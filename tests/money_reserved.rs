@@ -114,7 +114,7 @@ async fn over_http(stack: &Stack, tokens: Option<u64>) -> (StatusCode, HeaderMap
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_is_told_what_was_shortened_and_what_was_limited() {
+async fn a_client_sees_what_was_shortened_and_what_was_limited() {
     let world = World::new("GOOD").await;
     let price = WorstCasePrice {
         answer_token: usd("0.001"),
@@ -128,7 +128,7 @@ async fn a_client_is_told_what_was_shortened_and_what_was_limited() {
     assert_eq!(status, StatusCode::OK);
     assert_eq!(
         headers["x-llm-degraded"],
-        "rung=shortened_answer; reason=budget_exceeded; max_tokens=500"
+        "source=shortened_answer; reason=budget_exceeded; max_tokens=500"
     );
     let (_, headers) = over_http(&stack("9"), None).await;
     assert_eq!(headers["x-llm-output-limit"], "max_tokens=8192; default");

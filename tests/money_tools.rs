@@ -134,7 +134,7 @@ async fn a_loop_of_tools_is_limited_to_what_the_budget_leaves() {
     let most = first[1]["max_cost_in_dollars"].as_f64().unwrap();
     assert!(most > 0.0 && first[1]["type"] == "max_cost", "{first}");
 
-    // Less is left: the loop is limited further, and the answer is nobody else's.
+    // Less is left: the loop is limited further, and the answer is not shared.
     let less = UsdAmount::from_pico(reserved.pico() * 3 / 4).to_string();
     let (stack, _, kept) = books.stack(less.trim_start_matches('$'), false);
     let completion = stack.complete(request(&body)).await.unwrap();

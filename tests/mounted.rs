@@ -61,9 +61,9 @@ async fn a_stream_survives_a_dead_model() {
     assert_eq!(said, TEXT);
 }
 
-/// Its head was sent before; so a comment says it, where the other one goes on.
+/// Its head was sent before, so a comment reports it at the place where another candidate continues.
 #[tokio::test(start_paused = true)]
-async fn a_stream_that_was_gone_on_with_says_so() {
+async fn a_resumed_stream_says_so() {
     let world = World::new("1xGOOD;cut@3,503;no-hint").await;
     let builder = world.builder().chain([FIRST]).cheaper([SECOND]);
     let url = mount(&builder.resume(ResumeLayer::new()).build().unwrap()).await;
@@ -85,7 +85,7 @@ async fn a_stream_that_was_gone_on_with_says_so() {
     assert_eq!(
         comments,
         [
-            ": resumed after 19 bytes (truncated), by openai/gpt-4o-mini; degraded: rung=cheaper_model; reason=overloaded"
+            ": resumed after 19 bytes (truncated), by openai/gpt-4o-mini; degraded: source=cheaper_model; reason=overloaded"
         ]
     );
 }

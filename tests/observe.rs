@@ -41,7 +41,7 @@ fn has(told: &Told, fields: &[(&str, &str)]) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_tags_that_were_named_are_told_whoever_brought_them() {
+async fn the_tags_that_were_named_are_recorded_from_any_source() {
     let world = World::new("GOOD").await;
     let (spans, _listens) = Spans::listen();
     let tags = CallTags::new(|_, _| Tags::new([("team", "search"), ("user", "u-1")]).ok());
@@ -141,7 +141,7 @@ async fn each_attempt_has_its_own_and_the_call_has_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_failed_was_left_degraded_or_gone_on_with_is_told() {
+async fn failed_cancelled_degraded_and_resumed_calls_are_recorded() {
     let world = World::new("503;no-hint").await;
     let (spans, _listens) = Spans::listen();
     call(&world.alone(), true, ask()).await;
@@ -180,7 +180,7 @@ async fn what_failed_was_left_degraded_or_gone_on_with_is_told() {
     has(&told, &[("llm.degraded.source", "canned_reply")]);
     for (field, value) in [
         ("outcome", "degraded"),
-        ("rung", "canned_reply"),
+        ("source", "canned_reply"),
         ("reason", "overloaded"),
     ] {
         assert_eq!(told.last_event.get(field).map(String::as_str), Some(value), "{told:?}");
@@ -218,7 +218,7 @@ async fn other_operations_have_their_names() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn neither_prompt_nor_answer_nor_key_is_told() {
+async fn neither_prompt_nor_answer_nor_key_is_recorded() {
     let world = World::new("GOOD").await;
     let (spans, _listens) = Spans::listen();
     call(&world.pair(), true, ask()).await;

@@ -64,7 +64,7 @@ async fn the_longest_wait() {
         b.max_retry_delay_with_fallback(Duration::from_secs(7)).chain([FIRST])
     })
     .await;
-    assert_eq!(alone.asked(), [FIRST, FIRST], "nobody else can answer");
+    assert_eq!(alone.asked(), [FIRST, FIRST], "no other can answer");
 }
 
 #[tokio::test(start_paused = true)]
@@ -90,12 +90,12 @@ async fn the_retry_budget_is_shared_by_all_stacks_that_are_given_it() {
         second
             .lines
             .iter()
-            .any(|line| line.note.as_deref().is_some_and(|note| note.contains("budget")))
+            .any(|line| line.note.as_deref().is_some_and(|note| note.contains("retry ratio")))
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_moves_on_only_where_it_may() {
+async fn a_refusal_falls_back_only_if_allowed() {
     let refused = with("403-moderation", |b| b).await;
     assert_eq!(
         (refused.asked(), refused.kind()),
@@ -181,7 +181,7 @@ async fn a_candidate_that_asks_for_a_pause_gets_it() {
 
 /// With the short way of asking, too: a tag is all that it takes.
 #[tokio::test(start_paused = true)]
-async fn a_tenant_is_told_by_its_tag() {
+async fn a_tenant_is_found_by_its_tag() {
     let world = World::new("GOOD").await;
     let one = Limits::new().requests(Rate::new(1, Duration::from_secs(60)).unwrap());
     let builder = world.builder().chain([FIRST]);
@@ -196,7 +196,7 @@ async fn a_tenant_is_told_by_its_tag() {
     assert_eq!([ask_as("a").await, ask_as("b").await], [None, None]);
     assert_eq!(ask_as("a").await, Some(K::RateLimited));
     for _ in 0..2 {
-        assert_eq!(call(&stack, false, ask()).await.kind(), None, "nobody's");
+        assert_eq!(call(&stack, false, ask()).await.kind(), None, "without a tenant");
     }
 }
 
@@ -221,7 +221,7 @@ async fn the_limits_of_a_tenant_and_of_a_candidate() {
     let refused = ask_as("a").await.unwrap_err();
     assert_eq!(refused.kind(), K::RateLimited);
     assert!(
-        refused.to_string().starts_with("over 1 requests in 60 s: come back in"),
+        refused.to_string().starts_with("over 1 requests in 60 s: retry in"),
         "{refused}"
     );
     assert_eq!(world.simulator.seen().attempts.len(), 2, "nothing was sent for it");
@@ -270,7 +270,7 @@ async fn the_limits_of_a_tenant_and_of_a_candidate() {
 }
 
 #[test]
-fn what_is_in_force_is_told() {
+fn the_settings_in_force_are_printed() {
     let stack = Stack::openrouter(ApiKey::new("sk-or-v1-s3cr3t").unwrap())
         .chain([FIRST, SECOND])
         .server_side_fallback(true)
@@ -320,7 +320,7 @@ fn what_is_in_force_is_told() {
     assert!(!told.contains("s3cr3t"));
 }
 
-/// A redirect would carry the key to another place: it is an error, and nobody follows it.
+/// A redirect would carry the key to another place: it is an error, and is not followed.
 #[tokio::test(start_paused = true)]
 async fn a_redirect_is_not_followed() {
     let elsewhere = World::new("GOOD").await;

@@ -1,4 +1,4 @@
-//! For each outage, how far down the ladder the answer comes from, and how it is marked: plain and streamed.
+//! For each outage, which degraded source answers, and how the answer is marked: plain and streamed.
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ use tower_openrouter::{
 const CHEAP: &str = "google/gemini-2.5-flash";
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What is said of a model's answer: enough to tell who answered.
+/// What a model answers: enough to see which one answered.
 const FULL: &str = "Full.";
 const CHEAPER: &str = "Cheaper.";
 const STALE: &str = "Stale.";
 const CANNED: &str = "Canned.";
 
-/// A stack with every rung: a chain of two, a cheaper model, what was kept, a canned reply.
+/// A stack with every degraded source: a chain of two, a cheaper model, a stale response, a canned reply.
 fn ladder(world: &World) -> Stack {
     let kept = Cache::new(1 << 20).time_to_live(MINUTE).stale_if_error(60 * MINUTE);
     world
@@ -92,7 +92,7 @@ async fn mark(stack: &Stack, streamed: bool) -> Option<Degraded> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_outage_is_answered_from_the_rung_that_is_left() {
+async fn each_outage_is_answered_from_the_degraded_source_that_is_left() {
     for (plan, kind) in OUTAGES {
         for (down, text, rung) in [
             (Down::First, FULL, None),
@@ -155,7 +155,7 @@ async fn silence_takes_its_time_and_the_same_way_down() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_wrong_with_the_request_reaches_no_rung() {
+async fn a_bad_request_is_never_degraded() {
     for (plan, kind) in [
         ("400", K::BadRequest),
         ("413", K::BadRequest),

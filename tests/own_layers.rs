@@ -135,7 +135,7 @@ async fn layers_of_tower_stand_inside_a_stack() {
     }
 }
 
-/// Counts calls, and waits in each before it goes on.
+/// Counts calls, and waits in each before it continues.
 #[derive(Clone)]
 struct Waits {
     seen: Arc<AtomicUsize>,
@@ -232,11 +232,11 @@ async fn a_layer_in_the_middle_sees_each_attempt_and_leaves_its_cost_on_its_line
     );
 }
 
-/// An error of another type is told for what it is, and the stack's own comes through as it was.
+/// An error of another type is reported as what it is, and the stack's own comes through unchanged.
 #[tokio::test(start_paused = true)]
 async fn what_a_layer_in_the_middle_fails_with_is_classified() {
     let world = World::new("GOOD").await;
-    // A wait of 3 s within an attempt's own limit of 1 s: a timeout, so the next candidate is asked.
+    // A wait of 3 s within an attempt's own limit of 1 s: a timeout, so the next candidate is called.
     let (slow, _) = waits(Duration::from_secs(3));
     let stack = world
         .builder()

@@ -99,7 +99,7 @@ async fn an_idle_timeout_of_a_candidate_counts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_candidate_is_asked_with_its_own_parameters() {
+async fn each_candidate_is_called_with_its_own_parameters() {
     let raw = Raw::start(|request| {
         if request.contains("\"model\":\"a/first\"") {
             return vec![head("503 Busy", "application/json")];

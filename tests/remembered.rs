@@ -17,7 +17,7 @@ fn calls_of(world: &World, model: &str) -> usize {
     world.simulator.seen().of(model).count()
 }
 
-/// As it comes, and with limits of our own configured besides.
+/// Unconfigured, and with limits of our own configured.
 fn both(builder: &StackBuilder) -> [Stack; 2] {
     let limits = Limits::new().concurrency(1_000).unwrap();
     let limited = builder.clone().upstream_limits(limits, Duration::ZERO);
@@ -72,7 +72,7 @@ async fn of_two_models_the_paused_one_is_used_again_after_its_probe() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_exhausted_free_day_is_asked_once() {
+async fn an_exhausted_free_day_is_called_once() {
     for which in 0..2 {
         let world = World::new("GOOD").await;
         world.simulator.plan(FREE, "429-day").unwrap();

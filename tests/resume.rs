@@ -1,4 +1,4 @@
-//! Going on where a stream broke off, over the simulator's real sockets: no character lost, none twice, and all of it told.
+//! Resuming an interrupted stream, over the simulator's real sockets: no character lost, none twice, and all of it recorded.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -45,7 +45,7 @@ fn on(world: &World) -> StackBuilder {
     world.builder().chain([FIRST, SECOND]).resume(ResumeLayer::new())
 }
 
-/// What was shown, how it ended, and where it broke off.
+/// What was shown, how it ended, and where it was interrupted.
 struct Told {
     text: String,
     error: Option<Error>,
@@ -98,7 +98,7 @@ async fn whichever_word_it_breaks_after_the_text_is_whole() {
             assert_eq!(place.by.as_ref().unwrap().model(), FIRST);
             assert!(WHOLE.is_char_boundary(place.after) && place.after > 0);
             assert_eq!(asked(&world), [FIRST, FIRST]);
-            // What broke off told no bill.
+            // The interrupted part reported no bill.
             let entries = kept.entries();
             let states: Vec<_> = entries.iter().map(|entry| entry.state).collect();
             assert_eq!(states, [EntryState::Estimated, EntryState::Settled]);
@@ -117,7 +117,7 @@ async fn whichever_word_it_breaks_after_the_text_is_whole() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whatever_broke_it_somebody_goes_on() {
+async fn any_interruption_is_resumed_by_a_candidate() {
     for (plan, reason) in [
         ("1xTEXT;cut@9,TEXT", FailureKind::Truncated),
         ("1xTEXT;cut@9;rst,TEXT", FailureKind::Truncated),
@@ -157,7 +157,7 @@ async fn a_model_that_refuses_a_begun_message_is_passed_over_and_hides_nothing()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_model_that_breaks_off_twice_is_left_for_the_next() {
+async fn a_model_that_is_interrupted_twice_is_left_for_the_next() {
     let world = world("TEXT;cut@20", "TEXT").await;
     let told = tell(&on(&world).build().unwrap(), ask()).await;
     assert_eq!(
@@ -168,7 +168,7 @@ async fn a_model_that_breaks_off_twice_is_left_for_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_goes_on_gets_the_conversation_and_what_is_left_of_the_answer() {
+async fn a_continuation_gets_the_conversation_and_the_tokens_that_are_left() {
     let world = world("1xTEXT;cut@10,TEXT", "503").await;
     let request = ask().max_tokens(70).end_user("u-1");
     let told = tell(&on(&world).build().unwrap(), request).await;
@@ -217,7 +217,7 @@ async fn thoughts_are_shown_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tool_calls_json_and_several_choices_are_never_gone_on_with() {
+async fn tool_calls_json_and_several_choices_are_never_resumed() {
     let tool =
         || tower_openrouter::request::Tool::function("weather", "What the sky is like", json!({"type": "object"}));
     for (name, plan, request) in [
@@ -300,7 +300,7 @@ async fn the_deadline_is_that_of_the_whole_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_leaves_while_somebody_is_asked_to_go_on_closes_the_connection() {
+async fn a_caller_that_leaves_during_a_resume_closes_the_connection() {
     let world = world("1xTEXT;cut@10,hang", "TEXT").await;
     let mut answer = on(&world).build().unwrap().stream(ask()).await.unwrap();
     let read = async { while let Some(Ok(_)) = answer.next_text().await {} };

@@ -1,6 +1,6 @@
 //! Sixteen faults that every router of models meets, and what a good one makes of each: an answer, within bounds.
 //!
-//! Two retries, one fallback. Real time where the numbers are small, virtual time where they are not.
+//! Two retries, one fallback. Real time if the numbers are small, otherwise virtual time.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ fn whole(got: &Got) {
     assert_eq!((got.text.as_str(), got.kind()), (TEXT, None), "{got:?}");
 }
 
-/// When a model was asked, since the world began.
+/// When a model was called, since the world began.
 fn asked_at(world: &World, model: &str) -> Vec<Duration> {
     world.simulator.seen().of(model).map(|attempt| attempt.at).collect()
 }
@@ -63,7 +63,7 @@ async fn s01_a_429_with_a_hint_is_waited_for() {
 }
 
 #[tokio::test]
-async fn s02_a_429_for_ever_is_not_hammered() {
+async fn s02_an_endless_429_is_not_hammered() {
     for plan in ["429;no-hint", "429;no-hint;retry-after=1"] {
         let (world, stack) = world(plan).await;
         whole(&call(&stack, true, ask()).await);
@@ -87,7 +87,7 @@ async fn s03_a_single_500_is_retried() {
 }
 
 #[tokio::test]
-async fn s04_a_503_for_ever_goes_to_the_fallback() {
+async fn s04_an_endless_503_goes_to_the_fallback() {
     for streamed in [true, false] {
         let (world, stack) = world("503;no-hint").await;
         let got = call(&stack, streamed, ask()).await;
@@ -157,7 +157,7 @@ async fn whole_or_honest(plan: &str, chain: &[&str], kind: FailureKind, within: 
 }
 
 #[tokio::test]
-async fn s08_a_cut_at_forty_of_sixty_is_gone_on_with() {
+async fn s08_a_cut_at_forty_of_sixty_is_resumed() {
     for plan in ["1xwords=60;cut@40,words=60", "1xwords=60;cut@40;rst,words=60"] {
         let within = Duration::from_secs(5);
         whole_or_honest(plan, &[FIRST, SECOND], FailureKind::Truncated, within).await;
@@ -165,7 +165,7 @@ async fn s08_a_cut_at_forty_of_sixty_is_gone_on_with() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn s09_a_stall_in_mid_stream_is_gone_on_with() {
+async fn s09_a_stall_in_mid_stream_is_resumed() {
     let kind = FailureKind::Timeout(Phase::Idle);
     let within = Duration::from_secs(45);
     whole_or_honest("1xwords=60;stall=30s@40,words=60", &[FIRST, SECOND], kind, within).await;
@@ -174,13 +174,13 @@ async fn s09_a_stall_in_mid_stream_is_gone_on_with() {
 #[tokio::test]
 async fn s14_a_fallback_that_refuses_a_begun_message_hides_nothing() {
     let within = Duration::from_secs(5);
-    // The first is down by then, the second refuses, the third goes on.
+    // The first is down by then, the second refuses, the third continues.
     let gone = "1xwords=60;cut@40,503;no-hint";
     whole_or_honest(gone, &[FIRST, SECOND, THIRD], FailureKind::Truncated, within).await;
-    // Of two, the one that broke off goes on by itself.
+    // Of two, the interrupted one continues by itself.
     let back = "1xwords=60;cut@40,words=60";
     whole_or_honest(back, &[FIRST, SECOND], FailureKind::Truncated, within).await;
-    // Where nobody does, the first failure is told, not the refusal.
+    // If none does, the first failure is reported, not the refusal.
     let (_, got) = sixty_words(gone, &[FIRST, SECOND], ResumeLayer::new()).await;
     assert_eq!(got.kind(), Some(FailureKind::Truncated));
 }
@@ -237,7 +237,7 @@ async fn s13_a_content_filter_is_final() {
     let (world, stack) = world("finish=content_filter;GOOD").await;
     let answer = stack.complete(ask()).await.unwrap();
     let finish = answer.response.choices[0].finish_reason.as_ref().unwrap();
-    assert_eq!(finish.as_str(), "content_filter", "the caller is told");
+    assert_eq!(finish.as_str(), "content_filter", "the caller sees it");
     assert_eq!(world.simulator.seen().attempts.len(), 1);
 }
 
@@ -262,7 +262,7 @@ async fn s15_an_outage_costs_few_probes_and_is_over_when_it_is_over() {
 }
 
 #[tokio::test]
-async fn s16_the_bill_names_who_answered() {
+async fn s16_the_bill_names_the_model_that_answered() {
     for streamed in [true, false] {
         let world = World::new("503;no-hint").await;
         let kept = Kept::new();

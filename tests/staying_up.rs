@@ -82,7 +82,7 @@ async fn without_the_breaker_every_call_asks_and_circuits_can_be_shared() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_all_circuits_are_open_the_caller_is_told_what_to_do() {
+async fn if_all_circuits_are_open_the_error_says_what_to_do() {
     let world = World::new("503").await;
     let policy = CircuitPolicy::new().min_calls(1).last_resorts(0);
     let stack = world.builder().chain([FIRST]).circuit_breaker(policy).build().unwrap();
@@ -163,7 +163,7 @@ async fn a_hedged_call_that_is_left_closes_both() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_looks_on_goes_before_a_batch() {
+async fn an_interactive_call_goes_before_a_batch() {
     for gather in [StreamUpstreamLayer::on_request(), StreamUpstreamLayer::new()] {
         let world = World::new("GOOD;delay=1s").await;
         let limits = ConcurrencyLimits::new(ConcurrencyPolicy::new().initial(1).ceiling(1)).unwrap();
@@ -193,7 +193,7 @@ async fn whoever_looks_on_goes_before_a_batch() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn attempts_beyond_what_a_model_bears_wait_or_move_on() {
+async fn attempts_beyond_the_concurrency_limit_wait_or_fall_back() {
     let world = World::new("GOOD;delay=1s").await;
     let policy = ConcurrencyPolicy::new().initial(2).ceiling(2).queue(0);
     let limits = ConcurrencyLimits::new(policy).unwrap();
@@ -220,19 +220,19 @@ async fn attempts_beyond_what_a_model_bears_wait_or_move_on() {
     let reports = stack.concurrency().unwrap().reports();
     assert!(reports.iter().all(|report| report.under_way == 0), "{reports:?}");
     assert!(
-        stack.describe().contains("AdaptiveConcurrency  2 at once"),
+        stack.describe().contains("AdaptiveConcurrency  2 concurrent attempts"),
         "{}",
         stack.describe()
     );
     assert!(!reports.is_empty());
-    // Nobody else is left: it is refused, and says why.
+    // No other candidate is left: the call is refused, and the error says why.
     let alone = world
         .builder()
         .chain([FIRST])
         .adaptive_concurrency(limits.clone())
         .build()
         .unwrap();
-    // The two stacks share what the model bears.
+    // The two stacks share the model's limit.
     let pair = world
         .builder()
         .chain([FIRST])
@@ -242,7 +242,10 @@ async fn attempts_beyond_what_a_model_bears_wait_or_move_on() {
     let _two = [alone.stream(ask()).await.unwrap(), pair.stream(ask()).await.unwrap()];
     let error = alone.stream(ask()).await.unwrap_err();
     assert_eq!(error.kind(), FailureKind::ConcurrencyLimited);
-    assert!(error.to_string().contains("bears 2 attempts at once"), "{error}");
+    assert!(
+        error.to_string().contains("is at its concurrency limit (2 in flight"),
+        "{error}"
+    );
 }
 
 /// A cap that a hedge has spent is no reason to leave the caller without the canned reply.

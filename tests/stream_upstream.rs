@@ -1,4 +1,4 @@
-//! Plain calls that are streamed upstream, over the simulator's real sockets: the same answer, and what a stream brings besides.
+//! Plain calls that are streamed upstream, over the simulator's real sockets: the same answer, and what a stream adds to it.
 
 use std::time::Duration;
 
@@ -107,7 +107,7 @@ fn for_any_plain_answer_gathered_equals_plain() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_a_plain_answer_by_all_signs_and_booked_once() {
+async fn it_looks_like_a_plain_answer_and_is_recorded_once() {
     let world = World::new("GOOD").await;
     let kept = Kept::new();
     let stack = on(&world).ledger(kept.clone()).build().unwrap();
@@ -175,7 +175,7 @@ async fn what_no_stream_can_carry_stays_plain_and_streams_stay_streams() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn silence_is_noticed_by_the_clocks_of_streams() {
+async fn silence_is_noticed_by_the_timeouts_of_streams() {
     for (plan, seconds) in [("hang", 10), ("first-token=60s", 10), ("GOOD;stall=60s@3", 15)] {
         let world = World::new(&format!("1x{plan},GOOD")).await;
         let got = call(&on(&world).build().unwrap(), false, ask()).await;
@@ -195,7 +195,7 @@ async fn a_break_at_any_word_is_no_short_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_broke_off_unseen_is_asked_after_all_others() {
+async fn a_candidate_interrupted_unseen_is_tried_after_all_others() {
     for (plan, asked) in [
         ("GOOD;cut@3", vec![FIRST, SECOND]),
         ("GOOD;error=502@3", vec![FIRST, SECOND]),
@@ -207,7 +207,7 @@ async fn whoever_broke_off_unseen_is_asked_after_all_others() {
         let got = call(&on(&world).build().unwrap(), false, ask()).await;
         assert_eq!((got.text.as_str(), got.asked()), (TEXT, asked), "{plan}");
     }
-    // The others fail as well: it is asked once more, and then no more.
+    // The others fail as well: it is called once more, and then no more.
     for (plan, text, asked) in [
         ("1xGOOD;cut@3,GOOD", TEXT, vec![FIRST, SECOND, FIRST]),
         ("GOOD;cut@3", "", vec![FIRST, SECOND, FIRST, SECOND]),
@@ -229,7 +229,7 @@ async fn whoever_broke_off_unseen_is_asked_after_all_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_break_with_nobody_else_is_called_once_more_within_its_attempts_and_its_time() {
+async fn an_interrupted_call_without_another_candidate_is_called_once_more() {
     let alone = |world: &World| {
         world
             .builder()
@@ -242,7 +242,7 @@ async fn a_break_with_nobody_else_is_called_once_more_within_its_attempts_and_it
 
     let world = World::new("GOOD;cut@3").await;
     let got = call(&alone(&world).build().unwrap(), false, ask()).await;
-    // Not that nobody was left: how it broke off.
+    // Not that no candidate was left: how it was interrupted.
     assert_eq!((got.text.as_str(), got.kind()), ("", Some(FailureKind::Reset)));
     assert_eq!(got.asked().len(), 2, "once more, and no more");
 
@@ -299,9 +299,9 @@ async fn leaving_closes_the_stream() {
     let _: Stack = stack;
 }
 
-/// The share of retries bounds what is called again since its stream broke off unseen.
+/// The retry ratio bounds calls that are repeated because their stream was interrupted unseen.
 #[tokio::test(start_paused = true)]
-async fn gathered_calls_that_break_off_keep_to_the_share_of_retries() {
+async fn interrupted_upstream_streams_keep_to_the_retry_ratio() {
     let world = World::new("GOOD;cut@3").await;
     let stack = world
         .builder()
@@ -316,9 +316,9 @@ async fn gathered_calls_that_break_off_keep_to_the_share_of_retries() {
     assert_eq!(world.simulator.seen().attempts.len(), 20);
 }
 
-/// What broke the stream, or what the last one said, is told; not that the first could not be asked once more.
+/// The error is that of the stream or of the last candidate; not that the first could not be called once more.
 #[tokio::test(start_paused = true)]
-async fn gathered_with_no_retries_left_the_last_failure_is_told() {
+async fn upstream_streams_without_a_retry_left_report_the_last_failure() {
     let world = World::new("GOOD;cut@3").await;
     world.simulator.plan(SECOND, "429;retry-after=50").unwrap();
     let stack = world

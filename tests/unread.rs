@@ -1,4 +1,4 @@
-//! A client that stops reading holds nothing past its deadline, and a header that is too long moves nobody to another model.
+//! A client that stops reading holds nothing past its deadline, and a header that is too long moves no call to another model.
 
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ async fn clients_that_stop_reading_hold_nothing_past_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_nobody_reads_holds_nothing_past_the_deadline() {
+async fn an_unread_answer_holds_nothing_past_the_deadline() {
     let world = World::new("delay=1s;words=500").await;
     let stack = stack(&world);
     let mut answer = stack.stream(ask()).await.unwrap();

@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p tower-openrouter-benches --bench allocations`
 //!
-//! Counts are exact and the same on every machine. The request is made beforehand: the leaf's own row is what its clone
+//! Counts are exact and the same on every machine. The request is made beforehand: the inner service's own row is what its clone
 //! allocates.
 #![expect(clippy::print_stdout, reason = "the table is what this is for")]
 
@@ -42,7 +42,7 @@ fn their_call(name: &str, mut service: impl Theirs) {
 fn ours() {
     let leaf = Leaf::new(1);
     let chain = [ours::MODEL, ours::NEXT_MODEL];
-    call("leaf", leaf.clone());
+    call("inner", leaf.clone());
     call("attempt", ours::attempt(leaf.clone()));
     call("auth", ours::auth(leaf.clone()));
     call("auth, pool", ours::auth_pool(leaf.clone()));
@@ -75,7 +75,7 @@ fn peers() {
     );
     call("tower-resilience hedge, 2", peers::resilience_hedge(leaf.clone()));
     call("tower-resilience fallback", peers::resilience_fallback(leaf));
-    their_call("liter-llm leaf", liter::Leaf::default());
+    their_call("liter-llm inner", liter::Leaf::default());
     their_call("liter-llm cost", liter::cost());
     their_call("liter-llm budget", liter::budget());
     their_call("liter-llm rate limit", liter::rate_limit());

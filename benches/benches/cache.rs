@@ -3,7 +3,7 @@
 //! `cargo bench -p tower-openrouter-benches --bench cache`
 //!
 //! A call is made as in `layers`: clone the request, make the service ready, call it, read the whole body, drop everything. The
-//! leaf gives the same answer without a cache. A join is a call that is polled once, waits, and leaves again.
+//! inner service gives the same answer without a cache. A join is a call that is polled once, waits, and leaves again.
 
 use std::hint::black_box;
 use std::pin::pin;
@@ -55,7 +55,7 @@ fn answers(group: &mut Group<'_>) {
     for (kind, request, answers) in [("plain", plain(), whole), ("streamed", leaf::request(), pieces)] {
         let frames = answers.frames();
         let name = |what: &str| format!("{what}, {kind} 4 KB");
-        time(group, &name("leaf"), &request, frames, answers.clone());
+        time(group, &name("inner"), &request, frames, answers.clone());
         time(group, &name("ours/hit"), &request, frames, ours::cache(answers.clone()));
         let peer = peers::resilience_cache(answers.clone());
         time(group, &name("tower-resilience/hit"), &request, frames, peer);
@@ -80,7 +80,7 @@ fn long_prompt(group: &mut Group<'_>) {
     let words = "why is the sky blue? ".repeat(5000);
     let request = ChatRequest::user(words).model("openai/gpt-5").into_http();
     let answers = Answers::plain(4096);
-    time(group, "leaf, prompt 100 KB", &request, 1, answers.clone());
+    time(group, "inner, prompt 100 KB", &request, 1, answers.clone());
     time(
         group,
         "ours/hit, prompt 100 KB",
@@ -115,7 +115,7 @@ fn cache(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("cache");
     answers(&mut group);
     let theirs = liter::Leaf::of(4096);
-    time_theirs(&mut group, "liter-llm/leaf, plain 4 KB", theirs.clone());
+    time_theirs(&mut group, "liter-llm/inner, plain 4 KB", theirs.clone());
     time_theirs(&mut group, "liter-llm/hit, plain 4 KB", liter::cache(theirs));
     long_prompt(&mut group);
     join(&mut group);

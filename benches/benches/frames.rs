@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p tower-openrouter-benches --bench frames`
 //!
-//! Bodies are long and their frames ready, so that a frame's share of the call around it is nothing. The leaf's own body is
+//! Bodies are long and their frames ready, so that a frame's share of the call around it is negligible. The inner service's own body is
 //! there by itself; what the wrappers cost is the difference.
 
 use std::hint::black_box;
@@ -45,7 +45,7 @@ where
 
 fn wrappers(group: &mut Group<'_>) {
     let leaf = Leaf::new(FRAMES);
-    time(group, "leaf", leaf.clone());
+    time(group, "inner", leaf.clone());
     time(group, "attempt", ours::attempt(leaf.clone()));
     time(group, "deadline", ours::deadline(leaf.clone()));
     time(group, "first_token", ours::first_token(leaf.clone()));

@@ -1,9 +1,9 @@
-//! Each layer over a leaf whose answer is ready, the whole stack, and the peers' layers beside them in the same run.
+//! Each layer over an inner service whose answer is ready, the whole stack, and the peers' layers in the same run.
 //!
 //! `cargo bench -p tower-openrouter-benches --bench layers`
 //!
 //! Every service is built beforehand. A call is: clone the request, make the service ready, call it, poll once, read the
-//! one frame of the body, drop everything. The leaf does the same without a layer; what a layer costs is the difference.
+//! one frame of the body, drop everything. The inner service does the same without a layer; what a layer costs is the difference.
 //! The layers that open a call (attempt, deadline, fallback, retry) are there twice: alone, and under a deadline that has
 //! opened it already, as in a stack.
 
@@ -46,7 +46,7 @@ fn time_theirs(group: &mut Group<'_>, name: &str, mut service: impl Theirs) {
 fn alone(group: &mut Group<'_>) {
     let leaf = Leaf::new(1);
     let chain = [ours::MODEL, ours::NEXT_MODEL];
-    time(group, "leaf", leaf.clone());
+    time(group, "inner", leaf.clone());
     time(group, "ours/attempt", ours::attempt(leaf.clone()));
     time(group, "ours/auth", ours::auth(leaf.clone()));
     time(group, "ours/auth, pool", ours::auth_pool(leaf.clone()));
@@ -127,7 +127,7 @@ fn peers(group: &mut Group<'_>) {
 }
 
 fn theirs(group: &mut Group<'_>) {
-    time_theirs(group, "liter-llm/leaf", liter::Leaf::default());
+    time_theirs(group, "liter-llm/inner", liter::Leaf::default());
     time_theirs(group, "liter-llm/cost", liter::cost());
     time_theirs(group, "liter-llm/budget", liter::budget());
     time_theirs(group, "liter-llm/rate limit", liter::rate_limit());

@@ -25,7 +25,7 @@ use tower_openrouter_subjects::{
     liter, ours,
 };
 
-/// Keys that are asked for in turn.
+/// Keys that are requested in turn.
 const KEYS: usize = 1_000;
 
 /// Keeps the last entry, to be recorded again.
@@ -107,7 +107,7 @@ fn layers(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("cost layer");
     let request = leaf::request();
     let mut bare = Leaf::new(1);
-    group.bench_function("leaf", |bencher| {
+    group.bench_function("inner", |bencher| {
         bencher.iter(|| drive::whole(&mut bare, black_box(&request).clone()));
     });
     let catalogue = Arc::new(catalogue());
@@ -121,7 +121,7 @@ fn layers(criterion: &mut Criterion) {
     }
     let theirs = liter::request();
     for (name, mut service) in [
-        ("liter-llm/leaf", boxed(liter::Leaf::default())),
+        ("liter-llm/inner", boxed(liter::Leaf::default())),
         ("liter-llm/cost", boxed(liter::cost())),
         ("liter-llm/budget", boxed(liter::budget())),
     ] {
@@ -231,7 +231,7 @@ fn limits(criterion: &mut Criterion) {
     });
     let request = leaf::request();
     let mut bare = Leaf::new(1);
-    group.bench_function("leaf", |bencher| {
+    group.bench_function("inner", |bencher| {
         bencher.iter(|| drive::whole(&mut bare, black_box(&request).clone()));
     });
     let (turn, keys) = (Arc::new(std::sync::atomic::AtomicUsize::new(0)), Arc::new(keys));

@@ -47,7 +47,7 @@ fn budgets(store: &Store, count: usize) -> Budgets {
     Budgets::in_store((0..count).map(budget), Arc::new(store.budgets())).unwrap()
 }
 
-/// Holds a cent and gives it back, which nobody waits for.
+/// Reserves a cent and releases it, without waiting for the release.
 async fn decide(budgets: &Budgets) -> bool {
     let ask = ReserveRequest {
         lines: budgets.lines(&Tags::default(), "", ""),

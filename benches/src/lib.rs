@@ -1,7 +1,7 @@
 //! Shared parts of the measurements: allocations, counted.
 //!
-//! Whoever names this crate runs on a counting allocator, which makes each allocation a few
-//! nanoseconds dearer. So a target that takes times should not name it, lest it flatter whoever
+//! Each target that links this crate runs on a counting allocator, which makes each allocation a few
+//! nanoseconds slower. So a target that takes times should not link it, or it flatters code that
 //! allocates less: times belong in `benches/`, counts in `tests/` or in a bench of their own.
 
 use std::fmt;
@@ -11,9 +11,9 @@ use std::fmt;
 /// Shown as `2 allocations, 96 bytes`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Allocations {
-    /// How often memory was asked for. Growing a buffer in place counts, too.
+    /// How often memory was requested. Growing a buffer in place counts, too.
     pub count: f64,
-    /// How many bytes were asked for in all, whether or not they were given back.
+    /// How many bytes were requested in all, whether or not they were released.
     pub bytes: f64,
 }
 
@@ -27,7 +27,7 @@ impl Allocations {
 
 impl fmt::Display for Allocations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // At most two decimals, and none where there are none.
+        // At most two decimals, without trailing zeros.
         let [count, bytes] = [self.count, self.bytes].map(|value| (value * 100.0).round() / 100.0);
         write!(f, "{count} allocations, {bytes} bytes")
     }

@@ -23,7 +23,7 @@ where
 }
 
 #[test]
-fn the_leaf_allocates_nothing() {
+fn the_inner_service_allocates_nothing() {
     let leaf = of_a_call(Leaf::new(1), 1);
     assert!(leaf.is_none(), "{leaf}");
 }
@@ -35,7 +35,7 @@ fn a_call_through_the_stack_allocates_eight_times_at_most() {
 }
 
 #[test]
-fn clocks_and_the_first_token_allocate_nothing() {
+fn timeouts_and_the_first_token_allocate_nothing() {
     for (layer, counted) in [
         ("timeout", of_a_call(ours::timeout(Leaf::new(1)), 1)),
         ("first_token", of_a_call(ours::first_token(Leaf::new(1)), 1)),
@@ -45,7 +45,7 @@ fn clocks_and_the_first_token_allocate_nothing() {
 }
 
 #[test]
-fn spans_that_nobody_listens_to_allocate_nothing() {
+fn spans_without_a_subscriber_allocate_nothing() {
     let counted = of_a_call(ours::observe(Leaf::new(3)), 3);
     assert!(counted.is_none(), "{counted}");
 }

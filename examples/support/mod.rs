@@ -1,9 +1,9 @@
-//! Where an example calls: the embedded simulator, or a real upstream where a key is set.
+//! The upstream of an example: the embedded simulator, or a real one if a key is set.
 #![allow(dead_code, reason = "each example uses a part of it")]
 #![allow(
     clippy::allow_attributes,
     clippy::print_stderr,
-    reason = "the same; and an example speaks to whoever runs it"
+    reason = "the same; and an example prints for the reader"
 )]
 
 use std::{env, error::Error, time::Duration};
@@ -29,7 +29,7 @@ pub(crate) struct Place {
     pub(crate) simulator: Option<Simulator>,
 }
 
-/// The real upstream where `OPENROUTER_API_KEY` is set, else a simulator in this process that follows the plans: pairs of a
+/// The real upstream if `OPENROUTER_API_KEY` is set, else a simulator in this process that follows the plans: pairs of a
 /// model and what happens to calls of it.
 pub(crate) async fn place(plans: &[(&str, &str)]) -> Fallible<Place> {
     if env::var_os("OPENROUTER_API_KEY").is_some() {
@@ -67,7 +67,7 @@ impl Place {
     }
 }
 
-/// Ends when the process is asked to stop: Ctrl-C, or the SIGTERM that a container's host sends.
+/// Ends when the process receives a request to stop: Ctrl-C, or the SIGTERM that a container's host sends.
 pub(crate) async fn stopped() {
     let mut terminated = match signal(SignalKind::terminate()) {
         Ok(terminated) => terminated,

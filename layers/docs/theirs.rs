@@ -11,7 +11,7 @@ use tower_llm_layers::{
     Budgeted, Call, Continuable, Failure, FailureKind, FailureMarks, Frame, LayerError, LlmRequest, Needs, Stage,
 };
 
-/// What is asked.
+/// The request.
 #[derive(Clone, Default)]
 pub struct Ask {
     pub model: String,
@@ -167,7 +167,7 @@ pub struct Theirs {
 }
 
 impl Theirs {
-    /// The models that were asked, in order.
+    /// The models that were called, in order.
     pub fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }

@@ -1,4 +1,4 @@
-//! The key: last of all, fresh for each attempt, seen by nobody.
+//! The key: last of all, chosen for each attempt, never printed.
 
 use std::{
     sync::{
@@ -172,7 +172,7 @@ fn rotating(asked: Arc<AtomicUsize>) -> Arc<dyn KeyProvider> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_provider_is_asked_for_each_attempt() {
+async fn a_key_source_is_called_for_each_attempt() {
     let leaf = Leaf::new([]);
     let probe = leaf.probe();
     let asked = Arc::new(AtomicUsize::new(0));
@@ -330,7 +330,7 @@ async fn keys_are_added_replaced_and_revived_while_calls_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_an_old_key_is_told_does_not_count_against_its_successor() {
+async fn the_verdict_on_an_old_key_does_not_count_against_its_successor() {
     let late = Step::Fail(secs(5), fails(FailureKind::Auth));
     let pool = pool(["sk-1"]);
     let service = AuthLayer::new(pool.clone()).layer(Leaf::new([late]));

@@ -50,7 +50,7 @@ impl Budgeted for Fixed {
     }
 }
 
-/// Sends it on as a request that our leaf takes.
+/// Sends it on as a request that the inner service takes.
 fn over(
     leaf: Leaf,
 ) -> impl Service<

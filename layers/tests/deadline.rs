@@ -112,7 +112,7 @@ async fn a_header_that_says_nothing_is_refused_unsent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_sent_where_no_time_is_left() {
+async fn nothing_is_sent_if_no_time_is_left() {
     let leaf = Leaf::new([]);
     let probe = leaf.probe();
     let service = DeadlineLayer::from_caller().layer(leaf);

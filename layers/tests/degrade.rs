@@ -11,7 +11,7 @@ use tower_llm_layers::{
 
 use crate::support::{Leaf, Step, TestFrame, TestRequest, ask, fails, read, secs, streamed};
 
-/// What is on the ladder: a stale answer so old, a canned reply.
+/// The degraded sources: a stale answer so old, a canned reply.
 #[derive(Debug, Clone, Copy)]
 struct Has {
     stale: Option<u64>,
@@ -47,7 +47,7 @@ async fn mark(layer: DegradeLayer<Has>, kind: FailureKind) -> Option<Degraded> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_rung_there_is_stands_in_and_says_so() {
+async fn the_first_degraded_source_stands_in_and_says_so() {
     let kind = FailureKind::Overloaded;
     for (has, rung, age) in [
         (ALL, DegradedSource::StaleAnswer, Some(secs(90))),
@@ -63,11 +63,11 @@ async fn the_first_rung_there_is_stands_in_and_says_so() {
     assert_eq!(mark(DegradeLayer::new(none), kind).await, None);
     assert_eq!(mark(DegradeLayer::off(ALL), kind).await, None, "an empty slot");
     let told = mark(DegradeLayer::new(ALL), kind).await.unwrap().to_string();
-    assert_eq!(told, "rung=stale_answer; reason=overloaded; age=90");
+    assert_eq!(told, "source=stale_answer; reason=overloaded; age=90");
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_table_decides_which_failure_reaches_which_rung() {
+async fn the_table_decides_which_failure_reaches_which_degraded_source() {
     for (kind, degrades) in [
         (FailureKind::Timeout(Phase::Deadline), true),
         (FailureKind::InsufficientFunds, true),
@@ -83,7 +83,7 @@ async fn the_table_decides_which_failure_reaches_which_rung() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_tried_is_told_with_the_reply_and_with_the_failure() {
+async fn the_attempts_are_reported_with_the_reply_and_with_the_failure() {
     let inner = tower_llm_layers::attempt::AttemptLayer::new().layer(Leaf::new([
         Step::fail(fails(FailureKind::Overloaded)),
         Step::fail(fails(FailureKind::BadRequest)),
@@ -95,7 +95,7 @@ async fn what_was_tried_is_told_with_the_reply_and_with_the_failure() {
     assert_eq!(error.log().sent(), 1);
 }
 
-/// Has nothing to show on either rung.
+/// Has nothing to show from either source.
 #[derive(Clone, Copy)]
 struct Blank;
 

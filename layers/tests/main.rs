@@ -1,4 +1,4 @@
-//! The layers over a scripted leaf, in virtual time.
+//! The layers over a scripted inner service, in virtual time.
 
 #[cfg(test)]
 mod adaptive_concurrency;

@@ -85,7 +85,7 @@ async fn refuses_at_once_and_says_exactly_when_to_come_back() {
     advance(millis(300)).await;
     let (error, took) = within(refused(&service, streamed())).await;
     assert_eq!((error.hint, took), (Some(millis(700)), Duration::ZERO));
-    assert_eq!(error.summary, "over 60 requests in 60 s: come back in 0.7 s");
+    assert_eq!(error.summary, "over 60 requests in 60 s: retry in 0.7 s");
     advance(millis(699)).await;
     assert!(!passes(&service, streamed()).await);
     advance(millis(1)).await;
@@ -107,7 +107,7 @@ async fn waits_for_its_turn_where_it_may_and_never_past_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_who_wait_all_come_through_in_their_time() {
+async fn all_waiting_calls_pass_in_time() {
     let service = everyone(requests(10, secs(1), 1))
         .max_wait(secs(60))
         .layer(Leaf::new([]));
@@ -163,7 +163,7 @@ async fn calls_at_once_include_their_streams() {
     let error = refused(&service, streamed()).await;
     assert_eq!(
         (error.hint, error.summary.as_str()),
-        (None, "too many calls at once: come back when one has ended")
+        (None, "too many concurrent calls: retry when one has ended")
     );
     drop(first);
     assert!(passes(&service, streamed()).await);

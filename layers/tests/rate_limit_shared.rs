@@ -1,4 +1,4 @@
-//! Rate limits counted in a store that others share: here one that answers as it is told, in virtual time.
+//! Rate limits counted in a store that others share: here one that answers as scripted, in virtual time.
 
 use std::{
     collections::VecDeque,
@@ -17,7 +17,7 @@ use tower_llm_layers::{
 
 use crate::support::{Beat, Leaf, Step, ask, fails, millis, read, secs, streamed, within};
 
-/// Answers as it is told, each after some time; then lets pass at once.
+/// Answers as scripted, each after some time; then lets pass at once.
 #[derive(Debug, Clone, Default)]
 struct Told(Arc<Mutex<Script>>);
 
@@ -25,7 +25,7 @@ struct Told(Arc<Mutex<Script>>);
 struct Script {
     answers: VecDeque<(Duration, Option<LimitWait>)>,
     asked: Vec<(String, u64)>,
-    /// What ended, and with how many tokens; nothing where it was dropped.
+    /// What ended, and with how many tokens; nothing if it was dropped.
     ended: Vec<Option<u64>>,
     given_up: usize,
 }
@@ -51,7 +51,7 @@ impl Told {
     }
 }
 
-/// Counts a question that nobody waits for any more.
+/// Counts a question whose caller has left.
 struct Asking(Told, bool);
 
 impl Drop for Asking {
@@ -173,12 +173,8 @@ async fn its_refusals_say_what_is_in_the_way() {
     let service = store.layer().layer(leaf);
     let limited = FailureKind::RateLimited;
     for (summary, hint, kind) in [
-        (
-            "over 600 tokens in 60 s: come back in 0.7 s",
-            Some(millis(700)),
-            limited,
-        ),
-        ("too many calls at once: come back when one has ended", None, limited),
+        ("over 600 tokens in 60 s: retry in 0.7 s", Some(millis(700)), limited),
+        ("too many concurrent calls: retry when one has ended", None, limited),
         (
             "the store of the limits does not answer (no answer in 250ms), so nothing is let through; it is probed again within 1 s: mend \
              it, or let calls pass uncounted",
@@ -194,7 +190,7 @@ async fn its_refusals_say_what_is_in_the_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_waits_as_long_as_it_is_told_and_asks_again() {
+async fn it_waits_as_long_as_it_must_and_asks_again() {
     let store = Told::new([(millis(5), full(secs(2))), (millis(5), full(secs(1)))]);
     let service = store.layer().max_wait(secs(9)).layer(Leaf::new([]));
     let (answer, took) = within(ask(&service, streamed())).await;
@@ -213,7 +209,7 @@ async fn it_waits_as_long_as_it_is_told_and_asks_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_is_dropped_gives_up_its_question_or_ends_its_hold() {
+async fn a_call_that_is_dropped_ends_its_question_or_its_lease() {
     let store = Told::new([(secs(1), None)]);
     let leaf = Leaf::new([Step::body([Beat::Frame(Stage::Content), Beat::Stall])]);
     let probe = leaf.probe();

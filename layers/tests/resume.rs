@@ -1,4 +1,4 @@
-//! Going on where a stream broke off: what is shown of what comes, whom it counts against, and what it is told as.
+//! Resuming an interrupted stream: what is shown of the continuation, which candidate it counts against, and how it is recorded.
 
 use std::sync::Arc;
 
@@ -54,9 +54,9 @@ async fn the_end_of_a_continuation_is_shown_whatever_form_it_has() {
     }
 }
 
-/// What came is shown, though the upstream then broke off for good.
+/// What came is shown, although the upstream then failed finally.
 #[tokio::test(start_paused = true)]
-async fn what_is_held_at_the_seam_is_shown_where_nobody_goes_on() {
+async fn text_held_at_the_seam_is_shown_if_no_candidate_continues() {
     // A new sentence that begins as the last one did.
     let scripts = [
         vec![word("The sky is blue."), Word::Cut],
@@ -75,7 +75,7 @@ async fn what_is_held_at_the_seam_is_shown_where_nobody_goes_on() {
 
 /// The process-wide share bounds whatever asks again.
 #[tokio::test(start_paused = true)]
-async fn going_on_at_the_same_model_keeps_to_the_share_of_retries() {
+async fn resuming_at_the_same_model_keeps_to_the_retry_ratio() {
     let service = Scripted::new([vec![word("Because "), Word::Cut]]);
     let budget = RetryBudget::new(0.0, 0.0);
     let stack = ServiceBuilder::new()
@@ -88,12 +88,12 @@ async fn going_on_at_the_same_model_keeps_to_the_share_of_retries() {
         let mut body = Box::pin(stack.clone().oneshot(streamed()).await.unwrap().into_body());
         while let Some(Ok(_)) = body.frame().await {}
     }
-    assert_eq!(service.calls(), 100, "none may be asked again");
+    assert_eq!(service.calls(), 100, "none may be called again");
 }
 
 /// Languages without spaces have sentences, too.
 #[tokio::test(start_paused = true)]
-async fn what_is_said_again_goes_in_any_language() {
+async fn repeated_text_is_removed_in_any_language() {
     for (shown, next, whole) in [
         (
             "天空是蓝色的。因为空气",
@@ -134,9 +134,9 @@ async fn what_is_left_out_takes_nothing_of_the_answers_length() {
     assert_eq!((service.calls(), error), (3, None), "eight of sixteen were shown");
 }
 
-/// The first part of an answer that was gone on with was not for nothing.
+/// The first part of a resumed answer is not wasted.
 #[tokio::test(start_paused = true)]
-async fn what_was_shown_and_gone_on_with_is_not_told_as_wasted() {
+async fn text_shown_and_resumed_is_not_recorded_as_wasted() {
     log::listen();
     let scripts = [
         vec![word("Because "), Word::Cut],

@@ -62,7 +62,7 @@ impl Counter {
         if let Err(error) = write_at(&self.file, &count.to_le_bytes(), count % PLACES * WIDTH)
             && !self.is_broken.swap(true, Ordering::Relaxed)
         {
-            tracing::warn!(target: "llm::ledger", %error, "a kill would leave uncounted what it lost");
+            tracing::warn!(target: "llm::ledger", %error, "lost entries would not be counted after a kill");
         }
     }
 

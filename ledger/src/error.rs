@@ -53,7 +53,7 @@ pub enum LedgerError {
     Thread(io::Error),
     /// A question failed.
     Query(sqlx::Error),
-    /// A row makes no sense: somebody else has written it.
+    /// A row is invalid: another program has written it.
     Row {
         /// Which column.
         column: &'static str,
@@ -69,7 +69,7 @@ impl fmt::Display for LedgerError {
             Self::NotADatabase { place } => {
                 write!(
                     f,
-                    "{place} is no SQLite database: name another file, or move this one away"
+                    "{place} is not an SQLite database: name another file, or move this one away"
                 )
             }
             Self::ReadOnly { place } => write!(
@@ -91,7 +91,7 @@ impl fmt::Display for LedgerError {
             Self::Slow { place, within } => write!(f, "the ledger at {place} does not answer within {within:?}"),
             Self::Thread(cause) => write!(f, "the ledger's thread cannot be started: {cause}"),
             Self::Query(cause) => write!(f, "the ledger does not answer: {cause}"),
-            Self::Row { column } => write!(f, "a row of the ledger has no sensible `{column}`"),
+            Self::Row { column } => write!(f, "a row of the ledger has an invalid `{column}`"),
             Self::Export(cause) => write!(f, "the export could not be written: {cause}"),
         }
     }

@@ -94,7 +94,7 @@ fn harmless(text: &str) -> String {
 ///
 /// # Errors
 ///
-/// Where the writer fails.
+/// If the writer fails.
 pub fn write_csv<'a>(
     entries: impl IntoIterator<Item = &'a Entry>,
     writer: impl Write,
@@ -112,7 +112,7 @@ pub fn write_csv<'a>(
 ///
 /// # Errors
 ///
-/// Where the writer fails.
+/// If the writer fails.
 pub fn write_json_lines<'a>(
     entries: impl IntoIterator<Item = &'a Entry>,
     mut writer: impl Write,
@@ -131,7 +131,7 @@ impl DatabaseLedger {
     ///
     /// # Errors
     ///
-    /// Where the database does not answer, or the writer fails.
+    /// If the database does not answer, or the writer fails.
     pub async fn export_csv(&self, filter: &Filter, mut writer: impl Write) -> Result<u64, LedgerError> {
         let mut count = 0;
         let mut last: Option<Entry> = None;
@@ -150,7 +150,7 @@ impl DatabaseLedger {
     ///
     /// # Errors
     ///
-    /// Where the database does not answer, or the writer fails.
+    /// If the database does not answer, or the writer fails.
     pub async fn export_json_lines(&self, filter: &Filter, mut writer: impl Write) -> Result<u64, LedgerError> {
         let mut count = 0;
         let mut last: Option<Entry> = None;

@@ -50,7 +50,7 @@ where
     F: Future<Output = Result<(T, Writer), LedgerError>>,
 {
     let (tell, told) = oneshot::channel();
-    // What happens in the thread is told where the opener's log is.
+    // Events of the thread go to the opener's log.
     let log = dispatcher::get_default(Dispatch::clone);
     let thread = thread::Builder::new().name("llm-ledger".to_owned()).spawn(move || {
         if log.is::<NoSubscriber>() {

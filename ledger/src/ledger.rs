@@ -23,12 +23,12 @@ use crate::{
 /// A ledger in a database. Cheap to clone; clones share it.
 ///
 /// [`record`](Ledger::record) puts an entry into a bounded queue and returns; a thread writes batches in the background. What does
-/// not fit is counted ([`lost`](Self::lost)) and told. Control characters in names are replaced, and names over 512 bytes are cut.
+/// not fit is counted ([`lost`](Self::lost)) and logged. Control characters in names are replaced, and names over 512 bytes are cut.
 ///
 /// # Cancellation
 ///
 /// [`close`](Self::close) writes everything and ends the run. Dropping the last handle without it does the same and waits for a second
-/// at most; what is not written by then is told, and lost if the process ends.
+/// at most; what is not written by then is logged, and lost if the process ends.
 #[derive(Clone)]
 pub struct DatabaseLedger(pub(crate) Arc<Inner>);
 

@@ -14,7 +14,7 @@ use crate::LedgerError;
 /// How long dialling and logging in may take.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// Where a ledger is kept.
+/// The database of a ledger.
 #[derive(Clone)]
 pub(crate) enum Place {
     #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "made by the feature `sqlite`"))]
@@ -148,7 +148,7 @@ fn escape(path: &Path) -> String {
     escaped
 }
 
-/// A server's URL without the password. If it is not plain where that ends, user and server are left out, too.
+/// A server's URL without the password. If its end is not clear, user and server are left out, too.
 #[cfg(feature = "postgres")]
 pub(crate) fn without_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {

@@ -31,13 +31,13 @@ const AMOUNTS: [&str; 4] = [
 ];
 
 impl DatabaseLedger {
-    /// What was spent, in groups; the dearest first.
+    /// What was spent, in groups; the largest sum first.
     ///
     /// Sees what has been written: the last entries take [`flush_every`](crate::LedgerOptions::flush_every) to get there.
     ///
     /// # Errors
     ///
-    /// Where the database does not answer.
+    /// If the database does not answer.
     pub async fn spend(&self, by: &GroupBy, filter: &Filter) -> Result<Vec<SpendRow>, LedgerError> {
         let mut conditions = Where::default();
         let (group, join) = match by {
@@ -77,7 +77,7 @@ impl DatabaseLedger {
     ///
     /// # Errors
     ///
-    /// Where the database does not answer.
+    /// If the database does not answer.
     pub async fn total(&self, filter: &Filter) -> Result<Spend, LedgerError> {
         let mut conditions = Where::default();
         filter.apply(&mut conditions);
@@ -90,7 +90,7 @@ impl DatabaseLedger {
     ///
     /// # Errors
     ///
-    /// Where the database does not answer.
+    /// If the database does not answer.
     pub async fn recent(&self, filter: &Filter, most: u32) -> Result<Vec<Entry>, LedgerError> {
         let mut conditions = Where::default();
         filter.apply(&mut conditions);
@@ -102,7 +102,7 @@ impl DatabaseLedger {
     ///
     /// # Errors
     ///
-    /// Where the database does not answer.
+    /// If the database does not answer.
     pub async fn awaiting_bill(&self, since: UtcTime) -> Result<Vec<Entry>, LedgerError> {
         let mut conditions = Where::default();
         Filter::new().from(since).apply(&mut conditions);
@@ -111,13 +111,13 @@ impl DatabaseLedger {
         self.entries(conditions, "ORDER BY e.ended, e.id").await
     }
 
-    /// The next entries in order of their end, up to [`PAGE`], after one that was had before; from the first on where there is none.
+    /// The next entries in order of their end, up to [`PAGE`], after a given one; from the first on without one.
     ///
     /// To fill budgets again after a restart, page from the beginning of their longest window.
     ///
     /// # Errors
     ///
-    /// Where the database does not answer.
+    /// If the database does not answer.
     pub async fn page(&self, filter: &Filter, after: Option<&Entry>) -> Result<Vec<Entry>, LedgerError> {
         let mut after = after.map(|entry| (entry.ended.millis(), entry.id.to_string()));
         loop {
@@ -153,7 +153,7 @@ impl DatabaseLedger {
         self.ask(sql, conditions).await
     }
 
-    /// The entries in rows. One that makes no sense does not hide the others: it is told.
+    /// The entries in rows. An invalid one does not hide the others: it is logged.
     fn readable(&self, rows: &[AnyRow]) -> Vec<Entry> {
         let mut entries = Vec::with_capacity(rows.len());
         let mut odd = rows.iter().map(read).filter_map(|entry| match entry {
@@ -174,7 +174,7 @@ impl DatabaseLedger {
 /// Counts of tokens that are summed up.
 const TOKENS: [&str; 3] = ["prompt_tokens", "cached_tokens", "answer_tokens"];
 
-/// Where a count of tokens is cut in two.
+/// The unit at which a count of tokens is cut in two.
 const TOKENS_CUT: i64 = 1 << 32;
 
 /// Sums in parts that no number of rows makes too large, whatever stands in them: whole dollars, whole micro-dollars, pico-dollars;

@@ -57,9 +57,9 @@ impl Item {
 pub(crate) struct Queue {
     state: Mutex<State>,
     counter: Option<Counter>,
-    /// Told when a batch is full, and at the end.
+    /// Notified when a batch is full, and at the end.
     pub(crate) full: Notify,
-    /// Told when something came into an empty queue, and at the end.
+    /// Notified when something came into an empty queue, and at the end.
     pub(crate) begun: Notify,
     closing: watch::Sender<bool>,
     batch: usize,
@@ -68,7 +68,7 @@ pub(crate) struct Queue {
 
 #[derive(Default)]
 struct State {
-    /// With the bytes that each takes, so that nothing is reckoned under the lock.
+    /// With the bytes that each takes, so that nothing is computed under the lock.
     items: VecDeque<(usize, Item)>,
     bytes: usize,
     /// Items that the writer has taken out, and not yet written.

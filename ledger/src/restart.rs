@@ -8,7 +8,7 @@ use crate::{DatabaseLedger, Filter, LedgerError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Restored {
-    /// Entries that were booked on the budgets again.
+    /// Entries that were recorded on the budgets again.
     pub booked: u64,
 }
 
@@ -20,7 +20,7 @@ impl DatabaseLedger {
     ///
     /// # Errors
     ///
-    /// [`LedgerError`] if the database does not answer. Some entries may be booked by then: begin with empty budgets again.
+    /// [`LedgerError`] if the database does not answer. Some entries may be recorded by then: begin with empty budgets again.
     ///
     /// # Cancellation
     ///
@@ -49,11 +49,11 @@ impl DatabaseLedger {
     ///
     /// # Errors
     ///
-    /// [`LedgerError`] if the database does not answer: nothing is asked for then.
+    /// [`LedgerError`] if the database does not answer: no bill is requested then.
     ///
     /// # Cancellation
     ///
-    /// Nothing is asked for.
+    /// No bill is requested.
     pub async fn resume_bills(&self, reconciler: &Reconciler) -> Result<u64, LedgerError> {
         let awaiting = self.awaiting_bill(UtcTime::from_millis(0)).await?;
         let count = awaiting.len() as u64;

@@ -68,7 +68,7 @@ fn placeholders(rows: usize, columns: usize, named: bool) -> String {
     text
 }
 
-/// Writes entries with their tags. What is there already stays as it is: a batch may be told twice.
+/// Writes entries with their tags. What is there already stays unchanged: a batch may be written twice.
 pub(crate) async fn insert(connection: &mut AnyConnection, entries: &[&Entry], named: bool) -> Result<(), sqlx::Error> {
     for entries in entries.chunks(MOST_ROWS) {
         let sql = format!(

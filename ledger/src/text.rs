@@ -39,7 +39,7 @@ fn kept(text: &str, is_left_out: impl Fn(char) -> bool) -> String {
     kept
 }
 
-/// Cleans the texts that come from callers and upstreams. Tags are checked where they are made.
+/// Cleans the texts that come from callers and upstreams. Tags are checked when they are made.
 pub(crate) fn clean_entry(entry: &mut Entry) {
     let texts = [
         Some(&mut entry.upstream),

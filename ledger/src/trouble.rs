@@ -1,4 +1,4 @@
-//! A trouble with the database: how often it failed, when that is said again, and how long to wait.
+//! A trouble with the database: how often it failed, when that is logged again, and how long to wait.
 
 use std::time::Duration;
 

@@ -28,7 +28,7 @@ use crate::{
 
 /// How long one transaction may take, its commit included.
 const TRANSACTION: Duration = Duration::from_secs(10);
-/// After this long a server ends a statement by itself, so that nothing goes on there that was given up here.
+/// After this long a server ends a statement by itself, so that nothing that was given up here still runs there.
 const STATEMENT_MILLIS: u32 = 9_000;
 /// How long the farewell to a file may take that was moved away.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -87,7 +87,7 @@ impl Writer {
             }
             let begun = Instant::now();
             while !self.queue.is_full_batch() && !self.queue.is_closing() {
-                // Either more comes, or the first has waited long enough. It may be told of a batch that is written already.
+                // Either more comes, or the first has waited long enough. It may be notified of a batch that is written already.
                 let left = self.flush_every.saturating_sub(begun.elapsed());
                 if timeout(left, self.queue.full.notified()).await.is_err() {
                     break;
@@ -283,7 +283,7 @@ impl Writer {
             .await
             .unwrap_or_else(|_| Err(self.place.slow(TRANSACTION)));
         if let Err(error) = noted {
-            tracing::warn!(target: "llm::ledger", %error, "the ledger's clean stop could not be written down");
+            tracing::warn!(target: "llm::ledger", %error, "the ledger's clean stop could not be recorded");
         }
     }
 }
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_disk_is_no_fault_of_the_rows_and_they_are_written_when_there_is_room() {
+    async fn a_full_disk_rejects_no_row_and_they_are_written_when_there_is_room() {
         let folder = std::env::temp_dir().join(format!("ledger-full-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let (_opened, mut writer) = LedgerOptions::sqlite(folder.join("spend.sqlite"))

@@ -65,7 +65,11 @@ async fn a_server_that_restarts_is_written_to_again() {
     server.stop();
     ledger.record(&entry("a/b", 2));
     tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!((ledger.waiting(), ledger.lost()), (1, 0), "kept while nobody answers");
+    assert_eq!(
+        (ledger.waiting(), ledger.lost()),
+        (1, 0),
+        "kept while the database is down"
+    );
     assert!(ledger.total(&Filter::new()).await.is_err());
     server.run();
     while ledger.written() < 2 {
@@ -93,7 +97,7 @@ async fn two_processes_may_start_at_once_and_neither_buries_the_other() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_does_not_let_us_in_is_told_without_the_password() {
+async fn a_refused_login_is_reported_without_the_password() {
     let Some(server) = Postgres::start() else { return };
     let port = server
         .url()

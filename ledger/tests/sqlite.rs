@@ -38,7 +38,7 @@ async fn a_refused_row_is_lost_alone() {
 }
 
 #[tokio::test]
-async fn what_is_no_ledger_is_told_at_the_start() {
+async fn an_invalid_ledger_is_reported_at_the_start() {
     let folder = Folder::new();
     fs::write(
         folder.file(),
@@ -48,7 +48,7 @@ async fn what_is_no_ledger_is_told_at_the_start() {
     let error = LedgerOptions::sqlite(folder.file()).open().await.unwrap_err();
     assert!(matches!(error, LedgerError::NotADatabase { .. }), "{error:?}");
     assert!(
-        error.to_string().contains("spend.sqlite is no SQLite database"),
+        error.to_string().contains("spend.sqlite is not an SQLite database"),
         "{error}"
     );
 
@@ -153,9 +153,9 @@ async fn exports_read_back() {
     }
 }
 
-/// Read-only for everybody: root writes even there, so this asks a file system that nobody may write to.
+/// Read-only for all users: root writes even there, so this uses a file system that is read-only.
 #[tokio::test]
-async fn a_ledger_that_cannot_be_written_is_told_at_the_start() {
+async fn a_ledger_that_cannot_be_written_fails_at_the_start() {
     let error = LedgerOptions::sqlite("/proc/version").open().await.unwrap_err();
     assert!(!matches!(error, LedgerError::Query(_)), "{error:?}");
     assert!(error.to_string().contains("/proc/version"), "{error}");

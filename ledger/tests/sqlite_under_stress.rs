@@ -38,7 +38,7 @@ async fn write(ledger: &DatabaseLedger, count: u64) {
 }
 
 #[tokio::test]
-async fn a_lock_of_another_program_is_waited_out_and_told_in_doublings() {
+async fn a_lock_of_another_program_is_waited_out_and_logged_at_each_doubling() {
     let folder = Folder::new();
     let (log, _listening) = Log::listen();
     let ledger = open(&folder).await;
@@ -82,7 +82,7 @@ async fn a_lock_that_is_never_given_back_ends_a_close_in_its_time() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_deleted_is_noticed_and_begun_anew() {
+async fn a_file_that_is_deleted_is_noticed_and_created_again() {
     let folder = Folder::new();
     let (log, _listening) = Log::listen();
     let ledger = open(&folder).await;

@@ -32,7 +32,7 @@ const READ_AT_ONCE: usize = 100;
 ///
 /// # Cancellation
 ///
-/// A decision that is dropped gives back what it may have held. What ends is told by a task: [`flush`](Self::flush) waits for it,
+/// A decision that is dropped releases what it may have reserved. The end of a reservation is sent by a task: [`flush`](Self::flush) waits for it,
 /// e.g. before the process ends.
 #[derive(Debug, Clone)]
 pub struct RedisBudgets {
@@ -51,7 +51,7 @@ impl RedisBudgets {
     }
 
     /// What happens while the store does not answer: it refuses by default. What passes blind is counted
-    /// ([`Store::blind_decisions`](crate::Store::blind_decisions)), and what it spends is booked once the store is back.
+    /// ([`Store::blind_decisions`](crate::Store::blind_decisions)), and what it spends is recorded once the store is back.
     #[must_use]
     pub const fn when_down(mut self, policy: OnStoreFailure) -> Self {
         self.when_down = policy;
@@ -74,7 +74,7 @@ impl RedisBudgets {
     ///
     /// # Errors
     ///
-    /// [`StoreError`], where the store does not answer.
+    /// [`StoreError`] if the store does not answer.
     pub async fn accounts(&self, budgets: &Budgets) -> Result<Vec<AccountState>, StoreError> {
         let server = &self.server;
         let all = server.key("budget", "");
@@ -102,11 +102,11 @@ impl RedisBudgets {
         Ok(states)
     }
 
-    /// How the account of a line stands; nothing where nobody has asked for it yet.
+    /// The state of the account of a line; `None` if it was not used yet.
     ///
     /// # Errors
     ///
-    /// [`StoreError`], where the store does not answer.
+    /// [`StoreError`] if the store does not answer.
     pub async fn account(&self, line: &AccountRef) -> Result<Option<AccountState>, StoreError> {
         let mut states = self.read(std::slice::from_ref(line)).await?;
         Ok(states.pop().flatten())
@@ -170,7 +170,7 @@ impl BudgetStore for RedisBudgets {
                     Err(cause) => cause,
                 };
                 if this.when_down == OnStoreFailure::FailOpen {
-                    // Should the store have heard it after all, the hold ends with the attempt.
+                    // If the store received it after all, the reservation ends with the attempt.
                     return Ok(Reservation::new(ask.want, hold.blind()));
                 }
                 let reason = RefusalReason::StoreDown { cause };
@@ -207,7 +207,7 @@ impl RedisBudgets {
             call.arg(argument);
         }
         let answer: Value = self.server.link.decide(&call, deadline).await?;
-        Answer::read(answer).ok_or_else(|| "its answer makes no sense".to_owned())
+        Answer::read(answer).ok_or_else(|| "its answer is invalid".to_owned())
     }
 }
 

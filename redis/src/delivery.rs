@@ -1,4 +1,4 @@
-//! Brings to the store what is told in `drop`: in order, and each word once, however often it must be told.
+//! Delivers to the store what is reported in `drop`: in order, and each word once, however often it must be sent.
 
 use std::{
     fmt,
@@ -43,7 +43,7 @@ pub(crate) struct Delivery {
 
 #[derive(Default)]
 struct Counts {
-    /// Words that were told so far.
+    /// Words that were sent so far.
     sent: AtomicU64,
     /// Of these, those that need not be delivered any more.
     done: AtomicU64,
@@ -52,7 +52,7 @@ struct Counts {
     failures: AtomicU64,
     /// Whether the last try failed, so that the next one is waited for.
     is_behind: AtomicBool,
-    /// Told after each try, and where there is nothing to deliver.
+    /// Notified after each try, and if there is nothing to deliver.
     tried: Notify,
     /// Tells to try again now.
     wake: Notify,
@@ -134,7 +134,7 @@ impl Delivery {
         self.counts.done.load(Ordering::Acquire)
     }
 
-    /// Waits until all that was told is delivered.
+    /// Waits until all words are delivered.
     pub(crate) async fn flush(&self) {
         while self.counts.waiting() > 0 {
             self.counts

@@ -11,7 +11,7 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
-    /// Nobody answers there.
+    /// No server answers there.
     Unreachable {
         /// The server.
         server: String,
@@ -45,17 +45,20 @@ impl fmt::Display for StoreError {
                 "this is no URL of a Redis server ({reason}): write e.g. `redis://127.0.0.1:6379`"
             ),
             Self::Unreachable { server, reason } => {
-                write!(f, "no Redis answers at {server} ({reason}): start it, or mend the URL")
+                write!(
+                    f,
+                    "no Redis answers at {server} ({reason}): start it, or correct the URL"
+                )
             }
             Self::NotRedis { server, reason } => {
                 write!(
                     f,
-                    "what answers at {server} is no Redis that can be used ({reason}): mend the URL"
+                    "what answers at {server} is not a usable Redis ({reason}): correct the URL"
                 )
             }
             Self::Rejected { server } => write!(
                 f,
-                "the Redis at {server} rejects the user or the password: mend the URL"
+                "the Redis at {server} rejects the user or the password: correct the URL"
             ),
             Self::Slow { server } => write!(f, "the Redis at {server} does not answer in time"),
         }

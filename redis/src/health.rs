@@ -7,7 +7,7 @@ use tokio::time::Instant;
 /// How long nothing fails before an outage counts as over: one slow answer among many is one outage, not hundreds.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// How long nothing succeeds before a new connection is dialled. The manager dials where one has broken; it goes on for ever with
+/// How long nothing succeeds before a new connection is dialled. The manager dials if one has broken; it stays without end with
 /// one that is silent, and with one whose password was refused once.
 const STALE: Duration = Duration::from_secs(2);
 
@@ -44,7 +44,7 @@ pub(crate) enum Patience {
 pub(crate) struct Failed {
     /// An outage begins with it.
     pub(crate) is_first: bool,
-    /// The connection is to be dialled anew.
+    /// The connection is to be dialled again.
     pub(crate) dial: bool,
 }
 
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn it_dials_where_nothing_succeeds_and_not_at_every_failure() {
+    async fn it_dials_if_nothing_succeeds_and_not_at_every_failure() {
         let mut health = Health::new();
         let mut dialled = 0;
         for _ in 0..60 {

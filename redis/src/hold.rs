@@ -31,7 +31,7 @@ enum State {
     Asked,
     /// The store has said that it holds.
     Held,
-    /// The store need not be told any more.
+    /// Nothing is to be sent to the store any more.
     Ended,
 }
 
@@ -66,7 +66,7 @@ impl SharedHold {
         Box::new(self)
     }
 
-    /// Nobody knows whether the store holds it.
+    /// It is unknown whether the store has the reservation.
     pub(crate) fn blind(self) -> Box<Self> {
         Box::new(self)
     }

@@ -1,11 +1,11 @@
-//! What this process holds: each hold is a lease, to be renewed while it lives.
+//! The reservations of this process: each is a lease, to be renewed while it lives.
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// What a hold is on: the scripts keep them differently.
+/// What a lease is on: the scripts store them differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum OnWhat {
     Account,

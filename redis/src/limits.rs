@@ -31,7 +31,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 ///
 /// # Cancellation
 ///
-/// A call that is dropped while the store is asked takes nothing. Dropped later, it gives its place back; the place of a process
+/// A call that is dropped while the store decides takes nothing. Dropped later, it gives its place back; the place of a process
 /// that was killed is free once its lease has ended.
 #[derive(Debug, Clone)]
 pub struct RedisLimits {
@@ -93,7 +93,7 @@ impl LimitStore for RedisLimits {
                 Ok((0, _)) => return Ok(place.alive(limits.concurrency.is_some()) as Box<_>),
                 Ok((which, wait)) => match which_limit(which, &limits) {
                     Some(reason) => (wait.parse().map_or(LOOK_AGAIN, Duration::from_micros), reason),
-                    None => return this.unanswered(place, "its answer makes no sense".to_owned()),
+                    None => return this.unanswered(place, "its answer is invalid".to_owned()),
                 },
                 Err(cause) => return this.unanswered(place, cause),
             };
@@ -109,7 +109,7 @@ impl LimitStore for RedisLimits {
 }
 
 impl RedisLimits {
-    /// Nobody knows whether the store has let it pass; dropped, it takes that back.
+    /// It is unknown whether the store has let it pass; dropped, it takes that back.
     fn unanswered(&self, place: SharedPlace, cause: String) -> Result<Box<dyn LimitHold>, LimitWait> {
         match self.when_down {
             OnStoreFailure::FailOpen => Ok(place.blind()),

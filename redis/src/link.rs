@@ -22,7 +22,7 @@ use crate::{
     health::{Health, Patience},
 };
 
-/// How long dialling may take, and any answer that nobody waits for.
+/// How long dialling may take, and any answer that is not awaited.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Clones share it.
@@ -56,7 +56,7 @@ pub(crate) fn is_of_the_key(error: &RedisError) -> bool {
     error.code() == Some("WRONGTYPE")
 }
 
-/// Whether the server is well, and will never understand this.
+/// Whether the server is healthy, but does not support this.
 pub(crate) fn is_final(error: &RedisError) -> bool {
     matches!(error.code(), Some("ERR" | "WRONGTYPE"))
 }
@@ -65,7 +65,7 @@ impl Link {
     pub(crate) async fn connect(url: &str, decision_timeout: Duration) -> Result<Self, StoreError> {
         #[cfg(feature = "tls")]
         if rustls::crypto::CryptoProvider::get_default().is_none() {
-            // It fails only where somebody was quicker.
+            // It fails only if another task was faster.
             drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         }
         check_password(url)?;
@@ -73,7 +73,7 @@ impl Link {
         let server = client.get_connection_info().addr().to_string();
         let connecting = async {
             let mut connection = ConnectionManager::new_with_config(client.clone(), config()).await?;
-            // A server that wants a password lets us connect, and says so at the first word.
+            // A server that requires a password accepts the connection, and refuses the first command.
             let pong: String = redis::cmd("PING").query_async(&mut connection).await?;
             Ok((connection, pong))
         };
@@ -118,7 +118,7 @@ impl Link {
         Instant::now() + time
     }
 
-    /// Makes a decision within its time; says why it could not be made.
+    /// Makes a decision within its time; returns why it could not be made.
     pub(crate) async fn decide<T: FromRedisValue>(
         &self,
         call: &ScriptInvocation<'_>,
@@ -165,7 +165,7 @@ impl Link {
         reason
     }
 
-    /// Tells something that nobody waits for.
+    /// Sends something without waiting for the answer.
     pub(crate) async fn tell<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Result<T, RedisError> {
         let mut connection = self.connection();
         let answer = call.invoke_async(&mut connection).await;
@@ -220,7 +220,7 @@ impl Link {
     }
 }
 
-/// A user or a password with a delimiter in it would be taken for the server's name, and be told.
+/// A user or a password with a delimiter in it would be taken for the server's name, and be shown.
 fn check_password(url: &str) -> Result<(), StoreError> {
     let (_, rest) = url.split_once("://").unwrap_or(("", url));
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();

@@ -4,7 +4,7 @@ use tower_llm_layers::{UsdAmount, budget::AccountRef};
 
 const ONE: i128 = 1_000_000_000_000;
 
-/// More dollars than anybody has, and few enough for a Lua number.
+/// More dollars than any budget has, and few enough for a Lua number.
 const MOST: i128 = 1_000_000_000_000_000;
 
 /// The two parts of an amount that is not below zero.
@@ -20,7 +20,7 @@ pub(crate) fn amount(dollars: &str, pico: &str) -> Option<UsdAmount> {
     Some(UsdAmount::from_pico(dollars.checked_mul(ONE)?.checked_add(pico)?))
 }
 
-/// What a script must know of each account: cap (two parts), window, soft.
+/// What a script needs of each account: cap (two parts), window, soft.
 pub(crate) fn line_arguments(line: &AccountRef) -> [String; 4] {
     let [dollars, pico] = parts(line.budget.cap());
     let window = line.budget.window().as_str().to_owned();

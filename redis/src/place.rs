@@ -31,11 +31,11 @@ enum State {
     Blind,
     /// The store has let it pass.
     Passed,
-    /// The store need not be told any more.
+    /// Nothing is to be sent to the store any more.
     Ended,
 }
 
-/// Micro-seconds, and units in them; 0 where there is no limit.
+/// Microseconds, and units in them; 0 if there is no limit.
 pub(crate) fn rate(rate: Option<Rate>) -> [String; 2] {
     rate.map_or_else(
         || ["0".to_owned(), "0".to_owned()],

@@ -1,4 +1,4 @@
-//! The scripts: each decision is one of them, known to the server by its hash, and sent again where the server has forgotten it.
+//! The scripts: each decision is one of them, known to the server by its hash, and sent again if the server has forgotten it.
 //! What a script keeps has its version in its keys' names, so that two versions never read each other's.
 
 use redis::Script;

@@ -12,7 +12,7 @@ pub(crate) struct Server {
     pub(crate) scripts: Scripts,
     pub(crate) lease: Duration,
     pub(crate) live: Live,
-    /// Where tasks run: what ends a hold may be dropped anywhere.
+    /// The runtime of the tasks: a reservation may be dropped on any thread.
     pub(crate) runtime: Handle,
     prefix: String,
 }

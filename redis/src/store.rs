@@ -10,7 +10,7 @@ use crate::{
     budgets::RedisBudgets, delivery::Delivery, error::StoreError, limits::RedisLimits, link::Link, server::Server,
 };
 
-/// How long a hold lives without a word of its process, by default.
+/// How long a reservation lives without a renewal by its process, by default.
 pub const LEASE: Duration = Duration::from_secs(60);
 
 /// How long a decision may take, by default; then the store counts as down.
@@ -34,7 +34,7 @@ pub struct StoreBuilder {
 
 struct Shared {
     server: Arc<Server>,
-    /// Alive as long as somebody has something to deliver.
+    /// Alive as long as something is to be delivered.
     delivery: Mutex<Weak<Delivery>>,
 }
 
@@ -74,7 +74,7 @@ impl Store {
         self.0.server.link.is_down()
     }
 
-    /// One for all, so that what is told comes in order.
+    /// One for all, so that words arrive in order.
     fn delivery(&self) -> Arc<Delivery> {
         let mut known = self.0.delivery.lock().unwrap_or_else(PoisonError::into_inner);
         known.upgrade().unwrap_or_else(|| {
@@ -94,8 +94,8 @@ impl StoreBuilder {
         self
     }
 
-    /// How long a hold lives without a word of its process; [`LEASE`] by default, a tenth of a second at least. It is renewed three
-    /// times as often. A process that is cut off from the store for longer loses its holds, though never what it spends.
+    /// How long a reservation lives without a renewal by its process; [`LEASE`] by default, a tenth of a second at least. It is renewed three
+    /// times as often. A process that is cut off from the store for longer loses its reservations, but never what it spends.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease.max(SHORTEST_LEASE);
@@ -113,7 +113,7 @@ impl StoreBuilder {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] names the server: no URL, nobody there, no Redis, wrong password, too slow.
+    /// [`StoreError`] names the server: no URL, no server there, no Redis, wrong password, too slow.
     pub async fn connect(self) -> Result<Store, StoreError> {
         let link = Link::connect(&self.url, self.decision_timeout).await?;
         let server = Arc::new(Server::new(link, self.lease, self.prefix));

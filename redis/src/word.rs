@@ -1,4 +1,4 @@
-//! What the store is told without waiting: the end of a hold, a late bill.
+//! What is sent to the store without waiting: the end of a reservation, a late bill.
 
 use redis::ScriptInvocation;
 use tower_llm_layers::budget::{AccountRef, warn_at_marks};
@@ -10,7 +10,7 @@ pub(crate) struct Word {
     kind: &'static str,
     keys: Vec<String>,
     arguments: Vec<String>,
-    /// The accounts it is told of.
+    /// The accounts it concerns.
     lines: Vec<AccountRef>,
     is_courtesy: bool,
 }
@@ -29,7 +29,7 @@ impl Word {
         }
     }
 
-    /// Of these accounts something is said where they fill up.
+    /// A warning is logged if these accounts fill up.
     pub(crate) fn about(mut self, lines: Vec<AccountRef>) -> Self {
         self.lines = lines;
         self
@@ -56,7 +56,7 @@ impl Word {
         }
     }
 
-    /// Says where an account fills up.
+    /// Logs a warning if an account fills up.
     pub(crate) fn told(&self, told: &Told) {
         for (line, told) in self.lines.iter().zip(told) {
             if let [before, before_pico, after, after_pico, over, over_pico] = &told[..]

@@ -131,7 +131,7 @@ async fn two_prefixes_do_not_meet() {
 }
 
 #[tokio::test]
-async fn an_attempt_without_a_budget_asks_nobody() {
+async fn an_attempt_without_a_budget_calls_no_store() {
     let Some(mut server) = Redis::start() else { return };
     let shared = connect(&server).await.budgets();
     server.stop();
@@ -205,7 +205,7 @@ async fn all_accounts_are_read_the_fullest_first() {
 }
 
 #[tokio::test]
-async fn a_full_budget_is_told_with_the_servers_time_and_a_soft_one_only_warns() {
+async fn a_full_budget_is_refused_with_the_servers_time_and_a_soft_one_only_warns() {
     let Some(server) = Redis::start() else { return };
     let (told, _telling) = crate::support::listen();
     let shared = connect(&server).await.budgets();

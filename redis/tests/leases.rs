@@ -28,7 +28,7 @@ async fn connection(server: &Redis) -> MultiplexedConnection {
     client.get_multiplexed_async_connection().await.unwrap()
 }
 
-/// Leaves this much held as a killed process does: nobody renews it, nobody ends it.
+/// Leaves this much reserved as a killed process does: it is neither renewed nor ended.
 fn killed_with(server: &Redis, cap: &str, amounts: &[&str]) {
     std::thread::scope(|scope| {
         let dead = scope.spawn(|| {
@@ -48,7 +48,7 @@ fn killed_with(server: &Redis, cap: &str, amounts: &[&str]) {
 }
 
 #[tokio::test]
-async fn while_it_lives_a_hold_is_renewed_and_after_its_end_no_more() {
+async fn a_lease_is_renewed_while_its_owner_lives_and_not_after_its_end() {
     let Some(server) = Redis::start() else { return };
     let (budgets, shared) = budgets(&connect(&server).await, "1.00");
     let held = ask(&shared, &budgets, "1.00").await.unwrap();
@@ -100,7 +100,7 @@ async fn a_lease_that_ends_unseen_for_a_long_time_is_still_found() {
     assert_eq!(keys.len(), 3);
     for key in &keys {
         let ends: i64 = redis::cmd("PTTL").arg(key).query_async(&mut connection).await.unwrap();
-        assert_eq!(ends, -1, "a budget for ever: {key:?}");
+        assert_eq!(ends, -1, "a budget without a window: {key:?}");
     }
 }
 
@@ -135,12 +135,12 @@ async fn accounts_of_a_window_go_with_it() {
 }
 
 #[tokio::test]
-async fn what_is_spent_after_its_lease_has_ended_is_booked() {
+async fn what_is_spent_after_its_lease_has_ended_is_recorded() {
     let Some(server) = Redis::start() else { return };
     let (budgets, shared) = budgets(&connect(&server).await, "1.00");
     let held = ask(&shared, &budgets, "0.60").await.unwrap();
     let mut connection = connection(&server).await;
-    // As if nobody had renewed it, and another call had swept it since.
+    // As if it had not been renewed, and another call had swept it since.
     let holds: Vec<String> = redis::cmd("KEYS")
         .arg("*holds")
         .query_async(&mut connection)

@@ -110,7 +110,7 @@ async fn after_the_wait_it_passes_and_two_clients_never_pass_the_rate() {
     let ((one, _), (other, _)) = tokio::join!(client(), client());
     let most = 2.0 + begun.elapsed().as_secs_f64() * 70.0;
     assert!(f64::from(one + other) <= most, "{one} and {other} of {most}");
-    // Alone, who waits as long as was said passes.
+    // Alone, a call that waits as long as the hint passes.
     let limits = Limits::new().requests(Rate::new(4, Duration::from_secs(1)).unwrap().burst(1).unwrap());
     let shared = connect(&server).await.limits();
     let key = Arc::from("alone");
@@ -153,7 +153,7 @@ async fn a_call_dropped_at_any_moment_takes_nothing() {
             }
             tokio::time::sleep(Duration::from_micros(50)).await;
         }
-        // In some rounds there is an answer by now, which nobody has seen.
+        // In some rounds there is an answer by now, which was not read.
         tokio::time::sleep(Duration::from_millis(polls % 2 * 2)).await;
         drop(deciding);
         tokio::time::sleep(Duration::from_millis(2)).await;
@@ -180,7 +180,7 @@ async fn the_place_of_a_killed_process_is_free_after_its_lease() {
     let store = || with_lease(&server, lease);
     let limits = Limits::new().concurrency(1).unwrap();
     std::thread::scope(|scope| {
-        // Its runtime ends with what renews, and nobody gives the place back.
+        // Its runtime ends with the renewal, and the place is not released.
         let dead = scope.spawn(|| {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()

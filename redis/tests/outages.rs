@@ -42,13 +42,13 @@ async fn while_the_server_is_away_it_refuses_or_lets_pass_and_counts() {
     server.stop();
     let refused = ask(&shared, &budgets, "1.00").await.unwrap_err();
     assert!(matches!(refused.reason, RefusalReason::StoreDown { .. }), "{refused}");
-    assert!(refused.to_string().contains("nothing is let through"), "{refused}");
+    assert!(refused.to_string().contains("are refused"), "{refused}");
     assert_eq!((store.blind_decisions(), store.is_down()), (1, true));
     let open = shared.clone().when_down(OnStoreFailure::FailOpen);
     let blind = ask(&open, &budgets, "1.00").await.unwrap();
     assert_eq!(store.blind_decisions(), 2);
     assert!(shared.accounts(&budgets).await.is_err() && shared.account(&line).await.is_err());
-    // What ends meanwhile is told once the server is back, which has forgotten its scripts.
+    // What ends meanwhile is sent once the server is back, which has forgotten its scripts.
     held.settle(usd("0.30"));
     blind.settle(usd("0.20"));
     server.run();
@@ -71,7 +71,7 @@ async fn a_decision_waits_no_longer_than_it_may() {
     let before = store.blind_decisions();
     let client = redis::Client::open(server.url()).unwrap();
     let mut other = client.get_multiplexed_async_connection().await.unwrap();
-    // The server takes what it is told, and answers nobody for two seconds.
+    // The server takes what it is sent, and answers nothing for two seconds.
     redis::cmd("CLIENT")
         .arg("PAUSE")
         .arg(2_000)
@@ -179,7 +179,7 @@ async fn it_comes_back_after_its_password_was_changed_for_a_while() {
 }
 
 #[tokio::test]
-async fn what_is_no_redis_is_told() {
+async fn a_server_that_is_no_redis_is_reported() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
@@ -196,10 +196,12 @@ async fn what_is_no_redis_is_told() {
         .unwrap_err();
     assert!(matches!(error, StoreError::NotRedis { .. }), "{error:?}");
     assert!(
-        error.to_string().contains(&format!("127.0.0.1:{port} is no Redis")),
+        error
+            .to_string()
+            .contains(&format!("127.0.0.1:{port} is not a usable Redis")),
         "{error}"
     );
-    // Without an answer, it does not wait for ever.
+    // Without an answer, it does not wait without end.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("redis://127.0.0.1:{}", silent.local_addr().unwrap().port());
     let error = timeout(Duration::from_secs(30), Store::builder(&url).connect())
@@ -209,7 +211,7 @@ async fn what_is_no_redis_is_told() {
 }
 
 #[tokio::test]
-async fn what_is_no_store_is_told_without_the_password() {
+async fn an_invalid_store_is_reported_without_the_password() {
     let Some(server) = Redis::with_password(Some("s3cr3t")) else {
         return;
     };

@@ -82,7 +82,7 @@ fn money_in_lua_is_exact() {
 }
 
 #[test]
-fn windows_begin_and_end_where_they_do_here() {
+fn windows_begin_and_end_as_in_this_process() {
     let Some(server) = Redis::start() else { return };
     let mut connection = connect(&server);
     let script = script!("money.lua" "window.lua";
@@ -115,7 +115,7 @@ fn reserve(connection: &mut Connection, hold: &str) -> i64 {
     redis::from_redis_value(answer.into_iter().next().unwrap()).unwrap()
 }
 
-/// Delivers the ends of these holds, each two dollars dear, the first under this number.
+/// Delivers the ends of these reservations, each of two dollars, the first under this number.
 fn settle(connection: &mut Connection, first: u64, holds: &[&str], unheard: &str) -> Vec<bool> {
     let script = script!("money.lua" "window.lua" "account.lua" "rate.lua" "deliver.lua");
     let mut call = script.prepare_invoke();
@@ -140,14 +140,14 @@ fn stands(connection: &mut Connection) -> [String; 2] {
 }
 
 #[test]
-fn an_end_that_is_told_again_counts_once() {
+fn an_end_that_is_sent_again_counts_once() {
     let Some(server) = Redis::start() else { return };
     let connection = &mut connect(&server);
     assert_eq!((reserve(connection, "one"), reserve(connection, "two")), (1, 1));
     assert_eq!(settle(connection, 1, &["one"], "0"), [true]);
     assert_eq!(settle(connection, 1, &["one"], "0"), [false]);
     assert_eq!(stands(connection), ["2", "3"]);
-    // The answer was lost; told again, with what came since.
+    // The answer was lost; sent again, with what came since.
     assert_eq!(settle(connection, 1, &["one", "two"], "0"), [false, true]);
     assert_eq!(settle(connection, 2, &["two"], "0"), [false]);
     assert_eq!(stands(connection), ["4", "0"]);
@@ -168,7 +168,7 @@ fn an_end_that_overtakes_its_question_leaves_nothing_held() {
 }
 
 #[test]
-fn what_cannot_be_told_does_not_undo_what_was() {
+fn what_cannot_be_sent_does_not_undo_what_was() {
     let Some(server) = Redis::start() else { return };
     let connection = &mut connect(&server);
     reserve(connection, "one");
@@ -187,7 +187,7 @@ fn what_cannot_be_told_does_not_undo_what_was() {
         assert_eq!(error.code(), Some("WRONGTYPE"), "{error}");
         assert_eq!(stands(connection), ["2", "0"]);
     }
-    // Past the broken one it goes on.
+    // After the broken one it continues.
     assert_eq!(settle(connection, 3, &["three"], "0"), [true]);
     assert_eq!(stands(connection), ["4", "0"]);
 }

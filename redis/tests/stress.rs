@@ -120,7 +120,7 @@ async fn what_has_just_ended_here_is_free_for_the_next_call() {
 }
 
 #[tokio::test]
-async fn a_server_that_hangs_is_given_up_on_and_told_everything_later() {
+async fn a_server_that_hangs_is_given_up_on_and_gets_everything_later() {
     let Some(server) = Redis::start() else { return };
     let store = Store::builder(&server.url()).decision_timeout(Duration::from_millis(300));
     let store = store.connect().await.unwrap();
@@ -223,7 +223,7 @@ async fn a_key_that_holds_something_else_stops_its_own_account_alone() {
     }
     timeout(Duration::from_secs(10), shared.flush())
         .await
-        .expect("the others' are told");
+        .expect("the others' are sent");
     assert_eq!(shared.lost(), 5, "counted");
     assert!(
         log.text().contains("the shared store refuses what was spent"),
@@ -237,7 +237,7 @@ async fn a_key_that_holds_something_else_stops_its_own_account_alone() {
     let refused = ask_of(&shared, &budgets, "bad").await.unwrap_err();
     assert!(refused.to_string().contains("WRONGTYPE"), "{refused}");
     assert!(!store.is_down(), "the server is well");
-    // Once it is gone, the account begins anew.
+    // Once it is gone, the account starts again.
     tell(&server, &["DEL", key]).await;
     assert!(ask_of(&shared, &budgets, "bad").await.is_ok());
 }

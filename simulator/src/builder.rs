@@ -59,7 +59,7 @@ impl Builder {
         self
     }
 
-    /// Where to listen. A free port of 127.0.0.1 if not given.
+    /// The address to listen on. A free port of 127.0.0.1 if not given.
     pub fn bind(mut self, address: SocketAddr) -> Self {
         self.address = address;
         self
@@ -77,7 +77,7 @@ impl Builder {
         self
     }
 
-    /// The balance of the account: 402 once it is spent, or where `max_tokens` could overdraw it. None if not given.
+    /// The balance of the account: 402 once it is spent, or if `max_tokens` could overdraw it. None if not given.
     pub fn credits(mut self, credits: Cost) -> Self {
         self.config.credits = Some(credits);
         self
@@ -87,7 +87,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// Where the text is no plan.
+    /// If the text is no plan.
     pub fn plan(self, model: impl Into<String>, plan: &str) -> Result<Self, FaultError> {
         Ok(self.typed_plan(model, plan.parse::<Plan>()?))
     }
@@ -102,7 +102,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// Where the text is no plan.
+    /// If the text is no plan.
     pub fn plan_all(mut self, plan: &str) -> Result<Self, FaultError> {
         self.config.all = Some(plan.parse()?);
         Ok(self)
@@ -132,7 +132,7 @@ impl Builder {
         self
     }
 
-    /// How often `/generation` must be asked in vain. Zero if not given.
+    /// How many requests to `/generation` find nothing at first. Zero if not given.
     pub fn generation_misses(mut self, asks: u32) -> Self {
         self.config.generation_misses = asks;
         self
@@ -148,7 +148,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// Where the address cannot be bound.
+    /// If the address cannot be bound.
     pub async fn start(self) -> io::Result<Simulator> {
         Simulator::launch(self.address, self.config).await
     }

@@ -14,7 +14,7 @@ pub(crate) struct Generation {
     pub(crate) record: Record,
 }
 
-/// The `data` of `GET /generation`, where it is not constant.
+/// The `data` of `GET /generation`, as far as it is not constant.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Record {
     pub(crate) id: String,

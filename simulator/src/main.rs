@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     match parse(std::env::args().skip(1)).and_then(|command| run(command).map_err(|wrong| wrong.to_string())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(wrong) => {
-            // Where even stderr is gone, the exit code is all that is left to say it.
+            // If stderr is closed too, only the exit code reports it.
             drop(writeln!(io::stderr(), "openrouter-simulator: {wrong}"));
             ExitCode::from(2)
         }

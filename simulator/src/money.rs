@@ -42,7 +42,7 @@ impl Cost {
         self.0
     }
 
-    /// The difference, or nothing where `other` is the larger.
+    /// The difference, or zero if `other` is larger.
     #[must_use]
     pub const fn saturating_sub(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))

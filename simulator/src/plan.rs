@@ -48,7 +48,7 @@ impl Step {
         &self.faults
     }
 
-    /// How many requests it takes, where counted.
+    /// How many requests it takes, if counted.
     #[must_use]
     pub fn count(&self) -> Option<u32> {
         self.times

@@ -10,7 +10,7 @@ use crate::plan::{Plan, Step};
 /// What befalls one request.
 #[derive(Clone, Debug)]
 pub(crate) struct Fate {
-    /// The clauses in force; none where all is well.
+    /// The clauses in force; none if all is well.
     pub(crate) faults: Vec<Fault>,
     /// The step as text.
     pub(crate) text: String,

@@ -11,7 +11,7 @@ use crate::wire::request::ChatRequest;
 
 /// Shorter prefixes are not cached.
 const SHORTEST: u64 = 1024;
-/// How many are kept: beyond them the cache begins anew.
+/// How many are kept: beyond them the cache is cleared.
 const MOST: usize = 10_000;
 const SHORT: Duration = Duration::from_secs(5 * 60);
 const LONG: Duration = Duration::from_secs(60 * 60);

@@ -1,4 +1,4 @@
-//! The router's own cache of answers: whoever asks the same again, byte for byte, pays nothing.
+//! The router's own cache of answers: the same request again, byte for byte, costs nothing.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How many are kept: beyond them the cache begins anew.
+/// How many are kept: beyond them the cache is cleared.
 const MOST: usize = 10_000;
 
 /// Requests by key and body, and until when their answer is kept. The answers themselves are made again: they are the same.
@@ -14,7 +14,7 @@ const MOST: usize = 10_000;
 pub(crate) struct ResponseCache(HashMap<u64, Instant>);
 
 impl ResponseCache {
-    /// Whether the answer is there. Where it is not, it is from now on.
+    /// Whether the answer is there. If it is not, it is there from now on.
     pub(crate) fn look(&mut self, key: &str, body: &[u8], ttl: Duration) -> bool {
         let now = Instant::now();
         let mut hasher = DefaultHasher::new();

@@ -16,7 +16,7 @@ pub enum Outcome {
     Running,
     /// The whole answer, or error, was handed to the connection.
     Answered,
-    /// The simulator ended the connection, as a fault told it to.
+    /// The simulator ended the connection because of a fault.
     Cut,
     /// The client went away before the end.
     ClosedByClient,
@@ -35,20 +35,20 @@ pub struct Attempt {
     pub method: String,
     /// The path, with its query.
     pub path: String,
-    /// The model it asked for; empty where it named none.
+    /// The requested model; empty if it named none.
     pub model: String,
-    /// The model that answered; empty where the answer was an error.
+    /// The model that answered; empty if the answer was an error.
     pub served: String,
-    /// Whether it asked for a stream.
+    /// Whether it requested a stream.
     pub stream: bool,
     /// Its headers, in order. Of a key only the last four characters are kept.
     pub headers: Vec<(String, String)>,
     /// Its body, byte for byte.
     #[serde(serialize_with = "text")]
     pub body: Bytes,
-    /// The step of the plan that it met, as text; `ok` where there was none.
+    /// The step of the plan that it met, as text; `ok` if there was none.
     pub fault: String,
-    /// The status it was answered with; none where nothing was sent.
+    /// The status it was answered with; none if nothing was sent.
     pub status: Option<u16>,
     /// How it ended.
     pub outcome: Outcome,
@@ -99,7 +99,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// The requests that asked for this model.
+    /// The requests for this model.
     pub fn of<'a>(&'a self, model: &'a str) -> impl Iterator<Item = &'a Attempt> {
         self.attempts.iter().filter(move |attempt| attempt.model == model)
     }

@@ -42,7 +42,7 @@ impl Simulator {
     ///
     /// # Errors
     ///
-    /// Where no port can be bound.
+    /// If no port can be bound.
     pub async fn start() -> io::Result<Self> {
         Self::builder().start().await
     }
@@ -84,7 +84,7 @@ impl Simulator {
     ///
     /// # Errors
     ///
-    /// Where the text is no plan.
+    /// If the text is no plan.
     pub fn plan(&self, model: impl Into<String>, plan: &str) -> Result<&Self, FaultError> {
         Ok(self.typed_plan(model, plan.parse::<Plan>()?))
     }
@@ -99,7 +99,7 @@ impl Simulator {
     ///
     /// # Errors
     ///
-    /// Where the text is no plan.
+    /// If the text is no plan.
     pub fn plan_all(&self, plan: &str) -> Result<&Self, FaultError> {
         let plan = plan.parse()?;
         self.inner.shared.lock().plans.set_all(Some(plan));

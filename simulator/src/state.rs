@@ -102,7 +102,7 @@ impl State {
         self.attempts.get_mut(place)
     }
 
-    /// Adds a record, and lets go of the oldest where there are too many.
+    /// Adds a record, and removes the oldest if there are too many.
     pub(crate) fn record(&mut self, attempt: Attempt) {
         self.next_index += 1;
         self.attempts.push_back(attempt);

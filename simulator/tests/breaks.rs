@@ -1,4 +1,4 @@
-//! Connections that break: where, how, and what is written down about it.
+//! Connections that break: where, how, and what is recorded about it.
 
 use std::time::Duration;
 
@@ -148,7 +148,7 @@ async fn a_client_that_leaves_is_seen() {
     );
     assert!(seen.attempts[0].ended_at.is_some());
 
-    // A plain call that is slow: generation goes on, and is billed in full.
+    // A plain call that is slow: generation continues, and is billed in full.
     let socket = open(
         simulator.addr(),
         &chat_bytes(&ask("sim/slow-headers=60s;words=10", false)),
@@ -177,7 +177,7 @@ async fn a_client_that_leaves_is_seen() {
 }
 
 #[tokio::test]
-async fn comments_for_ever_are_no_answer() {
+async fn comments_without_end_are_no_answer() {
     let simulator = Simulator::start().await.unwrap();
     for stream in [true, false] {
         let mut socket = open(simulator.addr(), &chat_bytes(&ask("sim/comments", stream))).await;

@@ -145,7 +145,7 @@ async fn embeddings_depend_on_the_text_alone() {
 }
 
 #[tokio::test]
-async fn json_is_answered_where_json_is_asked() {
+async fn json_is_answered_if_json_is_requested() {
     let simulator = Simulator::start().await.unwrap();
     let mut body = ask("openai/gpt-4o-mini", true);
     body["response_format"] = json!({"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object",

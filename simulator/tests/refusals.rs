@@ -31,7 +31,7 @@ async fn each_status_has_its_envelope() {
 
 /// A JSON pointer into the error answer, and what stands there.
 #[tokio::test]
-async fn the_kinds_are_told_apart_as_on_the_wire() {
+async fn the_kinds_are_distinguished_as_on_the_wire() {
     let simulator = Simulator::start().await.unwrap();
     for (fault, pointer, expected) in [
         ("400-zod", "/success", json!(false)),

@@ -15,7 +15,7 @@ use crate::{
 
 /// The bills of answers, from the accounts they are charged to: for a [`Reconciler`](tower_llm_layers::reconcile::Reconciler).
 ///
-/// Answers of an upstream whose account is not here have no bill to ask for: their estimates stand.
+/// If the account of an upstream is not here, its answers have no bill: their estimates stay.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -65,7 +65,7 @@ impl BillSource for Bills {
             };
             let (Some(account), Some(id)) = (account, id) else {
                 return Err(never(&format_args!(
-                    "`{upstream}` tells no bills, or its account is not known here"
+                    "`{upstream}` reports no bills, or its account is not known here"
                 )));
             };
             match account.generation(&id).await {
@@ -105,12 +105,12 @@ fn amount(written: Option<&Decimal>) -> Result<Option<UsdAmount>, BillError> {
     match written.to_usd() {
         Ok(amount) if !amount.is_negative() => Ok(Some(amount)),
         _ => Err(BillError::Never {
-            reason: "the bill is no amount of money".to_owned(),
+            reason: "the bill is not an amount of money".to_owned(),
         }),
     }
 }
 
-/// Asked again, it would fail the same way.
+/// Requested again, it would fail the same way.
 fn hopeless(error: &Error) -> bool {
     matches!(error.kind(), FailureKind::Auth | FailureKind::BadRequest)
 }

@@ -53,7 +53,7 @@ impl Account {
     ///
     /// # Errors
     ///
-    /// [`Error`], classified like any other; [`Malformed`](FailureKind::Malformed) where the pages never end.
+    /// [`Error`], classified like any other; [`Malformed`](FailureKind::Malformed) if the pages never end.
     pub async fn models(&self) -> Result<Vec<Model>, Error> {
         pages::all(|offset| async move {
             self.read(&format!(
@@ -65,11 +65,11 @@ impl Account {
         .await
     }
 
-    /// Who serves a model: price, context, uptime and speed of each.
+    /// The endpoints of a model: price, context, uptime and speed of each.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`](FailureKind::NoEndpoint) where the model is unknown.
+    /// [`NoEndpoint`](FailureKind::NoEndpoint) if the model is unknown.
     pub async fn model_endpoints(&self, model: &str) -> Result<ModelEndpoints, Error> {
         let path = format!("models/{}/endpoints", escape(model));
         Ok(self.read::<Data<_>>(&path).await?.data)
@@ -79,16 +79,16 @@ impl Account {
     ///
     /// # Errors
     ///
-    /// [`Auth`](FailureKind::Auth) where it is rejected.
+    /// [`Auth`](FailureKind::Auth) if it is rejected.
     pub async fn key(&self) -> Result<KeyInfo, Error> {
         Ok(self.read::<Data<_>>("key").await?.data)
     }
 
-    /// The account's balance; `None` where this key may not see it, which is no failure.
+    /// The account's balance; `None` if this key may not see it, which is no failure.
     ///
     /// # Errors
     ///
-    /// [`Auth`](FailureKind::Auth) where the key is rejected.
+    /// [`Auth`](FailureKind::Auth) if the key is rejected.
     pub async fn credits(&self) -> Result<Option<Credits>, Error> {
         match self.read::<Data<_>>("credits").await {
             Ok(answer) => Ok(Some(answer.data)),
@@ -102,7 +102,7 @@ impl Account {
     ///
     /// # Errors
     ///
-    /// [`Auth`](FailureKind::Auth) where the key is rejected.
+    /// [`Auth`](FailureKind::Auth) if the key is rejected.
     pub async fn generation(&self, id: &str) -> Result<Option<Generation>, Error> {
         match self.read::<Data<_>>(&format!("generation?id={}", escape(id))).await {
             Ok(answer) => Ok(Some(answer.data)),
@@ -120,7 +120,7 @@ impl Account {
             )
         })??;
         serde_json::from_slice(&bytes)
-            .map_err(|cause| unreadable(&format!("the answer to `{path}` is not what it should be"), &cause))
+            .map_err(|cause| unreadable(&format!("the answer to `{path}` has an unexpected form"), &cause))
     }
 
     async fn exchange(&self, path: &str) -> Result<bytes::Bytes, Error> {

@@ -1,4 +1,4 @@
-//! What OpenRouter tells of models, prices, the key, the balance, and past calls.
+//! OpenRouter's read-only calls: models, prices, the key, the balance, and past generations.
 
 mod bills;
 mod calls;

@@ -12,9 +12,9 @@ use crate::{
     response::{Model, PageLinks},
 };
 
-/// Models asked for at once: OpenRouter's largest page.
+/// Models per page: OpenRouter's largest page.
 pub(super) const SIZE: usize = 1000;
-/// More pages than there could be: an upstream that ignores the offset must not keep us for ever.
+/// More pages than there could be: an upstream that ignores the offset must not cause an endless loop.
 const MOST: usize = 100;
 
 /// A page, of which a row that is no model hides no other.
@@ -53,7 +53,7 @@ where
         // No link, nothing new, or nothing at all: that was the last page.
         if links.is_none_or(|links| links.next.is_none()) || came == 0 || models.len() == before {
             if odd > 0 {
-                tracing::warn!(target: "llm::catalogue", rows = odd, "rows of the list of models are no models: passed over");
+                tracing::warn!(target: "llm::catalogue", rows = odd, "rows of the list of models are invalid: skipped");
             }
             return Ok(models);
         }
@@ -71,7 +71,7 @@ mod tests {
 
     use super::*;
 
-    /// A list of this many models, in pages of two; `honest` where the offset is heeded.
+    /// A list of this many models, in pages of two; `honest` if the offset is heeded.
     async fn listed(count: usize, honest: bool) -> (Result<Vec<Model>, Error>, Vec<usize>) {
         let offsets = RefCell::new(Vec::new());
         let models = all(|offset| {

@@ -59,7 +59,7 @@ impl Gathered {
                     Ok(())
                 })?,
                 "object" => {}
-                // What is said later counts, unless it says nothing.
+                // A later value counts, unless it is null.
                 _ if says_nothing(value) && self.envelope.contains_key(&*name) => {}
                 _ => {
                     self.envelope.insert(name.into(), value.into());

@@ -39,7 +39,7 @@ impl Choice {
                 "logprobs" if is_object(value) => add_logprobs(&mut self.beside, value)?,
                 // A completion's text, and the tokens of each piece.
                 "text" | "token_ids" => add(&mut self.beside, &name, value, 0)?,
-                // What is said later counts, unless it says nothing.
+                // A later value counts, unless it is null.
                 _ if (is_null(value) || value == b"\"\"") && self.beside.contains_key(&*name) => {}
                 _ => {
                     self.beside.insert(name.into(), Node::raw(value));
@@ -69,7 +69,7 @@ impl Choice {
         Ok(())
     }
 
-    /// The member that counts: that of the deltas, unless they do not have it, or the snapshot goes on where they end.
+    /// The member that counts: that of the deltas, unless they do not have it, or the snapshot continues them.
     fn member(&self, name: &str) -> Option<&Node> {
         let (known, seen) = (self.message.get(name), self.snapshot.get(name));
         match (known, seen) {

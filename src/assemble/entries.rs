@@ -15,7 +15,7 @@ use crate::request::{
 /// What the entries of a list are.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Tool calls. A call is known by its place, and by its id if it has none. A piece without either goes on with the last. Some servers put
+    /// Tool calls. A call is identified by its place, or by its id if it has none. A piece without either continues the last. Some servers put
     /// each call at the first place: there another id, with a name, begins another call once the one before it is whole.
     Calls,
     /// Pieces of reasoning, which have a kind beside: text and its signature belong together.
@@ -30,7 +30,7 @@ pub(super) struct Entries {
     places: HashMap<String, usize>,
 }
 
-/// One entry, with what is asked of it when the next piece comes.
+/// One entry, with what is needed of it when the next piece comes.
 #[derive(Default)]
 struct Entry {
     object: Object,
@@ -134,7 +134,7 @@ impl Entries {
                     .or_else(|| self.place(&by_id(kind, id)).filter(has_no_index))
             }
             None if id.is_empty() => {
-                // Text without a place goes on with text before it, unless that is signed.
+                // Text without a place continues the text before it, unless that is signed.
                 let last = self.list.last()?;
                 let text = matches!(kind.as_str(), "reasoning.text" | "reasoning.summary");
                 let open = last.index.is_none() && last.id.is_empty() && !last.object.contains_key("signature");

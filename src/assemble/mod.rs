@@ -1,6 +1,6 @@
 //! One plain answer out of the chunks of a streamed one.
 //!
-//! A `message` that comes beside deltas or behind them is the answer so far, and adds nothing to what the deltas brought, unless it goes on
+//! A `message` that comes next to deltas or after them is the answer so far, and adds nothing to what the deltas brought, unless it continues
 //! where they end. A member that this version does not know is put together by its type: see [`merge`].
 //!
 //! The work is linear in the bytes of the stream, whatever the number of pieces, tool calls or choices.

@@ -35,7 +35,7 @@ pub(super) fn add_text(parts: &mut Vec<Node>, piece: &[u8]) {
     ])));
 }
 
-/// Adds parts. The first goes on with the last that is known, if both are of one kind and are nothing but text.
+/// Adds parts. The first continues the last that is known, if both are of one kind and are nothing but text.
 pub(super) fn add_list(parts: &mut Vec<Node>, list: &[u8]) -> Result<(), JsonError> {
     let mut first = true;
     Cursor::lenient(list).array_or_skip(|part| {

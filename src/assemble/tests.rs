@@ -110,7 +110,7 @@ fn a_message_beside_deltas_is_the_answer_so_far() {
         // An empty one.
         r#"{"index":0,"message":{"role":"assistant","content":""},"finish_reason":"stop"}"#,
         r#"{"index":0,"message":{"role":"assistant","content":null},"delta":{},"finish_reason":"stop"}"#,
-        // One that was filtered or trimmed: what was said counts.
+        // One that was filtered or trimmed: the text that was sent counts.
         r#"{"index":0,"message":{"role":"assistant","content":"Hell"},"delta":null,"finish_reason":"stop"}"#,
     ] {
         let read = choices(&[
@@ -175,7 +175,7 @@ fn texts_under_any_name_are_joined() {
         ]);
         assert_eq!(read, json!({"role": "assistant", name: "I think"}));
     }
-    // The same piece twice is twice the piece where it is a text, and a label where that is not known.
+    // The same piece twice is twice the piece if it is a text, and a label if that is not known.
     assert_eq!(
         message(&[r#"{"reasoning_content":"ha"}"#, r#"{"reasoning_content":"ha"}"#])["reasoning_content"],
         "haha"
@@ -245,7 +245,7 @@ fn content_in_parts_is_joined_part_by_part() {
 }
 
 #[test]
-fn calls_without_places_and_names_are_told_apart() {
+fn calls_without_places_and_names_are_distinguished() {
     // Gemini's compatible endpoint: each call whole, without a place, with an empty id or none.
     for id in [r#""id":"","#, ""] {
         let call = |name| {

@@ -4,10 +4,10 @@ use std::{collections::VecDeque, time::Duration};
 
 use tower_llm_layers::UtcTime;
 
-/// Over which time the pace is taken: readings lag by minutes, and come in steps.
+/// The window over which the pace is computed: readings lag by minutes, and come in steps.
 const MEMORY: Duration = Duration::from_secs(60 * 60);
 
-/// Nothing is told from less.
+/// A shorter window gives no forecast.
 const LEAST: Duration = Duration::from_secs(60);
 
 /// What had gone out at several times.

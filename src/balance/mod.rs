@@ -1,11 +1,11 @@
 //! Watches the money that is left: the prepaid balance, the key's cap, the day's free requests.
 //!
-//! A [`BalanceWatch`] asks for them at a low rate, keeps what it was told readable ([`Balance`]), and says before one of them runs out at
-//! the present pace. It is also a [`Ledger`](crate::layers::ledger::Ledger): given to a stack beside the one that keeps the
-//! entries, it learns at once what is spent, which the account tells only minutes later, and asks again at once when the upstream
-//! refuses for want of money.
+//! A [`BalanceWatch`] reads them at a low rate, makes the last reading available ([`Balance`]), and warns before one of them runs out at
+//! the present pace. It is also a [`Ledger`](crate::layers::ledger::Ledger): given to a stack together with the ledger that keeps the
+//! entries, it knows at once what is spent, which the account reports only minutes later, and reads the account again at once when the
+//! upstream refuses a call for lack of money.
 //!
-//! What a key may not see is unknown, and no failure.
+//! What a key may not see is unknown. That is not a failure.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -27,5 +27,5 @@ mod forecast;
 mod state;
 mod watch;
 
-pub use state::{Balance, BalanceSource, PurseState};
+pub use state::{Balance, BalanceSource, SourceState};
 pub use watch::{BalanceWatch, BalanceWatchBuilder, POLL_EVERY, WARN_BEFORE};

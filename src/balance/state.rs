@@ -30,45 +30,45 @@ impl BalanceSource {
     }
 }
 
-/// How one purse stands.
+/// The state of one balance source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub struct PurseState {
-    /// What is left: pico-dollars, or requests of the free day. `None` where it is unknown, or without limit.
+pub struct SourceState {
+    /// What is left: pico-dollars, or requests of the free day. `None` if it is unknown, or without limit.
     pub left: Option<i128>,
     /// When it is full again.
     pub resets: Option<UtcTime>,
-    /// What goes out of it in an hour, by the dearer of what the account says and what this process has spent. `None` where too little
+    /// What is spent from it in an hour: the larger of what the account says and what this process has spent. `None` if too little
     /// is known.
     pub an_hour: Option<i128>,
-    /// Whether the upstream has refused for want of it, and no reading or answer has said otherwise since.
+    /// Whether the upstream has refused a call for lack of it, and no reading or answer has contradicted that since.
     pub refused: bool,
 }
 
-/// How the money stands, as far as is known.
+/// The money that is left, as far as is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Balance {
-    /// The prepaid balance; unknown where the key may not see it.
-    pub prepaid: PurseState,
-    /// The key's cap; without limit where it has none.
-    pub key_cap: PurseState,
+    /// The prepaid balance; unknown if the key may not see it.
+    pub prepaid: SourceState,
+    /// The key's cap; without limit if it has none.
+    pub key_cap: SourceState,
     /// Today's requests to free models.
-    pub free_day: PurseState,
+    pub free_day: SourceState,
     /// When it was read last; `None` before the first time.
     pub read_at: Option<UtcTime>,
     /// Readings that have failed since.
     pub failures: u32,
 }
 
-impl PurseState {
+impl SourceState {
     /// Whether nothing is left of it.
     #[must_use]
     pub fn is_out(&self) -> bool {
         self.refused || self.left.is_some_and(|left| left <= 0)
     }
 
-    /// How long it lasts at the present pace; `None` where that is unknown, or it lasts until it is full again.
+    /// How long it lasts at the present pace; `None` if that is unknown, or it lasts until it is full again.
     #[must_use]
     pub fn lasts(&self, now: UtcTime) -> Option<Duration> {
         if self.is_out() {
@@ -81,7 +81,7 @@ impl PurseState {
         (!resets_first).then_some(lasts)
     }
 
-    /// Full again, where its time has come.
+    /// Full again, if its time has come.
     pub(super) fn roll(&mut self, now: UtcTime) {
         if self.resets.is_some_and(|resets| resets <= now) {
             *self = Self::default();
@@ -90,18 +90,18 @@ impl PurseState {
 }
 
 impl Balance {
-    /// How a purse stands.
+    /// The state of a balance source.
     #[must_use]
-    pub const fn purse(&self, purse: BalanceSource) -> &PurseState {
-        match purse {
+    pub const fn source(&self, source: BalanceSource) -> &SourceState {
+        match source {
             BalanceSource::Prepaid => &self.prepaid,
             BalanceSource::KeyCap => &self.key_cap,
             BalanceSource::FreeDay => &self.free_day,
         }
     }
 
-    pub(super) const fn purse_mut(&mut self, purse: BalanceSource) -> &mut PurseState {
-        match purse {
+    pub(super) const fn source_mut(&mut self, source: BalanceSource) -> &mut SourceState {
+        match source {
             BalanceSource::Prepaid => &mut self.prepaid,
             BalanceSource::KeyCap => &mut self.key_cap,
             BalanceSource::FreeDay => &mut self.free_day,
@@ -111,7 +111,9 @@ impl Balance {
     /// Whether something that is known to have a limit is used up.
     #[must_use]
     pub fn is_out(&self) -> bool {
-        BalanceSource::ALL.into_iter().any(|purse| self.purse(purse).is_out())
+        BalanceSource::ALL
+            .into_iter()
+            .any(|source| self.source(source).is_out())
     }
 
     /// Takes in what the account says. What it does not say is unknown from then on.
@@ -128,8 +130,8 @@ impl Balance {
         self.free_day.resets = day.and_then(|_| Window::Day.end(now));
         self.read_at = Some(now);
         self.failures = 0;
-        for purse in BalanceSource::ALL {
-            let state = self.purse_mut(purse);
+        for source in BalanceSource::ALL {
+            let state = self.source_mut(source);
             // A reading lags by minutes: one that says there is something does not undo a refusal by itself.
             if state.left.is_none() {
                 state.refused = false;
@@ -171,9 +173,9 @@ impl fmt::Display for Balance {
         if let Some(left) = self.free_day.left {
             write!(f, "; free requests today: {left} left")?;
         }
-        for purse in BalanceSource::ALL {
-            if self.purse(purse).is_out() {
-                write!(f, "; {} is OUT", purse.as_str())?;
+        for source in BalanceSource::ALL {
+            if self.source(source).is_out() {
+                write!(f, "; {} is OUT", source.as_str())?;
             }
         }
         write!(f, " (read at {read_at}")?;

@@ -22,12 +22,12 @@ use tower_llm_layers::{
 use super::{Balance, BalanceSource, forecast::Pace};
 use crate::{Account, Error};
 
-/// How often the account is asked by default.
+/// How often the account is read by default.
 pub const POLL_EVERY: Duration = Duration::from_secs(60);
-/// How long before a purse is empty it is said, by default.
+/// How long before a balance source is empty a warning is logged, by default.
 pub const WARN_BEFORE: [Duration; 2] = [Duration::from_secs(24 * 60 * 60), Duration::from_secs(60 * 60)];
 
-/// The account is asked no more often than this, whatever happens.
+/// The shortest time between two readings of the account.
 const LEAST_BETWEEN: Duration = Duration::from_secs(1);
 /// How far each wait is spread, up or down.
 const SPREAD: f64 = 0.2;
@@ -60,7 +60,7 @@ struct WatchState {
     state: watch::Sender<Balance>,
     /// Pico-dollars that this process has spent.
     spent: AtomicU64,
-    /// Somebody has reason to ask now.
+    /// There is a reason to read the account now.
     now: Notify,
 }
 
@@ -73,21 +73,21 @@ pub struct BalanceWatchBuilder {
 }
 
 impl BalanceWatchBuilder {
-    /// How often the account is asked, spread by a fifth up or down; [`POLL_EVERY`] by default, and a second at least.
+    /// How often the account is read, spread by a fifth up or down; [`POLL_EVERY`] by default, and a second at least.
     #[must_use]
     pub fn every(mut self, time: Duration) -> Self {
         self.every = time.max(LEAST_BETWEEN);
         self
     }
 
-    /// How long before a purse is empty it is said, once each; [`WARN_BEFORE`] by default.
+    /// How long before a balance source is empty a warning is logged, once each; [`WARN_BEFORE`] by default.
     #[must_use]
     pub fn warn_before(mut self, times: impl IntoIterator<Item = Duration>) -> Self {
         self.warn_before = times.into_iter().collect();
         self
     }
 
-    /// Starts it on this runtime; the account is asked at once.
+    /// Starts it on this runtime; the account is read at once.
     #[must_use]
     pub fn spawn_on(self, runtime: &Handle) -> BalanceWatch {
         let (sender, state) = watch::channel(Balance::default());
@@ -132,33 +132,33 @@ impl BalanceWatch {
     pub fn state(&self) -> Balance {
         let mut state = *self.state.borrow();
         let now = UtcTime::now();
-        for purse in BalanceSource::ALL {
-            state.purse_mut(purse).roll(now);
+        for source in BalanceSource::ALL {
+            state.source_mut(source).roll(now);
         }
         state
     }
 
     /// Waits until it has been read again.
     pub async fn changed(&mut self) -> Balance {
-        // It fails only where the task has ended, which it does with the last handle.
+        // It fails only if the task has ended, which it does with the last handle.
         drop(self.state.changed().await);
         self.state()
     }
 
-    /// This much was spent: told by the ledger's side where the watch is in a stack.
+    /// This much was spent: called by the ledger's side if the watch is in a stack.
     pub fn spent(&self, amount: UsdAmount) {
         let pico = u64::try_from(amount.pico()).unwrap_or(0);
         self.shared.spent.fetch_add(pico, Ordering::Relaxed);
     }
 
-    /// An answer failed: where it was for want of money, that is known at once, and the account is asked again.
+    /// An answer failed: if it failed for lack of money, that is known at once, and the account is read again.
     pub fn saw(&self, error: &Error) {
         // A budget of ours says nothing about the account.
         if error.kind() == FailureKind::BudgetExceeded {
             return;
         }
         let free = error.scope() == Scope::Pool;
-        // It can afford less than was asked for, and so is not out.
+        // It can afford less than was requested, and so is not out.
         if error.affordable_tokens().is_none() {
             self.refused(error.kind(), free);
         } else {
@@ -167,18 +167,18 @@ impl BalanceWatch {
     }
 
     fn refused(&self, kind: FailureKind, free: bool) {
-        let purse = match kind {
+        let source = match kind {
             FailureKind::InsufficientFunds => BalanceSource::Prepaid,
             FailureKind::QuotaExhausted if free => BalanceSource::FreeDay,
             FailureKind::QuotaExhausted => BalanceSource::KeyCap,
             _ => return,
         };
         let news = self.shared.state.send_if_modified(|state| {
-            let state = state.purse_mut(purse);
+            let state = state.source_mut(source);
             !std::mem::replace(&mut state.refused, true)
         });
         if news {
-            tracing::error!(target: "llm::balance", purse = purse.as_str(), "out of money: the upstream refuses");
+            tracing::error!(target: "llm::balance", source = source.as_str(), "out of money: the upstream refuses");
         }
         self.shared.now.notify_one();
     }
@@ -191,7 +191,7 @@ impl Ledger for BalanceWatch {
         match entry.outcome {
             EntryOutcome::Failed(kind) => self.refused(kind, free),
             EntryOutcome::Answered => {
-                // Whoever answers is paid.
+                // An upstream that answers is paid.
                 let paid: &[BalanceSource] = if free {
                     &[BalanceSource::FreeDay]
                 } else {
@@ -199,8 +199,8 @@ impl Ledger for BalanceWatch {
                 };
                 self.shared.state.send_if_modified(|state| {
                     let mut changed = false;
-                    for purse in paid {
-                        changed |= std::mem::take(&mut state.purse_mut(*purse).refused);
+                    for source in paid {
+                        changed |= std::mem::take(&mut state.source_mut(*source).refused);
                     }
                     changed
                 });
@@ -220,7 +220,7 @@ struct Poller {
     paces: BTreeMap<BalanceSource, Pace>,
     /// What this process spends.
     here: Pace,
-    /// How many of the warnings have been said of each purse; one more is that it is out.
+    /// How many of the warnings have been logged for each balance source; one more means that it is out.
     told: BTreeMap<BalanceSource, usize>,
 }
 
@@ -255,66 +255,66 @@ impl Poller {
         let spent = self.shared.spent.load(Ordering::Relaxed);
         self.here.note(now, i128::from(spent));
         let mut state = *self.shared.state.borrow();
-        for purse in BalanceSource::ALL {
-            state.purse_mut(purse).roll(now);
+        for source in BalanceSource::ALL {
+            state.source_mut(source).roll(now);
         }
         state.read(&key, credits.as_ref(), now);
         let used = key.free_model_daily_requests.as_ref().and_then(|day| day.used);
         // What has gone out is what is no longer left.
-        for (purse, gone) in [
+        for (source, gone) in [
             (BalanceSource::Prepaid, state.prepaid.left.map(|left| -left)),
             (BalanceSource::KeyCap, state.key_cap.left.map(|left| -left)),
             (BalanceSource::FreeDay, used.map(i128::from)),
         ] {
-            let pace = self.paces.entry(purse).or_default();
+            let pace = self.paces.entry(source).or_default();
             match gone {
                 Some(gone) => pace.note(now, gone),
                 None => *pace = Pace::default(),
             }
             let told = pace.an_hour();
-            let here = self.here.an_hour().filter(|_| purse != BalanceSource::FreeDay);
-            state.purse_mut(purse).an_hour = told.max(here);
+            let here = self.here.an_hour().filter(|_| source != BalanceSource::FreeDay);
+            state.source_mut(source).an_hour = told.max(here);
         }
         self.say(&state, now);
         self.shared.state.send_replace(state);
         Ok(())
     }
 
-    /// Says what will run out, once at each mark, and again after it was well.
+    /// Logs what will run out, once at each mark, and again after it recovered.
     fn say(&mut self, state: &Balance, now: UtcTime) {
-        for purse in BalanceSource::ALL {
-            let purse_state = state.purse(purse);
-            let lasts = purse_state.lasts(now);
+        for source in BalanceSource::ALL {
+            let source_state = state.source(source);
+            let lasts = source_state.lasts(now);
             let reached = match lasts {
                 Some(Duration::ZERO) => self.warn_before.len() + 1,
                 Some(lasts) => self.warn_before.iter().filter(|mark| lasts <= **mark).count(),
                 None => 0,
             };
-            let told = self.told.get(&purse).copied().unwrap_or(0);
+            let told = self.told.get(&source).copied().unwrap_or(0);
             if reached > told {
-                self.told.insert(purse, reached);
+                self.told.insert(source, reached);
                 let lasts = lasts.unwrap_or_default();
                 if lasts.is_zero() {
-                    tracing::error!(target: "llm::balance", purse = purse.as_str(), "out of money");
+                    tracing::error!(target: "llm::balance", source = source.as_str(), "out of money");
                 } else {
                     tracing::warn!(
                         target: "llm::balance",
-                        purse = purse.as_str(),
-                        left = purse_state.left,
+                        source = source.as_str(),
+                        left = source_state.left,
                         lasts = ?lasts,
                         "money runs out at the present pace"
                     );
                 }
             } else if reached < told && self.is_well(lasts, told) {
-                self.told.insert(purse, reached);
+                self.told.insert(source, reached);
                 if reached == 0 {
-                    tracing::info!(target: "llm::balance", purse = purse.as_str(), "money lasts again");
+                    tracing::info!(target: "llm::balance", source = source.as_str(), "money lasts again");
                 }
             }
         }
     }
 
-    /// Whether it has gone well past the mark that was told last: by half, so that it is not told again and again.
+    /// Whether it lasts well beyond the mark that was logged last: by half, so that the same warning is not repeated.
     fn is_well(&self, lasts: Option<Duration>, told: usize) -> bool {
         let Some(lasts) = lasts else { return true };
         told.checked_sub(1)

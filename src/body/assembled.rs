@@ -63,7 +63,7 @@ impl AssembledBody {
         Poll::Pending
     }
 
-    /// Nobody has seen a part of it: it is a call that was never answered. What it cost is told first.
+    /// No part of it was shown: it is a call that was never answered. Its cost is reported first.
     fn broken(&mut self, error: Error) -> Result<ChatFrame, Error> {
         let error = match error.kind() {
             FailureKind::Truncated => error.after_text(self.gathered.text()).unseen(),

@@ -59,7 +59,7 @@ impl Decoder {
         })
     }
 
-    /// The bytes of these, and of those before them, that can be told by now.
+    /// The bytes of these, and of those before them, that can be decoded by now.
     pub(super) fn decode(&mut self, bytes: &Bytes) -> Result<Bytes, Cause> {
         if let Self::Undecided { start, is_deflate } = self {
             start.extend_from_slice(bytes);
@@ -120,7 +120,7 @@ fn looks_plain(start: &[u8]) -> bool {
 
 fn written<W: Write>(decoder: &mut W, out: fn(&mut W) -> &mut Vec<u8>, bytes: &[u8]) -> Result<Bytes, Cause> {
     decoder.write_all(bytes)?;
-    // An event is told as soon as it has come.
+    // An event is returned as soon as it has come.
     decoder.flush()?;
     Ok(std::mem::take(out(decoder)).into())
 }

@@ -96,7 +96,7 @@ impl StreamBody {
             self.restart_timer();
         }
         Ok(Some(Chunk::Part {
-            // The first that is said, and not as a delta: a client must find it in one.
+            // The first text, and not as a delta: a client must find it in one.
             form: if shows && probe.is_in_message() {
                 FrameKind::Answer
             } else {
@@ -176,7 +176,7 @@ impl StreamBody {
             return Err(Error::caused(self.broken(FailureKind::Malformed), what, cause));
         }
         if matches!(data.first(), Some(b'{' | b'[' | b'}' | b']')) {
-            let what = "an event of the stream is no JSON";
+            let what = "an event of the stream is not JSON";
             return Err(Error::caused(self.broken(FailureKind::Malformed), what, cause));
         }
         self.words(data)
@@ -187,7 +187,7 @@ impl StreamBody {
         let is_over = self.progress.done || (self.progress.began && self.progress.is_whole(true));
         let text = String::from_utf8_lossy(words.get(..4096).unwrap_or(words));
         if !is_over && reads_like_failure(&text) {
-            return Err(reading::told_in_words(text.trim_matches('"').as_bytes()));
+            return Err(reading::reported_in_words(text.trim_matches('"').as_bytes()));
         }
         // A number, `null` or an empty list explain nothing.
         let is_said = words.iter().any(u8::is_ascii_alphabetic) && !matches!(words, b"null" | b"true" | b"false");

@@ -54,7 +54,7 @@ pub(crate) use self::{
 /// Yields [`ChatFrame`]s as they come. It never ends as if whole when the upstream's stream was cut, garbled or empty: then the
 /// last item is an error. Dropping it closes the upstream connection.
 ///
-/// What a response is, its first bytes decide: a stream of events, or one document. The `Content-Type` counts only where they say nothing.
+/// What a response is, its first bytes decide: a stream of events, or one document. The `Content-Type` counts only if they do not decide.
 pub struct ChatBody {
     kind: Kind,
     /// What no error may say.
@@ -75,7 +75,7 @@ enum Kind {
 /// How a body is read.
 pub(crate) struct Reader {
     pub(crate) completeness: Completeness,
-    /// Whether a stream was asked for: one that was not is put together.
+    /// Whether a stream was requested: one that was not is assembled.
     pub(crate) wants_stream: bool,
     pub(crate) limits: ReadLimits,
     headers: HeaderMap,
@@ -156,7 +156,7 @@ impl ChatBody {
     }
 }
 
-/// The plain answer that chunks make up, judged like one that came so.
+/// The plain answer that chunks make up, checked like one that came plain.
 pub(crate) fn put_together(gathered: Gathered, headers: &HeaderMap) -> Result<ChatFrame, Error> {
     let bytes = gathered.whole()?;
     whole_answer(bytes.clone(), headers).map_err(|error| {

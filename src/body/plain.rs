@@ -82,7 +82,7 @@ impl PlainBody {
                 }
             }));
         }
-        // A wire that is always ready leaves the clocks outside a turn.
+        // If the wire is always ready, the timers outside still get a turn.
         cx.waker().wake_by_ref();
         Poll::Pending
     }

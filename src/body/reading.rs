@@ -87,7 +87,7 @@ pub(super) fn answer(bytes: Bytes, headers: &HeaderMap) -> Result<ChatFrame, Fai
         return Err(failed);
     }
     let (stage, has_usage, tokens) = (stage(&probe), probe.has_usage(), probe.shown_tokens());
-    // A filtered answer is not the one that was asked for.
+    // A filtered answer is not the requested one.
     let ends_well = !probe.finish_is_filter();
     Ok(ChatFrame::new(bytes, FrameKind::Answer, stage, has_usage)
         .ending(ends_well)
@@ -113,15 +113,15 @@ pub(super) fn named_error(data: &[u8], headers: &HeaderMap) -> Error {
     let wrapped = [b"{\"error\":", data, b"}"].concat();
     let read = UpstreamError::parse(data).or_else(|| UpstreamError::parse(&wrapped));
     let error = read.or_else(|| UpstreamError::parse_failed(data));
-    error.map_or_else(|| told_in_words(data), |error| error_in_body(headers, &error))
+    error.map_or_else(|| reported_in_words(data), |error| error_in_body(headers, &error))
 }
 
 fn without_words() -> Error {
-    Error::new(FailureKind::Upstream, "the upstream reports an error without words")
+    Error::new(FailureKind::Upstream, "the upstream reports an error without a message")
 }
 
-/// An error that an upstream told in plain words.
-pub(super) fn told_in_words(words: &[u8]) -> Error {
+/// An error that an upstream reported in plain words.
+pub(super) fn reported_in_words(words: &[u8]) -> Error {
     let words = first_words(words);
     if words.is_empty() {
         return without_words();
@@ -167,9 +167,9 @@ fn malformed(bytes: &[u8], cause: JsonError, headers: &HeaderMap) -> Error {
     } else if cause.is_cut_short() {
         "the answer is no JSON: it was cut short".to_owned()
     } else if matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'[' | b'"')) {
-        "the answer is no JSON".to_owned()
+        "the answer is not JSON".to_owned()
     } else {
-        quoted("the answer is no JSON", &words)
+        quoted("the answer is not JSON", &words)
     };
     Error::caused(FailureKind::Malformed, what, cause)
 }

@@ -22,9 +22,9 @@ use crate::{
 
 /// How long to wait for the connection's own end after `[DONE]`: read to its end, it can be used again.
 const WAIT_FOR_CLOSE: Duration = Duration::from_millis(20);
-/// The same where no usage has come: some servers send it behind `[DONE]`.
+/// The same if no usage has come: some servers send it after `[DONE]`.
 const WAIT_FOR_LATE_USAGE: Duration = Duration::from_millis(500);
-/// How often a wait for the trailer shows that it goes on, so that no idle timeout takes it for a silence.
+/// How often a wait for the trailer gives a sign of life, so that no idle timeout takes it for a silence.
 const SIGN_OF_WAITING: Duration = Duration::from_secs(1);
 /// How often one poll may read without a frame to show for it.
 const READS_A_TURN: usize = 64;
@@ -101,7 +101,7 @@ impl StreamBody {
             // Whatever else comes: the end is the end.
             self.end(None);
         }
-        // A wire that is always ready and says nothing leaves the clocks outside a turn.
+        // If the wire is always ready and sends nothing, the timers outside still get a turn.
         cx.waker().wake_by_ref();
         Poll::Pending
     }
@@ -128,7 +128,7 @@ impl StreamBody {
         }
     }
 
-    /// Something of the answer came: the wait for its end begins anew.
+    /// Something of the answer came: the wait for its end starts again.
     pub(super) fn restart_timer(&mut self) {
         self.timer = None;
     }

@@ -46,7 +46,7 @@ async fn read(mut body: ChatBody) -> Read {
     read
 }
 
-/// Pieces, and then how the connection ends: closed, broken, or silent for ever.
+/// Pieces, and then how the connection ends: closed, broken, or silent without end.
 #[derive(Clone, Copy)]
 enum End {
     Closed,
@@ -115,7 +115,7 @@ async fn a_whole_stream_ends_without_an_error() {
     assert_eq!(cost.map(|cost| cost.to_string()).as_deref(), Some("0.00000765"));
 }
 
-/// Invariant 2: whole only with everything that was said, at whichever byte it breaks and however.
+/// Invariant 2: whole only with everything that was sent, at whichever byte it breaks and however.
 #[tokio::test(start_paused = true)]
 async fn a_stream_cut_at_any_byte_never_ends_as_a_whole_answer() {
     let stream = whole();
@@ -206,7 +206,7 @@ async fn garbage_is_malformed_before_and_truncated_after_the_first_word() {
     assert_eq!(read.kind(), Some(FailureKind::Truncated));
 }
 
-/// An upstream that forgets `[DONE]`, the usage, or to close, does not hold the caller.
+/// An upstream that omits `[DONE]`, the usage, or the close, does not block the caller.
 #[tokio::test(start_paused = true)]
 async fn a_finished_stream_ends_soon_whatever_is_missing() {
     let said = format!("{ROLE}{}", word("Oslo."));

@@ -1,4 +1,4 @@
-//! Where the bytes come from.
+//! The source of the bytes.
 
 use std::{
     error::Error as StdError,
@@ -15,13 +15,13 @@ use super::encoding::Decoder;
 
 type Cause = Box<dyn StdError + Send + Sync>;
 
-/// Bytes from the network, or from somebody's own transport, without the encoding they came in.
+/// Bytes from the network, or from a transport of the user's own, without the encoding they came in.
 pub(super) struct Wire {
     source: Source,
     decoder: Option<Decoder>,
     /// Bytes that were looked at and not used.
     unread: Option<Bytes>,
-    /// How the source broke, told behind what was put back.
+    /// How the source failed, returned after what was put back.
     broken: Option<Cause>,
     /// Whether the end of the source shows that all of it has come.
     is_framed: bool,
@@ -76,7 +76,7 @@ impl Wire {
         self.broken = Some(cause);
     }
 
-    /// The next bytes; `None` at the end. Trailers say nothing here.
+    /// The next bytes; `None` at the end. Trailers have no meaning here.
     pub(super) fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cause>>> {
         if let Some(bytes) = self.unread.take() {
             return Poll::Ready(Some(Ok(bytes)));

@@ -1,6 +1,6 @@
 //! What an upstream said in the place of an answer, for the message of an error.
 
-/// How much of it is told, in bytes.
+/// How much of it is shown, in bytes.
 const TOLD: usize = 200;
 
 /// The first words of a text that is no answer: on one line, and of an HTML page its title.

@@ -20,7 +20,7 @@ impl Capabilities for Catalogue {
 
 fn capability(model: &Model) -> Capability {
     let takes = |parameter: &str| {
-        // A list that is missing says nothing.
+        // A missing list has no meaning.
         (!model.supported_parameters.is_empty()).then(|| model.supports(parameter))
     };
     let sides =

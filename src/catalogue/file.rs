@@ -53,7 +53,7 @@ pub enum CatalogueFileError {
     Malformed {
         /// Which file.
         path: String,
-        /// Where it stops making sense: line and column.
+        /// Where it becomes invalid: line and column.
         at: (usize, usize),
     },
     /// It was written by a later version of this crate.
@@ -71,7 +71,7 @@ impl Catalogue {
     ///
     /// # Errors
     ///
-    /// Where it cannot be written.
+    /// If it cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), CatalogueFileError> {
         let path = path.as_ref();
         let failed = |cause| CatalogueFileError::Io {
@@ -91,7 +91,7 @@ impl Catalogue {
         let beside = beside(path);
         let renamed = write(&beside, &json).and_then(|()| fs::rename(&beside, path));
         renamed.map_err(|cause| {
-            // What is left of it helps nobody; that it cannot be removed changes nothing.
+            // The rest of it is of no use; a failure to remove it changes nothing.
             drop(fs::remove_file(&beside));
             failed(cause)
         })
@@ -101,7 +101,7 @@ impl Catalogue {
     ///
     /// # Errors
     ///
-    /// Where it cannot be read, is no catalogue, or was written by a later version.
+    /// If it cannot be read, is no catalogue, or was written by a later version.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, CatalogueFileError> {
         let path = path.as_ref();
         let name = || path.display().to_string();
@@ -134,7 +134,7 @@ impl Catalogue {
     }
 }
 
-/// A name beside the file that no other writer has.
+/// A name next to the file that no other writer uses.
 fn beside(path: &Path) -> std::ffi::OsString {
     static WRITTEN: AtomicU64 = AtomicU64::new(0);
     let count = WRITTEN.fetch_add(1, Ordering::Relaxed);
@@ -159,7 +159,7 @@ impl fmt::Display for CatalogueFileError {
                 at: (line, column),
             } => write!(
                 f,
-                "{path} is no saved catalogue (line {line}, column {column}): delete it, and it is written anew"
+                "{path} is not a saved catalogue (line {line}, column {column}): delete it, and it is written again"
             ),
             Self::Newer { path, version } => write!(
                 f,

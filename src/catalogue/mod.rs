@@ -1,4 +1,4 @@
-//! What is known of models: who can take which request, and what it costs.
+//! What is known of models: which model can take which request, and what it costs.
 
 mod capability;
 mod file;
@@ -31,7 +31,7 @@ pub use refresh::{CatalogueRefresh, REFRESH_EVERY, Refreshing};
 
 /// OpenRouter's models by name: what they can take, and what they cost.
 ///
-/// A stack passes over candidates that cannot take a request ([`StackBuilder::catalogue`](crate::stack::StackBuilder::catalogue)) and holds
+/// A stack skips candidates that cannot take a request ([`StackBuilder::catalogue`](crate::stack::StackBuilder::catalogue)), and reserves
 /// and estimates money by it ([`StackBuilder::prices`](crate::stack::StackBuilder::prices)). Cheap to clone; clones see the same models, also
 /// when they are [refreshed](CatalogueRefresh).
 ///
@@ -44,10 +44,10 @@ pub use refresh::{CatalogueRefresh, REFRESH_EVERY, Refreshing};
 /// let model = r#"{"id":"openai/gpt-5","pricing":{"prompt":"0.00000125","completion":"0.00001"}}"#;
 /// let catalogue = Catalogue::new([serde_json::from_str(model)?]);
 /// let candidate = Candidate::new("openrouter", "openai/gpt-5:nitro")?;
-/// let Quote::Known(tariff) = catalogue.quote(&candidate, &Needs::default(), UtcTime::now()) else {
+/// let Quote::Known(worst) = catalogue.quote(&candidate, &Needs::default(), UtcTime::now()) else {
 ///     return Err("it has a price".into());
 /// };
-/// assert_eq!(tariff.cost(1000, 100)?.to_string(), "$0.00225");
+/// assert_eq!(worst.cost(1000, 100)?.to_string(), "$0.00225");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Default)]
@@ -59,7 +59,7 @@ pub struct Catalogue {
 struct CatalogueState {
     /// Locked for as long as it takes to take a pointer or put one there.
     table: RwLock<Arc<Table>>,
-    /// Held by whoever makes a new table: one at a time.
+    /// Held while a new table is made: one at a time.
     making: Mutex<()>,
     wanted: Wanted,
 }
@@ -79,9 +79,9 @@ impl Catalogue {
         self.table().row(crate::transport::OPENROUTER, name)?.model.clone()
     }
 
-    /// Adds the price of a model at another upstream, as a provider asks for it that is called directly, or in the place of what
-    /// OpenRouter says. Clones see it too. It stays when the models are read again; it is not saved. A price that cannot be read is
-    /// unknown, and budgets refuse it.
+    /// Adds the price of a model at another upstream, such as a provider that is called directly, or replaces the price that OpenRouter
+    /// reports. Clones see it too. It stays when the models are read again; it is not saved. A price that cannot be parsed is unknown, and
+    /// budgets refuse it.
     ///
     /// ```
     /// use tower_openrouter::{Catalogue, response::Pricing};
@@ -96,13 +96,13 @@ impl Catalogue {
         self
     }
 
-    /// Takes in who serves a model: from then on its worst price is that of its dearest endpoint. A [refresh](CatalogueRefresh) does so by
-    /// itself for each model that a price was asked of.
+    /// Takes in the endpoints of a model: from then on its worst price is that of its most expensive endpoint. A [refresh](CatalogueRefresh)
+    /// does so by itself for each model of which a price was requested.
     pub fn learn_endpoints(&self, endpoints: &ModelEndpoints) {
         self.learn(&endpoints.id, endpoints.clone());
     }
 
-    /// Whether it is known who serves a model. Where it is not, its quotes are those of its cheapest endpoint.
+    /// Whether the endpoints of a model are known. If they are not, its quotes are those of its cheapest endpoint.
     #[must_use]
     pub fn knows_endpoints(&self, name: &str) -> bool {
         let table = self.table();
@@ -110,12 +110,12 @@ impl Catalogue {
         row.is_some_and(|row| !row.served.offers.is_empty())
     }
 
-    /// Puts these models in the place of those that were there. Endpoints and prices given by hand stay.
+    /// Replaces all models by these. Endpoints and prices given by hand stay.
     pub fn replace(&self, models: impl IntoIterator<Item = Model>, read_at: UtcTime) {
         self.change(|table| table.replace(models, read_at));
     }
 
-    /// When the models were read; `None` where none have been.
+    /// When the models were read; `None` if none have been.
     #[must_use]
     pub fn read_at(&self) -> Option<UtcTime> {
         self.table().read_at
@@ -139,8 +139,8 @@ impl Catalogue {
         self.len() == 0
     }
 
-    /// The names of models without a price that can be read, at themselves or one of their endpoints: budgets refuse them. That of a
-    /// router, which varies, is none of these.
+    /// The names of models without a readable price, at themselves or one of their endpoints: budgets refuse them. A
+    /// router, whose price varies, is not listed.
     #[must_use]
     pub fn unpriced(&self) -> Vec<String> {
         self.table().unpriced()
@@ -150,7 +150,7 @@ impl Catalogue {
         Arc::clone(&self.shared.table.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Makes a new table beside the old one, which is read meanwhile, and puts it in its place.
+    /// Makes a new table while the old one is still read, and then replaces the old one.
     fn change(&self, change: impl FnOnce(&mut Table)) {
         let making = self.shared.making.lock().unwrap_or_else(PoisonError::into_inner);
         let mut new = Table::clone(&self.table());
@@ -161,11 +161,11 @@ impl Catalogue {
             std::mem::replace(&mut *table, new)
         };
         drop(making);
-        // The last of it may go here, and not while anyone waits.
+        // The last handle of the old table may be dropped here, with no lock held.
         drop(old);
     }
 
-    /// Takes in who serves the model of this name.
+    /// Takes in the endpoints of the model of this name.
     fn learn(&self, name: &str, endpoints: ModelEndpoints) {
         let id = self.listed_as(name);
         self.change(|table| table.learn(&id, endpoints));
@@ -178,14 +178,14 @@ impl Catalogue {
         row.map_or(name, |row| &*row.listed_as).into()
     }
 
-    /// Asks once who serves a model; the answer comes later, if anybody refreshes.
+    /// Requests the endpoints of a model once; the answer comes later, if a refresh is running.
     fn want(&self, row: &Row) {
         if !row.asked.load(Ordering::Relaxed) && !row.asked.swap(true, Ordering::Relaxed) {
             self.shared.wanted.ask(&row.listed_as);
         }
     }
 
-    /// Lets the endpoints of a model be asked for again.
+    /// Allows the endpoints of a model to be requested again.
     fn forget_asked(&self, id: &str) {
         let table = self.table();
         for row in table.rows_listed_as(id) {

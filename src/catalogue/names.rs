@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-/// How the tag of an endpoint ends that serves faster, at a dearer price.
+/// The ending of the tag of an endpoint that serves faster, at a higher price.
 pub(crate) const PRIORITY: &str = "/priority";
 
 /// Variants that only say how to route: the model is the one without them. All others are models of their own.
 const ROUTING: [&str; 4] = ["nitro", "floor", "exacto", "online"];
 
-/// What the name of a model asks for beside the model.
+/// What the name of a model requests in addition to the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Extras {
     /// Priority endpoints are admitted.
@@ -25,7 +25,7 @@ impl Extras {
         let (model, preset) = parts(name);
         let has = |variant| model.split(':').skip(1).any(|known| known == variant);
         Self {
-            // A preset may ask for either: it is kept at the upstream, where nobody here can look.
+            // A preset may request either: it is stored at the upstream, and cannot be read here.
             priority: preset || has("nitro"),
             search: preset || has("online"),
         }

@@ -1,11 +1,11 @@
-//! What requests cost: the price list that budgets stand on.
+//! What requests cost: the price list that budgets use.
 
 use tower_llm_layers::{Candidate, Needs, PriceList, Quote, TokenUsage, UsdAmount, UtcTime, WorstCasePrice};
 
 use super::{Catalogue, names::Extras, rates::NoRates};
 use crate::request::SEARCH_TOKENS;
 
-/// The dearest search that OpenRouter's plugin makes for a model that has none of its own: Exa's, of up to ten results, as its
+/// The most expensive search that OpenRouter's plugin makes for a model that has no search of its own: Exa's, of up to ten results, as its
 /// documentation gives it.
 pub const PLUGIN_SEARCH: UsdAmount = UsdAmount::from_pico(7_000_000_000);
 
@@ -13,16 +13,16 @@ pub const PLUGIN_SEARCH: UsdAmount = UsdAmount::from_pico(7_000_000_000);
 const ENDLESS: UsdAmount = UsdAmount::from_pico(i128::MAX);
 
 impl PriceList for Catalogue {
-    /// The dearest of the model's own row and of all endpoints that are known and may serve. Where no endpoint is known, the row stands
-    /// alone, and it shows the cheapest endpoint: a [refresh](super::CatalogueRefresh) then reads who serves the model, in the background, and
-    /// later quotes are right ([`knows_endpoints`](Catalogue::knows_endpoints)).
+    /// The most expensive of the model's own row and of all endpoints that are known and may serve it. If no endpoint is known, only the row
+    /// counts, and it shows the cheapest endpoint: a [refresh](super::CatalogueRefresh) then reads the endpoints in the background, and
+    /// later quotes are exact ([`knows_endpoints`](Catalogue::knows_endpoints)).
     ///
-    /// Each token of prompt is taken at the dearest way it can be billed: plain, read from the cache or written to it, for an hour where the
-    /// request asks for that, and as sound where it has some. Overrides by the time of day count as if they held. Endpoints of a
-    /// priority tier count where the request or its name may ask for them, and those above the ceiling of the request do not.
+    /// Each prompt token counts at the most expensive way in which it can be billed: plain, read from the cache or written to it, for an hour
+    /// if the request asks for that, and as sound if it has some. Overrides by the time of day always count. Endpoints of a priority tier
+    /// count if the request or its name may select them. Endpoints above the price ceiling of the request do not count.
     ///
     /// Of one turn of the model: the cost layer multiplies by the turns of a [loop of tools](tower_llm_layers::ToolLoop), and refuses what has
-    /// no bound. Not reserved: more than one picture an answer, and what a preset brings beside a search and a priority tier.
+    /// no bound. Not reserved: more than one picture per answer, and what a preset adds to a search and a priority tier.
     fn quote(&self, candidate: &Candidate, needs: &Needs, _: UtcTime) -> Quote {
         let table = self.table();
         let Some(row) = table.row(candidate.upstream(), candidate.model()) else {
@@ -33,24 +33,24 @@ impl PriceList for Catalogue {
         let searched_by_name = extras.search && needs.searches == 0;
         let searches = needs.searches + u64::from(searched_by_name);
         let priority = extras.priority || needs.priority;
-        let mut dearest = match &row.rates {
-            Ok(rates) => rates.tariff(needs, searches),
+        let mut worst = match &row.rates {
+            Ok(rates) => rates.worst_case(needs, searches),
             Err(why) => return no_quote(*why),
         };
         for offer in row.served.offers.iter().filter(|offer| priority || !offer.priority) {
             match &offer.rates {
                 Ok(rates) if rates.is_above(&needs.ceiling, needs) => {}
-                Ok(rates) => dearest = dearer(dearest, rates.tariff(needs, searches)),
+                Ok(rates) => worst = costlier(worst, rates.worst_case(needs, searches)),
                 Err(why) => return no_quote(*why),
             }
         }
         if searched_by_name {
             // The prompt was counted without what is found.
-            let found = dearest.prompt_token.checked_mul(SEARCH_TOKENS);
-            dearest.fixed = dearest.fixed.saturating_add(found.unwrap_or(ENDLESS));
+            let found = worst.prompt_token.checked_mul(SEARCH_TOKENS);
+            worst.fixed = worst.fixed.saturating_add(found.unwrap_or(ENDLESS));
         }
-        dearest.max_answer = row.longest_answer;
-        Quote::Known(dearest)
+        worst.max_answer = row.longest_answer;
+        Quote::Known(worst)
     }
 
     fn cost(&self, candidate: &Candidate, usage: &TokenUsage, at: UtcTime) -> Option<UsdAmount> {
@@ -67,7 +67,7 @@ const fn no_quote(why: NoRates) -> Quote {
     }
 }
 
-fn dearer(one: WorstCasePrice, other: WorstCasePrice) -> WorstCasePrice {
+fn costlier(one: WorstCasePrice, other: WorstCasePrice) -> WorstCasePrice {
     WorstCasePrice {
         fixed: one.fixed.max(other.fixed),
         prompt_token: one.prompt_token.max(other.prompt_token),

@@ -21,13 +21,13 @@ const FIRST_RETRY: Duration = Duration::from_secs(5);
 /// How many models without a price are named at once.
 const NAMED: usize = 10;
 
-/// How far each wait is spread, up or down, so that many processes do not ask at once.
+/// How far each wait is spread, up or down, so that many processes do not read at once.
 const SPREAD: f64 = 0.1;
 
-/// Reads a catalogue again and again in the background, and in between who serves those models that a price was asked of.
+/// Reads a catalogue periodically in the background, and in between the endpoints of those models of which a price was requested.
 ///
-/// Readers never wait for it. Where reading fails, the old models stay, with their [age](Catalogue::age), it is said once, and tried
-/// again after five seconds, then after twice as long each time.
+/// Readers never wait for it. If reading fails, the old models stay, with their [age](Catalogue::age). The failure is logged once, and
+/// reading is tried again after five seconds, then after twice as long each time.
 ///
 /// # Cancellation
 ///
@@ -37,7 +37,7 @@ const SPREAD: f64 = 0.1;
 /// # async fn example(account: tower_openrouter::Account) -> Result<(), Box<dyn std::error::Error>> {
 /// use tower_openrouter::{Catalogue, catalogue::CatalogueRefresh};
 ///
-/// // What was saved by an earlier run, where there is such a file.
+/// // What an earlier run saved, if there is such a file.
 /// let catalogue = Catalogue::load("models.json").unwrap_or_default();
 /// let refreshing = CatalogueRefresh::new(catalogue.clone(), account)
 ///     .endpoints_of(["openai/gpt-5"])
@@ -92,8 +92,8 @@ impl CatalogueRefresh {
         self
     }
 
-    /// Reads with the models who serves these, such as those of a chain, so that the first hold is made by the dearest endpoint already.
-    /// Others are read when a price of theirs is asked for the first time.
+    /// Reads the endpoints of these models, such as those of a chain, together with the models, so that the first reservation already uses the
+    /// most expensive endpoint. The endpoints of others are read when a price of theirs is requested for the first time.
     #[must_use]
     pub fn endpoints_of<M: Into<String>>(mut self, models: impl IntoIterator<Item = M>) -> Self {
         self.endpoints_of = models.into_iter().map(Into::into).collect();
@@ -111,7 +111,7 @@ impl CatalogueRefresh {
     ///
     /// # Errors
     ///
-    /// Where the models cannot be read, or there are none. Endpoints or a file that fail are said, and no error.
+    /// If the models cannot be read, or there are none. A failure of endpoints or of the file is logged, and is no error.
     pub async fn once(&self) -> Result<(), Error> {
         let models = self.account.models().await?;
         if models.is_empty() {
@@ -119,15 +119,15 @@ impl CatalogueRefresh {
         }
         self.catalogue.replace(models, UtcTime::now());
         for model in &self.endpoints_of {
-            // What fails is asked for again by the next quote.
+            // What fails is requested again by the next quote.
             if let Err(error) = self.endpoints(model).await {
-                tracing::warn!(target: "llm::catalogue", model, %error, "who serves it is not known");
+                tracing::warn!(target: "llm::catalogue", model, %error, "its endpoints are not known");
             }
         }
         let unpriced = self.catalogue.unpriced();
         if !unpriced.is_empty() {
             let few = unpriced.get(..NAMED).unwrap_or(&unpriced);
-            tracing::warn!(target: "llm::catalogue", count = unpriced.len(), models = ?few, "without a price that can be read: budgets refuse them");
+            tracing::warn!(target: "llm::catalogue", count = unpriced.len(), models = ?few, "models without a readable price: budgets refuse them");
         }
         self.save().await;
         Ok(())
@@ -149,7 +149,7 @@ impl CatalogueRefresh {
         }
     }
 
-    /// Goes on refreshing on this runtime, the first time at once.
+    /// Refreshes periodically on this runtime, the first time at once.
     pub fn spawn_on(self, runtime: &Handle) -> Refreshing {
         let task = runtime.spawn(async move { self.run().await });
         Refreshing {
@@ -172,7 +172,7 @@ impl CatalogueRefresh {
         }
     }
 
-    /// Reads the models; says how long to wait until the next time.
+    /// Reads the models; returns how long to wait until the next time.
     async fn refresh(&self, failures: &mut BackOff) -> Duration {
         let wait = match self.once().await {
             Ok(()) => {
@@ -192,7 +192,7 @@ impl CatalogueRefresh {
         wait.mul_f64(1.0 - SPREAD + 2.0 * SPREAD * fastrand::f64())
     }
 
-    /// Reads who serves a model that somebody asked for; says how long to leave the others.
+    /// Reads the endpoints of a model that was requested; returns how long to wait before the others.
     async fn fetch(&self, model: &str, failures: &mut BackOff) -> Duration {
         match self.endpoints(model).await {
             Ok(()) => {
@@ -202,13 +202,13 @@ impl CatalogueRefresh {
                 }
                 Duration::ZERO
             }
-            // Nobody serves it: the next refresh may know more.
+            // No provider serves it: the next refresh may find one.
             Err(error) if error.kind() == FailureKind::NoEndpoint => Duration::ZERO,
             Err(error) => {
                 if failures.is_first() {
-                    tracing::warn!(target: "llm::catalogue", model, %error, "who serves it is not known: its cheapest price stands");
+                    tracing::warn!(target: "llm::catalogue", model, %error, "its endpoints are not known: its cheapest price is used");
                 }
-                // Where it is still in use, the next quote asks again.
+                // If it is still in use, the next quote requests it again.
                 self.catalogue.forget_asked(model);
                 failures.next(self.every)
             }

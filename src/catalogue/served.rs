@@ -1,4 +1,4 @@
-//! Who serves a model, and at which price.
+//! The endpoints of a model, and their prices.
 
 use super::{
     names::PRIORITY,
@@ -7,22 +7,22 @@ use super::{
 };
 use crate::response::{Endpoint, Model, ModelEndpoints};
 
-/// What is known of who serves a model.
+/// What is known of the endpoints of a model.
 #[derive(Debug, Default)]
 pub(super) struct Served {
-    /// One for each endpoint; none where nobody has asked, or nobody serves it now.
+    /// One for each endpoint; empty if they were not requested, or no provider serves it now.
     pub(super) offers: Vec<Offer>,
-    /// As it was told, to be saved.
+    /// As it was received, to be saved.
     pub(super) list: ModelEndpoints,
 }
 
-/// What one endpoint asks for.
+/// The price of one endpoint.
 #[derive(Debug)]
 pub(super) struct Offer {
     pub(super) rates: Result<Rates, NoRates>,
-    /// It serves only those that ask for it.
+    /// It serves only requests that select it.
     pub(super) priority: bool,
-    /// The longest answer it gives, where it says.
+    /// The longest answer it gives, if it is known.
     longest_answer: Option<u64>,
 }
 
@@ -45,7 +45,7 @@ impl Offer {
     }
 }
 
-/// The longest answer that any endpoint gives. Where none is known, what is said of the first one; no answer is longer than the context.
+/// The longest answer that any endpoint gives. If none is known, that of the first endpoint; no answer is longer than the context.
 pub(super) fn longest_answer(model: &Model, served: &Served) -> Option<u64> {
     let context = model.top_provider.context_length.max(model.context_length);
     if served.offers.is_empty() {

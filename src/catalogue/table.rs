@@ -39,7 +39,7 @@ pub(super) struct Row {
     pub(super) rates: Result<Rates, NoRates>,
     pub(super) longest_answer: Option<u64>,
     pub(super) served: Arc<Served>,
-    /// Whether its endpoints have been asked for since the models were read.
+    /// Whether its endpoints have been requested since the models were read.
     pub(super) asked: AtomicBool,
 }
 
@@ -67,7 +67,7 @@ impl Table {
         })
     }
 
-    /// The endpoints of every model that was asked about.
+    /// The endpoints of every model whose endpoints were requested.
     pub(super) fn all_served(&self) -> impl Iterator<Item = (&str, &ModelEndpoints)> {
         self.served.iter().map(|(id, served)| (&**id, &served.list))
     }
@@ -150,7 +150,7 @@ impl Table {
         models.insert(model.into(), Arc::new(row));
     }
 
-    /// Takes in who serves the model of that id.
+    /// Takes in the endpoints of the model of that id.
     pub(super) fn learn(&mut self, id: &str, endpoints: ModelEndpoints) {
         let served = Arc::new(Served::read(endpoints));
         self.served.insert(id.into(), Arc::clone(&served));

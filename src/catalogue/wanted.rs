@@ -1,4 +1,4 @@
-//! Models whose endpoints somebody would like to know.
+//! Models whose endpoints are to be read.
 
 use std::{
     collections::VecDeque,
@@ -7,10 +7,10 @@ use std::{
 
 use tokio::sync::Notify;
 
-/// How many wait at most; what comes on top is asked for again after the next refresh.
+/// How many wait at most; further ones are requested again after the next refresh.
 const MOST: usize = 64;
 
-/// A queue, each model in it once. Asking never waits.
+/// A queue, each model in it once. Adding never waits.
 #[derive(Debug, Default)]
 pub(super) struct Wanted {
     queue: Mutex<VecDeque<Box<str>>>,

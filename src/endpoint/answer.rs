@@ -1,11 +1,11 @@
-//! A plain answer where a stream was asked for: some providers ignore the wish.
+//! A plain answer to a streamed request: some providers ignore `stream`.
 
 use crate::request::{
     Found, JsonError,
     scan::{Cursor, json_string},
 };
 
-/// The same answer as one chunk of a stream, on one line. Only the names that differ are written anew: every value goes out as it came.
+/// The same answer as one chunk of a stream, on one line. Only the names that differ are written again: every value goes out as it came.
 pub(super) fn as_chunk(answer: &[u8]) -> Vec<u8> {
     let mut chunk = rewritten(answer).unwrap_or_else(|_| answer.to_vec());
     // JSON has no raw line breaks outside white space, where a space does as well.

@@ -16,9 +16,9 @@ use crate::{ChatFrame, Error, frame::FrameKind, held::HeldBody, stack::StackBody
 
 /// The body of an endpoint's response: one JSON document, or server-sent events.
 ///
-/// A stream that breaks ends with an error event and without `[DONE]`, so that no client takes it for whole. Where somebody went on with
-/// one that broke off, a comment says so, which OpenAI's clients pass over. At the call's deadline everything that the call holds upstream is
-/// released, also if the client does not read.
+/// An interrupted stream ends with an error event and without `[DONE]`, so that no client takes it for whole. If it was resumed, a comment
+/// says so, which OpenAI's clients ignore. At the call's deadline everything that the call holds upstream is released, also if the client
+/// does not read.
 ///
 /// `Send + Sync`; the default is an empty one, for layers around the endpoint that answer in its place.
 #[derive(Default)]
@@ -95,7 +95,7 @@ fn event(data: &[u8]) -> Bytes {
 fn frame_event(frame: &ChatFrame) -> Bytes {
     match frame.kind() {
         FrameKind::KeepAlive => Bytes::from_static(b": keep-alive\n\n"),
-        // JSON has no raw line breaks outside white space, where a space does as well.
+        // JSON has no raw line breaks outside white space, and there a space is equivalent.
         FrameKind::Chunk if memchr::memchr2(b'\n', b'\r', frame.bytes()).is_some() => {
             let line: Vec<u8> = frame
                 .bytes()
@@ -131,7 +131,7 @@ impl Body for EndpointBody {
                     Some(Err(error)) => {
                         let error = error.after_attempts(marks.attempts.as_ref());
                         let attempts = error.attempts().map(AttemptLog::sent);
-                        tracing::warn!(kind = error.kind().as_str(), attempts, "stream broke off");
+                        tracing::warn!(kind = error.kind().as_str(), attempts, "stream interrupted");
                         let problem = Problem::of_failure(&error);
                         self.0 = Kind::Ended;
                         break Some(event(&serde_json::to_vec(problem.envelope()).unwrap_or_default()));

@@ -24,7 +24,7 @@ struct Detail {
     code: &'static str,
 }
 
-/// What a client is told, before it is put into a response or an event.
+/// What a client gets, before it is put into a response or an event.
 #[derive(Debug)]
 pub(super) struct Problem {
     status: StatusCode,
@@ -100,9 +100,9 @@ impl Problem {
     }
 }
 
-/// The status and code a client is told.
+/// The status and code for a client.
 ///
-/// What is wrong with our own key or balance is no fault of the client's: it must not take it for its own 401 or 402. A budget of ours is set
+/// A failure of our own key or balance is not the client's: it must not look like its own 401 or 402. A budget of ours is set
 /// for the client, so its refusal is the client's own 402.
 fn told(error: &Error) -> (StatusCode, &'static str) {
     match error.kind() {
@@ -111,7 +111,7 @@ fn told(error: &Error) -> (StatusCode, &'static str) {
         {
             (StatusCode::FORBIDDEN, "permission_denied")
         }
-        // Only a status that is about what was asked means the same to a client.
+        // Only a status that is about the request means the same to a client.
         FailureKind::RejectedByProvider => {
             let told = [StatusCode::PAYLOAD_TOO_LARGE, StatusCode::UNPROCESSABLE_ENTITY];
             let status = error.status().filter(|status| told.contains(status));

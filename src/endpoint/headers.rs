@@ -5,16 +5,16 @@ use tower_llm_layers::{AttemptLog, Degraded, OutputLimit, deadline::DEADLINE_HEA
 
 /// How many attempts the answer took.
 pub const ATTEMPTS_HEADER: HeaderName = HeaderName::from_static("x-llm-attempts");
-/// The model of the candidate that answered just now: not there where nobody did, nor where the answer was kept or canned.
+/// The model of the candidate that answered this call: absent if none did, or if the answer was cached or canned.
 pub const MODEL_HEADER: HeaderName = HeaderName::from_static("x-llm-model");
 
-/// Which rung of the ladder answered, and why, where it is not what was asked for.
+/// The source and the reason of a degraded answer.
 pub const DEGRADED_HEADER: HeaderName = HeaderName::from_static("x-llm-degraded");
 
 /// The `max_tokens` of a request that named none, if a budget made the stack set them: `max_tokens=8192; default`.
 pub const OUTPUT_LIMIT_HEADER: HeaderName = HeaderName::from_static("x-llm-output-limit");
 
-/// What the cache did: `hit; age=12`, `shared` where it is another caller's answer, `miss`. Not there without a cache.
+/// What the cache did: `hit; age=12`, `shared` if it was coalesced, `miss`. Absent without a cache.
 pub const CACHE_HEADER: HeaderName = HeaderName::from_static("x-llm-cache");
 
 /// What a client may pass on: its deadline, whether its answer may be kept, its session, its trace, OpenRouter's own switches. Never a
@@ -99,7 +99,7 @@ const fn cache(_: &Extensions) -> Option<String> {
     None
 }
 
-/// How many attempts it took, and who was asked.
+/// How many attempts it took, and which candidates were tried.
 pub(super) fn tell_attempts(headers: &mut HeaderMap, attempts: Option<&AttemptLog>) {
     let Some(attempts) = attempts else { return };
     headers.insert(ATTEMPTS_HEADER, attempts.sent().into());

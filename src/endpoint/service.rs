@@ -31,7 +31,7 @@ use crate::{
 /// The largest request body by default: prompts with images are large, and more is a mistake.
 const LARGEST_BODY: usize = 20 * 1024 * 1024;
 
-/// How long a request's body may take to come: the stack's own clocks start after it.
+/// How long a request's body may take to come: the stack's own timeouts start after it.
 const READ_LIMIT: Duration = Duration::from_secs(30);
 
 /// What an [`OpenAiEndpoint`] returns.
@@ -42,9 +42,9 @@ pub type EndpointFuture = Pin<Box<dyn Future<Output = Result<Response<EndpointBo
 /// A body with the `Content-Encoding` gzip or deflate is decompressed; any other encoding gets 415. The time that an OpenAI or Anthropic SDK
 /// gives its call (`x-stainless-timeout`, in seconds) is a deadline of the call.
 ///
-/// Errors come in OpenAI's shape. A client's `Authorization` is dropped: who may call is for the layers in front of it to say.
+/// Errors come in OpenAI's shape. A client's `Authorization` is dropped: layers in front of the endpoint authenticate callers.
 /// Each response says how many attempts it took ([`ATTEMPTS_HEADER`](super::ATTEMPTS_HEADER)) and which model answered
-/// just now, where one did ([`MODEL_HEADER`](super::MODEL_HEADER)).
+/// this call, if one did ([`MODEL_HEADER`](super::MODEL_HEADER)).
 ///
 /// # Cancellation
 ///
@@ -147,7 +147,7 @@ where
     }
     let mut chat = ChatRequest::from_json(body).map_err(|error| Problem::of_request(&error))?;
     if let Some(time) = client_timeout(&parts.headers) {
-        // After that nobody waits for the answer.
+        // After that no client waits for the answer.
         chat.call_mut().limit_deadline(Instant::now() + time);
     }
     if let Some(retries) = client_retries(&parts.headers) {
@@ -191,7 +191,7 @@ where
         Problem::new(
             StatusCode::BAD_REQUEST,
             "unreadable_body",
-            "the request body broke off before it was whole",
+            "the request body ended before it was complete",
         )
     })?;
     Ok(collected.to_bytes())

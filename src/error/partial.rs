@@ -1,4 +1,4 @@
-//! What was received before an answer broke off: kept on the error, and printed by nothing.
+//! The part that was received before an answer was interrupted: kept on the error, and never printed.
 
 use std::fmt;
 
@@ -20,8 +20,8 @@ impl fmt::Debug for PartialText {
 }
 
 impl Error {
-    /// The text that was received before the answer broke off, if the call gathered it:
-    /// [`Answer::text`](crate::Answer::text), and [`complete`](crate::ChatServiceExt::complete) where the answer is
+    /// The text that was received before the answer was interrupted, if the call collected it:
+    /// [`Answer::text`](crate::Answer::text), and [`complete`](crate::ChatServiceExt::complete) if the answer is
     /// [streamed upstream](crate::stream_upstream). `None` if there was none. It is not the whole answer.
     ///
     /// Neither `Display` nor `Debug` nor [`report`](Self::report) prints it.
@@ -66,7 +66,7 @@ impl Error {
         self
     }
 
-    /// Adds what was tried, if it does not say so itself.
+    /// Adds what was tried, if the error does not have it already.
     pub(crate) fn after_attempts(mut self, attempts: Option<&AttemptLog>) -> Self {
         if let Some(attempts) = attempts {
             self.0.marks.attach(attempts.clone());

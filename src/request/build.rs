@@ -60,7 +60,7 @@ impl ChatRequest {
     #[must_use]
     #[expect(
         clippy::needless_pass_by_value,
-        reason = "reads better where messages are made on the spot"
+        reason = "reads better when messages are made on the spot"
     )]
     pub fn message(mut self, message: Message) -> Self {
         self.push_message(&message);
@@ -110,7 +110,7 @@ impl ChatRequest {
         presence_penalty(f64) = "presence_penalty";
         /// Makes tokens of the prompt less likely, 0 to 2; 1 is off.
         repetition_penalty(f64) = "repetition_penalty";
-        /// Asks for the same answer to the same seed, where the provider can.
+        /// Requests the same answer to the same seed, if the provider supports it.
         seed(i64) = "seed";
         /// Asks for the log-probabilities of the answer's tokens.
         logprobs(bool) = "logprobs";
@@ -198,7 +198,7 @@ impl ChatRequest {
         self.with("modalities", &modalities.names().collect::<Vec<_>>())
     }
 
-    /// What the answer will probably be, where most of it is known beforehand.
+    /// What the answer will probably be, if most of it is known beforehand.
     #[must_use]
     pub fn prediction(self, content: impl Into<Content>) -> Self {
         self.with(
@@ -232,7 +232,7 @@ impl ChatRequest {
     ///
     /// # Errors
     ///
-    /// Where the value has no JSON form, such as a map whose keys are lists.
+    /// If the value has no JSON form, such as a map whose keys are lists.
     pub fn try_extra<T: Serialize + ?Sized>(
         mut self,
         field: impl Into<String>,

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::EmbeddingRequest;
 
-/// Not so are the fields that do not change the answer: who asks, what it is called in logs, and what the provider's own cache makes of
+/// Left out are the fields that do not change the answer: the end user, its name in logs, and what the provider's own cache makes of
 /// the prompt. `stream` is written by itself, and `usage` has no effect upstream.
 fn is_relevant(name: &str) -> bool {
     !matches!(
@@ -41,7 +41,7 @@ fn is_irrelevant_header(name: &HeaderName) -> bool {
 }
 
 /// The members of the body in the order of their names, at every level; numbers and strings by their text. A chunk of a stream
-/// is no use to a caller who wants a whole answer, nor the other way round, so the two are kept apart.
+/// is no use to a caller that wants a whole answer, nor the other way round, so the two are kept apart.
 impl CacheKey for ChatRequest {
     fn write_key(&self, key: &mut KeyWriter<'_>) {
         key.part(if self.is_streaming() { b"chat stream" } else { b"chat" });
@@ -53,7 +53,7 @@ impl CacheKey for ChatRequest {
         written.parse().ok()
     }
 
-    /// Not where `store` is false, nor where providers may keep nothing (`provider.zdr`): then neither do we.
+    /// Not if `store` is false, nor if providers may keep nothing (`provider.zdr`): then neither do we.
     fn may_be_kept(&self) -> bool {
         self.document().get("store") != Some(b"false") && !forbids_retention(self.document())
     }
@@ -98,7 +98,7 @@ fn forbids_retention(document: &Document) -> bool {
     read.is_ok() && forbidden
 }
 
-/// How deep the members of an object are sorted. Below that a value is told apart as it is written: each level that is sorted is one more pass
+/// How deep the members of an object are sorted. Below that a value is distinguished as it is written: each level that is sorted is one more pass
 /// over all that is in it.
 const SORTED_LEVELS: u32 = 16;
 
@@ -109,7 +109,7 @@ fn write_document(document: &Document, key: &mut KeyWriter<'_>) {
     for &(name, raw, value) in &members {
         key.part(&told_apart(Cow::Borrowed(name.as_bytes()), raw));
         if write_text(value.trim_ascii(), key, 0).is_err() {
-            // It goes out as it is; so it is told apart as it is.
+            // It goes out unchanged, so it is distinguished unchanged.
             key.part(value);
         }
     }
@@ -155,7 +155,7 @@ fn write_object(cursor: &mut Cursor<'_>, key: &mut KeyWriter<'_>, level: u32) ->
         Ok(())
     })?;
     sort(&mut members, |(name, _)| name);
-    // With their number, so that the end of the object is told.
+    // With their number, so that the end of the object is marked.
     let [a, b, c, d, ..] = members.len().to_le_bytes();
     key.part(&[b'{', a, b, c, d]);
     for (name, value) in &members {

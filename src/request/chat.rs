@@ -32,7 +32,7 @@ use super::scan::Cursor;
 ///     .reasoning(Reasoning::effort("low"));
 /// assert_eq!(request.get_model(), Some("openai/gpt-5"));
 ///
-/// // A body from somewhere else keeps its form, and fields nobody here knows.
+/// // A body from somewhere else keeps its form, and its unknown fields.
 /// let body = r#"{ "messages": [{"role": "user", "content": "Hi"}], "new_field": [1, 2] }"#;
 /// let request: ChatRequest = body.parse()?;
 /// assert_eq!(request.to_bytes(), body);
@@ -60,7 +60,7 @@ impl ChatRequest {
     ///
     /// # Errors
     ///
-    /// Where it is not a JSON object, has nothing to answer, or where `model`, `models`, `stream`, `max_tokens` or `max_completion_tokens` is not what
+    /// If it is not a JSON object, has nothing to answer, or if `model`, `models`, `stream`, `max_tokens` or `max_completion_tokens` is not what
     /// it must be. Nothing else is checked: upstream knows its fields better.
     pub fn from_json(body: impl Into<Bytes>) -> Result<Self, RequestError> {
         let document = Document::parse(body.into())?;
@@ -86,7 +86,7 @@ impl ChatRequest {
         }
     }
 
-    /// The model asked for; nothing where it is the account's default.
+    /// The requested model; `None` if it is the account's default.
     #[must_use]
     pub fn get_model(&self) -> Option<&str> {
         self.inner.model.as_deref()
@@ -124,7 +124,7 @@ impl ChatRequest {
         &self.inner.document
     }
 
-    /// The body as it goes out, without a copy. One segment, the one that came in, where nothing was changed.
+    /// The body as it goes out, without a copy. One segment, the one that came in, if nothing was changed.
     #[must_use]
     pub fn segments(&self) -> Segments {
         self.inner.document.segments()
@@ -143,7 +143,7 @@ impl ChatRequest {
         self.inner.document.len()
     }
 
-    /// All changes go through here: whoever shared this request keeps what it had.
+    /// All changes go through here: clones of this request keep what they had.
     fn edit(&mut self) -> &mut Inner {
         Arc::make_mut(&mut self.inner)
     }
@@ -240,7 +240,7 @@ impl PartialEq for ChatRequest {
 }
 
 impl fmt::Debug for ChatRequest {
-    /// What is asked of whom, and how much of it there is; never what it says.
+    /// The model and the size of the request; never its content.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ChatRequest")
             .field("model", &self.get_model())

@@ -1,6 +1,6 @@
 //! What is checked of a request that came as JSON.
 //!
-//! Only what this side reads itself: everything else is for the upstream to judge, which knows its fields better and newer.
+//! Checks only what this side reads itself: everything else is checked by the upstream, which knows its fields better.
 
 use super::document::Document;
 use super::error::RequestError;
@@ -26,7 +26,7 @@ pub(super) fn check(document: &Document) -> Result<(), RequestError> {
     models(document)
 }
 
-/// What stands in a field; nothing where it is absent or null.
+/// The value of a field; `None` if it is absent or null.
 pub(super) fn shape(document: &Document, field: &str) -> Option<Found> {
     let found = Cursor::new(document.get(field)?).peek().ok()?;
     (found != Found::Null).then_some(found)

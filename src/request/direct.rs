@@ -1,4 +1,4 @@
-//! A request for a provider that is asked directly.
+//! A request for a provider that is called directly.
 
 use bytes::Bytes;
 
@@ -11,7 +11,7 @@ impl ChatRequest {
     /// The same request for a provider that speaks OpenAI's wire and not OpenRouter's.
     ///
     /// Leaves out [the fields only OpenRouter reads](openrouter_only_fields), which such a provider answers 400 to. The effort in `reasoning` goes over as
-    /// `reasoning_effort` where it has a name there. A stream asks for its usage, which OpenRouter sends unasked and others do not.
+    /// `reasoning_effort` if it has a name there. A stream requests its usage, which OpenRouter always sends and others do not.
     ///
     /// Parts inside messages and tools stay as they are.
     #[must_use]

@@ -12,12 +12,12 @@ use super::message::Message;
 use super::scan::json_string;
 
 impl ChatRequest {
-    /// Asks another model.
+    /// Names another model.
     pub fn set_model(&mut self, model: &str) {
         self.put_model(model.into(), json_string(model).into());
     }
 
-    /// Asks another model, whose name is shared already.
+    /// Names another model, whose name is shared already.
     pub fn set_model_shared(&mut self, model: Arc<str>) {
         let json = json_string(&model);
         self.put_model(model, json.into());
@@ -105,7 +105,7 @@ impl ChatRequest {
         self.splice(message, true);
     }
 
-    /// Begins the model's message with this text, behind whatever was begun of it already. `None` where what was begun is no text.
+    /// Begins the model's message with this text, after what was begun of it already. `None` if what was begun is no text.
     pub(super) fn begin_answer(&mut self, text: &str) -> Option<()> {
         if !self.facts().prefill {
             self.push_message(&Message::assistant(text));

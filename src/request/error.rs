@@ -32,7 +32,7 @@ pub enum RequestError {
     Field {
         /// The field.
         field: &'static str,
-        /// The place in the field's value where reading stopped, as line and column.
+        /// The position in the field's value at which reading stopped, as line and column.
         line: usize,
         /// The column of that place.
         column: usize,
@@ -45,7 +45,7 @@ pub enum RequestError {
 }
 
 impl RequestError {
-    /// The field at fault, where it is one.
+    /// The field at fault, if it is one.
     #[must_use]
     pub fn field(&self) -> Option<&str> {
         match self {

@@ -44,7 +44,7 @@ const RESPONSE_CACHE_TTL: HeaderName = HeaderName::from_static("x-openrouter-cac
 const LONGEST_KEPT: Duration = Duration::from_secs(86_400);
 
 impl ChatRequest {
-    /// Lets OpenRouter keep the answer for so long, and give it to whoever asks the same again with this key, byte for byte: that
+    /// Lets OpenRouter cache the answer for so long, and return it to the same request with this key, byte for byte: that
     /// costs nothing. A second at least, and a day at most. Goes along as headers, with [`into_http`](Self::into_http).
     #[must_use]
     pub fn keep_response(mut self, time: Duration) -> Self {
@@ -213,7 +213,7 @@ impl Continuable for ChatRequest {
     }
 }
 
-/// What no text can go on with: several answers, or what is told of each token.
+/// What no text can continue: several answers, or details of each token.
 const OF_ONE_GENERATION: [&str; 2] = ["logprobs", "top_logprobs"];
 
 fn beside_text(kinds: Modalities) -> Needed {

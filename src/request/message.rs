@@ -8,9 +8,9 @@ use super::part::Part;
 use super::tool::ToolCall;
 
 open_enum! {
-    /// Who says a message.
+    /// The role of a message's author.
     Role {
-        /// Instructions from whoever runs the application.
+        /// Instructions from the operator of the application.
         System = "system",
         /// The same under its newer name.
         Developer = "developer",
@@ -37,12 +37,12 @@ open_enum! {
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Message {
-    /// Who says it.
+    /// The role of its author.
     pub role: Role,
-    /// What is said. An assistant that only calls tools says nothing.
+    /// The content. An assistant message that only calls tools has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<Content>,
-    /// A name for the speaker, where there are several of one role.
+    /// A name for the speaker, if there are several of one role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Of a tool's message: the call it answers.
@@ -100,7 +100,7 @@ impl Message {
         Self::new(Role::User, content)
     }
 
-    /// What the model said before; as the last message, what it is to go on from.
+    /// What the model said before; as the last message, what it is to continue.
     #[must_use]
     pub fn assistant(content: impl Into<Content>) -> Self {
         Self::new(Role::Assistant, content)

@@ -1,6 +1,6 @@
-//! What is asked: a chat request, and the types of its fields.
+//! A chat request, and the types of its fields.
 //!
-//! A [`ChatRequest`] is the JSON it is sent as. It can be written field by field, or read from a body somebody else wrote, and both ways it keeps
+//! A [`ChatRequest`] is the JSON it is sent as. It can be written field by field, or read from a body that another program wrote, and both ways it keeps
 //! what it does not know. It clones for the price of a counter.
 
 mod api;

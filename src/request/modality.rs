@@ -34,7 +34,7 @@ impl Modalities {
     /// Moving pictures.
     pub const VIDEO: Self = Self(16);
 
-    /// The kind with this name on the wire; nothing where it is not known.
+    /// The kind with this name on the wire; `None` if it is not known.
     #[must_use]
     pub fn named(name: &str) -> Self {
         NAMES

@@ -23,7 +23,7 @@ pub enum Part {
     },
     /// A picture.
     ImageUrl {
-        /// Where it is.
+        /// Its address.
         image_url: ImageUrl,
         /// Everything else.
         #[serde(flatten)]
@@ -39,7 +39,7 @@ pub enum Part {
     },
     /// A moving picture.
     VideoUrl {
-        /// Where it is.
+        /// Its address.
         video_url: VideoUrl,
         /// Everything else.
         #[serde(flatten)]
@@ -47,7 +47,7 @@ pub enum Part {
     },
     /// A file.
     File {
-        /// The file itself, or where it is.
+        /// The file itself, or its address.
         file: FilePart,
         /// Everything else.
         #[serde(flatten)]
@@ -126,7 +126,7 @@ impl Part {
         }
     }
 
-    /// The text, where it is some.
+    /// The text, if it is some.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
         match self {
@@ -136,7 +136,7 @@ impl Part {
     }
 }
 
-/// Where a picture is.
+/// The address of a picture.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageUrl {
     /// An `https:` or `data:` URL.
@@ -155,7 +155,7 @@ pub struct InputAudio {
     pub format: String,
 }
 
-/// Where a moving picture is.
+/// The address of a moving picture.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VideoUrl {
     /// An `https:` or `data:` URL.

@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 pub struct Plugin {
     /// Such as `file-parser`, `response-healing`, `context-compression`, `auto-router`.
     pub id: String,
-    /// Off, where the account has it on.
+    /// Off, if the account has it on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
     /// Its settings.

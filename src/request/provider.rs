@@ -42,7 +42,7 @@ wire_struct! {
         quantizations: Option<Vec<String>> = "quantizations",
         /// What to put first. Turns load balancing off.
         sort: Option<Sort> = "sort",
-        /// Nothing dearer than this.
+        /// The highest price that may serve.
         max_price: Option<MaxPrice> = "max_price",
         /// Tokens a second; slower endpoints come last.
         preferred_min_throughput: Option<Cutoff> = "preferred_min_throughput",
@@ -54,7 +54,7 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// The dearest that may serve, in US dollars.
+    /// The highest prices that may serve, in US dollars.
     MaxPrice {
         /// For a million tokens of prompt.
         prompt: Option<Decimal> = "prompt",
@@ -139,11 +139,11 @@ impl ProviderPreferences {
         self
     }
 
-    /// The dearest that may serve, in US dollars for a million tokens of prompt and of answer.
+    /// The highest prices that may serve, in US dollars for a million tokens of prompt and of answer.
     ///
     /// # Errors
     ///
-    /// Where a price is not a decimal number.
+    /// If a price is not a decimal number.
     pub fn max_price(mut self, prompt: &str, completion: &str) -> Result<Self, crate::response::UsdError> {
         let price = self.max_price.get_or_insert_default();
         price.prompt = Some(prompt.parse()?);

@@ -27,11 +27,11 @@ impl ChatRequest {
         self.document().get(field)
     }
 
-    /// The messages. This builds all of them: a layer that only needs to know what is in there asks [`facts`](Self::facts).
+    /// The messages. This builds all of them: a layer that only needs the facts of the content uses [`facts`](Self::facts).
     ///
     /// # Errors
     ///
-    /// Where a message has no role, or content that is neither text nor parts.
+    /// If a message has no role, or content that is neither text nor parts.
     pub fn messages(&self) -> Result<Vec<Message>, RequestError> {
         self.list("messages")
     }
@@ -40,7 +40,7 @@ impl ChatRequest {
     ///
     /// # Errors
     ///
-    /// Where they are not an array of strings.
+    /// If they are not an array of strings.
     pub fn get_models(&self) -> Result<Vec<String>, RequestError> {
         self.list("models")
     }
@@ -49,7 +49,7 @@ impl ChatRequest {
     ///
     /// # Errors
     ///
-    /// Where they are not an array of tools.
+    /// If they are not an array of tools.
     pub fn get_tools(&self) -> Result<Vec<Tool>, RequestError> {
         self.list("tools")
     }
@@ -67,7 +67,7 @@ impl ChatRequest {
     ///
     /// # Errors
     ///
-    /// Where it is not an object.
+    /// If it is not an object.
     pub fn get_response_format(&self) -> Result<Option<ResponseFormat>, RequestError> {
         self.field("response_format")
     }
@@ -76,7 +76,7 @@ impl ChatRequest {
     ///
     /// # Errors
     ///
-    /// Where it is not an object.
+    /// If it is not an object.
     pub fn get_provider(&self) -> Result<Option<ProviderPreferences>, RequestError> {
         self.field("provider")
     }
@@ -85,7 +85,7 @@ impl ChatRequest {
     ///
     /// # Errors
     ///
-    /// Where it is not an object, or a known field of it has another type.
+    /// If it is not an object, or a known field of it has another type.
     pub fn get_reasoning(&self) -> Result<Option<Reasoning>, RequestError> {
         self.field("reasoning")
     }
@@ -94,7 +94,7 @@ impl ChatRequest {
     ///
     /// # Errors
     ///
-    /// Where they are not an array of objects with an id.
+    /// If they are not an array of objects with an id.
     pub fn get_plugins(&self) -> Result<Vec<Plugin>, RequestError> {
         self.list("plugins")
     }
@@ -103,7 +103,7 @@ impl ChatRequest {
     ///
     /// # Errors
     ///
-    /// Where they are not strings.
+    /// If they are not strings.
     pub fn get_metadata(&self) -> Result<BTreeMap<String, String>, RequestError> {
         self.field("metadata").map(Option::unwrap_or_default)
     }

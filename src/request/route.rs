@@ -5,7 +5,7 @@ use tower_llm_layers::Route;
 
 use super::{Document, scan::Cursor};
 
-/// The preferences that narrow down who serves the request. An order without fallbacks and one with them are different routes.
+/// The preferences that restrict which providers serve the request. An order without fallbacks and one with them are different routes.
 const PINNING: [&str; 5] = ["only", "order", "ignore", "quantizations", "allow_fallbacks"];
 
 /// The route that `provider` pins; what cannot be read pins nothing.

@@ -11,9 +11,9 @@ open_enum! {
         Default = "default",
         /// Another name for priority.
         Fast = "fast",
-        /// Cheaper and slower. Where a model has this tier there is no falling back to another.
+        /// Cheaper and slower. A model with this tier does not fall back to another.
         Flex = "flex",
-        /// Faster and dearer, falling back to the ordinary tier.
+        /// Faster and more expensive, falling back to the ordinary tier.
         Priority = "priority",
         /// Capacity that was bought beforehand.
         Scale = "scale",

@@ -9,7 +9,7 @@ pub struct Tool {
     /// `function`, or the name of a server tool such as `openrouter:web_search`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The function, where it is one.
+    /// The function, if it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub function: Option<FunctionTool>,
     /// Everything else, such as the settings of a server tool.
@@ -118,7 +118,7 @@ impl ToolCall {
     ///
     /// # Errors
     ///
-    /// Where the model wrote something else, which it may: the arguments are text it made up.
+    /// If the model wrote something else, which it may: the arguments are text that it generated.
     pub fn arguments<T: serde::de::DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_str(&self.function.arguments)
     }

@@ -8,13 +8,13 @@ wire_struct! {
     KeyInfo {
         /// The key, masked, or its name.
         label: String = "label",
-        /// The most it may spend; nothing where there is no limit.
+        /// The most it may spend; `None` if there is no limit.
         limit: Option<Decimal> = "limit",
         /// What is left of that. Nothing is not zero.
         limit_remaining: Option<Decimal> = "limit_remaining",
         /// When the limit is filled again: `daily`, `weekly`, `monthly`.
         limit_reset: Option<String> = "limit_reset",
-        /// Whether what goes over a key of one's own counts.
+        /// Whether usage of the account's own provider keys counts.
         include_byok_in_limit: Option<bool> = "include_byok_in_limit",
         /// What was spent in all.
         usage: Option<Decimal> = "usage",
@@ -24,19 +24,19 @@ wire_struct! {
         usage_weekly: Option<Decimal> = "usage_weekly",
         /// What was spent this month.
         usage_monthly: Option<Decimal> = "usage_monthly",
-        /// What went over keys of one's own in all.
+        /// Usage of the account's own provider keys, in all.
         byok_usage: Option<Decimal> = "byok_usage",
-        /// What went over keys of one's own today.
+        /// Usage of the account's own provider keys today.
         byok_usage_daily: Option<Decimal> = "byok_usage_daily",
-        /// What went over keys of one's own this week.
+        /// Usage of the account's own provider keys this week.
         byok_usage_weekly: Option<Decimal> = "byok_usage_weekly",
-        /// What went over keys of one's own this month.
+        /// Usage of the account's own provider keys this month.
         byok_usage_monthly: Option<Decimal> = "byok_usage_monthly",
         /// Whether the account never bought credits, which leaves it fifty free requests a day.
         is_free_tier: Option<bool> = "is_free_tier",
         /// Whether it manages keys; such a key asks no model.
         is_management_key: Option<bool> = "is_management_key",
-        /// Who made it.
+        /// Its creator.
         creator_user_id: Option<String> = "creator_user_id",
         /// When it ends, in ISO 8601.
         expires_at: Option<String> = "expires_at",
@@ -92,7 +92,7 @@ wire_struct! {
         streamed: Option<bool> = "streamed",
         /// Whether the caller left.
         cancelled: Option<bool> = "cancelled",
-        /// Whether a key of one's own was used.
+        /// Whether the account's own provider key was used.
         is_byok: Option<bool> = "is_byok",
         /// Why it ended.
         finish_reason: Option<String> = "finish_reason",
@@ -120,9 +120,9 @@ wire_struct! {
         total_cost: Option<Decimal> = "total_cost",
         /// The same under another name.
         usage: Option<Decimal> = "usage",
-        /// What the provider took, with a key of one's own.
+        /// What the provider charged, with the account's own key.
         upstream_inference_cost: Option<Decimal> = "upstream_inference_cost",
-        /// What caching saved, in US dollars; below zero where writing cost more.
+        /// What caching saved, in US dollars; below zero if writing cost more.
         cache_discount: Option<Decimal> = "cache_discount",
         /// The tier that served.
         service_tier: Option<String> = "service_tier",
@@ -146,7 +146,7 @@ wire_struct! {
         status: Option<u64> = "status",
         /// Milliseconds.
         latency: Option<f64> = "latency",
-        /// Whether a key of one's own was used.
+        /// Whether the account's own provider key was used.
         is_byok: Option<bool> = "is_byok",
     }
 }

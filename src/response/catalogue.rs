@@ -15,13 +15,13 @@ wire_struct! {
         data: Vec<Model> = "data" always,
         /// How many there are on all pages.
         total_count: Option<u64> = "total_count",
-        /// Where the others are.
+        /// The links to the others.
         links: PageLinks = "links",
     }
 }
 
 wire_struct! {
-    /// Where the other pages are.
+    /// The links to the other pages.
     PageLinks {
         /// The next one; nothing on the last.
         next: Option<String> = "next" always,
@@ -55,9 +55,9 @@ wire_struct! {
         supported_parameters: Vec<String> = "supported_parameters",
         /// Voices it speaks with.
         supported_voices: Option<Vec<String>> = "supported_voices",
-        /// What parameters are where the request does not say.
+        /// The defaults of parameters.
         default_parameters: Option<BTreeMap<String, Value>> = "default_parameters",
-        /// How it reasons, where it does.
+        /// How it reasons, if it does.
         reasoning: Option<ModelReasoning> = "reasoning",
         /// The day after which it may be gone, as `YYYY-MM-DD`.
         expiration_date: Option<String> = "expiration_date",
@@ -67,7 +67,7 @@ wire_struct! {
         hugging_face_id: Option<String> = "hugging_face_id",
         /// Of an alias: what it stands for today.
         alias_target: Option<AliasTarget> = "alias_target",
-        /// Where its endpoints are listed.
+        /// The address of the list of its endpoints.
         links: Option<Links> = "links",
     }
 }
@@ -105,9 +105,9 @@ wire_struct! {
     ModelReasoning {
         /// It cannot be turned off.
         mandatory: Option<bool> = "mandatory",
-        /// It reasons where the request does not say.
+        /// It reasons by default.
         default_enabled: Option<bool> = "default_enabled",
-        /// How much, where the request does not say.
+        /// How much, by default.
         default_effort: Option<String> = "default_effort",
         /// How much it can.
         supported_efforts: Option<Vec<String>> = "supported_efforts",
@@ -147,7 +147,7 @@ wire_struct! {
         description: Option<String> = "description",
         /// What it reads and writes.
         architecture: Architecture = "architecture",
-        /// Who serves it.
+        /// The provider that serves it.
         endpoints: Vec<Endpoint> = "endpoints" always,
     }
 }

@@ -44,7 +44,7 @@ wire_struct! {
         usage: Option<Usage> = "usage",
         /// Of an answer that failed under a status of 200: why.
         error: Option<Value> = "error",
-        /// How OpenRouter came to it, where that was asked for.
+        /// How OpenRouter routed it, if that was requested.
         openrouter_metadata: Option<Value> = "openrouter_metadata",
     }
 }
@@ -58,13 +58,13 @@ wire_struct! {
         message: AnswerMessage = "message" | "delta",
         /// Of a completion: its text.
         text: Option<String> = "text" => said_text,
-        /// Why it ended; nothing where the provider gave no answer.
+        /// Why it ended; `None` if the provider gave no answer.
         finish_reason: Option<FinishReason> = "finish_reason" always,
         /// The same in the provider's own words.
         native_finish_reason: Option<String> = "native_finish_reason",
         /// Log-probabilities of its tokens.
         logprobs: Option<Value> = "logprobs",
-        /// Why it failed, where it did.
+        /// Why it failed, if it did.
         error: Option<Value> = "error",
     }
 }
@@ -90,9 +90,9 @@ wire_struct! {
         choices: Vec<ChunkChoice> = "choices" always,
         /// What the answer took, and cost: on one piece, near the end.
         usage: Option<Usage> = "usage",
-        /// Why the stream failed, where it did.
+        /// Why the stream failed, if it did.
         error: Option<Value> = "error",
-        /// How OpenRouter came to it, where that was asked for.
+        /// How OpenRouter routed it, if that was requested.
         openrouter_metadata: Option<Value> = "openrouter_metadata",
     }
 }
@@ -112,7 +112,7 @@ wire_struct! {
         native_finish_reason: Option<String> = "native_finish_reason",
         /// Log-probabilities of its tokens.
         logprobs: Option<Value> = "logprobs",
-        /// Why it failed, where it did.
+        /// Why it failed, if it did.
         error: Option<Value> = "error",
     }
 }

@@ -6,7 +6,7 @@ use crate::request::wire_struct::{json_text, read_whole, said_text, wire_struct}
 use crate::request::{Content, Message, Part, ToolCall};
 
 wire_struct! {
-    /// A piece of reasoning as the provider gave it. Sent back unchanged and in order, it lets the model go on where it was.
+    /// A piece of reasoning as the provider gave it. Sent back unchanged and in order, it lets the model continue.
     ReasoningDetail {
         /// `reasoning.summary`, `reasoning.text`, `reasoning.encrypted`.
         kind: Option<String> = "type",
@@ -40,7 +40,7 @@ wire_struct! {
 wire_struct! {
     /// What a text cites.
     UrlCitation {
-        /// Where it is.
+        /// Its address.
         url: Option<String> = "url",
         /// What it is called.
         title: Option<String> = "title",
@@ -54,7 +54,7 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// A piece of a tool call. In a stream the first piece of an index brings the id and the name, and the others go on with the arguments.
+    /// A piece of a tool call. In a stream the first piece of an index brings the id and the name, and the others continue the arguments.
     ToolCallDelta {
         /// Which of the calls this belongs to.
         index: Option<u64> = "index",

@@ -12,7 +12,7 @@ use tower_llm_layers::{UsdAmount, UsdError};
 
 /// A decimal number as it was written: money is never a float here.
 ///
-/// Reads from a JSON number or from a number in a string, and writes a number. Two are equal where they are written alike.
+/// Reads from a JSON number or from a number in a string, and writes a number. Two are equal if they are written alike.
 ///
 /// ```
 /// use tower_openrouter::response::Decimal;
@@ -36,7 +36,7 @@ impl Decimal {
     ///
     /// # Errors
     ///
-    /// Where it is too large.
+    /// If it is too large.
     pub fn to_usd(&self) -> Result<UsdAmount, UsdError> {
         self.0.parse()
     }

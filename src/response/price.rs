@@ -27,16 +27,16 @@ pub enum Price {
     Fixed(Decimal),
     /// It depends.
     Varies,
-    /// What is written there is no price. It is not nothing: the cost of a request cannot be told.
+    /// It is not a price. It does not count as zero: the cost of a request is unknown.
     Unreadable(Box<str>),
 }
 
 impl Price {
-    /// The amount, rounded up to a whole pico-dollar; nothing where it varies.
+    /// The amount, rounded up to a whole pico-dollar; `None` if it varies.
     ///
     /// # Errors
     ///
-    /// Where it is too large to hold, or cannot be read.
+    /// If it is too large, or cannot be read.
     pub fn to_usd(&self) -> Result<Option<UsdAmount>, UsdError> {
         match self {
             Self::Fixed(price) => price.to_usd().map(Some),
@@ -213,7 +213,7 @@ impl Pricing {
             .all(|price| price.as_ref().is_some_and(Price::is_free))
     }
 
-    /// Whether a price varies, so that no cost can be told from these.
+    /// Whether a price varies, so that no cost can be computed from these.
     #[must_use]
     pub fn varies(&self) -> bool {
         [&self.prompt, &self.completion]

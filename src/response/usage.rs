@@ -21,9 +21,9 @@ wire_struct! {
         completion_tokens: Option<u64> = "completion_tokens",
         /// The sum of both.
         total_tokens: Option<u64> = "total_tokens",
-        /// US dollars charged to the account. With a key of one's own at the provider, OpenRouter's fee alone.
+        /// US dollars charged to the account. With the account's own key at the provider, OpenRouter's fee alone.
         cost: Option<Decimal> = "cost",
-        /// Whether a key of one's own at the provider was used.
+        /// Whether the account's own key at the provider was used.
         is_byok: Option<bool> = "is_byok",
         /// What the cost is made of.
         cost_details: Option<CostDetails> = "cost_details",
@@ -95,8 +95,8 @@ wire_struct! {
 impl Usage {
     /// The same as the layers know it; `None` if it says neither what was taken nor what was charged.
     ///
-    /// Reads the names of other servers as well (`input_tokens`, `output_tokens` and their details). A count that is not told is derived from
-    /// the total if the other one is told, and is 0 otherwise. An amount that cannot be held is left out: then the estimate stands.
+    /// Reads the names of other servers as well (`input_tokens`, `output_tokens` and their details). A missing count is derived from
+    /// the total if the other one is there, and is 0 otherwise. An amount that overflows is left out: then the estimate stays.
     #[must_use]
     pub fn for_layers(&self) -> Option<TokenUsage> {
         let (prompt, answer) = self.told_counts();
@@ -124,7 +124,7 @@ impl Usage {
         Some(usage)
     }
 
-    /// Tokens of prompt and answer, as far as they are told.
+    /// Tokens of prompt and answer, as far as they are reported.
     fn told_counts(&self) -> (Option<u64>, Option<u64>) {
         const PROMPT: [&str; 5] = [
             "inputTokens",
@@ -202,11 +202,11 @@ impl Usage {
         walked.ok().and(found)
     }
 
-    /// What was charged to the account; nothing where the answer does not say.
+    /// What was charged to the account; `None` if the answer does not say.
     ///
     /// # Errors
     ///
-    /// Where the amount is too large to hold.
+    /// If the amount is too large.
     pub fn charged(&self) -> Result<Option<UsdAmount>, UsdError> {
         match &self.cost {
             Some(cost) => cost.to_usd().map(Some),
@@ -214,11 +214,11 @@ impl Usage {
         }
     }
 
-    /// What it cost in all: with a key of one's own, what the provider takes comes on top of what is charged here.
+    /// What it cost in all: with the account's own key, what the provider charges is added to what is charged here.
     ///
     /// # Errors
     ///
-    /// Where the amount is too large to hold.
+    /// If the amount is too large.
     pub fn total_cost(&self) -> Result<Option<UsdAmount>, UsdError> {
         let upstream = self
             .cost_details

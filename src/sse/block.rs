@@ -5,7 +5,7 @@ use memchr::memchr;
 
 use super::{SseItem, item::is_done};
 
-/// The fields gathered since the last blank line.
+/// The fields collected since the last blank line.
 #[derive(Clone)]
 pub(super) struct Block {
     data: Data,

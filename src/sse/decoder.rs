@@ -218,7 +218,7 @@ impl SseDecoder {
     /// that.
     ///
     /// By the standard an event without its blank line is none, and a part of one may be missing. So
-    /// ask this only where the end of the bytes, or the data itself, shows that it is whole.
+    /// call this only if the end of the bytes, or the data itself, shows that it is whole.
     ///
     /// ```
     /// use bytes::Bytes;

@@ -27,7 +27,7 @@ pub enum SseItem {
     /// that the model makes progress; its text means nothing and is not kept.
     Comment,
     /// `data: [DONE]`, with which OpenAI's dialect ends a stream; some servers put blanks around it,
-    /// or quotes. The decoder goes on if more follows.
+    /// or quotes. The decoder continues if more follows.
     Done,
     /// A line that is no field of the standard, which would have it ignored: an error that lacks its
     /// `data:`, or a page or words in the place of a stream.
@@ -62,7 +62,7 @@ pub(super) fn is_done(data: &[u8]) -> bool {
 
 /// An event: the fields between two blank lines.
 ///
-/// The bytes are not checked to be UTF-8; who parses them does that. A field that lay whole in one
+/// The bytes are not checked to be UTF-8; their parser does that. A field that lay whole in one
 /// chunk is a slice of that chunk, and keeps the chunk's memory alive: copy what is to be kept for
 /// long.
 ///
@@ -87,6 +87,6 @@ pub struct SseEvent {
     /// standard's type is `message`.
     pub event: Option<Bytes>,
     /// The last `id:` line of this very event. Unlike a browser's `lastEventId` it is not carried
-    /// over from earlier events, and an id in a block without data is not told.
+    /// over from earlier events, and an id in a block without data is ignored.
     pub id: Option<Bytes>,
 }

@@ -1,7 +1,7 @@
 //! Server-sent events: the bytes of a streamed answer in, events out.
 //!
-//! [`SseDecoder`] follows the [WHATWG standard][standard] and does no I/O: whoever owns the
-//! connection hands it each chunk as it arrives, cut wherever the network cut it, and takes
+//! [`SseDecoder`] follows the [WHATWG standard][standard] and does no I/O: the owner of the
+//! connection passes it each chunk as it arrives, cut wherever the network cut it, and takes
 //! [`SseItem`]s until the chunk is used up.
 //!
 //! ```
@@ -25,10 +25,10 @@
 //! # }
 //! ```
 //!
-//! Five things set it apart from a browser's `EventSource`: comments are told, since a keep-alive
+//! Five things set it apart from a browser's `EventSource`: comments are items, since a keep-alive
 //! is a sign of life; `data: [DONE]` is an item of its own; an end of the stream within an
 //! event, which the standard passes over in silence, is an error of [`SseDecoder::finish`], since
-//! here it means a truncated answer; lines that the standard does not know are told, since an error
+//! here it means a truncated answer; lines that the standard does not define are items, since an error
 //! may stand there; and two lines of data that are a JSON object each are two events, since some
 //! servers part their events by one line end.
 //!

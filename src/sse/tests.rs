@@ -100,7 +100,7 @@ fn the_standard_rule_by_rule() {
         ("an empty value is data", b"data:\n\n", &[event("")]),
         ("names are case-sensitive", b"Data: a\ndata: b\n\n", &[stray("Data: a"), event("b")]),
         ("names are whole", b"dat: a\ndatas: b\ndata : c\n data: d\ndata: e\n\n", &[stray("dat: a"), stray("datas: b"), stray("data : c"), stray(" data: d"), event("e")]),
-        ("unknown fields are told by themselves", b"foo: a\ndata: b\n:\nbar\n\n", &[stray("foo: a"), Comment, stray("bar"), event("b")]),
+        ("unknown fields are items of their own", b"foo: a\ndata: b\n:\nbar\n\n", &[stray("foo: a"), Comment, stray("bar"), event("b")]),
         ("a document without its field", b"data: a\n{\"error\":1}\n\n", &[stray("{\"error\":1}"), event("a")]),
         ("white space is no field", b"  \ndata: a\n\t\n\n", &[event("a")]),
         ("events parted by one line end", b"data: {\"a\":1}\ndata: {}\r\ndata: [DONE]\n\n", &[event("{\"a\":1}"), event("{}"), Done]),
@@ -148,7 +148,7 @@ fn data_need_not_be_utf8() {
 }
 
 #[test]
-fn an_unfinished_event_is_told_and_not_given() {
+fn an_unfinished_event_is_reported_and_not_returned() {
     for (stream, bytes) in [
         ("data: a", 7),
         ("data: a\n", 8),
@@ -236,7 +236,7 @@ fn the_limit_holds_for_an_event_without_end() {
 }
 
 #[test]
-fn comments_may_go_on_for_ever() {
+fn comments_may_continue_without_end() {
     let mut decoder = SseDecoder::with_limit(20);
     let mut items = Vec::new();
     drain(&mut decoder, b"data: 0123456789\n", &mut items).unwrap();

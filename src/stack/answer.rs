@@ -23,7 +23,7 @@ use crate::{
 pub struct Answer<B = StackBody> {
     parts: Parts,
     body: HeldBody<B>,
-    /// The frame that carries the usage: read only where somebody asks.
+    /// The frame that carries the usage: parsed only on request.
     usage: Option<ChatFrame>,
 }
 
@@ -56,7 +56,7 @@ impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
     ///
     /// # Errors
     ///
-    /// Where the stream broke, with what was tried: what was shown so far is not the whole answer.
+    /// If the stream was interrupted, with what was tried: what was shown so far is not the whole answer.
     ///
     /// # Cancellation
     ///
@@ -71,7 +71,7 @@ impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
                     }
                     return Some(Ok(frame));
                 }
-                // Trailers say nothing here.
+                // Trailers have no meaning here.
                 Ok(Err(_)) => {}
                 Err(error) => return Some(Err(self.with_attempts(error))),
             }
@@ -87,7 +87,7 @@ impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
     ///
     /// # Errors
     ///
-    /// Where the stream broke, with what was tried: what was shown so far is not the whole answer.
+    /// If the stream was interrupted, with what was tried: what was shown so far is not the whole answer.
     ///
     /// # Cancellation
     ///
@@ -110,7 +110,7 @@ impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
     ///
     /// # Errors
     ///
-    /// Where the stream broke, with what was tried, and with the text that was received: [`Error::partial_text`].
+    /// If the stream was interrupted, with what was tried, and with the text that was received: [`Error::partial_text`].
     pub async fn text(mut self) -> Result<String, Error> {
         let mut whole = String::new();
         while let Some(text) = self.next_text().await {
@@ -137,7 +137,7 @@ impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
                 FrameKind::Answer => plain = Some(frame),
                 FrameKind::KeepAlive => {}
                 FrameKind::Chunk => {
-                    let message = "the upstream streamed an answer that was asked for whole";
+                    let message = "the upstream streamed an answer to a plain request";
                     return Err(self.with_attempts(Error::new(FailureKind::Malformed, message)));
                 }
             }
@@ -159,7 +159,7 @@ impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
         })
     }
 
-    /// The usage, and so the cost: there after the last frame. Where somebody went on with the answer it is that of the last part alone; the
+    /// The usage, and so the cost: there after the last frame. If the answer was resumed, it is that of the last part alone; the
     /// [attempts](Self::attempts) have all, as far as it is known.
     #[must_use]
     pub fn usage(&self) -> Option<Usage> {
@@ -168,7 +168,7 @@ impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
 
     /// What was tried; its last line changes until the stream has ended.
     ///
-    /// `None` where no layer of this crate is in the stack.
+    /// `None` if no layer of this crate is in the stack.
     #[must_use]
     pub fn attempts(&self) -> Option<AttemptLog> {
         self.parts.extensions.get::<AttemptLog>().cloned()
@@ -180,15 +180,15 @@ impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
         crate::transport::generation_id(&self.parts.headers)
     }
 
-    /// Where the answer broke off so far, and who went on with it. Empty without [`resume`](super::StackBuilder::resume).
+    /// The places at which the answer was interrupted so far, and the candidates that continued it. Empty without [`resume`](super::StackBuilder::resume).
     #[must_use]
     pub fn resumed(&self) -> Vec<Resumption> {
         let resumed = self.parts.extensions.get::<Resumed>();
         resumed.map(Resumed::places).unwrap_or_default()
     }
 
-    /// Whether it is not quite what was asked for: a cheaper model's, an old one, a canned one. Of a stream it is told when it begins, and
-    /// again where a cheaper model goes on with it.
+    /// The mark of a degraded answer: a cheaper model's, a stale one, a canned one. Of a stream it is known when it begins, and
+    /// again if a cheaper model continues it.
     #[must_use]
     pub fn degraded(&self) -> Option<Degraded> {
         degraded(&self.parts)
@@ -207,14 +207,14 @@ impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
 pub struct Completion {
     /// The answer.
     pub response: ChatResponse,
-    /// What was tried; `None` where no layer of this crate is in the stack.
+    /// What was tried; `None` if no layer of this crate is in the stack.
     pub attempts: Option<AttemptLog>,
     /// The response's head: status, headers, extensions.
     pub parts: Parts,
 }
 
 impl Completion {
-    /// Whether it is not quite what was asked for: a cheaper model's, an old one, a canned one.
+    /// The mark of a degraded answer: a cheaper model's, a stale one, a canned one.
     #[must_use]
     pub fn degraded(&self) -> Option<Degraded> {
         degraded(&self.parts)

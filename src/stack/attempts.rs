@@ -1,4 +1,4 @@
-//! The slots for who is asked again, beside another, or not at all.
+//! The slots of retries, hedges, circuits and resumes.
 
 use std::{sync::Arc, time::Duration};
 
@@ -30,14 +30,14 @@ impl<R, F, E> StackBuilder<R, F, E> {
         self
     }
 
-    /// The longest wait for one retry where nobody else is left to ask. 20 s by default.
+    /// The longest wait for one retry if no other candidate is left. 20 s by default.
     #[must_use]
     pub const fn max_retry_delay(mut self, wait: Duration) -> Self {
         self.settings.max_retry_delay = wait;
         self
     }
 
-    /// The longest wait for one retry while another candidate could answer instead: where the upstream asks for more, the next one does.
+    /// The longest wait for one retry while another candidate could answer instead: if the upstream asks for a longer wait, the next one answers.
     /// 3 s by default, and never more than [`max_retry_delay`](Self::max_retry_delay).
     #[must_use]
     pub const fn max_retry_delay_with_fallback(mut self, wait: Duration) -> Self {
@@ -45,7 +45,7 @@ impl<R, F, E> StackBuilder<R, F, E> {
         self
     }
 
-    /// Whether a silent candidate is tried again where there is no other. Off by default.
+    /// Whether a silent candidate is tried again if there is no other. Off by default.
     #[must_use]
     pub const fn retry_timeouts(mut self, retry: bool) -> Self {
         self.settings.retry_timeouts = retry;
@@ -89,7 +89,7 @@ impl<R, F, E> StackBuilder<R, F, E> {
         self
     }
 
-    /// Asks the next candidate as well where the first token is late. Off by default: it costs a little more, see [`Hedge`].
+    /// Hedges a slow candidate: if no token arrives within the delay, the next candidate is tried in parallel. Off by default: it costs a little more, see [`Hedge`].
     #[must_use]
     pub fn hedge(mut self, hedge: impl Into<Option<Hedge>>) -> Self {
         self.settings.hedge = hedge.into();
@@ -104,7 +104,7 @@ where
     E: Failure + From<LayerError> + Send + 'static,
 {
     /// Resumes an interrupted stream, so that the caller gets one whole answer: see [`resume`](tower_llm_layers::resume). The same
-    /// model is asked first, then the others of the chain; all of it is on the bill, and [`Answer::resumed`](super::Answer::resumed)
+    /// model is tried first, then the others of the chain; all of it is billed, and [`Answer::resumed`](super::Answer::resumed)
     /// tells. Off by default.
     #[must_use]
     pub fn resume(mut self, resume: ResumeLayer) -> Self {

@@ -99,7 +99,7 @@ impl<R, F, E> StackBuilder<R, F, E> {
         }
     }
 
-    /// Adds an upstream with its key. The first one is where a request's own model is asked for.
+    /// Adds an upstream with its key. A request's own model is called at the first one.
     ///
     /// An [`Upstream`], the base URL of an OpenRouter (`"https://openrouter.ai/api/v1"`), or the name and base URL of a provider that
     /// speaks OpenAI's chat completions (`("openai", "https://api.openai.com/v1")`). What is wrong with it, [`build`](Self::build) reports.
@@ -164,7 +164,7 @@ impl<R, F, E> StackBuilder<R, F, E> {
         self
     }
 
-    /// Models of a cheaper class, asked when all of the chain has failed: put after it, and their answers are marked as
+    /// Cheaper models, tried when all of the chain has failed: put after it, and their answers are marked as
     /// [`Degraded`](tower_llm_layers::Degraded). Needs a [`chain`](Self::chain) before them.
     #[must_use]
     pub fn cheaper<C: IntoCandidate>(mut self, candidates: impl IntoIterator<Item = C>) -> Self {
@@ -218,7 +218,7 @@ impl<R, F, E> StackBuilder<R, F, E> {
         self.wrong.push(problem.into());
     }
 
-    /// Those that can be asked; each of the others is a problem.
+    /// Those that can be called; each of the others is a problem.
     fn candidates<C: IntoCandidate>(
         &mut self,
         field: &'static str,

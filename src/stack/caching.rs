@@ -34,7 +34,7 @@ where
     E: Failure + From<LayerError> + Send + 'static,
 {
     /// Answers that were given before, and calls that are the same while they are under way: see
-    /// [`cache`](tower_llm_layers::cache). Give it whose a request is; a tenant never gets what another one asked for. Answers
+    /// [`cache`](tower_llm_layers::cache). Give it the tenant of a request; a tenant never gets a response that another one requested. Stale responses
     /// that are kept beyond their time ([`Cache::stale_if_error`](tower_llm_layers::cache::Cache::stale_if_error)) are returned when every
     /// candidate has failed, marked as [`Degraded`](tower_llm_layers::Degraded). None by default.
     ///

@@ -1,4 +1,4 @@
-//! What the stack has to say when all below has failed.
+//! The degraded responses of a stack.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{ChatFrame, degrade::CannedReply};
 
-/// The stack's sources of a degraded answer: the response that is past its time, the canned reply.
+/// The stack's sources of a degraded answer: the stale response, the canned reply.
 pub(super) struct Sources<R, F> {
     stale: Option<Stale<R, F>>,
     canned: Option<Arc<dyn Degradation<R, F> + Send + Sync>>,
@@ -41,7 +41,7 @@ impl<R, F> Degradation<R, F> for Sources<R, F> {
     }
 
     fn canned(&self, request: &Request<R>, reason: FailureKind) -> Option<Vec<F>> {
-        // A call that takes a cached response or none is told that there is none.
+        // A call that allows only cached responses gets the cache miss.
         #[cfg(feature = "cache")]
         if tower_llm_layers::cache::CacheMode::of(request) == tower_llm_layers::cache::CacheMode::OnlyIfCached {
             return None;

@@ -59,7 +59,7 @@ pub(super) fn describe<R, F, E>(settings: &Settings, slots: &Slots<R, F, E>, cha
         (
             "Retry",
             format!(
-                "{} attempts a candidate, waits up to {}, {} while another can answer, retries up to {:.0} % of calls and {:.0} a second besides",
+                "{} attempts per candidate, waits up to {}, {} while another can answer, retries up to {:.0} % of calls and {:.0} more a second",
                 settings.attempts_per_candidate,
                 seconds(settings.max_retry_delay),
                 seconds(settings.max_retry_delay_with_fallback.min(settings.max_retry_delay)),
@@ -92,7 +92,7 @@ pub(super) fn describe<R, F, E>(settings: &Settings, slots: &Slots<R, F, E>, cha
         (
             "Attempt",
             format!(
-                "{} in all, each written down{}",
+                "{} in all, each logged{}",
                 settings.attempts,
                 if slots.classify.is_some() {
                     ", its failure classified"
@@ -150,7 +150,7 @@ fn tags(settings: &Settings) -> String {
 }
 
 fn observe(settings: &Settings) -> String {
-    let mut told = "a span and numbers for each call, and for each attempt".to_owned();
+    let mut told = "a span and metrics for each call, and for each attempt".to_owned();
     let tags: Vec<_> = settings.observe.recorded_tags().collect();
     if !tags.is_empty() {
         told.push_str(&format!(", with the tags {}", tags.join(", ")));

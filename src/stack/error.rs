@@ -126,7 +126,7 @@ pub enum BuildProblem {
     Circuit(CircuitProblem),
     /// A budget.
     Budget(BudgetError),
-    /// Budgets are given whole, and one by one or with a store besides.
+    /// Both `budgets`, and `budget` or `budget_store`, are set.
     BudgetsTwice,
     /// There are budgets, and no price list that a reservation could be computed by.
     NoPrices,
@@ -186,7 +186,7 @@ impl fmt::Display for BuildProblem {
             Self::Circuit(error) => error.fmt(f),
             Self::Budget(error) => error.fmt(f),
             Self::BudgetsTwice => f.write_str(
-                "`budgets` is given, and `budget` or `budget_store` besides: put all of them into the one `Budgets`, with its store",
+                "`budgets` is set, and also `budget` or `budget_store`: put all of them into the one `Budgets`, with its store",
             ),
             Self::NoPrices => f.write_str(
                 "there are budgets and no prices: give the stack a catalogue with `.prices(…)`, or say with `.unknown_price(…)` what a \
@@ -201,13 +201,13 @@ impl fmt::Display for BuildProblem {
                 let (model, upstream) = (candidate.model(), candidate.upstream());
                 write!(
                     f,
-                    "`{model}` is to be asked at the upstream `{upstream}`, which is not there: add it with `.upstream(…)`, or name \
+                    "`{model}` is to be called at the upstream `{upstream}`, which is not configured: add it with `.upstream(…)`, or name \
                      one that is with `Candidate::new(\"…\", \"{model}\")`: {}. A bare model's upstream is `openrouter`",
                     known.join(", ")
                 )
             }
             Self::NoChain => f.write_str(
-                "`cheaper` is given without `chain`: name the models that it is to stand behind with `.chain(…)`",
+                "`cheaper` is given without `chain`: name the models before it with `.chain(…)`",
             ),
             Self::CheaperTwice(candidate) => write!(f, "{candidate} is given in `cheaper` twice: name it once"),
             Self::CheaperInChain(candidate) => write!(

@@ -63,7 +63,7 @@ pub trait ChatServiceExt: ChatService {
     ///
     /// # Errors
     ///
-    /// Where no answer began, with what was tried.
+    /// If no answer began, with what was tried.
     ///
     /// # Cancellation
     ///
@@ -81,7 +81,7 @@ pub trait ChatServiceExt: ChatService {
     ///
     /// # Errors
     ///
-    /// Where there is none, with what was tried.
+    /// If there is none, with what was tried.
     ///
     /// # Cancellation
     ///

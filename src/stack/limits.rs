@@ -1,4 +1,4 @@
-//! The slots for how much may be asked at once and in how long.
+//! The slots of rate limits and concurrency limits.
 
 use std::{sync::Arc, time::Duration};
 
@@ -41,8 +41,8 @@ impl<R, F, E> StackBuilder<R, F, E> {
         self
     }
 
-    /// How many attempts at once each candidate bears, learnt from how it bears them: see
-    /// [`adaptive_concurrency`](tower_llm_layers::adaptive_concurrency). Those beyond wait, people before batches
+    /// A learned concurrency limit per candidate: see
+    /// [`adaptive_concurrency`](tower_llm_layers::adaptive_concurrency). Attempts beyond it wait, interactive calls before batches
     /// ([`Priority`](tower_llm_layers::Priority)). None by default. Stacks may share one.
     ///
     /// ```

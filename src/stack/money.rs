@@ -41,7 +41,7 @@ impl<R: Budgeted, F, E> StackBuilder<R, F, E> {
         self
     }
 
-    /// Where the accounts of the budgets are kept: in this process by default. Give all stacks of a process the same one.
+    /// The store of the budgets' accounts: in this process by default. Give all stacks of a process the same one.
     #[must_use]
     pub fn budget_store(mut self, store: Arc<dyn BudgetStore>) -> Self {
         self.settings.money.store = Some(store);
@@ -63,14 +63,14 @@ impl<R: Budgeted, F, E> StackBuilder<R, F, E> {
         self
     }
 
-    /// What to do where a budget applies and the price of a candidate is unknown: it is passed over by default.
+    /// What to do if a budget applies and the price of a candidate is unknown: it is skipped by default.
     #[must_use]
     pub const fn unknown_price(mut self, policy: UnknownPrice) -> Self {
         self.settings.money.unknown_price = Some(policy);
         self
     }
 
-    /// The `max_tokens` of requests that name none, if a budget applies: written into the request, and told by
+    /// The `max_tokens` of requests that name none, if a budget applies: written into the request, and reported by
     /// [`OutputLimit`](tower_llm_layers::OutputLimit) in the response's extensions.
     /// [`DEFAULT_OUTPUT_TOKENS`](tower_llm_layers::cost::DEFAULT_OUTPUT_TOKENS) by default. With `None` the longest answer of the model is reserved.
     #[must_use]
@@ -103,14 +103,14 @@ impl<R: Budgeted, F, E> StackBuilder<R, F, E> {
         self
     }
 
-    /// Adds a ledger: it is told every attempt that was sent, and what it cost. None by default.
+    /// Adds a ledger: it gets every attempt that was sent, and what it cost. None by default.
     #[must_use]
     pub fn ledger(mut self, ledger: Arc<dyn Ledger>) -> Self {
         self.settings.money.ledgers.push(ledger);
         self
     }
 
-    /// Fetches the bills of answers that broke off: give it the same ledger and budgets. None by default: then estimates stand.
+    /// Fetches the bills of interrupted answers: give it the same ledger and budgets. None by default: then estimates stay.
     #[must_use]
     pub fn reconciler(mut self, reconciler: Reconciler) -> Self {
         self.settings.money.reconciler = Some(reconciler);
@@ -155,7 +155,7 @@ impl Money {
         if let Some(tokens) = self.min_output_tokens {
             layer = layer.min_output_tokens(tokens);
         }
-        // The ledger has the entry before anybody asks for its bill.
+        // The ledger has the entry before its bill is requested.
         let late = self
             .reconciler
             .iter()

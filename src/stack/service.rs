@@ -17,7 +17,7 @@ use crate::{ApiRequest, ChatFrame, Error, transport::OPENROUTER_URL};
 
 /// One service that has all layers in their order: what an application calls.
 ///
-/// `Clone` is cheap and shares everything: keys' states, the retry budget, connections. What it is built over does not show in its type:
+/// `Clone` is cheap and shares everything: keys' states, the retry ratio, connections. What it is built over does not show in its type:
 /// `R` is the request, `F` a frame of the answer, `E` the error, and [`StackBuilder::build_over`] infers them from the inner service.
 ///
 /// # Readiness
@@ -95,7 +95,7 @@ impl<R, F, E> Stack<R, F, E> {
         }
     }
 
-    /// How many attempts each candidate bears at once, and how many wait: [`ConcurrencyLimits::reports`]. `None` if that is not
+    /// The concurrency limit of each candidate, and how many attempts wait: [`ConcurrencyLimits::reports`]. `None` if that is not
     /// limited.
     #[must_use]
     pub fn concurrency(&self) -> Option<&ConcurrencyLimits> {

@@ -23,7 +23,7 @@ pub trait IntoCandidate {
     ///
     /// # Errors
     ///
-    /// Where a name is blank.
+    /// If a name is blank.
     fn into_candidate(self) -> Result<Candidate, CandidateError>;
 }
 
@@ -45,7 +45,7 @@ impl IntoCandidate for String {
     }
 }
 
-/// Everything a stack is built from, apart from its leaf.
+/// Everything a stack is built from, apart from its inner service.
 #[derive(Clone)]
 pub(super) struct Settings {
     pub(super) keys: Keys,

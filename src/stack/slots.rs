@@ -20,7 +20,7 @@ use crate::stream_upstream::StreamUpstreamLayer;
 /// Puts a layer around a service.
 pub(super) type Wrap<R, F, E> = Arc<dyn Fn(ErasedService<R, F, E>) -> ErasedService<R, F, E> + Send + Sync>;
 
-/// A response that is past its time, and how old it is.
+/// A stale response, and its age.
 pub(super) type Stale<R, F> = Arc<dyn Fn(&Request<R>) -> Option<(Vec<F>, Duration)> + Send + Sync>;
 
 /// Puts the layer around the chain, and all that stands above around both.

@@ -1,4 +1,4 @@
-//! What calls are booked under, and what of it is told.
+//! What calls are accounted under, and which tags are recorded.
 
 use std::{fmt, sync::Arc};
 
@@ -9,9 +9,9 @@ use super::StackBuilder;
 
 type Tell = dyn Fn(&HeaderMap, &Extensions) -> Option<Tags> + Send + Sync;
 
-/// What a call is booked under, beside the tags that its request brings itself: told from the headers and extensions of its request.
+/// What a call is accounted under, in addition to the tags that its request brings itself: extracted from the headers and extensions of its request.
 ///
-/// Without one, [`Tags`] in the extensions of a request are read: whatever stands in front, a middleware that knows who calls say, puts them there.
+/// Without one, [`Tags`] in the extensions of a request are read: middleware in front, for example authentication, puts them there.
 #[derive(Clone)]
 pub struct CallTags(Option<Arc<Tell>>);
 
@@ -31,7 +31,7 @@ impl CallTags {
 impl CallTags {
     pub(super) const fn describe(&self) -> &'static str {
         match self.0 {
-            Some(_) => "told from the request, and its own",
+            Some(_) => "extracted from the request, and its own",
             None => "the request's own",
         }
     }
@@ -53,7 +53,7 @@ impl fmt::Debug for CallTags {
 }
 
 impl<R, F, E> StackBuilder<R, F, E> {
-    /// What calls are booked under, beside the tags that a request brings itself.
+    /// What calls are accounted under, in addition to the tags that a request brings itself.
     #[must_use]
     pub fn tags(mut self, tags: CallTags) -> Self {
         self.settings.tags = tags;
@@ -67,7 +67,7 @@ impl<R, F, E> StackBuilder<R, F, E> {
         self
     }
 
-    /// What is told of each call beside its numbers: the tags to show on its span and as labels of its metrics
+    /// What is recorded of each call in addition to its numbers: the tags on its span and as labels of its metrics
     /// ([`ObserveLayer::tags`]). None by default.
     ///
     /// ```

@@ -9,12 +9,12 @@ use crate::bounds::bounded_key;
 
 type Tell = dyn Fn(&HeaderMap, &Extensions, &Tags) -> Option<Arc<str>> + Send + Sync;
 
-/// Whose a call is, for the limits that it counts against, and for what may be kept and shared: told from its tags, or from the headers and
+/// The tenant of a call, for its limits, and for what may be cached and coalesced: extracted from its tags, or from the headers and
 /// extensions of its request.
 ///
 /// Of a name over 256 bytes the beginning and a hash are kept.
 ///
-/// A call that is nobody's is **not limited**, and goes past the cache. A tag's name is not checked: where it is misspelt, all calls are nobody's.
+/// A call without a tenant is **not limited**, and bypasses the cache. A tag's name is not checked: if it is misspelt, no call has a tenant.
 ///
 /// Behind the endpoint, tell by tags or by another extension that a middleware has put there: a client's headers get no further than
 /// the endpoint, but for those it [passes on](crate::endpoint::OpenAiEndpoint::pass_header), and these go to the upstream, too.
@@ -22,7 +22,7 @@ type Tell = dyn Fn(&HeaderMap, &Extensions, &Tags) -> Option<Arc<str>> + Send + 
 /// ```
 /// use tower_openrouter::stack::TenantKey;
 ///
-/// // What `ChatRequest::tags`, or a middleware by `Tags` in the request's extensions, has told.
+/// // Set by `ChatRequest::tags`, or by middleware with `Tags` in the request's extensions.
 /// let by_tag = TenantKey::tag("tenant");
 /// // For services that call the stack themselves.
 /// let by_header = TenantKey::new(|headers, _| Some(headers.get("x-tenant")?.to_str().ok()?.into()));
@@ -38,12 +38,12 @@ impl TenantKey {
         Self(Arc::new(move |_, _, tags| tags.get(&name).map(Arc::from)))
     }
 
-    /// Tells by this closure; `None` is nobody's call.
+    /// By this closure; `None` is a call without a tenant.
     pub fn new(tell: impl Fn(&HeaderMap, &Extensions) -> Option<Arc<str>> + Send + Sync + 'static) -> Self {
         Self(Arc::new(move |headers, extensions, _| tell(headers, extensions)))
     }
 
-    /// One tenant: everybody together.
+    /// One tenant: all callers together.
     #[must_use]
     pub fn everyone() -> Self {
         let all: Arc<str> = Arc::from(GlobalKey::KEY);

@@ -22,9 +22,9 @@ where
 {
     #[pin]
     state: State<S::Future, B>,
-    /// What it takes to make the call once more; nothing where it passes as it is.
+    /// What it takes to make the call once more; `None` if it passes unchanged.
     again: Option<Box<(S, Request<R>)>>,
-    /// How the stream before this one broke off, and how many attempts had been sent by then.
+    /// How the stream before this one was interrupted, and how many attempts had been sent by then.
     broke: Option<(Error, usize)>,
 }
 
@@ -32,7 +32,7 @@ where
 enum State<F, B> {
     Calling(#[pin] F),
     Reading(Box<Reading<B>>),
-    /// The stream broke off: the service is made ready for the next.
+    /// The stream was interrupted: the service is made ready for the next.
     Readying,
     Ended,
 }
@@ -88,7 +88,7 @@ where
                     let response = match result {
                         Ok(response) => response,
                         Err(error) => {
-                            // Where nobody was left to ask, what broke the stream says more.
+                            // If no candidate was left, the interruption of the stream says more.
                             let now = this.again.as_ref().map_or(0, |again| sent(again.1.body()));
                             return Poll::Ready(Err(match this.broke.take() {
                                 Some((broke, before)) if now <= before => broke.unseen(),
@@ -121,9 +121,9 @@ where
                                 return Poll::Ready(Err(error.unseen()));
                             };
                             tracing::info!(
-                                target: "llm::gather",
+                                target: "llm::stream_upstream",
                                 kind = error.kind().as_str(),
-                                "the stream broke off unseen: calling again"
+                                "the stream was interrupted unseen: calling again"
                             );
                             *this.broke = Some((error, sent));
                             this.state.set(State::Readying);
@@ -151,7 +151,7 @@ where
     }
 }
 
-/// Whether a call whose stream broke off so may be made once more: how many attempts were sent, as far as they are counted.
+/// Whether a call whose stream was interrupted so may be made once more: how many attempts were sent, as far as they are counted.
 fn may_repeat<R: LlmRequest>(request: &R, error: &Error) -> Option<usize> {
     let call = request.call();
     let in_time = call.remaining().is_none_or(|left| !left.is_zero());
@@ -172,7 +172,7 @@ where
         let mut left = A_TURN;
         loop {
             if left == 0 {
-                // A stream that is always ready leaves the clocks outside a turn.
+                // If the stream is always ready, the timers outside still get a turn.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -197,7 +197,7 @@ where
         *response.version_mut() = self.parts.version;
         *response.headers_mut() = std::mem::take(&mut self.parts.headers);
         *response.extensions_mut() = std::mem::take(&mut self.parts.extensions);
-        // The head told only of the model that began.
+        // The head named only the model that began.
         let resumed = response.extensions().get::<Resumed>();
         if let Some(mark) = resumed.and_then(Resumed::degraded) {
             response.extensions_mut().get_or_insert(mark);

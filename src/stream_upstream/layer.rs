@@ -11,7 +11,7 @@ pub struct StreamUpstreamLayer {
     on: bool,
 }
 
-/// Whether one call is gathered, in its request's extensions: it overrules the layer.
+/// Whether one call is streamed upstream, in its request's extensions: it overrules the layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gathering {
     /// Streamed upstream.
@@ -45,7 +45,7 @@ impl fmt::Display for StreamUpstreamLayer {
         f.write_str(if self.on {
             "plain calls are streamed upstream"
         } else {
-            "plain calls are streamed upstream where they ask for it"
+            "plain calls are streamed upstream if they ask for it"
         })
     }
 }

@@ -83,7 +83,7 @@ fn tool_calls_are_joined_by_their_place() {
         {"index": 1, "id": "c1", "type": "function", "function": {"name": "set", "arguments": "{}"}},
     ]});
     assert_eq!(message(pieces), expected);
-    // Without places: by the id, and what has none goes on with the last.
+    // Without places: by the id, and what has none continues the last.
     let bare = [
         json!({"tool_calls": [{"id": "c0", "function": {"name": "get", "arguments": "{"}}]}),
         json!({"tool_calls": [{"function": {"arguments": "}"}}]}),
@@ -150,7 +150,7 @@ fn nothing_is_no_answer() {
 
 #[test]
 fn two_calls_at_one_place_are_two_calls() {
-    // As some providers have it: each call whole, all at place 0, told apart by their ids.
+    // As some providers have it: each call whole, all at place 0, distinguished by their ids.
     let pieces = [
         json!({"tool_calls": [{"index": 0, "id": "c0", "type": "function", "function": {"name": "get", "arguments": "{\"a\":1}"}}]}),
         json!({"tool_calls": [{"index": 0, "id": "c1", "type": "function", "function": {"name": "set", "arguments": "{\"b\":2}"}}]}),

@@ -2,7 +2,7 @@
 //!
 //! A client has connections of its own. Over HTTP/2 it keeps one to a host, and whatever happens to that connection happens to every call on
 //! it. So a client is replaced when it is old, or when calls on it stay without any response; calls beyond what a peer allows on one connection
-//! get another client instead of a place in a queue that nobody sees; and a retry after a broken connection gets a connection of its own.
+//! get another client instead of a place in a hidden queue; and a retry after a broken connection gets a connection of its own.
 
 use std::{
     sync::{

@@ -89,7 +89,7 @@ pub enum TransportProblem {
         /// What is wrong with its URL.
         problem: String,
     },
-    /// The HTTP client could not be made, e.g. for want of root certificates.
+    /// The HTTP client could not be made, e.g. because root certificates are missing.
     Client {
         /// What it said.
         problem: String,
@@ -144,7 +144,7 @@ impl Default for Settings {
         Self {
             // A dial that takes longer will not end well, and another candidate can answer meanwhile.
             connect_timeout: Duration::from_secs(5),
-            // Shorter than the idle time of common edges, so that a dead connection is not picked up.
+            // Shorter than the idle time of common edges, so that a closed connection is not used.
             pool_idle_timeout: Duration::from_secs(60),
             pool_max_idle: 128,
             shards: 1,

@@ -1,4 +1,4 @@
-//! One HTTP exchange with an upstream: no retries, no clocks but the dial's.
+//! One HTTP exchange with an upstream: no retries, no timeouts but the dial's.
 
 mod attribution;
 mod builder;

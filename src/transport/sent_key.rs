@@ -1,4 +1,4 @@
-//! The key that went out, to be hidden where an upstream echoes it.
+//! The key that was sent, to be hidden if an upstream echoes it.
 
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 
@@ -28,7 +28,7 @@ impl SentKey {
         (key.len() >= SHORTEST).then_some(key)
     }
 
-    /// The text with the key hidden; `None` where it is not in there.
+    /// The text with the key hidden; `None` if it is not in there.
     pub(crate) fn hide(&self, text: &str) -> Option<String> {
         let key = self.text()?;
         let whole = text.contains(key).then(|| text.replace(key, HIDDEN));

@@ -36,7 +36,7 @@ const LONGEST_ERROR: Duration = Duration::from_secs(2);
 /// What a [`Transport`] returns.
 pub type TransportFuture = Pin<Box<dyn Future<Output = Result<Response<ChatBody>, Error>> + Send>>;
 
-/// The leaf of every stack: one HTTP exchange with an upstream. Cheap to clone; clones share connections.
+/// The inner service of every stack: one HTTP exchange with an upstream. Cheap to clone; clones share connections.
 ///
 /// Resolves when the response's headers are there: `Ok` for a success, a classified [`Error`] for everything else. Goes to the
 /// upstream of the call's candidate, or to the first one. Takes any [`WireRequest`]: chat, embeddings, your own.
@@ -105,7 +105,7 @@ impl Transport {
     ///
     /// # Errors
     ///
-    /// Where the HTTP client cannot be made.
+    /// If the HTTP client cannot be made.
     pub fn openrouter() -> Result<Self, TransportError> {
         Self::builder().upstream(Upstream::openrouter()?).build()
     }
@@ -121,7 +121,7 @@ impl Transport {
 
     pub(crate) fn get(&self, upstream: &Upstream, path: &str) -> Result<reqwest::RequestBuilder, Error> {
         let url = upstream.url(path).map_err(internal)?;
-        // An upstream that is asked about need not be one that is called.
+        // An upstream that is looked up need not be one that is called.
         let known = self
             .0
             .destination(Some(upstream.name()))

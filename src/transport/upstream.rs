@@ -15,7 +15,7 @@ pub const OPENROUTER_URL: &str = "https://openrouter.ai/api/v1";
 pub enum Dialect {
     /// All of OpenRouter's fields.
     OpenRouter,
-    /// OpenAI's chat completions only: fields that only OpenRouter knows are left out of the body, and usage is asked for
+    /// OpenAI's chat completions only: fields that only OpenRouter knows are left out of the body, and usage is requested
     /// on streams.
     OpenAi,
 }
@@ -42,7 +42,7 @@ impl Upstream {
     ///
     /// # Errors
     ///
-    /// Where the name is blank, or `base_url` is no `http` or `https` URL.
+    /// If the name is blank, or `base_url` is no `http` or `https` URL.
     ///
     /// ```
     /// use tower_openrouter::transport::Upstream;
@@ -61,7 +61,7 @@ impl Upstream {
     ///
     /// # Errors
     ///
-    /// Where the name is blank, or `base_url` is no `http` or `https` URL.
+    /// If the name is blank, or `base_url` is no `http` or `https` URL.
     pub fn new(name: &str, base_url: &str, dialect: Dialect) -> Result<Self, TransportError> {
         let (name, base_url) = (name.trim(), base_url.trim());
         let mut wrong = Vec::new();
@@ -110,7 +110,7 @@ impl Upstream {
         // A path that leaves the base would carry the key to another place.
         if !url.as_str().starts_with(self.base.as_str()) {
             return Err(bad(format!(
-                "the path `{path}` leads out of it: give one such as `chat/completions`"
+                "the path `{path}` leaves it: give one such as `chat/completions`"
             )));
         }
         Ok(url)

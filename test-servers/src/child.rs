@@ -36,7 +36,7 @@ pub(crate) fn missing(what: &str, package: &str) {
     eprintln!("\n!!! NOT TESTED: {what} is missing. Run scripts/test, or install {package}.\n");
 }
 
-/// A port that nobody listens on now.
+/// A port that no process listens on now.
 pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     listener.local_addr().unwrap().port()
@@ -85,7 +85,7 @@ pub(crate) fn signal(child: &Child, signal: &str) {
             children.push(process.file_name().to_string_lossy().into_owned());
         }
     }
-    // One of them may have ended by itself meanwhile: that is said, and does no harm.
+    // One of them may have ended by itself meanwhile: that is printed, and does no harm.
     if !children.is_empty() {
         let told = Command::new("kill")
             .arg(signal)

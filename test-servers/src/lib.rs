@@ -1,7 +1,7 @@
 //! Real servers for tests: each on a free port of 127.0.0.1, in a folder of its own, ended with its handle.
 //!
-//! Where a server's program is missing, the starter says so loudly and gives nothing, so that the test can end; with `CI` set it
-//! panics instead, since there nothing may be skipped. `scripts/test` installs what is missing.
+//! If a server's program is missing, the starter prints a warning and returns `None`, so that the test can end; with `CI` set it
+//! panics instead, because there no test may be skipped. `scripts/test` installs what is missing.
 
 mod child;
 mod postgres;

@@ -9,7 +9,7 @@ use std::{
 
 use crate::child::{end, find, folder, free_port, missing, signal, wait_for};
 
-/// A PostgreSQL server with a database `postgres` and a user of the same name, who needs no password.
+/// A PostgreSQL server with a database `postgres` and a user of the same name without a password.
 #[derive(Debug)]
 pub struct Postgres {
     bin: PathBuf,
@@ -36,7 +36,7 @@ fn ids(user: &str) -> Option<(u32, u32)> {
 }
 
 impl Postgres {
-    /// Starts one; nothing where there is none to start, which is said.
+    /// Starts one; `None`, and a warning, if the program is missing.
     #[must_use]
     pub fn start() -> Option<Self> {
         let folders = debian_folders();
@@ -129,21 +129,21 @@ impl Postgres {
         }
     }
 
-    /// Halts it as it is: connections stay open, and nobody answers on them.
+    /// Halts it: connections stay open, without an answer.
     pub fn pause(&self) {
         if let Some(child) = &self.child {
             signal(child, "-STOP");
         }
     }
 
-    /// Lets it go on after [`pause`](Self::pause).
+    /// Resumes it after [`pause`](Self::pause).
     pub fn resume(&self) {
         if let Some(child) = &self.child {
             signal(child, "-CONT");
         }
     }
 
-    /// Where it is.
+    /// Its address.
     #[must_use]
     pub fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)

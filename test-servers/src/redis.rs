@@ -19,7 +19,7 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// Starts one; nothing where there is none to start, which is said.
+    /// Starts one; `None`, and a warning, if the program is missing.
     #[must_use]
     pub fn start() -> Option<Self> {
         Self::with_password(None)
@@ -80,21 +80,21 @@ impl Redis {
         }
     }
 
-    /// Halts it as it is: connections stay open, and nobody answers on them.
+    /// Halts it: connections stay open, without an answer.
     pub fn pause(&self) {
         if let Some(child) = &self.child {
             signal(child, "-STOP");
         }
     }
 
-    /// Lets it go on after [`pause`](Self::pause).
+    /// Resumes it after [`pause`](Self::pause).
     pub fn resume(&self) {
         if let Some(child) = &self.child {
             signal(child, "-CONT");
         }
     }
 
-    /// Where it is, without a password.
+    /// Its address, without a password.
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)

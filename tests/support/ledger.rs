@@ -1,4 +1,4 @@
-//! A ledger that keeps everything it is told.
+//! A ledger that keeps every entry and correction.
 
 use std::sync::{Arc, Mutex};
 
@@ -31,7 +31,7 @@ pub(crate) fn bill(simulator: &Simulator) -> i128 {
 impl Ledger for Kept {
     fn record(&self, entry: &Entry) {
         let mut entries = self.0.lock().unwrap();
-        assert!(entries.iter().all(|known| known.id != entry.id), "told twice");
+        assert!(entries.iter().all(|known| known.id != entry.id), "recorded twice");
         entries.push(entry.clone());
     }
 

@@ -1,4 +1,4 @@
-//! An upstream that sends exactly the bytes it is told to, whatever they are.
+//! An upstream that sends exactly the given bytes, whatever they are.
 
 use std::{
     sync::{
@@ -83,7 +83,7 @@ impl Raw {
         Self { url, seen }
     }
 
-    /// The same answer to everybody.
+    /// The same answer to every request.
     pub(crate) async fn always(steps: Vec<Step>) -> Self {
         Self::start(move |_| steps.clone()).await
     }

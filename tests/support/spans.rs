@@ -38,7 +38,7 @@ struct Reader<'a>(&'a mut BTreeMap<&'static str, String>);
 impl Visit for Reader<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let told = self.0.insert(field.name(), format!("{value:?}"));
-        assert!(told.is_none(), "{} is told twice", field.name());
+        assert!(told.is_none(), "{} is recorded twice", field.name());
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
@@ -74,7 +74,7 @@ where
         attributes.record(&mut Reader(&mut told.fields));
         let mut spans = self.0.lock().unwrap();
         let ended = spans.insert(id.into_u64(), told);
-        // The registry gives numbers anew.
+        // The registry reuses numbers.
         if let Some(ended) = ended {
             let key = u64::MAX / 2 + spans.len() as u64;
             spans.insert(key, ended);

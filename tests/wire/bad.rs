@@ -1,4 +1,4 @@
-//! Failures, in whatever shape they come: never complete, and told in the upstream's own words.
+//! Failures, in whatever shape they come: never complete, and reported in the upstream's own words.
 
 use tower_openrouter::{Answer, ChatBody};
 
@@ -121,7 +121,7 @@ async fn every_shape_is_read_wherever_it_stands() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn words_and_pages_are_told() {
+async fn words_and_pages_are_reported() {
     let page = "<!DOCTYPE html><html><head><title>Just a moment...</title></head></html>";
     for (case, shown, words) in [
         (
@@ -130,7 +130,7 @@ async fn words_and_pages_are_told() {
             "HTML",
         ),
         (
-            with_type("a page for a stream, told", true, "text/html", page),
+            with_type("a page for a stream, reported", true, "text/html", page),
             "",
             "Just a moment",
         ),

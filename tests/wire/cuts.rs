@@ -117,7 +117,7 @@ async fn a_good_stream_is_the_same_however_it_comes() {
     }
 }
 
-/// After the finish the wait for usage is bounded, and shows that it goes on.
+/// After the finish the wait for usage is bounded, and gives signs of life.
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_stays_open_ends_ten_seconds_behind_its_finish() {
     let begun = tokio::time::Instant::now();

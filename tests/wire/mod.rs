@@ -152,7 +152,7 @@ async fn gather(stack: &Stack) -> Result<String, Error> {
     Ok(completion.response.text().unwrap_or_default().to_owned())
 }
 
-/// Good: this text, complete, in one attempt, whichever way it is asked for.
+/// Good: this text, complete, in one attempt, whichever way it is requested.
 pub(super) async fn assert_good(case: &Case, text: &str, has: &str) {
     let what = case.what;
     let raw = upstream(case).await;
@@ -203,7 +203,7 @@ pub(super) async fn assert_bad(case: &Case, shown: &str, words: &str) {
         reply.status
     );
     assert!(body.contains(words), "{what}: {} {body}", reply.status);
-    assert!(!body.contains("(502)"), "{what}: a status that nobody sent: {body}");
+    assert!(!body.contains("(502)"), "{what}: a status that was not sent: {body}");
     assert_eq!(reply.text(), shown, "{what}");
 
     let got = call(&alone(), case.streamed, ask()).await;

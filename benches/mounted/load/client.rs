@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::Fallible;
 
-/// What is asked for.
+/// The kind of request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A whole answer.
@@ -72,7 +72,7 @@ impl Client {
         })
     }
 
-    /// Makes one call, and tells when its first token came: text in a stream, the answer itself where it is plain.
+    /// Makes one call, and returns when its first token came: text in a stream, or the plain answer itself.
     pub(crate) async fn call(&mut self) -> Fallible<Instant> {
         let request = Request::post("/v1/chat/completions")
             .header(header::HOST, &self.host)

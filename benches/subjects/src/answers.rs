@@ -1,4 +1,4 @@
-//! A leaf that gives whole answers, such as a cache keeps, and one that never answers.
+//! An inner service that gives whole answers, such as a cache stores, and one that never answers.
 
 use std::future::{Pending, Ready, pending, ready};
 use std::pin::Pin;
@@ -111,7 +111,7 @@ fn log() -> AttemptLog {
     let response = drive::call(&mut stack, leaf::request());
     let log = response.and_then(|response| response.extensions().get().cloned());
     let Some(log) = log else {
-        unreachable!("the leaf answers, and the layer writes it down")
+        unreachable!("the inner service answers, and the layer records it")
     };
     log
 }
@@ -138,7 +138,7 @@ impl Body for FramesBody {
     }
 }
 
-/// A leaf whose answers never come.
+/// An inner service whose answers never come.
 #[derive(Debug, Clone, Copy)]
 pub struct Silent;
 

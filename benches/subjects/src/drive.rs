@@ -8,7 +8,7 @@ use http::Response;
 use http_body::Body;
 use tower::Service;
 
-/// The response of a service that is ready at once; `None` where it failed, or had to wait.
+/// The response of a service that is ready at once; `None` if it failed, or had to wait.
 #[inline]
 pub fn call<S, R>(service: &mut S, request: R) -> Option<S::Response>
 where
@@ -24,7 +24,7 @@ where
     }
 }
 
-/// Reads a body that is ready to its end, as a server does, and gives the number of its frames; `None` where it broke.
+/// Reads a body that is ready to its end, as a server does, and gives the number of its frames; `None` if it broke.
 #[inline]
 pub fn read<B: Body>(body: B) -> Option<usize> {
     let mut context = Context::from_waker(Waker::noop());

@@ -1,4 +1,4 @@
-//! A leaf that fails as often as it was told, and looks at what would go out.
+//! An inner service that fails a set number of times, and reads what would be sent.
 
 use std::future::{Ready, ready};
 use std::hint::black_box;

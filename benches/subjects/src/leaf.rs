@@ -1,4 +1,4 @@
-//! The leaf: a service whose answer is there when it is asked.
+//! The inner service: its answer is ready when it is called.
 
 use std::future::{Ready, ready};
 use std::pin::Pin;
@@ -52,7 +52,7 @@ pub fn request() -> Request<ApiRequest> {
         .into_http()
 }
 
-/// Answers every call at once, with as many frames as it was told.
+/// Answers every call at once, with a set number of frames.
 #[derive(Debug, Clone)]
 pub struct Leaf {
     frame: ChatFrame,

@@ -1,4 +1,4 @@
-//! What the measurements measure: layers of ours and of peers, each built once, over a leaf whose answer is ready.
+//! What the measurements measure: layers of ours and of peers, each built once, over an inner service whose answer is ready.
 //!
 //! Apart from the package of the benches, whose library brings a counting allocator along: times and counts are taken of
 //! the very same things, and only the counts pay for being counted.

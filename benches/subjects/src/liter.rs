@@ -1,4 +1,4 @@
-//! liter-llm's layers, over a leaf of their own types.
+//! liter-llm's layers, over an inner service of their own types.
 
 use std::future::{Ready, ready};
 use std::sync::Arc;

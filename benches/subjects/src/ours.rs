@@ -1,4 +1,4 @@
-//! Our layers, each over a leaf, and all of them.
+//! Our layers, each over an inner service, and all of them.
 
 use http::{Request, Response};
 use http_body::Body;
@@ -65,7 +65,7 @@ pub fn auth_pool<S>(inner: S) -> Auth<S> {
     AuthLayer::new(pool).layer(inner)
 }
 
-/// Keeps and shares answers, for everybody.
+/// Caches and coalesces answers, for all callers.
 #[must_use]
 pub fn cache<S>(inner: S) -> CacheService<S, ChatFrame, Error, GlobalKey> {
     CacheLayer::new(Cache::new(64 << 20), GlobalKey).layer(inner)
@@ -100,7 +100,7 @@ pub fn deadline<S>(inner: S) -> Deadline<S> {
 ///
 /// # Panics
 ///
-/// Where there is none.
+/// If there is none.
 #[must_use]
 pub fn fallback<S>(models: &[&str], inner: S) -> Fallback<S> {
     let candidates = models
@@ -112,11 +112,11 @@ pub fn fallback<S>(models: &[&str], inner: S) -> Fallback<S> {
     FallbackLayer::new(chain).layer(inner)
 }
 
-/// The same, and asks the next one as well after a second.
+/// The same, with a hedge after a second.
 ///
 /// # Panics
 ///
-/// Where there is none.
+/// If there is none.
 #[must_use]
 pub fn hedge<S>(models: &[&str], inner: S) -> Fallback<S> {
     let chain = fallback(models, ()).chain().clone();
@@ -124,7 +124,7 @@ pub fn hedge<S>(models: &[&str], inner: S) -> Fallback<S> {
     FallbackLayer::new(chain).hedge(hedge).layer(inner)
 }
 
-/// Goes on where a stream broke off.
+/// Resumes an interrupted stream.
 #[must_use]
 pub fn resume<S>(inner: S) -> Resume<S> {
     ResumeLayer::new().layer(inner)
@@ -142,13 +142,13 @@ pub fn retry<S>(inner: S) -> Retry<S> {
     RetryLayer::new().layer(inner)
 }
 
-/// Tells of operations, where nobody listens.
+/// Records operations, without a subscriber.
 #[must_use]
 pub fn observe<S>(inner: S) -> Observe<S> {
     ObserveLayer::new().layer(inner)
 }
 
-/// Puts clocks on an attempt.
+/// Sets the timeouts of an attempt.
 #[must_use]
 pub fn timeout<S>(inner: S) -> AttemptTimeout<S> {
     AttemptTimeoutLayer::default().layer(inner)
@@ -181,7 +181,7 @@ where
     stack
 }
 
-/// All layers over the ready leaf.
+/// All layers over the ready inner service.
 #[must_use]
 pub fn ready_stack(frames: usize) -> Stack {
     stack(settings(), Leaf::new(frames))

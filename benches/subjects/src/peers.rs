@@ -1,4 +1,4 @@
-//! Layers of tower, tower-http and tower-resilience that do a like thing, over the same leaf.
+//! Layers of tower, tower-http and tower-resilience that do a similar thing, over the same inner service.
 
 use std::future::{Ready, ready};
 use std::hash::Hash;

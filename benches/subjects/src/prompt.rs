@@ -58,7 +58,7 @@ impl Road {
     ///
     /// # Panics
     ///
-    /// Where no runtime can be made.
+    /// If no runtime can be made.
     #[must_use]
     pub fn new() -> Self {
         let Ok(runtime) = Builder::new_current_thread().enable_time().build() else {
@@ -75,7 +75,7 @@ impl Road {
         }
     }
 
-    /// Reads the prompt and sends it; nothing where it got no answer.
+    /// Reads the prompt and sends it; nothing if it got no answer.
     #[must_use]
     pub fn travel(&self, body: &Bytes) -> Option<Trip> {
         let _inside = self.runtime.enter();

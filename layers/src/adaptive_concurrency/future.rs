@@ -21,7 +21,7 @@ where
 {
     #[pin]
     state: State<S, Q, S::Future>,
-    /// Where its first token is timed.
+    /// Times its first token.
     timer: Option<FirstTokenTimer>,
 }
 

@@ -138,7 +138,7 @@ impl Gate {
         }
     }
 
-    /// Lets through whoever may pass now. With no lock held: a turn that nobody takes comes back as a dropped permit.
+    /// Lets all attempts through that may pass now. With no lock held: a turn whose waiter was dropped comes back as a dropped permit.
     fn let_through(self: &Arc<Self>) {
         loop {
             let mut inner = self.lock();
@@ -177,7 +177,7 @@ impl Gate {
 }
 
 impl Permit {
-    /// The answer has begun; of a plain one nobody knows when.
+    /// The answer has begun; the beginning of a plain answer is unknown.
     pub(super) fn began(&self, timer: Option<&FirstTokenTimer>) {
         let first_token = timer.map(FirstTokenTimer::took);
         let mut inner = self.gate.lock();

@@ -37,7 +37,7 @@ impl ConcurrencyLimits {
     ///
     /// # Errors
     ///
-    /// Where nothing would pass, or nothing would be learnt.
+    /// If nothing would pass, or nothing would be learnt.
     pub fn new(policy: ConcurrencyPolicy) -> Result<Self, ConcurrencyError> {
         policy.check()?;
         Ok(Self(Arc::new(Table {
@@ -52,7 +52,7 @@ impl ConcurrencyLimits {
         &self.0.policy
     }
 
-    /// Every limit as it stands; a candidate that was never asked has none.
+    /// Every limit as it stands; a candidate that was never called has none.
     #[must_use]
     pub fn reports(&self) -> Vec<ConcurrencyReport> {
         self.0.gates.all().iter().map(|gate| gate.report()).collect()
@@ -62,7 +62,7 @@ impl ConcurrencyLimits {
     pub(super) fn of(&self, candidate: &Candidate, route: Route) -> Option<Arc<Gate>> {
         let known = self.0.gates.get(candidate, route);
         known.or_else(|| {
-            // Those that nobody uses are learnt anew.
+            // Idle ones are learnt again.
             let spare = |gate: &Gate| gate.is_idle().then_some(());
             let new = || Gate::new(candidate.clone(), route, self.0.policy);
             self.0.gates.add((candidate, route), spare, new)

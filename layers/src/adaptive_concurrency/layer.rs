@@ -2,7 +2,7 @@ use tower_layer::Layer;
 
 use super::{AdaptiveConcurrency, ConcurrencyError, ConcurrencyLimits, ConcurrencyPolicy};
 
-/// Bounds the attempts at once at each candidate, by what it bears. See the [module](super). Clones and all their services share the
+/// Bounds the concurrent attempts at each candidate by a learned limit. See the [module](super). Clones and all their services share the
 /// limits.
 #[derive(Debug, Clone)]
 pub struct AdaptiveConcurrencyLayer {
@@ -14,7 +14,7 @@ impl AdaptiveConcurrencyLayer {
     ///
     /// # Errors
     ///
-    /// Where nothing would pass, or nothing would be learnt.
+    /// If nothing would pass, or nothing would be learnt.
     pub fn new(policy: ConcurrencyPolicy) -> Result<Self, ConcurrencyError> {
         ConcurrencyLimits::new(policy).map(Self::shared)
     }
@@ -31,7 +31,7 @@ impl AdaptiveConcurrencyLayer {
         Self { limits: None }
     }
 
-    /// The limits, to look at or to share; `None` where it is off.
+    /// The limits, to look at or to share; `None` if it is off.
     #[must_use]
     pub const fn limits(&self) -> Option<&ConcurrencyLimits> {
         self.limits.as_ref()

@@ -16,7 +16,7 @@ pub(super) struct Limit {
     lately: f64,
     /// Good answers since the limit was last changed by their pace.
     answers: u32,
-    /// First tokens since their pace was last judged.
+    /// First tokens since their latency was last evaluated.
     timed: u32,
     /// How often it has gone down.
     cuts: u64,
@@ -42,12 +42,12 @@ impl Limit {
         limit
     }
 
-    /// How often it has gone down: an attempt that began before it did last says nothing new.
+    /// How often it has gone down: an attempt that began before the last decrease does not count.
     pub(super) const fn cuts(&self) -> u64 {
         self.cuts
     }
 
-    /// The upstream has too much to do, says an attempt that began after so many cuts. `true` where the limit goes down.
+    /// An attempt that began after so many cuts found the upstream overloaded. `true` if the limit goes down.
     pub(super) fn overloaded(&mut self, begun_after: u64) -> bool {
         if begun_after < self.cuts {
             return false;
@@ -56,7 +56,7 @@ impl Limit {
         true
     }
 
-    /// An answer began, after this long where that is known, while so many attempts were under way. `true` where the limit has
+    /// An answer began, after this long if that is known, while so many attempts were in flight. `true` if the limit has
     /// changed.
     pub(super) fn answered(&mut self, first_token: Option<Duration>, under_way: u32) -> bool {
         if let Some(first_token) = first_token

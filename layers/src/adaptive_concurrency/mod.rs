@@ -1,26 +1,26 @@
-//! How many attempts a candidate bears at once, learnt from how it bears them.
+//! Learns a concurrency limit per candidate: how many attempts it sustains at once.
 //!
-//! Each candidate has a limit of attempts under way, streams that are being read included. An attempt that is throttled or finds the
-//! upstream overloaded takes a part of the limit away, once for all that were under way together; so do first tokens of streams that come, of late,
-//! much slower than usual. Each round of good answers adds one, while at least half of the limit is used. What the caller, its deadline or
-//! its budget caused, and whoever leaves, changes nothing.
+//! Each candidate has a limit of attempts in flight, streams that are being read included. An attempt that is throttled or finds the
+//! upstream overloaded lowers the limit by a factor, once for all attempts that were in flight together. So do first tokens of streams that
+//! recently became much slower than usual. Each round of good answers adds one, while at least half of the limit is used. Failures that the
+//! caller, its deadline or its budget caused, and cancelled calls, change nothing.
 //!
-//! Those beyond the limit wait: interactive calls before batches ([`Priority`](crate::Priority)), each in the order of arrival; one place in
-//! ten goes to the oldest batch. A call that could not pass within its deadline, by how long attempts have taken, is refused at once. If the
-//! queue is full, an interactive call takes the place of the batch that came last, and any other call is refused: then the next candidate of
-//! a chain is called.
+//! Attempts beyond the limit wait in a queue: interactive calls before batches ([`Priority`](crate::Priority)), each in order of arrival; one
+//! place in ten goes to the oldest batch. An attempt that is not expected to pass within its deadline, by the duration of recent attempts, is
+//! refused at once. If the queue is full, an interactive call takes the place of the batch that came last, and any other call is refused.
+//! Then the next candidate of a chain is tried.
 //!
 //! # Place
 //!
-//! Inside retry, fallback and the circuit breaker, outside the attempt and its clocks, so that waiting is not taken for a slow model.
+//! Inside retry, fallback and the circuit breaker, outside the attempt and its timeouts, so that queueing does not count as a slow model.
 //!
 //! # Errors
 //!
-//! [`LayerError::ConcurrencyLimited`](crate::LayerError::ConcurrencyLimited), with the wait that was expected.
+//! [`LayerError::ConcurrencyLimited`](crate::LayerError::ConcurrencyLimited), with the expected wait.
 //!
 //! # Cancellation
 //!
-//! Dropping a future that waits gives its turn to the next; dropping one that has passed, or its body, frees the place.
+//! Dropping a future that waits gives its turn to the next; dropping one that has passed, or its body, frees its permit.
 //!
 //! # Example
 //!
@@ -34,7 +34,7 @@
 //!
 //! let layer = AdaptiveConcurrencyLayer::new(ConcurrencyPolicy::new().initial(10))?;
 //! let service = layer.layer(Theirs::default());
-//! // The upstream has too much to do: a part of the limit goes.
+//! // The upstream is overloaded: the limit is lowered.
 //! let _ = service.oneshot(Ask::of("busy")).await;
 //! let reports = layer.limits().map(|limits| limits.reports()).unwrap_or_default();
 //! assert_eq!(reports[0].limit, 7);
@@ -63,7 +63,7 @@ pub type AdaptiveConcurrencyBody<B> = crate::watch::WatchBody<B, watch::PermitWa
 
 use crate::{Failure, FailureKind};
 
-/// Whether it says that the upstream has too much to do. A limit of our own, inside, throttles without a status, and says nothing of that.
+/// Whether the failure means that the upstream is overloaded. A limit of our own, inside, refuses without a status, and does not count.
 fn is_overload<E: Failure>(error: &E) -> bool {
     match error.kind() {
         FailureKind::Overloaded => true,

@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// How the limit of attempts at once is learnt. The same for every candidate.
+/// How the concurrency limit is learnt. The same for every candidate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ConcurrencyPolicy {
     pub(super) initial: u32,
@@ -147,7 +147,7 @@ impl fmt::Display for ConcurrencyPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} at once a candidate at first, {} to {} as it goes, {} wait",
+            "{} concurrent attempts per candidate at first, {} to {} later, a queue of {}",
             self.initial, self.floor, self.ceiling, self.queue
         )
     }

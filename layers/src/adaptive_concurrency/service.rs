@@ -23,7 +23,7 @@ pub struct AdaptiveConcurrency<S> {
 impl<S> AdaptiveConcurrency<S> {
     inner_accessors!();
 
-    /// The limits; `None` where it is off.
+    /// The limits; `None` if it is off.
     pub const fn limits(&self) -> Option<&ConcurrencyLimits> {
         self.limits.as_ref()
     }
@@ -53,7 +53,7 @@ where
         let Some(gate) = gate else {
             return AdaptiveConcurrencyFuture::unlimited(self.inner.call(request));
         };
-        // A plain answer begins when it is whole, which tells how long it is and not how well its upstream does.
+        // A plain answer begins when it is whole, which depends on its length and not on the state of its upstream.
         let timer = request
             .body()
             .is_streaming()

@@ -2,7 +2,7 @@ use tower_layer::Layer;
 
 use super::AttemptService;
 
-/// Attempts of one call where nobody says otherwise: three candidates with two attempts each, the usual chain.
+/// The default attempt cap of one call: three candidates with two attempts each, the usual chain.
 pub const DEFAULT_CAP: u32 = 6;
 
 /// Numbers, caps and writes down each attempt. See the [module](super).

@@ -11,7 +11,7 @@
 //!
 //! # Errors
 //!
-//! [`LayerError::AttemptsSpent`](crate::LayerError::AttemptsSpent) where the call's cap is spent.
+//! [`LayerError::AttemptsSpent`](crate::LayerError::AttemptsSpent) if the call's attempt cap is used up.
 //!
 //! # Cancellation
 //!

@@ -19,7 +19,7 @@ pub enum KeyError {
     Empty,
     /// It has a character that no header can carry, such as a newline.
     Unprintable {
-        /// Where it is, in bytes from the start.
+        /// Its position, in bytes from the start.
         position: usize,
     },
     /// There is no key in the pool.
@@ -55,7 +55,7 @@ impl ApiKey {
     ///
     /// # Errors
     ///
-    /// Where it is empty, or has a character that no header can carry.
+    /// If it is empty, or has a character that no header can carry.
     pub fn new(key: impl Into<SecretString>) -> Result<Self, KeyError> {
         let key = key.into();
         let text = key.expose_secret();
@@ -79,7 +79,7 @@ impl ApiKey {
     ///
     /// # Errors
     ///
-    /// Where it is not set, empty, or no key.
+    /// If it is not set, empty, or no key.
     pub fn from_variable(variable: &str) -> Result<Self, KeyError> {
         match std::env::var(variable) {
             Ok(key) if !key.trim().is_empty() => Self::new(key),

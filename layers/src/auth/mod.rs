@@ -1,4 +1,4 @@
-//! The key, last of all: seen by nobody above, and fresh for each attempt.
+//! Sets the key, as the last layer: visible to no layer above, and chosen for each attempt.
 //!
 //! A key comes from a [`KeySource`]: one static key, a [`KeyPool`] that skips resting keys and probes them, or a
 //! [`KeyProvider`] that fetches one. Each upstream may have its own ([`Keys::upstream`]). The `Authorization` header is marked
@@ -6,7 +6,7 @@
 //!
 //! # Errors
 //!
-//! [`LayerError::NoKey`](crate::LayerError::NoKey) where there is no key for the upstream, or none that may be used now.
+//! [`LayerError::NoKey`](crate::LayerError::NoKey) if there is no key for the upstream, or none that may be used now.
 //!
 //! # Cancellation
 //!

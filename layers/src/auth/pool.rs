@@ -54,7 +54,7 @@ struct Pool {
     numbered: u64,
 }
 
-/// A key that an attempt uses, and by which the pool is told how it went. Dropped before that, a probe gives its lease back.
+/// A key that an attempt uses, and by which it reports the result to the pool. Dropped before that, a probe releases its lease.
 pub(super) struct Taken {
     pool: KeyPool,
     index: usize,
@@ -135,7 +135,7 @@ impl KeyPool {
             match slot.fitness(quota, || *now.get_or_insert_with(Instant::now)) {
                 Fitness::Fit => chosen = Some((index, false)),
                 Fitness::ProbeDue => chosen = Some((index, true)),
-                Fitness::Throttled(left) => {
+                Fitness::RateLimited(left) => {
                     any_throttled = true;
                     soonest = soonest.min(left);
                 }

@@ -21,7 +21,7 @@ pub struct Auth<S> {
 impl<S> Auth<S> {
     inner_accessors!();
 
-    /// Where the keys come from.
+    /// The source of the keys.
     pub const fn keys(&self) -> &Keys {
         &self.keys
     }

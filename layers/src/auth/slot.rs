@@ -45,7 +45,7 @@ pub(super) enum Fitness {
     Fit,
     ProbeDue,
     /// Not before this long.
-    Throttled(Duration),
+    RateLimited(Duration),
     /// Rejected then, and not probed before this long.
     Rejected(Instant, Duration),
 }
@@ -93,7 +93,7 @@ impl Slot {
             Standing::Over | Standing::ProbeDue => None,
         });
         match (left.max(), rejected, self.throttled.as_ref().or(own)) {
-            (Some(left), ..) => Fitness::Throttled(left),
+            (Some(left), ..) => Fitness::RateLimited(left),
             (None, None, None) => Fitness::Fit,
             (None, ..) => Fitness::ProbeDue,
         }

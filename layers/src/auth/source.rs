@@ -7,7 +7,7 @@ pub type KeyFuture = Pin<Box<dyn Future<Output = Result<ApiKey, String>> + Send>
 
 /// Fetches the key for each attempt: from a vault, or made for the tenant.
 ///
-/// It is asked for every attempt: cache inside, and never put the key into the error.
+/// It is called for every attempt: cache inside, and never put the key into the error.
 pub trait KeyProvider: Send + Sync {
     /// The key for this upstream.
     fn key(&self, upstream: &str) -> KeyFuture;
@@ -22,7 +22,7 @@ where
     }
 }
 
-/// Where an upstream's key comes from.
+/// The source of an upstream's key.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum KeySource {

@@ -16,7 +16,7 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// Empties it where a new window has begun. A clock that goes back begins none.
+    /// Empties it if a new window has begun. A clock that goes back begins none.
     pub(super) fn roll(&mut self, window: u64) {
         if window > self.window {
             self.window = window;
@@ -36,13 +36,13 @@ impl Account {
         self.reserved = self.reserved.saturating_add(amount);
     }
 
-    /// Ends a hold, and spends what it came to.
+    /// Settles a reservation by what the attempt cost.
     pub(super) fn settle(&mut self, cap: UsdAmount, held: UsdAmount, spent: UsdAmount) {
         self.reserved = self.reserved.saturating_sub(held).max(UsdAmount::ZERO);
         self.spend(cap, spent);
     }
 
-    /// Spends without a hold, or takes back what was spent too much.
+    /// Spends without a reservation, or takes back what was spent too much.
     pub(super) fn spend(&mut self, cap: UsdAmount, amount: UsdAmount) {
         if amount.is_negative() {
             // What did not fit goes first.

@@ -89,7 +89,7 @@ impl InMemoryBudgetStore {
         Self::with_room(MAX_ACCOUNTS)
     }
 
-    /// An empty one with room for about so many accounts. One that has nothing spent or held in its window makes room; where none
+    /// An empty one with room for about so many accounts. One that has nothing spent or reserved in its window makes room; if none
     /// does, a new account is refused.
     #[must_use]
     pub fn with_room(max_accounts: usize) -> Self {
@@ -142,7 +142,7 @@ impl InMemoryBudgetStore {
 }
 
 impl Shelf {
-    /// The account of this key, opened where it is new; `None` where there is no room.
+    /// The account of this key, opened if it is new; `None` if there is no room.
     fn slot(&self, line: &AccountRef, at: UtcTime) -> Option<Arc<Slot>> {
         let hash = self.hasher.hash_one(&line.account);
         let index = usize::try_from(hash % SHARDS as u64).ok()?;
@@ -152,7 +152,7 @@ impl Shelf {
         }
         let room = self.most.div_ceil(SHARDS);
         if shard.len() >= room {
-            // Nobody else has it: all clones are made under the shard's lock.
+            // There is no other clone: all clones are made under the shard's lock.
             let blank = |entry: &Entry| {
                 let window = entry.budget.window().start(at).millis();
                 Arc::strong_count(&entry.slot) == 1 && entry.slot.lock().is_blank(window)

@@ -9,7 +9,7 @@ use std::{
 use super::{AccountRef, Budget, BudgetError, BudgetStore, Decision, InMemoryBudgetStore, ReserveRequest};
 use crate::{Tags, UsdAmount, UtcTime, ledger::Entry};
 
-/// All budgets of a service, and where their accounts are kept. Cheap to clone.
+/// All budgets of a service, and the store of their accounts. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Budgets {
     budgets: Arc<[Arc<Budget>]>,
@@ -55,7 +55,7 @@ impl Budgets {
         self.budgets.iter().map(|budget| &**budget)
     }
 
-    /// The accounts that an attempt is booked on.
+    /// The accounts that an attempt is recorded on.
     #[must_use]
     pub fn lines(&self, tags: &Tags, upstream: &str, model: &str) -> Vec<AccountRef> {
         let line = |budget: &Arc<Budget>| {
@@ -66,7 +66,7 @@ impl Budgets {
         self.budgets.iter().filter_map(line).collect()
     }
 
-    /// The line of an account's key; `None` where it is of none of these budgets.
+    /// The line of an account's key; `None` if it is of none of these budgets.
     #[must_use]
     pub fn line(&self, account: &str) -> Option<AccountRef> {
         let budget = self.budgets.iter().find(|budget| budget.owns(account))?;
@@ -80,7 +80,7 @@ impl Budgets {
         self.store.reserve(ask)
     }
 
-    /// Puts the bill in the place of what an entry was booked at.
+    /// Replaces the recorded cost of an entry by its bill.
     pub fn correct(&self, entry: &Entry, bill: UsdAmount) {
         let by = bill.saturating_sub(entry.booked);
         if by != UsdAmount::ZERO {

@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc};
 use super::Window;
 use crate::{LONGEST_TAG_NAME, Tags, UsdAmount, UsdError};
 
-/// The most that may be spent: by whom, and in how long.
+/// The most that may be spent, for a scope and a window.
 ///
 /// ```
 /// use tower_llm_layers::budget::{Budget, Window};
@@ -73,11 +73,11 @@ pub enum BudgetError {
 }
 
 impl Budget {
-    /// So many dollars, as a decimal number, for all calls together and for ever.
+    /// So many dollars, as a decimal number, for all calls together and without a window.
     ///
     /// # Errors
     ///
-    /// Where the name is none, or the amount is no decimal number or not above zero.
+    /// If the name is invalid, or the amount is no decimal number or not above zero.
     pub fn usd(name: &str, dollars: &str) -> Result<Self, BudgetError> {
         let amount = dollars.parse().map_err(|error| BudgetError::Amount {
             name: name.chars().take(LONGEST_TAG_NAME).collect(),
@@ -90,7 +90,7 @@ impl Budget {
     ///
     /// # Errors
     ///
-    /// Where the name is none, or the amount is not above zero.
+    /// If the name is invalid, or the amount is not above zero.
     pub fn new(name: &str, cap: UsdAmount) -> Result<Self, BudgetError> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:".contains(&byte);
         let cut = || name.chars().take(LONGEST_TAG_NAME).collect();
@@ -162,7 +162,7 @@ impl Budget {
         self.soft
     }
 
-    /// The account that a call with these tags is booked on; `None` where this budget is not for it.
+    /// The account that a call with these tags is recorded on; `None` if this budget does not apply to it.
     pub(crate) fn account(&self, tags: &Tags, upstream: &str, model: &str) -> Option<Box<str>> {
         let mut account = String::with_capacity(64);
         account.push_str(&self.name);
@@ -180,7 +180,7 @@ impl Budget {
                 return None;
             }
             account.push(BETWEEN);
-            // A model's name is anybody's text.
+            // A model's name comes from the request and may be any text.
             account.extend(value.chars().filter(|letter| !letter.is_control()));
         }
         Some(account.into())
@@ -208,20 +208,20 @@ impl fmt::Display for BudgetError {
         match self {
             Self::Name { name } => write!(
                 f,
-                "the budget name {name:?} is none: use up to {LONGEST_TAG_NAME} letters, digits and `_-./:`"
+                "invalid budget name {name:?}: use up to {LONGEST_TAG_NAME} letters, digits and `_-./:`"
             ),
             Self::Twice { name } => write!(f, "there are two budgets named `{name}`: give each a name of its own"),
             Self::Amount { name, error } => {
                 write!(
                     f,
-                    "the amount of the budget `{name}` is no number of dollars ({error}): write e.g. `5.00`"
+                    "the amount of the budget `{name}` is not a number of dollars ({error}): write e.g. `5.00`"
                 )
             }
             Self::NotPositive { name } => write!(
                 f,
                 "the budget `{name}` is zero or below, which refuses everything: give an amount, or leave it out"
             ),
-            Self::Window { name } => write!(f, "there is no window {name:?}: use `day`, `week`, `month` or `ever`"),
+            Self::Window { name } => write!(f, "unknown window {name:?}: use `day`, `week`, `month` or `ever`"),
         }
     }
 }

@@ -1,14 +1,14 @@
 //! The most that may be spent: held before an attempt, settled once after it.
 //!
-//! A [`Budget`] is a cap for a scope (any set of tags) and a window (a UTC day, week or month, or for ever). Before each attempt the
-//! most it can cost is held on every account it is booked on, all or nothing; afterwards the hold ends, and what it
-//! really cost is spent. So at every instant, of every budget that is not soft: spent + held ≤ cap.
+//! A [`Budget`] is a cap for a scope (any set of tags) and a window (a UTC day, week or month, or no window). Before each attempt the most
+//! it can cost is reserved on every account that it is recorded on, all or nothing. Afterwards the reservation is settled by what the
+//! attempt cost. So at every instant, of every budget that is not soft: spent + reserved ≤ cap.
 //!
 //! Accounts are kept in a [`BudgetStore`]: a [`InMemoryBudgetStore`] in this process, or one that several processes share.
 //!
 //! # Errors
 //!
-//! [`Refusal`] says which budget, whose account, what is spent and held, and when it is full again.
+//! [`Refusal`] says which budget, whose account, what is spent and reserved, and when it is full again.
 //!
 //! # Cancellation
 //!

@@ -14,7 +14,7 @@ const SOON: Duration = Duration::from_secs(1);
 pub struct Refusal {
     /// Which budget.
     pub budget: Arc<Budget>,
-    /// Whose account of it: `tenant=acme`. Blank where everybody shares one.
+    /// Its account: `tenant=acme`. Blank if all callers share one.
     pub account: String,
     /// What is wrong.
     pub reason: RefusalReason,
@@ -22,7 +22,7 @@ pub struct Refusal {
     pub needed: UsdAmount,
     /// When it was refused.
     pub at: UtcTime,
-    /// When the budget is full again; `None` where never.
+    /// When the budget is full again; `None` if never.
     pub resets: Option<UtcTime>,
     /// The longest answer, in tokens, that the budget could carry, if that is worth asking for. Set by the cost layer.
     pub affordable_tokens: Option<u64>,
@@ -46,7 +46,7 @@ pub enum RefusalReason {
         /// What is reserved for attempts in flight.
         reserved: UsdAmount,
     },
-    /// The store cannot be asked, and does not let through what it cannot count.
+    /// The store is unavailable, and attempts that it cannot count are refused.
     StoreDown {
         /// What is the matter with it, without secrets.
         cause: String,
@@ -70,7 +70,7 @@ impl RefusalReason {
         }
     }
 
-    /// The same for an attempt that needs so much under this cap: spent and reserved money are told apart by it.
+    /// The same for an attempt that needs so much under this cap: it distinguishes spent and reserved money.
     fn of_attempt(self, cap: UsdAmount, needed: UsdAmount) -> Self {
         match self {
             Self::Spent { settled, reserved } | Self::Reserved { settled, reserved } => {
@@ -126,7 +126,7 @@ impl Refusal {
         matches!(self.reason, RefusalReason::Reserved { .. })
     }
 
-    /// Whether it was the store that could not be asked, and not the budget that was spent.
+    /// Whether the store was unavailable, and not the budget exceeded.
     #[must_use]
     pub const fn is_store_down(&self) -> bool {
         matches!(self.reason, RefusalReason::StoreDown { .. })
@@ -167,7 +167,7 @@ impl fmt::Display for Refusal {
                     budget.cap()
                 )?;
             }
-            RefusalReason::StoreDown { cause } => write!(f, " cannot be asked ({cause}), so nothing is let through")?,
+            RefusalReason::StoreDown { cause } => write!(f, " is unavailable ({cause}), so attempts are refused")?,
             RefusalReason::TooManyAccounts { most } => {
                 write!(
                     f,

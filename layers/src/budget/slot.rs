@@ -1,4 +1,4 @@
-//! Accounts under their locks: a hold on several is all or nothing.
+//! Accounts under their locks: a reservation on several is all or nothing.
 //!
 //! Kept apart from the rest, with its locks by way of `super::sync`, so that a model checker can run it with its own.
 
@@ -8,11 +8,11 @@ use super::{
 };
 use crate::UsdAmount;
 
-/// One account, shared by all who hold on it.
+/// One account, shared by all reservations on it.
 #[derive(Debug)]
 pub(super) struct Slot {
     account: Mutex<Account>,
-    /// Its place among all: who locks several begins with the lowest.
+    /// Its place in the lock order: several are locked from the lowest.
     order: u64,
 }
 
@@ -71,7 +71,7 @@ pub(super) fn reserve(shares: &[Share], want: UsdAmount, at_least: UsdAmount) ->
     Ok(amount)
 }
 
-/// Ends a hold on each of the shares. Says for each what stood there before and after.
+/// Settles a reservation on each of the shares. Returns for each the state before and after.
 pub(super) fn settle(
     shares: &[Share],
     held: UsdAmount,
@@ -91,7 +91,7 @@ pub(super) fn settle(
 }
 
 impl Share {
-    /// What may stand there: without end, where it only warns.
+    /// The most that may be there: without limit if it only warns.
     pub(super) fn limit(&self) -> UsdAmount {
         if self.soft {
             UsdAmount::from_pico(i128::MAX)
@@ -101,7 +101,7 @@ impl Share {
     }
 }
 
-/// All accounts at once, always in the same order, so that two who want the same ones never wait for each other.
+/// All accounts at once, always in the same order, so that two callers that want the same ones never deadlock.
 fn lock(shares: &[Share]) -> Vec<(usize, MutexGuard<'_, Account>)> {
     let mut order: Vec<usize> = (0..shares.len()).collect();
     order.sort_unstable_by_key(|index| shares.get(*index).map(|share| share.slot.order));

@@ -3,7 +3,7 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc};
 use super::{Budget, Refusal};
 use crate::{UsdAmount, UtcTime};
 
-/// One account that an attempt is booked on.
+/// One account that an attempt is recorded on.
 #[derive(Debug, Clone)]
 pub struct AccountRef {
     /// By which budget.
@@ -47,8 +47,8 @@ pub trait BudgetStore: fmt::Debug + Send + Sync {
     /// Holds between `at_least` and `want` on every line, as much as all of them have; or nothing on any.
     fn reserve(&self, ask: ReserveRequest) -> Decision;
 
-    /// Changes what was spent on every line at this time, where that time lies in the line's present window: more where a bill
-    /// came late or a process starts again, less where an estimate was too high. Returns at once.
+    /// Changes what was spent on every line at this time, if that time lies in the line's present window: more if a bill
+    /// came late or a process starts again, less if an estimate was too high. Returns at once.
     fn adjust(&self, lines: &[AccountRef], by: UsdAmount, at: UtcTime);
 
     /// Whether its accounts outlive the process. Those that do not begin empty after a restart, unless they are
@@ -60,7 +60,7 @@ pub trait BudgetStore: fmt::Debug + Send + Sync {
 
 /// A hold in a store, without its amount.
 pub trait Hold: fmt::Debug + Send + Sync {
-    /// Ends the hold and spends this much. Returns at once: it is called in `drop`.
+    /// Ends the reservation and spends this much. Returns at once: it is called in `drop`.
     fn settle(self: Box<Self>, spent: UsdAmount);
 }
 
@@ -87,7 +87,7 @@ impl Reservation {
         self.amount
     }
 
-    /// Ends the hold and spends this much instead.
+    /// Ends the reservation and spends this much instead.
     pub fn settle(mut self, spent: UsdAmount) {
         if let Some(hold) = self.hold.take() {
             hold.settle(spent);

@@ -2,7 +2,7 @@
 
 pub(super) use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What a lock holds, whoever panicked with it.
+/// The value of a lock, also after a panic of another holder.
 pub(super) fn whole<T>(poisoned: PoisonError<T>) -> T {
     poisoned.into_inner()
 }

@@ -1,12 +1,12 @@
-//! What is said when a budget fills up.
+//! Warnings when a budget fills up.
 
 use super::AccountRef;
 use crate::UsdAmount;
 
-/// At which percentages of a cap something is said.
+/// The percentages of a cap at which a warning is logged.
 pub const MARKS: [u8; 3] = [50, 80, 100];
 
-/// Says where a mark was passed: once, by whoever passes it.
+/// Logs a mark that was passed: once, by the settlement that passes it.
 pub fn warn_at_marks(line: &AccountRef, before: UsdAmount, after: UsdAmount, overrun: UsdAmount) {
     let budget = &line.budget;
     let reached = |amount: UsdAmount, mark: u8| {
@@ -33,7 +33,7 @@ pub fn warn_at_marks(line: &AccountRef, before: UsdAmount, after: UsdAmount, ove
             account = budget.say(&line.account),
             overrun = %overrun,
             cap = %budget.cap(),
-            "charged more than the worst price said: the budget is over its cap"
+            "charged more than the worst-case price: the budget is over its cap"
         );
     }
 }

@@ -13,7 +13,7 @@ pub enum Window {
     Week,
     /// A month, from its first day.
     Month,
-    /// For ever: what is spent stays spent.
+    /// No window: what is spent stays spent.
     #[default]
     Ever,
 }
@@ -30,7 +30,7 @@ impl Window {
         }
     }
 
-    /// When the next one begins; never, where it lasts for ever.
+    /// When the next one begins; `None` without a window.
     #[must_use]
     pub fn end(self, at: UtcTime) -> Option<UtcTime> {
         const DAY: Duration = Duration::from_secs(24 * 60 * 60);

@@ -6,8 +6,8 @@ use tokio::time::Instant;
 
 use crate::{Degraded, DegradedSource, Frame, NoStore, Resumed};
 
-/// The head of an answer as others may see it: without cookies, and without the extensions, which tell of the one exchange; only
-/// the marks stay of an answer that is degraded, or of several pieces.
+/// The head of a response as other callers may see it: without cookies, and without the extensions, which describe one exchange. Only
+/// the marks of a degraded or resumed response stay.
 #[derive(Debug, Clone)]
 pub(super) struct Head {
     status: StatusCode,
@@ -40,7 +40,7 @@ impl Head {
         self.no_store && !self.degraded.as_ref().is_some_and(is_others_too)
     }
 
-    /// Asked at its end: only then is it known whether it is of one piece.
+    /// To be called at its end: only then is it known whether it was resumed.
     pub(super) fn may_be_kept(&self) -> bool {
         let resumed = self.resumed.as_ref().map(Resumed::places).unwrap_or_default();
         self.is_good && !self.no_store && resumed.is_empty()
@@ -70,10 +70,10 @@ fn size_of_headers(headers: &HeaderMap) -> usize {
     sizes.map(|text| text + HEADER_OVERHEAD).sum()
 }
 
-/// What a header takes beside its text: its slot in the map, roughly.
+/// Bytes that a header takes in addition to its text: its slot in the map, roughly.
 const HEADER_OVERHEAD: usize = 128;
 
-/// What an answer takes beside its head and frames: its key, and the table's bookkeeping, roughly.
+/// Bytes that a response takes in addition to its head and frames: its key, and the table's bookkeeping, roughly.
 const ENTRY_OVERHEAD: usize = 256;
 
 /// One piece of a body.
@@ -115,7 +115,7 @@ impl<D> Piece<D> {
     }
 }
 
-/// A whole answer, as it is kept.
+/// A whole response, as it is cached.
 #[derive(Debug)]
 pub(super) struct Entry<D> {
     pub(super) head: Arc<Head>,
@@ -123,14 +123,14 @@ pub(super) struct Entry<D> {
     /// They end a body.
     pub(super) trailers: Option<HeaderMap>,
     pub(super) bytes: usize,
-    /// When it was asked for.
+    /// When it was requested.
     pub(super) asked: Instant,
     pub(super) came: Instant,
     pub(super) keep_for: Duration,
 }
 
 impl<D: Frame + Clone> Entry<D> {
-    /// Nothing where it goes on after its trailers, which no body may.
+    /// `None` if a frame follows the trailers, which no body may send.
     pub(super) fn new(head: Arc<Head>, pieces: &[Piece<D>], asked: Instant) -> Option<Self> {
         let (frames, trailers) = match pieces {
             [frames @ .., Piece::Trailers(trailers)] => (frames, Some(trailers.clone())),
@@ -153,7 +153,7 @@ impl<D: Frame + Clone> Entry<D> {
 }
 
 impl<D> Entry<D> {
-    /// Whether it is past the time that it was to be kept for.
+    /// Whether it is older than its time to live.
     pub(super) fn is_over(&self, now: Instant) -> bool {
         now.duration_since(self.came) >= self.keep_for
     }

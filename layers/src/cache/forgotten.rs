@@ -1,4 +1,4 @@
-//! What is to be forgotten though it is only on its way.
+//! Responses that are to be forgotten although they are still in flight.
 
 use std::collections::HashMap;
 
@@ -7,10 +7,10 @@ use tokio::time::Instant;
 use super::AnswerKey;
 use foldhash::fast::RandomState;
 
-/// Single answers that are told apart: beyond them all that is on its way is forgotten.
+/// How many single responses are remembered: beyond them every response in flight is forgotten.
 const MOST: usize = 1_000;
 
-/// Since when nothing older is to be kept or joined.
+/// A response requested before this instant is neither cached nor joined.
 #[derive(Debug, Default)]
 pub(super) struct Forgotten {
     all: Option<Instant>,
@@ -30,7 +30,7 @@ impl Forgotten {
         self.ones.insert(key, Instant::now());
     }
 
-    /// Whether what was asked for then is forgotten.
+    /// Whether a response requested at that instant is forgotten.
     pub(super) fn is_forgotten(&self, key: &AnswerKey, asked: Instant) -> bool {
         let is_older = |since: Instant| asked < since;
         self.all.is_some_and(is_older) || self.ones.get(key).copied().is_some_and(is_older)

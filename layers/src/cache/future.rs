@@ -35,13 +35,13 @@ enum State<S, R, B: Body, F> {
     Kept(Option<KeptAnswer<B::Data>>),
     Reading {
         reader: Reader<B::Data, B::Error>,
-        /// What it takes to ask anew; only for one that has joined.
+        /// What it takes to call again; only for a request that has joined.
         again: Option<Box<Again<S, R, B>>>,
     },
     Ended,
 }
 
-/// What it takes to make the call after all.
+/// What it takes to make the call itself.
 pub(super) struct Again<S, R, B: Body> {
     pub(super) service: S,
     pub(super) request: Request<R>,
@@ -100,13 +100,13 @@ where
                     let Some(kept) = kept else {
                         return Poll::Ready(Err(LayerError::CacheMiss.into()));
                     };
-                    tracing::debug!(age = ?kept.status().age, "kept answer");
+                    tracing::debug!(age = ?kept.status().age, "cached response");
                     return Poll::Ready(Ok(kept.into_response_of(CacheBody::kept)));
                 }
                 StateProjection::Reading { reader, again } => match ready!(reader.poll_head(cx)) {
                     Err(Lost::AskAnew) if again.is_some() => {
                         if let Some(again) = again.take() {
-                            tracing::debug!("the call that was shared failed by its maker's own means");
+                            tracing::debug!("the coalesced call failed for its leader's own reasons");
                             let next = again.ask(reader.key());
                             state.set(next.state);
                         }
@@ -137,7 +137,7 @@ where
     B::Data: Frame + Clone + Send + Sync + 'static,
     B::Error: Failure + From<LayerError> + Send + 'static,
 {
-    /// Makes the call, or joins whoever was quicker.
+    /// Makes the call, or joins an identical one that is already in flight.
     fn ask(self, key: AnswerKey) -> CacheFuture<S, R, B> {
         let Self {
             service,
@@ -193,7 +193,7 @@ where
     response
 }
 
-/// Somebody's code panicked under the one who made the call.
+/// The inner service panicked under the caller that polled it.
 fn broken() -> LayerError {
     LayerError::CoalescedFailure {
         kind: FailureKind::Internal,

@@ -12,7 +12,7 @@ use crate::{CacheKey, KeyWriter, changes_no_answer};
 /// Hashes the parts of a key.
 struct KeyHash {
     hasher: HighwayHasher,
-    /// What is not hashed yet, so far as `filled`: many small parts are quicker in one go.
+    /// What is not hashed yet, up to `filled`: many small parts are hashed faster in one go.
     pending: [u8; AT_ONCE],
     filled: usize,
 }
@@ -20,7 +20,7 @@ struct KeyHash {
 /// How many bytes are gathered before they are hashed.
 const AT_ONCE: usize = 256;
 
-/// With the secret of this process, which is told to nobody: see [`AnswerKey`].
+/// With the secret of this process, which never leaves it: see [`AnswerKey`].
 static SECRET: LazyLock<HighwayHasher> = LazyLock::new(drawn);
 
 fn drawn() -> HighwayHasher {
@@ -68,8 +68,8 @@ impl KeyHash {
 
 /// By what an answer is found: 128 bits of `HighwayHash` over the tenant, the headers that may change the answer, and the request.
 ///
-/// A hash that can be steered would let one caller be answered with what another one asked. This one is steered by a secret that each
-/// process draws for itself, and that leaves it nowhere; so the same request has another key in another process.
+/// If a caller could steer the hash, it could be given the response to another caller's request. So the hash is keyed with a secret that
+/// each process draws for itself and that never leaves it. The same request has another key in another process.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct AnswerKey([u64; 2]);
 
@@ -119,7 +119,7 @@ impl AnswerKey {
 }
 
 impl fmt::Debug for AnswerKey {
-    /// The hash: it tells keys apart in a log, and nothing of the request.
+    /// The hash: it distinguishes keys in a log, and reveals nothing of the request.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [one, other] = self.0;
         write!(f, "AnswerKey({one:016x}{other:016x})")

@@ -6,11 +6,11 @@ use tower_layer::Layer;
 use super::{AnswerKey, Cache, CacheService, flight::Flights};
 use crate::{CacheKey, KeyExtractor};
 
-/// Keeps answers, and shares those that are on their way. See the [module](super). Clones and all their services share the state.
+/// Caches responses, and coalesces identical concurrent requests. See the [module](super). Clones and all their services share the state.
 ///
-/// `D` is the frame, `E` the error of the services that it wraps, `X` tells tenants apart.
+/// `D` is the frame, `E` the error of the services that it wraps, `X` extracts the tenant.
 pub struct CacheLayer<D, E, X> {
-    /// Nothing where the slot is empty.
+    /// `None` if the slot is empty.
     on: Option<Parts<D, E, X>>,
 }
 
@@ -25,8 +25,8 @@ pub(super) struct Parts<D, E, X> {
 }
 
 impl<D, E, X> CacheLayer<D, E, X> {
-    /// Keeps answers here. `tenant` tells whose a request is: one tenant never gets an answer that another one asked for. A request
-    /// without a tenant goes past the cache. To share between all, say so: [`GlobalKey`](crate::GlobalKey).
+    /// Caches responses here. `tenant` extracts the tenant of a request: no tenant gets a response that another tenant requested. A request
+    /// without a tenant bypasses the cache. To share between all callers, use [`GlobalKey`](crate::GlobalKey).
     ///
     /// Each header of the request is part of the key as well, since it may reach the upstream and change the answer, except those that
     /// [change no answer](crate::changes_no_answer), those that the request [ignores](CacheKey::ignores_header), and those that
@@ -46,13 +46,13 @@ impl<D, E, X> CacheLayer<D, E, X> {
         }
     }
 
-    /// Keeps and shares nothing: everything passes as it is. For a slot that stays empty.
+    /// Caches and coalesces nothing: every call passes unchanged. For a slot that stays empty.
     #[must_use]
     pub const fn off() -> Self {
         Self { on: None }
     }
 
-    /// Whether calls that are the same share one call upstream while it is under way. On by default.
+    /// Whether identical requests share one upstream call while it is in flight. On by default.
     #[must_use]
     pub const fn single_flight(mut self, on: bool) -> Self {
         if let Some(parts) = &mut self.on {
@@ -61,8 +61,8 @@ impl<D, E, X> CacheLayer<D, E, X> {
         self
     }
 
-    /// Whether only requests with temperature 0 are kept and shared; others, and those that name none, then go past. Off by
-    /// default: whoever asks the same twice gets the same answer twice. Turn it on where callers want many samples of one prompt.
+    /// Whether only requests with temperature 0 are cached and coalesced; others, and those that name none, then bypass the cache. Off by
+    /// default: the same request gets the same response twice. Turn it on if callers want many samples of one prompt.
     #[must_use]
     pub const fn only_temperature_zero(mut self, on: bool) -> Self {
         if let Some(parts) = &mut self.on {
@@ -71,7 +71,7 @@ impl<D, E, X> CacheLayer<D, E, X> {
         self
     }
 
-    /// Leaves one more header out of the key: one that differs from call to call and changes no answer, an id of your own for tracing, say.
+    /// Leaves one more header out of the key: one that differs from call to call and changes no answer, for example an id of your own for tracing.
     ///
     /// A header that is ignored by mistake gives one caller the answer to another one's request.
     #[must_use]
@@ -82,7 +82,7 @@ impl<D, E, X> CacheLayer<D, E, X> {
         self
     }
 
-    /// What is kept; `None` where the layer is off.
+    /// The cache; `None` if the layer is off.
     #[must_use]
     pub const fn cache(&self) -> Option<&Cache<D>> {
         match &self.on {
@@ -91,7 +91,7 @@ impl<D, E, X> CacheLayer<D, E, X> {
         }
     }
 
-    /// By which key the answer to this request is found, e.g. for [`Cache::stale`]; `None` where it goes past the cache.
+    /// The key of the response to this request, e.g. for [`Cache::stale`]; `None` if the request bypasses the cache.
     #[must_use]
     pub fn key<R>(&self, request: &Request<R>) -> Option<AnswerKey>
     where

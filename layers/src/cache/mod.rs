@@ -1,59 +1,56 @@
-//! Answers that were given before, and calls that are the same while they are under way.
+//! Caches responses, and coalesces identical concurrent requests into one upstream call.
 //!
-//! A request is found by a hash of all that its answer depends on ([`CacheKey`](crate::CacheKey)), within its tenant: no tenant is answered
-//! with what another one asked, unless all share one key ([`GlobalKey`](crate::GlobalKey)). The request's headers are part of the key, except
-//! those that [change no answer](crate::changes_no_answer) or are [ignored](CacheLayer::ignore_header). An answer is kept when its body has ended
-//! without an error, after a frame that [finishes it](crate::Frame::finishes_answer), with a status of 2xx; never one that failed,
-//! broke off, was dropped, is larger than [`Cache::largest`], or is marked with [`NoStore`](crate::NoStore). It is replayed
-//! frame for frame, without a copy; its usage is nothing ([`Frame::replayed`](crate::Frame::replayed)), signs of life are left out,
-//! and so are cookies and the extensions of the first response. A streamed answer is replayed as a stream; whether it also
-//! serves a plain request is for [`CacheKey`](crate::CacheKey) to say.
+//! A request is found by a hash of all that its response depends on ([`CacheKey`](crate::CacheKey)), within its tenant. No tenant gets a
+//! response that another tenant requested, unless all share one key ([`GlobalKey`](crate::GlobalKey)). The request's headers are part of the
+//! key, except those that [change no answer](crate::changes_no_answer) or are [ignored](CacheLayer::ignore_header). A response is cached when
+//! its body has ended without an error, after a frame that [finishes it](crate::Frame::finishes_answer), with a status of 2xx. It is not
+//! cached if it failed, was interrupted, was dropped, is larger than [`Cache::largest`], or is marked with [`NoStore`](crate::NoStore). It is
+//! replayed frame for frame, without a copy. Its usage is zero ([`Frame::replayed`](crate::Frame::replayed)); signs of life, cookies and the
+//! extensions of the first response are left out. A streamed response is replayed as a stream; [`CacheKey`](crate::CacheKey) decides whether
+//! it also serves a plain request.
 //!
-//! Where [`Cache::stale_if_error`] is set, answers outlive their time for [`Cache::stale`]: something honest for when no
-//! better answer can be had.
+//! With [`Cache::stale_if_error`] set, stale responses stay available to [`Cache::stale`], for use when every candidate has failed.
 //!
 //! # Single flight
 //!
-//! Calls that are the same while one is under way share it. Whoever comes late gets the frames so far, and then those that
-//! come. Nobody owns the call: whichever of its readers is polled, polls it. So it goes on while one reader is there, the
-//! first included or not, and no reader waits for a slow one. When the last one leaves, the call is dropped at once, and its
-//! connection closes.
+//! Identical requests share one upstream call while it is in flight. A request that joins late gets the frames so far, and then each frame as
+//! it comes. No reader owns the call: each reader that is polled polls it. So the call continues while it has at least one reader, the first
+//! included or not, and no reader waits for a slow one. When the last reader is dropped, the call is dropped at once, and its connection closes.
 //!
-//! Whoever asked first pays, under its own tags and within its own deadline. The responses of the others carry [`Coalesced`], so
-//! that nobody counts the usage in their frames again.
+//! The first request pays, under its own tags and within its own deadline. The responses of the others carry [`Coalesced`], so that the usage
+//! in their frames is not counted twice.
 //!
-//! Nobody who looks on waits as a batch does: an [`Interactive`](crate::Priority::Interactive) call joins one of
-//! [`Batch`](crate::Priority::Batch) only after its answer has begun. Before that it makes its own, for others to join.
+//! An interactive caller never waits like a batch: an [`Interactive`](crate::Priority::Interactive) call joins one of
+//! [`Batch`](crate::Priority::Batch) only after its response has begun. Before that it makes its own call, which others may join.
 //!
-//! A call that outgrows [`Cache::largest`] is not kept, and nobody can join it any more. Its readers go on; a reader that is
-//! further behind than that many bytes falls off with [`LayerError::Lagged`](crate::LayerError::Lagged).
+//! A call whose response outgrows [`Cache::largest`] is not cached, and accepts no more readers. Its readers continue; a reader that is
+//! further behind than that many bytes gets [`LayerError::Lagged`](crate::LayerError::Lagged).
 //!
-//! A request that is not to be kept is not shared either.
+//! A request that must not be cached is not coalesced either.
 //!
 //! # Place
 //!
-//! Outside of everything that asks, waits and pays: a hit passes no limit and takes no attempt. Inside of the caller's own
-//! deadline, which so stays the caller's own. The layers inside see the deadline of whoever asked first.
+//! Outside every layer that calls, waits and pays: a hit passes no limit and takes no attempt. Inside the caller's own deadline, which stays
+//! the caller's own. The layers inside see the deadline of the first request.
 //!
 //! Readiness is the wrapped service's, also for a hit.
 //!
 //! # Errors
 //!
-//! [`LayerError::CacheMiss`](crate::LayerError::CacheMiss) where the request is [`CacheMode::OnlyIfCached`] and nothing is kept. Where
-//! a shared call fails, whoever made it gets the error itself. The others get the like of it
-//! ([`Failure::for_another`](crate::Failure::for_another)), unless it says nothing to them: it is
-//! [personal](crate::Failure::is_personal), or whoever made the call had no more time. Then one of them makes the call anew, and
-//! the rest share that one. Each makes at most one call, and never two at once. After the answer has begun nobody asks anew: a
-//! personal failure is then, to the others, a stream that broke off.
+//! [`LayerError::CacheMiss`](crate::LayerError::CacheMiss) if the request is [`CacheMode::OnlyIfCached`] and no response is cached. If a
+//! coalesced call fails, the first caller gets the error itself. The others get an equivalent error
+//! ([`Failure::for_another`](crate::Failure::for_another)), unless the failure says nothing about them: it is
+//! [personal](crate::Failure::is_personal), or the first caller's deadline had passed. Then one of them makes the call again, and the rest
+//! share that one. Each makes at most one call, and never two at once. After the response has begun no call is made again: the other
+//! callers see a personal failure as an interrupted stream.
 //!
-//! An answer that is as it is for its caller's own reasons is nobody else's: one that carries [`NoStore`](crate::NoStore) and is not
-//! [`Degraded`](crate::Degraded), or that a budget or the balance shortened. The others make the call again. A call with a cap of its own on
-//! attempts shares with nobody.
+//! A response that was changed for its caller's own reasons is not shared: it carries [`NoStore`](crate::NoStore) and is not
+//! [`Degraded`](crate::Degraded), or a budget or the balance shortened it. The others call again. A call with its own attempt cap is never
+//! coalesced.
 //!
 //! # Cancellation
 //!
-//! Any reader may be dropped at any time. The call goes on if others read it; otherwise it ends at once, and nothing is
-//! kept.
+//! Any reader may be dropped at any time. The call continues if others read it; otherwise it ends at once, and nothing is cached.
 //!
 //! # Example
 //!

@@ -7,19 +7,19 @@ use http::{HeaderMap, Request, header::CACHE_CONTROL};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum CacheMode {
-    /// A kept answer where there is one, or the one that is on its way; and what comes is kept.
+    /// A cached response if there is one, or the one in flight; a new response is cached.
     #[default]
     Default,
-    /// A new answer, whatever is kept or on its way; it is kept, and others may share it.
+    /// A new response, whatever is cached or in flight; it is cached, and others may share it.
     Refresh,
-    /// Nothing is read, kept or shared.
+    /// Nothing is read, cached or coalesced.
     Bypass,
-    /// A kept answer, or [`LayerError::CacheMiss`](crate::LayerError::CacheMiss): the upstream is never asked.
+    /// A cached response, or [`LayerError::CacheMiss`](crate::LayerError::CacheMiss): the upstream is never called.
     OnlyIfCached,
 }
 
 impl CacheMode {
-    /// How this request uses it: for a [`Degradation`](crate::degrade::Degradation), which is to stand in with no old answer for whoever wants none.
+    /// How this request uses the cache: for a [`Degradation`](crate::degrade::Degradation), which must not return a stale response to a caller that bypasses it.
     #[must_use]
     pub fn of<R>(request: &Request<R>) -> Self {
         if forbids_storing(request.headers()) {

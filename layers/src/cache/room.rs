@@ -1,4 +1,4 @@
-//! Room for so many bytes of answers, and who has to make room.
+//! The byte-bounded store of responses, and its eviction.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,19 +8,20 @@ use tokio::time::Instant;
 use super::{AnswerKey, entry::Entry, forgotten::Forgotten};
 use foldhash::fast::RandomState;
 
-/// What has to go is what nobody has asked for the longest; of what was asked for again, only where it takes more than half of the
-/// room. So a flood of new answers does not wash out those that are wanted, and whatever turns up again within half of the room is a hit.
+/// The least recently used response is evicted first. A response that was requested again is evicted only when such responses take more than
+/// half of the capacity. So a flood of new responses does not evict those in use, and a response that is requested again within half of the
+/// capacity is a hit.
 ///
-/// An answer that leaves is handed out or dropped when the lock is free again: the drop of a frame is other people's code.
+/// An evicted response is returned or dropped when the lock is free again: dropping a frame runs foreign code.
 pub(super) struct Room<D> {
     capacity: u128,
     state: Mutex<State<D>>,
 }
 
 struct State<D> {
-    /// Not asked for since they were kept.
+    /// Not requested since they were cached.
     new: Line<D>,
-    /// Asked for again.
+    /// Requested again.
     wanted: Line<D>,
     forgotten: Forgotten,
 }
@@ -43,7 +44,7 @@ impl<D> Room<D> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Finds it for somebody who asks for it.
+    /// Finds it for a request, which counts as a use.
     pub(super) fn get(&self, key: &AnswerKey) -> Option<Kept<D>> {
         let mut state = self.lock();
         if let Some(kept) = state.wanted.touch(key) {
@@ -62,7 +63,7 @@ impl<D> Room<D> {
         Some(kept)
     }
 
-    /// Keeps it, unless it is forgotten already, one is there that was asked for later, or there is no room for it at all.
+    /// Caches it, unless it is forgotten already, a response requested later is there, or it is larger than the capacity.
     pub(super) fn keep(&self, key: AnswerKey, kept: Entry<D>) {
         // Before the lock, so dropped after it.
         let mut gone = Vec::new();
@@ -90,7 +91,7 @@ impl<D> Room<D> {
         drop(gone);
     }
 
-    /// Whether what was asked for then is not to be kept, nor joined.
+    /// Whether a response requested at that instant must be neither cached nor joined.
     pub(super) fn is_forgotten(&self, key: &AnswerKey, asked: Instant) -> bool {
         self.lock().forgotten.is_forgotten(key, asked)
     }
@@ -135,7 +136,7 @@ impl<D> State<D> {
         self.new.bytes + self.wanted.bytes
     }
 
-    /// Looks at those that nobody has asked for the longest, so that it takes no longer than there are that go.
+    /// Starts at the least recently used, so that the time is proportional to the number of evicted responses.
     fn let_go_of_what_is_over(&mut self, gone: &mut Vec<Kept<D>>) {
         let now = Instant::now();
         for line in [&mut self.new, &mut self.wanted] {
@@ -148,7 +149,7 @@ impl<D> State<D> {
     }
 }
 
-/// Answers, the one first that nobody has asked for the longest.
+/// Responses, the least recently used first.
 struct Line<D> {
     answers: LinkedHashMap<AnswerKey, Kept<D>, RandomState>,
     bytes: u128,

@@ -19,14 +19,14 @@ use crate::{CacheKey, Failure, Frame, KeyExtractor, LayerError, LlmRequest, util
 /// The service of [`CacheLayer`](super::CacheLayer). It is ready when the wrapped service is.
 pub struct CacheService<S, D, E, X> {
     pub(super) inner: S,
-    /// Nothing where the slot is empty.
+    /// `None` if the slot is empty.
     pub(super) on: Option<Arc<Parts<D, E, X>>>,
 }
 
 impl<S, D, E, X> CacheService<S, D, E, X> {
     inner_accessors!();
 
-    /// What is kept; `None` where the layer is off.
+    /// The cache; `None` if the layer is off.
     pub fn cache(&self) -> Option<&Cache<D>> {
         self.on.as_ref().map(|parts| &parts.cache)
     }
@@ -103,9 +103,9 @@ where
             Entered::Kept(kept) => CacheFuture::kept(Some(kept)),
             Entered::Leads(reader) => CacheFuture::reading(reader, None),
             Entered::Joins(reader, request) => {
-                tracing::debug!(joined_after = ?reader.joined_after(), "shares a call under way");
+                tracing::debug!(joined_after = ?reader.joined_after(), "joined an identical call in flight");
                 let again = Again {
-                    // The ready one stays, and its permit with it: this one is asked for its readiness before it is called.
+                    // The ready one stays, and its permit with it: this one is polled to readiness before it is called.
                     service: self.inner.clone(), // house-ok: polled to readiness in the flight
                     request,
                     order,

@@ -2,7 +2,7 @@ use std::{fmt, time::Duration};
 
 use super::AnswerKey;
 
-/// In a response's extensions: what the cache did. Not there where the request went past it.
+/// In a response's extensions: what the cache did. Absent if the request bypassed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CacheStatus {

@@ -6,11 +6,11 @@ use tokio::time::Instant;
 use super::{AnswerKey, CacheStatus, ReplayBody, entry::Entry, room::Room};
 use crate::Frame;
 
-/// Answers kept in memory: never more than so many bytes. Clones share what is kept.
+/// Responses cached in memory, bounded by bytes. Clones share the cache.
 ///
-/// Where there is no more room, the answer goes that nobody has asked for the longest. Half of the room is for those that were asked for
-/// again: new ones that nobody wants push each other out, and not what is wanted. An answer past its time goes when somebody asks for
-/// it, or when another one is kept and nobody has asked for it the longest.
+/// When the cache is full, the least recently used response is evicted. Half of the capacity is for responses that were requested again,
+/// so that new ones that are never requested again evict each other first. A stale response is removed when it is requested, or when it is
+/// the least recently used one and another is stored.
 pub struct Cache<D> {
     room: Arc<Room<D>>,
     time_to_live: Duration,
@@ -22,8 +22,8 @@ impl<D> Cache<D>
 where
     D: Frame + Clone + Send + Sync + 'static,
 {
-    /// Keeps this many bytes at most, answers for five minutes, and none that is larger than 1 MiB. With 0 bytes nothing is kept, and
-    /// single flight is all that is left.
+    /// Caches this many bytes at most, for five minutes, and no response larger than 1 MiB. With 0 bytes nothing is cached, and
+    /// only single flight remains.
     ///
     /// Bytes are the frames' own count ([`Frame::size_in_bytes`]), and what is known of the rest.
     #[must_use]
@@ -36,41 +36,41 @@ where
         }
     }
 
-    /// How long an answer serves; five minutes by default, as the routers do it.
+    /// How long a response is fresh; five minutes by default, as the routers do it.
     #[must_use]
     pub const fn time_to_live(mut self, time: Duration) -> Self {
         self.time_to_live = time;
         self
     }
 
-    /// How long an answer is kept beyond that, for [`stale`](Self::stale); not at all by default.
+    /// How long a stale response stays available to [`stale`](Self::stale) after that (RFC 5861); zero by default.
     #[must_use]
     pub const fn stale_if_error(mut self, time: Duration) -> Self {
         self.stale_if_error = time;
         self
     }
 
-    /// The largest answer that is kept, in bytes; 1 MiB by default. No stream is copied beyond it. It is also how far behind a
-    /// reader of a shared answer may be, once the answer has outgrown it.
+    /// The largest response that is cached, in bytes; 1 MiB by default. No stream is copied beyond it. It is also how far behind a
+    /// reader of a coalesced response may be, once the response has outgrown it.
     #[must_use]
     pub const fn largest(mut self, bytes: usize) -> Self {
         self.largest = bytes;
         self
     }
 
-    /// How long an answer is kept beyond its time: see [`stale_if_error`](Self::stale_if_error).
+    /// How long a stale response stays available: see [`stale_if_error`](Self::stale_if_error).
     #[must_use]
     pub const fn kept_stale(&self) -> Duration {
         self.stale_if_error
     }
 
-    /// The kept answer, however old: for when no better one can be had. Its [`CacheStatus`] says whether it is stale.
+    /// The cached response, fresh or stale, for use when every candidate has failed. Its [`CacheStatus`] says whether it is stale.
     #[must_use]
     pub fn stale(&self, key: &AnswerKey) -> Option<KeptAnswer<D>> {
         self.look(key).ok()
     }
 
-    /// The kept answer, while it serves; otherwise what may be the last of one, to be dropped with no lock held.
+    /// The cached response if it is fresh; otherwise what may be the last handle of a stale one, to be dropped with no lock held.
     pub(super) fn fresh(&self, key: &AnswerKey) -> Result<KeptAnswer<D>, Option<Arc<Entry<D>>>> {
         let answer = self.look(key)?;
         if answer.status.stale {
@@ -104,12 +104,12 @@ where
         self.time_to_live.saturating_add(self.stale_if_error)
     }
 
-    /// Whether what was asked for then is not to be kept, nor joined.
+    /// Whether a response requested at that instant must be neither cached nor joined.
     pub(super) fn is_forgotten(&self, key: &AnswerKey, asked: Instant) -> bool {
         self.room.is_forgotten(key, asked)
     }
 
-    /// Keeps it, unless one is kept that was asked for later.
+    /// Caches it, unless a response that was requested later is cached.
     pub(super) fn keep(&self, key: AnswerKey, mut entry: Entry<D>) {
         entry.keep_for = self.keep_for();
         if !entry.keep_for.is_zero() {
@@ -121,18 +121,18 @@ where
         self.largest
     }
 
-    /// How many bytes are kept.
+    /// How many bytes are cached.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.room.bytes().try_into().unwrap_or(u64::MAX)
     }
 
-    /// Forgets one answer, and what is on its way: whoever asked for it gets it, nobody joins, and it is not kept.
+    /// Removes one response. A call in flight for it serves its present readers, accepts no others, and is not cached.
     pub fn forget(&self, key: &AnswerKey) {
         self.room.forget(key);
     }
 
-    /// Forgets all answers, and what is on its way, as [`forget`](Self::forget) does.
+    /// Removes all responses, and treats all calls in flight as [`forget`](Self::forget) does.
     pub fn clear(&self) {
         self.room.clear();
     }
@@ -162,13 +162,17 @@ impl<D> fmt::Display for Cache<D> {
         let most = self.room.capacity();
         write!(f, "{most} bytes of answers, each for {:?}", self.time_to_live)?;
         if !self.stale_if_error.is_zero() {
-            write!(f, ", and {:?} more for when nobody answers", self.stale_if_error)?;
+            write!(
+                f,
+                ", and stale for {:?} more if every candidate fails",
+                self.stale_if_error
+            )?;
         }
         Ok(())
     }
 }
 
-/// An answer that was kept. See [`Cache::stale`].
+/// A cached response. See [`Cache::stale`].
 pub struct KeptAnswer<D> {
     entry: Arc<Entry<D>>,
     status: CacheStatus,

@@ -32,7 +32,7 @@ impl Call {
         self.open_at(crate::util::now)
     }
 
-    /// The same, if the clock has been read already: that costs more than all else here.
+    /// The same with an instant that has been read already: reading the clock costs more than all else here.
     pub(crate) fn open_at(&mut self, now: impl FnOnce() -> Instant) -> Option<AttemptLog> {
         if self.state.is_some() {
             return None;

@@ -1,4 +1,4 @@
-//! Who may answer: an upstream and a model.
+//! A candidate: an upstream and a model.
 
 use super::TimeoutOverrides;
 use std::{
@@ -91,7 +91,7 @@ impl Candidate {
     ///
     /// # Errors
     ///
-    /// Where a name is blank.
+    /// If a name is blank.
     pub fn new(upstream: &str, model: &str) -> Result<Self, CandidateError> {
         let (upstream, model) = (upstream.trim(), model.trim());
         if upstream.is_empty() {

@@ -23,7 +23,7 @@ impl FirstTokenTimer {
         }
     }
 
-    /// By the attempt's own clock, since waiting in a queue is not the upstream's doing; without an attempt layer, since this was made.
+    /// Since the attempt began, because time in a queue is not the upstream's; without an attempt layer, since this timer was made.
     pub(crate) fn took(&self) -> Duration {
         let mut own = None;
         if let Some(state) = &self.state {

@@ -66,7 +66,7 @@ impl AttemptGuard {
         elapsed
     }
 
-    /// Writes, unless a service below sent the request again: each exchange then tells how it went on its own line.
+    /// Writes, unless a service below sent the request again: then each exchange writes its own line.
     fn change(&self, change: impl FnOnce(&mut Attempt)) {
         self.state.change(self.index, |line| {
             if line.exchanges <= 1 {

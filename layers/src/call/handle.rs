@@ -7,7 +7,7 @@ use crate::UsdAmount;
 
 /// The line of one attempt, for whatever stands below [`AttemptLayer`](crate::attempt::AttemptLayer). It writes; it does not close the line.
 ///
-/// A service of your own that refuses a request before it sends it says so by [`not_sent`](Self::not_sent).
+/// A service of your own that refuses a request before it sends it calls [`not_sent`](Self::not_sent).
 #[derive(Clone)]
 pub struct AttemptHandle {
     pub(super) state: Arc<CallState>,
@@ -63,7 +63,7 @@ impl AttemptHandle {
         self.state.id(at)
     }
 
-    /// The answer of this exchange has begun. Told by the guard, unless this is a repeated exchange.
+    /// The answer of this exchange has begun. Recorded by the guard, unless this is a repeated exchange.
     pub(crate) fn exchange_began(&self, after: Duration) {
         if self.is_repeat {
             self.state.change(self.index, |line| {

@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn where_none_is_spare_nobody_new_is_known() {
+    fn without_a_spare_entry_no_new_one_is_made() {
         let known = Known::new(2);
         assert!(add(&known, 1).is_some() && add(&known, 3).is_some());
         assert!(add(&known, 5).is_none());

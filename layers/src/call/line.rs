@@ -39,7 +39,7 @@ pub struct Attempt {
     pub outcome: Outcome,
     /// Whether it was passed on to the upstream. What a budget, a price list or a missing key refused was not.
     pub is_sent: bool,
-    /// HTTP status of a failure, where there was one.
+    /// HTTP status of a failure, if there was one.
     pub status: Option<u16>,
     /// What happened, in a few words: without key, prompt or answer.
     pub summary: Option<Box<str>>,
@@ -51,11 +51,11 @@ pub struct Attempt {
     pub cost: Option<UsdAmount>,
     /// Whether the cost is an estimate.
     pub cost_is_estimate: bool,
-    /// What the upstream asked to wait.
+    /// The wait that the upstream asked for.
     pub retry_after: Option<Duration>,
     /// How long the call waited after it.
     pub waited: Option<Duration>,
-    /// Why the call went no further on this candidate, where the reason is not the failure itself.
+    /// Why the call stopped trying this candidate, if the reason is not the failure itself.
     pub note: Option<Box<str>>,
     /// Exchanges that a cost layer began over this line.
     pub(super) exchanges: u32,
@@ -95,7 +95,7 @@ impl Attempt {
         matches!(self.outcome, Outcome::Answering | Outcome::Answered)
     }
 
-    /// What happened, in the order of what a reader asks first.
+    /// What happened, the most important facts first.
     fn story(&self) -> String {
         let mut story = match (self.outcome, self.status, &self.summary) {
             (Outcome::Waiting, ..) => "waiting".to_owned(),

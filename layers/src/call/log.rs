@@ -31,7 +31,7 @@ impl AttemptLog {
         self.0.lines().iter().filter(|line| line.is_sent).count()
     }
 
-    /// The candidate that gave the answer, where one did.
+    /// The candidate that answered, if one did.
     #[must_use]
     pub fn answered_by(&self) -> Option<Candidate> {
         let lines = self.0.lines();
@@ -70,13 +70,13 @@ impl fmt::Display for AttemptLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lines = self.0.lines();
         if lines.is_empty() {
-            return f.write_str("  no attempt was written down");
+            return f.write_str("  no attempt was recorded");
         }
         let upstreams = lines
             .iter()
             .filter_map(|line| Some(line.candidate.as_ref()?.upstream()));
         let first = upstreams.clone().next();
-        // The upstream is worth a word only where there are several.
+        // The upstream is named only if there are several.
         let several = upstreams.into_iter().any(|upstream| Some(upstream) != first);
         for (index, line) in lines.iter().enumerate() {
             if index > 0 {

@@ -40,14 +40,14 @@ use state::CallState;
 use turn::Turn;
 
 /// Why a call makes no further attempt.
-pub(crate) const ATTEMPTS_SPENT: &str = "the attempts of this call are spent";
+pub(crate) const ATTEMPTS_SPENT: &str = "the attempts of this call are used up";
 
 /// What one call carries from layer to layer.
 ///
 /// Three parts: the options of the caller ([deadline](Self::limit_deadline), [cap on attempts](Self::limit_attempts),
 /// [tags](Self::set_tags)), the turn that the layers above gave to this copy, and the log that all copies share.
 ///
-/// Kept inside the request's body (see [`LlmRequest`](crate::LlmRequest)), where it costs no allocation when the request
+/// Kept inside the request's body (see [`LlmRequest`](crate::LlmRequest)), so that it costs no allocation when the request
 /// is cloned for another attempt. `Call::default()` is a call that no layer has seen yet.
 #[derive(Clone)]
 pub struct Call {
@@ -133,7 +133,7 @@ impl Call {
         self.timeouts = Some(Arc::new(timeouts));
     }
 
-    /// The call's own timeouts, and where it has none the candidate's.
+    /// The call's own timeouts, or if it has none the candidate's.
     #[cfg(feature = "timeout")]
     pub(crate) fn timeouts(&self) -> TimeoutOverrides {
         let own = self.timeouts.as_deref().copied().unwrap_or_default();
@@ -212,7 +212,7 @@ impl Call {
         self.turn.is_last_resort
     }
 
-    /// Whether a shorter answer than requested may be asked for, if a budget or the balance carries no more: true without a chain and with
+    /// Whether a shorter answer than requested may be sent for, if a budget or the balance allows no more: true without a chain and with
     /// a single candidate; with several only in the turn that comes after all of them.
     #[must_use]
     pub const fn may_shorten(&self) -> bool {

@@ -1,6 +1,6 @@
-//! Who goes first where calls have to wait.
+//! Which calls go first if calls have to wait.
 
-/// Whether somebody waits for the answer. Put it into the request's extensions; without it, a call is
+/// Whether a person waits for the answer. Put it into the request's extensions; without it, a call is
 /// [`Interactive`](Self::Interactive).
 ///
 /// Of those that wait for the same, the interactive ones go first, each kind in the order it came; one place in ten goes to the oldest
@@ -8,7 +8,7 @@
 /// batch, before that one is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Priority {
-    /// Somebody looks on.
+    /// A person waits for the answer.
     #[default]
     Interactive,
     /// It may wait.

@@ -51,7 +51,7 @@ impl CallState {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The call ends by this instant, or an earlier one that was told before.
+    /// The call ends by this instant, or an earlier one that was set before.
     pub(super) fn ends_by(&self, deadline: Instant) {
         let nanos = u64::try_from(self.since_begin(deadline).as_nanos()).unwrap_or(u64::MAX);
         self.ends.fetch_min(nanos, Ordering::Relaxed);
@@ -71,7 +71,7 @@ impl CallState {
         at.saturating_duration_since(self.begun)
     }
 
-    /// The call's name in the ledger: made when it is first asked for.
+    /// The call's id in the ledger: made when it is first requested.
     #[cfg(feature = "cost")]
     pub(super) fn id(&self, at: crate::UtcTime) -> crate::ledger::CallId {
         *self.id.get_or_init(|| crate::ledger::CallId::new(at))

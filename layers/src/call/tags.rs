@@ -1,4 +1,4 @@
-//! What a call is booked under: user, team, feature, anything.
+//! What a call is accounted under: user, team, feature, anything.
 
 use std::{fmt, sync::Arc};
 
@@ -9,7 +9,7 @@ pub const LONGEST_TAG_NAME: usize = 64;
 /// The longest value of a tag, in bytes.
 pub const LONGEST_TAG_VALUE: usize = 256;
 
-/// Names and values that a call is booked under, such as `team` = `search`. Sorted by name, cheap to clone.
+/// Names and values that a call is accounted under, such as `team` = `search`. Sorted by name, cheap to clone.
 ///
 /// ```
 /// use tower_llm_layers::Tags;
@@ -59,7 +59,7 @@ impl Tags {
     ///
     /// # Errors
     ///
-    /// [`TagError`] where a name or a value is not one, or there are over [`MOST_TAGS`].
+    /// [`TagError`] if a name or a value is not one, or there are over [`MOST_TAGS`].
     pub fn new<N: AsRef<str>, V: AsRef<str>>(tags: impl IntoIterator<Item = (N, V)>) -> Result<Self, TagError> {
         let mut all: Vec<Tag> = Vec::new();
         for (name, value) in tags {
@@ -148,7 +148,7 @@ impl fmt::Display for TagError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Name { name } => {
-                write!(f, "the tag name {name:?} is none: use letters, digits and `_-./:`")
+                write!(f, "invalid tag name {name:?}: use letters, digits and `_-./:`")
             }
             Self::Long { name, bytes, most } => {
                 write!(f, "the tag {name:?} has a part of {bytes} bytes: keep it within {most}")

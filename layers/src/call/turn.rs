@@ -22,7 +22,7 @@ pub(crate) struct Turn {
     pub(crate) role: Role,
     /// Whether it is called although its circuit is open, because no other candidate is left.
     pub(crate) is_last_resort: bool,
-    /// Whether a shorter answer than requested may be asked for: only if no other candidate could give the whole.
+    /// Whether a shorter answer than requested may be sent for: only if no other candidate could give the whole.
     pub(crate) may_shorten: bool,
 }
 

@@ -6,14 +6,14 @@ use crate::{Failure, Health, LayerError, LlmRequest, call::FirstTokenTimer};
 /// One attempt that was let through: it says once what became of it, and a probe that is dropped gives its place back.
 #[derive(Debug)]
 pub(super) struct Admitted {
-    /// Until it has been told.
+    /// Until its result has been recorded.
     circuit: Option<Arc<Circuit>>,
     pass: Pass,
-    /// After what time a beginning is slow, and by what that is told; only where it counts.
+    /// After what time a beginning is slow, and what times it; only if slow beginnings count.
     timer: Option<(Duration, FirstTokenTimer)>,
 }
 
-/// An answer that goes on: it may still break off.
+/// An answer in progress: it may still be interrupted.
 #[derive(Debug)]
 pub(super) struct Begun {
     circuit: Arc<Circuit>,
@@ -54,7 +54,7 @@ impl Admitted {
         Some(Begun { circuit, pass, number })
     }
 
-    /// It failed; `true` where trying the same candidate again would be refused.
+    /// It failed; `true` if trying the same candidate again would be refused.
     pub(super) fn failed<E: Failure>(mut self, error: &E) -> bool {
         if error.advice().health != Health::Unhealthy {
             return false;

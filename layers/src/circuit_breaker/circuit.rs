@@ -28,7 +28,7 @@ pub(super) struct Circuit {
     route: Route,
     policy: CircuitPolicy,
     table: Weak<Table>,
-    /// Closed, and back at full traffic: nobody needs the lock to pass.
+    /// Closed, and back at full traffic: attempts pass without the lock.
     unguarded: AtomicBool,
     /// The number of the next attempt.
     next: AtomicU64,
@@ -40,11 +40,11 @@ struct Inner {
     state: State,
     window: Window,
     under_way: UnderWay,
-    /// Attempts under way although it is not closed, since nobody else was left to ask.
+    /// Attempts in flight although it is not closed, because no other candidate was left.
     last_resorts: u32,
     /// Probes that have failed in a row.
     failed_probes: u32,
-    /// Changes with each change of state: what was let through before it is not judged by it.
+    /// Changes with each change of state: attempts that were let through before it do not count for it.
     era: u64,
     /// What it last opened by: attempts, failed, slow.
     opened_by: (u32, u32, u32),
@@ -54,7 +54,7 @@ struct Inner {
 }
 
 impl Inner {
-    /// Whether it was let through before the circuit last opened: that was judged then.
+    /// Whether it was let through before the circuit last opened: those attempts counted then.
     const fn is_stale(&self, pass: Pass) -> bool {
         matches!(pass, Pass::Closed(number) if number < self.first)
     }
@@ -108,7 +108,7 @@ impl Circuit {
         &self.candidate
     }
 
-    /// From when on an answer begins slowly, where that counts.
+    /// From when on an answer begins slowly, if that counts.
     pub(super) fn slow_after(&self) -> Option<Duration> {
         self.policy.slow.map(|(after, _)| after)
     }
@@ -216,7 +216,7 @@ impl Circuit {
         }
     }
 
-    /// An attempt failed in a way that hurts. `true` where the circuit does not let the next one through as well.
+    /// An attempt failed in a way that counts against the candidate. `true` if the circuit would refuse the next one as well.
     pub(super) fn failed(&self, pass: Pass) -> bool {
         let (mut inner, now) = (self.lock(), crate::util::now());
         inner.end(pass, now);
@@ -239,7 +239,7 @@ impl Circuit {
         matches!(inner.state, State::Open { .. } | State::HalfOpen(_))
     }
 
-    /// An answer that had begun broke off.
+    /// An answer that had begun was interrupted.
     pub(super) fn broke_off(&self, pass: Pass, number: Option<u64>) {
         let (mut inner, now) = (self.lock(), crate::util::now());
         inner.used = now;
@@ -297,7 +297,7 @@ impl Circuit {
         }
     }
 
-    /// When it was last used, where it may be forgotten: a closed one, and any that nobody has used for longer than it may be open.
+    /// When it was last used, if it may be forgotten: a closed one, and one that was unused for longer than it may be open.
     pub(super) fn spare_since(&self, now: Instant) -> Option<Instant> {
         let inner = self.lock();
         let unused = now.saturating_duration_since(inner.used);
@@ -337,7 +337,7 @@ impl Circuit {
             ?open_for,
             "circuit opened"
         );
-        // A probe that fails says nothing new.
+        // A probe that fails changes nothing.
         if inner.window.calls() > 0 {
             inner.opened_by = counts(&inner.window);
         }

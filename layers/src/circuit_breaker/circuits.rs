@@ -33,7 +33,7 @@ impl Circuits {
     ///
     /// # Errors
     ///
-    /// Where it would never open, or never close.
+    /// If it would never open, or never close.
     pub fn new(policy: CircuitPolicy) -> Result<Self, CircuitError> {
         policy.check()?;
         Ok(Self(Arc::new(Table {
@@ -49,13 +49,13 @@ impl Circuits {
         &self.0.policy
     }
 
-    /// Every circuit as it stands; a candidate that was never asked has none.
+    /// Every circuit as it stands; a candidate that was never called has none.
     #[must_use]
     pub fn reports(&self) -> Vec<CircuitReport> {
         self.0.circuits.all().iter().map(|circuit| circuit.report()).collect()
     }
 
-    /// The circuit of this candidate as it stands; `None` where it was never asked. For a router of your own, or a health check.
+    /// The circuit of this candidate as it stands; `None` if it was never called. For a router of your own, or a health check.
     #[must_use]
     pub fn report(&self, candidate: &Candidate) -> Option<CircuitReport> {
         Some(self.0.circuits.get(candidate, Route::FREE)?.report())
@@ -76,7 +76,7 @@ impl Circuits {
         if full.is_some_and(|since| now.saturating_duration_since(since) < NO_ROOM_FOR) {
             return None;
         }
-        // Those go first that were used longest ago; those that are open stay, while anybody may still ask for them.
+        // The least recently used are evicted first; open ones stay while they may still be used.
         let spare = |circuit: &Circuit| circuit.spare_since(now);
         let added = self.0.circuits.add((candidate, route), spare, || {
             let table = Arc::downgrade(&self.0);

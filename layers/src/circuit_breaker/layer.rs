@@ -13,7 +13,7 @@ impl CircuitBreakerLayer {
     ///
     /// # Errors
     ///
-    /// Where they would never open, or never close.
+    /// If they would never open, or never close.
     pub fn new(policy: CircuitPolicy) -> Result<Self, CircuitError> {
         Circuits::new(policy).map(Self::shared)
     }
@@ -32,7 +32,7 @@ impl CircuitBreakerLayer {
         Self { circuits: None }
     }
 
-    /// The circuits, to look at or to share; `None` where it is off.
+    /// The circuits, to read or to share; `None` if it is off.
     #[must_use]
     pub const fn circuits(&self) -> Option<&Circuits> {
         self.circuits.as_ref()

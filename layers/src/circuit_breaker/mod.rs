@@ -1,18 +1,18 @@
-//! A circuit breaker for each candidate: one that is down is passed over at once, instead of waited for by every call.
+//! A circuit breaker for each candidate: one that is down is skipped at once, so that no call waits for it.
 //!
-//! A circuit opens where too many of the last attempts failed, or began too slowly. It then refuses attempts, lets a bounded
+//! A circuit opens if too many of the last attempts failed, or began too slowly. It then refuses attempts, lets a bounded
 //! number of probes through after a while, closes when they go well, and returns to full traffic in a straight line.
 //!
-//! What counts is what hurts an upstream's health ([`Health::Unhealthy`](crate::Health::Unhealthy)): what the caller, its deadline or
-//! its budget caused never does, a throttled attempt neither (it pauses, see [`pause`](crate::pause)), nor a rejected
+//! Only failures that show an unhealthy upstream count ([`Health::Unhealthy`](crate::Health::Unhealthy)). What the caller, its deadline or
+//! its budget caused does not count, nor does a throttled attempt (it pauses, see [`pause`](crate::pause)) or a rejected
 //! key (the [key pool](crate::auth) rests that one). An attempt counts as good when its answer begins, and as failed after all
-//! where the answer breaks off. Failures are often quicker than first tokens: so those that began before a failure and are still
-//! under way count as not failed, until one that began after them has succeeded.
+//! if the answer is interrupted. Failures are often faster than first tokens: so attempts that began before a failure and are still
+//! in flight count as not failed, until one that began after them has succeeded.
 //!
 //! Stands inside retry and fallback, outside the attempt and its limits. [`Fallback`](crate::fallback) moves on from a refusal at
-//! once. Where it has nobody left to ask, it asks the candidate whose probe is due next as a
+//! once. If it has no other candidate left, it tries the candidate whose probe is due next as a
 //! [last resort](crate::Call::is_last_resort), which passes an open circuit up to so many at once: an outage of all is one
-//! attempt a call at most, and the first answers end it. When a circuit closes, the others of its upstream are probed at once.
+//! attempt per call at most, and the first answers end it. When a circuit closes, the others of its upstream are probed at once.
 //!
 //! # Errors
 //!
@@ -21,7 +21,7 @@
 //!
 //! # Cancellation
 //!
-//! Dropping the future gives a probe's place back, and counts nothing. A probe that is neither dropped nor polled holds its place for as long
+//! Dropping the future releases a probe's place, and counts nothing. A probe that is neither dropped nor polled holds its place for as long
 //! as the circuit would be open again, had it failed; then the next attempt is the probe.
 //!
 //! # Example

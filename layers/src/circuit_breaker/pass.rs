@@ -5,12 +5,12 @@ pub(super) enum Pass {
     Closed(u64),
     /// In the half-open state of this era.
     Probe(u64),
-    /// Nobody else is left to ask.
+    /// No other candidate is left.
     LastResort,
 }
 
 impl Pass {
-    /// Whether a half-open state of this era is to be judged by it.
+    /// Whether it counts for a half-open state of this era.
     pub(super) const fn is_of(self, era: u64) -> bool {
         match self {
             Self::Closed(_) => false,

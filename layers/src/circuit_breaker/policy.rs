@@ -68,7 +68,7 @@ impl fmt::Display for CircuitProblem {
         match self {
             Self::Ratio { field } => write!(
                 f,
-                "the ratio `{field}` of the circuit breaker is no share: give more than 0 and at most 1, e.g. 0.5"
+                "the ratio `{field}` of the circuit breaker is not a ratio: give more than 0 and at most 1, e.g. 0.5"
             ),
             Self::Zero { field } => write!(f, "`{field}` of the circuit breaker is 0: give more"),
             Self::NeverOpens => f.write_str(
@@ -80,11 +80,11 @@ impl fmt::Display for CircuitProblem {
 
 impl std::error::Error for CircuitProblem {}
 
-/// As good as for ever, and no instant overflows by it.
+/// Practically without end, and no instant overflows by it.
 const FAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 impl CircuitPolicy {
-    /// Opens where half of the last attempts failed (100 at most, none older than 30 s, at least 5); probes after 5 s, then 10,
+    /// Opens if half of the last attempts failed (100 at most, none older than 30 s, at least 5); probes after 5 s, then 10,
     /// then 20, with one attempt at a time; closes after two good ones and returns to full traffic over 10 s.
     #[must_use]
     pub const fn new() -> Self {
@@ -125,7 +125,7 @@ impl CircuitPolicy {
         self
     }
 
-    /// Opens as well where at least this share of the attempts took longer than `after` to begin their answer: the streamed ones, since
+    /// Opens also if at least this share of the attempts took longer than `after` to begin their answer: the streamed ones, since
     /// a plain answer begins when it is whole. Off by default.
     #[must_use]
     pub const fn slow(mut self, after: Duration, ratio: f64) -> Self {
@@ -157,8 +157,8 @@ impl CircuitPolicy {
         self
     }
 
-    /// How many attempts may be under way at an open circuit where the call has [nobody else left to
-    /// ask](crate::Call::is_last_resort); 50 by default. Zero refuses them at once, however the others fared.
+    /// How many attempts may be in flight at an open circuit if the call has [no other candidate
+    /// left](crate::Call::is_last_resort); 50 by default. Zero refuses them at once, however the others ended.
     #[must_use]
     pub const fn last_resorts(mut self, at_once: u32) -> Self {
         self.last_resorts = at_once;
@@ -167,7 +167,7 @@ impl CircuitPolicy {
 
     /// # Errors
     ///
-    /// Where it would never open, or never close.
+    /// If it would never open, or never close.
     pub(super) fn check(&self) -> Result<(), CircuitError> {
         let is_share = |ratio: f64| ratio > 0.0 && ratio <= 1.0;
         let ratios = [
@@ -204,7 +204,7 @@ impl CircuitPolicy {
         self.open_at_most.max(self.open_for).min(FAR)
     }
 
-    /// The longest that a circuit is open or on its way back: whoever was not used for longer might as well be closed.
+    /// The longest that a circuit is open or recovering: one that was unused for longer may as well be closed.
     pub(super) fn longest_state(&self) -> Duration {
         self.longest_open().saturating_add(self.return_over)
     }
@@ -220,7 +220,7 @@ impl fmt::Display for CircuitPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "opens where {:.0} % of the last {} attempts in {:?} failed ({} at least)",
+            "opens if {:.0} % of the last {} attempts in {:?} failed ({} at least)",
             self.error_ratio * 100.0,
             self.window_calls,
             self.window_time,

@@ -21,7 +21,7 @@ pub struct CircuitBreaker<S> {
 impl<S> CircuitBreaker<S> {
     inner_accessors!();
 
-    /// The circuits; `None` where it is off.
+    /// The circuits; `None` if it is off.
     pub const fn circuits(&self) -> Option<&Circuits> {
         self.circuits.as_ref()
     }

@@ -1,7 +1,7 @@
 //! Which attempts may yet succeed.
 //!
 //! A failure is often quicker than a first token. Of a busy upstream the failures of the last half second are known, and the
-//! successes are not: judged by what is known, it would seem down. So those that began before a failure and are under way still count
+//! successes are not: by what is known, it would seem down. So attempts that began before a failure and are in flight still count
 //! with those that did not fail, unless one that began after them has succeeded: then they are late.
 
 /// The most ends that are remembered: beyond them the oldest attempts under way no longer count.

@@ -54,7 +54,7 @@ impl Window {
         }
     }
 
-    /// An attempt that had begun well broke off: its mark becomes a failure; `false` where it has left the window.
+    /// An answer that had begun well was interrupted: its mark becomes a failure; `false` if it has left the window.
     pub(super) fn fail(&mut self, number: u64) -> bool {
         let index = number
             .checked_sub(self.first)
@@ -68,7 +68,7 @@ impl Window {
         true
     }
 
-    /// Forgets all; numbers go on, so that none is given twice.
+    /// Forgets all; numbers continue, so that none is given twice.
     pub(super) fn clear(&mut self) {
         self.first += self.marks.len() as u64;
         self.marks.clear();

@@ -1,4 +1,4 @@
-//! What an attempt that has ended is booked at.
+//! The recorded cost of an attempt that has ended.
 
 use tokio::time::Instant;
 
@@ -10,7 +10,7 @@ use crate::{
     ledger::{Entry, EntryId, EntryOutcome, EntryState, difference_per_mille},
 };
 
-/// From which difference between bill and estimate on something is said, in thousandths of the bill.
+/// The difference between bill and estimate above which a warning is logged, in thousandths of the bill.
 const WORTH_A_WORD: u64 = 10;
 
 /// What an attempt comes to.
@@ -26,7 +26,7 @@ struct Sums {
 }
 
 impl Running {
-    /// Ends the hold, and hands over the entry.
+    /// Settles the reservation, and records the entry.
     pub(super) fn settle(mut self: Box<Self>, outcome: EntryOutcome, free: bool) {
         let now = crate::util::now();
         let ended = UtcTime::at(now);

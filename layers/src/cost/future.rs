@@ -26,7 +26,7 @@ use crate::{
 /// What the budgets say.
 type Verdict = Result<Reservation, Box<Refusal>>;
 
-/// The budgets are being asked, or will be.
+/// The reservation is being decided, or will be.
 enum Reserving {
     Decided(Option<Verdict>),
     Asking(Pin<Box<dyn Future<Output = Verdict> + Send>>),

@@ -24,7 +24,7 @@ impl CostLayer {
         self
     }
 
-    /// Where the entries go.
+    /// The ledger that takes the entries.
     #[must_use]
     pub fn ledger(self, ledger: Arc<dyn Ledger>) -> Self {
         self.set(|settings| settings.ledger = Some(ledger))
@@ -42,7 +42,7 @@ impl CostLayer {
         self.set(|settings| settings.budgets = Some(budgets))
     }
 
-    /// What to do where a budget applies and the price is unknown. Refuses by default.
+    /// What to do if a budget applies and the price is unknown. Refuses by default.
     #[must_use]
     pub fn unknown_price(self, policy: UnknownPrice) -> Self {
         self.set(|settings| settings.unknown_price = policy)
@@ -80,8 +80,8 @@ impl CostLayer {
         self.set(|settings| settings.allow_unreserved_tools = true)
     }
 
-    /// Whether somebody fetches the bills of broken-off answers later: then the budgets keep the whole hold until the bill is
-    /// there, so that it never finds too little left. Off by default: then they book the estimate.
+    /// Whether the bills of interrupted answers are fetched later: then the budgets keep the whole reservation until the bill is
+    /// there, so that it never finds too little left. Off by default: then they record the estimate.
     #[must_use]
     pub fn bills_follow(self, follow: bool) -> Self {
         self.set(|settings| settings.bills_follow = follow)
@@ -96,7 +96,7 @@ impl CostLayer {
     }
 
     /// The response header that names the answer: its bill is looked up by it.
-    /// [`GENERATION_HEADER`](super::GENERATION_HEADER) by default; where it is not there, the first frame is asked.
+    /// [`GENERATION_HEADER`](super::GENERATION_HEADER) by default; if it is absent, the first frame is read.
     #[must_use]
     pub fn generation_header(self, name: HeaderName) -> Self {
         self.set(|settings| settings.generation_header = name)

@@ -1,4 +1,4 @@
-//! One attempt on the meter: from the hold to the entry.
+//! One attempt on the meter: from the reservation to the entry.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -22,8 +22,8 @@ use crate::{
 /// The longest generation id that is kept, in bytes.
 const LONGEST_ID: usize = 256;
 
-/// Runs from the hold of an attempt to its entry. However it ends, dropped included, there is one entry if the attempt was sent,
-/// and none if it was not; the hold ends either way.
+/// Runs from the reservation of an attempt to its entry. However it ends, dropped included, there is one entry if the attempt was sent,
+/// and none if it was not; the reservation ends either way.
 pub struct Meter(Option<Box<Running>>);
 
 pub(super) struct Running {
@@ -43,7 +43,7 @@ pub(super) struct Running {
     pub(super) streamed: bool,
     /// Tokens of the prompt, roughly.
     pub(super) prompt: u64,
-    /// What the answer may have, where the request says so.
+    /// The tokens that the answer may have, if the request says so.
     pub(super) asked: Option<u64>,
     pub(super) needs: crate::Needs,
     /// Whether it was sent.

@@ -1,8 +1,8 @@
-//! What calls cost: held before, booked after, once an attempt.
+//! What calls cost: reserved before, settled after, once per attempt.
 //!
-//! Stands right outside the layer that puts in the key, inside everything that starts attempts: each attempt pays for itself, and
+//! Stands right outside the layer that puts in the key, inside everything that starts attempts: each attempt has its own cost, and
 //! one that is discarded is still on the bill. Before an attempt the most it can cost is reserved on every [budget](crate::budget)
-//! it is booked on. If that does not fit, the attempt is refused with the tokens that would fit, so that another candidate can give the whole
+//! it is recorded on. If that does not fit, the attempt is refused with the tokens that would fit, so that another candidate can give the whole
 //! answer. If no other candidate is left ([`Call::may_shorten`](crate::Call::may_shorten)), it waits for reservations to end, up to
 //! [`CostLayer::max_reservation_wait`], and then `max_tokens` is lowered to what fits, to [`MIN_OUTPUT_TOKENS`](crate::MIN_OUTPUT_TOKENS) at
 //! least: the attempt's line says so, and the response is marked as [`Degraded`](crate::Degraded). Afterwards the reservation ends and one
@@ -13,22 +13,22 @@
 //! ([`LlmRequest::unbounded_tool`](crate::LlmRequest::unbounded_tool)).
 //!
 //! What the upstream says it charged is the truth; the [price list](crate::PriceList) gives the estimate. Both stand in the entry, and a
-//! warning says where they differ by over 1 %. Without a charge, the usage that the upstream reports is priced, if it is plausible: it
+//! warning is logged if they differ by over 1 %. Without a charge, the usage that the upstream reports is priced, if it is plausible: it
 //! comes at or after the finish, names a prompt, and counts no fewer answer tokens than were shown. Otherwise the entry is an
 //! estimate by the larger of what was reported and what was shown, and so is that of an interrupted attempt. A plain response that
 //! never came may have been generated whole, and is recorded at its whole reservation.
 //!
-//! Calls are booked under their [tags](crate::Tags): [`Call::set_tags`](crate::Call::set_tags).
+//! Calls are accounted under their [tags](crate::Tags): [`Call::set_tags`](crate::Call::set_tags).
 //!
 //! # Errors
 //!
 //! [`LayerError::BudgetExceeded`](crate::LayerError::BudgetExceeded) says which budget, what is spent, reserved and free, and when to retry: in a
 //! second if the money is only reserved;
-//! [`LayerError::UnknownPrice`](crate::LayerError::UnknownPrice) where a budget applies and the price is not known.
+//! [`LayerError::UnknownPrice`](crate::LayerError::UnknownPrice) if a budget applies and the price is not known.
 //!
 //! # Cancellation
 //!
-//! A future that is dropped before it was polled has cost nothing, and gives its hold back; later, future and body are booked as above.
+//! A future that is dropped before it was polled has cost nothing, and releases its reservation; later, future and body are settled as above.
 //!
 //! # Example
 //!
@@ -106,7 +106,7 @@ const fn is_free(kind: FailureKind) -> bool {
         | FailureKind::StoreUnavailable
         | FailureKind::Auth
         | FailureKind::BadRequest => true,
-        // It broke, and what the model did until then nobody has said.
+        // It was interrupted, and the usage until then is not reported.
         FailureKind::Reset
         | FailureKind::Timeout(_)
         | FailureKind::Truncated

@@ -10,13 +10,13 @@ use crate::{
     budget::{Budgets, Decision, Refusal, ReserveRequest},
 };
 
-/// The first pause before the budgets are asked again. Each is twice as long as the one before, up to [`LONGEST_PAUSE`].
+/// The first pause before the reservation is requested again. Each is twice as long as the one before, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
 /// So long may reserved money lie free before a waiting attempt takes it.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
-/// How the budgets are asked for one attempt.
+/// How an attempt requests its reservation.
 #[derive(Debug)]
 pub(super) struct Patience {
     /// Whether a part of the answer will do.

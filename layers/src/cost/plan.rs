@@ -14,7 +14,7 @@ use crate::{
 /// More than any budget has.
 pub(super) const ENDLESS: UsdAmount = UsdAmount::from_pico(i128::MAX);
 
-/// How a request is told its limits; each returns whether the request says so now.
+/// How a request gets its limits; each returns whether the request has it now.
 pub(super) struct Limits<R> {
     pub(super) max_tokens: fn(&mut R, u64) -> bool,
     pub(super) max_tool_cost: fn(&mut R, UsdAmount) -> bool,
@@ -30,7 +30,7 @@ pub(super) struct Plan {
     answer: u64,
     /// The shortest answer that is worth asking for, in tokens.
     shortest: u64,
-    /// Whether the request must be told, though nothing is lowered.
+    /// Whether the request must be changed, although nothing is lowered.
     tell: bool,
     /// What the whole answer can cost.
     pub(super) want: UsdAmount,
@@ -38,7 +38,7 @@ pub(super) struct Plan {
     pub(super) least: UsdAmount,
     /// The price that is assumed, since the price list has none.
     pub(super) assumed: Option<WorstCasePrice>,
-    /// The accounts that the attempt is booked on, until the budgets are asked.
+    /// The accounts that the attempt is recorded on, until the reservation is requested.
     lines: Vec<AccountRef>,
     /// What the upstream's loop of tools may cost, if it runs one.
     tools: Option<Tools>,
@@ -95,7 +95,7 @@ impl Plan {
         let prompt = needs.most_prompt_tokens.max(needs.prompt_tokens);
         let asked = request.max_tokens();
         let answer = match (asked.or(settings.default_output_tokens), tariff.max_answer) {
-            // A model gives no longer answer than it can, whatever is asked for.
+            // A model gives no longer answer than it can, whatever the request says.
             (Some(asked), Some(longest)) => asked.min(longest),
             (Some(asked), None) => asked,
             (None, Some(longest)) => longest,
@@ -158,13 +158,13 @@ impl Plan {
         }
     }
 
-    /// The accounts that the attempt is booked on.
+    /// The accounts that the attempt is recorded on.
     pub(super) fn lines<R: LlmRequest>(&mut self, budgets: &Budgets, request: &R) -> Vec<AccountRef> {
         let lines = std::mem::take(&mut self.lines);
         if !lines.is_empty() {
             return lines;
         }
-        // The budgets are asked again, which is rare.
+        // The reservation is requested again, which is rare.
         let tags = request.call().tags();
         let lines = |candidate: &Candidate| Some(budgets.lines(tags, candidate.upstream(), candidate.model()));
         with_candidate(request, lines).unwrap_or_else(|| budgets.lines(tags, "", ""))
@@ -243,7 +243,7 @@ impl Plan {
     }
 }
 
-/// The most that this request can cost: where the router may try others by itself, the dearest of all.
+/// The most that this request can cost: if the router may try others by itself, the most expensive of all.
 pub(super) fn quote<R: LlmRequest>(
     settings: &Settings,
     request: &R,

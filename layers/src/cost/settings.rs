@@ -15,14 +15,14 @@ pub const UNBOUNDED_ANSWER: u64 = 32_768;
 /// The response header that names the answer, by default.
 pub const GENERATION_HEADER: HeaderName = HeaderName::from_static("x-generation-id");
 
-/// What to do where a budget applies and the price of a candidate is unknown, or varies.
+/// What to do if a budget applies and the price of a candidate is unknown, or varies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum UnknownPrice {
     /// Refuse the attempt, so that the next candidate answers.
     #[default]
     Refuse,
-    /// Let it through without a hold: the budget learns of it by the bill, and may pass its cap.
+    /// Let it through without a reservation: the budget learns of it by the bill, and may exceed its cap.
     Allow,
     /// Hold this much.
     Assume(WorstCasePrice),
@@ -61,7 +61,7 @@ impl Default for Settings {
 }
 
 impl UnknownPrice {
-    /// The tariff to hold by; `Err` where the attempt is refused, `None` where nothing is held.
+    /// The price to reserve by; `Err` if the attempt is refused, `None` if nothing is reserved.
     pub(super) const fn resolve(self, quote: Quote) -> Result<Option<WorstCasePrice>, ()> {
         match (quote, self) {
             (Quote::Known(tariff), _) | (_, Self::Assume(tariff)) => Ok(Some(tariff)),

@@ -64,7 +64,7 @@ impl Taken {
         self.is_unbilled = true;
     }
 
-    /// Whether the upstream has told any usage.
+    /// Whether the upstream has reported any usage.
     pub(super) const fn is_reported(&self) -> bool {
         self.reported.is_some()
     }

@@ -17,7 +17,7 @@ pub(super) struct Tools {
     pub(super) tariff: WorstCasePrice,
     /// What comes on top of the limit, all tools of one step included.
     pub(super) base: UsdAmount,
-    /// What is asked of the budgets.
+    /// What is requested of the budgets.
     pub(super) want: UsdAmount,
     /// The limit that goes with `want`; `None` if the request holds itself to that.
     limit: Option<UsdAmount>,
@@ -118,7 +118,7 @@ mod tests {
         assert_eq!(
             tools.limit_within(tools.want),
             own.max_cost,
-            "without steps it must be said again"
+            "without steps it must be set again"
         );
     }
 }

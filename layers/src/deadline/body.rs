@@ -14,7 +14,7 @@ use crate::{
     util::{poll_timer, still},
 };
 
-/// How many frames may pass between two looks at the clock while frames are always ready: reading it costs more than
+/// How many frames may pass between two reads of the clock while frames are always ready: reading it costs more than
 /// passing a frame on.
 const FRAMES_A_LOOK: u8 = 16;
 

@@ -4,7 +4,7 @@ use http::{HeaderName, HeaderValue, Request};
 
 use crate::LayerError;
 
-/// Longest time a header may ask for; beyond it the number is a mistake.
+/// Longest time that a header may set; a larger number is a mistake.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// The shortest time that a layer's own limit and the caller's header leave.

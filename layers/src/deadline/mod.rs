@@ -7,7 +7,7 @@
 //! The header holds the time that is left: milliseconds (`30000`, `30000ms`) or seconds (`30s`, `1.5s`). It can only bring the
 //! deadline forward.
 //!
-//! The body looks at the clock whenever it has to wait, and at every sixteenth frame while frames are always ready: a slow
+//! The body reads the clock whenever it has to wait, and at every sixteenth frame while frames are always ready: a slow
 //! reader may be given up to fifteen frames that were there already.
 //!
 //! [`Deadline`] itself is ready when the wrapped service is, and its clock starts with the call. To wait for readiness under the deadline as
@@ -16,7 +16,7 @@
 //! # Errors
 //!
 //! [`LayerError::Elapsed`](crate::LayerError::Elapsed) with [`Phase::Deadline`](crate::Phase::Deadline), from the future or from the body;
-//! [`LayerError::BadDeadline`](crate::LayerError::BadDeadline) where the header cannot be read.
+//! [`LayerError::BadDeadline`](crate::LayerError::BadDeadline) if the header cannot be parsed.
 //!
 //! # Cancellation
 //!

@@ -65,7 +65,7 @@ where
                     .deadline()
                     .map(|deadline| (deadline, deadline.saturating_duration_since(now)));
                 match clock {
-                    // Nothing is sent where there is no time left to answer.
+                    // Nothing is sent if no time is left for an answer.
                     Some((_, left)) if left.is_zero() => DeadlineFuture::refused(elapsed(left), opened),
                     _ => DeadlineFuture::started(self.inner.call(request), clock, opened),
                 }

@@ -4,9 +4,9 @@ use http::Request;
 
 use crate::FailureKind;
 
-/// What stands in when all else has failed. Every rung is optional.
+/// The responses that stand in when every candidate has failed. Each of them is optional.
 pub trait Degradation<R, F> {
-    /// An answer to this request that was kept, as frames in the form it asks for, and how old it is.
+    /// A cached response to this request, as frames in the form it asks for, and its age.
     fn stale(&self, _request: &Request<R>) -> Option<(Vec<F>, Duration)> {
         None
     }
@@ -17,7 +17,7 @@ pub trait Degradation<R, F> {
     }
 }
 
-/// No rung at all: for a slot that stays empty, or one that only marks cheaper models.
+/// No stand-in: for a slot that stays empty, or one that only marks cheaper models.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoLadder;
 

@@ -17,7 +17,7 @@ use crate::{AttemptLog, Degraded, DegradedSource, Failure, FailureKind, LlmReque
 pub struct DegradeFuture<F, R, L> {
     #[pin]
     state: State<F>,
-    /// What is needed should it fail; nothing where nothing would be done.
+    /// What is needed if it fails; `None` if nothing would be done.
     fallen: Option<Box<Fallen<R, L>>>,
 }
 

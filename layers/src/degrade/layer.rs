@@ -5,10 +5,10 @@ use tower_layer::Layer;
 use super::Degrade;
 use crate::{DegradedSource, FailureKind};
 
-/// Which kinds of failure reach which rung.
+/// Which kinds of failure may use which degraded source.
 type Table = dyn Fn(FailureKind, DegradedSource) -> bool + Send + Sync;
 
-/// Puts something honest in the place of a failure. See the [module](super).
+/// Returns a marked degraded response instead of a failure. See the [module](super).
 #[derive(Clone)]
 pub struct DegradeLayer<L> {
     degradation: L,
@@ -24,7 +24,7 @@ pub(super) struct Rules {
 }
 
 impl<L> DegradeLayer<L> {
-    /// With these rungs.
+    /// With these degraded responses.
     pub fn new(degradation: L) -> Self {
         Self {
             degradation,
@@ -32,14 +32,14 @@ impl<L> DegradeLayer<L> {
         }
     }
 
-    /// No rung: everything passes as it is. For a slot that stays empty.
+    /// No degraded response: every call passes unchanged. For a slot that stays empty.
     pub fn off(degradation: L) -> Self {
         let mut layer = Self::new(degradation);
         layer.rules.on = false;
         layer
     }
 
-    /// Which kinds of failure reach which rung, in the place of [`Failure::advice`](crate::Failure::advice).
+    /// Which kinds of failure may use which degraded source, instead of [`Failure::advice`](crate::Failure::advice).
     #[must_use]
     pub fn table(mut self, reaches: impl Fn(FailureKind, DegradedSource) -> bool + Send + Sync + 'static) -> Self {
         self.rules.table = Some(Arc::new(reaches));
@@ -48,7 +48,7 @@ impl<L> DegradeLayer<L> {
 }
 
 impl Rules {
-    /// Whether a failure reaches a rung: by the table if there is one, else as the failure's advice says.
+    /// Whether a failure may use a degraded source: by the table if there is one, else by the failure's advice.
     pub(super) fn reaches(&self, kind: FailureKind, advised: bool, rung: DegradedSource) -> bool {
         self.table.as_ref().map_or(advised, |table| table(kind, rung))
     }

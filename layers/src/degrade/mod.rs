@@ -1,16 +1,16 @@
-//! The degradation: when all below has failed, something honest, and marked as such.
+//! Graceful degradation: if every candidate has failed, a marked degraded response instead of the failure.
 //!
-//! Each rung is optional. A *cheaper model* stands at the end of the fallback chain, which asks it and marks its answers. A *stale
-//! answer* is one that was kept, past its time; a *canned reply* is a text of your own, or computed. Both come from a [`Degradation`]. What
-//! failed decides which rung may stand in: a refused or a bad request never degrades (see
-//! [`FailureKind::advice`](crate::FailureKind::advice)), and [`DegradeLayer::table`] changes that.
+//! Each degraded source is optional. A *cheaper model* is the end of the fallback chain, which calls it and marks its answers. A *stale
+//! response* comes from the cache. A *canned reply* is a text of your own, fixed or computed. The last two come from a [`Degradation`]. The
+//! kind of the failure decides which source may be used: a refused or a bad request is never degraded (see
+//! [`FailureKind::advice`](crate::FailureKind::advice)). [`DegradeLayer::table`] changes that.
 //!
-//! A degraded answer carries [`Degraded`](crate::Degraded) in its extensions: which rung, why, how old, and what was asked for. It stands outermost, so
-//! that it can answer also when the deadline has passed.
+//! A degraded answer carries [`Degraded`](crate::Degraded) in its extensions: the source, the reason, the age, and the requested model. The
+//! layer is outermost, so that it can answer also when the deadline has passed.
 //!
 //! # Errors
 //!
-//! The failure below, where no rung stands in. A stream that breaks later is not degraded: a part of it was shown.
+//! The failure below, if no degraded response is available. A stream that fails later is not degraded, because a part of it was shown.
 //!
 //! # Cancellation
 //!

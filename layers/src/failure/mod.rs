@@ -1,4 +1,4 @@
-//! What a layer knows of an error, and what follows from it.
+//! The kinds of failure, and the advice that follows from each.
 //!
 //! Two questions, not one: may the *same* call be repeated, and may *another candidate* answer instead? A layer asks
 //! [`FailureKind::advice`]; it never looks at a status code or a message.
@@ -57,7 +57,7 @@ pub enum FailureKind {
     Overloaded,
     /// Our own circuit breaker lets nothing through to the candidate.
     CircuitOpen,
-    /// As many attempts are under way at the candidate as it bears, and the queue is full or too slow.
+    /// The candidate is at its concurrency limit, and the queue is full or too slow.
     ConcurrencyLimited,
     /// The upstream failed in another way (5xx, or it rejected the router's own credentials).
     Upstream,
@@ -102,7 +102,7 @@ pub enum RetryAdvice {
     OtherKey,
     /// Only with a smaller `max_tokens`.
     FewerTokens,
-    /// Only where the caller opted in and nobody else could answer.
+    /// Only if the caller opted in and no other candidate could answer.
     IfAlone,
 }
 
@@ -121,7 +121,7 @@ pub enum FallbackAdvice {
     Cheaper,
     /// Only one at another upstream: the key of this one is no good.
     OtherUpstream,
-    /// Any, where the route allows moving on after a refusal.
+    /// Any, if the route allows fallback after a refusal.
     IfRouteAllows,
 }
 
@@ -130,7 +130,7 @@ pub enum FallbackAdvice {
 pub enum Health {
     /// Nothing: the caller, its budget or its request caused it.
     Neutral,
-    /// Pause until the hint; the upstream is well.
+    /// Pause until the hint; the upstream is healthy.
     Paused,
     /// Counts against the upstream.
     Unhealthy,
@@ -164,14 +164,14 @@ impl FailureKind {
             }
             // A silent upstream would be silent again.
             Self::Timeout(Phase::FirstToken | Phase::Response) => (R::IfAlone, F::Any, true, H::Unhealthy),
-            // A part was shown already: only a resume may go on.
+            // A part was shown already: only a resume may continue.
             Self::Timeout(Phase::Idle | Phase::Throughput) | Self::Truncated => {
                 (R::Never, F::Never, false, H::Unhealthy)
             }
             Self::Timeout(Phase::Deadline) => (R::Never, F::Never, true, H::Neutral),
             Self::RateLimited => (R::Backoff, F::Any, true, H::Paused),
             Self::QuotaExhausted => (R::Never, F::OtherPool, true, H::Neutral),
-            // Nothing was asked, so nothing is learnt.
+            // Nothing was sent, so nothing is learnt.
             Self::NoEndpoint | Self::CircuitOpen | Self::ConcurrencyLimited => (R::Never, F::Any, true, H::Neutral),
             Self::ContextLengthExceeded => (R::Never, F::LargerContext, true, H::Neutral),
             Self::ContentFiltered => (R::Never, F::IfRouteAllows, false, H::Neutral),
@@ -191,8 +191,8 @@ impl FailureKind {
         }
     }
 
-    /// Whether it comes of the caller's own deadline, budget, key or leaving, so that it says nothing to another caller who asks the
-    /// same.
+    /// Whether it comes from the caller's own deadline, budget, key or cancellation, so that it says nothing to another caller with the
+    /// same request.
     #[must_use]
     pub const fn is_personal(self) -> bool {
         matches!(
@@ -280,7 +280,7 @@ impl FromStr for FailureKind {
 }
 
 impl FailureKind {
-    /// The kind that an HTTP status stands for, for a service of your own that knows no more; `None` for a success.
+    /// The kind that an HTTP status stands for, for a service of your own that has only the status; `None` for a success.
     ///
     /// ```
     /// use tower_llm_layers::FailureKind;

@@ -45,7 +45,7 @@ where
         this.largest.note(&error, (&turn.candidate, turn.number), original);
         // No hedge is called any more.
         *this.next = Next::Nothing;
-        // What is said of the request itself holds for every other candidate that is being called.
+        // A failure of the request itself holds for every other candidate that is being called.
         if !may_move && matches!(error.kind(), FailureKind::BadRequest | FailureKind::ContentFiltered) {
             if this.lane.is_some() {
                 *this.stopped = Some(Box::new(error));

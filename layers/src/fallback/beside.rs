@@ -1,9 +1,9 @@
-//! Whom to ask beside one who is late.
+//! Which candidate is the hedge of a slow one.
 
 use super::{Hedge, cursor::Cursor, lane::Role};
 use crate::{Candidate, LlmRequest, Route, protocol::route_of};
 
-/// Whom to ask beside another one, were there a share of hedges left; and whether its circuit takes a part of the attempts only.
+/// The candidate for a hedge, if the hedge ratio allows one; and whether its circuit accepts only a part of the attempts.
 pub(super) fn beside<R: LlmRequest>(
     cursor: &Cursor,
     hedge: &Hedge,
@@ -30,7 +30,7 @@ pub(super) fn take_beside<R: LlmRequest>(
     tracing::info!(
         model = candidate.model(),
         upstream = candidate.upstream(),
-        "no first token yet: asking the next candidate as well"
+        "no first token yet: sending a hedge"
     );
     let last = original.call().attempts_left() <= 1 || cursor.is_at_end();
     Some((candidate, Role::Hedge { last, resort }))
@@ -47,7 +47,7 @@ pub(super) fn pass_over<R: LlmRequest>(request: &R, candidate: &Candidate, reaso
 }
 
 /// What a hedge tells requests apart by; nothing without one.
-pub(super) fn told_apart_by<R: LlmRequest>(request: &R, hedges: bool) -> (Route, bool) {
+pub(super) fn routes_of<R: LlmRequest>(request: &R, hedges: bool) -> (Route, bool) {
     if hedges {
         (route_of(request), request.is_streaming())
     } else {

@@ -7,7 +7,7 @@ pub const SERVER_SIDE_MODELS: usize = 3;
 
 /// What is known of candidates: a catalogue.
 pub trait Capabilities: Send + Sync {
-    /// What this candidate can do; `None` where it is not in the catalogue, which never excludes it.
+    /// What this candidate can do; `None` if it is not in the catalogue, which never excludes it.
     fn capability(&self, candidate: &Candidate) -> Option<Capability>;
 }
 
@@ -51,7 +51,7 @@ impl fmt::Display for ChainError {
 
 impl std::error::Error for ChainError {}
 
-/// Who may answer, in order. Cheap to clone.
+/// The candidates, in order. Cheap to clone.
 #[derive(Clone)]
 pub struct Chain {
     candidates: Arc<[Candidate]>,
@@ -99,8 +99,8 @@ impl Chain {
         }
     }
 
-    /// Models of a cheaper class, to be asked when all others have failed: the last of the chain. Their answers carry
-    /// [`Degraded`](crate::Degraded), and [`NoStore`](crate::NoStore) beside it. None by default.
+    /// Cheaper models, to be tried when all others have failed: the last of the chain. Their answers carry
+    /// [`Degraded`](crate::Degraded) and [`NoStore`](crate::NoStore). None by default.
     #[must_use]
     pub fn cheaper(mut self, candidates: impl IntoIterator<Item = Candidate>) -> Self {
         let full_class = self.candidates.iter().take(self.full_class).cloned();
@@ -123,7 +123,7 @@ impl Chain {
     }
 
     /// Whether the next candidates of the same upstream go along as its own fallback list, three models in all: it saves a
-    /// round trip where the router is well and a model is not. Off by default, since the router then says less of what
+    /// round trip if the router is up and a model is down. Off by default, since the router then reports less of what
     /// failed.
     #[must_use]
     pub const fn server_side(mut self, on: bool) -> Self {
@@ -144,7 +144,7 @@ impl Chain {
         &self.candidates
     }
 
-    /// Where a request's own model is asked for.
+    /// The upstream at which a request's own model is called.
     #[must_use]
     pub fn upstream(&self) -> &str {
         &self.upstream
@@ -154,7 +154,7 @@ impl Chain {
         self.fallback_on_refusal
     }
 
-    /// Whether it is there for want of a better one only.
+    /// Whether it is a cheaper model, for use when the others have failed.
     pub(super) fn is_cheaper(&self, candidate: &Candidate) -> bool {
         let (full, cheaper) = self.candidates.split_at_checked(self.full_class).unwrap_or_default();
         cheaper.contains(candidate) && !full.contains(candidate)

@@ -3,27 +3,27 @@ use std::time::Duration;
 use super::Chain;
 use crate::{Candidate, Failure, FailureKind, FallbackAdvice, LlmRequest, Needs, Scope};
 
-/// Where one call stands in the chain, and whom it may no longer ask.
+/// The position of one call in the chain, and the candidates that it may no longer try.
 pub(super) struct Cursor {
     chain: Chain,
-    /// Who goes before the chain and has not had its turn: who is to go on with its answer, the request's own model.
+    /// Candidates that go before the chain and have not been tried: the one that is to continue the answer, the request's own model.
     heads: [Option<Candidate>; 2],
-    /// The same, to be skipped where the chain names them again.
+    /// The same, to be skipped if the chain names them again.
     first: [Option<Candidate>; 2],
-    /// Whose answers broke off in this call: before anything was shown once, and else twice. They are asked once more, after all others.
+    /// Candidates whose answers were interrupted in this call: once before anything was shown, and else twice. They are tried once more, after all others.
     late: Vec<Candidate>,
-    /// Whether an answer that broke off is to be gone on with.
+    /// Whether this attempt resumes an interrupted stream.
     goes_on: bool,
     next: usize,
     needs: Option<Needs>,
     bans: Vec<Ban>,
-    /// Everybody would fail the same way.
+    /// Every candidate would fail the same way.
     stopped: bool,
     /// Those that were not called since their circuit is open or they are paused, and when each is looked at again.
     aside: Vec<Aside>,
     /// Whether they are being called after all.
     resorts: bool,
-    /// Whether one is being asked once more whose answer broke off.
+    /// Whether a candidate whose answer was interrupted is being tried once more.
     repeats: bool,
 }
 
@@ -35,7 +35,7 @@ struct Aside {
     is_paused: bool,
 }
 
-/// Whom a failure rules out.
+/// What a failure rules out.
 #[derive(Debug)]
 enum Ban {
     Pool(Candidate),
@@ -44,7 +44,7 @@ enum Ban {
     PriceFrom(u64),
     /// The router has tried it by itself.
     Tried(Candidate),
-    /// Its answers broke off, and it has been asked once more.
+    /// Its answers were interrupted, and it has been tried once more.
     BrokeOff(Candidate),
 }
 
@@ -86,7 +86,7 @@ impl Cursor {
         }
     }
 
-    /// The next candidate that may be asked; those passed over are reported.
+    /// The next candidate that may be tried; those passed over are reported.
     pub(super) fn advance(&mut self, mut passed_over: impl FnMut(&Candidate, Reason)) -> Option<Candidate> {
         loop {
             let candidate = self.step()?;
@@ -97,7 +97,7 @@ impl Cursor {
         }
     }
 
-    /// The candidates that may still be asked after this one, as far as is known now.
+    /// The candidates that may still be tried after this one, as far as is known now.
     pub(super) fn rest(&self) -> impl Iterator<Item = &Candidate> {
         let chain = self.chain.candidates().get(self.next..).unwrap_or_default().iter();
         let rest = chain.filter(|candidate| !self.has_own_turn(candidate));
@@ -105,7 +105,7 @@ impl Cursor {
         rest.filter(|candidate| self.reason_against(candidate).is_none())
     }
 
-    /// Whether nobody may be asked after this one.
+    /// Whether no candidate may be tried after this one.
     pub(super) fn is_at_end(&self) -> bool {
         self.rest().next().is_none()
     }
@@ -131,8 +131,8 @@ impl Cursor {
         Some(soonest.candidate)
     }
 
-    /// Whom to ask beside another one: the next, or else one that takes a part of the attempts again. It goes before those of a cheaper
-    /// class, which are there for when the others have failed, not for when they are late.
+    /// The candidate for a hedge: the next, or else one that accepts a part of the attempts again. It goes before cheaper
+    /// models, which are for when the others have failed, not for when they are late.
     pub(super) fn beside(&self) -> Option<(Candidate, bool)> {
         let next = self.rest().next().filter(|next| !self.chain.is_cheaper(next));
         let returning = || {
@@ -143,24 +143,24 @@ impl Cursor {
         next.map(|next| (next.clone(), false)).or_else(returning)
     }
 
-    /// Takes the one that is to be asked beside another one.
+    /// Takes the candidate for a hedge.
     pub(super) fn take_beside(&mut self, candidate: &Candidate, passed_over: impl FnMut(&Candidate, Reason)) {
         let known = self.aside.len();
         self.aside.retain(|aside| aside.candidate != *candidate);
         if self.aside.len() == known {
-            // Those before it may not be asked.
+            // Those before it may not be tried.
             self.advance(passed_over);
         }
     }
 
-    /// It could not be asked beside another one: it is to be asked in its turn.
+    /// It could not be a hedge: it is to be tried in its turn.
     pub(super) fn give_back(&mut self, candidate: Candidate) {
         if let Some(head) = self.heads.iter_mut().find(|head| head.is_none()) {
             *head = Some(candidate);
         }
     }
 
-    /// Whether one is being asked once more whose answer broke off.
+    /// Whether a candidate whose answer was interrupted is being tried once more.
     pub(super) const fn repeats(&self) -> bool {
         self.repeats
     }
@@ -190,7 +190,7 @@ impl Cursor {
         own.any(|own| own == candidate)
     }
 
-    /// What a failure rules out; `false` where nobody else may answer.
+    /// What a failure rules out; `false` if no other candidate may answer.
     ///
     /// `was_sent`: whether the failed attempt reached its upstream, which then has tried the models that went along.
     pub(super) fn learn<E: Failure>(
@@ -237,7 +237,7 @@ impl Cursor {
             Scope::Pool => self.bans.push(Ban::Pool(failed.clone())),
             Scope::Upstream => self.bans.push(Ban::Upstream(failed.clone())),
         }
-        // Where the router answered, it has tried the list that went along; where it did not, nobody has.
+        // If the router answered, it has tried the list that was sent along; if it did not, none of it was tried.
         let reached = !matches!(
             error.kind(),
             FailureKind::Connect | FailureKind::Reset | FailureKind::Timeout(_)
@@ -266,13 +266,13 @@ impl Cursor {
             }
             Ban::PriceFrom(price) => (known.as_ref()?.price? >= *price).then(|| "it is no cheaper".to_owned()),
             Ban::Tried(tried) if candidate == tried => Some("the router has tried it".to_owned()),
-            Ban::BrokeOff(broken) if candidate == broken => Some("its answer broke off twice".to_owned()),
+            Ban::BrokeOff(broken) if candidate == broken => Some("its answer was interrupted twice".to_owned()),
             Ban::Pool(_) | Ban::Upstream(_) | Ban::Tried(_) | Ban::BrokeOff(_) => None,
         })
     }
 }
 
-/// Those whose answers broke off more than once.
+/// Those whose answers were interrupted more than once.
 fn twice(broken: Vec<Candidate>) -> Vec<Candidate> {
     let (mut once, mut twice) = (Vec::new(), Vec::new());
     for candidate in broken {
@@ -285,7 +285,7 @@ fn twice(broken: Vec<Candidate>) -> Vec<Candidate> {
     twice
 }
 
-/// Of those whose answers broke off: who is asked once more, and who has been.
+/// Of those whose answers were interrupted: which is tried once more, and which have been.
 fn late(broken: Vec<Candidate>) -> (Vec<Candidate>, Vec<Ban>) {
     let (mut late, mut bans) = (Vec::new(), Vec::new());
     for candidate in broken {

@@ -13,7 +13,7 @@ use tower_service::Service;
 
 use super::{
     Hedge,
-    beside::{beside, pass_over, take_beside, told_apart_by},
+    beside::{beside, pass_over, routes_of, take_beside},
     cursor::Cursor,
     lane::{Lane, Role, Turn},
     shortened::Largest,
@@ -30,9 +30,9 @@ where
     /// Whose turn it is.
     #[pin]
     pub(super) lane: Option<Lane<S::Future>>,
-    /// Who is asked beside it: seldom there, hence not in the future itself.
+    /// The hedge: rarely there, hence boxed and not in the future itself.
     pub(super) beside: Option<Pin<Box<Lane<S::Future>>>>,
-    /// How long to wait before somebody is asked beside it: a timer from the first poll on.
+    /// How long to wait before the hedge is sent: a timer from the first poll on.
     delay: Option<Duration>,
     late: Option<Pin<Box<Sleep>>>,
     pub(super) next: Next,
@@ -44,21 +44,21 @@ where
     /// Who is called once more for a shorter answer, when no candidate is left.
     pub(super) largest: Largest,
     hedge: Option<Hedge>,
-    /// What a hedge failed by that says something of the request itself, while the one before it was still being asked.
+    /// The failure of a hedge that concerns the request itself, while the attempt before it was still in flight.
     pub(super) stopped: Option<Box<S::Error>>,
-    /// Why the one before failed, where the next is a last resort, or is asked once more: it says more than that this one could not be.
+    /// Why the one before failed, if the next is a last resort, or is tried once more: it says more than that this one was refused.
     pub(super) before: Option<Box<S::Error>>,
     opened: Option<AttemptLog>,
 }
 
-/// What is to be done beside waiting for who is being asked.
+/// What is to be done in addition to waiting for the attempts in flight.
 pub(super) enum Next {
     Nothing,
     /// Ask this candidate once the service is ready.
     Ask(Candidate, Role),
-    /// Ask somebody as well, likewise.
+    /// Send a hedge, likewise.
     AskBeside,
-    /// Say that nobody can take the request.
+    /// Fail, because no candidate can take the request.
     Nobody(Vec<String>),
     /// It has ended.
     Silence,
@@ -109,7 +109,7 @@ where
             let last = request.body().call().attempts_left() <= 1;
             Role::Turn { last }
         };
-        let told = told_apart_by(request.body(), future.hedge.is_some());
+        let told = routes_of(request.body(), future.hedge.is_some());
         let turn = Turn::give(&mut request, candidate, &future.cursor, role);
         let lane = Lane::new(service.call(request), turn, future.hedge.as_ref(), told);
         if let Some(hedge) = future.hedge.as_ref().filter(|_| !is_alone) {
@@ -221,7 +221,7 @@ where
     S::Error: Failure + From<LayerError>,
     R: LlmRequest,
 {
-    /// Polls who is being asked. Whoever has ended is gone, and with it whatever it held.
+    /// Polls the attempts in flight. One that has ended is dropped, with everything it held.
     fn poll_lanes(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended<B, S::Error>> {
         let mut this = self.project();
         if let Some(lane) = this.lane.as_mut().as_pin_mut()
@@ -239,7 +239,7 @@ where
         Poll::Pending
     }
 
-    /// It is late: somebody is to be asked as well, where that is allowed.
+    /// It is late: a hedge is to be sent, if that is allowed.
     fn ask_beside(self: Pin<&mut Self>) {
         let this = self.project();
         let original = this.original.as_ref().map(Request::body);
@@ -253,14 +253,11 @@ where
         if hedge.has_share() {
             *this.next = Next::AskBeside;
         } else {
-            tracing::debug!(
-                model = candidate.model(),
-                "not asked as well: the share of hedges is spent"
-            );
+            tracing::debug!(model = candidate.model(), "no hedge: the hedge ratio is used up");
         }
     }
 
-    /// Asks who comes next once the service is ready.
+    /// Tries the next candidate once the service is ready.
     fn poll_ask(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         let mut this = self.project();
         let Some(service) = this.service.as_mut() else {
@@ -279,7 +276,7 @@ where
                     (Ok(()), Some(original), Some(hedge), Some(late)) => {
                         take_beside(this.cursor, hedge, original, late)
                     }
-                    // The one that is being asked already needs no other service.
+                    // The attempt in flight needs no other service.
                     _ => None,
                 };
                 let Some(found) = found else {
@@ -309,7 +306,7 @@ where
         let Some(mut request) = request else {
             return Poll::Pending;
         };
-        let told = told_apart_by(request.body(), this.hedge.is_some());
+        let told = routes_of(request.body(), this.hedge.is_some());
         let turn = Turn::give(&mut request, candidate, this.cursor, role);
         let lane = Lane::new(service.call(request), turn, this.hedge.as_ref(), told);
         if matches!(role, Role::Hedge { .. }) {

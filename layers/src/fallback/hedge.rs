@@ -22,12 +22,12 @@ const SAVED_AT_FIRST: u32 = HEDGE;
 /// Hedges that may be saved up in quiet times.
 const MOST_SAVED: u32 = 10 * HEDGE;
 
-/// Starts the next candidate as well where the first token is late: whichever begins its answer first gives it, the other is
-/// dropped.
+/// Hedges a slow candidate: if no token arrives within the delay, the next candidate is tried in parallel. The first to produce a token
+/// wins; the other attempt is dropped.
 ///
 /// A dropped attempt may still be charged. Therefore hedges are bounded by a share of the calls, by the call's cap on attempts, and
-/// by the budgets: each attempt is held in full, and a hedge that does not fit is not sent. None goes to a candidate
-/// most of whose last attempts failed, were throttled or refused, since more load helps nobody then.
+/// by the budgets: each attempt is reserved in full, and a hedge that does not fit is not sent. None goes to a candidate
+/// most of whose last attempts failed, were throttled or refused, because more load does not help then.
 ///
 /// Clones share what was measured and the share that is left.
 #[derive(Debug, Clone)]
@@ -90,7 +90,7 @@ impl Hedge {
     /// A call begins.
     pub(super) fn deposit(&self) {
         let saved = &self.shared.saved;
-        // Where nothing changes, as in quiet times, it is read and not written.
+        // If nothing changes, as in quiet times, it is read and not written.
         let _full = saved.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |saved| {
             let more = saved.saturating_add(self.ratio).min(MOST_SAVED);
             (more != saved).then_some(more)
@@ -102,14 +102,14 @@ impl Hedge {
         self.ratio > 0 && self.shared.saved.load(Ordering::Relaxed) >= HEDGE
     }
 
-    /// A hedge is about to be sent; `false` where the share is spent.
+    /// A hedge is about to be sent; `false` if the hedge ratio is used up.
     pub(super) fn withdraw(&self) -> bool {
         let saved = &self.shared.saved;
         let take = |saved: u32| saved.checked_sub(HEDGE);
         self.ratio > 0 && saved.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
     }
 
-    /// How long to wait for this candidate; `None` where that is not known yet.
+    /// How long to wait for this candidate; `None` if that is not known yet.
     pub(super) fn delay(&self, track: Option<&Track>) -> Option<Duration> {
         match self.delay {
             Delay::Fixed(delay) => Some(delay),
@@ -138,14 +138,8 @@ impl fmt::Display for Hedge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let share = f64::from(self.ratio) / f64::from(HEDGE) * 100.0;
         match self.delay {
-            Delay::Fixed(delay) => write!(
-                f,
-                "the next one as well after {delay:?}, for up to {share:.0} % of calls"
-            ),
-            Delay::Live => write!(
-                f,
-                "the next one as well after the live p95, for up to {share:.0} % of calls"
-            ),
+            Delay::Fixed(delay) => write!(f, "a hedge after {delay:?}, for up to {share:.0} % of calls"),
+            Delay::Live => write!(f, "a hedge after the live p95, for up to {share:.0} % of calls"),
         }
     }
 }

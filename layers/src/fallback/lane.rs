@@ -40,7 +40,7 @@ pub(super) enum Role {
     Shortened { tokens: Option<u64> },
 }
 
-/// One candidate that is being asked.
+/// One attempt in flight.
 #[pin_project]
 pub(super) struct Lane<F> {
     #[pin]
@@ -109,7 +109,7 @@ impl Turn {
     }
 }
 
-/// The mark of an answer by a cheaper model; none where that was what the request asked for.
+/// The mark of an answer by a cheaper model; `None` if the request named that model.
 fn mark<R: LlmRequest>(request: &R, candidate: &Candidate, chain: &Chain) -> Option<Degraded> {
     let asked = request.model();
     if !chain.is_cheaper(candidate) || asked == Some(candidate.model()) {

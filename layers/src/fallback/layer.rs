@@ -16,7 +16,7 @@ impl FallbackLayer {
         Self { chain, hedge: None }
     }
 
-    /// Whether, and when, the next candidate is asked as well before the one whose turn it is has failed. Off by default.
+    /// Whether, and when, a hedge is sent to the next candidate. Off by default.
     #[must_use]
     pub fn hedge(mut self, hedge: impl Into<Option<Hedge>>) -> Self {
         self.hedge = hedge.into();

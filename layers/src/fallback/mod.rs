@@ -1,24 +1,24 @@
-//! The chain of candidates: another model, or another upstream, where one fails.
+//! The chain of candidates: another model, or another upstream, if one fails.
 //!
 //! Whether to move on follows from the *kind* of the failure and its [scope](crate::Scope), never from how many retries are
 //! left: a quota that is gone is gone for every candidate of the same pool, a rejected key for every candidate of the same
 //! upstream, a prompt that is too long for every candidate with no larger context. With [`Capabilities`], candidates that
 //! cannot take the request at all are passed over before anything is sent.
 //!
-//! Stands outside retry: a candidate is given up on first, then the chain moves. One whose circuit is open
-//! ([`FailureKind::CircuitOpen`](crate::FailureKind::CircuitOpen)) is passed over at once; where nobody else is left, the one that
-//! is probed soonest is asked after all. A call that is made again since an answer broke off before anybody saw it asks who broke off
-//! after all others, and once more only.
+//! Stands outside retry: a candidate is retried first, then the next one is tried. One whose circuit is open
+//! ([`FailureKind::CircuitOpen`](crate::FailureKind::CircuitOpen)) is skipped at once; if no other candidate is left, the one that
+//! is probed soonest is tried after all. A call that is repeated because its answer was interrupted before a part was shown tries the
+//! interrupted candidate after all others, and only once more.
 //!
 //! If money is short, an affordable candidate comes before a shorter answer: each candidate is called for the whole answer first. When none
 //! is left, the one that could give the largest answer, of [`MIN_OUTPUT_TOKENS`](crate::MIN_OUTPUT_TOKENS) at least, has one more turn. Its
 //! answer carries [`Degraded`](crate::Degraded) if it was shortened.
 //!
-//! With a [`Hedge`] the next candidate is asked as well where the first token is late.
+//! With a [`Hedge`] the next candidate is tried in parallel if the first token is late.
 //!
 //! # Errors
 //!
-//! The last candidate's failure; [`LayerError::NoCandidate`](crate::LayerError::NoCandidate) where none can take the request,
+//! The last candidate's failure; [`LayerError::NoCandidate`](crate::LayerError::NoCandidate) if none can take the request,
 //! with the reason for each.
 //!
 //! # Cancellation

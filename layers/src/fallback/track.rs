@@ -11,7 +11,7 @@ const KEPT: usize = 128;
 /// Times needed before a percentile is worth anything.
 const NEEDED: usize = 20;
 
-/// After so many new times the percentile is reckoned anew, when it is next asked for.
+/// After so many new times the percentile is computed again, when it is next needed.
 const STALE: usize = 8;
 
 /// How much the newest attempt weighs in the share of failures.
@@ -46,7 +46,7 @@ impl Track {
         self.lock().time(after);
     }
 
-    /// An attempt failed so. What says nothing of the upstream's health changes nothing.
+    /// An attempt failed so. A failure that does not concern the upstream's health changes nothing.
     pub(super) fn failed(&self, kind: FailureKind) {
         if matches!(kind.advice().health, Health::Unhealthy | Health::Paused) || kind == FailureKind::CircuitOpen {
             let mut known = self.lock();

@@ -15,7 +15,7 @@ pub(super) fn is_local<E: Failure>(error: &E) -> bool {
     ours && error.status().is_none()
 }
 
-/// Whether a failure says more to the caller than a later one: that a candidate was not called is told only if there is nothing else to
+/// Whether a failure says more to the caller than a later one: that a candidate was not called is reported only if there is nothing else to
 /// tell, and of two that were not called, the one that is called again first.
 pub(super) fn says_more<E: Failure>(before: &E, later: &E) -> bool {
     let not_called = |error: &E| {

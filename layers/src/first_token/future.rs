@@ -98,7 +98,7 @@ where
     }
 }
 
-/// Begins the answer, or goes on holding. On failure the body, and so the connection, is gone before anyone tries again.
+/// Begins the answer, or continues to hold frames back. On failure the body, and so the connection, is dropped before the next attempt.
 fn begin<F, B>(
     mut state: Pin<&mut State<F, B>>,
     mut holding: Holding<B>,
@@ -131,7 +131,7 @@ where
             let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)) else {
                 return Poll::Ready(Err(LayerError::EmptyResponse.into()));
             };
-            // Trailers before any content say nothing that a caller could use.
+            // Trailers before any content are of no use to a caller.
             let Ok(data) = frame?.into_data() else {
                 continue;
             };
@@ -148,7 +148,7 @@ where
                 }
             }
         }
-        // A body that is always ready leaves the clocks outside a turn.
+        // If the body is always ready, the timers outside still get a turn.
         cx.waker().wake_by_ref();
         Poll::Pending
     }

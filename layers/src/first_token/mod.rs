@@ -1,15 +1,15 @@
 //! Holds frames back until the answer begins.
 //!
-//! The service's future resolves `Ok` only when the model has really begun to answer: a frame with something to show, or
-//! an honest end. Signs of life and role-only chunks are no beginning. Everything before that is one typed `Err`. So a plain
+//! The service's future resolves `Ok` only when the model has begun to answer: a frame with something to show, or
+//! a valid end. Signs of life and role-only chunks are no beginning. Everything before that is one typed `Err`. So a plain
 //! timeout around it is a time-to-first-token timeout, and retry and fallback act only while nothing has been shown.
 //! Held frames come first in the returned body, in their order; signs of life before the beginning are dropped.
 //!
 //! # Errors
 //!
-//! [`LayerError::EmptyResponse`](crate::LayerError::EmptyResponse) where the answer ends before it begins,
+//! [`LayerError::EmptyResponse`](crate::LayerError::EmptyResponse) if the answer ends before it begins,
 //! [`LayerError::NeverBegan`](crate::LayerError::NeverBegan) where [`MOST_HELD_BYTES`] of frames had nothing to show, and the body's
-//! own error where it fails first.
+//! own error if it fails first.
 //!
 //! # Cancellation
 //!
@@ -35,8 +35,8 @@
 //! # }
 //! ```
 //!
-//! It stands inside [`timeout`](crate::timeout). The wrong way round, the clock would time the response's headers; that does
-//! not compile, since a body with a clock in it does not move:
+//! It stands inside [`timeout`](crate::timeout). In the opposite order, the timeout would time the response's headers; that does
+//! not compile, since a body with a timer in it is not `Unpin`:
 //!
 //! ```compile_fail,E0277
 //! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }

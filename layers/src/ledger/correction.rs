@@ -11,7 +11,7 @@ pub struct Correction {
     pub at: UtcTime,
     /// What the upstream charged.
     pub bill: UsdAmount,
-    /// What it took, by the upstream's own count; `None` where it does not say.
+    /// What it took, by the upstream's own count; `None` if it does not say.
     pub usage: Option<TokenUsage>,
 }
 

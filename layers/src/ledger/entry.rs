@@ -81,7 +81,7 @@ pub struct Entry {
     pub id: EntryId,
     /// The call it was made for.
     pub call: CallId,
-    /// Which attempt of the call, from 1; 0 where nobody counts them.
+    /// Which attempt of the call, from 1; 0 if attempts are not counted.
     pub attempt: u32,
     /// When the attempt began.
     pub began: UtcTime,
@@ -89,9 +89,9 @@ pub struct Entry {
     pub ended: UtcTime,
     /// The upstream it was sent to.
     pub upstream: Box<str>,
-    /// The model it asked for.
+    /// The requested model.
     pub model: Box<str>,
-    /// What it is booked under.
+    /// What it is accounted under.
     pub tags: Tags,
     /// How sure the amount is.
     pub state: EntryState,
@@ -99,20 +99,20 @@ pub struct Entry {
     pub outcome: EntryOutcome,
     /// Whether it was streamed.
     pub streamed: bool,
-    /// What was held for it in the budgets, at most; nothing where no budget applies.
+    /// What was reserved for it in the budgets, at most; `None` if no budget applies.
     pub reserved: UsdAmount,
-    /// What it should cost by the price list: from the upstream's own count of tokens where that came, from what was seen
-    /// otherwise. `None` where the price is unknown.
+    /// What it should cost by the price list: from the upstream's own count of tokens if it came, from what was seen
+    /// otherwise. `None` if the price is unknown.
     pub estimate: Option<UsdAmount>,
-    /// What the upstream charged. `None` where it has not said so.
+    /// What the upstream charged. `None` if it has not said so.
     pub bill: Option<UsdAmount>,
-    /// What was taken out of the budgets when it ended. More than the cost where the bill is still to come.
+    /// What was taken out of the budgets when it ended. More than the cost if the bill is still to come.
     pub booked: UsdAmount,
-    /// What it took, by the upstream's own count; estimated where it did not say.
+    /// What it took, by the upstream's own count; estimated if it did not report one.
     pub usage: TokenUsage,
     /// By which name the upstream knows the answer.
     pub generation_id: Option<Box<str>>,
-    /// From the start to the first content; `None` where none came.
+    /// From the start to the first content; `None` if none came.
     pub first_token: Option<Duration>,
     /// What `max_tokens` was lowered to, so that the budgets could hold it.
     pub clamped_to: Option<u64>,
@@ -131,7 +131,7 @@ impl Entry {
         self.state == EntryState::Estimated && self.generation_id.is_some()
     }
 
-    /// By how much bill and estimate differ, in thousandths of the bill, rounded up; `None` where one is missing.
+    /// By how much bill and estimate differ, in thousandths of the bill, rounded up; `None` if one is missing.
     #[must_use]
     pub fn difference_per_mille(&self) -> Option<u64> {
         difference_per_mille(self.bill?, self.estimate?)

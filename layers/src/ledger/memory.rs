@@ -71,7 +71,7 @@ impl MemoryLedger {
         self.lock().total
     }
 
-    /// What was spent since the start, in groups; the dearest first.
+    /// What was spent since the start, in groups; the largest sum first.
     #[must_use]
     pub fn spend(&self, by: &GroupBy) -> Vec<SpendRow> {
         let kept = self.lock();

@@ -1,7 +1,7 @@
-//! What calls cost: one entry an attempt, and where the entries go.
+//! What calls cost: one entry per attempt, and the ledgers that take the entries.
 //!
 //! The cost layer hands each attempt's [`Entry`] to a [`Ledger`] when the attempt has ended, however it
-//! ended. Where the bill becomes known only later, a [`Correction`] follows.
+//! ended. If the bill becomes known later, a [`Correction`] follows.
 
 mod correction;
 mod entry;

@@ -2,15 +2,15 @@ use std::{fmt, sync::Arc};
 
 use super::{Correction, Entry};
 
-/// Where entries go.
+/// Takes the entries of attempts.
 ///
 /// Both methods are called on the path of an answer, and in `drop`: they hand over and return at once. A sink that writes
 /// does so elsewhere, and counts what it could not take.
 pub trait Ledger: fmt::Debug + Send + Sync {
-    /// Takes the entry of an attempt that has ended. Each is told once.
+    /// Takes the entry of an attempt that has ended. Called once per entry.
     fn record(&self, entry: &Entry);
 
-    /// Takes the bill of an entry that was told before, possibly by another process or an earlier run.
+    /// Takes the bill of an entry that was recorded before, possibly by another process or an earlier run.
     fn correct(&self, correction: &Correction);
 
     /// Whether what it takes outlives the process. Budgets that do not are restored from it at the start.
@@ -33,7 +33,7 @@ impl<L: Ledger + ?Sized> Ledger for Arc<L> {
     }
 }
 
-/// Several ledgers as one: each is told everything.
+/// Several ledgers as one: each gets every entry and correction.
 #[derive(Debug, Clone, Default)]
 pub struct Tee(Vec<Arc<dyn Ledger>>);
 

@@ -7,7 +7,7 @@ use crate::{UsdAmount, UtcTime};
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GroupBy {
-    /// The model asked for.
+    /// The requested model.
     Model,
     /// The upstream.
     Upstream,
@@ -31,7 +31,7 @@ pub struct Spend {
     pub estimated: UsdAmount,
     /// Of the cost, for attempts that gave no whole answer: dropped ones, and failed ones.
     pub lost: UsdAmount,
-    /// The sum of |estimate − bill| where both are known.
+    /// The sum of |estimate − bill| over entries of which both are known.
     pub off_by: UsdAmount,
     /// Tokens of prompts.
     pub prompt_tokens: u64,

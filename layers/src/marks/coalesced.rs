@@ -1,8 +1,8 @@
-//! A word from the cache to whoever counts.
+//! The mark of a coalesced response.
 
 use std::time::Duration;
 
-/// In a response's extensions: this answer is another caller's, shared while it came. Whoever asked first pays for it, so the
+/// In a response's extensions: this response belongs to an identical request that was already in flight. That request pays for it, so the
 /// usage in its frames is not to be counted again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

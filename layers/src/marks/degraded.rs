@@ -1,4 +1,4 @@
-//! The mark of an answer that is not quite what was asked for.
+//! The mark of a degraded answer.
 
 use std::{fmt, time::Duration};
 
@@ -6,13 +6,13 @@ use http::Response;
 
 use crate::FailureKind;
 
-/// One step down from the answer that was asked for.
+/// The source of a degraded answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DegradedSource {
     /// A model of a cheaper class answered.
     CheaperModel,
-    /// An answer that was kept, past its time.
+    /// A stale cached response.
     StaleAnswer,
     /// A reply that no model made.
     CannedReply,
@@ -39,11 +39,11 @@ impl DegradedSource {
 pub struct Degraded {
     /// How far down.
     pub source: DegradedSource,
-    /// What went wrong with what was asked for; `None` where nobody wrote it down.
+    /// Why the requested model did not answer; `None` if no failure was recorded.
     pub reason: Option<FailureKind>,
     /// How old a stale answer is.
     pub age: Option<Duration>,
-    /// The model that was asked for; `None` where the request named none.
+    /// The requested model; `None` if the request named none.
     pub asked: Option<Box<str>>,
     /// The `max_tokens` that a shortened answer was requested with.
     pub max_tokens: Option<u64>,
@@ -51,7 +51,7 @@ pub struct Degraded {
 
 impl fmt::Display for Degraded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "rung={}", self.source.as_str())?;
+        write!(f, "source={}", self.source.as_str())?;
         if let Some(reason) = self.reason {
             write!(f, "; reason={reason}")?;
         }
@@ -78,11 +78,11 @@ impl Degraded {
         }
     }
 
-    /// Puts the mark on a response, and tells the log.
+    /// Puts the mark on a response, and logs it.
     pub(crate) fn put<B>(self, response: &mut Response<B>) {
         tracing::warn!(
             target: "llm::degrade",
-            rung = self.source.as_str(),
+            source = self.source.as_str(),
             reason = self.reason.map(FailureKind::as_str),
             age = ?self.age,
             asked = self.asked.as_deref(),

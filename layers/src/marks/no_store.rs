@@ -2,7 +2,7 @@
 
 /// In a response's extensions: this answer is not to be kept for others, however whole it is.
 ///
-/// The cost layer says so where a budget made it ask for a smaller answer than the caller did, the retry layer where the upstream's
-/// balance did, and the chain where a cheaper model answered. A service of your own may, too.
+/// The cost layer sets it if a budget shortened the answer, the retry layer if the upstream's
+/// balance did, and the chain if a cheaper model answered. A service of your own may set it, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoStore;

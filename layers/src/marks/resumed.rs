@@ -1,4 +1,4 @@
-//! The mark of an answer that broke off and was gone on with.
+//! The mark of an answer that was interrupted and resumed.
 
 use std::{
     fmt,
@@ -7,27 +7,27 @@ use std::{
 
 use crate::{Candidate, Degraded, FailureKind};
 
-/// In the extensions of a streamed response: where the answer broke off, and who went on. More may be written down until the stream has
+/// In the extensions of a streamed response: where it was interrupted, and which candidate continued. Entries may be added until the stream has
 /// ended. Clones share it.
 #[derive(Clone, Default)]
 pub struct Resumed(Arc<Mutex<Vec<Resumption>>>);
 
-/// One place where an answer broke off and somebody went on.
+/// One place at which an answer was interrupted and resumed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Resumption {
     /// How many bytes of text had been shown.
     pub after: usize,
-    /// Why it broke off.
+    /// Why it was interrupted.
     pub reason: FailureKind,
-    /// Who went on; `None` without a chain.
+    /// The candidate that continued; `None` without a chain.
     pub by: Option<Candidate>,
-    /// The mark of what came from there on, where it is not quite what was asked for: a cheaper model, say.
+    /// The mark of the continuation if it is degraded, for example by a cheaper model.
     pub degraded: Option<Degraded>,
 }
 
 impl Resumed {
-    /// The places so far, in order. None where the answer is of one piece.
+    /// The places so far, in order. None if the answer is of one piece.
     #[must_use]
     pub fn places(&self) -> Vec<Resumption> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -44,7 +44,7 @@ impl Resumed {
             .unwrap_or_default()
     }
 
-    /// The first mark of a part that is not quite what was asked for; `None` so far where there is none.
+    /// The first mark of a degraded part; `None` while there is none.
     #[must_use]
     pub fn degraded(&self) -> Option<Degraded> {
         self.0
@@ -70,7 +70,7 @@ impl fmt::Display for Resumption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} after {} bytes", self.reason, self.after)?;
         if let Some(by) = &self.by {
-            write!(f, ", went on with {by}")?;
+            write!(f, ", resumed by {by}")?;
         }
         self.degraded.as_ref().map_or(Ok(()), |mark| write!(f, " ({mark})"))
     }

@@ -1,4 +1,4 @@
-//! Names that come from requests, and become labels: each is a series for ever, so there is an end to them.
+//! Names that come from requests, and become labels: each is a permanent series, so their number is bounded.
 
 use std::{
     collections::BTreeSet,
@@ -7,9 +7,9 @@ use std::{
 
 use metrics::SharedString;
 
-/// How many names are told apart.
+/// How many names are distinguished.
 const MOST_NAMES: usize = 1000;
-/// The longest name told apart, in bytes.
+/// The longest name that is distinguished, in bytes.
 const LONGEST_NAME: usize = 256;
 /// What all the others are called.
 const OTHER: &str = "other";
@@ -33,7 +33,7 @@ impl Bounded {
         found.map_or(SharedString::const_str(OTHER), SharedString::from)
     }
 
-    /// The name, where there is room for it.
+    /// The name, if there is room for it.
     pub(crate) fn known_or_new(&self, name: &str) -> Option<Arc<str>> {
         self.known(name).or_else(|| self.add(name))
     }

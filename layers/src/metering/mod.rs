@@ -1,4 +1,4 @@
-//! The numbers that layers tell where they happen, for the `metrics` facade. Without the feature of that name: nothing.
+//! The metrics that layers record where they happen, through the `metrics` facade. Without the feature of that name: nothing.
 
 #[cfg(feature = "metrics")]
 pub(crate) use bounded::Bounded;
@@ -45,7 +45,7 @@ pub(crate) fn circuit_entered(candidate: &crate::Candidate, state: &'static str,
     let _ = (candidate, state, level);
 }
 
-/// A candidate bears so many attempts at once.
+/// A candidate's concurrency limit is this.
 #[cfg(feature = "adaptive-concurrency")]
 pub(crate) fn concurrency_limit(candidate: &crate::Candidate, limit: u32) {
     #[cfg(feature = "metrics")]

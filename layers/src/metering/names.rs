@@ -1,7 +1,7 @@
 //! Every name of a span, a field and a metric, in one place, and the buckets that fit.
 //!
 //! Names under `gen_ai.` are [OpenTelemetry's for generative AI](https://opentelemetry.io/docs/specs/semconv/gen-ai/), which are in
-//! development: where they change, they change here. What has no name there stands under `llm.`. An exporter for Prometheus writes
+//! development: if they change, they change here. What has no name there is under `llm.`. An exporter for Prometheus writes
 //! `_` for each `.`.
 
 // Spans.
@@ -21,11 +21,11 @@ pub const ATTEMPT_TARGET: &str = "llm::attempt";
 pub const SPAN_NAME: &str = "otel.name";
 /// `client`.
 pub const SPAN_KIND: &str = "otel.kind";
-/// `OK` or `ERROR`; not set where the caller left.
+/// `OK` or `ERROR`; not set if the caller left.
 pub const STATUS_CODE: &str = "otel.status_code";
-/// What is asked for: `chat`, `embeddings`. A label.
+/// The kind of operation: `chat`, `embeddings`. A label.
 pub const OPERATION: &str = "gen_ai.operation.name";
-/// The upstream that answered, or was asked last. A label.
+/// The upstream that answered, or was tried last. A label.
 pub const PROVIDER: &str = "gen_ai.provider.name";
 /// The model asked for. A label.
 pub const REQUEST_MODEL: &str = "gen_ai.request.model";
@@ -51,7 +51,7 @@ pub const CACHE_READ_TOKENS: &str = "gen_ai.usage.cache_read.input_tokens";
 pub const CACHE_CREATION_TOKENS: &str = "gen_ai.usage.cache_creation.input_tokens";
 /// Of the answer, reasoning.
 pub const REASONING_TOKENS: &str = "gen_ai.usage.reasoning.output_tokens";
-/// The kind of the failure ([`FailureKind::as_str`](crate::FailureKind::as_str)), or `cancelled`. A label, where there is one.
+/// The kind of the failure ([`FailureKind::as_str`](crate::FailureKind::as_str)), or `cancelled`. A label, if there is one.
 pub const ERROR_TYPE: &str = "error.type";
 /// The HTTP status of a failure.
 pub const HTTP_STATUS: &str = "http.response.status_code";
@@ -60,24 +60,24 @@ pub const HTTP_STATUS: &str = "http.response.status_code";
 pub const OUTCOME: &str = "llm.outcome";
 /// Which attempt of its call, from 1.
 pub const ATTEMPT_NUMBER: &str = "llm.attempt.number";
-/// Attempts sent upstream for one operation; none where the answer was kept.
+/// Attempts sent upstream for one operation; none if the response was cached.
 pub const ATTEMPTS: &str = "llm.attempts";
-/// Attempts at a candidate that had been asked before.
+/// Attempts at a candidate that had been tried before.
 pub const RETRY_COUNT: &str = "llm.retries";
 /// Candidates asked after the first, those beside a late one among them.
 pub const FALLBACK_COUNT: &str = "llm.fallbacks";
-/// How often an answer broke off and somebody went on.
+/// How often an interrupted answer was resumed.
 pub const RESUMPTION_COUNT: &str = "llm.resumed";
-/// All attempts of the operation, in US dollars, as far as it is known: an answer that breaks off tells no bill, and counts only where there
+/// All attempts of the operation, in US dollars, as far as it is known: an interrupted answer has no bill, and counts only if there
 /// are prices to estimate it by. For display, not for bills: money is exact in the ledger.
 pub const COST: &str = "llm.cost.usd";
-/// Of these, the attempts whose answer nobody got.
+/// Of these, the attempts whose answer no caller got.
 pub const COST_WASTED: &str = "llm.cost.wasted_usd";
-/// What the cache did: `hit`, `shared` with a call under way, or `miss`; not told of what went past it. A label.
+/// What the cache did: `hit`, `shared` with a call in flight, or `miss`; not set for requests that bypassed it. A label.
 pub const CACHE: &str = "llm.cache";
-/// The rung of the ladder that stood in. A label.
+/// The source of a degraded answer. A label.
 pub const DEGRADED_SOURCE: &str = "llm.degraded.source";
-/// What went wrong with what was asked for. A label.
+/// Why the requested model did not answer. A label.
 pub const DEGRADED_REASON: &str = "llm.degraded.reason";
 /// The tags that were [asked for](crate::observe::ObserveLayer::tags), as `team=search`.
 pub const TAGS: &str = "llm.tags";
@@ -92,9 +92,9 @@ pub const TAG_PREFIX: &str = "llm.tag.";
 pub const BUDGET: &str = "llm.budget";
 /// Why a budget refused an attempt: `spent`, `reserved`, `store_down`, `too_many_accounts`.
 pub const BUDGET_REASON: &str = "llm.budget.reason";
-/// Where an attempt waited: `rate_limit`, `adaptive_concurrency` or `budget`.
+/// The queue in which an attempt waited: `rate_limit`, `adaptive_concurrency` or `budget`.
 pub const QUEUE: &str = "llm.queue";
-/// What is full: `requests`, `tokens`, `concurrency`; of a pause what the upstream said, `rate_limited` or `quota_exhausted`; `store_down` if the store cannot be asked.
+/// What is full: `requests`, `tokens`, `concurrency`; of a pause what the upstream said, `rate_limited` or `quota_exhausted`; `store_down` if the store is unavailable.
 pub const LIMIT: &str = "llm.limit";
 /// The state that a circuit has entered: `closed`, `returning`, `half_open`, `open`.
 pub const STATE: &str = "llm.circuit.to";
@@ -117,17 +117,17 @@ pub const OPERATIONS_ACTIVE: &str = "llm.operations.active";
 pub const OPERATION_ATTEMPTS: &str = "llm.operation.attempts";
 /// US dollars for all attempts of one operation.
 pub const OPERATION_COST: &str = "llm.operation.cost";
-/// US dollars for attempts whose answer nobody got.
+/// US dollars for attempts whose answer no caller got.
 pub const OPERATION_COST_WASTED: &str = "llm.operation.cost_wasted";
-/// Attempts at a candidate that had been asked before.
+/// Attempts at a candidate that had been tried before.
 pub const RETRIES: &str = "llm.operation.retries";
 /// Candidates asked after the first.
 pub const FALLBACKS: &str = "llm.operation.fallbacks";
-/// Answers that broke off and were gone on with.
+/// Interrupted answers that were resumed.
 pub const RESUMED: &str = "llm.operation.resumed";
 /// Answers that the cache looked for, by what it did.
 pub const CACHE_LOOKUPS: &str = "llm.operation.cache_lookups";
-/// Degraded answers, by rung and reason.
+/// Degraded answers, by source and reason.
 pub const DEGRADED: &str = "llm.operation.degraded";
 
 // Metrics of attempts. Their names differ from those of operations, so that no sum counts anything twice.
@@ -147,7 +147,7 @@ pub const ATTEMPT_TOKEN_USAGE: &str = "llm.attempt.token_usage";
 pub const QUEUE_WAIT: &str = "llm.queue.wait";
 /// Calls and attempts that a limit refused.
 pub const LIMIT_REFUSALS: &str = "llm.limit.refusals";
-/// Attempts at once that a candidate bears.
+/// The learned concurrency limit of a candidate.
 pub const CONCURRENCY_LIMIT: &str = "llm.concurrency.limit";
 /// Circuits that changed their state.
 pub const CIRCUIT_TRANSITIONS: &str = "llm.circuit.transitions";

@@ -9,11 +9,11 @@ use crate::{Candidate, Needs, TokenUsage, UsdAmount, UsdError, UtcTime};
 pub struct WorstCasePrice {
     /// Whatever the tokens: the request, pictures, searches.
     pub fixed: UsdAmount,
-    /// For each token of prompt, at the dearest way it can be counted.
+    /// For each token of prompt, at the most expensive way in which it can be billed.
     pub prompt_token: UsdAmount,
-    /// For each token of answer, at the dearest way it can be counted.
+    /// For each token of answer, at the most expensive way in which it can be billed.
     pub answer_token: UsdAmount,
-    /// The longest answer the candidate gives, in tokens; `None` where that is unknown.
+    /// The longest answer the candidate gives, in tokens; `None` if that is unknown.
     pub max_answer: Option<u64>,
 }
 
@@ -28,14 +28,14 @@ impl WorstCasePrice {
     ///
     /// # Errors
     ///
-    /// Where it is too large to hold.
+    /// If it overflows.
     pub fn cost(&self, prompt: u64, answer: u64) -> Result<UsdAmount, UsdError> {
         let prompt = self.prompt_token.checked_mul(prompt)?;
         let answer = self.answer_token.checked_mul(answer)?;
         self.fixed.checked_add(prompt)?.checked_add(answer)
     }
 
-    /// How many tokens of answer fit into an amount beside the prompt; `None` where not even the prompt does.
+    /// How many tokens of answer fit into an amount together with the prompt; `None` if not even the prompt does.
     #[must_use]
     pub fn answer_within(&self, amount: UsdAmount, prompt: u64) -> Option<u64> {
         let left = amount.pico().checked_sub(self.cost(prompt, 0).ok()?.pico())?;
@@ -79,7 +79,7 @@ pub trait PriceList: fmt::Debug + Send + Sync {
     /// The most that a request with these needs can cost at this candidate, whichever of its endpoints serves.
     fn quote(&self, candidate: &Candidate, needs: &Needs, at: UtcTime) -> Quote;
 
-    /// What this usage costs by the list, rounded up; `None` where the list does not say.
+    /// What this usage costs by the list, rounded up; `None` if the list does not say.
     fn cost(&self, candidate: &Candidate, usage: &TokenUsage, at: UtcTime) -> Option<UsdAmount>;
 }
 
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_fits_is_never_dearer_than_the_amount() {
+    fn an_answer_that_fits_never_costs_more_than_the_amount() {
         let tariff = WorstCasePrice {
             fixed: usd("0.01"),
             prompt_token: usd("0.000003"),

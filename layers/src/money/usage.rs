@@ -30,9 +30,9 @@ pub struct TokenUsage {
     pub answer_audio: u64,
     /// Searches of the web made for it.
     pub searches: u64,
-    /// What was charged, where the upstream says so.
+    /// What was charged, if the upstream reports it.
     pub charged: Option<UsdAmount>,
-    /// What the provider behind the router charged, where that comes on top: with a key of one's own at the provider.
+    /// What the provider behind the router charged in addition, if the account has its own key at the provider.
     pub charged_upstream: Option<UsdAmount>,
 }
 
@@ -61,7 +61,7 @@ impl TokenUsage {
         charged.unwrap_or(self)
     }
 
-    /// The bill: what was charged, and on top what the provider charged where the key there is one's own.
+    /// The bill: what was charged, plus what the provider charged if the account has its own key there.
     #[must_use]
     pub fn bill(&self) -> Option<UsdAmount> {
         match (self.charged, self.charged_upstream) {

@@ -45,7 +45,7 @@ impl UsdAmount {
     ///
     /// # Errors
     ///
-    /// Where it is too large.
+    /// If it is too large.
     pub fn checked_add(self, other: Self) -> Result<Self, UsdError> {
         self.0.checked_add(other.0).map(Self).ok_or(UsdError::Overflow)
     }
@@ -54,7 +54,7 @@ impl UsdAmount {
     ///
     /// # Errors
     ///
-    /// Where it is too large.
+    /// If it is too large.
     pub fn checked_sub(self, other: Self) -> Result<Self, UsdError> {
         self.0.checked_sub(other.0).map(Self).ok_or(UsdError::Overflow)
     }
@@ -81,7 +81,7 @@ impl UsdAmount {
     ///
     /// # Errors
     ///
-    /// Where it is too large.
+    /// If it is too large.
     pub fn checked_mul(self, times: u64) -> Result<Self, UsdError> {
         self.0
             .checked_mul(i128::from(times))
@@ -177,7 +177,7 @@ impl fmt::Display for UsdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotANumber => "not a decimal number",
-            Self::Overflow => "an amount of money too large to hold",
+            Self::Overflow => "an amount of money that is too large",
         })
     }
 }

@@ -1,4 +1,4 @@
-//! One attempt, as it is told.
+//! The span and the metrics of one attempt.
 
 use http::Extensions;
 use tracing::{Level, Span, field::Empty, span::Entered};

@@ -7,7 +7,7 @@ pub(super) enum End {
     Answered,
     /// It failed, before or after the answer began.
     Failed(FailureKind, Option<u16>),
-    /// Whoever asked left.
+    /// The caller left.
     Cancelled,
 }
 
@@ -24,7 +24,7 @@ impl End {
         }
     }
 
-    /// For `error.type`: nothing where all went well.
+    /// For `error.type`: `None` on success.
     pub(super) const fn error_type(self) -> Option<&'static str> {
         match self {
             Self::Answered => None,

@@ -17,8 +17,8 @@ impl ObserveLayer {
         Self::default()
     }
 
-    /// The tags that are told, by name: on the span, and each as a label of the metrics of operations. No others are ever told. A thousand
-    /// values of each are told apart, so take a team and not a user. Replaces those named before.
+    /// The tags that are recorded, by name: on the span, and each as a label of the metrics of operations. No other tag is ever recorded.
+    /// A thousand values of each are distinguished, so record a team and not a user. Replaces those named before.
     #[must_use]
     pub fn tags<N: AsRef<str>>(self, names: impl IntoIterator<Item = N>) -> Self {
         Self {
@@ -26,7 +26,7 @@ impl ObserveLayer {
         }
     }
 
-    /// The names of the tags that are told.
+    /// The names of the tags that are recorded.
     pub fn recorded_tags(&self) -> impl Iterator<Item = &str> {
         self.settings.told_names()
     }

@@ -1,4 +1,4 @@
-//! Which metrics there are, for whoever sets an exporter up.
+//! The list of all metrics, for setting up an exporter.
 
 use super::names as n;
 
@@ -24,7 +24,7 @@ pub struct Metric {
     pub kind: MetricKind,
     /// Its unit, as OpenTelemetry writes it: `s`, `{token}`.
     pub unit: &'static str,
-    /// What it tells.
+    /// What it measures.
     pub help: &'static str,
     /// The upper bounds of its buckets that fit; none but for a histogram.
     pub buckets: &'static [f64],
@@ -90,7 +90,7 @@ pub const METRICS: &[Metric] = &[
         "Tokens of the answers that callers got",
     ),
     counter(n::OPERATIONS, "{operation}", "Operations that have ended"),
-    gauge(n::OPERATIONS_ACTIVE, "{operation}", "Operations under way"),
+    gauge(n::OPERATIONS_ACTIVE, "{operation}", "Operations in progress"),
     histogram(
         n::OPERATION_ATTEMPTS,
         "{attempt}",
@@ -107,20 +107,16 @@ pub const METRICS: &[Metric] = &[
         n::OPERATION_COST_WASTED,
         "{USD}",
         n::COST_BUCKETS,
-        "US dollars of it for answers that nobody got",
+        "US dollars of it for answers that no caller got",
     ),
     counter(
         n::RETRIES,
         "{attempt}",
-        "Attempts at a candidate that had been asked before",
+        "Attempts at a candidate that had been tried before",
     ),
-    counter(n::FALLBACKS, "{candidate}", "Candidates asked after the first"),
-    counter(
-        n::RESUMED,
-        "{resumption}",
-        "Answers that broke off and were gone on with",
-    ),
-    counter(n::CACHE_LOOKUPS, "{operation}", "Answers that the cache looked for"),
+    counter(n::FALLBACKS, "{candidate}", "Candidates tried after the first"),
+    counter(n::RESUMED, "{resumption}", "Interrupted answers that were resumed"),
+    counter(n::CACHE_LOOKUPS, "{operation}", "Cache lookups"),
     counter(n::DEGRADED, "{operation}", "Degraded answers"),
     counter(n::ATTEMPTS_ENDED, "{attempt}", "Attempts that have ended"),
     histogram(
@@ -141,17 +137,12 @@ pub const METRICS: &[Metric] = &[
         n::TOKEN_BUCKETS,
         "Tokens that attempts took",
     ),
-    histogram(
-        n::QUEUE_WAIT,
-        "s",
-        n::CHUNK_BUCKETS,
-        "How long something waited for its turn",
-    ),
-    counter(n::LIMIT_REFUSALS, "{refusal}", "What a limit refused"),
+    histogram(n::QUEUE_WAIT, "s", n::CHUNK_BUCKETS, "Time in a queue"),
+    counter(n::LIMIT_REFUSALS, "{refusal}", "Refusals by a limit"),
     gauge(
         n::CONCURRENCY_LIMIT,
         "{attempt}",
-        "Attempts at once that a candidate bears",
+        "Learned concurrency limit of a candidate",
     ),
     counter(n::CIRCUIT_TRANSITIONS, "{transition}", "Changes of a circuit's state"),
     gauge(

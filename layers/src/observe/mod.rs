@@ -1,28 +1,29 @@
-//! Spans and numbers of what a caller asked for, and of what was tried upstream, kept apart.
+//! Spans and metrics of operations (what a caller requested) and of attempts (what was tried upstream), kept apart.
 //!
-//! [`ObserveLayer`] stands outermost, or right inside [`TaggingLayer`](crate::tagging) where its tags are to be told. It makes one span an
-//! operation (`llm operation`, which OpenTelemetry shows as `chat gpt-5`). All that is said below hangs on it, and at the end it is told
-//! what the caller saw: time to the first token, tokens, the cost, attempts, the source of a degraded answer, the failure.
+//! [`ObserveLayer`] stands outermost, or directly inside [`TaggingLayer`](crate::tagging) if its tags are to be recorded. It makes one span per
+//! operation (`llm operation`, which OpenTelemetry shows as `chat gpt-5`). All events below belong to it. At its end it records what the
+//! caller saw: time to the first token, tokens, cost, attempts, the source of a degraded answer, the failure.
 //! [`AttemptLayer`](crate::attempt::AttemptLayer) makes one span per attempt (`llm attempt`) with its model, upstream and number, so that
 //! every event below names them.
 //!
 //! With the feature `metrics` the same goes to the [`metrics`](https://docs.rs/metrics) facade, and so to any exporter: operations under
-//! OpenTelemetry's names, once each, whatever they took; attempts under names of their own; queues, limits, circuits and holds where they happen.
-//! [`names`] has every name, [`METRICS`] every metric with its unit and the buckets that fit; `describe` tells them to the recorder.
+//! OpenTelemetry's names, once each, however many attempts they took; attempts under their own names; queues, limits, circuits and
+//! reservations where they happen. [`names`] has every name, [`METRICS`] every metric with its unit and the buckets that fit; `describe`
+//! registers them with the recorder.
 //!
-//! **What is never told:** prompts, answers, keys, and tags that were not [named](ObserveLayer::tags). There is no switch for content.
-//! Model names come from requests, so a thousand of them are told apart in labels, and the rest is `other`; names that only ever failed as
+//! **What is never recorded:** prompts, answers, keys, and tags that were not [named](ObserveLayer::tags). There is no switch for content.
+//! Model names come from requests, so the labels distinguish a thousand of them, and the rest is `other`. Names that only ever failed as
 //! unknown take no place. Spans have the names as they came.
 //!
-//! An answer counts as answered when its end was seen, even where the caller leaves before the last frame.
+//! An answer counts as answered when its end was seen, even if the caller leaves before the last frame.
 //!
-//! **What it costs:** the spans have the level `DEBUG` and targets of their own, since a plain log formats every field of a span: ask for
-//! them with `llm::operation=debug` and `llm::attempt=debug`, e.g. in the filter of an OpenTelemetry layer. If no subscriber wants span or line, nothing
-//! is allocated, and no clock is read; for the line alone no frame is read. With the feature `metrics` each call is measured, whether or
-//! not a recorder is installed.
+//! **What it costs:** the spans have the level `DEBUG` and targets of their own, because a plain log formats every field of a span. Enable
+//! them with `llm::operation=debug` and `llm::attempt=debug`, e.g. in the filter of an OpenTelemetry layer. If no subscriber wants the span or the
+//! line, nothing is allocated, and no clock is read; for the line alone no frame is read. With the feature `metrics` each call is
+//! measured, whether or not a recorder is installed.
 //!
-//! In a plain log at `info` an operation is one line, the event `operation ended`, of the target `llm::operation`. What was decided on the way is
-//! told by `llm::…` (degraded, resumed, attempts) and by the layers' own modules: `tower_llm_layers=info` has retries, fallbacks, circuits.
+//! In a plain log at `info` an operation is one line, the event `operation ended`, of the target `llm::operation`. Decisions on the way are
+//! logged by `llm::…` (degraded, resumed, attempts) and by the layers' own modules: `tower_llm_layers=info` has retries, fallbacks, circuits.
 //!
 //! # Errors
 //!
@@ -30,7 +31,7 @@
 //!
 //! # Cancellation
 //!
-//! Dropping the future or the body drops what is below, within the span, and then tells the operation or attempt as `cancelled`, once.
+//! Dropping the future or the body drops what is below, within the span, and then records the operation or attempt as `cancelled`, once.
 //!
 //! # Example
 //!

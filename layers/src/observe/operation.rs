@@ -1,4 +1,4 @@
-//! One operation, as it is told.
+//! The span and the metrics of one operation.
 
 use std::sync::Arc;
 
@@ -151,7 +151,7 @@ impl Operation {
     }
 
     pub(super) fn end(mut self, span: &Span, seen: &Seen, end: End, summary: Option<&str>) {
-        // Known only at the end: whoever goes on with an answer may be a cheaper model.
+        // Known only at the end: a cheaper model may have continued the answer.
         if self.degraded.is_none() {
             self.degraded = self.resumed.as_ref().and_then(Resumed::degraded);
         }
@@ -188,19 +188,19 @@ impl Operation {
         if let Some(cached) = self.cached {
             span.record(names::CACHE, cached);
         }
-        let rung = self.degraded.as_ref().map(|mark| mark.source.as_str());
+        let source = self.degraded.as_ref().map(|mark| mark.source.as_str());
         let reason = self
             .degraded
             .as_ref()
             .and_then(|mark| mark.reason)
             .map(FailureKind::as_str);
-        span.record(names::DEGRADED_SOURCE, rung)
+        span.record(names::DEGRADED_SOURCE, source)
             .record(names::DEGRADED_REASON, reason);
         span.in_scope(|| {
             tracing::info!(
                 target: names::OPERATION_TARGET,
                 outcome,
-                rung,
+                source,
                 reason,
                 operation = seen.operation,
                 model = tally.candidate.as_ref().map(Candidate::model),

@@ -1,4 +1,4 @@
-//! The record of one operation or one attempt: told once, however it ends.
+//! The record of one operation or one attempt: written once, however it ends.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use crate::{
     watch::{Scope, Watch},
 };
 
-/// Runs from the start to the end. Empty where nobody listens, and when the end was told.
+/// Runs from the start to the end. Empty if no subscriber is interested, and after the end was recorded.
 #[derive(Default)]
 pub struct Record(Option<Box<Running>>);
 
@@ -37,7 +37,7 @@ impl Record {
         Self(Some(Box::new(Running { span, seen, whose })))
     }
 
-    /// Nobody listens.
+    /// No subscriber is interested.
     pub(super) const fn nothing() -> Self {
         Self(None)
     }
@@ -86,7 +86,7 @@ impl Record {
         }
     }
 
-    /// Whoever asked has left: after all that is below, so that its end is known.
+    /// The caller has left: called after all that is below was dropped, so that its end is known.
     pub(super) fn left(&mut self) {
         self.end(Seen::left, None);
     }

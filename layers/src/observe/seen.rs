@@ -27,9 +27,9 @@ pub(super) struct Seen {
     looked: bool,
     /// Whether frames are read for what the span or the metrics show of them.
     reads: bool,
-    /// Somebody else pays for it: its usage is not to be counted again.
+    /// Another call pays for it: its usage is not to be counted again.
     shared: bool,
-    /// What stands in for an answer, where no model has made it for this call.
+    /// The degraded source, if no model has made the answer for this call.
     stood_in: Option<DegradedSource>,
 }
 
@@ -60,26 +60,26 @@ impl Seen {
     /// The response is there.
     pub(super) fn responded(&mut self, extensions: &Extensions) {
         self.shared = extensions.get::<Coalesced>().is_some();
-        let rung = extensions.get::<Degraded>().map(|mark| mark.source);
-        self.stood_in = rung.filter(|rung| *rung != DegradedSource::CheaperModel);
+        let source = extensions.get::<Degraded>().map(|mark| mark.source);
+        self.stood_in = source.filter(|source| *source != DegradedSource::CheaperModel);
     }
 
-    /// Whether it has begun, and by a model that was asked for it now.
+    /// Whether it has begun, and was made by a model for this call.
     pub(super) const fn is_of_a_model(&self) -> bool {
         self.first.is_some() && self.stood_in.is_none()
     }
 
-    /// A frame has come. Gives the time since the frame before, where both show something.
+    /// A frame has come. Returns the time since the frame before, if both show something.
     pub(super) fn frame<F: Frame>(&mut self, frame: &F) -> Option<Duration> {
         let stage = frame.stage();
         if stage == Stage::KeepAlive {
             return None;
         }
         let ends = stage == Stage::Finish || frame.finishes_answer();
-        // Each look may read the frame again, so not every frame is asked, and none if nothing is told of it.
+        // Reading may parse the frame again, so not every frame is read, and none if nothing is recorded of it.
         if self.reads && (!self.looked || ends) {
             self.looked = true;
-            // A canned reply names the model that was asked for.
+            // A canned reply names the requested model.
             let model = frame
                 .model()
                 .filter(|_| self.stood_in != Some(DegradedSource::CannedReply));
@@ -106,7 +106,7 @@ impl Seen {
         (stage == Stage::Content).then(|| self.last.replace(now).map(since))?
     }
 
-    /// Whoever leaves after the end of the answer has it whole.
+    /// A caller that leaves after the end of the answer has it whole.
     pub(super) const fn left(&self) -> End {
         if self.finished { End::Answered } else { End::Cancelled }
     }

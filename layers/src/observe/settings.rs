@@ -5,9 +5,9 @@ use crate::Tags;
 /// What the services of one layer share.
 #[derive(Debug, Default)]
 pub(super) struct Settings {
-    /// The tags that are told.
+    /// The tags that are recorded.
     tags: Vec<ToldTag>,
-    /// Models asked for that have a label of their own.
+    /// Requested models that have a label of their own.
     #[cfg(feature = "metrics")]
     pub(super) asked: crate::metering::Bounded,
     /// Models that answered, the same.
@@ -15,7 +15,7 @@ pub(super) struct Settings {
     pub(super) answered: crate::metering::Bounded,
 }
 
-/// A tag that is told.
+/// A tag that is recorded.
 #[derive(Debug)]
 struct ToldTag {
     name: Arc<str>,
@@ -50,7 +50,7 @@ impl Settings {
         self.tags.iter().map(|told| &*told.name)
     }
 
-    /// Those of the tags that are told.
+    /// Those of the tags that are recorded.
     pub(super) fn told<'a>(&'a self, tags: &'a Tags) -> impl Iterator<Item = (&'a str, &'a str)> {
         self.told_names().filter_map(|name| Some((name, tags.get(name)?)))
     }

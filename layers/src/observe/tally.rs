@@ -7,15 +7,15 @@ use crate::{Attempt, AttemptLog, Candidate, UsdAmount};
 pub(super) struct Tally {
     /// Attempts sent upstream.
     pub(super) attempts: usize,
-    /// Of these, at a candidate that had been asked before.
+    /// Of these, at a candidate that had been tried before.
     pub(super) retries: usize,
-    /// Candidates asked after the first.
+    /// Candidates tried after the first.
     pub(super) fallbacks: usize,
-    /// What all of them cost; nothing where nobody counts.
+    /// What all of them cost; `None` if costs are not counted.
     pub(super) cost: Option<UsdAmount>,
-    /// Of this, for answers that nobody got.
+    /// Of this, for answers that no caller got.
     pub(super) wasted: Option<UsdAmount>,
-    /// Who answered, or was asked last.
+    /// The candidate that answered, or was tried last.
     pub(super) candidate: Option<Candidate>,
 }
 

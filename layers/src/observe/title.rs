@@ -1,4 +1,4 @@
-//! Texts of a span's fields that are written only where somebody listens: `tracing` may look at the fields of a span that nobody wants.
+//! Texts of a span's fields that are written only if the span is enabled: `tracing` may read the fields of a disabled span.
 
 use std::fmt;
 
@@ -16,11 +16,11 @@ impl fmt::Display for Title<'_> {
     }
 }
 
-/// The tags that are told: `feature=autocomplete team=search`.
+/// The tags that are recorded: `feature=autocomplete team=search`.
 pub(super) struct ToldTags<'a>(&'a Settings, &'a Tags);
 
 impl<'a> ToldTags<'a> {
-    /// Nothing where there are none.
+    /// Empty if there are none.
     pub(super) fn of(settings: &'a Settings, tags: &'a Tags) -> Option<Self> {
         let any = settings.told(tags).next().is_some();
         any.then_some(Self(settings, tags))

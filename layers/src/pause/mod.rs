@@ -17,7 +17,7 @@
 //! ends within [`PauseLayer::max_wait`] and its deadline; the callers that wait for the same end wake spread out. Otherwise the refusal says
 //! when the candidate is called again.
 //!
-//! State is kept for each candidate and [`Route`](crate::Route): what a caller pins (its provider, its account) pauses nobody else. Up to
+//! State is kept for each candidate and [`Route`](crate::Route): what a caller pins (its provider, its account) pauses no other call. Up to
 //! [`MOST_PAUSES`] pauses are held.
 //!
 //! # Place

@@ -31,7 +31,7 @@ pub(super) struct Verdict {
     /// Rate limits without a hint, in a row.
     bare: u32,
     pub(super) rest: Option<Rest>,
-    /// Which of all rests of the table this one is; 0 without one. Attempts that began before it are not judged by it.
+    /// Which of all rests of the table this one is; 0 without one. Attempts that began before it do not count for it.
     pub(super) era: u64,
     is_probed: bool,
     pace: Option<Pace>,

@@ -1,24 +1,24 @@
-//! What tells apart two requests that want different answers.
+//! What distinguishes two requests that want different answers.
 
 use std::fmt;
 
 use http::HeaderName;
 
-/// What the answer to a request depends on: by this the `cache` layer finds what was asked before.
+/// What the answer to a request depends on: the `cache` layer finds earlier responses by it.
 ///
 /// Implement it beside [`LlmRequest`](crate::LlmRequest). Write everything that may change the answer, in a form that does not
 /// depend on how the request was written down (sort the members of objects), and nothing else: neither the user's name nor
-/// tags. Where an answer to a streamed request cannot be replayed to a plain one, whether it is streamed belongs to the key.
+/// tags. If an answer to a streamed request cannot be replayed to a plain one, whether it is streamed belongs to the key.
 pub trait CacheKey {
     /// Writes what the answer depends on.
     fn write_key(&self, key: &mut KeyWriter<'_>);
 
-    /// The temperature asked for, where the request says so; for those who keep answers at temperature 0 only.
+    /// The requested temperature, if the request sets one; for caches that keep only answers at temperature 0.
     fn asked_temperature(&self) -> Option<f64> {
         None
     }
 
-    /// Whether the answer may be kept and shared at all; `false` where the request asks not to be stored.
+    /// Whether the answer may be cached and coalesced at all; `false` if the request asks not to be stored.
     fn may_be_kept(&self) -> bool {
         true
     }
@@ -27,7 +27,7 @@ pub trait CacheKey {
     /// part of the key beside what [`write_key`](Self::write_key) writes. One that is left out here by mistake costs a miss; one that is
     /// ignored by mistake gives a caller another one's answer.
     ///
-    /// It is asked for no header that [changes no answer](changes_no_answer) anywhere.
+    /// It is not called for a header that [changes no answer](changes_no_answer) anywhere.
     fn ignores_header(&self, name: &HeaderName) -> bool {
         let _ = name;
         false

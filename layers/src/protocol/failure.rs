@@ -1,4 +1,4 @@
-//! What a layer must know of an error.
+//! What a layer needs of an error.
 
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ pub trait Failure: Sized {
         self.marks().advice().unwrap_or_else(|| self.kind().advice())
     }
 
-    /// The HTTP status, where there was one.
+    /// The HTTP status, if there was one.
     fn status(&self) -> Option<u16> {
         None
     }
@@ -56,7 +56,7 @@ pub trait Failure: Sized {
         None
     }
 
-    /// The `max_tokens` that the balance could carry, where the upstream said so.
+    /// The `max_tokens` that the balance could pay for, if the upstream said so.
     fn affordable_tokens(&self) -> Option<u64> {
         None
     }
@@ -71,12 +71,12 @@ pub trait Failure: Sized {
         self.kind().to_string()
     }
 
-    /// Whether it concerns this caller alone: then another caller that waits for the same answer asks again.
+    /// Whether it concerns this caller alone: then another caller that waits for the same answer calls again.
     fn is_personal(&self) -> bool {
         self.kind().is_personal()
     }
 
-    /// The same failure for another caller, who waited for the same answer. By default it keeps kind, status, hint and summary.
+    /// The same failure for another caller that waited for the same answer. By default it keeps kind, status, hint and summary.
     #[must_use]
     fn for_another(&self) -> Self
     where
@@ -179,7 +179,7 @@ impl FailureMarks {
     }
 }
 
-/// Puts the log of a call where the caller finds it: into the response's extensions, or onto the error. The layer that opened the call
+/// Gives the log of a call to the caller: in the response's extensions, or on the error. The layer that opened the call
 /// has the log, and publishes it once.
 pub(crate) fn publish<B, E: Failure>(
     log: &mut Option<AttemptLog>,

@@ -1,4 +1,4 @@
-//! What a layer knows of one piece of an answer.
+//! What a layer needs of one piece of an answer.
 
 use std::borrow::Cow;
 
@@ -39,7 +39,7 @@ pub enum Shown<'a> {
     Text(Cow<'a, str>),
     /// The model's thoughts.
     Reasoning,
-    /// Anything else: a tool call, a refusal, a picture. No text can go on from there.
+    /// Anything else: a tool call, a refusal, a picture. No text can continue it.
     Other,
 }
 
@@ -53,12 +53,12 @@ pub trait Frame {
         u32::from(matches!(self.stage(), Stage::Content))
     }
 
-    /// What the whole answer took, in the frame where the upstream says so.
+    /// The usage of the whole answer, in the frame that reports it.
     fn token_usage(&self) -> Option<TokenUsage> {
         None
     }
 
-    /// What this frame adds to what the caller sees: by this a stream that broke off is gone on with, or not.
+    /// What this frame adds to what the caller sees: it decides whether an interrupted stream can be resumed.
     fn shown(&self) -> Shown<'_> {
         match self.stage() {
             Stage::Content => Shown::Other,
@@ -66,8 +66,8 @@ pub trait Frame {
         }
     }
 
-    /// The same frame with this text. Needed where [`shown`](Self::shown) tells of [`Text`](Shown::Text): the first words of whoever
-    /// goes on may have been shown already.
+    /// The same frame with this text. Needed if [`shown`](Self::shown) returns [`Text`](Shown::Text): the first words of a
+    /// continuation may have been shown already.
     #[must_use]
     fn with_text(self, _text: &str) -> Self
     where
@@ -76,17 +76,17 @@ pub trait Frame {
         self
     }
 
-    /// By which name the upstream knows this answer, where the frame tells it: the bill is looked up by it.
+    /// The upstream's id of this answer, if the frame has it: the bill is looked up by it.
     fn generation_id(&self) -> Option<Cow<'_, str>> {
         None
     }
 
-    /// Which model answers, where the frame tells it. Asked of the first frame and the last.
+    /// Which model answers, if the frame says so. Read from the first frame and the last.
     fn model(&self) -> Option<Cow<'_, str>> {
         None
     }
 
-    /// Why the answer ended, in the upstream's word, e.g. `stop`, where the frame tells it. Asked where an answer may end.
+    /// Why the answer ended, in the upstream's word, e.g. `stop`, if the frame says so. Read from frames that may end an answer.
     fn finish_reason(&self) -> Option<Cow<'_, str>> {
         None
     }
@@ -97,13 +97,13 @@ pub trait Frame {
         self.stage() == Stage::Finish
     }
 
-    /// How much memory this frame holds, in bytes, to bound what is kept. Say so where a frame points at bytes elsewhere.
+    /// How much memory this frame holds, in bytes, to bound the cache. Override it if a frame points at bytes elsewhere.
     fn size_in_bytes(&self) -> usize {
         size_of_val(self)
     }
 
-    /// This frame as it is kept and later replayed to somebody else. Nothing is charged then: turn what it says of usage and cost to
-    /// nothing, and leave the rest as it is. It should hold no memory but its own; it is made once, when the answer is kept.
+    /// This frame as it is cached and later replayed to another caller. A replay is not charged: set its usage and cost to
+    /// zero, and leave the rest unchanged. It should hold no memory but its own; it is made once, when the answer is cached.
     #[must_use]
     fn replayed(&self) -> Self
     where
@@ -112,7 +112,7 @@ pub trait Frame {
         self.clone()
     }
 
-    /// Tokens of the prompt and the whole answer, in the frame where the upstream says so.
+    /// Tokens of the prompt and the whole answer, in the frame that reports them.
     fn used_tokens(&self) -> Option<u64> {
         self.token_usage().map(|usage| usage.total())
     }

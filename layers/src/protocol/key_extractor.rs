@@ -1,14 +1,14 @@
-//! Whom a request belongs to, as a layer is told.
+//! How a layer finds the key of a request, such as its tenant.
 
 use std::sync::{Arc, LazyLock};
 
 use http::Request;
 
-/// By which key a layer tells requests apart: a tenant, an API key, a model.
+/// Extracts the key by which a layer distinguishes requests: a tenant, an API key, a model.
 ///
 /// A closure from the request to an `Option<Arc<str>>` is one.
 pub trait KeyExtractor<R> {
-    /// The key; `None` where the layer is to leave this request alone: it is not limited, not kept and not shared.
+    /// The key; `None` if the layer is to leave this request alone: it is not limited, not cached and not coalesced.
     fn key(&self, request: &Request<R>) -> Option<Arc<str>>;
 }
 

@@ -112,33 +112,33 @@ impl ToolLoop {
 pub struct Needs {
     /// Tokens of the prompt, roughly (about four bytes each).
     pub prompt_tokens: u64,
-    /// The most tokens the prompt can have, whatever the tokenizer: for holding money. 0 where that is unknown.
+    /// The most tokens the prompt can have with any tokenizer: for reserving money. 0 if that is unknown.
     pub most_prompt_tokens: u64,
-    /// The largest answer asked for, in tokens; 0 where the request does not say.
+    /// The largest requested answer, in tokens; 0 if the request does not say.
     pub max_tokens: u64,
     /// Pictures it sends.
     pub images: u64,
     /// Searches of the web that it may run.
     pub searches: u64,
-    /// Answers it asks for at once; 0 is one.
+    /// How many answers it requests at once; 0 is one.
     pub choices: u64,
     /// The loop in which the upstream runs tools by itself; `None` if it runs none.
     pub tool_loop: Option<ToolLoop>,
     /// It wants its prompt cached for longer than usual, which costs more to write.
     pub long_cache: bool,
-    /// It may be served on a faster and dearer tier.
+    /// It may be served on a faster and more expensive tier.
     pub priority: bool,
-    /// The dearest that may serve it: the upstream passes over the others.
+    /// The highest price at which it may be served: the upstream skips endpoints above it.
     pub ceiling: PriceCeiling,
     /// It offers tools.
     pub tools: bool,
     /// It forces a tool.
     pub tool_choice: bool,
-    /// It asks for an answer by JSON schema.
+    /// It requests an answer by JSON schema.
     pub structured_outputs: bool,
-    /// It asks for some JSON.
+    /// It requests JSON.
     pub json_mode: bool,
-    /// It begins the model's own message, to be gone on with.
+    /// It begins the model's own message, to be continued.
     pub prefill: bool,
     /// What it puts in, beside text.
     pub input: Modalities,
@@ -174,7 +174,7 @@ pub struct Capability {
     pub structured_outputs: Option<bool>,
     /// Answers in JSON.
     pub json_mode: Option<bool>,
-    /// Goes on with a message that was begun for it.
+    /// Continues a message that was begun for it.
     pub prefill: Option<bool>,
     /// What it takes, beside text.
     pub input: Option<Modalities>,
@@ -185,7 +185,7 @@ pub struct Capability {
 }
 
 impl Capability {
-    /// Why this candidate cannot take the request, or `None` where it can or nobody knows.
+    /// Why this candidate cannot take the request, or `None` if it can or its capabilities are unknown.
     #[must_use]
     pub fn lacks(&self, needs: &Needs) -> Option<String> {
         let wanted = needs.prompt_tokens.saturating_add(needs.max_tokens);

@@ -1,4 +1,4 @@
-//! What a layer must know of a request's body.
+//! What a layer needs of a request's body.
 
 use std::time::Duration;
 

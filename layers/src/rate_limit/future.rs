@@ -56,7 +56,7 @@ struct Queued<S, Q> {
     shared: Option<Shared>,
 }
 
-/// Who is asked beside the bucket of this process.
+/// The shared store that counts in addition to the bucket of this process.
 pub(super) struct Shared {
     pub(super) store: Arc<dyn LimitStore>,
     pub(super) key: Arc<str>,
@@ -182,7 +182,7 @@ impl<S, R: LlmRequest> Queued<S, Request<R>> {
                 })
             }
             Full::For(wait, _) | Full::Shared(LimitWait { wait, .. }) => {
-                // Those who wait for the same instant come one after another.
+                // Calls that wait for the same instant pass one after another.
                 let spread = (wait / 10).min(left - wait).mul_f64(fastrand::f64());
                 let until = Instant::now() + wait + spread;
                 Ok(Box::pin(async move {
@@ -191,7 +191,7 @@ impl<S, R: LlmRequest> Queued<S, Request<R>> {
                 }))
             }
             Full::NoPlace(places) => Ok(Box::pin(async move {
-                // Closed never; out of time is told by the next look.
+                // Never closed; the next check reports that time is up.
                 let place = tokio::time::timeout(left, places.acquire_owned()).await;
                 StepEnd::Place(place.ok().and_then(Result::ok))
             })),

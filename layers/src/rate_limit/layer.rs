@@ -4,7 +4,7 @@ use tower_layer::Layer;
 
 use super::{LimitStore, Limits, LimitsError, RateLimit, limiter::Limiter};
 
-/// Keys held at most where nobody says otherwise; each takes a few hundred bytes.
+/// The default for the most keys that are kept; each takes a few hundred bytes.
 pub const DEFAULT_MAX_KEYS: usize = 100_000;
 
 /// Limits calls by key. See the [module](super). Clones and all their services share the state.
@@ -30,7 +30,7 @@ impl<X> RateLimitLayer<X> {
     ///
     /// # Errors
     ///
-    /// Where there is no limit in them.
+    /// If there is no limit in them.
     pub fn new(limits: Limits, key: X) -> Result<Self, LimitsError> {
         if limits.is_empty() {
             return Err(LimitsError::NoLimit);
@@ -73,7 +73,7 @@ impl<X> RateLimitLayer<X> {
         self
     }
 
-    /// Tokens that an answer is thought to take where the request has no `max_tokens`; 512 by default.
+    /// Tokens that an answer is assumed to take if the request has no `max_tokens`; 512 by default.
     #[must_use]
     pub const fn answer_tokens(mut self, tokens: u64) -> Self {
         self.settings.answer_tokens = tokens;
@@ -81,11 +81,11 @@ impl<X> RateLimitLayer<X> {
     }
 
     /// Keys held at most; [`DEFAULT_MAX_KEYS`] by default. Beyond it, keys that have been quiet are forgotten, and then those
-    /// that were used longest ago. What has been counted so far starts anew.
+    /// that were used longest ago. What has been counted so far starts again.
     ///
     /// # Errors
     ///
-    /// Where it is zero.
+    /// If it is zero.
     pub fn max_keys(mut self, keys: usize) -> Result<Self, LimitsError> {
         if keys == 0 {
             return Err(LimitsError::ZeroKeys);

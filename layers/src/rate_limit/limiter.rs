@@ -14,7 +14,7 @@ const SHARDS: usize = 16;
 /// The buckets of all keys: never more than so many.
 #[derive(Debug)]
 pub(super) struct Limiter {
-    /// What each bucket counts: nothing, where a store does.
+    /// What each bucket counts: nothing if a store counts.
     limits: Limits,
     store: Option<(Arc<dyn LimitStore>, Limits)>,
     shards: Vec<Mutex<Shard>>,
@@ -43,7 +43,7 @@ impl Limiter {
         limiter
     }
 
-    /// Who must be asked for this key beside its bucket.
+    /// The store that must be called for this key in addition to its bucket.
     pub(super) fn shared(&self, key: &Arc<str>) -> Option<Shared> {
         let (store, limits) = self.store.as_ref()?;
         Some(Shared {

@@ -2,7 +2,7 @@ use std::{fmt, num::NonZeroU32, time::Duration};
 
 use governor::Quota;
 
-/// The part of an amount that may come at once, where nobody says otherwise.
+/// The default burst: the part of an amount that may come at once.
 const BURST: u32 = 10;
 
 /// So much in so long.
@@ -29,13 +29,13 @@ pub struct Limits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LimitsError {
-    /// An amount of zero would refuse everything for ever.
+    /// An amount of zero would always refuse everything.
     ZeroAmount,
     /// No time at all, or so much that one unit takes longer than a clock can count.
     Interval,
-    /// A burst of zero would refuse everything for ever.
+    /// A burst of zero would always refuse everything.
     ZeroBurst,
-    /// No call at once would refuse everything for ever.
+    /// No concurrent call would always refuse everything.
     ZeroConcurrency,
     /// There is no limit in them.
     NoLimit,
@@ -78,7 +78,7 @@ impl Rate {
     ///
     /// # Errors
     ///
-    /// Where it is zero.
+    /// If it is zero.
     pub fn burst(mut self, burst: u32) -> Result<Self, LimitsError> {
         self.burst = NonZeroU32::new(burst).ok_or(LimitsError::ZeroBurst)?;
         Ok(self)
@@ -132,7 +132,7 @@ impl Limits {
     ///
     /// # Errors
     ///
-    /// Where it is zero.
+    /// If it is zero.
     pub fn concurrency(mut self, calls: u32) -> Result<Self, LimitsError> {
         self.concurrency = Some(NonZeroU32::new(calls).ok_or(LimitsError::ZeroConcurrency)?);
         Ok(self)

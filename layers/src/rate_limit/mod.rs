@@ -1,8 +1,8 @@
-//! Requests and tokens per interval, and calls at once, for each key.
+//! Requests and tokens per interval, and concurrent calls, for each key.
 //!
 //! A key is whatever the caller extracts: a tenant, an API key, a model, or nothing, for one limit over all ([`KeyExtractor`]). The same
 //! layer serves twice: outside fallback for a tenant's own limits, and inside retry for an upstream's ([`PerCandidate`]), so that
-//! each attempt pays.
+//! each attempt counts.
 //!
 //! Tokens are estimated before the call and trued up after it, over and under, at the end of a stream and when it is dropped; a
 //! failure gives them back. A request that is larger than the burst passes once the bucket is full, and what it takes beyond is
@@ -17,13 +17,13 @@
 //!
 //! # Errors
 //!
-//! [`LayerError::RateLimited`](crate::LayerError::RateLimited) where the call would have to wait longer than it may, with the
-//! exact time until it could pass. [`LayerError::LimitsDown`](crate::LayerError::LimitsDown) where a shared store does not answer,
+//! [`LayerError::RateLimited`](crate::LayerError::RateLimited) if the call would have to wait longer than it may, with the
+//! exact time until it could pass. [`LayerError::LimitsDown`](crate::LayerError::LimitsDown) if a shared store does not answer,
 //! and is set to refuse then.
 //!
 //! # Cancellation
 //!
-//! Dropping the future while it waits takes nothing. Dropped later, the future or the body gives its place back.
+//! Dropping the future while it waits takes nothing. Dropped later, the future or the body releases its place.
 //!
 //! # Example
 //!
@@ -41,7 +41,7 @@
 //!
 //! assert!(service.clone().oneshot(Ask::of("gpt-5")).await.is_ok());
 //! let refused = service.oneshot(Ask::of("gpt-5")).await.err().unwrap();
-//! assert_eq!(refused.message, "over 60 requests in 60 s: come back in 1 s");
+//! assert_eq!(refused.message, "over 60 requests in 60 s: retry in 1 s");
 //! # Ok(())
 //! # }
 //! ```

@@ -38,7 +38,7 @@ pub enum WaitReason {
     },
     /// All places are taken.
     Concurrency,
-    /// The store cannot be asked, and does not let through what it cannot count.
+    /// The store is unavailable, and calls that it cannot count are refused.
     StoreDown {
         /// What is the matter with it, without secrets.
         cause: String,

@@ -61,7 +61,7 @@ impl Tokens {
     }
 }
 
-/// Beyond what a clock can count it stays where it is.
+/// Beyond the range of the clock it stays unchanged.
 fn later(instant: Instant, wait: Duration) -> Instant {
     instant.checked_add(wait).unwrap_or(instant)
 }

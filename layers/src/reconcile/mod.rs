@@ -1,18 +1,18 @@
-//! Fetches the bills of answers that broke off, and puts them in the place of the estimates.
+//! Fetches the bills of interrupted answers, and replaces the estimates by them.
 //!
-//! When a caller leaves mid-stream, what was charged is not known: the entry is an estimate. The upstream knows later, by the
-//! answer's name. A [`Reconciler`] asks for it on a schedule over minutes, and posts the [`Correction`](crate::ledger::Correction) to the
-//! ledger and the difference to the budgets. It is itself a [`Ledger`](crate::ledger::Ledger): give it to the cost layer beside the one that
-//! keeps the entries, and [`resume`](Reconciler::resume) it after a restart with those that still await their bill.
+//! When a caller leaves mid-stream, the charge is not known: the entry is an estimate. The upstream reports the bill later, by the answer's
+//! generation id. A [`Reconciler`] requests it on a schedule over minutes, and posts the [`Correction`](crate::ledger::Correction) to the
+//! ledger and the difference to the budgets. It is itself a [`Ledger`](crate::ledger::Ledger): give it to the cost layer together with the
+//! ledger that keeps the entries, and [`resume`](Reconciler::resume) it after a restart with the entries that still await their bill.
 //!
 //! # Errors
 //!
-//! A bill that never comes leaves the estimate, in the budgets too, and is said once. What does not fit into the queue is counted, and found
-//! again at the next start.
+//! A bill that never comes leaves the estimate, in the budgets too, and is logged once. An entry that does not fit into the queue is
+//! counted, and found again at the next start.
 //!
 //! # Cancellation
 //!
-//! Dropping the last handle ends all that waits; the entries are still estimates in the ledger, and are resumed from there.
+//! Dropping the last handle ends all waits; the entries are still estimates in the ledger, and are resumed from there.
 
 mod reconciler;
 mod schedule;

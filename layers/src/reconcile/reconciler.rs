@@ -24,7 +24,7 @@ pub const MAX_PENDING: usize = 10_000;
 /// Questions for bills that may be on their way at once, by default.
 pub const MAX_REQUESTS: usize = 4;
 
-/// Asks for the bills of answers that broke off. Cheap to clone. See the [module](super).
+/// Requests the bills of interrupted answers. Cheap to clone. See the [module](super).
 #[derive(Clone)]
 pub struct Reconciler {
     work: Arc<Work>,
@@ -59,7 +59,7 @@ struct Work {
 }
 
 impl ReconcilerBuilder {
-    /// Where corrections are posted: the ledger that keeps the entries.
+    /// The ledger to which corrections are posted: the one that keeps the entries.
     #[must_use]
     pub fn ledger(mut self, ledger: Arc<dyn Ledger>) -> Self {
         self.ledger = ledger;
@@ -123,7 +123,7 @@ impl ReconcilerBuilder {
 }
 
 impl Reconciler {
-    /// Sets one up that asks there.
+    /// Sets up a reconciler that requests bills from this source.
     #[must_use]
     pub fn builder(source: Arc<dyn BillSource>) -> ReconcilerBuilder {
         ReconcilerBuilder {

@@ -7,7 +7,7 @@ pub const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// last ten minutes later: bills have been seen to take over eight.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
-/// How far each wait is spread, up or down, so that many that broke off at once do not ask at once.
+/// How far each wait is spread, up or down, so that the bills of many answers interrupted together are not requested together.
 const SPREAD: f64 = 0.2;
 
 /// The waits before each question: each twice the one before.

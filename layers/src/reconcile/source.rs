@@ -6,9 +6,9 @@ use crate::{TokenUsage, UsdAmount, ledger::Entry};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Bill {
-    /// How much, all told.
+    /// The whole amount.
     pub amount: UsdAmount,
-    /// What the answer took, where the upstream says so.
+    /// The usage of the answer, if the upstream reports it.
     pub usage: Option<TokenUsage>,
 }
 
@@ -24,12 +24,12 @@ impl Bill {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BillError {
-    /// Not now: ask again.
+    /// Not yet: request it again.
     Later {
         /// What happened, without secrets.
         reason: String,
     },
-    /// There will be none: this upstream tells no bills, or not to us.
+    /// There will be none: this upstream reports no bills, or not to us.
     Never {
         /// What happened, without secrets.
         reason: String,
@@ -48,7 +48,7 @@ impl std::error::Error for BillError {}
 /// The answer to a question for a bill; `None` while it is not known yet.
 pub type BillFuture = Pin<Box<dyn Future<Output = Result<Option<Bill>, BillError>> + Send>>;
 
-/// Who knows the bills: an upstream's account.
+/// The source of bills: an upstream's account.
 pub trait BillSource: fmt::Debug + Send + Sync {
     /// Asks for the bill of this entry, which has a generation id. Never waits on its own account.
     fn bill(&self, entry: &Entry) -> BillFuture;

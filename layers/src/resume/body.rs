@@ -13,14 +13,14 @@ use tower_service::Service;
 use super::story::{Show, Story};
 use crate::{Continuable, Failure, Frame, LlmRequest};
 
-/// The body of [`Resume`](super::Resume): one answer, whoever had to go on with it.
+/// The body of [`Resume`](super::Resume): one answer, whichever candidates continued it.
 #[pin_project]
 pub struct ResumeBody<S, R, B>
 where
     S: Service<Request<R>>,
     B: Body,
 {
-    /// What is being read; nothing while somebody is asked to go on, and after the end.
+    /// The stream that is being read; `None` during a call for a continuation, and after the end.
     #[pin]
     inner: Option<B>,
     /// What is to be shown next.
@@ -32,13 +32,13 @@ where
 
 type Asked<S, R, B> = Asking<Request<R>, <S as Service<Request<R>>>::Future, <B as Body>::Error>;
 
-/// Who is asked to go on, and after what.
+/// The call for a continuation, and the error that made it necessary.
 enum Asking<R, F, E> {
     /// The next, once the service is ready.
     Readying(R, E),
     /// This one.
     Calling(Pin<Box<F>>, E),
-    /// Nobody: so it ends.
+    /// No candidate: the answer ends with the error.
     Nobody(E),
 }
 
@@ -103,7 +103,7 @@ where
                     Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
                 },
                 Some(Err(error)) => {
-                    // Whatever it held ends before somebody else is asked.
+                    // Whatever it held ends before another candidate is called.
                     this.inner.set(None);
                     match story.go_on(&error) {
                         Some(request) => *this.asking = Some(Box::new(Asking::Readying(request, error))),
@@ -146,7 +146,7 @@ where
     B::Data: Frame,
     B::Error: Failure,
 {
-    /// Asks somebody to go on. Where nobody does, what broke off ends with its own error.
+    /// Calls for a continuation. If no candidate continues, the interrupted stream ends with its own error.
     fn poll_ask(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), B::Error>> {
         let mut this = self.project();
         let (Some(story), Some(asking)) = (this.story.as_mut(), this.asking.as_mut()) else {
@@ -179,8 +179,8 @@ where
                 Poll::Ready(Ok(()))
             }
             (Err(failed), Asking::Readying(_, error) | Asking::Calling(_, error)) => {
-                tracing::warn!(target: "llm::resume", kind = failed.kind().as_str(), why = failed.summary(), "nobody goes on");
-                // What had come of it is shown before it ends.
+                tracing::warn!(target: "llm::resume", kind = failed.kind().as_str(), why = failed.summary(), "not resumed");
+                // The text that came of it is shown before it ends.
                 *this.next = story.held();
                 *this.story = None;
                 *this.asking = Some(Box::new(Asking::Nobody(error)));

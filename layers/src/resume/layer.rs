@@ -4,26 +4,26 @@ use tower_layer::Layer;
 
 use super::Resume;
 
-/// Goes on where a stream broke off. See the [module](super).
+/// Resumes an interrupted stream. See the [module](super).
 #[derive(Debug, Clone, Copy)]
 pub struct ResumeLayer {
     times: u32,
 }
 
 impl ResumeLayer {
-    /// Goes on up to twice a call: an answer that broke off three times is not worth a fourth bill.
+    /// Resumes up to twice per call: an answer that was interrupted three times is not worth a fourth bill.
     #[must_use]
     pub const fn new() -> Self {
         Self { times: 2 }
     }
 
-    /// Never goes on: what breaks off ends with its error. For a slot that stays empty.
+    /// Never resumes: an interrupted stream ends with its error. For a slot that stays empty.
     #[must_use]
     pub const fn off() -> Self {
         Self { times: 0 }
     }
 
-    /// How often one answer may be gone on with.
+    /// How often one answer may be resumed.
     #[must_use]
     pub const fn times(mut self, times: u32) -> Self {
         self.times = times;
@@ -41,8 +41,8 @@ impl fmt::Display for ResumeLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.times {
             0 => f.write_str("off"),
-            1 => f.write_str("goes on once where a stream breaks off"),
-            times => write!(f, "goes on up to {times} times where a stream breaks off"),
+            1 => f.write_str("resumes an interrupted stream once"),
+            times => write!(f, "resumes an interrupted stream up to {times} times"),
         }
     }
 }

@@ -1,31 +1,32 @@
-//! Goes on where a stream broke off, so that the caller gets one whole answer.
+//! Resumes an interrupted stream, so that the caller gets one whole answer.
 //!
-//! When a stream breaks after some of its text was shown (cut, stalled, garbled, or ended by an error of the upstream), the conversation
-//! is asked again, with that text as the beginning of the model's own message. What comes is joined to what was shown: white space and
-//! sentences that the model says once more are left out, and so are its first thoughts. The one that broke off is asked first, then
-//! the others of the chain; one that broke off twice goes last. One that refuses to go on with a begun message is passed over, and so is the one that broke off where the
-//! process may make no more retries.
+//! When a stream fails after some of its text was shown (cut, stalled, garbled, or ended by an error of the upstream), the conversation is
+//! sent again, with that text as the beginning of the model's own message. The continuation is joined to what was shown: white space and
+//! sentences that the model repeats are left out, and so is its first reasoning. The interrupted candidate is tried first, then the others of
+//! the chain; a candidate that was interrupted twice goes last. A candidate that refuses to continue a begun message is skipped. So is the
+//! interrupted one if the process-wide retry ratio is used up.
 //!
-//! Off unless it is put into the stack: the joined text is of two generations, maybe of two models, and both are on the bill. The
-//! answer says so: [`Resumed`](crate::Resumed) in the response's extensions, and a line an attempt in its log. The usage in the last frame is that of
+//! Opt-in, because the joined text is of two generations, maybe of two models, and both are billed. The answer says so:
+//! [`Resumed`](crate::Resumed) in the response's extensions, and one line per attempt in its log. The usage in the last frame is that of
 //! the last generation alone; the ledger has all.
 //!
-//! Never gone on with: a tool call, a picture, sound, a refusal, structured output, one of several choices, an answer that has
-//! shown its end; and any of which more than 1 MiB of text was shown. What the request's [`Continuable::continue_after`](crate::Continuable::continue_after) and the
-//! frame's [`Frame::shown`](crate::Frame::shown) do not tell is not gone on with either.
+//! Never resumed: a tool call, a picture, sound, a refusal, structured output, one of several choices, an answer that has shown its end, and
+//! an answer of which more than 1 MiB of text was shown. An answer is not resumed either if the request's
+//! [`Continuable::continue_after`](crate::Continuable::continue_after) or the frame's [`Frame::shown`](crate::Frame::shown) does not support it.
 //!
 //! # Place
 //!
-//! Inside the deadline and the tenant's limits, which all of it shares; outside the chain, so that whoever goes on may be
-//! another one. The attempts of the call are those of all parts together.
+//! Inside the deadline and the tenant's limits, which all parts share; outside the chain, so that another candidate may continue. The
+//! attempts of the call are those of all parts together.
 //!
 //! # Errors
 //!
-//! What broke the stream, where nobody goes on; never what came of asking.
+//! The error that interrupted the stream, if no candidate continues it; never an error of the continuation.
 //!
 //! # Cancellation
 //!
-//! Dropping the body drops whoever is being read or asked. What broke off is dropped before somebody else is asked.
+//! Dropping the body drops the stream that is being read and the call for a continuation. The interrupted stream is dropped before another
+//! candidate is called.
 //!
 //! # Example
 //!

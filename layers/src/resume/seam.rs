@@ -1,12 +1,12 @@
-//! Where two texts are put together.
+//! Joins the shown text and its continuation.
 
 /// How far back an overlap is looked for, in bytes: about a paragraph.
 const FARTHEST: usize = 1000;
 
-/// Fewest words of a whole sentence that is said again, where the model may as well have had to say it twice.
+/// Fewest words of a whole sentence that counts as repeated; a shorter one may be there twice on purpose.
 const SENTENCE: usize = 3;
 
-/// Fewest words of the end of a sentence that is said again.
+/// Fewest words of the end of a sentence that count as repeated.
 const PART: usize = 5;
 
 /// Joins a continuation to what was shown: what the model says once more is left out, be it white space, the last sentence, or the last
@@ -91,7 +91,7 @@ impl Seam {
         new
     }
 
-    /// What is held, without what is said again.
+    /// The held text, without what is repeated.
     fn new_text(&self) -> &str {
         let said = self.held.trim_start();
         match self.ends().find(|old| repeats(said, old)) {
@@ -100,7 +100,7 @@ impl Seam {
         }
     }
 
-    /// What may be said again, the longest first.
+    /// The endings that may be repeated, the longest first.
     fn ends(&self) -> impl Iterator<Item = &str> {
         let spaced = self.held.starts_with(char::is_whitespace);
         let whole = ends_sentence(&self.tail);
@@ -108,7 +108,7 @@ impl Seam {
             // The next sentence, or the same again: it may begin like this either way.
             (true, true) => end.begins_sentence && end.words >= SENTENCE,
             (true, false) => end.begins_sentence && (end.words >= SENTENCE || self.blank.is_empty()),
-            // Whoever goes on in the midst of a sentence begins with a space; whoever says it again does not.
+            // A continuation in the middle of a sentence begins with a space; a repetition does not.
             (false, true) => false,
             (false, false) => end.begins_sentence || end.words >= PART,
         });
@@ -116,7 +116,7 @@ impl Seam {
     }
 }
 
-/// Whether this is said again. A single word only as a whole one; where words are not spaced, three signs that differ at least.
+/// Whether this is a repetition. A single word only as a whole one; if words are not separated by spaces, at least three different characters.
 fn repeats(said: &str, old: &str) -> bool {
     let Some(rest) = said.strip_prefix(old) else {
         return false;
@@ -136,7 +136,7 @@ fn repeats(said: &str, old: &str) -> bool {
     }
 }
 
-/// How many words these are; where none are spaced, two signs are about one.
+/// How many words these are; without spaces, two characters count as about one word.
 fn words(text: &str) -> usize {
     let signs = text.chars().filter(|sign| is_ideograph(*sign)).count();
     text.split_whitespace().count() + signs / 2
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_on_is_left_as_it_is() {
+    fn a_continuation_is_left_unchanged() {
         for (shown, next) in [
             ("The sky is", " blue."),
             ("The sky is bl", "ue."),
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_again_goes() {
+    fn repeated_text_is_removed() {
         for (shown, next, new) in [
             (
                 "One. The sky is blue.",

@@ -5,13 +5,13 @@ use http::Request;
 use super::seam::{Joined, Seam};
 use crate::{Candidate, Continuable, Degraded, Failure, Frame, Health, LlmRequest, Resumed, Resumption, Shown, Stage};
 
-/// The most text that is kept to go on from, in bytes: about a quarter of a million tokens.
+/// The most text that is kept to resume from, in bytes: about a quarter of a million tokens.
 const MOST_TEXT: usize = 1024 * 1024;
 
 /// The smallest answer worth asking for: several providers refuse less.
 const FEWEST_TOKENS: u64 = 16;
 
-/// What it takes to go on: the service, the request as it came, and what was shown of the answer.
+/// What it takes to resume: the service, the request as it came, and what was shown of the answer.
 pub(super) struct Story<S, R, D> {
     pub(super) service: S,
     original: Request<R>,
@@ -21,20 +21,20 @@ pub(super) struct Story<S, R, D> {
     /// Those of the text that is held back.
     held_tokens: u64,
     resumed: Resumed,
-    /// Where the continuation is being joined, and the last frame that is held back for it.
+    /// The join in progress, and the last frame that is held back for it.
     seam: Option<(Seam, Option<D>)>,
     /// Whether some continuation is being read.
     goes_on: bool,
     state: State,
 }
 
-/// Whether it could be gone on from here.
+/// Whether the answer could be resumed from here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Open,
     /// The end of the answer has been shown: what may follow is no text.
     Finished,
-    /// Something has been shown that no text can go on from.
+    /// Something has been shown that no text can continue.
     Closed,
 }
 
@@ -70,7 +70,7 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
         }
         let text = match frame.shown() {
             Shown::Text(text) => text.into_owned(),
-            // Whoever goes on thinks anew: the caller has seen the first one's thoughts.
+            // A continuation reasons again: the caller has seen the first reasoning.
             Shown::Reasoning if self.goes_on && !ends => return Show::Nothing,
             Shown::Nothing if self.goes_on && !ends && frame.stage() == Stage::Preamble => return Show::Nothing,
             Shown::Nothing if frame.stage() == Stage::KeepAlive => return Show::One(frame),
@@ -138,7 +138,7 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
         }
     }
 
-    /// The request that goes on after this failure, where that may be done.
+    /// The request that resumes the answer after this failure, if it may be resumed.
     pub(super) fn go_on<E: Failure>(&mut self, error: &E) -> Option<Request<R>> {
         let hurts = matches!(error.advice().health, Health::Unhealthy | Health::Paused);
         if self.state != State::Open || self.times_left == 0 || !hurts {
@@ -152,7 +152,7 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
         let mut body = original.continue_after(self.shown.trim_end())?;
         if let Some(most) = body.max_tokens() {
             let left = most.checked_sub(self.tokens).filter(|left| *left > 0)?;
-            // An answer that cannot be shortened may come out longer; its parts are told apart all the same.
+            // An answer that cannot be shortened may come out longer; its parts are distinguished all the same.
             if let Some(body) = body.budgeted() {
                 let _is_told = body.set_max_tokens(left.max(FEWEST_TOKENS).min(most));
             }
@@ -164,7 +164,7 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
             model = broke.as_ref().map(Candidate::model),
             upstream = broke.as_ref().map(Candidate::upstream),
             after = self.shown.len(),
-            "answer broke off: going on"
+            "answer interrupted: resuming"
         );
         body.call_mut().resume(broke);
         self.times_left -= 1;
@@ -177,7 +177,7 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
         Some(request)
     }
 
-    /// Somebody goes on.
+    /// A candidate continues the answer.
     pub(super) fn goes_on<E: Failure>(&mut self, after: &E, mark: Option<Degraded>) {
         self.goes_on = true;
         self.held_tokens = 0;

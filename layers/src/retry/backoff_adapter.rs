@@ -4,7 +4,7 @@ use backoff::{ExponentialBackoff, backoff::Backoff};
 
 use super::Schedule;
 
-/// A [`Schedule`] from a [`backoff::ExponentialBackoff`], for those who have one already.
+/// A [`Schedule`] from a [`backoff::ExponentialBackoff`], for code that has one already.
 ///
 /// The crate is unmaintained (RUSTSEC-2025-0012): [`Exponential`](super::Exponential) does the same without it. Its limit
 /// on elapsed time is taken out, since it runs on the system's clock; the call's deadline and the cap on attempts end the
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn starts_anew_for_each_call_and_never_ends_by_the_wall_clock() {
+    fn starts_again_for_each_call_and_never_ends_by_the_wall_clock() {
         let schedule = BackoffSchedule::new(ExponentialBackoff {
             initial_interval: Duration::from_millis(100),
             current_interval: Duration::from_secs(40),

@@ -25,7 +25,7 @@ struct Bucket {
 }
 
 impl RetryBudget {
-    /// Retries up to `ratio` of the calls (0.2 is 20 %), and `floor` retries a second besides.
+    /// Retries up to `ratio` of the calls (0.2 is 20 %), and `floor` further retries a second.
     ///
     /// Numbers below zero, or none at all, count as zero.
     #[must_use]
@@ -53,7 +53,7 @@ impl RetryBudget {
         self.ratio
     }
 
-    /// Retries a second that are allowed besides.
+    /// Further retries a second that are allowed.
     #[must_use]
     pub const fn floor(&self) -> f64 {
         self.floor
@@ -67,12 +67,12 @@ impl RetryBudget {
 
     /// A call begins.
     pub fn deposit(&self) {
-        // No look at the clock on the way of a call that goes well.
+        // A call that succeeds does not read the clock.
         let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
         bucket.retries = (bucket.retries + self.ratio).min(self.most);
     }
 
-    /// A retry wants to begin; `false` where the budget is spent.
+    /// A retry wants to begin; `false` if the retry ratio is used up.
     #[must_use]
     pub fn withdraw(&self) -> bool {
         self.with(|bucket| {

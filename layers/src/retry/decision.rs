@@ -8,11 +8,11 @@ use crate::{Failure, LlmRequest, MIN_OUTPUT_TOKENS, RetryAdvice, call::ATTEMPTS_
 pub(super) enum Decision {
     /// Again, after this long; `shortened` to so many tokens if the request now asks for a shorter answer than its caller did.
     Again { wait: Duration, shortened: Option<u64> },
-    /// Not again; a reason where the failure itself is none.
+    /// No retry; with a reason if the failure itself does not explain it.
     GiveUp(Option<String>),
 }
 
-/// A wait: as long as wished where that fits, and never less than the least.
+/// A wait: as long as wanted if that fits, and never less than the minimum.
 struct Wait {
     least: Duration,
     wish: Duration,
@@ -37,7 +37,7 @@ pub(super) struct History<'a, D> {
 }
 
 impl<D: Iterator<Item = Duration>> History<'_, D> {
-    /// Decides, and fits the request to what can be afforded where that is what it takes.
+    /// Decides, and shortens the request to what the balance can pay for, if that is needed.
     pub(super) fn decide<E: Failure, R: LlmRequest>(&mut self, error: &E, request: &mut R) -> Decision {
         if error.marks().is_exhausted() {
             return Decision::GiveUp(None);
@@ -74,7 +74,7 @@ impl<D: Iterator<Item = Duration>> History<'_, D> {
             return Decision::GiveUp(Some("the request cannot ask for a shorter answer".to_owned()));
         }
         if !self.policy.budget.withdraw() {
-            return Decision::GiveUp(Some("the retry budget of the process is spent".to_owned()));
+            return Decision::GiveUp(Some("the process-wide retry ratio is used up".to_owned()));
         }
         Decision::Again { wait, shortened: fewer }
     }
@@ -90,7 +90,7 @@ impl<D: Iterator<Item = Duration>> History<'_, D> {
         }
     }
 
-    /// How long this failure would have to wait; `None` where it may not be repeated.
+    /// How long this failure would have to wait; `None` if it may not be repeated.
     fn wait<E: Failure, R: LlmRequest>(&mut self, error: &E, request: &R) -> Option<Wait> {
         if error.marks().has_other_key() {
             return Some(Wait::NONE);

@@ -187,7 +187,7 @@ where
     }
 }
 
-/// Given up: nobody outside should try the same again.
+/// Given up: no layer outside should try the same candidate again.
 fn give_up<B, E: Failure>(mut error: E) -> Result<Response<B>, E> {
     error.marks_mut().set_exhausted();
     Err(error)

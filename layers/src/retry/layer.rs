@@ -42,7 +42,7 @@ impl<M> RetryLayer<M> {
         self
     }
 
-    /// Whether a silent candidate is tried again where there is no other.
+    /// Whether a silent candidate is tried again if there is no other.
     #[must_use]
     pub const fn retry_timeouts(mut self, retry: bool) -> Self {
         self.policy.retry_timeouts = retry;
@@ -56,7 +56,7 @@ impl<M> RetryLayer<M> {
         self
     }
 
-    /// How long to wait where the upstream does not say.
+    /// How long to wait if the upstream gives no hint.
     #[must_use]
     pub fn schedule<N>(self, schedule: N) -> RetryLayer<N> {
         RetryLayer {

@@ -6,15 +6,15 @@
 //! * the attempts on one candidate ([`RetryLayer::max_attempts`]);
 //! * the cap on attempts of the whole call ([`AttemptLayer::cap`](crate::attempt::AttemptLayer::cap));
 //! * a process-wide ratio of retries to calls ([`RetryBudget`]), so that an outage is not made worse. A call counts once, however
-//!   long its chain; and whoever makes the same call of the same candidate again from outside, to go on with an answer that broke off,
-//!   say, repeats an attempt as well.
+//!   long its chain. A layer outside that repeats the call to the same candidate, for example to resume an interrupted answer, also
+//!   repeats an attempt.
 //!
-//! No wait outlives the call's deadline: where it would, the failure is returned at once, with the hint kept on it.
+//! No wait outlives the call's deadline: if it would, the failure is returned at once, with the hint kept on it.
 //!
 //! # Errors
 //!
 //! The last failure, marked as given up on ([`FailureMarks::is_exhausted`](crate::FailureMarks::is_exhausted)).
-//! [`LayerError::RetriesSpent`](crate::LayerError::RetriesSpent) where an attempt is repeated from outside and the ratio is spent.
+//! [`LayerError::RetriesSpent`](crate::LayerError::RetriesSpent) if an attempt is repeated from outside and the ratio is used up.
 //!
 //! # Cancellation
 //!

@@ -13,7 +13,7 @@ pub struct RetryPolicy {
     pub max_retry_delay: Duration,
     /// The longest wait for one retry while another candidate could answer instead.
     pub max_retry_delay_with_fallback: Duration,
-    /// Whether a silent candidate is tried again where there is no other.
+    /// Whether a silent candidate is tried again if there is no other.
     pub retry_timeouts: bool,
     /// The process-wide ratio.
     pub budget: RetryBudget,

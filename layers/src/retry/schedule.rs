@@ -18,7 +18,7 @@ pub trait Schedule {
     fn delays(&self) -> Self::Delays;
 }
 
-/// Delays that double, with full jitter: each is drawn evenly from nothing up to its bound, so that callers who failed
+/// Delays that double, with full jitter: each is drawn evenly from nothing up to its bound, so that calls that failed
 /// together do not come back together.
 #[derive(Debug, Clone)]
 pub struct Exponential {

@@ -57,7 +57,7 @@ where
         if call.counts() {
             policy.budget.deposit();
         }
-        // Who goes on with an answer, or gives one anew, repeats an attempt as well.
+        // A layer that resumes or repeats an answer repeats an attempt as well.
         let (again, first) = if call.is_repeated() && !policy.budget.withdraw() {
             let model = call.candidate().map(Candidate::model).or(request.body().model());
             let model = model.map(str::to_owned);

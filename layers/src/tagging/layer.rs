@@ -6,9 +6,9 @@ use tower_layer::Layer;
 use super::Tagging;
 use crate::Tags;
 
-/// Tells what a request is booked under. Any closure over the request is one.
+/// Extracts what a request is accounted under. Any closure over the request is one.
 pub trait TagExtractor<R> {
-    /// The tags, where there are some.
+    /// The tags, if there are some.
     fn tags(&self, request: &Request<R>) -> Option<Tags>;
 }
 
@@ -26,7 +26,7 @@ pub struct TaggingLayer<X> {
 }
 
 impl<X> TaggingLayer<X> {
-    /// Tags told so.
+    /// Tags extracted by this.
     #[must_use]
     pub const fn new(tags_of: X) -> Self {
         Self {

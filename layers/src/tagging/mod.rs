@@ -1,6 +1,6 @@
-//! Books calls under tags that are told from the request: the tenant by a header, the user by what authentication left.
+//! Sets the tags of a call from its request: the tenant by a header, the user by what authentication left.
 //!
-//! Stands outermost. Tags that a call has already count before those that are told here.
+//! Stands outermost. Tags that a call already has take precedence over those set here.
 //!
 //! # Errors
 //!

@@ -17,7 +17,7 @@ type Polled<B> = Poll<Option<Result<BodyFrame<<B as Body>::Data>, <B as Body>::E
 
 /// The body of [`AttemptTimeout`](super::AttemptTimeout): fails when the stream falls silent or too slow.
 ///
-/// Its timeouts run only while it waits for the upstream. A frame that is there costs no look at the clock.
+/// Its timeouts run only while it waits for the upstream. A frame that is ready costs no read of the clock.
 #[pin_project]
 #[derive(Debug)]
 pub struct AttemptTimeoutBody<B> {
@@ -147,7 +147,7 @@ where
     }
 }
 
-/// This much later, or so late that nobody will see it.
+/// This much later, or the far future if that overflows.
 fn after(instant: Instant, time: Duration) -> Instant {
     const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365);
     instant + time.min(FAR)

@@ -47,7 +47,7 @@ impl<F> AttemptTimeoutFuture<F> {
     }
 }
 
-/// What a clock that ran out is called.
+/// The error of a timeout that elapsed.
 pub(super) fn elapsed<E: From<LayerError>>(phase: Phase, limit: Duration) -> E {
     tracing::debug!(phase = phase.as_str(), ?limit, "attempt timed out");
     LayerError::Elapsed { phase, limit }.into()

@@ -33,7 +33,7 @@ impl AttemptTimeoutLayer {
         self
     }
 
-    /// Added to the first clock for the last candidate of a chain.
+    /// Added to the first timeout for the last candidate of a chain.
     #[must_use]
     pub const fn last_candidate_grace(mut self, grace: Duration) -> Self {
         self.timeouts.last_candidate_grace = grace;

@@ -1,24 +1,24 @@
 //! The timeouts of one attempt.
 //!
-//! | clock | starts | reset by | ends in |
+//! | timeout | starts | reset by | ends in |
 //! | --- | --- | --- | --- |
 //! | first token (streamed) | the attempt | nothing | the future |
 //! | answer (plain) | the attempt | nothing | the future |
 //! | idle | while waiting after the first token | any frame, signs of life too | the body |
-//! | minimum throughput floor | while waiting after the first token | – | the body |
+//! | minimum throughput | while waiting after the first token | – | the body |
 //!
-//! Stands inside retry and outside [`first_token_timeout`](crate::first_token), so that its future resolves at the first token;
-//! without that layer inside, it times the response's headers. The last candidate of a chain gets a grace: cutting it off
-//! leaves nobody. A request that asks for reasoning gets the time for it ([`LlmRequest::reasoning_time`](crate::LlmRequest::reasoning_time)),
-//! and a candidate or a call may have timeouts of its own ([`TimeoutOverrides`](crate::TimeoutOverrides)). The time a slow reader takes counts against nobody.
+//! Stands inside retry and outside [`first_token`](crate::first_token), so that its future resolves at the first token;
+//! without that layer inside, it times the response's headers. The last candidate of a chain gets a grace period, because no
+//! candidate is left after it. A request that asks for reasoning gets the time for it ([`LlmRequest::reasoning_time`](crate::LlmRequest::reasoning_time)),
+//! and a candidate or a call may have timeouts of its own ([`TimeoutOverrides`](crate::TimeoutOverrides)). The time that a slow reader takes does not count.
 //!
 //! # Errors
 //!
-//! [`LayerError::Elapsed`](crate::LayerError::Elapsed) with the phase that ran out.
+//! [`LayerError::Elapsed`](crate::LayerError::Elapsed) with the phase whose timeout elapsed.
 //!
 //! # Cancellation
 //!
-//! When a clock runs out, the future or body inside is dropped at once, and with it the connection.
+//! When a timeout elapses, the future or body inside is dropped at once, and with it the connection.
 //!
 //! # Example
 //!

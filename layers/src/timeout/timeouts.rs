@@ -58,7 +58,7 @@ impl Timeouts {
         self
     }
 
-    /// Which clock an attempt starts on, and how long it is.
+    /// Which timeout an attempt starts with, and its duration.
     pub(super) fn start(&self, streaming: bool, last: bool) -> (Phase, Option<Duration>) {
         let (phase, limit) = if streaming {
             (Phase::FirstToken, self.first_token)

@@ -75,10 +75,9 @@ impl Drop for Still {
     }
 }
 
-/// Polls a timer beside something that has just been polled.
+/// Polls a timer after something else has been polled.
 ///
-/// Once that has used up the task's turn, tokio's own timers are pending too, however late it is; so the clock has the last
-/// word.
+/// Once that has used up the task's cooperative budget, tokio's own timers are pending too, however late it is; so the clock is read.
 #[cfg(any(feature = "deadline", feature = "timeout"))]
 pub(crate) fn poll_timer(timer: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<()> {
     let deadline = timer.deadline();
@@ -108,9 +107,9 @@ mod tests {
         tokio::time::advance(second).await;
         assert_eq!(since(begun), second);
         let next = still();
-        assert_eq!(since(begun), second, "it is read anew in the next poll");
+        assert_eq!(since(begun), second, "it is read again in the next poll");
         drop(next);
         tokio::time::advance(second).await;
-        assert_eq!(now(), begun + 2 * second, "the clock runs where nothing is polled");
+        assert_eq!(now(), begun + 2 * second, "the clock runs if nothing is polled");
     }
 }

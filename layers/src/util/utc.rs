@@ -46,7 +46,7 @@ impl UtcTime {
         self.0
     }
 
-    /// How long after another instant it is; nothing where it is before.
+    /// How long after another instant it is; zero if it is before.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))

@@ -13,10 +13,10 @@ use std::{
 
 use tokio::time::Instant;
 
-/// How often the clocks are compared at most.
+/// How often the two times are compared at most.
 const COMPARED_EACH: i64 = 1_000_000_000;
 
-/// From which difference on the time of day is set again. Slower drift is the same in both clocks.
+/// From which difference on the time of day is set again. Slower drift is the same in both.
 const STEP: i64 = 1_000_000_000;
 
 /// How far tokio's clock may lie behind the monotonic one; past that it is paused.
@@ -27,7 +27,7 @@ struct Wall {
     base: Instant,
     /// The time of day at `base`.
     epoch: AtomicI64,
-    /// When the clocks were compared last, after `base`.
+    /// When the two times were compared last, after `base`.
     compared: AtomicI64,
 }
 

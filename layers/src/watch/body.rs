@@ -12,7 +12,7 @@ use tracing::span::Entered;
 
 use crate::util::still;
 
-/// What looks at a body as it is read. It is dropped after the body: a body that is dropped before its end tells nothing else.
+/// Looks at a body as it is read. It is dropped after the body: of a body that is dropped before its end it sees nothing else.
 pub trait Watch<D, E>: Scope {
     /// A frame of the answer has come.
     fn frame(&mut self, _data: &D) {}
@@ -86,7 +86,7 @@ where
                 if let Some(data) = frame.data_ref() {
                     this.watch.frame(data);
                 }
-                // A reader may stop at the last frame, and never ask for the end.
+                // A reader may stop at the last frame, and never poll for the end.
                 if inner.is_end_stream() {
                     this.watch.ended();
                 }

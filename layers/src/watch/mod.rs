@@ -1,7 +1,7 @@
 //! One body that is watched, and one future that refuses or maps: for layers that only look at an exchange.
 //!
-//! [`WatchBody`] tells a [`Watch`] each frame, the failure, the end and the drop of a body; [`WatchFuture`] polls the service below and maps
-//! its result, or refuses at once. Most layers here are made of these two, and a layer of your own can be.
+//! [`WatchBody`] passes each frame, the failure, the end and the drop of a body to a [`Watch`]; [`WatchFuture`] polls the service below and
+//! maps its result, or refuses at once. Most layers here are made of these two, and a layer of your own can be.
 //!
 //! # Cancellation
 //!

@@ -1,4 +1,4 @@
-//! As many attempts at once as a candidate bears.
+//! A learned concurrency limit per candidate.
 
 mod pace;
 mod queue;
@@ -20,7 +20,7 @@ use crate::support::{
     Beat, Leaf, Probe, ScriptBody, Step, TestError, TestRequest, ask, fails, millis, poll_once, read, secs, streamed,
 };
 
-/// The layer over one leaf, whose requests name the model `m`.
+/// The layer over one inner service, whose requests name the model `m`.
 struct Bench {
     layer: AdaptiveConcurrencyLayer,
     service: AdaptiveConcurrency<Leaf>,

@@ -1,4 +1,4 @@
-//! Who waits, who goes first, and who is refused.
+//! Which calls wait, which go first, and which are refused.
 
 use tower_llm_layers::{FailureKind, Priority, adaptive_concurrency::ConcurrencyPolicy};
 
@@ -68,11 +68,11 @@ async fn a_full_queue_refuses_at_once_and_says_so() {
     assert!(
         error
             .summary
-            .starts_with("m at upstream bears 1 attempts at once, and 2 wait"),
+            .starts_with("upstream/m is at its concurrency limit (1 in flight, 2 queued)"),
         "{}",
         error.summary
     );
-    // Whoever leaves makes room.
+    // A call that leaves makes room.
     drop(left);
     let mut next = bench.begin(Priority::Interactive).await;
     assert!(poll_once(next.as_mut()).is_pending());
@@ -174,7 +174,7 @@ async fn one_place_in_ten_goes_to_the_oldest_batch() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unknown_wait_is_not_told_as_none() {
+async fn an_unknown_wait_is_not_reported_as_zero() {
     let policy = ConcurrencyPolicy::new().initial(1).ceiling(1).queue(0);
     let bench = Bench::new(policy, Leaf::new([long(), long()]));
     let running = bench.begin(Priority::Interactive).await;

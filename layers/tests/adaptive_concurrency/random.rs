@@ -1,4 +1,4 @@
-//! Whatever callers do, nobody hangs, and nothing is left.
+//! Whatever callers do, no call hangs, and nothing is left.
 
 use tower_llm_layers::{FailureKind, Priority, Stage, adaptive_concurrency::ConcurrencyPolicy};
 
@@ -23,7 +23,7 @@ fn step(dice: &mut fastrand::Rng) -> Step {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_hangs_and_nothing_is_left() {
+async fn no_call_hangs_and_nothing_is_left() {
     for seed in 0..30 {
         let mut dice = fastrand::Rng::with_seed(seed);
         let steps: Vec<_> = (0..300).map(|_| step(&mut dice)).collect();
@@ -53,7 +53,7 @@ async fn nobody_hangs_and_nothing_is_left() {
                 _ => calls.retain_mut(|call| poll_once(call.as_mut()).is_pending()),
             }
         }
-        // All but those that hang end, whoever polls them.
+        // All but those that hang end, in any order of polls.
         for _ in 0..60 {
             tokio::time::advance(millis(400)).await;
             calls.retain_mut(|call| poll_once(call.as_mut()).is_pending());

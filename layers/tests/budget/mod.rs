@@ -160,7 +160,7 @@ async fn a_refusal_says_everything() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_window_is_full_again_when_it_begins_and_a_hold_outlives_it() {
+async fn each_window_is_full_again_when_it_begins_and_a_reservation_outlives_it() {
     let windows = [Window::Day, Window::Week, Window::Month, Window::Ever];
     for window in windows {
         let (budgets, book) = book_of([Budget::usd("all", "1.00").unwrap().per(window)]);
@@ -170,7 +170,7 @@ async fn each_window_is_full_again_when_it_begins_and_a_hold_outlives_it() {
         let now = UtcTime::now();
         let Some(end) = window.end(now) else {
             advance(40 * DAY).await;
-            assert_eq!(state(&book, "all").settled, usd("0.60"), "for ever");
+            assert_eq!(state(&book, "all").settled, usd("0.60"), "without end");
             continue;
         };
         advance(end.since(now) - std::time::Duration::from_millis(1)).await;
@@ -180,7 +180,7 @@ async fn each_window_is_full_again_when_it_begins_and_a_hold_outlives_it() {
         assert_eq!((stands.settled, stands.reserved), (usd("0"), usd("0.30")), "{window}");
         assert!(
             reserve(&budgets, &all, "0.80", "0.80").is_err(),
-            "{window}: the hold still counts"
+            "{window}: the reservation still counts"
         );
         held.settle(usd("0.25"));
         assert_eq!(
@@ -207,7 +207,7 @@ async fn a_soft_budget_only_counts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_charged_beyond_every_hold_is_overrun_and_the_law_still_holds() {
+async fn a_charge_beyond_every_reservation_is_overrun_and_the_invariant_holds() {
     let (budgets, book) = book_of([Budget::usd("all", "1.00").unwrap()]);
     let other = reserve(&budgets, &Tags::default(), "0.40", "0.40").unwrap();
     reserve(&budgets, &Tags::default(), "0.50", "0.50")
@@ -227,7 +227,7 @@ async fn what_is_charged_beyond_every_hold_is_overrun_and_the_law_still_holds() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hold_that_is_dropped_or_panicked_over_is_given_back() {
+async fn a_reservation_that_is_dropped_or_panicked_over_is_released() {
     let (budgets, book) = book_of([Budget::usd("all", "1.00").unwrap()]);
     drop(reserve(&budgets, &Tags::default(), "1.00", "1.00").unwrap());
     let panicking = tokio::spawn({
@@ -291,7 +291,7 @@ async fn room_is_made_by_what_stands_for_nothing_and_else_refused() {
 }
 
 #[test]
-fn what_is_no_budget_is_told() {
+fn an_invalid_budget_is_reported() {
     let error = |made: Result<Budget, BudgetError>| made.unwrap_err().to_string();
     assert!(error(Budget::usd("all", "0")).contains("zero or below"));
     assert!(error(Budget::usd("all", "-1")).contains("zero or below"));

@@ -1,7 +1,7 @@
-//! The budget book's accounts and their locks, in every interleaving there is: loom's locks in the place of the standard ones.
+//! The budget store's accounts and their locks, in every interleaving there is: loom's locks in the place of the standard ones.
 //!
-//! Checked: at every lock settled + reserved ≤ cap; a hold on several accounts is all or nothing; those who want the same accounts in
-//! another order do not wait for each other for ever; in the end nothing is held.
+//! Checked: at every lock settled + reserved ≤ cap; a reservation on several accounts is all or nothing; callers that want the same
+//! accounts in another order do not deadlock; in the end nothing is reserved.
 
 #[path = "../../src/budget/account.rs"]
 #[expect(dead_code, reason = "the model uses a part of what the book does")]
@@ -50,7 +50,7 @@ fn shares<const N: usize>(slots: [&Arc<Slot>; N], window: u64) -> Vec<Share> {
     slots.map(share).into()
 }
 
-/// The law, as anybody sees it who takes the lock.
+/// The invariant, as every holder of the lock sees it.
 fn check(slot: &Slot) {
     let account = slot.lock();
     let taken = account.settled.saturating_add(account.reserved);
@@ -96,7 +96,7 @@ fn two_want_the_same_accounts_in_another_order() {
 }
 
 #[test]
-fn a_hold_on_two_is_all_or_nothing_beside_one_on_either() {
+fn a_reservation_on_two_is_all_or_nothing_beside_one_on_either() {
     loom::model(|| {
         let [a, b] = slots();
         let only = |slot: &Arc<Slot>| {
@@ -116,7 +116,7 @@ fn a_hold_on_two_is_all_or_nothing_beside_one_on_either() {
 }
 
 #[test]
-fn a_bill_beyond_the_hold_and_a_new_window_break_no_law() {
+fn a_bill_beyond_the_reservation_and_a_new_window_keep_the_invariant() {
     loom::model(|| {
         let [a] = slots();
         let overrun = {

@@ -1,4 +1,4 @@
-//! The drop of a frame is other people's code: it may ask the cache, and nobody waits for it.
+//! Dropping a frame runs foreign code: it may use the cache, and no caller waits for it.
 
 use std::{
     pin::Pin,
@@ -171,7 +171,7 @@ fn a_frame_may_ask_when_all_is_cleared() {
 }
 
 #[test]
-fn a_frame_may_ask_when_it_is_past_its_time() {
+fn a_frame_may_use_the_cache_when_it_is_stale() {
     asking_back(async |service, _| {
         tokio::time::sleep(secs(60)).await;
         // Asked for, and then let go of with all others.
@@ -197,9 +197,9 @@ fn a_frame_may_ask_when_it_is_forgotten() {
     });
 }
 
-/// Hits go on while much is let go.
+/// Hits continue while many entries are evicted.
 #[test]
-fn letting_go_holds_nobody_up() {
+fn eviction_blocks_no_caller() {
     let (goes, is_going) = mpsc::channel();
     let (go_on, may_go_on) = mpsc::channel::<()>();
     let waits = Mutex::new(Some((goes, may_go_on)));
@@ -252,7 +252,7 @@ fn the_bound_counts_the_text_of_trailers() {
 }
 
 #[test]
-fn what_goes_on_after_its_trailers_is_not_kept() {
+fn a_body_that_continues_after_its_trailers_is_not_cached() {
     for pieces in [(|frame| vec![frame, trailers(1)]) as fn(_) -> Vec<_>, |frame| {
         vec![trailers(1), trailers(1), frame]
     }] {

@@ -50,7 +50,7 @@ async fn what_says_nothing_of_the_leader_goes_to_all() {
     for other in others {
         let error = other.unwrap_err();
         assert_eq!((error.kind, error.hint), (FailureKind::Overloaded, Some(secs(7))));
-        let text = "the same call, asked by another, failed: overloaded (Anthropic)";
+        let text = "a coalesced identical request failed: overloaded (Anthropic)";
         assert_eq!(error.summary, text);
         let Some(LayerError::CoalescedFailure { status, .. }) = error.layer else {
             panic!("another's")
@@ -61,7 +61,7 @@ async fn what_says_nothing_of_the_leader_goes_to_all() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_the_leaders_own_is_its_alone_and_one_of_the_others_asks_anew() {
+async fn a_personal_failure_stays_with_the_leader_and_one_follower_calls_again() {
     for kind in [
         FailureKind::Timeout(Phase::Deadline),
         FailureKind::Cancelled,
@@ -146,11 +146,11 @@ async fn a_failure_for_want_of_the_leaders_time_is_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_the_beginning_all_see_it_break_off() {
+async fn after_the_beginning_all_see_the_interruption() {
     for (kind, seen) in [
         (FailureKind::Truncated, FailureKind::Truncated),
         (FailureKind::Timeout(Phase::Idle), FailureKind::Timeout(Phase::Idle)),
-        // Nobody may take another caller's deadline for its own.
+        // No caller may take another caller's deadline for its own.
         (FailureKind::Timeout(Phase::Deadline), FailureKind::Truncated),
     ] {
         let beats = [
@@ -172,7 +172,7 @@ async fn after_the_beginning_all_see_it_break_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_asks_anew_waits_for_readiness_and_may_fail_there() {
+async fn one_that_calls_again_waits_for_readiness_and_may_fail_there() {
     let leaf = Leaf::new([Step::Fail(secs(1), fails(FailureKind::Auth))]).unready(fails(FailureKind::Connect));
     let probe = leaf.probe();
     let service = over(leaf);
@@ -188,7 +188,7 @@ async fn one_that_asks_anew_waits_for_readiness_and_may_fail_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_leader_that_panics_leaves_nobody_hanging() {
+async fn a_leader_that_panics_leaves_no_follower_hanging() {
     for at_the_head in [true, false] {
         let leaf = Leaf::new([slow(3), slow(3)]);
         let probe = leaf.probe();
@@ -225,7 +225,7 @@ async fn a_leader_that_panics_leaves_nobody_hanging() {
             tokio::join!(leader, follower)
         };
         let ended = tokio::time::timeout(secs(60), local.run_until(both)).await;
-        let (leader, follower) = ended.expect("nobody hangs");
+        let (leader, follower) = ended.expect("no call hangs");
         // The one that polls it when it panics goes down with it; which one that is, the runtime decides.
         let survivor = match (leader, follower) {
             (Err(panic), Ok(survivor)) => {
@@ -238,7 +238,7 @@ async fn a_leader_that_panics_leaves_nobody_hanging() {
             both => panic!("one of them panics: {both:?}"),
         };
         match survivor {
-            Ok(frames) => assert_eq!(frames, 5, "asked anew"),
+            Ok(frames) => assert_eq!(frames, 5, "called again"),
             Err(error) => assert!(matches!(error.layer, Some(LayerError::CoalescedFailure { .. }))),
         }
         assert_eq!(service.calls_shared(), 0);

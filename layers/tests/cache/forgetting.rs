@@ -18,9 +18,9 @@ fn late() -> Step {
     Step::Answer(secs(2), vec![Beat::Frame(Stage::Content), Beat::Frame(Stage::Finish)])
 }
 
-/// What is cleared is cleared: what was asked for before is not kept after it.
+/// After a clear, a response that was requested before it is not cached.
 #[tokio::test(start_paused = true)]
-async fn what_was_asked_for_before_all_was_forgotten_is_not_kept() {
+async fn a_response_requested_before_all_was_forgotten_is_not_cached() {
     for one in [true, false] {
         let layer = layer();
         let service = layer.clone().layer(Leaf::new([late()]));
@@ -40,9 +40,9 @@ async fn what_was_asked_for_before_all_was_forgotten_is_not_kept() {
     }
 }
 
-/// Nobody joins what was asked for before.
+/// No call joins one that was requested before.
 #[tokio::test(start_paused = true)]
-async fn nobody_joins_what_was_asked_for_before_all_was_forgotten() {
+async fn no_call_joins_one_requested_before_all_was_forgotten() {
     let layer = layer();
     let leaf = Leaf::new([late()]);
     let probe = leaf.probe();

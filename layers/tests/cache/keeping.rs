@@ -91,8 +91,8 @@ async fn trailers_are_replayed_too() {
     }
 }
 
-/// Whether what the leaf does is asked for anew the second time.
-async fn is_asked_anew(step: Step) -> bool {
+/// Whether the inner service is called again the second time.
+async fn is_called_again(step: Step) -> bool {
     let leaf = Leaf::new([step]);
     let probe = leaf.probe();
     let service = over(leaf);
@@ -106,21 +106,21 @@ async fn is_asked_anew(step: Step) -> bool {
 #[tokio::test(start_paused = true)]
 async fn only_whole_answers_are_kept() {
     let content = Beat::Frame(Stage::Content);
-    assert!(!is_asked_anew(Step::ok()).await);
-    assert!(!is_asked_anew(Step::body([Beat::Frame(Stage::Finish)])).await);
+    assert!(!is_called_again(Step::ok()).await);
+    assert!(!is_called_again(Step::body([Beat::Frame(Stage::Finish)])).await);
     assert!(
-        is_asked_anew(Step::fail(fails(FailureKind::Overloaded))).await,
+        is_called_again(Step::fail(fails(FailureKind::Overloaded))).await,
         "an error"
     );
     let cut = Beat::Fail(fails(FailureKind::Truncated));
-    assert!(is_asked_anew(Step::body([content.clone(), cut.clone()])).await, "cut");
+    assert!(is_called_again(Step::body([content.clone(), cut.clone()])).await, "cut");
     let late = [content.clone(), Beat::Frame(Stage::Finish), cut];
-    assert!(is_asked_anew(Step::body(late)).await, "cut after its finish");
+    assert!(is_called_again(Step::body(late)).await, "cut after its finish");
     assert!(
-        is_asked_anew(Step::body([content.clone(), content])).await,
+        is_called_again(Step::body([content.clone(), content])).await,
         "without a finish"
     );
-    assert!(is_asked_anew(Step::body([])).await, "empty");
+    assert!(is_called_again(Step::body([])).await, "empty");
 }
 
 #[tokio::test(start_paused = true)]
@@ -143,7 +143,7 @@ async fn an_answer_that_is_dropped_is_not_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_stops_at_the_end_of_the_stream_has_kept_it() {
+async fn a_reader_that_stops_at_the_end_of_the_stream_has_cached_it() {
     use http_body::Body;
     use http_body_util::BodyExt;
     let service = over(Leaf::new([]));
@@ -195,7 +195,7 @@ async fn an_answer_serves_for_its_time_and_is_stale_for_a_while() {
     advance(secs(60) - millis(1)).await;
     assert!(is_hit(&ask(&service, streamed()).await.unwrap()));
     advance(millis(1)).await;
-    assert!(ask(&service, streamed()).await.is_err(), "asked anew");
+    assert!(ask(&service, streamed()).await.is_err(), "called again");
     advance(secs(599)).await;
     let stale = layer.cache().unwrap().stale(&key).unwrap();
     assert!(stale.status().stale);
@@ -223,7 +223,7 @@ async fn a_larger_answer_than_the_largest_passes_and_is_not_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_forgotten_is_asked_anew() {
+async fn what_is_forgotten_is_requested_again() {
     let layer = layer();
     let service = layer.clone().layer(Leaf::new([]));
     let key = layer.key(&streamed()).unwrap();
@@ -237,7 +237,7 @@ async fn what_is_forgotten_is_asked_anew() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_shows_what_was_asked_or_answered() {
+async fn nothing_shows_the_prompt_or_the_answer() {
     let layer = layer();
     let service = layer.clone().layer(Leaf::new([]));
     all(&service, streamed()).await;
@@ -253,7 +253,7 @@ async fn nothing_shows_what_was_asked_or_answered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refreshed_answer_is_not_overwritten_by_one_that_was_asked_for_before_it() {
+async fn a_refreshed_answer_is_not_overwritten_by_one_requested_before_it() {
     let old = Step::Answer(secs(10), vec![Beat::Sized(11), Beat::Frame(Stage::Finish)]);
     let new = Step::Answer(secs(1), vec![Beat::Sized(22), Beat::Frame(Stage::Finish)]);
     let service = over(Leaf::new([old, new]));
@@ -290,7 +290,7 @@ async fn sizes_beyond_all_bounds_are_added_up() {
     );
 }
 
-/// What stands in, where the cache is outside of the ladder.
+/// What stands in, if the cache is outside of the degradation.
 #[derive(Clone)]
 struct Sorry;
 

@@ -50,7 +50,7 @@ async fn whole(service: TestService, after: u64) -> (Vec<TestFrame>, Option<Test
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_leader_that_dies_at_any_await_leaves_nobody_hanging() {
+async fn a_leader_that_is_dropped_at_any_await_leaves_no_follower_hanging() {
     let mut died = 0;
     for polls in 0..40 {
         let leaf = Leaf::new([slow(8)]);
@@ -63,7 +63,7 @@ async fn a_leader_that_dies_at_any_await_leaves_nobody_hanging() {
                 whole(service.clone(), 35)
             )
         };
-        let (first, second, third) = timeout(secs(60), all).await.expect("nobody hangs");
+        let (first, second, third) = timeout(secs(60), all).await.expect("no call hangs");
         died += usize::from(first.is_none());
         for (frames, error) in [second, third] {
             assert!(error.is_none());
@@ -81,7 +81,7 @@ async fn a_leader_that_dies_at_any_await_leaves_nobody_hanging() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn followers_that_die_at_any_await_harm_nobody() {
+async fn followers_that_are_dropped_at_any_await_harm_no_other() {
     for polls in 0..40 {
         let leaf = Leaf::new([slow(8)]);
         let probe = leaf.probe();
@@ -113,7 +113,7 @@ async fn when_all_have_left_the_call_is_dropped_at_once() {
         if counts.bodies_dropped + counts.futures_dropped > 0 {
             let (again, error) = whole(service.clone(), 0).await;
             assert!(error.is_none());
-            assert_eq!((again.len(), probe.calls()), (2, 2), "asked anew");
+            assert_eq!((again.len(), probe.calls()), (2, 2), "called again");
         }
     }
 }
@@ -132,7 +132,7 @@ async fn a_leader_dropped_before_it_was_polled_is_carried_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_who_waits_is_woken_when_the_one_who_polls_goes() {
+async fn a_waiting_reader_is_woken_when_the_polling_one_is_dropped() {
     // The leader polls the call and goes away while the follower, polled before, waits for its waker alone.
     let leaf = Leaf::new([Step::body([
         Beat::Frame(Stage::Content),

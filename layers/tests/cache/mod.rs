@@ -34,7 +34,7 @@ type TestService = CacheService<Leaf, TestFrame, TestError, GlobalKey>;
 
 const MIB: u64 = 1024 * 1024;
 
-/// Keeps and shares, for everybody.
+/// Caches and coalesces, for all callers.
 fn layer() -> TestLayer {
     CacheLayer::new(Cache::new(MIB), GlobalKey)
 }

@@ -1,4 +1,4 @@
-//! What one request, and the layer, can be told.
+//! The options of one request and of the layer.
 
 use http::{HeaderValue, Request, Response, header::CACHE_CONTROL};
 use tower::Layer;
@@ -22,7 +22,7 @@ async fn warm(service: &TestService) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refresh_asks_anew_and_keeps_what_comes() {
+async fn a_refresh_calls_again_and_caches_what_comes() {
     let leaf = Leaf::new([slow(1), slow(5)]);
     let probe = leaf.probe();
     let service = over(leaf);
@@ -35,7 +35,7 @@ async fn a_refresh_asks_anew_and_keeps_what_comes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refresh_joins_nobody_and_may_be_joined() {
+async fn a_refresh_joins_no_call_and_may_be_joined() {
     // The first one has no finish, so that it is not kept.
     let content = [
         Beat::Frame(Stage::Content),
@@ -78,7 +78,7 @@ async fn a_bypass_neither_reads_nor_keeps_nor_shares() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_a_kept_answer_asks_nobody() {
+async fn only_if_cached_never_calls_the_upstream() {
     let leaf = Leaf::new([]);
     let probe = leaf.probe();
     let service = over(leaf);
@@ -118,7 +118,7 @@ async fn who_asks_not_to_be_stored_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_temperature_zero_where_so_set() {
+async fn only_temperature_zero_if_so_set() {
     for (temperature, strict, kept) in [
         (None, false, true),
         (Some(0.7), false, true),
@@ -166,7 +166,7 @@ async fn with_no_room_single_flight_is_left() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_empty_slot_asks_nobody_for_what_is_wanted_only_if_kept() {
+async fn an_empty_slot_calls_nothing_for_an_only_if_cached_request() {
     let leaf = Leaf::new([]);
     let probe = leaf.probe();
     let off: TestLayer = CacheLayer::off();
@@ -177,9 +177,9 @@ async fn an_empty_slot_asks_nobody_for_what_is_wanted_only_if_kept() {
     assert_eq!(probe.calls(), 0);
 }
 
-/// Else whoever looks on would wait as long as the batch does.
+/// Else an interactive caller would wait as long as the batch does.
 #[tokio::test(start_paused = true)]
-async fn nobody_who_looks_on_joins_a_batch_before_its_answer_has_begun() {
+async fn an_interactive_call_does_not_join_a_batch_before_its_answer_has_begun() {
     use Priority::{Batch, Interactive};
     let of = |priority| {
         let mut request = streamed();

@@ -1,4 +1,4 @@
-//! What is as it is for the leader's own reasons is for nobody else.
+//! A response that was changed for the leader's own reasons is not shared.
 
 use tower::ServiceBuilder;
 use tower_llm_layers::{
@@ -13,7 +13,7 @@ use super::*;
 use crate::support::{Prices, ask, fails};
 
 #[tokio::test(start_paused = true)]
-async fn nobody_gets_what_anothers_budget_cut_short() {
+async fn no_call_gets_what_anothers_budget_cut_short() {
     let budget = Budget::usd("user", "0.004").unwrap().each("user");
     let budgets = Budgets::in_store([budget], Arc::new(InMemoryBudgetStore::new())).unwrap();
     let cost = CostLayer::new().prices(Arc::new(Prices)).budgets(budgets);
@@ -42,7 +42,7 @@ async fn nobody_gets_what_anothers_budget_cut_short() {
     let (led, joined) = tokio::join!(ask(&service, of("one")), ask(&service, of("another")));
     assert!(led.unwrap().extensions().get::<NoStore>().is_some(), "it was cut short");
     assert!(joined.unwrap().extensions().get::<Coalesced>().is_none());
-    assert_eq!(probe.calls(), 2, "asked anew");
+    assert_eq!(probe.calls(), 2, "called again");
 }
 
 #[tokio::test(start_paused = true)]
@@ -68,14 +68,18 @@ async fn an_answer_that_a_balance_cut_short_is_neither_kept_nor_shared() {
     let joined = joined.unwrap();
     assert!(!is_shared(&joined));
     let seen: Vec<_> = probe.seen().iter().map(|seen| seen.max_tokens).collect();
-    assert_eq!(seen, [Some(1_000), Some(300), Some(1_000)], "asked anew, for the whole");
+    assert_eq!(
+        seen,
+        [Some(1_000), Some(300), Some(1_000)],
+        "called again, for the whole"
+    );
     frames(joined.into_body()).await;
     assert!(is_hit(&ask(&service, long()).await.unwrap()), "the whole is kept");
     assert_eq!(probe.calls(), 3);
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_fails_by_anothers_cap_on_attempts() {
+async fn no_call_fails_by_anothers_cap_on_attempts() {
     let leaf = Leaf::new([
         Step::Fail(millis(10), fails(FailureKind::Reset)),
         Step::ok(),

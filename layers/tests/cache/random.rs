@@ -103,7 +103,7 @@ proptest! {
     #![proptest_config(cases(400))]
 
     #[test]
-    fn everybody_gets_a_whole_answer_or_knows_better(
+    fn every_caller_gets_a_whole_answer_or_an_error(
         steps in proptest::collection::vec(step(), 1..4),
         callers in proptest::collection::vec(caller(), 1..7),
     ) {

@@ -14,7 +14,7 @@ use crate::support::{Beat, Leaf, Step, TestFrame, secs};
 
 const DAY: Duration = secs(24 * 60 * 60);
 
-/// Over a leaf whose answers have so many bytes.
+/// Over an inner service whose answers have so many bytes.
 fn sized(cache: &Cache<TestFrame>, bytes: usize) -> TestService {
     let answer = Step::body([Beat::Sized(bytes), Beat::Frame(Stage::Finish)]);
     CacheLayer::new(cache.clone(), GlobalKey).layer(Leaf::new((0..4000).map(|_| answer.clone())))
@@ -37,7 +37,7 @@ async fn hits(service: &TestService, numbers: impl Iterator<Item = usize>) -> us
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_asked_for_again_outlives_a_flood_of_what_is_not() {
+async fn responses_requested_again_outlive_a_flood_of_new_ones() {
     let service = sized(&Cache::new(100_000), 1000);
     assert_eq!(hits(&service, 0..200).await, 0);
     assert_eq!(hits(&service, [1000, 1000].into_iter()).await, 1);
@@ -73,7 +73,7 @@ async fn whatever_fits_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_past_its_time_makes_room() {
+async fn stale_responses_make_room() {
     let cache = Cache::new(MIB).time_to_live(secs(60)).stale_if_error(secs(60));
     let service = sized(&cache, 1000);
     hits(&service, 0..100).await;

@@ -64,7 +64,7 @@ async fn a_late_one_gets_what_was_and_then_what_comes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_reader_blocks_nobody_and_loses_nothing() {
+async fn a_slow_reader_blocks_no_other_and_loses_nothing() {
     let service = over(Leaf::new([slow(20)]));
     let (first, slow) = tokio::join!(ask(&service, streamed()), ask(&service, streamed()));
     let slow = async {
@@ -97,7 +97,7 @@ async fn once_the_answer_is_too_large_a_laggard_falls_off_honestly() {
     for _ in 0..15 {
         first.frame().await.unwrap().unwrap();
     }
-    assert_eq!(service.calls_shared(), 0, "nobody else may join");
+    assert_eq!(service.calls_shared(), 0, "no other call may join");
     // Ten frames are kept, so the sixth is the first that is there.
     let (rest, error) = frames(far.into_body()).await;
     assert!(rest.is_empty());
@@ -135,7 +135,7 @@ async fn an_answer_of_one_huge_frame_reaches_all() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn signs_of_life_reach_all_who_wait() {
+async fn signs_of_life_reach_all_readers() {
     let leaf = Leaf::new([Step::body([
         Beat::Frame(Stage::Content),
         Beat::Pause(secs(1)),
@@ -152,7 +152,7 @@ async fn signs_of_life_reach_all_who_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_joins_holds_no_permit() {
+async fn a_call_that_joins_holds_no_permit() {
     use tower::limit::ConcurrencyLimitLayer;
     let leaf = Leaf::new([slow(2)]);
     let limited = ConcurrencyLimitLayer::new(2).layer(leaf);

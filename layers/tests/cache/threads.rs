@@ -160,11 +160,11 @@ fn threads_that_ask_the_same_make_one_call_between_them() {
 }
 
 #[test]
-fn threads_that_leave_in_the_middle_harm_nobody() {
+fn threads_that_leave_in_the_middle_harm_no_other() {
     assert!(calls(true) >= ROUNDS);
 }
 
-/// A leaf whose first frame waits inside the poll: it says `in`, and goes on when told so.
+/// An inner service whose first frame waits inside the poll: it sends `in`, and continues on a signal.
 fn held(answers: bool) -> (Moody, Receiver<()>, Sender<()>) {
     let (entered, enters) = channel();
     let (go, goes) = channel();
@@ -187,7 +187,7 @@ fn held(answers: bool) -> (Moody, Receiver<()>, Sender<()>) {
 }
 
 #[test]
-fn whoever_comes_while_another_one_polls_is_told_when_it_is_done() {
+fn a_reader_that_comes_during_a_poll_is_woken_after_it() {
     for answers in [true, false] {
         let (leaf, enters, go) = held(answers);
         let service = CacheLayer::new(Cache::new(MIB), GlobalKey).layer(leaf);

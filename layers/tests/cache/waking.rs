@@ -55,9 +55,9 @@ impl Service<Request<TestRequest>> for Silent {
     }
 }
 
-/// Else many followers of a silent call would wake each other for ever.
+/// Else many followers of a silent call would wake each other without end.
 #[tokio::test(start_paused = true)]
-async fn who_polls_in_vain_is_woken_only_where_the_call_has_more_to_do() {
+async fn a_reader_that_polled_in_vain_is_woken_only_if_the_call_has_more_to_do() {
     for wakes in [false, true] {
         let silent = Silent {
             wakes,

@@ -155,7 +155,7 @@ async fn one_that_opens_while_it_is_retried_is_left_for_the_next_with_its_own_fa
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_closed_one_is_asked_before_a_last_resort_and_a_bad_request_ends_all() {
+async fn a_closed_circuit_is_tried_before_a_last_resort_and_a_bad_request_ends_all() {
     let policy = CircuitPolicy::new().min_calls(1);
     let leaf = Leaf::new([]).on("a", [Step::fail(down())]).on(
         "b",
@@ -167,7 +167,7 @@ async fn a_closed_one_is_asked_before_a_last_resort_and_a_bad_request_ends_all()
     );
     let (service, _, probe) = over(["a", "b"], policy.open_for(secs(60), secs(60)), leaf);
     call(&service).await.unwrap();
-    // `b` fails as well, so `a` is asked although it is open: it is well again.
+    // `b` fails as well, so `a` is tried although its circuit is open: it has recovered.
     call(&service).await.unwrap();
     assert_eq!(probe.models(), ["a", "b", "b", "a"]);
     advance(secs(120)).await;

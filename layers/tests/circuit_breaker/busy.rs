@@ -51,7 +51,7 @@ async fn those_that_are_late_or_left_excuse_nothing() {
     }
     bench.calls(7).await;
     assert!(bench.is_open());
-    // Left: nobody waits for them any more.
+    // Left: no caller waits for them any more.
     let bench = Bench::new(CircuitPolicy::new(), Leaf::new(hanging().chain(fails())));
     for _ in 0..8 {
         drop(bench.begin().await);

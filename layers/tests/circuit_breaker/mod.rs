@@ -15,7 +15,7 @@ use tower_llm_layers::{
 
 use crate::support::{Leaf, Probe, TestError, ask, candidate, streamed};
 
-/// The breaker over attempts at one leaf, whose requests name the model `m`.
+/// The breaker over attempts at one inner service, whose requests name the model `m`.
 struct Bench {
     layer: CircuitBreakerLayer,
     service: CircuitBreaker<AttemptService<Leaf>>,
@@ -44,7 +44,7 @@ impl Bench {
         }
     }
 
-    /// A call that is polled once and goes on.
+    /// A call that is polled once and stays in flight.
     async fn begin(&self) -> std::pin::Pin<Box<impl Future<Output = Result<(), TestError>>>> {
         let mut request = streamed();
         request.body_mut().model = Some("m".into());

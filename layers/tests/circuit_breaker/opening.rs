@@ -161,7 +161,7 @@ async fn callers_who_leave_open_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_breaks_off_counts_as_a_failure_instead() {
+async fn an_interrupted_answer_counts_as_a_failure_instead() {
     let broken = Step::body([Beat::Frame(Stage::Content), Beat::Fail(fails(FailureKind::Truncated))]);
     let bench = Bench::new(CircuitPolicy::new(), Leaf::new([]).always("m", broken));
     bench.calls(4).await;
@@ -245,7 +245,7 @@ async fn each_candidate_has_its_own_and_there_are_never_too_many() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn answers_that_began_before_the_window_do_not_count_with_those_that_break_off() {
+async fn answers_from_before_the_window_do_not_count_with_interrupted_ones() {
     let long = Step::body([
         Beat::Frame(Stage::Content),
         Beat::Pause(secs(3_600)),
@@ -272,7 +272,7 @@ async fn answers_that_began_before_the_window_do_not_count_with_those_that_break
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flood_of_names_that_failed_makes_room_when_nobody_asks_for_them() {
+async fn a_flood_of_names_that_failed_makes_room_when_they_are_unused() {
     let circuits = Circuits::new(CircuitPolicy::new().min_calls(1)).unwrap();
     let failures = vec![Step::fail(down()); MOST_CIRCUITS + 3];
     let leaf = Leaf::new(failures);

@@ -148,7 +148,7 @@ async fn one_that_fails_on_its_return_opens_for_longer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_began_before_it_opened_judges_nothing() {
+async fn what_began_before_it_opened_does_not_count() {
     let bench = Bench::new(CircuitPolicy::new(), {
         let slow = (0..5).map(|_| Step::Fail(secs(1), down()));
         let late = (0..2).map(|_| Step::Answer(secs(7), Vec::new()));
@@ -167,12 +167,12 @@ async fn what_began_before_it_opened_judges_nothing() {
     for call in early {
         call.await.unwrap();
     }
-    assert_eq!(bench.report().state, CircuitState::HalfOpen, "only the probe is asked");
+    assert_eq!(bench.report().state, CircuitState::HalfOpen, "only the probe is sent");
     drop(probe);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_probe_whose_answer_breaks_off_is_no_good_probe() {
+async fn a_probe_whose_answer_is_interrupted_fails() {
     let broken = Step::body([Beat::Frame(Stage::Content), Beat::Fail(fails(FailureKind::Truncated))]);
     let bench = opened(CircuitPolicy::new(), vec![broken; 2]).await;
     advance(secs(6)).await;
@@ -184,7 +184,7 @@ async fn a_probe_whose_answer_breaks_off_is_no_good_probe() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_may_be_open_for_ever() {
+async fn it_may_be_open_without_end() {
     let policy = CircuitPolicy::new().open_for(Duration::MAX, Duration::MAX);
     let bench = opened(policy, [Step::ok()]).await;
     advance(secs(24 * 60 * 60)).await;

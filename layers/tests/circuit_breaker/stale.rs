@@ -59,7 +59,7 @@ async fn five_end_late(policy: CircuitPolicy, late: Step) -> Vec<Result<(), Test
     assert_eq!(
         state(),
         CircuitState::Closed,
-        "what began before it opened judges nothing"
+        "attempts that began before it opened do not count"
     );
     ended
 }
@@ -73,13 +73,13 @@ async fn a_failure_that_began_before_it_opened_opens_it_no_second_time() {
 
 /// The same with answers that come slowly.
 #[tokio::test(start_paused = true)]
-async fn a_slow_answer_that_was_asked_for_before_it_opened_opens_it_no_second_time() {
+async fn a_slow_answer_from_before_it_opened_does_not_open_it_again() {
     let late = Step::Answer(secs(60), vec![Beat::Frame(Stage::Content), Beat::Frame(Stage::Finish)]);
     let ended = five_end_late(CircuitPolicy::new().slow(secs(5), 0.5), late).await;
     assert!(ended.iter().all(Result::is_ok));
 }
 
-/// The same with answers that began before it opened and break off after it has closed.
+/// The same with answers that began before it opened and are interrupted after it has closed.
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_began_before_it_opened_opens_it_no_second_time() {
     let down = || fails(FailureKind::Overloaded);

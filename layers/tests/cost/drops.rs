@@ -1,4 +1,4 @@
-//! Whoever leaves a whole stack of layers, at whichever instant: one entry for each attempt that was sent, and no hold left.
+//! A caller leaves a whole stack of layers at any instant: one entry for each attempt that was sent, and no reservation left.
 
 use std::{pin::pin, sync::Arc};
 
@@ -27,7 +27,7 @@ proptest! {
     #![proptest_config(cases(300))]
 
     #[test]
-    fn one_entry_for_each_attempt_and_no_hold_left(
+    fn one_entry_for_each_attempt_and_no_reservation_left(
         steps in vec(step(), 40),
         leaves_at in prop_oneof![0_u64..3_000, 0_u64..60_000, Just(u64::MAX)],
         store_polls in 0_u32..4,
@@ -50,7 +50,7 @@ proptest! {
             let stack = ServiceBuilder::new()
                 .layer(DeadlineLayer::new(secs(90)))
                 .layer(RateLimitLayer::new(limits, GlobalKey).unwrap().max_wait(secs(5)))
-                .layer(FallbackLayer::new(chain(["a", "dear", "unknown", "b"])))
+                .layer(FallbackLayer::new(chain(["a", "costly", "unknown", "b"])))
                 .layer(RetryLayer::new())
                 .layer(PauseLayer::new())
                 .layer(RateLimitLayer::new(limits, PerCandidate).unwrap().max_wait(secs(5)))

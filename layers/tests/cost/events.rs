@@ -1,4 +1,4 @@
-//! What is said of money: budgets that fill up, bills that differ, answers that are shortened.
+//! Log events about money: budgets that fill up, bills that differ, answers that are shortened.
 
 use tower::Layer;
 use tower_llm_layers::{
@@ -17,7 +17,7 @@ use crate::support::{
 const DIFFERS: &str = "the bill differs from the price list by over 1 %: refresh the catalogue";
 
 #[tokio::test(start_paused = true)]
-async fn a_bill_that_differs_by_over_one_percent_is_told() {
+async fn a_bill_that_differs_by_over_one_percent_is_logged() {
     // By the list it is 0.0003: the bill is off by exactly one percent, by a little more, and by a little less than that.
     for (bill, told) in [
         ("0.0003", false),
@@ -46,7 +46,7 @@ async fn a_bill_that_differs_by_over_one_percent_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_budget_is_told_at_half_four_fifths_and_all_of_it_once_each() {
+async fn a_budget_warns_at_half_four_fifths_and_all_of_it_once_each() {
     listen();
     let book = InMemoryBudgetStore::new();
     let budget = Budget::usd("tenant", "1.00").unwrap().each("team").soft();
@@ -81,7 +81,7 @@ async fn a_budget_is_told_at_half_four_fifths_and_all_of_it_once_each() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_refused_shortened_or_overrun_is_told() {
+async fn refused_shortened_and_overrun_attempts_are_logged() {
     listen();
     let (layer, _, _) = budgeted("0.0041");
     let service = layer.layer(Leaf::new([Step::body([
@@ -90,7 +90,7 @@ async fn what_is_refused_shortened_or_overrun_is_told() {
     ])]));
     read(ask(&service, up_to("a", 500)).await.unwrap().into_body()).await;
     assert_eq!(one("answer shortened to fit a budget")["max_tokens"], "400 u64");
-    let overrun = one("charged more than the worst price said: the budget is over its cap");
+    let overrun = one("charged more than the worst-case price: the budget is over its cap");
     assert_eq!((&*overrun["level"], &*overrun["overrun"]), ("ERROR", "$0.0003"));
     assert!(ask(&service, up_to("a", 500)).await.is_err());
     assert_eq!(one("over budget")["needed"], usd("0.00266").to_string());

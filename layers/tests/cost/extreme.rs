@@ -1,4 +1,4 @@
-//! Numbers that no answer can have are never settled, overflow nothing, and are told once.
+//! Numbers that no answer can have are never settled, overflow nothing, and are logged once.
 
 use tower::Layer;
 use tower_llm_layers::{Stage, TokenUsage, UsdAmount, ledger::EntryState};

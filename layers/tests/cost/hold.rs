@@ -14,7 +14,7 @@ use tower_llm_layers::{
 use super::{budgeted, to, up_to};
 use crate::support::{Beat, Kept, Leaf, Prices, SlowStore, Step, ask, chain, charged, poll_once, read, usd};
 
-/// What the leaf was asked for.
+/// What the inner service was called with.
 async fn asked(layer: CostLayer, request: http::Request<crate::support::TestRequest>) -> Option<u64> {
     let leaf = Leaf::new([]);
     let probe = leaf.probe();
@@ -29,7 +29,7 @@ async fn the_worst_price_is_held_while_the_answer_runs() {
         Beat::Frame(Stage::Content),
         charged(100, 5, "0.00015"),
     ])]));
-    let response = ask(&service, up_to("dear", 50)).await.unwrap();
+    let response = ask(&service, up_to("costly", 50)).await.unwrap();
     // A hundred tokens at ten millionths, fifty at a hundred.
     assert_eq!(book.accounts()[0].reserved, usd("0.006"));
     read(response.into_body()).await;
@@ -101,7 +101,7 @@ async fn below_the_shortest_answer_it_is_refused() {
 async fn a_request_that_names_no_length_is_held_at_the_models_longest() {
     let (layer, _, kept) = budgeted("1.00");
     let without = layer.default_output_tokens(None);
-    assert_eq!(asked(without, to("a")).await, None, "and not told, since it fits");
+    assert_eq!(asked(without, to("a")).await, None, "and not reported, since it fits");
     assert_eq!(kept.only().reserved, usd("0.0101"));
     let (layer, _, kept) = budgeted("0.0051");
     assert_eq!(asked(layer.default_output_tokens(None), to("a")).await, Some(500));
@@ -177,16 +177,16 @@ async fn a_price_that_is_unknown_or_varies_is_refused_allowed_or_assumed() {
         asked(layer.unknown_price(UnknownPrice::Assume(flat)), up_to(model, 10)).await;
         assert_eq!(kept.only().reserved, usd("0.25"));
     }
-    // Where no budget applies, no price is needed.
+    // If no budget applies, no price is needed.
     let service = CostLayer::new().ledger(Kept::new()).layer(Leaf::new([]));
     assert!(ask(&service, to("unknown")).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_dearest_of_those_that_the_router_may_try_is_held_for() {
+async fn the_most_expensive_that_the_router_may_try_is_reserved_for() {
     let (layer, _, kept) = budgeted("1.00");
     let mut request = up_to("a", 10);
-    request.body_mut().alternatives = vec!["a".to_owned(), "dear".to_owned()];
+    request.body_mut().alternatives = vec!["a".to_owned(), "costly".to_owned()];
     asked(layer, request).await;
     assert_eq!(kept.only().reserved, usd("0.002"));
     let (layer, _, _) = budgeted("1.00");
@@ -196,12 +196,12 @@ async fn the_dearest_of_those_that_the_router_may_try_is_held_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cheaper_candidate_answers_where_the_first_is_too_dear() {
+async fn a_cheaper_candidate_answers_if_the_first_is_too_expensive() {
     let (layer, _, kept) = budgeted("0.001");
     let leaf = Leaf::new([]);
     let probe = leaf.probe();
     let service = ServiceBuilder::new()
-        .layer(FallbackLayer::new(chain(["dear", "a"])))
+        .layer(FallbackLayer::new(chain(["costly", "a"])))
         .layer(layer)
         .service(leaf);
     let mut request = crate::support::streamed();

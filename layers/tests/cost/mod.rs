@@ -1,11 +1,11 @@
-//! What attempts cost: held before, booked once after.
+//! What attempts cost: reserved before, settled once after.
 
-mod book;
 mod drops;
 mod events;
 mod extreme;
 mod hold;
 mod plausible;
+mod recorded;
 mod reserved;
 
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use tower_llm_layers::{
 
 use crate::support::{Kept, Leaf, Prices, TestRequest, streamed};
 
-/// A layer with prices and a ledger, over this leaf.
+/// A layer with prices and a ledger, over this inner service.
 fn booked(leaf: Leaf) -> (Cost<Leaf>, Arc<Kept>) {
     let kept = Kept::new();
     let layer = CostLayer::new().prices(Arc::new(Prices)).ledger(kept.clone());

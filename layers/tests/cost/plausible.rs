@@ -87,7 +87,7 @@ fn beats(pieces: &[Piece]) -> Vec<Beat> {
     pieces.iter().map(beat).collect()
 }
 
-/// Plays the case; returns how many frames of content were read and whether a cost was told in what was read.
+/// Plays the case; returns how many frames of content were read and whether a cost was reported in what was read.
 async fn play(case: &Case) -> (u64, bool, Arc<Kept>, InMemoryBudgetStore) {
     let (kept, book) = (Kept::new(), InMemoryBudgetStore::new());
     let budgets = Budgets::in_store([Budget::usd("all", "100").unwrap()], Arc::new(book.clone())).unwrap();

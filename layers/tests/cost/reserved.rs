@@ -56,7 +56,7 @@ async fn reserved_money_is_worth_a_retry_in_a_second_and_spent_money_is_not() {
         assert!(error.summary.contains(part), "{}", error.summary);
     }
 
-    // Money that is spent for good is never told as "in a second".
+    // Money that is spent is never reported as free "in a second".
     let (layer, _, _) = budgeted("0.0101");
     let service = layer.layer(Leaf::new([Step::body([charged(100, 1_000, "0.0101")])]));
     read(ask(&service, up_to("a", 1_000)).await.unwrap().into_body()).await;
@@ -179,7 +179,7 @@ async fn an_attempt_that_leaves_while_it_waits_leaves_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_names_no_length_is_given_one_and_told_so() {
+async fn a_request_without_a_length_gets_one_and_says_so() {
     let (layer, _, kept) = budgeted("1.00");
     let leaf = Leaf::new([Step::body([
         Beat::Frame(Stage::Content),

@@ -10,7 +10,7 @@ use tower_llm_layers::{
 
 use crate::support::{Beat, Leaf, Step, TestRequest, ask, candidate, chain, fails, secs, streamed};
 
-/// The mark of an answer, whether it may be kept, and who was asked.
+/// The mark of an answer, whether it may be cached, and which candidates were tried.
 async fn mark(
     leaf: Leaf,
     hedge: Option<Hedge>,
@@ -33,7 +33,7 @@ fn failing() -> Leaf {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_asked_last_and_its_answer_is_marked_and_not_kept() {
+async fn it_is_tried_last_and_its_answer_is_marked_and_not_cached() {
     let (found, kept, models) = mark(failing(), None, streamed()).await;
     let found = found.unwrap();
     assert_eq!(
@@ -51,7 +51,7 @@ async fn another_ones_answer_is_not_marked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_asks_for_it_by_name_gets_what_was_asked_for() {
+async fn a_cheaper_model_requested_by_name_is_not_degraded() {
     let mut request = streamed();
     request.body_mut().model = Some("cheap".to_owned());
     let (found, kept, models) = mark(failing(), None, request).await;
@@ -60,7 +60,7 @@ async fn whoever_asks_for_it_by_name_gets_what_was_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_asks_it_because_another_one_is_late() {
+async fn it_is_not_tried_because_another_one_is_late() {
     let late = || Step::Answer(secs(9), vec![Beat::Frame(tower_llm_layers::Stage::Content)]);
     let leaf = Leaf::new([])
         .always("good", Step::fail(fails(FailureKind::Reset)))
@@ -71,7 +71,7 @@ async fn nobody_asks_it_because_another_one_is_late() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_is_of_the_full_class_as_well_is_not_marked() {
+async fn a_model_that_is_also_in_the_chain_is_not_marked() {
     let layer = FallbackLayer::new(chain(["a", "b"]).cheaper([candidate("b"), candidate("c")]));
     let leaf = Leaf::new([]).always("a", Step::fail(fails(FailureKind::Reset)));
     let response = ask(&layer.layer(AttemptLayer::new().layer(leaf)), streamed())

@@ -1,4 +1,4 @@
-//! The next candidate is asked as well where the first token is late.
+//! The next candidate is tried in parallel if the first token is late.
 
 use std::{sync::Arc, task::Poll};
 
@@ -67,7 +67,7 @@ async fn the_first_to_begin_wins_and_the_other_is_dropped_and_written_down() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_one_nobody_is_asked_beside() {
+async fn without_one_no_hedge_is_sent() {
     let leaf = Leaf::new([]).on("a", [late(secs(60))]);
     let probe = leaf.probe();
     let service = FallbackLayer::new(chain(["a", "b"])).hedge(None).layer(leaf);
@@ -76,7 +76,7 @@ async fn without_one_nobody_is_asked_beside() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_one_of_them_fails_the_other_goes_on() {
+async fn when_one_of_them_fails_the_other_continues() {
     let down = || fails(FailureKind::Overloaded);
     // The late one fails after the hedge was sent; the hedge fails before the late one answers; both do.
     for (a, b, models) in [
@@ -108,7 +108,11 @@ async fn a_request_that_is_wrong_for_all_ends_with_both() {
         .on("a", [Step::Fail(secs(3), wrong())])
         .on("b", [Step::Fail(secs(5), down)]);
     let (result, probe, _) = run(always(Hedge::after(secs(2))), leaf).await;
-    assert_eq!((result.is_err(), probe.calls()), (true, 2), "nobody is asked after it");
+    assert_eq!(
+        (result.is_err(), probe.calls()),
+        (true, 2),
+        "no candidate is tried after it"
+    );
 }
 
 #[tokio::test(start_paused = true)]

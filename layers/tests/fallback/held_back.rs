@@ -15,9 +15,9 @@ use tower_llm_layers::{
 use super::hedge::{always, late};
 use crate::support::{Leaf, Step, ask, chain, fails, millis, read, secs, streamed, usd};
 
-/// A hedge that a budget did not carry beside the first is asked in its turn once the first has failed, and its money is free.
+/// A hedge that a budget refused while the first was in flight is tried in its turn once the first has failed, and its money is free.
 #[tokio::test(start_paused = true)]
-async fn a_hedge_that_was_not_sent_for_want_of_money_is_asked_in_its_turn() {
+async fn a_hedge_that_was_not_sent_for_lack_of_money_is_tried_in_its_turn() {
     let price = WorstCasePrice {
         answer_token: usd("0.001"),
         ..WorstCasePrice::default()
@@ -58,7 +58,7 @@ impl Schedule for EachSecond {
     }
 }
 
-/// The last attempt goes to the hedge's retry while the first waits for its own: what is told is why they failed.
+/// The last attempt goes to the hedge's retry while the first waits for its own: the error says why they failed.
 #[tokio::test(start_paused = true)]
 async fn the_cap_spent_by_a_hedge_is_no_bug_of_ours() {
     // The hedge fails before the first's retry, and after it.
@@ -112,7 +112,7 @@ async fn a_hedge_is_not_cut_short_by_a_retry_with_fewer_tokens() {
 
 /// The same where the hedge found no place: by the time the first has failed there is one.
 #[tokio::test(start_paused = true)]
-async fn a_hedge_that_found_no_place_is_asked_in_its_turn() {
+async fn a_hedge_that_found_no_place_is_tried_in_its_turn() {
     use tower_llm_layers::adaptive_concurrency::{AdaptiveConcurrencyLayer, ConcurrencyPolicy};
     let mut models = Vec::new();
     for hedge in [None, Some(always(Hedge::after(secs(1))))] {
@@ -123,7 +123,7 @@ async fn a_hedge_that_found_no_place_is_asked_in_its_turn() {
         let places =
             AdaptiveConcurrencyLayer::new(ConcurrencyPolicy::new().initial(1).floor(1).ceiling(1).queue(0)).unwrap();
         let places = places.layer(AttemptLayer::new().layer(leaf));
-        // Somebody else's call, until two seconds from now.
+        // Another call, until two seconds from now.
         let other = {
             let places = places.clone();
             tokio::spawn(async move {
@@ -172,7 +172,7 @@ async fn a_hedge_given_back_is_no_retry() {
     assert_eq!(result, Ok(()));
 }
 
-/// The first waits for its place, and the hedge takes the only attempt: nobody is told of a bug.
+/// The first waits for its place, and the hedge takes the only attempt: no internal error is reported.
 #[tokio::test(start_paused = true)]
 async fn the_first_that_waits_for_a_place_keeps_its_attempt() {
     use tower_llm_layers::adaptive_concurrency::{AdaptiveConcurrencyLayer, ConcurrencyPolicy};

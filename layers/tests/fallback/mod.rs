@@ -1,8 +1,8 @@
 //! The chain of candidates.
 
-mod beside;
 mod cheaper;
 mod hedge;
+mod hedge_failures;
 mod held_back;
 mod local;
 mod route;
@@ -33,7 +33,7 @@ fn able(change: impl FnOnce(&mut Capability)) -> Capability {
     capability
 }
 
-/// Asks along the chain; `first` fails with this error, and so does nobody else.
+/// Calls along the chain; only `first` fails, with this error.
 async fn run(chain: Chain, error: TestError) -> (Result<(), TestError>, Probe) {
     let leaf = Leaf::new([Step::fail(error)]);
     let probe = leaf.probe();
@@ -75,7 +75,7 @@ async fn what_another_cannot_help_stays() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_moves_on_only_where_the_route_says_so() {
+async fn a_refusal_falls_back_only_if_the_route_allows_it() {
     for (moves, models) in [(false, vec!["a"]), (true, vec!["a", "b"])] {
         let chain = chain(["a", "b"]).fallback_on_refusal(moves);
         let (_, probe) = run(chain, fails(FailureKind::ContentFiltered)).await;
@@ -116,7 +116,7 @@ async fn a_rejected_key_rules_out_its_upstream_while_no_other_key_is_left() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn too_long_goes_to_a_larger_context_and_too_dear_to_a_cheaper_one() {
+async fn too_long_goes_to_a_larger_context_and_too_expensive_to_a_cheaper_one() {
     let of = |context, price| {
         able(|able| {
             able.context_length = Some(context);

@@ -1,4 +1,4 @@
-//! Where a call starts, and how far it may go.
+//! The candidate at which a call starts, and how far it may go.
 
 use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimitLayer};
 use tower_llm_layers::{
@@ -53,7 +53,7 @@ async fn the_router_may_try_the_next_ones_by_itself() {
     assert_eq!(probe.models(), ["a", "x"]);
     assert_eq!(probe.seen()[0].alternatives, ["b", "c"]);
     assert!(probe.seen()[1].alternatives.is_empty());
-    // Where it was not reached, nobody was tried.
+    // If it was not reached, no candidate was tried.
     let (_, probe) = run(along, fails(FailureKind::Connect)).await;
     assert_eq!(probe.models(), ["a", "b"]);
     assert_eq!(probe.seen()[1].alternatives, ["c", "d"]);
@@ -69,7 +69,7 @@ async fn the_cap_of_the_call_ends_the_chain() {
     let error = ask(&service, streamed()).await.unwrap_err();
     assert_eq!((error.kind, probe.calls()), (FailureKind::Upstream, 2));
     let note = error.log().attempts()[1].note.clone();
-    assert_eq!(note.as_deref(), Some("the attempts of this call are spent"));
+    assert_eq!(note.as_deref(), Some("the attempts of this call are used up"));
     let last: Vec<_> = probe.seen().iter().map(|seen| seen.is_last).collect();
     assert_eq!(last, [false, true], "the last attempt has its grace");
 }

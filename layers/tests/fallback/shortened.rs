@@ -14,7 +14,7 @@ use tower_llm_layers::{
 
 use crate::support::{Beat, Leaf, Prices, Step, TestError, TestRequest, ask, chain, fails, secs, streamed};
 
-/// What a call came to: whom it asked for how much, and the mark of its answer.
+/// The result of a call: which models it called for how much, and the mark of its answer.
 type Story = (Vec<(String, Option<u64>)>, Result<Option<Degraded>, TestError>);
 
 fn wants(tokens: u64) -> http::Request<TestRequest> {
@@ -52,22 +52,22 @@ fn shortened(reason: FailureKind, tokens: u64) -> impl Fn(&Degraded) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn the_next_candidate_that_fits_gives_the_whole() {
-    // `dear` is worth $0.101 for the whole, and 0.05 carries 490 tokens of it; `a` is worth a tenth.
-    let (seen, result) = story(["dear", "a"], "0.05", Leaf::new([]), 1_000).await;
+    // `costly` costs $0.101 for the whole, and 0.05 allows 490 tokens of it; `a` is worth a tenth.
+    let (seen, result) = story(["costly", "a"], "0.05", Leaf::new([]), 1_000).await;
     assert_eq!(seen, [("a".to_owned(), Some(1_000))]);
     assert_eq!(result.unwrap(), None, "a whole answer is not marked");
 }
 
 #[tokio::test(start_paused = true)]
 async fn after_the_last_the_largest_answer_is_shortened_and_marked() {
-    // Of `dear` 30 tokens fit, of `a` 390.
-    let (seen, result) = story(["dear", "a"], "0.004", Leaf::new([]), 1_000).await;
+    // Of `costly` 30 tokens fit, of `a` 390.
+    let (seen, result) = story(["costly", "a"], "0.004", Leaf::new([]), 1_000).await;
     assert_eq!(seen, [("a".to_owned(), Some(390))]);
     let mark = result.unwrap().unwrap();
     assert!(shortened(FailureKind::BudgetExceeded, 390)(&mark), "{mark:?}");
     assert_eq!(
         mark.to_string(),
-        "rung=shortened_answer; reason=budget_exceeded; max_tokens=390"
+        "source=shortened_answer; reason=budget_exceeded; max_tokens=390"
     );
 }
 
@@ -81,7 +81,7 @@ async fn a_single_candidate_is_shortened_in_its_turn() {
 #[tokio::test(start_paused = true)]
 async fn no_answer_is_shortened_to_a_stump() {
     // 255 tokens and the prompt: one token short of the least.
-    for models in [["a", "dear"], ["dear", "a"]] {
+    for models in [["a", "costly"], ["costly", "a"]] {
         let (seen, result) = story(models, "0.00265", Leaf::new([]), 1_000).await;
         assert_eq!(seen, []);
         let error = result.unwrap_err();
@@ -127,7 +127,7 @@ async fn the_last_turn_comes_once() {
 #[tokio::test(start_paused = true)]
 async fn a_candidate_that_fails_otherwise_is_not_shortened_for() {
     let leaf = Leaf::new([]).always("a", Step::fail(fails(FailureKind::BadRequest)));
-    let (seen, result) = story(["dear", "a"], "0.05", leaf, 1_000).await;
+    let (seen, result) = story(["costly", "a"], "0.05", leaf, 1_000).await;
     assert_eq!(seen, [("a".to_owned(), Some(1_000))]);
     assert_eq!(
         result.unwrap_err().kind,

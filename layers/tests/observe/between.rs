@@ -62,7 +62,7 @@ async fn a_rate_limit_that_lets_wait_and_refuses() {
     let waits = &told["llm.queue.wait{llm.queue=rate_limit}"].values;
     assert!(waits.len() == 1 && waits[0] >= 1.0 && waits[0] < 1.2, "{waits:?}");
 
-    // The same limit, where nobody waits.
+    // The same limit, with an empty queue.
     let service = layer.layer(Leaf::new([]));
     assert!(ask(&service, stream("m")).await.is_err());
     assert_eq!(
@@ -72,7 +72,7 @@ async fn a_rate_limit_that_lets_wait_and_refuses() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn how_many_attempts_a_candidate_bears_and_who_waits_for_it() {
+async fn the_concurrency_limit_of_a_candidate_and_its_queue() {
     let recorded = record();
     let policy = ConcurrencyPolicy::new().initial(1).ceiling(1).queue(1);
     let slow = || {
@@ -112,7 +112,7 @@ async fn how_many_attempts_a_candidate_bears_and_who_waits_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn money_is_shown_as_held_until_it_is_booked() {
+async fn money_is_shown_as_reserved_until_it_is_settled() {
     let recorded = record();
     let budgets = Budgets::new([Budget::usd("all", "1").unwrap()]).unwrap();
     let answer = [Beat::Frame(Stage::Content), charged(100, 2, "0.0001")];

@@ -86,7 +86,7 @@ async fn retried_and_fallen_back_it_is_one_operation_and_four_attempts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_breaks_off() {
+async fn an_interrupted_answer() {
     log::listen();
     let beats = [
         Beat::Frame(Stage::Content),

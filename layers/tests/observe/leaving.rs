@@ -1,4 +1,4 @@
-//! The spans of calls whose caller leaves: told once, whenever that is.
+//! The spans of calls whose caller leaves: recorded once, whenever that is.
 
 use http_body_util::BodyExt;
 use tower::{Service, ServiceExt};
@@ -20,7 +20,7 @@ fn told_once(outcome: [&str; 3], attempts_made: usize) {
     }
 }
 
-/// What was told below as it was dropped hangs on the attempt.
+/// What was logged below as it was dropped belongs to the attempt.
 fn ended_within_its_span() {
     let (_, span) = log::placed()
         .into_iter()

@@ -1,11 +1,11 @@
-//! What is told of operations and attempts: to spans, and to the `metrics` facade.
+//! What is recorded of operations and attempts: in spans, and in the `metrics` facade.
 
 #[cfg(feature = "metrics")]
 mod between;
 mod failing;
 mod leaving;
 mod names;
-mod nobodys;
+mod no_model;
 #[cfg(feature = "metrics")]
 mod numbers;
 #[cfg(feature = "metrics")]
@@ -39,7 +39,7 @@ use crate::support::{
     plain, secs, streamed,
 };
 
-/// A reply of our own, where there is one.
+/// A canned reply, if there is one.
 #[derive(Debug, Clone, Copy)]
 struct Canned(bool);
 
@@ -50,7 +50,7 @@ impl Degradation<TestRequest, TestFrame> for Canned {
     }
 }
 
-/// All that is told of, in its order, over a leaf.
+/// All layers that are observed, in their order, over an inner service.
 #[derive(Clone)]
 struct Stack {
     chain: Chain,
@@ -144,7 +144,7 @@ fn named(name: &str) -> Vec<SpanHeard> {
     log::spans().into_iter().filter(|span| span.name == name).collect()
 }
 
-/// These fields of a span, a line each; `-` where it has none of that name.
+/// These fields of a span, a line each; `-` if it has none of that name.
 fn fields<const N: usize>(span: &SpanHeard, names: [&str; N]) -> Vec<String> {
     let told = |name: &str| span.fields.get(name).map_or("-", String::as_str).to_owned();
     names.into_iter().map(|name| format!("{name}={}", told(name))).collect()

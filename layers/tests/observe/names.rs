@@ -1,4 +1,4 @@
-//! Dashboards are built on these names: whoever changes one must mean to.
+//! Dashboards are built on these names: a change must be on purpose.
 
 use std::collections::BTreeSet;
 
@@ -43,7 +43,7 @@ fn every_metric_by_name_kind_and_unit() {
 }
 
 #[test]
-fn names_are_told_apart_and_buckets_rise() {
+fn names_are_distinct_and_buckets_rise() {
     let names: BTreeSet<&str> = METRICS.iter().map(|metric| metric.name).collect();
     assert_eq!(names.len(), METRICS.len(), "no name twice");
     for metric in METRICS {

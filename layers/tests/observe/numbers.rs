@@ -1,4 +1,4 @@
-//! What the `metrics` facade is told.
+//! What the `metrics` facade records.
 
 use tokio::time::sleep;
 use tower::{Layer, ServiceBuilder};
@@ -113,7 +113,7 @@ async fn failed_left_and_degraded_ones_by_their_outcome() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_more_models_than_a_thousand_are_told_apart() {
+async fn no_more_models_than_a_thousand_are_distinguished() {
     let recorded = record();
     let service = ObserveLayer::new().layer(Leaf::new([]));
     for number in 0..1100 {
@@ -145,7 +145,7 @@ async fn a_name_that_is_no_model_takes_no_place() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tags_are_labels_where_they_are_named_and_nowhere_else() {
+async fn tags_are_labels_only_if_they_are_named() {
     let recorded = record();
     let service = ObserveLayer::new().tags(["user"]).tags(["team"]).layer(Leaf::new([]));
     let mut request = stream("a");

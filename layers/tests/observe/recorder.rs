@@ -33,7 +33,7 @@ pub(super) fn record() -> Recorded {
 }
 
 impl Recorded {
-    /// All that was told since the last look, by `name{label=value,…}`, labels sorted.
+    /// All that was recorded since the last look, by `name{label=value,…}`, labels sorted.
     pub(super) fn take(&self) -> BTreeMap<String, Series> {
         let told = self.snapshotter.snapshot().into_vec().into_iter();
         told.map(|(key, unit, _, value)| {
@@ -51,7 +51,7 @@ impl Recorded {
             let name = format!("{}{{{}}}", key.name(), labels.join(","));
             (name, Series { kind, unit, values })
         })
-        // A series that was there before, and of which nothing new was told.
+        // A series that was there before, and of which nothing new was recorded.
         .filter(|(_, series)| match series.kind {
             MetricKind::Counter => series.values.iter().sum::<f64>() > 0.0,
             MetricKind::Histogram => !series.values.is_empty(),

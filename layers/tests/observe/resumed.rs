@@ -1,4 +1,4 @@
-//! The span of an answer that somebody else goes on with.
+//! The span of an answer that another candidate continues.
 
 use http::Response;
 use http_body::Body;
@@ -18,7 +18,7 @@ use crate::support::{
     words::{Scripted, Word, word},
 };
 
-/// Breaks off after one word, then does this, and then goes on.
+/// Is interrupted after one word, then does this, and then continues.
 fn breaks<const N: usize>(then: [Vec<Word>; N]) -> Scripted {
     let begin = vec![word("Because "), Word::Cut];
     let end = vec![word("of Rayleigh."), Word::Finish];
@@ -50,9 +50,9 @@ async fn it_is_answered_by_two_attempts() {
     assert_eq!(told, ["llm.outcome=failed", "llm.outcome=answered"]);
 }
 
-/// Whoever goes on may be a cheaper model: the head of the answer could not tell that yet.
+/// A cheaper model may continue: the head of the answer could not show that yet.
 #[tokio::test(start_paused = true)]
-async fn a_cheaper_model_that_goes_on_is_told_of() {
+async fn a_cheaper_model_that_resumes_is_recorded() {
     log::listen();
     let stack = ServiceBuilder::new()
         .layer(ObserveLayer::new())
@@ -75,7 +75,7 @@ async fn a_cheaper_model_that_goes_on_is_told_of() {
     );
     assert_eq!(
         places[0].to_string(),
-        "truncated after 8 bytes, went on with cheap at router (rung=cheaper_model; reason=overloaded)"
+        "truncated after 8 bytes, resumed by cheap at router (source=cheaper_model; reason=overloaded)"
     );
     let told = fields(&operation(), [n::OUTCOME, n::DEGRADED_SOURCE, n::DEGRADED_REASON]);
     assert_eq!(

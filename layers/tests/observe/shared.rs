@@ -39,7 +39,7 @@ async fn tokens_of_a_shared_answer_are_counted_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_cache_did_is_told() {
+async fn the_cache_status_is_recorded() {
     log::listen();
     let recorded = record();
     let service = observed();

@@ -14,7 +14,7 @@ async fn a_streamed_answer() {
         response.extensions().get::<AttemptLog>().is_some(),
         "the log is published"
     );
-    assert_eq!(operation().fields.get(n::OUTCOME), None, "it goes on");
+    assert_eq!(operation().fields.get(n::OUTCOME), None, "it is in progress");
     assert_eq!(read(response.into_body()).await.stages.len(), 6);
 
     let (operation, attempts) = (operation(), attempts());
@@ -137,7 +137,7 @@ async fn a_request_without_a_model_is_named_by_what_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_said_hangs_on_its_attempt_and_what_is_decided_on_the_operation() {
+async fn events_belong_to_their_attempt_and_decisions_to_the_operation() {
     log::listen();
     let leaf = Leaf::new([])
         .on("a", [Step::Hang])
@@ -171,7 +171,7 @@ async fn what_is_said_hangs_on_its_attempt_and_what_is_decided_on_the_operation(
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_of_prompt_answer_key_and_tags_is_told() {
+async fn nothing_of_prompt_answer_key_and_tags_is_recorded() {
     log::listen();
     let fails = fails(FailureKind::Overloaded);
     let leaf = Leaf::new([]).on("a", [Step::fail(fails), Step::body(answer())]);

@@ -1,4 +1,4 @@
-//! No other candidate can answer: the call waits, or is told when the candidate is called again.
+//! No other candidate can answer: the call waits, or fails with the time at which the candidate is called again.
 
 use std::time::Duration;
 
@@ -109,7 +109,7 @@ async fn an_exhausted_quota_says_when_it_is_probed() {
 
 /// Dropped while it waits, a call takes nothing.
 #[tokio::test(start_paused = true)]
-async fn whoever_leaves_while_it_waits_takes_nothing() {
+async fn a_caller_that_leaves_while_it_waits_takes_nothing() {
     let bench = Bench::new(["a"], Leaf::new([Step::fail(limited().hint(secs(10)))]));
     bench.call().await.unwrap_err();
     let left = tokio::time::timeout(secs(3), bench.call()).await;
@@ -122,7 +122,7 @@ async fn whoever_leaves_while_it_waits_takes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_limit_of_our_own_pauses_nobody() {
+async fn a_limit_of_our_own_pauses_no_other_call() {
     use tower::Layer;
     use tower_llm_layers::{
         pause::PauseLayer,

@@ -156,7 +156,7 @@ async fn a_probe_that_is_never_polled_again_holds_its_place_for_a_minute() {
     assert!(bench.layer.pauses().reports().is_empty());
 }
 
-/// If all are paused, the one that is called again first is waited for, or told of.
+/// If all are paused, the one that is called again first is waited for, or reported.
 #[tokio::test(start_paused = true)]
 async fn of_several_paused_the_soonest_is_waited_for() {
     let leaf = Leaf::new([])
@@ -175,7 +175,7 @@ async fn of_several_paused_the_soonest_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_several_that_are_paused_for_too_long_the_soonest_is_told_of() {
+async fn of_several_that_are_paused_for_too_long_the_soonest_is_reported() {
     let leaf = Leaf::new([])
         .on("a", [Step::fail(limited().hint(secs(50)))])
         .on("b", [Step::fail(limited().hint(secs(30)))])
@@ -193,7 +193,7 @@ async fn of_several_that_are_paused_for_too_long_the_soonest_is_told_of() {
 
 /// What another candidate failed with says more than that this one was not called.
 #[tokio::test(start_paused = true)]
-async fn a_failure_is_told_before_a_pause() {
+async fn a_failure_is_reported_before_a_pause() {
     let leaf = Leaf::new([])
         .on("a", [Step::fail(limited().hint(secs(50)))])
         .always("b", Step::fail(fails(FailureKind::Overloaded).says(503, "busy")));

@@ -1,4 +1,4 @@
-//! What a caller pins, its provider or its account, pauses nobody else; and what is kept is bounded.
+//! What a caller pins, its provider or its account, pauses no other call; and the state is bounded.
 
 use http::Request;
 use tower::Layer;

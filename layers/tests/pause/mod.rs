@@ -15,7 +15,7 @@ use tower_llm_layers::{
 
 use crate::support::{Leaf, Probe, TestError, TestRequest, ask, chain, fails, read, streamed};
 
-/// A chain of candidates over pauses over a leaf.
+/// A chain of candidates over pauses over an inner service.
 struct Bench {
     layer: PauseLayer,
     service: Fallback<Pause<Leaf>>,

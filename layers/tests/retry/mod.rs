@@ -38,7 +38,7 @@ fn failing(error: &TestError) -> [Step; 6] {
 }
 
 #[tokio::test(start_paused = true)]
-async fn goes_on_by_the_schedule_until_the_attempts_end() {
+async fn retries_by_the_schedule_until_the_attempts_end() {
     let leaf = Leaf::new(failing(&fails(FailureKind::Overloaded)));
     let probe = leaf.probe();
     let error = ask(&layer().layer(leaf), streamed()).await.unwrap_err();
@@ -96,7 +96,7 @@ async fn what_is_hopeless_or_given_up_is_not_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_one_is_tried_again_on_demand_where_it_is_alone() {
+async fn a_silent_candidate_is_retried_on_demand_if_it_is_alone() {
     let silent = fails(FailureKind::Timeout(Phase::FirstToken));
     for (on, alone, calls) in [(true, true, 3), (true, false, 1), (false, true, 1)] {
         let leaf = Leaf::new(failing(&silent));
@@ -132,7 +132,7 @@ async fn another_key_is_tried_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn fewer_tokens_are_asked_for_where_the_balance_says_how_many() {
+async fn fewer_tokens_are_requested_if_the_balance_says_how_many() {
     let broke = fails(FailureKind::InsufficientFunds);
     for (affordable, asked, second) in [
         (Some(500), Some(4000), Some(Some(500))),
@@ -206,7 +206,7 @@ async fn the_calls_cap_ends_it_with_a_note() {
     let lines = error.log().attempts();
     assert_eq!(lines[0].waited, Some(secs(1)));
     let note = lines[1].note.as_deref();
-    assert_eq!(note, Some("the attempts of this call are spent"));
+    assert_eq!(note, Some("the attempts of this call are used up"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! Retries are a share of the calls, whoever repeats an attempt.
+//! Retries are a share of the calls, whichever layer repeats an attempt.
 
 use tower::Layer;
 use tower_llm_layers::{
@@ -30,9 +30,9 @@ async fn the_share_of_retries_is_of_calls_however_long_the_chain() {
     assert!(retries <= 20, "{retries} retries of 100 calls, where a fifth may be");
 }
 
-/// The one that is asked after all, and may not be for want of a retry, hides nothing of why the others failed.
+/// A candidate that is tried last, and refused for lack of a retry, does not hide why the others failed.
 #[tokio::test(start_paused = true)]
-async fn a_last_resort_that_may_not_be_asked_hides_not_why_the_last_one_failed() {
+async fn a_last_resort_that_is_refused_does_not_hide_why_the_last_one_failed() {
     let leaf = Leaf::new([])
         .always("a", Step::fail(fails(FailureKind::Upstream)))
         .always(
@@ -86,7 +86,7 @@ async fn who_was_held_back_by_a_budget_is_no_repeat() {
         Beat::Fail(fails(FailureKind::Truncated)),
     ]);
     let leaf = Leaf::new([])
-        .on("dear", [Step::body([Beat::Frame(Stage::Content), Beat::Stall])])
+        .on("costly", [Step::body([Beat::Frame(Stage::Content), Beat::Stall])])
         .on("b", [broken]);
     let probe = leaf.probe();
     let budgets = Budgets::new([Budget::usd("all", "0.15").unwrap()]).unwrap();
@@ -96,8 +96,8 @@ async fn who_was_held_back_by_a_budget_is_no_repeat() {
         .min_output_tokens(1_000);
     let paced = AttemptLayer::new().layer(cost.layer(leaf));
     let retry = RetryLayer::new().max_attempts(1).budget(RetryBudget::new(0.0, 0.0));
-    let service = FallbackLayer::new(chain(["dear", "b"])).layer(retry.layer(paced.clone()));
-    // As a gathered call does: once more where the stream broke off.
+    let service = FallbackLayer::new(chain(["costly", "b"])).layer(retry.layer(paced.clone()));
+    // As `stream_upstream` does: once more after an interrupted stream.
     let twice = service_fn(move |request: http::Request<crate::support::TestRequest>| {
         let service = service.clone();
         async move {
@@ -107,11 +107,11 @@ async fn who_was_held_back_by_a_budget_is_no_repeat() {
         }
     });
     let service = DeadlineLayer::new(secs(90)).layer(twice);
-    // Somebody else holds most of the budget, for a second.
+    // Another call reserves most of the budget, for a second.
     let other = {
         let mut request = streamed();
-        request.body_mut().model = Some("dear".into());
-        request.body_mut().call.set_candidate(candidate("dear"));
+        request.body_mut().model = Some("costly".into());
+        request.body_mut().call.set_candidate(candidate("costly"));
         let hang = paced.clone();
         tokio::spawn(async move {
             tokio::time::timeout(secs(1), async {
@@ -130,7 +130,7 @@ async fn who_was_held_back_by_a_budget_is_no_repeat() {
     drop(other);
     assert_eq!(
         (probe.models(), response),
-        (vec!["dear".to_owned(), "b".to_owned(), "dear".to_owned()], Ok(()))
+        (vec!["costly".to_owned(), "b".to_owned(), "costly".to_owned()], Ok(()))
     );
 }
 

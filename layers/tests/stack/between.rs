@@ -137,7 +137,7 @@ fn world(place: usize, between: Between, leaf: Leaf, attempts: u32) -> World {
         AdaptiveConcurrencyLayer::new(ConcurrencyPolicy::new()).unwrap(),
         CircuitBreakerLayer::new(CircuitPolicy::new()).unwrap(),
         retry,
-        FallbackLayer::new(chain(["dear", "a"])).hedge(hedge),
+        FallbackLayer::new(chain(["costly", "a"])).hedge(hedge),
         DeadlineLayer::new(secs(90)),
         ObserveLayer::new(),
     );
@@ -208,7 +208,7 @@ async fn a_hedge_and_its_loser_pay_on_their_own_lines() {
     for place in 0..PLACES {
         for between in [Between::Nothing, Between::Awaits] {
             let leaf = Leaf::new([])
-                .on("dear", [Step::Answer(secs(9), answer(3))])
+                .on("costly", [Step::Answer(secs(9), answer(3))])
                 .on("a", [Step::Answer(millis(100), answer(2))]);
             let world = world(place, between, leaf, 1);
             let log = call(&world).await;
@@ -216,7 +216,7 @@ async fn a_hedge_and_its_loser_pay_on_their_own_lines() {
             check(&world, &log, &what);
             assert_eq!(log.answered_by().unwrap().model(), "a", "{what}\n{log}");
             let dropped = log.attempts().into_iter().find(|line| line.outcome == Outcome::Dropped);
-            assert_eq!(dropped.unwrap().candidate.unwrap().model(), "dear", "{what}\n{log}");
+            assert_eq!(dropped.unwrap().candidate.unwrap().model(), "costly", "{what}\n{log}");
         }
     }
 }
@@ -227,7 +227,7 @@ async fn retries_and_fallbacks_pay_on_their_own_lines() {
         for between in [Between::Nothing, Between::Awaits] {
             let broken = Step::body([Beat::Frame(Stage::Preamble), Beat::Fail(fails(FailureKind::Reset))]);
             let leaf = Leaf::new([])
-                .on("dear", [broken.clone(), broken.clone()])
+                .on("costly", [broken.clone(), broken.clone()])
                 .on("a", [broken, Step::body(answer(2))]);
             let world = world(place, between, leaf, 2);
             let log = call(&world).await;
@@ -247,7 +247,7 @@ async fn a_service_that_calls_again_makes_attempts_of_its_own() {
         let failed = Step::fail(fails(FailureKind::Overloaded));
         for (first, reads) in [(failed, 0), (broken, 100)] {
             let leaf = Leaf::new([])
-                .on("dear", [first, Step::body(answer(2))])
+                .on("costly", [first, Step::body(answer(2))])
                 .on("a", [Step::body(answer(2))]);
             let world = world(place, Between::CallsAgain, leaf, 1);
             let log = call(&world).await;
@@ -266,7 +266,7 @@ async fn a_service_that_calls_again_makes_attempts_of_its_own() {
 #[tokio::test(start_paused = true)]
 async fn it_never_passes_the_cap_or_the_budget() {
     for place in ABOVE_AUTH..BELOW_DEADLINE {
-        let leaf = Leaf::new([]).on("dear", vec![Step::fail(fails(FailureKind::Overloaded)); 40]);
+        let leaf = Leaf::new([]).on("costly", vec![Step::fail(fails(FailureKind::Overloaded)); 40]);
         let leaf = leaf.on("a", vec![Step::fail(fails(FailureKind::Overloaded)); 40]);
         let world = world(place, Between::CallsAgain, leaf, 5);
         let log = call(&world).await;

@@ -1,4 +1,4 @@
-//! Whoever leaves, at whichever instant, leaves nothing behind.
+//! A caller that leaves at any instant leaves nothing behind.
 
 use std::pin::pin;
 

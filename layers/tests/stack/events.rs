@@ -7,7 +7,7 @@ use crate::support::log::{heard, listen, messages, one};
 use crate::support::{Beat, Leaf, Step, ask, candidate, fails, millis, read, secs, streamed};
 
 #[tokio::test(start_paused = true)]
-async fn every_decision_is_told_and_no_secret() {
+async fn every_decision_is_logged_and_no_secret() {
     listen();
     let broken = Beat::Fail(fails(FailureKind::Truncated));
     let leaf = Leaf::new([])
@@ -97,7 +97,7 @@ async fn every_decision_is_told_and_no_secret() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_attempt_that_is_left_is_told_too() {
+async fn a_cancelled_attempt_is_logged_too() {
     listen();
     let stack = Stack::of(crate::support::chain(["a"])).over(Leaf::new([Step::Hang]));
     let _left = tokio::time::timeout(millis(700), ask(&stack, streamed())).await;

@@ -1,4 +1,4 @@
-//! Everything at once, hedges and money too: nothing leaks, and nobody is worse off for a hedge.
+//! All layers together, hedges and money too: nothing leaks, and no call is worse off for a hedge.
 
 use std::{collections::HashSet, pin::pin, sync::Arc};
 
@@ -65,7 +65,7 @@ proptest! {
             let stack = ServiceBuilder::new()
                 .layer(DeadlineLayer::new(secs(90)))
                 .layer(if resumes { ResumeLayer::new() } else { ResumeLayer::off() })
-                .layer(FallbackLayer::new(chain(["a", "dear", "unknown", "b"])).hedge(hedge))
+                .layer(FallbackLayer::new(chain(["a", "costly", "unknown", "b"])).hedge(hedge))
                 .layer(RetryLayer::new().budget(RetryBudget::new(if may_retry { 0.5 } else { 0.0 }, 0.0)))
                 .layer(CircuitBreakerLayer::new(CircuitPolicy::new()).unwrap())
                 .layer(concurrency.clone())

@@ -30,7 +30,7 @@ async fn a_bad_night() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_good_one_while_it_goes_on_and_when_it_has_ended() {
+async fn a_good_one_while_it_is_in_progress_and_when_it_has_ended() {
     let beats = vec![
         Beat::Frame(Stage::Content),
         Beat::Pause(secs(2)),
@@ -57,7 +57,7 @@ async fn a_good_one_while_it_goes_on_and_when_it_has_ended() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_broke_off_and_one_that_was_left() {
+async fn one_that_was_interrupted_and_one_that_was_left() {
     let cut = fails(FailureKind::Truncated).says(502, "the stream was cut");
     for (end, line) in [
         (
@@ -100,7 +100,8 @@ async fn the_caps_say_why_they_ended_it() {
         ..Stack::of(chain(["a", "b"]))
     };
     let error = ask(&stack.over(leaf.clone()), streamed()).await.unwrap_err();
-    let line = "  1  a                             empty_response (the attempts of this call are spent)  after   0 ms";
+    let line =
+        "  1  a                             empty_response (the attempts of this call are used up)  after   0 ms";
     assert_eq!(error.log().to_string(), line);
     let stack = Stack {
         budget: tower_llm_layers::retry::RetryBudget::new(0.0, 0.0),
@@ -110,6 +111,6 @@ async fn the_caps_say_why_they_ended_it() {
     let text = crate::support::text(&response);
     assert_eq!(
         text.lines().next().unwrap(),
-        "  1  a                             empty_response (the retry budget of the process is spent)  after   0 ms"
+        "  1  a                             empty_response (the process-wide retry ratio is used up)  after   0 ms"
     );
 }

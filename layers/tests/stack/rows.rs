@@ -5,7 +5,7 @@ use tower_llm_layers::{Advice, FailureKind as K, FallbackAdvice as F, Health as 
 use super::Stack;
 use crate::support::{Beat, Leaf, Step, TestError, ask, chain, fails, read, secs, streamed};
 
-/// `a` fails so, again and again; whom and when does the stack ask?
+/// `a` fails so, again and again; which candidate does the stack try, and when?
 async fn asked(names: [&str; 2], step: Step) -> (Vec<(String, u128)>, Result<(), TestError>) {
     let leaf = Leaf::new([]).always("a", step);
     let probe = leaf.probe();
@@ -26,7 +26,7 @@ const NEXT_AT_ONCE: &[(&str, u128)] = &[("a", 0), ("b", 0)];
 const NOBODY: &[(&str, u128)] = &[("a", 0)];
 
 #[tokio::test(start_paused = true)]
-async fn each_kind_is_asked_again_or_elsewhere_or_neither() {
+async fn each_kind_is_retried_or_falls_back_or_neither() {
     let rows: [(K, &[(&str, u128)]); 22] = [
         (K::Connect, AGAIN_THEN_NEXT),
         (K::Reset, AGAIN_THEN_NEXT),

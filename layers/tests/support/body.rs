@@ -82,7 +82,7 @@ impl Frame for TestFrame {
     }
 }
 
-/// A body that plays its beats. Panics where it is read after its end.
+/// A body that plays its beats. Panics if it is read after its end.
 #[derive(Debug)]
 pub(crate) struct ScriptBody {
     beats: VecDeque<Beat>,

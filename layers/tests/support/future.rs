@@ -10,7 +10,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::{Probe, ScriptBody, Step, TestError};
 
-/// An attempt at the leaf. Panics where it is polled after it was ready.
+/// An attempt at the inner service. Panics if it is polled after it was ready.
 #[derive(Debug)]
 pub(crate) struct LeafFuture {
     step: Option<Step>,

@@ -61,7 +61,7 @@ impl Leaf {
         self
     }
 
-    /// Each clone is ready only this long after it was asked first, before each of its calls.
+    /// Each clone is ready only this long after it was first polled, before each of its calls.
     pub(crate) fn ready_after(self, wait: Duration) -> Self {
         self.scripts.lock().unwrap().ready_after = wait;
         self

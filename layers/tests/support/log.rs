@@ -1,4 +1,4 @@
-//! What is said while a test listens: events, and the spans they hang on.
+//! What is logged while a test listens: events, and the spans they belong to.
 
 use std::{cell::RefCell, collections::BTreeMap, fmt, sync::Once};
 
@@ -68,7 +68,7 @@ fn hear<T>(change: impl FnOnce(&mut Heard) -> T) -> Option<T> {
     HEARD.with_borrow_mut(|heard| heard.as_mut().map(change))
 }
 
-/// The number of a span; that of one which nobody listened to is not met.
+/// The number of a span; a disabled span does not occur.
 fn number(id: &span::Id) -> usize {
     usize::try_from(id.into_u64()).unwrap() - 1
 }

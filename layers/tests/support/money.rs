@@ -55,7 +55,7 @@ impl Ledger for Kept {
     }
 }
 
-/// A price list: a micro-dollar for a token of prompt, ten for one of answer; `dear` costs ten times that, `varies` varies, and
+/// A price list: a micro-dollar for a token of prompt, ten for one of answer; `costly` costs ten times that, `varies` varies, and
 /// `unknown` is not on it. The longest answer is a thousand tokens, except for `endless`.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Prices;
@@ -65,7 +65,7 @@ impl PriceList for Prices {
         let times = match candidate.model() {
             "varies" => return Quote::Varies,
             "unknown" => return Quote::Unknown,
-            "dear" => 10,
+            "costly" => 10,
             _ => 1,
         };
         Quote::Known(WorstCasePrice {

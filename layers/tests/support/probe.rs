@@ -9,7 +9,7 @@ use tower_llm_layers::{AttemptLog, LlmRequest};
 
 use super::TestRequest;
 
-/// What a leaf and its clones were put through. Clones look at the same counts.
+/// What an inner service and its clones went through. Clones share the counts.
 #[derive(Debug, Clone)]
 pub(crate) struct Probe {
     begun: Instant,
@@ -18,7 +18,7 @@ pub(crate) struct Probe {
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Counts {
-    /// Clones of the leaf.
+    /// Clones of the inner service.
     pub(crate) clones: usize,
     /// Calls of `poll_ready`.
     pub(crate) ready_polls: usize,
@@ -38,7 +38,7 @@ pub(crate) struct Counts {
     pub(crate) seen: Vec<Seen>,
 }
 
-/// A request as it came to the leaf.
+/// A request as it came to the inner service.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
     pub(crate) at: Duration,

@@ -16,7 +16,7 @@ use tower_llm_layers::{FailureKind, Frame, Shown, Stage};
 
 use super::{TestError, TestRequest, fails};
 
-/// A frame of an answer, or where it breaks off.
+/// A frame of an answer, or its interruption.
 #[derive(Debug, Clone)]
 pub(crate) enum Word {
     Text(Cow<'static, str>),

@@ -18,7 +18,7 @@ pub(crate) async fn hold(options: impl Fn(&'static str) -> LedgerOptions, sql: i
     a_row_that_makes_no_sense_hides_no_other(options("future"), async |text| sql("future", text).await).await;
 }
 
-/// A row that the database refuses is lost alone, and told. `refuse` makes it refuse the model `bad/model`, and beyond ASCII any.
+/// A row that the database refuses is lost alone, and logged. `refuse` makes it refuse the model `bad/model`, and beyond ASCII any.
 pub(crate) async fn a_refused_row_is_lost_alone(options: LedgerOptions, refuse: impl AsyncFnOnce()) {
     let (log, _listening) = Log::listen();
     let ledger = options.open().await.unwrap();
@@ -102,7 +102,7 @@ async fn sums_of_huge_counts_are_given(options: LedgerOptions, sql: impl AsyncFn
     sql("UPDATE entries SET prompt_tokens = 9223372036854775807, bill = -9223372036854775807, booked = 9223372036854775807 WHERE model = 'a/b'").await;
     let total = ledger.total(&Filter::new()).await.unwrap();
     assert_eq!((total.attempts, total.answer_tokens), (4, 35));
-    assert_eq!(total.prompt_tokens, u64::MAX, "as many as can be told");
+    assert_eq!(total.prompt_tokens, u64::MAX, "as many as can be shown");
     let rows = ledger.spend(&GroupBy::Model, &Filter::new()).await.unwrap();
     let [other, _] = &rows[..] else {
         unreachable!("{rows:?}")

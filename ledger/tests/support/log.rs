@@ -1,4 +1,4 @@
-//! What is told to the log.
+//! What is logged.
 
 use std::{
     io,

@@ -1,5 +1,5 @@
 -- An account: settled, reserved, overrun, each in two parts, and the window they are of. Beside it, under names that no account
--- can have: when each hold's lease ends, and how much it is.
+-- can have: when the lease of each reservation ends, and how much it is.
 local function holds_of(key) return key .. '\30holds' end
 local function amounts_of(key) return key .. '\30amounts' end
 
@@ -23,7 +23,7 @@ end
 local function save(key, a, ends, lease)
     redis.call('HSET', key, 'w', text(a.w), 'sd', text(a.sd), 'sp', text(a.sp), 'rd', text(a.rd), 'rp', text(a.rp),
         'od', text(a.od), 'op', text(a.op))
-    -- What is held and by whom goes together, or what a dead process held would stay held.
+    -- What is reserved and its owner are stored together, or what a dead process reserved would stay reserved.
     for _, name in ipairs({key, holds_of(key), amounts_of(key)}) do
         if ends > 0 then
             redis.call('PEXPIREAT', name, text(ends + lease * 2 + DAY))

@@ -1,7 +1,7 @@
 -- admit, version 1. KEYS: the mark of this call's end, what it took, requests, tokens and places of its key.
--- ARGV: the call, its lease, its tokens, most places (0 where there is no limit), then for requests and for tokens: micro-seconds,
--- units in them (0 where there is no limit), burst.
--- Gives 0; or which limit is in the way (1 requests, 2 tokens, 3 places) and micro-seconds until it may pass; or 4 where the call
+-- ARGV: the call, its lease, its tokens, most places (0 if there is no limit), then for requests and for tokens: micro-seconds,
+-- units in them (0 if there is no limit), burst.
+-- Gives 0; or which limit is in the way (1 requests, 2 tokens, 3 places) and micro-seconds until it may pass; or 4 if the call
 -- has ended already.
 local id, lease = ARGV[1], tonumber(ARGV[2])
 local tokens, most = tonumber(ARGV[3]), tonumber(ARGV[4])

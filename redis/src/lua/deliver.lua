@@ -1,8 +1,8 @@
--- deliver, version 1. What a process tells without waiting, in order, each once: a word that was delivered before is known by its
--- number, however often it is told.
+-- deliver, version 1. What a process sends without waiting, in order, each once: a word that was delivered before is known by its
+-- number, however often it is sent.
 -- KEYS: the last number of this process, then those of each word. ARGV: the lease, the number of the first word, then for each
 -- word: its kind, how many keys, how many arguments, the arguments.
--- Gives for each word what is told of it.
+-- Returns a reply for each word.
 
 -- How long the last number of a process that is silent is kept: longer than any outage.
 local KEEP = 7 * DAY
@@ -10,11 +10,11 @@ local KEEP = 7 * DAY
 local lease = tonumber(ARGV[1])
 local words = {}
 
--- Keys: the mark of the hold's end, accounts. Arguments: the hold, whether the store may not have heard of it, what was spent (two
--- parts), then for each account: cap (two parts), window, soft. Tells for each account: settled before and after, overrun now (two
+-- Keys: the mark of the reservation's end, accounts. Arguments: the reservation, whether the store may not know it, what was spent (two
+-- parts), then for each account: cap (two parts), window, soft. Returns for each account: settled before and after, overrun now (two
 -- parts each).
 function words.settle(keys, args)
-    local id, now, told = args[1], now_millis(), {}
+    local id, now, replies = args[1], now_millis(), {}
     if args[2] == '1' then redis.call('SET', keys[1], '1', 'PX', text(lease * 2)) end
     local d, p = tonumber(args[3]), tonumber(args[4])
     for index = 2, #keys do
@@ -32,10 +32,10 @@ function words.settle(keys, args)
             spend(a, d, p, tonumber(args[base]), tonumber(args[base + 1]), args[base + 3] == '1')
             save(key, a, ends, lease)
             od, op = sub(a.od, a.op, od, op)
-            told[index - 1] = {text(bd), text(bp), text(a.sd), text(a.sp), text(od), text(op)}
+            replies[index - 1] = {text(bd), text(bp), text(a.sd), text(a.sp), text(od), text(op)}
         end
     end
-    return told
+    return replies
 end
 
 -- Keys: accounts. Arguments: '+' or '-', by how much (two parts), the time it is of, then for each account as above.
@@ -75,7 +75,7 @@ end
 
 local last = tonumber(redis.call('GET', KEYS[1]) or '0')
 local number, key, arg = tonumber(ARGV[2]), 2, 3
-local told = {}
+local replies = {}
 local function remember() redis.call('SET', KEYS[1], text(last), 'PX', text(KEEP)) end
 while arg <= #ARGV do
     local kind, keys, args = words[ARGV[arg]], {}, {}
@@ -83,19 +83,19 @@ while arg <= #ARGV do
     for index = 1, key_count do keys[index] = KEYS[key + index - 1] end
     for index = 1, arg_count do args[index] = ARGV[arg + 2 + index] end
     key, arg = key + key_count, arg + 3 + arg_count
-    told[#told + 1] = {}
+    replies[#replies + 1] = {}
     if number > last then
         local done, said = pcall(kind, keys, args)
         if not done then
-            -- What was told so far stays told.
-            if #told > 1 then remember() end
+            -- What was delivered so far stays delivered.
+            if #replies > 1 then remember() end
             -- A version of the server gives a text, another a table.
             local reason = type(said) == 'table' and said.err or tostring(said)
             return redis.error_reply(reason:match('^%u+ ') and reason or ('ERR ' .. reason))
         end
-        told[#told], last = said, number
+        replies[#replies], last = said, number
     end
     number = number + 1
 end
 remember()
-return told
+return replies

@@ -31,7 +31,7 @@ local function correct(key, unit, more, now)
     if unit > 0 and more ~= 0 then set_full_at(key, full_at(key, now) + more * unit, now) end
 end
 
--- Micro-seconds of a unit; 0 where there is no limit.
+-- Microseconds of a unit; 0 if there is no limit.
 local function unit_of(per, amount)
     local amount = tonumber(amount)
     if amount == 0 then return 0 end

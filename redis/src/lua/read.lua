@@ -1,5 +1,5 @@
 -- read, version 1. KEYS: accounts. ARGV: the lease, then the window of each account.
--- Gives for each: nothing where it is not there; else settled, reserved and overrun (two parts each) and the time.
+-- Returns for each: nothing if it does not exist; else settled, reserved and overrun (two parts each) and the time.
 local now, lease = now_millis(), tonumber(ARGV[1])
 local all = {}
 for index, key in ipairs(KEYS) do

@@ -1,7 +1,7 @@
--- reserve, version 1. KEYS: the mark of this hold's end, then the accounts.
--- ARGV: the hold, its lease, want (two parts), at least (two parts), then for each account: cap (two parts), window, soft.
--- Gives 1 and what is held (two parts); 0, the account's place, settled and reserved (two parts each) and the time; or 2 where the
--- hold has ended already.
+-- reserve, version 1. KEYS: the mark of this reservation's end, then the accounts.
+-- ARGV: the reservation, its lease, want (two parts), at least (two parts), then for each account: cap (two parts), window, soft.
+-- Returns 1 and what is reserved (two parts); 0, the account's place, settled and reserved (two parts each) and the time; or 2 if the
+-- reservation has ended already.
 local id, lease = ARGV[1], tonumber(ARGV[2])
 if redis.call('EXISTS', KEYS[1]) == 1 then return {2} end
 local now = now_millis()

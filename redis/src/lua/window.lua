@@ -15,7 +15,7 @@ local function first_of_month(day)
     return day - (doy - math.floor((153 * shifted + 2) / 5))
 end
 
--- The start and the end of the window that a time lies in; the end of one that lasts for ever is 0.
+-- The start and the end of the window that a time lies in; the end of one without end is 0.
 local function window(kind, at)
     local day = math.floor(at / DAY)
     if kind == 'day' then return day * DAY, (day + 1) * DAY end

@@ -1,4 +1,4 @@
-//! Budgets in a store, and what is asked of them.
+//! Budgets in a store, and calls of them.
 
 use std::{
     io,
@@ -59,7 +59,7 @@ pub(crate) async fn stands(shared: &RedisBudgets, line: &AccountRef) -> [String;
     [state.settled, state.reserved, state.overrun].map(|amount| amount.to_string())
 }
 
-/// What is told to the log.
+/// What is logged.
 #[derive(Clone, Default)]
 pub(crate) struct Told(Arc<Mutex<Vec<u8>>>);
 

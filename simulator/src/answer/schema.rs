@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 /// How deep a schema is followed.
 const DEPTH: usize = 16;
 
-/// The value a `response_format` asks for; `None` where it asks for text.
+/// The value a `response_format` asks for; `None` if it asks for text.
 pub(super) fn asked(format: &Value) -> Option<Value> {
     match format.get("type")?.as_str()? {
         "json_object" => Some(json!({"answer": "Air scatters blue light more than red.", "confidence": 0.9})),

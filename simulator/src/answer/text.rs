@@ -20,7 +20,7 @@ const TIDES: &[&str] = &[
     "The sun does the same at about half the strength.",
     "At new and full moon both pull along one line and give spring tides; at the quarters they work against each other \
      and give neaps.",
-    "Where a bay resonates with that rhythm, the range can pass ten metres.",
+    "If a bay resonates with that rhythm, the range can pass ten metres.",
 ];
 
 const BREAD: &[&str] = &[
@@ -37,7 +37,7 @@ const FILLER: &[&str] = &[
     "of", "it", "aside", "so", "that", "blue", "fills", "our", "view",
 ];
 
-/// A readable paragraph: about the sky where the question mentions it, otherwise by seed and question.
+/// A readable paragraph: about the sky if the question mentions it, otherwise by seed and question.
 pub(super) fn paragraph(question: &str, seed: u64) -> String {
     let hash = question.bytes().fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -70,7 +70,7 @@ pub(super) fn last_sentence(text: &str) -> &str {
 /// Reasoning of exactly so many words.
 pub(super) fn thinking(count: usize) -> String {
     const THOUGHT: &str =
-        "Let me think about what is asked here and weigh the parts of it one by one before I answer. ";
+        "Let me think about what is asked here and weigh the parts of it one by one before I answer. "; // words-ok: sample text
     let words: Vec<&str> = THOUGHT.split_whitespace().cycle().take(count).collect();
     words.join(" ")
 }

@@ -8,7 +8,7 @@ use crate::wire::request::ChatRequest;
 
 /// The call to make: id, name and arguments.
 ///
-/// Forced by `tool_choice` or the clause `tool`, and made of itself where the user asks about the weather. After a tool's
+/// Forced by `tool_choice` or the clause `tool`, and made unprompted if the user asks about the weather. After a tool's
 /// result the answer is text.
 pub(super) fn called(request: &ChatRequest, faults: &[Fault]) -> Option<(String, String, String)> {
     let chosen = request.tool_choice.pointer("/function/name").and_then(Value::as_str);

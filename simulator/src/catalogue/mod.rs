@@ -119,7 +119,7 @@ impl Price {
 }
 
 impl Model {
-    /// The same at the tier that is asked for: flex, also by `:floor`, is half the price where the provider has it.
+    /// The same at the requested tier: flex, also by `:floor`, is half the price if the provider has it.
     pub(crate) fn at_tier(mut self, tier: Option<&str>, name: &str) -> Self {
         let flexible = matches!(self.provider(), "OpenAI" | "Google");
         if flexible && (tier == Some("flex") || name.contains(":floor")) {

@@ -61,7 +61,7 @@ pub(crate) async fn endpoints(call: Call, id: &str) -> Response<Player> {
     if call.key.is_empty()
         && let Some(offers) = shown.pointer_mut("/data/endpoints").and_then(Value::as_array_mut)
     {
-        // Nobody is told how fast an endpoint is before saying who asks.
+        // The speed of an endpoint is shown only to requests with a key.
         for offer in offers.iter_mut().filter_map(Value::as_object_mut) {
             offer.insert("latency_last_30m".to_owned(), Value::Null);
             offer.insert("throughput_last_30m".to_owned(), Value::Null);

@@ -24,15 +24,15 @@ pub(crate) struct Call {
     pub(crate) headers: HeaderMap,
     pub(crate) key: String,
     pub(crate) body: Bytes,
-    /// What the header `x-sim-fault` asks for.
+    /// What the header `x-sim-fault` requests.
     pub(crate) asked: Option<Fate>,
     pub(crate) ticket: Ticket,
-    /// What the router's own cache of answers had, where it was asked.
+    /// What the router's own cache of answers had, if it was used.
     pub(crate) kept: Option<bool>,
 }
 
 impl Call {
-    /// Whether the router's own cache has the answer to this very request; from now on it has, where that is asked for.
+    /// Whether the router's own cache has the answer to this very request; from now on it has, if the request asks for that.
     pub(crate) fn is_kept(&mut self) -> bool {
         if self.header("x-openrouter-cache").as_deref() != Some("true") {
             return false;
@@ -112,7 +112,7 @@ impl Call {
         response
     }
 
-    /// Answers an error that no plan asked for.
+    /// Answers an error that is in no plan.
     pub(crate) fn refuse_plain(self, status: u16, message: &str) -> Response<Player> {
         self.refuse(Refused::plain(status, message), &[])
     }

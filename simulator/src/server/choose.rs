@@ -10,7 +10,7 @@ use crate::prompt_cache::Caching;
 use crate::wire::error::{About, Refused};
 use crate::wire::request::{ChatRequest, Message};
 
-/// Who serves the request: a model and what befalls it, or the last error.
+/// What serves the request: a model and its faults, or the last error.
 pub(crate) enum Choosing {
     Served(Box<Model>, Fate),
     Refused(Refused, Fate),
@@ -62,7 +62,7 @@ fn known(call: &Call, name: &str) -> Option<Model> {
     }
 }
 
-/// Errors that no plan asked for: the request is one that this model, or this account, cannot serve.
+/// Errors that are in no plan: the request is one that this model, or this account, cannot serve.
 fn natural(call: &Call, request: &ChatRequest, model: &Model, fate: &Fate) -> Option<Refusal> {
     if fate.faults.contains(&Fault::NoPrefill) && request.prefill().is_some() {
         return Some(Refusal::Prefill);

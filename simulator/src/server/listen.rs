@@ -17,7 +17,7 @@ use crate::state::Shared;
 /// How long accepting rests after it has failed.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Accepts connections for ever. Dropping the future drops them all.
+/// Accepts connections without end. Dropping the future drops them all.
 pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
     loop {
@@ -45,6 +45,6 @@ async fn connection(socket: TcpStream, shared: Arc<Shared>) {
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().header_read_timeout(None);
-    // A connection that broke is what many a caller asked for.
+    // A broken connection is often what the test wants.
     drop(builder.serve_connection(wire, service).await);
 }

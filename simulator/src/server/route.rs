@@ -140,7 +140,7 @@ async fn read(mut incoming: Incoming) -> Option<(Bytes, bool)> {
     Some((kept.freeze(), length > LARGEST))
 }
 
-/// The key of a request; empty where there is none.
+/// The key of a request; empty if there is none.
 fn key(headers: &HeaderMap) -> String {
     let value = headers
         .get("authorization")

@@ -45,7 +45,7 @@ impl Player {
         }
     }
 
-    /// Ends the connection once all that was sent has left; the body stays open for ever.
+    /// Ends the connection once all that was sent has left; the body stays open without end.
     fn cut(&mut self) {
         self.cut = true;
         self.track.acts.clear();
@@ -59,7 +59,7 @@ impl Player {
         }
     }
 
-    /// Hands out bytes, in parts where the track says so.
+    /// Hands out bytes, in parts if the track says so.
     fn emit(&mut self, mut bytes: Bytes, mut pieces: u64) -> Bytes {
         let room = self
             .track
@@ -86,7 +86,7 @@ impl Player {
         bytes
     }
 
-    /// Waits; true where the wait is over.
+    /// Waits; true if the wait is over.
     fn poll_wait(&mut self, cx: &mut Context<'_>, length: Duration) -> Poll<()> {
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(length)));
         ready!(sleep.as_mut().poll(cx));

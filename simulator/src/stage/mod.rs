@@ -20,13 +20,13 @@ pub(crate) enum Act {
     Send(Bytes, u64),
     /// Say nothing for so long.
     Wait(Duration),
-    /// Send bytes at an interval, until so much time is over; `None` is for ever.
+    /// Send bytes at an interval, until so much time is over; `None` is without end.
     Repeat {
         bytes: Bytes,
         every: Duration,
         left: Option<Duration>,
     },
-    /// From here on the answer is an error, which nobody pays.
+    /// From here on the answer is an error, which is not charged.
     Void,
     /// End the connection without ending the body.
     Cut,
@@ -87,7 +87,7 @@ impl Track {
         }
     }
 
-    /// Announces its length, where nothing but plain bytes and waits is played.
+    /// Announces its length, if only plain bytes and waits are played.
     pub(crate) fn sized(mut self, whole: u64) -> Self {
         if !self.acts.iter().any(|act| matches!(act, Act::Repeat { .. })) {
             self.length = Some(whole);

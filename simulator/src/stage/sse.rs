@@ -203,7 +203,7 @@ impl Scene<'_> {
         }
     }
 
-    /// The pieces, and what happens between them; false where the stream ends among them.
+    /// The pieces, and what happens between them; false if the stream ends among them.
     fn content(&mut self) -> bool {
         let total = self.answer.pieces.len();
         let delay = self.faults.iter().find_map(|f| {

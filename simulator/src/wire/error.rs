@@ -106,7 +106,7 @@ impl Refused {
         self.headers.push((name, value));
     }
 
-    /// A part of the error object, null where it was absent.
+    /// A part of the error object, null if it was absent.
     fn part(&mut self, name: &str) -> &mut Value {
         if !self.json.get("error").is_some_and(Value::is_object) {
             self.json = json!({"error": {}});

@@ -140,7 +140,7 @@ impl ChatRequest {
         self.messages.last().is_some_and(|last| last.role == "tool")
     }
 
-    /// Whether the model is asked to reason.
+    /// Whether the request asks for reasoning.
     pub(crate) fn wants_reasoning(&self) -> bool {
         let off = self.reasoning.get("enabled").and_then(Value::as_bool) == Some(false)
             || self.reasoning.get("effort").and_then(Value::as_str) == Some("none");
@@ -148,7 +148,7 @@ impl ChatRequest {
         (self.reasoning.is_object() && !off) || effort || self.include_reasoning == Some(true)
     }
 
-    /// How many words of reasoning the effort asked for comes to.
+    /// How many words of reasoning the requested effort gives.
     pub(crate) fn thinking(&self) -> u32 {
         let effort = self.reasoning_effort.as_deref();
         match effort.or_else(|| self.reasoning.get("effort").and_then(Value::as_str)) {

@@ -27,7 +27,7 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
-    /// The sizes of the body's chunks, where it was chunked.
+    /// The sizes of the body's chunks, if it was chunked.
     pub(crate) chunks: Vec<usize>,
     pub(crate) end: End,
 }
@@ -88,7 +88,7 @@ pub(crate) async fn open(address: SocketAddr, bytes: &[u8]) -> TcpStream {
     socket
 }
 
-/// Sends bytes, reads one reply. `Err` where there was not even a status.
+/// Sends bytes, reads one reply. `Err` if there was not even a status.
 pub(crate) async fn exchange(address: SocketAddr, bytes: &[u8]) -> Result<Reply, End> {
     let mut socket = open(address, bytes).await;
     let mut raw = Vec::new();

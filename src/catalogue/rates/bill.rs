@@ -5,14 +5,14 @@ use tower_llm_layers::{TokenUsage, UsdAmount, UtcTime};
 use super::Rates;
 
 impl Rates {
-    /// What this usage costs, rounded up; `None` where it is too much to hold. Each token is paid once: what is said of the parts beyond
-    /// the whole is not believed.
+    /// What this usage costs, rounded up; `None` if it overflows. Each token is paid once: counts of parts that exceed
+    /// the whole are capped by it.
     pub(in super::super) fn cost(&self, usage: &TokenUsage, at: UtcTime) -> Option<UsdAmount> {
         let rates = self.at(usage.prompt, at);
         let cached = usage.cached.min(usage.prompt);
         let written = usage.cache_written.min(usage.prompt - cached);
         let plain = usage.prompt - cached - written;
-        // Which sound was read from the cache is not told: it is taken to be that which cannot have come otherwise.
+        // The usage does not say which sound was read from the cache: it is assumed to be that which cannot have come otherwise.
         let audio = usage.audio.min(plain);
         let cached_audio = (usage.audio - audio).min(cached);
         let reasoning = usage.reasoning.min(usage.answer);

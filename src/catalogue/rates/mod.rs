@@ -22,10 +22,10 @@ pub(super) struct Rates {
     image: UsdAmount,
     image_output: UsdAmount,
     search: UsdAmount,
-    /// By whichever engine.
-    dearest_search: UsdAmount,
+    /// Of the most expensive engine.
+    highest_search: UsdAmount,
     overrides: Box<[Override]>,
-    /// The dearest prices of the shortest prompts.
+    /// The highest prices of the shortest prompts.
     worst: Worst,
     /// The same for prompts of more tokens than this, in order.
     worst_above: Box<[(u64, Worst)]>,
@@ -59,7 +59,7 @@ impl From<UsdError> for NoRates {
 }
 
 impl Rates {
-    /// Reads prices. `plugin` is what a search costs that somebody else than the model does; nothing where nobody does.
+    /// Reads prices. `plugin` is the price of a search by OpenRouter's plugin; zero if there is none.
     pub(super) fn read(pricing: &Pricing, plugin: UsdAmount) -> Result<Self, NoRates> {
         let tokens = TokenRates {
             prompt: amount(&pricing.prompt)?.ok_or(NoRates::Unknown)?,
@@ -82,7 +82,7 @@ impl Rates {
             image: or_nothing(&pricing.image)?,
             image_output: or_nothing(&pricing.image_output)?,
             search: search.unwrap_or(plugin),
-            dearest_search: search.unwrap_or(plugin).max(plugin),
+            highest_search: search.unwrap_or(plugin).max(plugin),
             overrides: pricing.overrides.iter().map(Override::read).collect::<Result<_, _>>()?,
             worst: Worst::default(),
             worst_above: Box::default(),

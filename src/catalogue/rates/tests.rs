@@ -30,8 +30,8 @@ fn usd(text: &str) -> UsdAmount {
     text.parse().unwrap()
 }
 
-fn token_prices(tariff: WorstCasePrice) -> (UsdAmount, UsdAmount) {
-    (tariff.prompt_token, tariff.answer_token)
+fn token_prices(price: WorstCasePrice) -> (UsdAmount, UsdAmount) {
+    (price.prompt_token, price.answer_token)
 }
 
 const ALL: &str = r#"{"prompt":"0.000003","completion":"0.000015","input_cache_read":"0.0000003","input_cache_write":"0.00000375",
@@ -72,7 +72,7 @@ fn what_has_no_price_of_its_own_costs_what_its_kind_does() {
     let hour = rates(r#"{"prompt":"0","completion":"0","input_cache_write_1h":"0.000002"}"#).unwrap();
     assert_eq!(cost(&hour, &all, 0), "$0.00006");
     assert_eq!(
-        hour.tariff(&needs(1), 0).prompt_token,
+        hour.worst_case(&needs(1), 0).prompt_token,
         usd("0.000002"),
         "as there is no other"
     );
@@ -84,19 +84,19 @@ fn searches_are_paid_to_the_plugin_where_the_model_has_none() {
     searched.searches = 1;
     let free = rates(r#"{"prompt":"0","completion":"0"}"#).unwrap();
     assert_eq!(cost(&free, &searched, 0), "$0.007");
-    assert_eq!(free.tariff(&needs(1), 2).fixed, usd("0.014"));
+    assert_eq!(free.worst_case(&needs(1), 2).fixed, usd("0.014"));
     let own = rates(r#"{"prompt":"0","completion":"0","web_search":"0.005"}"#).unwrap();
     assert_eq!(cost(&own, &searched, 0), "$0.005");
-    assert_eq!(own.tariff(&needs(1), 1).fixed, usd("0.007"), "whichever engine");
+    assert_eq!(own.worst_case(&needs(1), 1).fixed, usd("0.007"), "whichever engine");
 }
 
 #[test]
-fn the_dearest_way_is_that_which_the_request_can_take() {
+fn the_worst_case_counts_only_what_the_request_can_use() {
     let rates = rates(ALL).unwrap();
     let quote = |change: fn(&mut Needs)| {
         let mut needs = needs(1);
         change(&mut needs);
-        rates.tariff(&needs, needs.searches)
+        rates.worst_case(&needs, needs.searches)
     };
     let plain = quote(|_| ());
     assert_eq!(token_prices(plain), (usd("0.00000375"), usd("0.00002")));
@@ -140,14 +140,14 @@ fn overrides_hold_by_length_and_time_of_day() {
     cached.cached = 1000;
     assert_eq!(cost(&rates, &cached, 900), "$0.007");
     assert_eq!(cost(&rates, &cached, 1200), "$0.003");
-    // Whatever the time; and the longer prompt is the dearer one.
-    let dearest = |prompt| token_prices(rates.tariff(&needs(prompt), 0));
-    assert_eq!(dearest(1000), (usd("0.000005"), usd("0.000002")));
-    assert_eq!(dearest(1001), (usd("0.000005"), usd("0.000002")));
+    // At any time of day; and the longer prompt is the more expensive one.
+    let worst = |prompt| token_prices(rates.worst_case(&needs(prompt), 0));
+    assert_eq!(worst(1000), (usd("0.000005"), usd("0.000002")));
+    assert_eq!(worst(1001), (usd("0.000005"), usd("0.000002")));
 }
 
 #[test]
-fn of_several_overrides_the_later_counts_and_the_dearest_is_held_for() {
+fn the_later_override_counts_and_the_reservation_takes_the_highest_price() {
     let rates = rates(
         r#"{"prompt":"0.000001","completion":"0","overrides":[
             {"min_prompt_tokens":100,"prompt":"0.000009"},
@@ -156,11 +156,11 @@ fn of_several_overrides_the_later_counts_and_the_dearest_is_held_for() {
     .unwrap();
     assert_eq!(cost(&rates, &usage(101, 0), 0), "$0.000909");
     assert_eq!(cost(&rates, &usage(201, 0), 0), "$0.000402");
-    let dearest = |prompt| rates.tariff(&needs(prompt), 0).prompt_token;
-    assert_eq!(dearest(100), usd("0.000001"));
-    assert_eq!(dearest(101), usd("0.000009"));
+    let worst = |prompt| rates.worst_case(&needs(prompt), 0).prompt_token;
+    assert_eq!(worst(100), usd("0.000001"));
+    assert_eq!(worst(101), usd("0.000009"));
     // Of 201 tokens at most there may be 101.
-    assert_eq!(dearest(201), usd("0.000009"));
+    assert_eq!(worst(201), usd("0.000009"));
 }
 
 #[test]

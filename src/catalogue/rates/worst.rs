@@ -1,4 +1,4 @@
-//! The dearest that a request can come to.
+//! The worst-case price of a request.
 
 use tower_llm_layers::{Modalities, Needs, PriceCeiling, UsdAmount, WorstCasePrice};
 
@@ -7,7 +7,7 @@ use super::{Rates, TokenRates, overrides::Override};
 /// More than any budget has.
 const ENDLESS: UsdAmount = UsdAmount::from_pico(i128::MAX);
 
-/// The dearest price of each kind of token, at any time of day.
+/// The highest price of each kind of token, at any time of day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Worst {
     /// Text: plain, read from the cache or written to it.
@@ -23,7 +23,7 @@ pub(super) struct Worst {
 }
 
 impl Rates {
-    /// Finds the dearest prices for all lengths of prompts. An override counts as if it held at some time of the day, and at another not.
+    /// Finds the highest prices for all lengths of prompts. An override counts as if it applied at some time of the day, and at another not.
     pub(super) fn find_worst(&mut self) {
         let mut limits: Vec<u64> = self.overrides.iter().filter_map(|over| over.above_prompt).collect();
         limits.sort_unstable();
@@ -52,7 +52,7 @@ impl Rates {
             low.prompt = low.prompt.min(over.prompt.unwrap_or(low.prompt));
             low.answer = low.answer.min(over.answer.unwrap_or(low.answer));
         }
-        // Where there is one price for writing, it is that for the hour.
+        // If there is only one price for writing, it also applies to an hour.
         let write = if self.tokens.cache_write.is_some() {
             high.cache_write
         } else {
@@ -75,7 +75,7 @@ impl Rates {
     }
 
     /// The most that a request with these needs can cost here; no answer is longest.
-    pub(in super::super) fn tariff(&self, needs: &Needs, searches: u64) -> WorstCasePrice {
+    pub(in super::super) fn worst_case(&self, needs: &Needs, searches: u64) -> WorstCasePrice {
         let worst = self.worst(needs.most_prompt_tokens.max(needs.prompt_tokens));
         let hears = needs.input.contains(Modalities::AUDIO) || needs.input.contains(Modalities::VIDEO);
         let mut prompt_token = worst.prompt;
@@ -96,7 +96,7 @@ impl Rates {
         for (price, count) in [
             (self.image, needs.images),
             (self.image_output, pictures),
-            (self.dearest_search, searches),
+            (self.highest_search, searches),
         ] {
             // Mostly there are none, and this multiplication is slow.
             if count > 0 {
@@ -111,7 +111,7 @@ impl Rates {
         }
     }
 
-    /// Whether the upstream passes over these prices. Where they vary by the hour, their cheapest decides.
+    /// Whether the upstream skips an endpoint with these prices. If they vary by the hour, the cheapest decides.
     pub(in super::super) fn is_above(&self, ceiling: &PriceCeiling, needs: &Needs) -> bool {
         if *ceiling == PriceCeiling::default() {
             return false;

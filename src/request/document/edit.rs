@@ -17,7 +17,7 @@ pub(super) struct Edit {
     place: Place,
 }
 
-/// Where a member is written.
+/// The position at which a member is written.
 #[derive(Clone)]
 enum Place {
     /// Instead of the member of the original whose value begins here: of doubles, the last.
@@ -32,7 +32,7 @@ impl Edit {
         self.value.is_some() && matches!(self.place, Place::Of(start) if start == member.value.start)
     }
 
-    /// The lead and the value, where this is a member of its own.
+    /// The lead and the value, if this is a member of its own.
     pub(super) fn adds(&self) -> Option<(&Bytes, &Bytes)> {
         match &self.place {
             Place::Of(_) => None,

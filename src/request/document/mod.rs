@@ -24,11 +24,11 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A JSON object kept as the bytes it came in, with an index of its members and the changes made to them.
 ///
-/// What nobody changed goes out as it came: the order of the members, the white space, the escapes, unknown fields. A change costs its own bytes
+/// What was not changed goes out as it came: the order of the members, the white space, the escapes, unknown fields. A change costs its own bytes
 /// and nothing of the rest, so a megabyte of prompt is neither parsed into a tree nor copied.
 ///
-/// Where a key stands twice the last one counts, as it does for the parsers upstream. Setting or removing a key takes all its copies away, so that
-/// none of them can slip past whoever set it.
+/// If a key occurs twice, the last one counts, as it does for the parsers upstream. Setting or removing a key takes all its copies away, so that
+/// none of them remains after a change.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -44,9 +44,9 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 pub struct Document {
     original: Bytes,
     members: Arc<[Member]>,
-    /// Where the opening brace stands.
+    /// The position of the opening brace.
     open: usize,
-    /// Where the closing brace stands.
+    /// The position of the closing brace.
     close: usize,
     /// Changes, each key at most once; those that add a member are in the order they are written.
     edits: Vec<Edit>,
@@ -56,7 +56,7 @@ pub struct Document {
 struct Member {
     /// Between the quotes, as written.
     key: Range<usize>,
-    /// The key without escapes, where it has any.
+    /// The key without escapes, if it has any.
     unescaped: Option<Box<str>>,
     value: Range<usize>,
     /// From behind the comma or brace before it to the comma or brace after it.

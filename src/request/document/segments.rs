@@ -46,7 +46,7 @@ enum Piece<'a> {
 }
 
 impl Document {
-    /// What goes out, without a copy: exactly one segment, the original, where nothing was changed.
+    /// What goes out, without a copy: exactly one segment, the original, if nothing was changed.
     #[must_use]
     pub fn segments(&self) -> Segments {
         if self.edits.is_empty() {
@@ -88,7 +88,7 @@ impl Document {
         length
     }
 
-    /// What goes out, in one piece. Copies only where something was changed.
+    /// What goes out, in one piece. Copies only if something was changed.
     #[must_use]
     pub fn to_bytes(&self) -> Bytes {
         if self.edits.is_empty() {
@@ -151,7 +151,7 @@ impl Document {
     }
 }
 
-/// Hands out the run of original bytes gathered so far, and begins an empty one where it ended.
+/// Returns the run of original bytes collected so far, and begins an empty one at its end.
 fn flush<'a>(run: &mut Range<usize>, out: &mut dyn FnMut(Piece<'a>)) {
     if run.start < run.end {
         out(Piece::Original(run.clone()));
@@ -159,7 +159,7 @@ fn flush<'a>(run: &mut Range<usize>, out: &mut dyn FnMut(Piece<'a>)) {
     }
 }
 
-/// Adds a range of the original to the run, if it goes on from there, and begins another run if not.
+/// Adds a range of the original to the run, if it continues from there, and begins another run if not.
 fn copy<'a>(range: Range<usize>, run: &mut Range<usize>, out: &mut dyn FnMut(Piece<'a>)) {
     if run.end == range.start {
         run.end = range.end;

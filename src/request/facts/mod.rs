@@ -40,10 +40,10 @@ pub(super) const FACT_FIELDS: &[&str] = &[
 /// The most tokens a picture is taken to have: several times what any model makes of its largest.
 pub const IMAGE_TOKENS: u64 = 16_384;
 
-/// The most tokens that sound, a document or a film is taken to have where it is sent along: one for each four bytes, and this at least.
+/// The most tokens that sound, a document or a film is assumed to have if it is sent along: one for each four bytes, and this at least.
 pub const INLINE_MEDIA_TOKENS: u64 = 16_384;
 
-/// The same where only its address or its name is sent.
+/// The same if only its address or its name is sent.
 pub const LINKED_MEDIA_TOKENS: u64 = 65_536;
 
 /// The most tokens that the results of one search are taken to add to the prompt: several times what five results have, which is the
@@ -87,7 +87,7 @@ pub struct RequestFacts {
     pub json_mode: bool,
     /// What kinds of input the messages hold.
     pub input: Modalities,
-    /// What kinds of output it asks for; text where it says nothing.
+    /// The kinds of output it requests; text if it says nothing.
     pub output: Modalities,
     /// It asks the model to reason.
     pub reasoning: bool,
@@ -177,7 +177,7 @@ fn asks_to_reason(document: &Document) -> bool {
     document.get("include_reasoning") == Some(b"true")
 }
 
-/// How long the model may think in silence, by the effort that is asked for.
+/// How long the model may think in silence, by the requested effort.
 pub(super) fn reasoning_time(document: &Document) -> Option<Duration> {
     let by_effort = |effort: Text<'_>| {
         let known = [("low", 30), ("medium", 60), ("high", 100), ("xhigh", 150), ("max", 150)];

@@ -34,7 +34,7 @@ const FREE_TOOLS: [&str; 5] = [
     "text_editor",
 ];
 
-/// What is said of the tools.
+/// The facts of the tools.
 #[derive(Default)]
 pub(super) struct Tools {
     pub(super) count: usize,
@@ -179,7 +179,7 @@ fn count(options: &[u8], name: &str) -> Option<u64> {
     raw_member(options, name).and_then(number)
 }
 
-/// What is said of the plugins.
+/// The facts of the plugins.
 #[derive(Default)]
 struct Plugins {
     runs: bool,

@@ -140,7 +140,7 @@ impl Expected {
     }
 }
 
-/// The kind of thing that stands at a place in JSON text, told by its first byte.
+/// The kind of a value in JSON text, by its first byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Found {

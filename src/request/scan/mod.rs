@@ -83,7 +83,7 @@ impl<'a> Cursor<'a> {
         self.bytes.get(from..self.at).unwrap_or_default()
     }
 
-    /// Steps over white space to whatever comes next, and tells where that is.
+    /// Skips white space to whatever comes next, and returns its position.
     pub(crate) fn separator(&mut self) -> usize {
         self.next_solid();
         self.at
@@ -104,7 +104,7 @@ impl<'a> Cursor<'a> {
 
     /// Steps over one value, whatever it is.
     pub(crate) fn skip(&mut self) -> Result<(), JsonError> {
-        // One bit a level: set where the level is an object.
+        // One bit per level: set if the level is an object.
         let mut objects = 0_u128;
         let mut depth = 0_u32;
         loop {
@@ -305,7 +305,7 @@ impl<'a> Cursor<'a> {
         JsonError::new(self.at, expected, Found::from_byte(self.byte()))
     }
 
-    /// Enters what is walked by the caller; answers true where it was empty and is closed again.
+    /// Enters what is walked by the caller; returns true if it was empty and is closed again.
     #[inline]
     fn enter(&mut self, close: u8) -> Result<bool, JsonError> {
         if self.depth >= MAX_DEPTH {
@@ -320,7 +320,7 @@ impl<'a> Cursor<'a> {
         Ok(false)
     }
 
-    /// Enters what is stepped over; answers false where it was empty and is closed again.
+    /// Enters what is stepped over; returns false if it was empty and is closed again.
     #[inline]
     fn open(&mut self, close: u8, object: bool, objects: &mut u128, depth: &mut u32) -> Result<bool, JsonError> {
         if self.depth + *depth >= MAX_DEPTH {

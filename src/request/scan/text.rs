@@ -16,7 +16,7 @@ impl<'a> Text<'a> {
         Self { raw, at, escaped }
     }
 
-    /// Where it stands, without its quotes.
+    /// Its range, without its quotes.
     pub(crate) fn range(&self) -> Range<usize> {
         self.at..self.at + self.raw.len()
     }
@@ -26,7 +26,7 @@ impl<'a> Text<'a> {
         self.raw
     }
 
-    /// The bytes, where they stand for themselves.
+    /// The bytes, if they have no escapes.
     pub(crate) fn plain(&self) -> Option<&'a [u8]> {
         (!self.escaped).then_some(self.raw)
     }

@@ -94,21 +94,21 @@ fn whatever_may_change_the_answer_makes_one() {
     assert_eq!(different.len(), count);
 }
 
-/// They go out as they came, and nobody knows which one is read.
+/// They go out as they came, and it is unknown which one is read.
 #[test]
-fn doubles_are_told_apart() {
+fn doubled_members_are_distinguished() {
     let twice =
         r#"{"model":"a/b","messages":[{"role":"user","content":"Ho"}],"messages":[{"role":"user","content":"Hi"}]}"#;
     assert_eq!(request(twice).to_bytes(), twice);
     assert_ne!(key(twice), key(BASE));
-    // Unless somebody has set it.
+    // Unless the caller has set it.
     let mut set = request(&with(r#""seed":1,"seed":2"#));
     set.put_named("seed", Bytes::from_static(b"3"));
     assert_eq!(AnswerKey::new("tenant", &set), key(&with(r#""seed":3"#)));
 }
 
 #[test]
-fn names_with_half_a_surrogate_pair_are_told_apart() {
+fn names_with_half_a_surrogate_pair_are_distinguished() {
     let forms: [fn(&str) -> String; 2] = [
         |name| with(&format!(r#""logit_bias":{{"{name}":1}}"#)),
         |name| with(&format!(r#""{name}":1"#)),
@@ -122,7 +122,7 @@ fn names_with_half_a_surrogate_pair_are_told_apart() {
 
 /// Values that were set, and are no JSON, go out as they are.
 #[test]
-fn broken_values_are_told_apart_by_all_of_their_text() {
+fn broken_values_are_distinguished_by_all_of_their_text() {
     let deep = "[".repeat(100_000);
     let values = [
         "[1]",
@@ -168,7 +168,7 @@ fn many_members_take_no_longer_than_their_text() {
 }
 
 #[test]
-fn what_is_deep_is_told_apart_in_one_pass_as_it_is_written() {
+fn deep_values_are_distinguished_in_one_pass_as_written() {
     let deep = |levels: usize, inside: &str| {
         let (open, close) = ("{\"a\":[".repeat(levels), "]}".repeat(levels));
         request(&with(&format!("\"new\":{open}{inside}{close}")))
@@ -180,7 +180,7 @@ fn what_is_deep_is_told_apart_in_one_pass_as_it_is_written() {
 }
 
 #[test]
-fn temperature_and_storing_are_told() {
+fn temperature_and_storing_are_read() {
     let temperature = |more: &str| request(&with(more)).asked_temperature();
     assert_eq!(request(BASE).asked_temperature(), None);
     assert_eq!(temperature(r#""temperature":0"#), Some(0.0));

@@ -192,7 +192,7 @@ fn tells_how_many_searches_there_may_be() {
 }
 
 #[test]
-fn tells_what_makes_it_dearer() {
+fn tells_what_makes_it_more_expensive() {
     for (fields, priority) in [
         (r#""service_tier":"priority""#, true),
         (r#""service_tier":"fast""#, true),

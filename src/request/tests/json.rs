@@ -123,7 +123,7 @@ fn errors_say_what_to_do() {
 }
 
 #[test]
-fn debug_is_silent_about_what_is_asked() {
+fn debug_does_not_print_the_content() {
     let told = format!(
         "{:?}",
         request(r#"{"messages":[{"role":"user","content":"secret"}],"user":"hidden"}"#)

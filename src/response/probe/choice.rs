@@ -74,7 +74,7 @@ impl<'a> ChunkProbe<'a> {
         self.max_index = self.max_index.max(choice.index);
         let bit = 1 << choice.index.min(LAST_BIT);
         self.seen |= bit;
-        // Beside a delta a message is what was said so far.
+        // Next to a delta a message is the text so far.
         let of = |said: Option<Said<'a>>| said.filter(|said| said.content);
         let said = of(choice.delta).or_else(|| of(choice.message)).unwrap_or(choice.text);
         if said.content {

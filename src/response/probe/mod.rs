@@ -83,7 +83,7 @@ impl<'a> ChunkProbe<'a> {
     ///
     /// # Errors
     ///
-    /// Where it is not UTF-8, not JSON, or not an object.
+    /// If it is not UTF-8, not JSON, or not an object.
     pub fn read(body: &'a [u8]) -> Result<Self, JsonError> {
         check_utf8(body)?;
         let mut probe = Self {
@@ -155,7 +155,7 @@ impl<'a> ChunkProbe<'a> {
         self.kind.map(Text::to_str)
     }
 
-    /// Whether what is shown stands in a `message`: in a stream it is all that was said so far, or the first that is.
+    /// Whether what is shown stands in a `message`: in a stream it is all the text so far, or the first text.
     pub(crate) fn is_in_message(&self) -> bool {
         self.in_message
     }
@@ -188,7 +188,7 @@ impl<'a> ChunkProbe<'a> {
         self.error || self.choice_error
     }
 
-    /// Whether this is a failure, told or not: an error, or a choice that ended in one.
+    /// Whether this is a failure, explained or not: an error, or a choice that ended in one.
     #[must_use]
     pub fn is_failure(&self) -> bool {
         self.has_error() || self.finish_error
@@ -212,7 +212,7 @@ impl<'a> ChunkProbe<'a> {
         self.max_index
     }
 
-    /// Whether the end is a bare `stop`, which says nothing of there being an answer.
+    /// Whether the end is a bare `stop`, which does not prove that there is an answer.
     #[must_use]
     pub fn finish_is_stop(&self) -> bool {
         self.end == End::Stop
@@ -236,14 +236,14 @@ impl<'a> ChunkProbe<'a> {
         self.usage()?.told_answer()
     }
 
-    /// The text of the first choice that has one. Copies only where it has escapes, or comes in parts.
+    /// The text of the first choice that has one. Copies only if it has escapes, or comes in parts.
     #[must_use]
     pub fn text(&self) -> Option<Cow<'a, str>> {
         let parts = || self.parts.and_then(parts::text).map(Cow::Owned);
         self.text.map(Text::to_str).or_else(parts)
     }
 
-    /// The reasoning of the first choice that has one. Copies only where it has escapes.
+    /// The reasoning of the first choice that has one. Copies only if it has escapes.
     #[must_use]
     pub fn reasoning(&self) -> Option<Cow<'a, str>> {
         self.reasoning.map(Text::to_str)

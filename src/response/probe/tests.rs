@@ -124,7 +124,7 @@ fn finds_usage_wherever_the_choices_are() {
 }
 
 #[test]
-fn borrows_the_text_and_unescapes_it_only_where_it_must() {
+fn borrows_the_text_and_unescapes_it_only_if_it_must() {
     let plain = delta(r#"{"content":"Oslo — 雨"}"#);
     assert!(matches!(
         probe(&plain).text(),
@@ -165,7 +165,7 @@ fn refuses_what_is_cut_or_no_object() {
 }
 
 #[test]
-fn its_debug_form_is_silent_about_what_is_said() {
+fn its_debug_form_does_not_print_the_content() {
     let body = delta(r#"{"content":"secret"}"#);
     assert!(!format!("{:?}", probe(&body)).contains("secret"));
 }

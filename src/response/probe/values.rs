@@ -16,7 +16,7 @@ pub(super) fn full<'a>(value: &mut Cursor<'a>) -> Result<Option<Text<'a>>, JsonE
     Ok(value.string_or_skip()?.filter(|text| !text.is_empty()))
 }
 
-/// How many bytes a value has besides its quotes and brackets: 0 if it says nothing, like `""`, `{}`, `[]` and `null`.
+/// How many bytes a value has without its quotes and brackets: 0 if it is empty, like `""`, `{}`, `[]` and `null`.
 pub(super) fn filled(value: &mut Cursor<'_>) -> Result<usize, JsonError> {
     match value.peek()? {
         Found::String => Ok(full(value)?.map_or(0, |text| text.raw().len())),
@@ -53,7 +53,7 @@ pub(super) fn is_error(value: &mut Cursor<'_>) -> Result<bool, JsonError> {
     Ok(!says_nothing && means_error(raw))
 }
 
-/// The same of a value that must be built to be judged: no answer that goes well has one, or some servers' only.
+/// The same of a value that must be built to be checked: only failed answers and those of some servers have one.
 #[cold]
 pub(super) fn means_error(raw: &[u8]) -> bool {
     lenient_value(raw).is_some_and(|(value, _)| means_failure(&value))

@@ -15,7 +15,7 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
-    /// The HTTP status, where it is one.
+    /// The HTTP status, if it is one.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         match self {
@@ -42,7 +42,7 @@ impl ErrorCode {
     }
 }
 
-/// A whole number, also where it is written with a point.
+/// A whole number, also if it is written with a point.
 fn whole(number: &serde_json::Number) -> Option<i64> {
     number.as_i64().or_else(|| {
         number

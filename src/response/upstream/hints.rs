@@ -1,10 +1,10 @@
-//! What can be read out of an error besides its fields.
+//! What can be read from the words of an error, in addition to its fields.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-/// A number of seconds as a span of time; nothing where it is negative, not a number, or past what can be held.
+/// A number of seconds as a span of time; `None` if it is negative, not a number, or overflows.
 pub(super) fn seconds(seconds: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
 }

@@ -43,19 +43,19 @@ pub struct UpstreamError {
     pub code: Option<ErrorCode>,
     /// What happened, in words. May be a constant such as "Provider returned error": [`raw`](Self::raw) then says more.
     pub message: String,
-    /// The kind of error, in OpenRouter's words: the steadiest field to decide by. In Anthropic's shape the `type`, where there is no other.
+    /// The kind of error, in OpenRouter's words: the steadiest field to decide by. In Anthropic's shape the `type`, if there is no other.
     pub error_type: Option<String>,
     /// The HTTP status the error names beside its code.
     pub http_status: Option<u16>,
-    /// The provider at fault. Where there is one, another provider may do better.
+    /// The provider at fault. If there is one, another provider may do better.
     pub provider_name: Option<String>,
     /// The provider's own code.
     pub provider_code: Option<String>,
     /// The provider's own text, at most [`RAW_LIMIT`] bytes of it.
     pub raw: Option<String>,
-    /// Whether a key of one's own at the provider was used.
+    /// Whether the account's own key at the provider was used.
     pub is_byok: Option<bool>,
-    /// Whether, and where else, the model can be had.
+    /// Whether, and at which other endpoints, the model is available.
     pub availability: Option<Availability>,
     /// Whose limit was reached, such as `openrouter_free_tier_daily`.
     pub limit_source: Option<String>,
@@ -87,7 +87,7 @@ pub struct UpstreamError {
     pub previous_errors: Vec<PreviousError>,
     /// The account.
     pub user_id: Option<String>,
-    /// The generation, where the error says which.
+    /// The generation, if the error names it.
     pub generation_id: Option<String>,
     /// Of an answer that ended in an error without saying more: how the provider put it.
     pub native_finish_reason: Option<String>,
@@ -110,9 +110,9 @@ pub struct PreviousError {
 }
 
 impl UpstreamError {
-    /// Reads the error in a body, or in the data of a stream's event; nothing where there is none, or the body is not JSON.
+    /// Reads the error in a body, or in the data of a stream's event; `None` if there is none, or the body is not JSON.
     ///
-    /// An answer whose choice ended in an error is one too, even where it says no more than that. An `error` that is empty or says success
+    /// An answer whose choice ended in an error is one too, even if it says no more than that. An `error` that is empty or says success
     /// is none. Reads the shapes of other servers as well: lists, `detail`, `errors`, `base_resp`, a bare `message` with a `code`.
     #[must_use]
     pub fn parse(body: &[u8]) -> Option<Self> {
@@ -154,7 +154,7 @@ impl UpstreamError {
             .and_then(|text| text.trim().parse().ok())
     }
 
-    /// How many tokens the balance would pay for, where the error is that it does not pay for as many as were asked for.
+    /// How many tokens the balance would pay for, if the error is that it does not pay for as many as were requested.
     #[must_use]
     pub fn affordable_tokens(&self) -> Option<u64> {
         affordable_tokens(&self.message)

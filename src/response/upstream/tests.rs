@@ -40,7 +40,7 @@ fn availability_with_and_without_a_code() {
         format!(
             r#"{{"error":{{"message":"All providers for demo/model are at capacity.",{code}"error_type":"rate_limit_exceeded","http_status":429,
  "availability":{{"code":"capacity_exhausted","retryable":true,"retry_after":40,"requested_models":["demo/model"],"affected_providers":["alpha","beta"],
-   "fallback_models":["demo/model-mini"],"excluded_by":["max_price"],"constraint":{{"field":"max_price","detail":"too dear"}},"docs_url":"https://example.test"}},
+   "fallback_models":["demo/model-mini"],"excluded_by":["max_price"],"constraint":{{"field":"max_price","detail":"too expensive"}},"docs_url":"https://example.test"}},
  "metadata":{{"previous_errors":[{{"provider":"alpha","code":"capacity_exhausted","status":429}},{{"code":502,"message":"m","provider_name":"beta","raw":"r"}}]}}}}}}"#
         )
     };
@@ -65,7 +65,7 @@ fn availability_with_and_without_a_code() {
                 availability.constraint_field.as_deref(),
                 availability.constraint_detail.as_deref()
             ),
-            (Some("max_price"), Some("too dear"))
+            (Some("max_price"), Some("too expensive"))
         );
         let [first, second] = &error.previous_errors[..] else {
             panic!("two")

@@ -69,7 +69,7 @@ fn without_envelope(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Err
         429 => (FailureKind::RateLimited, Scope::Upstream),
         // Too large a body for this edge; another upstream's takes more.
         413 => (FailureKind::RejectedByProvider, Scope::Upstream),
-        // Nothing says that the request is at fault: one proxy's opinion is not everybody's.
+        // Nothing says that the request is at fault: one proxy's opinion does not hold for others.
         400 | 405..=499 if by_status(code).0 == FailureKind::BadRequest => {
             (FailureKind::RejectedByProvider, Scope::Candidate)
         }
@@ -78,7 +78,7 @@ fn without_envelope(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Err
     let what = match (page, body.is_empty()) {
         (true, _) => "an HTML page instead of an answer, probably from the edge in front of the upstream",
         (false, true) => "an empty body",
-        (false, false) => "a body that is no JSON error",
+        (false, false) => "a body that is not a JSON error",
     };
     let words = first_words(body);
     let message = if words.is_empty() {
@@ -129,7 +129,7 @@ fn by_words(code: u16, said: &Words) -> Option<(FailureKind, Scope)> {
     }
 }
 
-/// The upstream's words; where they say nothing, what stands behind them.
+/// The upstream's words; if they say nothing, the cause behind them.
 fn words(error: &UpstreamError) -> String {
     const SAYS_NOTHING: &str = "Provider returned error";
     match &error.raw {
@@ -142,7 +142,7 @@ fn words(error: &UpstreamError) -> String {
     }
 }
 
-/// A provider's own words, where its text is an envelope again.
+/// A provider's own words, if its text is an envelope again.
 fn raw_words(raw: &str) -> String {
     let said = serde_json::from_str::<serde_json::Value>(raw).ok().and_then(|raw| {
         let inner = raw.get("error").unwrap_or(&raw);
@@ -237,12 +237,12 @@ fn by_status(code: u16) -> (FailureKind, Scope) {
         429 => FailureKind::RateLimited,
         503 | 529 => FailureKind::Overloaded,
         500..=599 => FailureKind::Upstream,
-        // About the exchange or the place, not about what was asked.
+        // About the exchange or the place, not about the request.
         405 | 406 | 409 | 411 | 412 | 414 | 415 | 417 | 421 | 423 | 425 | 426 | 428 | 431 | 451 | 499 => {
             FailureKind::RejectedByProvider
         }
         400..=499 => FailureKind::BadRequest,
-        // A redirect or an information where an answer was due.
+        // A redirect or an informational status instead of an answer.
         _ => FailureKind::Malformed,
     };
     (kind, Scope::Candidate)
@@ -319,7 +319,7 @@ fn forbidden(error: &UpstreamError) -> (FailureKind, Scope) {
     } else if error.message.contains("management key") {
         (FailureKind::Auth, Scope::Upstream)
     } else {
-        // Nothing says whose fault it is: the key is not called dead on a guess.
+        // The cause is unknown: the key is not taken for rejected on a guess.
         (FailureKind::NoEndpoint, Scope::Candidate)
     }
 }

@@ -285,7 +285,7 @@ fn affordable_tokens_and_hints_are_kept() {
 }
 
 #[test]
-fn an_error_inside_a_success_is_judged_by_its_own_code() {
+fn an_error_inside_a_success_is_classified_by_its_own_code() {
     let table = [
         (r#"{"error":{"code":429,"message":"x"}}"#, K::RateLimited),
         (r#"{"error":{"code":"429","message":"x"}}"#, K::RateLimited),
@@ -318,9 +318,9 @@ fn an_error_inside_a_success_is_judged_by_its_own_code() {
     }
 }
 
-/// Whatever the body is, its words are told; and no status that was not sent.
+/// Whatever the body is, its words are reported; and no status that was not sent.
 #[test]
-fn bodies_in_other_shapes_are_told_in_their_own_words() {
+fn bodies_in_other_shapes_are_reported_in_their_own_words() {
     for (status, body, words) in [
         (503, r#"{"detail":"Engine overloaded"}"#, "Engine overloaded"),
         (

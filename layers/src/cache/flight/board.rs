@@ -1,4 +1,4 @@
-//! What has come of a shared call so far, and who waits for more.
+//! What a coalesced call has received so far, and the readers that wait for more.
 
 use std::{
     collections::VecDeque,
@@ -15,7 +15,7 @@ use crate::{
     cache::entry::{Head, Piece},
 };
 
-/// Written by whoever polls the call, read by all. As a waker it wakes all who wait.
+/// Written by the reader that polls the call, read by all. As a waker it wakes all waiting readers.
 pub(super) struct Board<D, E>(Mutex<State<D, E>>);
 
 pub(super) struct State<D, E> {
@@ -27,36 +27,36 @@ pub(super) struct State<D, E> {
     pub(super) gone: usize,
     /// Bytes of the pieces that are here.
     pub(super) bytes: usize,
-    /// The last sign of life, behind how many pieces it came, and how many there were. It is told to those who have read these
-    /// pieces, and not kept.
+    /// The last sign of life, the number of pieces before it, and how many there were. It is passed to readers that have read these
+    /// pieces, and not cached.
     pulse: Option<(D, usize)>,
     pulses: u64,
     /// Whether the end of the answer was among the pieces.
     pub(super) finished: bool,
-    /// Whether it has outgrown what may be kept.
+    /// Whether it is larger than what may be cached.
     pub(super) outgrown: bool,
     pub(super) end: Option<End<E>>,
     pub(super) readers: Readers,
     pub(super) has_leader: bool,
-    /// Whether somebody came to poll the call while another one did.
+    /// Whether a reader tried to poll the call while another reader polled it.
     contended: bool,
-    /// Whether the call wants to be polled: from the start, and whenever it has asked for it since the last poll began.
+    /// Whether the call wants to be polled: from the start, and whenever its waker was called since the last poll began.
     wants_poll: bool,
 }
 
 /// How a call ended.
 pub(super) enum End<E> {
     Whole,
-    /// The leader's error, and one for each of the others; they ask anew where there is none.
+    /// The leader's error, and one for each of the others; a reader without one calls again.
     Failed {
         leaders: Option<E>,
         others: Vec<E>,
     },
-    /// Whoever polled it panicked.
+    /// The reader that polled it panicked.
     Broken,
 }
 
-/// Where a reader is.
+/// A reader's position.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     pub(super) slot: usize,
@@ -72,7 +72,7 @@ pub(super) enum Found<T, E> {
     Failed(E),
     /// It failed for a reason of the leader's own.
     AskAnew,
-    /// Nothing yet: the reader will be woken.
+    /// Nothing yet: the reader's waker will be called.
     Nothing,
 }
 
@@ -103,7 +103,7 @@ impl<D, E> Board<D, E> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes all who wait, but one. Never with the lock held: a waker may do anything.
+    /// Wakes all waiting readers but one. Never with the lock held: a waker may run any code.
     pub(super) fn wake(&self, but: Option<usize>) {
         let mut from = 0;
         loop {
@@ -118,13 +118,13 @@ impl<D, E> Board<D, E> {
         self.lock().contended = true;
     }
 
-    /// A poll begins: from here on it is noted whether the call asks for another.
+    /// A poll begins: from here on a wake-up means that the call wants another poll.
     pub(super) fn poll_begins(&self) {
         self.lock().wants_poll = false;
     }
 
-    /// Wakes those who came to poll the call in vain, where it wants to be polled: else they will be woken with all others, and would
-    /// only come in each other's way.
+    /// Wakes the readers that tried to poll the call in vain, if it wants to be polled: otherwise they are woken with all others, and would
+    /// only contend for the lock.
     pub(super) fn wake_contenders(&self) {
         let mut state = self.lock();
         let wakes = std::mem::take(&mut state.contended) && state.wants_poll;

@@ -1,7 +1,7 @@
 //! One call that several readers share.
 //!
-//! Nobody owns it: whichever reader is polled, polls the call, with a waker that wakes all who wait. So it goes on while one
-//! reader is there, and when the last one leaves, it is dropped, and its connection closes.
+//! No reader owns it: each reader that is polled polls the call, with a waker that wakes all waiting readers. So the call continues while
+//! it has a reader. When the last reader is dropped, the call is dropped, and its connection closes.
 
 mod board;
 mod reader;
@@ -32,15 +32,15 @@ use crate::{Failure, FailureKind, Frame, LayerError};
 pub(super) struct Flight<D, E> {
     key: AnswerKey,
     begun: Instant,
-    /// What its leader wants; the layers inside know of the deadline.
+    /// The leader's settings; the layers inside have its deadline.
     leaders: Order,
-    /// Where the answer is kept.
+    /// The cache that stores the response.
     cache: Cache<D>,
     /// The table it stands in.
     table: Option<Arc<Flights<D, E>>>,
     board: Arc<Board<D, E>>,
     waker: Waker,
-    /// Locked by whoever polls it. Nobody waits for the lock.
+    /// Locked by the reader that polls it. No reader waits for the lock.
     call: Mutex<Option<BoxDrive<D, E>>>,
 }
 
@@ -63,18 +63,18 @@ where
         }
     }
 
-    /// The call, to be put there. Those who come meanwhile wait.
+    /// The slot of the call. Readers that join before it is filled wait.
     fn place(&self) -> MutexGuard<'_, Option<BoxDrive<D, E>>> {
         self.call.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes one step, if nobody else is at it; ready where there may be something new to read.
+    /// Makes one step, unless another reader is polling; ready if there may be something new to read.
     fn poll_step(&self, slot: usize) -> Poll<()> {
         let mut call = match self.call.try_lock() {
             Ok(call) => call,
             Err(TryLockError::Poisoned(_)) => return self.broke(),
             Err(TryLockError::WouldBlock) => {
-                // Said before the second look, so that whoever is at it now will see it afterwards.
+                // Set before the second look, so that the reader that is polling now sees it afterwards.
                 self.board.contend();
                 match self.call.try_lock() {
                     Ok(call) => call,
@@ -101,7 +101,7 @@ where
         Poll::Ready(())
     }
 
-    /// Writes a step down, and says whether it was the last.
+    /// Records a step, and returns whether it was the last.
     fn write(&self, step: Step<D, E>) -> bool {
         let ended = match step {
             Step::Head(parts, ended) => {
@@ -138,7 +138,7 @@ where
         ended
     }
 
-    /// It is whole: keeps it, if it is fit for that, and only then leaves the table, so that no call slips in between.
+    /// It is whole: caches it if it qualifies, and only then leaves the table, so that no call slips in between.
     fn finish(&self) {
         if let Some(entry) = self.entry() {
             self.cache.keep(self.key, entry);
@@ -158,7 +158,7 @@ where
         Entry::new(head, &pieces, self.begun)
     }
 
-    /// The leader gets the error itself. The others get the like of it, or none where it says nothing to them.
+    /// The leader gets the error itself. The others get an equivalent, or none if it says nothing about them.
     fn fail(&self, error: E) {
         let mut state = self.board.lock();
         let personal = self.is_personal(&error);
@@ -166,7 +166,7 @@ where
         let copies = (0..others).filter_map(|_| match (personal, shown(&state)) {
             (false, _) => Some(error.for_another()),
             (true, false) => None,
-            // Too late to ask anew. To them it is a stream that broke off.
+            // Too late to call again. They see an interrupted stream.
             (true, true) => Some(broken_off(error.summary()).into()),
         });
         let others = copies.collect();
@@ -176,7 +176,7 @@ where
         });
     }
 
-    /// Whether it failed by the leader's own means: also where its deadline left no time for what came next.
+    /// Whether it failed for the leader's own reasons: also if its deadline left no time for the rest.
     fn is_personal(&self, error: &E) -> bool {
         let next = || Instant::now().checked_add(error.retry_after().unwrap_or(Duration::ZERO));
         let late = |deadline| next().is_none_or(|next| deadline <= next);

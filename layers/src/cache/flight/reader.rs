@@ -1,4 +1,4 @@
-//! One of those who read a shared call.
+//! One reader of a coalesced call.
 
 use std::{
     fmt,
@@ -17,7 +17,7 @@ use crate::{
     cache::{AnswerKey, entry::Piece},
 };
 
-/// Dropping it wakes the others, since it may have been the one that polled.
+/// Dropping it wakes the others, since it may have been the reader that polled.
 pub(in crate::cache) struct Reader<D, E> {
     flight: Arc<Flight<D, E>>,
     place: Place,
@@ -36,7 +36,7 @@ where
     D: Frame + Clone + Send + Sync + 'static,
     E: Failure + From<LayerError> + Send + 'static,
 {
-    /// Who made the call.
+    /// The reader that made the call.
     pub(super) const fn leading(flight: Arc<Flight<D, E>>) -> Self {
         let place = Place {
             slot: 0,
@@ -51,7 +51,7 @@ where
         }
     }
 
-    /// One more; nobody where it has ended, or would make somebody wait like a batch.
+    /// One more reader; `Err` if the call has ended, or would make an interactive caller wait like a batch.
     pub(super) fn joining(flight: Arc<Flight<D, E>>, order: Order) -> Result<Self, Arc<Flight<D, E>>> {
         let is_batch = (order.priority, flight.leaders.priority) == (Priority::Interactive, Priority::Batch);
         let mut state = flight.board.lock();
@@ -107,7 +107,7 @@ where
                     Found::Some(piece) => Some(Ok(piece)),
                     Found::Failed(error) => Some(Err(error)),
                     Found::End => None,
-                    Found::AskAnew | Found::Nothing => Some(Err(broken_off("it broke off".to_owned()).into())),
+                    Found::AskAnew | Found::Nothing => Some(Err(broken_off("it was interrupted".to_owned()).into())),
                 });
             }
             ready!(self.flight.poll_step(self.place.slot));

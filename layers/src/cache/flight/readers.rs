@@ -1,4 +1,4 @@
-//! Who reads a shared call, and who of them waits.
+//! The readers of a coalesced call, and which of them wait.
 
 use std::task::Waker;
 
@@ -35,7 +35,7 @@ impl Readers {
         }
     }
 
-    /// The next who waits, at this slot or after it.
+    /// The next waiting reader, at this slot or after it.
     pub(super) fn next_waiting(&mut self, from: usize, but: Option<usize>) -> Option<(usize, Waker)> {
         let slots = self.slots.iter_mut().enumerate().skip(from);
         slots

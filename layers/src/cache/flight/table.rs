@@ -21,20 +21,20 @@ pub(in crate::cache) struct Flights<D, E>(Mutex<Table<D, E>>);
 
 type Table<D, E> = HashMap<AnswerKey, Weak<Flight<D, E>>, RandomState>;
 
-/// What a caller wants of the cache.
+/// How a caller uses the cache.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::cache) struct Order {
-    /// Whether a kept or shared answer is good enough.
+    /// Whether a cached or coalesced response is good enough.
     pub(in crate::cache) read: bool,
     /// Whether others may share the call.
     pub(in crate::cache) share: bool,
     /// The caller's deadline.
     pub(in crate::cache) deadline: Option<Instant>,
-    /// Whether somebody waits for the answer.
+    /// Whether the call is interactive or a batch.
     pub(in crate::cache) priority: Priority,
 }
 
-/// What became of it. Whoever joined keeps what it would have called with.
+/// The result. A request that joined keeps what it would have called with.
 pub(in crate::cache) enum Entered<D, E, Q> {
     Kept(KeptAnswer<D>),
     Joins(Reader<D, E>, Q),
@@ -69,7 +69,7 @@ where
     D: Frame + Clone + Send + Sync + 'static,
     E: Failure + From<LayerError> + Send + 'static,
 {
-    /// Joins what is under way, or makes the call with this: for whoever found nothing kept.
+    /// Joins a call in flight, or makes the call with this: for a request that found nothing cached.
     pub(in crate::cache) fn enter<Q>(
         self: &Arc<Self>,
         cache: &Cache<D>,
@@ -106,7 +106,7 @@ where
     }
 }
 
-/// Makes the call. It is other people's code, not to be run under the table's lock; whoever joins meanwhile waits.
+/// Makes the call. It is foreign code, so it does not run under the table's lock; readers that join before it is made wait.
 fn lead<D, E>(
     flight: &Arc<Flight<D, E>>,
     table: Option<MutexGuard<'_, Table<D, E>>>,
@@ -116,7 +116,7 @@ where
     D: Frame + Clone + Send + Sync + 'static,
     E: Failure + From<LayerError> + Send + 'static,
 {
-    // Should the call panic, this one wakes those who wait, and the broken lock tells them.
+    // If the call panics, this reader wakes those that wait, and the poisoned lock tells them why.
     let reader = Reader::leading(Arc::clone(flight));
     let mut place = flight.place();
     drop(table);

@@ -1,4 +1,4 @@
-//! The one call that readers share, step by step, whoever of them polls it.
+//! The one call that readers share, step by step, whichever of them polls it.
 
 use std::{
     future::Future,
@@ -13,7 +13,7 @@ use tower_service::Service;
 
 use crate::{Frame, cache::entry::Piece};
 
-/// What a step of the call gave; `ended` where nothing comes after it.
+/// What a step of the call gave; `ended` if nothing comes after it.
 pub(in crate::cache) enum Step<D, E> {
     Head(Parts, bool),
     Piece(Piece<D>, bool),
@@ -21,7 +21,7 @@ pub(in crate::cache) enum Step<D, E> {
     Failed(E),
 }
 
-/// A call with its types rubbed off.
+/// A type-erased call.
 pub(in crate::cache) trait Drive<D, E>: Send {
     fn poll_step(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step<D, E>>;
 }
@@ -92,7 +92,7 @@ where
                 UpstreamProjection::Reading(mut body) => match ready!(body.as_mut().poll_frame(cx)) {
                     Some(Ok(frame)) => match Piece::of(frame) {
                         Some(piece) => return Poll::Ready(Step::Piece(piece, body.is_end_stream())),
-                        // A kind of frame that nobody knows yet.
+                        // An unknown kind of frame.
                         None => continue,
                     },
                     None => {

@@ -1,4 +1,4 @@
-//! What an attempt that has ended is booked at.
+//! The recorded cost of an attempt that has ended.
 
 use http_body_util::BodyExt;
 use tower::{Layer, ServiceBuilder};
@@ -41,7 +41,7 @@ async fn the_bill_is_the_truth_wherever_it_comes_and_the_estimate_stands_beside_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_charge_that_is_said_once_is_not_lost_to_tokens_that_are_said_twice() {
+async fn a_charge_reported_once_is_not_lost_to_tokens_reported_twice() {
     let mut tokens = TokenUsage::default();
     (tokens.prompt, tokens.answer) = (100, 20);
     let again = Beat::Charged(Stage::Trailer, tokens);
@@ -90,7 +90,7 @@ async fn an_end_without_a_word_on_usage_is_an_estimate_of_what_was_seen() {
     );
 }
 
-/// Every kind, and whether it costs nothing where the answer has not begun.
+/// Every kind, and whether it costs nothing if the answer has not begun.
 const KINDS: [(FailureKind, bool); 18] = [
     (FailureKind::Connect, true),
     (FailureKind::RateLimited, true),
@@ -113,7 +113,7 @@ const KINDS: [(FailureKind, bool); 18] = [
 ];
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_is_one_entry_and_free_only_where_nothing_was_made() {
+async fn a_failure_is_one_entry_and_free_only_if_nothing_was_generated() {
     for (kind, free) in KINDS {
         let before = Step::fail(fails(kind));
         let first = Step::body([Beat::Frame(Stage::Preamble), Beat::Fail(fails(kind))]);
@@ -139,7 +139,7 @@ async fn a_failure_is_one_entry_and_free_only_where_nothing_was_made() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_leaves_is_booked_at_what_was_seen() {
+async fn a_caller_that_leaves_is_recorded_at_what_was_seen() {
     let (service, kept) = booked(Leaf::new([Step::body([CONTENT, CONTENT, Beat::Stall])]));
     let mut body = ask(&service, to("a")).await.unwrap().into_body();
     for _ in 0..2 {

@@ -1,4 +1,4 @@
-//! What becomes of a call when one of the two that are asked fails.
+//! A call with a hedge, when one of the two attempts fails.
 
 use tower::Layer;
 use tower_llm_layers::{
@@ -11,7 +11,7 @@ use tower_llm_layers::{
 use super::hedge::{always, late};
 use crate::support::{Leaf, Step, ask, chain, fails, millis, read, secs, streamed};
 
-/// `fallback_on_refusal` is off: what one has refused nobody else may answer, hedge or not.
+/// `fallback_on_refusal` is off: what one candidate has refused no other may answer, hedge or not.
 #[tokio::test(start_paused = true)]
 async fn a_refusal_ends_the_call_though_a_hedge_is_under_way() {
     let leaf = Leaf::new([])
@@ -25,9 +25,9 @@ async fn a_refusal_ends_the_call_though_a_hedge_is_under_way() {
     );
 }
 
-/// The caller is told what is wrong with its request, not what became of the hedge.
+/// The caller gets the error of its request, not that of the hedge.
 #[tokio::test(start_paused = true)]
-async fn a_request_that_is_wrong_is_told_so_whatever_the_hedge_fails_by() {
+async fn a_bad_request_is_reported_whatever_the_hedge_fails_by() {
     let leaf = Leaf::new([])
         .on("a", [Step::Fail(secs(2), fails(FailureKind::BadRequest))])
         .on("b", [Step::Fail(secs(3), fails(FailureKind::Overloaded))]);
@@ -39,9 +39,9 @@ async fn a_request_that_is_wrong_is_told_so_whatever_the_hedge_fails_by() {
     );
 }
 
-/// The same where the hedge is told so first.
+/// The same if the hedge gets that error first.
 #[tokio::test(start_paused = true)]
-async fn what_is_said_of_the_request_holds_for_the_one_before_it_where_that_fails_too() {
+async fn a_failure_of_the_request_by_the_hedge_holds_if_the_first_fails_too() {
     for (first, expected) in [
         (late(secs(4)), Ok(())),
         (
@@ -56,7 +56,7 @@ async fn what_is_said_of_the_request_holds_for_the_one_before_it_where_that_fail
         let service = FallbackLayer::new(chain(["a", "b", "c"])).hedge(always(Hedge::after(secs(1))));
         let result = ask(&service.layer(AttemptLayer::new().layer(leaf)), streamed()).await;
         assert_eq!(result.map(drop).map_err(|error| error.kind), expected);
-        assert_eq!(probe.models(), ["a", "b"], "nobody else is asked");
+        assert_eq!(probe.models(), ["a", "b"], "no other is tried");
     }
 }
 
@@ -85,9 +85,9 @@ async fn hedges_not_sent_leave_the_share_for_those_that_are() {
     assert_eq!(probe.calls(), 30, "all five are hedged out of what was saved");
 }
 
-/// Who was to be asked beside it is ruled out by how it failed: it is not asked.
+/// The hedge is ruled out by how the first failed: it is not tried.
 #[tokio::test(start_paused = true)]
-async fn whoever_is_ruled_out_is_not_asked_in_its_place() {
+async fn a_candidate_that_is_ruled_out_is_not_tried_in_its_place() {
     let leaf = Leaf::new([])
         .on(
             "a",

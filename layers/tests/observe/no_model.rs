@@ -1,4 +1,4 @@
-//! What no model answered is told as that.
+//! Answers that no model made are recorded as such.
 
 use http::Request;
 use tower::ServiceBuilder;
@@ -21,9 +21,9 @@ impl Degradation<TestRequest, TestFrame> for Sorry {
     }
 }
 
-/// A canned reply is nobody's answer.
+/// A canned reply is not an answer of a model.
 #[tokio::test(start_paused = true)]
-async fn a_canned_reply_is_not_told_as_the_answer_of_who_failed() {
+async fn a_canned_reply_is_not_recorded_as_the_answer_of_the_failed_candidate() {
     log::listen();
     let leaf = Leaf::new([]).always("a", Step::fail(fails(FailureKind::Overloaded)));
     let service = ServiceBuilder::new()
