@@ -14,7 +14,7 @@ use std::io::{BufRead, IsTerminal, Write, stdin, stdout};
 
 use serde_json::json;
 use tower_openrouter::{
-    ChatRequest, ChatServiceExt, Stack,
+    AttemptLog, ChatRequest, ChatServiceExt, Stack,
     request::{Message, Part, Tool},
 };
 
@@ -73,7 +73,7 @@ async fn turn(stack: &Stack, messages: &mut Vec<Message>) -> support::Fallible {
         }
         if calls.is_empty() {
             let cost = answer.response.usage.as_ref().and_then(|usage| usage.cost.clone());
-            let attempts = answer.attempts.as_ref().map_or(0, |log| log.sent());
+            let attempts = answer.attempts.as_ref().map_or(0, AttemptLog::sent);
             print!("{text}\n  [{attempts} attempt{}", if attempts == 1 { "" } else { "s" });
             cost.map_or_else(|| println!("]\n"), |cost| println!(", ${cost}]\n"));
             stdout().flush()?;

@@ -76,10 +76,10 @@ impl Failure for Failed {
 
 #[rustfmt::skip]
 impl From<LayerError> for Failed {
-    fn from(error: LayerError) -> Self { failed(error.kind(), error) }
+    fn from(error: LayerError) -> Self { failed(error.kind(), &error) }
 }
 
-fn failed(kind: FailureKind, why: impl ToString) -> Failed {
+fn failed(kind: FailureKind, why: &dyn ToString) -> Failed {
     Failed(kind, why.to_string(), FailureMarks::default())
 }
 
@@ -99,13 +99,13 @@ impl Service<Request<Ask>> for Ollama {
         let ask = json!({"model": model, "prompt": prompt}).to_string();
         let sending = self.0.post(&self.1).body(ask).send();
         Box::pin(async move {
-            let response = sending.await.map_err(|error| failed(FailureKind::Connect, error))?;
+            let response = sending.await.map_err(|error| failed(FailureKind::Connect, &error))?;
             match response.status().as_u16() {
                 200 => {
                     let lines = try_unfold((response, BytesMut::new(), false), next);
                     Ok(Response::new(StreamBody::new(lines).boxed_unsync()))
                 }
-                status => Err(failed(FailureKind::Overloaded, status)),
+                status => Err(failed(FailureKind::Overloaded, &status)),
             }
         })
     }
@@ -125,13 +125,14 @@ async fn next((mut response, mut read, done): Reading) -> Result<Option<(BodyFra
         let more = response
             .chunk()
             .await
-            .map_err(|error| failed(FailureKind::Reset, error))?;
-        let cut = || failed(FailureKind::Truncated, "it ended in the middle");
+            .map_err(|error| failed(FailureKind::Reset, &error))?;
+        let cut = || failed(FailureKind::Truncated, &"it ended in the middle");
         read.extend_from_slice(&more.ok_or_else(cut)?);
     };
     let line = serde_json::from_slice::<Value>(&read.split_to(end + 1));
-    let line = line.map_err(|error| failed(FailureKind::Malformed, error))?;
-    let (text, done) = (line["response"].as_str().unwrap_or_default(), line["done"] == true);
+    let line = line.map_err(|error| failed(FailureKind::Malformed, &error))?;
+    let text = line.get("response").and_then(Value::as_str).unwrap_or_default();
+    let done = line.get("done").and_then(Value::as_bool).unwrap_or_default();
     let text = Bytes::copy_from_slice(text.as_bytes());
     Ok(Some((BodyFrame::data(Piece { text, done }), (response, read, done))))
 }
@@ -142,7 +143,7 @@ async fn next((mut response, mut read, done): Reading) -> Result<Option<(BodyFra
 async fn server() -> support::Fallible<String> {
     let generate = post(|ask: String| async move {
         let ask: Value = serde_json::from_str(&ask).unwrap_or_default();
-        if ask["model"] == "llama3.3:70b" {
+        if ask.get("model").is_some_and(|model| model == "llama3.3:70b") {
             return (StatusCode::SERVICE_UNAVAILABLE, String::new());
         }
         let words = ["", "Scattering ", "makes ", "it ", "blue."].map(|word| json!({"response": word, "done": false}));

@@ -12,7 +12,7 @@ mod support;
 
 use std::time::Duration;
 
-use openrouter_simulator::Simulator;
+use openrouter_simulator::{Seen, Simulator};
 use tokio::time::Instant;
 use tower_openrouter::{
     ApiKey, ChatRequest, ChatServiceExt, Error, FailureKind, Stack,
@@ -54,7 +54,7 @@ async fn an_overloaded_model_is_replaced() -> support::Fallible {
         .summary("The sky is blue because of Rayleigh scattering.")
         .await?;
     assert!(!summary.is_empty());
-    let seen = simulator.wait_until(|seen| seen.idle()).await;
+    let seen = simulator.wait_until(Seen::idle).await;
     assert_eq!(seen.of("anthropic/claude-sonnet-4.5").count(), 1);
     Ok(())
 }

@@ -40,9 +40,7 @@ pub(crate) fn bounded_key(key: Arc<str>) -> Arc<str> {
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
     let hash = format!("~{:016x}", hasher.finish());
-    let start = key
-        .get(..key.floor_char_boundary(LONGEST_NAME - hash.len()))
-        .unwrap_or_default();
+    let start = start(&key, LONGEST_NAME - hash.len());
     format!("{start}{hash}").into()
 }
 

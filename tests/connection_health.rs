@@ -23,7 +23,7 @@ use tower_openrouter::{
     ApiKey, FailureKind, Stack,
     layers::retry::Exponential,
     stack::StackBuilder,
-    transport::{Dialect, OPENROUTER, Upstream},
+    transport::{Dialect, OPENROUTER, TransportBuilder, Upstream},
 };
 
 use crate::support::{
@@ -78,7 +78,7 @@ impl Http2 {
         let upstream = Upstream::new(OPENROUTER, &self.url, Dialect::OpenRouter).unwrap();
         Stack::builder()
             .upstream(upstream, ApiKey::new(raw::KEY).unwrap())
-            .connections(|builder| builder.http2_prior_knowledge())
+            .connections(TransportBuilder::http2_prior_knowledge)
             .backoff(Exponential::new(Duration::ZERO, Duration::ZERO))
             .last_candidate_grace(Duration::ZERO)
             .chain([FIRST])

@@ -50,7 +50,7 @@ fn request(body: &Value) -> ChatRequest {
     request.tags(Tags::new([("run", "one")]).unwrap())
 }
 
-fn asks(fields: Value) -> Value {
+fn asks(fields: &Value) -> Value {
     let mut body = json!({"model": FIRST, "messages": [{"role": "user", "content": "Why is the sky blue?"}]});
     for (name, value) in fields.as_object().unwrap() {
         body[name] = value.clone();
@@ -82,7 +82,7 @@ async fn what_has_no_bound_is_refused_by_name_unless_it_is_allowed() {
         ("file-parser", json!({"messages": file})),
     ] {
         let before = books.billed();
-        let body = asks(fields);
+        let body = asks(&fields);
         let (stack, book, kept) = books.stack("5", false);
         let error = stack.complete(request(&body)).await.unwrap_err();
         assert_eq!(error.kind(), FailureKind::BadRequest, "{error}");
@@ -108,7 +108,7 @@ async fn what_has_no_bound_is_refused_by_name_unless_it_is_allowed() {
         json!({"messages": file, "plugins": [{"id": "file-parser", "pdf": {"engine": "native"}}]}),
         json!({"tools": []}),
     ] {
-        let body = request(&asks(fields));
+        let body = request(&asks(&fields));
         assert_eq!((body.unbounded_tool(), body.needs().tool_loop), (None, None));
     }
 }
@@ -117,7 +117,7 @@ async fn what_has_no_bound_is_refused_by_name_unless_it_is_allowed() {
 async fn a_loop_of_tools_is_limited_to_what_the_budget_leaves() {
     let books = Books::new("words=20").await;
     let search = json!([{"type": "openrouter:web_search", "parameters": {"max_results": 5}}]);
-    let body = asks(json!({"tools": search, "max_tool_calls": 8, "max_tokens": 500}));
+    let body = asks(&json!({"tools": search, "max_tool_calls": 8, "max_tokens": 500}));
     let (stack, _, kept) = books.stack("50", false);
     stack.complete(request(&body)).await.unwrap();
     let reserved = kept.entries()[0].reserved;
@@ -151,7 +151,7 @@ async fn a_loop_of_tools_is_limited_to_what_the_budget_leaves() {
 
     // Conditions of the request stay.
     let own = json!([{"type": "has_tool_call", "tool_name": "x"}, {"type": "max_cost", "max_cost_in_dollars": 0.01}]);
-    let body = asks(json!({"tools": search, "stop_server_tools_when": own, "max_tokens": 100}));
+    let body = asks(&json!({"tools": search, "stop_server_tools_when": own, "max_tokens": 100}));
     let (stack, _, _) = books.stack("50", false);
     stack.complete(request(&body)).await.unwrap();
     let conditions = sent(&books)["stop_server_tools_when"].clone();
@@ -166,7 +166,7 @@ async fn a_loop_of_tools_is_limited_to_what_the_budget_leaves() {
 
 /// A random request out of all that changes a bill.
 fn random(dice: &mut fastrand::Rng) -> Value {
-    let mut body = asks(json!({}));
+    let mut body = asks(&json!({}));
     let maybe = |dice: &mut fastrand::Rng| dice.u8(..3) == 0;
     if maybe(dice) {
         body["model"] = json!(SECOND);

@@ -5,8 +5,8 @@ use http::{Request, Response};
 use http_body_util::Full;
 use tower::service_fn;
 use tower_openrouter::{
-    ApiKey, ApiRequest, ChatBody, ChatRequest, ChatServiceExt, Completion, Error, Stack, response::ChatResponse,
-    stream_upstream::Gathering,
+    ApiKey, ApiRequest, AttemptLog, ChatBody, ChatRequest, ChatServiceExt, Completion, Error, Stack,
+    response::ChatResponse, stream_upstream::Gathering,
 };
 
 /// What comes of a plain call whose answer is this body, or this stream if it begins with `data:`.
@@ -32,7 +32,7 @@ async fn complete(body: String) -> Result<Completion, Error> {
         .extensions_mut()
         .insert(if streamed { Gathering::On } else { Gathering::Off });
     let answer = stack.complete(request).await?;
-    let attempts = answer.attempts.as_ref().map(|attempts| attempts.sent());
+    let attempts = answer.attempts.as_ref().map(AttemptLog::sent);
     assert_eq!(attempts, Some(1), "a good answer is not bought twice");
     Ok(answer)
 }
@@ -59,7 +59,8 @@ async fn read(body: String) -> ChatResponse {
     let shown = body.chars().take(300).collect::<String>();
     complete(body)
         .await
-        .unwrap_or_else(|error| panic!("{error}: {shown}"))
+        .map_err(|error| format!("{error}: {shown}"))
+        .unwrap()
         .response
 }
 

@@ -199,7 +199,7 @@ impl StreamBody {
     }
 
     /// A line that is no field of an event: a document that lacks its `data:`, or words.
-    pub(super) fn stray(&mut self, line: Bytes) -> Taken {
+    pub(super) fn stray(&mut self, line: &Bytes) -> Taken {
         let line = line.slice_ref(line.trim_ascii());
         let is_over = self.progress.done || (self.progress.began && self.progress.is_whole(true));
         if let Some(error) = line.strip_prefix(b"error:").filter(|_| !is_over) {

@@ -67,7 +67,7 @@ enum Kind {
     /// Its first bytes are yet to come; then it is one of the next three.
     Unread(Box<(Unread, Reader)>),
     Stream(Box<StreamBody>),
-    Plain(PlainBody),
+    Plain(Box<PlainBody>),
     Assembled(Box<AssembledBody>),
     Frames(VecDeque<Result<ChatFrame, Error>>),
 }
@@ -93,7 +93,7 @@ impl Reader {
 
     fn read(self, wire: Wire, form: Form) -> Kind {
         if form == Form::Document || self.completeness == Completeness::Json {
-            return Kind::Plain(PlainBody::new(wire, self.headers, self.completeness));
+            return Kind::Plain(Box::new(PlainBody::new(wire, self.headers, self.completeness)));
         }
         let stream = Box::new(StreamBody::new(wire, self.headers, self.limits));
         if self.wants_stream {

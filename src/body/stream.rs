@@ -124,7 +124,7 @@ impl StreamBody {
                 Ok(None)
             }
             SseItem::Event(event) => self.event(event),
-            SseItem::Stray(line) => self.stray(line),
+            SseItem::Stray(line) => self.stray(&line),
         }
     }
 

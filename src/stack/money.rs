@@ -138,7 +138,7 @@ impl Money {
             wrong.push(BuildProblem::NoPrices);
         }
         if let Some(budgets) = self.all_budgets(wrong) {
-            let is_durable = self.ledgers.iter().any(|ledger| ledger.is_durable());
+            let is_durable = self.ledgers.iter().any(Ledger::is_durable);
             if is_durable && budgets.forget_at_restart() {
                 wrong.push(BuildProblem::BudgetsForget);
             }

@@ -147,10 +147,7 @@ where
 
 /// Tells the pool how its key fared, and the error whether another one is left.
 fn report<T, E: Failure>(taken: Taken, quota: u64, result: &mut Result<T, E>) {
-    let error = match result {
-        Ok(_) => return taken.accepted(),
-        Err(error) => error,
-    };
+    let Err(error) = result else { return taken.accepted() };
     let hint = error.retry_after();
     let another = match (error.kind(), error.scope()) {
         (FailureKind::Auth, _) => taken.rejected(),

@@ -65,7 +65,7 @@ impl Inner {
         match (pass, &mut self.state) {
             (Pass::LastResort, _) => self.last_resorts = self.last_resorts.saturating_sub(1),
             (Pass::Probe(era), State::HalfOpen(trial)) if era == self.era => {
-                trial.probes = trial.probes.saturating_sub(1)
+                trial.probes = trial.probes.saturating_sub(1);
             }
             (Pass::Probe(_) | Pass::Closed(_), _) => {}
         }

@@ -59,6 +59,6 @@ impl Ledger for Tee {
     }
 
     fn is_durable(&self) -> bool {
-        self.0.iter().any(|ledger| ledger.is_durable())
+        self.0.iter().any(Ledger::is_durable)
     }
 }

@@ -122,14 +122,16 @@ impl RequestFacts {
 pub(in super::super) fn unbounded(document: &Document, input: Modalities) -> Option<String> {
     let mut found = None;
     if let Some(tools) = document.get("tools") {
-        // What cannot be read was found to be bounded before.
-        let _ = Cursor::new(tools).array_or_skip(|tool| {
+        let read = Cursor::new(tools).array_or_skip(|tool| {
             let raw = tool.raw()?;
             if found.is_none() && matches!(runs(raw), Runs::Unbounded) {
                 found = Some(named(raw, "type"));
             }
             Ok(())
         });
+        if read.is_err() && found.is_none() {
+            found = Some("a tool that cannot be read".to_owned());
+        }
     }
     found.or_else(|| Plugins::read(document, input).unbounded)
 }

@@ -61,7 +61,7 @@ fn told_status(error: &UpstreamError) -> Option<StatusCode> {
 /// An edge's HTML page, an empty body, or something else that is no envelope.
 fn without_envelope(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
     let page = is_page(body);
-    let said = (!page).then(|| Words::of_body(body)).unwrap_or_default();
+    let said = if page { Words::default() } else { Words::of_body(body) };
     let code = status.as_u16();
     let (kind, scope) = by_words(code, &said).unwrap_or_else(|| match code {
         // The edge in front of the router blocks us, whatever the model.
