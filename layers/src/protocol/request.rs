@@ -105,6 +105,7 @@ pub(crate) fn with_candidate<R: LlmRequest, T>(request: &R, look: impl FnOnce(&C
 pub const MIN_OUTPUT_TOKENS: u64 = 256;
 
 /// What the health of a request's candidate is kept apart by: what the request pins, and its account.
+#[cfg(any(feature = "adaptive-concurrency", feature = "circuit-breaker", feature = "fallback"))]
 pub(crate) fn route_of<R: LlmRequest>(request: &R) -> Route {
     request.pinned_route().and(request.call().account())
 }
