@@ -36,7 +36,7 @@
 //! ```
 //!
 //! It stands inside [`timeout`](crate::timeout). In the opposite order, the timeout would time the response's headers; that does
-//! not compile, since a body with a timer in it is not `Unpin`:
+//! not compile, because the timed body is not `Unpin`:
 //!
 //! ```compile_fail,E0277
 //! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }

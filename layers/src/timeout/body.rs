@@ -1,5 +1,8 @@
+//! The body whose silence and slowness are timed.
+
 use std::{
     future::Future,
+    marker::PhantomPinned,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -33,6 +36,9 @@ pub struct AttemptTimeoutBody<B> {
     /// Time waited before that, and tokens that came, in the present window.
     window_waited: Duration,
     window_tokens: u32,
+    /// Not `Unpin`, so that the wrong order, `FirstToken` around this, does not compile.
+    #[pin]
+    wrong_order: PhantomPinned,
 }
 
 impl<B> AttemptTimeoutBody<B> {
@@ -49,6 +55,7 @@ impl<B> AttemptTimeoutBody<B> {
             window_since: None,
             window_waited: Duration::ZERO,
             window_tokens: 0,
+            wrong_order: PhantomPinned,
         }
     }
 }
