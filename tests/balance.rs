@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::support::{FIRST, World, ask, call, log};
+use crate::support::{FIRST, Got, World, ask, call, log};
 use openrouter_simulator::{Cost, Simulator};
 use tokio::{
     runtime::Handle,
@@ -169,7 +169,7 @@ async fn a_refusal_is_known_at_once_and_a_thousand_make_one_question() {
         let calls = (0..50).map(|_| call(&stack, true, ask()));
         refused.extend(futures_util::future::join_all(calls).await);
     }
-    let kinds: Vec<_> = refused.iter().map(|got| got.kind()).collect();
+    let kinds: Vec<_> = refused.iter().map(Got::kind).collect();
     assert_eq!(kinds, [Some(FailureKind::InsufficientFunds); 1000]);
     // The paused clock jumps while sockets are waited for, so the calls take some seconds of it.
     let seconds = usize::try_from(begun.elapsed().as_secs()).unwrap();
