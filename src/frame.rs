@@ -156,7 +156,7 @@ fn written_anew(bytes: &Bytes, text: &str) -> Option<Bytes> {
     Some([before, &json_string(text), after].concat().into())
 }
 
-/// Where the text of the first choice stands. A completion's stands in the choice itself.
+/// Where the text of the first choice stands. The text of a completion is a member of the choice itself.
 fn place_of_text(bytes: &[u8]) -> Result<Option<Range<usize>>, JsonError> {
     let (mut completion, mut delta) = (None, None);
     Cursor::lenient(bytes).object(|key, value| {

@@ -177,7 +177,7 @@ const TOKENS: [&str; 3] = ["prompt_tokens", "cached_tokens", "answer_tokens"];
 /// The unit at which a count of tokens is cut in two.
 const TOKENS_CUT: i64 = 1 << 32;
 
-/// Sums in parts that no number of rows makes too large, whatever stands in them: whole dollars, whole micro-dollars, pico-dollars;
+/// Sums in parts that no number of rows makes too large, whatever their values: whole dollars, whole micro-dollars, pico-dollars;
 /// tokens by their upper and lower half.
 fn sums() -> String {
     let mut columns = vec!["COUNT(*) AS attempts".to_owned()];

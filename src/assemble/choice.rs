@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use super::{
-    merge::{add, add_members},
+    merge::{add, add_members, longer},
     node::{Joined, Node, Object, inside, is_null, members, write_name, write_object},
 };
 use crate::request::{
@@ -123,16 +123,8 @@ fn add_logprobs(beside: &mut Object, logprobs: &[u8]) -> Result<(), JsonError> {
     for (name, value) in members(logprobs)? {
         match value.first() {
             Some(b'[') => {
-                let list = known.remove(&*name);
-                let mut list = match list {
-                    Some(Node::List(list)) => list,
-                    _ => Vec::new(),
-                };
-                Cursor::lenient(value).array_or_skip(|item| {
-                    list.push(item.raw()?.into());
-                    Ok(())
-                })?;
-                known.insert(name.into(), Node::List(list));
+                let list = longer(known.remove(&*name), value)?;
+                known.insert(name.into(), list);
             }
             _ if is_null(value) && known.contains_key(&*name) => {}
             _ => {

@@ -133,20 +133,23 @@ fn add_list(object: &mut Object, name: &str, value: &[u8]) -> Result<(), JsonErr
             parts::add_list(&mut parts, value)?;
             Node::Parts(parts)
         }
-        (None, known) => {
-            let mut list = match known {
-                Some(Node::List(list)) => list,
-                _ => Vec::new(),
-            };
-            Cursor::lenient(value).array_or_skip(|item| {
-                list.push(item.raw()?.into());
-                Ok(())
-            })?;
-            Node::List(list)
-        }
+        (None, known) => longer(known, value)?,
     };
     object.insert(name.into(), node);
     Ok(())
+}
+
+/// The list so far with the items of the next one; anything else that was known is replaced.
+pub(super) fn longer(known: Option<Node>, next: &[u8]) -> Result<Node, JsonError> {
+    let mut list = match known {
+        Some(Node::List(list)) => list,
+        _ => Vec::new(),
+    };
+    Cursor::lenient(next).array_or_skip(|item| {
+        list.push(item.raw()?.into());
+        Ok(())
+    })?;
+    Ok(Node::List(list))
 }
 
 fn is_label(name: &str) -> bool {

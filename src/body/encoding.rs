@@ -66,11 +66,9 @@ impl Decoder {
             let Some(begin) = start.first_chunk::<2>() else {
                 return Ok(Bytes::new());
             };
-            // The header of zlib: the method, and a check over both bytes.
-            let is_zlib = begin[0] & 0x0f == 8 && u16::from_be_bytes(*begin).is_multiple_of(31);
             let decoder = match (*begin, *is_deflate) {
                 (GZIP, _) => Self::Gzip(MultiGzDecoder::new(Vec::new())),
-                (_, true) if is_zlib => Self::Zlib(ZlibDecoder::new(Vec::new())),
+                (_, true) if is_zlib(begin) => Self::Zlib(ZlibDecoder::new(Vec::new())),
                 (_, true) if !looks_plain(start) => Self::Deflate(DeflateDecoder::new(Vec::new())),
                 _ => Self::Plain,
             };
@@ -111,6 +109,12 @@ pub(crate) fn decoded(headers: &HeaderMap, body: Bytes) -> Result<Bytes, Cause> 
         whole.extend_from_slice(&rest);
     }
     Ok(whole.into())
+}
+
+/// Whether it begins with the header of RFC 1950: the method, and a check over both bytes. `deflate` means that format.
+pub(crate) fn is_zlib(body: &[u8]) -> bool {
+    body.first_chunk()
+        .is_some_and(|begin: &[u8; 2]| begin[0] & 0x0f == 8 && u16::from_be_bytes(*begin).is_multiple_of(31))
 }
 
 fn looks_plain(start: &[u8]) -> bool {

@@ -44,7 +44,7 @@ use self::{
     wire::Wire,
 };
 pub(crate) use self::{
-    encoding::decoded,
+    encoding::{decoded, is_zlib},
     limits::ReadLimits,
     words::{event_data, first_words, is_page},
 };

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio::task::yield_now;
 
 use super::error::Problem;
+use crate::body::is_zlib;
 
 /// How much is decoded before other tasks get their turn.
 const A_TURN: usize = 64 * 1024;
@@ -88,14 +89,6 @@ impl Coding {
             Self::Deflate => "deflate",
         }
     }
-}
-
-/// Whether it begins as RFC 1950 says: `deflate` means that format.
-fn is_zlib(body: &[u8]) -> bool {
-    let Some([first, second]) = body.first_chunk() else {
-        return false;
-    };
-    first & 0x0f == 8 && u16::from_be_bytes([*first, *second]).is_multiple_of(31)
 }
 
 /// An encoding that is not decoded here.

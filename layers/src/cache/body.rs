@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{Failure, Frame, LayerError};
 
-/// The frames of a cached response, all there, without a copy. It never fails; `E` is the error of the bodies that it stands in for.
+/// The frames of a cached response, all there, without a copy. It never fails; `E` is the error of the bodies that it replaces.
 pub struct ReplayBody<D, E> {
     pub(super) entry: Arc<Entry<D>>,
     pub(super) next: usize,

@@ -36,7 +36,7 @@ pub(super) struct Running {
     /// Shown as held as long as this runs.
     pub(super) held: Option<Held>,
     pub(super) limited: Limited,
-    /// The price that stands in for an unknown one.
+    /// The price that is used if the model's own is unknown.
     pub(super) assumed: Option<WorstCasePrice>,
     pub(super) began: UtcTime,
     pub(super) started: Instant,

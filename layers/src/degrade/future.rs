@@ -87,7 +87,7 @@ where
 }
 
 impl<R: LlmRequest, L> Fallen<R, L> {
-    /// What stands in for a failure of this kind, if anything may. `advised` says whether its advice is to degrade.
+    /// The degraded response for a failure of this kind, if one is allowed. `advised` says whether its advice is to degrade.
     fn stand_in<B: Body>(&self, kind: FailureKind, advised: bool) -> Option<Response<DegradeBody<B>>>
     where
         L: Degradation<R, B::Data>,

@@ -69,7 +69,7 @@ pub struct ChunkProbe<'a> {
     content: bool,
     tool_call: bool,
     beside_text: bool,
-    /// What is shown stands in a `message`, not in a `delta`.
+    /// The content is a member of a `message`, not of a `delta`.
     in_message: bool,
     finish_error: bool,
     error: bool,
@@ -155,7 +155,7 @@ impl<'a> ChunkProbe<'a> {
         self.kind.map(Text::to_str)
     }
 
-    /// Whether what is shown stands in a `message`: in a stream it is all the text so far, or the first text.
+    /// Whether the content is a member of a `message`: in a stream it is all the text so far, or the first text.
     pub(crate) fn is_in_message(&self) -> bool {
         self.in_message
     }

@@ -212,12 +212,12 @@ const OF_THE_PROMPT: &str = "\
     context length|context window|context size|context limit|prompt|input token|input length|inputs token|\
     input is too|input exceed|number of input|message|conversation|input sequence";
 
-/// Names of the whole room.
+/// Names of the context as a whole.
 const OF_THE_CONTEXT: &str = "\
     context length|context window|context size|context limit|the context|maximum model length|max model len|n ctx|\
     maximum input length|max input length|maximum prompt length|max sequence length";
 
-/// What stands in the room.
+/// Names of what fills the context.
 const INPUT_SIDE: &str = "\
     prompt|input|message|conversation|request body|your request|the request|this request|requested token| text |\
     content";
