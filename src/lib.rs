@@ -1,6 +1,7 @@
 #![doc = include_str!("crate.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod api;
 mod assemble;
 mod body;
 mod bounds;
@@ -36,6 +37,7 @@ pub use tower_llm_ledger as ledger;
 pub use tower_llm_redis as redis;
 
 pub use account::Account;
+pub use api::Api;
 pub use body::{ChatBody, Completeness};
 pub use catalogue::Catalogue;
 pub use embedding::EmbeddingRequest;

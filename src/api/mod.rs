@@ -1,0 +1,39 @@
+//! The APIs of a model: the shapes in which a call is made.
+
+/// The shape of a call: which API of an upstream it is for.
+///
+/// Requests and answers of one API are never translated into another's: what came goes out, byte for byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Api {
+    /// OpenAI's chat completions.
+    Chat,
+    /// OpenAI's responses.
+    Responses,
+    /// Anthropic's messages.
+    Messages,
+    /// OpenAI's embeddings.
+    Embeddings,
+}
+
+impl Api {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Chat, Self::Responses, Self::Messages, Self::Embeddings];
+
+    /// Its path behind the base URL of an upstream.
+    ///
+    /// ```
+    /// use tower_openrouter::Api;
+    ///
+    /// assert_eq!(Api::Chat.path(), "chat/completions");
+    /// ```
+    #[must_use]
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::Chat => "chat/completions",
+            Self::Responses => "responses",
+            Self::Messages => "messages",
+            Self::Embeddings => "embeddings",
+        }
+    }
+}
