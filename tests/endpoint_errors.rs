@@ -149,7 +149,7 @@ async fn every_kind_has_its_status_and_word_in_every_envelope() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hint_to_wait_is_told_in_every_api() {
+async fn a_hint_to_wait_is_given_in_every_api() {
     let limited = |_| {
         Err(LayerError::NoKey {
             upstream: "openrouter".to_owned(),

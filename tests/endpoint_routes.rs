@@ -179,7 +179,7 @@ async fn a_clients_secrets_go_nowhere() {
     };
     let (parts, text) = send(stack.clone().into_endpoints(), request()).await;
     assert_eq!(parts.status, StatusCode::OK, "{text}");
-    // Not even if they are asked for; other headers are.
+    // Not even if the endpoint is set to pass them; other headers are passed.
     let mut passing = stack.into_endpoints();
     for name in secrets.into_iter().chain(["anthropic-beta", "x-team"]) {
         passing = passing.pass_header(name.parse().unwrap());

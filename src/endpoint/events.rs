@@ -7,6 +7,7 @@ use super::{
     envelope::{Envelope, Shape},
     failed::failed,
     problem::Problem,
+    unstreamed::as_events,
 };
 use crate::{Api, ChatFrame, frame::FrameKind, request::scan::Cursor};
 
@@ -37,7 +38,7 @@ impl EventWriter {
         }
         self.remember(frame.bytes());
         if frame.kind() == FrameKind::Answer {
-            return event(None, &as_chunk(frame.bytes()));
+            return self.whole(frame.bytes());
         }
         let name = match self.shape.api {
             Api::Responses | Api::Messages => event_name(frame.bytes()),
@@ -53,6 +54,18 @@ impl EventWriter {
             return event(name, &line);
         }
         event(name, frame.bytes())
+    }
+
+    /// A whole answer: some providers ignore `stream`.
+    fn whole(&mut self, answer: &Bytes) -> Bytes {
+        let api = self.shape.api;
+        if !matches!(api, Api::Responses | Api::Messages) {
+            return event(None, &as_chunk(answer));
+        }
+        let events = as_events(api, answer);
+        let written = events.iter().flat_map(|data| event(event_name(data), data)).collect();
+        self.seen = events.into_iter().next_back().unwrap_or_default().into();
+        written
     }
 
     fn remember(&mut self, bytes: &Bytes) {

@@ -31,6 +31,7 @@ mod models;
 mod problem;
 mod router;
 mod service;
+mod unstreamed;
 
 pub use body::EndpointBody;
 pub use envelope::Envelope;

@@ -49,7 +49,7 @@ fn fill(row: &mut Map<String, Value>, required: Value) {
     }
 }
 
-/// What is said of a model of which nothing is known. A price of -1 is OpenRouter's own for one that varies.
+/// The row of a model of which nothing is known. A price of -1 is OpenRouter's own for one that varies.
 fn required(id: &str) -> Value {
     json!({
         "canonical_slug": id,

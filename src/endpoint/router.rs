@@ -87,7 +87,7 @@ impl<S> Endpoints<S> {
     }
 }
 
-/// Where a path leads.
+/// What a path stands for.
 #[derive(Debug, PartialEq, Eq)]
 enum Route {
     Call(Shape),
@@ -119,7 +119,7 @@ impl Route {
     fn unknown(path: &str) -> Self {
         let is_openrouter = path.trim_start_matches('/').starts_with("api/");
         let shape = Shape {
-            // Anthropic's clients go on if what they try is not there, such as the count of tokens.
+            // Anthropic's clients do without a path that is not there, such as the count of tokens, if the error is in their own envelope.
             api: if path.contains("/messages") {
                 Api::Messages
             } else {
