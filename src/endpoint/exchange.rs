@@ -18,7 +18,7 @@ use super::{
     service::Settings,
 };
 use crate::{
-    Api, ApiRequest, ChatRequest, EmbeddingRequest,
+    Api, ApiRequest,
     stack::{Answer, ChatService},
 };
 
@@ -75,7 +75,7 @@ where
         check_version(&parts.headers)?;
     }
     let body = read_body(&parts, body, settings.largest_body).await?;
-    let mut call = read_request(shape.api, body)?;
+    let mut call = ApiRequest::from_json(shape.api, body).map_err(|error| Problem::of_request(&error))?;
     if let Some(time) = client_timeout(&parts.headers) {
         // After that no client waits for the answer.
         call.call_mut().limit_deadline(Instant::now() + time);
@@ -108,18 +108,6 @@ where
     let mut response = Response::new(EndpointBody::whole(frame.into()));
     *response.headers_mut() = headers;
     Ok(response)
-}
-
-/// The JSON document of a request to this API, checked as far as every upstream needs it.
-fn read_request(api: Api, body: Bytes) -> Result<ApiRequest, Problem> {
-    match api {
-        Api::Embeddings => EmbeddingRequest::from_json(body)
-            .map(ApiRequest::from)
-            .map_err(|error| Problem::of_request(&error.into())),
-        _ => ChatRequest::from_json(body)
-            .map(ApiRequest::from)
-            .map_err(|error| Problem::of_request(&error)),
-    }
 }
 
 /// The body without its encoding, in time and within the limit.

@@ -11,8 +11,8 @@ use tower_service::Service;
 use super::{Answer, Completion, Stack, respond};
 use crate::{
     Api, ApiRequest, ChatFrame, Error,
+    api::IntoApiRequest,
     endpoint::{ApiEndpoint, Endpoints, ModelsEndpoint, OpenAiEndpoint},
-    request::IntoApiRequest,
 };
 
 /// Any service that answers chats: a [`Stack`], a stack put together by hand, or a boxed one.
