@@ -1,6 +1,6 @@
 //! One piece of an answer, as it came.
 
-use std::{borrow::Cow, ops::Range};
+use std::{borrow::Cow, ops::Range, sync::Arc};
 
 use bytes::{Buf, Bytes};
 use tower_llm_layers::{Frame, Shown, Stage, TokenUsage};
@@ -8,11 +8,12 @@ use tower_llm_layers::{Frame, Shown, Stage, TokenUsage};
 use crate::{
     Error,
     bounds::cut_cow,
+    known::{Adds, Known},
     request::{
         Document, JsonError,
         scan::{Cursor, json_string},
     },
-    response::{ChatChunk, ChatResponse, ChunkProbe, Usage},
+    response::{ChatChunk, ChatResponse, ChunkProbe, Usage, token_usage, tokens_of},
 };
 
 /// One piece of an answer: an event of a stream, a sign of life, or a whole plain answer.
@@ -30,6 +31,8 @@ pub struct ChatFrame {
     is_snapshot: bool,
     /// Roughly how many tokens of the answer it shows.
     tokens: u32,
+    /// What was found when it was read; without it, it is read again when it is asked for something.
+    known: Option<Arc<Known>>,
 }
 
 /// In which form a frame came.
@@ -53,6 +56,7 @@ impl ChatFrame {
             ends_well: false,
             is_snapshot: false,
             tokens: 0,
+            known: None,
         }
     }
 
@@ -65,6 +69,7 @@ impl ChatFrame {
             ends_well: false,
             is_snapshot: false,
             tokens: 0,
+            known: None,
         }
     }
 
@@ -84,6 +89,31 @@ impl ChatFrame {
     pub(crate) const fn repeating(mut self, is_snapshot: bool) -> Self {
         self.is_snapshot = is_snapshot;
         self
+    }
+
+    /// The same, with what was found in it.
+    pub(crate) fn knowing(mut self, known: Option<Known>) -> Self {
+        self.known = known.map(Arc::new);
+        self
+    }
+
+    /// The chunk of these bytes, if they differ from this one's in nothing but a text without escapes: what was found here holds there.
+    pub(crate) fn with_other_text(&self, bytes: &Bytes) -> Option<Self> {
+        let known = self.known.as_ref()?;
+        let (before, after) = known.around_text()?;
+        let rest = bytes.strip_prefix(self.bytes.get(..before)?)?;
+        let end = rest.len().checked_sub(after)?;
+        let (text, rest) = rest.split_at_checked(end)?;
+        if text.is_empty() || self.bytes.get(self.bytes.len() - after..)? != rest {
+            return None;
+        }
+        let is_plain = !text.iter().any(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\'));
+        (is_plain && std::str::from_utf8(text).is_ok()).then(|| Self {
+            bytes: bytes.clone(),
+            tokens: tokens_of(text.len()).max(1),
+            known: Some(Arc::clone(known)),
+            ..*self
+        })
     }
 
     /// The JSON, as it came; empty for a sign of life.
@@ -109,6 +139,9 @@ impl ChatFrame {
     pub fn text(&self) -> Option<Cow<'_, str>> {
         if self.form == FrameKind::KeepAlive || self.is_snapshot {
             return None;
+        }
+        if let Some(text) = self.known.as_ref().and_then(|known| known.text(&self.bytes)) {
+            return text;
         }
         ChunkProbe::read(&self.bytes).ok()?.text()
     }
@@ -201,12 +234,32 @@ impl Frame for ChatFrame {
     }
 
     fn token_usage(&self) -> Option<TokenUsage> {
-        self.usage().as_ref().and_then(Usage::for_layers)
+        if !self.has_usage {
+            return None;
+        }
+        if let Some(known) = &self.known {
+            return known.usage;
+        }
+        token_usage(ChunkProbe::read(&self.bytes).ok()?.usage_raw()?)
     }
 
     fn shown(&self) -> Shown<'_> {
         if self.form == FrameKind::KeepAlive || self.is_snapshot {
             return Shown::Nothing;
+        }
+        if let Some(known) = &self.known {
+            match known.adds {
+                // A whole answer, or one of several, cannot be resumed.
+                _ if self.form == FrameKind::Answer => return Shown::Other,
+                Adds::Other => return Shown::Other,
+                Adds::Reasoning => return Shown::Reasoning,
+                Adds::Nothing => return Shown::Nothing,
+                Adds::Text => {
+                    if let Some(Some(text)) = known.text(&self.bytes) {
+                        return Shown::Text(text);
+                    }
+                }
+            }
         }
         let Ok(probe) = ChunkProbe::read(&self.bytes) else {
             return Shown::Other;
@@ -222,12 +275,16 @@ impl Frame for ChatFrame {
 
     fn with_text(self, text: &str) -> Self {
         let bytes = written_anew(&self.bytes, text).unwrap_or_else(|| self.bytes.clone());
-        Self { bytes, ..self }
+        let known = ChunkProbe::read(&bytes).ok().and_then(|probe| Known::of(&probe));
+        Self { bytes, ..self }.knowing(known)
     }
 
     fn generation_id(&self) -> Option<Cow<'_, str>> {
         if self.form == FrameKind::KeepAlive {
             return None;
+        }
+        if let Some(known) = &self.known {
+            return known.id(&self.bytes).map(cut_cow);
         }
         let id = ChunkProbe::read(&self.bytes).ok()?.id().filter(|id| !id.is_empty());
         id.map(cut_cow)
@@ -236,6 +293,9 @@ impl Frame for ChatFrame {
     fn model(&self) -> Option<Cow<'_, str>> {
         if self.form == FrameKind::KeepAlive {
             return None;
+        }
+        if let Some(known) = &self.known {
+            return known.model(&self.bytes);
         }
         ChunkProbe::read(&self.bytes)
             .ok()?
@@ -247,6 +307,9 @@ impl Frame for ChatFrame {
         if self.form == FrameKind::KeepAlive {
             return None;
         }
+        if let Some(known) = &self.known {
+            return known.finish(&self.bytes);
+        }
         ChunkProbe::read(&self.bytes).ok()?.finish_word()
     }
 
@@ -255,14 +318,18 @@ impl Frame for ChatFrame {
     }
 
     fn size_in_bytes(&self) -> usize {
-        size_of::<Self>() + self.bytes.len()
+        let known = self.known.as_ref().map_or(0, |_| size_of::<Known>());
+        size_of::<Self>() + self.bytes.len() + known
     }
 
     /// The bytes are copied, so that they do not keep the rest of what came with them; with usage of zero, if there was some.
     fn replayed(&self) -> Self {
         let unpaid = self.has_usage.then(|| unpaid(&self.bytes)).flatten();
+        let bytes = unpaid.unwrap_or_else(|| Bytes::copy_from_slice(&self.bytes));
+        let known = ChunkProbe::read(&bytes).ok().and_then(|probe| Known::of(&probe));
         Self {
-            bytes: unpaid.unwrap_or_else(|| Bytes::copy_from_slice(&self.bytes)),
+            bytes,
+            known: known.map(Arc::new),
             ..*self
         }
     }

@@ -9,6 +9,7 @@ mod embedding;
 mod error;
 mod frame;
 mod held;
+mod known;
 mod problems;
 mod wire;
 
