@@ -1,11 +1,9 @@
 #![doc = include_str!("crate.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod api;
 mod assemble;
 mod body;
 mod bounds;
-mod embedding;
 mod error;
 mod frame;
 mod held;
@@ -14,6 +12,7 @@ mod problems;
 mod wire;
 
 pub mod account;
+pub mod api;
 pub mod balance;
 pub mod catalogue;
 pub mod degrade;
@@ -38,13 +37,12 @@ pub use tower_llm_ledger as ledger;
 pub use tower_llm_redis as redis;
 
 pub use account::Account;
-pub use api::Api;
-pub use body::{ChatBody, Completeness};
+pub use api::{Api, ApiRequest, EmbeddingRequest, MessagesRequest, ResponsesRequest};
+pub use body::ChatBody;
 pub use catalogue::Catalogue;
-pub use embedding::EmbeddingRequest;
 pub use error::Error;
 pub use frame::{ChatFrame, FrameKind};
-pub use request::{ApiRequest, ChatRequest};
+pub use request::ChatRequest;
 pub use stack::{Answer, BoxStack, ChatService, ChatServiceExt, Completion, Stack};
 pub use tower_llm_layers::{
     Attempt, AttemptLog, Candidate, FailureKind, Outcome, Phase, Tags, UsdAmount,

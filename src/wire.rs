@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tower_llm_layers::LlmRequest;
 
-use crate::{body::Completeness, transport::Dialect};
+use crate::{Api, transport::Dialect};
 
 /// A request that the [`Transport`](crate::Transport) can send: chat, embeddings, or one of your own.
 pub trait WireRequest: LlmRequest {
@@ -21,9 +21,10 @@ pub trait WireRequest: LlmRequest {
     /// The JSON body for an upstream that understands this dialect.
     fn segments(&self, dialect: Dialect) -> Segments;
 
-    /// What its answer must have to count as whole.
-    fn completeness(&self) -> Completeness {
-        Completeness::Json
+    /// The API that it is for: its answer is read as one of that API, and is whole if it has what that requires. `None`, the default, is
+    /// none of these: its answer is whole if it is one JSON document that reports no error.
+    fn api(&self) -> Option<Api> {
+        None
     }
 }
 

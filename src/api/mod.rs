@@ -1,4 +1,18 @@
-//! The APIs of a model: the shapes in which a call is made.
+//! The APIs of a model: the shapes in which a call is made, and their requests.
+//!
+//! A [`ChatRequest`](crate::ChatRequest), [`ResponsesRequest`], [`MessagesRequest`] or [`EmbeddingRequest`] becomes an [`ApiRequest`], which
+//! is what a stack takes. Each is the JSON document that it goes out as.
+
+mod chat;
+mod embeddings;
+mod messages;
+mod request;
+mod responses;
+
+pub use embeddings::EmbeddingRequest;
+pub use messages::MessagesRequest;
+pub use request::{ApiRequest, IntoApiRequest};
+pub use responses::ResponsesRequest;
 
 /// The shape of a call: which API of an upstream it is for.
 ///
@@ -34,6 +48,16 @@ impl Api {
             Self::Responses => "responses",
             Self::Messages => "messages",
             Self::Embeddings => "embeddings",
+        }
+    }
+
+    /// The same with a slash before it: the path of a request above the transport.
+    pub(crate) const fn uri(self) -> &'static str {
+        match self {
+            Self::Chat => "/chat/completions",
+            Self::Responses => "/responses",
+            Self::Messages => "/messages",
+            Self::Embeddings => "/embeddings",
         }
     }
 }

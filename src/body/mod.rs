@@ -28,13 +28,12 @@ use http_body::{Body, Frame, SizeHint};
 use tower_llm_layers::Frame as _;
 
 use crate::{
-    ChatFrame, Error,
+    Api, ChatFrame, Error,
     assemble::Gathered,
     response::ChunkProbe,
     transport::{InFlight, SentKey},
 };
 
-pub use self::plain::Completeness;
 use self::{
     assembled::AssembledBody,
     plain::PlainBody,
@@ -74,7 +73,8 @@ enum Kind {
 
 /// How a body is read.
 pub(crate) struct Reader {
-    pub(crate) completeness: Completeness,
+    /// The API that is answered; `None` is any document.
+    pub(crate) api: Option<Api>,
     /// Whether a stream was requested: one that was not is assembled.
     pub(crate) wants_stream: bool,
     pub(crate) limits: ReadLimits,
@@ -82,9 +82,9 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    pub(crate) fn new(completeness: Completeness, wants_stream: bool, limits: ReadLimits) -> Self {
+    pub(crate) fn new(api: Option<Api>, wants_stream: bool, limits: ReadLimits) -> Self {
         Self {
-            completeness,
+            api,
             wants_stream,
             limits,
             headers: HeaderMap::new(),
@@ -92,8 +92,9 @@ impl Reader {
     }
 
     fn read(self, wire: Wire, form: Form) -> Kind {
-        if form == Form::Document || self.completeness == Completeness::Json {
-            return Kind::Plain(Box::new(PlainBody::new(wire, self.headers, self.completeness)));
+        let is_document = matches!(self.api, None | Some(Api::Embeddings));
+        if form == Form::Document || is_document {
+            return Kind::Plain(Box::new(PlainBody::new(wire, self.headers, self.api)));
         }
         let stream = Box::new(StreamBody::new(wire, self.headers, self.limits));
         if self.wants_stream {
@@ -114,7 +115,7 @@ impl ChatBody {
     }
 
     fn reading(wire: Wire, form: Form) -> Self {
-        let reader = Reader::new(Completeness::Chat, true, ReadLimits::default());
+        let reader = Reader::new(Some(Api::Chat), true, ReadLimits::default());
         Self::of(reader.read(wire, form))
     }
 

@@ -12,28 +12,19 @@ use super::{
     unread::without_mark,
     wire::Wire,
 };
-use crate::{ChatFrame, Error, FailureKind, error::Source, frame::FrameKind};
+use crate::{Api, ChatFrame, Error, FailureKind, error::Source, frame::FrameKind};
 
 /// The largest plain answer that is read: images come inside as base64, tens of megabytes at most.
 const LARGEST: usize = 256 * 1024 * 1024;
 /// How often one poll may read.
 const READS_A_TURN: usize = 64;
 
-/// What a whole answer must have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Completeness {
-    /// A chat answer: something to show, or an honest end.
-    Chat,
-    /// Any JSON without an error in it, such as embeddings.
-    Json,
-}
-
 /// Reads a plain answer to its end, and yields it as one frame.
 pub(super) struct PlainBody {
     wire: Option<Wire>,
     headers: HeaderMap,
-    completeness: Completeness,
+    /// The API that it answers; `None` is any document.
+    api: Option<Api>,
     first: Bytes,
     rest: BytesMut,
     /// The failure that the answer reports, behind the usage that it tells.
@@ -41,11 +32,11 @@ pub(super) struct PlainBody {
 }
 
 impl PlainBody {
-    pub(super) fn new(wire: Wire, headers: HeaderMap, completeness: Completeness) -> Self {
+    pub(super) fn new(wire: Wire, headers: HeaderMap, api: Option<Api>) -> Self {
         Self {
             wire: Some(wire),
             headers,
-            completeness,
+            api,
             first: Bytes::new(),
             rest: BytesMut::new(),
             failed: None,
@@ -114,16 +105,18 @@ impl PlainBody {
             std::mem::take(&mut self.rest).freeze()
         };
         let frame = reading::answer(without_mark(bytes), &self.headers)?;
-        match self.completeness {
-            Completeness::Chat if frame.stage().begins_answer() => Ok(frame),
-            Completeness::Chat => Err(Failed {
+        match self.api {
+            None | Some(Api::Embeddings) => {
+                let has_usage = frame.has_usage();
+                let api = self.api.unwrap_or(Api::Chat);
+                let frame = ChatFrame::new(frame.into(), FrameKind::Answer, Stage::Content, has_usage).of(api);
+                Ok(frame.ending(true))
+            }
+            Some(api) if frame.stage().begins_answer() => Ok(frame.of(api)),
+            Some(_) => Err(Failed {
                 usage: reading::usage_of(&frame),
                 error: Box::new(reading::empty()),
             }),
-            Completeness::Json => {
-                let has_usage = frame.has_usage();
-                Ok(ChatFrame::new(frame.into(), FrameKind::Answer, Stage::Content, has_usage).ending(true))
-            }
         }
     }
 }

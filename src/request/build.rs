@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -10,7 +9,6 @@ use super::cache::CacheControl;
 use super::chat::ChatRequest;
 use super::document::Document;
 use super::edit::encode;
-use super::error::RequestError;
 use super::message::{Content, Message};
 use super::modality::Modalities;
 use super::plugin::Plugin;
@@ -64,27 +62,6 @@ impl ChatRequest {
     )]
     pub fn message(mut self, message: Message) -> Self {
         self.push_message(&message);
-        self
-    }
-
-    /// Asks this model, by its slug.
-    #[must_use]
-    pub fn model(mut self, model: impl AsRef<str>) -> Self {
-        self.set_model(model.as_ref());
-        self
-    }
-
-    /// Models that OpenRouter tries by itself when the first fails: at most three.
-    #[must_use]
-    pub fn models<S: AsRef<str>>(mut self, models: impl IntoIterator<Item = S>) -> Self {
-        self.set_models(models);
-        self
-    }
-
-    /// Asks for a stream, or for the whole answer at once.
-    #[must_use]
-    pub fn stream(mut self, stream: bool) -> Self {
-        self.set_stream(stream);
         self
     }
 
@@ -221,33 +198,8 @@ impl ChatRequest {
         self.with("trace", &trace)
     }
 
-    /// Any other field, known to this version or not.
-    #[must_use]
-    pub fn extra(mut self, field: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.put_named(&field.into(), encode(&value.into()));
-        self
-    }
-
-    /// Any other field, as whatever can be serialised.
-    ///
-    /// # Errors
-    ///
-    /// If the value has no JSON form, such as a map whose keys are lists.
-    pub fn try_extra<T: Serialize + ?Sized>(
-        mut self,
-        field: impl Into<String>,
-        value: &T,
-    ) -> Result<Self, RequestError> {
-        let field = field.into();
-        match serde_json::to_vec(value) {
-            Ok(json) => self.put_named(&field, Bytes::from(json)),
-            Err(_) => return Err(RequestError::Encode { field }),
-        }
-        Ok(self)
-    }
-
     pub(super) fn with<T: Serialize + ?Sized>(mut self, field: &'static str, value: &T) -> Self {
-        self.put(field, encode(value));
+        self.body.put(field, encode(value));
         self
     }
 }

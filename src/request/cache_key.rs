@@ -11,7 +11,6 @@ use super::{
     ChatRequest, Document, Found, JsonError,
     scan::{Cursor, Text},
 };
-use crate::EmbeddingRequest;
 
 /// Left out are the fields that do not change the answer: the end user, its name in logs, and what the provider's own cache makes of
 /// the prompt. `stream` is written by itself, and `usage` has no effect upstream.
@@ -33,7 +32,7 @@ fn is_relevant(name: &str) -> bool {
 
 /// The same of headers: the session, and how the app shows in rankings. OpenRouter's switches for its own cache and for metadata do change
 /// what comes.
-fn is_irrelevant_header(name: &HeaderName) -> bool {
+pub(crate) fn is_irrelevant_header(name: &HeaderName) -> bool {
     matches!(
         name.as_str(),
         "x-session-id" | "http-referer" | "x-title" | "x-openrouter-title" | "x-openrouter-categories"
@@ -49,8 +48,7 @@ impl CacheKey for ChatRequest {
     }
 
     fn asked_temperature(&self) -> Option<f64> {
-        let written = std::str::from_utf8(self.document().get("temperature")?).ok()?;
-        written.parse().ok()
+        self.body.temperature()
     }
 
     /// Not if `store` is false, nor if providers may keep nothing (`provider.zdr`): then neither do we.
@@ -63,27 +61,7 @@ impl CacheKey for ChatRequest {
     }
 }
 
-/// As that of a [`ChatRequest`]. Embeddings have no chance in them, so they count as asked for at temperature 0.
-impl CacheKey for EmbeddingRequest {
-    fn write_key(&self, key: &mut KeyWriter<'_>) {
-        key.part(b"embeddings");
-        write_document(self.document(), key);
-    }
-
-    fn asked_temperature(&self) -> Option<f64> {
-        Some(0.0)
-    }
-
-    fn may_be_kept(&self) -> bool {
-        !forbids_retention(self.document())
-    }
-
-    fn ignores_header(&self, name: &HeaderName) -> bool {
-        is_irrelevant_header(name)
-    }
-}
-
-fn forbids_retention(document: &Document) -> bool {
+pub(crate) fn forbids_retention(document: &Document) -> bool {
     let Some(provider) = document.get("provider") else {
         return false;
     };
@@ -102,7 +80,7 @@ fn forbids_retention(document: &Document) -> bool {
 /// over all that is in it.
 const SORTED_LEVELS: u32 = 16;
 
-fn write_document(document: &Document, key: &mut KeyWriter<'_>) {
+pub(crate) fn write_document(document: &Document, key: &mut KeyWriter<'_>) {
     let mut members: SmallVec<[_; 16]> = SmallVec::new();
     members.extend(document.written().filter(|(name, ..)| is_relevant(name)));
     sort(&mut members, |(name, ..)| name.as_bytes());

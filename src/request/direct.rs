@@ -22,10 +22,10 @@ impl ChatRequest {
             && let Some(name) = text(effort).map(Text::to_str)
             && matches!(&*name, "none" | "minimal" | "low" | "medium" | "high" | "xhigh")
         {
-            direct.put("reasoning_effort", Bytes::copy_from_slice(effort));
+            direct.body.put("reasoning_effort", Bytes::copy_from_slice(effort));
         }
         for field in openrouter_only_fields() {
-            direct.take(field);
+            direct.body.take(field);
         }
         if direct.is_streaming() {
             direct.ask_for_usage();
@@ -45,6 +45,6 @@ impl ChatRequest {
             return;
         };
         options.set("include_usage", Bytes::from_static(b"true"));
-        self.put("stream_options", options.to_bytes());
+        self.body.put("stream_options", options.to_bytes());
     }
 }

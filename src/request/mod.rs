@@ -3,7 +3,7 @@
 //! A [`ChatRequest`] is the JSON it is sent as. It can be written field by field, or read from a body that another program wrote, and both ways it keeps
 //! what it does not know. It clones for the price of a counter.
 
-mod api;
+mod body;
 mod build;
 mod cache;
 mod cache_key;
@@ -15,7 +15,6 @@ mod edit;
 mod error;
 mod facts;
 mod fields;
-mod for_layers;
 mod message;
 mod modality;
 pub(crate) mod open_enum;
@@ -25,23 +24,26 @@ mod provider;
 mod read;
 mod reasoning;
 mod response_format;
-pub(crate) mod route;
+mod route;
 pub(crate) mod scan;
 mod service_tier;
 #[cfg(test)]
 mod tests;
 mod tool;
 mod tool_choice;
+mod typed;
 pub(crate) mod wire_struct;
 
-pub use api::{ApiRequest, IntoApiRequest};
+pub(crate) use body::{RequestBody, Shape};
 pub use cache::CacheControl;
+pub(crate) use cache_key::{forbids_retention, is_irrelevant_header, write_document};
 pub use chat::ChatRequest;
 pub use document::{Document, Segments};
+pub(crate) use edit::encode;
 pub use error::RequestError;
+pub(crate) use facts::reasoning_time;
 pub use facts::{IMAGE_TOKENS, INLINE_MEDIA_TOKENS, LINKED_MEDIA_TOKENS, RequestFacts, SEARCH_TOKENS};
 pub use fields::openrouter_only_fields;
-pub(crate) use for_layers::post;
 pub use message::{Content, Message, Role};
 pub use modality::Modalities;
 pub use part::{FilePart, ImageUrl, InputAudio, Part, VideoUrl};
@@ -49,8 +51,10 @@ pub use plugin::Plugin;
 pub use provider::{Cutoff, DataCollection, MaxPrice, PercentileCutoffs, ProviderPreferences, Sort, SortKey};
 pub use reasoning::{Effort, Reasoning};
 pub use response_format::{JsonSchema, ResponseFormat};
+pub(crate) use route::pinned_by;
 pub use scan::{Found, JsonError};
 pub use service_tier::{ServiceTier, Verbosity};
 pub use tool::{FunctionCall, FunctionTool, Tool, ToolCall};
 pub use tool_choice::ToolChoice;
+pub(crate) use typed::typed_request;
 pub use wire_struct::Extra;

@@ -21,12 +21,6 @@ use super::tool::Tool;
 use super::tool_choice::ToolChoice;
 
 impl ChatRequest {
-    /// A field by its name, as JSON text.
-    #[must_use]
-    pub fn get_raw(&self, field: &str) -> Option<&[u8]> {
-        self.document().get(field)
-    }
-
     /// The messages. This builds all of them: a layer that only needs the facts of the content uses [`facts`](Self::facts).
     ///
     /// # Errors

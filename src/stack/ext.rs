@@ -9,7 +9,7 @@ use tower::{ServiceExt, util::BoxCloneSyncService};
 use tower_service::Service;
 
 use super::{Answer, Completion, respond};
-use crate::{ApiRequest, ChatFrame, Error, endpoint::OpenAiEndpoint, request::IntoApiRequest};
+use crate::{ApiRequest, ChatFrame, Error, api::IntoApiRequest, endpoint::OpenAiEndpoint};
 
 /// Any service that answers chats: a [`Stack`](super::Stack), a stack put together by hand, or a boxed one.
 ///

@@ -7,8 +7,9 @@ use super::{
     clients::Clients,
     config::{MOST_CLIENTS, Settings},
     connect::ProxyChoice,
-    service::{CHAT, Destination, TransportState},
+    service::{Destination, TransportState},
 };
+use crate::Api;
 
 /// Makes a [`Transport`].
 #[derive(Debug, Clone, Default)]
@@ -144,7 +145,7 @@ impl TransportBuilder {
         let attribution = self.attribution.headers(&mut wrong);
         let mut found = Vec::with_capacity(self.upstreams.len());
         for upstream in self.upstreams {
-            match upstream.url(CHAT) {
+            match upstream.url(Api::Chat.path()) {
                 Ok(chat) => found.push((upstream, chat)),
                 Err(problem) => wrong.push(problem),
             }

@@ -16,7 +16,7 @@ use http::HeaderMap;
 
 pub(crate) use self::clients::InFlight;
 pub(crate) use self::sent_key::SentKey;
-pub(crate) use self::service::{CHAT, generation_id, read_error};
+pub(crate) use self::service::{generation_id, read_error};
 pub use self::{
     attribution::Attribution,
     builder::TransportBuilder,

@@ -22,7 +22,7 @@ use super::{
     clients::Clients, limit_status::limit_status,
 };
 use crate::{
-    ChatBody, Error, FailureKind,
+    Api, ChatBody, Error, FailureKind,
     body::{ReadLimits, Reader},
     bounds::cut,
     wire::{Segments, WireRequest},
@@ -91,9 +91,6 @@ impl TransportState {
     }
 }
 
-/// The path of chat completions, whose URL is kept ready.
-pub(crate) const CHAT: &str = "chat/completions";
-
 impl Transport {
     /// Starts with no upstream.
     #[must_use]
@@ -148,7 +145,7 @@ impl Transport {
             )
         })?;
         let upstream = &known.upstream;
-        let url = if body.path() == CHAT {
+        let url = if body.path() == Api::Chat.path() {
             known.chat.clone()
         } else {
             upstream.url(body.path()).map_err(internal)?
@@ -256,7 +253,7 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
     fn call(&mut self, request: Request<R>) -> Self::Future {
         let prepared = self.prepare(&request);
         let body = request.body();
-        let reader = Reader::new(body.completeness(), body.is_streaming(), self.0.limits);
+        let reader = Reader::new(body.api(), body.is_streaming(), self.0.limits);
         let state = Arc::clone(&self.0);
         Box::pin(async move {
             let Prepared {

@@ -138,6 +138,17 @@ impl RequestFacts {
         facts
     }
 
+    /// The size of the whole document, and nothing else.
+    pub(crate) fn of_size(document: &Document) -> Self {
+        let bytes = u64::try_from(document.len()).unwrap_or(u64::MAX);
+        Self {
+            prompt_tokens: bytes.div_ceil(4),
+            most_prompt_tokens: bytes,
+            choices: 1,
+            ..Self::default()
+        }
+    }
+
     fn read_format(&mut self, document: &Document) {
         let Some(format) = document.get("response_format") else {
             return;
@@ -178,7 +189,7 @@ fn asks_to_reason(document: &Document) -> bool {
 }
 
 /// How long the model may think in silence, by the requested effort.
-pub(super) fn reasoning_time(document: &Document) -> Option<Duration> {
+pub(crate) fn reasoning_time(document: &Document) -> Option<Duration> {
     let by_effort = |effort: Text<'_>| {
         let known = [("low", 30), ("medium", 60), ("high", 100), ("xhigh", 150), ("max", 150)];
         let known = known.into_iter().find(|(name, _)| effort.is(name));

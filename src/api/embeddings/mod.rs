@@ -1,11 +1,12 @@
 //! Embeddings through the same stack.
 
 use bytes::Bytes;
-use http::Request;
-use tower_llm_layers::{Budgeted, Call, Continuable, LlmRequest, Needs, Route};
+use http::{HeaderName, Request};
+use tower_llm_layers::{Budgeted, CacheKey, Call, Continuable, KeyWriter, LlmRequest, Needs, Route};
 
+use super::{Api, ApiRequest, request::post};
 use crate::{
-    request::{ApiRequest, Document, JsonError, route::pinned_by},
+    request::{Document, JsonError, forbids_retention, is_irrelevant_header, pinned_by, write_document},
     transport::Dialect,
     wire::{Segments, WireRequest},
 };
@@ -73,7 +74,7 @@ impl EmbeddingRequest {
     /// As the body of an HTTP request.
     #[must_use]
     pub fn into_http(self) -> Request<ApiRequest> {
-        crate::request::post("/embeddings", self.into())
+        post(Api::Embeddings, self.into())
     }
 }
 
@@ -135,9 +136,33 @@ impl Continuable for EmbeddingRequest {
     }
 }
 
+/// As that of a [`ChatRequest`](crate::ChatRequest). Embeddings have no chance in them, so they count as asked for at temperature 0.
+impl CacheKey for EmbeddingRequest {
+    fn write_key(&self, key: &mut KeyWriter<'_>) {
+        key.part(b"embeddings");
+        write_document(self.document(), key);
+    }
+
+    fn asked_temperature(&self) -> Option<f64> {
+        Some(0.0)
+    }
+
+    fn may_be_kept(&self) -> bool {
+        !forbids_retention(self.document())
+    }
+
+    fn ignores_header(&self, name: &HeaderName) -> bool {
+        is_irrelevant_header(name)
+    }
+}
+
 impl WireRequest for EmbeddingRequest {
     fn path(&self) -> &'static str {
-        "embeddings"
+        Api::Embeddings.path()
+    }
+
+    fn api(&self) -> Option<Api> {
+        Some(Api::Embeddings)
     }
 
     fn segments(&self, dialect: Dialect) -> Segments {

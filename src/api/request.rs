@@ -1,14 +1,15 @@
-//! Any request that a stack takes: a chat or an embedding.
+//! A request to any of the APIs.
 
 use std::time::Duration;
 
-use http::{HeaderName, Request};
+use bytes::Bytes;
+use http::{HeaderName, Method, Request, Uri};
 use tower_llm_layers::{Budgeted, CacheKey, Call, Continuable, KeyWriter, LlmRequest, Needs, Route, UsdAmount};
 
-use super::ChatRequest;
+use super::{Api, EmbeddingRequest, MessagesRequest, ResponsesRequest};
 use crate::{
-    EmbeddingRequest,
-    body::Completeness,
+    ChatRequest,
+    request::RequestError,
     transport::Dialect,
     wire::{Segments, WireRequest},
 };
@@ -26,11 +27,13 @@ use crate::{
 /// assert!(texts.as_chat().is_none());
 /// ```
 #[derive(Debug, Clone)]
-pub struct ApiRequest(Api);
+pub struct ApiRequest(Kind);
 
 #[derive(Debug, Clone)]
-enum Api {
+enum Kind {
     Chat(ChatRequest),
+    Responses(ResponsesRequest),
+    Messages(MessagesRequest),
     Embedding(EmbeddingRequest),
 }
 
@@ -38,37 +41,95 @@ enum Api {
 macro_rules! each {
     ($request:expr, $body:ident => $value:expr) => {
         match $request {
-            Api::Chat($body) => $value,
-            Api::Embedding($body) => $value,
+            Kind::Chat($body) => $value,
+            Kind::Responses($body) => $value,
+            Kind::Messages($body) => $value,
+            Kind::Embedding($body) => $value,
         }
     };
 }
 
+/// Views of one kind, and the conversions.
+macro_rules! kinds {
+    ($( $kind:ident($type:ty): $view:ident, $view_mut:ident, $what:literal; )+) => {
+        impl ApiRequest {
+            $(
+                #[doc = concat!("The request for ", $what, "; `None` if it is another one.")]
+                #[must_use]
+                pub const fn $view(&self) -> Option<&$type> {
+                    match &self.0 {
+                        Kind::$kind(request) => Some(request),
+                        _ => None,
+                    }
+                }
+
+                #[doc = concat!("The request for ", $what, ", to be changed; `None` if it is another one.")]
+                #[must_use]
+                pub const fn $view_mut(&mut self) -> Option<&mut $type> {
+                    match &mut self.0 {
+                        Kind::$kind(request) => Some(request),
+                        _ => None,
+                    }
+                }
+            )+
+        }
+
+        $(
+            impl From<$type> for ApiRequest {
+                fn from(request: $type) -> Self {
+                    Self(Kind::$kind(request))
+                }
+            }
+
+            impl IntoApiRequest for $type {
+                fn into_api_request(self) -> Request<ApiRequest> {
+                    self.into_http()
+                }
+            }
+        )+
+    };
+}
+
+kinds! {
+    Chat(ChatRequest): as_chat, as_chat_mut, "a chat";
+    Responses(ResponsesRequest): as_responses, as_responses_mut, "a response";
+    Messages(MessagesRequest): as_messages, as_messages_mut, "a message";
+    Embedding(EmbeddingRequest): as_embedding, as_embedding_mut, "embeddings";
+}
+
 impl ApiRequest {
-    /// The chat request; `None` if it is another one.
-    #[must_use]
-    pub const fn as_chat(&self) -> Option<&ChatRequest> {
-        match &self.0 {
-            Api::Chat(chat) => Some(chat),
-            Api::Embedding(_) => None,
-        }
+    /// Reads a request to this API from the body of a call, in one pass; its bytes stay as they are.
+    ///
+    /// ```
+    /// use tower_openrouter::{Api, ApiRequest};
+    ///
+    /// let body = r#"{"model":"openai/gpt-5","input":"Hi","new_field":[1]}"#;
+    /// let request = ApiRequest::from_json(Api::Responses, body)?;
+    /// assert_eq!(request.api(), Api::Responses);
+    /// # Ok::<(), tower_openrouter::request::RequestError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If it is not a JSON object, or if a field that is read here is not what it must be: the error names it.
+    pub fn from_json(api: Api, body: impl Into<Bytes>) -> Result<Self, RequestError> {
+        let body = body.into();
+        Ok(match api {
+            Api::Chat => ChatRequest::from_json(body)?.into(),
+            Api::Responses => ResponsesRequest::from_json(body)?.into(),
+            Api::Messages => MessagesRequest::from_json(body)?.into(),
+            Api::Embeddings => EmbeddingRequest::from_json(body)?.into(),
+        })
     }
 
-    /// The chat request, to be changed; `None` if it is another one.
+    /// The API that it is for.
     #[must_use]
-    pub const fn as_chat_mut(&mut self) -> Option<&mut ChatRequest> {
-        match &mut self.0 {
-            Api::Chat(chat) => Some(chat),
-            Api::Embedding(_) => None,
-        }
-    }
-
-    /// The request for embeddings; `None` if it is another one.
-    #[must_use]
-    pub const fn as_embedding(&self) -> Option<&EmbeddingRequest> {
+    pub const fn api(&self) -> Api {
         match &self.0 {
-            Api::Embedding(embedding) => Some(embedding),
-            Api::Chat(_) => None,
+            Kind::Chat(_) => Api::Chat,
+            Kind::Responses(_) => Api::Responses,
+            Kind::Messages(_) => Api::Messages,
+            Kind::Embedding(_) => Api::Embeddings,
         }
     }
 
@@ -76,49 +137,32 @@ impl ApiRequest {
     #[must_use]
     pub fn stream(self, stream: bool) -> Self {
         match self.0 {
-            Api::Chat(chat) => Self(Api::Chat(chat.stream(stream))),
-            Api::Embedding(_) => self,
+            Kind::Chat(chat) => chat.stream(stream).into(),
+            Kind::Responses(request) => request.stream(stream).into(),
+            Kind::Messages(request) => request.stream(stream).into(),
+            Kind::Embedding(_) => self,
         }
     }
 
     /// As the body of an HTTP request, which is what a stack takes.
     #[must_use]
     pub fn into_http(self) -> Request<Self> {
-        match self.0 {
-            Api::Chat(chat) => chat.into_http(),
-            Api::Embedding(embedding) => embedding.into_http(),
-        }
+        each!(self.0, request => request.into_http())
     }
 }
 
-impl From<ChatRequest> for ApiRequest {
-    fn from(chat: ChatRequest) -> Self {
-        Self(Api::Chat(chat))
-    }
-}
-
-impl From<EmbeddingRequest> for ApiRequest {
-    fn from(embedding: EmbeddingRequest) -> Self {
-        Self(Api::Embedding(embedding))
-    }
+/// A `POST` to this API. Above the transport path and method are for other people's layers to read.
+pub(super) fn post(api: Api, body: ApiRequest) -> Request<ApiRequest> {
+    let mut request = Request::new(body);
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = Uri::from_static(api.uri());
+    request
 }
 
 /// What the methods of a stack take: a typed request, or an HTTP request with one as its body, whose headers and extensions go along.
 pub trait IntoApiRequest {
     /// As an HTTP request.
     fn into_api_request(self) -> Request<ApiRequest>;
-}
-
-impl IntoApiRequest for ChatRequest {
-    fn into_api_request(self) -> Request<ApiRequest> {
-        self.into_http()
-    }
-}
-
-impl IntoApiRequest for EmbeddingRequest {
-    fn into_api_request(self) -> Request<ApiRequest> {
-        self.into_http()
-    }
 }
 
 impl IntoApiRequest for ApiRequest {
@@ -242,7 +286,7 @@ impl WireRequest for ApiRequest {
         each!(&self.0, body => WireRequest::segments(body, dialect))
     }
 
-    fn completeness(&self) -> Completeness {
-        each!(&self.0, body => body.completeness())
+    fn api(&self) -> Option<Api> {
+        Some(self.api())
     }
 }

@@ -1,0 +1,5 @@
+//! Anthropic's messages: the request.
+
+mod request;
+
+pub use request::MessagesRequest;

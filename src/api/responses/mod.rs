@@ -1,0 +1,5 @@
+//! OpenAI's responses: the request.
+
+mod request;
+
+pub use request::ResponsesRequest;
