@@ -26,14 +26,31 @@ pub struct ChatFrame {
     api: Api,
     form: FrameKind,
     stage: Stage,
-    has_usage: bool,
-    ends_well: bool,
-    /// It repeats what was shown before it: a chunk with the message so far.
-    is_snapshot: bool,
+    flags: Flags,
     /// Roughly how many tokens of the answer it shows.
     tokens: u32,
     /// What was found when it was read; without it, it is read again when it is asked for something.
     known: Option<Arc<Known>>,
+}
+
+/// What a frame is, a bit each: a frame is moved by each layer.
+#[derive(Debug, Clone, Copy)]
+struct Flags(u8);
+
+impl Flags {
+    const NONE: Self = Self(0);
+    const HAS_USAGE: Self = Self(1);
+    const ENDS_WELL: Self = Self(2);
+    /// It repeats what was shown before it: a chunk with the message so far.
+    const IS_SNAPSHOT: Self = Self(4);
+
+    const fn has(self, flag: Self) -> bool {
+        self.0 & flag.0 != 0
+    }
+
+    const fn with(self, flag: Self, is_set: bool) -> Self {
+        Self(if is_set { self.0 | flag.0 } else { self.0 & !flag.0 })
+    }
 }
 
 /// In which form a frame came.
@@ -54,9 +71,7 @@ impl ChatFrame {
             api: Api::Chat,
             form: FrameKind::KeepAlive,
             stage: Stage::KeepAlive,
-            has_usage: false,
-            ends_well: false,
-            is_snapshot: false,
+            flags: Flags::NONE,
             tokens: 0,
             known: None,
         }
@@ -68,9 +83,7 @@ impl ChatFrame {
             api: Api::Chat,
             form,
             stage,
-            has_usage,
-            ends_well: false,
-            is_snapshot: false,
+            flags: Flags::NONE.with(Flags::HAS_USAGE, has_usage),
             tokens: 0,
             known: None,
         }
@@ -84,7 +97,7 @@ impl ChatFrame {
 
     /// The same, if the answer ends with it, and ends well.
     pub(crate) const fn ending(mut self, ends_well: bool) -> Self {
-        self.ends_well = ends_well;
+        self.flags = self.flags.with(Flags::ENDS_WELL, ends_well);
         self
     }
 
@@ -96,7 +109,7 @@ impl ChatFrame {
 
     /// The same, where what it says was shown before it.
     pub(crate) const fn repeating(mut self, is_snapshot: bool) -> Self {
-        self.is_snapshot = is_snapshot;
+        self.flags = self.flags.with(Flags::IS_SNAPSHOT, is_snapshot);
         self
     }
 
@@ -113,7 +126,7 @@ impl ChatFrame {
         let rest = bytes.strip_prefix(self.bytes.get(..before)?)?;
         let end = rest.len().checked_sub(after)?;
         let (text, rest) = rest.split_at_checked(end)?;
-        if text.is_empty() || self.bytes.get(self.bytes.len() - after..)? != rest {
+        if text.is_empty() || self.bytes.get(self.bytes.len().checked_sub(after)?..)? != rest {
             return None;
         }
         let is_plain = !text.iter().any(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\'));
@@ -146,13 +159,13 @@ impl ChatFrame {
     /// Whether it carries usage, and so the cost.
     #[must_use]
     pub const fn has_usage(&self) -> bool {
-        self.has_usage
+        self.flags.has(Flags::HAS_USAGE)
     }
 
     /// The text to show, if this frame has some. A chunk that repeats the whole message, as some servers send it last, has none.
     #[must_use]
     pub fn text(&self) -> Option<Cow<'_, str>> {
-        if self.form == FrameKind::KeepAlive || self.is_snapshot {
+        if self.form == FrameKind::KeepAlive || self.flags.has(Flags::IS_SNAPSHOT) {
             return None;
         }
         if let Some(text) = self.known.as_ref().and_then(|known| known.text(&self.bytes)) {
@@ -164,7 +177,7 @@ impl ChatFrame {
     /// The usage, if this frame carries it.
     #[must_use]
     pub fn usage(&self) -> Option<Usage> {
-        if !self.has_usage {
+        if !self.has_usage() {
             return None;
         }
         ChunkProbe::read(&self.bytes).ok()?.usage()
@@ -249,7 +262,7 @@ impl Frame for ChatFrame {
     }
 
     fn token_usage(&self) -> Option<TokenUsage> {
-        if !self.has_usage {
+        if !self.has_usage() {
             return None;
         }
         if let Some(known) = &self.known {
@@ -259,7 +272,7 @@ impl Frame for ChatFrame {
     }
 
     fn shown(&self) -> Shown<'_> {
-        if self.form == FrameKind::KeepAlive || self.is_snapshot {
+        if self.form == FrameKind::KeepAlive || self.flags.has(Flags::IS_SNAPSHOT) {
             return Shown::Nothing;
         }
         if let Some(known) = &self.known {
@@ -329,7 +342,7 @@ impl Frame for ChatFrame {
     }
 
     fn finishes_answer(&self) -> bool {
-        self.ends_well
+        self.flags.has(Flags::ENDS_WELL)
     }
 
     fn size_in_bytes(&self) -> usize {
@@ -339,7 +352,7 @@ impl Frame for ChatFrame {
 
     /// The bytes are copied, so that they do not keep the rest of what came with them; with usage of zero, if there was some.
     fn replayed(&self) -> Self {
-        let unpaid = self.has_usage.then(|| unpaid(&self.bytes)).flatten();
+        let unpaid = self.has_usage().then(|| unpaid(&self.bytes)).flatten();
         let bytes = unpaid.unwrap_or_else(|| Bytes::copy_from_slice(&self.bytes));
         let known = ChunkProbe::read(&bytes).ok().and_then(|probe| Known::of(&probe));
         Self {
@@ -364,6 +377,8 @@ impl Buf for ChatFrame {
     }
 
     fn advance(&mut self, count: usize) {
+        // What is left is no longer what was read.
+        self.known = None;
         self.bytes.advance(count);
     }
 }
