@@ -1,4 +1,4 @@
-//! The stack in an axum service, as an endpoint that any OpenAI client can call.
+//! The stack in an axum service: endpoints that the clients of OpenAI, Anthropic and OpenRouter can call.
 //!
 //! ```sh
 //! cargo run --example axum_service
@@ -16,7 +16,8 @@
 //! ).choices[0].message.content)
 //! ```
 //!
-//! The requested model is called; when it fails, `FALLBACK` answers instead.
+//! `/v1/responses`, `/v1/messages` and `/v1/embeddings` are there as well, and the same under `/api/v1` with OpenRouter's errors: a line of
+//! curl for each is in `docs/endpoints.md`. The requested model is called; when it fails, `FALLBACK` answers instead.
 #![expect(clippy::print_stdout, reason = "an example prints for the reader")]
 
 mod support;
@@ -41,10 +42,12 @@ async fn main() -> support::Fallible {
 
     let transport = Transport::builder().upstream(place.upstream.clone()).build()?;
     let account = Account::new(transport, place.upstream.clone(), Some(place.key.clone()));
+    let endpoints = stack.into_endpoints();
     let app = Router::new()
-        .route("/v1/models", get(models))
+        // The list as the upstream has it now; any other method gets the endpoints' own error.
+        .route("/v1/models", get(models).fallback_service(endpoints.clone()))
         .with_state(account)
-        .route_service("/v1/chat/completions", stack.into_openai_endpoint());
+        .fallback_service(endpoints);
 
     let address = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());
     let listener = tokio::net::TcpListener::bind(&address).await?;

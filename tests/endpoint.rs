@@ -91,7 +91,18 @@ async fn a_stream_that_breaks_ends_with_an_error_and_without_done() {
     assert_eq!(status, StatusCode::OK, "the answer had begun");
     let last = text.trim_end().rsplit("\n\n").next().unwrap();
     let error: Value = serde_json::from_str(last.strip_prefix("data: ").unwrap()).unwrap();
-    assert_eq!(error["error"]["code"], "truncated");
+    let expected = json!({
+        "id": "gen-1", "object": "chat.completion.chunk", "model": "demo/model",
+        "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "error"}],
+        "error": {
+            "message": "the stream was cut before the answer was whole", "type": "api_error", "param": null,
+            "code": 502, "metadata": {"error_type": "truncated"},
+        },
+    });
+    let mut told = error.clone();
+    let created = told.as_object_mut().unwrap().remove("created");
+    assert_eq!(told, expected);
+    assert!(created.is_some_and(|created| created.is_u64()));
     assert!(!text.contains("[DONE]"));
 }
 

@@ -53,6 +53,10 @@ mod degrade;
 mod endpoint;
 mod endpoint_encoding;
 #[cfg(test)]
+mod endpoint_errors;
+#[cfg(test)]
+mod endpoint_routes;
+#[cfg(test)]
 mod faults_broken;
 #[cfg(test)]
 mod faults_refused;

@@ -288,7 +288,7 @@ async fn an_upstreams_status_means_the_same_to_the_client() {
             r#"{"error":{"message":"not for you","code":403}}"#,
             403,
             "permission_error",
-            "permission_denied",
+            "upstream_forbidden",
         ),
         (
             "402 Payment Required",

@@ -127,6 +127,15 @@ impl Catalogue {
         self.read_at().map(|read_at| UtcTime::now().since(read_at))
     }
 
+    /// All models, by their ids.
+    #[must_use]
+    pub fn models(&self) -> Vec<Arc<Model>> {
+        let table = self.table();
+        let mut models: Vec<_> = table.models().map(|(_, model, _)| Arc::clone(model)).collect();
+        models.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+        models
+    }
+
     /// How many models there are.
     #[must_use]
     pub fn len(&self) -> usize {

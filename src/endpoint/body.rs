@@ -1,3 +1,5 @@
+//! The body of an endpoint's response.
+
 use std::{
     convert::Infallible,
     fmt,
@@ -5,19 +7,19 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use http::Extensions;
 use http_body::{Body, Frame, SizeHint};
 
-use tower_llm_layers::{AttemptLog, Resumed, Resumption};
+use tower_llm_layers::{AttemptLog, Candidate, Resumed, Resumption};
 
-use super::{answer::as_chunk, error::Problem};
-use crate::{ChatFrame, Error, frame::FrameKind, held::HeldBody, stack::StackBody};
+use super::{envelope::Shape, events::EventWriter, problem::Problem};
+use crate::{ChatFrame, Error, held::HeldBody, stack::StackBody};
 
 /// The body of an endpoint's response: one JSON document, or server-sent events.
 ///
-/// An interrupted stream ends with an error event and without `[DONE]`, so that no client takes it for whole. If it was resumed, a comment
-/// says so, which OpenAI's clients ignore. At the call's deadline everything that the call holds upstream is released, also if the client
+/// An interrupted stream ends with an event that the SDKs of its API raise as an error, and without `[DONE]`, so that no client takes it
+/// for whole. If it was resumed, a comment says so, which clients ignore. At the call's deadline everything that the call holds upstream is released, also if the client
 /// does not read.
 ///
 /// `Send + Sync`; the default is an empty one, for layers around the endpoint that answer in its place.
@@ -27,9 +29,16 @@ pub struct EndpointBody(Kind);
 #[derive(Default)]
 enum Kind {
     Whole(Option<Bytes>),
-    Events(HeldBody<StackBody>, Marks),
+    Events(Box<Events>),
     #[default]
     Ended,
+}
+
+/// A stream on its way out.
+struct Events {
+    frames: HeldBody<StackBody>,
+    marks: Marks,
+    writer: EventWriter,
 }
 
 /// Where the answer was resumed, how much of that was sent as comments, and the attempts of the call.
@@ -70,7 +79,7 @@ impl EndpointBody {
     }
 
     /// The frames of a response with these extensions.
-    pub(super) fn events<B>(frames: B, head: &Extensions) -> Self
+    pub(super) fn events<B>(frames: B, head: &Extensions, shape: Shape) -> Self
     where
         B: Body<Data = ChatFrame, Error = Error> + Send + 'static,
     {
@@ -79,33 +88,50 @@ impl EndpointBody {
             told: 0,
             attempts: head.get().cloned(),
         };
-        Self(Kind::Events(HeldBody::new(StackBody::new(frames), head), marks))
+        Self(Kind::Events(Box::new(Events {
+            frames: HeldBody::new(StackBody::new(frames), head),
+            marks,
+            writer: EventWriter::new(shape),
+        })))
+    }
+
+    /// Its length in bytes, and nothing else of it: for HEAD.
+    pub(super) fn into_length(self) -> Option<u64> {
+        match self.0 {
+            Kind::Whole(bytes) => Some(bytes.map_or(0, |bytes| bytes.len() as u64)),
+            Kind::Ended => Some(0),
+            Kind::Events(_) => None,
+        }
     }
 }
 
-/// One event on the wire.
-fn event(data: &[u8]) -> Bytes {
-    let mut event = BytesMut::with_capacity(data.len() + 8);
-    event.put_slice(b"data: ");
-    event.put_slice(data);
-    event.put_slice(b"\n\n");
-    event.freeze()
-}
-
-fn frame_event(frame: &ChatFrame) -> Bytes {
-    match frame.kind() {
-        FrameKind::KeepAlive => Bytes::from_static(b": keep-alive\n\n"),
-        // JSON has no raw line breaks outside white space, and there a space is equivalent.
-        FrameKind::Chunk if memchr::memchr2(b'\n', b'\r', frame.bytes()).is_some() => {
-            let line: Vec<u8> = frame
-                .bytes()
-                .iter()
-                .map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte })
-                .collect();
-            event(&line)
+impl Events {
+    /// The next bytes to send, and whether they are the last.
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<(Option<Bytes>, bool)> {
+        loop {
+            match ready!(self.frames.poll_frame(cx)) {
+                Some(Ok(frame)) => {
+                    let Ok(frame) = frame.into_data() else { continue };
+                    let event = self.writer.frame(&frame);
+                    let event = match self.marks.comments() {
+                        Some(comments) => [comments, event].concat().into(),
+                        None => event,
+                    };
+                    return Poll::Ready((Some(event), false));
+                }
+                Some(Err(error)) => return Poll::Ready((Some(self.interrupted(error)), true)),
+                None => return Poll::Ready((self.writer.end(), true)),
+            }
         }
-        FrameKind::Chunk => event(frame.bytes()),
-        FrameKind::Answer => event(&as_chunk(frame.bytes())),
+    }
+
+    fn interrupted(&self, error: Error) -> Bytes {
+        let error = error.after_attempts(self.marks.attempts.as_ref());
+        let attempts = error.attempts().map(AttemptLog::sent);
+        tracing::warn!(kind = error.kind().as_str(), attempts, "stream interrupted");
+        let answered = error.attempts().and_then(AttemptLog::answered_by);
+        let model = answered.as_ref().map(Candidate::model).unwrap_or_default();
+        self.writer.failure(&Problem::of_failure(&error), model)
     }
 }
 
@@ -117,31 +143,13 @@ impl Body for EndpointBody {
         let bytes = match &mut self.0 {
             Kind::Whole(bytes) => bytes.take(),
             Kind::Ended => None,
-            Kind::Events(frames, marks) => loop {
-                match ready!(frames.poll_frame(cx)) {
-                    Some(Ok(frame)) => {
-                        if let Ok(frame) = frame.into_data() {
-                            let event = frame_event(&frame);
-                            break Some(match marks.comments() {
-                                Some(comments) => [comments, event].concat().into(),
-                                None => event,
-                            });
-                        }
-                    }
-                    Some(Err(error)) => {
-                        let error = error.after_attempts(marks.attempts.as_ref());
-                        let attempts = error.attempts().map(AttemptLog::sent);
-                        tracing::warn!(kind = error.kind().as_str(), attempts, "stream interrupted");
-                        let problem = Problem::of_failure(&error);
-                        self.0 = Kind::Ended;
-                        break Some(event(&serde_json::to_vec(problem.envelope()).unwrap_or_default()));
-                    }
-                    None => {
-                        self.0 = Kind::Ended;
-                        break Some(Bytes::from_static(b"data: [DONE]\n\n"));
-                    }
+            Kind::Events(events) => {
+                let (bytes, is_last) = ready!(events.poll_event(cx));
+                if is_last {
+                    self.0 = Kind::Ended;
                 }
-            },
+                bytes
+            }
         };
         Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
     }

@@ -7,7 +7,7 @@ use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio::task::yield_now;
 
-use super::error::Problem;
+use super::problem::Problem;
 use crate::body::is_zlib;
 
 /// How much is decoded before other tasks get their turn.

@@ -1,7 +1,12 @@
+//! Headers: which of a client go upstream, and which of an answer go to the client.
+
 use std::time::Duration;
 
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, header, response::Parts};
 use tower_llm_layers::{AttemptLog, Degraded, OutputLimit, deadline::DEADLINE_HEADER};
+
+use super::problem::Problem;
+use crate::Api;
 
 /// How many attempts the answer took.
 pub const ATTEMPTS_HEADER: HeaderName = HeaderName::from_static("x-llm-attempts");
@@ -31,6 +36,21 @@ const FROM_CLIENT: [HeaderName; 9] = [
     HeaderName::from_static("x-openrouter-cache-ttl"),
 ];
 
+/// The version of Anthropic's API: a direct upstream decides by it what a request may hold, so it goes along unchanged.
+const VERSION: &str = "anthropic-version";
+
+/// The id of an answer as Anthropic's SDKs look for it.
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+
+/// Never passed on, whatever an endpoint is set to: they are the client's secrets, and the upstream has keys of its own.
+const SECRET: [HeaderName; 5] = [
+    header::AUTHORIZATION,
+    header::PROXY_AUTHORIZATION,
+    header::COOKIE,
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("api-key"),
+];
+
 /// What a client may see of the upstream's answer.
 const FROM_UPSTREAM: [HeaderName; 5] = [
     HeaderName::from_static("x-generation-id"),
@@ -40,11 +60,14 @@ const FROM_UPSTREAM: [HeaderName; 5] = [
     HeaderName::from_static("x-openrouter-cache-source-id"),
 ];
 
-pub(super) fn from_client(headers: &HeaderMap, more: &[HeaderName]) -> HeaderMap {
-    let mut picked = pick(headers, FROM_CLIENT.iter().chain(more));
-    for name in FROM_CLIENT.iter().chain(more) {
-        let size: usize = picked.get_all(name).iter().map(HeaderValue::len).sum();
-        if size > longest(name) {
+pub(super) fn from_client(headers: &HeaderMap, api: Api, more: &[HeaderName]) -> HeaderMap {
+    let version = (api == Api::Messages).then_some(HeaderName::from_static(VERSION));
+    let more = more.iter().filter(|name| !SECRET.contains(name));
+    let mut picked = pick(headers, FROM_CLIENT.iter().chain(&version).chain(more));
+    let names: Vec<_> = picked.keys().cloned().collect();
+    for name in names {
+        let size: usize = picked.get_all(&name).iter().map(HeaderValue::len).sum();
+        if size > longest(&name) {
             tracing::debug!(
                 header = name.as_str(),
                 size,
@@ -54,6 +77,28 @@ pub(super) fn from_client(headers: &HeaderMap, more: &[HeaderName]) -> HeaderMap
         }
     }
     picked
+}
+
+/// Checks that the version of Anthropic's API is a date, if there is one. Which dates there are, the upstream knows.
+pub(super) fn check_version(headers: &HeaderMap) -> Result<(), Problem> {
+    let mut values = headers.get_all(VERSION).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(()),
+        (Some(version), None) if is_date(version.as_bytes()) => Ok(()),
+        _ => Err(Problem::bad_request(
+            VERSION,
+            "the header `anthropic-version` is not a version: send one date, e.g. `2023-06-01`",
+        )),
+    }
+}
+
+/// Whether it has the form `YYYY-MM-DD`.
+fn is_date(value: &[u8]) -> bool {
+    value.len() == 10
+        && value.iter().enumerate().all(|(at, byte)| match at {
+            4 | 7 => *byte == b'-',
+            _ => byte.is_ascii_digit(),
+        })
 }
 
 /// How much of a client's header is passed on, all its values together, in bytes: a server that is sent more refuses the whole request,
@@ -66,8 +111,19 @@ fn longest(name: &HeaderName) -> usize {
     }
 }
 
-pub(super) fn to_client(head: &Parts, attempts: Option<&AttemptLog>, content_type: &'static str) -> HeaderMap {
+pub(super) fn to_client(
+    head: &Parts,
+    api: Api,
+    attempts: Option<&AttemptLog>,
+    content_type: &'static str,
+) -> HeaderMap {
     let mut picked = pick(&head.headers, FROM_UPSTREAM.iter());
+    if api == Api::Messages {
+        let id = head.headers.get(&REQUEST_ID).or_else(|| picked.get("x-generation-id"));
+        if let Some(id) = id.cloned() {
+            picked.insert(REQUEST_ID, id);
+        }
+    }
     picked.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     tell_attempts(&mut picked, attempts);
     let mark = head.extensions.get::<Degraded>().map(ToString::to_string);

@@ -1,22 +1,41 @@
-//! The stack as an OpenAI-compatible endpoint: plain HTTP bodies in and out.
+//! A stack as HTTP endpoints that the SDKs of OpenAI, Anthropic and OpenRouter can call: plain HTTP bodies in and out.
+//!
+//! [`into_endpoints`](crate::ChatServiceExt::into_endpoints) makes one service of all APIs, which routes by path;
+//! [`into_endpoint`](crate::ChatServiceExt::into_endpoint) one of a single API, for a route of your own:
 //!
 //! ```
-//! use tower_openrouter::{ApiKey, ChatServiceExt, Stack};
+//! use tower_openrouter::{Api, ApiKey, ChatServiceExt, Stack, endpoint::Envelope};
 //!
 //! # fn app(key: ApiKey) -> Result<axum::Router, Box<dyn std::error::Error>> {
 //! let stack = Stack::openrouter(key).chain(["openai/gpt-5"]).build()?;
-//! let app = axum::Router::new().route_service("/v1/chat/completions", stack.into_openai_endpoint());
+//! let chat = stack.clone().into_endpoint(Api::Chat).envelope(Envelope::OpenRouter);
+//! let app = axum::Router::new()
+//!     .route_service("/llm/chat", chat)
+//!     .fallback_service(stack.into_endpoints());
 //! # Ok(app)
 //! # }
 //! ```
+//!
+//! Neither authenticates callers nor limits them: layers in front do, and may leave [`Tags`](crate::Tags) in a request's extensions.
 
 mod answer;
 mod body;
 mod decode;
-mod error;
+mod envelope;
+mod events;
+mod exchange;
+mod failed;
 mod headers;
+mod model_row;
+mod models;
+mod problem;
+mod router;
 mod service;
+mod unstreamed;
 
 pub use body::EndpointBody;
+pub use envelope::Envelope;
 pub use headers::{ATTEMPTS_HEADER, CACHE_HEADER, DEGRADED_HEADER, MODEL_HEADER, OUTPUT_LIMIT_HEADER};
-pub use service::{EndpointFuture, OpenAiEndpoint};
+pub use models::ModelsEndpoint;
+pub use router::Endpoints;
+pub use service::{ApiEndpoint, EndpointFuture, OpenAiEndpoint};

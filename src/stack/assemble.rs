@@ -27,7 +27,7 @@ use tower_llm_layers::{
 use tower_service::Service;
 
 use super::{
-    BuildProblem, CallTags, ErasedService, Stack, TenantKey,
+    BuildProblem, CallTags, ErasedService, KnownModels, Stack, TenantKey,
     classify::Classify,
     degradation::Sources,
     describe::describe,
@@ -79,6 +79,7 @@ impl Parts {
         F: Frame + Buf + Send + 'static,
         E: Failure + From<LayerError> + Send + 'static,
     {
+        let models = KnownModels::of(&settings);
         let description = describe(&settings, slots, &self.chain);
         let timeouts = AttemptTimeoutLayer::with_timeouts(settings.timeouts);
         let paced = Paced {
@@ -137,7 +138,14 @@ impl Parts {
                 top.around(service)
             }
         };
-        Stack::new(service, deadline, description, settings.circuits, settings.concurrency)
+        Stack::new(
+            service,
+            deadline,
+            description,
+            settings.circuits,
+            settings.concurrency,
+            models,
+        )
     }
 }
 

@@ -1,6 +1,6 @@
 //! What one does with a stack, or with any other service that answers chats.
 
-use std::future::Future;
+use std::{any::Any, future::Future};
 
 use http::{Request, Response};
 use http_body::Body;
@@ -8,10 +8,14 @@ use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
 use tower::{ServiceExt, util::BoxCloneSyncService};
 use tower_service::Service;
 
-use super::{Answer, Completion, respond};
-use crate::{ApiRequest, ChatFrame, Error, api::IntoApiRequest, endpoint::OpenAiEndpoint};
+use super::{Answer, Completion, Stack, respond};
+use crate::{
+    Api, ApiRequest, ChatFrame, Error,
+    api::IntoApiRequest,
+    endpoint::{ApiEndpoint, Endpoints, ModelsEndpoint, OpenAiEndpoint},
+};
 
-/// Any service that answers chats: a [`Stack`](super::Stack), a stack put together by hand, or a boxed one.
+/// Any service that answers chats: a [`Stack`], a stack put together by hand, or a boxed one.
 ///
 /// Implemented for all that fit; nothing to implement.
 pub trait ChatService:
@@ -100,9 +104,27 @@ pub trait ChatServiceExt: ChatService {
         BoxCloneSyncService::new(self.map_response(|response| response.map(BodyExt::boxed_unsync)))
     }
 
-    /// An endpoint that any OpenAI client can call, for axum's `route_service` or any other server.
+    /// All APIs as one service that routes by path: for axum's `fallback_service`, hyper-util or any other server.
+    fn into_endpoints(self) -> Endpoints<Self> {
+        let models = self.clone().into_models_endpoint();
+        Endpoints::new(self, models)
+    }
+
+    /// One API as a service, whatever the path: for axum's `route_service` or any other server.
+    fn into_endpoint(self, api: Api) -> ApiEndpoint<Self> {
+        ApiEndpoint::new(self, api)
+    }
+
+    /// An endpoint that any OpenAI client can call: chat completions with OpenAI's error envelope.
     fn into_openai_endpoint(self) -> OpenAiEndpoint<Self> {
-        OpenAiEndpoint::new(self)
+        self.into_endpoint(Api::Chat)
+    }
+
+    /// The list of models that this service knows: those of a [`Stack`]; of any other service none.
+    fn into_models_endpoint(self) -> ModelsEndpoint {
+        // A stack comes as any other service; so it is found by its type.
+        let stack: Option<&Stack> = (&self as &dyn Any).downcast_ref();
+        ModelsEndpoint::new(stack.map(|stack| stack.models().clone()).unwrap_or_default())
     }
 }
 

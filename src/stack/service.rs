@@ -12,7 +12,7 @@ use tower_llm_layers::{
 };
 use tower_service::Service;
 
-use super::{ErasedService, StackBody, StackBuilder, StackFuture};
+use super::{ErasedService, KnownModels, StackBody, StackBuilder, StackFuture};
 use crate::{ApiRequest, ChatFrame, Error, transport::OPENROUTER_URL};
 
 /// One service that has all layers in their order: what an application calls.
@@ -44,6 +44,7 @@ struct About {
     description: String,
     circuits: Option<Circuits>,
     concurrency: Option<ConcurrencyLimits>,
+    models: KnownModels,
 }
 
 impl Stack {
@@ -82,12 +83,14 @@ impl<R, F, E> Stack<R, F, E> {
         description: String,
         circuits: Option<Circuits>,
         concurrency: Option<ConcurrencyLimits>,
+        models: KnownModels,
     ) -> Self {
         let about = About {
             deadline,
             description,
             circuits,
             concurrency,
+            models,
         };
         Self {
             service,
@@ -112,6 +115,11 @@ impl<R, F, E> Stack<R, F, E> {
     #[must_use]
     pub fn describe(&self) -> &str {
         &self.about.description
+    }
+
+    /// What a client may request, as far as it is known.
+    pub(crate) fn models(&self) -> &KnownModels {
+        &self.about.models
     }
 
     /// What a call's wait for readiness is bounded by.

@@ -3,6 +3,7 @@
 
 pub(crate) mod ledger;
 pub(crate) mod log;
+pub(crate) mod mounted;
 pub(crate) mod prices;
 pub(crate) mod raw;
 pub(crate) mod spans;

@@ -3,6 +3,8 @@
 //! Two questions, not one: may the *same* call be repeated, and may *another candidate* answer instead? A layer asks
 //! [`FailureKind::advice`]; it never looks at a status code or a message.
 
+mod status;
+
 use std::{fmt, str::FromStr};
 
 use crate::UnknownName;
@@ -152,6 +154,37 @@ pub struct Advice {
 }
 
 impl FailureKind {
+    /// All of them, with each phase of a timeout.
+    pub const ALL: [Self; 27] = [
+        Self::Connect,
+        Self::Reset,
+        Self::Timeout(Phase::FirstToken),
+        Self::Timeout(Phase::Response),
+        Self::Timeout(Phase::Idle),
+        Self::Timeout(Phase::Throughput),
+        Self::Timeout(Phase::Deadline),
+        Self::Truncated,
+        Self::RateLimited,
+        Self::QuotaExhausted,
+        Self::Overloaded,
+        Self::CircuitOpen,
+        Self::ConcurrencyLimited,
+        Self::Upstream,
+        Self::EmptyResponse,
+        Self::Malformed,
+        Self::NoEndpoint,
+        Self::ContextLengthExceeded,
+        Self::ContentFiltered,
+        Self::InsufficientFunds,
+        Self::BudgetExceeded,
+        Self::RejectedByProvider,
+        Self::StoreUnavailable,
+        Self::Auth,
+        Self::BadRequest,
+        Self::Cancelled,
+        Self::Internal,
+    ];
+
     /// The default table of what follows from each kind.
     #[must_use]
     pub const fn advice(self) -> Advice {
@@ -245,63 +278,8 @@ impl FromStr for FailureKind {
     type Err = UnknownName;
 
     fn from_str(name: &str) -> Result<Self, UnknownName> {
-        const ALL: [FailureKind; 27] = [
-            FailureKind::Connect,
-            FailureKind::Reset,
-            FailureKind::Timeout(Phase::FirstToken),
-            FailureKind::Timeout(Phase::Response),
-            FailureKind::Timeout(Phase::Idle),
-            FailureKind::Timeout(Phase::Throughput),
-            FailureKind::Timeout(Phase::Deadline),
-            FailureKind::Truncated,
-            FailureKind::RateLimited,
-            FailureKind::QuotaExhausted,
-            FailureKind::Overloaded,
-            FailureKind::CircuitOpen,
-            FailureKind::ConcurrencyLimited,
-            FailureKind::Upstream,
-            FailureKind::EmptyResponse,
-            FailureKind::Malformed,
-            FailureKind::NoEndpoint,
-            FailureKind::ContextLengthExceeded,
-            FailureKind::ContentFiltered,
-            FailureKind::InsufficientFunds,
-            FailureKind::BudgetExceeded,
-            FailureKind::RejectedByProvider,
-            FailureKind::StoreUnavailable,
-            FailureKind::Auth,
-            FailureKind::BadRequest,
-            FailureKind::Cancelled,
-            FailureKind::Internal,
-        ];
-        let kind = ALL.into_iter().find(|kind| kind.as_str() == name);
+        let kind = Self::ALL.into_iter().find(|kind| kind.as_str() == name);
         kind.ok_or_else(|| UnknownName::new("failure kind", name))
-    }
-}
-
-impl FailureKind {
-    /// The kind that an HTTP status stands for, for a service of your own that has only the status; `None` for a success.
-    ///
-    /// ```
-    /// use tower_llm_layers::FailureKind;
-    ///
-    /// assert_eq!(FailureKind::from_status(429), Some(FailureKind::RateLimited));
-    /// ```
-    #[must_use]
-    pub const fn from_status(status: u16) -> Option<Self> {
-        Some(match status {
-            0..=399 => return None,
-            401 | 403 => Self::Auth,
-            402 => Self::InsufficientFunds,
-            404 | 410 => Self::NoEndpoint,
-            408 | 504 => Self::Timeout(Phase::Response),
-            409 | 421 | 425 => Self::RejectedByProvider,
-            413 => Self::ContextLengthExceeded,
-            429 => Self::RateLimited,
-            503 | 529 => Self::Overloaded,
-            400..=499 => Self::BadRequest,
-            _ => Self::Upstream,
-        })
     }
 }
 

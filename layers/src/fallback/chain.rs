@@ -1,4 +1,4 @@
-use std::{collections::HashSet, fmt, sync::Arc};
+use std::{any::Any, collections::HashSet, fmt, sync::Arc};
 
 use crate::{Candidate, Capability};
 
@@ -6,7 +6,7 @@ use crate::{Candidate, Capability};
 pub const SERVER_SIDE_MODELS: usize = 3;
 
 /// What is known of candidates: a catalogue.
-pub trait Capabilities: Send + Sync {
+pub trait Capabilities: Any + Send + Sync {
     /// What this candidate can do; `None` if it is not in the catalogue, which never excludes it.
     fn capability(&self, candidate: &Candidate) -> Option<Capability>;
 }

@@ -1,0 +1,164 @@
+//! Frames as server-sent events, in the form of each API.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::{
+    answer::as_chunk,
+    envelope::{Envelope, Shape},
+    failed::failed,
+    problem::Problem,
+    unstreamed::as_events,
+};
+use crate::{Api, ChatFrame, frame::FrameKind, request::scan::Cursor};
+
+/// The most of a first chunk that is kept for the case that the stream is interrupted: a chunk with more is no usual first one.
+const LONGEST_KEPT: usize = 4096;
+
+const DONE: Bytes = Bytes::from_static(b"data: [DONE]\n\n");
+
+/// Writes the events of one stream, and remembers what an event about its interruption must repeat.
+pub(super) struct EventWriter {
+    shape: Shape,
+    /// Of a chat the first chunk, which has its id; of a response the last event, which has its place in the sequence.
+    seen: Bytes,
+}
+
+impl EventWriter {
+    pub(super) const fn new(shape: Shape) -> Self {
+        Self {
+            shape,
+            seen: Bytes::new(),
+        }
+    }
+
+    /// A frame: its bytes as they came, on one line.
+    pub(super) fn frame(&mut self, frame: &ChatFrame) -> Bytes {
+        if frame.kind() == FrameKind::KeepAlive {
+            return Bytes::from_static(b": keep-alive\n\n");
+        }
+        self.remember(frame.bytes());
+        if frame.kind() == FrameKind::Answer {
+            return self.whole(frame.bytes());
+        }
+        let name = match self.shape.api {
+            Api::Responses | Api::Messages => event_name(frame.bytes()),
+            _ => None,
+        };
+        // JSON has no raw line breaks outside white space, and there a space is equivalent.
+        if memchr::memchr2(b'\n', b'\r', frame.bytes()).is_some() {
+            let line: Vec<u8> = frame
+                .bytes()
+                .iter()
+                .map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte })
+                .collect();
+            return event(name, &line);
+        }
+        event(name, frame.bytes())
+    }
+
+    /// A whole answer: some providers ignore `stream`.
+    fn whole(&mut self, answer: &Bytes) -> Bytes {
+        let api = self.shape.api;
+        if !matches!(api, Api::Responses | Api::Messages) {
+            return event(None, &as_chunk(answer));
+        }
+        let events = as_events(api, answer);
+        let written = events.iter().flat_map(|data| event(event_name(data), data)).collect();
+        self.seen = events.into_iter().next_back().unwrap_or_default().into();
+        written
+    }
+
+    fn remember(&mut self, bytes: &Bytes) {
+        match self.shape.api {
+            // A copy: a part of what the connection has read would keep all of it.
+            Api::Chat if self.seen.is_empty() && bytes.len() <= LONGEST_KEPT => {
+                self.seen = Bytes::copy_from_slice(bytes);
+            }
+            Api::Responses => self.seen = bytes.clone(),
+            _ => {}
+        }
+    }
+
+    /// The last event of a stream that was interrupted. `model` is that of the candidate that answered.
+    pub(super) fn failure(&self, problem: &Problem, model: &str) -> Bytes {
+        let name = match self.shape.api {
+            Api::Responses | Api::Messages => Some(&b"error"[..]),
+            _ => None,
+        };
+        event(name, &failed(self.shape.api, problem, &self.seen, model))
+    }
+
+    /// What stands behind the last event of a whole stream.
+    pub(super) const fn end(&self) -> Option<Bytes> {
+        match (self.shape.api, self.shape.envelope) {
+            // OpenAI ends a stream of responses with its last event, and OpenRouter's schema names `[DONE]` as its sentinel: each mount
+            // ends as its own API does, whatever the upstream has sent. The SDKs of both accept either.
+            (Api::Responses, Envelope::OpenAi) => None,
+            // Anthropic's has no sentinel at OpenRouter either.
+            (Api::Messages, _) => None,
+            _ => Some(DONE),
+        }
+    }
+}
+
+/// The type that an event's data tells, if it can stand on a line by itself.
+fn event_name(data: &[u8]) -> Option<&[u8]> {
+    let name = match data.strip_prefix(b"{\"type\":\"") {
+        // Where it stands as a rule: the rest is not read.
+        Some(rest) => rest.get(..memchr::memchr(b'"', rest)?)?,
+        None => {
+            let mut found = None;
+            let read = Cursor::lenient(data).object(|key, value| {
+                if key.is("type") {
+                    found = value.string_or_skip()?;
+                    return Ok(());
+                }
+                value.skip()
+            });
+            read.ok()?;
+            found?.plain()?
+        }
+    };
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b':');
+    (!name.is_empty() && name.iter().all(is_name)).then_some(name)
+}
+
+fn event(name: Option<&[u8]>, data: &[u8]) -> Bytes {
+    let name = name.unwrap_or_default();
+    let mut event = BytesMut::with_capacity(data.len() + name.len() + 16);
+    if !name.is_empty() {
+        event.put_slice(b"event: ");
+        event.put_slice(name);
+        event.put_slice(b"\n");
+    }
+    event.put_slice(b"data: ");
+    event.put_slice(data);
+    event.put_slice(b"\n\n");
+    event.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_an_event_is_the_type_of_its_data() {
+        for (data, name) in [
+            (r#"{"type":"response.created","x":1}"#, Some("response.created")),
+            (r#"{ "sequence_number": 3, "type" : "ping" }"#, Some("ping")),
+            (
+                r#"{"delta":{"type":"text_delta"},"type":"content_block_delta"}"#,
+                Some("content_block_delta"),
+            ),
+            (r#"{"delta":{"type":"text_delta"}}"#, None),
+            (r#"{"type":"two\nlines"}"#, None),
+            ("{\"type\":\"a\r\ndata: x\"}", None),
+            (r#"{"type":""}"#, None),
+            (r#"{"type":7}"#, None),
+            (r#"{"type":"cut"#, None),
+            ("[]", None),
+        ] {
+            assert_eq!(event_name(data.as_bytes()), name.map(str::as_bytes), "{data}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! One call of an endpoint: from the bytes of a request to the response.
+
+use std::{error::Error as StdError, sync::Arc, time::Duration};
+
+use bytes::{Buf, Bytes};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header, request};
+use http_body::Body;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::time::{Instant, timeout};
+use tower_llm_layers::{AttemptLog, LlmRequest};
+
+use super::{
+    EndpointBody,
+    decode::Coding,
+    envelope::Shape,
+    headers::{check_version, client_retries, client_timeout, from_client, to_client},
+    problem::Problem,
+    service::Settings,
+};
+use crate::{
+    Api, ApiRequest,
+    stack::{Answer, ChatService},
+};
+
+/// How long a request's body may take to come: the stack's own timeouts start after it.
+const READ_LIMIT: Duration = Duration::from_secs(30);
+
+/// Answers one request to this API.
+pub(super) async fn answer<S, B>(
+    stack: S,
+    shape: Shape,
+    settings: Arc<Settings>,
+    request: Request<B>,
+) -> Response<EndpointBody>
+where
+    S: ChatService,
+    B: Body<Data: Buf, Error: Into<Box<dyn StdError + Send + Sync>>>,
+{
+    let method = request.method().clone();
+    let response = match respond(stack, shape, &settings, request).await {
+        Ok(response) => response,
+        Err(problem) => problem.into_response(shape),
+    };
+    for_method(response, &method)
+}
+
+/// To HEAD the same head, with the length of the body that is left out.
+pub(super) fn for_method(response: Response<EndpointBody>, method: &Method) -> Response<EndpointBody> {
+    if *method != Method::HEAD {
+        return response;
+    }
+    let (mut head, body) = response.into_parts();
+    if let Some(length) = body.into_length() {
+        head.headers.insert(header::CONTENT_LENGTH, length.into());
+    }
+    Response::from_parts(head, EndpointBody::default())
+}
+
+/// The answer, or why there is none.
+async fn respond<S, B>(
+    stack: S,
+    shape: Shape,
+    settings: &Settings,
+    request: Request<B>,
+) -> Result<Response<EndpointBody>, Problem>
+where
+    S: ChatService,
+    B: Body<Data: Buf, Error: Into<Box<dyn StdError + Send + Sync>>>,
+{
+    if request.method() != Method::POST {
+        return Err(Problem::wrong_method(request.method(), "POST"));
+    }
+    let (parts, body) = request.into_parts();
+    if shape.api == Api::Messages {
+        check_version(&parts.headers)?;
+    }
+    let body = read_body(&parts, body, settings.largest_body).await?;
+    let mut call = ApiRequest::from_json(shape.api, body).map_err(|error| Problem::of_request(&error))?;
+    if let Some(time) = client_timeout(&parts.headers) {
+        // After that no client waits for the answer.
+        call.call_mut().limit_deadline(Instant::now() + time);
+    }
+    if let Some(retries) = client_retries(&parts.headers) {
+        tracing::info!(retries, "the client sends this call again");
+    }
+    let streaming = call.is_streaming();
+    let mut outgoing = call.into_http();
+    *outgoing.headers_mut() = from_client(&parts.headers, shape.api, &settings.headers);
+    // What layers in front have found out, the tenant say, stays with the call.
+    *outgoing.extensions_mut() = parts.extensions;
+
+    let response = crate::stack::respond(stack, outgoing)
+        .await
+        .map_err(|error| Problem::of_failure(&error))?;
+    let (head, body) = response.into_parts();
+    let attempts = head.extensions.get::<AttemptLog>();
+    if streaming {
+        let mut response = Response::new(EndpointBody::events(body, &head.extensions, shape));
+        *response.headers_mut() = to_client(&head, shape.api, attempts, "text/event-stream");
+        response
+            .headers_mut()
+            .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        return Ok(response);
+    }
+    let headers = to_client(&head, shape.api, attempts, "application/json");
+    let plain = Answer::read_at_once(Response::from_parts(head, body)).plain().await;
+    let frame = plain.map_err(|error| Problem::of_failure(&error))?;
+    let mut response = Response::new(EndpointBody::whole(frame.into()));
+    *response.headers_mut() = headers;
+    Ok(response)
+}
+
+/// The body without its encoding, in time and within the limit.
+async fn read_body<B>(parts: &request::Parts, body: B, largest: usize) -> Result<Bytes, Problem>
+where
+    B: Body<Data: Buf, Error: Into<Box<dyn StdError + Send + Sync>>>,
+{
+    let coding = Coding::of(&parts.headers)?;
+    let body = timeout(READ_LIMIT, read(body, largest)).await.map_err(|_| {
+        let message = format!("the request body did not come in {READ_LIMIT:?}");
+        Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message)
+    })??;
+    match coding {
+        Some(coding) => coding.decode(body, largest).await,
+        None => Ok(body),
+    }
+}
+
+async fn read<B>(body: B, largest: usize) -> Result<Bytes, Problem>
+where
+    B: Body<Data: Buf, Error: Into<Box<dyn StdError + Send + Sync>>>,
+{
+    let collected = Limited::new(body, largest).collect().await.map_err(|error| {
+        if error.downcast_ref::<LengthLimitError>().is_some() {
+            return Problem::too_large(largest);
+        }
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "unreadable_body",
+            "the request body ended before it was complete",
+        )
+    })?;
+    Ok(collected.to_bytes())
+}

@@ -1,0 +1,108 @@
+//! The list of models.
+
+use std::{
+    collections::HashSet,
+    convert::Infallible,
+    future::{Ready, ready},
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{HeaderValue, Method, Request, Response, header};
+use serde_json::{Value, json};
+use tower_service::Service;
+
+use super::{
+    EndpointBody, Envelope,
+    envelope::{Shape, json as written},
+    exchange::for_method,
+    model_row::row,
+    problem::Problem,
+};
+use crate::{Api, Catalogue, stack::KnownModels, transport::OPENROUTER};
+
+/// `GET /v1/models`: the models of a stack's chain, and those of its catalogue, if it takes any model that a client requests.
+///
+/// Under [`Envelope::OpenAi`] a row has what OpenAI's clients read, under [`Envelope::OpenRouter`] it is OpenRouter's own, as far as the
+/// catalogue knows it. A stack that is built without a chain and without a [`Catalogue`] knows no models, and its list is empty. Nothing is
+/// requested of an upstream.
+#[derive(Debug, Clone)]
+pub struct ModelsEndpoint {
+    known: Arc<KnownModels>,
+    envelope: Envelope,
+}
+
+impl ModelsEndpoint {
+    pub(crate) fn new(known: KnownModels) -> Self {
+        Self {
+            known: Arc::new(known),
+            envelope: Envelope::OpenAi,
+        }
+    }
+
+    /// In whose form it answers; OpenAI's by default.
+    #[must_use]
+    pub const fn envelope(mut self, envelope: Envelope) -> Self {
+        self.envelope = envelope;
+        self
+    }
+
+    /// Lists the models of this catalogue too.
+    #[must_use]
+    pub fn catalogue(mut self, catalogue: Catalogue) -> Self {
+        Arc::make_mut(&mut self.known).catalogue = Some(catalogue);
+        self
+    }
+
+    pub(super) fn respond(&self, method: &Method) -> Response<EndpointBody> {
+        let (api, envelope) = (Api::Chat, self.envelope);
+        if *method != Method::GET && *method != Method::HEAD {
+            return Problem::wrong_method(method, "GET, HEAD").into_response(Shape { api, envelope });
+        }
+        let rows = self.rows();
+        let list = match envelope {
+            Envelope::OpenAi => json!({ "object": "list", "data": rows }),
+            Envelope::OpenRouter => json!({ "total_count": rows.len(), "data": rows, "links": { "next": null } }),
+        };
+        let mut response = Response::new(EndpointBody::whole(written(&list).into()));
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+    }
+
+    /// The candidates in their order, then the rest of the catalogue.
+    fn rows(&self) -> Vec<Value> {
+        let catalogue = self.known.catalogue.as_ref();
+        let mut listed = HashSet::new();
+        let mut rows = Vec::new();
+        for candidate in &self.known.candidates {
+            if listed.insert(candidate.model().to_owned()) {
+                let model = catalogue
+                    .filter(|_| candidate.upstream() == OPENROUTER)
+                    .and_then(|catalogue| catalogue.model(candidate.model()));
+                rows.push(row(self.envelope, candidate.model(), model.as_deref()));
+            }
+        }
+        for model in catalogue.map(Catalogue::models).unwrap_or_default() {
+            if !listed.contains(&model.id) {
+                rows.push(row(self.envelope, &model.id, Some(&model)));
+            }
+        }
+        rows
+    }
+}
+
+impl<B> Service<Request<B>> for ModelsEndpoint {
+    type Response = Response<EndpointBody>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<EndpointBody>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        ready(Ok(for_method(self.respond(request.method()), request.method())))
+    }
+}

@@ -1,0 +1,128 @@
+//! What went wrong, before it takes the shape of an API: status, word, message, headers.
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use tower_llm_layers::{FailureKind, Phase};
+
+use super::{body::EndpointBody, envelope::Shape, headers::tell_attempts};
+use crate::{Error, request::RequestError};
+
+/// Tells OpenAI's and Anthropic's clients that trying again is no use: the stack has done that.
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+
+/// Why a client gets no answer, or no whole one.
+#[derive(Debug)]
+pub(super) struct Problem {
+    pub(super) status: StatusCode,
+    /// The stable word for it.
+    pub(super) code: &'static str,
+    pub(super) message: String,
+    /// The field or header of the request at fault.
+    pub(super) param: Option<Cow<'static, str>>,
+    /// The generation that had begun.
+    pub(super) generation_id: Option<String>,
+    headers: HeaderMap,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+            param: None,
+            generation_id: None,
+            headers: HeaderMap::new(),
+        }
+    }
+
+    pub(super) fn bad_request(param: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        let mut problem = Self::new(StatusCode::BAD_REQUEST, "invalid_request", message);
+        problem.param = Some(param.into());
+        problem
+    }
+
+    pub(super) fn too_large(largest: usize) -> Self {
+        let message = format!("the request body is over {largest} bytes: send less in one call");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message)
+    }
+
+    /// `allowed` is the value of the `Allow` header.
+    pub(super) fn wrong_method(method: &Method, allowed: &'static str) -> Self {
+        let message = format!("{method} is not allowed here: use {allowed}");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+            .header(header::ALLOW, HeaderValue::from_static(allowed))
+    }
+
+    pub(super) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    pub(super) fn of_request(error: &RequestError) -> Self {
+        let mut problem = Self::new(StatusCode::BAD_REQUEST, "invalid_request", error.to_string());
+        problem.param = error.field().map(|field| field.to_owned().into());
+        problem
+    }
+
+    pub(super) fn of_failure(error: &Error) -> Self {
+        let (status, code) = told(error);
+        let mut problem = Self::new(status, code, error.to_string());
+        problem.generation_id = error.generation_id().map(str::to_owned);
+        problem.headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+        if let Some(wait) = error.retry_after() {
+            // Rounded up: earlier would be too early.
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            problem.headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        tell_attempts(&mut problem.headers, error.attempts());
+        problem
+    }
+
+    pub(super) fn into_response(self, shape: Shape) -> Response<EndpointBody> {
+        let mut response = Response::new(EndpointBody::whole(shape.error(&self).into()));
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers;
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+    }
+}
+
+/// The status and word for a client: those of the kind, unless the upstream's own status means the same to a client.
+fn told(error: &Error) -> (StatusCode, &'static str) {
+    let kind = error.kind();
+    let status = StatusCode::from_u16(kind.http_status()).unwrap_or(StatusCode::BAD_GATEWAY);
+    match (kind, error.status()) {
+        (
+            FailureKind::NoEndpoint | FailureKind::Upstream | FailureKind::RejectedByProvider | FailureKind::BadRequest,
+            Some(StatusCode::FORBIDDEN),
+        ) => (StatusCode::FORBIDDEN, "upstream_forbidden"),
+        (
+            FailureKind::RejectedByProvider,
+            Some(own @ (StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY)),
+        ) => (own, word(kind)),
+        (FailureKind::BadRequest, Some(own)) if own.is_client_error() => (own, word(kind)),
+        _ => (status, word(kind)),
+    }
+}
+
+/// What a client switches on.
+const fn word(kind: FailureKind) -> &'static str {
+    match kind {
+        FailureKind::BadRequest => "invalid_request",
+        FailureKind::ContentFiltered => "content_policy_violation",
+        FailureKind::NoEndpoint => "model_not_found",
+        FailureKind::RateLimited => "rate_limit_exceeded",
+        FailureKind::QuotaExhausted => "insufficient_quota",
+        FailureKind::InsufficientFunds => "upstream_unaffordable",
+        FailureKind::Auth => "upstream_auth",
+        FailureKind::ConcurrencyLimited => "saturated",
+        FailureKind::Overloaded => "upstream_overloaded",
+        FailureKind::Timeout(Phase::Deadline) => "deadline_exceeded",
+        FailureKind::Timeout(_) => "upstream_timeout",
+        kind => kind.as_str(),
+    }
+}

@@ -1,0 +1,279 @@
+//! All APIs mounted as one service: paths, methods, headers, the list of models.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use http_body_util::Full;
+use serde_json::{Value, json};
+use tower_openrouter::{
+    Api, ApiKey, Candidate, Catalogue, ChatBody, ChatServiceExt, Stack, endpoint::Envelope,
+    layers::fallback::RequestedModel,
+};
+
+use crate::support::mounted::{ask, json, post, send, stack_over};
+
+const CHAT: &str = r#"{"id":"gen-1","choices":[{"index":0,"message":{"content":"Oslo."},"finish_reason":"stop"}]}"#;
+
+/// Answers only if nothing else was sent than these.
+fn empty(method: Method, path: &str) -> Request<Full<Bytes>> {
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .body(Full::default())
+        .unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_path_leads_to_its_api() {
+    let endpoints = stack_over(|request| {
+        let api = request.body();
+        assert!(api.as_chat().is_some(), "the path decides");
+        Ok(ChatBody::from_plain(Full::from(CHAT)))
+    })
+    .into_endpoints();
+    for path in [
+        "/v1/chat/completions",
+        "/api/v1/chat/completions",
+        "http://host/v1/chat/completions?x=/v1/models",
+    ] {
+        let (parts, text) = send(endpoints.clone(), post(path, ask(Api::Chat))).await;
+        assert_eq!((parts.status, text.as_str()), (StatusCode::OK, CHAT), "{path}");
+        assert_eq!(parts.headers["x-llm-model"], "demo/model");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_trick_with_a_path_reaches_a_route() {
+    let endpoints = stack_over(|_| panic!("it is not sent")).into_endpoints();
+    for path in [
+        "/",
+        "//v1/chat/completions",
+        "/v1//chat/completions",
+        "/v1/chat/completions/",
+        "/V1/chat/completions",
+        "/v1/Chat/Completions",
+        "/v1/chat%2Fcompletions",
+        "/%761/chat/completions",
+        "/v1/%2e%2e/v1/chat/completions",
+        "/v1/../v1/chat/completions",
+        "/v1/models/../chat/completions",
+        "/v1/chat/completions;x=1",
+        "/v1/chat",
+        "/v1",
+        "/v1/",
+        "/chat/completions",
+        "/api/chat/completions",
+        "/api/v1/v1/chat/completions",
+        "/api//v1/chat/completions",
+        "/v1/completions",
+        "/v1/models/",
+        "/v1/models/openai/gpt-5",
+        "/v1/responses/resp_1",
+        "*",
+    ] {
+        let (parts, text) = send(endpoints.clone(), post(path, ask(Api::Chat))).await;
+        assert_eq!(parts.status, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(parts.headers["content-type"], "application/json", "{path}");
+        let error = json(&text);
+        if path.starts_with("/api") {
+            assert_eq!(error["error"]["code"], 404, "{path}");
+            assert_eq!(error["error"]["metadata"]["error_type"], "unknown_url", "{path}");
+        } else {
+            assert_eq!(error["error"]["code"], "unknown_url", "{path}");
+        }
+        assert!(text.contains("/v1/chat/completions"), "{path}: {text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_anthropics_clients_try_is_not_there_in_their_own_envelope() {
+    let endpoints = stack_over(|_| panic!("it is not sent")).into_endpoints();
+    for path in [
+        "/v1/messages/count_tokens",
+        "/v1/messages/batches",
+        "/api/v1/messages/",
+        "//v1/messages",
+    ] {
+        let (parts, text) = send(endpoints.clone(), post(path, ask(Api::Messages))).await;
+        assert_eq!(parts.status, StatusCode::NOT_FOUND, "{path}");
+        let error = json(&text);
+        assert_eq!(
+            (&error["type"], &error["error"]["type"]),
+            (&json!("error"), &json!("not_found_error"))
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_methods_get_405_with_what_is_allowed() {
+    let endpoints = stack_over(|_| panic!("it is not sent")).into_endpoints();
+    for (path, allowed) in [
+        ("/v1/chat/completions", "POST"),
+        ("/v1/responses", "POST"),
+        ("/v1/messages", "POST"),
+        ("/v1/embeddings", "POST"),
+        ("/v1/models", "GET, HEAD"),
+    ] {
+        for method in ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"] {
+            if allowed.contains(method) {
+                continue;
+            }
+            for root in ["", "/api"] {
+                let request = empty(method.parse().unwrap(), &format!("{root}{path}"));
+                let (parts, text) = send(endpoints.clone(), request).await;
+                assert_eq!(parts.status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
+                assert_eq!(parts.headers["allow"], allowed, "{method} {path}");
+                assert!(
+                    json(&text)["error"]["message"].as_str().unwrap().contains(method),
+                    "{text}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn head_gets_the_head_alone() {
+    let endpoints = stack_over(|_| panic!("it is not sent")).into_endpoints();
+    for (path, status) in [
+        ("/v1/models", StatusCode::OK),
+        ("/v1/messages", StatusCode::METHOD_NOT_ALLOWED),
+        ("/nowhere", StatusCode::NOT_FOUND),
+    ] {
+        let (get, body) = send(endpoints.clone(), empty(Method::GET, path)).await;
+        let (head, none) = send(endpoints.clone(), empty(Method::HEAD, path)).await;
+        assert_eq!((head.status, none.as_str()), (status, ""), "{path}");
+        assert_eq!(head.headers["content-type"], get.headers["content-type"]);
+        if status == StatusCode::OK || status == StatusCode::NOT_FOUND {
+            assert_eq!(head.headers["content-length"], body.len().to_string(), "{path}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clients_secrets_go_nowhere() {
+    let secrets = ["authorization", "proxy-authorization", "x-api-key", "api-key", "cookie"];
+    let stack = stack_over(move |request| {
+        for name in secrets {
+            let sent = request.headers().get(name).map(|value| value.to_str().unwrap());
+            assert!(sent.is_none_or(|sent| !sent.contains("clients-own")), "{name}");
+        }
+        assert_eq!(
+            request.headers().get("anthropic-beta").is_some(),
+            request.headers().contains_key("x-team")
+        );
+        Ok(ChatBody::from_plain(Full::from(CHAT)))
+    });
+    let request = || {
+        let mut request = post("/v1/chat/completions", ask(Api::Chat));
+        for name in secrets {
+            request
+                .headers_mut()
+                .insert(name, "Bearer clients-own".parse().unwrap());
+        }
+        for name in ["anthropic-beta", "x-team"] {
+            request.headers_mut().insert(name, "a".parse().unwrap());
+        }
+        request
+    };
+    let (parts, text) = send(stack.clone().into_endpoints(), request()).await;
+    assert_eq!(parts.status, StatusCode::OK, "{text}");
+    // Not even if the endpoint is set to pass them; other headers are passed.
+    let mut passing = stack.into_endpoints();
+    for name in secrets.into_iter().chain(["anthropic-beta", "x-team"]) {
+        passing = passing.pass_header(name.parse().unwrap());
+    }
+    let (parts, text) = send(passing, request()).await;
+    assert_eq!(parts.status, StatusCode::OK, "{text}");
+}
+
+fn catalogue() -> Catalogue {
+    let rows = [
+        json!({"id": "openai/gpt-5", "canonical_slug": "openai/gpt-5-2026", "name": "GPT-5", "created": 1_750_000_000,
+            "context_length": 400_000, "pricing": {"prompt": "0.00000125", "completion": "0.00001"}, "new_member": [1]}),
+        json!({"id": "acme/small", "name": "Small", "created": 7}),
+    ];
+    Catalogue::new(rows.map(|row| serde_json::from_value(row).unwrap()))
+}
+
+async fn models(stack: Stack, path: &str) -> Value {
+    let (parts, text) = send(stack.into_endpoints(), empty(Method::GET, path)).await;
+    assert_eq!(parts.status, StatusCode::OK, "{text}");
+    assert_eq!(parts.headers["content-type"], "application/json");
+    json(&text)
+}
+
+fn ids(list: &Value) -> Vec<&str> {
+    let rows = list["data"].as_array().unwrap();
+    rows.iter().map(|row| row["id"].as_str().unwrap()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_list_has_the_chain_and_then_the_catalogue() {
+    let builder = || {
+        Stack::openrouter(ApiKey::new("sk-or-v1-x").unwrap())
+            .upstream("https://direct.example/v1", ApiKey::new("sk-direct").unwrap())
+            .chain(["openai/gpt-5:nitro", "openai/gpt-5"])
+    };
+    let stack = builder().catalogue(Arc::new(catalogue())).build().unwrap();
+    let list = models(stack.clone(), "/v1/models").await;
+    assert_eq!(list["object"], "list");
+    assert_eq!(ids(&list), ["openai/gpt-5:nitro", "openai/gpt-5", "acme/small"]);
+    assert_eq!(
+        list["data"][0],
+        json!({"id": "openai/gpt-5:nitro", "object": "model", "created": 1_750_000_000, "owned_by": "openai"})
+    );
+    let list = models(stack, "/api/v1/models").await;
+    assert_eq!(
+        (&list["total_count"], &list["links"]["next"]),
+        (&json!(3), &Value::Null)
+    );
+    let row = &list["data"][1];
+    assert_eq!(
+        (&row["name"], &row["context_length"]),
+        (&json!("GPT-5"), &json!(400_000))
+    );
+    assert_eq!(row["new_member"], json!([1]), "what is not known is kept");
+    // What OpenRouter's SDKs cannot do without.
+    let small = &list["data"][2];
+    assert_eq!(small["canonical_slug"], "acme/small");
+    for name in [
+        "context_length",
+        "default_parameters",
+        "per_request_limits",
+        "supported_voices",
+    ] {
+        assert!(small.as_object().unwrap().contains_key(name), "{name}");
+    }
+    assert_eq!(small["top_provider"]["is_moderated"], false);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_list_has_only_what_a_client_may_request() {
+    let builder = || Stack::openrouter(ApiKey::new("sk-or-v1-x").unwrap());
+    let fixed = builder()
+        .chain([Candidate::new("openrouter", "acme/small").unwrap()])
+        .requested_model(RequestedModel::Ignored)
+        .catalogue(Arc::new(catalogue()))
+        .build()
+        .unwrap();
+    assert_eq!(ids(&models(fixed, "/v1/models").await), ["acme/small"]);
+    let open = builder().catalogue(Arc::new(catalogue())).build().unwrap();
+    assert_eq!(ids(&models(open, "/v1/models").await), ["acme/small", "openai/gpt-5"]);
+    let unknown = builder().build().unwrap();
+    assert!(ids(&models(unknown.clone(), "/v1/models").await).is_empty());
+    // A catalogue may be given to the list alone.
+    let (_, text) = send(
+        unknown.clone().into_endpoints().catalogue(catalogue()),
+        empty(Method::GET, "/v1/models"),
+    )
+    .await;
+    assert_eq!(ids(&json(&text)), ["acme/small", "openai/gpt-5"]);
+    let single = unknown
+        .into_models_endpoint()
+        .catalogue(catalogue())
+        .envelope(Envelope::OpenRouter);
+    let (_, text) = send(single, empty(Method::GET, "/any/path")).await;
+    assert_eq!(json(&text)["total_count"], 2);
+}

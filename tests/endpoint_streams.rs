@@ -1,0 +1,172 @@
+//! Streams of each API, mounted: what goes out, and how an interruption looks.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+use tower_openrouter::{Api, ChatServiceExt, endpoint::Envelope};
+
+use crate::support::{
+    FIRST,
+    mounted::{post, send},
+    raw::{Raw, events, send as sent},
+};
+
+/// Each event of a whole stream of this API, with its name.
+fn whole(api: Api) -> Vec<(&'static str, &'static str)> {
+    match api {
+        Api::Responses => vec![
+            ("response.created", r#"{"type":"response.created","sequence_number":0,"response":{"id":"resp_1","object":"response","status":"in_progress","output":[]}}"#),
+            ("response.output_item.added", r#"{"type":"response.output_item.added","sequence_number":1,"output_index":0,"item":{"type":"message","id":"msg_1","role":"assistant","status":"in_progress","content":[]}}"#),
+            ("response.output_text.delta", r#"{"sequence_number":2,"type":"response.output_text.delta","item_id":"msg_1","output_index":0,"content_index":0,"delta":"Os"}"#),
+            ("response.new_event", r#"{"type":"response.new_event","sequence_number":3,"new":[1e400]}"#),
+            ("response.output_text.delta", r#"{"type":"response.output_text.delta","sequence_number":4,"item_id":"msg_1","output_index":0,"content_index":0,"delta":"lo."}"#),
+            ("response.output_item.done", r#"{"type":"response.output_item.done","sequence_number":5,"output_index":0,"item":{"type":"message","id":"msg_1","role":"assistant","status":"completed","content":[{"type":"output_text","text":"Oslo."}]}}"#),
+            ("response.completed", r#"{"type":"response.completed","sequence_number":6,"response":{"id":"resp_1","object":"response","status":"completed","output":[{"type":"message","id":"msg_1","role":"assistant","status":"completed","content":[{"type":"output_text","text":"Oslo."}]}],"usage":{"input_tokens":3,"output_tokens":2,"total_tokens":5}}}"#),
+        ],
+        Api::Messages => vec![
+            ("message_start", r#"{"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"demo/model","content":[],"stop_reason":null,"usage":{"input_tokens":3,"output_tokens":1}}}"#),
+            ("content_block_start", r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#),
+            ("content_block_delta", r#"{"index":0,"type":"content_block_delta","delta":{"type":"text_delta","text":"Os"}}"#),
+            ("new_event", r#"{"type":"new_event","new":[1e400]}"#),
+            ("content_block_delta", r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"lo."}}"#),
+            ("content_block_stop", r#"{"type":"content_block_stop","index":0}"#),
+            ("message_delta", r#"{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":2}}"#),
+            ("message_stop", r#"{"type":"message_stop"}"#),
+        ],
+        _ => vec![
+            ("", r#"{"id":"gen-1","object":"chat.completion.chunk","created":1795500000,"model":"demo/dated","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}"#),
+            ("", r#"{"id":"gen-1","object":"chat.completion.chunk","created":1795500000,"model":"demo/dated","choices":[{"index":0,"delta":{"content":"Os"},"finish_reason":null}]}"#),
+            ("", r#"{"id":"gen-1","choices":[{"index":0,"delta":{"content":"lo."},"finish_reason":null}],"new":[1e400]}"#),
+            ("", r#"{"id":"gen-1","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#),
+        ],
+    }
+}
+
+fn written(list: &[(&str, &str)], with_names: bool) -> String {
+    let event = |(name, data): &(&str, &str)| match (*name, with_names) {
+        ("", _) | (_, false) => format!("data: {data}\n\n"),
+        (name, true) => format!("event: {name}\ndata: {data}\n\n"),
+    };
+    list.iter().map(event).collect()
+}
+
+fn body(api: Api) -> String {
+    let mut body = match api {
+        Api::Responses => json!({"input": "Hi"}),
+        Api::Messages => json!({"max_tokens": 64, "messages": [{"role": "user", "content": "Hi"}]}),
+        _ => json!({"messages": [{"role": "user", "content": "Hi"}]}),
+    };
+    body["model"] = FIRST.into();
+    body["stream"] = true.into();
+    body.to_string()
+}
+
+/// What a client gets of this API while the upstream sends this.
+async fn mounted(api: Api, envelope: Envelope, upstream: &str) -> (StatusCode, String) {
+    let raw = Raw::always(vec![events(), sent(upstream)]).await;
+    let endpoint = raw.alone().into_endpoint(api).envelope(envelope);
+    let (parts, text) = send(endpoint, post("/", body(api))).await;
+    if parts.status == StatusCode::OK {
+        assert_eq!(parts.headers["content-type"], "text/event-stream");
+        assert_eq!(parts.headers["cache-control"], "no-cache");
+        assert_eq!(parts.headers["x-llm-model"], FIRST);
+    }
+    (parts.status, text)
+}
+
+const STREAMED: [Api; 3] = [Api::Chat, Api::Responses, Api::Messages];
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_goes_out_as_it_came_with_the_names_of_its_events() {
+    for api in STREAMED {
+        for envelope in [Envelope::OpenAi, Envelope::OpenRouter] {
+            // Of the upstream's own lines only the data counts: it may leave the names out, and end in any way.
+            for (with_names, end) in [(true, ""), (true, "data: [DONE]\n\n"), (false, ""), (false, "data: [DONE]\n\n")] {
+                let upstream = format!(": OPENROUTER PROCESSING\n\n{}{end}", written(&whole(api), with_names));
+                let (_, text) = mounted(api, envelope, &upstream).await;
+                let end = match (api, envelope) {
+                    (Api::Chat, _) | (Api::Responses, Envelope::OpenRouter) => "data: [DONE]\n\n",
+                    _ => "",
+                };
+                assert_eq!(text, format!("{}{end}", written(&whole(api), true)), "{api:?} {envelope:?} {with_names}");
+            }
+        }
+    }
+}
+
+/// The name and the data of the last event.
+fn last(text: &str) -> (&str, Value) {
+    let last = text.trim_end().rsplit("\n\n").next().unwrap();
+    let (name, data) = match last.split_once('\n') {
+        Some((name, data)) => (name.strip_prefix("event: ").unwrap(), data),
+        None => ("", last),
+    };
+    (name, serde_json::from_str(data.strip_prefix("data: ").unwrap()).unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interrupted_stream_ends_with_the_error_that_its_sdks_read() {
+    let message = "the stream was cut before the answer was whole";
+    for envelope in [Envelope::OpenAi, Envelope::OpenRouter] {
+        for api in STREAMED {
+            let events = whole(api);
+            let (_, text) = mounted(api, envelope, &written(&events[..3], true)).await;
+            assert!(text.starts_with(&written(&events[..3], true)), "{text}");
+            let (name, error) = last(&text);
+            let expected = match api {
+                Api::Responses => json!({
+                    "type": "error", "sequence_number": 3, "code": "truncated", "message": message, "param": null,
+                    "error": {"message": message, "type": "api_error", "param": null, "code": "truncated"},
+                }),
+                Api::Messages => json!({
+                    "type": "error",
+                    "error": {
+                        "type": "api_error", "message": message, "error_type": "truncated",
+                        "details": {"error_code": "truncated"},
+                    },
+                    "request_id": error["request_id"],
+                }),
+                _ => json!({
+                    "id": "gen-1", "object": "chat.completion.chunk", "created": 1_795_500_000, "model": "demo/dated",
+                    "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "error"}],
+                    "error": {
+                        "message": message, "type": "api_error", "param": null, "code": 502,
+                        "metadata": {"error_type": "truncated"},
+                    },
+                }),
+            };
+            assert_eq!(error, expected, "{api:?}");
+            assert_eq!(name, if api == Api::Chat { "" } else { "error" }, "{api:?}");
+            assert!(!text.contains("[DONE]"), "{api:?}");
+        }
+    }
+}
+
+/// In each API no part of a stream looks like the whole, wherever it is cut.
+#[tokio::test(start_paused = true)]
+async fn no_part_of_a_stream_looks_whole() {
+    for api in STREAMED {
+        let upstream = written(&whole(api), true);
+        let ending = match api {
+            Api::Responses => "response.completed",
+            Api::Messages => "message_stop",
+            _ => "\"stop\"",
+        };
+        let end = upstream.find(ending).unwrap();
+        for cut in (0..end).step_by(41).chain([end]) {
+            let (status, text) = mounted(api, Envelope::OpenAi, &upstream[..cut]).await;
+            if status != StatusCode::OK {
+                assert_eq!(status, StatusCode::BAD_GATEWAY, "{api:?} {cut}: {text}");
+                continue;
+            }
+            let (name, error) = last(&text);
+            let word = match api {
+                Api::Responses => &error["code"],
+                Api::Messages => &error["error"]["error_type"],
+                _ => &error["error"]["metadata"]["error_type"],
+            };
+            assert_eq!(word, "truncated", "{api:?} {cut}: {text}");
+            assert_eq!(name, if api == Api::Chat { "" } else { "error" });
+            assert!(!text.contains("[DONE]"), "{api:?} {cut}");
+        }
+    }
+}
