@@ -1,6 +1,6 @@
 //! One piece of an answer, as it came.
 
-use std::{borrow::Cow, ops::Range};
+use std::{borrow::Cow, ops::Range, sync::Arc};
 
 use bytes::{Buf, Bytes};
 use tower_llm_layers::{Frame, Shown, Stage, TokenUsage};
@@ -8,11 +8,12 @@ use tower_llm_layers::{Frame, Shown, Stage, TokenUsage};
 use crate::{
     Api, Error,
     bounds::cut_cow,
+    known::{Adds, Known},
     request::{
         Document, JsonError,
         scan::{Cursor, json_string},
     },
-    response::{ChatChunk, ChatResponse, ChunkProbe, Usage},
+    response::{ChatChunk, ChatResponse, ChunkProbe, Usage, token_usage, tokens_of},
 };
 
 /// One piece of an answer: an event of a stream, a sign of life, or a whole plain answer.
@@ -25,12 +26,31 @@ pub struct ChatFrame {
     api: Api,
     form: FrameKind,
     stage: Stage,
-    has_usage: bool,
-    ends_well: bool,
-    /// It repeats what was shown before it: a chunk with the message so far.
-    is_snapshot: bool,
+    flags: Flags,
     /// Roughly how many tokens of the answer it shows.
     tokens: u32,
+    /// What was found when it was read; without it, it is read again when it is asked for something.
+    known: Option<Arc<Known>>,
+}
+
+/// What a frame is, a bit each: a frame is moved by each layer.
+#[derive(Debug, Clone, Copy)]
+struct Flags(u8);
+
+impl Flags {
+    const NONE: Self = Self(0);
+    const HAS_USAGE: Self = Self(1);
+    const ENDS_WELL: Self = Self(2);
+    /// It repeats what was shown before it: a chunk with the message so far.
+    const IS_SNAPSHOT: Self = Self(4);
+
+    const fn has(self, flag: Self) -> bool {
+        self.0 & flag.0 != 0
+    }
+
+    const fn with(self, flag: Self, is_set: bool) -> Self {
+        Self(if is_set { self.0 | flag.0 } else { self.0 & !flag.0 })
+    }
 }
 
 /// In which form a frame came.
@@ -51,10 +71,9 @@ impl ChatFrame {
             api: Api::Chat,
             form: FrameKind::KeepAlive,
             stage: Stage::KeepAlive,
-            has_usage: false,
-            ends_well: false,
-            is_snapshot: false,
+            flags: Flags::NONE,
             tokens: 0,
+            known: None,
         }
     }
 
@@ -64,10 +83,9 @@ impl ChatFrame {
             api: Api::Chat,
             form,
             stage,
-            has_usage,
-            ends_well: false,
-            is_snapshot: false,
+            flags: Flags::NONE.with(Flags::HAS_USAGE, has_usage),
             tokens: 0,
+            known: None,
         }
     }
 
@@ -79,7 +97,7 @@ impl ChatFrame {
 
     /// The same, if the answer ends with it, and ends well.
     pub(crate) const fn ending(mut self, ends_well: bool) -> Self {
-        self.ends_well = ends_well;
+        self.flags = self.flags.with(Flags::ENDS_WELL, ends_well);
         self
     }
 
@@ -91,8 +109,33 @@ impl ChatFrame {
 
     /// The same, where what it says was shown before it.
     pub(crate) const fn repeating(mut self, is_snapshot: bool) -> Self {
-        self.is_snapshot = is_snapshot;
+        self.flags = self.flags.with(Flags::IS_SNAPSHOT, is_snapshot);
         self
+    }
+
+    /// The same, with what was found in it.
+    pub(crate) fn knowing(mut self, known: Option<Known>) -> Self {
+        self.known = known.map(Arc::new);
+        self
+    }
+
+    /// The chunk of these bytes, if they differ from this one's in nothing but a text without escapes: what was found here holds there.
+    pub(crate) fn with_other_text(&self, bytes: &Bytes) -> Option<Self> {
+        let known = self.known.as_ref()?;
+        let (before, after) = known.around_text()?;
+        let rest = bytes.strip_prefix(self.bytes.get(..before)?)?;
+        let end = rest.len().checked_sub(after)?;
+        let (text, rest) = rest.split_at_checked(end)?;
+        if text.is_empty() || self.bytes.get(self.bytes.len().checked_sub(after)?..)? != rest {
+            return None;
+        }
+        let is_plain = !text.iter().any(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\'));
+        (is_plain && std::str::from_utf8(text).is_ok()).then(|| Self {
+            bytes: bytes.clone(),
+            tokens: tokens_of(text.len()).max(1),
+            known: Some(Arc::clone(known)),
+            ..*self
+        })
     }
 
     /// The JSON, as it came; empty for a sign of life.
@@ -116,14 +159,17 @@ impl ChatFrame {
     /// Whether it carries usage, and so the cost.
     #[must_use]
     pub const fn has_usage(&self) -> bool {
-        self.has_usage
+        self.flags.has(Flags::HAS_USAGE)
     }
 
     /// The text to show, if this frame has some. A chunk that repeats the whole message, as some servers send it last, has none.
     #[must_use]
     pub fn text(&self) -> Option<Cow<'_, str>> {
-        if self.form == FrameKind::KeepAlive || self.is_snapshot {
+        if self.form == FrameKind::KeepAlive || self.flags.has(Flags::IS_SNAPSHOT) {
             return None;
+        }
+        if let Some(text) = self.known.as_ref().and_then(|known| known.text(&self.bytes)) {
+            return text;
         }
         ChunkProbe::read(&self.bytes).ok()?.text()
     }
@@ -131,7 +177,7 @@ impl ChatFrame {
     /// The usage, if this frame carries it.
     #[must_use]
     pub fn usage(&self) -> Option<Usage> {
-        if !self.has_usage {
+        if !self.has_usage() {
             return None;
         }
         ChunkProbe::read(&self.bytes).ok()?.usage()
@@ -216,12 +262,32 @@ impl Frame for ChatFrame {
     }
 
     fn token_usage(&self) -> Option<TokenUsage> {
-        self.usage().as_ref().and_then(Usage::for_layers)
+        if !self.has_usage() {
+            return None;
+        }
+        if let Some(known) = &self.known {
+            return known.usage;
+        }
+        token_usage(ChunkProbe::read(&self.bytes).ok()?.usage_raw()?)
     }
 
     fn shown(&self) -> Shown<'_> {
-        if self.form == FrameKind::KeepAlive || self.is_snapshot {
+        if self.form == FrameKind::KeepAlive || self.flags.has(Flags::IS_SNAPSHOT) {
             return Shown::Nothing;
+        }
+        if let Some(known) = &self.known {
+            match known.adds {
+                // A whole answer, or one of several, cannot be resumed.
+                _ if self.form == FrameKind::Answer => return Shown::Other,
+                Adds::Other => return Shown::Other,
+                Adds::Reasoning => return Shown::Reasoning,
+                Adds::Nothing => return Shown::Nothing,
+                Adds::Text => {
+                    if let Some(Some(text)) = known.text(&self.bytes) {
+                        return Shown::Text(text);
+                    }
+                }
+            }
         }
         let Ok(probe) = ChunkProbe::read(&self.bytes) else {
             return Shown::Other;
@@ -237,12 +303,16 @@ impl Frame for ChatFrame {
 
     fn with_text(self, text: &str) -> Self {
         let bytes = written_anew(&self.bytes, text).unwrap_or_else(|| self.bytes.clone());
-        Self { bytes, ..self }
+        let known = ChunkProbe::read(&bytes).ok().and_then(|probe| Known::of(&probe));
+        Self { bytes, ..self }.knowing(known)
     }
 
     fn generation_id(&self) -> Option<Cow<'_, str>> {
         if self.form == FrameKind::KeepAlive {
             return None;
+        }
+        if let Some(known) = &self.known {
+            return known.id(&self.bytes).map(cut_cow);
         }
         let id = ChunkProbe::read(&self.bytes).ok()?.id().filter(|id| !id.is_empty());
         id.map(cut_cow)
@@ -251,6 +321,9 @@ impl Frame for ChatFrame {
     fn model(&self) -> Option<Cow<'_, str>> {
         if self.form == FrameKind::KeepAlive {
             return None;
+        }
+        if let Some(known) = &self.known {
+            return known.model(&self.bytes);
         }
         ChunkProbe::read(&self.bytes)
             .ok()?
@@ -262,22 +335,29 @@ impl Frame for ChatFrame {
         if self.form == FrameKind::KeepAlive {
             return None;
         }
+        if let Some(known) = &self.known {
+            return known.finish(&self.bytes);
+        }
         ChunkProbe::read(&self.bytes).ok()?.finish_word()
     }
 
     fn finishes_answer(&self) -> bool {
-        self.ends_well
+        self.flags.has(Flags::ENDS_WELL)
     }
 
     fn size_in_bytes(&self) -> usize {
-        size_of::<Self>() + self.bytes.len()
+        let known = self.known.as_ref().map_or(0, |_| size_of::<Known>());
+        size_of::<Self>() + self.bytes.len() + known
     }
 
     /// The bytes are copied, so that they do not keep the rest of what came with them; with usage of zero, if there was some.
     fn replayed(&self) -> Self {
-        let unpaid = self.has_usage.then(|| unpaid(&self.bytes)).flatten();
+        let unpaid = self.has_usage().then(|| unpaid(&self.bytes)).flatten();
+        let bytes = unpaid.unwrap_or_else(|| Bytes::copy_from_slice(&self.bytes));
+        let known = ChunkProbe::read(&bytes).ok().and_then(|probe| Known::of(&probe));
         Self {
-            bytes: unpaid.unwrap_or_else(|| Bytes::copy_from_slice(&self.bytes)),
+            bytes,
+            known: known.map(Arc::new),
             ..*self
         }
     }
@@ -297,6 +377,8 @@ impl Buf for ChatFrame {
     }
 
     fn advance(&mut self, count: usize) {
+        // What is left is no longer what was read.
+        self.known = None;
         self.bytes.advance(count);
     }
 }

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     ChatFrame, Error, FailureKind,
     frame::FrameKind,
+    known::Known,
     request::{Found, JsonError, scan::Cursor},
     response::{ChunkProbe, UpstreamError, reads_like_failure},
     sse::SseEvent,
@@ -38,13 +39,34 @@ impl StreamBody {
     }
 
     fn data(&mut self, data: Bytes) -> Taken {
+        if let Some(frame) = self.like_the_last(&data) {
+            return Ok(Some(frame));
+        }
+        self.last = None;
         match ChunkProbe::read(&data) {
             Ok(probe) => {
-                let chunk = self.chunk(&probe)?;
-                Ok(chunk.map(|chunk| chunk.frame(data)))
+                let Some(chunk) = self.chunk(&probe)? else {
+                    return Ok(None);
+                };
+                let known = Known::of(&probe);
+                // Of these the next one mostly differs in its text alone.
+                let is_text = chunk.shows_text() && probe.choices() == 1 && !probe.has_reasoning();
+                let frame = chunk.frame(data).knowing(known);
+                self.last = is_text.then(|| frame.clone());
+                Ok(Some(frame))
             }
             Err(cause) => self.no_object(&data, cause),
         }
+    }
+
+    /// The chunk, if it is the one before it with another text: what that one was in this place of the stream, this one is as well.
+    fn like_the_last(&mut self, data: &Bytes) -> Option<ChatFrame> {
+        if self.progress.done {
+            return None;
+        }
+        let frame = self.last.as_ref()?.with_other_text(data)?;
+        self.restart_timer();
+        Some(frame)
     }
 
     /// What a chunk is in this place of the stream.
@@ -262,6 +284,21 @@ impl Chunk {
             tokens: 0,
             is_snapshot: false,
         }
+    }
+
+    /// Whether it is a piece of the answer that shows something for the first time, and neither ends nor accounts for it.
+    const fn shows_text(&self) -> bool {
+        matches!(
+            self,
+            Self::Part {
+                form: FrameKind::Chunk,
+                stage: Stage::Content,
+                has_usage: false,
+                ends_well: false,
+                is_snapshot: false,
+                ..
+            }
+        )
     }
 
     fn frame(self, data: Bytes) -> ChatFrame {

@@ -7,6 +7,8 @@ mod limits;
 mod plain;
 mod progress;
 mod reading;
+#[cfg(test)]
+mod repeated_tests;
 mod stream;
 #[cfg(test)]
 mod tests;

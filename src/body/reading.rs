@@ -8,6 +8,7 @@ use super::words::{event_data, first_words, is_page};
 use crate::{
     ChatFrame, Error, FailureKind,
     frame::FrameKind,
+    known::Known,
     request::JsonError,
     response::{ChunkProbe, End, UpstreamError},
     transport::{error_in_body, generation_id},
@@ -89,9 +90,11 @@ pub(super) fn answer(bytes: Bytes, headers: &HeaderMap) -> Result<ChatFrame, Fai
     let (stage, has_usage, tokens) = (stage(&probe), probe.has_usage(), probe.shown_tokens());
     // A filtered answer is not the requested one.
     let ends_well = !probe.finish_is_filter();
+    let known = Known::of(&probe);
     Ok(ChatFrame::new(bytes, FrameKind::Answer, stage, has_usage)
         .ending(ends_well)
-        .showing(tokens))
+        .showing(tokens)
+        .knowing(known))
 }
 
 impl From<Error> for Failed {

@@ -39,6 +39,8 @@ pub(super) struct StreamBody {
     input: Bytes,
     pub(super) headers: HeaderMap,
     pub(super) progress: Progress,
+    /// The chunk before, if it was nothing but text.
+    pub(super) last: Option<ChatFrame>,
     /// Frames that came with one event, and the error behind them.
     pub(super) ready: VecDeque<Result<ChatFrame, Error>>,
     /// The bytes have ended, and so: with a cause where they broke.
@@ -60,6 +62,7 @@ impl StreamBody {
             input: Bytes::new(),
             headers,
             progress,
+            last: None,
             ready: VecDeque::new(),
             closed: None,
             is_partial: false,

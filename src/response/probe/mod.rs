@@ -10,6 +10,7 @@ mod values;
 use std::borrow::Cow;
 use std::fmt;
 
+use super::counts::answer_tokens;
 use super::finish::{End, FinishReason};
 use super::upstream::UpstreamError;
 use super::usage::Usage;
@@ -78,6 +79,11 @@ pub struct ChunkProbe<'a> {
     suspect: bool,
 }
 
+/// Roughly how many tokens a text of so many bytes has.
+pub(crate) fn tokens_of(bytes: usize) -> u32 {
+    u32::try_from(bytes / BYTES_PER_TOKEN).unwrap_or(u32::MAX)
+}
+
 impl<'a> ChunkProbe<'a> {
     /// Looks at a JSON object.
     ///
@@ -134,8 +140,7 @@ impl<'a> ChunkProbe<'a> {
     /// Roughly how many tokens there are to show; rather too few than too many, and at least one if there is anything.
     #[must_use]
     pub(crate) fn shown_tokens(&self) -> u32 {
-        let tokens = u32::try_from(self.shown / BYTES_PER_TOKEN).unwrap_or(u32::MAX);
-        tokens.max(u32::from(self.content))
+        tokens_of(self.shown).max(u32::from(self.content))
     }
 
     /// Whether there is a tool call or a piece of one.
@@ -233,7 +238,7 @@ impl<'a> ChunkProbe<'a> {
     /// How many tokens the usage says the answer has.
     #[must_use]
     pub fn completion_tokens(&self) -> Option<u64> {
-        self.usage()?.told_answer()
+        answer_tokens(self.usage_raw()?)
     }
 
     /// The text of the first choice that has one. Copies only if it has escapes, or comes in parts.
@@ -281,6 +286,41 @@ impl<'a> ChunkProbe<'a> {
     /// The provider's own word for why the answer ended.
     pub(crate) fn native_finish_word(&self) -> Option<Cow<'a, str>> {
         self.native.map(Text::to_str)
+    }
+
+    /// The generation, as it stands in the text.
+    pub(crate) fn id_text(&self) -> Option<Text<'a>> {
+        self.id
+    }
+
+    /// The model that answers, likewise.
+    pub(crate) fn model_text(&self) -> Option<Text<'a>> {
+        self.model
+    }
+
+    /// Why the first choice that says so ended, likewise.
+    pub(crate) fn finish_text(&self) -> Option<Text<'a>> {
+        self.finish
+    }
+
+    /// The text of the first choice that has one, likewise; `None` if it comes in parts.
+    pub(crate) fn text_text(&self) -> Option<Text<'a>> {
+        self.text
+    }
+
+    /// Whether there may be a text.
+    pub(crate) fn has_text(&self) -> bool {
+        self.text.is_some() || self.parts.is_some()
+    }
+
+    /// Whether there is reasoning.
+    pub(crate) fn has_reasoning(&self) -> bool {
+        self.reasoning.is_some()
+    }
+
+    /// How many bytes were read.
+    pub(crate) fn len(&self) -> usize {
+        self.body.len()
     }
 
     /// What the answer took, as JSON text.
