@@ -7,13 +7,16 @@ use tower_llm_layers::{Frame, Shown, Stage, TokenUsage};
 
 use crate::{
     Api, Error,
+    api::Piece,
+    assemble::merged,
     bounds::cut_cow,
     known::{Adds, Known},
     request::{
         Document, JsonError,
-        scan::{Cursor, json_string},
+        facts::{raw_member, text},
+        scan::{Cursor, Text, json_string},
     },
-    response::{ChatChunk, ChatResponse, ChunkProbe, Usage, token_usage, tokens_of},
+    response::{ChatChunk, ChatResponse, ChunkProbe, Usage, read_usage, token_usage, tokens_of},
 };
 
 /// One piece of an answer: an event of a stream, a sign of life, or a whole plain answer.
@@ -31,6 +34,8 @@ pub struct ChatFrame {
     tokens: u32,
     /// What was found when it was read; without it, it is read again when it is asked for something.
     known: Option<Arc<Known>>,
+    /// Usage that was reported before it and counts where its own says nothing; of a sign of life, the usage that it brings.
+    base: Option<Box<Bytes>>,
 }
 
 /// What a frame is, a bit each: a frame is moved by each layer.
@@ -74,6 +79,7 @@ impl ChatFrame {
             flags: Flags::NONE,
             tokens: 0,
             known: None,
+            base: None,
         }
     }
 
@@ -86,7 +92,42 @@ impl ChatFrame {
             flags: Flags::NONE.with(Flags::HAS_USAGE, has_usage),
             tokens: 0,
             known: None,
+            base: None,
         }
+    }
+
+    /// The usage of a failed answer, and nothing to show: a sign of life that is counted.
+    pub(crate) fn usage_alone(api: Api, usage: &[u8]) -> Self {
+        let mut frame = Self::keep_alive().of(api);
+        (frame.stage, frame.flags) = (Stage::Trailer, Flags::NONE.with(Flags::HAS_USAGE, true));
+        frame.based_on(Some(Bytes::copy_from_slice(usage)))
+    }
+
+    /// The same, behind usage that was reported before.
+    pub(crate) fn based_on(mut self, usage: Option<Bytes>) -> Self {
+        self.base = usage.map(Box::new);
+        self
+    }
+
+    /// What it says, if its API is one of typed events.
+    fn piece(&self) -> Option<Piece<'_>> {
+        if self.form == FrameKind::KeepAlive || !self.is_typed() {
+            return None;
+        }
+        Piece::read(self.api, &self.bytes).ok()
+    }
+
+    const fn is_typed(&self) -> bool {
+        matches!(self.api, Api::Responses | Api::Messages)
+    }
+
+    /// The `type` of the event, if its API has typed events: what an `event:` line names.
+    #[must_use]
+    pub fn event_type(&self) -> Option<Cow<'_, str>> {
+        if self.form != FrameKind::Chunk || !self.is_typed() {
+            return None;
+        }
+        raw_member(&self.bytes, "type").and_then(text).map(Text::to_str)
     }
 
     /// The same, of this API.
@@ -168,6 +209,9 @@ impl ChatFrame {
         if self.form == FrameKind::KeepAlive || self.flags.has(Flags::IS_SNAPSHOT) {
             return None;
         }
+        if self.is_typed() {
+            return self.piece()?.text();
+        }
         if let Some(text) = self.known.as_ref().and_then(|known| known.text(&self.bytes)) {
             return text;
         }
@@ -180,6 +224,12 @@ impl ChatFrame {
         if !self.has_usage() {
             return None;
         }
+        if self.is_typed() {
+            let own = self.piece().and_then(|piece| piece.usage);
+            let own = own.map(|raw| self.bytes.slice_ref(raw));
+            let both: Vec<Bytes> = self.base.as_deref().cloned().into_iter().chain(own).collect();
+            return read_usage(&merged(&both)?);
+        }
         ChunkProbe::read(&self.bytes).ok()?.usage()
     }
 
@@ -189,6 +239,7 @@ impl ChatFrame {
     ///
     /// [`Malformed`](crate::FailureKind::Malformed) if it is none.
     pub fn chunk(&self) -> Result<ChatChunk, Error> {
+        self.must_be_of_chat()?;
         ChatChunk::from_json(&self.bytes).map_err(|cause| unreadable("this frame is not a chunk of a stream", &cause))
     }
 
@@ -198,6 +249,7 @@ impl ChatFrame {
     ///
     /// [`Malformed`](crate::FailureKind::Malformed) if it is none.
     pub fn response(&self) -> Result<ChatResponse, Error> {
+        self.must_be_of_chat()?;
         ChatResponse::from_json(&self.bytes).map_err(|cause| unreadable("this frame is not a plain answer", &cause))
     }
 }
@@ -275,6 +327,9 @@ impl Frame for ChatFrame {
         if self.form == FrameKind::KeepAlive || self.flags.has(Flags::IS_SNAPSHOT) {
             return Shown::Nothing;
         }
+        if self.is_typed() {
+            return self.shown_typed();
+        }
         if let Some(known) = &self.known {
             match known.adds {
                 // A whole answer, or one of several, cannot be resumed.
@@ -302,6 +357,9 @@ impl Frame for ChatFrame {
     }
 
     fn with_text(self, text: &str) -> Self {
+        if self.is_typed() {
+            return self;
+        }
         let bytes = written_anew(&self.bytes, text).unwrap_or_else(|| self.bytes.clone());
         let known = ChunkProbe::read(&bytes).ok().and_then(|probe| Known::of(&probe));
         Self { bytes, ..self }.knowing(known)
@@ -310,6 +368,9 @@ impl Frame for ChatFrame {
     fn generation_id(&self) -> Option<Cow<'_, str>> {
         if self.form == FrameKind::KeepAlive {
             return None;
+        }
+        if self.is_typed() {
+            return self.piece()?.id.map(Text::to_str).map(cut_cow);
         }
         if let Some(known) = &self.known {
             return known.id(&self.bytes).map(cut_cow);
@@ -321,6 +382,9 @@ impl Frame for ChatFrame {
     fn model(&self) -> Option<Cow<'_, str>> {
         if self.form == FrameKind::KeepAlive {
             return None;
+        }
+        if self.is_typed() {
+            return self.piece()?.model.map(Text::to_str);
         }
         if let Some(known) = &self.known {
             return known.model(&self.bytes);
@@ -335,6 +399,9 @@ impl Frame for ChatFrame {
         if self.form == FrameKind::KeepAlive {
             return None;
         }
+        if self.is_typed() {
+            return self.piece()?.finish_word();
+        }
         if let Some(known) = &self.known {
             return known.finish(&self.bytes);
         }
@@ -347,17 +414,25 @@ impl Frame for ChatFrame {
 
     fn size_in_bytes(&self) -> usize {
         let known = self.known.as_ref().map_or(0, |_| size_of::<Known>());
-        size_of::<Self>() + self.bytes.len() + known
+        let base = self.base.as_ref().map_or(0, |base| base.len());
+        size_of::<Self>() + self.bytes.len() + known + base
     }
 
     /// The bytes are copied, so that they do not keep the rest of what came with them; with usage of zero, if there was some.
     fn replayed(&self) -> Self {
-        let unpaid = self.has_usage().then(|| unpaid(&self.bytes)).flatten();
+        let unpaid = if self.is_typed() {
+            typed::unpaid(self.api, &self.bytes)
+        } else {
+            self.has_usage().then(|| unpaid(&self.bytes)).flatten()
+        };
         let bytes = unpaid.unwrap_or_else(|| Bytes::copy_from_slice(&self.bytes));
-        let known = ChunkProbe::read(&bytes).ok().and_then(|probe| Known::of(&probe));
+        let is_chat = !self.is_typed();
+        let known = is_chat.then(|| ChunkProbe::read(&bytes).ok()).flatten();
+        let known = known.and_then(|probe| Known::of(&probe));
         Self {
             bytes,
             known: known.map(Arc::new),
+            base: None,
             ..*self
         }
     }
@@ -391,3 +466,4 @@ impl From<ChatFrame> for Bytes {
 
 #[cfg(test)]
 mod tests;
+mod typed;
