@@ -133,11 +133,12 @@ async fn every_kind_has_its_status_and_word_in_every_envelope() {
     for row in TABLE {
         let (kind, status, ..) = row;
         assert_eq!(kind.http_status(), status, "{kind}");
-        let endpoints = stack_over(move |_| Err(Error::new(kind, "words of the upstream"))).into_endpoints();
+        // Each call has a stack of its own: one that has failed pauses, or opens its circuit.
+        let endpoints = || stack_over(move |_| Err(Error::new(kind, "words of the upstream"))).into_endpoints();
         for (root, envelope) in [("/v1", Envelope::OpenAi), ("/api/v1", Envelope::OpenRouter)] {
             for api in Api::ALL {
                 let path = format!("{root}/{}", api.path());
-                let (parts, text) = send(endpoints.clone(), post(&path, ask(api))).await;
+                let (parts, text) = send(endpoints(), post(&path, ask(api))).await;
                 assert_eq!(parts.status.as_u16(), status, "{path}: {kind}");
                 assert_eq!(parts.headers["content-type"], "application/json");
                 assert_eq!(parts.headers["x-should-retry"], "false");
@@ -168,14 +169,14 @@ async fn a_hint_to_wait_is_given_in_every_api() {
 #[tokio::test(start_paused = true)]
 async fn a_single_api_has_the_envelope_that_it_is_given() {
     let row = TABLE[8];
-    let stack = stack_over(|_| Err(Error::new(FailureKind::RateLimited, "words of the upstream")));
+    let stack = || stack_over(|_| Err(Error::new(FailureKind::RateLimited, "words of the upstream")));
     for api in Api::ALL {
         for envelope in [Envelope::OpenAi, Envelope::OpenRouter] {
-            let endpoint = stack.clone().into_endpoint(api).envelope(envelope);
+            let endpoint = stack().into_endpoint(api).envelope(envelope);
             let (_, text) = send(endpoint, post("/any/path", ask(api))).await;
             assert_eq!(json(&text), expected(api, envelope, row), "{api:?}");
         }
-        let (_, text) = send(stack.clone().into_endpoint(api), post("/", ask(api))).await;
+        let (_, text) = send(stack().into_endpoint(api), post("/", ask(api))).await;
         assert_eq!(json(&text), expected(api, Envelope::OpenAi, row), "{api:?}: by default");
     }
 }
