@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+#[cfg(feature = "timeout")]
+use super::Candidate;
 use super::{Outcome, state::CallState};
 use crate::UsdAmount;
 
@@ -16,6 +18,15 @@ pub struct AttemptHandle {
     pub(super) number: u32,
     /// Whether this exchange is not the first one of its attempt, so that nothing but this handle ends its line.
     pub(super) is_repeat: bool,
+}
+
+/// What an attempt waits for on our side before it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Preparing {
+    /// The budgets' store decides on its reservation.
+    Reservation,
+    /// A provider fetches its key.
+    Key,
 }
 
 /// How an exchange ended.
@@ -38,6 +49,43 @@ impl AttemptHandle {
     /// The attempt was refused on our side: it counts nowhere as sent.
     pub fn not_sent(&self) {
         self.state.change(self.index, |line| line.is_sent = false);
+    }
+
+    /// The attempt waits for this before it is sent.
+    #[cfg(any(feature = "auth", feature = "cost"))]
+    pub(crate) fn prepares(&self, what: Preparing) {
+        let now = crate::util::now();
+        self.state.change(self.index, |line| {
+            line.is_sent = false;
+            line.preparing = Some((what, now, line.local_wait));
+        });
+    }
+
+    /// What it waited for is there, and it is sent now.
+    #[cfg(any(feature = "auth", feature = "cost"))]
+    pub(crate) fn sent(&self) {
+        let now = crate::util::now();
+        self.state.change(self.index, |line| {
+            line.is_sent = true;
+            if let Some((_, since, before)) = line.preparing.take() {
+                let waited = before + now.saturating_duration_since(since);
+                line.local_wait = line.local_wait.max(waited);
+            }
+        });
+    }
+
+    /// What the attempt waits for now, before it is sent, and the candidate it is for.
+    #[cfg(feature = "timeout")]
+    pub(crate) fn preparing(&self) -> Option<(Preparing, Option<Candidate>)> {
+        let lines = self.state.lines();
+        let line = lines.get(self.index)?;
+        Some((line.preparing?.0, line.candidate.clone()))
+    }
+
+    /// Whether nothing below has refused to send it, or is still preparing it.
+    #[cfg(feature = "cost")]
+    pub(crate) fn is_sent(&self) -> bool {
+        self.state.lines().get(self.index).is_none_or(|line| line.is_sent)
     }
 
     /// Notes why the request or the call was changed, in a few words.

@@ -96,6 +96,11 @@ pub enum LayerError {
         /// The cause, without secrets.
         cause: String,
     },
+    /// The budgets' store did not decide on the attempt's reservation, and the attempt was not sent.
+    BudgetsDown {
+        /// How long the attempt waited.
+        waited: Duration,
+    },
     /// A budget does not allow the attempt.
     #[cfg(feature = "cost")]
     BudgetExceeded(Box<crate::budget::Refusal>),
@@ -180,7 +185,7 @@ impl LayerError {
             } => FailureKind::RateLimited,
             Self::NoKey { .. } => FailureKind::Auth,
             Self::RateLimited { .. } => FailureKind::RateLimited,
-            Self::LimitsDown { .. } => FailureKind::StoreUnavailable,
+            Self::LimitsDown { .. } | Self::BudgetsDown { .. } => FailureKind::StoreUnavailable,
             Self::CircuitOpen { .. } => FailureKind::CircuitOpen,
             Self::Paused { kind, .. } => *kind,
             Self::ConcurrencyLimited { .. } | Self::RetriesSpent { .. } | Self::AttemptsSpent { .. } => {
@@ -225,7 +230,7 @@ impl LayerError {
             | Self::CircuitOpen { retry_after, .. }
             | Self::ConcurrencyLimited { retry_after, .. }
             | Self::CoalescedFailure { retry_after, .. } => *retry_after,
-            Self::LimitsDown { .. } => Some(STORE_PROBE),
+            Self::LimitsDown { .. } | Self::BudgetsDown { .. } => Some(STORE_PROBE),
             Self::Paused { retry_after, .. } => Some(*retry_after),
             #[cfg(feature = "cost")]
             Self::BudgetExceeded(refusal) if refusal.is_store_down() => Some(STORE_PROBE),

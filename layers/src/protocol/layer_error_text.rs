@@ -102,6 +102,12 @@ impl fmt::Display for LayerError {
                  calls pass uncounted",
                 Seconds(STORE_PROBE)
             ),
+            Self::BudgetsDown { waited } => write!(
+                f,
+                "the store of the budgets has not decided within {}, so the attempt was not sent: restore the store, or let attempts pass \
+                 uncounted",
+                Seconds(*waited)
+            ),
             #[cfg(feature = "cost")]
             Self::BudgetExceeded(refusal) => refusal.fmt(f),
             #[cfg(feature = "cost")]

@@ -10,7 +10,11 @@ use pin_project::pin_project;
 use tokio::time::{Sleep, sleep};
 
 use super::{AttemptTimeoutBody, Timeouts};
-use crate::{AttemptHandle, LayerError, Phase, util::poll_timer};
+use crate::{
+    AttemptHandle, Candidate, LayerError, Phase,
+    call::Preparing,
+    util::{Seconds, poll_timer},
+};
 
 /// The future of [`AttemptTimeout`](super::AttemptTimeout).
 #[pin_project]
@@ -53,6 +57,18 @@ pub(super) fn elapsed<E: From<LayerError>>(phase: Phase, limit: Duration) -> E {
     LayerError::Elapsed { phase, limit }.into()
 }
 
+/// The error of an attempt that waited so long for something of ours.
+fn unprepared(what: Preparing, candidate: Option<&Candidate>, limit: Duration) -> LayerError {
+    match what {
+        Preparing::Reservation => LayerError::BudgetsDown { waited: limit },
+        Preparing::Key => LayerError::NoKey {
+            upstream: candidate.map_or("the upstream", Candidate::upstream).to_owned(),
+            reason: format!("the provider of keys has not responded within {}", Seconds(limit)),
+            retry_after: None,
+        },
+    }
+}
+
 impl<F, B, E> Future for AttemptTimeoutFuture<F>
 where
     F: Future<Output = Result<Response<B>, E>>,
@@ -86,7 +102,12 @@ where
             let deadline = timer.deadline() + more;
             timer.as_mut().reset(deadline);
         }
+        // What has not been sent says nothing of the upstream.
+        let preparing = this.line.as_ref().and_then(AttemptHandle::preparing);
         this.inner.set(None);
-        Poll::Ready(Err(elapsed(*this.phase, limit)))
+        Poll::Ready(Err(match preparing {
+            Some((what, candidate)) => unprepared(what, candidate.as_ref(), limit).into(),
+            None => elapsed(*this.phase, limit),
+        }))
     }
 }
