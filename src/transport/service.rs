@@ -124,13 +124,15 @@ impl Transport {
             .destination(Some(upstream.name()))
             .or_else(|| self.0.destination(None));
         let (client, _) = known.and_then(|known| known.clients.take()).ok_or_else(no_client)?;
-        Ok(client.get(url).headers(self.headers_for(upstream)))
+        Ok(client
+            .get(url)
+            .headers(self.headers_for(upstream).cloned().unwrap_or_default()))
     }
 
-    fn headers_for(&self, upstream: &Upstream) -> HeaderMap {
+    fn headers_for(&self, upstream: &Upstream) -> Option<&HeaderMap> {
         match upstream.dialect() {
-            Dialect::OpenRouter => self.0.attribution.clone(),
-            Dialect::OpenAi => HeaderMap::new(),
+            Dialect::OpenRouter => Some(&self.0.attribution),
+            Dialect::OpenAi => None,
         }
     }
 
@@ -195,30 +197,35 @@ struct Prepared {
     in_flight: Option<InFlight>,
 }
 
-/// The caller's headers, without those of the connection it came on, and what the upstream wants.
-fn merge(from_caller: &HeaderMap, extra: HeaderMap) -> HeaderMap {
-    const OF_THE_CONNECTION: [header::HeaderName; 10] = [
-        header::HOST,
-        header::CONNECTION,
-        header::CONTENT_LENGTH,
-        header::TRANSFER_ENCODING,
-        header::TE,
-        header::TRAILER,
-        header::UPGRADE,
-        header::EXPECT,
-        header::PROXY_AUTHORIZATION,
-        header::HeaderName::from_static("keep-alive"),
-    ];
-    let mut headers = from_caller.clone();
-    for name in OF_THE_CONNECTION {
-        headers.remove(name);
+/// Headers of the caller that go no further: those of the connection it came on; what came compressed would not be read here; and the time
+/// left is ours to keep, not the upstream's.
+static NOT_PASSED: [header::HeaderName; 12] = [
+    header::HOST,
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::TRANSFER_ENCODING,
+    header::TE,
+    header::TRAILER,
+    header::UPGRADE,
+    header::EXPECT,
+    header::PROXY_AUTHORIZATION,
+    header::HeaderName::from_static("keep-alive"),
+    header::ACCEPT_ENCODING,
+    DEADLINE_HEADER,
+];
+
+/// The caller's headers that are passed on, and what the upstream wants.
+fn merge(from_caller: &HeaderMap, extra: Option<&HeaderMap>) -> HeaderMap {
+    let most = from_caller.len() + extra.map_or(0, HeaderMap::len) + 1;
+    let mut headers = HeaderMap::with_capacity(most);
+    for (name, value) in from_caller {
+        if !NOT_PASSED.contains(name) {
+            headers.append(name.clone(), value.clone());
+        }
     }
-    // What came compressed would not be read here; and the time left is ours to keep, not the upstream's.
-    headers.remove(header::ACCEPT_ENCODING);
-    headers.remove(DEADLINE_HEADER);
-    for (name, value) in extra {
-        if let Some(name) = name {
-            headers.entry(name).or_insert(value);
+    for (name, value) in extra.into_iter().flatten() {
+        if !headers.contains_key(name) {
+            headers.insert(name.clone(), value.clone());
         }
     }
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -281,7 +288,7 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
             if is_cache_hit(&parts.headers) {
                 parts.extensions.insert(Unbilled);
             }
-            if let Some(status) = limit_status(&parts.headers, SystemTime::now()) {
+            if let Some(status) = limit_status(&parts.headers, SystemTime::now) {
                 parts.extensions.insert(status);
             }
             let body = ChatBody::of_response(body, &parts, reader, key).holding(in_flight);
