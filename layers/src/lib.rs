@@ -127,4 +127,4 @@ pub use protocol::{
     Budgeted, CacheKey, Capability, Continuable, Failure, FailureMarks, Frame, GlobalKey, KeyExtractor, KeyWriter,
     LayerError, LlmRequest, MIN_OUTPUT_TOKENS, Modalities, Needs, Shown, Stage, ToolLoop, changes_no_answer,
 };
-pub use util::{UnknownName, UtcTime};
+pub use util::{ParseUtcTimeError, UnknownName, UtcTime};

@@ -5,40 +5,34 @@ use serde_json::Value;
 
 use crate::money::Cost;
 
-/// A chat request. What is not named here is of no consequence.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct ChatRequest {
+/// A request in the words of chat; those of the other APIs are read into the same. What is not named here is of no consequence.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Request {
     pub(crate) model: Option<String>,
-    #[serde(default)]
     pub(crate) models: Vec<String>,
     pub(crate) messages: Vec<Message>,
-    #[serde(default)]
     pub(crate) stream: Option<bool>,
     pub(crate) max_tokens: Option<u64>,
     pub(crate) max_completion_tokens: Option<u64>,
-    #[serde(default)]
     pub(crate) tools: Vec<Value>,
-    #[serde(default)]
     pub(crate) tool_choice: Value,
-    #[serde(default)]
     pub(crate) response_format: Value,
-    #[serde(default)]
     pub(crate) reasoning: Value,
     pub(crate) reasoning_effort: Option<String>,
     pub(crate) include_reasoning: Option<bool>,
     pub(crate) session_id: Option<String>,
-    #[serde(default)]
     pub(crate) cache_control: Value,
     pub(crate) service_tier: Option<String>,
-    #[serde(default)]
     pub(crate) provider: Value,
     /// How many answers.
     pub(crate) n: Option<u64>,
-    #[serde(default)]
     pub(crate) plugins: Value,
     pub(crate) max_tool_calls: Option<u64>,
-    #[serde(default)]
     pub(crate) stop_server_tools_when: Value,
+    /// The tokens of the prompt, if they are not those of the messages.
+    #[serde(skip)]
+    pub(crate) prompt: Option<u64>,
 }
 
 /// One message of the conversation.
@@ -79,19 +73,26 @@ impl Message {
     }
 }
 
-impl ChatRequest {
+impl Request {
     /// The cap on completion tokens, reasoning included.
     pub(crate) fn limit(&self) -> Option<u64> {
         self.max_completion_tokens.or(self.max_tokens)
     }
 
+    /// Whether it asks for vectors, not for text.
+    pub(crate) fn is_embedding(&self) -> bool {
+        self.prompt.is_some()
+    }
+
     /// Four bytes of message text are a token.
     pub(crate) fn prompt_tokens(&self) -> u64 {
-        self.messages
-            .iter()
-            .map(|message| message.text().len() as u64)
-            .sum::<u64>()
-            .div_ceil(4)
+        let text = || {
+            self.messages
+                .iter()
+                .map(|message| message.text().len() as u64)
+                .sum::<u64>()
+        };
+        self.prompt.unwrap_or_else(|| text().div_ceil(4))
     }
 
     /// The text up to each mark for the cache, and whether it is to be kept for an hour. A mark on the whole stands at the end.

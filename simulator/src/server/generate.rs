@@ -1,45 +1,41 @@
-//! `POST /chat/completions`.
+//! The calls that generate something: one course for every API.
 
 use http::{Response, StatusCode};
+use serde_json::Value;
 
 use super::call::Call;
-use super::choose::{Choosing, choose, metadata};
-use crate::answer::Answer;
-use crate::catalogue::{Model, Price};
-use crate::fault::{Fault, Refusal};
+use super::choose::{Choosing, Served, choose, metadata};
+use crate::answer::{Answer, Shown, Tally};
+use crate::catalogue::Model;
+use crate::fault::{Fault, Refusal, given};
 use crate::generation::{Constant, Record, iso, provider_response};
-use crate::stage::Player;
-use crate::stage::sse::{self, Head};
-use crate::ticket::Meter;
-use crate::wire::completion::completion;
+use crate::request::Request;
+use crate::stage::{Player, stream};
 use crate::wire::error::{About, Refused};
-use crate::wire::request::ChatRequest;
-use crate::wire::usage::Tally;
+use crate::wire::{Api, Head, Odd};
 
 /// The model of an account that names none.
 const DEFAULT_MODEL: &str = "openai/gpt-4o-mini";
 
-/// Answers a chat request.
+/// Answers a request.
 pub(crate) async fn answer(mut call: Call) -> Response<Player> {
-    let request: ChatRequest = match serde_json::from_slice(&call.body) {
+    let api = call.api;
+    let request = match api.read(&call.body) {
         Ok(request) => request,
-        Err(wrong) if wrong.is_data() => {
-            return call.refuse(Refused::plain(400, &format!("Invalid input: {wrong}")), &[]);
-        }
-        Err(_) => return call.refuse_plain(400, "Malformed JSON in request body"),
+        Err(wrong) => return call.refuse_plain(400, &wrong),
     };
-    let streams = request.stream == Some(true);
+    let asked_for_stream = request.stream == Some(true) && api != Api::Embeddings;
     let wanted = request.model.clone().or_else(|| request.models.first().cloned());
     let wanted = wanted.unwrap_or_else(|| DEFAULT_MODEL.to_owned());
     call.ticket.note(|attempt| {
         attempt.model.clone_from(&wanted);
-        attempt.stream = streams;
+        attempt.stream = asked_for_stream;
     });
     if request.models.len() > 3 {
         return call.refuse(Refused::new(Refusal::Models, &About::default(), &[]), &[]);
     }
-    if request.messages.is_empty() {
-        return call.refuse_plain(400, "Input required: specify \"prompt\" or \"messages\"");
+    if let Some(missing) = api.missing(&request) {
+        return call.refuse_plain(400, missing);
     }
     let mut candidates: Vec<String> = request.model.iter().chain(&request.models).cloned().collect();
     candidates.dedup();
@@ -47,9 +43,8 @@ pub(crate) async fn answer(mut call: Call) -> Response<Player> {
         candidates.push(wanted.clone());
     }
     let mut tried = Vec::new();
-    let chosen = choose(&call, &request, &candidates, &mut tried);
-    let (model, fate) = match chosen {
-        Choosing::Served(model, fate) => (*model, fate),
+    let served = match choose(&call, &request, &candidates, &mut tried) {
+        Choosing::Served(served) => *served,
         Choosing::Refused(mut refused, fate) => {
             call.ticket.note(|attempt| attempt.fault.clone_from(&fate.text));
             call.before_headers(&fate.faults).await;
@@ -64,41 +59,57 @@ pub(crate) async fn answer(mut call: Call) -> Response<Player> {
         }
     };
     call.ticket.note(|attempt| {
-        attempt.fault.clone_from(&fate.text);
-        attempt.served = model.id.to_string();
+        attempt.fault.clone_from(&served.fate.text);
+        attempt.served = served.model.id.to_string();
     });
-    let (seed, piece_delay, (id, created), caching) = {
+    let routed = call
+        .wants_metadata()
+        .then(|| metadata(&wanted, Some(&served.model), &tried));
+    let (head, answer) = prepare(&mut call, &request, &served, routed);
+    let faults = &served.fate.faults;
+    let streams = (asked_for_stream && !faults.contains(&Fault::AsPlain))
+        || (api != Api::Embeddings && faults.contains(&Fault::AsStream));
+    remember(&mut call, &request, &head, &served.model, &answer, streams);
+    if streams {
+        streamed(call, &head, &answer, faults).await
+    } else {
+        plain(call, &head, &answer, faults).await
+    }
+}
+
+/// The answer, and what all its parts have in common.
+fn prepare(call: &mut Call, request: &Request, served: &Served, metadata: Option<Value>) -> (Head, Answer) {
+    let (model, faults) = (&served.model, &served.fate.faults);
+    let (seed, delay, (id, created), caching) = {
         let state = &mut *call.shared.lock();
         let named = state.generation_id();
-        let caching = state.prompt_cache.look(&call.key, &model, &request);
+        let caching = state.prompt_cache.look(&call.key, model, request);
         (state.config.seed, state.config.piece_delay, named, caching)
     };
-    let mut answer = Answer::new(&request, &model, caching, &fate.faults, seed);
-    let mut model = model;
+    let mut answer = Answer::new(request, model, caching, faults, seed);
     if call.is_kept() {
         answer.tally = Tally::default();
-        model.price = Price::NOTHING;
+    } else if served.is_overlong {
+        answer.tally = answer.tally.nothing();
     }
-    let dated = fate.faults.contains(&Fault::Dated);
+    let dated = faults.contains(&Fault::Dated);
     let head = Head {
         id,
         created,
         model: if dated { &model.canonical } else { &model.id }.to_string(),
         provider: model.provider().to_owned(),
         tier: model.tier,
-        metadata: call.wants_metadata().then(|| metadata(&wanted, Some(&model), &tried)),
-        delay: piece_delay,
+        metadata,
+        delay,
+        seed,
+        asked: serde_json::from_slice(&call.body).unwrap_or_default(),
+        odd: Odd::new(call.api, faults),
     };
-    remember(&mut call, &request, &head, &model, &answer, streams);
-    if streams {
-        streamed(call, &head, &model, &answer, &fate.faults).await
-    } else {
-        plain(call, &head, &answer, &fate.faults).await
-    }
+    (head, answer)
 }
 
 /// What `/generation` will say.
-fn remember(call: &mut Call, request: &ChatRequest, head: &Head, model: &Model, answer: &Answer, streamed: bool) {
+fn remember(call: &mut Call, request: &Request, head: &Head, model: &Model, answer: &Answer, streamed: bool) {
     let record = Record {
         id: head.id.clone(),
         request_id: format!("req-{}-demo", head.created),
@@ -106,7 +117,7 @@ fn remember(call: &mut Call, request: &ChatRequest, head: &Head, model: &Model, 
         created_at: iso(head.created).unwrap_or_default(),
         model: head.model.clone(),
         provider_name: head.provider.clone(),
-        api_type: "completions",
+        api_type: call.api.generation_type(),
         streamed,
         finish_reason: Some(answer.finish.clone()),
         native_finish_reason: Some(answer.native.clone()),
@@ -124,42 +135,35 @@ fn remember(call: &mut Call, request: &ChatRequest, head: &Head, model: &Model, 
     call.ticket.remember(record);
 }
 
-async fn streamed(mut call: Call, head: &Head, model: &Model, answer: &Answer, faults: &[Fault]) -> Response<Player> {
+async fn streamed(mut call: Call, head: &Head, answer: &Answer, faults: &[Fault]) -> Response<Player> {
     call.before_headers(faults).await;
     if faults.contains(&Fault::Html) {
         call.ticket.void();
         return call.body(Vec::new(), 0, faults, None);
     }
-    call.ticket.meter(Meter {
-        prompt: answer.tally.prompt_cost + answer.tally.extra,
-        piece: model.price.at(answer.tally.prompt).1,
-        reasoning: answer.tally.reasoning,
-        thought: model.price.thought(answer.tally.prompt),
-    });
-    let track = sse::track(head, answer, faults);
+    call.ticket.meter(answer.tally.clone());
+    let track = stream::track(call.api, head, answer, faults);
     call.send(StatusCode::OK, "text/event-stream", track, Some(&head.id))
 }
 
 async fn plain(mut call: Call, head: &Head, answer: &Answer, faults: &[Fault]) -> Response<Player> {
-    let (body, billed) = completion(head, answer, faults);
-    if billed && !unmade(faults) {
-        call.ticket.charge(answer.tally.cost());
-    } else {
-        call.ticket.void();
+    let shown = Shown::new(answer, faults);
+    let body = call.api.plain(head, &shown, answer, faults);
+    match &shown.billed {
+        Some(tally) if !unmade(faults) => call.ticket.charge(tally),
+        _ => call.ticket.void(),
     }
     call.before_headers(faults).await;
-    let delay = faults.iter().find_map(|f| {
-        if let Fault::Delay(length) = f {
-            Some(*length)
-        } else {
-            None
-        }
-    });
-    let delay = delay.unwrap_or(head.delay);
+    let delay = given!(faults, Fault::Delay).unwrap_or(head.delay);
     if !delay.is_zero() {
         tokio::time::sleep(delay.saturating_mul(u32::try_from(answer.pieces.len()).unwrap_or(u32::MAX))).await;
     }
-    call.body(body, answer.tally.completion, faults, Some(&head.id))
+    let pieces = if call.api == Api::Embeddings {
+        1
+    } else {
+        answer.tally.completion
+    };
+    call.body(body, pieces, faults, Some(&head.id))
 }
 
 /// Whether these clauses keep an answer from being generated at all.
