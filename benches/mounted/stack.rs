@@ -13,8 +13,7 @@ use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tower_openrouter::layers::timeout::MinThroughput;
 use tower_openrouter::transport::{Dialect, OPENROUTER, Upstream};
-use tower_openrouter::{ChatServiceExt, Stack};
-use tower_openrouter_subjects::ours;
+use tower_openrouter::{ApiKey, ChatServiceExt, Stack};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -29,8 +28,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     let upstream = Upstream::new(OPENROUTER, &format!("{base}/api/v1"), Dialect::OpenRouter)?;
     let stack = Stack::builder()
-        .upstream(upstream, ours::key())
-        .chain([ours::MODEL, ours::NEXT_MODEL])
+        .upstream(upstream, ApiKey::new("sk-or-v1-0000")?)
+        .chain(["openai/gpt-5", "anthropic/claude-sonnet-4.5"])
         .min_throughput(MinThroughput {
             tokens: 1,
             window: Duration::from_secs(30),

@@ -39,17 +39,14 @@ impl StreamBody {
     }
 
     fn data(&mut self, data: Bytes) -> Taken {
-<<<<<<< HEAD
-        if let Some(frame) = self.like_the_last(&data) {
-            return Ok(Some(frame));
-        }
-        self.last = None;
-=======
         if let Some(course) = &self.progress.course {
             let api = course.api();
             return self.typed(api, data);
         }
->>>>>>> apis
+        if let Some(frame) = self.like_the_last(&data) {
+            return Ok(Some(frame));
+        }
+        self.last = None;
         match ChunkProbe::read(&data) {
             Ok(probe) => {
                 let Some(chunk) = self.chunk(&probe)? else {

@@ -45,7 +45,11 @@ const NAMES: [[&str; 3]; 8] = [
 ];
 
 /// The limit that is used up first. What is negative or cannot be read is unknown, and says nothing.
-pub(super) fn limit_status(headers: &HeaderMap, now: SystemTime) -> Option<RateLimitStatus> {
+pub(super) fn limit_status(headers: &HeaderMap, now: impl FnOnce() -> SystemTime) -> Option<RateLimitStatus> {
+    if !headers.keys().any(|name| name.as_str().contains("ratelimit")) {
+        return None;
+    }
+    let now = now();
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let separate = NAMES.iter().filter_map(|[remaining, limit, reset]| {
         let is_of_tokens = remaining.contains("-tokens");
@@ -148,7 +152,7 @@ mod tests {
         for (name, value) in pairs {
             headers.insert(*name, http::HeaderValue::from_static(value));
         }
-        let status = limit_status(&headers, UNIX_EPOCH + Duration::from_secs(NOW))?;
+        let status = limit_status(&headers, || UNIX_EPOCH + Duration::from_secs(NOW))?;
         Some((status.remaining, status.limit, status.reset.as_millis()))
     }
 

@@ -145,13 +145,15 @@ impl Transport {
             .destination(Some(upstream.name()))
             .or_else(|| self.0.destination(None));
         let (client, _) = known.and_then(|known| known.clients.take()).ok_or_else(no_client)?;
-        Ok(client.get(url).headers(self.headers_for(upstream)))
+        Ok(client
+            .get(url)
+            .headers(self.headers_for(upstream).cloned().unwrap_or_default()))
     }
 
-    fn headers_for(&self, upstream: &Upstream) -> HeaderMap {
+    fn headers_for(&self, upstream: &Upstream) -> Option<&HeaderMap> {
         match upstream.dialect() {
-            Dialect::OpenRouter => self.0.attribution.clone(),
-            Dialect::OpenAi | Dialect::Anthropic => HeaderMap::new(),
+            Dialect::OpenRouter => Some(&self.0.attribution),
+            Dialect::OpenAi | Dialect::Anthropic => None,
         }
     }
 
@@ -272,7 +274,7 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
             if is_cache_hit(&parts.headers) {
                 parts.extensions.insert(Unbilled);
             }
-            if let Some(status) = limit_status(&parts.headers, SystemTime::now()) {
+            if let Some(status) = limit_status(&parts.headers, SystemTime::now) {
                 parts.extensions.insert(status);
             }
             let body = ChatBody::of_response(body, &parts, reader, key).holding(in_flight);
