@@ -25,7 +25,7 @@ use bytes::Bytes;
 use http::{HeaderMap, response::Parts};
 use http_body::{Body, Frame, SizeHint};
 
-use tower_llm_layers::Frame as _;
+use tower_llm_layers::{AttemptHandle, Frame as _};
 
 use crate::{
     ChatFrame, Error,
@@ -78,6 +78,8 @@ pub(crate) struct Reader {
     /// Whether a stream was requested: one that was not is assembled.
     pub(crate) wants_stream: bool,
     pub(crate) limits: ReadLimits,
+    /// Told of each piece of a plain answer.
+    pub(crate) line: Option<AttemptHandle>,
     headers: HeaderMap,
 }
 
@@ -87,13 +89,15 @@ impl Reader {
             completeness,
             wants_stream,
             limits,
+            line: None,
             headers: HeaderMap::new(),
         }
     }
 
     fn read(self, wire: Wire, form: Form) -> Kind {
         if form == Form::Document || self.completeness == Completeness::Json {
-            return Kind::Plain(Box::new(PlainBody::new(wire, self.headers, self.completeness)));
+            let plain = PlainBody::new(wire, self.headers, self.completeness);
+            return Kind::Plain(Box::new(plain.noting(self.line)));
         }
         let stream = Box::new(StreamBody::new(wire, self.headers, self.limits));
         if self.wants_stream {

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use tower_llm_layers::{
-    Budgeted, Call, Continuable, LlmRequest, Modalities as Needed, Needs, Route, Tags, TimeoutOverrides, UsdAmount,
+    Budgeted, Call, Candidate, Continuable, ContinueBy, LlmRequest, Modalities as Needed, Needs, Route, Tags,
+    TimeoutOverrides, UsdAmount,
 };
 
-use super::{ApiRequest, ChatRequest, Modalities, facts::unbounded, route::pinned_by};
+use super::{ApiRequest, ChatRequest, Modalities, continuing, facts::unbounded, route::pinned_by};
 use crate::{
     body::Completeness,
     transport::{CHAT, Dialect},
@@ -157,6 +158,11 @@ impl LlmRequest for ChatRequest {
         pinned_by(self.document())
     }
 
+    fn ask_to_continue(&mut self, last: &str) -> bool {
+        self.instruct_to_continue(last);
+        true
+    }
+
     fn budgeted(&mut self) -> Option<&mut dyn Budgeted> {
         Some(self)
     }
@@ -210,6 +216,10 @@ impl Continuable for ChatRequest {
             next.begin_answer(shown)?;
         }
         Some(next)
+    }
+
+    fn way_of(candidate: &Candidate) -> ContinueBy {
+        continuing::way_of(candidate)
     }
 }
 

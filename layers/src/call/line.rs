@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use tokio::time::Instant;
+
 use super::Candidate;
 use crate::{FailureKind, UsdAmount, util::Seconds};
 
@@ -63,6 +65,8 @@ pub struct Attempt {
     pub(super) sendings: u32,
     /// How long it waited for something of ours, such as a budget: no time limit of the upstream counts that.
     pub(super) local_wait: Duration,
+    /// When the last bytes of a plain answer came, if that is told.
+    pub(super) received: Option<Instant>,
 }
 
 impl Attempt {
@@ -86,6 +90,7 @@ impl Attempt {
             exchanges: 0,
             sendings: 0,
             local_wait: Duration::ZERO,
+            received: None,
         }
     }
 

@@ -167,6 +167,10 @@ fn said(request: &ChatRequest, faults: &[Fault], seed: u64) -> Vec<String> {
         let again = faults.contains(&Fault::SayAgain).then(|| text::last_sentence(&prefill));
         Some(format!("{}{rest}", again.unwrap_or_default()))
     });
+    let rest = rest.or_else(|| {
+        let (begun, last) = request.told_to_continue().filter(|_| faults.contains(&Fault::Obey))?;
+        Some(format!("{last}{}", whole.strip_prefix(begun.as_str())?))
+    });
     text::words(&rest.unwrap_or(whole))
 }
 
