@@ -2,9 +2,16 @@
 
 use std::time::Duration;
 
+<<<<<<< HEAD:src/api/request.rs
 use bytes::Bytes;
 use http::{HeaderName, Method, Request, Uri};
 use tower_llm_layers::{Budgeted, CacheKey, Call, Continuable, KeyWriter, LlmRequest, Needs, Route, UsdAmount};
+=======
+use http::{HeaderName, Request};
+use tower_llm_layers::{
+    Budgeted, CacheKey, Call, Candidate, Continuable, ContinueBy, KeyWriter, LlmRequest, Needs, Route, UsdAmount,
+};
+>>>>>>> layers:src/request/api.rs
 
 use super::{Api, EmbeddingRequest, MessagesRequest, ResponsesRequest};
 use crate::{
@@ -240,6 +247,10 @@ impl LlmRequest for ApiRequest {
         each!(&self.0, body => body.pinned_route())
     }
 
+    fn ask_to_continue(&mut self, last: &str) -> bool {
+        each!(&mut self.0, body => body.ask_to_continue(last))
+    }
+
     fn budgeted(&mut self) -> Option<&mut dyn Budgeted> {
         each!(&mut self.0, body => body.budgeted())
     }
@@ -258,6 +269,10 @@ impl Budgeted for ApiRequest {
 impl Continuable for ApiRequest {
     fn continue_after(&self, shown: &str) -> Option<Self> {
         each!(&self.0, body => body.continue_after(shown).map(Self::from))
+    }
+
+    fn way_of(candidate: &Candidate) -> ContinueBy {
+        ChatRequest::way_of(candidate)
     }
 }
 

@@ -31,7 +31,7 @@ use bytes::Bytes;
 use http::{HeaderMap, response::Parts};
 use http_body::{Body, Frame, SizeHint};
 
-use tower_llm_layers::Frame as _;
+use tower_llm_layers::{AttemptHandle, Frame as _};
 
 use crate::{
     Api, ChatFrame, Error,
@@ -83,6 +83,8 @@ pub(crate) struct Reader {
     /// Whether a stream was requested: one that was not is assembled.
     pub(crate) wants_stream: bool,
     pub(crate) limits: ReadLimits,
+    /// Told of each piece of a plain answer.
+    pub(crate) line: Option<AttemptHandle>,
     headers: HeaderMap,
 }
 
@@ -92,14 +94,21 @@ impl Reader {
             api,
             wants_stream,
             limits,
+            line: None,
             headers: HeaderMap::new(),
         }
     }
 
     fn read(self, wire: Wire, form: Form) -> Kind {
+<<<<<<< HEAD
         let is_document = matches!(self.api, None | Some(Api::Embeddings));
         if form == Form::Document || is_document {
             return Kind::Plain(Box::new(PlainBody::new(wire, self.headers, self.api)));
+=======
+        if form == Form::Document || self.completeness == Completeness::Json {
+            let plain = PlainBody::new(wire, self.headers, self.completeness);
+            return Kind::Plain(Box::new(plain.noting(self.line)));
+>>>>>>> layers
         }
         let stream = Box::new(StreamBody::new(
             wire,

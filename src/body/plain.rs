@@ -4,7 +4,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
-use tower_llm_layers::{Frame, Stage};
+use tower_llm_layers::{AttemptHandle, Frame, Stage};
 
 use super::{
     encoding::UnknownEncoding,
@@ -23,8 +23,13 @@ const READS_A_TURN: usize = 64;
 pub(super) struct PlainBody {
     wire: Option<Wire>,
     headers: HeaderMap,
+<<<<<<< HEAD
     /// The API that it answers; `None` is any document.
     api: Option<Api>,
+=======
+    completeness: Completeness,
+    line: Option<AttemptHandle>,
+>>>>>>> layers
     first: Bytes,
     rest: BytesMut,
     /// The failure that the answer reports, behind the usage that it tells.
@@ -36,11 +41,22 @@ impl PlainBody {
         Self {
             wire: Some(wire),
             headers,
+<<<<<<< HEAD
             api,
+=======
+            completeness,
+            line: None,
+>>>>>>> layers
             first: Bytes::new(),
             rest: BytesMut::new(),
             failed: None,
         }
+    }
+
+    /// Tells the attempt of each piece that comes.
+    pub(super) fn noting(mut self, line: Option<AttemptHandle>) -> Self {
+        self.line = line;
+        self
     }
 
     pub(super) const fn is_ended(&self) -> bool {
@@ -86,6 +102,10 @@ impl PlainBody {
                 LARGEST / (1024 * 1024)
             );
             return Err(Error::new(FailureKind::Malformed, message));
+        }
+        // White space says only that the connection lives.
+        if let Some(line) = self.line.as_ref().filter(|_| !bytes.trim_ascii().is_empty()) {
+            line.received();
         }
         if self.first.is_empty() && self.rest.is_empty() {
             self.first = bytes;

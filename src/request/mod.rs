@@ -8,7 +8,12 @@ mod build;
 mod cache;
 mod cache_key;
 mod chat;
+<<<<<<< HEAD
 pub(crate) mod check;
+=======
+mod check;
+mod continuing;
+>>>>>>> layers
 mod direct;
 mod document;
 mod edit;
@@ -39,6 +44,7 @@ pub(crate) use build::setters;
 pub use cache::CacheControl;
 pub(crate) use cache_key::{forbids_retention, is_irrelevant_header, write_document};
 pub use chat::ChatRequest;
+pub(crate) use continuing::way_of;
 pub use document::{Document, Segments};
 pub(crate) use edit::encode;
 pub use error::RequestError;

@@ -246,7 +246,8 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
     fn call(&mut self, request: Request<R>) -> Self::Future {
         let prepared = self.prepare(&request);
         let body = request.body();
-        let reader = Reader::new(body.api(), body.is_streaming(), self.0.limits);
+        let mut reader = Reader::new(body.api(), body.is_streaming(), self.0.limits);
+        reader.line = body.call().attempt().filter(|_| !body.is_streaming());
         let state = Arc::clone(&self.0);
         Box::pin(async move {
             let Prepared {

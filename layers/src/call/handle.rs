@@ -2,8 +2,13 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+<<<<<<< HEAD
 #[cfg(feature = "timeout")]
 use super::Candidate;
+=======
+use tokio::time::Instant;
+
+>>>>>>> layers
 use super::{Outcome, state::CallState};
 use crate::UsdAmount;
 
@@ -91,6 +96,18 @@ impl AttemptHandle {
     /// Notes why the request or the call was changed, in a few words.
     pub fn note(&self, note: &str) {
         self.state.change(self.index, |line| line.note = Some(note.into()));
+    }
+
+    /// Bytes of a plain answer have come: a silence after them is limited like that of a stream.
+    pub fn received(&self) {
+        let now = crate::util::now();
+        self.state.change(self.index, |line| line.received = Some(now));
+    }
+
+    /// When they came last.
+    #[cfg(feature = "timeout")]
+    pub(crate) fn received_last(&self) -> Option<Instant> {
+        self.state.lines().get(self.index)?.received
     }
 
     /// The attempt waits this long for something of ours before it is sent.

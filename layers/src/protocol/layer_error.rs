@@ -91,6 +91,11 @@ pub enum LayerError {
         /// Its model, if that is known.
         model: Option<String>,
     },
+    /// The candidate cannot be asked to continue an interrupted answer.
+    NotContinuable {
+        /// Its model.
+        model: String,
+    },
     /// The store that counts our limits is unavailable, and no call passes uncounted.
     LimitsDown {
         /// The cause, without secrets.
@@ -203,7 +208,7 @@ impl LayerError {
             #[cfg(feature = "cost")]
             Self::UnknownPrice { .. } => FailureKind::NoEndpoint,
             Self::CoalescedFailure { kind, .. } | Self::Foreign { kind, .. } => *kind,
-            Self::CacheMiss => FailureKind::NoEndpoint,
+            Self::CacheMiss | Self::NotContinuable { .. } => FailureKind::NoEndpoint,
             // The reader caused it, not the upstream.
             Self::Lagged { .. } => FailureKind::Cancelled,
             #[cfg(feature = "cost")]

@@ -96,6 +96,10 @@ impl fmt::Display for LayerError {
                 "{} was tried before in this call, and the process-wide retry ratio is used up: retry later, or raise the ratio",
                 model.as_deref().unwrap_or("the model")
             ),
+            Self::NotContinuable { model } => write!(
+                f,
+                "{model} cannot continue an interrupted answer: let `LlmRequest::ask_to_continue` ask it to, or name another candidate"
+            ),
             Self::LimitsDown { cause } => write!(
                 f,
                 "the store of the limits does not answer ({cause}), so nothing is let through; it is probed again within {}: mend it, or let \
