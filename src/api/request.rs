@@ -2,16 +2,11 @@
 
 use std::time::Duration;
 
-<<<<<<< HEAD:src/api/request.rs
 use bytes::Bytes;
 use http::{HeaderName, Method, Request, Uri};
-use tower_llm_layers::{Budgeted, CacheKey, Call, Continuable, KeyWriter, LlmRequest, Needs, Route, UsdAmount};
-=======
-use http::{HeaderName, Request};
 use tower_llm_layers::{
     Budgeted, CacheKey, Call, Candidate, Continuable, ContinueBy, KeyWriter, LlmRequest, Needs, Route, UsdAmount,
 };
->>>>>>> layers:src/request/api.rs
 
 use super::{Api, EmbeddingRequest, MessagesRequest, ResponsesRequest};
 use crate::{

@@ -100,15 +100,10 @@ impl Reader {
     }
 
     fn read(self, wire: Wire, form: Form) -> Kind {
-<<<<<<< HEAD
         let is_document = matches!(self.api, None | Some(Api::Embeddings));
         if form == Form::Document || is_document {
-            return Kind::Plain(Box::new(PlainBody::new(wire, self.headers, self.api)));
-=======
-        if form == Form::Document || self.completeness == Completeness::Json {
-            let plain = PlainBody::new(wire, self.headers, self.completeness);
+            let plain = PlainBody::new(wire, self.headers, self.api);
             return Kind::Plain(Box::new(plain.noting(self.line)));
->>>>>>> layers
         }
         let stream = Box::new(StreamBody::new(
             wire,

@@ -23,13 +23,9 @@ const READS_A_TURN: usize = 64;
 pub(super) struct PlainBody {
     wire: Option<Wire>,
     headers: HeaderMap,
-<<<<<<< HEAD
     /// The API that it answers; `None` is any document.
     api: Option<Api>,
-=======
-    completeness: Completeness,
     line: Option<AttemptHandle>,
->>>>>>> layers
     first: Bytes,
     rest: BytesMut,
     /// The failure that the answer reports, behind the usage that it tells.
@@ -41,12 +37,8 @@ impl PlainBody {
         Self {
             wire: Some(wire),
             headers,
-<<<<<<< HEAD
             api,
-=======
-            completeness,
             line: None,
->>>>>>> layers
             first: Bytes::new(),
             rest: BytesMut::new(),
             failed: None,

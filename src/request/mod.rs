@@ -8,12 +8,8 @@ mod build;
 mod cache;
 mod cache_key;
 mod chat;
-<<<<<<< HEAD
 pub(crate) mod check;
-=======
-mod check;
 mod continuing;
->>>>>>> layers
 mod direct;
 mod document;
 mod edit;

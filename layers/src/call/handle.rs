@@ -2,13 +2,10 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-<<<<<<< HEAD
-#[cfg(feature = "timeout")]
-use super::Candidate;
-=======
 use tokio::time::Instant;
 
->>>>>>> layers
+#[cfg(feature = "timeout")]
+use super::Candidate;
 use super::{Outcome, state::CallState};
 use crate::UsdAmount;
 

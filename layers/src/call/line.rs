@@ -4,11 +4,7 @@ use std::{fmt, time::Duration};
 
 use tokio::time::Instant;
 
-<<<<<<< HEAD
 use super::{Candidate, handle::Preparing};
-=======
-use super::Candidate;
->>>>>>> layers
 use crate::{FailureKind, UsdAmount, util::Seconds};
 
 /// How one attempt ended, or that it has not.
@@ -69,13 +65,10 @@ pub struct Attempt {
     pub(super) sendings: u32,
     /// How long it waited for something of ours, such as a budget: no time limit of the upstream counts that.
     pub(super) local_wait: Duration,
-<<<<<<< HEAD
     /// What it waits for before it is sent, since when, and `local_wait` at that time.
     pub(super) preparing: Option<(Preparing, Instant, Duration)>,
-=======
     /// When the last bytes of a plain answer came, if that is told.
     pub(super) received: Option<Instant>,
->>>>>>> layers
 }
 
 impl Attempt {
@@ -99,11 +92,8 @@ impl Attempt {
             exchanges: 0,
             sendings: 0,
             local_wait: Duration::ZERO,
-<<<<<<< HEAD
             preparing: None,
-=======
             received: None,
->>>>>>> layers
         }
     }
 

@@ -227,52 +227,32 @@ impl Seam {
 
     /// The held text, without what is repeated.
     fn new_text(&self) -> &str {
-<<<<<<< HEAD
-        let said = self.held.trim_start();
-        match self.ends().find(|old| repeats(said, old)) {
-            Some(again) => said.get(again.len()..).unwrap_or_default(),
-            // Nothing more came, and it was about to say all of that again.
-            None if self.is_begun_again(said) => "",
-=======
         if self.way == ContinueBy::Instruction {
             let read = self.script.as_ref().map_or(0, Script::read_bytes);
             return self.said().get(read..).unwrap_or_default();
         }
         match self.repeated() {
             Some(again) => self.said().get(again.len()..).unwrap_or_default(),
->>>>>>> layers
+            // Nothing more came, and it was about to say all of that again.
+            None if self.is_begun_again() => "",
             None => &self.held,
         }
     }
 
-<<<<<<< HEAD
     /// Whether this is the beginning of a repetition, and nothing else. A continuation in the middle of a sentence begins with a space or
     /// within a word; one that has whole words of what was shown has none of its own.
-    fn is_begun_again(&self, said: &str) -> bool {
-        let is_inside = !self.held.starts_with(char::is_whitespace) && !ends_sentence(&self.tail);
-        is_inside && said.trim_end().contains(char::is_whitespace) && self.ends().any(|old| old.starts_with(said))
+    fn is_begun_again(&self) -> bool {
+        let said = self.said();
+        let is_inside = self.lead == 0 && !ends_sentence(&self.tail);
+        let mut ends = self.ends.iter().filter_map(|end| self.tail.get(end.at..));
+        is_inside && said.trim_end().contains(char::is_whitespace) && ends.any(|old| old.starts_with(said))
     }
 
-    /// The endings that may be repeated, the longest first.
-    fn ends(&self) -> impl Iterator<Item = &str> {
-        let spaced = self.held.starts_with(char::is_whitespace);
-        let whole = ends_sentence(&self.tail);
-        let ends = self.ends.iter().filter(move |end| match (whole, spaced) {
-            // The next sentence, or the same again: it may begin like this either way.
-            (true, true) => end.begins_sentence && end.words >= SENTENCE,
-            (true, false) => end.begins_sentence && (end.words >= SENTENCE || self.blank.is_empty()),
-            // A continuation in the middle of a sentence begins with a space; a repetition does not.
-            (false, true) => false,
-            (false, false) => end.begins_sentence || end.words >= PART,
-        });
-        ends.filter_map(|end| self.tail.get(end.at..))
-=======
     /// The longest end of what was shown that is repeated.
     fn repeated(&self) -> Option<&str> {
         let said = self.said();
         let mut ends = self.ends.iter().filter_map(|end| self.tail.get(end.at..));
         ends.find(|old| repeats(said, old))
->>>>>>> layers
     }
 }
 

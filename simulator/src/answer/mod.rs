@@ -160,7 +160,10 @@ fn said(request: &Request, faults: &[Fault], seed: u64) -> Vec<String> {
         let again = faults.contains(&Fault::SayAgain).then(|| text::last_sentence(&prefill));
         Some(format!("{}{rest}", again.unwrap_or_default()))
     });
-<<<<<<< HEAD
+    let rest = rest.or_else(|| {
+        let (begun, last) = request.told_to_continue().filter(|_| faults.contains(&Fault::Obey))?;
+        Some(format!("{last}{}", whole.strip_prefix(begun.as_str())?))
+    });
     let mut words = text::words(&rest.unwrap_or(whole));
     match given!(faults, Fault::Surrogate) {
         Some(Surrogate::Lone) => words.push(HIGH_HALF.to_string()),
@@ -168,13 +171,6 @@ fn said(request: &Request, faults: &[Fault], seed: u64) -> Vec<String> {
         None => {}
     }
     words
-=======
-    let rest = rest.or_else(|| {
-        let (begun, last) = request.told_to_continue().filter(|_| faults.contains(&Fault::Obey))?;
-        Some(format!("{last}{}", whole.strip_prefix(begun.as_str())?))
-    });
-    text::words(&rest.unwrap_or(whole))
->>>>>>> layers
 }
 
 fn tally(request: &Request, model: &Model, caching: Caching, pieces: &[Piece], faults: &[Fault]) -> Tally {

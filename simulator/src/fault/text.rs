@@ -80,45 +80,6 @@ impl FromStr for Fault {
     }
 }
 
-<<<<<<< HEAD
-=======
-fn bare(text: &str) -> Option<Fault> {
-    Some(match text {
-        "ok" => Fault::Ok,
-        "no-hint" => Fault::NoHint,
-        "hang" => Fault::Hang,
-        "comments" => Fault::Comments,
-        "reset" => Fault::Reset,
-        "close" => Fault::Close,
-        "rst" => Fault::Rst,
-        "bad-json" => Fault::BadJson(0),
-        "html" => Fault::Html,
-        "error" => Fault::Error(ERROR_CODE.to_owned()),
-        "done" => Fault::Done,
-        "no-choices" => Fault::NoChoices,
-        "finish-error" => Fault::FinishError,
-        "empty-choices" => Fault::EmptyChoices,
-        "empty-content" => Fault::EmptyContent,
-        "reasoning-only" => Fault::ReasoningOnly,
-        "no-done" => Fault::NoDone,
-        "no-usage" => Fault::NoUsage,
-        "no-finish" => Fault::NoFinish,
-        "empty-stream" => Fault::EmptyStream,
-        "role-only" => Fault::RoleOnly,
-        "no-prefill" => Fault::NoPrefill,
-        "say-again" => Fault::SayAgain,
-        "obey" => Fault::Obey,
-        "crlf" => Fault::Crlf,
-        "blank-lines" => Fault::BlankLines,
-        "bom" => Fault::Bom,
-        "tool" => Fault::Tool,
-        "no-tool" => Fault::NoTool,
-        "dated" => Fault::Dated,
-        _ => return None,
-    })
-}
-
->>>>>>> layers
 fn valued(text: &str) -> Option<Fault> {
     if let Some((name, at)) = text.split_once('@').filter(|(name, _)| !name.contains('=')) {
         let at = at.parse().ok()?;
@@ -262,51 +223,6 @@ impl fmt::Display for Fault {
     }
 }
 
-<<<<<<< HEAD
-=======
-fn shape_name(shape: UsageShape) -> &'static str {
-    match shape {
-        UsageShape::Repeat => "repeat",
-        UsageShape::Empty => "empty",
-        UsageShape::Null => "null",
-        UsageShape::Finish => "finish",
-    }
-}
-
-fn bare_name(fault: &Fault) -> &'static str {
-    match fault {
-        Fault::NoHint => "no-hint",
-        Fault::Hang => "hang",
-        Fault::Comments => "comments",
-        Fault::Reset => "reset",
-        Fault::Close => "close",
-        Fault::Rst => "rst",
-        Fault::Html => "html",
-        Fault::Done => "done",
-        Fault::NoChoices => "no-choices",
-        Fault::FinishError => "finish-error",
-        Fault::EmptyChoices => "empty-choices",
-        Fault::EmptyContent => "empty-content",
-        Fault::ReasoningOnly => "reasoning-only",
-        Fault::NoDone => "no-done",
-        Fault::NoUsage => "no-usage",
-        Fault::NoFinish => "no-finish",
-        Fault::EmptyStream => "empty-stream",
-        Fault::RoleOnly => "role-only",
-        Fault::NoPrefill => "no-prefill",
-        Fault::SayAgain => "say-again",
-        Fault::Obey => "obey",
-        Fault::Crlf => "crlf",
-        Fault::BlankLines => "blank-lines",
-        Fault::Bom => "bom",
-        Fault::Tool => "tool",
-        Fault::NoTool => "no-tool",
-        Fault::Dated => "dated",
-        _ => "ok",
-    }
-}
-
->>>>>>> layers
 /// Percent-encodes what the grammar, a header or a URL would trip over.
 pub(crate) fn encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
