@@ -175,6 +175,7 @@ impl ChatFrame {
             bytes: bytes.clone(),
             tokens: tokens_of(text.len()).max(1),
             known: Some(Arc::clone(known)),
+            base: None,
             ..*self
         })
     }

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Request};
-use tower_llm_layers::Continuable;
+use tower_llm_layers::{Candidate, Continuable, ContinueBy};
 
 use super::{Api, ApiRequest, request::post};
 use crate::{
-    ChatRequest,
+    ChatRequest, request,
     transport::Dialect,
     wire::{Segments, WireRequest},
 };
@@ -64,6 +64,10 @@ impl Continuable for ChatRequest {
             next.begin_answer(shown)?;
         }
         Some(next)
+    }
+
+    fn way_of(candidate: &Candidate) -> ContinueBy {
+        request::way_of(candidate)
     }
 }
 

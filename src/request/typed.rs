@@ -281,6 +281,10 @@ macro_rules! typed_request {
                 $crate::request::pinned_by(self.body.document())
             }
 
+            fn ask_to_continue(&mut self, last: &str) -> bool {
+                $crate::request::Instruct::instruct_to_continue(self, last)
+            }
+
             fn budgeted(&mut self) -> Option<&mut dyn tower_llm_layers::Budgeted> {
                 Some(self)
             }

@@ -98,6 +98,9 @@ impl MessagesRequest {
 
 typed_request!(MessagesRequest);
 
+/// No other call can continue it.
+impl crate::request::Instruct for MessagesRequest {}
+
 impl Continuable for MessagesRequest {
     /// No other call can continue it.
     fn continue_after(&self, _shown: &str) -> Option<Self> {

@@ -102,6 +102,9 @@ impl ResponsesRequest {
 
 typed_request!(ResponsesRequest);
 
+/// No other call can continue it.
+impl crate::request::Instruct for ResponsesRequest {}
+
 impl Continuable for ResponsesRequest {
     /// No other call can continue it.
     fn continue_after(&self, _shown: &str) -> Option<Self> {
