@@ -1,21 +1,16 @@
 //! One piece of an answer, as it came.
 
-use std::{borrow::Cow, ops::Range, sync::Arc};
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::{Buf, Bytes};
 use tower_llm_layers::{Frame, Shown, Stage, TokenUsage};
 
 use crate::{
     Api, Error,
-    api::Piece,
     assemble::merged,
     bounds::cut_cow,
     known::{Adds, Known},
-    request::{
-        Document, JsonError,
-        facts::{raw_member, text},
-        scan::{Cursor, Text, json_string},
-    },
+    request::scan::Text,
     response::{ChatChunk, ChatResponse, ChunkProbe, Usage, read_usage, token_usage, tokens_of},
 };
 
@@ -96,38 +91,10 @@ impl ChatFrame {
         }
     }
 
-    /// The usage of a failed answer, and nothing to show: a sign of life that is counted.
-    pub(crate) fn usage_alone(api: Api, usage: &[u8]) -> Self {
-        let mut frame = Self::keep_alive().of(api);
-        (frame.stage, frame.flags) = (Stage::Trailer, Flags::NONE.with(Flags::HAS_USAGE, true));
-        frame.based_on(Some(Bytes::copy_from_slice(usage)))
-    }
-
     /// The same, behind usage that was reported before.
     pub(crate) fn based_on(mut self, usage: Option<Bytes>) -> Self {
         self.base = usage.map(Box::new);
         self
-    }
-
-    /// What it says, if its API is one of typed events.
-    fn piece(&self) -> Option<Piece<'_>> {
-        if self.form == FrameKind::KeepAlive || !self.is_typed() {
-            return None;
-        }
-        Piece::read(self.api, &self.bytes).ok()
-    }
-
-    const fn is_typed(&self) -> bool {
-        matches!(self.api, Api::Responses | Api::Messages)
-    }
-
-    /// The `type` of the event, if its API has typed events: what an `event:` line names.
-    #[must_use]
-    pub fn event_type(&self) -> Option<Cow<'_, str>> {
-        if self.form != FrameKind::Chunk || !self.is_typed() {
-            return None;
-        }
-        raw_member(&self.bytes, "type").and_then(text).map(Text::to_str)
     }
 
     /// The same, of this API.
@@ -255,54 +222,6 @@ impl ChatFrame {
     }
 }
 
-/// The same JSON with usage of nothing.
-fn unpaid(bytes: &Bytes) -> Option<Bytes> {
-    const NOTHING: &[u8] = br#"{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0,"cost":0}"#;
-    let mut document = Document::parse_answer(bytes).ok()?;
-    document.set("usage", Bytes::from_static(NOTHING));
-    Some(document.to_bytes())
-}
-
-/// The same chunk with another text in its first choice. Nothing else is read, so nothing else is lost.
-fn written_anew(bytes: &Bytes, text: &str) -> Option<Bytes> {
-    let place = place_of_text(bytes).ok()??;
-    let (before, after) = (bytes.get(..place.start)?, bytes.get(place.end..)?);
-    Some([before, &json_string(text), after].concat().into())
-}
-
-/// Where the text of the first choice stands. The text of a completion is a member of the choice itself.
-fn place_of_text(bytes: &[u8]) -> Result<Option<Range<usize>>, JsonError> {
-    let (mut completion, mut delta) = (None, None);
-    Cursor::lenient(bytes).object(|key, value| {
-        if !key.is("choices") {
-            return value.skip();
-        }
-        let mut first = true;
-        value.array_or_skip(|choice| {
-            if !std::mem::take(&mut first) {
-                return choice.skip();
-            }
-            choice.object_or_skip(|key, value| match key.name() {
-                b"text" => place_of(value).map(|place| completion = Some(place)),
-                b"delta" => value.object_or_skip(|key, value| {
-                    if key.is("content") {
-                        return place_of(value).map(|place| delta = Some(place));
-                    }
-                    value.skip()
-                }),
-                _ => value.skip(),
-            })
-        })
-    })?;
-    Ok(completion.or(delta))
-}
-
-fn place_of(value: &mut Cursor<'_>) -> Result<Range<usize>, JsonError> {
-    let from = value.separator();
-    value.skip()?;
-    Ok(from..value.at())
-}
-
 /// What could not be read, and where: the parser's own words may quote the text.
 pub(crate) fn unreadable(what: &str, cause: &serde_json::Error) -> Error {
     let message = format!("{what}: line {}, column {}", cause.line(), cause.column());
@@ -361,7 +280,7 @@ impl Frame for ChatFrame {
         if self.is_typed() {
             return self;
         }
-        let bytes = written_anew(&self.bytes, text).unwrap_or_else(|| self.bytes.clone());
+        let bytes = edit::written_anew(&self.bytes, text).unwrap_or_else(|| self.bytes.clone());
         let known = ChunkProbe::read(&bytes).ok().and_then(|probe| Known::of(&probe));
         Self { bytes, ..self }.knowing(known)
     }
@@ -424,7 +343,7 @@ impl Frame for ChatFrame {
         let unpaid = if self.is_typed() {
             typed::unpaid(self.api, &self.bytes)
         } else {
-            self.has_usage().then(|| unpaid(&self.bytes)).flatten()
+            self.has_usage().then(|| edit::unpaid(&self.bytes)).flatten()
         };
         let bytes = unpaid.unwrap_or_else(|| Bytes::copy_from_slice(&self.bytes));
         let is_chat = !self.is_typed();
@@ -465,6 +384,7 @@ impl From<ChatFrame> for Bytes {
     }
 }
 
+mod edit;
 #[cfg(test)]
 mod tests;
 mod typed;

@@ -7,7 +7,8 @@ use tower_llm_layers::{Candidate, Continuable, ContinueBy};
 
 use super::{Api, ApiRequest, request::post};
 use crate::{
-    ChatRequest, request,
+    ChatRequest,
+    request::way_of,
     transport::Dialect,
     wire::{Segments, WireRequest},
 };
@@ -67,7 +68,7 @@ impl Continuable for ChatRequest {
     }
 
     fn way_of(candidate: &Candidate) -> ContinueBy {
-        request::way_of(candidate)
+        way_of(candidate)
     }
 }
 

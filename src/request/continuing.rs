@@ -53,16 +53,9 @@ fn number_of_version(part: &str) -> Option<u32> {
     number(part).filter(|number| *number < 100)
 }
 
-/// Asks by instruction for the rest of the message that a request ends with; `false` if its API knows no such request.
-pub(crate) trait Instruct {
-    fn instruct_to_continue(&mut self, last: &str) -> bool {
-        let _ = last;
-        false
-    }
-}
-
-impl Instruct for ChatRequest {
-    fn instruct_to_continue(&mut self, last: &str) -> bool {
+impl ChatRequest {
+    /// Asks for the rest of the message that the request ends with. Returns whether the request says so now.
+    pub(super) fn instruct_to_continue(&mut self, last: &str) -> bool {
         self.push_message(&Message::user(format!(
             "Your message was cut off. Continue it where it ends, without a remark, and repeat nothing before its last characters. Begin \
              with these characters exactly as they stand, and then go on:\n\n{last}"

@@ -35,12 +35,12 @@ mod tool_choice;
 mod typed;
 pub(crate) mod wire_struct;
 
-pub(crate) use body::{RequestBody, Shape};
+pub(crate) use body::{Gives, RequestBody, Shape};
 pub(crate) use build::setters;
 pub use cache::CacheControl;
 pub(crate) use cache_key::{forbids_retention, is_irrelevant_header, write_document};
 pub use chat::ChatRequest;
-pub(crate) use continuing::{Instruct, way_of};
+pub(crate) use continuing::way_of;
 pub use document::{Document, Segments};
 pub(crate) use edit::encode;
 pub use error::RequestError;
