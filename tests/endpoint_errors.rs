@@ -7,7 +7,10 @@ use http_body_util::Full;
 use serde_json::{Value, json};
 use tower_openrouter::{Api, ChatServiceExt, Error, FailureKind, Phase, endpoint::Envelope, layers::LayerError};
 
-use crate::support::mounted::{ask, json, post, send, stack_over};
+use crate::support::{
+    mounted::{ask, json, post, send, stack_over},
+    raw::Raw,
+};
 
 /// The kind, the status, the word, OpenAI's type, Anthropic's type.
 type Row = (FailureKind, u16, &'static str, &'static str, &'static str);
@@ -197,6 +200,34 @@ async fn a_bad_field_is_named_in_the_apis_own_envelope() {
     let table = [
         (Api::Chat, r#"{"model":"demo/model","messages":[]}"#, "messages"),
         (Api::Chat, r#"{"model":"demo/model"}"#, "messages"),
+        (
+            Api::Chat,
+            r#"{"model":7,"messages":[{"role":"user","content":"Hi"}]}"#,
+            "model",
+        ),
+        (Api::Responses, r#"{"model":"demo/model"}"#, "input"),
+        (Api::Responses, r#"{"model":"demo/model","input":[]}"#, "input"),
+        (
+            Api::Responses,
+            r#"{"model":"demo/model","input":"Hi","stream":"yes"}"#,
+            "stream",
+        ),
+        (
+            Api::Responses,
+            r#"{"model":"demo/model","input":"Hi","max_output_tokens":-1}"#,
+            "max_output_tokens",
+        ),
+        (Api::Messages, r#"{"model":"demo/model","max_tokens":64}"#, "messages"),
+        (
+            Api::Messages,
+            r#"{"model":"demo/model","messages":[{"role":"user","content":"Hi"}]}"#,
+            "max_tokens",
+        ),
+        (
+            Api::Messages,
+            r#"{"model":"demo/model","max_tokens":"64","messages":[{"role":"user","content":"Hi"}]}"#,
+            "max_tokens",
+        ),
     ];
     for (api, body, field) in table {
         for envelope in [Envelope::OpenAi, Envelope::OpenRouter] {
@@ -216,6 +247,23 @@ async fn a_bad_field_is_named_in_the_apis_own_envelope() {
             }
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_upstream_does_not_take_is_named_too() {
+    let raw = Raw::always(Vec::new()).await;
+    for (field, value) in [("store", "true"), ("previous_response_id", "\"resp_1\"")] {
+        let body = format!("{{\"model\":\"demo/model\",\"input\":\"Hi\",\"{field}\":{value}}}");
+        for (path, place) in [
+            ("/v1/responses", "/error/param"),
+            ("/api/v1/responses", "/error/metadata/param"),
+        ] {
+            let (parts, text) = send(raw.alone().into_endpoints(), post(path, body.clone())).await;
+            assert_eq!(parts.status, StatusCode::BAD_REQUEST, "{text}");
+            assert_eq!(json(&text).pointer(place), Some(&json!(field)), "{text}");
+        }
+    }
+    assert!(raw.seen().is_empty(), "nothing is sent");
 }
 
 #[tokio::test(start_paused = true)]
