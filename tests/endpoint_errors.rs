@@ -9,7 +9,7 @@ use tower_openrouter::{Api, ChatServiceExt, Error, FailureKind, Phase, endpoint:
 
 use crate::support::{
     mounted::{ask, json, post, send, stack_over},
-    raw::Raw,
+    raw::{self, Raw},
 };
 
 /// The kind, the status, the word, OpenAI's type, Anthropic's type.
@@ -341,4 +341,52 @@ async fn a_bad_version_of_anthropics_api_is_refused() {
     let stack = stack_over(|_| Err(Error::new(FailureKind::Overloaded, "it was sent")));
     let (parts, _) = send(stack.into_endpoints(), request).await;
     assert_eq!(parts.status, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+/// What a client gets of this API while the upstream refuses with this status and message.
+async fn refused(api: Api, status: &str, message: &str) -> (u16, Value) {
+    let error = json!({"error": {"message": message, "code": 0}}).to_string();
+    let raw = Raw::always(vec![raw::head(status, "application/json"), raw::send(error)]).await;
+    let (parts, text) = send(raw.alone().into_endpoint(api), post("/", ask(api))).await;
+    assert!(!text.contains(raw::KEY), "{text}");
+    (parts.status.as_u16(), json(&text))
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upstreams_status_means_what_the_client_may_make_of_it() {
+    for api in Api::ALL {
+        for (status, expected, openai, anthropic) in [
+            ("403 Forbidden", 403, "upstream_forbidden", "permission_error"),
+            ("402 Payment Required", 503, "upstream_unaffordable", API),
+            ("401 Unauthorized", 502, "upstream_auth", API),
+            ("413 Too Large", 413, "invalid_request", "request_too_large"),
+        ] {
+            let (got, error) = refused(api, status, "not for you").await;
+            let (word, kind) = match api {
+                Api::Messages => (&error["error"]["error_type"], anthropic),
+                _ if expected == 403 => (&error["error"]["code"], "permission_error"),
+                _ if expected == 413 => (&error["error"]["code"], INVALID),
+                _ => (&error["error"]["code"], API),
+            };
+            assert_eq!((got, word), (expected, &json!(openai)), "{api:?} {status}: {error}");
+            assert_eq!(error["error"]["type"], kind, "{api:?} {status}: {error}");
+            assert!(
+                error["error"]["message"].as_str().unwrap().contains("not for you"),
+                "{error}"
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_an_upstream_repeats_is_hidden_in_every_api() {
+    for api in Api::ALL {
+        for status in ["400 Bad Request", "401 Unauthorized", "500 Broken"] {
+            let (_, error) = refused(api, status, &format!("the key {} is bad", raw::KEY)).await;
+            assert!(
+                error["error"]["message"].as_str().unwrap().contains("is bad"),
+                "{error}"
+            );
+        }
+    }
 }

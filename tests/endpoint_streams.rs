@@ -7,7 +7,7 @@ use tower_openrouter::{Api, ChatServiceExt, endpoint::Envelope};
 use crate::support::{
     FIRST,
     mounted::{post, send},
-    raw::{Raw, events, send as sent},
+    raw::{self, Raw, events, send as sent},
 };
 
 /// Each event of a whole stream of this API, with its name.
@@ -268,6 +268,13 @@ async fn an_upstreams_own_error_in_mid_stream_becomes_that_of_the_api() {
             assert!(!text.contains("response.failed"), "{text}");
         }
         assert!(!text.contains("[DONE]"), "{api:?}");
+        // A key that it repeats is hidden.
+        let error = error.replace("Provider", raw::KEY);
+        let (_, text) = mounted(api, Envelope::OpenAi, &format!("{shown}data: {error}\n\n")).await;
+        assert!(
+            text.contains("disconnected") && !text.contains(raw::KEY),
+            "{api:?}: {text}"
+        );
     }
 }
 
@@ -308,7 +315,7 @@ async fn a_whole_answer_is_streamed_in_the_events_of_its_api() {
         ),
     ];
     for (api, answer, names) in table {
-        let raw = Raw::always(vec![crate::support::raw::json(), sent(answer)]).await;
+        let raw = Raw::always(vec![raw::json(), sent(answer)]).await;
         let (parts, text) = send(raw.alone().into_endpoint(api), post("/", body(api))).await;
         assert_eq!(
             (parts.status, parts.headers["content-type"].to_str().unwrap()),
