@@ -11,14 +11,16 @@ mod request;
 mod responses;
 #[cfg(test)]
 mod tests;
+mod typed_answer;
 
 use std::fmt;
 
 pub(crate) use answer::{Course, Piece, Step, texts};
-pub use embeddings::EmbeddingRequest;
-pub use messages::MessagesRequest;
+pub use embeddings::{Embedding, EmbeddingRequest, EmbeddingResponse, Vector};
+pub use messages::{MessageDocument, MessagesRequest};
 pub use request::{ApiRequest, IntoApiRequest};
-pub use responses::ResponsesRequest;
+pub use responses::{ResponseDocument, ResponsesRequest};
+pub use typed_answer::ApiAnswer;
 
 /// The shape of a call: which API of an upstream it is for.
 ///

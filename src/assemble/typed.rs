@@ -114,9 +114,7 @@ impl Typed {
 
     fn ends_with(&mut self, delta: &Bytes) -> Result<(), JsonError> {
         for (name, value) in members(delta)? {
-            if value != b"null" {
-                self.beside.push((name.into(), delta.slice_ref(value)));
-            }
+            self.beside.push((name.into(), delta.slice_ref(value)));
         }
         Ok(())
     }
@@ -153,7 +151,10 @@ impl Typed {
             }
         }
         for (name, value) in self.beside {
-            document.set(String::from(name), value);
+            // What is null takes nothing away.
+            if value != b"null"[..] || !document.has(&name) {
+                document.set(String::from(name), value);
+            }
         }
         if let Some(usage) = merged(&self.usage) {
             document.set("usage", usage);

@@ -34,7 +34,7 @@ mod tool_choice;
 mod typed;
 pub(crate) mod wire_struct;
 
-pub(crate) use body::{RequestBody, Shape};
+pub(crate) use body::{Gives, RequestBody, Shape};
 pub(crate) use build::setters;
 pub use cache::CacheControl;
 pub(crate) use cache_key::{forbids_retention, is_irrelevant_header, write_document};

@@ -240,6 +240,10 @@ macro_rules! typed_request {
                 self.body.is_streaming()
             }
 
+            fn operation(&self) -> &'static str {
+                self.body.gives().operation()
+            }
+
             fn as_stream(&self) -> Option<Self> {
                 self.streamed()
             }
@@ -292,13 +296,15 @@ macro_rules! typed_request {
 
         impl tower_llm_layers::Budgeted for $name {
             fn set_max_tokens(&mut self, tokens: u64) -> bool {
-                self.body.put_max_tokens(tokens);
-                true
+                self.body.put_max_tokens(tokens)
             }
 
             fn set_max_tool_cost(&mut self, most: tower_llm_layers::UsdAmount) -> bool {
-                self.body.stop_tools_after(most);
-                true
+                let runs_tools = self.body.gives() == $crate::request::Gives::Text;
+                if runs_tools {
+                    self.body.stop_tools_after(most);
+                }
+                runs_tools
             }
         }
     };

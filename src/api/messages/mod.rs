@@ -3,8 +3,10 @@
 mod answer;
 mod build;
 mod check;
+mod document;
 mod facts;
 mod request;
 
 pub(super) use answer::read;
+pub use document::MessageDocument;
 pub use request::MessagesRequest;

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     request::{
-        Document, RequestBody, RequestError, Shape, forbids_retention, is_irrelevant_header, typed_request,
+        Document, Gives, RequestBody, RequestError, Shape, forbids_retention, is_irrelevant_header, typed_request,
         write_document,
     },
     transport::Dialect,
@@ -37,6 +37,7 @@ pub struct MessagesRequest {
 
 /// In which fields it says what layers ask.
 const SHAPE: Shape = Shape {
+    gives: Gives::Text,
     limits: &["max_tokens"],
     content: &["system", "messages"],
     fact_fields: facts::FIELDS,

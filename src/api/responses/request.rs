@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     request::{
-        Document, RequestBody, RequestError, Shape, forbids_retention, is_irrelevant_header, typed_request,
+        Document, Gives, RequestBody, RequestError, Shape, forbids_retention, is_irrelevant_header, typed_request,
         write_document,
     },
     transport::Dialect,
@@ -36,6 +36,7 @@ pub struct ResponsesRequest {
 
 /// In which fields it says what layers ask.
 const SHAPE: Shape = Shape {
+    gives: Gives::Text,
     limits: &["max_output_tokens"],
     content: &["instructions", "input"],
     fact_fields: facts::FIELDS,

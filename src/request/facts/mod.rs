@@ -135,6 +135,16 @@ impl RequestFacts {
         facts
     }
 
+    /// The size of the whole document, and nothing else: a token has four bytes of text or so, and one at least.
+    pub(crate) fn of_size(document: &Document) -> Self {
+        let bytes = u64::try_from(document.len()).unwrap_or(u64::MAX);
+        Self {
+            prompt_tokens: bytes.div_ceil(4),
+            most_prompt_tokens: bytes,
+            ..Self::default()
+        }
+    }
+
     /// Reads the form of the answer, which `type` names.
     pub(crate) fn read_format(&mut self, format: Option<&[u8]>) {
         let kind = format.and_then(|format| member(format, "type"));
