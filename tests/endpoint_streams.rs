@@ -7,7 +7,7 @@ use tower_openrouter::{Api, ChatServiceExt, endpoint::Envelope};
 use crate::support::{
     FIRST,
     mounted::{post, send},
-    raw::{Raw, events, send as sent},
+    raw::{self, Raw, events, send as sent},
 };
 
 /// Each event of a whole stream of this API, with its name.
@@ -121,7 +121,7 @@ async fn mounted(api: Api, envelope: Envelope, upstream: &str) -> (StatusCode, S
     (parts.status, text)
 }
 
-const STREAMED: [Api; 1] = [Api::Chat];
+const STREAMED: [Api; 3] = [Api::Chat, Api::Responses, Api::Messages];
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_goes_out_as_it_came_with_the_names_of_its_events() {
@@ -228,5 +228,113 @@ async fn no_part_of_a_stream_looks_whole() {
             assert_eq!(name, if api == Api::Chat { "" } else { "error" });
             assert!(!text.contains("[DONE]"), "{api:?} {cut}");
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upstreams_own_error_in_mid_stream_becomes_that_of_the_api() {
+    let table = [
+        (
+            Api::Chat,
+            r#"{"id":"gen-1","choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}],"error":{"code":502,"message":"Provider disconnected"}}"#,
+        ),
+        (
+            Api::Responses,
+            r#"{"type":"response.failed","sequence_number":3,"response":{"id":"resp_1","status":"failed","output":[],"error":{"code":"server_error","message":"Provider disconnected"}}}"#,
+        ),
+        (
+            Api::Responses,
+            r#"{"type":"error","sequence_number":3,"code":"server_error","message":"Provider disconnected","param":null}"#,
+        ),
+        (
+            Api::Messages,
+            r#"{"type":"error","error":{"type":"api_error","message":"Provider disconnected"}}"#,
+        ),
+    ];
+    for (api, error) in table {
+        let shown = written(&whole(api)[..3], true);
+        let (_, text) = mounted(api, Envelope::OpenAi, &format!("{shown}data: {error}\n\n")).await;
+        assert!(text.starts_with(&shown), "{api:?}: {text}");
+        let (name, data) = last(&text);
+        let message = match api {
+            Api::Responses => &data["message"],
+            _ => &data["error"]["message"],
+        };
+        let said = message.as_str().unwrap();
+        assert!(said.contains("Provider disconnected"), "{api:?}: {text}");
+        assert_eq!(name, if api == Api::Chat { "" } else { "error" });
+        if api == Api::Responses {
+            assert_eq!(data["error"]["message"], *message, "{text}");
+            assert!(!text.contains("response.failed"), "{text}");
+        }
+        assert!(!text.contains("[DONE]"), "{api:?}");
+        // A key that it repeats is hidden.
+        let error = error.replace("Provider", raw::KEY);
+        let (_, text) = mounted(api, Envelope::OpenAi, &format!("{shown}data: {error}\n\n")).await;
+        assert!(
+            text.contains("disconnected") && !text.contains(raw::KEY),
+            "{api:?}: {text}"
+        );
+    }
+}
+
+/// Some providers ignore `stream`.
+#[tokio::test(start_paused = true)]
+async fn a_whole_answer_is_streamed_in_the_events_of_its_api() {
+    let table = [
+        (
+            Api::Chat,
+            r#"{"id":"gen-1","system_fingerprint":null,"choices":[{"index":0,"message":{"role":"assistant","content":"Oslo."},"finish_reason":"stop"}]}"#,
+            vec![""],
+        ),
+        (
+            Api::Responses,
+            r#"{"id":"resp_1","object":"response","status":"completed","output":[{"type":"message","id":"msg_1","role":"assistant","status":"completed","content":[{"type":"output_text","text":"Oslo."}]}]}"#,
+            vec![
+                "response.created",
+                "response.output_item.added",
+                "response.content_part.added",
+                "response.output_text.delta",
+                "response.output_text.done",
+                "response.content_part.done",
+                "response.output_item.done",
+                "response.completed",
+            ],
+        ),
+        (
+            Api::Messages,
+            r#"{"id":"msg_1","type":"message","role":"assistant","content":[{"type":"text","text":"Oslo."}],"stop_reason":"end_turn","usage":{"input_tokens":3,"output_tokens":2}}"#,
+            vec![
+                "message_start",
+                "content_block_start",
+                "content_block_delta",
+                "content_block_stop",
+                "message_delta",
+                "message_stop",
+            ],
+        ),
+    ];
+    for (api, answer, names) in table {
+        let raw = Raw::always(vec![raw::json(), sent(answer)]).await;
+        let (parts, text) = send(raw.alone().into_endpoint(api), post("/", body(api))).await;
+        assert_eq!(
+            (parts.status, parts.headers["content-type"].to_str().unwrap()),
+            (StatusCode::OK, "text/event-stream"),
+            "{text}"
+        );
+        let events: Vec<_> = text
+            .split("\n\n")
+            .filter(|event| !event.is_empty() && *event != "data: [DONE]")
+            .collect();
+        let got: Vec<_> = events
+            .iter()
+            .map(|event| match event.split_once('\n') {
+                Some((name, _)) => name.strip_prefix("event: ").unwrap(),
+                None => "",
+            })
+            .collect();
+        assert_eq!(got, names, "{api:?}");
+        assert_eq!(text.contains("[DONE]"), api == Api::Chat, "{text}");
+        assert!(text.contains("\"Oslo.\""), "{text}");
     }
 }

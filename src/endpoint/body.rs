@@ -29,7 +29,7 @@ pub struct EndpointBody(Kind);
 #[derive(Default)]
 enum Kind {
     Whole(Option<Bytes>),
-    Events(Box<Events>),
+    Events(Events),
     #[default]
     Ended,
 }
@@ -97,7 +97,7 @@ impl EndpointBody {
             answered: attempts.as_ref().and_then(AttemptLog::answered_by),
             attempts,
         };
-        Self(Kind::Events(Box::new(Events {
+        Self(Kind::Events(Events {
             frames: HeldBody::new(StackBody::new(frames), head),
             marks,
             writer: EventWriter::new(shape),
