@@ -7,12 +7,15 @@ use tower_llm_layers::{Frame, Shown, Stage, TokenUsage};
 
 use crate::{
     Api, Error,
+    api::Piece,
+    assemble::merged,
     bounds::cut_cow,
     request::{
         Document, JsonError,
-        scan::{Cursor, json_string},
+        facts::{raw_member, text},
+        scan::{Cursor, Text, json_string},
     },
-    response::{ChatChunk, ChatResponse, ChunkProbe, Usage},
+    response::{ChatChunk, ChatResponse, ChunkProbe, Usage, read_usage},
 };
 
 /// One piece of an answer: an event of a stream, a sign of life, or a whole plain answer.
@@ -31,6 +34,8 @@ pub struct ChatFrame {
     is_snapshot: bool,
     /// Roughly how many tokens of the answer it shows.
     tokens: u32,
+    /// Usage that was reported before it and counts where its own says nothing; of a sign of life, the usage that it brings.
+    base: Option<Box<Bytes>>,
 }
 
 /// In which form a frame came.
@@ -55,6 +60,7 @@ impl ChatFrame {
             ends_well: false,
             is_snapshot: false,
             tokens: 0,
+            base: None,
         }
     }
 
@@ -68,7 +74,42 @@ impl ChatFrame {
             ends_well: false,
             is_snapshot: false,
             tokens: 0,
+            base: None,
         }
+    }
+
+    /// The usage of a failed answer, and nothing to show: a sign of life that is counted.
+    pub(crate) fn usage_alone(api: Api, usage: &[u8]) -> Self {
+        let mut frame = Self::keep_alive().of(api);
+        (frame.stage, frame.has_usage) = (Stage::Trailer, true);
+        frame.based_on(Some(Bytes::copy_from_slice(usage)))
+    }
+
+    /// The same, behind usage that was reported before.
+    pub(crate) fn based_on(mut self, usage: Option<Bytes>) -> Self {
+        self.base = usage.map(Box::new);
+        self
+    }
+
+    /// What it says, if its API is one of typed events.
+    fn piece(&self) -> Option<Piece<'_>> {
+        if self.form == FrameKind::KeepAlive || !self.is_typed() {
+            return None;
+        }
+        Piece::read(self.api, &self.bytes).ok()
+    }
+
+    const fn is_typed(&self) -> bool {
+        matches!(self.api, Api::Responses | Api::Messages)
+    }
+
+    /// The `type` of the event, if its API has typed events: what an `event:` line names.
+    #[must_use]
+    pub fn event_type(&self) -> Option<Cow<'_, str>> {
+        if self.form != FrameKind::Chunk || !self.is_typed() {
+            return None;
+        }
+        raw_member(&self.bytes, "type").and_then(text).map(Text::to_str)
     }
 
     /// The same, of this API.
@@ -125,6 +166,9 @@ impl ChatFrame {
         if self.form == FrameKind::KeepAlive || self.is_snapshot {
             return None;
         }
+        if self.is_typed() {
+            return self.piece()?.text();
+        }
         ChunkProbe::read(&self.bytes).ok()?.text()
     }
 
@@ -133,6 +177,12 @@ impl ChatFrame {
     pub fn usage(&self) -> Option<Usage> {
         if !self.has_usage {
             return None;
+        }
+        if self.is_typed() {
+            let own = self.piece().and_then(|piece| piece.usage);
+            let own = own.map(|raw| self.bytes.slice_ref(raw));
+            let both: Vec<Bytes> = self.base.as_deref().cloned().into_iter().chain(own).collect();
+            return read_usage(&merged(&both)?);
         }
         ChunkProbe::read(&self.bytes).ok()?.usage()
     }
@@ -143,6 +193,7 @@ impl ChatFrame {
     ///
     /// [`Malformed`](crate::FailureKind::Malformed) if it is none.
     pub fn chunk(&self) -> Result<ChatChunk, Error> {
+        self.must_be_of_chat()?;
         ChatChunk::from_json(&self.bytes).map_err(|cause| unreadable("this frame is not a chunk of a stream", &cause))
     }
 
@@ -152,6 +203,7 @@ impl ChatFrame {
     ///
     /// [`Malformed`](crate::FailureKind::Malformed) if it is none.
     pub fn response(&self) -> Result<ChatResponse, Error> {
+        self.must_be_of_chat()?;
         ChatResponse::from_json(&self.bytes).map_err(|cause| unreadable("this frame is not a plain answer", &cause))
     }
 }
@@ -223,6 +275,9 @@ impl Frame for ChatFrame {
         if self.form == FrameKind::KeepAlive || self.is_snapshot {
             return Shown::Nothing;
         }
+        if self.is_typed() {
+            return self.shown_typed();
+        }
         let Ok(probe) = ChunkProbe::read(&self.bytes) else {
             return Shown::Other;
         };
@@ -236,6 +291,9 @@ impl Frame for ChatFrame {
     }
 
     fn with_text(self, text: &str) -> Self {
+        if self.is_typed() {
+            return self;
+        }
         let bytes = written_anew(&self.bytes, text).unwrap_or_else(|| self.bytes.clone());
         Self { bytes, ..self }
     }
@@ -244,6 +302,9 @@ impl Frame for ChatFrame {
         if self.form == FrameKind::KeepAlive {
             return None;
         }
+        if self.is_typed() {
+            return self.piece()?.id.map(Text::to_str).map(cut_cow);
+        }
         let id = ChunkProbe::read(&self.bytes).ok()?.id().filter(|id| !id.is_empty());
         id.map(cut_cow)
     }
@@ -251,6 +312,9 @@ impl Frame for ChatFrame {
     fn model(&self) -> Option<Cow<'_, str>> {
         if self.form == FrameKind::KeepAlive {
             return None;
+        }
+        if self.is_typed() {
+            return self.piece()?.model.map(Text::to_str);
         }
         ChunkProbe::read(&self.bytes)
             .ok()?
@@ -262,6 +326,9 @@ impl Frame for ChatFrame {
         if self.form == FrameKind::KeepAlive {
             return None;
         }
+        if self.is_typed() {
+            return self.piece()?.finish_word();
+        }
         ChunkProbe::read(&self.bytes).ok()?.finish_word()
     }
 
@@ -270,14 +337,19 @@ impl Frame for ChatFrame {
     }
 
     fn size_in_bytes(&self) -> usize {
-        size_of::<Self>() + self.bytes.len()
+        size_of::<Self>() + self.bytes.len() + self.base.as_ref().map_or(0, |base| base.len())
     }
 
     /// The bytes are copied, so that they do not keep the rest of what came with them; with usage of zero, if there was some.
     fn replayed(&self) -> Self {
-        let unpaid = self.has_usage.then(|| unpaid(&self.bytes)).flatten();
+        let unpaid = if self.is_typed() {
+            typed::unpaid(self.api, &self.bytes)
+        } else {
+            self.has_usage.then(|| unpaid(&self.bytes)).flatten()
+        };
         Self {
             bytes: unpaid.unwrap_or_else(|| Bytes::copy_from_slice(&self.bytes)),
+            base: None,
             ..*self
         }
     }
@@ -309,3 +381,4 @@ impl From<ChatFrame> for Bytes {
 
 #[cfg(test)]
 mod tests;
+mod typed;

@@ -57,6 +57,8 @@ mod endpoint_errors;
 #[cfg(test)]
 mod endpoint_routes;
 #[cfg(test)]
+mod endpoint_streams;
+#[cfg(test)]
 mod faults_broken;
 #[cfg(test)]
 mod faults_refused;

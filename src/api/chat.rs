@@ -78,7 +78,7 @@ impl WireRequest for ChatRequest {
     fn segments(&self, dialect: Dialect) -> Segments {
         match dialect {
             Dialect::OpenRouter => Self::segments(self).collect(),
-            Dialect::OpenAi => self.without_openrouter_fields().segments().collect(),
+            Dialect::OpenAi | Dialect::Anthropic => self.without_openrouter_fields().segments().collect(),
         }
     }
 

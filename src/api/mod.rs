@@ -3,12 +3,18 @@
 //! A [`ChatRequest`](crate::ChatRequest), [`ResponsesRequest`], [`MessagesRequest`] or [`EmbeddingRequest`] becomes an [`ApiRequest`], which
 //! is what a stack takes. Each is the JSON document that it goes out as.
 
+mod answer;
 mod chat;
 mod embeddings;
 mod messages;
 mod request;
 mod responses;
+#[cfg(test)]
+mod tests;
 
+use std::fmt;
+
+pub(crate) use answer::{Course, Piece, Step, texts};
 pub use embeddings::EmbeddingRequest;
 pub use messages::MessagesRequest;
 pub use request::{ApiRequest, IntoApiRequest};
@@ -51,7 +57,18 @@ impl Api {
         }
     }
 
-    /// The same with a slash before it: the path of a request above the transport.
+    /// Its name in messages and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Responses => "responses",
+            Self::Messages => "messages",
+            Self::Embeddings => "embeddings",
+        }
+    }
+
+    /// Its path with a slash before it: the path of a request above the transport.
     pub(crate) const fn uri(self) -> &'static str {
         match self {
             Self::Chat => "/chat/completions",
@@ -59,5 +76,11 @@ impl Api {
             Self::Messages => "/messages",
             Self::Embeddings => "/embeddings",
         }
+    }
+}
+
+impl fmt::Display for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }

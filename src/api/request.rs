@@ -195,7 +195,9 @@ impl LlmRequest for ApiRequest {
     }
 
     fn needs(&self) -> Needs {
-        each!(&self.0, body => body.needs())
+        let mut needs = each!(&self.0, body => body.needs());
+        needs.api = Some(self.api().name());
+        needs
     }
 
     fn is_streaming(&self) -> bool {
@@ -288,5 +290,9 @@ impl WireRequest for ApiRequest {
 
     fn api(&self) -> Option<Api> {
         Some(self.api())
+    }
+
+    fn check_for(&self, dialect: Dialect) -> Result<(), RequestError> {
+        each!(&self.0, body => body.check_for(dialect))
     }
 }

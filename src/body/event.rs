@@ -17,7 +17,7 @@ use crate::{
     transport::error_in_body,
 };
 
-type Taken = Result<Option<ChatFrame>, Error>;
+pub(super) type Taken = Result<Option<ChatFrame>, Error>;
 
 impl StreamBody {
     pub(super) fn event(&mut self, event: SseEvent) -> Taken {
@@ -38,6 +38,10 @@ impl StreamBody {
     }
 
     fn data(&mut self, data: Bytes) -> Taken {
+        if let Some(course) = &self.progress.course {
+            let api = course.api();
+            return self.typed(api, data);
+        }
         match ChunkProbe::read(&data) {
             Ok(probe) => {
                 let chunk = self.chunk(&probe)?;
@@ -111,7 +115,7 @@ impl StreamBody {
     }
 
     /// An event that is no JSON object.
-    fn no_object(&mut self, data: &Bytes, cause: JsonError) -> Taken {
+    pub(super) fn no_object(&mut self, data: &Bytes, cause: JsonError) -> Taken {
         if let Some(elements) = elements(data) {
             // A list of chunks, or of one error; without objects a sign of life.
             return self.several(elements);
@@ -166,7 +170,7 @@ impl StreamBody {
 
     /// What is no JSON: words, a page, or a chunk that is garbled.
     fn unreadable(&mut self, data: &[u8], cause: JsonError) -> Taken {
-        if self.progress.done || (self.progress.began && self.progress.is_whole(true)) {
+        if self.progress.is_over() {
             // Garbage behind a complete answer.
             return Ok(self.alive());
         }
@@ -184,7 +188,7 @@ impl StreamBody {
 
     /// Words where a chunk was due: an error, or a sign of life.
     fn words(&mut self, words: &[u8]) -> Taken {
-        let is_over = self.progress.done || (self.progress.began && self.progress.is_whole(true));
+        let is_over = self.progress.is_over();
         let text = String::from_utf8_lossy(words.get(..4096).unwrap_or(words));
         if !is_over && reads_like_failure(&text) {
             return Err(reading::reported_in_words(text.trim_matches('"').as_bytes()));
@@ -201,7 +205,7 @@ impl StreamBody {
     /// A line that is no field of an event: a document that lacks its `data:`, or words.
     pub(super) fn stray(&mut self, line: &Bytes) -> Taken {
         let line = line.slice_ref(line.trim_ascii());
-        let is_over = self.progress.done || (self.progress.began && self.progress.is_whole(true));
+        let is_over = self.progress.is_over();
         if let Some(error) = line.strip_prefix(b"error:").filter(|_| !is_over) {
             return Err(reading::named_error(error.trim_ascii(), &self.headers));
         }

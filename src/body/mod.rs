@@ -10,6 +10,10 @@ mod reading;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod typed;
+mod typed_reading;
+#[cfg(test)]
+mod typed_tests;
 mod unread;
 mod wire;
 mod words;
@@ -30,7 +34,6 @@ use tower_llm_layers::Frame as _;
 use crate::{
     Api, ChatFrame, Error,
     assemble::Gathered,
-    response::ChunkProbe,
     transport::{InFlight, SentKey},
 };
 
@@ -96,7 +99,12 @@ impl Reader {
         if form == Form::Document || is_document {
             return Kind::Plain(Box::new(PlainBody::new(wire, self.headers, self.api)));
         }
-        let stream = Box::new(StreamBody::new(wire, self.headers, self.limits));
+        let stream = Box::new(StreamBody::new(
+            wire,
+            self.headers,
+            self.api.unwrap_or(Api::Chat),
+            self.limits,
+        ));
         if self.wants_stream {
             Kind::Stream(stream)
         } else {
@@ -114,27 +122,45 @@ impl ChatBody {
         Self { key, ..Self::of(kind) }
     }
 
-    fn reading(wire: Wire, form: Form) -> Self {
-        let reader = Reader::new(Some(Api::Chat), true, ReadLimits::default());
+    fn reading(api: Api, wire: Wire, form: Form) -> Self {
+        let reader = Reader::new(Some(api), true, ReadLimits::default());
         Self::of(reader.read(wire, form))
     }
 
-    /// Reads a stream of server-sent events from bytes of your own transport.
+    /// Reads a chat's stream of server-sent events from bytes of your own transport.
     pub fn from_event_stream<B>(body: B) -> Self
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        Self::reading(Wire::boxed(body), Form::Events)
+        Self::from_event_stream_of(Api::Chat, body)
     }
 
-    /// Reads a plain answer from bytes of your own transport.
+    /// Reads a stream of this API from bytes of your own transport.
+    pub fn from_event_stream_of<B>(api: Api, body: B) -> Self
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        Self::reading(api, Wire::boxed(body), Form::Events)
+    }
+
+    /// Reads a chat's plain answer from bytes of your own transport.
     pub fn from_plain<B>(body: B) -> Self
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        Self::reading(Wire::boxed(body), Form::Document)
+        Self::from_plain_of(Api::Chat, body)
+    }
+
+    /// Reads a plain answer of this API from bytes of your own transport.
+    pub fn from_plain_of<B>(api: Api, body: B) -> Self
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        Self::reading(api, Wire::boxed(body), Form::Document)
     }
 
     /// Frames that are there already.
@@ -159,15 +185,12 @@ impl ChatBody {
 
 /// The plain answer that chunks make up, checked like one that came plain.
 pub(crate) fn put_together(gathered: Gathered, headers: &HeaderMap) -> Result<ChatFrame, Error> {
-    let bytes = gathered.whole()?;
-    whole_answer(bytes.clone(), headers).map_err(|error| {
-        let probe = ChunkProbe::read(&bytes).ok();
-        error.after_text(probe.and_then(|probe| probe.text()).unwrap_or_default())
-    })
+    let (api, text) = (gathered.api(), gathered.text());
+    whole_answer(api, gathered.whole()?, headers).map_err(|error| error.after_text(text))
 }
 
-fn whole_answer(bytes: Bytes, headers: &HeaderMap) -> Result<ChatFrame, Error> {
-    let frame = reading::answer(bytes, headers).map_err(|Failed { error, .. }| *error)?;
+fn whole_answer(api: Api, bytes: Bytes, headers: &HeaderMap) -> Result<ChatFrame, Error> {
+    let frame = reading::answer(Some(api), bytes, headers).map_err(|Failed { error, .. }| *error)?;
     if frame.stage().begins_answer() {
         Ok(frame)
     } else {

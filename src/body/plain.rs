@@ -104,7 +104,7 @@ impl PlainBody {
         } else {
             std::mem::take(&mut self.rest).freeze()
         };
-        let frame = reading::answer(without_mark(bytes), &self.headers)?;
+        let frame = reading::answer(self.api, without_mark(bytes), &self.headers)?;
         match self.api {
             None | Some(Api::Embeddings) => {
                 let has_usage = frame.has_usage();

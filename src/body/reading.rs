@@ -6,7 +6,8 @@ use tower_llm_layers::Stage;
 
 use super::words::{event_data, first_words, is_page};
 use crate::{
-    ChatFrame, Error, FailureKind,
+    Api, ChatFrame, Error, FailureKind,
+    api::Piece,
     frame::FrameKind,
     request::JsonError,
     response::{ChunkProbe, End, UpstreamError},
@@ -61,7 +62,7 @@ pub(super) fn withheld(probe: &ChunkProbe<'_>, headers: &HeaderMap) -> Option<Fa
 }
 
 /// Whether a finish reason says that the model's context is full.
-fn is_full_context(word: &str) -> bool {
+pub(super) fn is_full_context(word: &str) -> bool {
     let word = word.to_ascii_lowercase();
     word.contains("context") || matches!(word.as_str(), "model_length" | "prompt_too_long" | "input_too_long")
 }
@@ -77,11 +78,18 @@ fn usage_alone(probe: &ChunkProbe<'_>) -> Option<ChatFrame> {
 
 /// The usage of a frame as a chunk of its own.
 pub(super) fn usage_of(frame: &ChatFrame) -> Option<ChatFrame> {
+    if let api @ (Api::Responses | Api::Messages) = frame.api() {
+        let piece = Piece::read(api, frame.bytes()).ok()?;
+        return Some(ChatFrame::usage_alone(api, piece.usage?));
+    }
     usage_alone(&ChunkProbe::read(frame.bytes()).ok()?)
 }
 
-/// A plain answer: a frame, or the failure it reports.
-pub(super) fn answer(bytes: Bytes, headers: &HeaderMap) -> Result<ChatFrame, Failed> {
+/// A plain answer of this API: a frame, or the failure it reports.
+pub(super) fn answer(api: Option<Api>, bytes: Bytes, headers: &HeaderMap) -> Result<ChatFrame, Failed> {
+    if let Some(api @ (Api::Responses | Api::Messages)) = api {
+        return super::typed_reading::answer(api, bytes, headers);
+    }
     let probe = ChunkProbe::read(&bytes).map_err(|cause| Failed::from(malformed(&bytes, cause, headers)))?;
     if let Some(failed) = failure(&probe, headers).or_else(|| withheld(&probe, headers)) {
         return Err(failed);
@@ -116,7 +124,7 @@ pub(super) fn named_error(data: &[u8], headers: &HeaderMap) -> Error {
     error.map_or_else(|| reported_in_words(data), |error| error_in_body(headers, &error))
 }
 
-fn without_words() -> Error {
+pub(super) fn without_words() -> Error {
     Error::new(FailureKind::Upstream, "the upstream reports an error without a message")
 }
 
@@ -154,7 +162,7 @@ pub(super) fn spent(probe: &ChunkProbe<'_>) -> bool {
 }
 
 /// A document that is no JSON: it may be an error all the same.
-fn malformed(bytes: &[u8], cause: JsonError, headers: &HeaderMap) -> Error {
+pub(super) fn malformed(bytes: &[u8], cause: JsonError, headers: &HeaderMap) -> Error {
     let told = UpstreamError::parse(bytes).or_else(|| UpstreamError::parse(&event_data(bytes)?));
     if let Some(error) = told {
         return error_in_body(headers, &error);

@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use super::{encoding::UnknownEncoding, limits::ReadLimits, plain::broken, progress::Progress, wire::Wire};
 use crate::{
-    ChatFrame, Error, FailureKind,
+    Api, ChatFrame, Error, FailureKind,
     error::Source,
     sse::{SseDecoder, SseItem},
     transport::generation_id,
@@ -51,9 +51,9 @@ pub(super) struct StreamBody {
 }
 
 impl StreamBody {
-    pub(super) fn new(wire: Wire, headers: HeaderMap, limits: ReadLimits) -> Self {
+    pub(super) fn new(wire: Wire, headers: HeaderMap, api: Api, limits: ReadLimits) -> Self {
         let generation_id = generation_id(&headers).map(str::to_owned);
-        let progress = Progress::of(generation_id);
+        let progress = Progress::of(generation_id, api);
         Self {
             wire: Some(wire),
             decoder: SseDecoder::with_limit(limits.max_event_bytes),
@@ -118,11 +118,12 @@ impl StreamBody {
         match item {
             SseItem::Comment if self.progress.done => Ok(None),
             SseItem::Comment => Ok(Some(ChatFrame::keep_alive())),
-            SseItem::Done => {
-                self.progress.done = true;
+            SseItem::Done if self.progress.ends_when_done() => {
                 self.timer = None;
                 Ok(None)
             }
+            // It claims an end that the answer has not reached.
+            SseItem::Done => Err(self.interrupted(None)),
             SseItem::Event(event) => self.event(event),
             SseItem::Stray(line) => self.stray(&line),
         }
@@ -193,7 +194,7 @@ impl StreamBody {
         Poll::Ready(None)
     }
 
-    const fn patience(&self) -> Option<Duration> {
+    fn patience(&self) -> Option<Duration> {
         if self.progress.done {
             Some(if self.progress.usage {
                 WAIT_FOR_CLOSE

@@ -26,6 +26,8 @@ fn rewritten(answer: &[u8]) -> Result<Vec<u8>, JsonError> {
             out.extend_from_slice(b",\"choices\":");
             list(value, &mut out, |choice, out, _| write_choice(choice, out))
         }
+        // OpenRouter's SDKs refuse a chunk in which these are null, although an answer may have them so.
+        "system_fingerprint" | "usage" if value.peek()? == Found::Null => value.skip(),
         name => member(name, value, &mut out),
     })?;
     out.push(b'}');
@@ -137,11 +139,12 @@ mod tests {
 
     #[test]
     fn a_message_becomes_a_delta() {
-        let answer = br#"{"id":"g","object":"chat.completion","choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"Hi","tool_calls":[{"id":"a"}]}}],"usage":{"cost":0.00000765}}"#;
+        let answer = br#"{"id":"g","object":"chat.completion","system_fingerprint":null,"choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"Hi","tool_calls":[{"id":"a"}]}}],"usage":{"cost":0.00000765}}"#;
         let chunk: Value = serde_json::from_slice(&as_chunk(answer)).unwrap();
         assert_eq!(chunk["object"], "chat.completion.chunk");
         assert_eq!(chunk["choices"][0]["delta"]["content"], "Hi");
         assert_eq!(chunk["choices"][0]["delta"]["tool_calls"][0]["index"], 0);
         assert_eq!(chunk["choices"][0].get("message"), None);
+        assert_eq!(chunk.get("system_fingerprint"), None);
     }
 }

@@ -1,6 +1,6 @@
 //! What went wrong, before it takes the shape of an API: status, word, message, headers.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, error::Error as _};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use tower_llm_layers::{FailureKind, Phase};
@@ -70,6 +70,11 @@ impl Problem {
         let (status, code) = told(error);
         let mut problem = Self::new(status, code, error.to_string());
         problem.generation_id = error.generation_id().map(str::to_owned);
+        // What one upstream does not take of a request, such as `store` at OpenRouter.
+        let refused = error.source().and_then(|source| source.downcast_ref::<RequestError>());
+        problem.param = refused
+            .and_then(RequestError::field)
+            .map(|field| field.to_owned().into());
         problem.headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
         if let Some(wait) = error.retry_after() {
             // Rounded up: earlier would be too early.

@@ -122,6 +122,18 @@ impl RequestBody {
         self.inner.document.segments()
     }
 
+    /// What goes out without these fields.
+    pub(crate) fn segments_without(&self, fields: &[&str]) -> crate::Segments {
+        if !fields.iter().any(|field| self.document().has(field)) {
+            return self.segments().collect();
+        }
+        let mut document = self.document().clone();
+        for field in fields {
+            document.remove(field);
+        }
+        document.segments().collect()
+    }
+
     pub(crate) fn to_bytes(&self) -> Bytes {
         self.inner.document.to_bytes()
     }

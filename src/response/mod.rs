@@ -29,6 +29,7 @@ pub use finish::FinishReason;
 pub use price::{Price, PriceOverride, PriceOverrides, Pricing};
 pub use probe::ChunkProbe;
 pub use tower_llm_layers::{UsdAmount, UsdError};
-pub(crate) use upstream::reads_like_failure;
 pub use upstream::{Availability, ErrorCode, PreviousError, RAW_LIMIT, UpstreamError, affordable_tokens};
+pub(crate) use upstream::{means_failure, reads_like_failure};
+pub(crate) use usage::read_usage;
 pub use usage::{CompletionTokensDetails, CostDetails, PromptTokensDetails, ServerToolUse, Usage};

@@ -33,6 +33,7 @@ use super::{
     describe::describe,
     settings::Settings,
     slots::{Slots, StreamUpstreamSlot},
+    spoken::Spoken,
 };
 
 /// The chain of candidates, each with its retries, over what paces an attempt.
@@ -266,9 +267,13 @@ fn chain(settings: &Settings, first_upstream: &str, wrong: &mut Vec<BuildProblem
         .requested_model(settings.requested_model.clone())
         .fallback_on_refusal(settings.fallback_on_refusal)
         .server_side(settings.server_side);
-    match &settings.capabilities {
-        Some(capabilities) => chain.capabilities(Arc::clone(capabilities)),
-        None => chain,
+    match (&settings.capabilities, settings.spoken.is_empty()) {
+        (Some(capabilities), true) => chain.capabilities(Arc::clone(capabilities)),
+        (None, true) => chain,
+        (capabilities, false) => chain.capabilities(Arc::new(Spoken {
+            upstreams: settings.spoken.clone(),
+            catalogue: capabilities.clone(),
+        })),
     }
 }
 

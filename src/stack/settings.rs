@@ -3,7 +3,7 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use tower_llm_layers::{
-    Candidate, CandidateError,
+    Apis, Candidate, CandidateError,
     adaptive_concurrency::ConcurrencyLimits,
     auth::{KeySource, Keys},
     circuit_breaker::Circuits,
@@ -77,6 +77,8 @@ pub(super) struct Settings {
     pub(super) circuits: Option<Circuits>,
     pub(super) concurrency: Option<ConcurrencyLimits>,
     pub(super) hedge: Option<Hedge>,
+    /// The upstreams that do not speak all APIs.
+    pub(super) spoken: Vec<(Box<str>, Apis)>,
 }
 
 impl Settings {

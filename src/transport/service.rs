@@ -10,16 +10,18 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use http::{HeaderMap, Method, Request, Response};
 use http_body_util::BodyExt;
 use reqwest::Url;
 use tokio::time::timeout;
-use tower_llm_layers::{Call, Candidate, Outcome, Phase, Unbilled, deadline::DEADLINE_HEADER};
+use tower_llm_layers::{Call, Candidate, Outcome, Phase, Unbilled};
 use tower_service::Service;
 
 use super::{
     Dialect, InFlight, SentKey, TransportBuilder, TransportError, TransportProblem, Upstream, classify,
-    clients::Clients, limit_status::limit_status,
+    clients::Clients,
+    limit_status::limit_status,
+    outgoing::{headers, refused_by},
 };
 use crate::{
     Api, ChatBody, Error, FailureKind,
@@ -62,9 +64,28 @@ pub(super) struct TransportState {
 /// One upstream, and how to get there.
 pub(super) struct Destination {
     pub(super) upstream: Upstream,
-    /// Its URL of chat completions.
-    pub(super) chat: Url,
+    pub(super) urls: Urls,
     pub(super) clients: Clients,
+}
+
+/// The URLs of an upstream's APIs, kept ready.
+pub(super) struct Urls([Url; Api::ALL.len()]);
+
+impl Urls {
+    pub(super) fn of(upstream: &Upstream) -> Result<Self, TransportProblem> {
+        let [chat, responses, messages, embeddings] = Api::ALL.map(|api| upstream.url(api.path()));
+        Ok(Self([chat?, responses?, messages?, embeddings?]))
+    }
+
+    fn get(&self, api: Api) -> &Url {
+        let [chat, responses, messages, embeddings] = &self.0;
+        match api {
+            Api::Chat => chat,
+            Api::Responses => responses,
+            Api::Messages => messages,
+            Api::Embeddings => embeddings,
+        }
+    }
 }
 
 impl TransportState {
@@ -130,7 +151,7 @@ impl Transport {
     fn headers_for(&self, upstream: &Upstream) -> HeaderMap {
         match upstream.dialect() {
             Dialect::OpenRouter => self.0.attribution.clone(),
-            Dialect::OpenAi => HeaderMap::new(),
+            Dialect::OpenAi | Dialect::Anthropic => HeaderMap::new(),
         }
     }
 
@@ -145,13 +166,13 @@ impl Transport {
             )
         })?;
         let upstream = &known.upstream;
-        let url = if body.path() == Api::Chat.path() {
-            known.chat.clone()
-        } else {
-            upstream.url(body.path()).map_err(internal)?
+        refused_by(upstream, body)?;
+        let url = match body.api().filter(|api| body.path() == api.path()) {
+            Some(api) => known.urls.get(api).clone(),
+            None => upstream.url(body.path()).map_err(internal)?,
         };
         let mut outgoing = reqwest::Request::new(Method::POST, url);
-        *outgoing.headers_mut() = merge(request.headers(), self.headers_for(upstream));
+        *outgoing.headers_mut() = headers(request.headers(), self.headers_for(upstream), upstream.dialect());
         *outgoing.body_mut() = Some(body.segments(upstream.dialect()).into_body());
         let pooled = (!lost_its_connection(body.call()))
             .then(|| known.clients.take())
@@ -193,36 +214,6 @@ struct Prepared {
     outgoing: reqwest::Request,
     /// `None` on a connection of its own.
     in_flight: Option<InFlight>,
-}
-
-/// The caller's headers, without those of the connection it came on, and what the upstream wants.
-fn merge(from_caller: &HeaderMap, extra: HeaderMap) -> HeaderMap {
-    const OF_THE_CONNECTION: [header::HeaderName; 10] = [
-        header::HOST,
-        header::CONNECTION,
-        header::CONTENT_LENGTH,
-        header::TRANSFER_ENCODING,
-        header::TE,
-        header::TRAILER,
-        header::UPGRADE,
-        header::EXPECT,
-        header::PROXY_AUTHORIZATION,
-        header::HeaderName::from_static("keep-alive"),
-    ];
-    let mut headers = from_caller.clone();
-    for name in OF_THE_CONNECTION {
-        headers.remove(name);
-    }
-    // What came compressed would not be read here; and the time left is ours to keep, not the upstream's.
-    headers.remove(header::ACCEPT_ENCODING);
-    headers.remove(DEADLINE_HEADER);
-    for (name, value) in extra {
-        if let Some(name) = name {
-            headers.entry(name).or_insert(value);
-        }
-    }
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers
 }
 
 fn internal(error: TransportProblem) -> Error {

@@ -168,7 +168,7 @@ impl WireRequest for EmbeddingRequest {
     fn segments(&self, dialect: Dialect) -> Segments {
         match dialect {
             Dialect::OpenRouter => self.document.segments().collect(),
-            Dialect::OpenAi => {
+            Dialect::OpenAi | Dialect::Anthropic => {
                 let mut plain = self.document.clone();
                 for field in ["provider", "input_type"] {
                     plain.remove(field);

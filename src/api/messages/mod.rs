@@ -1,5 +1,10 @@
-//! Anthropic's messages: the request.
+//! Anthropic's messages: the request, and what an answer says.
 
+mod answer;
+mod build;
+mod check;
+mod facts;
 mod request;
 
+pub(super) use answer::read;
 pub use request::MessagesRequest;

@@ -181,8 +181,9 @@ fn by_word(word: &str) -> Option<u16> {
         "provider_overloaded" | "overloaded_error" | "overloaded" => 503,
         "provider_unavailable" => 502,
         "server" | "server_error" | "unmapped" | "api_error" => 500,
-        "timeout" | "timeout_error" => 504,
-        "payload_too_large" => 413,
+        "timeout" | "timeout_error" | "vector_store_timeout" => 504,
+        "conflict_error" => 409,
+        "payload_too_large" | "request_too_large" => 413,
         "unprocessable" => 422,
         "context_length_exceeded" | "max_tokens_exceeded" | "token_limit_exceeded" | "string_too_long" => 400,
         word if is_refusal(word) => 400,
@@ -192,7 +193,16 @@ fn by_word(word: &str) -> Option<u16> {
 }
 
 fn is_refusal(word: &str) -> bool {
-    matches!(word, "content_policy_violation" | "refusal" | "content_filter")
+    matches!(
+        word,
+        "content_policy_violation"
+            | "refusal"
+            | "content_filter"
+            | "image_content_policy_violation"
+            | "bio_policy"
+            | "cyber_policy"
+            | "misalignment_policy_violation"
+    )
 }
 
 /// The kind and reach of a failure with an envelope.
