@@ -11,6 +11,11 @@ EMBEDDER = "openai/text-embedding-3-small"
 
 TEXT = ("chat", "responses", "messages")
 WORDS = "light passes through the"
+#: The finish reasons of chat in the words of the other APIs.
+FINISH = {
+    "responses": {"stop": "completed", "tool_calls": "completed"},
+    "messages": {"stop": "end_turn", "tool_calls": "tool_use"},
+}
 #: A wait that the stack does not sit out, so that the client is told of it.
 WAIT = "40"
 
@@ -49,7 +54,7 @@ class Case:
     def ask_of(self, api, base):
         return {"api": api, "base": base, "model": self.model, "stream": self.stream, "ask": self.ask, "prompt": self.prompt}
 
-    def check(self, got, classes):
+    def check(self, api, got, classes):
         """What is wrong with an answer, in sentences."""
         wrong = []
 
@@ -69,7 +74,7 @@ class Case:
             expect("class", expected, error["class"])
             if isinstance(status, int):
                 expect("status", status, error["status"])
-            if self.retry_after:
+            if self.retry_after and classes.get("retry-after", True):
                 expect("retry-after", self.retry_after, error.get("retry_after"))
             for word in self.words:
                 if word not in error["message"]:
@@ -87,7 +92,8 @@ class Case:
         if self.vectors is not None:
             expect("vectors", self.vectors, got["vectors"])
         if self.finish is not None and classes.get("finish", True):
-            expect("finish", classes.get(self.finish, self.finish), got["finish"])
+            word = FINISH.get(api, {}).get(self.finish, self.finish)
+            expect("finish", classes.get(self.finish, word), got["finish"])
         if self.usage:
             found = got["usage"]
             if not found or min(found) < 1:
@@ -156,14 +162,16 @@ CASES = [
         prompt="",
         apis=("chat", "messages"),
         error=400,
-        words=("messages",),
+        words=("message",),
         not_for=dict.fromkeys(("vercel-node", "langchain-python"), "sends an empty message"),
     ),
     Case("cut-plain", plans={MODEL: "words=9;cut@4", FALLBACK: "words=9;cut@4"}, error=502),
     Case("cut", plans={MODEL: "words=9;cut@4"}, stream=True, text=WORDS, error="stream"),
     Case("reset", plans={MODEL: "words=9;cut@4;rst"}, stream=True, text=WORDS, error="stream"),
     Case("error-event", plans={MODEL: "words=9;error=502@4"}, stream=True, text=WORDS, error="stream"),
-    Case("no-end", plans={MODEL: "words=4;no-finish"}, stream=True, text=WORDS, error="stream"),
+    Case("no-end", plans={MODEL: "words=4;no-finish"}, apis=("chat", "messages"), stream=True, text=WORDS, error="stream"),
+    # All items of the response are whole, and only the last event is missing: so OpenRouter ended streams in September 2026.
+    Case("no-end-items-whole", plans={MODEL: "words=4;no-finish"}, apis=("responses",), stream=True, text=WORDS),
     Case("embed", plans={}, model=EMBEDDER, apis=("embeddings",), ask="embed", vectors=[8, 8], usage=False),
     Case(
         "embed-429",

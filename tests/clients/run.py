@@ -196,7 +196,7 @@ def run_driver(name, apis, wanted, options, pairs, directory):
                 finally:
                     if case.fails_upstream:
                         pair.stop()
-                results.append((f"{name} {api} {case.name}", case.check(got, classes.of(name, api)), case, got))
+                results.append((f"{name} {api} {case.name}", case.check(api, got, classes.of(name, api)), case, got))
     except Exception as error:
         results.append((f"{name}", [f"{type(error).__name__}: {error}"], None, None))
     finally:

@@ -58,7 +58,7 @@ function whole(response, answer) {
     if (item.type === "function_call") answer.call(item.name, item.arguments);
   }
   answer.finish = response.status;
-  answer.count(response.usage.input_tokens, response.usage.output_tokens);
+  if (response.usage) answer.count(response.usage.input_tokens, response.usage.output_tokens);
 }
 
 async function embeddings(ask, answer) {

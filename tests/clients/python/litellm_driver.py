@@ -15,11 +15,11 @@ def chat(ask, answer):
 
 
 def messages(ask, answer):
-    run("anthropic/" + ask["model"], ask["base"], ask, answer)
+    run("anthropic/" + ask["model"], ask["base"], ask, answer, max_tokens=4096)
 
 
-def run(model, base, ask, answer):
-    options = {"model": model, "api_base": base, "api_key": "unused", "num_retries": 0, "max_retries": 0, "timeout": 30}
+def run(model, base, ask, answer, **options):
+    options |= {"model": model, "api_base": base, "api_key": "unused", "num_retries": 0, "max_retries": 0, "timeout": 30}
     options["messages"] = [{"role": "user", "content": ask["prompt"]}] if ask["prompt"] else []
     if ask["ask"] == "tools":
         options["tools"] = [{"type": "function", "function": TOOL}]

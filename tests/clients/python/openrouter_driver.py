@@ -75,7 +75,8 @@ def whole(response, answer):
         if item.type == "function_call":
             answer.call(item.name, item.arguments)
     answer.finish = response.status
-    answer.count(response.usage.input_tokens, response.usage.output_tokens)
+    if response.usage:
+        answer.count(response.usage.input_tokens, response.usage.output_tokens)
 
 
 def embeddings(ask, answer):
