@@ -53,6 +53,8 @@ mod degrade;
 mod endpoint;
 mod endpoint_encoding;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
 mod faults_broken;
 #[cfg(test)]
 mod faults_refused;
