@@ -61,6 +61,8 @@ mod endpoint_routes;
 #[cfg(test)]
 mod endpoint_streams;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
 mod faults_broken;
 #[cfg(test)]
 mod faults_refused;

@@ -84,6 +84,7 @@ pub mod cost;
 #[cfg_attr(docsrs, doc(cfg(feature = "deadline")))]
 pub mod deadline;
 pub mod degrade;
+pub mod events;
 #[cfg(feature = "fallback")]
 #[cfg_attr(docsrs, doc(cfg(feature = "fallback")))]
 pub mod fallback;

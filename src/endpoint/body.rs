@@ -102,7 +102,7 @@ impl EndpointBody {
             marks,
             writer: EventWriter::new(shape),
             is_busy: false,
-        })))
+        }))
     }
 
     /// Its length in bytes, and nothing else of it: for HEAD.

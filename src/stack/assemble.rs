@@ -15,6 +15,7 @@ use tower_llm_layers::{
     cost::CostLayer,
     deadline::DeadlineLayer,
     degrade::DegradeLayer,
+    events::EventsLayer,
     fallback::{Chain, ChainError, Fallback, FallbackLayer},
     first_token::FirstTokenLayer,
     observe::ObserveLayer,
@@ -138,6 +139,10 @@ impl Parts {
                 }
                 top.around(service)
             }
+        };
+        let service = match &settings.events {
+            Some(sender) => ErasedService::new(EventsLayer::new(sender.clone()).layer(service)),
+            None => service,
         };
         Stack::new(
             service,

@@ -7,7 +7,10 @@ use tokio::time::Instant;
 #[cfg(feature = "timeout")]
 use super::Candidate;
 use super::{Outcome, state::CallState};
-use crate::UsdAmount;
+use crate::{
+    UsdAmount,
+    events::{EventKind, emit},
+};
 
 /// The line of one attempt, for whatever stands below [`AttemptLayer`](crate::attempt::AttemptLayer). It writes; it does not close the line.
 ///
@@ -155,6 +158,9 @@ impl AttemptHandle {
             if let Some((cost, is_estimate)) = end.cost {
                 line.cost = Some(cost);
                 line.cost_is_estimate = is_estimate;
+            }
+            if self.is_repeat {
+                emit(|| EventKind::AttemptEnded(Box::new(line.clone())));
             }
         });
     }
