@@ -16,3 +16,4 @@ mod tests;
 mod whole;
 
 pub(crate) use answer::Gathered;
+pub(crate) use whole::Balance;

@@ -11,8 +11,8 @@ use http_body::{Body, Frame, SizeHint};
 
 use tower_llm_layers::{AttemptLog, Resumed, Resumption};
 
-use super::{answer::as_chunk, error::Problem};
-use crate::{ChatFrame, Error, frame::FrameKind, held::HeldBody, stack::StackBody};
+use super::error::Problem;
+use crate::{ChatFrame, Error, body::as_chunk, frame::FrameKind, held::HeldBody, stack::StackBody};
 
 /// The body of an endpoint's response: one JSON document, or server-sent events.
 ///

@@ -10,7 +10,6 @@
 //! # }
 //! ```
 
-mod answer;
 mod body;
 mod decode;
 mod error;

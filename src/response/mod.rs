@@ -28,6 +28,7 @@ pub(crate) use finish::End;
 pub use finish::FinishReason;
 pub use price::{Price, PriceOverride, PriceOverrides, Pricing};
 pub use probe::ChunkProbe;
+pub(crate) use probe::is_reasoning;
 pub use tower_llm_layers::{UsdAmount, UsdError};
 pub(crate) use upstream::reads_like_failure;
 pub use upstream::{Availability, ErrorCode, PreviousError, RAW_LIMIT, UpstreamError, affordable_tokens};
