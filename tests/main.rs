@@ -22,6 +22,8 @@ mod adversary_streams;
 #[cfg(test)]
 mod adversary_time;
 #[cfg(test)]
+mod any_bytes;
+#[cfg(test)]
 mod apis;
 #[cfg(test)]
 mod bad_input;

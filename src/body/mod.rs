@@ -1,9 +1,12 @@
 //! The body of an answer: frames out of bytes.
 
 mod assembled;
+mod bare;
+mod chunk;
 mod encoding;
 mod event;
 mod limits;
+mod loose;
 mod plain;
 mod progress;
 mod reading;
@@ -48,6 +51,7 @@ use self::{
     wire::Wire,
 };
 pub(crate) use self::{
+    chunk::as_chunk,
     encoding::{decoded, is_zlib},
     limits::ReadLimits,
     words::{event_data, first_words, is_page},

@@ -65,7 +65,7 @@ impl PlainBody {
                     Ok(()) => continue,
                     Err(error) => Err(error.into()),
                 },
-                Some(Err(cause)) => Err(broken(cause).into()),
+                Some(Err(cause)) => self.whole_before(cause),
                 None => self.whole(),
             };
             self.wire = None;
@@ -108,6 +108,18 @@ impl PlainBody {
             self.rest.extend_from_slice(&bytes);
         }
         Ok(())
+    }
+
+    /// A document that was whole when the connection broke is whole.
+    fn whole_before(&mut self, cause: Source) -> Result<ChatFrame, Failed> {
+        match self.whole() {
+            Err(Failed { error, .. })
+                if matches!(error.kind(), FailureKind::Malformed | FailureKind::EmptyResponse) =>
+            {
+                Err(broken(cause).into())
+            }
+            read => read,
+        }
     }
 
     fn whole(&mut self) -> Result<ChatFrame, Failed> {
