@@ -237,6 +237,9 @@ impl Frame for ChatFrame {
         if !self.has_usage() {
             return None;
         }
+        if self.is_typed() {
+            return self.usage()?.for_layers();
+        }
         if let Some(known) = &self.known {
             return known.usage;
         }
