@@ -1,21 +1,17 @@
 //! One piece of an answer, as it came.
 
-use std::{borrow::Cow, ops::Range};
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::{Buf, Bytes};
 use tower_llm_layers::{Frame, Shown, Stage, TokenUsage};
 
 use crate::{
     Api, Error,
-    api::Piece,
     assemble::merged,
     bounds::cut_cow,
-    request::{
-        Document, JsonError,
-        facts::{raw_member, text},
-        scan::{Cursor, Text, json_string},
-    },
-    response::{ChatChunk, ChatResponse, ChunkProbe, Usage, read_usage},
+    known::{Adds, Known},
+    request::scan::Text,
+    response::{ChatChunk, ChatResponse, ChunkProbe, Usage, read_usage, token_usage, tokens_of},
 };
 
 /// One piece of an answer: an event of a stream, a sign of life, or a whole plain answer.
@@ -28,14 +24,33 @@ pub struct ChatFrame {
     api: Api,
     form: FrameKind,
     stage: Stage,
-    has_usage: bool,
-    ends_well: bool,
-    /// It repeats what was shown before it: a chunk with the message so far.
-    is_snapshot: bool,
+    flags: Flags,
     /// Roughly how many tokens of the answer it shows.
     tokens: u32,
+    /// What was found when it was read; without it, it is read again when it is asked for something.
+    known: Option<Arc<Known>>,
     /// Usage that was reported before it and counts where its own says nothing; of a sign of life, the usage that it brings.
     base: Option<Box<Bytes>>,
+}
+
+/// What a frame is, a bit each: a frame is moved by each layer.
+#[derive(Debug, Clone, Copy)]
+struct Flags(u8);
+
+impl Flags {
+    const NONE: Self = Self(0);
+    const HAS_USAGE: Self = Self(1);
+    const ENDS_WELL: Self = Self(2);
+    /// It repeats what was shown before it: a chunk with the message so far.
+    const IS_SNAPSHOT: Self = Self(4);
+
+    const fn has(self, flag: Self) -> bool {
+        self.0 & flag.0 != 0
+    }
+
+    const fn with(self, flag: Self, is_set: bool) -> Self {
+        Self(if is_set { self.0 | flag.0 } else { self.0 & !flag.0 })
+    }
 }
 
 /// In which form a frame came.
@@ -56,10 +71,9 @@ impl ChatFrame {
             api: Api::Chat,
             form: FrameKind::KeepAlive,
             stage: Stage::KeepAlive,
-            has_usage: false,
-            ends_well: false,
-            is_snapshot: false,
+            flags: Flags::NONE,
             tokens: 0,
+            known: None,
             base: None,
         }
     }
@@ -70,46 +84,17 @@ impl ChatFrame {
             api: Api::Chat,
             form,
             stage,
-            has_usage,
-            ends_well: false,
-            is_snapshot: false,
+            flags: Flags::NONE.with(Flags::HAS_USAGE, has_usage),
             tokens: 0,
+            known: None,
             base: None,
         }
-    }
-
-    /// The usage of a failed answer, and nothing to show: a sign of life that is counted.
-    pub(crate) fn usage_alone(api: Api, usage: &[u8]) -> Self {
-        let mut frame = Self::keep_alive().of(api);
-        (frame.stage, frame.has_usage) = (Stage::Trailer, true);
-        frame.based_on(Some(Bytes::copy_from_slice(usage)))
     }
 
     /// The same, behind usage that was reported before.
     pub(crate) fn based_on(mut self, usage: Option<Bytes>) -> Self {
         self.base = usage.map(Box::new);
         self
-    }
-
-    /// What it says, if its API is one of typed events.
-    fn piece(&self) -> Option<Piece<'_>> {
-        if self.form == FrameKind::KeepAlive || !self.is_typed() {
-            return None;
-        }
-        Piece::read(self.api, &self.bytes).ok()
-    }
-
-    const fn is_typed(&self) -> bool {
-        matches!(self.api, Api::Responses | Api::Messages)
-    }
-
-    /// The `type` of the event, if its API has typed events: what an `event:` line names.
-    #[must_use]
-    pub fn event_type(&self) -> Option<Cow<'_, str>> {
-        if self.form != FrameKind::Chunk || !self.is_typed() {
-            return None;
-        }
-        raw_member(&self.bytes, "type").and_then(text).map(Text::to_str)
     }
 
     /// The same, of this API.
@@ -120,7 +105,7 @@ impl ChatFrame {
 
     /// The same, if the answer ends with it, and ends well.
     pub(crate) const fn ending(mut self, ends_well: bool) -> Self {
-        self.ends_well = ends_well;
+        self.flags = self.flags.with(Flags::ENDS_WELL, ends_well);
         self
     }
 
@@ -132,8 +117,34 @@ impl ChatFrame {
 
     /// The same, where what it says was shown before it.
     pub(crate) const fn repeating(mut self, is_snapshot: bool) -> Self {
-        self.is_snapshot = is_snapshot;
+        self.flags = self.flags.with(Flags::IS_SNAPSHOT, is_snapshot);
         self
+    }
+
+    /// The same, with what was found in it.
+    pub(crate) fn knowing(mut self, known: Option<Known>) -> Self {
+        self.known = known.map(Arc::new);
+        self
+    }
+
+    /// The chunk of these bytes, if they differ from this one's in nothing but a text without escapes: what was found here holds there.
+    pub(crate) fn with_other_text(&self, bytes: &Bytes) -> Option<Self> {
+        let known = self.known.as_ref()?;
+        let (before, after) = known.around_text()?;
+        let rest = bytes.strip_prefix(self.bytes.get(..before)?)?;
+        let end = rest.len().checked_sub(after)?;
+        let (text, rest) = rest.split_at_checked(end)?;
+        if text.is_empty() || self.bytes.get(self.bytes.len().checked_sub(after)?..)? != rest {
+            return None;
+        }
+        let is_plain = !text.iter().any(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\'));
+        (is_plain && std::str::from_utf8(text).is_ok()).then(|| Self {
+            bytes: bytes.clone(),
+            tokens: tokens_of(text.len()).max(1),
+            known: Some(Arc::clone(known)),
+            base: None,
+            ..*self
+        })
     }
 
     /// The JSON, as it came; empty for a sign of life.
@@ -157,17 +168,20 @@ impl ChatFrame {
     /// Whether it carries usage, and so the cost.
     #[must_use]
     pub const fn has_usage(&self) -> bool {
-        self.has_usage
+        self.flags.has(Flags::HAS_USAGE)
     }
 
     /// The text to show, if this frame has some. A chunk that repeats the whole message, as some servers send it last, has none.
     #[must_use]
     pub fn text(&self) -> Option<Cow<'_, str>> {
-        if self.form == FrameKind::KeepAlive || self.is_snapshot {
+        if self.form == FrameKind::KeepAlive || self.flags.has(Flags::IS_SNAPSHOT) {
             return None;
         }
         if self.is_typed() {
             return self.piece()?.text();
+        }
+        if let Some(text) = self.known.as_ref().and_then(|known| known.text(&self.bytes)) {
+            return text;
         }
         ChunkProbe::read(&self.bytes).ok()?.text()
     }
@@ -175,7 +189,7 @@ impl ChatFrame {
     /// The usage, if this frame carries it.
     #[must_use]
     pub fn usage(&self) -> Option<Usage> {
-        if !self.has_usage {
+        if !self.has_usage() {
             return None;
         }
         if self.is_typed() {
@@ -208,54 +222,6 @@ impl ChatFrame {
     }
 }
 
-/// The same JSON with usage of nothing.
-fn unpaid(bytes: &Bytes) -> Option<Bytes> {
-    const NOTHING: &[u8] = br#"{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0,"cost":0}"#;
-    let mut document = Document::parse_answer(bytes).ok()?;
-    document.set("usage", Bytes::from_static(NOTHING));
-    Some(document.to_bytes())
-}
-
-/// The same chunk with another text in its first choice. Nothing else is read, so nothing else is lost.
-fn written_anew(bytes: &Bytes, text: &str) -> Option<Bytes> {
-    let place = place_of_text(bytes).ok()??;
-    let (before, after) = (bytes.get(..place.start)?, bytes.get(place.end..)?);
-    Some([before, &json_string(text), after].concat().into())
-}
-
-/// Where the text of the first choice stands. The text of a completion is a member of the choice itself.
-fn place_of_text(bytes: &[u8]) -> Result<Option<Range<usize>>, JsonError> {
-    let (mut completion, mut delta) = (None, None);
-    Cursor::lenient(bytes).object(|key, value| {
-        if !key.is("choices") {
-            return value.skip();
-        }
-        let mut first = true;
-        value.array_or_skip(|choice| {
-            if !std::mem::take(&mut first) {
-                return choice.skip();
-            }
-            choice.object_or_skip(|key, value| match key.name() {
-                b"text" => place_of(value).map(|place| completion = Some(place)),
-                b"delta" => value.object_or_skip(|key, value| {
-                    if key.is("content") {
-                        return place_of(value).map(|place| delta = Some(place));
-                    }
-                    value.skip()
-                }),
-                _ => value.skip(),
-            })
-        })
-    })?;
-    Ok(completion.or(delta))
-}
-
-fn place_of(value: &mut Cursor<'_>) -> Result<Range<usize>, JsonError> {
-    let from = value.separator();
-    value.skip()?;
-    Ok(from..value.at())
-}
-
 /// What could not be read, and where: the parser's own words may quote the text.
 pub(crate) fn unreadable(what: &str, cause: &serde_json::Error) -> Error {
     let message = format!("{what}: line {}, column {}", cause.line(), cause.column());
@@ -268,15 +234,35 @@ impl Frame for ChatFrame {
     }
 
     fn token_usage(&self) -> Option<TokenUsage> {
-        self.usage().as_ref().and_then(Usage::for_layers)
+        if !self.has_usage() {
+            return None;
+        }
+        if let Some(known) = &self.known {
+            return known.usage;
+        }
+        token_usage(ChunkProbe::read(&self.bytes).ok()?.usage_raw()?)
     }
 
     fn shown(&self) -> Shown<'_> {
-        if self.form == FrameKind::KeepAlive || self.is_snapshot {
+        if self.form == FrameKind::KeepAlive || self.flags.has(Flags::IS_SNAPSHOT) {
             return Shown::Nothing;
         }
         if self.is_typed() {
             return self.shown_typed();
+        }
+        if let Some(known) = &self.known {
+            match known.adds {
+                // A whole answer, or one of several, cannot be resumed.
+                _ if self.form == FrameKind::Answer => return Shown::Other,
+                Adds::Other => return Shown::Other,
+                Adds::Reasoning => return Shown::Reasoning,
+                Adds::Nothing => return Shown::Nothing,
+                Adds::Text => {
+                    if let Some(Some(text)) = known.text(&self.bytes) {
+                        return Shown::Text(text);
+                    }
+                }
+            }
         }
         let Ok(probe) = ChunkProbe::read(&self.bytes) else {
             return Shown::Other;
@@ -294,8 +280,9 @@ impl Frame for ChatFrame {
         if self.is_typed() {
             return self;
         }
-        let bytes = written_anew(&self.bytes, text).unwrap_or_else(|| self.bytes.clone());
-        Self { bytes, ..self }
+        let bytes = edit::written_anew(&self.bytes, text).unwrap_or_else(|| self.bytes.clone());
+        let known = ChunkProbe::read(&bytes).ok().and_then(|probe| Known::of(&probe));
+        Self { bytes, ..self }.knowing(known)
     }
 
     fn generation_id(&self) -> Option<Cow<'_, str>> {
@@ -304,6 +291,9 @@ impl Frame for ChatFrame {
         }
         if self.is_typed() {
             return self.piece()?.id.map(Text::to_str).map(cut_cow);
+        }
+        if let Some(known) = &self.known {
+            return known.id(&self.bytes).map(cut_cow);
         }
         let id = ChunkProbe::read(&self.bytes).ok()?.id().filter(|id| !id.is_empty());
         id.map(cut_cow)
@@ -315,6 +305,9 @@ impl Frame for ChatFrame {
         }
         if self.is_typed() {
             return self.piece()?.model.map(Text::to_str);
+        }
+        if let Some(known) = &self.known {
+            return known.model(&self.bytes);
         }
         ChunkProbe::read(&self.bytes)
             .ok()?
@@ -329,15 +322,20 @@ impl Frame for ChatFrame {
         if self.is_typed() {
             return self.piece()?.finish_word();
         }
+        if let Some(known) = &self.known {
+            return known.finish(&self.bytes);
+        }
         ChunkProbe::read(&self.bytes).ok()?.finish_word()
     }
 
     fn finishes_answer(&self) -> bool {
-        self.ends_well
+        self.flags.has(Flags::ENDS_WELL)
     }
 
     fn size_in_bytes(&self) -> usize {
-        size_of::<Self>() + self.bytes.len() + self.base.as_ref().map_or(0, |base| base.len())
+        let known = self.known.as_ref().map_or(0, |_| size_of::<Known>());
+        let base = self.base.as_ref().map_or(0, |base| base.len());
+        size_of::<Self>() + self.bytes.len() + known + base
     }
 
     /// The bytes are copied, so that they do not keep the rest of what came with them; with usage of zero, if there was some.
@@ -345,10 +343,15 @@ impl Frame for ChatFrame {
         let unpaid = if self.is_typed() {
             typed::unpaid(self.api, &self.bytes)
         } else {
-            self.has_usage.then(|| unpaid(&self.bytes)).flatten()
+            self.has_usage().then(|| edit::unpaid(&self.bytes)).flatten()
         };
+        let bytes = unpaid.unwrap_or_else(|| Bytes::copy_from_slice(&self.bytes));
+        let is_chat = !self.is_typed();
+        let known = is_chat.then(|| ChunkProbe::read(&bytes).ok()).flatten();
+        let known = known.and_then(|probe| Known::of(&probe));
         Self {
-            bytes: unpaid.unwrap_or_else(|| Bytes::copy_from_slice(&self.bytes)),
+            bytes,
+            known: known.map(Arc::new),
             base: None,
             ..*self
         }
@@ -369,6 +372,8 @@ impl Buf for ChatFrame {
     }
 
     fn advance(&mut self, count: usize) {
+        // What is left is no longer what was read.
+        self.known = None;
         self.bytes.advance(count);
     }
 }
@@ -379,6 +384,7 @@ impl From<ChatFrame> for Bytes {
     }
 }
 
+mod edit;
 #[cfg(test)]
 mod tests;
 mod typed;

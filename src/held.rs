@@ -29,80 +29,84 @@ const GRACE: Duration = Duration::from_millis(10);
 type Shared<B> = Mutex<Option<Pin<Box<B>>>>;
 
 /// A body that is dropped at its call's deadline. Without a deadline, or outside of a tokio runtime, it is the body as it is.
-pub(crate) struct HeldBody<B> {
+pub(crate) struct HeldBody<B>(State<B>);
+
+enum State<B> {
+    /// No task will drop it.
+    Own(Pin<Box<B>>),
+    /// A task drops it at the deadline.
+    Held(Held<B>),
+    Ended,
+}
+
+struct Held<B> {
     body: Arc<Shared<B>>,
-    timer: Option<AbortHandle>,
+    timer: AbortHandle,
     /// How long the call could take.
     limit: Duration,
-    is_ended: bool,
 }
 
 impl<B: Body<Data = ChatFrame, Error = Error> + Send + 'static> HeldBody<B> {
     /// The body of a response with these extensions: its log tells the deadline.
     pub(crate) fn new(body: B, extensions: &Extensions) -> Self {
-        let body = Arc::new(Mutex::new(Some(Box::pin(body))));
         let log = extensions.get::<AttemptLog>();
-        let deadline = log.and_then(AttemptLog::deadline);
-        let begun = log.and_then(|log| Instant::now().checked_sub(log.elapsed()));
-        let limit = deadline
-            .zip(begun)
-            .map(|(deadline, begun)| deadline.saturating_duration_since(begun));
-        let timer = deadline.zip(Handle::try_current().ok()).map(|(deadline, runtime)| {
-            let held = Arc::downgrade(&body);
-            let drop_in_time = async move {
-                sleep_until(deadline + GRACE).await;
-                let Some(held) = held.upgrade() else { return };
-                let late = lock(&held).take();
-                if late.is_some() {
-                    tracing::warn!(
-                        phase = Phase::Deadline.as_str(),
-                        "body dropped at its deadline: it is not read"
-                    );
-                }
-                drop(late);
-            };
-            runtime.spawn(drop_in_time).abort_handle()
-        });
-        Self {
+        let deadline = log.and_then(|log| Some((log, log.deadline()?)));
+        let Some(((log, deadline), runtime)) = deadline.zip(Handle::try_current().ok()) else {
+            return Self::read_at_once(body);
+        };
+        let begun = Instant::now().checked_sub(log.elapsed());
+        let limit = begun.map(|begun| deadline.saturating_duration_since(begun));
+        let body = Arc::new(Mutex::new(Some(Box::pin(body))));
+        let held = Arc::downgrade(&body);
+        let drop_in_time = async move {
+            sleep_until(deadline + GRACE).await;
+            let Some(held) = held.upgrade() else { return };
+            let late = lock(&held).take();
+            if late.is_some() {
+                tracing::warn!(
+                    phase = Phase::Deadline.as_str(),
+                    "body dropped at its deadline: it is not read"
+                );
+            }
+            drop(late);
+        };
+        Self(State::Held(Held {
             body,
-            timer,
+            timer: runtime.spawn(drop_in_time).abort_handle(),
             limit: limit.unwrap_or_default(),
-            is_ended: false,
-        }
+        }))
     }
 }
 
 impl<B: Body<Data = ChatFrame, Error = Error>> HeldBody<B> {
     /// Without a timer, for a body that is read to its end at once.
     pub(crate) fn read_at_once(body: B) -> Self {
-        Self {
-            body: Arc::new(Mutex::new(Some(Box::pin(body)))),
-            timer: None,
-            limit: Duration::ZERO,
-            is_ended: false,
-        }
+        Self(State::Own(Box::pin(body)))
     }
 
     pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<ChatFrame>, Error>>> {
-        if self.is_ended {
-            return Poll::Ready(None);
+        let frame = match &mut self.0 {
+            State::Own(body) => ready!(body.as_mut().poll_frame(cx)),
+            State::Held(held) => ready!(held.poll_frame(cx)),
+            State::Ended => None,
+        };
+        if !matches!(frame, Some(Ok(_))) {
+            self.0 = State::Ended;
         }
-        let mut held = lock(&self.body);
-        let frame = match held.as_mut() {
-            Some(body) => ready!(body.as_mut().poll_frame(cx)),
-            None => Some(Err(LayerError::Elapsed {
+        Poll::Ready(frame)
+    }
+}
+
+impl<B: Body<Data = ChatFrame, Error = Error>> Held<B> {
+    fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<ChatFrame>, Error>>> {
+        match lock(&self.body).as_mut() {
+            Some(body) => body.as_mut().poll_frame(cx),
+            None => Poll::Ready(Some(Err(LayerError::Elapsed {
                 phase: Phase::Deadline,
                 limit: self.limit,
             }
-            .into())),
-        };
-        if !matches!(frame, Some(Ok(_))) {
-            let ended = held.take();
-            drop(held);
-            drop(ended);
-            self.is_ended = true;
+            .into()))),
         }
-        Poll::Ready(frame)
     }
 }
 
@@ -110,18 +114,16 @@ fn lock<B>(held: &Shared<B>) -> MutexGuard<'_, Option<Pin<Box<B>>>> {
     held.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl<B> Drop for HeldBody<B> {
+impl<B> Drop for Held<B> {
     fn drop(&mut self) {
-        if let Some(timer) = &self.timer {
-            timer.abort();
-        }
+        self.timer.abort();
     }
 }
 
 impl<B> fmt::Debug for HeldBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HeldBody")
-            .field("is_ended", &self.is_ended)
+            .field("is_ended", &matches!(self.0, State::Ended))
             .finish_non_exhaustive()
     }
 }

@@ -7,6 +7,7 @@ mod bounds;
 mod error;
 mod frame;
 mod held;
+mod known;
 mod problems;
 mod wire;
 

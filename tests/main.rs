@@ -22,6 +22,8 @@ mod adversary_streams;
 #[cfg(test)]
 mod adversary_time;
 #[cfg(test)]
+mod any_bytes;
+#[cfg(test)]
 mod apis;
 #[cfg(test)]
 mod bad_input;
@@ -60,6 +62,8 @@ mod endpoint_errors;
 mod endpoint_routes;
 #[cfg(test)]
 mod endpoint_streams;
+#[cfg(test)]
+mod events;
 #[cfg(test)]
 mod faults_broken;
 #[cfg(test)]

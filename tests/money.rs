@@ -221,6 +221,18 @@ async fn budgets_without_prices_fail_at_the_start() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_price_below_zero_is_not_assumed() {
+    let world = World::new("GOOD").await;
+    let build = |answer_token| {
+        let day = Budget::usd("day", "5").unwrap();
+        world.builder().budget(day).unknown_price(tariff(answer_token)).build()
+    };
+    let error = build("-0.000001").unwrap_err();
+    assert!(error.to_string().contains("assumes a price below zero"), "{error}");
+    assert!(build("0").is_ok());
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_stacks_share_a_store() {
     let world = World::new("GOOD").await;
     let book = tower_openrouter::layers::budget::InMemoryBudgetStore::new();

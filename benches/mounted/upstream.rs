@@ -1,6 +1,6 @@
 //! The upstream of the mounted measurement: answers every call at once, in OpenRouter's form.
 //!
-//! Prints the address it listens on, loopback only.
+//! `upstream [CHUNKS]`, 8 chunks with text in a streamed answer by default. Prints the address it listens on, loopback only.
 #![expect(clippy::print_stdout, reason = "the script that starts it reads the address")]
 
 use std::convert::Infallible;
@@ -34,22 +34,25 @@ const LAST: &str = concat!(
     "\n\n"
 );
 
-/// Chunks with text in a streamed answer.
+/// Chunks with text in a streamed answer, unless an argument says otherwise.
 const CHUNKS: usize = 8;
 
-fn stream() -> Pieces {
-    let text = std::iter::repeat_n(leaf::event(), CHUNKS);
+fn stream(chunks: usize) -> Pieces {
+    let text = std::iter::repeat_n(leaf::event(), chunks);
     let all = std::iter::once(": OPENROUTER PROCESSING\n\n")
         .chain(text)
         .chain([LAST, "data: [DONE]\n\n"]);
     Pieces::new(all.map(|piece| Bytes::from_static(piece.as_bytes())).collect())
 }
 
-async fn answer(request: Request<Incoming>) -> Result<Response<Either<Full<Bytes>, Pieces>>, hyper::Error> {
+async fn answer(
+    request: Request<Incoming>,
+    chunks: usize,
+) -> Result<Response<Either<Full<Bytes>, Pieces>>, hyper::Error> {
     let asked = request.into_body().collect().await?.to_bytes();
     let streams = asked.windows(STREAM.len()).any(|window| window == STREAM);
     let (body, content_type) = if streams {
-        (Either::Right(stream()), "text/event-stream")
+        (Either::Right(stream(chunks)), "text/event-stream")
     } else {
         (
             Either::Left(Full::new(Bytes::from_static(ANSWER.as_bytes()))),
@@ -70,11 +73,15 @@ const STREAM: &[u8] = br#""stream":true"#;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<Infallible, Box<dyn Error>> {
+    let chunks = std::env::args().nth(1).map_or(Ok(CHUNKS), |chunks| chunks.parse())?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("http://{}", listener.local_addr()?);
     loop {
         let (connection, _) = listener.accept().await?;
         connection.set_nodelay(true)?;
-        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(connection), service_fn(answer)));
+        tokio::spawn(http1::Builder::new().serve_connection(
+            TokioIo::new(connection),
+            service_fn(move |request| answer(request, chunks)),
+        ));
     }
 }

@@ -84,6 +84,7 @@ pub mod cost;
 #[cfg_attr(docsrs, doc(cfg(feature = "deadline")))]
 pub mod deadline;
 pub mod degrade;
+pub mod events;
 #[cfg(feature = "fallback")]
 #[cfg_attr(docsrs, doc(cfg(feature = "fallback")))]
 pub mod fallback;
@@ -117,8 +118,8 @@ pub mod tagging;
 pub mod timeout;
 
 pub use call::{
-    Attempt, AttemptHandle, AttemptLog, Call, Candidate, CandidateError, LONGEST_TAG_NAME, LONGEST_TAG_VALUE,
-    MOST_TAGS, Outcome, Priority, Route, TagError, Tags, TimeoutOverrides,
+    Attempt, AttemptHandle, AttemptLog, Call, Candidate, CandidateError, ContinueBy, LONGEST_TAG_NAME,
+    LONGEST_TAG_VALUE, MOST_TAGS, Outcome, Priority, Route, TagError, Tags, TimeoutOverrides,
 };
 pub use failure::{Advice, FailureKind, FallbackAdvice, Health, Phase, RetryAdvice, Scope};
 pub use marks::{Coalesced, Degraded, DegradedSource, NoStore, OutputLimit, Resumed, Resumption, Unbilled};
@@ -127,4 +128,4 @@ pub use protocol::{
     Apis, Budgeted, CacheKey, Capability, Continuable, Failure, FailureMarks, Frame, GlobalKey, KeyExtractor,
     KeyWriter, LayerError, LlmRequest, MIN_OUTPUT_TOKENS, Modalities, Needs, Shown, Stage, ToolLoop, changes_no_answer,
 };
-pub use util::{UnknownName, UtcTime};
+pub use util::{ParseUtcTimeError, UnknownName, UtcTime};

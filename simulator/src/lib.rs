@@ -5,10 +5,12 @@ mod builder;
 mod catalogue;
 mod fault;
 mod generation;
+mod gzip;
 mod money;
 mod plan;
 mod plans;
 mod prompt_cache;
+mod request;
 mod response_cache;
 mod script;
 mod seen;
@@ -17,10 +19,13 @@ mod simulator;
 mod stage;
 mod state;
 mod ticket;
+mod track;
 mod wire;
 
 pub use builder::Builder;
-pub use fault::{Fault, FaultError, Refusal, UsageShape};
+pub use fault::{
+    DoneForm, ErrorField, ErrorShape, Fault, FaultError, Refusal, Surrogate, UsageForm, UsageShape, WholeMessage,
+};
 pub use money::{Cost, CostError};
 pub use plan::{Plan, Step};
 pub use script::Script;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::catalogue::Model;
-use crate::wire::request::ChatRequest;
+use crate::request::Request;
 
 /// Shorter prefixes are not cached.
 const SHORTEST: u64 = 1024;
@@ -31,7 +31,7 @@ pub(crate) struct PromptCache(HashMap<u64, Instant>);
 
 impl PromptCache {
     /// Reads the longest marked prefix that is there, and writes the rest of what is marked.
-    pub(crate) fn look(&mut self, key: &str, model: &Model, request: &ChatRequest) -> Caching {
+    pub(crate) fn look(&mut self, key: &str, model: &Model, request: &Request) -> Caching {
         let mut caching = Caching::default();
         if model.price.cache_read.is_none() {
             return caching;

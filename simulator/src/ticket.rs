@@ -2,21 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::answer::Tally;
 use crate::generation::{Generation, Record};
 use crate::money::Cost;
 use crate::seen::{Attempt, Outcome};
 use crate::state::Shared;
-
-/// What a stream costs, by what was sent of it.
-#[derive(Clone, Debug)]
-pub(crate) struct Meter {
-    pub(crate) prompt: Cost,
-    pub(crate) piece: Cost,
-    /// The piece counts that come before the first of the answer's text.
-    pub(crate) reasoning: u64,
-    /// What each of them costs.
-    pub(crate) thought: Cost,
-}
 
 /// A request that has been recorded and not yet ended.
 pub(crate) struct Ticket {
@@ -25,7 +15,8 @@ pub(crate) struct Ticket {
     key: String,
     outcome: Option<Outcome>,
     pieces: u64,
-    meter: Option<Meter>,
+    /// What a stream costs, by what was sent of it.
+    meter: Option<Tally>,
     record: Option<Record>,
 }
 
@@ -58,15 +49,20 @@ impl Ticket {
         self.shared.changed.notify_waiters();
     }
 
-    /// Bills the whole at once, whatever becomes of the answer.
-    pub(crate) fn charge(&mut self, cost: Cost) {
-        self.shared.lock().charge(self.index, &self.key, cost);
+    /// Bills this at once, whatever becomes of the answer.
+    pub(crate) fn charge(&mut self, tally: &Tally) {
+        self.shared.lock().charge(self.index, &self.key, tally.cost());
+        if let Some(record) = &mut self.record {
+            record.native_tokens_completion = tally.completion;
+            record.native_tokens_reasoning = tally.reasoning;
+            record.total_cost = tally.cost();
+        }
         self.shared.changed.notify_waiters();
     }
 
     /// Bills what will have been sent.
-    pub(crate) fn meter(&mut self, meter: Meter) {
-        self.meter = Some(meter);
+    pub(crate) fn meter(&mut self, tally: Tally) {
+        self.meter = Some(tally);
     }
 
     /// Bills nothing: the answer turned out an error.
@@ -108,13 +104,16 @@ impl Ticket {
             let whole = outcome == Outcome::Answered;
             if let Some(meter) = self.meter.take() {
                 // Nothing generated and no finish: nothing to pay.
-                let thoughts = self.pieces.min(meter.reasoning);
-                let cost = meter.prompt + meter.thought * thoughts + meter.piece * (self.pieces - thoughts);
-                let cost = if self.pieces == 0 && !whole { Cost::ZERO } else { cost };
+                let sent = meter.first(self.pieces);
+                let cost = if self.pieces == 0 && !whole {
+                    Cost::ZERO
+                } else {
+                    sent.cost()
+                };
                 state.charge(self.index, &self.key, cost);
                 if let Some(record) = &mut self.record {
                     record.native_tokens_completion = self.pieces;
-                    record.native_tokens_reasoning = thoughts;
+                    record.native_tokens_reasoning = sent.reasoning;
                     record.total_cost = cost;
                 }
             }

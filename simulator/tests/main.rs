@@ -6,6 +6,8 @@
 )]
 
 #[cfg(test)]
+mod apis;
+#[cfg(test)]
 mod billing;
 #[cfg(test)]
 mod binary;
@@ -24,12 +26,18 @@ mod http2;
 #[cfg(test)]
 mod levers;
 #[cfg(test)]
+mod messages;
+#[cfg(test)]
 mod plans;
 #[cfg(test)]
 mod records;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod responses;
+#[cfg(test)]
 mod secrets;
+#[cfg(test)]
+mod shapes;
 #[cfg(test)]
 mod streams;

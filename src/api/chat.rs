@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Request};
-use tower_llm_layers::Continuable;
+use tower_llm_layers::{Candidate, Continuable, ContinueBy};
 
 use super::{Api, ApiRequest, request::post};
 use crate::{
     ChatRequest,
+    request::way_of,
     transport::Dialect,
     wire::{Segments, WireRequest},
 };
@@ -64,6 +65,10 @@ impl Continuable for ChatRequest {
             next.begin_answer(shown)?;
         }
         Some(next)
+    }
+
+    fn way_of(candidate: &Candidate) -> ContinueBy {
+        way_of(candidate)
     }
 }
 

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, Method, Request, Uri};
-use tower_llm_layers::{Budgeted, CacheKey, Call, Continuable, KeyWriter, LlmRequest, Needs, Route, UsdAmount};
+use tower_llm_layers::{
+    Budgeted, CacheKey, Call, Candidate, Continuable, ContinueBy, KeyWriter, LlmRequest, Needs, Route, UsdAmount,
+};
 
 use super::{
     Api, ApiAnswer, EmbeddingRequest, EmbeddingResponse, MessageDocument, MessagesRequest, ResponseDocument,
@@ -253,6 +255,10 @@ impl LlmRequest for ApiRequest {
         each!(&self.0, body => body.pinned_route())
     }
 
+    fn ask_to_continue(&mut self, last: &str) -> bool {
+        each!(&mut self.0, body => body.ask_to_continue(last))
+    }
+
     fn budgeted(&mut self) -> Option<&mut dyn Budgeted> {
         each!(&mut self.0, body => body.budgeted())
     }
@@ -271,6 +277,10 @@ impl Budgeted for ApiRequest {
 impl Continuable for ApiRequest {
     fn continue_after(&self, shown: &str) -> Option<Self> {
         each!(&self.0, body => body.continue_after(shown).map(Self::from))
+    }
+
+    fn way_of(candidate: &Candidate) -> ContinueBy {
+        ChatRequest::way_of(candidate)
     }
 }
 

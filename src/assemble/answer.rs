@@ -60,6 +60,8 @@ impl Gathered {
     fn add(&mut self, chunk: &[u8]) -> Result<(), JsonError> {
         for (name, value) in members(chunk)? {
             match &*name {
+                // One choice that is not in a list.
+                "choices" if value.first() == Some(&b'{') => self.add_choice(value)?,
                 "choices" => Cursor::lenient(value).array_or_skip(|choice| {
                     let raw = choice.raw()?;
                     if raw.first() == Some(&b'{') {

@@ -18,3 +18,4 @@ mod whole;
 
 pub(crate) use answer::Gathered;
 pub(crate) use typed::merged;
+pub(crate) use whole::Balance;

@@ -1,12 +1,17 @@
 //! The body of an answer: frames out of bytes.
 
 mod assembled;
+mod bare;
+mod chunk;
 mod encoding;
 mod event;
 mod limits;
+mod loose;
 mod plain;
 mod progress;
 mod reading;
+#[cfg(test)]
+mod repeated_tests;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -29,7 +34,7 @@ use bytes::Bytes;
 use http::{HeaderMap, response::Parts};
 use http_body::{Body, Frame, SizeHint};
 
-use tower_llm_layers::Frame as _;
+use tower_llm_layers::{AttemptHandle, Frame as _};
 
 use crate::{
     Api, ChatFrame, Error,
@@ -46,6 +51,7 @@ use self::{
     wire::Wire,
 };
 pub(crate) use self::{
+    chunk::as_chunk,
     encoding::{decoded, is_zlib},
     limits::ReadLimits,
     words::{event_data, first_words, is_page},
@@ -81,6 +87,8 @@ pub(crate) struct Reader {
     /// Whether a stream was requested: one that was not is assembled.
     pub(crate) wants_stream: bool,
     pub(crate) limits: ReadLimits,
+    /// Told of each piece of a plain answer.
+    pub(crate) line: Option<AttemptHandle>,
     headers: HeaderMap,
 }
 
@@ -90,6 +98,7 @@ impl Reader {
             api,
             wants_stream,
             limits,
+            line: None,
             headers: HeaderMap::new(),
         }
     }
@@ -97,7 +106,8 @@ impl Reader {
     fn read(self, wire: Wire, form: Form) -> Kind {
         let is_document = matches!(self.api, None | Some(Api::Embeddings));
         if form == Form::Document || is_document {
-            return Kind::Plain(Box::new(PlainBody::new(wire, self.headers, self.api)));
+            let plain = PlainBody::new(wire, self.headers, self.api);
+            return Kind::Plain(Box::new(plain.noting(self.line)));
         }
         let stream = Box::new(StreamBody::new(
             wire,

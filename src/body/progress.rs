@@ -20,6 +20,14 @@ pub(super) struct Progress {
     taken_back: bool,
     /// The last finish came together with content, and nothing behind it has confirmed it.
     doubtful: bool,
+    /// Text was shown in a `delta`.
+    pub(super) text_in_delta: bool,
+    pub(super) shown_reasoning: bool,
+    pub(super) shown_calls: bool,
+    /// A choice had a delta or a message, however empty.
+    pub(super) has_message: bool,
+    /// The text of the messages so far, where a server sends messages and no deltas.
+    pub(super) said: String,
     pub(super) generation_id: Option<String>,
     /// The last words that were no event: what an error may be explained by.
     pub(super) words: Vec<u8>,
@@ -57,6 +65,16 @@ impl Progress {
             self.doubtful = false;
         }
         self.usage |= probe.has_usage() && self.has_finished();
+    }
+
+    /// The last finish is believed.
+    pub(super) const fn confirm(&mut self) {
+        self.doubtful = false;
+    }
+
+    /// Whether the answer is whole, and its usage has come.
+    pub(super) fn is_billed(&self) -> bool {
+        self.began && self.usage && self.is_whole(false)
     }
 
     /// Every choice that was seen has said why it ended.

@@ -12,7 +12,15 @@ use bytes::Bytes;
 use http::HeaderMap;
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::{encoding::UnknownEncoding, limits::ReadLimits, plain::broken, progress::Progress, wire::Wire};
+use super::{
+    bare::{Bare, is_whole_event},
+    encoding::UnknownEncoding,
+    event::Taken,
+    limits::ReadLimits,
+    plain::broken,
+    progress::Progress,
+    wire::Wire,
+};
 use crate::{
     Api, ChatFrame, Error, FailureKind,
     error::Source,
@@ -39,6 +47,8 @@ pub(super) struct StreamBody {
     input: Bytes,
     pub(super) headers: HeaderMap,
     pub(super) progress: Progress,
+    /// The chunk before, if it was nothing but text.
+    pub(super) last: Option<ChatFrame>,
     /// Frames that came with one event, and the error behind them.
     pub(super) ready: VecDeque<Result<ChatFrame, Error>>,
     /// The bytes have ended, and so: with a cause where they broke.
@@ -46,6 +56,10 @@ pub(super) struct StreamBody {
     /// The bytes ended within an event.
     is_partial: bool,
     trailer_timeout: Duration,
+    /// A document without `data:` that is not whole yet.
+    pub(super) bare: Option<Bare>,
+    /// The document that is being read stands outside of the events.
+    pub(super) is_bare: bool,
     /// Runs after the finish only: the next tick, and when the waiting is over.
     timer: Option<(Pin<Box<Sleep>>, Instant)>,
 }
@@ -60,10 +74,13 @@ impl StreamBody {
             input: Bytes::new(),
             headers,
             progress,
+            last: None,
             ready: VecDeque::new(),
             closed: None,
             is_partial: false,
             trailer_timeout: limits.trailer_timeout,
+            bare: None,
+            is_bare: false,
             timer: None,
         }
     }
@@ -114,7 +131,7 @@ impl StreamBody {
     }
 
     /// One item of the stream; nothing to yield for those that only say where we are.
-    fn take(&mut self, item: SseItem) -> Result<Option<ChatFrame>, Error> {
+    pub(super) fn take(&mut self, item: SseItem) -> Taken {
         match item {
             SseItem::Comment if self.progress.done => Ok(None),
             SseItem::Comment => Ok(Some(ChatFrame::keep_alive())),
@@ -159,19 +176,26 @@ impl StreamBody {
     fn flush(&mut self) {
         for item in self.decoder.flush() {
             let readable = match &item {
-                SseItem::Event(event) => Self::is_whole_event(event),
+                SseItem::Event(event) => is_whole_event(&event.data),
                 SseItem::Done | SseItem::Stray(_) => true,
                 SseItem::Comment => false,
             };
             if !readable {
                 self.is_partial = true;
+                if let SseItem::Event(event) = &item {
+                    self.keep_words(&event.data);
+                }
                 continue;
             }
+            let before = self.ready.len();
             match self.take(item) {
-                Ok(frame) => self.ready.extend(frame.map(Ok)),
+                // Of several documents in one item the first is returned, and the others are ready behind it.
+                Ok(Some(frame)) => self.ready.insert(before, Ok(frame)),
+                Ok(None) => {}
                 Err(error) => self.ready.push_back(Err(error)),
             }
         }
+        self.drop_bare();
     }
 
     /// Waits once the answer is there; before that the idle timeout of a layer counts.
@@ -212,7 +236,7 @@ impl StreamBody {
     fn end(&mut self, cause: Option<Source>) {
         let is_sure = cause.is_none() && self.wire.as_ref().is_some_and(Wire::is_framed);
         let (began, whole) = (self.progress.began, self.progress.is_whole(is_sure));
-        let failed = if began && whole {
+        let failed = if began && whole && !self.tells_failure() {
             None
         } else {
             Some(self.interrupted(cause))

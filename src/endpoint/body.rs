@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 use http::Extensions;
 use http_body::{Body, Frame, SizeHint};
 
@@ -39,7 +39,12 @@ struct Events {
     frames: HeldBody<StackBody>,
     marks: Marks,
     writer: EventWriter,
+    /// Whether the last frame was there without a wait.
+    is_busy: bool,
 }
+
+/// So many bytes go out at once, and no more are waited for: about what a connection takes in one write.
+const ENOUGH: usize = 16 * 1024;
 
 /// Where the answer was resumed, how much of that was sent as comments, and the attempts of the call.
 struct Marks {
@@ -96,6 +101,7 @@ impl EndpointBody {
             frames: HeldBody::new(StackBody::new(frames), head),
             marks,
             writer: EventWriter::new(shape),
+            is_busy: false,
         }))
     }
 
@@ -111,30 +117,52 @@ impl EndpointBody {
 
 impl Events {
     /// The next bytes to send, and whether they are the last.
-    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<(Option<Bytes>, bool)> {
-        loop {
-            match ready!(self.frames.poll_frame(cx)) {
-                Some(Ok(frame)) => {
+    ///
+    /// While frames are ready faster than they are sent, several go out at once: each piece costs whatever sends it a write of its own. A frame
+    /// that had to be waited for goes out by itself, and nothing is asked whether there is another.
+    fn poll_events(&mut self, cx: &mut Context<'_>) -> Poll<(Option<Bytes>, bool)> {
+        let enough = if self.is_busy { ENOUGH } else { 1 };
+        let mut out = BytesMut::new();
+        while out.len() < enough {
+            match self.frames.poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    self.is_busy = true;
                     let Ok(frame) = frame.into_data() else { continue };
-                    let event = self.writer.frame(&frame);
-                    let event = match self.marks.comments() {
-                        Some(comments) => [comments, event].concat().into(),
-                        None => event,
-                    };
-                    return Poll::Ready((Some(event), false));
+                    if let Some(comments) = self.marks.comments() {
+                        out.put_slice(&comments);
+                    }
+                    if !out.is_empty() {
+                        // There is more than one: it grows in few steps.
+                        out.reserve(ENOUGH / 4);
+                    }
+                    self.writer.frame(&frame, &mut out);
                 }
-                Some(Err(error)) => return Poll::Ready((Some(self.interrupted(error)), true)),
-                None => return Poll::Ready((self.writer.end(), true)),
+                Poll::Ready(Some(Err(error))) => {
+                    self.interrupted(error, &mut out);
+                    return Poll::Ready((Some(out.freeze()), true));
+                }
+                Poll::Ready(None) => {
+                    out.put_slice(self.writer.end().unwrap_or_default());
+                    return Poll::Ready(((!out.is_empty()).then(|| out.freeze()), true));
+                }
+                Poll::Pending => {
+                    self.is_busy = false;
+                    if out.is_empty() {
+                        return Poll::Pending;
+                    }
+                    break;
+                }
             }
         }
+        Poll::Ready((Some(out.freeze()), false))
     }
 
-    fn interrupted(&self, error: Error) -> Bytes {
+    fn interrupted(&self, error: Error, out: &mut BytesMut) {
         let error = error.after_attempts(self.marks.attempts.as_ref());
         let attempts = error.attempts().map(AttemptLog::sent);
         tracing::warn!(kind = error.kind().as_str(), attempts, "stream interrupted");
         let model = self.marks.answered.as_ref().map(Candidate::model).unwrap_or_default();
-        self.writer.failure(&Problem::of_failure(&error), model)
+        self.writer.failure(&Problem::of_failure(&error), model, out);
     }
 }
 
@@ -147,7 +175,7 @@ impl Body for EndpointBody {
             Kind::Whole(bytes) => bytes.take(),
             Kind::Ended => None,
             Kind::Events(events) => {
-                let (bytes, is_last) = ready!(events.poll_event(cx));
+                let (bytes, is_last) = ready!(events.poll_events(cx));
                 if is_last {
                     self.0 = Kind::Ended;
                 }

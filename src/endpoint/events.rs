@@ -3,18 +3,17 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{
-    answer::as_chunk,
     envelope::{Envelope, Shape},
     failed::failed,
     problem::Problem,
     unstreamed::as_events,
 };
-use crate::{Api, ChatFrame, frame::FrameKind, request::scan::Cursor};
+use crate::{Api, ChatFrame, body::as_chunk, frame::FrameKind, request::scan::Cursor};
 
 /// The most of a first chunk that is kept for the case that the stream is interrupted: a chunk with more is no usual first one.
 const LONGEST_KEPT: usize = 4096;
 
-const DONE: Bytes = Bytes::from_static(b"data: [DONE]\n\n");
+const DONE: &[u8] = b"data: [DONE]\n\n";
 
 /// Writes the events of one stream, and remembers what an event about its interruption must repeat.
 pub(super) struct EventWriter {
@@ -31,14 +30,16 @@ impl EventWriter {
         }
     }
 
-    /// A frame: its bytes as they came, on one line.
-    pub(super) fn frame(&mut self, frame: &ChatFrame) -> Bytes {
+    /// Writes a frame: its bytes as they came, on one line.
+    pub(super) fn frame(&mut self, frame: &ChatFrame, out: &mut BytesMut) {
         if frame.kind() == FrameKind::KeepAlive {
-            return Bytes::from_static(b": keep-alive\n\n");
+            out.put_slice(b": keep-alive\n\n");
+            return;
         }
         self.remember(frame.bytes());
         if frame.kind() == FrameKind::Answer {
-            return self.whole(frame.bytes());
+            self.whole(frame.bytes(), out);
+            return;
         }
         let name = match self.shape.api {
             Api::Responses | Api::Messages => event_name(frame.bytes()),
@@ -51,21 +52,24 @@ impl EventWriter {
                 .iter()
                 .map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte })
                 .collect();
-            return event(name, &line);
+            event(name, &line, out);
+        } else {
+            event(name, frame.bytes(), out);
         }
-        event(name, frame.bytes())
     }
 
     /// A whole answer: some providers ignore `stream`.
-    fn whole(&mut self, answer: &Bytes) -> Bytes {
+    fn whole(&mut self, answer: &Bytes, out: &mut BytesMut) {
         let api = self.shape.api;
         if !matches!(api, Api::Responses | Api::Messages) {
-            return event(None, &as_chunk(answer));
+            event(None, &as_chunk(answer), out);
+            return;
         }
         let events = as_events(api, answer);
-        let written = events.iter().flat_map(|data| event(event_name(data), data)).collect();
+        for data in &events {
+            event(event_name(data), data, out);
+        }
         self.seen = events.into_iter().next_back().unwrap_or_default().into();
-        written
     }
 
     fn remember(&mut self, bytes: &Bytes) {
@@ -79,17 +83,17 @@ impl EventWriter {
         }
     }
 
-    /// The last event of a stream that was interrupted. `model` is that of the candidate that answered.
-    pub(super) fn failure(&self, problem: &Problem, model: &str) -> Bytes {
+    /// Writes the last event of a stream that was interrupted. `model` is that of the candidate that answered.
+    pub(super) fn failure(&self, problem: &Problem, model: &str, out: &mut BytesMut) {
         let name = match self.shape.api {
             Api::Responses | Api::Messages => Some(&b"error"[..]),
             _ => None,
         };
-        event(name, &failed(self.shape.api, problem, &self.seen, model))
+        event(name, &failed(self.shape.api, problem, &self.seen, model), out);
     }
 
     /// What stands behind the last event of a whole stream.
-    pub(super) const fn end(&self) -> Option<Bytes> {
+    pub(super) const fn end(&self) -> Option<&'static [u8]> {
         match (self.shape.api, self.shape.envelope) {
             // OpenAI ends a stream of responses with its last event, and OpenRouter's schema names `[DONE]` as its sentinel: each mount
             // ends as its own API does, whatever the upstream has sent. The SDKs of both accept either.
@@ -123,18 +127,17 @@ fn event_name(data: &[u8]) -> Option<&[u8]> {
     (!name.is_empty() && name.iter().all(is_name)).then_some(name)
 }
 
-fn event(name: Option<&[u8]>, data: &[u8]) -> Bytes {
+fn event(name: Option<&[u8]>, data: &[u8], out: &mut BytesMut) {
     let name = name.unwrap_or_default();
-    let mut event = BytesMut::with_capacity(data.len() + name.len() + 16);
+    out.reserve(data.len() + name.len() + 16);
     if !name.is_empty() {
-        event.put_slice(b"event: ");
-        event.put_slice(name);
-        event.put_slice(b"\n");
+        out.put_slice(b"event: ");
+        out.put_slice(name);
+        out.put_slice(b"\n");
     }
-    event.put_slice(b"data: ");
-    event.put_slice(data);
-    event.put_slice(b"\n\n");
-    event.freeze()
+    out.put_slice(b"data: ");
+    out.put_slice(data);
+    out.put_slice(b"\n\n");
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub const CACHE_HEADER: HeaderName = HeaderName::from_static("x-llm-cache");
 
 /// What a client may pass on: its deadline, whether its answer may be kept, its session, its trace, OpenRouter's own switches. Never a
 /// key or a cookie.
-const FROM_CLIENT: [HeaderName; 9] = [
+static FROM_CLIENT: [HeaderName; 9] = [
     DEADLINE_HEADER,
     header::CACHE_CONTROL,
     HeaderName::from_static("x-session-id"),
@@ -43,7 +43,7 @@ const VERSION: &str = "anthropic-version";
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
 /// Never passed on, whatever an endpoint is set to: they are the client's secrets, and the upstream has keys of its own.
-const SECRET: [HeaderName; 5] = [
+static SECRET: [HeaderName; 5] = [
     header::AUTHORIZATION,
     header::PROXY_AUTHORIZATION,
     header::COOKIE,
@@ -52,7 +52,7 @@ const SECRET: [HeaderName; 5] = [
 ];
 
 /// What a client may see of the upstream's answer.
-const FROM_UPSTREAM: [HeaderName; 5] = [
+static FROM_UPSTREAM: [HeaderName; 5] = [
     HeaderName::from_static("x-generation-id"),
     HeaderName::from_static("x-openrouter-cache-status"),
     HeaderName::from_static("x-openrouter-cache-age"),
@@ -61,9 +61,12 @@ const FROM_UPSTREAM: [HeaderName; 5] = [
 ];
 
 pub(super) fn from_client(headers: &HeaderMap, api: Api, more: &[HeaderName]) -> HeaderMap {
-    let version = (api == Api::Messages).then_some(HeaderName::from_static(VERSION));
-    let more = more.iter().filter(|name| !SECRET.contains(name));
-    let mut picked = pick(headers, FROM_CLIENT.iter().chain(&version).chain(more));
+    let is_passed = |name: &HeaderName| {
+        FROM_CLIENT.contains(name)
+            || (api == Api::Messages && name == VERSION)
+            || (more.contains(name) && !SECRET.contains(name))
+    };
+    let mut picked = pick(headers, is_passed);
     let names: Vec<_> = picked.keys().cloned().collect();
     for name in names {
         let size: usize = picked.get_all(&name).iter().map(HeaderValue::len).sum();
@@ -117,7 +120,7 @@ pub(super) fn to_client(
     attempts: Option<&AttemptLog>,
     content_type: &'static str,
 ) -> HeaderMap {
-    let mut picked = pick(&head.headers, FROM_UPSTREAM.iter());
+    let mut picked = pick(&head.headers, |name| FROM_UPSTREAM.contains(name));
     if api == Api::Messages {
         let id = head.headers.get(&REQUEST_ID).or_else(|| picked.get("x-generation-id"));
         if let Some(id) = id.cloned() {
@@ -188,15 +191,12 @@ pub(super) fn client_retries(headers: &HeaderMap) -> Option<u32> {
     (retries > 0).then_some(retries)
 }
 
-/// All values of these headers, in their order.
-fn pick<'a>(headers: &HeaderMap, names: impl Iterator<Item = &'a HeaderName>) -> HeaderMap {
+/// All values of the headers that are wanted, in their order.
+fn pick(headers: &HeaderMap, is_wanted: impl Fn(&HeaderName) -> bool) -> HeaderMap {
     let mut picked = HeaderMap::new();
-    for name in names {
-        // A name that is given twice passes once.
-        if !picked.contains_key(name) {
-            for value in headers.get_all(name) {
-                picked.append(name.clone(), value.clone());
-            }
+    for (name, value) in headers {
+        if is_wanted(name) {
+            picked.append(name.clone(), value.clone());
         }
     }
     picked

@@ -93,3 +93,95 @@ fn a_replay_holds_no_memory_but_its_own() {
         "a hit copies nothing"
     );
 }
+
+#[test]
+fn a_frame_is_no_larger_than_a_few_words() {
+    assert!(size_of::<ChatFrame>() <= 56, "{}", size_of::<ChatFrame>());
+}
+
+/// What a frame says of itself, and what its bytes say when they are read for it.
+fn said(frame: &ChatFrame) -> impl PartialEq + std::fmt::Debug + use<> {
+    let owned = |word: Option<Cow<'_, str>>| word.map(Cow::into_owned);
+    let shown = match frame.shown() {
+        Shown::Text(text) => format!("text {text}"),
+        other => format!("{other:?}"),
+    };
+    (
+        (owned(frame.text()), shown, frame.token_usage()),
+        [frame.generation_id(), Frame::model(frame), frame.finish_reason()].map(owned),
+        (frame.bytes().clone(), frame.kind(), frame.stage(), frame.has_usage()),
+        (frame.finishes_answer(), frame.tokens()),
+    )
+}
+
+/// The same frame, as if nothing had been found in it.
+fn unknown(frame: &ChatFrame) -> ChatFrame {
+    frame.clone().knowing(None)
+}
+
+#[test]
+fn what_was_found_is_what_the_bytes_say() {
+    for json in [
+        r#"{"id":"gen-1","model":"m","choices":[{"index":0,"delta":{"content":"so"},"finish_reason":null}]}"#,
+        r#"{"id":"","model":"","choices":[{"index":0,"delta":{"content":""},"finish_reason":""}]}"#,
+        r#"{"id":"gen\u002d1","model":"m","choices":[{"index":0,"delta":{"content":"so"}}]}"#,
+        r#"{"id":"gen-1","choices":[{"index":0,"delta":{"content":"s\u00f6"},"finish_reason":"length"}]}"#,
+        r#"{"id":"gen-1","choices":[{"index":0,"delta":{"content":[{"type":"text","text":"so"}]}}]}"#,
+        r#"{"id":"gen-1","choices":[{"index":0,"delta":{"content":[{"type":"thinking","thinking":"hm"}]}}]}"#,
+        r#"{"id":"gen-1","choices":[{"index":0,"delta":{"reasoning":"hm"}}]}"#,
+        r#"{"id":"gen-1","choices":[{"index":1,"delta":{"content":"so"}}]}"#,
+        r#"{"id":"gen-1","choices":[{"index":0,"delta":{"content":"so","refusal":"no"}}]}"#,
+        r#"{"id":"gen-1","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4,"cost":0.5}}"#,
+        r#"{"id":"gen-1","choices":[],"usage":{"input_tokens":3,"output_tokens":4}}"#,
+        r#"{"id":"gen-1","choices":[],"usage":{}}"#,
+    ] {
+        for kind in [FrameKind::Chunk, FrameKind::Answer] {
+            let probe = ChunkProbe::read(json.as_bytes()).expect("it is JSON");
+            let frame = ChatFrame::new(json.into(), kind, Stage::Content, probe.has_usage());
+            let known = frame.clone().knowing(Known::of(&probe));
+            assert_eq!(said(&known), said(&frame), "{json}");
+            assert_eq!(said(&known.replayed()), said(&unknown(&known.replayed())), "{json}");
+            if kind == FrameKind::Chunk {
+                let written = known.with_text("an\n\"other\"");
+                assert_eq!(said(&written), said(&unknown(&written)), "{json}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_frame_that_was_read_from_is_no_longer_what_was_found() {
+    let json = r#"{"id":"gen-1","choices":[{"index":0,"delta":{"content":"so"}}]}"#;
+    let probe = ChunkProbe::read(json.as_bytes()).expect("it is JSON");
+    let mut frame = ChatFrame::new(json.into(), FrameKind::Chunk, Stage::Content, false).knowing(Known::of(&probe));
+    assert_eq!(frame.text().as_deref(), Some("so"));
+    frame.advance(4);
+    assert_eq!(frame.text(), None);
+}
+
+#[test]
+fn a_chunk_is_like_another_one_if_nothing_but_its_text_differs() {
+    let event =
+        |id: &str, text: &str| format!(r#"{{"id":"{id}","choices":[{{"index":0,"delta":{{"content":"{text}"}}}}]}}"#);
+    let json = event("gen-1", "so");
+    let probe = ChunkProbe::read(json.as_bytes()).expect("it is JSON");
+    let frame = ChatFrame::new(json.clone().into(), FrameKind::Chunk, Stage::Content, false).knowing(Known::of(&probe));
+    let other = |json: String| frame.with_other_text(&json.into());
+    let alike = other(event("gen-1", " it is a longer text ö")).expect("it is alike");
+    assert_eq!(alike.text().as_deref(), Some(" it is a longer text ö"));
+    assert_eq!(alike.tokens(), 4);
+    let shared = frame.known.as_ref().zip(alike.known.as_ref());
+    assert!(shared.is_some_and(|(one, other)| Arc::ptr_eq(one, other)));
+    for json in [
+        event("gen-2", "so"),
+        event("gen-1", ""),
+        event("gen-1", "s\\u00f6"),
+        event("gen-1", r#"so","x":"y"#),
+        event("gen-1", "a\nb"),
+        json.replace("]}", r#"],"new":1}"#),
+        String::new(),
+        json.split_at(json.len() - 1).0.to_owned(),
+    ] {
+        assert!(other(json.clone()).is_none(), "{json}");
+    }
+}

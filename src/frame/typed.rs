@@ -1,17 +1,50 @@
 //! Frames of Responses and of Messages.
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use bytes::Bytes;
-use tower_llm_layers::Shown;
+use tower_llm_layers::{Shown, Stage};
 
-use super::ChatFrame;
+use super::{ChatFrame, Flags};
 use crate::{
     Api, Error, FailureKind, FrameKind,
-    request::{JsonError, scan::Cursor},
+    api::Piece,
+    request::{
+        JsonError,
+        facts::{raw_member, text},
+        scan::{Cursor, Text},
+    },
 };
 
 impl ChatFrame {
+    /// The usage of a failed answer, and nothing to show: a sign of life that is counted.
+    pub(crate) fn usage_alone(api: Api, usage: &[u8]) -> Self {
+        let mut frame = Self::keep_alive().of(api);
+        (frame.stage, frame.flags) = (Stage::Trailer, Flags::NONE.with(Flags::HAS_USAGE, true));
+        frame.based_on(Some(Bytes::copy_from_slice(usage)))
+    }
+
+    /// What it says, if its API is one of typed events.
+    pub(super) fn piece(&self) -> Option<Piece<'_>> {
+        if self.form == FrameKind::KeepAlive || !self.is_typed() {
+            return None;
+        }
+        Piece::read(self.api, &self.bytes).ok()
+    }
+
+    pub(super) const fn is_typed(&self) -> bool {
+        matches!(self.api, Api::Responses | Api::Messages)
+    }
+
+    /// The `type` of the event, if its API has typed events: what an `event:` line names.
+    #[must_use]
+    pub fn event_type(&self) -> Option<Cow<'_, str>> {
+        if self.form != FrameKind::Chunk || !self.is_typed() {
+            return None;
+        }
+        raw_member(&self.bytes, "type").and_then(text).map(Text::to_str)
+    }
+
     pub(super) fn shown_typed(&self) -> Shown<'_> {
         let Some(piece) = self.piece() else {
             return Shown::Other;

@@ -83,4 +83,4 @@ impl ChatRequest {
     }
 }
 
-typed_request!(ChatRequest);
+typed_request!(ChatRequest, instruct: instruct_to_continue);

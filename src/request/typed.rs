@@ -2,9 +2,10 @@
 
 /// The common methods and traits of a request that is a [`RequestBody`](super::body::RequestBody) in its field `body`.
 ///
-/// The type has, of its own, `from_json`, `from_document`, and `streamed`: the same request as a stream.
+/// The type has, of its own, `from_json`, `from_document`, and `streamed`: the same request as a stream. `instruct` names a
+/// method that asks for the rest of an interrupted message.
 macro_rules! typed_request {
-    ($name:ident) => {
+    ($name:ident $(, instruct: $instruct:ident)?) => {
         impl $name {
             /// The requested model; `None` if the request names none.
             #[must_use]
@@ -284,6 +285,10 @@ macro_rules! typed_request {
             fn pinned_route(&self) -> tower_llm_layers::Route {
                 $crate::request::pinned_by(self.body.document())
             }
+
+            $(fn ask_to_continue(&mut self, last: &str) -> bool {
+                self.$instruct(last)
+            })?
 
             fn budgeted(&mut self) -> Option<&mut dyn tower_llm_layers::Budgeted> {
                 Some(self)

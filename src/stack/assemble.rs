@@ -15,6 +15,7 @@ use tower_llm_layers::{
     cost::CostLayer,
     deadline::DeadlineLayer,
     degrade::DegradeLayer,
+    events::EventsLayer,
     fallback::{Chain, ChainError, Fallback, FallbackLayer},
     first_token::FirstTokenLayer,
     observe::ObserveLayer,
@@ -44,7 +45,7 @@ pub(super) struct Parts {
     chain: Chain,
     cost: CostLayer,
     admission: Option<RateLimitLayer<TenantKey>>,
-    upstream_limits: RateLimitLayer<PerCandidate>,
+    upstream_limits: Option<RateLimitLayer<PerCandidate>>,
 }
 
 impl Parts {
@@ -65,7 +66,7 @@ impl Parts {
                 .money
                 .layer(settings.chain.iter().flatten().chain(&settings.cheaper), wrong),
             admission,
-            upstream_limits: upstream_limits.unwrap_or_else(|| RateLimitLayer::off(PerCandidate)),
+            upstream_limits,
         }
     }
 
@@ -139,6 +140,10 @@ impl Parts {
                 top.around(service)
             }
         };
+        let service = match &settings.events {
+            Some(sender) => ErasedService::new(EventsLayer::new(sender.clone()).layer(service)),
+            None => service,
+        };
         Stack::new(
             service,
             deadline,
@@ -152,12 +157,12 @@ impl Parts {
 
 /// The layers between the retries and an attempt's timeouts.
 struct Paced<'a> {
-    upstream_limits: RateLimitLayer<PerCandidate>,
+    upstream_limits: Option<RateLimitLayer<PerCandidate>>,
     settings: &'a Settings,
 }
 
 impl Paced<'_> {
-    fn around<R, F, E, S, B>(self, service: S) -> ErasedService<R, F, E>
+    fn around<R, F, E, S, B>(&self, service: S) -> ErasedService<R, F, E>
     where
         S: Service<Request<R>, Response = Response<B>, Error = E> + Clone + Send + Sync + 'static,
         S::Future: Send + 'static,
@@ -167,7 +172,22 @@ impl Paced<'_> {
         E: Failure + From<LayerError> + Send + 'static,
     {
         let service = AttemptLayer::new().cap(self.settings.attempts).layer(service);
-        let service = self.upstream_limits.layer(service);
+        match &self.upstream_limits {
+            Some(limits) => self.outside_of(limits.layer(service)),
+            None => self.outside_of(service),
+        }
+    }
+
+    /// What stands around the configured limits, if there are any.
+    fn outside_of<R, F, E, S, B>(&self, service: S) -> ErasedService<R, F, E>
+    where
+        S: Service<Request<R>, Response = Response<B>, Error = E> + Clone + Send + Sync + 'static,
+        S::Future: Send + 'static,
+        B: Body<Data = F, Error = E> + Send + 'static,
+        R: LlmRequest + Send + 'static,
+        F: Frame + Buf + Send + 'static,
+        E: Failure + From<LayerError> + Send + 'static,
+    {
         let service = PauseLayer::new().max_wait(self.settings.max_retry_delay).layer(service);
         let breaker = self.settings.circuits.clone().map(CircuitBreakerLayer::shared);
         let Some(limits) = &self.settings.concurrency else {

@@ -86,6 +86,7 @@ impl<R, F, E> StackBuilder<R, F, E> {
             tags: CallTags::none(),
             required_tag: None,
             observe: ObserveLayer::new(),
+            events: None,
             cheaper: Vec::new(),
             circuits: Circuits::new(CircuitPolicy::new()).ok(),
             concurrency: None,

@@ -1,7 +1,7 @@
 //! A service whose type does not show: what a stack is inside, and what stands below a user's own layer.
 
 use std::{
-    any::Any,
+    any::{Any, TypeId},
     fmt,
     future::Future,
     pin::Pin,
@@ -194,15 +194,25 @@ impl<F: 'static, E: 'static> StackBody<F, E> {
     where
         B: Body<Data = F, Error = E> + Send + 'static,
     {
-        let mut body = Some(body);
-        let erased: Option<&mut Option<Self>> = (&mut body as &mut dyn Any).downcast_mut();
-        if let Some(same) = erased.and_then(Option::take) {
-            return same;
+        // Compared before anything is moved: a body is large, and mostly another one.
+        if TypeId::of::<B>() == TypeId::of::<Self>() {
+            let mut body = Some(body);
+            let erased: Option<&mut Option<Self>> = (&mut body as &mut dyn Any).downcast_mut();
+            return match erased.and_then(Option::take) {
+                Some(same) => same,
+                None => Self::erased(Unerased(body)),
+            };
         }
-        // It was put there above, and is of another type.
-        let is_ended = body.as_ref().is_none_or(Body::is_end_stream);
+        Self::erased(body)
+    }
+
+    fn erased<B>(body: B) -> Self
+    where
+        B: Body<Data = F, Error = E> + Send + 'static,
+    {
+        let is_ended = body.is_end_stream();
         Self {
-            inner: SyncWrapper::new(Box::pin(Unerased(body))),
+            inner: SyncWrapper::new(Box::pin(body)),
             is_ended,
         }
     }

@@ -130,6 +130,8 @@ pub enum BuildProblem {
     BudgetsTwice,
     /// There are budgets, and no price list that a reservation could be computed by.
     NoPrices,
+    /// `unknown_price` assumes a price with a part below zero.
+    NegativePrice,
     /// The accounts of the budgets are in this process, which forgets them, beside a ledger that does not.
     BudgetsForget,
     /// A candidate names an upstream that the transport does not know.
@@ -191,6 +193,9 @@ impl fmt::Display for BuildProblem {
             Self::NoPrices => f.write_str(
                 "there are budgets and no prices: give the stack a catalogue with `.prices(…)`, or say with `.unknown_price(…)` what a \
                  call is taken to cost",
+            ),
+            Self::NegativePrice => f.write_str(
+                "`unknown_price` assumes a price below zero: no reservation can be computed by it; give each part of it as zero or more",
             ),
             Self::BudgetsForget => f.write_str(
                 "the budgets begin empty after each restart, although a durable ledger knows what was spent: create them with \

@@ -150,6 +150,9 @@ impl Money {
             layer = layer.prices(Arc::clone(prices));
         }
         if let Some(policy) = self.unknown_price {
+            if matches!(policy, UnknownPrice::Assume(price) if !price.can_be()) {
+                wrong.push(BuildProblem::NegativePrice);
+            }
             layer = layer.unknown_price(policy);
         }
         if let Some(tokens) = self.min_output_tokens {

@@ -7,7 +7,7 @@
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU32, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -26,6 +26,8 @@ const SILENT_AFTER: Duration = Duration::from_secs(1);
 pub(super) struct Clients {
     slots: Mutex<Vec<Arc<Slot>>>,
     next: AtomicUsize,
+    /// Whether a call is making a further client.
+    is_opening: AtomicBool,
     /// Keeps no connection: each call opens its own. Made when the first call needs it.
     unpooled: OnceLock<reqwest::Client>,
     settings: Settings,
@@ -36,6 +38,14 @@ struct Slot {
     since: Instant,
     in_flight: AtomicUsize,
     silent: AtomicU32,
+    /// Whether a call is making the client that takes its place.
+    is_replaced: AtomicBool,
+}
+
+/// A client that is to be made.
+enum Wanted {
+    InPlaceOf(Arc<Slot>),
+    Further,
 }
 
 impl Slot {
@@ -45,6 +55,7 @@ impl Slot {
             since: now,
             in_flight: AtomicUsize::new(0),
             silent: AtomicU32::new(0),
+            is_replaced: AtomicBool::new(false),
         })
     }
 
@@ -104,6 +115,7 @@ impl Clients {
         Ok(Self {
             slots: Mutex::new(slots),
             next: AtomicUsize::new(0),
+            is_opening: AtomicBool::new(false),
             unpooled: OnceLock::new(),
             settings,
         })
@@ -123,9 +135,21 @@ impl Clients {
         }
     }
 
-    /// The client that takes the next call, and the call's place on it.
+    /// The client that takes the next call, and the call's place on it. A client is made outside of the lock: meanwhile other calls go on the
+    /// clients that are there.
     pub(super) fn take(&self) -> Option<(reqwest::Client, InFlight)> {
         let now = Instant::now();
+        let (mut slot, wanted) = self.choose(now)?;
+        if let Some(wanted) = wanted
+            && let Some(made) = self.make(wanted, now)
+        {
+            slot = made;
+        }
+        Some((slot.client.clone(), InFlight::on(&slot, now)))
+    }
+
+    /// The client for the next call, and what is to be made in addition.
+    fn choose(&self, now: Instant) -> Option<(Arc<Slot>, Option<Wanted>)> {
         let mut slots = self.slots();
         let start = if slots.len() > 1 {
             self.next.fetch_add(1, Ordering::Relaxed)
@@ -133,56 +157,59 @@ impl Clients {
             0
         };
         let start = start.checked_rem(slots.len().min(self.settings.shards))?;
-        self.replace_worn(&mut slots, start, now);
+        self.drop_worn(&mut slots, now);
         let limit = self.settings.max_in_flight;
+        let first = slots.get(start)?;
+        if first.is_worn(now) && !first.is_replaced.swap(true, Ordering::Relaxed) {
+            return Some((Arc::clone(first), Some(Wanted::InPlaceOf(Arc::clone(first)))));
+        }
         let (before, from) = slots.split_at(start.min(slots.len()));
-        let free = from
-            .iter()
-            .chain(before)
-            .find(|slot| slot.has_room(limit) && !slot.is_worn(now));
-        let slot = match free {
-            Some(slot) => Arc::clone(slot),
-            None if slots.len() < self.settings.most_clients => self.open(&mut slots, now)?,
-            None => Arc::clone(slots.iter().min_by_key(|slot| slot.in_flight.load(Ordering::Relaxed))?),
-        };
-        Some((slot.client.clone(), InFlight::on(&slot, now)))
+        let has_room = |slot: &&Arc<Slot>| slot.has_room(limit);
+        let all = || from.iter().chain(before);
+        if let Some(free) = all().filter(has_room).find(|slot| !slot.is_worn(now)) {
+            return Some((Arc::clone(free), None));
+        }
+        let least = Arc::clone(slots.iter().min_by_key(|slot| slot.in_flight.load(Ordering::Relaxed))?);
+        let may_open = slots.len() < self.settings.most_clients && !self.is_opening.swap(true, Ordering::Relaxed);
+        Some((least, may_open.then_some(Wanted::Further)))
     }
 
-    /// Replaces the client at this place if it is worn; those that came on top for a rush go without a replacement.
-    fn replace_worn(&self, slots: &mut Vec<Arc<Slot>>, place: usize, now: Instant) {
+    /// Those that came on top for a rush go without a replacement.
+    fn drop_worn(&self, slots: &mut Vec<Arc<Slot>>, now: Instant) {
         let mut index = 0;
         slots.retain(|slot| {
             index += 1;
             index <= self.settings.shards || !slot.is_worn(now)
         });
-        let Some(slot) = slots.get_mut(place).filter(|slot| slot.is_worn(now)) else {
-            return;
-        };
-        match client(&self.settings, true) {
-            Ok(client) => {
-                let silent = slot.silent.load(Ordering::Relaxed);
-                tracing::debug!(silent, "HTTP client replaced");
-                *slot = Slot::new(client, now);
-            }
-            Err(problem) => tracing::warn!(%problem, "worn HTTP client kept"),
-        }
     }
 
-    /// Adds a client; the least loaded one if none can be made.
-    fn open(&self, slots: &mut Vec<Arc<Slot>>, now: Instant) -> Option<Arc<Slot>> {
-        match client(&self.settings, true) {
-            Ok(client) => {
-                let slot = Slot::new(client, now);
-                slots.push(Arc::clone(&slot));
-                tracing::debug!(clients = slots.len(), "HTTP client added");
-                Some(slot)
+    /// Makes a client; `None` if that fails.
+    fn make(&self, wanted: Wanted, now: Instant) -> Option<Arc<Slot>> {
+        let made = client(&self.settings, true).map(|client| Slot::new(client, now));
+        let mut slots = self.slots();
+        match (made, wanted) {
+            (Ok(made), Wanted::InPlaceOf(worn)) => {
+                let silent = worn.silent.load(Ordering::Relaxed);
+                tracing::debug!(silent, "HTTP client replaced");
+                let place = slots.iter_mut().find(|slot| Arc::ptr_eq(slot, &worn))?;
+                *place = Arc::clone(&made);
+                Some(made)
             }
-            Err(problem) => {
+            (Ok(made), Wanted::Further) => {
+                self.is_opening.store(false, Ordering::Relaxed);
+                slots.push(Arc::clone(&made));
+                tracing::debug!(clients = slots.len(), "HTTP client added");
+                Some(made)
+            }
+            (Err(problem), Wanted::InPlaceOf(worn)) => {
+                worn.is_replaced.store(false, Ordering::Relaxed);
+                tracing::warn!(%problem, "worn HTTP client kept");
+                None
+            }
+            (Err(problem), Wanted::Further) => {
+                self.is_opening.store(false, Ordering::Relaxed);
                 tracing::warn!(%problem, "no further HTTP client");
-                slots
-                    .iter()
-                    .min_by_key(|slot| slot.in_flight.load(Ordering::Relaxed))
-                    .cloned()
+                None
             }
         }
     }

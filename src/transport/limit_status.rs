@@ -3,13 +3,13 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::HeaderMap;
-use tower_llm_layers::pause::RateLimitStatus;
+use tower_llm_layers::{UtcTime, pause::RateLimitStatus};
 
 /// The longest reset that is believed.
 const LONGEST_RESET: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The headers in use: what is left, the limit, the reset.
-const NAMES: [[&str; 3]; 4] = [
+const NAMES: [[&str; 3]; 8] = [
     [
         "x-ratelimit-remaining-requests",
         "x-ratelimit-limit-requests",
@@ -22,13 +22,37 @@ const NAMES: [[&str; 3]; 4] = [
     ],
     ["x-ratelimit-remaining", "x-ratelimit-limit", "x-ratelimit-reset"],
     ["ratelimit-remaining", "ratelimit-limit", "ratelimit-reset"],
+    [
+        "anthropic-ratelimit-requests-remaining",
+        "anthropic-ratelimit-requests-limit",
+        "anthropic-ratelimit-requests-reset",
+    ],
+    [
+        "anthropic-ratelimit-tokens-remaining",
+        "anthropic-ratelimit-tokens-limit",
+        "anthropic-ratelimit-tokens-reset",
+    ],
+    [
+        "anthropic-ratelimit-input-tokens-remaining",
+        "anthropic-ratelimit-input-tokens-limit",
+        "anthropic-ratelimit-input-tokens-reset",
+    ],
+    [
+        "anthropic-ratelimit-output-tokens-remaining",
+        "anthropic-ratelimit-output-tokens-limit",
+        "anthropic-ratelimit-output-tokens-reset",
+    ],
 ];
 
 /// The limit that is used up first. What is negative or cannot be read is unknown, and says nothing.
-pub(super) fn limit_status(headers: &HeaderMap, now: SystemTime) -> Option<RateLimitStatus> {
+pub(super) fn limit_status(headers: &HeaderMap, now: impl FnOnce() -> SystemTime) -> Option<RateLimitStatus> {
+    if !headers.keys().any(|name| name.as_str().contains("ratelimit")) {
+        return None;
+    }
+    let now = now();
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let separate = NAMES.iter().filter_map(|[remaining, limit, reset]| {
-        let is_of_tokens = remaining.ends_with("-tokens");
+        let is_of_tokens = remaining.contains("-tokens");
         let left = status(text(remaining)?, text(limit), text(reset)?, now)?;
         // How many calls some tokens are is not known; that none are left is.
         (!is_of_tokens || left.remaining == 0).then_some(left)
@@ -65,12 +89,19 @@ fn structured(header: &str, now: SystemTime) -> Vec<RateLimitStatus> {
     header.split(',').filter_map(read).collect()
 }
 
-/// The time to a reset: an instant in Unix milliseconds or seconds, seconds from now, or parts such as `6m0s` and `120ms`.
+/// The time to a reset: an instant in Unix milliseconds or seconds or as RFC 3339 writes it, seconds from now, or parts such as `6m0s` and `120ms`.
 fn time_to(text: &str, now: SystemTime) -> Option<Duration> {
     const FIRST_MILLIS: f64 = 1e11;
     const FIRST_INSTANT: f64 = 1e9;
     let Ok(number) = text.parse::<f64>() else {
-        return parts(text);
+        let instant = text
+            .parse()
+            .ok()
+            .map(|time: UtcTime| UNIX_EPOCH + Duration::from_millis(time.millis()));
+        return match instant {
+            Some(instant) => Some(instant.duration_since(now).unwrap_or_default()),
+            None => parts(text),
+        };
     };
     let seconds = if number >= FIRST_MILLIS {
         number / 1000.0
@@ -121,7 +152,7 @@ mod tests {
         for (name, value) in pairs {
             headers.insert(*name, http::HeaderValue::from_static(value));
         }
-        let status = limit_status(&headers, UNIX_EPOCH + Duration::from_secs(NOW))?;
+        let status = limit_status(&headers, || UNIX_EPOCH + Duration::from_secs(NOW))?;
         Some((status.remaining, status.limit, status.reset.as_millis()))
     }
 
@@ -166,6 +197,23 @@ mod tests {
                     ("x-ratelimit-reset-tokens", "120ms"),
                 ],
                 (0, None, 120),
+            ),
+            (
+                &[
+                    ("anthropic-ratelimit-requests-remaining", "1"),
+                    ("anthropic-ratelimit-requests-limit", "50"),
+                    ("anthropic-ratelimit-requests-reset", "2026-05-28T20:26:50Z"),
+                    ("anthropic-ratelimit-tokens-remaining", "9000"),
+                    ("anthropic-ratelimit-tokens-reset", "2026-05-28T20:26:45Z"),
+                ],
+                (1, Some(50), 10_000),
+            ),
+            (
+                &[
+                    ("anthropic-ratelimit-output-tokens-remaining", "0"),
+                    ("anthropic-ratelimit-output-tokens-reset", "2026-05-28T20:26:41.5Z"),
+                ],
+                (0, None, 1_500),
             ),
             (
                 &[("x-ratelimit-remaining", "1"), ("x-ratelimit-reset", "1e12")],

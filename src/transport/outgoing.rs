@@ -11,30 +11,35 @@ const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version
 /// The oldest version there is: it takes what the newer ones take, and sampling fields as well.
 const DEFAULT_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
 
-/// The caller's headers, without those of the connection it came on, and what the upstream wants.
-pub(super) fn headers(from_caller: &HeaderMap, extra: HeaderMap, dialect: Dialect) -> HeaderMap {
-    const OF_THE_CONNECTION: [HeaderName; 10] = [
-        header::HOST,
-        header::CONNECTION,
-        header::CONTENT_LENGTH,
-        header::TRANSFER_ENCODING,
-        header::TE,
-        header::TRAILER,
-        header::UPGRADE,
-        header::EXPECT,
-        header::PROXY_AUTHORIZATION,
-        HeaderName::from_static("keep-alive"),
-    ];
-    let mut headers = from_caller.clone();
-    for name in OF_THE_CONNECTION {
-        headers.remove(name);
+/// Headers of the caller that go no further: those of the connection it came on; what came compressed would not be read here; and the time
+/// left is ours to keep, not the upstream's.
+static NOT_PASSED: [HeaderName; 12] = [
+    header::HOST,
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::TRANSFER_ENCODING,
+    header::TE,
+    header::TRAILER,
+    header::UPGRADE,
+    header::EXPECT,
+    header::PROXY_AUTHORIZATION,
+    HeaderName::from_static("keep-alive"),
+    header::ACCEPT_ENCODING,
+    DEADLINE_HEADER,
+];
+
+/// The caller's headers that are passed on, and what the upstream wants.
+pub(super) fn headers(from_caller: &HeaderMap, extra: Option<&HeaderMap>, dialect: Dialect) -> HeaderMap {
+    let most = from_caller.len() + extra.map_or(0, HeaderMap::len) + 1;
+    let mut headers = HeaderMap::with_capacity(most);
+    for (name, value) in from_caller {
+        if !NOT_PASSED.contains(name) {
+            headers.append(name.clone(), value.clone());
+        }
     }
-    // What came compressed would not be read here; and the time left is ours to keep, not the upstream's.
-    headers.remove(header::ACCEPT_ENCODING);
-    headers.remove(DEADLINE_HEADER);
-    for (name, value) in extra {
-        if let Some(name) = name {
-            headers.entry(name).or_insert(value);
+    for (name, value) in extra.into_iter().flatten() {
+        if !headers.contains_key(name) {
+            headers.insert(name.clone(), value.clone());
         }
     }
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -48,7 +48,7 @@ impl SentKey {
     pub(crate) fn hide_in(&self, headers: &mut HeaderMap) {
         let Some(key) = self.text() else { return };
         for value in headers.values_mut() {
-            if memchr::memmem::find(value.as_bytes(), key.as_bytes()).is_some() {
+            if value.len() >= key.len() && memchr::memmem::find(value.as_bytes(), key.as_bytes()).is_some() {
                 *value = HeaderValue::from_static(HIDDEN);
             }
         }

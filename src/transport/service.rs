@@ -145,13 +145,15 @@ impl Transport {
             .destination(Some(upstream.name()))
             .or_else(|| self.0.destination(None));
         let (client, _) = known.and_then(|known| known.clients.take()).ok_or_else(no_client)?;
-        Ok(client.get(url).headers(self.headers_for(upstream)))
+        Ok(client
+            .get(url)
+            .headers(self.headers_for(upstream).cloned().unwrap_or_default()))
     }
 
-    fn headers_for(&self, upstream: &Upstream) -> HeaderMap {
+    fn headers_for(&self, upstream: &Upstream) -> Option<&HeaderMap> {
         match upstream.dialect() {
-            Dialect::OpenRouter => self.0.attribution.clone(),
-            Dialect::OpenAi | Dialect::Anthropic => HeaderMap::new(),
+            Dialect::OpenRouter => Some(&self.0.attribution),
+            Dialect::OpenAi | Dialect::Anthropic => None,
         }
     }
 
@@ -244,7 +246,8 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
     fn call(&mut self, request: Request<R>) -> Self::Future {
         let prepared = self.prepare(&request);
         let body = request.body();
-        let reader = Reader::new(body.api(), body.is_streaming(), self.0.limits);
+        let mut reader = Reader::new(body.api(), body.is_streaming(), self.0.limits);
+        reader.line = body.call().attempt().filter(|_| !body.is_streaming());
         let state = Arc::clone(&self.0);
         Box::pin(async move {
             let Prepared {
@@ -272,7 +275,7 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
             if is_cache_hit(&parts.headers) {
                 parts.extensions.insert(Unbilled);
             }
-            if let Some(status) = limit_status(&parts.headers, SystemTime::now()) {
+            if let Some(status) = limit_status(&parts.headers, SystemTime::now) {
                 parts.extensions.insert(status);
             }
             let body = ChatBody::of_response(body, &parts, reader, key).holding(in_flight);

@@ -7,7 +7,9 @@ mod rescue;
 
 use bytes::Bytes;
 use tower::ServiceExt;
-use tower_openrouter::{Answer, Api, ApiRequest, Attempt, ChatFrame, Error, FailureKind, FrameKind, Outcome, Stack};
+use tower_openrouter::{
+    Answer, Api, ApiRequest, Attempt, AttemptLog, ChatFrame, Error, FailureKind, FrameKind, Outcome, Stack,
+};
 
 use crate::support::{
     FIRST,
@@ -147,10 +149,10 @@ async fn call(stack: &Stack, request: ApiRequest) -> Got {
                     Err(error) => got.error = Some(error),
                 }
             }
-            got.lines = answer.attempts().map(|log| log.attempts()).unwrap_or_default();
+            got.lines = answer.attempts().as_ref().map(AttemptLog::attempts).unwrap_or_default();
         }
         Err(error) => {
-            got.lines = error.attempts().map(|log| log.attempts()).unwrap_or_default();
+            got.lines = error.attempts().map(AttemptLog::attempts).unwrap_or_default();
             got.error = Some(error);
         }
     }

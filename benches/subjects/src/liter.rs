@@ -134,3 +134,23 @@ pub fn fallback() -> impl Theirs {
 pub fn fallback_chain() -> impl Theirs {
     FallbackChainLayer::new(vec![Leaf::default(), Leaf::default()]).layer(())
 }
+
+/// A whole stack: a limit of calls, a limit of money, costs, and a chain of two services, each behind a circuit breaker.
+pub fn stack() -> impl Theirs {
+    let lane = || {
+        let policy = ExponentialBackoffCircuit::new(5, Duration::from_secs(1));
+        CircuitLayer::new(Arc::new(policy), "openai").layer(Leaf::default())
+    };
+    let chain = FallbackChainLayer::new(vec![lane(), lane()]).layer(());
+    let budget = BudgetConfig {
+        global_limit: Some(1e12),
+        ..BudgetConfig::default()
+    };
+    let rate = RateLimitConfig {
+        rpm: Some(u32::MAX),
+        tpm: Some(u64::MAX),
+        ..RateLimitConfig::default()
+    };
+    let service = BudgetLayer::new(budget, Arc::new(BudgetState::new())).layer(CostTrackingLayer.layer(chain));
+    ModelRateLimitLayer::new(rate).layer(service)
+}

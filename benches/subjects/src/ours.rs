@@ -9,10 +9,12 @@ use tower_openrouter::layers::{
     auth::{Auth, AuthLayer},
     cache::{Cache, CacheLayer, CacheService},
     circuit_breaker::{CircuitBreaker, CircuitBreakerLayer, CircuitPolicy},
+    cost::{Cost, CostLayer},
     deadline::{Deadline, DeadlineLayer},
     fallback::{Chain, Fallback, FallbackLayer, Hedge},
     first_token::{FirstToken, FirstTokenLayer},
     observe::{Observe, ObserveLayer},
+    pause::{Pause, PauseLayer},
     resume::{Resume, ResumeLayer},
     retry::{Retry, RetryLayer},
     timeout::{AttemptTimeout, AttemptTimeoutLayer},
@@ -88,6 +90,24 @@ pub fn circuit_breaker<S>(inner: S) -> CircuitBreaker<S> {
 #[must_use]
 pub fn circuit_breaker_off<S>(inner: S) -> CircuitBreaker<S> {
     CircuitBreakerLayer::off().layer(inner)
+}
+
+/// Accounts for an attempt, without a price list, budgets or a ledger.
+#[must_use]
+pub fn cost<S>(inner: S) -> Cost<S> {
+    CostLayer::new().layer(inner)
+}
+
+/// Remembers the pauses that upstreams ask for.
+#[must_use]
+pub fn pause<S>(inner: S) -> Pause<S> {
+    PauseLayer::new().layer(inner)
+}
+
+/// The layers that the stacks of the peers have, and no others: a limit of time, a fallback of two, retries and a circuit breaker.
+#[must_use]
+pub fn same_as_peers<S>(inner: S) -> Deadline<Fallback<Retry<CircuitBreaker<S>>>> {
+    deadline(fallback(&[MODEL, NEXT_MODEL], retry(circuit_breaker(inner))))
 }
 
 /// Sets the time of the whole call.

@@ -12,7 +12,7 @@ use tower_http::set_header::SetRequestHeader;
 use tower_openrouter::layers::cache::AnswerKey;
 use tower_openrouter::{ApiRequest, ChatRequest, Error};
 use tower_resilience::cache::CacheLayer;
-use tower_resilience::circuitbreaker::CircuitBreakerLayer;
+use tower_resilience::circuitbreaker::{CircuitBreakerError, CircuitBreakerLayer};
 use tower_resilience::fallback::FallbackLayer;
 use tower_resilience::hedge::HedgeLayer;
 use tower_resilience::retry::{RetryBudgetBuilder, RetryLayer};
@@ -100,6 +100,33 @@ pub fn resilience_fallback(leaf: Leaf) -> impl Service<Call, Response = Answer> 
 ///
 /// Never: the settings are constants.
 pub fn resilience_circuit_breaker(leaf: Leaf) -> impl Service<Call, Response = Answer> {
+    let built = CircuitBreakerLayer::builder()
+        .failure_rate_threshold(0.5)
+        .sliding_window_size(100)
+        .build();
+    let Ok(layer) = built else {
+        unreachable!("the settings are sound")
+    };
+    layer.layer(leaf)
+}
+
+/// tower-resilience's whole stack: a time limiter over a fallback of two, each with retries over a circuit breaker.
+pub fn resilience_stack(leaf: Leaf) -> impl Service<Call, Response = Answer> {
+    let lane = || {
+        RetryLayer::builder()
+            .max_attempts(2)
+            .exponential_backoff(Duration::from_millis(250))
+            .build()
+            .layer(breaker(leaf.clone()))
+    };
+    let chain = FallbackLayer::<Call, Answer, BreakerError>::tower_service(lane()).layer(lane());
+    TimeLimiterLayer::builder().timeout_duration(LIMIT).build().layer(chain)
+}
+
+/// What its circuit breaker fails with.
+type BreakerError = CircuitBreakerError<Error>;
+
+fn breaker(leaf: Leaf) -> impl Service<Call, Response = Answer, Error = BreakerError, Future: Send> + Clone + Send {
     let built = CircuitBreakerLayer::builder()
         .failure_rate_threshold(0.5)
         .sliding_window_size(100)

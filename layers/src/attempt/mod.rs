@@ -40,10 +40,12 @@
 //! # }
 //! ```
 
+mod continued;
 mod layer;
 mod service;
 mod watch;
 
+pub(crate) use continued::Continued;
 pub use layer::{AttemptLayer, DEFAULT_CAP};
 pub use service::AttemptService;
 

@@ -4,7 +4,7 @@ use http::Response;
 use http_body::Body;
 use tracing::span::Entered;
 
-use super::AttemptBody;
+use super::{AttemptBody, continued::Continuing};
 #[cfg(feature = "observe")]
 use crate::observe::AttemptRecord;
 use crate::{
@@ -39,17 +39,28 @@ pub struct AttemptWatch {
 pub struct AttemptStart {
     watch: AttemptWatch,
     opened: Option<AttemptLog>,
+    /// Only of an attempt that continues an answer.
+    continuing: Option<Box<Continuing>>,
 }
 
 impl AttemptStart {
-    pub(super) fn begin<R: LlmRequest>(guard: AttemptGuard, request: &R, opened: Option<AttemptLog>) -> Self {
+    pub(super) fn begin<R: LlmRequest>(
+        guard: AttemptGuard,
+        request: &R,
+        opened: Option<AttemptLog>,
+        continuing: Option<Box<Continuing>>,
+    ) -> Self {
         #[cfg(feature = "observe")]
         let record = AttemptRecord::begin(request, guard.number);
         #[cfg(not(feature = "observe"))]
         let record = AttemptRecord::begin(request);
         let guard = Some(guard);
         let watch = AttemptWatch { guard, record };
-        Self { watch, opened }
+        Self {
+            watch,
+            opened,
+            continuing,
+        }
     }
 
     /// Tells the log that the attempt starts.
@@ -75,7 +86,10 @@ where
 
     fn respond(mut self, result: Result<Response<B>, E>) -> Result<Self::Response, E> {
         let result = match result {
-            Ok(response) => {
+            Ok(mut response) => {
+                if let Some(continuing) = &self.continuing {
+                    response.extensions_mut().insert(continuing.began());
+                }
                 if let Some(guard) = &self.watch.guard {
                     let after = guard.began();
                     let _inside = self.watch.enter();
@@ -85,7 +99,10 @@ where
                 self.watch.record.responded(response.extensions());
                 Ok(response.map(|body| WatchBody::new(body, self.watch)))
             }
-            Err(error) => {
+            Err(mut error) => {
+                if let Some(continuing) = &self.continuing {
+                    continuing.failed(&mut error);
+                }
                 self.watch.fail(&error, "attempt failed");
                 Err(error)
             }

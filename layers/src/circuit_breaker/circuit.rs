@@ -16,7 +16,11 @@ use super::{
     under_way::UnderWay,
     window::{Mark, Window},
 };
-use crate::{Candidate, Route, metering};
+use crate::{
+    Candidate, Route,
+    events::{EventKind, emit},
+    metering,
+};
 
 /// The least share let through when the return begins.
 const FIRST_SHARE: f64 = 0.1;
@@ -337,6 +341,10 @@ impl Circuit {
             ?open_for,
             "circuit opened"
         );
+        emit(|| EventKind::CircuitOpened {
+            candidate: self.candidate.clone(),
+            open_for,
+        });
         // A probe that fails changes nothing.
         if inner.window.calls() > 0 {
             inner.opened_by = counts(&inner.window);
@@ -352,6 +360,9 @@ impl Circuit {
             return_over = ?self.policy.return_over,
             "circuit closed"
         );
+        emit(|| EventKind::CircuitClosed {
+            candidate: self.candidate.clone(),
+        });
         inner.window.clear();
         // The first one passes.
         let credit = 1.0;
@@ -374,6 +385,9 @@ impl Circuit {
                 upstream = self.candidate.upstream(),
                 "circuit half-open"
             );
+            emit(|| EventKind::CircuitProbed {
+                candidate: self.candidate.clone(),
+            });
         }
         let (name, level) = state.told();
         if self.route.is_free() {

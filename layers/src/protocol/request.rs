@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Needs;
-use crate::{Call, Candidate, Route};
+use crate::{Call, Candidate, ContinueBy, Route};
 
 /// The body of a request to a model.
 ///
@@ -81,6 +81,12 @@ pub trait LlmRequest: Clone {
         Route::FREE
     }
 
+    /// Asks the model to continue its message, which the request ends with, and to begin with these last characters of it. Returns whether
+    /// the request says so now. A candidate that continues by [instruction](ContinueBy::Instruction) is not called for a continuation without it.
+    fn ask_to_continue(&mut self, _last: &str) -> bool {
+        false
+    }
+
     /// This request as one whose answer can be shortened, for a retry that the balance can carry. A type that implements [`Budgeted`]
     /// returns `Some(self)`; without it such a retry is not made.
     fn budgeted(&mut self) -> Option<&mut dyn Budgeted> {
@@ -129,4 +135,12 @@ pub trait Continuable: Sized {
     /// if this answer cannot be continued, e.g. structured output.
     #[must_use]
     fn continue_after(&self, shown: &str) -> Option<Self>;
+
+    /// How this candidate continues an interrupted answer. By default its message is begun with what was shown; one that does not take that
+    /// is asked by instruction, and for an hour at once.
+    #[must_use]
+    fn way_of(candidate: &Candidate) -> ContinueBy {
+        let _ = candidate;
+        ContinueBy::Prefill
+    }
 }

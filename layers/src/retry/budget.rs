@@ -1,27 +1,33 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
 
 use tokio::time::Instant;
 
-/// One whole retry, in the unit the budget counts in.
-const RETRY: f64 = 1.0;
+/// One whole retry, in the unit that the bucket counts in.
+const RETRY: u64 = 1_000_000_000;
 
 /// How many retries the process may make: a share of its calls, and a floor for quiet times.
 ///
 /// A token bucket. Each call puts in `ratio` of a retry, time puts in `floor` retries a second, each retry takes one out.
 /// It holds at most ten seconds' worth of the floor, or ten retries, so that a quiet hour does not pay for a storm.
-/// Clones share the bucket: give the same one to every stack of the process.
+/// Clones share the bucket: give the same one to every stack of the process. A call that succeeds takes no lock for it, and writes nothing
+/// while the bucket is full.
 #[derive(Debug, Clone)]
 pub struct RetryBudget {
-    bucket: Arc<Mutex<Bucket>>,
+    bucket: Arc<Bucket>,
     ratio: f64,
     floor: f64,
-    most: f64,
 }
 
 #[derive(Debug)]
 struct Bucket {
-    retries: f64,
-    filled: Option<Instant>,
+    /// In parts of a retry.
+    left: AtomicU64,
+    most: u64,
+    /// When time last put something in.
+    filled: Mutex<Option<Instant>>,
 }
 
 impl RetryBudget {
@@ -37,13 +43,13 @@ impl RetryBudget {
             0.0
         };
         Self {
-            bucket: Arc::new(Mutex::new(Bucket {
-                retries: floor.min(most),
-                filled: None,
-            })),
+            bucket: Arc::new(Bucket {
+                left: AtomicU64::new(parts(floor.min(most))),
+                most: parts(most),
+                filled: Mutex::new(None),
+            }),
             ratio,
             floor,
-            most,
         }
     }
 
@@ -62,38 +68,63 @@ impl RetryBudget {
     /// Retries that may be made now.
     #[must_use]
     pub fn left(&self) -> f64 {
-        self.with(|bucket| bucket.retries)
+        self.fill();
+        retries(self.bucket.left.load(Ordering::Relaxed))
     }
 
     /// A call begins.
     pub fn deposit(&self) {
-        // A call that succeeds does not read the clock.
-        let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
-        bucket.retries = (bucket.retries + self.ratio).min(self.most);
+        // It reads no clock.
+        self.bucket.add(parts(self.ratio));
     }
 
     /// A retry wants to begin; `false` if the retry ratio is used up.
     #[must_use]
     pub fn withdraw(&self) -> bool {
-        self.with(|bucket| {
-            let enough = bucket.retries >= RETRY;
-            if enough {
-                bucket.retries -= RETRY;
-            }
-            enough
-        })
+        self.fill();
+        let left = &self.bucket.left;
+        let taken = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(RETRY));
+        taken.is_ok()
     }
 
-    fn with<T>(&self, then: impl FnOnce(&mut Bucket) -> T) -> T {
-        let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Puts in what time has brought since the last look.
+    fn fill(&self) {
         let now = crate::util::now();
-        let since = bucket
-            .filled
-            .map_or(0.0, |filled| now.saturating_duration_since(filled).as_secs_f64());
-        bucket.filled = Some(now);
-        bucket.retries = since.mul_add(self.floor, bucket.retries).min(self.most);
-        then(&mut bucket)
+        let mut filled = self.bucket.filled.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = filled.map_or(0.0, |filled| now.saturating_duration_since(filled).as_secs_f64());
+        *filled = Some(filled.map_or(now, |filled| filled.max(now)));
+        self.bucket.add(parts(since * self.floor));
     }
+}
+
+impl Bucket {
+    fn add(&self, parts: u64) {
+        let more = |left: u64| {
+            let sum = left.saturating_add(parts).min(self.most);
+            (sum != left).then_some(sum)
+        };
+        // One that is full, or gets nothing, is left alone.
+        let _ = self
+            .left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
+            .is_ok();
+    }
+}
+
+/// Rounded to the nearest part.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a cast of a float saturates, and nothing here is below zero"
+)]
+fn parts(retries: f64) -> u64 {
+    (retries * RETRY as f64).round() as u64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a bucket holds far fewer parts than 2^53")]
+fn retries(parts: u64) -> f64 {
+    parts as f64 / RETRY as f64
 }
 
 impl Default for RetryBudget {

@@ -4,6 +4,7 @@ mod clock;
 mod macros;
 #[cfg(any(feature = "auth", feature = "pause"))]
 mod rest;
+mod rfc3339;
 mod seconds;
 mod unknown_name;
 mod utc;
@@ -17,6 +18,7 @@ pub(crate) use clock::{now, since, still};
 pub(crate) use macros::inner_accessors;
 #[cfg(any(feature = "auth", feature = "pause"))]
 pub(crate) use rest::{Rest, Standing};
+pub use rfc3339::ParseUtcTimeError;
 pub(crate) use seconds::Seconds;
 pub use unknown_name::UnknownName;
 pub use utc::UtcTime;

@@ -39,17 +39,21 @@ pub struct WatchBody<B, W: Scope> {
     #[pin]
     inner: Option<B>,
     watch: W,
+    /// Whether the body inside has said that it is at its end: asked once for each frame, however many bodies stand within each other.
+    is_ended: bool,
 }
 
 impl<B: Body, W: Watch<B::Data, B::Error>> WatchBody<B, W> {
     /// Watches a body.
     pub fn new(inner: B, mut watch: W) -> Self {
-        if inner.is_end_stream() {
+        let is_ended = inner.is_end_stream();
+        if is_ended {
             watch.ended();
         }
         Self {
             inner: Some(inner),
             watch,
+            is_ended,
         }
     }
 }
@@ -87,18 +91,25 @@ where
                     this.watch.frame(data);
                 }
                 // A reader may stop at the last frame, and never poll for the end.
-                if inner.is_end_stream() {
+                *this.is_ended = inner.is_end_stream();
+                if *this.is_ended {
                     this.watch.ended();
                 }
             }
-            Some(Err(error)) => this.watch.failed(error),
-            None => this.watch.ended(),
+            Some(Err(error)) => {
+                this.watch.failed(error);
+                *this.is_ended = inner.is_end_stream();
+            }
+            None => {
+                this.watch.ended();
+                *this.is_ended = true;
+            }
         }
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().is_none_or(Body::is_end_stream)
+        self.is_ended
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -5,10 +5,10 @@
 
 use serde_json::Value;
 
+use super::Tally;
 use crate::catalogue::Model;
 use crate::money::Cost;
-use crate::wire::request::ChatRequest;
-use crate::wire::usage::Tally;
+use crate::request::Request;
 
 /// A search of up to five results.
 const SEARCH: Cost = Cost::from_pico(5_000_000_000);
@@ -36,9 +36,9 @@ struct Tool {
 }
 
 /// The bill beside `tally`'s own turn.
-pub(super) fn of(request: &ChatRequest, model: &Model, tally: &Tally) -> Cost {
+pub(super) fn of(request: &Request, model: &Model, tally: &Tally) -> Cost {
     let choices = request.n.unwrap_or(1).max(1);
-    let answers = tally.completion_cost * choices;
+    let answers = tally.completion_cost() * choices;
     let (mut bill, found) = plugins(request);
     let mut prompt = tally.prompt + found;
     let turn = |prompt: u64| model.price.at(prompt).0 * prompt + answers;
@@ -61,11 +61,11 @@ pub(super) fn of(request: &ChatRequest, model: &Model, tally: &Tally) -> Cost {
     }
     // The last turn, beside what the tally has counted of it.
     let grown = prompt.saturating_sub(tally.prompt);
-    bill + model.price.at(prompt).0 * grown + tally.completion_cost * (choices - 1)
+    bill + model.price.at(prompt).0 * grown + tally.completion_cost() * (choices - 1)
 }
 
 /// What plugins cost, and the tokens that they add to the prompt.
-fn plugins(request: &ChatRequest) -> (Cost, u64) {
+fn plugins(request: &Request) -> (Cost, u64) {
     let (mut bill, mut tokens) = (Cost::ZERO, 0);
     let mut parser = "mistral-ocr";
     for plugin in request.plugins.as_array().into_iter().flatten() {
@@ -94,7 +94,7 @@ fn plugins(request: &ChatRequest) -> (Cost, u64) {
             _ => {}
         }
     }
-    if parser == "mistral-ocr" && request.messages.iter().any(crate::wire::request::Message::has_file) {
+    if parser == "mistral-ocr" && request.messages.iter().any(crate::request::Message::has_file) {
         bill += DOCUMENT;
     }
     (bill, tokens)
@@ -118,7 +118,7 @@ fn server_tool(tool: &Value) -> Option<Tool> {
 }
 
 /// The steps of the loop, and the cost after which it stops.
-fn limits(request: &ChatRequest) -> (u64, Option<Cost>) {
+fn limits(request: &Request) -> (u64, Option<Cost>) {
     let Some(conditions) = request.stop_server_tools_when.as_array() else {
         return (request.max_tool_calls.unwrap_or(STEPS).min(STEPS), None);
     };

@@ -2,14 +2,23 @@
 
 mod extra;
 mod schema;
+mod shown;
+mod tally;
 mod text;
 mod tool;
 
+pub(crate) use shown::Shown;
+pub(crate) use tally::Tally;
+
 use crate::catalogue::Model;
-use crate::fault::Fault;
+use crate::fault::{Fault, Surrogate, given};
 use crate::prompt_cache::Caching;
-use crate::wire::request::ChatRequest;
-use crate::wire::usage::Tally;
+use crate::request::Request;
+
+/// Stands for the first half of a surrogate pair, which no string can hold.
+pub(crate) const HIGH_HALF: char = '\u{f0000}';
+/// Stands for the second half.
+pub(crate) const LOW_HALF: char = '\u{f0001}';
 
 /// One token of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +47,7 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// The answer to a request, under the shaping clauses among `faults`.
-    pub(crate) fn new(request: &ChatRequest, model: &Model, caching: Caching, faults: &[Fault], seed: u64) -> Self {
+    pub(crate) fn new(request: &Request, model: &Model, caching: Caching, faults: &[Fault], seed: u64) -> Self {
         let mut pieces: Vec<Piece> = thoughts(request, model, faults);
         let mut finish = "stop";
         match tool::called(request, faults) {
@@ -47,6 +56,7 @@ impl Answer {
                 pieces.push(Piece::Call(id, name));
                 pieces.extend(text::chop(&arguments, 10).into_iter().map(Piece::Arguments));
             }
+            None if request.is_embedding() => pieces.clear(),
             None => pieces.extend(said(request, faults, seed).into_iter().map(Piece::Text)),
         }
         let limit = usize::try_from(request.limit().unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
@@ -61,19 +71,12 @@ impl Answer {
             pieces.truncate(limit);
             finish = "length";
         }
-        let given = faults.iter().find_map(|f| {
-            if let Fault::Finish(reason) = f {
-                Some(reason.as_str())
-            } else {
-                None
-            }
-        });
-        let finish = given.unwrap_or(finish);
+        let finish = given!(faults, Fault::Finish).unwrap_or_else(|| finish.to_owned());
         Self {
             tally: tally(request, model, caching, &pieces, faults),
             pieces,
-            native: native(model, finish).to_owned(),
-            finish: finish.to_owned(),
+            native: given!(faults, Fault::Native).unwrap_or_else(|| native(model, &finish).to_owned()),
+            finish,
             hidden: request.hides_reasoning(),
             format: model.reasoning_format,
         }
@@ -128,14 +131,8 @@ impl Answer {
     }
 }
 
-fn thoughts(request: &ChatRequest, model: &Model, faults: &[Fault]) -> Vec<Piece> {
-    let planned = faults.iter().find_map(|f| {
-        if let Fault::Reasoning(words) = f {
-            Some(*words)
-        } else {
-            None
-        }
-    });
+fn thoughts(request: &Request, model: &Model, faults: &[Fault]) -> Vec<Piece> {
+    let planned = given!(faults, Fault::Reasoning);
     let asked = (request.wants_reasoning() && model.takes("reasoning")).then(|| request.thinking());
     let words = usize::try_from(planned.or(asked).unwrap_or(0)).unwrap_or(0);
     text::words(&text::thinking(words))
@@ -144,37 +141,41 @@ fn thoughts(request: &ChatRequest, model: &Model, faults: &[Fault]) -> Vec<Piece
         .collect()
 }
 
-fn said(request: &ChatRequest, faults: &[Fault], seed: u64) -> Vec<String> {
-    if let Some(bytes) = faults
-        .iter()
-        .find_map(|f| if let Fault::BigEvent(n) = f { Some(*n) } else { None })
-    {
+fn said(request: &Request, faults: &[Fault], seed: u64) -> Vec<String> {
+    if let Some(bytes) = given!(faults, Fault::BigEvent) {
         return vec!["x".repeat(usize::try_from(bytes).unwrap_or(0))];
     }
-    if let Some(value) = schema::asked(&request.response_format) {
+    let text = given!(faults, Fault::Text);
+    if text.is_none()
+        && let Some(value) = schema::asked(&request.response_format)
+    {
         return text::chop(&value.to_string(), 12);
     }
-    let whole = faults
-        .iter()
-        .find_map(|fault| match fault {
-            Fault::Text(text) => Some(text.clone()),
-            Fault::Words(count) => Some(text::of_words(usize::try_from(*count).unwrap_or(0))),
-            _ => None,
-        })
+    let words = || given!(faults, Fault::Words).map(|count| text::of_words(usize::try_from(count).unwrap_or(0)));
+    let whole = text
+        .or_else(words)
         .unwrap_or_else(|| text::paragraph(&request.question(), seed));
     let rest = request.prefill().and_then(|prefill| {
         let rest = whole.strip_prefix(prefill.as_str())?;
         let again = faults.contains(&Fault::SayAgain).then(|| text::last_sentence(&prefill));
         Some(format!("{}{rest}", again.unwrap_or_default()))
     });
-    text::words(&rest.unwrap_or(whole))
+    let rest = rest.or_else(|| {
+        let (begun, last) = request.told_to_continue().filter(|_| faults.contains(&Fault::Obey))?;
+        Some(format!("{last}{}", whole.strip_prefix(begun.as_str())?))
+    });
+    let mut words = text::words(&rest.unwrap_or(whole));
+    match given!(faults, Fault::Surrogate) {
+        Some(Surrogate::Lone) => words.push(HIGH_HALF.to_string()),
+        Some(Surrogate::Split) => words.extend([HIGH_HALF, LOW_HALF].map(String::from)),
+        None => {}
+    }
+    words
 }
 
-fn tally(request: &ChatRequest, model: &Model, caching: Caching, pieces: &[Piece], faults: &[Fault]) -> Tally {
+fn tally(request: &Request, model: &Model, caching: Caching, pieces: &[Piece], faults: &[Fault]) -> Tally {
     let prompt = request.prompt_tokens();
-    let planned = faults
-        .iter()
-        .find_map(|f| if let Fault::Cached(n) = f { Some(*n) } else { None });
+    let planned = given!(faults, Fault::Cached);
     let caching = planned.map_or(caching, |read| Caching {
         read: read.min(prompt),
         ..Caching::default()
@@ -188,7 +189,8 @@ fn tally(request: &ChatRequest, model: &Model, caching: Caching, pieces: &[Piece
         completion,
         reasoning,
         prompt_cost: price.prompt(prompt, &caching),
-        completion_cost: price.at(prompt).1 * (completion - reasoning) + price.thought(prompt) * reasoning,
+        token_cost: price.at(prompt).1,
+        thought_cost: price.thought(prompt),
         ..Tally::default()
     };
     tally.extra = extra::of(request, model, &tally);

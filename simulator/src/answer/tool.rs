@@ -4,13 +4,13 @@ use serde_json::Value;
 
 use super::schema;
 use crate::fault::Fault;
-use crate::wire::request::ChatRequest;
+use crate::request::Request;
 
 /// The call to make: id, name and arguments.
 ///
 /// Forced by `tool_choice` or the clause `tool`, and made unprompted if the user asks about the weather. After a tool's
 /// result the answer is text.
-pub(super) fn called(request: &ChatRequest, faults: &[Fault]) -> Option<(String, String, String)> {
+pub(super) fn called(request: &Request, faults: &[Fault]) -> Option<(String, String, String)> {
     let chosen = request.tool_choice.pointer("/function/name").and_then(Value::as_str);
     let choice = request.tool_choice.as_str();
     let planned = faults.contains(&Fault::Tool);

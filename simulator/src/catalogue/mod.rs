@@ -12,6 +12,9 @@ pub(crate) use show::{endpoints, model};
 use crate::money::Cost;
 use crate::prompt_cache::Caching;
 
+/// The display name of the models that are in no catalogue.
+const SIMULATED: &str = "Simulated";
+
 /// One model of the catalogue.
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
@@ -61,18 +64,6 @@ pub(crate) struct Price {
 }
 
 impl Price {
-    /// That of an answer out of the router's own cache.
-    pub(crate) const NOTHING: Self = Self {
-        prompt: Cost::ZERO,
-        completion: Cost::ZERO,
-        cache_read: None,
-        cache_write: None,
-        cache_write_1h: None,
-        reasoning: None,
-        above: None,
-        varies: false,
-    };
-
     /// The prices of prompt and completion that hold for a prompt of this length.
     pub(crate) fn at(&self, prompt_tokens: u64) -> (Cost, Cost) {
         match self.above {
@@ -129,6 +120,11 @@ impl Model {
         self
     }
 
+    /// Whether it is one of no catalogue, which takes and gives anything.
+    pub(crate) fn is_simulated(&self) -> bool {
+        self.name == SIMULATED
+    }
+
     /// Whether a request may carry this parameter.
     pub(crate) fn takes(&self, parameter: &str) -> bool {
         self.parameters.contains(&parameter)
@@ -149,7 +145,7 @@ pub(crate) fn find(id: &str) -> Option<Model> {
         let mut model = models::all().into_iter().find(|m| m.id == "openai/gpt-4o-mini")?;
         model.id = Cow::Owned(id.to_owned());
         model.canonical = Cow::Owned(format!("sim/{fault}"));
-        model.name = "Simulated";
+        model.name = SIMULATED;
         return Some(model);
     }
     let id = match id {

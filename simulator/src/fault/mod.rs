@@ -15,15 +15,29 @@
 //! * `slow-headers=2s;stall=10s@5;words=40` – clauses of one step work together.
 //! * Durations: `250us`, `50ms`, `20s`, `2m`. `@n` is *after n pieces*; a piece is a word, and one SSE event.
 
+mod bare;
 mod refusal;
 pub(crate) mod span;
 mod table;
 pub(crate) mod text;
+mod words;
 
 use std::time::Duration;
 
+/// The value of the first clause of this kind.
+macro_rules! given {
+    ($faults:expr, $clause:path) => {
+        $faults.iter().find_map(|fault| match fault {
+            $clause(value) => Some(value.clone()),
+            _ => None,
+        })
+    };
+}
+pub(crate) use given;
+
 pub use refusal::Refusal;
 pub use text::FaultError;
+pub use words::{DoneForm, ErrorField, ErrorShape, Surrogate, UsageForm, UsageShape, WholeMessage};
 
 /// One clause of a step: a way to fail, or a way to answer.
 ///
@@ -116,6 +130,8 @@ pub enum Fault {
     NoPrefill,
     /// `say-again`: continues a prefill, but repeats its last sentence.
     SayAgain,
+    /// `obey`: continues its message if the last message asks for that, and begins with the characters that it names.
+    Obey,
 
     /// `split=7`: the body goes out in writes of so many bytes.
     Split(u32),
@@ -148,6 +164,71 @@ pub enum Fault {
     Cached(u64),
     /// `dated`: the answer names the model by its dated slug.
     Dated,
+
+    /// `error-shape=array`: errors in a shape that is not the API's own.
+    ErrorShape(ErrorShape),
+    /// `message=Engine%20overloaded`: the message of errors.
+    Message(String),
+    /// `billed`: an error inside a 200 carries usage and cost, and is billed; so does an answer without choices.
+    Billed,
+    /// `error-field=empty`: a good answer with a top-level `error` that means nothing.
+    ErrorField(ErrorField),
+    /// `null-choice`: `choices: [null]` and usage.
+    NullChoice,
+    /// `as-plain`: a streamed call gets the plain body.
+    AsPlain,
+    /// `as-stream`: a plain call gets the stream.
+    AsStream,
+    /// `content-type=text%2Fplain`: this content type; `none` for no such header.
+    ContentType(String),
+    /// `content-length`: a stream announces its length.
+    ContentLength,
+    /// `gzip`: the body is compressed, whatever the request accepts.
+    Gzip,
+    /// `deep=200`: each JSON document has an unknown field, nested so deep.
+    Deep(u32),
+    /// `nan`: log probabilities of `-Infinity`, as no strict reader of JSON takes it.
+    Nan,
+    /// `surrogate=lone`: the text ends in half a surrogate pair.
+    Surrogate(Surrogate),
+    /// `usage-form=float`: how the usage object is written.
+    UsageForm(UsageForm),
+    /// `done-form=spaced`: how `[DONE]` is written.
+    DoneForm(DoneForm),
+    /// `one-lf`: events are separated by one line end.
+    OneLf,
+    /// `one-lf-end`: the last event ends in one line end.
+    OneLfEnd,
+    /// `no-event-names`: no `event:` lines.
+    NoEventNames,
+    /// `pings=300`: so many events named `ping` before the first of the answer.
+    Pings(u32),
+    /// `empties=300`: so many pieces without content before the first.
+    Empties(u32),
+    /// `event=data:%20null@2`: these very lines as an event after so many pieces.
+    Event(String, u32),
+    /// `last-event=data:%20null`: these very lines as an event after finish and usage.
+    LastEvent(String),
+    /// `no-deltas`: a stream of Responses gives arguments and text only when they are whole.
+    NoDeltas,
+    /// `no-finish-reason`: no finish reason anywhere, and a proper end.
+    NoFinishReason,
+    /// `finish-each=null`: each chunk has this finish reason.
+    FinishEach(String),
+    /// `native=error`: this native finish reason.
+    Native(String),
+    /// `index=1`: the index of the only choice.
+    Index(u32),
+    /// `duplicate-key`: the text stands twice in each object; the second is the right one.
+    DuplicateKey,
+    /// `function-call`: a tool call in the form before tools.
+    FunctionCall,
+    /// `content-parts`: the content is a list of parts.
+    ContentParts,
+    /// `reasoning-name=reasoning_text`: reasoning under another name.
+    ReasoningName(String),
+    /// `whole-message=each`: chunks that carry the whole message.
+    WholeMessage(WholeMessage),
 }
 
 impl Fault {
@@ -156,19 +237,4 @@ impl Fault {
     pub fn table() -> &'static [(&'static str, &'static str)] {
         table::TABLE
     }
-}
-
-/// The place of the usage in a stream.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum UsageShape {
-    /// A chunk of its own that repeats the finish reason.
-    #[default]
-    Repeat,
-    /// A chunk of its own with `choices: []`.
-    Empty,
-    /// A chunk of its own whose finish reason is null.
-    Null,
-    /// On the chunk that has the finish reason.
-    Finish,
 }

@@ -155,6 +155,10 @@ pub(super) const TABLE: &[(&str, &str)] = &[
         "`400-prefill` if the last message is the assistant's; well otherwise",
     ),
     ("say-again", "continues a begun message, but repeats its last sentence"),
+    (
+        "obey",
+        "continues its message if the last message asks for that, from the characters that it names",
+    ),
     ("split=7", "the body in writes of so many bytes"),
     ("crlf", "lines end in CR LF"),
     ("blank-lines", "doubled line ends between events"),
@@ -169,7 +173,7 @@ pub(super) const TABLE: &[(&str, &str)] = &[
     ),
     (
         "usage=empty",
-        "the usage chunk: `repeat` (default), `empty`, `null`, or on the `finish` chunk",
+        "the usage chunk of chat: `repeat` (default), `empty`, `null`, on the `finish` chunk, `late`, `each`, `after-done`, `first`",
     ),
     ("words=50", "an answer of so many words"),
     ("text=Hello%20world", "this very answer, percent-encoded"),
@@ -179,4 +183,84 @@ pub(super) const TABLE: &[(&str, &str)] = &[
     ("finish=content_filter", "this finish reason"),
     ("cached=100", "so many prompt tokens come from the cache, at its price"),
     ("dated", "the answer names the model by its dated slug"),
+    (
+        "error-shape=array",
+        "with an error, also inside a 200: `array`, `error-array`, `detail`, `detail-list`, `errors`, `flat`, `msg`, `base-resp`, `string`, `text`; streamed also `unframed`, `glued`; Responses also `event`, `nested`, `response-error`, `string-code`",
+    ),
+    (
+        "message=Engine%20overloaded",
+        "with an error, also inside a 200: this message",
+    ),
+    (
+        "billed",
+        "with `error`, `error@n`, `empty-choices`, `null-choice`: usage with its cost, and it is billed",
+    ),
+    (
+        "error-field=empty",
+        "a good answer of chat whose top-level `error` is an object of empty strings (`empty`), so only on the `first` chunk, or the string `success`",
+    ),
+    (
+        "null-choice",
+        "`choices: [null]` (Responses: `output`, Messages: `content`)",
+    ),
+    ("as-plain", "a streamed call gets the plain body"),
+    ("as-stream", "a plain call gets the stream"),
+    (
+        "content-type=none",
+        "the content type, percent-encoded; `none` for no such header",
+    ),
+    ("content-length", "a stream announces its length"),
+    ("gzip", "the body is compressed, whatever the request accepts"),
+    ("deep=200", "each JSON document has an unknown field, nested so deep"),
+    ("nan", "log probabilities of `-Infinity`, which is no JSON"),
+    (
+        "surrogate=lone",
+        "the text ends in half a surrogate pair; `split`: in both halves, in two pieces",
+    ),
+    (
+        "usage-form=float",
+        "the usage object: counts as `float` and the cost as a string, other `names`, `no-cost`; Messages: `cost` also in a stream, `zeros` in its first event",
+    ),
+    (
+        "done-form=spaced",
+        "`[DONE]` with two spaces before it; `quoted`: in quotation marks",
+    ),
+    ("one-lf", "one line end between events"),
+    ("one-lf-end", "one line end after the last event"),
+    ("no-event-names", "no `event:` lines"),
+    (
+        "pings=300",
+        "so many events named `ping` before the first of the answer",
+    ),
+    ("empties=300", "so many pieces without content before the first"),
+    (
+        "event=data:%20null@2",
+        "these very lines, percent-encoded, as an event after so many pieces",
+    ),
+    (
+        "last-event=data:%20null",
+        "these very lines as an event after finish and usage",
+    ),
+    (
+        "no-deltas",
+        "a stream of Responses gives text and arguments only when they are whole",
+    ),
+    ("no-finish-reason", "no finish reason anywhere, and a proper end"),
+    ("finish-each=null", "each chunk of chat has this finish reason"),
+    ("native=error", "this native finish reason"),
+    ("index=1", "the index of the only choice"),
+    (
+        "duplicate-key",
+        "the text stands twice in each object of a stream; the second is the right one",
+    ),
+    ("function-call", "a tool call of chat as `function_call`"),
+    ("content-parts", "the content of chat is a list of parts"),
+    (
+        "reasoning-name=reasoning_text",
+        "the reasoning of chat under another name",
+    ),
+    (
+        "whole-message=each",
+        "chunks of chat carry the message so far beside the delta; `last`: the last one carries it in place of a delta",
+    ),
 ];

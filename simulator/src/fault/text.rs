@@ -5,7 +5,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Fault, Refusal, UsageShape, span, table::TABLE};
+use super::{
+    DoneForm, ErrorField, ErrorShape, Fault, Refusal, Surrogate, UsageForm, UsageShape, WholeMessage, bare, span,
+    table::TABLE,
+};
 
 /// The text is not a fault, step or plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +65,7 @@ fn distance(one: &str, other: &str) -> usize {
 impl std::error::Error for FaultError {}
 
 /// The code of an error inside a 200 if none is given.
-const ERROR_CODE: &str = "502";
+pub(super) const ERROR_CODE: &str = "502";
 
 impl FromStr for Fault {
     type Err = FaultError;
@@ -71,45 +74,10 @@ impl FromStr for Fault {
         let text = text.trim();
         Refusal::parse(text)
             .map(Self::Refuse)
-            .or_else(|| bare(text))
+            .or_else(|| bare::read(text))
             .or_else(|| valued(text))
             .ok_or_else(|| FaultError::new(text))
     }
-}
-
-fn bare(text: &str) -> Option<Fault> {
-    Some(match text {
-        "ok" => Fault::Ok,
-        "no-hint" => Fault::NoHint,
-        "hang" => Fault::Hang,
-        "comments" => Fault::Comments,
-        "reset" => Fault::Reset,
-        "close" => Fault::Close,
-        "rst" => Fault::Rst,
-        "bad-json" => Fault::BadJson(0),
-        "html" => Fault::Html,
-        "error" => Fault::Error(ERROR_CODE.to_owned()),
-        "done" => Fault::Done,
-        "no-choices" => Fault::NoChoices,
-        "finish-error" => Fault::FinishError,
-        "empty-choices" => Fault::EmptyChoices,
-        "empty-content" => Fault::EmptyContent,
-        "reasoning-only" => Fault::ReasoningOnly,
-        "no-done" => Fault::NoDone,
-        "no-usage" => Fault::NoUsage,
-        "no-finish" => Fault::NoFinish,
-        "empty-stream" => Fault::EmptyStream,
-        "role-only" => Fault::RoleOnly,
-        "no-prefill" => Fault::NoPrefill,
-        "say-again" => Fault::SayAgain,
-        "crlf" => Fault::Crlf,
-        "blank-lines" => Fault::BlankLines,
-        "bom" => Fault::Bom,
-        "tool" => Fault::Tool,
-        "no-tool" => Fault::NoTool,
-        "dated" => Fault::Dated,
-        _ => return None,
-    })
 }
 
 fn valued(text: &str) -> Option<Fault> {
@@ -155,18 +123,39 @@ fn valued(text: &str) -> Option<Fault> {
         "split" => Fault::Split(value.parse().ok().filter(|k| *k > 0)?),
         "big-event" => Fault::BigEvent(up_to(value, 64 << 20)?),
         "keepalive" => Fault::KeepAlive(up_to(value, 1_000)?),
-        "usage" => Fault::Usage(match value {
-            "repeat" => UsageShape::Repeat,
-            "empty" => UsageShape::Empty,
-            "null" => UsageShape::Null,
-            "finish" => UsageShape::Finish,
-            _ => return None,
-        }),
+        "usage" => Fault::Usage(UsageShape::read(value)?),
         "words" => Fault::Words(up_to(value, 1_000_000)?),
         "text" => Fault::Text(decode(value)?),
         "reasoning" => Fault::Reasoning(up_to(value, 1_000_000)?),
         "finish" => Fault::Finish(decode(value)?),
         "cached" => Fault::Cached(value.parse().ok()?),
+        _ => return odd(name, value),
+    })
+}
+
+/// The clauses of answers that are oddly written.
+fn odd(name: &str, value: &str) -> Option<Fault> {
+    Some(match name {
+        "error-shape" => Fault::ErrorShape(ErrorShape::read(value)?),
+        "message" => Fault::Message(decode(value)?),
+        "error-field" => Fault::ErrorField(ErrorField::read(value)?),
+        "content-type" => Fault::ContentType(decode(value)?),
+        "deep" => Fault::Deep(up_to(value, 100_000)?),
+        "surrogate" => Fault::Surrogate(Surrogate::read(value)?),
+        "usage-form" => Fault::UsageForm(UsageForm::read(value)?),
+        "done-form" => Fault::DoneForm(DoneForm::read(value)?),
+        "pings" => Fault::Pings(up_to(value, 10_000)?),
+        "empties" => Fault::Empties(up_to(value, 10_000)?),
+        "event" => {
+            let (text, at) = value.rsplit_once('@')?;
+            Fault::Event(decode(text)?, at.parse().ok()?)
+        }
+        "last-event" => Fault::LastEvent(decode(value)?),
+        "finish-each" => Fault::FinishEach(decode(value)?),
+        "native" => Fault::Native(decode(value)?),
+        "index" => Fault::Index(value.parse().ok()?),
+        "reasoning-name" => Fault::ReasoningName(decode(value)?),
+        "whole-message" => Fault::WholeMessage(WholeMessage::read(value)?),
         _ => return None,
     })
 }
@@ -206,55 +195,31 @@ impl fmt::Display for Fault {
             Self::Split(bytes) => write!(f, "split={bytes}"),
             Self::BigEvent(bytes) => write!(f, "big-event={bytes}"),
             Self::KeepAlive(count) => write!(f, "keepalive={count}"),
-            Self::Usage(shape) => write!(f, "usage={}", shape_name(*shape)),
+            Self::Usage(shape) => write!(f, "usage={}", shape.word()),
             Self::Words(count) => write!(f, "words={count}"),
             Self::Text(text) => write!(f, "text={}", encode(text)),
             Self::Reasoning(count) => write!(f, "reasoning={count}"),
             Self::Finish(reason) => write!(f, "finish={}", encode(reason)),
             Self::Cached(tokens) => write!(f, "cached={tokens}"),
-            other => f.write_str(bare_name(other)),
+            Self::ErrorShape(shape) => write!(f, "error-shape={}", shape.word()),
+            Self::Message(text) => write!(f, "message={}", encode(text)),
+            Self::ErrorField(field) => write!(f, "error-field={}", field.word()),
+            Self::ContentType(kind) => write!(f, "content-type={}", encode(kind)),
+            Self::Deep(levels) => write!(f, "deep={levels}"),
+            Self::Surrogate(halves) => write!(f, "surrogate={}", halves.word()),
+            Self::UsageForm(form) => write!(f, "usage-form={}", form.word()),
+            Self::DoneForm(form) => write!(f, "done-form={}", form.word()),
+            Self::Pings(count) => write!(f, "pings={count}"),
+            Self::Empties(count) => write!(f, "empties={count}"),
+            Self::Event(text, at) => write!(f, "event={}@{at}", encode(text)),
+            Self::LastEvent(text) => write!(f, "last-event={}", encode(text)),
+            Self::FinishEach(reason) => write!(f, "finish-each={}", encode(reason)),
+            Self::Native(reason) => write!(f, "native={}", encode(reason)),
+            Self::Index(index) => write!(f, "index={index}"),
+            Self::ReasoningName(name) => write!(f, "reasoning-name={}", encode(name)),
+            Self::WholeMessage(place) => write!(f, "whole-message={}", place.word()),
+            other => f.write_str(bare::name(other)),
         }
-    }
-}
-
-fn shape_name(shape: UsageShape) -> &'static str {
-    match shape {
-        UsageShape::Repeat => "repeat",
-        UsageShape::Empty => "empty",
-        UsageShape::Null => "null",
-        UsageShape::Finish => "finish",
-    }
-}
-
-fn bare_name(fault: &Fault) -> &'static str {
-    match fault {
-        Fault::NoHint => "no-hint",
-        Fault::Hang => "hang",
-        Fault::Comments => "comments",
-        Fault::Reset => "reset",
-        Fault::Close => "close",
-        Fault::Rst => "rst",
-        Fault::Html => "html",
-        Fault::Done => "done",
-        Fault::NoChoices => "no-choices",
-        Fault::FinishError => "finish-error",
-        Fault::EmptyChoices => "empty-choices",
-        Fault::EmptyContent => "empty-content",
-        Fault::ReasoningOnly => "reasoning-only",
-        Fault::NoDone => "no-done",
-        Fault::NoUsage => "no-usage",
-        Fault::NoFinish => "no-finish",
-        Fault::EmptyStream => "empty-stream",
-        Fault::RoleOnly => "role-only",
-        Fault::NoPrefill => "no-prefill",
-        Fault::SayAgain => "say-again",
-        Fault::Crlf => "crlf",
-        Fault::BlankLines => "blank-lines",
-        Fault::Bom => "bom",
-        Fault::Tool => "tool",
-        Fault::NoTool => "no-tool",
-        Fault::Dated => "dated",
-        _ => "ok",
     }
 }
 

@@ -11,10 +11,12 @@ use super::Line;
 use crate::fault::{Fault, Refusal};
 use crate::plans::Fate;
 use crate::seen::Outcome;
-use crate::stage::{Player, Track, plain};
+use crate::stage::{Player, plain};
 use crate::state::Shared;
 use crate::ticket::Ticket;
+use crate::track::Track;
 use crate::wire::error::{About, Refused, page};
+use crate::wire::{Api, error_of_another};
 
 /// A request that was read and recorded.
 #[derive(Debug)]
@@ -29,6 +31,8 @@ pub(crate) struct Call {
     pub(crate) ticket: Ticket,
     /// What the router's own cache of answers had, if it was used.
     pub(crate) kept: Option<bool>,
+    /// The API whose shapes the answer has.
+    pub(crate) api: Api,
 }
 
 impl Call {
@@ -97,11 +101,14 @@ impl Call {
     /// Answers an error.
     pub(crate) fn refuse(self, refused: Refused, faults: &[Fault]) -> Response<Player> {
         let status = StatusCode::from_u16(refused.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let (kind, body) = match refused.html {
-            Some(page) => ("text/html; charset=UTF-8", page.into_bytes()),
-            None => ("application/json", refused.json.to_string().into_bytes()),
+        let kind = match refused.html {
+            Some(_) => "text/html; charset=UTF-8",
+            None => "application/json",
         };
-        let track = bytes_only(body, faults);
+        let other = || error_of_another(&refused.json, refused.status, faults);
+        let own = || self.api.envelope(refused.json.clone(), refused.status).to_string();
+        let body = refused.html.clone().or_else(other).unwrap_or_else(own);
+        let track = bytes_only(body.into_bytes(), faults);
         let mut response = self.send(status, kind, track, None);
         for (name, value) in refused.headers {
             let value = HeaderValue::from_str(&value);
@@ -150,7 +157,7 @@ impl Call {
         track: Track,
         id: Option<&str>,
     ) -> Response<Player> {
-        let length = track.length;
+        let (length, gzip, other_kind) = (track.length, track.gzip, track.content_type.clone());
         self.ticket.note(|attempt| {
             attempt.status = Some(status.as_u16());
             attempt.generation_id = id.map(str::to_owned);
@@ -159,6 +166,14 @@ impl Call {
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert("content-type", HeaderValue::from_static(kind));
+        match other_kind.map(|kind| (kind.is_empty(), HeaderValue::try_from(kind))) {
+            Some((false, Ok(kind))) => drop(headers.insert("content-type", kind)),
+            Some((true, _)) => drop(headers.remove("content-type")),
+            _ => {}
+        }
+        if gzip {
+            headers.insert("content-encoding", HeaderValue::from_static("gzip"));
+        }
         headers.insert("server", HeaderValue::from_static("cloudflare"));
         headers.insert("cf-ray", HeaderValue::from_static("9a1b2c3d4e5f6789-AMS"));
         if kind == "text/event-stream" {

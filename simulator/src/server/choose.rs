@@ -7,17 +7,26 @@ use crate::catalogue::{self, Model};
 use crate::fault::{Fault, Refusal};
 use crate::plans::Fate;
 use crate::prompt_cache::Caching;
+use crate::request::{Message, Request};
 use crate::wire::error::{About, Refused};
-use crate::wire::request::{ChatRequest, Message};
+use crate::wire::{Api, shape_of};
 
 /// What serves the request: a model and its faults, or the last error.
 pub(crate) enum Choosing {
-    Served(Box<Model>, Fate),
+    Served(Box<Served>),
     Refused(Refused, Fate),
 }
 
+/// The model that answers, and what goes wrong.
+pub(crate) struct Served {
+    pub(crate) model: Model,
+    pub(crate) fate: Fate,
+    /// The prompt is longer than the context, and the API says so by an answer that ends by length, with nothing to pay.
+    pub(crate) is_overlong: bool,
+}
+
 /// The first candidate without an error before the commit, or the last error.
-pub(crate) fn choose(call: &Call, request: &ChatRequest, candidates: &[String], tried: &mut Vec<Value>) -> Choosing {
+pub(crate) fn choose(call: &Call, request: &Request, candidates: &[String], tried: &mut Vec<Value>) -> Choosing {
     let mut last = None;
     for name in candidates {
         let Some(model) = known(call, name).map(|model| model.at_tier(request.service_tier.as_deref(), name)) else {
@@ -38,13 +47,38 @@ pub(crate) fn choose(call: &Call, request: &ChatRequest, candidates: &[String], 
         };
         let Some(refusal) = fate.refusal().or_else(|| natural(call, request, &model, &fate)) else {
             tried.push(json!({"provider": model.provider(), "model": model.id, "status": 200}));
-            return Choosing::Served(Box::new(model), fate);
+            return Choosing::Served(Box::new(Served {
+                model,
+                fate,
+                is_overlong: false,
+            }));
         };
+        if refusal == Refusal::Context && call.api == Api::Responses && shape_of(&fate.faults).is_none() {
+            tried.push(json!({"provider": model.provider(), "model": model.id, "status": 200}));
+            return Choosing::Served(Box::new(overlong(model, fate)));
+        }
         tried.push(json!({"provider": model.provider(), "model": model.id, "status": refusal.status()}));
         last = Some((Refused::new(refusal, &about, &fate.faults), fate));
     }
     let (refused, fate) = last.unwrap_or_else(|| (Refused::plain(400, "No models provided"), Fate::well()));
     Choosing::Refused(refused, fate)
+}
+
+/// The end by length that stands for a context that is too short.
+fn overlong(model: Model, mut fate: Fate) -> Served {
+    fate.faults.retain(|fault| !matches!(fault, Fault::Refuse(_)));
+    let nothing = [
+        Fault::Text(String::new()),
+        Fault::NoTool,
+        Fault::Reasoning(0),
+        Fault::Finish("length".to_owned()),
+    ];
+    fate.faults.splice(0..0, nothing);
+    Served {
+        model,
+        fate,
+        is_overlong: true,
+    }
 }
 
 /// The model of that name. One that is not in the catalogue, but has a plan, is like `openai/gpt-4o-mini`.
@@ -63,11 +97,16 @@ fn known(call: &Call, name: &str) -> Option<Model> {
 }
 
 /// Errors that are in no plan: the request is one that this model, or this account, cannot serve.
-fn natural(call: &Call, request: &ChatRequest, model: &Model, fate: &Fate) -> Option<Refusal> {
+fn natural(call: &Call, request: &Request, model: &Model, fate: &Fate) -> Option<Refusal> {
     if fate.faults.contains(&Fault::NoPrefill) && request.prefill().is_some() {
         return Some(Refusal::Prefill);
     }
-    if !model.outputs.contains(&"text") {
+    let output = if call.api == Api::Embeddings {
+        "embeddings"
+    } else {
+        "text"
+    };
+    if !model.outputs.contains(&output) && !model.is_simulated() {
         return Some(Refusal::NoEndpoints);
     }
     let (prompt_price, answer_price) = model.price.at(request.prompt_tokens());

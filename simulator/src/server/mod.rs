@@ -2,9 +2,8 @@
 
 mod account;
 mod call;
-mod chat;
 mod choose;
-mod embeddings;
+mod generate;
 mod line;
 mod listen;
 mod route;

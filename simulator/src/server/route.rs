@@ -8,7 +8,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
 use super::call::{Call, check_key};
-use super::{Line, account, chat, embeddings, views};
+use super::{Line, account, generate, views};
 use crate::fault::text::decode;
 use crate::fault::{FaultError, Refusal};
 use crate::plan::Step;
@@ -17,6 +17,7 @@ use crate::seen::{Attempt, Outcome};
 use crate::stage::Player;
 use crate::state::Shared;
 use crate::ticket::Ticket;
+use crate::wire::Api;
 use crate::wire::error::{About, Refused};
 
 /// The largest request body.
@@ -32,7 +33,9 @@ pub(crate) async fn answer(shared: Arc<Shared>, line: Line, request: Request<Inc
     if let Some(view) = path.strip_prefix("/__sim") {
         return views::answer(&shared, line, &parts.method, view, &body);
     }
-    let key = key(&parts.headers);
+    let place = path.strip_prefix("/api/v1").or_else(|| path.strip_prefix("/v1"));
+    let api = place.map(Api::of_errors).unwrap_or_default();
+    let key = key(&parts.headers, api);
     let asked = wish(&shared, &parts.headers);
     let whole = parts
         .uri
@@ -76,6 +79,7 @@ pub(crate) async fn answer(shared: Arc<Shared>, line: Line, request: Request<Inc
         asked,
         ticket,
         kept: None,
+        api,
     };
     if let Some(wrong) = wrong {
         return call.refuse_plain(400, &format!("x-sim-fault: {wrong}"));
@@ -83,7 +87,7 @@ pub(crate) async fn answer(shared: Arc<Shared>, line: Line, request: Request<Inc
     if too_large {
         return call.refuse(Refused::new(Refusal::TooLarge, &About::default(), &[]), &[]);
     }
-    let Some(place) = path.strip_prefix("/api/v1").or_else(|| path.strip_prefix("/v1")) else {
+    let Some(place) = place else {
         return call.refuse_plain(404, "Not Found");
     };
     dispatch(call, &parts.method, place, parts.uri.query().unwrap_or("")).await
@@ -91,8 +95,9 @@ pub(crate) async fn answer(shared: Arc<Shared>, line: Line, request: Request<Inc
 
 async fn dispatch(call: Call, method: &Method, place: &str, query: &str) -> Response<Player> {
     let post = method == Method::POST;
+    let generates = Api::of(place).is_some();
     let known = match place {
-        "/chat/completions" | "/embeddings" => post,
+        _ if generates => post,
         "/models" | "/key" | "/auth/key" | "/credits" | "/generation" => method == Method::GET,
         other => method == Method::GET && (other.starts_with("/model/") || other.starts_with("/models/")),
     };
@@ -106,8 +111,7 @@ async fn dispatch(call: Call, method: &Method, place: &str, query: &str) -> Resp
         return call.refuse(Refused::new(refusal, &About::default(), &[]), &[]);
     }
     match place {
-        "/chat/completions" => chat::answer(call).await,
-        "/embeddings" => embeddings::answer(call).await,
+        _ if generates => generate::answer(call).await,
         "/models" => account::models(call, query).await,
         "/key" | "/auth/key" => account::key(call).await,
         "/credits" => account::credits(call).await,
@@ -140,18 +144,15 @@ async fn read(mut incoming: Incoming) -> Option<(Bytes, bool)> {
     Some((kept.freeze(), length > LARGEST))
 }
 
-/// The key of a request; empty if there is none.
-fn key(headers: &HeaderMap) -> String {
-    let value = headers
-        .get("authorization")
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("");
-    let (scheme, key) = value.split_once(' ').unwrap_or(("", ""));
-    if scheme.eq_ignore_ascii_case("bearer") {
-        key.trim().to_owned()
-    } else {
-        String::new()
-    }
+/// The key of a request; empty if there is none. Clients of Messages send it in a header of their own.
+fn key(headers: &HeaderMap, api: Api) -> String {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let bearer = text("authorization").and_then(|value| {
+        let (scheme, key) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(key)
+    });
+    let own = text("x-api-key").filter(|_| api == Api::Messages);
+    bearer.or(own).unwrap_or_default().trim().to_owned()
 }
 
 fn wish(shared: &Shared, headers: &HeaderMap) -> Option<Result<Fate, FaultError>> {
@@ -190,7 +191,7 @@ pub(crate) fn mask(text: &str) -> String {
 
 /// A response without a record.
 pub(crate) fn bare(status: StatusCode, line: Line) -> Response<Player> {
-    let mut response = Response::new(Player::new(crate::stage::Track::default(), None, line));
+    let mut response = Response::new(Player::new(crate::track::Track::default(), None, line));
     *response.status_mut() = status;
     response
 }

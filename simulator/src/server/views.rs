@@ -9,8 +9,9 @@ use super::Line;
 use super::route::bare;
 use crate::money::Cost;
 use crate::script::Script;
-use crate::stage::{Player, Track};
+use crate::stage::Player;
 use crate::state::Shared;
+use crate::track::Track;
 
 #[derive(Serialize)]
 struct Bill {

@@ -9,10 +9,10 @@ use bytes::Bytes;
 use http_body::{Body, Frame};
 use tokio::time::Sleep;
 
-use super::{Act, Track};
 use crate::seen::Outcome;
 use crate::server::Line;
 use crate::ticket::Ticket;
+use crate::track::{Act, Track};
 
 /// Plays a track.
 #[derive(Debug)]

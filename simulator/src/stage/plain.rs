@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Act, Track};
 use crate::fault::Fault;
+use crate::track::{Act, Track};
 
 /// Between the blanks of a keep-alive.
 const EVERY: Duration = Duration::from_secs(1);

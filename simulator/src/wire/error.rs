@@ -76,6 +76,12 @@ impl Refused {
     fn hint(&mut self, fault: &Fault) {
         match fault {
             Fault::RetryAfter(value) => self.header("retry-after", value.clone()),
+            Fault::Message(text) => {
+                let error = self.json.get_mut("error").filter(|error| error.is_object());
+                if let Some(error) = error {
+                    set(error, "message", text.clone().into());
+                }
+            }
             Fault::RetryAfterDate(ahead) => {
                 self.header("retry-after", httpdate::fmt_http_date(SystemTime::now() + *ahead));
             }
@@ -120,7 +126,7 @@ impl Refused {
     }
 }
 
-pub(super) fn set(object: &mut Value, name: &str, value: Value) {
+pub(crate) fn set(object: &mut Value, name: &str, value: Value) {
     if object.is_null() {
         *object = json!({});
     }

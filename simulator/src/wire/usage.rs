@@ -1,69 +1,75 @@
-//! Usage and cost.
+//! A usage object, field by field, in the requested form.
 
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::value::RawValue;
 
+use crate::fault::{Fault, UsageForm, given};
 use crate::money::Cost;
-use crate::prompt_cache::Caching;
 
-/// Token counts and what they cost.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Tally {
-    pub(crate) prompt: u64,
-    pub(crate) caching: Caching,
-    pub(crate) completion: u64,
-    pub(crate) reasoning: u64,
-    pub(crate) prompt_cost: Cost,
-    pub(crate) completion_cost: Cost,
-    /// What further answers, server tools and plugins add.
-    pub(crate) extra: Cost,
+/// Writes one object.
+#[derive(Clone, Debug)]
+pub(crate) struct Fields {
+    form: Option<UsageForm>,
+    text: String,
 }
 
-impl Tally {
-    /// All costs together.
-    pub(crate) fn cost(&self) -> Cost {
-        self.prompt_cost + self.completion_cost + self.extra
-    }
-
-    /// The `usage` object.
-    pub(crate) fn usage(&self) -> Usage {
-        Usage {
-            prompt_tokens: self.prompt,
-            completion_tokens: self.completion,
-            total_tokens: self.prompt + self.completion,
-            cost: self.cost(),
-            is_byok: false,
-            prompt_tokens_details: json!({"cached_tokens": self.caching.read,
-                                          "cache_write_tokens": self.caching.written,
-                                          "audio_tokens": 0, "video_tokens": 0}),
-            cost_details: CostDetails {
-                upstream_inference_cost: self.cost(),
-                upstream_inference_prompt_cost: self.prompt_cost,
-                upstream_inference_completions_cost: self.completion_cost,
-            },
-            completion_tokens_details: json!({"reasoning_tokens": self.reasoning, "image_tokens": 0,
-                                              "audio_tokens": 0}),
+impl Fields {
+    /// An object without fields, in the form that a clause asks for.
+    pub(crate) fn new(faults: &[Fault]) -> Self {
+        Self {
+            form: given!(faults, Fault::UsageForm),
+            text: String::new(),
         }
     }
-}
 
-/// The `usage` object of a chat answer.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Usage {
-    prompt_tokens: u64,
-    completion_tokens: u64,
-    total_tokens: u64,
-    cost: Cost,
-    is_byok: bool,
-    prompt_tokens_details: Value,
-    cost_details: CostDetails,
-    completion_tokens_details: Value,
-}
+    fn field(mut self, name: &str, value: &str) -> Self {
+        if !self.text.is_empty() {
+            self.text.push(',');
+        }
+        self.text.push_str(&format!("\"{name}\":{value}"));
+        self
+    }
 
-#[derive(Clone, Debug, Serialize)]
-#[expect(clippy::struct_field_names, reason = "the wire's names")]
-struct CostDetails {
-    upstream_inference_cost: Cost,
-    upstream_inference_prompt_cost: Cost,
-    upstream_inference_completions_cost: Cost,
+    /// A count of tokens.
+    pub(crate) fn tokens(self, name: &str, count: u64) -> Self {
+        let point = if self.form == Some(UsageForm::Float) { ".0" } else { "" };
+        let value = format!("{count}{point}");
+        self.field(name, &value)
+    }
+
+    /// An amount in USD, unless costs are left out.
+    pub(crate) fn cost(self, name: &str, cost: Cost) -> Self {
+        match self.form {
+            Some(UsageForm::NoCost) => self,
+            Some(UsageForm::Float) => self.field(name, &format!("\"{cost}\"")),
+            _ => self.field(name, &cost.to_string()),
+        }
+    }
+
+    /// Any other value, as JSON.
+    pub(crate) fn json(self, name: &str, value: &str) -> Self {
+        self.field(name, value)
+    }
+
+    /// An object within, unless all its fields are left out.
+    pub(crate) fn object(self, name: &str, inner: impl FnOnce(Self) -> Self) -> Self {
+        let inner = inner(Self {
+            form: self.form,
+            text: String::new(),
+        });
+        if inner.text.is_empty() {
+            return self;
+        }
+        self.field(name, &format!("{{{}}}", inner.text))
+    }
+
+    /// The object.
+    pub(crate) fn end(self) -> Box<RawValue> {
+        let text = format!("{{{}}}", self.text);
+        RawValue::from_string(text).unwrap_or_else(|_| RawValue::NULL.to_owned())
+    }
+
+    /// Whether the object has this form.
+    pub(crate) fn is(&self, form: UsageForm) -> bool {
+        self.form == Some(form)
+    }
 }

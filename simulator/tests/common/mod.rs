@@ -51,8 +51,14 @@ impl Reply {
         let data = text
             .lines()
             .filter_map(|line| line.strip_prefix("data: "))
-            .filter(|data| *data != "[DONE]");
+            .filter(|data| data.trim_matches(['"', ' ']) != "[DONE]");
         data.map(|data| serde_json::from_str(data).unwrap()).collect()
+    }
+
+    /// The names of the events that have one.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        let text = std::str::from_utf8(&self.body).unwrap();
+        text.lines().filter_map(|line| line.strip_prefix("event: ")).collect()
     }
 
     pub(crate) fn done(&self) -> bool {
@@ -161,6 +167,38 @@ pub(crate) fn chat_bytes(body: &Value) -> Vec<u8> {
         &[("authorization", &key)],
         body.to_string().as_bytes(),
     )
+}
+
+/// Posts to any path.
+pub(crate) async fn try_post(simulator: &Simulator, path: &str, body: &Value) -> Result<Reply, End> {
+    let key = format!("Bearer {KEY}");
+    let bytes = request("POST", path, &[("authorization", &key)], body.to_string().as_bytes());
+    exchange(simulator.addr(), &bytes).await
+}
+
+pub(crate) async fn post(simulator: &Simulator, path: &str, body: &Value) -> Reply {
+    try_post(simulator, path, body).await.unwrap()
+}
+
+/// The text of a stream of any API.
+pub(crate) fn streams(reply: &Reply) -> String {
+    let places = ["/choices/0/delta/content", "/delta/text"];
+    let text = |event: &Value| {
+        let delta = (event["type"] == "response.output_text.delta").then(|| &event["delta"]);
+        let found = delta.or_else(|| places.iter().find_map(|place| event.pointer(place)));
+        found.and_then(Value::as_str).map(str::to_owned)
+    };
+    reply.events().iter().filter_map(text).collect()
+}
+
+/// The text of a plain answer of any API.
+pub(crate) fn said_by(answer: &Value) -> String {
+    let blocks = answer["content"].as_array().into_iter().flatten();
+    let items = answer["output"].as_array().into_iter().flatten();
+    let parts = items.filter_map(|item| item["content"].as_array()).flatten();
+    let texts = blocks.chain(parts).filter_map(|part| part["text"].as_str());
+    let message = answer.pointer("/choices/0/message/content").and_then(Value::as_str);
+    message.into_iter().chain(texts).collect()
 }
 
 pub(crate) async fn try_chat(simulator: &Simulator, body: &Value) -> Result<Reply, End> {

@@ -113,6 +113,10 @@ impl EmbeddingRequest {
     }
 
     /// It always comes whole.
+    #[expect(
+        clippy::unused_self,
+        reason = "the requests of the other APIs answer by what they say"
+    )]
     fn streamed(&self) -> Option<Self> {
         None
     }

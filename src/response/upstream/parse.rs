@@ -5,13 +5,25 @@ use serde_json::{Map, Value};
 use super::availability::Availability;
 use super::code::ErrorCode;
 use super::hints::{self, truncate};
-use super::meaning::{CODES, MESSAGES, means_failure, reads_like_failure};
+use super::meaning::{CODES, MESSAGES, is_success, means_failure, names_error, reads_like_failure};
 use super::{PreviousError, RAW_LIMIT, UpstreamError};
 use crate::request::scan::lenient_value;
 use crate::response::finish::End;
 
 /// How deep an error may stand in another one.
 const DEEPEST: usize = 4;
+
+/// Where an error that has no words has another one in it.
+const INNER: [&str; 8] = [
+    "error",
+    "errors",
+    "fault",
+    "innererror",
+    "inner_error",
+    "exception",
+    "cause",
+    "details",
+];
 
 /// How much is known of a body before it is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,7 +44,7 @@ pub(super) fn parse(body: &[u8], told: Told) -> Option<UpstreamError> {
 fn list(root: &Value, told: Told, depth: usize) -> Option<UpstreamError> {
     match root {
         Value::Array(items) if depth > 0 => items.iter().find_map(|item| list(item, told, depth - 1)),
-        Value::Object(_) => find(root, told),
+        Value::Object(_) => find(root, told, depth),
         Value::String(words) if told == Told::Failed && !words.trim().is_empty() => Some(UpstreamError {
             message: words.clone(),
             ..UpstreamError::default()
@@ -42,13 +54,16 @@ fn list(root: &Value, told: Told, depth: usize) -> Option<UpstreamError> {
 }
 
 /// Looks in all the places an error may stand in.
-fn find(root: &Value, told: Told) -> Option<UpstreamError> {
+fn find(root: &Value, told: Told, depth: usize) -> Option<UpstreamError> {
+    let bare = || bare(root, told);
     let mut error = top(root)
         .or_else(|| in_choice(root))
         .or_else(|| in_response(root))
         .or_else(|| elsewhere(root))
-        .or_else(|| event(root))
-        .or_else(|| bare(root, told))?;
+        .or_else(|| event(root, depth))
+        .or_else(|| bare().filter(|error| !error.message.is_empty()))
+        .or_else(|| wrapped(root, told, depth))
+        .or_else(bare)?;
     error.user_id = text(root.get("user_id"));
     let id = error.generation_id.take();
     error.generation_id = id
@@ -75,8 +90,11 @@ fn top(root: &Value) -> Option<UpstreamError> {
         // Anthropic says `type`, a validator `name`.
         error.error_type = text(value.get("type")).or_else(|| text(value.get("name")));
     }
-    if error.message.is_empty() {
-        error.message = root.as_object().and_then(message).unwrap_or_default();
+    // Beside words alone, or none, stand more.
+    if error.message.is_empty() || value.is_string() {
+        let beside = root.as_object().and_then(message);
+        let success = beside.as_deref().is_some_and(is_success);
+        error.message = both(error.message, beside.as_deref().filter(|_| !success));
     }
     let choice_failed = choices(root).any(ended_in_error);
     error.in_choice = choice_failed && root.get("object").and_then(Value::as_str) == Some("chat.completion");
@@ -85,8 +103,9 @@ fn top(root: &Value) -> Option<UpstreamError> {
 
 /// An error in a choice, or a choice that ended in one and says no more.
 fn in_choice(root: &Value) -> Option<UpstreamError> {
+    let places = ["/error", "/delta/error", "/message/error"];
     let told = choices(root)
-        .filter_map(|choice| choice.get("error"))
+        .flat_map(|choice| places.iter().filter_map(|place| choice.pointer(place)))
         .find(|value| means_failure(value))
         .map(read);
     let untold = || {
@@ -126,22 +145,74 @@ fn in_response(root: &Value) -> Option<UpstreamError> {
     Some(error)
 }
 
-/// Names under which only some servers put their errors: those of Groq, `MiniMax`, Cloudflare, Apigee and others.
+/// Names under which only some servers put their errors: those of Groq, `MiniMax`, Cloudflare, Apigee and others. If there is no answer
+/// beside it, any member counts that is called an error, an exception, a fault or a failure.
 fn elsewhere(root: &Value) -> Option<UpstreamError> {
-    let has_answer = choices(root).next().is_some();
-    let always = ["/x_groq/error", "/base_resp"];
-    let alone = ["/errors", "/fault", "/err", "/Error", "/exception", "/failure"];
-    let places = always.iter().chain(alone.iter().filter(|_| !has_answer));
-    let value = places
-        .filter_map(|place| root.pointer(place))
+    let always = ["/x_groq/error", "/base_resp"]
+        .iter()
+        .filter_map(|place| root.pointer(place));
+    if let Some(value) = always.into_iter().find(|value| means_failure(value)) {
+        return Some(read(value));
+    }
+    if choices(root).next().is_some() {
+        return None;
+    }
+    let object = root.as_object()?;
+    let named = object
+        .iter()
+        .filter(|(name, _)| names_error(name))
+        .map(|(_, value)| value);
+    let value = named
+        .filter(|value| matches!(value, Value::String(_) | Value::Array(_) | Value::Object(_)))
         .find(|value| means_failure(value))?;
-    Some(read(value))
+    let mut error = read(value);
+    error.message = both(error.message, message(object).as_deref());
+    Some(error)
+}
+
+/// What both say, unless one says it all.
+fn both(first: String, second: Option<&str>) -> String {
+    match second {
+        Some(second) if first.is_empty() || second.contains(&first) => second.to_owned(),
+        Some(second) if !first.contains(second) => format!("{first}: {second}"),
+        _ => first,
+    }
+}
+
+/// Objects around what a server says: an error may stand in them as it would by itself.
+fn wrapped(root: &Value, told: Told, depth: usize) -> Option<UpstreamError> {
+    const AROUND: [&str; 8] = [
+        "data", "response", "Response", "header", "result", "Result", "output", "body",
+    ];
+    if depth == 0 || choices(root).next().is_some() {
+        return None;
+    }
+    let object = root.as_object()?;
+    let failed = CODES
+        .iter()
+        .any(|name| object.get(*name).is_some_and(|code| is_failing(name, code)));
+    AROUND.iter().filter_map(|name| object.get(*name)).find_map(|value| {
+        let told = if failed { Told::Failed } else { told };
+        match value {
+            Value::String(text) => list(&lenient_value(text.as_bytes())?.0, told, depth - 1),
+            value => list(value, told, depth - 1),
+        }
+    })
 }
 
 /// `{"type": "error", "code": …, "message": …}`, `{"object": "error", …}`, and `{"status": "failed"}` that says no more.
-fn event(root: &Value) -> Option<UpstreamError> {
+fn event(root: &Value, depth: usize) -> Option<UpstreamError> {
     match root.get("type").and_then(Value::as_str) {
-        Some("error" | "response.error") => Some(read(root)),
+        Some("error" | "response.error" | "exception") => {
+            let mut error = read(root);
+            if error.message.is_empty() {
+                error = wrapped(root, Told::Failed, depth).unwrap_or(error);
+            }
+            if error.message.is_empty() {
+                error.message = text(root.get("content")).unwrap_or_default();
+            }
+            Some(error)
+        }
         Some("response.failed") => Some(UpstreamError::default()),
         _ if root.get("object").and_then(Value::as_str) == Some("error") => Some(read(root)),
         _ => {
@@ -160,7 +231,8 @@ fn bare(root: &Value, told: Told) -> Option<UpstreamError> {
     let detail = object.get("detail").filter(|detail| means_failure(detail));
     let words = message(object).or_else(|| detail.and_then(details));
     let failed = told == Told::Failed
-        || detail.is_some()
+        // Beside anything else a detail may be that of a progress.
+        || (detail.is_some() && object.keys().all(|name| is_of_error(name)))
         || object.get("success").and_then(Value::as_bool) == Some(false)
         || (words.is_some()
             && CODES
@@ -173,6 +245,11 @@ fn bare(root: &Value, told: Told) -> Option<UpstreamError> {
     let error = read(root);
     // A failed status says enough by itself: only words are worth reading.
     (told == Told::Nothing || !error.message.is_empty() || error.code.is_some()).then_some(error)
+}
+
+/// Whether an error by itself has a member of this name.
+fn is_of_error(name: &str) -> bool {
+    MESSAGES.contains(&name) || CODES.contains(&name) || matches!(name, "id" | "request_id" | "requestId" | "instance")
 }
 
 /// A status of 400 or more, any other code but a success, or a word that says so.
@@ -274,7 +351,7 @@ fn read(value: &Value) -> UpstreamError {
     let words = message(object);
     if words.is_none() {
         // An error within an error.
-        let mut inner = ["error", "errors", "fault"].iter().filter_map(|name| object.get(*name));
+        let mut inner = INNER.iter().filter_map(|name| object.get(*name));
         if let Some(inner) = inner.find(|inner| means_failure(inner)) {
             let mut error = read(inner);
             error.code = error.code.or_else(|| code(object));

@@ -155,11 +155,14 @@ fn raw_words(raw: &str) -> String {
 /// The status that an error inside a 200 stands for.
 fn effective_code(error: &UpstreamError) -> u16 {
     let by_number = error.status().filter(|code| (400..600).contains(code));
-    let word = error.error_type.as_deref().or(match &error.code {
+    let code = match &error.code {
         Some(ErrorCode::Text(text)) => Some(text.as_str()),
         _ => None,
-    });
-    by_number.or_else(|| by_word(word?)).unwrap_or(502)
+    };
+    let words = [error.error_type.as_deref(), code];
+    by_number
+        .or_else(|| words.into_iter().flatten().find_map(by_word))
+        .unwrap_or(502)
 }
 
 fn by_word(word: &str) -> Option<u16> {

@@ -1,0 +1,268 @@
+//! What an answer took, as the layers need it: read in one pass, without the typed view.
+
+use tower_llm_layers::{TokenUsage, UsdAmount};
+
+use super::usage::Usage;
+use crate::request::scan::{Cursor, Found, Text};
+use crate::request::{JsonError, wire_struct::read_whole};
+
+/// The same as [`Usage::for_layers`] of this object. Only an object of another shape than OpenRouter's builds the typed view.
+pub(crate) fn token_usage(raw: &[u8]) -> Option<TokenUsage> {
+    match Counts::read(raw) {
+        Some(counts) => counts.for_layers(),
+        None => read_whole::<Usage>(raw)?.for_layers(),
+    }
+}
+
+/// How many tokens the answer has, under whatever name.
+pub(crate) fn answer_tokens(raw: &[u8]) -> Option<u64> {
+    match Counts::read(raw) {
+        Some(counts) => counts.answer,
+        None => read_whole::<Usage>(raw)?.told_answer(),
+    }
+}
+
+/// The members of a usage object of the usual shape.
+#[derive(Default)]
+struct Counts {
+    prompt: Option<u64>,
+    answer: Option<u64>,
+    total: Option<u64>,
+    cost: Option<UsdAmount>,
+    is_byok: bool,
+    upstream_cost: Option<UsdAmount>,
+    of_prompt: OfPrompt,
+    of_answer: OfAnswer,
+    searches: u64,
+    /// Something is written otherwise, or under another name.
+    is_odd: bool,
+}
+
+#[derive(Default)]
+struct OfPrompt {
+    cached: u64,
+    cache_written: u64,
+    audio: u64,
+}
+
+#[derive(Default)]
+struct OfAnswer {
+    reasoning: u64,
+    audio: u64,
+}
+
+impl Counts {
+    /// `None` unless each member is known, and written as OpenRouter writes it.
+    fn read(raw: &[u8]) -> Option<Self> {
+        let mut counts = Self::default();
+        let mut cursor = Cursor::lenient(raw);
+        let walked = cursor.object(|key, value| counts.member(key, value));
+        walked.and_then(|()| cursor.end()).ok()?;
+        (!counts.is_odd).then_some(counts)
+    }
+
+    fn member(&mut self, key: Text<'_>, value: &mut Cursor<'_>) -> Result<(), JsonError> {
+        let odd = &mut self.is_odd;
+        match key.name() {
+            b"prompt_tokens" => self.prompt = count(value, odd)?,
+            b"completion_tokens" => self.answer = count(value, odd)?,
+            b"total_tokens" => self.total = count(value, odd)?,
+            b"cost" => self.cost = amount(value, odd)?,
+            b"is_byok" => {
+                self.is_byok = match value.raw()? {
+                    b"true" => true,
+                    b"false" | b"null" => false,
+                    _ => {
+                        *odd = true;
+                        false
+                    }
+                }
+            }
+            b"cost_details" => {
+                self.upstream_cost = None;
+                let cost = &mut self.upstream_cost;
+                details(value, odd, |name, value, odd| {
+                    if name == b"upstream_inference_cost" {
+                        *cost = amount(value, odd)?;
+                        return Ok(());
+                    }
+                    value.skip()
+                })?;
+            }
+            b"prompt_tokens_details" => {
+                self.of_prompt = OfPrompt::default();
+                let of = &mut self.of_prompt;
+                details(value, odd, |name, value, odd| {
+                    match name {
+                        // An absent count may stand elsewhere, and so may one that is null: nowhere else is known here.
+                        b"cached_tokens" => of.cached = count(value, odd)?.unwrap_or(0),
+                        b"cache_write_tokens" => of.cache_written = count(value, odd)?.unwrap_or(0),
+                        b"audio_tokens" => of.audio = count(value, odd)?.unwrap_or(0),
+                        _ => value.skip()?,
+                    }
+                    Ok(())
+                })?;
+            }
+            b"completion_tokens_details" => {
+                self.of_answer = OfAnswer::default();
+                let of = &mut self.of_answer;
+                details(value, odd, |name, value, odd| {
+                    match name {
+                        b"reasoning_tokens" => of.reasoning = count(value, odd)?.unwrap_or(0),
+                        b"audio_tokens" => of.audio = count(value, odd)?.unwrap_or(0),
+                        _ => value.skip()?,
+                    }
+                    Ok(())
+                })?;
+            }
+            b"server_tool_use_details" => {
+                self.searches = 0;
+                let searches = &mut self.searches;
+                details(value, odd, |name, value, odd| {
+                    if name == b"web_search_requests" {
+                        *searches = count(value, odd)?.unwrap_or(0);
+                        return Ok(());
+                    }
+                    value.skip()
+                })?;
+            }
+            _ => {
+                *odd = true;
+                value.skip()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn for_layers(&self) -> Option<TokenUsage> {
+        let rest = |told: u64| self.total.map(|total| total.saturating_sub(told));
+        let prompt = self.prompt.or_else(|| rest(self.answer?));
+        let answer = self.answer.or_else(|| rest(self.prompt?));
+        let mut usage = TokenUsage::default();
+        usage.charged = self.cost;
+        usage.charged_upstream = self.upstream_cost.filter(|_| self.is_byok);
+        if prompt.is_none() && answer.is_none() && usage.bill().is_none() {
+            return None;
+        }
+        usage.prompt = prompt.unwrap_or(0);
+        usage.answer = answer.unwrap_or(0);
+        usage.cached = self.of_prompt.cached;
+        usage.cache_written = self.of_prompt.cache_written;
+        usage.audio = self.of_prompt.audio;
+        usage.reasoning = self.of_answer.reasoning;
+        usage.answer_audio = self.of_answer.audio;
+        usage.searches = self.searches;
+        Some(usage)
+    }
+}
+
+/// An object or null; anything else, and a name with escapes, is odd.
+fn details<F>(value: &mut Cursor<'_>, odd: &mut bool, mut member: F) -> Result<(), JsonError>
+where
+    F: FnMut(&[u8], &mut Cursor<'_>, &mut bool) -> Result<(), JsonError>,
+{
+    match value.peek()? {
+        Found::Object => value.object(|key, value| {
+            *odd |= key.name().is_empty();
+            member(key.name(), value, odd)
+        }),
+        Found::Null => value.skip(),
+        _ => {
+            *odd = true;
+            value.skip()
+        }
+    }
+}
+
+/// A whole number in digits, or null.
+fn count(value: &mut Cursor<'_>, odd: &mut bool) -> Result<Option<u64>, JsonError> {
+    /// So many digits always fit.
+    const DIGITS: usize = 19;
+
+    let raw = value.raw()?;
+    if raw == b"null" {
+        return Ok(None);
+    }
+    if raw.len() > DIGITS || !raw.iter().all(u8::is_ascii_digit) {
+        *odd = true;
+        return Ok(None);
+    }
+    Ok(Some(
+        raw.iter()
+            .fold(0, |number, digit| number * 10 + u64::from(digit - b'0')),
+    ))
+}
+
+/// An amount of dollars as a number, or null. What is below zero is not believed.
+fn amount(value: &mut Cursor<'_>, odd: &mut bool) -> Result<Option<UsdAmount>, JsonError> {
+    let raw = value.raw()?;
+    if raw == b"null" {
+        return Ok(None);
+    }
+    let is_number = raw
+        .iter()
+        .all(|byte| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'));
+    let amount: Option<UsdAmount> = std::str::from_utf8(raw)
+        .ok()
+        .filter(|_| is_number)
+        .and_then(|raw| raw.parse().ok());
+    *odd |= amount.is_none();
+    Ok(amount.filter(|amount| !amount.is_negative()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn both(raw: &str) -> (Option<TokenUsage>, Option<TokenUsage>) {
+        let view = read_whole::<Usage>(raw.as_bytes());
+        (token_usage(raw.as_bytes()), view.and_then(|usage| usage.for_layers()))
+    }
+
+    #[test]
+    fn openrouter_s_usage_needs_no_typed_view() {
+        let raw = r#"{"prompt_tokens":12,"completion_tokens":5,"total_tokens":17,"cost":0.000065,"is_byok":true,
+            "prompt_tokens_details":{"cached_tokens":3,"cache_write_tokens":2,"audio_tokens":1,"video_tokens":0},
+            "cost_details":{"upstream_inference_cost":0.5,"upstream_inference_prompt_cost":0.1},
+            "completion_tokens_details":{"reasoning_tokens":4,"image_tokens":0,"audio_tokens":2},
+            "server_tool_use_details":{"web_search_requests":6}}"#;
+        assert!(Counts::read(raw.as_bytes()).is_some());
+        let (read, view) = both(raw);
+        assert!(read.is_some());
+        assert_eq!(read, view);
+    }
+
+    #[test]
+    fn another_shape_is_left_to_the_typed_view() {
+        for odd in [
+            r#"{"input_tokens":3,"output_tokens":4}"#,
+            r#"{"prompt_tokens":"3"}"#,
+            r#"{"prompt_tokens":3.0}"#,
+            r#"{"prompt_tokens":18446744073709551616}"#,
+            r#"{"cost":"0.5"}"#,
+            r#"{"cost":{"total_cost":1}}"#,
+            r#"{"prompt_tokens_details":[]}"#,
+            r#"{"prompt_tokens_details":{"cached\u005ftokens":1}}"#,
+            r#"{"is_byok":1}"#,
+        ] {
+            assert!(Counts::read(odd.as_bytes()).is_none(), "{odd}");
+            let (read, view) = both(odd);
+            assert_eq!(read, view, "{odd}");
+        }
+    }
+
+    proptest::proptest! {
+        /// The short way and the typed view say the same of any usage object.
+        #[test]
+        fn both_ways_say_the_same(members in proptest::collection::vec(
+            r#""(prompt_tokens|completion_tokens|total_tokens|cost|is_byok|input_tokens|cached_tokens|cost_in_usd_ticks)":(null|0|7|15|-1|2\.0|0\.5|1e-3|"4"|true|false|\{\}|NaN|99999999999999999999)|"(prompt_tokens_details|completion_tokens_details|cost_details|server_tool_use_details|input_tokens_details)":(null|\[\]|\{\}|\{"(cached_tokens|cache_write_tokens|audio_tokens|reasoning_tokens|upstream_inference_cost|web_search_requests|new)":(null|3|0\.25|-2|"9"|\{\})\})"#,
+            0..7,
+        )) {
+            let raw = format!("{{{}}}", members.join(","));
+            let (read, view) = both(&raw);
+            proptest::prop_assert_eq!(read, view, "{}", raw);
+            let told = read_whole::<Usage>(raw.as_bytes()).and_then(|usage| usage.told_answer());
+            proptest::prop_assert_eq!(answer_tokens(raw.as_bytes()), told, "{}", raw);
+        }
+    }
+}
