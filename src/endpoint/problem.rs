@@ -22,7 +22,8 @@ pub(super) struct Problem {
     pub(super) param: Option<Cow<'static, str>>,
     /// The generation that had begun.
     pub(super) generation_id: Option<String>,
-    headers: HeaderMap,
+    /// Boxed, so that a problem is small enough for the error of a result.
+    headers: Box<HeaderMap>,
 }
 
 impl Problem {
@@ -33,7 +34,7 @@ impl Problem {
             message: message.into(),
             param: None,
             generation_id: None,
-            headers: HeaderMap::new(),
+            headers: Box::default(),
         }
     }
 
@@ -88,7 +89,7 @@ impl Problem {
     pub(super) fn into_response(self, shape: Shape) -> Response<EndpointBody> {
         let mut response = Response::new(EndpointBody::whole(shape.error(&self).into()));
         *response.status_mut() = self.status;
-        *response.headers_mut() = self.headers;
+        *response.headers_mut() = *self.headers;
         response
             .headers_mut()
             .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
