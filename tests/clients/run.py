@@ -139,12 +139,13 @@ class Driver:
         )
 
     def ask(self, ask):
-        timer = threading.Timer(ANSWER, self.process.kill)
+        timer, line = threading.Timer(ANSWER, self.process.kill), ""
         timer.start()
         try:
-            self.process.stdin.write(json.dumps(ask) + "\n")
-            self.process.stdin.flush()
-            line = self.process.stdout.readline()
+            with contextlib.suppress(BrokenPipeError):
+                self.process.stdin.write(json.dumps(ask) + "\n")
+                self.process.stdin.flush()
+                line = self.process.stdout.readline()
         finally:
             timer.cancel()
         if not line:

@@ -85,7 +85,8 @@ fn find(root: &Value, told: Told, depth: usize) -> Option<UpstreamError> {
 /// `{"error": …}`: OpenRouter's own, a validator's, Anthropic's, that of a failed response, a list of them, and a bare string.
 fn top(root: &Value) -> Option<UpstreamError> {
     let value = root.get("error").filter(|value| means_failure(value))?;
-    let mut error = read(value);
+    // In the shapes of Messages and Responses the metadata stands beside the error.
+    let mut error = read_beside(value, root.get("metadata"));
     if error.error_type.is_none() {
         // Anthropic says `type`, a validator `name`.
         error.error_type = text(value.get("type")).or_else(|| text(value.get("name")));
@@ -327,6 +328,11 @@ fn code(object: &Map<String, Value>) -> Option<ErrorCode> {
 }
 
 fn read(value: &Value) -> UpstreamError {
+    read_beside(value, None)
+}
+
+/// Reads an error; `beside` is the metadata if it has none within.
+fn read_beside(value: &Value, beside: Option<&Value>) -> UpstreamError {
     if let Value::String(message) = value {
         return UpstreamError {
             message: message.clone(),
@@ -358,7 +364,8 @@ fn read(value: &Value) -> UpstreamError {
             return error;
         }
     }
-    let metadata = value.get("metadata");
+    let within = value.get("metadata").filter(|metadata| metadata.is_object());
+    let metadata = within.or(beside);
     let meta = |name: &str| metadata.and_then(|metadata| metadata.get(name));
     UpstreamError {
         code: value.get("code").and_then(ErrorCode::read).or_else(|| code(object)),

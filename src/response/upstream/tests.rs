@@ -113,6 +113,30 @@ fn the_shape_of_a_validator() {
 }
 
 #[test]
+fn metadata_beside_the_error_is_its_own() {
+    let metadata = r#"{"raw":"busy","provider_name":"Chutes","retry_after_seconds":17}"#;
+    for body in [
+        format!(
+            r#"{{"type":"error","error":{{"type":"rate_limit_error","message":"Provider returned error","metadata":null}},
+                "request_id":null,"metadata":{metadata}}}"#
+        ),
+        format!(
+            r#"{{"error":{{"code":"rate_limit_exceeded","message":"Provider returned error"}},"metadata":{metadata}}}"#
+        ),
+    ] {
+        let error = UpstreamError::parse(body.as_bytes()).unwrap();
+        assert_eq!(error.raw.as_deref(), Some("busy"), "{body}");
+        assert_eq!(error.provider_name.as_deref(), Some("Chutes"));
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(17)));
+    }
+    let both = r#"{"error":{"message":"m","metadata":{"raw":"within"}},"metadata":{"raw":"beside"}}"#;
+    assert_eq!(
+        UpstreamError::parse(both.as_bytes()).unwrap().raw.as_deref(),
+        Some("within")
+    );
+}
+
+#[test]
 fn the_shape_of_anthropic() {
     let error = parse(
         r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded","error_type":"provider_overloaded"},"request_id":"gen-7"}"#,

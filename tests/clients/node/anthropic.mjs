@@ -15,11 +15,20 @@ async function messages(ask, answer) {
     whole(await client.messages.create(body), answer);
     return;
   }
-  const stream = client.messages.stream(body);
-  stream.on("text", (text) => answer.say(text));
-  const final = await stream.finalMessage();
-  answer.text = "";
-  whole(final, answer);
+  // Event by event; the driver in Python uses the helper that puts them together.
+  let tokensIn = 0;
+  for await (const event of await client.messages.create({ ...body, stream: true })) {
+    if (event.type === "message_start") tokensIn = event.message.usage.input_tokens;
+    if (event.type === "content_block_start") answer.call(event.content_block.name, "");
+    if (event.type === "content_block_delta") {
+      answer.say(event.delta.text);
+      answer.call("", event.delta.partial_json);
+    }
+    if (event.type === "message_delta") {
+      answer.finish = event.delta.stop_reason;
+      answer.count(tokensIn, event.usage.output_tokens);
+    }
+  }
 }
 
 function whole(message, answer) {
