@@ -116,7 +116,8 @@ impl Seam {
         let ends = self.ends.iter().filter(move |end| match (whole, spaced) {
             // The next sentence, or the same again: it may begin like this either way.
             (true, true) => end.begins_sentence && end.words >= SENTENCE,
-            (true, false) => end.begins_sentence && (end.words >= SENTENCE || self.blank.is_empty()),
+            (true, false) if end.begins_sentence => end.words >= SENTENCE || self.blank.is_empty(),
+            (true, false) => end.words >= PART,
             // A continuation in the middle of a sentence begins with a space; a repetition does not.
             (false, true) => false,
             (false, false) => end.begins_sentence || end.words >= PART,
@@ -223,6 +224,8 @@ mod tests {
             // The rest of a word that stands at the beginning, too.
             ("so we walked al", "so"),
             ("The sky is blue.", " The sky is"),
+            // Too few words of a sentence that has ended.
+            ("So: it is one two three.", "is one two three. Four"),
             ("# One\n#", "# Two"),
             ("Look:\n*", "*bold**"),
             ("void f() {\n}\n", "}  // namespace\n"),
@@ -265,6 +268,8 @@ mod tests {
                 "And left.",
             ),
             ("One two three.", "One two three.", ""),
+            // From the middle of a sentence that has ended.
+            ("So: it is one two three.", "it is one two three. Four", " Four"),
             // It ended while it said the same again.
             ("One two three four five six", "two three four", ""),
             ("One two three four five six", "two three fo", ""),
