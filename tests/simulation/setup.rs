@@ -85,6 +85,12 @@ pub(crate) struct Setup {
     pub(crate) caps: Vec<Cap>,
     pub(crate) budget_store: StoreMood,
     pub(crate) has_prices: bool,
+    /// Without prices, budgets let attempts pass unreserved.
+    pub(crate) allows_unknown_prices: bool,
+    /// The first candidate has timeouts of its own.
+    pub(crate) own_timeouts: bool,
+    /// Tags are extracted from the request's extensions.
+    pub(crate) extracts_tags: bool,
     pub(crate) default_output_tokens: Option<Option<u64>>,
     pub(crate) max_reservation_wait: Option<Duration>,
     pub(crate) min_output_tokens: Option<u64>,
@@ -160,6 +166,9 @@ impl Setup {
             caps: (0..caps).map(|_| Cap::of(draw)).collect(),
             budget_store: StoreMood::of(draw),
             has_prices,
+            allows_unknown_prices: draw.chance(30),
+            own_timeouts: draw.chance(15),
+            extracts_tags: draw.chance(15),
             default_output_tokens: draw.maybe(50, |draw| draw.pick(&[None, Some(64), Some(400)])),
             max_reservation_wait: draw.maybe(50, |draw| draw.millis(0..8_000)),
             min_output_tokens: draw.maybe(50, |draw| draw.pick(&[1, 16, 100])),

@@ -4,10 +4,10 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use tower::layer::util::Identity;
 use tower_openrouter::{
-    ApiKey, Candidate, Error, KeyPool, Keys, Stack, UsdAmount,
+    ApiKey, Candidate, Error, KeyPool, Keys, Stack, Tags, UsdAmount,
     degrade::CannedReply,
     layers::{
-        FixedPrices, WorstCasePrice,
+        FixedPrices, TimeoutOverrides, WorstCasePrice,
         adaptive_concurrency::{ConcurrencyLimits, ConcurrencyPolicy},
         auth::{KeyFuture, KeyProvider},
         budget::{Budget, BudgetStore, Budgets, InMemoryBudgetStore},
@@ -21,7 +21,7 @@ use tower_openrouter::{
         retry::{Exponential, RetryBudget},
         timeout::MinThroughput,
     },
-    stack::{ChatCache, StackBuilder, TenantKey},
+    stack::{CallTags, ChatCache, StackBuilder, TenantKey},
     stream_upstream::StreamUpstreamLayer,
 };
 
@@ -62,7 +62,15 @@ pub(crate) fn build(shared: &Arc<Shared>) -> Result<Built, String> {
         .models()
         .iter()
         .enumerate()
-        .map(|(index, model)| Candidate::new(setup.upstream(index), model).unwrap())
+        .map(|(index, model)| {
+            let candidate = Candidate::new(setup.upstream(index), model).unwrap();
+            let has_own = setup.own_timeouts && index == 0;
+            if has_own {
+                candidate.with_timeouts(own_timeouts())
+            } else {
+                candidate
+            }
+        })
         .collect();
     let (chain, cheaper) = candidates.split_at(setup.chain_length());
     let mut builder = with_options(Stack::builder(), setup)
@@ -102,7 +110,10 @@ pub(crate) fn build(shared: &Arc<Shared>) -> Result<Built, String> {
         let prices = candidates.iter().map(|candidate| (candidate.clone(), price()));
         builder = builder.prices(Arc::new(FixedPrices::new(prices)));
     } else {
-        builder = builder.unknown_price(UnknownPrice::Assume(price()));
+        builder = builder.unknown_price(match setup.allows_unknown_prices {
+            true => UnknownPrice::Allow,
+            false => UnknownPrice::Assume(price()),
+        });
     }
     let mut reconciler = None;
     if let Some(budgets) = &budgets {
@@ -209,10 +220,20 @@ fn with_options(builder: StackBuilder, setup: &Setup) -> StackBuilder {
     if setup.ignores_requested {
         builder = builder.requested_model(RequestedModel::Ignored);
     }
+    if setup.extracts_tags {
+        builder = builder.tags(CallTags::new(|_, extensions| extensions.get::<Tags>().cloned()));
+    }
     if setup.requires_tag {
         builder = builder.require_tag("tenant");
     }
     builder
+}
+
+fn own_timeouts() -> TimeoutOverrides {
+    TimeoutOverrides::new()
+        .first_token(4 * SECOND)
+        .response(9 * SECOND)
+        .idle(6 * SECOND)
 }
 
 fn circuits(failures: u32, setup: &Setup) -> CircuitPolicy {

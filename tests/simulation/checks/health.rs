@@ -13,7 +13,9 @@ impl Evidence<'_> {
         let mut wrong = Vec::new();
         self.ends(&mut wrong);
         self.bounded(&mut wrong);
-        for (call, seen) in &self.seen {
+        // A coalesced failure is the upstream's word to another call.
+        let own = self.seen.iter().filter(|_| self.setup.cache.is_none());
+        for (call, seen) in own {
             if let Ending::Failed(kind @ (FailureKind::CircuitOpen | FailureKind::RateLimited), false) = seen.ending
                 && self.of(call).count() == 0
                 && !seen.error.contains("retry when one has ended")
@@ -31,8 +33,13 @@ impl Evidence<'_> {
     fn ends(&self, wrong: &mut Vec<String>) {
         let Some((call, seen)) = self.after.last() else { return };
         // The money is spent; a layer of the user's that sends an attempt again finds the cap instead.
-        let is_spent = matches!(seen.ending, Ending::Failed(FailureKind::BudgetExceeded, _))
-            || (!self.setup.caps.is_empty() && self.setup.own_attempt == Own::Repeats);
+        let is_spent = match seen.ending {
+            Ending::Failed(FailureKind::BudgetExceeded, _) => true,
+            // The turns that found no money have used up the limit of requests.
+            Ending::Failed(FailureKind::RateLimited, _) => self.setup.upstream_limits.is_some(),
+            _ => self.setup.own_attempt == Own::Repeats,
+        };
+        let is_spent = is_spent && !self.setup.caps.is_empty();
         if is_spent {
             return;
         }
