@@ -7,10 +7,9 @@ use std::{
 
 use http::Response;
 use pin_project::pin_project;
-use tokio::time::{Sleep, sleep};
 
-use super::{AttemptTimeoutBody, Timeouts};
-use crate::{AttemptHandle, LayerError, Phase, util::poll_timer};
+use super::{AttemptTimeoutBody, Timeouts, body::after};
+use crate::{AttemptHandle, LayerError, Phase, util::Alarm};
 
 /// The future of [`AttemptTimeout`](super::AttemptTimeout).
 #[pin_project]
@@ -19,7 +18,7 @@ pub struct AttemptTimeoutFuture<F> {
     #[pin]
     inner: Option<F>,
     /// Made when it first has to wait.
-    timer: Option<Pin<Box<Sleep>>>,
+    timer: Option<Alarm>,
     phase: Phase,
     limit: Option<Duration>,
     timeouts: Timeouts,
@@ -74,9 +73,11 @@ where
             return Poll::Pending;
         };
         // Counted from the first poll, which follows `call` at once in every layer here.
-        let timer = this.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
+        let timer = this
+            .timer
+            .get_or_insert_with(|| Alarm::at(after(crate::util::now(), limit)));
         loop {
-            ready!(poll_timer(timer.as_mut(), cx));
+            ready!(timer.poll(cx));
             let waited = this.line.as_ref().map_or(Duration::ZERO, AttemptHandle::local_wait);
             let more = waited.saturating_sub(*this.granted);
             if more.is_zero() {
@@ -84,7 +85,7 @@ where
             }
             *this.granted = waited;
             let deadline = timer.deadline() + more;
-            timer.as_mut().reset(deadline);
+            timer.reset(deadline);
         }
         this.inner.set(None);
         Poll::Ready(Err(elapsed(*this.phase, limit)))
