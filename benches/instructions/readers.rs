@@ -13,8 +13,9 @@ use http_body_util::Full;
 use tower::Service;
 use tower_openrouter::stream_upstream::StreamUpstreamLayer;
 use tower_openrouter::{ApiRequest, ChatBody, ChatRequest, Error};
-use tower_openrouter_subjects::pieces::Pieces;
-use tower_openrouter_subjects::{leaf, ours};
+
+use crate::pieces::Pieces;
+use crate::{leaf, ours};
 
 /// How often a body that yields is polled again.
 const POLLS: usize = 1 << 20;
