@@ -29,7 +29,7 @@ pub struct ChatFrame {
     flags: Flags,
     /// Roughly how many tokens of the answer it shows.
     tokens: u32,
-    /// What was found when it was read; without it, it is read again when it is asked for something.
+    /// What was found when it was read; without it, it is read again for each question.
     known: Option<Arc<Known>>,
 }
 

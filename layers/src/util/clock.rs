@@ -86,7 +86,7 @@ impl Drop for Still {
 #[derive(Debug)]
 pub(crate) struct Alarm {
     sleep: Pin<Box<Sleep>>,
-    /// Whom it wakes already.
+    /// The task that it wakes already.
     registered: Option<Waker>,
 }
 
@@ -151,7 +151,7 @@ mod tests {
 
     #[cfg(any(feature = "deadline", feature = "timeout"))]
     #[tokio::test(start_paused = true)]
-    async fn an_alarm_wakes_whoever_polled_it_last_and_can_be_moved() {
+    async fn an_alarm_wakes_the_task_that_polled_it_last_and_can_be_moved() {
         let second = Duration::from_secs(1);
         let begun = Instant::now();
         let mut alarm = Alarm::at(begun + second);
