@@ -27,7 +27,7 @@ pub struct ChatFrame {
     flags: Flags,
     /// Roughly how many tokens of the answer it shows.
     tokens: u32,
-    /// What was found when it was read; without it, it is read again when it is asked for something.
+    /// What was found when it was read; without it, it is read again for each question.
     known: Option<Arc<Known>>,
     /// Usage that was reported before it and counts where its own says nothing; of a sign of life, the usage that it brings.
     base: Option<Box<Bytes>>,

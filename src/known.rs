@@ -1,4 +1,4 @@
-//! What was found in a frame when it was read: whatever is asked of it later, its bytes are not read again.
+//! What was found in a frame when it was read: whatever a layer needs of it later, its bytes are not read again.
 
 use std::{borrow::Cow, ops::Range};
 
@@ -42,12 +42,12 @@ enum TextPlace {
     Nowhere,
     /// Behind so many bytes, and before so many: chunks that differ in their text alone have both in common.
     Between(u32, u32),
-    /// It has escapes, or comes in parts: it is read when it is asked for.
+    /// It has escapes, or comes in parts: it is read when a caller wants it.
     Unread,
 }
 
 impl Known {
-    /// `None` if a word has escapes, or stands too far inside: then the frame is read again when it is asked for it.
+    /// `None` if a word has escapes, or stands too far inside: then the frame is read again when a caller wants it.
     pub(crate) fn of(probe: &ChunkProbe<'_>) -> Option<Self> {
         let [id, model, finish] = [probe.id_text(), probe.model_text(), probe.finish_text()].map(|text| match text {
             Some(text) if !text.is_empty() => Word::of(text).map(Some),

@@ -13,10 +13,10 @@
 /^calls=/ {
     calls = $1
     sub(/^calls=/, "", calls)
-    if (callee ~ /^clock_gettime/) { clocks += calls }
+    if (callee ~ /^clock_gettime/) { readings += calls }
     if (callee ~ /^(malloc|calloc|realloc|posix_memalign|aligned_alloc|memalign)$/) { allocations += calls }
 }
 
 /^(summary|totals): / { instructions = $2 }
 
-END { printf "%d\t%d\t%d\n", instructions, clocks, allocations }
+END { printf "%d\t%d\t%d\n", instructions, readings, allocations }

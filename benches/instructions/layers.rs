@@ -1,4 +1,4 @@
-//! Calls and frames through each layer, the whole stack, and the peers' stacks.
+//! Calls and frames through each layer, and through the whole stack.
 
 use std::hint::black_box;
 
@@ -6,10 +6,10 @@ use http::{Request, Response};
 use http_body::Body;
 use tower::Service;
 use tower_openrouter::ApiRequest;
-use tower_openrouter_subjects::answers::Answers;
-use tower_openrouter_subjects::leaf::{self, Leaf};
-use tower_openrouter_subjects::liter::{self, Theirs};
-use tower_openrouter_subjects::{drive, ours, peers};
+
+use crate::answers::Answers;
+use crate::leaf::{self, Leaf};
+use crate::{drive, ours};
 
 /// The frames of a long answer.
 const FRAMES: usize = 100;
@@ -66,10 +66,7 @@ fn stacks(subject: &str, times: usize) -> bool {
         "stack_with_usage" => calls(times, ours::stack(ours::settings(), Answers::plain(256))),
         "stack_frames" => calls(times, ours::ready_stack(FRAMES)),
         "inner_frames" => calls(times, Leaf::new(FRAMES)),
-        "peer/ours" => calls(times, ours::same_as_peers(Leaf::new(1))),
-        "peer/tower-resilience" => calls(times, peers::resilience_stack(Leaf::new(1))),
-        "peer/liter-llm" => their_calls(times, liter::stack()),
-        "peer/liter-llm_inner" => their_calls(times, liter::Leaf::default()),
+        "same_as_peers" => calls(times, ours::same_as_peers(Leaf::new(1))),
         _ => return false,
     }
     true
@@ -84,16 +81,6 @@ where
     for _ in 0..times {
         assert!(
             drive::whole(&mut service, black_box(&request).clone()).is_some(),
-            "it answers"
-        );
-    }
-}
-
-fn their_calls(times: usize, mut service: impl Theirs) {
-    let request = liter::request();
-    for _ in 0..times {
-        assert!(
-            drive::call(&mut service, black_box(&request).clone()).is_some(),
             "it answers"
         );
     }

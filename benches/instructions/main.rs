@@ -4,7 +4,23 @@
 //! prints the difference by call.
 #![expect(clippy::print_stdout, reason = "the table of sizes is what it is for")]
 
+// The subjects of the other benches, without the peers' graphs, which take minutes to link.
+#[path = "../subjects/src/answers.rs"]
+#[expect(dead_code, unreachable_pub, reason = "the other benches use the rest")]
+mod answers;
+#[path = "../subjects/src/drive.rs"]
+#[expect(dead_code, unreachable_pub, reason = "the other benches use the rest")]
+mod drive;
 mod layers;
+#[path = "../subjects/src/leaf.rs"]
+#[expect(unreachable_pub, reason = "it is a part of a library")]
+mod leaf;
+#[path = "../subjects/src/ours.rs"]
+#[expect(dead_code, unreachable_pub, reason = "the other benches use the rest")]
+mod ours;
+#[path = "../subjects/src/pieces.rs"]
+#[expect(unreachable_pub, reason = "it is a part of a library")]
+mod pieces;
 mod readers;
 mod sizes;
 

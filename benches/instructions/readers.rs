@@ -13,8 +13,9 @@ use http_body_util::Full;
 use tower::Service;
 use tower_openrouter::stream_upstream::StreamUpstreamLayer;
 use tower_openrouter::{ApiRequest, ChatBody, ChatRequest, Error};
-use tower_openrouter_subjects::pieces::Pieces;
-use tower_openrouter_subjects::{leaf, ours};
+
+use crate::pieces::Pieces;
+use crate::{leaf, ours};
 
 /// How often a body that yields is polled again.
 const POLLS: usize = 1 << 20;
@@ -42,9 +43,16 @@ pub(super) fn count(subject: &str, units: usize) -> bool {
         "assembled/choices" => assembled(numbered_events(units, |at| {
             format!(r#"{{"index":{at},"delta":{{"content":"so"}}}}"#)
         })),
-        "request/text" => request(&message(&"x".repeat(units * 1024))),
+        "request/text" => request(&format!(
+            r#"{{"messages":[{{"role":"user","content":"{}"}}]}}"#,
+            "x".repeat(units * 1024)
+        )),
         "request/messages" => request(&format!(r#"{{"messages":[{}]}}"#, numbered(units, turn))),
-        "request/members" => request(&answer(&numbered(units, |at| format!(r#""m{at}":{at}"#)), CHOICE)),
+        "request/members" => request(&format!(
+            r#"{{"messages":[{}],{}}}"#,
+            turn(0),
+            numbered(units, |at| format!(r#""m{at}":{at}"#))
+        )),
         _ => return false,
     }
     true

@@ -4,8 +4,9 @@ use http::Request;
 use tower::Service;
 use tower_openrouter::layers::Call;
 use tower_openrouter::{ApiRequest, ChatBody, ChatFrame, Error, Stack};
-use tower_openrouter_subjects::leaf::Leaf;
-use tower_openrouter_subjects::ours;
+
+use crate::leaf::Leaf;
+use crate::ours;
 
 fn future_of<S: Service<R>, R>(_: &S) -> usize {
     size_of::<S::Future>()

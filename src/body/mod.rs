@@ -39,7 +39,7 @@ use tower_llm_layers::{AttemptHandle, Frame as _};
 use crate::{
     Api, ChatFrame, Error,
     assemble::Gathered,
-    transport::{InFlight, SentKey},
+    transport::{InFlight, SentKey, headers_of_errors},
 };
 
 use self::{
@@ -126,7 +126,7 @@ impl Reader {
 impl ChatBody {
     pub(crate) fn of_response(body: reqwest::Body, parts: &Parts, mut reader: Reader, key: SentKey) -> Self {
         let wire = Wire::of_response(body, parts.version, &parts.headers);
-        reader.headers = parts.headers.clone();
+        reader.headers = headers_of_errors(&parts.headers);
         let unread = Unread::new(wire, unread::declared(&parts.headers));
         let kind = Kind::Unread(Box::new((unread, reader)));
         Self { key, ..Self::of(kind) }

@@ -135,7 +135,7 @@ impl Clients {
         }
     }
 
-    /// The client that takes the next call, and the call's place on it. A client is made outside of the lock: meanwhile other calls go on the
+    /// The client that takes the next call, and the call's place on it. A client is made outside of the lock: meanwhile other calls take the
     /// clients that are there.
     pub(super) fn take(&self) -> Option<(reqwest::Client, InFlight)> {
         let now = Instant::now();

@@ -16,6 +16,7 @@ mod upstream;
 use http::HeaderMap;
 
 pub(crate) use self::clients::InFlight;
+pub(crate) use self::retry_after::headers_of_errors;
 pub(crate) use self::sent_key::SentKey;
 pub(crate) use self::service::{generation_id, read_error};
 pub use self::{

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::HeaderMap;
 
+use super::service::GENERATION_HEADER;
 use crate::response::UpstreamError;
 
 /// The longest hint that is kept. The farthest real one is the next midnight, when daily quotas come back.
@@ -28,6 +29,18 @@ pub(in crate::transport) fn retry_after(
         .or_else(|| header("x-ratelimit-reset").and_then(|text| until(text, now)))
         .or_else(|| copied("x-ratelimit-reset").and_then(|text| until(text, now)))
         .map(|wait| wait.min(LONGEST_HINT))
+}
+
+/// Those of a response's headers that an error in its body is read with: an open stream keeps no others.
+pub(crate) fn headers_of_errors(headers: &HeaderMap) -> HeaderMap {
+    let mut kept = HeaderMap::new();
+    for (name, value) in headers {
+        let text = name.as_str();
+        if text.contains("retry-after") || text.contains("ratelimit") || text == GENERATION_HEADER {
+            kept.append(name.clone(), value.clone());
+        }
+    }
+    kept
 }
 
 fn seconds_or_date(text: &str, now: SystemTime) -> Option<Duration> {

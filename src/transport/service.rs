@@ -284,8 +284,11 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
     }
 }
 
+/// The header that names an answer.
+pub(super) const GENERATION_HEADER: &str = "x-generation-id";
+
 pub(crate) fn generation_id(headers: &HeaderMap) -> Option<&str> {
-    headers.get("x-generation-id").and_then(|id| id.to_str().ok()).map(cut)
+    headers.get(GENERATION_HEADER).and_then(|id| id.to_str().ok()).map(cut)
 }
 
 /// Whether the router answered from its own cache of responses: it charges nothing for that, and need not report a cost.

@@ -6,12 +6,12 @@ use std::{
 
 use http_body::{Body, Frame, SizeHint};
 use pin_project::pin_project;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
 use super::future::elapsed;
 use crate::{
     LayerError,
-    util::{poll_timer, still},
+    util::{Alarm, still},
 };
 
 /// How many frames may pass between two reads of the clock while frames are always ready: reading it costs more than
@@ -25,7 +25,7 @@ pub struct DeadlineBody<B> {
     #[pin]
     inner: Option<B>,
     /// Made when it first has to wait.
-    timer: Option<Pin<Box<Sleep>>>,
+    timer: Option<Alarm>,
     clock: Option<(Instant, Duration)>,
     unlooked: u8,
 }
@@ -66,8 +66,8 @@ where
             }
             Poll::Ready(_) => false,
             Poll::Pending => {
-                let timer = this.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-                poll_timer(timer.as_mut(), cx).is_ready()
+                let timer = this.timer.get_or_insert_with(|| Alarm::at(deadline));
+                timer.poll(cx).is_ready()
             }
         };
         if passed {

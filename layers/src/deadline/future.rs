@@ -7,10 +7,10 @@ use std::{
 
 use http::Response;
 use pin_project::pin_project;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
 use super::DeadlineBody;
-use crate::{AttemptLog, Failure, LayerError, Phase, protocol::publish, util::poll_timer};
+use crate::{AttemptLog, Failure, LayerError, Phase, protocol::publish, util::Alarm};
 
 /// The future of [`Deadline`](super::Deadline).
 #[pin_project]
@@ -19,7 +19,7 @@ pub struct DeadlineFuture<F, E> {
     #[pin]
     state: State<F, E>,
     /// Made when it first has to wait.
-    timer: Option<Pin<Box<Sleep>>>,
+    timer: Option<Alarm>,
     clock: Option<(Instant, Duration)>,
     opened: Option<AttemptLog>,
 }
@@ -84,8 +84,8 @@ where
             let Some((deadline, limit)) = *this.clock else {
                 return Poll::Pending;
             };
-            let timer = this.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-            if poll_timer(timer.as_mut(), cx).is_pending() {
+            let timer = this.timer.get_or_insert_with(|| Alarm::at(deadline));
+            if timer.poll(cx).is_pending() {
                 return Poll::Pending;
             }
             // Dropped before the error is built, so that the log already says how each attempt ended.

@@ -1,7 +1,6 @@
 //! The body whose silence and slowness are timed.
 
 use std::{
-    future::Future,
     marker::PhantomPinned,
     pin::Pin,
     task::{Context, Poll},
@@ -10,10 +9,13 @@ use std::{
 
 use http_body::{Body, Frame as BodyFrame, SizeHint};
 use pin_project::pin_project;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
 use super::{MinThroughput, Timeouts, future::elapsed};
-use crate::{Frame, LayerError, Phase};
+use crate::{
+    Frame, LayerError, Phase,
+    util::{Alarm, now},
+};
 
 /// What a read gives.
 type Polled<B> = Poll<Option<Result<BodyFrame<<B as Body>::Data>, <B as Body>::Error>>>;
@@ -27,7 +29,7 @@ pub struct AttemptTimeoutBody<B> {
     #[pin]
     inner: Option<B>,
     /// Made when it first has to wait.
-    timer: Option<Pin<Box<Sleep>>>,
+    timer: Option<Alarm>,
     timeouts: Timeouts,
     /// Since when it has waited without a frame; `None` while frames are read.
     waiting_since: Option<Instant>,
@@ -80,7 +82,7 @@ where
         match inner.poll_frame(cx) {
             Poll::Ready(frame) => {
                 if let (Some(_), Some(Ok(frame))) = (this.timeouts.min_throughput, &frame) {
-                    let waited = this.window_since.take().map_or(Duration::ZERO, |since| since.elapsed());
+                    let waited = this.window_since.take().map_or(Duration::ZERO, crate::util::since);
                     *this.window_waited = this.window_waited.saturating_add(waited);
                     let tokens = frame.data_ref().map_or(0, Frame::tokens);
                     *this.window_tokens = this.window_tokens.saturating_add(tokens);
@@ -113,7 +115,7 @@ where
             return Poll::Pending;
         }
         loop {
-            let now = Instant::now();
+            let now = now();
             let silent_since = *this.waiting_since.get_or_insert(now);
             if let Some(idle) = this.timeouts.idle.filter(|idle| now >= after(silent_since, *idle)) {
                 this.inner.set(None);
@@ -143,11 +145,11 @@ where
                 return Poll::Pending;
             };
             // One timer, moved only when it fires or is too late: frames do not touch it.
-            let timer = this.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
-            if timer.deadline() > at || timer.is_elapsed() {
-                timer.as_mut().reset(at);
+            let timer = this.timer.get_or_insert_with(|| Alarm::at(at));
+            if timer.deadline() > at || timer.deadline() <= now {
+                timer.reset(at);
             }
-            if timer.as_mut().poll(cx).is_pending() {
+            if timer.poll(cx).is_pending() {
                 return Poll::Pending;
             }
         }
@@ -155,7 +157,7 @@ where
 }
 
 /// This much later, or the far future if that overflows.
-fn after(instant: Instant, time: Duration) -> Instant {
+pub(super) fn after(instant: Instant, time: Duration) -> Instant {
     const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365);
     instant + time.min(FAR)
 }

@@ -7,13 +7,13 @@ use std::{
 
 use http::Response;
 use pin_project::pin_project;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::Instant;
 
-use super::{AttemptTimeoutBody, Timeouts};
+use super::{AttemptTimeoutBody, Timeouts, body::after};
 use crate::{
     AttemptHandle, Candidate, LayerError, Phase,
     call::Preparing,
-    util::{Seconds, poll_timer},
+    util::{Alarm, Seconds},
 };
 
 /// The future of [`AttemptTimeout`](super::AttemptTimeout).
@@ -23,7 +23,7 @@ pub struct AttemptTimeoutFuture<F> {
     #[pin]
     inner: Option<F>,
     /// Made when it first has to wait.
-    timer: Option<Pin<Box<Sleep>>>,
+    timer: Option<Alarm>,
     phase: Phase,
     limit: Option<Duration>,
     timeouts: Timeouts,
@@ -93,8 +93,8 @@ where
             return Poll::Pending;
         };
         // Counted from the first poll, which follows `call` at once in every layer here.
-        let timer = this.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
-        let ends = this.ends.get_or_insert_with(|| timer.deadline());
+        let ends = this.ends.get_or_insert_with(|| after(crate::util::now(), limit));
+        let timer = this.timer.get_or_insert_with(|| Alarm::at(*ends));
         loop {
             // A plain answer that has begun to arrive may be silent no longer than a stream.
             let idle = this.timeouts.idle.filter(|_| *this.phase == Phase::Response);
@@ -103,9 +103,9 @@ where
             let silent_at = silent_at.filter(|silent_at| *silent_at < *ends);
             let next = silent_at.unwrap_or(*ends);
             if timer.deadline() != next {
-                timer.as_mut().reset(next);
+                timer.reset(next);
             }
-            ready!(poll_timer(timer.as_mut(), cx));
+            ready!(timer.poll(cx));
             if let Some(idle) = idle.filter(|_| silent_at.is_some()) {
                 this.inner.set(None);
                 return Poll::Ready(Err(elapsed(*this.phase, idle)));

@@ -5,13 +5,16 @@ use std::cell::Cell;
 use std::{
     future::Future,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 use std::{marker::PhantomData, time::Duration};
 
 use tokio::time::Instant;
 #[cfg(any(feature = "deadline", feature = "timeout"))]
-use tokio::time::Sleep;
+use tokio::{
+    task::coop::has_budget_remaining,
+    time::{Sleep, sleep_until},
+};
 
 /// What the clock does on this thread.
 #[derive(Clone, Copy)]
@@ -28,7 +31,7 @@ thread_local! {
 
 /// Now. Within one poll of the layers time stands still at the first reading: reading the clock costs more than most of what asks for it.
 ///
-/// What waits for an instant to pass must not ask here, but its timer or the clock itself.
+/// What waits for an instant to pass has a timer that wakes it for another poll.
 pub(crate) fn now() -> Instant {
     match CLOCK.get() {
         Clock::StandsAt(now) => now,
@@ -75,16 +78,49 @@ impl Drop for Still {
     }
 }
 
-/// Polls a timer after something else has been polled.
+/// A timer that is polled after something else has been polled, many times before it fires.
 ///
-/// Once that has used up the task's cooperative budget, tokio's own timers are pending too, however late it is; so the clock is read.
+/// It is registered once for a task; after that a poll looks at the clock alone. The clock also has the last word if the task has used up its
+/// cooperative budget: then tokio's own timers are pending, however late it is.
 #[cfg(any(feature = "deadline", feature = "timeout"))]
-pub(crate) fn poll_timer(timer: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<()> {
-    let deadline = timer.deadline();
-    if timer.poll(cx).is_ready() || Instant::now() >= deadline {
-        Poll::Ready(())
-    } else {
-        Poll::Pending
+#[derive(Debug)]
+pub(crate) struct Alarm {
+    sleep: Pin<Box<Sleep>>,
+    /// The task that it wakes already.
+    registered: Option<Waker>,
+}
+
+#[cfg(any(feature = "deadline", feature = "timeout"))]
+impl Alarm {
+    pub(crate) fn at(deadline: Instant) -> Self {
+        Self {
+            sleep: Box::pin(sleep_until(deadline)),
+            registered: None,
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> Instant {
+        self.sleep.deadline()
+    }
+
+    pub(crate) fn reset(&mut self, deadline: Instant) {
+        self.registered = None;
+        self.sleep.as_mut().reset(deadline);
+    }
+
+    /// Within a poll time stands still: if it fires meanwhile, it wakes the task once more.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if now() >= self.deadline() {
+            return Poll::Ready(());
+        }
+        let waker = cx.waker();
+        if self.registered.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            return Poll::Pending;
+        }
+        let can_register = has_budget_remaining();
+        let polled = self.sleep.as_mut().poll(cx);
+        self.registered = (polled.is_pending() && can_register).then(|| waker.clone());
+        polled
     }
 }
 
@@ -111,5 +147,44 @@ mod tests {
         drop(next);
         tokio::time::advance(second).await;
         assert_eq!(now(), begun + 2 * second, "the clock runs if nothing is polled");
+    }
+
+    #[cfg(any(feature = "deadline", feature = "timeout"))]
+    #[tokio::test(start_paused = true)]
+    async fn an_alarm_wakes_the_task_that_polled_it_last_and_can_be_moved() {
+        let second = Duration::from_secs(1);
+        let begun = Instant::now();
+        let mut alarm = Alarm::at(begun + second);
+        // Polled by a task that never waits for it, and then by this one.
+        let mut noop = Context::from_waker(Waker::noop());
+        assert!(alarm.poll(&mut noop).is_pending() && alarm.poll(&mut noop).is_pending());
+        std::future::poll_fn(|cx| alarm.poll(cx)).await;
+        assert_eq!(begun.elapsed(), second);
+        alarm.reset(begun + 3 * second);
+        std::future::poll_fn(|cx| alarm.poll(cx)).await;
+        assert_eq!(begun.elapsed(), 3 * second);
+    }
+
+    #[cfg(any(feature = "deadline", feature = "timeout"))]
+    #[tokio::test(start_paused = true)]
+    async fn an_alarm_is_not_lost_when_the_task_has_no_budget_left() {
+        let (begun, second) = (Instant::now(), Duration::from_secs(1));
+        let mut alarm = Alarm::at(begun + second);
+        let mut polls = 0;
+        std::future::poll_fn(|cx| {
+            polls += 1;
+            if polls == 1 {
+                // Uses the budget up: then no timer registers itself.
+                while tokio::task::coop::poll_proceed(cx)
+                    .map(|proceed| proceed.made_progress())
+                    .is_ready()
+                {}
+                assert!(!has_budget_remaining());
+            }
+            alarm.poll(cx)
+        })
+        .await;
+        assert_eq!(begun.elapsed(), second);
+        assert!(polls >= 3, "woken for the budget, and by the timer: {polls}");
     }
 }

@@ -13,7 +13,7 @@ mod wall;
 mod whole;
 
 #[cfg(any(feature = "deadline", feature = "timeout"))]
-pub(crate) use clock::poll_timer;
+pub(crate) use clock::Alarm;
 pub(crate) use clock::{now, since, still};
 pub(crate) use macros::inner_accessors;
 #[cfg(any(feature = "auth", feature = "pause"))]
