@@ -57,7 +57,6 @@ impl AttemptHandle {
     }
 
     /// When they came last.
-    #[cfg(feature = "timeout")]
     pub(crate) fn received_last(&self) -> Option<Instant> {
         self.state.lines().get(self.index)?.received
     }
@@ -69,7 +68,6 @@ impl AttemptHandle {
     }
 
     /// How long it has waited for something of ours, a wait that has begun included.
-    #[cfg(feature = "timeout")]
     pub(crate) fn local_wait(&self) -> Duration {
         let lines = self.state.lines();
         lines.get(self.index).map_or(Duration::ZERO, |line| line.local_wait)

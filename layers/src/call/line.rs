@@ -65,7 +65,7 @@ pub struct Attempt {
     pub(super) sendings: u32,
     /// How long it waited for something of ours, such as a budget: no time limit of the upstream counts that.
     pub(super) local_wait: Duration,
-    /// When the last bytes of a plain answer came, if that is told.
+    /// When the last bytes of a plain answer came, if the service below reports it.
     pub(super) received: Option<Instant>,
 }
 

@@ -55,7 +55,6 @@ impl TokenUsage {
     }
 
     /// This report after an earlier one of the same answer. The later one counts, unless it repeats the tokens without the charge.
-    #[cfg(any(feature = "cost", feature = "observe"))]
     pub(crate) fn after(self, earlier: Option<Self>) -> Self {
         let charged = earlier.filter(|earlier| self.bill().is_none() && earlier.bill().is_some());
         charged.unwrap_or(self)

@@ -1,7 +1,6 @@
 //! The clock of the layers: it stands still within one poll.
 
 use std::cell::Cell;
-#[cfg(any(feature = "deadline", feature = "timeout"))]
 use std::{
     future::Future,
     pin::Pin,
@@ -10,7 +9,6 @@ use std::{
 use std::{marker::PhantomData, time::Duration};
 
 use tokio::time::Instant;
-#[cfg(any(feature = "deadline", feature = "timeout"))]
 use tokio::time::Sleep;
 
 /// What the clock does on this thread.
@@ -78,7 +76,6 @@ impl Drop for Still {
 /// Polls a timer after something else has been polled.
 ///
 /// Once that has used up the task's cooperative budget, tokio's own timers are pending too, however late it is; so the clock is read.
-#[cfg(any(feature = "deadline", feature = "timeout"))]
 pub(crate) fn poll_timer(timer: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<()> {
     let deadline = timer.deadline();
     if timer.poll(cx).is_ready() || Instant::now() >= deadline {

@@ -8,10 +8,8 @@ mod seconds;
 mod unknown_name;
 mod utc;
 mod wall;
-#[cfg(feature = "observe")]
 mod whole;
 
-#[cfg(any(feature = "deadline", feature = "timeout"))]
 pub(crate) use clock::poll_timer;
 pub(crate) use clock::{now, since, still};
 pub(crate) use macros::inner_accessors;
@@ -20,5 +18,4 @@ pub(crate) use rest::{Rest, Standing};
 pub(crate) use seconds::Seconds;
 pub use unknown_name::UnknownName;
 pub use utc::UtcTime;
-#[cfg(feature = "observe")]
 pub(crate) use whole::whole;

@@ -149,5 +149,9 @@ async fn a_hedge_that_was_not_sent_takes_no_share() {
     for _ in 0..2 {
         read(ask(&service, streamed()).await.unwrap().into_body()).await;
     }
-    assert_eq!(probe.models()[3..], ["a", "b", "a"], "the one that was there at the start");
+    assert_eq!(
+        probe.models()[3..],
+        ["a", "b", "a"],
+        "the one that was there at the start"
+    );
 }
