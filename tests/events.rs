@@ -138,7 +138,7 @@ async fn a_circuit_tells_each_of_its_states() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_degraded_answer_is_told() {
+async fn a_degraded_answer_is_an_event() {
     let world = World::new("503;no-hint").await;
     let (sender, mut receiver) = channel(100);
     let stack = world
@@ -196,7 +196,7 @@ async fn a_receiver_that_does_not_read_holds_no_call_up() {
     assert!(receiver.lost() > 10, "{}", receiver.lost());
     drop(receiver);
     assert_eq!(call(&stack, true, ask()).await.kind(), None);
-    // One that leaves is told as well.
+    // So is the attempt of a caller that leaves.
     let (sender, mut receiver) = channel(10);
     let stack = world.builder().chain([SECOND]).events(sender).build().unwrap();
     drop(stack.stream(ask()).await.unwrap());

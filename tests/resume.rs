@@ -156,9 +156,9 @@ async fn a_model_that_refuses_a_begun_message_is_passed_over_and_hides_nothing()
     assert_eq!(log.matches("400").count(), 2, "{log}");
 }
 
-/// If no other continues, one that takes no begun message is asked to continue in words; the next call knows.
+/// If no other continues, one that takes no begun message is instructed to continue in words; the next call knows.
 #[tokio::test(start_paused = true)]
-async fn a_model_that_takes_no_begun_message_is_asked_in_words() {
+async fn a_model_that_takes_no_begun_message_is_instructed() {
     for chain in [vec![FIRST], vec![FIRST, SECOND]] {
         let world = world("1xTEXT;cut@30,1xno-prefill,1xTEXT;obey,1xTEXT;cut@30,TEXT;obey", "503").await;
         let stack = on(&world).chain(chain.iter().copied()).build().unwrap();
@@ -191,7 +191,7 @@ async fn a_model_that_takes_no_begun_message_is_asked_in_words() {
     }
 }
 
-/// An answer from the start is not joined, in whichever way it was asked for.
+/// An answer from the start is not joined, in whichever way it was requested.
 #[tokio::test(start_paused = true)]
 async fn an_answer_from_the_start_is_never_joined() {
     let other = "text=The%20sky%20is%20an%20illusion%2E%20It%20has%20no%20colour%2E";
@@ -215,7 +215,7 @@ async fn an_answer_from_the_start_is_never_joined() {
 
 /// What is known of a model needs no refusal.
 #[tokio::test(start_paused = true)]
-async fn a_new_claude_is_asked_in_words_and_a_research_model_not_at_all() {
+async fn a_new_claude_is_instructed_and_a_research_model_not_at_all() {
     const NEW: &str = "anthropic/claude-sonnet-4.6";
     let world = world("1xTEXT;cut@30,503", "503").await;
     world.simulator.plan(NEW, &format!("{};obey", text())).unwrap();

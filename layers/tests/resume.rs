@@ -205,7 +205,7 @@ async fn an_answer_from_the_start_ends_in_the_error_that_interrupted_it() {
     }
 }
 
-/// A model that rejects a begun message is asked by instruction, and the next call asks so at once.
+/// A model that rejects a begun message continues by instruction, and the next call does so at once.
 #[tokio::test(start_paused = true)]
 async fn a_rejected_begun_message_is_learned() {
     for kind in [FailureKind::BadRequest, FailureKind::RejectedByProvider] {
@@ -230,7 +230,7 @@ async fn a_rejected_begun_message_is_learned() {
             assert_eq!(told, (whole, true, None), "{kind}");
             assert_eq!(service.calls(), calls, "{kind}");
         }
-        let asked: Vec<_> = service.asked().iter().map(|last| last.is_some()).collect();
+        let asked: Vec<_> = service.asked().iter().map(Option::is_some).collect();
         assert_eq!(asked, [false, false, true, false, true], "{kind}");
     }
 }
@@ -256,7 +256,7 @@ async fn an_answer_from_the_start_is_learned() {
     assert_eq!(first.2, Some(FailureKind::Truncated));
     let second = read(stack.oneshot(streamed()).await.unwrap().into_body()).await;
     assert_eq!(second.2, None);
-    let asked: Vec<_> = service.asked().iter().map(|last| last.is_some()).collect();
+    let asked: Vec<_> = service.asked().iter().map(Option::is_some).collect();
     assert_eq!(asked, [false, false, false, true]);
 }
 

@@ -127,26 +127,26 @@ impl Request {
     }
 
     /// The assistant's text that the last message asks to continue, and the end of it that the message names: what the answer begins with.
-    pub(crate) fn told_to_continue(&self) -> Option<(String, String)> {
-        let [.., begun, told] = self.messages.as_slice() else {
+    pub(crate) fn instructed_to_continue(&self) -> Option<(String, String)> {
+        let [.., begun, instruction] = self.messages.as_slice() else {
             return None;
         };
-        if begun.role != "assistant" || told.role != "user" {
+        if begun.role != "assistant" || instruction.role != "user" {
             return None;
         }
-        let (begun, told) = (begun.text(), told.text());
+        let (begun, instruction) = (begun.text(), instruction.text());
         let mut ends = begun.char_indices().map(|(at, _)| begun.split_at(at).1);
-        let last = ends.find(|end| told.ends_with(end))?.to_owned();
+        let last = ends.find(|end| instruction.ends_with(end))?.to_owned();
         Some((begun, last))
     }
 
     /// The text of the last message of the user, unless it asks to continue.
     pub(crate) fn question(&self) -> String {
-        let told = usize::from(self.told_to_continue().is_some());
+        let instructions = usize::from(self.instructed_to_continue().is_some());
         self.messages
             .iter()
             .rev()
-            .skip(told)
+            .skip(instructions)
             .find(|message| message.role == "user")
             .map(Message::text)
             .unwrap_or_default()

@@ -87,7 +87,7 @@ pub(crate) struct Reader {
     /// Whether a stream was requested: one that was not is assembled.
     pub(crate) wants_stream: bool,
     pub(crate) limits: ReadLimits,
-    /// Told of each piece of a plain answer.
+    /// Where each piece of a plain answer is noted.
     pub(crate) line: Option<AttemptHandle>,
     headers: HeaderMap,
 }

@@ -9,7 +9,7 @@ const LAST_CLAUDE_WITH_PREFILL: (u32, u32) = (4, 5);
 
 /// How a model continues, by its name: with `anthropic/` before it or without, in the form of OpenRouter or of the provider.
 ///
-/// A model that is not known here is begun with what was shown. If it rejects that, or answers from the start, it is asked by instruction
+/// A model that is not known here is begun with what was shown. If it rejects that, or answers from the start, it continues by instruction
 /// from then on.
 pub(crate) fn way_of(candidate: &Candidate) -> ContinueBy {
     let name = candidate.model().rsplit('/').next().unwrap_or_default();
@@ -58,7 +58,7 @@ impl ChatRequest {
     pub(super) fn instruct_to_continue(&mut self, last: &str) -> bool {
         self.push_message(&Message::user(format!(
             "Your message was cut off. Continue it where it ends, without a remark, and repeat nothing before its last characters. Begin \
-             with these characters exactly as they stand, and then go on:\n\n{last}"
+             with these characters exactly as they stand, and then continue:\n\n{last}"
         )));
         true
     }

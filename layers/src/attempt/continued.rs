@@ -1,4 +1,4 @@
-//! An attempt that continues an interrupted answer: in which way its candidate is asked, and what its failure says of that.
+//! An attempt that continues an interrupted answer: in which way its candidate is called, and what its failure says of that.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::{
     call::Continuation,
 };
 
-/// The way in which a candidate was asked to continue: in the extensions of its response, for [`Resume`](crate::resume::Resume).
+/// The way in which a candidate was instructed to continue: in the extensions of its response, for [`Resume`](crate::resume::Resume).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Continued(pub(crate) ContinueBy);
 
@@ -30,7 +30,7 @@ impl Continuing {
             return Ok(None);
         };
         let continuation = Arc::clone(continuation);
-        // Nothing was shown: the same is asked again.
+        // Nothing was shown: the same is requested again.
         if continuation.last.is_empty() {
             return Ok(None);
         }
@@ -61,7 +61,7 @@ impl Continuing {
         Continued(self.way)
     }
 
-    /// A candidate that rejects the begun message may be asked once more, then by instruction: at once if it is alone, and otherwise after the
+    /// A candidate that rejects the begun message may continue by instruction: at once if it is alone, and otherwise after the
     /// others, which may take it.
     pub(super) fn failed<E: Failure>(&self, error: &mut E) {
         let is_rejected = matches!(error.kind(), FailureKind::BadRequest | FailureKind::RejectedByProvider);

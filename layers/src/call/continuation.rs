@@ -17,13 +17,13 @@ pub enum ContinueBy {
     /// It continues its own message, which the request begins with what was shown.
     #[default]
     Prefill,
-    /// It is asked to continue, in a message after its own, and to begin with the last characters that were shown.
+    /// It is instructed to continue, in a message after its own, and to begin with the last characters that were shown.
     Instruction,
     /// Not at all: it is not called for a continuation.
     Never,
 }
 
-/// For so long a candidate is asked by instruction after it has not continued a begun message.
+/// How long a candidate continues by instruction after it has not continued a begun message.
 const LEARNED_FOR: Duration = Duration::from_secs(3600);
 
 /// Candidates of which that is kept at most: a request may name any model.
@@ -85,7 +85,7 @@ impl Continuation {
         way
     }
 
-    /// It does not take the begun message: for the rest of this call it is asked by instruction.
+    /// It does not take the begun message: for the rest of this call it continues by instruction.
     pub(crate) fn refuse(&self, candidate: &Candidate) {
         let mut refused = self.refused();
         if refused.iter().all(|(refused, _)| refused != candidate) {

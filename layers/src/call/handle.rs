@@ -4,7 +4,6 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-#[cfg(feature = "timeout")]
 use super::Candidate;
 use super::{Outcome, state::CallState};
 use crate::{
@@ -80,7 +79,6 @@ impl AttemptHandle {
     }
 
     /// What the attempt waits for now, before it is sent, and the candidate it is for.
-    #[cfg(feature = "timeout")]
     pub(crate) fn preparing(&self) -> Option<(Preparing, Option<Candidate>)> {
         let lines = self.state.lines();
         let line = lines.get(self.index)?;
@@ -105,7 +103,6 @@ impl AttemptHandle {
     }
 
     /// When they came last.
-    #[cfg(feature = "timeout")]
     pub(crate) fn received_last(&self) -> Option<Instant> {
         self.state.lines().get(self.index)?.received
     }
@@ -117,7 +114,6 @@ impl AttemptHandle {
     }
 
     /// How long it has waited for something of ours, a wait that has begun included.
-    #[cfg(feature = "timeout")]
     pub(crate) fn local_wait(&self) -> Duration {
         let lines = self.state.lines();
         lines.get(self.index).map_or(Duration::ZERO, |line| line.local_wait)

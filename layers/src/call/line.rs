@@ -67,7 +67,7 @@ pub struct Attempt {
     pub(super) local_wait: Duration,
     /// What it waits for before it is sent, since when, and `local_wait` at that time.
     pub(super) preparing: Option<(Preparing, Instant, Duration)>,
-    /// When the last bytes of a plain answer came, if that is told.
+    /// When the last bytes of a plain answer came, if the service below reports it.
     pub(super) received: Option<Instant>,
 }
 

@@ -6,7 +6,6 @@ mod continuation;
 mod first_token_timer;
 mod guard;
 mod handle;
-#[cfg(any(feature = "adaptive-concurrency", feature = "circuit-breaker", feature = "fallback"))]
 mod known;
 mod line;
 mod log;
@@ -30,7 +29,6 @@ pub use handle::AttemptHandle;
 #[cfg(feature = "cost")]
 pub(crate) use handle::ExchangeEnd;
 pub(crate) use handle::Preparing;
-#[cfg(any(feature = "adaptive-concurrency", feature = "circuit-breaker", feature = "fallback"))]
 pub(crate) use known::Known;
 pub use line::{Attempt, Outcome};
 pub use log::AttemptLog;
@@ -138,7 +136,6 @@ impl Call {
     }
 
     /// The call's own timeouts, or if it has none the candidate's.
-    #[cfg(feature = "timeout")]
     pub(crate) fn timeouts(&self) -> TimeoutOverrides {
         let own = self.timeouts.as_deref().copied().unwrap_or_default();
         let candidate = self.candidate().map(Candidate::timeouts);
@@ -224,7 +221,6 @@ impl Call {
     }
 
     /// Makes this the turn that may shorten the answer.
-    #[cfg(feature = "fallback")]
     pub(crate) const fn allow_shorter(&mut self) {
         self.turn.may_shorten = true;
     }

@@ -16,11 +16,7 @@ use super::{
     under_way::UnderWay,
     window::{Mark, Window},
 };
-use crate::{
-    Candidate, Route,
-    events::{EventKind, emit},
-    metering,
-};
+use crate::{Candidate, Route, events, metering};
 
 /// The least share let through when the return begins.
 const FIRST_SHARE: f64 = 0.1;
@@ -341,10 +337,7 @@ impl Circuit {
             ?open_for,
             "circuit opened"
         );
-        emit(|| EventKind::CircuitOpened {
-            candidate: self.candidate.clone(),
-            open_for,
-        });
+        events::circuit_opened(&self.candidate, open_for);
         // A probe that fails changes nothing.
         if inner.window.calls() > 0 {
             inner.opened_by = counts(&inner.window);
@@ -360,9 +353,7 @@ impl Circuit {
             return_over = ?self.policy.return_over,
             "circuit closed"
         );
-        emit(|| EventKind::CircuitClosed {
-            candidate: self.candidate.clone(),
-        });
+        events::circuit_closed(&self.candidate);
         inner.window.clear();
         // The first one passes.
         let credit = 1.0;
@@ -385,9 +376,7 @@ impl Circuit {
                 upstream = self.candidate.upstream(),
                 "circuit half-open"
             );
-            emit(|| EventKind::CircuitProbed {
-                candidate: self.candidate.clone(),
-            });
+            events::circuit_probed(&self.candidate);
         }
         let (name, level) = state.told();
         if self.route.is_free() {

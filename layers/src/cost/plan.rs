@@ -197,7 +197,7 @@ impl Plan {
         );
         emit(|| EventKind::BudgetRefused {
             budget: refusal.budget.name().to_owned(),
-            account: refusal.account.to_string(),
+            account: refusal.account.clone(),
         });
         LayerError::BudgetExceeded(refusal)
     }

@@ -42,7 +42,7 @@ pub enum EventKind {
     },
     /// A hedge is sent in parallel to a slow candidate.
     Hedge {
-        /// Whom it is sent to.
+        /// The candidate that it is sent to.
         candidate: Candidate,
     },
     /// A circuit has opened.

@@ -18,7 +18,7 @@
 //!
 //! # Cancellation
 //!
-//! Dropping the future or the body drops what is inside within the scope: the attempt that it ends is told.
+//! Dropping the future or the body drops what is inside within the scope: the end of the attempt is sent.
 //!
 //! # Example
 //!
@@ -44,6 +44,7 @@
 
 mod body;
 mod channel;
+mod circuit;
 mod event;
 mod future;
 mod layer;
@@ -52,6 +53,7 @@ mod service;
 
 pub use body::EventsBody;
 pub use channel::{EventReceiver, EventSender, channel};
+pub(crate) use circuit::{circuit_closed, circuit_opened, circuit_probed};
 pub use event::{Event, EventKind};
 pub use future::EventsFuture;
 pub use layer::EventsLayer;

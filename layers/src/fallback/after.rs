@@ -39,6 +39,13 @@ where
             FailureKind::BudgetExceeded | FailureKind::ConcurrencyLimited | FailureKind::RateLimited
         );
         if for_now && error.status().is_none() && this.lane.is_some() {
+            if let Some(hedge) = this
+                .hedge
+                .as_ref()
+                .filter(|_| call.was_sent_in(turn.number) != Some(true))
+            {
+                hedge.refund();
+            }
             this.cursor.give_back(turn.candidate.clone());
             return None;
         }

@@ -71,7 +71,7 @@ impl Cursor {
             late(broken)
         };
         if let Some(continuation) = &continuation {
-            // One that takes no begun message is asked by instruction.
+            // One that takes no begun message continues by instruction.
             needs
                 .as_mut()
                 .filter(|_| !continuation.begun_by_caller)
@@ -233,7 +233,7 @@ impl Cursor {
         if let Some(continuation) = &self.continuation
             && continuation.takes_another_turn(failed)
         {
-            // It takes no begun message: after the others it is asked by instruction.
+            // It takes no begun message: after the others it continues by instruction.
             self.late.push(failed.clone());
         }
         let known = self.chain.capability(failed);

@@ -91,7 +91,7 @@ pub enum LayerError {
         /// Its model, if that is known.
         model: Option<String>,
     },
-    /// The candidate cannot be asked to continue an interrupted answer.
+    /// The candidate cannot be instructed to continue an interrupted answer.
     NotContinuable {
         /// Its model.
         model: String,

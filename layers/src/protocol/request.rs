@@ -111,7 +111,6 @@ pub(crate) fn with_candidate<R: LlmRequest, T>(request: &R, look: impl FnOnce(&C
 pub const MIN_OUTPUT_TOKENS: u64 = 256;
 
 /// What the health of a request's candidate is kept apart by: what the request pins, and its account.
-#[cfg(any(feature = "adaptive-concurrency", feature = "circuit-breaker", feature = "fallback"))]
 pub(crate) fn route_of<R: LlmRequest>(request: &R) -> Route {
     request.pinned_route().and(request.call().account())
 }
@@ -136,8 +135,8 @@ pub trait Continuable: Sized {
     #[must_use]
     fn continue_after(&self, shown: &str) -> Option<Self>;
 
-    /// How this candidate continues an interrupted answer. By default its message is begun with what was shown; one that does not take that
-    /// is asked by instruction, and for an hour at once.
+    /// How this candidate continues an interrupted answer. By default the request begins its message with what was shown; one that does not
+    /// take that continues by instruction, and is not tried otherwise for an hour.
     #[must_use]
     fn way_of(candidate: &Candidate) -> ContinueBy {
         let _ = candidate;

@@ -7,7 +7,7 @@
 //! skipped if the process-wide retry ratio is used up.
 //!
 //! Not every model continues its own message. Each candidate continues in [its way](crate::ContinueBy), which [`Continuable::way_of`] says,
-//! or the chain's catalogue, or what was learned: one that rejects a begun message is asked by instruction after the others, and at once
+//! or the chain's catalogue, or what was learned: one that rejects a begun message continues by instruction after the others, and at once
 //! from then on, for an hour. An answer by instruction begins with the last 40 characters that were shown, which are left out.
 //!
 //! A continuation that begins from the start is never joined: one by instruction without those characters, and otherwise one whose first
@@ -63,10 +63,14 @@ use crate::Continuable;
 mod body;
 mod future;
 mod layer;
+mod overlap;
 mod script;
 mod seam;
 mod service;
 mod story;
+#[cfg(test)]
+#[expect(clippy::string_slice, reason = "a test that fails here should say so")]
+mod tests;
 
 pub use body::ResumeBody;
 pub use future::ResumeFuture;

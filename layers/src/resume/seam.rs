@@ -1,10 +1,13 @@
 //! Joins the shown text and its continuation.
 
-use super::script::{Script, is_ideograph};
+use super::{
+    overlap::{End, beginning, ends, ends_sentence, repeats, words},
+    script::Script,
+};
 use crate::ContinueBy;
 
 /// How far back an overlap is looked for, in bytes: about a paragraph.
-const FARTHEST: usize = 1000;
+pub(super) const FARTHEST: usize = 1000;
 
 /// Fewest words of a whole sentence that counts as repeated; a shorter one may be there twice on purpose.
 const SENTENCE: usize = 3;
@@ -19,7 +22,7 @@ const RESTART: usize = 3;
 const LAST: usize = 40;
 
 /// Joins a continuation to what was shown: what the model says once more is left out, be it white space, the last sentence, or the last
-/// words of one that it was in the midst of. One that begins from the start is told apart, and never joined.
+/// words of one that it was in the midst of. One that begins from the start is distinguished, and never joined.
 ///
 /// Each byte is looked at once for each place where a repetition may begin, and these are bounded: the work is linear.
 #[derive(Debug)]
@@ -31,7 +34,7 @@ pub(super) struct Seam {
     /// What the model may say again, from the longest to the shortest; those that it did not say are gone.
     ends: Vec<End>,
     /// What has come and is not decided upon.
-    held: String,
+    pub(super) held: String,
     /// The white space before it, in bytes.
     lead: usize,
     /// How much of the rest has been compared.
@@ -39,14 +42,6 @@ pub(super) struct Seam {
     /// What tells a restart from a continuation.
     script: Option<Script>,
     way: ContinueBy,
-}
-
-/// An end of the tail that begins with a word.
-#[derive(Debug)]
-struct End {
-    at: usize,
-    words: usize,
-    begins_sentence: bool,
 }
 
 /// What became of a piece.
@@ -256,75 +251,3 @@ impl Seam {
         ends.find(|old| repeats(said, old))
     }
 }
-
-/// The beginning of a text, of so many bytes at most. A restart is told by it: what a repetition may be long, and some words more.
-fn beginning(text: &str, most: usize) -> &str {
-    let end = (0..=text.len().min(most)).rev().find(|at| text.is_char_boundary(*at));
-    text.get(..end.unwrap_or(0)).unwrap_or_default()
-}
-
-/// The ends of a text that begin with a word, the longest first.
-fn ends(tail: &str, is_whole_text: bool) -> Vec<End> {
-    let mut ends = Vec::new();
-    let (mut signs, mut begun, mut in_word) = (0, 0, false);
-    for (at, first) in tail.char_indices().rev() {
-        let before = tail.get(..at).unwrap_or_default();
-        if first.is_whitespace() {
-            begun += usize::from(in_word);
-            in_word = false;
-            continue;
-        }
-        in_word = true;
-        signs += usize::from(is_ideograph(first));
-        let whole_text = is_whole_text && at == 0;
-        if whole_text || is_ideograph(first) || before.ends_with(sets_apart) {
-            ends.push(End {
-                at,
-                words: begun + 1 + signs / 2,
-                begins_sentence: whole_text || before.ends_with('\n') || ends_sentence(before.trim_end()),
-            });
-        }
-    }
-    ends.reverse();
-    ends
-}
-
-/// Whether this is a repetition. A single word only as a whole one; if words are not separated by spaces, at least three different characters.
-fn repeats(said: &str, old: &str) -> bool {
-    let Some(rest) = said.strip_prefix(old) else {
-        return false;
-    };
-    if old.contains(char::is_whitespace) {
-        return true;
-    }
-    let mut signs: Vec<char> = old.chars().filter(|sign| is_ideograph(*sign)).collect();
-    signs.sort_unstable();
-    signs.dedup();
-    match signs.len() {
-        // A sign that stands twice, be it a bracket or a star, is more likely meant so.
-        0 => old.contains(char::is_alphabetic) && !rest.starts_with(char::is_alphanumeric),
-        // So is a doubled word.
-        1 | 2 => false,
-        _ => true,
-    }
-}
-
-/// How many words these are; without spaces, two characters count as about one word.
-fn words(text: &str) -> usize {
-    let signs = text.chars().filter(|sign| is_ideograph(*sign)).count();
-    text.split_whitespace().count() + signs / 2
-}
-
-/// Whether a word may begin behind it.
-fn sets_apart(sign: char) -> bool {
-    sign.is_whitespace() || is_ideograph(sign) || matches!(sign, '。' | '！' | '？')
-}
-
-fn ends_sentence(text: &str) -> bool {
-    let text = text.trim_end_matches(['"', '\'', ')', ']', '*', '_', '`', '”', '’', '»']);
-    text.ends_with(['.', '!', '?', '…', ':', '。', '！', '？'])
-}
-
-#[cfg(test)]
-#[expect(clippy::string_slice, reason = "a test that fails here should say so")]
-mod tests;

@@ -14,7 +14,7 @@ pub(crate) struct TestRequest {
     pub(crate) unkept: bool,
     /// The provider that it pins.
     pub(crate) provider: Option<&'static str>,
-    /// What it is asked by instruction to continue after.
+    /// What it is instructed to continue after.
     pub(crate) asked_to_continue: Option<String>,
     pub(crate) call: Call,
 }

@@ -95,7 +95,9 @@ impl Body for Words {
 
 /// Answers by the first script, then by the next; all others by the last.
 #[derive(Clone)]
-pub(crate) struct Scripted(Arc<Mutex<(VecDeque<Vec<Word>>, Vec<Option<String>>)>>);
+pub(crate) struct Scripted(Arc<Mutex<(Scripts, Vec<Option<String>>)>>);
+
+type Scripts = VecDeque<Vec<Word>>;
 
 impl Scripted {
     pub(crate) fn new(scripts: impl IntoIterator<Item = Vec<Word>>) -> Self {
@@ -106,7 +108,7 @@ impl Scripted {
         self.0.lock().unwrap().1.len()
     }
 
-    /// What each call was asked to continue after, by instruction.
+    /// What each call was instructed to continue after.
     pub(crate) fn asked(&self) -> Vec<Option<String>> {
         self.0.lock().unwrap().1.clone()
     }

@@ -161,7 +161,9 @@ fn said(request: &Request, faults: &[Fault], seed: u64) -> Vec<String> {
         Some(format!("{}{rest}", again.unwrap_or_default()))
     });
     let rest = rest.or_else(|| {
-        let (begun, last) = request.told_to_continue().filter(|_| faults.contains(&Fault::Obey))?;
+        let (begun, last) = request
+            .instructed_to_continue()
+            .filter(|_| faults.contains(&Fault::Obey))?;
         Some(format!("{last}{}", whole.strip_prefix(begun.as_str())?))
     });
     let mut words = text::words(&rest.unwrap_or(whole));

@@ -1,8 +1,9 @@
-//! Continuations, repetitions and restarts.
+//! The seam between an answer and its continuation.
 
 use proptest::prelude::*;
 
-use super::*;
+use super::seam::*;
+use crate::ContinueBy;
 
 /// What is new of a continuation that comes in these pieces.
 fn joined(shown: &str, pieces: &[&str]) -> String {
