@@ -60,6 +60,10 @@ impl StreamBody {
         bare.text.extend_from_slice(line);
         bare.text.push(b'\n');
         if !bare.balance.is_whole() {
+            if bare.text.len() > self.decoder.limit() {
+                // Nothing that is read has no end.
+                self.drop_bare();
+            }
             return Ok(None);
         }
         let text = Bytes::from(self.bare.take().unwrap_or_default().text);

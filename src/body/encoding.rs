@@ -85,7 +85,9 @@ impl Decoder {
             _ if begin == GZIP => Self::Gzip(MultiGzDecoder::new(Vec::new())),
             Named::Deflate if is_zlib(&begin) => Self::Zlib(ZlibDecoder::new(Vec::new())),
             Named::Deflate if !looks_plain(start) => Self::Deflate(DeflateDecoder::new(Vec::new())),
-            Named::Unknown(encoding) if !looks_plain(start) => return Err(encoding.clone().into()),
+            Named::Unknown(encoding) if !looks_plain(start) && !looks_written(start) => {
+                return Err(encoding.clone().into());
+            }
             _ => Self::Plain,
         })
     }
@@ -148,6 +150,13 @@ fn looks_plain(start: &[u8]) -> bool {
     matches!(start.first(), Some(b'{' | b'[' | b'<' | b':'))
         || start.starts_with(b"data")
         || start.starts_with(b"event")
+}
+
+/// Whether it begins like words: what is encoded hardly ever does.
+fn looks_written(start: &[u8]) -> bool {
+    const ENOUGH: usize = 8;
+    let is_written = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+    start.len() >= ENOUGH && start.iter().take(4 * ENOUGH).all(is_written)
 }
 
 fn written<W: Write>(decoder: &mut W, out: fn(&mut W) -> &mut Vec<u8>, bytes: &[u8]) -> Result<Bytes, Cause> {

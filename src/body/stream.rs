@@ -43,7 +43,7 @@ const READS_A_TURN: usize = 64;
 /// a stream only behind a finish that can be believed: one that came without content, and was never taken back.
 pub(super) struct StreamBody {
     wire: Option<Wire>,
-    decoder: SseDecoder,
+    pub(super) decoder: SseDecoder,
     input: Bytes,
     pub(super) headers: HeaderMap,
     pub(super) progress: Progress,

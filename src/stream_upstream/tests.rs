@@ -96,6 +96,20 @@ fn tool_calls_are_joined_by_their_place() {
     let calls = &message(shifted)["tool_calls"];
     assert_eq!(calls.as_array().map(Vec::len), Some(2), "{calls}");
     assert_eq!(calls[1]["function"]["arguments"], "{\"a\":1}", "{calls}");
+    // A name in pieces, and one that comes with each piece.
+    let pieces = [
+        json!({"tool_calls": [{"index": 0, "id": "c0", "function": {"name": "get_", "arguments": ""}}]}),
+        json!({"tool_calls": [{"index": 0, "function": {"name": "weather", "arguments": "{\"a\""}}]}),
+        json!({"tool_calls": [{"index": 1, "id": "c1", "function": {"name": "set", "arguments": "{"}}]}),
+        json!({"tool_calls": [{"index": 1, "id": "c1", "function": {"name": "set", "arguments": "}"}}]}),
+        json!({"tool_calls": [{"index": 0, "function": {"arguments": ":1}"}}]}),
+    ];
+    let calls = &message(pieces)["tool_calls"];
+    assert_eq!(
+        calls[0]["function"],
+        json!({"name": "get_weather", "arguments": "{\"a\":1}"})
+    );
+    assert_eq!(calls[1]["function"], json!({"name": "set", "arguments": "{}"}));
     // Without places: by the id, and what has none continues the last.
     let bare = [
         json!({"tool_calls": [{"id": "c0", "function": {"name": "get", "arguments": "{"}}]}),

@@ -170,6 +170,34 @@ async fn a_failed_end_is_one_under_any_name() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn words_are_cut_and_a_redirect_is_named() {
+    let long = format!("{WORDS} {}", "é".repeat(50_000));
+    let json = format!("{{\"error\":{{\"message\":\"{long}\"}}}}");
+    for body in [
+        ChatBody::from_plain(json.clone()),
+        ChatBody::from_event_stream(say("Hello") + &event(&json)),
+        ChatBody::from_event_stream(say("Hello") + &event(&long.replace(WORDS, "error: Engine overloaded"))),
+    ] {
+        let (_, error) = told(body).await;
+        let error = error.unwrap();
+        assert!(error.contains(WORDS) && error.len() < 2100, "{} bytes", error.len());
+    }
+    for (place, told) in [
+        (
+            "https://api.example/v2/chat?token=s3cr3t",
+            "https://api.example/v2/chat,",
+        ),
+        ("https://name:s3cr3t@login.example/", "https://login.example/,"),
+        ("/elsewhere", "/elsewhere,"),
+    ] {
+        let head = format!("HTTP/1.1 307 Temporary Redirect\r\nlocation: {place}\r\ncontent-length: 0\r\n\r\n");
+        let mut case = plain("a redirect", "");
+        case.steps = vec![crate::support::raw::send(head)];
+        assert_bad(&case, "", told).await;
+    }
+}
+
 /// What follows a whole answer and its bill is not about it; what follows the finish alone may be.
 #[tokio::test(start_paused = true)]
 async fn an_error_behind_the_finish_counts_until_the_bill() {

@@ -216,6 +216,14 @@ async fn an_encoding_is_what_the_bytes_say() {
         case.streamed = streamed;
         assert_good(&case, HELLO, "\"cost\"").await;
     }
+    let words = encoded(
+        "words that are in no encoding",
+        false,
+        "503 Service Unavailable",
+        "br",
+        b"no healthy upstream",
+    );
+    super::assert_bad(&words, "", "no healthy upstream").await;
     let error = gzip(br#"{"error":{"message":"Engine overloaded"}}"#);
     let case = status("a gzip error that nothing names", "500 Internal Server Error", error);
     super::assert_bad(&case, "", "Engine overloaded").await;

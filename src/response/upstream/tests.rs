@@ -385,3 +385,31 @@ fn finds_how_much_is_affordable() {
     assert_eq!(affordable_tokens("can only afford 99999999999999999999999"), None);
     assert_eq!(affordable_tokens("Insufficient credits"), None);
 }
+
+#[test]
+fn the_wait_is_read_from_the_words() {
+    for (message, seconds) in [
+        (
+            "Rate limit reached for gpt-5. Please try again in 20s. Visit x",
+            Some(20.0),
+        ),
+        ("Please try again in 7.66s.", Some(7.66)),
+        ("Please try again in 6m0s.", Some(360.0)),
+        ("Please retry in 34.5s.", Some(34.5)),
+        ("Rate limit is exceeded. Try again in 26 seconds.", Some(26.0)),
+        ("Try again in 1 hour and 2 minutes", Some(3720.0)),
+        ("try again in 250ms", Some(0.25)),
+        ("retry after 3 seconds", Some(3.0)),
+        ("Please try again in a few minutes", None),
+        ("try again in 20", None),
+        ("wait", None),
+        ("retry after ..s", None),
+    ] {
+        let error = UpstreamError {
+            message: message.to_owned(),
+            ..UpstreamError::default()
+        };
+        let told = error.retry_after().map(|wait| wait.as_secs_f64());
+        assert_eq!(told, seconds, "{message}");
+    }
+}
