@@ -7,7 +7,6 @@ use tower_llm_layers::{Frame, Shown, Stage, TokenUsage};
 
 use crate::{
     Api, Error,
-    assemble::merged,
     bounds::cut_cow,
     known::{Adds, Known},
     request::scan::Text,
@@ -193,10 +192,7 @@ impl ChatFrame {
             return None;
         }
         if self.is_typed() {
-            let own = self.piece().and_then(|piece| piece.usage);
-            let own = own.map(|raw| self.bytes.slice_ref(raw));
-            let both: Vec<Bytes> = self.base.as_deref().cloned().into_iter().chain(own).collect();
-            return read_usage(&merged(&both)?);
+            return read_usage(&self.usage_of_typed()?);
         }
         ChunkProbe::read(&self.bytes).ok()?.usage()
     }
@@ -242,6 +238,9 @@ impl Frame for ChatFrame {
         }
         if let Some(known) = &self.known {
             return known.usage;
+        }
+        if self.is_typed() {
+            return token_usage(&self.usage_of_typed()?);
         }
         token_usage(ChunkProbe::read(&self.bytes).ok()?.usage_raw()?)
     }

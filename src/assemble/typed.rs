@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::node::{inside, members};
+use super::node::{inside, members, write_name};
 use crate::{
     Api,
     request::{
@@ -22,8 +22,37 @@ pub(super) struct Typed {
     has_ended: bool,
     items: BTreeMap<u64, Part>,
     /// What stands beside the items, from the end of a message.
-    beside: Vec<(Box<str>, Bytes)>,
-    usage: Vec<Bytes>,
+    beside: Members,
+    usage: Members,
+}
+
+/// Members of an object, each with the value that came last. Null takes nothing away.
+#[derive(Default)]
+struct Members(BTreeMap<Box<str>, Bytes>);
+
+impl Members {
+    fn add(&mut self, object: &Bytes) -> Result<(), JsonError> {
+        for (name, value) in members(object)? {
+            if value != b"null" || !self.0.contains_key(&*name) {
+                self.0.insert(name.into(), object.slice_ref(value));
+            }
+        }
+        Ok(())
+    }
+
+    fn set_default(&mut self, name: &str, value: &'static [u8]) {
+        self.0.entry(name.into()).or_insert(Bytes::from_static(value));
+    }
+
+    fn write(&self) -> Vec<u8> {
+        let mut json = vec![b'{'];
+        for (at, (name, value)) in self.0.iter().enumerate() {
+            write_name(at == 0, name, &mut json);
+            json.extend_from_slice(value);
+        }
+        json.push(b'}');
+        json
+    }
 }
 
 /// An item of a response, or a block of a message.
@@ -44,8 +73,8 @@ impl Typed {
             whole: None,
             has_ended: false,
             items: BTreeMap::new(),
-            beside: Vec::new(),
-            usage: Vec::new(),
+            beside: Members(BTreeMap::new()),
+            usage: Members(BTreeMap::new()),
         }
     }
 
@@ -63,10 +92,10 @@ impl Typed {
         };
         match kind {
             b"response.created" | b"response.in_progress" | b"response.queued" if !self.has_ended => {
-                self.whole = get("response").or(self.whole.take());
+                self.whole = get("response").filter(is_object).or(self.whole.take());
             }
             b"response.completed" | b"response.incomplete" | b"response.done" => {
-                self.whole = get("response").or(self.whole.take());
+                self.whole = get("response").filter(is_object).or(self.whole.take());
                 self.has_ended = true;
             }
             b"response.output_item.added" | b"content_block_start" => {
@@ -97,24 +126,25 @@ impl Typed {
                 }
             }
             b"message_start" => {
-                self.whole = get("message");
-                self.usage
-                    .extend(self.whole.as_ref().and_then(|message| member(message, "usage")));
+                self.whole = get("message").filter(is_object);
+                if let Some(usage) = self
+                    .whole
+                    .as_ref()
+                    .and_then(|message| member(message, "usage"))
+                    .filter(is_object)
+                {
+                    self.usage.add(&usage)?;
+                }
             }
             b"message_delta" => {
-                self.usage.extend(get("usage"));
-                if let Some(delta) = get("delta") {
-                    self.ends_with(&delta)?;
+                if let Some(usage) = get("usage").filter(is_object) {
+                    self.usage.add(&usage)?;
+                }
+                if let Some(delta) = get("delta").filter(is_object) {
+                    self.beside.add(&delta)?;
                 }
             }
             _ => {}
-        }
-        Ok(())
-    }
-
-    fn ends_with(&mut self, delta: &Bytes) -> Result<(), JsonError> {
-        for (name, value) in members(delta)? {
-            self.beside.push((name.into(), delta.slice_ref(value)));
         }
         Ok(())
     }
@@ -136,31 +166,37 @@ impl Typed {
         if let (Some(whole), true) = (whole, is_all_there || (self.has_ended && self.items.is_empty())) {
             return strict(whole).into_owned().into();
         }
-        let mut document = whole
-            .and_then(|whole| Document::parse_answer(whole).ok())
-            .unwrap_or_default();
+        let mut answer = Members::default();
+        if let Some(whole) = whole {
+            // It was read before.
+            answer.add(whole).unwrap_or_default();
+        }
+        let beside = self.beside.0.into_iter();
+        for (name, value) in beside.filter(|(_, value)| **value != b"null"[..]) {
+            answer.0.insert(name, value);
+        }
         let items: Vec<Vec<u8>> = self.items.into_values().map(|part| part.write(is_message)).collect();
-        document.set(list, [b"[", items.join(&b","[..]).as_slice(), b"]"].concat().into());
+        let items = [b"[", items.join(&b","[..]).as_slice(), b"]"].concat();
+        answer.0.insert(list.into(), items.into());
         if is_message {
-            set_default(&mut document, "type", b"\"message\"");
-            set_default(&mut document, "role", b"\"assistant\"");
+            answer.set_default("type", b"\"message\"");
+            answer.set_default("role", b"\"assistant\"");
+            answer.set_default("stop_sequence", b"null");
         } else {
-            set_default(&mut document, "object", b"\"response\"");
+            answer.set_default("object", b"\"response\"");
             if !self.has_ended {
-                document.set("status", Bytes::from_static(b"\"completed\""));
+                answer.0.insert("status".into(), Bytes::from_static(b"\"completed\""));
             }
         }
-        for (name, value) in self.beside {
-            // What is null takes nothing away.
-            if value != b"null"[..] || !document.has(&name) {
-                document.set(String::from(name), value);
-            }
+        if !self.usage.0.is_empty() {
+            answer.0.insert("usage".into(), self.usage.write().into());
         }
-        if let Some(usage) = merged(&self.usage) {
-            document.set("usage", usage);
-        }
-        strict(&document.to_bytes()).into_owned().into()
+        strict(&answer.write()).into_owned().into()
     }
+}
+
+fn is_object(value: &Bytes) -> bool {
+    value.first() == Some(&b'{')
 }
 
 fn set_default(document: &mut Document, name: &'static str, value: &'static [u8]) {
@@ -169,18 +205,11 @@ fn set_default(document: &mut Document, name: &'static str, value: &'static [u8]
     }
 }
 
-/// The later counts, each of them, unless it is null: they are of the whole answer.
+/// Reports of usage of one answer: the later counts, each of them, unless it is null.
 pub(crate) fn merged(usage: &[Bytes]) -> Option<Bytes> {
-    let (first, later) = usage.split_first()?;
-    let mut whole = Document::parse_answer(first).unwrap_or_default();
-    for later in later {
-        for (name, value) in members(later).ok()? {
-            if value != b"null" {
-                whole.set(name.into_owned(), later.slice_ref(value));
-            }
-        }
-    }
-    Some(whole.to_bytes())
+    let mut whole = Members::default();
+    usage.iter().try_for_each(|usage| whole.add(usage)).ok()?;
+    (!usage.is_empty()).then(|| whole.write().into())
 }
 
 fn member(object: &Bytes, name: &str) -> Option<Bytes> {

@@ -9,6 +9,7 @@ use super::{ChatFrame, Flags};
 use crate::{
     Api, Error, FailureKind, FrameKind,
     api::Piece,
+    assemble::merged,
     request::{
         JsonError,
         facts::{raw_member, text},
@@ -34,6 +35,14 @@ impl ChatFrame {
 
     pub(super) const fn is_typed(&self) -> bool {
         matches!(self.api, Api::Responses | Api::Messages)
+    }
+
+    /// Its usage as JSON, behind what was reported before it.
+    pub(super) fn usage_of_typed(&self) -> Option<Bytes> {
+        let own = self.piece().and_then(|piece| piece.usage);
+        let own = own.map(|raw| self.bytes().slice_ref(raw));
+        let both: Vec<Bytes> = self.base.as_deref().cloned().into_iter().chain(own).collect();
+        merged(&both)
     }
 
     /// The `type` of the event, if its API has typed events: what an `event:` line names.

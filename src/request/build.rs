@@ -13,7 +13,7 @@ use super::message::{Content, Message};
 use super::modality::Modalities;
 use super::plugin::Plugin;
 use super::provider::ProviderPreferences;
-use super::reasoning::Reasoning;
+use super::reasoning::{Effort, Reasoning};
 use super::response_format::ResponseFormat;
 use super::service_tier::{ServiceTier, Verbosity};
 use super::tool::Tool;
@@ -84,6 +84,10 @@ impl ChatRequest {
         top_k(u64) = "top_k";
         /// Draws no token less likely than this share of the likeliest one, 0 to 1.
         min_p(f64) = "min_p";
+        /// Draws only tokens that are likely beside the likeliest one, 0 to 1; 0 is off.
+        top_a(f64) = "top_a";
+        /// Limits the answer, reasoning included, under the newer name of the field. [`max_tokens`](Self::max_tokens) writes the usual one.
+        max_completion_tokens(u64) = "max_completion_tokens";
         /// Makes tokens less likely the more often they came, −2 to 2.
         frequency_penalty(f64) = "frequency_penalty";
         /// Makes tokens less likely once they came, −2 to 2.
@@ -108,6 +112,12 @@ impl ChatRequest {
         reasoning(Reasoning) = "reasoning";
         /// Caches the prompt by itself, the way Anthropic's models do.
         cache_control(CacheControl) = "cache_control";
+    }
+
+    /// How much the model thinks, in a word: the short form of [`reasoning`](Self::reasoning).
+    #[must_use]
+    pub fn reasoning_effort(self, effort: impl Into<Effort>) -> Self {
+        self.with("reasoning_effort", &effort.into())
     }
 
     /// Up to four texts at which the answer ends.
@@ -191,6 +201,44 @@ impl ChatRequest {
     #[must_use]
     pub fn web_search_options(self, options: impl Into<Value>) -> Self {
         self.with("web_search_options", &options.into())
+    }
+
+    /// What a stream brings beside the answer, such as `{"include_usage": true}`.
+    #[must_use]
+    pub fn stream_options(self, options: impl Into<Value>) -> Self {
+        self.with("stream_options", &options.into())
+    }
+
+    /// When OpenRouter stops the loop of its own tools: conditions such as `{"type": "step_count_is", "step_count": 5}`, of which any one is
+    /// enough.
+    #[must_use]
+    pub fn stop_server_tools_when(self, conditions: impl IntoIterator<Item = Value>) -> Self {
+        let conditions: Vec<Value> = conditions.into_iter().collect();
+        self.with("stop_server_tools_when", &conditions)
+    }
+
+    /// Tools that the model finds by a search, instead of reading all of them with each prompt.
+    #[must_use]
+    pub fn deferred_tools(self, options: impl Into<Value>) -> Self {
+        self.with("deferred_tools", &options.into())
+    }
+
+    /// How pictures are made: their size and shape.
+    #[must_use]
+    pub fn image_config(self, options: impl Into<Value>) -> Self {
+        self.with("image_config", &options.into())
+    }
+
+    /// How the provider caches the prompt.
+    #[must_use]
+    pub fn prompt_cache_options(self, options: impl Into<Value>) -> Self {
+        self.with("prompt_cache_options", &options.into())
+    }
+
+    /// What OpenRouter echoes for debugging, such as `{"echo_upstream_body": true}`. Streams only.
+    #[must_use]
+    pub fn debug(self, options: impl Into<Value>) -> Self {
+        self.with("debug", &options.into())
     }
 
     /// A key of the trace this belongs to, such as `trace_id`, `span_name` or one of the caller's own.

@@ -126,6 +126,36 @@ wire_struct! {
         cache_discount: Option<Decimal> = "cache_discount",
         /// The tier that served.
         service_tier: Option<String> = "service_tier",
+        /// Tokens of pictures in the answer.
+        native_tokens_completion_images: Option<u64> = "native_tokens_completion_images",
+        /// Pictures and films in the prompt.
+        num_media_prompt: Option<u64> = "num_media_prompt",
+        /// Sounds in the prompt.
+        num_input_audio_prompt: Option<u64> = "num_input_audio_prompt",
+        /// Pictures and films in the answer.
+        num_media_completion: Option<u64> = "num_media_completion",
+        /// Results of searches that were put into the prompt.
+        num_search_results: Option<u64> = "num_search_results",
+        /// Pages that were fetched.
+        num_fetches: Option<u64> = "num_fetches",
+        /// The engine that searched.
+        web_search_engine: Option<String> = "web_search_engine",
+        /// The region it was routed through: `global`, `europe`, `us`.
+        data_region: Option<String> = "data_region",
+        /// The app that made the request.
+        app_id: Option<u64> = "app_id",
+        /// The end user it was made for.
+        external_user: Option<String> = "external_user",
+        /// The preset that was used.
+        preset_id: Option<String> = "preset_id",
+        /// The workspace it is accounted under.
+        workspace_id: Option<String> = "workspace_id",
+        /// The address of the app.
+        origin: Option<String> = "origin",
+        /// The request's `HTTP-Referer` header.
+        http_referer: Option<String> = "http_referer",
+        /// The request's `User-Agent` header.
+        user_agent: Option<String> = "user_agent",
         /// Of an answer out of OpenRouter's cache: the generation it is of.
         response_cache_source_id: Option<String> = "response_cache_source_id",
         /// What was tried, failures included.

@@ -69,6 +69,8 @@ wire_struct! {
         alias_target: Option<AliasTarget> = "alias_target",
         /// The address of the list of its endpoints.
         links: Option<Links> = "links",
+        /// How it did in tests of others.
+        benchmarks: Option<Value> = "benchmarks",
     }
 }
 
@@ -193,6 +195,20 @@ wire_struct! {
         supports_implicit_caching: Option<bool> = "supports_implicit_caching",
         /// Whether it clones voices.
         supports_voice_cloning: Option<bool> = "supports_voice_cloning",
+        /// The tier of service that it is.
+        service_tier: Option<Value> = "service_tier",
+        /// Which ways of choosing a tool it takes.
+        supports_tool_choice: Option<Value> = "supports_tool_choice",
+        /// Tools of OpenRouter that the provider runs by itself, and its names for them.
+        native_tools: Option<Value> = "native_tools",
+        /// How fast it was in the last half hour, by what it served.
+        perf_last_30m_by_workload: Option<Value> = "perf_last_30m_by_workload",
+        /// Whether it tells speakers apart when it transcribes.
+        supports_diarization: Option<bool> = "supports_diarization",
+        /// Whether a voice may be described by a picture.
+        supports_image_reference: Option<bool> = "supports_image_reference",
+        /// Whether several sounds may describe a voice.
+        supports_multiple_audio_references: Option<bool> = "supports_multiple_audio_references",
     }
 }
 

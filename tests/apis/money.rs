@@ -1,17 +1,26 @@
 //! What a call costs, what a cached answer costs, and that a budget holds, in every API.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use tokio::{runtime::Handle, time::sleep};
 use tower_openrouter::{
     Api, Candidate, FailureKind, UsdAmount,
-    layers::{FixedPrices, Frame, WorstCasePrice, budget::Budget, cache::Cache, ledger::EntryState},
+    account::Bills,
+    layers::{
+        FixedPrices, Frame, WorstCasePrice,
+        budget::Budget,
+        cache::Cache,
+        ledger::{Entry, EntryState},
+        reconcile::Reconciler,
+    },
     stack::{ChatCache, TenantKey},
 };
 
 use super::{SKY, TYPED, call, good, request, stream};
 use crate::support::{
-    FIRST,
-    ledger::Kept,
+    FIRST, SECOND, TEXT, World,
+    ledger::{Kept, bill},
+    prices::account_at,
     raw::{Raw, events, send},
 };
 
@@ -40,6 +49,40 @@ async fn the_ledger_has_what_the_upstream_charged() {
             );
             let id = if api == Api::Responses { "resp_1" } else { "msg_1" };
             assert_eq!(entry.generation_id.as_deref(), Some(id));
+        }
+    }
+}
+
+/// To the last digit. A stream of messages says no cost: its bill comes later.
+#[tokio::test(start_paused = true)]
+async fn the_ledger_equals_the_bill_of_the_simulator() {
+    for api in TYPED {
+        for (plan, streamed) in [("503", true), ("503", false), ("GOOD", true), ("GOOD", false)] {
+            let world = World::new(plan).await;
+            let ledger = Kept::new();
+            let bills = Arc::new(Bills::openrouter(account_at(world.upstream())));
+            let reconciler = Reconciler::builder(bills)
+                .ledger(Arc::clone(&ledger) as _)
+                .spawn_on(Handle::current());
+            let stack = world.builder().chain([FIRST, SECOND]).ledger(Arc::clone(&ledger) as _);
+            let stack = stack.reconciler(reconciler).build().unwrap();
+            let got = call(&stack, request(api, streamed)).await;
+            assert_eq!(
+                (got.text.as_str(), got.kind()),
+                (TEXT, None),
+                "{api} {plan} {streamed}: {got:?}"
+            );
+            let is_late = api == Api::Messages && streamed;
+            let awaits = |ledger: &Kept| ledger.entries().iter().any(Entry::awaits_bill);
+            assert_eq!(awaits(&ledger), is_late, "{api} {plan} {streamed}");
+            for _ in 0..100 {
+                if !awaits(&ledger) {
+                    break;
+                }
+                sleep(Duration::from_secs(10)).await;
+            }
+            assert!(bill(&world.simulator) > 0);
+            assert_eq!(ledger.total(), bill(&world.simulator), "{api} {plan} {streamed}");
         }
     }
 }

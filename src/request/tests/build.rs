@@ -156,3 +156,28 @@ fn parts_have_their_wire_names() {
     assert_eq!(sent[0]["content"], expected);
     assert_eq!(request.messages().unwrap()[0].text(), "tc");
 }
+
+#[test]
+fn setters_of_rarer_fields_write_theirs() {
+    let request = ChatRequest::user("Hi")
+        .top_a(0.2)
+        .reasoning_effort(Effort::High)
+        .stream_options(json!({"include_usage": true}))
+        .stop_server_tools_when([json!({"type": "step_count_is", "step_count": 5})])
+        .deferred_tools(json!({"protocol": "v1"}))
+        .image_config(json!({"aspect_ratio": "1:1"}))
+        .prompt_cache_options(json!({"ttl": "1h"}))
+        .debug(json!({"echo_upstream_body": true}));
+    let expected = json!({
+        "messages": [{"role": "user", "content": "Hi"}], "top_a": 0.2, "reasoning_effort": "high",
+        "stream_options": {"include_usage": true}, "stop_server_tools_when": [{"type": "step_count_is", "step_count": 5}],
+        "deferred_tools": {"protocol": "v1"}, "image_config": {"aspect_ratio": "1:1"}, "prompt_cache_options": {"ttl": "1h"},
+        "debug": {"echo_upstream_body": true},
+    });
+    assert_eq!(serde_json::from_slice::<Value>(&request.to_bytes()).unwrap(), expected);
+    let newer = ChatRequest::user("Hi").max_completion_tokens(9);
+    assert_eq!(
+        (newer.get_max_tokens(), newer.document().has("max_tokens")),
+        (Some(9), false)
+    );
+}

@@ -112,7 +112,7 @@ fn reads_the_endpoints_of_a_model() {
      "endpoints":[{"name":"OpenAI | openai/gpt-4o-mini","model_id":"openai/gpt-4o-mini","model_name":"M","provider_name":"OpenAI","tag":"openai","quantization":"unknown",
        "context_length":128000,"max_completion_tokens":16384,"max_prompt_tokens":null,"pricing":{"prompt":"0.00000015","completion":"0.0000006","discount":0},
        "supported_parameters":["max_tokens"],"status":-2,"uptime_last_5m":99.9,"uptime_last_30m":null,"uptime_last_1d":99.8,
-       "latency_last_30m":{"p50":430.5,"p75":610,"p90":940.2,"p99":2810},"throughput_last_30m":null,"supports_implicit_caching":true,"native_tools":[]}]}"#;
+       "latency_last_30m":{"p50":430.5,"p75":610,"p90":940.2,"p99":2810},"throughput_last_30m":null,"supports_implicit_caching":true,"newer_field":[]}]}"#;
     let model: ModelEndpoints = serde_json::from_str(text).unwrap();
     let endpoint = &model.endpoints[0];
     assert_eq!(
@@ -121,7 +121,7 @@ fn reads_the_endpoints_of_a_model() {
     );
     assert_eq!(endpoint.latency_last_30m.as_ref().unwrap().p75, Some(610.0));
     assert_eq!((endpoint.uptime_last_5m, endpoint.uptime_last_30m), (Some(99.9), None));
-    assert_eq!(endpoint.extra.names().collect::<Vec<_>>(), ["native_tools"]);
+    assert_eq!(endpoint.extra.names().collect::<Vec<_>>(), ["newer_field"]);
 }
 
 #[test]
@@ -162,4 +162,20 @@ fn a_model_is_written_as_it_was_read() {
         let written = serde_json::to_string(&model).unwrap();
         assert_eq!(serde_json::from_str::<Model>(&written).unwrap(), model);
     }
+}
+
+#[test]
+fn what_a_generation_says_of_its_request_is_read() {
+    let json = r#"{"native_tokens_completion_images":1,"num_media_prompt":2,"num_input_audio_prompt":3,"num_media_completion":4,
+        "num_search_results":5,"num_fetches":6,"web_search_engine":"exa","data_region":"global","app_id":7,"external_user":"u",
+        "preset_id":"p","workspace_id":"w","origin":"https://a.example","http_referer":"r","user_agent":"ua","newer":8}"#;
+    let read: Generation = serde_json::from_str(json).unwrap();
+    let counts = [read.num_media_prompt, read.num_fetches, read.app_id];
+    assert_eq!(counts, [Some(2), Some(6), Some(7)]);
+    assert_eq!(read.web_search_engine.as_deref(), Some("exa"));
+    // Only what this version does not know is left over.
+    let written = serde_json::to_value(&read).unwrap();
+    assert_eq!(written["newer"], 8);
+    assert_eq!(read.extra.raw("newer"), Some("8"));
+    assert_eq!(read.extra.raw("user_agent"), None);
 }
