@@ -3,8 +3,10 @@
 use super::decode;
 use crate::sse::{SseError, SseItem};
 
-/// Type, data and last id of each event; an id holds until the next one.
-fn dispatched(stream: &str) -> (Vec<(String, String, String)>, Result<(), SseError>) {
+/// Type, data and last id. An id holds until the next one.
+type Dispatched = (String, String, String);
+
+fn dispatched(stream: &str) -> (Vec<Dispatched>, Result<(), SseError>) {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let mut last_id = String::new();
     let (items, end) = decode(stream.as_bytes());
