@@ -26,6 +26,7 @@ pub(crate) use guard::AttemptGuard;
 pub use handle::AttemptHandle;
 #[cfg(feature = "cost")]
 pub(crate) use handle::ExchangeEnd;
+#[cfg(any(feature = "auth", feature = "cost", feature = "timeout"))]
 pub(crate) use handle::Preparing;
 #[cfg(any(feature = "adaptive-concurrency", feature = "circuit-breaker", feature = "fallback"))]
 pub(crate) use known::Known;
