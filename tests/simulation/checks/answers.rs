@@ -116,7 +116,9 @@ impl Evidence<'_> {
                 ));
             }
         }
+        // A shared call continues for the others when one caller has got its canned reply.
         if self.setup.resume.is_none()
+            && self.setup.cache.is_none()
             && let Some(at) = seen
                 .shown
                 .filter(|at| exchanges.iter().any(|exchange| exchange.began > *at))
