@@ -1,12 +1,13 @@
 //! Canned replies: the last source of a degraded answer.
 
-use std::{fmt, sync::Arc, time::Duration};
+mod shapes;
+
+use std::{fmt, sync::Arc};
 
 use http::{Extensions, HeaderMap, Request};
-use serde_json::{Value, json};
-use tower_llm_layers::{FailureKind, LlmRequest, Stage, Tags, UtcTime, degrade::Degradation};
+use tower_llm_layers::{FailureKind, LlmRequest, Tags, degrade::Degradation};
 
-use crate::{ChatFrame, FrameKind};
+use crate::{Api, ChatFrame};
 
 /// The request, as far as a reply of your own may need it.
 #[derive(Debug)]
@@ -28,7 +29,8 @@ pub struct Asked<'a> {
 
 type Reply = dyn Fn(&Asked<'_>) -> Option<String> + Send + Sync;
 
-/// A text returned as a chat's answer if every candidate has failed, as a plain answer or a stream: the same for all callers, or computed.
+/// A text returned as the answer if every candidate has failed, in the shape of the request's API, as a plain answer or a stream: the same for
+/// all callers, or computed. A request for embeddings keeps its failure.
 ///
 /// ```
 /// use tower_openrouter::{ApiKey, Stack, degrade::CannedReply};
@@ -59,10 +61,7 @@ impl CannedReply {
 
 impl<R: LlmRequest> Degradation<R, ChatFrame> for CannedReply {
     fn canned(&self, request: &Request<R>, reason: FailureKind) -> Option<Vec<ChatFrame>> {
-        // A text is no answer to anything but a chat.
-        if !request.uri().path().ends_with("/chat/completions") {
-            return None;
-        }
+        let api = api_of(request.uri().path())?;
         let body = request.body();
         let asked = Asked {
             model: body.model(),
@@ -73,35 +72,19 @@ impl<R: LlmRequest> Degradation<R, ChatFrame> for CannedReply {
             extensions: request.extensions(),
         };
         let text = (self.0)(&asked)?;
-        Some(frames(&text, asked.model.unwrap_or("none"), asked.streaming))
+        Some(shapes::frames(
+            api,
+            &text,
+            asked.model.unwrap_or("none"),
+            asked.streaming,
+        ))
     }
 }
 
-/// A text in the requested form. No tokens were used, so nothing is billed.
-fn frames(text: &str, model: &str, streaming: bool) -> Vec<ChatFrame> {
-    let created = Duration::from_millis(UtcTime::now().millis()).as_secs();
-    let usage = json!({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0, "cost": 0});
-    let answer = |object: &str, choice: Value, usage: Option<&Value>| {
-        let mut answer =
-            json!({"id": "degraded", "object": object, "created": created, "model": model, "choices": [choice]});
-        if let (Some(usage), Some(answer)) = (usage, answer.as_object_mut()) {
-            answer.insert("usage".to_owned(), usage.clone());
-        }
-        answer.to_string().into()
-    };
-    let message = json!({"role": "assistant", "content": text});
-    if streaming {
-        let chunk = "chat.completion.chunk";
-        let said = json!({"index": 0, "delta": message, "finish_reason": null});
-        let end = json!({"index": 0, "delta": {}, "finish_reason": "stop"});
-        return vec![
-            ChatFrame::new(answer(chunk, said, None), FrameKind::Chunk, Stage::Content, false),
-            ChatFrame::new(answer(chunk, end, Some(&usage)), FrameKind::Chunk, Stage::Finish, true),
-        ];
-    }
-    let choice = json!({"index": 0, "message": message, "finish_reason": "stop"});
-    let whole = answer("chat.completion", choice, Some(&usage));
-    vec![ChatFrame::new(whole, FrameKind::Answer, Stage::Content, true)]
+/// The API of a request, if a text can answer it: embeddings cannot be made up.
+fn api_of(path: &str) -> Option<Api> {
+    let mut all = Api::ALL.into_iter().filter(|api| *api != Api::Embeddings);
+    all.find(|api| path.ends_with(api.uri()))
 }
 
 impl fmt::Debug for CannedReply {

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
 
 use http::StatusCode;
-use tower_llm_layers::{AttemptLog, Failure, FailureKind, FailureMarks, LayerError, Outcome, Phase, Scope};
+use tower_llm_layers::{Advice, AttemptLog, Failure, FailureKind, FailureMarks, LayerError, Outcome, Phase, Scope};
 
 use crate::{bounds::cut, transport::SentKey};
 
@@ -96,6 +96,12 @@ impl Error {
                 *word = hidden;
             }
         }
+        self
+    }
+
+    /// The same, with other advice than its kind's.
+    pub(crate) fn advised(mut self, advice: Advice) -> Self {
+        self.0.marks.set_advice(advice);
         self
     }
 

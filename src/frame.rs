@@ -1,19 +1,17 @@
 //! One piece of an answer, as it came.
 
-use std::{borrow::Cow, ops::Range, sync::Arc};
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::{Buf, Bytes};
 use tower_llm_layers::{Frame, Shown, Stage, TokenUsage};
 
 use crate::{
     Api, Error,
+    assemble::merged,
     bounds::cut_cow,
     known::{Adds, Known},
-    request::{
-        Document, JsonError,
-        scan::{Cursor, json_string},
-    },
-    response::{ChatChunk, ChatResponse, ChunkProbe, Usage, token_usage, tokens_of},
+    request::scan::Text,
+    response::{ChatChunk, ChatResponse, ChunkProbe, Usage, read_usage, token_usage, tokens_of},
 };
 
 /// One piece of an answer: an event of a stream, a sign of life, or a whole plain answer.
@@ -31,6 +29,8 @@ pub struct ChatFrame {
     tokens: u32,
     /// What was found when it was read; without it, it is read again for each question.
     known: Option<Arc<Known>>,
+    /// Usage that was reported before it and counts where its own says nothing; of a sign of life, the usage that it brings.
+    base: Option<Box<Bytes>>,
 }
 
 /// What a frame is, a bit each: a frame is moved by each layer.
@@ -74,6 +74,7 @@ impl ChatFrame {
             flags: Flags::NONE,
             tokens: 0,
             known: None,
+            base: None,
         }
     }
 
@@ -86,7 +87,14 @@ impl ChatFrame {
             flags: Flags::NONE.with(Flags::HAS_USAGE, has_usage),
             tokens: 0,
             known: None,
+            base: None,
         }
+    }
+
+    /// The same, behind usage that was reported before.
+    pub(crate) fn based_on(mut self, usage: Option<Bytes>) -> Self {
+        self.base = usage.map(Box::new);
+        self
     }
 
     /// The same, of this API.
@@ -134,6 +142,7 @@ impl ChatFrame {
             bytes: bytes.clone(),
             tokens: tokens_of(text.len()).max(1),
             known: Some(Arc::clone(known)),
+            base: None,
             ..*self
         })
     }
@@ -168,6 +177,9 @@ impl ChatFrame {
         if self.form == FrameKind::KeepAlive || self.flags.has(Flags::IS_SNAPSHOT) {
             return None;
         }
+        if self.is_typed() {
+            return self.piece()?.text();
+        }
         if let Some(text) = self.known.as_ref().and_then(|known| known.text(&self.bytes)) {
             return text;
         }
@@ -180,6 +192,12 @@ impl ChatFrame {
         if !self.has_usage() {
             return None;
         }
+        if self.is_typed() {
+            let own = self.piece().and_then(|piece| piece.usage);
+            let own = own.map(|raw| self.bytes.slice_ref(raw));
+            let both: Vec<Bytes> = self.base.as_deref().cloned().into_iter().chain(own).collect();
+            return read_usage(&merged(&both)?);
+        }
         ChunkProbe::read(&self.bytes).ok()?.usage()
     }
 
@@ -189,6 +207,7 @@ impl ChatFrame {
     ///
     /// [`Malformed`](crate::FailureKind::Malformed) if it is none.
     pub fn chunk(&self) -> Result<ChatChunk, Error> {
+        self.must_be_of_chat()?;
         ChatChunk::from_json(&self.bytes).map_err(|cause| unreadable("this frame is not a chunk of a stream", &cause))
     }
 
@@ -198,56 +217,9 @@ impl ChatFrame {
     ///
     /// [`Malformed`](crate::FailureKind::Malformed) if it is none.
     pub fn response(&self) -> Result<ChatResponse, Error> {
+        self.must_be_of_chat()?;
         ChatResponse::from_json(&self.bytes).map_err(|cause| unreadable("this frame is not a plain answer", &cause))
     }
-}
-
-/// The same JSON with usage of nothing.
-fn unpaid(bytes: &Bytes) -> Option<Bytes> {
-    const NOTHING: &[u8] = br#"{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0,"cost":0}"#;
-    let mut document = Document::parse_answer(bytes).ok()?;
-    document.set("usage", Bytes::from_static(NOTHING));
-    Some(document.to_bytes())
-}
-
-/// The same chunk with another text in its first choice. Nothing else is read, so nothing else is lost.
-fn written_anew(bytes: &Bytes, text: &str) -> Option<Bytes> {
-    let place = place_of_text(bytes).ok()??;
-    let (before, after) = (bytes.get(..place.start)?, bytes.get(place.end..)?);
-    Some([before, &json_string(text), after].concat().into())
-}
-
-/// Where the text of the first choice stands. The text of a completion is a member of the choice itself.
-fn place_of_text(bytes: &[u8]) -> Result<Option<Range<usize>>, JsonError> {
-    let (mut completion, mut delta) = (None, None);
-    Cursor::lenient(bytes).object(|key, value| {
-        if !key.is("choices") {
-            return value.skip();
-        }
-        let mut first = true;
-        value.array_or_skip(|choice| {
-            if !std::mem::take(&mut first) {
-                return choice.skip();
-            }
-            choice.object_or_skip(|key, value| match key.name() {
-                b"text" => place_of(value).map(|place| completion = Some(place)),
-                b"delta" => value.object_or_skip(|key, value| {
-                    if key.is("content") {
-                        return place_of(value).map(|place| delta = Some(place));
-                    }
-                    value.skip()
-                }),
-                _ => value.skip(),
-            })
-        })
-    })?;
-    Ok(completion.or(delta))
-}
-
-fn place_of(value: &mut Cursor<'_>) -> Result<Range<usize>, JsonError> {
-    let from = value.separator();
-    value.skip()?;
-    Ok(from..value.at())
 }
 
 /// What could not be read, and where: the parser's own words may quote the text.
@@ -265,6 +237,9 @@ impl Frame for ChatFrame {
         if !self.has_usage() {
             return None;
         }
+        if self.is_typed() {
+            return self.usage()?.for_layers();
+        }
         if let Some(known) = &self.known {
             return known.usage;
         }
@@ -274,6 +249,9 @@ impl Frame for ChatFrame {
     fn shown(&self) -> Shown<'_> {
         if self.form == FrameKind::KeepAlive || self.flags.has(Flags::IS_SNAPSHOT) {
             return Shown::Nothing;
+        }
+        if self.is_typed() {
+            return self.shown_typed();
         }
         if let Some(known) = &self.known {
             match known.adds {
@@ -302,7 +280,10 @@ impl Frame for ChatFrame {
     }
 
     fn with_text(self, text: &str) -> Self {
-        let bytes = written_anew(&self.bytes, text).unwrap_or_else(|| self.bytes.clone());
+        if self.is_typed() {
+            return self;
+        }
+        let bytes = edit::written_anew(&self.bytes, text).unwrap_or_else(|| self.bytes.clone());
         let known = ChunkProbe::read(&bytes).ok().and_then(|probe| Known::of(&probe));
         Self { bytes, ..self }.knowing(known)
     }
@@ -310,6 +291,9 @@ impl Frame for ChatFrame {
     fn generation_id(&self) -> Option<Cow<'_, str>> {
         if self.form == FrameKind::KeepAlive {
             return None;
+        }
+        if self.is_typed() {
+            return self.piece()?.id.map(Text::to_str).map(cut_cow);
         }
         if let Some(known) = &self.known {
             return known.id(&self.bytes).map(cut_cow);
@@ -321,6 +305,9 @@ impl Frame for ChatFrame {
     fn model(&self) -> Option<Cow<'_, str>> {
         if self.form == FrameKind::KeepAlive {
             return None;
+        }
+        if self.is_typed() {
+            return self.piece()?.model.map(Text::to_str);
         }
         if let Some(known) = &self.known {
             return known.model(&self.bytes);
@@ -335,6 +322,9 @@ impl Frame for ChatFrame {
         if self.form == FrameKind::KeepAlive {
             return None;
         }
+        if self.is_typed() {
+            return self.piece()?.finish_word();
+        }
         if let Some(known) = &self.known {
             return known.finish(&self.bytes);
         }
@@ -347,17 +337,25 @@ impl Frame for ChatFrame {
 
     fn size_in_bytes(&self) -> usize {
         let known = self.known.as_ref().map_or(0, |_| size_of::<Known>());
-        size_of::<Self>() + self.bytes.len() + known
+        let base = self.base.as_ref().map_or(0, |base| base.len());
+        size_of::<Self>() + self.bytes.len() + known + base
     }
 
     /// The bytes are copied, so that they do not keep the rest of what came with them; with usage of zero, if there was some.
     fn replayed(&self) -> Self {
-        let unpaid = self.has_usage().then(|| unpaid(&self.bytes)).flatten();
+        let unpaid = if self.is_typed() {
+            typed::unpaid(self.api, &self.bytes)
+        } else {
+            self.has_usage().then(|| edit::unpaid(&self.bytes)).flatten()
+        };
         let bytes = unpaid.unwrap_or_else(|| Bytes::copy_from_slice(&self.bytes));
-        let known = ChunkProbe::read(&bytes).ok().and_then(|probe| Known::of(&probe));
+        let is_chat = !self.is_typed();
+        let known = is_chat.then(|| ChunkProbe::read(&bytes).ok()).flatten();
+        let known = known.and_then(|probe| Known::of(&probe));
         Self {
             bytes,
             known: known.map(Arc::new),
+            base: None,
             ..*self
         }
     }
@@ -389,5 +387,7 @@ impl From<ChatFrame> for Bytes {
     }
 }
 
+mod edit;
 #[cfg(test)]
 mod tests;
+mod typed;

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tower_llm_layers::LlmRequest;
 
-use crate::{Api, transport::Dialect};
+use crate::{Api, request::RequestError, transport::Dialect};
 
 /// A request that the [`Transport`](crate::Transport) can send: chat, embeddings, or one of your own.
 pub trait WireRequest: LlmRequest {
@@ -25,6 +25,15 @@ pub trait WireRequest: LlmRequest {
     /// none of these: its answer is whole if it is one JSON document that reports no error.
     fn api(&self) -> Option<Api> {
         None
+    }
+
+    /// What no upstream that understands this dialect takes: the call is not sent there.
+    ///
+    /// # Errors
+    ///
+    /// The field at fault. The default takes everything.
+    fn check_for(&self, _dialect: Dialect) -> Result<(), RequestError> {
+        Ok(())
     }
 }
 

@@ -7,7 +7,10 @@ use http_body_util::Full;
 use serde_json::{Value, json};
 use tower_openrouter::{Api, ChatServiceExt, Error, FailureKind, Phase, endpoint::Envelope, layers::LayerError};
 
-use crate::support::mounted::{ask, json, post, send, stack_over};
+use crate::support::{
+    mounted::{ask, json, post, send, stack_over},
+    raw::{self, Raw},
+};
 
 /// The kind, the status, the word, OpenAI's type, Anthropic's type.
 type Row = (FailureKind, u16, &'static str, &'static str, &'static str);
@@ -133,11 +136,12 @@ async fn every_kind_has_its_status_and_word_in_every_envelope() {
     for row in TABLE {
         let (kind, status, ..) = row;
         assert_eq!(kind.http_status(), status, "{kind}");
-        let endpoints = stack_over(move |_| Err(Error::new(kind, "words of the upstream"))).into_endpoints();
+        // Each call has a stack of its own: one that has failed pauses, or opens its circuit.
+        let endpoints = || stack_over(move |_| Err(Error::new(kind, "words of the upstream"))).into_endpoints();
         for (root, envelope) in [("/v1", Envelope::OpenAi), ("/api/v1", Envelope::OpenRouter)] {
             for api in Api::ALL {
                 let path = format!("{root}/{}", api.path());
-                let (parts, text) = send(endpoints.clone(), post(&path, ask(api))).await;
+                let (parts, text) = send(endpoints(), post(&path, ask(api))).await;
                 assert_eq!(parts.status.as_u16(), status, "{path}: {kind}");
                 assert_eq!(parts.headers["content-type"], "application/json");
                 assert_eq!(parts.headers["x-should-retry"], "false");
@@ -168,14 +172,14 @@ async fn a_hint_to_wait_is_given_in_every_api() {
 #[tokio::test(start_paused = true)]
 async fn a_single_api_has_the_envelope_that_it_is_given() {
     let row = TABLE[8];
-    let stack = stack_over(|_| Err(Error::new(FailureKind::RateLimited, "words of the upstream")));
+    let stack = || stack_over(|_| Err(Error::new(FailureKind::RateLimited, "words of the upstream")));
     for api in Api::ALL {
         for envelope in [Envelope::OpenAi, Envelope::OpenRouter] {
-            let endpoint = stack.clone().into_endpoint(api).envelope(envelope);
+            let endpoint = stack().into_endpoint(api).envelope(envelope);
             let (_, text) = send(endpoint, post("/any/path", ask(api))).await;
             assert_eq!(json(&text), expected(api, envelope, row), "{api:?}");
         }
-        let (_, text) = send(stack.clone().into_endpoint(api), post("/", ask(api))).await;
+        let (_, text) = send(stack().into_endpoint(api), post("/", ask(api))).await;
         assert_eq!(json(&text), expected(api, Envelope::OpenAi, row), "{api:?}: by default");
     }
 }
@@ -196,6 +200,34 @@ async fn a_bad_field_is_named_in_the_apis_own_envelope() {
     let table = [
         (Api::Chat, r#"{"model":"demo/model","messages":[]}"#, "messages"),
         (Api::Chat, r#"{"model":"demo/model"}"#, "messages"),
+        (
+            Api::Chat,
+            r#"{"model":7,"messages":[{"role":"user","content":"Hi"}]}"#,
+            "model",
+        ),
+        (Api::Responses, r#"{"model":"demo/model"}"#, "input"),
+        (Api::Responses, r#"{"model":"demo/model","input":[]}"#, "input"),
+        (
+            Api::Responses,
+            r#"{"model":"demo/model","input":"Hi","stream":"yes"}"#,
+            "stream",
+        ),
+        (
+            Api::Responses,
+            r#"{"model":"demo/model","input":"Hi","max_output_tokens":-1}"#,
+            "max_output_tokens",
+        ),
+        (Api::Messages, r#"{"model":"demo/model","max_tokens":64}"#, "messages"),
+        (
+            Api::Messages,
+            r#"{"model":"demo/model","messages":[{"role":"user","content":"Hi"}]}"#,
+            "max_tokens",
+        ),
+        (
+            Api::Messages,
+            r#"{"model":"demo/model","max_tokens":"64","messages":[{"role":"user","content":"Hi"}]}"#,
+            "max_tokens",
+        ),
     ];
     for (api, body, field) in table {
         for envelope in [Envelope::OpenAi, Envelope::OpenRouter] {
@@ -215,6 +247,23 @@ async fn a_bad_field_is_named_in_the_apis_own_envelope() {
             }
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_upstream_does_not_take_is_named_too() {
+    let raw = Raw::always(Vec::new()).await;
+    for (field, value) in [("store", "true"), ("previous_response_id", "\"resp_1\"")] {
+        let body = format!("{{\"model\":\"demo/model\",\"input\":\"Hi\",\"{field}\":{value}}}");
+        for (path, place) in [
+            ("/v1/responses", "/error/param"),
+            ("/api/v1/responses", "/error/metadata/param"),
+        ] {
+            let (parts, text) = send(raw.alone().into_endpoints(), post(path, body.clone())).await;
+            assert_eq!(parts.status, StatusCode::BAD_REQUEST, "{text}");
+            assert_eq!(json(&text).pointer(place), Some(&json!(field)), "{text}");
+        }
+    }
+    assert!(raw.seen().is_empty(), "nothing is sent");
 }
 
 #[tokio::test(start_paused = true)]
@@ -292,4 +341,52 @@ async fn a_bad_version_of_anthropics_api_is_refused() {
     let stack = stack_over(|_| Err(Error::new(FailureKind::Overloaded, "it was sent")));
     let (parts, _) = send(stack.into_endpoints(), request).await;
     assert_eq!(parts.status, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+/// What a client gets of this API while the upstream refuses with this status and message.
+async fn refused(api: Api, status: &str, message: &str) -> (u16, Value) {
+    let error = json!({"error": {"message": message, "code": 0}}).to_string();
+    let raw = Raw::always(vec![raw::head(status, "application/json"), raw::send(error)]).await;
+    let (parts, text) = send(raw.alone().into_endpoint(api), post("/", ask(api))).await;
+    assert!(!text.contains(raw::KEY), "{text}");
+    (parts.status.as_u16(), json(&text))
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upstreams_status_means_what_the_client_may_make_of_it() {
+    for api in Api::ALL {
+        for (status, expected, openai, anthropic) in [
+            ("403 Forbidden", 403, "upstream_forbidden", "permission_error"),
+            ("402 Payment Required", 503, "upstream_unaffordable", API),
+            ("401 Unauthorized", 502, "upstream_auth", API),
+            ("413 Too Large", 413, "invalid_request", "request_too_large"),
+        ] {
+            let (got, error) = refused(api, status, "not for you").await;
+            let (word, kind) = match api {
+                Api::Messages => (&error["error"]["error_type"], anthropic),
+                _ if expected == 403 => (&error["error"]["code"], "permission_error"),
+                _ if expected == 413 => (&error["error"]["code"], INVALID),
+                _ => (&error["error"]["code"], API),
+            };
+            assert_eq!((got, word), (expected, &json!(openai)), "{api:?} {status}: {error}");
+            assert_eq!(error["error"]["type"], kind, "{api:?} {status}: {error}");
+            assert!(
+                error["error"]["message"].as_str().unwrap().contains("not for you"),
+                "{error}"
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_an_upstream_repeats_is_hidden_in_every_api() {
+    for api in Api::ALL {
+        for status in ["400 Bad Request", "401 Unauthorized", "500 Broken"] {
+            let (_, error) = refused(api, status, &format!("the key {} is bad", raw::KEY)).await;
+            assert!(
+                error["error"]["message"].as_str().unwrap().contains("is bad"),
+                "{error}"
+            );
+        }
+    }
 }

@@ -7,7 +7,7 @@ use http::{Method, Request, StatusCode};
 use http_body_util::Full;
 use serde_json::{Value, json};
 use tower_openrouter::{
-    Api, ApiKey, Candidate, Catalogue, ChatBody, ChatServiceExt, Stack, endpoint::Envelope,
+    Api, ApiKey, Candidate, Catalogue, ChatBody, ChatServiceExt, Error, FailureKind, Stack, endpoint::Envelope,
     layers::fallback::RequestedModel,
 };
 
@@ -154,38 +154,56 @@ async fn head_gets_the_head_alone() {
 #[tokio::test(start_paused = true)]
 async fn a_clients_secrets_go_nowhere() {
     let secrets = ["authorization", "proxy-authorization", "x-api-key", "api-key", "cookie"];
-    let stack = stack_over(move |request| {
-        for name in secrets {
-            let sent = request.headers().get(name).map(|value| value.to_str().unwrap());
-            assert!(sent.is_none_or(|sent| !sent.contains("clients-own")), "{name}");
-        }
-        assert_eq!(
-            request.headers().get("anthropic-beta").is_some(),
-            request.headers().contains_key("x-team")
-        );
-        Ok(ChatBody::from_plain(Full::from(CHAT)))
-    });
-    let request = || {
-        let mut request = post("/v1/chat/completions", ask(Api::Chat));
-        for name in secrets {
-            request
-                .headers_mut()
-                .insert(name, "Bearer clients-own".parse().unwrap());
-        }
-        for name in ["anthropic-beta", "x-team"] {
-            request.headers_mut().insert(name, "a".parse().unwrap());
-        }
-        request
+    let stack = || {
+        stack_over(move |request| {
+            for name in secrets {
+                let sent = request.headers().get(name).map(|value| value.to_str().unwrap());
+                assert!(sent.is_none_or(|sent| !sent.contains("clients-own")), "{name}");
+            }
+            let has = |name: &str| request.headers().contains_key(name);
+            assert_eq!(has("anthropic-beta"), has("x-team"));
+            let message = if has("x-team") { "passed" } else { "dropped" };
+            Err(Error::new(FailureKind::Overloaded, message))
+        })
     };
-    let (parts, text) = send(stack.clone().into_endpoints(), request()).await;
-    assert_eq!(parts.status, StatusCode::OK, "{text}");
-    // Not even if the endpoint is set to pass them; other headers are passed.
-    let mut passing = stack.into_endpoints();
-    for name in secrets.into_iter().chain(["anthropic-beta", "x-team"]) {
-        passing = passing.pass_header(name.parse().unwrap());
+    for api in Api::ALL {
+        let request = || {
+            let mut request = post(&format!("/v1/{}", api.path()), ask(api));
+            for name in secrets.into_iter().chain(["anthropic-beta", "x-team"]) {
+                let value = "Bearer clients-own".parse().unwrap();
+                request.headers_mut().insert(name, value);
+            }
+            request
+        };
+        let (_, text) = send(stack().into_endpoints(), request()).await;
+        assert!(text.contains("dropped") && !text.contains("clients-own"), "{text}");
+        // Not even if the endpoint is set to pass them; other headers are passed.
+        let (mut all, mut one) = (stack().into_endpoints(), stack().into_endpoint(api));
+        for name in secrets.into_iter().chain(["anthropic-beta", "x-team"]) {
+            all = all.pass_header(name.parse().unwrap());
+            one = one.pass_header(name.parse().unwrap());
+        }
+        for (_, text) in [send(all, request()).await, send(one, request()).await] {
+            assert!(text.contains("passed") && !text.contains("clients-own"), "{text}");
+        }
     }
-    let (parts, text) = send(passing, request()).await;
-    assert_eq!(parts.status, StatusCode::OK, "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_version_of_anthropics_api_goes_along_with_messages_alone() {
+    for api in Api::ALL {
+        let stack = stack_over(move |request| {
+            let version = request.headers().get("anthropic-version");
+            let expected = (api == Api::Messages).then_some("2026-10-21");
+            assert_eq!(version.map(|version| version.to_str().unwrap()), expected);
+            Err(Error::new(FailureKind::Overloaded, "sent"))
+        });
+        let mut request = post("/", ask(api));
+        let version = "2026-10-21".parse().unwrap();
+        request.headers_mut().insert("anthropic-version", version);
+        let (_, text) = send(stack.into_endpoint(api), request).await;
+        assert!(text.contains("sent"), "{text}");
+    }
 }
 
 fn catalogue() -> Catalogue {
@@ -211,11 +229,8 @@ fn ids(list: &Value) -> Vec<&str> {
 
 #[tokio::test(start_paused = true)]
 async fn the_list_has_the_chain_and_then_the_catalogue() {
-    let builder = || {
-        Stack::openrouter(ApiKey::new("sk-or-v1-x").unwrap())
-            .upstream("https://direct.example/v1", ApiKey::new("sk-direct").unwrap())
-            .chain(["openai/gpt-5:nitro", "openai/gpt-5"])
-    };
+    let builder =
+        || Stack::openrouter(ApiKey::new("sk-or-v1-x").unwrap()).chain(["openai/gpt-5:nitro", "openai/gpt-5"]);
     let stack = builder().catalogue(Arc::new(catalogue())).build().unwrap();
     let list = models(stack.clone(), "/v1/models").await;
     assert_eq!(list["object"], "list");

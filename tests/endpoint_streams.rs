@@ -7,36 +7,84 @@ use tower_openrouter::{Api, ChatServiceExt, endpoint::Envelope};
 use crate::support::{
     FIRST,
     mounted::{post, send},
-    raw::{Raw, events, send as sent},
+    raw::{self, Raw, events, send as sent},
 };
 
 /// Each event of a whole stream of this API, with its name.
 fn whole(api: Api) -> Vec<(&'static str, &'static str)> {
     match api {
         Api::Responses => vec![
-            ("response.created", r#"{"type":"response.created","sequence_number":0,"response":{"id":"resp_1","object":"response","status":"in_progress","output":[]}}"#),
-            ("response.output_item.added", r#"{"type":"response.output_item.added","sequence_number":1,"output_index":0,"item":{"type":"message","id":"msg_1","role":"assistant","status":"in_progress","content":[]}}"#),
-            ("response.output_text.delta", r#"{"sequence_number":2,"type":"response.output_text.delta","item_id":"msg_1","output_index":0,"content_index":0,"delta":"Os"}"#),
-            ("response.new_event", r#"{"type":"response.new_event","sequence_number":3,"new":[1e400]}"#),
-            ("response.output_text.delta", r#"{"type":"response.output_text.delta","sequence_number":4,"item_id":"msg_1","output_index":0,"content_index":0,"delta":"lo."}"#),
-            ("response.output_item.done", r#"{"type":"response.output_item.done","sequence_number":5,"output_index":0,"item":{"type":"message","id":"msg_1","role":"assistant","status":"completed","content":[{"type":"output_text","text":"Oslo."}]}}"#),
-            ("response.completed", r#"{"type":"response.completed","sequence_number":6,"response":{"id":"resp_1","object":"response","status":"completed","output":[{"type":"message","id":"msg_1","role":"assistant","status":"completed","content":[{"type":"output_text","text":"Oslo."}]}],"usage":{"input_tokens":3,"output_tokens":2,"total_tokens":5}}}"#),
+            (
+                "response.created",
+                r#"{"type":"response.created","sequence_number":0,"response":{"id":"resp_1","object":"response","status":"in_progress","output":[]}}"#,
+            ),
+            (
+                "response.output_item.added",
+                r#"{"type":"response.output_item.added","sequence_number":1,"output_index":0,"item":{"type":"message","id":"msg_1","role":"assistant","status":"in_progress","content":[]}}"#,
+            ),
+            (
+                "response.output_text.delta",
+                r#"{"sequence_number":2,"type":"response.output_text.delta","item_id":"msg_1","output_index":0,"content_index":0,"delta":"Os"}"#,
+            ),
+            (
+                "response.new_event",
+                r#"{"type":"response.new_event","sequence_number":3,"new":[1e400]}"#,
+            ),
+            (
+                "response.output_text.delta",
+                r#"{"type":"response.output_text.delta","sequence_number":4,"item_id":"msg_1","output_index":0,"content_index":0,"delta":"lo."}"#,
+            ),
+            (
+                "response.output_item.done",
+                r#"{"type":"response.output_item.done","sequence_number":5,"output_index":0,"item":{"type":"message","id":"msg_1","role":"assistant","status":"completed","content":[{"type":"output_text","text":"Oslo."}]}}"#,
+            ),
+            (
+                "response.completed",
+                r#"{"type":"response.completed","sequence_number":6,"response":{"id":"resp_1","object":"response","status":"completed","output":[{"type":"message","id":"msg_1","role":"assistant","status":"completed","content":[{"type":"output_text","text":"Oslo."}]}],"usage":{"input_tokens":3,"output_tokens":2,"total_tokens":5}}}"#,
+            ),
         ],
         Api::Messages => vec![
-            ("message_start", r#"{"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"demo/model","content":[],"stop_reason":null,"usage":{"input_tokens":3,"output_tokens":1}}}"#),
-            ("content_block_start", r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#),
-            ("content_block_delta", r#"{"index":0,"type":"content_block_delta","delta":{"type":"text_delta","text":"Os"}}"#),
+            (
+                "message_start",
+                r#"{"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"demo/model","content":[],"stop_reason":null,"usage":{"input_tokens":3,"output_tokens":1}}}"#,
+            ),
+            (
+                "content_block_start",
+                r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#,
+            ),
+            (
+                "content_block_delta",
+                r#"{"index":0,"type":"content_block_delta","delta":{"type":"text_delta","text":"Os"}}"#,
+            ),
             ("new_event", r#"{"type":"new_event","new":[1e400]}"#),
-            ("content_block_delta", r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"lo."}}"#),
+            (
+                "content_block_delta",
+                r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"lo."}}"#,
+            ),
             ("content_block_stop", r#"{"type":"content_block_stop","index":0}"#),
-            ("message_delta", r#"{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":2}}"#),
+            (
+                "message_delta",
+                r#"{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":2}}"#,
+            ),
             ("message_stop", r#"{"type":"message_stop"}"#),
         ],
         _ => vec![
-            ("", r#"{"id":"gen-1","object":"chat.completion.chunk","created":1795500000,"model":"demo/dated","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}"#),
-            ("", r#"{"id":"gen-1","object":"chat.completion.chunk","created":1795500000,"model":"demo/dated","choices":[{"index":0,"delta":{"content":"Os"},"finish_reason":null}]}"#),
-            ("", r#"{"id":"gen-1","choices":[{"index":0,"delta":{"content":"lo."},"finish_reason":null}],"new":[1e400]}"#),
-            ("", r#"{"id":"gen-1","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#),
+            (
+                "",
+                r#"{"id":"gen-1","object":"chat.completion.chunk","created":1795500000,"model":"demo/dated","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}"#,
+            ),
+            (
+                "",
+                r#"{"id":"gen-1","object":"chat.completion.chunk","created":1795500000,"model":"demo/dated","choices":[{"index":0,"delta":{"content":"Os"},"finish_reason":null}]}"#,
+            ),
+            (
+                "",
+                r#"{"id":"gen-1","choices":[{"index":0,"delta":{"content":"lo."},"finish_reason":null}],"new":[1e400]}"#,
+            ),
+            (
+                "",
+                r#"{"id":"gen-1","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#,
+            ),
         ],
     }
 }
@@ -80,14 +128,23 @@ async fn a_stream_goes_out_as_it_came_with_the_names_of_its_events() {
     for api in STREAMED {
         for envelope in [Envelope::OpenAi, Envelope::OpenRouter] {
             // Of the upstream's own lines only the data counts: it may leave the names out, and end in any way.
-            for (with_names, end) in [(true, ""), (true, "data: [DONE]\n\n"), (false, ""), (false, "data: [DONE]\n\n")] {
+            for (with_names, end) in [
+                (true, ""),
+                (true, "data: [DONE]\n\n"),
+                (false, ""),
+                (false, "data: [DONE]\n\n"),
+            ] {
                 let upstream = format!(": OPENROUTER PROCESSING\n\n{}{end}", written(&whole(api), with_names));
                 let (_, text) = mounted(api, envelope, &upstream).await;
                 let end = match (api, envelope) {
                     (Api::Chat, _) | (Api::Responses, Envelope::OpenRouter) => "data: [DONE]\n\n",
                     _ => "",
                 };
-                assert_eq!(text, format!("{}{end}", written(&whole(api), true)), "{api:?} {envelope:?} {with_names}");
+                assert_eq!(
+                    text,
+                    format!("{}{end}", written(&whole(api), true)),
+                    "{api:?} {envelope:?} {with_names}"
+                );
             }
         }
     }
@@ -100,7 +157,10 @@ fn last(text: &str) -> (&str, Value) {
         Some((name, data)) => (name.strip_prefix("event: ").unwrap(), data),
         None => ("", last),
     };
-    (name, serde_json::from_str(data.strip_prefix("data: ").unwrap()).unwrap())
+    (
+        name,
+        serde_json::from_str(data.strip_prefix("data: ").unwrap()).unwrap(),
+    )
 }
 
 #[tokio::test(start_paused = true)]
@@ -153,7 +213,7 @@ async fn no_part_of_a_stream_looks_whole() {
         };
         let end = upstream.find(ending).unwrap();
         for cut in (0..end).step_by(41).chain([end]) {
-            let (status, text) = mounted(api, Envelope::OpenAi, &upstream[..cut]).await;
+            let (status, text) = mounted(api, Envelope::OpenAi, upstream.get(..cut).unwrap()).await;
             if status != StatusCode::OK {
                 assert_eq!(status, StatusCode::BAD_GATEWAY, "{api:?} {cut}: {text}");
                 continue;
@@ -168,5 +228,113 @@ async fn no_part_of_a_stream_looks_whole() {
             assert_eq!(name, if api == Api::Chat { "" } else { "error" });
             assert!(!text.contains("[DONE]"), "{api:?} {cut}");
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upstreams_own_error_in_mid_stream_becomes_that_of_the_api() {
+    let table = [
+        (
+            Api::Chat,
+            r#"{"id":"gen-1","choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}],"error":{"code":502,"message":"Provider disconnected"}}"#,
+        ),
+        (
+            Api::Responses,
+            r#"{"type":"response.failed","sequence_number":3,"response":{"id":"resp_1","status":"failed","output":[],"error":{"code":"server_error","message":"Provider disconnected"}}}"#,
+        ),
+        (
+            Api::Responses,
+            r#"{"type":"error","sequence_number":3,"code":"server_error","message":"Provider disconnected","param":null}"#,
+        ),
+        (
+            Api::Messages,
+            r#"{"type":"error","error":{"type":"api_error","message":"Provider disconnected"}}"#,
+        ),
+    ];
+    for (api, error) in table {
+        let shown = written(&whole(api)[..3], true);
+        let (_, text) = mounted(api, Envelope::OpenAi, &format!("{shown}data: {error}\n\n")).await;
+        assert!(text.starts_with(&shown), "{api:?}: {text}");
+        let (name, data) = last(&text);
+        let message = match api {
+            Api::Responses => &data["message"],
+            _ => &data["error"]["message"],
+        };
+        let said = message.as_str().unwrap();
+        assert!(said.contains("Provider disconnected"), "{api:?}: {text}");
+        assert_eq!(name, if api == Api::Chat { "" } else { "error" });
+        if api == Api::Responses {
+            assert_eq!(data["error"]["message"], *message, "{text}");
+            assert!(!text.contains("response.failed"), "{text}");
+        }
+        assert!(!text.contains("[DONE]"), "{api:?}");
+        // A key that it repeats is hidden.
+        let error = error.replace("Provider", raw::KEY);
+        let (_, text) = mounted(api, Envelope::OpenAi, &format!("{shown}data: {error}\n\n")).await;
+        assert!(
+            text.contains("disconnected") && !text.contains(raw::KEY),
+            "{api:?}: {text}"
+        );
+    }
+}
+
+/// Some providers ignore `stream`.
+#[tokio::test(start_paused = true)]
+async fn a_whole_answer_is_streamed_in_the_events_of_its_api() {
+    let table = [
+        (
+            Api::Chat,
+            r#"{"id":"gen-1","system_fingerprint":null,"choices":[{"index":0,"message":{"role":"assistant","content":"Oslo."},"finish_reason":"stop"}]}"#,
+            vec![""],
+        ),
+        (
+            Api::Responses,
+            r#"{"id":"resp_1","object":"response","status":"completed","output":[{"type":"message","id":"msg_1","role":"assistant","status":"completed","content":[{"type":"output_text","text":"Oslo."}]}]}"#,
+            vec![
+                "response.created",
+                "response.output_item.added",
+                "response.content_part.added",
+                "response.output_text.delta",
+                "response.output_text.done",
+                "response.content_part.done",
+                "response.output_item.done",
+                "response.completed",
+            ],
+        ),
+        (
+            Api::Messages,
+            r#"{"id":"msg_1","type":"message","role":"assistant","content":[{"type":"text","text":"Oslo."}],"stop_reason":"end_turn","usage":{"input_tokens":3,"output_tokens":2}}"#,
+            vec![
+                "message_start",
+                "content_block_start",
+                "content_block_delta",
+                "content_block_stop",
+                "message_delta",
+                "message_stop",
+            ],
+        ),
+    ];
+    for (api, answer, names) in table {
+        let raw = Raw::always(vec![raw::json(), sent(answer)]).await;
+        let (parts, text) = send(raw.alone().into_endpoint(api), post("/", body(api))).await;
+        assert_eq!(
+            (parts.status, parts.headers["content-type"].to_str().unwrap()),
+            (StatusCode::OK, "text/event-stream"),
+            "{text}"
+        );
+        let events: Vec<_> = text
+            .split("\n\n")
+            .filter(|event| !event.is_empty() && *event != "data: [DONE]")
+            .collect();
+        let got: Vec<_> = events
+            .iter()
+            .map(|event| match event.split_once('\n') {
+                Some((name, _)) => name.strip_prefix("event: ").unwrap(),
+                None => "",
+            })
+            .collect();
+        assert_eq!(got, names, "{api:?}");
+        assert_eq!(text.contains("[DONE]"), api == Api::Chat, "{text}");
+        assert!(text.contains("\"Oslo.\""), "{text}");
     }
 }

@@ -22,6 +22,10 @@ mod adversary_streams;
 #[cfg(test)]
 mod adversary_time;
 #[cfg(test)]
+mod any_bytes;
+#[cfg(test)]
+mod apis;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod balance;
@@ -56,6 +60,10 @@ mod endpoint_encoding;
 mod endpoint_errors;
 #[cfg(test)]
 mod endpoint_routes;
+#[cfg(test)]
+mod endpoint_streams;
+#[cfg(test)]
+mod events;
 #[cfg(test)]
 mod faults_broken;
 #[cfg(test)]

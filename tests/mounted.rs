@@ -38,6 +38,47 @@ async fn the_model_that_the_client_asks_for_is_called() {
     assert_eq!(answer["model"], FIRST);
 }
 
+/// The same endpoints in axum, as its fallback, and in a bare hyper server.
+#[tokio::test(start_paused = true)]
+async fn any_server_mounts_all_of_them() {
+    let world = World::new("GOOD").await;
+    let endpoints = world.builder().chain([SECOND]).build().unwrap().into_endpoints();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let in_axum = format!("http://{}", listener.local_addr().unwrap());
+    let app = Router::new().fallback_service(endpoints.clone());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let in_hyper = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let service = hyper_util::service::TowerToHyperService::new(endpoints.clone());
+            let connection = hyper::server::conn::http1::Builder::new()
+                .serve_connection(hyper_util::rt::TokioIo::new(stream), service);
+            tokio::spawn(connection);
+        }
+    });
+    for base in [in_axum, in_hyper] {
+        let url = format!("{base}/v1/chat/completions");
+        let response = post(&url, body(FIRST, true).to_string()).await;
+        assert_eq!(response.headers()["x-llm-model"], FIRST, "{base}");
+        assert!(response.text().await.unwrap().ends_with("data: [DONE]\n\n"));
+        let client = reqwest::Client::new();
+        let models = client.get(format!("{base}/v1/models")).send().await.unwrap();
+        let models: Value = serde_json::from_slice(&models.bytes().await.unwrap()).unwrap();
+        assert_eq!(models["data"][0]["id"], SECOND);
+        let head = client.head(format!("{base}/v1/models")).send().await.unwrap();
+        let length = head.headers()["content-length"].to_str().unwrap();
+        assert_eq!(
+            (head.status().as_u16(), length),
+            (200, models.to_string().len().to_string().as_str())
+        );
+        let nowhere = post(&format!("{base}/api/v1/nowhere"), "{}").await;
+        assert_eq!(nowhere.status(), 404);
+        let error: Value = serde_json::from_slice(&nowhere.bytes().await.unwrap()).unwrap();
+        assert_eq!(error["error"]["metadata"]["error_type"], "unknown_url");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_stream_survives_a_dead_model() {
     let world = World::new("503;no-hint").await;

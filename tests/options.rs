@@ -350,7 +350,7 @@ fn embeddings_drop_what_only_openrouter_knows_for_a_provider() {
         .and_then(|request| request.field("dimensions", 8))
         .unwrap();
     let sent = |dialect| {
-        let whole: Vec<u8> = request.segments(dialect).into_iter().flatten().collect();
+        let whole: Vec<u8> = WireRequest::segments(&request, dialect).into_iter().flatten().collect();
         serde_json::from_slice::<serde_json::Value>(&whole).unwrap()
     };
     assert_eq!(sent(Dialect::OpenRouter)["input_type"], "query");

@@ -156,6 +156,84 @@ async fn a_model_that_refuses_a_begun_message_is_passed_over_and_hides_nothing()
     assert_eq!(log.matches("400").count(), 2, "{log}");
 }
 
+/// If no other continues, one that takes no begun message is instructed to continue in words; the next call knows.
+#[tokio::test(start_paused = true)]
+async fn a_model_that_takes_no_begun_message_is_instructed() {
+    for chain in [vec![FIRST], vec![FIRST, SECOND]] {
+        let world = world("1xTEXT;cut@30,1xno-prefill,1xTEXT;obey,1xTEXT;cut@30,TEXT;obey", "503").await;
+        let stack = on(&world).chain(chain.iter().copied()).build().unwrap();
+        let mut before = 0;
+        for _ in 0..2 {
+            let told = tell(&stack, ask().max_tokens(70)).await;
+            assert_eq!(
+                (told.text.as_str(), told.error.map(|error| error.kind())),
+                (WHOLE, None),
+                "{chain:?}"
+            );
+            let seen = world.simulator.seen();
+            let last: Value = serde_json::from_slice(&seen.attempts.last().unwrap().body).unwrap();
+            let messages = last["messages"].as_array().unwrap();
+            let roles: Vec<_> = messages
+                .iter()
+                .map(|message| message["role"].as_str().unwrap())
+                .collect();
+            assert_eq!(roles, ["user", "assistant", "user"], "{chain:?}");
+            let shown = WHOLE.get(..told.places[0].after).unwrap();
+            let told_last = messages[2]["content"].as_str().unwrap().rsplit('\n').next().unwrap();
+            assert!(
+                shown.ends_with(told_last) && (38..=40).contains(&told_last.len()),
+                "{told_last}"
+            );
+            let refusals = told.answer.attempts().unwrap().to_string().matches("400").count();
+            assert_eq!(refusals, usize::from(before == 0), "it is learned");
+            before = seen.attempts.len();
+        }
+    }
+}
+
+/// An answer from the start is not joined, in whichever way it was requested.
+#[tokio::test(start_paused = true)]
+async fn an_answer_from_the_start_is_never_joined() {
+    let other = "text=The%20sky%20is%20an%20illusion%2E%20It%20has%20no%20colour%2E";
+    for plan in [
+        format!("1xTEXT;cut@30,{other}"),
+        format!("1xTEXT;cut@30,1xno-prefill,{other}"),
+        "1xTEXT;cut@30,1xno-prefill,TEXT".to_owned(),
+    ] {
+        let world = world(&plan, "TEXT").await;
+        let told = tell(&on(&world).chain([FIRST]).build().unwrap(), ask()).await;
+        assert_eq!(told.error.unwrap().kind(), FailureKind::Truncated, "{plan}");
+        assert!(
+            WHOLE.starts_with(&told.text) && told.places.is_empty(),
+            "{plan}: {}",
+            told.text
+        );
+        let log = told.answer.attempts().unwrap().to_string();
+        assert!(log.contains("answered from the start, not joined"), "{log}");
+    }
+}
+
+/// What is known of a model needs no refusal.
+#[tokio::test(start_paused = true)]
+async fn a_new_claude_is_instructed_and_a_research_model_not_at_all() {
+    const NEW: &str = "anthropic/claude-sonnet-4.6";
+    let world = world("1xTEXT;cut@30,503", "503").await;
+    world.simulator.plan(NEW, &format!("{};obey", text())).unwrap();
+    world.simulator.plan("openai/o3-deep-research", "ok").unwrap();
+    let stack = on(&world)
+        .chain([FIRST, "openai/o3-deep-research", NEW])
+        .build()
+        .unwrap();
+    let told = tell(&stack, ask()).await;
+    assert_eq!(told.text, WHOLE);
+    let log = told.answer.attempts().unwrap().to_string();
+    assert!(
+        log.contains("passed over: it cannot continue an interrupted answer"),
+        "{log}"
+    );
+    assert_eq!(asked(&world).last().unwrap(), NEW);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_model_that_is_interrupted_twice_is_left_for_the_next() {
     let world = world("TEXT;cut@20", "TEXT").await;

@@ -279,3 +279,41 @@ async fn s16_the_bill_names_the_model_that_answered() {
         assert_eq!(kept.total(), bill(&world.simulator));
     }
 }
+
+/// The stack as it comes: no timeout is set.
+fn with_defaults(world: &World) -> StackBuilder {
+    Stack::builder()
+        .upstream(
+            world.upstream(),
+            ApiKey::new("sk-or-v1-0123456789abcdef0123456789abtest").unwrap(),
+        )
+        .chain([FIRST, SECOND])
+}
+
+#[tokio::test(start_paused = true)]
+async fn s06_with_the_defaults_is_passed() {
+    for (streamed, within) in [(true, 30), (false, 100)] {
+        let world = World::new("hang").await;
+        let got = call(&with_defaults(&world).build().unwrap(), streamed, ask()).await;
+        whole(&got);
+        assert_eq!(got.asked(), [FIRST, SECOND]);
+        assert!(got.took <= Duration::from_secs(within), "{got:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn s09_with_the_defaults_is_passed() {
+    for stall in ["stall=30s@4", "stall=500s@4"] {
+        // A plain answer, which nothing is shown of, needs no option.
+        let world = World::new(&format!("GOOD;{stall}")).await;
+        let got = call(&with_defaults(&world).build().unwrap(), false, ask()).await;
+        whole(&got);
+        assert!(got.took <= Duration::from_secs(45), "{stall}: {got:?}");
+        // A stream is whole with `resume`, and otherwise never taken for whole.
+        let world = World::new(&format!("GOOD;{stall}")).await;
+        let stack = with_defaults(&world).resume(ResumeLayer::new()).build().unwrap();
+        let got = call(&stack, true, ask()).await;
+        whole(&got);
+        assert!(got.took <= Duration::from_secs(45), "{stall}: {got:?}");
+    }
+}

@@ -1,6 +1,26 @@
-//! Invariant 9, with everything logged that can be. Alone in its file: a subscriber of one test must not meet another's calls.
+//! Invariant 9, with everything logged that can be: no key, prompt or answer. Alone in its file: a subscriber of one test must not meet
+//! another's calls.
 
-use crate::support::{TEXT, World, ask, call, log::Log};
+use std::{error::Error as StdError, sync::Arc, time::Duration};
+
+use crate::support::{FIRST, SECOND, TEXT, World, ask, call, ledger::Kept, log::Log};
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Full};
+use openrouter_simulator::Fault;
+use tower::ServiceExt;
+use tower_openrouter::{
+    Answer, ApiKey, ChatServiceExt, Error, KeyPool, Keys, Stack,
+    layers::{WorstCasePrice, auth::KeySource, budget::Budget, cost::UnknownPrice},
+    transport::Transport,
+};
+
+/// A key that is in no other text.
+const KEY: &str = "sk-or-v1-canary-5f1e7c3a9b2d";
+/// A part of it, which a key that was cut would still show.
+const PART: &str = "canary-5f1e";
+/// Of the prompt.
+const PROMPT: &str = "Why is the sky";
 
 /// Invariant 9, with everything logged that can be: neither the key, nor the prompt, nor the answer.
 #[tokio::test(start_paused = true)]
@@ -24,7 +44,107 @@ async fn nothing_logged_or_printed_holds_a_key_a_prompt_or_an_answer() {
         error.report(),
         got.lines
     );
-    for secret in ["sk-or-v1", "Bearer", "Why is the sky", "Scattering"] {
+    for secret in ["sk-or-v1", "Bearer", PROMPT, "Scattering"] {
         assert!(!printed.contains(secret), "{secret}");
+    }
+}
+
+/// Everything that an error prints, its causes included.
+fn printed(error: &Error) -> String {
+    let mut text = format!("{error} {error:?} {error:#?} {} {}", error.report(), error.message());
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(" {cause} {cause:?} {cause:#?}"));
+        source = cause.source();
+    }
+    text
+}
+
+/// Calls through all doors, and everything that is printed of what comes back.
+async fn calls(stack: &Stack) -> String {
+    let mut text = String::new();
+    for streamed in [true, false] {
+        let got = call(stack, streamed, ask()).await;
+        text.push_str(&format!("{:?} {:#?}", got.lines, got.lines));
+        text.push_str(&got.error.as_ref().map(printed).unwrap_or_default());
+        let body = format!(r#"{{"stream":{streamed},"messages":[{{"role":"user","content":"{PROMPT} blue?"}}]}}"#);
+        let request = Request::post("/").body(Full::new(Bytes::from(body))).unwrap();
+        let endpoint = stack.clone().into_openai_endpoint();
+        let (parts, body) = endpoint.oneshot(request).await.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        text.push_str(&format!("{parts:?} {}", String::from_utf8_lossy(&body)));
+    }
+    match stack
+        .clone()
+        .oneshot(ask().stream(true).into_http().map(Into::into))
+        .await
+    {
+        Ok(response) => text.push_str(&format!("{:?}", Answer::new(response))),
+        Err(error) => text.push_str(&printed(&error)),
+    }
+    text
+}
+
+/// Each fault that the simulator knows, with a key that is searched for in what every crate logs, in errors and their causes, in what the
+/// public types print, in the ledger's entries, in the metrics, and in what an endpoint's client gets.
+#[tokio::test(start_paused = true)]
+async fn no_failure_leaves_the_key_anywhere() {
+    #[cfg(feature = "metrics")]
+    let recorder = metrics_util::debugging::DebuggingRecorder::new();
+    #[cfg(feature = "metrics")]
+    let snapshotter = recorder.snapshotter();
+    #[cfg(feature = "metrics")]
+    let _here = metrics::set_default_local_recorder(&recorder);
+    let price = WorstCasePrice {
+        answer_token: "0.000001".parse().unwrap(),
+        max_answer: Some(100),
+        ..WorstCasePrice::default()
+    };
+    let mut failures = 0;
+    for (fault, _) in Fault::table() {
+        let (log, guard) = Log::listen("trace");
+        let world = World::new(fault).await;
+        let ledger = Kept::new();
+        let pool = KeyPool::new([ApiKey::new(KEY).unwrap()]).unwrap();
+        let builder = Stack::builder()
+            .upstream(world.upstream(), pool.clone())
+            .chain([FIRST, SECOND])
+            .deadline(Duration::from_secs(40))
+            .ledger(Arc::clone(&ledger) as _)
+            .budget(Budget::usd("all", "1000").unwrap())
+            .unknown_price(UnknownPrice::Assume(price));
+        let stack = builder.clone().build().unwrap();
+        let mut text = calls(&stack).await;
+        drop(guard);
+        failures += usize::from(log.text().contains("attempt failed"));
+        assert!(
+            world
+                .simulator
+                .seen()
+                .attempts
+                .iter()
+                .any(|seen| seen.header("authorization").is_some()),
+            "{fault}: the key was not sent"
+        );
+        let transport = Transport::builder().upstream(world.upstream()).build().unwrap();
+        let keys = Keys::new().upstream("openrouter", KeySource::Pool(pool.clone()));
+        text.push_str(&format!(
+            "{builder:?} {stack:?} {} {pool:?} {keys:?} {:?} {transport:?} {:?} {:?} {:?}",
+            stack.describe(),
+            ApiKey::new(KEY).unwrap(),
+            pool.states(),
+            stack.circuits(),
+            ledger.entries(),
+        ));
+        assert!(!text.contains(PART), "{fault}: {text}");
+        let logged = log.text();
+        let leak = logged.lines().find(|line| line.contains(PART) || line.contains(PROMPT));
+        assert_eq!(leak, None, "{fault}");
+    }
+    assert!(failures > 60, "{failures} faults failed");
+    #[cfg(feature = "metrics")]
+    {
+        let all = snapshotter.snapshot().into_vec();
+        assert!(!all.is_empty() && !format!("{all:?}").contains(PART));
     }
 }

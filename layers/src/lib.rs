@@ -1,37 +1,21 @@
 // The examples of the front page use every layer.
 #![cfg_attr(
     all(
-        feature = "adaptive-concurrency",
         feature = "auth",
-        feature = "circuit-breaker",
         feature = "cost",
-        feature = "deadline",
-        feature = "fallback",
-        feature = "first-token",
-        feature = "observe",
         feature = "pause",
         feature = "rate-limit",
-        feature = "resume",
-        feature = "retry",
-        feature = "timeout"
+        feature = "retry"
     ),
     doc = include_str!("crate.md")
 )]
 #![cfg_attr(
     not(all(
-        feature = "adaptive-concurrency",
         feature = "auth",
-        feature = "circuit-breaker",
         feature = "cost",
-        feature = "deadline",
-        feature = "fallback",
-        feature = "first-token",
-        feature = "observe",
         feature = "pause",
         feature = "rate-limit",
-        feature = "resume",
-        feature = "retry",
-        feature = "timeout"
+        feature = "retry"
     )),
     doc = "Tower layers for calls to language models."
 )]
@@ -43,12 +27,8 @@
         not(feature = "auth"),
         not(feature = "cache"),
         not(feature = "cost"),
-        not(feature = "fallback"),
-        not(feature = "observe"),
-        not(feature = "resume"),
         not(feature = "retry"),
-        not(feature = "pause"),
-        not(any(feature = "adaptive-concurrency", feature = "circuit-breaker"))
+        not(feature = "pause")
     ),
     expect(dead_code, reason = "used by layers whose features are off")
 )]
@@ -61,8 +41,6 @@ mod protocol;
 mod util;
 pub mod watch;
 
-#[cfg(feature = "adaptive-concurrency")]
-#[cfg_attr(docsrs, doc(cfg(feature = "adaptive-concurrency")))]
 pub mod adaptive_concurrency;
 pub mod attempt;
 #[cfg(feature = "auth")]
@@ -74,27 +52,18 @@ pub mod budget;
 #[cfg(feature = "cache")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
 pub mod cache;
-#[cfg(feature = "circuit-breaker")]
-#[cfg_attr(docsrs, doc(cfg(feature = "circuit-breaker")))]
 pub mod circuit_breaker;
 #[cfg(feature = "cost")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cost")))]
 pub mod cost;
-#[cfg(feature = "deadline")]
-#[cfg_attr(docsrs, doc(cfg(feature = "deadline")))]
 pub mod deadline;
 pub mod degrade;
-#[cfg(feature = "fallback")]
-#[cfg_attr(docsrs, doc(cfg(feature = "fallback")))]
+pub mod events;
 pub mod fallback;
-#[cfg(feature = "first-token")]
-#[cfg_attr(docsrs, doc(cfg(feature = "first-token")))]
 pub mod first_token;
 #[cfg(feature = "cost")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cost")))]
 pub mod ledger;
-#[cfg(feature = "observe")]
-#[cfg_attr(docsrs, doc(cfg(feature = "observe")))]
 pub mod observe;
 #[cfg(feature = "pause")]
 #[cfg_attr(docsrs, doc(cfg(feature = "pause")))]
@@ -105,26 +74,22 @@ pub mod rate_limit;
 #[cfg(feature = "cost")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cost")))]
 pub mod reconcile;
-#[cfg(feature = "resume")]
-#[cfg_attr(docsrs, doc(cfg(feature = "resume")))]
 pub mod resume;
 #[cfg(feature = "retry")]
 #[cfg_attr(docsrs, doc(cfg(feature = "retry")))]
 pub mod retry;
 pub mod tagging;
-#[cfg(feature = "timeout")]
-#[cfg_attr(docsrs, doc(cfg(feature = "timeout")))]
 pub mod timeout;
 
 pub use call::{
-    Attempt, AttemptHandle, AttemptLog, Call, Candidate, CandidateError, LONGEST_TAG_NAME, LONGEST_TAG_VALUE,
-    MOST_TAGS, Outcome, Priority, Route, TagError, Tags, TimeoutOverrides,
+    Attempt, AttemptHandle, AttemptLog, Call, Candidate, CandidateError, ContinueBy, LONGEST_TAG_NAME,
+    LONGEST_TAG_VALUE, MOST_TAGS, Outcome, Priority, Route, TagError, Tags, TimeoutOverrides,
 };
 pub use failure::{Advice, FailureKind, FallbackAdvice, Health, Phase, RetryAdvice, Scope};
 pub use marks::{Coalesced, Degraded, DegradedSource, NoStore, OutputLimit, Resumed, Resumption, Unbilled};
 pub use money::{FixedPrices, PriceCeiling, PriceList, Quote, TokenUsage, UsdAmount, UsdError, WorstCasePrice};
 pub use protocol::{
-    Budgeted, CacheKey, Capability, Continuable, Failure, FailureMarks, Frame, GlobalKey, KeyExtractor, KeyWriter,
-    LayerError, LlmRequest, MIN_OUTPUT_TOKENS, Modalities, Needs, Shown, Stage, ToolLoop, changes_no_answer,
+    Apis, Budgeted, CacheKey, Capability, Continuable, Failure, FailureMarks, Frame, GlobalKey, KeyExtractor,
+    KeyWriter, LayerError, LlmRequest, MIN_OUTPUT_TOKENS, Modalities, Needs, Shown, Stage, ToolLoop, changes_no_answer,
 };
 pub use util::{ParseUtcTimeError, UnknownName, UtcTime};

@@ -253,6 +253,23 @@ async fn tokens_are_trued_up_over_and_under() {
     assert!(passes(&service, sized(0, 1)).await);
 }
 
+/// A count that overflowed, or zeros, are no count: what was seen is taken. One that is merely large is paid back within a day.
+#[tokio::test(start_paused = true)]
+async fn no_count_of_an_upstream_locks_a_limit_for_good_or_lifts_it() {
+    let used = |tokens| Step::body([Beat::Frame(Stage::Content), Beat::Used(tokens)]);
+    for (told, waits) in [(u64::MAX, 0), (1 << 32, 24 * 3_600), (0, 0)] {
+        let service = everyone(tokens()).layer(Leaf::new([used(told), used(10), used(10)]));
+        assert!(passes(&service, sized(50, 50)).await);
+        advance(secs(waits)).await;
+        assert_eq!(
+            passes(&service, sized(0, 60)).await,
+            waits > 0,
+            "{told}: 51 of 100 were seen"
+        );
+        assert!(passes(&service, sized(0, 40)).await, "{told}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_is_left_pays_for_what_was_seen() {
     let beats = [Beat::Frame(Stage::Content), Beat::Frame(Stage::Content), Beat::Stall];

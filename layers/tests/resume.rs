@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use http_body::Body;
 use http_body_util::BodyExt;
 use tower::{ServiceBuilder, ServiceExt};
 use tower_llm_layers::{
-    Failure, FailureKind, Frame,
+    AttemptLog, Failure, FailureKind, Frame, Phase,
     attempt::AttemptLayer,
     cost::CostLayer,
     fallback::FallbackLayer,
@@ -15,7 +16,7 @@ use tower_llm_layers::{
 };
 
 use crate::support::{
-    Prices, chain, log, streamed,
+    Prices, TestError, chain, log, streamed,
     words::{Scripted, Word, word},
 };
 
@@ -25,7 +26,14 @@ async fn tell(service: Scripted, layer: ResumeLayer) -> (String, bool, Option<Fa
         .layer(layer)
         .layer(AttemptLayer::new())
         .service(service);
-    let mut body = Box::pin(stack.oneshot(streamed()).await.unwrap().into_body());
+    read(stack.oneshot(streamed()).await.unwrap().into_body()).await
+}
+
+async fn read<B>(body: B) -> (String, bool, Option<FailureKind>)
+where
+    B: Body<Data = Word, Error = TestError>,
+{
+    let mut body = Box::pin(body);
     let (mut text, mut end) = (String::new(), false);
     while let Some(frame) = body.frame().await {
         match frame {
@@ -162,4 +170,158 @@ async fn text_shown_and_resumed_is_not_recorded_as_wasted() {
         .unwrap();
     let wasted = span.fields.get(n::COST_WASTED).map(String::as_str);
     assert!(matches!(wasted, None | Some("0" | "0.0")), "{:?}", span.fields);
+}
+
+/// What the first continuation held back is not lost if the next one brings nothing.
+#[tokio::test(start_paused = true)]
+async fn text_held_at_one_seam_is_shown_if_the_next_is_interrupted_too() {
+    for last in [vec![Word::Cut], vec![word(" "), Word::Cut]] {
+        let scripts = [
+            vec![word("The sky is blue."), Word::Cut],
+            vec![word(" The sky is"), Word::Cut],
+            last,
+        ];
+        let told = tell(Scripted::new(scripts), ResumeLayer::new()).await;
+        let text = "The sky is blue. The sky is".to_owned();
+        assert_eq!(told, (text, false, Some(FailureKind::Truncated)));
+    }
+}
+
+/// Two texts that begin alike are never joined, whichever piece tells.
+#[tokio::test(start_paused = true)]
+async fn an_answer_from_the_start_ends_in_the_error_that_interrupted_it() {
+    let restarts = [
+        vec![word("The sky is blue because of light. So."), Word::Finish],
+        vec![word("The "), word("sky "), word("is"), word(" blue"), Word::Finish],
+        vec![word("The sky is"), Word::Finish],
+        vec![word("The sky is"), Word::Stop],
+    ];
+    for again in restarts {
+        let service = Scripted::new([vec![word("The sky is blue. It is so since"), Word::Cut], again.clone()]);
+        let told = tell(service.clone(), ResumeLayer::new()).await;
+        let shown = "The sky is blue. It is so since".to_owned();
+        assert_eq!(told, (shown, false, Some(FailureKind::Truncated)), "{again:?}");
+        assert_eq!(service.calls(), 2);
+    }
+}
+
+/// A model that rejects a begun message continues by instruction, and the next call does so at once.
+#[tokio::test(start_paused = true)]
+async fn a_rejected_begun_message_is_learned() {
+    for kind in [FailureKind::BadRequest, FailureKind::RejectedByProvider] {
+        let begun = || {
+            vec![
+                word("The sky is blue since air scatters short waves of light"),
+                Word::Cut,
+            ]
+        };
+        let rest = || vec![word("since air scatters short waves of light best."), Word::Finish];
+        let scripts = [begun(), vec![Word::Refused(kind)], rest(), begun(), rest()];
+        let service = Scripted::new(scripts);
+        let stack = ServiceBuilder::new()
+            .layer(ResumeLayer::new())
+            .layer(FallbackLayer::new(chain(["a"])))
+            .layer(RetryLayer::new())
+            .layer(AttemptLayer::new())
+            .service(service.clone());
+        for calls in [3, 5] {
+            let told = read(stack.clone().oneshot(streamed()).await.unwrap().into_body()).await;
+            let whole = "The sky is blue since air scatters short waves of light best.".to_owned();
+            assert_eq!(told, (whole, true, None), "{kind}");
+            assert_eq!(service.calls(), calls, "{kind}");
+        }
+        let asked: Vec<_> = service.asked().iter().map(Option::is_some).collect();
+        assert_eq!(asked, [false, false, true, false, true], "{kind}");
+    }
+}
+
+/// So is a model that answers from the start.
+#[tokio::test(start_paused = true)]
+async fn an_answer_from_the_start_is_learned() {
+    let begun = || {
+        vec![
+            word("The sky is blue since air scatters short waves of light"),
+            Word::Cut,
+        ]
+    };
+    let again = vec![word("The sky is so. It is."), Word::Finish];
+    let rest = vec![word("since air scatters short waves of light best."), Word::Finish];
+    let service = Scripted::new([begun(), again, begun(), rest]);
+    let stack = ServiceBuilder::new()
+        .layer(ResumeLayer::new())
+        .layer(FallbackLayer::new(chain(["a"])))
+        .layer(AttemptLayer::new())
+        .service(service.clone());
+    let first = read(stack.clone().oneshot(streamed()).await.unwrap().into_body()).await;
+    assert_eq!(first.2, Some(FailureKind::Truncated));
+    let second = read(stack.oneshot(streamed()).await.unwrap().into_body()).await;
+    assert_eq!(second.2, None);
+    let asked: Vec<_> = service.asked().iter().map(Option::is_some).collect();
+    assert_eq!(asked, [false, false, false, true]);
+}
+
+/// A model that continues in no way is not called for it.
+#[tokio::test(start_paused = true)]
+async fn a_model_that_cannot_continue_is_passed_over() {
+    let begun = vec![word("The sky is blue since"), Word::Cut];
+    let rest = vec![word(" air scatters light."), Word::Finish];
+    for (models, calls, text) in [
+        (["never-a", "b"], 2, "The sky is blue since air scatters light."),
+        (["never-a", "never-b"], 1, "The sky is blue since"),
+    ] {
+        let service = Scripted::new([begun.clone(), rest.clone()]);
+        let stack = ServiceBuilder::new()
+            .layer(ResumeLayer::new())
+            .layer(FallbackLayer::new(chain(models)))
+            .layer(AttemptLayer::new())
+            .service(service.clone());
+        let told = read(stack.oneshot(streamed()).await.unwrap().into_body()).await;
+        assert_eq!((told.0.as_str(), service.calls()), (text, calls), "{models:?}");
+    }
+}
+
+/// One that fell silent would be silent again: the others go before it.
+#[tokio::test(start_paused = true)]
+async fn after_a_silence_the_next_candidate_is_called_first() {
+    for (kind, next) in [
+        (FailureKind::Timeout(Phase::Idle), "b"),
+        (FailureKind::Timeout(Phase::Throughput), "b"),
+        (FailureKind::Truncated, "a"),
+    ] {
+        let begun = vec![word("The sky is blue since"), Word::Failed(kind)];
+        let rest = vec![word(" air scatters light."), Word::Finish];
+        let stack = ServiceBuilder::new()
+            .layer(ResumeLayer::new())
+            .layer(FallbackLayer::new(chain(["a", "b"])))
+            .layer(AttemptLayer::new())
+            .service(Scripted::new([begun, rest]));
+        let response = stack.oneshot(streamed()).await.unwrap();
+        let log = response.extensions().get::<AttemptLog>().unwrap().clone();
+        assert_eq!(read(response.into_body()).await.2, None, "{kind}");
+        let last = log.attempts().last().unwrap().candidate.clone();
+        assert_eq!(last.unwrap().model(), next, "{kind}");
+    }
+}
+
+/// A stream that is always ready and shows nothing does not keep the runtime from the timers.
+#[tokio::test(start_paused = true)]
+async fn an_endless_continuation_without_text_ends_at_the_deadline() {
+    let stack = ServiceBuilder::new()
+        .layer(ResumeLayer::new())
+        .layer(AttemptLayer::new())
+        .service(Scripted::new([
+            vec![word("The sky is blue."), Word::Cut],
+            vec![Word::Blanks],
+        ]));
+    let body = stack.oneshot(streamed()).await.unwrap().into_body();
+    let limit = std::time::Duration::from_secs(1);
+    let auto = tokio::spawn(async move {
+        // Virtual time only moves while nothing is ready.
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        tokio::time::advance(limit).await;
+    });
+    assert!(tokio::time::timeout(limit, read(body)).await.is_err());
+    auto.await.unwrap();
 }

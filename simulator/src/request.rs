@@ -126,11 +126,27 @@ impl Request {
             .map(Message::text)
     }
 
-    /// The text of the last message of the user.
+    /// The assistant's text that the last message asks to continue, and the end of it that the message names: what the answer begins with.
+    pub(crate) fn instructed_to_continue(&self) -> Option<(String, String)> {
+        let [.., begun, instruction] = self.messages.as_slice() else {
+            return None;
+        };
+        if begun.role != "assistant" || instruction.role != "user" {
+            return None;
+        }
+        let (begun, instruction) = (begun.text(), instruction.text());
+        let mut ends = begun.char_indices().map(|(at, _)| begun.split_at(at).1);
+        let last = ends.find(|end| instruction.ends_with(end))?.to_owned();
+        Some((begun, last))
+    }
+
+    /// The text of the last message of the user, unless it asks to continue.
     pub(crate) fn question(&self) -> String {
+        let instructions = usize::from(self.instructed_to_continue().is_some());
         self.messages
             .iter()
             .rev()
+            .skip(instructions)
             .find(|message| message.role == "user")
             .map(Message::text)
             .unwrap_or_default()

@@ -39,6 +39,8 @@ async fn a_plain_response_is_whole() {
     ] {
         assert!(answer.get(echoed).is_some(), "{echoed}");
     }
+    // What is optional is left out: a null is none of its values.
+    assert!(answer.get("text").is_none() && answer.get("reasoning").is_none());
     let part = &answer["output"][0]["content"][0];
     assert!(part["text"].as_str().unwrap().starts_with("The sky is blue"));
     // 9 + 20 bytes, four to a token.

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Request};
-use tower_llm_layers::Continuable;
+use tower_llm_layers::{Candidate, Continuable, ContinueBy};
 
 use super::{Api, ApiRequest, request::post};
 use crate::{
     ChatRequest,
+    request::way_of,
     transport::Dialect,
     wire::{Segments, WireRequest},
 };
@@ -65,6 +66,10 @@ impl Continuable for ChatRequest {
         }
         Some(next)
     }
+
+    fn way_of(candidate: &Candidate) -> ContinueBy {
+        way_of(candidate)
+    }
 }
 
 /// What no text can continue: several answers, or details of each token.
@@ -78,7 +83,7 @@ impl WireRequest for ChatRequest {
     fn segments(&self, dialect: Dialect) -> Segments {
         match dialect {
             Dialect::OpenRouter => Self::segments(self).collect(),
-            Dialect::OpenAi => self.without_openrouter_fields().segments().collect(),
+            Dialect::OpenAi | Dialect::Anthropic => self.without_openrouter_fields().segments().collect(),
         }
     }
 

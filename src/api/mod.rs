@@ -3,16 +3,24 @@
 //! A [`ChatRequest`](crate::ChatRequest), [`ResponsesRequest`], [`MessagesRequest`] or [`EmbeddingRequest`] becomes an [`ApiRequest`], which
 //! is what a stack takes. Each is the JSON document that it goes out as.
 
+mod answer;
 mod chat;
 mod embeddings;
 mod messages;
 mod request;
 mod responses;
+#[cfg(test)]
+mod tests;
+mod typed_answer;
 
-pub use embeddings::EmbeddingRequest;
-pub use messages::MessagesRequest;
+use std::fmt;
+
+pub(crate) use answer::{Course, Piece, Step, texts};
+pub use embeddings::{Embedding, EmbeddingRequest, EmbeddingResponse, Vector};
+pub use messages::{MessageDocument, MessagesRequest};
 pub use request::{ApiRequest, IntoApiRequest};
-pub use responses::ResponsesRequest;
+pub use responses::{ResponseDocument, ResponsesRequest};
+pub use typed_answer::ApiAnswer;
 
 /// The shape of a call: which API of an upstream it is for.
 ///
@@ -51,7 +59,18 @@ impl Api {
         }
     }
 
-    /// The same with a slash before it: the path of a request above the transport.
+    /// Its name in messages and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Responses => "responses",
+            Self::Messages => "messages",
+            Self::Embeddings => "embeddings",
+        }
+    }
+
+    /// Its path with a slash before it: the path of a request above the transport.
     pub(crate) const fn uri(self) -> &'static str {
         match self {
             Self::Chat => "/chat/completions",
@@ -59,5 +78,11 @@ impl Api {
             Self::Messages => "/messages",
             Self::Embeddings => "/embeddings",
         }
+    }
+}
+
+impl fmt::Display for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }

@@ -4,12 +4,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, Method, Request, Uri};
-use tower_llm_layers::{Budgeted, CacheKey, Call, Continuable, KeyWriter, LlmRequest, Needs, Route, UsdAmount};
+use tower_llm_layers::{
+    Budgeted, CacheKey, Call, Candidate, Continuable, ContinueBy, KeyWriter, LlmRequest, Needs, Route, UsdAmount,
+};
 
-use super::{Api, EmbeddingRequest, MessagesRequest, ResponsesRequest};
+use super::{
+    Api, ApiAnswer, EmbeddingRequest, EmbeddingResponse, MessageDocument, MessagesRequest, ResponseDocument,
+    ResponsesRequest,
+};
 use crate::{
     ChatRequest,
     request::RequestError,
+    response::ChatResponse,
     transport::Dialect,
     wire::{Segments, WireRequest},
 };
@@ -51,7 +57,7 @@ macro_rules! each {
 
 /// Views of one kind, and the conversions.
 macro_rules! kinds {
-    ($( $kind:ident($type:ty): $view:ident, $view_mut:ident, $what:literal; )+) => {
+    ($( $kind:ident($type:ty) -> $answer:ty: $view:ident, $view_mut:ident, $what:literal; )+) => {
         impl ApiRequest {
             $(
                 #[doc = concat!("The request for ", $what, "; `None` if it is another one.")]
@@ -82,6 +88,8 @@ macro_rules! kinds {
             }
 
             impl IntoApiRequest for $type {
+                type Answer = $answer;
+
                 fn into_api_request(self) -> Request<ApiRequest> {
                     self.into_http()
                 }
@@ -91,10 +99,10 @@ macro_rules! kinds {
 }
 
 kinds! {
-    Chat(ChatRequest): as_chat, as_chat_mut, "a chat";
-    Responses(ResponsesRequest): as_responses, as_responses_mut, "a response";
-    Messages(MessagesRequest): as_messages, as_messages_mut, "a message";
-    Embedding(EmbeddingRequest): as_embedding, as_embedding_mut, "embeddings";
+    Chat(ChatRequest) -> ChatResponse: as_chat, as_chat_mut, "a chat";
+    Responses(ResponsesRequest) -> ResponseDocument: as_responses, as_responses_mut, "a response";
+    Messages(MessagesRequest) -> MessageDocument: as_messages, as_messages_mut, "a message";
+    Embedding(EmbeddingRequest) -> EmbeddingResponse: as_embedding, as_embedding_mut, "embeddings";
 }
 
 impl ApiRequest {
@@ -161,17 +169,24 @@ pub(super) fn post(api: Api, body: ApiRequest) -> Request<ApiRequest> {
 
 /// What the methods of a stack take: a typed request, or an HTTP request with one as its body, whose headers and extensions go along.
 pub trait IntoApiRequest {
+    /// What the typed answer is: that of the request's API. That of an [`ApiRequest`], whose API the type does not say, is a chat's.
+    type Answer: ApiAnswer;
+
     /// As an HTTP request.
     fn into_api_request(self) -> Request<ApiRequest>;
 }
 
 impl IntoApiRequest for ApiRequest {
+    type Answer = ChatResponse;
+
     fn into_api_request(self) -> Request<ApiRequest> {
         self.into_http()
     }
 }
 
-impl<R: Into<ApiRequest>> IntoApiRequest for Request<R> {
+impl<R: Into<ApiRequest> + IntoApiRequest> IntoApiRequest for Request<R> {
+    type Answer = R::Answer;
+
     fn into_api_request(self) -> Request<ApiRequest> {
         self.map(Into::into)
     }
@@ -195,7 +210,9 @@ impl LlmRequest for ApiRequest {
     }
 
     fn needs(&self) -> Needs {
-        each!(&self.0, body => body.needs())
+        let mut needs = each!(&self.0, body => body.needs());
+        needs.api = Some(self.api().name());
+        needs
     }
 
     fn is_streaming(&self) -> bool {
@@ -238,6 +255,10 @@ impl LlmRequest for ApiRequest {
         each!(&self.0, body => body.pinned_route())
     }
 
+    fn ask_to_continue(&mut self, last: &str) -> bool {
+        each!(&mut self.0, body => body.ask_to_continue(last))
+    }
+
     fn budgeted(&mut self) -> Option<&mut dyn Budgeted> {
         each!(&mut self.0, body => body.budgeted())
     }
@@ -256,6 +277,10 @@ impl Budgeted for ApiRequest {
 impl Continuable for ApiRequest {
     fn continue_after(&self, shown: &str) -> Option<Self> {
         each!(&self.0, body => body.continue_after(shown).map(Self::from))
+    }
+
+    fn way_of(candidate: &Candidate) -> ContinueBy {
+        ChatRequest::way_of(candidate)
     }
 }
 
@@ -288,5 +313,9 @@ impl WireRequest for ApiRequest {
 
     fn api(&self) -> Option<Api> {
         Some(self.api())
+    }
+
+    fn check_for(&self, dialect: Dialect) -> Result<(), RequestError> {
+        each!(&self.0, body => body.check_for(dialect))
     }
 }

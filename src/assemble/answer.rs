@@ -7,9 +7,10 @@ use bytes::Bytes;
 use super::{
     choice::Choice,
     node::{is_null, members, write_list, write_name},
+    typed::Typed,
 };
 use crate::{
-    ChatFrame, Error, FailureKind, FrameKind,
+    Api, ChatFrame, Error, FailureKind, FrameKind,
     request::{
         JsonError,
         scan::{Cursor, strict, whole_number},
@@ -27,6 +28,8 @@ pub(crate) struct Gathered {
     choices: BTreeMap<u64, Choice>,
     /// An answer that came in one piece, with nothing beside it.
     plain: Option<ChatFrame>,
+    /// Events that have types.
+    typed: Option<Box<Typed>>,
     frames: usize,
     bytes: usize,
 }
@@ -44,13 +47,21 @@ impl Gathered {
             let message = format!("the answer is over {} MiB: ask for less in one call", LARGEST >> 20);
             return Err(Error::new(FailureKind::Malformed, message));
         }
-        self.add(frame.bytes())
-            .map_err(|cause| Error::caused(FailureKind::Malformed, "this frame is not a chunk of a stream", cause))
+        let added = match frame.api() {
+            api @ (Api::Responses | Api::Messages) => {
+                let typed = self.typed.get_or_insert_with(|| Box::new(Typed::new(api)));
+                typed.add(frame.bytes())
+            }
+            _ => self.add(frame.bytes()),
+        };
+        added.map_err(|cause| Error::caused(FailureKind::Malformed, "this frame is not a chunk of a stream", cause))
     }
 
     fn add(&mut self, chunk: &[u8]) -> Result<(), JsonError> {
         for (name, value) in members(chunk)? {
             match &*name {
+                // One choice that is not in a list.
+                "choices" if value.first() == Some(&b'{') => self.add_choice(value)?,
                 "choices" => Cursor::lenient(value).array_or_skip(|choice| {
                     let raw = choice.raw()?;
                     if raw.first() == Some(&b'{') {
@@ -75,8 +86,16 @@ impl Gathered {
         self.choices.entry(index).or_default().add(members)
     }
 
+    /// The API of the answer.
+    pub(crate) fn api(&self) -> Api {
+        self.typed.as_ref().map_or(Api::Chat, |typed| typed.api())
+    }
+
     /// The text so far, of the first choice.
     pub(crate) fn text(&self) -> String {
+        if let Some(typed) = &self.typed {
+            return typed.text();
+        }
         self.choices.values().next().map(Choice::text).unwrap_or_default()
     }
 
@@ -86,6 +105,9 @@ impl Gathered {
             && self.frames == 1
         {
             return Ok(plain.into());
+        }
+        if let Some(typed) = self.typed {
+            return Ok(typed.whole());
         }
         let mut json = Vec::with_capacity(self.bytes / 2);
         json.push(b'{');

@@ -34,8 +34,8 @@ impl Choice {
         }
         for (name, value) in members {
             match &*name {
-                "index" | "delta" => {}
                 "message" if is_object(value) => self.see(value)?,
+                "index" | "delta" | "message" => {}
                 "logprobs" if is_object(value) => add_logprobs(&mut self.beside, value)?,
                 // A completion's text, and the tokens of each piece.
                 "text" | "token_ids" => add(&mut self.beside, &name, value, 0)?,

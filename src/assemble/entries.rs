@@ -111,7 +111,10 @@ impl Entries {
     fn call(&self, piece: &Piece) -> Option<usize> {
         let by_id = || self.place(&by_id("", &piece.id));
         let found = match &piece.index {
-            Some(index) if piece.id.is_empty() => self.place(&by_index("", index)),
+            // A place that no call has begun, in a piece without a name: some servers count pieces of one call differently.
+            Some(index) if piece.id.is_empty() => self
+                .place(&by_index("", index))
+                .or_else(|| self.list.len().checked_sub(1).filter(|_| piece.name.is_empty())),
             Some(index) => {
                 let both = self.place(&by_both("", index, &piece.id));
                 both.or_else(|| self.place(&by_index("", index))).or_else(by_id)

@@ -28,8 +28,8 @@ const TEXTS: [&str; 10] = [
     "output_text",
 ];
 
-/// Members that say what something is: the last one counts, unless it is empty.
-const LABELS: [&str; 7] = ["role", "type", "name", "object", "model", "format", "status"];
+/// Members that say what something is: the last one counts, unless it is empty. A name is none of them: some servers send it in pieces.
+const LABELS: [&str; 6] = ["role", "type", "object", "model", "format", "status"];
 
 /// How deep objects are merged; below that the last one counts.
 const MERGED_LEVELS: u32 = 8;

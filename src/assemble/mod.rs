@@ -13,6 +13,9 @@ mod node;
 mod parts;
 #[cfg(test)]
 mod tests;
+mod typed;
 mod whole;
 
 pub(crate) use answer::Gathered;
+pub(crate) use typed::merged;
+pub(crate) use whole::Balance;

@@ -2,7 +2,7 @@
 
 /// Follows the brackets of JSON text, and looks at each byte once.
 #[derive(Default)]
-pub(super) struct Balance {
+pub(crate) struct Balance {
     depth: usize,
     in_string: bool,
     escaped: bool,
@@ -13,7 +13,7 @@ pub(super) struct Balance {
 }
 
 impl Balance {
-    pub(super) fn feed(&mut self, piece: &[u8]) {
+    pub(crate) fn feed(&mut self, piece: &[u8]) {
         #[cfg(test)]
         {
             self.seen += piece.len();
@@ -44,7 +44,7 @@ impl Balance {
     }
 
     /// Whether something has come, and all that it opens is closed.
-    pub(super) const fn is_whole(&self) -> bool {
+    pub(crate) const fn is_whole(&self) -> bool {
         self.any && self.depth == 0 && !self.in_string
     }
 }

@@ -12,10 +12,12 @@ type Cause = Box<dyn StdError + Send + Sync>;
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// Takes the `Content-Encoding` of a response off its body.
+///
+/// The first bytes decide: some servers name an encoding and do not use it, some use gzip and do not say so, and `deflate` is one of two
+/// formats.
 pub(super) enum Decoder {
-    /// The first bytes decide: some servers name an encoding and do not use it, and `deflate` is one of two formats.
     Undecided {
-        is_deflate: bool,
+        named: Named,
         start: Vec<u8>,
     },
     Gzip(MultiGzDecoder<Vec<u8>>),
@@ -23,6 +25,14 @@ pub(super) enum Decoder {
     Deflate(DeflateDecoder<Vec<u8>>),
     /// It was not encoded after all.
     Plain,
+}
+
+/// What the header says.
+#[derive(Clone)]
+pub(super) enum Named {
+    Nothing,
+    Gzip,
+    Deflate,
     Unknown(UnknownEncoding),
 }
 
@@ -43,45 +53,65 @@ impl fmt::Display for UnknownEncoding {
 impl StdError for UnknownEncoding {}
 
 impl Decoder {
-    /// The decoder for a response with this head; `None` if its body is not encoded.
-    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
-        let named = headers.get(header::CONTENT_ENCODING)?;
-        let named = String::from_utf8_lossy(named.as_bytes()).trim().to_ascii_lowercase();
-        let undecided = |is_deflate| Self::Undecided {
-            is_deflate,
+    /// The decoder for a response with this head.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let named = headers.get_all(header::CONTENT_ENCODING).iter();
+        let named: Vec<String> = named
+            .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+            .map(|name| String::from_utf8_lossy(name).trim().to_ascii_lowercase())
+            .collect();
+        // The last was applied last. What is no encoding at all means nothing.
+        let last = named.iter().rev().find_map(|name| match name.as_str() {
+            "" | "identity" | "none" | "utf-8" | "chunked" | "aws-chunked" => None,
+            name if name.contains('/') => None,
+            "gzip" | "x-gzip" => Some(Named::Gzip),
+            "deflate" => Some(Named::Deflate),
+            name => Some(Named::Unknown(UnknownEncoding(name.chars().take(40).collect()))),
+        });
+        Self::Undecided {
+            named: last.unwrap_or(Named::Nothing),
             start: Vec::new(),
-        };
-        Some(match named.as_str() {
-            "" | "identity" | "none" | "utf-8" => return None,
-            "gzip" | "x-gzip" => undecided(false),
-            "deflate" => undecided(true),
-            _ => Self::Unknown(UnknownEncoding(named.chars().take(40).collect())),
+        }
+    }
+
+    /// Whether the bytes pass unchanged from here on.
+    pub(super) const fn is_plain(&self) -> bool {
+        matches!(self, Self::Plain)
+    }
+
+    /// What a body that begins so is.
+    fn decided(begin: [u8; 2], start: &[u8], named: &Named) -> Result<Self, Cause> {
+        Ok(match named {
+            _ if begin == GZIP => Self::Gzip(MultiGzDecoder::new(Vec::new())),
+            Named::Deflate if is_zlib(&begin) => Self::Zlib(ZlibDecoder::new(Vec::new())),
+            Named::Deflate if !looks_plain(start) => Self::Deflate(DeflateDecoder::new(Vec::new())),
+            Named::Unknown(encoding) if !looks_plain(start) && !looks_written(start) => {
+                return Err(encoding.clone().into());
+            }
+            _ => Self::Plain,
         })
     }
 
     /// The bytes of these, and of those before them, that can be decoded by now.
     pub(super) fn decode(&mut self, bytes: &Bytes) -> Result<Bytes, Cause> {
-        if let Self::Undecided { start, is_deflate } = self {
-            start.extend_from_slice(bytes);
-            let Some(begin) = start.first_chunk::<2>() else {
+        if let Self::Undecided { start, named } = self {
+            let joined = if start.is_empty() {
+                bytes.clone()
+            } else {
+                [start.as_slice(), bytes].concat().into()
+            };
+            let Some(begin) = joined.first_chunk::<2>() else {
+                *start = joined.to_vec();
                 return Ok(Bytes::new());
             };
-            let decoder = match (*begin, *is_deflate) {
-                (GZIP, _) => Self::Gzip(MultiGzDecoder::new(Vec::new())),
-                (_, true) if is_zlib(begin) => Self::Zlib(ZlibDecoder::new(Vec::new())),
-                (_, true) if !looks_plain(start) => Self::Deflate(DeflateDecoder::new(Vec::new())),
-                _ => Self::Plain,
-            };
-            let start = std::mem::take(start);
-            *self = decoder;
-            return self.decode(&start.into());
+            *self = Self::decided(*begin, &joined, named)?;
+            return self.decode(&joined);
         }
         match self {
             Self::Gzip(decoder) => written(decoder, MultiGzDecoder::get_mut, bytes),
             Self::Zlib(decoder) => written(decoder, ZlibDecoder::get_mut, bytes),
             Self::Deflate(decoder) => written(decoder, DeflateDecoder::get_mut, bytes),
             Self::Plain | Self::Undecided { .. } => Ok(bytes.clone()),
-            Self::Unknown(encoding) => Err(encoding.clone().into()),
         }
     }
 
@@ -92,7 +122,7 @@ impl Decoder {
             Self::Gzip(decoder) => decoder.finish()?,
             Self::Zlib(decoder) => decoder.finish()?,
             Self::Deflate(decoder) => decoder.finish()?,
-            Self::Plain | Self::Unknown(_) => Vec::new(),
+            Self::Plain => Vec::new(),
         };
         Ok((!rest.is_empty()).then(|| rest.into()))
     }
@@ -100,9 +130,7 @@ impl Decoder {
 
 /// All of a body that came at once; as it is if it cannot be decoded.
 pub(crate) fn decoded(headers: &HeaderMap, body: Bytes) -> Result<Bytes, Cause> {
-    let Some(mut decoder) = Decoder::of(headers) else {
-        return Ok(body);
-    };
+    let mut decoder = Decoder::of(headers);
     let mut whole = decoder.decode(&body)?.to_vec();
     // Of an error that was cut short the beginning says enough.
     if let Ok(Some(rest)) = decoder.finish() {
@@ -118,8 +146,17 @@ pub(crate) fn is_zlib(body: &[u8]) -> bool {
 }
 
 fn looks_plain(start: &[u8]) -> bool {
-    let start = start.trim_ascii_start();
-    matches!(start.first(), Some(b'{' | b'[' | b'<')) || start.starts_with(b"data") || start.starts_with(b"event")
+    let start = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start).trim_ascii_start();
+    matches!(start.first(), Some(b'{' | b'[' | b'<' | b':'))
+        || start.starts_with(b"data")
+        || start.starts_with(b"event")
+}
+
+/// Whether it begins like words: what is encoded hardly ever does.
+fn looks_written(start: &[u8]) -> bool {
+    const ENOUGH: usize = 8;
+    let is_written = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+    start.len() >= ENOUGH && start.iter().take(4 * ENOUGH).all(is_written)
 }
 
 fn written<W: Write>(decoder: &mut W, out: fn(&mut W) -> &mut Vec<u8>, bytes: &[u8]) -> Result<Bytes, Cause> {

@@ -1,9 +1,12 @@
 //! One event of a stream: a piece of the answer, a sign of life, an error, or something unreadable.
 
 use bytes::Bytes;
+use http::HeaderMap;
 use tower_llm_layers::Stage;
 
 use super::{
+    chunk::{News, news_of},
+    loose::{documents, is_done, mended},
     reading::{self, Failed},
     stream::StreamBody,
     words::{first_words, is_page},
@@ -12,19 +15,28 @@ use crate::{
     ChatFrame, Error, FailureKind,
     frame::FrameKind,
     known::Known,
-    request::{Found, JsonError, scan::Cursor},
-    response::{ChunkProbe, UpstreamError, reads_like_failure},
-    sse::SseEvent,
-    transport::error_in_body,
+    request::{JsonError, scan::Cursor},
+    response::{ChunkProbe, reads_like_failure},
+    sse::{SseEvent, SseItem},
 };
 
-type Taken = Result<Option<ChatFrame>, Error>;
+pub(super) type Taken = Result<Option<ChatFrame>, Error>;
 
 impl StreamBody {
     pub(super) fn event(&mut self, event: SseEvent) -> Taken {
         let name = event.event.as_deref().unwrap_or_default();
+        if self.bare.is_some() {
+            self.drop_bare();
+        }
         if name.eq_ignore_ascii_case(b"error") && !self.progress.done {
+            if self.progress.is_billed() {
+                return Ok(self.alive());
+            }
             return Err(reading::named_error(&event.data, &self.headers));
+        }
+        let is_end = self.progress.course.is_none() && is_end(name);
+        if is_done(&event.data) || is_end && (event.data.trim_ascii().is_empty() || is_empty(&event.data)) {
+            return self.take(SseItem::Done);
         }
         // A blank event is a sign of life as some providers send it.
         if is_alive(name) || event.data.trim_ascii().is_empty() {
@@ -38,16 +50,23 @@ impl StreamBody {
         (!self.progress.done).then(ChatFrame::keep_alive)
     }
 
-    fn data(&mut self, data: Bytes) -> Taken {
+    pub(super) fn data(&mut self, data: Bytes) -> Taken {
+        if let Some(course) = &self.progress.course {
+            let api = course.api();
+            return self.typed(api, data);
+        }
         if let Some(frame) = self.like_the_last(&data) {
             return Ok(Some(frame));
         }
         self.last = None;
         match ChunkProbe::read(&data) {
             Ok(probe) => {
-                let Some(chunk) = self.chunk(&probe)? else {
+                let Some(mut chunk) = self.chunk(&probe)? else {
                     return Ok(None);
                 };
+                if let Some(news) = chunk.take_news() {
+                    return Ok(Some(chunk.frame(news)));
+                }
                 let known = Known::of(&probe);
                 // Of these the next one mostly differs in its text alone.
                 let is_text = chunk.shows_text() && probe.choices() == 1 && !probe.has_reasoning();
@@ -83,6 +102,10 @@ impl StreamBody {
                 .then(|| reading::withheld(probe, &self.headers))
                 .flatten()
         };
+        if self.progress.is_billed() && probe.choices() == 0 && probe.is_failure() {
+            // The answer is whole and has its bill: what a server says behind that is not about it.
+            return Ok(Some(Chunk::KeepAlive));
+        }
         if let Some(Failed { usage, error }) = reading::failure(probe, &self.headers).or_else(withheld) {
             self.ready.extend(usage.map(Ok));
             if self.ready.is_empty() {
@@ -91,12 +114,16 @@ impl StreamBody {
             self.ready.push_back(Err(*error));
             return Ok(None);
         }
-        // A message behind what was shown is the same once more.
-        let is_snapshot = probe.is_in_message() && self.progress.shown;
-        let shows = probe.has_content() && !is_snapshot;
+        let (shows, news, is_snapshot) = self.message(probe);
         self.progress.chunk(probe, shows);
+        if self.is_bare && probe.is_in_message() {
+            // A document by itself is whole.
+            self.progress.confirm();
+        }
         let has_usage = probe.has_usage();
-        let mut stage = reading::stage(probe);
+        self.progress.has_message |= probe.has_message();
+        let has_message = self.progress.has_message;
+        let mut stage = reading::stage(probe, has_message);
         if stage == Stage::Content && !shows {
             stage = if probe.has_finish() {
                 Stage::Finish
@@ -105,7 +132,7 @@ impl StreamBody {
             };
         }
         let finished = self.progress.has_finished();
-        if stage == Stage::Trailer && finished && !self.progress.began && reading::spent(probe) {
+        if stage == Stage::Trailer && finished && !self.progress.began && has_message && reading::spent(probe) {
             // The finish came before: tokens that were not shown make it an answer.
             stage = Stage::Finish;
         }
@@ -118,12 +145,13 @@ impl StreamBody {
             self.restart_timer();
         }
         Ok(Some(Chunk::Part {
-            // The first text, and not as a delta: a client must find it in one.
-            form: if shows && probe.is_in_message() {
+            // Of several answers at once each message is a delta.
+            form: if shows && probe.is_in_message() && news.is_none() {
                 FrameKind::Answer
             } else {
                 FrameKind::Chunk
             },
+            news,
             stage,
             has_usage,
             ends_well: probe.has_finish() && !probe.finish_is_filter(),
@@ -132,11 +160,66 @@ impl StreamBody {
         }))
     }
 
+    /// What of a chunk is to be shown: whether there is something, its bytes if they are to be others, and whether it only repeats what was
+    /// shown.
+    ///
+    /// A `message` where a delta was due is the answer so far: behind deltas it repeats them; without them the rest of it is a delta. One that
+    /// does not begin with what was shown is a piece.
+    fn message(&mut self, probe: &ChunkProbe<'_>) -> (bool, Option<Bytes>, bool) {
+        let progress = &mut self.progress;
+        if !probe.is_in_message() {
+            if probe.has_content() {
+                progress.text_in_delta |= probe.has_text();
+                progress.shown_reasoning |= probe.has_reasoning();
+                progress.shown_calls |= probe.has_tool_call();
+                return (true, None, false);
+            }
+            // A client finds a delta in each chunk.
+            let is_odd = progress.shown && probe.has_message_alone() && probe.choices() == 1;
+            let news = is_odd.then(|| news_of(probe.bytes(), &News::None)).flatten();
+            return (false, news.map(Bytes::from), false);
+        }
+        let text = probe.text().unwrap_or_default();
+        if probe.choices() > 1 || (!progress.shown && probe.has_finish()) {
+            // All of it at once.
+            let is_snapshot = progress.shown;
+            progress.said = text.into_owned();
+            return (!is_snapshot, None, is_snapshot);
+        }
+        let begin = progress.said.len();
+        let rest = match text.strip_prefix(progress.said.as_str()) {
+            _ if progress.text_in_delta => "",
+            Some(rest) => rest,
+            None => &text,
+        };
+        progress.said.push_str(rest);
+        let reasoning = probe.has_reasoning() && !progress.shown_reasoning;
+        let tool_calls = probe.has_tool_call() && !progress.shown_calls;
+        progress.shown_reasoning |= reasoning;
+        progress.shown_calls |= tool_calls;
+        let is_other = !progress.shown && !probe.has_text();
+        let shows = progress.said.len() > begin || reasoning || tool_calls || is_other;
+        let news = News::Some {
+            text: rest,
+            reasoning,
+            tool_calls,
+        };
+        let bytes = news_of(probe.bytes(), &news);
+        let is_snapshot = !shows && bytes.is_none();
+        (shows, bytes.map(Bytes::from), is_snapshot)
+    }
+
     /// An event that is no JSON object.
-    fn no_object(&mut self, data: &Bytes, cause: JsonError) -> Taken {
-        if let Some(elements) = elements(data) {
-            // A list of chunks, or of one error; without objects a sign of life.
-            return self.several(elements);
+    pub(super) fn no_object(&mut self, data: &Bytes, cause: JsonError) -> Taken {
+        if let Some(text) = mended(data) {
+            if is_done(&text) {
+                return self.take(SseItem::Done);
+            }
+            return self.data(text);
+        }
+        if let Some(found) = documents(data) {
+            // A list of chunks, several that are glued together, or one error; without objects a sign of life.
+            return self.several(found);
         }
         let mut cursor = Cursor::lenient(data);
         if cursor.peek().is_ok() && cursor.skip().and_then(|()| cursor.end()).is_ok() {
@@ -150,8 +233,12 @@ impl StreamBody {
     }
 
     /// Several documents that came as one event.
-    fn several(&mut self, documents: Vec<Bytes>) -> Taken {
+    pub(super) fn several(&mut self, documents: Vec<Bytes>) -> Taken {
         for document in documents {
+            if is_done(&document) {
+                self.take(SseItem::Done)?;
+                continue;
+            }
             let frame = self.data(document)?;
             self.ready.extend(frame.map(Ok));
         }
@@ -167,7 +254,7 @@ impl StreamBody {
             if line.is_empty() {
                 continue;
             }
-            if ChunkProbe::read(&line).is_ok() || elements(&line).is_some() {
+            if ChunkProbe::read(&line).is_ok() || documents(&line).is_some() {
                 let frame = self.data(line)?;
                 self.ready.extend(frame.map(Ok));
             } else {
@@ -188,7 +275,7 @@ impl StreamBody {
 
     /// What is no JSON: words, a page, or a chunk that is garbled.
     fn unreadable(&mut self, data: &[u8], cause: JsonError) -> Taken {
-        if self.progress.done || (self.progress.began && self.progress.is_whole(true)) {
+        if self.progress.is_over() {
             // Garbage behind a complete answer.
             return Ok(self.alive());
         }
@@ -197,8 +284,15 @@ impl StreamBody {
             let what = reading::quoted("an HTML page instead of an answer", &first_words(data));
             return Err(Error::caused(self.broken(FailureKind::Malformed), what, cause));
         }
-        if matches!(data.first(), Some(b'{' | b'[' | b'}' | b']')) {
-            let what = "an event of the stream is not JSON";
+        if let Some(failed) = glued_failure(data, &self.headers) {
+            self.ready.extend(failed.usage.map(Ok));
+            self.ready.push_back(Err(*failed.error));
+            return Ok(None);
+        }
+        // A list never begins so: `[HEARTBEAT]`, `[ERROR] …`.
+        let is_marked = matches!(data, [b'[', mark, ..] if mark.is_ascii_alphabetic());
+        if !is_marked && matches!(data.first(), Some(b'{' | b'[' | b'}' | b']')) {
+            let what = reading::garbled("an event of the stream is not JSON", data);
             return Err(Error::caused(self.broken(FailureKind::Malformed), what, cause));
         }
         self.words(data)
@@ -206,7 +300,7 @@ impl StreamBody {
 
     /// Words where a chunk was due: an error, or a sign of life.
     fn words(&mut self, words: &[u8]) -> Taken {
-        let is_over = self.progress.done || (self.progress.began && self.progress.is_whole(true));
+        let is_over = self.progress.is_over();
         let text = String::from_utf8_lossy(words.get(..4096).unwrap_or(words));
         if !is_over && reads_like_failure(&text) {
             return Err(reading::reported_in_words(text.trim_matches('"').as_bytes()));
@@ -218,46 +312,6 @@ impl StreamBody {
             self.progress.say(words);
         }
         Ok(self.alive())
-    }
-
-    /// A line that is no field of an event: a document that lacks its `data:`, or words.
-    pub(super) fn stray(&mut self, line: &Bytes) -> Taken {
-        let line = line.slice_ref(line.trim_ascii());
-        let is_over = self.progress.done || (self.progress.began && self.progress.is_whole(true));
-        if let Some(error) = line.strip_prefix(b"error:").filter(|_| !is_over) {
-            return Err(reading::named_error(error.trim_ascii(), &self.headers));
-        }
-        if ChunkProbe::read(&line).is_ok() || elements(&line).is_some() {
-            return self.data(line);
-        }
-        if !is_over {
-            self.progress.say(&line);
-        }
-        Ok(None)
-    }
-
-    /// The failure that the lines tell which were no events.
-    pub(super) fn told(&mut self) -> Option<Error> {
-        let words = std::mem::take(&mut self.progress.words);
-        if words.trim_ascii().is_empty() {
-            return None;
-        }
-        if let Some(error) = UpstreamError::parse(&words) {
-            return Some(error_in_body(&self.headers, &error));
-        }
-        let what = match (is_page(&words), self.progress.began) {
-            (true, _) => "an HTML page instead of an answer",
-            (false, true) => "the stream was cut before the answer was whole",
-            (false, false) => "the stream ended before the answer began",
-        };
-        let what = reading::quoted(what, &first_words(&words));
-        Some(Error::new(self.broken(FailureKind::Malformed), what))
-    }
-
-    /// Whether an event that lacks its blank line lacks nothing else.
-    pub(super) fn is_whole_event(event: &SseEvent) -> bool {
-        let last = event.data.rsplit(|byte| matches!(byte, b'\n' | b'\r')).next();
-        last.is_some_and(|last| ChunkProbe::read(last).is_ok()) || ChunkProbe::read(&event.data).is_ok()
     }
 }
 
@@ -271,6 +325,8 @@ enum Chunk {
         ends_well: bool,
         tokens: u32,
         is_snapshot: bool,
+        /// Its bytes, if they are not those that came.
+        news: Option<Bytes>,
     },
 }
 
@@ -283,6 +339,7 @@ impl Chunk {
             ends_well: false,
             tokens: 0,
             is_snapshot: false,
+            news: None,
         }
     }
 
@@ -301,6 +358,14 @@ impl Chunk {
         )
     }
 
+    /// Its bytes, if they are not those that came.
+    const fn take_news(&mut self) -> Option<Bytes> {
+        match self {
+            Self::Part { news, .. } => news.take(),
+            Self::KeepAlive => None,
+        }
+    }
+
     fn frame(self, data: Bytes) -> ChatFrame {
         match self {
             Self::KeepAlive => ChatFrame::keep_alive(),
@@ -311,6 +376,7 @@ impl Chunk {
                 ends_well,
                 tokens,
                 is_snapshot,
+                news: _,
             } => ChatFrame::new(data, form, stage, has_usage)
                 .ending(ends_well)
                 .showing(tokens)
@@ -325,27 +391,25 @@ fn is_alive(name: &[u8]) -> bool {
     ALIVE.iter().any(|alive| name.eq_ignore_ascii_case(alive))
 }
 
+/// The failure that stands behind half of a chunk, on one line with it.
+fn glued_failure(data: &[u8], headers: &HeaderMap) -> Option<Failed> {
+    let at = memchr::memmem::rfind(data, b"data:")? + b"data:".len();
+    let probe = ChunkProbe::read(data.get(at..)?).ok()?;
+    reading::failure(&probe, headers)
+}
+
+/// Names of events that end a stream which has no `[DONE]`.
+fn is_end(name: &[u8]) -> bool {
+    const ENDS: [&[u8]; 5] = [b"done", b"end", b"complete", b"completed", b"finish"];
+    ENDS.iter().any(|end| name.eq_ignore_ascii_case(end))
+}
+
+/// Nothing, as an object, a list, null or an end.
+fn is_empty(data: &[u8]) -> bool {
+    matches!(data.trim_ascii(), b"{}" | b"[]" | b"null" | b"\"\"")
+}
+
 /// An object that is a ping.
 fn is_ping(probe: &ChunkProbe<'_>) -> bool {
     probe.kind().is_some_and(|kind| is_alive(kind.as_bytes()))
-}
-
-/// The objects of a list; `None` if it is no list.
-fn elements(data: &Bytes) -> Option<Vec<Bytes>> {
-    let mut cursor = Cursor::lenient(data);
-    if cursor.peek().ok()? != Found::Array {
-        return None;
-    }
-    let mut objects = Vec::new();
-    let walked = cursor.array_or_skip(|item| {
-        let is_object = item.peek()? == Found::Object;
-        let raw = item.raw()?;
-        if is_object {
-            objects.push(data.slice_ref(raw));
-        }
-        Ok(())
-    });
-    walked.and_then(|()| cursor.end()).ok()?;
-    std::str::from_utf8(data).ok()?;
-    Some(objects)
 }

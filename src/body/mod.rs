@@ -1,9 +1,12 @@
 //! The body of an answer: frames out of bytes.
 
 mod assembled;
+mod bare;
+mod chunk;
 mod encoding;
 mod event;
 mod limits;
+mod loose;
 mod plain;
 mod progress;
 mod reading;
@@ -12,6 +15,10 @@ mod repeated_tests;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod typed;
+mod typed_reading;
+#[cfg(test)]
+mod typed_tests;
 mod unread;
 mod wire;
 mod words;
@@ -27,12 +34,11 @@ use bytes::Bytes;
 use http::{HeaderMap, response::Parts};
 use http_body::{Body, Frame, SizeHint};
 
-use tower_llm_layers::Frame as _;
+use tower_llm_layers::{AttemptHandle, Frame as _};
 
 use crate::{
     Api, ChatFrame, Error,
     assemble::Gathered,
-    response::ChunkProbe,
     transport::{InFlight, SentKey, headers_of_errors},
 };
 
@@ -45,6 +51,7 @@ use self::{
     wire::Wire,
 };
 pub(crate) use self::{
+    chunk::as_chunk,
     encoding::{decoded, is_zlib},
     limits::ReadLimits,
     words::{event_data, first_words, is_page},
@@ -80,6 +87,8 @@ pub(crate) struct Reader {
     /// Whether a stream was requested: one that was not is assembled.
     pub(crate) wants_stream: bool,
     pub(crate) limits: ReadLimits,
+    /// Where each piece of a plain answer is noted.
+    pub(crate) line: Option<AttemptHandle>,
     headers: HeaderMap,
 }
 
@@ -89,6 +98,7 @@ impl Reader {
             api,
             wants_stream,
             limits,
+            line: None,
             headers: HeaderMap::new(),
         }
     }
@@ -96,9 +106,15 @@ impl Reader {
     fn read(self, wire: Wire, form: Form) -> Kind {
         let is_document = matches!(self.api, None | Some(Api::Embeddings));
         if form == Form::Document || is_document {
-            return Kind::Plain(Box::new(PlainBody::new(wire, self.headers, self.api)));
+            let plain = PlainBody::new(wire, self.headers, self.api);
+            return Kind::Plain(Box::new(plain.noting(self.line)));
         }
-        let stream = Box::new(StreamBody::new(wire, self.headers, self.limits));
+        let stream = Box::new(StreamBody::new(
+            wire,
+            self.headers,
+            self.api.unwrap_or(Api::Chat),
+            self.limits,
+        ));
         if self.wants_stream {
             Kind::Stream(stream)
         } else {
@@ -116,27 +132,45 @@ impl ChatBody {
         Self { key, ..Self::of(kind) }
     }
 
-    fn reading(wire: Wire, form: Form) -> Self {
-        let reader = Reader::new(Some(Api::Chat), true, ReadLimits::default());
+    fn reading(api: Api, wire: Wire, form: Form) -> Self {
+        let reader = Reader::new(Some(api), true, ReadLimits::default());
         Self::of(reader.read(wire, form))
     }
 
-    /// Reads a stream of server-sent events from bytes of your own transport.
+    /// Reads a chat's stream of server-sent events from bytes of your own transport.
     pub fn from_event_stream<B>(body: B) -> Self
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        Self::reading(Wire::boxed(body), Form::Events)
+        Self::from_event_stream_of(Api::Chat, body)
     }
 
-    /// Reads a plain answer from bytes of your own transport.
+    /// Reads a stream of this API from bytes of your own transport.
+    pub fn from_event_stream_of<B>(api: Api, body: B) -> Self
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        Self::reading(api, Wire::boxed(body), Form::Events)
+    }
+
+    /// Reads a chat's plain answer from bytes of your own transport.
     pub fn from_plain<B>(body: B) -> Self
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        Self::reading(Wire::boxed(body), Form::Document)
+        Self::from_plain_of(Api::Chat, body)
+    }
+
+    /// Reads a plain answer of this API from bytes of your own transport.
+    pub fn from_plain_of<B>(api: Api, body: B) -> Self
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        Self::reading(api, Wire::boxed(body), Form::Document)
     }
 
     /// Frames that are there already.
@@ -161,15 +195,12 @@ impl ChatBody {
 
 /// The plain answer that chunks make up, checked like one that came plain.
 pub(crate) fn put_together(gathered: Gathered, headers: &HeaderMap) -> Result<ChatFrame, Error> {
-    let bytes = gathered.whole()?;
-    whole_answer(bytes.clone(), headers).map_err(|error| {
-        let probe = ChunkProbe::read(&bytes).ok();
-        error.after_text(probe.and_then(|probe| probe.text()).unwrap_or_default())
-    })
+    let (api, text) = (gathered.api(), gathered.text());
+    whole_answer(api, gathered.whole()?, headers).map_err(|error| error.after_text(text))
 }
 
-fn whole_answer(bytes: Bytes, headers: &HeaderMap) -> Result<ChatFrame, Error> {
-    let frame = reading::answer(bytes, headers).map_err(|Failed { error, .. }| *error)?;
+fn whole_answer(api: Api, bytes: Bytes, headers: &HeaderMap) -> Result<ChatFrame, Error> {
+    let frame = reading::answer(Some(api), bytes, headers).map_err(|Failed { error, .. }| *error)?;
     if frame.stage().begins_answer() {
         Ok(frame)
     } else {

@@ -4,7 +4,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
-use tower_llm_layers::{Frame, Stage};
+use tower_llm_layers::{AttemptHandle, Frame, Stage};
 
 use super::{
     encoding::UnknownEncoding,
@@ -25,6 +25,7 @@ pub(super) struct PlainBody {
     headers: HeaderMap,
     /// The API that it answers; `None` is any document.
     api: Option<Api>,
+    line: Option<AttemptHandle>,
     first: Bytes,
     rest: BytesMut,
     /// The failure that the answer reports, behind the usage that it tells.
@@ -37,10 +38,17 @@ impl PlainBody {
             wire: Some(wire),
             headers,
             api,
+            line: None,
             first: Bytes::new(),
             rest: BytesMut::new(),
             failed: None,
         }
+    }
+
+    /// Tells the attempt of each piece that comes.
+    pub(super) fn noting(mut self, line: Option<AttemptHandle>) -> Self {
+        self.line = line;
+        self
     }
 
     pub(super) const fn is_ended(&self) -> bool {
@@ -57,7 +65,7 @@ impl PlainBody {
                     Ok(()) => continue,
                     Err(error) => Err(error.into()),
                 },
-                Some(Err(cause)) => Err(broken(cause).into()),
+                Some(Err(cause)) => self.whole_before(cause),
                 None => self.whole(),
             };
             self.wire = None;
@@ -87,6 +95,10 @@ impl PlainBody {
             );
             return Err(Error::new(FailureKind::Malformed, message));
         }
+        // White space says only that the connection lives.
+        if let Some(line) = self.line.as_ref().filter(|_| !bytes.trim_ascii().is_empty()) {
+            line.received();
+        }
         if self.first.is_empty() && self.rest.is_empty() {
             self.first = bytes;
         } else {
@@ -98,13 +110,25 @@ impl PlainBody {
         Ok(())
     }
 
+    /// A document that was whole when the connection broke is whole.
+    fn whole_before(&mut self, cause: Source) -> Result<ChatFrame, Failed> {
+        match self.whole() {
+            Err(Failed { error, .. })
+                if matches!(error.kind(), FailureKind::Malformed | FailureKind::EmptyResponse) =>
+            {
+                Err(broken(cause).into())
+            }
+            read => read,
+        }
+    }
+
     fn whole(&mut self) -> Result<ChatFrame, Failed> {
         let bytes = if self.rest.is_empty() {
             std::mem::take(&mut self.first)
         } else {
             std::mem::take(&mut self.rest).freeze()
         };
-        let frame = reading::answer(without_mark(bytes), &self.headers)?;
+        let frame = reading::answer(self.api, without_mark(bytes), &self.headers)?;
         match self.api {
             None | Some(Api::Embeddings) => {
                 let has_usage = frame.has_usage();

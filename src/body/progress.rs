@@ -1,6 +1,6 @@
 //! How far a streamed answer has come, and whether its end can be believed.
 
-use crate::response::ChunkProbe;
+use crate::{Api, api::Course, response::ChunkProbe};
 
 /// What was seen of a stream.
 #[derive(Debug, Default)]
@@ -20,18 +20,29 @@ pub(super) struct Progress {
     taken_back: bool,
     /// The last finish came together with content, and nothing behind it has confirmed it.
     doubtful: bool,
+    /// Text was shown in a `delta`.
+    pub(super) text_in_delta: bool,
+    pub(super) shown_reasoning: bool,
+    pub(super) shown_calls: bool,
+    /// A choice had a delta or a message, however empty.
+    pub(super) has_message: bool,
+    /// The text of the messages so far, where a server sends messages and no deltas.
+    pub(super) said: String,
     pub(super) generation_id: Option<String>,
     /// The last words that were no event: what an error may be explained by.
     pub(super) words: Vec<u8>,
+    /// Of a stream whose events have types: it decides in place of the choices.
+    pub(super) course: Option<Box<Course>>,
 }
 
 /// The most that is kept of lines that are no events.
 const MOST_WORDS: usize = 16 * 1024;
 
 impl Progress {
-    pub(super) fn of(generation_id: Option<String>) -> Self {
+    pub(super) fn of(generation_id: Option<String>, api: Api) -> Self {
         Self {
             generation_id,
+            course: Course::of(api).map(Box::new),
             ..Self::default()
         }
     }
@@ -56,20 +67,45 @@ impl Progress {
         self.usage |= probe.has_usage() && self.has_finished();
     }
 
+    /// The last finish is believed.
+    pub(super) const fn confirm(&mut self) {
+        self.doubtful = false;
+    }
+
+    /// Whether the answer is whole, and its usage has come.
+    pub(super) fn is_billed(&self) -> bool {
+        self.began && self.usage && self.is_whole(false)
+    }
+
     /// Every choice that was seen has said why it ended.
     pub(super) const fn has_finished(&self) -> bool {
         self.seen != 0 && self.seen & !self.ended == 0
     }
 
     /// Whether the answer is whole if nothing more comes. `is_sure` says that the framing shows the body to be complete.
-    pub(super) const fn is_whole(&self, is_sure: bool) -> bool {
+    pub(super) fn is_whole(&self, is_sure: bool) -> bool {
+        if let Some(course) = &self.course {
+            return self.done || (is_sure && course.is_whole_without_end());
+        }
         self.done || (self.has_finished() && (is_sure || !(self.taken_back || self.doubtful)))
     }
 
     /// Whether nothing but usage is to be expected: a timeout may end the waiting for it.
-    pub(super) const fn may_end_by_time(&self) -> bool {
+    pub(super) fn may_end_by_time(&self) -> bool {
         // One choice's finish is not the others'.
         self.began && self.is_whole(false) && self.seen.count_ones() == 1
+    }
+
+    /// Whether the answer is complete, so that nothing behind it is believed.
+    pub(super) fn is_over(&self) -> bool {
+        self.done || (self.course.is_none() && self.began && self.is_whole(true))
+    }
+
+    /// `[DONE]` came. Returns whether that ends the answer.
+    pub(super) fn ends_when_done(&mut self) -> bool {
+        let is_whole = self.course.as_ref().is_none_or(|course| course.is_whole_when_done());
+        self.done |= is_whole;
+        is_whole
     }
 
     /// Keeps a line that is no event.

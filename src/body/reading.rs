@@ -4,13 +4,18 @@ use bytes::Bytes;
 use http::HeaderMap;
 use tower_llm_layers::Stage;
 
-use super::words::{event_data, first_words, is_page};
+use super::{
+    loose::{documents, first_answer, mended},
+    words::{event_data, first_words, is_page},
+};
 use crate::{
-    ChatFrame, Error, FailureKind,
+    Api, ChatFrame, Error, FailureKind,
+    api::Piece,
+    assemble::Gathered,
     frame::FrameKind,
     known::Known,
     request::JsonError,
-    response::{ChunkProbe, End, UpstreamError},
+    response::{ChunkProbe, End, UpstreamError, reads_like_failure},
     transport::{error_in_body, generation_id},
 };
 
@@ -62,7 +67,7 @@ pub(super) fn withheld(probe: &ChunkProbe<'_>, headers: &HeaderMap) -> Option<Fa
 }
 
 /// Whether a finish reason says that the model's context is full.
-fn is_full_context(word: &str) -> bool {
+pub(super) fn is_full_context(word: &str) -> bool {
     let word = word.to_ascii_lowercase();
     word.contains("context") || matches!(word.as_str(), "model_length" | "prompt_too_long" | "input_too_long")
 }
@@ -78,16 +83,38 @@ fn usage_alone(probe: &ChunkProbe<'_>) -> Option<ChatFrame> {
 
 /// The usage of a frame as a chunk of its own.
 pub(super) fn usage_of(frame: &ChatFrame) -> Option<ChatFrame> {
+    if let api @ (Api::Responses | Api::Messages) = frame.api() {
+        let piece = Piece::read(api, frame.bytes()).ok()?;
+        return Some(ChatFrame::usage_alone(api, piece.usage?));
+    }
     usage_alone(&ChunkProbe::read(frame.bytes()).ok()?)
 }
 
-/// A plain answer: a frame, or the failure it reports.
-pub(super) fn answer(bytes: Bytes, headers: &HeaderMap) -> Result<ChatFrame, Failed> {
-    let probe = ChunkProbe::read(&bytes).map_err(|cause| Failed::from(malformed(&bytes, cause, headers)))?;
+/// A plain answer of this API: a frame, or the failure it reports.
+pub(super) fn answer(api: Option<Api>, bytes: Bytes, headers: &HeaderMap) -> Result<ChatFrame, Failed> {
+    if let Some(api @ (Api::Responses | Api::Messages)) = api {
+        return super::typed_reading::answer(api, bytes, headers);
+    }
+    let probe = match ChunkProbe::read(&bytes) {
+        Ok(probe) => probe,
+        Err(cause) => {
+            // A list of one answer, garbage behind it, characters that JSON does not have.
+            let read = mended(&bytes).or_else(|| only(&bytes)).or_else(|| first_answer(&bytes));
+            return match read {
+                Some(read) => answer(api, read, headers),
+                None => Err(Failed::from(malformed(&bytes, cause, headers))),
+            };
+        }
+    };
     if let Some(failed) = failure(&probe, headers).or_else(|| withheld(&probe, headers)) {
         return Err(failed);
     }
-    let (stage, has_usage, tokens) = (stage(&probe), probe.has_usage(), probe.shown_tokens());
+    if probe.has_content() && !probe.is_in_message() && probe.is_in_delta() {
+        // One chunk of a stream: a caller looks for a message.
+        return put_alone(bytes.clone(), &probe);
+    }
+    let stage = stage(&probe, probe.has_message());
+    let (has_usage, tokens) = (probe.has_usage(), probe.shown_tokens());
     // A filtered answer is not the requested one.
     let ends_well = !probe.finish_is_filter();
     let known = Known::of(&probe);
@@ -95,6 +122,29 @@ pub(super) fn answer(bytes: Bytes, headers: &HeaderMap) -> Result<ChatFrame, Fai
         .ending(ends_well)
         .showing(tokens)
         .knowing(known))
+}
+
+/// The only object in a text.
+fn only(text: &Bytes) -> Option<Bytes> {
+    let found = documents(text)?;
+    let [only] = <[Bytes; 1]>::try_from(found).ok()?;
+    Some(only)
+}
+
+/// A chunk by itself, as the plain answer that it makes up.
+fn put_alone(chunk: Bytes, probe: &ChunkProbe<'_>) -> Result<ChatFrame, Failed> {
+    let (has_usage, tokens, ends_well) = (probe.has_usage(), probe.shown_tokens(), !probe.finish_is_filter());
+    let mut gathered = Gathered::default();
+    gathered.take(&ChatFrame::new(
+        chunk.clone(),
+        FrameKind::Chunk,
+        Stage::Content,
+        has_usage,
+    ))?;
+    let bytes = gathered.whole()?;
+    Ok(ChatFrame::new(bytes, FrameKind::Answer, Stage::Content, has_usage)
+        .ending(ends_well)
+        .showing(tokens))
 }
 
 impl From<Error> for Failed {
@@ -119,7 +169,7 @@ pub(super) fn named_error(data: &[u8], headers: &HeaderMap) -> Error {
     error.map_or_else(|| reported_in_words(data), |error| error_in_body(headers, &error))
 }
 
-fn without_words() -> Error {
+pub(super) fn without_words() -> Error {
     Error::new(FailureKind::Upstream, "the upstream reports an error without a message")
 }
 
@@ -136,16 +186,16 @@ pub(super) fn reported_in_words(words: &[u8]) -> Error {
 ///
 /// A choice that stops without anything to show begins nothing: it is what an empty answer looks like, whatever word it ends with. One that
 /// reached its limit, or was filtered, has ended honestly. So has one whose usage tells of tokens that were not shown, such as hidden
-/// reasoning. Usage without a choice is no answer.
-pub(super) fn stage(probe: &ChunkProbe<'_>) -> Stage {
+/// reasoning. Usage without a choice is no answer, and neither is a choice whose message is null, here and before.
+pub(super) fn stage(probe: &ChunkProbe<'_>, has_message: bool) -> Stage {
     if probe.has_content() {
         return Stage::Content;
     }
     match probe.end() {
-        End::Length | End::Filter => Stage::Finish,
+        End::Length | End::Filter if has_message => Stage::Finish,
         End::None if probe.has_usage() => Stage::Trailer,
         End::None => Stage::Preamble,
-        _ if spent(probe) => Stage::Finish,
+        _ if has_message && spent(probe) => Stage::Finish,
         _ if probe.has_usage() => Stage::Trailer,
         _ => Stage::Preamble,
     }
@@ -157,7 +207,7 @@ pub(super) fn spent(probe: &ChunkProbe<'_>) -> bool {
 }
 
 /// A document that is no JSON: it may be an error all the same.
-fn malformed(bytes: &[u8], cause: JsonError, headers: &HeaderMap) -> Error {
+pub(super) fn malformed(bytes: &[u8], cause: JsonError, headers: &HeaderMap) -> Error {
     let told = UpstreamError::parse(bytes).or_else(|| UpstreamError::parse(&event_data(bytes)?));
     if let Some(error) = told {
         return error_in_body(headers, &error);
@@ -168,13 +218,27 @@ fn malformed(bytes: &[u8], cause: JsonError, headers: &HeaderMap) -> Error {
     } else if is_page(bytes) {
         quoted("an HTML page instead of an answer", &words)
     } else if cause.is_cut_short() {
-        "the answer is no JSON: it was cut short".to_owned()
-    } else if matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'[' | b'"')) {
-        "the answer is not JSON".to_owned()
+        garbled("the answer is no JSON: it was cut short", bytes)
+    } else if matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'[')) {
+        garbled("the answer is not JSON", bytes)
     } else {
         quoted("the answer is not JSON", &words)
     };
     Error::caused(FailureKind::Malformed, what, cause)
+}
+
+/// What is wrong with a document, with its first words if they tell of a failure and are no part of an answer.
+pub(super) fn garbled(what: &str, text: &[u8]) -> String {
+    let words = first_words(text);
+    let is_answer = memchr::memmem::find(text, b"\"choices\"").is_some();
+    quoted(
+        what,
+        if !is_answer && reads_like_failure(&words) {
+            &words
+        } else {
+            ""
+        },
+    )
 }
 
 /// What is wrong, and the upstream's own words.

@@ -12,9 +12,17 @@ use bytes::Bytes;
 use http::HeaderMap;
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::{encoding::UnknownEncoding, limits::ReadLimits, plain::broken, progress::Progress, wire::Wire};
+use super::{
+    bare::{Bare, is_whole_event},
+    encoding::UnknownEncoding,
+    event::Taken,
+    limits::ReadLimits,
+    plain::broken,
+    progress::Progress,
+    wire::Wire,
+};
 use crate::{
-    ChatFrame, Error, FailureKind,
+    Api, ChatFrame, Error, FailureKind,
     error::Source,
     sse::{SseDecoder, SseItem},
     transport::generation_id,
@@ -35,7 +43,7 @@ const READS_A_TURN: usize = 64;
 /// a stream only behind a finish that can be believed: one that came without content, and was never taken back.
 pub(super) struct StreamBody {
     wire: Option<Wire>,
-    decoder: SseDecoder,
+    pub(super) decoder: SseDecoder,
     input: Bytes,
     pub(super) headers: HeaderMap,
     pub(super) progress: Progress,
@@ -48,14 +56,18 @@ pub(super) struct StreamBody {
     /// The bytes ended within an event.
     is_partial: bool,
     trailer_timeout: Duration,
+    /// A document without `data:` that is not whole yet.
+    pub(super) bare: Option<Bare>,
+    /// The document that is being read stands outside of the events.
+    pub(super) is_bare: bool,
     /// Runs after the finish only: the next tick, and when the waiting is over.
     timer: Option<(Pin<Box<Sleep>>, Instant)>,
 }
 
 impl StreamBody {
-    pub(super) fn new(wire: Wire, headers: HeaderMap, limits: ReadLimits) -> Self {
+    pub(super) fn new(wire: Wire, headers: HeaderMap, api: Api, limits: ReadLimits) -> Self {
         let generation_id = generation_id(&headers).map(str::to_owned);
-        let progress = Progress::of(generation_id);
+        let progress = Progress::of(generation_id, api);
         Self {
             wire: Some(wire),
             decoder: SseDecoder::with_limit(limits.max_event_bytes),
@@ -67,6 +79,8 @@ impl StreamBody {
             closed: None,
             is_partial: false,
             trailer_timeout: limits.trailer_timeout,
+            bare: None,
+            is_bare: false,
             timer: None,
         }
     }
@@ -117,15 +131,16 @@ impl StreamBody {
     }
 
     /// One item of the stream; nothing to yield for those that only say where we are.
-    fn take(&mut self, item: SseItem) -> Result<Option<ChatFrame>, Error> {
+    pub(super) fn take(&mut self, item: SseItem) -> Taken {
         match item {
             SseItem::Comment if self.progress.done => Ok(None),
             SseItem::Comment => Ok(Some(ChatFrame::keep_alive())),
-            SseItem::Done => {
-                self.progress.done = true;
+            SseItem::Done if self.progress.ends_when_done() => {
                 self.timer = None;
                 Ok(None)
             }
+            // It claims an end that the answer has not reached.
+            SseItem::Done => Err(self.interrupted(None)),
             SseItem::Event(event) => self.event(event),
             SseItem::Stray(line) => self.stray(&line),
         }
@@ -161,19 +176,26 @@ impl StreamBody {
     fn flush(&mut self) {
         for item in self.decoder.flush() {
             let readable = match &item {
-                SseItem::Event(event) => Self::is_whole_event(event),
+                SseItem::Event(event) => is_whole_event(&event.data),
                 SseItem::Done | SseItem::Stray(_) => true,
                 SseItem::Comment => false,
             };
             if !readable {
                 self.is_partial = true;
+                if let SseItem::Event(event) = &item {
+                    self.keep_words(&event.data);
+                }
                 continue;
             }
+            let before = self.ready.len();
             match self.take(item) {
-                Ok(frame) => self.ready.extend(frame.map(Ok)),
+                // Of several documents in one item the first is returned, and the others are ready behind it.
+                Ok(Some(frame)) => self.ready.insert(before, Ok(frame)),
+                Ok(None) => {}
                 Err(error) => self.ready.push_back(Err(error)),
             }
         }
+        self.drop_bare();
     }
 
     /// Waits once the answer is there; before that the idle timeout of a layer counts.
@@ -196,7 +218,7 @@ impl StreamBody {
         Poll::Ready(None)
     }
 
-    const fn patience(&self) -> Option<Duration> {
+    fn patience(&self) -> Option<Duration> {
         if self.progress.done {
             Some(if self.progress.usage {
                 WAIT_FOR_CLOSE
@@ -214,7 +236,7 @@ impl StreamBody {
     fn end(&mut self, cause: Option<Source>) {
         let is_sure = cause.is_none() && self.wire.as_ref().is_some_and(Wire::is_framed);
         let (began, whole) = (self.progress.began, self.progress.is_whole(is_sure));
-        let failed = if began && whole {
+        let failed = if began && whole && !self.tells_failure() {
             None
         } else {
             Some(self.interrupted(cause))

@@ -12,19 +12,19 @@ use crate::{ChatFrame, Error};
 
 /// What came of reading a body to its end.
 #[derive(Debug)]
-struct Read {
-    frames: Vec<ChatFrame>,
-    text: String,
-    error: Option<Error>,
+pub(super) struct Read {
+    pub(super) frames: Vec<ChatFrame>,
+    pub(super) text: String,
+    pub(super) error: Option<Error>,
 }
 
 impl Read {
-    fn kind(&self) -> Option<FailureKind> {
+    pub(super) fn kind(&self) -> Option<FailureKind> {
         self.error.as_ref().map(Error::kind)
     }
 }
 
-async fn read(mut body: ChatBody) -> Read {
+pub(super) async fn read(mut body: ChatBody) -> Read {
     let mut read = Read {
         frames: Vec::new(),
         text: String::new(),
@@ -48,13 +48,13 @@ async fn read(mut body: ChatBody) -> Read {
 
 /// Pieces, and then how the connection ends: closed, broken, or silent without end.
 #[derive(Clone, Copy)]
-enum End {
+pub(super) enum End {
     Closed,
     Broken,
     Silent,
 }
 
-fn wire(pieces: Vec<Bytes>, end: End) -> impl Body<Data = Bytes, Error = std::io::Error> + Send {
+pub(super) fn wire(pieces: Vec<Bytes>, end: End) -> impl Body<Data = Bytes, Error = std::io::Error> + Send {
     let pieces = stream::iter(pieces.into_iter().map(|piece| Ok(BodyFrame::data(piece))));
     let end = async move {
         match end {

@@ -8,6 +8,8 @@ use http::{HeaderMap, HeaderValue, header};
 use super::wire::Wire;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+/// How much of a JSON text is looked at to find out what it is, in bytes.
+const LOOKED_AT: usize = 2048;
 /// How often one poll may read.
 const READS_A_TURN: usize = 64;
 
@@ -52,13 +54,15 @@ impl Unread {
                     self.start = if is_blank { Bytes::new() } else { bytes };
                 }
                 Some(Err(cause)) => {
+                    let form = self.ended();
                     self.wire.fail(cause);
                     self.put_back();
-                    return Poll::Ready(self.declared);
+                    return Poll::Ready(form);
                 }
                 None => {
+                    let form = self.ended();
                     self.put_back();
-                    return Poll::Ready(self.declared);
+                    return Poll::Ready(form);
                 }
             }
         }
@@ -77,6 +81,14 @@ impl Unread {
     fn put_back(&mut self) {
         self.wire.put_back(std::mem::take(&mut self.start));
     }
+
+    /// What a body is that has ended while more of it was needed.
+    fn ended(&self) -> Form {
+        match self.start.trim_ascii_start().first() {
+            Some(b'{' | b'[') => Form::Document,
+            _ => self.declared,
+        }
+    }
 }
 
 /// What a body that begins so is; `None` if more bytes are needed.
@@ -88,7 +100,8 @@ fn form(start: &[u8], declared: Form) -> Option<Form> {
     let start = start.strip_prefix(BYTE_ORDER_MARK).unwrap_or(start).trim_ascii_start();
     match start.first()? {
         b':' => return Some(Form::Events),
-        b'{' | b'[' | b'<' | b'"' => return Some(Form::Document),
+        b'{' | b'[' => return documents(start),
+        b'<' | b'"' => return Some(Form::Document),
         _ => {}
     }
     if FIELDS.iter().any(|field| start.starts_with(field)) {
@@ -99,6 +112,26 @@ fn form(start: &[u8], declared: Form) -> Option<Form> {
     }
     // Words: an error, mostly. In a stream there may be events behind them.
     Some(declared)
+}
+
+/// What JSON that begins so is: some servers stream their chunks without `data:`. The member that comes first decides.
+fn documents(start: &[u8]) -> Option<Form> {
+    const OF_CHUNKS: [&[u8]; 3] = [b"\"delta\":", b"\"delta\" :", b"\"chat.completion.chunk\""];
+    const OF_ANSWERS: [&[u8]; 6] = [
+        b"\"message\"",
+        b"\"chat.completion\"",
+        b"\"error\"",
+        b"\"data\"",
+        b"\"text\"",
+        b"\"content\"",
+    ];
+    let window = start.get(..LOOKED_AT).unwrap_or(start);
+    let first = |names: &[&[u8]]| names.iter().filter_map(|name| memchr::memmem::find(window, name)).min();
+    match (first(&OF_CHUNKS), first(&OF_ANSWERS)) {
+        (Some(chunk), answer) if answer.is_none_or(|answer| chunk < answer) => Some(Form::Events),
+        (None, None) if start.len() < LOOKED_AT => None,
+        _ => Some(Form::Document),
+    }
 }
 
 /// What the header says.
@@ -137,8 +170,16 @@ mod tests {
             (": hello", Form::Events),
             ("event: x", Form::Events),
             ("retry: 5", Form::Events),
-            ("{\"a\":1}", Form::Document),
-            ("\u{feff} [1]", Form::Document),
+            (
+                "{\"id\":1,\"choices\":[{\"message\":{\"content\":\"a\"}}]}",
+                Form::Document,
+            ),
+            ("\u{feff} [{\"error\":{}}]", Form::Document),
+            (
+                "{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}",
+                Form::Events,
+            ),
+            ("[{\"object\":\"chat.completion.chunk\",\"choices\"", Form::Events),
             ("<html>", Form::Document),
         ] {
             for end in 0..text.len() {

@@ -48,7 +48,7 @@ impl Wire {
         let is_framed = version > Version::HTTP_11
             || headers.contains_key(header::CONTENT_LENGTH)
             || headers.contains_key(header::TRANSFER_ENCODING);
-        Self::of(Source::Reqwest(body), Decoder::of(headers), is_framed)
+        Self::of(Source::Reqwest(body), Some(Decoder::of(headers)), is_framed)
     }
 
     const fn of(source: Source, decoder: Option<Decoder>, is_framed: bool) -> Self {
@@ -98,6 +98,9 @@ impl Wire {
             None => decoder.finish(),
         };
         self.ended |= decoded.is_err();
+        if decoder.is_plain() {
+            self.decoder = None;
+        }
         Poll::Ready(decoded.transpose())
     }
 }

@@ -1,9 +1,9 @@
 //! What models can take.
 
-use tower_llm_layers::{Candidate, Capability, Modalities, fallback::Capabilities};
+use tower_llm_layers::{Candidate, Capability, ContinueBy, Modalities, fallback::Capabilities};
 
 use super::Catalogue;
-use crate::{response::Model, transport::OPENROUTER};
+use crate::{request::way_of, response::Model, transport::OPENROUTER};
 
 impl Capabilities for Catalogue {
     fn capability(&self, candidate: &Candidate) -> Option<Capability> {
@@ -14,11 +14,11 @@ impl Capabilities for Catalogue {
             .row(OPENROUTER, candidate.model())?
             .model
             .as_ref()
-            .map(|model| capability(model))
+            .map(|model| capability(candidate, model))
     }
 }
 
-fn capability(model: &Model) -> Capability {
+fn capability(candidate: &Candidate, model: &Model) -> Capability {
     let takes = |parameter: &str| {
         // A missing list has no meaning.
         (!model.supported_parameters.is_empty()).then(|| model.supports(parameter))
@@ -34,6 +34,8 @@ fn capability(model: &Model) -> Capability {
     able.tool_choice = takes("tool_choice");
     able.structured_outputs = takes("structured_outputs");
     able.json_mode = takes("response_format");
+    // The list of parameters does not say it.
+    able.prefill = (way_of(candidate) != ContinueBy::Prefill).then_some(false);
     able.input = sides(&model.architecture.input_modalities);
     able.output = sides(&model.architecture.output_modalities);
     able.price = price.and_then(|price| u64::try_from(price.pico()).ok());

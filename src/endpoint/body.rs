@@ -37,7 +37,7 @@ pub struct EndpointBody(Kind);
 #[derive(Default)]
 enum Kind {
     Whole(Option<Bytes>),
-    Events(Box<Events>),
+    Events(Events),
     #[default]
     Ended,
 }
@@ -92,6 +92,8 @@ struct Marks {
     resumed: Option<Resumed>,
     told: usize,
     attempts: Option<AttemptLog>,
+    /// The candidate that began the answer.
+    answered: Option<Candidate>,
 }
 
 impl Marks {
@@ -129,19 +131,21 @@ impl EndpointBody {
     where
         B: Body<Data = ChatFrame, Error = Error> + Send + 'static,
     {
+        let attempts: Option<AttemptLog> = head.get().cloned();
         let marks = Marks {
             resumed: head.get().cloned(),
             told: 0,
-            attempts: head.get().cloned(),
+            answered: attempts.as_ref().and_then(AttemptLog::answered_by),
+            attempts,
         };
-        Self(Kind::Events(Box::new(Events {
+        Self(Kind::Events(Events {
             frames: HeldBody::new(StackBody::new(frames), head),
             marks,
             writer: EventWriter::new(shape),
             out: BytesMut::new(),
             sent: None,
             turn: None,
-        })))
+        }))
     }
 
     /// Its length in bytes, and nothing else of it: for HEAD.
@@ -214,8 +218,7 @@ impl Events {
         let error = error.after_attempts(self.marks.attempts.as_ref());
         let attempts = error.attempts().map(AttemptLog::sent);
         tracing::warn!(kind = error.kind().as_str(), attempts, "stream interrupted");
-        let answered = error.attempts().and_then(AttemptLog::answered_by);
-        let model = answered.as_ref().map(Candidate::model).unwrap_or_default();
+        let model = self.marks.answered.as_ref().map(Candidate::model).unwrap_or_default();
         self.writer.failure(&Problem::of_failure(&error), model, &mut self.out);
     }
 }

@@ -3,13 +3,12 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{
-    answer::as_chunk,
     envelope::{Envelope, Shape},
     failed::failed,
     problem::Problem,
     unstreamed::as_events,
 };
-use crate::{Api, ChatFrame, frame::FrameKind, request::scan::Cursor};
+use crate::{Api, ChatFrame, body::as_chunk, frame::FrameKind, request::scan::Cursor};
 
 /// The most of a first chunk that is kept for the case that the stream is interrupted: a chunk with more is no usual first one.
 const LONGEST_KEPT: usize = 4096;

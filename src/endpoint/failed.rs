@@ -12,7 +12,10 @@ use super::{
     envelope::{Detail, MessagesError, json},
     problem::Problem,
 };
-use crate::{Api, request::scan::Cursor};
+use crate::{
+    Api,
+    request::scan::{Cursor, Text},
+};
 
 #[derive(Serialize)]
 struct ErrorChunk<'a> {
@@ -92,16 +95,17 @@ impl<'a> Seen<'a> {
     fn read(event: &'a [u8]) -> Self {
         let mut seen = Self::default();
         // What could be read before it broke counts.
-        let _ = Cursor::lenient(event).object(|key, value| {
+        let read = Cursor::lenient(event).object(|key, value| {
             match key.name() {
-                b"id" => seen.id = value.string_or_skip()?.map(|id| id.to_str()),
-                b"model" => seen.model = value.string_or_skip()?.map(|model| model.to_str()),
+                b"id" => seen.id = value.string_or_skip()?.map(Text::to_str),
+                b"model" => seen.model = value.string_or_skip()?.map(Text::to_str),
                 b"created" => seen.created = value.u64_or_skip()?,
                 b"sequence_number" => seen.sequence_number = value.u64_or_skip()?,
                 _ => value.skip()?,
             }
             Ok(())
         });
+        read.unwrap_or_default();
         seen
     }
 }

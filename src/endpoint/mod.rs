@@ -18,7 +18,6 @@
 //!
 //! Neither authenticates callers nor limits them: layers in front do, and may leave [`Tags`](crate::Tags) in a request's extensions.
 
-mod answer;
 mod body;
 mod decode;
 mod envelope;

@@ -35,12 +35,13 @@ fn whole(id: &str, model: Option<&Model>) -> Value {
     Value::Object(row)
 }
 
-/// Adds what is not there, in the objects of the row too.
+/// Adds what is not there or an empty text, in the objects of the row too.
 fn fill(row: &mut Map<String, Value>, required: Value) {
     let Value::Object(required) = required else { return };
     for (name, value) in required {
         match row.get_mut(&name) {
             Some(Value::Object(inner)) if value.is_object() => fill(inner, value),
+            Some(Value::String(text)) if text.is_empty() => row[&name] = value,
             Some(_) => {}
             None => {
                 row.insert(name, value);

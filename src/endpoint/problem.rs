@@ -1,6 +1,6 @@
 //! What went wrong, before it takes the shape of an API: status, word, message, headers.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, error::Error as _};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use tower_llm_layers::{FailureKind, Phase};
@@ -22,7 +22,8 @@ pub(super) struct Problem {
     pub(super) param: Option<Cow<'static, str>>,
     /// The generation that had begun.
     pub(super) generation_id: Option<String>,
-    headers: HeaderMap,
+    /// Boxed, so that a problem is small enough for the error of a result.
+    headers: Box<HeaderMap>,
 }
 
 impl Problem {
@@ -33,7 +34,7 @@ impl Problem {
             message: message.into(),
             param: None,
             generation_id: None,
-            headers: HeaderMap::new(),
+            headers: Box::default(),
         }
     }
 
@@ -70,6 +71,11 @@ impl Problem {
         let (status, code) = told(error);
         let mut problem = Self::new(status, code, error.to_string());
         problem.generation_id = error.generation_id().map(str::to_owned);
+        // What one upstream does not take of a request, such as `store` at OpenRouter.
+        let refused = error.source().and_then(|source| source.downcast_ref::<RequestError>());
+        problem.param = refused
+            .and_then(RequestError::field)
+            .map(|field| field.to_owned().into());
         problem.headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
         if let Some(wait) = error.retry_after() {
             // Rounded up: earlier would be too early.
@@ -83,7 +89,7 @@ impl Problem {
     pub(super) fn into_response(self, shape: Shape) -> Response<EndpointBody> {
         let mut response = Response::new(EndpointBody::whole(shape.error(&self).into()));
         *response.status_mut() = self.status;
-        *response.headers_mut() = self.headers;
+        *response.headers_mut() = *self.headers;
         response
             .headers_mut()
             .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

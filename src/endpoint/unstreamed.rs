@@ -75,7 +75,8 @@ fn response(answer: &Object<'_>, whole: &[u8], events: &mut Events) {
         if let Some(arguments) = read.get("arguments") {
             let [delta, done] = ["delta", "done"].map(|end| format!("response.function_call_arguments.{end}"));
             events.add(&delta, true, &[id, index, ("delta", arguments)]);
-            events.add(&done, true, &[id, index, ("arguments", arguments)]);
+            let name = ("name", read.get("name").unwrap_or(b"\"\""));
+            events.add(&done, true, &[id, index, name, ("arguments", arguments)]);
         }
         events.add("response.output_item.done", true, &[index, ("item", item)]);
     }
@@ -89,20 +90,21 @@ fn response(answer: &Object<'_>, whole: &[u8], events: &mut Events) {
 /// A part of a message: its text is what clients show.
 fn parts(part: &[u8], place: &[(&str, &[u8])], events: &mut Events) {
     let Ok(read) = Object::read(part) else { return };
-    let (stream, member) = match read.get("type") {
-        Some(b"\"output_text\"") => ("output_text", "text"),
-        Some(b"\"refusal\"") => ("refusal", "refusal"),
+    // OpenRouter's SDKs require the list of a text.
+    let (stream, member, more): (_, _, &[(&str, &[u8])]) = match read.get("type") {
+        Some(b"\"output_text\"") => ("output_text", "text", &[("logprobs", b"[]")]),
+        Some(b"\"refusal\"") => ("refusal", "refusal", &[]),
         _ => return,
     };
     let Some(text) = read.get(member) else { return };
     let begun = read.with(&[(member, b"\"\"")]);
-    let mut add = |name: &str, member: &str, value: &[u8]| {
-        events.add(name, true, &[place, &[(member, value)]].concat());
+    let mut add = |name: &str, member: &str, value: &[u8], more: &[(&str, &[u8])]| {
+        events.add(name, true, &[place, &[(member, value)], more].concat());
     };
-    add("response.content_part.added", "part", &begun);
-    add(&format!("response.{stream}.delta"), "delta", text);
-    add(&format!("response.{stream}.done"), member, text);
-    add("response.content_part.done", "part", part);
+    add("response.content_part.added", "part", &begun, &[]);
+    add(&format!("response.{stream}.delta"), "delta", text, more);
+    add(&format!("response.{stream}.done"), member, text, more);
+    add("response.content_part.done", "part", part, &[]);
 }
 
 fn message(answer: &Object<'_>, events: &mut Events) {
@@ -274,9 +276,10 @@ mod tests {
         assert_eq!(got[0]["response"]["output"], json!([]));
         assert_eq!(got[3]["item"]["content"], json!([]));
         let delta = json!({"type": "response.output_text.delta", "sequence_number": 5, "item_id": "msg_1", "output_index": 1,
-            "content_index": 0, "delta": "Oslo.\n"});
+            "content_index": 0, "delta": "Oslo.\n", "logprobs": []});
         assert_eq!(got[5], delta);
         assert_eq!(got[10]["delta"], r#"{"x":1}"#);
+        assert_eq!(got[11]["name"], "look");
         let last = as_events(Api::Responses, answer.as_bytes()).pop().unwrap();
         assert!(String::from_utf8(last).unwrap().contains("0.00000390"), "as it came");
         let cut = events(Api::Responses, r#"{"status":"incomplete","output":[]}"#);

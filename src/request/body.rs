@@ -14,6 +14,8 @@ use super::scan::{Cursor, json_string};
 
 /// In which fields the requests of one API say what layers ask.
 pub(crate) struct Shape {
+    /// What the API gives.
+    pub(crate) gives: Gives,
     /// The fields with the limit of tokens; the first that is there counts.
     pub(crate) limits: &'static [&'static str],
     /// The fields with the content; logs say their size.
@@ -24,6 +26,25 @@ pub(crate) struct Shape {
     pub(crate) facts: fn(&Document) -> RequestFacts,
     /// How long the model may think in silence.
     pub(crate) reasoning_time: fn(&Document) -> Option<Duration>,
+}
+
+/// What an API gives.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gives {
+    /// Text and what goes with it, whole or as a stream.
+    Text,
+    /// Vectors: whole, and without tokens of an answer.
+    Vectors,
+}
+
+impl Gives {
+    /// The operation, by OpenTelemetry's names.
+    pub(crate) const fn operation(self) -> &'static str {
+        match self {
+            Self::Text => "chat",
+            Self::Vectors => "embeddings",
+        }
+    }
 }
 
 /// The object that a request goes out as. What layers read often is kept at hand; everything else is read when asked for. A clone shares
@@ -77,7 +98,14 @@ impl RequestBody {
     }
 
     pub(crate) fn max_tokens(&self) -> Option<u64> {
-        self.inner.max_tokens
+        match self.gives() {
+            Gives::Text => self.inner.max_tokens,
+            Gives::Vectors => Some(0),
+        }
+    }
+
+    pub(crate) fn gives(&self) -> Gives {
+        self.inner.shape.gives
     }
 
     /// Read once, at the first call.
@@ -120,6 +148,18 @@ impl RequestBody {
 
     pub(crate) fn segments(&self) -> Segments {
         self.inner.document.segments()
+    }
+
+    /// What goes out without these fields.
+    pub(crate) fn segments_without(&self, fields: &[&str]) -> crate::Segments {
+        if !fields.iter().any(|field| self.document().has(field)) {
+            return self.segments().collect();
+        }
+        let mut document = self.document().clone();
+        for field in fields {
+            document.remove(field);
+        }
+        document.segments().collect()
     }
 
     pub(crate) fn to_bytes(&self) -> Bytes {
@@ -192,8 +232,9 @@ impl RequestBody {
         }
     }
 
-    /// Limits the answer to so many tokens: in each field of a limit that is there, and in the last of them if none is.
-    pub(crate) fn put_max_tokens(&mut self, tokens: u64) {
+    /// Limits the answer to so many tokens: in each field of a limit that is there, and in the last of them if none is. Returns whether
+    /// there is such a field.
+    pub(crate) fn put_max_tokens(&mut self, tokens: u64) -> bool {
         let json = Bytes::from(tokens.to_string());
         let limits = self.inner.shape.limits;
         let is_there = limits.iter().any(|field| self.document().has(field));
@@ -202,6 +243,7 @@ impl RequestBody {
                 self.put(field, json.clone());
             }
         }
+        !limits.is_empty()
     }
 
     /// Has OpenRouter stop the loop of its tools after this cost, and after the steps that the request allows now. Conditions that are there
@@ -290,7 +332,9 @@ impl Inner {
                     .and_then(facts::text)
                     .map(|model| model.to_str().into());
             }
-            "stream" => self.stream = self.document.get("stream") == Some(b"true"),
+            "stream" => {
+                self.stream = self.shape.gives == Gives::Text && self.document.get("stream") == Some(b"true");
+            }
             _ if self.shape.limits.contains(&field) => self.read_limit(),
             _ if self.shape.fact_fields.contains(&field) => {
                 self.facts.take();

@@ -19,6 +19,7 @@ use super::service_tier::{ServiceTier, Verbosity};
 use super::tool::Tool;
 use super::tool_choice::ToolChoice;
 
+/// Setters of one value each, over a private method `with`.
 macro_rules! setters {
     ($( $(#[$doc:meta])* $name:ident($type:ty) = $field:literal; )+) => {
         $(
@@ -30,6 +31,8 @@ macro_rules! setters {
         )+
     };
 }
+
+pub(crate) use setters;
 
 impl ChatRequest {
     /// A request with one message of a user.

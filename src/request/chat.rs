@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::body::{RequestBody, Shape};
+use super::body::{Gives, RequestBody, Shape};
 use super::check::check;
 use super::document::Document;
 use super::error::RequestError;
@@ -41,6 +41,7 @@ pub struct ChatRequest {
 
 /// In which fields a chat request says what layers ask.
 const SHAPE: Shape = Shape {
+    gives: Gives::Text,
     limits: &["max_completion_tokens", "max_tokens"],
     content: &["messages"],
     fact_fields: FACT_FIELDS,
@@ -82,4 +83,4 @@ impl ChatRequest {
     }
 }
 
-typed_request!(ChatRequest);
+typed_request!(ChatRequest, instruct: instruct_to_continue);

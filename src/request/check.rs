@@ -13,6 +13,11 @@ const MODEL: &str = "send a slug such as \"openai/gpt-5\", or leave it out";
 
 pub(super) fn check(document: &Document) -> Result<(), RequestError> {
     turns(document)?;
+    common(document, &["max_tokens", "max_completion_tokens"])
+}
+
+/// What the requests of all APIs have alike; `limits` are the fields with a limit of tokens.
+pub(crate) fn common(document: &Document, limits: &[&'static str]) -> Result<(), RequestError> {
     text(document, "model", "a string", MODEL)?;
     let model = document.get("model").and_then(super::facts::text);
     named("model", model, MODEL)?;
@@ -21,13 +26,12 @@ pub(super) fn check(document: &Document) -> Result<(), RequestError> {
     {
         return Err(RequestError::shape("stream", found, "a boolean", "send true or false"));
     }
-    whole(document, "max_tokens")?;
-    whole(document, "max_completion_tokens")?;
+    limits.iter().try_for_each(|field| whole(document, field))?;
     models(document)
 }
 
 /// The value of a field; `None` if it is absent or null.
-pub(super) fn shape(document: &Document, field: &str) -> Option<Found> {
+pub(crate) fn shape(document: &Document, field: &str) -> Option<Found> {
     let found = Cursor::new(document.get(field)?).peek().ok()?;
     (found != Found::Null).then_some(found)
 }
@@ -35,19 +39,7 @@ pub(super) fn shape(document: &Document, field: &str) -> Option<Found> {
 fn turns(document: &Document) -> Result<(), RequestError> {
     const FIX: &str = "send at least one message, such as [{\"role\":\"user\",\"content\":\"…\"}]";
     match shape(document, "messages") {
-        Some(Found::Array) => {
-            let any = !is_empty_array(document.get("messages").unwrap_or_default());
-            if any {
-                Ok(())
-            } else {
-                Err(RequestError::Shape {
-                    field: "messages",
-                    found: "an empty array",
-                    expected: "messages",
-                    fix: FIX,
-                })
-            }
-        }
+        Some(Found::Array) => filled(document, "messages", "messages", FIX),
         Some(found) => Err(RequestError::shape("messages", found, "an array", FIX)),
         None if shape(document, "prompt").is_some() => {
             text(document, "prompt", "a string", "send text, or `messages` instead")
@@ -59,7 +51,25 @@ fn turns(document: &Document) -> Result<(), RequestError> {
     }
 }
 
-fn text(
+/// Checks that an array has something in it.
+pub(crate) fn filled(
+    document: &Document,
+    field: &'static str,
+    expected: &'static str,
+    fix: &'static str,
+) -> Result<(), RequestError> {
+    if !is_empty_array(document.get(field).unwrap_or_default()) {
+        return Ok(());
+    }
+    Err(RequestError::Shape {
+        field,
+        found: "an empty array",
+        expected,
+        fix,
+    })
+}
+
+pub(crate) fn text(
     document: &Document,
     field: &'static str,
     expected: &'static str,

@@ -55,7 +55,7 @@ impl RequestError {
         }
     }
 
-    pub(super) fn shape(field: &'static str, found: Found, expected: &'static str, fix: &'static str) -> Self {
+    pub(crate) fn shape(field: &'static str, found: Found, expected: &'static str, fix: &'static str) -> Self {
         Self::Shape {
             field,
             found: found.name(),

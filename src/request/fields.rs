@@ -14,6 +14,7 @@ const ORDER: &[&str] = &[
     "stream_options",
     "max_tokens",
     "max_completion_tokens",
+    "max_output_tokens",
     "temperature",
     "top_p",
     "top_k",
@@ -24,16 +25,20 @@ const ORDER: &[&str] = &[
     "repetition_penalty",
     "seed",
     "stop",
+    "stop_sequences",
     "logit_bias",
     "logprobs",
     "top_logprobs",
     "reasoning",
     "reasoning_effort",
     "include_reasoning",
+    "thinking",
+    "output_config",
     "verbosity",
     "modalities",
     "image_config",
     "response_format",
+    "text",
     "structured_outputs",
     "tools",
     "tool_choice",
@@ -55,6 +60,8 @@ const ORDER: &[&str] = &[
     "trace",
     "usage",
     "debug",
+    "system",
+    "instructions",
 ];
 
 /// Fields that only OpenRouter reads. A provider that speaks OpenAI's wire answers 400 to most of them.
@@ -81,6 +88,8 @@ const OPENROUTER_ONLY: &[&str] = &[
     "trace",
     "usage",
     "debug",
+    "system",
+    "instructions",
 ];
 
 /// Fields that only OpenRouter reads, and that [`without_openrouter_fields`](super::ChatRequest::without_openrouter_fields) leaves out.
@@ -96,7 +105,7 @@ pub(super) fn order(left: &str, right: &str) -> Ordering {
 
 fn rank(field: &str) -> usize {
     match field {
-        "prompt" | "messages" => ORDER.len() + 1,
+        "prompt" | "messages" | "input" => ORDER.len() + 1,
         _ => ORDER.iter().position(|known| *known == field).unwrap_or(ORDER.len()),
     }
 }

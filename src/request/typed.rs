@@ -2,9 +2,10 @@
 
 /// The common methods and traits of a request that is a [`RequestBody`](super::body::RequestBody) in its field `body`.
 ///
-/// The type has, of its own, `from_json`, `from_document`, and `streamed`: the same request as a stream.
+/// The type has, of its own, `from_json`, `from_document`, and `streamed`: the same request as a stream. `instruct` names a
+/// method that asks for the rest of an interrupted message.
 macro_rules! typed_request {
-    ($name:ident) => {
+    ($name:ident $(, instruct: $instruct:ident)?) => {
         impl $name {
             /// The requested model; `None` if the request names none.
             #[must_use]
@@ -240,6 +241,10 @@ macro_rules! typed_request {
                 self.body.is_streaming()
             }
 
+            fn operation(&self) -> &'static str {
+                self.body.gives().operation()
+            }
+
             fn as_stream(&self) -> Option<Self> {
                 self.streamed()
             }
@@ -281,6 +286,10 @@ macro_rules! typed_request {
                 $crate::request::pinned_by(self.body.document())
             }
 
+            $(fn ask_to_continue(&mut self, last: &str) -> bool {
+                self.$instruct(last)
+            })?
+
             fn budgeted(&mut self) -> Option<&mut dyn tower_llm_layers::Budgeted> {
                 Some(self)
             }
@@ -292,13 +301,15 @@ macro_rules! typed_request {
 
         impl tower_llm_layers::Budgeted for $name {
             fn set_max_tokens(&mut self, tokens: u64) -> bool {
-                self.body.put_max_tokens(tokens);
-                true
+                self.body.put_max_tokens(tokens)
             }
 
             fn set_max_tool_cost(&mut self, most: tower_llm_layers::UsdAmount) -> bool {
-                self.body.stop_tools_after(most);
-                true
+                let runs_tools = self.body.gives() == $crate::request::Gives::Text;
+                if runs_tools {
+                    self.body.stop_tools_after(most);
+                }
+                runs_tools
             }
         }
     };

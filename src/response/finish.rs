@@ -132,10 +132,15 @@ impl End {
             | "errorlimit"
             | "disconnected"
             | "interrupted" => Self::Error,
+            // Whatever else is called an error is one.
+            name if FAILED.iter().any(|word| name.contains(word)) && !name.starts_with("no") => Self::Error,
             _ => Self::Unknown,
         }
     }
 }
+
+/// What is in the names of failed ends.
+const FAILED: [&str; 7] = ["error", "fail", "abort", "timeout", "cancel", "disconnect", "exception"];
 
 #[cfg(test)]
 mod tests {

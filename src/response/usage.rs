@@ -269,6 +269,11 @@ impl Usage {
     }
 }
 
+/// The usage that an object says.
+pub(crate) fn read_usage(raw: &[u8]) -> Option<Usage> {
+    crate::request::wire_struct::read_whole(raw)
+}
+
 /// A whole number, also one that is written as `15.0` or `"15"`.
 fn count(raw: &str) -> Option<u64> {
     let text = raw.trim_matches('"').trim();

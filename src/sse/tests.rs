@@ -1,5 +1,7 @@
 //! The standard, rule by rule.
 
+mod standard;
+
 use bytes::Bytes;
 
 use super::{SseDecoder, SseError, SseEvent, SseItem};

@@ -9,7 +9,8 @@ use tower_llm_layers::{AttemptLog, Degraded, FailureKind, Resumed, Resumption};
 use super::StackBody;
 use crate::{
     ChatFrame, Error,
-    frame::FrameKind,
+    api::ApiAnswer,
+    frame::{FrameKind, unreadable},
     held::HeldBody,
     response::{ChatResponse, Usage},
 };
@@ -145,9 +146,10 @@ impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
         plain.ok_or_else(|| self.with_attempts(Error::new(FailureKind::EmptyResponse, "the answer is empty")))
     }
 
-    pub(super) async fn whole(mut self) -> Result<Completion, Error> {
+    pub(super) async fn whole<T: ApiAnswer>(mut self) -> Result<Completion<T>, Error> {
         let plain = self.plain().await?;
-        let response = plain.response().map_err(|error| {
+        let response = T::from_json(plain.bytes()).map_err(|cause| {
+            let error = unreadable("this frame is not a plain answer", &cause);
             let text = plain.text().unwrap_or_default();
             self.with_attempts(error).after_text(text)
         })?;
@@ -204,16 +206,16 @@ impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
 /// A whole answer, with what was tried.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Completion {
-    /// The answer.
-    pub response: ChatResponse,
+pub struct Completion<T = ChatResponse> {
+    /// The answer: of the type that goes with the request.
+    pub response: T,
     /// What was tried; `None` if no layer of this crate is in the stack.
     pub attempts: Option<AttemptLog>,
     /// The response's head: status, headers, extensions.
     pub parts: Parts,
 }
 
-impl Completion {
+impl<T> Completion<T> {
     /// The mark of a degraded answer: a cheaper model's, a stale one, a canned one.
     #[must_use]
     pub fn degraded(&self) -> Option<Degraded> {

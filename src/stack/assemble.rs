@@ -15,6 +15,7 @@ use tower_llm_layers::{
     cost::CostLayer,
     deadline::DeadlineLayer,
     degrade::DegradeLayer,
+    events::EventsLayer,
     fallback::{Chain, ChainError, Fallback, FallbackLayer},
     first_token::FirstTokenLayer,
     observe::ObserveLayer,
@@ -33,6 +34,7 @@ use super::{
     describe::describe,
     settings::Settings,
     slots::{Slots, StreamUpstreamSlot},
+    spoken::Spoken,
 };
 
 /// The chain of candidates, each with its retries, over what paces an attempt.
@@ -137,6 +139,10 @@ impl Parts {
                 }
                 top.around(service)
             }
+        };
+        let service = match &settings.events {
+            Some(sender) => ErasedService::new(EventsLayer::new(sender.clone()).layer(service)),
+            None => service,
         };
         Stack::new(
             service,
@@ -281,9 +287,13 @@ fn chain(settings: &Settings, first_upstream: &str, wrong: &mut Vec<BuildProblem
         .requested_model(settings.requested_model.clone())
         .fallback_on_refusal(settings.fallback_on_refusal)
         .server_side(settings.server_side);
-    match &settings.capabilities {
-        Some(capabilities) => chain.capabilities(Arc::clone(capabilities)),
-        None => chain,
+    match (&settings.capabilities, settings.spoken.is_empty()) {
+        (Some(capabilities), true) => chain.capabilities(Arc::clone(capabilities)),
+        (None, true) => chain,
+        (capabilities, false) => chain.capabilities(Arc::new(Spoken {
+            upstreams: settings.spoken.clone(),
+            catalogue: capabilities.clone(),
+        })),
     }
 }
 

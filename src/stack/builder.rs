@@ -86,10 +86,12 @@ impl<R, F, E> StackBuilder<R, F, E> {
             tags: CallTags::none(),
             required_tag: None,
             observe: ObserveLayer::new(),
+            events: None,
             cheaper: Vec::new(),
             circuits: Circuits::new(CircuitPolicy::new()).ok(),
             concurrency: None,
             hedge: None,
+            spoken: Vec::new(),
         };
         Self {
             settings,
@@ -280,6 +282,10 @@ where
     pub fn build(mut self) -> Result<Stack<R>, BuildError> {
         let unknown = self.unknown_upstreams();
         let first = self.transport.names().next().unwrap_or(OPENROUTER).to_owned();
+        let limited = self.transport.upstreams().iter();
+        self.settings.spoken = limited
+            .filter_map(|upstream| Some((upstream.name().into(), upstream.spoken()?)))
+            .collect();
         let lost_upstream = self.lost_upstreams().next().is_some();
         let transport = self.transport.build().map_err(|error| {
             let problems = in_transport(error);

@@ -155,6 +155,9 @@ fn observe(settings: &Settings) -> String {
     if !tags.is_empty() {
         told.push_str(&format!(", with the tags {}", tags.join(", ")));
     }
+    if settings.events.is_some() {
+        told.push_str("; events over a channel");
+    }
     told
 }
 

@@ -10,8 +10,8 @@ use tower_service::Service;
 
 use super::{Answer, Completion, Stack, respond};
 use crate::{
-    Api, ApiRequest, ChatFrame, Error,
-    api::IntoApiRequest,
+    Api, ApiRequest, ChatFrame, Error, FailureKind,
+    api::{ApiAnswer, EmbeddingResponse, IntoApiRequest},
     endpoint::{ApiEndpoint, Endpoints, ModelsEndpoint, OpenAiEndpoint},
 };
 
@@ -85,18 +85,53 @@ pub trait ChatServiceExt: ChatService {
     ///
     /// # Errors
     ///
-    /// If there is none, with what was tried.
+    /// If there is none, with what was tried. [`BadRequest`](crate::FailureKind::BadRequest), and nothing is sent, if the request is an
+    /// [`ApiRequest`] of another API than chat: then its typed request says what the answer is.
     ///
     /// # Cancellation
     ///
     /// Dropping the future closes the connection; a plain call is billed in full all the same.
-    fn complete(&self, request: impl IntoApiRequest) -> impl Future<Output = Result<Completion, Error>> + Send {
+    fn complete<Q: IntoApiRequest>(
+        &self,
+        request: Q,
+    ) -> impl Future<Output = Result<Completion<Q::Answer>, Error>> + Send {
         let service = self.clone();
         let request = request.into_api_request().map(|body| body.stream(false));
         async move {
+            let api = request.body().api();
+            if api != Q::Answer::API {
+                return Err(of_another_api(api));
+            }
             let response = respond(service, request).await?;
             Answer::read_at_once(response).whole().await
         }
+    }
+
+    /// Asks for embeddings: the same as [`complete`](Self::complete), for what it is mostly called.
+    ///
+    /// ```
+    /// use tower_openrouter::{ChatServiceExt, EmbeddingRequest, Error, Stack};
+    ///
+    /// # async fn run(stack: Stack) -> Result<(), Error> {
+    /// let texts = EmbeddingRequest::new("openai/text-embedding-3-small", ["why is the sky blue?"]);
+    /// let answer = stack.embed(texts).await?;
+    /// println!("{:?}", answer.response.vectors().next());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If there is no answer, with what was tried.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future closes the connection; the call is billed in full all the same.
+    fn embed(
+        &self,
+        request: impl IntoApiRequest<Answer = EmbeddingResponse>,
+    ) -> impl Future<Output = Result<Completion<EmbeddingResponse>, Error>> + Send {
+        self.complete(request)
     }
 
     /// Forgets the type.
@@ -129,3 +164,10 @@ pub trait ChatServiceExt: ChatService {
 }
 
 impl<T: ChatService> ChatServiceExt for T {}
+
+fn of_another_api(api: Api) -> Error {
+    let message = format!(
+        "this is a request of the {api} API, whose answer is no chat's: pass the typed request, or call the service and read the frames"
+    );
+    Error::new(FailureKind::BadRequest, message)
+}

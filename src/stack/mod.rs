@@ -24,6 +24,7 @@ mod reading;
 mod service;
 mod settings;
 mod slots;
+mod spoken;
 mod tags;
 mod tenant;
 mod tight;

@@ -3,10 +3,11 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use tower_llm_layers::{
-    Candidate, CandidateError,
+    Apis, Candidate, CandidateError,
     adaptive_concurrency::ConcurrencyLimits,
     auth::{KeySource, Keys},
     circuit_breaker::Circuits,
+    events::EventSender,
     fallback::{Capabilities, ChainError, Hedge, RequestedModel},
     observe::ObserveLayer,
     rate_limit::{LimitStore, Limits},
@@ -73,10 +74,13 @@ pub(super) struct Settings {
     pub(super) tags: CallTags,
     pub(super) required_tag: Option<String>,
     pub(super) observe: ObserveLayer,
+    pub(super) events: Option<EventSender>,
     pub(super) cheaper: Vec<Candidate>,
     pub(super) circuits: Option<Circuits>,
     pub(super) concurrency: Option<ConcurrencyLimits>,
     pub(super) hedge: Option<Hedge>,
+    /// The upstreams that do not speak all APIs.
+    pub(super) spoken: Vec<(Box<str>, Apis)>,
 }
 
 impl Settings {

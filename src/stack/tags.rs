@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use http::{Extensions, HeaderMap, Request};
-use tower_llm_layers::{Tags, observe::ObserveLayer, tagging::TagExtractor};
+use tower_llm_layers::{Tags, events::EventSender, observe::ObserveLayer, tagging::TagExtractor};
 
 use super::StackBuilder;
 
@@ -84,6 +84,35 @@ impl<R, F, E> StackBuilder<R, F, E> {
     #[must_use]
     pub fn observe(mut self, observe: ObserveLayer) -> Self {
         self.settings.observe = observe;
+        self
+    }
+
+    /// Sends what happens in each call over a [channel](tower_llm_layers::events): ended attempts, retries, fallbacks, hedges, circuits,
+    /// budgets, degraded answers. None by default, and then not built.
+    ///
+    /// ```
+    /// use tower_openrouter::{ApiKey, Stack, layers::events::{self, EventKind}};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (sender, mut receiver) = events::channel(1024);
+    /// let stack = Stack::openrouter(ApiKey::new("sk-or-v1-0")?)
+    ///     .chain(["openai/gpt-5", "openai/gpt-4o-mini"])
+    ///     .events(sender)
+    ///     .build()?;
+    /// let page = async move {
+    ///     while let Some(event) = receiver.recv().await {
+    ///         if let EventKind::CircuitOpened { candidate, .. } = event.kind {
+    ///             println!("{candidate} is down");
+    ///         }
+    ///     }
+    /// };
+    /// # drop((stack, page));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn events(mut self, sender: EventSender) -> Self {
+        self.settings.events = Some(sender);
         self
     }
 }

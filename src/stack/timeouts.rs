@@ -28,7 +28,8 @@ impl<R, F, E> StackBuilder<R, F, E> {
         self
     }
 
-    /// From the start of a plain attempt to its whole answer; 120 s by default, `None` for no limit.
+    /// From the start of a plain attempt to its whole answer; 90 s by default, `None` for no limit. Once the first bytes of the answer are
+    /// there, a silence as long as [`idle_timeout`](Self::idle_timeout) ends the attempt as well.
     #[must_use]
     pub fn response_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.settings.timeouts.response = limit.into();

@@ -8,7 +8,7 @@ use std::{
 use http::{HeaderValue, Request, Response, header::CONTENT_TYPE, response::Parts};
 use http_body::Body;
 use pin_project::pin_project;
-use tower_llm_layers::{Failure, Health, LlmRequest, Resumed};
+use tower_llm_layers::{AttemptLog, Failure, Health, LlmRequest, Resumed};
 use tower_service::Service;
 
 use super::StreamUpstreamBody;
@@ -108,11 +108,17 @@ where
                 }
                 StateProjection::Reading(reading) => {
                     let whole = ready!(reading.poll_whole(cx));
+                    let log = this.again.as_ref().and_then(|again| again.1.body().call().attempts());
+                    let by = log.as_ref().and_then(AttemptLog::answered_by);
                     // Whatever the stream held ends here.
                     this.state.set(State::Ended);
                     match whole {
                         Ok(response) => return Poll::Ready(Ok(response)),
                         Err(error) => {
+                            if let (Some(log), Some(by)) = (log, by) {
+                                // The stream itself did not fail: the candidate is not called first once more.
+                                log.reject_answer(&by, error.kind(), &Failure::summary(&error));
+                            }
                             let before = this.broke.as_ref().and_then(|(broke, _)| broke.partial_text());
                             let error = error.after_text(before.unwrap_or_default());
                             let sent = this.again.as_ref().and_then(|again| may_repeat(again.1.body(), &error));

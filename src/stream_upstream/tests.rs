@@ -1,6 +1,7 @@
 use std::{
     future::{Future, poll_fn, ready},
     pin::pin,
+    sync::{Arc, Mutex},
 };
 
 use http::{HeaderMap, Request, Response};
@@ -10,8 +11,11 @@ use tower::{ServiceExt, service_fn};
 use tower_layer::Layer;
 
 use super::StreamUpstreamLayer;
-use crate::{ApiRequest, ChatBody, ChatFrame, ChatRequest, Error, FrameKind, assemble::Gathered, body::put_together};
-use tower_llm_layers::{Frame, Stage};
+use crate::{
+    ApiKey, ApiRequest, ChatBody, ChatFrame, ChatRequest, ChatServiceExt, Error, FrameKind, Stack, assemble::Gathered,
+    body::put_together,
+};
+use tower_llm_layers::{Frame, LlmRequest, Stage};
 
 fn chunk(value: &Value) -> ChatFrame {
     ChatFrame::new(value.to_string().into(), FrameKind::Chunk, Stage::Content, false)
@@ -83,6 +87,29 @@ fn tool_calls_are_joined_by_their_place() {
         {"index": 1, "id": "c1", "type": "function", "function": {"name": "set", "arguments": "{}"}},
     ]});
     assert_eq!(message(pieces), expected);
+    // The head of the second call at the first place, and the rest of it at the second.
+    let shifted = [
+        json!({"tool_calls": [{"index": 0, "id": "c0", "function": {"name": "get", "arguments": "{}"}}]}),
+        json!({"tool_calls": [{"index": 0, "id": "c1", "function": {"name": "set", "arguments": ""}}]}),
+        json!({"tool_calls": [{"index": 1, "function": {"arguments": "{\"a\":1}"}}]}),
+    ];
+    let calls = &message(shifted)["tool_calls"];
+    assert_eq!(calls.as_array().map(Vec::len), Some(2), "{calls}");
+    assert_eq!(calls[1]["function"]["arguments"], "{\"a\":1}", "{calls}");
+    // A name in pieces, and one that comes with each piece.
+    let pieces = [
+        json!({"tool_calls": [{"index": 0, "id": "c0", "function": {"name": "get_", "arguments": ""}}]}),
+        json!({"tool_calls": [{"index": 0, "function": {"name": "weather", "arguments": "{\"a\""}}]}),
+        json!({"tool_calls": [{"index": 1, "id": "c1", "function": {"name": "set", "arguments": "{"}}]}),
+        json!({"tool_calls": [{"index": 1, "id": "c1", "function": {"name": "set", "arguments": "}"}}]}),
+        json!({"tool_calls": [{"index": 0, "function": {"arguments": ":1}"}}]}),
+    ];
+    let calls = &message(pieces)["tool_calls"];
+    assert_eq!(
+        calls[0]["function"],
+        json!({"name": "get_weather", "arguments": "{\"a\":1}"})
+    );
+    assert_eq!(calls[1]["function"], json!({"name": "set", "arguments": "{}"}));
     // Without places: by the id, and what has none continues the last.
     let bare = [
         json!({"tool_calls": [{"id": "c0", "function": {"name": "get", "arguments": "{"}}]}),
@@ -169,6 +196,35 @@ fn one_call_whose_pieces_each_have_an_id_and_the_name_is_one_call() {
     ];
     let calls = message(pieces)["tool_calls"].take();
     assert_eq!(calls.as_array().map(Vec::len), Some(1), "{calls}");
+}
+
+/// What fails while it is put together marks its candidate: the next one is called, and not the same one up to the cap.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_cannot_be_put_together_moves_the_call_on() {
+    let called = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&called);
+    let service = service_fn(move |request: Request<ApiRequest>| {
+        let model = request.body().model().unwrap_or_default().to_owned();
+        let is_first = model == "x/first";
+        log.lock().expect("no panic").push(model);
+        let text = json!({"choices": [{"index": 0, "delta": {"content": "So"}, "finish_reason": "stop"}]});
+        let odd = ChatFrame::new("no chunk".into(), FrameKind::Chunk, Stage::Content, false);
+        let frames = [Some(chunk(&text)), is_first.then_some(odd)];
+        ready(Ok::<_, Error>(Response::new(ChatBody::from_frames(
+            frames.into_iter().flatten().map(Ok),
+        ))))
+    });
+    let stack = Stack::openrouter(ApiKey::new("sk-or-v1-0").expect("a key"))
+        .chain(["x/first", "x/second"])
+        .stream_upstream(StreamUpstreamLayer::new())
+        .build_over(service)
+        .expect("it builds");
+    let completion = stack
+        .complete(ChatRequest::user("Hi"))
+        .await
+        .expect("the second answers");
+    assert_eq!(completion.response.text(), Some("So"));
+    assert_eq!(*called.lock().expect("no panic"), ["x/first", "x/second"]);
 }
 
 #[tokio::test(start_paused = true)]

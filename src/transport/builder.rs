@@ -7,9 +7,8 @@ use super::{
     clients::Clients,
     config::{MOST_CLIENTS, Settings},
     connect::ProxyChoice,
-    service::{Destination, TransportState},
+    service::{Destination, TransportState, Urls},
 };
-use crate::Api;
 
 /// Makes a [`Transport`].
 #[derive(Debug, Clone, Default)]
@@ -124,6 +123,11 @@ impl TransportBuilder {
         self.upstreams.iter().map(Upstream::name)
     }
 
+    /// The upstreams, in order.
+    pub(crate) fn upstreams(&self) -> &[Upstream] {
+        &self.upstreams
+    }
+
     /// Makes the transport. Connections are opened at the first call.
     ///
     /// # Errors
@@ -145,18 +149,18 @@ impl TransportBuilder {
         let attribution = self.attribution.headers(&mut wrong);
         let mut found = Vec::with_capacity(self.upstreams.len());
         for upstream in self.upstreams {
-            match upstream.url(Api::Chat.path()) {
-                Ok(chat) => found.push((upstream, chat)),
+            match Urls::of(&upstream) {
+                Ok(urls) => found.push((upstream, urls)),
                 Err(problem) => wrong.push(problem),
             }
         }
         if !wrong.is_empty() {
             return Err(TransportError::of(wrong));
         }
-        let destinations = found.into_iter().map(|(upstream, chat)| {
+        let destinations = found.into_iter().map(|(upstream, urls)| {
             Ok(Destination {
                 upstream,
-                chat,
+                urls,
                 clients: Clients::new(self.settings.clone())?,
             })
         });

@@ -7,6 +7,7 @@ mod clients;
 mod config;
 mod connect;
 mod limit_status;
+mod outgoing;
 mod retry_after;
 mod sent_key;
 mod service;
@@ -23,7 +24,7 @@ pub use self::{
     builder::TransportBuilder,
     config::{TransportError, TransportProblem},
     service::{Transport, TransportFuture},
-    upstream::{Dialect, OPENROUTER, OPENROUTER_URL, Upstream},
+    upstream::{ANTHROPIC, ANTHROPIC_URL, Dialect, OPENAI, OPENAI_URL, OPENROUTER, OPENROUTER_URL, Upstream},
 };
 use crate::{Error, response::UpstreamError};
 

@@ -28,6 +28,7 @@ pub(in crate::transport) fn retry_after(
         .or_else(|| copied("retry-after").and_then(|text| seconds_or_date(text, now)))
         .or_else(|| header("x-ratelimit-reset").and_then(|text| until(text, now)))
         .or_else(|| copied("x-ratelimit-reset").and_then(|text| until(text, now)))
+        .or_else(|| error?.told_wait())
         .map(|wait| wait.min(LONGEST_HINT))
 }
 

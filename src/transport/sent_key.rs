@@ -19,7 +19,7 @@ impl From<&HeaderValue> for SentKey {
 
 impl SentKey {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        Self(headers.get(AUTHORIZATION).cloned())
+        Self(headers.get(AUTHORIZATION).or_else(|| headers.get("x-api-key")).cloned())
     }
 
     fn text(&self) -> Option<&str> {

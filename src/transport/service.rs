@@ -10,16 +10,18 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use http::{HeaderMap, Method, Request, Response};
 use http_body_util::BodyExt;
 use reqwest::Url;
 use tokio::time::timeout;
-use tower_llm_layers::{Call, Candidate, Outcome, Phase, Unbilled, deadline::DEADLINE_HEADER};
+use tower_llm_layers::{Call, Candidate, Outcome, Phase, Unbilled};
 use tower_service::Service;
 
 use super::{
     Dialect, InFlight, SentKey, TransportBuilder, TransportError, TransportProblem, Upstream, classify,
-    clients::Clients, limit_status::limit_status,
+    clients::Clients,
+    limit_status::limit_status,
+    outgoing::{headers, refused_by},
 };
 use crate::{
     Api, ChatBody, Error, FailureKind,
@@ -62,9 +64,28 @@ pub(super) struct TransportState {
 /// One upstream, and how to get there.
 pub(super) struct Destination {
     pub(super) upstream: Upstream,
-    /// Its URL of chat completions.
-    pub(super) chat: Url,
+    pub(super) urls: Urls,
     pub(super) clients: Clients,
+}
+
+/// The URLs of an upstream's APIs, kept ready.
+pub(super) struct Urls([Url; Api::ALL.len()]);
+
+impl Urls {
+    pub(super) fn of(upstream: &Upstream) -> Result<Self, TransportProblem> {
+        let [chat, responses, messages, embeddings] = Api::ALL.map(|api| upstream.url(api.path()));
+        Ok(Self([chat?, responses?, messages?, embeddings?]))
+    }
+
+    fn get(&self, api: Api) -> &Url {
+        let [chat, responses, messages, embeddings] = &self.0;
+        match api {
+            Api::Chat => chat,
+            Api::Responses => responses,
+            Api::Messages => messages,
+            Api::Embeddings => embeddings,
+        }
+    }
 }
 
 impl TransportState {
@@ -132,7 +153,7 @@ impl Transport {
     fn headers_for(&self, upstream: &Upstream) -> Option<&HeaderMap> {
         match upstream.dialect() {
             Dialect::OpenRouter => Some(&self.0.attribution),
-            Dialect::OpenAi => None,
+            Dialect::OpenAi | Dialect::Anthropic => None,
         }
     }
 
@@ -147,13 +168,13 @@ impl Transport {
             )
         })?;
         let upstream = &known.upstream;
-        let url = if body.path() == Api::Chat.path() {
-            known.chat.clone()
-        } else {
-            upstream.url(body.path()).map_err(internal)?
+        refused_by(upstream, body)?;
+        let url = match body.api().filter(|api| body.path() == api.path()) {
+            Some(api) => known.urls.get(api).clone(),
+            None => upstream.url(body.path()).map_err(internal)?,
         };
         let mut outgoing = reqwest::Request::new(Method::POST, url);
-        *outgoing.headers_mut() = merge(request.headers(), self.headers_for(upstream));
+        *outgoing.headers_mut() = headers(request.headers(), self.headers_for(upstream), upstream.dialect());
         *outgoing.body_mut() = Some(body.segments(upstream.dialect()).into_body());
         let pooled = (!lost_its_connection(body.call()))
             .then(|| known.clients.take())
@@ -197,41 +218,6 @@ struct Prepared {
     in_flight: Option<InFlight>,
 }
 
-/// Headers of the caller that go no further: those of the connection it came on; what came compressed would not be read here; and the time
-/// left is ours to keep, not the upstream's.
-static NOT_PASSED: [header::HeaderName; 12] = [
-    header::HOST,
-    header::CONNECTION,
-    header::CONTENT_LENGTH,
-    header::TRANSFER_ENCODING,
-    header::TE,
-    header::TRAILER,
-    header::UPGRADE,
-    header::EXPECT,
-    header::PROXY_AUTHORIZATION,
-    header::HeaderName::from_static("keep-alive"),
-    header::ACCEPT_ENCODING,
-    DEADLINE_HEADER,
-];
-
-/// The caller's headers that are passed on, and what the upstream wants.
-fn merge(from_caller: &HeaderMap, extra: Option<&HeaderMap>) -> HeaderMap {
-    let most = from_caller.len() + extra.map_or(0, HeaderMap::len) + 1;
-    let mut headers = HeaderMap::with_capacity(most);
-    for (name, value) in from_caller {
-        if !NOT_PASSED.contains(name) {
-            headers.append(name.clone(), value.clone());
-        }
-    }
-    for (name, value) in extra.into_iter().flatten() {
-        if !headers.contains_key(name) {
-            headers.insert(name.clone(), value.clone());
-        }
-    }
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers
-}
-
 fn internal(error: TransportProblem) -> Error {
     Error::caused(FailureKind::Internal, "this endpoint has no URL", error)
 }
@@ -260,7 +246,8 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
     fn call(&mut self, request: Request<R>) -> Self::Future {
         let prepared = self.prepare(&request);
         let body = request.body();
-        let reader = Reader::new(body.api(), body.is_streaming(), self.0.limits);
+        let mut reader = Reader::new(body.api(), body.is_streaming(), self.0.limits);
+        reader.line = body.call().attempt().filter(|_| !body.is_streaming());
         let state = Arc::clone(&self.0);
         Box::pin(async move {
             let Prepared {

@@ -1,13 +1,23 @@
 use std::fmt;
 
 use reqwest::Url;
+use tower_llm_layers::Apis;
 
 use super::{TransportError, TransportProblem};
+use crate::Api;
 
 /// The name of the default upstream.
 pub const OPENROUTER: &str = "openrouter";
 /// Where OpenRouter is.
 pub const OPENROUTER_URL: &str = "https://openrouter.ai/api/v1";
+/// The name of OpenAI itself.
+pub const OPENAI: &str = "openai";
+/// Where OpenAI is.
+pub const OPENAI_URL: &str = "https://api.openai.com/v1";
+/// The name of Anthropic itself.
+pub const ANTHROPIC: &str = "anthropic";
+/// Where Anthropic is.
+pub const ANTHROPIC_URL: &str = "https://api.anthropic.com/v1";
 
 /// What an upstream understands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,14 +28,29 @@ pub enum Dialect {
     /// OpenAI's chat completions only: fields that only OpenRouter knows are left out of the body, and usage is requested
     /// on streams.
     OpenAi,
+    /// Anthropic's messages only: fields that only OpenRouter knows are left out of the body, the key goes as `x-api-key`, and
+    /// `anthropic-version` is sent unless the request has one.
+    Anthropic,
 }
 
-/// A place that answers calls: a name that chains refer to, a base URL, and what it understands.
+impl Dialect {
+    /// The APIs that an upstream of this dialect speaks unless another set is given.
+    const fn apis(self) -> &'static [Api] {
+        match self {
+            Self::OpenRouter => &Api::ALL,
+            Self::OpenAi => &[Api::Chat, Api::Embeddings],
+            Self::Anthropic => &[Api::Messages],
+        }
+    }
+}
+
+/// A place that answers calls: a name that chains refer to, a base URL, what it understands, and the APIs that it speaks.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Upstream {
     name: Box<str>,
     base: Url,
     dialect: Dialect,
+    apis: Box<[Api]>,
 }
 
 impl Upstream {
@@ -38,7 +63,27 @@ impl Upstream {
         Self::new(OPENROUTER, OPENROUTER_URL, Dialect::OpenRouter)
     }
 
-    /// A provider that speaks OpenAI's chat completions, to go to it directly.
+    /// OpenAI itself, under the name [`OPENAI`]: chat, responses and embeddings.
+    ///
+    /// # Errors
+    ///
+    /// None in practice: the address is a constant.
+    pub fn openai() -> Result<Self, TransportError> {
+        let direct = Self::new(OPENAI, OPENAI_URL, Dialect::OpenAi)?;
+        Ok(direct.apis([Api::Chat, Api::Responses, Api::Embeddings]))
+    }
+
+    /// Anthropic itself, under the name [`ANTHROPIC`]: messages.
+    ///
+    /// # Errors
+    ///
+    /// None in practice: the address is a constant.
+    pub fn anthropic() -> Result<Self, TransportError> {
+        Self::new(ANTHROPIC, ANTHROPIC_URL, Dialect::Anthropic)
+    }
+
+    /// A provider that speaks OpenAI's chat completions and embeddings, to go to it directly. If it speaks more, say so with
+    /// [`apis`](Self::apis).
     ///
     /// # Errors
     ///
@@ -77,6 +122,7 @@ impl Upstream {
                 name: name.into(),
                 base,
                 dialect,
+                apis: dialect.apis().into(),
             }),
             _ => Err(TransportError::of(wrong)),
         }
@@ -98,6 +144,33 @@ impl Upstream {
     #[must_use]
     pub const fn dialect(&self) -> Dialect {
         self.dialect
+    }
+
+    /// Sets which APIs it speaks. A call of another API skips its candidates, and the attempt log says why.
+    ///
+    /// ```
+    /// use tower_openrouter::{Api, transport::Upstream};
+    ///
+    /// let local = Upstream::openai_compatible("local", "http://127.0.0.1:8000/v1")?.apis([Api::Chat, Api::Responses]);
+    /// assert!(local.speaks(Api::Responses) && !local.speaks(Api::Embeddings));
+    /// # Ok::<(), tower_openrouter::transport::TransportError>(())
+    /// ```
+    #[must_use]
+    pub fn apis(mut self, apis: impl IntoIterator<Item = Api>) -> Self {
+        self.apis = apis.into_iter().collect();
+        self
+    }
+
+    /// Whether it speaks this API.
+    #[must_use]
+    pub fn speaks(&self, api: Api) -> bool {
+        self.apis.contains(&api)
+    }
+
+    /// The same by name, as a capability of its candidates; `None` if it speaks all.
+    pub(crate) fn spoken(&self) -> Option<Apis> {
+        let all = Api::ALL.iter().all(|api| self.speaks(*api));
+        (!all).then(|| Apis::of(self.apis.iter().map(|api| api.name())))
     }
 
     /// The URL of one of its endpoints.

@@ -4,7 +4,7 @@ use tower_openrouter::{Answer, ChatBody};
 
 use super::{assert_bad, recorded::*};
 
-const WORDS: &str = "Engine overloaded";
+pub(super) const WORDS: &str = "Engine overloaded";
 
 /// The shapes in which servers put their errors.
 fn shapes() -> Vec<(&'static str, String)> {
@@ -81,7 +81,7 @@ async fn every_shape_is_read_behind_text() {
 }
 
 /// What was shown, and the message of the error.
-async fn told(body: ChatBody) -> (String, Option<String>) {
+pub(super) async fn told(body: ChatBody) -> (String, Option<String>) {
     match Answer::new(http::Response::new(body)).text().await {
         Ok(text) => (text, None),
         Err(error) => (

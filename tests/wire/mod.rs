@@ -3,10 +3,12 @@
 
 mod bad;
 mod cuts;
+mod elsewhere;
 mod forms;
 mod good;
 mod recorded;
 mod usage;
+mod written;
 
 use std::time::Duration;
 

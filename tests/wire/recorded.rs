@@ -68,6 +68,19 @@ pub(super) fn measured(what: &'static str, body: &str) -> Case {
     }
 }
 
+/// A plain answer of this type with its length.
+pub(super) fn measured_as(kind: &str, what: &'static str, body: &[u8]) -> Case {
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    Case {
+        what,
+        streamed: false,
+        steps: vec![send(head), send(body)],
+    }
+}
+
 /// A stream in pieces, each after so many milliseconds.
 pub(super) fn paused(what: &'static str, pieces: impl IntoIterator<Item = (u64, String)>) -> Case {
     let pieces = pieces

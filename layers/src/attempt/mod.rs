@@ -2,7 +2,7 @@
 //!
 //! Stands outside the attempt's timeouts and inside retry and fallback, so that whatever makes a call try again passes here.
 //! It opens a line in the [`AttemptLog`](crate::AttemptLog) before the attempt starts and closes it however the attempt
-//! ends: whole, failed, interrupted in mid-stream, or dropped at any await. With the feature `observe` it runs the attempt within a span
+//! ends: whole, failed, interrupted in mid-stream, or dropped at any await. It runs the attempt within a span
 //! (`llm attempt`), see [`observe`](crate::observe).
 //!
 //! The request that is passed on carries an [`AttemptHandle`](crate::AttemptHandle) to that line ([`Call::attempt`](crate::Call::attempt)): what
@@ -40,10 +40,12 @@
 //! # }
 //! ```
 
+mod continued;
 mod layer;
 mod service;
 mod watch;
 
+pub(crate) use continued::Continued;
 pub use layer::{AttemptLayer, DEFAULT_CAP};
 pub use service::AttemptService;
 

@@ -3,7 +3,7 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::{AttemptBody, AttemptFuture, watch::AttemptStart};
+use super::{AttemptBody, AttemptFuture, continued::Continuing, watch::AttemptStart};
 use crate::{
     Failure, Frame, LayerError, LlmRequest,
     protocol::candidate_of,
@@ -46,17 +46,22 @@ where
     fn call(&mut self, mut request: Request<R>) -> Self::Future {
         let opened = request.body_mut().call_mut().open();
         let candidate = candidate_of(request.body());
-        let guard = match request.body_mut().call_mut().begin_attempt(candidate, self.cap) {
-            Ok(guard) => guard,
-            Err(spent) => {
-                let mut error = S::Error::from(spent);
+        let continuing = Continuing::prepare(request.body_mut(), candidate.as_ref());
+        let begun = continuing.and_then(|continuing| {
+            let guard = request.body_mut().call_mut().begin_attempt(candidate, self.cap)?;
+            Ok((guard, continuing))
+        });
+        let (guard, continuing) = match begun {
+            Ok(begun) => begun,
+            Err(refused) => {
+                let mut error = S::Error::from(refused);
                 if let Some(log) = opened {
                     error.marks_mut().attach(log);
                 }
                 return WatchFuture::refused(error);
             }
         };
-        let start = AttemptStart::begin(guard, request.body(), opened);
+        let start = AttemptStart::begin(guard, request.body(), opened, continuing);
         let future = {
             let _inside = start.enter();
             start.say(request.body());

@@ -4,8 +4,7 @@ use http::Response;
 use http_body::Body;
 use tracing::span::Entered;
 
-use super::AttemptBody;
-#[cfg(feature = "observe")]
+use super::{AttemptBody, continued::Continuing};
 use crate::observe::AttemptRecord;
 use crate::{
     AttemptLog, Candidate, Failure, Frame, LlmRequest,
@@ -14,23 +13,10 @@ use crate::{
     watch::{Respond, Scope, Watch, WatchBody},
 };
 
-/// The record of spans and metrics, without the feature of that name.
-#[cfg(not(feature = "observe"))]
-#[derive(Debug)]
-struct AttemptRecord;
-
-#[cfg(not(feature = "observe"))]
-impl AttemptRecord {
-    const fn begin<R>(_: &R) -> Self {
-        Self
-    }
-}
-
 /// Runs from the start of an attempt to its end.
 #[derive(Debug)]
 pub struct AttemptWatch {
     guard: Option<AttemptGuard>,
-    #[cfg_attr(not(feature = "observe"), expect(dead_code, reason = "it holds nothing then"))]
     record: AttemptRecord,
 }
 
@@ -39,17 +25,25 @@ pub struct AttemptWatch {
 pub struct AttemptStart {
     watch: AttemptWatch,
     opened: Option<AttemptLog>,
+    /// Only of an attempt that continues an answer.
+    continuing: Option<Box<Continuing>>,
 }
 
 impl AttemptStart {
-    pub(super) fn begin<R: LlmRequest>(guard: AttemptGuard, request: &R, opened: Option<AttemptLog>) -> Self {
-        #[cfg(feature = "observe")]
+    pub(super) fn begin<R: LlmRequest>(
+        guard: AttemptGuard,
+        request: &R,
+        opened: Option<AttemptLog>,
+        continuing: Option<Box<Continuing>>,
+    ) -> Self {
         let record = AttemptRecord::begin(request, guard.number);
-        #[cfg(not(feature = "observe"))]
-        let record = AttemptRecord::begin(request);
         let guard = Some(guard);
         let watch = AttemptWatch { guard, record };
-        Self { watch, opened }
+        Self {
+            watch,
+            opened,
+            continuing,
+        }
     }
 
     /// Tells the log that the attempt starts.
@@ -75,17 +69,22 @@ where
 
     fn respond(mut self, result: Result<Response<B>, E>) -> Result<Self::Response, E> {
         let result = match result {
-            Ok(response) => {
+            Ok(mut response) => {
+                if let Some(continuing) = &self.continuing {
+                    response.extensions_mut().insert(continuing.began());
+                }
                 if let Some(guard) = &self.watch.guard {
                     let after = guard.began();
                     let _inside = self.watch.enter();
                     tracing::debug!(attempt = guard.number, first_token = ?after, "answer began");
                 }
-                #[cfg(feature = "observe")]
                 self.watch.record.responded(response.extensions());
                 Ok(response.map(|body| WatchBody::new(body, self.watch)))
             }
-            Err(error) => {
+            Err(mut error) => {
+                if let Some(continuing) = &self.continuing {
+                    continuing.failed(&mut error);
+                }
                 self.watch.fail(&error, "attempt failed");
                 Err(error)
             }
@@ -109,7 +108,6 @@ impl AttemptWatch {
                 message
             );
         }
-        #[cfg(feature = "observe")]
         if guard.is_sent() {
             self.record.failed(error);
         } else {
@@ -119,7 +117,6 @@ impl AttemptWatch {
 }
 
 impl<D: Frame, E: Failure> Watch<D, E> for AttemptWatch {
-    #[cfg(feature = "observe")]
     fn frame(&mut self, frame: &D) {
         self.record.frame(frame);
     }
@@ -135,13 +132,11 @@ impl<D: Frame, E: Failure> Watch<D, E> for AttemptWatch {
             let _inside = self.enter();
             tracing::debug!(attempt = guard.number, duration = ?after, "answer ended");
         }
-        #[cfg(feature = "observe")]
         self.record.answered();
     }
 }
 
 impl Scope for AttemptWatch {
-    #[cfg(feature = "observe")]
     fn enter(&self) -> Option<Entered<'_>> {
         self.record.enter()
     }
@@ -156,7 +151,6 @@ impl Scope for AttemptStart {
 impl Drop for AttemptWatch {
     fn drop(&mut self) {
         let Some(guard) = self.guard.take() else { return };
-        #[cfg(feature = "observe")]
         if !guard.is_sent() {
             self.record.never_sent();
         }

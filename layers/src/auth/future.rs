@@ -11,12 +11,8 @@ use http::{HeaderValue, Request, Response, header::AUTHORIZATION};
 use pin_project::pin_project;
 use tower_service::Service;
 
-use super::{
-    ApiKey, KeyFuture,
-    pool::Taken,
-    service::{no_key, not_sent},
-};
-use crate::{Failure, FailureKind, LayerError, LlmRequest, Scope};
+use super::{ApiKey, KeyFuture, pool::Taken, service::no_key};
+use crate::{Failure, FailureKind, LayerError, LlmRequest, Scope, call::Preparing};
 
 /// The future of [`Auth`](super::Auth).
 #[pin_project]
@@ -62,7 +58,14 @@ where
         }
     }
 
-    pub(super) fn fetching(key: KeyFuture, service: S, request: Request<R>, upstream: String) -> Self {
+    pub(super) fn fetching(key: KeyFuture, service: S, request: Request<R>, upstream: String) -> Self
+    where
+        R: LlmRequest,
+    {
+        // If it is dropped before the key is there, nothing was sent.
+        if let Some(attempt) = request.body().call().attempt() {
+            attempt.prepares(Preparing::Key);
+        }
         let waiting = Some(Box::new((service, request, upstream)));
         Self {
             state: State::Fetching { key, waiting },
@@ -112,10 +115,12 @@ where
                     match key {
                         Ok(key) => {
                             put(&mut request, key.header().clone());
+                            if let Some(attempt) = request.body().call().attempt() {
+                                attempt.sent();
+                            }
                             this.state.set(State::Calling(service.call(request)));
                         }
                         Err(reason) => {
-                            not_sent(&request);
                             let error = no_key(Some(&upstream), reason, None);
                             this.state.set(State::Refused(Some(error)));
                         }

@@ -86,7 +86,7 @@ where
 }
 
 /// Without a key nothing is sent.
-pub(super) fn not_sent<R: LlmRequest>(request: &Request<R>) {
+fn not_sent<R: LlmRequest>(request: &Request<R>) {
     if let Some(attempt) = request.body().call().attempt() {
         attempt.not_sent();
     }

@@ -1,7 +1,10 @@
 //! Warnings when a budget fills up.
 
 use super::AccountRef;
-use crate::UsdAmount;
+use crate::{
+    UsdAmount,
+    events::{EventKind, emit},
+};
 
 /// The percentages of a cap at which a warning is logged.
 pub const MARKS: [u8; 3] = [50, 80, 100];
@@ -24,6 +27,11 @@ pub fn warn_at_marks(line: &AccountRef, before: UsdAmount, after: UsdAmount, ove
                 soft = budget.is_soft(),
                 "budget filling up"
             );
+            emit(|| EventKind::BudgetCrossed {
+                budget: budget.name().to_owned(),
+                account: budget.say(&line.account),
+                percent: mark,
+            });
         }
     }
     if overrun > UsdAmount::ZERO {

@@ -125,13 +125,15 @@ pub(super) struct Entry<D> {
     pub(super) bytes: usize,
     /// When it was requested.
     pub(super) asked: Instant,
+    /// In which era of the cache.
+    pub(super) era: u64,
     pub(super) came: Instant,
     pub(super) keep_for: Duration,
 }
 
 impl<D: Frame + Clone> Entry<D> {
     /// `None` if a frame follows the trailers, which no body may send.
-    pub(super) fn new(head: Arc<Head>, pieces: &[Piece<D>], asked: Instant) -> Option<Self> {
+    pub(super) fn new(head: Arc<Head>, pieces: &[Piece<D>], (asked, era): (Instant, u64)) -> Option<Self> {
         let (frames, trailers) = match pieces {
             [frames @ .., Piece::Trailers(trailers)] => (frames, Some(trailers.clone())),
             frames => (frames, None),
@@ -146,6 +148,7 @@ impl<D: Frame + Clone> Entry<D> {
             frames,
             trailers,
             asked,
+            era,
             came: Instant::now(),
             keep_for: Duration::ZERO,
         })

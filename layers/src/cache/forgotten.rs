@@ -2,37 +2,34 @@
 
 use std::collections::HashMap;
 
-use tokio::time::Instant;
-
 use super::AnswerKey;
 use foldhash::fast::RandomState;
 
 /// How many single responses are remembered: beyond them every response in flight is forgotten.
 const MOST: usize = 1_000;
 
-/// A response requested before this instant is neither cached nor joined.
+/// A response requested in an era before this one is neither cached nor joined. Eras are counted and not timed: a clock may stand still.
 #[derive(Debug, Default)]
 pub(super) struct Forgotten {
-    all: Option<Instant>,
-    ones: HashMap<AnswerKey, Instant, RandomState>,
+    all: u64,
+    ones: HashMap<AnswerKey, u64, RandomState>,
 }
 
 impl Forgotten {
-    pub(super) fn all(&mut self) {
-        self.all = Some(Instant::now());
+    pub(super) fn all(&mut self, era: u64) {
+        self.all = era;
         self.ones.clear();
     }
 
-    pub(super) fn one(&mut self, key: AnswerKey) {
+    pub(super) fn one(&mut self, key: AnswerKey, era: u64) {
         if self.ones.len() >= MOST && !self.ones.contains_key(&key) {
-            self.all();
+            self.all(era);
         }
-        self.ones.insert(key, Instant::now());
+        self.ones.insert(key, era);
     }
 
-    /// Whether a response requested at that instant is forgotten.
-    pub(super) fn is_forgotten(&self, key: &AnswerKey, asked: Instant) -> bool {
-        let is_older = |since: Instant| asked < since;
-        self.all.is_some_and(is_older) || self.ones.get(key).copied().is_some_and(is_older)
+    /// Whether a response requested in that era is forgotten.
+    pub(super) fn is_forgotten(&self, key: &AnswerKey, asked: u64) -> bool {
+        asked < self.all || self.ones.get(key).is_some_and(|since| asked < *since)
     }
 }

@@ -1,6 +1,9 @@
 //! The byte-bounded store of responses, and its eviction.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
 
 use hashlink::LinkedHashMap;
 use tokio::time::Instant;
@@ -15,6 +18,8 @@ use foldhash::fast::RandomState;
 /// An evicted response is returned or dropped when the lock is free again: dropping a frame runs foreign code.
 pub(super) struct Room<D> {
     capacity: u128,
+    /// Changes whenever something is to be forgotten.
+    era: AtomicU64,
     state: Mutex<State<D>>,
 }
 
@@ -32,6 +37,7 @@ impl<D> Room<D> {
     pub(super) fn new(capacity: u64) -> Self {
         Self {
             capacity: capacity.into(),
+            era: AtomicU64::new(0),
             state: Mutex::new(State {
                 new: Line::default(),
                 wanted: Line::default(),
@@ -69,7 +75,7 @@ impl<D> Room<D> {
         let mut gone = Vec::new();
         let mut state = self.lock();
         let newer = state.find(&key).is_some_and(|known| known.asked > kept.asked);
-        if newer || state.forgotten.is_forgotten(&key, kept.asked) || kept.bytes as u128 > self.capacity {
+        if newer || state.forgotten.is_forgotten(&key, kept.era) || kept.bytes as u128 > self.capacity {
             return;
         }
         gone.extend(state.remove(&key));
@@ -91,14 +97,23 @@ impl<D> Room<D> {
         drop(gone);
     }
 
-    /// Whether a response requested at that instant must be neither cached nor joined.
-    pub(super) fn is_forgotten(&self, key: &AnswerKey, asked: Instant) -> bool {
+    /// The era of what is requested now.
+    pub(super) fn era(&self) -> u64 {
+        self.era.load(Ordering::Acquire)
+    }
+
+    fn next_era(&self) -> u64 {
+        self.era.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// Whether a response requested in that era must be neither cached nor joined.
+    pub(super) fn is_forgotten(&self, key: &AnswerKey, asked: u64) -> bool {
         self.lock().forgotten.is_forgotten(key, asked)
     }
 
     pub(super) fn forget(&self, key: &AnswerKey) {
         let mut state = self.lock();
-        state.forgotten.one(*key);
+        state.forgotten.one(*key, self.next_era());
         let gone = state.remove(key);
         drop(state);
         drop(gone);
@@ -106,7 +121,7 @@ impl<D> Room<D> {
 
     pub(super) fn clear(&self) {
         let mut state = self.lock();
-        state.forgotten.all();
+        state.forgotten.all(self.next_era());
         let gone = [std::mem::take(&mut state.new), std::mem::take(&mut state.wanted)];
         drop(state);
         drop(gone);

@@ -104,8 +104,13 @@ where
         self.time_to_live.saturating_add(self.stale_if_error)
     }
 
-    /// Whether a response requested at that instant must be neither cached nor joined.
-    pub(super) fn is_forgotten(&self, key: &AnswerKey, asked: Instant) -> bool {
+    /// The era of what is requested now.
+    pub(super) fn era(&self) -> u64 {
+        self.room.era()
+    }
+
+    /// Whether a response requested in that era must be neither cached nor joined.
+    pub(super) fn is_forgotten(&self, key: &AnswerKey, asked: u64) -> bool {
         self.room.is_forgotten(key, asked)
     }
 

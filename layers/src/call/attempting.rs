@@ -56,7 +56,7 @@ impl Call {
         let started = crate::util::now();
         let mut line = Attempt::new(number, candidate, state.since_begin(started));
         line.turn = self.turn.number;
-        line.note = match (self.turn.role, &self.interrupted) {
+        line.note = match (self.turn.role, &self.continuation) {
             (Role::Hedge { .. }, _) => Some("hedge of the one before".into()),
             (_, Some(_)) => Some("resumes the interrupted answer".into()),
             _ => None,
@@ -115,6 +115,16 @@ impl Call {
     pub(crate) fn all_interrupted(&self) -> Vec<Candidate> {
         let state = self.state.as_ref().filter(|state| state.has_attempts());
         state.map(|state| state.interrupted()).unwrap_or_default()
+    }
+
+    /// Notes on the attempt whose answer is being read that it is not joined to what was shown.
+    pub(crate) fn not_joined(&self, why: &str) {
+        let Some(state) = &self.state else { return };
+        let mut lines = state.lines();
+        let read = lines.iter_mut().rev().find(|line| line.gave_answer());
+        if let Some(line) = read {
+            line.note = Some(why.into());
+        }
     }
 
     /// Whether an attempt of this turn runs, and has not begun its answer.

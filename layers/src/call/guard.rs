@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use super::{Attempt, Outcome, state::CallState};
-use crate::Failure;
+use crate::{
+    Failure,
+    events::{EventKind, emit},
+};
 
 /// Held by [`Attempt`](crate::attempt)'s future, then by its body, and by nothing else: responses carry the log, never a guard.
 #[derive(Debug)]
@@ -57,10 +60,14 @@ impl AttemptGuard {
     fn close(&mut self, outcome: Outcome, more: impl FnOnce(&mut Attempt)) -> Duration {
         let elapsed = crate::util::since(self.started);
         if std::mem::take(&mut self.open) {
-            self.change(|line| {
-                line.outcome = outcome;
-                line.duration = Some(elapsed);
-                more(line);
+            self.state.change(self.index, |line| {
+                // Of an attempt that was sent again below, each exchange has written its own end.
+                if line.exchanges <= 1 {
+                    line.outcome = outcome;
+                    line.duration = Some(elapsed);
+                    more(line);
+                }
+                emit(|| EventKind::AttemptEnded(Box::new(line.clone())));
             });
         }
         elapsed

@@ -2,8 +2,14 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use tokio::time::Instant;
+
+use super::Candidate;
 use super::{Outcome, state::CallState};
-use crate::UsdAmount;
+use crate::{
+    UsdAmount,
+    events::{EventKind, emit},
+};
 
 /// The line of one attempt, for whatever stands below [`AttemptLayer`](crate::attempt::AttemptLayer). It writes; it does not close the line.
 ///
@@ -16,6 +22,15 @@ pub struct AttemptHandle {
     pub(super) number: u32,
     /// Whether this exchange is not the first one of its attempt, so that nothing but this handle ends its line.
     pub(super) is_repeat: bool,
+}
+
+/// What an attempt waits for on our side before it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Preparing {
+    /// The budgets' store decides on its reservation.
+    Reservation,
+    /// A provider fetches its key.
+    Key,
 }
 
 /// How an exchange ended.
@@ -40,9 +55,56 @@ impl AttemptHandle {
         self.state.change(self.index, |line| line.is_sent = false);
     }
 
+    /// The attempt waits for this before it is sent.
+    #[cfg(any(feature = "auth", feature = "cost"))]
+    pub(crate) fn prepares(&self, what: Preparing) {
+        let now = crate::util::now();
+        self.state.change(self.index, |line| {
+            line.is_sent = false;
+            line.preparing = Some((what, now, line.local_wait));
+        });
+    }
+
+    /// What it waited for is there, and it is sent now.
+    #[cfg(any(feature = "auth", feature = "cost"))]
+    pub(crate) fn sent(&self) {
+        let now = crate::util::now();
+        self.state.change(self.index, |line| {
+            line.is_sent = true;
+            if let Some((_, since, before)) = line.preparing.take() {
+                let waited = before + now.saturating_duration_since(since);
+                line.local_wait = line.local_wait.max(waited);
+            }
+        });
+    }
+
+    /// What the attempt waits for now, before it is sent, and the candidate it is for.
+    pub(crate) fn preparing(&self) -> Option<(Preparing, Option<Candidate>)> {
+        let lines = self.state.lines();
+        let line = lines.get(self.index)?;
+        Some((line.preparing?.0, line.candidate.clone()))
+    }
+
+    /// Whether nothing below has refused to send it, or is still preparing it.
+    #[cfg(feature = "cost")]
+    pub(crate) fn is_sent(&self) -> bool {
+        self.state.lines().get(self.index).is_none_or(|line| line.is_sent)
+    }
+
     /// Notes why the request or the call was changed, in a few words.
     pub fn note(&self, note: &str) {
         self.state.change(self.index, |line| line.note = Some(note.into()));
+    }
+
+    /// Bytes of a plain answer have come: a silence after them is limited like that of a stream.
+    pub fn received(&self) {
+        let now = crate::util::now();
+        self.state.change(self.index, |line| line.received = Some(now));
+    }
+
+    /// When they came last.
+    pub(crate) fn received_last(&self) -> Option<Instant> {
+        self.state.lines().get(self.index)?.received
     }
 
     /// The attempt waits this long for something of ours before it is sent.
@@ -52,7 +114,6 @@ impl AttemptHandle {
     }
 
     /// How long it has waited for something of ours, a wait that has begun included.
-    #[cfg(feature = "timeout")]
     pub(crate) fn local_wait(&self) -> Duration {
         let lines = self.state.lines();
         lines.get(self.index).map_or(Duration::ZERO, |line| line.local_wait)
@@ -93,6 +154,9 @@ impl AttemptHandle {
             if let Some((cost, is_estimate)) = end.cost {
                 line.cost = Some(cost);
                 line.cost_is_estimate = is_estimate;
+            }
+            if self.is_repeat {
+                emit(|| EventKind::AttemptEnded(Box::new(line.clone())));
             }
         });
     }

@@ -2,7 +2,9 @@
 
 use std::{fmt, time::Duration};
 
-use super::Candidate;
+use tokio::time::Instant;
+
+use super::{Candidate, handle::Preparing};
 use crate::{FailureKind, UsdAmount, util::Seconds};
 
 /// How one attempt ended, or that it has not.
@@ -63,6 +65,10 @@ pub struct Attempt {
     pub(super) sendings: u32,
     /// How long it waited for something of ours, such as a budget: no time limit of the upstream counts that.
     pub(super) local_wait: Duration,
+    /// What it waits for before it is sent, since when, and `local_wait` at that time.
+    pub(super) preparing: Option<(Preparing, Instant, Duration)>,
+    /// When the last bytes of a plain answer came, if the service below reports it.
+    pub(super) received: Option<Instant>,
 }
 
 impl Attempt {
@@ -86,6 +92,8 @@ impl Attempt {
             exchanges: 0,
             sendings: 0,
             local_wait: Duration::ZERO,
+            preparing: None,
+            received: None,
         }
     }
 

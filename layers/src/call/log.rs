@@ -4,8 +4,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Attempt, Candidate, state::CallState};
-use crate::UsdAmount;
+use super::{Attempt, Candidate, Outcome, state::CallState};
+use crate::{FailureKind, UsdAmount};
 
 /// What was tried for one call: in the extensions of every response, and on every error.
 ///
@@ -38,10 +38,26 @@ impl AttemptLog {
         lines.iter().rev().find(|line| line.gave_answer())?.candidate.clone()
     }
 
+    /// Marks the answer of this candidate as one that failed above the attempt: whole on the wire, and of no use. A call that is repeated
+    /// then tries the candidate after all others.
+    ///
+    /// For a layer that makes something else out of answers, and reads a body to its end before it returns. Nothing happens if no answer of
+    /// the candidate has begun in this call.
+    pub fn reject_answer(&self, candidate: &Candidate, kind: FailureKind, summary: &str) {
+        let mut lines = self.0.lines();
+        let begun = |line: &&mut Attempt| line.first_token.is_some() && line.candidate.as_ref() == Some(candidate);
+        if let Some(line) = lines.iter_mut().rev().find(begun)
+            && !matches!(line.outcome, Outcome::Failed(_))
+        {
+            line.outcome = Outcome::Failed(kind);
+            line.summary = Some(summary.into());
+        }
+    }
+
     /// The candidate of the answer that the caller sees: begun, and not the loser of a hedge.
     pub(crate) fn shown(&self) -> Option<Candidate> {
         let lines = self.0.lines();
-        let begun = |line: &&Attempt| line.first_token.is_some() && line.outcome != super::Outcome::Dropped;
+        let begun = |line: &&Attempt| line.first_token.is_some() && line.outcome != Outcome::Dropped;
         lines.iter().rev().find(begun)?.candidate.clone()
     }
 

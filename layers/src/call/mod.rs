@@ -2,10 +2,10 @@
 
 mod attempting;
 mod candidate;
+mod continuation;
 mod first_token_timer;
 mod guard;
 mod handle;
-#[cfg(any(feature = "adaptive-concurrency", feature = "circuit-breaker", feature = "fallback"))]
 mod known;
 mod line;
 mod log;
@@ -21,12 +21,14 @@ use std::{fmt, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 pub use candidate::{Candidate, CandidateError};
+pub use continuation::ContinueBy;
+pub(crate) use continuation::{Continuation, Learned};
 pub(crate) use first_token_timer::FirstTokenTimer;
 pub(crate) use guard::AttemptGuard;
 pub use handle::AttemptHandle;
 #[cfg(feature = "cost")]
 pub(crate) use handle::ExchangeEnd;
-#[cfg(any(feature = "adaptive-concurrency", feature = "circuit-breaker", feature = "fallback"))]
+pub(crate) use handle::Preparing;
 pub(crate) use known::Known;
 pub use line::{Attempt, Outcome};
 pub use log::AttemptLog;
@@ -60,8 +62,8 @@ pub struct Call {
     turn: Turn,
     /// The line of the attempt that this copy belongs to.
     line: Option<Line>,
-    /// Set on a copy that resumes an interrupted answer: the candidate that gave it, as far as that is known.
-    interrupted: Option<Option<Candidate>>,
+    /// Set on a copy that resumes an interrupted answer.
+    continuation: Option<Arc<Continuation>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -82,7 +84,7 @@ impl Default for Call {
             timeouts: None,
             turn: Turn::NONE,
             line: None,
-            interrupted: None,
+            continuation: None,
         }
     }
 }
@@ -134,7 +136,6 @@ impl Call {
     }
 
     /// The call's own timeouts, or if it has none the candidate's.
-    #[cfg(feature = "timeout")]
     pub(crate) fn timeouts(&self) -> TimeoutOverrides {
         let own = self.timeouts.as_deref().copied().unwrap_or_default();
         let candidate = self.candidate().map(Candidate::timeouts);
@@ -220,7 +221,6 @@ impl Call {
     }
 
     /// Makes this the turn that may shorten the answer.
-    #[cfg(feature = "fallback")]
     pub(crate) const fn allow_shorter(&mut self) {
         self.turn.may_shorten = true;
     }
@@ -228,18 +228,32 @@ impl Call {
     /// Whether this copy resumes an interrupted answer.
     #[must_use]
     pub const fn is_continuation(&self) -> bool {
-        self.interrupted.is_some()
+        self.continuation.is_some()
     }
 
-    /// The candidate whose answer was interrupted: it is called first to continue.
+    /// The candidate whose answer was interrupted: it is called first to continue, unless it fell silent.
     #[must_use]
     pub fn interrupted(&self) -> Option<&Candidate> {
-        self.interrupted.as_ref()?.as_ref()
+        self.continuation.as_ref()?.interrupted.as_ref()
     }
 
-    /// Makes this the copy that resumes an answer of this candidate.
-    pub(crate) fn resume(&mut self, interrupted: Option<Candidate>) {
-        self.interrupted = Some(interrupted);
+    pub(crate) const fn continuation(&self) -> Option<&Arc<Continuation>> {
+        self.continuation.as_ref()
+    }
+
+    /// Whether the candidate continues a message that was begun for it, as far as the chain's catalogue says.
+    pub(crate) const fn takes_prefill(&self) -> Option<bool> {
+        self.turn.takes_prefill
+    }
+
+    /// Notes what the chain's catalogue says of that.
+    pub(crate) const fn set_takes_prefill(&mut self, takes_prefill: Option<bool>) {
+        self.turn.takes_prefill = takes_prefill;
+    }
+
+    /// Makes this the copy that resumes an answer.
+    pub(crate) fn resume(&mut self, continuation: Arc<Continuation>) {
+        self.continuation = Some(continuation);
     }
 
     /// Gives this copy to a candidate. The number finds the attempts that come of it, while they run and after.
@@ -253,6 +267,7 @@ impl Call {
             role,
             is_last_resort,
             may_shorten: matches!(role, Role::Only),
+            takes_prefill: None,
         };
         number
     }

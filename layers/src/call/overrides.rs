@@ -54,7 +54,6 @@ impl TimeoutOverrides {
     }
 
     /// These, and for what they leave open the others.
-    #[cfg(feature = "timeout")]
     pub(crate) fn or(self, others: Self) -> Self {
         Self {
             first_token: self.first_token.or(others.first_token),

@@ -12,6 +12,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{Attempt, Candidate, Outcome};
+use crate::events::{EventKind, emit};
 
 /// Shared by all copies of a call.
 pub(crate) struct CallState {
@@ -181,6 +182,7 @@ impl CallState {
         let mut line = Attempt::new(0, Some(candidate), self.elapsed());
         line.outcome = Outcome::Skipped;
         line.summary = Some(reason.into());
+        emit(|| EventKind::CandidateSkipped(Box::new(line.clone())));
         self.push(line);
     }
 

@@ -24,6 +24,8 @@ pub(crate) struct Turn {
     pub(crate) is_last_resort: bool,
     /// Whether a shorter answer than requested may be sent for: only if no other candidate could give the whole.
     pub(crate) may_shorten: bool,
+    /// Whether the candidate continues a message that was begun for it, if a catalogue says so.
+    pub(crate) takes_prefill: Option<bool>,
 }
 
 impl Turn {
@@ -34,6 +36,7 @@ impl Turn {
         role: Role::Only,
         is_last_resort: false,
         may_shorten: true,
+        takes_prefill: None,
     };
 
     pub(crate) const fn is_last(&self) -> bool {

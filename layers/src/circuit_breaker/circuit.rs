@@ -16,7 +16,7 @@ use super::{
     under_way::UnderWay,
     window::{Mark, Window},
 };
-use crate::{Candidate, Route, metering};
+use crate::{Candidate, Route, events, metering};
 
 /// The least share let through when the return begins.
 const FIRST_SHARE: f64 = 0.1;
@@ -337,6 +337,7 @@ impl Circuit {
             ?open_for,
             "circuit opened"
         );
+        events::circuit_opened(&self.candidate, open_for);
         // A probe that fails changes nothing.
         if inner.window.calls() > 0 {
             inner.opened_by = counts(&inner.window);
@@ -352,6 +353,7 @@ impl Circuit {
             return_over = ?self.policy.return_over,
             "circuit closed"
         );
+        events::circuit_closed(&self.candidate);
         inner.window.clear();
         // The first one passes.
         let credit = 1.0;
@@ -374,6 +376,7 @@ impl Circuit {
                 upstream = self.candidate.upstream(),
                 "circuit half-open"
             );
+            events::circuit_probed(&self.candidate);
         }
         let (name, level) = state.told();
         if self.route.is_free() {

@@ -203,6 +203,7 @@ where
 
     fn call(mut self, held: Reservation) -> State<S, R, S::Future> {
         let mut meter = self.meter;
+        meter.prepared();
         if !self.patience.waited.is_zero() {
             metering::waited("budget", self.patience.waited);
         }

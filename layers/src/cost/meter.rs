@@ -14,6 +14,7 @@ use crate::{
     AttemptHandle, Candidate, Degraded, Failure, FailureKind, Frame, LayerError, LlmRequest, OutputLimit, Stage,
     Unbilled, UtcTime, WorstCasePrice,
     budget::Reservation,
+    call::Preparing,
     ledger::{CallId, EntryOutcome},
     metering::Held,
     watch::{Scope, Watch},
@@ -91,6 +92,20 @@ impl Meter {
         }
         self.end(EntryOutcome::Failed(error.kind()), false);
         error
+    }
+
+    /// It waits for the decision on its reservation.
+    pub(super) fn prepares(&self) {
+        if let Some(line) = self.0.as_ref().and_then(|running| running.line.as_ref()) {
+            line.prepares(Preparing::Reservation);
+        }
+    }
+
+    /// It has its reservation.
+    pub(super) fn prepared(&self) {
+        if let Some(line) = self.0.as_ref().and_then(|running| running.line.as_ref()) {
+            line.sent();
+        }
     }
 
     /// It waits this long for other reservations to end.
@@ -205,7 +220,8 @@ impl Meter {
 
     fn end(&mut self, outcome: EntryOutcome, free: bool) {
         let Some(running) = self.0.take() else { return };
-        if running.sent {
+        let is_refused = running.line.as_ref().is_some_and(|line| !line.is_sent());
+        if running.sent && !is_refused {
             running.settle(outcome, free);
         } else {
             running.end_line(outcome, crate::util::now(), None);

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     Candidate, LayerError, LlmRequest, Quote, UsdAmount, UtcTime, WorstCasePrice,
     budget::{AccountRef, Budgets, Refusal, Reservation},
+    events::{EventKind, emit},
     metering,
     protocol::with_candidate,
 };
@@ -194,6 +195,10 @@ impl Plan {
             affordable_tokens = refusal.affordable_tokens,
             "over budget"
         );
+        emit(|| EventKind::BudgetRefused {
+            budget: refusal.budget.name().to_owned(),
+            account: refusal.account.clone(),
+        });
         LayerError::BudgetExceeded(refusal)
     }
 

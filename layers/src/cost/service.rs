@@ -101,6 +101,7 @@ impl<S> Cost<S> {
             }
             decision => decision,
         };
+        meter.prepares();
         // The service that is ready waits for the reservation; its clone stays here.
         let clone = self.inner.clone();
         let ready = std::mem::replace(&mut self.inner, clone);

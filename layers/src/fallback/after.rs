@@ -12,7 +12,10 @@ use super::{
     lane::{Role, Turn},
     verdict::{is_local, says_more},
 };
-use crate::{Failure, FailureKind, LayerError, LlmRequest};
+use crate::{
+    Failure, FailureKind, LayerError, LlmRequest,
+    events::{EventKind, emit},
+};
 
 impl<S, R, B> FallbackFuture<S, R>
 where
@@ -36,6 +39,13 @@ where
             FailureKind::BudgetExceeded | FailureKind::ConcurrencyLimited | FailureKind::RateLimited
         );
         if for_now && error.status().is_none() && this.lane.is_some() {
+            if let Some(hedge) = this
+                .hedge
+                .as_ref()
+                .filter(|_| call.was_sent_in(turn.number) != Some(true))
+            {
+                hedge.refund();
+            }
             this.cursor.give_back(turn.candidate.clone());
             return None;
         }
@@ -95,6 +105,11 @@ where
             upstream = candidate.upstream(),
             "next candidate"
         );
+        emit(|| EventKind::Fallback {
+            from: turn.candidate.clone(),
+            to: candidate.clone(),
+            after: error.kind(),
+        });
         let is_more = this.before.as_ref().is_none_or(|before| !says_more(&**before, &error));
         if (!matches!(role, Role::Turn { .. }) || this.cursor.repeats()) && is_more {
             *this.before = Some(Box::new(error));

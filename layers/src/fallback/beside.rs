@@ -1,7 +1,11 @@
 //! Which candidate is the hedge of a slow one.
 
 use super::{Hedge, cursor::Cursor, lane::Role};
-use crate::{Candidate, LlmRequest, Route, protocol::route_of};
+use crate::{
+    Candidate, LlmRequest, Route,
+    events::{EventKind, emit},
+    protocol::route_of,
+};
 
 /// The candidate for a hedge, if the hedge ratio allows one; and whether its circuit accepts only a part of the attempts.
 pub(super) fn beside<R: LlmRequest>(
@@ -32,6 +36,9 @@ pub(super) fn take_beside<R: LlmRequest>(
         upstream = candidate.upstream(),
         "no first token yet: sending a hedge"
     );
+    emit(|| EventKind::Hedge {
+        candidate: candidate.clone(),
+    });
     let last = original.call().attempts_left() <= 1 || cursor.is_at_end();
     Some((candidate, Role::Hedge { last, resort }))
 }

@@ -1,7 +1,9 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::Chain;
-use crate::{Candidate, Failure, FailureKind, FallbackAdvice, LlmRequest, Needs, Scope};
+use crate::{
+    Candidate, ContinueBy, Failure, FailureKind, FallbackAdvice, LlmRequest, Needs, Scope, call::Continuation,
+};
 
 /// The position of one call in the chain, and the candidates that it may no longer try.
 pub(super) struct Cursor {
@@ -12,8 +14,8 @@ pub(super) struct Cursor {
     first: [Option<Candidate>; 2],
     /// Candidates whose answers were interrupted in this call: once before anything was shown, and else twice. They are tried once more, after all others.
     late: Vec<Candidate>,
-    /// Whether this attempt resumes an interrupted stream.
-    goes_on: bool,
+    /// Set if this call resumes an interrupted stream.
+    continuation: Option<Arc<Continuation>>,
     next: usize,
     needs: Option<Needs>,
     bans: Vec<Ban>,
@@ -57,25 +59,41 @@ impl Cursor {
             let known = chain.candidates().iter().find(|candidate| candidate.model() == model);
             known.cloned().or_else(|| Candidate::new(chain.upstream(), model).ok())
         });
-        let needs = chain.has_capabilities().then(|| request.needs());
+        let mut needs = chain.has_capabilities().then(|| request.needs());
         let call = request.call();
+        let continuation = call.continuation().cloned();
         let broke_off = call.interrupted().cloned();
         let asked = asked.filter(|asked| Some(asked) != broke_off.as_ref());
-        let first = [broke_off, asked];
-        let goes_on = call.is_continuation();
         let broken = call.all_interrupted();
-        let (late, bans) = if goes_on {
+        let (mut late, bans) = if continuation.is_some() {
             (twice(broken), Vec::new())
         } else {
             late(broken)
         };
+        if let Some(continuation) = &continuation {
+            // One that takes no begun message continues by instruction.
+            needs
+                .as_mut()
+                .filter(|_| !continuation.begun_by_caller)
+                .into_iter()
+                .for_each(|needs| needs.prefill = false);
+            let silent = broke_off.iter().filter(|_| continuation.fell_silent);
+            late.splice(
+                0..0,
+                silent
+                    .filter(|silent| !late.contains(silent))
+                    .cloned()
+                    .collect::<Vec<_>>(),
+            );
+        }
+        let first = [broke_off, asked];
         let heads = first.clone().map(|head| head.filter(|head| !late.contains(head)));
         Self {
             chain: chain.clone(),
             first,
             heads,
             late,
-            goes_on,
+            continuation,
             next: 0,
             needs,
             bans,
@@ -212,10 +230,16 @@ impl Cursor {
             }
             return !self.stopped;
         }
+        if let Some(continuation) = &self.continuation
+            && continuation.takes_another_turn(failed)
+        {
+            // It takes no begun message: after the others it continues by instruction.
+            self.late.push(failed.clone());
+        }
         let known = self.chain.capability(failed);
         match error.advice().fall_back {
             // It takes no message that was begun for it; the next one may.
-            FallbackAdvice::Never if self.goes_on && error.kind() == FailureKind::BadRequest => {}
+            FallbackAdvice::Never if self.continuation.is_some() && error.kind() == FailureKind::BadRequest => {}
             FallbackAdvice::Never => self.stopped = true,
             FallbackAdvice::IfRouteAllows if !self.chain.may_move_on_refusal() => self.stopped = true,
             FallbackAdvice::Any | FallbackAdvice::IfRouteAllows => {}
@@ -250,6 +274,13 @@ impl Cursor {
 
     fn reason_against(&self, candidate: &Candidate) -> Option<Reason> {
         let known = self.chain.capability(candidate);
+        let cannot_continue = |continuation: &Arc<Continuation>| {
+            let takes_prefill = known.as_ref().and_then(|known| known.prefill);
+            continuation.way(candidate, takes_prefill) == ContinueBy::Never
+        };
+        if self.continuation.as_ref().is_some_and(cannot_continue) {
+            return Some("it cannot continue an interrupted answer".to_owned());
+        }
         if let Some(reason) = self.needs.as_ref().and_then(|needs| known.as_ref()?.lacks(needs)) {
             return Some(reason);
         }

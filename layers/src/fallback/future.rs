@@ -43,7 +43,7 @@ where
     pub(super) cursor: Cursor,
     /// Who is called once more for a shorter answer, when no candidate is left.
     pub(super) largest: Largest,
-    hedge: Option<Hedge>,
+    pub(super) hedge: Option<Hedge>,
     /// The failure of a hedge that concerns the request itself, while the attempt before it was still in flight.
     pub(super) stopped: Option<Box<S::Error>>,
     /// Why the one before failed, if the next is a last resort, or is tried once more: it says more than that this one was refused.
@@ -161,6 +161,10 @@ where
                         }
                         if let Some(lane) = this.beside.take() {
                             lane.outrun(call);
+                            let is_sent = call.and_then(|call| call.was_sent_in(lane.turn()));
+                            if let Some(hedge) = this.hedge.as_ref().filter(|_| is_sent == Some(false)) {
+                                hedge.refund();
+                            }
                         }
                         this.lane.set(None);
                         return Poll::Ready(publish(this.opened, Ok(response)));

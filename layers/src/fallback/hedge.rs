@@ -109,6 +109,13 @@ impl Hedge {
         self.ratio > 0 && saved.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
     }
 
+    /// The hedge was not sent after all.
+    pub(super) fn refund(&self) {
+        let saved = &self.shared.saved;
+        let give = |saved: u32| Some(saved.saturating_add(HEDGE).min(MOST_SAVED));
+        let _given = saved.fetch_update(Ordering::Relaxed, Ordering::Relaxed, give);
+    }
+
     /// How long to wait for this candidate; `None` if that is not known yet.
     pub(super) fn delay(&self, track: Option<&Track>) -> Option<Duration> {
         match self.delay {

@@ -100,6 +100,10 @@ impl Turn {
         if let Role::Shortened { .. } = role {
             body.call_mut().allow_shorter();
         }
+        if body.call().is_continuation() {
+            let known = cursor.chain().capability(&candidate);
+            body.call_mut().set_takes_prefill(known.and_then(|known| known.prefill));
+        }
         Self {
             candidate,
             number,

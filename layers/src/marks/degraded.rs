@@ -67,7 +67,6 @@ impl fmt::Display for Degraded {
 
 impl Degraded {
     /// The mark of an answer that was requested with fewer tokens than its caller wanted, since money of this kind was short.
-    #[cfg(any(feature = "cost", feature = "fallback", feature = "retry"))]
     pub(crate) fn shortened(reason: FailureKind, max_tokens: u64, asked: Option<&str>) -> Self {
         Self {
             source: DegradedSource::ShortenedAnswer,

@@ -54,7 +54,6 @@ impl Resumed {
             .find_map(|place| place.degraded.clone())
     }
 
-    #[cfg(feature = "resume")]
     pub(crate) fn note(&self, place: Resumption) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(place);
     }

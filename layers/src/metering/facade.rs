@@ -18,7 +18,6 @@ pub(crate) fn sample(name: &'static str, labels: &Labels, value: f64) {
     histogram!(name, labels.iter()).record(value);
 }
 
-#[cfg(any(feature = "adaptive-concurrency", feature = "circuit-breaker"))]
 pub(crate) fn set(name: &'static str, labels: &Labels, value: f64) {
     gauge!(name, labels.iter()).set(value);
 }

@@ -2,15 +2,11 @@
 
 #[cfg(feature = "metrics")]
 pub(crate) use bounded::Bounded;
-#[cfg(all(
-    feature = "metrics",
-    any(feature = "adaptive-concurrency", feature = "circuit-breaker")
-))]
+#[cfg(feature = "metrics")]
 use facade::set;
 #[cfg(feature = "metrics")]
 pub(crate) use facade::{Labels, change, count, label, sample};
 
-#[cfg(feature = "observe")]
 pub mod names;
 
 #[cfg(feature = "metrics")]
@@ -19,10 +15,7 @@ mod bounded;
 mod facade;
 
 /// The candidates that have a gauge of their own.
-#[cfg(all(
-    feature = "metrics",
-    any(feature = "adaptive-concurrency", feature = "circuit-breaker")
-))]
+#[cfg(feature = "metrics")]
 fn of_candidate(candidate: &crate::Candidate) -> Option<Labels> {
     static MODELS: Bounded = Bounded::new();
     let model = MODELS.known_or_new(candidate.model())?;
@@ -33,7 +26,6 @@ fn of_candidate(candidate: &crate::Candidate) -> Option<Labels> {
 }
 
 /// A circuit has entered this state.
-#[cfg(feature = "circuit-breaker")]
 pub(crate) fn circuit_entered(candidate: &crate::Candidate, state: &'static str, level: f64) {
     #[cfg(feature = "metrics")]
     if let Some(mut labels) = of_candidate(candidate) {
@@ -46,7 +38,6 @@ pub(crate) fn circuit_entered(candidate: &crate::Candidate, state: &'static str,
 }
 
 /// A candidate's concurrency limit is this.
-#[cfg(feature = "adaptive-concurrency")]
 pub(crate) fn concurrency_limit(candidate: &crate::Candidate, limit: u32) {
     #[cfg(feature = "metrics")]
     if let Some(labels) = of_candidate(candidate) {
@@ -57,12 +48,6 @@ pub(crate) fn concurrency_limit(candidate: &crate::Candidate, limit: u32) {
 }
 
 /// Something waited so long for its turn.
-#[cfg(any(
-    feature = "adaptive-concurrency",
-    feature = "cost",
-    feature = "pause",
-    feature = "rate-limit"
-))]
 pub(crate) fn waited(queue: &'static str, wait: std::time::Duration) {
     #[cfg(feature = "metrics")]
     sample(names::QUEUE_WAIT, &vec![label(names::QUEUE, queue)], wait.as_secs_f64());
@@ -71,7 +56,6 @@ pub(crate) fn waited(queue: &'static str, wait: std::time::Duration) {
 }
 
 /// Something was refused, because this was full.
-#[cfg(any(feature = "adaptive-concurrency", feature = "pause", feature = "rate-limit"))]
 pub(crate) fn refused(queue: &'static str, limit: &'static str) {
     #[cfg(feature = "metrics")]
     count(

@@ -7,5 +7,7 @@ mod usd;
 
 pub use fixed::FixedPrices;
 pub use price::{PriceCeiling, PriceList, Quote, WorstCasePrice};
+#[cfg(feature = "rate-limit")]
+pub(crate) use usage::MOST_TOKENS;
 pub use usage::TokenUsage;
 pub use usd::{UsdAmount, UsdError};

@@ -3,11 +3,9 @@
 use crate::UsdAmount;
 
 /// More tokens than any one answer takes: a thousand times the largest context.
-#[cfg(feature = "cost")]
-const MOST_TOKENS: u64 = 1 << 32;
+pub(crate) const MOST_TOKENS: u64 = 1 << 32;
 
 /// More than any one answer costs: a hundred thousand dollars.
-#[cfg(feature = "cost")]
 const MOST_CHARGE: UsdAmount = UsdAmount::from_pico(100_000_000_000_000_000);
 
 /// What an upstream says an answer took, in tokens of the model's own tokenizer.
@@ -55,7 +53,6 @@ impl TokenUsage {
     }
 
     /// This report after an earlier one of the same answer. The later one counts, unless it repeats the tokens without the charge.
-    #[cfg(any(feature = "cost", feature = "observe"))]
     pub(crate) fn after(self, earlier: Option<Self>) -> Self {
         let charged = earlier.filter(|earlier| self.bill().is_none() && earlier.bill().is_some());
         charged.unwrap_or(self)
@@ -72,7 +69,6 @@ impl TokenUsage {
 
     /// What of it can be true of one answer, and whether that is all of it. Counts and charges that no answer can have come from servers that
     /// overflow, write NaN as a number, or count in other units: nothing is settled by them.
-    #[cfg(feature = "cost")]
     pub(crate) fn plausible(self) -> (Self, bool) {
         let counts = [
             self.prompt,

@@ -35,7 +35,6 @@ impl UsdAmount {
     }
 
     /// As spans and metrics take it: they are no bills.
-    #[cfg(feature = "observe")]
     #[expect(clippy::cast_precision_loss, reason = "to look at, not to add up")]
     pub(crate) const fn in_dollars(self) -> f64 {
         self.0 as f64 / 1e12

@@ -94,7 +94,10 @@ impl Seen {
         if self.reads
             && let Some(usage) = frame.token_usage().filter(|_| !self.shared)
         {
-            self.usage = Some(usage.after(self.usage));
+            let (usage, is_plausible) = usage.plausible();
+            if is_plausible || usage != TokenUsage::default() {
+                self.usage = Some(usage.after(self.usage));
+            }
         }
         if !stage.begins_answer() {
             return None;

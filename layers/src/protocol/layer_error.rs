@@ -91,10 +91,20 @@ pub enum LayerError {
         /// Its model, if that is known.
         model: Option<String>,
     },
+    /// The candidate cannot be instructed to continue an interrupted answer.
+    NotContinuable {
+        /// Its model.
+        model: String,
+    },
     /// The store that counts our limits is unavailable, and no call passes uncounted.
     LimitsDown {
         /// The cause, without secrets.
         cause: String,
+    },
+    /// The budgets' store did not decide on the attempt's reservation, and the attempt was not sent.
+    BudgetsDown {
+        /// How long the attempt waited.
+        waited: Duration,
     },
     /// A budget does not allow the attempt.
     #[cfg(feature = "cost")]
@@ -180,7 +190,7 @@ impl LayerError {
             } => FailureKind::RateLimited,
             Self::NoKey { .. } => FailureKind::Auth,
             Self::RateLimited { .. } => FailureKind::RateLimited,
-            Self::LimitsDown { .. } => FailureKind::StoreUnavailable,
+            Self::LimitsDown { .. } | Self::BudgetsDown { .. } => FailureKind::StoreUnavailable,
             Self::CircuitOpen { .. } => FailureKind::CircuitOpen,
             Self::Paused { kind, .. } => *kind,
             Self::ConcurrencyLimited { .. } | Self::RetriesSpent { .. } | Self::AttemptsSpent { .. } => {
@@ -198,7 +208,7 @@ impl LayerError {
             #[cfg(feature = "cost")]
             Self::UnknownPrice { .. } => FailureKind::NoEndpoint,
             Self::CoalescedFailure { kind, .. } | Self::Foreign { kind, .. } => *kind,
-            Self::CacheMiss => FailureKind::NoEndpoint,
+            Self::CacheMiss | Self::NotContinuable { .. } => FailureKind::NoEndpoint,
             // The reader caused it, not the upstream.
             Self::Lagged { .. } => FailureKind::Cancelled,
             #[cfg(feature = "cost")]
@@ -225,7 +235,7 @@ impl LayerError {
             | Self::CircuitOpen { retry_after, .. }
             | Self::ConcurrencyLimited { retry_after, .. }
             | Self::CoalescedFailure { retry_after, .. } => *retry_after,
-            Self::LimitsDown { .. } => Some(STORE_PROBE),
+            Self::LimitsDown { .. } | Self::BudgetsDown { .. } => Some(STORE_PROBE),
             Self::Paused { retry_after, .. } => Some(*retry_after),
             #[cfg(feature = "cost")]
             Self::BudgetExceeded(refusal) if refusal.is_store_down() => Some(STORE_PROBE),

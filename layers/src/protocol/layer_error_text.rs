@@ -96,11 +96,21 @@ impl fmt::Display for LayerError {
                 "{} was tried before in this call, and the process-wide retry ratio is used up: retry later, or raise the ratio",
                 model.as_deref().unwrap_or("the model")
             ),
+            Self::NotContinuable { model } => write!(
+                f,
+                "{model} cannot continue an interrupted answer: let `LlmRequest::ask_to_continue` ask it to, or name another candidate"
+            ),
             Self::LimitsDown { cause } => write!(
                 f,
                 "the store of the limits does not answer ({cause}), so nothing is let through; it is probed again within {}: mend it, or let \
                  calls pass uncounted",
                 Seconds(STORE_PROBE)
+            ),
+            Self::BudgetsDown { waited } => write!(
+                f,
+                "the store of the budgets has not decided within {}, so the attempt was not sent: restore the store, or let attempts pass \
+                 uncounted",
+                Seconds(*waited)
             ),
             #[cfg(feature = "cost")]
             Self::BudgetExceeded(refusal) => refusal.fmt(f),

@@ -15,15 +15,8 @@ pub use failure::{Failure, FailureMarks};
 pub use frame::{Frame, Shown, Stage};
 pub use key_extractor::{GlobalKey, KeyExtractor};
 pub use layer_error::LayerError;
-pub use needs::{Capability, Modalities, Needs, ToolLoop};
+pub use needs::{Apis, Capability, Modalities, Needs, ToolLoop};
 pub(crate) use request::candidate_of;
-#[cfg(any(feature = "adaptive-concurrency", feature = "circuit-breaker", feature = "fallback"))]
 pub(crate) use request::route_of;
-#[cfg(any(
-    feature = "adaptive-concurrency",
-    feature = "circuit-breaker",
-    feature = "cost",
-    feature = "pause"
-))]
 pub(crate) use request::with_candidate;
 pub use request::{Budgeted, Continuable, LlmRequest, MIN_OUTPUT_TOKENS};

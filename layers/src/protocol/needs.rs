@@ -106,6 +106,38 @@ impl ToolLoop {
     }
 }
 
+/// A set of APIs, by their names: eight at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Apis([Option<&'static str>; 8]);
+
+impl Apis {
+    /// These APIs; those past the eighth are left out.
+    #[must_use]
+    pub fn of(names: impl IntoIterator<Item = &'static str>) -> Self {
+        let mut set = Self::default();
+        for (place, name) in set.0.iter_mut().zip(names) {
+            *place = Some(name);
+        }
+        set
+    }
+
+    /// Whether the set has this API.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.0.iter().flatten().any(|known| *known == name)
+    }
+}
+
+impl fmt::Display for Apis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, name) in self.0.iter().flatten().enumerate() {
+            let comma = if index > 0 { ", " } else { "" };
+            write!(f, "{comma}{name}")?;
+        }
+        Ok(())
+    }
+}
+
 /// What a request needs of the model that takes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -144,6 +176,8 @@ pub struct Needs {
     pub input: Modalities,
     /// What it wants out, beside text.
     pub output: Modalities,
+    /// The API that it is for, by a name that the request and the [`Capability`] agree on; `None` excludes no candidate.
+    pub api: Option<&'static str>,
 }
 
 impl Needs {
@@ -180,6 +214,8 @@ pub struct Capability {
     pub input: Option<Modalities>,
     /// What it gives, beside text.
     pub output: Option<Modalities>,
+    /// The APIs that its upstream speaks.
+    pub apis: Option<Apis>,
     /// Price of the answer's tokens, in any unit that is the same for all candidates; only compared.
     pub price: Option<u64>,
 }
@@ -188,6 +224,11 @@ impl Capability {
     /// Why this candidate cannot take the request, or `None` if it can or its capabilities are unknown.
     #[must_use]
     pub fn lacks(&self, needs: &Needs) -> Option<String> {
+        if let (Some(api), Some(apis)) = (needs.api, &self.apis)
+            && !apis.contains(api)
+        {
+            return Some(format!("its upstream does not speak {api}, only {apis}"));
+        }
         let wanted = needs.prompt_tokens.saturating_add(needs.max_tokens);
         if let Some(context) = self.context_length.filter(|context| wanted > *context) {
             return Some(format!("about {wanted} tokens do not fit its context of {context}"));
@@ -226,6 +267,26 @@ mod tests {
             ..Needs::default()
         };
         assert_eq!(Capability::default().lacks(&needs), None);
+    }
+
+    #[test]
+    fn an_api_that_the_upstream_does_not_speak_excludes() {
+        let direct = Capability {
+            apis: Some(Apis::of(["chat", "embeddings"])),
+            ..Capability::default()
+        };
+        let needs = |api| Needs {
+            api,
+            ..Needs::default()
+        };
+        assert_eq!(
+            direct.lacks(&needs(Some("messages"))).as_deref(),
+            Some("its upstream does not speak messages, only chat, embeddings")
+        );
+        for able in [needs(Some("chat")), needs(None)] {
+            assert_eq!(direct.lacks(&able), None);
+        }
+        assert_eq!(Capability::default().lacks(&needs(Some("messages"))), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Needs;
-use crate::{Call, Candidate, Route};
+use crate::{Call, Candidate, ContinueBy, Route};
 
 /// The body of a request to a model.
 ///
@@ -81,6 +81,12 @@ pub trait LlmRequest: Clone {
         Route::FREE
     }
 
+    /// Asks the model to continue its message, which the request ends with, and to begin with these last characters of it. Returns whether
+    /// the request says so now. A candidate that continues by [instruction](ContinueBy::Instruction) is not called for a continuation without it.
+    fn ask_to_continue(&mut self, _last: &str) -> bool {
+        false
+    }
+
     /// This request as one whose answer can be shortened, for a retry that the balance can carry. A type that implements [`Budgeted`]
     /// returns `Some(self)`; without it such a retry is not made.
     fn budgeted(&mut self) -> Option<&mut dyn Budgeted> {
@@ -105,7 +111,6 @@ pub(crate) fn with_candidate<R: LlmRequest, T>(request: &R, look: impl FnOnce(&C
 pub const MIN_OUTPUT_TOKENS: u64 = 256;
 
 /// What the health of a request's candidate is kept apart by: what the request pins, and its account.
-#[cfg(any(feature = "adaptive-concurrency", feature = "circuit-breaker", feature = "fallback"))]
 pub(crate) fn route_of<R: LlmRequest>(request: &R) -> Route {
     request.pinned_route().and(request.call().account())
 }
@@ -129,4 +134,12 @@ pub trait Continuable: Sized {
     /// if this answer cannot be continued, e.g. structured output.
     #[must_use]
     fn continue_after(&self, shown: &str) -> Option<Self>;
+
+    /// How this candidate continues an interrupted answer. By default the request begins its message with what was shown; one that does not
+    /// take that continues by instruction, and is not tried otherwise for an hour.
+    #[must_use]
+    fn way_of(candidate: &Candidate) -> ContinueBy {
+        let _ = candidate;
+        ContinueBy::Prefill
+    }
 }

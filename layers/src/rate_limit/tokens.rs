@@ -7,6 +7,10 @@ use tokio::time::Instant;
 
 use super::Rate;
 
+/// What calls used beyond the limit is paid back within a day, or within the rate's own interval if that is longer: whatever an upstream
+/// says was used, the refusals end.
+const LONGEST_DEBT: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Tokens of one key, by the same rule as governor's (GCRA), but able to take back and to go into debt: what a call really used is
 /// known only after it.
 #[derive(Debug)]
@@ -40,7 +44,7 @@ impl Tokens {
         if !over.is_zero() {
             return Err(over);
         }
-        *full_at = later(base, self.refill(tokens));
+        *full_at = self.later(base, tokens, now);
         Ok(())
     }
 
@@ -48,7 +52,8 @@ impl Tokens {
     pub(super) fn true_up(&self, thought: u64, used: u64) {
         let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
         if used > thought {
-            *full_at = later((*full_at).max(Instant::now()), self.refill(used - thought));
+            let now = Instant::now();
+            *full_at = self.later((*full_at).max(now), used - thought, now);
         } else {
             *full_at = full_at.checked_sub(self.refill(thought - used)).unwrap_or(*full_at);
         }
@@ -59,9 +64,11 @@ impl Tokens {
         let nanos = self.rate.per().as_nanos().saturating_mul(u128::from(tokens)) / u128::from(self.rate.amount());
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
-}
 
-/// Beyond the range of the clock it stays unchanged.
-fn later(instant: Instant, wait: Duration) -> Instant {
-    instant.checked_add(wait).unwrap_or(instant)
+    /// When so many more will have been refilled, and no debt is longer than [`LONGEST_DEBT`].
+    fn later(&self, instant: Instant, tokens: u64, now: Instant) -> Instant {
+        let longest = now + self.rate.per().max(LONGEST_DEBT);
+        let full_at = instant.checked_add(self.refill(tokens)).unwrap_or(longest);
+        full_at.min(longest)
+    }
 }

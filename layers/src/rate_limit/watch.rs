@@ -3,6 +3,7 @@
 use super::bucket::Grant;
 use crate::{
     Frame,
+    money::MOST_TOKENS,
     watch::{Scope, Watch},
 };
 
@@ -30,7 +31,10 @@ impl TokensWatch {
 
     fn settle(&mut self) {
         if let Some(mut grant) = self.grant.take() {
-            grant.used(self.used.unwrap_or_else(|| self.prompt.saturating_add(self.seen)));
+            let seen = self.prompt.saturating_add(self.seen);
+            // Zeros are no count, and what no answer can take is none either.
+            let told = self.used.filter(|used| (1..=MOST_TOKENS).contains(used));
+            grant.used(told.map_or(seen, |used| used.max(self.seen)));
         }
     }
 }

@@ -11,7 +11,10 @@ use pin_project::pin_project;
 use tower_service::Service;
 
 use super::story::{Show, Story};
-use crate::{Continuable, Failure, Frame, LlmRequest};
+use crate::{Continuable, Failure, Frame, LlmRequest, attempt::Continued};
+
+/// How many steps one turn may take without anything to show.
+const A_TURN: usize = 64;
 
 /// The body of [`Resume`](super::Resume): one answer, whichever candidates continued it.
 #[pin_project]
@@ -27,6 +30,8 @@ where
     next: Option<B::Data>,
     /// Seldom there, hence not in the body itself.
     asking: Option<Box<Asked<S, R, B>>>,
+    /// Why the answer was interrupted last: its error, if the continuation turns out to be none.
+    cause: Option<Box<B::Error>>,
     story: Option<Box<Story<S, R, B::Data>>>,
 }
 
@@ -52,6 +57,7 @@ where
             inner: Some(inner),
             next: None,
             asking: None,
+            cause: None,
             story,
         }
     }
@@ -72,7 +78,7 @@ where
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<BodyFrame<Self::Data>, Self::Error>>> {
-        loop {
+        for _ in 0..A_TURN {
             let mut this = self.as_mut().project();
             if let Some(frame) = this.next.take() {
                 return Poll::Ready(Some(Ok(BodyFrame::data(frame))));
@@ -99,6 +105,7 @@ where
                             return Poll::Ready(Some(Ok(BodyFrame::data(held))));
                         }
                         Show::Nothing => {}
+                        Show::Restart => self.as_mut().not_resumed(),
                     },
                     Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
                 },
@@ -115,13 +122,23 @@ where
                     }
                 }
                 None => {
-                    let held = story.held();
+                    let shown = story.close();
+                    if matches!(shown, Show::Restart) {
+                        self.as_mut().not_resumed();
+                        continue;
+                    }
                     *this.story = None;
                     this.inner.set(None);
-                    return Poll::Ready(held.map(|held| Ok(BodyFrame::data(held))));
+                    return Poll::Ready(match shown {
+                        Show::One(held) => Some(Ok(BodyFrame::data(held))),
+                        _ => None,
+                    });
                 }
             }
         }
+        // If a stream of which nothing is shown is always ready, the timers outside still get a turn.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     fn is_end_stream(&self) -> bool {
@@ -146,6 +163,14 @@ where
     B::Data: Frame,
     B::Error: Failure,
 {
+    /// The continuation is an answer from the start: the answer ends with the error that interrupted it.
+    fn not_resumed(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        this.inner.set(None);
+        *this.next = this.story.take().and_then(|mut story| story.held());
+        *this.asking = this.cause.take().map(|error| Box::new(Asking::Nobody(*error)));
+    }
+
     /// Calls for a continuation. If no candidate continues, the interrupted stream ends with its own error.
     fn poll_ask(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), B::Error>> {
         let mut this = self.project();
@@ -171,10 +196,11 @@ where
             }
             (_, Asking::Nobody(error)) => Poll::Ready(Err(error)),
             (Ok(response), Asking::Readying(_, error) | Asking::Calling(_, error)) => {
-                let mark = response
-                    .as_ref()
-                    .and_then(|response| response.extensions().get().cloned());
-                story.goes_on(&error, mark);
+                let extensions = response.as_ref().map(Response::extensions);
+                let mark = extensions.and_then(|extensions| extensions.get().cloned());
+                let way = extensions.and_then(|extensions| extensions.get::<Continued>());
+                story.goes_on(&error, way.map(|way| way.0).unwrap_or_default(), mark);
+                *this.cause = Some(Box::new(error));
                 this.inner.set(response.map(Response::into_body));
                 Poll::Ready(Ok(()))
             }

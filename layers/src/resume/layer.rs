@@ -1,10 +1,10 @@
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use tower_layer::Layer;
 
 use super::Resume;
 
-/// Resumes an interrupted stream. See the [module](super).
+/// Resumes an interrupted stream. See the [module](super). Clones of a service share what it has learned of candidates.
 #[derive(Debug, Clone, Copy)]
 pub struct ResumeLayer {
     times: u32,
@@ -54,6 +54,7 @@ impl<S> Layer<S> for ResumeLayer {
         Resume {
             inner,
             times: self.times,
+            learned: Arc::default(),
         }
     }
 }

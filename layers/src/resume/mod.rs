@@ -3,8 +3,16 @@
 //! When a stream fails after some of its text was shown (cut, stalled, garbled, or ended by an error of the upstream), the conversation is
 //! sent again, with that text as the beginning of the model's own message. The continuation is joined to what was shown: white space and
 //! sentences that the model repeats are left out, and so is its first reasoning. The interrupted candidate is tried first, then the others of
-//! the chain; a candidate that was interrupted twice goes last. A candidate that refuses to continue a begun message is skipped. So is the
-//! interrupted one if the process-wide retry ratio is used up.
+//! the chain; one that fell silent is tried after the others, and one that was interrupted twice goes last. The interrupted candidate is
+//! skipped if the process-wide retry ratio is used up.
+//!
+//! Not every model continues its own message. Each candidate continues in [its way](crate::ContinueBy), which [`Continuable::way_of`] says,
+//! or the chain's catalogue, or what was learned: one that rejects a begun message continues by instruction after the others, and at once
+//! from then on, for an hour. An answer by instruction begins with the last 40 characters that were shown, which are left out.
+//!
+//! A continuation that begins from the start is never joined: one by instruction without those characters, and otherwise one whose first
+//! three words are those that the answer begins with (six after white space), unless it repeats all that was shown. The answer then ends with the error that
+//! interrupted it.
 //!
 //! Opt-in, because the joined text is of two generations, maybe of two models, and both are billed. The answer says so:
 //! [`Resumed`](crate::Resumed) in the response's extensions, and one line per attempt in its log. The usage in the last frame is that of
@@ -12,7 +20,7 @@
 //!
 //! Never resumed: a tool call, a picture, sound, a refusal, structured output, one of several choices, an answer that has shown its end, and
 //! an answer of which more than 1 MiB of text was shown. An answer is not resumed either if the request's
-//! [`Continuable::continue_after`](crate::Continuable::continue_after) or the frame's [`Frame::shown`](crate::Frame::shown) does not support it.
+//! [`Continuable::continue_after`] or the frame's [`Frame::shown`](crate::Frame::shown) does not support it.
 //!
 //! # Place
 //!
@@ -49,12 +57,20 @@
 //! # }
 //! ```
 
+#[cfg(doc)]
+use crate::Continuable;
+
 mod body;
 mod future;
 mod layer;
+mod overlap;
+mod script;
 mod seam;
 mod service;
 mod story;
+#[cfg(test)]
+#[expect(clippy::string_slice, reason = "a test that fails here should say so")]
+mod tests;
 
 pub use body::ResumeBody;
 pub use future::ResumeFuture;

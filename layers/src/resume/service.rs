@@ -1,17 +1,21 @@
-use std::task::{Context, Poll};
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
 use super::{ResumeBody, ResumeFuture, story::Story};
-use crate::{Continuable, Failure, Frame, LlmRequest, util::inner_accessors};
+use crate::{Continuable, Failure, Frame, LlmRequest, call::Learned, util::inner_accessors};
 
 /// The service of [`ResumeLayer`](super::ResumeLayer).
 #[derive(Debug, Clone)]
 pub struct Resume<S> {
     pub(super) inner: S,
     pub(super) times: u32,
+    pub(super) learned: Arc<Learned>,
 }
 
 impl<S> Resume<S> {
@@ -42,7 +46,12 @@ where
         let story = request.body().continue_after("").is_some().then(|| {
             // The ready one takes this call; its clone is made ready before it takes another.
             let service = self.inner.clone(); // house-ok: made ready before it is called
-            Box::new(Story::new(service, request.clone(), self.times))
+            Box::new(Story::new(
+                service,
+                request.clone(),
+                self.times,
+                Arc::clone(&self.learned),
+            ))
         });
         ResumeFuture::new(self.inner.call(request), story, opened)
     }

@@ -1,9 +1,16 @@
-use std::fmt;
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+};
 
 use http::Request;
 
-use super::seam::{Joined, Seam};
-use crate::{Candidate, Continuable, Degraded, Failure, Frame, Health, LlmRequest, Resumed, Resumption, Shown, Stage};
+use super::seam::{Joined, Seam, last_of};
+use crate::{
+    Candidate, Continuable, ContinueBy, Degraded, Failure, FailureKind, Frame, Health, LlmRequest, Phase, Resumed,
+    Resumption, Shown, Stage,
+    call::{Continuation, Learned},
+};
 
 /// The most text that is kept to resume from, in bytes: about a quarter of a million tokens.
 const MOST_TEXT: usize = 1024 * 1024;
@@ -21,11 +28,24 @@ pub(super) struct Story<S, R, D> {
     /// Those of the text that is held back.
     held_tokens: u64,
     resumed: Resumed,
-    /// The join in progress, and the last frame that is held back for it.
-    seam: Option<(Seam, Option<D>)>,
+    /// The join in progress.
+    joining: Option<Joining<D>>,
+    /// What a continuation before this one held back when it was interrupted, too: shown if no other is joined.
+    spare: Option<D>,
+    learned: Arc<Learned>,
     /// Whether some continuation is being read.
     goes_on: bool,
     state: State,
+}
+
+/// A continuation that is not joined yet.
+struct Joining<D> {
+    seam: Seam,
+    way: ContinueBy,
+    /// The last frame that is held back.
+    held: Option<D>,
+    /// What is noted once it is joined.
+    place: Resumption,
 }
 
 /// Whether the answer could be resumed from here.
@@ -44,10 +64,12 @@ pub(super) enum Show<D> {
     /// What was held back, and this one after it.
     Two(D, D),
     Nothing,
+    /// The continuation is an answer from the start: it is not joined.
+    Restart,
 }
 
 impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
-    pub(super) fn new(service: S, original: Request<R>, times: u32) -> Self {
+    pub(super) fn new(service: S, original: Request<R>, times: u32, learned: Arc<Learned>) -> Self {
         Self {
             service,
             original,
@@ -56,7 +78,9 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
             tokens: 0,
             held_tokens: 0,
             resumed: Resumed::default(),
-            seam: None,
+            joining: None,
+            spare: None,
+            learned,
             goes_on: false,
             state: State::Open,
         }
@@ -81,21 +105,25 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
             }
         };
         let tokens = u64::from(frame.tokens());
-        let Some((seam, held)) = &mut self.seam else {
+        let Some(joining) = &mut self.joining else {
             self.tokens += tokens;
             self.keep(&text);
             return Show::One(frame);
         };
-        let mut joined = seam.push(&text);
-        if self.state == State::Finished && matches!(joined, Joined::Undecided) {
-            joined = Joined::Text(seam.close());
+        let mut joined = joining.seam.push(&text);
+        if self.state == State::Finished && joined == Joined::Undecided {
+            joined = joining.seam.close();
         }
-        let Joined::Text(new) = joined else {
-            *held = Some(frame);
-            self.held_tokens += tokens;
-            return Show::Nothing;
+        let new = match joined {
+            Joined::Text(new) => new,
+            Joined::Restart => return self.restart(),
+            Joined::Undecided => {
+                joining.held = Some(frame);
+                self.held_tokens += tokens;
+                return Show::Nothing;
+            }
         };
-        self.seam = None;
+        self.joined();
         // What is left out was not shown, and takes nothing of what may still come.
         let held_tokens = std::mem::take(&mut self.held_tokens);
         self.tokens += match new.len() {
@@ -110,21 +138,76 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
         Show::One(if new == text { frame } else { frame.with_text(&new) })
     }
 
-    /// The text that is still held back, when nothing more comes.
+    /// The continuation is joined.
+    fn joined(&mut self) {
+        self.spare = None;
+        if let Some(joining) = self.joining.take() {
+            self.resumed.note(joining.place);
+        }
+    }
+
+    /// The continuation is an answer from the start.
+    fn restart(&mut self) -> Show<D> {
+        if let Some(joining) = self.joining.take() {
+            let by = joining.place.by.as_ref();
+            tracing::warn!(
+                target: "llm::resume",
+                model = by.map(Candidate::model),
+                upstream = by.map(Candidate::upstream),
+                "not resumed: the model has answered from the start"
+            );
+            if let Some(by) = by.filter(|_| joining.way == ContinueBy::Prefill) {
+                self.learned.note(by);
+            }
+            self.original
+                .body()
+                .call()
+                .not_joined("answered from the start, not joined");
+        }
+        Show::Restart
+    }
+
+    /// What of the answer is still held back, when no candidate continues.
     pub(super) fn held(&mut self) -> Option<D> {
-        let (mut seam, held) = self.seam.take()?;
-        let new = seam.close();
+        self.interrupt();
+        self.spare.take()
+    }
+
+    /// The continuation was interrupted before it was joined: what it held back is kept.
+    fn interrupt(&mut self) {
+        self.held_tokens = 0;
+        let Some(mut joining) = self.joining.take() else { return };
+        let new = joining.seam.interrupt();
+        let says_more = !new.trim().is_empty() || (self.spare.is_none() && !new.is_empty());
+        if let Some(held) = joining.held.filter(|_| says_more) {
+            self.spare = Some(held.with_text(&new));
+        }
+    }
+
+    /// Shows what is held back and new, as no more text comes; or tells that the continuation is not joined.
+    pub(super) fn close(&mut self) -> Show<D> {
+        let Some(joining) = &mut self.joining else {
+            return Show::Nothing;
+        };
+        let (joined, held) = (joining.seam.close(), joining.held.take());
+        let Joined::Text(new) = joined else {
+            return self.restart();
+        };
+        self.joined();
         let tokens = std::mem::take(&mut self.held_tokens);
-        let frame = held.filter(|_| !new.is_empty())?;
+        let Some(frame) = held.filter(|_| !new.is_empty()) else {
+            return Show::Nothing;
+        };
         self.tokens += tokens;
         self.keep(&new);
-        Some(frame.with_text(&new))
+        Show::One(frame.with_text(&new))
     }
 
     fn after_held(&mut self, frame: D) -> Show<D> {
-        match self.held() {
-            Some(held) => Show::Two(held, frame),
-            None => Show::One(frame),
+        match self.close() {
+            Show::One(held) => Show::Two(held, frame),
+            Show::Restart => Show::Restart,
+            _ => Show::One(frame),
         }
     }
 
@@ -140,6 +223,7 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
 
     /// The request that resumes the answer after this failure, if it may be resumed.
     pub(super) fn go_on<E: Failure>(&mut self, error: &E) -> Option<Request<R>> {
+        self.interrupt();
         let hurts = matches!(error.advice().health, Health::Unhealthy | Health::Paused);
         if self.state != State::Open || self.times_left == 0 || !hurts {
             return None;
@@ -158,6 +242,7 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
             }
         }
         let broke = call.attempts().and_then(|log| log.shown());
+        let fell_silent = matches!(error.kind(), FailureKind::Timeout(Phase::Idle | Phase::Throughput));
         tracing::warn!(
             target: "llm::resume",
             kind = error.kind().as_str(),
@@ -166,7 +251,15 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
             after = self.shown.len(),
             "answer interrupted: resuming"
         );
-        body.call_mut().resume(broke);
+        body.call_mut().resume(Arc::new(Continuation {
+            interrupted: broke,
+            fell_silent,
+            begun_by_caller: original.needs().prefill,
+            last: last_of(&self.shown).to_owned(),
+            table: R::way_of,
+            learned: Arc::clone(&self.learned),
+            refused: Mutex::default(),
+        }));
         self.times_left -= 1;
         let mut request = Request::new(body);
         *request.method_mut() = self.original.method().clone();
@@ -177,17 +270,20 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
         Some(request)
     }
 
-    /// A candidate continues the answer.
-    pub(super) fn goes_on<E: Failure>(&mut self, after: &E, mark: Option<Degraded>) {
+    /// A candidate has begun to continue the answer, asked in this way.
+    pub(super) fn goes_on<E: Failure>(&mut self, after: &E, way: ContinueBy, mark: Option<Degraded>) {
         self.goes_on = true;
-        self.held_tokens = 0;
-        self.seam = Some((Seam::after(&self.shown), None));
         let log = self.original.body().call().attempts();
-        self.resumed.note(Resumption {
-            after: self.shown.len(),
-            reason: after.kind(),
-            by: log.and_then(|log| log.shown()),
-            degraded: mark,
+        self.joining = Some(Joining {
+            seam: Seam::after(&self.shown, way),
+            way,
+            held: None,
+            place: Resumption {
+                after: self.shown.len(),
+                reason: after.kind(),
+                by: log.and_then(|log| log.shown()),
+                degraded: mark,
+            },
         });
     }
 }
@@ -195,7 +291,7 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
 impl<S, R, D> Story<S, R, D> {
     /// Whether text is held back.
     pub(super) fn holds(&self) -> bool {
-        matches!(self.seam, Some((_, Some(_))))
+        self.joining.is_some() || self.spare.is_some()
     }
 
     pub(super) const fn resumed(&self) -> &Resumed {

@@ -16,7 +16,12 @@ use super::{
     RetryPolicy, Schedule,
     decision::{Decision, History},
 };
-use crate::{AttemptLog, Degraded, Failure, FailureKind, LlmRequest, NoStore, call::ATTEMPTS_SPENT, protocol::publish};
+use crate::{
+    AttemptLog, Degraded, Failure, FailureKind, LlmRequest, NoStore,
+    call::ATTEMPTS_SPENT,
+    events::{EventKind, emit},
+    protocol::publish,
+};
 
 /// The future of [`Retry`](super::Retry).
 #[pin_project]
@@ -195,6 +200,11 @@ fn give_up<B, E: Failure>(mut error: E) -> Result<Response<B>, E> {
 
 fn note_wait<R: LlmRequest, E: Failure>(request: &R, error: &E, attempts: u32, wait: Duration) {
     tracing::info!(kind = error.kind().as_str(), attempts, ?wait, retry_after = ?error.retry_after(), "retrying");
+    emit(|| EventKind::Retry {
+        candidate: request.call().candidate().cloned(),
+        after: error.kind(),
+        wait,
+    });
     request
         .call()
         .decided(request.call().turn(), |line| line.waited = Some(wait));

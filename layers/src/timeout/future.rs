@@ -7,9 +7,14 @@ use std::{
 
 use http::Response;
 use pin_project::pin_project;
+use tokio::time::Instant;
 
 use super::{AttemptTimeoutBody, Timeouts, body::after};
-use crate::{AttemptHandle, LayerError, Phase, util::Alarm};
+use crate::{
+    AttemptHandle, Candidate, LayerError, Phase,
+    call::Preparing,
+    util::{Alarm, Seconds},
+};
 
 /// The future of [`AttemptTimeout`](super::AttemptTimeout).
 #[pin_project]
@@ -25,6 +30,8 @@ pub struct AttemptTimeoutFuture<F> {
     /// The line of the attempt: it says how long the attempt waited on our side, which is not the upstream's doing.
     line: Option<AttemptHandle>,
     granted: Duration,
+    /// When the limit is reached.
+    ends: Option<Instant>,
 }
 
 impl<F> AttemptTimeoutFuture<F> {
@@ -42,6 +49,7 @@ impl<F> AttemptTimeoutFuture<F> {
             timeouts,
             line,
             granted: Duration::ZERO,
+            ends: None,
         }
     }
 }
@@ -50,6 +58,18 @@ impl<F> AttemptTimeoutFuture<F> {
 pub(super) fn elapsed<E: From<LayerError>>(phase: Phase, limit: Duration) -> E {
     tracing::debug!(phase = phase.as_str(), ?limit, "attempt timed out");
     LayerError::Elapsed { phase, limit }.into()
+}
+
+/// The error of an attempt that waited so long for something of ours.
+fn unprepared(what: Preparing, candidate: Option<&Candidate>, limit: Duration) -> LayerError {
+    match what {
+        Preparing::Reservation => LayerError::BudgetsDown { waited: limit },
+        Preparing::Key => LayerError::NoKey {
+            upstream: candidate.map_or("the upstream", Candidate::upstream).to_owned(),
+            reason: format!("the provider of keys has not responded within {}", Seconds(limit)),
+            retry_after: None,
+        },
+    }
 }
 
 impl<F, B, E> Future for AttemptTimeoutFuture<F>
@@ -73,21 +93,37 @@ where
             return Poll::Pending;
         };
         // Counted from the first poll, which follows `call` at once in every layer here.
-        let timer = this
-            .timer
-            .get_or_insert_with(|| Alarm::at(after(crate::util::now(), limit)));
+        let ends = this.ends.get_or_insert_with(|| after(crate::util::now(), limit));
+        let timer = this.timer.get_or_insert_with(|| Alarm::at(*ends));
         loop {
+            // A plain answer that has begun to arrive may be silent no longer than a stream.
+            let idle = this.timeouts.idle.filter(|_| *this.phase == Phase::Response);
+            let last = idle.and_then(|_| this.line.as_ref()?.received_last());
+            let silent_at = last.zip(idle).and_then(|(last, idle)| last.checked_add(idle));
+            let silent_at = silent_at.filter(|silent_at| *silent_at < *ends);
+            let next = silent_at.unwrap_or(*ends);
+            if timer.deadline() != next {
+                timer.reset(next);
+            }
             ready!(timer.poll(cx));
+            if let Some(idle) = idle.filter(|_| silent_at.is_some()) {
+                this.inner.set(None);
+                return Poll::Ready(Err(elapsed(*this.phase, idle)));
+            }
             let waited = this.line.as_ref().map_or(Duration::ZERO, AttemptHandle::local_wait);
             let more = waited.saturating_sub(*this.granted);
             if more.is_zero() {
                 break;
             }
             *this.granted = waited;
-            let deadline = timer.deadline() + more;
-            timer.reset(deadline);
+            *ends += more;
         }
+        // What has not been sent says nothing of the upstream.
+        let preparing = this.line.as_ref().and_then(AttemptHandle::preparing);
         this.inner.set(None);
-        Poll::Ready(Err(elapsed(*this.phase, limit)))
+        Poll::Ready(Err(match preparing {
+            Some((what, candidate)) => unprepared(what, candidate.as_ref(), limit).into(),
+            None => elapsed(*this.phase, limit),
+        }))
     }
 }

@@ -17,7 +17,7 @@ pub struct MinThroughput {
 pub struct Timeouts {
     /// From the start of a streamed attempt to its first token.
     pub first_token: Option<Duration>,
-    /// From the start of a plain attempt to its whole answer.
+    /// From the start of a plain attempt to its whole answer. A plain answer that has begun to arrive may not be silent for longer than `idle`.
     pub response: Option<Duration>,
     /// Added to both for the last candidate of a chain.
     pub last_candidate_grace: Duration,
@@ -29,11 +29,11 @@ pub struct Timeouts {
 
 impl Default for Timeouts {
     /// First token 20 s: reasoning models take that long, and a silent one is found in time for another. A plain answer
-    /// 120 s, since nothing shows until it is whole. Grace 20 s. Idle 30 s: keep-alive comments come every few seconds.
+    /// 90 s, since nothing shows until it is whole. Grace 20 s. Idle 30 s: keep-alive comments come every few seconds.
     fn default() -> Self {
         Self {
             first_token: Some(Duration::from_secs(20)),
-            response: Some(Duration::from_secs(120)),
+            response: Some(Duration::from_secs(90)),
             last_candidate_grace: Duration::from_secs(20),
             idle: Some(Duration::from_secs(30)),
             min_throughput: None,

@@ -1,7 +1,6 @@
 //! The clock of the layers: it stands still within one poll.
 
 use std::cell::Cell;
-#[cfg(any(feature = "deadline", feature = "timeout"))]
 use std::{
     future::Future,
     pin::Pin,
@@ -10,7 +9,6 @@ use std::{
 use std::{marker::PhantomData, time::Duration};
 
 use tokio::time::Instant;
-#[cfg(any(feature = "deadline", feature = "timeout"))]
 use tokio::{
     task::coop::has_budget_remaining,
     time::{Sleep, sleep_until},
@@ -82,7 +80,6 @@ impl Drop for Still {
 ///
 /// It is registered once for a task; after that a poll looks at the clock alone. The clock also has the last word if the task has used up its
 /// cooperative budget: then tokio's own timers are pending, however late it is.
-#[cfg(any(feature = "deadline", feature = "timeout"))]
 #[derive(Debug)]
 pub(crate) struct Alarm {
     sleep: Pin<Box<Sleep>>,
@@ -90,7 +87,6 @@ pub(crate) struct Alarm {
     registered: Option<Waker>,
 }
 
-#[cfg(any(feature = "deadline", feature = "timeout"))]
 impl Alarm {
     pub(crate) fn at(deadline: Instant) -> Self {
         Self {
@@ -149,7 +145,6 @@ mod tests {
         assert_eq!(now(), begun + 2 * second, "the clock runs if nothing is polled");
     }
 
-    #[cfg(any(feature = "deadline", feature = "timeout"))]
     #[tokio::test(start_paused = true)]
     async fn an_alarm_wakes_the_task_that_polled_it_last_and_can_be_moved() {
         let second = Duration::from_secs(1);
@@ -165,7 +160,6 @@ mod tests {
         assert_eq!(begun.elapsed(), 3 * second);
     }
 
-    #[cfg(any(feature = "deadline", feature = "timeout"))]
     #[tokio::test(start_paused = true)]
     async fn an_alarm_is_not_lost_when_the_task_has_no_budget_left() {
         let (begun, second) = (Instant::now(), Duration::from_secs(1));

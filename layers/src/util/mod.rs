@@ -9,10 +9,8 @@ mod seconds;
 mod unknown_name;
 mod utc;
 mod wall;
-#[cfg(feature = "observe")]
 mod whole;
 
-#[cfg(any(feature = "deadline", feature = "timeout"))]
 pub(crate) use clock::Alarm;
 pub(crate) use clock::{now, since, still};
 pub(crate) use macros::inner_accessors;
@@ -22,5 +20,4 @@ pub use rfc3339::ParseUtcTimeError;
 pub(crate) use seconds::Seconds;
 pub use unknown_name::UnknownName;
 pub use utc::UtcTime;
-#[cfg(feature = "observe")]
 pub(crate) use whole::whole;

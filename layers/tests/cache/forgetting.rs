@@ -11,7 +11,7 @@ use tower_llm_layers::{
 };
 
 use super::{MIB, is_hit, layer};
-use crate::support::{Beat, Leaf, Step, TestError, TestFrame, TestRequest, ask, read, secs, streamed};
+use crate::support::{Beat, Leaf, Step, TestError, TestFrame, TestRequest, ask, poll_once, read, secs, streamed};
 
 /// Comes after two seconds.
 fn late() -> Step {
@@ -37,6 +37,29 @@ async fn a_response_requested_before_all_was_forgotten_is_not_cached() {
         tokio::join!(call, clear);
         let again = ask(&service, streamed()).await.unwrap();
         assert!(!is_hit(&again), "forget one: {one}");
+    }
+}
+
+/// Not even if no clock tells which came first.
+#[tokio::test(start_paused = true)]
+async fn a_response_requested_in_the_instant_in_which_all_is_forgotten_is_not_cached() {
+    for one in [true, false] {
+        let layer = layer();
+        let service = layer.clone().layer(Leaf::new([late()]));
+        let key = layer.key(&streamed()).unwrap();
+        let mut call = Box::pin(async { read(ask(&service, streamed()).await.unwrap().into_body()).await });
+        assert!(poll_once(call.as_mut()).is_pending());
+        if one {
+            layer.cache().unwrap().forget(&key);
+        } else {
+            layer.cache().unwrap().clear();
+        }
+        call.await;
+        let again = ask(&service, streamed()).await.unwrap();
+        assert!(!is_hit(&again), "forget one: {one}");
+        // What is requested in the same instant after it is cached.
+        read(again.into_body()).await;
+        assert!(is_hit(&ask(&service, streamed()).await.unwrap()));
     }
 }
 

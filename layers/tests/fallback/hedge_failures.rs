@@ -1,6 +1,6 @@
 //! A call with a hedge, when one of the two attempts fails.
 
-use tower::Layer;
+use tower::{Layer, ServiceExt};
 use tower_llm_layers::{
     AttemptLog, FailureKind, Scope,
     attempt::AttemptLayer,
@@ -9,7 +9,7 @@ use tower_llm_layers::{
 };
 
 use super::hedge::{always, late};
-use crate::support::{Leaf, Step, ask, chain, fails, millis, read, secs, streamed};
+use crate::support::{Leaf, Step, TestRequest, ask, chain, fails, millis, read, secs, streamed};
 
 /// `fallback_on_refusal` is off: what one candidate has refused no other may answer, hedge or not.
 #[tokio::test(start_paused = true)]
@@ -121,4 +121,37 @@ async fn the_wait_before_a_retry_stands_on_the_line_of_who_failed() {
     read(response.into_body()).await;
     let waited: Vec<_> = log.attempts().iter().map(|line| line.waited.is_some()).collect();
     assert_eq!(waited, [true, false, false], "\n{log}");
+}
+
+/// A hedge that waits for something of ours, and is not sent before the answer comes, takes nothing of the share.
+#[tokio::test(start_paused = true)]
+async fn a_hedge_that_was_not_sent_takes_no_share() {
+    let hedge = Hedge::after(secs(1)).ratio(0.001);
+    let leaf = Leaf::new([]).always("a", late(secs(3)));
+    let probe = leaf.probe();
+    let attempts = AttemptLayer::new().layer(leaf);
+    let inner = attempts.clone();
+    let held = tower::service_fn(move |request: http::Request<TestRequest>| {
+        let inner = inner.clone();
+        async move {
+            if request.body().model.as_deref() == Some("b") {
+                tokio::time::sleep(secs(5)).await;
+            }
+            inner.oneshot(request).await
+        }
+    });
+    let service = FallbackLayer::new(chain(["a", "b"])).hedge(hedge.clone()).layer(held);
+    for _ in 0..3 {
+        read(ask(&service, streamed()).await.unwrap().into_body()).await;
+    }
+    assert_eq!(probe.models(), ["a", "a", "a"]);
+    let service = FallbackLayer::new(chain(["a", "b"])).hedge(hedge).layer(attempts);
+    for _ in 0..2 {
+        read(ask(&service, streamed()).await.unwrap().into_body()).await;
+    }
+    assert_eq!(
+        probe.models()[3..],
+        ["a", "b", "a"],
+        "the one that was there at the start"
+    );
 }

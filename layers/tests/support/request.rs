@@ -1,5 +1,5 @@
 use http::Request;
-use tower_llm_layers::{Budgeted, Call, Continuable, LlmRequest, Needs, Route};
+use tower_llm_layers::{Budgeted, Call, Candidate, Continuable, ContinueBy, LlmRequest, Needs, Route};
 
 /// A request of a service that is not ours.
 #[derive(Debug, Clone, Default)]
@@ -14,6 +14,8 @@ pub(crate) struct TestRequest {
     pub(crate) unkept: bool,
     /// The provider that it pins.
     pub(crate) provider: Option<&'static str>,
+    /// What it is instructed to continue after.
+    pub(crate) asked_to_continue: Option<String>,
     pub(crate) call: Call,
 }
 
@@ -76,6 +78,11 @@ impl LlmRequest for TestRequest {
             .map_or(Route::FREE, |provider| Route::of([provider.as_bytes()]))
     }
 
+    fn ask_to_continue(&mut self, last: &str) -> bool {
+        self.asked_to_continue = Some(last.to_owned());
+        true
+    }
+
     fn budgeted(&mut self) -> Option<&mut dyn Budgeted> {
         Some(self)
     }
@@ -91,6 +98,14 @@ impl Budgeted for TestRequest {
 impl Continuable for TestRequest {
     fn continue_after(&self, _shown: &str) -> Option<Self> {
         Some(self.clone())
+    }
+
+    fn way_of(candidate: &Candidate) -> ContinueBy {
+        if candidate.model().starts_with("never") {
+            ContinueBy::Never
+        } else {
+            ContinueBy::Prefill
+        }
     }
 }
 

@@ -26,6 +26,10 @@ pub(crate) enum Word {
     Stop,
     Finish,
     Cut,
+    /// The stream fails so.
+    Failed(FailureKind),
+    /// White space without end.
+    Blanks,
     /// Alone in a script: the call fails before anything comes.
     Refused(FailureKind),
 }
@@ -45,9 +49,9 @@ impl bytes::Buf for Word {
 impl Frame for Word {
     fn stage(&self) -> Stage {
         match self {
-            Self::Text(_) | Self::LastThought => Stage::Content,
+            Self::Text(_) | Self::LastThought | Self::Blanks => Stage::Content,
             Self::Stop => Stage::Preamble,
-            Self::Finish | Self::Cut | Self::Refused(_) => Stage::Finish,
+            Self::Finish | Self::Cut | Self::Failed(_) | Self::Refused(_) => Stage::Finish,
         }
     }
 
@@ -59,7 +63,8 @@ impl Frame for Word {
         match self {
             Self::Text(text) => Shown::Text((&**text).into()),
             Self::LastThought => Shown::Reasoning,
-            Self::Stop | Self::Finish | Self::Cut | Self::Refused(_) => Shown::Nothing,
+            Self::Blanks => Shown::Text(" ".into()),
+            Self::Stop | Self::Finish | Self::Cut | Self::Failed(_) | Self::Refused(_) => Shown::Nothing,
         }
     }
 
@@ -77,6 +82,11 @@ impl Body for Words {
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<BodyFrame<Word>, TestError>>> {
         Poll::Ready(match self.0.pop_front() {
             Some(Word::Cut) => Some(Err(fails(FailureKind::Truncated))),
+            Some(Word::Failed(kind)) => Some(Err(fails(kind))),
+            Some(Word::Blanks) => {
+                self.0.push_front(Word::Blanks);
+                Some(Ok(BodyFrame::data(Word::Blanks)))
+            }
             Some(word) => Some(Ok(BodyFrame::data(word))),
             None => None,
         })
@@ -85,15 +95,22 @@ impl Body for Words {
 
 /// Answers by the first script, then by the next; all others by the last.
 #[derive(Clone)]
-pub(crate) struct Scripted(Arc<Mutex<(VecDeque<Vec<Word>>, usize)>>);
+pub(crate) struct Scripted(Arc<Mutex<(Scripts, Vec<Option<String>>)>>);
+
+type Scripts = VecDeque<Vec<Word>>;
 
 impl Scripted {
     pub(crate) fn new(scripts: impl IntoIterator<Item = Vec<Word>>) -> Self {
-        Self(Arc::new(Mutex::new((scripts.into_iter().collect(), 0))))
+        Self(Arc::new(Mutex::new((scripts.into_iter().collect(), Vec::new()))))
     }
 
     pub(crate) fn calls(&self) -> usize {
-        self.0.lock().unwrap().1
+        self.0.lock().unwrap().1.len()
+    }
+
+    /// What each call was instructed to continue after.
+    pub(crate) fn asked(&self) -> Vec<Option<String>> {
+        self.0.lock().unwrap().1.clone()
     }
 }
 
@@ -106,9 +123,9 @@ impl Service<Request<TestRequest>> for Scripted {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, _: Request<TestRequest>) -> Self::Future {
+    fn call(&mut self, request: Request<TestRequest>) -> Self::Future {
         let (scripts, calls) = &mut *self.0.lock().unwrap();
-        *calls += 1;
+        calls.push(request.into_body().asked_to_continue);
         let script = if scripts.len() > 1 {
             scripts.pop_front()
         } else {

@@ -160,6 +160,12 @@ fn said(request: &Request, faults: &[Fault], seed: u64) -> Vec<String> {
         let again = faults.contains(&Fault::SayAgain).then(|| text::last_sentence(&prefill));
         Some(format!("{}{rest}", again.unwrap_or_default()))
     });
+    let rest = rest.or_else(|| {
+        let (begun, last) = request
+            .instructed_to_continue()
+            .filter(|_| faults.contains(&Fault::Obey))?;
+        Some(format!("{last}{}", whole.strip_prefix(begun.as_str())?))
+    });
     let mut words = text::words(&rest.unwrap_or(whole));
     match given!(faults, Fault::Surrogate) {
         Some(Surrogate::Lone) => words.push(HIGH_HALF.to_string()),

@@ -26,6 +26,7 @@ const BARE: &[(&str, Fault)] = &[
     ("role-only", Fault::RoleOnly),
     ("no-prefill", Fault::NoPrefill),
     ("say-again", Fault::SayAgain),
+    ("obey", Fault::Obey),
     ("crlf", Fault::Crlf),
     ("blank-lines", Fault::BlankLines),
     ("bom", Fault::Bom),

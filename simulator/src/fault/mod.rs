@@ -130,6 +130,8 @@ pub enum Fault {
     NoPrefill,
     /// `say-again`: continues a prefill, but repeats its last sentence.
     SayAgain,
+    /// `obey`: continues its message if the last message asks for that, and begins with the characters that it names.
+    Obey,
 
     /// `split=7`: the body goes out in writes of so many bytes.
     Split(u32),

@@ -155,6 +155,10 @@ pub(super) const TABLE: &[(&str, &str)] = &[
         "`400-prefill` if the last message is the assistant's; well otherwise",
     ),
     ("say-again", "continues a begun message, but repeats its last sentence"),
+    (
+        "obey",
+        "continues its message if the last message asks for that, from the characters that it names",
+    ),
     ("split=7", "the body in writes of so many bytes"),
     ("crlf", "lines end in CR LF"),
     ("blank-lines", "doubled line ends between events"),

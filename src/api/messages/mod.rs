@@ -1,5 +1,12 @@
-//! Anthropic's messages: the request.
+//! Anthropic's messages: the request, and what an answer says.
 
+mod answer;
+mod build;
+mod check;
+mod document;
+mod facts;
 mod request;
 
+pub(super) use answer::read;
+pub use document::MessageDocument;
 pub use request::MessagesRequest;

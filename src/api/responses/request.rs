@@ -4,11 +4,15 @@ use bytes::Bytes;
 use http::Request;
 use tower_llm_layers::{CacheKey, Continuable, KeyWriter};
 
-use super::super::{Api, ApiRequest, request::post};
+use super::{
+    super::{Api, ApiRequest, request::post},
+    check::{check, check_for},
+    facts,
+};
 use crate::{
     request::{
-        Document, RequestBody, RequestError, RequestFacts, Shape, forbids_retention, is_irrelevant_header,
-        reasoning_time, typed_request, write_document,
+        Document, Gives, RequestBody, RequestError, Shape, forbids_retention, is_irrelevant_header, typed_request,
+        write_document,
     },
     transport::Dialect,
     wire::{Segments, WireRequest},
@@ -27,29 +31,52 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct ResponsesRequest {
-    body: RequestBody,
+    pub(super) body: RequestBody,
 }
 
 /// In which fields it says what layers ask.
 const SHAPE: Shape = Shape {
+    gives: Gives::Text,
     limits: &["max_output_tokens"],
     content: &["instructions", "input"],
-    fact_fields: &["instructions", "input", "tools"],
-    facts: RequestFacts::of_size,
-    reasoning_time,
+    fact_fields: facts::FIELDS,
+    facts: facts::read,
+    reasoning_time: crate::request::facts::reasoning_time,
 };
+
+/// Fields that only OpenRouter reads.
+const OPENROUTER_ONLY: &[&str] = &[
+    "models",
+    "provider",
+    "plugins",
+    "session_id",
+    "trace",
+    "route",
+    "debug",
+    "image_config",
+    "modalities",
+    "cache_control",
+    "stop_server_tools_when",
+    "deferred_tools",
+    "top_k",
+    "frequency_penalty",
+    "presence_penalty",
+    "stop",
+];
 
 impl ResponsesRequest {
     /// Reads a request from the body of a call, in one pass.
     ///
     /// # Errors
     ///
-    /// If it is not a JSON object.
+    /// If it is not a JSON object, has nothing to answer, or if a field that is read here is not what it must be: the error names it.
     pub fn from_json(body: impl Into<Bytes>) -> Result<Self, RequestError> {
-        Ok(Self::from_document(Document::parse(body.into())?))
+        let document = Document::parse(body.into())?;
+        check(&document)?;
+        Ok(Self::from_document(document))
     }
 
-    fn from_document(document: Document) -> Self {
+    pub(super) fn from_document(document: Document) -> Self {
         Self {
             body: RequestBody::new(document, &SHAPE),
         }
@@ -115,7 +142,14 @@ impl WireRequest for ResponsesRequest {
         Some(Api::Responses)
     }
 
-    fn segments(&self, _dialect: Dialect) -> Segments {
-        Self::segments(self).collect()
+    fn segments(&self, dialect: Dialect) -> Segments {
+        self.body.segments_without(match dialect {
+            Dialect::OpenRouter => &[],
+            Dialect::OpenAi | Dialect::Anthropic => OPENROUTER_ONLY,
+        })
+    }
+
+    fn check_for(&self, dialect: Dialect) -> Result<(), RequestError> {
+        check_for(self.document(), dialect)
     }
 }

@@ -1,6 +1,6 @@
 //! What a request asks for, read without building it.
 
-mod messages;
+mod content;
 mod money;
 mod tools;
 
@@ -11,7 +11,7 @@ use tower_llm_layers::{PriceCeiling, ToolLoop, UsdAmount};
 use super::document::Document;
 use super::modality::Modalities;
 use super::scan::{Cursor, Text, whole_number};
-use messages::Messages;
+pub(crate) use content::Content;
 pub(super) use tools::unbounded;
 
 /// The fields the facts are read from: a change to any other leaves them as they are.
@@ -98,62 +98,56 @@ pub struct RequestFacts {
 impl RequestFacts {
     /// One pass over the fields in question. Whatever is of an unknown shape is stepped over.
     pub(super) fn read(document: &Document) -> Self {
-        let mut facts = Self::default();
-        let mut size = 0;
-        let mut media_tokens = 0;
-        if let Some(messages) = document.get("messages") {
-            size += messages.len();
-            let mut seen = Messages::default();
-            // The document is valid JSON; what was set by hand and is not is left unread.
-            if seen.read(messages).is_ok() {
-                size = size.saturating_sub(seen.media_bytes);
-                media_tokens = seen.media_tokens;
-                facts.images = seen.images;
-                facts.input = seen.input;
-                facts.prefill = seen.prefill;
-                facts.long_cache = seen.long_cache;
-            }
-        }
-        if let Some(prompt) = document.get("prompt") {
-            size += prompt.len();
-        }
-        facts.input.insert(Modalities::TEXT);
-        let tools = document.get("tools").map(tools::Tools::read).unwrap_or_default();
-        facts.tools = tools.count > 0;
-        facts.long_cache |= tools.long_cache;
-        size += tools.bytes;
-        facts.prompt_tokens = u64::try_from(size.div_ceil(4)).unwrap_or(u64::MAX);
-        // A schema is put into the prompt as well.
-        let schema = document.get("response_format").map_or(0, <[u8]>::len);
-        let text = u64::try_from(size.saturating_add(schema)).unwrap_or(u64::MAX);
-        facts.read_money(document, &tools);
-        let found = facts.searches.saturating_mul(SEARCH_TOKENS);
-        facts.most_prompt_tokens = text.saturating_add(media_tokens).saturating_add(found);
+        let mut content = Content::default();
+        content.field(document, "messages", Content::messages);
+        content.text(document, "prompt");
+        let format = document.get("response_format");
+        let mut facts = Self::of(document, &content, format);
         facts.forced_tool_choice = document
             .get("tool_choice")
             .is_some_and(|choice| is_text(choice, "required") || choice.first() == Some(&b'{'));
-        facts.read_format(document);
-        facts.read_output(document);
+        facts.read_format(format);
         facts.reasoning = asks_to_reason(document);
         facts
     }
 
-    /// The size of the whole document, and nothing else.
+    /// The facts that all APIs have alike; `schema` is the field with a schema of the answer.
+    pub(crate) fn of(document: &Document, content: &Content, schema: Option<&[u8]>) -> Self {
+        let mut facts = Self {
+            images: content.images,
+            input: content.input,
+            prefill: content.prefill,
+            long_cache: content.long_cache,
+            ..Self::default()
+        };
+        facts.input.insert(Modalities::TEXT);
+        let tools = document.get("tools").map(tools::Tools::read).unwrap_or_default();
+        facts.tools = tools.count > 0;
+        facts.long_cache |= tools.long_cache;
+        let size = content.text_bytes.saturating_add(tools.bytes);
+        facts.prompt_tokens = u64::try_from(size.div_ceil(4)).unwrap_or(u64::MAX);
+        // A schema is put into the prompt as well.
+        let text = u64::try_from(size.saturating_add(schema.map_or(0, <[u8]>::len))).unwrap_or(u64::MAX);
+        facts.read_money(document, &tools);
+        let found = facts.searches.saturating_mul(SEARCH_TOKENS);
+        facts.most_prompt_tokens = text.saturating_add(content.media_tokens).saturating_add(found);
+        facts.read_output(document);
+        facts
+    }
+
+    /// The size of the whole document, and nothing else: a token has four bytes of text or so, and one at least.
     pub(crate) fn of_size(document: &Document) -> Self {
         let bytes = u64::try_from(document.len()).unwrap_or(u64::MAX);
         Self {
             prompt_tokens: bytes.div_ceil(4),
             most_prompt_tokens: bytes,
-            choices: 1,
             ..Self::default()
         }
     }
 
-    fn read_format(&mut self, document: &Document) {
-        let Some(format) = document.get("response_format") else {
-            return;
-        };
-        let kind = member(format, "type");
+    /// Reads the form of the answer, which `type` names.
+    pub(crate) fn read_format(&mut self, format: Option<&[u8]>) {
+        let kind = format.and_then(|format| member(format, "type"));
         self.structured_outputs = kind.is_some_and(|kind| kind.is("json_schema"));
         self.json_mode = kind.is_some_and(|kind| kind.is("json_object"));
     }
@@ -176,7 +170,7 @@ impl RequestFacts {
     }
 }
 
-fn asks_to_reason(document: &Document) -> bool {
+pub(crate) fn asks_to_reason(document: &Document) -> bool {
     if let Some(effort) = document.get("reasoning_effort").and_then(text) {
         return !effort.is("none");
     }
@@ -190,39 +184,47 @@ fn asks_to_reason(document: &Document) -> bool {
 
 /// How long the model may think in silence, by the requested effort.
 pub(crate) fn reasoning_time(document: &Document) -> Option<Duration> {
-    let by_effort = |effort: Text<'_>| {
-        let known = [("low", 30), ("medium", 60), ("high", 100), ("xhigh", 150), ("max", 150)];
-        let known = known.into_iter().find(|(name, _)| effort.is(name));
-        known.map(|(_, seconds)| Duration::from_secs(seconds))
-    };
     if let Some(effort) = document.get("reasoning_effort").and_then(text) {
-        return by_effort(effort);
+        return time_of_effort(effort);
     }
     let reasoning = document.get("reasoning").filter(|raw| raw.first() == Some(&b'{'))?;
     if let Some(effort) = member(reasoning, "effort") {
-        return by_effort(effort);
+        return time_of_effort(effort);
     }
-    // Without an effort OpenRouter takes the medium one; a budget of tokens is used up at some fifty a second.
-    let budget = raw_member(reasoning, "max_tokens").and_then(|raw| std::str::from_utf8(raw).ok()?.parse::<u64>().ok());
+    // Without an effort OpenRouter takes the medium one.
     let is_on = raw_member(reasoning, "enabled") == Some(b"true");
-    let by_budget = |tokens: u64| Duration::from_secs((tokens / 50).clamp(30, 150));
-    budget.map(by_budget).or(is_on.then_some(Duration::from_secs(60)))
+    time_of_budget(reasoning, "max_tokens").or(is_on.then_some(MEDIUM))
 }
 
-pub(super) fn text(raw: &[u8]) -> Option<Text<'_>> {
+/// How long an effort of which nothing is known is taken to need.
+pub(crate) const MEDIUM: Duration = Duration::from_secs(60);
+
+pub(crate) fn time_of_effort(effort: Text<'_>) -> Option<Duration> {
+    let known = [("low", 30), ("medium", 60), ("high", 100), ("xhigh", 150), ("max", 150)];
+    let known = known.into_iter().find(|(name, _)| effort.is(name));
+    known.map(|(_, seconds)| Duration::from_secs(seconds))
+}
+
+/// A budget of tokens is used up at some fifty a second.
+pub(crate) fn time_of_budget(options: &[u8], name: &str) -> Option<Duration> {
+    let tokens: u64 = std::str::from_utf8(raw_member(options, name)?).ok()?.parse().ok()?;
+    Some(Duration::from_secs((tokens / 50).clamp(30, 150)))
+}
+
+pub(crate) fn text(raw: &[u8]) -> Option<Text<'_>> {
     Cursor::new(raw).string_or_skip().ok().flatten()
 }
 
-fn is_text(raw: &[u8], wanted: &str) -> bool {
+pub(crate) fn is_text(raw: &[u8], wanted: &str) -> bool {
     text(raw).is_some_and(|text| text.is(wanted))
 }
 
-fn member<'a>(object: &'a [u8], name: &str) -> Option<Text<'a>> {
+pub(crate) fn member<'a>(object: &'a [u8], name: &str) -> Option<Text<'a>> {
     raw_member(object, name).and_then(text)
 }
 
 /// The value of one member of an object, the last of that name.
-pub(super) fn raw_member<'a>(object: &'a [u8], name: &str) -> Option<&'a [u8]> {
+pub(crate) fn raw_member<'a>(object: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let mut found = None;
     let walked = Cursor::new(object).object_or_skip(|key, value| {
         let raw = value.raw()?;
@@ -249,6 +251,6 @@ pub(super) fn number(raw: &[u8]) -> Option<u64> {
     })
 }
 
-pub(super) fn is_there(raw: &[u8]) -> bool {
+pub(crate) fn is_there(raw: &[u8]) -> bool {
     raw != b"null"
 }

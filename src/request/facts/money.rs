@@ -4,7 +4,7 @@ use tower_llm_layers::{PriceCeiling, UsdAmount};
 
 use super::super::document::Document;
 use super::super::scan::Cursor;
-use super::messages::is_for_an_hour;
+use super::content::is_for_an_hour;
 use super::tools::Tools;
 use super::{RequestFacts, is_there, number, raw_member, text, usd};
 

@@ -5,7 +5,7 @@ use tower_llm_layers::{ToolLoop, UsdAmount};
 use super::super::document::Document;
 use super::super::modality::Modalities;
 use super::super::scan::Cursor;
-use super::messages::is_for_an_hour;
+use super::content::is_for_an_hour;
 use super::{LINKED_MEDIA_TOKENS, RequestFacts, SEARCH_TOKENS, is_there, member, number, raw_member, usd};
 
 /// The most steps of the loop in which OpenRouter runs tools, and their number if the request does not say.
@@ -33,6 +33,9 @@ const FREE_TOOLS: [&str; 5] = [
     "apply_patch",
     "text_editor",
 ];
+
+/// Anthropic's tools that the caller runs; a date follows.
+const OF_THE_CALLER: [&str; 4] = ["bash_", "text_editor_", "computer_", "memory_"];
 
 /// The facts of the tools.
 #[derive(Default)]
@@ -88,7 +91,8 @@ impl Tools {
             Runs::Upstream(searches) => searches,
         };
         self.runs = true;
-        match raw_member(tool, "parameters").and_then(|options| count(options, "max_uses")) {
+        // Anthropic's tools have their options beside the type.
+        match count(raw_member(tool, "parameters").unwrap_or(tool), "max_uses") {
             Some(uses) => self.searches = self.searches.saturating_add(uses.saturating_mul(searches)),
             None => self.searches_each_step = self.searches_each_step.saturating_add(searches),
         }
@@ -144,10 +148,12 @@ fn named(object: &[u8], name: &str) -> String {
 
 fn runs(tool: &[u8]) -> Runs {
     let Some(kind) = member(tool, "type") else {
-        return Runs::Unbounded;
+        // A tool of Anthropic's API needs no type if the caller runs it.
+        let is_the_callers = raw_member(tool, "input_schema").is_some();
+        return if is_the_callers { Runs::Caller } else { Runs::Unbounded };
     };
     let kind = kind.to_str();
-    if matches!(&*kind, "function" | "custom") {
+    if matches!(&*kind, "function" | "custom") || OF_THE_CALLER.iter().any(|tool| kind.starts_with(tool)) {
         return Runs::Caller;
     }
     let name = kind.strip_prefix("openrouter:").unwrap_or(&kind);

@@ -5,6 +5,8 @@
 
 mod error;
 mod number;
+#[cfg(test)]
+mod rfc8259;
 mod strict;
 mod strings;
 #[cfg(test)]

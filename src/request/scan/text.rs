@@ -16,6 +16,15 @@ impl<'a> Text<'a> {
         Self { raw, at, escaped }
     }
 
+    /// A text without escapes that stands nowhere.
+    pub(crate) const fn constant(raw: &'static [u8]) -> Text<'static> {
+        Text {
+            raw,
+            at: 0,
+            escaped: false,
+        }
+    }
+
     /// Its range, without its quotes.
     pub(crate) fn range(&self) -> Range<usize> {
         self.at..self.at + self.raw.len()

@@ -20,9 +20,10 @@ struct Said<'a> {
     content: bool,
     tool_call: bool,
     beside_text: bool,
+    /// It tells of an error.
+    failed: bool,
 }
 
-#[derive(Default)]
 struct Choice<'a> {
     index: u64,
     delta: Option<Said<'a>>,
@@ -30,6 +31,30 @@ struct Choice<'a> {
     text: Said<'a>,
     finish: Option<Text<'a>>,
     native: Option<Text<'a>>,
+    /// What the finish reason means.
+    end: End,
+    /// It has a message, or null in its place, and no delta.
+    has_delta_key: bool,
+    has_message_key: bool,
+    /// It has the text of a completion, perhaps an empty one.
+    is_completion: bool,
+}
+
+impl Default for Choice<'_> {
+    fn default() -> Self {
+        Self {
+            index: 0,
+            delta: None,
+            message: None,
+            text: Said::default(),
+            finish: None,
+            native: None,
+            end: End::None,
+            has_delta_key: false,
+            has_message_key: false,
+            is_completion: false,
+        }
+    }
 }
 
 impl<'a> ChunkProbe<'a> {
@@ -39,6 +64,7 @@ impl<'a> ChunkProbe<'a> {
         (self.seen, self.showing, self.ended, self.max_index) = (0, 0, 0, 0);
         (self.choices, self.shown, self.end) = (0, 0, End::None);
         (self.content, self.tool_call, self.beside_text, self.in_message) = (false, false, false, false);
+        (self.said, self.in_delta, self.message_alone) = (false, false, false);
         (self.finish_error, self.choice_error) = (false, false);
     }
 
@@ -49,14 +75,15 @@ impl<'a> ChunkProbe<'a> {
         let mut choice = Choice::default();
         value.object(|key, value| {
             match key.name() {
-                b"delta" => choice.delta = Some(said(value)?),
-                b"message" => choice.message = Some(said(value)?),
+                b"delta" => (choice.delta, choice.has_delta_key) = (said(value)?, true),
+                b"message" => (choice.message, choice.has_message_key) = (said(value)?, true),
                 b"text" => {
                     choice.text = Said::default();
+                    choice.is_completion = value.peek()? == Found::String;
                     choice.text.written(value)?;
                 }
                 // A blank reason is none.
-                b"finish_reason" => choice.finish = full(value)?,
+                b"finish_reason" => (choice.finish, choice.end) = finish(value)?,
                 b"native_finish_reason" => choice.native = full(value)?,
                 b"index" => choice.index = value.u64_or_skip()?.unwrap_or(0),
                 b"error" => self.choice_error |= is_error(value)?,
@@ -79,6 +106,7 @@ impl<'a> ChunkProbe<'a> {
         let said = of(choice.delta).or_else(|| of(choice.message)).unwrap_or(choice.text);
         if said.content {
             self.showing |= bit;
+            self.in_delta |= of(choice.delta).is_some();
             self.in_message |= of(choice.delta).is_none() && of(choice.message).is_some();
             self.content = true;
             self.tool_call |= said.tool_call;
@@ -89,13 +117,17 @@ impl<'a> ChunkProbe<'a> {
             }
             self.reasoning = self.reasoning.or(said.reasoning);
         }
-        let end = |word: Option<Text<'a>>| word.map_or(End::None, |word| End::of(&word.to_str()));
-        let told = end(choice.finish);
+        self.message_alone |= choice.has_message_key && !choice.has_delta_key;
+        let both = [choice.delta, choice.message];
+        self.said |= both.iter().any(Option::is_some) || choice.is_completion;
+        self.choice_error |= both.iter().flatten().any(|said| said.failed);
+        let told = choice.end;
+        let native = choice.native.map_or(End::None, |word| End::of(&word.to_str()));
         self.native = self.native.or(choice.native);
-        self.finish_error |= told == End::Error || end(choice.native) == End::Error;
+        self.finish_error |= told == End::Error || native == End::Error;
         if told != End::None {
             self.ended |= bit;
-            if self.finish.is_none() {
+            if self.end == End::None {
                 (self.finish, self.end) = (choice.finish, told);
             }
         }
@@ -103,15 +135,39 @@ impl<'a> ChunkProbe<'a> {
 }
 
 /// What a message or a piece of one says.
-fn said<'a>(value: &mut Cursor<'a>) -> Result<Said<'a>, JsonError> {
+fn said<'a>(value: &mut Cursor<'a>) -> Result<Option<Said<'a>>, JsonError> {
     let mut said = Said::default();
-    if value.peek()? == Found::String {
+    match value.peek()? {
         // A delta that is the text itself.
-        said.written(value)?;
-        return Ok(said);
+        Found::String => said.written(value)?,
+        Found::Object => value.object(|key, value| said.member(key, value))?,
+        _ => {
+            value.skip()?;
+            return Ok(None);
+        }
     }
-    value.object_or_skip(|key, value| said.member(key, value))?;
-    Ok(said)
+    Ok(Some(said))
+}
+
+/// Why a choice ended: a word mostly. Some servers write a number, or an object with the word in it.
+fn finish<'a>(value: &mut Cursor<'a>) -> Result<(Option<Text<'a>>, End), JsonError> {
+    let of = |word: Option<Text<'a>>| (word, word.map_or(End::None, |word| End::of(&word.to_str())));
+    match value.peek()? {
+        Found::Null => value.skip().map(|()| (None, End::None)),
+        Found::String => Ok(of(full(value)?)),
+        Found::Object => {
+            let mut word = None;
+            value.object(|key, value| match key.name() {
+                b"type" | b"reason" => full(value).map(|found| word = found.or(word)),
+                _ => value.skip(),
+            })?;
+            Ok(of(word))
+        }
+        _ => {
+            let says_no = matches!(value.raw()?, b"0" | b"false" | b"[]");
+            Ok((None, if says_no { End::None } else { End::Unknown }))
+        }
+    }
 }
 
 impl<'a> Said<'a> {
@@ -161,6 +217,10 @@ impl<'a> Said<'a> {
                 self.beside_text = true;
                 value.skip()
             }),
+            b"error" => {
+                self.failed |= is_error(value)?;
+                Ok(())
+            }
             name if is_reasoning(name) => self.thought(value),
             _ => value.skip(),
         }
@@ -217,7 +277,7 @@ impl<'a> Said<'a> {
 }
 
 /// `reasoning`, `reasoning_content`, `reasoning_text`, `thinking`, `thinking_blocks`, `thought`.
-fn is_reasoning(name: &[u8]) -> bool {
+pub(crate) fn is_reasoning(name: &[u8]) -> bool {
     name.starts_with(b"reason")
         || name.windows(5).any(|part| part == b"think")
         || name.windows(7).any(|part| part == b"thought")

@@ -7,6 +7,8 @@ mod read;
 mod tests;
 mod values;
 
+pub(crate) use choice::is_reasoning;
+
 use std::borrow::Cow;
 use std::fmt;
 
@@ -72,11 +74,18 @@ pub struct ChunkProbe<'a> {
     beside_text: bool,
     /// The content is a member of a `message`, not of a `delta`.
     in_message: bool,
+    in_delta: bool,
+    /// A choice has a `message`, or null in its place, and no `delta`.
+    message_alone: bool,
+    /// A choice has a message or a delta, perhaps an empty one.
+    said: bool,
     finish_error: bool,
     error: bool,
     choice_error: bool,
     /// There are fields that an error has which stands by itself.
     suspect: bool,
+    /// There are fields that no answer has.
+    unknown: bool,
 }
 
 /// Roughly how many tokens a text of so many bytes has.
@@ -116,16 +125,21 @@ impl<'a> ChunkProbe<'a> {
             tool_call: false,
             beside_text: false,
             in_message: false,
+            in_delta: false,
+            message_alone: false,
             finish_error: false,
             error: false,
             choice_error: false,
             suspect: false,
+            unknown: false,
+            said: false,
         };
         let mut cursor = Cursor::lenient(body);
         cursor.object(|key, value| probe.member(key, value))?;
         cursor.end()?;
         // An error that stands by itself: there is no answer beside it.
-        if probe.suspect && !probe.error && !probe.content && probe.finish.is_none() {
+        let suspect = probe.suspect || (probe.unknown && probe.choices == 0 && !probe.has_usage());
+        if suspect && !probe.error && !probe.content && !probe.has_finish() {
             probe.error = UpstreamError::parse(body).is_some();
         }
         Ok(probe)
@@ -178,7 +192,37 @@ impl<'a> ChunkProbe<'a> {
     /// Whether a choice says why it ended.
     #[must_use]
     pub fn has_finish(&self) -> bool {
-        self.finish.is_some()
+        self.end != End::None
+    }
+
+    /// The document itself.
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        self.body
+    }
+
+    /// Whether the content is a member of a `delta`.
+    pub(crate) fn is_in_delta(&self) -> bool {
+        self.in_delta
+    }
+
+    /// Whether a choice has a `message`, or null in its place, and no `delta`.
+    pub(crate) fn has_message_alone(&self) -> bool {
+        self.message_alone
+    }
+
+    /// Whether there is text to show.
+    pub(crate) fn has_text(&self) -> bool {
+        self.text.is_some() || self.parts.is_some()
+    }
+
+    /// Whether there is reasoning to show.
+    pub(crate) fn has_reasoning(&self) -> bool {
+        self.reasoning.is_some()
+    }
+
+    /// Whether a choice has a message, or a piece of one, however empty.
+    pub(crate) fn has_message(&self) -> bool {
+        self.said
     }
 
     /// Whether a choice ended in an error.
@@ -232,7 +276,7 @@ impl<'a> ChunkProbe<'a> {
     /// Whether this is an answer without an answer in it: neither content, nor a reason for its end, nor an error.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        !self.content && self.finish.is_none() && !self.has_error()
+        !self.content && !self.has_finish() && !self.has_error()
     }
 
     /// How many tokens the usage says the answer has.
@@ -306,16 +350,6 @@ impl<'a> ChunkProbe<'a> {
     /// The text of the first choice that has one, likewise; `None` if it comes in parts.
     pub(crate) fn text_text(&self) -> Option<Text<'a>> {
         self.text
-    }
-
-    /// Whether there may be a text.
-    pub(crate) fn has_text(&self) -> bool {
-        self.text.is_some() || self.parts.is_some()
-    }
-
-    /// Whether there is reasoning.
-    pub(crate) fn has_reasoning(&self) -> bool {
-        self.reasoning.is_some()
     }
 
     /// How many bytes were read.

@@ -59,7 +59,11 @@ impl<'a> ChunkProbe<'a> {
                 self.suspect |= !matches!(value.peek()?, Found::Null);
                 value.skip()
             }
-            _ => value.skip(),
+            b"created" | b"system_fingerprint" | b"service_tier" => value.skip(),
+            _ => {
+                self.unknown |= matches!(value.peek()?, Found::Object | Found::Array | Found::String);
+                value.skip()
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::parse::{number, text, texts};
+use super::fields::{number, text, texts};
 
 /// Why a model cannot be had, and what could be done. Decide by [`retryable`](Self::retryable), not by the code.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -20,6 +20,50 @@ pub(super) fn retry_delay(error: &Value) -> Option<f64> {
     }
 }
 
+/// The wait that words ask for: "Please try again in 7.66s", "Try again in 26 seconds", "Please retry in 1m30s", in seconds.
+pub(super) fn told_wait(message: &str) -> Option<f64> {
+    const BEFORE: [&str; 5] = [
+        "try again in ",
+        "retry in ",
+        "retry after ",
+        "try again after ",
+        "wait for ",
+    ];
+    // Later words are another matter.
+    let start = message
+        .get(..message.len().min(1024))
+        .unwrap_or(message)
+        .to_ascii_lowercase();
+    let rest = BEFORE.iter().find_map(|before| start.split_once(before))?.1;
+    let mut rest = rest.trim_start_matches(['~', '"', '\'', '`']);
+    let mut total = None;
+    loop {
+        let digits = rest
+            .find(|mark: char| !mark.is_ascii_digit() && mark != '.')
+            .unwrap_or(rest.len());
+        let (number, behind) = rest.split_at(digits);
+        let Ok(number) = number.trim_end_matches('.').parse::<f64>() else {
+            break;
+        };
+        let behind = behind.trim_start();
+        let unit = behind
+            .find(|mark: char| !mark.is_ascii_alphabetic())
+            .unwrap_or(behind.len());
+        let (unit, behind) = behind.split_at(unit);
+        let seconds = match unit {
+            "ms" | "milliseconds" | "millisecond" => 0.001,
+            "s" | "sec" | "secs" | "second" | "seconds" => 1.0,
+            "m" | "min" | "mins" | "minute" | "minutes" => 60.0,
+            "h" | "hr" | "hrs" | "hour" | "hours" => 3600.0,
+            "d" | "day" | "days" => 86_400.0,
+            _ => break,
+        };
+        total = Some(total.unwrap_or(0.0) + number * seconds);
+        rest = behind.trim_start_matches([' ', ',']).trim_start_matches("and ");
+    }
+    total
+}
+
 /// The number in "can only afford 1480": how many tokens the balance would pay for. Thousands may be set off with commas.
 #[must_use]
 pub fn affordable_tokens(message: &str) -> Option<u64> {

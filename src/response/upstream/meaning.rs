@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// Fields in which an error says what it is, under the names of many servers.
-pub(super) const MESSAGES: [&str; 16] = [
+pub(super) const MESSAGES: [&str; 20] = [
     "message",
     "msg",
     "Message",
@@ -14,15 +14,19 @@ pub(super) const MESSAGES: [&str; 16] = [
     "err_msg",
     "status_msg",
     "statusMessage",
+    "retmsg",
+    "Msg",
     "faultstring",
-    "description",
     "error_description",
+    "description",
+    "detail",
     "title",
     "reason",
-    "detail",
+    "text",
+    "details",
 ];
 /// Fields in which it says so in a word or a number.
-pub(super) const CODES: [&str; 12] = [
+pub(super) const CODES: [&str; 14] = [
     "code",
     "Code",
     "error_code",
@@ -31,6 +35,8 @@ pub(super) const CODES: [&str; 12] = [
     "statusCode",
     "http_code",
     "errno",
+    "retcode",
+    "ret",
     "status",
     "type",
     "__type",
@@ -55,6 +61,13 @@ pub(crate) fn means_failure(value: &Value) -> bool {
                 .collect();
             if told.is_empty() {
                 object.values().any(means_failure)
+            } else if MESSAGES
+                .iter()
+                .filter_map(|name| object.get(*name)?.as_str())
+                .any(says_success)
+            {
+                // Its words say that all is well, whatever its code.
+                object.get("error").is_some_and(means_failure)
             } else {
                 // A nested error is one, however blank what is around it.
                 told.into_iter().chain(object.get("error")).any(means_failure)
@@ -63,9 +76,28 @@ pub(crate) fn means_failure(value: &Value) -> bool {
     }
 }
 
+/// A word that says that all is well.
+fn says_success(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    is_success(&text) && ["success", "succeed", "成功"].iter().any(|word| text.contains(word))
+}
+
+/// Whether a member of this name holds an error.
+pub(super) fn names_error(name: &str) -> bool {
+    if MESSAGES.contains(&name) || CODES.contains(&name) {
+        return false;
+    }
+    let name = name.to_ascii_lowercase();
+    let telling = ["error", "exception", "fault", "failure"];
+    name == "err"
+        || telling
+            .iter()
+            .any(|word| name.contains(word) && !name.contains("default"))
+}
+
 /// Nothing, or a word that says that all is well.
-fn is_success(text: &str) -> bool {
-    const WELL: [&str; 16] = [
+pub(super) fn is_success(text: &str) -> bool {
+    const WELL: [&str; 19] = [
         "",
         "success",
         "successful",
@@ -82,6 +114,9 @@ fn is_success(text: &str) -> bool {
         "false",
         "normal",
         "completed",
+        "成功",
+        "请求成功",
+        "操作成功",
     ];
     let text = text.trim().trim_end_matches(['.', '!']);
     WELL.iter().any(|word| text.eq_ignore_ascii_case(word))

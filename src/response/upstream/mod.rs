@@ -2,6 +2,7 @@
 
 mod availability;
 mod code;
+mod fields;
 mod hints;
 mod meaning;
 mod parse;
@@ -131,7 +132,8 @@ impl UpstreamError {
         self.code.as_ref().and_then(ErrorCode::status).or(self.http_status)
     }
 
-    /// When to come back: `availability.retry_after`, else `retry_after_seconds`, else the copy of `Retry-After`, if that is a number of seconds.
+    /// When to come back: `availability.retry_after`, else `retry_after_seconds`, else the copy of `Retry-After`, if that is a number of seconds,
+    /// else what the message asks for ("try again in 20s").
     ///
     /// A real `Retry-After` header goes before all of them. Nothing is clamped here.
     #[must_use]
@@ -144,7 +146,13 @@ impl UpstreamError {
         availability
             .or(self.retry_after_seconds)
             .or_else(header)
+            .or_else(|| hints::told_wait(&self.message))
             .and_then(hints::seconds)
+    }
+
+    /// The wait that the message asks for.
+    pub(crate) fn told_wait(&self) -> Option<Duration> {
+        hints::told_wait(&self.message).and_then(hints::seconds)
     }
 
     /// When the limit is filled again, in Unix milliseconds: the copy of `X-RateLimit-Reset`.

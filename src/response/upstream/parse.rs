@@ -1,12 +1,10 @@
 //! The shapes errors come in.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::availability::Availability;
-use super::code::ErrorCode;
-use super::hints::{self, truncate};
-use super::meaning::{CODES, MESSAGES, means_failure, reads_like_failure};
-use super::{PreviousError, RAW_LIMIT, UpstreamError};
+use super::UpstreamError;
+use super::fields::{code, details, message, read, read_beside, text};
+use super::meaning::{CODES, MESSAGES, is_success, means_failure, names_error, reads_like_failure};
 use crate::request::scan::lenient_value;
 use crate::response::finish::End;
 
@@ -32,7 +30,7 @@ pub(super) fn parse(body: &[u8], told: Told) -> Option<UpstreamError> {
 fn list(root: &Value, told: Told, depth: usize) -> Option<UpstreamError> {
     match root {
         Value::Array(items) if depth > 0 => items.iter().find_map(|item| list(item, told, depth - 1)),
-        Value::Object(_) => find(root, told),
+        Value::Object(_) => find(root, told, depth),
         Value::String(words) if told == Told::Failed && !words.trim().is_empty() => Some(UpstreamError {
             message: words.clone(),
             ..UpstreamError::default()
@@ -42,13 +40,16 @@ fn list(root: &Value, told: Told, depth: usize) -> Option<UpstreamError> {
 }
 
 /// Looks in all the places an error may stand in.
-fn find(root: &Value, told: Told) -> Option<UpstreamError> {
+fn find(root: &Value, told: Told, depth: usize) -> Option<UpstreamError> {
+    let bare = || bare(root, told);
     let mut error = top(root)
         .or_else(|| in_choice(root))
         .or_else(|| in_response(root))
         .or_else(|| elsewhere(root))
-        .or_else(|| event(root))
-        .or_else(|| bare(root, told))?;
+        .or_else(|| event(root, depth))
+        .or_else(|| bare().filter(|error| !error.message.is_empty()))
+        .or_else(|| wrapped(root, told, depth))
+        .or_else(bare)?;
     error.user_id = text(root.get("user_id"));
     let id = error.generation_id.take();
     error.generation_id = id
@@ -70,13 +71,17 @@ fn find(root: &Value, told: Told) -> Option<UpstreamError> {
 /// `{"error": …}`: OpenRouter's own, a validator's, Anthropic's, that of a failed response, a list of them, and a bare string.
 fn top(root: &Value) -> Option<UpstreamError> {
     let value = root.get("error").filter(|value| means_failure(value))?;
-    let mut error = read(value);
+    // In the shapes of Messages and Responses the metadata stands beside the error.
+    let mut error = read_beside(value, root.get("metadata"));
     if error.error_type.is_none() {
         // Anthropic says `type`, a validator `name`.
         error.error_type = text(value.get("type")).or_else(|| text(value.get("name")));
     }
-    if error.message.is_empty() {
-        error.message = root.as_object().and_then(message).unwrap_or_default();
+    // Beside words alone, or none, stand more.
+    if error.message.is_empty() || value.is_string() {
+        let beside = root.as_object().and_then(message);
+        let success = beside.as_deref().is_some_and(is_success);
+        error.message = both(error.message, beside.as_deref().filter(|_| !success));
     }
     let choice_failed = choices(root).any(ended_in_error);
     error.in_choice = choice_failed && root.get("object").and_then(Value::as_str) == Some("chat.completion");
@@ -85,8 +90,9 @@ fn top(root: &Value) -> Option<UpstreamError> {
 
 /// An error in a choice, or a choice that ended in one and says no more.
 fn in_choice(root: &Value) -> Option<UpstreamError> {
+    let places = ["/error", "/delta/error", "/message/error"];
     let told = choices(root)
-        .filter_map(|choice| choice.get("error"))
+        .flat_map(|choice| places.iter().filter_map(|place| choice.pointer(place)))
         .find(|value| means_failure(value))
         .map(read);
     let untold = || {
@@ -126,22 +132,74 @@ fn in_response(root: &Value) -> Option<UpstreamError> {
     Some(error)
 }
 
-/// Names under which only some servers put their errors: those of Groq, `MiniMax`, Cloudflare, Apigee and others.
+/// Names under which only some servers put their errors: those of Groq, `MiniMax`, Cloudflare, Apigee and others. If there is no answer
+/// beside it, any member counts that is called an error, an exception, a fault or a failure.
 fn elsewhere(root: &Value) -> Option<UpstreamError> {
-    let has_answer = choices(root).next().is_some();
-    let always = ["/x_groq/error", "/base_resp"];
-    let alone = ["/errors", "/fault", "/err", "/Error", "/exception", "/failure"];
-    let places = always.iter().chain(alone.iter().filter(|_| !has_answer));
-    let value = places
-        .filter_map(|place| root.pointer(place))
+    let always = ["/x_groq/error", "/base_resp"]
+        .iter()
+        .filter_map(|place| root.pointer(place));
+    if let Some(value) = always.into_iter().find(|value| means_failure(value)) {
+        return Some(read(value));
+    }
+    if choices(root).next().is_some() {
+        return None;
+    }
+    let object = root.as_object()?;
+    let named = object
+        .iter()
+        .filter(|(name, _)| names_error(name))
+        .map(|(_, value)| value);
+    let value = named
+        .filter(|value| matches!(value, Value::String(_) | Value::Array(_) | Value::Object(_)))
         .find(|value| means_failure(value))?;
-    Some(read(value))
+    let mut error = read(value);
+    error.message = both(error.message, message(object).as_deref());
+    Some(error)
+}
+
+/// What both say, unless one says it all.
+fn both(first: String, second: Option<&str>) -> String {
+    match second {
+        Some(second) if first.is_empty() || second.contains(&first) => second.to_owned(),
+        Some(second) if !first.contains(second) => format!("{first}: {second}"),
+        _ => first,
+    }
+}
+
+/// Objects around what a server says: an error may stand in them as it would by itself.
+fn wrapped(root: &Value, told: Told, depth: usize) -> Option<UpstreamError> {
+    const AROUND: [&str; 8] = [
+        "data", "response", "Response", "header", "result", "Result", "output", "body",
+    ];
+    if depth == 0 || choices(root).next().is_some() {
+        return None;
+    }
+    let object = root.as_object()?;
+    let failed = CODES
+        .iter()
+        .any(|name| object.get(*name).is_some_and(|code| is_failing(name, code)));
+    AROUND.iter().filter_map(|name| object.get(*name)).find_map(|value| {
+        let told = if failed { Told::Failed } else { told };
+        match value {
+            Value::String(text) => list(&lenient_value(text.as_bytes())?.0, told, depth - 1),
+            value => list(value, told, depth - 1),
+        }
+    })
 }
 
 /// `{"type": "error", "code": …, "message": …}`, `{"object": "error", …}`, and `{"status": "failed"}` that says no more.
-fn event(root: &Value) -> Option<UpstreamError> {
+fn event(root: &Value, depth: usize) -> Option<UpstreamError> {
     match root.get("type").and_then(Value::as_str) {
-        Some("error" | "response.error") => Some(read(root)),
+        Some("error" | "response.error" | "exception") => {
+            let mut error = read(root);
+            if error.message.is_empty() {
+                error = wrapped(root, Told::Failed, depth).unwrap_or(error);
+            }
+            if error.message.is_empty() {
+                error.message = text(root.get("content")).unwrap_or_default();
+            }
+            Some(error)
+        }
         Some("response.failed") => Some(UpstreamError::default()),
         _ if root.get("object").and_then(Value::as_str) == Some("error") => Some(read(root)),
         _ => {
@@ -160,7 +218,8 @@ fn bare(root: &Value, told: Told) -> Option<UpstreamError> {
     let detail = object.get("detail").filter(|detail| means_failure(detail));
     let words = message(object).or_else(|| detail.and_then(details));
     let failed = told == Told::Failed
-        || detail.is_some()
+        // Beside anything else a detail may be that of a progress.
+        || (detail.is_some() && object.keys().all(|name| is_of_error(name)))
         || object.get("success").and_then(Value::as_bool) == Some(false)
         || (words.is_some()
             && CODES
@@ -173,6 +232,11 @@ fn bare(root: &Value, told: Told) -> Option<UpstreamError> {
     let error = read(root);
     // A failed status says enough by itself: only words are worth reading.
     (told == Told::Nothing || !error.message.is_empty() || error.code.is_some()).then_some(error)
+}
+
+/// Whether an error by itself has a member of this name.
+fn is_of_error(name: &str) -> bool {
+    MESSAGES.contains(&name) || CODES.contains(&name) || matches!(name, "id" | "request_id" | "requestId" | "instance")
 }
 
 /// A status of 400 or more, any other code but a success, or a word that says so.
@@ -196,181 +260,4 @@ fn is_failing(name: &str, code: &Value) -> bool {
 fn choices(root: &Value) -> impl Iterator<Item = &Value> {
     let list = root.get("choices").and_then(Value::as_array).into_iter().flatten();
     list.filter(|choice| choice.is_object())
-}
-
-/// What an error says, under whatever name.
-fn message(object: &Map<String, Value>) -> Option<String> {
-    let words = |name: &&str| {
-        let value = object.get(*name)?;
-        let words = match value {
-            Value::String(words) => words.clone(),
-            Value::Array(_) | Value::Object(_) => details(value)?,
-            _ => return None,
-        };
-        (!words.trim().is_empty()).then_some(words)
-    };
-    MESSAGES.iter().find_map(words)
-}
-
-/// What is wrong with the fields of a request, as `FastAPI` lists it, or any list or object with words in it.
-fn details(value: &Value) -> Option<String> {
-    match value {
-        Value::String(words) => Some(words.clone()).filter(|words| !words.trim().is_empty()),
-        Value::Array(items) => {
-            let all: Vec<String> = items.iter().take(8).filter_map(details).collect();
-            (!all.is_empty()).then(|| all.join("; "))
-        }
-        Value::Object(object) => {
-            let nested = || object.get("error").and_then(details);
-            let words = message(object).or_else(nested)?;
-            let place: Vec<String> = object
-                .get("loc")
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten()
-                .filter_map(|part| text(Some(part)))
-                .collect();
-            Some(if place.is_empty() {
-                words
-            } else {
-                format!("{}: {words}", place.join("."))
-            })
-        }
-        _ => None,
-    }
-}
-
-/// The first code that tells of a failure.
-fn code(object: &Map<String, Value>) -> Option<ErrorCode> {
-    let codes = CODES.iter().filter(|name| !matches!(**name, "type" | "error_type"));
-    codes
-        .filter_map(|name| object.get(*name))
-        .filter(|code| means_failure(code))
-        .find_map(ErrorCode::read)
-}
-
-fn read(value: &Value) -> UpstreamError {
-    if let Value::String(message) = value {
-        return UpstreamError {
-            message: message.clone(),
-            ..UpstreamError::default()
-        };
-    }
-    if let Value::Array(items) = value {
-        // The first of a list that tells of a failure, with the words of all.
-        let first = items.iter().find(|item| means_failure(item)).map(read);
-        let mut error = first.unwrap_or_default();
-        if items.len() > 1 {
-            error.message = details(value).unwrap_or(error.message);
-        }
-        return error;
-    }
-    let Some(object) = value.as_object() else {
-        return UpstreamError {
-            code: ErrorCode::read(value),
-            ..UpstreamError::default()
-        };
-    };
-    let words = message(object);
-    if words.is_none() {
-        // An error within an error.
-        let mut inner = ["error", "errors", "fault"].iter().filter_map(|name| object.get(*name));
-        if let Some(inner) = inner.find(|inner| means_failure(inner)) {
-            let mut error = read(inner);
-            error.code = error.code.or_else(|| code(object));
-            return error;
-        }
-    }
-    let metadata = value.get("metadata");
-    let meta = |name: &str| metadata.and_then(|metadata| metadata.get(name));
-    UpstreamError {
-        code: value.get("code").and_then(ErrorCode::read).or_else(|| code(object)),
-        message: words.or_else(|| text(value.get("message"))).unwrap_or_default(),
-        error_type: text(meta("error_type")).or_else(|| text(value.get("error_type"))),
-        http_status: number(value.get("http_status")).and_then(status),
-        provider_name: text(meta("provider_name")),
-        provider_code: text(meta("provider_code")).or_else(|| text(meta("provider_error_code"))),
-        raw: meta("raw").and_then(raw),
-        is_byok: meta("is_byok").and_then(Value::as_bool),
-        availability: value.get("availability").and_then(Availability::read),
-        limit_source: text(meta("limit_source")),
-        reason: text(meta("reason")),
-        scope: text(meta("scope")),
-        remedy_hint: text(meta("remedy_hint")),
-        limit_usd: text(meta("limit_usd")),
-        spend_usd: text(meta("spend_usd")),
-        resets_at: text(meta("resets_at")),
-        reasons: texts(meta("reasons")),
-        flagged_input: text(meta("flagged_input")),
-        patterns: texts(meta("patterns")),
-        model_slug: text(meta("model_slug")),
-        retry_after_seconds: number(meta("retry_after_seconds"))
-            .or_else(|| number(meta("retry_after_seconds_raw")))
-            .or_else(|| hints::retry_delay(value))
-            .or_else(|| number(value.get("retry_after"))),
-        headers: headers(meta("headers")),
-        previous_errors: meta("previous_errors")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .map(previous)
-            .collect(),
-        ..UpstreamError::default()
-    }
-}
-
-fn previous(value: &Value) -> PreviousError {
-    PreviousError {
-        provider: text(value.get("provider")).or_else(|| text(value.get("provider_name"))),
-        code: value.get("code").and_then(ErrorCode::read),
-        status: number(value.get("status")).and_then(status),
-        message: text(value.get("message")),
-    }
-}
-
-fn headers(value: Option<&Value>) -> Vec<(String, String)> {
-    let pairs = value.and_then(Value::as_object).into_iter().flatten();
-    pairs
-        .filter_map(|(name, value)| Some((name.to_ascii_lowercase(), text(Some(value))?)))
-        .collect()
-}
-
-fn raw(value: &Value) -> Option<String> {
-    let text = match value {
-        Value::Null => return None,
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    Some(truncate(text, RAW_LIMIT))
-}
-
-/// Text, or a number or boolean as text.
-pub(super) fn text(value: Option<&Value>) -> Option<String> {
-    match value? {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(flag) => Some(flag.to_string()),
-        _ => None,
-    }
-}
-
-/// A list of texts, or a text by itself.
-pub(super) fn texts(value: Option<&Value>) -> Vec<String> {
-    match value {
-        Some(Value::Array(items)) => items.iter().filter_map(|item| text(Some(item))).collect(),
-        other => text(other).into_iter().collect(),
-    }
-}
-
-/// A number, or a number in a string.
-pub(super) fn number(value: Option<&Value>) -> Option<f64> {
-    match value? {
-        Value::Number(number) => number.as_f64(),
-        Value::String(text) => text.trim().parse().ok().filter(|number: &f64| number.is_finite()),
-        _ => None,
-    }
-}
-
-fn status(number: f64) -> Option<u16> {
-    (100_u16..1000).find(|status| f64::from(*status).to_bits() == number.to_bits())
 }

@@ -113,6 +113,30 @@ fn the_shape_of_a_validator() {
 }
 
 #[test]
+fn metadata_beside_the_error_is_its_own() {
+    let metadata = r#"{"raw":"busy","provider_name":"Chutes","retry_after_seconds":17}"#;
+    for body in [
+        format!(
+            r#"{{"type":"error","error":{{"type":"rate_limit_error","message":"Provider returned error","metadata":null}},
+                "request_id":null,"metadata":{metadata}}}"#
+        ),
+        format!(
+            r#"{{"error":{{"code":"rate_limit_exceeded","message":"Provider returned error"}},"metadata":{metadata}}}"#
+        ),
+    ] {
+        let error = UpstreamError::parse(body.as_bytes()).unwrap();
+        assert_eq!(error.raw.as_deref(), Some("busy"), "{body}");
+        assert_eq!(error.provider_name.as_deref(), Some("Chutes"));
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(17)));
+    }
+    let both = r#"{"error":{"message":"m","metadata":{"raw":"within"}},"metadata":{"raw":"beside"}}"#;
+    assert_eq!(
+        UpstreamError::parse(both.as_bytes()).unwrap().raw.as_deref(),
+        Some("within")
+    );
+}
+
+#[test]
 fn the_shape_of_anthropic() {
     let error = parse(
         r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded","error_type":"provider_overloaded"},"request_id":"gen-7"}"#,
@@ -360,4 +384,32 @@ fn finds_how_much_is_affordable() {
     assert_eq!(affordable_tokens("can only afford nothing"), None);
     assert_eq!(affordable_tokens("can only afford 99999999999999999999999"), None);
     assert_eq!(affordable_tokens("Insufficient credits"), None);
+}
+
+#[test]
+fn the_wait_is_read_from_the_words() {
+    for (message, seconds) in [
+        (
+            "Rate limit reached for gpt-5. Please try again in 20s. Visit x",
+            Some(20.0),
+        ),
+        ("Please try again in 7.66s.", Some(7.66)),
+        ("Please try again in 6m0s.", Some(360.0)),
+        ("Please retry in 34.5s.", Some(34.5)),
+        ("Rate limit is exceeded. Try again in 26 seconds.", Some(26.0)),
+        ("Try again in 1 hour and 2 minutes", Some(3720.0)),
+        ("try again in 250ms", Some(0.25)),
+        ("retry after 3 seconds", Some(3.0)),
+        ("Please try again in a few minutes", None),
+        ("try again in 20", None),
+        ("wait", None),
+        ("retry after ..s", None),
+    ] {
+        let error = UpstreamError {
+            message: message.to_owned(),
+            ..UpstreamError::default()
+        };
+        let told = error.retry_after().map(|wait| wait.as_secs_f64());
+        assert_eq!(told, seconds, "{message}");
+    }
 }

@@ -7,14 +7,14 @@ mod words;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, header};
 use tower_llm_layers::{Advice, FailureKind, RetryAdvice, Scope};
 
 use crate::transport::retry_after::retry_after;
 use crate::{
     body::{decoded, event_data, first_words, is_page},
     error::{Error, Inner},
-    response::{ErrorCode, UpstreamError},
+    response::{ErrorCode, RAW_LIMIT, UpstreamError},
 };
 use words::Words;
 
@@ -42,7 +42,7 @@ fn build(status: Option<StatusCode>, code: u16, headers: &HeaderMap, error: &Ups
         status: status.or_else(|| told_status(error)),
         code: error.code.as_ref().map(ToString::to_string),
         error_type: error.error_type.clone(),
-        message: words(error).into(),
+        message: cut_words(words(error)).into(),
         retry_after: retry_after(headers, Some(error), SystemTime::now()),
         affordable_tokens: error.affordable_tokens(),
         scope,
@@ -81,7 +81,9 @@ fn without_envelope(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Err
         (false, false) => "a body that is not a JSON error",
     };
     let words = first_words(body);
-    let message = if words.is_empty() {
+    let message = if let Some(place) = redirect(status, headers) {
+        format!("the upstream redirects to {place}, which is not followed: set that as its base URL if it is right")
+    } else if words.is_empty() {
         format!("the upstream sent {what}")
     } else {
         format!("the upstream sent {what}: {words}")
@@ -94,6 +96,18 @@ fn without_envelope(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Err
         ..Inner::default()
     };
     finish(kind, inner)
+}
+
+/// Where a redirect leads; without what may be secret in it.
+fn redirect(status: StatusCode, headers: &HeaderMap) -> Option<String> {
+    let place = headers.get(header::LOCATION).filter(|_| status.is_redirection())?;
+    let place = String::from_utf8_lossy(place.as_bytes());
+    let place = place.split(['?', '#']).next().unwrap_or_default();
+    let (start, rest) = place.split_once("//").unwrap_or(("", place));
+    // A name and a password stand before the host.
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    let mark = if place.contains("//") { "//" } else { "" };
+    Some(first_words(format!("{start}{mark}{rest}").as_bytes()))
 }
 
 /// The error; a conflict, a misdirected or a too early request passes soon, and is sent once more.
@@ -129,6 +143,19 @@ fn by_words(code: u16, said: &Words) -> Option<(FailureKind, Scope)> {
     }
 }
 
+/// At most [`RAW_LIMIT`] bytes of what an upstream says.
+fn cut_words(mut words: String) -> String {
+    if words.len() > RAW_LIMIT {
+        let cut = (0..=RAW_LIMIT)
+            .rev()
+            .find(|at| words.is_char_boundary(*at))
+            .unwrap_or(0);
+        words.truncate(cut);
+        words.push('…');
+    }
+    words
+}
+
 /// The upstream's words; if they say nothing, the cause behind them.
 fn words(error: &UpstreamError) -> String {
     const SAYS_NOTHING: &str = "Provider returned error";
@@ -155,11 +182,14 @@ fn raw_words(raw: &str) -> String {
 /// The status that an error inside a 200 stands for.
 fn effective_code(error: &UpstreamError) -> u16 {
     let by_number = error.status().filter(|code| (400..600).contains(code));
-    let word = error.error_type.as_deref().or(match &error.code {
+    let code = match &error.code {
         Some(ErrorCode::Text(text)) => Some(text.as_str()),
         _ => None,
-    });
-    by_number.or_else(|| by_word(word?)).unwrap_or(502)
+    };
+    let words = [error.error_type.as_deref(), code];
+    by_number
+        .or_else(|| words.into_iter().flatten().find_map(by_word))
+        .unwrap_or(502)
 }
 
 fn by_word(word: &str) -> Option<u16> {
@@ -181,8 +211,9 @@ fn by_word(word: &str) -> Option<u16> {
         "provider_overloaded" | "overloaded_error" | "overloaded" => 503,
         "provider_unavailable" => 502,
         "server" | "server_error" | "unmapped" | "api_error" => 500,
-        "timeout" | "timeout_error" => 504,
-        "payload_too_large" => 413,
+        "timeout" | "timeout_error" | "vector_store_timeout" => 504,
+        "conflict_error" => 409,
+        "payload_too_large" | "request_too_large" => 413,
         "unprocessable" => 422,
         "context_length_exceeded" | "max_tokens_exceeded" | "token_limit_exceeded" | "string_too_long" => 400,
         word if is_refusal(word) => 400,
@@ -192,7 +223,16 @@ fn by_word(word: &str) -> Option<u16> {
 }
 
 fn is_refusal(word: &str) -> bool {
-    matches!(word, "content_policy_violation" | "refusal" | "content_filter")
+    matches!(
+        word,
+        "content_policy_violation"
+            | "refusal"
+            | "content_filter"
+            | "image_content_policy_violation"
+            | "bio_policy"
+            | "cyber_policy"
+            | "misalignment_policy_violation"
+    )
 }
 
 /// The kind and reach of a failure with an envelope.

@@ -32,6 +32,8 @@ use crate::{Failure, FailureKind, Frame, LayerError};
 pub(super) struct Flight<D, E> {
     key: AnswerKey,
     begun: Instant,
+    /// In which era of the cache.
+    era: u64,
     /// The leader's settings; the layers inside have its deadline.
     leaders: Order,
     /// The cache that stores the response.
@@ -54,6 +56,7 @@ where
         Self {
             key,
             begun: Instant::now(),
+            era: cache.era(),
             leaders,
             cache,
             table,
@@ -155,7 +158,7 @@ where
         }
         let pieces: Vec<_> = state.pieces.iter().cloned().collect();
         drop(state);
-        Entry::new(head, &pieces, self.begun)
+        Entry::new(head, &pieces, (self.begun, self.era))
     }
 
     /// The leader gets the error itself. The others get an equivalent, or none if it says nothing about them.

@@ -55,7 +55,7 @@ where
     pub(super) fn joining(flight: Arc<Flight<D, E>>, order: Order) -> Result<Self, Arc<Flight<D, E>>> {
         let is_batch = (order.priority, flight.leaders.priority) == (Priority::Interactive, Priority::Batch);
         let mut state = flight.board.lock();
-        let is_forgotten = flight.cache.is_forgotten(&flight.key, flight.begun);
+        let is_forgotten = flight.cache.is_forgotten(&flight.key, flight.era);
         if !state.is_open() || is_forgotten || (is_batch && state.head.is_none()) {
             drop(state);
             return Err(flight);

@@ -21,14 +21,21 @@ const ECHO: &[(&str, &str)] = &[
     ("top_p", "null"),
     ("presence_penalty", "null"),
     ("frequency_penalty", "null"),
-    ("text", "null"),
-    ("reasoning", "null"),
-    ("truncation", "null"),
-    ("store", "false"),
-    ("background", "false"),
-    ("max_output_tokens", "null"),
-    ("max_tool_calls", "null"),
-    ("previous_response_id", "null"),
+];
+
+/// Those that are left out if the request has none.
+const ECHO_IF_ASKED: &[&str] = &[
+    "text",
+    "reasoning",
+    "truncation",
+    "store",
+    "background",
+    "max_output_tokens",
+    "max_tool_calls",
+    "previous_response_id",
+    "prompt_cache_key",
+    "safety_identifier",
+    "user",
 ];
 
 /// How a response stands.
@@ -113,6 +120,9 @@ pub(super) fn object(head: &Head, standing: Standing, output: &[Value], usage: O
         let value = asked.unwrap_or_else(|| serde_json::from_str(default).unwrap_or_default());
         ((*name).to_owned(), value)
     });
+    let asked = ECHO_IF_ASKED
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), head.asked.get(*name)?.clone())));
     let object = Object {
         id: head.id_as("resp"),
         object: "response",
@@ -127,7 +137,7 @@ pub(super) fn object(head: &Head, standing: Standing, output: &[Value], usage: O
         usage,
         service_tier: head.tier,
         openrouter_metadata: head.metadata.as_ref().filter(|_| ended),
-        echo: echo.collect(),
+        echo: echo.chain(asked).collect(),
     };
     serde_json::to_string(&object).unwrap_or_default()
 }

@@ -1,13 +1,53 @@
-//! A plain answer to a streamed request: some providers ignore `stream`.
+//! A plain answer as a chunk of a stream: some providers ignore `stream`, and some stream whole messages.
 
-use crate::request::{
-    Found, JsonError,
-    scan::{Cursor, json_string},
+use crate::{
+    request::{
+        Found, JsonError,
+        scan::{Cursor, json_string},
+    },
+    response::is_reasoning,
 };
 
 /// The same answer as one chunk of a stream, on one line. Only the names that differ are written again: every value goes out as it came.
-pub(super) fn as_chunk(answer: &[u8]) -> Vec<u8> {
-    let mut chunk = rewritten(answer).unwrap_or_else(|_| answer.to_vec());
+pub(crate) fn as_chunk(answer: &[u8]) -> Vec<u8> {
+    one_line(rewritten(answer, &News::All).unwrap_or_else(|_| answer.to_vec()))
+}
+
+/// The same of a message that was shown in part.
+pub(super) fn news_of(answer: &[u8], news: &News<'_>) -> Option<Vec<u8>> {
+    rewritten(answer, news).map(one_line).ok()
+}
+
+/// What of a message was not shown yet.
+pub(super) enum News<'a> {
+    All,
+    None,
+    Some {
+        /// What of its text.
+        text: &'a str,
+        reasoning: bool,
+        tool_calls: bool,
+    },
+}
+
+impl News<'_> {
+    /// Whether a member of the message is to be shown.
+    fn has(&self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::None => name == "role",
+            Self::Some {
+                reasoning, tool_calls, ..
+            } => match name {
+                "tool_calls" | "function_call" => *tool_calls,
+                name if is_reasoning(name.as_bytes()) => *reasoning,
+                _ => true,
+            },
+        }
+    }
+}
+
+fn one_line(mut chunk: Vec<u8>) -> Vec<u8> {
     // JSON has no raw line breaks outside white space, where a space does as well.
     for byte in &mut chunk {
         if matches!(byte, b'\n' | b'\r') {
@@ -17,15 +57,17 @@ pub(super) fn as_chunk(answer: &[u8]) -> Vec<u8> {
     chunk
 }
 
-fn rewritten(answer: &[u8]) -> Result<Vec<u8>, JsonError> {
+fn rewritten(answer: &[u8], news: &News<'_>) -> Result<Vec<u8>, JsonError> {
     let mut out = Vec::with_capacity(answer.len() + 64);
     out.extend_from_slice(b"{\"object\":\"chat.completion.chunk\"");
     Cursor::lenient(answer).object(|key, value| match &*key.to_str() {
         "object" => value.skip(),
         "choices" => {
             out.extend_from_slice(b",\"choices\":");
-            list(value, &mut out, |choice, out, _| write_choice(choice, out))
+            list(value, &mut out, |choice, out, _| write_choice(choice, out, news))
         }
+        // OpenRouter's SDKs refuse a chunk in which these are null, although an answer may have them so.
+        "system_fingerprint" | "usage" if value.peek()? == Found::Null => value.skip(),
         name => member(name, value, &mut out),
     })?;
     out.push(b'}');
@@ -33,19 +75,32 @@ fn rewritten(answer: &[u8]) -> Result<Vec<u8>, JsonError> {
 }
 
 /// A choice whose message is its delta.
-fn write_choice(choice: &mut Cursor<'_>, out: &mut Vec<u8>) -> Result<(), JsonError> {
-    object(choice, out, |name, value, out| match name {
-        "message" => {
+fn write_choice(choice: &mut Cursor<'_>, out: &mut Vec<u8>, news: &News<'_>) -> Result<(), JsonError> {
+    object(choice, out, |name, value, out| match (name, news) {
+        // Its message says more.
+        ("delta", News::Some { .. }) => value.skip(),
+        ("message", News::None) if value.peek()? != Found::Object => {
+            out.extend_from_slice(b",\"delta\":{}");
+            value.skip()
+        }
+        ("message", _) => {
             out.extend_from_slice(b",\"delta\":");
-            object(value, out, |name, value, out| match name {
-                "tool_calls" => {
+            object(value, out, |name, value, out| match (name, news) {
+                ("content", News::Some { text, .. }) => {
+                    value.skip()?;
+                    out.extend_from_slice(b",\"content\":");
+                    out.extend_from_slice(&json_string(text));
+                    Ok(())
+                }
+                (name, news) if !news.has(name) => value.skip(),
+                ("tool_calls", _) => {
                     out.extend_from_slice(b",\"tool_calls\":");
                     list(value, out, write_call)
                 }
-                _ => member(name, value, out),
+                (name, _) => member(name, value, out),
             })
         }
-        _ => member(name, value, out),
+        (name, _) => member(name, value, out),
     })
 }
 
@@ -137,11 +192,12 @@ mod tests {
 
     #[test]
     fn a_message_becomes_a_delta() {
-        let answer = br#"{"id":"g","object":"chat.completion","choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"Hi","tool_calls":[{"id":"a"}]}}],"usage":{"cost":0.00000765}}"#;
+        let answer = br#"{"id":"g","object":"chat.completion","system_fingerprint":null,"choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"Hi","tool_calls":[{"id":"a"}]}}],"usage":{"cost":0.00000765}}"#;
         let chunk: Value = serde_json::from_slice(&as_chunk(answer)).unwrap();
         assert_eq!(chunk["object"], "chat.completion.chunk");
         assert_eq!(chunk["choices"][0]["delta"]["content"], "Hi");
         assert_eq!(chunk["choices"][0]["delta"]["tool_calls"][0]["index"], 0);
         assert_eq!(chunk["choices"][0].get("message"), None);
+        assert_eq!(chunk.get("system_fingerprint"), None);
     }
 }

@@ -1,0 +1,40 @@
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use tower_service::Service;
+
+use super::{EventSender, EventsBody, EventsFuture, scope::EventScope};
+use crate::util::inner_accessors;
+
+/// The service of [`EventsLayer`](super::EventsLayer).
+#[derive(Debug, Clone)]
+pub struct Events<S> {
+    pub(super) inner: S,
+    pub(super) sender: EventSender,
+}
+
+impl<S> Events<S> {
+    inner_accessors!();
+}
+
+impl<S, R, B> Service<Request<R>> for Events<S>
+where
+    S: Service<Request<R>, Response = Response<B>>,
+{
+    type Response = Response<EventsBody<B>>;
+    type Error = S::Error;
+    type Future = EventsFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<R>) -> Self::Future {
+        let scope = EventScope::new(&self.sender);
+        let future = {
+            let _inside = scope.enter();
+            self.inner.call(request)
+        };
+        EventsFuture::new(future, scope)
+    }
+}

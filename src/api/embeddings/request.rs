@@ -1,0 +1,169 @@
+//! A request for embeddings.
+
+use bytes::Bytes;
+use http::{HeaderName, Request};
+use serde::Serialize;
+use tower_llm_layers::{CacheKey, Continuable, KeyWriter};
+
+use super::super::{Api, ApiRequest, request::post};
+use crate::{
+    request::{
+        Document, Found, Gives, RequestBody, RequestError, RequestFacts, Shape,
+        check::{common, filled, shape, text},
+        encode, forbids_retention, is_irrelevant_header, setters, typed_request, write_document,
+    },
+    transport::Dialect,
+    wire::{Segments, WireRequest},
+};
+
+/// A request for embeddings: the same layers, another endpoint. Its answer is one frame.
+///
+/// ```
+/// use tower_openrouter::EmbeddingRequest;
+///
+/// let request = EmbeddingRequest::new("openai/text-embedding-3-small", ["why is the sky blue?"]);
+/// assert_eq!(request.into_http().uri(), "/embeddings");
+/// ```
+#[derive(Clone)]
+pub struct EmbeddingRequest {
+    body: RequestBody,
+}
+
+/// In which fields it says what layers ask.
+const SHAPE: Shape = Shape {
+    gives: Gives::Vectors,
+    limits: &[],
+    content: &["input"],
+    fact_fields: &["input", "provider"],
+    facts: RequestFacts::of_size,
+    reasoning_time: |_| None,
+};
+
+const INPUT: &str = "send a text, or an array of texts";
+
+impl EmbeddingRequest {
+    /// These texts, by this model.
+    pub fn new<T: AsRef<str>>(model: &str, texts: impl IntoIterator<Item = T>) -> Self {
+        let texts: Vec<_> = texts.into_iter().map(|text| text.as_ref().to_owned()).collect();
+        let mut document = Document::new();
+        document.set("input", encode(&texts));
+        let mut request = Self::from_document(document);
+        request.set_model(model);
+        request
+    }
+
+    /// From a JSON body, kept as it came.
+    ///
+    /// # Errors
+    ///
+    /// If it is no JSON object, has no `input`, or if a field that is read here is not what it must be: the error names it.
+    pub fn from_json(body: impl Into<Bytes>) -> Result<Self, RequestError> {
+        let document = Document::parse(body.into())?;
+        match shape(&document, "input") {
+            Some(Found::String) => {}
+            Some(Found::Array) => filled(&document, "input", "texts", INPUT)?,
+            Some(found) => return Err(RequestError::shape("input", found, "a string or an array", INPUT)),
+            None => {
+                return Err(RequestError::Missing {
+                    field: "input",
+                    fix: INPUT,
+                });
+            }
+        }
+        text(&document, "encoding_format", "a string", "send \"float\" or \"base64\"")?;
+        common(&document, &["dimensions"])?;
+        Ok(Self::from_document(document))
+    }
+
+    fn from_document(document: Document) -> Self {
+        Self {
+            body: RequestBody::new(document, &SHAPE),
+        }
+    }
+
+    setters! {
+        /// How many numbers each vector is to have, if the model can shorten it.
+        dimensions(u64) = "dimensions";
+    }
+
+    /// Asks for the vectors as base64, which is a third of the size on the wire. [`Vector`](super::Vector) reads both.
+    #[must_use]
+    pub fn base64(self) -> Self {
+        self.with("encoding_format", "base64")
+    }
+
+    /// Sets any field.
+    ///
+    /// # Errors
+    ///
+    /// If the value cannot be written as JSON.
+    pub fn field(self, name: &str, value: impl Serialize) -> Result<Self, RequestError> {
+        self.try_extra(name, &value)
+    }
+
+    /// As the body of an HTTP request.
+    #[must_use]
+    pub fn into_http(self) -> Request<ApiRequest> {
+        post(Api::Embeddings, self.into())
+    }
+
+    fn with<T: Serialize + ?Sized>(mut self, field: &'static str, value: &T) -> Self {
+        self.body.put(field, encode(value));
+        self
+    }
+
+    /// It always comes whole.
+    #[expect(
+        clippy::unused_self,
+        reason = "the requests of the other APIs answer by what they say"
+    )]
+    fn streamed(&self) -> Option<Self> {
+        None
+    }
+}
+
+typed_request!(EmbeddingRequest);
+
+impl Continuable for EmbeddingRequest {
+    /// It comes whole or not at all.
+    fn continue_after(&self, _shown: &str) -> Option<Self> {
+        None
+    }
+}
+
+/// As that of a [`ChatRequest`](crate::ChatRequest). Embeddings have no chance in them, so they count as asked for at temperature 0.
+impl CacheKey for EmbeddingRequest {
+    fn write_key(&self, key: &mut KeyWriter<'_>) {
+        key.part(b"embeddings");
+        write_document(self.document(), key);
+    }
+
+    fn asked_temperature(&self) -> Option<f64> {
+        Some(0.0)
+    }
+
+    fn may_be_kept(&self) -> bool {
+        !forbids_retention(self.document())
+    }
+
+    fn ignores_header(&self, name: &HeaderName) -> bool {
+        is_irrelevant_header(name)
+    }
+}
+
+impl WireRequest for EmbeddingRequest {
+    fn path(&self) -> &'static str {
+        Api::Embeddings.path()
+    }
+
+    fn api(&self) -> Option<Api> {
+        Some(Api::Embeddings)
+    }
+
+    fn segments(&self, dialect: Dialect) -> Segments {
+        self.body.segments_without(match dialect {
+            Dialect::OpenRouter => &[],
+            Dialect::OpenAi | Dialect::Anthropic => &["provider", "input_type", "models", "session_id", "trace"],
+        })
+    }
+}

@@ -1,0 +1,85 @@
+//! An event of a stream whose events have types: one of Responses or of Messages.
+
+use bytes::Bytes;
+use tower_llm_layers::Stage;
+
+use super::{event::Taken, stream::StreamBody, typed_reading as reading};
+use crate::{
+    Api, ChatFrame,
+    api::{Piece, Step},
+    frame::FrameKind,
+};
+
+impl StreamBody {
+    pub(super) fn typed(&mut self, api: Api, data: Bytes) -> Taken {
+        if self.progress.done {
+            // Nothing counts behind the end.
+            return Ok(None);
+        }
+        let piece = match Piece::read(api, &data) {
+            Ok(piece) => piece,
+            Err(cause) => return self.no_object(&data, cause),
+        };
+        if piece.step == Step::Ping {
+            return Ok(Some(ChatFrame::keep_alive()));
+        }
+        let Some(course) = self.progress.course.as_mut() else {
+            return Ok(None);
+        };
+        let taken = course.take(&piece);
+        let began = self.progress.began || taken.shows;
+        let failed = reading::failure(&piece, &self.headers).or_else(|| {
+            // Where something was shown, a filter has only cut the answer off.
+            let withheld = !began && (taken.finishes || piece.step == Step::Ends);
+            withheld.then(|| reading::withheld(&piece, &self.headers)).flatten()
+        });
+        if let Some(failed) = failed {
+            self.ready.extend(failed.usage.map(Ok));
+            self.ready.push_back(Err(*failed.error));
+            return match self.ready.pop_front() {
+                Some(first) => first.map(Some),
+                None => Ok(None),
+            };
+        }
+        let is_start = api == Api::Messages && piece.step == Step::Envelope;
+        if is_start && let Some(usage) = piece.usage {
+            // A floor, and never the bill.
+            course.usage = Some(data.slice_ref(usage));
+        }
+        let has_usage = piece.usage.is_some() && !is_start;
+        let base = course.usage.clone().filter(|_| has_usage && api == Api::Messages);
+        let is_end = matches!(piece.step, Step::Ends | Step::Document);
+        let ended = course.is_ended();
+        let stage = if taken.shows {
+            Stage::Content
+        } else if taken.finishes || is_end {
+            reading::stage(&piece, began)
+        } else {
+            Stage::Preamble
+        };
+        let kind = if piece.step == Step::Document {
+            FrameKind::Answer
+        } else {
+            FrameKind::Chunk
+        };
+        let tokens = if taken.shows { piece.shown_tokens() } else { 0 };
+        let ends_well = taken.finishes && reading::ends_well(&piece);
+        self.progress.began |= stage.begins_answer();
+        self.progress.shown |= taken.shows;
+        self.progress.done |= ended;
+        // Nothing is waited for behind the last event.
+        self.progress.usage |= ended;
+        if taken.shows || taken.finishes || has_usage {
+            self.restart_timer();
+        }
+        let is_snapshot = taken.is_snapshot;
+        Ok(Some(
+            ChatFrame::new(data, kind, stage, has_usage)
+                .of(api)
+                .ending(ends_well)
+                .showing(tokens)
+                .repeating(is_snapshot)
+                .based_on(base),
+        ))
+    }
+}

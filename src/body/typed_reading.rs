@@ -1,0 +1,102 @@
+//! What a document of Responses or of Messages means for the call.
+
+use bytes::Bytes;
+use http::HeaderMap;
+use tower_llm_layers::Stage;
+
+use super::reading::{self, Failed};
+use crate::{
+    Api, ChatFrame, Error, FailureKind,
+    api::{Piece, Step},
+    frame::FrameKind,
+    request::scan::Text,
+    response::{End, Usage, read_usage},
+    transport::{error_in_body, generation_id},
+};
+
+/// The failure that it reports, if it does.
+pub(super) fn failure(piece: &Piece<'_>, headers: &HeaderMap) -> Option<Failed> {
+    if !piece.is_failure() {
+        return None;
+    }
+    let error = piece
+        .upstream_error()
+        .map_or_else(reading::without_words, |error| error_in_body(headers, &error));
+    Some(failed(error, piece, headers))
+}
+
+fn failed(error: Error, piece: &Piece<'_>, headers: &HeaderMap) -> Failed {
+    let id = piece.id.map(Text::to_str);
+    let error = error.of_generation(generation_id(headers)).of_generation(id.as_deref());
+    Failed {
+        usage: piece.usage.map(|usage| ChatFrame::usage_alone(piece.api(), usage)),
+        error: Box::new(error),
+    }
+}
+
+/// The failure of an answer that ends without anything to show, because a filter or a full context withheld it.
+pub(super) fn withheld(piece: &Piece<'_>, headers: &HeaderMap) -> Option<Failed> {
+    let is_full = piece.native_word().is_some_and(|word| reading::is_full_context(&word));
+    let error = if is_full {
+        let message = "the answer is empty: the model's context is full";
+        Error::new(FailureKind::ContextLengthExceeded, message)
+    } else if piece.end() == End::Filter {
+        let message = "the answer is empty: a content filter withheld it";
+        Error::new(FailureKind::ContentFiltered, message)
+    } else {
+        return None;
+    };
+    Some(failed(error, piece, headers))
+}
+
+/// How far along the answer the end of one is that shows nothing itself.
+///
+/// An end without anything before it begins an answer only if it is honest: a limit that was reached, a pause, tokens that were not shown.
+pub(super) fn stage(piece: &Piece<'_>, began: bool) -> Stage {
+    let has_usage = piece.usage.is_some();
+    match piece.end() {
+        // The last event behind the reason to end.
+        End::None if piece.step == Step::Ends => Stage::Trailer,
+        End::None if has_usage => Stage::Trailer,
+        End::None => Stage::Preamble,
+        End::Length | End::Filter | End::Unknown => Stage::Finish,
+        _ if began || spent(piece) => Stage::Finish,
+        _ if has_usage => Stage::Trailer,
+        _ => Stage::Preamble,
+    }
+}
+
+fn spent(piece: &Piece<'_>) -> bool {
+    let usage: Option<Usage> = piece.usage.and_then(read_usage);
+    usage
+        .and_then(|usage| usage.told_answer())
+        .is_some_and(|tokens| tokens > 0)
+}
+
+/// Whether an answer that ends so is the requested one: a filtered one is not, nor one that is still worked on.
+pub(super) fn ends_well(piece: &Piece<'_>) -> bool {
+    !piece.is_pending && !matches!(piece.end(), End::Filter | End::Unknown)
+}
+
+/// A plain answer: a frame, or the failure it reports.
+pub(super) fn answer(api: Api, bytes: Bytes, headers: &HeaderMap) -> Result<ChatFrame, Failed> {
+    let piece = Piece::read(api, &bytes).map_err(|cause| Failed::from(reading::malformed(&bytes, cause, headers)))?;
+    let shows = !piece.said.is_nothing();
+    let withheld = || (!shows).then(|| withheld(&piece, headers)).flatten();
+    if let Some(failed) = failure(&piece, headers).or_else(withheld) {
+        return Err(failed);
+    }
+    let stage = if shows {
+        Stage::Content
+    } else if piece.is_pending {
+        // A request in the background: this is all of it for now.
+        Stage::Finish
+    } else {
+        stage(&piece, false)
+    };
+    let (has_usage, tokens, ends_well) = (piece.usage.is_some(), piece.shown_tokens(), ends_well(&piece));
+    Ok(ChatFrame::new(bytes, FrameKind::Answer, stage, has_usage)
+        .of(api)
+        .ending(ends_well)
+        .showing(tokens))
+}

@@ -1,0 +1,115 @@
+//! Frames of Responses and of Messages.
+
+use std::{borrow::Cow, ops::Range};
+
+use bytes::Bytes;
+use tower_llm_layers::{Shown, Stage};
+
+use super::{ChatFrame, Flags};
+use crate::{
+    Api, Error, FailureKind, FrameKind,
+    api::Piece,
+    request::{
+        JsonError,
+        facts::{raw_member, text},
+        scan::{Cursor, Text},
+    },
+};
+
+impl ChatFrame {
+    /// The usage of a failed answer, and nothing to show: a sign of life that is counted.
+    pub(crate) fn usage_alone(api: Api, usage: &[u8]) -> Self {
+        let mut frame = Self::keep_alive().of(api);
+        (frame.stage, frame.flags) = (Stage::Trailer, Flags::NONE.with(Flags::HAS_USAGE, true));
+        frame.based_on(Some(Bytes::copy_from_slice(usage)))
+    }
+
+    /// What it says, if its API is one of typed events.
+    pub(super) fn piece(&self) -> Option<Piece<'_>> {
+        if self.form == FrameKind::KeepAlive || !self.is_typed() {
+            return None;
+        }
+        Piece::read(self.api, &self.bytes).ok()
+    }
+
+    pub(super) const fn is_typed(&self) -> bool {
+        matches!(self.api, Api::Responses | Api::Messages)
+    }
+
+    /// The `type` of the event, if its API has typed events: what an `event:` line names.
+    #[must_use]
+    pub fn event_type(&self) -> Option<Cow<'_, str>> {
+        if self.form != FrameKind::Chunk || !self.is_typed() {
+            return None;
+        }
+        raw_member(&self.bytes, "type").and_then(text).map(Text::to_str)
+    }
+
+    pub(super) fn shown_typed(&self) -> Shown<'_> {
+        let Some(piece) = self.piece() else {
+            return Shown::Other;
+        };
+        let said = piece.said;
+        if said.is_nothing() {
+            Shown::Nothing
+        } else if said.other > 0 || self.kind() == FrameKind::Answer {
+            Shown::Other
+        } else if said.text > 0 {
+            piece.text().map_or(Shown::Other, Shown::Text)
+        } else {
+            Shown::Reasoning
+        }
+    }
+
+    pub(super) fn must_be_of_chat(&self) -> Result<(), Error> {
+        if !self.is_typed() {
+            return Ok(());
+        }
+        let message = format!("this frame is of the {} API: read its bytes", self.api());
+        Err(Error::new(FailureKind::Malformed, message))
+    }
+}
+
+const NO_RESPONSE: &str = r#"{"input_tokens":0,"input_tokens_details":{"cached_tokens":0},"output_tokens":0,"output_tokens_details":{"reasoning_tokens":0},"total_tokens":0,"cost":0}"#;
+const NO_MESSAGE: &str =
+    r#"{"input_tokens":0,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":0,"cost":0}"#;
+
+/// The same JSON with usage of nothing; `None` if it has none.
+pub(super) fn unpaid(api: Api, bytes: &Bytes) -> Option<Bytes> {
+    let nothing = if api == Api::Messages { NO_MESSAGE } else { NO_RESPONSE };
+    let places = places_of_usage(bytes).ok()?;
+    let mut json = Vec::with_capacity(bytes.len() + nothing.len());
+    let mut from = 0;
+    for place in &places {
+        json.extend_from_slice(bytes.get(from..place.start)?);
+        json.extend_from_slice(nothing.as_bytes());
+        from = place.end;
+    }
+    json.extend_from_slice(bytes.get(from..)?);
+    (!places.is_empty()).then(|| json.into())
+}
+
+/// Where usage stands: at the top, in the response or in the message.
+fn places_of_usage(bytes: &[u8]) -> Result<Vec<Range<usize>>, JsonError> {
+    let mut places = Vec::new();
+    Cursor::lenient(bytes).object(|key, value| match key.name() {
+        b"usage" => place(value, &mut places),
+        b"response" | b"message" => value.object_or_skip(|key, value| {
+            if key.is("usage") {
+                return place(value, &mut places);
+            }
+            value.skip()
+        }),
+        _ => value.skip(),
+    })?;
+    Ok(places)
+}
+
+fn place(value: &mut Cursor<'_>, places: &mut Vec<Range<usize>>) -> Result<(), JsonError> {
+    let from = value.separator();
+    let is_usage = value.raw()?.first() == Some(&b'{');
+    if is_usage {
+        places.push(from..value.at());
+    }
+    Ok(())
+}

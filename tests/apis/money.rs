@@ -1,0 +1,128 @@
+//! What a call costs, what a cached answer costs, and that a budget holds, in every API.
+
+use std::sync::Arc;
+
+use tower_openrouter::{
+    Api, Candidate, FailureKind, UsdAmount,
+    layers::{FixedPrices, Frame, WorstCasePrice, budget::Budget, cache::Cache, ledger::EntryState},
+    stack::{ChatCache, TenantKey},
+};
+
+use super::{SKY, TYPED, call, good, request, stream};
+use crate::support::{
+    FIRST,
+    ledger::Kept,
+    raw::{Raw, events, send},
+};
+
+#[tokio::test(start_paused = true)]
+async fn the_ledger_has_what_the_upstream_charged() {
+    for api in TYPED {
+        for streamed in [true, false] {
+            let raw = Raw::start(move |request| good(api, request)).await;
+            let ledger = Kept::new();
+            let stack = raw.builder().ledger(Arc::clone(&ledger) as _).build().unwrap();
+            assert_eq!(call(&stack, request(api, streamed)).await.text, SKY);
+            let entries = ledger.entries();
+            assert_eq!(entries.len(), 1, "{api} {streamed}");
+            let entry = &entries[0];
+            assert_eq!(
+                entry.cost(),
+                "0.000123".parse::<UsdAmount>().unwrap(),
+                "{api} {streamed}"
+            );
+            assert_eq!(entry.state, EntryState::Settled, "{api} {streamed}");
+            let usage = entry.usage;
+            assert_eq!(
+                (usage.prompt, usage.cached, usage.answer),
+                (120, 100, 6),
+                "{api} {streamed}"
+            );
+            let id = if api == Api::Responses { "resp_1" } else { "msg_1" };
+            assert_eq!(entry.generation_id.as_deref(), Some(id));
+        }
+    }
+}
+
+/// A stream that breaks is booked by what was shown.
+#[tokio::test(start_paused = true)]
+async fn an_interrupted_stream_is_estimated() {
+    for api in TYPED {
+        let raw = Raw::always(vec![events(), send(stream(api).0)]).await;
+        let ledger = Kept::new();
+        let stack = raw.builder().ledger(Arc::clone(&ledger) as _).build().unwrap();
+        assert_eq!(
+            call(&stack, request(api, true)).await.kind(),
+            Some(FailureKind::Truncated)
+        );
+        let entries = ledger.entries();
+        assert_eq!((entries.len(), entries[0].state), (1, EntryState::Estimated), "{api}");
+        assert!(entries[0].usage.answer > 0, "{api}: {:?}", entries[0]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cached_answer_is_the_same_and_costs_nothing() {
+    for api in TYPED {
+        for streamed in [true, false] {
+            let raw = Raw::start(move |request| good(api, request)).await;
+            let cache = ChatCache::new(Cache::new(1 << 20), TenantKey::everyone());
+            let stack = raw.builder().cache(cache).build().unwrap();
+            let paid = call(&stack, request(api, streamed)).await;
+            // One of another API is another request, however alike.
+            let kept = call(&stack, request(api, streamed)).await;
+            assert_eq!((paid.text.as_str(), kept.text.as_str()), (SKY, SKY), "{api} {streamed}");
+            assert_eq!(raw.seen().len(), 1, "{api} {streamed}");
+            let costs = |got: &super::Got| {
+                let usage = got.frames.iter().rev().find_map(Frame::token_usage).unwrap();
+                (usage.total(), usage.bill().unwrap())
+            };
+            assert_eq!(costs(&paid), (126, "0.000123".parse().unwrap()), "{api} {streamed}");
+            assert_eq!(costs(&kept), (0, UsdAmount::ZERO), "{api} {streamed}");
+            let text: String = kept
+                .bytes()
+                .iter()
+                .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+                .collect();
+            assert!(!text.contains("120") && !text.contains("0.000123"), "{text}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn identical_requests_under_way_are_one() {
+    for api in TYPED {
+        let raw = Raw::start(move |request| good(api, request)).await;
+        let cache = ChatCache::new(Cache::new(1 << 20), TenantKey::everyone());
+        let stack = raw.builder().cache(cache).build().unwrap();
+        let (one, other) = tokio::join!(call(&stack, request(api, true)), call(&stack, request(api, true)));
+        assert_eq!(
+            (one.text.as_str(), other.text.as_str(), raw.seen().len()),
+            (SKY, SKY, 1),
+            "{api}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_budget_counts_what_was_charged_and_refuses_what_does_not_fit() {
+    for api in TYPED {
+        let raw = Raw::start(move |request| good(api, request)).await;
+        // A call is reserved at a little over 0.0001, and charged at a little more than that.
+        let budget = Budget::usd("all", "0.0002").unwrap();
+        let price = WorstCasePrice {
+            prompt_token: "0.000001".parse().unwrap(),
+            answer_token: "0.000001".parse().unwrap(),
+            ..WorstCasePrice::default()
+        };
+        let candidate = Candidate::new("openrouter", FIRST).unwrap();
+        let prices = Arc::new(FixedPrices::new([(candidate, price)]));
+        let stack = raw.builder().prices(prices).budget(budget).build().unwrap();
+        let kinds = [
+            call(&stack, request(api, true)).await.kind(),
+            call(&stack, request(api, true)).await.kind(),
+        ];
+        assert_eq!(kinds, [None, Some(FailureKind::BudgetExceeded)], "{api}");
+        assert_eq!(raw.seen().len(), 1, "{api}");
+    }
+}

@@ -1,0 +1,133 @@
+"""The drivers, the APIs that each calls, and what its client raises.
+
+A key is the status that the mounted stack answers with, "stream" for an error in mid-stream, or the name of a case that is an exception.
+A value is the class, or the class and the status that the client shows in place of the real one.
+"""
+
+DRIVERS = {
+    "openai-python": ("chat", "responses", "embeddings"),
+    "openai-node": ("chat", "responses", "embeddings"),
+    "anthropic-python": ("messages",),
+    "anthropic-node": ("messages",),
+    "openrouter-python": ("chat", "responses", "embeddings"),
+    "openrouter-node": ("chat", "responses", "embeddings"),
+    "vercel-node": ("chat", "responses", "messages", "embeddings"),
+    "langchain-python": ("chat", "messages", "embeddings"),
+    "litellm-python": ("chat", "messages"),
+}
+
+OPENAI = {
+    400: "BadRequestError",
+    403: "PermissionDeniedError",
+    404: "NotFoundError",
+    413: "APIStatusError",
+    422: "UnprocessableEntityError",
+    429: "RateLimitError",
+    502: "InternalServerError",
+    503: "InternalServerError",
+    "stream": "APIError",
+}
+
+OPENAI_NODE = OPENAI | {413: "APIError"}
+
+ANTHROPIC = OPENAI | {
+    413: "ContentTooLargeError",
+    503: "ServiceUnavailableError",
+    "stream": ("APIStatusError", 200),
+}
+
+OPENROUTER = {
+    400: "BadRequestResponseError",
+    403: "ForbiddenResponseError",
+    404: "NotFoundResponseError",
+    413: "PayloadTooLargeResponseError",
+    422: "UnprocessableEntityResponseError",
+    429: "TooManyRequestsResponseError",
+    502: "BadGatewayResponseError",
+    503: "ServiceUnavailableResponseError",
+    # Its readers give the error to the caller as a part of the last chunk, or as an event.
+    "stream": "chunk.error",
+}
+
+VERCEL = dict.fromkeys((400, 403, 404, 413, 422, 429, 502, 503), "APICallError") | {
+    "stream": "StreamProviderError",
+    "stop": "stop",
+    "tool_calls": "tool-calls",
+}
+
+LANGCHAIN_OPENAI = OPENAI | {
+    400: "OpenAIInvalidRequestError",
+    403: "OpenAIPermissionDeniedError",
+    404: "OpenAIModelNotFoundError",
+    429: "OpenAIRateLimitError",
+    502: "OpenAIAPIError",
+    503: "OpenAIAPIError",
+    # OpenRouter repeats the finish reason with the usage, and this client joins what it gets.
+    "finish": False,
+}
+
+LANGCHAIN_ANTHROPIC = ANTHROPIC | {
+    400: "AnthropicInvalidRequestError",
+    403: "AnthropicPermissionDeniedError",
+    404: "AnthropicModelNotFoundError",
+    429: "AnthropicRateLimitError",
+    502: "AnthropicAPIError",
+    503: "AnthropicAPIError",
+}
+
+LITELLM = {
+    400: "BadRequestError",
+    403: "APIError",
+    404: "NotFoundError",
+    413: "APIError",
+    422: "BadRequestError",
+    429: "RateLimitError",
+    502: "BadGatewayError",
+    503: "ServiceUnavailableError",
+    "stream": ("MidStreamFallbackError", 500),
+    # It goes by phrases in the message, which quotes the upstream's page.
+    "error-520": ("InternalServerError", 500),
+}
+
+LITELLM_MESSAGES = LITELLM | {
+    403: "PermissionDeniedError",
+    413: ("BadRequestError", 400),
+    # It goes by the word `overloaded`.
+    503: ("InternalServerError", 500),
+    "error-402": "ServiceUnavailableError",
+    "error-520": "BadGatewayError",
+    # For this API it drops the headers of an error, and gives the finish reason the words of chat.
+    "retry-after": False,
+    "stop": "stop",
+    "tool_calls": "tool_calls",
+}
+
+CLASSES = {
+    ("openai-python", "chat"): OPENAI,
+    ("openai-python", "responses"): OPENAI,
+    ("openai-python", "embeddings"): OPENAI,
+    ("openai-node", "chat"): OPENAI_NODE,
+    ("openai-node", "responses"): OPENAI_NODE,
+    ("openai-node", "embeddings"): OPENAI_NODE,
+    ("anthropic-python", "messages"): ANTHROPIC,
+    ("anthropic-node", "messages"): ANTHROPIC | {"stream": "APIError"},
+    ("openrouter-python", "chat"): OPENROUTER,
+    ("openrouter-python", "responses"): OPENROUTER | {"stream": "error"},
+    ("openrouter-python", "embeddings"): OPENROUTER,
+    ("openrouter-node", "chat"): OPENROUTER,
+    ("openrouter-node", "responses"): OPENROUTER | {"stream": "error"},
+    ("openrouter-node", "embeddings"): OPENROUTER,
+    ("vercel-node", "chat"): VERCEL,
+    ("vercel-node", "responses"): VERCEL,
+    ("vercel-node", "messages"): VERCEL,
+    ("vercel-node", "embeddings"): VERCEL,
+    ("langchain-python", "chat"): LANGCHAIN_OPENAI,
+    ("langchain-python", "messages"): LANGCHAIN_ANTHROPIC,
+    ("langchain-python", "embeddings"): OPENAI,
+    ("litellm-python", "chat"): LITELLM,
+    ("litellm-python", "messages"): LITELLM_MESSAGES,
+}
+
+
+def of(driver, api):
+    return CLASSES[driver, api]

@@ -1,0 +1,43 @@
+// Anthropic's client.
+
+import Anthropic from "@anthropic-ai/sdk";
+import { SCHEMA, TOOL, serve } from "./driver.mjs";
+
+async function messages(ask, answer) {
+  const client = new Anthropic({ baseURL: ask.base, apiKey: "unused", maxRetries: 0, timeout: 30_000 });
+  const body = { model: ask.model, max_tokens: 4096, messages: [] };
+  if (ask.prompt) body.messages = [{ role: "user", content: ask.prompt }];
+  if (ask.ask === "tools") {
+    body.tools = [{ name: TOOL.name, description: TOOL.description, input_schema: TOOL.parameters }];
+  }
+  if (ask.ask === "schema") body.output_config = { format: { type: "json_schema", schema: SCHEMA } };
+  if (!ask.stream) {
+    whole(await client.messages.create(body), answer);
+    return;
+  }
+  // Event by event; the driver in Python uses the helper that puts them together.
+  let tokensIn = 0;
+  for await (const event of await client.messages.create({ ...body, stream: true })) {
+    if (event.type === "message_start") tokensIn = event.message.usage.input_tokens;
+    if (event.type === "content_block_start") answer.call(event.content_block.name, "");
+    if (event.type === "content_block_delta") {
+      answer.say(event.delta.text);
+      answer.call("", event.delta.partial_json);
+    }
+    if (event.type === "message_delta") {
+      answer.finish = event.delta.stop_reason;
+      answer.count(tokensIn, event.usage.output_tokens);
+    }
+  }
+}
+
+function whole(message, answer) {
+  for (const block of message.content) {
+    if (block.type === "text") answer.say(block.text);
+    if (block.type === "tool_use") answer.call(block.name, JSON.stringify(block.input));
+  }
+  answer.finish = message.stop_reason;
+  answer.count(message.usage.input_tokens, message.usage.output_tokens);
+}
+
+await serve({ messages });

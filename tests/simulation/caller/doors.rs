@@ -1,0 +1,167 @@
+//! The doors of a stack: its own methods, the bare service, and its endpoint, each read to the end or as far as the caller reads.
+
+use std::pin::pin;
+
+use http::Request;
+use http_body_util::{BodyExt, Full};
+use serde_json::Value;
+use tower::ServiceExt;
+use tower_openrouter::{Answer, ChatServiceExt, Error, layers::DegradedSource};
+
+use super::{Caller, Ending};
+use crate::call::Form;
+
+impl Caller {
+    pub(super) async fn go(&self) {
+        match self.call.form {
+            Form::Stream => match self.stack.stream(self.request()).await {
+                Ok(answer) => self.read(answer).await,
+                Err(error) => self.fail(&error),
+            },
+            Form::Complete => match self.stack.complete(self.request()).await {
+                Ok(completion) => {
+                    let text = completion.response.text().unwrap_or_default().to_owned();
+                    self.degraded(completion.degraded());
+                    self.text(&text);
+                    self.end(Ending::Whole);
+                }
+                Err(error) => self.fail(&error),
+            },
+            Form::Raw => {
+                let stack = self.stack.clone();
+                match stack.oneshot(self.request().map(|body| body.stream(true))).await {
+                    Ok(response) => self.read_raw(response).await,
+                    Err(error) => self.fail(&error),
+                }
+            }
+            Form::EndpointStream | Form::EndpointPlain => self.through_endpoint().await,
+        }
+    }
+
+    async fn read(&self, mut answer: Answer) {
+        self.degraded(answer.degraded());
+        let mut frames = 0;
+        loop {
+            if self.leaves_after(frames).await {
+                return;
+            }
+            match answer.next_frame().await {
+                Some(Ok(frame)) => self.text(&frame.text().unwrap_or_default()),
+                Some(Err(error)) => return self.fail(&error),
+                None => {
+                    self.degraded(answer.degraded());
+                    return self.end(Ending::Whole);
+                }
+            }
+            frames += 1;
+        }
+    }
+
+    async fn read_raw<B>(&self, response: http::Response<B>)
+    where
+        B: http_body::Body<Data = tower_openrouter::ChatFrame, Error = Error> + Unpin,
+    {
+        self.degraded(response.extensions().get().cloned());
+        let mut body = response.into_body();
+        let mut frames = 0;
+        loop {
+            if self.leaves_after(frames).await {
+                return;
+            }
+            match body.frame().await {
+                Some(Ok(frame)) => self.text(&frame.into_data().unwrap().text().unwrap_or_default()),
+                Some(Err(error)) => return self.fail(&error),
+                None => return self.end(Ending::Whole),
+            }
+            frames += 1;
+        }
+    }
+
+    async fn through_endpoint(&self) {
+        let request = self.request();
+        let (parts, body) = request.into_parts();
+        let streamed = self.call.is_streamed();
+        let json = body.stream(streamed).as_chat().unwrap().to_bytes();
+        let mut outgoing = Request::post("/v1/chat/completions").body(Full::new(json)).unwrap();
+        *outgoing.headers_mut() = parts.headers;
+        *outgoing.extensions_mut() = parts.extensions;
+        let endpoint = self.stack.clone().into_openai_endpoint();
+        let response = endpoint.oneshot(outgoing).await.unwrap();
+        let status = response.status().as_u16();
+        let marked = response.headers().get("x-llm-degraded").is_some();
+        if marked && self.seen.lock().unwrap().degraded.is_none() {
+            let source = response.headers()["x-llm-degraded"].to_str().unwrap().to_owned();
+            self.change(|seen, _| seen.degraded = source_of(&source));
+        }
+        let mut body = pin!(response.into_body());
+        if status != 200 || !streamed {
+            let bytes = body.collect().await.unwrap().to_bytes();
+            let document: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+            if status != 200 {
+                self.change(|seen, _| seen.error = document["error"]["message"].to_string());
+                return self.end(Ending::Refused(status));
+            }
+            self.text(
+                document["choices"][0]["message"]["content"]
+                    .as_str()
+                    .unwrap_or_default(),
+            );
+            return self.end(Ending::Whole);
+        }
+        let mut frames = 0;
+        let mut rest = Vec::new();
+        loop {
+            if self.leaves_after(frames).await {
+                return;
+            }
+            let Some(frame) = body.as_mut().frame().await else {
+                return self
+                    .record
+                    .wrong(self.says("the endpoint's stream ended without [DONE] or an error"));
+            };
+            rest.extend_from_slice(&frame.unwrap().into_data().unwrap());
+            while let Some(end) = rest.windows(2).position(|two| two == b"\n\n") {
+                let event: Vec<u8> = rest.drain(..end + 2).collect();
+                if self.event(&event) {
+                    return;
+                }
+            }
+            frames += 1;
+        }
+    }
+
+    /// Reads one event of the endpoint; `true` if it was the last one.
+    fn event(&self, event: &[u8]) -> bool {
+        let Some(data) = event.strip_prefix(b"data: ") else {
+            return false;
+        };
+        if data.trim_ascii() == b"[DONE]" {
+            self.end(Ending::Whole);
+            return true;
+        }
+        let Ok(chunk) = serde_json::from_slice::<Value>(data) else {
+            self.record
+                .wrong(self.says("the endpoint sent an event that is no JSON"));
+            return true;
+        };
+        if let Some(error) = chunk.get("error") {
+            self.change(|seen, _| seen.error = error.to_string());
+            self.end(Ending::Refused(200));
+            return true;
+        }
+        self.text(chunk["choices"][0]["delta"]["content"].as_str().unwrap_or_default());
+        false
+    }
+}
+
+/// The source that a header's value names.
+fn source_of(value: &str) -> Option<DegradedSource> {
+    [
+        DegradedSource::CheaperModel,
+        DegradedSource::StaleAnswer,
+        DegradedSource::CannedReply,
+        DegradedSource::ShortenedAnswer,
+    ]
+    .into_iter()
+    .find(|source| value.contains(source.as_str()))
+}
