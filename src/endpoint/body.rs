@@ -3,13 +3,21 @@
 use std::{
     convert::Infallible,
     fmt,
-    pin::Pin,
-    task::{Context, Poll, ready},
+    future::Future,
+    mem,
+    pin::{Pin, pin},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker, ready},
+    time::Duration,
 };
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::Extensions;
 use http_body::{Body, Frame, SizeHint};
+use tokio::{task::yield_now, time::Instant};
 
 use tower_llm_layers::{AttemptLog, Candidate, Resumed, Resumption};
 
@@ -39,12 +47,45 @@ struct Events {
     frames: HeldBody<StackBody>,
     marks: Marks,
     writer: EventWriter,
-    /// Whether the last frame was there without a wait.
-    is_busy: bool,
+    /// What goes out next.
+    out: BytesMut,
+    /// When the last piece went out.
+    sent: Option<Instant>,
+    /// For which a frame is held.
+    turn: Option<Arc<Turn>>,
 }
 
-/// So many bytes go out at once, and no more are waited for: about what a connection takes in one write.
+/// A turn of the scheduler: it is over when what was ready to run has run. A server may poll a body several times within one.
+struct Turn {
+    is_over: AtomicBool,
+    task: Waker,
+}
+
+impl Turn {
+    fn begin(task: &Waker) -> Arc<Self> {
+        let turn = Arc::new(Self {
+            is_over: AtomicBool::new(false),
+            task: task.clone(),
+        });
+        let waker = Waker::from(Arc::clone(&turn));
+        let yielding = pin!(yield_now());
+        // The waker is left with the scheduler; without one it is woken at once.
+        let _ = yielding.poll(&mut Context::from_waker(&waker)).is_pending();
+        turn
+    }
+}
+
+impl Wake for Turn {
+    fn wake(self: Arc<Self>) {
+        self.is_over.store(true, Ordering::Release);
+        self.task.wake_by_ref();
+    }
+}
+
+/// So many bytes go out without a wait for more: about what a connection takes in one write.
 const ENOUGH: usize = 16 * 1024;
+/// A frame that comes so soon after the last piece may not be the last of them.
+const AT_ONCE: Duration = Duration::from_millis(5);
 
 /// Where the answer was resumed, how much of that was sent as comments, and the attempts of the call.
 struct Marks {
@@ -101,7 +142,9 @@ impl EndpointBody {
             frames: HeldBody::new(StackBody::new(frames), head),
             marks,
             writer: EventWriter::new(shape),
-            is_busy: false,
+            out: BytesMut::new(),
+            sent: None,
+            turn: None,
         }))
     }
 
@@ -118,51 +161,65 @@ impl EndpointBody {
 impl Events {
     /// The next bytes to send, and whether they are the last.
     ///
-    /// While frames are ready faster than they are sent, several go out at once: each piece costs whatever sends it a write of its own. A frame
-    /// that had to be waited for goes out by itself, and nothing is asked whether there is another.
+    /// Each piece costs whatever sends it a write of its own. So frames that follow each other at once go out together: one of them is held for
+    /// one turn of the scheduler, in which the connection may bring the next. The first frame, and one that comes later, goes out at once.
     fn poll_events(&mut self, cx: &mut Context<'_>) -> Poll<(Option<Bytes>, bool)> {
-        let enough = if self.is_busy { ENOUGH } else { 1 };
-        let mut out = BytesMut::new();
-        while out.len() < enough {
+        loop {
             match self.frames.poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
-                    self.is_busy = true;
+                    self.turn = None;
                     let Ok(frame) = frame.into_data() else { continue };
-                    if let Some(comments) = self.marks.comments() {
-                        out.put_slice(&comments);
-                    }
-                    if !out.is_empty() {
+                    let is_first = self.out.is_empty();
+                    if !is_first {
                         // There is more than one: it grows in few steps.
-                        out.reserve(ENOUGH / 4);
+                        self.out.reserve(ENOUGH / 4);
                     }
-                    self.writer.frame(&frame, &mut out);
+                    if let Some(comments) = self.marks.comments() {
+                        self.out.put_slice(&comments);
+                    }
+                    self.writer.frame(&frame, &mut self.out);
+                    let is_lone = is_first && self.sent.is_none_or(|sent| sent.elapsed() >= AT_ONCE);
+                    if is_lone || self.out.len() >= ENOUGH {
+                        return Poll::Ready((self.send(), false));
+                    }
                 }
                 Poll::Ready(Some(Err(error))) => {
-                    self.interrupted(error, &mut out);
-                    return Poll::Ready((Some(out.freeze()), true));
+                    self.interrupted(error);
+                    return Poll::Ready((self.send(), true));
                 }
                 Poll::Ready(None) => {
-                    out.put_slice(self.writer.end().unwrap_or_default());
-                    return Poll::Ready(((!out.is_empty()).then(|| out.freeze()), true));
+                    self.out.put_slice(self.writer.end().unwrap_or_default());
+                    return Poll::Ready((self.send(), true));
                 }
+                Poll::Pending if self.out.is_empty() => return Poll::Pending,
                 Poll::Pending => {
-                    self.is_busy = false;
-                    if out.is_empty() {
-                        return Poll::Pending;
+                    let task = cx.waker();
+                    match self.turn.as_ref().filter(|turn| turn.task.will_wake(task)) {
+                        Some(turn) if turn.is_over.load(Ordering::Acquire) => {
+                            return Poll::Ready((self.send(), false));
+                        }
+                        Some(_) => {}
+                        None => self.turn = Some(Turn::begin(task)),
                     }
-                    break;
+                    return Poll::Pending;
                 }
             }
         }
-        Poll::Ready((Some(out.freeze()), false))
     }
 
-    fn interrupted(&self, error: Error, out: &mut BytesMut) {
+    fn send(&mut self) -> Option<Bytes> {
+        self.sent = Some(Instant::now());
+        self.turn = None;
+        let out = mem::take(&mut self.out);
+        (!out.is_empty()).then(|| out.freeze())
+    }
+
+    fn interrupted(&mut self, error: Error) {
         let error = error.after_attempts(self.marks.attempts.as_ref());
         let attempts = error.attempts().map(AttemptLog::sent);
         tracing::warn!(kind = error.kind().as_str(), attempts, "stream interrupted");
         let model = self.marks.answered.as_ref().map(Candidate::model).unwrap_or_default();
-        self.writer.failure(&Problem::of_failure(&error), model, out);
+        self.writer.failure(&Problem::of_failure(&error), model, &mut self.out);
     }
 }
 
@@ -210,10 +267,56 @@ impl fmt::Debug for EndpointBody {
 
 #[cfg(test)]
 mod tests {
-    use super::comment_of;
+    use futures_util::{StreamExt, stream};
+    use http_body_util::{BodyExt, StreamBody};
+
+    use super::*;
+    use crate::{Api, ChatBody, endpoint::envelope::Envelope};
 
     #[test]
     fn no_name_ends_a_comment() {
         assert_eq!(comment_of("by a\r\n\ndata: [DONE]"), ": by a   data: [DONE]\n\n");
+    }
+
+    fn chunk(text: &str, finish: &str) -> Bytes {
+        format!(
+            "data: {{\"id\":\"gen-1\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":{finish}}}]}}\n\n"
+        )
+        .into()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn frames_that_follow_at_once_go_out_together_and_a_late_one_by_itself() {
+        let at_once = stream::iter(["a", "b", "c"].map(|text| chunk(text, "null")));
+        let late = stream::once(async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            chunk("d", "\"stop\"")
+        });
+        let end = stream::once(async { Bytes::from_static(b"data: [DONE]\n\n") });
+        let bytes = at_once.chain(late).chain(end);
+        let frames = ChatBody::from_event_stream(StreamBody::new(
+            bytes.map(|bytes| Ok::<_, Infallible>(Frame::data(bytes))),
+        ));
+        let shape = Shape {
+            api: Api::Chat,
+            envelope: Envelope::OpenAi,
+        };
+        let mut body = EndpointBody::events(frames, &Extensions::new(), shape);
+        let (begun, mut pieces) = (Instant::now(), Vec::new());
+        while let Some(Ok(frame)) = body.frame().await {
+            let bytes = frame.into_data().unwrap_or_default();
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            pieces.push((begun.elapsed().as_secs(), text.matches("data: ").count(), text));
+        }
+        let counts: Vec<_> = pieces.iter().map(|(at, events, _)| (*at, *events)).collect();
+        assert_eq!(counts, [(0, 1), (0, 2), (1, 1), (1, 1)], "{pieces:?}");
+        let whole: String = pieces.into_iter().map(|(_, _, text)| text).collect();
+        let told: Vec<&str> = whole
+            .split("\"content\":\"")
+            .skip(1)
+            .filter_map(|rest| rest.get(..1))
+            .collect();
+        assert_eq!(told, ["a", "b", "c", "d"]);
+        assert!(whole.ends_with("data: [DONE]\n\n"));
     }
 }
