@@ -173,7 +173,7 @@ fn one_verdict_on_any_document() {
     }
 }
 
-/// A request is strict JSON, and goes on as it came.
+/// A request is strict JSON, and passes unchanged.
 #[test]
 fn any_request_is_strict_json() {
     try_reader("request", |text| {

@@ -100,7 +100,8 @@ pub(super) fn answer(api: Option<Api>, bytes: Bytes, headers: &HeaderMap) -> Res
         Err(cause) => {
             // A list of one answer, garbage behind it, characters that JSON does not have.
             let read = mended(&bytes).or_else(|| only(&bytes)).or_else(|| first_answer(&bytes));
-            return match read {
+            // It must be an object: otherwise this would not end.
+            return match read.filter(|read| ChunkProbe::read(read).is_ok()) {
                 Some(read) => answer(api, read, headers),
                 None => Err(Failed::from(malformed(&bytes, cause, headers))),
             };
@@ -110,7 +111,11 @@ pub(super) fn answer(api: Option<Api>, bytes: Bytes, headers: &HeaderMap) -> Res
         return Err(failed);
     }
     if probe.has_content() && !probe.is_in_message() && probe.is_in_delta() {
-        // One chunk of a stream: a caller looks for a message.
+        // One chunk of a stream: a caller looks for a message. Without its finish it is the beginning of one that was cut.
+        if !probe.has_finish() {
+            let what = "the answer is one chunk of a stream whose rest is missing";
+            return Err(Error::new(FailureKind::Malformed, what).into());
+        }
         return put_alone(bytes.clone(), &probe);
     }
     let stage = stage(&probe, probe.has_message());

@@ -1,4 +1,4 @@
-//! Errors under the names that single servers have for them, and words that stand anywhere: each is a failure, told in its own words.
+//! Errors under the names that single servers have for them, and words that stand anywhere: each is a failure, with the upstream's own words.
 
 use super::{
     assert_bad,
@@ -101,7 +101,7 @@ async fn servers_own_shapes_are_read_under_a_status() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn words_are_told_wherever_they_stand() {
+async fn words_are_reported_wherever_they_stand() {
     for words in [
         "Error: Engine overloaded",
         "[ERROR] Engine overloaded",

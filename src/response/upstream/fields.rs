@@ -8,7 +8,7 @@ use super::hints::{self, truncate};
 use super::meaning::{CODES, MESSAGES, means_failure};
 use super::{PreviousError, RAW_LIMIT, UpstreamError};
 
-/// Where an error that has no words has another one in it.
+/// The members of an error without words that may hold another one.
 const INNER: [&str; 8] = [
     "error",
     "errors",

@@ -98,7 +98,7 @@ fn without_envelope(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Err
     finish(kind, inner)
 }
 
-/// Where a redirect leads; without what may be secret in it.
+/// The address that a redirect names, without what may be secret in it.
 fn redirect(status: StatusCode, headers: &HeaderMap) -> Option<String> {
     let place = headers.get(header::LOCATION).filter(|_| status.is_redirection())?;
     let place = String::from_utf8_lossy(place.as_bytes());
