@@ -51,7 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "inner" => calls(times, Leaf::new(1)),
         "ours_whole" => calls(times, ours::ready_stack(1)),
         "ours_same" => calls(times, ours::same_as_peers(Leaf::new(1))),
-        "tower-resilience" => calls(times, peers::resilience_stack(Leaf::new(1))),
+        "tower-resilience" => calls(times, peers::resilience_stack(&Leaf::new(1))),
         "liter-llm_inner" => their_calls(times, liter::Leaf::default()),
         "liter-llm" => their_calls(times, liter::stack()),
         _ => return Err(format!("no subject is named `{subject}`").into()),

@@ -129,9 +129,9 @@ impl Decoder {
 }
 
 /// All of a body that came at once; as it is if it cannot be decoded.
-pub(crate) fn decoded(headers: &HeaderMap, body: Bytes) -> Result<Bytes, Cause> {
+pub(crate) fn decoded(headers: &HeaderMap, body: &Bytes) -> Result<Bytes, Cause> {
     let mut decoder = Decoder::of(headers);
-    let mut whole = decoder.decode(&body)?.to_vec();
+    let mut whole = decoder.decode(body)?.to_vec();
     // Of an error that was cut short the beginning says enough.
     if let Ok(Some(rest)) = decoder.finish() {
         whole.extend_from_slice(&rest);

@@ -7,6 +7,7 @@ use tower_llm_layers::Stage;
 use super::{
     chunk::{News, news_of},
     loose::{documents, is_done, mended},
+    part::Chunk,
     reading::{self, Failed},
     stream::StreamBody,
     words::{first_words, is_page},
@@ -312,76 +313,6 @@ impl StreamBody {
             self.progress.say(words);
         }
         Ok(self.alive())
-    }
-}
-
-/// What a chunk is to the caller.
-enum Chunk {
-    KeepAlive,
-    Part {
-        form: FrameKind,
-        stage: Stage,
-        has_usage: bool,
-        ends_well: bool,
-        tokens: u32,
-        is_snapshot: bool,
-        /// Its bytes, if they are not those that came.
-        news: Option<Bytes>,
-    },
-}
-
-impl Chunk {
-    const fn trailer() -> Self {
-        Self::Part {
-            form: FrameKind::Chunk,
-            stage: Stage::Trailer,
-            has_usage: true,
-            ends_well: false,
-            tokens: 0,
-            is_snapshot: false,
-            news: None,
-        }
-    }
-
-    /// Whether it is a piece of the answer that shows something for the first time, and neither ends nor accounts for it.
-    const fn shows_text(&self) -> bool {
-        matches!(
-            self,
-            Self::Part {
-                form: FrameKind::Chunk,
-                stage: Stage::Content,
-                has_usage: false,
-                ends_well: false,
-                is_snapshot: false,
-                ..
-            }
-        )
-    }
-
-    /// Its bytes, if they are not those that came.
-    const fn take_news(&mut self) -> Option<Bytes> {
-        match self {
-            Self::Part { news, .. } => news.take(),
-            Self::KeepAlive => None,
-        }
-    }
-
-    fn frame(self, data: Bytes) -> ChatFrame {
-        match self {
-            Self::KeepAlive => ChatFrame::keep_alive(),
-            Self::Part {
-                form,
-                stage,
-                has_usage,
-                ends_well,
-                tokens,
-                is_snapshot,
-                news: _,
-            } => ChatFrame::new(data, form, stage, has_usage)
-                .ending(ends_well)
-                .showing(tokens)
-                .repeating(is_snapshot),
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Documents that are written otherwise than the standard has it, and can be read all the same.
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 use crate::{
     request::{
@@ -36,7 +36,7 @@ pub(super) fn documents(text: &Bytes) -> Option<Vec<Bytes>> {
     let mut rest = text.clone();
     loop {
         let skipped = between(&rest);
-        let _ = rest.split_to(skipped);
+        rest.advance(skipped);
         match rest.first() {
             None => return Some(found),
             Some(b'{') => {

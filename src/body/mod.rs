@@ -7,6 +7,7 @@ mod encoding;
 mod event;
 mod limits;
 mod loose;
+mod part;
 mod plain;
 mod progress;
 mod reading;

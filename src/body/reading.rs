@@ -116,7 +116,7 @@ pub(super) fn answer(api: Option<Api>, bytes: Bytes, headers: &HeaderMap) -> Res
             let what = "the answer is one chunk of a stream whose rest is missing";
             return Err(Error::new(FailureKind::Malformed, what).into());
         }
-        return put_alone(bytes.clone(), &probe);
+        return put_alone(&bytes, &probe);
     }
     let stage = stage(&probe, probe.has_message());
     let (has_usage, tokens) = (probe.has_usage(), probe.shown_tokens());
@@ -137,7 +137,7 @@ fn only(text: &Bytes) -> Option<Bytes> {
 }
 
 /// A chunk by itself, as the plain answer that it makes up.
-fn put_alone(chunk: Bytes, probe: &ChunkProbe<'_>) -> Result<ChatFrame, Failed> {
+fn put_alone(chunk: &Bytes, probe: &ChunkProbe<'_>) -> Result<ChatFrame, Failed> {
     let (has_usage, tokens, ends_well) = (probe.has_usage(), probe.shown_tokens(), !probe.finish_is_filter());
     let mut gathered = Gathered::default();
     gathered.take(&ChatFrame::new(

@@ -87,7 +87,7 @@ async fn the_ledger_equals_the_bill_of_the_simulator() {
     }
 }
 
-/// A stream that breaks is booked by what was shown.
+/// A stream that breaks is settled by what was shown.
 #[tokio::test(start_paused = true)]
 async fn an_interrupted_stream_is_estimated() {
     for api in TYPED {

@@ -111,7 +111,7 @@ pub fn resilience_circuit_breaker(leaf: Leaf) -> impl Service<Call, Response = A
 }
 
 /// tower-resilience's whole stack: a time limiter over a fallback of two, each with retries over a circuit breaker.
-pub fn resilience_stack(leaf: Leaf) -> impl Service<Call, Response = Answer> {
+pub fn resilience_stack(leaf: &Leaf) -> impl Service<Call, Response = Answer> + use<> {
     let lane = || {
         RetryLayer::builder()
             .max_attempts(2)

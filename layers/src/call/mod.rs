@@ -28,7 +28,6 @@ pub(crate) use guard::AttemptGuard;
 pub use handle::AttemptHandle;
 #[cfg(feature = "cost")]
 pub(crate) use handle::ExchangeEnd;
-#[cfg(any(feature = "auth", feature = "cost", feature = "timeout"))]
 pub(crate) use handle::Preparing;
 pub(crate) use known::Known;
 pub use line::{Attempt, Outcome};

@@ -99,15 +99,21 @@ impl RetryBudget {
 
 impl Bucket {
     fn add(&self, parts: u64) {
-        let more = |left: u64| {
+        let mut left = self.left.load(Ordering::Relaxed);
+        loop {
             let sum = left.saturating_add(parts).min(self.most);
-            (sum != left).then_some(sum)
-        };
-        // One that is full, or gets nothing, is left alone.
-        let _ = self
-            .left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
-            .is_ok();
+            // One that is full, or gets nothing, is left alone.
+            if sum == left {
+                return;
+            }
+            match self
+                .left
+                .compare_exchange_weak(left, sum, Ordering::Relaxed, Ordering::Relaxed)
+            {
+                Ok(_) => return,
+                Err(now) => left = now,
+            }
+        }
     }
 }
 

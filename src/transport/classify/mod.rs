@@ -20,7 +20,7 @@ use words::Words;
 
 /// A failure that HTTP itself tells: a status that is no success, and whatever body came with it.
 pub(in crate::transport) fn from_response(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
-    let decoded = decoded(headers, Bytes::copy_from_slice(body));
+    let decoded = decoded(headers, &Bytes::copy_from_slice(body));
     let body = decoded.as_deref().unwrap_or(body);
     // Some gateways send their errors as an event, too.
     let data = event_data(body);
