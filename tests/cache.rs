@@ -106,7 +106,7 @@ async fn a_plain_answer_is_kept_too_and_apart() {
 
 #[tokio::test(start_paused = true)]
 async fn an_interrupted_or_filtered_answer_is_not_cached() {
-    for plan in ["GOOD;cut@3", "GOOD;finish=content_filter"] {
+    for plan in ["GOOD;cut@3", "GOOD;finish=content_filter", "GOOD;finish=length"] {
         let world = World::new(plan).await;
         let service = over(world.alone());
         for _ in 0..2 {

@@ -27,7 +27,11 @@ pub(super) fn count(subject: &str, units: usize) -> bool {
         "plain/members" => plain(answer(&numbered(units, |at| format!(r#""m{at}":{at}"#)), CHOICE)),
         "plain/choices" => plain(answer(r#""new":1"#, &numbered(units, choice))),
         "plain/tool_calls" => plain(answer(r#""new":1"#, &calling(&numbered(units, call)))),
-        "plain/blanks" => plain(format!("{{{}{}", " ".repeat(units * 1024), message("so").trim_start_matches('{'))),
+        "plain/blanks" => plain(format!(
+            "{{{}{}",
+            " ".repeat(units * 1024),
+            message("so").trim_start_matches('{')
+        )),
         "stream/events" => stream(leaf::event().repeat(units)),
         "stream/comments" => stream(": waiting\n\n".repeat(units) + leaf::event()),
         "stream/blanks" => stream("\n".repeat(units * 64) + leaf::event()),

@@ -4,7 +4,7 @@
 //! response that another tenant requested, unless all share one key ([`GlobalKey`](crate::GlobalKey)). The request's headers are part of the
 //! key, except those that [change no answer](crate::changes_no_answer) or are [ignored](CacheLayer::ignore_header). A response is cached when
 //! its body has ended without an error, after a frame that [finishes it](crate::Frame::finishes_answer), with a status of 2xx. It is not
-//! cached if it failed, was interrupted, was dropped, is larger than [`Cache::largest`], or is marked with [`NoStore`](crate::NoStore). It is
+//! cached if it failed, was interrupted, was dropped, ended at its limit of tokens or in a filter, is larger than [`Cache::largest`], or is marked with [`NoStore`](crate::NoStore). It is
 //! replayed frame for frame, without a copy. Its usage is zero ([`Frame::replayed`](crate::Frame::replayed)); signs of life, cookies and the
 //! extensions of the first response are left out. A streamed response is replayed as a stream; [`CacheKey`](crate::CacheKey) decides whether
 //! it also serves a plain request.

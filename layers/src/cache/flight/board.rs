@@ -33,6 +33,8 @@ pub(super) struct State<D, E> {
     pulses: u64,
     /// Whether the end of the answer was among the pieces.
     pub(super) finished: bool,
+    /// It ended at a limit or in a filter: another call may get all of it.
+    pub(super) cut_short: bool,
     /// Whether it is larger than what may be cached.
     pub(super) outgrown: bool,
     pub(super) end: Option<End<E>>,
@@ -90,6 +92,7 @@ impl<D, E> Board<D, E> {
             pulse: None,
             pulses: 0,
             finished: false,
+            cut_short: false,
             outgrown: false,
             end: None,
             readers,
@@ -146,6 +149,18 @@ impl<D: Send + 'static, E: Send + 'static> Wake for Board<D, E> {
     }
 }
 
+/// Whether an answer that ends for this reason is not all that the model had to say.
+fn is_cut_short(reason: &str) -> bool {
+    const REASONS: [&str; 5] = [
+        "length",
+        "max_tokens",
+        "max_output_tokens",
+        "content_filter",
+        "model_context_window_exceeded",
+    ];
+    REASONS.iter().any(|known| reason.eq_ignore_ascii_case(known))
+}
+
 impl<D: Frame + Clone, E> State<D, E> {
     /// Writes a piece down. `most`: how many bytes are kept at most.
     pub(super) fn push(&mut self, piece: Piece<D>, most: usize) {
@@ -155,7 +170,10 @@ impl<D: Frame + Clone, E> State<D, E> {
                 self.pulses += 1;
                 return;
             }
-            self.finished |= data.finishes_answer();
+            if data.finishes_answer() {
+                self.finished = true;
+                self.cut_short |= data.finish_reason().is_some_and(|reason| is_cut_short(&reason));
+            }
         }
         self.bytes = self.bytes.saturating_add(piece.size_in_bytes());
         self.pieces.push_back(piece);

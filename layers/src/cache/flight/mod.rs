@@ -153,7 +153,7 @@ where
     fn entry(&self) -> Option<Entry<D>> {
         let state = self.board.lock();
         let head = state.head.clone().filter(|head| head.may_be_kept())?;
-        if state.outgrown || !state.finished {
+        if state.outgrown || state.cut_short || !state.finished {
             return None;
         }
         let pieces: Vec<_> = state.pieces.iter().cloned().collect();
