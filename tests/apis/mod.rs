@@ -1,5 +1,7 @@
 //! Responses, Messages and embeddings through the layers of a stack, over upstreams that send what real ones send.
 
+#[cfg(feature = "cache")]
+mod cached;
 mod direct;
 mod embeddings;
 mod money;

@@ -1,4 +1,4 @@
-//! What a call costs, what a cached answer costs, and that a budget holds, in every API.
+//! What a call costs, and that a budget holds, in every API.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,13 +7,11 @@ use tower_openrouter::{
     Api, Candidate, FailureKind, UsdAmount,
     account::Bills,
     layers::{
-        FixedPrices, Frame, WorstCasePrice,
+        FixedPrices, WorstCasePrice,
         budget::Budget,
-        cache::Cache,
         ledger::{Entry, EntryState},
         reconcile::Reconciler,
     },
-    stack::{ChatCache, TenantKey},
 };
 
 use super::{SKY, TYPED, call, good, request, stream};
@@ -101,49 +99,6 @@ async fn an_interrupted_stream_is_estimated() {
         let entries = ledger.entries();
         assert_eq!((entries.len(), entries[0].state), (1, EntryState::Estimated), "{api}");
         assert!(entries[0].usage.answer > 0, "{api}: {:?}", entries[0]);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_cached_answer_is_the_same_and_costs_nothing() {
-    for api in TYPED {
-        for streamed in [true, false] {
-            let raw = Raw::start(move |request| good(api, request)).await;
-            let cache = ChatCache::new(Cache::new(1 << 20), TenantKey::everyone());
-            let stack = raw.builder().cache(cache).build().unwrap();
-            let paid = call(&stack, request(api, streamed)).await;
-            // One of another API is another request, however alike.
-            let kept = call(&stack, request(api, streamed)).await;
-            assert_eq!((paid.text.as_str(), kept.text.as_str()), (SKY, SKY), "{api} {streamed}");
-            assert_eq!(raw.seen().len(), 1, "{api} {streamed}");
-            let costs = |got: &super::Got| {
-                let usage = got.frames.iter().rev().find_map(Frame::token_usage).unwrap();
-                (usage.total(), usage.bill().unwrap())
-            };
-            assert_eq!(costs(&paid), (126, "0.000123".parse().unwrap()), "{api} {streamed}");
-            assert_eq!(costs(&kept), (0, UsdAmount::ZERO), "{api} {streamed}");
-            let text: String = kept
-                .bytes()
-                .iter()
-                .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
-                .collect();
-            assert!(!text.contains("120") && !text.contains("0.000123"), "{text}");
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn identical_requests_under_way_are_one() {
-    for api in TYPED {
-        let raw = Raw::start(move |request| good(api, request)).await;
-        let cache = ChatCache::new(Cache::new(1 << 20), TenantKey::everyone());
-        let stack = raw.builder().cache(cache).build().unwrap();
-        let (one, other) = tokio::join!(call(&stack, request(api, true)), call(&stack, request(api, true)));
-        assert_eq!(
-            (one.text.as_str(), other.text.as_str(), raw.seen().len()),
-            (SKY, SKY, 1),
-            "{api}"
-        );
     }
 }
 
