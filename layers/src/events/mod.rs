@@ -1,6 +1,6 @@
 //! What a stack decides and what becomes of it, as typed events over a bounded channel.
 //!
-//! [`channel`] gives a sender for [`EventsLayer`] and a receiver for a task of your own: ended attempts, skipped candidates, retries,
+//! [`channel()`] gives a sender for [`EventsLayer`] and a receiver for a task of your own: ended attempts, skipped candidates, retries,
 //! fallbacks, hedges, circuits, budgets, degraded answers. An attempt's event is its line of the [log](crate::AttemptLog) as it ended. Each
 //! event has the number of the call in which it happened. What several calls share, such as a circuit, tells the call that changed it.
 //!
