@@ -10,7 +10,7 @@ use crate::{
     bounds::cut_cow,
     known::{Adds, Known},
     request::scan::Text,
-    response::{ChatChunk, ChatResponse, ChunkProbe, Usage, read_usage, token_usage, tokens_of},
+    response::{ChatChunk, ChatResponse, ChunkProbe, End, Usage, read_usage, token_usage, tokens_of},
 };
 
 /// One piece of an answer: an event of a stream, a sign of life, or a whole plain answer.
@@ -328,6 +328,11 @@ impl Frame for ChatFrame {
             return known.finish(&self.bytes);
         }
         ChunkProbe::read(&self.bytes).ok()?.finish_word()
+    }
+
+    fn is_cut_short(&self) -> bool {
+        let end = self.finish_reason().map(|reason| End::of(&reason));
+        matches!(end, Some(End::Length | End::Filter))
     }
 
     fn finishes_answer(&self) -> bool {

@@ -6,27 +6,9 @@ use std::env;
 use std::error::Error;
 use std::hint::black_box;
 
-use http::{Request, Response};
-use http_body::Body;
-use tower::Service;
-use tower_openrouter::ApiRequest;
-use tower_openrouter_subjects::leaf::{self, Leaf};
+use tower_openrouter_subjects::leaf::Leaf;
 use tower_openrouter_subjects::liter::{self, Theirs};
 use tower_openrouter_subjects::{drive, ours, peers};
-
-fn calls<S, B>(times: usize, mut service: S)
-where
-    S: Service<Request<ApiRequest>, Response = Response<B>>,
-    B: Body,
-{
-    let request = leaf::request();
-    for _ in 0..times {
-        assert!(
-            drive::whole(&mut service, black_box(&request).clone()).is_some(),
-            "it answers"
-        );
-    }
-}
 
 fn their_calls(times: usize, mut service: impl Theirs) {
     let request = liter::request();
@@ -48,10 +30,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let _inside = runtime.enter();
     match &**subject {
-        "inner" => calls(times, Leaf::new(1)),
-        "ours_whole" => calls(times, ours::ready_stack(1)),
-        "ours_same" => calls(times, ours::same_as_peers(Leaf::new(1))),
-        "tower-resilience" => calls(times, peers::resilience_stack(&Leaf::new(1))),
+        "inner" => drive::calls(times, Leaf::new(1)),
+        "ours_whole" => drive::calls(times, ours::ready_stack(1)),
+        "ours_same" => drive::calls(times, ours::same_as_peers(Leaf::new(1))),
+        "tower-resilience" => drive::calls(times, peers::resilience_stack(&Leaf::new(1))),
         "liter-llm_inner" => their_calls(times, liter::Leaf::default()),
         "liter-llm" => their_calls(times, liter::stack()),
         _ => return Err(format!("no subject is named `{subject}`").into()),

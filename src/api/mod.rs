@@ -12,6 +12,7 @@ mod responses;
 #[cfg(test)]
 mod tests;
 mod typed_answer;
+mod whole_request;
 
 use std::fmt;
 

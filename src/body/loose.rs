@@ -8,20 +8,16 @@ use crate::{
         scan::{Cursor, lenient_value},
     },
     response::ChunkProbe,
+    sse::short_word,
 };
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// `[DONE]`, also where a server wrote more than that, or less: a bare word, a semicolon, a line end as text, a NUL.
 pub(super) fn is_done(data: &[u8]) -> bool {
-    const LONGEST: usize = 32;
-    // An event is JSON, nearly always.
-    if data.first() == Some(&b'{') || data.len() > LONGEST {
+    let Some(word) = short_word(data) else {
         return false;
-    }
-    let word = data.trim_ascii();
-    let quoted = |mark: &[u8]| word.strip_prefix(mark).and_then(|word| word.strip_suffix(mark));
-    let word = quoted(b"\"").or_else(|| quoted(b"'")).unwrap_or(word).trim_ascii();
+    };
     let word = word.strip_prefix(b"[").map_or(word, <[u8]>::trim_ascii);
     let (name, rest) = word.split_at_checked(b"DONE".len()).unwrap_or((word, b""));
     let rest = rest.trim_ascii();

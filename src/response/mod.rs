@@ -30,7 +30,7 @@ pub(crate) use finish::End;
 pub use finish::FinishReason;
 pub use price::{Price, PriceOverride, PriceOverrides, Pricing};
 pub use probe::ChunkProbe;
-pub(crate) use probe::{is_reasoning, tokens_of};
+pub(crate) use probe::{full, is_reasoning, tokens_of};
 pub use tower_llm_layers::{UsdAmount, UsdError};
 pub use upstream::{Availability, ErrorCode, PreviousError, RAW_LIMIT, UpstreamError, affordable_tokens};
 pub(crate) use upstream::{means_failure, reads_like_failure};

@@ -49,15 +49,20 @@ impl SseItem {
 /// `[DONE]`, also with blanks or quotes around it.
 #[inline]
 pub(super) fn is_done(data: &[u8]) -> bool {
+    short_word(data).is_some_and(|word| word.eq_ignore_ascii_case(b"[DONE]"))
+}
+
+/// What may be a word that ends a stream, without blanks and quotes around it; `None` for an object, or if it is too long.
+#[inline]
+pub(crate) fn short_word(data: &[u8]) -> Option<&[u8]> {
     const LONGEST: usize = 32;
     // An event is JSON, nearly always.
     if data.first() == Some(&b'{') || data.len() > LONGEST {
-        return false;
+        return None;
     }
     let word = data.trim_ascii();
     let quoted = |mark: &[u8]| word.strip_prefix(mark).and_then(|word| word.strip_suffix(mark));
-    let word = quoted(b"\"").or_else(|| quoted(b"'")).unwrap_or(word);
-    word.trim_ascii().eq_ignore_ascii_case(b"[DONE]")
+    Some(quoted(b"\"").or_else(|| quoted(b"'")).unwrap_or(word).trim_ascii())
 }
 
 /// An event: the fields between two blank lines.

@@ -48,4 +48,5 @@ mod tests;
 
 pub use decoder::SseDecoder;
 pub use error::SseError;
+pub(crate) use item::short_word;
 pub use item::{SseEvent, SseItem};

@@ -1,12 +1,16 @@
 //! Makes one call, the same way for all: polled once, on the caller's stack, with a waker that does nothing.
 
 use std::future::Future;
+use std::hint::black_box;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use http::Response;
+use http::{Request, Response};
 use http_body::Body;
 use tower::Service;
+use tower_openrouter::ApiRequest;
+
+use crate::leaf;
 
 /// The response of a service that is ready at once; `None` if it failed, or had to wait.
 #[inline]
@@ -38,6 +42,22 @@ pub fn read<B: Body>(body: B) -> Option<usize> {
         }
     }
     Some(frames)
+}
+
+/// So many whole calls of a service, one after the other.
+///
+/// # Panics
+///
+/// If one of them is not answered.
+pub fn calls<S, B>(times: usize, mut service: S)
+where
+    S: Service<Request<ApiRequest>, Response = Response<B>>,
+    B: Body,
+{
+    let request = leaf::request();
+    for _ in 0..times {
+        assert!(whole(&mut service, black_box(&request).clone()).is_some(), "it answers");
+    }
 }
 
 /// One whole call: the response and all of its body.

@@ -100,14 +100,7 @@ pub fn resilience_fallback(leaf: Leaf) -> impl Service<Call, Response = Answer> 
 ///
 /// Never: the settings are constants.
 pub fn resilience_circuit_breaker(leaf: Leaf) -> impl Service<Call, Response = Answer> {
-    let built = CircuitBreakerLayer::builder()
-        .failure_rate_threshold(0.5)
-        .sliding_window_size(100)
-        .build();
-    let Ok(layer) = built else {
-        unreachable!("the settings are sound")
-    };
-    layer.layer(leaf)
+    breaker(leaf)
 }
 
 /// tower-resilience's whole stack: a time limiter over a fallback of two, each with retries over a circuit breaker.

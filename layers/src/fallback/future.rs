@@ -59,7 +59,7 @@ pub(super) enum Next {
     /// Send a hedge, likewise.
     AskBeside,
     /// Fail, because no candidate can take the request.
-    Nobody(Vec<String>),
+    NoCandidate(Vec<String>),
     /// It has ended.
     Silence,
 }
@@ -97,7 +97,7 @@ where
             opened,
         };
         let Some(candidate) = first else {
-            future.next = Next::Nobody(reasons);
+            future.next = Next::NoCandidate(reasons);
             return future;
         };
         let is_alone = future.cursor.is_at_end();
@@ -128,7 +128,7 @@ where
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let next = match &self.next {
             Next::Ask(candidate, _) => Some(candidate),
-            Next::Nothing | Next::AskBeside | Next::Nobody(_) | Next::Silence => None,
+            Next::Nothing | Next::AskBeside | Next::NoCandidate(_) | Next::Silence => None,
         };
         f.debug_struct("FallbackFuture")
             .field("candidate", &self.lane.as_ref().map(Lane::candidate))
@@ -193,7 +193,7 @@ where
                     }
                     continue;
                 }
-                Next::Nobody(reasons) => {
+                Next::NoCandidate(reasons) => {
                     let reasons = std::mem::take(reasons);
                     let this = self.project();
                     *this.next = Next::Silence;

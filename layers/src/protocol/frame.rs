@@ -43,6 +43,18 @@ pub enum Shown<'a> {
     Other,
 }
 
+/// Whether an answer that ends for this reason is not all that the model had to say.
+fn names_a_cut(reason: &str) -> bool {
+    const REASONS: [&str; 5] = [
+        "length",
+        "max_tokens",
+        "max_output_tokens",
+        "content_filter",
+        "model_context_window_exceeded",
+    ];
+    REASONS.iter().any(|known| reason.eq_ignore_ascii_case(known))
+}
+
 /// One piece of an answer. A plain answer is one frame; a streamed one is a frame an event.
 pub trait Frame {
     /// How far along the answer this frame is.
@@ -95,6 +107,12 @@ pub trait Frame {
     /// and says that it was the last must say so here; one that says the answer was filtered must not.
     fn finishes_answer(&self) -> bool {
         self.stage() == Stage::Finish
+    }
+
+    /// Whether the answer ends with this frame at a limit or in a filter: it is not all that the model had to say, and is not cached. By default
+    /// the [`finish_reason`](Self::finish_reason) decides; override it if the upstream has other words for that.
+    fn is_cut_short(&self) -> bool {
+        self.finish_reason().is_some_and(|reason| names_a_cut(&reason))
     }
 
     /// How much memory this frame holds, in bytes, to bound the cache. Override it if a frame points at bytes elsewhere.

@@ -44,7 +44,7 @@ enum Asking<R, F, E> {
     /// This one.
     Calling(Pin<Box<F>>, E),
     /// No candidate: the answer ends with the error.
-    Nobody(E),
+    Ended(E),
 }
 
 impl<S, R, B> ResumeBody<S, R, B>
@@ -117,7 +117,7 @@ where
                         None => {
                             *this.next = story.held();
                             *this.story = None;
-                            *this.asking = Some(Box::new(Asking::Nobody(error)));
+                            *this.asking = Some(Box::new(Asking::Ended(error)));
                         }
                     }
                 }
@@ -168,7 +168,7 @@ where
         let mut this = self.project();
         this.inner.set(None);
         *this.next = this.story.take().and_then(|mut story| story.held());
-        *this.asking = this.cause.take().map(|error| Box::new(Asking::Nobody(*error)));
+        *this.asking = this.cause.take().map(|error| Box::new(Asking::Ended(*error)));
     }
 
     /// Calls for a continuation. If no candidate continues, the interrupted stream ends with its own error.
@@ -176,14 +176,14 @@ where
         let mut this = self.project();
         let (Some(story), Some(asking)) = (this.story.as_mut(), this.asking.as_mut()) else {
             return Poll::Ready(match this.asking.take().map(|asking| *asking) {
-                Some(Asking::Nobody(error)) => Err(error),
+                Some(Asking::Ended(error)) => Err(error),
                 _ => Ok(()),
             });
         };
         let result = match &mut **asking {
             Asking::Readying(..) => ready!(story.service.poll_ready(cx)).map(|()| None),
             Asking::Calling(future, _) => ready!(future.as_mut().poll(cx)).map(Some),
-            Asking::Nobody(_) => Ok(None),
+            Asking::Ended(_) => Ok(None),
         };
         let Some(asked) = this.asking.take() else {
             return Poll::Ready(Ok(()));
@@ -194,7 +194,7 @@ where
                 *this.asking = Some(Box::new(Asking::Calling(future, error)));
                 Poll::Ready(Ok(()))
             }
-            (_, Asking::Nobody(error)) => Poll::Ready(Err(error)),
+            (_, Asking::Ended(error)) => Poll::Ready(Err(error)),
             (Ok(response), Asking::Readying(_, error) | Asking::Calling(_, error)) => {
                 let extensions = response.as_ref().map(Response::extensions);
                 let mark = extensions.and_then(|extensions| extensions.get().cloned());
@@ -209,7 +209,7 @@ where
                 // The text that came of it is shown before it ends.
                 *this.next = story.held();
                 *this.story = None;
-                *this.asking = Some(Box::new(Asking::Nobody(error)));
+                *this.asking = Some(Box::new(Asking::Ended(error)));
                 Poll::Ready(Ok(()))
             }
         }

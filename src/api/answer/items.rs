@@ -1,10 +1,11 @@
 //! Items and blocks of an answer: what they show.
 
-use super::json::{filled, full};
+use super::json::filled;
 use crate::request::{
     Found, JsonError,
     scan::{Cursor, Text},
 };
+use crate::response::full;
 
 /// Bytes of what there is to show, by their kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -153,12 +154,7 @@ pub(in crate::api) fn all(list: &[u8]) -> Result<Said, JsonError> {
 /// The text of an item, a block, or a list of them; `None` if there is none.
 pub(crate) fn texts(list: &[u8]) -> Option<String> {
     let mut whole = String::new();
-    let mut cursor = Cursor::lenient(list);
-    let walked = if cursor.peek().ok()? == Found::Array {
-        cursor.array_or_skip(|item| add_text(item, &mut whole))
-    } else {
-        add_text(&mut cursor, &mut whole)
-    };
+    let walked = Cursor::lenient(list).each_or_self(|item| add_text(item, &mut whole));
     walked.ok()?;
     (!whole.is_empty()).then_some(whole)
 }

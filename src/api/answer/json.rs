@@ -3,15 +3,10 @@
 use crate::{
     request::{
         Found, JsonError,
-        scan::{Cursor, Text, lenient_value},
+        scan::{Cursor, lenient_value},
     },
-    response::means_failure,
+    response::{full, means_failure},
 };
-
-/// A string with something in it; anything else is stepped over.
-pub(in crate::api) fn full<'a>(value: &mut Cursor<'a>) -> Result<Option<Text<'a>>, JsonError> {
-    Ok(value.string_or_skip()?.filter(|text| !text.is_empty()))
-}
 
 /// How many bytes a value has to show: 0 if it is blank.
 pub(in crate::api) fn filled(value: &mut Cursor<'_>) -> Result<usize, JsonError> {

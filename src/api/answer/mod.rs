@@ -15,11 +15,12 @@ use crate::{
     response::{End, UpstreamError},
 };
 
+pub(super) use crate::response::full;
 pub(crate) use course::Course;
 pub(crate) use items::Said;
 pub(crate) use items::texts;
 pub(super) use items::{Item, all, full_text};
-pub(super) use json::{filled, full, is_error};
+pub(super) use json::{filled, is_error};
 
 /// English text has about 4.3 bytes a token: 5 counts rather too few tokens.
 const BYTES_PER_TOKEN: usize = 5;

@@ -11,7 +11,7 @@ use crate::request::{
 struct Members<'a> {
     kind: Option<Text<'a>>,
     delta: Option<Text<'a>>,
-    /// Bytes of a delta that is no text, and of what stands in its place.
+    /// Bytes of a delta that is no text, and of what replaces it.
     others: usize,
     text: Option<Text<'a>>,
     arguments: usize,

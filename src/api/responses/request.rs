@@ -1,19 +1,14 @@
 //! The request itself.
 
 use bytes::Bytes;
-use http::Request;
-use tower_llm_layers::{CacheKey, Continuable, KeyWriter};
 
 use super::{
-    super::{Api, ApiRequest, request::post},
+    super::{Api, whole_request::whole_request},
     check::{check, check_for},
     facts,
 };
 use crate::{
-    request::{
-        Document, Gives, RequestBody, RequestError, Shape, forbids_retention, is_irrelevant_header, typed_request,
-        write_document,
-    },
+    request::{Document, Gives, RequestBody, RequestError, Shape, typed_request},
     transport::Dialect,
     wire::{Segments, WireRequest},
 };
@@ -76,62 +71,22 @@ impl ResponsesRequest {
         Ok(Self::from_document(document))
     }
 
-    pub(super) fn from_document(document: Document) -> Self {
-        Self {
-            body: RequestBody::new(document, &SHAPE),
-        }
-    }
-
-    /// As the body of an HTTP request, which is what a stack takes.
-    #[must_use]
-    pub fn into_http(self) -> Request<ApiRequest> {
-        post(Api::Responses, self.into())
-    }
-
     /// Limits the answer, reasoning included, to so many tokens.
     #[must_use]
     pub fn max_output_tokens(mut self, tokens: u64) -> Self {
         self.set_max_tokens(tokens);
         self
     }
-
-    /// The same as a stream; `None` if it is one.
-    fn streamed(&self) -> Option<Self> {
-        (!self.is_streaming()).then(|| self.clone().stream(true))
-    }
 }
 
 typed_request!(ResponsesRequest);
-
-impl Continuable for ResponsesRequest {
-    /// No other call can continue it.
-    fn continue_after(&self, _shown: &str) -> Option<Self> {
-        None
-    }
-}
-
-impl CacheKey for ResponsesRequest {
-    fn write_key(&self, key: &mut KeyWriter<'_>) {
-        key.part(if self.is_streaming() {
-            b"responses stream"
-        } else {
-            b"responses"
-        });
-        write_document(self.document(), key);
-    }
-
-    fn asked_temperature(&self) -> Option<f64> {
-        self.body.temperature()
-    }
-
-    fn may_be_kept(&self) -> bool {
-        !forbids_retention(self.document())
-    }
-
-    fn ignores_header(&self, name: &http::HeaderName) -> bool {
-        is_irrelevant_header(name)
-    }
-}
+whole_request!(
+    ResponsesRequest,
+    Api::Responses,
+    &SHAPE,
+    b"responses",
+    b"responses stream"
+);
 
 impl WireRequest for ResponsesRequest {
     fn path(&self) -> &'static str {

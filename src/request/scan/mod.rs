@@ -272,6 +272,17 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Calls `item` for each item of an array; anything else is the only item.
+    pub(crate) fn each_or_self<F>(&mut self, mut item: F) -> Result<(), JsonError>
+    where
+        F: FnMut(&mut Self) -> Result<(), JsonError>,
+    {
+        if self.peek()? == Found::Array {
+            return self.array_or_skip(item);
+        }
+        item(self)
+    }
+
     /// The error of an object with more members than are read.
     #[cold]
     pub(crate) fn has_too_many(&self) -> JsonError {

@@ -9,6 +9,8 @@ mod values;
 
 pub(crate) use choice::is_reasoning;
 
+pub(crate) use values::full;
+
 use std::borrow::Cow;
 use std::fmt;
 
@@ -332,7 +334,7 @@ impl<'a> ChunkProbe<'a> {
         self.native.map(Text::to_str)
     }
 
-    /// The generation, as it stands in the text.
+    /// The generation, as it is written.
     pub(crate) fn id_text(&self) -> Option<Text<'a>> {
         self.id
     }

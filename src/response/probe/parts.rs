@@ -76,12 +76,7 @@ fn part(value: &mut Cursor<'_>, found: &mut Part) -> Result<(), JsonError> {
 /// The text of a content in parts; what is no text is left out, thoughts too.
 pub(super) fn text(parts: &[u8]) -> Option<String> {
     let mut whole = String::new();
-    let mut cursor = Cursor::lenient(parts);
-    let walked = if cursor.peek().ok()? == Found::Array {
-        cursor.array_or_skip(|item| add_text(item, &mut whole))
-    } else {
-        add_text(&mut cursor, &mut whole)
-    };
+    let walked = Cursor::lenient(parts).each_or_self(|item| add_text(item, &mut whole));
     walked.ok()?;
     (!whole.is_empty()).then_some(whole)
 }

@@ -12,7 +12,7 @@ pub(super) fn keep<'a>(place: &mut Option<Text<'a>>, value: &mut Cursor<'a>) -> 
 }
 
 /// A string with something in it.
-pub(super) fn full<'a>(value: &mut Cursor<'a>) -> Result<Option<Text<'a>>, JsonError> {
+pub(crate) fn full<'a>(value: &mut Cursor<'a>) -> Result<Option<Text<'a>>, JsonError> {
     Ok(value.string_or_skip()?.filter(|text| !text.is_empty()))
 }
 

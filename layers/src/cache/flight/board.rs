@@ -149,18 +149,6 @@ impl<D: Send + 'static, E: Send + 'static> Wake for Board<D, E> {
     }
 }
 
-/// Whether an answer that ends for this reason is not all that the model had to say.
-fn is_cut_short(reason: &str) -> bool {
-    const REASONS: [&str; 5] = [
-        "length",
-        "max_tokens",
-        "max_output_tokens",
-        "content_filter",
-        "model_context_window_exceeded",
-    ];
-    REASONS.iter().any(|known| reason.eq_ignore_ascii_case(known))
-}
-
 impl<D: Frame + Clone, E> State<D, E> {
     /// Writes a piece down. `most`: how many bytes are kept at most.
     pub(super) fn push(&mut self, piece: Piece<D>, most: usize) {
@@ -172,7 +160,7 @@ impl<D: Frame + Clone, E> State<D, E> {
             }
             if data.finishes_answer() {
                 self.finished = true;
-                self.cut_short |= data.finish_reason().is_some_and(|reason| is_cut_short(&reason));
+                self.cut_short |= data.is_cut_short();
             }
         }
         self.bytes = self.bytes.saturating_add(piece.size_in_bytes());

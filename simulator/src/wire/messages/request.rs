@@ -86,7 +86,7 @@ fn choice(choice: &Value) -> Value {
     }
 }
 
-/// Reasoning is requested by `thinking`; its effort stands in `output_config`.
+/// Reasoning is requested by `thinking`; its effort is in `output_config`.
 fn thinking(thinking: &Value, config: &Value) -> Value {
     let is_on = matches!(
         thinking.get("type").and_then(Value::as_str),
