@@ -9,9 +9,9 @@ use crate::{
     Api, Error,
     bounds::cut_cow,
     known::{Adds, Known},
-    request::scan::Text,
     response::{ChatChunk, ChatResponse, ChunkProbe, End, Usage, read_usage, token_usage, tokens_of},
 };
+use openrouter_wire::json::Text;
 
 /// One piece of an answer: an event of a stream, a sign of life, or a whole plain answer.
 ///

@@ -19,11 +19,12 @@ pub mod degrade;
 pub mod endpoint;
 pub mod request;
 pub mod response;
-pub mod sse;
 pub mod stack;
 pub mod stream_upstream;
 pub mod transport;
 
+/// Server-sent events: the bytes of a streamed answer in, events out.
+pub use openrouter_wire::sse;
 /// The layers by themselves: for stacks put together by hand.
 pub use tower_llm_layers as layers;
 

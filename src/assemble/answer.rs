@@ -9,13 +9,8 @@ use super::{
     node::{is_null, members, write_list, write_name},
     typed::Typed,
 };
-use crate::{
-    Api, ChatFrame, Error, FailureKind, FrameKind,
-    request::{
-        JsonError,
-        scan::{Cursor, strict, whole_number},
-    },
-};
+use crate::{Api, ChatFrame, Error, FailureKind, FrameKind};
+use openrouter_wire::json::{Cursor, JsonError, strict, whole_number};
 
 /// The largest answer that is put together, in bytes of its stream: as that of a plain one.
 const LARGEST: usize = 256 * 1024 * 1024;

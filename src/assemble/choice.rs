@@ -6,11 +6,8 @@ use super::{
     merge::{add, add_members, longer},
     node::{Joined, Node, Object, inside, is_null, members, write_name, write_object},
 };
-use crate::request::{
-    JsonError,
-    scan::Cursor,
-    wire_struct::{Field, said_text},
-};
+use crate::request::wire_struct::{Field, said_text};
+use openrouter_wire::json::{Cursor, JsonError};
 
 /// A choice: what its deltas add up to, and what stands beside them.
 #[derive(Default)]

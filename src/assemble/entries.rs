@@ -7,10 +7,7 @@ use super::{
     node::{Object, inside, members, said, write_list, write_object},
     whole::Balance,
 };
-use crate::request::{
-    JsonError,
-    scan::{Cursor, strict, whole_number},
-};
+use openrouter_wire::json::{Cursor, JsonError, strict, whole_number};
 
 /// What the entries of a list are.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use super::{
     node::{Joined, Node, Object, inside, is_null, members},
     parts,
 };
-use crate::request::{JsonError, scan::Cursor};
+use openrouter_wire::json::{Cursor, JsonError};
 
 /// Members that come piece by piece, each of which counts, also the same one twice.
 const TEXTS: [&str; 10] = [

@@ -3,10 +3,7 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use super::entries::Entries;
-use crate::request::{
-    JsonError,
-    scan::{Cursor, strict, strict_text},
-};
+use openrouter_wire::json::{Cursor, JsonError, strict, strict_text};
 
 /// Members by their names.
 pub(super) type Object = BTreeMap<Box<str>, Node>;
@@ -125,7 +122,7 @@ pub(super) fn write_name(first: bool, name: &str, out: &mut Vec<u8>) {
     if !first {
         out.push(b',');
     }
-    out.extend_from_slice(&crate::request::scan::json_string(name));
+    out.extend_from_slice(&openrouter_wire::json::json_string(name));
     out.push(b':');
 }
 

@@ -4,7 +4,7 @@ use super::{
     merge::add_members,
     node::{Joined, Node, Object, members},
 };
-use crate::request::{JsonError, scan::Cursor};
+use openrouter_wire::json::{Cursor, JsonError};
 
 /// What a part may have to be joined with the one before it.
 const JOINED: [&str; 4] = ["type", "text", "thinking", "index"];

@@ -5,12 +5,10 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::node::{inside, members, write_name};
-use crate::{
-    Api,
-    request::{
-        Document, JsonError,
-        scan::{Cursor, strict},
-    },
+use crate::Api;
+use openrouter_wire::{
+    document::Document,
+    json::{Cursor, JsonError, strict},
 };
 
 /// The events so far, as far as the answer is made of them. What comes once stays the text it came as.
@@ -88,7 +86,8 @@ impl Typed {
         let kind = members.get("type").copied().and_then(inside).unwrap_or_default();
         let index = || {
             let raw = members.get("output_index").or_else(|| members.get("index"));
-            raw.and_then(|raw| crate::request::scan::whole_number(raw)).unwrap_or(0)
+            raw.and_then(|raw| openrouter_wire::json::whole_number(raw))
+                .unwrap_or(0)
         };
         match kind {
             b"response.created" | b"response.in_progress" | b"response.queued" if !self.has_ended => {

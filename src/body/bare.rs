@@ -13,9 +13,9 @@ use crate::{
     Error, FailureKind,
     assemble::Balance,
     response::{ChunkProbe, UpstreamError, reads_like_failure},
-    sse::SseItem,
     transport::error_in_body,
 };
+use openrouter_wire::sse::SseItem;
 
 /// A document that comes line by line without `data:`, as far as it has come.
 #[derive(Default)]

@@ -1,12 +1,7 @@
 //! A plain answer as a chunk of a stream: some providers ignore `stream`, and some stream whole messages.
 
-use crate::{
-    request::{
-        Found, JsonError,
-        scan::{Cursor, json_string},
-    },
-    response::is_reasoning,
-};
+use crate::response::is_reasoning;
+use openrouter_wire::json::{Cursor, Found, JsonError, json_string};
 
 /// The same answer as one chunk of a stream, on one line. Only the names that differ are written again: every value goes out as it came.
 pub(crate) fn as_chunk(answer: &[u8]) -> Vec<u8> {

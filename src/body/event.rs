@@ -16,8 +16,10 @@ use crate::{
     ChatFrame, Error, FailureKind,
     frame::FrameKind,
     known::Known,
-    request::{JsonError, scan::Cursor},
     response::{ChunkProbe, reads_like_failure},
+};
+use openrouter_wire::{
+    json::{Cursor, JsonError},
     sse::{SseEvent, SseItem},
 };
 

@@ -2,12 +2,9 @@
 
 use bytes::{Buf, Bytes};
 
-use crate::{
-    request::{
-        Found,
-        scan::{Cursor, lenient_value},
-    },
-    response::ChunkProbe,
+use crate::response::ChunkProbe;
+use openrouter_wire::{
+    json::{Cursor, Found, lenient_value},
     sse::short_word,
 };
 

@@ -14,10 +14,10 @@ use crate::{
     assemble::Gathered,
     frame::FrameKind,
     known::Known,
-    request::JsonError,
     response::{ChunkProbe, End, UpstreamError, reads_like_failure},
     transport::{error_in_body, generation_id},
 };
+use openrouter_wire::json::JsonError;
 
 /// A failure, and what it cost where the upstream said so.
 pub(super) struct Failed {

@@ -21,12 +21,8 @@ use super::{
     progress::Progress,
     wire::Wire,
 };
-use crate::{
-    Api, ChatFrame, Error, FailureKind,
-    error::Source,
-    sse::{SseDecoder, SseItem},
-    transport::generation_id,
-};
+use crate::{Api, ChatFrame, Error, FailureKind, error::Source, transport::generation_id};
+use openrouter_wire::sse::{SseDecoder, SseItem};
 
 /// How long to wait for the connection's own end after `[DONE]`: read to its end, it can be used again.
 const WAIT_FOR_CLOSE: Duration = Duration::from_millis(20);

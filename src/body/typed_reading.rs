@@ -9,10 +9,10 @@ use crate::{
     Api, ChatFrame, Error, FailureKind,
     api::{Piece, Step},
     frame::FrameKind,
-    request::scan::Text,
     response::{End, Usage, read_usage},
     transport::{error_in_body, generation_id},
 };
+use openrouter_wire::json::Text;
 
 /// The failure that it reports, if it does.
 pub(super) fn failure(piece: &Piece<'_>, headers: &HeaderMap) -> Option<Failed> {

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use crate::request::{
-    Document, JsonError,
-    scan::{Cursor, json_string},
+use openrouter_wire::{
+    document::Document,
+    json::{Cursor, JsonError, json_string},
 };
 
 /// The same JSON with usage of nothing.

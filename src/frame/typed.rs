@@ -10,12 +10,9 @@ use crate::{
     Api, Error, FailureKind, FrameKind,
     api::Piece,
     assemble::merged,
-    request::{
-        JsonError,
-        facts::{raw_member, text},
-        scan::{Cursor, Text},
-    },
+    request::facts::{raw_member, text},
 };
+use openrouter_wire::json::{Cursor, JsonError, Text};
 
 impl ChatFrame {
     /// The usage of a failed answer, and nothing to show: a sign of life that is counted.

@@ -7,10 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use tower_llm_layers::{Call, Modalities as Needed, Needs, UsdAmount};
 
-use super::document::{Document, Segments};
 use super::facts::{self, RequestFacts};
 use super::modality::Modalities;
-use super::scan::{Cursor, json_string};
+use openrouter_wire::document::{Document, Segments};
+use openrouter_wire::json::{Cursor, json_string};
 
 /// In which fields the requests of one API say what layers ask.
 pub(crate) struct Shape {

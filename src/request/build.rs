@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use super::cache::CacheControl;
 use super::chat::ChatRequest;
-use super::document::Document;
 use super::edit::encode;
 use super::message::{Content, Message};
 use super::modality::Modalities;
@@ -18,6 +17,7 @@ use super::response_format::ResponseFormat;
 use super::service_tier::{ServiceTier, Verbosity};
 use super::tool::Tool;
 use super::tool_choice::ToolChoice;
+use openrouter_wire::document::Document;
 
 /// Setters of one value each, over a private method `with`.
 macro_rules! setters {

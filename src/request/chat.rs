@@ -6,10 +6,10 @@ use bytes::Bytes;
 
 use super::body::{Gives, RequestBody, Shape};
 use super::check::check;
-use super::document::Document;
 use super::error::RequestError;
 use super::facts::{FACT_FIELDS, RequestFacts, reasoning_time};
 use super::typed::typed_request;
+use openrouter_wire::document::Document;
 
 /// A chat request.
 ///

@@ -2,9 +2,9 @@
 //!
 //! Checks only what this side reads itself: everything else is checked by the upstream, which knows its fields better.
 
-use super::document::Document;
 use super::error::RequestError;
-use super::scan::{Cursor, Found, Text};
+use openrouter_wire::document::Document;
+use openrouter_wire::json::{Cursor, Found, Text};
 
 /// The longest name of a model, in bytes: far longer than any there is.
 const LONGEST_MODEL: usize = 400;

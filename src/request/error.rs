@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::scan::{Found, JsonError};
+use openrouter_wire::json::{Found, JsonError};
 
 /// Why a request was not accepted. Says which field, what stands there and what should; never what the field says.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,11 +11,9 @@ mod chat;
 pub(crate) mod check;
 mod continuing;
 mod direct;
-mod document;
 mod edit;
 mod error;
 pub(crate) mod facts;
-mod fields;
 mod message;
 mod modality;
 pub(crate) mod open_enum;
@@ -26,7 +24,6 @@ mod read;
 mod reasoning;
 mod response_format;
 mod route;
-pub(crate) mod scan;
 mod service_tier;
 #[cfg(test)]
 mod tests;
@@ -41,20 +38,21 @@ pub use cache::CacheControl;
 pub(crate) use cache_key::{forbids_retention, is_irrelevant_header, write_document};
 pub use chat::ChatRequest;
 pub(crate) use continuing::way_of;
-pub use document::{Document, Segments};
 pub(crate) use edit::encode;
 pub use error::RequestError;
 pub use facts::{IMAGE_TOKENS, INLINE_MEDIA_TOKENS, LINKED_MEDIA_TOKENS, RequestFacts, SEARCH_TOKENS};
-pub use fields::openrouter_only_fields;
 pub use message::{Content, Message, Role};
 pub use modality::Modalities;
+pub use openrouter_wire::{
+    document::{Document, Segments, openrouter_only_fields},
+    json::{Found, JsonError},
+};
 pub use part::{FilePart, ImageUrl, InputAudio, Part, VideoUrl};
 pub use plugin::Plugin;
 pub use provider::{Cutoff, DataCollection, MaxPrice, PercentileCutoffs, ProviderPreferences, Sort, SortKey};
 pub use reasoning::{Effort, Reasoning};
 pub use response_format::{JsonSchema, ResponseFormat};
 pub(crate) use route::pinned_by;
-pub use scan::{Found, JsonError};
 pub use service_tier::{ServiceTier, Verbosity};
 pub use tool::{FunctionCall, FunctionTool, Tool, ToolCall};
 pub use tool_choice::ToolChoice;

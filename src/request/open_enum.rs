@@ -55,8 +55,8 @@ macro_rules! open_enum {
 
         impl $crate::request::wire_struct::Wire for $name {
             fn read(
-                cursor: &mut $crate::request::scan::Cursor<'_>,
-            ) -> Result<$crate::request::wire_struct::Field<Self>, $crate::request::JsonError> {
+                cursor: &mut ::openrouter_wire::json::Cursor<'_>,
+            ) -> Result<$crate::request::wire_struct::Field<Self>, ::openrouter_wire::json::JsonError> {
                 let read = cursor.string_or_skip()?;
                 Ok(read.map(|name| Self::from(&*name.to_str())).into())
             }

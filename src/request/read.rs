@@ -15,10 +15,10 @@ use super::plugin::Plugin;
 use super::provider::ProviderPreferences;
 use super::reasoning::Reasoning;
 use super::response_format::ResponseFormat;
-use super::scan::Text;
 use super::service_tier::ServiceTier;
 use super::tool::Tool;
 use super::tool_choice::ToolChoice;
+use openrouter_wire::json::Text;
 
 impl ChatRequest {
     /// The messages. This builds all of them: a layer that only needs the facts of the content uses [`facts`](Self::facts).

@@ -39,7 +39,7 @@ macro_rules! typed_request {
 
             /// The object this is.
             #[must_use]
-            pub fn document(&self) -> &$crate::request::Document {
+            pub fn document(&self) -> &::openrouter_wire::document::Document {
                 self.body.document()
             }
 
@@ -51,7 +51,7 @@ macro_rules! typed_request {
 
             /// The body as it goes out, without a copy. One segment, the one that came in, if nothing was changed.
             #[must_use]
-            pub fn segments(&self) -> $crate::request::Segments {
+            pub fn segments(&self) -> ::openrouter_wire::document::Segments {
                 self.body.segments()
             }
 

@@ -3,8 +3,9 @@
 use tower_llm_layers::{TokenUsage, UsdAmount};
 
 use super::usage::Usage;
-use crate::request::scan::{Cursor, Found, Text};
-use crate::request::{JsonError, wire_struct::read_whole};
+use crate::request::wire_struct::read_whole;
+use openrouter_wire::json::JsonError;
+use openrouter_wire::json::{Cursor, Found, Text};
 
 /// The same as [`Usage::for_layers`] of this object. Only an object of another shape than OpenRouter's builds the typed view.
 pub(crate) fn token_usage(raw: &[u8]) -> Option<TokenUsage> {

@@ -6,8 +6,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::request::scan::{Cursor, Found};
 use crate::request::wire_struct::read_by_serde;
+use openrouter_wire::json::{Cursor, Found};
 use tower_llm_layers::{UsdAmount, UsdError};
 
 /// A decimal number as it was written: money is never a float here.

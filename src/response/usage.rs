@@ -1,7 +1,8 @@
 //! What an answer took, and cost.
 
 use super::decimal::Decimal;
-use crate::request::{scan::Cursor, wire_struct::wire_struct};
+use crate::request::wire_struct::wire_struct;
+use openrouter_wire::json::Cursor;
 use tower_llm_layers::{TokenUsage, UsdAmount, UsdError};
 
 wire_struct! {

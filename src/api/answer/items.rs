@@ -1,11 +1,8 @@
 //! Items and blocks of an answer: what they show.
 
 use super::json::filled;
-use crate::request::{
-    Found, JsonError,
-    scan::{Cursor, Text},
-};
 use crate::response::full;
+use openrouter_wire::json::{Cursor, Found, JsonError, Text};
 
 /// Bytes of what there is to show, by their kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,12 +1,7 @@
 //! What single values of an answer say.
 
-use crate::{
-    request::{
-        Found, JsonError,
-        scan::{Cursor, lenient_value},
-    },
-    response::{full, means_failure},
-};
+use crate::response::{full, means_failure};
+use openrouter_wire::json::{Cursor, Found, JsonError, lenient_value};
 
 /// How many bytes a value has to show: 0 if it is blank.
 pub(in crate::api) fn filled(value: &mut Cursor<'_>) -> Result<usize, JsonError> {

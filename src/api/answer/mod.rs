@@ -7,13 +7,8 @@ mod json;
 use std::borrow::Cow;
 
 use super::{Api, messages, responses};
-use crate::{
-    request::{
-        JsonError,
-        scan::{Text, check_utf8},
-    },
-    response::{End, UpstreamError},
-};
+use crate::response::{End, UpstreamError};
+use openrouter_wire::json::{JsonError, Text, check_utf8};
 
 pub(super) use crate::response::full;
 pub(crate) use course::Course;

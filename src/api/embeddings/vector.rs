@@ -2,11 +2,8 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::request::{
-    Found, JsonError,
-    scan::Cursor,
-    wire_struct::{Absent, Field, Wire},
-};
+use crate::request::wire_struct::{Absent, Field, Wire};
+use openrouter_wire::json::{Cursor, Found, JsonError};
 
 /// The numbers of an embedding: read from a JSON array, or from base64 of little-endian 32-bit floats.
 #[derive(Debug, Clone, PartialEq, Default)]

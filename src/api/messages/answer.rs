@@ -1,10 +1,7 @@
 //! Events and whole documents of messages: what each says of the answer.
 
 use super::super::answer::{Item, Piece, Step, all, full, is_error};
-use crate::request::{
-    JsonError,
-    scan::{Cursor, Text},
-};
+use openrouter_wire::json::{Cursor, JsonError, Text};
 
 /// The members that matter, wherever they stand.
 #[derive(Default)]

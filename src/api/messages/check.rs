@@ -1,9 +1,10 @@
 //! What is checked of a request for a message that came as JSON: only what is read here.
 
 use crate::request::{
-    Document, Found, RequestError,
+    RequestError,
     check::{common, filled, shape},
 };
+use openrouter_wire::{document::Document, json::Found};
 
 const MESSAGES: &str = "send at least one message, such as [{\"role\":\"user\",\"content\":\"…\"}]";
 

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use crate::request::{
-    Document, JsonError, Modalities, RequestFacts,
+    Modalities, RequestFacts,
     facts::{self, Content, MEDIUM, member, raw_member},
-    scan::Cursor,
+};
+use openrouter_wire::{
+    document::Document,
+    json::{Cursor, JsonError},
 };
 
 /// The fields that the facts are read from.

@@ -8,10 +8,11 @@ use super::{
     facts,
 };
 use crate::{
-    request::{Document, Gives, RequestBody, RequestError, Shape, typed_request},
+    request::{Gives, RequestBody, RequestError, Shape, typed_request},
     transport::Dialect,
     wire::{Segments, WireRequest},
 };
+use openrouter_wire::document::Document;
 
 /// A request for a message: Anthropic's API of a model.
 ///

@@ -1,10 +1,7 @@
 //! Events and whole documents of responses: what each says of the answer.
 
 use super::super::answer::{Item, Piece, Said, Step, all, filled, full, full_text, is_error};
-use crate::request::{
-    JsonError,
-    scan::{Cursor, Text},
-};
+use openrouter_wire::json::{Cursor, JsonError, Text};
 
 /// The members that matter, wherever they stand.
 #[derive(Default)]

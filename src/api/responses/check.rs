@@ -2,11 +2,12 @@
 
 use crate::{
     request::{
-        Document, Found, RequestError,
+        RequestError,
         check::{common, filled, shape, text},
     },
     transport::Dialect,
 };
+use openrouter_wire::{document::Document, json::Found};
 
 const INPUT: &str = "send text, or items such as [{\"role\":\"user\",\"content\":\"…\"}]";
 

@@ -1,9 +1,12 @@
 //! What a request for a response asks of a model.
 
 use crate::request::{
-    Document, JsonError, Modalities, RequestFacts,
+    Modalities, RequestFacts,
     facts::{self, Content, member, raw_member},
-    scan::Cursor,
+};
+use openrouter_wire::{
+    document::Document,
+    json::{Cursor, JsonError},
 };
 
 /// The fields that the facts are read from.

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use tower_llm_layers::{PriceCeiling, ToolLoop, UsdAmount};
 
-use super::document::Document;
 use super::modality::Modalities;
-use super::scan::{Cursor, Text, whole_number};
 pub(crate) use content::Content;
+use openrouter_wire::document::Document;
+use openrouter_wire::json::{Cursor, Text, whole_number};
 pub(super) use tools::unbounded;
 
 /// The fields the facts are read from: a change to any other leaves them as they are.

@@ -2,11 +2,11 @@
 
 use tower_llm_layers::{PriceCeiling, UsdAmount};
 
-use super::super::document::Document;
-use super::super::scan::Cursor;
 use super::content::is_for_an_hour;
 use super::tools::Tools;
 use super::{RequestFacts, is_there, number, raw_member, text, usd};
+use openrouter_wire::document::Document;
+use openrouter_wire::json::Cursor;
 
 impl RequestFacts {
     pub(super) fn read_money(&mut self, document: &Document, tools: &Tools) {

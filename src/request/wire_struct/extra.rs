@@ -9,8 +9,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::Field;
-use crate::request::JsonError;
-use crate::request::scan::{Cursor, lenient_value, strict};
+use openrouter_wire::json::JsonError;
+use openrouter_wire::json::{Cursor, lenient_value, strict};
 
 /// Fields this version does not know, and known ones that cannot be read in full as their type: kept as the text they came as.
 ///

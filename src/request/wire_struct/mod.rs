@@ -41,11 +41,11 @@ macro_rules! wire_struct {
 
         impl $crate::request::wire_struct::Wire for $name {
             fn read(
-                cursor: &mut $crate::request::scan::Cursor<'_>,
-            ) -> Result<$crate::request::wire_struct::Field<Self>, $crate::request::JsonError> {
+                cursor: &mut ::openrouter_wire::json::Cursor<'_>,
+            ) -> Result<$crate::request::wire_struct::Field<Self>, ::openrouter_wire::json::JsonError> {
                 use $crate::request::wire_struct::{Field, field};
 
-                if cursor.peek()? != $crate::request::Found::Object {
+                if cursor.peek()? != ::openrouter_wire::json::Found::Object {
                     cursor.skip()?;
                     return Ok(Field::Unread);
                 }

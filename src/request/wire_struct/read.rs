@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::Extra;
-use crate::request::JsonError;
-use crate::request::scan::{Cursor, Found, lenient_value, whole_number};
+use openrouter_wire::json::JsonError;
+use openrouter_wire::json::{Cursor, Found, lenient_value, whole_number};
 
 /// What came of reading a value as a type.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,7 +83,7 @@ pub(crate) fn read_whole<T: Wire>(text: &[u8]) -> Option<T> {
 /// The same, with the place at fault. `None` if it is JSON of another shape.
 pub(crate) fn try_read_whole<T: Wire>(text: &[u8]) -> Result<Option<T>, JsonError> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    crate::request::scan::check_utf8(text)?;
+    openrouter_wire::json::check_utf8(text)?;
     let mut cursor = Cursor::lenient(text);
     let read = T::read(&mut cursor)?;
     cursor.end()?;
@@ -201,8 +201,8 @@ macro_rules! read_by_serde {
     ($($type:ty),+ $(,)?) => { $(
         impl $crate::request::wire_struct::Wire for $type {
             fn read(
-                cursor: &mut $crate::request::scan::Cursor<'_>,
-            ) -> Result<$crate::request::wire_struct::Field<Self>, $crate::request::JsonError> {
+                cursor: &mut ::openrouter_wire::json::Cursor<'_>,
+            ) -> Result<$crate::request::wire_struct::Field<Self>, ::openrouter_wire::json::JsonError> {
                 let read: Option<Self> = serde_json::from_slice(cursor.raw()?).ok();
                 Ok(read.into())
             }

@@ -1,8 +1,8 @@
 //! Texts that servers write in several shapes.
 
 use super::read::{Field, Wire, skipped};
-use crate::request::JsonError;
-use crate::request::scan::{Cursor, Found};
+use openrouter_wire::json::JsonError;
+use openrouter_wire::json::{Cursor, Found};
 
 /// What a model said: a string, or the texts of a list of parts, one after another. Of another value, its JSON text.
 ///

@@ -3,9 +3,9 @@
 use super::ChunkProbe;
 use super::parts::{Part, parts};
 use super::values::{filled, full, is_error};
-use crate::request::scan::{Cursor, Text};
-use crate::request::{Found, JsonError};
 use crate::response::finish::End;
+use openrouter_wire::json::{Cursor, Text};
+use openrouter_wire::json::{Found, JsonError};
 
 /// The last bit stands for all choices past it.
 const LAST_BIT: u64 = 63;

@@ -18,9 +18,9 @@ use super::counts::answer_tokens;
 use super::finish::{End, FinishReason};
 use super::upstream::UpstreamError;
 use super::usage::Usage;
-use crate::request::JsonError;
-use crate::request::scan::{Cursor, Text, check_utf8};
 use crate::request::wire_struct::read_whole;
+use openrouter_wire::json::JsonError;
+use openrouter_wire::json::{Cursor, Text, check_utf8};
 
 /// English text has about 4.3 bytes a token with the tokenizers of 2026, code a little fewer: 5 counts rather too few tokens.
 const BYTES_PER_TOKEN: usize = 5;

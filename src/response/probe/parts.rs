@@ -1,8 +1,8 @@
 //! Contents in parts, tool calls and pictures: lists of objects.
 
 use super::values::{filled, full};
-use crate::request::scan::Cursor;
-use crate::request::{Found, JsonError};
+use openrouter_wire::json::Cursor;
+use openrouter_wire::json::{Found, JsonError};
 
 /// What was found in a list of parts.
 #[derive(Default)]

@@ -2,8 +2,8 @@
 
 use super::ChunkProbe;
 use super::values::{full, is_error, keep, means_error};
-use crate::request::scan::{Cursor, Text};
-use crate::request::{Found, JsonError};
+use openrouter_wire::json::{Cursor, Text};
+use openrouter_wire::json::{Found, JsonError};
 
 impl<'a> ChunkProbe<'a> {
     pub(super) fn member(&mut self, key: Text<'a>, value: &mut Cursor<'a>) -> Result<(), JsonError> {

@@ -1,8 +1,8 @@
 //! What single values of an answer say.
 
-use crate::request::scan::{Cursor, Text, lenient_value};
-use crate::request::{Found, JsonError};
 use crate::response::upstream::means_failure;
+use openrouter_wire::json::{Cursor, Text, lenient_value};
+use openrouter_wire::json::{Found, JsonError};
 
 pub(super) fn keep<'a>(place: &mut Option<Text<'a>>, value: &mut Cursor<'a>) -> Result<(), JsonError> {
     if let Some(text) = full(value)? {

@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::UpstreamError;
 use super::fields::{code, details, message, read, read_beside, text};
 use super::meaning::{CODES, MESSAGES, is_success, means_failure, names_error, reads_like_failure};
-use crate::request::scan::lenient_value;
 use crate::response::finish::End;
+use openrouter_wire::json::lenient_value;
 
 /// How deep an error may stand in another one.
 const DEEPEST: usize = 4;

@@ -8,7 +8,7 @@ const MOST_DIGITS: usize = 20;
 
 /// The whole number that a JSON number is: `10`, `10.0` and `1e1` are ten. `None` for a fraction, a negative or too large a number, and for
 /// what is no number.
-pub(crate) fn whole_number(raw: &[u8]) -> Option<u64> {
+pub fn whole_number(raw: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(raw).ok()?;
     if let Ok(number) = text.parse() {
         // Rust reads a sign that JSON does not.

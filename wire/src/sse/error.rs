@@ -6,7 +6,7 @@ use std::fmt;
 ///
 /// ```
 /// use bytes::Bytes;
-/// use tower_openrouter::sse::{SseDecoder, SseError};
+/// use openrouter_wire::sse::{SseDecoder, SseError};
 ///
 /// let mut decoder = SseDecoder::with_limit(16);
 /// let mut input = Bytes::from_static(b"data: far more than sixteen bytes\n\n");

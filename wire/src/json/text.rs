@@ -5,7 +5,7 @@ use std::ops::Range;
 
 /// The inside of a JSON string: between the quotes, escapes and all.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Text<'a> {
+pub struct Text<'a> {
     raw: &'a [u8],
     at: usize,
     escaped: bool,
@@ -17,7 +17,8 @@ impl<'a> Text<'a> {
     }
 
     /// A text without escapes that stands nowhere.
-    pub(crate) const fn constant(raw: &'static [u8]) -> Text<'static> {
+    #[must_use]
+    pub const fn constant(raw: &'static [u8]) -> Text<'static> {
         Text {
             raw,
             at: 0,
@@ -26,32 +27,46 @@ impl<'a> Text<'a> {
     }
 
     /// Its range, without its quotes.
-    pub(crate) fn range(&self) -> Range<usize> {
+    #[inline]
+    #[must_use]
+    pub fn range(&self) -> Range<usize> {
         self.at..self.at + self.raw.len()
     }
 
     /// The bytes, escapes and all.
-    pub(crate) fn raw(&self) -> &'a [u8] {
+    #[inline]
+    #[must_use]
+    pub fn raw(&self) -> &'a [u8] {
         self.raw
     }
 
     /// The bytes, if they have no escapes.
-    pub(crate) fn plain(&self) -> Option<&'a [u8]> {
+    #[inline]
+    #[must_use]
+    pub fn plain(&self) -> Option<&'a [u8]> {
         (!self.escaped).then_some(self.raw)
     }
 
     /// The bytes if there is no escape among them, and nothing otherwise: good for a `match` on known names.
     ///
     /// A known name spelt with an escape is not recognised by this; readers of what others wrote for us may use it.
-    pub(crate) fn name(&self) -> &'a [u8] {
+    #[inline]
+    #[must_use]
+    pub fn name(&self) -> &'a [u8] {
         if self.escaped { b"" } else { self.raw }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether nothing stands between the quotes.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.raw.is_empty()
     }
 
-    pub(crate) fn is(&self, other: &str) -> bool {
+    /// Whether it says this.
+    #[inline]
+    #[must_use]
+    pub fn is(&self, other: &str) -> bool {
         if self.escaped {
             self.to_str() == other
         } else {
@@ -60,7 +75,9 @@ impl<'a> Text<'a> {
     }
 
     /// The text without escapes. Half of a surrogate pair becomes U+FFFD, as does what is not UTF-8.
-    pub(crate) fn to_str(self) -> Cow<'a, str> {
+    #[inline]
+    #[must_use]
+    pub fn to_str(self) -> Cow<'a, str> {
         if self.escaped {
             Cow::Owned(unescape(&String::from_utf8_lossy(self.raw)))
         } else {
@@ -115,7 +132,7 @@ fn hex(rest: &mut std::str::Chars<'_>) -> u32 {
 }
 
 /// Text as a JSON string, quotes and all.
-pub(crate) fn json_string(text: &str) -> Vec<u8> {
+pub fn json_string(text: &str) -> Vec<u8> {
     let mut json = Vec::with_capacity(text.len() + 2);
     json.push(b'"');
     for byte in text.bytes() {

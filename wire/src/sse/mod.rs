@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use bytes::Bytes;
-//! use tower_openrouter::sse::{SseDecoder, SseError, SseItem};
+//! use openrouter_wire::sse::{SseDecoder, SseError, SseItem};
 //!
 //! # fn main() -> Result<(), SseError> {
 //! let mut decoder = SseDecoder::new();
@@ -48,5 +48,4 @@ mod tests;
 
 pub use decoder::SseDecoder;
 pub use error::SseError;
-pub(crate) use item::short_word;
-pub use item::{SseEvent, SseItem};
+pub use item::{SseEvent, SseItem, short_word};

@@ -65,7 +65,7 @@ impl fmt::Display for JsonError {
             Expected::Fewer => write!(
                 f,
                 "the JSON object has more than {} members at byte {at}",
-                crate::request::document::MAX_MEMBERS
+                super::MAX_MEMBERS
             ),
             _ => write!(f, "not JSON at byte {at}: expected {}, found {found}", expected.name()),
         }
@@ -181,7 +181,9 @@ impl Found {
         self as u8
     }
 
-    pub(crate) fn from_byte(byte: Option<u8>) -> Self {
+    /// The kind of value that begins with this byte; `None` is the end of the text.
+    #[must_use]
+    pub fn from_byte(byte: Option<u8>) -> Self {
         match byte {
             None => Self::End,
             Some(b'n') => Self::Null,

@@ -4,9 +4,8 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use super::{Document, Member};
-use crate::request::fields;
-use crate::request::scan::json_string;
+use super::{Document, Member, fields};
+use crate::json::json_string;
 
 /// What becomes of one key.
 #[derive(Clone)]

@@ -65,7 +65,6 @@ const ORDER: &[&str] = &[
     "instructions",
 ];
 
-/// Fields that only OpenRouter reads. A provider that speaks OpenAI's wire answers 400 to most of them.
 const OPENROUTER_ONLY: &[&str] = &[
     "models",
     "preset",
@@ -94,7 +93,7 @@ const OPENROUTER_ONLY: &[&str] = &[
     "instructions",
 ];
 
-/// Fields that only OpenRouter reads, and that [`without_openrouter_fields`](super::ChatRequest::without_openrouter_fields) leaves out.
+/// Fields of a chat that only OpenRouter reads: a provider that speaks OpenAI's wire answers 400 to most of them.
 #[must_use]
 pub const fn openrouter_only_fields() -> &'static [&'static str] {
     OPENROUTER_ONLY

@@ -7,7 +7,7 @@ use super::{Cursor, Found, JsonError, MAX_DEPTH, strict};
 
 /// What a value says, and whether the tree says all of it: a number that is not finite is null in it, and half of a surrogate pair is U+FFFD.
 /// `None` if the text is no JSON, or nested too deeply.
-pub(crate) fn lenient_value(raw: &[u8]) -> Option<(Value, bool)> {
+pub fn lenient_value(raw: &[u8]) -> Option<(Value, bool)> {
     if let Ok(value) = serde_json::from_slice(raw) {
         return Some((value, true));
     }

@@ -1,6 +1,7 @@
 //! A JSON object that is read by looking at it and changed by patching it.
 
 mod edit;
+mod fields;
 mod segments;
 #[cfg(test)]
 mod tests;
@@ -12,12 +13,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::scan::{Cursor, JsonError, check_utf8};
+use crate::json::{Cursor, JsonError, MAX_MEMBERS, check_utf8};
 use edit::Edit;
+pub use fields::openrouter_only_fields;
 pub use segments::Segments;
-
-/// The most members that a request may have at its top level, doubles included: far more than there are fields.
-pub(crate) const MAX_MEMBERS: usize = 4_096;
 
 /// What some editors write before a text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -32,13 +31,13 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 ///
 /// ```
 /// use bytes::Bytes;
-/// use tower_openrouter::request::Document;
+/// use openrouter_wire::document::Document;
 ///
 /// let mut document = Document::parse(Bytes::from_static(b"{ \"model\": \"a/b\",  \"x\": 1 }"))?;
 /// document.set("model", Bytes::from_static(b"\"c/d\""));
 /// document.set("stream", Bytes::from_static(b"true"));
 /// assert_eq!(document.to_bytes(), "{ \"model\": \"c/d\",  \"x\": 1,\"stream\":true }");
-/// # Ok::<(), tower_openrouter::request::JsonError>(())
+/// # Ok::<(), openrouter_wire::json::JsonError>(())
 /// ```
 #[derive(Clone)]
 pub struct Document {
@@ -88,8 +87,12 @@ impl Document {
         Self::read(original.clone(), &mut Cursor::new(&original), MAX_MEMBERS)
     }
 
-    /// The same of an answer, which may hold what strict JSON does not.
-    pub(crate) fn parse_answer(original: &Bytes) -> Result<Self, JsonError> {
+    /// The same of an answer, which may hold what strict JSON does not, and as many members as it likes.
+    ///
+    /// # Errors
+    ///
+    /// If the text is not UTF-8, not JSON, nested deeper than 512 levels, or not an object.
+    pub fn parse_answer(original: &Bytes) -> Result<Self, JsonError> {
         Self::read(original.clone(), &mut Cursor::lenient(original), usize::MAX)
     }
 
@@ -172,7 +175,7 @@ impl Document {
     }
 
     /// What goes out, doubles and all: keys, keys as they are written, and values.
-    pub(crate) fn written(&self) -> impl Iterator<Item = (&str, &[u8], &[u8])> {
+    pub fn written(&self) -> impl Iterator<Item = (&str, &[u8], &[u8])> {
         let kept = self.members.iter().filter(|member| self.keeps(member)).map(|member| {
             let key = self.key(member);
             let set = self.edit(key).and_then(|edit| edit.value.as_deref());

@@ -34,7 +34,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 ///
 /// ```
 /// use bytes::Bytes;
-/// use tower_openrouter::sse::{SseDecoder, SseError, SseItem};
+/// use openrouter_wire::sse::{SseDecoder, SseError, SseItem};
 ///
 /// # fn main() -> Result<(), SseError> {
 /// let mut decoder = SseDecoder::new();
@@ -72,7 +72,7 @@ impl SseDecoder {
     /// A decoder for a new stream, with the default limit.
     ///
     /// ```
-    /// use tower_openrouter::sse::SseDecoder;
+    /// use openrouter_wire::sse::SseDecoder;
     ///
     /// assert_eq!(SseDecoder::new().limit(), SseDecoder::DEFAULT_LIMIT);
     /// ```
@@ -86,7 +86,7 @@ impl SseDecoder {
     ///
     /// ```
     /// use bytes::Bytes;
-    /// use tower_openrouter::sse::{SseDecoder, SseError};
+    /// use openrouter_wire::sse::{SseDecoder, SseError};
     ///
     /// let mut decoder = SseDecoder::with_limit(1024);
     /// let mut endless = Bytes::from(vec![b'x'; 1025]);
@@ -107,7 +107,7 @@ impl SseDecoder {
     /// The most bytes an event may have.
     ///
     /// ```
-    /// use tower_openrouter::sse::SseDecoder;
+    /// use openrouter_wire::sse::SseDecoder;
     ///
     /// assert_eq!(SseDecoder::with_limit(1024).limit(), 1024);
     /// ```
@@ -123,7 +123,7 @@ impl SseDecoder {
     ///
     /// ```
     /// use bytes::Bytes;
-    /// use tower_openrouter::sse::{SseDecoder, SseError, SseItem};
+    /// use openrouter_wire::sse::{SseDecoder, SseError, SseItem};
     ///
     /// # fn main() -> Result<(), SseError> {
     /// let mut decoder = SseDecoder::new();
@@ -185,7 +185,7 @@ impl SseDecoder {
     ///
     /// ```
     /// use bytes::Bytes;
-    /// use tower_openrouter::sse::{SseDecoder, SseError};
+    /// use openrouter_wire::sse::{SseDecoder, SseError};
     ///
     /// # fn main() -> Result<(), SseError> {
     /// let mut decoder = SseDecoder::new();
@@ -222,7 +222,7 @@ impl SseDecoder {
     ///
     /// ```
     /// use bytes::Bytes;
-    /// use tower_openrouter::sse::{SseDecoder, SseError, SseItem};
+    /// use openrouter_wire::sse::{SseDecoder, SseError, SseItem};
     ///
     /// # fn main() -> Result<(), SseError> {
     /// let mut decoder = SseDecoder::new();

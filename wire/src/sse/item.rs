@@ -6,7 +6,7 @@ use bytes::Bytes;
 ///
 /// ```
 /// use bytes::Bytes;
-/// use tower_openrouter::sse::{SseDecoder, SseItem};
+/// use openrouter_wire::sse::{SseDecoder, SseItem};
 ///
 /// let mut decoder = SseDecoder::new();
 /// let mut input = Bytes::from_static(b"event: ping\ndata: {}\n\n");
@@ -54,7 +54,8 @@ pub(super) fn is_done(data: &[u8]) -> bool {
 
 /// What may be a word that ends a stream, without blanks and quotes around it; `None` for an object, or if it is too long.
 #[inline]
-pub(crate) fn short_word(data: &[u8]) -> Option<&[u8]> {
+#[must_use]
+pub fn short_word(data: &[u8]) -> Option<&[u8]> {
     const LONGEST: usize = 32;
     // An event is JSON, nearly always.
     if data.first() == Some(&b'{') || data.len() > LONGEST {
@@ -73,7 +74,7 @@ pub(crate) fn short_word(data: &[u8]) -> Option<&[u8]> {
 ///
 /// ```
 /// use bytes::Bytes;
-/// use tower_openrouter::sse::{SseDecoder, SseItem};
+/// use openrouter_wire::sse::{SseDecoder, SseItem};
 ///
 /// let mut decoder = SseDecoder::new();
 /// let mut input = Bytes::from_static(b"event: delta\nid: 7\ndata: one\ndata: two\n\n");

@@ -7,7 +7,7 @@ const FINITE_LENGTH: usize = 300;
 
 /// The same JSON for parsers that are stricter than [`Cursor::lenient`](super::Cursor::lenient): a number that is not finite (`NaN`, `Infinity`,
 /// `1e999`) becomes `null`, and half of a surrogate pair becomes `\ufffd`. Borrows if nothing has to change.
-pub(crate) fn strict(json: &[u8]) -> Cow<'_, [u8]> {
+pub fn strict(json: &[u8]) -> Cow<'_, [u8]> {
     let mut out = Rewritten::of(json);
     let mut at = 0;
     while let Some(byte) = json.get(at) {
@@ -33,7 +33,7 @@ pub(crate) fn strict(json: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// The inside of a JSON string, in which half of a surrogate pair becomes `\ufffd`.
-pub(crate) fn strict_text(inside: &[u8]) -> Cow<'_, [u8]> {
+pub fn strict_text(inside: &[u8]) -> Cow<'_, [u8]> {
     let mut out = Rewritten::of(inside);
     replace_halves(&mut out, 0, inside.len());
     out.finish()

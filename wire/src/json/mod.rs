@@ -1,4 +1,4 @@
-//! A reader of JSON text that builds nothing.
+//! A reader of JSON text that builds nothing: the cursor, its errors, and what makes lenient text strict.
 //!
 //! It walks the bytes once, checks the whole grammar as it goes, and hands out slices. The document, the facts of a request and the probe
 //! of a stream frame all stand on it, so none of them copies a prompt or an answer to look at it.
@@ -15,22 +15,25 @@ mod text;
 mod value;
 
 pub use error::{Found, JsonError};
-pub(crate) use number::whole_number;
-pub(crate) use strict::{strict, strict_text};
-pub(crate) use text::{Text, json_string};
-pub(crate) use value::lenient_value;
+pub use number::whole_number;
+pub use strict::{strict, strict_text};
+pub use text::{Text, json_string};
+pub use value::lenient_value;
 
 use error::Expected;
 
 /// The deepest nesting that is read. `serde_json` stops at 127 levels, so nothing that may be deeper is read with it alone.
-pub(crate) const MAX_DEPTH: u32 = 512;
+pub const MAX_DEPTH: u32 = 512;
+
+/// The most members that a request may have at its top level, doubles included: far more than there are fields.
+pub(crate) const MAX_MEMBERS: usize = 4_096;
 
 /// How many levels one call of [`Cursor::skip`] can remember: one bit for each.
 const LEVELS_OF_A_WALK: u32 = 128;
 
 /// A position in JSON text.
 #[derive(Debug)]
-pub(crate) struct Cursor<'a> {
+pub struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
     /// How many objects and arrays are open around this place.
@@ -40,7 +43,7 @@ pub(crate) struct Cursor<'a> {
 }
 
 /// Checks that text is UTF-8. The cursor does not.
-pub(crate) fn check_utf8(bytes: &[u8]) -> Result<(), JsonError> {
+pub fn check_utf8(bytes: &[u8]) -> Result<(), JsonError> {
     match std::str::from_utf8(bytes) {
         Ok(_) => Ok(()),
         Err(error) => {
@@ -56,7 +59,8 @@ pub(crate) fn check_utf8(bytes: &[u8]) -> Result<(), JsonError> {
 
 impl<'a> Cursor<'a> {
     /// A reader of requests: strict JSON.
-    pub(crate) const fn new(bytes: &'a [u8]) -> Self {
+    #[must_use]
+    pub const fn new(bytes: &'a [u8]) -> Self {
         Self {
             bytes,
             at: 0,
@@ -66,7 +70,8 @@ impl<'a> Cursor<'a> {
     }
 
     /// A reader of answers: JSON, with `NaN`, `Infinity` and `-Infinity` as numbers. Servers in Python write these.
-    pub(crate) const fn lenient(bytes: &'a [u8]) -> Self {
+    #[must_use]
+    pub const fn lenient(bytes: &'a [u8]) -> Self {
         Self {
             bytes,
             at: 0,
@@ -76,24 +81,29 @@ impl<'a> Cursor<'a> {
     }
 
     /// The offset of the next byte to be read.
-    pub(crate) fn at(&self) -> usize {
+    #[inline]
+    #[must_use]
+    pub const fn at(&self) -> usize {
         self.at
     }
 
     /// The text from this offset up to the next byte to be read.
-    pub(crate) fn since(&self, from: usize) -> &'a [u8] {
+    #[inline]
+    #[must_use]
+    pub fn since(&self, from: usize) -> &'a [u8] {
         self.bytes.get(from..self.at).unwrap_or_default()
     }
 
     /// Skips white space to whatever comes next, and returns its position.
-    pub(crate) fn separator(&mut self) -> usize {
+    #[inline]
+    pub fn separator(&mut self) -> usize {
         self.next_solid();
         self.at
     }
 
     /// What kind of value comes next. Steps over white space, and over nothing else.
     #[inline]
-    pub(crate) fn peek(&mut self) -> Result<Found, JsonError> {
+    pub fn peek(&mut self) -> Result<Found, JsonError> {
         let found = Found::from_byte(self.next_solid());
         if found.is_value() {
             Ok(found)
@@ -105,7 +115,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Steps over one value, whatever it is.
-    pub(crate) fn skip(&mut self) -> Result<(), JsonError> {
+    pub fn skip(&mut self) -> Result<(), JsonError> {
         // One bit per level: set if the level is an object.
         let mut objects = 0_u128;
         let mut depth = 0_u32;
@@ -172,7 +182,8 @@ impl<'a> Cursor<'a> {
     }
 
     /// Steps over one value and returns its text.
-    pub(crate) fn raw(&mut self) -> Result<&'a [u8], JsonError> {
+    #[inline]
+    pub fn raw(&mut self) -> Result<&'a [u8], JsonError> {
         self.peek()?;
         let from = self.at;
         self.skip()?;
@@ -181,7 +192,7 @@ impl<'a> Cursor<'a> {
 
     /// Reads a string.
     #[inline]
-    pub(crate) fn string(&mut self) -> Result<Text<'a>, JsonError> {
+    pub fn string(&mut self) -> Result<Text<'a>, JsonError> {
         if self.next_solid() != Some(b'"') {
             return Err(self.fail(Expected::String));
         }
@@ -196,7 +207,7 @@ impl<'a> Cursor<'a> {
 
     /// Reads a string; steps over anything else.
     #[inline]
-    pub(crate) fn string_or_skip(&mut self) -> Result<Option<Text<'a>>, JsonError> {
+    pub fn string_or_skip(&mut self) -> Result<Option<Text<'a>>, JsonError> {
         if self.peek()? == Found::String {
             self.string().map(Some)
         } else {
@@ -205,12 +216,13 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads a whole number that fits, also one that is written as `10.0` or `1e1`; steps over anything else.
-    pub(crate) fn u64_or_skip(&mut self) -> Result<Option<u64>, JsonError> {
+    #[inline]
+    pub fn u64_or_skip(&mut self) -> Result<Option<u64>, JsonError> {
         self.raw().map(whole_number)
     }
 
     /// Walks an object. `member` must step over exactly one value each time it is called.
-    pub(crate) fn object<F>(&mut self, mut member: F) -> Result<(), JsonError>
+    pub fn object<F>(&mut self, mut member: F) -> Result<(), JsonError>
     where
         F: FnMut(Text<'a>, &mut Self) -> Result<(), JsonError>,
     {
@@ -236,7 +248,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Walks an object; steps over anything else.
-    pub(crate) fn object_or_skip<F>(&mut self, member: F) -> Result<(), JsonError>
+    pub fn object_or_skip<F>(&mut self, member: F) -> Result<(), JsonError>
     where
         F: FnMut(Text<'a>, &mut Self) -> Result<(), JsonError>,
     {
@@ -248,7 +260,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Walks an array; steps over anything else. `item` must step over exactly one value each time it is called.
-    pub(crate) fn array_or_skip<F>(&mut self, mut item: F) -> Result<(), JsonError>
+    pub fn array_or_skip<F>(&mut self, mut item: F) -> Result<(), JsonError>
     where
         F: FnMut(&mut Self) -> Result<(), JsonError>,
     {
@@ -273,7 +285,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Calls `item` for each item of an array; anything else is the only item.
-    pub(crate) fn each_or_self<F>(&mut self, mut item: F) -> Result<(), JsonError>
+    pub fn each_or_self<F>(&mut self, mut item: F) -> Result<(), JsonError>
     where
         F: FnMut(&mut Self) -> Result<(), JsonError>,
     {
@@ -290,7 +302,8 @@ impl<'a> Cursor<'a> {
     }
 
     /// Checks that nothing but white space is left.
-    pub(crate) fn end(&mut self) -> Result<(), JsonError> {
+    #[inline]
+    pub fn end(&mut self) -> Result<(), JsonError> {
         if self.next_solid().is_none() {
             Ok(())
         } else {
