@@ -9,9 +9,14 @@ use crate::{
     Api, Error,
     bounds::cut_cow,
     known::{Adds, Known},
-    response::{ChatChunk, ChatResponse, ChunkProbe, End, Usage, read_usage, token_usage, tokens_of},
+    response::{UsageExt as _, token_usage},
 };
 use openrouter_wire::json::Text;
+use openrouter_wire::{
+    chat::{ChatChunk, ChatResponse, ChunkProbe, tokens_of, unpaid, with_other_text},
+    finish::End,
+    usage::Usage,
+};
 
 /// One piece of an answer: an event of a stream, a sign of life, or a whole plain answer.
 ///
@@ -192,7 +197,7 @@ impl ChatFrame {
             return None;
         }
         if self.is_typed() {
-            return read_usage(&self.usage_of_typed()?);
+            return Usage::from_json(&self.usage_of_typed()?);
         }
         ChunkProbe::read(&self.bytes).ok()?.usage()
     }
@@ -282,7 +287,7 @@ impl Frame for ChatFrame {
         if self.is_typed() {
             return self;
         }
-        let bytes = edit::written_anew(&self.bytes, text).unwrap_or_else(|| self.bytes.clone());
+        let bytes = with_other_text(&self.bytes, text).unwrap_or_else(|| self.bytes.clone());
         let known = ChunkProbe::read(&bytes).ok().and_then(|probe| Known::of(&probe));
         Self { bytes, ..self }.knowing(known)
     }
@@ -350,7 +355,7 @@ impl Frame for ChatFrame {
         let unpaid = if self.is_typed() {
             typed::unpaid(self.api, &self.bytes)
         } else {
-            self.has_usage().then(|| edit::unpaid(&self.bytes)).flatten()
+            self.has_usage().then(|| unpaid(&self.bytes)).flatten()
         };
         let bytes = unpaid.unwrap_or_else(|| Bytes::copy_from_slice(&self.bytes));
         let is_chat = !self.is_typed();
@@ -391,7 +396,6 @@ impl From<ChatFrame> for Bytes {
     }
 }
 
-mod edit;
 #[cfg(test)]
 mod tests;
 mod typed;

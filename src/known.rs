@@ -4,7 +4,8 @@ use std::{borrow::Cow, ops::Range};
 
 use tower_llm_layers::TokenUsage;
 
-use crate::response::{ChunkProbe, token_usage};
+use crate::response::token_usage;
+use openrouter_wire::chat::ChunkProbe;
 use openrouter_wire::json::Text;
 
 /// Shared by a frame's clones, and by the chunks of a stream that differ in their text alone.

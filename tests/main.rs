@@ -116,8 +116,6 @@ mod scorecard;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
-mod sse_properties;
-#[cfg(test)]
 mod staying_up;
 #[cfg(test)]
 mod stream_upstream;

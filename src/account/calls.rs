@@ -9,8 +9,11 @@ use super::pages;
 use crate::{
     Error,
     frame::unreadable,
-    response::{Credits, Generation, KeyInfo, Model, ModelEndpoints},
     transport::{SentKey, Transport, Upstream, error_of_response, read_error},
+};
+use openrouter_wire::{
+    account::{Credits, Generation, KeyInfo},
+    catalogue::{Model, ModelEndpoints},
 };
 
 /// How long one of these calls may take. None stands on the way of an answer.

@@ -8,16 +8,16 @@ use tower_llm_layers::{
     Budgeted, CacheKey, Call, Candidate, Continuable, ContinueBy, KeyWriter, LlmRequest, Needs, Route, UsdAmount,
 };
 
-use super::{
-    Api, ApiAnswer, EmbeddingRequest, EmbeddingResponse, MessageDocument, MessagesRequest, ResponseDocument,
-    ResponsesRequest,
-};
+use super::{Api, EmbeddingRequest, MessagesRequest, ResponsesRequest};
 use crate::{
     ChatRequest,
     request::RequestError,
-    response::ChatResponse,
     transport::Dialect,
     wire::{Segments, WireRequest},
+};
+use openrouter_wire::chat::ChatResponse;
+use openrouter_wire::{
+    ApiAnswer, embeddings::EmbeddingResponse, messages::MessageDocument, responses::ResponseDocument,
 };
 
 /// A request to an API of a model: what a [`Stack`](crate::Stack) takes. Typed requests convert into it.

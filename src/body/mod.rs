@@ -2,11 +2,9 @@
 
 mod assembled;
 mod bare;
-mod chunk;
 mod encoding;
 mod event;
 mod limits;
-mod loose;
 mod part;
 mod plain;
 mod progress;
@@ -22,7 +20,6 @@ mod typed_reading;
 mod typed_tests;
 mod unread;
 mod wire;
-mod words;
 
 use std::{
     collections::VecDeque,
@@ -52,10 +49,8 @@ use self::{
     wire::Wire,
 };
 pub(crate) use self::{
-    chunk::as_chunk,
     encoding::{decoded, is_zlib},
     limits::ReadLimits,
-    words::{event_data, first_words, is_page},
 };
 
 /// The body of an answer.
@@ -197,7 +192,7 @@ impl ChatBody {
 /// The plain answer that chunks make up, checked like one that came plain.
 pub(crate) fn put_together(gathered: Gathered, headers: &HeaderMap) -> Result<ChatFrame, Error> {
     let (api, text) = (gathered.api(), gathered.text());
-    whole_answer(api, gathered.whole()?, headers).map_err(|error| error.after_text(text))
+    whole_answer(api, gathered.whole(), headers).map_err(|error| error.after_text(text))
 }
 
 fn whole_answer(api: Api, bytes: Bytes, headers: &HeaderMap) -> Result<ChatFrame, Error> {

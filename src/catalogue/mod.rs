@@ -22,7 +22,7 @@ use self::{
     table::{Row, Table},
     wanted::Wanted,
 };
-use crate::response::{Model, ModelEndpoints, Pricing};
+use openrouter_wire::catalogue::{Model, ModelEndpoints, Pricing};
 
 pub use file::CatalogueFileError;
 pub(crate) use names::PRIORITY;

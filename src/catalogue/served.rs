@@ -5,7 +5,7 @@ use super::{
     prices::PLUGIN_SEARCH,
     rates::{NoRates, Rates},
 };
-use crate::response::{Endpoint, Model, ModelEndpoints};
+use openrouter_wire::catalogue::{Endpoint, Model, ModelEndpoints};
 
 /// What is known of the endpoints of a model.
 #[derive(Debug, Default)]

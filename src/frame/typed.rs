@@ -6,13 +6,12 @@ use bytes::Bytes;
 use tower_llm_layers::{Shown, Stage};
 
 use super::{ChatFrame, Flags};
-use crate::{
-    Api, Error, FailureKind, FrameKind,
-    api::Piece,
+use crate::{Api, Error, FailureKind, FrameKind};
+use openrouter_wire::{
     assemble::merged,
-    request::facts::{raw_member, text},
+    events::Piece,
+    json::{Cursor, JsonError, Text, raw_member, text},
 };
-use openrouter_wire::json::{Cursor, JsonError, Text};
 
 impl ChatFrame {
     /// The usage of a failed answer, and nothing to show: a sign of life that is counted.

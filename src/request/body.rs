@@ -8,9 +8,11 @@ use bytes::Bytes;
 use tower_llm_layers::{Call, Modalities as Needed, Needs, UsdAmount};
 
 use super::facts::{self, RequestFacts};
-use super::modality::Modalities;
-use openrouter_wire::document::{Document, Segments};
-use openrouter_wire::json::{Cursor, json_string};
+use openrouter_wire::{
+    Modalities,
+    document::{Document, Segments},
+    json::{Cursor, json_string, text},
+};
 
 /// In which fields the requests of one API say what layers ask.
 pub(crate) struct Shape {
@@ -329,7 +331,7 @@ impl Inner {
                 self.model = self
                     .document
                     .get("model")
-                    .and_then(facts::text)
+                    .and_then(text)
                     .map(|model| model.to_str().into());
             }
             "stream" => {

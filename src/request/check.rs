@@ -3,8 +3,10 @@
 //! Checks only what this side reads itself: everything else is checked by the upstream, which knows its fields better.
 
 use super::error::RequestError;
-use openrouter_wire::document::Document;
-use openrouter_wire::json::{Cursor, Found, Text};
+use openrouter_wire::{
+    document::Document,
+    json::{Cursor, Found, Text, text as text_of},
+};
 
 /// The longest name of a model, in bytes: far longer than any there is.
 const LONGEST_MODEL: usize = 400;
@@ -19,7 +21,7 @@ pub(super) fn check(document: &Document) -> Result<(), RequestError> {
 /// What the requests of all APIs have alike; `limits` are the fields with a limit of tokens.
 pub(crate) fn common(document: &Document, limits: &[&'static str]) -> Result<(), RequestError> {
     text(document, "model", "a string", MODEL)?;
-    let model = document.get("model").and_then(super::facts::text);
+    let model = document.get("model").and_then(text_of);
     named("model", model, MODEL)?;
     if let Some(found) = shape(document, "stream")
         && found != Found::Bool

@@ -3,9 +3,10 @@
 use bytes::Bytes;
 
 use super::chat::ChatRequest;
-use super::facts::{raw_member, text};
-use openrouter_wire::document::openrouter_only_fields;
-use openrouter_wire::json::Text;
+use openrouter_wire::{
+    document::openrouter_only_fields,
+    json::{Text, raw_member, text},
+};
 
 impl ChatRequest {
     /// The same request for a provider that speaks OpenAI's wire and not OpenRouter's.

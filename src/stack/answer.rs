@@ -9,11 +9,10 @@ use tower_llm_layers::{AttemptLog, Degraded, FailureKind, Resumed, Resumption};
 use super::StackBody;
 use crate::{
     ChatFrame, Error,
-    api::ApiAnswer,
     frame::{FrameKind, unreadable},
     held::HeldBody,
-    response::{ChatResponse, Usage},
 };
+use openrouter_wire::{ApiAnswer, chat::ChatResponse, usage::Usage};
 
 /// A streamed answer that has begun.
 ///

@@ -11,9 +11,10 @@ use tower_service::Service;
 use super::{Answer, Completion, Stack, respond};
 use crate::{
     Api, ApiRequest, ChatFrame, Error, FailureKind,
-    api::{ApiAnswer, EmbeddingResponse, IntoApiRequest},
+    api::IntoApiRequest,
     endpoint::{ApiEndpoint, Endpoints, ModelsEndpoint, OpenAiEndpoint},
 };
+use openrouter_wire::{ApiAnswer, embeddings::EmbeddingResponse};
 
 /// Any service that answers chats: a [`Stack`], a stack put together by hand, or a boxed one.
 ///

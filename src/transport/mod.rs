@@ -26,7 +26,8 @@ pub use self::{
     service::{Transport, TransportFuture},
     upstream::{ANTHROPIC, ANTHROPIC_URL, Dialect, OPENAI, OPENAI_URL, OPENROUTER, OPENROUTER_URL, Upstream},
 };
-use crate::{Error, response::UpstreamError};
+use crate::Error;
+use openrouter_wire::error::UpstreamError;
 
 /// A failure that comes inside a success.
 pub(crate) fn error_in_body(headers: &HeaderMap, error: &UpstreamError) -> Error {

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use http::HeaderMap;
 
 use super::service::GENERATION_HEADER;
-use crate::response::UpstreamError;
+use openrouter_wire::error::UpstreamError;
 
 /// The longest hint that is kept. The farthest real one is the next midnight, when daily quotas come back.
 const LONGEST_HINT: Duration = Duration::from_secs(24 * 60 * 60);

@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::MessagesRequest;
-use crate::request::{CacheControl, ProviderPreferences, encode, setters};
+use crate::request::{encode, setters};
+use openrouter_wire::chat::{CacheControl, ProviderPreferences};
 use openrouter_wire::document::Document;
 
 impl MessagesRequest {

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use crate::request::{
-    Modalities, RequestFacts,
-    facts::{self, Content, MEDIUM, member, raw_member},
+    RequestFacts,
+    facts::{self, Content, MEDIUM},
 };
 use openrouter_wire::{
+    Modalities,
     document::Document,
-    json::{Cursor, JsonError},
+    json::{Cursor, JsonError, member, raw_member, text},
 };
 
 /// The fields that the facts are read from.
@@ -54,7 +55,7 @@ fn option<'a>(document: &'a Document, name: &str) -> Option<&'a [u8]> {
 pub(super) fn reasoning_time(document: &Document) -> Option<Duration> {
     let thinking = document.get("thinking")?;
     let kind = member(thinking, "type").filter(|kind| !kind.is("disabled"))?;
-    let by_effort = || facts::time_of_effort(option(document, "effort").and_then(facts::text)?);
+    let by_effort = || facts::time_of_effort(option(document, "effort").and_then(text)?);
     let by_budget = || facts::time_of_budget(thinking, "budget_tokens");
     let time = if kind.is("enabled") {
         by_budget().or_else(by_effort)

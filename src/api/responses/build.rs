@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::ResponsesRequest;
-use crate::request::{CacheControl, ProviderPreferences, Reasoning, ServiceTier, encode, setters};
+use crate::request::{encode, setters};
+use openrouter_wire::chat::{CacheControl, ProviderPreferences, Reasoning, ServiceTier};
 use openrouter_wire::document::Document;
 
 impl ResponsesRequest {

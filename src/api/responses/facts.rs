@@ -1,12 +1,13 @@
 //! What a request for a response asks of a model.
 
 use crate::request::{
-    Modalities, RequestFacts,
-    facts::{self, Content, member, raw_member},
+    RequestFacts,
+    facts::{self, Content},
 };
 use openrouter_wire::{
+    Modalities,
     document::Document,
-    json::{Cursor, JsonError},
+    json::{Cursor, JsonError, is_text, member, raw_member},
 };
 
 /// The fields that the facts are read from.
@@ -44,7 +45,7 @@ pub(super) fn read(document: &Document) -> RequestFacts {
 /// Whether a choice of tools leaves the model no other way than to call one.
 fn forces_a_tool(choice: &[u8]) -> bool {
     if choice.first() != Some(&b'{') {
-        return facts::is_text(choice, "required");
+        return is_text(choice, "required");
     }
     // A list of allowed tools has a mode of its own.
     member(choice, "mode").is_none_or(|mode| mode.is("required"))

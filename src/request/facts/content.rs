@@ -1,9 +1,11 @@
 //! What the content of a request brings, in one pass over it.
 
-use super::super::modality::Modalities;
-use super::{IMAGE_TOKENS, INLINE_MEDIA_TOKENS, LINKED_MEDIA_TOKENS, member};
-use openrouter_wire::document::Document;
-use openrouter_wire::json::{Cursor, JsonError};
+use super::{IMAGE_TOKENS, INLINE_MEDIA_TOKENS, LINKED_MEDIA_TOKENS};
+use openrouter_wire::{
+    Modalities,
+    document::Document,
+    json::{Cursor, JsonError, member},
+};
 
 /// What was found so far.
 #[derive(Default)]

@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use tower_llm_layers::{PriceCeiling, ToolLoop, UsdAmount};
 
-use super::modality::Modalities;
 pub(crate) use content::Content;
-use openrouter_wire::document::Document;
-use openrouter_wire::json::{Cursor, Text, whole_number};
+use openrouter_wire::{
+    Modalities,
+    document::Document,
+    json::{Cursor, Text, is_text, member, raw_member, text, whole_number},
+};
 pub(super) use tools::unbounded;
 
 /// The fields the facts are read from: a change to any other leaves them as they are.
@@ -209,31 +211,6 @@ pub(crate) fn time_of_effort(effort: Text<'_>) -> Option<Duration> {
 pub(crate) fn time_of_budget(options: &[u8], name: &str) -> Option<Duration> {
     let tokens: u64 = std::str::from_utf8(raw_member(options, name)?).ok()?.parse().ok()?;
     Some(Duration::from_secs((tokens / 50).clamp(30, 150)))
-}
-
-pub(crate) fn text(raw: &[u8]) -> Option<Text<'_>> {
-    Cursor::new(raw).string_or_skip().ok().flatten()
-}
-
-pub(crate) fn is_text(raw: &[u8], wanted: &str) -> bool {
-    text(raw).is_some_and(|text| text.is(wanted))
-}
-
-pub(crate) fn member<'a>(object: &'a [u8], name: &str) -> Option<Text<'a>> {
-    raw_member(object, name).and_then(text)
-}
-
-/// The value of one member of an object, the last of that name.
-pub(crate) fn raw_member<'a>(object: &'a [u8], name: &str) -> Option<&'a [u8]> {
-    let mut found = None;
-    let walked = Cursor::new(object).object_or_skip(|key, value| {
-        let raw = value.raw()?;
-        if key.is(name) {
-            found = Some(raw);
-        }
-        Ok(())
-    });
-    walked.ok().and(found)
 }
 
 /// An amount of dollars, as a number or as one in a string. What is none, is below nothing or beyond counting sets no limit.

@@ -4,9 +4,11 @@ use tower_llm_layers::{PriceCeiling, UsdAmount};
 
 use super::content::is_for_an_hour;
 use super::tools::Tools;
-use super::{RequestFacts, is_there, number, raw_member, text, usd};
-use openrouter_wire::document::Document;
-use openrouter_wire::json::Cursor;
+use super::{RequestFacts, is_there, number, usd};
+use openrouter_wire::{
+    document::Document,
+    json::{Cursor, raw_member, text},
+};
 
 impl RequestFacts {
     pub(super) fn read_money(&mut self, document: &Document, tools: &Tools) {

@@ -2,11 +2,13 @@
 
 use tower_llm_layers::{ToolLoop, UsdAmount};
 
-use super::super::modality::Modalities;
 use super::content::is_for_an_hour;
-use super::{LINKED_MEDIA_TOKENS, RequestFacts, SEARCH_TOKENS, is_there, member, number, raw_member, usd};
-use openrouter_wire::document::Document;
-use openrouter_wire::json::Cursor;
+use super::{LINKED_MEDIA_TOKENS, RequestFacts, SEARCH_TOKENS, is_there, number, usd};
+use openrouter_wire::{
+    Modalities,
+    document::Document,
+    json::{Cursor, member, raw_member},
+};
 
 /// The most steps of the loop in which OpenRouter runs tools, and their number if the request does not say.
 const MOST_STEPS: u64 = 30;

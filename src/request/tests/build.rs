@@ -1,9 +1,13 @@
 use serde_json::{Value, json};
 
 use super::body;
-use crate::request::{
-    CacheControl, ChatRequest, Effort, Message, Modalities, Part, Plugin, ProviderPreferences, Reasoning, RequestError,
-    ResponseFormat, ServiceTier, SortKey, Tool, ToolChoice, Verbosity,
+use crate::request::{ChatRequest, RequestError};
+use openrouter_wire::{
+    Modalities,
+    chat::{
+        CacheControl, Effort, Message, Part, Plugin, ProviderPreferences, Reasoning, ResponseFormat, ServiceTier,
+        SortKey, Tool, ToolChoice, Verbosity,
+    },
 };
 
 #[test]

@@ -1,9 +1,10 @@
 use super::request;
 use tower_llm_layers::{LlmRequest as _, Needs, PriceCeiling};
 
-use crate::request::{
-    ChatRequest, IMAGE_TOKENS, INLINE_MEDIA_TOKENS, LINKED_MEDIA_TOKENS, Message, Modalities, Part, Reasoning,
-    ResponseFormat, SEARCH_TOKENS, Tool, ToolChoice,
+use crate::request::{ChatRequest, IMAGE_TOKENS, INLINE_MEDIA_TOKENS, LINKED_MEDIA_TOKENS, SEARCH_TOKENS};
+use openrouter_wire::{
+    Modalities,
+    chat::{Message, Part, Reasoning, ResponseFormat, Tool, ToolChoice},
 };
 
 #[test]

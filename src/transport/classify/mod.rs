@@ -12,9 +12,12 @@ use tower_llm_layers::{Advice, FailureKind, RetryAdvice, Scope};
 
 use crate::transport::retry_after::retry_after;
 use crate::{
-    body::{decoded, event_data, first_words, is_page},
+    body::decoded,
     error::{Error, Inner},
-    response::{ErrorCode, RAW_LIMIT, UpstreamError},
+};
+use openrouter_wire::{
+    error::{ErrorCode, RAW_LIMIT, UpstreamError},
+    loose::{event_data, first_words, is_page},
 };
 use words::Words;
 

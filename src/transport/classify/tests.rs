@@ -4,7 +4,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tower_llm_layers::{Failure, FailureKind as K, Scope as S};
 
 use super::{from_body, from_response};
-use crate::{Error, response::UpstreamError};
+use crate::Error;
+use openrouter_wire::error::UpstreamError;
 
 fn judged(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Error {
     let headers: HeaderMap = headers

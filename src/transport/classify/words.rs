@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::response::{ErrorCode, UpstreamError};
+use openrouter_wire::error::{ErrorCode, UpstreamError};
 
 /// How much of a text is read, in bytes: what matters stands at the beginning.
 const LONGEST: usize = 4096;

@@ -4,6 +4,7 @@
 //! of a stream frame all stand on it, so none of them copies a prompt or an answer to look at it.
 
 mod error;
+mod lookup;
 mod number;
 #[cfg(test)]
 mod rfc8259;
@@ -15,6 +16,7 @@ mod text;
 mod value;
 
 pub use error::{Found, JsonError};
+pub use lookup::{full, is_text, member, raw_member, text};
 pub use number::whole_number;
 pub use strict::{strict, strict_text};
 pub use text::{Text, json_string};
