@@ -244,9 +244,6 @@ impl Frame for ChatFrame {
         if let Some(known) = &self.known {
             return known.usage;
         }
-        if self.is_typed() {
-            return token_usage(&self.usage_of_typed()?);
-        }
         token_usage(ChunkProbe::read(&self.bytes).ok()?.usage_raw()?)
     }
 

@@ -11,11 +11,11 @@ use tower_llm_layers::{
 use super::{Api, EmbeddingRequest, MessagesRequest, ResponsesRequest};
 use crate::{
     ChatRequest,
-    request::RequestError,
     transport::Dialect,
     wire::{Segments, WireRequest},
 };
 use openrouter_wire::chat::ChatResponse;
+use openrouter_wire::request::RequestError;
 use openrouter_wire::{
     ApiAnswer, embeddings::EmbeddingResponse, messages::MessageDocument, responses::ResponseDocument,
 };

@@ -25,7 +25,6 @@ use self::{
 use openrouter_wire::catalogue::{Model, ModelEndpoints, Pricing};
 
 pub use file::CatalogueFileError;
-pub(crate) use names::PRIORITY;
 pub use prices::PLUGIN_SEARCH;
 pub use refresh::{CatalogueRefresh, REFRESH_EVERY, Refreshing};
 

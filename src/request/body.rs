@@ -5,9 +5,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tower_llm_layers::{Call, Modalities as Needed, Needs, UsdAmount};
+use tower_llm_layers::{Call, Modalities as Needed, Needs, ToolLoop, UsdAmount};
 
-use super::facts::{self, RequestFacts};
+use super::money::RequestMoney;
+use openrouter_wire::request::{RequestFacts, facts};
 use openrouter_wire::{
     Modalities,
     document::{Document, Segments},
@@ -65,6 +66,7 @@ struct Inner {
     stream: bool,
     max_tokens: Option<u64>,
     facts: OnceLock<RequestFacts>,
+    money: OnceLock<RequestMoney>,
     shape: &'static Shape,
 }
 
@@ -76,6 +78,7 @@ impl RequestBody {
             stream: false,
             max_tokens: None,
             facts: OnceLock::new(),
+            money: OnceLock::new(),
             shape,
         };
         inner.refresh("model");
@@ -114,6 +117,12 @@ impl RequestBody {
     pub(crate) fn facts(&self) -> &RequestFacts {
         let inner = &*self.inner;
         inner.facts.get_or_init(|| (inner.shape.facts)(&inner.document))
+    }
+
+    /// The same of money.
+    pub(super) fn money(&self) -> &RequestMoney {
+        let inner = &*self.inner;
+        inner.money.get_or_init(|| RequestMoney::read(&inner.document))
     }
 
     /// The requested temperature.
@@ -287,17 +296,22 @@ impl RequestBody {
 
     /// What a model must be able to do to serve this.
     pub(crate) fn needs(&self) -> Needs {
-        let facts = self.facts();
+        let (facts, money) = (self.facts(), self.money());
         let mut needs = Needs::default();
         needs.prompt_tokens = facts.prompt_tokens;
         needs.most_prompt_tokens = facts.most_prompt_tokens;
         needs.images = facts.images;
         needs.searches = facts.searches;
         needs.choices = facts.choices;
-        needs.tool_loop = facts.tool_loop;
+        needs.tool_loop = facts.tool_loop.map(|told| {
+            let mut tool_loop = ToolLoop::of_steps(told.steps);
+            tool_loop.is_bounded = told.is_bounded;
+            tool_loop.max_cost = money.max_tool_cost;
+            tool_loop
+        });
         needs.long_cache = facts.long_cache;
         needs.priority = facts.priority;
-        needs.ceiling = facts.ceiling;
+        needs.ceiling = money.ceiling;
         needs.max_tokens = self.max_tokens().unwrap_or(0);
         needs.tools = facts.tools;
         needs.tool_choice = facts.forced_tool_choice;
@@ -340,6 +354,7 @@ impl Inner {
             _ if self.shape.limits.contains(&field) => self.read_limit(),
             _ if self.shape.fact_fields.contains(&field) => {
                 self.facts.take();
+                self.money.take();
             }
             _ => {}
         }

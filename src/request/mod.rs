@@ -7,12 +7,10 @@ mod body;
 mod build;
 mod cache_key;
 mod chat;
-pub(crate) mod check;
 mod continuing;
 mod direct;
 mod edit;
-mod error;
-pub(crate) mod facts;
+mod money;
 mod read;
 mod route;
 #[cfg(test)]
@@ -25,8 +23,6 @@ pub(crate) use cache_key::{forbids_retention, is_irrelevant_header, write_docume
 pub use chat::ChatRequest;
 pub(crate) use continuing::way_of;
 pub(crate) use edit::encode;
-pub use error::RequestError;
-pub use facts::{IMAGE_TOKENS, INLINE_MEDIA_TOKENS, LINKED_MEDIA_TOKENS, RequestFacts, SEARCH_TOKENS};
 pub use openrouter_wire::{
     Extra, Modalities,
     chat::{
@@ -36,6 +32,9 @@ pub use openrouter_wire::{
     },
     document::{Document, Segments, openrouter_only_fields},
     json::{Found, JsonError},
+    request::{
+        IMAGE_TOKENS, INLINE_MEDIA_TOKENS, LINKED_MEDIA_TOKENS, RequestError, RequestFacts, SEARCH_TOKENS, ToolLoop,
+    },
 };
 pub(crate) use route::pinned_by;
 pub(crate) use typed::typed_request;

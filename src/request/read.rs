@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 
 use super::chat::ChatRequest;
-use super::error::RequestError;
+use openrouter_wire::request::RequestError;
 use openrouter_wire::{
     chat::{Message, Plugin, ProviderPreferences, Reasoning, ResponseFormat, ServiceTier, Tool, ToolChoice},
     json::{Text, text},

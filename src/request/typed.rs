@@ -33,7 +33,7 @@ macro_rules! typed_request {
 
             /// What a model must be able to do to serve this. Read once, at the first call, in one pass over the content.
             #[must_use]
-            pub fn facts(&self) -> &$crate::request::RequestFacts {
+            pub fn facts(&self) -> &::openrouter_wire::request::RequestFacts {
                 self.body.facts()
             }
 
@@ -136,11 +136,11 @@ macro_rules! typed_request {
                 mut self,
                 field: impl Into<String>,
                 value: &T,
-            ) -> Result<Self, $crate::request::RequestError> {
+            ) -> Result<Self, ::openrouter_wire::request::RequestError> {
                 let field = field.into();
                 match serde_json::to_vec(value) {
                     Ok(json) => self.body.put_named(&field, bytes::Bytes::from(json)),
-                    Err(_) => return Err($crate::request::RequestError::Encode { field }),
+                    Err(_) => return Err(::openrouter_wire::request::RequestError::Encode { field }),
                 }
                 Ok(self)
             }
@@ -169,7 +169,7 @@ macro_rules! typed_request {
         }
 
         impl std::str::FromStr for $name {
-            type Err = $crate::request::RequestError;
+            type Err = ::openrouter_wire::request::RequestError;
 
             fn from_str(body: &str) -> Result<Self, Self::Err> {
                 Self::from_json(bytes::Bytes::copy_from_slice(body.as_bytes()))
@@ -177,7 +177,7 @@ macro_rules! typed_request {
         }
 
         impl TryFrom<&str> for $name {
-            type Error = $crate::request::RequestError;
+            type Error = ::openrouter_wire::request::RequestError;
 
             fn try_from(body: &str) -> Result<Self, Self::Error> {
                 body.parse()
@@ -185,7 +185,7 @@ macro_rules! typed_request {
         }
 
         impl TryFrom<bytes::Bytes> for $name {
-            type Error = $crate::request::RequestError;
+            type Error = ::openrouter_wire::request::RequestError;
 
             fn try_from(body: bytes::Bytes) -> Result<Self, Self::Error> {
                 Self::from_json(body)

@@ -20,6 +20,7 @@ pub mod finish;
 pub mod json;
 pub mod loose;
 pub mod messages;
+pub mod request;
 pub mod responses;
 pub mod sse;
 pub mod usage;

@@ -8,12 +8,15 @@ use tower_llm_layers::{CacheKey, Continuable, KeyWriter};
 use super::super::{Api, ApiRequest, request::post};
 use crate::{
     request::{
-        Gives, RequestBody, RequestError, RequestFacts, Shape,
-        check::{common, filled, shape, text},
-        encode, forbids_retention, is_irrelevant_header, setters, typed_request, write_document,
+        Gives, RequestBody, Shape, encode, forbids_retention, is_irrelevant_header, setters, typed_request,
+        write_document,
     },
     transport::Dialect,
     wire::{Segments, WireRequest},
+};
+use openrouter_wire::request::{
+    RequestError, RequestFacts,
+    check::{common, filled, shape, text},
 };
 use openrouter_wire::{document::Document, json::Found};
 

@@ -1,7 +1,8 @@
 use serde_json::{Value, json};
 
 use super::body;
-use crate::request::{ChatRequest, RequestError};
+use crate::request::ChatRequest;
+use openrouter_wire::request::RequestError;
 use openrouter_wire::{
     Modalities,
     chat::{

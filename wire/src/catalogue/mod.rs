@@ -13,6 +13,9 @@ use serde_json::Value;
 use crate::Modalities;
 use crate::view::wire_struct;
 
+/// The ending of the tag of an endpoint that serves faster, at a higher price.
+pub const PRIORITY: &str = "/priority";
+
 wire_struct! {
     /// A page of models.
     ModelsPage {

@@ -2,9 +2,11 @@
 
 mod answer;
 mod cache;
+mod check;
 mod chunk;
 mod content;
 mod edit;
+pub mod facts;
 mod message;
 mod part;
 mod plugin;
@@ -20,6 +22,7 @@ mod tool_choice;
 
 pub use answer::{ChatChunk, ChatResponse, Choice, ChunkChoice};
 pub use cache::CacheControl;
+pub use check::check;
 pub use chunk::{News, as_chunk, news_of};
 pub use content::{Annotation, AnswerMessage, FunctionDelta, ReasoningDetail, ToolCallDelta, UrlCitation};
 pub use edit::{unpaid, with_other_text};

@@ -4,11 +4,16 @@ use crate::request::{
     RequestError,
     check::{common, filled, shape},
 };
-use openrouter_wire::{document::Document, json::Found};
+use crate::{document::Document, json::Found};
 
 const MESSAGES: &str = "send at least one message, such as [{\"role\":\"user\",\"content\":\"…\"}]";
 
-pub(super) fn check(document: &Document) -> Result<(), RequestError> {
+/// Checks a request.
+///
+/// # Errors
+///
+/// If it has nothing to answer, or a field that is read here is not what it must be: the error names it.
+pub fn check(document: &Document) -> Result<(), RequestError> {
     match shape(document, "messages") {
         Some(Found::Array) => filled(document, "messages", "messages", MESSAGES)?,
         Some(found) => return Err(RequestError::shape("messages", found, "an array", MESSAGES)),

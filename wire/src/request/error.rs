@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use openrouter_wire::json::{Found, JsonError};
+use crate::json::{Found, JsonError};
 
 /// Why a request was not accepted. Says which field, what stands there and what should; never what the field says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +55,9 @@ impl RequestError {
         }
     }
 
-    pub(crate) fn shape(field: &'static str, found: Found, expected: &'static str, fix: &'static str) -> Self {
+    /// A field that is of another shape: what it is, what it should be, and what to do about it.
+    #[must_use]
+    pub fn shape(field: &'static str, found: Found, expected: &'static str, fix: &'static str) -> Self {
         Self::Shape {
             field,
             found: found.name(),

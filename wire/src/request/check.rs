@@ -2,8 +2,8 @@
 //!
 //! Checks only what this side reads itself: everything else is checked by the upstream, which knows its fields better.
 
-use super::error::RequestError;
-use openrouter_wire::{
+use crate::request::RequestError;
+use crate::{
     document::Document,
     json::{Cursor, Found, Text, text as text_of},
 };
@@ -13,13 +13,12 @@ const LONGEST_MODEL: usize = 400;
 
 const MODEL: &str = "send a slug such as \"openai/gpt-5\", or leave it out";
 
-pub(super) fn check(document: &Document) -> Result<(), RequestError> {
-    turns(document)?;
-    common(document, &["max_tokens", "max_completion_tokens"])
-}
-
 /// What the requests of all APIs have alike; `limits` are the fields with a limit of tokens.
-pub(crate) fn common(document: &Document, limits: &[&'static str]) -> Result<(), RequestError> {
+///
+/// # Errors
+///
+/// The field at fault.
+pub fn common(document: &Document, limits: &[&'static str]) -> Result<(), RequestError> {
     text(document, "model", "a string", MODEL)?;
     let model = document.get("model").and_then(text_of);
     named("model", model, MODEL)?;
@@ -32,29 +31,19 @@ pub(crate) fn common(document: &Document, limits: &[&'static str]) -> Result<(),
     models(document)
 }
 
-/// The value of a field; `None` if it is absent or null.
-pub(crate) fn shape(document: &Document, field: &str) -> Option<Found> {
+/// The kind of value in a field; `None` if it is absent or null.
+#[must_use]
+pub fn shape(document: &Document, field: &str) -> Option<Found> {
     let found = Cursor::new(document.get(field)?).peek().ok()?;
     (found != Found::Null).then_some(found)
 }
 
-fn turns(document: &Document) -> Result<(), RequestError> {
-    const FIX: &str = "send at least one message, such as [{\"role\":\"user\",\"content\":\"…\"}]";
-    match shape(document, "messages") {
-        Some(Found::Array) => filled(document, "messages", "messages", FIX),
-        Some(found) => Err(RequestError::shape("messages", found, "an array", FIX)),
-        None if shape(document, "prompt").is_some() => {
-            text(document, "prompt", "a string", "send text, or `messages` instead")
-        }
-        None => Err(RequestError::Missing {
-            field: "messages",
-            fix: FIX,
-        }),
-    }
-}
-
 /// Checks that an array has something in it.
-pub(crate) fn filled(
+///
+/// # Errors
+///
+/// The field at fault.
+pub fn filled(
     document: &Document,
     field: &'static str,
     expected: &'static str,
@@ -71,7 +60,12 @@ pub(crate) fn filled(
     })
 }
 
-pub(crate) fn text(
+/// Checks that a field is text, absent or null.
+///
+/// # Errors
+///
+/// The field at fault.
+pub fn text(
     document: &Document,
     field: &'static str,
     expected: &'static str,

@@ -1,11 +1,10 @@
 //! What a request says that changes its price.
 
-use tower_llm_layers::{PriceCeiling, UsdAmount};
-
 use super::content::is_for_an_hour;
 use super::tools::Tools;
-use super::{RequestFacts, is_there, number, usd};
-use openrouter_wire::{
+use super::{RequestFacts, is_there, number};
+use crate::{
+    catalogue::PRIORITY,
     document::Document,
     json::{Cursor, raw_member, text},
 };
@@ -23,9 +22,6 @@ impl RequestFacts {
                 .into_iter()
                 .filter_map(|list| raw_member(provider, list))
                 .any(names_priority);
-            if let Some(most) = raw_member(provider, "max_price") {
-                self.ceiling = ceiling(most);
-            }
         }
     }
 }
@@ -35,21 +31,8 @@ fn names_priority(providers: &[u8]) -> bool {
     let mut found = false;
     let walked = Cursor::new(providers).array_or_skip(|provider| {
         let name = provider.string_or_skip()?;
-        found |= name.is_some_and(|name| name.to_str().ends_with(crate::catalogue::PRIORITY));
+        found |= name.is_some_and(|name| name.to_str().ends_with(PRIORITY));
         Ok(())
     });
     walked.is_ok() && found
-}
-
-/// Tokens are priced by the million there.
-fn ceiling(most: &[u8]) -> PriceCeiling {
-    let amount = |name| raw_member(most, name).and_then(usd);
-    let each =
-        |name| amount(name).map(|million: UsdAmount| UsdAmount::from_pico((million.pico() + 999_999) / 1_000_000));
-    let mut ceiling = PriceCeiling::default();
-    ceiling.prompt_token = each("prompt");
-    ceiling.answer_token = each("completion");
-    ceiling.request = amount("request");
-    ceiling.image = amount("image");
-    ceiling
 }

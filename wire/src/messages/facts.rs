@@ -6,14 +6,14 @@ use crate::request::{
     RequestFacts,
     facts::{self, Content, MEDIUM},
 };
-use openrouter_wire::{
+use crate::{
     Modalities,
     document::Document,
     json::{Cursor, JsonError, member, raw_member, text},
 };
 
 /// The fields that the facts are read from.
-pub(super) const FIELDS: &[&str] = &[
+pub const FIELDS: &[&str] = &[
     "system",
     "messages",
     "tools",
@@ -31,7 +31,8 @@ pub(super) const FIELDS: &[&str] = &[
 const DEEPEST: u32 = 4;
 
 /// One pass over the fields in question. Whatever is of an unknown shape is stepped over.
-pub(super) fn read(document: &Document) -> RequestFacts {
+#[must_use]
+pub fn read(document: &Document) -> RequestFacts {
     let mut content = Content::default();
     content.field(document, "system", |content, system| {
         blocks(content, &mut Cursor::new(system), 0)
@@ -52,7 +53,8 @@ fn option<'a>(document: &'a Document, name: &str) -> Option<&'a [u8]> {
 }
 
 /// How long the model may think in silence, by the budget or the effort.
-pub(super) fn reasoning_time(document: &Document) -> Option<Duration> {
+#[must_use]
+pub fn reasoning_time(document: &Document) -> Option<Duration> {
     let thinking = document.get("thinking")?;
     let kind = member(thinking, "type").filter(|kind| !kind.is("disabled"))?;
     let by_effort = || facts::time_of_effort(option(document, "effort").and_then(text)?);
@@ -118,22 +120,21 @@ fn block(content: &mut Content, block: &mut Cursor<'_>, depth: u32) -> Result<()
 
 #[cfg(test)]
 mod tests {
-    use tower_llm_layers::LlmRequest;
-
     use super::*;
-    use crate::MessagesRequest;
+    use crate::request::facts::unbounded;
 
-    fn request(fields: &str) -> MessagesRequest {
+    fn request(fields: &str) -> Document {
         let body = format!(r#"{{"model":"a/b","max_tokens":9,{fields}}}"#);
-        body.parse().unwrap()
+        Document::parse(body.into()).unwrap()
     }
 
     #[test]
     fn text_media_tools_and_thinking_are_found() {
         let plain = request(r#""messages":[{"role":"user","content":"why is the sky blue?"}]"#);
-        assert_eq!(plain.facts().prompt_tokens, 13);
-        assert!(!plain.facts().tools && !plain.facts().reasoning && !plain.facts().prefill);
-        assert_eq!(plain.reasoning_time(), None);
+        let facts = read(&plain);
+        assert_eq!(facts.prompt_tokens, 13);
+        assert!(!facts.tools && !facts.reasoning && !facts.prefill);
+        assert_eq!(reasoning_time(&plain), None);
 
         let image = "A".repeat(100_000);
         let full = request(&format!(
@@ -147,12 +148,12 @@ mod tests {
             "tool_choice":{{"type":"any"}},"thinking":{{"type":"enabled","budget_tokens":4000}},
             "output_config":{{"format":{{"type":"json_schema","schema":{{}}}}}}"#
         ));
-        let facts = full.facts();
+        let facts = read(&full);
         assert_eq!((facts.images, facts.input.contains(Modalities::IMAGE)), (2, true));
         assert!(facts.prompt_tokens < 500, "{}", facts.prompt_tokens);
         assert!(facts.tools && facts.forced_tool_choice && facts.structured_outputs && facts.reasoning);
         assert!(facts.prefill && facts.long_cache && !facts.unbounded_tools && facts.tool_loop.is_none());
-        assert_eq!(full.reasoning_time(), Some(Duration::from_secs(80)));
+        assert_eq!(reasoning_time(&full), Some(Duration::from_secs(80)));
     }
 
     #[test]
@@ -161,14 +162,17 @@ mod tests {
         let search = request(&format!(
             r#"{messages},"tools":[{{"type":"web_search_20250305","name":"web_search","max_uses":3}}]"#
         ));
-        assert_eq!(search.facts().searches, 3);
+        assert_eq!(read(&search).searches, 3);
         let code = request(&format!(
             r#"{messages},"tools":[{{"type":"code_execution_20250825","name":"code"}}]"#
         ));
-        assert_eq!(code.unbounded_tool().as_deref(), Some("code_execution_20250825"));
+        assert_eq!(
+            unbounded(&code, Modalities::TEXT).as_deref(),
+            Some("code_execution_20250825")
+        );
         let adaptive = request(&format!(
             r#"{messages},"thinking":{{"type":"adaptive"}},"output_config":{{"effort":"high"}}"#
         ));
-        assert_eq!(adaptive.reasoning_time(), Some(Duration::from_secs(100)));
+        assert_eq!(reasoning_time(&adaptive), Some(Duration::from_secs(100)));
     }
 }

@@ -1,17 +1,19 @@
 //! What is checked of a request for a response that came as JSON: only what is read here.
 
-use crate::{
-    request::{
-        RequestError,
-        check::{common, filled, shape, text},
-    },
-    transport::Dialect,
+use crate::request::{
+    RequestError,
+    check::{common, filled, shape, text},
 };
-use openrouter_wire::{document::Document, json::Found};
+use crate::{document::Document, json::Found};
 
 const INPUT: &str = "send text, or items such as [{\"role\":\"user\",\"content\":\"…\"}]";
 
-pub(super) fn check(document: &Document) -> Result<(), RequestError> {
+/// Checks a request.
+///
+/// # Errors
+///
+/// If it has nothing to answer, or a field that is read here is not what it must be: the error names it.
+pub fn check(document: &Document) -> Result<(), RequestError> {
     input(document)?;
     text(document, "instructions", "a string", "send text, or leave it out")?;
     if let Some(found) = shape(document, "store")
@@ -41,34 +43,4 @@ fn input(document: &Document) -> Result<(), RequestError> {
             fix: INPUT,
         }),
     }
-}
-
-/// What an upstream that understands this cannot take, whatever the model: OpenRouter keeps no responses.
-pub(super) fn check_for(document: &Document, dialect: Dialect) -> Result<(), RequestError> {
-    if dialect != Dialect::OpenRouter {
-        return Ok(());
-    }
-    if document.get("store") == Some(b"true") {
-        return Err(RequestError::Shape {
-            field: "store",
-            found: "true",
-            expected: "false",
-            fix: "OpenRouter keeps no responses: send false, or leave it out",
-        });
-    }
-    let of_the_kept = [
-        ("previous_response_id", "send the earlier items in `input`"),
-        ("conversation", "send the earlier items in `input`"),
-    ];
-    for (field, fix) in of_the_kept {
-        if let Some(found) = shape(document, field) {
-            return Err(RequestError::shape(
-                field,
-                found,
-                "null, as OpenRouter keeps no responses",
-                fix,
-            ));
-        }
-    }
-    Ok(())
 }

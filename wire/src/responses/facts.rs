@@ -4,14 +4,14 @@ use crate::request::{
     RequestFacts,
     facts::{self, Content},
 };
-use openrouter_wire::{
+use crate::{
     Modalities,
     document::Document,
     json::{Cursor, JsonError, is_text, member, raw_member},
 };
 
 /// The fields that the facts are read from.
-pub(super) const FIELDS: &[&str] = &[
+pub const FIELDS: &[&str] = &[
     "instructions",
     "input",
     "tools",
@@ -29,7 +29,8 @@ pub(super) const FIELDS: &[&str] = &[
 ];
 
 /// One pass over the fields in question. Whatever is of an unknown shape is stepped over.
-pub(super) fn read(document: &Document) -> RequestFacts {
+#[must_use]
+pub fn read(document: &Document) -> RequestFacts {
     let mut content = Content::default();
     content.field(document, "input", input);
     content.text(document, "instructions");
@@ -105,13 +106,11 @@ fn part(content: &mut Content, part: &mut Cursor<'_>) -> Result<(), JsonError> {
 
 #[cfg(test)]
 mod tests {
-    use tower_llm_layers::LlmRequest;
-
     use super::*;
-    use crate::ResponsesRequest;
+    use crate::request::facts::unbounded;
 
     fn facts(body: &str) -> RequestFacts {
-        *body.parse::<ResponsesRequest>().unwrap().facts()
+        read(&Document::parse(body.to_owned().into()).unwrap())
     }
 
     #[test]
@@ -137,7 +136,7 @@ mod tests {
         assert_eq!(full.images, 2);
         assert!(full.input.contains(Modalities::IMAGE) && full.input.contains(Modalities::FILE));
         assert!(full.prompt_tokens < 500, "{}", full.prompt_tokens);
-        assert!(full.most_prompt_tokens > 2 * facts::IMAGE_TOKENS);
+        assert!(full.most_prompt_tokens > 2 * crate::request::IMAGE_TOKENS);
         assert!(full.tools && full.forced_tool_choice && full.structured_outputs && full.reasoning && full.prefill);
         // A document is parsed by an engine that is paid by the page.
         assert!(full.unbounded_tools);
@@ -149,14 +148,13 @@ mod tests {
 
     #[test]
     fn tools_of_the_upstream_make_a_loop_and_unknown_ones_have_no_bound() {
-        let request: ResponsesRequest = r#"{"input":"x","tools":[{"type":"web_search_preview"}],"max_tool_calls":4}"#
-            .parse()
-            .unwrap();
-        let facts = request.facts();
-        assert_eq!(facts.tool_loop.map(|tools| tools.steps), Some(4));
-        assert_eq!(facts.searches, 4);
-        assert_eq!(request.unbounded_tool(), None);
-        let request: ResponsesRequest = r#"{"input":"x","tools":[{"type":"image_generation"}]}"#.parse().unwrap();
-        assert_eq!(request.unbounded_tool().as_deref(), Some("image_generation"));
+        let named = |body: &'static str| unbounded(&Document::parse(body.into()).unwrap(), Modalities::TEXT);
+        let search = r#"{"input":"x","tools":[{"type":"web_search_preview"}],"max_tool_calls":4}"#;
+        assert_eq!(facts(search).tool_loop.map(|tools| tools.steps), Some(4));
+        assert_eq!(facts(search).searches, 4);
+        assert_eq!(named(search), None);
+        let picture = r#"{"input":"x","tools":[{"type":"image_generation"}]}"#;
+        assert!(facts(picture).unbounded_tools);
+        assert_eq!(named(picture).as_deref(), Some("image_generation"));
     }
 }

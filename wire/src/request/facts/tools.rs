@@ -1,10 +1,8 @@
 //! What the upstream may run by itself for a request, and whether its cost has a bound.
 
-use tower_llm_layers::{ToolLoop, UsdAmount};
-
 use super::content::is_for_an_hour;
-use super::{LINKED_MEDIA_TOKENS, RequestFacts, SEARCH_TOKENS, is_there, number, usd};
-use openrouter_wire::{
+use super::{LINKED_MEDIA_TOKENS, RequestFacts, SEARCH_TOKENS, ToolLoop, is_there, number};
+use crate::{
     Modalities,
     document::Document,
     json::{Cursor, member, raw_member},
@@ -107,11 +105,9 @@ impl RequestFacts {
         let plugins = Plugins::read(document, self.input);
         let stops = Stops::read(document);
         let steps = if tools.runs || plugins.runs { stops.steps } else { 0 };
-        self.tool_loop = (tools.runs || plugins.runs).then(|| {
-            let mut tool_loop = ToolLoop::of_steps(steps);
-            tool_loop.is_bounded = stops.is_bounded;
-            tool_loop.max_cost = stops.max_cost;
-            tool_loop
+        self.tool_loop = (tools.runs || plugins.runs).then_some(ToolLoop {
+            steps,
+            is_bounded: stops.is_bounded,
         });
         let preset = document.get("preset").is_some_and(is_there);
         let native = document.get("web_search_options").is_some_and(is_there);
@@ -125,7 +121,8 @@ impl RequestFacts {
 }
 
 /// The first tool or plugin whose cost has no bound, by its name.
-pub(in super::super) fn unbounded(document: &Document, input: Modalities) -> Option<String> {
+#[must_use]
+pub fn unbounded(document: &Document, input: Modalities) -> Option<String> {
     let mut found = None;
     if let Some(tools) = document.get("tools") {
         let read = Cursor::new(tools).array_or_skip(|tool| {
@@ -260,7 +257,6 @@ fn is_free_parser(plugin: &[u8]) -> bool {
 struct Stops {
     steps: u64,
     is_bounded: bool,
-    max_cost: Option<UsdAmount>,
 }
 
 impl Stops {
@@ -270,28 +266,22 @@ impl Stops {
             return Self {
                 steps: steps.min(MOST_STEPS),
                 is_bounded: true,
-                max_cost: None,
             };
         };
         // Conditions replace the number of calls; any one of them stops the loop.
-        let (mut steps, mut max_cost): (Option<u64>, Option<UsdAmount>) = (None, None);
+        let mut steps: Option<u64> = None;
         let walked = Cursor::new(conditions).array_or_skip(|condition| {
             let raw = condition.raw()?;
             let kind = member(raw, "type");
-            if kind.as_ref().is_some_and(|kind| kind.is("step_count_is")) {
+            if kind.is_some_and(|kind| kind.is("step_count_is")) {
                 let own = count(raw, "step_count");
                 steps = own.map(|own| steps.map_or(own, |known| known.min(own))).or(steps);
-            } else if kind.is_some_and(|kind| kind.is("max_cost")) {
-                let own = raw_member(raw, "max_cost_in_dollars").and_then(usd);
-                max_cost = own.map(|own| max_cost.map_or(own, |known| known.min(own))).or(max_cost);
             }
             Ok(())
         });
-        let is_read = walked.is_ok();
         Self {
             steps: steps.unwrap_or(MOST_STEPS),
-            is_bounded: is_read && steps.is_some(),
-            max_cost: max_cost.filter(|_| is_read),
+            is_bounded: walked.is_ok() && steps.is_some(),
         }
     }
 }

@@ -6,38 +6,13 @@ mod tools;
 
 use std::time::Duration;
 
-use tower_llm_layers::{PriceCeiling, ToolLoop, UsdAmount};
-
-pub(crate) use content::Content;
-use openrouter_wire::{
+use crate::{
     Modalities,
     document::Document,
-    json::{Cursor, Text, is_text, member, raw_member, text, whole_number},
+    json::{Cursor, Text, member, raw_member, text, whole_number},
 };
-pub(super) use tools::unbounded;
-
-/// The fields the facts are read from: a change to any other leaves them as they are.
-pub(super) const FACT_FIELDS: &[&str] = &[
-    "messages",
-    "prompt",
-    "tools",
-    "tool_choice",
-    "response_format",
-    "structured_outputs",
-    "modalities",
-    "reasoning",
-    "reasoning_effort",
-    "include_reasoning",
-    "n",
-    "plugins",
-    "web_search_options",
-    "max_tool_calls",
-    "stop_server_tools_when",
-    "cache_control",
-    "provider",
-    "service_tier",
-    "preset",
-];
+pub(crate) use content::Content;
+pub use tools::unbounded;
 
 /// The most tokens a picture is taken to have: several times what any model makes of its largest.
 pub const IMAGE_TOKENS: u64 = 16_384;
@@ -52,7 +27,17 @@ pub const LINKED_MEDIA_TOKENS: u64 = 65_536;
 /// usual number.
 pub const SEARCH_TOKENS: u64 = 8_192;
 
-/// What a model must be able to do to serve a request. See [`ChatRequest::facts`](super::ChatRequest::facts).
+/// The loop in which OpenRouter runs tools for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ToolLoop {
+    /// The most steps.
+    pub steps: u64,
+    /// Whether the request itself holds the loop to these steps.
+    pub is_bounded: bool,
+}
+
+/// What a model must be able to do to serve a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 #[expect(clippy::struct_excessive_bools, reason = "each is a question of its own")]
@@ -77,8 +62,6 @@ pub struct RequestFacts {
     pub long_cache: bool,
     /// It may be served on a priority tier: it asks for one, names an endpoint of one, or brings a preset, which may ask for one.
     pub priority: bool,
-    /// What its `provider.max_price` says, for one unit each and rounded up.
-    pub ceiling: PriceCeiling,
     /// It brings tools.
     pub tools: bool,
     /// It forces a tool call: `tool_choice` is `"required"` or names a tool.
@@ -98,21 +81,6 @@ pub struct RequestFacts {
 }
 
 impl RequestFacts {
-    /// One pass over the fields in question. Whatever is of an unknown shape is stepped over.
-    pub(super) fn read(document: &Document) -> Self {
-        let mut content = Content::default();
-        content.field(document, "messages", Content::messages);
-        content.text(document, "prompt");
-        let format = document.get("response_format");
-        let mut facts = Self::of(document, &content, format);
-        facts.forced_tool_choice = document
-            .get("tool_choice")
-            .is_some_and(|choice| is_text(choice, "required") || choice.first() == Some(&b'{'));
-        facts.read_format(format);
-        facts.reasoning = asks_to_reason(document);
-        facts
-    }
-
     /// The facts that all APIs have alike; `schema` is the field with a schema of the answer.
     pub(crate) fn of(document: &Document, content: &Content, schema: Option<&[u8]>) -> Self {
         let mut facts = Self {
@@ -138,7 +106,8 @@ impl RequestFacts {
     }
 
     /// The size of the whole document, and nothing else: a token has four bytes of text or so, and one at least.
-    pub(crate) fn of_size(document: &Document) -> Self {
+    #[must_use]
+    pub fn of_size(document: &Document) -> Self {
         let bytes = u64::try_from(document.len()).unwrap_or(u64::MAX);
         Self {
             prompt_tokens: bytes.div_ceil(4),
@@ -185,7 +154,8 @@ pub(crate) fn asks_to_reason(document: &Document) -> bool {
 }
 
 /// How long the model may think in silence, by the requested effort.
-pub(crate) fn reasoning_time(document: &Document) -> Option<Duration> {
+#[must_use]
+pub fn reasoning_time(document: &Document) -> Option<Duration> {
     if let Some(effort) = document.get("reasoning_effort").and_then(text) {
         return time_of_effort(effort);
     }
@@ -211,12 +181,6 @@ pub(crate) fn time_of_effort(effort: Text<'_>) -> Option<Duration> {
 pub(crate) fn time_of_budget(options: &[u8], name: &str) -> Option<Duration> {
     let tokens: u64 = std::str::from_utf8(raw_member(options, name)?).ok()?.parse().ok()?;
     Some(Duration::from_secs((tokens / 50).clamp(30, 150)))
-}
-
-/// An amount of dollars, as a number or as one in a string. What is none, is below nothing or beyond counting sets no limit.
-pub(super) fn usd(raw: &[u8]) -> Option<UsdAmount> {
-    let amount: UsdAmount = std::str::from_utf8(raw).ok()?.trim_matches('"').parse().ok()?;
-    (!amount.is_negative() && amount.pico() < i128::MAX / 2).then_some(amount)
 }
 
 /// A number of answers or calls, however it is written: `5`, `5.0`, `"5"`. Of a fraction the next whole number: some upstream may round it up.
