@@ -5,7 +5,7 @@ use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
 use http::StatusCode;
 use tower_llm_layers::{Advice, AttemptLog, Failure, FailureKind, FailureMarks, LayerError, Outcome, Phase, Scope};
 
-use crate::{bounds::cut, transport::SentKey};
+use crate::{bounds::cut, sent_key::SentKey};
 
 mod partial;
 

@@ -8,8 +8,10 @@ use tower_llm_layers::{FailureKind, Phase, auth::ApiKey};
 use super::pages;
 use crate::{
     Error,
+    classify::error_of_response,
     frame::unreadable,
-    transport::{SentKey, Transport, Upstream, error_of_response, read_error},
+    sent_key::SentKey,
+    transport::{Transport, Upstream, read_error},
 };
 use openrouter_wire::{
     account::{Credits, Generation, KeyInfo},

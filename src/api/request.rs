@@ -11,7 +11,7 @@ use tower_llm_layers::{
 use super::{Api, EmbeddingRequest, MessagesRequest, ResponsesRequest};
 use crate::{
     ChatRequest,
-    transport::Dialect,
+    dialect::Dialect,
     wire::{Segments, WireRequest},
 };
 use openrouter_wire::chat::ChatResponse;

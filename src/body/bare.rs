@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{event::Taken, reading, stream::StreamBody};
-use crate::{Error, FailureKind, transport::error_in_body};
+use crate::{Error, FailureKind, classify::error_in_body};
 use openrouter_wire::loose::{between, documents, first_words, is_done, is_page, mended};
 use openrouter_wire::sse::SseItem;
 use openrouter_wire::{

@@ -2,7 +2,6 @@
 
 mod assembled;
 mod bare;
-mod encoding;
 mod event;
 mod limits;
 mod part;
@@ -35,11 +34,10 @@ use http_body::{Body, Frame, SizeHint};
 use tower_llm_layers::{AttemptHandle, Frame as _};
 
 use crate::{
-    Api, ChatFrame, Error,
-    assemble::Gathered,
-    transport::{InFlight, SentKey, headers_of_errors},
+    Api, ChatFrame, Error, assemble::Gathered, classify::headers_of_errors, in_flight::InFlight, sent_key::SentKey,
 };
 
+pub(crate) use self::limits::ReadLimits;
 use self::{
     assembled::AssembledBody,
     plain::PlainBody,
@@ -47,10 +45,6 @@ use self::{
     stream::StreamBody,
     unread::{Form, Unread},
     wire::Wire,
-};
-pub(crate) use self::{
-    encoding::{decoded, is_zlib},
-    limits::ReadLimits,
 };
 
 /// The body of an answer.

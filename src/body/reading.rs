@@ -7,9 +7,9 @@ use tower_llm_layers::Stage;
 use crate::{
     Api, ChatFrame, Error, FailureKind,
     assemble::Gathered,
+    classify::{error_in_body, generation_id},
     frame::FrameKind,
     known::Known,
-    transport::{error_in_body, generation_id},
 };
 use openrouter_wire::json::JsonError;
 use openrouter_wire::loose::{documents, event_data, first_answer, first_words, is_page, mended};

@@ -14,14 +14,14 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use super::{
     bare::{Bare, is_whole_event},
-    encoding::UnknownEncoding,
     event::Taken,
     limits::ReadLimits,
     plain::broken,
     progress::Progress,
     wire::Wire,
 };
-use crate::{Api, ChatFrame, Error, FailureKind, error::Source, transport::generation_id};
+use crate::encoding::UnknownEncoding;
+use crate::{Api, ChatFrame, Error, FailureKind, classify::generation_id, error::Source};
 use openrouter_wire::sse::{SseDecoder, SseItem};
 
 /// How long to wait for the connection's own end after `[DONE]`: read to its end, it can be used again.

@@ -7,8 +7,8 @@ use tower_llm_layers::Stage;
 use super::reading::{self, Failed};
 use crate::{
     Api, ChatFrame, Error, FailureKind,
+    classify::{error_in_body, generation_id},
     frame::FrameKind,
-    transport::{error_in_body, generation_id},
 };
 use openrouter_wire::json::Text;
 use openrouter_wire::{

@@ -18,7 +18,7 @@ use tower_llm_layers::{Call, Candidate, Outcome, Phase, Unbilled};
 use tower_service::Service;
 
 use super::{
-    Dialect, InFlight, SentKey, TransportBuilder, TransportError, TransportProblem, Upstream, classify,
+    TransportBuilder, TransportError, TransportProblem, Upstream,
     clients::Clients,
     limit_status::limit_status,
     outgoing::{headers, refused_by},
@@ -26,8 +26,13 @@ use super::{
 use crate::{
     Api, ChatBody, Error, FailureKind,
     body::{ReadLimits, Reader},
-    bounds::cut,
     wire::{Segments, WireRequest},
+};
+use crate::{
+    classify::{error_of_response, generation_id},
+    dialect::Dialect,
+    in_flight::InFlight,
+    sent_key::SentKey,
 };
 
 /// The largest error body that is read; real ones are a few kilobytes.
@@ -269,7 +274,7 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
             if !parts.status.is_success() {
                 let body = read_error(body).await;
                 let id = generation_id(&parts.headers);
-                let error = classify::from_response(parts.status, &parts.headers, &body);
+                let error = error_of_response(parts.status, &parts.headers, &body);
                 return Err(error.of_generation(id).without(&key));
             }
             if is_cache_hit(&parts.headers) {
@@ -282,13 +287,6 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
             Ok(Response::from_parts(parts, body))
         })
     }
-}
-
-/// The header that names an answer.
-pub(super) const GENERATION_HEADER: &str = "x-generation-id";
-
-pub(crate) fn generation_id(headers: &HeaderMap) -> Option<&str> {
-    headers.get(GENERATION_HEADER).and_then(|id| id.to_str().ok()).map(cut)
 }
 
 /// Whether the router answered from its own cache of responses: it charges nothing for that, and need not report a cost.

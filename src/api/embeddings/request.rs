@@ -7,11 +7,11 @@ use tower_llm_layers::{CacheKey, Continuable, KeyWriter};
 
 use super::super::{Api, ApiRequest, request::post};
 use crate::{
+    dialect::Dialect,
     request::{
         Gives, RequestBody, Shape, encode, forbids_retention, is_irrelevant_header, setters, typed_request,
         write_document,
     },
-    transport::Dialect,
     wire::{Segments, WireRequest},
 };
 use openrouter_wire::request::{

@@ -4,8 +4,8 @@ use bytes::Bytes;
 
 use super::super::{Api, whole_request::whole_request};
 use crate::{
+    dialect::Dialect,
     request::{Gives, RequestBody, Shape, typed_request},
-    transport::Dialect,
     wire::{Segments, WireRequest},
 };
 use openrouter_wire::document::Document;

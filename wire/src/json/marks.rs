@@ -40,7 +40,13 @@ impl<'a> Cursor<'a> {
 
     /// Enters what is stepped over; returns false if it was empty and is closed again.
     #[inline]
-    pub(super) fn open(&mut self, close: u8, object: bool, objects: &mut u128, depth: &mut u32) -> Result<bool, JsonError> {
+    pub(super) fn open(
+        &mut self,
+        close: u8,
+        object: bool,
+        objects: &mut u128,
+        depth: &mut u32,
+    ) -> Result<bool, JsonError> {
         if self.depth + *depth >= MAX_DEPTH {
             return Err(self.fail(Expected::Shallower));
         }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tower_llm_layers::{Failure, FailureKind as K, Scope as S};
 
-use super::{from_body, from_response};
+use super::{error_in_body, error_of_response};
 use crate::Error;
 use openrouter_wire::error::UpstreamError;
 
@@ -12,7 +12,7 @@ fn judged(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> 
         .iter()
         .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
         .collect();
-    from_response(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes())
+    error_of_response(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes())
 }
 
 /// One of each kind of error that an upstream sends before it commits.
@@ -315,7 +315,7 @@ fn an_error_inside_a_success_is_classified_by_its_own_code() {
     ];
     for (body, kind) in table {
         let error = UpstreamError::parse(body.as_bytes()).unwrap();
-        assert_eq!(from_body(&HeaderMap::new(), &error).kind(), kind, "{body}");
+        assert_eq!(error_in_body(&HeaderMap::new(), &error).kind(), kind, "{body}");
     }
 }
 
@@ -349,5 +349,5 @@ fn bodies_in_other_shapes_are_reported_in_their_own_words() {
         Some(Duration::from_millis(34_500))
     );
     let inside = UpstreamError::parse(br#"{"error":"something"}"#).unwrap();
-    assert_eq!(from_body(&HeaderMap::new(), &inside).status(), None);
+    assert_eq!(error_in_body(&HeaderMap::new(), &inside).status(), None);
 }

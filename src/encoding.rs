@@ -15,7 +15,7 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 ///
 /// The first bytes decide: some servers name an encoding and do not use it, some use gzip and do not say so, and `deflate` is one of two
 /// formats.
-pub(super) enum Decoder {
+pub(crate) enum Decoder {
     Undecided {
         named: Named,
         start: Vec<u8>,
@@ -29,7 +29,7 @@ pub(super) enum Decoder {
 
 /// What the header says.
 #[derive(Clone)]
-pub(super) enum Named {
+pub(crate) enum Named {
     Nothing,
     Gzip,
     Deflate,
@@ -38,7 +38,7 @@ pub(super) enum Named {
 
 /// The body came in an encoding that is not read here.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct UnknownEncoding(String);
+pub(crate) struct UnknownEncoding(String);
 
 impl fmt::Display for UnknownEncoding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -54,7 +54,7 @@ impl StdError for UnknownEncoding {}
 
 impl Decoder {
     /// The decoder for a response with this head.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
         let named = headers.get_all(header::CONTENT_ENCODING).iter();
         let named: Vec<String> = named
             .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
@@ -75,7 +75,7 @@ impl Decoder {
     }
 
     /// Whether the bytes pass unchanged from here on.
-    pub(super) const fn is_plain(&self) -> bool {
+    pub(crate) const fn is_plain(&self) -> bool {
         matches!(self, Self::Plain)
     }
 
@@ -93,7 +93,7 @@ impl Decoder {
     }
 
     /// The bytes of these, and of those before them, that can be decoded by now.
-    pub(super) fn decode(&mut self, bytes: &Bytes) -> Result<Bytes, Cause> {
+    pub(crate) fn decode(&mut self, bytes: &Bytes) -> Result<Bytes, Cause> {
         if let Self::Undecided { start, named } = self {
             let joined = if start.is_empty() {
                 bytes.clone()
@@ -116,7 +116,7 @@ impl Decoder {
     }
 
     /// What is left at the end of the body; an error if the encoded text is cut short.
-    pub(super) fn finish(&mut self) -> Result<Option<Bytes>, Cause> {
+    pub(crate) fn finish(&mut self) -> Result<Option<Bytes>, Cause> {
         let rest = match std::mem::replace(self, Self::Plain) {
             Self::Undecided { start, .. } => start,
             Self::Gzip(decoder) => decoder.finish()?,

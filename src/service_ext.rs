@@ -2,51 +2,16 @@
 
 use std::{any::Any, future::Future};
 
-use http::{Request, Response};
-use http_body::Body;
-use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
+use http_body_util::BodyExt;
+use openrouter_wire::{ApiAnswer, embeddings::EmbeddingResponse};
 use tower::{ServiceExt, util::BoxCloneSyncService};
-use tower_service::Service;
 
-use super::{Answer, Completion, Stack, respond};
 use crate::{
-    Api, ApiRequest, ChatFrame, Error, FailureKind,
+    Api, Error, FailureKind,
     api::IntoApiRequest,
     endpoint::{ApiEndpoint, Endpoints, ModelsEndpoint, OpenAiEndpoint},
+    stack::{Answer, BoxStack, ChatService, Completion, Stack, respond},
 };
-use openrouter_wire::{ApiAnswer, embeddings::EmbeddingResponse};
-
-/// Any service that answers chats: a [`Stack`], a stack put together by hand, or a boxed one.
-///
-/// Implemented for all that fit; nothing to implement.
-pub trait ChatService:
-    Service<Request<ApiRequest>, Response = Response<Self::Body>, Error = Error, Future: Send + 'static>
-    + Clone
-    + Send
-    + Sync
-    + 'static
-{
-    /// The body of its answers.
-    type Body: Body<Data = ChatFrame, Error = Error> + Send + 'static;
-}
-
-impl<T, B> ChatService for T
-where
-    T: Service<Request<ApiRequest>, Response = Response<B>, Error = Error, Future: Send + 'static>
-        + Clone
-        + Send
-        + Sync
-        + 'static,
-    B: Body<Data = ChatFrame, Error = Error> + Send + 'static,
-{
-    type Body = B;
-}
-
-/// The body of a boxed stack's answers.
-pub type BoxChatBody = UnsyncBoxBody<ChatFrame, Error>;
-
-/// A stack whose type is forgotten: for a struct's field or an application's state. Still `Clone + Send + Sync`.
-pub type BoxStack = BoxCloneSyncService<Request<ApiRequest>, Response<BoxChatBody>, Error>;
 
 /// What one does with a [`ChatService`].
 pub trait ChatServiceExt: ChatService {

@@ -4,18 +4,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::HeaderMap;
 
-use super::service::GENERATION_HEADER;
+use super::GENERATION_HEADER;
 use openrouter_wire::error::UpstreamError;
 
 /// The longest hint that is kept. The farthest real one is the next midnight, when daily quotas come back.
 const LONGEST_HINT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The first hint that can be read, clamped.
-pub(in crate::transport) fn retry_after(
-    headers: &HeaderMap,
-    error: Option<&UpstreamError>,
-    now: SystemTime,
-) -> Option<Duration> {
+pub(super) fn retry_after(headers: &HeaderMap, error: Option<&UpstreamError>, now: SystemTime) -> Option<Duration> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let copied = |name: &str| error.and_then(|error| error.header(name));
     let availability = || error?.availability.as_ref()?.retry_after;

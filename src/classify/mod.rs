@@ -1,5 +1,6 @@
 //! What a failed exchange means: the status, the envelope and the headers, read together.
 
+mod retry_after;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -10,19 +11,29 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use tower_llm_layers::{Advice, FailureKind, RetryAdvice, Scope};
 
-use crate::transport::retry_after::retry_after;
+use crate::bounds::cut;
 use crate::{
-    body::decoded,
+    encoding::decoded,
     error::{Error, Inner},
 };
 use openrouter_wire::{
     error::{ErrorCode, RAW_LIMIT, UpstreamError},
     loose::{event_data, first_words, is_page},
 };
+pub(crate) use retry_after::headers_of_errors;
+use retry_after::retry_after;
 use words::Words;
 
+/// The header that names an answer.
+const GENERATION_HEADER: &str = "x-generation-id";
+
+/// The name of an answer, as the headers tell it.
+pub(crate) fn generation_id(headers: &HeaderMap) -> Option<&str> {
+    headers.get(GENERATION_HEADER).and_then(|id| id.to_str().ok()).map(cut)
+}
+
 /// A failure that HTTP itself tells: a status that is no success, and whatever body came with it.
-pub(in crate::transport) fn from_response(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
+pub(crate) fn error_of_response(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
     let decoded = decoded(headers, &Bytes::copy_from_slice(body));
     let body = decoded.as_deref().unwrap_or(body);
     // Some gateways send their errors as an event, too.
@@ -34,7 +45,7 @@ pub(in crate::transport) fn from_response(status: StatusCode, headers: &HeaderMa
 }
 
 /// A failure that comes inside a success: in the body of a 200, or as an event of a stream.
-pub(in crate::transport) fn from_body(headers: &HeaderMap, error: &UpstreamError) -> Error {
+pub(crate) fn error_in_body(headers: &HeaderMap, error: &UpstreamError) -> Error {
     build(None, effective_code(error), headers, error)
 }
 
