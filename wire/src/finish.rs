@@ -65,6 +65,7 @@ pub enum End {
 
 impl End {
     /// The kind of end that this word names, in the words of whichever server.
+    #[inline]
     #[must_use]
     pub fn of(word: &str) -> Self {
         match word {

@@ -65,12 +65,14 @@ impl Course {
     }
 
     /// The API of the stream.
+    #[inline]
     #[must_use]
     pub const fn api(&self) -> Api {
         self.api
     }
 
     /// Whether its last event has come, and said that it is whole.
+    #[inline]
     #[must_use]
     pub const fn is_ended(&self) -> bool {
         self.ended

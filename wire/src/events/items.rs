@@ -18,12 +18,14 @@ pub struct Said {
 
 impl Said {
     /// All of it, in bytes.
+    #[inline]
     #[must_use]
     pub const fn bytes(self) -> usize {
         self.text.saturating_add(self.reasoning).saturating_add(self.other)
     }
 
     /// Whether there is nothing to show.
+    #[inline]
     #[must_use]
     pub const fn is_nothing(self) -> bool {
         self.bytes() == 0

@@ -101,6 +101,7 @@ impl<'a> Piece<'a> {
     }
 
     /// Whether it reports a failure.
+    #[inline]
     #[must_use]
     pub const fn is_failure(&self) -> bool {
         self.failed
@@ -144,12 +145,14 @@ impl<'a> Piece<'a> {
     }
 
     /// The kind of end.
+    #[inline]
     #[must_use]
     pub fn end(&self) -> End {
         self.finish.map_or(End::None, |word| End::of(&word.to_str()))
     }
 
     /// Roughly how many tokens it shows.
+    #[inline]
     #[must_use]
     pub fn shown_tokens(&self) -> u32 {
         let bytes = self.said.bytes();
@@ -158,6 +161,7 @@ impl<'a> Piece<'a> {
     }
 
     /// The API that it is of.
+    #[inline]
     #[must_use]
     pub const fn api(&self) -> Api {
         self.api

@@ -87,6 +87,7 @@ pub struct ChunkProbe<'a> {
 }
 
 /// Roughly how many tokens a text of so many bytes has.
+#[inline]
 #[must_use]
 pub fn tokens_of(bytes: usize) -> u32 {
     u32::try_from(bytes / BYTES_PER_TOKEN).unwrap_or(u32::MAX)
