@@ -317,6 +317,20 @@ impl Frame for ChatFrame {
             .filter(|model| !model.is_empty())
     }
 
+    fn provider(&self) -> Option<Cow<'_, str>> {
+        if self.form == FrameKind::KeepAlive {
+            return None;
+        }
+        if self.is_typed() {
+            return self.piece()?.provider.map(Text::to_str).map(cut_cow);
+        }
+        if let Some(known) = &self.known {
+            return known.provider(&self.bytes).map(cut_cow);
+        }
+        let provider = ChunkProbe::read(&self.bytes).ok()?.provider();
+        provider.filter(|provider| !provider.is_empty()).map(cut_cow)
+    }
+
     fn finish_reason(&self) -> Option<Cow<'_, str>> {
         if self.form == FrameKind::KeepAlive {
             return None;

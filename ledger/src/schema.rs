@@ -54,7 +54,7 @@ const STEPS: &[&[&str]] = &[&[
         lost BIGINT NOT NULL,
         stopped BIGINT
     )",
-]];
+], &["ALTER TABLE entries ADD COLUMN provider TEXT"]];
 
 /// The newest version that is known here.
 pub(crate) const VERSION: i64 = STEPS.len() as i64;

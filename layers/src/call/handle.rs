@@ -9,6 +9,7 @@ use super::{Outcome, state::CallState};
 use crate::{
     UsdAmount,
     events::{EventKind, emit},
+    util::bounded_name,
 };
 
 /// The line of one attempt, for whatever stands below [`AttemptLayer`](crate::attempt::AttemptLayer). It writes; it does not close the line.
@@ -94,6 +95,12 @@ impl AttemptHandle {
     /// Notes why the request or the call was changed, in a few words.
     pub fn note(&self, note: &str) {
         self.state.change(self.index, |line| line.note = Some(note.into()));
+    }
+
+    /// This provider behind the upstream serves the attempt. Of a name longer than 256 bytes the beginning is kept.
+    pub fn served_by(&self, provider: &str) {
+        let provider = bounded_name(provider);
+        self.state.change(self.index, |line| line.provider = Some(provider));
     }
 
     /// Bytes of a plain answer have come: a silence after them is limited like that of a stream.

@@ -35,6 +35,8 @@ pub struct Attempt {
     pub(super) turn: u32,
     /// The model and its upstream.
     pub candidate: Option<Candidate>,
+    /// The provider behind the upstream that served it or failed, if the upstream is a router and names it.
+    pub provider: Option<Box<str>>,
     /// When it started, after the start of the call.
     pub started: Duration,
     /// How it ended.
@@ -77,6 +79,7 @@ impl Attempt {
             number,
             turn: 0,
             candidate,
+            provider: None,
             started,
             outcome: Outcome::Waiting,
             is_sent: number > 0,

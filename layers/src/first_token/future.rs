@@ -11,7 +11,7 @@ use http_body::Body;
 use pin_project::pin_project;
 
 use super::FirstTokenBody;
-use crate::{Frame, LayerError, Stage};
+use crate::{AttemptHandle, Frame, LayerError, Stage};
 
 /// Bytes of frames held at most before the answer begins. A model that reasons unseen may send blank chunks for minutes, each of a few
 /// hundred bytes; the bound keeps a broken upstream from filling memory.
@@ -23,6 +23,8 @@ const FRAMES_A_TURN: usize = 64;
 /// The future of [`FirstToken`](super::FirstToken).
 #[pin_project]
 pub struct FirstTokenFuture<F, B: Body> {
+    /// The line on which the provider of the answer is written.
+    attempt: Option<AttemptHandle>,
     #[pin]
     state: State<F, B>,
 }
@@ -43,8 +45,9 @@ struct Holding<B: Body> {
 }
 
 impl<F, B: Body> FirstTokenFuture<F, B> {
-    pub(super) const fn new(response: F) -> Self {
+    pub(super) const fn new(attempt: Option<AttemptHandle>, response: F) -> Self {
         Self {
+            attempt,
             state: State::Calling(response),
         }
     }
@@ -72,7 +75,9 @@ where
     type Output = Result<Response<FirstTokenBody<B>>, B::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
+        let this = self.project();
+        let mut state = this.state;
+        let attempt = this.attempt.as_ref();
         if let StateProjection::Calling(response) = state.as_mut().project() {
             let response = ready!(response.poll(cx));
             state.set(State::Ended);
@@ -80,19 +85,16 @@ where
             let (parts, body) = response?.into_parts();
             let held = VecDeque::new();
             let bytes = 0;
-            return begin(
-                state,
-                Holding {
-                    parts,
-                    body,
-                    held,
-                    bytes,
-                },
-                cx,
-            );
+            let holding = Holding {
+                parts,
+                body,
+                held,
+                bytes,
+            };
+            return begin(state, holding, attempt, cx);
         }
         match state.as_mut().project_replace(State::Ended) {
-            StateOwned::Holding(holding) => begin(state, holding, cx),
+            StateOwned::Holding(holding) => begin(state, holding, attempt, cx),
             StateOwned::Calling(_) | StateOwned::Ended => Poll::Pending,
         }
     }
@@ -102,6 +104,7 @@ where
 fn begin<F, B>(
     mut state: Pin<&mut State<F, B>>,
     mut holding: Holding<B>,
+    attempt: Option<&AttemptHandle>,
     cx: &mut Context<'_>,
 ) -> Poll<Result<Response<FirstTokenBody<B>>, B::Error>>
 where
@@ -115,6 +118,10 @@ where
     };
     let first = begun?;
     let Holding { parts, body, held, .. } = holding;
+    let provider = || first.provider().or_else(|| held.iter().find_map(Frame::provider));
+    if let Some((attempt, provider)) = attempt.and_then(|attempt| Some((attempt, provider()?))) {
+        attempt.served_by(&provider);
+    }
     let body = FirstTokenBody::new(held, first, body);
     Poll::Ready(Ok(Response::from_parts(parts, body)))
 }

@@ -37,6 +37,8 @@ pub const REQUEST_MAX_TOKENS: &str = "gen_ai.request.max_tokens";
 pub const RESPONSE_MODEL: &str = "gen_ai.response.model";
 /// By which name the upstream knows the answer.
 pub const RESPONSE_ID: &str = "gen_ai.response.id";
+/// The provider behind the upstream that served the answer or failed, if the upstream is a router and names it.
+pub const SERVED_BY: &str = "llm.provider";
 /// Why the answer ended: one word, since a span's field here holds no list.
 pub const FINISH_REASONS: &str = "gen_ai.response.finish_reasons";
 /// Seconds from the start to the first frame that shows something, of a streamed answer.

@@ -68,6 +68,7 @@ fn begin<R: LlmRequest>(request: &R, number: u32) -> Record {
         { names::ATTEMPT_NUMBER } = i64::from(number),
         { names::RESPONSE_MODEL } = Empty,
         { names::RESPONSE_ID } = Empty,
+        { names::SERVED_BY } = Empty,
         { names::FINISH_REASONS } = Empty,
         { names::RESPONSE_TIME_TO_FIRST_CHUNK } = Empty,
         { names::INPUT_TOKENS } = Empty,

@@ -94,6 +94,7 @@ fn begin<R: LlmRequest>(settings: &Arc<Settings>, request: &mut R) -> (Record, O
         { names::REQUEST_MAX_TOKENS } = request.max_tokens().map(whole),
         { names::RESPONSE_MODEL } = Empty,
         { names::RESPONSE_ID } = Empty,
+        { names::SERVED_BY } = Empty,
         { names::FINISH_REASONS } = Empty,
         { names::RESPONSE_TIME_TO_FIRST_CHUNK } = Empty,
         { names::INPUT_TOKENS } = Empty,

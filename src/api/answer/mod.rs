@@ -60,6 +60,8 @@ pub(crate) struct Piece<'a> {
     pub(crate) index: u64,
     pub(crate) id: Option<Text<'a>>,
     pub(crate) model: Option<Text<'a>>,
+    /// The provider behind a router that answers.
+    pub(crate) provider: Option<Text<'a>>,
     /// Text that a delta adds.
     pub(super) text: Option<Text<'a>>,
     /// An item, a block, or a list of them, in which more text may stand.
@@ -91,6 +93,7 @@ impl<'a> Piece<'a> {
             index: 0,
             id: None,
             model: None,
+            provider: None,
             text: None,
             list: None,
             said: Said::default(),

@@ -344,6 +344,11 @@ impl<'a> ChunkProbe<'a> {
         self.model
     }
 
+    /// The provider that answers, likewise.
+    pub(crate) fn provider_text(&self) -> Option<Text<'a>> {
+        self.provider
+    }
+
     /// Why the first choice that says so ended, likewise.
     pub(crate) fn finish_text(&self) -> Option<Text<'a>> {
         self.finish
