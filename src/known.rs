@@ -50,7 +50,12 @@ enum TextPlace {
 impl Known {
     /// `None` if a word has escapes, or stands too far inside: then the frame is read again when a caller wants it.
     pub(crate) fn of(probe: &ChunkProbe<'_>) -> Option<Self> {
-        let words = [probe.id_text(), probe.model_text(), probe.provider_text(), probe.finish_text()];
+        let words = [
+            probe.id_text(),
+            probe.model_text(),
+            probe.provider_text(),
+            probe.finish_text(),
+        ];
         let [id, model, provider, finish] = words.map(|text| match text {
             Some(text) if !text.is_empty() => Word::of(text).map(Some),
             _ => Some(None),

@@ -116,6 +116,8 @@ mod scorecard;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
+mod served_by;
+#[cfg(test)]
 mod sse_properties;
 #[cfg(test)]
 mod staying_up;

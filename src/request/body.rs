@@ -1,5 +1,6 @@
 //! The JSON document of a request, and what layers ask of it often.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -10,7 +11,8 @@ use tower_llm_layers::{Call, Modalities as Needed, Needs, UsdAmount};
 use super::document::{Document, Segments};
 use super::facts::{self, RequestFacts};
 use super::modality::Modalities;
-use super::scan::{Cursor, json_string};
+use super::scan::{Cursor, Text, json_string};
+use crate::bounds::cut_cow;
 
 /// In which fields the requests of one API say what layers ask.
 pub(crate) struct Shape {
@@ -118,6 +120,12 @@ impl RequestBody {
     pub(crate) fn temperature(&self) -> Option<f64> {
         let written = std::str::from_utf8(self.document().get("temperature")?).ok()?;
         written.parse().ok()
+    }
+
+    /// The conversation it belongs to, if it names one.
+    pub(crate) fn conversation(&self) -> Option<Cow<'_, str>> {
+        let id = self.document().get("session_id").and_then(facts::text)?;
+        Some(cut_cow(Text::to_str(id)))
     }
 
     pub(crate) fn reasoning_time(&self) -> Option<Duration> {

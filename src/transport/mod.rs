@@ -11,6 +11,7 @@ mod outgoing;
 mod retry_after;
 mod sent_key;
 mod service;
+mod trace;
 mod upstream;
 
 use http::HeaderMap;

@@ -86,7 +86,10 @@ impl GroupBy {
             .tags
             .iter()
             .map(|(name, value)| (Self::Tag(name.into()), Cow::Borrowed(value)));
-        let provider = entry.provider.as_deref().map(|name| (Self::Provider, Cow::Borrowed(name)));
+        let provider = entry
+            .provider
+            .as_deref()
+            .map(|name| (Self::Provider, Cow::Borrowed(name)));
         fixed.into_iter().chain(provider).chain(tags)
     }
 }

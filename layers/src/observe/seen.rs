@@ -7,7 +7,10 @@ use tokio::time::Instant;
 use tracing::Span;
 
 use super::{end::End, names};
-use crate::{Coalesced, Degraded, DegradedSource, Frame, LlmRequest, Stage, TokenUsage, util::{bounded_name, whole}};
+use crate::{
+    Coalesced, Degraded, DegradedSource, Frame, LlmRequest, Stage, TokenUsage,
+    util::{bounded_name, whole},
+};
 
 /// What an operation and an attempt have in common.
 #[derive(Debug)]
@@ -143,7 +146,7 @@ impl Seen {
             span.record(names::OUTPUT_TOKENS, whole(usage.answer));
             for (name, tokens) in [
                 (names::CACHE_READ_TOKENS, usage.cached),
-                (names::CACHE_CREATION_TOKENS, usage.cache_written),
+                (names::CACHE_WRITE_TOKENS, usage.cache_written),
                 (names::REASONING_TOKENS, usage.reasoning),
             ] {
                 if tokens > 0 {
