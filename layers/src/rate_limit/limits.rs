@@ -1,6 +1,6 @@
-use std::{fmt, num::NonZeroU32, time::Duration};
+//! What can be limited, and how much of it.
 
-use governor::Quota;
+use std::{fmt, num::NonZeroU32, time::Duration};
 
 /// The default burst: the part of an amount that may come at once.
 const BURST: u32 = 10;
@@ -68,8 +68,8 @@ impl Rate {
         let amount = NonZeroU32::new(amount).ok_or(LimitsError::ZeroAmount)?;
         let burst = NonZeroU32::new(amount.get() / BURST).unwrap_or(NonZeroU32::MIN);
         let rate = Self { amount, per, burst };
-        // A unit's own time is what governor counts in; a century of them at once still fits.
-        let counted = Quota::with_period(per / amount.get()).is_some() && per < Duration::from_secs(400 * 24 * 60 * 60);
+        // A unit takes a nanosecond at least; a century of intervals still fits into the clock.
+        let counted = !(per / amount.get()).is_zero() && per < Duration::from_secs(400 * 24 * 60 * 60);
         counted.then_some(rate).ok_or(LimitsError::Interval)
     }
 
@@ -100,10 +100,6 @@ impl Rate {
     #[must_use]
     pub const fn most_at_once(&self) -> u32 {
         self.burst.get()
-    }
-
-    pub(super) fn quota(&self) -> Option<Quota> {
-        Some(Quota::with_period(self.per / self.amount.get())?.allow_burst(self.burst))
     }
 }
 

@@ -1,3 +1,5 @@
+//! A rate by the generic cell rate algorithm (GCRA), on tokio's clock: units can be given back, and owed.
+
 use std::{
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -11,16 +13,15 @@ use super::Rate;
 /// says was used, the refusals end.
 const LONGEST_DEBT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Tokens of one key, by the same rule as governor's (GCRA), but able to take back and to go into debt: what a call really used is
-/// known only after it.
+/// The units of one key: requests or tokens. Whether a request was sent, and what it really used, is known only after it.
 #[derive(Debug)]
-pub(super) struct Tokens {
+pub(super) struct Gcra {
     rate: Rate,
     /// When all that was taken so far will have been refilled.
     full_at: Mutex<Instant>,
 }
 
-impl Tokens {
+impl Gcra {
     pub(super) fn new(rate: Rate) -> Self {
         Self {
             rate,
@@ -34,17 +35,17 @@ impl Tokens {
 
     /// Takes this many, or says when they would be there. More than the burst passes once the bucket is full, and those that
     /// follow wait for the rest.
-    pub(super) fn take(&self, tokens: u64) -> Result<(), Duration> {
+    pub(super) fn take(&self, units: u64) -> Result<(), Duration> {
         let now = Instant::now();
         let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
         let base = (*full_at).max(now);
         let burst = u64::from(self.rate.most_at_once());
-        let needed = base.duration_since(now).saturating_add(self.refill(tokens.min(burst)));
+        let needed = base.duration_since(now).saturating_add(self.refill(units.min(burst)));
         let over = needed.saturating_sub(self.refill(burst));
         if !over.is_zero() {
             return Err(over);
         }
-        *full_at = self.later(base, tokens, now);
+        *full_at = self.later(base, units, now);
         Ok(())
     }
 
@@ -60,15 +61,15 @@ impl Tokens {
     }
 
     /// How long so many take to be refilled.
-    fn refill(&self, tokens: u64) -> Duration {
-        let nanos = self.rate.per().as_nanos().saturating_mul(u128::from(tokens)) / u128::from(self.rate.amount());
+    fn refill(&self, units: u64) -> Duration {
+        let nanos = self.rate.per().as_nanos().saturating_mul(u128::from(units)) / u128::from(self.rate.amount());
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
     /// When so many more will have been refilled, and no debt is longer than [`LONGEST_DEBT`].
-    fn later(&self, instant: Instant, tokens: u64, now: Instant) -> Instant {
+    fn later(&self, instant: Instant, units: u64, now: Instant) -> Instant {
         let longest = now + self.rate.per().max(LONGEST_DEBT);
-        let full_at = instant.checked_add(self.refill(tokens)).unwrap_or(longest);
+        let full_at = instant.checked_add(self.refill(units)).unwrap_or(longest);
         full_at.min(longest)
     }
 }
