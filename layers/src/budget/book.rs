@@ -8,7 +8,6 @@ use std::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    task::Waker,
 };
 
 use tokio::time::Instant;
@@ -141,7 +140,7 @@ impl InMemoryBudgetStore {
         all
     }
 
-    fn shares(&self, lines: &[AccountRef], at: UtcTime) -> Result<Box<[Share]>, usize> {
+    pub(super) fn shares(&self, lines: &[AccountRef], at: UtcTime) -> Result<Box<[Share]>, usize> {
         let shares = lines.iter().enumerate().map(|(index, line)| {
             let budget = &line.budget;
             let window = budget.window().start(at).millis();
@@ -196,7 +195,7 @@ impl Default for InMemoryBudgetStore {
 }
 
 /// Why the line of this index refuses; without such a line, nothing does.
-fn refused(ask: ReserveRequest, index: usize, reason: RefusalReason, at: Option<Arc<Slot>>) -> Decided {
+pub(super) fn refused(ask: ReserveRequest, index: usize, reason: RefusalReason, at: Option<Arc<Slot>>) -> Decided {
     let Some(line) = ask.lines.get(index) else {
         return Ok(Reservation::new(UsdAmount::ZERO, Box::new(Nothing)));
     };
@@ -205,18 +204,23 @@ fn refused(ask: ReserveRequest, index: usize, reason: RefusalReason, at: Option<
 }
 
 /// The request comes back with a refusal.
-type Decided = Result<Reservation, (ReserveRequest, Denied)>;
+pub(super) type Decided = Result<Reservation, (ReserveRequest, Denied)>;
 
 impl InMemoryBudgetStore {
     /// Decides at once.
     pub(super) fn decide(&self, ask: ReserveRequest) -> Decided {
         match self.shares(&ask.lines, ask.at) {
             Ok(shares) => Self::decide_on(shares, ask),
-            Err(index) => refused(ask, index, RefusalReason::TooManyAccounts { most: self.0.most }, None),
+            Err(index) => self.no_room(ask, index),
         }
     }
 
-    fn decide_on(shares: Box<[Share]>, ask: ReserveRequest) -> Decided {
+    /// The account of this line cannot be opened.
+    pub(super) fn no_room(&self, ask: ReserveRequest, index: usize) -> Decided {
+        refused(ask, index, RefusalReason::TooManyAccounts { most: self.0.most }, None)
+    }
+
+    pub(super) fn decide_on(shares: Box<[Share]>, ask: ReserveRequest) -> Decided {
         match slot::reserve(&shares, ask.want, ask.at_least) {
             Ok(amount) => {
                 let lines = ask.lines.into_boxed_slice();
@@ -236,8 +240,17 @@ impl InMemoryBudgetStore {
         }
     }
 
+    /// One more attempt waits: its number among all that ever did. `None` if as many wait as may.
+    pub(super) fn begin_wait(&self) -> Option<u64> {
+        if self.0.waiting.fetch_add(1, Ordering::Relaxed) >= MOST_WAITING {
+            self.end_wait();
+            return None;
+        }
+        Some(self.0.came.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// An attempt waits no more.
-    pub(super) fn one_less_waits(&self) {
+    pub(super) fn end_wait(&self) {
         self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -252,43 +265,7 @@ impl BudgetStore for InMemoryBudgetStore {
     }
 
     fn reserve_in_turn(&self, ask: ReserveRequest, until: Instant) -> Decision {
-        let decided = match self.shares(&ask.lines, ask.at) {
-            Ok(shares) => {
-                // Behind those that wait already, it does not ask.
-                let busy = shares
-                    .iter()
-                    .position(|share| !share.soft && !share.slot.queue().is_empty());
-                match busy.and_then(|index| shares.get(index).map(|share| (index, Arc::clone(&share.slot)))) {
-                    Some((index, slot)) => {
-                        let reason = RefusalReason::QueueFull { most: MOST_WAITING };
-                        refused(ask, index, reason, Some(slot))
-                    }
-                    None => Self::decide_on(shares, ask),
-                }
-            }
-            Err(index) => refused(ask, index, RefusalReason::TooManyAccounts { most: self.0.most }, None),
-        };
-        let (ask, denied) = match decided {
-            Ok(reservation) => return Decision::Now(Ok(reservation)),
-            Err(denied) => denied,
-        };
-        let may_wait = denied.refusal.is_reserved() || matches!(denied.refusal.reason, RefusalReason::QueueFull { .. });
-        let Some(place) = denied.at.filter(|_| may_wait && until > Instant::now()) else {
-            return Decision::Now(Err(denied.refusal));
-        };
-        if self.0.waiting.fetch_add(1, Ordering::Relaxed) >= MOST_WAITING {
-            self.one_less_waits();
-            let full = RefusalReason::QueueFull { most: MOST_WAITING };
-            let refusal = Refusal {
-                reason: full,
-                ..*denied.refusal
-            };
-            return Decision::Now(Err(Box::new(refusal)));
-        }
-        let number = self.0.came.fetch_add(1, Ordering::Relaxed);
-        // It takes its place now, and not when it is first polled.
-        place.queue().enter(number, Waker::noop());
-        Decision::Later(Box::pin(Turn::new(self.clone(), ask, number, place, until)))
+        Turn::take(self, ask, until)
     }
 
     fn is_durable(&self) -> bool {

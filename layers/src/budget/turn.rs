@@ -5,17 +5,23 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{InMemoryBudgetStore, Refusal, Reservation, ReserveRequest, slot::Slot};
+use super::{
+    Decision, InMemoryBudgetStore, Refusal, RefusalReason, Reservation, ReserveRequest,
+    book::refused,
+    slot::{Share, Slot},
+};
 use crate::UtcTime;
 
 /// Attempts that may wait at once in one [`InMemoryBudgetStore`]: each takes some hundred bytes. Beyond them an attempt is refused.
 pub const MOST_WAITING: usize = 10_000;
+
+const QUEUE_FULL: RefusalReason = RefusalReason::QueueFull { most: MOST_WAITING };
 
 /// The clock of the windows counts in milliseconds: a wait for the next window is that long at least.
 const LEAST_WAIT: Duration = Duration::from_millis(1);
@@ -35,22 +41,46 @@ pub(super) struct Turn {
 }
 
 impl Turn {
-    /// `store` has counted it among those that wait, and does so until it is dropped.
-    pub(super) fn new(
-        store: InMemoryBudgetStore,
-        ask: ReserveRequest,
-        number: u64,
-        place: Arc<Slot>,
-        until: Instant,
-    ) -> Self {
-        Self {
-            store,
+    /// Decides at once, if no other waits before and the money is there, or never will be; otherwise in its turn.
+    pub(super) fn take(store: &InMemoryBudgetStore, ask: ReserveRequest, until: Instant) -> Decision {
+        let decided = match store.shares(&ask.lines, ask.at) {
+            Ok(shares) => {
+                let is_busy = |share: &Share| !share.soft && !share.slot.queue().is_empty();
+                match shares.iter().position(is_busy).filter(|_| until > Instant::now()) {
+                    Some(index) => {
+                        let place = shares.get(index).map(|share| Arc::clone(&share.slot));
+                        refused(ask, index, QUEUE_FULL, place)
+                    }
+                    None => InMemoryBudgetStore::decide_on(shares, ask),
+                }
+            }
+            Err(index) => store.no_room(ask, index),
+        };
+        let (ask, denied) = match decided {
+            Ok(reservation) => return Decision::Now(Ok(reservation)),
+            Err(denied) => denied,
+        };
+        let waits = (denied.refusal.is_reserved() || denied.refusal.reason == QUEUE_FULL) && until > Instant::now();
+        let Some(place) = denied.at.filter(|_| waits) else {
+            return Decision::Now(Err(denied.refusal));
+        };
+        let Some(number) = store.begin_wait() else {
+            let full = Refusal {
+                reason: QUEUE_FULL,
+                ..*denied.refusal
+            };
+            return Decision::Now(Err(Box::new(full)));
+        };
+        // It takes its place now, and not when it is first polled.
+        place.queue().enter(number, Waker::noop());
+        Decision::Later(Box::pin(Self {
+            store: store.clone(),
             ask,
             number,
             place,
             until,
             timer: Box::pin(sleep_until(until)),
-        }
+        }))
     }
 
     /// What is there now.
@@ -125,7 +155,7 @@ impl Future for Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         self.leave();
-        self.store.one_less_waits();
+        self.store.end_wait();
     }
 }
 
