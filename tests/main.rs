@@ -71,6 +71,8 @@ mod faults_refused;
 #[cfg(test)]
 mod fidelity;
 #[cfg(test)]
+mod finish_reasons;
+#[cfg(test)]
 mod interrupted;
 #[cfg(test)]
 mod keys;

@@ -16,6 +16,7 @@ mod describe;
 mod erased;
 mod error;
 mod ext;
+mod finish;
 mod known;
 mod limits;
 mod money;

@@ -6,6 +6,8 @@ mod classify;
 mod clients;
 mod config;
 mod connect;
+#[cfg(test)]
+mod dns_tests;
 mod limit_status;
 mod outgoing;
 mod retry_after;

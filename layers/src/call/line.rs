@@ -65,6 +65,8 @@ pub struct Attempt {
     pub(super) exchanges: u32,
     /// How often its request was given a key.
     pub(super) sendings: u32,
+    /// The line that this exchange repeats, if a service below the attempt sent the request again.
+    pub(super) repeats: Option<usize>,
     /// How long it waited for something of ours, such as a budget: no time limit of the upstream counts that.
     pub(super) local_wait: Duration,
     /// What it waits for before it is sent, since when, and `local_wait` at that time.
@@ -94,6 +96,7 @@ impl Attempt {
             note: None,
             exchanges: 0,
             sendings: 0,
+            repeats: None,
             local_wait: Duration::ZERO,
             preparing: None,
             received: None,

@@ -97,10 +97,10 @@ impl Meter {
         error
     }
 
-    /// It waits for the decision on its reservation.
-    pub(super) fn prepares(&self) {
+    /// It waits for its reservation.
+    pub(super) fn prepares(&self, what: Preparing) {
         if let Some(line) = self.0.as_ref().and_then(|running| running.line.as_ref()) {
-            line.prepares(Preparing::Reservation);
+            line.prepares(what);
         }
     }
 

@@ -1,3 +1,5 @@
+//! A call whose answer has not begun.
+
 use std::{
     collections::VecDeque,
     fmt,
@@ -10,7 +12,7 @@ use http::{Response, response::Parts};
 use http_body::Body;
 use pin_project::pin_project;
 
-use super::FirstTokenBody;
+use super::{FirstTokenBody, failing::FailingReasons};
 use crate::{AttemptHandle, Frame, LayerError, Stage};
 
 /// Bytes of frames held at most before the answer begins. A model that reasons unseen may send blank chunks for minutes, each of a few
@@ -25,6 +27,7 @@ const FRAMES_A_TURN: usize = 64;
 pub struct FirstTokenFuture<F, B: Body> {
     /// The line on which the provider of the answer is written.
     attempt: Option<AttemptHandle>,
+    failing: FailingReasons,
     #[pin]
     state: State<F, B>,
 }
@@ -42,12 +45,16 @@ struct Holding<B: Body> {
     body: B,
     held: VecDeque<B::Data>,
     bytes: usize,
+    failing: FailingReasons,
+    /// The answer ends for this reason, which is a failure: the rest is read for what it says of usage.
+    failed: Option<LayerError>,
 }
 
 impl<F, B: Body> FirstTokenFuture<F, B> {
-    pub(super) const fn new(attempt: Option<AttemptHandle>, response: F) -> Self {
+    pub(super) const fn new(attempt: Option<AttemptHandle>, failing: FailingReasons, response: F) -> Self {
         Self {
             attempt,
+            failing,
             state: State::Calling(response),
         }
     }
@@ -90,6 +97,8 @@ where
                 body,
                 held,
                 bytes,
+                failing: std::mem::take(this.failing),
+                failed: None,
             };
             return begin(state, holding, attempt, cx);
         }
@@ -117,12 +126,18 @@ where
         return Poll::Pending;
     };
     let first = begun?;
-    let Holding { parts, body, held, .. } = holding;
+    let Holding {
+        parts,
+        body,
+        held,
+        failing,
+        ..
+    } = holding;
     let provider = || first.provider().or_else(|| held.iter().find_map(Frame::provider));
     if let Some((attempt, provider)) = attempt.and_then(|attempt| Some((attempt, provider()?))) {
         attempt.served_by(&provider);
     }
-    let body = FirstTokenBody::new(held, first, body);
+    let body = FirstTokenBody::new(held, first, body, failing);
     Poll::Ready(Ok(Response::from_parts(parts, body)))
 }
 
@@ -135,7 +150,15 @@ where
     /// The frame with which the answer begins.
     fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<Result<B::Data, B::Error>> {
         for _ in 0..FRAMES_A_TURN {
-            let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)) else {
+            let next = ready!(Pin::new(&mut self.body).poll_frame(cx));
+            if let Some(failed) = self.failed.take() {
+                if !matches!(next, Some(Ok(_))) {
+                    return Poll::Ready(Err(failed.into()));
+                }
+                self.failed = Some(failed);
+                continue;
+            }
+            let Some(frame) = next else {
                 return Poll::Ready(Err(LayerError::EmptyResponse.into()));
             };
             // Trailers before any content are of no use to a caller.
@@ -144,7 +167,12 @@ where
             };
             match data.stage() {
                 Stage::KeepAlive => {}
-                Stage::Content | Stage::Finish => return Poll::Ready(Ok(data)),
+                Stage::Content | Stage::Finish => {
+                    self.failed = self.failing.failure(&data);
+                    if self.failed.is_none() {
+                        return Poll::Ready(Ok(data));
+                    }
+                }
                 Stage::Preamble | Stage::Trailer => {
                     self.bytes = self.bytes.saturating_add(data.size_in_bytes());
                     if self.bytes > MOST_HELD_BYTES {

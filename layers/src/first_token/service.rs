@@ -1,15 +1,18 @@
+//! The service that holds frames back.
+
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::{FirstTokenBody, FirstTokenFuture};
+use super::{FirstTokenBody, FirstTokenFuture, failing::FailingReasons};
 use crate::{Frame, LayerError, LlmRequest, util::inner_accessors};
 
 /// The service of [`FirstTokenLayer`](super::FirstTokenLayer).
 #[derive(Debug, Clone)]
 pub struct FirstToken<S> {
     pub(super) inner: S,
+    pub(super) failing: FailingReasons,
 }
 
 impl<S> FirstToken<S> {
@@ -34,6 +37,6 @@ where
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
         let attempt = request.body().call().attempt();
-        FirstTokenFuture::new(attempt, self.inner.call(request))
+        FirstTokenFuture::new(attempt, self.failing.clone(), self.inner.call(request))
     }
 }

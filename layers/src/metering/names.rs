@@ -98,7 +98,7 @@ pub const TOKEN_MODALITY: &str = "gen_ai.token.modality";
 pub const TAG_PREFIX: &str = "llm.tag.";
 /// The name of a budget.
 pub const BUDGET: &str = "llm.budget";
-/// Why a budget refused an attempt: `spent`, `reserved`, `store_down`, `too_many_accounts`.
+/// Why a budget refused an attempt: `spent`, `reserved`, `queue_full`, `store_down`, `too_many_accounts`.
 pub const BUDGET_REASON: &str = "llm.budget.reason";
 /// The queue in which an attempt waited: `rate_limit`, `adaptive_concurrency` or `budget`.
 pub const QUEUE: &str = "llm.queue";
