@@ -326,6 +326,10 @@ impl Failure for Error {
         self.0.retry_after
     }
 
+    fn provider(&self) -> Option<&str> {
+        Self::provider(self)
+    }
+
     fn affordable_tokens(&self) -> Option<u64> {
         self.0.affordable_tokens
     }

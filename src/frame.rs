@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use tower_llm_layers::{Frame, Shown, Stage, TokenUsage};
 
 use crate::{
@@ -21,7 +21,7 @@ use openrouter_wire::{
 /// One piece of an answer: an event of a stream, a sign of life, or a whole plain answer.
 ///
 /// It holds the bytes that came, untouched, and the few facts that the layers need. The typed views are read
-/// on demand. As a [`Buf`] it is those bytes.
+/// on demand. As a [`Buf`](bytes::Buf) it is those bytes.
 #[derive(Debug, Clone)]
 pub struct ChatFrame {
     bytes: Bytes,
@@ -319,6 +319,20 @@ impl Frame for ChatFrame {
             .filter(|model| !model.is_empty())
     }
 
+    fn provider(&self) -> Option<Cow<'_, str>> {
+        if self.form == FrameKind::KeepAlive {
+            return None;
+        }
+        if self.is_typed() {
+            return self.piece()?.provider.map(Text::to_str).map(cut_cow);
+        }
+        if let Some(known) = &self.known {
+            return known.provider(&self.bytes).map(cut_cow);
+        }
+        let provider = ChunkProbe::read(&self.bytes).ok()?.provider();
+        provider.filter(|provider| !provider.is_empty()).map(cut_cow)
+    }
+
     fn finish_reason(&self) -> Option<Cow<'_, str>> {
         if self.form == FrameKind::KeepAlive {
             return None;
@@ -371,28 +385,7 @@ impl Frame for ChatFrame {
     }
 }
 
-impl Buf for ChatFrame {
-    fn remaining(&self) -> usize {
-        self.bytes.remaining()
-    }
-
-    fn chunk(&self) -> &[u8] {
-        Buf::chunk(&self.bytes)
-    }
-
-    fn advance(&mut self, count: usize) {
-        // What is left is no longer what was read.
-        self.known = None;
-        self.bytes.advance(count);
-    }
-}
-
-impl From<ChatFrame> for Bytes {
-    fn from(frame: ChatFrame) -> Self {
-        frame.bytes
-    }
-}
-
+mod buf;
 #[cfg(test)]
 mod tests;
 mod typed;

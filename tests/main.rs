@@ -71,6 +71,8 @@ mod faults_refused;
 #[cfg(test)]
 mod fidelity;
 #[cfg(test)]
+mod finish_reasons;
+#[cfg(test)]
 mod interrupted;
 #[cfg(test)]
 mod keys;
@@ -115,6 +117,8 @@ mod resume;
 mod scorecard;
 #[cfg(test)]
 mod secrets;
+#[cfg(test)]
+mod served_by;
 #[cfg(test)]
 mod staying_up;
 #[cfg(test)]

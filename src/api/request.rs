@@ -1,6 +1,6 @@
 //! A request to any of the APIs.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderName, Method, Request, Uri};
@@ -225,6 +225,10 @@ impl LlmRequest for ApiRequest {
 
     fn operation(&self) -> &'static str {
         each!(&self.0, body => body.operation())
+    }
+
+    fn conversation(&self) -> Option<Cow<'_, str>> {
+        each!(&self.0, body => body.conversation())
     }
 
     fn max_tokens(&self) -> Option<u64> {

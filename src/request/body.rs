@@ -1,18 +1,19 @@
 //! The JSON document of a request, and what layers ask of it often.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tower_llm_layers::{Call, Modalities as Needed, Needs, ToolLoop, UsdAmount};
+use tower_llm_layers::{Call, UsdAmount};
 
 use super::money::RequestMoney;
-use openrouter_wire::request::{RequestFacts, facts};
+use crate::bounds::cut_cow;
 use openrouter_wire::{
-    Modalities,
     document::{Document, Segments},
-    json::{Cursor, json_string, text},
+    json::{Cursor, Text, json_string, text},
+    request::{RequestFacts, facts},
 };
 
 /// In which fields the requests of one API say what layers ask.
@@ -129,6 +130,12 @@ impl RequestBody {
     pub(crate) fn temperature(&self) -> Option<f64> {
         let written = std::str::from_utf8(self.document().get("temperature")?).ok()?;
         written.parse().ok()
+    }
+
+    /// The conversation it belongs to, if it names one.
+    pub(crate) fn conversation(&self) -> Option<Cow<'_, str>> {
+        let id = self.document().get("session_id").and_then(text)?;
+        Some(cut_cow(Text::to_str(id)))
     }
 
     pub(crate) fn reasoning_time(&self) -> Option<Duration> {
@@ -294,35 +301,6 @@ impl RequestBody {
         is_json
     }
 
-    /// What a model must be able to do to serve this.
-    pub(crate) fn needs(&self) -> Needs {
-        let (facts, money) = (self.facts(), self.money());
-        let mut needs = Needs::default();
-        needs.prompt_tokens = facts.prompt_tokens;
-        needs.most_prompt_tokens = facts.most_prompt_tokens;
-        needs.images = facts.images;
-        needs.searches = facts.searches;
-        needs.choices = facts.choices;
-        needs.tool_loop = facts.tool_loop.map(|told| {
-            let mut tool_loop = ToolLoop::of_steps(told.steps);
-            tool_loop.is_bounded = told.is_bounded;
-            tool_loop.max_cost = money.max_tool_cost;
-            tool_loop
-        });
-        needs.long_cache = facts.long_cache;
-        needs.priority = facts.priority;
-        needs.ceiling = money.ceiling;
-        needs.max_tokens = self.max_tokens().unwrap_or(0);
-        needs.tools = facts.tools;
-        needs.tool_choice = facts.forced_tool_choice;
-        needs.structured_outputs = facts.structured_outputs;
-        needs.json_mode = facts.json_mode;
-        needs.prefill = facts.prefill;
-        needs.input = beside_text(facts.input);
-        needs.output = beside_text(facts.output);
-        needs
-    }
-
     /// The model, the size and the fields; never the content.
     pub(crate) fn debug(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let content = self.inner.shape.content.iter();
@@ -374,18 +352,6 @@ impl PartialEq for RequestBody {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner) || self.to_bytes() == other.to_bytes()
     }
-}
-
-fn beside_text(kinds: Modalities) -> Needed {
-    [
-        (Modalities::IMAGE, Needed::IMAGE),
-        (Modalities::AUDIO, Needed::AUDIO),
-        (Modalities::FILE, Needed::FILE),
-        (Modalities::VIDEO, Needed::VIDEO),
-    ]
-    .into_iter()
-    .filter(|(kind, _)| kinds.contains(*kind))
-    .fold(Needed::TEXT, |set, (_, needed)| set.with(needed))
 }
 
 /// What stands between the brackets of an array, if anything does.

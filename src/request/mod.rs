@@ -11,6 +11,7 @@ mod continuing;
 mod direct;
 mod edit;
 mod money;
+mod needs;
 mod read;
 mod route;
 #[cfg(test)]

@@ -245,6 +245,10 @@ macro_rules! typed_request {
                 self.body.gives().operation()
             }
 
+            fn conversation(&self) -> Option<std::borrow::Cow<'_, str>> {
+                self.body.conversation()
+            }
+
             fn as_stream(&self) -> Option<Self> {
                 self.streamed()
             }

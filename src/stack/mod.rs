@@ -16,6 +16,7 @@ mod degradation;
 mod describe;
 mod erased;
 mod error;
+mod finish;
 mod known;
 mod limits;
 mod money;

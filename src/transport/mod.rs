@@ -5,9 +5,12 @@ mod builder;
 mod clients;
 mod config;
 mod connect;
+#[cfg(test)]
+mod dns_tests;
 mod limit_status;
 mod outgoing;
 mod service;
+mod trace;
 mod upstream;
 
 pub(crate) use self::service::read_error;

@@ -22,6 +22,7 @@ use super::{
     clients::Clients,
     limit_status::limit_status,
     outgoing::{headers, refused_by},
+    trace::trace,
 };
 use crate::{
     Api, ChatBody, Error, FailureKind,
@@ -257,9 +258,10 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
         Box::pin(async move {
             let Prepared {
                 client,
-                outgoing,
+                mut outgoing,
                 mut in_flight,
             } = prepared?;
+            trace(&mut outgoing);
             let key = SentKey::of(outgoing.headers());
             let response = client.execute(outgoing).await;
             if let Some(in_flight) = &mut in_flight {

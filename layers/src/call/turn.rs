@@ -1,6 +1,11 @@
 //! The turn that a call is given along its chain.
 
+#[cfg(feature = "rate-limit")]
+use std::sync::Arc;
+
 use super::Candidate;
+#[cfg(feature = "rate-limit")]
+use super::state::CallState;
 
 /// How the candidate is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +31,23 @@ pub(crate) struct Turn {
     pub(crate) may_shorten: bool,
     /// Whether the candidate continues a message that was begun for it, if a catalogue says so.
     pub(crate) takes_prefill: Option<bool>,
+}
+
+/// A turn of a call, for a layer that asks afterwards what became of it.
+#[cfg(feature = "rate-limit")]
+#[derive(Debug)]
+pub(crate) struct TurnHandle {
+    pub(super) state: Arc<CallState>,
+    pub(super) number: u32,
+}
+
+#[cfg(feature = "rate-limit")]
+impl TurnHandle {
+    /// Whether an attempt of the turn was sent; `None` if the call has no attempts at all.
+    pub(crate) fn was_sent(&self) -> Option<bool> {
+        let state = Some(&self.state).filter(|state| state.has_attempts())?;
+        Some(state.find_in_turn(self.number, |line| line.is_sent))
+    }
 }
 
 impl Turn {

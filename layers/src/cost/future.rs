@@ -204,8 +204,9 @@ where
     fn call(mut self, held: Reservation) -> State<S, R, S::Future> {
         let mut meter = self.meter;
         meter.prepared();
-        if !self.patience.waited.is_zero() {
-            metering::waited("budget", self.patience.waited);
+        let waited = self.patience.waited();
+        if !waited.is_zero() {
+            metering::waited("budget", waited);
         }
         match self.plan.fit(self.request.body_mut(), &held, &self.limits) {
             Ok(limited) => {

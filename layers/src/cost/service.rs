@@ -80,7 +80,7 @@ impl<S> Cost<S> {
             return CostFuture::calling(self.inner.call(request), meter);
         };
         let call = body.call();
-        let patience = Patience::new(
+        let mut patience = Patience::new(
             call.may_shorten() && !call.is_hedge(),
             self.settings.max_reservation_wait,
         );
@@ -101,7 +101,7 @@ impl<S> Cost<S> {
             }
             decision => decision,
         };
-        meter.prepares();
+        meter.prepares(patience.prepares());
         // The service that is ready waits for the reservation; its clone stays here.
         let clone = self.inner.clone();
         let ready = std::mem::replace(&mut self.inner, clone);

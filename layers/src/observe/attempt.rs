@@ -66,14 +66,18 @@ fn begin<R: LlmRequest>(request: &R, number: u32) -> Record {
         { names::REQUEST_STREAM } = request.is_streaming(),
         { names::REQUEST_MAX_TOKENS } = request.max_tokens().map(whole),
         { names::ATTEMPT_NUMBER } = i64::from(number),
+        { names::CONVERSATION_ID } = request.conversation().as_deref(),
+        { names::SERVER_ADDRESS } = Empty,
+        { names::SERVER_PORT } = Empty,
         { names::RESPONSE_MODEL } = Empty,
         { names::RESPONSE_ID } = Empty,
+        { names::SERVED_BY } = Empty,
         { names::FINISH_REASONS } = Empty,
         { names::RESPONSE_TIME_TO_FIRST_CHUNK } = Empty,
         { names::INPUT_TOKENS } = Empty,
         { names::OUTPUT_TOKENS } = Empty,
         { names::CACHE_READ_TOKENS } = Empty,
-        { names::CACHE_CREATION_TOKENS } = Empty,
+        { names::CACHE_WRITE_TOKENS } = Empty,
         { names::REASONING_TOKENS } = Empty,
         { names::ERROR_TYPE } = Empty,
         { names::HTTP_STATUS } = Empty,
@@ -122,7 +126,10 @@ impl OneAttempt {
         if let Some(first) = seen.first.filter(|_| seen.streamed) {
             sample(names::ATTEMPT_TIME_TO_FIRST_TOKEN, &labels, first.as_secs_f64());
         }
-        seen.count_tokens(names::ATTEMPT_TOKEN_USAGE, &labels);
+        if let Some(usage) = &seen.usage {
+            count(names::ATTEMPT_INPUT_USAGE, &labels, usage.prompt);
+            count(names::ATTEMPT_OUTPUT_USAGE, &labels, usage.answer);
+        }
         labels.extend(end.error_type().map(|kind| label(names::ERROR_TYPE, kind)));
         sample(names::ATTEMPT_DURATION, &labels, seen.elapsed().as_secs_f64());
         labels.push(label(names::OUTCOME, end.outcome()));

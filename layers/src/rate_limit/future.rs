@@ -1,9 +1,12 @@
+//! A call that passes, waits for its turn, or is refused.
+
 use std::{
     fmt,
     future::Future,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use http::{Request, Response};
@@ -21,6 +24,9 @@ use crate::{Failure, Frame, LayerError, LlmRequest, metering, watch::WatchBody};
 
 /// Its name among the queues.
 const QUEUE: &str = "rate_limit";
+
+/// When a refused call may try again for a place: a call in flight may end at any time.
+const SOON: Duration = Duration::from_secs(1);
 
 /// The future of [`RateLimit`](super::RateLimit).
 #[pin_project]
@@ -178,7 +184,7 @@ impl<S, R: LlmRequest> Queued<S, Request<R>> {
                 tracing::info!(limit = "concurrency", "rate limited");
                 Err(LayerError::RateLimited {
                     limit: None,
-                    retry_after: None,
+                    retry_after: Some(SOON),
                 })
             }
             Full::For(wait, _) | Full::Shared(LimitWait { wait, .. }) => {
@@ -203,7 +209,7 @@ impl<S, R: LlmRequest> Queued<S, Request<R>> {
 fn refused(full: LimitWait) -> LayerError {
     let (limit, retry_after) = match full.reason {
         WaitReason::Rate { amount, unit, per } => (Some((amount, unit, per)), Some(full.wait)),
-        WaitReason::Concurrency => (None, None),
+        WaitReason::Concurrency => (None, Some(SOON)),
         WaitReason::StoreDown { cause } => {
             metering::refused(QUEUE, "store_down");
             return LayerError::LimitsDown { cause };
@@ -258,6 +264,7 @@ where
                     } = *queued;
                     match granted {
                         Ok(grant) => {
+                            let grant = grant.of_turn(request.body().call().turn_handle());
                             metering::waited(QUEUE, since.elapsed());
                             tracing::debug!(waited = ?since.elapsed(), "rate limit passed");
                             this.state

@@ -1,3 +1,5 @@
+//! The service that counts calls by key.
+
 use std::{
     fmt,
     sync::Arc,
@@ -74,6 +76,7 @@ where
         } else {
             match bucket.admit(prompt.saturating_add(answer), None) {
                 Ok(grant) => {
+                    let grant = grant.of_turn(request.body().call().turn_handle());
                     let granted = Some((grant, prompt));
                     return RateLimitFuture::passed(self.inner.call(request), granted, self.settings);
                 }

@@ -56,6 +56,8 @@ pub struct Piece<'a> {
     pub id: Option<Text<'a>>,
     /// The model that answers.
     pub model: Option<Text<'a>>,
+    /// The provider behind a router that answers.
+    pub provider: Option<Text<'a>>,
     /// Text that a delta adds.
     pub(crate) text: Option<Text<'a>>,
     /// An item, a block, or a list of them, in which more text may stand.
@@ -84,6 +86,7 @@ impl<'a> Piece<'a> {
             index: 0,
             id: None,
             model: None,
+            provider: None,
             text: None,
             list: None,
             said: Said {

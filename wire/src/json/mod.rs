@@ -46,6 +46,10 @@ pub struct Cursor<'a> {
 }
 
 /// Checks that text is UTF-8. The cursor does not.
+///
+/// # Errors
+///
+/// If it is not: the place of the first byte at fault.
 pub fn check_utf8(bytes: &[u8]) -> Result<(), JsonError> {
     match std::str::from_utf8(bytes) {
         Ok(_) => Ok(()),
@@ -105,6 +109,10 @@ impl<'a> Cursor<'a> {
     }
 
     /// What kind of value comes next. Steps over white space, and over nothing else.
+    ///
+    /// # Errors
+    ///
+    /// If no value begins here.
     #[inline]
     pub fn peek(&mut self) -> Result<Found, JsonError> {
         let found = Found::from_byte(self.next_solid());
@@ -118,6 +126,10 @@ impl<'a> Cursor<'a> {
     }
 
     /// Steps over one value, whatever it is.
+    ///
+    /// # Errors
+    ///
+    /// If it is not JSON.
     pub fn skip(&mut self) -> Result<(), JsonError> {
         // One bit per level: set if the level is an object.
         let mut objects = 0_u128;
@@ -185,6 +197,10 @@ impl<'a> Cursor<'a> {
     }
 
     /// Steps over one value and returns its text.
+    ///
+    /// # Errors
+    ///
+    /// If it is not JSON.
     #[inline]
     pub fn raw(&mut self) -> Result<&'a [u8], JsonError> {
         self.peek()?;
@@ -209,6 +225,10 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads a string; steps over anything else.
+    ///
+    /// # Errors
+    ///
+    /// If it is not JSON.
     #[inline]
     pub fn string_or_skip(&mut self) -> Result<Option<Text<'a>>, JsonError> {
         if self.peek()? == Found::String {
@@ -219,6 +239,10 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads a whole number that fits, also one that is written as `10.0` or `1e1`; steps over anything else.
+    ///
+    /// # Errors
+    ///
+    /// If it is not JSON.
     #[inline]
     pub fn u64_or_skip(&mut self) -> Result<Option<u64>, JsonError> {
         self.raw().map(whole_number)
@@ -251,6 +275,10 @@ impl<'a> Cursor<'a> {
     }
 
     /// Walks an object; steps over anything else.
+    ///
+    /// # Errors
+    ///
+    /// If it is not JSON.
     pub fn object_or_skip<F>(&mut self, member: F) -> Result<(), JsonError>
     where
         F: FnMut(Text<'a>, &mut Self) -> Result<(), JsonError>,
@@ -263,6 +291,10 @@ impl<'a> Cursor<'a> {
     }
 
     /// Walks an array; steps over anything else. `item` must step over exactly one value each time it is called.
+    ///
+    /// # Errors
+    ///
+    /// If it is not JSON.
     pub fn array_or_skip<F>(&mut self, mut item: F) -> Result<(), JsonError>
     where
         F: FnMut(&mut Self) -> Result<(), JsonError>,
@@ -288,6 +320,10 @@ impl<'a> Cursor<'a> {
     }
 
     /// Calls `item` for each item of an array; anything else is the only item.
+    ///
+    /// # Errors
+    ///
+    /// If it is not JSON.
     pub fn each_or_self<F>(&mut self, mut item: F) -> Result<(), JsonError>
     where
         F: FnMut(&mut Self) -> Result<(), JsonError>,
@@ -305,6 +341,10 @@ impl<'a> Cursor<'a> {
     }
 
     /// Checks that nothing but white space is left.
+    ///
+    /// # Errors
+    ///
+    /// If something else is left.
     #[inline]
     pub fn end(&mut self) -> Result<(), JsonError> {
         if self.next_solid().is_none() {

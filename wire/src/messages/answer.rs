@@ -124,6 +124,7 @@ fn message<'a>(piece: &mut Piece<'a>, raw: &'a [u8], is_whole: bool) -> Result<(
         match key.name() {
             b"id" => piece.id = full(value)?,
             b"model" => piece.model = full(value)?,
+            b"provider" => piece.provider = full(value)?,
             b"usage" => piece.usage = object(value)?,
             b"stop_reason" => stop = full(value)?,
             b"content" => piece.list = Some(value.raw()?),

@@ -81,6 +81,13 @@ impl<'a> ChunkProbe<'a> {
         self.model
     }
 
+    /// The provider that answers, likewise.
+    #[inline]
+    #[must_use]
+    pub fn provider_text(&self) -> Option<Text<'a>> {
+        self.provider
+    }
+
     /// Why the first choice that says so ended, likewise.
     #[inline]
     #[must_use]
