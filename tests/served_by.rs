@@ -17,7 +17,7 @@ use crate::support::{
     raw::{Raw, json, send},
 };
 
-/// Served by DeepSeek in the simulator.
+/// Served by `DeepSeek` in the simulator.
 const FAILING: &str = "deepseek/deepseek-v3.2";
 /// Served by Google.
 const HEALTHY: &str = "google/gemini-2.5-flash";

@@ -210,6 +210,10 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads a string.
+    ///
+    /// # Errors
+    ///
+    /// If it is none.
     #[inline]
     pub fn string(&mut self) -> Result<Text<'a>, JsonError> {
         if self.next_solid() != Some(b'"') {
@@ -249,6 +253,10 @@ impl<'a> Cursor<'a> {
     }
 
     /// Walks an object. `member` must step over exactly one value each time it is called.
+    ///
+    /// # Errors
+    ///
+    /// If it is none, or what `member` fails with.
     pub fn object<F>(&mut self, mut member: F) -> Result<(), JsonError>
     where
         F: FnMut(Text<'a>, &mut Self) -> Result<(), JsonError>,
