@@ -19,6 +19,9 @@ pub mod degrade;
 pub mod endpoint;
 pub mod request;
 pub mod response;
+#[cfg(feature = "settings")]
+#[cfg_attr(docsrs, doc(cfg(feature = "settings")))]
+pub mod settings;
 pub mod sse;
 pub mod stack;
 pub mod stream_upstream;

@@ -12,14 +12,15 @@ use tower_llm_layers::{
     circuit_breaker::{CircuitPolicy, Circuits},
     fallback::{Capabilities, RequestedModel},
     observe::ObserveLayer,
+    pause::Pauses,
     retry::{Exponential, RetryPolicy, SharedSchedule},
     timeout::Timeouts,
 };
 use tower_service::Service;
 
 use super::{
-    BuildError, BuildProblem, CallTags, IntoCandidate, Stack, TenantKey, assemble::Parts, money::Money,
-    settings::Settings, slots::Slots,
+    BuildError, BuildProblem, CallTags, IntoCandidate, Stack, TenantKey, assemble::Parts, limits::SharedLimits,
+    money::Money, settings::Settings, slots::Slots,
 };
 use crate::{
     ApiRequest, ChatFrame, Error, WireRequest,
@@ -89,6 +90,8 @@ impl<R, F, E> StackBuilder<R, F, E> {
             events: None,
             cheaper: Vec::new(),
             circuits: Circuits::new(CircuitPolicy::new()).ok(),
+            shared_limits: SharedLimits::default(),
+            pauses: Pauses::new(),
             concurrency: None,
             hedge: None,
             spoken: Vec::new(),
@@ -362,9 +365,14 @@ impl<R, F, E> Clone for StackBuilder<R, F, E> {
 
 impl<R, F, E> std::fmt::Debug for StackBuilder<R, F, E> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let upstreams = self.transport.upstreams().iter();
+        let apis: Vec<_> = upstreams.map(|upstream| (upstream.name(), upstream.spoken())).collect();
         f.debug_struct("StackBuilder")
-            .field("chain", &self.settings.chain)
-            .field("keys", &self.settings.keys)
-            .finish_non_exhaustive()
+            .field("settings", &self.settings)
+            .field("slots", &self.slots)
+            .field("transport", &self.transport)
+            .field("apis", &apis)
+            .field("wrong", &self.wrong)
+            .finish()
     }
 }

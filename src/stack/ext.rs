@@ -1,6 +1,6 @@
 //! What one does with a stack, or with any other service that answers chats.
 
-use std::{any::Any, future::Future};
+use std::future::Future;
 
 use http::{Request, Response};
 use http_body::Body;
@@ -8,14 +8,14 @@ use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
 use tower::{ServiceExt, util::BoxCloneSyncService};
 use tower_service::Service;
 
-use super::{Answer, Completion, Stack, respond};
+use super::{Answer, Completion, readiness::stack_in, respond};
 use crate::{
     Api, ApiRequest, ChatFrame, Error, FailureKind,
     api::{ApiAnswer, EmbeddingResponse, IntoApiRequest},
     endpoint::{ApiEndpoint, Endpoints, ModelsEndpoint, OpenAiEndpoint},
 };
 
-/// Any service that answers chats: a [`Stack`], a stack put together by hand, or a boxed one.
+/// Any service that answers chats: a [`Stack`](super::Stack), a stack put together by hand, or a boxed one.
 ///
 /// Implemented for all that fit; nothing to implement.
 pub trait ChatService:
@@ -155,11 +155,9 @@ pub trait ChatServiceExt: ChatService {
         self.into_endpoint(Api::Chat)
     }
 
-    /// The list of models that this service knows: those of a [`Stack`]; of any other service none.
+    /// The list of models that this service knows: those of a [`Stack`](super::Stack); of any other service none.
     fn into_models_endpoint(self) -> ModelsEndpoint {
-        // A stack comes as any other service; so it is found by its type.
-        let stack: Option<&Stack> = (&self as &dyn Any).downcast_ref();
-        ModelsEndpoint::new(stack.map(|stack| stack.models().clone()).unwrap_or_default())
+        ModelsEndpoint::new(stack_in(&self).map(|stack| stack.models().clone()).unwrap_or_default())
     }
 }
 

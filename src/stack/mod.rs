@@ -39,6 +39,8 @@ pub use erased::{ErasedService, StackBody, StackFuture};
 pub use error::{BuildError, BuildProblem};
 pub use ext::{BoxChatBody, BoxStack, ChatService, ChatServiceExt};
 pub(crate) use known::KnownModels;
+#[cfg(feature = "settings")]
+pub(crate) use money::RESERVATION_WAIT;
 pub(crate) use readiness::respond;
 pub use service::Stack;
 pub use settings::IntoCandidate;

@@ -26,6 +26,15 @@ impl PauseLayer {
         }
     }
 
+    /// The same with pauses that are shared with other layers.
+    #[must_use]
+    pub const fn shared(pauses: Pauses) -> Self {
+        Self {
+            pauses,
+            max_wait: DEFAULT_WAIT,
+        }
+    }
+
     /// How long a call with no other candidate may wait for the end of a pause; never past its deadline.
     #[must_use]
     pub const fn max_wait(mut self, wait: Duration) -> Self {
