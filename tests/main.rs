@@ -116,6 +116,9 @@ mod scorecard;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
+#[cfg(feature = "settings")]
+mod settings;
+#[cfg(test)]
 mod sse_properties;
 #[cfg(test)]
 mod staying_up;

@@ -97,7 +97,7 @@ impl SettingsHandleBuilder {
     /// # let settings = Settings::from_toml("chain = [\"a/b\"]\nupstream = [{ name = \"openrouter\" }]")?;
     /// # let ledger = MemoryLedger::new();
     /// let budgets = Budgets::new(settings.budgets()?)?;
-    /// budgets.refill(&ledger.entries()); // or `ledger.restore(&budgets).await` of a durable one
+    /// budgets.refill(&ledger.recent(10_000)); // or `ledger.restore(&budgets).await` of a durable one
     /// let handle = SettingsHandle::builder(settings).budgets(budgets).build()?;
     /// # Ok(())
     /// # }

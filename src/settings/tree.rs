@@ -23,6 +23,7 @@ use crate::stack::RESERVATION_WAIT;
 /// wrong, with line and column. As a part of a larger configuration it is read by serde; then the first problem is the only one reported.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(description = "The settings of a stack: https://docs.rs/tower-openrouter/latest/tower_openrouter/settings/")]
 #[non_exhaustive]
 pub struct Settings {
     /// The upstreams, with their keys. A request's own model is called at the first one.

@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
 use tower::{ServiceExt, util::BoxCloneSyncService};
 use tower_service::Service;
 
-use super::{Answer, Completion, readiness::stack_in, respond};
+use super::{Answer, Completion, ModelsOf, respond};
 use crate::{
     Api, ApiRequest, ChatFrame, Error, FailureKind,
     api::{ApiAnswer, EmbeddingResponse, IntoApiRequest},
@@ -157,7 +157,7 @@ pub trait ChatServiceExt: ChatService {
 
     /// The list of models that this service knows: those of a [`Stack`](super::Stack); of any other service none.
     fn into_models_endpoint(self) -> ModelsEndpoint {
-        ModelsEndpoint::new(stack_in(&self).map(|stack| stack.models().clone()).unwrap_or_default())
+        ModelsEndpoint::new(ModelsOf::service(&self))
     }
 }
 

@@ -38,7 +38,7 @@ pub use caching::ChatCache;
 pub use erased::{ErasedService, StackBody, StackFuture};
 pub use error::{BuildError, BuildProblem};
 pub use ext::{BoxChatBody, BoxStack, ChatService, ChatServiceExt};
-pub(crate) use known::KnownModels;
+pub(crate) use known::{KnownModels, ModelsOf};
 #[cfg(feature = "settings")]
 pub(crate) use money::RESERVATION_WAIT;
 pub(crate) use readiness::respond;

@@ -9,7 +9,7 @@ use super::{ChatService, Stack};
 use crate::{ApiRequest, Error};
 
 /// The stack that a service is: it comes as any other service, and so is found by its type.
-pub(super) fn stack_in(service: &dyn Any) -> Option<Stack> {
+fn stack_in(service: &dyn Any) -> Option<Stack> {
     let stack = service.downcast_ref().cloned();
     #[cfg(feature = "settings")]
     let stack = stack.or_else(|| crate::settings::stack_in(service));
