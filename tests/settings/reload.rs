@@ -4,7 +4,7 @@ use std::{fs, sync::Arc, time::Duration};
 
 use http_body_util::BodyExt;
 use openrouter_simulator::Simulator;
-use tower::{Service, ServiceExt};
+use tower::{Service, ServiceExt, limit::ConcurrencyLimitLayer};
 use tower_openrouter::{
     ChatServiceExt, FailureKind as K,
     layers::budget::{Budgets, InMemoryBudgetStore},
@@ -280,14 +280,20 @@ async fn what_is_mounted_follows() {
     handle.replace(settings(&world.simulator, &chain(&[SECOND]))).unwrap();
     let listed = models().await;
     assert!(listed.contains(SECOND) && !listed.contains(FIRST), "{listed}");
-    // The deadline of the settings in force counts for the wait before a call, too.
-    handle
-        .replace(settings(
-            &world.simulator,
-            &format!("{}\ndeadline = '1s'", chain(&["no/such"])),
-        ))
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_in_force_counts_for_the_wait_before_a_call() {
+    let world = World::new("hang").await;
+    let one_at_once = ConcurrencyLimitLayer::new(1);
+    let handle = SettingsHandle::builder(settings(&world.simulator, &chain(&[FIRST])))
+        .extend(move |builder| builder.around_call(one_at_once.clone()))
+        .build()
         .unwrap();
-    world.simulator.plan_all("hang").unwrap();
-    let got = call(&handle.service(), true, ask()).await;
-    assert_eq!(got.took, Duration::from_secs(1), "{got:?}");
+    let short = format!("{}\ndeadline = '1s'", chain(&[FIRST]));
+    handle.replace(settings(&world.simulator, &short)).unwrap();
+    let service = handle.service();
+    let (one, other) = tokio::join!(call(&service, true, ask()), call(&service, true, ask()));
+    let second = Duration::from_secs(1);
+    assert_eq!((one.took, other.took), (second, second), "{one:?} {other:?}");
 }
