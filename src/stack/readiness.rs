@@ -10,10 +10,11 @@ use crate::{ApiRequest, Error};
 
 /// The stack that a service is: it comes as any other service, and so is found by its type.
 fn stack_in(service: &dyn Any) -> Option<Stack> {
-    let stack = service.downcast_ref().cloned();
     #[cfg(feature = "settings")]
-    let stack = stack.or_else(|| crate::settings::stack_in(service));
-    stack
+    if let Some(stack) = crate::settings::stack_in(service) {
+        return Some(stack);
+    }
+    service.downcast_ref().cloned()
 }
 
 /// Makes the service ready and calls it. The wait counts against the deadline: of a [`Stack`] its own and the caller's, of any other service
