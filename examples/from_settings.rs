@@ -8,10 +8,10 @@
 
 mod support;
 
-use std::time::Instant;
+use tokio::time::Instant;
 
 use tower_openrouter::{
-    ChatRequest, ChatServiceExt, Stack,
+    AttemptLog, ChatRequest, ChatServiceExt, Stack,
     layers::ledger::MemoryLedger,
     settings::{BudgetSettings, KeySettings, PriceSettings, Secret, Settings, SettingsHandle, Usd},
 };
@@ -66,7 +66,7 @@ async fn main() -> support::Fallible {
     while let Some(text) = answer.next_text().await {
         text?;
     }
-    if let Some(candidate) = answer.attempts().as_ref().and_then(|log| log.answered_by()) {
+    if let Some(candidate) = answer.attempts().as_ref().and_then(AttemptLog::answered_by) {
         println!("the open one ended whole, by {candidate}");
     }
 

@@ -111,13 +111,18 @@ impl IntoCandidate for &CandidateSettings {
         for name in &self.without_parameters {
             candidate = candidate.without_parameter(name);
         }
-        let limits: [(_, fn(TimeoutOverrides, _) -> TimeoutOverrides); 3] = [
-            (self.timeouts.first_token, TimeoutOverrides::first_token),
-            (self.timeouts.response, TimeoutOverrides::response),
-            (self.timeouts.idle, TimeoutOverrides::idle),
-        ];
-        let set = limits.into_iter().filter_map(|(limit, set)| Some((limit?, set)));
-        Ok(candidate.with_timeouts(set.fold(TimeoutOverrides::new(), |all, (limit, set)| set(all, limit.0))))
+        let own = &self.timeouts;
+        let mut timeouts = TimeoutOverrides::new();
+        if let Some(limit) = own.first_token {
+            timeouts = timeouts.first_token(limit.0);
+        }
+        if let Some(limit) = own.response {
+            timeouts = timeouts.response(limit.0);
+        }
+        if let Some(limit) = own.idle {
+            timeouts = timeouts.idle(limit.0);
+        }
+        Ok(candidate.with_timeouts(timeouts))
     }
 }
 

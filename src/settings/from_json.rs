@@ -12,7 +12,7 @@ pub(super) fn parse(text: &str) -> Result<Node, Vec<Malformed>> {
     if let Err(error) = serde_json::from_str::<IgnoredAny>(text) {
         let message = error.to_string();
         let at = offset(text, error.line(), error.column());
-        // The place is told apart from the message.
+        // The place is reported apart from the message.
         let message = message.split(" at line ").next().unwrap_or_default().to_owned();
         return Err(vec![Malformed { at, message }]);
     }
@@ -97,7 +97,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     }
 }
 
-/// Where a part of a text begins in it.
+/// The place at which a part of a text begins in it.
 fn place(text: &str, part: &str) -> usize {
     part.as_ptr()
         .addr()
@@ -140,8 +140,8 @@ mod tests {
     fn what_is_no_json_says_where() {
         for (text, line) in [("{\"a\": }", 1), ("{\n\"a\": 1,\n}", 3), ("", 1), ("{} x", 1)] {
             let errors = parse(text).unwrap_err();
-            let (told, _) = super::super::document::line_and_column(text, errors[0].at);
-            assert_eq!(told, line, "{text}: {errors:?}");
+            let (found, _) = super::super::document::line_and_column(text, errors[0].at);
+            assert_eq!(found, line, "{text}: {errors:?}");
         }
         assert!(
             parse("{\"a\": 1, \"\\u0061\": 2}").unwrap_err()[0]

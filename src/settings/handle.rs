@@ -10,7 +10,8 @@ use tower_llm_layers::budget::Budgets;
 
 use super::{
     ReloadableStack, Settings, SettingsError, SettingsProblem, WrongSetting,
-    build::{apply, budgets, build},
+    apply::apply,
+    build::{budgets, build},
     carried::Carried,
 };
 use crate::{Stack, stack::StackBuilder};

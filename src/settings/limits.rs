@@ -175,7 +175,7 @@ impl AdaptiveConcurrencySettings {
 #[non_exhaustive]
 pub enum TenantSettings {
     /// All callers together.
-    Everyone,
+    Global,
     /// The value of this tag.
     Tag(String),
     /// The value of this header of the request.
@@ -185,7 +185,7 @@ pub enum TenantSettings {
 impl TenantSettings {
     pub(super) fn key(&self) -> TenantKey {
         match self {
-            Self::Everyone => TenantKey::everyone(),
+            Self::Global => TenantKey::everyone(),
             Self::Tag(name) => TenantKey::tag(name),
             Self::Header(name) => {
                 let name = name.clone();
@@ -201,7 +201,7 @@ impl FromStr for TenantSettings {
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let wrong = || InvalidValue::new("no tenant: write \"everyone\", \"tag:NAME\" or \"header:NAME\"");
         match text.trim().split_once(':') {
-            None if text.trim() == "everyone" => Ok(Self::Everyone),
+            None if text.trim() == "everyone" => Ok(Self::Global),
             Some(("tag", name)) if !name.trim().is_empty() => Ok(Self::Tag(name.trim().to_owned())),
             Some(("header", name)) => name.trim().parse().map(Self::Header).map_err(|_| wrong()),
             _ => Err(wrong()),
@@ -212,7 +212,7 @@ impl FromStr for TenantSettings {
 impl fmt::Display for TenantSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Everyone => f.write_str("everyone"),
+            Self::Global => f.write_str("everyone"),
             Self::Tag(name) => write!(f, "tag:{name}"),
             Self::Header(name) => write!(f, "header:{name}"),
         }

@@ -19,7 +19,7 @@
 //! stack.toml:5:7: `upstream[0].key`: the environment variable `OPENROUTER_API_KEY`: it is not set
 //! ```
 //!
-//! A secret never stands in the file: `env:NAME` and `file:PATH` say where it is.
+//! A secret never stands in the file: `env:NAME` and `file:PATH` name its place.
 //!
 //! # At run time
 //!
@@ -27,20 +27,24 @@
 //! of your own, a key provider, a shared store) is added in code, with [`StackBuilder::from_settings`](crate::stack::StackBuilder::from_settings) or
 //! [`SettingsHandleBuilder::extend`].
 
+mod apply;
 mod blame;
 mod build;
 mod cache;
 mod candidate;
 mod carried;
 mod check;
+mod circuit;
 mod connections;
 mod document;
 mod from_json;
 mod from_toml;
 mod handle;
+mod hints;
 mod limits;
 mod money;
 mod nearest;
+mod prices;
 mod problem;
 mod read;
 mod reloadable;
@@ -58,15 +62,16 @@ pub(crate) use self::reloadable::stack_in;
 pub use self::{
     cache::CacheSettings,
     candidate::{CandidateSettings, CandidateTimeouts},
+    circuit::{CircuitBreakerSettings, SlowSettings},
     connections::{ConnectionsSettings, ProxySettings},
     handle::{SettingsHandle, SettingsHandleBuilder},
     limits::{AdaptiveConcurrencySettings, AdmitSettings, RateSettings, TenantSettings, UpstreamLimitsSettings},
-    money::{AssumedPrice, BudgetSettings, PriceSettings, UnknownPriceSettings, Usd, WindowSettings},
+    money::{BudgetSettings, Usd, WindowSettings},
+    prices::{AssumedPrice, PriceSettings, UnknownPriceSettings},
     problem::{SettingsError, SettingsProblem, WrongSetting},
     reloadable::ReloadableStack,
     resilience::{
-        BackoffSettings, CircuitBreakerSettings, HedgeDelay, HedgeSettings, MinThroughputSettings, ResumeSettings,
-        RetryBudgetSettings, SlowSettings,
+        BackoffSettings, HedgeDelay, HedgeSettings, MinThroughputSettings, ResumeSettings, RetryBudgetSettings,
     },
     secret::Secret,
     switch::OrOff,

@@ -1,4 +1,4 @@
-//! Secrets: a file only says where they are.
+//! Secrets: a file only names the place of each.
 
 use std::{
     fmt,
@@ -14,7 +14,7 @@ use crate::ApiKey;
 /// The longest secret that is read from a file, in bytes.
 const LONGEST: u64 = 64 * 1024;
 
-/// Where a secret is: in an environment variable, or in a file of its own. The secret itself never stands in the settings.
+/// The place of a secret: in an environment variable, or in a file of its own. The secret itself never stands in the settings.
 ///
 /// ```
 /// use tower_openrouter::settings::Secret;

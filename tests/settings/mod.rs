@@ -19,7 +19,7 @@ pub(crate) fn file(name: &str, text: &str) -> PathBuf {
     path
 }
 
-/// Where a key is that the simulator takes, as settings write it.
+/// The place of a key that the simulator takes, as settings write it.
 pub(crate) fn key() -> String {
     format!(
         "file:{}",
