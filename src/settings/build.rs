@@ -5,7 +5,7 @@ use tower_llm_layers::budget::Budget;
 use super::{Settings, SettingsError, SettingsProblem, WrongSetting, apply::apply, carried::Carried};
 use crate::{
     Stack,
-    stack::{BuildProblem, StackBuilder},
+    stack::{BuildProblem, StackBuilder, Wired},
 };
 
 impl Stack {
@@ -21,7 +21,7 @@ impl Stack {
         let mut wrong = Vec::new();
         let mut carried = Carried::new(settings, None, &mut wrong);
         let builder = with_budgets(apply(settings, &mut carried, &mut wrong), settings, &mut wrong);
-        build(builder, wrong, settings)
+        build(builder, None, wrong, settings).map(|(stack, _)| stack)
     }
 }
 
@@ -80,16 +80,17 @@ impl StackBuilder {
     }
 }
 
-/// Builds it, unless something is wrong; everything that is wrong is reported together.
+/// Builds it with the connections before, if they are the same, unless something is wrong; everything that is wrong is reported together.
 pub(super) fn build(
     builder: StackBuilder,
+    before: Option<&Wired>,
     wrong: Vec<SettingsProblem>,
     settings: &Settings,
-) -> Result<Stack, SettingsError> {
-    match builder.build() {
-        Ok(stack) => {
+) -> Result<(Stack, Wired), SettingsError> {
+    match builder.build_wired(before) {
+        Ok(built) => {
             SettingsError::unless_empty(wrong)?;
-            Ok(stack)
+            Ok(built)
         }
         Err(error) => Err(SettingsError::of(wrong, &error, settings)),
     }

@@ -14,7 +14,10 @@ use super::{
     build::{budgets, build},
     carried::Carried,
 };
-use crate::{Stack, stack::StackBuilder};
+use crate::{
+    Stack,
+    stack::{StackBuilder, Wired},
+};
 
 /// What code adds to the settings.
 type Extend = dyn Fn(StackBuilder) -> StackBuilder + Send + Sync;
@@ -32,9 +35,8 @@ type Extend = dyn Fn(StackBuilder) -> StackBuilder + Send + Sync;
 /// * **Circuits**, learned **concurrency limits**, **rate limits**, the **retry ratio**, what a **hedge** has measured, **cached responses** and the state of
 ///   **key pools**: each if its own settings are the same. If they are not, it begins again. Cached responses are kept only if the chain and the
 ///   upstreams are the same, too.
+/// * **Connections**, if the upstreams and the settings of connections are the same.
 /// * Whatever [`extend`](SettingsHandleBuilder::extend) adds, such as a ledger.
-///
-/// Connections are made again.
 ///
 /// ```
 /// use tower_openrouter::settings::{Settings, SettingsHandle};
@@ -64,6 +66,7 @@ struct Reload {
 struct InForce {
     settings: Settings,
     carried: Carried,
+    wired: Wired,
     /// Over the accounts that all settings share.
     budgets: Budgets,
 }
@@ -171,8 +174,7 @@ impl SettingsHandle {
     /// Everything that is wrong with them; then the old ones stay in force.
     pub fn replace(&self, settings: Settings) -> Result<(), SettingsError> {
         let mut in_force = self.in_force();
-        let before = Some((&in_force.settings, &in_force.carried));
-        let replaced = next(settings, before, &in_force.budgets, &self.shared.extend);
+        let replaced = next(settings, Some(&in_force), &in_force.budgets, &self.shared.extend);
         let (stack, new) = replaced.inspect_err(|error| {
             tracing::error!(target: "llm::settings", %error, "settings refused: the old ones stay in force");
         })?;
@@ -203,12 +205,13 @@ impl SettingsHandle {
 /// The stack of these settings, and what is in force with it.
 fn next(
     settings: Settings,
-    before: Option<(&Settings, &Carried)>,
+    before: Option<&InForce>,
     accounts: &Budgets,
     extend: &Extend,
 ) -> Result<(Stack, InForce), SettingsError> {
     let mut wrong = Vec::new();
-    let mut carried = Carried::new(&settings, before, &mut wrong);
+    let known = before.map(|before| (&before.settings, &before.carried));
+    let mut carried = Carried::new(&settings, known, &mut wrong);
     let mut builder = apply(&settings, &mut carried, &mut wrong);
     let budgets = match accounts.with(budgets(&settings, &mut wrong)) {
         Ok(budgets) => budgets,
@@ -224,10 +227,11 @@ fn next(
     if !settings.budget.is_empty() {
         builder = builder.budgets(budgets.clone());
     }
-    let stack = build(extend(builder), wrong, &settings)?;
+    let (stack, wired) = build(extend(builder), before.map(|before| &before.wired), wrong, &settings)?;
     let in_force = InForce {
         settings,
         carried,
+        wired,
         budgets,
     };
     Ok((stack, in_force))

@@ -20,7 +20,7 @@ use tower_service::Service;
 
 use super::{
     BuildError, BuildProblem, CallTags, IntoCandidate, Stack, TenantKey, assemble::Parts, limits::SharedLimits,
-    money::Money, settings::Settings, slots::Slots,
+    money::Money, settings::Settings, slots::Slots, wired::Wired,
 };
 use crate::{
     ApiRequest, ChatFrame, Error, WireRequest,
@@ -37,9 +37,9 @@ use crate::{
 pub struct StackBuilder<R = ApiRequest, F = ChatFrame, E = Error> {
     pub(super) settings: Settings,
     pub(super) slots: Slots<R, F, E>,
-    transport: TransportBuilder,
+    pub(super) transport: TransportBuilder,
     /// The problems of the settings so far, returned by `build`.
-    wrong: Vec<BuildProblem>,
+    pub(super) wrong: Vec<BuildProblem>,
 }
 
 impl StackBuilder {
@@ -282,7 +282,12 @@ where
     /// # Errors
     ///
     /// [`BuildError`] names every setting that is wrong, what is wrong with it, and the fix.
-    pub fn build(mut self) -> Result<Stack<R>, BuildError> {
+    pub fn build(self) -> Result<Stack<R>, BuildError> {
+        self.build_wired(None).map(|(stack, _)| stack)
+    }
+
+    /// The same with the connections of another stack, if its transport is made of the same; and the transport.
+    pub(crate) fn build_wired(mut self, before: Option<&Wired>) -> Result<(Stack<R>, Wired), BuildError> {
         let unknown = self.unknown_upstreams();
         let first = self.transport.names().next().unwrap_or(OPENROUTER).to_owned();
         let limited = self.transport.upstreams().iter();
@@ -290,7 +295,7 @@ where
             .filter_map(|upstream| Some((upstream.name().into(), upstream.spoken()?)))
             .collect();
         let lost_upstream = self.lost_upstreams().next().is_some();
-        let transport = self.transport.build().map_err(|error| {
+        let wired = Wired::new(self.transport, before).map_err(|error| {
             let problems = in_transport(error);
             // One was given, and is a problem already.
             let follows = |problem: &BuildProblem| {
@@ -300,8 +305,11 @@ where
         });
         self.wrong.extend(unknown);
         let parts = Parts::of(&self.settings, &first, &mut self.wrong);
-        match transport {
-            Ok(transport) if self.wrong.is_empty() => Ok(parts.assemble(self.settings, &self.slots, transport)),
+        match wired {
+            Ok(wired) if self.wrong.is_empty() => {
+                let stack = parts.assemble(self.settings, &self.slots, wired.transport.clone());
+                Ok((stack, wired))
+            }
             _ => Err(BuildError::of(self.wrong)),
         }
     }
@@ -360,19 +368,5 @@ impl<R, F, E> Clone for StackBuilder<R, F, E> {
             transport: self.transport.clone(),
             wrong: self.wrong.clone(),
         }
-    }
-}
-
-impl<R, F, E> std::fmt::Debug for StackBuilder<R, F, E> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let upstreams = self.transport.upstreams().iter();
-        let apis: Vec<_> = upstreams.map(|upstream| (upstream.name(), upstream.spoken())).collect();
-        f.debug_struct("StackBuilder")
-            .field("settings", &self.settings)
-            .field("slots", &self.slots)
-            .field("transport", &self.transport)
-            .field("apis", &apis)
-            .field("wrong", &self.wrong)
-            .finish()
     }
 }

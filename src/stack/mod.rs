@@ -29,6 +29,7 @@ mod tags;
 mod tenant;
 mod tight;
 mod timeouts;
+mod wired;
 
 pub use answer::{Answer, Completion};
 pub use builder::StackBuilder;
@@ -46,3 +47,5 @@ pub use service::Stack;
 pub use settings::IntoCandidate;
 pub use tags::CallTags;
 pub use tenant::TenantKey;
+#[cfg(feature = "settings")]
+pub(crate) use wired::Wired;

@@ -297,3 +297,20 @@ async fn the_deadline_in_force_counts_for_the_wait_before_a_call() {
     let second = Duration::from_secs(1);
     assert_eq!((one.took, other.took), (second, second), "{one:?} {other:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn connections_are_kept_unless_their_settings_change() {
+    let world = World::new("GOOD").await;
+    let of = |lines: &str| settings(&world.simulator, &format!("{}\n{lines}", chain(&[FIRST])));
+    let handle = SettingsHandle::builder(of("")).build().unwrap();
+    for (lines, accepted) in [
+        ("attempts = 5", 1),
+        ("connections.pool_max_idle = 5", 2),
+        ("attribution.title = 'a'", 3),
+    ] {
+        assert!(call(&handle.service(), true, ask()).await.error.is_none());
+        handle.replace(of(lines)).unwrap();
+        assert!(call(&handle.service(), true, ask()).await.error.is_none());
+        assert_eq!(world.simulator.seen().connections_accepted, accepted, "{lines}");
+    }
+}
