@@ -25,6 +25,9 @@ pub mod degrade;
 pub mod endpoint;
 pub mod request;
 pub mod response;
+#[cfg(feature = "settings")]
+#[cfg_attr(docsrs, doc(cfg(feature = "settings")))]
+pub mod settings;
 pub mod stack;
 pub mod stream_upstream;
 pub mod transport;
