@@ -70,8 +70,10 @@ pub use rig::RigTransport;
 pub use transport::{ReqwestFuture, ReqwestTransport};
 
 /// The examples of the pages that a forge shows, compiled as documentation tests.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "async-openai", feature = "rig", feature = "reqwest-middleware"))]
 mod pages {
     #[doc = include_str!("../README.md")]
     struct Readme;
+    #[doc = include_str!("../../docs/keep-your-client.md")]
+    struct KeepYourClient;
 }
