@@ -2,7 +2,11 @@
 //!
 //! A stack over a service in the process answers a plain chat. The endpoints are called alone with the same request; what the client itself does
 //! before, such as building its request, is done there as well. The least of many rounds counts.
-#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and ends if it cannot run")]
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a bench prints, and ends if it cannot run"
+)]
 
 use std::{
     future::Future,
@@ -26,12 +30,17 @@ const ASK: &str = r#"{"model":"demo/model","messages":[{"role":"user","content":
 const ANSWER: &str = r#"{"id":"gen-1","object":"chat.completion","created":1,"model":"demo/model","choices":[{"index":0,"message":{"role":"assistant","content":"It scatters."},"finish_reason":"stop"}],"usage":{"prompt_tokens":5,"completion_tokens":3,"total_tokens":8}}"#;
 
 fn stack() -> Stack {
-    let service = service_fn(|_: Request<ApiRequest>| -> BoxFuture<'static, Result<Response<ChatBody>, Error>> {
-        let body = ChatBody::from_plain(Full::new(Bytes::from_static(ANSWER.as_bytes())));
-        Box::pin(async move { Ok(Response::new(body)) })
-    });
+    let service = service_fn(
+        |_: Request<ApiRequest>| -> BoxFuture<'static, Result<Response<ChatBody>, Error>> {
+            let body = ChatBody::from_plain(Full::new(Bytes::from_static(ANSWER.as_bytes())));
+            Box::pin(async move { Ok(Response::new(body)) })
+        },
+    );
     let key = ApiKey::new("sk-or-v1-bench").unwrap();
-    Stack::openrouter(key).chain(["demo/model"]).build_over(service).unwrap()
+    Stack::openrouter(key)
+        .chain(["demo/model"])
+        .build_over(service)
+        .unwrap()
 }
 
 /// Nanoseconds a call, the least of all rounds.
@@ -49,7 +58,9 @@ async fn least<F: Future<Output = Bytes>>(call: impl Fn() -> F) -> f64 {
 
 /// The endpoints alone.
 async fn mounted(endpoints: Endpoints<Stack>) -> Bytes {
-    let request = Request::post("/api/v1/chat/completions").body(Full::new(Bytes::from_static(ASK.as_bytes()))).unwrap();
+    let request = Request::post("/api/v1/chat/completions")
+        .body(Full::new(Bytes::from_static(ASK.as_bytes())))
+        .unwrap();
     let response = endpoints.oneshot(request).await.unwrap();
     response.into_body().collect().await.unwrap().to_bytes()
 }
@@ -98,7 +109,16 @@ async fn main() {
         })
     };
     let openai = AsyncOpenAiTransport::over(endpoints.clone());
-    let with = least(|| async { openai.clone().call(factory.clone()).await.unwrap().bytes().await.unwrap() });
+    let with = least(|| async {
+        openai
+            .clone()
+            .call(factory.clone())
+            .await
+            .unwrap()
+            .bytes()
+            .await
+            .unwrap()
+    });
     told("async-openai", without, with.await);
 
     let rig = RigTransport::over(endpoints.clone());

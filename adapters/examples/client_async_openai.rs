@@ -21,17 +21,26 @@ async fn main() -> Fallible {
 
     // From here on it is the program as it was.
     let answer = client.chat().create(question("Why is the sky blue?")).await?;
-    let text = answer.choices.first().and_then(|choice| choice.message.content.as_deref());
+    let text = answer
+        .choices
+        .first()
+        .and_then(|choice| choice.message.content.as_deref());
     println!("{} says: {}\n", answer.model, text.unwrap_or_default());
 
     let mut stream = client.chat().create_stream(question("Why is grass green?")).await?;
     while let Some(chunk) = stream.next().await {
         match chunk {
             Ok(chunk) => {
-                let parts = chunk.choices.iter().filter_map(|choice| choice.delta.content.as_deref());
+                let parts = chunk
+                    .choices
+                    .iter()
+                    .filter_map(|choice| choice.delta.content.as_deref());
                 print!("{}", parts.collect::<String>());
             }
-            Err(error) => println!("\n[{}]", stream_error(&error).map_or(error.to_string(), |why| why.to_string())),
+            Err(error) => println!(
+                "\n[{}]",
+                stream_error(&error).map_or(error.to_string(), |why| why.to_string())
+            ),
         }
     }
     println!();

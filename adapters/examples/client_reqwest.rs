@@ -24,7 +24,8 @@ async fn main() -> Fallible {
         .service(stack.into_endpoints());
     let transport = ReqwestTransport::over(endpoints);
 
-    let question = json!({ "model": MODEL, "stream": true, "messages": [{ "role": "user", "content": "Why is the sky blue?" }] });
+    let question =
+        json!({ "model": MODEL, "stream": true, "messages": [{ "role": "user", "content": "Why is the sky blue?" }] });
     let request = Request::post("https://api.openai.com/v1/chat/completions").body(Body::from(question.to_string()))?;
     let mut response: reqwest::Response = transport.oneshot(request).await?;
     println!("{} {}", response.status(), response.url());

@@ -24,7 +24,11 @@ async fn main() -> Fallible {
         .body(question.to_string())
         .send()
         .await?;
-    println!("{:?} attempts, by {:?}", response.headers().get(ATTEMPTS_HEADER), response.headers().get(MODEL_HEADER));
+    println!(
+        "{:?} attempts, by {:?}",
+        response.headers().get(ATTEMPTS_HEADER),
+        response.headers().get(MODEL_HEADER)
+    );
     let answer: Value = serde_json::from_slice(&response.bytes().await?)?;
     println!("{:?}", answer.pointer("/choices/0/message/content"));
     Ok(())

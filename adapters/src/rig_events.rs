@@ -86,7 +86,9 @@ fn without_choices(events: Bytes) -> Bytes {
 fn error_of(data: &[u8]) -> Option<Value> {
     memmem::find(data, MARK)?;
     let mut chunk: Value = serde_json::from_slice(data).ok()?;
-    let members = chunk.as_object_mut().filter(|members| members.get("error").is_some_and(Value::is_object))?;
+    let members = chunk
+        .as_object_mut()
+        .filter(|members| members.get("error").is_some_and(Value::is_object))?;
     members.remove("choices");
     Some(chunk)
 }
@@ -100,12 +102,14 @@ mod tests {
     use super::*;
 
     const TEXT: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"\\\"finish_reason\\\":\\\"error\\\"\"}}]}\n\n";
-    const LAST: &str =
-        "data: {\"id\":\"g\",\"choices\":[{\"index\":0,\"finish_reason\":\"error\"}],\"error\":{\"message\":\"cut\",\"code\":502}}\n\n";
+    const LAST: &str = "data: {\"id\":\"g\",\"choices\":[{\"index\":0,\"finish_reason\":\"error\"}],\"error\":{\"message\":\"cut\",\"code\":502}}\n\n";
 
     async fn through(pieces: Vec<Vec<u8>>) -> (String, usize) {
         let pieces = stream::iter(pieces.into_iter().map(|piece| Ok::<_, Infallible>(Bytes::from(piece))));
-        let got: Vec<_> = RigEvents::new(pieces).map(|piece| piece.unwrap_or_default()).collect().await;
+        let got: Vec<_> = RigEvents::new(pieces)
+            .map(|piece| piece.unwrap_or_default())
+            .collect()
+            .await;
         (String::from_utf8_lossy(&got.concat()).into_owned(), got.len())
     }
 
@@ -117,7 +121,10 @@ mod tests {
             let (one, other) = sent.as_bytes().split_at(at);
             let (got, _) = through(vec![one.to_vec(), other.to_vec()]).await;
             let told = got.strip_prefix(kept).unwrap_or_default();
-            assert!(told.contains("\"message\":\"cut\"") && told.ends_with(END_TEXT), "{at}: {got}");
+            assert!(
+                told.contains("\"message\":\"cut\"") && told.ends_with(END_TEXT),
+                "{at}: {got}"
+            );
             assert!(!told.contains("choices") && last.contains("choices"), "{at}: {got}");
         }
     }

@@ -103,7 +103,10 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let url = request.uri().scheme().and_then(|_| Url::parse(&request.uri().to_string()).ok());
+        let url = request
+            .uri()
+            .scheme()
+            .and_then(|_| Url::parse(&request.uri().to_string()).ok());
         if let Some(path) = endpoint_path(request.uri(), self.envelope) {
             *request.uri_mut() = path.into();
         }

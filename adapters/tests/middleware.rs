@@ -44,12 +44,18 @@ async fn a_dead_first_model_is_rescued_plain_and_streamed() {
 async fn an_error_is_a_response_with_the_upstreams_hint() {
     let (_simulator, stack) = world("429-upstream;retry-after=40", "429-upstream;retry-after=40").await;
     let openai = over(MiddlewareTransport::new(stack.clone()).envelope(Envelope::OpenAi));
-    for (client, code) in [(over(MiddlewareTransport::new(stack)), "429"), (openai, "\"rate_limit_exceeded\"")] {
+    for (client, code) in [
+        (over(MiddlewareTransport::new(stack)), "429"),
+        (openai, "\"rate_limit_exceeded\""),
+    ] {
         let response = client.post(CHAT).body(ask()).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
         let wait: u64 = response.headers()["retry-after"].to_str().unwrap().parse().unwrap();
         assert!((38..=40).contains(&wait), "{wait}");
-        assert_eq!(parsed(&response.text().await.unwrap())["error"]["code"].to_string(), code);
+        assert_eq!(
+            parsed(&response.text().await.unwrap())["error"]["code"].to_string(),
+            code
+        );
     }
 }
 

@@ -6,8 +6,8 @@ use async_openai::{
         embeddings::{CreateEmbeddingRequest, EmbeddingInput},
         images::CreateImageRequest,
         responses::{
-            CreateResponse, FunctionTool, InputParam, OutputItem, Response, ResponseFormatJsonSchema, ResponseStreamEvent,
-            ResponseTextParam, Status, TextResponseFormatConfiguration, Tool,
+            CreateResponse, FunctionTool, InputParam, OutputItem, Response, ResponseFormatJsonSchema,
+            ResponseStreamEvent, ResponseTextParam, Status, TextResponseFormatConfiguration, Tool,
         },
     },
 };
@@ -51,7 +51,10 @@ async fn a_response_is_rescued_plain_and_streamed() {
     let (simulator, stack) = rescued().await;
     let client = client(stack);
     let response = client.responses().create(question(QUESTION)).await.unwrap();
-    assert_eq!((response.output_text().as_deref(), response.status), (Some(RESCUED), Status::Completed));
+    assert_eq!(
+        (response.output_text().as_deref(), response.status),
+        (Some(RESCUED), Status::Completed)
+    );
     assert!(response.usage.unwrap().output_tokens > 0);
 
     let mut stream = client.responses().create_stream(question(QUESTION)).await.unwrap();
@@ -73,7 +76,10 @@ async fn a_response_calls_tools_plain_and_streamed() {
     let client = client(stack);
     let response = client.responses().create(with_tool()).await.unwrap();
     let (name, arguments) = called(&response);
-    assert_eq!((name.as_str(), &parsed(&arguments)["city"]), ("get_weather", &"Oslo".into()));
+    assert_eq!(
+        (name.as_str(), &parsed(&arguments)["city"]),
+        ("get_weather", &"Oslo".into())
+    );
 
     let mut stream = client.responses().create_stream(with_tool()).await.unwrap();
     let mut whole = None;
@@ -109,7 +115,11 @@ async fn a_response_fits_its_schema() {
 #[tokio::test(start_paused = true)]
 async fn an_interrupted_stream_of_a_response_ends_with_its_error_event() {
     let (_simulator, stack) = world("words=9;cut@4", "ok").await;
-    let mut stream = client(stack).responses().create_stream(question(QUESTION)).await.unwrap();
+    let mut stream = client(stack)
+        .responses()
+        .create_stream(question(QUESTION))
+        .await
+        .unwrap();
     let (mut said, mut last) = (String::new(), None);
     while let Some(event) = stream.next().await {
         let event = event.unwrap();
@@ -164,7 +174,10 @@ async fn a_call_that_is_none_of_the_stacks_is_404_with_our_words() {
         };
         assert_eq!(error.status_code.as_u16(), 404, "{what}");
         assert_eq!(error.api_error.code.as_deref(), Some("unknown_url"), "{what}");
-        assert!(error.api_error.message.starts_with("no API has this path: use"), "{what}: {error}");
+        assert!(
+            error.api_error.message.starts_with("no API has this path: use"),
+            "{what}: {error}"
+        );
     }
     assert!(simulator.seen().attempts.is_empty());
 }

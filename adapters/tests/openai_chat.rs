@@ -7,8 +7,8 @@ use async_openai::{
     config::OpenAIConfig,
     types::chat::{
         ChatCompletionMessageToolCalls, ChatCompletionRequestUserMessage, ChatCompletionResponseStream,
-        ChatCompletionStreamOptions, ChatCompletionTool, ChatCompletionTools, CreateChatCompletionRequest, FinishReason,
-        FunctionObject, ResponseFormat, ResponseFormatJsonSchema,
+        ChatCompletionStreamOptions, ChatCompletionTool, ChatCompletionTools, CreateChatCompletionRequest,
+        FinishReason, FunctionObject, ResponseFormat, ResponseFormatJsonSchema,
     },
 };
 use futures_util::StreamExt;
@@ -106,7 +106,8 @@ async fn tools_are_called_plain_and_streamed() {
     let client = client(stack);
     let answer = client.chat().create(with_tool()).await.unwrap();
     assert_eq!(answer.choices[0].finish_reason, Some(FinishReason::ToolCalls));
-    let ChatCompletionMessageToolCalls::Function(call) = &answer.choices[0].message.tool_calls.as_ref().unwrap()[0] else {
+    let ChatCompletionMessageToolCalls::Function(call) = &answer.choices[0].message.tool_calls.as_ref().unwrap()[0]
+    else {
         panic!("no function is called");
     };
     assert_eq!(call.function.name, "get_weather");
@@ -115,13 +116,22 @@ async fn tools_are_called_plain_and_streamed() {
     let mut stream = client.chat().create_stream(with_tool()).await.unwrap();
     let (mut name, mut arguments) = (String::new(), String::new());
     while let Some(chunk) = stream.next().await {
-        for call in chunk.unwrap().choices.into_iter().filter_map(|choice| choice.delta.tool_calls).flatten() {
+        for call in chunk
+            .unwrap()
+            .choices
+            .into_iter()
+            .filter_map(|choice| choice.delta.tool_calls)
+            .flatten()
+        {
             let function = call.function.unwrap();
             name += &function.name.unwrap_or_default();
             arguments += &function.arguments.unwrap_or_default();
         }
     }
-    assert_eq!((name, arguments), ("get_weather".to_owned(), call.function.arguments.clone()));
+    assert_eq!(
+        (name, arguments),
+        ("get_weather".to_owned(), call.function.arguments.clone())
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -34,20 +34,56 @@ fn api_error(error: OpenAIError) -> ApiErrorResponse {
 async fn each_class_of_error_has_its_status_type_code_and_words() {
     for (plan, status, kind, code, words) in [
         ("400", 400, "invalid_request_error", "invalid_request", "temperature"),
-        ("400-policy", 400, "invalid_request_error", "content_policy_violation", "content policy"),
+        (
+            "400-policy",
+            400,
+            "invalid_request_error",
+            "content_policy_violation",
+            "content policy",
+        ),
         ("401", 502, "api_error", "upstream_auth", ""),
         ("402", 503, "api_error", "upstream_unaffordable", ""),
-        ("403", 403, "permission_error", "upstream_forbidden", "Permission denied"),
+        (
+            "403",
+            403,
+            "permission_error",
+            "upstream_forbidden",
+            "Permission denied",
+        ),
         ("404", 404, "invalid_request_error", "model_not_found", "No endpoints"),
         ("413", 413, "invalid_request_error", "invalid_request", "too large"),
-        ("422", 422, "invalid_request_error", "invalid_request", "Invalid argument"),
-        ("429-upstream;retry-after=40", 429, "rate_limit_error", "rate_limit_exceeded", "rate-limited"),
+        (
+            "422",
+            422,
+            "invalid_request_error",
+            "invalid_request",
+            "Invalid argument",
+        ),
+        (
+            "429-upstream;retry-after=40",
+            429,
+            "rate_limit_error",
+            "rate_limit_exceeded",
+            "rate-limited",
+        ),
         ("500", 502, "api_error", "upstream", ""),
         ("502", 502, "api_error", "upstream", "upstream connect error"),
-        ("503", 503, "api_error", "upstream_overloaded", "temporarily unavailable"),
+        (
+            "503",
+            503,
+            "api_error",
+            "upstream_overloaded",
+            "temporarily unavailable",
+        ),
         ("504", 502, "api_error", "upstream", "timeout"),
         ("520", 502, "api_error", "upstream", ""),
-        ("error=503;words=3", 503, "api_error", "upstream_overloaded", "overloaded"),
+        (
+            "error=503;words=3",
+            503,
+            "api_error",
+            "upstream_overloaded",
+            "overloaded",
+        ),
     ] {
         let (_simulator, stack) = world(plan, plan).await;
         let client = client(stack);
@@ -55,7 +91,11 @@ async fn each_class_of_error_has_its_status_type_code_and_words() {
         let plain = api_error(plain);
         let found = &plain.api_error;
         assert_eq!(plain.status_code.as_u16(), status, "{plan}: {plain}");
-        assert_eq!((found.r#type.as_deref(), found.code.as_deref()), (Some(kind), Some(code)), "{plan}: {plain}");
+        assert_eq!(
+            (found.r#type.as_deref(), found.code.as_deref()),
+            (Some(kind), Some(code)),
+            "{plan}: {plain}"
+        );
         assert!(found.message.contains(words), "{plan}: {plain}");
     }
 }
@@ -63,7 +103,12 @@ async fn each_class_of_error_has_its_status_type_code_and_words() {
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_never_begins_is_the_same_error() {
     let (_simulator, stack) = world("403", "403").await;
-    let error = client(stack).chat().create_stream(question(QUESTION)).await.err().unwrap();
+    let error = client(stack)
+        .chat()
+        .create_stream(question(QUESTION))
+        .await
+        .err()
+        .unwrap();
     let error = api_error(error);
     assert_eq!(error.status_code.as_u16(), 403);
     assert_eq!(error.api_error.code.as_deref(), Some("upstream_forbidden"));
@@ -72,7 +117,9 @@ async fn a_stream_that_never_begins_is_the_same_error() {
 #[tokio::test(start_paused = true)]
 async fn the_base_url_of_openrouter_makes_no_difference() {
     let (_simulator, stack) = world("404", "404").await;
-    let config = OpenAIConfig::new().with_api_base("https://openrouter.ai/api/v1").with_api_key("unused");
+    let config = OpenAIConfig::new()
+        .with_api_base("https://openrouter.ai/api/v1")
+        .with_api_key("unused");
     let client = Client::with_config(config).with_http_service(AsyncOpenAiTransport::new(stack));
     let error = api_error(client.chat().create(question(QUESTION)).await.unwrap_err());
     assert_eq!(error.api_error.code.as_deref(), Some("model_not_found"));
@@ -111,7 +158,9 @@ where
         + 'static,
 {
     let (simulator, stack) = world("503", "503").await;
-    let config = OpenAIConfig::new().with_api_base("https://api.openai.com/v1").with_api_key("unused");
+    let config = OpenAIConfig::new()
+        .with_api_base("https://api.openai.com/v1")
+        .with_api_key("unused");
     let client = Client::with_config(config).with_http_service(layer(AsyncOpenAiTransport::new(stack)));
     let error = client.chat().create(question(QUESTION)).await.unwrap_err();
     assert_eq!(api_error(error).status_code.as_u16(), 503);
@@ -122,11 +171,15 @@ where
 async fn no_retry_stands_on_top_of_the_stacks_own() {
     assert_eq!(calls_behind(|transport| transport).await, 2);
     let behind_layer = calls_behind(|transport| {
-        ServiceBuilder::new().layer(OpenAIRetryLayer::default()).service(transport)
+        ServiceBuilder::new()
+            .layer(OpenAIRetryLayer::default())
+            .service(transport)
     });
     assert_eq!(behind_layer.await, 2);
     let behind_policy = calls_behind(|transport| {
-        ServiceBuilder::new().retry(SimpleRetryPolicy::default()).service(transport)
+        ServiceBuilder::new()
+            .retry(SimpleRetryPolicy::default())
+            .service(transport)
     });
     assert_eq!(behind_policy.await, 2);
 }
@@ -140,7 +193,10 @@ async fn layers_around_the_endpoints_see_each_call_and_may_answer() {
     let client = Client::with_config(OpenAIConfig::new().with_api_key("unused"))
         .with_http_service(AsyncOpenAiTransport::over(full));
     let error = api_error(client.chat().create(question(QUESTION)).await.unwrap_err());
-    assert_eq!((error.status_code.as_u16(), error.api_error.message.as_str()), (507, "full"));
+    assert_eq!(
+        (error.status_code.as_u16(), error.api_error.message.as_str()),
+        (507, "full")
+    );
     assert_eq!(calls(&simulator), 1);
 }
 

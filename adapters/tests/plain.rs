@@ -39,7 +39,10 @@ async fn a_dead_first_model_is_rescued() {
 async fn events_come_as_they_are_generated() {
     let (_simulator, stack) = world("words=9;stall=20s@4", "ok").await;
     let begun = Instant::now();
-    let response = ReqwestTransport::new(stack).oneshot(post(CHAT, ask_streamed())).await.unwrap();
+    let response = ReqwestTransport::new(stack)
+        .oneshot(post(CHAT, ask_streamed()))
+        .await
+        .unwrap();
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     let mut pieces = response.bytes_stream();
     let first = pieces.next().await.unwrap().unwrap();
@@ -67,7 +70,10 @@ async fn a_request_body_may_come_in_pieces() {
 #[tokio::test(start_paused = true)]
 async fn dropping_the_response_closes_the_connection_upstream() {
     let (simulator, stack) = world("words=900;delay=1s", "ok").await;
-    let response = ReqwestTransport::new(stack).oneshot(post(CHAT, ask_streamed())).await.unwrap();
+    let response = ReqwestTransport::new(stack)
+        .oneshot(post(CHAT, ask_streamed()))
+        .await
+        .unwrap();
     let mut pieces = response.bytes_stream();
     pieces.next().await.unwrap().unwrap();
     drop(pieces);
@@ -86,16 +92,29 @@ async fn dropping_the_call_closes_the_connection_upstream() {
 #[tokio::test(start_paused = true)]
 async fn an_interrupted_stream_ends_with_the_event_that_clients_raise() {
     let (_simulator, stack) = world("words=9;cut@4", "ok").await;
-    let response = ReqwestTransport::new(stack).oneshot(post(CHAT, ask_streamed())).await.unwrap();
+    let response = ReqwestTransport::new(stack)
+        .oneshot(post(CHAT, ask_streamed()))
+        .await
+        .unwrap();
     let text = response.text().await.unwrap();
-    let events: Vec<_> = text.split("\n\n").filter_map(|event| event.strip_prefix("data: ")).collect();
+    let events: Vec<_> = text
+        .split("\n\n")
+        .filter_map(|event| event.strip_prefix("data: "))
+        .collect();
     let said: String = events
         .iter()
-        .filter_map(|event| parsed(event)["choices"][0]["delta"]["content"].as_str().map(str::to_owned))
+        .filter_map(|event| {
+            parsed(event)["choices"][0]["delta"]["content"]
+                .as_str()
+                .map(str::to_owned)
+        })
         .collect();
     assert_eq!(said.trim_end(), WORDS);
     let last = parsed(events.last().unwrap());
-    assert_eq!((&last["error"]["code"], &last["choices"][0]["finish_reason"]), (&json!(502), &json!("error")));
+    assert_eq!(
+        (&last["error"]["code"], &last["choices"][0]["finish_reason"]),
+        (&json!(502), &json!("error"))
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -103,12 +122,20 @@ async fn the_path_names_the_call_and_the_envelope() {
     let (simulator, stack) = world("400", "400").await;
     let transport = ReqwestTransport::new(stack);
     for (url, forced, code) in [
-        ("https://gateway.test/openai/v1/chat/completions", None, json!("invalid_request")),
+        (
+            "https://gateway.test/openai/v1/chat/completions",
+            None,
+            json!("invalid_request"),
+        ),
         ("https://openrouter.ai/api/v1/chat/completions", None, json!(400)),
         ("https://gateway.test/chat/completions", None, json!("invalid_request")),
         ("/v1/chat/completions", None, json!("invalid_request")),
         (CHAT, Some(Envelope::OpenRouter), json!(400)),
-        ("https://openrouter.ai/api/v1/chat/completions", Some(Envelope::OpenAi), json!("invalid_request")),
+        (
+            "https://openrouter.ai/api/v1/chat/completions",
+            Some(Envelope::OpenAi),
+            json!("invalid_request"),
+        ),
     ] {
         let transport = match forced {
             Some(envelope) => transport.clone().envelope(envelope),
@@ -125,7 +152,13 @@ async fn the_path_names_the_call_and_the_envelope() {
 async fn a_call_that_is_none_of_the_stacks_is_404_and_nothing_is_sent() {
     let (simulator, stack) = world("ok", "ok").await;
     let transport = ReqwestTransport::new(stack);
-    for path in ["/v1/images/generations", "/v1/threads/t/messages", "/v1/", "/", "/api/v1/key"] {
+    for path in [
+        "/v1/images/generations",
+        "/v1/threads/t/messages",
+        "/v1/",
+        "/",
+        "/api/v1/key",
+    ] {
         let response = transport
             .clone()
             .oneshot(post(&format!("https://api.openai.com{path}"), "{}"))
@@ -133,9 +166,14 @@ async fn a_call_that_is_none_of_the_stacks_is_404_and_nothing_is_sent() {
             .unwrap();
         assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
         let told = response.text().await.unwrap();
-        assert!(told.contains("no API has this path: use /v1/chat/completions"), "{told}");
+        assert!(
+            told.contains("no API has this path: use /v1/chat/completions"),
+            "{told}"
+        );
     }
-    let head = Request::builder().method(Method::HEAD).uri("https://api.openai.com/v1/models");
+    let head = Request::builder()
+        .method(Method::HEAD)
+        .uri("https://api.openai.com/v1/models");
     let response = transport.oneshot(head.body(Body::default()).unwrap()).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     assert!(simulator.seen().attempts.is_empty());
@@ -149,7 +187,10 @@ async fn the_clients_key_is_never_sent() {
     request.headers_mut().insert("authorization", secret);
     ReqwestTransport::new(stack).oneshot(request).await.unwrap();
     let sent = format!("{:?}", simulator.seen().attempts[0]);
-    assert!(!sent.contains("of-the-client") && sent.contains("authorization"), "{sent}");
+    assert!(
+        !sent.contains("of-the-client") && sent.contains("authorization"),
+        "{sent}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -161,14 +202,24 @@ async fn layers_around_the_endpoints_see_each_call() {
             request
         })
         .service(stack.into_endpoints());
-    ReqwestTransport::over(endpoints).oneshot(post(CHAT, ask())).await.unwrap();
+    ReqwestTransport::over(endpoints)
+        .oneshot(post(CHAT, ask()))
+        .await
+        .unwrap();
     assert_eq!(simulator.seen().attempts[0].header("x-session-id"), Some("s-1"));
 }
 
 #[tokio::test]
 async fn a_failure_of_a_layer_is_given_as_it_is() {
-    let failing = service_fn(|_: Request<Body>| async { Err::<http::Response<Body>, _>(std::io::Error::other("full")) });
+    let failing =
+        service_fn(|_: Request<Body>| async { Err::<http::Response<Body>, _>(std::io::Error::other("full")) });
     let mut transport = ReqwestTransport::over(failing);
-    let error = transport.ready().await.unwrap().call(post(CHAT, ask())).await.unwrap_err();
+    let error = transport
+        .ready()
+        .await
+        .unwrap()
+        .call(post(CHAT, ask()))
+        .await
+        .unwrap_err();
     assert_eq!(error.to_string(), "full");
 }

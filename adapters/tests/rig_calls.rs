@@ -32,22 +32,38 @@ const KEY: &str = "the stack has its own";
 
 pub(crate) fn openai_responses(stack: &Stack) -> openai::Client<RigTransport> {
     let transport = RigTransport::new(stack.clone());
-    openai::Client::builder().api_key(KEY).http_client(transport).build().unwrap()
+    openai::Client::builder()
+        .api_key(KEY)
+        .http_client(transport)
+        .build()
+        .unwrap()
 }
 
 pub(crate) fn openai_chat(stack: &Stack) -> openai::CompletionsClient<RigTransport> {
     let transport = RigTransport::new(stack.clone());
-    openai::CompletionsClient::builder().api_key(KEY).http_client(transport).build().unwrap()
+    openai::CompletionsClient::builder()
+        .api_key(KEY)
+        .http_client(transport)
+        .build()
+        .unwrap()
 }
 
 pub(crate) fn openrouter_chat(stack: &Stack) -> openrouter::Client<RigTransport> {
     let transport = RigTransport::new(stack.clone());
-    openrouter::Client::builder().api_key(KEY).http_client(transport).build().unwrap()
+    openrouter::Client::builder()
+        .api_key(KEY)
+        .http_client(transport)
+        .build()
+        .unwrap()
 }
 
 pub(crate) fn anthropic_messages(stack: &Stack) -> anthropic::Client<RigTransport> {
     let transport = RigTransport::new(stack.clone());
-    anthropic::Client::builder().api_key(KEY).http_client(transport).build().unwrap()
+    anthropic::Client::builder()
+        .api_key(KEY)
+        .http_client(transport)
+        .build()
+        .unwrap()
 }
 
 fn text(response: &CompletionResponse) -> String {
@@ -140,8 +156,14 @@ async fn texts_are_embedded() {
     let texts = || ["one".to_owned(), "two".to_owned()];
     let openai = openai_responses(&stack).embedding_model_with_ndims(EMBEDDER, 8);
     let openrouter = openrouter_chat(&stack).embedding_model_with_ndims(EMBEDDER, 8);
-    for rows in [openai.embed_texts(texts()).await.unwrap(), openrouter.embed_texts(texts()).await.unwrap()] {
-        let lengths: Vec<_> = rows.iter().map(|row| (row.document.as_str(), row.vec.is_empty())).collect();
+    for rows in [
+        openai.embed_texts(texts()).await.unwrap(),
+        openrouter.embed_texts(texts()).await.unwrap(),
+    ] {
+        let lengths: Vec<_> = rows
+            .iter()
+            .map(|row| (row.document.as_str(), row.vec.is_empty()))
+            .collect();
         assert_eq!(lengths, [("one", false), ("two", false)]);
     }
 }

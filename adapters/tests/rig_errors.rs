@@ -80,7 +80,10 @@ async fn a_failed_call_is_not_repeated_and_says_how_long_to_wait() {
     let plan = "429-upstream;retry-after=40";
     let (simulator, stack) = world(plan, plan).await;
     let model = openrouter_chat(&stack).completion_model(FIRST);
-    let error = model.completion(model.completion_request(QUESTION).build()).await.unwrap_err();
+    let error = model
+        .completion(model.completion_request(QUESTION).build())
+        .await
+        .unwrap_err();
     let (status, envelope, wait) = read(&error);
     assert_eq!(status, Some(StatusCode::TOO_MANY_REQUESTS));
     assert!(envelope.contains("rate_limit_exceeded"), "{envelope}");
@@ -101,7 +104,10 @@ async fn a_failed_call_is_not_repeated_and_says_how_long_to_wait() {
 
 #[tokio::test(start_paused = true)]
 async fn an_interrupted_stream_is_an_error_in_each_api() {
-    for (plan, code) in [("words=9;cut@4", "\"truncated\""), ("words=9;error=502@4", "\"upstream\"")] {
+    for (plan, code) in [
+        ("words=9;cut@4", "\"truncated\""),
+        ("words=9;error=502@4", "\"upstream\""),
+    ] {
         let (_simulator, stack) = world(plan, plan).await;
         models!(stack, model => {
             let stream = model.completion_request(QUESTION).max_tokens(500).stream().await.unwrap();
@@ -118,7 +124,13 @@ async fn an_interrupted_stream_is_an_error_in_each_api() {
 async fn a_call_that_is_none_of_the_stacks_is_404_with_our_words() {
     let (simulator, stack) = world("ok", "ok").await;
     let model = openai_chat(&stack).transcription_model("openai/whisper-1");
-    let error = model.transcription_request().data(vec![1, 2, 3]).send().await.err().unwrap();
+    let error = model
+        .transcription_request()
+        .data(vec![1, 2, 3])
+        .send()
+        .await
+        .err()
+        .unwrap();
     assert!(error.to_string().contains("no API has this path"), "{error}");
     assert!(error.to_string().contains("404"), "{error}");
     assert!(simulator.seen().attempts.is_empty());
@@ -127,9 +139,16 @@ async fn a_call_that_is_none_of_the_stacks_is_404_with_our_words() {
 #[tokio::test]
 async fn without_a_stack_each_call_is_an_error() {
     let transport: RigTransport = RigTransport::default();
-    let client = openrouter::Client::builder().api_key("none").http_client(transport).build().unwrap();
+    let client = openrouter::Client::builder()
+        .api_key("none")
+        .http_client(transport)
+        .build()
+        .unwrap();
     let model = client.completion_model(FIRST);
-    let error = model.completion(model.completion_request(QUESTION).build()).await.unwrap_err();
+    let error = model
+        .completion(model.completion_request(QUESTION).build())
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("RigTransport::new(stack)"), "{error}");
 }
 

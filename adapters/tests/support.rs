@@ -42,7 +42,12 @@ pub(crate) const RESCUED: &str = "Rescued by the second.";
 
 /// How many calls of models the upstream has seen.
 pub(crate) fn calls(simulator: &Simulator) -> usize {
-    simulator.seen().attempts.iter().filter(|attempt| !attempt.model.is_empty()).count()
+    simulator
+        .seen()
+        .attempts
+        .iter()
+        .filter(|attempt| !attempt.model.is_empty())
+        .count()
 }
 
 /// Waits until a client of the upstream has left, and every request has ended.

@@ -55,7 +55,10 @@ impl Answer {
     /// The same from JSON, with whatever names its API has for them.
     pub(crate) fn count_json(&mut self, usage: &Value) {
         let count = |names: [&str; 2]| names.into_iter().find_map(|name| usage.get(name)?.as_u64());
-        let tokens = (count(["input_tokens", "prompt_tokens"]), count(["output_tokens", "completion_tokens"]));
+        let tokens = (
+            count(["input_tokens", "prompt_tokens"]),
+            count(["output_tokens", "completion_tokens"]),
+        );
         if let (Some(tokens_in), Some(tokens_out)) = tokens {
             self.count(tokens_in, tokens_out);
         }

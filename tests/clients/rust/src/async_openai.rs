@@ -102,7 +102,10 @@ async fn chat(client: &Client<OpenAIConfig>, ask: &Ask, answer: &mut Answer) -> 
                     function.and_then(|function| function.arguments.as_deref()),
                 );
             }
-            answer.finish = choice.finish_reason.map(|reason| json!(reason)).or(answer.finish.take());
+            answer.finish = choice
+                .finish_reason
+                .map(|reason| json!(reason))
+                .or(answer.finish.take());
         }
         if let Some(usage) = &chunk.usage {
             answer.count(usage.prompt_tokens, usage.completion_tokens);

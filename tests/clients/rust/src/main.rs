@@ -33,7 +33,9 @@ impl Ask {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let client = env::args().nth(1).ok_or("name the client: async-openai or openrouter-rs")?;
+    let client = env::args()
+        .nth(1)
+        .ok_or("name the client: async-openai or openrouter-rs")?;
     for line in stdin().lock().lines() {
         let ask: Ask = serde_json::from_str(&line?)?;
         let mut answer = Answer::default();

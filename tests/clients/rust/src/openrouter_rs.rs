@@ -5,7 +5,10 @@ use ::openrouter_rs::{
     api::{
         chat::{ChatCompletionRequest, Message},
         embeddings::{EmbeddingInput, EmbeddingRequest, EmbeddingVector},
-        messages::{AnthropicContentPart, AnthropicMessage, AnthropicMessagesRequest, AnthropicMessagesStreamEvent, AnthropicTool},
+        messages::{
+            AnthropicContentPart, AnthropicMessage, AnthropicMessagesRequest, AnthropicMessagesStreamEvent,
+            AnthropicTool,
+        },
         responses::ResponsesRequest,
     },
     error::OpenRouterError,
@@ -109,10 +112,13 @@ async fn responses(ask: &Ask, answer: &mut Answer) -> Result<(), OpenRouterError
     let mut request = ResponsesRequest::builder();
     request.model(ask.model.as_str()).input(json!(ask.prompt));
     if ask.wants("tools") {
-        request.tools(vec![json!({ "type": "function", "name": TOOL, "strict": true, "parameters": schema() })]);
+        request.tools(vec![
+            json!({ "type": "function", "name": TOOL, "strict": true, "parameters": schema() }),
+        ]);
     }
     if ask.wants("schema") {
-        request.text(json!({ "format": { "type": "json_schema", "name": "place", "strict": true, "schema": schema() } }));
+        request
+            .text(json!({ "format": { "type": "json_schema", "name": "place", "strict": true, "schema": schema() } }));
     }
     let request = request.build()?;
     if !ask.stream {
@@ -155,11 +161,14 @@ fn whole_response(response: &Value, answer: &mut Answer) {
 async fn messages(ask: &Ask, answer: &mut Answer) -> Result<(), OpenRouterError> {
     let client = client(ask)?;
     let mut request = AnthropicMessagesRequest::builder();
-    request.model(ask.model.as_str()).max_tokens(4096u32).messages(if ask.prompt.is_empty() {
-        Vec::new()
-    } else {
-        vec![AnthropicMessage::user(ask.prompt.as_str())]
-    });
+    request
+        .model(ask.model.as_str())
+        .max_tokens(4096u32)
+        .messages(if ask.prompt.is_empty() {
+            Vec::new()
+        } else {
+            vec![AnthropicMessage::user(ask.prompt.as_str())]
+        });
     if ask.wants("tools") {
         request.tool(AnthropicTool::custom(TOOL, "The weather in a city", schema()));
     }
