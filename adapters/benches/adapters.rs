@@ -8,17 +8,14 @@
     reason = "a bench prints, and ends if it cannot run"
 )]
 
-use std::{
-    future::Future,
-    hint::black_box,
-    time::{Duration, Instant},
-};
+use std::{future::Future, hint::black_box, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use reqwest::Body;
+use tokio::time::Instant;
 use tower::{Service, ServiceExt, service_fn};
 use tower_openrouter::{ApiKey, ApiRequest, ChatBody, ChatServiceExt, Error, Stack, endpoint::Endpoints};
 use tower_openrouter_adapters::{AsyncOpenAiTransport, MiddlewareTransport, ReqwestTransport, RigTransport};

@@ -106,10 +106,7 @@ mod tests {
 
     async fn through(pieces: Vec<Vec<u8>>) -> (String, usize) {
         let pieces = stream::iter(pieces.into_iter().map(|piece| Ok::<_, Infallible>(Bytes::from(piece))));
-        let got: Vec<_> = RigEvents::new(pieces)
-            .map(|piece| piece.unwrap_or_default())
-            .collect()
-            .await;
+        let got: Vec<_> = RigEvents::new(pieces).map(Result::unwrap_or_default).collect().await;
         (String::from_utf8_lossy(&got.concat()).into_owned(), got.len())
     }
 
