@@ -79,7 +79,7 @@ mod tests {
             panic!("{tree:?}")
         };
         let places: Vec<_> = members.iter().map(|member| (&*member.name, member.at)).collect();
-        assert_eq!(places, [("a", 0), ("b", 9), ("d", 34)]);
+        assert_eq!(places, [("a", 0), ("b", 9), ("d", 33)]);
         assert!(matches!(
             members[0].value,
             Node {
