@@ -3,7 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use bytes::{Buf, Bytes};
-use tower_llm_layers::{Frame, Shown, Stage, TokenUsage};
+use tower_llm_layers::{Block, Frame, Shown, Splice, Stage, TokenUsage};
 
 use crate::{
     Api, Error,
@@ -254,8 +254,7 @@ impl Frame for ChatFrame {
         }
         if let Some(known) = &self.known {
             match known.adds {
-                // A whole answer, or one of several, cannot be resumed.
-                _ if self.form == FrameKind::Answer => return Shown::Other,
+                _ if self.form == FrameKind::Answer => return Shown::Whole,
                 Adds::Other => return Shown::Other,
                 Adds::Reasoning => return Shown::Reasoning,
                 Adds::Nothing => return Shown::Nothing,
@@ -270,8 +269,9 @@ impl Frame for ChatFrame {
             return Shown::Other;
         };
         match probe.text() {
-            // A whole answer, or one of several, cannot be resumed.
-            _ if self.form == FrameKind::Answer || probe.max_index() > 0 || probe.has_beside_text() => Shown::Other,
+            _ if self.form == FrameKind::Answer => Shown::Whole,
+            // One of several answers cannot be resumed.
+            _ if probe.max_index() > 0 || probe.has_beside_text() => Shown::Other,
             Some(text) => Shown::Text(text),
             None if probe.has_content() => Shown::Reasoning,
             None => Shown::Nothing,
@@ -280,11 +280,19 @@ impl Frame for ChatFrame {
 
     fn with_text(self, text: &str) -> Self {
         if self.is_typed() {
-            return self;
+            return self.message_with_text(text).unwrap_or(self);
         }
         let bytes = edit::written_anew(&self.bytes, text).unwrap_or_else(|| self.bytes.clone());
         let known = ChunkProbe::read(&bytes).ok().and_then(|probe| Known::of(&probe));
         Self { bytes, ..self }.knowing(known)
+    }
+
+    fn block(&self) -> Option<Block> {
+        self.block_of_message()
+    }
+
+    fn spliced(&self, splice: Splice) -> Option<Self> {
+        self.spliced_message(splice)
     }
 
     fn generation_id(&self) -> Option<Cow<'_, str>> {
@@ -392,6 +400,7 @@ impl From<ChatFrame> for Bytes {
 }
 
 mod edit;
+mod splice;
 #[cfg(test)]
 mod tests;
 mod typed;

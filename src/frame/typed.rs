@@ -8,7 +8,7 @@ use tower_llm_layers::{Shown, Stage};
 use super::{ChatFrame, Flags};
 use crate::{
     Api, Error, FailureKind, FrameKind,
-    api::Piece,
+    api::{Piece, Step},
     assemble::merged,
     request::{
         JsonError,
@@ -61,7 +61,10 @@ impl ChatFrame {
         let said = piece.said;
         if said.is_nothing() {
             Shown::Nothing
-        } else if said.other > 0 || self.kind() == FrameKind::Answer {
+        } else if self.kind() == FrameKind::Answer || piece.step == Step::Envelope {
+            // An answer that begins with its content has it all at once.
+            Shown::Whole
+        } else if said.other > 0 {
             Shown::Other
         } else if said.text > 0 {
             piece.text().map_or(Shown::Other, Shown::Text)

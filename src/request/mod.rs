@@ -40,7 +40,7 @@ pub(crate) use build::setters;
 pub use cache::CacheControl;
 pub(crate) use cache_key::{forbids_retention, is_irrelevant_header, write_document};
 pub use chat::ChatRequest;
-pub(crate) use continuing::way_of;
+pub(crate) use continuing::{instruction, way_of};
 pub use document::{Document, Segments};
 pub(crate) use edit::encode;
 pub use error::RequestError;

@@ -6,6 +6,7 @@ mod direct;
 mod embeddings;
 mod money;
 mod rescue;
+mod resume;
 
 use bytes::Bytes;
 use tower::ServiceExt;

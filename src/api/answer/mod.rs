@@ -10,6 +10,7 @@ use super::{Api, messages, responses};
 use crate::{
     request::{
         JsonError,
+        facts::{raw_member, text},
         scan::{Text, check_utf8},
     },
     response::{End, UpstreamError},
@@ -127,6 +128,11 @@ impl<'a> Piece<'a> {
             return Some(text.to_str());
         }
         texts(self.list?).map(Cow::Owned)
+    }
+
+    /// The type of the item or block that begins here.
+    pub(crate) fn item_type(&self) -> Option<Cow<'a, str>> {
+        raw_member(self.list?, "type").and_then(text).map(Text::to_str)
     }
 
     /// Why the answer ended, in OpenRouter's words; an unknown word stays as it is.

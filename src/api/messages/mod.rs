@@ -3,6 +3,7 @@
 mod answer;
 mod build;
 mod check;
+mod continuing;
 mod document;
 mod facts;
 mod request;
