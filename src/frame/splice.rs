@@ -43,9 +43,8 @@ impl ChatFrame {
             Splice::Block(index) => self.with_index(index)?,
             Splice::Piece(index) => {
                 let text = self.piece()?.text()?;
-                let mut json = format!(
-                    r#"{{"type":"content_block_delta","index":{index},"delta":{{"type":"text_delta","text":"#
-                );
+                let mut json =
+                    format!(r#"{{"type":"content_block_delta","index":{index},"delta":{{"type":"text_delta","text":"#);
                 json.push_str(std::str::from_utf8(&json_string(&text)).ok()?);
                 json.push_str("}}");
                 json.into()
@@ -104,7 +103,11 @@ impl ChatFrame {
 }
 
 fn replaced(bytes: &[u8], place: Range<usize>, with: &[u8]) -> Option<Bytes> {
-    Some([bytes.get(..place.start)?, with, bytes.get(place.end..)?].concat().into())
+    Some(
+        [bytes.get(..place.start)?, with, bytes.get(place.end..)?]
+            .concat()
+            .into(),
+    )
 }
 
 /// Where the value of a member stands; of doubles, the last.

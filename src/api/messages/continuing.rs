@@ -4,11 +4,7 @@ use serde_json::{Map, Value, json, value::RawValue};
 use tower_llm_layers::{Candidate, Continuable, ContinueBy};
 
 use super::MessagesRequest;
-use crate::request::{
-    encode,
-    facts::member,
-    instruction, way_of,
-};
+use crate::request::{encode, facts::member, instruction, way_of};
 
 impl Continuable for MessagesRequest {
     fn continue_after(&self, shown: &str) -> Option<Self> {
