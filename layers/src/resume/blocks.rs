@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use crate::{Block, BlockEdge, BlockKind, Frame, Shown, Splice, Stage};
+use super::story::is_end;
+use crate::{Block, BlockEdge, BlockKind, Frame, Shown, Splice};
 
 /// The most blocks of a continuation that may be open at once: no API has more than a few.
 const MOST_OPEN: usize = 64;
@@ -164,7 +165,7 @@ impl<D: Frame> Blocks<D> {
                     self.begin_block(start, index, out);
                 }
             }
-            None if matches!(frame.stage(), Stage::Finish | Stage::Trailer) => {
+            None if is_end(&frame) => {
                 self.start = None;
                 self.end_block(&frame, out);
                 out.push_back(frame.spliced(Splice::Whole).unwrap_or(frame));

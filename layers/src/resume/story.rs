@@ -121,10 +121,12 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
     }
 
     fn take(&mut self, frame: D) -> Show<D> {
-        let ends = matches!(frame.stage(), Stage::Finish | Stage::Trailer) || frame.finishes_answer();
-        if ends {
+        let finishes = is_end(&frame);
+        if finishes {
             self.state = State::Finished;
         }
+        // Usage alone is no end: an upstream may report it with the error that interrupts its answer.
+        let ends = finishes || frame.stage() == Stage::Trailer;
         let is_of_no_block = || frame.block().is_none();
         let text = match frame.shown() {
             Shown::Text(text) => text.into_owned(),
@@ -332,6 +334,11 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
             },
         });
     }
+}
+
+/// Whether the answer says with this frame that it has ended.
+pub(super) fn is_end<D: Frame>(frame: &D) -> bool {
+    frame.stage() == Stage::Finish || frame.finishes_answer()
 }
 
 impl<S, R, D> Story<S, R, D> {
