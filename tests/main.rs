@@ -114,6 +114,8 @@ mod resume;
 #[cfg(test)]
 mod scorecard;
 #[cfg(test)]
+mod scorecard_apis;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod sse_properties;

@@ -124,3 +124,44 @@ async fn a_failure_is_billed_as_it_says() {
         assert_eq!(bill.as_deref(), Some("$0.50"), "{}", case.what);
     }
 }
+
+/// Usage that comes in several chunks: each figure is the one that was reported last.
+#[tokio::test(start_paused = true)]
+async fn usage_over_several_chunks_is_put_together() {
+    let usage = |json: &str| format!("data: {{\"choices\":[],\"usage\":{json}}}\n\n");
+    for (what, chunks) in [
+        (
+            "a part in each",
+            [
+                r#"{"prompt_tokens":15}"#,
+                r#"{"completion_tokens":9}"#,
+                r#"{"cost":0.0000076}"#,
+            ],
+        ),
+        (
+            "figures that rise",
+            [
+                r#"{"prompt_tokens":15,"completion_tokens":1}"#,
+                r#"{"completion_tokens":9,"cost":0.0000076}"#,
+                r#"{"prompt_tokens":null,"completion_tokens":9}"#,
+            ],
+        ),
+        (
+            "the cost first",
+            [
+                r#"{"cost":0.0000076}"#,
+                r#"{"prompt_tokens":15,"completion_tokens":2}"#,
+                r#"{"completion_tokens":9}"#,
+            ],
+        ),
+    ] {
+        let [first, second, third] = chunks.map(usage);
+        for body in [
+            [&say("Hello"), &stop(), &first, &second, &third, DONE].concat(),
+            [&first, &say("Hello"), &second, &stop(), &third, DONE].concat(),
+        ] {
+            let told = booked(&stream(what, body.clone())).await;
+            assert_eq!(told, (Some("$0.0000076".to_owned()), 15, 9), "{what}: {body}");
+        }
+    }
+}

@@ -4,6 +4,7 @@
 //! of a stream frame all stand on it, so none of them copies a prompt or an answer to look at it.
 
 mod error;
+mod names;
 mod number;
 #[cfg(test)]
 mod rfc8259;
