@@ -194,6 +194,9 @@ impl ChatFrame {
         if self.is_typed() {
             return read_usage(&self.usage_of_typed()?);
         }
+        if self.base.is_some() && self.form != FrameKind::KeepAlive {
+            return read_usage(&self.usage_with_base()?);
+        }
         ChunkProbe::read(&self.bytes).ok()?.usage()
     }
 

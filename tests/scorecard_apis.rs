@@ -18,31 +18,52 @@ use crate::{
 };
 
 const THIRD: &str = "google/gemini-2.5-flash";
+/// The simulator has one model of vectors: the fallback is the same one at another upstream.
+const EMBEDDER: &str = "openai/text-embedding-3-small";
+const SPARE: &str = "spare";
 const OTHERS: [Api; 3] = [Api::Responses, Api::Messages, Api::Embeddings];
 
 fn ask(api: Api, streamed: bool) -> ApiRequest {
+    of(api, FIRST, streamed)
+}
+
+fn of(api: Api, model: &str, streamed: bool) -> ApiRequest {
     let body = match api {
-        Api::Responses => format!(r#"{{"model":"{FIRST}","input":"Why is the sky blue?","stream":{streamed}}}"#),
-        Api::Embeddings => format!(r#"{{"model":"{FIRST}","input":["Why is the sky blue?"]}}"#),
+        Api::Responses => format!(r#"{{"model":"{model}","input":"Why is the sky blue?","stream":{streamed}}}"#),
+        Api::Embeddings => format!(r#"{{"model":"{EMBEDDER}","input":["Why is the sky blue?"]}}"#),
         _ => format!(
-            r#"{{"model":"{FIRST}","max_tokens":500,"messages":[{{"role":"user","content":"Why is the sky blue?"}}],"stream":{streamed}}}"#
+            r#"{{"model":"{model}","max_tokens":500,"messages":[{{"role":"user","content":"Why is the sky blue?"}}],"stream":{streamed}}}"#
         ),
     };
     ApiRequest::from_json(api, body).unwrap()
 }
 
-/// As for chat: two retries, one fallback, a first token within ten seconds.
-fn standard(world: &World) -> StackBuilder {
-    Stack::builder()
-        .upstream(
-            world.upstream(),
-            ApiKey::new("sk-or-v1-0123456789abcdef0123456789abtest").unwrap(),
-        )
-        .chain([FIRST, SECOND])
+/// An upstream whose first model follows this plan.
+async fn world(api: Api, plan: &str) -> World {
+    if api != Api::Embeddings {
+        return World::new(plan).await;
+    }
+    let world = World::new("ok").await;
+    world.simulator.plan(EMBEDDER, &plan.replace("GOOD", "ok")).unwrap();
+    world
+}
+
+/// As for chat: two retries, one fallback, a first token within ten seconds. `spare` is an upstream that is well.
+fn standard(api: Api, world: &World, spare: &World) -> StackBuilder {
+    let key = || ApiKey::new("sk-or-v1-0123456789abcdef0123456789abtest").unwrap();
+    let at = Upstream::new(SPARE, &spare.simulator.base_url(), Dialect::OpenRouter).unwrap();
+    let builder = Stack::builder()
+        .upstream(world.upstream(), key())
+        .upstream(at, key())
         .attempts_per_candidate(3)
         .first_token_timeout(Duration::from_secs(10))
         .response_timeout(Duration::from_secs(60))
-        .idle_timeout(Duration::from_secs(15))
+        .idle_timeout(Duration::from_secs(15));
+    let candidate = |upstream: &str, model: &str| Candidate::new(upstream, model).unwrap();
+    match api {
+        Api::Embeddings => builder.chain([candidate(OPENROUTER, EMBEDDER), candidate(SPARE, EMBEDDER)]),
+        _ => builder.chain([FIRST, SECOND]),
+    }
 }
 
 fn sent(got: &Got) -> Vec<&str> {
@@ -178,9 +199,9 @@ async fn a_fault_before_the_answer_is_overcome_in_every_api() {
                     continue;
                 }
                 let what = format!("{} ({api}, streamed: {streamed})", scene.name);
-                let world = World::new(scene.plan).await;
+                let (world, spare) = (world(api, scene.plan).await, World::new("ok").await);
                 let begun = Instant::now();
-                let got = call(&standard(&world).build().unwrap(), ask(api, streamed)).await;
+                let got = call(&standard(api, &world, &spare).build().unwrap(), ask(api, streamed)).await;
                 whole(&what, api, &got);
                 assert!(
                     scene.asked.is_empty() || sent(&got) == scene.asked,
@@ -233,9 +254,9 @@ async fn an_answer_that_was_shown_is_resumed_or_ends_in_the_honest_error() {
                 for (model, plan) in [(SECOND, "no-prefill;words=60"), (THIRD, "words=60")] {
                     world.simulator.plan(model, plan).unwrap();
                 }
-                let builder = || standard(&world).resume(resume);
+                let builder = || standard(api, &world, &world).resume(resume);
                 let third = builder().chain([THIRD]).build().unwrap();
-                let all = call(&third, ask(api, true)).await;
+                let all = call(&third, of(api, THIRD, true)).await;
                 assert_eq!((all.text.split(' ').count(), all.kind()), (60, None), "{what}");
                 let stack = builder().chain(chain.iter().copied()).build().unwrap();
                 let begun = Instant::now();
@@ -268,8 +289,8 @@ async fn an_answer_that_was_shown_is_resumed_or_ends_in_the_honest_error() {
 async fn a_content_filter_is_final_in_every_api() {
     for api in OTHERS {
         for plan in ["400-policy", "403-moderation"] {
-            let world = World::new(plan).await;
-            let got = call(&standard(&world).build().unwrap(), ask(api, false)).await;
+            let world = world(api, plan).await;
+            let got = call(&standard(api, &world, &world).build().unwrap(), ask(api, false)).await;
             assert_eq!(got.kind(), Some(K::ContentFiltered), "S13 {api} {plan}: {got:?}");
             assert_eq!(world.simulator.seen().attempts.len(), 1, "S13 {api} {plan}");
         }
@@ -279,8 +300,8 @@ async fn a_content_filter_is_final_in_every_api() {
 #[tokio::test(start_paused = true)]
 async fn an_outage_costs_few_probes_in_every_api() {
     for api in OTHERS {
-        let world = World::new("down=60s").await;
-        let stack = standard(&world).build().unwrap();
+        let (world, spare) = (world(api, "down=60s").await, World::new("ok").await);
+        let stack = standard(api, &world, &spare).build().unwrap();
         let begun = Instant::now();
         let mut back = None;
         for _ in 0..20 {
@@ -305,15 +326,20 @@ async fn an_outage_costs_few_probes_in_every_api() {
 #[tokio::test(start_paused = true)]
 async fn the_bill_names_the_model_that_answered_in_every_api() {
     for api in OTHERS {
-        let world = World::new("503;no-hint").await;
+        let (world, spare) = (world(api, "503;no-hint").await, World::new("ok").await);
         let kept = Kept::new();
-        let stack = standard(&world).ledger(kept.clone()).build().unwrap();
+        let stack = standard(api, &world, &spare).ledger(kept.clone()).build().unwrap();
         let got = call(&stack, ask(api, false)).await;
         whole("S16", api, &got);
         let entries = kept.entries();
         let paid: Vec<_> = entries.iter().filter(|entry| entry.cost().pico() > 0).collect();
         assert_eq!(paid.len(), 1, "S16 {api}: {entries:?}");
-        assert_eq!(&*paid[0].model, SECOND, "S16 {api}");
-        assert_eq!(kept.total(), bill(&world.simulator), "S16 {api}");
+        let (model, server) = if api == Api::Embeddings {
+            (EMBEDDER, &spare)
+        } else {
+            (SECOND, &world)
+        };
+        assert_eq!(&*paid[0].model, model, "S16 {api}");
+        assert_eq!(kept.total(), bill(&server.simulator), "S16 {api}");
     }
 }
