@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use tower_llm_layers::{Block, Frame, Shown, Splice, Stage, TokenUsage};
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
 /// One piece of an answer: an event of a stream, a sign of life, or a whole plain answer.
 ///
 /// It holds the bytes that came, untouched, and the few facts that the layers need. The typed views are read
-/// on demand. As a [`Buf`] it is those bytes.
+/// on demand. As a [`Buf`](bytes::Buf) it is those bytes.
 #[derive(Debug, Clone)]
 pub struct ChatFrame {
     bytes: Bytes,
@@ -380,28 +380,7 @@ impl Frame for ChatFrame {
     }
 }
 
-impl Buf for ChatFrame {
-    fn remaining(&self) -> usize {
-        self.bytes.remaining()
-    }
-
-    fn chunk(&self) -> &[u8] {
-        Buf::chunk(&self.bytes)
-    }
-
-    fn advance(&mut self, count: usize) {
-        // What is left is no longer what was read.
-        self.known = None;
-        self.bytes.advance(count);
-    }
-}
-
-impl From<ChatFrame> for Bytes {
-    fn from(frame: ChatFrame) -> Self {
-        frame.bytes
-    }
-}
-
+mod buf;
 mod edit;
 mod splice;
 #[cfg(test)]

@@ -9,7 +9,7 @@ use tower_openrouter::{Api, ChatServiceExt, Error, FailureKind, Phase, endpoint:
 
 use crate::support::{
     mounted::{ask, json, post, send, stack_over},
-    raw::{self, Raw, head},
+    raw::{self, Raw},
 };
 
 /// The kind, the status, the word, OpenAI's type, Anthropic's type.
@@ -397,7 +397,7 @@ async fn a_timeout_of_an_upstream_stays_one() {
     for status in ["504 Gateway Time-out", "524 A Timeout Occurred", "408 Request Timeout"] {
         for api in Api::ALL {
             let page = "<html><title>Gateway time-out</title></html>";
-            let raw = Raw::always(vec![head(status, "text/html"), raw::send(page)]).await;
+            let raw = Raw::always(vec![raw::head(status, "text/html"), raw::send(page)]).await;
             let (parts, text) = send(raw.alone().into_endpoint(api), post("/", ask(api))).await;
             assert_eq!(parts.status, StatusCode::GATEWAY_TIMEOUT, "{api} {status}: {text}");
             assert!(text.contains("Gateway time-out"), "{api} {status}: {text}");

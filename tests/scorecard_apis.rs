@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tower_openrouter::{
-    Api, ApiKey, ApiRequest, Candidate, FailureKind as K, Outcome, Phase, Stack, layers::resume::ResumeLayer,
+    Api, ApiKey, ApiRequest, Candidate, FailureKind as K, Outcome, Phase, Stack,
+    layers::resume::ResumeLayer,
     stack::StackBuilder,
+    transport::{Dialect, OPENROUTER, Upstream},
 };
 
 use crate::{

@@ -125,8 +125,14 @@ fn transport(settings: &Settings) -> String {
     if settings.spoken.is_empty() {
         return "one HTTP exchange; every upstream speaks all APIs".to_owned();
     }
-    let spoken = settings.spoken.iter().map(|(name, apis)| format!("; {name} speaks {apis}"));
-    format!("one HTTP exchange{}; any other upstream speaks all APIs", spoken.collect::<String>())
+    let spoken = settings
+        .spoken
+        .iter()
+        .map(|(name, apis)| format!("; {name} speaks {apis}"));
+    format!(
+        "one HTTP exchange{}; any other upstream speaks all APIs",
+        spoken.collect::<String>()
+    )
 }
 
 fn off() -> String {

@@ -16,10 +16,11 @@ use proptest::{
     test_runner::{Config, RngSeed},
 };
 use serde_json::{Value, json};
-use tower::service_fn;
+use tower::{ServiceExt, service_fn};
 use tower_openrouter::{
-    Api, ApiKey, ApiRequest, ChatBody, ChatFrame, Error, FailureKind as K, FrameKind, Stack,
+    Answer, Api, ApiKey, ApiRequest, ChatBody, ChatFrame, Error, FailureKind as K, FrameKind, Stack,
     layers::{Frame, resume::ResumeLayer},
+    stream_upstream::Gathering,
 };
 
 use super::{Got, call, event};
@@ -260,7 +261,7 @@ fn whole_or_honest(what: &str, whole: &str, got: &Got) -> bool {
     got.error.is_none()
 }
 
-/// Where a stream is cut: at each byte, or around the end of each event and within it.
+/// The places at which a stream is cut: at each byte, or around the end of each event and within it.
 fn cuts(text: &str, at_each_byte: bool) -> Vec<usize> {
     if at_each_byte {
         return (0..text.len()).collect();
@@ -410,6 +411,32 @@ async fn a_call_of_a_tool_or_a_form_is_never_continued() {
             "{field}"
         );
     }
+}
+
+/// A plain call that is streamed upstream becomes one document, although two calls gave it.
+#[tokio::test(start_paused = true)]
+async fn a_plain_call_that_is_streamed_upstream_is_continued_as_well() {
+    let first = message(FIRST, WHOLE, Manner::Thinks);
+    let bytes = first[..first.find("scatters").unwrap()].to_owned();
+    let (stack, _) = stack(&[FIRST, SECOND], move |number, request| match number {
+        0 => body(bytes.clone()),
+        _ => body(continued(WHOLE, SECOND, request, Manner::Calls)),
+    });
+    let json = format!(r#"{{"model":"{FIRST}","max_tokens":500,"messages":[{{"role":"user","content":"Why?"}}]}}"#);
+    let mut request = ApiRequest::from_json(Api::Messages, json).unwrap().into_http();
+    request.extensions_mut().insert(Gathering::On);
+    let mut answer = Answer::new(stack.oneshot(request).await.unwrap());
+    let frame = answer.next_frame().await.unwrap().unwrap();
+    let document: Value = serde_json::from_slice(frame.bytes()).unwrap();
+    let kinds: Vec<_> = document["content"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|block| block["type"].as_str().unwrap())
+        .collect();
+    assert_eq!(kinds, ["thinking", "text", "tool_use"], "{document}");
+    assert_eq!(document["content"][1]["text"], WHOLE);
+    assert_eq!(document["usage"]["output_tokens"], 7, "{document}");
 }
 
 /// What goes up to continue: the message that was begun, as many tokens as are left, and no budget of thoughts.

@@ -1,6 +1,6 @@
 //! The numbered blocks that the answers of some APIs are made of.
 
-/// Where a frame stands in an answer that is made of numbered blocks.
+/// The place of a frame in an answer that is made of numbered blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Block {

@@ -112,8 +112,8 @@ impl<D: Frame> Blocks<D> {
 
     /// A block of text begins.
     fn fit_start(&mut self, frame: D, block: Block, is_undecided: bool) -> Fitted<D> {
-        let goes_on = self.open.filter(|(_, kind)| is_undecided && *kind == BlockKind::Text);
-        let place = goes_on.map_or(self.next, |(open, _)| open);
+        let continued = self.open.filter(|(_, kind)| is_undecided && *kind == BlockKind::Text);
+        let place = continued.map_or(self.next, |(open, _)| open);
         let placed = self.place(block.index, Some(place));
         if matches!(placed, Fitted::Unfit) {
             return placed;
@@ -127,7 +127,7 @@ impl<D: Frame> Blocks<D> {
             },
             _ => return Fitted::Unfit,
         };
-        if goes_on.is_none() && (self.start.is_none() || !is_undecided) {
+        if continued.is_none() && (self.start.is_none() || !is_undecided) {
             let start = if piece.is_some() { frame.with_text("") } else { frame };
             self.start = Some(start);
         }
