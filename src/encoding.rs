@@ -1,6 +1,6 @@
 //! Bodies that came compressed, though nothing asked for that.
 
-use std::{error::Error as StdError, fmt, io::Write};
+use std::{error::Error as StdError, fmt, io::Write, iter};
 
 use bytes::Bytes;
 use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
@@ -11,11 +11,21 @@ type Cause = Box<dyn StdError + Send + Sync>;
 /// How gzip begins.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// Takes the `Content-Encoding` of a response off its body.
+/// Encodings that are taken off one body at most: a proxy may compress what came compressed.
+const MOST_ENCODINGS: usize = 4;
+
+/// Takes the `Content-Encoding` of a response off its body: what was applied last comes off first.
+pub(crate) struct Decoder {
+    last: Encoding,
+    /// Those that were applied before it, from the last to the first.
+    before: Vec<Encoding>,
+}
+
+/// Takes one encoding off.
 ///
 /// The first bytes decide: some servers name an encoding and do not use it, some use gzip and do not say so, and `deflate` is one of two
 /// formats.
-pub(crate) enum Decoder {
+enum Encoding {
     Undecided {
         named: Named,
         start: Vec<u8>,
@@ -60,23 +70,51 @@ impl Decoder {
             .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
             .map(|name| String::from_utf8_lossy(name).trim().to_ascii_lowercase())
             .collect();
-        // The last was applied last. What is no encoding at all means nothing.
-        let last = named.iter().rev().find_map(|name| match name.as_str() {
+        // What is no encoding at all means nothing.
+        let mut named = named.iter().rev().filter_map(|name| match name.as_str() {
             "" | "identity" | "none" | "utf-8" | "chunked" | "aws-chunked" => None,
             name if name.contains('/') => None,
             "gzip" | "x-gzip" => Some(Named::Gzip),
             "deflate" => Some(Named::Deflate),
             name => Some(Named::Unknown(UnknownEncoding(name.chars().take(40).collect()))),
         });
-        Self::Undecided {
-            named: last.unwrap_or(Named::Nothing),
-            start: Vec::new(),
-        }
+        let last = Encoding::undecided(named.next().unwrap_or(Named::Nothing));
+        let before = named.take(MOST_ENCODINGS - 1).map(Encoding::undecided).collect();
+        Self { last, before }
     }
 
     /// Whether the bytes pass unchanged from here on.
-    pub(crate) const fn is_plain(&self) -> bool {
-        matches!(self, Self::Plain)
+    pub(crate) fn is_plain(&self) -> bool {
+        let all = iter::once(&self.last).chain(&self.before);
+        all.into_iter().all(|encoding| matches!(encoding, Encoding::Plain))
+    }
+
+    /// The bytes of these, and of those before them, that can be decoded by now.
+    pub(crate) fn decode(&mut self, bytes: &Bytes) -> Result<Bytes, Cause> {
+        let bytes = self.last.decode(bytes)?;
+        self.before
+            .iter_mut()
+            .try_fold(bytes, |bytes, encoding| encoding.decode(&bytes))
+    }
+
+    /// What is left at the end of the body; an error if the encoded text is cut short.
+    pub(crate) fn finish(&mut self) -> Result<Option<Bytes>, Cause> {
+        let mut rest = self.last.finish()?;
+        for encoding in &mut self.before {
+            let mut left = encoding.decode(&rest.into())?.to_vec();
+            left.extend_from_slice(&encoding.finish()?);
+            rest = left;
+        }
+        Ok((!rest.is_empty()).then(|| rest.into()))
+    }
+}
+
+impl Encoding {
+    const fn undecided(named: Named) -> Self {
+        Self::Undecided {
+            named,
+            start: Vec::new(),
+        }
     }
 
     /// What a body that begins so is.
@@ -92,8 +130,7 @@ impl Decoder {
         })
     }
 
-    /// The bytes of these, and of those before them, that can be decoded by now.
-    pub(crate) fn decode(&mut self, bytes: &Bytes) -> Result<Bytes, Cause> {
+    fn decode(&mut self, bytes: &Bytes) -> Result<Bytes, Cause> {
         if let Self::Undecided { start, named } = self {
             let joined = if start.is_empty() {
                 bytes.clone()
@@ -115,16 +152,14 @@ impl Decoder {
         }
     }
 
-    /// What is left at the end of the body; an error if the encoded text is cut short.
-    pub(crate) fn finish(&mut self) -> Result<Option<Bytes>, Cause> {
-        let rest = match std::mem::replace(self, Self::Plain) {
+    fn finish(&mut self) -> Result<Vec<u8>, Cause> {
+        Ok(match std::mem::replace(self, Self::Plain) {
             Self::Undecided { start, .. } => start,
             Self::Gzip(decoder) => decoder.finish()?,
             Self::Zlib(decoder) => decoder.finish()?,
             Self::Deflate(decoder) => decoder.finish()?,
             Self::Plain => Vec::new(),
-        };
-        Ok((!rest.is_empty()).then(|| rest.into()))
+        })
     }
 }
 

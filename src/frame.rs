@@ -3,7 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
-use tower_llm_layers::{Frame, Shown, Stage, TokenUsage};
+use tower_llm_layers::{Block, Frame, Shown, Splice, Stage, TokenUsage};
 
 use crate::{
     Api, Error,
@@ -199,6 +199,9 @@ impl ChatFrame {
         if self.is_typed() {
             return Usage::from_json(&self.usage_of_typed()?);
         }
+        if self.base.is_some() && self.form != FrameKind::KeepAlive {
+            return Usage::from_json(&self.usage_with_base()?);
+        }
         ChunkProbe::read(&self.bytes).ok()?.usage()
     }
 
@@ -256,8 +259,7 @@ impl Frame for ChatFrame {
         }
         if let Some(known) = &self.known {
             match known.adds {
-                // A whole answer, or one of several, cannot be resumed.
-                _ if self.form == FrameKind::Answer => return Shown::Other,
+                _ if self.form == FrameKind::Answer => return Shown::Whole,
                 Adds::Other => return Shown::Other,
                 Adds::Reasoning => return Shown::Reasoning,
                 Adds::Nothing => return Shown::Nothing,
@@ -272,8 +274,9 @@ impl Frame for ChatFrame {
             return Shown::Other;
         };
         match probe.text() {
-            // A whole answer, or one of several, cannot be resumed.
-            _ if self.form == FrameKind::Answer || probe.max_index() > 0 || probe.has_beside_text() => Shown::Other,
+            _ if self.form == FrameKind::Answer => Shown::Whole,
+            // One of several answers cannot be resumed.
+            _ if probe.max_index() > 0 || probe.has_beside_text() => Shown::Other,
             Some(text) => Shown::Text(text),
             None if probe.has_content() => Shown::Reasoning,
             None => Shown::Nothing,
@@ -282,11 +285,19 @@ impl Frame for ChatFrame {
 
     fn with_text(self, text: &str) -> Self {
         if self.is_typed() {
-            return self;
+            return self.message_with_text(text).unwrap_or(self);
         }
         let bytes = with_other_text(&self.bytes, text).unwrap_or_else(|| self.bytes.clone());
         let known = ChunkProbe::read(&bytes).ok().and_then(|probe| Known::of(&probe));
         Self { bytes, ..self }.knowing(known)
+    }
+
+    fn block(&self) -> Option<Block> {
+        self.block_of_message()
+    }
+
+    fn spliced(&self, splice: Splice) -> Option<Self> {
+        self.spliced_message(splice)
     }
 
     fn generation_id(&self) -> Option<Cow<'_, str>> {
@@ -386,6 +397,7 @@ impl Frame for ChatFrame {
 }
 
 mod buf;
+mod splice;
 #[cfg(test)]
 mod tests;
 mod typed;

@@ -390,3 +390,22 @@ async fn a_key_that_an_upstream_repeats_is_hidden_in_every_api() {
         }
     }
 }
+
+/// A server behind the upstream that is waited for in vain is a timeout to the client as well: the clients' own class for it is one of 504.
+#[tokio::test(start_paused = true)]
+async fn a_timeout_of_an_upstream_stays_one() {
+    for status in ["504 Gateway Time-out", "524 A Timeout Occurred", "408 Request Timeout"] {
+        for api in Api::ALL {
+            let page = "<html><title>Gateway time-out</title></html>";
+            let raw = Raw::always(vec![raw::head(status, "text/html"), raw::send(page)]).await;
+            let (parts, text) = send(raw.alone().into_endpoint(api), post("/", ask(api))).await;
+            assert_eq!(parts.status, StatusCode::GATEWAY_TIMEOUT, "{api} {status}: {text}");
+            assert!(text.contains("Gateway time-out"), "{api} {status}: {text}");
+            if api == Api::Messages {
+                assert_eq!(json(&text)["error"]["type"], "timeout_error", "{status}");
+            } else {
+                assert_eq!(json(&text)["error"]["code"], "upstream_timeout", "{api} {status}");
+            }
+        }
+    }
+}

@@ -116,6 +116,8 @@ mod resume;
 #[cfg(test)]
 mod scorecard;
 #[cfg(test)]
+mod scorecard_apis;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod served_by;

@@ -6,7 +6,7 @@ use crate::support::{FIRST, Got, SECOND, World, ask, call};
 use axum::{Router, http::StatusCode, response::Redirect, routing::post};
 use tower::ServiceExt;
 use tower_openrouter::{
-    ApiKey, EmbeddingRequest, FailureKind as K, Phase, Stack, Tags, WireRequest,
+    Api, ApiKey, EmbeddingRequest, FailureKind as K, Phase, Stack, Tags, WireRequest,
     layers::{
         fallback::RequestedModel,
         rate_limit::{Limits, Rate},
@@ -14,7 +14,7 @@ use tower_openrouter::{
         timeout::MinThroughput,
     },
     stack::{StackBuilder, TenantKey},
-    transport::Dialect,
+    transport::{Dialect, Upstream},
 };
 
 /// One call in a chain of two, where the first follows this plan.
@@ -358,4 +358,20 @@ fn embeddings_drop_what_only_openrouter_knows_for_a_provider() {
         sent(Dialect::OpenAi),
         serde_json::json!({"model": "m", "input": ["a"], "dimensions": 8})
     );
+}
+
+#[test]
+fn the_apis_of_each_upstream_are_printed() {
+    let key = || ApiKey::new("sk-or-v1-s3cr3t").unwrap();
+    let stack = Stack::openrouter(key()).chain([FIRST]).build().unwrap();
+    let told = stack.describe();
+    assert!(told.ends_with("every upstream speaks all APIs"), "{told}");
+    let local = Upstream::new("local", "http://127.0.0.1:1/v1", Dialect::OpenAi).unwrap();
+    let stack = Stack::openrouter(key())
+        .upstream(local.apis([Api::Chat, Api::Responses]), key())
+        .chain([FIRST])
+        .build()
+        .unwrap();
+    let told = stack.describe();
+    assert!(told.contains("; local speaks chat, responses; any other"), "{told}");
 }

@@ -1,8 +1,16 @@
 //! Resuming an interrupted stream, over the simulator's real sockets: no character lost, none twice, and all of it recorded.
 
-use std::{borrow::Cow, time::Duration};
+use std::{
+    borrow::Cow,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
-use crate::support::{FIRST, SECOND, TEXT, World, ask, ledger::Kept};
+use crate::support::{
+    FIRST, SECOND, TEXT, World, ask,
+    ledger::Kept,
+    raw::{Raw, Step, chunk, done, events, json as json_head, send},
+};
 use openrouter_simulator::Outcome as Ended;
 use serde_json::{Value, json};
 use tower_openrouter::{
@@ -466,4 +474,38 @@ async fn a_gathered_answer_that_was_resumed_tells_why_it_ended() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+/// A first stream with this behind its text, and what the next one sends.
+async fn two(tail: Step, next: Vec<Step>) -> (Raw, Told) {
+    let turn = AtomicUsize::new(0);
+    let raw = Raw::start(move |_| match turn.fetch_add(1, Ordering::Relaxed) {
+        0 => vec![events(), chunk("The sky", "null"), tail.clone()],
+        _ => next.clone(),
+    })
+    .await;
+    let stack = raw.builder().resume(ResumeLayer::new()).build().unwrap();
+    let told = tell(&stack, ask()).await;
+    (raw, told)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_that_brings_the_usage_is_resumed_all_the_same() {
+    let error = r#"{"id":"g","error":{"code":502,"message":"no"},"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2,"cost":0.1}}"#;
+    let next = vec![events(), chunk(" is blue.", "null"), chunk("", "\"stop\""), done()];
+    let (raw, told) = two(send(format!("data: {error}\n\n")), next).await;
+    assert_eq!((told.text.as_str(), told.error.is_none()), ("The sky is blue.", true));
+    assert_eq!(raw.seen().len(), 2);
+}
+
+/// A server that ignores `stream` answers from the start, whatever it says.
+#[tokio::test(start_paused = true)]
+async fn a_whole_document_continues_nothing() {
+    let answer = json!({"choices": [{"message": {"role": "assistant", "content": "The sky is blue."}, "finish_reason": "stop"}]});
+    let (raw, told) = two(send(""), vec![json_head(), send(answer.to_string())]).await;
+    assert_eq!(told.error.unwrap().kind(), FailureKind::Truncated);
+    assert_eq!(
+        (told.text.as_str(), told.places.len(), raw.seen().len()),
+        ("The sky", 0, 2)
+    );
 }

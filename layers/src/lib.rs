@@ -89,7 +89,8 @@ pub use failure::{Advice, FailureKind, FallbackAdvice, Health, Phase, RetryAdvic
 pub use marks::{Coalesced, Degraded, DegradedSource, NoStore, OutputLimit, Resumed, Resumption, Unbilled};
 pub use money::{FixedPrices, PriceCeiling, PriceList, Quote, TokenUsage, UsdAmount, UsdError, WorstCasePrice};
 pub use protocol::{
-    Apis, Budgeted, CacheKey, Capability, Continuable, Failure, FailureMarks, Frame, GlobalKey, KeyExtractor,
-    KeyWriter, LayerError, LlmRequest, MIN_OUTPUT_TOKENS, Modalities, Needs, Shown, Stage, ToolLoop, changes_no_answer,
+    Apis, Block, BlockEdge, BlockKind, Budgeted, CacheKey, Capability, Continuable, Failure, FailureMarks, Frame,
+    GlobalKey, KeyExtractor, KeyWriter, LayerError, LlmRequest, MIN_OUTPUT_TOKENS, Modalities, Needs, Shown, Splice,
+    Stage, ToolLoop, changes_no_answer,
 };
 pub use util::{ParseUtcTimeError, UnknownName, UtcTime};

@@ -1,6 +1,6 @@
-//! What the requests of Responses and of Messages have in common: their answers cannot be continued by another call.
+//! What the requests of Responses and of Messages have in common.
 
-/// The constructors and traits of a request whose answer one call gives or none: its name, its API, its shape, and the words that its cache key
+/// The constructors and traits of such a request: its name, its API, its shape, and the words that its cache key
 /// begins with, plain and streamed.
 macro_rules! whole_request {
     ($name:ident, $api:expr, $shape:expr, $plain:literal, $streamed:literal) => {
@@ -20,13 +20,6 @@ macro_rules! whole_request {
             /// The same as a stream; `None` if it is one.
             fn streamed(&self) -> Option<Self> {
                 (!self.is_streaming()).then(|| self.clone().stream(true))
-            }
-        }
-
-        impl tower_llm_layers::Continuable for $name {
-            /// No other call can continue it.
-            fn continue_after(&self, _shown: &str) -> Option<Self> {
-                None
             }
         }
 

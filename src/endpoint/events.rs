@@ -16,12 +16,16 @@ use openrouter_wire::json::Cursor;
 const LONGEST_KEPT: usize = 4096;
 
 const DONE: &[u8] = b"data: [DONE]\n\n";
+const MESSAGE_STOP: &[u8] = b"message_stop";
+const STOPPED: &[u8] = b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
 
 /// Writes the events of one stream, and remembers what an event about its interruption must repeat.
 pub(super) struct EventWriter {
     shape: Shape,
     /// Of a chat the first chunk, which has its id; of a response the last event, which has its place in the sequence.
     seen: Bytes,
+    /// Of a message, whether its last event was written.
+    is_stopped: bool,
 }
 
 impl EventWriter {
@@ -29,6 +33,7 @@ impl EventWriter {
         Self {
             shape,
             seen: Bytes::new(),
+            is_stopped: false,
         }
     }
 
@@ -47,6 +52,7 @@ impl EventWriter {
             Api::Responses | Api::Messages => event_name(frame.bytes()),
             _ => None,
         };
+        self.is_stopped |= name == Some(MESSAGE_STOP);
         // JSON has no raw line breaks outside white space, and there a space is equivalent.
         if memchr::memchr2(b'\n', b'\r', frame.bytes()).is_some() {
             let line: Vec<u8> = frame
@@ -71,6 +77,7 @@ impl EventWriter {
         for data in &events {
             event(event_name(data), data, out);
         }
+        self.is_stopped = true;
         self.seen = events.into_iter().next_back().unwrap_or_default().into();
     }
 
@@ -100,8 +107,9 @@ impl EventWriter {
             // OpenAI ends a stream of responses with its last event, and OpenRouter's schema names `[DONE]` as its sentinel: each mount
             // ends as its own API does, whatever the upstream has sent. The SDKs of both accept either.
             (Api::Responses, Envelope::OpenAi) => None,
-            // Anthropic's has no sentinel at OpenRouter either.
-            (Api::Messages, _) => None,
+            // Anthropic's has no sentinel at OpenRouter either. A server that writes one may leave out the event that clients wait for.
+            (Api::Messages, _) if self.is_stopped => None,
+            (Api::Messages, _) => Some(STOPPED),
             _ => Some(DONE),
         }
     }

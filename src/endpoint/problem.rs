@@ -111,9 +111,16 @@ fn told(error: &Error) -> (StatusCode, &'static str) {
             FailureKind::RejectedByProvider,
             Some(own @ (StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY)),
         ) => (own, word(kind)),
+        // It waited for another server in vain: to a client that is a timeout as well.
+        (FailureKind::Upstream, Some(own)) if is_timeout(own) => (StatusCode::GATEWAY_TIMEOUT, "upstream_timeout"),
         (FailureKind::BadRequest, Some(own)) if own.is_client_error() => (own, word(kind)),
         _ => (status, word(kind)),
     }
+}
+
+/// Whether an upstream says that it, or a server behind it, took too long: 408, 504, or Cloudflare's 524.
+fn is_timeout(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 408 | 504 | 524)
 }
 
 /// What a client switches on.

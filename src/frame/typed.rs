@@ -9,7 +9,8 @@ use super::{ChatFrame, Flags};
 use crate::{Api, Error, FailureKind, FrameKind};
 use openrouter_wire::{
     assemble::merged,
-    events::Piece,
+    chat::ChunkProbe,
+    events::{Piece, Step},
     json::{Cursor, JsonError, Text, raw_member, text},
 };
 
@@ -36,9 +37,27 @@ impl ChatFrame {
     /// Its usage as JSON, behind what was reported before it.
     pub(super) fn usage_of_typed(&self) -> Option<Bytes> {
         let own = self.piece().and_then(|piece| piece.usage);
+        self.behind_base(own)
+    }
+
+    /// The same of a chunk of a chat.
+    pub(super) fn usage_with_base(&self) -> Option<Bytes> {
+        let probe = ChunkProbe::read(&self.bytes).ok();
+        self.behind_base(probe.and_then(|probe| probe.usage_raw()))
+    }
+
+    fn behind_base(&self, own: Option<&[u8]>) -> Option<Bytes> {
         let own = own.map(|raw| self.bytes().slice_ref(raw));
         let both: Vec<Bytes> = self.base.as_deref().cloned().into_iter().chain(own).collect();
         merged(&both)
+    }
+
+    /// The same behind a frame of its answer that reported usage before it: some upstreams report it in parts.
+    pub(crate) fn after_usage_of(self, before: Option<&Self>) -> Self {
+        match before.filter(|before| !self.is_typed() && !before.is_typed()) {
+            Some(before) => self.based_on(before.usage_with_base()),
+            None => self,
+        }
     }
 
     /// The `type` of the event, if its API has typed events: what an `event:` line names.
@@ -57,7 +76,10 @@ impl ChatFrame {
         let said = piece.said;
         if said.is_nothing() {
             Shown::Nothing
-        } else if said.other > 0 || self.kind() == FrameKind::Answer {
+        } else if self.kind() == FrameKind::Answer || piece.step == Step::Envelope {
+            // An answer that begins with its content has it all at once.
+            Shown::Whole
+        } else if said.other > 0 {
             Shown::Other
         } else if said.text > 0 {
             piece.text().map_or(Shown::Other, Shown::Text)

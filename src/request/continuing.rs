@@ -57,12 +57,17 @@ fn number_of_version(part: &str) -> Option<u32> {
 impl ChatRequest {
     /// Asks for the rest of the message that the request ends with. Returns whether the request says so now.
     pub(super) fn instruct_to_continue(&mut self, last: &str) -> bool {
-        self.push_message(&Message::user(format!(
-            "Your message was cut off. Continue it where it ends, without a remark, and repeat nothing before its last characters. Begin \
-             with these characters exactly as they stand, and then continue:\n\n{last}"
-        )));
+        self.push_message(&Message::user(instruction(last)));
         true
     }
+}
+
+/// What a user says for a model to continue its message, which ends with these characters.
+pub(crate) fn instruction(last: &str) -> String {
+    format!(
+        "Your message was cut off. Continue it where it ends, without a remark, and repeat nothing before its last characters. Begin \
+         with these characters exactly as they stand, and then continue:\n\n{last}"
+    )
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub(crate) use body::{Gives, RequestBody, Shape};
 pub(crate) use build::setters;
 pub(crate) use cache_key::{forbids_retention, is_irrelevant_header, write_document};
 pub use chat::ChatRequest;
-pub(crate) use continuing::way_of;
+pub(crate) use continuing::{instruction, way_of};
 pub(crate) use edit::encode;
 pub use openrouter_wire::{
     Extra, Modalities,

@@ -67,7 +67,8 @@ impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
             match frame.map(http_body::Frame::into_data) {
                 Ok(Ok(frame)) => {
                     if frame.has_usage() {
-                        self.usage = Some(frame.clone());
+                        let before = self.usage.take();
+                        self.usage = Some(frame.clone().after_usage_of(before.as_ref()));
                     }
                     return Some(Ok(frame));
                 }

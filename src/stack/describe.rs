@@ -118,9 +118,24 @@ pub(super) fn describe<R, F, E>(settings: &Settings, slots: &Slots<R, F, E>, cha
         ),
         ("Cost", settings.money.describe()),
         ("Auth", auth(settings)),
-        ("Transport", "one HTTP exchange".to_owned()),
+        ("Transport", transport(settings)),
     ];
     lines.map(|(layer, what)| format!("{layer:<21}{what}")).join("\n")
+}
+
+/// The APIs of each upstream that does not speak all of them.
+fn transport(settings: &Settings) -> String {
+    if settings.spoken.is_empty() {
+        return "one HTTP exchange; every upstream speaks all APIs".to_owned();
+    }
+    let spoken = settings
+        .spoken
+        .iter()
+        .map(|(name, apis)| format!("; {name} speaks {apis}"));
+    format!(
+        "one HTTP exchange{}; any other upstream speaks all APIs",
+        spoken.collect::<String>()
+    )
 }
 
 fn off() -> String {

@@ -6,6 +6,7 @@ mod direct;
 mod embeddings;
 mod money;
 mod rescue;
+mod resume;
 
 use bytes::Bytes;
 use tower::ServiceExt;
@@ -110,20 +111,20 @@ fn good(api: Api, request: &str) -> Vec<Step> {
 
 /// What a caller got.
 #[derive(Debug, Default)]
-struct Got {
-    text: String,
+pub(crate) struct Got {
+    pub(crate) text: String,
     frames: Vec<ChatFrame>,
     error: Option<Error>,
-    lines: Vec<Attempt>,
+    pub(crate) lines: Vec<Attempt>,
 }
 
 impl Got {
-    fn kind(&self) -> Option<FailureKind> {
+    pub(crate) fn kind(&self) -> Option<FailureKind> {
         self.error.as_ref().map(Error::kind)
     }
 
     /// The JSON of all frames, as it came.
-    fn bytes(&self) -> Vec<Bytes> {
+    pub(crate) fn bytes(&self) -> Vec<Bytes> {
         let frames = self.frames.iter().filter(|frame| frame.kind() != FrameKind::KeepAlive);
         frames.map(|frame| frame.bytes().clone()).collect()
     }
@@ -137,7 +138,7 @@ impl Got {
     }
 }
 
-async fn call(stack: &Stack, request: ApiRequest) -> Got {
+pub(crate) async fn call(stack: &Stack, request: ApiRequest) -> Got {
     let mut got = Got::default();
     match stack.clone().oneshot(request.into_http()).await {
         Ok(response) => {

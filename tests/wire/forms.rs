@@ -120,6 +120,36 @@ async fn the_bytes_say_what_a_body_is() {
             "\"cost\"",
         ),
         (
+            encoded(
+                "gzip twice",
+                false,
+                "200 OK",
+                "gzip, gzip",
+                &gzip(&gzip(good_answer("").as_bytes())),
+            ),
+            "\"cost\"",
+        ),
+        (
+            encoded(
+                "gzip named twice",
+                false,
+                "200 OK",
+                "gzip, gzip",
+                &gzip(good_answer("").as_bytes()),
+            ),
+            "\"cost\"",
+        ),
+        (
+            encoded(
+                "deflate in gzip",
+                false,
+                "200 OK",
+                "deflate, gzip",
+                &gzip(&deflate(good_answer("").as_bytes())),
+            ),
+            "\"cost\"",
+        ),
+        (
             encoded("identity", false, "200 OK", "identity", good_answer("").as_bytes()),
             "\"cost\"",
         ),
@@ -284,5 +314,71 @@ async fn calls_and_thoughts_are_answers() {
             name,
         )
         .await;
+    }
+}
+
+/// A member is the same member if its name is written with escapes.
+#[tokio::test(start_paused = true)]
+async fn names_with_escapes_are_read() {
+    let escaped = |text: String| {
+        text.replace("\"choices\"", "\"cho\\u0069ces\"")
+            .replace("\"delta\"", "\"d\\u0065lta\"")
+            .replace("\"content\"", "\"\\u0063ontent\"")
+            .replace("\"finish_reason\"", "\"finish\\u005freason\"")
+            .replace("\"usage\"", "\"us\\u0061ge\"")
+            .replace("\"message\"", "\"m\\u0065ssage\"")
+    };
+    // The endpoint passes the bytes on; a client that unescapes them reads this.
+    let case = stream("escaped names", escaped(hello()) + DONE);
+    let raw = super::upstream(&case).await;
+    let pair = super::stack(&raw)
+        .chain([crate::support::FIRST, crate::support::SECOND])
+        .build()
+        .unwrap();
+    for streamed in [true, false] {
+        let got = crate::support::call(&pair, streamed, crate::support::ask()).await;
+        assert_eq!(
+            (got.text.as_str(), got.kind(), got.asked().len()),
+            (HELLO, None, 1),
+            "{got:?}"
+        );
+    }
+    let reply = super::post(&pair, true).await;
+    assert!(reply.is_complete() && reply.has("cho\\u0069ces"));
+    let case = plain("an escaped answer", escaped(good_answer("")));
+    let raw = super::upstream(&case).await;
+    let pair = super::stack(&raw)
+        .chain([crate::support::FIRST, crate::support::SECOND])
+        .build()
+        .unwrap();
+    let got = crate::support::call(&pair, false, crate::support::ask()).await;
+    assert_eq!(
+        (got.text.as_str(), got.kind(), got.asked().len()),
+        (HELLO, None, 1),
+        "{got:?}"
+    );
+}
+
+/// Pictures are larger than any text: the limit of an event is a setting, and what is over it names the setting.
+#[tokio::test(start_paused = true)]
+async fn a_large_event_passes_under_the_limit_that_is_set() {
+    let image = "A".repeat(9 << 20);
+    let picture = part(
+        &format!(r#"{{"content":"Hello world","images":[{{"type":"image_url","image_url":{{"url":"{image}"}}}}]}}"#),
+        "null",
+    );
+    let case = stream("a picture of 9 MiB", picture + &stop() + DONE);
+    let raw = super::upstream(&case).await;
+    for (limit, is_read) in [(8 << 20, false), (10 << 20, true)] {
+        let stack = super::stack(&raw).max_event_bytes(limit).build().unwrap();
+        let reply = super::post(&stack, true).await;
+        assert_eq!(reply.is_complete(), is_read, "{limit}");
+        assert_eq!(reply.body.len() > 9 << 20, is_read, "{limit}");
+        assert_eq!(
+            reply.has("max_event_bytes"),
+            !is_read,
+            "{limit}: {}",
+            String::from_utf8_lossy(&reply.body[..reply.body.len().min(500)])
+        );
     }
 }

@@ -6,7 +6,9 @@ mod cuts;
 mod elsewhere;
 mod forms;
 mod good;
+mod quirks;
 mod recorded;
+mod servers;
 mod usage;
 mod written;
 

@@ -1,5 +1,7 @@
 //! What answers and failures cost, as upstreams write it.
 
+use tower_openrouter::{ChatServiceExt, stream_upstream::Gathering};
+
 use super::{Case, recorded::*, stack, upstream};
 use crate::support::{FIRST, ask, call, ledger::Kept};
 
@@ -122,5 +124,75 @@ async fn a_failure_is_billed_as_it_says() {
     ] {
         let (bill, ..) = booked(&case).await;
         assert_eq!(bill.as_deref(), Some("$0.50"), "{}", case.what);
+    }
+}
+
+/// Usage that comes in several chunks: each figure is the one that was reported last.
+#[tokio::test(start_paused = true)]
+async fn usage_over_several_chunks_is_put_together() {
+    let usage = |json: &str| format!("data: {{\"choices\":[],\"usage\":{json}}}\n\n");
+    for (what, chunks) in [
+        (
+            "a part in each",
+            [
+                r#"{"prompt_tokens":15}"#,
+                r#"{"completion_tokens":9}"#,
+                r#"{"cost":0.0000076}"#,
+            ],
+        ),
+        (
+            "figures that rise",
+            [
+                r#"{"prompt_tokens":15,"completion_tokens":1}"#,
+                r#"{"completion_tokens":9,"cost":0.0000076}"#,
+                r#"{"prompt_tokens":null,"completion_tokens":9}"#,
+            ],
+        ),
+        (
+            "the cost first",
+            [
+                r#"{"cost":0.0000076}"#,
+                r#"{"prompt_tokens":15,"completion_tokens":2}"#,
+                r#"{"completion_tokens":9}"#,
+            ],
+        ),
+    ] {
+        let [first, second, third] = chunks.map(usage);
+        for body in [
+            [&say("Hello"), &stop(), &first, &second, &third, DONE].concat(),
+            [&first, &say("Hello"), &second, &stop(), &third, DONE].concat(),
+        ] {
+            let told = booked(&stream(what, body.clone())).await;
+            assert_eq!(told, (Some("$0.0000076".to_owned()), 15, 9), "{what}: {body}");
+        }
+    }
+}
+
+/// The same of what a caller reads, streamed and put together.
+#[tokio::test(start_paused = true)]
+async fn usage_over_several_chunks_is_one_for_the_caller() {
+    let usage = |json: &str| format!("data: {{\"choices\":[],\"usage\":{json}}}\n\n");
+    let body = [
+        &say("Hello"),
+        &stop(),
+        &usage(r#"{"prompt_tokens":15}"#),
+        &usage(r#"{"completion_tokens":9}"#),
+        &usage(r#"{"cost":0.0000076}"#),
+        DONE,
+    ]
+    .concat();
+    let raw = upstream(&stream("in parts", body)).await;
+    let stack = stack(&raw).chain([FIRST]).build().unwrap();
+    let mut answer = stack.stream(ask()).await.unwrap();
+    while let Some(frame) = answer.next_frame().await {
+        frame.unwrap();
+    }
+    let streamed = answer.usage().unwrap();
+    let mut request = ask().into_http();
+    request.extensions_mut().insert(Gathering::On);
+    let whole = stack.complete(request).await.unwrap().response.usage.unwrap();
+    for usage in [streamed, whole] {
+        assert_eq!((usage.prompt_tokens, usage.completion_tokens), (Some(15), Some(9)));
+        assert_eq!(usage.cost.unwrap().to_string(), "0.0000076");
     }
 }

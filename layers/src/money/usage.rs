@@ -52,10 +52,23 @@ impl TokenUsage {
         self
     }
 
-    /// This report after an earlier one of the same answer. The later one counts, unless it repeats the tokens without the charge.
+    /// This report after an earlier one of the same answer. Of each figure the later one counts; one that it does not have stays as it was.
     pub(crate) fn after(self, earlier: Option<Self>) -> Self {
-        let charged = earlier.filter(|earlier| self.bill().is_none() && earlier.bill().is_some());
-        charged.unwrap_or(self)
+        let Some(earlier) = earlier else { return self };
+        let charges = if self.bill().is_some() { self } else { earlier };
+        let of = |later: u64, earlier: u64| if later == 0 { earlier } else { later };
+        Self {
+            prompt: of(self.prompt, earlier.prompt),
+            cached: of(self.cached, earlier.cached),
+            cache_written: of(self.cache_written, earlier.cache_written),
+            audio: of(self.audio, earlier.audio),
+            answer: of(self.answer, earlier.answer),
+            reasoning: of(self.reasoning, earlier.reasoning),
+            answer_audio: of(self.answer_audio, earlier.answer_audio),
+            searches: of(self.searches, earlier.searches),
+            charged: charges.charged,
+            charged_upstream: charges.charged_upstream,
+        }
     }
 
     /// The bill: what was charged, plus what the provider charged if the account has its own key there.

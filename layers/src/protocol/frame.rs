@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::{Block, Splice};
 use crate::TokenUsage;
 
 /// How far along the answer one frame is.
@@ -41,6 +42,8 @@ pub enum Shown<'a> {
     Reasoning,
     /// Anything else: a tool call, a refusal, a picture. No text can continue it.
     Other,
+    /// An answer from its beginning, or all of it. No text can continue it, and it continues none.
+    Whole,
 }
 
 /// Whether an answer that ends for this reason is not all that the model had to say.
@@ -86,6 +89,22 @@ pub trait Frame {
         Self: Sized,
     {
         self
+    }
+
+    /// Where this frame stands, if answers of its API are made of numbered blocks; `None` if they are not, or if it belongs to none of
+    /// them. [`ResumeLayer`](crate::resume::ResumeLayer) numbers the blocks of a continuation by it.
+    fn block(&self) -> Option<Block> {
+        None
+    }
+
+    /// This frame of a continuation as one of the answer that it continues; `None` if it cannot be made one, and the continuation is not
+    /// joined. Needed if [`block`](Self::block) is implemented.
+    #[must_use]
+    fn spliced(&self, _splice: Splice) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
     }
 
     /// The upstream's id of this answer, if the frame has it: the bill is looked up by it.

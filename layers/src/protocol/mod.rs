@@ -1,5 +1,6 @@
 //! What a request, a frame and an error must offer, and what a layer adds to them.
 
+mod block;
 mod cache_key;
 mod failure;
 mod frame;
@@ -9,6 +10,7 @@ mod layer_error_text;
 mod needs;
 mod request;
 
+pub use block::{Block, BlockEdge, BlockKind, Splice};
 pub use cache_key::{CacheKey, KeyWriter, changes_no_answer};
 pub(crate) use failure::publish;
 pub use failure::{Failure, FailureMarks};

@@ -1,4 +1,5 @@
 use std::{
+    collections::VecDeque,
     fmt,
     future::Future,
     pin::Pin,
@@ -27,7 +28,7 @@ where
     #[pin]
     inner: Option<B>,
     /// What is to be shown next.
-    next: Option<B::Data>,
+    next: VecDeque<B::Data>,
     /// Seldom there, hence not in the body itself.
     asking: Option<Box<Asked<S, R, B>>>,
     /// Why the answer was interrupted last: its error, if the continuation turns out to be none.
@@ -55,7 +56,7 @@ where
     pub(super) const fn new(inner: B, story: Option<Box<Story<S, R, B::Data>>>) -> Self {
         Self {
             inner: Some(inner),
-            next: None,
+            next: VecDeque::new(),
             asking: None,
             cause: None,
             story,
@@ -80,7 +81,7 @@ where
     ) -> Poll<Option<Result<BodyFrame<Self::Data>, Self::Error>>> {
         for _ in 0..A_TURN {
             let mut this = self.as_mut().project();
-            if let Some(frame) = this.next.take() {
+            if let Some(frame) = this.next.pop_front() {
                 return Poll::Ready(Some(Ok(BodyFrame::data(frame))));
             }
             let Some(inner) = this.inner.as_mut().as_pin_mut() else {
@@ -100,10 +101,7 @@ where
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => match story.read(data) {
                         Show::One(frame) => return Poll::Ready(Some(Ok(BodyFrame::data(frame)))),
-                        Show::Two(held, frame) => {
-                            *this.next = Some(frame);
-                            return Poll::Ready(Some(Ok(BodyFrame::data(held))));
-                        }
+                        Show::Several(frames) => *this.next = frames,
                         Show::Nothing => {}
                         Show::Restart => self.as_mut().not_resumed(),
                     },
@@ -129,10 +127,11 @@ where
                     }
                     *this.story = None;
                     this.inner.set(None);
-                    return Poll::Ready(match shown {
-                        Show::One(held) => Some(Ok(BodyFrame::data(held))),
-                        _ => None,
-                    });
+                    match shown {
+                        Show::One(held) => this.next.push_back(held),
+                        Show::Several(held) => *this.next = held,
+                        Show::Nothing | Show::Restart => {}
+                    }
                 }
             }
         }
@@ -144,7 +143,7 @@ where
     fn is_end_stream(&self) -> bool {
         let read = self.inner.as_ref().is_none_or(Body::is_end_stream);
         let nothing_held = self.story.as_ref().is_none_or(|story| !story.holds());
-        read && nothing_held && self.next.is_none() && self.asking.is_none()
+        read && nothing_held && self.next.is_empty() && self.asking.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -167,7 +166,7 @@ where
     fn not_resumed(self: Pin<&mut Self>) {
         let mut this = self.project();
         this.inner.set(None);
-        *this.next = this.story.take().and_then(|mut story| story.held());
+        *this.next = this.story.take().map(|mut story| story.held()).unwrap_or_default();
         *this.asking = this.cause.take().map(|error| Box::new(Asking::Ended(*error)));
     }
 

@@ -18,6 +18,10 @@
 //! [`Resumed`](crate::Resumed) in the response's extensions, and one line per attempt in its log. The usage in the last frame is that of
 //! the last generation alone; the ledger has all.
 //!
+//! If answers are made of [numbered blocks](crate::Frame::block), those of a continuation are numbered after the ones that were shown: its first
+//! text belongs to the block of text that was interrupted, and its own beginning is left out. An answer that was interrupted within a block of
+//! reasoning is not resumed.
+//!
 //! Never resumed: a tool call, a picture, sound, a refusal, structured output, one of several choices, an answer that has shown its end, and
 //! an answer of which more than 1 MiB of text was shown. An answer is not resumed either if the request's
 //! [`Continuable::continue_after`] or the frame's [`Frame::shown`](crate::Frame::shown) does not support it.
@@ -60,6 +64,7 @@
 #[cfg(doc)]
 use crate::Continuable;
 
+mod blocks;
 mod body;
 mod future;
 mod layer;

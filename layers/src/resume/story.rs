@@ -1,11 +1,15 @@
 use std::{
+    collections::VecDeque,
     fmt,
     sync::{Arc, Mutex},
 };
 
 use http::Request;
 
-use super::seam::{Joined, Seam, last_of};
+use super::{
+    blocks::{Blocks, Fitted},
+    seam::{Joined, Seam, last_of},
+};
 use crate::{
     Candidate, Continuable, ContinueBy, Degraded, Failure, FailureKind, Frame, Health, LlmRequest, Phase, Resumed,
     Resumption, Shown, Stage,
@@ -31,7 +35,8 @@ pub(super) struct Story<S, R, D> {
     /// The join in progress.
     joining: Option<Joining<D>>,
     /// What a continuation before this one held back when it was interrupted, too: shown if no other is joined.
-    spare: Option<D>,
+    spare: VecDeque<D>,
+    blocks: Blocks<D>,
     learned: Arc<Learned>,
     /// Whether some continuation is being read.
     goes_on: bool,
@@ -61,8 +66,8 @@ enum State {
 /// What to show of a frame.
 pub(super) enum Show<D> {
     One(D),
-    /// What was held back, and this one after it.
-    Two(D, D),
+    /// These, in order: what was held back before the last.
+    Several(VecDeque<D>),
     Nothing,
     /// The continuation is an answer from the start: it is not joined.
     Restart,
@@ -79,7 +84,8 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
             held_tokens: 0,
             resumed: Resumed::default(),
             joining: None,
-            spare: None,
+            spare: VecDeque::new(),
+            blocks: Blocks::default(),
             learned,
             goes_on: false,
             state: State::Open,
@@ -87,19 +93,53 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
     }
 
     /// Takes note of a frame, and says what to show of it.
-    pub(super) fn read(&mut self, frame: D) -> Show<D> {
-        let ends = matches!(frame.stage(), Stage::Finish | Stage::Trailer) || frame.finishes_answer();
-        if ends {
+    pub(super) fn read(&mut self, mut frame: D) -> Show<D> {
+        if self.goes_on {
+            frame = match self.blocks.fit(frame, self.joining.is_some()) {
+                Fitted::Frame(frame) => frame,
+                Fitted::Nothing => return Show::Nothing,
+                Fitted::Unfit => return self.restart(),
+            };
+        }
+        let shown = self.take(frame);
+        self.in_blocks(shown)
+    }
+
+    /// What is shown, with what its blocks need before it.
+    fn in_blocks(&mut self, shown: Show<D>) -> Show<D> {
+        let frames = match shown {
+            Show::One(frame) if self.blocks.is_first(&frame) => return Show::One(frame),
+            Show::One(frame) => VecDeque::from([frame]),
+            Show::Several(frames) => frames,
+            Show::Nothing | Show::Restart => return shown,
+        };
+        let mut all = VecDeque::with_capacity(frames.len() + 2);
+        for frame in frames {
+            self.blocks.show(frame, &mut all);
+        }
+        Show::Several(all)
+    }
+
+    fn take(&mut self, frame: D) -> Show<D> {
+        let finishes = is_end(&frame);
+        if finishes {
             self.state = State::Finished;
         }
+        // Usage alone is no end: an upstream may report it with the error that interrupts its answer.
+        let ends = finishes || frame.stage() == Stage::Trailer;
+        let is_of_no_block = || frame.block().is_none();
         let text = match frame.shown() {
             Shown::Text(text) => text.into_owned(),
             // A continuation reasons again: the caller has seen the first reasoning.
             Shown::Reasoning if self.goes_on && !ends => return Show::Nothing,
-            Shown::Nothing if self.goes_on && !ends && frame.stage() == Stage::Preamble => return Show::Nothing,
+            Shown::Nothing if self.goes_on && !ends && frame.stage() == Stage::Preamble && is_of_no_block() => {
+                return Show::Nothing;
+            }
             Shown::Nothing if frame.stage() == Stage::KeepAlive => return Show::One(frame),
             Shown::Reasoning | Shown::Nothing => return self.after_held(frame),
-            Shown::Other => {
+            // It begins from the start, whatever it says.
+            Shown::Whole if self.goes_on => return self.restart(),
+            Shown::Whole | Shown::Other => {
                 self.state = State::Closed;
                 return self.after_held(frame);
             }
@@ -140,7 +180,7 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
 
     /// The continuation is joined.
     fn joined(&mut self) {
-        self.spare = None;
+        self.spare.clear();
         if let Some(joining) = self.joining.take() {
             self.resumed.note(joining.place);
         }
@@ -168,9 +208,9 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
     }
 
     /// What of the answer is still held back, when no candidate continues.
-    pub(super) fn held(&mut self) -> Option<D> {
+    pub(super) fn held(&mut self) -> VecDeque<D> {
         self.interrupt();
-        self.spare.take()
+        std::mem::take(&mut self.spare)
     }
 
     /// The continuation was interrupted before it was joined: what it held back is kept.
@@ -178,14 +218,21 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
         self.held_tokens = 0;
         let Some(mut joining) = self.joining.take() else { return };
         let new = joining.seam.interrupt();
-        let says_more = !new.trim().is_empty() || (self.spare.is_none() && !new.is_empty());
+        let says_more = !new.trim().is_empty() || (self.spare.is_empty() && !new.is_empty());
         if let Some(held) = joining.held.filter(|_| says_more) {
-            self.spare = Some(held.with_text(&new));
+            self.spare.clear();
+            self.spare.extend(self.blocks.take_start());
+            self.spare.push_back(held.with_text(&new));
         }
     }
 
     /// Shows what is held back and new, as no more text comes; or tells that the continuation is not joined.
     pub(super) fn close(&mut self) -> Show<D> {
+        let shown = self.close_seam();
+        self.in_blocks(shown)
+    }
+
+    fn close_seam(&mut self) -> Show<D> {
         let Some(joining) = &mut self.joining else {
             return Show::Nothing;
         };
@@ -204,8 +251,8 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
     }
 
     fn after_held(&mut self, frame: D) -> Show<D> {
-        match self.close() {
-            Show::One(held) => Show::Two(held, frame),
+        match self.close_seam() {
+            Show::One(held) => Show::Several([held, frame].into()),
             Show::Restart => Show::Restart,
             _ => Show::One(frame),
         }
@@ -225,7 +272,7 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
     pub(super) fn go_on<E: Failure>(&mut self, error: &E) -> Option<Request<R>> {
         self.interrupt();
         let hurts = matches!(error.advice().health, Health::Unhealthy | Health::Paused);
-        if self.state != State::Open || self.times_left == 0 || !hurts {
+        if self.state != State::Open || !self.blocks.is_continuable() || self.times_left == 0 || !hurts {
             return None;
         }
         let original = self.original.body();
@@ -273,6 +320,7 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
     /// A candidate has begun to continue the answer, asked in this way.
     pub(super) fn goes_on<E: Failure>(&mut self, after: &E, way: ContinueBy, mark: Option<Degraded>) {
         self.goes_on = true;
+        self.blocks.begin();
         let log = self.original.body().call().attempts();
         self.joining = Some(Joining {
             seam: Seam::after(&self.shown, way),
@@ -288,10 +336,15 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
     }
 }
 
+/// Whether the answer says with this frame that it has ended.
+pub(super) fn is_end<D: Frame>(frame: &D) -> bool {
+    frame.stage() == Stage::Finish || frame.finishes_answer()
+}
+
 impl<S, R, D> Story<S, R, D> {
     /// Whether text is held back.
     pub(super) fn holds(&self) -> bool {
-        self.joining.is_some() || self.spare.is_some()
+        self.joining.is_some() || !self.spare.is_empty()
     }
 
     pub(super) const fn resumed(&self) -> &Resumed {

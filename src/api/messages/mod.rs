@@ -1,6 +1,7 @@
 //! Anthropic's messages: the request.
 
 mod build;
+mod continuing;
 mod request;
 
 pub use request::MessagesRequest;

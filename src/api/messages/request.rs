@@ -74,7 +74,7 @@ impl MessagesRequest {
     }
 }
 
-typed_request!(MessagesRequest);
+typed_request!(MessagesRequest, instruct: instruct_to_continue);
 whole_request!(MessagesRequest, Api::Messages, &SHAPE, b"messages", b"messages stream");
 
 impl WireRequest for MessagesRequest {

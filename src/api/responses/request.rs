@@ -1,6 +1,7 @@
 //! The request itself.
 
 use bytes::Bytes;
+use tower_llm_layers::Continuable;
 
 use super::super::{Api, whole_request::whole_request};
 use crate::{
@@ -88,6 +89,13 @@ whole_request!(
     b"responses",
     b"responses stream"
 );
+
+impl Continuable for ResponsesRequest {
+    /// No other call can continue it: its events name items of one response.
+    fn continue_after(&self, _shown: &str) -> Option<Self> {
+        None
+    }
+}
 
 impl WireRequest for ResponsesRequest {
     fn path(&self) -> &'static str {

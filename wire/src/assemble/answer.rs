@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{
     choice::Choice,
     node::{is_null, members, write_list, write_name},
-    typed::Typed,
+    typed::{Typed, merged},
 };
 use crate::Api;
 use crate::json::{Cursor, JsonError, strict, whole_number};
@@ -67,6 +67,13 @@ impl Assembler {
                     Ok(())
                 })?,
                 "object" => {}
+                // It may come in parts: of each figure the last counts.
+                "usage" if value.first() == Some(&b'{') && self.envelope.contains_key("usage") => {
+                    let known = self.envelope.get("usage").map(|known| Bytes::copy_from_slice(known));
+                    let both: Vec<Bytes> = known.into_iter().chain([Bytes::copy_from_slice(value)]).collect();
+                    let usage = merged(&both).map_or_else(|| value.into(), |usage| usage.as_ref().into());
+                    self.envelope.insert(name.into(), usage);
+                }
                 // A later value counts, unless it is null.
                 _ if says_nothing(value) && self.envelope.contains_key(&*name) => {}
                 _ => {

@@ -7,7 +7,7 @@ mod json;
 use std::borrow::Cow;
 
 use super::Api;
-use crate::json::Text;
+use crate::json::{Text, raw_member, text};
 use crate::{error::UpstreamError, finish::End};
 
 pub use course::{Course, Taken};
@@ -123,6 +123,12 @@ impl<'a> Piece<'a> {
             return Some(text.to_str());
         }
         texts(self.list?).map(Cow::Owned)
+    }
+
+    /// The type of the item or block that begins here.
+    #[must_use]
+    pub fn item_type(&self) -> Option<Cow<'a, str>> {
+        raw_member(self.list?, "type").and_then(text).map(Text::to_str)
     }
 
     /// Why the answer ended, in OpenRouter's words; an unknown word stays as it is.

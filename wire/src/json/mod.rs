@@ -6,6 +6,7 @@
 mod error;
 mod lookup;
 mod marks;
+mod names;
 mod number;
 #[cfg(test)]
 mod rfc8259;

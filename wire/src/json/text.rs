@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::names::known;
+
 /// The inside of a JSON string: between the quotes, escapes and all.
 #[derive(Debug, Clone, Copy)]
 pub struct Text<'a> {
@@ -47,13 +49,11 @@ impl<'a> Text<'a> {
         (!self.escaped).then_some(self.raw)
     }
 
-    /// The bytes if there is no escape among them, and nothing otherwise: good for a `match` on known names.
-    ///
-    /// A known name spelt with an escape is not recognised by this; readers of what others wrote for us may use it.
+    /// The bytes, good for a `match` on known names. Of one with an escape, the name that it spells if that is known, and nothing otherwise.
     #[inline]
     #[must_use]
     pub fn name(&self) -> &'a [u8] {
-        if self.escaped { b"" } else { self.raw }
+        if self.escaped { known(&self.to_str()) } else { self.raw }
     }
 
     /// Whether nothing stands between the quotes.
