@@ -52,7 +52,7 @@ pub trait ChatServiceExt: ChatService {
     /// # Errors
     ///
     /// If there is none, with what was tried. [`BadRequest`](crate::FailureKind::BadRequest), and nothing is sent, if the request is an
-    /// [`ApiRequest`] of another API than chat: then its typed request says what the answer is.
+    /// [`ApiRequest`](crate::ApiRequest) of another API than chat: then its typed request says what the answer is.
     ///
     /// # Cancellation
     ///

@@ -8,7 +8,7 @@ use tower_service::Service;
 
 use crate::{ApiRequest, ChatFrame, Error};
 
-/// Any service that answers chats: a [`Stack`], a stack put together by hand, or a boxed one.
+/// Any service that answers chats: a [`Stack`](crate::Stack), a stack put together by hand, or a boxed one.
 ///
 /// Implemented for all that fit; nothing to implement.
 pub trait ChatService:

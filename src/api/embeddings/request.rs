@@ -90,7 +90,7 @@ impl EmbeddingRequest {
         dimensions(u64) = "dimensions";
     }
 
-    /// Asks for the vectors as base64, which is a third of the size on the wire. [`Vector`](super::Vector) reads both.
+    /// Asks for the vectors as base64, which is a third of the size on the wire. [`Vector`](crate::api::Vector) reads both.
     #[must_use]
     pub fn base64(self) -> Self {
         self.with("encoding_format", "base64")
