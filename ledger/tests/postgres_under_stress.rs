@@ -143,7 +143,7 @@ async fn a_full_disk_holds_nothing_up_and_loses_nothing() {
         let code = full.as_database_error().and_then(sqlx::error::DatabaseError::code);
         assert_eq!(code.as_deref(), Some("53100"), "{full}");
     }
-    let begun = std::time::Instant::now();
+    let begun = tokio::time::Instant::now();
     record(&ledger, 2_000);
     assert!(begun.elapsed() < Duration::from_secs(1), "no call waits for it");
     until(|| log.count("the ledger is not written: trying again") >= 2).await;

@@ -122,7 +122,7 @@ async fn usage_that_came_whole_counts_at_whichever_byte_behind_it_the_connection
     let json = USAGE.trim_end().len();
     for cut in 0..=USAGE.len() {
         for end in [End::Closed, End::Broken] {
-            let text = format!("{before}{}", &USAGE[..cut]);
+            let text = format!("{before}{}", USAGE.get(..cut).unwrap());
             let read = stream_of(&text, end).await;
             let cost = read
                 .frames
