@@ -13,7 +13,7 @@ use super::{
     text,
 };
 
-/// Everything that is wrong.
+/// Everything that is wrong, in the order of the text.
 pub(super) fn check(tree: &Node, schema: &Value, source: &Source) -> Vec<SettingsProblem> {
     let mut check = Check {
         root: schema,
@@ -22,6 +22,8 @@ pub(super) fn check(tree: &Node, schema: &Value, source: &Source) -> Vec<Setting
         wrong: Vec::new(),
     };
     check.node(tree, schema);
+    // A TOML table is read in the order of its keys' names.
+    check.wrong.sort_by_key(|problem| (problem.line(), problem.column()));
     check.wrong
 }
 

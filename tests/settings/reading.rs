@@ -125,6 +125,10 @@ fn everything_that_is_wrong_is_reported_at_once() {
         assert!(keys.contains(&expected), "{expected:?}: {keys:?}");
     }
     assert_eq!(keys.len(), 5);
+    assert!(
+        keys.is_sorted_by_key(|(_, line)| *line),
+        "in the order of the text: {keys:?}"
+    );
     // Syntax errors, too.
     assert!(wrong("a = \nb = ]\n").lines().count() >= 2);
 }
