@@ -42,6 +42,8 @@
 //! [reqwest-middleware]: https://docs.rs/reqwest-middleware
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(any(feature = "async-openai", feature = "rig", feature = "reqwest-middleware"))]
+mod call;
 #[cfg(feature = "reqwest-middleware")]
 mod middleware;
 #[cfg(feature = "async-openai")]

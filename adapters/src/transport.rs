@@ -2,20 +2,19 @@
 
 use std::{
     fmt,
-    future::{Future, poll_fn},
+    future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response};
+use http::{Request, Response};
 use http_body::Body as HttpBody;
 use pin_project::pin_project;
 use reqwest::{Body, ResponseBuilderExt, Url};
 use tower_openrouter::{
     ChatService, ChatServiceExt, Stack,
     endpoint::{Endpoints, Envelope},
-    layers::deadline::DEADLINE_HEADER,
 };
 use tower_service::Service;
 
@@ -114,29 +113,6 @@ where
             answer: self.endpoints.call(request),
             url,
         }
-    }
-}
-
-#[cfg(any(feature = "async-openai", feature = "rig", feature = "reqwest-middleware"))]
-impl<S> ReqwestTransport<S>
-where
-    Self: Service<Request<Body>, Response = reqwest::Response, Error: Into<BoxError>>,
-{
-    /// One call with a request of reqwest's own: its timeout is the deadline of the call.
-    pub(crate) async fn execute(mut self, mut request: reqwest::Request) -> Result<reqwest::Response, BoxError> {
-        let deadline = request
-            .timeout()
-            .and_then(|time| HeaderValue::try_from(time.as_millis().to_string()).ok());
-        if let Some(deadline) = deadline {
-            request.headers_mut().entry(DEADLINE_HEADER).or_insert(deadline);
-        }
-        self.send(Request::try_from(request)?).await
-    }
-
-    /// The same with a request of the `http` crate.
-    pub(crate) async fn send(&mut self, request: Request<Body>) -> Result<reqwest::Response, BoxError> {
-        poll_fn(|cx| self.poll_ready(cx)).await.map_err(Into::into)?;
-        self.call(request).await.map_err(Into::into)
     }
 }
 
