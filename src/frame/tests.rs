@@ -1,10 +1,6 @@
 //! Frames of chats: replays, what they show, and another text in them.
 
-<<<<<<< ours
 use bytes::Buf as _;
-=======
-use bytes::Buf;
->>>>>>> theirs
 
 use super::*;
 
