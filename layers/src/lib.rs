@@ -82,7 +82,7 @@ pub mod tagging;
 pub mod timeout;
 
 pub use call::{
-    Attempt, AttemptHandle, AttemptLog, Call, Candidate, CandidateError, ContinueBy, LONGEST_TAG_NAME,
+    Attempt, AttemptHandle, AttemptLog, CacheMode, Call, Candidate, CandidateError, ContinueBy, LONGEST_TAG_NAME,
     LONGEST_TAG_VALUE, MOST_TAGS, Outcome, Priority, Route, TagError, Tags, TimeoutOverrides,
 };
 pub use failure::{Advice, FailureKind, FallbackAdvice, Health, Phase, RetryAdvice, Scope};

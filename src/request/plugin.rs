@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 ///     Plugin::new("context-compression").enabled(false),
 ///     Plugin::new("file-parser").option("pdf", serde_json::json!({"engine": "native"})),
 /// ]);
-/// # assert_eq!(request.get_plugins()?.len(), 2);
+/// # assert_eq!(request.read_plugins()?.len(), 2);
 /// # Ok::<(), tower_openrouter::request::RequestError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -18,7 +18,7 @@ wire_struct! {
     /// let request = ChatRequest::user("Hello").provider(
     ///     ProviderPreferences::new().ignore(["deepinfra"]).sort(SortKey::Latency).max_price("1", "3.5")?,
     /// );
-    /// # assert!(request.get_provider()?.is_some());
+    /// # assert!(request.read_provider()?.is_some());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ProviderPreferences {

@@ -8,10 +8,7 @@ use http::Request;
 #[cfg(feature = "cache")]
 use tower_layer::Layer;
 #[cfg(feature = "cache")]
-use tower_llm_layers::{
-    CacheKey, Failure, Frame, LayerError, LlmRequest,
-    cache::{CacheLayer, CacheMode},
-};
+use tower_llm_layers::{CacheKey, CacheMode, Failure, Frame, LayerError, LlmRequest, cache::CacheLayer};
 
 use super::slots::Slots;
 #[cfg(feature = "cache")]

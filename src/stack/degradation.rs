@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use http::Request;
-use tower_llm_layers::{FailureKind, LlmRequest, degrade::Degradation};
+use tower_llm_layers::{CacheMode, FailureKind, LlmRequest, degrade::Degradation};
 
 use super::{
     StackBuilder,
@@ -35,15 +35,14 @@ impl<R, F> Clone for Sources<R, F> {
     }
 }
 
-impl<R, F> Degradation<R, F> for Sources<R, F> {
+impl<R: LlmRequest, F> Degradation<R, F> for Sources<R, F> {
     fn stale(&self, request: &Request<R>) -> Option<(Vec<F>, Duration)> {
         self.stale.as_ref()?(request)
     }
 
     fn canned(&self, request: &Request<R>, reason: FailureKind) -> Option<Vec<F>> {
         // A call that allows only cached responses gets the cache miss.
-        #[cfg(feature = "cache")]
-        if tower_llm_layers::cache::CacheMode::of(request) == tower_llm_layers::cache::CacheMode::OnlyIfCached {
+        if CacheMode::of(request) == CacheMode::OnlyIfCached {
             return None;
         }
         self.canned.as_ref()?.canned(request, reason)

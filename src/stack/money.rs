@@ -11,6 +11,7 @@ use tower_llm_layers::{
 };
 
 use super::{BuildProblem, StackBuilder, tight};
+use crate::transport::GENERATION_HEADER;
 
 /// How long a call waits for reservations to end, by default: about what an attempt takes that has begun its answer.
 const RESERVATION_WAIT: Duration = Duration::from_secs(2);
@@ -126,7 +127,9 @@ impl Money {
         candidates: impl Iterator<Item = &'a Candidate>,
         wrong: &mut Vec<BuildProblem>,
     ) -> CostLayer {
-        let mut layer = CostLayer::new().max_reservation_wait(self.max_reservation_wait.unwrap_or(RESERVATION_WAIT));
+        let mut layer = CostLayer::new()
+            .generation_header(GENERATION_HEADER)
+            .max_reservation_wait(self.max_reservation_wait.unwrap_or(RESERVATION_WAIT));
         if self.allow_unreserved_tools {
             layer = layer.allow_unreserved_tools();
         }

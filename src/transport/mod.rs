@@ -23,7 +23,7 @@ pub use self::{
     attribution::Attribution,
     builder::TransportBuilder,
     config::{TransportError, TransportProblem},
-    service::{Transport, TransportFuture},
+    service::{GENERATION_HEADER, Transport, TransportFuture},
     upstream::{ANTHROPIC, ANTHROPIC_URL, Dialect, OPENAI, OPENAI_URL, OPENROUTER, OPENROUTER_URL, Upstream},
 };
 use crate::{Error, response::UpstreamError};

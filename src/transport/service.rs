@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, HeaderName, Method, Request, Response};
 use http_body_util::BodyExt;
 use reqwest::Url;
 use tokio::time::timeout;
@@ -284,8 +284,9 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
     }
 }
 
-/// The header that names an answer.
-pub(super) const GENERATION_HEADER: &str = "x-generation-id";
+/// The header by which OpenRouter names an answer: a [cost layer](tower_llm_layers::cost::CostLayer::generation_header) of your own looks its
+/// bill up by it.
+pub const GENERATION_HEADER: HeaderName = HeaderName::from_static("x-generation-id");
 
 pub(crate) fn generation_id(headers: &HeaderMap) -> Option<&str> {
     headers.get(GENERATION_HEADER).and_then(|id| id.to_str().ok()).map(cut)

@@ -37,7 +37,7 @@
 //!
 //! # Errors
 //!
-//! [`LayerError::CacheMiss`](crate::LayerError::CacheMiss) if the request is [`CacheMode::OnlyIfCached`] and no response is cached. If a
+//! [`LayerError::CacheMiss`](crate::LayerError::CacheMiss) if the request is [`CacheMode::OnlyIfCached`](crate::CacheMode::OnlyIfCached) and no response is cached. If a
 //! coalesced call fails, the first caller gets the error itself. The others get an equivalent error
 //! ([`Failure::for_another`](crate::Failure::for_another)), unless the failure says nothing about them: it is
 //! [personal](crate::Failure::is_personal), or the first caller's deadline had passed. Then one of them makes the call again, and the rest
@@ -102,7 +102,6 @@ mod forgotten;
 mod future;
 mod key;
 mod layer;
-mod mode;
 mod room;
 mod service;
 mod status;
@@ -112,7 +111,6 @@ pub use body::{CacheBody, ReplayBody};
 pub use future::CacheFuture;
 pub use key::AnswerKey;
 pub use layer::CacheLayer;
-pub use mode::CacheMode;
 pub use service::CacheService;
 pub use status::CacheStatus;
 

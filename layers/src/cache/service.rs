@@ -9,12 +9,12 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::{
-    Cache, CacheBody, CacheFuture, CacheMode,
+    Cache, CacheBody, CacheFuture,
     flight::{Entered, Order, Upstream},
     future::Again,
     layer::Parts,
 };
-use crate::{CacheKey, Failure, Frame, KeyExtractor, LayerError, LlmRequest, util::inner_accessors};
+use crate::{CacheKey, CacheMode, Failure, Frame, KeyExtractor, LayerError, LlmRequest, util::inner_accessors};
 
 /// The service of [`CacheLayer`](super::CacheLayer). It is ready when the wrapped service is.
 pub struct CacheService<S, D, E, X> {
@@ -93,7 +93,7 @@ where
             // What it fails by would be its own cap.
             share: parts.single_flight && !request.body().call().has_own_attempt_limit(),
             deadline: request.body().call().deadline(),
-            priority: request.extensions().get().copied().unwrap_or_default(),
+            priority: request.body().call().priority(),
         };
         let inner = &mut self.inner;
         let entered = parts.flights.enter(&parts.cache, (key, order), request, |request| {

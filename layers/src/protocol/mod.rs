@@ -16,7 +16,5 @@ pub use frame::{Frame, Shown, Stage};
 pub use key_extractor::{GlobalKey, KeyExtractor};
 pub use layer_error::LayerError;
 pub use needs::{Apis, Capability, Modalities, Needs, ToolLoop};
-pub(crate) use request::candidate_of;
-pub(crate) use request::route_of;
-pub(crate) use request::with_candidate;
 pub use request::{Budgeted, Continuable, LlmRequest, MIN_OUTPUT_TOKENS};
+pub(crate) use request::{candidate_of, requested, route_of, with_candidate};

@@ -47,7 +47,7 @@ async fn the_router_may_try_the_next_ones_by_itself() {
     let names = ["a", "b", "direct/x", "c", "d"];
     let (_, probe) = run(chain(names), fails(FailureKind::Upstream)).await;
     assert!(probe.seen()[0].alternatives.is_empty(), "off by default");
-    let along = chain(names).server_side(true);
+    let along = chain(names).server_side(3);
     let (_, probe) = run(along.clone(), fails(FailureKind::Upstream)).await;
     // It answered for a, b and c: the next is none of them.
     assert_eq!(probe.models(), ["a", "x"]);
