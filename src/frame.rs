@@ -392,6 +392,8 @@ impl From<ChatFrame> for Bytes {
 }
 
 mod edit;
+#[cfg(feature = "cache")]
+mod stored;
 #[cfg(test)]
 mod tests;
 mod typed;

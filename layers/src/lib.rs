@@ -88,6 +88,8 @@ pub use call::{
 pub use failure::{Advice, FailureKind, FallbackAdvice, Health, Phase, RetryAdvice, Scope};
 pub use marks::{Coalesced, Degraded, DegradedSource, NoStore, OutputLimit, Resumed, Resumption, Unbilled};
 pub use money::{FixedPrices, PriceCeiling, PriceList, Quote, TokenUsage, UsdAmount, UsdError, WorstCasePrice};
+#[cfg(feature = "cache")]
+pub use protocol::StorableFrame;
 pub use protocol::{
     Apis, Budgeted, CacheKey, Capability, Continuable, Failure, FailureMarks, Frame, GlobalKey, KeyExtractor,
     KeyWriter, LayerError, LlmRequest, MIN_OUTPUT_TOKENS, Modalities, Needs, Shown, Stage, ToolLoop, changes_no_answer,

@@ -3,11 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use http::Request;
-use tower_llm_layers::{CacheMode, FailureKind, LlmRequest, degrade::Degradation};
+use tower_llm_layers::{
+    CacheMode, FailureKind, LlmRequest,
+    degrade::{Degradation, StaleLater},
+};
 
 use super::{
     StackBuilder,
-    slots::{Slots, Stale},
+    slots::{Slots, Stale, StaleLook},
 };
 use crate::{ChatFrame, degrade::CannedReply};
 
@@ -37,7 +40,17 @@ impl<R, F> Clone for Sources<R, F> {
 
 impl<R: LlmRequest, F> Degradation<R, F> for Sources<R, F> {
     fn stale(&self, request: &Request<R>) -> Option<(Vec<F>, Duration)> {
-        self.stale.as_ref()?(request)
+        match self.stale.as_ref()?(request)? {
+            StaleLook::Now(found) => Some(found),
+            StaleLook::Later(_) => None,
+        }
+    }
+
+    fn stale_later(&self, request: &Request<R>) -> Option<StaleLater<F>> {
+        match self.stale.as_ref()?(request)? {
+            StaleLook::Now(_) => None,
+            StaleLook::Later(later) => Some(later),
+        }
     }
 
     fn canned(&self, request: &Request<R>, reason: FailureKind) -> Option<Vec<F>> {

@@ -12,6 +12,8 @@ mod request;
 pub use cache_key::{CacheKey, KeyWriter, changes_no_answer};
 pub(crate) use failure::publish;
 pub use failure::{Failure, FailureMarks};
+#[cfg(feature = "cache")]
+pub use frame::StorableFrame;
 pub use frame::{Frame, Shown, Stage};
 pub use key_extractor::{GlobalKey, KeyExtractor};
 pub use layer_error::LayerError;

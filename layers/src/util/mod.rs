@@ -2,7 +2,7 @@
 
 mod clock;
 mod macros;
-#[cfg(any(feature = "auth", feature = "pause"))]
+#[cfg(any(feature = "auth", feature = "cache", feature = "pause"))]
 mod rest;
 mod rfc3339;
 mod seconds;
@@ -14,7 +14,7 @@ mod whole;
 pub(crate) use clock::Alarm;
 pub(crate) use clock::{now, since, still};
 pub(crate) use macros::inner_accessors;
-#[cfg(any(feature = "auth", feature = "pause"))]
+#[cfg(any(feature = "auth", feature = "cache", feature = "pause"))]
 pub(crate) use rest::{Rest, Standing};
 pub use rfc3339::ParseUtcTimeError;
 pub(crate) use seconds::Seconds;
