@@ -26,6 +26,7 @@ pub(super) type Wrap<R, F, E> = Arc<dyn Fn(ErasedService<R, F, E>) -> ErasedServ
 pub(super) type Stale<R, F> = Arc<dyn Fn(&Request<R>) -> Option<StaleLook<F>> + Send + Sync>;
 
 /// A stale response that is there, or that a store may give later.
+#[cfg_attr(not(feature = "cache"), expect(dead_code, reason = "a cache gives them"))]
 pub(super) enum StaleLook<F> {
     Now((Vec<F>, Duration)),
     Later(StaleLater<F>),

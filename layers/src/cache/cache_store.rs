@@ -18,20 +18,21 @@ pub enum Lookup<D> {
     Later(LookupFuture<D>),
 }
 
-/// Where a [`Cache`](super::Cache) keeps responses, if not in its own memory: with another eviction, or in a store that several processes
-/// share. Given to [`Cache::with_store`](super::Cache::with_store).
+/// Keeps the responses of a [`Cache`](super::Cache) in the place of its own memory: with another eviction, or in a store that several
+/// processes share. Given to [`Cache::with_store`](super::Cache::with_store).
 ///
 /// A store that fails or hangs fails no call: what it cannot say is a miss. After a failure the cache does not look at it for a second, and then
 /// one look in each second is a probe, so that calls do not wait for it one after another.
 ///
 /// No method may block. [`put`](Self::put), [`remove`](Self::remove) and [`clear`](Self::clear) return at once: a store elsewhere does the work
-/// in a task of its own, in the order of these calls, or a response that was forgotten comes back. Nothing is called with a lock of the cache
-/// held.
+/// in a task of its own, in the order of these calls, or a response that was forgotten comes back. No lock is held meanwhile that
+/// another call waits for.
 ///
 /// A store drops a response when it is [over](CachedResponse::keeps_for); one that is returned later is not used. Identical calls that begin
 /// while a store is looked at or written to may each reach the upstream.
 ///
-/// Whoever can write to a shared store decides what callers are answered, and who reads it sees answers: keep both to your own processes.
+/// A process that can write to a shared store decides what callers get, and one that can read it sees the responses: allow both to your own
+/// processes only.
 ///
 /// ```
 /// use std::{collections::VecDeque, sync::Mutex};

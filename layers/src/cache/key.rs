@@ -66,7 +66,7 @@ impl KeyHash {
     }
 }
 
-/// The secret of keys that several processes share: whoever knows it can find a request with the key of another one. Draw 32 random bytes once,
+/// The secret of keys that several processes share. With it, a request with the key of another one can be constructed. Draw 32 random bytes once,
 /// and give them to each process.
 #[derive(Clone)]
 pub struct KeySecret(HighwayHasher);

@@ -71,7 +71,7 @@ impl<D: StorableFrame + Clone> CachedResponse<D> {
     }
 
     /// The response of these bytes; `None` if they are not the whole of one, are of another form, or if it is over. Time that has passed
-    /// elsewhere is told by the wall clock.
+    /// elsewhere is measured by the wall clock.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut bytes = Reader(bytes);

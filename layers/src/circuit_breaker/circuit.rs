@@ -26,7 +26,7 @@ pub(super) struct Circuit {
     candidate: Candidate,
     route: Route,
     policy: CircuitPolicy,
-    circuits: Weak<Known<Circuit>>,
+    circuits: Weak<Known<Self>>,
     /// Closed, and back at full traffic: attempts pass without the lock.
     unguarded: AtomicBool,
     /// The number of the next attempt.

@@ -29,9 +29,9 @@ pub trait Degradation<R, F> {
 
 /// No stand-in: for a slot that stays empty, or one that only marks cheaper models.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct NoLadder;
+pub struct NoDegradation;
 
-impl<R, F> Degradation<R, F> for NoLadder {}
+impl<R, F> Degradation<R, F> for NoDegradation {}
 
 impl<R, F, L: Degradation<R, F>> Degradation<R, F> for Option<L> {
     fn stale(&self, request: &Request<R>) -> Option<(Vec<F>, Duration)> {

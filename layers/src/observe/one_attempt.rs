@@ -1,4 +1,4 @@
-//! What is told of one attempt at its end: its outcome, and its metrics.
+//! What is recorded of one attempt at its end: its outcome, and its metrics.
 
 use tracing::Span;
 
@@ -12,6 +12,7 @@ pub(super) struct OneAttempt {
     #[cfg(feature = "metrics")]
     candidate: Option<Candidate>,
     #[cfg(feature = "metrics")]
+    /// The requested model, if there is no candidate.
     asked: Option<Box<str>>,
 }
 
@@ -22,7 +23,10 @@ impl OneAttempt {
             #[cfg(feature = "metrics")]
             candidate: request.call().candidate().cloned(),
             #[cfg(feature = "metrics")]
-            asked: request.model().map(Box::from),
+            asked: match request.call().candidate() {
+                Some(_) => None,
+                None => request.model().map(Box::from),
+            },
         }
     }
 

@@ -1,4 +1,4 @@
-//! What is told of one operation at its end: its fields, its line, and its metrics.
+//! What is recorded of one operation at its end: its fields, its line, and its metrics.
 
 use http::Extensions;
 use tracing::Span;

@@ -8,6 +8,7 @@ mod layer_error;
 mod layer_error_text;
 mod needs;
 mod request;
+mod requested;
 
 pub use cache_key::{CacheKey, KeyWriter, changes_no_answer};
 pub(crate) use failure::publish;
@@ -19,4 +20,5 @@ pub use key_extractor::{GlobalKey, KeyExtractor};
 pub use layer_error::LayerError;
 pub use needs::{Apis, Capability, Modalities, Needs, ToolLoop};
 pub use request::{Budgeted, Continuable, LlmRequest, MIN_OUTPUT_TOKENS};
-pub(crate) use request::{candidate_of, requested, route_of, with_candidate};
+pub(crate) use request::{candidate_of, route_of, with_candidate};
+pub(crate) use requested::requested;

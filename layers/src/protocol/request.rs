@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Needs;
+use super::{Needs, requested};
 use crate::{Call, Candidate, ContinueBy, Route};
 
 /// The body of a request to a model.
@@ -113,15 +113,6 @@ pub(crate) fn with_candidate<R: LlmRequest, T>(request: &R, look: impl FnOnce(&C
         Some(candidate) => look(candidate),
         None => look(&requested::<R>("upstream", request.model()?)?),
     }
-}
-
-/// The candidate of a model that a request names; `None` if a name is blank.
-pub(crate) fn requested<R: LlmRequest>(upstream: &str, model: &str) -> Option<Candidate> {
-    let candidate = Candidate::new(upstream, model).ok()?;
-    Some(match R::pool_of(candidate.upstream(), candidate.model()) {
-        Some(pool) => candidate.with_pool(&pool),
-        None => candidate,
-    })
 }
 
 /// The shortest answer, in tokens, that a request is shortened to when money is short, by default: less is seldom of use.

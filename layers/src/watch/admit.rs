@@ -14,12 +14,28 @@ use tower_service::Service;
 use super::{Respond, Scope, WatchFuture};
 
 /// What a call waits for before it is made: a place, a reservation, a key.
+///
+/// ```
+/// use std::{future::Future, pin::Pin, task::{Context, Poll}};
+/// use http::Request;
+/// use tower_llm_layers::watch::{Admit, Pass};
+///
+/// /// Keeps each call back for a moment.
+/// struct Moment(Pin<Box<tokio::time::Sleep>>);
+///
+/// impl<R, E> Admit<R, E> for Moment {
+///     type Respond = Pass;
+///
+///     fn poll_admit(&mut self, _: &mut Request<R>, cx: &mut Context<'_>) -> Poll<Result<Pass, E>> {
+///         self.0.as_mut().poll(cx).map(|()| Ok(Pass))
+///     }
+/// }
+/// ```
 pub trait Admit<R, E> {
     /// What becomes of the call's result, once the call is made.
     type Respond: Scope;
 
     /// Waits until the call may be made, and may change its request. Not called again once it is ready.
-    #[expect(clippy::missing_errors_doc, reason = "the layer's own refusal")]
     fn poll_admit(&mut self, request: &mut Request<R>, cx: &mut Context<'_>) -> Poll<Result<Self::Respond, E>>;
 }
 
@@ -31,8 +47,15 @@ where
     A: Admit<R, S::Error>,
 {
     #[pin]
-    state: State<Waiting<S, R, A>, WatchFuture<S::Future, S::Error, A::Respond>>,
+    state: State<Waiting<S, R, A>, Admitted<S, R, A>>,
 }
+
+/// A call that is made, or refused.
+type Admitted<S, R, A> = WatchFuture<
+    <S as Service<Request<R>>>::Future,
+    <S as Service<Request<R>>>::Error,
+    <A as Admit<R, <S as Service<Request<R>>>::Error>>::Respond,
+>;
 
 #[pin_project(project = StateProjection)]
 enum State<W, F> {
@@ -79,7 +102,7 @@ where
         }
     }
 
-    const fn admitted(future: WatchFuture<S::Future, S::Error, A::Respond>) -> Self {
+    const fn admitted(future: Admitted<S, R, A>) -> Self {
         Self {
             state: State::Admitted(future),
         }

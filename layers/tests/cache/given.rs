@@ -66,7 +66,7 @@ struct Inner {
     kept: Mutex<HashMap<[u8; 16], Vec<u8>>>,
     mood: Mutex<Mood>,
     looks: AtomicUsize,
-    /// Looks that were dropped before their end.
+    /// Looks that hung, and were dropped.
     dropped: AtomicUsize,
 }
 
@@ -108,25 +108,20 @@ impl CacheStore<TestFrame> for Elsewhere {
         let found = self.0.kept.lock().unwrap().get(&key.to_bytes()).cloned();
         let found = found.and_then(|bytes| CachedResponse::from_bytes(&bytes));
         let mood = *self.0.mood.lock().unwrap();
-        let ends = Ends(Arc::clone(&self.0));
         match mood {
-            Mood::AtOnce => {
-                std::mem::forget(ends);
-                Lookup::Now(found)
-            }
+            Mood::AtOnce => Lookup::Now(found),
             Mood::After(time) => Lookup::Later(Box::pin(async move {
                 sleep(time).await;
-                std::mem::forget(ends);
                 Ok(found)
             })),
-            Mood::Fails => {
-                std::mem::forget(ends);
-                Lookup::Later(Box::pin(async { Err("connection refused".into()) }))
+            Mood::Fails => Lookup::Later(Box::pin(async { Err("connection refused".into()) })),
+            Mood::Hangs => {
+                let ends = Ends(Arc::clone(&self.0));
+                Lookup::Later(Box::pin(async move {
+                    let _ends = ends;
+                    std::future::pending().await
+                }))
             }
-            Mood::Hangs => Lookup::Later(Box::pin(async move {
-                let _ends = ends;
-                std::future::pending().await
-            })),
         }
     }
 
@@ -159,7 +154,7 @@ async fn read(service: &TestService, request: Request<TestRequest>) -> (Vec<usiz
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_asked_and_filled_and_shared_by_caches_with_the_same_secret() {
+async fn it_is_read_and_filled_and_shared_by_caches_with_the_same_secret() {
     for mood in [Mood::AtOnce, Mood::After(millis(5))] {
         let store = Elsewhere::new(mood);
         let (one, other) = (Leaf::new([slow(3)]), Leaf::new([]));
@@ -212,7 +207,7 @@ async fn how_long_it_is_waited_for_can_be_set() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_caller_that_leaves_while_it_is_asked_calls_nothing() {
+async fn a_caller_that_leaves_during_the_look_calls_nothing() {
     let store = Elsewhere::new(Mood::Hangs);
     let leaf = Leaf::new([]);
     let (probe, mut service) = (leaf.probe(), over(&store, leaf));

@@ -53,6 +53,8 @@ async fn the_router_may_try_the_next_ones_by_itself() {
     assert_eq!(probe.models(), ["a", "x"]);
     assert_eq!(probe.seen()[0].alternatives, ["b", "c"]);
     assert!(probe.seen()[1].alternatives.is_empty());
+    let (_, probe) = run(chain(names).server_side(2), fails(FailureKind::Upstream)).await;
+    assert_eq!(probe.seen()[0].alternatives, ["b"], "no more than the upstream accepts");
     // If it was not reached, no candidate was tried.
     let (_, probe) = run(along, fails(FailureKind::Connect)).await;
     assert_eq!(probe.models(), ["a", "b"]);
