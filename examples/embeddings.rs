@@ -3,7 +3,7 @@
 
 mod support;
 
-use tower_openrouter::{ChatServiceExt, EmbeddingRequest};
+use tower_openrouter::{ChatServiceExt, EmbeddingRequest, response::UsageExt as _};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> support::Fallible {

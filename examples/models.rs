@@ -11,7 +11,7 @@ mod support;
 
 use tower_openrouter::{
     Account, Transport,
-    response::{Model, Price},
+    response::{Model, Price, ToUsd as _},
 };
 
 struct Filter {

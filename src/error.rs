@@ -5,7 +5,7 @@ use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
 use http::StatusCode;
 use tower_llm_layers::{Advice, AttemptLog, Failure, FailureKind, FailureMarks, LayerError, Outcome, Phase, Scope};
 
-use crate::{bounds::cut, transport::SentKey};
+use crate::{bounds::cut, sent_key::SentKey};
 
 mod partial;
 
@@ -324,6 +324,10 @@ impl Failure for Error {
 
     fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
+    }
+
+    fn provider(&self) -> Option<&str> {
+        Self::provider(self)
     }
 
     fn affordable_tokens(&self) -> Option<u64> {

@@ -2,21 +2,26 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use tower_llm_layers::{Frame, Shown, Stage, TokenUsage};
 
 use crate::{
     Api, Error,
     bounds::cut_cow,
     known::{Adds, Known},
-    request::scan::Text,
-    response::{ChatChunk, ChatResponse, ChunkProbe, End, Usage, read_usage, token_usage, tokens_of},
+    response::{UsageExt as _, token_usage},
+};
+use openrouter_wire::json::Text;
+use openrouter_wire::{
+    chat::{ChatChunk, ChatResponse, ChunkProbe, tokens_of, unpaid, with_other_text},
+    finish::End,
+    usage::Usage,
 };
 
 /// One piece of an answer: an event of a stream, a sign of life, or a whole plain answer.
 ///
 /// It holds the bytes that came, untouched, and the few facts that the layers need. The typed views are read
-/// on demand. As a [`Buf`] it is those bytes.
+/// on demand. As a [`Buf`](bytes::Buf) it is those bytes.
 #[derive(Debug, Clone)]
 pub struct ChatFrame {
     bytes: Bytes,
@@ -192,7 +197,7 @@ impl ChatFrame {
             return None;
         }
         if self.is_typed() {
-            return read_usage(&self.usage_of_typed()?);
+            return Usage::from_json(&self.usage_of_typed()?);
         }
         ChunkProbe::read(&self.bytes).ok()?.usage()
     }
@@ -239,9 +244,6 @@ impl Frame for ChatFrame {
         if let Some(known) = &self.known {
             return known.usage;
         }
-        if self.is_typed() {
-            return token_usage(&self.usage_of_typed()?);
-        }
         token_usage(ChunkProbe::read(&self.bytes).ok()?.usage_raw()?)
     }
 
@@ -282,7 +284,7 @@ impl Frame for ChatFrame {
         if self.is_typed() {
             return self;
         }
-        let bytes = edit::written_anew(&self.bytes, text).unwrap_or_else(|| self.bytes.clone());
+        let bytes = with_other_text(&self.bytes, text).unwrap_or_else(|| self.bytes.clone());
         let known = ChunkProbe::read(&bytes).ok().and_then(|probe| Known::of(&probe));
         Self { bytes, ..self }.knowing(known)
     }
@@ -315,6 +317,20 @@ impl Frame for ChatFrame {
             .ok()?
             .model()
             .filter(|model| !model.is_empty())
+    }
+
+    fn provider(&self) -> Option<Cow<'_, str>> {
+        if self.form == FrameKind::KeepAlive {
+            return None;
+        }
+        if self.is_typed() {
+            return self.piece()?.provider.map(Text::to_str).map(cut_cow);
+        }
+        if let Some(known) = &self.known {
+            return known.provider(&self.bytes).map(cut_cow);
+        }
+        let provider = ChunkProbe::read(&self.bytes).ok()?.provider();
+        provider.filter(|provider| !provider.is_empty()).map(cut_cow)
     }
 
     fn finish_reason(&self) -> Option<Cow<'_, str>> {
@@ -350,7 +366,7 @@ impl Frame for ChatFrame {
         let unpaid = if self.is_typed() {
             typed::unpaid(self.api, &self.bytes)
         } else {
-            self.has_usage().then(|| edit::unpaid(&self.bytes)).flatten()
+            self.has_usage().then(|| unpaid(&self.bytes)).flatten()
         };
         let bytes = unpaid.unwrap_or_else(|| Bytes::copy_from_slice(&self.bytes));
         let is_chat = !self.is_typed();
@@ -369,29 +385,7 @@ impl Frame for ChatFrame {
     }
 }
 
-impl Buf for ChatFrame {
-    fn remaining(&self) -> usize {
-        self.bytes.remaining()
-    }
-
-    fn chunk(&self) -> &[u8] {
-        Buf::chunk(&self.bytes)
-    }
-
-    fn advance(&mut self, count: usize) {
-        // What is left is no longer what was read.
-        self.known = None;
-        self.bytes.advance(count);
-    }
-}
-
-impl From<ChatFrame> for Bytes {
-    fn from(frame: ChatFrame) -> Self {
-        frame.bytes
-    }
-}
-
-mod edit;
+mod buf;
 #[cfg(feature = "cache")]
 mod stored;
 #[cfg(test)]

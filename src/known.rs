@@ -4,16 +4,16 @@ use std::{borrow::Cow, ops::Range};
 
 use tower_llm_layers::TokenUsage;
 
-use crate::{
-    request::scan::Text,
-    response::{ChunkProbe, token_usage},
-};
+use crate::response::token_usage;
+use openrouter_wire::chat::ChunkProbe;
+use openrouter_wire::json::Text;
 
 /// Shared by a frame's clones, and by the chunks of a stream that differ in their text alone.
 #[derive(Debug)]
 pub(crate) struct Known {
     id: Option<Word>,
     model: Option<Word>,
+    provider: Option<Word>,
     finish: Option<Word>,
     text: TextPlace,
     pub(crate) adds: Adds,
@@ -49,13 +49,20 @@ enum TextPlace {
 impl Known {
     /// `None` if a word has escapes, or stands too far inside: then the frame is read again when a caller wants it.
     pub(crate) fn of(probe: &ChunkProbe<'_>) -> Option<Self> {
-        let [id, model, finish] = [probe.id_text(), probe.model_text(), probe.finish_text()].map(|text| match text {
+        let words = [
+            probe.id_text(),
+            probe.model_text(),
+            probe.provider_text(),
+            probe.finish_text(),
+        ];
+        let [id, model, provider, finish] = words.map(|text| match text {
             Some(text) if !text.is_empty() => Word::of(text).map(Some),
             _ => Some(None),
         });
         Some(Self {
             id: id?,
             model: model?,
+            provider: provider?,
             finish: finish?,
             text: TextPlace::of(probe)?,
             adds: Adds::of(probe),
@@ -69,6 +76,10 @@ impl Known {
 
     pub(crate) fn model<'a>(&self, bytes: &'a [u8]) -> Option<Cow<'a, str>> {
         self.model?.read(bytes)
+    }
+
+    pub(crate) fn provider<'a>(&self, bytes: &'a [u8]) -> Option<Cow<'a, str>> {
+        self.provider?.read(bytes)
     }
 
     pub(crate) fn finish<'a>(&self, bytes: &'a [u8]) -> Option<Cow<'a, str>> {

@@ -4,12 +4,18 @@
 mod assemble;
 mod body;
 mod bounds;
+mod classify;
+mod dialect;
+mod encoding;
 mod error;
 mod frame;
 mod free;
 mod held;
+mod in_flight;
 mod known;
 mod problems;
+mod sent_key;
+mod service_ext;
 mod wire;
 
 pub mod account;
@@ -21,11 +27,12 @@ pub mod endpoint;
 pub mod prelude;
 pub mod request;
 pub mod response;
-pub mod sse;
 pub mod stack;
 pub mod stream_upstream;
 pub mod transport;
 
+/// Server-sent events: the bytes of a streamed answer in, events out.
+pub use openrouter_wire::sse;
 /// The layers by themselves: for stacks put together by hand.
 pub use tower_llm_layers as layers;
 
@@ -39,13 +46,15 @@ pub use tower_llm_ledger as ledger;
 pub use tower_llm_redis as redis;
 
 pub use account::Account;
-pub use api::{Api, ApiRequest, EmbeddingRequest, MessagesRequest, ResponsesRequest};
+pub use api::{ApiRequest, EmbeddingRequest, MessagesRequest, ResponsesRequest};
 pub use body::ChatBody;
 pub use catalogue::Catalogue;
 pub use error::Error;
 pub use frame::{ChatFrame, FrameKind};
+pub use openrouter_wire::Api;
 pub use request::ChatRequest;
-pub use stack::{Answer, BoxStack, ChatService, ChatServiceExt, Completion, Stack};
+pub use service_ext::ChatServiceExt;
+pub use stack::{Answer, BoxStack, ChatService, Completion, Stack};
 pub use tower_llm_layers::{
     Attempt, AttemptLog, Candidate, FailureKind, Outcome, Phase, Tags, UsdAmount,
     auth::{ApiKey, KeyPool, Keys},

@@ -11,7 +11,8 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tower_llm_layers::LlmRequest;
 
-use crate::{Api, request::RequestError, transport::Dialect};
+use crate::{Api, dialect::Dialect};
+use openrouter_wire::request::RequestError;
 
 /// A request that the [`Transport`](crate::Transport) can send: chat, embeddings, or one of your own.
 pub trait WireRequest: LlmRequest {

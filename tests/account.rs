@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::support::{FIRST, SECOND, World, ask, call};
 use openrouter_simulator::Simulator;
+use tower_openrouter::response::{ToUsd as _, UsageExt as _};
 use tower_openrouter::{
     Account, ApiKey, Catalogue, ChatRequest, ChatServiceExt, FailureKind, Outcome, Stack, Transport,
     layers::{Candidate, fallback::Capabilities},

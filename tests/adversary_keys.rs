@@ -64,7 +64,7 @@ async fn an_echoed_key_is_in_no_head_of_an_answer() {
     );
 }
 
-/// A redirect would carry the key and the prompt away.
+/// A redirect would carry the key and the prompt away: none is followed, wherever it leads, and the error names the place without secrets.
 #[tokio::test(start_paused = true)]
 async fn no_redirect_is_followed() {
     let thief = Raw::always(vec![json(), send("{}")]).await;
@@ -75,13 +75,34 @@ async fn no_redirect_is_followed() {
         "307 Temporary",
         "308 Permanent",
     ] {
-        let location = format!(
-            "HTTP/1.1 {status}\r\nlocation: {}/chat\r\ncontent-length: 0\r\n\r\n",
-            thief.url()
-        );
-        let raw = Raw::always(vec![send(location)]).await;
-        let got = call(&raw.alone(), true, ask()).await;
-        assert!(got.error.is_some(), "{status}");
+        let elsewhere = format!("{}/chat?key={KEY}", thief.url());
+        for place in [elsewhere.as_str(), "/v1/other"] {
+            let location = format!("HTTP/1.1 {status}\r\nlocation: {place}\r\ncontent-length: 0\r\n\r\n");
+            let raw = Raw::always(vec![send(location)]).await;
+            for streamed in [true, false] {
+                let got = call(&raw.alone(), streamed, ask()).await;
+                assert_eq!(got.text, "");
+                let error = got.error.unwrap_or_else(|| unreachable!("{status} is no answer"));
+                let told = said(&error);
+                let named = place.split('?').next().unwrap_or_default();
+                assert!(told.contains("redirects to") && told.contains(named), "{told}");
+                assert!(!told.contains("s3cr3t"), "{told}");
+            }
+            assert_eq!(
+                raw.seen().len(),
+                2,
+                "{status}: each call once, and at the place that was set"
+            );
+            // What is asked about the account goes out with the key, too.
+            let account = Account::new(
+                Transport::builder().upstream(raw.upstream()).build().unwrap(),
+                raw.upstream(),
+                Some(ApiKey::new(KEY).unwrap()),
+            );
+            let error = account.models().await.unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("s3cr3t"), "{error}");
+            assert_eq!(raw.seen().len(), 3);
+        }
     }
     assert!(thief.seen().is_empty());
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::support::{FIRST, TEXT, World, ask, call};
 use openrouter_simulator::Outcome as Seen;
 use tower::Layer;
+use tower_openrouter::response::UsageExt as _;
 use tower_openrouter::{
     Answer, ChatFrame, ChatRequest, ChatServiceExt, Error, FrameKind, Stack,
     layers::{

@@ -7,6 +7,7 @@ use proptest::{
     test_runner::{Config, RngAlgorithm, RngSeed},
 };
 use serde_json::{Value, json};
+use tower_openrouter::response::ToUsd as _;
 use tower_openrouter::{
     Candidate, Catalogue, UsdAmount,
     layers::{Modalities, Needs, PriceCeiling, PriceList, Quote, TokenUsage, UtcTime, WorstCasePrice},

@@ -45,6 +45,10 @@ enum After {
     Silent(usize),
     /// It is closed with a GOAWAY, as each other one is.
     GoAway(usize),
+    /// The first one is closed so, while answers are in flight on it: each begins a second late.
+    GoAwayAmid(usize),
+    /// A GOAWAY says that its first request was not processed.
+    Refusing,
     /// Nothing; each answer begins this late, and a connection takes ten at once.
     Late(Duration),
 }
@@ -85,12 +89,37 @@ impl Http2 {
     }
 }
 
+/// Reads a request, and says that none was processed: frames by hand, as a server does that is shutting down.
+async fn refuse(mut stream: TcpStream) {
+    const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    // Of eight bytes: the last stream that was processed is 0, and there is no error.
+    const GOAWAY: [u8; 17] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    stream.write_all(&SETTINGS).await.unwrap();
+    let (mut buffer, mut read) = ([0; 4096], Vec::new());
+    while !read.ends_with(b"}") {
+        match stream.read(&mut buffer).await {
+            Ok(count @ 1..) => read.extend_from_slice(&buffer[..count]),
+            _ => return,
+        }
+    }
+    stream.write_all(&GOAWAY).await.unwrap();
+    while let Ok(1..) = stream.read(&mut buffer).await {}
+}
+
 async fn serve(stream: TcpStream, after: After, number: usize) {
+    if number == 0 && matches!(after, After::Refusing) {
+        return refuse(stream).await;
+    }
     let stop = Arc::new(Notify::new());
     let (tell, requests) = (Arc::clone(&stop), AtomicUsize::new(0));
     let service = service_fn(move |_: hyper::Request<Incoming>| {
         let request = requests.fetch_add(1, Ordering::Relaxed) + 1;
-        if matches!(after, After::Silent(limit) | After::GoAway(limit) if request == limit) {
+        let ends_after = match after {
+            After::Silent(limit) | After::GoAway(limit) => Some(limit),
+            After::GoAwayAmid(limit) => Some(limit).filter(|_| number == 0),
+            After::Late(_) | After::Refusing => None,
+        };
+        if ends_after == Some(request) {
             let tell = Arc::clone(&tell);
             tokio::spawn(async move {
                 sleep(Duration::from_millis(50)).await;
@@ -98,8 +127,10 @@ async fn serve(stream: TcpStream, after: After, number: usize) {
             });
         }
         async move {
-            if let After::Late(late) = after {
-                sleep(late).await;
+            match after {
+                After::Late(late) => sleep(late).await,
+                After::GoAwayAmid(_) => sleep(S).await,
+                _ => {}
             }
             let answer = Response::builder().header("content-type", "text/event-stream");
             Ok::<_, Infallible>(answer.body(Full::new(Bytes::from_static(ANSWER.as_bytes()))).unwrap())
@@ -117,8 +148,8 @@ async fn serve(stream: TcpStream, after: After, number: usize) {
     }
     match after {
         After::Silent(_) if number == 0 => std::future::pending().await,
-        After::GoAway(_) => connection.as_mut().graceful_shutdown(),
-        After::Silent(_) | After::Late(_) => {}
+        After::GoAway(_) | After::GoAwayAmid(_) => connection.as_mut().graceful_shutdown(),
+        After::Silent(_) | After::Late(_) | After::Refusing => {}
     }
     drop(connection.await);
 }
@@ -179,6 +210,37 @@ async fn a_goaway_costs_no_caller_an_answer() {
         sleep(S).await;
     }
     assert!(upstream.connections() > 2, "each GOAWAY is heeded");
+}
+
+/// What is in flight is answered on the connection that closes, and what comes later on a new one: no attempt is lost.
+#[tokio::test(start_paused = true)]
+async fn a_goaway_amid_answers_costs_no_attempt() {
+    let upstream = Http2::start(After::GoAwayAmid(3)).await;
+    let stack = upstream.builder().build().unwrap();
+    let mut calls = Vec::new();
+    for number in 0..6 {
+        let stack = stack.clone();
+        calls.push(tokio::spawn(async move { call(&stack, true, ask()).await }));
+        // The GOAWAY comes between the third and the fourth.
+        sleep(Duration::from_millis(if number == 2 { 300 } else { 10 })).await;
+    }
+    for one in calls {
+        let got = one.await.unwrap();
+        assert_eq!((got.text.as_str(), got.lines.len()), ("Sky", 1), "{got:?}");
+    }
+    assert_eq!(upstream.connections(), 2);
+}
+
+/// The client sends nothing again by itself: what a GOAWAY refuses is one more attempt, on another connection.
+#[tokio::test(start_paused = true)]
+async fn what_a_goaway_refuses_is_made_again_as_an_attempt() {
+    let upstream = Http2::start(After::Refusing).await;
+    let got = call(&upstream.builder().attempts(1).build().unwrap(), true, ask()).await;
+    assert_eq!((got.kind(), got.lines.len()), (Some(FailureKind::Reset), 1), "{got:?}");
+    let upstream = Http2::start(After::Refusing).await;
+    let got = call(&upstream.builder().build().unwrap(), true, ask()).await;
+    assert_eq!((got.text.as_str(), got.asked()), ("Sky", vec![FIRST, FIRST]), "{got:?}");
+    assert_eq!(upstream.connections(), 2);
 }
 
 /// What a peer does not allow on one connection is sent over another one, and does not wait unseen for its turn.

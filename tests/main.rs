@@ -74,6 +74,8 @@ mod faults_refused;
 #[cfg(test)]
 mod fidelity;
 #[cfg(test)]
+mod finish_reasons;
+#[cfg(test)]
 mod interrupted;
 #[cfg(test)]
 mod keys;
@@ -119,7 +121,7 @@ mod scorecard;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
-mod sse_properties;
+mod served_by;
 #[cfg(test)]
 mod staying_up;
 #[cfg(test)]

@@ -49,7 +49,7 @@ async fn a_call_is_counted_once_whatever_it_took() {
     let all = values(&snapshotter);
     let [(labels, durations)] = &told(
         &all,
-        names::OPERATION_DURATION,
+        names::INFERENCE_DURATION,
         &[names::OPERATION, names::RESPONSE_MODEL, names::ERROR_TYPE],
     )[..] else {
         unreachable!("one operation")
@@ -71,8 +71,8 @@ async fn a_call_is_counted_once_whatever_it_took() {
     assert_eq!(told(&all, names::TIME_TO_FIRST_CHUNK, &[])[0].1.len(), 1);
     let tokens = 10;
     assert_eq!(told(&all, names::TIME_PER_OUTPUT_CHUNK, &[])[0].1.len(), tokens - 1);
-    let tokens = told(&all, names::TOKEN_USAGE, &[names::TOKEN_TYPE]);
-    assert_eq!(tokens[1], (vec!["output".to_owned()], vec![10.0]));
+    let tokens = told(&all, names::OUTPUT_USAGE, &[names::TOKEN_MODALITY]);
+    assert_eq!(tokens, [(vec!["unknown".to_owned()], vec![10.0])]);
     let cost = told(&all, names::OPERATION_COST, &[])[0].1[0];
     let billed = world.simulator.billed_total().pico();
     assert!(
@@ -97,7 +97,7 @@ async fn failures_degraded_answers_and_circuits_are_counted() {
     let stack = world.builder().chain([FIRST]).canned_reply(CannedReply::text("Sorry."));
     call(&stack.build().unwrap(), true, ask()).await;
     let all = values(&snapshotter);
-    let failed = told(&all, names::OPERATION_DURATION, &[names::ERROR_TYPE]);
+    let failed = told(&all, names::INFERENCE_DURATION, &[names::ERROR_TYPE]);
     assert_eq!(
         failed
             .iter()
@@ -131,7 +131,7 @@ async fn a_thousand_models_are_distinguished_and_no_more() {
         call(&stack, true, ask().model(format!("nobody/{number}"))).await;
     }
     let all = values(&snapshotter);
-    let models = told(&all, names::OPERATION_DURATION, &[names::REQUEST_MODEL]);
+    let models = told(&all, names::INFERENCE_DURATION, &[names::REQUEST_MODEL]);
     assert!(models.len() <= 1_001, "{}", models.len());
     assert!(
         models

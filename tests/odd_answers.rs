@@ -4,6 +4,7 @@ use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use http_body_util::Full;
 use tower::service_fn;
+use tower_openrouter::response::UsageExt as _;
 use tower_openrouter::{
     ApiKey, ApiRequest, AttemptLog, ChatBody, ChatRequest, ChatServiceExt, Completion, Error, Stack,
     response::ChatResponse, stream_upstream::Gathering,

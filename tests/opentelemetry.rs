@@ -10,6 +10,11 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 /// What each span of a streamed call, whose first candidate fails, has been exported with.
 async fn exported() -> Vec<SpanData> {
+    exported_from().await.1
+}
+
+/// The same, with the upstream that served it.
+async fn exported_from() -> (World, Vec<SpanData>) {
     let exporter = InMemorySpanExporter::default();
     let provider = SdkTracerProvider::builder()
         .with_simple_exporter(exporter.clone())
@@ -25,10 +30,15 @@ async fn exported() -> Vec<SpanData> {
         .unwrap();
     {
         let _listening = tracing::subscriber::set_default(subscriber);
-        assert!(call(&stack, true, ask().max_tokens(50)).await.error.is_none());
+        assert!(
+            call(&stack, true, ask().max_tokens(50).session_id("chat-7"))
+                .await
+                .error
+                .is_none()
+        );
     }
     provider.force_flush().unwrap();
-    exporter.get_finished_spans().unwrap()
+    (world, exporter.get_finished_spans().unwrap())
 }
 
 #[tokio::test(start_paused = true)]
@@ -56,4 +66,57 @@ async fn whole_numbers_are_exported_as_numbers() {
     }
     assert_eq!(seen.len(), counts.len(), "{seen:?}");
     assert_eq!(spans.len(), 3, "an operation and two attempts");
+}
+
+fn text(span: &SpanData, name: &str) -> Option<String> {
+    let attribute = span
+        .attributes
+        .iter()
+        .find(|attribute| attribute.key.as_str() == name)?;
+    Some(attribute.value.as_str().into_owned())
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_attempt_says_where_it_went_and_who_served_it() {
+    let spans = exported().await;
+    let attempts: Vec<_> = spans
+        .iter()
+        .filter(|span| text(span, names::ATTEMPT_NUMBER).is_some())
+        .collect();
+    assert_eq!(attempts.len(), 2);
+    for attempt in &attempts {
+        assert_eq!(text(attempt, names::SERVER_ADDRESS).as_deref(), Some("127.0.0.1"));
+        assert!(text(attempt, names::SERVER_PORT).unwrap().parse::<u16>().unwrap() > 0);
+        assert_eq!(text(attempt, names::CONVERSATION_ID).as_deref(), Some("chat-7"));
+    }
+    let operation = spans
+        .iter()
+        .find(|span| text(span, names::ATTEMPT_NUMBER).is_none())
+        .unwrap();
+    assert_eq!(text(operation, names::CONVERSATION_ID).as_deref(), Some("chat-7"));
+    assert_eq!(text(operation, names::SERVED_BY).as_deref(), Some("OpenAI"));
+}
+
+/// The only test here that sets the process's propagator: no other one looks at it.
+#[cfg(feature = "opentelemetry")]
+#[tokio::test(start_paused = true)]
+async fn each_attempts_own_span_is_the_parent_of_what_the_upstream_does() {
+    use opentelemetry_sdk::propagation::TraceContextPropagator;
+
+    opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
+    let (world, spans) = exported_from().await;
+    let sent: Vec<_> = world
+        .simulator
+        .seen()
+        .chats()
+        .map(|seen| seen.header("traceparent").unwrap().to_owned())
+        .collect();
+    let mut attempts: Vec<_> = spans
+        .iter()
+        .filter_map(|span| Some((text(span, names::ATTEMPT_NUMBER)?, &span.span_context)))
+        .map(|(number, context)| (number, format!("00-{}-{}-01", context.trace_id(), context.span_id())))
+        .collect();
+    attempts.sort();
+    let attempts: Vec<_> = attempts.into_iter().map(|(_, context)| context).collect();
+    assert_eq!((sent.len(), &sent), (2, &attempts));
 }

@@ -6,7 +6,7 @@ use crate::support::{FIRST, SECOND, World, ask, call};
 use tokio::time::sleep;
 use tower_openrouter::{
     FailureKind, Stack,
-    layers::{circuit_breaker::CircuitState, rate_limit::Limits, retry::Exponential},
+    layers::{Scope, circuit_breaker::CircuitState, rate_limit::Limits, retry::Exponential},
     stack::StackBuilder,
 };
 
@@ -158,4 +158,32 @@ async fn a_provider_that_one_caller_pins_counts_against_that_route_only() {
     assert_eq!(call(&stack, true, pinned()).await.asked(), [FIRST, SECOND]);
     assert_eq!(call(&stack, true, pinned()).await.asked(), [SECOND]);
     assert_eq!(call(&stack, true, ask()).await.asked(), [FIRST]);
+}
+
+/// Who is on duty sees what is not called, and until when.
+#[tokio::test(start_paused = true)]
+async fn the_pauses_in_force_are_seen_on_the_stack() {
+    for which in 0..2 {
+        let world = World::new("429;retry-after=40").await;
+        let builder = world
+            .builder()
+            .max_retry_delay_with_fallback(3 * S)
+            .chain([FIRST, SECOND]);
+        let stack = &both(&builder)[which];
+        assert!(stack.pauses().reports().is_empty());
+        assert_eq!(call(stack, true, ask()).await.kind(), None);
+        sleep(10 * S).await;
+        let reports = stack.clone().pauses().reports();
+        let [report] = &reports[..] else {
+            unreachable!("one pause: {reports:?}")
+        };
+        assert_eq!((report.candidate.model(), report.scope), (FIRST, Scope::Candidate));
+        assert_eq!(report.kind, FailureKind::RateLimited);
+        assert!((29 * S..=30 * S).contains(&report.ends_in), "{:?}", report.ends_in);
+        let told = report.to_string();
+        let start = format!("{FIRST} at openrouter: paused (rate_limited), next attempt in ");
+        assert!(told.starts_with(&start), "{told}");
+        sleep(31 * S).await;
+        assert!(stack.pauses().reports().is_empty());
+    }
 }

@@ -60,7 +60,7 @@ async fn resolves_at_the_first_content_and_replays_what_was_held() {
 #[tokio::test(start_paused = true)]
 async fn an_honest_end_is_a_beginning() {
     let leaf = Leaf::new([Step::body([ROLE, Beat::Frame(Stage::Finish)])]);
-    let body = ask(&FirstTokenLayer.layer(leaf), streamed()).await.unwrap();
+    let body = ask(&FirstTokenLayer::new().layer(leaf), streamed()).await.unwrap();
     let reading = read(body.into_body()).await;
     assert_eq!(reading.stages, [Stage::Preamble, Stage::Finish]);
 }
@@ -90,7 +90,7 @@ async fn the_bodys_own_error_is_the_failure() {
 async fn after_the_beginning_it_is_the_bodys() {
     let broken = Beat::Fail(fails(FailureKind::Truncated));
     let leaf = Leaf::new([Step::body([BEGIN, broken])]);
-    let response = ask(&FirstTokenLayer.layer(leaf), streamed()).await;
+    let response = ask(&FirstTokenLayer::new().layer(leaf), streamed()).await;
     let reading = read(response.unwrap().into_body()).await;
     assert_eq!(reading.stages, [Stage::Content]);
     assert_eq!(reading.error.unwrap().kind, FailureKind::Truncated);
@@ -110,7 +110,7 @@ async fn memory_is_bounded_and_signs_of_life_take_none() {
     beats.extend(vec![ROLE; 5000]);
     beats.push(BEGIN);
     let leaf = Leaf::new([Step::body(beats)]);
-    let response = ask(&FirstTokenLayer.layer(leaf), streamed()).await;
+    let response = ask(&FirstTokenLayer::new().layer(leaf), streamed()).await;
     let reading = read(response.unwrap().into_body()).await;
     assert_eq!(reading.stages.len(), 5001);
 }
@@ -119,7 +119,7 @@ async fn memory_is_bounded_and_signs_of_life_take_none() {
 async fn dropped_while_calling_or_holding_leaves_nothing() {
     let leaf = Leaf::new([Step::Hang, Step::body([ROLE, Beat::Stall])]);
     let probe = leaf.probe();
-    let mut service = FirstTokenLayer.layer(leaf);
+    let mut service = FirstTokenLayer::new().layer(leaf);
     for _ in 0..2 {
         let mut future = Box::pin(service.ready().await.unwrap().call(streamed()));
         assert!(poll_once(future.as_mut()).is_pending());
@@ -135,7 +135,7 @@ async fn dropped_while_calling_or_holding_leaves_nothing() {
 async fn dropped_with_frames_held_leaves_nothing() {
     let leaf = Leaf::new([Step::body([ROLE, BEGIN, Beat::Stall])]);
     let probe = leaf.probe();
-    drop(ask(&FirstTokenLayer.layer(leaf), streamed()).await.unwrap());
+    drop(ask(&FirstTokenLayer::new().layer(leaf), streamed()).await.unwrap());
     assert_eq!(probe.counts().bodies_dropped, 1);
     probe.assert_quiet();
 }
@@ -144,8 +144,72 @@ async fn dropped_with_frames_held_leaves_nothing() {
 async fn a_body_that_is_always_ready_lets_others_have_their_turn() {
     let mut beats = vec![Beat::Frame(Stage::KeepAlive); 10_000];
     beats.push(BEGIN);
-    let mut service = FirstTokenLayer.layer(Leaf::new([Step::body(beats)]));
+    let mut service = FirstTokenLayer::new().layer(Leaf::new([Step::body(beats)]));
     let mut future = Box::pin(service.ready().await.unwrap().call(streamed()));
     assert!(poll_once(future.as_mut()).is_pending());
     assert!(future.await.is_ok());
+}
+
+fn no_stop() -> FirstTokenLayer {
+    FirstTokenLayer::new()
+        .fail_on_finish_reason(|reason| (reason == "stop").then_some(FailureKind::ContextLengthExceeded))
+}
+
+/// A finish of which nothing was shown before fails the call, once what it cost is known.
+#[tokio::test(start_paused = true)]
+async fn a_finish_reason_that_counts_as_a_failure_fails_the_call_after_its_last_frame() {
+    let usage = Beat::Used(70);
+    for beats in [
+        vec![Beat::Frame(Stage::Finish), Beat::Pause(secs(2)), usage.clone()],
+        vec![
+            Beat::Frame(Stage::Preamble),
+            Beat::Frame(Stage::Finish),
+            Beat::Pause(secs(2)),
+            usage.clone(),
+        ],
+        vec![
+            Beat::Frame(Stage::Finish),
+            Beat::Pause(secs(2)),
+            Beat::Fail(fails(FailureKind::Truncated)),
+        ],
+    ] {
+        let leaf = Leaf::new([Step::body(beats)]);
+        let probe = leaf.probe();
+        let (result, took) = within(ask(&no_stop().layer(leaf), streamed())).await;
+        let error = result.unwrap_err();
+        assert_eq!((error.kind, took), (FailureKind::ContextLengthExceeded, secs(2)));
+        assert_eq!(
+            error.summary,
+            "the answer ended with the finish reason `stop`, which counts as context_length_exceeded here"
+        );
+        probe.assert_quiet();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_was_shown_ends_with_the_failure_and_its_usage_is_read() {
+    let beats = [
+        Beat::Frame(Stage::Content),
+        Beat::Frame(Stage::Content),
+        Beat::Frame(Stage::Finish),
+        Beat::Pause(secs(2)),
+        Beat::Used(70),
+    ];
+    let leaf = Leaf::new([Step::body(beats.clone()), Step::body(beats)]);
+    let probe = leaf.probe();
+    let body = ask(&no_stop().layer(leaf.clone()), streamed())
+        .await
+        .unwrap()
+        .into_body();
+    let (reading, took) = within(read(body)).await;
+    assert_eq!(reading.stages, [Stage::Content, Stage::Content]);
+    let kind = reading.error.map(|error| error.kind);
+    assert_eq!((kind, took), (Some(FailureKind::ContextLengthExceeded), secs(2)));
+    probe.assert_quiet();
+    // By default it is an answer.
+    let body = ask(&FirstTokenLayer::new().layer(leaf), streamed())
+        .await
+        .unwrap()
+        .into_body();
+    assert!(read(body).await.error.is_none());
 }

@@ -9,13 +9,18 @@ use std::{
 use http_body_util::BodyExt;
 use tokio::time::sleep;
 use tokio_test::{assert_pending, task};
-use tower::{Layer, ServiceExt};
+use tower::{Layer, ServiceBuilder, ServiceExt};
 use tower_llm_layers::{
     FailureKind, Stage,
+    attempt::AttemptLayer,
+    budget::{Budget, Budgets},
+    cost::CostLayer,
+    fallback::FallbackLayer,
     rate_limit::{Admitting, GlobalKey, LimitHold, LimitStore, LimitWait, Limits, Rate, RateLimitLayer, WaitReason},
+    retry::RetryLayer,
 };
 
-use crate::support::{Beat, Leaf, Step, ask, fails, millis, read, secs, streamed, within};
+use crate::support::{Beat, Leaf, Prices, Step, ask, chain, fails, millis, read, secs, streamed, within};
 
 /// Answers as scripted, each after some time; then lets pass at once.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +32,7 @@ struct Script {
     asked: Vec<(String, u64)>,
     /// What ended, and with how many tokens; nothing if it was dropped.
     ended: Vec<Option<u64>>,
+    not_sent: usize,
     given_up: usize,
 }
 
@@ -89,6 +95,11 @@ impl LimitHold for Passed {
     fn used(mut self: Box<Self>, tokens: u64) {
         self.1 = true;
         self.0.with(|script| script.ended.push(Some(tokens)));
+    }
+
+    fn not_sent(mut self: Box<Self>) {
+        self.1 = true;
+        self.0.with(|script| script.not_sent += 1);
     }
 }
 
@@ -174,7 +185,7 @@ async fn its_refusals_say_what_is_in_the_way() {
     let limited = FailureKind::RateLimited;
     for (summary, hint, kind) in [
         ("over 600 tokens in 60 s: retry in 0.7 s", Some(millis(700)), limited),
-        ("too many concurrent calls: retry when one has ended", None, limited),
+        ("too many concurrent calls: retry in 1 s", Some(secs(1)), limited),
         (
             "the store of the limits does not answer (no answer in 250ms), so nothing is let through; it is probed again within 1 s: mend \
              it, or let calls pass uncounted",
@@ -224,4 +235,23 @@ async fn a_call_that_is_dropped_ends_its_question_or_its_lease() {
     drop(left);
     assert_eq!(store.with(|script| script.ended.clone()), [Some(1)], "what was seen");
     probe.assert_quiet();
+}
+
+/// The store learns that an attempt was refused within, so that its request goes back, too.
+#[tokio::test(start_paused = true)]
+async fn it_tells_what_was_never_sent() {
+    let store = Told::new([]);
+    let budgets = Budgets::new([Budget::usd("all", "0.00001").unwrap()]).unwrap();
+    let service = ServiceBuilder::new()
+        .layer(FallbackLayer::new(chain(["a"])))
+        .layer(RetryLayer::new())
+        .layer(store.layer())
+        .layer(AttemptLayer::new())
+        .layer(CostLayer::new().prices(Arc::new(Prices)).budgets(budgets))
+        .service(Leaf::new([]));
+    let error = ask(&service, streamed()).await.err().unwrap();
+    assert_eq!(error.kind, FailureKind::BudgetExceeded);
+    let (passed, not_sent, ended) = store.with(|script| (script.asked.len(), script.not_sent, script.ended.len()));
+    assert!(passed > 0);
+    assert_eq!((not_sent, ended), (passed, 0));
 }

@@ -62,23 +62,26 @@ async fn the_end_of_a_continuation_is_shown_whatever_form_it_has() {
     }
 }
 
-/// What came is shown, although the upstream then failed finally.
+/// What came next may be new, or said again: the answer ends in an error anyway, and no character is there twice.
 #[tokio::test(start_paused = true)]
-async fn text_held_at_the_seam_is_shown_if_no_candidate_continues() {
-    // A new sentence that begins as the last one did.
-    let scripts = [
-        vec![word("The sky is blue."), Word::Cut],
-        vec![word(" The sky is"), Word::Cut],
-    ];
-    let told = tell(Scripted::new(scripts), ResumeLayer::new().times(1)).await;
-    assert_eq!(
-        told,
-        (
-            "The sky is blue. The sky is".to_owned(),
-            false,
-            Some(FailureKind::Truncated)
-        )
-    );
+async fn text_held_at_the_seam_is_not_shown_if_no_candidate_continues() {
+    for (shown, next) in [
+        // A new sentence that begins as the last one did, or the last one again.
+        ("The sky is blue.", " The sky is"),
+        // Within a word that begins a sentence: its next letters, or the whole of it again.
+        ("da:10q7, lo10q8 lo10q9. lo10q1", "lo"),
+        // The first words of the answer, or a sentence that begins like it.
+        ("The sky is blue. Because ", "The"),
+        ("The sky is blue.", " "),
+    ] {
+        let scripts = [vec![word(shown), Word::Cut], vec![word(next), Word::Cut]];
+        let told = tell(Scripted::new(scripts), ResumeLayer::new().times(1)).await;
+        assert_eq!(
+            told,
+            (shown.to_owned(), false, Some(FailureKind::Truncated)),
+            "{next:?}"
+        );
+    }
 }
 
 /// The process-wide share bounds whatever asks again.
@@ -172,9 +175,9 @@ async fn text_shown_and_resumed_is_not_recorded_as_wasted() {
     assert!(matches!(wasted, None | Some("0" | "0.0")), "{:?}", span.fields);
 }
 
-/// What the first continuation held back is not lost if the next one brings nothing.
+/// Nor however often it is interrupted.
 #[tokio::test(start_paused = true)]
-async fn text_held_at_one_seam_is_shown_if_the_next_is_interrupted_too() {
+async fn text_held_at_one_seam_is_not_shown_if_the_next_is_interrupted_too() {
     for last in [vec![Word::Cut], vec![word(" "), Word::Cut]] {
         let scripts = [
             vec![word("The sky is blue."), Word::Cut],
@@ -182,7 +185,7 @@ async fn text_held_at_one_seam_is_shown_if_the_next_is_interrupted_too() {
             last,
         ];
         let told = tell(Scripted::new(scripts), ResumeLayer::new()).await;
-        let text = "The sky is blue. The sky is".to_owned();
+        let text = "The sky is blue.".to_owned();
         assert_eq!(told, (text, false, Some(FailureKind::Truncated)));
     }
 }

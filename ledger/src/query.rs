@@ -43,6 +43,10 @@ impl DatabaseLedger {
         let (group, join) = match by {
             GroupBy::Model => ("e.model".to_owned(), String::new()),
             GroupBy::Upstream => ("e.upstream".to_owned(), String::new()),
+            GroupBy::Provider => {
+                conditions.and("e.provider IS NOT NULL");
+                ("e.provider".to_owned(), String::new())
+            }
             GroupBy::Hour => (format!("CAST(e.ended / {HOUR} AS TEXT)"), String::new()),
             GroupBy::Day => (format!("CAST(e.ended / {DAY} AS TEXT)"), String::new()),
             GroupBy::Tag(name) => {

@@ -10,7 +10,7 @@ use tower_llm_layers::{
 use crate::LedgerError;
 
 /// The columns of an entry, in their order.
-pub(crate) const COLUMNS: [&str; 28] = [
+pub(crate) const COLUMNS: [&str; 29] = [
     "id",
     "call_id",
     "attempt",
@@ -39,6 +39,7 @@ pub(crate) const COLUMNS: [&str; 28] = [
     "generation_id",
     "first_token_ms",
     "clamped_to",
+    "provider",
 ];
 
 /// Parameters that one statement may have: SQLite takes 32 766, PostgreSQL twice as many.
@@ -143,6 +144,7 @@ fn bind<'q>(statement: Statement<'q>, entry: &'q Entry) -> Statement<'q> {
                 .map(|time| i64::try_from(time.as_millis()).unwrap_or(i64::MAX)),
         )
         .bind(entry.clamped_to.map(whole))
+        .bind(entry.provider.as_deref())
 }
 
 /// Puts a bill in the place of an estimate. Says whether its entry was there.
@@ -244,6 +246,7 @@ pub(crate) fn read(row: &AnyRow) -> Result<Entry, LedgerError> {
         generation_id: row.try_get::<Option<String>, _>("generation_id")?.map(Into::into),
         first_token: maybe("first_token_ms")?.map(Duration::from_millis),
         clamped_to: maybe("clamped_to")?,
+        provider: row.try_get::<Option<String>, _>("provider")?.map(Into::into),
     })
 }
 

@@ -5,8 +5,9 @@ use sqlx::{AnyConnection, Connection, Row};
 use crate::{LedgerError, place::Place};
 
 /// Each step from one version to the next. Steps are added, never changed.
-const STEPS: &[&[&str]] = &[&[
-    "CREATE TABLE entries (
+const STEPS: &[&[&str]] = &[
+    &[
+        "CREATE TABLE entries (
         id TEXT PRIMARY KEY,
         call_id TEXT NOT NULL,
         attempt BIGINT NOT NULL,
@@ -36,16 +37,16 @@ const STEPS: &[&[&str]] = &[&[
         first_token_ms BIGINT,
         clamped_to BIGINT
     )",
-    "CREATE INDEX entries_ended ON entries (ended)",
-    "CREATE INDEX entries_awaiting ON entries (ended) WHERE state = 'estimated'",
-    "CREATE TABLE entry_tags (
+        "CREATE INDEX entries_ended ON entries (ended)",
+        "CREATE INDEX entries_awaiting ON entries (ended) WHERE state = 'estimated'",
+        "CREATE TABLE entry_tags (
         entry_id TEXT NOT NULL,
         name TEXT NOT NULL,
         value TEXT NOT NULL,
         PRIMARY KEY (entry_id, name)
     )",
-    "CREATE INDEX entry_tags_value ON entry_tags (name, value)",
-    "CREATE TABLE ledger_runs (
+        "CREATE INDEX entry_tags_value ON entry_tags (name, value)",
+        "CREATE TABLE ledger_runs (
         id TEXT PRIMARY KEY,
         started BIGINT NOT NULL,
         last_written BIGINT NOT NULL,
@@ -54,7 +55,9 @@ const STEPS: &[&[&str]] = &[&[
         lost BIGINT NOT NULL,
         stopped BIGINT
     )",
-]];
+    ],
+    &["ALTER TABLE entries ADD COLUMN provider TEXT"],
+];
 
 /// The newest version that is known here.
 pub(crate) const VERSION: i64 = STEPS.len() as i64;

@@ -44,6 +44,7 @@ pub(crate) fn clean_entry(entry: &mut Entry) {
     let texts = [
         Some(&mut entry.upstream),
         Some(&mut entry.model),
+        entry.provider.as_mut(),
         entry.generation_id.as_mut(),
     ];
     for text in texts.into_iter().flatten() {
@@ -57,6 +58,7 @@ pub(crate) fn clean_entry(entry: &mut Entry) {
 pub(crate) fn plain_entry(entry: &Entry) -> Option<Entry> {
     let mut plainer = entry.clone();
     plainer.upstream = plain(&entry.upstream).into();
+    plainer.provider = entry.provider.as_deref().map(|name| plain(name).into());
     plainer.model = plain(&entry.model).into();
     plainer.generation_id = entry.generation_id.as_deref().map(|id| plain(id).into());
     let tags = entry.tags.iter().map(|(name, value)| (name, plain(value)));

@@ -317,6 +317,7 @@ mod tests {
             bill: None,
             booked: UsdAmount::ZERO,
             usage: TokenUsage::default(),
+            provider: None,
             generation_id: None,
             first_token: None,
             clamped_to: None,

@@ -1,4 +1,4 @@
-//! A real PostgreSQL that hangs, is killed, or whose table is locked.
+//! A real PostgreSQL that hangs, is killed, whose table is locked, or whose disk is full.
 #![cfg(feature = "postgres")]
 
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tower_llm_ledger::{DatabaseLedger, Filter, LedgerError, LedgerOptions};
 use crate::support::{
     entry,
     log::Log,
-    postgres::{connect, database},
+    postgres::{connect, database, sql},
     until,
 };
 
@@ -111,4 +111,52 @@ async fn a_server_that_is_killed_under_load_loses_nothing_and_books_nothing_twic
     let closed = ledger.close().await;
     assert_eq!((closed.written, closed.lost), (3_600, 0));
     assert_eq!(ledger.total(&Filter::new()).await.unwrap().attempts, 3_600);
+}
+
+/// No page is left: `53100` for whatever needs one. It is the server's trouble, and not the rows': none is given up, and all are written once
+/// there is room.
+#[tokio::test]
+async fn a_full_disk_holds_nothing_up_and_loses_nothing() {
+    let Some(server) = Postgres::start_with_small_disk(24) else {
+        return;
+    };
+    let (log, _listening) = Log::listen();
+    let place = server.small_disk().display().to_string();
+    sql(&server.url(), &format!("CREATE TABLESPACE small LOCATION '{place}'")).await;
+    let url = database(&server, "ledger TABLESPACE small")
+        .await
+        .replace("/ledger TABLESPACE small", "/ledger");
+    let ledger = open(&url, Duration::from_secs(30)).await;
+    record(&ledger, 10);
+    until(|| ledger.written() == 10).await;
+    // Another table takes all that is left. Rows that failed to be written keep their pages until it is dropped.
+    sql(&url, "CREATE TABLE filler (text text)").await;
+    sql(&url, "ALTER TABLE filler ALTER COLUMN text SET STORAGE PLAIN").await;
+    let mut other = connect(&url).await;
+    let fills = "INSERT INTO filler SELECT repeat('x', 4000) FROM generate_series(1, 100000)";
+    let full = sqlx::query(fills).execute(&mut other).await.unwrap_err();
+    let code = full
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code)
+        .unwrap_or_default();
+    assert_eq!(code, "53100", "{full}");
+    let begun = std::time::Instant::now();
+    record(&ledger, 2_000);
+    assert!(begun.elapsed() < Duration::from_secs(1), "no call waits for it");
+    until(|| log.count("the ledger is not written: trying again") >= 2).await;
+    assert!(log.text().contains("No space left on device"), "{}", log.text());
+    assert!(ledger.written() < 2_010, "{} written", ledger.written());
+    assert_eq!(ledger.lost(), 0);
+    // A process that ends meanwhile says what it has not written.
+    let impatient = open(&url, Duration::from_millis(300)).await;
+    record(&impatient, 2_000);
+    let closed = impatient.close().await;
+    assert_eq!(closed.written + closed.lost, 2_000);
+    assert!(closed.lost > 0);
+    sqlx::query("DROP TABLE filler").execute(&mut other).await.unwrap();
+    until(|| ledger.written() == 2_010).await;
+    until(|| log.count("the ledger is written again") >= 1).await;
+    let attempts = ledger.total(&Filter::new()).await.unwrap().attempts;
+    assert_eq!(attempts, 2_010 + closed.written, "none twice, none lost");
+    assert_eq!(ledger.close().await.lost, 0);
 }

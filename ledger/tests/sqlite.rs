@@ -73,6 +73,30 @@ async fn a_ledger_of_a_later_version_is_left_alone() {
     assert!(error.to_string().contains("update this service"), "{error}");
 }
 
+/// As the first version of the tables left it: without the provider.
+#[tokio::test]
+async fn a_ledger_of_the_first_version_is_brought_up_to_date() {
+    let folder = Folder::new();
+    let ledger = LedgerOptions::sqlite(folder.file()).open().await.unwrap();
+    ledger.record(&entry("a/b", 1));
+    ledger.close().await;
+    sql(&folder.file(), "ALTER TABLE entries DROP COLUMN provider").await;
+    sql(&folder.file(), "DELETE FROM ledger_schema WHERE version > 1").await;
+    sql(&folder.file(), "INSERT INTO ledger_schema (version) VALUES (1)").await;
+
+    let ledger = LedgerOptions::sqlite(folder.file()).open().await.unwrap();
+    let mut second = entry("a/b", 2);
+    second.provider = Some("Azure".into());
+    ledger.record(&second);
+    ledger.close().await;
+    let ledger = LedgerOptions::sqlite(folder.file()).open().await.unwrap();
+    let providers: Vec<_> = ledger.recent(&Filter::new(), 9).await.unwrap();
+    let mut providers: Vec<_> = providers.into_iter().map(|entry| entry.provider).collect();
+    providers.sort();
+    assert_eq!(providers, [None, Some("Azure".into())]);
+    ledger.close().await;
+}
+
 #[tokio::test]
 async fn a_database_that_fails_for_a_while_is_written_later() {
     let folder = Folder::new();

@@ -89,7 +89,8 @@ impl SharedPlace {
         self.state = State::Ended;
     }
 
-    fn end(&mut self, used: u64) {
+    /// Ends it; `goes_back` if its request was never sent.
+    fn end(&mut self, used: u64, goes_back: bool) {
         let was = std::mem::replace(&mut self.state, State::Ended);
         if was == State::Ended {
             return;
@@ -97,7 +98,7 @@ impl SharedPlace {
         self.server.live.remove(&self.id);
         let unheard = was != State::Passed;
         // What never passed takes its request back, too.
-        let requests = if was == State::Asked { "-1" } else { "0" };
+        let requests = if was == State::Asked || goes_back { "-1" } else { "0" };
         let tokens = i128::from(used.min(MOST_TOKENS)) - i128::from(self.thought);
         let head = [
             self.id.clone(),
@@ -113,13 +114,17 @@ impl SharedPlace {
 
 impl LimitHold for SharedPlace {
     fn used(mut self: Box<Self>, tokens: u64) {
-        self.end(tokens);
+        self.end(tokens, false);
+    }
+
+    fn not_sent(mut self: Box<Self>) {
+        self.end(0, true);
     }
 }
 
 impl Drop for SharedPlace {
     fn drop(&mut self) {
         let used = if self.state == State::Asked { 0 } else { self.thought };
-        self.end(used);
+        self.end(used, false);
     }
 }

@@ -264,6 +264,27 @@ async fn tokens_are_trued_up_over_and_under() {
 }
 
 #[tokio::test]
+async fn what_was_never_sent_gives_its_request_its_tokens_and_its_place_back() {
+    let Some(server) = Redis::start() else { return };
+    let shared = connect(&server).await.limits();
+    let rate = |amount| Rate::new(amount, MINUTE).unwrap().burst(amount).unwrap();
+    let limits = Limits::new()
+        .requests(rate(1))
+        .tokens(rate(100))
+        .concurrency(1)
+        .unwrap();
+    for _ in 0..3 {
+        admit(&shared, &limits, 100).await.unwrap().not_sent();
+        shared.flush().await;
+    }
+    // A failure that was sent gives its tokens back, and not its request.
+    admit(&shared, &limits, 100).await.unwrap().used(0);
+    shared.flush().await;
+    let full = admit(&shared, &limits, 100).await.err().unwrap();
+    assert_eq!(full.reason, rate_of(1, "requests", MINUTE));
+}
+
+#[tokio::test]
 async fn a_place_is_held_to_the_end_and_given_back_then() {
     let Some(server) = Redis::start() else { return };
     let lease = Duration::from_secs(1);

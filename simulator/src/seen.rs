@@ -39,6 +39,8 @@ pub struct Attempt {
     pub model: String,
     /// The model that answered; empty if the answer was an error.
     pub served: String,
+    /// The provider that answered; empty if the answer was an error.
+    pub provider: String,
     /// Whether it requested a stream.
     pub stream: bool,
     /// Its headers, in order. Of a key only the last four characters are kept.

@@ -7,11 +7,9 @@ use tower_llm_layers::{
 };
 
 use super::Account;
-use crate::{
-    Error,
-    response::{Decimal, Generation},
-    transport::OPENROUTER,
-};
+use crate::response::ToUsd as _;
+use crate::{Error, transport::OPENROUTER};
+use openrouter_wire::{Decimal, account::Generation};
 
 /// The bills of answers, from the accounts they are charged to: for a [`Reconciler`](tower_llm_layers::reconcile::Reconciler).
 ///

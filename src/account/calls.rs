@@ -8,9 +8,14 @@ use tower_llm_layers::{FailureKind, Phase, auth::ApiKey};
 use super::pages;
 use crate::{
     Error,
+    classify::error_of_response,
     frame::unreadable,
-    response::{Credits, Generation, KeyInfo, Model, ModelEndpoints},
-    transport::{SentKey, Transport, Upstream, error_of_response, read_error},
+    sent_key::SentKey,
+    transport::{Transport, Upstream, read_error},
+};
+use openrouter_wire::{
+    account::{Credits, Generation, KeyInfo},
+    catalogue::{Model, ModelEndpoints},
 };
 
 /// How long one of these calls may take. None stands on the way of an answer.

@@ -7,10 +7,8 @@ use tower_llm_layers::FailureKind;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::{
-    Error,
-    response::{Model, PageLinks},
-};
+use crate::Error;
+use openrouter_wire::catalogue::{Model, PageLinks};
 
 /// Models per page: OpenRouter's largest page.
 pub(super) const SIZE: usize = 1000;

@@ -8,8 +8,8 @@ use tower_llm_layers::{Candidate, Continuable, ContinueBy};
 use super::{Api, ApiRequest, request::post};
 use crate::{
     ChatRequest,
+    dialect::Dialect,
     request::way_of,
-    transport::Dialect,
     wire::{Segments, WireRequest},
 };
 

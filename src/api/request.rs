@@ -1,6 +1,6 @@
 //! A request to any of the APIs.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderName, Method, Request, Uri};
@@ -8,16 +8,16 @@ use tower_llm_layers::{
     Budgeted, CacheKey, Call, Candidate, Continuable, ContinueBy, KeyWriter, LlmRequest, Needs, Route, UsdAmount,
 };
 
-use super::{
-    Api, ApiAnswer, EmbeddingRequest, EmbeddingResponse, MessageDocument, MessagesRequest, ResponseDocument,
-    ResponsesRequest,
-};
+use super::{Api, EmbeddingRequest, MessagesRequest, ResponsesRequest};
 use crate::{
     ChatRequest,
-    request::RequestError,
-    response::ChatResponse,
-    transport::Dialect,
+    dialect::Dialect,
     wire::{Segments, WireRequest},
+};
+use openrouter_wire::chat::ChatResponse;
+use openrouter_wire::request::RequestError;
+use openrouter_wire::{
+    ApiAnswer, embeddings::EmbeddingResponse, messages::MessageDocument, responses::ResponseDocument,
 };
 
 /// A request to an API of a model: what a [`Stack`](crate::Stack) takes. Typed requests convert into it.
@@ -229,6 +229,10 @@ impl LlmRequest for ApiRequest {
 
     fn operation(&self) -> &'static str {
         each!(&self.0, body => body.operation())
+    }
+
+    fn conversation(&self) -> Option<Cow<'_, str>> {
+        each!(&self.0, body => body.conversation())
     }
 
     fn max_tokens(&self) -> Option<u64> {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tower_llm_layers::{Budgeted, LlmRequest};
 
 use super::{Api, ApiRequest, MessagesRequest, ResponsesRequest};
-use crate::{transport::Dialect, wire::WireRequest};
+use crate::{dialect::Dialect, wire::WireRequest};
 
 fn sent(request: &impl WireRequest, dialect: Dialect) -> String {
     let parts: Vec<Bytes> = request.segments(dialect).into_iter().collect();

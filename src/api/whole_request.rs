@@ -5,7 +5,7 @@
 macro_rules! whole_request {
     ($name:ident, $api:expr, $shape:expr, $plain:literal, $streamed:literal) => {
         impl $name {
-            pub(super) fn from_document(document: $crate::request::Document) -> Self {
+            pub(super) fn from_document(document: ::openrouter_wire::document::Document) -> Self {
                 Self {
                     body: $crate::request::RequestBody::new(document, $shape),
                 }

@@ -2,7 +2,11 @@ use std::{fmt, time::Duration};
 
 use tower_llm_layers::{UsdAmount, UtcTime, budget::Window};
 
-use crate::response::{Credits, Decimal, KeyInfo};
+use crate::response::ToUsd as _;
+use openrouter_wire::{
+    Decimal,
+    account::{Credits, KeyInfo},
+};
 
 /// What calls are paid from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

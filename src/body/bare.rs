@@ -2,19 +2,14 @@
 
 use bytes::Bytes;
 
-use super::{
-    event::Taken,
-    loose::{between, documents, is_done, mended},
-    reading,
-    stream::StreamBody,
-    words::{first_words, is_page},
-};
-use crate::{
-    Error, FailureKind,
+use super::{event::Taken, reading, stream::StreamBody};
+use crate::{Error, FailureKind, classify::error_in_body};
+use openrouter_wire::loose::{between, documents, first_words, is_done, is_page, mended};
+use openrouter_wire::sse::SseItem;
+use openrouter_wire::{
     assemble::Balance,
-    response::{ChunkProbe, UpstreamError, reads_like_failure},
-    sse::SseItem,
-    transport::error_in_body,
+    chat::ChunkProbe,
+    error::{UpstreamError, reads_like_failure},
 };
 
 /// A document that comes line by line without `data:`, as far as it has come.

@@ -5,19 +5,16 @@ use http::HeaderMap;
 use tower_llm_layers::Stage;
 
 use super::{
-    chunk::{News, news_of},
-    loose::{documents, is_done, mended},
     part::Chunk,
     reading::{self, Failed},
     stream::StreamBody,
-    words::{first_words, is_page},
 };
-use crate::{
-    ChatFrame, Error, FailureKind,
-    frame::FrameKind,
-    known::Known,
-    request::{JsonError, scan::Cursor},
-    response::{ChunkProbe, reads_like_failure},
+use crate::{ChatFrame, Error, FailureKind, frame::FrameKind, known::Known};
+use openrouter_wire::{
+    chat::{ChunkProbe, News, news_of},
+    error::reads_like_failure,
+    json::{Cursor, JsonError},
+    loose::{documents, first_words, is_done, is_page, mended},
     sse::{SseEvent, SseItem},
 };
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::sse::SseDecoder;
+use openrouter_wire::sse::SseDecoder;
 
 /// The bounds of one transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

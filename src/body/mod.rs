@@ -2,11 +2,8 @@
 
 mod assembled;
 mod bare;
-mod chunk;
-mod encoding;
 mod event;
 mod limits;
-mod loose;
 mod part;
 mod plain;
 mod progress;
@@ -22,7 +19,6 @@ mod typed_reading;
 mod typed_tests;
 mod unread;
 mod wire;
-mod words;
 
 use std::{
     collections::VecDeque,
@@ -38,11 +34,10 @@ use http_body::{Body, Frame, SizeHint};
 use tower_llm_layers::{AttemptHandle, Frame as _};
 
 use crate::{
-    Api, ChatFrame, Error,
-    assemble::Gathered,
-    transport::{InFlight, SentKey, headers_of_errors},
+    Api, ChatFrame, Error, assemble::Gathered, classify::headers_of_errors, in_flight::InFlight, sent_key::SentKey,
 };
 
+pub(crate) use self::limits::ReadLimits;
 use self::{
     assembled::AssembledBody,
     plain::PlainBody,
@@ -50,12 +45,6 @@ use self::{
     stream::StreamBody,
     unread::{Form, Unread},
     wire::Wire,
-};
-pub(crate) use self::{
-    chunk::as_chunk,
-    encoding::{decoded, is_zlib},
-    limits::ReadLimits,
-    words::{event_data, first_words, is_page},
 };
 
 /// The body of an answer.
@@ -197,7 +186,7 @@ impl ChatBody {
 /// The plain answer that chunks make up, checked like one that came plain.
 pub(crate) fn put_together(gathered: Gathered, headers: &HeaderMap) -> Result<ChatFrame, Error> {
     let (api, text) = (gathered.api(), gathered.text());
-    whole_answer(api, gathered.whole()?, headers).map_err(|error| error.after_text(text))
+    whole_answer(api, gathered.whole(), headers).map_err(|error| error.after_text(text))
 }
 
 fn whole_answer(api: Api, bytes: Bytes, headers: &HeaderMap) -> Result<ChatFrame, Error> {

@@ -7,11 +7,11 @@ use http::HeaderMap;
 use tower_llm_layers::{AttemptHandle, Frame, Stage};
 
 use super::{
-    encoding::UnknownEncoding,
     reading::{self, Failed},
     unread::without_mark,
     wire::Wire,
 };
+use crate::encoding::UnknownEncoding;
 use crate::{Api, ChatFrame, Error, FailureKind, error::Source, frame::FrameKind};
 
 /// The largest plain answer that is read: images come inside as base64, tens of megabytes at most.

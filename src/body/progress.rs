@@ -1,6 +1,7 @@
 //! How far a streamed answer has come, and whether its end can be believed.
 
-use crate::{Api, api::Course, response::ChunkProbe};
+use crate::Api;
+use openrouter_wire::{chat::ChunkProbe, events::Course};
 
 /// What was seen of a stream.
 #[derive(Debug, Default)]

@@ -4,19 +4,20 @@ use bytes::Bytes;
 use http::HeaderMap;
 use tower_llm_layers::Stage;
 
-use super::{
-    loose::{documents, first_answer, mended},
-    words::{event_data, first_words, is_page},
-};
 use crate::{
     Api, ChatFrame, Error, FailureKind,
-    api::Piece,
     assemble::Gathered,
+    classify::{error_in_body, generation_id},
     frame::FrameKind,
     known::Known,
-    request::JsonError,
-    response::{ChunkProbe, End, UpstreamError, reads_like_failure},
-    transport::{error_in_body, generation_id},
+};
+use openrouter_wire::json::JsonError;
+use openrouter_wire::loose::{documents, event_data, first_answer, first_words, is_page, mended};
+use openrouter_wire::{
+    chat::ChunkProbe,
+    error::{UpstreamError, reads_like_failure},
+    events::Piece,
+    finish::End,
 };
 
 /// A failure, and what it cost where the upstream said so.
@@ -146,7 +147,7 @@ fn put_alone(chunk: &Bytes, probe: &ChunkProbe<'_>) -> Result<ChatFrame, Failed>
         Stage::Content,
         has_usage,
     ))?;
-    let bytes = gathered.whole()?;
+    let bytes = gathered.whole();
     Ok(ChatFrame::new(bytes, FrameKind::Answer, Stage::Content, has_usage)
         .ending(ends_well)
         .showing(tokens))

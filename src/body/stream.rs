@@ -14,19 +14,15 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use super::{
     bare::{Bare, is_whole_event},
-    encoding::UnknownEncoding,
     event::Taken,
     limits::ReadLimits,
     plain::broken,
     progress::Progress,
     wire::Wire,
 };
-use crate::{
-    Api, ChatFrame, Error, FailureKind,
-    error::Source,
-    sse::{SseDecoder, SseItem},
-    transport::generation_id,
-};
+use crate::encoding::UnknownEncoding;
+use crate::{Api, ChatFrame, Error, FailureKind, classify::generation_id, error::Source};
+use openrouter_wire::sse::{SseDecoder, SseItem};
 
 /// How long to wait for the connection's own end after `[DONE]`: read to its end, it can be used again.
 const WAIT_FOR_CLOSE: Duration = Duration::from_millis(20);
@@ -162,7 +158,10 @@ impl StreamBody {
         }
         match wire.poll_bytes(cx) {
             Poll::Ready(Some(Ok(bytes))) => self.input = bytes,
-            Poll::Ready(Some(Err(cause))) => self.closed = Some(Some(cause)),
+            Poll::Ready(Some(Err(cause))) => {
+                self.closed = Some(Some(cause));
+                self.take_whole();
+            }
             Poll::Ready(None) => {
                 self.closed = Some(None);
                 self.flush();
@@ -187,15 +186,30 @@ impl StreamBody {
                 }
                 continue;
             }
-            let before = self.ready.len();
-            match self.take(item) {
-                // Of several documents in one item the first is returned, and the others are ready behind it.
-                Ok(Some(frame)) => self.ready.insert(before, Ok(frame)),
-                Ok(None) => {}
-                Err(error) => self.ready.push_back(Err(error)),
-            }
+            self.keep_ready(item);
         }
         self.drop_bare();
+    }
+
+    /// The bytes broke. An event that came whole counts all the same: it may say what the answer cost. Words of a part of one do not.
+    fn take_whole(&mut self) {
+        for item in self.decoder.flush() {
+            match &item {
+                SseItem::Event(event) if is_whole_event(&event.data) => self.keep_ready(item),
+                SseItem::Event(_) => self.is_partial = true,
+                SseItem::Done | SseItem::Stray(_) | SseItem::Comment => {}
+            }
+        }
+    }
+
+    fn keep_ready(&mut self, item: SseItem) {
+        let before = self.ready.len();
+        match self.take(item) {
+            // Of several documents in one item the first is returned, and the others are ready behind it.
+            Ok(Some(frame)) => self.ready.insert(before, Ok(frame)),
+            Ok(None) => {}
+            Err(error) => self.ready.push_back(Err(error)),
+        }
     }
 
     /// Waits once the answer is there; before that the idle timeout of a layer counts.

@@ -115,6 +115,36 @@ async fn a_whole_stream_ends_without_an_error() {
     assert_eq!(cost.map(|cost| cost.to_string()).as_deref(), Some("0.00000765"));
 }
 
+/// The bill counts although the blank line behind it never came; a part of an event does not.
+#[tokio::test(start_paused = true)]
+async fn usage_that_came_whole_counts_at_whichever_byte_behind_it_the_connection_breaks() {
+    let before = format!("{ROLE}{}{STOP}", word("Oslo"));
+    let json = USAGE.trim_end().len();
+    for cut in 0..=USAGE.len() {
+        for end in [End::Closed, End::Broken] {
+            let text = format!("{before}{}", &USAGE[..cut]);
+            let read = stream_of(&text, end).await;
+            let cost = read
+                .frames
+                .iter()
+                .find_map(ChatFrame::usage)
+                .and_then(|usage| usage.cost);
+            assert_eq!(cost.is_some(), cut >= json, "{cut} of {json}");
+            assert_eq!(read.text, "Oslo");
+        }
+    }
+    // Content that came whole was sent, and the break is told all the same.
+    let cut = word("Oslo").trim_end().to_owned();
+    let read = stream_of(&format!("{ROLE}{cut}"), End::Broken).await;
+    assert_eq!(
+        (read.text.as_str(), read.kind()),
+        ("Oslo", Some(FailureKind::Truncated))
+    );
+    // Half an event says nothing of how the connection ended.
+    let half = stream_of(&format!("{ROLE}data: {{\"error\":{{\"message\":\"Engine"), End::Broken).await;
+    assert_eq!(half.kind(), Some(FailureKind::Reset));
+}
+
 /// Invariant 2: whole only with everything that was sent, at whichever byte it breaks and however.
 #[tokio::test(start_paused = true)]
 async fn a_stream_cut_at_any_byte_never_ends_as_a_whole_answer() {

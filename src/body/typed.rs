@@ -4,11 +4,8 @@ use bytes::Bytes;
 use tower_llm_layers::Stage;
 
 use super::{event::Taken, stream::StreamBody, typed_reading as reading};
-use crate::{
-    Api, ChatFrame,
-    api::{Piece, Step},
-    frame::FrameKind,
-};
+use crate::{Api, ChatFrame, frame::FrameKind};
+use openrouter_wire::events::{Piece, Step};
 
 impl StreamBody {
     pub(super) fn typed(&mut self, api: Api, data: Bytes) -> Taken {

@@ -7,11 +7,14 @@ use tower_llm_layers::Stage;
 use super::reading::{self, Failed};
 use crate::{
     Api, ChatFrame, Error, FailureKind,
-    api::{Piece, Step},
+    classify::{error_in_body, generation_id},
     frame::FrameKind,
-    request::scan::Text,
-    response::{End, Usage, read_usage},
-    transport::{error_in_body, generation_id},
+};
+use openrouter_wire::json::Text;
+use openrouter_wire::{
+    events::{Piece, Step},
+    finish::End,
+    usage::Usage,
 };
 
 /// The failure that it reports, if it does.
@@ -67,7 +70,7 @@ pub(super) fn stage(piece: &Piece<'_>, began: bool) -> Stage {
 }
 
 fn spent(piece: &Piece<'_>) -> bool {
-    let usage: Option<Usage> = piece.usage.and_then(read_usage);
+    let usage: Option<Usage> = piece.usage.and_then(Usage::from_json);
     usage
         .and_then(|usage| usage.told_answer())
         .is_some_and(|tokens| tokens > 0)

@@ -11,7 +11,7 @@ use http::{HeaderMap, Version, header};
 use http_body::Body;
 use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
 
-use super::encoding::Decoder;
+use crate::encoding::Decoder;
 
 type Cause = Box<dyn StdError + Send + Sync>;
 

@@ -3,7 +3,9 @@
 use tower_llm_layers::{Candidate, Capability, ContinueBy, Modalities, fallback::Capabilities};
 
 use super::Catalogue;
-use crate::{request::way_of, response::Model, transport::OPENROUTER};
+use crate::response::ToUsd as _;
+use crate::{request::way_of, transport::OPENROUTER};
+use openrouter_wire::catalogue::Model;
 
 impl Capabilities for Catalogue {
     fn capability(&self, candidate: &Candidate) -> Option<Capability> {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tower_llm_layers::UtcTime;
 
 use super::Catalogue;
-use crate::response::{Model, ModelEndpoints};
+use openrouter_wire::catalogue::{Model, ModelEndpoints};
 
 /// The form of the file that is written.
 const VERSION: u32 = 1;

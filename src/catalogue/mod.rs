@@ -22,10 +22,9 @@ use self::{
     table::{Row, Table},
     wanted::Wanted,
 };
-use crate::response::{Model, ModelEndpoints, Pricing};
+use openrouter_wire::catalogue::{Model, ModelEndpoints, Pricing};
 
 pub use file::CatalogueFileError;
-pub(crate) use names::PRIORITY;
 pub use prices::PLUGIN_SEARCH;
 pub use refresh::{CatalogueRefresh, REFRESH_EVERY, Refreshing};
 

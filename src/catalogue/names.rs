@@ -2,9 +2,6 @@
 
 use std::borrow::Cow;
 
-/// The ending of the tag of an endpoint that serves faster, at a higher price.
-pub(crate) const PRIORITY: &str = "/priority";
-
 /// Variants that only say how to route: the model is the one without them. All others are models of their own.
 const ROUTING: [&str; 4] = ["nitro", "floor", "exacto", "online"];
 

@@ -3,7 +3,7 @@
 use tower_llm_layers::{Candidate, Needs, PriceList, Quote, TokenUsage, UsdAmount, UtcTime, WorstCasePrice};
 
 use super::{Catalogue, names::Extras, rates::NoRates};
-use crate::request::SEARCH_TOKENS;
+use openrouter_wire::request::SEARCH_TOKENS;
 
 /// The most expensive search that OpenRouter's plugin makes for a model that has no search of its own: Exa's, of up to ten results, as its
 /// documentation gives it.

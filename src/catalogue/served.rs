@@ -1,11 +1,10 @@
 //! The endpoints of a model, and their prices.
 
 use super::{
-    names::PRIORITY,
     prices::PLUGIN_SEARCH,
     rates::{NoRates, Rates},
 };
-use crate::response::{Endpoint, Model, ModelEndpoints};
+use openrouter_wire::catalogue::{Endpoint, Model, ModelEndpoints, PRIORITY};
 
 /// What is known of the endpoints of a model.
 #[derive(Debug, Default)]

@@ -13,10 +13,8 @@ use super::{
     rates::{NoRates, Rates},
     served::{Served, longest_answer},
 };
-use crate::{
-    response::{Model, ModelEndpoints, Pricing},
-    transport::OPENROUTER,
-};
+use crate::transport::OPENROUTER;
+use openrouter_wire::catalogue::{Model, ModelEndpoints, Pricing};
 
 /// Everything that is known.
 #[derive(Debug, Clone, Default)]

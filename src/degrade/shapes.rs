@@ -201,7 +201,7 @@ mod tests {
     use tower_llm_layers::Frame;
 
     use super::*;
-    use crate::{Answer, ChatBody};
+    use crate::{Answer, ChatBody, response::UsageExt as _};
 
     /// What a stream says that is made of these frames, read as one that came from an upstream.
     #[tokio::test(start_paused = true)]

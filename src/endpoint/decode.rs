@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio::task::yield_now;
 
 use super::problem::Problem;
-use crate::body::is_zlib;
+use crate::encoding::is_zlib;
 
 /// How much is decoded before other tasks get their turn.
 const A_TURN: usize = 64 * 1024;

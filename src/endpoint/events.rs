@@ -8,7 +8,9 @@ use super::{
     problem::Problem,
     unstreamed::as_events,
 };
-use crate::{Api, ChatFrame, body::as_chunk, frame::FrameKind, request::scan::Cursor};
+use crate::{Api, ChatFrame, frame::FrameKind};
+use openrouter_wire::chat::as_chunk;
+use openrouter_wire::json::Cursor;
 
 /// The most of a first chunk that is kept for the case that the stream is interrupted: a chunk with more is no usual first one.
 const LONGEST_KEPT: usize = 4096;

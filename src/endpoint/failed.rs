@@ -12,10 +12,8 @@ use super::{
     envelope::{Detail, MessagesError, json},
     problem::Problem,
 };
-use crate::{
-    Api,
-    request::scan::{Cursor, Text},
-};
+use crate::Api;
+use openrouter_wire::json::{Cursor, Text};
 
 #[derive(Serialize)]
 struct ErrorChunk<'a> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, header, response::Parts};
-use tower_llm_layers::{AttemptLog, Degraded, OutputLimit, deadline::DEADLINE_HEADER};
+use tower_llm_layers::{AttemptLog, Candidate, Degraded, OutputLimit, deadline::DEADLINE_HEADER};
 
 use super::problem::Problem;
 use crate::Api;
@@ -12,6 +12,8 @@ use crate::Api;
 pub const ATTEMPTS_HEADER: HeaderName = HeaderName::from_static("x-llm-attempts");
 /// The model of the candidate that answered this call: absent if none did, or if the answer was cached or canned.
 pub const MODEL_HEADER: HeaderName = HeaderName::from_static("x-llm-model");
+/// The provider behind the upstream that answered this call, if the upstream is a router and names it: absent like the model's header.
+pub const PROVIDER_HEADER: HeaderName = HeaderName::from_static("x-llm-provider");
 
 /// The source and the reason of a degraded answer.
 pub const DEGRADED_HEADER: HeaderName = HeaderName::from_static("x-llm-degraded");
@@ -162,11 +164,12 @@ const fn cache(_: &Extensions) -> Option<String> {
 pub(super) fn tell_attempts(headers: &mut HeaderMap, attempts: Option<&AttemptLog>) {
     let Some(attempts) = attempts else { return };
     headers.insert(ATTEMPTS_HEADER, attempts.sent().into());
-    let model = attempts
-        .answered_by()
-        .and_then(|candidate| HeaderValue::from_str(candidate.model()).ok());
-    if let Some(model) = model {
-        headers.insert(MODEL_HEADER, model);
+    let Some(answer) = attempts.answer() else { return };
+    let model = answer.candidate.as_ref().map(Candidate::model);
+    for (name, value) in [(MODEL_HEADER, model), (PROVIDER_HEADER, answer.provider.as_deref())] {
+        if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
+            headers.insert(name, value);
+        }
     }
 }
 

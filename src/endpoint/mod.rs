@@ -34,7 +34,7 @@ mod unstreamed;
 
 pub use body::EndpointBody;
 pub use envelope::Envelope;
-pub use headers::{ATTEMPTS_HEADER, CACHE_HEADER, DEGRADED_HEADER, MODEL_HEADER, OUTPUT_LIMIT_HEADER};
+pub use headers::{ATTEMPTS_HEADER, CACHE_HEADER, DEGRADED_HEADER, MODEL_HEADER, OUTPUT_LIMIT_HEADER, PROVIDER_HEADER};
 pub use models::ModelsEndpoint;
 pub use router::Endpoints;
 pub use service::{ApiEndpoint, EndpointFuture, OpenAiEndpoint};

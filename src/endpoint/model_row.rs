@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Envelope;
-use crate::response::Model;
+use openrouter_wire::catalogue::Model;
 
 /// A model as a client of this API reads it; `model` is what the catalogue knows of it.
 pub(super) fn row(envelope: Envelope, id: &str, model: Option<&Model>) -> Value {

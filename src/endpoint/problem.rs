@@ -6,7 +6,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, hea
 use tower_llm_layers::{FailureKind, Phase};
 
 use super::{body::EndpointBody, envelope::Shape, headers::tell_attempts};
-use crate::{Error, request::RequestError};
+use crate::Error;
+use openrouter_wire::request::RequestError;
 
 /// Tells OpenAI's and Anthropic's clients that trying again is no use: the stack has done that.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");

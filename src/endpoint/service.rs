@@ -35,7 +35,8 @@ pub type OpenAiEndpoint<S> = ApiEndpoint<S>;
 ///
 /// Errors come in the shape of the API and of its [`Envelope`]. A client's `Authorization`, `x-api-key` and cookies are dropped: layers in
 /// front of the endpoint authenticate callers. Each response says how many attempts it took ([`ATTEMPTS_HEADER`](super::ATTEMPTS_HEADER))
-/// and which model answered this call, if one did ([`MODEL_HEADER`](super::MODEL_HEADER)).
+/// and which model and which provider answered this call, if one did ([`MODEL_HEADER`](super::MODEL_HEADER),
+/// [`PROVIDER_HEADER`](super::PROVIDER_HEADER)).
 ///
 /// # Cancellation
 ///

@@ -3,13 +3,8 @@
 
 use std::borrow::Cow;
 
-use crate::{
-    Api,
-    request::{
-        JsonError,
-        scan::{Cursor, json_string},
-    },
-};
+use crate::Api;
+use openrouter_wire::json::{Cursor, JsonError, json_string};
 
 /// The events of a whole answer, each the JSON of its data on one line. An answer that is not in the shape of its API comes with its
 /// beginning and its end alone.

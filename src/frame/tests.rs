@@ -1,5 +1,7 @@
 //! Frames of chats: replays, what they show, and another text in them.
 
+use bytes::Buf as _;
+
 use super::*;
 
 #[test]

@@ -6,15 +6,11 @@ use bytes::Bytes;
 use tower_llm_layers::{Shown, Stage};
 
 use super::{ChatFrame, Flags};
-use crate::{
-    Api, Error, FailureKind, FrameKind,
-    api::Piece,
+use crate::{Api, Error, FailureKind, FrameKind};
+use openrouter_wire::{
     assemble::merged,
-    request::{
-        JsonError,
-        facts::{raw_member, text},
-        scan::{Cursor, Text},
-    },
+    events::Piece,
+    json::{Cursor, JsonError, Text, raw_member, text},
 };
 
 impl ChatFrame {

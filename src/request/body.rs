@@ -1,16 +1,20 @@
 //! The JSON document of a request, and what layers ask of it often.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tower_llm_layers::{Call, Modalities as Needed, Needs, UsdAmount};
+use tower_llm_layers::{Call, UsdAmount};
 
-use super::document::{Document, Segments};
-use super::facts::{self, RequestFacts};
-use super::modality::Modalities;
-use super::scan::{Cursor, json_string};
+use super::money::RequestMoney;
+use crate::bounds::cut_cow;
+use openrouter_wire::{
+    document::{Document, Segments},
+    json::{Cursor, Text, json_string, text},
+    request::{RequestFacts, facts},
+};
 
 /// In which fields the requests of one API say what layers ask.
 pub(crate) struct Shape {
@@ -63,6 +67,7 @@ struct Inner {
     stream: bool,
     max_tokens: Option<u64>,
     facts: OnceLock<RequestFacts>,
+    money: OnceLock<RequestMoney>,
     shape: &'static Shape,
 }
 
@@ -74,6 +79,7 @@ impl RequestBody {
             stream: false,
             max_tokens: None,
             facts: OnceLock::new(),
+            money: OnceLock::new(),
             shape,
         };
         inner.refresh("model");
@@ -114,10 +120,22 @@ impl RequestBody {
         inner.facts.get_or_init(|| (inner.shape.facts)(&inner.document))
     }
 
+    /// The same of money.
+    pub(super) fn money(&self) -> &RequestMoney {
+        let inner = &*self.inner;
+        inner.money.get_or_init(|| RequestMoney::read(&inner.document))
+    }
+
     /// The requested temperature.
     pub(crate) fn temperature(&self) -> Option<f64> {
         let written = std::str::from_utf8(self.document().get("temperature")?).ok()?;
         written.parse().ok()
+    }
+
+    /// The conversation it belongs to, if it names one.
+    pub(crate) fn conversation(&self) -> Option<Cow<'_, str>> {
+        let id = self.document().get("session_id").and_then(text)?;
+        Some(cut_cow(Text::to_str(id)))
     }
 
     pub(crate) fn reasoning_time(&self) -> Option<Duration> {
@@ -283,30 +301,6 @@ impl RequestBody {
         is_json
     }
 
-    /// What a model must be able to do to serve this.
-    pub(crate) fn needs(&self) -> Needs {
-        let facts = self.facts();
-        let mut needs = Needs::default();
-        needs.prompt_tokens = facts.prompt_tokens;
-        needs.most_prompt_tokens = facts.most_prompt_tokens;
-        needs.images = facts.images;
-        needs.searches = facts.searches;
-        needs.choices = facts.choices;
-        needs.tool_loop = facts.tool_loop;
-        needs.long_cache = facts.long_cache;
-        needs.priority = facts.priority;
-        needs.ceiling = facts.ceiling;
-        needs.max_tokens = self.max_tokens().unwrap_or(0);
-        needs.tools = facts.tools;
-        needs.tool_choice = facts.forced_tool_choice;
-        needs.structured_outputs = facts.structured_outputs;
-        needs.json_mode = facts.json_mode;
-        needs.prefill = facts.prefill;
-        needs.input = beside_text(facts.input);
-        needs.output = beside_text(facts.output);
-        needs
-    }
-
     /// The model, the size and the fields; never the content.
     pub(crate) fn debug(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let content = self.inner.shape.content.iter();
@@ -329,7 +323,7 @@ impl Inner {
                 self.model = self
                     .document
                     .get("model")
-                    .and_then(facts::text)
+                    .and_then(text)
                     .map(|model| model.to_str().into());
             }
             "stream" => {
@@ -338,6 +332,7 @@ impl Inner {
             _ if self.shape.limits.contains(&field) => self.read_limit(),
             _ if self.shape.fact_fields.contains(&field) => {
                 self.facts.take();
+                self.money.take();
             }
             _ => {}
         }
@@ -357,18 +352,6 @@ impl PartialEq for RequestBody {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner) || self.to_bytes() == other.to_bytes()
     }
-}
-
-fn beside_text(kinds: Modalities) -> Needed {
-    [
-        (Modalities::IMAGE, Needed::IMAGE),
-        (Modalities::AUDIO, Needed::AUDIO),
-        (Modalities::FILE, Needed::FILE),
-        (Modalities::VIDEO, Needed::VIDEO),
-    ]
-    .into_iter()
-    .filter(|(kind, _)| kinds.contains(*kind))
-    .fold(Needed::TEXT, |set, (_, needed)| set.with(needed))
 }
 
 /// What stands between the brackets of an array, if anything does.

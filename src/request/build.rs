@@ -5,19 +5,16 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::cache::CacheControl;
 use super::chat::ChatRequest;
-use super::document::Document;
 use super::edit::encode;
-use super::message::{Content, Message};
-use super::modality::Modalities;
-use super::plugin::Plugin;
-use super::provider::ProviderPreferences;
-use super::reasoning::{Effort, Reasoning};
-use super::response_format::ResponseFormat;
-use super::service_tier::{ServiceTier, Verbosity};
-use super::tool::Tool;
-use super::tool_choice::ToolChoice;
+use openrouter_wire::{
+    Modalities,
+    chat::{
+        CacheControl, Content, Effort, Message, Plugin, ProviderPreferences, Reasoning, ResponseFormat, ServiceTier,
+        Tool, ToolChoice, Verbosity,
+    },
+    document::Document,
+};
 
 /// Setters of one value each, over a private method `with`.
 macro_rules! setters {

@@ -7,9 +7,10 @@ use memchr::memmem;
 use smallvec::SmallVec;
 use tower_llm_layers::{CacheKey, KeyWriter};
 
-use super::{
-    ChatRequest, Document, Found, JsonError,
-    scan::{Cursor, Text},
+use super::ChatRequest;
+use openrouter_wire::{
+    document::Document,
+    json::{Cursor, Found, JsonError, Text},
 };
 
 /// Left out are the fields that do not change the answer: the end user, its name in logs, and what the provider's own cache makes of

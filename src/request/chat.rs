@@ -5,11 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::body::{Gives, RequestBody, Shape};
-use super::check::check;
-use super::document::Document;
-use super::error::RequestError;
-use super::facts::{FACT_FIELDS, RequestFacts, reasoning_time};
 use super::typed::typed_request;
+use openrouter_wire::{
+    chat::{check, facts},
+    document::Document,
+    request::{RequestError, facts::reasoning_time},
+};
 
 /// A chat request.
 ///
@@ -44,8 +45,8 @@ const SHAPE: Shape = Shape {
     gives: Gives::Text,
     limits: &["max_completion_tokens", "max_tokens"],
     content: &["messages"],
-    fact_fields: FACT_FIELDS,
-    facts: RequestFacts::read,
+    fact_fields: facts::FIELDS,
+    facts: facts::read,
     reasoning_time,
 };
 

@@ -2,7 +2,8 @@
 
 use tower_llm_layers::{Candidate, ContinueBy};
 
-use super::{chat::ChatRequest, message::Message};
+use super::chat::ChatRequest;
+use openrouter_wire::chat::Message;
 
 /// Claude takes a begun message up to this version, and rejects it from the next one on.
 const LAST_CLAUDE_WITH_PREFILL: (u32, u32) = (4, 5);

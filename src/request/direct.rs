@@ -3,9 +3,10 @@
 use bytes::Bytes;
 
 use super::chat::ChatRequest;
-use super::facts::{raw_member, text};
-use super::fields::openrouter_only_fields;
-use super::scan::Text;
+use openrouter_wire::{
+    document::openrouter_only_fields,
+    json::{Text, raw_member, text},
+};
 
 impl ChatRequest {
     /// The same request for a provider that speaks OpenAI's wire and not OpenRouter's.
@@ -41,7 +42,7 @@ impl ChatRequest {
         if raw_member(others, "include_usage") == Some(b"true") {
             return;
         }
-        let Ok(mut options) = super::document::Document::parse(Bytes::copy_from_slice(others)) else {
+        let Ok(mut options) = openrouter_wire::document::Document::parse(Bytes::copy_from_slice(others)) else {
             return;
         };
         options.set("include_usage", Bytes::from_static(b"true"));

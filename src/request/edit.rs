@@ -6,7 +6,7 @@ use serde_json::{Map, Value, value::RawValue};
 
 use super::body::inside_of_array;
 use super::chat::ChatRequest;
-use super::message::Message;
+use openrouter_wire::chat::Message;
 
 impl ChatRequest {
     /// Gives other messages.

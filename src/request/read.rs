@@ -8,17 +8,11 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 
 use super::chat::ChatRequest;
-use super::error::RequestError;
-use super::facts;
-use super::message::Message;
-use super::plugin::Plugin;
-use super::provider::ProviderPreferences;
-use super::reasoning::Reasoning;
-use super::response_format::ResponseFormat;
-use super::scan::Text;
-use super::service_tier::ServiceTier;
-use super::tool::Tool;
-use super::tool_choice::ToolChoice;
+use openrouter_wire::request::RequestError;
+use openrouter_wire::{
+    chat::{Message, Plugin, ProviderPreferences, Reasoning, ResponseFormat, ServiceTier, Tool, ToolChoice},
+    json::{Text, text},
+};
 
 impl ChatRequest {
     /// The messages. This builds all of them: a layer that only needs the facts of the content uses [`facts`](Self::facts).
@@ -121,7 +115,7 @@ impl ChatRequest {
     }
 
     fn text(&self, field: &str) -> Option<Cow<'_, str>> {
-        self.read_raw(field).and_then(facts::text).map(Text::to_str)
+        self.read_raw(field).and_then(text).map(Text::to_str)
     }
 
     fn list<T: DeserializeOwned>(&self, field: &'static str) -> Result<Vec<T>, RequestError> {

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 use tower_llm_layers::Route;
 
-use super::{Document, scan::Cursor};
+use openrouter_wire::{document::Document, json::Cursor};
 
 /// The preferences that restrict which providers serve the request. An order without fallbacks and one with them are different routes.
 const PINNING: [&str; 5] = ["only", "order", "ignore", "quantizations", "allow_fallbacks"];

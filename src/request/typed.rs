@@ -33,13 +33,13 @@ macro_rules! typed_request {
 
             /// What a model must be able to do to serve this. Read once, at the first call, in one pass over the content.
             #[must_use]
-            pub fn facts(&self) -> &$crate::request::RequestFacts {
+            pub fn facts(&self) -> &::openrouter_wire::request::RequestFacts {
                 self.body.facts()
             }
 
             /// The object this is.
             #[must_use]
-            pub fn document(&self) -> &$crate::request::Document {
+            pub fn document(&self) -> &::openrouter_wire::document::Document {
                 self.body.document()
             }
 
@@ -51,7 +51,7 @@ macro_rules! typed_request {
 
             /// The body as it goes out, without a copy. One segment, the one that came in, if nothing was changed.
             #[must_use]
-            pub fn segments(&self) -> $crate::request::Segments {
+            pub fn segments(&self) -> ::openrouter_wire::document::Segments {
                 self.body.segments()
             }
 
@@ -136,11 +136,11 @@ macro_rules! typed_request {
                 mut self,
                 field: impl Into<String>,
                 value: &T,
-            ) -> Result<Self, $crate::request::RequestError> {
+            ) -> Result<Self, ::openrouter_wire::request::RequestError> {
                 let field = field.into();
                 match serde_json::to_vec(value) {
                     Ok(json) => self.body.put_named(&field, bytes::Bytes::from(json)),
-                    Err(_) => return Err($crate::request::RequestError::Encode { field }),
+                    Err(_) => return Err(::openrouter_wire::request::RequestError::Encode { field }),
                 }
                 Ok(self)
             }
@@ -183,7 +183,7 @@ macro_rules! typed_request {
         }
 
         impl std::str::FromStr for $name {
-            type Err = $crate::request::RequestError;
+            type Err = ::openrouter_wire::request::RequestError;
 
             fn from_str(body: &str) -> Result<Self, Self::Err> {
                 Self::from_json(bytes::Bytes::copy_from_slice(body.as_bytes()))
@@ -191,7 +191,7 @@ macro_rules! typed_request {
         }
 
         impl TryFrom<&str> for $name {
-            type Error = $crate::request::RequestError;
+            type Error = ::openrouter_wire::request::RequestError;
 
             fn try_from(body: &str) -> Result<Self, Self::Error> {
                 body.parse()
@@ -199,7 +199,7 @@ macro_rules! typed_request {
         }
 
         impl TryFrom<bytes::Bytes> for $name {
-            type Error = $crate::request::RequestError;
+            type Error = ::openrouter_wire::request::RequestError;
 
             fn try_from(body: bytes::Bytes) -> Result<Self, Self::Error> {
                 Self::from_json(body)
@@ -261,6 +261,10 @@ macro_rules! typed_request {
 
             fn operation(&self) -> &'static str {
                 self.body.gives().operation()
+            }
+
+            fn conversation(&self) -> Option<std::borrow::Cow<'_, str>> {
+                self.body.conversation()
             }
 
             fn as_stream(&self) -> Option<Self> {

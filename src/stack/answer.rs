@@ -9,11 +9,10 @@ use tower_llm_layers::{AttemptLog, Degraded, FailureKind, Resumed, Resumption};
 use super::StackBody;
 use crate::{
     ChatFrame, Error,
-    api::ApiAnswer,
     frame::{FrameKind, unreadable},
     held::HeldBody,
-    response::{ChatResponse, Usage},
 };
+use openrouter_wire::{ApiAnswer, chat::ChatResponse, usage::Usage};
 
 /// A streamed answer that has begun.
 ///
@@ -146,7 +145,7 @@ impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
         plain.ok_or_else(|| self.with_attempts(Error::new(FailureKind::EmptyResponse, "the answer is empty")))
     }
 
-    pub(super) async fn whole<T: ApiAnswer>(mut self) -> Result<Completion<T>, Error> {
+    pub(crate) async fn whole<T: ApiAnswer>(mut self) -> Result<Completion<T>, Error> {
         let plain = self.plain().await?;
         let response = T::from_json(plain.bytes()).map_err(|cause| {
             let error = unreadable("this frame is not a plain answer", &cause);
@@ -179,7 +178,7 @@ impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
     /// The generation's id, by which its bill can be looked up.
     #[must_use]
     pub fn generation_id(&self) -> Option<&str> {
-        crate::transport::generation_id(&self.parts.headers)
+        crate::classify::generation_id(&self.parts.headers)
     }
 
     /// The places at which the answer was interrupted so far, and the candidates that continued it. Empty without [`resume`](super::StackBuilder::resume).

@@ -17,9 +17,8 @@ use tower_llm_layers::{
     degrade::DegradeLayer,
     events::EventsLayer,
     fallback::{Chain, ChainError, Fallback, FallbackLayer},
-    first_token::FirstTokenLayer,
     observe::ObserveLayer,
-    pause::PauseLayer,
+    pause::{PauseLayer, Pauses},
     rate_limit::{LimitStore, Limits, PerCandidate, RateLimitLayer},
     retry::{Retry, RetryLayer, SharedSchedule},
     tagging::TaggingLayer,
@@ -86,12 +85,14 @@ impl Parts {
         let timeouts = AttemptTimeoutLayer::with_timeouts(settings.timeouts);
         let paced = Paced {
             upstream_limits: self.upstream_limits,
+            pauses: Pauses::new(),
             settings: &settings,
         };
+        let pauses = paced.pauses.clone();
 
         let service = AuthLayer::new(settings.keys()).layer(inner);
         let service = self.cost.if_budgeted().layer(service);
-        let service = FirstTokenLayer::new().layer(service);
+        let service = settings.failing.layer().layer(service);
         let service = match (&slots.classify, slots.around_attempt.is_empty()) {
             (None, true) => paced.around(timeouts.layer(service)),
             (None, false) => paced.around(timeouts.layer(wrapped(ErasedService::new(service), &slots.around_attempt))),
@@ -149,6 +150,7 @@ impl Parts {
             deadline,
             description,
             settings.circuits,
+            pauses,
             settings.concurrency,
             models,
         )
@@ -158,6 +160,7 @@ impl Parts {
 /// The layers between the retries and an attempt's timeouts.
 struct Paced<'a> {
     upstream_limits: Option<RateLimitLayer<PerCandidate>>,
+    pauses: Pauses,
     settings: &'a Settings,
 }
 
@@ -188,7 +191,9 @@ impl Paced<'_> {
         F: Frame + Buf + Send + 'static,
         E: Failure + From<LayerError> + Send + 'static,
     {
-        let service = PauseLayer::new().max_wait(self.settings.max_retry_delay).layer(service);
+        let service = PauseLayer::shared(self.pauses.clone())
+            .max_wait(self.settings.max_retry_delay)
+            .layer(service);
         let breaker = self.settings.circuits.clone().map(CircuitBreakerLayer::shared);
         let Some(limits) = &self.settings.concurrency else {
             return match breaker {

@@ -18,8 +18,8 @@ use tower_llm_layers::{
 use tower_service::Service;
 
 use super::{
-    BuildError, BuildProblem, CallTags, IntoCandidate, Stack, TenantKey, assemble::Parts, money::Money,
-    settings::Settings, slots::Slots,
+    BuildError, BuildProblem, CallTags, IntoCandidate, Stack, TenantKey, assemble::Parts, finish::FailingFinish,
+    money::Money, settings::Settings, slots::Slots,
 };
 use crate::{
     ApiRequest, ChatFrame, Error, WireRequest,
@@ -91,6 +91,7 @@ impl<R, F, E> StackBuilder<R, F, E> {
             circuits: Circuits::new(CircuitPolicy::new()).ok(),
             concurrency: None,
             hedge: None,
+            failing: FailingFinish::default(),
             spoken: Vec::new(),
         };
         Self {

@@ -112,7 +112,10 @@ pub(super) fn describe<R, F, E>(settings: &Settings, slots: &Slots<R, F, E>, cha
             ),
         ),
         ("around_attempt", own(&slots.around_attempt)),
-        ("FirstToken", "frames are held until the answer begins".to_owned()),
+        (
+            "FirstToken",
+            format!("frames are held until the answer begins{}", settings.failing.describe()),
+        ),
         ("Cost", settings.money.describe()),
         ("Auth", auth(settings)),
         ("Transport", "one HTTP exchange".to_owned()),

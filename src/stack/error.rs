@@ -126,6 +126,13 @@ pub enum BuildProblem {
     Circuit(CircuitProblem),
     /// A budget.
     Budget(BudgetError),
+    /// A finish reason that is to count as a failure.
+    FinishReason {
+        /// Which.
+        reason: String,
+        /// What is wrong with it, and the fix.
+        problem: &'static str,
+    },
     /// Both `budgets`, and `budget` or `budget_store`, are set.
     BudgetsTwice,
     /// There are budgets, and no price list that a reservation could be computed by.
@@ -187,6 +194,9 @@ impl fmt::Display for BuildProblem {
             Self::Limits { field, error } => write!(f, "`{field}`: {error}"),
             Self::Circuit(error) => error.fmt(f),
             Self::Budget(error) => error.fmt(f),
+            Self::FinishReason { reason, problem } => {
+                write!(f, "the finish reason `{reason}` of `fail_on_finish_reason` {problem}")
+            }
             Self::BudgetsTwice => f.write_str(
                 "`budgets` is set, and also `budget` or `budget_store`: put all of them into the one `Budgets`, with its store",
             ),

@@ -10,12 +10,13 @@ mod attempts;
 mod builder;
 mod caching;
 mod candidates;
+mod chat_service;
 mod classify;
 mod degradation;
 mod describe;
 mod erased;
 mod error;
-mod ext;
+mod finish;
 mod known;
 mod limits;
 mod money;
@@ -35,9 +36,9 @@ pub use builder::StackBuilder;
 #[cfg(feature = "cache")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
 pub use caching::ChatCache;
+pub use chat_service::{BoxChatBody, BoxStack, ChatService};
 pub use erased::{ErasedService, StackBody, StackFuture};
 pub use error::{BuildError, BuildProblem};
-pub use ext::{BoxChatBody, BoxStack, ChatService, ChatServiceExt};
 pub(crate) use known::KnownModels;
 pub(crate) use readiness::respond;
 pub use service::Stack;

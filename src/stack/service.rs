@@ -9,6 +9,7 @@ use std::{
 use http::{Request, Response};
 use tower_llm_layers::{
     adaptive_concurrency::ConcurrencyLimits, auth::KeySource, circuit_breaker::Circuits, deadline::DeadlineLayer,
+    pause::Pauses,
 };
 use tower_service::Service;
 
@@ -43,6 +44,7 @@ struct About {
     deadline: DeadlineLayer,
     description: String,
     circuits: Option<Circuits>,
+    pauses: Pauses,
     concurrency: Option<ConcurrencyLimits>,
     models: KnownModels,
 }
@@ -82,6 +84,7 @@ impl<R, F, E> Stack<R, F, E> {
         deadline: DeadlineLayer,
         description: String,
         circuits: Option<Circuits>,
+        pauses: Pauses,
         concurrency: Option<ConcurrencyLimits>,
         models: KnownModels,
     ) -> Self {
@@ -89,6 +92,7 @@ impl<R, F, E> Stack<R, F, E> {
             deadline,
             description,
             circuits,
+            pauses,
             concurrency,
             models,
         };
@@ -109,6 +113,25 @@ impl<R, F, E> Stack<R, F, E> {
     #[must_use]
     pub fn circuits(&self) -> Option<&Circuits> {
         self.about.circuits.as_ref()
+    }
+
+    /// The pauses in force: which candidates are not called now since their upstream asked for that, how far each pause reaches, and when it
+    /// is looked at again and over: [`Pauses::reports`].
+    ///
+    /// ```
+    /// use tower_openrouter::{ApiKey, Stack};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let stack = Stack::openrouter(ApiKey::new("sk-or-v1-0")?).chain(["openai/gpt-5"]).build()?;
+    /// for pause in stack.pauses().reports() {
+    ///     println!("{pause}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn pauses(&self) -> &Pauses {
+        &self.about.pauses
     }
 
     /// The layers in force, outermost first, with their settings: one line each, "off" for an empty slot.

@@ -15,7 +15,7 @@ use tower_llm_layers::{
     timeout::Timeouts,
 };
 
-use super::{BuildProblem, CallTags, TenantKey, candidates, money::Money};
+use super::{BuildProblem, CallTags, TenantKey, candidates, finish::FailingFinish, money::Money};
 use crate::{free, transport::OPENROUTER};
 
 /// What can stand in a chain: a model's name, which is then asked for at OpenRouter, or a [`Candidate`]. Models whose slug ends in `:free`
@@ -80,6 +80,8 @@ pub(super) struct Settings {
     pub(super) circuits: Option<Circuits>,
     pub(super) concurrency: Option<ConcurrencyLimits>,
     pub(super) hedge: Option<Hedge>,
+    /// Finish reasons that count as failures.
+    pub(super) failing: FailingFinish,
     /// The upstreams that do not speak all APIs.
     pub(super) spoken: Vec<(Box<str>, Apis)>,
 }
@@ -112,6 +114,7 @@ impl Settings {
         wrong.extend(in_both.cloned().map(BuildProblem::CheaperInChain));
         wrong.extend(twice(chain).map(|candidate| ChainError::Twice { candidate }.into()));
         wrong.extend(twice(&self.cheaper).map(BuildProblem::CheaperTwice));
+        self.failing.check(wrong);
         candidates::check(chain.iter().chain(&self.cheaper), wrong);
         let timeouts = [
             ("first_token_timeout", self.timeouts.first_token),

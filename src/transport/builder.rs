@@ -118,6 +118,13 @@ impl TransportBuilder {
         self
     }
 
+    /// Looks names up here.
+    #[cfg(test)]
+    pub(super) fn resolver(mut self, names: super::dns_tests::Names) -> Self {
+        self.settings.resolver = Some(names);
+        self
+    }
+
     /// The names of the upstreams, in order.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.upstreams.iter().map(Upstream::name)

@@ -15,13 +15,12 @@ use std::{
 use tokio::time::Instant;
 
 use super::{TransportProblem, config::Settings, connect::client};
+use crate::in_flight::{CallCounter, InFlight};
 
 /// From this age on a client is replaced: a new connection follows changes of DNS and of the upstream's load balancing.
 const MAX_AGE: Duration = Duration::from_secs(10 * 60);
 /// As many calls in a row without any response replace a client.
 const MAX_SILENT: u32 = 2;
-/// A call that is dropped without a response counts as silent after this long. Before that the caller has left.
-const SILENT_AFTER: Duration = Duration::from_secs(1);
 /// The clients of one upstream.
 pub(super) struct Clients {
     slots: Mutex<Vec<Arc<Slot>>>,
@@ -68,41 +67,15 @@ impl Slot {
     }
 }
 
-/// A call on a client, from its start to the end of its response's body.
-pub(crate) struct InFlight {
-    slot: Arc<Slot>,
-    since: Instant,
-    /// Whether it has ended otherwise than in silence.
-    is_settled: bool,
-}
-
-impl InFlight {
-    fn on(slot: &Arc<Slot>, now: Instant) -> Self {
-        slot.in_flight.fetch_add(1, Ordering::Relaxed);
-        Self {
-            slot: Arc::clone(slot),
-            since: now,
-            is_settled: false,
-        }
+impl CallCounter for Slot {
+    fn responded(&self) {
+        self.silent.store(0, Ordering::Relaxed);
     }
 
-    /// A response came: the connection is well.
-    pub(super) fn responded(&mut self) {
-        self.is_settled = true;
-        self.slot.silent.store(0, Ordering::Relaxed);
-    }
-
-    /// The exchange failed by itself: that says nothing of other connections.
-    pub(super) const fn failed(&mut self) {
-        self.is_settled = true;
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.slot.in_flight.fetch_sub(1, Ordering::Relaxed);
-        if !self.is_settled && self.since.elapsed() >= SILENT_AFTER {
-            self.slot.silent.fetch_add(1, Ordering::Relaxed);
+    fn ended(&self, in_silence: bool) {
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        if in_silence {
+            self.silent.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -145,7 +118,9 @@ impl Clients {
         {
             slot = made;
         }
-        Some((slot.client.clone(), InFlight::on(&slot, now)))
+        slot.in_flight.fetch_add(1, Ordering::Relaxed);
+        let client = slot.client.clone();
+        Some((client, InFlight::new(slot, now)))
     }
 
     /// The client for the next call, and what is to be made in addition.

@@ -137,6 +137,8 @@ pub(super) struct Settings {
     pub(super) most_clients: usize,
     pub(super) proxy: ProxyChoice,
     pub(super) http2_prior_knowledge: bool,
+    #[cfg(test)]
+    pub(super) resolver: Option<super::dns_tests::Names>,
 }
 
 impl Default for Settings {
@@ -154,6 +156,8 @@ impl Default for Settings {
             most_clients: MOST_CLIENTS,
             proxy: ProxyChoice::Direct,
             http2_prior_knowledge: false,
+            #[cfg(test)]
+            resolver: None,
         }
     }
 }

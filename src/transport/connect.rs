@@ -1,5 +1,7 @@
 //! How an HTTP client connects: timeouts, HTTP/2 health, the proxy.
 
+#[cfg(test)]
+use std::sync::Arc;
 use std::{fmt, time::Duration};
 
 use reqwest::Url;
@@ -76,6 +78,10 @@ pub(super) fn client(settings: &Settings, is_pooled: bool) -> Result<reqwest::Cl
         .retry(reqwest::retry::never())
         // A redirect would carry the key to another place.
         .redirect(reqwest::redirect::Policy::none());
+    #[cfg(test)]
+    if let Some(names) = &settings.resolver {
+        builder = builder.dns_resolver(Arc::new(names.clone()));
+    }
     if settings.http2_prior_knowledge {
         builder = builder.http2_prior_knowledge();
     }

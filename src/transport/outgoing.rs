@@ -3,7 +3,8 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tower_llm_layers::deadline::DEADLINE_HEADER;
 
-use super::{Dialect, Upstream};
+use super::Upstream;
+use crate::dialect::Dialect;
 use crate::{Error, FailureKind, wire::WireRequest};
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use http_body_util::BodyExt;
 use reqwest::Url;
 use tokio::time::timeout;
@@ -18,16 +18,22 @@ use tower_llm_layers::{Call, Candidate, Outcome, Phase, Unbilled};
 use tower_service::Service;
 
 use super::{
-    Dialect, InFlight, SentKey, TransportBuilder, TransportError, TransportProblem, Upstream, classify,
+    TransportBuilder, TransportError, TransportProblem, Upstream,
     clients::Clients,
     limit_status::limit_status,
     outgoing::{headers, refused_by},
+    trace::trace,
 };
 use crate::{
     Api, ChatBody, Error, FailureKind,
     body::{ReadLimits, Reader},
-    bounds::cut,
     wire::{Segments, WireRequest},
+};
+use crate::{
+    classify::{error_of_response, generation_id},
+    dialect::Dialect,
+    in_flight::InFlight,
+    sent_key::SentKey,
 };
 
 /// The largest error body that is read; real ones are a few kilobytes.
@@ -252,9 +258,10 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
         Box::pin(async move {
             let Prepared {
                 client,
-                outgoing,
+                mut outgoing,
                 mut in_flight,
             } = prepared?;
+            trace(&mut outgoing);
             let key = SentKey::of(outgoing.headers());
             let response = client.execute(outgoing).await;
             if let Some(in_flight) = &mut in_flight {
@@ -269,7 +276,7 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
             if !parts.status.is_success() {
                 let body = read_error(body).await;
                 let id = generation_id(&parts.headers);
-                let error = classify::from_response(parts.status, &parts.headers, &body);
+                let error = error_of_response(parts.status, &parts.headers, &body);
                 return Err(error.of_generation(id).without(&key));
             }
             if is_cache_hit(&parts.headers) {
@@ -282,14 +289,6 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
             Ok(Response::from_parts(parts, body))
         })
     }
-}
-
-/// The header by which OpenRouter names an answer: a [cost layer](tower_llm_layers::cost::CostLayer::generation_header) of your own looks its
-/// bill up by it.
-pub const GENERATION_HEADER: HeaderName = HeaderName::from_static("x-generation-id");
-
-pub(crate) fn generation_id(headers: &HeaderMap) -> Option<&str> {
-    headers.get(GENERATION_HEADER).and_then(|id| id.to_str().ok()).map(cut)
 }
 
 /// Whether the router answered from its own cache of responses: it charges nothing for that, and need not report a cost.

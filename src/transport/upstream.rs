@@ -4,7 +4,7 @@ use reqwest::Url;
 use tower_llm_layers::Apis;
 
 use super::{TransportError, TransportProblem};
-use crate::Api;
+use crate::{Api, dialect::Dialect};
 
 /// The name of the default upstream.
 pub const OPENROUTER: &str = "openrouter";
@@ -18,31 +18,6 @@ pub const OPENAI_URL: &str = "https://api.openai.com/v1";
 pub const ANTHROPIC: &str = "anthropic";
 /// Where Anthropic is.
 pub const ANTHROPIC_URL: &str = "https://api.anthropic.com/v1";
-
-/// What an upstream understands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Dialect {
-    /// All of OpenRouter's fields.
-    OpenRouter,
-    /// OpenAI's chat completions only: fields that only OpenRouter knows are left out of the body, and usage is requested
-    /// on streams.
-    OpenAi,
-    /// Anthropic's messages only: fields that only OpenRouter knows are left out of the body, the key goes as `x-api-key`, and
-    /// `anthropic-version` is sent unless the request has one.
-    Anthropic,
-}
-
-impl Dialect {
-    /// The APIs that an upstream of this dialect speaks unless another set is given.
-    const fn apis(self) -> &'static [Api] {
-        match self {
-            Self::OpenRouter => &Api::ALL,
-            Self::OpenAi => &[Api::Chat, Api::Embeddings],
-            Self::Anthropic => &[Api::Messages],
-        }
-    }
-}
 
 /// A place that answers calls: a name that chains refer to, a base URL, what it understands, and the APIs that it speaks.
 #[derive(Clone, PartialEq, Eq)]

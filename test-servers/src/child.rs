@@ -36,6 +36,11 @@ pub(crate) fn missing(what: &str, package: &str) {
     eprintln!("\n!!! NOT TESTED: {what} is missing. Run scripts/test, or install {package}.\n");
 }
 
+/// Says that a test was skipped for want of a right that only some machines give.
+pub(crate) fn no_right(what: &str) {
+    eprintln!("\n!!! NOT TESTED: {what}.\n");
+}
+
 /// A port that no process listens on now.
 pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();

@@ -7,7 +7,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use crate::child::{end, find, folder, free_port, missing, signal, wait_for};
+use crate::child::{end, find, folder, free_port, missing, no_right, signal, wait_for};
 
 /// A PostgreSQL server with a database `postgres` and a user of the same name without a password.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub struct Postgres {
     folder: PathBuf,
     port: u16,
     child: Option<Child>,
+    /// The size of its [`small_disk`](Self::small_disk), in MiB.
+    small_disk: Option<u32>,
 }
 
 /// The folders where Debian keeps its versions, the newest first.
@@ -58,6 +60,7 @@ impl Postgres {
             folder,
             port: free_port(),
             child: None,
+            small_disk: None,
         };
         let made = server
             .command("initdb")
@@ -81,6 +84,31 @@ impl Postgres {
         Some(server)
     }
 
+    /// Starts one that has a disk of so many MiB beside its own: for a tablespace at [`small_disk`](Self::small_disk). The disk is a file system
+    /// of its own in memory, which only the server sees, and which ends with it. `None`, and a warning, without the rights to mount one, too.
+    #[must_use]
+    pub fn start_with_small_disk(mebibytes: u32) -> Option<Self> {
+        let mounts = Command::new("unshare")
+            .args(["--mount", "setpriv", "--version"])
+            .output();
+        if !mounts.is_ok_and(|output| output.status.success()) || runs_as().is_none() {
+            no_right("mounting a small disk needs root, `unshare` and `setpriv`");
+            return None;
+        }
+        let mut server = Self::start()?;
+        server.stop();
+        server.small_disk = Some(mebibytes);
+        fs::create_dir(server.small_disk()).unwrap();
+        server.run();
+        Some(server)
+    }
+
+    /// Where the small disk is.
+    #[must_use]
+    pub fn small_disk(&self) -> PathBuf {
+        self.folder.join("small")
+    }
+
     fn data(&self) -> PathBuf {
         self.folder.join("data")
     }
@@ -89,11 +117,30 @@ impl Postgres {
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.bin.join(program));
         command.stdin(Stdio::null()).current_dir(&self.folder);
-        let root = ids("root").filter(|_| is_root());
-        if let Some((user, group)) = root.and(ids("postgres").or_else(|| ids("nobody"))) {
+        if let Some((user, group)) = runs_as() {
             chown(&self.folder, Some(user), Some(group)).unwrap();
             command.uid(user).gid(group);
         }
+        command
+    }
+
+    /// The same, in a name space of mounts that has the small disk.
+    fn command_with_disk(&self, program: &str) -> Command {
+        let (Some(mebibytes), Some((user, group))) = (self.small_disk, runs_as()) else {
+            return self.command(program);
+        };
+        let disk = self.small_disk();
+        let script = format!(
+            "mount -t tmpfs -o size={mebibytes}m,uid={user},gid={group},mode=0700 tmpfs \"$1\" && shift && \
+             exec setpriv --reuid {user} --regid {group} --clear-groups \"$@\""
+        );
+        let mut command = Command::new("unshare");
+        command
+            .args(["--mount", "--propagation", "private", "sh", "-c", &script, "sh"])
+            .arg(disk)
+            .arg(self.bin.join(program))
+            .stdin(Stdio::null())
+            .current_dir(&self.folder);
         command
     }
 
@@ -102,7 +149,7 @@ impl Postgres {
         let path = self.folder.join("log");
         let log = File::create(&path).unwrap();
         let mut child = self
-            .command("postgres")
+            .command_with_disk("postgres")
             .arg("-D")
             .arg(self.data())
             .args(["-p", &self.port.to_string()])
@@ -148,6 +195,11 @@ impl Postgres {
     pub fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
+}
+
+/// The user and group that it runs as, if this process is root's: the server refuses to be root.
+fn runs_as() -> Option<(u32, u32)> {
+    is_root().then(|| ids("postgres").or_else(|| ids("nobody")))?
 }
 
 /// Whether this process is root's.

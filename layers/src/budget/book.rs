@@ -1,18 +1,23 @@
+//! Accounts in this process, and the reservations on them.
+
 use std::{
     collections::HashMap,
     fmt,
     hash::{BuildHasher, RandomState},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
+
+use tokio::time::Instant;
 
 use super::{
     AccountRef, Budget, BudgetStore, Decision, Hold, Refusal, RefusalReason, Reservation, ReserveRequest,
     account::Account,
     slot::{self, Share, Slot},
     sync::{Mutex, whole},
+    turn::{MOST_WAITING, Turn},
     warn::warn_at_marks,
 };
 use crate::{UsdAmount, UtcTime};
@@ -35,6 +40,15 @@ struct Shelf {
     most: usize,
     /// How many accounts were ever opened.
     opened: AtomicU64,
+    /// How many attempts ever waited for their turn, and how many do so now.
+    came: AtomicU64,
+    waiting: AtomicUsize,
+}
+
+/// Why an attempt is not carried, and the account that is in its way, if it may be carried once others have ended.
+pub(super) struct Denied {
+    pub(super) refusal: Box<Refusal>,
+    pub(super) at: Option<Arc<Slot>>,
 }
 
 struct Entry {
@@ -98,6 +112,8 @@ impl InMemoryBudgetStore {
             hasher: RandomState::new(),
             most: max_accounts,
             opened: AtomicU64::new(0),
+            came: AtomicU64::new(0),
+            waiting: AtomicUsize::new(0),
         }))
     }
 
@@ -124,7 +140,7 @@ impl InMemoryBudgetStore {
         all
     }
 
-    fn shares(&self, lines: &[AccountRef], at: UtcTime) -> Result<Box<[Share]>, usize> {
+    pub(super) fn shares(&self, lines: &[AccountRef], at: UtcTime) -> Result<Box<[Share]>, usize> {
         let shares = lines.iter().enumerate().map(|(index, line)| {
             let budget = &line.budget;
             let window = budget.window().start(at).millis();
@@ -178,23 +194,37 @@ impl Default for InMemoryBudgetStore {
     }
 }
 
-impl BudgetStore for InMemoryBudgetStore {
-    fn reserve(&self, ask: ReserveRequest) -> Decision {
-        let refused = |index: usize, reason| {
-            let refusal = ask
-                .lines
-                .get(index)
-                .map(|line| Box::new(Refusal::new(&line.budget, &line.account, reason, ask.at_least, ask.at)));
-            Decision::Now(refusal.map_or_else(|| Ok(Reservation::new(UsdAmount::ZERO, Box::new(Nothing))), Err))
-        };
-        let shares = match self.shares(&ask.lines, ask.at) {
-            Ok(shares) => shares,
-            Err(index) => return refused(index, RefusalReason::TooManyAccounts { most: self.0.most }),
-        };
+/// Why the line of this index refuses; without such a line, nothing does.
+pub(super) fn refused(ask: ReserveRequest, index: usize, reason: RefusalReason, at: Option<Arc<Slot>>) -> Decided {
+    let Some(line) = ask.lines.get(index) else {
+        return Ok(Reservation::new(UsdAmount::ZERO, Box::new(Nothing)));
+    };
+    let refusal = Box::new(Refusal::new(&line.budget, &line.account, reason, ask.at_least, ask.at));
+    Err((ask, Denied { refusal, at }))
+}
+
+/// The request comes back with a refusal.
+pub(super) type Decided = Result<Reservation, (ReserveRequest, Denied)>;
+
+impl InMemoryBudgetStore {
+    /// Decides at once.
+    pub(super) fn decide(&self, ask: ReserveRequest) -> Decided {
+        match self.shares(&ask.lines, ask.at) {
+            Ok(shares) => Self::decide_on(shares, ask),
+            Err(index) => self.no_room(ask, index),
+        }
+    }
+
+    /// The account of this line cannot be opened.
+    pub(super) fn no_room(&self, ask: ReserveRequest, index: usize) -> Decided {
+        refused(ask, index, RefusalReason::TooManyAccounts { most: self.0.most }, None)
+    }
+
+    pub(super) fn decide_on(shares: Box<[Share]>, ask: ReserveRequest) -> Decided {
         match slot::reserve(&shares, ask.want, ask.at_least) {
             Ok(amount) => {
                 let lines = ask.lines.into_boxed_slice();
-                Decision::Now(Ok(Reservation::new(amount, Box::new(Held { lines, shares, amount }))))
+                Ok(Reservation::new(amount, Box::new(Held { lines, shares, amount })))
             }
             Err(full) => {
                 let Account {
@@ -204,9 +234,38 @@ impl BudgetStore for InMemoryBudgetStore {
                     ..
                 } = full.account;
                 let settled = settled.saturating_add(overrun);
-                refused(full.index, RefusalReason::Spent { settled, reserved })
+                let at = shares.get(full.index).map(|share| Arc::clone(&share.slot));
+                refused(ask, full.index, RefusalReason::Spent { settled, reserved }, at)
             }
         }
+    }
+
+    /// One more attempt waits: its number among all that ever did. `None` if as many wait as may.
+    pub(super) fn begin_wait(&self) -> Option<u64> {
+        if self.0.waiting.fetch_add(1, Ordering::Relaxed) >= MOST_WAITING {
+            self.end_wait();
+            return None;
+        }
+        Some(self.0.came.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// An attempt waits no more.
+    pub(super) fn end_wait(&self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl BudgetStore for InMemoryBudgetStore {
+    fn reserve(&self, ask: ReserveRequest) -> Decision {
+        Decision::Now(self.decide(ask).map_err(|(_, denied)| denied.refusal))
+    }
+
+    fn serves_in_turn(&self) -> bool {
+        true
+    }
+
+    fn reserve_in_turn(&self, ask: ReserveRequest, until: Instant) -> Decision {
+        Turn::take(self, ask, until)
     }
 
     fn is_durable(&self) -> bool {
@@ -231,6 +290,8 @@ impl BudgetStore for InMemoryBudgetStore {
                 let mut account = share.slot.lock();
                 account.roll(share.window);
                 account.spend(share.limit(), by);
+                drop(account);
+                share.slot.queue().wake_first();
             }
         }
     }

@@ -1,3 +1,5 @@
+//! All budgets of a service, over one store.
+
 use std::{
     collections::HashSet,
     sync::{
@@ -5,6 +7,8 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
+
+use tokio::time::Instant;
 
 use super::{AccountRef, Budget, BudgetError, BudgetStore, Decision, InMemoryBudgetStore, ReserveRequest};
 use crate::{Tags, UsdAmount, UtcTime, ledger::Entry};
@@ -78,6 +82,18 @@ impl Budgets {
     #[must_use]
     pub fn reserve(&self, ask: ReserveRequest) -> Decision {
         self.store.reserve(ask)
+    }
+
+    /// The same for an attempt that can wait until this instant: see [`BudgetStore::reserve_in_turn`].
+    #[must_use]
+    pub fn reserve_in_turn(&self, ask: ReserveRequest, until: Instant) -> Decision {
+        self.store.reserve_in_turn(ask, until)
+    }
+
+    /// Whether attempts that wait are served in turn: see [`BudgetStore::serves_in_turn`].
+    #[must_use]
+    pub fn serves_in_turn(&self) -> bool {
+        self.store.serves_in_turn()
     }
 
     /// Replaces the recorded cost of an entry by its bill.

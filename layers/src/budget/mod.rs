@@ -6,6 +6,9 @@
 //!
 //! Accounts are kept in a [`BudgetStore`]: a [`InMemoryBudgetStore`] in this process, or one that several processes share.
 //!
+//! Money that is reserved becomes free when attempts end. Attempts that wait for it ([`BudgetStore::reserve_in_turn`]) are served in the order
+//! in which they came; up to [`MOST_WAITING`] wait in an [`InMemoryBudgetStore`]. One that does not wait takes what is free.
+//!
 //! # Errors
 //!
 //! [`Refusal`] says which budget, whose account, what is spent and reserved, and when it is full again.
@@ -18,10 +21,12 @@ mod account;
 mod book;
 mod budgets;
 mod limit;
+mod queue;
 mod refusal;
 mod slot;
 mod store;
 mod sync;
+mod turn;
 mod warn;
 mod window;
 
@@ -30,5 +35,6 @@ pub use budgets::Budgets;
 pub use limit::{Budget, BudgetError, MODEL, UPSTREAM};
 pub use refusal::{Refusal, RefusalReason};
 pub use store::{AccountRef, BudgetStore, Decision, Hold, Reservation, ReserveRequest};
+pub use turn::MOST_WAITING;
 pub use warn::{MARKS, warn_at_marks};
 pub use window::Window;

@@ -51,6 +51,11 @@ pub enum RefusalReason {
         /// What is the matter with it, without secrets.
         cause: String,
     },
+    /// As many attempts wait for reserved money as may.
+    QueueFull {
+        /// How many that is.
+        most: usize,
+    },
     /// There are too many accounts to open another one.
     TooManyAccounts {
         /// How many there may be.
@@ -66,6 +71,7 @@ impl RefusalReason {
             Self::Spent { .. } => "spent",
             Self::Reserved { .. } => "reserved",
             Self::StoreDown { .. } => "store_down",
+            Self::QueueFull { .. } => "queue_full",
             Self::TooManyAccounts { .. } => "too_many_accounts",
         }
     }
@@ -143,7 +149,9 @@ impl Refusal {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self.reason {
-            RefusalReason::Reserved { .. } | RefusalReason::StoreDown { .. } => Some(SOON),
+            RefusalReason::Reserved { .. } | RefusalReason::StoreDown { .. } | RefusalReason::QueueFull { .. } => {
+                Some(SOON)
+            }
             RefusalReason::Spent { .. } if self.needed > self.budget.cap() => None,
             RefusalReason::Spent { .. } | RefusalReason::TooManyAccounts { .. } => self.resets_in(),
         }
@@ -168,6 +176,9 @@ impl fmt::Display for Refusal {
                 )?;
             }
             RefusalReason::StoreDown { cause } => write!(f, " is unavailable ({cause}), so attempts are refused")?,
+            RefusalReason::QueueFull { most } => {
+                write!(f, " has {most} attempts waiting for reserved money, and takes no more")?;
+            }
             RefusalReason::TooManyAccounts { most } => {
                 write!(
                     f,
@@ -176,7 +187,9 @@ impl fmt::Display for Refusal {
             }
         }
         match (&self.reason, self.resets) {
-            (RefusalReason::Reserved { .. }, _) => f.write_str("; retry when an attempt in flight has ended"),
+            (RefusalReason::Reserved { .. } | RefusalReason::QueueFull { .. }, _) => {
+                f.write_str("; retry when an attempt in flight has ended")
+            }
             (RefusalReason::StoreDown { .. }, _) => Ok(()),
             (RefusalReason::Spent { .. }, _) if needed > budget.cap() => {
                 f.write_str("; it is more than the whole budget: request fewer `max_tokens`, or raise the budget")

@@ -4,6 +4,7 @@
 
 use super::{
     account::Account,
+    queue::Queue,
     sync::{Arc, Mutex, MutexGuard},
 };
 use crate::UsdAmount;
@@ -14,6 +15,7 @@ pub(super) struct Slot {
     account: Mutex<Account>,
     /// Its place in the lock order: several are locked from the lowest.
     order: u64,
+    queue: Queue,
 }
 
 /// One account as a decision sees it.
@@ -37,7 +39,13 @@ pub(super) struct Full {
 impl Slot {
     pub(super) fn new(order: u64) -> Self {
         let account = Mutex::new(Account::default());
-        Self { account, order }
+        let queue = Queue::new();
+        Self { account, order, queue }
+    }
+
+    /// Those that wait for its money.
+    pub(super) const fn queue(&self) -> &Queue {
+        &self.queue
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Account> {
@@ -86,6 +94,7 @@ pub(super) fn settle(
             account.settle(share.limit(), held, spent);
             (before, *account)
         };
+        share.slot.queue().wake_first();
         told(index, before, after);
     }
 }

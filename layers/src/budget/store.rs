@@ -1,4 +1,8 @@
+//! What a store of budgets does, and the reservations that it makes.
+
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
+
+use tokio::time::Instant;
 
 use super::{Budget, Refusal};
 use crate::{UsdAmount, UtcTime};
@@ -46,6 +50,20 @@ impl fmt::Debug for Decision {
 pub trait BudgetStore: fmt::Debug + Send + Sync {
     /// Holds between `at_least` and `want` on every line, as much as all of them have; or nothing on any.
     fn reserve(&self, ask: ReserveRequest) -> Decision;
+
+    /// Whether attempts that wait for reservations to end are served by [`reserve_in_turn`](Self::reserve_in_turn). Otherwise each asks
+    /// again from time to time, in no order.
+    fn serves_in_turn(&self) -> bool {
+        false
+    }
+
+    /// The same for an attempt that can wait until this instant for reservations to end. Those that wait for one account are served in the
+    /// order in which they came, and one that comes later, and can wait, waits behind them. Then it takes what is there, or is refused.
+    /// Dropping a decision that comes later leaves the queue.
+    fn reserve_in_turn(&self, ask: ReserveRequest, until: Instant) -> Decision {
+        let _ = until;
+        self.reserve(ask)
+    }
 
     /// Changes what was spent on every line at this time, if that time lies in the line's present window: more if a bill
     /// came late or a process starts again, less if an estimate was too high. Returns at once.

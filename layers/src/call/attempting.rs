@@ -171,4 +171,12 @@ impl Call {
     pub(crate) const fn turn(&self) -> u32 {
         self.turn.number
     }
+
+    /// The turn of this copy; `None` for a call that no layer above has given one.
+    #[cfg(feature = "rate-limit")]
+    pub(crate) fn turn_handle(&self) -> Option<super::TurnHandle> {
+        let number = Some(self.turn.number).filter(|number| *number > 0)?;
+        let state = Arc::clone(self.log.as_ref()?);
+        Some(super::TurnHandle { state, number })
+    }
 }

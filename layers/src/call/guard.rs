@@ -8,6 +8,7 @@ use super::{Attempt, Outcome, state::CallState};
 use crate::{
     Failure,
     events::{EventKind, emit},
+    util::bounded_name,
 };
 
 /// Held by [`Attempt`](crate::attempt)'s future, then by its body, and by nothing else: responses carry the log, never a guard.
@@ -49,6 +50,9 @@ impl AttemptGuard {
             line.status = error.status();
             line.retry_after = error.retry_after();
             line.summary = Some(error.summary().into());
+            if let Some(provider) = error.provider() {
+                line.provider = Some(bounded_name(provider));
+            }
         })
     }
 

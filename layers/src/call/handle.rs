@@ -9,6 +9,7 @@ use super::{Outcome, state::CallState};
 use crate::{
     UsdAmount,
     events::{EventKind, emit},
+    util::bounded_name,
 };
 
 /// The line of one attempt, for whatever stands below [`AttemptLayer`](crate::attempt::AttemptLayer). It writes; it does not close the line.
@@ -29,6 +30,8 @@ pub struct AttemptHandle {
 pub(crate) enum Preparing {
     /// The budgets' store decides on its reservation.
     Reservation,
+    /// It is its turn to take reserved money only after others: it waits for a bounded time, which no time limit counts.
+    Turn,
     /// A provider fetches its key.
     Key,
 }
@@ -78,10 +81,11 @@ impl AttemptHandle {
         });
     }
 
-    /// What the attempt waits for now, before it is sent, and the candidate it is for.
+    /// What the attempt waits for now, before it is sent, and the candidate it is for. If a service below sent it again, what counts is its
+    /// latest exchange.
     pub(crate) fn preparing(&self) -> Option<(Preparing, Option<Candidate>)> {
         let lines = self.state.lines();
-        let line = lines.get(self.index)?;
+        let line = CallState::exchanges(&lines, self.index).next_back()?;
         Some((line.preparing?.0, line.candidate.clone()))
     }
 
@@ -96,6 +100,12 @@ impl AttemptHandle {
         self.state.change(self.index, |line| line.note = Some(note.into()));
     }
 
+    /// This provider behind the upstream serves the attempt. Of a name longer than 256 bytes the beginning is kept.
+    pub fn served_by(&self, provider: &str) {
+        let provider = bounded_name(provider);
+        self.state.change(self.index, |line| line.provider = Some(provider));
+    }
+
     /// Bytes of a plain answer have come: a silence after them is limited like that of a stream.
     pub fn received(&self) {
         let now = crate::util::now();
@@ -104,7 +114,8 @@ impl AttemptHandle {
 
     /// When they came last.
     pub(crate) fn received_last(&self) -> Option<Instant> {
-        self.state.lines().get(self.index)?.received
+        let lines = self.state.lines();
+        CallState::exchanges(&lines, self.index).next_back()?.received
     }
 
     /// The attempt waits this long for something of ours before it is sent.
@@ -113,10 +124,17 @@ impl AttemptHandle {
         self.state.change(self.index, |line| line.local_wait += pause);
     }
 
-    /// How long it has waited for something of ours, a wait that has begun included.
+    /// How long it has waited for something of ours in all its exchanges, a wait that has begun included.
     pub(crate) fn local_wait(&self) -> Duration {
+        let now = crate::util::now();
         let lines = self.state.lines();
-        lines.get(self.index).map_or(Duration::ZERO, |line| line.local_wait)
+        let waits = CallState::exchanges(&lines, self.index).map(|line| match line.preparing {
+            Some((Preparing::Turn, since, before)) => {
+                line.local_wait.max(before + now.saturating_duration_since(since))
+            }
+            _ => line.local_wait,
+        });
+        waits.sum()
     }
 
     #[cfg(feature = "cost")]

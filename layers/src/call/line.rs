@@ -35,6 +35,8 @@ pub struct Attempt {
     pub(super) turn: u32,
     /// The model and its upstream.
     pub candidate: Option<Candidate>,
+    /// The provider behind the upstream that served it or failed, if the upstream is a router and names it.
+    pub provider: Option<Box<str>>,
     /// When it started, after the start of the call.
     pub started: Duration,
     /// How it ended.
@@ -63,6 +65,8 @@ pub struct Attempt {
     pub(super) exchanges: u32,
     /// How often its request was given a key.
     pub(super) sendings: u32,
+    /// The line that this exchange repeats, if a service below the attempt sent the request again.
+    pub(super) repeats: Option<usize>,
     /// How long it waited for something of ours, such as a budget: no time limit of the upstream counts that.
     pub(super) local_wait: Duration,
     /// What it waits for before it is sent, since when, and `local_wait` at that time.
@@ -77,6 +81,7 @@ impl Attempt {
             number,
             turn: 0,
             candidate,
+            provider: None,
             started,
             outcome: Outcome::Waiting,
             is_sent: number > 0,
@@ -91,6 +96,7 @@ impl Attempt {
             note: None,
             exchanges: 0,
             sendings: 0,
+            repeats: None,
             local_wait: Duration::ZERO,
             preparing: None,
             received: None,

@@ -31,6 +31,12 @@ impl AttemptLog {
         self.0.lines().iter().filter(|line| line.is_sent).count()
     }
 
+    /// The attempt that answered, if one did: with its candidate, and the provider that served it.
+    #[must_use]
+    pub fn answer(&self) -> Option<Attempt> {
+        self.0.lines().iter().rev().find(|line| line.gave_answer()).cloned()
+    }
+
     /// The candidate that answered, if one did.
     #[must_use]
     pub fn answered_by(&self) -> Option<Candidate> {

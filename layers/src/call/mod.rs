@@ -38,6 +38,8 @@ pub use priority::Priority;
 pub use route::Route;
 pub use tags::{LONGEST_TAG_NAME, LONGEST_TAG_VALUE, MOST_TAGS, TagError, Tags};
 pub(crate) use turn::Role;
+#[cfg(feature = "rate-limit")]
+pub(crate) use turn::TurnHandle;
 
 use options::Options;
 use state::CallState;

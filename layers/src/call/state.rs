@@ -166,9 +166,17 @@ impl CallState {
             line.turn = first.turn;
         }
         line.exchanges = 1;
+        line.repeats = Some(index);
         line.note = Some("sent again by a service below the attempt".into());
         lines.push(line);
         lines.len() - 1
+    }
+
+    /// The exchanges of the attempt on this line: its own, and those that a service below the attempt made after it.
+    pub(super) fn exchanges(lines: &[Attempt], index: usize) -> impl DoubleEndedIterator<Item = &Attempt> {
+        let own = move |(at, line): (usize, &'_ Attempt)| at == index || line.repeats == Some(index);
+        let of_attempt = lines.iter().enumerate().filter(move |line| own(*line));
+        of_attempt.map(|(_, line)| line)
     }
 
     /// Whether a request that a ledger entry accounts for is sent for the first time.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "rate-limit")]
+use super::state::CallState;
 use super::{Call, Candidate, Continuation};
 
 /// How the candidate is called.
@@ -56,6 +58,23 @@ pub(super) struct Turn {
     takes_prefill: Option<bool>,
     /// Set on a copy that resumes an interrupted answer.
     pub(super) continuation: Option<Arc<Continuation>>,
+}
+
+/// A turn of a call, for a layer that asks afterwards what became of it.
+#[cfg(feature = "rate-limit")]
+#[derive(Debug)]
+pub(crate) struct TurnHandle {
+    pub(super) state: Arc<CallState>,
+    pub(super) number: u32,
+}
+
+#[cfg(feature = "rate-limit")]
+impl TurnHandle {
+    /// Whether an attempt of the turn was sent; `None` if the call has no attempts at all.
+    pub(crate) fn was_sent(&self) -> Option<bool> {
+        let state = Some(&self.state).filter(|state| state.has_attempts())?;
+        Some(state.find_in_turn(self.number, |line| line.is_sent))
+    }
 }
 
 /// The turn along a chain.

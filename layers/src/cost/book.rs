@@ -120,6 +120,7 @@ impl Running {
             began: self.began,
             ended,
             upstream: candidate.map_or("", Candidate::upstream).into(),
+            provider: self.provider.take(),
             model: candidate.map_or("", Candidate::model).into(),
             tags: std::mem::take(&mut self.tags),
             state: sums.state,

@@ -62,7 +62,7 @@ impl<R: LlmRequest> Reserving<R> {
         budgets: Budgets,
         limits: Limits<R>,
     ) -> Self {
-        meter.prepares();
+        meter.prepares(patience.prepares());
         Self {
             step: decision.into(),
             plan,
@@ -83,8 +83,9 @@ impl<R: LlmRequest> Reserving<R> {
     /// It is reserved: the attempt may be called, if its request takes what was reserved.
     fn reserved(&mut self, mut meter: Meter, held: Reservation, request: &mut R) -> Result<Meter, LayerError> {
         meter.prepared();
-        if !self.patience.waited.is_zero() {
-            metering::waited("budget", self.patience.waited);
+        let waited = self.patience.waited();
+        if !waited.is_zero() {
+            metering::waited("budget", waited);
         }
         match self.plan.fit(request, &held, &self.limits) {
             Ok(limited) => {

@@ -66,7 +66,8 @@ impl CostLayer {
 
     /// The longest time that an attempt waits for reservations to end, if its money is not spent but only reserved: up to a day, and never
     /// past the call's deadline. Zero by default: then it is refused at once, with a hint of one second. An attempt waits only if no other
-    /// candidate could answer instead.
+    /// candidate could answer instead. In this process those that wait are served in the order in which they came, up to
+    /// [`MOST_WAITING`](crate::budget::MOST_WAITING) of them; one that does not wait takes what is free.
     #[must_use]
     pub fn max_reservation_wait(self, wait: Duration) -> Self {
         self.set(|settings| settings.max_reservation_wait = wait.min(LONGEST_WAIT))

@@ -17,11 +17,9 @@ use crate::{
     call::Preparing,
     ledger::{CallId, EntryOutcome},
     metering::Held,
+    util::bounded_name,
     watch::{Scope, Watch},
 };
-
-/// The longest generation id that is kept, in bytes.
-const LONGEST_ID: usize = 256;
 
 /// Runs from the reservation of an attempt to its entry. However it ends, dropped included, there is one entry if the attempt was sent,
 /// and none if it was not; the reservation ends either way.
@@ -52,6 +50,9 @@ pub(super) struct Running {
     pub(super) first_token: Option<Duration>,
     pub(super) taken: Taken,
     pub(super) generation_id: Option<Box<str>>,
+    pub(super) provider: Option<Box<str>>,
+    /// The answer has begun: frames after that are not asked for the provider.
+    provider_is_read: bool,
 }
 
 impl Meter {
@@ -82,6 +83,8 @@ impl Meter {
             first_token: None,
             taken: Taken::default(),
             generation_id: None,
+            provider: None,
+            provider_is_read: false,
         })))
     }
 
@@ -94,10 +97,10 @@ impl Meter {
         error
     }
 
-    /// It waits for the decision on its reservation.
-    pub(super) fn prepares(&self) {
+    /// It waits for its reservation.
+    pub(super) fn prepares(&self, what: Preparing) {
         if let Some(line) = self.0.as_ref().and_then(|running| running.line.as_ref()) {
-            line.prepares(Preparing::Reservation);
+            line.prepares(what);
         }
     }
 
@@ -187,7 +190,7 @@ impl Meter {
             .and_then(|header| parts.headers.get(header))
             .and_then(|id| id.to_str().ok())
             .filter(|id| !id.is_empty())
-            .map(|id| Box::from(id.get(..LONGEST_ID).unwrap_or(id)));
+            .map(bounded_name);
     }
 
     /// A frame of the answer has come.
@@ -202,17 +205,28 @@ impl Meter {
             }
         }
         running.taken.frame(frame, stage);
-        let wanted = running.settings.ledger.is_some() && running.generation_id.is_none();
-        if wanted && stage != Stage::KeepAlive {
-            running.generation_id = frame.generation_id().map(Box::from);
+        if running.settings.ledger.is_none() || stage == Stage::KeepAlive {
+            return;
+        }
+        if running.generation_id.is_none() {
+            running.generation_id = frame.generation_id().map(|id| bounded_name(&id));
+        }
+        // A router names it in each frame, or in none but the first ones.
+        if running.provider.is_none() && !running.provider_is_read {
+            running.provider = frame.provider().map(|name| bounded_name(&name));
+            running.provider_is_read = stage.begins_answer();
         }
     }
 
     /// The attempt has failed, before or after the answer began.
     pub(super) fn failed<E: Failure>(&mut self, error: &E) {
-        let Some(running) = &self.0 else { return };
+        let Some(running) = &mut self.0 else { return };
         if let Some(line) = &running.line {
             line.exchange_failed(error.status(), error.retry_after(), error.summary());
+        }
+        let provider = error.provider().filter(|_| running.settings.ledger.is_some());
+        if let Some(provider) = provider {
+            running.provider = Some(bounded_name(provider));
         }
         let kind = error.kind();
         let free = running.first_token.is_none() && super::is_free(kind);

@@ -8,9 +8,10 @@ use super::plan::Plan;
 use crate::{
     LlmRequest, UtcTime,
     budget::{Budgets, Decision, Refusal, ReserveRequest},
+    call::Preparing,
 };
 
-/// The first pause before the reservation is requested again. Each is twice as long as the one before, up to [`LONGEST_PAUSE`].
+/// The first pause before the reservation is requested again, if the store does not serve in turn. Each is twice as long as the one before, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
 /// So long may reserved money lie free before a waiting attempt takes it.
@@ -26,7 +27,10 @@ pub(super) struct Patience {
     limit: Duration,
     until: Option<Instant>,
     pause: Duration,
-    pub(super) waited: Duration,
+    /// How long it paused before it asked again.
+    paused: Duration,
+    /// When it began to wait for its turn.
+    in_turn: Option<Instant>,
 }
 
 /// The longest wait for reservations to end that can be set: a day.
@@ -51,8 +55,31 @@ impl Patience {
             limit,
             until: None,
             pause: FIRST_PAUSE,
-            waited: Duration::ZERO,
+            paused: Duration::ZERO,
+            in_turn: None,
         }
+    }
+
+    /// How long it has waited for other reservations to end.
+    pub(super) fn waited(&self) -> Duration {
+        self.in_turn.map_or(Duration::ZERO, |since| since.elapsed()) + self.paused
+    }
+
+    /// What it waits for while a decision is not there.
+    pub(super) const fn prepares(&self) -> Preparing {
+        match self.in_turn {
+            Some(_) => Preparing::Turn,
+            None => Preparing::Reservation,
+        }
+    }
+
+    /// When it waits no more, `deadline` being the call's.
+    fn until(&mut self, deadline: Option<Instant>) -> Instant {
+        let limit = self.limit;
+        *self.until.get_or_insert_with(|| {
+            let limit = Instant::now() + limit;
+            deadline.map_or(limit, |deadline| deadline.min(limit))
+        })
     }
 
     /// Whether anything but the refusal can follow one.
@@ -61,29 +88,40 @@ impl Patience {
     }
 
     /// Asks the budgets: for the whole first, later for what they have.
-    pub(super) fn ask<R: LlmRequest>(&self, budgets: &Budgets, request: &R, plan: &mut Plan, at: UtcTime) -> Decision {
+    pub(super) fn ask<R: LlmRequest>(
+        &mut self,
+        budgets: &Budgets,
+        request: &R,
+        plan: &mut Plan,
+        at: UtcTime,
+    ) -> Decision {
         let lines = plan.lines(budgets, request);
         let at_least = if self.takes_less { plan.least } else { plan.want };
-        budgets.reserve(ReserveRequest {
+        let ask = ReserveRequest {
             lines,
             want: plan.want,
             at_least,
             at,
-        })
+        };
+        if self.limit.is_zero() {
+            return budgets.reserve(ask);
+        }
+        let until = self.until(request.call().deadline());
+        let decision = budgets.reserve_in_turn(ask, until);
+        if matches!(decision, Decision::Later(_)) && budgets.serves_in_turn() {
+            self.in_turn.get_or_insert_with(Instant::now);
+        }
+        decision
     }
 
     /// What follows from a refusal, `deadline` being the call's.
     pub(super) fn after(&mut self, refusal: &Refusal, deadline: Option<Instant>) -> Next {
         if refusal.is_reserved() && !self.limit.is_zero() {
-            let now = Instant::now();
-            let limit = now + self.limit;
-            let until = *self
-                .until
-                .get_or_insert(deadline.map_or(limit, |deadline| deadline.min(limit)));
-            let pause = self.pause.min(until.saturating_duration_since(now));
+            let until = self.until(deadline);
+            let pause = self.pause.min(until.saturating_duration_since(Instant::now()));
             if !pause.is_zero() {
                 self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-                self.waited += pause;
+                self.paused += pause;
                 return Next::Pause(pause);
             }
             self.limit = Duration::ZERO;

@@ -81,7 +81,7 @@ impl<S> Cost<S> {
             return CostFuture::calling(self.inner.call(request), meter);
         };
         let call = body.call();
-        let patience = Patience::new(
+        let mut patience = Patience::new(
             call.may_shorten() && !call.is_hedge(),
             self.settings.max_reservation_wait,
         );

@@ -1,12 +1,20 @@
+//! An answer that has begun.
+
 use std::{
     collections::VecDeque,
     fmt,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
-use http_body::{Body, Frame, SizeHint};
+use http_body::{Body, Frame as BodyFrame, SizeHint};
 use pin_project::pin_project;
+
+use super::failing::FailingReasons;
+use crate::{Frame, LayerError};
+
+/// Frames behind a finish that failed which are read in one go before others get a turn.
+const FRAMES_A_TURN: usize = 64;
 
 /// The body of [`FirstToken`](super::FirstToken): what was held, then the rest.
 #[pin_project]
@@ -16,14 +24,26 @@ pub struct FirstTokenBody<B: Body> {
     first: Option<B::Data>,
     #[pin]
     inner: B,
+    failing: FailingReasons,
+    end: End,
+}
+
+/// Whether the answer has ended by a reason that is a failure.
+enum End {
+    Open,
+    /// The rest is read for what it says of usage.
+    Failing(LayerError),
+    Ended,
 }
 
 impl<B: Body> FirstTokenBody<B> {
-    pub(super) const fn new(held: VecDeque<B::Data>, first: B::Data, inner: B) -> Self {
+    pub(super) const fn new(held: VecDeque<B::Data>, first: B::Data, inner: B, failing: FailingReasons) -> Self {
         Self {
             held,
             first: Some(first),
             inner,
+            failing,
+            end: End::Open,
         }
     }
 }
@@ -36,20 +56,54 @@ impl<B: Body> fmt::Debug for FirstTokenBody<B> {
     }
 }
 
-impl<B: Body> Body for FirstTokenBody<B> {
+impl<B> Body for FirstTokenBody<B>
+where
+    B: Body,
+    B::Data: Frame,
+    B::Error: From<LayerError>,
+{
     type Data = B::Data;
     type Error = B::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        let this = self.project();
-        match this.held.pop_front().or_else(|| this.first.take()) {
-            Some(data) => Poll::Ready(Some(Ok(Frame::data(data)))),
-            None => this.inner.poll_frame(cx),
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<BodyFrame<Self::Data>, Self::Error>>> {
+        let mut this = self.project();
+        if let Some(data) = this.held.pop_front().or_else(|| this.first.take()) {
+            return Poll::Ready(Some(Ok(BodyFrame::data(data))));
         }
+        for _ in 0..FRAMES_A_TURN {
+            if matches!(this.end, End::Ended) {
+                return Poll::Ready(None);
+            }
+            let next = ready!(this.inner.as_mut().poll_frame(cx));
+            match (std::mem::replace(this.end, End::Ended), next) {
+                (End::Failing(error), Some(Ok(_))) => *this.end = End::Failing(error),
+                (End::Failing(error), _) => return Poll::Ready(Some(Err(error.into()))),
+                (End::Open | End::Ended, next) => {
+                    let frame = next.as_ref().and_then(|next| next.as_ref().ok()?.data_ref());
+                    match frame.and_then(|frame| this.failing.failure(frame)) {
+                        Some(error) => *this.end = End::Failing(error),
+                        None => {
+                            *this.end = End::Open;
+                            return Poll::Ready(next);
+                        }
+                    }
+                }
+            }
+        }
+        // If the body is always ready, the timers outside still get a turn.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     fn is_end_stream(&self) -> bool {
-        self.first.is_none() && self.inner.is_end_stream()
+        match self.end {
+            End::Open => self.first.is_none() && self.inner.is_end_stream(),
+            End::Failing(_) => false,
+            End::Ended => true,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -1,3 +1,5 @@
+//! A call whose answer has not begun.
+
 use std::{
     collections::VecDeque,
     fmt,
@@ -10,8 +12,8 @@ use http::{Response, response::Parts};
 use http_body::Body;
 use pin_project::pin_project;
 
-use super::FirstTokenBody;
-use crate::{Frame, LayerError, Stage};
+use super::{FirstTokenBody, failing::FailingReasons};
+use crate::{AttemptHandle, Frame, LayerError, Stage};
 
 /// Bytes of frames held at most before the answer begins. A model that reasons unseen may send blank chunks for minutes, each of a few
 /// hundred bytes; the bound keeps a broken upstream from filling memory.
@@ -23,6 +25,9 @@ const FRAMES_A_TURN: usize = 64;
 /// The future of [`FirstToken`](super::FirstToken).
 #[pin_project]
 pub struct FirstTokenFuture<F, B: Body> {
+    /// The line on which the provider of the answer is written.
+    attempt: Option<AttemptHandle>,
+    failing: FailingReasons,
     #[pin]
     state: State<F, B>,
 }
@@ -40,11 +45,16 @@ struct Holding<B: Body> {
     body: B,
     held: VecDeque<B::Data>,
     bytes: usize,
+    failing: FailingReasons,
+    /// The answer ends for this reason, which is a failure: the rest is read for what it says of usage.
+    failed: Option<LayerError>,
 }
 
 impl<F, B: Body> FirstTokenFuture<F, B> {
-    pub(super) const fn new(response: F) -> Self {
+    pub(super) const fn new(attempt: Option<AttemptHandle>, failing: FailingReasons, response: F) -> Self {
         Self {
+            attempt,
+            failing,
             state: State::Calling(response),
         }
     }
@@ -72,7 +82,9 @@ where
     type Output = Result<Response<FirstTokenBody<B>>, B::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
+        let this = self.project();
+        let mut state = this.state;
+        let attempt = this.attempt.as_ref();
         if let StateProjection::Calling(response) = state.as_mut().project() {
             let response = ready!(response.poll(cx));
             state.set(State::Ended);
@@ -80,19 +92,18 @@ where
             let (parts, body) = response?.into_parts();
             let held = VecDeque::new();
             let bytes = 0;
-            return begin(
-                state,
-                Holding {
-                    parts,
-                    body,
-                    held,
-                    bytes,
-                },
-                cx,
-            );
+            let holding = Holding {
+                parts,
+                body,
+                held,
+                bytes,
+                failing: std::mem::take(this.failing),
+                failed: None,
+            };
+            return begin(state, holding, attempt, cx);
         }
         match state.as_mut().project_replace(State::Ended) {
-            StateOwned::Holding(holding) => begin(state, holding, cx),
+            StateOwned::Holding(holding) => begin(state, holding, attempt, cx),
             StateOwned::Calling(_) | StateOwned::Ended => Poll::Pending,
         }
     }
@@ -102,6 +113,7 @@ where
 fn begin<F, B>(
     mut state: Pin<&mut State<F, B>>,
     mut holding: Holding<B>,
+    attempt: Option<&AttemptHandle>,
     cx: &mut Context<'_>,
 ) -> Poll<Result<Response<FirstTokenBody<B>>, B::Error>>
 where
@@ -114,8 +126,18 @@ where
         return Poll::Pending;
     };
     let first = begun?;
-    let Holding { parts, body, held, .. } = holding;
-    let body = FirstTokenBody::new(held, first, body);
+    let Holding {
+        parts,
+        body,
+        held,
+        failing,
+        ..
+    } = holding;
+    let provider = || first.provider().or_else(|| held.iter().find_map(Frame::provider));
+    if let Some((attempt, provider)) = attempt.and_then(|attempt| Some((attempt, provider()?))) {
+        attempt.served_by(&provider);
+    }
+    let body = FirstTokenBody::new(held, first, body, failing);
     Poll::Ready(Ok(Response::from_parts(parts, body)))
 }
 
@@ -128,7 +150,15 @@ where
     /// The frame with which the answer begins.
     fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<Result<B::Data, B::Error>> {
         for _ in 0..FRAMES_A_TURN {
-            let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(cx)) else {
+            let next = ready!(Pin::new(&mut self.body).poll_frame(cx));
+            if let Some(failed) = self.failed.take() {
+                if !matches!(next, Some(Ok(_))) {
+                    return Poll::Ready(Err(failed.into()));
+                }
+                self.failed = Some(failed);
+                continue;
+            }
+            let Some(frame) = next else {
                 return Poll::Ready(Err(LayerError::EmptyResponse.into()));
             };
             // Trailers before any content are of no use to a caller.
@@ -137,7 +167,12 @@ where
             };
             match data.stage() {
                 Stage::KeepAlive => {}
-                Stage::Content | Stage::Finish => return Poll::Ready(Ok(data)),
+                Stage::Content | Stage::Finish => {
+                    self.failed = self.failing.failure(&data);
+                    if self.failed.is_none() {
+                        return Poll::Ready(Ok(data));
+                    }
+                }
                 Stage::Preamble | Stage::Trailer => {
                     self.bytes = self.bytes.saturating_add(data.size_in_bytes());
                     if self.bytes > MOST_HELD_BYTES {

@@ -1,15 +1,18 @@
+//! The service that holds frames back.
+
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::{FirstTokenBody, FirstTokenFuture};
-use crate::{Frame, LayerError, util::inner_accessors};
+use super::{FirstTokenBody, FirstTokenFuture, failing::FailingReasons};
+use crate::{Frame, LayerError, LlmRequest, util::inner_accessors};
 
 /// The service of [`FirstTokenLayer`](super::FirstTokenLayer).
 #[derive(Debug, Clone)]
 pub struct FirstToken<S> {
     pub(super) inner: S,
+    pub(super) failing: FailingReasons,
 }
 
 impl<S> FirstToken<S> {
@@ -20,6 +23,7 @@ impl<S, R, B> Service<Request<R>> for FirstToken<S>
 where
     S: Service<Request<R>, Response = Response<B>>,
     S::Error: From<LayerError>,
+    R: LlmRequest,
     B: http_body::Body<Error = S::Error> + Unpin,
     B::Data: Frame,
 {
@@ -32,6 +36,7 @@ where
     }
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
-        FirstTokenFuture::new(self.inner.call(request))
+        let attempt = request.body().call().attempt();
+        FirstTokenFuture::new(attempt, self.failing.clone(), self.inner.call(request))
     }
 }

@@ -89,6 +89,8 @@ pub struct Entry {
     pub ended: UtcTime,
     /// The upstream it was sent to.
     pub upstream: Box<str>,
+    /// The provider behind the upstream that served it or failed, if the upstream is a router and names it.
+    pub provider: Option<Box<str>>,
     /// The requested model.
     pub model: Box<str>,
     /// What it is accounted under.

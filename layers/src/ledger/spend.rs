@@ -11,6 +11,8 @@ pub enum GroupBy {
     Model,
     /// The upstream.
     Upstream,
+    /// The provider behind the upstream; entries without one are in no group.
+    Provider,
     /// The value of this tag; entries without it are in no group.
     Tag(Box<str>),
     /// The hour in which the attempt ended, as `2026-11-25T06`.
@@ -84,7 +86,11 @@ impl GroupBy {
             .tags
             .iter()
             .map(|(name, value)| (Self::Tag(name.into()), Cow::Borrowed(value)));
-        fixed.into_iter().chain(tags)
+        let provider = entry
+            .provider
+            .as_deref()
+            .map(|name| (Self::Provider, Cow::Borrowed(name)));
+        fixed.into_iter().chain(provider).chain(tags)
     }
 }
 

@@ -14,6 +14,7 @@ impl Ledger for TracingLedger {
             call = %entry.call,
             attempt = entry.attempt,
             upstream = &*entry.upstream,
+            provider = entry.provider.as_deref(),
             model = &*entry.model,
             tags = %entry.tags,
             state = entry.state.as_str(),

@@ -1,7 +1,7 @@
 //! Every name of a span, a field and a metric, in one place, and the buckets that fit.
 //!
-//! Names under `gen_ai.` are [OpenTelemetry's for generative AI](https://opentelemetry.io/docs/specs/semconv/gen-ai/), which are in
-//! development: if they change, they change here. What has no name there is under `llm.`. An exporter for Prometheus writes
+//! Names under `gen_ai.` are [OpenTelemetry's for generative AI](https://opentelemetry.io/docs/specs/semconv/gen-ai/), version 0.1.0 of
+//! their own conventions. They are in development: if they change, they change here. What has no name there is under `llm.`. An exporter for Prometheus writes
 //! `_` for each `.`.
 
 // Spans.
@@ -37,6 +37,8 @@ pub const REQUEST_MAX_TOKENS: &str = "gen_ai.request.max_tokens";
 pub const RESPONSE_MODEL: &str = "gen_ai.response.model";
 /// By which name the upstream knows the answer.
 pub const RESPONSE_ID: &str = "gen_ai.response.id";
+/// The provider behind the upstream that served the answer or failed, if the upstream is a router and names it.
+pub const SERVED_BY: &str = "llm.provider";
 /// Why the answer ended: one word, since a span's field here holds no list.
 pub const FINISH_REASONS: &str = "gen_ai.response.finish_reasons";
 /// Seconds from the start to the first frame that shows something, of a streamed answer.
@@ -48,9 +50,15 @@ pub const OUTPUT_TOKENS: &str = "gen_ai.usage.output_tokens";
 /// Of the prompt, read from the upstream's cache.
 pub const CACHE_READ_TOKENS: &str = "gen_ai.usage.cache_read.input_tokens";
 /// Of the prompt, written to the upstream's cache.
-pub const CACHE_CREATION_TOKENS: &str = "gen_ai.usage.cache_creation.input_tokens";
+pub const CACHE_WRITE_TOKENS: &str = "gen_ai.usage.cache_write.input_tokens";
 /// Of the answer, reasoning.
 pub const REASONING_TOKENS: &str = "gen_ai.usage.reasoning.output_tokens";
+/// The conversation that the request belongs to, if it names one.
+pub const CONVERSATION_ID: &str = "gen_ai.conversation.id";
+/// The host that an attempt was sent to.
+pub const SERVER_ADDRESS: &str = "server.address";
+/// Its port.
+pub const SERVER_PORT: &str = "server.port";
 /// The kind of the failure ([`FailureKind::as_str`](crate::FailureKind::as_str)), or `cancelled`. A label, if there is one.
 pub const ERROR_TYPE: &str = "error.type";
 /// The HTTP status of a failure.
@@ -84,13 +92,13 @@ pub const TAGS: &str = "llm.tags";
 
 // Labels that no span has.
 
-/// `input` or `output`.
-pub const TOKEN_TYPE: &str = "gen_ai.token.type";
+/// `text`, `image`, `audio`, or `unknown` if the upstream does not tell them apart.
+pub const TOKEN_MODALITY: &str = "gen_ai.token.modality";
 /// Before the name of a tag that was [asked for](crate::observe::ObserveLayer::tags).
 pub const TAG_PREFIX: &str = "llm.tag.";
 /// The name of a budget.
 pub const BUDGET: &str = "llm.budget";
-/// Why a budget refused an attempt: `spent`, `reserved`, `store_down`, `too_many_accounts`.
+/// Why a budget refused an attempt: `spent`, `reserved`, `queue_full`, `store_down`, `too_many_accounts`.
 pub const BUDGET_REASON: &str = "llm.budget.reason";
 /// The queue in which an attempt waited: `rate_limit`, `adaptive_concurrency` or `budget`.
 pub const QUEUE: &str = "llm.queue";
@@ -101,14 +109,30 @@ pub const STATE: &str = "llm.circuit.to";
 
 // Metrics of operations.
 
-/// Seconds from the start of an operation to its last byte, its failure, or the caller's leaving.
-pub const OPERATION_DURATION: &str = "gen_ai.client.operation.duration";
+/// Seconds from the start of an operation to its last byte, its failure, or the caller's leaving, over all attempts.
+pub const INFERENCE_DURATION: &str = "gen_ai.client.inference.duration";
+/// The same of embeddings.
+pub const EMBEDDINGS_DURATION: &str = "gen_ai.client.embeddings.duration";
 /// Seconds to the first frame that shows something, of a streamed answer.
-pub const TIME_TO_FIRST_CHUNK: &str = "gen_ai.client.operation.time_to_first_chunk";
+pub const TIME_TO_FIRST_CHUNK: &str = "gen_ai.client.inference.time_to_first_chunk";
 /// Seconds from one frame that shows something to the next.
-pub const TIME_PER_OUTPUT_CHUNK: &str = "gen_ai.client.operation.time_per_output_chunk";
-/// Tokens of the answer that the caller got, as the upstream counted them.
-pub const TOKEN_USAGE: &str = "gen_ai.client.token.usage";
+pub const TIME_PER_OUTPUT_CHUNK: &str = "gen_ai.client.inference.time_per_output_chunk";
+/// Tokens of the prompts whose answers callers got, as the upstream counted them, cached ones included.
+pub const INPUT_USAGE: &str = "gen_ai.client.inference.usage.input_tokens";
+/// Tokens of the answers that callers got, reasoning included.
+pub const OUTPUT_USAGE: &str = "gen_ai.client.inference.usage.output_tokens";
+/// Of the prompts, read from the upstream's cache.
+pub const CACHE_READ_USAGE: &str = "gen_ai.client.inference.usage.cache_read.input_tokens";
+/// Of the prompts, written to the upstream's cache.
+pub const CACHE_WRITE_USAGE: &str = "gen_ai.client.inference.usage.cache_write.input_tokens";
+/// Of the answers, reasoning.
+pub const REASONING_USAGE: &str = "gen_ai.client.inference.usage.reasoning.output_tokens";
+/// Tokens of the prompt of one operation.
+pub const OPERATION_INPUT_TOKENS: &str = "gen_ai.client.inference.operation.input_tokens";
+/// Tokens of the answer of one operation.
+pub const OPERATION_OUTPUT_TOKENS: &str = "gen_ai.client.inference.operation.output_tokens";
+/// Tokens of the texts of one operation that embeds.
+pub const EMBEDDINGS_INPUT_TOKENS: &str = "gen_ai.client.embeddings.operation.input_tokens";
 /// Operations that have ended, by outcome.
 pub const OPERATIONS: &str = "llm.operations";
 /// Operations under way.
@@ -138,8 +162,10 @@ pub const ATTEMPTS_ENDED: &str = "llm.attempts";
 pub const ATTEMPT_DURATION: &str = "llm.attempt.duration";
 /// Seconds from the start of an attempt to its first token, of a streamed answer.
 pub const ATTEMPT_TIME_TO_FIRST_TOKEN: &str = "llm.attempt.time_to_first_token";
-/// Tokens that attempts took, discarded ones too.
-pub const ATTEMPT_TOKEN_USAGE: &str = "llm.attempt.token_usage";
+/// Tokens of the prompts of attempts, discarded ones too.
+pub const ATTEMPT_INPUT_USAGE: &str = "llm.attempt.usage.input_tokens";
+/// Tokens of the answers of attempts, discarded ones too.
+pub const ATTEMPT_OUTPUT_USAGE: &str = "llm.attempt.usage.output_tokens";
 
 // Metrics of what stands between.
 

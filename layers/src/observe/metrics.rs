@@ -66,10 +66,16 @@ const fn histogram(name: &'static str, unit: &'static str, buckets: &'static [f6
 /// All metrics.
 pub const METRICS: &[Metric] = &[
     histogram(
-        n::OPERATION_DURATION,
+        n::INFERENCE_DURATION,
         "s",
         n::DURATION_BUCKETS,
         "From a caller's request to the last byte it got",
+    ),
+    histogram(
+        n::EMBEDDINGS_DURATION,
+        "s",
+        n::DURATION_BUCKETS,
+        "From a caller's request for embeddings to the last byte it got",
     ),
     histogram(
         n::TIME_TO_FIRST_CHUNK,
@@ -83,11 +89,40 @@ pub const METRICS: &[Metric] = &[
         n::CHUNK_BUCKETS,
         "From one chunk that a caller got to the next",
     ),
+    counter(
+        n::INPUT_USAGE,
+        "{token}",
+        "Tokens of the prompts whose answers callers got",
+    ),
+    counter(n::OUTPUT_USAGE, "{token}", "Tokens of the answers that callers got"),
+    counter(
+        n::CACHE_READ_USAGE,
+        "{token}",
+        "Tokens of prompts read from an upstream's cache",
+    ),
+    counter(
+        n::CACHE_WRITE_USAGE,
+        "{token}",
+        "Tokens of prompts written to an upstream's cache",
+    ),
+    counter(n::REASONING_USAGE, "{token}", "Tokens of answers that are reasoning"),
     histogram(
-        n::TOKEN_USAGE,
+        n::OPERATION_INPUT_TOKENS,
         "{token}",
         n::TOKEN_BUCKETS,
-        "Tokens of the answers that callers got",
+        "Tokens of the prompt of an operation",
+    ),
+    histogram(
+        n::OPERATION_OUTPUT_TOKENS,
+        "{token}",
+        n::TOKEN_BUCKETS,
+        "Tokens of the answer of an operation",
+    ),
+    histogram(
+        n::EMBEDDINGS_INPUT_TOKENS,
+        "{token}",
+        n::TOKEN_BUCKETS,
+        "Tokens of the texts that an operation embeds",
     ),
     counter(n::OPERATIONS, "{operation}", "Operations that have ended"),
     gauge(n::OPERATIONS_ACTIVE, "{operation}", "Operations in progress"),
@@ -131,12 +166,8 @@ pub const METRICS: &[Metric] = &[
         n::CHUNK_BUCKETS,
         "From the start of an attempt to its first token",
     ),
-    histogram(
-        n::ATTEMPT_TOKEN_USAGE,
-        "{token}",
-        n::TOKEN_BUCKETS,
-        "Tokens that attempts took",
-    ),
+    counter(n::ATTEMPT_INPUT_USAGE, "{token}", "Tokens of the prompts of attempts"),
+    counter(n::ATTEMPT_OUTPUT_USAGE, "{token}", "Tokens of the answers of attempts"),
     histogram(n::QUEUE_WAIT, "s", n::CHUNK_BUCKETS, "Time in a queue"),
     counter(n::LIMIT_REFUSALS, "{refusal}", "Refusals by a limit"),
     gauge(

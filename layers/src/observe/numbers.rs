@@ -98,7 +98,7 @@ impl Numbers {
         if let Some(first) = seen.first.filter(|_| seen.streamed) {
             sample(names::TIME_TO_FIRST_CHUNK, &labels, first.as_secs_f64());
         }
-        seen.count_tokens(names::TOKEN_USAGE, &labels);
+        seen.count_tokens(&labels);
         sample(names::OPERATION_ATTEMPTS, &labels, number(tally.attempts as u64));
         for (name, amount) in [
             (names::OPERATION_COST, tally.cost),
@@ -124,20 +124,45 @@ impl Numbers {
             count(names::DEGRADED, &labels, 1);
         }
         labels.extend(end.error_type().map(|kind| label(names::ERROR_TYPE, kind)));
-        sample(names::OPERATION_DURATION, &labels, seen.elapsed().as_secs_f64());
+        let duration = if seen.embeds() {
+            names::EMBEDDINGS_DURATION
+        } else {
+            names::INFERENCE_DURATION
+        };
+        sample(duration, &labels, seen.elapsed().as_secs_f64());
         labels.push(label(names::OUTCOME, sums.outcome));
         count(names::OPERATIONS, &labels, 1);
     }
 }
 
 impl Seen {
-    /// Tokens of prompt and answer.
-    pub(super) fn count_tokens(&self, name: &'static str, labels: &Labels) {
+    fn embeds(&self) -> bool {
+        self.operation == "embeddings"
+    }
+
+    /// Tokens of prompt and answer: one sample each for the operation, and the sums by modality. An upstream tells sound apart, and nothing else.
+    fn count_tokens(&self, labels: &Labels) {
         let Some(usage) = &self.usage else { return };
-        for (kind, tokens) in [("input", usage.prompt), ("output", usage.answer)] {
+        if self.embeds() {
+            return sample(names::EMBEDDINGS_INPUT_TOKENS, labels, number(usage.prompt));
+        }
+        sample(names::OPERATION_INPUT_TOKENS, labels, number(usage.prompt));
+        sample(names::OPERATION_OUTPUT_TOKENS, labels, number(usage.answer));
+        let of = |modality| {
             let mut labels = labels.clone();
-            labels.push(label(names::TOKEN_TYPE, kind));
-            sample(name, &labels, number(tokens));
+            labels.push(label(names::TOKEN_MODALITY, modality));
+            labels
+        };
+        let (unknown, audio) = (of("unknown"), of("audio"));
+        for (name, tokens, of_sound) in [
+            (names::INPUT_USAGE, usage.prompt, usage.audio),
+            (names::OUTPUT_USAGE, usage.answer, usage.answer_audio),
+            (names::CACHE_READ_USAGE, usage.cached, 0),
+            (names::CACHE_WRITE_USAGE, usage.cache_written, 0),
+            (names::REASONING_USAGE, usage.reasoning, 0),
+        ] {
+            count(name, &audio, of_sound.min(tokens));
+            count(name, &unknown, tokens.saturating_sub(of_sound));
         }
     }
 }

@@ -59,7 +59,10 @@ impl OneAttempt {
         if let Some(first) = seen.first.filter(|_| seen.streamed) {
             sample(names::ATTEMPT_TIME_TO_FIRST_TOKEN, &labels, first.as_secs_f64());
         }
-        seen.count_tokens(names::ATTEMPT_TOKEN_USAGE, &labels);
+        if let Some(usage) = &seen.usage {
+            count(names::ATTEMPT_INPUT_USAGE, &labels, usage.prompt);
+            count(names::ATTEMPT_OUTPUT_USAGE, &labels, usage.answer);
+        }
         labels.extend(end.error_type().map(|kind| label(names::ERROR_TYPE, kind)));
         sample(names::ATTEMPT_DURATION, &labels, seen.elapsed().as_secs_f64());
         labels.push(label(names::OUTCOME, end.outcome()));

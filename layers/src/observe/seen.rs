@@ -7,7 +7,10 @@ use tokio::time::Instant;
 use tracing::Span;
 
 use super::{end::End, names};
-use crate::{Coalesced, Degraded, DegradedSource, Frame, LlmRequest, Stage, TokenUsage, util::whole};
+use crate::{
+    Coalesced, Degraded, DegradedSource, Frame, LlmRequest, Stage, TokenUsage,
+    util::{bounded_name, whole},
+};
 
 /// What an operation and an attempt have in common.
 #[derive(Debug)]
@@ -21,6 +24,8 @@ pub(super) struct Seen {
     pub(super) usage: Option<TokenUsage>,
     pub(super) model: Option<Box<str>>,
     id: Option<Box<str>>,
+    /// The provider behind the upstream that serves the answer.
+    pub(super) provider: Option<Box<str>>,
     finish_reason: Option<Box<str>>,
     /// The end of the answer has come, though more may follow it.
     finished: bool,
@@ -45,6 +50,7 @@ impl Seen {
             usage: None,
             model: None,
             id: None,
+            provider: None,
             finish_reason: None,
             finished: false,
             looked: false,
@@ -85,6 +91,8 @@ impl Seen {
                 .filter(|_| self.stood_in != Some(DegradedSource::CannedReply));
             self.model = self.model.take().or_else(|| model.map(Box::from));
             self.id = self.id.take().or_else(|| frame.generation_id().map(Box::from));
+            let provider = || frame.provider().map(|name| bounded_name(&name));
+            self.provider = self.provider.take().or_else(provider);
         }
         if self.reads && (ends || !self.streamed) {
             let reason = frame.finish_reason().map(Box::from);
@@ -123,6 +131,7 @@ impl Seen {
         };
         text(names::RESPONSE_MODEL, self.model.as_deref());
         text(names::RESPONSE_ID, self.id.as_deref());
+        text(names::SERVED_BY, self.provider.as_deref());
         text(names::FINISH_REASONS, self.finish_reason.as_deref());
         text(names::ERROR_TYPE, end.error_type());
         text(names::STATUS_CODE, end.status_code());
@@ -137,7 +146,7 @@ impl Seen {
             span.record(names::OUTPUT_TOKENS, whole(usage.answer));
             for (name, tokens) in [
                 (names::CACHE_READ_TOKENS, usage.cached),
-                (names::CACHE_CREATION_TOKENS, usage.cache_written),
+                (names::CACHE_WRITE_TOKENS, usage.cache_written),
                 (names::REASONING_TOKENS, usage.reasoning),
             ] {
                 if tokens > 0 {

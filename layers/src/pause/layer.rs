@@ -20,8 +20,14 @@ impl PauseLayer {
     /// Nothing is remembered yet; a call with no other candidate waits up to 20 s.
     #[must_use]
     pub fn new() -> Self {
+        Self::shared(Pauses::new())
+    }
+
+    /// The same with what is remembered elsewhere, too: give all stacks of a process the same pauses, and what one learns serves all.
+    #[must_use]
+    pub const fn shared(pauses: Pauses) -> Self {
         Self {
-            pauses: Pauses::new(),
+            pauses,
             max_wait: DEFAULT_WAIT,
         }
     }

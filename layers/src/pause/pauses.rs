@@ -17,7 +17,10 @@ use super::{
     RateLimitStatus,
     verdict::{Held, Verdict},
 };
-use crate::{Candidate, Failure, FailureKind, Route, Scope, util::Standing};
+use crate::{
+    Candidate, Failure, FailureKind, Route, Scope,
+    util::{Seconds, Standing},
+};
 
 /// Pauses held at most: a request may name any model. Beyond them, the one that ends first is forgotten.
 pub const MOST_PAUSES: usize = 10_000;
@@ -54,6 +57,18 @@ pub struct PauseReport {
     pub next_look: Duration,
     /// When it is over by itself.
     pub ends_in: Duration,
+}
+
+impl fmt::Display for PauseReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.scope {
+            Scope::Candidate => write!(f, "{}", self.candidate)?,
+            Scope::Pool => write!(f, "all that is paid from the pool of {}", self.candidate)?,
+            Scope::Upstream => write!(f, "all of {}", self.candidate.upstream())?,
+        }
+        let (next, ends) = (Seconds(self.next_look), Seconds(self.ends_in));
+        write!(f, ": paused ({}), next attempt in {next}, over in {ends}", self.kind)
+    }
 }
 
 impl Reach {

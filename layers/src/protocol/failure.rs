@@ -51,6 +51,11 @@ pub trait Failure: Sized {
         None
     }
 
+    /// Which provider behind the upstream failed, if the upstream is a router and names it.
+    fn provider(&self) -> Option<&str> {
+        None
+    }
+
     /// How long the upstream asked to wait, already clamped.
     fn retry_after(&self) -> Option<Duration> {
         None

@@ -108,6 +108,12 @@ pub trait Frame {
         None
     }
 
+    /// Which provider behind the upstream serves the answer, if the upstream is a router and the frame names it. Read from the frame with
+    /// which the answer begins, and from those before it.
+    fn provider(&self) -> Option<Cow<'_, str>> {
+        None
+    }
+
     /// Why the answer ended, in the upstream's word, e.g. `stop`, if the frame says so. Read from frames that may end an answer.
     fn finish_reason(&self) -> Option<Cow<'_, str>> {
         None

@@ -7,6 +7,9 @@ use crate::{FailureKind, Phase};
 /// How long after a store has failed to answer it is called again at the latest.
 pub(super) const STORE_PROBE: Duration = Duration::from_secs(1);
 
+/// When to try again if nothing says for how long a limit of ours is full: an attempt in flight may end at any time.
+const SOON: Duration = Duration::from_secs(1);
+
 /// A failure that a layer adds; your error type takes it in by `From`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -20,6 +23,13 @@ pub enum LayerError {
     },
     /// The answer ended before it began.
     EmptyResponse,
+    /// The answer ended for a reason that counts as a failure by the stack's own settings.
+    FinishReason {
+        /// The upstream's word for it.
+        reason: String,
+        /// As which kind of failure it counts.
+        kind: FailureKind,
+    },
     /// The upstream sent many frames and nothing to show.
     NeverBegan {
         /// How many frames were held back.
@@ -192,7 +202,7 @@ impl LayerError {
             Self::RateLimited { .. } => FailureKind::RateLimited,
             Self::LimitsDown { .. } | Self::BudgetsDown { .. } => FailureKind::StoreUnavailable,
             Self::CircuitOpen { .. } => FailureKind::CircuitOpen,
-            Self::Paused { kind, .. } => *kind,
+            Self::Paused { kind, .. } | Self::FinishReason { kind, .. } => *kind,
             Self::ConcurrencyLimited { .. } | Self::RetriesSpent { .. } | Self::AttemptsSpent { .. } => {
                 FailureKind::ConcurrencyLimited
             }
@@ -231,10 +241,12 @@ impl LayerError {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::NoKey { retry_after, .. }
-            | Self::RateLimited { retry_after, .. }
             | Self::CircuitOpen { retry_after, .. }
-            | Self::ConcurrencyLimited { retry_after, .. }
             | Self::CoalescedFailure { retry_after, .. } => *retry_after,
+            Self::RateLimited { retry_after, .. } | Self::ConcurrencyLimited { retry_after, .. } => {
+                retry_after.or(Some(SOON))
+            }
+            Self::RetriesSpent { .. } => Some(SOON),
             Self::LimitsDown { .. } | Self::BudgetsDown { .. } => Some(STORE_PROBE),
             Self::Paused { retry_after, .. } => Some(*retry_after),
             #[cfg(feature = "cost")]

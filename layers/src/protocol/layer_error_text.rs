@@ -18,6 +18,9 @@ impl fmt::Display for LayerError {
                     Phase::Deadline => write!(f, "no answer within {limit}"),
                 }
             }
+            Self::FinishReason { reason, kind } => {
+                write!(f, "the answer ended with the finish reason `{reason}`, which counts as {kind} here")
+            }
             Self::EmptyResponse => f.write_str("the answer was empty"),
             Self::NeverBegan { frames } => {
                 write!(f, "{frames} frames came, and none had anything to show")

@@ -1,6 +1,6 @@
 //! What a layer needs of a request's body.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use super::{Needs, requested};
 use crate::{Call, Candidate, ContinueBy, Route};
@@ -48,6 +48,11 @@ pub trait LlmRequest: Clone {
     /// The operation, by OpenTelemetry's names: `chat`, `embeddings`.
     fn operation(&self) -> &'static str {
         "chat"
+    }
+
+    /// The conversation that the request belongs to, if it names one: for spans.
+    fn conversation(&self) -> Option<Cow<'_, str>> {
+        None
     }
 
     /// The requested length of the answer in tokens; `None` if the request does not say.

@@ -1,25 +1,16 @@
+//! What one key has used, and a call's part of it.
+
 use std::{sync::Arc, time::Duration};
 
-use governor::{
-    RateLimiter,
-    clock::Clock,
-    middleware::NoOpMiddleware,
-    state::{InMemoryState, NotKeyed},
-};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{
-    LimitHold, LimitWait, Limits, Rate,
-    clock::{Moment, TokioClock},
-    tokens::Tokens,
-};
-
-type Governor = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Moment>>;
+use super::{LimitHold, LimitWait, Limits, Rate, requests::Requests, tokens::Tokens};
+use crate::call::TurnHandle;
 
 /// What one key has used.
 #[derive(Debug)]
 pub(super) struct Bucket {
-    requests: Option<(Rate, Governor)>,
+    requests: Option<Requests>,
     tokens: Option<Tokens>,
     places: Option<Arc<Semaphore>>,
 }
@@ -42,9 +33,8 @@ const fn told(rate: Rate, unit: &'static str) -> (u32, &'static str, Duration) {
 
 impl Bucket {
     pub(super) fn new(limits: &Limits) -> Self {
-        let counted = |rate: Rate| Some((rate, Governor::direct_with_clock(rate.quota()?, TokioClock)));
         Self {
-            requests: limits.requests.and_then(counted),
+            requests: limits.requests.and_then(Requests::new),
             tokens: limits.tokens.map(Tokens::new),
             places: limits
                 .concurrency
@@ -71,13 +61,11 @@ impl Bucket {
                 .take(tokens)
                 .map_err(|wait| Full::For(wait, told(counted.rate(), "tokens")))?;
         }
-        if let Some((rate, governor)) = &self.requests
-            && let Err(not_until) = governor.check()
+        if let Some(requests) = &self.requests
+            && let Err(wait) = requests.take()
         {
-            // Governor has taken nothing, and the tokens go back.
             self.true_up(tokens, 0);
-            let wait = not_until.wait_time_from(TokioClock.now());
-            return Err(Full::For(wait, told(*rate, "requests")));
+            return Err(Full::For(wait, told(requests.rate(), "requests")));
         }
         Ok(Grant {
             bucket: Arc::clone(self),
@@ -85,6 +73,7 @@ impl Bucket {
             tokens,
             open: true,
             shared: None,
+            turn: None,
         })
     }
 
@@ -104,6 +93,8 @@ pub(super) struct Grant {
     open: bool,
     /// What several processes share.
     shared: Option<Box<dyn LimitHold>>,
+    /// Where it says whether the attempt was sent.
+    turn: Option<TurnHandle>,
 }
 
 impl Grant {
@@ -112,13 +103,47 @@ impl Grant {
         self
     }
 
+    /// It is for an attempt of this turn: if that is never sent, all that it took goes back.
+    pub(super) fn of_turn(mut self, turn: Option<TurnHandle>) -> Self {
+        self.turn = turn;
+        self
+    }
+
     /// It used this many tokens.
     pub(super) fn used(&mut self, tokens: u64) {
+        if self.was_never_sent() {
+            return self.give_back();
+        }
         if std::mem::take(&mut self.open) {
             self.bucket.true_up(self.tokens, tokens);
         }
         if let Some(hold) = self.shared.take() {
             hold.used(tokens);
+        }
+    }
+
+    /// Whether a layer within refused the attempt, or it was dropped while it was prepared.
+    fn was_never_sent(&self) -> bool {
+        self.open && self.turn.as_ref().and_then(TurnHandle::was_sent) == Some(false)
+    }
+
+    fn give_back(&mut self) {
+        if std::mem::take(&mut self.open) {
+            self.bucket.true_up(self.tokens, 0);
+            if let Some(requests) = &self.bucket.requests {
+                requests.give_back();
+            }
+        }
+        if let Some(hold) = self.shared.take() {
+            hold.not_sent();
+        }
+    }
+}
+
+impl Drop for Grant {
+    fn drop(&mut self) {
+        if self.was_never_sent() {
+            self.give_back();
         }
     }
 }

@@ -1,3 +1,5 @@
+//! Tokio's clock for governor.
+
 use std::{ops::Add, time::Duration};
 
 use governor::{

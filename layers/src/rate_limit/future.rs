@@ -6,6 +6,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use http::{Request, Response};
@@ -25,6 +26,9 @@ use crate::{
 
 /// Its name among the queues.
 const QUEUE: &str = "rate_limit";
+
+/// When a refused call may try again for a place: a call in flight may end at any time.
+const SOON: Duration = Duration::from_secs(1);
 
 /// A call that waits for its turn.
 pub struct Queued {
@@ -131,7 +135,7 @@ impl Queued {
                 tracing::info!(limit = "concurrency", "rate limited");
                 Err(LayerError::RateLimited {
                     limit: None,
-                    retry_after: None,
+                    retry_after: Some(SOON),
                 })
             }
             Full::For(wait, _) | Full::Shared(LimitWait { wait, .. }) => {
@@ -156,7 +160,7 @@ impl Queued {
 fn refused(full: LimitWait) -> LayerError {
     let (limit, retry_after) = match full.reason {
         WaitReason::Rate { amount, unit, per } => (Some((amount, unit, per)), Some(full.wait)),
-        WaitReason::Concurrency => (None, None),
+        WaitReason::Concurrency => (None, Some(SOON)),
         WaitReason::StoreDown { cause } => {
             metering::refused(QUEUE, "store_down");
             return LayerError::LimitsDown { cause };
@@ -190,6 +194,7 @@ where
         let granted = ready!(self.poll_pass(request.body(), cx));
         Poll::Ready(match granted {
             Ok(grant) => {
+                let grant = grant.of_turn(request.body().call().turn_handle());
                 metering::waited(QUEUE, self.since.elapsed());
                 tracing::debug!(waited = ?self.since.elapsed(), "rate limit passed");
                 Ok(Granted(Some((grant, self.prompt))))

@@ -1,3 +1,5 @@
+//! What can be limited, and how much of it.
+
 use std::{fmt, num::NonZeroU32, time::Duration};
 
 use governor::Quota;

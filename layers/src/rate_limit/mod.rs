@@ -9,8 +9,8 @@
 //! owed by those that follow.
 //!
 //! Requests are counted by governor (GCRA), on tokio's clock; tokens by the same rule, in a bucket that can take back and go into
-//! debt, which governor's cannot. A bucket holds a tenth of the amount by default: a full bucket that refills
-//! would admit twice the amount in the first interval.
+//! debt, which governor's cannot. A bucket holds a tenth of the amount by default: a full bucket that refills would admit twice the amount
+//! in the first interval. An attempt that is refused within, and so never sent, gives its request and its tokens back.
 //!
 //! All this is counted in this process, or in a [`LimitStore`] that several processes share ([`RateLimitLayer::store`]). What an upstream
 //! says of its own limits is another layer's: see [`pause`](crate::pause).
@@ -18,7 +18,7 @@
 //! # Errors
 //!
 //! [`LayerError::RateLimited`](crate::LayerError::RateLimited) if the call would have to wait longer than it may, with the
-//! exact time until it could pass. [`LayerError::LimitsDown`](crate::LayerError::LimitsDown) if a shared store does not answer,
+//! exact time until it could pass; for calls at once, which may end at any time, that is a second. [`LayerError::LimitsDown`](crate::LayerError::LimitsDown) if a shared store does not answer,
 //! and is set to refuse then.
 //!
 //! # Cancellation
@@ -53,6 +53,7 @@ mod key;
 mod layer;
 mod limiter;
 mod limits;
+mod requests;
 mod service;
 mod store;
 mod tokens;

@@ -1,3 +1,5 @@
+//! The service that counts calls by key.
+
 use std::{
     fmt,
     sync::Arc,
@@ -79,6 +81,7 @@ where
         } else {
             match bucket.admit(prompt.saturating_add(answer), None) {
                 Ok(grant) => {
+                    let grant = grant.of_turn(request.body().call().turn_handle());
                     let granted = Granted(Some((grant, prompt)));
                     return RateLimitFuture::calling(self.inner.call(request), granted);
                 }

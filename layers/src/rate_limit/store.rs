@@ -49,4 +49,9 @@ pub enum WaitReason {
 pub trait LimitHold: fmt::Debug + Send + Sync {
     /// The call took this many tokens. Returns at once: it is called in `drop`.
     fn used(self: Box<Self>, tokens: u64);
+
+    /// The call was refused within, and never sent: its request and its tokens go back. Returns at once. By default the tokens alone.
+    fn not_sent(self: Box<Self>) {
+        self.used(0);
+    }
 }

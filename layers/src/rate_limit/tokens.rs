@@ -1,3 +1,5 @@
+//! Tokens of one key, by the same rule as governor's (GCRA), but able to take back and to go into debt.
+
 use std::{
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -11,8 +13,7 @@ use super::Rate;
 /// says was used, the refusals end.
 const LONGEST_DEBT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Tokens of one key, by the same rule as governor's (GCRA), but able to take back and to go into debt: what a call really used is
-/// known only after it.
+/// What the calls of one key used: what each really did is known only after it.
 #[derive(Debug)]
 pub(super) struct Tokens {
     rate: Rate,

@@ -12,7 +12,7 @@
 //!
 //! A continuation that begins from the start is never joined: one by instruction without those characters, and otherwise one whose first
 //! three words are those that the answer begins with (six after white space), unless it repeats all that was shown. The answer then ends with the error that
-//! interrupted it.
+//! interrupted it. So it does if a continuation is interrupted before it is known whether it repeats something: of that nothing is shown.
 //!
 //! Opt-in, because the joined text is of two generations, maybe of two models, and both are billed. The answer says so:
 //! [`Resumed`](crate::Resumed) in the response's extensions, and one line per attempt in its log. The usage in the last frame is that of

@@ -143,12 +143,11 @@ impl Seam {
         Joined::Text(self.take_new())
     }
 
-    /// The stream was interrupted before this was decided: what may be new of what is held.
+    /// The stream was interrupted before this was decided: what is new of what is held. That is nothing: all of it may repeat what was shown,
+    /// or begin the answer from the start, or else it would not be held. The answer ends a few characters earlier, and none is there twice.
     pub(super) fn interrupt(&mut self) -> String {
-        match self.way {
-            ContinueBy::Instruction => String::new(),
-            ContinueBy::Prefill | ContinueBy::Never => self.take_new(),
-        }
+        self.held.clear();
+        String::new()
     }
 
     /// Compares what has come since; whether all that has come may be the beginning of a repetition.

@@ -60,7 +60,7 @@ impl<F> AttemptTimeoutFuture<F> {
 /// The error of an attempt that waited so long for something of ours.
 fn unprepared(what: Preparing, candidate: Option<&Candidate>, limit: Duration) -> LayerError {
     match what {
-        Preparing::Reservation => LayerError::BudgetsDown { waited: limit },
+        Preparing::Reservation | Preparing::Turn => LayerError::BudgetsDown { waited: limit },
         Preparing::Key => LayerError::NoKey {
             upstream: candidate.map_or("the upstream", Candidate::upstream).to_owned(),
             reason: format!("the provider of keys has not responded within {}", Seconds(limit)),

@@ -2,6 +2,7 @@
 
 mod clock;
 mod macros;
+mod name;
 #[cfg(any(feature = "auth", feature = "cache", feature = "pause"))]
 mod rest;
 mod rfc3339;
@@ -14,6 +15,7 @@ mod whole;
 pub(crate) use clock::Alarm;
 pub(crate) use clock::{now, since, still};
 pub(crate) use macros::inner_accessors;
+pub(crate) use name::bounded_name;
 #[cfg(any(feature = "auth", feature = "cache", feature = "pause"))]
 pub(crate) use rest::{Rest, Standing};
 pub use rfc3339::ParseUtcTimeError;

@@ -179,7 +179,7 @@ async fn an_unknown_wait_is_not_reported_as_zero() {
     let bench = Bench::new(policy, Leaf::new([long(), long()]));
     let running = bench.begin(Priority::Interactive).await;
     let error = bench.call().await.unwrap_err();
-    assert_eq!(error.hint, None);
+    assert_eq!(error.hint, Some(secs(1)), "a moment");
     assert!(error.summary.ends_with("is not known yet"), "{}", error.summary);
     running.await.unwrap();
     // One attempt has ended since: it took ten seconds, the end of its answer included.

@@ -2,6 +2,7 @@
 
 mod flood;
 mod properties;
+mod turns;
 
 use std::sync::Arc;
 

@@ -1,17 +1,19 @@
 //! The budget store's accounts and their locks, in every interleaving there is: loom's locks in the place of the standard ones.
 //!
 //! Checked: at every lock settled + reserved ≤ cap; a reservation on several accounts is all or nothing; callers that want the same
-//! accounts in another order do not deadlock; in the end nothing is reserved.
+//! accounts in another order do not deadlock; in the end nothing is reserved; whoever waits for money, and could have it, is woken.
 
 #[path = "../../src/budget/account.rs"]
 #[expect(dead_code, reason = "the model uses a part of what the book does")]
 mod account;
+#[path = "../../src/budget/queue.rs"]
+mod queue;
 #[path = "../../src/budget/slot.rs"]
 mod slot;
 
 /// Loom's locks, under the names that the book uses.
 mod sync {
-    pub(super) use loom::sync::{Mutex, MutexGuard};
+    pub(super) use loom::sync::{Mutex, MutexGuard, atomic::AtomicUsize};
     pub(super) use std::sync::{Arc, PoisonError};
 
     pub(super) fn whole<T>(poisoned: PoisonError<T>) -> T {
@@ -19,7 +21,13 @@ mod sync {
     }
 }
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Wake, Waker},
+};
 
 use loom::thread;
 use tower_llm_layers::UsdAmount;
@@ -137,5 +145,55 @@ fn a_bill_beyond_the_reservation_and_a_new_window_keep_the_invariant() {
         }
         assert_eq!(a.lock().reserved, pico(0));
         check(&a);
+    });
+}
+
+#[derive(Default)]
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Flag {
+    fn is_woken(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+#[test]
+fn what_becomes_free_wakes_one_that_has_entered_and_asked() {
+    loom::model(|| {
+        let [a] = slots();
+        let held = reserve(&shares([&a], 0), CAP, CAP).unwrap();
+        let other = {
+            let a = Arc::clone(&a);
+            thread::spawn(move || settle(&shares([&a], 0), held, pico(0), |_, _, _| {}))
+        };
+        let flag = Arc::new(Flag::default());
+        assert!(a.queue().enter(1, &Waker::from(Arc::clone(&flag))));
+        let has_it = reserve(&shares([&a], 0), pico(5), pico(5)).is_ok();
+        other.join().unwrap();
+        assert!(has_it || flag.is_woken());
+    });
+}
+
+#[test]
+fn one_that_leaves_the_first_place_wakes_the_next_whatever_ends_meanwhile() {
+    loom::model(|| {
+        let [a] = slots();
+        let held = reserve(&shares([&a], 0), CAP, CAP).unwrap();
+        a.queue().enter(1, Waker::noop());
+        let flag = Arc::new(Flag::default());
+        assert!(!a.queue().enter(2, &Waker::from(Arc::clone(&flag))));
+        let leaves = {
+            let a = Arc::clone(&a);
+            thread::spawn(move || a.queue().leave(1))
+        };
+        settle(&shares([&a], 0), held, pico(0), |_, _, _| {});
+        leaves.join().unwrap();
+        assert!(flag.is_woken());
     });
 }

@@ -7,6 +7,7 @@ mod hold;
 mod plausible;
 mod recorded;
 mod reserved;
+mod turns;
 mod unsent;
 
 use std::sync::Arc;

@@ -1,10 +1,19 @@
 //! An attempt that waits for its reservation or its key, or gets none, was not sent: it has no entry, costs nothing, and says nothing of its
 //! upstream.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
 
+use http::Request;
 use tokio::time::timeout;
-use tower::{Layer, ServiceBuilder};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt, layer::layer_fn};
 use tower_llm_layers::{
     AttemptLog, FailureKind, Stage, UsdAmount, UtcTime,
     attempt::AttemptLayer,
@@ -17,7 +26,7 @@ use tower_llm_layers::{
 };
 
 use super::{budgeted, up_to};
-use crate::support::{Beat, Leaf, Prices, Step, ask};
+use crate::support::{Beat, Leaf, Prices, Step, TestRequest, ask, fails};
 
 type Key = fn() -> KeyFuture;
 
@@ -112,4 +121,88 @@ async fn a_slow_key_takes_nothing_of_the_upstreams_time() {
     let response = ask(&stack, up_to("a", 100)).await.unwrap();
     let log = response.extensions().get::<AttemptLog>().unwrap().clone();
     assert_eq!(log.attempts()[0].first_token, Some(Duration::from_secs(8)));
+}
+
+/// A layer of the user's own that sends a failed attempt again.
+#[derive(Clone)]
+struct Again<S>(S);
+
+impl<S> Service<Request<TestRequest>> for Again<S>
+where
+    S: Service<Request<TestRequest>, Future: Send, Error: Send, Response: Send> + Clone + Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<TestRequest>) -> Self::Future {
+        let clone = self.0.clone();
+        let mut ready = std::mem::replace(&mut self.0, clone);
+        Box::pin(async move {
+            match ready.call(request.clone()).await {
+                Ok(response) => Ok(response),
+                Err(_) => ready.ready().await?.call(request).await,
+            }
+        })
+    }
+}
+
+/// The same if a service between sends a failed attempt again: what the latest exchange waits for is what counts.
+#[tokio::test(start_paused = true)]
+async fn what_hangs_on_our_side_in_a_repeated_exchange_does_not_count_either() {
+    let fetched = AtomicUsize::new(0);
+    let provider: Arc<dyn KeyProvider> = Arc::new(move |_: &str| -> KeyFuture {
+        if fetched.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
+            return Box::pin(async { Ok(ApiKey::new("sk-1").unwrap()) });
+        }
+        Box::pin(std::future::pending())
+    });
+    let leaf = Leaf::new([(); 4].map(|()| Step::fail(fails(FailureKind::ContentFiltered))));
+    let probe = leaf.probe();
+    let circuits = Circuits::new(CircuitPolicy::new().min_calls(1)).unwrap();
+    let stack = ServiceBuilder::new()
+        .layer(CircuitBreakerLayer::shared(circuits.clone()))
+        .layer(AttemptLayer::new())
+        .layer(AttemptTimeoutLayer::new(Duration::from_secs(10)))
+        .layer(layer_fn(Again))
+        .layer(CostLayer::new().prices(Arc::new(Prices)))
+        .layer(AuthLayer::new(provider))
+        .service(leaf);
+    for _ in 0..4 {
+        let error = ask(&stack, up_to("a", 100)).await.err().unwrap();
+        assert_eq!(error.kind, FailureKind::Auth, "{error:?}");
+    }
+    assert_eq!(probe.calls(), 4, "the first exchange of each was sent");
+    let states: Vec<_> = circuits.reports().iter().map(|report| report.state).collect();
+    assert_eq!(states, [CircuitState::Closed]);
+}
+
+/// And what a repeated exchange waits for is not taken from the upstream's time.
+#[tokio::test(start_paused = true)]
+async fn a_slow_key_of_a_repeated_exchange_takes_nothing_of_the_upstreams_time() {
+    let late = Step::Answer(
+        Duration::from_secs(8),
+        vec![Beat::Frame(Stage::Content), Beat::Frame(Stage::Finish)],
+    );
+    let leaf = Leaf::new([Step::fail(fails(FailureKind::ContentFiltered)), late]);
+    let slow: Arc<dyn KeyProvider> = Arc::new(|_: &str| -> KeyFuture {
+        Box::pin(async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            Ok(ApiKey::new("sk-1").unwrap())
+        })
+    });
+    let stack = ServiceBuilder::new()
+        .layer(AttemptLayer::new())
+        .layer(AttemptTimeoutLayer::new(Duration::from_secs(10)).last_candidate_grace(Duration::ZERO))
+        .layer(layer_fn(Again))
+        .layer(FirstTokenLayer::new())
+        .layer(CostLayer::new())
+        .layer(AuthLayer::new(slow))
+        .service(leaf);
+    // Twice five seconds for the key, and eight for the answer.
+    assert!(ask(&stack, up_to("a", 100)).await.is_ok());
 }

@@ -13,10 +13,18 @@ fn every_metric_by_name_kind_and_unit() {
     assert_eq!(
         lines,
         [
-            "gen_ai.client.operation.duration Histogram s",
-            "gen_ai.client.operation.time_to_first_chunk Histogram s",
-            "gen_ai.client.operation.time_per_output_chunk Histogram s",
-            "gen_ai.client.token.usage Histogram {token}",
+            "gen_ai.client.inference.duration Histogram s",
+            "gen_ai.client.embeddings.duration Histogram s",
+            "gen_ai.client.inference.time_to_first_chunk Histogram s",
+            "gen_ai.client.inference.time_per_output_chunk Histogram s",
+            "gen_ai.client.inference.usage.input_tokens Counter {token}",
+            "gen_ai.client.inference.usage.output_tokens Counter {token}",
+            "gen_ai.client.inference.usage.cache_read.input_tokens Counter {token}",
+            "gen_ai.client.inference.usage.cache_write.input_tokens Counter {token}",
+            "gen_ai.client.inference.usage.reasoning.output_tokens Counter {token}",
+            "gen_ai.client.inference.operation.input_tokens Histogram {token}",
+            "gen_ai.client.inference.operation.output_tokens Histogram {token}",
+            "gen_ai.client.embeddings.operation.input_tokens Histogram {token}",
             "llm.operations Counter {operation}",
             "llm.operations.active Gauge {operation}",
             "llm.operation.attempts Histogram {attempt}",
@@ -30,7 +38,8 @@ fn every_metric_by_name_kind_and_unit() {
             "llm.attempts Counter {attempt}",
             "llm.attempt.duration Histogram s",
             "llm.attempt.time_to_first_token Histogram s",
-            "llm.attempt.token_usage Histogram {token}",
+            "llm.attempt.usage.input_tokens Counter {token}",
+            "llm.attempt.usage.output_tokens Counter {token}",
             "llm.queue.wait Histogram s",
             "llm.limit.refusals Counter {refusal}",
             "llm.concurrency.limit Gauge {attempt}",
@@ -65,7 +74,7 @@ fn every_name_of_spans_and_labels() {
         .lines()
         .filter_map(|line| line.strip_prefix("pub const ")?.split('"').nth(1))
         .collect();
-    let until_metrics = told.iter().position(|name| *name == "gen_ai.client.operation.duration");
+    let until_metrics = told.iter().position(|name| *name == "gen_ai.client.inference.duration");
     assert_eq!(
         told[..until_metrics.unwrap()],
         [
@@ -83,13 +92,17 @@ fn every_name_of_spans_and_labels() {
             "gen_ai.request.max_tokens",
             "gen_ai.response.model",
             "gen_ai.response.id",
+            "llm.provider",
             "gen_ai.response.finish_reasons",
             "gen_ai.response.time_to_first_chunk",
             "gen_ai.usage.input_tokens",
             "gen_ai.usage.output_tokens",
             "gen_ai.usage.cache_read.input_tokens",
-            "gen_ai.usage.cache_creation.input_tokens",
+            "gen_ai.usage.cache_write.input_tokens",
             "gen_ai.usage.reasoning.output_tokens",
+            "gen_ai.conversation.id",
+            "server.address",
+            "server.port",
             "error.type",
             "http.response.status_code",
             "llm.outcome",
@@ -104,7 +117,7 @@ fn every_name_of_spans_and_labels() {
             "llm.degraded.source",
             "llm.degraded.reason",
             "llm.tags",
-            "gen_ai.token.type",
+            "gen_ai.token.modality",
             "llm.tag.",
             "llm.budget",
             "llm.budget.reason",

@@ -29,15 +29,17 @@ async fn a_streamed_answer_once_as_an_operation_and_once_as_an_attempt() {
                      gen_ai.response.model=the-model-2026";
     let attempt = "gen_ai.operation.name=chat,gen_ai.provider.name=router,gen_ai.request.model=gpt-5";
     let expected = [
-        format!("gen_ai.client.operation.duration{{{operation}}} [4.0]"),
-        format!("gen_ai.client.operation.time_per_output_chunk{{{operation}}} [1.0, 1.0]"),
-        format!("gen_ai.client.operation.time_to_first_chunk{{{operation}}} [2.0]"),
-        format!("gen_ai.client.token.usage{{{operation},gen_ai.token.type=input}} [100.0]"),
-        format!("gen_ai.client.token.usage{{{operation},gen_ai.token.type=output}} [20.0]"),
+        format!("gen_ai.client.inference.duration{{{operation}}} [4.0]"),
+        format!("gen_ai.client.inference.operation.input_tokens{{{operation}}} [100.0]"),
+        format!("gen_ai.client.inference.operation.output_tokens{{{operation}}} [20.0]"),
+        format!("gen_ai.client.inference.time_per_output_chunk{{{operation}}} [1.0, 1.0]"),
+        format!("gen_ai.client.inference.time_to_first_chunk{{{operation}}} [2.0]"),
+        format!("gen_ai.client.inference.usage.input_tokens{{{operation},gen_ai.token.modality=unknown}} [100.0]"),
+        format!("gen_ai.client.inference.usage.output_tokens{{{operation},gen_ai.token.modality=unknown}} [20.0]"),
         format!("llm.attempt.duration{{{attempt}}} [4.0]"),
         format!("llm.attempt.time_to_first_token{{{attempt}}} [2.0]"),
-        format!("llm.attempt.token_usage{{{attempt},gen_ai.token.type=input}} [100.0]"),
-        format!("llm.attempt.token_usage{{{attempt},gen_ai.token.type=output}} [20.0]"),
+        format!("llm.attempt.usage.input_tokens{{{attempt}}} [100.0]"),
+        format!("llm.attempt.usage.output_tokens{{{attempt}}} [20.0]"),
         format!("llm.attempts{{{attempt},llm.outcome=answered}} [1.0]"),
         format!("llm.operation.attempts{{{operation}}} [1.0]"),
         format!("llm.operation.cost_wasted{{{operation}}} [0.0]"),
@@ -67,7 +69,7 @@ async fn retries_and_fallbacks_are_one_operation_and_four_attempts() {
         let series = told.iter().filter(|(key, _)| key.split('{').next() == Some(name));
         series.map(|(_, series)| series.values.len()).sum::<usize>()
     };
-    assert_eq!((sum(n::OPERATIONS), count(n::OPERATION_DURATION)), (1.0, 1));
+    assert_eq!((sum(n::OPERATIONS), count(n::INFERENCE_DURATION)), (1.0, 1));
     assert_eq!((sum(n::ATTEMPTS_ENDED), count(n::ATTEMPT_DURATION)), (4.0, 4));
     assert_eq!((sum(n::RETRIES), sum(n::FALLBACKS)), (2.0, 1.0));
     let amplification = (sum(n::OPERATION_ATTEMPTS), count(n::OPERATION_ATTEMPTS));

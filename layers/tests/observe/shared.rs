@@ -33,7 +33,7 @@ async fn tokens_of_a_shared_answer_are_counted_once() {
     let told = recorded.take();
     let input = told
         .iter()
-        .filter(|(name, _)| name.starts_with("gen_ai.client.token.usage") && name.contains("type=input"));
+        .filter(|(name, _)| name.starts_with("gen_ai.client.inference.usage.input_tokens"));
     let tokens: f64 = input.flat_map(|(_, told)| &told.values).sum();
     assert!((tokens - 100.0).abs() < f64::EPSILON, "{tokens}");
 }

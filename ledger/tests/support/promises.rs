@@ -92,9 +92,13 @@ async fn sums_are_exact(options: LedgerOptions) {
     ];
     let cut = |at: UtcTime, length: usize| at.to_string().chars().take(length).collect::<String>();
     for (filter, meant) in filters.iter().zip(meant) {
-        let ways: [(GroupBy, Box<GroupOf>); 5] = [
+        let ways: [(GroupBy, Box<GroupOf>); 6] = [
             (GroupBy::Model, Box::new(|entry| Some(entry.model.to_string()))),
             (GroupBy::Upstream, Box::new(|entry| Some(entry.upstream.to_string()))),
+            (
+                GroupBy::Provider,
+                Box::new(|entry| entry.provider.as_deref().map(str::to_owned)),
+            ),
             (
                 GroupBy::Tag("team".into()),
                 Box::new(|entry| entry.tags.get("team").map(str::to_owned)),

@@ -61,6 +61,7 @@ pub(crate) async fn answer(mut call: Call) -> Response<Player> {
     call.ticket.note(|attempt| {
         attempt.fault.clone_from(&served.fate.text);
         attempt.served = served.model.id.to_string();
+        served.model.provider().clone_into(&mut attempt.provider);
     });
     let routed = call
         .wants_metadata()

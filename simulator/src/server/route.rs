@@ -52,6 +52,7 @@ pub(crate) async fn answer(shared: Arc<Shared>, line: Line, request: Request<Inc
         path: whole,
         model: String::new(),
         served: String::new(),
+        provider: String::new(),
         stream: false,
         headers: masked(&parts.headers),
         body: body.clone(),

@@ -1,9 +1,5 @@
-//! OpenAI's embeddings: the request and the answer.
+//! OpenAI's embeddings: the request.
 
-mod answer;
 mod request;
-mod vector;
 
-pub use answer::{Embedding, EmbeddingResponse};
 pub use request::EmbeddingRequest;
-pub use vector::Vector;

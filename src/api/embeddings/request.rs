@@ -7,14 +7,18 @@ use tower_llm_layers::{CacheKey, Continuable, KeyWriter};
 
 use super::super::{Api, ApiRequest, request::post};
 use crate::{
+    dialect::Dialect,
     request::{
-        Document, Found, Gives, RequestBody, RequestError, RequestFacts, Shape,
-        check::{common, filled, shape, text},
-        encode, forbids_retention, is_irrelevant_header, setters, typed_request, write_document,
+        Gives, RequestBody, Shape, encode, forbids_retention, is_irrelevant_header, setters, typed_request,
+        write_document,
     },
-    transport::Dialect,
     wire::{Segments, WireRequest},
 };
+use openrouter_wire::request::{
+    RequestError, RequestFacts,
+    check::{common, filled, shape, text},
+};
+use openrouter_wire::{document::Document, json::Found};
 
 /// A request for embeddings: the same layers, another endpoint. Its answer is one frame.
 ///

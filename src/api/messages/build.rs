@@ -4,7 +4,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::MessagesRequest;
-use crate::request::{CacheControl, Document, ProviderPreferences, encode, setters};
+use crate::request::{encode, setters};
+use openrouter_wire::chat::{CacheControl, ProviderPreferences};
+use openrouter_wire::document::Document;
 
 impl MessagesRequest {
     /// A request with one message of a user, for an answer of at most so many tokens: the API requires a limit.

@@ -1,12 +1,6 @@
-//! Anthropic's messages: the request, and what an answer says.
+//! Anthropic's messages: the request.
 
-mod answer;
 mod build;
-mod check;
-mod document;
-mod facts;
 mod request;
 
-pub(super) use answer::read;
-pub use document::MessageDocument;
 pub use request::MessagesRequest;

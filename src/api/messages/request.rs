@@ -2,16 +2,15 @@
 
 use bytes::Bytes;
 
-use super::{
-    super::{Api, whole_request::whole_request},
-    check::check,
-    facts,
-};
+use super::super::{Api, whole_request::whole_request};
 use crate::{
-    request::{Document, Gives, RequestBody, RequestError, Shape, typed_request},
-    transport::Dialect,
+    dialect::Dialect,
+    request::{Gives, RequestBody, Shape, typed_request},
     wire::{Segments, WireRequest},
 };
+use openrouter_wire::document::Document;
+use openrouter_wire::messages::{check, facts};
+use openrouter_wire::request::RequestError;
 
 /// A request for a message: Anthropic's API of a model.
 ///

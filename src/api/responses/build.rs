@@ -4,7 +4,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::ResponsesRequest;
-use crate::request::{CacheControl, Document, ProviderPreferences, Reasoning, ServiceTier, encode, setters};
+use crate::request::{encode, setters};
+use openrouter_wire::chat::{CacheControl, ProviderPreferences, Reasoning, ServiceTier};
+use openrouter_wire::document::Document;
 
 impl ResponsesRequest {
     /// A request with this text of a user.

@@ -2,15 +2,16 @@
 
 use bytes::Bytes;
 
-use super::{
-    super::{Api, whole_request::whole_request},
-    check::{check, check_for},
-    facts,
-};
+use super::super::{Api, whole_request::whole_request};
 use crate::{
-    request::{Document, Gives, RequestBody, RequestError, Shape, typed_request},
-    transport::Dialect,
+    dialect::Dialect,
+    request::{Gives, RequestBody, Shape, typed_request},
     wire::{Segments, WireRequest},
+};
+use openrouter_wire::{
+    document::Document,
+    request::{RequestError, check::shape},
+    responses::{check, facts},
 };
 
 /// A request for a response: OpenAI's second API of a model.
@@ -36,7 +37,7 @@ const SHAPE: Shape = Shape {
     content: &["instructions", "input"],
     fact_fields: facts::FIELDS,
     facts: facts::read,
-    reasoning_time: crate::request::facts::reasoning_time,
+    reasoning_time: openrouter_wire::request::facts::reasoning_time,
 };
 
 /// Fields that only OpenRouter reads.
@@ -107,4 +108,34 @@ impl WireRequest for ResponsesRequest {
     fn check_for(&self, dialect: Dialect) -> Result<(), RequestError> {
         check_for(self.document(), dialect)
     }
+}
+
+/// What an upstream that understands this cannot take, whatever the model: OpenRouter keeps no responses.
+fn check_for(document: &Document, dialect: Dialect) -> Result<(), RequestError> {
+    if dialect != Dialect::OpenRouter {
+        return Ok(());
+    }
+    if document.get("store") == Some(b"true") {
+        return Err(RequestError::Shape {
+            field: "store",
+            found: "true",
+            expected: "false",
+            fix: "OpenRouter keeps no responses: send false, or leave it out",
+        });
+    }
+    let of_the_kept = [
+        ("previous_response_id", "send the earlier items in `input`"),
+        ("conversation", "send the earlier items in `input`"),
+    ];
+    for (field, fix) in of_the_kept {
+        if let Some(found) = shape(document, field) {
+            return Err(RequestError::shape(
+                field,
+                found,
+                "null, as OpenRouter keeps no responses",
+                fix,
+            ));
+        }
+    }
+    Ok(())
 }

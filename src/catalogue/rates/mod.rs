@@ -9,7 +9,8 @@ mod worst;
 use tower_llm_layers::{UsdAmount, UsdError};
 
 use self::{overrides::Override, worst::Worst};
-use crate::response::{Price, Pricing};
+use crate::response::ToUsd as _;
+use openrouter_wire::catalogue::{Price, Pricing};
 
 /// What each unit costs. What is not there costs nothing of its own, or what its kind costs otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]

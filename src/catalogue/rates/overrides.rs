@@ -3,7 +3,7 @@
 use tower_llm_layers::{UsdAmount, UtcTime};
 
 use super::{NoRates, Rates, TokenRates, amount};
-use crate::response::PriceOverride;
+use openrouter_wire::catalogue::PriceOverride;
 
 /// Prices under a condition.
 #[derive(Debug, Clone, PartialEq, Eq)]

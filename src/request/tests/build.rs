@@ -1,9 +1,14 @@
 use serde_json::{Value, json};
 
 use super::body;
-use crate::request::{
-    CacheControl, ChatRequest, Effort, Message, Modalities, Part, Plugin, ProviderPreferences, Reasoning, RequestError,
-    ResponseFormat, ServiceTier, SortKey, Tool, ToolChoice, Verbosity,
+use crate::request::ChatRequest;
+use openrouter_wire::request::RequestError;
+use openrouter_wire::{
+    Modalities,
+    chat::{
+        CacheControl, Effort, Message, Part, Plugin, ProviderPreferences, Reasoning, ResponseFormat, ServiceTier,
+        SortKey, Tool, ToolChoice, Verbosity,
+    },
 };
 
 #[test]

@@ -1,7 +1,7 @@
 use serde_json::Value;
 
 use super::{body, request};
-use crate::request::openrouter_only_fields;
+use openrouter_wire::document::openrouter_only_fields;
 
 #[test]
 fn leaves_out_what_only_openrouter_reads() {

@@ -1,5 +1,6 @@
 use super::{body, request};
-use crate::request::{ChatRequest, Message};
+use crate::request::ChatRequest;
+use openrouter_wire::chat::Message;
 
 #[test]
 fn a_clone_keeps_what_it_had() {

@@ -1,9 +1,11 @@
 use super::request;
 use tower_llm_layers::{LlmRequest as _, Needs, PriceCeiling};
 
-use crate::request::{
-    ChatRequest, IMAGE_TOKENS, INLINE_MEDIA_TOKENS, LINKED_MEDIA_TOKENS, Message, Modalities, Part, Reasoning,
-    ResponseFormat, SEARCH_TOKENS, Tool, ToolChoice,
+use crate::request::ChatRequest;
+use openrouter_wire::request::{IMAGE_TOKENS, INLINE_MEDIA_TOKENS, LINKED_MEDIA_TOKENS, SEARCH_TOKENS};
+use openrouter_wire::{
+    Modalities,
+    chat::{Message, Part, Reasoning, ResponseFormat, Tool, ToolChoice},
 };
 
 #[test]
@@ -111,7 +113,7 @@ fn media_are_seen_but_not_counted() {
 }
 
 /// The facts of a request with these fields.
-fn with(fields: &str) -> crate::request::RequestFacts {
+fn with(fields: &str) -> openrouter_wire::request::RequestFacts {
     *request(&format!("{{\"messages\":[{{}}],{fields}}}")).facts()
 }
 
@@ -223,14 +225,14 @@ fn tells_what_makes_it_more_expensive() {
 
 #[test]
 fn the_ceiling_is_per_unit_and_what_is_no_price_sets_none() {
-    let ceiling =
-        with(r#""provider":{"max_price":{"prompt":"0.0000011","completion":3,"request":0.5,"image":"x"}}"#).ceiling;
+    let ceiling = |fields: &str| request(&format!("{{\"messages\":[{{}}],{fields}}}")).needs().ceiling;
+    let told = ceiling(r#""provider":{"max_price":{"prompt":"0.0000011","completion":3,"request":0.5,"image":"x"}}"#);
     // Tokens by the million, rounded up.
     let mut wanted = PriceCeiling::default();
     wanted.prompt_token = "0.000000000002".parse().ok();
     wanted.answer_token = "0.000003".parse().ok();
     wanted.request = "0.5".parse().ok();
-    assert_eq!(ceiling, wanted);
+    assert_eq!(told, wanted);
     for odd in [
         "null",
         "{}",
@@ -239,7 +241,7 @@ fn the_ceiling_is_per_unit_and_what_is_no_price_sets_none() {
         "7",
     ] {
         assert_eq!(
-            with(&format!(r#""provider":{{"max_price":{odd}}}"#)).ceiling,
+            ceiling(&format!(r#""provider":{{"max_price":{odd}}}"#)),
             PriceCeiling::default(),
             "{odd}"
         );

@@ -1,7 +1,8 @@
 use bytes::Bytes;
 
 use super::{body, request};
-use crate::request::{ChatRequest, RequestError};
+use crate::request::ChatRequest;
+use openrouter_wire::request::RequestError;
 
 const SAMPLE: &str = r#"{"model":"openai/gpt-4o-mini","models":["google/gemini-2.5-flash"],"max_tokens":64,
  "messages":[{"role":"user","content":"Name one prime above 20."}],

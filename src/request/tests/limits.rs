@@ -1,7 +1,8 @@
 //! What is read of odd requests, and what is refused.
 
 use super::request;
-use crate::request::{ChatRequest, RequestError};
+use crate::request::ChatRequest;
+use openrouter_wire::request::RequestError;
 
 fn asking(field: &str) -> ChatRequest {
     request(&format!("{{\"messages\":[{{}}],{field}}}"))

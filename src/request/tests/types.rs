@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::request::{
+use openrouter_wire::chat::{
     Content, Cutoff, MaxPrice, Message, Part, ProviderPreferences, ResponseFormat, Role, ServiceTier, Sort, Tool,
     ToolCall, ToolChoice,
 };

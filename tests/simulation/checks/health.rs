@@ -18,7 +18,6 @@ impl Evidence<'_> {
         for (call, seen) in own {
             if let Ending::Failed(kind @ (FailureKind::CircuitOpen | FailureKind::RateLimited), false) = seen.ending
                 && self.of(call).count() == 0
-                && !seen.error.contains("retry when one has ended")
             {
                 wrong.push(format!(
                     "invariant 15: call {}: {kind} does not say until when: {}",
@@ -35,8 +34,6 @@ impl Evidence<'_> {
         // The money is spent; a layer of the user's that sends an attempt again finds the cap instead.
         let is_spent = match seen.ending {
             Ending::Failed(FailureKind::BudgetExceeded, _) => true,
-            // The turns that found no money have used up the limit of requests.
-            Ending::Failed(FailureKind::RateLimited, _) => self.setup.upstream_limits.is_some(),
             _ => self.setup.own_attempt == Own::Repeats,
         };
         let is_spent = is_spent && !self.setup.caps.is_empty();

@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use tokio::time::Instant;
 use tower_openrouter::{
     UsdAmount,
     layers::{
@@ -115,6 +116,25 @@ impl BudgetStore for WatchedStore {
             };
             verdict.map(|inner| watch.hold(lines, inner))
         }))
+    }
+
+    fn serves_in_turn(&self) -> bool {
+        self.watch.weather.mood == StoreMood::Local && self.inner.serves_in_turn()
+    }
+
+    fn reserve_in_turn(&self, ask: ReserveRequest, until: Instant) -> Decision {
+        if !self.serves_in_turn() {
+            return self.reserve(ask);
+        }
+        let (lines, watch) = (ask.lines.clone(), Arc::clone(&self.watch));
+        match self.inner.reserve_in_turn(ask, until) {
+            Decision::Now(verdict) => Decision::Now(verdict.map(|inner| watch.hold(lines, inner))),
+            Decision::Later(later) => {
+                Decision::Later(Box::pin(
+                    async move { later.await.map(|inner| watch.hold(lines, inner)) },
+                ))
+            }
+        }
     }
 
     fn adjust(&self, lines: &[AccountRef], by: UsdAmount, at: UtcTime) {

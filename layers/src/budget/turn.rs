@@ -1,0 +1,168 @@
+//! An attempt that waits for reservations to end, and takes its money in its turn.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::{
+    Decision, InMemoryBudgetStore, Refusal, RefusalReason, Reservation, ReserveRequest,
+    book::refused,
+    slot::{Share, Slot},
+};
+use crate::UtcTime;
+
+/// Attempts that may wait at once in one [`InMemoryBudgetStore`]: each takes some hundred bytes. Beyond them an attempt is refused.
+pub const MOST_WAITING: usize = 10_000;
+
+const QUEUE_FULL: RefusalReason = RefusalReason::QueueFull { most: MOST_WAITING };
+
+/// The clock of the windows counts in milliseconds: a wait for the next window is that long at least.
+const LEAST_WAIT: Duration = Duration::from_millis(1);
+
+/// Waits in the queue of the account that cannot carry it yet.
+///
+/// Dropped, it leaves the queue, and the next one is woken.
+pub(super) struct Turn {
+    store: InMemoryBudgetStore,
+    ask: ReserveRequest,
+    /// Its number among all that ever waited: it keeps its place if another account is in its way.
+    number: u64,
+    place: Arc<Slot>,
+    until: Instant,
+    /// Ends when the wait is over, or when a window does that settles for it.
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Turn {
+    /// Decides at once, if no other waits before and the money is there, or never will be; otherwise in its turn.
+    pub(super) fn take(store: &InMemoryBudgetStore, ask: ReserveRequest, until: Instant) -> Decision {
+        let decided = match store.shares(&ask.lines, ask.at) {
+            Ok(shares) => {
+                let is_busy = |share: &Share| !share.soft && !share.slot.queue().is_empty();
+                match shares.iter().position(is_busy).filter(|_| until > Instant::now()) {
+                    Some(index) => {
+                        let place = shares.get(index).map(|share| Arc::clone(&share.slot));
+                        refused(ask, index, QUEUE_FULL, place)
+                    }
+                    None => InMemoryBudgetStore::decide_on(shares, ask),
+                }
+            }
+            Err(index) => store.no_room(ask, index),
+        };
+        let (ask, denied) = match decided {
+            Ok(reservation) => return Decision::Now(Ok(reservation)),
+            Err(denied) => denied,
+        };
+        let waits = (denied.refusal.is_reserved() || denied.refusal.reason == QUEUE_FULL) && until > Instant::now();
+        let Some(place) = denied.at.filter(|_| waits) else {
+            return Decision::Now(Err(denied.refusal));
+        };
+        let Some(number) = store.begin_wait() else {
+            let full = Refusal {
+                reason: QUEUE_FULL,
+                ..*denied.refusal
+            };
+            return Decision::Now(Err(Box::new(full)));
+        };
+        // It takes its place now, and not when it is first polled.
+        place.queue().enter(number, Waker::noop());
+        Decision::Later(Box::pin(Self {
+            store: store.clone(),
+            ask,
+            number,
+            place,
+            until,
+            timer: Box::pin(sleep_until(until)),
+        }))
+    }
+
+    /// What is there now.
+    fn ask_now(&self) -> Result<Reservation, (Box<Refusal>, Option<Arc<Slot>>)> {
+        let at = UtcTime::now();
+        let ask = ReserveRequest {
+            lines: self.ask.lines.clone(),
+            at,
+            ..self.ask
+        };
+        self.store
+            .decide(ask)
+            .map_err(|(_, denied)| (denied.refusal, denied.at))
+    }
+
+    fn leave(&self) {
+        self.place.queue().leave(self.number);
+    }
+}
+
+impl Future for Turn {
+    type Output = Result<Reservation, Box<Refusal>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        loop {
+            if this.timer.as_mut().poll(cx).is_ready() {
+                if Instant::now() >= this.until {
+                    // What is free is taken, as by any attempt that does not wait.
+                    let verdict = this.ask_now().map_err(|(refusal, _)| refusal);
+                    this.leave();
+                    return Poll::Ready(verdict);
+                }
+                this.timer.as_mut().reset(this.until);
+                continue;
+            }
+            // It enters before it asks, so that it is woken by what becomes free in between.
+            if !this.place.queue().enter(this.number, cx.waker()) {
+                return Poll::Pending;
+            }
+            let refusal = match this.ask_now() {
+                Ok(reservation) => {
+                    this.leave();
+                    return Poll::Ready(Ok(reservation));
+                }
+                Err((refusal, Some(place))) if refusal.is_reserved() => {
+                    if !Arc::ptr_eq(&place, &this.place) {
+                        this.leave();
+                        this.place = place;
+                        continue;
+                    }
+                    refusal
+                }
+                Err((refusal, _)) => {
+                    this.leave();
+                    return Poll::Ready(Err(refusal));
+                }
+            };
+            // With the window, what is spent ends, too.
+            let next_window = refusal.resets_in().map(|wait| Instant::now() + wait.max(LEAST_WAIT));
+            match next_window.filter(|at| *at < this.timer.deadline()) {
+                Some(at) => this.timer.as_mut().reset(at),
+                None => return Poll::Pending,
+            }
+            if this.timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.leave();
+        self.store.end_wait();
+    }
+}
+
+impl fmt::Debug for Turn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Turn")
+            .field("number", &self.number)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,103 @@
+//! The requests of one key, counted by governor; what was taken for an attempt that was never sent goes back.
+
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use governor::{
+    RateLimiter,
+    clock::Clock,
+    middleware::StateInformationMiddleware,
+    state::{InMemoryState, NotKeyed},
+};
+
+use super::{Rate, clock::TokioClock};
+
+type Governor = RateLimiter<NotKeyed, InMemoryState, TokioClock, StateInformationMiddleware>;
+
+/// Governor takes nothing back, so what was given back is counted beside it, and passes when governor refuses. What both would let pass
+/// together is never more than the burst.
+#[derive(Debug)]
+pub(super) struct Requests {
+    rate: Rate,
+    governor: Governor,
+    given_back: AtomicU32,
+}
+
+impl Requests {
+    pub(super) fn new(rate: Rate) -> Option<Self> {
+        let governor = RateLimiter::direct_with_clock(rate.quota()?, TokioClock);
+        Some(Self {
+            rate,
+            governor: governor.with_middleware(),
+            given_back: AtomicU32::new(0),
+        })
+    }
+
+    pub(super) const fn rate(&self) -> Rate {
+        self.rate
+    }
+
+    /// Takes one, or says when it would be there.
+    pub(super) fn take(&self) -> Result<(), Duration> {
+        match self.governor.check() {
+            Ok(state) => {
+                // What governor has refilled meanwhile is no longer owed; this one is taken.
+                let burst = state.quota().burst_size().get();
+                let owed = burst.saturating_sub(state.remaining_burst_capacity()).saturating_sub(1);
+                self.given_back.fetch_min(owed, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(not_until) => {
+                let spare = |count: u32| count.checked_sub(1);
+                self.given_back
+                    .fetch_update(Ordering::Relaxed, Ordering::Relaxed, spare)
+                    .map(drop)
+                    .map_err(|_| not_until.wait_time_from(TokioClock.now()))
+            }
+        }
+    }
+
+    /// The request for which one was taken was never sent.
+    pub(super) fn give_back(&self) {
+        let burst = self.rate.most_at_once();
+        let more = |count: u32| (count < burst).then_some(count + 1);
+        // At the burst nothing more is given back.
+        let _full = self.given_back.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passed(requests: &Requests) -> usize {
+        (0..100).take_while(|_| requests.take().is_ok()).count()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_never_sent_passes_again_and_never_more_than_the_burst() {
+        let rate = Rate::new(10, Duration::from_secs(1))
+            .and_then(|rate| rate.burst(10))
+            .unwrap();
+        let requests = Requests::new(rate).unwrap();
+        assert_eq!(passed(&requests), 10);
+        for _ in 0..3 {
+            requests.give_back();
+        }
+        assert_eq!(passed(&requests), 3);
+        // Attempts that are never sent, for ten seconds: governor refills all the time.
+        for _ in 0..100 {
+            tokio::time::advance(Duration::from_millis(100)).await;
+            assert_eq!(requests.take(), Ok(()));
+            requests.give_back();
+        }
+        assert_eq!(passed(&requests), 10, "a full bucket, and no more");
+        for _ in 0..10 {
+            requests.give_back();
+        }
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert_eq!(passed(&requests), 10, "what was given back has been refilled by now");
+    }
+}

@@ -1,0 +1,396 @@
+//! What a failed exchange means: the status, the envelope and the headers, read together.
+
+mod retry_after;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, StatusCode, header};
+use tower_llm_layers::{Advice, FailureKind, RetryAdvice, Scope};
+
+use crate::bounds::cut;
+use crate::{
+    encoding::decoded,
+    error::{Error, Inner},
+};
+use openrouter_wire::{
+    error::{ErrorCode, RAW_LIMIT, UpstreamError},
+    loose::{event_data, first_words, is_page},
+};
+pub(crate) use retry_after::headers_of_errors;
+use retry_after::retry_after;
+use words::Words;
+
+/// The header by which OpenRouter names an answer: a [cost layer](tower_llm_layers::cost::CostLayer::generation_header) of your own looks its
+/// bill up by it.
+pub const GENERATION_HEADER: HeaderName = HeaderName::from_static("x-generation-id");
+
+/// The name of an answer, as the headers tell it.
+pub(crate) fn generation_id(headers: &HeaderMap) -> Option<&str> {
+    headers.get(GENERATION_HEADER).and_then(|id| id.to_str().ok()).map(cut)
+}
+
+/// A failure that HTTP itself tells: a status that is no success, and whatever body came with it.
+pub(crate) fn error_of_response(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
+    let decoded = decoded(headers, &Bytes::copy_from_slice(body));
+    let body = decoded.as_deref().unwrap_or(body);
+    // Some gateways send their errors as an event, too.
+    let data = event_data(body);
+    match UpstreamError::parse_failed(data.as_deref().unwrap_or(body)) {
+        Some(error) => build(Some(status), status.as_u16(), headers, &error),
+        None => without_envelope(status, headers, body),
+    }
+}
+
+/// A failure that comes inside a success: in the body of a 200, or as an event of a stream.
+pub(crate) fn error_in_body(headers: &HeaderMap, error: &UpstreamError) -> Error {
+    build(None, effective_code(error), headers, error)
+}
+
+fn build(status: Option<StatusCode>, code: u16, headers: &HeaderMap, error: &UpstreamError) -> Error {
+    let (kind, scope) = kind_of(code, error);
+    let inner = Inner {
+        // No status that was not sent.
+        status: status.or_else(|| told_status(error)),
+        code: error.code.as_ref().map(ToString::to_string),
+        error_type: error.error_type.clone(),
+        message: cut_words(words(error)).into(),
+        retry_after: retry_after(headers, Some(error), SystemTime::now()),
+        affordable_tokens: error.affordable_tokens(),
+        scope,
+        provider: error.provider_name.clone(),
+        ..Inner::default()
+    };
+    finish(kind, inner)
+}
+
+/// The HTTP status that an error speaks of.
+fn told_status(error: &UpstreamError) -> Option<StatusCode> {
+    let status = error.status().filter(|code| (400..600).contains(code));
+    status.and_then(|code| StatusCode::from_u16(code).ok())
+}
+
+/// An edge's HTML page, an empty body, or something else that is no envelope.
+fn without_envelope(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
+    let page = is_page(body);
+    let said = if page { Words::default() } else { Words::of_body(body) };
+    let code = status.as_u16();
+    let (kind, scope) = by_words(code, &said).unwrap_or_else(|| match code {
+        // The edge in front of the router blocks us, whatever the model.
+        403 => (FailureKind::NoEndpoint, Scope::Upstream),
+        429 => (FailureKind::RateLimited, Scope::Upstream),
+        // Too large a body for this edge; another upstream's takes more.
+        413 => (FailureKind::RejectedByProvider, Scope::Upstream),
+        // Nothing says that the request is at fault: one proxy's opinion does not hold for others.
+        400 | 405..=499 if by_status(code).0 == FailureKind::BadRequest => {
+            (FailureKind::RejectedByProvider, Scope::Candidate)
+        }
+        code => by_status(code),
+    });
+    let what = match (page, body.is_empty()) {
+        (true, _) => "an HTML page instead of an answer, probably from the edge in front of the upstream",
+        (false, true) => "an empty body",
+        (false, false) => "a body that is not a JSON error",
+    };
+    let words = first_words(body);
+    let message = if let Some(place) = redirect(status, headers) {
+        format!("the upstream redirects to {place}, which is not followed: set that as its base URL if it is right")
+    } else if words.is_empty() {
+        format!("the upstream sent {what}")
+    } else {
+        format!("the upstream sent {what}: {words}")
+    };
+    let inner = Inner {
+        status: Some(status),
+        message: message.into(),
+        retry_after: retry_after(headers, None, SystemTime::now()),
+        scope,
+        ..Inner::default()
+    };
+    finish(kind, inner)
+}
+
+/// The address that a redirect names, without what may be secret in it.
+fn redirect(status: StatusCode, headers: &HeaderMap) -> Option<String> {
+    let place = headers.get(header::LOCATION).filter(|_| status.is_redirection())?;
+    let place = String::from_utf8_lossy(place.as_bytes());
+    let place = place.split(['?', '#']).next().unwrap_or_default();
+    let (start, rest) = place.split_once("//").unwrap_or(("", place));
+    // A name and a password stand before the host.
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    let mark = if place.contains("//") { "//" } else { "" };
+    Some(first_words(format!("{start}{mark}{rest}").as_bytes()))
+}
+
+/// The error; a conflict, a misdirected or a too early request passes soon, and is sent once more.
+fn finish(kind: FailureKind, mut inner: Inner) -> Error {
+    let status = inner.status.map(|status| status.as_u16());
+    if kind == FailureKind::RejectedByProvider && matches!(status, Some(409 | 421 | 425)) {
+        inner.marks.set_advice(Advice {
+            retry: RetryAdvice::Once,
+            ..kind.advice()
+        });
+    }
+    Error::with(kind, inner)
+}
+
+/// What the words alone decide, with a status that leaves it open.
+fn by_words(code: u16, said: &Words) -> Option<(FailureKind, Scope)> {
+    // A status that says who is at fault is believed.
+    let is_open = matches!(code, 400 | 404 | 413 | 422 | 424 | 500 | 502);
+    if is_open && said.say_too_long() {
+        return Some((FailureKind::ContextLengthExceeded, Scope::Candidate));
+    }
+    if code != 400 {
+        return None;
+    }
+    if said.say_bad_key() {
+        Some((FailureKind::Auth, Scope::Upstream))
+    } else if said.say_no_funds() {
+        Some((FailureKind::InsufficientFunds, Scope::Upstream))
+    } else if said.say_spent_quota() {
+        Some((FailureKind::QuotaExhausted, Scope::Upstream))
+    } else {
+        None
+    }
+}
+
+/// At most [`RAW_LIMIT`] bytes of what an upstream says.
+fn cut_words(mut words: String) -> String {
+    if words.len() > RAW_LIMIT {
+        let cut = (0..=RAW_LIMIT)
+            .rev()
+            .find(|at| words.is_char_boundary(*at))
+            .unwrap_or(0);
+        words.truncate(cut);
+        words.push('…');
+    }
+    words
+}
+
+/// The upstream's words; if they say nothing, the cause behind them.
+fn words(error: &UpstreamError) -> String {
+    const SAYS_NOTHING: &str = "Provider returned error";
+    match &error.raw {
+        Some(raw) if error.message.is_empty() || error.message == SAYS_NOTHING => raw_words(raw),
+        _ if error.message.is_empty() => {
+            let native = error.native_finish_reason.as_deref().unwrap_or("no reason given");
+            format!("the model failed ({native})")
+        }
+        _ => error.message.clone(),
+    }
+}
+
+/// A provider's own words, if its text is an envelope again.
+fn raw_words(raw: &str) -> String {
+    let said = serde_json::from_str::<serde_json::Value>(raw).ok().and_then(|raw| {
+        let inner = raw.get("error").unwrap_or(&raw);
+        let message = inner.get("message").or(Some(inner))?;
+        message.as_str().map(str::to_owned)
+    });
+    said.unwrap_or_else(|| raw.to_owned())
+}
+
+/// The status that an error inside a 200 stands for.
+fn effective_code(error: &UpstreamError) -> u16 {
+    let by_number = error.status().filter(|code| (400..600).contains(code));
+    let code = match &error.code {
+        Some(ErrorCode::Text(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let words = [error.error_type.as_deref(), code];
+    by_number
+        .or_else(|| words.into_iter().flatten().find_map(by_word))
+        .unwrap_or(502)
+}
+
+fn by_word(word: &str) -> Option<u16> {
+    Some(match word {
+        "rate_limit_exceeded" | "rate_limit_error" | "insufficient_quota" => 429,
+        // The words of gRPC, in Google's errors, and of AWS.
+        "RESOURCE_EXHAUSTED" | "ThrottlingException" => 429,
+        "UNAVAILABLE" | "ServiceUnavailableException" => 503,
+        "UNAUTHENTICATED" => 401,
+        "PERMISSION_DENIED" => 403,
+        "NOT_FOUND" => 404,
+        "INVALID_ARGUMENT" | "FAILED_PRECONDITION" => 400,
+        "DEADLINE_EXCEEDED" => 504,
+        "INTERNAL" => 500,
+        "authentication" | "authentication_error" | "invalid_api_key" => 401,
+        "payment_required" | "billing_error" => 402,
+        "permission_denied" | "permission_error" => 403,
+        "not_found" | "not_found_error" | "model_not_found" => 404,
+        "provider_overloaded" | "overloaded_error" | "overloaded" => 503,
+        "provider_unavailable" => 502,
+        "server" | "server_error" | "unmapped" | "api_error" => 500,
+        "timeout" | "timeout_error" | "vector_store_timeout" => 504,
+        "conflict_error" => 409,
+        "payload_too_large" | "request_too_large" => 413,
+        "unprocessable" => 422,
+        "context_length_exceeded" | "max_tokens_exceeded" | "token_limit_exceeded" | "string_too_long" => 400,
+        word if is_refusal(word) => 400,
+        "invalid_request" | "invalid_request_error" | "invalid_prompt" => 400,
+        _ => return None,
+    })
+}
+
+fn is_refusal(word: &str) -> bool {
+    matches!(
+        word,
+        "content_policy_violation"
+            | "refusal"
+            | "content_filter"
+            | "image_content_policy_violation"
+            | "bio_policy"
+            | "cyber_policy"
+            | "misalignment_policy_violation"
+    )
+}
+
+/// The kind and reach of a failure with an envelope.
+fn kind_of(code: u16, error: &UpstreamError) -> (FailureKind, Scope) {
+    let typed = error.error_type.as_deref().unwrap_or_default();
+    let text_code = match &error.code {
+        Some(ErrorCode::Text(text)) => text.as_str(),
+        _ => "",
+    };
+    if is_refusal(typed) || is_refusal(text_code) {
+        return (FailureKind::ContentFiltered, Scope::Candidate);
+    }
+    let said = Words::of_error(error);
+    match by_words(code, &said) {
+        // A provider's account and key behind the router are the router's trouble.
+        Some((kind, _)) if kind != FailureKind::ContextLengthExceeded && error.provider_name.is_some() => {
+            return (FailureKind::Upstream, Scope::Candidate);
+        }
+        Some(verdict) => return verdict,
+        None => {}
+    }
+    match code {
+        401 if error.provider_name.is_some() => (FailureKind::Upstream, Scope::Candidate),
+        401 => (FailureKind::Auth, Scope::Upstream),
+        400 | 413 | 422 => bad_request(code, error, text_code, &said),
+        402 => payment(error),
+        403 => forbidden(error),
+        429 => throttled(error, typed, text_code),
+        code => by_status(code),
+    }
+}
+
+fn by_status(code: u16) -> (FailureKind, Scope) {
+    let kind = match code {
+        404 | 410 => FailureKind::NoEndpoint,
+        401 => return (FailureKind::Auth, Scope::Upstream),
+        402 => FailureKind::InsufficientFunds,
+        // The proxy on the way refuses us.
+        407 => FailureKind::Connect,
+        // 424: the model behind the provider failed.
+        408 | 424 => FailureKind::Upstream,
+        429 => FailureKind::RateLimited,
+        503 | 529 => FailureKind::Overloaded,
+        500..=599 => FailureKind::Upstream,
+        // About the exchange or the place, not about the request.
+        405 | 406 | 409 | 411 | 412 | 414 | 415 | 417 | 421 | 423 | 425 | 426 | 428 | 431 | 451 | 499 => {
+            FailureKind::RejectedByProvider
+        }
+        400..=499 => FailureKind::BadRequest,
+        // A redirect or an informational status instead of an answer.
+        _ => FailureKind::Malformed,
+    };
+    (kind, Scope::Candidate)
+}
+
+/// The router's own types of requests that it sends to no provider.
+const OF_THE_ROUTER: [&str; 3] = ["invalid_request", "payload_too_large", "unprocessable"];
+
+/// A request is bad for everyone, unless it was one provider that refused it, or the model that is unknown.
+fn bad_request(code: u16, error: &UpstreamError, text_code: &str, said: &Words) -> (FailureKind, Scope) {
+    let unknown_model = availability(error) == Some("model_not_found")
+        || text_code == "model_not_found"
+        || error.message.contains("is not a valid model ID");
+    if unknown_model || availability(error).is_some() {
+        (FailureKind::NoEndpoint, Scope::Candidate)
+    } else if error.provider_name.is_some() {
+        (FailureKind::RejectedByProvider, Scope::Candidate)
+    } else if code == 413 && error.error_type.as_deref() == Some("request_too_large") {
+        // The edge in front of a provider: another upstream may take as large a body.
+        (FailureKind::RejectedByProvider, Scope::Upstream)
+    } else if !error
+        .error_type
+        .as_deref()
+        .is_some_and(|typed| OF_THE_ROUTER.contains(&typed))
+        && said.say_not_supported()
+    {
+        (FailureKind::RejectedByProvider, Scope::Candidate)
+    } else {
+        (FailureKind::BadRequest, Scope::Candidate)
+    }
+}
+
+/// Why no endpoint is available, in a word.
+fn availability(error: &UpstreamError) -> Option<&str> {
+    error.availability.as_ref()?.code.as_deref()
+}
+
+fn is_key_limit(error: &UpstreamError) -> bool {
+    error.limit_source.as_deref() == Some("openrouter_key_limit") || error.message.contains("Key limit exceeded")
+}
+
+fn payment(error: &UpstreamError) -> (FailureKind, Scope) {
+    if error.provider_name.is_some() {
+        return (FailureKind::Upstream, Scope::Candidate);
+    }
+    if is_key_limit(error) {
+        return (FailureKind::QuotaExhausted, Scope::Upstream);
+    }
+    match (error.limit_source.as_deref(), error.reason.as_deref()) {
+        // Too large for the allowance at any time: fewer tokens help, waiting does not.
+        (_, Some("weight_exceeds_budget")) => (FailureKind::InsufficientFunds, Scope::Candidate),
+        (Some("openrouter_in_flight_budget"), _) | (_, Some("in_flight_budget_exhausted")) => {
+            (FailureKind::RateLimited, Scope::Upstream)
+        }
+        _ if error.affordable_tokens().is_some() => (FailureKind::InsufficientFunds, Scope::Candidate),
+        // An empty balance stops free models as well.
+        _ => (FailureKind::InsufficientFunds, Scope::Upstream),
+    }
+}
+
+fn forbidden(error: &UpstreamError) -> (FailureKind, Scope) {
+    let budget = matches!(
+        error.limit_source.as_deref(),
+        Some("openrouter_guardrail_budget" | "openrouter_workspace_budget")
+    );
+    if budget || is_key_limit(error) {
+        (FailureKind::QuotaExhausted, Scope::Upstream)
+    } else if !error.reasons.is_empty() || !error.patterns.is_empty() || error.message.contains("requires moderation") {
+        (FailureKind::ContentFiltered, Scope::Candidate)
+    } else if availability(error).is_some() {
+        (FailureKind::NoEndpoint, Scope::Candidate)
+    } else if error.provider_name.is_some() {
+        (FailureKind::Upstream, Scope::Candidate)
+    } else if error.message.contains("management key") {
+        (FailureKind::Auth, Scope::Upstream)
+    } else {
+        // The cause is unknown: the key is not taken for rejected on a guess.
+        (FailureKind::NoEndpoint, Scope::Candidate)
+    }
+}
+
+fn throttled(error: &UpstreamError, typed: &str, text_code: &str) -> (FailureKind, Scope) {
+    let (source, message) = (
+        error.limit_source.as_deref().unwrap_or_default(),
+        error.message.as_str(),
+    );
+    if source == "openrouter_free_tier_daily" || message.contains("free-models-per-day") {
+        (FailureKind::QuotaExhausted, Scope::Pool)
+    } else if message.contains("free-models-per-min") {
+        (FailureKind::RateLimited, Scope::Pool)
+    } else if typed == "insufficient_quota" || text_code == "insufficient_quota" {
+        (FailureKind::QuotaExhausted, Scope::Upstream)
+    } else {
+        (FailureKind::RateLimited, Scope::Candidate)
+    }
+}

@@ -1,0 +1,240 @@
+//! What a provider's own words mean: each provider says "too long" and "not supported here" in another way.
+//!
+//! No single phrase is trusted. A prompt is too long if an error code says so, or if the text names the prompt's side (context, prompt, input,
+//! messages), a measure of it and an excess; texts about rates, sizes in bytes and the answer's own limit are ruled out first.
+
+use serde_json::Value;
+
+use openrouter_wire::error::{ErrorCode, UpstreamError};
+
+/// How much of a text is read, in bytes: what matters stands at the beginning.
+const LONGEST: usize = 4096;
+/// A string that may not have as many characters as this is a name or an identifier, not the prompt.
+const SHORTEST_PROMPT_LIMIT: u64 = 4096;
+
+/// Texts and codes of one error, normalised: lower case, one space between words, and no links.
+#[derive(Debug, Default)]
+pub(super) struct Words {
+    text: String,
+    codes: Vec<String>,
+}
+
+impl Words {
+    /// Of an error with an envelope, the provider's own inside the router's included.
+    pub(super) fn of_error(error: &UpstreamError) -> Self {
+        let mut words = Self::default();
+        words.add_text(&error.message);
+        let code = match &error.code {
+            Some(ErrorCode::Text(text)) => Some(text.as_str()),
+            _ => None,
+        };
+        let codes = [error.error_type.as_deref(), code, error.provider_code.as_deref()];
+        codes.into_iter().flatten().for_each(|code| words.add_code(code));
+        if let Some(raw) = &error.raw {
+            words.add_raw(raw);
+        }
+        words
+    }
+
+    /// Of a body that is no known envelope.
+    pub(super) fn of_body(body: &[u8]) -> Self {
+        let mut words = Self::default();
+        let start = body.get(..LONGEST).unwrap_or(body);
+        words.add_raw(&String::from_utf8_lossy(start));
+        words
+    }
+
+    fn add_raw(&mut self, raw: &str) {
+        let Ok(value) = serde_json::from_str::<Value>(raw) else {
+            return self.add_text(raw);
+        };
+        let first = value.get(0).unwrap_or(&value);
+        let inner = first.get("error").unwrap_or(first);
+        for name in ["code", "type", "status"] {
+            if let Some(code) = inner.get(name).and_then(Value::as_str) {
+                self.add_code(code);
+            }
+        }
+        match inner.get("message").and_then(Value::as_str) {
+            Some(message) => self.add_text(message),
+            None => self.add_text(raw),
+        }
+    }
+
+    fn add_text(&mut self, text: &str) {
+        let start = text.char_indices().take_while(|(at, _)| *at < LONGEST).map(|(_, c)| c);
+        let start: String = start.collect();
+        let linkless = start.split_whitespace().filter(|word| !word.contains("://"));
+        for word in linkless {
+            push_space(&mut self.text);
+            push_normalised(&mut self.text, word);
+        }
+        push_space(&mut self.text);
+    }
+
+    fn add_code(&mut self, code: &str) {
+        let mut normalised = String::new();
+        push_normalised(&mut normalised, code.get(..128).unwrap_or(code));
+        self.codes.push(normalised.trim().to_owned());
+    }
+
+    fn has(&self, phrases: &str) -> bool {
+        has_any(&self.text, phrases)
+    }
+
+    fn code_is(&self, test: impl Fn(&str) -> bool) -> bool {
+        self.codes.iter().any(|code| test(code))
+    }
+
+    /// The prompt does not fit the model's context.
+    pub(super) fn say_too_long(&self) -> bool {
+        if self.say_rate_limit() {
+            return false;
+        }
+        self.code_is(is_too_long_code)
+            || (self.text_is_about_the_prompt() && (self.code_is(is_long_string_code) || self.text_says_too_long()))
+    }
+
+    /// A limit in time: the same prompt passes later.
+    fn say_rate_limit(&self) -> bool {
+        const RATES: &str = "\
+            per minute|per min |per day|per hour|per second|per month|tokens min | tpm | tpd | rpm |rate limit|ratelimit|\
+            quota|throttl|please wait|wait before|try again in |too many requests";
+        self.has(RATES) || self.code_is(|code| code.contains("rate limit") || code.contains("throttl"))
+    }
+
+    /// Neither the answer's own limit, nor a file, nor the length of a name.
+    fn text_is_about_the_prompt(&self) -> bool {
+        let of_answer = self.has(OF_THE_ANSWER) && !self.has(OF_THE_PROMPT);
+        let in_bytes = self.has(" bytes | byte | mb | kb | mib |megabyte|pixel") && !self.has("token");
+        let of_name = self.longest_allowed().is_some_and(|most| most < SHORTEST_PROMPT_LIMIT);
+        !of_answer && !in_bytes && !of_name
+    }
+
+    fn text_says_too_long(&self) -> bool {
+        let excess = self.has(EXCESS);
+        self.has(BY_THEMSELVES)
+            || (excess && self.has(OF_THE_CONTEXT))
+            || (excess && self.has(INPUT_SIDE) && self.has("token|length|too long"))
+    }
+
+    /// The length that a single string may have: "maximum length 64", "at most 64 characters".
+    fn longest_allowed(&self) -> Option<u64> {
+        let after = |phrase: &str| {
+            let (_, rest) = self.text.split_once(phrase)?;
+            rest.split(' ').find(|word| !word.is_empty())?.parse().ok()
+        };
+        let of_string = self.has("string too long|string should|characters");
+        let limit = || {
+            after("maximum length ")
+                .or_else(|| after("max length "))
+                .or_else(|| after("at most "))
+        };
+        of_string.then(limit).flatten()
+    }
+
+    /// The provider does not take a parameter, a value or a kind of content that another one may take.
+    pub(super) fn say_not_supported(&self) -> bool {
+        const CODES: &str = "\
+            unsupported|not supported|unknown parameter|unrecognized|extra forbidden|above max|below min|\
+            parameter unknown|too large|not allowed|invalid parameter";
+        const PHRASES: &str = "\
+            unsupported|not supported|does not support|doesn t support|do not support|only support|not permitted|\
+            not allowed|unknown parameter|unknown field|unknown name|unrecognized|unexpected keyword|extra inputs|\
+            extra fields|not available|not enabled|incompatible|not compatible|cannot be used|deprecated|maximum allowed|\
+            valid range|supported range|supported values|above the maximum|maximum value|out of range";
+        self.code_is(|code| has_any(code, CODES))
+            || self.has(PHRASES)
+            || (self.has(OF_THE_ANSWER) && self.has("exceed|too large|at most|less than|maximum|above|higher"))
+    }
+
+    /// The account's balance is empty, in the words of providers that answer 400 for it.
+    pub(super) fn say_no_funds(&self) -> bool {
+        self.has("credit balance is too low|insufficient balance|insufficient credit|insufficient fund")
+            || self.code_is(|code| matches!(code, "billing error" | "insufficient balance" | "insufficient funds"))
+    }
+
+    /// The account's limit for a day or a month is reached, in the words of providers that answer 400 for it.
+    pub(super) fn say_spent_quota(&self) -> bool {
+        self.has("api usage limit|spend limit reached|you will regain access")
+    }
+
+    /// Our key was rejected, in the words of providers that answer 400 for it.
+    pub(super) fn say_bad_key(&self) -> bool {
+        self.has("api key not valid|invalid api key|incorrect api key|api key expired")
+            || self.code_is(|code| matches!(code, "invalid api key" | "api key invalid"))
+    }
+}
+
+/// Whether one of these phrases, with bars between them, is in the text.
+fn has_any(text: &str, phrases: &str) -> bool {
+    phrases.split('|').any(|phrase| text.contains(phrase))
+}
+
+/// Lower case letters and digits; whatever stands between them is one space.
+fn push_normalised(to: &mut String, word: &str) {
+    for c in word.chars() {
+        if c.is_alphanumeric() {
+            to.extend(c.to_lowercase());
+        } else {
+            push_space(to);
+        }
+    }
+}
+
+fn push_space(to: &mut String) {
+    if !to.ends_with(' ') {
+        to.push(' ');
+    }
+}
+
+/// A code in any provider's spelling, normalised.
+fn is_too_long_code(code: &str) -> bool {
+    (has_any(code, "context|prompt|input") && has_any(code, "exceed|too long|too large|toolong|overflow"))
+        || matches!(
+            code,
+            "max tokens exceeded" | "token limit exceeded" | "tokens limit reached"
+        )
+}
+
+/// A string is over a limit: the prompt's, unless the text names a limit that only a name can have.
+fn is_long_string_code(code: &str) -> bool {
+    matches!(code, "string above max length" | "string too long")
+}
+
+/// The answer's own limit.
+const OF_THE_ANSWER: &str = "\
+    max tokens|max completion tokens|max output tokens|maxoutputtokens|maxtokens|max new tokens|\
+    maximum tokens you|maximum tokens value|output token|completion token|generated token|answer token";
+
+/// What shows that a text with the answer's limit in it is about the prompt all the same.
+const OF_THE_PROMPT: &str = "\
+    context length|context window|context size|context limit|prompt|input token|input length|inputs token|\
+    input is too|input exceed|number of input|message|conversation|input sequence";
+
+/// Names of the context as a whole.
+const OF_THE_CONTEXT: &str = "\
+    context length|context window|context size|context limit|the context|maximum model length|max model len|n ctx|\
+    maximum input length|max input length|maximum prompt length|max sequence length";
+
+/// Names of what fills the context.
+const INPUT_SIDE: &str = "\
+    prompt|input|message|conversation|request body|your request|the request|this request|requested token| text |\
+    content";
+
+/// More than fits.
+const EXCESS: &str = "\
+    exceed|too long|too large|too many token|too many input|longer than|larger than|bigger than|greater than the|\
+    more than the|over the max|overflow|beyond the|does not fit|doesn t fit|not fit in|reduce the|reduce your|\
+    shorten|shorter|maximum context|max context|is only|only supports up to|surpass";
+
+/// Phrases that no other failure has.
+const BY_THEMSELVES: &str = "\
+    range of input length|prompt is too long|input is too long|too many input tokens|input tokens exceeded|\
+    too many tokens|model token limit|prompt exceeds max length|maximum prompt length is|\
+    inputs tokens max new tokens must be|inputs must have less than|expected maxlength|\
+    tokens to keep from the initial prompt|reduce the length of the messages";
+
+#[cfg(test)]
+#[path = "words_tests.rs"]
+mod tests;

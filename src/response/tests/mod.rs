@@ -1,4 +1,0 @@
-mod catalogue;
-mod chat;
-mod lenient;
-mod stream;

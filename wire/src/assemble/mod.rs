@@ -1,0 +1,21 @@
+//! One plain answer out of the chunks of a streamed one.
+//!
+//! A `message` that comes next to deltas or after them is the answer so far, and adds nothing to what the deltas brought, unless it continues
+//! where they end. A member that this version does not know is put together by its type: see [`merge`].
+//!
+//! The work is linear in the bytes of the stream, whatever the number of pieces, tool calls or choices.
+
+mod answer;
+mod choice;
+mod entries;
+mod merge;
+mod node;
+mod parts;
+#[cfg(test)]
+mod tests;
+mod typed;
+mod whole;
+
+pub use answer::{AssembleError, Assembler};
+pub use typed::merged;
+pub use whole::Balance;

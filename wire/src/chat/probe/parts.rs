@@ -1,0 +1,105 @@
+//! Contents in parts, tool calls and pictures: lists of objects.
+
+use super::values::filled;
+use crate::json::{Cursor, Found, JsonError, full};
+
+/// What was found in a list of parts.
+#[derive(Default)]
+pub(super) struct Part {
+    /// Bytes of it that a model wrote.
+    pub(super) bytes: usize,
+    /// Whether there is something to show.
+    pub(super) any: bool,
+}
+
+/// Looks at a list of parts, or at one part by itself.
+pub(super) fn parts(value: &mut Cursor<'_>) -> Result<Part, JsonError> {
+    let mut found = Part::default();
+    if value.peek()? == Found::Array {
+        value.array_or_skip(|item| part(item, &mut found))?;
+    } else {
+        part(value, &mut found)?;
+    }
+    Ok(found)
+}
+
+fn part(value: &mut Cursor<'_>, found: &mut Part) -> Result<(), JsonError> {
+    match value.peek()? {
+        Found::String => {
+            if let Some(text) = full(value)? {
+                found.any = true;
+                found.bytes += text.raw().len();
+            }
+            Ok(())
+        }
+        Found::Object => {
+            let mut is_text = false;
+            let mut others = false;
+            value.object(|key, value| {
+                match key.name() {
+                    b"text" | b"thinking" | b"reasoning" => {
+                        is_text = true;
+                        let bytes = filled(value)?;
+                        found.any |= bytes > 0;
+                        found.bytes += bytes;
+                    }
+                    b"name" | b"arguments" => {
+                        others = true;
+                        found.bytes += filled(value)?;
+                    }
+                    b"function" => {
+                        others = true;
+                        value.object_or_skip(|key, value| match key.name() {
+                            b"name" | b"arguments" => {
+                                found.bytes += filled(value)?;
+                                Ok(())
+                            }
+                            _ => value.skip(),
+                        })?;
+                    }
+                    b"type" | b"signature" | b"closed" => value.skip()?,
+                    _ => {
+                        others |= value.peek()? != Found::Null;
+                        value.skip()?;
+                    }
+                }
+                Ok(())
+            })?;
+            found.any |= others && !is_text;
+            Ok(())
+        }
+        _ => value.skip(),
+    }
+}
+
+/// The text of a content in parts; what is no text is left out, thoughts too.
+pub(super) fn text(parts: &[u8]) -> Option<String> {
+    let mut whole = String::new();
+    let walked = Cursor::lenient(parts).each_or_self(|item| add_text(item, &mut whole));
+    walked.ok()?;
+    (!whole.is_empty()).then_some(whole)
+}
+
+fn add_text(part: &mut Cursor<'_>, whole: &mut String) -> Result<(), JsonError> {
+    if part.peek()? == Found::String {
+        whole.push_str(&part.string()?.to_str());
+        return Ok(());
+    }
+    let (mut text, mut is_text) = (None, true);
+    part.object_or_skip(|key, value| match key.name() {
+        b"text" => {
+            text = full(value)?;
+            Ok(())
+        }
+        b"type" => {
+            let kind = full(value)?;
+            is_text = kind.is_none_or(|kind| matches!(kind.raw(), b"text" | b"output_text"));
+            Ok(())
+        }
+        _ => value.skip(),
+    })?;
+    if let Some(text) = text.filter(|_| is_text) {
+        whole.push_str(&text.to_str());
+    }
+    Ok(())
+}

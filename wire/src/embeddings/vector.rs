@@ -1,0 +1,101 @@
+//! One vector, however it came.
+
+use serde::{Serialize, Serializer};
+
+use crate::json::{Cursor, Found, JsonError};
+use crate::view::{Absent, Field, Wire};
+
+/// The numbers of an embedding: read from a JSON array, or from base64 of little-endian 32-bit floats.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Vector(Vec<f32>);
+
+impl Vector {
+    /// The numbers.
+    #[must_use]
+    pub fn as_slice(&self) -> &[f32] {
+        &self.0
+    }
+
+    /// The numbers, taken out.
+    #[must_use]
+    pub fn into_inner(self) -> Vec<f32> {
+        self.0
+    }
+}
+
+impl From<Vec<f32>> for Vector {
+    fn from(numbers: Vec<f32>) -> Self {
+        Self(numbers)
+    }
+}
+
+impl Absent for Vector {}
+
+impl Serialize for Vector {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl Wire for Vector {
+    fn read(cursor: &mut Cursor<'_>) -> Result<Field<Self>, JsonError> {
+        match cursor.peek()? {
+            Found::String => {
+                let text = cursor.string()?;
+                Ok(decoded(&text.to_str()).map(Self).into())
+            }
+            Found::Array => {
+                let (mut numbers, mut all) = (Vec::new(), true);
+                cursor.array_or_skip(|item| {
+                    let text = std::str::from_utf8(item.raw()?).unwrap_or_default();
+                    match text.parse::<f32>() {
+                        Ok(number) if number.is_finite() => numbers.push(number),
+                        _ => all = false,
+                    }
+                    Ok(())
+                })?;
+                // A vector without one of its numbers is another vector.
+                Ok(if all { Field::Read(Self(numbers)) } else { Field::Unread })
+            }
+            _ => {
+                let is_null = cursor.raw()? == b"null";
+                Ok(if is_null { Field::Null } else { Field::Unread })
+            }
+        }
+    }
+}
+
+/// The floats of a base64 text, with padding or without; `None` if it is none.
+fn decoded(text: &str) -> Option<Vec<f32>> {
+    let text = text.trim_end_matches('=').as_bytes();
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 2);
+    for group in text.chunks(4) {
+        let mut bits = 0_u32;
+        for letter in group {
+            bits = (bits << 6) | sextet(*letter)?;
+        }
+        // What is left of a group that is not full.
+        let missing = 4 - group.len();
+        let [_, first, second, third] = (bits << (6 * missing)).to_be_bytes();
+        match missing {
+            0 => bytes.extend_from_slice(&[first, second, third]),
+            1 => bytes.extend_from_slice(&[first, second]),
+            2 => bytes.push(first),
+            _ => return None,
+        }
+    }
+    let (floats, rest) = bytes.as_chunks::<4>();
+    rest.is_empty()
+        .then(|| floats.iter().copied().map(f32::from_le_bytes).collect())
+}
+
+fn sextet(letter: u8) -> Option<u32> {
+    Some(u32::from(match letter {
+        b'A'..=b'Z' => letter - b'A',
+        b'a'..=b'z' => letter - b'a' + 26,
+        b'0'..=b'9' => letter - b'0' + 52,
+        b'+' | b'-' => 62,
+        b'/' | b'_' => 63,
+        _ => return None,
+    }))
+}

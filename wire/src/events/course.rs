@@ -1,0 +1,169 @@
+//! How far a stream of typed events has come, and whether its end can be believed.
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use super::{Piece, Said, Step};
+use crate::{Api, finish::End};
+
+/// The most items that may be open at once: beyond that a stream without its last event is not whole.
+const MOST_OPEN: usize = 64;
+
+/// What was seen of a stream.
+#[derive(Debug)]
+pub struct Course {
+    api: Api,
+    /// Items that have begun and not ended.
+    open: SmallVec<[Open; 2]>,
+    /// More were open at once than are followed.
+    is_lost: bool,
+    /// Whether the item that ended last is the answer itself.
+    answered: bool,
+    /// What was shown so far.
+    shown: Said,
+    /// The answer has said why it ended.
+    finished: bool,
+    /// The last event has come.
+    ended: bool,
+    /// What the first event says was taken: the later ones may leave it out.
+    pub usage: Option<Bytes>,
+}
+
+#[derive(Debug)]
+struct Open {
+    index: u64,
+    /// What was shown of it, and of its last part.
+    shown: Said,
+    part: Said,
+}
+
+/// What an event is in its place of the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taken {
+    /// Whether it shows something that was not shown before.
+    pub shows: bool,
+    /// Whether it only repeats what came before.
+    pub is_snapshot: bool,
+    /// Whether it says why the answer ended.
+    pub finishes: bool,
+}
+
+impl Course {
+    /// Of a stream of this API; `None` if its events have no types.
+    #[must_use]
+    pub fn of(api: Api) -> Option<Self> {
+        matches!(api, Api::Responses | Api::Messages).then(|| Self {
+            api,
+            open: SmallVec::new(),
+            is_lost: false,
+            answered: false,
+            shown: Said::default(),
+            finished: false,
+            ended: false,
+            usage: None,
+        })
+    }
+
+    /// The API of the stream.
+    #[inline]
+    #[must_use]
+    pub const fn api(&self) -> Api {
+        self.api
+    }
+
+    /// Whether its last event has come, and said that it is whole.
+    #[inline]
+    #[must_use]
+    pub const fn is_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Whether it is whole if nothing more comes, and the framing shows that this is all.
+    #[must_use]
+    pub fn is_whole_without_end(&self) -> bool {
+        match self.api {
+            // Seen of OpenRouter: a stream that ends behind its last item.
+            Api::Responses => self.answered && self.open.is_empty() && !self.is_lost,
+            _ => false,
+        }
+    }
+
+    /// The same if `[DONE]` came.
+    #[must_use]
+    pub fn is_whole_when_done(&self) -> bool {
+        self.is_whole_without_end() || (self.api == Api::Messages && self.finished && self.open.is_empty())
+    }
+
+    /// Takes note of one event.
+    pub fn take(&mut self, piece: &Piece<'_>) -> Taken {
+        let said = piece.said;
+        if piece.step == Step::Opens {
+            self.answered = false;
+        }
+        let new = match piece.step {
+            Step::Ping => Said::default(),
+            Step::Envelope | Step::Finishes => said,
+            Step::Opens | Step::Delta => self.open(piece.index).map_or(said, |open| open.show(said)),
+            Step::OpensPart => self.open(piece.index).map_or(said, |open| {
+                open.part = Said::default();
+                open.show(said)
+            }),
+            Step::ClosesPart => self
+                .open(piece.index)
+                .map_or(said, |open| open.show(said.beyond(open.part))),
+            Step::Closes => {
+                let shown = self.close(piece.index);
+                self.answered = piece.is_answer;
+                said.beyond(shown)
+            }
+            Step::Ends | Step::Document => said.beyond(self.shown),
+        };
+        self.shown.add(new);
+        let finishes = piece.end() != End::None;
+        self.finished |= finishes;
+        self.ended |= match piece.step {
+            Step::Ends => self.finished,
+            Step::Document => finishes,
+            _ => false,
+        };
+        Taken {
+            shows: !new.is_nothing(),
+            is_snapshot: new.is_nothing() && !said.is_nothing(),
+            finishes,
+        }
+    }
+
+    /// The item of this index, which begins now if it has not.
+    fn open(&mut self, index: u64) -> Option<&mut Open> {
+        let at = match self.open.iter().position(|open| open.index == index) {
+            Some(at) => at,
+            None if self.open.len() == MOST_OPEN => {
+                self.is_lost = true;
+                return None;
+            }
+            None => {
+                self.answered = false;
+                self.open.push(Open {
+                    index,
+                    shown: Said::default(),
+                    part: Said::default(),
+                });
+                self.open.len() - 1
+            }
+        };
+        self.open.get_mut(at)
+    }
+
+    fn close(&mut self, index: u64) -> Said {
+        let at = self.open.iter().position(|open| open.index == index);
+        at.map(|at| self.open.remove(at).shown).unwrap_or_default()
+    }
+}
+
+impl Open {
+    const fn show(&mut self, said: Said) -> Said {
+        self.shown.add(said);
+        self.part.add(said);
+        said
+    }
+}

@@ -1,0 +1,211 @@
+//! Items and blocks of an answer: what they show.
+
+use super::json::filled;
+use crate::json::{Cursor, Found, JsonError, Text, full};
+
+/// Bytes of what there is to show, by their kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Said {
+    /// Text.
+    pub text: usize,
+    /// Reasoning.
+    pub reasoning: usize,
+    /// Calls of tools, refusals, pictures: what no text can continue.
+    pub other: usize,
+    /// Whether a tool of the caller is called.
+    pub calls: bool,
+}
+
+impl Said {
+    /// All of it, in bytes.
+    #[inline]
+    #[must_use]
+    pub const fn bytes(self) -> usize {
+        self.text.saturating_add(self.reasoning).saturating_add(self.other)
+    }
+
+    /// Whether there is nothing to show.
+    #[inline]
+    #[must_use]
+    pub const fn is_nothing(self) -> bool {
+        self.bytes() == 0
+    }
+
+    /// What is in this and was not shown before, by kind.
+    pub(super) const fn beyond(self, shown: Self) -> Self {
+        const fn new(own: usize, shown: usize) -> usize {
+            if shown == 0 { own } else { 0 }
+        }
+        Self {
+            text: new(self.text, shown.text),
+            reasoning: new(self.reasoning, shown.reasoning),
+            other: new(self.other, shown.other),
+            calls: self.calls,
+        }
+    }
+
+    pub(super) const fn add(&mut self, other: Self) {
+        self.text = self.text.saturating_add(other.text);
+        self.reasoning = self.reasoning.saturating_add(other.reasoning);
+        self.other = self.other.saturating_add(other.other);
+        self.calls |= other.calls;
+    }
+}
+
+/// One item of a response or one block of a message, as far as it must be known.
+#[derive(Default)]
+pub(crate) struct Item<'a> {
+    pub(crate) kind: Option<Text<'a>>,
+    content: Option<&'a [u8]>,
+    summary: Option<&'a [u8]>,
+    text: usize,
+    reasoning: usize,
+    call: usize,
+    others: usize,
+}
+
+impl<'a> Item<'a> {
+    /// Reads one object; anything else says nothing.
+    pub(crate) fn read(value: &mut Cursor<'a>) -> Result<Self, JsonError> {
+        let mut item = Self::default();
+        value.object_or_skip(|key, value| {
+            match key.name() {
+                b"type" => item.kind = full(value)?,
+                b"content" => item.content = Some(value.raw()?),
+                b"summary" => item.summary = Some(value.raw()?),
+                b"text" => item.text = filled(value)?,
+                b"thinking" => item.reasoning = filled(value)?,
+                b"refusal" => item.others += filled(value)?,
+                b"arguments" | b"input" | b"partial_json" => item.call = filled(value)?,
+                b"id" | b"status" | b"role" | b"name" | b"call_id" | b"phase" | b"signature" | b"citations"
+                | b"annotations" | b"logprobs" | b"encrypted_content" | b"cache_control" | b"namespace" | b"caller"
+                | b"format" => value.skip()?,
+                _ => item.others += filled(value)?,
+            }
+            Ok(())
+        })?;
+        Ok(item)
+    }
+
+    pub(crate) fn is(&self, kinds: &[&str]) -> bool {
+        self.kind.is_some_and(|kind| kinds.iter().any(|wanted| kind.is(wanted)))
+    }
+
+    /// What it shows; `is_whole` says that nothing of it is to come.
+    pub(crate) fn said(&self, is_whole: bool) -> Result<Said, JsonError> {
+        let mut said = Said::default();
+        if self.is(&["message", "text", "output_text"]) || self.kind.is_none() {
+            said.text = self.text;
+            for part in parts(self.content)? {
+                said.add(part);
+            }
+        } else if self.is(&["reasoning", "thinking", "summary_text", "reasoning_text"]) {
+            // The text of a thought is thought.
+            said.reasoning = self.reasoning + self.text;
+            for part in parts(self.content)?.into_iter().chain(parts(self.summary)?) {
+                said.reasoning += part.bytes();
+            }
+        } else if self.is(&["redacted_thinking"]) {
+            said.reasoning = self.others;
+        } else if self.is(&["function_call", "custom_tool_call", "tool_use"]) {
+            said.calls = true;
+            // A call without arguments is a call once nothing more of it can come.
+            said.other = if is_whole { self.call.max(1) } else { self.call };
+        } else {
+            said.other = self.others + self.call + self.text + self.content.map_or(0, <[u8]>::len);
+        }
+        Ok(said)
+    }
+}
+
+/// What the parts of an item show.
+fn parts(list: Option<&[u8]>) -> Result<Vec<Said>, JsonError> {
+    let mut found = Vec::new();
+    let Some(list) = list else { return Ok(found) };
+    let mut cursor = Cursor::lenient(list);
+    if cursor.peek()? == Found::String {
+        let text = filled(&mut cursor)?;
+        found.push(Said {
+            text,
+            ..Said::default()
+        });
+        return Ok(found);
+    }
+    cursor.array_or_skip(|part| {
+        let part = Item::read(part)?;
+        // One level: a part has no parts.
+        found.push(Said {
+            text: part.text,
+            reasoning: part.reasoning,
+            other: part.others,
+            calls: false,
+        });
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// What a list of items shows together.
+pub(crate) fn all(list: &[u8]) -> Result<Said, JsonError> {
+    let mut said = Said::default();
+    Cursor::lenient(list).array_or_skip(|item| {
+        said.add(Item::read(item)?.said(true)?);
+        Ok(())
+    })?;
+    Ok(said)
+}
+
+/// The text of an item, a block, or a list of them; `None` if there is none.
+#[must_use]
+pub fn texts(list: &[u8]) -> Option<String> {
+    let mut whole = String::new();
+    let walked = Cursor::lenient(list).each_or_self(|item| add_text(item, &mut whole));
+    walked.ok()?;
+    (!whole.is_empty()).then_some(whole)
+}
+
+fn add_text(item: &mut Cursor<'_>, whole: &mut String) -> Result<(), JsonError> {
+    let (mut kind, mut text, mut content) = (None, None, None);
+    item.object_or_skip(|key, value| {
+        match key.name() {
+            b"type" => kind = full(value)?,
+            b"text" => text = full(value)?,
+            b"content" => content = Some(value.raw()?),
+            _ => value.skip()?,
+        }
+        Ok(())
+    })?;
+    let is_text = kind.is_none_or(|kind| ["message", "text", "output_text"].iter().any(|wanted| kind.is(wanted)));
+    if !is_text {
+        return Ok(());
+    }
+    if let Some(text) = text {
+        whole.push_str(&text.to_str());
+    }
+    let Some(content) = content else { return Ok(()) };
+    let mut parts = Cursor::lenient(content);
+    if parts.peek()? == Found::String {
+        whole.push_str(&parts.string()?.to_str());
+        return Ok(());
+    }
+    parts.array_or_skip(|part| {
+        if let Some(text) = full_text(part)? {
+            whole.push_str(&text.to_str());
+        }
+        Ok(())
+    })
+}
+
+/// The member `text` of an object that is one of text.
+pub(crate) fn full_text<'a>(part: &mut Cursor<'a>) -> Result<Option<Text<'a>>, JsonError> {
+    let (mut text, mut is_text) = (None, true);
+    part.object_or_skip(|key, value| {
+        match key.name() {
+            b"text" => text = full(value)?,
+            b"type" => is_text = full(value)?.is_none_or(|kind| kind.is("text") || kind.is("output_text")),
+            _ => value.skip()?,
+        }
+        Ok(())
+    })?;
+    Ok(text.filter(|_| is_text))
+}

@@ -1,0 +1,172 @@
+//! What one event of a stream, or one whole document, says of an answer: the same for all APIs whose streams are typed events.
+
+mod course;
+mod items;
+mod json;
+
+use std::borrow::Cow;
+
+use super::Api;
+use crate::json::Text;
+use crate::{error::UpstreamError, finish::End};
+
+pub use course::{Course, Taken};
+pub(crate) use items::{Item, all, full_text};
+pub use items::{Said, texts};
+pub(crate) use json::{filled, is_error};
+
+/// English text has about 4.3 bytes a token: 5 counts rather too few tokens.
+const BYTES_PER_TOKEN: usize = 5;
+
+/// What a piece does to the course of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// A sign of life.
+    Ping,
+    /// Part of the envelope, or of an unknown type.
+    Envelope,
+    /// An item of the answer begins, or a block.
+    Opens,
+    /// One part of an item begins.
+    OpensPart,
+    /// A piece of an item.
+    Delta,
+    /// A part of an item, once more as a whole.
+    ClosesPart,
+    /// An item has ended; it may come once more as a whole.
+    Closes,
+    /// The reason why the answer ended, which is not its last event.
+    Finishes,
+    /// The last event.
+    Ends,
+    /// A whole answer.
+    Document,
+}
+
+/// What was found in one event or document. Builds nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Piece<'a> {
+    body: &'a [u8],
+    api: Api,
+    /// What it does to the course of the answer.
+    pub step: Step,
+    /// Which item or block it is about.
+    pub index: u64,
+    /// The id of the answer.
+    pub id: Option<Text<'a>>,
+    /// The model that answers.
+    pub model: Option<Text<'a>>,
+    /// The provider behind a router that answers.
+    pub provider: Option<Text<'a>>,
+    /// Text that a delta adds.
+    pub(crate) text: Option<Text<'a>>,
+    /// An item, a block, or a list of them, in which more text may stand.
+    pub(crate) list: Option<&'a [u8]>,
+    /// What it shows.
+    pub said: Said,
+    /// Why it ended, in the upstream's word.
+    pub(crate) finish: Option<Text<'a>>,
+    /// What the answer took, as JSON text.
+    pub usage: Option<&'a [u8]>,
+    /// Whether it reports a failure.
+    pub(crate) failed: bool,
+    /// Whether the item is the answer itself, and not what came before it.
+    pub(crate) is_answer: bool,
+    /// A response that the upstream works on after this.
+    pub is_pending: bool,
+}
+
+impl<'a> Piece<'a> {
+    /// Nothing but the envelope of an event or a document.
+    pub(crate) const fn new(api: Api, body: &'a [u8]) -> Self {
+        Self {
+            body,
+            api,
+            step: Step::Envelope,
+            index: 0,
+            id: None,
+            model: None,
+            provider: None,
+            text: None,
+            list: None,
+            said: Said {
+                text: 0,
+                reasoning: 0,
+                other: 0,
+                calls: false,
+            },
+            finish: None,
+            usage: None,
+            failed: false,
+            is_answer: false,
+            is_pending: false,
+        }
+    }
+
+    /// Whether it reports a failure.
+    #[inline]
+    #[must_use]
+    pub const fn is_failure(&self) -> bool {
+        self.failed
+    }
+
+    /// The failure. This builds it.
+    #[must_use]
+    pub fn upstream_error(&self) -> Option<UpstreamError> {
+        self.failed.then(|| UpstreamError::parse(self.body)).flatten()
+    }
+
+    /// The text to show; that of all items if there are several.
+    #[must_use]
+    pub fn text(&self) -> Option<Cow<'a, str>> {
+        if let Some(text) = self.text {
+            return Some(text.to_str());
+        }
+        texts(self.list?).map(Cow::Owned)
+    }
+
+    /// Why the answer ended, in OpenRouter's words; an unknown word stays as it is.
+    #[must_use]
+    pub fn finish_word(&self) -> Option<Cow<'a, str>> {
+        let word = self.finish?.to_str();
+        let known = match End::of(&word) {
+            End::Stop if self.said.calls => "tool_calls",
+            End::Stop => "stop",
+            End::Length => "length",
+            End::ToolCalls => "tool_calls",
+            End::Filter => "content_filter",
+            End::Error => "error",
+            End::None | End::Unknown => return Some(word),
+        };
+        Some(Cow::Borrowed(known))
+    }
+
+    /// The same in the upstream's own word.
+    #[must_use]
+    pub fn native_word(&self) -> Option<Cow<'a, str>> {
+        self.finish.map(Text::to_str)
+    }
+
+    /// The kind of end.
+    #[inline]
+    #[must_use]
+    pub fn end(&self) -> End {
+        self.finish.map_or(End::None, |word| End::of(&word.to_str()))
+    }
+
+    /// Roughly how many tokens it shows.
+    #[inline]
+    #[must_use]
+    pub fn shown_tokens(&self) -> u32 {
+        let bytes = self.said.bytes();
+        let tokens = u32::try_from(bytes / BYTES_PER_TOKEN).unwrap_or(u32::MAX);
+        tokens.max(u32::from(bytes > 0))
+    }
+
+    /// The API that it is of.
+    #[inline]
+    #[must_use]
+    pub const fn api(&self) -> Api {
+        self.api
+    }
+}

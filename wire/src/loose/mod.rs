@@ -1,0 +1,201 @@
+//! Documents that are written otherwise than the standard has it, and can be read all the same; and the words that stand in place of one.
+
+mod words;
+
+use bytes::{Buf, Bytes};
+
+use crate::chat::ChunkProbe;
+use crate::{
+    json::{Cursor, Found, lenient_value},
+    sse::short_word,
+};
+
+pub use words::{event_data, first_words, is_page};
+
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// `[DONE]`, also where a server wrote more than that, or less: a bare word, a semicolon, a line end as text, a NUL.
+#[must_use]
+pub fn is_done(data: &[u8]) -> bool {
+    let Some(word) = short_word(data) else {
+        return false;
+    };
+    let word = word.strip_prefix(b"[").map_or(word, <[u8]>::trim_ascii);
+    let (name, rest) = word.split_at_checked(b"DONE".len()).unwrap_or((word, b""));
+    let rest = rest.trim_ascii();
+    name.eq_ignore_ascii_case(b"DONE") && (rest.is_empty() || rest.starts_with(b"]"))
+}
+
+/// The objects in a text that is one list of them, or several one behind the other, whatever stands between them: blanks, commas, brackets,
+/// another `data:`. `None` if there is anything else.
+#[must_use]
+pub fn documents(text: &Bytes) -> Option<Vec<Bytes>> {
+    std::str::from_utf8(text).ok()?;
+    let mut found = Vec::new();
+    let mut rest = text.clone();
+    loop {
+        let skipped = between(&rest);
+        rest.advance(skipped);
+        match rest.first() {
+            None => return Some(found),
+            Some(b'{') => {
+                let length = Cursor::lenient(&rest).raw().ok()?.len();
+                found.push(rest.split_to(length));
+            }
+            Some(_) => {
+                let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
+                if !is_done(line) {
+                    return scalars(text);
+                }
+                let length = line.len();
+                found.push(rest.split_to(length));
+            }
+        }
+    }
+}
+
+/// A list with anything in it says nothing beside its objects.
+fn scalars(text: &Bytes) -> Option<Vec<Bytes>> {
+    let mut cursor = Cursor::lenient(text);
+    if cursor.peek().ok()? != Found::Array {
+        return None;
+    }
+    let mut objects = Vec::new();
+    let walked = cursor.array_or_skip(|item| {
+        let is_object = item.peek()? == Found::Object;
+        let raw = item.raw()?;
+        if is_object {
+            objects.push(text.slice_ref(raw));
+        }
+        Ok(())
+    });
+    walked.and_then(|()| cursor.end()).ok()?;
+    Some(objects)
+}
+
+/// How many bytes at the start only part two documents.
+#[must_use]
+pub fn between(text: &[u8]) -> usize {
+    let mut at = 0;
+    loop {
+        let rest = text.get(at..).unwrap_or_default();
+        // `[DONE]` has a bracket, too.
+        let parts = match rest {
+            [byte, ..] if byte.is_ascii_whitespace() => 1,
+            [b',' | b']', ..] => 1,
+            [b'[', ..] if !is_done(rest.split(|byte| *byte == b'\n').next().unwrap_or_default()) => 1,
+            _ if rest.starts_with(BYTE_ORDER_MARK) => BYTE_ORDER_MARK.len(),
+            _ if rest.starts_with(b"data:") => b"data:".len(),
+            _ => return at,
+        };
+        at += parts;
+    }
+}
+
+/// The answer at the start of a text, whatever garbage stands behind it.
+#[must_use]
+pub fn first_answer(text: &Bytes) -> Option<Bytes> {
+    let start = text.get(between(text)..).filter(|rest| rest.first() == Some(&b'{'))?;
+    let raw = Cursor::lenient(start).raw().ok()?;
+    let probe = ChunkProbe::read(raw).ok()?;
+    let is_answer = probe.has_content() && probe.has_finish();
+    is_answer.then(|| text.slice_ref(raw))
+}
+
+/// The same document without what some servers wrap around it: a byte order mark, another `data:`, the quotes of a JSON string. Bytes that
+/// are no UTF-8 become U+FFFD, as the standard of events has it, and control characters in strings are escaped. `None` if that does not make
+/// it an object.
+#[must_use]
+pub fn mended(text: &Bytes) -> Option<Bytes> {
+    let mut inner = text.trim_ascii();
+    loop {
+        let stripped = inner
+            .strip_prefix(BYTE_ORDER_MARK)
+            .or_else(|| inner.strip_prefix(b"data:"));
+        match stripped {
+            Some(rest) => inner = rest.trim_ascii(),
+            None => break,
+        }
+    }
+    if inner.first() == Some(&b'"') {
+        let unquoted = lenient_value(inner)?.0.as_str()?.trim().to_owned();
+        return (unquoted.starts_with('{') && ChunkProbe::read(unquoted.as_bytes()).is_ok()).then(|| unquoted.into());
+    }
+    if inner.len() < text.len() && (is_done(inner) || ChunkProbe::read(inner).is_ok()) {
+        return Some(text.slice_ref(inner));
+    }
+    if inner.first() != Some(&b'{') {
+        return None;
+    }
+    let repaired = repaired(&String::from_utf8_lossy(inner));
+    ChunkProbe::read(repaired.as_bytes()).is_ok().then(|| repaired.into())
+}
+
+/// With the control characters in its strings escaped; NUL bytes outside of them are dropped.
+fn repaired(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let (mut in_string, mut is_escaped) = (false, false);
+    for mark in text.chars() {
+        match mark {
+            _ if is_escaped => is_escaped = false,
+            '\\' if in_string => is_escaped = true,
+            '"' => in_string = !in_string,
+            mark if in_string && mark.is_ascii_control() && mark != '\u{7f}' => {
+                out.push_str(&format!("\\u{:04x}", u32::from(mark)));
+                continue;
+            }
+            '\0' => continue,
+            _ => {}
+        }
+        out.push(mark);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(text: &'static str) -> Option<Vec<Bytes>> {
+        documents(&Bytes::from_static(text.as_bytes()))
+    }
+
+    #[test]
+    fn several_documents_are_found_however_they_are_parted() {
+        for text in [
+            "[{\"a\":1},{\"b\":2}]",
+            "{\"a\":1}\n{\"b\":2}\n",
+            "{\"a\":1}{\"b\":2}",
+            "{\"a\":1},\n{\"b\":2}]",
+            "{\"a\":1}data: {\"b\":2}",
+            "\u{feff}{\"a\":1}\r\n\r\n\u{feff}{\"b\":2}",
+        ] {
+            assert_eq!(split(text).expect(text), ["{\"a\":1}", "{\"b\":2}"], "{text}");
+        }
+        assert_eq!(split("{\"a\":1}\n[DONE]\n").expect("an end"), ["{\"a\":1}", "[DONE]"]);
+        assert_eq!(split("[1,{\"a\":1}]").expect("a list"), ["{\"a\":1}"]);
+        for text in ["{\"a\":1} x", "words", "{\"a\":", "{'a':1}"] {
+            assert_eq!(split(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrapped_or_badly_written_is_mended() {
+        for (text, expected) in [
+            (&b"data: data: {\"a\":1}"[..], &b"{\"a\":1}"[..]),
+            (b"\xEF\xBB\xBF{\"a\":1}", b"{\"a\":1}"),
+            (b"\"{\\\"a\\\":1}\"", b"{\"a\":1}"),
+            (b"{\"a\":\"b\tc\nd\"}", b"{\"a\":\"b\\u0009c\\u000ad\"}"),
+            (b"{\"a\":\"\\\"\t\"}", b"{\"a\":\"\\\"\\u0009\"}"),
+            (b"{\"a\":\"\xff\"}", "{\"a\":\"\u{fffd}\"}".as_bytes()),
+            (b"{\"a\":1}\0", b"{\"a\":1}"),
+            (b"data: [DONE]", b"[DONE]"),
+        ] {
+            let mended = mended(&Bytes::from_static(text));
+            assert_eq!(mended.as_deref(), Some(expected), "{:?}", String::from_utf8_lossy(text));
+        }
+        for text in ["words", "{\"a\":", "\"words\"", "null", "[1]", "{'a':1}"] {
+            assert_eq!(mended(&Bytes::from_static(text.as_bytes())), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Events and whole documents of messages: what each says of the answer.
+
+use crate::{
+    events::{Item, Piece, Step, all, is_error},
+    json::{Cursor, JsonError, Text, full},
+};
+
+/// The members that matter, wherever they stand.
+#[derive(Default)]
+struct Members<'a> {
+    kind: Option<Text<'a>>,
+    message: Option<&'a [u8]>,
+    block: Option<&'a [u8]>,
+    delta: Option<&'a [u8]>,
+    has_content: bool,
+}
+
+/// Reads one object. Returns whether it is an event or a message, and not something else.
+pub(crate) fn read<'a>(piece: &mut Piece<'a>, body: &'a [u8]) -> Result<bool, JsonError> {
+    let mut members = Members::default();
+    let mut cursor = Cursor::lenient(body);
+    cursor.object(|key, value| {
+        match key.name() {
+            b"type" => members.kind = full(value)?,
+            b"message" => members.message = Some(value.raw()?),
+            b"content_block" => members.block = Some(value.raw()?),
+            b"delta" => members.delta = Some(value.raw()?),
+            b"index" => piece.index = value.u64_or_skip()?.unwrap_or(0),
+            b"usage" => piece.usage = object(value)?,
+            b"content" => {
+                members.has_content = true;
+                value.skip()?;
+            }
+            b"error" => piece.failed |= is_error(value)?,
+            b"" if key.is("error") => piece.failed |= is_error(value)?,
+            _ => value.skip()?,
+        }
+        Ok(())
+    })?;
+    cursor.end()?;
+    let Some(kind) = members.kind else {
+        if members.has_content && !piece.failed {
+            message(piece, body, true)?;
+        }
+        return Ok(members.has_content);
+    };
+    match &*kind.to_str() {
+        "message" => message(piece, body, true)?,
+        "message_start" => {
+            if let Some(raw) = members.message {
+                message(piece, raw, false)?;
+            }
+        }
+        "content_block_start" => {
+            piece.step = Step::Opens;
+            if let Some(raw) = members.block {
+                piece.said = Item::read(&mut Cursor::lenient(raw))?.said(false)?;
+                piece.list = Some(raw);
+            }
+        }
+        "content_block_delta" => {
+            piece.step = Step::Delta;
+            if let Some(raw) = members.delta {
+                delta(piece, raw)?;
+            }
+        }
+        "content_block_stop" => {
+            piece.step = Step::Closes;
+            piece.is_answer = true;
+        }
+        "message_delta" => {
+            piece.step = Step::Finishes;
+            if let Some(raw) = members.delta {
+                Cursor::lenient(raw).object_or_skip(|key, value| {
+                    if key.is("stop_reason") {
+                        piece.finish = full(value)?;
+                        return Ok(());
+                    }
+                    value.skip()
+                })?;
+            }
+        }
+        "message_stop" => piece.step = Step::Ends,
+        "ping" => piece.step = Step::Ping,
+        "error" => piece.failed = true,
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+fn object<'a>(value: &mut Cursor<'a>) -> Result<Option<&'a [u8]>, JsonError> {
+    let raw = value.raw()?;
+    Ok((raw.first() == Some(&b'{')).then_some(raw))
+}
+
+fn delta<'a>(piece: &mut Piece<'a>, raw: &'a [u8]) -> Result<(), JsonError> {
+    let (mut kind, mut text, mut thinking, mut json, mut others) = (None, None, 0, 0, 0);
+    Cursor::lenient(raw).object_or_skip(|key, value| {
+        let bytes = |value: &mut Cursor<'a>| Ok(full(value)?.map_or(0, |text| text.raw().len()));
+        match key.name() {
+            b"type" => kind = full(value)?,
+            b"text" => text = full(value)?,
+            b"thinking" => thinking = bytes(value)?,
+            b"partial_json" => json = bytes(value)?,
+            b"signature" | b"citation" => value.skip()?,
+            _ => others += bytes(value)?,
+        }
+        Ok(())
+    })?;
+    if kind.is_some_and(|kind| kind.is("signature_delta") || kind.is("citations_delta")) {
+        return Ok(());
+    }
+    piece.text = text;
+    piece.said.text = text.map_or(0, |text| text.raw().len());
+    piece.said.reasoning = thinking;
+    piece.said.other = json + others;
+    Ok(())
+}
+
+/// A message by itself, or the one that a stream begins with.
+fn message<'a>(piece: &mut Piece<'a>, raw: &'a [u8], is_whole: bool) -> Result<(), JsonError> {
+    let mut stop = None;
+    Cursor::lenient(raw).object_or_skip(|key, value| {
+        match key.name() {
+            b"id" => piece.id = full(value)?,
+            b"model" => piece.model = full(value)?,
+            b"provider" => piece.provider = full(value)?,
+            b"usage" => piece.usage = object(value)?,
+            b"stop_reason" => stop = full(value)?,
+            b"content" => piece.list = Some(value.raw()?),
+            _ => value.skip()?,
+        }
+        Ok(())
+    })?;
+    if let Some(list) = piece.list {
+        piece.said = all(list)?;
+    }
+    if is_whole {
+        piece.step = Step::Document;
+        piece.finish = stop;
+    }
+    Ok(())
+}

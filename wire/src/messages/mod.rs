@@ -1,0 +1,10 @@
+//! Anthropic's messages: what a request asks, what an event or a document says, and the typed answer.
+
+mod answer;
+mod check;
+mod document;
+pub mod facts;
+
+pub(crate) use answer::read;
+pub use check::check;
+pub use document::MessageDocument;

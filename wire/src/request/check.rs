@@ -1,0 +1,156 @@
+//! What is checked of a request that came as JSON.
+//!
+//! Checks only what this side reads itself: everything else is checked by the upstream, which knows its fields better.
+
+use crate::request::RequestError;
+use crate::{
+    document::Document,
+    json::{Cursor, Found, Text, text as text_of},
+};
+
+/// The longest name of a model, in bytes: far longer than any there is.
+const LONGEST_MODEL: usize = 400;
+
+const MODEL: &str = "send a slug such as \"openai/gpt-5\", or leave it out";
+
+/// What the requests of all APIs have alike; `limits` are the fields with a limit of tokens.
+///
+/// # Errors
+///
+/// The field at fault.
+pub fn common(document: &Document, limits: &[&'static str]) -> Result<(), RequestError> {
+    text(document, "model", "a string", MODEL)?;
+    let model = document.get("model").and_then(text_of);
+    named("model", model, MODEL)?;
+    if let Some(found) = shape(document, "stream")
+        && found != Found::Bool
+    {
+        return Err(RequestError::shape("stream", found, "a boolean", "send true or false"));
+    }
+    limits.iter().try_for_each(|field| whole(document, field))?;
+    models(document)
+}
+
+/// The kind of value in a field; `None` if it is absent or null.
+#[must_use]
+pub fn shape(document: &Document, field: &str) -> Option<Found> {
+    let found = Cursor::new(document.get(field)?).peek().ok()?;
+    (found != Found::Null).then_some(found)
+}
+
+/// Checks that an array has something in it.
+///
+/// # Errors
+///
+/// The field at fault.
+pub fn filled(
+    document: &Document,
+    field: &'static str,
+    expected: &'static str,
+    fix: &'static str,
+) -> Result<(), RequestError> {
+    if !is_empty_array(document.get(field).unwrap_or_default()) {
+        return Ok(());
+    }
+    Err(RequestError::Shape {
+        field,
+        found: "an empty array",
+        expected,
+        fix,
+    })
+}
+
+/// Checks that a field is text, absent or null.
+///
+/// # Errors
+///
+/// The field at fault.
+pub fn text(
+    document: &Document,
+    field: &'static str,
+    expected: &'static str,
+    fix: &'static str,
+) -> Result<(), RequestError> {
+    match shape(document, field) {
+        None | Some(Found::String) => Ok(()),
+        Some(found) => Err(RequestError::shape(field, found, expected, fix)),
+    }
+}
+
+/// A name goes into logs, metrics, headers and tables.
+fn named(field: &'static str, model: Option<Text<'_>>, fix: &'static str) -> Result<(), RequestError> {
+    let Some(model) = model else { return Ok(()) };
+    let name = model.to_str();
+    let found = if name.len() > LONGEST_MODEL {
+        "a name of over 400 bytes"
+    } else if name.contains(char::is_control) {
+        "a name with control characters"
+    } else {
+        return Ok(());
+    };
+    Err(RequestError::Shape {
+        field,
+        found,
+        expected: "the name of a model",
+        fix,
+    })
+}
+
+fn whole(document: &Document, field: &'static str) -> Result<(), RequestError> {
+    const EXPECTED: &str = "a whole number above 0";
+    const FIX: &str = "send how many tokens the answer may have, or leave it out";
+    match shape(document, field) {
+        None => Ok(()),
+        Some(Found::Number) => match Cursor::new(document.get(field).unwrap_or_default()).u64_or_skip()? {
+            Some(0) => Err(RequestError::Shape {
+                field,
+                found: "zero",
+                expected: EXPECTED,
+                fix: FIX,
+            }),
+            Some(_) => Ok(()),
+            None => Err(RequestError::Shape {
+                field,
+                found: "a negative, fractional or huge number",
+                expected: EXPECTED,
+                fix: FIX,
+            }),
+        },
+        Some(found) => Err(RequestError::shape(field, found, EXPECTED, FIX)),
+    }
+}
+
+fn models(document: &Document) -> Result<(), RequestError> {
+    const EXPECTED: &str = "an array of strings";
+    const FIX: &str = "send slugs such as [\"openai/gpt-5\"], or leave it out";
+    match shape(document, "models") {
+        None => Ok(()),
+        Some(Found::Array) => {
+            let (mut wrong, mut misnamed) = (false, Ok(()));
+            Cursor::new(document.get("models").unwrap_or_default()).array_or_skip(|item| {
+                let name = item.string_or_skip()?;
+                wrong |= name.is_none();
+                if misnamed.is_ok() {
+                    misnamed = named("models", name, FIX);
+                }
+                Ok(())
+            })?;
+            misnamed?;
+            if wrong {
+                return Err(RequestError::Shape {
+                    field: "models",
+                    found: "an array with other things in it",
+                    expected: EXPECTED,
+                    fix: FIX,
+                });
+            }
+            Ok(())
+        }
+        Some(found) => Err(RequestError::shape("models", found, EXPECTED, FIX)),
+    }
+}
+
+/// Looks at the first two marks alone: the text is known to be JSON.
+fn is_empty_array(raw: &[u8]) -> bool {
+    raw.iter().skip(1).find(|byte| !byte.is_ascii_whitespace()) == Some(&b']')
+}

@@ -1,0 +1,38 @@
+//! What a request says that changes its price.
+
+use super::content::is_for_an_hour;
+use super::tools::Tools;
+use super::{RequestFacts, is_there, number};
+use crate::{
+    catalogue::PRIORITY,
+    document::Document,
+    json::{Cursor, raw_member, text},
+};
+
+impl RequestFacts {
+    pub(super) fn read_money(&mut self, document: &Document, tools: &Tools) {
+        self.read_tools(document, tools);
+        let preset = document.get("preset").is_some_and(is_there);
+        self.choices = document.get("n").and_then(number).unwrap_or(1).max(1);
+        self.long_cache |= document.get("cache_control").is_some_and(is_for_an_hour);
+        let tier = document.get("service_tier").and_then(text);
+        self.priority = preset || tier.is_some_and(|tier| !tier.is("default") && !tier.is("flex"));
+        if let Some(provider) = document.get("provider") {
+            self.priority |= ["order", "only"]
+                .into_iter()
+                .filter_map(|list| raw_member(provider, list))
+                .any(names_priority);
+        }
+    }
+}
+
+/// Whether a list of providers names an endpoint of a priority tier, such as `openai/priority`.
+fn names_priority(providers: &[u8]) -> bool {
+    let mut found = false;
+    let walked = Cursor::new(providers).array_or_skip(|provider| {
+        let name = provider.string_or_skip()?;
+        found |= name.is_some_and(|name| name.to_str().ends_with(PRIORITY));
+        Ok(())
+    });
+    walked.is_ok() && found
+}

@@ -1,0 +1,8 @@
+//! What the requests of all APIs have alike: what is checked of them, what they ask of a model, and why one is not accepted.
+
+pub mod check;
+mod error;
+pub mod facts;
+
+pub use error::RequestError;
+pub use facts::{IMAGE_TOKENS, INLINE_MEDIA_TOKENS, LINKED_MEDIA_TOKENS, RequestFacts, SEARCH_TOKENS, ToolLoop};

@@ -1,0 +1,213 @@
+//! Events and whole documents of responses: what each says of the answer.
+
+use crate::{
+    events::{Item, Piece, Said, Step, all, filled, full_text, is_error},
+    json::{Cursor, JsonError, Text, full},
+};
+
+/// The members that matter, wherever they stand.
+#[derive(Default)]
+struct Members<'a> {
+    kind: Option<Text<'a>>,
+    delta: Option<Text<'a>>,
+    /// Bytes of a delta that is no text, and of what replaces it.
+    others: usize,
+    text: Option<Text<'a>>,
+    arguments: usize,
+    refusal: usize,
+    part: Option<&'a [u8]>,
+    item: Option<&'a [u8]>,
+    response: Option<&'a [u8]>,
+    is_response: bool,
+}
+
+/// Reads one object. Returns whether it is an event or a response, and not something else.
+pub(crate) fn read<'a>(piece: &mut Piece<'a>, body: &'a [u8]) -> Result<bool, JsonError> {
+    let mut members = Members::default();
+    let mut cursor = Cursor::lenient(body);
+    cursor.object(|key, value| {
+        match key.name() {
+            b"type" => members.kind = full(value)?,
+            b"delta" => match full(value)? {
+                Some(text) => members.delta = Some(text),
+                None => members.delta = None,
+            },
+            b"text" => members.text = full(value)?,
+            b"arguments" | b"input" => members.arguments = filled(value)?,
+            b"refusal" => members.refusal = filled(value)?,
+            b"partial_image_b64" => members.others = filled(value)?,
+            b"part" => members.part = Some(value.raw()?),
+            b"item" => members.item = Some(value.raw()?),
+            b"response" => members.response = Some(value.raw()?),
+            b"output_index" => piece.index = value.u64_or_skip()?.unwrap_or(0),
+            b"error" => piece.failed |= is_error(value)?,
+            b"" if key.is("error") => piece.failed |= is_error(value)?,
+            b"object" => members.is_response = full(value)?.is_some_and(|object| object.is("response")),
+            _ => value.skip()?,
+        }
+        Ok(())
+    })?;
+    cursor.end()?;
+    let Some(kind) = members.kind else {
+        if members.is_response || !piece.failed {
+            response(piece, body, true)?;
+        }
+        return Ok(members.is_response);
+    };
+    let kind = kind.to_str();
+    event(piece, &kind, &members)?;
+    Ok(kind.starts_with("response."))
+}
+
+fn event<'a>(piece: &mut Piece<'a>, kind: &str, members: &Members<'a>) -> Result<(), JsonError> {
+    let name = kind.strip_prefix("response.").unwrap_or(kind);
+    match name {
+        "error" => piece.failed = true,
+        "failed" => {
+            piece.failed = true;
+            members.response.map_or(Ok(()), |raw| response(piece, raw, false))?;
+        }
+        "ping" | "keepalive" | "heartbeat" => piece.step = Step::Ping,
+        // `done` is OpenRouter's name in its documents.
+        "completed" | "incomplete" | "done" => {
+            piece.step = Step::Ends;
+            members.response.map_or(Ok(()), |raw| response(piece, raw, true))?;
+            if piece.finish.is_none() {
+                piece.finish = members.kind;
+                if name == "done" {
+                    piece.finish = Some(COMPLETED);
+                }
+            }
+        }
+        "created" | "in_progress" | "queued" => members.response.map_or(Ok(()), |raw| response(piece, raw, false))?,
+        "output_item.added" | "output_item.done" => {
+            let is_whole = name.ends_with("done");
+            piece.step = if is_whole { Step::Closes } else { Step::Opens };
+            if let Some(raw) = members.item {
+                let item = Item::read(&mut Cursor::lenient(raw))?;
+                piece.said = item.said(is_whole)?;
+                piece.is_answer = item.is(&["message", "function_call", "custom_tool_call"]);
+                piece.list = Some(raw);
+            }
+        }
+        "content_part.added" | "reasoning_summary_part.added" => part(piece, Step::OpensPart, name, members)?,
+        "content_part.done" | "reasoning_summary_part.done" => part(piece, Step::ClosesPart, name, members)?,
+        "output_text.delta" | "content_part.delta" => {
+            piece.step = Step::Delta;
+            piece.text = members.delta;
+            piece.said.text = bytes(members.delta);
+        }
+        "output_text.done" => {
+            piece.step = Step::ClosesPart;
+            piece.text = members.text;
+            piece.said.text = bytes(members.text);
+        }
+        "refusal.delta" => delta(piece, |said| &mut said.other, bytes(members.delta)),
+        "refusal.done" => whole(piece, |said| &mut said.other, members.refusal),
+        "function_call_arguments.done" | "custom_tool_call_input.done" => {
+            whole(piece, |said| &mut said.other, members.arguments);
+        }
+        "reasoning_text.done" | "reasoning_summary_text.done" => {
+            whole(piece, |said| &mut said.reasoning, bytes(members.text));
+        }
+        _ if is_reasoning(name) => delta(piece, |said| &mut said.reasoning, bytes(members.delta)),
+        _ if name.ends_with(".delta") => delta(piece, |said| &mut said.other, bytes(members.delta)),
+        "image_generation_call.partial_image" => delta(piece, |said| &mut said.other, members.others),
+        _ => {}
+    }
+    Ok(())
+}
+
+/// The word of an end that has none of its own.
+const COMPLETED: Text<'static> = Text::constant(b"completed");
+
+fn is_reasoning(name: &str) -> bool {
+    matches!(
+        name,
+        "reasoning_text.delta"
+            | "reasoning_summary_text.delta"
+            | "reasoning.delta"
+            | "fusion_call.panel.reasoning.delta"
+    )
+}
+
+fn bytes(text: Option<Text<'_>>) -> usize {
+    text.map_or(0, |text| text.raw().len())
+}
+
+fn delta(piece: &mut Piece<'_>, place: impl Fn(&mut Said) -> &mut usize, bytes: usize) {
+    piece.step = Step::Delta;
+    *place(&mut piece.said) = bytes;
+}
+
+fn whole(piece: &mut Piece<'_>, place: impl Fn(&mut Said) -> &mut usize, bytes: usize) {
+    piece.step = Step::ClosesPart;
+    *place(&mut piece.said) = bytes;
+}
+
+fn part<'a>(piece: &mut Piece<'a>, step: Step, name: &str, members: &Members<'a>) -> Result<(), JsonError> {
+    piece.step = step;
+    let Some(raw) = members.part else { return Ok(()) };
+    if name.starts_with("content") {
+        piece.text = full_text(&mut Cursor::lenient(raw))?;
+    }
+    piece.said = Item::read(&mut Cursor::lenient(raw))?.said(false)?;
+    if name.starts_with("reasoning") {
+        piece.said.reasoning = piece.said.bytes();
+        (piece.said.text, piece.said.other) = (0, 0);
+    }
+    Ok(())
+}
+
+/// A response by itself, or within an event; `has_ended` says that its status is that of its end.
+fn response<'a>(piece: &mut Piece<'a>, raw: &'a [u8], has_ended: bool) -> Result<(), JsonError> {
+    let (mut status, mut reason, mut output, mut is_response) = (None, None, None, false);
+    let mut failed = false;
+    Cursor::lenient(raw).object_or_skip(|key, value| {
+        match key.name() {
+            b"id" => piece.id = full(value)?,
+            b"model" => piece.model = full(value)?,
+            b"provider" => piece.provider = full(value)?,
+            b"status" => status = full(value)?,
+            b"output" => output = Some(value.raw()?),
+            b"object" => is_response = full(value)?.is_some(),
+            b"usage" => {
+                let raw = value.raw()?;
+                piece.usage = (raw.first() == Some(&b'{')).then_some(raw);
+            }
+            b"incomplete_details" => value.object_or_skip(|key, value| {
+                if key.is("reason") {
+                    reason = full(value)?;
+                    return Ok(());
+                }
+                value.skip()
+            })?,
+            b"error" => failed |= is_error(value)?,
+            _ => value.skip()?,
+        }
+        Ok(())
+    })?;
+    piece.failed |= failed || status.is_some_and(|status| status.is("failed") || status.is("cancelled"));
+    if !has_ended {
+        return Ok(());
+    }
+    if let Some(output) = output {
+        piece.said = all(output)?;
+        piece.list = Some(output);
+    }
+    if piece.step == Step::Envelope && (is_response || output.is_some()) {
+        piece.step = Step::Document;
+        piece.is_pending = status.is_some_and(|status| status.is("queued") || status.is("in_progress"));
+    }
+    if piece.is_pending {
+        return Ok(());
+    }
+    // What an incomplete one says of its reason; without one it is its limit.
+    piece.finish = match status {
+        Some(status) if status.is("incomplete") => reason.or(Some(status)),
+        Some(status) if status.is("in_progress") => None,
+        Some(status) => Some(status),
+        None => (piece.step == Step::Document).then_some(COMPLETED),
+    };
+    Ok(())
+}

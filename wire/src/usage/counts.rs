@@ -1,0 +1,308 @@
+//! What an answer took, as plain counts: read in one pass, without the typed view.
+
+use std::borrow::Cow;
+
+use crate::{
+    json::{Cursor, Found, JsonError, Text},
+    usage::Usage,
+    view::read_whole,
+};
+
+/// What a usage object says, each count under one name. Amounts are US dollars, as the decimal text that came.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct UsageCounts<'a> {
+    /// Tokens of the prompt; `None` if neither they nor a total are reported.
+    pub prompt: Option<u64>,
+    /// Tokens of the answer, reasoning included; `None` if neither they nor a total are reported.
+    pub answer: Option<u64>,
+    /// Tokens of the prompt that were read from the provider's cache.
+    pub cached: u64,
+    /// Tokens of the prompt that were written to the provider's cache.
+    pub cache_written: u64,
+    /// Tokens of sound in the prompt.
+    pub audio: u64,
+    /// Tokens of the answer that were reasoning.
+    pub reasoning: u64,
+    /// Tokens of sound in the answer.
+    pub answer_audio: u64,
+    /// Searches that the upstream ran.
+    pub searches: u64,
+    /// What was charged to the account. It may be too large to be held, or below nothing.
+    pub cost: Option<Cow<'a, str>>,
+    /// What the provider charged, if the account's own key at the provider was used.
+    pub upstream_cost: Option<Cow<'a, str>>,
+}
+
+/// The same as [`Usage::counts`] of this object; `None` if it is no object. Only an object of another shape than OpenRouter's builds the
+/// typed view.
+#[must_use]
+pub fn usage_counts(raw: &[u8]) -> Option<UsageCounts<'_>> {
+    match Counts::read(raw) {
+        Some(counts) => Some(counts.told()),
+        None => Some(read_whole::<Usage>(raw)?.counts().into_owned()),
+    }
+}
+
+/// How many tokens the answer has, under whatever name.
+pub(crate) fn answer_tokens(raw: &[u8]) -> Option<u64> {
+    match Counts::read(raw) {
+        Some(counts) => counts.answer,
+        None => read_whole::<Usage>(raw)?.told_answer(),
+    }
+}
+
+impl UsageCounts<'_> {
+    /// The same, which borrows nothing.
+    #[must_use]
+    pub fn into_owned(self) -> UsageCounts<'static> {
+        let owned = |text: Option<Cow<'_, str>>| text.map(|text| Cow::Owned(text.into_owned()));
+        UsageCounts {
+            cost: owned(self.cost),
+            upstream_cost: owned(self.upstream_cost),
+            ..self
+        }
+    }
+}
+
+/// The members of a usage object of the usual shape.
+#[derive(Default)]
+struct Counts<'a> {
+    prompt: Option<u64>,
+    answer: Option<u64>,
+    total: Option<u64>,
+    cost: Option<&'a str>,
+    is_byok: bool,
+    upstream_cost: Option<&'a str>,
+    of_prompt: OfPrompt,
+    of_answer: OfAnswer,
+    searches: u64,
+    /// Something is written otherwise, or under another name.
+    is_odd: bool,
+}
+
+#[derive(Default)]
+struct OfPrompt {
+    cached: u64,
+    cache_written: u64,
+    audio: u64,
+}
+
+#[derive(Default)]
+struct OfAnswer {
+    reasoning: u64,
+    audio: u64,
+}
+
+impl<'a> Counts<'a> {
+    /// `None` unless each member is known, and written as OpenRouter writes it.
+    fn read(raw: &'a [u8]) -> Option<Self> {
+        let mut counts = Self::default();
+        let mut cursor = Cursor::lenient(raw);
+        let walked = cursor.object(|key, value| counts.member(key, value));
+        walked.and_then(|()| cursor.end()).ok()?;
+        (!counts.is_odd).then_some(counts)
+    }
+
+    fn member(&mut self, key: Text<'a>, value: &mut Cursor<'a>) -> Result<(), JsonError> {
+        let odd = &mut self.is_odd;
+        match key.name() {
+            b"prompt_tokens" => self.prompt = count(value, odd)?,
+            b"completion_tokens" => self.answer = count(value, odd)?,
+            b"total_tokens" => self.total = count(value, odd)?,
+            b"cost" => self.cost = amount(value, odd)?,
+            b"is_byok" => {
+                self.is_byok = match value.raw()? {
+                    b"true" => true,
+                    b"false" | b"null" => false,
+                    _ => {
+                        *odd = true;
+                        false
+                    }
+                }
+            }
+            b"cost_details" => {
+                self.upstream_cost = None;
+                let cost = &mut self.upstream_cost;
+                details(value, odd, |name, value, odd| {
+                    if name == b"upstream_inference_cost" {
+                        *cost = amount(value, odd)?;
+                        return Ok(());
+                    }
+                    value.skip()
+                })?;
+            }
+            b"prompt_tokens_details" => {
+                self.of_prompt = OfPrompt::default();
+                let of = &mut self.of_prompt;
+                details(value, odd, |name, value, odd| {
+                    match name {
+                        // An absent count may stand elsewhere, and so may one that is null: nowhere else is known here.
+                        b"cached_tokens" => of.cached = count(value, odd)?.unwrap_or(0),
+                        b"cache_write_tokens" => of.cache_written = count(value, odd)?.unwrap_or(0),
+                        b"audio_tokens" => of.audio = count(value, odd)?.unwrap_or(0),
+                        _ => value.skip()?,
+                    }
+                    Ok(())
+                })?;
+            }
+            b"completion_tokens_details" => {
+                self.of_answer = OfAnswer::default();
+                let of = &mut self.of_answer;
+                details(value, odd, |name, value, odd| {
+                    match name {
+                        b"reasoning_tokens" => of.reasoning = count(value, odd)?.unwrap_or(0),
+                        b"audio_tokens" => of.audio = count(value, odd)?.unwrap_or(0),
+                        _ => value.skip()?,
+                    }
+                    Ok(())
+                })?;
+            }
+            b"server_tool_use_details" => {
+                self.searches = 0;
+                let searches = &mut self.searches;
+                details(value, odd, |name, value, odd| {
+                    if name == b"web_search_requests" {
+                        *searches = count(value, odd)?.unwrap_or(0);
+                        return Ok(());
+                    }
+                    value.skip()
+                })?;
+            }
+            _ => {
+                *odd = true;
+                value.skip()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn told(&self) -> UsageCounts<'a> {
+        let rest = |told: u64| self.total.map(|total| total.saturating_sub(told));
+        UsageCounts {
+            prompt: self.prompt.or_else(|| rest(self.answer?)),
+            answer: self.answer.or_else(|| rest(self.prompt?)),
+            cached: self.of_prompt.cached,
+            cache_written: self.of_prompt.cache_written,
+            audio: self.of_prompt.audio,
+            reasoning: self.of_answer.reasoning,
+            answer_audio: self.of_answer.audio,
+            searches: self.searches,
+            cost: self.cost.map(Cow::Borrowed),
+            upstream_cost: self.upstream_cost.filter(|_| self.is_byok).map(Cow::Borrowed),
+        }
+    }
+}
+
+/// An object or null; anything else, and a name with escapes, is odd.
+fn details<'a, F>(value: &mut Cursor<'a>, odd: &mut bool, mut member: F) -> Result<(), JsonError>
+where
+    F: FnMut(&[u8], &mut Cursor<'a>, &mut bool) -> Result<(), JsonError>,
+{
+    match value.peek()? {
+        Found::Object => value.object(|key, value| {
+            *odd |= key.name().is_empty();
+            member(key.name(), value, odd)
+        }),
+        Found::Null => value.skip(),
+        _ => {
+            *odd = true;
+            value.skip()
+        }
+    }
+}
+
+/// A whole number in digits, or null.
+fn count(value: &mut Cursor<'_>, odd: &mut bool) -> Result<Option<u64>, JsonError> {
+    /// So many digits always fit.
+    const DIGITS: usize = 19;
+
+    let raw = value.raw()?;
+    if raw == b"null" {
+        return Ok(None);
+    }
+    if raw.len() > DIGITS || !raw.iter().all(u8::is_ascii_digit) {
+        *odd = true;
+        return Ok(None);
+    }
+    Ok(Some(
+        raw.iter()
+            .fold(0, |number, digit| number * 10 + u64::from(digit - b'0')),
+    ))
+}
+
+/// An amount of dollars as a number, or null. What is below zero is odd.
+fn amount<'a>(value: &mut Cursor<'a>, odd: &mut bool) -> Result<Option<&'a str>, JsonError> {
+    let raw = value.raw()?;
+    if raw == b"null" {
+        return Ok(None);
+    }
+    let is_number = raw
+        .iter()
+        .all(|byte| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'));
+    let amount = std::str::from_utf8(raw)
+        .ok()
+        .filter(|amount| is_number && !amount.starts_with('-'));
+    *odd |= amount.is_none();
+    Ok(amount)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Told = Option<UsageCounts<'static>>;
+
+    fn both(raw: &str) -> (Told, Told) {
+        let view = read_whole::<Usage>(raw.as_bytes());
+        let read = usage_counts(raw.as_bytes()).map(UsageCounts::into_owned);
+        (read, view.map(|usage| usage.counts().into_owned()))
+    }
+
+    #[test]
+    fn openrouter_s_usage_needs_no_typed_view() {
+        let raw = r#"{"prompt_tokens":12,"completion_tokens":5,"total_tokens":17,"cost":0.000065,"is_byok":true,
+            "prompt_tokens_details":{"cached_tokens":3,"cache_write_tokens":2,"audio_tokens":1,"video_tokens":0},
+            "cost_details":{"upstream_inference_cost":0.5,"upstream_inference_prompt_cost":0.1},
+            "completion_tokens_details":{"reasoning_tokens":4,"image_tokens":0,"audio_tokens":2},
+            "server_tool_use_details":{"web_search_requests":6}}"#;
+        assert!(Counts::read(raw.as_bytes()).is_some());
+        let (read, view) = both(raw);
+        assert!(read.is_some());
+        assert_eq!(read, view);
+    }
+
+    #[test]
+    fn another_shape_is_left_to_the_typed_view() {
+        for odd in [
+            r#"{"input_tokens":3,"output_tokens":4}"#,
+            r#"{"prompt_tokens":"3"}"#,
+            r#"{"prompt_tokens":3.0}"#,
+            r#"{"prompt_tokens":18446744073709551616}"#,
+            r#"{"cost":"0.5"}"#,
+            r#"{"cost":{"total_cost":1}}"#,
+            r#"{"prompt_tokens_details":[]}"#,
+            r#"{"prompt_tokens_details":{"cached\u005ftokens":1}}"#,
+            r#"{"is_byok":1}"#,
+        ] {
+            assert!(Counts::read(odd.as_bytes()).is_none(), "{odd}");
+            let (read, view) = both(odd);
+            assert_eq!(read, view, "{odd}");
+        }
+    }
+
+    proptest::proptest! {
+        /// The short way and the typed view say the same of any usage object.
+        #[test]
+        fn both_ways_say_the_same(members in proptest::collection::vec(
+            r#""(prompt_tokens|completion_tokens|total_tokens|cost|is_byok|input_tokens|cached_tokens|cost_in_usd_ticks)":(null|0|7|15|-1|2\.0|0\.5|1e-3|"4"|true|false|\{\}|NaN|99999999999999999999)|"(prompt_tokens_details|completion_tokens_details|cost_details|server_tool_use_details|input_tokens_details)":(null|\[\]|\{\}|\{"(cached_tokens|cache_write_tokens|audio_tokens|reasoning_tokens|upstream_inference_cost|web_search_requests|new)":(null|3|0\.25|-2|"9"|\{\})\})"#,
+            0..7,
+        )) {
+            let raw = format!("{{{}}}", members.join(","));
+            let (read, view) = both(&raw);
+            proptest::prop_assert_eq!(read, view, "{}", raw);
+            let told = read_whole::<Usage>(raw.as_bytes()).and_then(|usage| usage.told_answer());
+            proptest::prop_assert_eq!(answer_tokens(raw.as_bytes()), told, "{}", raw);
+        }
+    }
+}

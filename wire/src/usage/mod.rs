@@ -1,0 +1,266 @@
+//! What an answer took, and cost: the usage object, typed and as plain counts. Amounts stay the decimal text that came.
+
+mod counts;
+
+pub(crate) use counts::answer_tokens;
+pub use counts::{UsageCounts, usage_counts};
+
+use std::borrow::Cow;
+
+use crate::decimal::Decimal;
+use crate::json::Cursor;
+use crate::view::{read_whole, wire_struct};
+
+wire_struct! {
+    /// What an answer took, in tokens of the model's own tokenizer, and what it cost.
+    ///
+    /// ```
+    /// use openrouter_wire::usage::Usage;
+    ///
+    /// let usage: Usage = serde_json::from_str(r#"{"prompt_tokens":15,"completion_tokens":9,"total_tokens":24,"cost":0.00000765}"#)?;
+    /// assert_eq!(usage.told_cost().as_deref(), Some("0.00000765"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    Usage {
+        /// Tokens of the prompt; `None` if the server does not say.
+        prompt_tokens: Option<u64> = "prompt_tokens",
+        /// Tokens of the answer, reasoning included.
+        completion_tokens: Option<u64> = "completion_tokens",
+        /// The sum of both.
+        total_tokens: Option<u64> = "total_tokens",
+        /// US dollars charged to the account. With the account's own key at the provider, OpenRouter's fee alone.
+        cost: Option<Decimal> = "cost",
+        /// Whether the account's own key at the provider was used.
+        is_byok: Option<bool> = "is_byok",
+        /// What the cost is made of.
+        cost_details: Option<CostDetails> = "cost_details",
+        /// What the prompt is made of.
+        prompt_tokens_details: Option<PromptTokensDetails> = "prompt_tokens_details",
+        /// What the answer is made of.
+        completion_tokens_details: Option<CompletionTokensDetails> = "completion_tokens_details",
+        /// What tools did that OpenRouter ran.
+        server_tool_use_details: Option<ServerToolUse> = "server_tool_use_details",
+    }
+}
+
+wire_struct! {
+    /// What a cost is made of, in US dollars.
+    CostDetails {
+        /// What the provider charged.
+        upstream_inference_cost: Option<Decimal> = "upstream_inference_cost",
+        /// Of that, for the prompt.
+        upstream_inference_prompt_cost: Option<Decimal> = "upstream_inference_prompt_cost",
+        /// Of that, for the answer.
+        upstream_inference_completions_cost: Option<Decimal> = "upstream_inference_completions_cost",
+        /// What the tools cost that OpenRouter ran.
+        server_tool_cost: Option<Decimal> = "server_tool_cost",
+    }
+}
+
+wire_struct! {
+    /// What a prompt is made of, in tokens.
+    PromptTokensDetails {
+        /// Read from the provider's cache.
+        cached_tokens: Option<u64> = "cached_tokens",
+        /// Written to the provider's cache.
+        cache_write_tokens: Option<u64> = "cache_write_tokens",
+        /// Sound.
+        audio_tokens: Option<u64> = "audio_tokens",
+        /// Moving pictures.
+        video_tokens: Option<u64> = "video_tokens",
+    }
+}
+
+wire_struct! {
+    /// What an answer is made of, in tokens.
+    CompletionTokensDetails {
+        /// Reasoning, which is part of the answer's tokens.
+        reasoning_tokens: Option<u64> = "reasoning_tokens",
+        /// Sound.
+        audio_tokens: Option<u64> = "audio_tokens",
+        /// Pictures.
+        image_tokens: Option<u64> = "image_tokens",
+        /// Tokens that were predicted, and came.
+        accepted_prediction_tokens: Option<u64> = "accepted_prediction_tokens",
+        /// Tokens that were predicted, and did not come.
+        rejected_prediction_tokens: Option<u64> = "rejected_prediction_tokens",
+    }
+}
+
+wire_struct! {
+    /// What tools did that OpenRouter ran.
+    ServerToolUse {
+        /// Calls the model asked for.
+        tool_calls_requested: Option<u64> = "tool_calls_requested",
+        /// Calls that were made.
+        tool_calls_executed: Option<u64> = "tool_calls_executed",
+        /// Searches.
+        web_search_requests: Option<u64> = "web_search_requests",
+    }
+}
+
+impl Usage {
+    /// The usage that an object says, written as leniently as servers write answers; `None` if it is no object.
+    #[must_use]
+    pub fn from_json(raw: &[u8]) -> Option<Self> {
+        read_whole(raw)
+    }
+
+    /// The same as plain counts, each under one name.
+    ///
+    /// Reads the names of other servers as well (`input_tokens`, `output_tokens` and their details). A missing count is derived from
+    /// the total if the other one is there.
+    #[must_use]
+    pub fn counts(&self) -> UsageCounts<'_> {
+        let (prompt, answer) = self.told_counts();
+        let of_prompt = self.prompt_tokens_details.as_ref();
+        let of_answer = self.completion_tokens_details.as_ref();
+        let of_tools = self.server_tool_use_details.as_ref();
+        let of_cost = self.cost_details.as_ref();
+        let upstream = of_cost.and_then(|of| of.upstream_inference_cost.as_ref());
+        UsageCounts {
+            prompt,
+            answer,
+            cached: self.cached_tokens(),
+            cache_written: self.cache_write_tokens(),
+            audio: of_prompt.and_then(|of| of.audio_tokens).unwrap_or(0),
+            reasoning: self.reasoning_tokens(),
+            answer_audio: of_answer.and_then(|of| of.audio_tokens).unwrap_or(0),
+            searches: of_tools.and_then(|of| of.web_search_requests).unwrap_or(0),
+            cost: self.told_cost(),
+            upstream_cost: upstream
+                .filter(|_| self.is_byok == Some(true))
+                .map(|cost| cost.as_str().into()),
+        }
+    }
+
+    /// Tokens of prompt and answer, as far as they are reported.
+    fn told_counts(&self) -> (Option<u64>, Option<u64>) {
+        const PROMPT: [&str; 5] = [
+            "inputTokens",
+            "promptTokens",
+            "prompt_token_count",
+            "promptTokenCount",
+            "input_token_count",
+        ];
+        let prompt = self.prompt_tokens.or_else(|| self.input_tokens());
+        let prompt = prompt.or_else(|| self.first_number(&PROMPT));
+        let answer = self.told_answer();
+        let total = self
+            .total_tokens
+            .or_else(|| self.first_number(&["totalTokens", "total_token_count", "totalTokenCount"]));
+        let rest = |told: u64| total.map(|total| total.saturating_sub(told));
+        (prompt.or_else(|| rest(answer?)), answer.or_else(|| rest(prompt?)))
+    }
+
+    /// Tokens of the answer, under whatever name.
+    #[must_use]
+    pub fn told_answer(&self) -> Option<u64> {
+        const ANSWER: [&str; 6] = [
+            "output_tokens",
+            "outputTokens",
+            "completionTokens",
+            "completion_token_count",
+            "candidatesTokenCount",
+            "output_token_count",
+        ];
+        self.completion_tokens.or_else(|| self.first_number(&ANSWER))
+    }
+
+    /// What was charged, in US dollars: as `cost` says, unless that is below nothing, else in xAI's ticks, else as the total of an object.
+    #[must_use]
+    pub fn told_cost(&self) -> Option<Cow<'_, str>> {
+        let own = self.cost.as_ref().filter(|cost| !cost.is_negative());
+        let own = own.map(|cost| Cow::Borrowed(cost.as_str()));
+        let ticks = || Some(Cow::Owned(format!("{}e-10", self.number("cost_in_usd_ticks")?)));
+        own.or_else(ticks).or_else(|| self.total_of_cost())
+    }
+
+    /// The total of a cost that is an object.
+    fn total_of_cost(&self) -> Option<Cow<'_, str>> {
+        let mut total: Option<Decimal> = None;
+        let walked = Cursor::lenient(self.extra.raw("cost")?.as_bytes()).object_or_skip(|key, value| {
+            let raw = value.raw()?;
+            if key.is("total_cost") || key.is("total") {
+                total = std::str::from_utf8(raw)
+                    .ok()
+                    .and_then(|raw| raw.trim_matches('"').parse().ok());
+            }
+            Ok(())
+        });
+        let total = walked.ok().and(total).filter(|total| !total.is_negative())?;
+        Some(Cow::Owned(total.as_str().to_owned()))
+    }
+
+    /// Anthropic's servers count what concerns the cache beside `input_tokens`; all others within it.
+    fn input_tokens(&self) -> Option<u64> {
+        let beside = ["cache_read_input_tokens", "cache_creation_input_tokens"];
+        let beside = beside.iter().filter_map(|name| self.number(name));
+        Some(beside.fold(self.number("input_tokens")?, u64::saturating_add))
+    }
+
+    fn first_number(&self, names: &[&str]) -> Option<u64> {
+        names.iter().find_map(|name| self.number(name))
+    }
+
+    fn number(&self, name: &str) -> Option<u64> {
+        count(self.extra.raw(name)?)
+    }
+
+    fn number_in(&self, object: &str, name: &str) -> Option<u64> {
+        let mut found = None;
+        let walked = Cursor::lenient(self.extra.raw(object)?.as_bytes()).object_or_skip(|key, value| {
+            if key.is(name) {
+                found = std::str::from_utf8(value.raw()?).ok().and_then(count);
+                return Ok(());
+            }
+            value.skip()
+        });
+        walked.ok().and(found)
+    }
+
+    /// Tokens of the prompt that were read from the provider's cache.
+    #[must_use]
+    pub fn cached_tokens(&self) -> u64 {
+        self.prompt_tokens_details
+            .as_ref()
+            .and_then(|details| details.cached_tokens)
+            .or_else(|| self.number_in("input_tokens_details", "cached_tokens"))
+            .or_else(|| self.number("cache_read_input_tokens"))
+            .or_else(|| self.number_in("prompt_tokens_details", "cached_tokens"))
+            .or_else(|| self.first_number(&["prompt_cache_hit_tokens", "cacheReadInputTokens"]))
+            .or_else(|| self.number("cached_tokens"))
+            .unwrap_or(0)
+    }
+
+    /// Tokens of the prompt that were written to the provider's cache.
+    #[must_use]
+    pub fn cache_write_tokens(&self) -> u64 {
+        self.prompt_tokens_details
+            .as_ref()
+            .and_then(|details| details.cache_write_tokens)
+            .or_else(|| self.number_in("input_tokens_details", "cache_write_tokens"))
+            .or_else(|| self.number("cache_creation_input_tokens"))
+            .unwrap_or(0)
+    }
+
+    /// Tokens of the answer that were reasoning.
+    #[must_use]
+    pub fn reasoning_tokens(&self) -> u64 {
+        self.completion_tokens_details
+            .as_ref()
+            .and_then(|details| details.reasoning_tokens)
+            .or_else(|| self.number_in("output_tokens_details", "reasoning_tokens"))
+            .or_else(|| self.number_in("output_tokens_details", "thinking_tokens"))
+            .or_else(|| self.number("reasoning_tokens"))
+            .unwrap_or(0)
+    }
+}
+
+/// A whole number, also one that is written as `15.0` or `"15"`.
+fn count(raw: &str) -> Option<u64> {
+    let text = raw.trim_matches('"').trim();
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let is_whole = fraction.bytes().all(|digit| digit == b'0');
+    is_whole.then(|| whole.parse().ok())?
+}
