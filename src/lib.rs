@@ -27,6 +27,9 @@ pub mod endpoint;
 pub mod prelude;
 pub mod request;
 pub mod response;
+#[cfg(feature = "settings")]
+#[cfg_attr(docsrs, doc(cfg(feature = "settings")))]
+pub mod settings;
 pub mod stack;
 pub mod stream_upstream;
 pub mod transport;

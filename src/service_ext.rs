@@ -1,6 +1,6 @@
 //! What one does with a stack, or with any other service that answers chats.
 
-use std::{any::Any, future::Future};
+use std::future::Future;
 
 use http_body_util::BodyExt;
 use openrouter_wire::{ApiAnswer, embeddings::EmbeddingResponse};
@@ -10,7 +10,7 @@ use crate::{
     Api, Error, FailureKind,
     api::IntoApiRequest,
     endpoint::{ApiEndpoint, Endpoints, ModelsEndpoint, OpenAiEndpoint},
-    stack::{Answer, BoxStack, ChatService, Completion, Stack, respond},
+    stack::{Answer, BoxStack, ChatService, Completion, ModelsOf, respond},
 };
 
 /// What one does with a [`ChatService`].
@@ -120,11 +120,9 @@ pub trait ChatServiceExt: ChatService {
         self.into_endpoint(Api::Chat)
     }
 
-    /// The list of models that this service knows: those of a [`Stack`]; of any other service none.
+    /// The list of models that this service knows: those of a [`Stack`](super::Stack); of any other service none.
     fn into_models_endpoint(self) -> ModelsEndpoint {
-        // A stack comes as any other service; so it is found by its type.
-        let stack: Option<&Stack> = (&self as &dyn Any).downcast_ref();
-        ModelsEndpoint::new(stack.map(|stack| stack.models().clone()).unwrap_or_default())
+        ModelsEndpoint::new(ModelsOf::service(&self))
     }
 }
 

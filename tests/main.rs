@@ -123,6 +123,9 @@ mod secrets;
 #[cfg(test)]
 mod served_by;
 #[cfg(test)]
+#[cfg(feature = "settings")]
+mod settings;
+#[cfg(test)]
 mod staying_up;
 #[cfg(test)]
 mod stream_upstream;

@@ -197,7 +197,10 @@ fn random(dice: &mut fastrand::Rng) -> Value {
         body["n"] = json!(dice.u64(1..5));
     }
     match dice.u8(..5) {
-        0 => body["reasoning"] = json!({"effort": (["minimal", "low", "high", "xhigh"][dice.usize(..4)])}),
+        0 => {
+            let effort = ["minimal", "low", "high", "xhigh"][dice.usize(..4)];
+            body["reasoning"] = json!({"effort": effort});
+        }
         1 => body["reasoning"] = json!({"max_tokens": dice.u64(1..6_000), "exclude": dice.bool()}),
         2 => body["reasoning_effort"] = json!(["low", "high"][dice.usize(..2)]),
         _ => {}

@@ -341,7 +341,7 @@ fn limits_without_a_limit_are_refused() {
     assert_eq!(layer.max_keys(0).unwrap_err(), LimitsError::ZeroKeys);
 }
 
-/// An attempt that a layer within refuses takes nothing of what the upstream is asked for; one that was sent does, whatever became of it.
+/// An attempt that a layer within refuses takes nothing of the upstream's limit; one that was sent does, whatever became of it.
 #[tokio::test(start_paused = true)]
 async fn what_was_never_sent_takes_no_request_and_no_token() {
     for of in [

@@ -133,7 +133,7 @@ async fn usage_that_came_whole_counts_at_whichever_byte_behind_it_the_connection
             assert_eq!(read.text, "Oslo");
         }
     }
-    // Content that came whole was sent, and the break is told all the same.
+    // Content that came whole was sent, and the break is reported all the same.
     let cut = word("Oslo").trim_end().to_owned();
     let read = stream_of(&format!("{ROLE}{cut}"), End::Broken).await;
     assert_eq!(

@@ -4,7 +4,6 @@ use std::{
     collections::HashSet,
     convert::Infallible,
     future::{Ready, ready},
-    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -19,7 +18,7 @@ use super::{
     model_row::row,
     problem::Problem,
 };
-use crate::{Api, Catalogue, stack::KnownModels, transport::OPENROUTER};
+use crate::{Api, Catalogue, stack::ModelsOf, transport::OPENROUTER};
 
 /// `GET /v1/models`: the models of a stack's chain, and those of its catalogue, if it takes any model that a client requests.
 ///
@@ -28,14 +27,17 @@ use crate::{Api, Catalogue, stack::KnownModels, transport::OPENROUTER};
 /// requested of an upstream.
 #[derive(Debug, Clone)]
 pub struct ModelsEndpoint {
-    known: Arc<KnownModels>,
+    known: ModelsOf,
+    /// Given by hand, in the place of the stack's.
+    catalogue: Option<Catalogue>,
     envelope: Envelope,
 }
 
 impl ModelsEndpoint {
-    pub(crate) fn new(known: KnownModels) -> Self {
+    pub(crate) const fn new(known: ModelsOf) -> Self {
         Self {
-            known: Arc::new(known),
+            known,
+            catalogue: None,
             envelope: Envelope::OpenAi,
         }
     }
@@ -50,7 +52,7 @@ impl ModelsEndpoint {
     /// Lists the models of this catalogue too.
     #[must_use]
     pub fn catalogue(mut self, catalogue: Catalogue) -> Self {
-        Arc::make_mut(&mut self.known).catalogue = Some(catalogue);
+        self.catalogue = Some(catalogue);
         self
     }
 
@@ -73,10 +75,11 @@ impl ModelsEndpoint {
 
     /// The candidates in their order, then the rest of the catalogue.
     fn rows(&self) -> Vec<Value> {
-        let catalogue = self.known.catalogue.as_ref();
+        let known = self.known.now();
+        let catalogue = self.catalogue.as_ref().or(known.catalogue.as_ref());
         let mut listed = HashSet::new();
         let mut rows = Vec::new();
-        for candidate in &self.known.candidates {
+        for candidate in &known.candidates {
             if listed.insert(candidate.model().to_owned()) {
                 let model = catalogue
                     .filter(|_| candidate.upstream() == OPENROUTER)

@@ -18,8 +18,8 @@ use tower_llm_layers::{
     events::EventsLayer,
     fallback::{Chain, ChainError, Fallback, FallbackLayer},
     observe::ObserveLayer,
-    pause::{PauseLayer, Pauses},
-    rate_limit::{LimitStore, Limits, PerCandidate, RateLimitLayer},
+    pause::PauseLayer,
+    rate_limit::{LimitStore, LimitsError, PerCandidate, RateLimitLayer},
     retry::{Retry, RetryLayer, SharedSchedule},
     tagging::TaggingLayer,
     timeout::AttemptTimeoutLayer,
@@ -53,11 +53,15 @@ impl Parts {
         settings.check(wrong);
         let admission = settings.admission.and_then(|(limits, max_wait)| {
             let key = settings.tenant.clone();
-            limit("admit", limits, max_wait, settings.tenant_store.clone(), key, wrong)
+            let shared = settings.shared_limits.admission.clone();
+            let layer = shared.map_or_else(|| RateLimitLayer::new(limits, key), Ok);
+            limit("admit", layer, max_wait, settings.tenant_store.clone(), wrong)
         });
         let upstream_limits = settings.upstream_limits.and_then(|(limits, max_wait)| {
             let store = settings.upstream_store.clone();
-            limit("upstream_limits", limits, max_wait, store, PerCandidate, wrong)
+            let shared = settings.shared_limits.upstream.clone();
+            let layer = shared.map_or_else(|| RateLimitLayer::new(limits, PerCandidate), Ok);
+            limit("upstream_limits", layer, max_wait, store, wrong)
         });
         Self {
             chain: chain(settings, first_upstream, wrong),
@@ -85,10 +89,9 @@ impl Parts {
         let timeouts = AttemptTimeoutLayer::with_timeouts(settings.timeouts);
         let paced = Paced {
             upstream_limits: self.upstream_limits,
-            pauses: Pauses::new(),
             settings: &settings,
         };
-        let pauses = paced.pauses.clone();
+        let pauses = settings.pauses.clone();
 
         let service = AuthLayer::new(settings.keys()).layer(inner);
         let service = self.cost.if_budgeted().layer(service);
@@ -160,7 +163,6 @@ impl Parts {
 /// The layers between the retries and an attempt's timeouts.
 struct Paced<'a> {
     upstream_limits: Option<RateLimitLayer<PerCandidate>>,
-    pauses: Pauses,
     settings: &'a Settings,
 }
 
@@ -191,9 +193,8 @@ impl Paced<'_> {
         F: Frame + Buf + Send + 'static,
         E: Failure + From<LayerError> + Send + 'static,
     {
-        let service = PauseLayer::shared(self.pauses.clone())
-            .max_wait(self.settings.max_retry_delay)
-            .layer(service);
+        let pauses = PauseLayer::shared(self.settings.pauses.clone()).max_wait(self.settings.max_retry_delay);
+        let service = pauses.layer(service);
         let breaker = self.settings.circuits.clone().map(CircuitBreakerLayer::shared);
         let Some(limits) = &self.settings.concurrency else {
             return match breaker {
@@ -260,13 +261,12 @@ fn wrapped<R, F, E>(service: ErasedService<R, F, E>, layers: &[super::slots::Wra
 /// A limit; `None` if it cannot be set so.
 fn limit<X: Clone>(
     field: &'static str,
-    limits: Limits,
+    layer: Result<RateLimitLayer<X>, LimitsError>,
     max_wait: Duration,
     store: Option<Arc<dyn LimitStore>>,
-    key: X,
     wrong: &mut Vec<BuildProblem>,
 ) -> Option<RateLimitLayer<X>> {
-    let layer = RateLimitLayer::new(limits, key)
+    let layer = layer
         .map_err(|error| wrong.push(BuildProblem::Limits { field, error }))
         .ok()?
         .max_wait(max_wait);

@@ -8,6 +8,7 @@ use tower_llm_layers::{
     Continuable, Failure, Frame, LayerError, LlmRequest,
     circuit_breaker::{CircuitPolicy, Circuits},
     fallback::Hedge,
+    pause::Pauses,
     resume::ResumeLayer,
     retry::{RetryBudget, Schedule, SharedSchedule},
 };
@@ -86,6 +87,14 @@ impl<R, F, E> StackBuilder<R, F, E> {
     #[must_use]
     pub fn circuits(mut self, circuits: Circuits) -> Self {
         self.settings.circuits = Some(circuits);
+        self
+    }
+
+    /// Shares the pauses that upstreams asked for: give all stacks of a process the same ones, and what one learns serves all. Each stack has its own
+    /// by default.
+    #[must_use]
+    pub fn pauses(mut self, pauses: Pauses) -> Self {
+        self.settings.pauses = pauses;
         self
     }
 

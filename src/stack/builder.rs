@@ -12,6 +12,7 @@ use tower_llm_layers::{
     circuit_breaker::{CircuitPolicy, Circuits},
     fallback::{Capabilities, RequestedModel},
     observe::ObserveLayer,
+    pause::Pauses,
     retry::{Exponential, RetryPolicy, SharedSchedule},
     timeout::Timeouts,
 };
@@ -19,7 +20,7 @@ use tower_service::Service;
 
 use super::{
     BuildError, BuildProblem, CallTags, IntoCandidate, Stack, TenantKey, assemble::Parts, finish::FailingFinish,
-    money::Money, settings::Settings, slots::Slots,
+    limits::SharedLimits, money::Money, settings::Settings, slots::Slots, wired::Wired,
 };
 use crate::{
     ApiRequest, ChatFrame, Error, WireRequest,
@@ -36,9 +37,9 @@ use crate::{
 pub struct StackBuilder<R = ApiRequest, F = ChatFrame, E = Error> {
     pub(super) settings: Settings,
     pub(super) slots: Slots<R, F, E>,
-    transport: TransportBuilder,
+    pub(super) transport: TransportBuilder,
     /// The problems of the settings so far, returned by `build`.
-    wrong: Vec<BuildProblem>,
+    pub(super) wrong: Vec<BuildProblem>,
 }
 
 impl StackBuilder {
@@ -89,6 +90,8 @@ impl<R, F, E> StackBuilder<R, F, E> {
             events: None,
             cheaper: Vec::new(),
             circuits: Circuits::new(CircuitPolicy::new()).ok(),
+            shared_limits: SharedLimits::default(),
+            pauses: Pauses::new(),
             concurrency: None,
             hedge: None,
             failing: FailingFinish::default(),
@@ -280,7 +283,12 @@ where
     /// # Errors
     ///
     /// [`BuildError`] names every setting that is wrong, what is wrong with it, and the fix.
-    pub fn build(mut self) -> Result<Stack<R>, BuildError> {
+    pub fn build(self) -> Result<Stack<R>, BuildError> {
+        self.build_wired(None).map(|(stack, _)| stack)
+    }
+
+    /// The same with the connections of another stack, if its transport is made of the same; and the transport.
+    pub(crate) fn build_wired(mut self, before: Option<&Wired>) -> Result<(Stack<R>, Wired), BuildError> {
         let unknown = self.unknown_upstreams();
         let first = self.transport.names().next().unwrap_or(OPENROUTER).to_owned();
         let limited = self.transport.upstreams().iter();
@@ -288,7 +296,7 @@ where
             .filter_map(|upstream| Some((upstream.name().into(), upstream.spoken()?)))
             .collect();
         let lost_upstream = self.lost_upstreams().next().is_some();
-        let transport = self.transport.build().map_err(|error| {
+        let wired = Wired::new(self.transport, before).map_err(|error| {
             let problems = in_transport(error);
             // One was given, and is a problem already.
             let follows = |problem: &BuildProblem| {
@@ -298,8 +306,11 @@ where
         });
         self.wrong.extend(unknown);
         let parts = Parts::of(&self.settings, &first, &mut self.wrong);
-        match transport {
-            Ok(transport) if self.wrong.is_empty() => Ok(parts.assemble(self.settings, &self.slots, transport)),
+        match wired {
+            Ok(wired) if self.wrong.is_empty() => {
+                let stack = parts.assemble(self.settings, &self.slots, wired.transport.clone());
+                Ok((stack, wired))
+            }
             _ => Err(BuildError::of(self.wrong)),
         }
     }
@@ -358,14 +369,5 @@ impl<R, F, E> Clone for StackBuilder<R, F, E> {
             transport: self.transport.clone(),
             wrong: self.wrong.clone(),
         }
-    }
-}
-
-impl<R, F, E> std::fmt::Debug for StackBuilder<R, F, E> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("StackBuilder")
-            .field("chain", &self.settings.chain)
-            .field("keys", &self.settings.keys)
-            .finish_non_exhaustive()
     }
 }

@@ -60,10 +60,12 @@ where
     pub fn cache(mut self, cache: ChatCache<F, E>) -> Self {
         let description = cache.cache().map_or_else(|| "off".to_owned(), ToString::to_string);
         let keeps_stale = cache.cache().is_some_and(|kept| !kept.kept_stale().is_zero());
+        let details = format!("{cache:?}");
         self.slots.cache = Some(CacheSlot {
             stale: keeps_stale.then(|| stale(cache.clone())),
             wrap: Arc::new(move |inner: ErasedService<R, F, E>| ErasedService::new(cache.layer(inner))),
             description,
+            details,
         });
         self
     }

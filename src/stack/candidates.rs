@@ -1,5 +1,7 @@
 //! What candidates bring along: checked before the first call.
 
+use std::fmt;
+
 use serde::de::IgnoredAny;
 use tower_llm_layers::Candidate;
 
@@ -7,6 +9,24 @@ use super::BuildProblem;
 
 /// What the stack itself writes.
 const OF_THE_STACK: [&str; 4] = ["model", "models", "messages", "stream"];
+
+/// Candidates with all that they bring along.
+pub(super) struct Whole<'a>(pub(super) &'a [Candidate]);
+
+impl fmt::Debug for Whole<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parameters = |candidate: &Candidate| -> Vec<_> {
+            let own = candidate.parameters();
+            own.map(|(name, json)| (name.to_owned(), json.map(str::to_owned)))
+                .collect()
+        };
+        let whole = self
+            .0
+            .iter()
+            .map(|candidate| (candidate, candidate.timeouts(), parameters(candidate)));
+        f.debug_list().entries(whole).finish()
+    }
+}
 
 /// Adds what would never work.
 pub(super) fn check<'a>(candidates: impl Iterator<Item = &'a Candidate>, wrong: &mut Vec<BuildProblem>) {

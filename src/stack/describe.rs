@@ -1,6 +1,6 @@
 //! The order in force, in words.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use tower_llm_layers::{
     deadline::DEADLINE_HEADER,
@@ -8,7 +8,7 @@ use tower_llm_layers::{
     rate_limit::{Limits, Rate},
 };
 
-use super::{caching, settings::Settings, slots::Slots};
+use super::{StackBuilder, caching, settings::Settings, slots::Slots};
 
 /// One line a layer, outermost first.
 pub(super) fn describe<R, F, E>(settings: &Settings, slots: &Slots<R, F, E>, chain: &Chain) -> String {
@@ -203,4 +203,19 @@ fn limit(limit: Option<Duration>) -> String {
 
 fn seconds(duration: Duration) -> String {
     format!("{duration:?}")
+}
+
+/// Every setting, to look at: keys are redacted.
+impl<R, F, E> fmt::Debug for StackBuilder<R, F, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let upstreams = self.transport.upstreams().iter();
+        let apis: Vec<_> = upstreams.map(|upstream| (upstream.name(), upstream.spoken())).collect();
+        f.debug_struct("StackBuilder")
+            .field("settings", &self.settings)
+            .field("slots", &self.slots)
+            .field("transport", &self.transport)
+            .field("apis", &apis)
+            .field("wrong", &self.wrong)
+            .finish()
+    }
 }

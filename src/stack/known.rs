@@ -1,10 +1,10 @@
 //! Which models a stack knows: for lists of what a client may request.
 
-use std::any::Any;
+use std::{any::Any, sync::Arc};
 
 use tower_llm_layers::{Candidate, fallback::RequestedModel};
 
-use super::settings::Settings;
+use super::{Stack, settings::Settings};
 use crate::Catalogue;
 
 /// The candidates that a stack is built with, and its catalogue.
@@ -14,6 +14,35 @@ pub(crate) struct KnownModels {
     pub(crate) candidates: Vec<Candidate>,
     /// The catalogue, if a client may request any model, and if it is this crate's own.
     pub(crate) catalogue: Option<Catalogue>,
+}
+
+/// Whose models are known: those of a service when it is mounted, or always the present ones.
+#[derive(Debug, Clone)]
+pub(crate) enum ModelsOf {
+    Fixed(Arc<KnownModels>),
+    #[cfg(feature = "settings")]
+    Reloadable(crate::settings::ReloadableStack),
+}
+
+impl ModelsOf {
+    /// Of a stack, which is found by its type; of any other service none.
+    pub(crate) fn service(service: &dyn Any) -> Self {
+        #[cfg(feature = "settings")]
+        if let Some(stack) = service.downcast_ref::<crate::settings::ReloadableStack>() {
+            return Self::Reloadable(stack.clone());
+        }
+        let stack = service.downcast_ref::<Stack>();
+        Self::Fixed(Arc::new(stack.map(|stack| stack.models().clone()).unwrap_or_default()))
+    }
+
+    /// Those that are known now.
+    pub(crate) fn now(&self) -> KnownModels {
+        match self {
+            Self::Fixed(known) => KnownModels::clone(known),
+            #[cfg(feature = "settings")]
+            Self::Reloadable(stack) => stack.stack().models().clone(),
+        }
+    }
 }
 
 impl KnownModels {

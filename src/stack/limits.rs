@@ -4,10 +4,17 @@ use std::{sync::Arc, time::Duration};
 
 use tower_llm_layers::{
     adaptive_concurrency::ConcurrencyLimits,
-    rate_limit::{LimitStore, Limits},
+    rate_limit::{LimitStore, Limits, PerCandidate, RateLimitLayer},
 };
 
 use super::{StackBuilder, TenantKey};
+
+/// Layers that count together with those of another stack.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SharedLimits {
+    pub(super) admission: Option<RateLimitLayer<TenantKey>>,
+    pub(super) upstream: Option<RateLimitLayer<PerCandidate>>,
+}
 
 impl<R, F, E> StackBuilder<R, F, E> {
     /// Limits of each tenant, once a call: requests, tokens, calls at once. A call waits up to `max_wait` for its turn, and is
@@ -15,6 +22,7 @@ impl<R, F, E> StackBuilder<R, F, E> {
     #[must_use]
     pub fn admit(mut self, limits: Limits, tenant: TenantKey, max_wait: Duration) -> Self {
         self.settings.admission = Some((limits, max_wait));
+        self.settings.shared_limits.admission = None;
         self.settings.tenant = tenant;
         self
     }
@@ -22,8 +30,9 @@ impl<R, F, E> StackBuilder<R, F, E> {
     /// Limits of each candidate, once an attempt. An attempt waits up to `max_wait` for its turn, and moves on otherwise. None by default.
     /// What an upstream says of its own limits is always kept: see [`pause`](tower_llm_layers::pause).
     #[must_use]
-    pub const fn upstream_limits(mut self, limits: Limits, max_wait: Duration) -> Self {
+    pub fn upstream_limits(mut self, limits: Limits, max_wait: Duration) -> Self {
         self.settings.upstream_limits = Some((limits, max_wait));
+        self.settings.shared_limits.upstream = None;
         self
     }
 
@@ -38,6 +47,17 @@ impl<R, F, E> StackBuilder<R, F, E> {
     #[must_use]
     pub fn upstream_limit_store(mut self, store: Arc<dyn LimitStore>) -> Self {
         self.settings.upstream_store = Some(store);
+        self
+    }
+
+    /// Counts the limits of tenants and candidates together with another stack that has the same ones.
+    #[cfg(feature = "settings")]
+    pub(crate) fn shared_limits(
+        mut self,
+        admission: Option<RateLimitLayer<TenantKey>>,
+        upstream: Option<RateLimitLayer<PerCandidate>>,
+    ) -> Self {
+        self.settings.shared_limits = SharedLimits { admission, upstream };
         self
     }
 

@@ -30,6 +30,7 @@ mod tags;
 mod tenant;
 mod tight;
 mod timeouts;
+mod wired;
 
 pub use answer::{Answer, Completion};
 pub use builder::StackBuilder;
@@ -39,9 +40,13 @@ pub use caching::ChatCache;
 pub use chat_service::{BoxChatBody, BoxStack, ChatService};
 pub use erased::{ErasedService, StackBody, StackFuture};
 pub use error::{BuildError, BuildProblem};
-pub(crate) use known::KnownModels;
+pub(crate) use known::{KnownModels, ModelsOf};
+#[cfg(feature = "settings")]
+pub(crate) use money::RESERVATION_WAIT;
 pub(crate) use readiness::respond;
 pub use service::Stack;
 pub use settings::IntoCandidate;
 pub use tags::CallTags;
 pub use tenant::TenantKey;
+#[cfg(feature = "settings")]
+pub(crate) use wired::Wired;

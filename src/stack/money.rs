@@ -3,7 +3,7 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use tower_llm_layers::{
-    Budgeted, Candidate, PriceList,
+    Budgeted, Candidate, MIN_OUTPUT_TOKENS, PriceList,
     budget::{Budget, BudgetError, BudgetStore, Budgets, InMemoryBudgetStore},
     cost::{CostLayer, DEFAULT_OUTPUT_TOKENS, UnknownPrice},
     ledger::{Ledger, Tee},
@@ -14,23 +14,40 @@ use super::{BuildProblem, StackBuilder, tight};
 use crate::transport::GENERATION_HEADER;
 
 /// How long a call waits for reservations to end, by default: about what an attempt takes that has begun its answer.
-const RESERVATION_WAIT: Duration = Duration::from_secs(2);
+pub(crate) const RESERVATION_WAIT: Duration = Duration::from_secs(2);
 
 /// What the cost layer is made of.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Money {
     budgets: Vec<Budget>,
     store: Option<Arc<dyn BudgetStore>>,
     shared: Option<Budgets>,
     prices: Option<Arc<dyn PriceList>>,
     unknown_price: Option<UnknownPrice>,
-    /// What was set, if anything.
-    default_output_tokens: Option<Option<u64>>,
-    min_output_tokens: Option<u64>,
-    max_reservation_wait: Option<Duration>,
+    default_output_tokens: Option<u64>,
+    min_output_tokens: u64,
+    max_reservation_wait: Duration,
     allow_unreserved_tools: bool,
     ledgers: Vec<Arc<dyn Ledger>>,
     reconciler: Option<Reconciler>,
+}
+
+impl Default for Money {
+    fn default() -> Self {
+        Self {
+            budgets: Vec::new(),
+            store: None,
+            shared: None,
+            prices: None,
+            unknown_price: None,
+            default_output_tokens: Some(DEFAULT_OUTPUT_TOKENS),
+            min_output_tokens: MIN_OUTPUT_TOKENS,
+            max_reservation_wait: RESERVATION_WAIT,
+            allow_unreserved_tools: false,
+            ledgers: Vec::new(),
+            reconciler: None,
+        }
+    }
 }
 
 impl<R: Budgeted, F, E> StackBuilder<R, F, E> {
@@ -76,7 +93,7 @@ impl<R: Budgeted, F, E> StackBuilder<R, F, E> {
     /// [`DEFAULT_OUTPUT_TOKENS`](tower_llm_layers::cost::DEFAULT_OUTPUT_TOKENS) by default. With `None` the longest answer of the model is reserved.
     #[must_use]
     pub fn default_output_tokens(mut self, tokens: impl Into<Option<u64>>) -> Self {
-        self.settings.money.default_output_tokens = Some(tokens.into());
+        self.settings.money.default_output_tokens = tokens.into();
         self
     }
 
@@ -84,7 +101,7 @@ impl<R: Budgeted, F, E> StackBuilder<R, F, E> {
     /// can answer instead. 2 s by default, and never past the call's deadline; zero refuses at once.
     #[must_use]
     pub const fn max_reservation_wait(mut self, wait: Duration) -> Self {
-        self.settings.money.max_reservation_wait = Some(wait);
+        self.settings.money.max_reservation_wait = wait;
         self
     }
 
@@ -100,7 +117,7 @@ impl<R: Budgeted, F, E> StackBuilder<R, F, E> {
     /// [`MIN_OUTPUT_TOKENS`](tower_llm_layers::MIN_OUTPUT_TOKENS) by default.
     #[must_use]
     pub const fn min_output_tokens(mut self, tokens: u64) -> Self {
-        self.settings.money.min_output_tokens = Some(tokens);
+        self.settings.money.min_output_tokens = tokens;
         self
     }
 
@@ -129,12 +146,11 @@ impl Money {
     ) -> CostLayer {
         let mut layer = CostLayer::new()
             .generation_header(GENERATION_HEADER)
-            .max_reservation_wait(self.max_reservation_wait.unwrap_or(RESERVATION_WAIT));
+            .max_reservation_wait(self.max_reservation_wait)
+            .default_output_tokens(self.default_output_tokens)
+            .min_output_tokens(self.min_output_tokens);
         if self.allow_unreserved_tools {
             layer = layer.allow_unreserved_tools();
-        }
-        if let Some(tokens) = self.default_output_tokens {
-            layer = layer.default_output_tokens(tokens);
         }
         let has_budgets = self.shared.is_some() || !self.budgets.is_empty();
         if has_budgets && self.prices.is_none() && self.unknown_price.is_none() {
@@ -145,8 +161,7 @@ impl Money {
             if is_durable && budgets.forget_at_restart() {
                 wrong.push(BuildProblem::BudgetsForget);
             }
-            let tokens = self.default_output_tokens.unwrap_or(Some(DEFAULT_OUTPUT_TOKENS));
-            tight::warn(&budgets, self.prices.as_deref(), tokens, candidates);
+            tight::warn(&budgets, self.prices.as_deref(), self.default_output_tokens, candidates);
             layer = layer.budgets(budgets);
         }
         if let Some(prices) = &self.prices {
@@ -157,9 +172,6 @@ impl Money {
                 wrong.push(BuildProblem::NegativePrice);
             }
             layer = layer.unknown_price(policy);
-        }
-        if let Some(tokens) = self.min_output_tokens {
-            layer = layer.min_output_tokens(tokens);
         }
         // The ledger has the entry before its bill is requested.
         let late = self

@@ -1,6 +1,6 @@
 //! What a stack is set to, and what can be wrong with it.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, fmt, sync::Arc, time::Duration};
 
 use tower_llm_layers::{
     Apis, Candidate, CandidateError,
@@ -10,12 +10,13 @@ use tower_llm_layers::{
     events::EventSender,
     fallback::{Capabilities, ChainError, Hedge, RequestedModel},
     observe::ObserveLayer,
+    pause::Pauses,
     rate_limit::{LimitStore, Limits},
     retry::{RetryBudget, SharedSchedule},
     timeout::Timeouts,
 };
 
-use super::{BuildProblem, CallTags, TenantKey, candidates, finish::FailingFinish, money::Money};
+use super::{BuildProblem, CallTags, TenantKey, candidates, finish::FailingFinish, limits::SharedLimits, money::Money};
 use crate::{free, transport::OPENROUTER};
 
 /// What can stand in a chain: a model's name, which is then asked for at OpenRouter, or a [`Candidate`]. Models whose slug ends in `:free`
@@ -78,6 +79,8 @@ pub(super) struct Settings {
     pub(super) events: Option<EventSender>,
     pub(super) cheaper: Vec<Candidate>,
     pub(super) circuits: Option<Circuits>,
+    pub(super) shared_limits: SharedLimits,
+    pub(super) pauses: Pauses,
     pub(super) concurrency: Option<ConcurrencyLimits>,
     pub(super) hedge: Option<Hedge>,
     /// Finish reasons that count as failures.
@@ -135,6 +138,38 @@ impl Settings {
                 wrong.push(BuildProblem::AboveDeadline { field, limit, deadline });
             }
         }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("keys", &self.keys)
+            .field("chain", &self.chain.as_deref().map(candidates::Whole))
+            .field("cheaper", &candidates::Whole(&self.cheaper))
+            .field("requested_model", &self.requested_model)
+            .field("fallback_on_refusal", &self.fallback_on_refusal)
+            .field("server_side", &self.server_side)
+            .field("has_catalogue", &self.capabilities.is_some())
+            .field("admission", &self.admission)
+            .field("tenant_store", &self.tenant_store)
+            .field("upstream_store", &self.upstream_store)
+            .field("upstream_limits", &self.upstream_limits)
+            .field("deadline", &self.deadline)
+            .field("timeouts", &self.timeouts)
+            .field("attempts", &self.attempts)
+            .field("attempts_per_candidate", &self.attempts_per_candidate)
+            .field("max_retry_delay", &self.max_retry_delay)
+            .field("max_retry_delay_with_fallback", &self.max_retry_delay_with_fallback)
+            .field("retry_timeouts", &self.retry_timeouts)
+            .field("budget", &self.budget)
+            .field("money", &self.money)
+            .field("required_tag", &self.required_tag)
+            .field("recorded_tags", &self.observe.recorded_tags().collect::<Vec<_>>())
+            .field("circuits", &self.circuits)
+            .field("concurrency", &self.concurrency)
+            .field("hedge", &self.hedge)
+            .finish_non_exhaustive()
     }
 }
 

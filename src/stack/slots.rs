@@ -55,6 +55,8 @@ pub(super) struct CacheSlot<R, F, E> {
     /// Its stale responses, if it keeps any.
     pub(super) stale: Option<Stale<R, F>>,
     pub(super) description: String,
+    /// All its settings, to look at.
+    pub(super) details: String,
 }
 
 /// Streams plain calls upstream.
@@ -233,6 +235,7 @@ impl<R, F, E> Clone for CacheSlot<R, F, E> {
             wrap: Arc::clone(&self.wrap),
             stale: self.stale.clone(),
             description: self.description.clone(),
+            details: self.details.clone(),
         }
     }
 }
@@ -250,8 +253,16 @@ impl<R, F, E> Clone for StreamUpstreamSlot<R, F, E> {
 impl<R, F, E> fmt::Debug for Slots<R, F, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Slots")
+            .field("has_canned_reply", &self.canned.is_some())
+            .field(
+                "cache",
+                &self.cache.as_ref().map(|cache| (&cache.description, &cache.details)),
+            )
+            .field("stream_upstream", &self.stream_upstream.as_ref().map(|slot| slot.layer))
+            .field("resume", &self.resume.as_ref().map(|(layer, _)| layer))
+            .field("has_classifier", &self.classify.is_some())
             .field("around_call", &self.around_call.len())
             .field("around_attempt", &self.around_attempt.len())
-            .finish_non_exhaustive()
+            .finish()
     }
 }

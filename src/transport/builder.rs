@@ -11,7 +11,7 @@ use super::{
 };
 
 /// Makes a [`Transport`].
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TransportBuilder {
     upstreams: Vec<Upstream>,
     attribution: Attribution,

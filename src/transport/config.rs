@@ -126,7 +126,7 @@ impl std::error::Error for TransportProblem {}
 pub(super) const MOST_CLIENTS: usize = 256;
 
 /// How connections are made and kept.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Settings {
     pub(super) connect_timeout: Duration,
     pub(super) pool_idle_timeout: Duration,

@@ -30,6 +30,14 @@ const OTHER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 #[derive(Debug, Clone)]
 pub(super) struct Names(Arc<Mutex<IpAddr>>);
 
+impl PartialEq for Names {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Names {}
+
 impl Names {
     fn change(&self, address: IpAddr) {
         *self.0.lock().unwrap() = address;

@@ -14,6 +14,8 @@ DRIVERS = {
     "vercel-node": ("chat", "responses", "messages", "embeddings"),
     "langchain-python": ("chat", "messages", "embeddings"),
     "litellm-python": ("chat", "messages"),
+    "async-openai-rust": ("chat", "responses", "embeddings"),
+    "openrouter-rs-rust": ("chat", "responses", "messages", "embeddings"),
 }
 
 OPENAI = {
@@ -102,6 +104,19 @@ LITELLM_MESSAGES = LITELLM | {
     "tool_calls": "tool_calls",
 }
 
+# The classes of Rust clients are variants of their error. Neither has room for a header.
+ASYNC_OPENAI = dict.fromkeys((400, 403, 404, 413, 422, 429, 502, 503), "ApiError") | {
+    # It knows no chunk with an error, and gives it to its caller as the text that it could not read.
+    "stream": "JSONDeserialize",
+    "retry-after": False,
+}
+
+OPENROUTER_RS = dict.fromkeys((400, 403, 404, 413, 422, 429, 502, 503), "Api") | {
+    # Its own finish reason, and its own events.
+    "stream": "FinishReason::Error",
+    "retry-after": False,
+}
+
 CLASSES = {
     ("openai-python", "chat"): OPENAI,
     ("openai-python", "responses"): OPENAI,
@@ -126,6 +141,13 @@ CLASSES = {
     ("langchain-python", "embeddings"): OPENAI,
     ("litellm-python", "chat"): LITELLM,
     ("litellm-python", "messages"): LITELLM_MESSAGES,
+    ("async-openai-rust", "chat"): ASYNC_OPENAI,
+    ("async-openai-rust", "responses"): ASYNC_OPENAI | {"stream": "ResponseError"},
+    ("async-openai-rust", "embeddings"): ASYNC_OPENAI,
+    ("openrouter-rs-rust", "chat"): OPENROUTER_RS,
+    ("openrouter-rs-rust", "responses"): OPENROUTER_RS | {"stream": "error"},
+    ("openrouter-rs-rust", "messages"): OPENROUTER_RS | {"stream": "Error"},
+    ("openrouter-rs-rust", "embeddings"): OPENROUTER_RS,
 }
 
 

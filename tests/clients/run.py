@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs real clients, unmodified, against the mounted stack over the simulator, on this machine's loopback addresses.
 
-usage: run.py --service FILE --simulator FILE --python FILE --node FILE --modules DIR [--jobs N] [--show] [NAME...]
+usage: run.py --service FILE --simulator FILE --rust FILE --python FILE --node FILE --modules DIR [--jobs N] [--show] [NAME...]
 
 NAME chooses drivers, such as `openai-python`, or cases, such as `rescued`. --show prints each result. `scripts/clients` installs
 the clients and calls this. A case is a row of cases.py; what a client raises is a row of classes.py.
@@ -166,6 +166,8 @@ class Driver:
 
 def command_of(name, options, directory):
     client, language = name.rsplit("-", 1)
+    if language == "rust":
+        return [options.rust, client]
     if language == "python":
         return [options.python, HERE / "python" / f"{client}_driver.py"]
     return [options.node, pathlib.Path(directory) / "node" / f"{client}.mjs"]
@@ -209,7 +211,7 @@ def run_driver(name, apis, wanted, options, pairs, directory):
 
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
-    for option in ("service", "simulator", "python", "node", "modules"):
+    for option in ("service", "simulator", "rust", "python", "node", "modules"):
         parser.add_argument("--" + option, required=True)
     parser.add_argument("--jobs", type=int, default=3)
     parser.add_argument("--show", action="store_true")

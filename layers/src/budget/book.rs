@@ -163,7 +163,11 @@ impl Shelf {
         let hash = self.hasher.hash_one(&line.account);
         let index = usize::try_from(hash % SHARDS as u64).ok()?;
         let mut shard = self.shards.get(index)?.lock().unwrap_or_else(whole);
-        if let Some(entry) = shard.get(&line.account) {
+        if let Some(entry) = shard.get_mut(&line.account) {
+            // Its cap or window may have been changed.
+            if !Arc::ptr_eq(&entry.budget, &line.budget) {
+                entry.budget = Arc::clone(&line.budget);
+            }
             return Some(Arc::clone(&entry.slot));
         }
         let room = self.most.div_ceil(SHARDS);

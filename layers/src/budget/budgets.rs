@@ -54,6 +54,19 @@ impl Budgets {
         })
     }
 
+    /// Other budgets over the same accounts: what was spent and reserved stays, under its name and its tags. These stay as they are.
+    ///
+    /// An account whose new window began later than its old one begins empty.
+    ///
+    /// # Errors
+    ///
+    /// If two have the same name.
+    pub fn with(&self, budgets: impl IntoIterator<Item = Budget>) -> Result<Self, BudgetError> {
+        let mut others = Self::in_store(budgets, Arc::clone(&self.store))?;
+        others.is_refilled = Arc::clone(&self.is_refilled);
+        Ok(others)
+    }
+
     /// The budgets.
     pub fn iter(&self) -> impl Iterator<Item = &Budget> {
         self.budgets.iter().map(|budget| &**budget)

@@ -32,7 +32,7 @@ pub struct FirstTokenBody<B: Body> {
 enum End {
     Open,
     /// The rest is read for what it says of usage.
-    Failing(LayerError),
+    Failing(Box<LayerError>),
     Ended,
 }
 
@@ -80,7 +80,7 @@ where
             let next = ready!(this.inner.as_mut().poll_frame(cx));
             match (std::mem::replace(this.end, End::Ended), next) {
                 (End::Failing(error), Some(Ok(_))) => *this.end = End::Failing(error),
-                (End::Failing(error), _) => return Poll::Ready(Some(Err(error.into()))),
+                (End::Failing(error), _) => return Poll::Ready(Some(Err((*error).into()))),
                 (End::Open | End::Ended, next) => {
                     let frame = next.as_ref().and_then(|next| next.as_ref().ok()?.data_ref());
                     match frame.and_then(|frame| this.failing.failure(frame)) {

@@ -20,13 +20,13 @@ impl FailingReasons {
         Self(Some(Arc::new(rule)))
     }
 
-    /// The failure that the answer ends with, if this frame says why it ends, and that counts as one.
-    pub(super) fn failure<D: Frame>(&self, frame: &D) -> Option<LayerError> {
+    /// The failure that the answer ends with, if this frame says why it ends, and that counts as one. It is rare, hence boxed.
+    pub(super) fn failure<D: Frame>(&self, frame: &D) -> Option<Box<LayerError>> {
         let rule = self.0.as_ref()?;
         let reason = frame.finish_reason()?;
         let kind = rule(&reason)?;
         let reason = reason.chars().take(LONGEST_REASON).collect();
-        Some(LayerError::FinishReason { reason, kind })
+        Some(Box::new(LayerError::FinishReason { reason, kind }))
     }
 }
 

@@ -47,7 +47,7 @@ struct Holding<B: Body> {
     bytes: usize,
     failing: FailingReasons,
     /// The answer ends for this reason, which is a failure: the rest is read for what it says of usage.
-    failed: Option<LayerError>,
+    failed: Option<Box<LayerError>>,
 }
 
 impl<F, B: Body> FirstTokenFuture<F, B> {
@@ -153,7 +153,7 @@ where
             let next = ready!(Pin::new(&mut self.body).poll_frame(cx));
             if let Some(failed) = self.failed.take() {
                 if !matches!(next, Some(Ok(_))) {
-                    return Poll::Ready(Err(failed.into()));
+                    return Poll::Ready(Err((*failed).into()));
                 }
                 self.failed = Some(failed);
                 continue;

@@ -1,4 +1,4 @@
-//! Attempts that wait for reserved money: served in the order in which they came, whoever is dropped.
+//! Attempts that wait for reserved money: served in the order in which they came, whichever of them are dropped.
 
 use std::{collections::VecDeque, pin::Pin, time::Duration};
 
@@ -201,7 +201,7 @@ async fn the_queue_has_an_end() {
     assert_eq!(book.accounts()[0].reserved, usd("0"));
 }
 
-/// Whatever ends or is dropped in whatever order: whoever fits, and is the first, is awake.
+/// Whatever ends or is dropped in whatever order: the first one, if it fits, is awake.
 #[tokio::test(start_paused = true)]
 async fn no_wake_up_is_lost_whatever_is_dropped() {
     for seed in 0..300 {

@@ -1,7 +1,7 @@
 //! The budget store's accounts and their locks, in every interleaving there is: loom's locks in the place of the standard ones.
 //!
 //! Checked: at every lock settled + reserved ≤ cap; a reservation on several accounts is all or nothing; callers that want the same
-//! accounts in another order do not deadlock; in the end nothing is reserved; whoever waits for money, and could have it, is woken.
+//! accounts in another order do not deadlock; in the end nothing is reserved; an attempt that waits for money, and could have it, is woken.
 
 #[path = "../../src/budget/account.rs"]
 #[expect(dead_code, reason = "the model uses a part of what the book does")]

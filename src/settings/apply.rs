@@ -1,0 +1,192 @@
+//! What each setting does to the builder.
+
+use std::sync::Arc;
+
+use tower_llm_layers::fallback::RequestedModel;
+
+use super::{
+    MinThroughputSettings, OrOff, RequestedModelSettings, Settings, SettingsProblem, StreamUpstreamSettings, Time,
+    WrongSetting, carried::Carried,
+};
+use crate::{
+    Catalogue, Stack,
+    degrade::CannedReply,
+    stack::{BuildProblem, StackBuilder},
+    stream_upstream::StreamUpstreamLayer,
+};
+
+/// The base URL of an upstream that has none: the build fails, and its candidates are no problem of their own.
+const STAND_IN: &str = "http://upstream.invalid";
+
+/// A builder with everything but the budgets.
+pub(super) fn apply(settings: &Settings, carried: &mut Carried, wrong: &mut Vec<SettingsProblem>) -> StackBuilder {
+    let builder = upstreams(Stack::builder(), settings, carried, wrong);
+    let builder = prices(candidates(builder, settings), settings, wrong);
+    limits(layers(builder, settings), settings, carried, wrong)
+        .retry_budget(carried.retry_budget.clone())
+        .hedge(carried.hedge.clone())
+        .observe(carried.observe.clone())
+        .pauses(carried.pauses.clone())
+}
+
+fn upstreams(
+    mut builder: StackBuilder,
+    settings: &Settings,
+    carried: &mut Carried,
+    wrong: &mut Vec<SettingsProblem>,
+) -> StackBuilder {
+    let mut problem = |key: String, what| wrong.push(SettingsProblem::new(&settings.source, &key, what));
+    for (place, entry) in settings.upstream.iter().enumerate() {
+        let keys = carried.keys(entry, |number, message| {
+            let list = if entry.secrets().len() > 1 {
+                format!("[{number}]")
+            } else {
+                String::new()
+            };
+            problem(format!("upstream[{place}].key{list}"), WrongSetting::Value(message));
+        });
+        builder = match entry.upstream() {
+            Some(Ok(upstream)) => builder.upstream(upstream, keys),
+            // The builder reports it again, and knows that the upstream was given.
+            Some(Err(_)) => builder.upstream((&*entry.name, entry.base_url.as_deref().unwrap_or_default()), keys),
+            None => {
+                problem(format!("upstream[{place}].base_url"), WrongSetting::Missing);
+                builder.upstream((&*entry.name, STAND_IN), keys)
+            }
+        };
+    }
+    builder
+        .attribution(settings.attribution.attribution())
+        .max_event_bytes(settings.max_event_bytes)
+        .trailer_timeout(settings.trailer_timeout.0)
+        .connections(|transport| {
+            settings.connections.apply(transport.clone()).unwrap_or_else(|error| {
+                problem("connections.proxy".to_owned(), WrongSetting::Value(error.to_string()));
+                transport
+            })
+        })
+}
+
+fn candidates(mut builder: StackBuilder, settings: &Settings) -> StackBuilder {
+    // An empty list is none at all.
+    if !settings.chain.is_empty() {
+        builder = builder.chain(&settings.chain);
+    }
+    if !settings.cheaper.is_empty() {
+        builder = builder.cheaper(&settings.cheaper);
+    }
+    builder
+        .requested_model(match settings.requested_model {
+            RequestedModelSettings::First => RequestedModel::First,
+            RequestedModelSettings::Ignored => RequestedModel::Ignored,
+        })
+        .fallback_on_refusal(settings.fallback_on_refusal)
+        .server_side_fallback(settings.server_side_fallback)
+}
+
+fn prices(mut builder: StackBuilder, settings: &Settings, wrong: &mut Vec<SettingsProblem>) -> StackBuilder {
+    let mut problem = |key: &str, message: String| {
+        wrong.push(SettingsProblem::new(
+            &settings.source,
+            key,
+            WrongSetting::Value(message),
+        ));
+    };
+    let mut catalogue = Catalogue::default();
+    if let Some(path) = &settings.catalogue {
+        match Catalogue::load(path) {
+            Ok(saved) => catalogue = saved,
+            Err(error) => problem("catalogue", error.to_string()),
+        }
+        builder = builder.catalogue(Arc::new(catalogue.clone()));
+    }
+    for (place, price) in settings.prices.iter().enumerate() {
+        match price.pricing() {
+            Ok(pricing) => catalogue = catalogue.with_price(&price.upstream, &price.model, &pricing),
+            Err(error) => problem(&format!("prices[{place}]"), error.to_string()),
+        }
+    }
+    if settings.catalogue.is_some() || !settings.prices.is_empty() {
+        builder = builder.prices(Arc::new(catalogue));
+    }
+    if let Some(unknown) = &settings.unknown_price {
+        builder = builder.unknown_price(unknown.policy());
+    }
+    if settings.allow_unreserved_tools {
+        builder = builder.allow_unreserved_tools();
+    }
+    builder
+        .default_output_tokens(settings.default_output_tokens.on().copied())
+        .min_output_tokens(settings.min_output_tokens)
+        .max_reservation_wait(settings.max_reservation_wait.0)
+}
+
+fn layers(mut builder: StackBuilder, settings: &Settings) -> StackBuilder {
+    let time = |limit: &OrOff<Time>| limit.on().map(|limit| limit.0);
+    // Set by hand it is checked against the deadline.
+    if settings.first_token_timeout != Settings::default().first_token_timeout {
+        builder = builder.first_token_timeout(time(&settings.first_token_timeout));
+    }
+    if let Some(resume) = settings.resume {
+        builder = builder.resume(resume.layer());
+    }
+    if let Some(text) = &settings.canned_reply {
+        builder = builder.canned_reply(CannedReply::text(&**text));
+    }
+    if let Some(name) = &settings.require_tag {
+        builder = builder.require_tag(name);
+    }
+    builder
+        .deadline(time(&settings.deadline))
+        .response_timeout(time(&settings.response_timeout))
+        .last_candidate_grace(settings.last_candidate_grace.0)
+        .idle_timeout(time(&settings.idle_timeout))
+        .min_throughput(settings.min_throughput.map(MinThroughputSettings::floor))
+        .attempts(settings.attempts)
+        .attempts_per_candidate(settings.attempts_per_candidate)
+        .max_retry_delay(settings.max_retry_delay.0)
+        .max_retry_delay_with_fallback(settings.max_retry_delay_with_fallback.0)
+        .retry_timeouts(settings.retry_timeouts)
+        .backoff(settings.backoff.schedule())
+        .stream_upstream(match settings.stream_upstream {
+            StreamUpstreamSettings::OnRequest => StreamUpstreamLayer::on_request(),
+            StreamUpstreamSettings::Always => StreamUpstreamLayer::new(),
+        })
+}
+
+fn limits(
+    mut builder: StackBuilder,
+    settings: &Settings,
+    carried: &Carried,
+    wrong: &mut Vec<SettingsProblem>,
+) -> StackBuilder {
+    builder = match (settings.circuit_breaker.on(), &carried.circuits) {
+        (None, _) => builder.circuit_breaker(None),
+        (Some(_), Some(circuits)) => builder.circuits(circuits.clone()),
+        // It cannot be made, and the builder says why.
+        (Some(policy), None) => builder.circuit_breaker(policy.policy()),
+    };
+    if let Some(limits) = &carried.concurrency {
+        builder = builder.adaptive_concurrency(limits.clone());
+    }
+    if let Some(cache) = &carried.cache {
+        builder = builder.cache(cache.clone());
+    }
+    let mut problem = |field: &'static str, error| {
+        let problem = WrongSetting::Build(BuildProblem::Limits { field, error });
+        wrong.push(SettingsProblem::new(&settings.source, field, problem));
+    };
+    if let Some(admit) = &settings.admit {
+        match admit.limits() {
+            Ok(limits) => builder = builder.admit(limits, admit.tenant.key(), admit.max_wait.0),
+            Err(error) => problem("admit", error),
+        }
+    }
+    if let Some(limited) = &settings.upstream_limits {
+        match limited.limits() {
+            Ok(limits) => builder = builder.upstream_limits(limits, limited.max_wait.0),
+            Err(error) => problem("upstream_limits", error),
+        }
+    }
+    builder.shared_limits(carried.admission.clone(), carried.upstream_limits.clone())
+}

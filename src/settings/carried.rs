@@ -1,0 +1,164 @@
+//! What a stack knows that outlives its settings: it is carried over to the stack that replaces it.
+
+use std::collections::BTreeMap;
+
+use tower_llm_layers::{
+    adaptive_concurrency::ConcurrencyLimits,
+    auth::{ApiKey, KeyPool, KeySource},
+    circuit_breaker::Circuits,
+    fallback::Hedge,
+    observe::ObserveLayer,
+    pause::Pauses,
+    rate_limit::{PerCandidate, RateLimitLayer},
+    retry::RetryBudget,
+};
+
+use super::{KeySettings, Settings, SettingsProblem, UpstreamSettings, WrongSetting};
+use crate::stack::{ChatCache, TenantKey};
+
+/// The handles of all state but the budgets' accounts. A part whose settings have changed begins again; all others are shared with the stack
+/// before.
+#[derive(Clone)]
+pub(super) struct Carried {
+    pub(super) retry_budget: RetryBudget,
+    pub(super) circuits: Option<Circuits>,
+    pub(super) hedge: Option<Hedge>,
+    pub(super) concurrency: Option<ConcurrencyLimits>,
+    pub(super) observe: ObserveLayer,
+    pub(super) cache: Option<ChatCache>,
+    pub(super) admission: Option<RateLimitLayer<TenantKey>>,
+    pub(super) upstream_limits: Option<RateLimitLayer<PerCandidate>>,
+    pub(super) pauses: Pauses,
+    /// The pools, by upstream, with the keys that are in them.
+    pools: BTreeMap<Box<str>, (Vec<ApiKey>, KeyPool)>,
+}
+
+/// The settings before, and what they had.
+type Before<'a> = Option<(&'a Settings, &'a Carried)>;
+
+/// The handle before, if what it was made of is the same now.
+fn kept<T: PartialEq, H: Clone>(
+    before: Before<'_>,
+    now: &Settings,
+    part: impl Fn(&Settings) -> T,
+    handle: impl Fn(&Carried) -> &H,
+) -> Option<H> {
+    let (settings, carried) = before?;
+    (part(settings) == part(now)).then(|| handle(carried).clone())
+}
+
+impl Carried {
+    /// What these settings begin with, and share with those before. Parts that cannot be made are problems, and left out.
+    pub(super) fn new(settings: &Settings, before: Before<'_>, wrong: &mut Vec<SettingsProblem>) -> Self {
+        let mut problem = |key: &str, message: String| {
+            wrong.push(SettingsProblem::new(
+                &settings.source,
+                key,
+                WrongSetting::Value(message),
+            ));
+        };
+        let retry_budget = kept(
+            before,
+            settings,
+            |all| all.retry_budget,
+            |carried| &carried.retry_budget,
+        );
+        let circuits = kept(before, settings, |all| all.circuit_breaker, |carried| &carried.circuits);
+        let hedge = kept(before, settings, |all| all.hedge, |carried| &carried.hedge);
+        let concurrency = kept(
+            before,
+            settings,
+            |all| all.adaptive_concurrency.clone(),
+            |carried| &carried.concurrency,
+        );
+        let observe = kept(before, settings, |all| all.observe.clone(), |carried| &carried.observe);
+        let cache = kept(before, settings, answers, |carried| &carried.cache);
+        let admission = kept(before, settings, |all| all.admit.clone(), |carried| &carried.admission);
+        let upstream_limits = kept(
+            before,
+            settings,
+            |all| all.upstream_limits.clone(),
+            |carried| &carried.upstream_limits,
+        );
+        let budget = settings.retry_budget;
+        Self {
+            retry_budget: retry_budget.unwrap_or_else(|| RetryBudget::new(budget.ratio, budget.floor)),
+            // The builder reports what is wrong with the policy, and with the limits.
+            circuits: circuits.unwrap_or_else(|| Circuits::new(settings.circuit_breaker.on()?.policy()).ok()),
+            hedge: hedge.unwrap_or_else(|| Some(settings.hedge.as_ref()?.hedge())),
+            concurrency: concurrency.unwrap_or_else(|| {
+                let limits = ConcurrencyLimits::new(settings.adaptive_concurrency.as_ref()?.policy());
+                limits
+                    .map_err(|error| problem("adaptive_concurrency", error.to_string()))
+                    .ok()
+            }),
+            observe: observe.unwrap_or_else(|| ObserveLayer::new().tags(&settings.observe.tags)),
+            cache: cache.unwrap_or_else(|| {
+                let cache = settings.cache.as_ref()?.cache();
+                cache
+                    .map_err(|error| problem("cache.ignore_header", error.to_string()))
+                    .ok()
+            }),
+            admission: admission.unwrap_or_else(|| {
+                let admit = settings.admit.as_ref()?;
+                RateLimitLayer::new(admit.limits().ok()?, admit.tenant.key()).ok()
+            }),
+            upstream_limits: upstream_limits.unwrap_or_else(|| {
+                RateLimitLayer::new(settings.upstream_limits.as_ref()?.limits().ok()?, PerCandidate).ok()
+            }),
+            pauses: before.map(|(_, carried)| carried.pauses.clone()).unwrap_or_default(),
+            pools: pools(settings, before),
+        }
+    }
+
+    /// The keys of an upstream, read now. A pool of the same keys as before keeps what is known of them.
+    pub(super) fn keys(&mut self, upstream: &UpstreamSettings, wrong: impl FnMut(usize, String)) -> KeySource {
+        let mut wrong = wrong;
+        let secrets = upstream.secrets().iter().enumerate();
+        let keys =
+            secrets.filter_map(|(place, secret)| secret.key().map_err(|error| wrong(place, error.to_string())).ok());
+        let keys: Vec<ApiKey> = keys.collect();
+        if !matches!(upstream.key, Some(KeySettings::Pool(_))) {
+            return keys.into_iter().next().map_or(KeySource::None, KeySource::Static);
+        }
+        if let Some((known, pool)) = self.pools.get(&*upstream.name)
+            && known.iter().map(ApiKey::header).eq(keys.iter().map(ApiKey::header))
+        {
+            return pool.clone().into();
+        }
+        match KeyPool::new(keys.iter().cloned()) {
+            Ok(pool) => {
+                self.pools.insert(upstream.name.as_str().into(), (keys, pool.clone()));
+                pool.into()
+            }
+            Err(error) if upstream.secrets().is_empty() => {
+                wrong(0, error.to_string());
+                KeySource::None
+            }
+            // Each of its keys is a problem already.
+            Err(_) => KeySource::None,
+        }
+    }
+}
+
+/// The pools before, of the upstreams that are still there.
+fn pools(settings: &Settings, before: Before<'_>) -> BTreeMap<Box<str>, (Vec<ApiKey>, KeyPool)> {
+    let mut pools = before.map(|(_, carried)| carried.pools.clone()).unwrap_or_default();
+    pools.retain(|name, _| settings.upstream.iter().any(|upstream| *upstream.name == **name));
+    pools
+}
+
+/// What decides an answer beside the request: a cache is for one of it.
+fn answers(settings: &Settings) -> impl PartialEq + use<> {
+    let places = settings.upstream.iter().map(|upstream| UpstreamSettings {
+        key: None,
+        ..upstream.clone()
+    });
+    (
+        settings.cache.clone(),
+        settings.chain.clone(),
+        settings.cheaper.clone(),
+        settings.requested_model,
+        places.collect::<Vec<_>>(),
+    )
+}

@@ -1,0 +1,165 @@
+//! Upstreams, their keys, and how the app shows at OpenRouter.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Secret;
+use crate::{
+    Api,
+    transport::{
+        ANTHROPIC, ANTHROPIC_URL, Attribution, Dialect, OPENAI, OPENAI_URL, OPENROUTER, OPENROUTER_URL, TransportError,
+        Upstream,
+    },
+};
+
+/// A place that answers calls, and its keys: see [`Upstream`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct UpstreamSettings {
+    /// The name that candidates refer to. `openrouter`, `openai` and `anthropic` are known with their addresses, dialects and APIs.
+    pub name: String,
+    /// Everything before `/chat/completions`. Needed unless the name is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
+    /// What it understands; by default that of its name, and `openai` of any other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dialect: Option<DialectSettings>,
+    /// The APIs that it speaks; by default those of its name or dialect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apis: Option<Vec<ApiSettings>>,
+    /// Its key, or a list of keys that are used in turn: `env:NAME` or `file:PATH` each. By default it is called without a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<KeySettings>,
+}
+
+/// One key, or several that are used in turn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum KeySettings {
+    /// Always the same.
+    One(Secret),
+    /// A pool.
+    Pool(Vec<Secret>),
+}
+
+/// What an upstream understands: see [`Dialect`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum DialectSettings {
+    /// All of OpenRouter's fields.
+    Openrouter,
+    /// OpenAI's fields only.
+    Openai,
+    /// Anthropic's messages only.
+    Anthropic,
+}
+
+/// An API: see [`Api`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ApiSettings {
+    /// OpenAI's chat completions.
+    Chat,
+    /// OpenAI's responses.
+    Responses,
+    /// Anthropic's messages.
+    Messages,
+    /// OpenAI's embeddings.
+    Embeddings,
+}
+
+impl UpstreamSettings {
+    /// One of the known upstreams, or one that needs a base URL.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            base_url: None,
+            dialect: None,
+            apis: None,
+            key: None,
+        }
+    }
+
+    /// The keys, in their order.
+    pub(super) fn secrets(&self) -> &[Secret] {
+        match &self.key {
+            None => &[],
+            Some(KeySettings::One(key)) => std::slice::from_ref(key),
+            Some(KeySettings::Pool(keys)) => keys,
+        }
+    }
+
+    /// The upstream; `None` if its name is not known and it has no base URL.
+    pub(super) fn upstream(&self) -> Option<Result<Upstream, TransportError>> {
+        let known = match self.name.trim() {
+            OPENROUTER => Some((OPENROUTER_URL, Dialect::OpenRouter, &Api::ALL[..])),
+            OPENAI => Some((
+                OPENAI_URL,
+                Dialect::OpenAi,
+                &[Api::Chat, Api::Responses, Api::Embeddings][..],
+            )),
+            ANTHROPIC => Some((ANTHROPIC_URL, Dialect::Anthropic, &[Api::Messages][..])),
+            _ => None,
+        };
+        let base_url = self.base_url.as_deref().or(known.map(|(url, ..)| url))?;
+        let dialect = match self.dialect {
+            Some(DialectSettings::Openrouter) => Dialect::OpenRouter,
+            Some(DialectSettings::Openai) => Dialect::OpenAi,
+            Some(DialectSettings::Anthropic) => Dialect::Anthropic,
+            None => known.map_or(Dialect::OpenAi, |(_, dialect, _)| dialect),
+        };
+        let upstream = Upstream::new(&self.name, base_url, dialect);
+        let known = known.filter(|_| self.dialect.is_none()).map(|(.., apis)| apis);
+        Some(upstream.map(|upstream| match (&self.apis, known) {
+            (Some(apis), _) => upstream.apis(apis.iter().map(|api| api.api())),
+            (None, Some(apis)) => upstream.apis(apis.iter().copied()),
+            (None, None) => upstream,
+        }))
+    }
+}
+
+impl ApiSettings {
+    const fn api(self) -> Api {
+        match self {
+            Self::Chat => Api::Chat,
+            Self::Responses => Api::Responses,
+            Self::Messages => Api::Messages,
+            Self::Embeddings => Api::Embeddings,
+        }
+    }
+}
+
+/// How the app shows at OpenRouter: see [`Attribution`].
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct AttributionSettings {
+    /// The app's title.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The app's URL, which identifies it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Up to two of OpenRouter's categories, with a comma between.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub categories: Option<String>,
+}
+
+impl AttributionSettings {
+    pub(super) fn attribution(&self) -> Attribution {
+        let mut attribution = self
+            .title
+            .clone()
+            .map_or_else(Attribution::default, Attribution::titled);
+        if let Some(url) = &self.url {
+            attribution = attribution.url(&**url);
+        }
+        if let Some(categories) = &self.categories {
+            attribution = attribution.categories(&**categories);
+        }
+        attribution
+    }
+}
