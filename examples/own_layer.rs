@@ -41,7 +41,7 @@ impl<S: Service<Request<ApiRequest>>> Service<Request<ApiRequest>> for Redact<S>
     fn call(&mut self, mut request: Request<ApiRequest>) -> S::Future {
         if let Some(chat) = request.body_mut().as_chat_mut() {
             // The other layers keep the request as it was: this is the copy of one attempt.
-            let messages = chat.get_raw("messages").map(serde_json::from_slice::<Value>);
+            let messages = chat.read_raw("messages").map(serde_json::from_slice::<Value>);
             if let Some(Ok(mut messages)) = messages {
                 redact(&mut messages);
                 *chat = chat.clone().extra("messages", messages);

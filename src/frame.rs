@@ -398,6 +398,8 @@ impl Frame for ChatFrame {
 
 mod buf;
 mod splice;
+#[cfg(feature = "cache")]
+mod stored;
 #[cfg(test)]
 mod tests;
 mod typed;

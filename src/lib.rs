@@ -9,6 +9,7 @@ mod dialect;
 mod encoding;
 mod error;
 mod frame;
+mod free;
 mod held;
 mod in_flight;
 mod known;
@@ -23,6 +24,7 @@ pub mod balance;
 pub mod catalogue;
 pub mod degrade;
 pub mod endpoint;
+pub mod prelude;
 pub mod request;
 pub mod response;
 #[cfg(feature = "settings")]

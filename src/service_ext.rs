@@ -17,15 +17,14 @@ use crate::{
 pub trait ChatServiceExt: ChatService {
     /// Asks for a streamed answer. Resolves when the answer begins.
     ///
-    /// What goes along with one call only, its [`Priority`](tower_llm_layers::Priority) say, or how it is to use the cache, stands in the
-    /// extensions of its request:
+    /// What goes along with one call only, its [`Priority`](tower_llm_layers::Priority) say, or how it is to use the cache, is set on its
+    /// request:
     ///
     /// ```
     /// use tower_openrouter::{ChatRequest, ChatServiceExt, Error, Stack, layers::Priority};
     ///
     /// # async fn run(stack: Stack) -> Result<(), Error> {
-    /// let mut batch = ChatRequest::user("Summarise the report.").into_http();
-    /// batch.extensions_mut().insert(Priority::Batch);
+    /// let batch = ChatRequest::user("Summarise the report.").priority(Priority::Batch);
     /// let answer = stack.complete(batch).await?;
     /// # Ok(())
     /// # }
@@ -47,7 +46,7 @@ pub trait ChatServiceExt: ChatService {
         }
     }
 
-    /// Asks for a whole answer. What goes along with one call only stands in its request's extensions, as for [`stream`](Self::stream).
+    /// Asks for a whole answer. What goes along with one call only is set on its request, as for [`stream`](Self::stream).
     ///
     /// # Errors
     ///

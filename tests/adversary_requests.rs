@@ -99,7 +99,7 @@ fn a_limit_on_tokens_leaves_no_larger_one_behind() {
             !text.contains("9000") && !text.contains("e999") && !text.contains("-1"),
             "{text}"
         );
-        assert_eq!(request.get_max_tokens(), Some(64));
+        assert_eq!(request.read_max_tokens(), Some(64));
     }
 }
 

@@ -12,8 +12,8 @@ use tower_openrouter::{
     degrade::CannedReply,
     endpoint::{CACHE_HEADER, DEGRADED_HEADER, EndpointBody},
     layers::{
-        Degraded, DegradedSource, Tags,
-        cache::{Cache, CacheMode, CacheStatus, Coalesced},
+        CacheMode, Degraded, DegradedSource, LlmRequest, Tags,
+        cache::{Cache, CacheStatus, Coalesced},
         rate_limit::{Limits, Rate},
     },
     stack::{ChatCache, StackBuilder, TenantKey},
@@ -53,8 +53,7 @@ async fn one_request_may_go_round_the_cache_or_want_nothing_else() {
     let world = World::new("GOOD").await;
     let stack = cached(world.builder(), kept());
     let in_mode = async |mode: CacheMode| {
-        let mut request = ask().stream(true).into_http();
-        request.extensions_mut().insert(mode);
+        let request = ask().stream(true).cache_mode(mode).into_http();
         let answer = Answer::new(stack.clone().oneshot(request).await?);
         answer.text().await
     };
@@ -293,10 +292,10 @@ async fn a_request_that_bypasses_the_cache_gets_no_stale_answer() {
                 request.headers_mut().insert(CACHE_CONTROL, "no-store".parse().unwrap());
             }
             "bypass" => {
-                request.extensions_mut().insert(CacheMode::Bypass);
+                request.body_mut().call_mut().set_cache_mode(CacheMode::Bypass);
             }
             "refresh" => {
-                request.extensions_mut().insert(CacheMode::Refresh);
+                request.body_mut().call_mut().set_cache_mode(CacheMode::Refresh);
             }
             _ => {}
         }
@@ -313,8 +312,7 @@ async fn an_only_if_cached_request_gets_no_other_answer() {
     let world = World::new("503").await;
     let builder = world.builder().canned_reply(CannedReply::text("sorry"));
     let stack = cached(builder, kept());
-    let mut request = ask().into_http();
-    request.extensions_mut().insert(CacheMode::OnlyIfCached);
+    let request = ask().cache_mode(CacheMode::OnlyIfCached);
     let error = stack.complete(request).await.unwrap_err();
     assert!(
         error

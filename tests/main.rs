@@ -34,6 +34,9 @@ mod balance;
 mod cache;
 #[cfg(test)]
 #[cfg(feature = "cache")]
+mod cache_elsewhere;
+#[cfg(test)]
+#[cfg(feature = "cache")]
 mod cache_slot;
 #[cfg(test)]
 mod cancellation;

@@ -171,9 +171,9 @@ async fn an_interactive_call_goes_before_a_batch() {
         let stack = stack.adaptive_concurrency(limits).build().unwrap();
         let asked = async |name: &str, after: u64, priority: Option<Priority>| {
             tokio::time::sleep(Duration::from_millis(after)).await;
-            let mut request = ask().end_user(name).into_http();
+            let mut request = ask().end_user(name);
             if let Some(priority) = priority {
-                request.extensions_mut().insert(priority);
+                request = request.priority(priority);
             }
             stack.complete(request).await.unwrap();
         };

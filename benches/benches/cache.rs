@@ -14,7 +14,7 @@ use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
 use http::{Request, Response};
 use http_body::Body;
 use tower::Service;
-use tower_openrouter::layers::cache::CacheMode;
+use tower_openrouter::layers::{CacheMode, LlmRequest};
 use tower_openrouter::{ApiRequest, ChatRequest};
 use tower_openrouter_subjects::answers::{Answers, Silent};
 use tower_openrouter_subjects::liter::{self, Theirs};
@@ -45,7 +45,7 @@ fn plain() -> Request<ApiRequest> {
 
 /// A request that must not be answered by what is kept, and is kept.
 fn refresh(mut request: Request<ApiRequest>) -> Request<ApiRequest> {
-    request.extensions_mut().insert(CacheMode::Refresh);
+    request.body_mut().call_mut().set_cache_mode(CacheMode::Refresh);
     request
 }
 

@@ -82,12 +82,14 @@ pub mod tagging;
 pub mod timeout;
 
 pub use call::{
-    Attempt, AttemptHandle, AttemptLog, Call, Candidate, CandidateError, ContinueBy, LONGEST_TAG_NAME,
+    Attempt, AttemptHandle, AttemptLog, CacheMode, Call, Candidate, CandidateError, ContinueBy, LONGEST_TAG_NAME,
     LONGEST_TAG_VALUE, MOST_TAGS, Outcome, Priority, Route, TagError, Tags, TimeoutOverrides,
 };
 pub use failure::{Advice, FailureKind, FallbackAdvice, Health, Phase, RetryAdvice, Scope};
 pub use marks::{Coalesced, Degraded, DegradedSource, NoStore, OutputLimit, Resumed, Resumption, Unbilled};
 pub use money::{FixedPrices, PriceCeiling, PriceList, Quote, TokenUsage, UsdAmount, UsdError, WorstCasePrice};
+#[cfg(feature = "cache")]
+pub use protocol::StorableFrame;
 pub use protocol::{
     Apis, Block, BlockEdge, BlockKind, Budgeted, CacheKey, Capability, Continuable, Failure, FailureMarks, Frame,
     GlobalKey, KeyExtractor, KeyWriter, LayerError, LlmRequest, MIN_OUTPUT_TOKENS, Modalities, Needs, Shown, Splice,

@@ -17,7 +17,7 @@ use tower_llm_layers::{
     circuit_breaker::{CircuitBreakerLayer, CircuitPolicy},
     cost::{CostLayer, UnknownPrice},
     deadline::DeadlineLayer,
-    degrade::{DegradeLayer, NoLadder},
+    degrade::{DegradeLayer, NoDegradation},
     fallback::{FallbackLayer, Hedge},
     first_token::FirstTokenLayer,
     observe::ObserveLayer,
@@ -213,8 +213,8 @@ every_layer! {
     cost_with_a_budget: CostLayer::new().budgets(one_budget()).unknown_price(UnknownPrice::Assume(WorstCasePrice::default()));
     cost_with_a_store_that_waits: CostLayer::new().budgets(slow_budget()).unknown_price(UnknownPrice::Allow);
     deadline: DeadlineLayer::new(secs(90));
-    degrade: DegradeLayer::new(NoLadder);
-    degrade_off: DegradeLayer::off(NoLadder);
+    degrade: DegradeLayer::new(NoDegradation);
+    degrade_off: DegradeLayer::off(NoDegradation);
     fallback: FallbackLayer::new(chain(["a", "b"]));
     fallback_with_a_hedge: FallbackLayer::new(chain(["a", "b"])).hedge(Hedge::p95());
     first_token: FirstTokenLayer::new();

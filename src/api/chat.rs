@@ -55,7 +55,7 @@ impl ChatRequest {
 impl Continuable for ChatRequest {
     fn continue_after(&self, shown: &str) -> Option<Self> {
         let facts = self.facts();
-        let told = |name: &str| self.get_raw(name).is_some_and(|raw| raw != b"false" && raw != b"null");
+        let told = |name: &str| self.read_raw(name).is_some_and(|raw| raw != b"false" && raw != b"null");
         let whole = facts.structured_outputs || facts.json_mode || facts.choices > 1 || facts.forced_tool_choice;
         if whole || OF_ONE_GENERATION.into_iter().any(told) {
             return None;

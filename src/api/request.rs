@@ -209,6 +209,10 @@ impl LlmRequest for ApiRequest {
         each!(&mut self.0, body => LlmRequest::set_model(body, model));
     }
 
+    fn pool_of(upstream: &str, model: &str) -> Option<String> {
+        crate::free::pool_of(upstream, model)
+    }
+
     fn needs(&self) -> Needs {
         let mut needs = each!(&self.0, body => body.needs());
         needs.api = Some(self.api().name());

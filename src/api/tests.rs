@@ -77,7 +77,10 @@ fn edits_replace_one_member_and_leave_all_other_bytes() {
     assert!(Budgeted::set_max_tokens(&mut request, 3));
     let edited = body.replace("a/b", "c/d").replace("\":5", "\":3");
     assert_eq!(sent(&request, Dialect::OpenRouter), edited);
-    assert_eq!((request.get_model(), request.get_max_tokens()), (Some("c/d"), Some(3)));
+    assert_eq!(
+        (request.read_model(), request.read_max_tokens()),
+        (Some("c/d"), Some(3))
+    );
 
     let body = r#"{"model":"a/b","max_tokens":5,"messages":[{"role":"user","content":"x","new":{}}],"metadata":{"user_id":"u"}}"#;
     let mut request: MessagesRequest = body.parse().unwrap();

@@ -187,7 +187,7 @@ impl BalanceWatch {
 impl Ledger for BalanceWatch {
     fn record(&self, entry: &Entry) {
         self.spent(entry.cost());
-        let free = entry.model.ends_with(":free");
+        let free = crate::free::is_free(&entry.model);
         match entry.outcome {
             EntryOutcome::Failed(kind) => self.refused(kind, free),
             EntryOutcome::Answered => {

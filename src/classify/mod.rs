@@ -8,7 +8,7 @@ mod words;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 use tower_llm_layers::{Advice, FailureKind, RetryAdvice, Scope};
 
 use crate::bounds::cut;
@@ -24,8 +24,9 @@ pub(crate) use retry_after::headers_of_errors;
 use retry_after::retry_after;
 use words::Words;
 
-/// The header that names an answer.
-const GENERATION_HEADER: &str = "x-generation-id";
+/// The header by which OpenRouter names an answer: a [cost layer](tower_llm_layers::cost::CostLayer::generation_header) of your own looks its
+/// bill up by it.
+pub const GENERATION_HEADER: HeaderName = HeaderName::from_static("x-generation-id");
 
 /// The name of an answer, as the headers tell it.
 pub(crate) fn generation_id(headers: &HeaderMap) -> Option<&str> {

@@ -156,7 +156,7 @@ impl ChatRequest {
     /// A pair to find the request by: at most 16 of them, the key at most 64 characters, the value at most 512.
     #[must_use]
     pub fn metadata(self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        let mut pairs = self.get_metadata().unwrap_or_default();
+        let mut pairs = self.read_metadata().unwrap_or_default();
         pairs.insert(key.into(), value.into());
         self.with("metadata", &pairs)
     }

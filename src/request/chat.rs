@@ -25,7 +25,7 @@ use openrouter_wire::{
 ///     .model("openai/gpt-5")
 ///     .max_tokens(200)
 ///     .reasoning(Reasoning::effort("low"));
-/// assert_eq!(request.get_model(), Some("openai/gpt-5"));
+/// assert_eq!(request.read_model(), Some("openai/gpt-5"));
 ///
 /// // A body from somewhere else keeps its form, and its unknown fields.
 /// let body = r#"{ "messages": [{"role": "user", "content": "Hi"}], "new_field": [1, 2] }"#;
@@ -73,7 +73,7 @@ impl ChatRequest {
     /// The same as a stream; `None` if it is one, or if no stream can carry the answer.
     fn streamed(&self) -> Option<Self> {
         // It mends whole answers alone.
-        let heals = self.get_raw("plugins").is_some_and(|plugins| {
+        let heals = self.read_raw("plugins").is_some_and(|plugins| {
             let name = b"response-healing";
             plugins.windows(name.len()).any(|part| part == name)
         });

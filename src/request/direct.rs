@@ -19,7 +19,7 @@ impl ChatRequest {
     pub fn without_openrouter_fields(&self) -> Self {
         let mut direct = self.clone();
         if !direct.document().has("reasoning_effort")
-            && let Some(effort) = self.get_raw("reasoning").and_then(|raw| raw_member(raw, "effort"))
+            && let Some(effort) = self.read_raw("reasoning").and_then(|raw| raw_member(raw, "effort"))
             && let Some(name) = text(effort).map(Text::to_str)
             && matches!(&*name, "none" | "minimal" | "low" | "medium" | "high" | "xhigh")
         {
@@ -36,7 +36,7 @@ impl ChatRequest {
 
     fn ask_for_usage(&mut self) {
         let others = self
-            .get_raw("stream_options")
+            .read_raw("stream_options")
             .filter(|raw| raw.first() == Some(&b'{'))
             .unwrap_or(b"{}");
         if raw_member(others, "include_usage") == Some(b"true") {

@@ -30,7 +30,7 @@ impl ChatRequest {
             self.push_message(&Message::assistant(text));
             return Some(());
         }
-        let mut messages: Vec<&RawValue> = serde_json::from_slice(self.get_raw("messages")?).ok()?;
+        let mut messages: Vec<&RawValue> = serde_json::from_slice(self.read_raw("messages")?).ok()?;
         let mut begun: Map<String, Value> = serde_json::from_str(messages.pop()?.get()).ok()?;
         let Value::String(content) = begun.get_mut("content")? else {
             return None;
@@ -45,7 +45,7 @@ impl ChatRequest {
 
     fn splice(&mut self, message: &Message, front: bool) {
         let message = encode(message);
-        let others = self.get_raw("messages").unwrap_or_default();
+        let others = self.read_raw("messages").unwrap_or_default();
         let inside = inside_of_array(others).unwrap_or_default();
         let mut json = Vec::with_capacity(inside.len() + message.len() + 3);
         json.push(b'[');

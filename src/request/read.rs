@@ -1,6 +1,6 @@
 //! Fields of a request, read when asked for.
 //!
-//! The short names write ([`ChatRequest::model`]), `get_` reads, `set_` writes in place.
+//! The short names write ([`ChatRequest::model`]), `read_` reads, `set_` writes in place.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ impl ChatRequest {
     /// # Errors
     ///
     /// If they are not an array of strings.
-    pub fn get_models(&self) -> Result<Vec<String>, RequestError> {
+    pub fn read_models(&self) -> Result<Vec<String>, RequestError> {
         self.list("models")
     }
 
@@ -38,7 +38,7 @@ impl ChatRequest {
     /// # Errors
     ///
     /// If they are not an array of tools.
-    pub fn get_tools(&self) -> Result<Vec<Tool>, RequestError> {
+    pub fn read_tools(&self) -> Result<Vec<Tool>, RequestError> {
         self.list("tools")
     }
 
@@ -47,7 +47,7 @@ impl ChatRequest {
     /// # Errors
     ///
     /// None today: whatever is not known is kept as it is.
-    pub fn get_tool_choice(&self) -> Result<Option<ToolChoice>, RequestError> {
+    pub fn read_tool_choice(&self) -> Result<Option<ToolChoice>, RequestError> {
         self.field("tool_choice")
     }
 
@@ -56,7 +56,7 @@ impl ChatRequest {
     /// # Errors
     ///
     /// If it is not an object.
-    pub fn get_response_format(&self) -> Result<Option<ResponseFormat>, RequestError> {
+    pub fn read_response_format(&self) -> Result<Option<ResponseFormat>, RequestError> {
         self.field("response_format")
     }
 
@@ -65,7 +65,7 @@ impl ChatRequest {
     /// # Errors
     ///
     /// If it is not an object.
-    pub fn get_provider(&self) -> Result<Option<ProviderPreferences>, RequestError> {
+    pub fn read_provider(&self) -> Result<Option<ProviderPreferences>, RequestError> {
         self.field("provider")
     }
 
@@ -74,7 +74,7 @@ impl ChatRequest {
     /// # Errors
     ///
     /// If it is not an object, or a known field of it has another type.
-    pub fn get_reasoning(&self) -> Result<Option<Reasoning>, RequestError> {
+    pub fn read_reasoning(&self) -> Result<Option<Reasoning>, RequestError> {
         self.field("reasoning")
     }
 
@@ -83,7 +83,7 @@ impl ChatRequest {
     /// # Errors
     ///
     /// If they are not an array of objects with an id.
-    pub fn get_plugins(&self) -> Result<Vec<Plugin>, RequestError> {
+    pub fn read_plugins(&self) -> Result<Vec<Plugin>, RequestError> {
         self.list("plugins")
     }
 
@@ -92,30 +92,30 @@ impl ChatRequest {
     /// # Errors
     ///
     /// If they are not strings.
-    pub fn get_metadata(&self) -> Result<BTreeMap<String, String>, RequestError> {
+    pub fn read_metadata(&self) -> Result<BTreeMap<String, String>, RequestError> {
         self.field("metadata").map(Option::unwrap_or_default)
     }
 
     /// The tier of service.
     #[must_use]
-    pub fn get_service_tier(&self) -> Option<ServiceTier> {
+    pub fn read_service_tier(&self) -> Option<ServiceTier> {
         self.text("service_tier").map(|tier| ServiceTier::from(&*tier))
     }
 
     /// The end user the request is made for.
     #[must_use]
-    pub fn get_end_user(&self) -> Option<Cow<'_, str>> {
+    pub fn read_end_user(&self) -> Option<Cow<'_, str>> {
         self.text("user")
     }
 
     /// The session the request belongs to.
     #[must_use]
-    pub fn get_session_id(&self) -> Option<Cow<'_, str>> {
+    pub fn read_session_id(&self) -> Option<Cow<'_, str>> {
         self.text("session_id")
     }
 
     fn text(&self, field: &str) -> Option<Cow<'_, str>> {
-        self.get_raw(field).and_then(text).map(Text::to_str)
+        self.read_raw(field).and_then(text).map(Text::to_str)
     }
 
     fn list<T: DeserializeOwned>(&self, field: &'static str) -> Result<Vec<T>, RequestError> {
@@ -123,7 +123,7 @@ impl ChatRequest {
     }
 
     pub(super) fn field<T: DeserializeOwned>(&self, field: &'static str) -> Result<Option<T>, RequestError> {
-        let Some(raw) = self.get_raw(field) else {
+        let Some(raw) = self.read_raw(field) else {
             return Ok(None);
         };
         serde_json::from_slice(raw).map_err(|error| RequestError::Field {

@@ -9,13 +9,13 @@ macro_rules! typed_request {
         impl $name {
             /// The requested model; `None` if the request names none.
             #[must_use]
-            pub fn get_model(&self) -> Option<&str> {
+            pub fn read_model(&self) -> Option<&str> {
                 self.body.model()
             }
 
             /// The requested model, to be kept.
             #[must_use]
-            pub fn get_model_shared(&self) -> Option<std::sync::Arc<str>> {
+            pub fn read_model_shared(&self) -> Option<std::sync::Arc<str>> {
                 self.body.model_shared()
             }
 
@@ -27,7 +27,7 @@ macro_rules! typed_request {
 
             /// How many tokens the answer may have, whichever field says so.
             #[must_use]
-            pub fn get_max_tokens(&self) -> Option<u64> {
+            pub fn read_max_tokens(&self) -> Option<u64> {
                 self.body.max_tokens()
             }
 
@@ -45,7 +45,7 @@ macro_rules! typed_request {
 
             /// A field by its name, as JSON text.
             #[must_use]
-            pub fn get_raw(&self, field: &str) -> Option<&[u8]> {
+            pub fn read_raw(&self, field: &str) -> Option<&[u8]> {
                 self.body.document().get(field)
             }
 
@@ -166,6 +166,20 @@ macro_rules! typed_request {
                 self.body.call.set_timeouts(timeouts);
                 self
             }
+
+            /// Says whether a person waits for the answer, so that it goes before batches.
+            #[must_use]
+            pub fn priority(mut self, priority: tower_llm_layers::Priority) -> Self {
+                self.body.call.set_priority(priority);
+                self
+            }
+
+            /// Says how this call uses the cache.
+            #[must_use]
+            pub fn cache_mode(mut self, mode: tower_llm_layers::CacheMode) -> Self {
+                self.body.call.set_cache_mode(mode);
+                self
+            }
         }
 
         impl std::str::FromStr for $name {
@@ -239,6 +253,10 @@ macro_rules! typed_request {
 
             fn is_streaming(&self) -> bool {
                 self.body.is_streaming()
+            }
+
+            fn pool_of(upstream: &str, model: &str) -> Option<String> {
+                $crate::free::pool_of(upstream, model)
             }
 
             fn operation(&self) -> &'static str {

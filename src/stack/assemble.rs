@@ -276,6 +276,9 @@ fn limit<X: Clone>(
     })
 }
 
+/// Models that OpenRouter tries by itself at most for one request, the first included: it refuses a longer list.
+const SERVER_SIDE_MODELS: usize = 3;
+
 fn chain(settings: &Settings, first_upstream: &str, wrong: &mut Vec<BuildProblem>) -> Chain {
     let mut chain = Chain::asked(first_upstream.into());
     if let Some(candidates) = &settings.chain {
@@ -291,7 +294,7 @@ fn chain(settings: &Settings, first_upstream: &str, wrong: &mut Vec<BuildProblem
     let chain = chain
         .requested_model(settings.requested_model.clone())
         .fallback_on_refusal(settings.fallback_on_refusal)
-        .server_side(settings.server_side);
+        .server_side(if settings.server_side { SERVER_SIDE_MODELS } else { 1 });
     match (&settings.capabilities, settings.spoken.is_empty()) {
         (Some(capabilities), true) => chain.capabilities(Arc::clone(capabilities)),
         (None, true) => chain,

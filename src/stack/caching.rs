@@ -9,15 +9,15 @@ use http::Request;
 use tower_layer::Layer;
 #[cfg(feature = "cache")]
 use tower_llm_layers::{
-    CacheKey, Failure, Frame, LayerError, LlmRequest,
-    cache::{CacheLayer, CacheMode},
+    CacheKey, CacheMode, Failure, Frame, LayerError, LlmRequest,
+    cache::{CacheLayer, KeptAnswer},
 };
 
 use super::slots::Slots;
 #[cfg(feature = "cache")]
 use super::{
     ErasedService, StackBuilder, TenantKey,
-    slots::{CacheSlot, Stale},
+    slots::{CacheSlot, Stale, StaleLook},
 };
 #[cfg(feature = "cache")]
 use crate::{ChatFrame, Error};
@@ -84,8 +84,12 @@ where
         if !matches!(CacheMode::of(request), CacheMode::Default | CacheMode::OnlyIfCached) {
             return None;
         }
-        let kept = cache.cache().cloned()?.stale(&cache.key(request)?)?;
-        Some((kept.frames(), kept.status().age))
+        let (kept, key) = (cache.cache()?, cache.key(request)?);
+        let frames = |kept: KeptAnswer<F>| (kept.frames(), kept.status().age);
+        Some(match kept.stale_later(&key) {
+            Some(later) => StaleLook::Later(Box::pin(async move { later.await.map(frames) })),
+            None => StaleLook::Now(kept.stale(&key).map(frames)?),
+        })
     })
 }
 

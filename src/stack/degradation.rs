@@ -3,11 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use http::Request;
-use tower_llm_layers::{FailureKind, LlmRequest, degrade::Degradation};
+use tower_llm_layers::{
+    CacheMode, FailureKind, LlmRequest,
+    degrade::{Degradation, StaleLater},
+};
 
 use super::{
     StackBuilder,
-    slots::{Slots, Stale},
+    slots::{Slots, Stale, StaleLook},
 };
 use crate::{ChatFrame, degrade::CannedReply};
 
@@ -35,15 +38,24 @@ impl<R, F> Clone for Sources<R, F> {
     }
 }
 
-impl<R, F> Degradation<R, F> for Sources<R, F> {
+impl<R: LlmRequest, F> Degradation<R, F> for Sources<R, F> {
     fn stale(&self, request: &Request<R>) -> Option<(Vec<F>, Duration)> {
-        self.stale.as_ref()?(request)
+        match self.stale.as_ref()?(request)? {
+            StaleLook::Now(found) => Some(found),
+            StaleLook::Later(_) => None,
+        }
+    }
+
+    fn stale_later(&self, request: &Request<R>) -> Option<StaleLater<F>> {
+        match self.stale.as_ref()?(request)? {
+            StaleLook::Now(_) => None,
+            StaleLook::Later(later) => Some(later),
+        }
     }
 
     fn canned(&self, request: &Request<R>, reason: FailureKind) -> Option<Vec<F>> {
         // A call that allows only cached responses gets the cache miss.
-        #[cfg(feature = "cache")]
-        if tower_llm_layers::cache::CacheMode::of(request) == tower_llm_layers::cache::CacheMode::OnlyIfCached {
+        if CacheMode::of(request) == CacheMode::OnlyIfCached {
             return None;
         }
         self.canned.as_ref()?.canned(request, reason)

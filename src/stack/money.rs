@@ -11,6 +11,7 @@ use tower_llm_layers::{
 };
 
 use super::{BuildProblem, StackBuilder, tight};
+use crate::transport::GENERATION_HEADER;
 
 /// How long a call waits for reservations to end, by default: about what an attempt takes that has begun its answer.
 pub(crate) const RESERVATION_WAIT: Duration = Duration::from_secs(2);
@@ -144,6 +145,7 @@ impl Money {
         wrong: &mut Vec<BuildProblem>,
     ) -> CostLayer {
         let mut layer = CostLayer::new()
+            .generation_header(GENERATION_HEADER)
             .max_reservation_wait(self.max_reservation_wait)
             .default_output_tokens(self.default_output_tokens)
             .min_output_tokens(self.min_output_tokens);

@@ -17,9 +17,10 @@ use tower_llm_layers::{
 };
 
 use super::{BuildProblem, CallTags, TenantKey, candidates, finish::FailingFinish, limits::SharedLimits, money::Money};
-use crate::transport::OPENROUTER;
+use crate::{free, transport::OPENROUTER};
 
-/// What can stand in a chain: a model's name, which is then asked for at OpenRouter, or a [`Candidate`].
+/// What can stand in a chain: a model's name, which is then asked for at OpenRouter, or a [`Candidate`]. Models whose slug ends in `:free`
+/// share one quota, so they get a [pool](Candidate::with_pool) of their own, unless theirs was set.
 pub trait IntoCandidate {
     /// The candidate.
     ///
@@ -31,19 +32,19 @@ pub trait IntoCandidate {
 
 impl IntoCandidate for Candidate {
     fn into_candidate(self) -> Result<Candidate, CandidateError> {
-        Ok(self)
+        Ok(free::in_its_pool(self))
     }
 }
 
 impl IntoCandidate for &str {
     fn into_candidate(self) -> Result<Candidate, CandidateError> {
-        Candidate::new(OPENROUTER, self)
+        Candidate::new(OPENROUTER, self).map(free::in_its_pool)
     }
 }
 
 impl IntoCandidate for String {
     fn into_candidate(self) -> Result<Candidate, CandidateError> {
-        Candidate::new(OPENROUTER, &self)
+        self.as_str().into_candidate()
     }
 }
 

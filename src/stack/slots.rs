@@ -7,7 +7,9 @@ use http_body::Body;
 use tower::{BoxError, ServiceExt, load_shed::error::Overloaded, timeout::error::Elapsed};
 use tower_layer::Layer;
 use tower_llm_layers::{
-    Advice, Failure, FailureKind, Frame, LayerError, LlmRequest, Phase, degrade::Degradation, resume::ResumeLayer,
+    Advice, Failure, FailureKind, Frame, LayerError, LlmRequest, Phase,
+    degrade::{Degradation, StaleLater},
+    resume::ResumeLayer,
 };
 use tower_service::Service;
 
@@ -20,8 +22,15 @@ use crate::stream_upstream::StreamUpstreamLayer;
 /// Puts a layer around a service.
 pub(super) type Wrap<R, F, E> = Arc<dyn Fn(ErasedService<R, F, E>) -> ErasedService<R, F, E> + Send + Sync>;
 
-/// A stale response, and its age.
-pub(super) type Stale<R, F> = Arc<dyn Fn(&Request<R>) -> Option<(Vec<F>, Duration)> + Send + Sync>;
+/// Looks for a stale response, and its age.
+pub(super) type Stale<R, F> = Arc<dyn Fn(&Request<R>) -> Option<StaleLook<F>> + Send + Sync>;
+
+/// A stale response that is there, or that a store may give later.
+#[cfg_attr(not(feature = "cache"), expect(dead_code, reason = "a cache gives them"))]
+pub(super) enum StaleLook<F> {
+    Now((Vec<F>, Duration)),
+    Later(StaleLater<F>),
+}
 
 /// Puts the layer around the chain, and all that stands above around both.
 type AroundChain<R, F, E> = fn(StreamUpstreamLayer, Top<R, F>, Chained<R, F, E>) -> ErasedService<R, F, E>;

@@ -21,4 +21,4 @@ pub use self::{
     service::{Transport, TransportFuture},
     upstream::{ANTHROPIC, ANTHROPIC_URL, OPENAI, OPENAI_URL, OPENROUTER, OPENROUTER_URL, Upstream},
 };
-pub use crate::dialect::Dialect;
+pub use crate::{classify::GENERATION_HEADER, dialect::Dialect};

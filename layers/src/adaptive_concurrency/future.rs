@@ -1,150 +1,89 @@
+//! An attempt that waits for its place, and what its gate learns of how it began.
+
 use std::{
-    fmt,
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
-use http::Response;
-use pin_project::pin_project;
+use http::{Request, Response};
 use tokio::{sync::oneshot, time::Instant};
-use tower_service::Service;
 
-use super::{AdaptiveConcurrencyBody, gate::Permit, is_overload, queue::Turn, watch::PermitWatch};
-use crate::{Failure, LayerError, call::FirstTokenTimer, metering, watch::WatchBody};
+use super::{
+    AdaptiveConcurrencyBody,
+    gate::{Permit, Turn},
+    is_overload,
+    watch::PermitWatch,
+};
+use crate::{
+    Failure, LayerError,
+    call::FirstTokenTimer,
+    metering,
+    watch::{Admit, Respond, Scope, WatchBody},
+};
 
-/// The future of [`AdaptiveConcurrency`](super::AdaptiveConcurrency).
-#[pin_project]
-pub struct AdaptiveConcurrencyFuture<S, Q>
-where
-    S: Service<Q>,
-{
-    #[pin]
-    state: State<S, Q, S::Future>,
-    /// Times its first token.
-    timer: Option<FirstTokenTimer>,
+/// An attempt that waits for its place.
+#[derive(Debug)]
+pub struct Queued {
+    pub(super) turn: oneshot::Receiver<Turn>,
+    pub(super) since: Instant,
+    pub(super) timer: Option<FirstTokenTimer>,
 }
 
-#[pin_project(project = StateProjection, project_replace = StateOwned)]
-enum State<S, Q, F> {
-    Waiting(Box<(S, Q, oneshot::Receiver<Turn>)>, Instant),
-    Passed(#[pin] F, Option<Permit>),
-    Refused(Box<LayerError>),
-    Ended,
-}
+impl<R, E: From<LayerError>> Admit<R, E> for Queued {
+    type Respond = Placed;
 
-impl<S, Q> AdaptiveConcurrencyFuture<S, Q>
-where
-    S: Service<Q>,
-{
-    pub(super) const fn unlimited(future: S::Future) -> Self {
-        Self {
-            state: State::Passed(future, None),
-            timer: None,
-        }
-    }
-
-    pub(super) const fn passed(future: S::Future, permit: Permit, timer: Option<FirstTokenTimer>) -> Self {
-        Self {
-            state: State::Passed(future, Some(permit)),
-            timer,
-        }
-    }
-
-    pub(super) fn waiting(
-        (service, request): (S, Q),
-        turn: oneshot::Receiver<Turn>,
-        timer: Option<FirstTokenTimer>,
-    ) -> Self {
-        Self {
-            state: State::Waiting(Box::new((service, request, turn)), Instant::now()),
-            timer,
-        }
-    }
-
-    pub(super) fn refused(error: LayerError) -> Self {
-        Self {
-            state: State::Refused(Box::new(error)),
-            timer: None,
-        }
+    fn poll_admit(&mut self, _: &mut Request<R>, cx: &mut Context<'_>) -> Poll<Result<Placed, E>> {
+        let turn = ready!(Pin::new(&mut self.turn).poll(cx));
+        metering::waited("adaptive_concurrency", self.since.elapsed());
+        // The gate lives as long as a call waits at it: without it nothing is limited.
+        Poll::Ready(match turn.ok().transpose() {
+            Ok(permit) => Ok(Placed {
+                permit,
+                timer: self.timer.take(),
+            }),
+            Err(refusal) => Err(shed(*refusal)),
+        })
     }
 }
 
-impl<S, Q, B> Future for AdaptiveConcurrencyFuture<S, Q>
-where
-    S: Service<Q, Response = Response<B>>,
-    S::Error: Failure + From<LayerError>,
-    B: http_body::Body<Error = S::Error>,
-{
-    type Output = Result<Response<AdaptiveConcurrencyBody<B>>, S::Error>;
+/// The error of an attempt that gets no place.
+pub(super) fn shed<E: From<LayerError>>(refusal: LayerError) -> E {
+    metering::refused("adaptive_concurrency", "concurrency");
+    tracing::debug!(why = %refusal, "attempt shed");
+    refusal.into()
+}
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let mut state = this.state;
-        loop {
-            match state.as_mut().project() {
-                StateProjection::Waiting(waiting, since) => {
-                    let turn = ready!(Pin::new(&mut waiting.2).poll(cx));
-                    metering::waited("adaptive_concurrency", since.elapsed());
-                    let StateOwned::Waiting(waiting, _) = state.as_mut().project_replace(State::Ended) else {
-                        return Poll::Pending;
-                    };
-                    let (mut service, request, _) = *waiting;
-                    // The gate lives as long as a call waits at it: without it nothing is limited.
-                    match turn.ok().transpose() {
-                        Ok(permit) => {
-                            let future = service.call(request);
-                            state.set(State::Passed(future, permit));
-                        }
-                        Err(refusal) => {
-                            metering::refused("adaptive_concurrency", "concurrency");
-                            tracing::debug!(why = %refusal, "attempt shed");
-                            state.set(State::Refused(refusal));
-                        }
-                    }
+/// The place of an attempt, and what times its first token; neither if nothing limits it.
+#[derive(Debug, Default)]
+pub struct Placed {
+    pub(super) permit: Option<Permit>,
+    pub(super) timer: Option<FirstTokenTimer>,
+}
+
+impl Scope for Placed {}
+
+impl<B, E> Respond<Response<B>, E> for Placed
+where
+    E: Failure,
+    B: http_body::Body<Error = E>,
+{
+    type Response = Response<AdaptiveConcurrencyBody<B>>;
+
+    fn respond(self, result: Result<Response<B>, E>) -> Result<Self::Response, E> {
+        match result {
+            Ok(response) => {
+                if let Some(permit) = &self.permit {
+                    permit.began(self.timer.as_ref());
                 }
-                StateProjection::Passed(future, permit) => {
-                    let result = ready!(future.poll(cx));
-                    let permit = permit.take();
-                    state.set(State::Ended);
-                    return Poll::Ready(match result {
-                        Ok(response) => {
-                            if let Some(permit) = &permit {
-                                permit.began(this.timer.as_ref());
-                            }
-                            Ok(response.map(|body| WatchBody::new(body, PermitWatch(permit))))
-                        }
-                        Err(error) => {
-                            if let Some(permit) = permit.filter(|_| is_overload(&error)) {
-                                permit.overloaded();
-                            }
-                            Err(error)
-                        }
-                    });
+                Ok(response.map(|body| WatchBody::new(body, PermitWatch(self.permit))))
+            }
+            Err(error) => {
+                if let Some(permit) = self.permit.filter(|_| is_overload(&error)) {
+                    permit.overloaded();
                 }
-                StateProjection::Refused(_) => {
-                    let StateOwned::Refused(error) = state.as_mut().project_replace(State::Ended) else {
-                        return Poll::Pending;
-                    };
-                    return Poll::Ready(Err((*error).into()));
-                }
-                // Polled again after it was ready: stay silent rather than panic.
-                StateProjection::Ended => return Poll::Pending,
+                Err(error)
             }
         }
-    }
-}
-
-impl<S, Q> fmt::Debug for AdaptiveConcurrencyFuture<S, Q>
-where
-    S: Service<Q>,
-{
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match &self.state {
-            State::Waiting(..) => "AdaptiveConcurrencyFuture(waiting)",
-            State::Passed(..) => "AdaptiveConcurrencyFuture(passed)",
-            State::Refused(_) => "AdaptiveConcurrencyFuture(refused)",
-            State::Ended => "AdaptiveConcurrencyFuture(ended)",
-        })
     }
 }

@@ -7,11 +7,7 @@ use std::{
 
 use tokio::{sync::oneshot, time::Instant};
 
-use super::{
-    ConcurrencyPolicy, ConcurrencyReport,
-    limit::Limit,
-    queue::{Queue, Turn},
-};
+use super::{ConcurrencyPolicy, ConcurrencyReport, limit::Limit, queue::Queue};
 use crate::{Candidate, LayerError, Priority, Route, call::FirstTokenTimer, metering};
 
 /// How much the newest attempt weighs in how long one takes.
@@ -30,7 +26,7 @@ pub(super) struct Gate {
 struct Inner {
     limit: Limit,
     under_way: u32,
-    queue: Queue,
+    queue: Queue<Turn>,
     /// How long an attempt takes; `None` until one has ended.
     takes: Option<Duration>,
 }
@@ -44,6 +40,9 @@ pub(super) struct Permit {
     cuts: u64,
     given_back: bool,
 }
+
+/// What ends a wait: a place, or the refusal of a batch whose place in the queue an interactive call has taken.
+pub(super) type Turn = Result<Permit, Box<LayerError>>;
 
 /// What became of a wish to pass.
 pub(super) enum Entry {

@@ -52,11 +52,13 @@ mod queue;
 mod service;
 mod watch;
 
-pub use future::AdaptiveConcurrencyFuture;
 pub use gates::{ConcurrencyLimits, ConcurrencyReport, MOST_LIMITS};
 pub use layer::AdaptiveConcurrencyLayer;
 pub use policy::{ConcurrencyError, ConcurrencyPolicy};
 pub use service::AdaptiveConcurrency;
+
+/// The future of [`AdaptiveConcurrency`].
+pub type AdaptiveConcurrencyFuture<S, R> = crate::watch::AdmitFuture<S, R, future::Queued>;
 
 /// The body of [`AdaptiveConcurrency`]: its place is free at the end of the answer.
 pub type AdaptiveConcurrencyBody<B> = crate::watch::WatchBody<B, watch::PermitWatch>;

@@ -4,27 +4,34 @@ use std::collections::VecDeque;
 
 use tokio::sync::oneshot;
 
-use super::gate::Permit;
-use crate::{LayerError, Priority};
+use crate::Priority;
 
-/// What ends a wait: a place, or the refusal of a batch whose place in the queue an interactive call has taken.
-pub(super) type Turn = Result<Permit, Box<LayerError>>;
-
-type Waiter = oneshot::Sender<Turn>;
+/// One that waits for its turn, a `T`.
+type Waiter<T> = oneshot::Sender<T>;
 
 /// Of so many places one goes to the oldest batch, so that batches are served while interactive calls keep coming.
 const BATCH_SHARE: usize = 10;
 
 /// Two lines, each in the order of arrival. A waiter that has left is skipped.
-#[derive(Debug, Default)]
-pub(super) struct Queue {
-    interactive: VecDeque<Waiter>,
-    batches: VecDeque<Waiter>,
+#[derive(Debug)]
+pub(super) struct Queue<T> {
+    interactive: VecDeque<Waiter<T>>,
+    batches: VecDeque<Waiter<T>>,
     /// Places given to interactive calls in a row while a batch waited.
     passed_over: usize,
 }
 
-impl Queue {
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
+        Self {
+            interactive: VecDeque::new(),
+            batches: VecDeque::new(),
+            passed_over: 0,
+        }
+    }
+}
+
+impl<T> Queue<T> {
     pub(super) fn is_empty(&self) -> bool {
         self.interactive.is_empty() && self.batches.is_empty()
     }
@@ -50,7 +57,7 @@ impl Queue {
         }
     }
 
-    pub(super) fn push(&mut self, priority: Priority) -> oneshot::Receiver<Turn> {
+    pub(super) fn push(&mut self, priority: Priority) -> oneshot::Receiver<T> {
         let (turn, waits) = oneshot::channel();
         match priority {
             Priority::Interactive => self.interactive.push_back(turn),
@@ -60,12 +67,12 @@ impl Queue {
     }
 
     /// The batch that came last, out of the queue.
-    pub(super) fn take_last_batch(&mut self) -> Option<Waiter> {
+    pub(super) fn take_last_batch(&mut self) -> Option<Waiter<T>> {
         self.batches.pop_back()
     }
 
     /// Who is served next, out of the queue.
-    pub(super) fn pop(&mut self) -> Option<Waiter> {
+    pub(super) fn pop(&mut self) -> Option<Waiter<T>> {
         self.forget_closed();
         if self.batches.is_empty() {
             self.passed_over = 0;

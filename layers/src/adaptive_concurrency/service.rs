@@ -1,14 +1,16 @@
-use std::{
-    mem,
-    task::{Context, Poll},
-};
+use std::task::{Context, Poll};
 
 use http::{Request, Response};
+use tokio::time::Instant;
 use tower_service::Service;
 
-use super::{AdaptiveConcurrencyBody, AdaptiveConcurrencyFuture, ConcurrencyLimits, gate::Entry};
+use super::{
+    AdaptiveConcurrencyBody, AdaptiveConcurrencyFuture, ConcurrencyLimits,
+    future::{Placed, Queued, shed},
+    gate::Entry,
+};
 use crate::{
-    Failure, LayerError, LlmRequest, Priority, metering,
+    Failure, LayerError, LlmRequest,
     protocol::{route_of, with_candidate},
     util::inner_accessors,
 };
@@ -38,7 +40,7 @@ where
 {
     type Response = Response<AdaptiveConcurrencyBody<B>>;
     type Error = S::Error;
-    type Future = AdaptiveConcurrencyFuture<S, Request<R>>;
+    type Future = AdaptiveConcurrencyFuture<S, R>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
@@ -51,27 +53,24 @@ where
             with_candidate(request.body(), |candidate| limits.of(candidate, route))
         });
         let Some(gate) = gate else {
-            return AdaptiveConcurrencyFuture::unlimited(self.inner.call(request));
+            return AdaptiveConcurrencyFuture::calling(self.inner.call(request), Placed::default());
         };
         // A plain answer begins when it is whole, which depends on its length and not on the state of its upstream.
         let timer = request
             .body()
             .is_streaming()
             .then(|| request.body().call().first_token_timer());
-        let priority = request.extensions().get::<Priority>().copied().unwrap_or_default();
-        match gate.enter(priority, request.body().call().remaining()) {
-            Ok(Entry::Passed(permit)) => AdaptiveConcurrencyFuture::passed(self.inner.call(request), permit, timer),
+        let call = request.body().call();
+        match gate.enter(call.priority(), call.remaining()) {
+            Ok(Entry::Passed(permit)) => {
+                let permit = Some(permit);
+                AdaptiveConcurrencyFuture::calling(self.inner.call(request), Placed { permit, timer })
+            }
             Ok(Entry::Waits(turn)) => {
-                // The service that is ready waits with the request; its clone stays here.
-                let clone = self.inner.clone();
-                let ready = mem::replace(&mut self.inner, clone);
-                AdaptiveConcurrencyFuture::waiting((ready, request), turn, timer)
+                let since = Instant::now();
+                AdaptiveConcurrencyFuture::waiting(&mut self.inner, request, Queued { turn, since, timer })
             }
-            Err(saturated) => {
-                metering::refused("adaptive_concurrency", "concurrency");
-                tracing::debug!(why = %saturated, "attempt shed");
-                AdaptiveConcurrencyFuture::refused(saturated)
-            }
+            Err(saturated) => AdaptiveConcurrencyFuture::refused(shed(saturated)),
         }
     }
 }

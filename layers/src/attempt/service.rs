@@ -7,7 +7,7 @@ use super::{AttemptBody, AttemptFuture, continued::Continuing, watch::AttemptSta
 use crate::{
     Failure, Frame, LayerError, LlmRequest,
     protocol::candidate_of,
-    util::inner_accessors,
+    util::{inner_accessors, still},
     watch::{Scope, WatchFuture},
 };
 
@@ -44,6 +44,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<R>) -> Self::Future {
+        let _still = still();
         let opened = request.body_mut().call_mut().open();
         let candidate = candidate_of(request.body());
         let continuing = Continuing::prepare(request.body_mut(), candidate.as_ref());

@@ -1,152 +1,105 @@
-//! The future of an attempt with its key, and what the pool learns from how it ends.
+//! An attempt that waits for its key, and what the pool learns from how it ends.
 
 use std::{
     fmt,
-    future::Future,
-    pin::Pin,
     task::{Context, Poll, ready},
 };
 
 use http::{HeaderValue, Request, Response, header::AUTHORIZATION};
-use pin_project::pin_project;
-use tower_service::Service;
 
-use super::{ApiKey, KeyFuture, pool::Taken, service::no_key};
-use crate::{Failure, FailureKind, LayerError, LlmRequest, Scope, call::Preparing};
+use super::{KeyFuture, pool::Taken};
+use crate::{
+    Failure, FailureKind, LayerError, LlmRequest, Scope,
+    call::Preparing,
+    watch::{self, Admit, Respond},
+};
 
-/// The future of [`Auth`](super::Auth).
-#[pin_project]
-pub struct AuthFuture<S, Q>
-where
-    S: Service<Q>,
-{
-    #[pin]
-    state: State<S, Q, S::Future>,
-    used: Used,
+/// A provider fetches its key.
+pub struct Fetching {
+    key: KeyFuture,
+    upstream: String,
 }
 
-#[pin_project(project = StateProjection)]
-enum State<S, Q, F> {
-    Fetching {
-        key: KeyFuture,
-        waiting: Option<Box<(S, Q, String)>>,
-    },
-    Calling(#[pin] F),
-    Refused(Option<LayerError>),
-    Ended,
-}
-
-/// Which key this attempt used.
-pub(super) enum Used {
-    Static,
-    /// Of a pool, for a candidate of this quota.
-    Pooled(Taken, u64),
-    Told,
-}
-
-impl<S, R> AuthFuture<S, Request<R>>
-where
-    S: Service<Request<R>>,
-{
-    pub(super) fn with_key(service: &mut S, mut request: Request<R>, key: Option<&ApiKey>, used: Used) -> Self {
-        if let Some(key) = key {
-            put(&mut request, key.header().clone());
-        }
-        Self {
-            state: State::Calling(service.call(request)),
-            used,
-        }
-    }
-
-    pub(super) fn fetching(key: KeyFuture, service: S, request: Request<R>, upstream: String) -> Self
-    where
-        R: LlmRequest,
-    {
-        // If it is dropped before the key is there, nothing was sent.
-        if let Some(attempt) = request.body().call().attempt() {
+impl Fetching {
+    /// If it is dropped before the key is there, nothing was sent.
+    pub(super) fn new<R: LlmRequest>(key: KeyFuture, upstream: String, request: &R) -> Self {
+        if let Some(attempt) = request.call().attempt() {
             attempt.prepares(Preparing::Key);
         }
-        let waiting = Some(Box::new((service, request, upstream)));
-        Self {
-            state: State::Fetching { key, waiting },
-            used: Used::Static,
-        }
-    }
-
-    pub(super) const fn refused(error: LayerError) -> Self {
-        Self {
-            state: State::Refused(Some(error)),
-            used: Used::Static,
-        }
+        Self { key, upstream }
     }
 }
 
-fn put<R>(request: &mut Request<R>, value: HeaderValue) {
+impl fmt::Debug for Fetching {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fetching")
+            .field("upstream", &self.upstream)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<R, E> Admit<R, E> for Fetching
+where
+    R: LlmRequest,
+    E: Failure + From<LayerError>,
+{
+    type Respond = Used;
+
+    fn poll_admit(&mut self, request: &mut Request<R>, cx: &mut Context<'_>) -> Poll<Result<Used, E>> {
+        Poll::Ready(match ready!(self.key.as_mut().poll(cx)) {
+            Ok(key) => {
+                put(request, key.header().clone());
+                if let Some(attempt) = request.body().call().attempt() {
+                    attempt.sent();
+                }
+                Ok(Used(None))
+            }
+            Err(reason) => Err(refused(no_key(Some(&self.upstream), reason, None))),
+        })
+    }
+}
+
+pub(super) fn put<R>(request: &mut Request<R>, value: HeaderValue) {
     request.headers_mut().insert(AUTHORIZATION, value);
 }
 
-impl<S, Q> fmt::Debug for AuthFuture<S, Q>
-where
-    S: Service<Q>,
-{
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AuthFuture").finish_non_exhaustive()
+pub(super) fn no_key(upstream: Option<&str>, reason: String, retry_after: Option<std::time::Duration>) -> LayerError {
+    LayerError::NoKey {
+        upstream: upstream.unwrap_or("the upstream").to_owned(),
+        reason,
+        retry_after,
     }
 }
 
-impl<S, R, B> Future for AuthFuture<S, Request<R>>
-where
-    S: Service<Request<R>, Response = Response<B>>,
-    S::Error: Failure + From<LayerError>,
-    R: LlmRequest,
-{
-    type Output = Result<Response<B>, S::Error>;
+/// The error of an attempt that is not sent.
+pub(super) fn refused<E: Failure + From<LayerError>>(error: LayerError) -> E {
+    tracing::warn!(%error, "no key");
+    let mut error = E::from(error);
+    error.marks_mut().set_local();
+    error
+}
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        loop {
-            match this.state.as_mut().project() {
-                StateProjection::Fetching { key, waiting } => {
-                    let key = ready!(key.as_mut().poll(cx));
-                    let Some(waiting) = waiting.take() else {
-                        return Poll::Pending;
-                    };
-                    let (mut service, mut request, upstream) = *waiting;
-                    match key {
-                        Ok(key) => {
-                            put(&mut request, key.header().clone());
-                            if let Some(attempt) = request.body().call().attempt() {
-                                attempt.sent();
-                            }
-                            this.state.set(State::Calling(service.call(request)));
-                        }
-                        Err(reason) => {
-                            let error = no_key(Some(&upstream), reason, None);
-                            this.state.set(State::Refused(Some(error)));
-                        }
-                    }
-                }
-                StateProjection::Calling(future) => {
-                    let mut result = ready!(future.poll(cx));
-                    this.state.set(State::Ended);
-                    if let Used::Pooled(taken, quota) = std::mem::replace(this.used, Used::Told) {
-                        report(taken, quota, &mut result);
-                    }
-                    return Poll::Ready(result);
-                }
-                StateProjection::Refused(error) => {
-                    let Some(error) = error.take() else {
-                        return Poll::Pending;
-                    };
-                    tracing::warn!(%error, "no key");
-                    let mut error = S::Error::from(error);
-                    error.marks_mut().set_local();
-                    return Poll::Ready(Err(error));
-                }
-                // Polled again after it was ready: stay silent rather than panic.
-                StateProjection::Ended => return Poll::Pending,
-            }
+/// The key of a pool that an attempt uses, for a candidate of this quota. Of any other key nothing is learned.
+pub struct Used(pub(super) Option<(Taken, u64)>);
+
+impl fmt::Debug for Used {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Used")
+            .field("is_pooled", &self.0.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+impl watch::Scope for Used {}
+
+impl<B, E: Failure> Respond<Response<B>, E> for Used {
+    type Response = Response<B>;
+
+    fn respond(self, mut result: Result<Response<B>, E>) -> Result<Self::Response, E> {
+        if let Some((taken, quota)) = self.0 {
+            report(taken, quota, &mut result);
         }
+        result
     }
 }
 

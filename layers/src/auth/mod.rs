@@ -44,9 +44,11 @@ mod service;
 mod slot;
 mod source;
 
-pub use future::AuthFuture;
 pub use key::{ApiKey, KeyError};
 pub use layer::AuthLayer;
 pub use pool::{KeyPool, KeyState};
 pub use service::Auth;
 pub use source::{KeyFuture, KeyProvider, KeySource, Keys};
+
+/// The future of [`Auth`].
+pub type AuthFuture<S, R> = crate::watch::AdmitFuture<S, R, future::Fetching>;

@@ -2,12 +2,15 @@
 
 use std::task::{Context, Poll};
 
-use http::{Request, Response};
+use http::{Request, Response, header::AUTHORIZATION};
 use tower_service::Service;
 
-use super::{AuthFuture, KeySource, Keys, future::Used};
+use super::{
+    AuthFuture, KeySource, Keys,
+    future::{Fetching, Used, no_key, put, refused},
+};
 use crate::{
-    Candidate, Failure, LayerError, LlmRequest,
+    Call, Candidate, Failure, LayerError, LlmRequest,
     util::{Seconds, inner_accessors},
 };
 
@@ -35,67 +38,63 @@ where
 {
     type Response = Response<B>;
     type Error = S::Error;
-    type Future = AuthFuture<S, Request<R>>;
+    type Future = AuthFuture<S, R>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, mut request: Request<R>) -> Self::Future {
-        if !request.body().call().is_first_sending() {
-            return AuthFuture::refused(LayerError::SentTwice);
+        let call = request.body().call();
+        if !call.is_first_sending() {
+            return AuthFuture::refused(refused(LayerError::SentTwice));
         }
-        // A client's own key never reaches an upstream.
-        request.headers_mut().remove(http::header::AUTHORIZATION);
-        let upstream = request.body().call().candidate().map(Candidate::upstream);
-        match self.keys.of(upstream) {
-            Some(KeySource::Static(key)) => AuthFuture::with_key(&mut self.inner, request, Some(key), Used::Static),
-            Some(KeySource::None) => AuthFuture::with_key(&mut self.inner, request, None, Used::Static),
+        let upstream = call.candidate().map(Candidate::upstream);
+        let (key, used) = match self.keys.of(upstream) {
+            Some(KeySource::Static(key)) => (Some(key.header().clone()), Used(None)),
+            Some(KeySource::None) => (None, Used(None)),
             Some(KeySource::Pool(pool)) => {
-                let quota = request.body().call().candidate().map_or(0, Candidate::quota_hash);
+                let quota = call.candidate().map_or(0, Candidate::quota_hash);
                 match pool.take(quota) {
-                    Ok((key, taken)) => {
-                        let used = Used::Pooled(taken, quota);
-                        AuthFuture::with_key(&mut self.inner, request, Some(&key), used)
-                    }
+                    Ok((key, taken)) => (Some(key.header().clone()), Used(Some((taken, quota)))),
                     Err(rest) => {
                         let reason = format!(
                             "every key of the pool is rate limited or out of quota; one is tried again in {}: wait, or add a key",
                             Seconds(rest)
                         );
-                        not_sent(&request);
-                        AuthFuture::refused(no_key(upstream, reason, Some(rest)))
+                        return not_sent(call, no_key(upstream, reason, Some(rest)));
                     }
                 }
             }
             Some(KeySource::Provider(provider)) => {
                 let name = upstream.unwrap_or("upstream").to_owned();
-                let key = provider.key(&name);
-                // The service that is ready waits for the key; its clone stays here.
-                let clone = self.inner.clone();
-                let ready = std::mem::replace(&mut self.inner, clone);
-                AuthFuture::fetching(key, ready, request, name)
+                let fetching = Fetching::new(provider.key(&name), name, request.body());
+                request.headers_mut().remove(AUTHORIZATION);
+                return AuthFuture::waiting(&mut self.inner, request, fetching);
             }
             None => {
                 let reason = "set one for it, e.g. `Keys::upstream(name, key)`".to_owned();
-                not_sent(&request);
-                AuthFuture::refused(no_key(upstream, reason, None))
+                return not_sent(call, no_key(upstream, reason, None));
             }
+        };
+        // A client's own key never reaches an upstream.
+        request.headers_mut().remove(AUTHORIZATION);
+        if let Some(key) = key {
+            put(&mut request, key);
         }
+        AuthFuture::calling(self.inner.call(request), used)
     }
 }
 
 /// Without a key nothing is sent.
-fn not_sent<R: LlmRequest>(request: &Request<R>) {
-    if let Some(attempt) = request.body().call().attempt() {
+fn not_sent<S, R>(call: &Call, error: LayerError) -> AuthFuture<S, R>
+where
+    S: Service<Request<R>>,
+    S::Error: Failure + From<LayerError>,
+    R: LlmRequest,
+{
+    if let Some(attempt) = call.attempt() {
         attempt.not_sent();
     }
-}
-
-pub(super) fn no_key(upstream: Option<&str>, reason: String, retry_after: Option<std::time::Duration>) -> LayerError {
-    LayerError::NoKey {
-        upstream: upstream.unwrap_or("the upstream").to_owned(),
-        reason,
-        retry_after,
-    }
+    AuthFuture::refused(refused(error))
 }

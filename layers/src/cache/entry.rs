@@ -10,10 +10,10 @@ use crate::{Degraded, DegradedSource, Frame, NoStore, Resumed};
 /// the marks of a degraded or resumed response stay.
 #[derive(Debug, Clone)]
 pub(super) struct Head {
-    status: StatusCode,
-    version: Version,
-    headers: HeaderMap,
-    degraded: Option<Degraded>,
+    pub(super) status: StatusCode,
+    pub(super) version: Version,
+    pub(super) headers: HeaderMap,
+    pub(super) degraded: Option<Degraded>,
     resumed: Option<Resumed>,
     is_good: bool,
     no_store: bool,
@@ -31,6 +31,19 @@ impl Head {
             resumed: parts.extensions.get().cloned(),
             is_good: parts.status.is_success(),
             no_store: parts.extensions.get::<NoStore>().is_some(),
+        }
+    }
+
+    /// As it was read from a store: only what may be kept was written there.
+    pub(super) fn read(status: StatusCode, version: Version, headers: HeaderMap) -> Self {
+        Self {
+            status,
+            version,
+            headers,
+            degraded: None,
+            resumed: None,
+            is_good: status.is_success(),
+            no_store: false,
         }
     }
 
@@ -140,10 +153,8 @@ impl<D: Frame + Clone> Entry<D> {
         };
         let frames = frames.iter().map(|piece| piece.data().map(Frame::replayed));
         let frames: Box<[D]> = frames.collect::<Option<_>>()?;
-        let sizes = frames.iter().map(Frame::size_in_bytes);
-        let head_size = head.size_in_bytes() + trailers.as_ref().map_or(0, size_of_headers) + ENTRY_OVERHEAD;
         Some(Self {
-            bytes: sizes.fold(head_size, usize::saturating_add),
+            bytes: size_of_all(&head, &frames, trailers.as_ref()),
             head,
             frames,
             trailers,
@@ -153,6 +164,33 @@ impl<D: Frame + Clone> Entry<D> {
             keep_for: Duration::ZERO,
         })
     }
+}
+
+impl<D: Frame> Entry<D> {
+    /// As it was read from a store.
+    pub(super) fn read(
+        head: Arc<Head>,
+        frames: Box<[D]>,
+        trailers: Option<HeaderMap>,
+        (came, keep_for): (Instant, Duration),
+    ) -> Self {
+        Self {
+            bytes: size_of_all(&head, &frames, trailers.as_ref()),
+            head,
+            frames,
+            trailers,
+            asked: came,
+            era: 0,
+            came,
+            keep_for,
+        }
+    }
+}
+
+fn size_of_all<D: Frame>(head: &Head, frames: &[D], trailers: Option<&HeaderMap>) -> usize {
+    let head_size = head.size_in_bytes() + trailers.map_or(0, size_of_headers) + ENTRY_OVERHEAD;
+    let sizes = frames.iter().map(Frame::size_in_bytes);
+    sizes.fold(head_size, usize::saturating_add)
 }
 
 impl<D> Entry<D> {

@@ -15,6 +15,7 @@ use tower_service::Service;
 use super::{
     AnswerKey, Cache, CacheBody, CacheStatus, Coalesced, KeptAnswer,
     flight::{Begun, Entered, Flights, Lost, Order, Reader, Upstream},
+    given::Looking,
 };
 use crate::{Failure, FailureKind, Frame, LayerError};
 
@@ -33,12 +34,23 @@ where
 enum State<S, R, B: Body, F> {
     Passed(#[pin] F),
     Kept(Option<KeptAnswer<B::Data>>),
+    /// A store of one's own is looked at.
+    Looking(Option<Box<Look<S, R, B>>>),
     Reading {
         reader: Reader<B::Data, B::Error>,
         /// What it takes to call again; only for a request that has joined.
         again: Option<Box<Again<S, R, B>>>,
     },
     Ended,
+}
+
+/// A look at a store, and what follows a miss.
+struct Look<S, R, B: Body> {
+    looking: Looking<B::Data>,
+    key: AnswerKey,
+    cache: Cache<B::Data>,
+    /// What it takes to make the call; `None` if it allows only cached responses.
+    again: Option<Again<S, R, B>>,
 }
 
 /// What it takes to make the call itself.
@@ -64,6 +76,23 @@ where
     pub(super) const fn kept(kept: Option<KeptAnswer<B::Data>>) -> Self {
         Self {
             state: State::Kept(kept),
+        }
+    }
+
+    pub(super) fn looking(
+        looking: Looking<B::Data>,
+        key: AnswerKey,
+        cache: Cache<B::Data>,
+        again: Option<Again<S, R, B>>,
+    ) -> Self {
+        let look = Look {
+            looking,
+            key,
+            cache,
+            again,
+        };
+        Self {
+            state: State::Looking(Some(Box::new(look))),
         }
     }
 
@@ -102,6 +131,21 @@ where
                     };
                     tracing::debug!(age = ?kept.status().age, "cached response");
                     return Poll::Ready(Ok(kept.into_response_of(CacheBody::kept)));
+                }
+                StateProjection::Looking(look) => {
+                    let Some(looks) = look else { return Poll::Pending };
+                    let found = ready!(Pin::new(&mut looks.looking).poll(cx));
+                    let Some(looked) = look.take() else {
+                        return Poll::Pending;
+                    };
+                    let Look { key, cache, again, .. } = *looked;
+                    let kept = found.and_then(|entry| cache.fresh_of(&key, entry));
+                    let next = match (kept, again) {
+                        (None, Some(again)) => again.ask(key).state,
+                        (kept, _) => State::Kept(kept),
+                    };
+                    state.set(next);
+                    continue;
                 }
                 StateProjection::Reading { reader, again } => match ready!(reader.poll_head(cx)) {
                     Err(Lost::AskAnew) if again.is_some() => {
@@ -212,6 +256,7 @@ where
         f.write_str(match &self.state {
             State::Passed(_) => "CacheFuture(passed)",
             State::Kept(_) => "CacheFuture(kept)",
+            State::Looking(_) => "CacheFuture(looking)",
             State::Reading { .. } => "CacheFuture(reading)",
             State::Ended => "CacheFuture(ended)",
         })

@@ -29,9 +29,9 @@ fn drawn() -> HighwayHasher {
 }
 
 impl KeyHash {
-    fn new() -> Self {
+    fn new(secret: Option<&KeySecret>) -> Self {
         Self {
-            hasher: SECRET.clone(),
+            hasher: secret.map_or_else(|| SECRET.clone(), |secret| secret.0.clone()),
             pending: [0; AT_ONCE],
             filled: 0,
         }
@@ -66,10 +66,34 @@ impl KeyHash {
     }
 }
 
+/// The secret of keys that several processes share. With it, a request with the key of another one can be constructed. Draw 32 random bytes once,
+/// and give them to each process.
+#[derive(Clone)]
+pub struct KeySecret(HighwayHasher);
+
+impl KeySecret {
+    /// Of these bytes.
+    #[must_use]
+    pub fn new(bytes: [u8; 32]) -> Self {
+        let mut parts = [0; 4];
+        for (part, bytes) in parts.iter_mut().zip(bytes.as_chunks().0) {
+            *part = u64::from_le_bytes(*bytes);
+        }
+        Self(HighwayHasher::new(Key(parts)))
+    }
+}
+
+impl fmt::Debug for KeySecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeySecret(redacted)")
+    }
+}
+
 /// By what an answer is found: 128 bits of `HighwayHash` over the tenant, the headers that may change the answer, and the request.
 ///
 /// If a caller could steer the hash, it could be given the response to another caller's request. So the hash is keyed with a secret that
-/// each process draws for itself and that never leaves it. The same request has another key in another process.
+/// each process draws for itself and that never leaves it. The same request has another key in another process, unless they are given the same
+/// [`KeySecret`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct AnswerKey([u64; 2]);
 
@@ -85,11 +109,16 @@ impl AnswerKey {
     /// [`CacheLayer::key`](super::CacheLayer::key) returns the key of a request with its headers.
     #[must_use]
     pub fn new<R: CacheKey>(scope: &str, request: &R) -> Self {
-        Self::hashed(scope, &[], request)
+        Self::hashed(None, scope, &[], request)
     }
 
     /// The key of this request within this scope, apart from the headers that are ignored.
-    pub(super) fn of<R: CacheKey>(scope: &str, request: &Request<R>, ignored: &[HeaderName]) -> Self {
+    pub(super) fn of<R: CacheKey>(
+        secret: Option<&KeySecret>,
+        scope: &str,
+        request: &Request<R>,
+        ignored: &[HeaderName],
+    ) -> Self {
         let body = request.body();
         let may_change =
             |name: &HeaderName| !changes_no_answer(name) && !ignored.contains(name) && !body.ignores_header(name);
@@ -100,11 +129,17 @@ impl AnswerKey {
             .collect();
         // Stable: the values of one name keep their order, which may mean something.
         headers.sort_by_key(|(name, _)| *name);
-        Self::hashed(scope, &headers, body)
+        Self::hashed(secret, scope, &headers, body)
     }
 
-    fn hashed<R: CacheKey>(scope: &str, headers: &[(&str, &[u8])], request: &R) -> Self {
-        let mut hash = KeyHash::new();
+    /// Its bytes, to find the response in a store of your own.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 16] {
+        (u128::from(self.0[0]) << 64 | u128::from(self.0[1])).to_be_bytes()
+    }
+
+    fn hashed<R: CacheKey>(secret: Option<&KeySecret>, scope: &str, headers: &[(&str, &[u8])], request: &R) -> Self {
+        let mut hash = KeyHash::new(secret);
         hash.part(scope.as_bytes());
         // With their number, so that a header never passes for a part of the request.
         hash.part(&headers.len().to_le_bytes());

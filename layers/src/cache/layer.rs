@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc};
 use http::{HeaderName, Request};
 use tower_layer::Layer;
 
-use super::{AnswerKey, Cache, CacheService, flight::Flights};
+use super::{AnswerKey, Cache, CacheService, KeySecret, flight::Flights};
 use crate::{CacheKey, KeyExtractor};
 
 /// Caches responses, and coalesces identical concurrent requests. See the [module](super). Clones and all their services share the state.
@@ -19,6 +19,8 @@ pub(super) struct Parts<D, E, X> {
     pub(super) single_flight: bool,
     only_temperature_zero: bool,
     ignored: Vec<HeaderName>,
+    /// Without one, that of this process.
+    secret: Option<KeySecret>,
     pub(super) cache: Cache<D>,
     pub(super) flights: Arc<Flights<D, E>>,
     scope: X,
@@ -39,6 +41,7 @@ impl<D, E, X> CacheLayer<D, E, X> {
                 single_flight: true,
                 only_temperature_zero: false,
                 ignored: Vec::new(),
+                secret: None,
                 cache,
                 flights: Arc::new(Flights::new()),
                 scope: tenant,
@@ -82,6 +85,16 @@ impl<D, E, X> CacheLayer<D, E, X> {
         self
     }
 
+    /// Hashes keys with this secret instead of this process's own, so that they are the same in every process that has it: for a
+    /// [store](super::CacheStore) that several processes share.
+    #[must_use]
+    pub fn key_secret(mut self, secret: KeySecret) -> Self {
+        if let Some(parts) = &mut self.on {
+            parts.secret = Some(secret);
+        }
+        self
+    }
+
     /// The cache; `None` if the layer is off.
     #[must_use]
     pub const fn cache(&self) -> Option<&Cache<D>> {
@@ -113,7 +126,7 @@ impl<D, E, X> Parts<D, E, X> {
             return None;
         }
         let scope = self.scope.key(request)?;
-        Some(AnswerKey::of(&scope, request, &self.ignored))
+        Some(AnswerKey::of(self.secret.as_ref(), &scope, request, &self.ignored))
     }
 }
 
@@ -132,6 +145,7 @@ impl<D, E, X: Clone> Clone for Parts<D, E, X> {
     fn clone(&self) -> Self {
         Self {
             ignored: self.ignored.clone(),
+            secret: self.secret.clone(),
             cache: self.cache.clone(),
             flights: Arc::clone(&self.flights),
             scope: self.scope.clone(),

@@ -9,6 +9,9 @@
 //! extensions of the first response are left out. A streamed response is replayed as a stream; [`CacheKey`](crate::CacheKey) decides whether
 //! it also serves a plain request.
 //!
+//! Responses are kept in memory, or in a [`CacheStore`] of your own: another eviction, or a store that several processes share. A store that
+//! fails fails no call.
+//!
 //! With [`Cache::stale_if_error`] set, stale responses stay available to [`Cache::stale`], for use when every candidate has failed.
 //!
 //! # Single flight
@@ -37,7 +40,7 @@
 //!
 //! # Errors
 //!
-//! [`LayerError::CacheMiss`](crate::LayerError::CacheMiss) if the request is [`CacheMode::OnlyIfCached`] and no response is cached. If a
+//! [`LayerError::CacheMiss`](crate::LayerError::CacheMiss) if the request is [`CacheMode::OnlyIfCached`](crate::CacheMode::OnlyIfCached) and no response is cached. If a
 //! coalesced call fails, the first caller gets the error itself. The others get an equivalent error
 //! ([`Failure::for_another`](crate::Failure::for_another)), unless the failure says nothing about them: it is
 //! [personal](crate::Failure::is_personal), or the first caller's deadline had passed. Then one of them makes the call again, and the rest
@@ -96,25 +99,30 @@
 //! ```
 
 mod body;
+mod cache_store;
 mod entry;
 mod flight;
 mod forgotten;
 mod future;
+mod given;
+mod kept_answer;
 mod key;
 mod layer;
-mod mode;
+mod response;
 mod room;
 mod service;
 mod status;
 mod store;
 
 pub use body::{CacheBody, ReplayBody};
+pub use cache_store::{CacheStore, Lookup, LookupFuture, StoreError};
 pub use future::CacheFuture;
-pub use key::AnswerKey;
+pub use kept_answer::KeptAnswer;
+pub use key::{AnswerKey, KeySecret};
 pub use layer::CacheLayer;
-pub use mode::CacheMode;
+pub use response::CachedResponse;
 pub use service::CacheService;
 pub use status::CacheStatus;
 
 pub use crate::Coalesced;
-pub use store::{Cache, KeptAnswer};
+pub use store::Cache;

@@ -9,12 +9,13 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::{
-    Cache, CacheBody, CacheFuture, CacheMode,
+    Cache, CacheBody, CacheFuture,
     flight::{Entered, Order, Upstream},
     future::Again,
     layer::Parts,
+    store::Found,
 };
-use crate::{CacheKey, Failure, Frame, KeyExtractor, LayerError, LlmRequest, util::inner_accessors};
+use crate::{CacheKey, CacheMode, Failure, Frame, KeyExtractor, LayerError, LlmRequest, util::inner_accessors};
 
 /// The service of [`CacheLayer`](super::CacheLayer). It is ready when the wrapped service is.
 pub struct CacheService<S, D, E, X> {
@@ -76,25 +77,43 @@ where
         let mode = CacheMode::of(&request);
         let on = self.on.as_ref().filter(|_| mode != CacheMode::Bypass);
         let keyed = on.and_then(|parts| Some((parts, parts.key(&request)?)));
-        if mode == CacheMode::OnlyIfCached {
-            let kept = keyed.and_then(|(parts, key)| parts.cache.fresh(&key).ok());
-            return CacheFuture::kept(kept);
-        }
+        let calls = mode != CacheMode::OnlyIfCached;
         let Some((parts, key)) = keyed else {
-            return CacheFuture::passed(self.inner.call(request));
+            return if calls {
+                CacheFuture::passed(self.inner.call(request))
+            } else {
+                CacheFuture::kept(None)
+            };
         };
         let read = mode != CacheMode::Refresh;
-        // Without the lock that stands before all calls under way.
-        if read && let Ok(kept) = parts.cache.fresh(&key) {
-            return CacheFuture::kept(Some(kept));
-        }
         let order = Order {
             read,
             // What it fails by would be its own cap.
             share: parts.single_flight && !request.body().call().has_own_attempt_limit(),
             deadline: request.body().call().deadline(),
-            priority: request.extensions().get().copied().unwrap_or_default(),
+            priority: request.body().call().priority(),
         };
+        // Without the lock that stands before all calls under way.
+        if read {
+            match parts.cache.find(&key) {
+                Found::Now(None) if calls => {}
+                Found::Now(kept) => return CacheFuture::kept(kept),
+                Found::Later(looking) => {
+                    let again = calls.then(|| {
+                        // The service that is ready waits with the request; its clone stays here.
+                        let clone = self.inner.clone();
+                        Again {
+                            service: std::mem::replace(&mut self.inner, clone),
+                            request,
+                            order,
+                            cache: parts.cache.clone(),
+                            flights: Arc::clone(&parts.flights),
+                        }
+                    });
+                    return CacheFuture::looking(looking, key, parts.cache.clone(), again);
+                }
+            }
+        }
         let inner = &mut self.inner;
         let entered = parts.flights.enter(&parts.cache, (key, order), request, |request| {
             Upstream::<S, _, _, B>::calling(inner.call(request))

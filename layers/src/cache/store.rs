@@ -1,21 +1,43 @@
-use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
+//! A cache: where responses are kept, and for how long.
 
-use http::Response;
+use std::{fmt, future::Future, sync::Arc, time::Duration};
+
 use tokio::time::Instant;
 
-use super::{AnswerKey, CacheStatus, ReplayBody, entry::Entry, room::Room};
+use super::{
+    AnswerKey, CacheStatus, CacheStore, KeptAnswer,
+    entry::Entry,
+    given::{Given, Looking},
+    room::Room,
+};
 use crate::Frame;
 
-/// Responses cached in memory, bounded by bytes. Clones share the cache.
+/// Responses cached in memory, bounded by bytes, or in a [store](Self::with_store) of your own. Clones share the cache.
 ///
 /// When the cache is full, the least recently used response is evicted. Half of the capacity is for responses that were requested again,
 /// so that new ones that are never requested again evict each other first. A stale response is removed when it is requested, or when it is
 /// the least recently used one and another is stored.
 pub struct Cache<D> {
-    room: Arc<Room<D>>,
+    place: Place<D>,
     time_to_live: Duration,
     stale_if_error: Duration,
     largest: usize,
+    store_timeout: Duration,
+}
+
+/// Where the responses are.
+enum Place<D> {
+    Own(Arc<Room<D>>),
+    Given(Arc<Given<D>>),
+}
+
+/// How long a look at a store takes at most, by default: an answer of a model takes longer.
+const STORE_TIMEOUT: Duration = Duration::from_millis(250);
+
+/// What a look for a fresh response gives.
+pub(super) enum Found<D> {
+    Now(Option<KeptAnswer<D>>),
+    Later(Looking<D>),
 }
 
 impl<D> Cache<D>
@@ -28,12 +50,31 @@ where
     /// Bytes are the frames' own count ([`Frame::size_in_bytes`]), and what is known of the rest.
     #[must_use]
     pub fn new(bytes: u64) -> Self {
+        Self::at(Place::Own(Arc::new(Room::new(bytes))))
+    }
+
+    /// Caches responses in a store of your own, which bounds itself: see [`CacheStore`].
+    #[must_use]
+    pub fn with_store(store: impl CacheStore<D>) -> Self {
+        Self::at(Place::Given(Arc::new(Given::new(Box::new(store)))))
+    }
+
+    const fn at(place: Place<D>) -> Self {
         Self {
-            room: Arc::new(Room::new(bytes)),
+            place,
             time_to_live: Duration::from_secs(300),
             stale_if_error: Duration::ZERO,
             largest: 1024 * 1024,
+            store_timeout: STORE_TIMEOUT,
         }
+    }
+
+    /// How long a call waits for a [store of your own](Self::with_store) that does not answer at once; 250 ms by default. After that it is a
+    /// miss. It does not concern the cache's own memory.
+    #[must_use]
+    pub const fn store_timeout(mut self, time: Duration) -> Self {
+        self.store_timeout = time;
+        self
     }
 
     /// How long a response is fresh; five minutes by default, as the routers do it.
@@ -64,29 +105,78 @@ where
         self.stale_if_error
     }
 
-    /// The cached response, fresh or stale, for use when every candidate has failed. Its [`CacheStatus`] says whether it is stale.
+    /// The cached response, fresh or stale, for use when every candidate has failed. Its [`CacheStatus`] says whether it is stale. `None` as
+    /// well if a store of your own answers later: then [`stale_later`](Self::stale_later) has it.
     #[must_use]
     pub fn stale(&self, key: &AnswerKey) -> Option<KeptAnswer<D>> {
-        self.look(key).ok()
+        match &self.place {
+            Place::Own(room) => self.look(room, key).ok(),
+            Place::Given(given) => {
+                let found = given.look(key, self.store_timeout).ok()??;
+                self.answer(key, found).ok()
+            }
+        }
     }
 
-    /// The cached response if it is fresh; otherwise what may be the last handle of a stale one, to be dropped with no lock held.
+    /// The same from a store that answers later, within [`store_timeout`](Self::store_timeout); `None` if it answers at once.
+    #[must_use]
+    pub fn stale_later(
+        &self,
+        key: &AnswerKey,
+    ) -> Option<impl Future<Output = Option<KeptAnswer<D>>> + Send + 'static + use<D>> {
+        let Place::Given(given) = &self.place else { return None };
+        let looking = given.look(key, self.store_timeout).err()?;
+        let (cache, key) = (self.clone(), *key);
+        Some(async move { cache.answer(&key, looking.await?).ok() })
+    }
+
+    /// Looks for a fresh response.
+    pub(super) fn find(&self, key: &AnswerKey) -> Found<D> {
+        match &self.place {
+            Place::Own(_) => Found::Now(self.fresh(key).ok()),
+            Place::Given(given) => match given.look(key, self.store_timeout) {
+                Ok(found) => Found::Now(found.and_then(|entry| self.fresh_of(key, entry))),
+                Err(looking) => Found::Later(looking),
+            },
+        }
+    }
+
+    /// The response that a store had, if it is fresh.
+    pub(super) fn fresh_of(&self, key: &AnswerKey, entry: Arc<Entry<D>>) -> Option<KeptAnswer<D>> {
+        self.answer(key, entry).ok().filter(|answer| !answer.status.stale)
+    }
+
+    /// The cached response if it is fresh and in the cache's own memory; otherwise what may be the last handle of a stale one, to be dropped
+    /// with no lock held. A store of one's own is not called, since it is foreign code.
     pub(super) fn fresh(&self, key: &AnswerKey) -> Result<KeptAnswer<D>, Option<Arc<Entry<D>>>> {
-        let answer = self.look(key)?;
+        let Place::Own(room) = &self.place else {
+            return Err(None);
+        };
+        let answer = self.look(room, key)?;
         if answer.status.stale {
             return Err(Some(answer.entry));
         }
         Ok(answer)
     }
 
-    fn look(&self, key: &AnswerKey) -> Result<KeptAnswer<D>, Option<Arc<Entry<D>>>> {
-        let entry = self.room.get(key).ok_or(None)?;
+    fn look(&self, room: &Room<D>, key: &AnswerKey) -> Result<KeptAnswer<D>, Option<Arc<Entry<D>>>> {
+        let entry = room.get(key).ok_or(None)?;
+        let answer = self.answer(key, entry);
+        if let Err(Some(over)) = &answer
+            && over.is_over(Instant::now())
+        {
+            room.remove(key, over);
+        }
+        answer
+    }
+
+    /// It as an answer, if it is not too old.
+    fn answer(&self, key: &AnswerKey, entry: Arc<Entry<D>>) -> Result<KeptAnswer<D>, Option<Arc<Entry<D>>>> {
         let now = Instant::now();
+        let age = now.saturating_duration_since(entry.came);
         if entry.is_over(now) {
-            self.room.remove(key, &entry);
             return Err(Some(entry));
         }
-        let age = now.duration_since(entry.came);
         // For a clone that keeps longer it may still serve.
         if age >= self.keep_for() {
             return Err(Some(entry));
@@ -106,19 +196,29 @@ where
 
     /// The era of what is requested now.
     pub(super) fn era(&self) -> u64 {
-        self.room.era()
+        match &self.place {
+            Place::Own(room) => room.era(),
+            Place::Given(given) => given.era(),
+        }
     }
 
     /// Whether a response requested in that era must be neither cached nor joined.
     pub(super) fn is_forgotten(&self, key: &AnswerKey, asked: u64) -> bool {
-        self.room.is_forgotten(key, asked)
+        match &self.place {
+            Place::Own(room) => room.is_forgotten(key, asked),
+            Place::Given(given) => given.is_forgotten(key, asked),
+        }
     }
 
     /// Caches it, unless a response that was requested later is cached.
     pub(super) fn keep(&self, key: AnswerKey, mut entry: Entry<D>) {
         entry.keep_for = self.keep_for();
-        if !entry.keep_for.is_zero() {
-            self.room.keep(key, entry);
+        if entry.keep_for.is_zero() {
+            return;
+        }
+        match &self.place {
+            Place::Own(room) => room.keep(key, entry),
+            Place::Given(given) => given.keep(&key, entry),
         }
     }
 
@@ -129,26 +229,36 @@ where
     /// How many bytes are cached.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.room.bytes().try_into().unwrap_or(u64::MAX)
+        match &self.place {
+            Place::Own(room) => room.bytes().try_into().unwrap_or(u64::MAX),
+            Place::Given(given) => given.bytes(),
+        }
     }
 
     /// Removes one response. A call in flight for it serves its present readers, accepts no others, and is not cached.
     pub fn forget(&self, key: &AnswerKey) {
-        self.room.forget(key);
+        match &self.place {
+            Place::Own(room) => room.forget(key),
+            Place::Given(given) => given.forget(key),
+        }
     }
 
     /// Removes all responses, and treats all calls in flight as [`forget`](Self::forget) does.
     pub fn clear(&self) {
-        self.room.clear();
+        match &self.place {
+            Place::Own(room) => room.clear(),
+            Place::Given(given) => given.clear(),
+        }
     }
 }
 
 impl<D> Clone for Cache<D> {
     fn clone(&self) -> Self {
-        Self {
-            room: Arc::clone(&self.room),
-            ..*self
-        }
+        let place = match &self.place {
+            Place::Own(room) => Place::Own(Arc::clone(room)),
+            Place::Given(given) => Place::Given(Arc::clone(given)),
+        };
+        Self { place, ..*self }
     }
 }
 
@@ -164,8 +274,11 @@ impl<D> fmt::Debug for Cache<D> {
 
 impl<D> fmt::Display for Cache<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let most = self.room.capacity();
-        write!(f, "{most} bytes of answers, each for {:?}", self.time_to_live)?;
+        match &self.place {
+            Place::Own(room) => write!(f, "{} bytes of answers", room.capacity())?,
+            Place::Given(_) => f.write_str("answers in a store of its own")?,
+        }
+        write!(f, ", each for {:?}", self.time_to_live)?;
         if !self.stale_if_error.is_zero() {
             write!(
                 f,
@@ -174,54 +287,5 @@ impl<D> fmt::Display for Cache<D> {
             )?;
         }
         Ok(())
-    }
-}
-
-/// A cached response. See [`Cache::stale`].
-pub struct KeptAnswer<D> {
-    entry: Arc<Entry<D>>,
-    status: CacheStatus,
-}
-
-impl<D> KeptAnswer<D> {
-    /// How old it is, and whether it is stale.
-    #[must_use]
-    pub const fn status(&self) -> &CacheStatus {
-        &self.status
-    }
-
-    /// Its frames, trailers apart: for a [`Degradation`](crate::degrade::Degradation).
-    #[must_use]
-    pub fn frames(&self) -> Vec<D>
-    where
-        D: Clone,
-    {
-        self.entry.frames.to_vec()
-    }
-
-    /// As a response whose body replays the frames, without a copy; marked with its [`CacheStatus`].
-    #[must_use]
-    pub fn into_response<E>(self) -> Response<ReplayBody<D, E>> {
-        self.into_response_of(|body| body)
-    }
-
-    pub(super) fn into_response_of<E, B>(self, body: impl FnOnce(ReplayBody<D, E>) -> B) -> Response<B> {
-        let mut response = self.entry.head.response(());
-        response.extensions_mut().insert(self.status);
-        response.map(|()| {
-            body(ReplayBody {
-                entry: self.entry,
-                next: 0,
-                error: PhantomData,
-            })
-        })
-    }
-}
-
-impl<D> fmt::Debug for KeptAnswer<D> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeptAnswer")
-            .field("status", &self.status)
-            .finish_non_exhaustive()
     }
 }

@@ -12,13 +12,13 @@ impl Call {
     /// What was tried so far; `None` before the first layer has seen the call.
     #[must_use]
     pub fn attempts(&self) -> Option<AttemptLog> {
-        self.state.clone().map(AttemptLog::new)
+        self.log.clone().map(AttemptLog::new)
     }
 
     /// The line of the attempt that this copy belongs to: for services below [`AttemptLayer`](crate::attempt::AttemptLayer).
     #[must_use]
     pub fn attempt(&self) -> Option<AttemptHandle> {
-        let (line, state) = (self.line?, self.state.as_ref()?);
+        let (line, state) = (self.line?, self.log.as_ref()?);
         Some(AttemptHandle {
             state: Arc::clone(state),
             index: line.index as usize,
@@ -34,29 +34,29 @@ impl Call {
 
     /// The same with an instant that has been read already: reading the clock costs more than all else here.
     pub(crate) fn open_at(&mut self, now: impl FnOnce() -> Instant) -> Option<AttemptLog> {
-        if self.state.is_some() {
+        if self.log.is_some() {
             return None;
         }
         let state = Arc::new(CallState::new(now()));
-        if let Some(deadline) = self.deadline {
+        if let Some(deadline) = self.options.deadline {
             state.ends_by(deadline);
         }
-        self.state = Some(Arc::clone(&state));
+        self.log = Some(Arc::clone(&state));
         Some(AttemptLog::new(state))
     }
 
     /// Takes one attempt out of the cap and opens its line in the log.
     pub(crate) fn begin_attempt(&mut self, candidate: Option<Candidate>, cap: u32) -> Result<AttemptGuard, LayerError> {
-        let Some(state) = &self.state else {
+        let Some(state) = &self.log else {
             return Err(LayerError::AttemptsSpent { cap: 0 });
         };
         // A layer between may have lowered it since the call was opened.
-        let cap = self.attempt_limit.map_or(cap, |limit| limit.min(cap));
+        let cap = self.options.attempt_limit.map_or(cap, |limit| limit.min(cap));
         let number = state.claim(cap).map_err(|cap| LayerError::AttemptsSpent { cap })?;
         let started = crate::util::now();
         let mut line = Attempt::new(number, candidate, state.since_begin(started));
         line.turn = self.turn.number;
-        line.note = match (self.turn.role, &self.continuation) {
+        line.note = match (self.turn.role, &self.turn.continuation) {
             (Role::Hedge { .. }, _) => Some("hedge of the one before".into()),
             (_, Some(_)) => Some("resumes the interrupted answer".into()),
             _ => None,
@@ -69,13 +69,13 @@ impl Call {
     /// Begins an exchange with the upstream that has a cost of its own. A second one over the same line, by a service of the user's
     /// between here and the attempt, takes another attempt out of the cap, and opens a line that ends with the exchange.
     pub(crate) fn begin_exchange(&mut self) -> Result<Option<AttemptHandle>, LayerError> {
-        let (Some(line), Some(state)) = (self.line, &self.state) else {
+        let (Some(line), Some(state)) = (self.line, &self.log) else {
             return Ok(None);
         };
         if state.begin_exchange(line.index as usize) {
             return Ok(self.attempt());
         }
-        let cap = self.attempt_limit.unwrap_or(u32::MAX);
+        let cap = self.options.attempt_limit.unwrap_or(u32::MAX);
         let number = state.claim(cap).map_err(|cap| LayerError::AttemptsSpent { cap })?;
         let index = state.repeat_exchange(line.index as usize, number);
         self.line = Some(Line::new(index, number, true));
@@ -84,18 +84,18 @@ impl Call {
 
     /// Whether the request of this exchange is sent for the first time: only then does a ledger entry account for it.
     pub(crate) fn is_first_sending(&self) -> bool {
-        let line = self.line.zip(self.state.as_ref());
+        let line = self.line.zip(self.log.as_ref());
         line.is_none_or(|(line, state)| state.is_first_sending(line.index as usize))
     }
 
     /// Whether this call is to be counted among those that retries are a share of: once, however many candidates it calls.
     pub(crate) fn counts(&self) -> bool {
-        self.state.as_ref().is_none_or(|state| state.counts())
+        self.log.as_ref().is_none_or(|state| state.counts())
     }
 
     /// Whether an attempt of this call was sent to this copy's candidate before.
     pub(crate) fn is_repeated(&self) -> bool {
-        let Some(state) = self.state.as_ref().filter(|state| state.has_attempts()) else {
+        let Some(state) = self.log.as_ref().filter(|state| state.has_attempts()) else {
             return false;
         };
         let candidate = self.turn.candidate.as_ref();
@@ -106,20 +106,20 @@ impl Call {
 
     /// Writes down a candidate that was passed over.
     pub(crate) fn skipped(&self, candidate: Candidate, reason: &str) {
-        if let Some(state) = &self.state {
+        if let Some(state) = &self.log {
             state.skipped(candidate, reason);
         }
     }
 
     /// The candidates whose answers began and were interrupted, each as often as it happened.
     pub(crate) fn all_interrupted(&self) -> Vec<Candidate> {
-        let state = self.state.as_ref().filter(|state| state.has_attempts());
+        let state = self.log.as_ref().filter(|state| state.has_attempts());
         state.map(|state| state.interrupted()).unwrap_or_default()
     }
 
     /// Notes on the attempt whose answer is being read that it is not joined to what was shown.
     pub(crate) fn not_joined(&self, why: &str) {
-        let Some(state) = &self.state else { return };
+        let Some(state) = &self.log else { return };
         let mut lines = state.lines();
         let read = lines.iter_mut().rev().find(|line| line.gave_answer());
         if let Some(line) = read {
@@ -129,19 +129,19 @@ impl Call {
 
     /// Whether an attempt of this turn runs, and has not begun its answer.
     pub(crate) fn is_waiting_in(&self, turn: u32) -> bool {
-        let state = self.state.as_ref();
+        let state = self.log.as_ref();
         state.is_some_and(|state| state.find_in_turn(turn, |line| line.outcome == Outcome::Waiting))
     }
 
     /// Whether an attempt of this turn was sent; `None` if the call has no attempts at all.
     pub(crate) fn was_sent_in(&self, turn: u32) -> Option<bool> {
-        let state = self.state.as_ref().filter(|state| state.has_attempts())?;
+        let state = self.log.as_ref().filter(|state| state.has_attempts())?;
         Some(state.find_in_turn(turn, |line| line.is_sent))
     }
 
     /// Notes on the attempts of this turn, which are about to be dropped, that another candidate was faster.
     pub(crate) fn outrun(&self, turn: u32) {
-        let Some(state) = &self.state else { return };
+        let Some(state) = &self.log else { return };
         state.find_in_turn(turn, |line| {
             if !matches!(line.outcome, Outcome::Failed(_)) {
                 line.note = Some("another candidate was faster".into());
@@ -152,7 +152,7 @@ impl Call {
 
     /// Adds to the last failed attempt of this turn what was decided after it.
     pub(crate) fn decided(&self, turn: u32, change: impl FnOnce(&mut Attempt)) {
-        let Some(state) = &self.state else { return };
+        let Some(state) = &self.log else { return };
         let mut change = Some(change);
         state.find_in_turn(turn, |line| {
             let failed = matches!(line.outcome, Outcome::Failed(_));
@@ -165,7 +165,7 @@ impl Call {
 
     /// Times the beginning of this turn's answer.
     pub(crate) fn first_token_timer(&self) -> FirstTokenTimer {
-        FirstTokenTimer::new(self.state.clone(), self.turn.number)
+        FirstTokenTimer::new(self.log.clone(), self.turn.number)
     }
 
     pub(crate) const fn turn(&self) -> u32 {
@@ -176,7 +176,7 @@ impl Call {
     #[cfg(feature = "rate-limit")]
     pub(crate) fn turn_handle(&self) -> Option<super::TurnHandle> {
         let number = Some(self.turn.number).filter(|number| *number > 0)?;
-        let state = Arc::clone(self.state.as_ref()?);
+        let state = Arc::clone(self.log.as_ref()?);
         Some(super::TurnHandle { state, number })
     }
 }

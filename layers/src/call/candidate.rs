@@ -84,10 +84,7 @@ impl fmt::Display for CandidateError {
 impl std::error::Error for CandidateError {}
 
 impl Candidate {
-    /// A model at an upstream.
-    ///
-    /// Its pool is the upstream's name; for a model whose slug ends in `:free` it is a pool of its own, since free
-    /// models share one quota.
+    /// A model at an upstream. Its pool is the upstream's name: see [`with_pool`](Self::with_pool).
     ///
     /// # Errors
     ///
@@ -100,12 +97,7 @@ impl Candidate {
         if model.is_empty() {
             return Err(CandidateError::BlankModel);
         }
-        let pool = if model.ends_with(":free") {
-            format!("{upstream}:free")
-        } else {
-            upstream.to_owned()
-        };
-        Ok(Self(Arc::new(Names::new(upstream, model, &pool))))
+        Ok(Self(Arc::new(Names::new(upstream, model, upstream))))
     }
 
     /// The same candidate, paid from another pool: a quota that is gone is gone for the whole pool.

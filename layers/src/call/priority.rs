@@ -1,7 +1,6 @@
 //! Which calls go first if calls have to wait.
 
-/// Whether a person waits for the answer. Put it into the request's extensions; without it, a call is
-/// [`Interactive`](Self::Interactive).
+/// Whether a person waits for the answer: see [`Call::set_priority`](crate::Call::set_priority).
 ///
 /// Of those that wait for the same, the interactive ones go first, each kind in the order it came; one place in ten goes to the oldest
 /// batch. In a full queue an interactive call takes the place of the batch that came last. Nor does an interactive call share one of a

@@ -131,6 +131,10 @@ impl CallState {
     /// Writes a new line; its index.
     pub(super) fn push(&self, line: Attempt) -> usize {
         let mut lines = self.lines();
+        if lines.is_empty() {
+            // Most calls make one attempt, and a line takes a quarter of a kilobyte.
+            lines.reserve_exact(1);
+        }
         lines.push(line);
         lines.len() - 1
     }

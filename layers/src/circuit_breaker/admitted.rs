@@ -47,8 +47,8 @@ impl Admitted {
         let timer = self.timer.as_ref();
         let slow = timer.is_some_and(|(after, timer)| timer.took() > *after);
         let (number, closed) = circuit.succeeded(self.pass, slow, now);
-        if closed && let Some(table) = circuit.table() {
-            table.probe_others(circuit.candidate());
+        if closed {
+            probe_others(&circuit);
         }
         let pass = self.pass;
         Some(Begun { circuit, pass, number })
@@ -60,6 +60,18 @@ impl Admitted {
             return false;
         }
         self.circuit.take().is_some_and(|circuit| circuit.failed(self.pass))
+    }
+}
+
+/// One is back: the others of its upstream may be, too, and need not wait for their probe.
+fn probe_others(back: &Circuit) {
+    let all = back.circuits().map(|circuits| circuits.all());
+    let back = back.candidate();
+    for circuit in all.into_iter().flatten() {
+        let candidate = circuit.candidate();
+        if candidate.upstream() == back.upstream() && candidate != back {
+            circuit.probe_now();
+        }
     }
 }
 

@@ -10,13 +10,12 @@ use tokio::time::Instant;
 
 use super::{
     CircuitPolicy, CircuitReport, CircuitState,
-    circuits::Table,
     pass::Pass,
     state::{State, Trial},
     under_way::UnderWay,
     window::{Mark, Window},
 };
-use crate::{Candidate, Route, events, metering};
+use crate::{Candidate, Route, call::Known, events, metering};
 
 /// The least share let through when the return begins.
 const FIRST_SHARE: f64 = 0.1;
@@ -27,7 +26,7 @@ pub(super) struct Circuit {
     candidate: Candidate,
     route: Route,
     policy: CircuitPolicy,
-    table: Weak<Table>,
+    circuits: Weak<Known<Self>>,
     /// Closed, and back at full traffic: attempts pass without the lock.
     unguarded: AtomicBool,
     /// The number of the next attempt.
@@ -80,14 +79,14 @@ impl Circuit {
     pub(super) fn new(
         (candidate, route): (Candidate, Route),
         policy: CircuitPolicy,
-        table: Weak<Table>,
+        circuits: Weak<Known<Self>>,
         now: Instant,
     ) -> Self {
         Self {
             candidate,
             route,
             policy,
-            table,
+            circuits,
             unguarded: AtomicBool::new(true),
             next: AtomicU64::new(1),
             inner: Mutex::new(Inner {
@@ -203,8 +202,8 @@ impl Circuit {
     }
 
     /// All circuits that it is one of, while they are there.
-    pub(super) fn table(&self) -> Option<Arc<Table>> {
-        self.table.upgrade()
+    pub(super) fn circuits(&self) -> Option<Arc<Known<Self>>> {
+        self.circuits.upgrade()
     }
 
     /// Another one of the same upstream is back: this one may be, too, so it is probed at once, and its failed probes are forgiven.

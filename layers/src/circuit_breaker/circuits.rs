@@ -21,9 +21,9 @@ pub const MOST_CIRCUITS: usize = 10_000;
 pub struct Circuits(Arc<Table>);
 
 #[derive(Debug)]
-pub(super) struct Table {
+struct Table {
     policy: CircuitPolicy,
-    circuits: Known<Circuit>,
+    circuits: Arc<Known<Circuit>>,
     /// When last there was no room, and nothing to forget: among candidates, and among routes that requests pin.
     full: [Mutex<Option<Instant>>; 2],
 }
@@ -38,7 +38,7 @@ impl Circuits {
         policy.check()?;
         Ok(Self(Arc::new(Table {
             policy,
-            circuits: Known::new(MOST_CIRCUITS),
+            circuits: Arc::new(Known::new(MOST_CIRCUITS)),
             full: Default::default(),
         })))
     }
@@ -79,25 +79,13 @@ impl Circuits {
         // The least recently used are evicted first; open ones stay while they may still be used.
         let spare = |circuit: &Circuit| circuit.spare_since(now);
         let added = self.0.circuits.add((candidate, route), spare, || {
-            let table = Arc::downgrade(&self.0);
-            Circuit::new((candidate.clone(), route), self.0.policy, table, now)
+            let circuits = Arc::downgrade(&self.0.circuits);
+            Circuit::new((candidate.clone(), route), self.0.policy, circuits, now)
         });
         if added.is_none() {
             *full = Some(now);
         }
         added
-    }
-}
-
-impl Table {
-    /// One is back: the others of its upstream may be, too, and need not wait for their probe.
-    pub(super) fn probe_others(&self, back: &Candidate) {
-        for circuit in self.circuits.all() {
-            let candidate = circuit.candidate();
-            if candidate.upstream() == back.upstream() && candidate != back {
-                circuit.probe_now();
-            }
-        }
     }
 }
 

@@ -96,11 +96,11 @@ impl CostLayer {
         CostIfBudgetedLayer(self)
     }
 
-    /// The response header that names the answer: its bill is looked up by it.
-    /// [`GENERATION_HEADER`](super::GENERATION_HEADER) by default; if it is absent, the first frame is read.
+    /// The response header that names the answer: its bill is looked up by it. None by default; without it, or if it is absent, the first
+    /// frame is read ([`Frame::generation_id`](crate::Frame::generation_id)).
     #[must_use]
     pub fn generation_header(self, name: HeaderName) -> Self {
-        self.set(|settings| settings.generation_header = name)
+        self.set(|settings| settings.generation_header = Some(name))
     }
 }
 

@@ -185,8 +185,9 @@ impl Meter {
         if running.settings.ledger.is_none() {
             return;
         }
-        let id = parts.headers.get(&running.settings.generation_header);
-        running.generation_id = id
+        let header = running.settings.generation_header.as_ref();
+        running.generation_id = header
+            .and_then(|header| parts.headers.get(header))
             .and_then(|id| id.to_str().ok())
             .filter(|id| !id.is_empty())
             .map(bounded_name);

@@ -76,10 +76,12 @@ mod settings;
 mod taken;
 mod tools;
 
-pub use future::CostFuture;
 pub use layer::{CostIfBudgetedLayer, CostLayer};
 pub use service::{Cost, CostIfBudgeted};
-pub use settings::{DEFAULT_OUTPUT_TOKENS, GENERATION_HEADER, UNBOUNDED_ANSWER, UnknownPrice};
+pub use settings::{DEFAULT_OUTPUT_TOKENS, UNBOUNDED_ANSWER, UnknownPrice};
+
+/// The future of [`Cost`].
+pub type CostFuture<S, R> = crate::watch::AdmitFuture<S, R, future::Reserving<R>>;
 
 /// The body of [`Cost`]: reads the usage as it passes, and settles the attempt at its end, however it ends.
 pub type CostBody<B> = crate::watch::WatchBody<B, meter::Meter>;

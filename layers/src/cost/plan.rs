@@ -2,7 +2,7 @@
 
 use super::{
     settings::{Settings, UNBOUNDED_ANSWER},
-    tools::Tools,
+    tools::{ENDLESS, Tools},
 };
 use crate::{
     Candidate, LayerError, LlmRequest, Quote, UsdAmount, UtcTime, WorstCasePrice,
@@ -11,9 +11,6 @@ use crate::{
     metering,
     protocol::with_candidate,
 };
-
-/// More than any budget has.
-pub(super) const ENDLESS: UsdAmount = UsdAmount::from_pico(i128::MAX);
 
 /// How a request gets its limits; each returns whether the request has it now.
 pub(super) struct Limits<R> {

@@ -8,7 +8,7 @@ use tower_service::Service;
 
 use super::{
     CostBody, CostFuture,
-    future::Waiting,
+    future::Reserving,
     meter::Meter,
     patience::Patience,
     plan::{Limits, Plan},
@@ -59,11 +59,12 @@ impl<S> Cost<S> {
     fn exchange<R>(&mut self, mut request: Request<R>, limits: Limits<R>) -> CostFuture<S, R>
     where
         S: Service<Request<R>> + Clone,
+        S::Error: From<LayerError>,
         R: LlmRequest,
     {
         let line = match request.body_mut().call_mut().begin_exchange() {
             Ok(line) => line,
-            Err(spent) => return CostFuture::refused(spent),
+            Err(spent) => return CostFuture::refused(spent.into()),
         };
         let started = crate::util::now();
         let began = UtcTime::at(started);
@@ -74,7 +75,7 @@ impl<S> Cost<S> {
         let mut plan = match plan {
             Ok(Some(plan)) => plan,
             Ok(None) => return CostFuture::calling(self.inner.call(request), meter),
-            Err(error) => return CostFuture::refused(meter.refused(error)),
+            Err(error) => return CostFuture::refused(meter.refused(error).into()),
         };
         let Some(budgets) = &self.settings.budgets else {
             return CostFuture::calling(self.inner.call(request), meter);
@@ -91,33 +92,18 @@ impl<S> Cost<S> {
                         meter.reserve(held, limited, &plan);
                         CostFuture::calling(self.inner.call(request), meter)
                     }
-                    Err(error) => CostFuture::refused(meter.refused(error)),
+                    Err(error) => CostFuture::refused(meter.refused(error).into()),
                 };
             }
             Decision::Now(Err(refusal)) if patience.ends_here() => {
                 let waits = !self.settings.max_reservation_wait.is_zero();
                 let refused = plan.over_budget(refusal, call.is_hedge(), waits);
-                return CostFuture::refused(meter.refused(refused));
+                return CostFuture::refused(meter.refused(refused).into());
             }
             decision => decision,
         };
-        meter.prepares(patience.prepares());
-        // The service that is ready waits for the reservation; its clone stays here.
-        let clone = self.inner.clone();
-        let ready = std::mem::replace(&mut self.inner, clone);
-        let budgets = budgets.clone();
-        CostFuture::reserving(
-            decision,
-            Waiting {
-                service: ready,
-                request,
-                plan,
-                meter,
-                patience,
-                budgets,
-                limits,
-            },
-        )
+        let reserving = Reserving::new(decision, plan, meter, patience, budgets.clone(), limits);
+        CostFuture::waiting(&mut self.inner, request, reserving)
     }
 }
 

@@ -12,9 +12,6 @@ pub const DEFAULT_OUTPUT_TOKENS: u64 = 8_192;
 /// `max_tokens`, since no budget carries an answer without end.
 pub const UNBOUNDED_ANSWER: u64 = 32_768;
 
-/// The response header that names the answer, by default.
-pub const GENERATION_HEADER: HeaderName = HeaderName::from_static("x-generation-id");
-
 /// What to do if a budget applies and the price of a candidate is unknown, or varies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -40,7 +37,7 @@ pub(super) struct Settings {
     pub(super) max_reservation_wait: Duration,
     pub(super) allow_unreserved_tools: bool,
     pub(super) bills_follow: bool,
-    pub(super) generation_header: HeaderName,
+    pub(super) generation_header: Option<HeaderName>,
 }
 
 impl Default for Settings {
@@ -55,7 +52,7 @@ impl Default for Settings {
             max_reservation_wait: Duration::ZERO,
             allow_unreserved_tools: false,
             bills_follow: false,
-            generation_header: GENERATION_HEADER,
+            generation_header: None,
         }
     }
 }

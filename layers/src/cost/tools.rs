@@ -1,7 +1,9 @@
 //! What a loop of tools that the upstream runs can cost.
 
-use super::plan::ENDLESS;
 use crate::{ToolLoop, UsdAmount, WorstCasePrice};
+
+/// More than any budget has.
+pub(super) const ENDLESS: UsdAmount = UsdAmount::from_pico(i128::MAX);
 
 /// Turns of the model that come on top of a limit on the loop's cost: the limit is looked at after a step, which may then have passed it,
 /// and one more turn ends the loop.

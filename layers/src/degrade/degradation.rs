@@ -1,13 +1,23 @@
-use std::time::Duration;
+//! The responses that stand in when every candidate has failed.
+
+use std::{future::Future, pin::Pin, time::Duration};
 
 use http::Request;
 
 use crate::FailureKind;
 
+/// A look for a stale response: its frames and its age.
+pub type StaleLater<F> = Pin<Box<dyn Future<Output = Option<(Vec<F>, Duration)>> + Send>>;
+
 /// The responses that stand in when every candidate has failed. Each of them is optional.
 pub trait Degradation<R, F> {
     /// A cached response to this request, as frames in the form it asks for, and its age.
     fn stale(&self, _request: &Request<R>) -> Option<(Vec<F>, Duration)> {
+        None
+    }
+
+    /// The same from a store that answers later; called before [`stale`](Self::stale), which is used if this has none. It must end soon: no deadline holds here.
+    fn stale_later(&self, _request: &Request<R>) -> Option<StaleLater<F>> {
         None
     }
 
@@ -19,13 +29,17 @@ pub trait Degradation<R, F> {
 
 /// No stand-in: for a slot that stays empty, or one that only marks cheaper models.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct NoLadder;
+pub struct NoDegradation;
 
-impl<R, F> Degradation<R, F> for NoLadder {}
+impl<R, F> Degradation<R, F> for NoDegradation {}
 
 impl<R, F, L: Degradation<R, F>> Degradation<R, F> for Option<L> {
     fn stale(&self, request: &Request<R>) -> Option<(Vec<F>, Duration)> {
         self.as_ref()?.stale(request)
+    }
+
+    fn stale_later(&self, request: &Request<R>) -> Option<StaleLater<F>> {
+        self.as_ref()?.stale_later(request)
     }
 
     fn canned(&self, request: &Request<R>, reason: FailureKind) -> Option<Vec<F>> {

@@ -1,22 +1,25 @@
+//! The response of a call, or one that stands in for it.
+
 use std::{
     fmt,
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use http::{Request, Response};
 use http_body::Body;
 use pin_project::pin_project;
 
-use super::{Degradation, DegradeBody, layer::Rules};
+use super::{Degradation, DegradeBody, StaleLater, layer::Rules};
 use crate::{AttemptLog, Degraded, DegradedSource, Failure, FailureKind, LlmRequest, NoStore, protocol::publish};
 
 /// The future of [`Degrade`](super::Degrade).
 #[pin_project]
-pub struct DegradeFuture<F, R, L> {
+pub struct DegradeFuture<F, R, L, B: Body> {
     #[pin]
-    state: State<F>,
+    state: State<F, B::Data, B::Error>,
     /// What is needed if it fails; `None` if nothing would be done.
     fallen: Option<Box<Fallen<R, L>>>,
 }
@@ -30,12 +33,14 @@ pub(super) struct Fallen<R, L> {
 }
 
 #[pin_project(project = StateProjection)]
-enum State<F> {
+enum State<F, D, E> {
     Calling(#[pin] F),
+    /// It has failed so, and a stale response is looked for.
+    Looking(StaleLater<D>, Option<Box<E>>),
     Ended,
 }
 
-impl<F, R, L> DegradeFuture<F, R, L> {
+impl<F, R, L, B: Body> DegradeFuture<F, R, L, B> {
     pub(super) fn new(future: F, fallen: Fallen<R, L>) -> Self {
         Self {
             state: State::Calling(future),
@@ -51,13 +56,13 @@ impl<F, R, L> DegradeFuture<F, R, L> {
     }
 }
 
-impl<F, R, L> fmt::Debug for DegradeFuture<F, R, L> {
+impl<F, R, L, B: Body> fmt::Debug for DegradeFuture<F, R, L, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DegradeFuture").finish_non_exhaustive()
     }
 }
 
-impl<F, R, L, B> Future for DegradeFuture<F, R, L>
+impl<F, R, L, B> Future for DegradeFuture<F, R, L, B>
 where
     F: Future<Output = Result<Response<B>, B::Error>>,
     R: LlmRequest,
@@ -69,32 +74,79 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let StateProjection::Calling(future) = this.state.as_mut().project() else {
+        if let StateProjection::Calling(future) = this.state.as_mut().project() {
+            let result = ready!(future.poll(cx));
+            this.state.set(State::Ended);
+            let later = match (&result, this.fallen.as_ref()) {
+                (Err(error), Some(fallen)) => fallen.stale_later(error),
+                _ => None,
+            };
+            match (result, later) {
+                (Err(error), Some(later)) => this.state.set(State::Looking(later, Some(Box::new(error)))),
+                (result, _) => return Poll::Ready(answer(this.fallen.take(), result, None)),
+            }
+        }
+        let StateProjection::Looking(later, error) = this.state.as_mut().project() else {
             // Polled again after it was ready: stay silent rather than panic.
             return Poll::Pending;
         };
-        let result = ready!(future.poll(cx));
+        let found = ready!(later.as_mut().poll(cx));
+        let error = error.take();
         this.state.set(State::Ended);
-        let Some(mut fallen) = this.fallen.take() else {
-            return Poll::Ready(result.map(|response| response.map(DegradeBody::answer)));
-        };
-        let result = match result {
-            Ok(response) => Ok(response.map(DegradeBody::answer)),
-            Err(error) => fallen.stand_in(error.kind(), error.advice().degrade).ok_or(error),
-        };
-        Poll::Ready(publish(&mut fallen.opened, result))
+        error.map_or(Poll::Pending, |error| {
+            Poll::Ready(answer(this.fallen.take(), Err(*error), found))
+        })
     }
 }
 
+/// The response, or what stands in for it.
+fn answer<R, L, B>(
+    fallen: Option<Box<Fallen<R, L>>>,
+    result: Result<Response<B>, B::Error>,
+    later: Option<(Vec<B::Data>, Duration)>,
+) -> Result<Response<DegradeBody<B>>, B::Error>
+where
+    R: LlmRequest,
+    B: Body,
+    B::Error: Failure,
+    L: Degradation<R, B::Data>,
+{
+    let result = result.map(|response| response.map(DegradeBody::answer));
+    let Some(mut fallen) = fallen else { return result };
+    let result = result.or_else(|error| {
+        let stands_in = fallen.stand_in(error.kind(), error.advice().degrade, later);
+        stands_in.ok_or(error)
+    });
+    publish(&mut fallen.opened, result)
+}
+
 impl<R: LlmRequest, L> Fallen<R, L> {
-    /// The degraded response for a failure of this kind, if one is allowed. `advised` says whether its advice is to degrade.
-    fn stand_in<B: Body>(&self, kind: FailureKind, advised: bool) -> Option<Response<DegradeBody<B>>>
+    /// A stale response that a store gives later, if one is allowed and none is there at once.
+    fn stale_later<D, E: Failure>(&self, error: &E) -> Option<StaleLater<D>>
+    where
+        L: Degradation<R, D>,
+    {
+        let advised = error.advice().degrade;
+        if !self.rules.reaches(error.kind(), advised, DegradedSource::StaleAnswer) {
+            return None;
+        }
+        self.degradation.stale_later(&self.original)
+    }
+
+    /// The degraded response for a failure of this kind, if one is allowed. `advised` says whether its advice is to degrade, `later` is the stale
+    /// response that a store gave later.
+    fn stand_in<B: Body>(
+        &self,
+        kind: FailureKind,
+        advised: bool,
+        later: Option<(Vec<B::Data>, Duration)>,
+    ) -> Option<Response<DegradeBody<B>>>
     where
         L: Degradation<R, B::Data>,
     {
         let (request, degradation, rules) = (&self.original, &self.degradation, &self.rules);
         let stale = || {
-            let (frames, age) = degradation.stale(request)?;
+            let (frames, age) = later.or_else(|| degradation.stale(request))?;
             Some((DegradedSource::StaleAnswer, frames, Some(age)))
         };
         let canned = || {

@@ -51,7 +51,7 @@ mod layer;
 mod service;
 
 pub use body::DegradeBody;
-pub use degradation::{Degradation, NoLadder};
+pub use degradation::{Degradation, NoDegradation, StaleLater};
 pub use future::DegradeFuture;
 pub use layer::DegradeLayer;
 pub use service::Degrade;

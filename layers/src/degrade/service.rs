@@ -40,7 +40,7 @@ where
 {
     type Response = Response<DegradeBody<B>>;
     type Error = S::Error;
-    type Future = DegradeFuture<S::Future, R, L>;
+    type Future = DegradeFuture<S::Future, R, L, B>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)

@@ -9,11 +9,12 @@ use super::{
     FallbackFuture,
     beside::pass_over,
     future::Next,
-    lane::{Role, Turn},
+    lane::Turn,
     verdict::{is_local, says_more},
 };
 use crate::{
     Failure, FailureKind, LayerError, LlmRequest,
+    call::Role,
     events::{EventKind, emit},
 };
 
@@ -83,8 +84,16 @@ where
             .cursor
             .advance(|candidate, reason| pass_over(original, candidate, &reason));
         let (candidate, role) = if let Some(candidate) = next {
-            let last = call.attempts_left() <= 1 || this.cursor.is_at_end();
-            (candidate, Role::Turn { last })
+            let is_at_end = this.cursor.is_at_end();
+            let is_last = is_at_end || call.attempts_left() <= 1;
+            let is_last_resort = is_at_end && !this.cursor.has_open();
+            (
+                candidate,
+                Role::InOrder {
+                    is_last,
+                    is_last_resort,
+                },
+            )
         } else if let Some(shortened) = this.largest.take(original) {
             let tokens = shortened.by_balance.then_some(shortened.tokens);
             let note = match tokens {
@@ -92,7 +101,8 @@ where
                 None => "called again for a shorter answer, since no candidate gives the whole".to_owned(),
             };
             call.decided(shortened.turn, |line| line.note = Some(note.into()));
-            (shortened.candidate, Role::Shortened { tokens })
+            let is_last_resort = this.cursor.is_at_end() && !this.cursor.has_open();
+            (shortened.candidate, Role::Shortened { tokens, is_last_resort })
         } else {
             match this.cursor.last_resort() {
                 Some(candidate) => (candidate, Role::LastResort),
@@ -111,7 +121,7 @@ where
             after: error.kind(),
         });
         let is_more = this.before.as_ref().is_none_or(|before| !says_more(&**before, &error));
-        if (!matches!(role, Role::Turn { .. }) || this.cursor.repeats()) && is_more {
+        if (!matches!(role, Role::InOrder { .. }) || this.cursor.repeats()) && is_more {
             *this.before = Some(Box::new(error));
         }
         *this.next = Next::Ask(candidate, role);

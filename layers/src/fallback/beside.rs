@@ -1,8 +1,9 @@
 //! Which candidate is the hedge of a slow one.
 
-use super::{Hedge, cursor::Cursor, lane::Role};
+use super::{Hedge, cursor::Cursor};
 use crate::{
     Candidate, LlmRequest, Route,
+    call::Role,
     events::{EventKind, emit},
     protocol::route_of,
 };
@@ -29,7 +30,7 @@ pub(super) fn take_beside<R: LlmRequest>(
     original: &R,
     late: u32,
 ) -> Option<(Candidate, Role)> {
-    let (candidate, resort) = beside(cursor, hedge, original, late).filter(|_| hedge.withdraw())?;
+    let (candidate, is_last_resort) = beside(cursor, hedge, original, late).filter(|_| hedge.withdraw())?;
     cursor.take_beside(&candidate, |candidate, reason| pass_over(original, candidate, &reason));
     tracing::info!(
         model = candidate.model(),
@@ -39,8 +40,14 @@ pub(super) fn take_beside<R: LlmRequest>(
     emit(|| EventKind::Hedge {
         candidate: candidate.clone(),
     });
-    let last = original.call().attempts_left() <= 1 || cursor.is_at_end();
-    Some((candidate, Role::Hedge { last, resort }))
+    let is_last = original.call().attempts_left() <= 1 || cursor.is_at_end();
+    Some((
+        candidate,
+        Role::Hedge {
+            is_last,
+            is_last_resort,
+        },
+    ))
 }
 
 pub(super) fn pass_over<R: LlmRequest>(request: &R, candidate: &Candidate, reason: &str) {

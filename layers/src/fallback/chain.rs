@@ -2,9 +2,6 @@ use std::{any::Any, collections::HashSet, fmt, sync::Arc};
 
 use crate::{Candidate, Capability};
 
-/// Models that OpenRouter tries by itself at most for one request, the first included: it refuses a longer list.
-pub const SERVER_SIDE_MODELS: usize = 3;
-
 /// What is known of candidates: a catalogue.
 pub trait Capabilities: Any + Send + Sync {
     /// What this candidate can do; `None` if it is not in the catalogue, which never excludes it.
@@ -60,7 +57,8 @@ pub struct Chain {
     upstream: Arc<str>,
     asked: RequestedModel,
     fallback_on_refusal: bool,
-    server_side: bool,
+    /// How many models the upstream tries by itself for one request, the first included.
+    server_side: usize,
     capabilities: Option<Arc<dyn Capabilities>>,
 }
 
@@ -94,7 +92,7 @@ impl Chain {
             upstream,
             asked: RequestedModel::First,
             fallback_on_refusal: false,
-            server_side: false,
+            server_side: 1,
             capabilities: None,
         }
     }
@@ -122,12 +120,12 @@ impl Chain {
         self
     }
 
-    /// Whether the next candidates of the same upstream go along as its own fallback list, three models in all: it saves a
-    /// round trip if the router is up and a model is down. Off by default, since the router then reports less of what
-    /// failed.
+    /// How many models of one upstream, the first included, go to it in one request, as a list that it tries by itself
+    /// ([`LlmRequest::set_alternatives`](crate::LlmRequest::set_alternatives)): no more than it accepts. It saves a round trip if the router is
+    /// up and a model is down. 1 by default, which is no list, since the router then reports less of what failed.
     #[must_use]
-    pub const fn server_side(mut self, on: bool) -> Self {
-        self.server_side = on;
+    pub const fn server_side(mut self, models: usize) -> Self {
+        self.server_side = models;
         self
     }
 
@@ -160,8 +158,9 @@ impl Chain {
         cheaper.contains(candidate) && !full.contains(candidate)
     }
 
-    pub(super) const fn is_server_side(&self) -> bool {
-        self.server_side
+    /// How many candidates go along with the first.
+    pub(super) const fn along(&self) -> usize {
+        self.server_side.saturating_sub(1)
     }
 
     pub(super) fn takes_asked_model(&self) -> bool {

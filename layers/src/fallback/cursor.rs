@@ -3,6 +3,7 @@ use std::{sync::Arc, time::Duration};
 use super::Chain;
 use crate::{
     Candidate, ContinueBy, Failure, FailureKind, FallbackAdvice, LlmRequest, Needs, Scope, call::Continuation,
+    protocol::requested,
 };
 
 /// The position of one call in the chain, and the candidates that it may no longer try.
@@ -57,7 +58,7 @@ impl Cursor {
     pub(super) fn new<R: LlmRequest>(chain: &Chain, request: &R) -> Self {
         let asked = request.model().filter(|_| chain.takes_asked_model()).and_then(|model| {
             let known = chain.candidates().iter().find(|candidate| candidate.model() == model);
-            known.cloned().or_else(|| Candidate::new(chain.upstream(), model).ok())
+            known.cloned().or_else(|| requested::<R>(chain.upstream(), model))
         });
         let mut needs = chain.has_capabilities().then(|| request.needs());
         let call = request.call();

@@ -15,11 +15,11 @@ use super::{
     Hedge,
     beside::{beside, pass_over, routes_of, take_beside},
     cursor::Cursor,
-    lane::{Lane, Role, Turn},
+    lane::{Lane, Turn},
     shortened::Largest,
     verdict::{given_up, says_more},
 };
-use crate::{AttemptLog, Candidate, Failure, LayerError, LlmRequest, protocol::publish};
+use crate::{AttemptLog, Candidate, Failure, LayerError, LlmRequest, call::Role, protocol::publish};
 
 /// The future of [`Fallback`](super::Fallback).
 #[pin_project]
@@ -102,12 +102,14 @@ where
         };
         let is_alone = future.cursor.is_at_end();
         let role = if is_alone {
-            Role::Alone
+            Role::Only
         } else {
             future.original = Some(request.clone());
             future.service = Some(service.clone());
-            let last = request.body().call().attempts_left() <= 1;
-            Role::Turn { last }
+            Role::InOrder {
+                is_last: request.body().call().attempts_left() <= 1,
+                is_last_resort: false,
+            }
         };
         let told = routes_of(request.body(), future.hedge.is_some());
         let turn = Turn::give(&mut request, candidate, &future.cursor, role);
@@ -298,9 +300,9 @@ where
         let has_next = !this.cursor.is_at_end() || this.cursor.has_open();
         let may_be_needed = match role {
             // It may be called again for a shorter answer.
-            Role::Turn { .. } | Role::Hedge { .. } => true,
+            Role::InOrder { .. } | Role::Hedge { .. } => true,
             Role::LastResort | Role::Shortened { .. } => has_next,
-            Role::Alone => false,
+            Role::Only | Role::NoChain => false,
         };
         let request = if may_be_needed {
             this.original.clone()

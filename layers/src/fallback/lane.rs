@@ -9,9 +9,9 @@ use http::{Request, Response};
 use pin_project::pin_project;
 use tokio::time::Instant;
 
-use super::{Chain, Hedge, SERVER_SIDE_MODELS, cursor::Cursor, track::Track};
+use super::{Chain, Hedge, cursor::Cursor, track::Track};
 use crate::{
-    Call, Candidate, Degraded, DegradedSource, Failure, FailureKind, LlmRequest, NoStore, Outcome, Route, call,
+    Call, Candidate, Degraded, DegradedSource, Failure, FailureKind, LlmRequest, NoStore, Outcome, Route, call::Role,
 };
 
 /// Whose turn it is, and which models went along with it for the router to try.
@@ -23,21 +23,6 @@ pub(super) struct Turn {
     pub(super) along: Vec<Candidate>,
     /// What its answer is to be marked with.
     mark: Option<Degraded>,
-}
-
-/// How a candidate is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
-    /// The only one there is.
-    Alone,
-    /// In its turn; `last` if none comes after it.
-    Turn { last: bool },
-    /// In parallel with a slow one; `resort` if its circuit lets through a part of the attempts only.
-    Hedge { last: bool, resort: bool },
-    /// Its circuit is open, and no other candidate is left.
-    LastResort,
-    /// Once more, for a shorter answer; of so many `tokens` if the upstream's balance is short.
-    Shortened { tokens: Option<u64> },
 }
 
 /// One attempt in flight.
@@ -59,7 +44,10 @@ impl Turn {
     ) -> Self {
         let body = request.body_mut();
         let mut mark = mark(&*body, &candidate, cursor.chain());
-        if let Role::Shortened { tokens: Some(tokens) } = role {
+        if let Role::Shortened {
+            tokens: Some(tokens), ..
+        } = role
+        {
             let shortened = Degraded::shortened(FailureKind::InsufficientFunds, tokens, body.model());
             if body.budgeted().is_some_and(|body| body.set_max_tokens(tokens)) {
                 mark = Some(shortened);
@@ -78,32 +66,22 @@ impl Turn {
             }
         }
         let mut along = Vec::new();
-        if cursor.chain().is_server_side() && !matches!(role, Role::LastResort | Role::Shortened { .. }) {
+        if !matches!(role, Role::LastResort | Role::Shortened { .. }) {
             // What the router makes of them could not be marked.
             let whole = cursor.rest().take_while(|next| !cursor.chain().is_cheaper(next));
             let same = whole.filter(|next| next.upstream() == candidate.upstream());
-            along.extend(same.take(SERVER_SIDE_MODELS - 1).cloned());
+            along.extend(same.take(cursor.chain().along()).cloned());
             let models: Vec<_> = along.iter().map(Candidate::model).collect();
             if !models.is_empty() && !body.set_alternatives(&models) {
                 along.clear();
             }
         }
-        let at_end = cursor.is_at_end() && !cursor.has_open();
-        let (own, is_last_resort) = match role {
-            Role::Alone => (call::Role::Only, at_end),
-            Role::Turn { last } => (call::Role::InOrder { is_last: last }, at_end),
-            Role::Hedge { last, resort } => (call::Role::Hedge { is_last: last }, resort),
-            Role::LastResort => (call::Role::InOrder { is_last: true }, true),
-            Role::Shortened { .. } => (call::Role::InOrder { is_last: true }, at_end),
-        };
-        let number = body.call_mut().give_turn(candidate.clone(), own, is_last_resort);
-        if let Role::Shortened { .. } = role {
-            body.call_mut().allow_shorter();
-        }
-        if body.call().is_continuation() {
-            let known = cursor.chain().capability(&candidate);
-            body.call_mut().set_takes_prefill(known.and_then(|known| known.prefill));
-        }
+        let takes_prefill = body
+            .call()
+            .is_continuation()
+            .then(|| cursor.chain().capability(&candidate));
+        let takes_prefill = takes_prefill.flatten().and_then(|known| known.prefill);
+        let number = body.call_mut().give_turn(candidate.clone(), role, takes_prefill);
         Self {
             candidate,
             number,

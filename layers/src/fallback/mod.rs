@@ -63,7 +63,7 @@ mod shortened;
 mod track;
 mod verdict;
 
-pub use chain::{Capabilities, Chain, ChainError, RequestedModel, SERVER_SIDE_MODELS};
+pub use chain::{Capabilities, Chain, ChainError, RequestedModel};
 pub use future::FallbackFuture;
 pub use hedge::Hedge;
 pub use layer::FallbackLayer;

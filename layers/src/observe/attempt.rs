@@ -1,22 +1,14 @@
-//! The span and the metrics of one attempt.
+//! The record of one attempt, and its span.
 
 use http::Extensions;
-use tracing::{Level, Span, field::Empty, span::Entered};
+use tracing::{Level, field::Empty, span::Entered};
 
-use super::{end::End, names, record::Record, seen::Seen, title::Title};
+use super::{names, one_attempt::OneAttempt, record::Record, seen::Seen, title::Title};
 use crate::{Candidate, Failure, Frame, LlmRequest, util::whole, watch::Scope};
 
 /// The record of one attempt, for [`AttemptLayer`](crate::attempt::AttemptLayer).
 #[derive(Debug)]
 pub(crate) struct AttemptRecord(Record);
-
-/// What is known of an attempt beside what is seen of its answer.
-pub(super) struct OneAttempt {
-    #[cfg(feature = "metrics")]
-    candidate: Option<Candidate>,
-    #[cfg(feature = "metrics")]
-    asked: Option<Box<str>>,
-}
 
 impl AttemptRecord {
     pub(crate) fn begin<R: LlmRequest>(request: &R, number: u32) -> Self {
@@ -86,53 +78,7 @@ fn begin<R: LlmRequest>(request: &R, number: u32) -> Record {
     if span.is_disabled() && !cfg!(feature = "metrics") {
         return Record::nothing();
     }
-    let attempt = OneAttempt {
-        #[cfg(feature = "metrics")]
-        candidate: candidate.cloned(),
-        #[cfg(feature = "metrics")]
-        asked: request.model().map(Box::from),
-    };
+    let attempt = OneAttempt::of(request);
     let seen = Seen::of(request, &span);
     Record::attempt(span, seen, attempt)
-}
-
-impl OneAttempt {
-    #[cfg_attr(not(feature = "metrics"), expect(clippy::unused_self, reason = "for the numbers"))]
-    pub(super) fn end(self, span: &Span, seen: &Seen, end: End) {
-        span.record(names::OUTCOME, end.outcome());
-        #[cfg(feature = "metrics")]
-        self.count(seen, end);
-        #[cfg(not(feature = "metrics"))]
-        let _ = seen;
-    }
-
-    #[cfg(feature = "metrics")]
-    fn count(&self, seen: &Seen, end: End) {
-        use crate::metering::{Bounded, Labels, count, label, sample};
-
-        /// Models that have a label of their own: one set, as there is one recorder.
-        static MODELS: Bounded = Bounded::new();
-
-        let mut labels = Labels::with_capacity(5);
-        labels.push(label(names::OPERATION, seen.operation));
-        if let Some(candidate) = &self.candidate {
-            labels.push(label(names::PROVIDER, candidate.upstream().to_owned()));
-        }
-        let model = self.candidate.as_ref().map(Candidate::model);
-        if let Some(model) = model.or(self.asked.as_deref()) {
-            let model = MODELS.label(model, end.names_a_model());
-            labels.push(label(names::REQUEST_MODEL, model));
-        }
-        if let Some(first) = seen.first.filter(|_| seen.streamed) {
-            sample(names::ATTEMPT_TIME_TO_FIRST_TOKEN, &labels, first.as_secs_f64());
-        }
-        if let Some(usage) = &seen.usage {
-            count(names::ATTEMPT_INPUT_USAGE, &labels, usage.prompt);
-            count(names::ATTEMPT_OUTPUT_USAGE, &labels, usage.answer);
-        }
-        labels.extend(end.error_type().map(|kind| label(names::ERROR_TYPE, kind)));
-        sample(names::ATTEMPT_DURATION, &labels, seen.elapsed().as_secs_f64());
-        labels.push(label(names::OUTCOME, end.outcome()));
-        count(names::ATTEMPTS_ENDED, &labels, 1);
-    }
 }

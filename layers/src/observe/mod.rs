@@ -63,11 +63,13 @@ mod layer;
 mod metrics;
 #[cfg(feature = "metrics")]
 mod numbers;
+mod one_attempt;
 mod operation;
 mod record;
 mod seen;
 mod service;
 mod settings;
+mod start;
 mod tally;
 mod title;
 
@@ -81,7 +83,7 @@ pub use service::Observe;
 pub use crate::metering::names;
 
 /// The future of [`Observe`].
-pub type ObserveFuture<F, E> = crate::watch::WatchFuture<F, E, operation::OperationStart>;
+pub type ObserveFuture<F, E> = crate::watch::WatchFuture<F, E, start::OperationStart>;
 
 /// The body of [`Observe`]: reads the frames as they pass, and records the end once.
 pub type ObserveBody<B> = crate::watch::WatchBody<B, record::Record>;

@@ -5,7 +5,7 @@ use std::fmt;
 use http::Extensions;
 use tracing::{Span, span::Entered};
 
-use super::{attempt::OneAttempt, end::End, names, operation::Operation, seen::Seen};
+use super::{end::End, names, one_attempt::OneAttempt, operation::Operation, seen::Seen};
 use crate::{
     Failure, Frame,
     watch::{Scope, Watch},

@@ -7,7 +7,7 @@ use std::{
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::{ObserveBody, ObserveFuture, operation::OperationStart, settings::Settings};
+use super::{ObserveBody, ObserveFuture, settings::Settings, start::OperationStart};
 use crate::{
     Failure, Frame, LlmRequest,
     util::{inner_accessors, still},

@@ -56,8 +56,10 @@ mod status;
 mod ticket;
 mod verdict;
 
-pub use future::PauseFuture;
 pub use layer::PauseLayer;
 pub use pauses::{MOST_PAUSES, PauseReport, Pauses};
 pub use service::Pause;
 pub use status::RateLimitStatus;
+
+/// The future of [`Pause`].
+pub type PauseFuture<S, R> = crate::watch::AdmitFuture<S, R, future::Held>;

@@ -15,7 +15,6 @@ use tokio::time::Instant;
 
 use super::{
     RateLimitStatus,
-    ticket::Ticket,
     verdict::{Held, Verdict},
 };
 use crate::{
@@ -119,11 +118,10 @@ impl Pauses {
         resting.collect()
     }
 
-    /// Lets a call pass, or says what is in its way.
-    pub(super) fn admit(&self, candidate: &Candidate, reach: Reach) -> Result<Ticket, Held> {
+    /// Lets a call pass, with the newest era and whether it is a probe, or says what is in its way.
+    pub(super) fn admit(&self, reach: Reach) -> Result<(u64, bool), Held> {
         let is_probe = self.0.held.load(Ordering::Acquire) > 0 && self.look(reach)?;
-        let era = self.0.era.load(Ordering::Relaxed);
-        Ok(Ticket::new(self.clone(), candidate.clone(), reach, era, is_probe))
+        Ok((self.0.era.load(Ordering::Relaxed), is_probe))
     }
 
     #[cold]

@@ -1,7 +1,6 @@
 //! The service that lets a call pass, wait, or move on.
 
 use std::{
-    mem,
     task::{Context, Poll},
     time::Duration,
 };
@@ -9,8 +8,12 @@ use std::{
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::{PauseFuture, Pauses, pauses::Reach, ticket::Ticket, verdict::Held};
-use crate::{Failure, LayerError, LlmRequest, protocol::with_candidate, util::inner_accessors};
+use super::{
+    PauseFuture, Pauses,
+    future::{Held, Passed},
+    ticket::Ticket,
+};
+use crate::{Failure, LayerError, LlmRequest, util::inner_accessors};
 
 /// The service of [`PauseLayer`](super::PauseLayer).
 #[derive(Debug, Clone)]
@@ -29,15 +32,6 @@ impl<S> Pause<S> {
     }
 }
 
-/// Lets the call pass, or says what is in its way; `Ok(None)` if it names no model.
-pub(super) fn admit<R: LlmRequest>(pauses: &Pauses, request: &R) -> Result<Option<Ticket>, Held> {
-    let ticket = with_candidate(request, |candidate| {
-        let reach = Reach::new(candidate, request.pinned_route(), request.call().account());
-        Some(pauses.admit(candidate, reach))
-    });
-    ticket.transpose()
-}
-
 impl<S, R, B> Service<Request<R>> for Pause<S>
 where
     S: Service<Request<R>, Response = Response<B>> + Clone,
@@ -46,20 +40,19 @@ where
 {
     type Response = Response<B>;
     type Error = S::Error;
-    type Future = PauseFuture<S, Request<R>>;
+    type Future = PauseFuture<S, R>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
-        let held = match admit(&self.pauses, request.body()) {
-            Ok(ticket) => return PauseFuture::passed(self.inner.call(request), ticket),
-            Err(held) => held,
-        };
-        // The service that is ready waits with the request; its clone stays here.
-        let clone = self.inner.clone();
-        let ready = mem::replace(&mut self.inner, clone);
-        PauseFuture::held(ready, request, self.pauses.clone(), held, self.max_wait)
+        match Ticket::take(&self.pauses, request.body()) {
+            Ok(ticket) => PauseFuture::calling(self.inner.call(request), Passed(ticket)),
+            Err(held) => {
+                let waiting = Held::new(self.pauses.clone(), held, self.max_wait);
+                PauseFuture::waiting(&mut self.inner, request, waiting)
+            }
+        }
     }
 }

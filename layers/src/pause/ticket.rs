@@ -1,7 +1,7 @@
 //! One call that has passed.
 
-use super::{Pauses, RateLimitStatus, pauses::Reach};
-use crate::{Candidate, Failure, FailureKind};
+use super::{Pauses, RateLimitStatus, pauses::Reach, verdict::Held};
+use crate::{Candidate, Failure, FailureKind, LlmRequest, protocol::with_candidate};
 
 /// Tells once what became of the attempt; a probe that is dropped before leaves the next call to be the probe.
 #[derive(Debug)]
@@ -15,14 +15,19 @@ pub(super) struct Ticket {
 }
 
 impl Ticket {
-    pub(super) const fn new(pauses: Pauses, candidate: Candidate, reach: Reach, era: u64, is_probe: bool) -> Self {
-        Self {
-            pauses,
-            candidate,
-            reach,
-            era,
-            is_probe,
-        }
+    /// Lets the call pass, or says what is in its way; `Ok(None)` if it names no model.
+    pub(super) fn take<R: LlmRequest>(pauses: &Pauses, request: &R) -> Result<Option<Self>, Held> {
+        let ticket = with_candidate(request, |candidate| {
+            let reach = Reach::new(candidate, request.pinned_route(), request.call().account());
+            Some(pauses.admit(reach).map(|(era, is_probe)| Self {
+                pauses: pauses.clone(),
+                candidate: candidate.clone(),
+                reach,
+                era,
+                is_probe,
+            }))
+        });
+        ticket.transpose()
     }
 
     pub(super) fn succeeded(mut self, status: Option<&RateLimitStatus>) {

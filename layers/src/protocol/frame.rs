@@ -58,6 +58,16 @@ fn names_a_cut(reason: &str) -> bool {
     REASONS.iter().any(|known| reason.eq_ignore_ascii_case(known))
 }
 
+/// A frame that has a byte form: for a cache whose [store](crate::cache::CacheStore) is outside of this process.
+#[cfg(feature = "cache")]
+pub trait StorableFrame: Frame + Sized {
+    /// Writes the frame as it is to be read by [`from_bytes`](Self::from_bytes), also by an earlier or a later version of the program.
+    fn write_bytes(&self, out: &mut Vec<u8>);
+
+    /// The frame of these bytes; `None` if they are none, and the response is not found.
+    fn from_bytes(bytes: &[u8]) -> Option<Self>;
+}
+
 /// One piece of an answer. A plain answer is one frame; a streamed one is a frame an event.
 pub trait Frame {
     /// How far along the answer this frame is.

@@ -9,16 +9,18 @@ mod layer_error;
 mod layer_error_text;
 mod needs;
 mod request;
+mod requested;
 
 pub use block::{Block, BlockEdge, BlockKind, Splice};
 pub use cache_key::{CacheKey, KeyWriter, changes_no_answer};
 pub(crate) use failure::publish;
 pub use failure::{Failure, FailureMarks};
+#[cfg(feature = "cache")]
+pub use frame::StorableFrame;
 pub use frame::{Frame, Shown, Stage};
 pub use key_extractor::{GlobalKey, KeyExtractor};
 pub use layer_error::LayerError;
 pub use needs::{Apis, Capability, Modalities, Needs, ToolLoop};
-pub(crate) use request::candidate_of;
-pub(crate) use request::route_of;
-pub(crate) use request::with_candidate;
 pub use request::{Budgeted, Continuable, LlmRequest, MIN_OUTPUT_TOKENS};
+pub(crate) use request::{candidate_of, route_of, with_candidate};
+pub(crate) use requested::requested;

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use super::Needs;
+use super::{Needs, requested};
 use crate::{Call, Candidate, ContinueBy, Route};
 
 /// The body of a request to a model.
@@ -25,6 +25,14 @@ pub trait LlmRequest: Clone {
 
     /// What the request needs of the model, its estimated size above all: budgets, limits and chains with a catalogue read it.
     fn needs(&self) -> Needs;
+
+    /// The [pool](Candidate::with_pool) of a model that a request names, if it is not its upstream's: e.g. that of models which share a quota
+    /// of their own. A chain's own candidates say theirs themselves.
+    #[must_use]
+    fn pool_of(upstream: &str, model: &str) -> Option<String> {
+        let _ = (upstream, model);
+        None
+    }
 
     /// Whether the caller wants the answer as a stream.
     fn is_streaming(&self) -> bool {
@@ -108,7 +116,7 @@ pub(crate) fn candidate_of<R: LlmRequest>(request: &R) -> Option<Candidate> {
 pub(crate) fn with_candidate<R: LlmRequest, T>(request: &R, look: impl FnOnce(&Candidate) -> Option<T>) -> Option<T> {
     match request.call().candidate() {
         Some(candidate) => look(candidate),
-        None => look(&Candidate::new("upstream", request.model()?).ok()?),
+        None => look(&requested::<R>("upstream", request.model()?)?),
     }
 }
 

@@ -1,4 +1,4 @@
-//! A call that passes, waits for its turn, or is refused.
+//! A call that waits for its turn, and what its answer takes of the limits.
 
 use std::{
     fmt,
@@ -10,17 +10,19 @@ use std::{
 };
 
 use http::{Request, Response};
-use pin_project::pin_project;
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
-use tower_service::Service;
 
 use super::{
-    LimitHold, LimitStore, LimitWait, Limits, RateLimitBody, WaitReason,
+    LimitHold, LimitWait, RateLimitBody, WaitReason,
     bucket::{Bucket, Full, Grant},
     layer::Settings,
+    limiter::Shared,
     watch::TokensWatch,
 };
-use crate::{Failure, Frame, LayerError, LlmRequest, metering, watch::WatchBody};
+use crate::{
+    Failure, Frame, LayerError, LlmRequest, metering,
+    watch::{Admit, Respond, Scope, WatchBody},
+};
 
 /// Its name among the queues.
 const QUEUE: &str = "rate_limit";
@@ -28,28 +30,8 @@ const QUEUE: &str = "rate_limit";
 /// When a refused call may try again for a place: a call in flight may end at any time.
 const SOON: Duration = Duration::from_secs(1);
 
-/// The future of [`RateLimit`](super::RateLimit).
-#[pin_project]
-pub struct RateLimitFuture<S, Q>
-where
-    S: Service<Q>,
-{
-    #[pin]
-    state: State<S, Q, S::Future>,
-    settings: Settings,
-}
-
-#[pin_project(project = StateProjection, project_replace = StateOwned)]
-enum State<S, Q, F> {
-    Waiting(Box<Queued<S, Q>>),
-    Passed(#[pin] F, Option<(Grant, u64)>),
-    Ended,
-}
-
 /// A call that waits for its turn.
-struct Queued<S, Q> {
-    service: S,
-    request: Q,
+pub struct Queued {
     bucket: Arc<Bucket>,
     prompt: u64,
     answer: u64,
@@ -60,13 +42,7 @@ struct Queued<S, Q> {
     /// Passed here, and not yet in the store that others share.
     granted: Option<Grant>,
     shared: Option<Shared>,
-}
-
-/// The shared store that counts in addition to the bucket of this process.
-pub(super) struct Shared {
-    pub(super) store: Arc<dyn LimitStore>,
-    pub(super) key: Arc<str>,
-    pub(super) limits: Limits,
+    settings: Settings,
 }
 
 type Step = Pin<Box<dyn Future<Output = StepEnd> + Send>>;
@@ -78,49 +54,29 @@ enum StepEnd {
     Shared(Result<Box<dyn LimitHold>, LimitWait>),
 }
 
-impl<S, R> RateLimitFuture<S, Request<R>>
-where
-    S: Service<Request<R>>,
-{
-    pub(super) const fn passed(future: S::Future, grant: Option<(Grant, u64)>, settings: Settings) -> Self {
-        Self {
-            state: State::Passed(future, grant),
-            settings,
-        }
-    }
-
-    pub(super) fn waiting(
-        service: S,
-        request: Request<R>,
+impl Queued {
+    pub(super) fn new(
         bucket: Arc<Bucket>,
         (prompt, answer): (u64, u64),
         full: Option<Full>,
         shared: Option<Shared>,
         settings: Settings,
     ) -> Self {
-        let since = Instant::now();
-        let queued = Queued {
-            service,
-            request,
+        Self {
             bucket,
             prompt,
             answer,
-            since,
+            since: Instant::now(),
             step: None,
             full,
             granted: None,
             shared,
-        };
-        Self {
-            state: State::Waiting(Box::new(queued)),
             settings,
         }
     }
-}
 
-impl<S, R: LlmRequest> Queued<S, Request<R>> {
     /// Waits until it may pass, or says that it may not.
-    fn poll_pass(&mut self, cx: &mut Context<'_>, settings: Settings) -> Poll<Result<Grant, LayerError>> {
+    fn poll_pass<R: LlmRequest>(&mut self, request: &R, cx: &mut Context<'_>) -> Poll<Result<Grant, LayerError>> {
         loop {
             let mut place = None;
             if let Some(step) = &mut self.step {
@@ -155,19 +111,14 @@ impl<S, R: LlmRequest> Queued<S, Request<R>> {
                     (Err(full), _) => full,
                 },
             };
-            self.step = Some(self.next_step(full, settings)?);
+            self.step = Some(self.next_step(full, request)?);
         }
     }
 
     /// What to wait for now, if there is time for it.
-    fn next_step(&self, full: Full, settings: Settings) -> Result<Step, LayerError> {
-        let left = settings.max_wait.saturating_sub(self.since.elapsed());
-        let left = self
-            .request
-            .body()
-            .call()
-            .remaining()
-            .map_or(left, |until| until.min(left));
+    fn next_step<R: LlmRequest>(&self, full: Full, request: &R) -> Result<Step, LayerError> {
+        let left = self.settings.max_wait.saturating_sub(self.since.elapsed());
+        let left = request.call().remaining().map_or(left, |until| until.min(left));
         match full {
             Full::For(wait, limit) if wait > left || left.is_zero() => {
                 let (_, unit, _) = limit;
@@ -224,74 +175,60 @@ fn refused(full: LimitWait) -> LayerError {
     LayerError::RateLimited { limit, retry_after }
 }
 
-impl<S, Q> fmt::Debug for RateLimitFuture<S, Q>
-where
-    S: Service<Q>,
-{
+impl fmt::Debug for Queued {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let waiting = matches!(self.state, State::Waiting(_));
-        f.debug_struct("RateLimitFuture")
-            .field("waiting", &waiting)
+        f.debug_struct("Queued")
+            .field("since", &self.since)
             .finish_non_exhaustive()
     }
 }
 
-impl<S, R, B> Future for RateLimitFuture<S, Request<R>>
+impl<R, E> Admit<R, E> for Queued
 where
-    S: Service<Request<R>, Response = Response<B>>,
-    S::Error: Failure + From<LayerError>,
     R: LlmRequest,
-    B: http_body::Body<Error = S::Error>,
+    E: Failure + From<LayerError>,
+{
+    type Respond = Granted;
+
+    fn poll_admit(&mut self, request: &mut Request<R>, cx: &mut Context<'_>) -> Poll<Result<Granted, E>> {
+        let granted = ready!(self.poll_pass(request.body(), cx));
+        Poll::Ready(match granted {
+            Ok(grant) => {
+                let grant = grant.of_turn(request.body().call().turn_handle());
+                metering::waited(QUEUE, self.since.elapsed());
+                tracing::debug!(waited = ?self.since.elapsed(), "rate limit passed");
+                Ok(Granted(Some((grant, self.prompt))))
+            }
+            Err(refusal) => {
+                let mut error = E::from(refusal);
+                error.marks_mut().set_local();
+                Err(error)
+            }
+        })
+    }
+}
+
+/// What a call took of the limits, and the tokens of its prompt; `None` without a limit.
+#[derive(Debug)]
+pub struct Granted(pub(super) Option<(Grant, u64)>);
+
+impl Scope for Granted {}
+
+impl<B, E> Respond<Response<B>, E> for Granted
+where
+    B: http_body::Body<Error = E>,
     B::Data: Frame,
 {
-    type Output = Result<Response<RateLimitBody<B>>, S::Error>;
+    type Response = Response<RateLimitBody<B>>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        loop {
-            match this.state.as_mut().project() {
-                StateProjection::Waiting(queued) => {
-                    let granted = ready!(queued.poll_pass(cx, *this.settings));
-                    let StateOwned::Waiting(queued) = this.state.as_mut().project_replace(State::Ended) else {
-                        return Poll::Pending;
-                    };
-                    let Queued {
-                        mut service,
-                        request,
-                        prompt,
-                        since,
-                        ..
-                    } = *queued;
-                    match granted {
-                        Ok(grant) => {
-                            let grant = grant.of_turn(request.body().call().turn_handle());
-                            metering::waited(QUEUE, since.elapsed());
-                            tracing::debug!(waited = ?since.elapsed(), "rate limit passed");
-                            this.state
-                                .set(State::Passed(service.call(request), Some((grant, prompt))));
-                        }
-                        Err(refusal) => {
-                            let mut error = S::Error::from(refusal);
-                            error.marks_mut().set_local();
-                            return Poll::Ready(Err(error));
-                        }
-                    }
+    fn respond(self, result: Result<Response<B>, E>) -> Result<Self::Response, E> {
+        match result {
+            Ok(response) => Ok(response.map(|body| WatchBody::new(body, TokensWatch::new(self.0)))),
+            Err(error) => {
+                if let Some((mut grant, _)) = self.0 {
+                    grant.used(0);
                 }
-                StateProjection::Passed(future, grant) => {
-                    let result = ready!(future.poll(cx));
-                    let grant = grant.take();
-                    this.state.set(State::Ended);
-                    return Poll::Ready(match result {
-                        Ok(response) => Ok(response.map(|body| WatchBody::new(body, TokensWatch::new(grant)))),
-                        Err(error) => {
-                            if let Some((mut grant, _)) = grant {
-                                grant.used(0);
-                            }
-                            Err(error)
-                        }
-                    });
-                }
-                StateProjection::Ended => return Poll::Pending,
+                Err(error)
             }
         }
     }

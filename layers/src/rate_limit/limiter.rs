@@ -6,7 +6,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{LimitStore, Limits, bucket::Bucket, future::Shared};
+use super::{LimitStore, Limits, bucket::Bucket};
 
 /// Locks that keys are spread over, so that calls of different keys seldom meet.
 const SHARDS: usize = 16;
@@ -20,6 +20,13 @@ pub(super) struct Limiter {
     shards: Vec<Mutex<Shard>>,
     most_a_shard: usize,
     hasher: RandomState,
+}
+
+/// The shared store that counts in addition to the bucket of this process.
+pub(super) struct Shared {
+    pub(super) store: Arc<dyn LimitStore>,
+    pub(super) key: Arc<str>,
+    pub(super) limits: Limits,
 }
 
 type Shard = HashMap<Arc<str>, (Arc<Bucket>, Instant)>;

@@ -59,7 +59,6 @@ mod store;
 mod tokens;
 mod watch;
 
-pub use future::RateLimitFuture;
 pub use key::PerCandidate;
 pub use layer::{DEFAULT_MAX_KEYS, RateLimitLayer};
 pub use limits::{Limits, LimitsError, Rate};
@@ -67,6 +66,9 @@ pub use service::RateLimit;
 pub use store::{Admitting, LimitHold, LimitStore, LimitWait, WaitReason};
 
 pub use crate::{GlobalKey, KeyExtractor};
+
+/// The future of [`RateLimit`].
+pub type RateLimitFuture<S, R> = crate::watch::AdmitFuture<S, R, future::Queued>;
 
 /// The body of [`RateLimit`]: corrects the tokens at its end, however it ends.
 pub type RateLimitBody<B> = crate::watch::WatchBody<B, watch::TokensWatch>;

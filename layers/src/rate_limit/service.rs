@@ -9,7 +9,12 @@ use std::{
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::{KeyExtractor, RateLimitBody, RateLimitFuture, layer::Settings, limiter::Limiter};
+use super::{
+    KeyExtractor, RateLimitBody, RateLimitFuture,
+    future::{Granted, Queued},
+    layer::Settings,
+    limiter::Limiter,
+};
 use crate::{Failure, Frame, LayerError, LlmRequest, util::inner_accessors};
 
 /// The service of [`RateLimitLayer`](super::RateLimitLayer).
@@ -50,7 +55,7 @@ where
 {
     type Response = Response<RateLimitBody<B>>;
     type Error = S::Error;
-    type Future = RateLimitFuture<S, Request<R>>;
+    type Future = RateLimitFuture<S, R>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
@@ -63,7 +68,7 @@ where
             Some((limiter.bucket(key)?, shared))
         });
         let Some((bucket, shared)) = limited else {
-            return RateLimitFuture::passed(self.inner.call(request), None, self.settings);
+            return RateLimitFuture::calling(self.inner.call(request), Granted(None));
         };
         let prompt = if bucket.counts_tokens() || shared.as_ref().is_some_and(|shared| shared.limits.tokens.is_some()) {
             request.body().needs().prompt_tokens
@@ -77,15 +82,13 @@ where
             match bucket.admit(prompt.saturating_add(answer), None) {
                 Ok(grant) => {
                     let grant = grant.of_turn(request.body().call().turn_handle());
-                    let granted = Some((grant, prompt));
-                    return RateLimitFuture::passed(self.inner.call(request), granted, self.settings);
+                    let granted = Granted(Some((grant, prompt)));
+                    return RateLimitFuture::calling(self.inner.call(request), granted);
                 }
                 Err(full) => Some(full),
             }
         };
-        // The service that is ready waits with the request; its clone stays here.
-        let clone = self.inner.clone();
-        let ready = std::mem::replace(&mut self.inner, clone);
-        RateLimitFuture::waiting(ready, request, bucket, (prompt, answer), full, shared, self.settings)
+        let queued = Queued::new(bucket, (prompt, answer), full, shared, self.settings);
+        RateLimitFuture::waiting(&mut self.inner, request, queued)
     }
 }

@@ -11,7 +11,7 @@ use http_body::{Body, Frame as BodyFrame, SizeHint};
 use pin_project::pin_project;
 use tokio::time::Instant;
 
-use super::{MinThroughput, Timeouts, future::elapsed};
+use super::{MinThroughput, Timeouts};
 use crate::{
     Frame, LayerError, Phase,
     util::{Alarm, now},
@@ -160,4 +160,10 @@ where
 pub(super) fn after(instant: Instant, time: Duration) -> Instant {
     const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365);
     instant + time.min(FAR)
+}
+
+/// The error of a timeout that elapsed.
+pub(super) fn elapsed<E: From<LayerError>>(phase: Phase, limit: Duration) -> E {
+    tracing::debug!(phase = phase.as_str(), ?limit, "attempt timed out");
+    LayerError::Elapsed { phase, limit }.into()
 }

@@ -9,7 +9,10 @@ use http::Response;
 use pin_project::pin_project;
 use tokio::time::Instant;
 
-use super::{AttemptTimeoutBody, Timeouts, body::after};
+use super::{
+    AttemptTimeoutBody, Timeouts,
+    body::{after, elapsed},
+};
 use crate::{
     AttemptHandle, Candidate, LayerError, Phase,
     call::Preparing,
@@ -52,12 +55,6 @@ impl<F> AttemptTimeoutFuture<F> {
             ends: None,
         }
     }
-}
-
-/// The error of a timeout that elapsed.
-pub(super) fn elapsed<E: From<LayerError>>(phase: Phase, limit: Duration) -> E {
-    tracing::debug!(phase = phase.as_str(), ?limit, "attempt timed out");
-    LayerError::Elapsed { phase, limit }.into()
 }
 
 /// The error of an attempt that waited so long for something of ours.

@@ -3,7 +3,7 @@
 mod clock;
 mod macros;
 mod name;
-#[cfg(any(feature = "auth", feature = "pause"))]
+#[cfg(any(feature = "auth", feature = "cache", feature = "pause"))]
 mod rest;
 mod rfc3339;
 mod seconds;
@@ -16,7 +16,7 @@ pub(crate) use clock::Alarm;
 pub(crate) use clock::{now, since, still};
 pub(crate) use macros::inner_accessors;
 pub(crate) use name::bounded_name;
-#[cfg(any(feature = "auth", feature = "pause"))]
+#[cfg(any(feature = "auth", feature = "cache", feature = "pause"))]
 pub(crate) use rest::{Rest, Standing};
 pub use rfc3339::ParseUtcTimeError;
 pub(crate) use seconds::Seconds;

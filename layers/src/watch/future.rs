@@ -17,6 +17,9 @@ pub trait Respond<T, E>: Scope {
     /// The response that the layer gives.
     type Response;
 
+    /// The exchange is about to be polled: before each poll.
+    fn polled(&mut self) {}
+
     /// Called once, with what the service below gave. A future that is dropped before that drops this after what is inside.
     #[expect(clippy::missing_errors_doc, reason = "the errors of the service below")]
     fn respond(self, result: Result<T, E>) -> Result<Self::Response, E>;
@@ -87,6 +90,9 @@ where
         let mut this = self.project();
         match this.state.as_mut().project() {
             StateProjection::Calling(future) => {
+                if let Some(respond) = this.respond.as_mut() {
+                    respond.polled();
+                }
                 let result = {
                     let _inside = this.respond.as_ref().and_then(Scope::enter);
                     let result = ready!(future.poll(cx));

@@ -40,7 +40,7 @@ impl Bench {
     fn request(priority: Priority) -> Request<TestRequest> {
         let mut request = streamed();
         request.body_mut().model = Some("m".into());
-        request.extensions_mut().insert(priority);
+        request.body_mut().call.set_priority(priority);
         request
     }
 

@@ -7,8 +7,8 @@ use http_body_util::BodyExt;
 use tokio::time::{advance, sleep};
 use tower::{Layer, ServiceExt};
 use tower_llm_layers::{
-    FailureKind, GlobalKey, NoStore, Stage,
-    cache::{Cache, CacheLayer, CacheMode},
+    CacheMode, FailureKind, GlobalKey, NoStore, Stage,
+    cache::{Cache, CacheLayer},
     degrade::{Degradation, DegradeLayer},
 };
 
@@ -261,7 +261,7 @@ async fn a_refreshed_answer_is_not_overwritten_by_one_requested_before_it() {
     let quick = async {
         sleep(secs(1)).await;
         let mut request = streamed();
-        request.extensions_mut().insert(CacheMode::Refresh);
+        request.body_mut().call.set_cache_mode(CacheMode::Refresh);
         read(ask(&service, request).await.unwrap().into_body()).await
     };
     tokio::join!(slow, quick);

@@ -3,6 +3,7 @@
 mod dropping;
 mod failing;
 mod forgetting;
+mod given;
 mod headers;
 mod keeping;
 mod leaving;

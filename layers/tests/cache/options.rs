@@ -3,8 +3,8 @@
 use http::{HeaderValue, Request, Response, header::CACHE_CONTROL};
 use tower::Layer;
 use tower_llm_layers::{
-    FailureKind, GlobalKey, LayerError, Priority, Stage,
-    cache::{Cache, CacheLayer, CacheMode},
+    CacheMode, FailureKind, GlobalKey, LayerError, Priority, Stage,
+    cache::{Cache, CacheLayer},
 };
 
 use super::{TestLayer, TestService, frames, is_hit, is_shared, layer, over, slow, status};
@@ -12,7 +12,7 @@ use crate::support::{Beat, Leaf, Step, TestRequest, ask, millis, streamed};
 
 fn in_mode(mode: CacheMode) -> Request<TestRequest> {
     let mut request = streamed();
-    request.extensions_mut().insert(mode);
+    request.body_mut().call.set_cache_mode(mode);
     request
 }
 
@@ -96,7 +96,7 @@ async fn who_asks_not_to_be_stored_is_not() {
     let value = HeaderValue::from_static("max-age=0, No-Store");
     forbids.headers_mut().insert(CACHE_CONTROL, value);
     // Whatever else it says.
-    forbids.extensions_mut().insert(CacheMode::Refresh);
+    forbids.body_mut().call.set_cache_mode(CacheMode::Refresh);
     let mut unkept = streamed();
     unkept.body_mut().unkept = true;
     for request in [forbids, unkept] {
@@ -171,7 +171,7 @@ async fn an_empty_slot_calls_nothing_for_an_only_if_cached_request() {
     let probe = leaf.probe();
     let off: TestLayer = CacheLayer::off();
     let mut request = streamed();
-    request.extensions_mut().insert(CacheMode::OnlyIfCached);
+    request.body_mut().call.set_cache_mode(CacheMode::OnlyIfCached);
     let refused = ask(&off.layer(leaf), request).await;
     assert!(matches!(refused.unwrap_err().layer, Some(LayerError::CacheMiss)));
     assert_eq!(probe.calls(), 0);
@@ -183,7 +183,7 @@ async fn an_interactive_call_does_not_join_a_batch_before_its_answer_has_begun()
     use Priority::{Batch, Interactive};
     let of = |priority| {
         let mut request = streamed();
-        request.extensions_mut().insert(priority);
+        request.body_mut().call.set_priority(priority);
         request
     };
     for (first, second, begun, shares) in [

@@ -5,8 +5,8 @@ use std::time::Duration;
 use http_body_util::BodyExt;
 use tower::{Layer, ServiceExt};
 use tower_llm_layers::{
-    GlobalKey, Stage,
-    cache::{Cache, CacheLayer, CacheMode},
+    CacheMode, GlobalKey, Stage,
+    cache::{Cache, CacheLayer},
 };
 
 use super::{MIB, TestService, is_hit, numbered};
@@ -103,7 +103,7 @@ async fn an_answer_serves_no_longer_than_it_was_kept_for_nor_than_the_asking_han
     let [long, short] = [&cache, &cache.clone().time_to_live(secs(10))].map(|cache| sized(cache, 1000));
     let if_kept = |service: &TestService, number| {
         let mut request = numbered(number);
-        request.extensions_mut().insert(CacheMode::OnlyIfCached);
+        request.body_mut().call.set_cache_mode(CacheMode::OnlyIfCached);
         let kept = service.clone().oneshot(request);
         async { kept.await.is_ok() }
     };

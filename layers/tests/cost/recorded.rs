@@ -1,5 +1,6 @@
 //! The recorded cost of an attempt that has ended.
 
+use http::{HeaderName, HeaderValue, Response};
 use http_body_util::BodyExt;
 use tower::{Layer, ServiceBuilder};
 use tower_llm_layers::{
@@ -218,4 +219,27 @@ async fn a_call_that_is_dropped_unpolled_was_never_sent() {
         (book.accounts()[0].settled, book.accounts()[0].reserved),
         (usd("0"), usd("0"))
     );
+}
+
+/// Which header names an answer is the upstream's to say.
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_named_by_the_header_that_was_set_and_by_no_other() {
+    let named = HeaderName::from_static("x-answer");
+    for (layer, id) in [
+        (CostLayer::new(), None),
+        (CostLayer::new().generation_header(named.clone()), Some("gen-1")),
+    ] {
+        let (kept, named) = (Kept::new(), named.clone());
+        let leaf = ServiceBuilder::new()
+            .map_response(move |mut response: Response<_>| {
+                response
+                    .headers_mut()
+                    .insert(named.clone(), HeaderValue::from_static("gen-1"));
+                response
+            })
+            .service(Leaf::new([]));
+        let service = layer.ledger(kept.clone()).layer(leaf);
+        read(ask(&service, to("a")).await.unwrap().into_body()).await;
+        assert_eq!(kept.only().generation_id.as_deref(), id);
+    }
 }

@@ -30,7 +30,7 @@ async fn a_price_that_is_unknown_leaves_the_others() {
         .budgets(budgets)
         .ledger(Kept::new());
     let service = ServiceBuilder::new()
-        .layer(FallbackLayer::new(chain(["unknown", "a"]).server_side(true)))
+        .layer(FallbackLayer::new(chain(["unknown", "a"]).server_side(3)))
         .layer(AttemptLayer::new())
         .layer(cost)
         .service(leaf);
@@ -45,7 +45,7 @@ async fn a_limit_of_ours_leaves_the_others() {
     let (leaf, probe) = leaf();
     let limits = Limits::new().requests(Rate::new(1, secs(3_600)).unwrap());
     let service = ServiceBuilder::new()
-        .layer(FallbackLayer::new(chain(["a", "b"]).server_side(true)))
+        .layer(FallbackLayer::new(chain(["a", "b"]).server_side(3)))
         .layer(RateLimitLayer::new(limits, PerCandidate).unwrap())
         .layer(AttemptLayer::new())
         .service(leaf);
@@ -61,7 +61,7 @@ async fn an_open_circuit_leaves_the_others_and_what_was_sent_does_not() {
     let leaf = Leaf::new([]).on("a", (0..40).map(|_| failed()).collect::<Vec<_>>());
     let probe = leaf.probe();
     let service = ServiceBuilder::new()
-        .layer(FallbackLayer::new(chain(["a", "b"]).server_side(true)))
+        .layer(FallbackLayer::new(chain(["a", "b"]).server_side(3)))
         .layer(CircuitBreakerLayer::new(CircuitPolicy::new()).unwrap())
         .layer(AttemptLayer::new())
         .service(leaf);

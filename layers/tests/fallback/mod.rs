@@ -88,6 +88,14 @@ async fn a_quota_that_is_gone_is_gone_for_its_pool() {
     let gone = fails(FailureKind::QuotaExhausted);
     let (_, probe) = run(chain(["a:free", "b:free", "c"]), gone.clone()).await;
     assert_eq!(probe.models(), ["a:free", "c"]);
+    // So is that of a model which the request names itself.
+    let mut own = streamed();
+    own.body_mut().model = Some("own:free".into());
+    let leaf = Leaf::new(std::iter::repeat_n(Step::fail(gone.clone()), 3));
+    let probe = leaf.probe();
+    let service = FallbackLayer::new(chain(["a:free", "c"])).layer(leaf);
+    assert!(ask(&service, own).await.is_err());
+    assert_eq!(probe.models(), ["own:free", "c"]);
     let shared = ["a", "b"].map(|name| candidate(name).with_pool("team"));
     let [first, second] = shared;
     let third = candidate("other/c");

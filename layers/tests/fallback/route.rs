@@ -47,12 +47,14 @@ async fn the_router_may_try_the_next_ones_by_itself() {
     let names = ["a", "b", "direct/x", "c", "d"];
     let (_, probe) = run(chain(names), fails(FailureKind::Upstream)).await;
     assert!(probe.seen()[0].alternatives.is_empty(), "off by default");
-    let along = chain(names).server_side(true);
+    let along = chain(names).server_side(3);
     let (_, probe) = run(along.clone(), fails(FailureKind::Upstream)).await;
     // It answered for a, b and c: the next is none of them.
     assert_eq!(probe.models(), ["a", "x"]);
     assert_eq!(probe.seen()[0].alternatives, ["b", "c"]);
     assert!(probe.seen()[1].alternatives.is_empty());
+    let (_, probe) = run(chain(names).server_side(2), fails(FailureKind::Upstream)).await;
+    assert_eq!(probe.seen()[0].alternatives, ["b"], "no more than the upstream accepts");
     // If it was not reached, no candidate was tried.
     let (_, probe) = run(along, fails(FailureKind::Connect)).await;
     assert_eq!(probe.models(), ["a", "b"]);

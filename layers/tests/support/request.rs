@@ -56,6 +56,11 @@ impl LlmRequest for TestRequest {
         self.model = Some(model.to_owned());
     }
 
+    /// Free models share a quota.
+    fn pool_of(upstream: &str, model: &str) -> Option<String> {
+        model.ends_with(":free").then(|| format!("{upstream}:free"))
+    }
+
     fn set_alternatives(&mut self, models: &[&str]) -> bool {
         self.alternatives = models.iter().map(|model| (*model).to_owned()).collect();
         true

@@ -10,7 +10,7 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use tokio::time::Instant;
 use tower::{Service, ServiceExt};
-use tower_llm_layers::{AttemptLog, Candidate, Stage, fallback::Chain};
+use tower_llm_layers::{AttemptLog, Candidate, LlmRequest, Stage, fallback::Chain};
 
 use super::{TestError, TestFrame, TestRequest};
 
@@ -72,7 +72,11 @@ pub(crate) fn poll_once<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Outp
 /// A model at the upstream `router`, unless it is written `upstream/model`.
 pub(crate) fn candidate(name: &str) -> Candidate {
     let (upstream, model) = name.split_once('/').unwrap_or(("router", name));
-    Candidate::new(upstream, model).unwrap()
+    let candidate = Candidate::new(upstream, model).unwrap();
+    match TestRequest::pool_of(upstream, model) {
+        Some(pool) => candidate.with_pool(&pool),
+        None => candidate,
+    }
 }
 
 /// A chain of such candidates.

@@ -17,7 +17,7 @@ impl MessagesRequest {
     /// let request = MessagesRequest::user("Why is the sky blue?", 200)
     ///     .system("Answer in one sentence.")
     ///     .model("anthropic/claude-sonnet-4.5");
-    /// assert_eq!(request.get_max_tokens(), Some(200));
+    /// assert_eq!(request.read_max_tokens(), Some(200));
     /// ```
     #[must_use]
     pub fn user(text: impl AsRef<str>, max_tokens: u64) -> Self {

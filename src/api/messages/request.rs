@@ -21,7 +21,7 @@ use openrouter_wire::request::RequestError;
 ///
 /// let request: MessagesRequest = r#"{"model":"anthropic/claude-sonnet-4.5","max_tokens":200,
 ///     "messages":[{"role":"user","content":"Why is the sky blue?"}]}"#.parse()?;
-/// assert_eq!(request.get_max_tokens(), Some(200));
+/// assert_eq!(request.read_max_tokens(), Some(200));
 /// # Ok::<(), tower_openrouter::request::RequestError>(())
 /// ```
 #[derive(Clone)]

@@ -19,7 +19,7 @@ impl ResponsesRequest {
     ///     .model("openai/gpt-5")
     ///     .max_output_tokens(200)
     ///     .reasoning(Reasoning::effort("low"));
-    /// assert_eq!(request.get_max_tokens(), Some(200));
+    /// assert_eq!(request.read_max_tokens(), Some(200));
     /// ```
     #[must_use]
     pub fn text(text: impl AsRef<str>) -> Self {

@@ -23,7 +23,7 @@ use openrouter_wire::{
 /// use tower_openrouter::ResponsesRequest;
 ///
 /// let request: ResponsesRequest = r#"{"model":"openai/gpt-5","input":"Why is the sky blue?"}"#.parse()?;
-/// assert_eq!(request.get_model(), Some("openai/gpt-5"));
+/// assert_eq!(request.read_model(), Some("openai/gpt-5"));
 /// # Ok::<(), tower_openrouter::request::RequestError>(())
 /// ```
 #[derive(Clone)]

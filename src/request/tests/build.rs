@@ -86,15 +86,15 @@ fn every_setter_writes_its_field() {
     // Money keeps its digits, and what was built is what a body would be read as.
     assert!(body(&request).contains("\"completion\":3.50"));
     assert_eq!(ChatRequest::from_json(request.to_bytes()).unwrap(), request);
-    assert_eq!(request.get_tools().unwrap().len(), 2);
-    assert_eq!(request.get_tool_choice().unwrap(), Some(ToolChoice::function("f")));
-    assert_eq!(request.get_reasoning().unwrap().unwrap().effort, Some(Effort::Low));
-    assert_eq!(request.get_service_tier(), Some(ServiceTier::Flex));
-    assert_eq!(request.get_metadata().unwrap().len(), 2);
-    assert_eq!(request.get_end_user().as_deref(), Some("u1"));
-    assert_eq!(request.get_plugins().unwrap(), [Plugin::new("web").enabled(false)]);
+    assert_eq!(request.read_tools().unwrap().len(), 2);
+    assert_eq!(request.read_tool_choice().unwrap(), Some(ToolChoice::function("f")));
+    assert_eq!(request.read_reasoning().unwrap().unwrap().effort, Some(Effort::Low));
+    assert_eq!(request.read_service_tier(), Some(ServiceTier::Flex));
+    assert_eq!(request.read_metadata().unwrap().len(), 2);
+    assert_eq!(request.read_end_user().as_deref(), Some("u1"));
+    assert_eq!(request.read_plugins().unwrap(), [Plugin::new("web").enabled(false)]);
     assert!(matches!(
-        request.get_response_format().unwrap(),
+        request.read_response_format().unwrap(),
         Some(ResponseFormat::JsonSchema { .. })
     ));
 }
@@ -127,7 +127,7 @@ fn an_extra_of_a_known_name_is_known() {
         .extra("stream", true)
         .extra("max_tokens", 5);
     assert_eq!(
-        (request.get_model(), request.is_streaming(), request.get_max_tokens()),
+        (request.read_model(), request.is_streaming(), request.read_max_tokens()),
         (Some("a/b"), true, Some(5))
     );
     let odd = std::collections::BTreeMap::from([(vec![1], 1)]);
@@ -157,7 +157,7 @@ fn parts_have_their_wire_names() {
         {"type": "video_url", "video_url": {"url": "v"}},
         {"type": "file", "file": {"filename": "f.pdf", "file_data": "data:x"}},
     ]);
-    let sent: Value = serde_json::from_slice(request.get_raw("messages").unwrap()).unwrap();
+    let sent: Value = serde_json::from_slice(request.read_raw("messages").unwrap()).unwrap();
     assert_eq!(sent[0]["content"], expected);
     assert_eq!(request.messages().unwrap()[0].text(), "tc");
 }
@@ -182,7 +182,7 @@ fn setters_of_rarer_fields_write_theirs() {
     assert_eq!(serde_json::from_slice::<Value>(&request.to_bytes()).unwrap(), expected);
     let newer = ChatRequest::user("Hi").max_completion_tokens(9);
     assert_eq!(
-        (newer.get_max_tokens(), newer.document().has("max_tokens")),
+        (newer.read_max_tokens(), newer.document().has("max_tokens")),
         (Some(9), false)
     );
 }

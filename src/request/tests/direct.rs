@@ -51,7 +51,7 @@ fn the_effort_goes_over() {
     let effort = |fields: &str| {
         let direct = request(&format!("{{\"messages\":[{{}}],{fields}}}")).without_openrouter_fields();
         direct
-            .get_raw("reasoning_effort")
+            .read_raw("reasoning_effort")
             .map(|raw| String::from_utf8(raw.to_vec()).unwrap())
     };
     assert_eq!(effort(r#""reasoning":{"effort":"low"}"#).as_deref(), Some("\"low\""));

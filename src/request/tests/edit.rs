@@ -8,8 +8,8 @@ fn a_clone_keeps_what_it_had() {
     let mut other = original.clone();
     other.set_model("c/\"d\"");
     other.set_stream(true);
-    assert_eq!((original.get_model(), original.is_streaming()), (Some("a/b"), false));
-    assert_eq!((other.get_model(), other.is_streaming()), (Some("c/\"d\""), true));
+    assert_eq!((original.read_model(), original.is_streaming()), (Some("a/b"), false));
+    assert_eq!((other.read_model(), other.is_streaming()), (Some("c/\"d\""), true));
     assert_eq!(
         body(&other),
         r#"{"model":"c/\"d\"","messages":[{"role":"user","content":"x"}],"stream":true}"#
@@ -25,7 +25,7 @@ fn the_limit_goes_where_the_caller_had_it() {
     let set = |before: &str| {
         let mut request = request(&format!("{{\"messages\":[{{}}]{before}}}"));
         request.set_max_tokens(7);
-        assert_eq!(request.get_max_tokens(), Some(7));
+        assert_eq!(request.read_max_tokens(), Some(7));
         body(&request)
     };
     assert_eq!(set(""), r#"{"messages":[{}],"max_tokens":7}"#);
@@ -43,7 +43,10 @@ fn the_limit_goes_where_the_caller_had_it() {
 #[test]
 fn a_second_limit_cannot_slip_past() {
     let mut doubled = request(r#"{"max_tokens":5,"messages":[{}],"model":"a/a","max_tokens":9,"model":"b/b"}"#);
-    assert_eq!((doubled.get_max_tokens(), doubled.get_model()), (Some(9), Some("b/b")));
+    assert_eq!(
+        (doubled.read_max_tokens(), doubled.read_model()),
+        (Some(9), Some("b/b"))
+    );
     doubled.set_max_tokens(7);
     doubled.set_model("c/c");
     assert_eq!(body(&doubled), r#"{"messages":[{}],"max_tokens":7,"model":"c/c"}"#);
@@ -79,9 +82,9 @@ fn messages_are_added_without_touching_the_others() {
 #[test]
 fn models_go_when_there_are_none() {
     let mut request = ChatRequest::user("x").models(["a/b"]);
-    assert_eq!(request.get_raw("models"), Some(&b"[\"a/b\"]"[..]));
+    assert_eq!(request.read_raw("models"), Some(&b"[\"a/b\"]"[..]));
     request.set_models::<&str>([]);
-    assert_eq!(request.get_raw("models"), None);
+    assert_eq!(request.read_raw("models"), None);
     assert!(!request.remove("models"));
     assert!(request.remove("messages"));
     assert_eq!(body(&request), "{}");
@@ -95,7 +98,7 @@ fn removing_forgets_what_was_at_hand() {
     request.remove("stream");
     request.remove("max_completion_tokens");
     assert_eq!(
-        (request.get_model(), request.is_streaming(), request.get_max_tokens()),
+        (request.read_model(), request.is_streaming(), request.read_max_tokens()),
         (None, false, Some(4))
     );
 }

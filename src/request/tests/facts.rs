@@ -14,7 +14,7 @@ fn a_plain_question_needs_little() {
     let facts = plain.facts();
     assert_eq!(
         facts.prompt_tokens,
-        u64::try_from(plain.get_raw("messages").unwrap().len().div_ceil(4)).unwrap()
+        u64::try_from(plain.read_raw("messages").unwrap().len().div_ceil(4)).unwrap()
     );
     assert_eq!((facts.input, facts.output), (Modalities::TEXT, Modalities::TEXT));
     assert!(
@@ -130,7 +130,7 @@ fn media(content: &str) -> u64 {
 #[test]
 fn the_most_tokens_are_a_bound_for_each_kind_of_part() {
     let plain = ChatRequest::user("Grüße");
-    let bytes = plain.get_raw("messages").unwrap().len();
+    let bytes = plain.read_raw("messages").unwrap().len();
     assert_eq!(plain.facts().most_prompt_tokens, u64::try_from(bytes).unwrap());
     assert_eq!(media(r#"{"image_url":{"url":"https://a.b/c.png"}}"#), IMAGE_TOKENS);
     let (small, large) = ("A".repeat(100), "A".repeat(1_000_000));

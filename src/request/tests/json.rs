@@ -15,12 +15,12 @@ fn a_body_goes_through_untouched() {
     assert_eq!(sample.to_bytes().as_ptr(), bytes.as_ptr());
     assert_eq!(sample.segments().count(), 1);
     assert_eq!(sample.len(), SAMPLE.len());
-    assert_eq!(sample.get_model(), Some("openai/gpt-4o-mini"));
-    assert_eq!(sample.get_models().unwrap(), ["google/gemini-2.5-flash"]);
-    assert_eq!(sample.get_max_tokens(), Some(64));
+    assert_eq!(sample.read_model(), Some("openai/gpt-4o-mini"));
+    assert_eq!(sample.read_models().unwrap(), ["google/gemini-2.5-flash"]);
+    assert_eq!(sample.read_max_tokens(), Some(64));
     assert!(!sample.is_streaming());
-    assert_eq!(sample.get_session_id().as_deref(), Some("demo-1"));
-    let price = sample.get_provider().unwrap().unwrap().max_price.unwrap();
+    assert_eq!(sample.read_session_id().as_deref(), Some("demo-1"));
+    let price = sample.read_provider().unwrap().unwrap().max_price.unwrap();
     assert_eq!(price.completion.unwrap().as_str(), "3");
 }
 
@@ -40,15 +40,15 @@ fn unknown_fields_survive_a_change() {
 fn null_is_absent() {
     let empty = request(r#"{"prompt":"x","model":null,"max_tokens":null,"stream":null,"models":null,"messages":null}"#);
     assert_eq!(
-        (empty.get_model(), empty.get_max_tokens(), empty.is_streaming()),
+        (empty.read_model(), empty.read_max_tokens(), empty.is_streaming()),
         (None, None, false)
     );
     assert_eq!(
-        request(r#"{"prompt":"x","max_completion_tokens":null,"max_tokens":9}"#).get_max_tokens(),
+        request(r#"{"prompt":"x","max_completion_tokens":null,"max_tokens":9}"#).read_max_tokens(),
         Some(9)
     );
     assert_eq!(
-        request(r#"{"prompt":"x","max_completion_tokens":8,"max_tokens":9}"#).get_max_tokens(),
+        request(r#"{"prompt":"x","max_completion_tokens":8,"max_tokens":9}"#).read_max_tokens(),
         Some(8)
     );
 }

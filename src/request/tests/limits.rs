@@ -27,12 +27,12 @@ fn a_whole_number_is_one_however_it_is_written() {
         ("1844674407370955161.5e1", u64::MAX),
     ] {
         assert_eq!(
-            asking(&format!("\"max_tokens\":{written}")).get_max_tokens(),
+            asking(&format!("\"max_tokens\":{written}")).read_max_tokens(),
             Some(read),
             "{written}"
         );
         let other = asking(&format!("\"max_completion_tokens\":{written}"));
-        assert_eq!(other.get_max_tokens(), Some(read), "{written}");
+        assert_eq!(other.read_max_tokens(), Some(read), "{written}");
     }
     for wrong in [
         "0",
@@ -80,7 +80,7 @@ fn answers_are_reserved_for_however_their_number_is_written() {
 #[test]
 fn a_byte_order_mark_is_dropped() {
     let read = request("\u{feff}{\"messages\":[{}],\"model\":\"a/b\"}");
-    assert_eq!(read.get_model(), Some("a/b"));
+    assert_eq!(read.read_model(), Some("a/b"));
     assert_eq!(read.to_bytes(), "{\"messages\":[{}],\"model\":\"a/b\"}");
     assert!("\u{feff}\u{feff}{\"messages\":[{}]}".parse::<ChatRequest>().is_err());
     assert!("\u{feff}".parse::<ChatRequest>().is_err());
@@ -132,7 +132,7 @@ fn each_key_is_named_once_where_it_counts() {
 #[test]
 fn a_model_is_named_in_400_bytes_without_control_characters() {
     let long = "m".repeat(400);
-    assert_eq!(asking(&format!("\"model\":\"{long}\"")).get_model(), Some(&*long));
+    assert_eq!(asking(&format!("\"model\":\"{long}\"")).read_model(), Some(&*long));
     for (field, name, found) in [
         ("model", format!("\"{long}m\""), "`model` is a name of over 400 bytes"),
         (

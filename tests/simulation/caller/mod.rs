@@ -14,7 +14,7 @@ use http::Request;
 use tokio::time::{sleep, timeout};
 use tower_openrouter::{
     ApiRequest, ChatRequest, Error, FailureKind, Stack, Tags,
-    layers::{Degraded, DegradedSource, Priority, cache::CacheMode, deadline::DEADLINE_HEADER},
+    layers::{CacheMode, Degraded, DegradedSource, Priority, deadline::DEADLINE_HEADER},
 };
 
 use super::{
@@ -165,6 +165,12 @@ impl Caller {
         if call.is_pinned {
             chat = chat.extra("provider", serde_json::json!({"only": ["down"]}));
         }
+        if call.is_batch {
+            chat = chat.priority(Priority::Batch);
+        }
+        if call.bypasses_cache {
+            chat = chat.cache_mode(CacheMode::Bypass);
+        }
         let mut request = ApiRequest::from(chat).into_http();
         if let Some(deadline) = call.deadline {
             let value = format!("{}ms", deadline.as_millis());
@@ -175,12 +181,6 @@ impl Caller {
             tags.push(("tenant", format!("tenant-{}", call.tenant)));
         }
         request.extensions_mut().insert(Tags::new(tags).unwrap());
-        if call.is_batch {
-            request.extensions_mut().insert(Priority::Batch);
-        }
-        if call.bypasses_cache {
-            request.extensions_mut().insert(CacheMode::Bypass);
-        }
         request
     }
 

@@ -142,7 +142,7 @@ impl Document {
 
     /// [`get`](Self::get), as a handle on the same memory.
     #[must_use]
-    pub fn get_bytes(&self, key: &str) -> Option<Bytes> {
+    pub fn bytes_of(&self, key: &str) -> Option<Bytes> {
         if let Some(edit) = self.edit(key) {
             return edit.value.clone();
         }

@@ -1,8 +1,12 @@
+//! How one call uses the cache.
+
 use http::{HeaderMap, Request, header::CACHE_CONTROL};
 
-/// How one request uses the cache. Put it into the request's extensions; without it, it is [`Default`](Self::Default).
+use crate::LlmRequest;
+
+/// How one call uses the cache: see [`Call::set_cache_mode`](crate::Call::set_cache_mode).
 ///
-/// A header `Cache-Control: no-store` makes it a [`Bypass`](Self::Bypass), whatever the extensions say; no other word of that header
+/// A header `Cache-Control: no-store` makes it a [`Bypass`](Self::Bypass), whatever the call says; no other word of that header
 /// is heeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -21,11 +25,11 @@ pub enum CacheMode {
 impl CacheMode {
     /// How this request uses the cache: for a [`Degradation`](crate::degrade::Degradation), which must not return a stale response to a caller that bypasses it.
     #[must_use]
-    pub fn of<R>(request: &Request<R>) -> Self {
+    pub fn of<R: LlmRequest>(request: &Request<R>) -> Self {
         if forbids_storing(request.headers()) {
             return Self::Bypass;
         }
-        request.extensions().get().copied().unwrap_or_default()
+        request.body().call().cache_mode()
     }
 }
 

@@ -1,0 +1,104 @@
+//! Cached responses in a store outside of the process: two stacks share them by their bytes, and a store that is down fails no call.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::{advance, sleep};
+use tower_openrouter::{
+    ChatFrame, FailureKind,
+    layers::{
+        DegradedSource,
+        cache::{AnswerKey, Cache, CacheStatus, CacheStore, CachedResponse, KeySecret, Lookup},
+    },
+    prelude::*,
+    stack::{ChatCache, TenantKey},
+};
+
+use crate::support::{FIRST, GOOD, TEXT, World, ask, call};
+
+/// A store in another place: it answers after a moment, with bytes.
+#[derive(Clone, Default)]
+struct Elsewhere {
+    kept: Arc<Mutex<HashMap<[u8; 16], Vec<u8>>>>,
+    is_down: Arc<AtomicBool>,
+}
+
+impl CacheStore<ChatFrame> for Elsewhere {
+    fn get(&self, key: &AnswerKey) -> Lookup<ChatFrame> {
+        let (found, is_down) = (self.kept.lock().unwrap().get(&key.to_bytes()).cloned(), &self.is_down);
+        let is_down = is_down.load(Ordering::Relaxed);
+        Lookup::Later(Box::pin(async move {
+            sleep(Duration::from_millis(2)).await;
+            if is_down {
+                return Err("connection refused".into());
+            }
+            Ok(found.and_then(|bytes| CachedResponse::from_bytes(&bytes)))
+        }))
+    }
+
+    fn put(&self, key: &AnswerKey, response: CachedResponse<ChatFrame>) {
+        if let Some(bytes) = response.to_bytes() {
+            self.kept.lock().unwrap().insert(key.to_bytes(), bytes);
+        }
+    }
+
+    fn remove(&self, key: &AnswerKey) {
+        self.kept.lock().unwrap().remove(&key.to_bytes());
+    }
+
+    fn clear(&self) {
+        self.kept.lock().unwrap().clear();
+    }
+}
+
+fn over(world: &World, store: &Elsewhere) -> Stack {
+    let cache = Cache::with_store(store.clone())
+        .time_to_live(Duration::from_secs(60))
+        .stale_if_error(Duration::from_secs(600));
+    let cache = ChatCache::new(cache, TenantKey::everyone()).key_secret(KeySecret::new([7; 32]));
+    world.builder().chain([FIRST]).cache(cache).build().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_stacks_share_whole_and_streamed_answers_by_their_bytes() {
+    let world = World::new("GOOD").await;
+    let store = Elsewhere::default();
+    for streamed in [false, true] {
+        let first = call(&over(&world, &store), streamed, ask()).await;
+        let second = call(&over(&world, &store), streamed, ask()).await;
+        assert_eq!((first.text.as_str(), second.text.as_str()), (TEXT, TEXT));
+    }
+    assert_eq!(world.simulator.seen().attempts.len(), 2, "one of each form");
+    let whole = over(&world, &store).complete(ask()).await.unwrap();
+    assert!(whole.parts.extensions.get::<CacheStatus>().unwrap().hit);
+    assert_eq!(
+        whole.response.usage.unwrap().total_tokens,
+        Some(0),
+        "a replay is not charged"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stale_response_stands_in_and_a_store_that_is_down_fails_no_call() {
+    let world = World::new("GOOD").await;
+    let store = Elsewhere::default();
+    let stack = over(&world, &store);
+    assert_eq!(call(&stack, true, ask()).await.text, TEXT);
+    advance(Duration::from_secs(100)).await;
+    world.simulator.plan(FIRST, "503").unwrap();
+    let stale = stack.complete(ask()).await;
+    let streamed = stack.stream(ask()).await.unwrap();
+    assert_eq!(streamed.degraded().unwrap().source, DegradedSource::StaleAnswer);
+    assert_eq!(streamed.text().await.unwrap(), TEXT);
+    assert!(stale.is_err(), "the plain form was never kept");
+    store.is_down.store(true, Ordering::Relaxed);
+    assert_eq!(stack.stream(ask()).await.err().unwrap().kind(), FailureKind::Overloaded);
+    world.simulator.plan(FIRST, &GOOD.replace(',', "%2C")).unwrap();
+    assert!(call(&stack, true, ask()).await.error.is_none());
+}
