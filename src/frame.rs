@@ -5,6 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use bytes::Bytes;
 use tower_llm_layers::{Block, Frame, Shown, Splice, Stage, TokenUsage};
 
+use self::flags::Flags;
 use crate::{
     Api, Error,
     bounds::cut_cow,
@@ -35,26 +36,6 @@ pub struct ChatFrame {
     known: Option<Arc<Known>>,
     /// Usage that was reported before it and counts where its own says nothing; of a sign of life, the usage that it brings.
     base: Option<Box<Bytes>>,
-}
-
-/// What a frame is, a bit each: a frame is moved by each layer.
-#[derive(Debug, Clone, Copy)]
-struct Flags(u8);
-
-impl Flags {
-    const NONE: Self = Self(0);
-    const HAS_USAGE: Self = Self(1);
-    const ENDS_WELL: Self = Self(2);
-    /// It repeats what was shown before it: a chunk with the message so far.
-    const IS_SNAPSHOT: Self = Self(4);
-
-    const fn has(self, flag: Self) -> bool {
-        self.0 & flag.0 != 0
-    }
-
-    const fn with(self, flag: Self, is_set: bool) -> Self {
-        Self(if is_set { self.0 | flag.0 } else { self.0 & !flag.0 })
-    }
 }
 
 /// In which form a frame came.
@@ -397,6 +378,7 @@ impl Frame for ChatFrame {
 }
 
 mod buf;
+mod flags;
 mod splice;
 #[cfg(feature = "cache")]
 mod stored;

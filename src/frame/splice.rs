@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use tower_llm_layers::{Block, BlockEdge, BlockKind, Splice, Stage};
 
-use super::{ChatFrame, Flags, FrameKind};
+use super::{ChatFrame, FrameKind, flags::Flags};
 use crate::Api;
 use openrouter_wire::{
     events::Step,

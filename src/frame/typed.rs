@@ -5,7 +5,7 @@ use std::{borrow::Cow, ops::Range};
 use bytes::Bytes;
 use tower_llm_layers::{Shown, Stage};
 
-use super::{ChatFrame, Flags};
+use super::{ChatFrame, flags::Flags};
 use crate::{Api, Error, FailureKind, FrameKind};
 use openrouter_wire::{
     assemble::merged,

@@ -75,6 +75,9 @@ fn candidates(mut builder: StackBuilder, settings: &Settings) -> StackBuilder {
     if !settings.cheaper.is_empty() {
         builder = builder.cheaper(&settings.cheaper);
     }
+    for entry in &settings.fail_on_finish_reason {
+        builder = builder.fail_on_finish_reason(entry.reason.as_str(), entry.kind.0);
+    }
     builder
         .requested_model(match settings.requested_model {
             RequestedModelSettings::First => RequestedModel::First,

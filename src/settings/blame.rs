@@ -23,7 +23,14 @@ pub(super) fn key_of(problem: &BuildProblem, settings: &Settings) -> String {
         BuildProblem::Budget(_) | BuildProblem::BudgetsTwice | BuildProblem::NoPrices | BuildProblem::BudgetsForget => {
             "budget".to_owned()
         }
-        BuildProblem::FinishReason { .. } => "fail_on_finish_reason".to_owned(),
+        BuildProblem::FinishReason { reason, .. } => {
+            let mut entries = settings.fail_on_finish_reason.iter();
+            let place = entries.rposition(|entry| entry.reason.starts_with(reason.as_str()));
+            place.map_or_else(
+                || "fail_on_finish_reason".to_owned(),
+                |place| format!("fail_on_finish_reason[{place}].reason"),
+            )
+        }
         BuildProblem::NegativePrice => "unknown_price".to_owned(),
         BuildProblem::NoChain => "cheaper".to_owned(),
         BuildProblem::CheaperTwice(candidate) | BuildProblem::CheaperInChain(candidate) => {

@@ -37,6 +37,7 @@ mod check;
 mod circuit;
 mod connections;
 mod document;
+mod finish;
 mod from_json;
 mod from_toml;
 mod handle;
@@ -64,6 +65,7 @@ pub use self::{
     candidate::{CandidateSettings, CandidateTimeouts},
     circuit::{CircuitBreakerSettings, SlowSettings},
     connections::{ConnectionsSettings, ProxySettings},
+    finish::{FailureName, FinishReasonSettings},
     handle::{SettingsHandle, SettingsHandleBuilder},
     limits::{AdaptiveConcurrencySettings, AdmitSettings, RateSettings, TenantSettings, UpstreamLimitsSettings},
     money::{BudgetSettings, Usd, WindowSettings},

@@ -10,9 +10,9 @@ use tower_llm_layers::{
 
 use super::{
     AdaptiveConcurrencySettings, AdmitSettings, AttributionSettings, BackoffSettings, BudgetSettings, CacheSettings,
-    CandidateSettings, CircuitBreakerSettings, ConnectionsSettings, HedgeSettings, MinThroughputSettings, OrOff,
-    PriceSettings, ResumeSettings, RetryBudgetSettings, Time, UnknownPriceSettings, UpstreamLimitsSettings,
-    UpstreamSettings, source::Source,
+    CandidateSettings, CircuitBreakerSettings, ConnectionsSettings, FinishReasonSettings, HedgeSettings,
+    MinThroughputSettings, OrOff, PriceSettings, ResumeSettings, RetryBudgetSettings, Time, UnknownPriceSettings,
+    UpstreamLimitsSettings, UpstreamSettings, source::Source,
 };
 use crate::stack::RESERVATION_WAIT;
 
@@ -44,6 +44,8 @@ pub struct Settings {
     pub requested_model: RequestedModelSettings,
     /// Whether another candidate may answer what one has refused on moderation or policy.
     pub fallback_on_refusal: bool,
+    /// Finish reasons that count as failures. None by default.
+    pub fail_on_finish_reason: Vec<FinishReasonSettings>,
     /// Whether the next candidates go along as OpenRouter's own `models` list, three in all.
     pub server_side_fallback: bool,
     /// A file with the models of OpenRouter, as `Catalogue::save` writes it: candidates that cannot take a request are skipped, and money is
@@ -173,6 +175,7 @@ impl Default for Settings {
             cheaper: Vec::new(),
             requested_model: RequestedModelSettings::default(),
             fallback_on_refusal: false,
+            fail_on_finish_reason: Vec::new(),
             server_side_fallback: false,
             catalogue: None,
             deadline: OrOff::On(Time::seconds(180)),

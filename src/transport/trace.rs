@@ -4,7 +4,7 @@ use http::HeaderMap;
 use tower_llm_layers::observe::names;
 use tracing::Span;
 
-/// Records where the request goes on the span in force, and puts that span's trace context into its headers, in the place of the caller's:
+/// Records the destination of the request in the span in force, and puts that span's trace context into its headers, in the place of the caller's:
 /// three attempts are three spans, and not one. Called while the attempt's span is entered.
 pub(super) fn trace(request: &mut reqwest::Request) {
     let span = Span::current();
@@ -36,7 +36,7 @@ fn put_context(span: &Span, headers: &mut HeaderMap) {
     }
 
     let context = span.context();
-    // Without a span of OpenTelemetry's, the caller's own context goes on as it came.
+    // Without a span of OpenTelemetry's, the caller's own context is passed as it came.
     if context.span().span_context().is_valid() {
         global::get_text_map_propagator(|propagator| propagator.inject_context(&context, &mut Headers(headers)));
     }

@@ -1,4 +1,5 @@
 //! An interrupted stream of Messages is continued within its block of text, and reads like one message, wherever it was interrupted.
+#![expect(clippy::string_slice, reason = "the texts are ASCII")]
 
 use std::{
     convert::Infallible,

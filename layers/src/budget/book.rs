@@ -10,14 +10,11 @@ use std::{
     },
 };
 
-use tokio::time::Instant;
-
 use super::{
-    AccountRef, Budget, BudgetStore, Decision, Hold, Refusal, RefusalReason, Reservation, ReserveRequest,
+    AccountRef, Budget, Hold, MOST_WAITING, Refusal, RefusalReason, Reservation, ReserveRequest,
     account::Account,
     slot::{self, Share, Slot},
     sync::{Mutex, whole},
-    turn::{MOST_WAITING, Turn},
     warn::warn_at_marks,
 };
 use crate::{UsdAmount, UtcTime};
@@ -256,48 +253,6 @@ impl InMemoryBudgetStore {
     /// An attempt waits no more.
     pub(super) fn end_wait(&self) {
         self.0.waiting.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl BudgetStore for InMemoryBudgetStore {
-    fn reserve(&self, ask: ReserveRequest) -> Decision {
-        Decision::Now(self.decide(ask).map_err(|(_, denied)| denied.refusal))
-    }
-
-    fn serves_in_turn(&self) -> bool {
-        true
-    }
-
-    fn reserve_in_turn(&self, ask: ReserveRequest, until: Instant) -> Decision {
-        Turn::take(self, ask, until)
-    }
-
-    fn is_durable(&self) -> bool {
-        false
-    }
-
-    fn adjust(&self, lines: &[AccountRef], by: UsdAmount, at: UtcTime) {
-        let now = UtcTime::now();
-        for line in lines {
-            let window = line.budget.window().start(now);
-            if line.budget.window().start(at) != window {
-                continue;
-            }
-            let Ok(shares) = self.shares(std::slice::from_ref(line), now) else {
-                tracing::error!(
-                    budget = line.budget.name(),
-                    "no room for an account: what it spent is not counted"
-                );
-                continue;
-            };
-            for share in &shares {
-                let mut account = share.slot.lock();
-                account.roll(share.window);
-                account.spend(share.limit(), by);
-                drop(account);
-                share.slot.queue().wake_first();
-            }
-        }
     }
 }
 

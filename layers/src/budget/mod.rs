@@ -20,6 +20,7 @@
 mod account;
 mod book;
 mod budgets;
+mod in_memory;
 mod limit;
 mod queue;
 mod refusal;
@@ -34,7 +35,6 @@ pub use book::{AccountState, InMemoryBudgetStore, MAX_ACCOUNTS};
 pub use budgets::Budgets;
 pub use limit::{Budget, BudgetError, MODEL, UPSTREAM};
 pub use refusal::{Refusal, RefusalReason};
-pub use store::{AccountRef, BudgetStore, Decision, Hold, Reservation, ReserveRequest};
-pub use turn::MOST_WAITING;
+pub use store::{AccountRef, BudgetStore, Decision, Hold, MOST_WAITING, Reservation, ReserveRequest};
 pub use warn::{MARKS, warn_at_marks};
 pub use window::Window;

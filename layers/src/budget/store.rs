@@ -7,6 +7,10 @@ use tokio::time::Instant;
 use super::{Budget, Refusal};
 use crate::{UsdAmount, UtcTime};
 
+/// Attempts that may wait at once in one [`InMemoryBudgetStore`](super::InMemoryBudgetStore): each takes some hundred bytes. Beyond them an
+/// attempt is refused.
+pub const MOST_WAITING: usize = 10_000;
+
 /// One account that an attempt is recorded on.
 #[derive(Debug, Clone)]
 pub struct AccountRef {

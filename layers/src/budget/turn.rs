@@ -12,14 +12,11 @@ use std::{
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{
-    Decision, InMemoryBudgetStore, Refusal, RefusalReason, Reservation, ReserveRequest,
+    Decision, InMemoryBudgetStore, MOST_WAITING, Refusal, RefusalReason, Reservation, ReserveRequest,
     book::refused,
     slot::{Share, Slot},
 };
 use crate::UtcTime;
-
-/// Attempts that may wait at once in one [`InMemoryBudgetStore`]: each takes some hundred bytes. Beyond them an attempt is refused.
-pub const MOST_WAITING: usize = 10_000;
 
 const QUEUE_FULL: RefusalReason = RefusalReason::QueueFull { most: MOST_WAITING };
 

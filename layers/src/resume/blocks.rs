@@ -70,11 +70,6 @@ impl<D: Frame> Blocks<D> {
         !self.continues
     }
 
-    /// The beginning of a block that is not shown yet, for text of it that is kept.
-    pub(super) fn take_start(&mut self) -> Option<D> {
-        self.start.take()?.spliced(Splice::Block(self.next))
-    }
-
     /// Gives a frame of the continuation its place. `is_undecided` says that the continuation is not joined yet.
     pub(super) fn fit(&mut self, frame: D, is_undecided: bool) -> Fitted<D> {
         let Some(block) = frame.block() else {

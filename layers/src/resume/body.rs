@@ -113,7 +113,6 @@ where
                     match story.go_on(&error) {
                         Some(request) => *this.asking = Some(Box::new(Asking::Readying(request, error))),
                         None => {
-                            *this.next = story.held();
                             *this.story = None;
                             *this.asking = Some(Box::new(Asking::Ended(error)));
                         }
@@ -166,7 +165,7 @@ where
     fn not_resumed(self: Pin<&mut Self>) {
         let mut this = self.project();
         this.inner.set(None);
-        *this.next = this.story.take().map(|mut story| story.held()).unwrap_or_default();
+        *this.story = None;
         *this.asking = this.cause.take().map(|error| Box::new(Asking::Ended(*error)));
     }
 
@@ -205,8 +204,6 @@ where
             }
             (Err(failed), Asking::Readying(_, error) | Asking::Calling(_, error)) => {
                 tracing::warn!(target: "llm::resume", kind = failed.kind().as_str(), why = failed.summary(), "not resumed");
-                // The text that came of it is shown before it ends.
-                *this.next = story.held();
                 *this.story = None;
                 *this.asking = Some(Box::new(Asking::Ended(error)));
                 Poll::Ready(Ok(()))

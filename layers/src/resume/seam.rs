@@ -143,13 +143,6 @@ impl Seam {
         Joined::Text(self.take_new())
     }
 
-    /// The stream was interrupted before this was decided: what is new of what is held. That is nothing: all of it may repeat what was shown,
-    /// or begin the answer from the start, or else it would not be held. The answer ends a few characters earlier, and none is there twice.
-    pub(super) fn interrupt(&mut self) -> String {
-        self.held.clear();
-        String::new()
-    }
-
     /// Compares what has come since; whether all that has come may be the beginning of a repetition.
     fn compare(&mut self) -> bool {
         let said = self.held.get(self.lead..).unwrap_or_default();

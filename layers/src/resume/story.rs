@@ -34,8 +34,6 @@ pub(super) struct Story<S, R, D> {
     resumed: Resumed,
     /// The join in progress.
     joining: Option<Joining<D>>,
-    /// What a continuation before this one held back when it was interrupted, too: shown if no other is joined.
-    spare: VecDeque<D>,
     blocks: Blocks<D>,
     learned: Arc<Learned>,
     /// Whether some continuation is being read.
@@ -84,7 +82,6 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
             held_tokens: 0,
             resumed: Resumed::default(),
             joining: None,
-            spare: VecDeque::new(),
             blocks: Blocks::default(),
             learned,
             goes_on: false,
@@ -180,7 +177,6 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
 
     /// The continuation is joined.
     fn joined(&mut self) {
-        self.spare.clear();
         if let Some(joining) = self.joining.take() {
             self.resumed.note(joining.place);
         }
@@ -207,23 +203,11 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
         Show::Restart
     }
 
-    /// What of the answer is still held back, when no candidate continues.
-    pub(super) fn held(&mut self) -> VecDeque<D> {
-        self.interrupt();
-        std::mem::take(&mut self.spare)
-    }
-
-    /// The continuation was interrupted before it was joined: what it held back is kept.
+    /// The continuation was interrupted before it was joined. Nothing of what it held back is shown: all of it may repeat what was shown, or
+    /// begin the answer from the start, or else it would not be held.
     fn interrupt(&mut self) {
         self.held_tokens = 0;
-        let Some(mut joining) = self.joining.take() else { return };
-        let new = joining.seam.interrupt();
-        let says_more = !new.trim().is_empty() || (self.spare.is_empty() && !new.is_empty());
-        if let Some(held) = joining.held.filter(|_| says_more) {
-            self.spare.clear();
-            self.spare.extend(self.blocks.take_start());
-            self.spare.push_back(held.with_text(&new));
-        }
+        self.joining = None;
     }
 
     /// Shows what is held back and new, as no more text comes; or tells that the continuation is not joined.
@@ -344,7 +328,7 @@ pub(super) fn is_end<D: Frame>(frame: &D) -> bool {
 impl<S, R, D> Story<S, R, D> {
     /// Whether text is held back.
     pub(super) fn holds(&self) -> bool {
-        self.joining.is_some() || !self.spare.is_empty()
+        self.joining.is_some()
     }
 
     pub(super) const fn resumed(&self) -> &Resumed {

@@ -29,7 +29,7 @@ impl Continuable for MessagesRequest {
 impl MessagesRequest {
     /// Begins the message of the model, or adds to the one that the request has begun.
     fn begin_answer(&mut self, text: &str) -> Option<()> {
-        let mut messages: Vec<&RawValue> = serde_json::from_slice(self.get_raw("messages")?).ok()?;
+        let mut messages: Vec<&RawValue> = serde_json::from_slice(self.read_raw("messages")?).ok()?;
         let begun = if self.facts().prefill {
             let mut begun: Map<String, Value> = serde_json::from_str(messages.pop()?.get()).ok()?;
             match begun.get_mut("content")? {
@@ -54,14 +54,14 @@ impl MessagesRequest {
     /// Takes away the budget of thoughts: the text has begun, a begun message is rejected with it, and it may exceed the tokens that are left.
     fn think_no_more(&mut self) {
         let is_budget = |raw: &[u8]| member(raw, "type").is_some_and(|kind| kind.is("enabled"));
-        if self.get_raw("thinking").is_some_and(is_budget) {
+        if self.read_raw("thinking").is_some_and(is_budget) {
             self.body.take("thinking");
         }
     }
 
     /// Asks for the rest of the message that the request ends with. Returns whether the request says so now.
     pub(super) fn instruct_to_continue(&mut self, last: &str) -> bool {
-        let Some(Ok(mut messages)) = self.get_raw("messages").map(serde_json::from_slice::<Vec<&RawValue>>) else {
+        let Some(Ok(mut messages)) = self.read_raw("messages").map(serde_json::from_slice::<Vec<&RawValue>>) else {
             return false;
         };
         let Ok(told) = serde_json::value::to_raw_value(&json!({"role": "user", "content": instruction(last)})) else {
