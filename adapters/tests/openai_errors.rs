@@ -75,7 +75,7 @@ async fn each_class_of_error_has_its_status_type_code_and_words() {
             "upstream_overloaded",
             "temporarily unavailable",
         ),
-        ("504", 502, "api_error", "upstream", "timeout"),
+        ("504", 504, "api_error", "upstream_timeout", "timeout"),
         ("520", 502, "api_error", "upstream", ""),
         (
             "error=503;words=3",

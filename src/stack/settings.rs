@@ -169,6 +169,7 @@ impl fmt::Debug for Settings {
             .field("circuits", &self.circuits)
             .field("concurrency", &self.concurrency)
             .field("hedge", &self.hedge)
+            .field("failing", &self.failing)
             .finish_non_exhaustive()
     }
 }

@@ -122,12 +122,12 @@ def errors():
         ("500", 502, ()),
         ("502", 502, ("upstream connect error",)),
         ("503", 503, ("temporarily unavailable",)),
-        ("504", 502, ("timeout",)),
+        ("504", 504, ("timeout",)),
         ("529", 503, ("overloaded",)),
         ("520", 502, ()),
         ("error=503;words=3", 503, ("overloaded",)),
     ]:
-        waits = status in (429, 502, 503)
+        waits = status in (429, 502, 503, 504)
         full = f"{plan};retry-after={WAIT}" if waits and not plan.startswith("error") else plan
         row = {
             "plans": {MODEL: full, FALLBACK: full},

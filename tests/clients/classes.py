@@ -27,6 +27,7 @@ OPENAI = {
     429: "RateLimitError",
     502: "InternalServerError",
     503: "InternalServerError",
+    504: "InternalServerError",
     "stream": "APIError",
 }
 
@@ -35,6 +36,7 @@ OPENAI_NODE = OPENAI | {413: "APIError"}
 ANTHROPIC = OPENAI | {
     413: "ContentTooLargeError",
     503: "ServiceUnavailableError",
+    504: "DeadlineExceededError",
     "stream": ("APIStatusError", 200),
 }
 
@@ -47,11 +49,12 @@ OPENROUTER = {
     429: "TooManyRequestsResponseError",
     502: "BadGatewayResponseError",
     503: "ServiceUnavailableResponseError",
+    504: "OpenRouterDefaultError",
     # Its readers give the error to the caller as a part of the last chunk, or as an event.
     "stream": "chunk.error",
 }
 
-VERCEL = dict.fromkeys((400, 403, 404, 413, 422, 429, 502, 503), "APICallError") | {
+VERCEL = dict.fromkeys((400, 403, 404, 413, 422, 429, 502, 503, 504), "APICallError") | {
     "stream": "StreamProviderError",
     "stop": "stop",
     "tool_calls": "tool-calls",
@@ -64,6 +67,7 @@ LANGCHAIN_OPENAI = OPENAI | {
     429: "OpenAIRateLimitError",
     502: "OpenAIAPIError",
     503: "OpenAIAPIError",
+    504: "OpenAIAPIError",
     # OpenRouter repeats the finish reason with the usage, and this client joins what it gets.
     "finish": False,
 }
@@ -75,6 +79,7 @@ LANGCHAIN_ANTHROPIC = ANTHROPIC | {
     429: "AnthropicRateLimitError",
     502: "AnthropicAPIError",
     503: "AnthropicAPIError",
+    504: "AnthropicAPIError",
 }
 
 LITELLM = {
@@ -86,6 +91,7 @@ LITELLM = {
     429: "RateLimitError",
     502: "BadGatewayError",
     503: "ServiceUnavailableError",
+    504: "Timeout",
     "stream": ("MidStreamFallbackError", 500),
     # It goes by phrases in the message, which quotes the upstream's page.
     "error-520": ("InternalServerError", 500),
@@ -105,13 +111,13 @@ LITELLM_MESSAGES = LITELLM | {
 }
 
 # The classes of Rust clients are variants of their error. Neither has room for a header.
-ASYNC_OPENAI = dict.fromkeys((400, 403, 404, 413, 422, 429, 502, 503), "ApiError") | {
+ASYNC_OPENAI = dict.fromkeys((400, 403, 404, 413, 422, 429, 502, 503, 504), "ApiError") | {
     # It knows no chunk with an error, and gives it to its caller as the text that it could not read.
     "stream": "JSONDeserialize",
     "retry-after": False,
 }
 
-OPENROUTER_RS = dict.fromkeys((400, 403, 404, 413, 422, 429, 502, 503), "Api") | {
+OPENROUTER_RS = dict.fromkeys((400, 403, 404, 413, 422, 429, 502, 503, 504), "Api") | {
     # Its own finish reason, and its own events.
     "stream": "FinishReason::Error",
     "retry-after": False,
