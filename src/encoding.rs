@@ -14,6 +14,16 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// Encodings that are taken off one body at most: a proxy may compress what came compressed.
 const MOST_ENCODINGS: usize = 4;
 
+/// The most that one piece of a body may expand to, in bytes, in each of its encodings: as much as the largest event may have by default. A
+/// piece is what the connection gives at once, some hundred kilobytes at most, so no text comes near it.
+const MOST_AT_ONCE: usize = if cfg!(test) { 4 * 1024 * 1024 } else { 64 * 1024 * 1024 };
+
+/// The most that is decoded of a body that came at once, in bytes: an error's first words say enough.
+const MOST_OF_ERROR: usize = 1024 * 1024;
+
+/// How many bytes a decoder gets in one go: none expands them more than about a thousandfold before its output is looked at.
+const SLICE: usize = 1024;
+
 /// Takes the `Content-Encoding` of a response off its body: what was applied last comes off first.
 pub(crate) struct Decoder {
     last: Encoding,
@@ -166,7 +176,13 @@ impl Encoding {
 /// All of a body that came at once; as it is if it cannot be decoded.
 pub(crate) fn decoded(headers: &HeaderMap, body: &Bytes) -> Result<Bytes, Cause> {
     let mut decoder = Decoder::of(headers);
-    let mut whole = decoder.decode(body)?.to_vec();
+    let mut whole = Vec::new();
+    for slice in body.chunks(SLICE) {
+        whole.extend_from_slice(&decoder.decode(&body.slice_ref(slice))?);
+        if whole.len() > MOST_OF_ERROR {
+            return Ok(whole.into());
+        }
+    }
     // Of an error that was cut short the beginning says enough.
     if let Ok(Some(rest)) = decoder.finish() {
         whole.extend_from_slice(&rest);
@@ -195,8 +211,60 @@ fn looks_written(start: &[u8]) -> bool {
 }
 
 fn written<W: Write>(decoder: &mut W, out: fn(&mut W) -> &mut Vec<u8>, bytes: &[u8]) -> Result<Bytes, Cause> {
-    decoder.write_all(bytes)?;
+    for slice in bytes.chunks(SLICE) {
+        decoder.write_all(slice)?;
+        if out(decoder).len() > MOST_AT_ONCE {
+            return Err(format!("a compressed piece of it expands to more than {MOST_AT_ONCE} bytes").into());
+        }
+    }
     // An event is returned as soon as it has come.
     decoder.flush()?;
     Ok(std::mem::take(out(decoder)).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use flate2::{Compression, write::GzEncoder};
+
+    use super::*;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn named(encodings: &str) -> HeaderMap {
+        [(header::CONTENT_ENCODING, encodings.parse().unwrap())]
+            .into_iter()
+            .collect()
+    }
+
+    /// Some kilobytes that would be a gigabyte.
+    #[test]
+    fn what_expands_without_end_is_an_error() {
+        let zeros = gzip(&vec![0; 512 * 1024]);
+        let once = zeros.repeat(2_000);
+        let twice = gzip(&once);
+        assert!(twice.len() < 64 * 1024, "{}", twice.len());
+        for (encodings, body) in [("gzip", once), ("gzip, gzip", twice)] {
+            let error = Decoder::of(&named(encodings)).decode(&body.into()).unwrap_err();
+            assert!(
+                error.to_string().contains("expands to more than"),
+                "{encodings}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn of_an_error_the_beginning_is_decoded() {
+        let long = format!("{{\"error\":\"{}\"}}", "no ".repeat(MOST_OF_ERROR));
+        let whole = decoded(&named("gzip"), &gzip(long.as_bytes()).into()).unwrap();
+        assert!(whole.starts_with(b"{\"error\":\"no no"));
+        assert!(
+            (MOST_OF_ERROR..MOST_OF_ERROR + 2 * SLICE * 1_032).contains(&whole.len()),
+            "{}",
+            whole.len()
+        );
+    }
 }

@@ -3,7 +3,9 @@
 use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
 
 use http::StatusCode;
-use tower_llm_layers::{Advice, AttemptLog, Failure, FailureKind, FailureMarks, LayerError, Outcome, Phase, Scope};
+use tower_llm_layers::{
+    Advice, AttemptLog, Failure, FailureKind, FailureMarks, Health, LayerError, Outcome, Phase, Scope,
+};
 
 use crate::{bounds::cut, sent_key::SentKey};
 
@@ -309,7 +311,16 @@ impl From<LayerError> for Error {
             personal: error.is_personal(),
             ..Inner::default()
         };
-        Self::with(error.kind(), inner)
+        let made = Self::with(error.kind(), inner);
+        if matches!(error, LayerError::FinishReason { .. }) {
+            // The upstream answered as it was asked to, maybe for a caller's own limit of tokens.
+            let health = Health::Neutral;
+            return made.advised(Advice {
+                health,
+                ..error.kind().advice()
+            });
+        }
+        made
     }
 }
 

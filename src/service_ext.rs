@@ -99,7 +99,7 @@ pub trait ChatServiceExt: ChatService {
         self.complete(request)
     }
 
-    /// Forgets the type.
+    /// Type-erases the service.
     fn boxed_stack(self) -> BoxStack {
         BoxCloneSyncService::new(self.map_response(|response| response.map(BodyExt::boxed_unsync)))
     }

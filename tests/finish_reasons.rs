@@ -119,3 +119,17 @@ fn what_would_do_nothing_or_refuse_everything_is_refused() {
         assert!(of(reason).is_ok(), "{reason}");
     }
 }
+
+/// A caller may ask for an answer of one token: that says nothing of the upstream's health, as whatever kind it counts.
+#[tokio::test(start_paused = true)]
+async fn it_opens_no_circuit() {
+    let raw = upstream("length").await;
+    let stack = raw.builder().fail_on_finish_reason("length", FailureKind::Upstream);
+    let stack = stack.build().unwrap();
+    for _ in 0..20 {
+        assert_eq!(call(&stack, false, ask()).await.kind(), Some(FailureKind::Upstream));
+    }
+    let circuits = stack.circuits().unwrap().reports();
+    assert!(circuits.iter().all(|report| report.state == CircuitState::Closed));
+    assert_eq!(raw.seen().len(), 20);
+}

@@ -32,7 +32,6 @@ pub(crate) fn read<'a>(piece: &mut Piece<'a>, body: &'a [u8]) -> Result<bool, Js
                 value.skip()?;
             }
             b"error" => piece.failed |= is_error(value)?,
-            b"" if key.is("error") => piece.failed |= is_error(value)?,
             _ => value.skip()?,
         }
         Ok(())

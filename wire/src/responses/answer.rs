@@ -41,7 +41,6 @@ pub(crate) fn read<'a>(piece: &mut Piece<'a>, body: &'a [u8]) -> Result<bool, Js
             b"response" => members.response = Some(value.raw()?),
             b"output_index" => piece.index = value.u64_or_skip()?.unwrap_or(0),
             b"error" => piece.failed |= is_error(value)?,
-            b"" if key.is("error") => piece.failed |= is_error(value)?,
             b"object" => members.is_response = full(value)?.is_some_and(|object| object.is("response")),
             _ => value.skip()?,
         }

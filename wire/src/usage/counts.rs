@@ -194,7 +194,7 @@ impl<'a> Counts<'a> {
     }
 }
 
-/// An object or null; anything else, and a name with escapes, is odd.
+/// An object or null; anything else is odd.
 fn details<'a, F>(value: &mut Cursor<'a>, odd: &mut bool, mut member: F) -> Result<(), JsonError>
 where
     F: FnMut(&[u8], &mut Cursor<'a>, &mut bool) -> Result<(), JsonError>,

@@ -22,8 +22,6 @@ impl<'a> ChunkProbe<'a> {
             b"model" => keep(&mut self.model, value),
             b"provider" => keep(&mut self.provider, value),
             b"error" => self.failed(value),
-            // The one name that must not slip past by its spelling.
-            b"" if key.is("error") => self.failed(value),
             // Errors that are the whole event: Anthropic's, that of a response, vLLM's.
             b"type" => {
                 let names = ["error", "response.error", "response.failed"];
