@@ -54,7 +54,7 @@ impl<D: 'static> Given<D> {
         key: &AnswerKey,
         timeout: Duration,
         cap: Duration,
-    ) -> Result<Option<Arc<Entry<D>>>, Looking<D>> {
+    ) -> Result<Option<Arc<Entry<D>>>, Box<Looking<D>>> {
         if !self.may_look() {
             return Ok(None);
         }
@@ -64,7 +64,7 @@ impl<D: 'static> Given<D> {
                 self.ended(None);
                 Ok(found.map(|found| found.0))
             }
-            Lookup::Later(lookup) => Err(Looking {
+            Lookup::Later(lookup) => Err(Box::new(Looking {
                 lookup,
                 given: Arc::clone(self),
                 key: *key,
@@ -74,7 +74,7 @@ impl<D: 'static> Given<D> {
                 since: Instant::now(),
                 alarm: None,
                 ended: false,
-            }),
+            })),
         }
     }
 

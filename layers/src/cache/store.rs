@@ -37,7 +37,7 @@ const STORE_TIMEOUT: Duration = Duration::from_millis(250);
 /// What a look for a fresh response gives.
 pub(super) enum Found<D> {
     Now(Option<KeptAnswer<D>>),
-    Later(Looking<D>),
+    Later(Box<Looking<D>>),
 }
 
 impl<D> Cache<D>

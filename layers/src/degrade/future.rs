@@ -121,9 +121,9 @@ where
     }
 }
 
-/// Where a stale response comes from.
+/// What is known of a stale response.
 enum Stale<D> {
-    /// Whatever is there at once.
+    /// No look was made: what is there at once.
     AtOnce,
     /// It was looked for, so that no second look is due.
     Looked(Option<(Vec<D>, Duration)>),
