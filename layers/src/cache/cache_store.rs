@@ -22,7 +22,8 @@ pub enum Lookup<D> {
 /// processes share. Given to [`Cache::with_store`](super::Cache::with_store).
 ///
 /// A store that fails or hangs fails no call: what it cannot say is a miss. After a failure the cache does not look at it for a second, and then
-/// one look in each second is a probe, so that calls do not wait for it one after another.
+/// one look in each second is a probe, so that calls do not wait for it one after another. A call that has a deadline waits for a quarter of the
+/// time that is left at most; such a look counts as a failure if the store has answered no other one for the whole timeout.
 ///
 /// No method may block. [`put`](Self::put), [`remove`](Self::remove) and [`clear`](Self::clear) return at once: a store elsewhere does the work
 /// in a task of its own, in the order of these calls, or a response that was forgotten comes back. No lock is held meanwhile that

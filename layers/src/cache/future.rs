@@ -46,7 +46,7 @@ enum State<S, R, B: Body, F> {
 
 /// A look at a store, and what follows a miss.
 struct Look<S, R, B: Body> {
-    looking: Looking<B::Data>,
+    looking: Box<Looking<B::Data>>,
     key: AnswerKey,
     cache: Cache<B::Data>,
     /// What it takes to make the call; `None` if it allows only cached responses.
@@ -80,7 +80,7 @@ where
     }
 
     pub(super) fn looking(
-        looking: Looking<B::Data>,
+        looking: Box<Looking<B::Data>>,
         key: AnswerKey,
         cache: Cache<B::Data>,
         again: Option<Again<S, R, B>>,

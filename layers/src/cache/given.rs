@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::{
     AnswerKey, CacheStore, CachedResponse, Lookup, LookupFuture, StoreError, entry::Entry, forgotten::Forgotten,
+    latest::Latest,
 };
 use crate::util::{Alarm, Rest, Standing};
 
@@ -28,6 +29,9 @@ pub(super) struct Given<D> {
     /// Changes whenever something is to be forgotten.
     era: AtomicU64,
     forgotten: Mutex<Forgotten>,
+    latest: Mutex<Latest>,
+    /// Since when it has answered no look, if a look was given up before its timeout.
+    silent_since: Mutex<Option<Instant>>,
     /// Set while it is not looked at.
     rest: Mutex<Option<Rest>>,
 }
@@ -38,28 +42,39 @@ impl<D: 'static> Given<D> {
             store,
             era: AtomicU64::new(0),
             forgotten: Mutex::default(),
+            latest: Mutex::default(),
+            silent_since: Mutex::new(None),
             rest: Mutex::new(None),
         }
     }
 
-    /// Looks for it: `Ok` if the store says at once.
+    /// Looks for it: `Ok` if the store says at once. A look waits for `cap` at most, and for the `timeout` if that is sooner.
     pub(super) fn look(
         self: &Arc<Self>,
         key: &AnswerKey,
         timeout: Duration,
-    ) -> Result<Option<Arc<Entry<D>>>, Looking<D>> {
+        cap: Duration,
+    ) -> Result<Option<Arc<Entry<D>>>, Box<Looking<D>>> {
         if !self.may_look() {
             return Ok(None);
         }
+        let era = self.era();
         match self.store.get(key) {
-            Lookup::Now(found) => Ok(found.map(|found| found.0)),
-            Lookup::Later(lookup) => Err(Looking {
+            Lookup::Now(found) => {
+                self.ended(None);
+                Ok(found.map(|found| found.0))
+            }
+            Lookup::Later(lookup) => Err(Box::new(Looking {
                 lookup,
                 given: Arc::clone(self),
+                key: *key,
+                era,
                 timeout,
+                cap: cap.min(timeout),
                 since: Instant::now(),
                 alarm: None,
-            }),
+                ended: false,
+            })),
         }
     }
 
@@ -76,20 +91,6 @@ impl<D: 'static> Given<D> {
         }
     }
 
-    fn ended(&self, failure: Option<&dyn fmt::Display>) {
-        let Some(failure) = failure else {
-            *lock(&self.rest) = None;
-            return;
-        };
-        // Others need not wait for it as well.
-        let known = lock(&self.rest).replace(Rest::new(Instant::now(), None, REST));
-        if known.is_none() {
-            tracing::warn!(%failure, "the cache's store fails: each look at it is a miss until it works again");
-        } else {
-            tracing::debug!(%failure, "the cache's store still fails");
-        }
-    }
-
     pub(super) fn era(&self) -> u64 {
         self.era.load(Ordering::Acquire)
     }
@@ -98,14 +99,15 @@ impl<D: 'static> Given<D> {
         lock(&self.forgotten).is_forgotten(key, asked)
     }
 
-    /// Stores it, unless it is forgotten: before, or meanwhile.
+    /// Stores it, unless it is forgotten or a response that was requested later is stored: before, or meanwhile.
     pub(super) fn keep(&self, key: &AnswerKey, entry: Entry<D>) {
-        let era = entry.era;
-        if self.is_forgotten(key, era) {
+        let (era, asked) = (entry.era, entry.asked);
+        if self.is_forgotten(key, era) || !lock(&self.latest).supersedes(key, asked) {
             return;
         }
         self.store.put(key, CachedResponse(Arc::new(entry)));
-        if self.is_forgotten(key, era) {
+        // Of two that are put at once, the older one may be the last.
+        if self.is_forgotten(key, era) || lock(&self.latest).is_older(key, asked) {
             self.store.remove(key);
         }
     }
@@ -129,29 +131,78 @@ impl<D: 'static> Given<D> {
     }
 }
 
+impl<D> Given<D> {
+    fn ended(&self, failure: Option<&dyn fmt::Display>) {
+        *lock(&self.silent_since) = None;
+        let Some(failure) = failure else {
+            *lock(&self.rest) = None;
+            return;
+        };
+        // Others need not wait for it as well.
+        let known = lock(&self.rest).replace(Rest::new(Instant::now(), None, REST));
+        if known.is_none() {
+            tracing::warn!(%failure, "the cache's store fails: each look at it is a miss until it works again");
+        } else {
+            tracing::debug!(%failure, "the cache's store still fails");
+        }
+    }
+
+    /// A look that began then was given up before the store's timeout, since its call has little time. That is the store's failure only if the
+    /// store has answered no look for that timeout: otherwise the calls with the least time would decide for all others.
+    fn given_up(&self, since: Instant, timeout: Duration) {
+        let silent = *lock(&self.silent_since).get_or_insert(since);
+        let silent = silent.elapsed();
+        if silent >= timeout {
+            self.ended(Some(&format_args!("it has not answered for {silent:?}")));
+        }
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A look at a store that answers later: up to its timeout, and nothing found if it fails.
+/// A look at a store that answers later: up to its timeout or its cap, and nothing found if it fails or if the response is forgotten meanwhile.
 pub(super) struct Looking<D> {
     lookup: LookupFuture<D>,
     given: Arc<Given<D>>,
+    key: AnswerKey,
+    /// In which era of the cache it began.
+    era: u64,
     timeout: Duration,
+    /// How long it waits at most: no longer than the timeout.
+    cap: Duration,
     since: Instant,
     /// Made when it first has to wait.
     alarm: Option<Alarm>,
+    ended: bool,
 }
 
 impl<D> Looking<D> {
-    fn poll_store(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<CachedResponse<D>>, StoreError>> {
+    fn poll_store(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Option<CachedResponse<D>>, StoreError>>> {
         if let Poll::Ready(found) = self.lookup.as_mut().poll(cx) {
-            return Poll::Ready(found);
+            return Poll::Ready(Some(found));
         }
-        let (since, timeout) = (self.since, self.timeout);
-        let alarm = self.alarm.get_or_insert_with(|| Alarm::at(since + timeout));
+        if self.alarm.is_none() {
+            // Without an end if it lies beyond what the clock can say.
+            self.alarm = self.since.checked_add(self.cap).map(Alarm::at);
+        }
+        let Some(alarm) = self.alarm.as_mut() else {
+            return Poll::Pending;
+        };
         ready!(alarm.poll(cx));
-        Poll::Ready(Err(format!("it has not answered within {timeout:?}").into()))
+        Poll::Ready(None)
+    }
+
+    /// It ends without an answer of the store.
+    fn give_up(&self) {
+        let timeout = self.timeout;
+        if self.cap < timeout {
+            self.given.given_up(self.since, timeout);
+        } else {
+            self.given
+                .ended(Some(&format_args!("it has not answered within {timeout:?}")));
+        }
     }
 }
 
@@ -160,8 +211,23 @@ impl<D: 'static> Future for Looking<D> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let found = ready!(self.poll_store(cx));
+        self.ended = true;
+        let Some(found) = found else {
+            self.give_up();
+            return Poll::Ready(None);
+        };
         self.given
             .ended(found.as_ref().err().map(|error| error as &dyn fmt::Display));
-        Poll::Ready(found.ok().flatten().map(|found| found.0))
+        let found = found.ok().flatten().map(|found| found.0);
+        Poll::Ready(found.filter(|_| !self.given.is_forgotten(&self.key, self.era)))
+    }
+}
+
+impl<D> Drop for Looking<D> {
+    /// A caller that leaves early is no failure of the store; one that waited as long as it may is.
+    fn drop(&mut self) {
+        if !self.ended && self.since.elapsed() >= self.cap {
+            self.give_up();
+        }
     }
 }

@@ -107,6 +107,7 @@ mod future;
 mod given;
 mod kept_answer;
 mod key;
+mod latest;
 mod layer;
 mod response;
 mod room;

@@ -11,6 +11,9 @@ use crate::{StorableFrame, UtcTime};
 /// The first byte of the byte form: another form gets another number.
 const FORM: u8 = 1;
 
+/// How far the writer's clock may be ahead of the reader's.
+const AHEAD: Duration = Duration::from_secs(5);
+
 /// A whole response, as a [`CacheStore`](super::CacheStore) keeps it. Cheap to clone.
 pub struct CachedResponse<D>(pub(super) Arc<Entry<D>>);
 
@@ -71,7 +74,7 @@ impl<D: StorableFrame + Clone> CachedResponse<D> {
     }
 
     /// The response of these bytes; `None` if they are not the whole of one, are of another form, or if it is over. Time that has passed
-    /// elsewhere is measured by the wall clock.
+    /// elsewhere is measured by the wall clock; `None` as well if the response came more than five seconds in the future.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut bytes = Reader(bytes);
@@ -82,8 +85,9 @@ impl<D: StorableFrame + Clone> CachedResponse<D> {
         let version = version_of(u8::from_be_bytes(bytes.number()?))?;
         let came = UtcTime::from_millis(u64::from_be_bytes(bytes.number()?));
         let keep_for = Duration::from_millis(u64::from_be_bytes(bytes.number()?));
-        let age = UtcTime::now().since(came);
-        if age >= keep_for {
+        let now = UtcTime::now();
+        let age = now.since(came);
+        if age >= keep_for || came.since(now) > AHEAD {
             return None;
         }
         let head = Head::read(status, version, read_headers(&mut bytes)?);

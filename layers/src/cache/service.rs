@@ -2,6 +2,7 @@ use std::{
     fmt,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use http::{Request, Response};
@@ -16,6 +17,9 @@ use super::{
     store::Found,
 };
 use crate::{CacheKey, CacheMode, Failure, Frame, KeyExtractor, LayerError, LlmRequest, util::inner_accessors};
+
+/// The part of a call's remaining time that a look at a store of one's own takes at most: the rest is for the call itself.
+const SHARE_OF_LOOK: u32 = 4;
 
 /// The service of [`CacheLayer`](super::CacheLayer). It is ready when the wrapped service is.
 pub struct CacheService<S, D, E, X> {
@@ -95,7 +99,11 @@ where
         };
         // Without the lock that stands before all calls under way.
         if read {
-            match parts.cache.find(&key) {
+            let cap = request.body().call().remaining().map_or(Duration::MAX, |left| {
+                // A call that allows only cached responses has nothing else to wait for.
+                if calls { left / SHARE_OF_LOOK } else { left }
+            });
+            match parts.cache.find(&key, cap) {
                 Found::Now(None) if calls => {}
                 Found::Now(kept) => return CacheFuture::kept(kept),
                 Found::Later(looking) => {

@@ -37,7 +37,7 @@ const STORE_TIMEOUT: Duration = Duration::from_millis(250);
 /// What a look for a fresh response gives.
 pub(super) enum Found<D> {
     Now(Option<KeptAnswer<D>>),
-    Later(Looking<D>),
+    Later(Box<Looking<D>>),
 }
 
 impl<D> Cache<D>
@@ -70,7 +70,7 @@ where
     }
 
     /// How long a call waits for a [store of your own](Self::with_store) that does not answer at once; 250 ms by default. After that it is a
-    /// miss. It does not concern the cache's own memory.
+    /// miss. A call that has a deadline waits for a quarter of the time that is left at most. It does not concern the cache's own memory.
     #[must_use]
     pub const fn store_timeout(mut self, time: Duration) -> Self {
         self.store_timeout = time;
@@ -112,29 +112,35 @@ where
         match &self.place {
             Place::Own(room) => self.look(room, key).ok(),
             Place::Given(given) => {
-                let found = given.look(key, self.store_timeout).ok()??;
+                let found = given.look(key, self.store_timeout, Duration::MAX).ok()??;
                 self.answer(key, found).ok()
             }
         }
     }
 
-    /// The same from a store that answers later, within [`store_timeout`](Self::store_timeout); `None` if it answers at once.
+    /// The same from a store of your own, whether it answers at once or within [`store_timeout`](Self::store_timeout); `None` if the responses are
+    /// in the cache's own memory. The store is not looked at before the future is polled, and then once.
     #[must_use]
     pub fn stale_later(
         &self,
         key: &AnswerKey,
     ) -> Option<impl Future<Output = Option<KeptAnswer<D>>> + Send + 'static + use<D>> {
         let Place::Given(given) = &self.place else { return None };
-        let looking = given.look(key, self.store_timeout).err()?;
-        let (cache, key) = (self.clone(), *key);
-        Some(async move { cache.answer(&key, looking.await?).ok() })
+        let (given, cache, key) = (Arc::clone(given), self.clone(), *key);
+        Some(async move {
+            let found = match given.look(&key, cache.store_timeout, Duration::MAX) {
+                Ok(found) => found,
+                Err(looking) => looking.await,
+            };
+            cache.answer(&key, found?).ok()
+        })
     }
 
-    /// Looks for a fresh response.
-    pub(super) fn find(&self, key: &AnswerKey) -> Found<D> {
+    /// Looks for a fresh response; a store of one's own has `cap` to answer, at most.
+    pub(super) fn find(&self, key: &AnswerKey, cap: Duration) -> Found<D> {
         match &self.place {
             Place::Own(_) => Found::Now(self.fresh(key).ok()),
-            Place::Given(given) => match given.look(key, self.store_timeout) {
+            Place::Given(given) => match given.look(key, self.store_timeout, cap) {
                 Ok(found) => Found::Now(found.and_then(|entry| self.fresh_of(key, entry))),
                 Err(looking) => Found::Later(looking),
             },

@@ -49,6 +49,12 @@ impl Call {
         }
     }
 
+    /// The deadline, also if a layer further in has set it since: for a layer outside of that one.
+    pub(crate) fn known_deadline(&self) -> Option<Instant> {
+        let set = self.log.as_ref().and_then(|state| state.deadline());
+        set.or(self.options.deadline)
+    }
+
     /// Time left until the deadline; `None` without one.
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {

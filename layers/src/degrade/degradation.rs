@@ -16,7 +16,8 @@ pub trait Degradation<R, F> {
         None
     }
 
-    /// The same from a store that answers later; called before [`stale`](Self::stale), which is used if this has none. It must end soon: no deadline holds here.
+    /// The same from a store that may answer later; called before [`stale`](Self::stale), which is used only if this is `None`. It is polled once,
+    /// and then until the call's deadline: after that its response is not waited for.
     fn stale_later(&self, _request: &Request<R>) -> Option<StaleLater<F>> {
         None
     }

@@ -13,7 +13,10 @@ use http_body::Body;
 use pin_project::pin_project;
 
 use super::{Degradation, DegradeBody, StaleLater, layer::Rules};
-use crate::{AttemptLog, Degraded, DegradedSource, Failure, FailureKind, LlmRequest, NoStore, protocol::publish};
+use crate::{
+    AttemptLog, Degraded, DegradedSource, Failure, FailureKind, LlmRequest, NoStore, Phase, protocol::publish,
+    util::Alarm,
+};
 
 /// The future of [`Degrade`](super::Degrade).
 #[pin_project]
@@ -35,9 +38,28 @@ pub(super) struct Fallen<R, L> {
 #[pin_project(project = StateProjection)]
 enum State<F, D, E> {
     Calling(#[pin] F),
-    /// It has failed so, and a stale response is looked for.
-    Looking(StaleLater<D>, Option<Box<E>>),
+    /// It has failed so, and a stale response is looked for until the call's deadline.
+    Looking(Look<D>, Option<Box<E>>),
     Ended,
+}
+
+/// A look for a stale response, and when it must have ended.
+struct Look<D> {
+    later: StaleLater<D>,
+    deadline: Option<Alarm>,
+}
+
+impl<D> Look<D> {
+    /// What is there when the deadline passes is taken; nothing is waited for after it.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<(Vec<D>, Duration)>> {
+        if let Poll::Ready(found) = self.later.as_mut().poll(cx) {
+            return Poll::Ready(found);
+        }
+        let Some(deadline) = &mut self.deadline else {
+            return Poll::Pending;
+        };
+        deadline.poll(cx).map(|()| None)
+    }
 }
 
 impl<F, R, L, B: Body> DegradeFuture<F, R, L, B> {
@@ -83,27 +105,35 @@ where
             };
             match (result, later) {
                 (Err(error), Some(later)) => this.state.set(State::Looking(later, Some(Box::new(error)))),
-                (result, _) => return Poll::Ready(answer(this.fallen.take(), result, None)),
+                (result, _) => return Poll::Ready(answer(this.fallen.take(), result, Stale::AtOnce)),
             }
         }
-        let StateProjection::Looking(later, error) = this.state.as_mut().project() else {
+        let StateProjection::Looking(look, error) = this.state.as_mut().project() else {
             // Polled again after it was ready: stay silent rather than panic.
             return Poll::Pending;
         };
-        let found = ready!(later.as_mut().poll(cx));
+        let found = ready!(look.poll(cx));
         let error = error.take();
         this.state.set(State::Ended);
         error.map_or(Poll::Pending, |error| {
-            Poll::Ready(answer(this.fallen.take(), Err(*error), found))
+            Poll::Ready(answer(this.fallen.take(), Err(*error), Stale::Looked(found)))
         })
     }
+}
+
+/// What is known of a stale response.
+enum Stale<D> {
+    /// No look was made: what is there at once.
+    AtOnce,
+    /// It was looked for, so that no second look is due.
+    Looked(Option<(Vec<D>, Duration)>),
 }
 
 /// The response, or what stands in for it.
 fn answer<R, L, B>(
     fallen: Option<Box<Fallen<R, L>>>,
     result: Result<Response<B>, B::Error>,
-    later: Option<(Vec<B::Data>, Duration)>,
+    looked: Stale<B::Data>,
 ) -> Result<Response<DegradeBody<B>>, B::Error>
 where
     R: LlmRequest,
@@ -114,7 +144,7 @@ where
     let result = result.map(|response| response.map(DegradeBody::answer));
     let Some(mut fallen) = fallen else { return result };
     let result = result.or_else(|error| {
-        let stands_in = fallen.stand_in(error.kind(), error.advice().degrade, later);
+        let stands_in = fallen.stand_in(error.kind(), error.advice().degrade, looked);
         stands_in.ok_or(error)
     });
     publish(&mut fallen.opened, result)
@@ -122,7 +152,7 @@ where
 
 impl<R: LlmRequest, L> Fallen<R, L> {
     /// A stale response that a store gives later, if one is allowed and none is there at once.
-    fn stale_later<D, E: Failure>(&self, error: &E) -> Option<StaleLater<D>>
+    fn stale_later<D, E: Failure>(&self, error: &E) -> Option<Look<D>>
     where
         L: Degradation<R, D>,
     {
@@ -130,23 +160,34 @@ impl<R: LlmRequest, L> Fallen<R, L> {
         if !self.rules.reaches(error.kind(), advised, DegradedSource::StaleAnswer) {
             return None;
         }
-        self.degradation.stale_later(&self.original)
+        let later = self.degradation.stale_later(&self.original)?;
+        let deadline = match error.kind() {
+            FailureKind::Timeout(Phase::Deadline) => Some(crate::util::now()),
+            _ => self.original.body().call().known_deadline(),
+        };
+        Some(Look {
+            later,
+            deadline: deadline.map(Alarm::at),
+        })
     }
 
-    /// The degraded response for a failure of this kind, if one is allowed. `advised` says whether its advice is to degrade, `later` is the stale
-    /// response that a store gave later.
+    /// The degraded response for a failure of this kind, if one is allowed. `advised` says whether its advice is to degrade, `looked` is what a look
+    /// for a stale response has given.
     fn stand_in<B: Body>(
         &self,
         kind: FailureKind,
         advised: bool,
-        later: Option<(Vec<B::Data>, Duration)>,
+        looked: Stale<B::Data>,
     ) -> Option<Response<DegradeBody<B>>>
     where
         L: Degradation<R, B::Data>,
     {
         let (request, degradation, rules) = (&self.original, &self.degradation, &self.rules);
         let stale = || {
-            let (frames, age) = later.or_else(|| degradation.stale(request))?;
+            let (frames, age) = match looked {
+                Stale::AtOnce => degradation.stale(request),
+                Stale::Looked(found) => found,
+            }?;
             Some((DegradedSource::StaleAnswer, frames, Some(age)))
         };
         let canned = || {

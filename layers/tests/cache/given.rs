@@ -51,7 +51,7 @@ impl StorableFrame for TestFrame {
 
 /// How a store answers.
 #[derive(Clone, Copy, PartialEq)]
-enum Mood {
+pub(super) enum Mood {
     AtOnce,
     After(Duration),
     Fails,
@@ -60,7 +60,7 @@ enum Mood {
 
 /// A store that several caches share, which keeps bytes.
 #[derive(Clone)]
-struct Elsewhere(Arc<Inner>);
+pub(super) struct Elsewhere(Arc<Inner>);
 
 struct Inner {
     kept: Mutex<HashMap<[u8; 16], Vec<u8>>>,
@@ -80,7 +80,7 @@ impl Drop for Ends {
 }
 
 impl Elsewhere {
-    fn new(mood: Mood) -> Self {
+    pub(super) fn new(mood: Mood) -> Self {
         Self(Arc::new(Inner {
             kept: Mutex::default(),
             mood: Mutex::new(mood),
@@ -89,11 +89,11 @@ impl Elsewhere {
         }))
     }
 
-    fn looks(&self) -> usize {
+    pub(super) fn looks(&self) -> usize {
         self.0.looks.load(Ordering::Relaxed)
     }
 
-    fn is(&self, mood: Mood) {
+    pub(super) fn is(&self, mood: Mood) {
         *self.0.mood.lock().unwrap() = mood;
     }
 
@@ -139,15 +139,15 @@ impl CacheStore<TestFrame> for Elsewhere {
     }
 }
 
-fn layer_of(cache: Cache<TestFrame>) -> TestLayer {
+pub(super) fn layer_of(cache: Cache<TestFrame>) -> TestLayer {
     CacheLayer::new(cache, GlobalKey).key_secret(KeySecret::new([7; 32]))
 }
 
-fn over(store: &Elsewhere, leaf: Leaf) -> TestService {
+pub(super) fn over(store: &Elsewhere, leaf: Leaf) -> TestService {
     layer_of(Cache::with_store(store.clone())).layer(leaf)
 }
 
-async fn read(service: &TestService, request: Request<TestRequest>) -> (Vec<usize>, bool) {
+pub(super) async fn read(service: &TestService, request: Request<TestRequest>) -> (Vec<usize>, bool) {
     let response = ask(service, request).await.unwrap();
     let hit = is_hit(&response);
     (places(&frames(response.into_body()).await.0), hit)
@@ -307,9 +307,14 @@ async fn it_gives_fresh_responses_and_stale_ones_when_all_has_failed() {
 
 /// The stale responses of a store that answers later.
 #[derive(Clone)]
-struct FromStore(TestLayer);
+pub(super) struct FromStore(pub(super) TestLayer);
 
 impl Degradation<TestRequest, TestFrame> for FromStore {
+    fn stale(&self, request: &Request<TestRequest>) -> Option<(Vec<TestFrame>, Duration)> {
+        let kept = self.0.cache()?.stale(&self.0.key(request)?)?;
+        Some((kept.frames(), kept.status().age))
+    }
+
     fn stale_later(&self, request: &Request<TestRequest>) -> Option<StaleLater<TestFrame>> {
         let found = self.0.cache()?.stale_later(&self.0.key(request)?)?;
         Some(Box::pin(async move {
@@ -363,6 +368,13 @@ async fn the_byte_form_has_all_of_a_response_and_nothing_else_reads_as_one() {
         let mut changed = bytes.clone();
         changed[index] ^= 0xff;
         drop(read(&changed));
+    }
+    // The writer's clock may be ahead a little, and no more.
+    for (ahead, is_read) in [(8_000, true), (9_000, false)] {
+        let mut changed = bytes.clone();
+        let came = u64::from_be_bytes(bytes[4..12].try_into().unwrap()) + ahead;
+        changed[4..12].copy_from_slice(&came.to_be_bytes());
+        assert_eq!(read(&changed).is_some(), is_read, "{ahead}");
     }
     advance(secs(300)).await;
     assert!(read(&bytes).is_none(), "it is over");

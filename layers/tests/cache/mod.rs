@@ -13,6 +13,7 @@ mod personal;
 mod random;
 mod room;
 mod sharing;
+mod store_waits;
 mod tenants;
 mod threads;
 mod waking;
