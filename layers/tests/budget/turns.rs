@@ -245,3 +245,73 @@ async fn no_wake_up_is_lost_whatever_is_dropped() {
         assert_eq!(book.accounts()[0].reserved, usd("0"), "seed {seed}");
     }
 }
+
+/// Futures that are not polled, as those of a buffered stream that is not read, do not hold up the rest.
+#[tokio::test(start_paused = true)]
+async fn those_that_are_not_polled_are_passed_over() {
+    for polled_once in [false, true] {
+        let (budgets, _) = one_dollar();
+        let held = reserve(&budgets, &tags(&[]), "1.00", "1.00").unwrap();
+        let mut asleep: Vec<Waiting> = (0..8)
+            .map(|_| {
+                let Decision::Later(decision) = decide(&budgets, &[], "0.10", secs(60)) else {
+                    unreachable!("the money is reserved");
+                };
+                let mut waiting = task::spawn(decision);
+                assert!(!polled_once || waiting.poll().is_pending());
+                waiting
+            })
+            .collect();
+        let Decision::Later(behind) = decide(&budgets, &[], "0.10", secs(60)) else {
+            unreachable!("the money is reserved");
+        };
+        let behind = tokio::spawn(behind);
+        advance(secs(1)).await;
+        drop(held);
+        let begun = Instant::now();
+        let got = behind.await.unwrap().unwrap();
+        assert!(begun.elapsed() < secs(1), "{:?}", begun.elapsed());
+        let Decision::Now(Ok(another)) = decide(&budgets, &[], "0.10", secs(60)) else {
+            unreachable!("none that asks waits before it");
+        };
+        // Polled again, they have their place again.
+        let mut served = Vec::new();
+        for waiting in &mut asleep {
+            let std::task::Poll::Ready(verdict) = waiting.poll() else {
+                unreachable!("the money is there");
+            };
+            served.push(verdict.unwrap());
+        }
+        drop((got, another, served));
+    }
+}
+
+/// A task that is slow, and polled after it was passed over, is woken as before.
+#[tokio::test(start_paused = true)]
+async fn one_that_was_passed_over_keeps_its_place() {
+    let (budgets, _) = one_dollar();
+    let held = reserve(&budgets, &tags(&[]), "1.00", "1.00").unwrap();
+    let [mut slow, mut next] = [(); 2].map(|()| waits(&budgets, "1.00"));
+    drop(held);
+    advance(secs(1)).await;
+    let held = got(&mut next).expect("the first one did not ask");
+    assert!(got(&mut slow).is_none(), "the money is reserved again");
+    let mut last = waits(&budgets, "1.00");
+    drop(held);
+    let held = got(&mut slow).expect("it is the first");
+    assert!(got(&mut last).is_none());
+    drop(held);
+    assert!(got(&mut last).is_some());
+}
+
+/// A place is given up wherever its attempt is dropped, be there no runtime.
+#[test]
+fn a_wait_begins_without_a_runtime() {
+    let (budgets, _) = one_dollar();
+    let held = reserve(&budgets, &tags(&[]), "1.00", "1.00").unwrap();
+    let Decision::Later(decision) = decide(&budgets, &[], "0.10", secs(60)) else {
+        unreachable!("the money is reserved");
+    };
+    drop((decision, held));
+    assert!(matches!(decide(&budgets, &[], "1.00", secs(60)), Decision::Now(Ok(_))));
+}
