@@ -94,6 +94,19 @@ impl Turn {
             .map_err(|(_, denied)| (denied.refusal, denied.at))
     }
 
+    /// Another of its accounts, where one waits that came before it.
+    fn earlier(&self) -> Option<Arc<Slot>> {
+        if self.ask.lines.len() < 2 {
+            return None;
+        }
+        let shares = self.store.shares(&self.ask.lines, UtcTime::now()).ok()?;
+        let others = shares
+            .iter()
+            .filter(|share| !share.soft && !Arc::ptr_eq(&share.slot, &self.place));
+        let mut before = others.filter(|share| share.slot.queue().has_before(self.number));
+        before.next().map(|share| Arc::clone(&share.slot))
+    }
+
     fn leave(&self) {
         self.place.queue().leave(self.number);
     }
@@ -115,6 +128,12 @@ impl Future for Turn {
             let look = match this.place.queue().enter(this.number, cx.waker(), this.until) {
                 Some(look) => Some(look),
                 None => {
+                    // The numbers are of all queues, so that two never wait for each other.
+                    if let Some(place) = this.earlier() {
+                        this.leave();
+                        this.place = place;
+                        continue;
+                    }
                     match this.ask_now() {
                         Ok(reservation) => {
                             this.leave();

@@ -304,6 +304,37 @@ async fn one_that_was_passed_over_keeps_its_place() {
     assert!(got(&mut last).is_some());
 }
 
+/// A stream of attempts at one account does not take the money of all before one that has waited for it.
+#[tokio::test(start_paused = true)]
+async fn one_that_waits_at_another_account_is_not_overtaken() {
+    let (budgets, _) = book_of([
+        Budget::usd("tenant", "1.00").unwrap().each("tenant"),
+        Budget::usd("all", "1.50").unwrap(),
+    ]);
+    let (acme, globex) = ([("tenant", "acme")], [("tenant", "globex")]);
+    let first = reserve(&budgets, &tags(&acme), "0.80", "0.80").unwrap();
+    let other = reserve(&budgets, &tags(&globex), "0.20", "0.20").unwrap();
+    let wait = |pairs: &[(&str, &str)], want: &str| {
+        let Decision::Later(decision) = decide(&budgets, pairs, want, secs(60)) else {
+            unreachable!("the money is reserved");
+        };
+        let mut waiting: Waiting = task::spawn(decision);
+        assert!(waiting.poll().is_pending());
+        waiting
+    };
+    let own = wait(&acme, "0.40");
+    // Its account has eighty cents, that of all has fifty: it waits there.
+    let mut older = wait(&globex, "0.80");
+    // At both of its accounts one waits: it waits at its own.
+    let mut younger = wait(&acme, "0.70");
+    drop((own, first));
+    assert!(got(&mut younger).is_none(), "it came after the other");
+    let held = got(&mut older).expect("it came first");
+    assert!(got(&mut younger).is_none(), "fifty cents are left");
+    drop((held, other));
+    assert!(got(&mut younger).is_some());
+}
+
 /// A place is given up wherever its attempt is dropped, be there no runtime.
 #[test]
 fn a_wait_begins_without_a_runtime() {
