@@ -43,6 +43,13 @@ impl Turn {
     pub(super) fn take(store: &InMemoryBudgetStore, ask: ReserveRequest, until: Instant) -> Decision {
         let decided = match store.shares(&ask.lines, ask.at) {
             Ok(shares) => {
+                let spent = shares
+                    .iter()
+                    .enumerate()
+                    .find_map(|(index, share)| Some((index, never_fits(share, &ask)?)));
+                if let Some((index, reason)) = spent {
+                    return Decision::Now(refused(ask, index, reason, None).map_err(|(_, denied)| denied.refusal));
+                }
                 let is_busy = |share: &Share| !share.soft && share.slot.queue().is_busy();
                 match shares.iter().position(is_busy).filter(|_| until > Instant::now()) {
                     Some(index) => {
@@ -110,6 +117,16 @@ impl Turn {
     fn leave(&self) {
         self.place.queue().leave(self.number);
     }
+}
+
+/// Why this account never carries it in this window, whatever ends.
+fn never_fits(share: &Share, ask: &ReserveRequest) -> Option<RefusalReason> {
+    let mut account = *share.slot.lock();
+    account.roll(share.window);
+    let settled = account.settled.saturating_add(account.overrun);
+    let reserved = account.reserved;
+    let fits = share.soft || settled.saturating_add(ask.at_least) <= share.cap;
+    (!fits).then_some(RefusalReason::Spent { settled, reserved })
 }
 
 impl Future for Turn {

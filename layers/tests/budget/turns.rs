@@ -335,6 +335,23 @@ async fn one_that_waits_at_another_account_is_not_overtaken() {
     assert!(got(&mut younger).is_some());
 }
 
+/// What no end of a reservation helps is refused at once, however many wait.
+#[tokio::test(start_paused = true)]
+async fn what_is_spent_is_refused_at_once_behind_others() {
+    let (budgets, _) = one_dollar();
+    reserve(&budgets, &tags(&[]), "0.50", "0.50")
+        .unwrap()
+        .settle(usd("0.50"));
+    let _held = reserve(&budgets, &tags(&[]), "0.50", "0.50").unwrap();
+    let _waits = waits(&budgets, "0.40");
+    for want in ["0.60", "2.00"] {
+        let Decision::Now(Err(refusal)) = decide(&budgets, &[], want, secs(60)) else {
+            unreachable!("it never fits");
+        };
+        assert!(matches!(refusal.reason, RefusalReason::Spent { .. }), "{refusal}");
+    }
+}
+
 /// A place is given up wherever its attempt is dropped, be there no runtime.
 #[test]
 fn a_wait_begins_without_a_runtime() {
