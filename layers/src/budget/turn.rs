@@ -101,7 +101,7 @@ impl Turn {
             .map_err(|(_, denied)| (denied.refusal, denied.at))
     }
 
-    /// Another of its accounts, where one waits that came before it.
+    /// Another of its accounts, if one that came before it waits there.
     fn earlier(&self) -> Option<Arc<Slot>> {
         if self.ask.lines.len() < 2 {
             return None;
