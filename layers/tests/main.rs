@@ -36,6 +36,8 @@ mod rate_limit;
 #[cfg(test)]
 mod rate_limit_shared;
 #[cfg(test)]
+mod rate_limit_unsent;
+#[cfg(test)]
 mod resume;
 #[cfg(test)]
 mod retry;

@@ -6,26 +6,19 @@ use http::Request;
 use http_body_util::BodyExt;
 use tokio::time::{Instant, advance};
 use tokio_test::{assert_pending, assert_ready, task};
-use tower::{Layer, ServiceBuilder, ServiceExt};
+use tower::{Layer, ServiceExt};
 use tower_llm_layers::{
     FailureKind, Stage,
-    attempt::AttemptLayer,
-    budget::{Budget, Budgets},
-    cost::CostLayer,
-    fallback::FallbackLayer,
-    rate_limit::{GlobalKey, KeyExtractor, Limits, LimitsError, PerCandidate, Rate, RateLimit, RateLimitLayer},
-    retry::RetryLayer,
+    rate_limit::{GlobalKey, KeyExtractor, Limits, LimitsError, Rate, RateLimit, RateLimitLayer},
 };
 
-use crate::support::{
-    Beat, Leaf, Prices, Step, TestError, TestRequest, ask, chain, fails, millis, read, secs, streamed, within,
-};
+use crate::support::{Beat, Leaf, Step, TestError, TestRequest, ask, fails, millis, read, secs, streamed, within};
 
-fn rate(amount: u32, per: Duration, burst: u32) -> Rate {
+pub(crate) fn rate(amount: u32, per: Duration, burst: u32) -> Rate {
     Rate::new(amount, per).unwrap().burst(burst).unwrap()
 }
 
-fn requests(amount: u32, per: Duration, burst: u32) -> Limits {
+pub(crate) fn requests(amount: u32, per: Duration, burst: u32) -> Limits {
     Limits::new().requests(rate(amount, per, burst))
 }
 
@@ -55,7 +48,7 @@ fn of(model: &str) -> Request<TestRequest> {
 }
 
 /// A request that is thought to use this many tokens.
-fn sized(prompt: u64, answer: u64) -> Request<TestRequest> {
+pub(crate) fn sized(prompt: u64, answer: u64) -> Request<TestRequest> {
     let mut request = streamed();
     request.body_mut().needs.prompt_tokens = prompt;
     request.body_mut().max_tokens = Some(answer);
@@ -339,57 +332,4 @@ fn limits_without_a_limit_are_refused() {
     );
     let layer = everyone(requests(1, secs(1), 1));
     assert_eq!(layer.max_keys(0).unwrap_err(), LimitsError::ZeroKeys);
-}
-
-/// An attempt that a layer within refuses takes nothing of the upstream's limit; one that was sent does, whatever became of it.
-#[tokio::test(start_paused = true)]
-async fn what_was_never_sent_takes_no_request_and_no_token() {
-    for of in [
-        Limits::new().requests(rate(60, secs(60), 1)),
-        Limits::new().tokens(rate(6_000, secs(60), 600)),
-    ] {
-        let budget = Budget::usd("all", "0.01").unwrap();
-        let prices = CostLayer::new().prices(Arc::new(Prices)).min_output_tokens(2_000);
-        let leaf = Leaf::new([Step::fail(fails(FailureKind::BadRequest))]);
-        let service = ServiceBuilder::new()
-            .layer(FallbackLayer::new(chain(["a"])))
-            .layer(RetryLayer::new().max_attempts(1))
-            .layer(RateLimitLayer::new(of, PerCandidate).unwrap())
-            .layer(AttemptLayer::new())
-            .layer(prices.budgets(Budgets::new([budget]).unwrap()))
-            .service(leaf);
-        for _ in 0..3 {
-            let error = ask(&service, sized(100, 5_000)).await.err().unwrap();
-            assert_eq!(error.kind, FailureKind::BudgetExceeded, "{error:?}");
-        }
-        let sent = ask(&service, sized(100, 500)).await.err().unwrap();
-        assert_eq!(sent.kind, FailureKind::BadRequest);
-        let next = ask(&service, sized(100, 500)).await;
-        // The tokens of a failure go back, its request does not.
-        assert_eq!(next.is_err(), of.requests.is_some());
-    }
-}
-
-/// So does one that is dropped while it waits for its reservation.
-#[tokio::test(start_paused = true)]
-async fn what_is_dropped_before_it_is_sent_takes_no_request() {
-    let (budgets, leaf) = (
-        Budgets::new([Budget::usd("all", "0.012").unwrap()]).unwrap(),
-        Leaf::new([]),
-    );
-    let cost = CostLayer::new().prices(Arc::new(Prices)).max_reservation_wait(secs(60));
-    let service = ServiceBuilder::new()
-        .layer(FallbackLayer::new(chain(["a"])))
-        .layer(RetryLayer::new().max_attempts(1))
-        .layer(RateLimitLayer::new(requests(60, secs(60), 2), PerCandidate).unwrap())
-        .layer(AttemptLayer::new())
-        .layer(cost.budgets(budgets))
-        .service(leaf);
-    let first = ask(&service, sized(100, 1_000)).await.unwrap();
-    for _ in 0..3 {
-        let waiting = tokio::time::timeout(millis(1), ask(&service, sized(100, 1_000))).await;
-        assert!(waiting.is_err(), "the money is reserved");
-    }
-    drop(first);
-    assert!(ask(&service, sized(100, 1_000)).await.is_ok());
 }

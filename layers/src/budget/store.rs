@@ -63,7 +63,8 @@ pub trait BudgetStore: fmt::Debug + Send + Sync {
 
     /// The same for an attempt that can wait until this instant for reservations to end. Those that wait for one account are served in the
     /// order in which they came, and one that comes later, and can wait, waits behind them. Then it takes what is there, or is refused.
-    /// Dropping a decision that comes later leaves the queue.
+    /// Dropping a decision that comes later leaves the queue. In [`InMemoryBudgetStore`](super::InMemoryBudgetStore) one that is not polled
+    /// within 50 ms after it was woken is passed over, until it is polled again.
     fn reserve_in_turn(&self, ask: ReserveRequest, until: Instant) -> Decision {
         let _ = until;
         self.reserve(ask)

@@ -5,7 +5,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -33,8 +33,9 @@ pub(super) struct Turn {
     number: u64,
     place: Arc<Slot>,
     until: Instant,
-    /// Ends when the wait is over, or when a window does that settles for it.
-    timer: Pin<Box<Sleep>>,
+    /// Ends when the wait is over, when a window does that settles for it, or when it is to look at the queue again. Made when it is first
+    /// polled, as that needs a runtime.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Turn {
@@ -42,7 +43,14 @@ impl Turn {
     pub(super) fn take(store: &InMemoryBudgetStore, ask: ReserveRequest, until: Instant) -> Decision {
         let decided = match store.shares(&ask.lines, ask.at) {
             Ok(shares) => {
-                let is_busy = |share: &Share| !share.soft && !share.slot.queue().is_empty();
+                let spent = shares
+                    .iter()
+                    .enumerate()
+                    .find_map(|(index, share)| Some((index, never_fits(share, &ask)?)));
+                if let Some((index, reason)) = spent {
+                    return Decision::Now(refused(ask, index, reason, None).map_err(|(_, denied)| denied.refusal));
+                }
+                let is_busy = |share: &Share| !share.soft && share.slot.queue().is_busy();
                 match shares.iter().position(is_busy).filter(|_| until > Instant::now()) {
                     Some(index) => {
                         let place = shares.get(index).map(|share| Arc::clone(&share.slot));
@@ -69,14 +77,14 @@ impl Turn {
             return Decision::Now(Err(Box::new(full)));
         };
         // It takes its place now, and not when it is first polled.
-        place.queue().enter(number, Waker::noop());
+        place.queue().reserve_place(number, until);
         Decision::Later(Box::pin(Self {
             store: store.clone(),
             ask,
             number,
             place,
             until,
-            timer: Box::pin(sleep_until(until)),
+            timer: None,
         }))
     }
 
@@ -93,9 +101,32 @@ impl Turn {
             .map_err(|(_, denied)| (denied.refusal, denied.at))
     }
 
+    /// Another of its accounts, if one that came before it waits there.
+    fn earlier(&self) -> Option<Arc<Slot>> {
+        if self.ask.lines.len() < 2 {
+            return None;
+        }
+        let shares = self.store.shares(&self.ask.lines, UtcTime::now()).ok()?;
+        let others = shares
+            .iter()
+            .filter(|share| !share.soft && !Arc::ptr_eq(&share.slot, &self.place));
+        let mut before = others.filter(|share| share.slot.queue().has_before(self.number));
+        before.next().map(|share| Arc::clone(&share.slot))
+    }
+
     fn leave(&self) {
         self.place.queue().leave(self.number);
     }
+}
+
+/// Why this account never carries it in this window, whatever ends.
+fn never_fits(share: &Share, ask: &ReserveRequest) -> Option<RefusalReason> {
+    let mut account = *share.slot.lock();
+    account.roll(share.window);
+    let settled = account.settled.saturating_add(account.overrun);
+    let reserved = account.reserved;
+    let fits = share.soft || settled.saturating_add(ask.at_least) <= share.cap;
+    (!fits).then_some(RefusalReason::Spent { settled, reserved })
 }
 
 impl Future for Turn {
@@ -104,47 +135,49 @@ impl Future for Turn {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         loop {
-            if this.timer.as_mut().poll(cx).is_ready() {
-                if Instant::now() >= this.until {
-                    // What is free is taken, as by any attempt that does not wait.
-                    let verdict = this.ask_now().map_err(|(refusal, _)| refusal);
-                    this.leave();
-                    return Poll::Ready(verdict);
-                }
-                this.timer.as_mut().reset(this.until);
-                continue;
+            if Instant::now() >= this.until {
+                // What is free is taken, as by any attempt that does not wait.
+                let verdict = this.ask_now().map_err(|(refusal, _)| refusal);
+                this.leave();
+                return Poll::Ready(verdict);
             }
             // It enters before it asks, so that it is woken by what becomes free in between.
-            if !this.place.queue().enter(this.number, cx.waker()) {
-                return Poll::Pending;
-            }
-            let refusal = match this.ask_now() {
-                Ok(reservation) => {
-                    this.leave();
-                    return Poll::Ready(Ok(reservation));
-                }
-                Err((refusal, Some(place))) if refusal.is_reserved() => {
-                    if !Arc::ptr_eq(&place, &this.place) {
+            let look = match this.place.queue().enter(this.number, cx.waker(), this.until) {
+                Some(look) => Some(look),
+                None => {
+                    // The numbers are of all queues, so that two never wait for each other.
+                    if let Some(place) = this.earlier() {
                         this.leave();
                         this.place = place;
                         continue;
                     }
-                    refusal
-                }
-                Err((refusal, _)) => {
-                    this.leave();
-                    return Poll::Ready(Err(refusal));
+                    match this.ask_now() {
+                        Ok(reservation) => {
+                            this.leave();
+                            return Poll::Ready(Ok(reservation));
+                        }
+                        Err((refusal, Some(place))) if refusal.is_reserved() => {
+                            if !Arc::ptr_eq(&place, &this.place) {
+                                this.leave();
+                                this.place = place;
+                                continue;
+                            }
+                            // With the window, what is spent ends, too.
+                            refusal.resets_in().map(|wait| Instant::now() + wait.max(LEAST_WAIT))
+                        }
+                        Err((refusal, _)) => {
+                            this.leave();
+                            return Poll::Ready(Err(refusal));
+                        }
+                    }
                 }
             };
-            // With the window, what is spent ends, too.
-            let next_window = refusal.resets_in().map(|wait| Instant::now() + wait.max(LEAST_WAIT));
-            match next_window.filter(|at| *at < this.timer.deadline()) {
-                Some(at) => this.timer.as_mut().reset(at),
-                None => return Poll::Pending,
+            let at = look.map_or(this.until, |look| look.min(this.until));
+            let timer = this.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
+            if timer.deadline() != at {
+                timer.as_mut().reset(at);
             }
-            if this.timer.as_mut().poll(cx).is_pending() {
-                return Poll::Pending;
-            }
+            ready!(timer.as_mut().poll(cx));
         }
     }
 }

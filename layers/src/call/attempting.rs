@@ -172,11 +172,15 @@ impl Call {
         self.turn.number
     }
 
-    /// The turn of this copy; `None` for a call that no layer above has given one.
+    /// The turn of this copy, from its own attempt on, or from the next one if it has none yet; `None` for a call that no layer above has
+    /// given one.
     #[cfg(feature = "rate-limit")]
     pub(crate) fn turn_handle(&self) -> Option<super::TurnHandle> {
         let number = Some(self.turn.number).filter(|number| *number > 0)?;
         let state = Arc::clone(self.log.as_ref()?);
-        Some(super::TurnHandle { state, number })
+        let from = self
+            .line
+            .map_or_else(|| state.lines().len(), |line| line.index as usize);
+        Some(super::TurnHandle { state, number, from })
     }
 }

@@ -68,6 +68,16 @@ impl AttemptHandle {
         });
     }
 
+    /// What it prepares is a wait in turn from now on: the time since it began to prepare counts as that wait.
+    #[cfg(feature = "cost")]
+    pub(crate) fn waits_in_turn(&self) {
+        self.state.change(self.index, |line| {
+            if let Some((what, ..)) = &mut line.preparing {
+                *what = Preparing::Turn;
+            }
+        });
+    }
+
     /// What it waited for is there, and it is sent now.
     #[cfg(any(feature = "auth", feature = "cost"))]
     pub(crate) fn sent(&self) {

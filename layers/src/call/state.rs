@@ -200,9 +200,15 @@ impl CallState {
 
     /// Visits the attempts of one turn and of the turns within it, the newest first, until `found` returns true. Returns whether it did.
     pub(super) fn find_in_turn(&self, turn: u32, found: impl FnMut(&mut Attempt) -> bool) -> bool {
+        self.find_in_turn_from(0, turn, found)
+    }
+
+    /// The same among the lines from this index on.
+    pub(super) fn find_in_turn_from(&self, from: usize, turn: u32, found: impl FnMut(&mut Attempt) -> bool) -> bool {
         let (turns, mut lines) = (self.turns_within(), self.lines());
         let mut own = lines
             .iter_mut()
+            .skip(from)
             .rev()
             .filter(|line| line.number > 0 && Self::is_within(&turns, line.turn, turn));
         own.any(found)

@@ -66,14 +66,16 @@ pub(super) struct Turn {
 pub(crate) struct TurnHandle {
     pub(super) state: Arc<CallState>,
     pub(super) number: u32,
+    /// The lines before it are of earlier attempts of the turn, which a retry follows.
+    pub(super) from: usize,
 }
 
 #[cfg(feature = "rate-limit")]
 impl TurnHandle {
-    /// Whether an attempt of the turn was sent; `None` if the call has no attempts at all.
+    /// Whether an attempt of the turn was sent since the handle was made; `None` if the call has no attempts at all.
     pub(crate) fn was_sent(&self) -> Option<bool> {
         let state = Some(&self.state).filter(|state| state.has_attempts())?;
-        Some(state.find_in_turn(self.number, |line| line.is_sent))
+        Some(state.find_in_turn_from(self.from, self.number, |line| line.is_sent))
     }
 }
 

@@ -74,9 +74,14 @@ impl<R: LlmRequest> Reserving<R> {
     }
 
     fn ask(&mut self, request: &R) {
+        let before = self.patience.prepares();
         let decision = self
             .patience
             .ask(&self.budgets, request, &mut self.plan, UtcTime::now());
+        // The first decision may have been a refusal, and only the one for less waits in turn.
+        if let Some(meter) = self.meter.as_ref().filter(|_| self.patience.prepares() != before) {
+            meter.waits_in_turn();
+        }
         self.step = decision.into();
     }
 

@@ -104,6 +104,13 @@ impl Meter {
         }
     }
 
+    /// It waits for its turn now.
+    pub(super) fn waits_in_turn(&self) {
+        if let Some(line) = self.0.as_ref().and_then(|running| running.line.as_ref()) {
+            line.waits_in_turn();
+        }
+    }
+
     /// It has its reservation.
     pub(super) fn prepared(&self) {
         if let Some(line) = self.0.as_ref().and_then(|running| running.line.as_ref()) {

@@ -245,3 +245,121 @@ async fn no_wake_up_is_lost_whatever_is_dropped() {
         assert_eq!(book.accounts()[0].reserved, usd("0"), "seed {seed}");
     }
 }
+
+/// Futures that are not polled, as those of a buffered stream that is not read, do not hold up the rest.
+#[tokio::test(start_paused = true)]
+async fn those_that_are_not_polled_are_passed_over() {
+    for polled_once in [false, true] {
+        let (budgets, _) = one_dollar();
+        let held = reserve(&budgets, &tags(&[]), "1.00", "1.00").unwrap();
+        let mut asleep: Vec<Waiting> = (0..8)
+            .map(|_| {
+                let Decision::Later(decision) = decide(&budgets, &[], "0.10", secs(60)) else {
+                    unreachable!("the money is reserved");
+                };
+                let mut waiting = task::spawn(decision);
+                assert!(!polled_once || waiting.poll().is_pending());
+                waiting
+            })
+            .collect();
+        let Decision::Later(behind) = decide(&budgets, &[], "0.10", secs(60)) else {
+            unreachable!("the money is reserved");
+        };
+        let behind = tokio::spawn(behind);
+        advance(secs(1)).await;
+        drop(held);
+        let begun = Instant::now();
+        let got = behind.await.unwrap().unwrap();
+        assert!(begun.elapsed() < secs(1), "{:?}", begun.elapsed());
+        let Decision::Now(Ok(another)) = decide(&budgets, &[], "0.10", secs(60)) else {
+            unreachable!("none that asks waits before it");
+        };
+        // Polled again, they have their place again.
+        let mut served = Vec::new();
+        for waiting in &mut asleep {
+            let std::task::Poll::Ready(verdict) = waiting.poll() else {
+                unreachable!("the money is there");
+            };
+            served.push(verdict.unwrap());
+        }
+        drop((got, another, served));
+    }
+}
+
+/// A task that is slow, and polled after it was passed over, is woken as before.
+#[tokio::test(start_paused = true)]
+async fn one_that_was_passed_over_keeps_its_place() {
+    let (budgets, _) = one_dollar();
+    let held = reserve(&budgets, &tags(&[]), "1.00", "1.00").unwrap();
+    let [mut slow, mut next] = [(); 2].map(|()| waits(&budgets, "1.00"));
+    drop(held);
+    advance(secs(1)).await;
+    let held = got(&mut next).expect("the first one did not ask");
+    assert!(got(&mut slow).is_none(), "the money is reserved again");
+    let mut last = waits(&budgets, "1.00");
+    drop(held);
+    let held = got(&mut slow).expect("it is the first");
+    assert!(got(&mut last).is_none());
+    drop(held);
+    assert!(got(&mut last).is_some());
+}
+
+/// A stream of attempts at one account does not take the money of all before one that has waited for it.
+#[tokio::test(start_paused = true)]
+async fn one_that_waits_at_another_account_is_not_overtaken() {
+    let (budgets, _) = book_of([
+        Budget::usd("tenant", "1.00").unwrap().each("tenant"),
+        Budget::usd("all", "1.50").unwrap(),
+    ]);
+    let (acme, globex) = ([("tenant", "acme")], [("tenant", "globex")]);
+    let first = reserve(&budgets, &tags(&acme), "0.80", "0.80").unwrap();
+    let other = reserve(&budgets, &tags(&globex), "0.20", "0.20").unwrap();
+    let wait = |pairs: &[(&str, &str)], want: &str| {
+        let Decision::Later(decision) = decide(&budgets, pairs, want, secs(60)) else {
+            unreachable!("the money is reserved");
+        };
+        let mut waiting: Waiting = task::spawn(decision);
+        assert!(waiting.poll().is_pending());
+        waiting
+    };
+    let own = wait(&acme, "0.40");
+    // Its account has eighty cents, that of all has fifty: it waits there.
+    let mut older = wait(&globex, "0.80");
+    // At both of its accounts one waits: it waits at its own.
+    let mut younger = wait(&acme, "0.70");
+    drop((own, first));
+    assert!(got(&mut younger).is_none(), "it came after the other");
+    let held = got(&mut older).expect("it came first");
+    assert!(got(&mut younger).is_none(), "fifty cents are left");
+    drop((held, other));
+    assert!(got(&mut younger).is_some());
+}
+
+/// What no end of a reservation helps is refused at once, however many wait.
+#[tokio::test(start_paused = true)]
+async fn what_is_spent_is_refused_at_once_behind_others() {
+    let (budgets, _) = one_dollar();
+    reserve(&budgets, &tags(&[]), "0.50", "0.50")
+        .unwrap()
+        .settle(usd("0.50"));
+    let _held = reserve(&budgets, &tags(&[]), "0.50", "0.50").unwrap();
+    let _waits = waits(&budgets, "0.40");
+    for want in ["0.60", "2.00"] {
+        let Decision::Now(Err(refusal)) = decide(&budgets, &[], want, secs(60)) else {
+            unreachable!("it never fits");
+        };
+        assert!(matches!(refusal.reason, RefusalReason::Spent { .. }), "{refusal}");
+    }
+}
+
+/// A place is given up wherever its attempt is dropped, be there no runtime.
+#[test]
+fn a_wait_begins_without_a_runtime() {
+    let (budgets, _) = one_dollar();
+    let held = reserve(&budgets, &tags(&[]), "1.00", "1.00").unwrap();
+    let Decision::Later(decision) = decide(&budgets, &[], "0.10", secs(60)) else {
+        unreachable!("the money is reserved");
+    };
+    drop((decision, held));
+    assert!(matches!(decide(&budgets, &[], "1.00", secs(60)), Decision::Now(Ok(_))));
+}

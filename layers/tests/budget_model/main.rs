@@ -7,6 +7,7 @@
 #[expect(dead_code, reason = "the model uses a part of what the book does")]
 mod account;
 #[path = "../../src/budget/queue.rs"]
+#[expect(dead_code, reason = "the model uses a part of what a turn does")]
 mod queue;
 #[path = "../../src/budget/slot.rs"]
 mod slot;
@@ -27,14 +28,17 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Wake, Waker},
+    time::Duration,
 };
 
 use loom::thread;
+use tokio::time::Instant;
 use tower_llm_layers::UsdAmount;
 
 use slot::{Share, Slot, reserve, settle};
 
 const CAP: UsdAmount = UsdAmount::from_pico(10);
+const MINUTE: Duration = Duration::from_secs(60);
 
 fn pico(amount: i128) -> UsdAmount {
     UsdAmount::from_pico(amount)
@@ -173,7 +177,8 @@ fn what_becomes_free_wakes_one_that_has_entered_and_asked() {
             thread::spawn(move || settle(&shares([&a], 0), held, pico(0), |_, _, _| {}))
         };
         let flag = Arc::new(Flag::default());
-        assert!(a.queue().enter(1, &Waker::from(Arc::clone(&flag))));
+        let until = Instant::now() + MINUTE;
+        assert!(a.queue().enter(1, &Waker::from(Arc::clone(&flag)), until).is_none());
         let has_it = reserve(&shares([&a], 0), pico(5), pico(5)).is_ok();
         other.join().unwrap();
         assert!(has_it || flag.is_woken());
@@ -185,9 +190,11 @@ fn one_that_leaves_the_first_place_wakes_the_next_whatever_ends_meanwhile() {
     loom::model(|| {
         let [a] = slots();
         let held = reserve(&shares([&a], 0), CAP, CAP).unwrap();
-        a.queue().enter(1, Waker::noop());
+        let until = Instant::now() + MINUTE;
+        a.queue().enter(1, Waker::noop(), until);
         let flag = Arc::new(Flag::default());
-        assert!(!a.queue().enter(2, &Waker::from(Arc::clone(&flag))));
+        let look = a.queue().enter(2, &Waker::from(Arc::clone(&flag)), until);
+        assert!(look.is_some(), "it is not the first");
         let leaves = {
             let a = Arc::clone(&a);
             thread::spawn(move || a.queue().leave(1))

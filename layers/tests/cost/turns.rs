@@ -69,3 +69,24 @@ async fn no_timeout_of_an_attempt_counts_the_wait() {
     assert_eq!((kind, took), (FailureKind::Timeout(Phase::FirstToken), secs(2)));
     assert_eq!(probe.calls(), 3);
 }
+
+/// The whole is refused at once, as too much is spent for it; the wait is that for a shorter answer.
+#[tokio::test(start_paused = true)]
+async fn no_timeout_of_an_attempt_counts_the_wait_for_a_shorter_answer() {
+    let (layer, ..) = budgeted("0.012");
+    let spends = Step::body([Beat::Frame(Stage::Content), charged(100, 590, "0.006")]);
+    let service = ServiceBuilder::new()
+        .layer(AttemptLayer::new())
+        .layer(AttemptTimeoutLayer::new(secs(2)).last_candidate_grace(Duration::ZERO))
+        .layer(FirstTokenLayer::new())
+        .layer(layer.max_reservation_wait(secs(60)).min_output_tokens(200))
+        .service(Leaf::new([spends, takes(secs(8)), takes(secs(1))]));
+    read(ask(&service, up_to("a", 1_000)).await.unwrap().into_body()).await;
+    // It reserves 0.0051 of the other 0.006.
+    let second = ask(&service, up_to("a", 500)).await.unwrap();
+    let second = tokio::spawn(read(second.into_body()));
+    let (third, took) = within(ask(&service, up_to("a", 1_000))).await;
+    assert_eq!(took, secs(8), "{:?}", third.as_ref().err());
+    read(third.unwrap().into_body()).await;
+    second.await.unwrap();
+}
