@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tower_llm_layers::fallback::RequestedModel;
 
 use super::{
-    MinThroughputSettings, OrOff, RequestedModelSettings, Settings, SettingsProblem, StreamUpstreamSettings, Time,
+    HedgeSettings, MinThroughputSettings, OrOff, RequestedModelSettings, ResumeSettings, Settings, SettingsProblem, StreamUpstreamSettings, Time,
     WrongSetting, carried::Carried,
 };
 use crate::{
@@ -20,6 +20,7 @@ const STAND_IN: &str = "http://upstream.invalid";
 
 /// A builder with everything but the budgets.
 pub(super) fn apply(settings: &Settings, carried: &mut Carried, wrong: &mut Vec<SettingsProblem>) -> StackBuilder {
+    ranges(settings, wrong);
     let builder = upstreams(Stack::builder(), settings, carried, wrong);
     let builder = prices(candidates(builder, settings), settings, wrong);
     limits(layers(builder, settings), settings, carried, wrong)
@@ -27,6 +28,16 @@ pub(super) fn apply(settings: &Settings, carried: &mut Carried, wrong: &mut Vec<
         .hedge(carried.hedge.clone())
         .observe(carried.observe.clone())
         .pauses(carried.pauses.clone())
+}
+
+/// Reports numbers that the layers would take for others.
+fn ranges(settings: &Settings, wrong: &mut Vec<SettingsProblem>) {
+    let hedge = settings.hedge.as_ref().and_then(HedgeSettings::wrong);
+    let resume = settings.resume.and_then(ResumeSettings::wrong);
+    for (key, message) in settings.retry_budget.wrong().chain(hedge).chain(resume) {
+        let problem = WrongSetting::Value(message.to_owned());
+        wrong.push(SettingsProblem::new(&settings.source, key, problem));
+    }
 }
 
 fn upstreams(
