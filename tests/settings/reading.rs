@@ -210,6 +210,18 @@ fn what_the_builder_refuses_is_reported_with_its_place() {
         ("cheaper = ['a/b']", "cheaper"),
         ("circuit_breaker.error_ratio = 2", "circuit_breaker"),
         ("adaptive_concurrency.floor = 0", "adaptive_concurrency"),
+        (
+            "fail_on_finish_reason = [{ reason = 'length', kind = 'malformed' }, { reason = 'end_turn', kind = 'malformed' }]",
+            "fail_on_finish_reason[1].reason",
+        ),
+        (
+            "fail_on_finish_reason = [{ reason = 'stop', kind = 'malformed' }, { reason = 'stop_by_rule', kind = 'malformed' }]",
+            "fail_on_finish_reason[0].reason",
+        ),
+        (
+            "fail_on_finish_reason = [{ reason = 'length', kind = 'malformed' }, { reason = 'MAX_TOKENS', kind = 'upstream' }]",
+            "fail_on_finish_reason[1].reason",
+        ),
         ("hedge.ratio = 0", "hedge.ratio"),
         ("hedge.ratio = -0.1", "hedge.ratio"),
         ("hedge.ratio = 1.01", "hedge.ratio"),
