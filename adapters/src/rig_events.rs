@@ -14,6 +14,10 @@ use serde_json::Value;
 const MARK: &[u8] = br#""finish_reason":"error""#;
 const END: &[u8] = b"\n\n";
 
+/// The longest event that is held back until it is whole, in bytes: the largest that the stack itself reads by default. A longer one passes as
+/// it comes.
+const LONGEST: usize = 64 * 1024 * 1024;
+
 /// The events of a stream. In the last chunk of an interrupted chat the member `error` stands beside `choices`, as OpenAI's and OpenRouter's
 /// clients read it; rig takes an error for one only if there are no choices. So the choices of that chunk are left out, and it is an error here
 /// as well, never the end of a whole answer.
@@ -37,9 +41,14 @@ impl<S> RigEvents<S> {
         if self.begun.is_empty() && piece.ends_with(END) {
             return Some(piece);
         }
+        // In what was there before is no end, unless it is cut in two.
+        let from = self.begun.len().saturating_sub(END.len() - 1);
         self.begun.extend_from_slice(&piece);
-        let end = memmem::rfind(&self.begun, END)? + END.len();
-        Some(self.begun.split_to(end).freeze())
+        match memmem::rfind(self.begun.get(from..)?, END) {
+            Some(end) => Some(self.begun.split_to(from + end + END.len()).freeze()),
+            None if self.begun.len() > LONGEST => Some(self.begun.split().freeze()),
+            None => None,
+        }
     }
 }
 
@@ -124,6 +133,24 @@ mod tests {
             );
             assert!(!told.contains("choices") && last.contains("choices"), "{at}: {got}");
         }
+    }
+
+    #[tokio::test]
+    async fn it_is_the_same_byte_by_byte_and_an_end_is_found_in_the_middle_of_a_piece() {
+        let sent = format!("{TEXT}{TEXT}");
+        let (got, pieces) = through(sent.bytes().map(|byte| vec![byte]).collect()).await;
+        assert_eq!((got, pieces), (sent.clone(), 2));
+        let (begun, rest) = sent.as_bytes().split_at(TEXT.len() - 1);
+        let (got, pieces) = through(vec![begun.to_vec(), rest[..9].to_vec(), rest[9..].to_vec()]).await;
+        assert_eq!((got, pieces), (sent.clone(), 2));
+    }
+
+    #[tokio::test]
+    async fn an_event_that_is_too_long_to_be_held_back_passes_as_it_comes() {
+        let piece = vec![b'a'; LONGEST / 2 + 1];
+        let (got, pieces) = through(vec![piece.clone(); 3]).await;
+        // Two are more than the longest, and the third comes with the end of the stream.
+        assert_eq!((got.len(), pieces), (3 * piece.len(), 2));
     }
 
     const END_TEXT: &str = "\n\n";

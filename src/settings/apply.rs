@@ -5,13 +5,13 @@ use std::sync::Arc;
 use tower_llm_layers::fallback::RequestedModel;
 
 use super::{
-    MinThroughputSettings, OrOff, RequestedModelSettings, Settings, SettingsProblem, StreamUpstreamSettings, Time,
-    WrongSetting, carried::Carried,
+    HedgeSettings, MinThroughputSettings, OrOff, RequestedModelSettings, ResumeSettings, Settings, SettingsProblem,
+    StreamUpstreamSettings, Time, WrongSetting, carried::Carried,
 };
 use crate::{
     Catalogue, Stack,
     degrade::CannedReply,
-    stack::{BuildProblem, StackBuilder},
+    stack::{BuildProblem, StackBuilder, known_as},
     stream_upstream::StreamUpstreamLayer,
 };
 
@@ -20,13 +20,25 @@ const STAND_IN: &str = "http://upstream.invalid";
 
 /// A builder with everything but the budgets.
 pub(super) fn apply(settings: &Settings, carried: &mut Carried, wrong: &mut Vec<SettingsProblem>) -> StackBuilder {
+    ranges(settings, wrong);
     let builder = upstreams(Stack::builder(), settings, carried, wrong);
-    let builder = prices(candidates(builder, settings), settings, wrong);
+    let builder = finish_reasons(candidates(builder, settings), settings, wrong);
+    let builder = prices(builder, settings, wrong);
     limits(layers(builder, settings), settings, carried, wrong)
         .retry_budget(carried.retry_budget.clone())
         .hedge(carried.hedge.clone())
         .observe(carried.observe.clone())
         .pauses(carried.pauses.clone())
+}
+
+/// Reports numbers that the layers would take for others.
+fn ranges(settings: &Settings, wrong: &mut Vec<SettingsProblem>) {
+    let hedge = settings.hedge.as_ref().and_then(HedgeSettings::wrong);
+    let resume = settings.resume.and_then(ResumeSettings::wrong);
+    for (key, message) in settings.retry_budget.wrong().chain(hedge).chain(resume) {
+        let problem = WrongSetting::Value(message.to_owned());
+        wrong.push(SettingsProblem::new(&settings.source, key, problem));
+    }
 }
 
 fn upstreams(
@@ -75,9 +87,6 @@ fn candidates(mut builder: StackBuilder, settings: &Settings) -> StackBuilder {
     if !settings.cheaper.is_empty() {
         builder = builder.cheaper(&settings.cheaper);
     }
-    for entry in &settings.fail_on_finish_reason {
-        builder = builder.fail_on_finish_reason(entry.reason.as_str(), entry.kind.0);
-    }
     builder
         .requested_model(match settings.requested_model {
             RequestedModelSettings::First => RequestedModel::First,
@@ -85,6 +94,27 @@ fn candidates(mut builder: StackBuilder, settings: &Settings) -> StackBuilder {
         })
         .fallback_on_refusal(settings.fallback_on_refusal)
         .server_side_fallback(settings.server_side_fallback)
+}
+
+fn finish_reasons(mut builder: StackBuilder, settings: &Settings, wrong: &mut Vec<SettingsProblem>) -> StackBuilder {
+    let mut known = Vec::new();
+    for (place, entry) in settings.fail_on_finish_reason.iter().enumerate() {
+        let reason = known_as(entry.reason.as_str().into());
+        // A setter replaces what was set before; in one list the first would do nothing.
+        if known.contains(&reason) {
+            wrong.push(SettingsProblem::new(
+                &settings.source,
+                &format!("fail_on_finish_reason[{place}].reason"),
+                WrongSetting::Value(
+                    "counts as the same finish reason as an entry before it: name it only once, with one kind"
+                        .to_owned(),
+                ),
+            ));
+        }
+        builder = builder.fail_on_finish_reason(reason.clone(), entry.kind.0);
+        known.push(reason);
+    }
+    builder
 }
 
 fn prices(mut builder: StackBuilder, settings: &Settings, wrong: &mut Vec<SettingsProblem>) -> StackBuilder {

@@ -3,7 +3,10 @@
 use tower_llm_layers::{Candidate, budget::BudgetError, fallback::ChainError};
 
 use super::{CandidateSettings, Settings};
-use crate::{stack::BuildProblem, transport::TransportProblem};
+use crate::{
+    stack::{BuildProblem, known_as, named},
+    transport::TransportProblem,
+};
 
 /// The path of the setting; empty if it cannot be determined.
 pub(super) fn key_of(problem: &BuildProblem, settings: &Settings) -> String {
@@ -25,7 +28,7 @@ pub(super) fn key_of(problem: &BuildProblem, settings: &Settings) -> String {
         }
         BuildProblem::FinishReason { reason, .. } => {
             let mut entries = settings.fail_on_finish_reason.iter();
-            let place = entries.rposition(|entry| entry.reason.starts_with(reason.as_str()));
+            let place = entries.rposition(|entry| named(&known_as(entry.reason.as_str().into())) == *reason);
             place.map_or_else(
                 || "fail_on_finish_reason".to_owned(),
                 |place| format!("fail_on_finish_reason[{place}].reason"),

@@ -29,8 +29,23 @@ pub(super) struct Carried {
     pub(super) admission: Option<RateLimitLayer<TenantKey>>,
     pub(super) upstream_limits: Option<RateLimitLayer<PerCandidate>>,
     pub(super) pauses: Pauses,
-    /// The pools, by upstream, with the keys that are in them.
-    pools: BTreeMap<Box<str>, (Vec<ApiKey>, KeyPool)>,
+    /// The upstreams, by name.
+    upstreams: BTreeMap<Box<str>, Known>,
+}
+
+/// What is known of an upstream.
+#[derive(Clone)]
+struct Known {
+    base_url: Option<String>,
+    keys: Vec<ApiKey>,
+    /// Of these keys, if they are a list.
+    pool: Option<KeyPool>,
+}
+
+impl Known {
+    fn has(&self, keys: &[ApiKey]) -> bool {
+        self.keys.iter().map(ApiKey::header).eq(keys.iter().map(ApiKey::header))
+    }
 }
 
 /// The settings before, and what they had.
@@ -106,29 +121,48 @@ impl Carried {
             upstream_limits: upstream_limits.unwrap_or_else(|| {
                 RateLimitLayer::new(settings.upstream_limits.as_ref()?.limits().ok()?, PerCandidate).ok()
             }),
-            pauses: before.map(|(_, carried)| carried.pauses.clone()).unwrap_or_default(),
-            pools: pools(settings, before),
+            pauses: pauses(settings, before),
+            upstreams: upstreams(settings, before),
         }
     }
 
-    /// The keys of an upstream, read now. A pool of the same keys as before keeps what is known of them.
+    /// The keys of an upstream, read now. A pool of the same keys as before keeps what is known of them. Other keys, or another base URL, end all
+    /// pauses: a pause is of the place and the account that requested it.
     pub(super) fn keys(&mut self, upstream: &UpstreamSettings, wrong: impl FnMut(usize, String)) -> KeySource {
         let mut wrong = wrong;
         let secrets = upstream.secrets().iter().enumerate();
         let keys =
             secrets.filter_map(|(place, secret)| secret.key().map_err(|error| wrong(place, error.to_string())).ok());
         let keys: Vec<ApiKey> = keys.collect();
-        if !matches!(upstream.key, Some(KeySettings::Pool(_))) {
-            return keys.into_iter().next().map_or(KeySource::None, KeySource::Static);
+        let mut known = Known {
+            base_url: upstream.base_url.clone(),
+            keys,
+            pool: None,
+        };
+        if let Some(before) = self.upstreams.get(&*upstream.name) {
+            let has_same_keys = before.has(&known.keys);
+            if has_same_keys {
+                known.pool.clone_from(&before.pool);
+            }
+            if !has_same_keys || before.base_url != known.base_url {
+                self.pauses = Pauses::new();
+            }
         }
-        if let Some((known, pool)) = self.pools.get(&*upstream.name)
-            && known.iter().map(ApiKey::header).eq(keys.iter().map(ApiKey::header))
-        {
+        let source = Self::source(upstream, &mut known, wrong);
+        self.upstreams.insert(upstream.name.as_str().into(), known);
+        source
+    }
+
+    fn source(upstream: &UpstreamSettings, known: &mut Known, mut wrong: impl FnMut(usize, String)) -> KeySource {
+        if !matches!(upstream.key, Some(KeySettings::Pool(_))) {
+            return known.keys.first().cloned().map_or(KeySource::None, KeySource::Static);
+        }
+        if let Some(pool) = &known.pool {
             return pool.clone().into();
         }
-        match KeyPool::new(keys.iter().cloned()) {
+        match KeyPool::new(known.keys.iter().cloned()) {
             Ok(pool) => {
-                self.pools.insert(upstream.name.as_str().into(), (keys, pool.clone()));
+                known.pool = Some(pool.clone());
                 pool.into()
             }
             Err(error) if upstream.secrets().is_empty() => {
@@ -141,11 +175,24 @@ impl Carried {
     }
 }
 
-/// The pools before, of the upstreams that are still there.
-fn pools(settings: &Settings, before: Before<'_>) -> BTreeMap<Box<str>, (Vec<ApiKey>, KeyPool)> {
-    let mut pools = before.map(|(_, carried)| carried.pools.clone()).unwrap_or_default();
-    pools.retain(|name, _| settings.upstream.iter().any(|upstream| *upstream.name == **name));
-    pools
+/// The upstreams before that are still there.
+fn upstreams(settings: &Settings, before: Before<'_>) -> BTreeMap<Box<str>, Known> {
+    let mut known = before.map(|(_, carried)| carried.upstreams.clone()).unwrap_or_default();
+    known.retain(|name, _| is_there(settings, name));
+    known
+}
+
+fn is_there(settings: &Settings, name: &str) -> bool {
+    settings.upstream.iter().any(|upstream| upstream.name == name)
+}
+
+/// The pauses before, unless an upstream is gone: one of its name may come back with other keys.
+fn pauses(settings: &Settings, before: Before<'_>) -> Pauses {
+    let (_, carried) = before.unzip();
+    carried
+        .filter(|carried| carried.upstreams.keys().all(|name| is_there(settings, name)))
+        .map(|carried| carried.pauses.clone())
+        .unwrap_or_default()
 }
 
 /// What decides an answer beside the request: a cache is for one of it.
@@ -159,6 +206,7 @@ fn answers(settings: &Settings) -> impl PartialEq + use<> {
         settings.chain.clone(),
         settings.cheaper.clone(),
         settings.requested_model,
+        settings.fail_on_finish_reason.clone(),
         places.collect::<Vec<_>>(),
     )
 }

@@ -56,13 +56,7 @@ impl<'a> Check<'a> {
                 .as_object()
                 .is_some_and(|members| !members.contains_key("type") && is_open(members))
         {
-            if matches!(node.is, Is::Date) {
-                self.wrong(
-                    node.at,
-                    WrongSetting::Value("a date is none of JSON's values".to_owned()),
-                );
-            }
-            return;
+            return self.anything(node);
         }
         let branches = branches(schema);
         let of = |name: &str| branches.iter().copied().find(|branch| allows(branch, name));
@@ -96,6 +90,34 @@ impl<'a> Check<'a> {
             }
             _ => self.type_of(node, &branches),
         }
+    }
+
+    /// Checks that JSON has the value, and each in it: a request would carry null in its place.
+    fn anything(&mut self, node: &Node) {
+        let wrong = match &node.is {
+            Is::List(nodes) => {
+                for (index, node) in nodes.iter().enumerate() {
+                    self.below(
+                        |path| path.push_str(&format!("[{index}]")),
+                        |check| check.anything(node),
+                    );
+                }
+                return;
+            }
+            Is::Table(members) => {
+                for member in members {
+                    self.below(|path| push(path, &member.name), |check| check.anything(&member.value));
+                }
+                return;
+            }
+            Is::Date => "a date is none of JSON's values: put it in quotes",
+            Is::Number(value) if !value.is_finite() => "JSON has numbers, and neither `nan` nor `inf`: write a number",
+            Is::Whole(value) if *value < i128::from(i64::MIN) || *value > i128::from(u64::MAX) => {
+                "expected a whole number of 64 bits: put a larger one in quotes, if the upstream takes a text"
+            }
+            _ => return,
+        };
+        self.wrong(node.at, WrongSetting::Value(wrong.to_owned()));
     }
 
     fn type_of(&mut self, node: &Node, branches: &[&Value]) {
@@ -173,7 +195,7 @@ impl<'a> Check<'a> {
             match schema {
                 Some(schema) => self.below(step, |check| check.node(&member.value, schema)),
                 // A map of anything.
-                None if known.is_none() => {}
+                None if known.is_none() => self.below(step, |check| check.anything(&member.value)),
                 None => {
                     let known: Vec<String> = known.into_iter().flat_map(|known| known.keys().cloned()).collect();
                     let own = nearest(&member.name, known.iter().map(String::as_str)).map(|near| {

@@ -48,9 +48,9 @@ impl BackoffSettings {
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct RetryBudgetSettings {
-    /// The share of calls that may be retried.
+    /// The share of calls that may be retried, from 0 to 1.
     pub ratio: f64,
-    /// Further retries a second that are allowed.
+    /// Further retries a second that are allowed: 0 or more.
     pub floor: f64,
 }
 
@@ -64,6 +64,21 @@ impl Default for RetryBudgetSettings {
     }
 }
 
+impl RetryBudgetSettings {
+    /// What is out of range: the key, and what is allowed.
+    pub(super) fn wrong(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let ratio = (!(0.0..=1.0).contains(&self.ratio)).then_some((
+            "retry_budget.ratio",
+            "expected from 0 to 1, such as 0.2 for one retry in five calls; with 0 only `retry_budget.floor` allows retries",
+        ));
+        let floor = (!self.floor.is_finite() || self.floor < 0.0).then_some((
+            "retry_budget.floor",
+            "expected 0 or more, and finite: the further retries a second, such as 1",
+        ));
+        ratio.into_iter().chain(floor)
+    }
+}
+
 /// Hedges a slow candidate: see [`Hedge`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -72,7 +87,7 @@ pub struct HedgeSettings {
     /// After how long without a first token the next candidate is tried in parallel: a time, or `p95` for the live 95th percentile of the
     /// candidate.
     pub after: HedgeDelay,
-    /// The share of calls that may be hedged.
+    /// The share of calls that may be hedged: more than 0, and at most 1.
     pub ratio: f64,
 }
 
@@ -92,6 +107,15 @@ impl HedgeSettings {
             HedgeDelay::After(time) => Hedge::after(time.0),
         };
         hedge.ratio(self.ratio)
+    }
+
+    /// What is out of range: the key, and what is allowed.
+    pub(super) fn wrong(&self) -> Option<(&'static str, &'static str)> {
+        let is_share = self.ratio > 0.0 && self.ratio <= 1.0;
+        (!is_share).then_some((
+            "hedge.ratio",
+            "expected more than 0 and at most 1, such as 0.1 for one hedge in ten calls; to hedge nothing, leave `hedge` out",
+        ))
     }
 }
 
@@ -134,7 +158,7 @@ written_as_text!(HedgeDelay, "hedge-delay", ["p95", "800ms"]);
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct ResumeSettings {
-    /// How often one answer may be resumed.
+    /// How often one answer may be resumed: 1 or more.
     pub times: u32,
 }
 
@@ -147,6 +171,14 @@ impl Default for ResumeSettings {
 impl ResumeSettings {
     pub(super) const fn layer(self) -> ResumeLayer {
         ResumeLayer::new().times(self.times)
+    }
+
+    /// What is out of range: the key, and what is allowed.
+    pub(super) fn wrong(self) -> Option<(&'static str, &'static str)> {
+        (self.times == 0).then_some((
+            "resume.times",
+            "expected 1 or more, such as 2; to resume nothing, leave `resume` out",
+        ))
     }
 }
 

@@ -10,7 +10,7 @@ use super::Settings;
 impl Settings {
     /// The JSON schema of a settings file: for editors, and for checks of your own. The repository has it as `docs/settings.schema.json`.
     ///
-    /// `x-kind` says of a text what it is: a `duration`, `usd`, a `secret`, a `candidate`, a `tenant`, a `proxy` or a `hedge-delay`.
+    /// `x-kind` says of a text what it is: a `duration`, `usd`, a `secret`, a `candidate`, a `tenant`, a `proxy`, a `base-url` or a `hedge-delay`.
     #[must_use]
     pub fn schema() -> &'static Value {
         static SCHEMA: OnceLock<Value> = OnceLock::new();

@@ -11,6 +11,9 @@ use std::{
 use super::text::{InvalidValue, written_as_text};
 use crate::ApiKey;
 
+/// How OpenRouter's, OpenAI's and Anthropic's keys begin.
+const KEY: &str = "sk-";
+
 /// The longest secret that is read from a file, in bytes.
 const LONGEST: u64 = 64 * 1024;
 
@@ -21,11 +24,14 @@ const LONGEST: u64 = 64 * 1024;
 ///
 /// assert_eq!("env:OPENROUTER_API_KEY".parse(), Ok(Secret::Env("OPENROUTER_API_KEY".into())));
 /// assert_eq!("file:/run/secrets/openrouter".parse(), Ok(Secret::File("/run/secrets/openrouter".into())));
-/// assert!("sk-or-v1-0123".parse::<Secret>().is_err());
+/// // A key behind the word for a place is a key all the same.
+/// for key in ["sk-or-v1-0123", "env:sk-or-v1-0123", "file:sk-or-v1-0123"] {
+///     assert!(key.parse::<Secret>().is_err());
+/// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Secret {
-    /// In the environment variable of this name: `env:NAME`.
+    /// In the environment variable of this name: `env:NAME`, of letters, digits and `_`.
     Env(String),
     /// In this file, without the white space at its end: `file:PATH`. A relative path begins at the process's working directory.
     File(PathBuf),
@@ -80,16 +86,38 @@ const fn cause(error: &std::env::VarError) -> &'static str {
     }
 }
 
+/// Whether it is the name of an environment variable.
+fn is_name(name: &str) -> bool {
+    name.chars()
+        .all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+        && !name.starts_with(|first: char| first.is_ascii_digit())
+}
+
 impl FromStr for Secret {
     type Err = InvalidValue;
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let named = |prefix: &str| text.strip_prefix(prefix).map(str::trim).filter(|name| !name.is_empty());
-        if let Some(name) = named("env:").filter(|name| !name.contains(['=', '\0'])) {
-            return Ok(Self::Env(name.to_owned()));
+        // Names of places are printed, and a key that was put there would be, too.
+        if let Some(name) = named("env:") {
+            return if is_name(name) {
+                Ok(Self::Env(name.to_owned()))
+            } else {
+                Err(InvalidValue::new(
+                    "behind `env:` stands the name of an environment variable, of letters, digits and `_`, and not the secret itself: \
+                     write \"env:NAME\", e.g. \"env:OPENROUTER_API_KEY\"",
+                ))
+            };
         }
         if let Some(path) = named("file:") {
-            return Ok(Self::File(path.into()));
+            return if path.starts_with(KEY) {
+                Err(InvalidValue::new(
+                    "behind `file:` stands the path of a file, and not the secret itself: write \"file:PATH\", e.g. \
+                     \"file:/run/secrets/openrouter\", and \"file:./\" before a relative path that begins with `sk-`",
+                ))
+            } else {
+                Ok(Self::File(path.into()))
+            };
         }
         Err(InvalidValue::new(
             "a secret does not stand in this file: put it into an environment variable or a file of its own, and write \"env:NAME\" or \
@@ -134,6 +162,28 @@ mod tests {
         // Cargo sets it for each test.
         let key = Secret::Env("CARGO_PKG_NAME".into()).key().unwrap();
         assert!(!format!("{key:?}").contains(env!("CARGO_PKG_NAME")));
+    }
+
+    #[test]
+    fn a_key_is_no_name_of_a_place() {
+        for key in [
+            "env:sk-or-v1-0",
+            "env: sk-or-v1-0 ",
+            "env:a.b",
+            "env:a=b",
+            "env:1a",
+            "env:ä",
+            "file:sk-or-v1-0",
+            "file: sk-1",
+        ] {
+            let error = key.parse::<Secret>().unwrap_err().to_string();
+            let (form, rest) = key.split_once(':').unwrap();
+            assert!(error.contains(&format!("behind `{form}:` stands")), "{key}: {error}");
+            assert!(!error.contains(&format!("`{}`", rest.trim())), "{key}: {error}");
+        }
+        for place in ["env:_A1", "env:a_b", "file:./sk-or", "file:/run/sk-or"] {
+            assert_eq!(place.parse::<Secret>().unwrap().to_string(), place);
+        }
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
-use super::{CandidateSettings, HedgeDelay, ProxySettings, Secret, TenantSettings, Time, Usd};
+use super::{
+    CandidateSettings, HedgeDelay, ProxySettings, Secret, TenantSettings, Time, Usd, upstream::check_base_url,
+};
 
 /// Why a text is not a value of its kind. Never repeats the text: it may be a secret that was put in the wrong place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +38,7 @@ pub(super) fn check(kind: &str, text: &str) -> Result<(), InvalidValue> {
         "usd" => read::<Usd>(text),
         "secret" => read::<Secret>(text),
         "proxy" => read::<ProxySettings>(text),
+        "base-url" => check_base_url(text),
         "tenant" => read::<TenantSettings>(text),
         "candidate" => read::<CandidateSettings>(text),
         _ => Ok(()),
@@ -88,6 +91,7 @@ mod tests {
             "usd",
             "secret",
             "proxy",
+            "base-url",
             "tenant",
             "candidate",
         ] {
@@ -95,13 +99,16 @@ mod tests {
                 "sk-or-v1-s3cr3t",
                 "s3cr3t:s3cr3t@s3cr3t",
                 "http://u:s3cr3t@host.example",
+                "http://u:s3cr3t@",
+                "env:sk-s3cr3t",
+                "file:sk-s3cr3t",
                 ":s3cr3t",
             ] {
                 if let Err(error) = check(kind, text) {
                     assert!(!error.to_string().contains("s3cr3t"), "{kind}: {error}");
                 }
             }
-            assert!(check(kind, "").is_err(), "{kind}");
+            assert!(check(kind, "").is_err() || kind == "base-url", "{kind}");
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Upstreams, their keys, and how the app shows at OpenRouter.
 
+use reqwest::Url;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
-use super::Secret;
+use super::{Secret, text::InvalidValue};
 use crate::{
     Api,
     transport::{
@@ -19,8 +20,9 @@ use crate::{
 pub struct UpstreamSettings {
     /// The name that candidates refer to. `openrouter`, `openai` and `anthropic` are known with their addresses, dialects and APIs.
     pub name: String,
-    /// Everything before `/chat/completions`. Needed unless the name is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Everything before `/chat/completions`, without credentials. Needed unless the name is known.
+    #[serde(default, deserialize_with = "base_url", skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kind" = "base-url"))]
     pub base_url: Option<String>,
     /// What it understands; by default that of its name, and `openai` of any other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -31,6 +33,31 @@ pub struct UpstreamSettings {
     /// Its key, or a list of keys that are used in turn: `env:NAME` or `file:PATH` each. By default it is called without a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<KeySettings>,
+}
+
+fn base_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let written = Option::<String>::deserialize(deserializer)?;
+    written
+        .as_deref()
+        .map_or(Ok(()), check_base_url)
+        .map_err(D::Error::custom)?;
+    Ok(written)
+}
+
+/// Refuses credentials, so that settings hold none and their `Debug` prints none. The build reports whatever else is wrong with it.
+pub(super) fn check_base_url(written: &str) -> Result<(), InvalidValue> {
+    let has_credentials = match Url::parse(written.trim()) {
+        Ok(url) => !url.username().is_empty() || url.password().is_some(),
+        // Which part of it they are in cannot be known.
+        Err(_) => written.contains('@'),
+    };
+    if has_credentials {
+        return Err(InvalidValue::new(
+            "the base URL has credentials, which do not stand in this file: leave them out, and give the key as `key`, by \"env:NAME\" or \
+             \"file:PATH\"",
+        ));
+    }
+    Ok(())
 }
 
 /// One key, or several that are used in turn.

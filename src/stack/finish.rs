@@ -37,9 +37,19 @@ impl<R, F, E> StackBuilder<R, F, E> {
     }
 }
 
+/// What a reason counts as: one word for all servers', unless it is no end of an answer.
+pub(crate) fn known_as(reason: FinishReason) -> FinishReason {
+    reason.normalized().unwrap_or(reason)
+}
+
+/// As problems name what a reason counts as.
+pub(crate) fn named(reason: &FinishReason) -> String {
+    reason.as_str().chars().take(80).collect()
+}
+
 impl FailingFinish {
     fn set(&mut self, reason: FinishReason, kind: FailureKind) {
-        let reason = reason.normalized().unwrap_or(reason);
+        let reason = known_as(reason);
         self.0.retain(|(known, _)| *known != reason);
         self.0.push((reason, kind));
     }
@@ -55,7 +65,7 @@ impl FailingFinish {
                 Some(FinishReason::Error) => "is a failure by itself: leave it out",
                 Some(_) => return None,
             };
-            let reason = reason.as_str().chars().take(80).collect();
+            let reason = named(reason);
             Some(BuildProblem::FinishReason { reason, problem })
         });
         wrong.extend(problems);

@@ -40,6 +40,8 @@ pub use caching::ChatCache;
 pub use chat_service::{BoxChatBody, BoxStack, ChatService};
 pub use erased::{ErasedService, StackBody, StackFuture};
 pub use error::{BuildError, BuildProblem};
+#[cfg(feature = "settings")]
+pub(crate) use finish::{known_as, named};
 pub(crate) use known::{KnownModels, ModelsOf};
 #[cfg(feature = "settings")]
 pub(crate) use money::RESERVATION_WAIT;

@@ -1,6 +1,7 @@
 //! Settings from a file: each key has an effect, everything that is wrong is reported with its place, and nothing is lost when they are replaced.
 
 mod keys;
+mod out_of_range;
 mod reading;
 mod reference;
 mod reload;

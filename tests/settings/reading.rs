@@ -138,7 +138,13 @@ fn a_secret_in_the_file_is_refused_and_never_printed() {
     for text in [
         "upstream = [{ name = 'openrouter', key = 'sk-or-v1-s3cr3t' }]",
         "upstream = [{ name = 'openrouter', key = ['env:A', 'sk-or-v1-s3cr3t'] }]",
+        "upstream = [{ name = 'openrouter', key = 'env:sk-or-v1-s3cr3t' }]",
+        "upstream = [{ name = 'openrouter', key = 'file:sk-or-v1-s3cr3t' }]",
+        "upstream = [{ name = 'a', base_url = 'https://user:s3cr3t@host.example/v1' }]",
+        "upstream = [{ name = 'a', base_url = 'https://s3cr3t@host.example/v1' }]",
+        "upstream = [{ name = 'a', base_url = 'https://user:s3cr3t@' }]",
         "connections.proxy = 'http://user:s3cr3t@proxy.example'",
+        "connections.proxy = 'env:sk-s3cr3t'",
         "requested_model = 's3cr3t'",
         "deadline = 's3cr3t'",
         "attempts = 's3cr3t'",
@@ -148,8 +154,24 @@ fn a_secret_in_the_file_is_refused_and_never_printed() {
         assert!(!format!("{error} {error:?}").contains("s3cr3t"), "{error:?}");
     }
     assert!(wrong("upstream = [{ name = 'a', key = 'sk-1' }]").contains("write \"env:NAME\" or \"file:PATH\""));
-    let json = r#"{"upstream": [{"name": "a", "key": "s3cr3t"}]}"#;
-    assert!(!Settings::from_json(json).unwrap_err().to_string().contains("s3cr3t"));
+    let places = wrong("upstream = [{ name = 'a', base_url = 'http://u:p@h', key = 'env:sk-or-v1-0' }]");
+    assert!(
+        places.contains("line 1, column 38: `upstream[0].base_url`: the base URL has credentials"),
+        "{places}"
+    );
+    assert!(
+        places.contains("line 1, column 60: `upstream[0].key`: behind `env:` stands the name"),
+        "{places}"
+    );
+    for json in [
+        r#"{"upstream": [{"name": "a", "key": "s3cr3t"}]}"#,
+        r#"{"upstream": [{"name": "a", "key": "env:sk-s3cr3t"}]}"#,
+        r#"{"upstream": [{"name": "a", "base_url": "https://u:s3cr3t@h"}]}"#,
+    ] {
+        assert!(!Settings::from_json(json).unwrap_err().to_string().contains("s3cr3t"));
+        let by_serde = serde_json::from_str::<Settings>(json).unwrap_err().to_string();
+        assert!(!by_serde.contains("s3cr3t"), "{by_serde}");
+    }
 }
 
 #[test]
@@ -188,6 +210,25 @@ fn what_the_builder_refuses_is_reported_with_its_place() {
         ("cheaper = ['a/b']", "cheaper"),
         ("circuit_breaker.error_ratio = 2", "circuit_breaker"),
         ("adaptive_concurrency.floor = 0", "adaptive_concurrency"),
+        (
+            "fail_on_finish_reason = [{ reason = 'length', kind = 'malformed' }, { reason = 'end_turn', kind = 'malformed' }]",
+            "fail_on_finish_reason[1].reason",
+        ),
+        (
+            "fail_on_finish_reason = [{ reason = 'stop', kind = 'malformed' }, { reason = 'stop_by_rule', kind = 'malformed' }]",
+            "fail_on_finish_reason[0].reason",
+        ),
+        (
+            "fail_on_finish_reason = [{ reason = 'length', kind = 'malformed' }, { reason = 'MAX_TOKENS', kind = 'upstream' }]",
+            "fail_on_finish_reason[1].reason",
+        ),
+        ("hedge.ratio = 0", "hedge.ratio"),
+        ("hedge.ratio = -0.1", "hedge.ratio"),
+        ("hedge.ratio = 1.01", "hedge.ratio"),
+        ("retry_budget.ratio = -0.1", "retry_budget.ratio"),
+        ("retry_budget.ratio = 20", "retry_budget.ratio"),
+        ("retry_budget.floor = -0.5", "retry_budget.floor"),
+        ("resume.times = 0", "resume.times"),
         ("admit = { tenant = 'everyone' }", "admit"),
         ("upstream_limits = { concurrency = 0 }", "upstream_limits"),
         (

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use tower_openrouter::settings::Settings;
+use tower_openrouter::{Stack, settings::Settings};
 
 use super::all_keys;
 
@@ -36,6 +36,26 @@ fn values(value: &Value, path: &str, found: &mut BTreeMap<String, Vec<Value>>) {
             .iter()
             .for_each(|value| values(value, &format!("{path}[]"), found)),
         _ => {}
+    }
+}
+
+#[test]
+fn the_first_example_of_the_docs_can_be_built() {
+    let page = include_str!("../../docs/settings.md");
+    let (_, rest) = page.split_once("```toml\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    let key = "env:OPENROUTER_API_KEY";
+    assert!(example.contains(key) && example.contains("[[budget]]"), "{example}");
+    // Cargo sets it for each test.
+    let settings = Settings::from_toml(&example.replace(key, "env:CARGO_PKG_NAME")).unwrap();
+    let stack = Stack::from_settings(&settings).unwrap_or_else(|error| panic!("{error}"));
+    // All of its models have a price, so that the budget skips none.
+    for candidate in &settings.chain {
+        assert!(
+            settings.prices.iter().any(|price| price.model == candidate.model),
+            "{candidate}"
+        );
+        assert!(stack.describe().contains(&candidate.model), "{}", stack.describe());
     }
 }
 

@@ -217,6 +217,54 @@ async fn pauses_outlive_them() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn pauses_end_with_the_keys_or_the_base_url_that_met_them() {
+    let world = World::new("429;retry-after=600").await;
+    let path = file("paused.key", "");
+    let (one, other) = (
+        "sk-or-v1-0123456789abcdef0123456789abtest\n",
+        "sk-or-v1-1123456789abcdef0123456789abtest\n",
+    );
+    let text = over(&world.simulator, &chain(&[FIRST, SECOND])).replace(&key(), &format!("file:{}", path.display()));
+    let with_slash = text.replace("' }]", "/' }]");
+    assert_ne!(text, with_slash);
+    for (key, again, asked) in [
+        (one, &text, &[SECOND][..]),
+        (other, &text, &[FIRST, SECOND]),
+        (one, &with_slash, &[FIRST, SECOND]),
+    ] {
+        fs::write(&path, one).unwrap();
+        let handle = SettingsHandle::builder(Settings::from_toml(&text).unwrap())
+            .build()
+            .unwrap();
+        assert_eq!(call(&handle.service(), true, ask()).await.asked(), [FIRST, SECOND]);
+        fs::write(&path, key).unwrap();
+        handle.replace(Settings::from_toml(again).unwrap()).unwrap();
+        assert_eq!(call(&handle.service(), true, ask()).await.asked(), asked, "{again}");
+    }
+    fs::remove_file(path).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_would_fail_now_is_not_kept_in_the_cache() {
+    let world = World::new("GOOD").await;
+    let of = |lines: &str| {
+        let cache = "cache = { bytes = 100000, tenant = 'everyone' }";
+        settings(&world.simulator, &format!("{}\n{cache}\n{lines}", chain(&[FIRST])))
+    };
+    let handle = SettingsHandle::builder(of("")).build().unwrap();
+    let calls = async || call(&handle.service(), true, ask()).await.lines.len();
+    assert_eq!((calls().await, calls().await), (1, 0));
+    handle.replace(of("attempts = 5")).unwrap();
+    assert_eq!(calls().await, 0);
+    handle
+        .replace(of(
+            "fail_on_finish_reason = [{ reason = 'length', kind = 'malformed' }]",
+        ))
+        .unwrap();
+    assert_eq!(calls().await, 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_has_the_same_settings_is_carried_over_and_the_rest_begins_again() {
     let world = World::new("503;no-hint").await;
     let of = |min_calls: u32, per: &str, bytes: u64, attempts: u32| {
