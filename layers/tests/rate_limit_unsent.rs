@@ -74,8 +74,8 @@ async fn what_is_dropped_before_it_is_sent_takes_no_request() {
 /// Nor does a retry that a layer within refuses, although the attempt before it was sent.
 #[tokio::test(start_paused = true)]
 async fn a_retry_that_was_never_sent_takes_no_request() {
-    // The first attempt is interrupted, and costs what it may have cost at most.
-    let budget = Budget::usd("all", "0.012").unwrap();
+    // The first attempt is interrupted, and costs its prompt: then the budget is too small for another one.
+    let budget = Budget::usd("all", "0.01015").unwrap();
     let prices = CostLayer::new().prices(Arc::new(Prices)).min_output_tokens(2_000);
     let leaf = Leaf::new([Step::fail(fails(FailureKind::Reset))]);
     let probe = leaf.probe();
