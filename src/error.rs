@@ -313,7 +313,7 @@ impl From<LayerError> for Error {
         };
         let made = Self::with(error.kind(), inner);
         if matches!(error, LayerError::FinishReason { .. }) {
-            // The upstream answered as it was asked to, maybe for a caller's own limit of tokens.
+            // The upstream answered as requested, maybe for a caller's own limit of tokens.
             let health = Health::Neutral;
             return made.advised(Advice {
                 health,

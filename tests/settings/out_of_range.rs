@@ -70,6 +70,10 @@ fn the_ends_of_a_range_are_in_it_and_what_is_outside_is_refused_with_the_range()
     (settings.retry_budget.ratio, settings.retry_budget.floor) = (f64::NAN, f64::INFINITY);
     settings.hedge.get_or_insert_default().ratio = f64::NAN;
     let error = StackBuilder::from_settings(&settings).unwrap_err();
-    let keys: Vec<_> = error.problems().iter().map(|problem| problem.key()).collect();
+    let keys: Vec<_> = error
+        .problems()
+        .iter()
+        .map(tower_openrouter::settings::SettingsProblem::key)
+        .collect();
     assert_eq!(keys, ["retry_budget.ratio", "retry_budget.floor", "hedge.ratio"]);
 }
