@@ -54,6 +54,7 @@ impl Rest {
     }
 
     /// When it is over by itself.
+    #[cfg(any(feature = "auth", feature = "pause"))]
     pub(crate) const fn until(&self) -> Option<Instant> {
         self.until
     }
@@ -64,6 +65,7 @@ impl Rest {
     }
 
     /// The probe was dropped, and learned nothing.
+    #[cfg(any(feature = "auth", feature = "pause"))]
     pub(crate) const fn give_back(&mut self, now: Instant) {
         self.probe_at = now;
     }
