@@ -36,7 +36,7 @@ OPENAI_NODE = OPENAI | {413: "APIError"}
 ANTHROPIC = OPENAI | {
     413: "ContentTooLargeError",
     503: "ServiceUnavailableError",
-    504: "DeadlineExceededError",
+    504: "GatewayTimeoutError",
     "stream": ("APIStatusError", 200),
 }
 
