@@ -106,27 +106,22 @@ impl<D: StorableFrame + Clone> CachedResponse<D> {
     }
 }
 
+/// Versions by their number in the bytes.
+const VERSIONS: [Version; 5] = [
+    Version::HTTP_09,
+    Version::HTTP_10,
+    Version::HTTP_11,
+    Version::HTTP_2,
+    Version::HTTP_3,
+];
+
 fn number_of(version: Version) -> Option<u8> {
-    let known = [
-        Version::HTTP_09,
-        Version::HTTP_10,
-        Version::HTTP_11,
-        Version::HTTP_2,
-        Version::HTTP_3,
-    ];
-    let index = known.iter().position(|known| *known == version)?;
+    let index = VERSIONS.iter().position(|known| *known == version)?;
     u8::try_from(index).ok()
 }
 
 fn version_of(number: u8) -> Option<Version> {
-    let known = [
-        Version::HTTP_09,
-        Version::HTTP_10,
-        Version::HTTP_11,
-        Version::HTTP_2,
-        Version::HTTP_3,
-    ];
-    known.get(usize::from(number)).copied()
+    VERSIONS.get(usize::from(number)).copied()
 }
 
 /// Its length and itself; `None` beyond 4 GB.
