@@ -1,0 +1,1 @@
+//! The calls of late, for the page and the JSON routes.

@@ -1,0 +1,1 @@
+//! The page: server-rendered, live by server-sent events.
