@@ -56,7 +56,7 @@ impl Simulator {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared::new(config));
-        let accepting = tokio::spawn(server::serve(listener, Arc::clone(&shared))).abort_handle();
+        let accepting = tokio::spawn(server::serve(listener, address, Arc::clone(&shared))).abort_handle();
         Ok(Self {
             inner: Arc::new(Inner {
                 shared,

@@ -16,12 +16,14 @@ use crate::prompt_cache::PromptCache;
 use crate::response_cache::ResponseCache;
 use crate::script::Script;
 use crate::seen::{Attempt, Seen};
+use crate::server::Written;
 
 /// The state, its clock, and the bell that rings at each change.
 #[derive(Debug)]
 pub(crate) struct Shared {
     state: Mutex<State>,
     pub(crate) changed: Notify,
+    pub(crate) written: Written,
     pub(crate) started: Instant,
     pub(crate) open: AtomicU64,
     pub(crate) accepted: AtomicU64,
@@ -65,6 +67,7 @@ impl Shared {
         Self {
             state: Mutex::new(state),
             changed: Notify::new(),
+            written: Written::default(),
             started: Instant::now(),
             open: AtomicU64::new(0),
             accepted: AtomicU64::new(0),

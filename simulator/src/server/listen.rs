@@ -1,6 +1,7 @@
 //! The accept loop: one task for each connection, all of which end with it.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,20 +12,27 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::line::{Line, Wire};
-use super::route;
+use super::{route, transit};
 use crate::state::Shared;
 
 /// How long accepting rests after it has failed.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Accepts connections without end. Dropping the future drops them all.
-pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+pub(crate) async fn serve(listener: TcpListener, address: SocketAddr, shared: Arc<Shared>) {
+    tokio::join!(
+        accept(listener, &shared),
+        transit::hold_the_clock(&shared.written, address)
+    );
+}
+
+async fn accept(listener: TcpListener, shared: &Arc<Shared>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((socket, _)) => {
-                    connections.spawn(connection(socket, Arc::clone(&shared)));
+                    connections.spawn(connection(socket, Arc::clone(shared)));
                 }
                 // Out of file handles, or a client that has already left: neither ends the server.
                 Err(_) => tokio::time::sleep(PAUSE).await,

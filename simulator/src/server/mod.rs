@@ -7,7 +7,9 @@ mod generate;
 mod line;
 mod listen;
 mod route;
+mod transit;
 mod views;
 
 pub(crate) use line::Line;
 pub(crate) use listen::serve;
+pub(crate) use transit::Written;
