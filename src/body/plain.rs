@@ -11,6 +11,8 @@ use super::{
     unread::without_mark,
     wire::Wire,
 };
+use openrouter_wire::embeddings;
+
 use crate::encoding::UnknownEncoding;
 use crate::{Api, ChatFrame, Error, FailureKind, error::Source, frame::FrameKind};
 
@@ -128,8 +130,16 @@ impl PlainBody {
         } else {
             std::mem::take(&mut self.rest).freeze()
         };
-        let frame = reading::answer(self.api, without_mark(bytes), &self.headers)?;
+        let mut bytes = without_mark(bytes);
+        if self.api == Some(Api::Embeddings) {
+            bytes = embeddings::of_list(&bytes).unwrap_or(bytes);
+        }
+        let frame = reading::answer(self.api, bytes, &self.headers)?;
         match self.api {
+            Some(Api::Embeddings) if !embeddings::has_vectors(frame.bytes()) => Err(Failed {
+                usage: reading::usage_of(&frame),
+                error: Box::new(reading::empty()),
+            }),
             None | Some(Api::Embeddings) => {
                 let has_usage = frame.has_usage();
                 let api = self.api.unwrap_or(Api::Chat);

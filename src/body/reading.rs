@@ -99,10 +99,8 @@ pub(super) fn answer(api: Option<Api>, bytes: Bytes, headers: &HeaderMap) -> Res
     let probe = match ChunkProbe::read(&bytes) {
         Ok(probe) => probe,
         Err(cause) => {
-            // A list of one answer, garbage behind it, characters that JSON does not have.
-            let read = mended(&bytes).or_else(|| only(&bytes)).or_else(|| first_answer(&bytes));
             // It must be an object: otherwise this would not end.
-            return match read.filter(|read| ChunkProbe::read(read).is_ok()) {
+            return match repaired(&bytes).filter(|read| ChunkProbe::read(read).is_ok()) {
                 Some(read) => answer(api, read, headers),
                 None => Err(Failed::from(malformed(&bytes, cause, headers))),
             };
@@ -128,6 +126,11 @@ pub(super) fn answer(api: Option<Api>, bytes: Bytes, headers: &HeaderMap) -> Res
         .ending(ends_well)
         .showing(tokens)
         .knowing(known))
+}
+
+/// The document in a list of one answer, before garbage, or with characters that JSON does not have.
+pub(super) fn repaired(bytes: &Bytes) -> Option<Bytes> {
+    mended(bytes).or_else(|| only(bytes)).or_else(|| first_answer(bytes))
 }
 
 /// The only object in a text.

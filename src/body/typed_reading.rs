@@ -83,7 +83,16 @@ pub(super) fn ends_well(piece: &Piece<'_>) -> bool {
 
 /// A plain answer: a frame, or the failure it reports.
 pub(super) fn answer(api: Api, bytes: Bytes, headers: &HeaderMap) -> Result<ChatFrame, Failed> {
-    let piece = Piece::read(api, &bytes).map_err(|cause| Failed::from(reading::malformed(&bytes, cause, headers)))?;
+    let piece = match Piece::read(api, &bytes) {
+        Ok(piece) => piece,
+        Err(cause) => {
+            let read = reading::repaired(&bytes).filter(|read| Piece::read(api, read).is_ok());
+            return match read {
+                Some(read) => answer(api, read, headers),
+                None => Err(Failed::from(reading::malformed(&bytes, cause, headers))),
+            };
+        }
+    };
     let shows = !piece.said.is_nothing();
     let withheld = || (!shows).then(|| withheld(&piece, headers)).flatten();
     if let Some(failed) = failure(&piece, headers).or_else(withheld) {

@@ -306,6 +306,9 @@ fn by_status(code: u16) -> (FailureKind, Scope) {
 /// The router's own types of requests that it sends to no provider.
 const OF_THE_ROUTER: [&str; 3] = ["invalid_request", "payload_too_large", "unprocessable"];
 
+/// Groq's word for a call of a tool that its model wrote wrongly.
+const MODELS_OWN_CALL: &str = "tool_use_failed";
+
 /// A request is bad for everyone, unless it was one provider that refused it, or the model that is unknown.
 fn bad_request(code: u16, error: &UpstreamError, text_code: &str, said: &Words) -> (FailureKind, Scope) {
     let unknown_model = availability(error) == Some("model_not_found")
@@ -313,7 +316,7 @@ fn bad_request(code: u16, error: &UpstreamError, text_code: &str, said: &Words) 
         || error.message.contains("is not a valid model ID");
     if unknown_model || availability(error).is_some() {
         (FailureKind::NoEndpoint, Scope::Candidate)
-    } else if error.provider_name.is_some() {
+    } else if error.provider_name.is_some() || text_code == MODELS_OWN_CALL {
         (FailureKind::RejectedByProvider, Scope::Candidate)
     } else if code == 413 && error.error_type.as_deref() == Some("request_too_large") {
         // The edge in front of a provider: another upstream may take as large a body.

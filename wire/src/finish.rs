@@ -76,9 +76,21 @@ impl End {
         }
     }
 
-    /// The words of other servers, however they write them: `FinishReason.MAX_TOKENS`, `FINISH_REASON_STOP`, `end-turn`, `EndTurn`.
+    /// The words of other servers, however they write them: `FinishReason.MAX_TOKENS`, `FINISH_REASON_STOP`, `end-turn`, `EndTurn`,
+    /// `content_filter: RECITATION`.
     #[cold]
     fn of_other(word: &str) -> Self {
+        let parts = word.split(':').map(Self::of_part);
+        parts
+            .reduce(|first, next| if first.is_known() { first } else { next })
+            .unwrap_or(Self::None)
+    }
+
+    const fn is_known(self) -> bool {
+        !matches!(self, Self::None | Self::Unknown)
+    }
+
+    fn of_part(word: &str) -> Self {
         let mut name = String::with_capacity(word.len());
         let last = word.trim().rsplit('.').next().unwrap_or_default();
         name.extend(last.chars().filter(char::is_ascii_alphanumeric));
@@ -140,16 +152,39 @@ impl End {
             | "overloaded"
             | "errorlimit"
             | "disconnected"
-            | "interrupted" => Self::Error,
-            // Whatever else is called an error is one.
+            | "interrupted"
+            | "functioncallfilter" => Self::Error,
+            // Whatever else is called an error is one, and so is what was held back.
             name if FAILED.iter().any(|word| name.contains(word)) && !name.starts_with("no") => Self::Error,
+            name if FILTERED.iter().any(|word| name.contains(word)) && !name.starts_with("no") => Self::Filter,
             _ => Self::Unknown,
         }
     }
 }
 
 /// What is in the names of failed ends.
-const FAILED: [&str; 7] = ["error", "fail", "abort", "timeout", "cancel", "disconnect", "exception"];
+const FAILED: [&str; 8] = [
+    "error",
+    "fail",
+    "abort",
+    "timeout",
+    "cancel",
+    "disconnect",
+    "exception",
+    "malformed",
+];
+/// What is in the names of answers that a filter held back.
+const FILTERED: [&str; 9] = [
+    "contentfilter",
+    "safety",
+    "recitation",
+    "prohibited",
+    "modelarmor",
+    "blocklist",
+    "guardrail",
+    "moderation",
+    "contentpolicy",
+];
 
 #[cfg(test)]
 mod tests {
@@ -179,6 +214,18 @@ mod tests {
             ("insufficient_system_resource", End::Error),
             ("network_error", End::Error),
             ("MALFORMED_FUNCTION_CALL", End::Error),
+            ("malformed_tool_use", End::Error),
+            ("malformed_model_output", End::Error),
+            ("function_call_filter: MALFORMED_FUNCTION_CALL", End::Error),
+            ("function_call_filter: UNEXPECTED_TOOL_CALL", End::Error),
+            ("content_filter: RECITATION", End::Filter),
+            ("content_filter:", End::Filter),
+            ("MODEL_ARMOR", End::Filter),
+            ("IMAGE_PROHIBITED_CONTENT", End::Filter),
+            ("IMAGE_RECITATION", End::Filter),
+            ("finish: STOP", End::Stop),
+            ("reason: null", End::None),
+            ("null:", End::None),
             ("null", End::None),
             ("None", End::None),
             ("", End::None),

@@ -237,7 +237,7 @@ impl Piece {
                     let other = (*value != b"null").then(|| String::from_utf8_lossy(value).into_owned());
                     piece.index = number.or(other);
                 }
-                "id" => piece.id = text(value),
+                "id" => piece.id = Some(text(value)).filter(|id| !is_placeholder(id)).unwrap_or_default(),
                 "type" => piece.kind = text(value),
                 "function" if value.first() == Some(&b'{') => {
                     let function = self::members(value)?;
@@ -254,4 +254,11 @@ impl Piece {
         }
         Ok(piece)
     }
+}
+
+/// What stands for no id, written as text: Mistral sends `"null"`.
+fn is_placeholder(id: &str) -> bool {
+    ["null", "none", "undefined"]
+        .iter()
+        .any(|word| id.eq_ignore_ascii_case(word))
 }

@@ -42,6 +42,8 @@ pub(super) fn add(object: &mut Object, name: &str, value: &[u8], level: u32) -> 
             object.entry(name.into()).or_insert_with(|| Node::raw(value));
         }
         Some(b'"') => add_text(object, name, value),
+        // The one call by itself.
+        Some(b'{') if name == "tool_calls" => add_list(object, name, &[b"[", value, b"]"].concat())?,
         Some(b'{') => add_object(object, name, value, level)?,
         Some(b'[') => add_list(object, name, value)?,
         Some(_) => {

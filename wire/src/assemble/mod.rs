@@ -9,8 +9,14 @@
 mod answer;
 mod choice;
 mod entries;
+mod item;
+mod item_pieces;
+mod items;
+#[cfg(test)]
+mod items_tests;
 mod merge;
 mod node;
+mod output_item;
 mod parts;
 #[cfg(test)]
 mod tests;

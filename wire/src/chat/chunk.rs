@@ -150,18 +150,18 @@ where
     Ok(())
 }
 
-/// Writes a list item by item, with their places; anything else as it is.
+/// Writes a list item by item, with their places, and an object as a list of one; anything else as it is.
 fn list<F>(value: &mut Cursor<'_>, out: &mut Vec<u8>, write: F) -> Result<(), JsonError>
 where
     F: Fn(&mut Cursor<'_>, &mut Vec<u8>, usize) -> Result<(), JsonError>,
 {
-    if value.peek()? != Found::Array {
+    if !matches!(value.peek()?, Found::Array | Found::Object) {
         out.extend_from_slice(value.raw()?);
         return Ok(());
     }
     out.push(b'[');
     let mut at = 0;
-    value.array_or_skip(|item| {
+    value.each_or_self(|item| {
         if at > 0 {
             out.push(b',');
         }

@@ -45,17 +45,10 @@ impl Wire for Vector {
                 Ok(decoded(&text.to_str()).map(Self).into())
             }
             Found::Array => {
-                let (mut numbers, mut all) = (Vec::new(), true);
-                cursor.array_or_skip(|item| {
-                    let text = std::str::from_utf8(item.raw()?).unwrap_or_default();
-                    match text.parse::<f32>() {
-                        Ok(number) if number.is_finite() => numbers.push(number),
-                        _ => all = false,
-                    }
-                    Ok(())
-                })?;
-                // A vector without one of its numbers is another vector.
-                Ok(if all { Field::Read(Self(numbers)) } else { Field::Unread })
+                let raw = cursor.raw()?;
+                // Some servers put the one vector into a list.
+                let numbers = numbers(raw)?.or(only(raw)?.map(numbers).transpose()?.flatten());
+                Ok(numbers.map_or(Field::Unread, |numbers| Field::Read(Self(numbers))))
             }
             _ => {
                 let is_null = cursor.raw()? == b"null";
@@ -63,6 +56,31 @@ impl Wire for Vector {
             }
         }
     }
+}
+
+/// The numbers of a list; `None` if anything else stands in it: a vector without one of its numbers is another vector.
+fn numbers(list: &[u8]) -> Result<Option<Vec<f32>>, JsonError> {
+    let (mut numbers, mut all) = (Vec::new(), true);
+    Cursor::lenient(list).array_or_skip(|item| {
+        let text = std::str::from_utf8(item.raw()?).unwrap_or_default();
+        match text.parse::<f32>() {
+            Ok(number) if number.is_finite() => numbers.push(number),
+            _ => all = false,
+        }
+        Ok(())
+    })?;
+    Ok(all.then_some(numbers))
+}
+
+/// The only item of a list, if that is a list.
+fn only(list: &[u8]) -> Result<Option<&[u8]>, JsonError> {
+    let (mut only, mut count) = (None, 0_usize);
+    Cursor::lenient(list).array_or_skip(|item| {
+        let item = item.raw()?;
+        (only, count) = (Some(item), count + 1);
+        Ok(())
+    })?;
+    Ok(only.filter(|item| count == 1 && item.first() == Some(&b'[')))
 }
 
 /// The floats of a base64 text, with padding or without; `None` if it is none.

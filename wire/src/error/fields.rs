@@ -9,9 +9,10 @@ use super::meaning::{CODES, MESSAGES, means_failure};
 use super::{PreviousError, RAW_LIMIT, UpstreamError};
 
 /// The members of an error without words that may hold another one.
-const INNER: [&str; 8] = [
+const INNER: [&str; 9] = [
     "error",
     "errors",
+    "issues",
     "fault",
     "innererror",
     "inner_error",
@@ -47,6 +48,7 @@ pub(super) fn details(value: &Value) -> Option<String> {
             let words = message(object).or_else(nested)?;
             let place: Vec<String> = object
                 .get("loc")
+                .or_else(|| object.get("path"))
                 .and_then(Value::as_array)
                 .into_iter()
                 .flatten()
@@ -87,9 +89,7 @@ pub(super) fn read_beside(value: &Value, beside: Option<&Value>) -> UpstreamErro
         // The first of a list that tells of a failure, with the words of all.
         let first = items.iter().find(|item| means_failure(item)).map(read);
         let mut error = first.unwrap_or_default();
-        if items.len() > 1 {
-            error.message = details(value).unwrap_or(error.message);
-        }
+        error.message = details(value).unwrap_or(error.message);
         return error;
     }
     let Some(object) = value.as_object() else {

@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-use super::UpstreamError;
 use super::fields::{code, details, message, read, read_beside, text};
+use super::hints::truncate;
 use super::meaning::{CODES, MESSAGES, is_success, means_failure, names_error, reads_like_failure};
+use super::{RAW_LIMIT, UpstreamError};
 use crate::finish::End;
 use crate::json::lenient_value;
 
@@ -23,7 +24,24 @@ pub(super) enum Told {
 pub(super) fn parse(body: &[u8], told: Told) -> Option<UpstreamError> {
     let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
     let (root, _) = lenient_value(body)?;
-    list(&root, told, DEEPEST)
+    let mut error = list(&root, told, DEEPEST)?;
+    if error.message.is_empty() && error.raw.is_none() && !error.in_choice {
+        error.message = any_words(&root, DEEPEST).unwrap_or_default();
+    }
+    Some(error)
+}
+
+/// The first text with more than one word in it, under whatever name: better than no reason at all.
+fn any_words(value: &Value, depth: usize) -> Option<String> {
+    match value {
+        Value::String(text) => {
+            let is_prose = text.trim().contains(char::is_whitespace) || !text.is_ascii();
+            is_prose.then(|| truncate(text.clone(), RAW_LIMIT))
+        }
+        Value::Array(items) if depth > 0 => items.iter().find_map(|item| any_words(item, depth - 1)),
+        Value::Object(members) if depth > 0 => members.values().find_map(|item| any_words(item, depth - 1)),
+        _ => None,
+    }
 }
 
 /// Some servers put the one error into a list.
@@ -153,6 +171,9 @@ fn elsewhere(root: &Value) -> Option<UpstreamError> {
         .filter(|value| matches!(value, Value::String(_) | Value::Array(_) | Value::Object(_)))
         .find(|value| means_failure(value))?;
     let mut error = read(value);
+    if error.message.is_empty() {
+        error.message = any_words(value, DEEPEST).unwrap_or_default();
+    }
     error.message = both(error.message, message(object).as_deref());
     Some(error)
 }

@@ -114,7 +114,12 @@ impl Course {
             Step::Closes => {
                 let shown = self.close(piece.index);
                 self.answered = piece.is_answer;
-                said.beyond(shown)
+                let mut rest = said.beyond(shown);
+                // A call without arguments is a call once nothing more of it can come.
+                if shown.calls && shown.other == 0 && rest.other == 0 {
+                    rest.other = 1;
+                }
+                rest
             }
             Step::Ends | Step::Document => said.beyond(self.shown),
         };

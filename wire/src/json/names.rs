@@ -1,7 +1,7 @@
 //! The names of members that readers look for, for those that are written with escapes.
 
 /// Every name that a `match` on [`Text::name`](super::Text::name) has in this crate, sorted: a test collects them from the sources.
-const KNOWN: [&str; 114] = [
+const KNOWN: [&str; 116] = [
     "Error",
     "Message",
     "Response",
@@ -32,6 +32,8 @@ const KNOWN: [&str; 114] = [
     "data",
     "delta",
     "detail",
+    "embedding",
+    "embeddings",
     "encrypted_content",
     "err",
     "errmsg",

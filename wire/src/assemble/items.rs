@@ -1,0 +1,162 @@
+//! The items of a response and the blocks of a message, however their events name them.
+//!
+//! Servers reuse an index, give all items the same one, or give none. So an index names the newest item that began with it, and an event
+//! without one is about the item that the event before it was about.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+
+use bytes::Bytes;
+
+use super::item::Item;
+use super::node::{inside, members};
+
+/// The items in the order in which they began.
+#[derive(Default)]
+pub(super) struct Items {
+    list: Vec<Item>,
+    newest: HashMap<u64, usize>,
+    by_id: HashMap<Box<[u8]>, usize>,
+    current: Option<usize>,
+}
+
+/// How an event names the item that it is about.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    index: Option<u64>,
+    id: Option<&'a [u8]>,
+}
+
+impl<'a> Place<'a> {
+    pub(super) fn of(event: &BTreeMap<Cow<'_, str>, &'a [u8]>) -> Self {
+        let index = event.get("output_index").or_else(|| event.get("index"));
+        Self {
+            index: index.and_then(|raw| crate::json::whole_number(raw)),
+            id: event.get("item_id").copied().and_then(inside),
+        }
+    }
+}
+
+impl Items {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// An item begins, whatever stands at its place.
+    pub(super) fn begin(&mut self, place: Place<'_>, object: Option<Bytes>) {
+        let at = self.push(place);
+        if let Some(item) = self.list.get_mut(at) {
+            item.object = object;
+        }
+    }
+
+    /// An item begins, or is announced again.
+    pub(super) fn announce(&mut self, place: Place<'_>, object: Option<Bytes>) {
+        let (id, kind) = (text_of(object.as_ref(), "id"), text_of(object.as_ref(), "type"));
+        let place = Place {
+            id: id.as_deref().or(place.id),
+            ..place
+        };
+        let known = self.known(place).filter(|at| {
+            let item = self.list.get(*at);
+            item.is_some_and(|item| !item.is_closed && item.may_be(place.index.is_some(), place.id, kind.as_deref()))
+        });
+        let at = known.unwrap_or_else(|| self.push(place));
+        self.name(at, place);
+        if let Some(item) = self.list.get_mut(at) {
+            item.object = object.or(item.object.take());
+        }
+    }
+
+    /// The item as it is at its end.
+    pub(super) fn end(&mut self, place: Place<'_>, object: Option<Bytes>) {
+        let (id, kind) = (text_of(object.as_ref(), "id"), text_of(object.as_ref(), "type"));
+        let place = Place {
+            id: id.as_deref().or(place.id),
+            ..place
+        };
+        let known = self.known(place).filter(|at| {
+            let item = self.list.get(*at);
+            item.is_some_and(|item| item.is_ended_by(place.id, kind.as_deref()))
+        });
+        let at = known.unwrap_or_else(|| self.push(place));
+        self.name(at, place);
+        if let Some(item) = self.list.get_mut(at) {
+            item.object = object.or(item.object.take());
+            item.is_closed = true;
+        }
+    }
+
+    /// Nothing more comes of the item.
+    pub(super) fn close(&mut self, place: Place<'_>) {
+        if let Some(item) = self.known(place).and_then(|at| self.list.get_mut(at)) {
+            item.is_closed = true;
+        }
+    }
+
+    /// The item that a piece belongs to; a new one if there is none.
+    pub(super) fn at(&mut self, place: Place<'_>) -> Option<&mut Item> {
+        let at = self.known(place).unwrap_or_else(|| self.push(place));
+        self.current = Some(at);
+        self.list.get_mut(at)
+    }
+
+    /// The text so far.
+    pub(super) fn text(&self) -> String {
+        self.in_order().into_iter().filter_map(Item::text).collect()
+    }
+
+    /// As a JSON list.
+    pub(super) fn write(&self, are_blocks: bool) -> Vec<u8> {
+        let items: Vec<Vec<u8>> = self.in_order().into_iter().map(|item| item.write(are_blocks)).collect();
+        [b"[", items.join(&b","[..]).as_slice(), b"]"].concat()
+    }
+
+    fn in_order(&self) -> Vec<&Item> {
+        let mut items: Vec<&Item> = self.list.iter().collect();
+        items.sort_by_key(|item| item.order);
+        items
+    }
+
+    fn known(&self, place: Place<'_>) -> Option<usize> {
+        let by_id = place.id.and_then(|id| self.by_id.get(id)).copied();
+        let Some(index) = place.index else {
+            return by_id.or(self.current);
+        };
+        let by_index = self.newest.get(&index).copied();
+        // All items at one index: the id tells them apart.
+        let is_other = |at: &usize| self.list.get(*at).is_some_and(|item| item.is_another(place.id));
+        match (by_index, by_id) {
+            (Some(at), Some(other)) if is_other(&at) => Some(other),
+            (by_index, _) => by_index,
+        }
+    }
+
+    fn push(&mut self, place: Place<'_>) -> usize {
+        let at = self.list.len();
+        let order = place
+            .index
+            .unwrap_or_else(|| self.list.last().map_or(0, |last| last.order));
+        self.list.push(Item::new(order));
+        if let Some(index) = place.index {
+            self.newest.insert(index, at);
+        }
+        self.name(at, place);
+        at
+    }
+
+    /// From now on the item is found by this id, and is the current one.
+    fn name(&mut self, at: usize, place: Place<'_>) {
+        if let Some(id) = place.id.filter(|id| !id.is_empty()) {
+            self.by_id.insert(id.into(), at);
+        }
+        self.current = Some(at);
+    }
+}
+
+/// The inside of a member that is a text.
+fn text_of(object: Option<&Bytes>, name: &str) -> Option<Bytes> {
+    let object = object?;
+    let value = *members(object).ok()?.get(name)?;
+    inside(value).map(|text| object.slice_ref(text))
+}
