@@ -65,7 +65,7 @@ fn is_vector(raw: &[u8]) -> bool {
             first.is_some_and(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'"' | b'{'))
                 && memchr::memmem::find(raw, b"null").is_none()
         }
-        // What it is cannot be judged here: it is kept.
+        // A form that is not known: it is kept.
         _ => raw != b"null",
     }
 }
