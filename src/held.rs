@@ -20,7 +20,7 @@ use tokio::{
 };
 use tower_llm_layers::{AttemptLog, LayerError, Phase};
 
-use crate::{ChatFrame, Error};
+use crate::{ChatFrame, Error, poll_gate::PollGate};
 
 /// So much later than the deadline the task drops the body: one that is read has failed by itself then.
 const GRACE: Duration = Duration::from_millis(10);
@@ -41,6 +41,8 @@ enum State<B> {
 
 struct Held<B> {
     body: Arc<Shared<B>>,
+    /// Polls of a server find nothing new mostly.
+    gate: PollGate,
     timer: AbortHandle,
     /// How long the call could take.
     limit: Duration,
@@ -72,6 +74,7 @@ impl<B: Body<Data = ChatFrame, Error = Error> + Send + 'static> HeldBody<B> {
         };
         Self(State::Held(Held {
             body,
+            gate: PollGate::default(),
             timer: runtime.spawn(drop_in_time).abort_handle(),
             limit: limit.unwrap_or_default(),
         }))
@@ -98,9 +101,9 @@ impl<B: Body<Data = ChatFrame, Error = Error>> HeldBody<B> {
 }
 
 impl<B: Body<Data = ChatFrame, Error = Error>> Held<B> {
-    fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<ChatFrame>, Error>>> {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<ChatFrame>, Error>>> {
         match lock(&self.body).as_mut() {
-            Some(body) => body.as_mut().poll_frame(cx),
+            Some(body) => self.gate.poll(cx, |cx| body.as_mut().poll_frame(cx)),
             None => Poll::Ready(Some(Err(LayerError::Elapsed {
                 phase: Phase::Deadline,
                 limit: self.limit,

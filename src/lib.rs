@@ -13,6 +13,7 @@ mod free;
 mod held;
 mod in_flight;
 mod known;
+mod poll_gate;
 mod problems;
 mod sent_key;
 mod service_ext;

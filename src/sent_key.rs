@@ -1,7 +1,8 @@
 //! The key that was sent, to be hidden if an upstream echoes it.
 
-use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 
+static X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// What stands in its place.
 const HIDDEN: &str = "[key]";
 /// Anything shorter is no secret, and may well be a word.
@@ -19,7 +20,7 @@ impl From<&HeaderValue> for SentKey {
 
 impl SentKey {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        Self(headers.get(AUTHORIZATION).or_else(|| headers.get("x-api-key")).cloned())
+        Self(headers.get(AUTHORIZATION).or_else(|| headers.get(&X_API_KEY)).cloned())
     }
 
     fn text(&self) -> Option<&str> {
@@ -47,8 +48,12 @@ impl SentKey {
     /// Hides it in the headers of a response.
     pub(crate) fn hide_in(&self, headers: &mut HeaderMap) {
         let Some(key) = self.text() else { return };
-        for value in headers.values_mut() {
-            if value.len() >= key.len() && memchr::memmem::find(value.as_bytes(), key.as_bytes()).is_some() {
+        let Some(first) = key.as_bytes().first() else { return };
+        for value in headers.values_mut().filter(|value| value.len() >= key.len()) {
+            // A value is short: a searcher would cost more than it saves.
+            let text = value.as_bytes();
+            let begins = |at: usize| text.get(at..).is_some_and(|rest| rest.starts_with(key.as_bytes()));
+            if memchr::memchr_iter(*first, text).any(begins) {
                 *value = HeaderValue::from_static(HIDDEN);
             }
         }

@@ -126,11 +126,22 @@ fn documents(start: &[u8]) -> Option<Form> {
         b"\"content\"",
     ];
     let window = start.get(..LOOKED_AT).unwrap_or(start);
-    let first = |names: &[&[u8]]| names.iter().filter_map(|name| memchr::memmem::find(window, name)).min();
-    match (first(&OF_CHUNKS), first(&OF_ANSWERS)) {
-        (Some(chunk), answer) if answer.is_none_or(|answer| chunk < answer) => Some(Form::Events),
-        (None, None) if start.len() < LOOKED_AT => None,
-        _ => Some(Form::Document),
+    let is_one = |names: &[&[u8]], rest: &[u8]| names.iter().any(|name| rest.starts_with(name));
+    // All of them begin with a quote.
+    let first = memchr::memchr_iter(b'"', window).find_map(|quote| {
+        let rest = window.get(quote..)?;
+        // The first letters of them all.
+        if !matches!(rest.get(1), Some(b'c' | b'd' | b'e' | b'm' | b't')) {
+            return None;
+        }
+        if is_one(&OF_CHUNKS, rest) {
+            return Some(Form::Events);
+        }
+        is_one(&OF_ANSWERS, rest).then_some(Form::Document)
+    });
+    match first {
+        None if start.len() < LOOKED_AT => None,
+        first => Some(first.unwrap_or(Form::Document)),
     }
 }
 

@@ -10,6 +10,9 @@ use openrouter_wire::error::UpstreamError;
 /// The longest hint that is kept. The farthest real one is the next midnight, when daily quotas come back.
 const LONGEST_HINT: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// When the limit is reset.
+const RESET_HEADER: &str = "x-ratelimit-reset";
+
 /// The first hint that can be read, clamped.
 pub(super) fn retry_after(headers: &HeaderMap, error: Option<&UpstreamError>, now: SystemTime) -> Option<Duration> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
@@ -22,8 +25,8 @@ pub(super) fn retry_after(headers: &HeaderMap, error: Option<&UpstreamError>, no
         .or_else(|| availability().and_then(duration))
         .or_else(|| error?.retry_after_seconds.and_then(duration))
         .or_else(|| copied("retry-after").and_then(|text| seconds_or_date(text, now)))
-        .or_else(|| header("x-ratelimit-reset").and_then(|text| until(text, now)))
-        .or_else(|| copied("x-ratelimit-reset").and_then(|text| until(text, now)))
+        .or_else(|| header(RESET_HEADER).and_then(|text| until(text, now)))
+        .or_else(|| copied(RESET_HEADER).and_then(|text| until(text, now)))
         .or_else(|| error?.told_wait())
         .map(|wait| wait.min(LONGEST_HINT))
 }
@@ -33,7 +36,7 @@ pub(crate) fn headers_of_errors(headers: &HeaderMap) -> HeaderMap {
     let mut kept = HeaderMap::new();
     for (name, value) in headers {
         let text = name.as_str();
-        if text.contains("retry-after") || text.contains("ratelimit") || text == GENERATION_HEADER.as_str() {
+        if text.starts_with("retry-after") || text == RESET_HEADER || text == GENERATION_HEADER.as_str() {
             kept.append(name.clone(), value.clone());
         }
     }

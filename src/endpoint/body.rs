@@ -51,7 +51,7 @@ struct Events {
     out: BytesMut,
     /// When the last piece went out.
     sent: Option<Instant>,
-    /// For which a frame is held.
+    /// For which frames are held: begun with the first of them.
     turn: Option<Arc<Turn>>,
 }
 
@@ -84,6 +84,10 @@ impl Wake for Turn {
 
 /// So many bytes go out without a wait for more: about what a connection takes in one write.
 const ENOUGH: usize = 16 * 1024;
+/// What a few frames take.
+const A_FEW: usize = ENOUGH / 4;
+/// What an event takes beside its data, at most as a rule.
+const LINES: usize = 64;
 /// A frame that comes so soon after the last piece may not be the last of them.
 const AT_ONCE: Duration = Duration::from_millis(5);
 
@@ -161,18 +165,21 @@ impl EndpointBody {
 impl Events {
     /// The next bytes to send, and whether they are the last.
     ///
-    /// Each piece costs whatever sends it a write of its own. So frames that follow each other at once go out together: one of them is held for
-    /// one turn of the scheduler, in which the connection may bring the next. The first frame, and one that comes later, goes out at once.
+    /// Each piece costs whatever sends it a write of its own. So frames that follow each other at once go out together: the first of them is held
+    /// for one turn of the scheduler, in which the connection may bring more. The first frame of all, and one that comes later, goes out at once.
     fn poll_events(&mut self, cx: &mut Context<'_>) -> Poll<(Option<Bytes>, bool)> {
         loop {
             match self.frames.poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
-                    self.turn = None;
                     let Ok(frame) = frame.into_data() else { continue };
                     let is_first = self.out.is_empty();
                     if !is_first {
-                        // There is more than one: it grows in few steps.
-                        self.out.reserve(ENOUGH / 4);
+                        // There is more than one: it grows in two steps.
+                        let size = self.out.len() + frame.bytes().len() + LINES;
+                        if size > self.out.capacity() {
+                            let whole = if size > A_FEW { ENOUGH + A_FEW } else { A_FEW };
+                            self.out.reserve(whole.max(size) - self.out.len());
+                        }
                     }
                     if let Some(comments) = self.marks.comments() {
                         self.out.put_slice(&comments);

@@ -44,6 +44,10 @@ const VERSION: &str = "anthropic-version";
 /// The id of an answer as Anthropic's SDKs look for it.
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
+/// What an OpenAI or Anthropic SDK says of its call: the seconds that it waits, and how often it has sent it before.
+static CLIENT_TIMEOUT: HeaderName = HeaderName::from_static("x-stainless-timeout");
+static CLIENT_RETRIES: HeaderName = HeaderName::from_static("x-stainless-retry-count");
+
 /// Never passed on, whatever an endpoint is set to: they are the client's secrets, and the upstream has keys of its own.
 static SECRET: [HeaderName; 5] = [
     header::AUTHORIZATION,
@@ -176,7 +180,7 @@ pub(super) fn tell_attempts(headers: &mut HeaderMap, attempts: Option<&AttemptLo
 /// How long the client's SDK waits for the whole call, as it says itself, in seconds.
 pub(super) fn client_timeout(headers: &HeaderMap) -> Option<Duration> {
     const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-    let seconds: f64 = headers.get("x-stainless-timeout")?.to_str().ok()?.trim().parse().ok()?;
+    let seconds: f64 = headers.get(&CLIENT_TIMEOUT)?.to_str().ok()?.trim().parse().ok()?;
     let time = Duration::try_from_secs_f64(seconds).ok()?;
     // No time at all is how some say "no limit".
     (!time.is_zero() && time <= LONGEST).then_some(time)
@@ -184,13 +188,7 @@ pub(super) fn client_timeout(headers: &HeaderMap) -> Option<Duration> {
 
 /// How often the client's SDK has sent the call before, as it says itself.
 pub(super) fn client_retries(headers: &HeaderMap) -> Option<u32> {
-    let retries = headers
-        .get("x-stainless-retry-count")?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()?;
+    let retries = headers.get(&CLIENT_RETRIES)?.to_str().ok()?.trim().parse().ok()?;
     (retries > 0).then_some(retries)
 }
 

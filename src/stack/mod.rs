@@ -16,6 +16,7 @@ mod degradation;
 mod describe;
 mod erased;
 mod error;
+mod exchange;
 mod finish;
 mod known;
 mod limits;
@@ -38,8 +39,9 @@ pub use builder::StackBuilder;
 #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
 pub use caching::ChatCache;
 pub use chat_service::{BoxChatBody, BoxStack, ChatService};
-pub use erased::{ErasedService, StackBody, StackFuture};
+pub use erased::ErasedService;
 pub use error::{BuildError, BuildProblem};
+pub use exchange::{StackBody, StackFuture};
 #[cfg(feature = "settings")]
 pub(crate) use finish::{known_as, named};
 pub(crate) use known::{KnownModels, ModelsOf};

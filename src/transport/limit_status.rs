@@ -46,7 +46,7 @@ const NAMES: [[&str; 3]; 8] = [
 
 /// The limit that is used up first. What is negative or cannot be read is unknown, and says nothing.
 pub(super) fn limit_status(headers: &HeaderMap, now: impl FnOnce() -> SystemTime) -> Option<RateLimitStatus> {
-    if !headers.keys().any(|name| name.as_str().contains("ratelimit")) {
+    if !headers.keys().any(|name| is_of_limits(name.as_str())) {
         return None;
     }
     let now = now();
@@ -59,6 +59,13 @@ pub(super) fn limit_status(headers: &HeaderMap, now: impl FnOnce() -> SystemTime
     });
     let together = text("ratelimit").into_iter().flat_map(|header| structured(header, now));
     separate.chain(together).min_by_key(|status| status.remaining)
+}
+
+/// Whether a header of this name tells of a limit: all names in use begin so.
+fn is_of_limits(name: &str) -> bool {
+    ["x-ratelimit-", "ratelimit", "anthropic-ratelimit-"]
+        .iter()
+        .any(|begin| name.starts_with(begin))
 }
 
 fn status(remaining: &str, limit: Option<&str>, reset: &str, now: SystemTime) -> Option<RateLimitStatus> {

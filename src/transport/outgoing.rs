@@ -29,9 +29,12 @@ static NOT_PASSED: [HeaderName; 12] = [
     DEADLINE_HEADER,
 ];
 
+/// Headers that stand in nearly each request: the content's type, and what the HTTP client adds.
+const OF_THE_CLIENT: usize = 5;
+
 /// The caller's headers that are passed on, and what the upstream wants.
 pub(super) fn headers(from_caller: &HeaderMap, extra: Option<&HeaderMap>, dialect: Dialect) -> HeaderMap {
-    let most = from_caller.len() + extra.map_or(0, HeaderMap::len) + 1;
+    let most = from_caller.len() + extra.map_or(0, HeaderMap::len) + OF_THE_CLIENT;
     let mut headers = HeaderMap::with_capacity(most);
     for (name, value) in from_caller {
         if !NOT_PASSED.contains(name) {

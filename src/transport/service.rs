@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, HeaderName, Method, Request, Response};
 use http_body_util::BodyExt;
 use reqwest::Url;
 use tokio::time::timeout;
@@ -40,6 +40,9 @@ use crate::{
 const LARGEST_ERROR: usize = 256 * 1024;
 /// How long it may take: the head has said already that there is no answer.
 const LONGEST_ERROR: Duration = Duration::from_secs(2);
+
+/// What OpenRouter's cache of responses did.
+static CACHE_STATUS: HeaderName = HeaderName::from_static("x-openrouter-cache-status");
 
 /// What a [`Transport`] returns.
 pub type TransportFuture = Pin<Box<dyn Future<Output = Result<Response<ChatBody>, Error>> + Send>>;
@@ -293,7 +296,7 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
 
 /// Whether the router answered from its own cache of responses: it charges nothing for that, and need not report a cost.
 fn is_cache_hit(headers: &HeaderMap) -> bool {
-    let status = headers.get("x-openrouter-cache-status");
+    let status = headers.get(&CACHE_STATUS);
     status.is_some_and(|status| status.as_bytes().eq_ignore_ascii_case(b"hit"))
 }
 

@@ -67,6 +67,7 @@ where
 {
     type Response = Response<AttemptBody<B>>;
 
+    #[inline]
     fn respond(mut self, result: Result<Response<B>, E>) -> Result<Self::Response, E> {
         let result = match result {
             Ok(mut response) => {

@@ -95,6 +95,7 @@ impl watch::Scope for Used {}
 impl<B, E: Failure> Respond<Response<B>, E> for Used {
     type Response = Response<B>;
 
+    #[inline]
     fn respond(self, mut result: Result<Response<B>, E>) -> Result<Self::Response, E> {
         if let Some((taken, quota)) = self.0 {
             report(taken, quota, &mut result);

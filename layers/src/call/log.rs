@@ -22,7 +22,7 @@ impl AttemptLog {
     /// Every line so far, in order.
     #[must_use]
     pub fn attempts(&self) -> Vec<Attempt> {
-        self.0.lines().clone()
+        self.0.lines().to_vec()
     }
 
     /// How many attempts were sent upstream. What a budget, a price list or a missing key refused is not among them.

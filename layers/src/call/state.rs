@@ -9,10 +9,14 @@ use std::{
     time::Duration,
 };
 
+use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use super::{Attempt, Candidate, Outcome};
 use crate::events::{EventKind, emit};
+
+/// The lines of a call. Most calls make one attempt: its line needs no allocation of its own.
+pub(super) type Lines = SmallVec<[Attempt; 1]>;
 
 /// Shared by all copies of a call.
 pub(crate) struct CallState {
@@ -28,11 +32,11 @@ pub(crate) struct CallState {
     within: Mutex<Vec<(u32, u32)>>,
     /// Whether it has been counted among the calls that retries are a share of.
     counted: std::sync::atomic::AtomicBool,
-    lines: Mutex<Vec<Attempt>>,
+    lines: Mutex<Lines>,
 }
 
 impl CallState {
-    pub(super) const fn new(begun: Instant) -> Self {
+    pub(super) fn new(begun: Instant) -> Self {
         Self {
             begun,
             ends: AtomicU64::new(u64::MAX),
@@ -43,12 +47,12 @@ impl CallState {
             turns: AtomicU32::new(0),
             within: Mutex::new(Vec::new()),
             counted: std::sync::atomic::AtomicBool::new(false),
-            lines: Mutex::new(Vec::new()),
+            lines: Mutex::new(Lines::new()),
         }
     }
 
     /// The lines, whatever a panicking holder left behind: each write is whole.
-    pub(super) fn lines(&self) -> MutexGuard<'_, Vec<Attempt>> {
+    pub(super) fn lines(&self) -> MutexGuard<'_, Lines> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -131,10 +135,6 @@ impl CallState {
     /// Writes a new line; its index.
     pub(super) fn push(&self, line: Attempt) -> usize {
         let mut lines = self.lines();
-        if lines.is_empty() {
-            // Most calls make one attempt, and a line takes a quarter of a kilobyte.
-            lines.reserve_exact(1);
-        }
         lines.push(line);
         lines.len() - 1
     }

@@ -31,6 +31,7 @@ where
 {
     type Response = Response<CircuitBreakerBody<B>>;
 
+    #[inline]
     fn respond(self, result: Result<Response<B>, E>) -> Result<Self::Response, E> {
         match result {
             Ok(response) => {

@@ -29,8 +29,7 @@ impl Running {
     /// Settles the reservation, and records the entry.
     pub(super) fn settle(mut self: Box<Self>, outcome: EntryOutcome, free: bool) {
         let now = crate::util::now();
-        let ended = UtcTime::at(now);
-        let sums = self.sums(outcome, free, ended);
+        let sums = self.sums(outcome, free, now);
         if let Some(reservation) = self.reservation.take() {
             reservation.settle(sums.booked);
         }
@@ -39,7 +38,7 @@ impl Running {
         self.say(&sums);
         self.say_if_cut(outcome, &sums);
         if let Some(ledger) = self.settings.ledger.clone() {
-            ledger.record(&self.entry(outcome, &sums, ended));
+            ledger.record(&self.entry(outcome, &sums, UtcTime::at(now)));
         }
     }
 
@@ -59,7 +58,7 @@ impl Running {
         });
     }
 
-    fn sums(&self, outcome: EntryOutcome, free: bool, ended: UtcTime) -> Sums {
+    fn sums(&self, outcome: EntryOutcome, free: bool, ended: Instant) -> Sums {
         let reserved = self.reservation.as_ref().map_or(UsdAmount::ZERO, Reservation::amount);
         let free = free || self.taken.is_unbilled();
         let is_whole = outcome == EntryOutcome::Answered;
@@ -137,10 +136,10 @@ impl Running {
         }
     }
 
-    fn priced(&self, usage: &TokenUsage, at: UtcTime) -> Option<UsdAmount> {
+    fn priced(&self, usage: &TokenUsage, at: Instant) -> Option<UsdAmount> {
         let listed = || {
             let prices = self.settings.prices.as_ref()?;
-            prices.cost(self.candidate.as_ref()?, usage, at)
+            prices.cost(self.candidate.as_ref()?, usage, UtcTime::at(at))
         };
         // What the budget reserved by is what the ledger estimates by.
         let assumed = || self.assumed?.cost(usage.prompt, usage.answer).ok();
@@ -170,9 +169,9 @@ impl Running {
     }
 
     /// What the longest answer asked for costs.
-    fn longest(&self, at: UtcTime) -> Option<UsdAmount> {
+    fn longest(&self, at: Instant) -> Option<UsdAmount> {
         let prices = self.settings.prices.as_ref()?;
-        let Quote::Known(tariff) = prices.quote(self.candidate.as_ref()?, &self.needs, at) else {
+        let Quote::Known(tariff) = prices.quote(self.candidate.as_ref()?, &self.needs, UtcTime::at(at)) else {
             return None;
         };
         let answer = self.asked.or(tariff.max_answer)?;

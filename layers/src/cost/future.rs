@@ -166,6 +166,7 @@ where
         self.sent();
     }
 
+    #[inline]
     fn respond(mut self, result: Result<Response<B>, E>) -> Result<Self::Response, E> {
         match result {
             Ok(response) => {

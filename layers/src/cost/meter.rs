@@ -62,7 +62,12 @@ impl Meter {
         candidate: Option<Candidate>,
         (line, started, began): (Option<AttemptHandle>, Instant, UtcTime),
     ) -> Self {
-        let needs = request.needs();
+        // Without a price, a budget or a ledger nothing is estimated: the prompt need not be read for it.
+        let needs = if settings.estimates() {
+            request.needs()
+        } else {
+            crate::Needs::default()
+        };
         let call = request.call();
         Self(Some(Box::new(Running {
             settings: Arc::clone(settings),

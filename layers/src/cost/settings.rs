@@ -57,6 +57,13 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// Whether anything is made of an estimate of what an attempt takes.
+    pub(super) fn estimates(&self) -> bool {
+        self.prices.is_some() || self.budgets.is_some() || self.ledger.is_some()
+    }
+}
+
 impl UnknownPrice {
     /// The price to reserve by; `Err` if the attempt is refused, `None` if nothing is reserved.
     pub(super) const fn resolve(self, quote: Quote) -> Result<Option<WorstCasePrice>, ()> {

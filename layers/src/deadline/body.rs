@@ -31,6 +31,7 @@ pub struct DeadlineBody<B> {
 }
 
 impl<B> DeadlineBody<B> {
+    #[inline]
     pub(super) const fn new(inner: B, clock: Option<(Instant, Duration)>) -> Self {
         Self {
             inner: Some(inner),

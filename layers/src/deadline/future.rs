@@ -33,6 +33,7 @@ enum State<F, E> {
 }
 
 impl<F, E> DeadlineFuture<F, E> {
+    #[inline]
     pub(super) const fn started(future: F, clock: Option<(Instant, Duration)>, opened: Option<AttemptLog>) -> Self {
         Self {
             state: State::Started(future),

@@ -27,7 +27,8 @@ where
     /// One has failed: the other one continues, or the next candidate is called. Returns the error if no candidate is left.
     pub(super) fn after(self: Pin<&mut Self>, error: S::Error, turn: &Turn) -> Option<S::Error> {
         let this = self.project();
-        let Some(original) = this.original.as_ref().map(Request::body) else {
+        let others = &mut **this.others;
+        let Some(original) = others.original.as_ref().map(Request::body) else {
             return Some(error);
         };
         let call = original.call();
@@ -40,38 +41,38 @@ where
             FailureKind::BudgetExceeded | FailureKind::ConcurrencyLimited | FailureKind::RateLimited
         );
         if for_now && error.status().is_none() && this.lane.is_some() {
-            if let Some(hedge) = this
+            if let Some(hedge) = others
                 .hedge
                 .as_ref()
                 .filter(|_| call.was_sent_in(turn.number) != Some(true))
             {
                 hedge.refund();
             }
-            this.cursor.give_back(turn.candidate.clone());
+            others.cursor.give_back(turn.candidate.clone());
             return None;
         }
         // Without attempts in the log, as far as the error tells.
         let was_sent = call.was_sent_in(turn.number).unwrap_or_else(|| !is_local(&error));
-        let may_move = this.cursor.learn(&error, &turn.candidate, &turn.along, was_sent);
-        this.largest.note(&error, (&turn.candidate, turn.number), original);
+        let may_move = others.cursor.learn(&error, &turn.candidate, &turn.along, was_sent);
+        others.largest.note(&error, (&turn.candidate, turn.number), original);
         // No hedge is called any more.
         *this.next = Next::Nothing;
         // A failure of the request itself holds for every other candidate that is being called.
         if !may_move && matches!(error.kind(), FailureKind::BadRequest | FailureKind::ContentFiltered) {
             if this.lane.is_some() {
-                *this.stopped = Some(Box::new(error));
+                others.stopped = Some(Box::new(error));
                 return None;
             }
-            if let Some(hedge) = this.beside.take() {
+            if let Some(hedge) = others.beside.take() {
                 hedge.outrun(Some(call));
             }
             return Some(error);
         }
-        if this.lane.is_some() || this.beside.is_some() {
+        if this.lane.is_some() || others.beside.is_some() {
             return None;
         }
         if !may_move {
-            return Some(this.stopped.take().map_or(error, |stopped| *stopped));
+            return Some(others.stopped.take().map_or(error, |stopped| *stopped));
         }
         if call.remaining() == Some(Duration::ZERO) {
             return Some(error);
@@ -80,13 +81,13 @@ where
             call.decided(turn.number, |line| line.note = Some(crate::call::ATTEMPTS_SPENT.into()));
             return Some(error);
         }
-        let next = this
+        let next = others
             .cursor
             .advance(|candidate, reason| pass_over(original, candidate, &reason));
         let (candidate, role) = if let Some(candidate) = next {
-            let is_at_end = this.cursor.is_at_end();
+            let is_at_end = others.cursor.is_at_end();
             let is_last = is_at_end || call.attempts_left() <= 1;
-            let is_last_resort = is_at_end && !this.cursor.has_open();
+            let is_last_resort = is_at_end && !others.cursor.has_open();
             (
                 candidate,
                 Role::InOrder {
@@ -94,17 +95,17 @@ where
                     is_last_resort,
                 },
             )
-        } else if let Some(shortened) = this.largest.take(original) {
+        } else if let Some(shortened) = others.largest.take(original) {
             let tokens = shortened.by_balance.then_some(shortened.tokens);
             let note = match tokens {
                 Some(tokens) => format!("called again for {tokens} tokens, since no candidate gives the whole answer"),
                 None => "called again for a shorter answer, since no candidate gives the whole".to_owned(),
             };
             call.decided(shortened.turn, |line| line.note = Some(note.into()));
-            let is_last_resort = this.cursor.is_at_end() && !this.cursor.has_open();
+            let is_last_resort = others.cursor.is_at_end() && !others.cursor.has_open();
             (shortened.candidate, Role::Shortened { tokens, is_last_resort })
         } else {
-            match this.cursor.last_resort() {
+            match others.cursor.last_resort() {
                 Some(candidate) => (candidate, Role::LastResort),
                 None => return Some(error),
             }
@@ -120,9 +121,12 @@ where
             to: candidate.clone(),
             after: error.kind(),
         });
-        let is_more = this.before.as_ref().is_none_or(|before| !says_more(&**before, &error));
-        if (!matches!(role, Role::InOrder { .. }) || this.cursor.repeats()) && is_more {
-            *this.before = Some(Box::new(error));
+        let is_more = others
+            .before
+            .as_ref()
+            .is_none_or(|before| !says_more(&**before, &error));
+        if (!matches!(role, Role::InOrder { .. }) || others.cursor.repeats()) && is_more {
+            others.before = Some(Box::new(error));
         }
         *this.next = Next::Ask(candidate, role);
         None

@@ -30,12 +30,22 @@ where
     /// Whose turn it is.
     #[pin]
     pub(super) lane: Option<Lane<S::Future>>,
-    /// The hedge: rarely there, hence boxed and not in the future itself.
+    pub(super) next: Next,
+    /// On the heap, since each layer above moves the future.
+    pub(super) others: Box<Others<S, R>>,
+    opened: Option<AttemptLog>,
+}
+
+/// What it takes to call other candidates than the one whose turn it is.
+pub(super) struct Others<S, R>
+where
+    S: Service<Request<R>>,
+{
+    /// The hedge: rarely there.
     pub(super) beside: Option<Pin<Box<Lane<S::Future>>>>,
     /// How long to wait before the hedge is sent: a timer from the first poll on.
     delay: Option<Duration>,
     late: Option<Pin<Box<Sleep>>>,
-    pub(super) next: Next,
     /// The request as it came, while another candidate may need it.
     pub(super) original: Option<Request<R>>,
     /// The service for the next candidate, likewise.
@@ -48,7 +58,6 @@ where
     pub(super) stopped: Option<Box<S::Error>>,
     /// Why the one before failed, if the next is a last resort, or is tried once more: it says more than that this one was refused.
     pub(super) before: Option<Box<S::Error>>,
-    opened: Option<AttemptLog>,
 }
 
 /// What is to be done in addition to waiting for the attempts in flight.
@@ -72,21 +81,14 @@ where
     pub(super) fn start(
         service: &mut S,
         mut request: Request<R>,
-        mut cursor: Cursor,
+        cursor: Cursor,
         hedge: Option<Hedge>,
         opened: Option<AttemptLog>,
     ) -> Self {
-        let mut reasons = Vec::new();
-        let first = cursor.advance(|candidate, reason| {
-            pass_over(request.body(), candidate, &reason);
-            reasons.push(format!("{}: {reason}", candidate.model()));
-        });
-        let mut future = Self {
-            lane: None,
+        let mut others = Box::new(Others {
             beside: None,
             delay: None,
             late: None,
-            next: Next::Nothing,
             original: None,
             service: None,
             cursor,
@@ -94,32 +96,44 @@ where
             hedge,
             stopped: None,
             before: None,
-            opened,
-        };
+        });
+        let mut reasons = Vec::new();
+        let first = others.cursor.advance(|candidate, reason| {
+            pass_over(request.body(), candidate, &reason);
+            reasons.push(format!("{}: {reason}", candidate.model()));
+        });
         let Some(candidate) = first else {
-            future.next = Next::NoCandidate(reasons);
-            return future;
+            return Self {
+                lane: None,
+                next: Next::NoCandidate(reasons),
+                others,
+                opened,
+            };
         };
-        let is_alone = future.cursor.is_at_end();
+        let is_alone = others.cursor.is_at_end();
         let role = if is_alone {
             Role::Only
         } else {
-            future.original = Some(request.clone());
-            future.service = Some(service.clone());
+            others.original = Some(request.clone());
+            others.service = Some(service.clone());
             Role::InOrder {
                 is_last: request.body().call().attempts_left() <= 1,
                 is_last_resort: false,
             }
         };
-        let told = routes_of(request.body(), future.hedge.is_some());
-        let turn = Turn::give(&mut request, candidate, &future.cursor, role);
-        let lane = Lane::new(service.call(request), turn, future.hedge.as_ref(), told);
-        if let Some(hedge) = future.hedge.as_ref().filter(|_| !is_alone) {
+        let told = routes_of(request.body(), others.hedge.is_some());
+        let turn = Turn::give(&mut request, candidate, &others.cursor, role);
+        let lane = Lane::new(service.call(request), turn, others.hedge.as_ref(), told);
+        if let Some(hedge) = others.hedge.as_ref().filter(|_| !is_alone) {
             hedge.deposit();
-            future.delay = hedge.delay(lane.track());
+            others.delay = hedge.delay(lane.track());
         }
-        future.lane = Some(lane);
-        future
+        Self {
+            lane: Some(lane),
+            next: Next::Nothing,
+            others,
+            opened,
+        }
     }
 }
 
@@ -135,7 +149,7 @@ where
         f.debug_struct("FallbackFuture")
             .field("candidate", &self.lane.as_ref().map(Lane::candidate))
             .field("next", &next)
-            .field("beside", &self.beside.as_ref().map(|lane| lane.candidate()))
+            .field("beside", &self.others.beside.as_ref().map(|lane| lane.candidate()))
             .finish_non_exhaustive()
     }
 }
@@ -152,19 +166,20 @@ where
         loop {
             if let Poll::Ready(result) = self.as_mut().poll_lanes(cx) {
                 let mut this = self.as_mut().project();
+                let others = &mut **this.others;
+                others.late = None;
+                others.delay = None;
                 match result {
                     Ok(response) => {
                         *this.next = Next::Silence;
-                        *this.late = None;
-                        *this.delay = None;
-                        let call = this.original.as_ref().map(|request| request.body().call());
+                        let call = others.original.as_ref().map(|request| request.body().call());
                         if let Some(lane) = this.lane.as_ref().as_pin_ref() {
                             lane.outrun(call);
                         }
-                        if let Some(lane) = this.beside.take() {
+                        if let Some(lane) = others.beside.take() {
                             lane.outrun(call);
                             let is_sent = call.and_then(|call| call.was_sent_in(lane.turn()));
-                            if let Some(hedge) = this.hedge.as_ref().filter(|_| is_sent == Some(false)) {
+                            if let Some(hedge) = others.hedge.as_ref().filter(|_| is_sent == Some(false)) {
                                 hedge.refund();
                             }
                         }
@@ -172,12 +187,10 @@ where
                         return Poll::Ready(publish(this.opened, Ok(response)));
                     }
                     Err((error, turn)) => {
-                        *this.late = None;
-                        *this.delay = None;
                         if let Some(error) = self.as_mut().after(error, &turn) {
                             let this = self.project();
                             *this.next = Next::Silence;
-                            let before = this.before.take().filter(|before| says_more(&**before, &error));
+                            let before = this.others.before.take().filter(|before| says_more(&**before, &error));
                             let error = before.map_or(error, |before| *before);
                             return Poll::Ready(publish(this.opened, Err(given_up(error))));
                         }
@@ -204,15 +217,15 @@ where
                 // Polled again after it was ready: stay silent rather than panic.
                 Next::Silence => return Poll::Pending,
             }
-            let this = self.as_mut().project();
-            if let Some(delay) = this.delay.take() {
-                *this.late = Some(Box::pin(sleep(delay)));
+            let others = self.as_mut().project().others;
+            if let Some(delay) = others.delay.take() {
+                others.late = Some(Box::pin(sleep(delay)));
             }
-            let Some(late) = this.late.as_mut() else {
+            let Some(late) = others.late.as_mut() else {
                 return Poll::Pending;
             };
             ready!(late.as_mut().poll(cx));
-            *this.late = None;
+            others.late = None;
             self.as_mut().ask_beside();
         }
     }
@@ -236,10 +249,10 @@ where
             this.lane.set(None);
             return Poll::Ready(result);
         }
-        if let Some(lane) = this.beside.as_mut()
+        if let Some(lane) = this.others.beside.as_mut()
             && let Poll::Ready(result) = lane.as_mut().poll(cx)
         {
-            *this.beside = None;
+            this.others.beside = None;
             return Poll::Ready(result);
         }
         Poll::Pending
@@ -248,12 +261,13 @@ where
     /// It is late: a hedge is to be sent, if that is allowed.
     fn ask_beside(self: Pin<&mut Self>) {
         let this = self.project();
-        let original = this.original.as_ref().map(Request::body);
+        let others = &**this.others;
+        let original = others.original.as_ref().map(Request::body);
         let late = this.lane.as_ref().as_pin_ref().map(|lane| lane.get_ref().turn());
-        let (Some(original), Some(hedge), Some(late)) = (original, this.hedge.as_ref(), late) else {
+        let (Some(original), Some(hedge), Some(late)) = (original, others.hedge.as_ref(), late) else {
             return;
         };
-        let Some((candidate, _)) = beside(this.cursor, hedge, original, late) else {
+        let Some((candidate, _)) = beside(&others.cursor, hedge, original, late) else {
             return;
         };
         if hedge.has_share() {
@@ -266,7 +280,8 @@ where
     /// Tries the next candidate once the service is ready.
     fn poll_ask(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         let mut this = self.project();
-        let Some(service) = this.service.as_mut() else {
+        let others = &mut **this.others;
+        let Some(service) = others.service.as_mut() else {
             return Poll::Pending;
         };
         let ready = ready!(service.poll_ready(cx));
@@ -276,11 +291,11 @@ where
                 (candidate, role)
             }
             Next::AskBeside => {
-                let original = this.original.as_ref().map(Request::body);
+                let original = others.original.as_ref().map(Request::body);
                 let late = this.lane.as_ref().as_pin_ref().map(|lane| lane.get_ref().turn());
-                let found = match (ready, original, this.hedge.as_ref(), late) {
+                let found = match (ready, original, others.hedge.as_ref(), late) {
                     (Ok(()), Some(original), Some(hedge), Some(late)) => {
-                        take_beside(this.cursor, hedge, original, late)
+                        take_beside(&mut others.cursor, hedge, original, late)
                     }
                     // The attempt in flight needs no other service.
                     _ => None,
@@ -297,7 +312,7 @@ where
                 return Poll::Pending;
             }
         };
-        let has_next = !this.cursor.is_at_end() || this.cursor.has_open();
+        let has_next = !others.cursor.is_at_end() || others.cursor.has_open();
         let may_be_needed = match role {
             // It may be called again for a shorter answer.
             Role::InOrder { .. } | Role::Hedge { .. } => true,
@@ -305,21 +320,21 @@ where
             Role::Only | Role::NoChain => false,
         };
         let request = if may_be_needed {
-            this.original.clone()
+            others.original.clone()
         } else {
-            this.original.take()
+            others.original.take()
         };
         let Some(mut request) = request else {
             return Poll::Pending;
         };
-        let told = routes_of(request.body(), this.hedge.is_some());
-        let turn = Turn::give(&mut request, candidate, this.cursor, role);
-        let lane = Lane::new(service.call(request), turn, this.hedge.as_ref(), told);
+        let told = routes_of(request.body(), others.hedge.is_some());
+        let turn = Turn::give(&mut request, candidate, &others.cursor, role);
+        let lane = Lane::new(service.call(request), turn, others.hedge.as_ref(), told);
         if matches!(role, Role::Hedge { .. }) {
-            *this.beside = Some(Box::pin(lane));
+            others.beside = Some(Box::pin(lane));
         } else {
-            if let Some(hedge) = this.hedge.as_ref().filter(|_| has_next) {
-                *this.delay = hedge.delay(lane.track());
+            if let Some(hedge) = others.hedge.as_ref().filter(|_| has_next) {
+                others.delay = hedge.delay(lane.track());
             }
             this.lane.set(Some(lane));
         }

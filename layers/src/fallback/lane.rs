@@ -22,7 +22,7 @@ pub(super) struct Turn {
     pub(super) number: u32,
     pub(super) along: Vec<Candidate>,
     /// What its answer is to be marked with.
-    mark: Option<Degraded>,
+    mark: Option<Box<Degraded>>,
 }
 
 /// One attempt in flight.
@@ -50,7 +50,7 @@ impl Turn {
         {
             let shortened = Degraded::shortened(FailureKind::InsufficientFunds, tokens, body.model());
             if body.budgeted().is_some_and(|body| body.set_max_tokens(tokens)) {
-                mark = Some(shortened);
+                mark = Some(Box::new(shortened));
             }
         }
         if body.model() != Some(candidate.model()) {
@@ -66,7 +66,8 @@ impl Turn {
             }
         }
         let mut along = Vec::new();
-        if !matches!(role, Role::LastResort | Role::Shortened { .. }) {
+        let goes_along = cursor.chain().along() > 0;
+        if goes_along && !matches!(role, Role::LastResort | Role::Shortened { .. }) {
             // What the router makes of them could not be marked.
             let whole = cursor.rest().take_while(|next| !cursor.chain().is_cheaper(next));
             let same = whole.filter(|next| next.upstream() == candidate.upstream());
@@ -92,7 +93,7 @@ impl Turn {
 }
 
 /// The mark of an answer by a cheaper model; `None` if the request named that model.
-fn mark<R: LlmRequest>(request: &R, candidate: &Candidate, chain: &Chain) -> Option<Degraded> {
+fn mark<R: LlmRequest>(request: &R, candidate: &Candidate, chain: &Chain) -> Option<Box<Degraded>> {
     let asked = request.model();
     if !chain.is_cheaper(candidate) || asked == Some(candidate.model()) {
         return None;
@@ -102,16 +103,17 @@ fn mark<R: LlmRequest>(request: &R, candidate: &Candidate, chain: &Chain) -> Opt
         Outcome::Failed(kind) => Some(kind),
         _ => None,
     });
-    Some(Degraded {
+    Some(Box::new(Degraded {
         source: DegradedSource::CheaperModel,
         reason,
         age: None,
         asked: asked.map(Box::from),
         max_tokens: None,
-    })
+    }))
 }
 
 impl<F> Lane<F> {
+    #[inline]
     pub(super) fn new(future: F, turn: Turn, hedge: Option<&Hedge>, (route, streaming): (Route, bool)) -> Self {
         let track = hedge.and_then(|hedge| hedge.track(&turn.candidate, route, streaming));
         Self {

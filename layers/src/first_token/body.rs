@@ -37,6 +37,7 @@ enum End {
 }
 
 impl<B: Body> FirstTokenBody<B> {
+    #[inline]
     pub(super) const fn new(held: VecDeque<B::Data>, first: B::Data, inner: B, failing: FailingReasons) -> Self {
         Self {
             held,

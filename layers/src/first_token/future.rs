@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{Response, response::Parts};
+use http::Response;
 use http_body::Body;
 use pin_project::pin_project;
 
@@ -35,14 +35,14 @@ pub struct FirstTokenFuture<F, B: Body> {
 #[pin_project(project = StateProjection, project_replace = StateOwned)]
 enum State<F, B: Body> {
     Calling(#[pin] F),
-    Holding(Holding<B>),
+    /// On the heap: it is there only if the answer did not begin with the first poll of its body.
+    Holding(Box<Holding<B>>),
     Ended,
 }
 
 /// A response whose answer has not begun.
 struct Holding<B: Body> {
-    parts: Parts,
-    body: B,
+    response: Response<B>,
     held: VecDeque<B::Data>,
     bytes: usize,
     failing: FailingReasons,
@@ -51,6 +51,7 @@ struct Holding<B: Body> {
 }
 
 impl<F, B: Body> FirstTokenFuture<F, B> {
+    #[inline]
     pub(super) const fn new(attempt: Option<AttemptHandle>, failing: FailingReasons, response: F) -> Self {
         Self {
             attempt,
@@ -89,56 +90,53 @@ where
             let response = ready!(response.poll(cx));
             state.set(State::Ended);
             // Most answers begin with their first frame: then nothing is put away.
-            let (parts, body) = response?.into_parts();
-            let held = VecDeque::new();
-            let bytes = 0;
-            let holding = Holding {
-                parts,
-                body,
-                held,
-                bytes,
+            let mut holding = Holding {
+                response: response?,
+                held: VecDeque::new(),
+                bytes: 0,
                 failing: std::mem::take(this.failing),
                 failed: None,
             };
-            return begin(state, holding, attempt, cx);
+            return match holding.poll_begin(cx) {
+                Poll::Ready(first) => Poll::Ready(first.map(|first| holding.begun(first, attempt))),
+                Poll::Pending => {
+                    state.set(State::Holding(Box::new(holding)));
+                    Poll::Pending
+                }
+            };
         }
-        match state.as_mut().project_replace(State::Ended) {
-            StateOwned::Holding(holding) => begin(state, holding, attempt, cx),
-            StateOwned::Calling(_) | StateOwned::Ended => Poll::Pending,
-        }
+        let StateProjection::Holding(holding) = state.as_mut().project() else {
+            return Poll::Pending;
+        };
+        let first = ready!(holding.poll_begin(cx));
+        // On failure the body, and so the connection, is dropped here: before the next attempt.
+        Poll::Ready(match (state.project_replace(State::Ended), first) {
+            (StateOwned::Holding(holding), Ok(first)) => Ok(holding.begun(first, attempt)),
+            (_, Err(error)) => Err(error),
+            (StateOwned::Calling(_) | StateOwned::Ended, Ok(_)) => return Poll::Pending,
+        })
     }
 }
 
-/// Begins the answer, or continues to hold frames back. On failure the body, and so the connection, is dropped before the next attempt.
-fn begin<F, B>(
-    mut state: Pin<&mut State<F, B>>,
-    mut holding: Holding<B>,
-    attempt: Option<&AttemptHandle>,
-    cx: &mut Context<'_>,
-) -> Poll<Result<Response<FirstTokenBody<B>>, B::Error>>
+impl<B: Body> Holding<B>
 where
-    B: Body + Unpin,
     B::Data: Frame,
-    B::Error: From<LayerError>,
 {
-    let Poll::Ready(begun) = holding.poll_begin(cx) else {
-        state.set(State::Holding(holding));
-        return Poll::Pending;
-    };
-    let first = begun?;
-    let Holding {
-        parts,
-        body,
-        held,
-        failing,
-        ..
-    } = holding;
-    let provider = || first.provider().or_else(|| held.iter().find_map(Frame::provider));
-    if let Some((attempt, provider)) = attempt.and_then(|attempt| Some((attempt, provider()?))) {
-        attempt.served_by(&provider);
+    /// The response, whose answer begins with this frame behind those that were held.
+    #[inline]
+    fn begun(self, first: B::Data, attempt: Option<&AttemptHandle>) -> Response<FirstTokenBody<B>> {
+        let Self {
+            response,
+            held,
+            failing,
+            ..
+        } = self;
+        let provider = || first.provider().or_else(|| held.iter().find_map(Frame::provider));
+        if let Some((attempt, provider)) = attempt.and_then(|attempt| Some((attempt, provider()?))) {
+            attempt.served_by(&provider);
+        }
+        response.map(|body| FirstTokenBody::new(held, first, body, failing))
     }
-    let body = FirstTokenBody::new(held, first, body, failing);
-    Poll::Ready(Ok(Response::from_parts(parts, body)))
 }
 
 impl<B> Holding<B>
@@ -150,7 +148,7 @@ where
     /// The frame with which the answer begins.
     fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<Result<B::Data, B::Error>> {
         for _ in 0..FRAMES_A_TURN {
-            let next = ready!(Pin::new(&mut self.body).poll_frame(cx));
+            let next = ready!(Pin::new(self.response.body_mut()).poll_frame(cx));
             if let Some(failed) = self.failed.take() {
                 if !matches!(next, Some(Ok(_))) {
                     return Poll::Ready(Err((*failed).into()));

@@ -50,6 +50,7 @@ where
 {
     type Response = Response<ObserveBody<B>>;
 
+    #[inline]
     fn respond(mut self, result: Result<Response<B>, E>) -> Result<Self::Response, E> {
         match publish(&mut self.opened, result) {
             Ok(response) => {

@@ -150,6 +150,7 @@ impl Scope for Passed {}
 impl<B, E: Failure> Respond<Response<B>, E> for Passed {
     type Response = Response<B>;
 
+    #[inline]
     fn respond(self, result: Result<Response<B>, E>) -> Result<Self::Response, E> {
         if let Some(ticket) = self.0 {
             match &result {

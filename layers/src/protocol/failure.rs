@@ -186,21 +186,18 @@ impl FailureMarks {
 
 /// Gives the log of a call to the caller: in the response's extensions, or on the error. The layer that opened the call
 /// has the log, and publishes it once.
+#[inline]
 pub(crate) fn publish<B, E: Failure>(
     log: &mut Option<AttemptLog>,
-    result: Result<Response<B>, E>,
+    mut result: Result<Response<B>, E>,
 ) -> Result<Response<B>, E> {
-    let Some(log) = log.take() else {
-        return result;
-    };
-    match result {
-        Ok(mut response) => {
-            response.extensions_mut().insert(log);
-            Ok(response)
-        }
-        Err(mut error) => {
-            error.marks_mut().attach(log);
-            Err(error)
+    if let Some(log) = log.take() {
+        match &mut result {
+            Ok(response) => {
+                response.extensions_mut().insert(log);
+            }
+            Err(error) => error.marks_mut().attach(log),
         }
     }
+    result
 }

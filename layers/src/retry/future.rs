@@ -32,8 +32,8 @@ where
 {
     #[pin]
     state: State<S::Future, S::Error>,
-    /// The request for the next attempt, while there may be one.
-    again: Option<Request<R>>,
+    /// The request for the next attempt, while there may be one: on the heap, since the future is moved by each layer above.
+    again: Option<Box<Request<R>>>,
     service: S,
     shared: Arc<(RetryPolicy, M)>,
     delays: Option<M::Delays>,
@@ -49,7 +49,7 @@ where
 enum State<F, E> {
     Calling(#[pin] F),
     Refused(Option<E>),
-    Waiting(#[pin] Sleep),
+    Waiting(Pin<Box<Sleep>>),
     Readying,
     Ended,
 }
@@ -59,9 +59,10 @@ where
     S: Service<Request<R>>,
     M: Schedule,
 {
+    #[inline]
     pub(super) fn new(
         first: Result<S::Future, S::Error>,
-        again: Option<Request<R>>,
+        again: Option<Box<Request<R>>>,
         service: S,
         shared: Arc<(RetryPolicy, M)>,
         opened: Option<AttemptLog>,
@@ -143,7 +144,7 @@ where
                             }
                             note_wait(request.body(), &error, *this.attempts, wait);
                             *this.failed = Some(error);
-                            this.state.set(State::Waiting(sleep(wait)));
+                            this.state.set(State::Waiting(Box::pin(sleep(wait))));
                         }
                         Decision::GiveUp(reason) => {
                             note_end(request.body(), &error, *this.attempts, reason);
@@ -159,7 +160,7 @@ where
                     return Poll::Ready(publish(this.opened, give_up(refusal)));
                 }
                 StateProjection::Waiting(timer) => {
-                    ready!(timer.poll(cx));
+                    ready!(timer.as_mut().poll(cx));
                     this.state.set(State::Readying);
                 }
                 StateProjection::Readying => {
@@ -168,7 +169,7 @@ where
                         return Poll::Ready(publish(this.opened, give_up(error)));
                     }
                     let failed = this.failed.take();
-                    let request = this.again.as_ref().map(Request::body);
+                    let request = this.again.as_ref().map(|request| request.body());
                     // Another one has taken the last attempt meanwhile, beside this one.
                     let spent = request.filter(|request| request.call().attempts_left() == 0);
                     if let (Some(request), Some(error)) = (spent, failed) {
@@ -183,7 +184,7 @@ where
                     let Some(request) = next else {
                         return Poll::Pending;
                     };
-                    this.state.set(State::Calling(this.service.call(request)));
+                    this.state.set(State::Calling(this.service.call(*request)));
                 }
                 // Polled again after it was ready: stay silent rather than panic.
                 StateProjection::Ended => return Poll::Pending,

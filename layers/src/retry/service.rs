@@ -63,7 +63,7 @@ where
             let model = model.map(str::to_owned);
             (None, Err(LayerError::RetriesSpent { model }.into()))
         } else {
-            let again = (policy.max_attempts > 1).then(|| request.clone());
+            let again = (policy.max_attempts > 1).then(|| Box::new(request.clone()));
             (again, Ok(self.inner.call(request)))
         };
         // The service that is ready takes this attempt; its clone, made ready in its own time, takes the next ones.

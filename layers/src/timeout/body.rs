@@ -11,7 +11,7 @@ use http_body::{Body, Frame as BodyFrame, SizeHint};
 use pin_project::pin_project;
 use tokio::time::Instant;
 
-use super::{MinThroughput, Timeouts};
+use super::{MinThroughput, timeouts::AnswerLimits};
 use crate::{
     Frame, LayerError, Phase,
     util::{Alarm, now},
@@ -30,33 +30,61 @@ pub struct AttemptTimeoutBody<B> {
     inner: Option<B>,
     /// Made when it first has to wait.
     timer: Option<Alarm>,
-    timeouts: Timeouts,
+    idle: Option<Duration>,
     /// Since when it has waited without a frame; `None` while frames are read.
     waiting_since: Option<Instant>,
-    /// Since when it has waited within the present window of the minimum throughput.
-    window_since: Option<Instant>,
-    /// Time waited before that, and tokens that came, in the present window.
-    window_waited: Duration,
-    window_tokens: u32,
+    /// The minimum throughput, if there is one: on the heap, since each layer above moves the body.
+    window: Option<Box<Window>>,
     /// Not `Unpin`, so that the wrong order, `FirstToken` around this, does not compile.
     #[pin]
     wrong_order: PhantomPinned,
 }
 
+/// The present window of the minimum throughput.
+#[derive(Debug)]
+struct Window {
+    min_throughput: MinThroughput,
+    /// Since when it has waited within this window.
+    since: Option<Instant>,
+    /// Time waited before that, and tokens that came.
+    waited: Duration,
+    tokens: u32,
+}
+
+impl Window {
+    const fn new(min_throughput: MinThroughput) -> Self {
+        Self {
+            min_throughput,
+            since: None,
+            waited: Duration::ZERO,
+            tokens: 0,
+        }
+    }
+
+    /// So many tokens came.
+    fn add(&mut self, tokens: u32) {
+        let waited = self.since.take().map_or(Duration::ZERO, crate::util::since);
+        self.waited = self.waited.saturating_add(waited);
+        self.tokens = self.tokens.saturating_add(tokens);
+    }
+
+    /// When it ends, if nothing comes from now on.
+    fn end(&mut self, now: Instant) -> Instant {
+        let since = *self.since.get_or_insert(now);
+        after(since, self.min_throughput.window.saturating_sub(self.waited))
+    }
+}
+
 impl<B> AttemptTimeoutBody<B> {
-    pub(super) fn new(inner: B, mut timeouts: Timeouts) -> Self {
-        // A floor of nothing, or of an instant, is no floor.
-        timeouts.min_throughput = timeouts
-            .min_throughput
-            .filter(|min_throughput| min_throughput.tokens > 0 && !min_throughput.window.is_zero());
+    #[inline]
+    pub(super) fn new(inner: B, limits: AnswerLimits) -> Self {
+        let window = limits.min_throughput.map(Window::new);
         Self {
             inner: Some(inner),
             timer: None,
-            timeouts,
+            idle: limits.idle,
             waiting_since: None,
-            window_since: None,
-            window_waited: Duration::ZERO,
-            window_tokens: 0,
+            window: window.map(Box::new),
             wrong_order: PhantomPinned,
         }
     }
@@ -81,11 +109,8 @@ where
         };
         match inner.poll_frame(cx) {
             Poll::Ready(frame) => {
-                if let (Some(_), Some(Ok(frame))) = (this.timeouts.min_throughput, &frame) {
-                    let waited = this.window_since.take().map_or(Duration::ZERO, crate::util::since);
-                    *this.window_waited = this.window_waited.saturating_add(waited);
-                    let tokens = frame.data_ref().map_or(0, Frame::tokens);
-                    *this.window_tokens = this.window_tokens.saturating_add(tokens);
+                if let (Some(window), Some(Ok(frame))) = (this.window, &frame) {
+                    window.add(frame.data_ref().map_or(0, Frame::tokens));
                 }
                 *this.waiting_since = None;
                 Poll::Ready(frame)
@@ -111,37 +136,31 @@ where
     /// Nothing is there: how long has that been so?
     fn poll_clocks(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<B> {
         let mut this = self.project();
-        if this.timeouts.idle.is_none() && this.timeouts.min_throughput.is_none() {
+        if this.idle.is_none() && this.window.is_none() {
             return Poll::Pending;
         }
         loop {
             let now = now();
             let silent_since = *this.waiting_since.get_or_insert(now);
-            if let Some(idle) = this.timeouts.idle.filter(|idle| now >= after(silent_since, *idle)) {
+            if let Some(idle) = this.idle.filter(|idle| now >= after(silent_since, *idle)) {
                 this.inner.set(None);
                 return Poll::Ready(Some(Err(elapsed(Phase::Idle, idle))));
             }
-            let window_since = *this.window_since.get_or_insert(now);
-            let window_end = |min_throughput: MinThroughput| {
-                after(window_since, min_throughput.window.saturating_sub(*this.window_waited))
-            };
-            if let Some(min_throughput) = this
-                .timeouts
-                .min_throughput
-                .filter(|min_throughput| now >= window_end(*min_throughput))
-            {
-                if *this.window_tokens < min_throughput.tokens {
+            let idle_at = this.idle.map(|idle| after(silent_since, idle));
+            let window_at = this.window.as_mut().map(|window| window.end(now));
+            if let Some(window) = this.window.as_mut().filter(|_| window_at.is_some_and(|end| now >= end)) {
+                let floor = window.min_throughput;
+                if window.tokens < floor.tokens {
                     this.inner.set(None);
-                    return Poll::Ready(Some(Err(elapsed(Phase::Throughput, min_throughput.window))));
+                    return Poll::Ready(Some(Err(elapsed(Phase::Throughput, floor.window))));
                 }
-                *this.window_tokens = 0;
-                *this.window_waited = Duration::ZERO;
-                *this.window_since = Some(now);
+                **window = Window {
+                    since: Some(now),
+                    ..Window::new(floor)
+                };
                 continue;
             }
-            let idle_at = this.timeouts.idle.map(|idle| after(silent_since, idle));
-            let pace_at = this.timeouts.min_throughput.map(window_end);
-            let Some(at) = idle_at.into_iter().chain(pace_at).min() else {
+            let Some(at) = idle_at.into_iter().chain(window_at).min() else {
                 return Poll::Pending;
             };
             // One timer, moved only when it fires or is too late: frames do not touch it.

@@ -10,8 +10,9 @@ use pin_project::pin_project;
 use tokio::time::Instant;
 
 use super::{
-    AttemptTimeoutBody, Timeouts,
+    AttemptTimeoutBody,
     body::{after, elapsed},
+    timeouts::AnswerLimits,
 };
 use crate::{
     AttemptHandle, Candidate, LayerError, Phase,
@@ -29,7 +30,8 @@ pub struct AttemptTimeoutFuture<F> {
     timer: Option<Alarm>,
     phase: Phase,
     limit: Option<Duration>,
-    timeouts: Timeouts,
+    /// The limits once the answer has begun.
+    limits: AnswerLimits,
     /// The line of the attempt: it says how long the attempt waited on our side, which is not the upstream's doing.
     line: Option<AttemptHandle>,
     granted: Duration,
@@ -38,10 +40,11 @@ pub struct AttemptTimeoutFuture<F> {
 }
 
 impl<F> AttemptTimeoutFuture<F> {
+    #[inline]
     pub(super) const fn new(
         inner: F,
         (phase, limit): (Phase, Option<Duration>),
-        timeouts: Timeouts,
+        limits: AnswerLimits,
         line: Option<AttemptHandle>,
     ) -> Self {
         Self {
@@ -49,7 +52,7 @@ impl<F> AttemptTimeoutFuture<F> {
             timer: None,
             phase,
             limit,
-            timeouts,
+            limits,
             line,
             granted: Duration::ZERO,
             ends: None,
@@ -83,8 +86,8 @@ where
         };
         if let Poll::Ready(result) = inner.poll(cx) {
             this.inner.set(None);
-            let timeouts = *this.timeouts;
-            return Poll::Ready(result.map(|response| response.map(|body| AttemptTimeoutBody::new(body, timeouts))));
+            let limits = *this.limits;
+            return Poll::Ready(result.map(|response| response.map(|body| AttemptTimeoutBody::new(body, limits))));
         }
         let Some(limit) = *this.limit else {
             return Poll::Pending;
@@ -94,7 +97,7 @@ where
         let timer = this.timer.get_or_insert_with(|| Alarm::at(*ends));
         loop {
             // A plain answer that has begun to arrive may be silent no longer than a stream.
-            let idle = this.timeouts.idle.filter(|_| *this.phase == Phase::Response);
+            let idle = this.limits.idle.filter(|_| *this.phase == Phase::Response);
             let last = idle.and_then(|_| this.line.as_ref()?.received_last());
             let silent_at = last.zip(idle).and_then(|(last, idle)| last.checked_add(idle));
             let silent_at = silent_at.filter(|silent_at| *silent_at < *ends);

@@ -43,6 +43,6 @@ where
         let timeouts = self.timeouts.adapted(body.reasoning_time(), body.call().timeouts());
         let start = timeouts.start(body.is_streaming(), body.call().is_last());
         let line = body.call().attempt();
-        AttemptTimeoutFuture::new(self.inner.call(request), start, timeouts, line)
+        AttemptTimeoutFuture::new(self.inner.call(request), start, timeouts.of_answer(), line)
     }
 }

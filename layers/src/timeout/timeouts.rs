@@ -41,6 +41,13 @@ impl Default for Timeouts {
     }
 }
 
+/// The limits of an answer that has begun.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AnswerLimits {
+    pub(super) idle: Option<Duration>,
+    pub(super) min_throughput: Option<MinThroughput>,
+}
+
 /// Added to the time for reasoning, for the answer itself of a plain attempt.
 const ANSWER_AFTER_REASONING: Duration = Duration::from_secs(60);
 
@@ -56,6 +63,17 @@ impl Timeouts {
         self.response = own.response.or(self.response);
         self.idle = own.idle.or(self.idle);
         self
+    }
+
+    /// The limits once the answer has begun.
+    pub(super) fn of_answer(&self) -> AnswerLimits {
+        AnswerLimits {
+            idle: self.idle,
+            // A floor of nothing, or of an instant, is no floor.
+            min_throughput: self
+                .min_throughput
+                .filter(|min_throughput| min_throughput.tokens > 0 && !min_throughput.window.is_zero()),
+        }
     }
 
     /// Which timeout an attempt starts with, and its duration.

@@ -8,6 +8,7 @@ use std::{
 };
 use std::{marker::PhantomData, time::Duration};
 
+use pin_project::pin_project;
 use tokio::time::Instant;
 use tokio::{
     task::coop::has_budget_remaining,
@@ -81,27 +82,34 @@ impl Drop for Still {
 /// It is registered once for a task; after that a poll looks at the clock alone. The clock also has the last word if the task has used up its
 /// cooperative budget: then tokio's own timers are pending, however late it is.
 #[derive(Debug)]
-pub(crate) struct Alarm {
-    sleep: Pin<Box<Sleep>>,
+pub(crate) struct Alarm(Pin<Box<Timer>>);
+
+/// All of it on the heap: futures and bodies that hold one are moved by each layer above.
+#[pin_project]
+#[derive(Debug)]
+struct Timer {
+    #[pin]
+    sleep: Sleep,
     /// The task that it wakes already.
     registered: Option<Waker>,
 }
 
 impl Alarm {
     pub(crate) fn at(deadline: Instant) -> Self {
-        Self {
-            sleep: Box::pin(sleep_until(deadline)),
+        Self(Box::pin(Timer {
+            sleep: sleep_until(deadline),
             registered: None,
-        }
+        }))
     }
 
     pub(crate) fn deadline(&self) -> Instant {
-        self.sleep.deadline()
+        self.0.sleep.deadline()
     }
 
     pub(crate) fn reset(&mut self, deadline: Instant) {
-        self.registered = None;
-        self.sleep.as_mut().reset(deadline);
+        let timer = self.0.as_mut().project();
+        *timer.registered = None;
+        timer.sleep.reset(deadline);
     }
 
     /// Within a poll time stands still: if it fires meanwhile, it wakes the task once more.
@@ -109,13 +117,13 @@ impl Alarm {
         if now() >= self.deadline() {
             return Poll::Ready(());
         }
-        let waker = cx.waker();
-        if self.registered.as_ref().is_some_and(|known| known.will_wake(waker)) {
+        let (timer, waker) = (self.0.as_mut().project(), cx.waker());
+        if timer.registered.as_ref().is_some_and(|known| known.will_wake(waker)) {
             return Poll::Pending;
         }
         let can_register = has_budget_remaining();
-        let polled = self.sleep.as_mut().poll(cx);
-        self.registered = (polled.is_pending() && can_register).then(|| waker.clone());
+        let polled = timer.sleep.poll(cx);
+        *timer.registered = (polled.is_pending() && can_register).then(|| waker.clone());
         polled
     }
 }

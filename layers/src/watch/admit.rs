@@ -76,6 +76,7 @@ where
     A: Admit<R, S::Error>,
 {
     /// Polls this future and maps its result.
+    #[inline]
     pub const fn calling(future: S::Future, respond: A::Respond) -> Self {
         Self::admitted(WatchFuture::calling(future, respond))
     }
@@ -102,6 +103,7 @@ where
         }
     }
 
+    #[inline]
     const fn admitted(future: Admitted<S, R, A>) -> Self {
         Self {
             state: State::Admitted(future),

@@ -45,6 +45,7 @@ pub struct WatchBody<B, W: Scope> {
 
 impl<B: Body, W: Watch<B::Data, B::Error>> WatchBody<B, W> {
     /// Watches a body.
+    #[inline]
     pub fn new(inner: B, mut watch: W) -> Self {
         let is_ended = inner.is_end_stream();
         if is_ended {

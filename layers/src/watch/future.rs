@@ -34,6 +34,7 @@ impl Scope for Pass {}
 impl<T, E> Respond<T, E> for Pass {
     type Response = T;
 
+    #[inline]
     fn respond(self, result: Result<T, E>) -> Result<T, E> {
         result
     }
@@ -56,6 +57,7 @@ enum State<F, E> {
 
 impl<F, E, W: Scope> WatchFuture<F, E, W> {
     /// Polls this future and maps its result.
+    #[inline]
     pub const fn calling(future: F, respond: W) -> Self {
         Self {
             state: State::Calling(future),
@@ -93,12 +95,10 @@ where
                 if let Some(respond) = this.respond.as_mut() {
                     respond.polled();
                 }
-                let result = {
-                    let _inside = this.respond.as_ref().and_then(Scope::enter);
-                    let result = ready!(future.poll(cx));
-                    this.state.set(State::Ended);
-                    result
-                };
+                let inside = this.respond.as_ref().and_then(Scope::enter);
+                let result = ready!(future.poll(cx));
+                this.state.set(State::Ended);
+                drop(inside);
                 let respond = this.respond.take();
                 respond.map_or(Poll::Pending, |respond| Poll::Ready(respond.respond(result)))
             }

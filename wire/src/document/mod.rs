@@ -43,6 +43,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 pub struct Document {
     original: Bytes,
     members: Arc<[Member]>,
+    /// The [bits](bit_of) of its members' keys: most questions are for a member that is not there.
+    keys: u64,
     /// The position of the opening brace.
     open: usize,
     /// The position of the closing brace.
@@ -69,6 +71,7 @@ impl Document {
         Self {
             original: Bytes::from_static(b"{}"),
             members: Arc::default(),
+            keys: 0,
             open: 0,
             close: 1,
             edits: Vec::new(),
@@ -101,6 +104,7 @@ impl Document {
         cursor.peek()?;
         let open = cursor.at();
         let mut members: Vec<Member> = Vec::with_capacity(16);
+        let mut keys = 0;
         let mut room = open + 1;
         cursor.object(|key, cursor| {
             if members.len() == most {
@@ -112,9 +116,15 @@ impl Document {
             let value = value..cursor.at();
             let from = room;
             room = cursor.separator() + 1;
+            let unescaped: Option<Box<str>> = key.plain().is_none().then(|| key.to_str().into());
+            keys |= bit_of(
+                unescaped
+                    .as_deref()
+                    .map_or_else(|| key.plain().unwrap_or_default(), str::as_bytes),
+            );
             members.push(Member {
                 key: key.range(),
-                unescaped: key.plain().is_none().then(|| key.to_str().into()),
+                unescaped,
                 value,
                 room: from..room - 1,
             });
@@ -125,6 +135,7 @@ impl Document {
         Ok(Self {
             original,
             members: members.into(),
+            keys,
             open,
             close,
             edits: Vec::new(),
@@ -204,12 +215,22 @@ impl Document {
     }
 
     fn last(&self, key: &str) -> Option<&Member> {
+        if self.keys & bit_of(key.as_bytes()) == 0 {
+            return None;
+        }
         self.members.iter().rev().find(|member| self.is(member, key))
     }
 
     fn slice(&self, range: &Range<usize>) -> &[u8] {
         self.original.get(range.clone()).unwrap_or_default()
     }
+}
+
+/// One of 64 bits, by the length of a key and its first and last bytes: another key may have the same.
+fn bit_of(key: &[u8]) -> u64 {
+    let (first, last) = (key.first().copied(), key.last().copied());
+    let sum = key.len() + usize::from(first.unwrap_or_default()) + 5 * usize::from(last.unwrap_or_default());
+    1 << (sum % 64)
 }
 
 impl Default for Document {

@@ -3,7 +3,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 
-use super::Document;
+use super::{Document, bit_of};
 
 fn document(text: &str) -> Document {
     Document::parse(Bytes::copy_from_slice(text.as_bytes())).unwrap()
@@ -20,6 +20,23 @@ fn edited(text: &str, edit: impl FnOnce(&mut Document)) -> String {
     assert_eq!(document.to_bytes(), joined);
     assert_eq!(document.len(), joined.len());
     String::from_utf8(joined).unwrap()
+}
+
+#[test]
+fn keys_of_one_bit_are_distinguished() {
+    // Each has the same bit as `stop`, or is `stop` with an escape.
+    let alike: Vec<String> = (b'a'..=b'z')
+        .flat_map(|first| (b'a'..=b'z').map(move |last| [first, b'x', b'x', last]))
+        .filter(|key| bit_of(key) == bit_of(b"stop"))
+        .map(|key| String::from_utf8_lossy(&key).into_owned())
+        .collect();
+    assert!(!alike.is_empty());
+    for key in alike {
+        let document = document(&format!("{{\"{key}\":1}}"));
+        assert_eq!((document.get("stop"), document.get(&key)), (None, Some(&b"1"[..])));
+    }
+    let escaped = document(r#"{"st\u006fp":2}"#);
+    assert_eq!(escaped.get("stop"), Some(&b"2"[..]));
 }
 
 #[test]
