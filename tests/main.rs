@@ -58,6 +58,7 @@ mod connections;
 mod degrade;
 #[cfg(test)]
 mod endpoint;
+#[cfg(test)]
 mod endpoint_encoding;
 #[cfg(test)]
 mod endpoint_errors;
@@ -65,6 +66,8 @@ mod endpoint_errors;
 mod endpoint_routes;
 #[cfg(test)]
 mod endpoint_streams;
+#[cfg(test)]
+mod endpoint_waiting;
 #[cfg(test)]
 mod events;
 #[cfg(test)]

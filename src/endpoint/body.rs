@@ -21,7 +21,12 @@ use tokio::{task::yield_now, time::Instant};
 
 use tower_llm_layers::{AttemptLog, Candidate, Resumed, Resumption};
 
-use super::{envelope::Shape, events::EventWriter, problem::Problem};
+use super::{
+    envelope::Shape,
+    events::EventWriter,
+    problem::Problem,
+    waiting::{Next, Waiting},
+};
 use crate::{ChatFrame, Error, held::HeldBody, stack::StackBody};
 
 /// The body of an endpoint's response: one JSON document, or server-sent events.
@@ -37,13 +42,15 @@ pub struct EndpointBody(Kind);
 #[derive(Default)]
 enum Kind {
     Whole(Option<Bytes>),
+    /// The answer has not begun.
+    Waiting(Box<Waiting>),
     Events(Events),
     #[default]
     Ended,
 }
 
 /// A stream on its way out.
-struct Events {
+pub(super) struct Events {
     frames: HeldBody<StackBody>,
     marks: Marks,
     writer: EventWriter,
@@ -135,21 +142,12 @@ impl EndpointBody {
     where
         B: Body<Data = ChatFrame, Error = Error> + Send + 'static,
     {
-        let attempts: Option<AttemptLog> = head.get().cloned();
-        let marks = Marks {
-            resumed: head.get().cloned(),
-            told: 0,
-            answered: attempts.as_ref().and_then(AttemptLog::answered_by),
-            attempts,
-        };
-        Self(Kind::Events(Events {
-            frames: HeldBody::new(StackBody::new(frames), head),
-            marks,
-            writer: EventWriter::new(shape),
-            out: BytesMut::new(),
-            sent: None,
-            turn: None,
-        }))
+        Self(Kind::Events(Events::new(frames, head, shape)))
+    }
+
+    /// Signs of life until the answer begins, and then its events.
+    pub(super) fn waiting(waiting: Waiting) -> Self {
+        Self(Kind::Waiting(Box::new(waiting)))
     }
 
     /// Its length in bytes, and nothing else of it: for HEAD.
@@ -157,12 +155,34 @@ impl EndpointBody {
         match self.0 {
             Kind::Whole(bytes) => Some(bytes.map_or(0, |bytes| bytes.len() as u64)),
             Kind::Ended => Some(0),
-            Kind::Events(_) => None,
+            Kind::Waiting(_) | Kind::Events(_) => None,
         }
     }
 }
 
 impl Events {
+    /// The frames of a response with these extensions.
+    pub(super) fn new<B>(frames: B, head: &Extensions, shape: Shape) -> Self
+    where
+        B: Body<Data = ChatFrame, Error = Error> + Send + 'static,
+    {
+        let attempts: Option<AttemptLog> = head.get().cloned();
+        let marks = Marks {
+            resumed: head.get().cloned(),
+            told: 0,
+            answered: attempts.as_ref().and_then(AttemptLog::answered_by),
+            attempts,
+        };
+        Self {
+            frames: HeldBody::new(StackBody::new(frames), head),
+            marks,
+            writer: EventWriter::new(shape),
+            out: BytesMut::new(),
+            sent: None,
+            turn: None,
+        }
+    }
+
     /// The next bytes to send, and whether they are the last.
     ///
     /// Each piece costs whatever sends it a write of its own. So frames that follow each other at once go out together: the first of them is held
@@ -235,7 +255,16 @@ impl Body for EndpointBody {
     type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if let Kind::Waiting(waiting) = &mut self.0 {
+            match ready!(waiting.poll_next(cx)) {
+                Next::SignOfLife(bytes) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                Next::Failed(bytes) => self.0 = Kind::Whole(Some(bytes)),
+                Next::Begun(events) => self.0 = Kind::Events(events),
+            }
+        }
         let bytes = match &mut self.0 {
+            // Not any more.
+            Kind::Waiting(_) => None,
             Kind::Whole(bytes) => bytes.take(),
             Kind::Ended => None,
             Kind::Events(events) => {
@@ -256,7 +285,7 @@ impl Body for EndpointBody {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
-            Kind::Events(..) => SizeHint::default(),
+            Kind::Waiting(..) | Kind::Events(..) => SizeHint::default(),
             Kind::Ended => SizeHint::with_exact(0),
         }
     }
@@ -266,6 +295,7 @@ impl fmt::Debug for EndpointBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             Kind::Whole(_) => "EndpointBody(whole)",
+            Kind::Waiting(..) => "EndpointBody(waiting)",
             Kind::Events(..) => "EndpointBody(events)",
             Kind::Ended => "EndpointBody(ended)",
         })

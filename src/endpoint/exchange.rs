@@ -1,6 +1,6 @@
 //! One call of an endpoint: from the bytes of a request to the response.
 
-use std::{error::Error as StdError, sync::Arc, time::Duration};
+use std::{error::Error as StdError, future::Future, sync::Arc, time::Duration};
 
 use bytes::{Buf, Bytes};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request};
@@ -16,14 +16,17 @@ use super::{
     headers::{check_version, client_retries, client_timeout, from_client, to_client},
     problem::Problem,
     service::Settings,
+    waiting::{KeepAlive, Waiting},
 };
 use crate::{
-    Api, ApiRequest,
+    Api, ApiRequest, ChatFrame, Error,
     stack::{Answer, ChatService},
 };
 
 /// How long a request's body may take to come: the stack's own timeouts start after it.
 const READ_LIMIT: Duration = Duration::from_secs(30);
+
+const EVENTS: &str = "text/event-stream";
 
 /// Answers one request to this API.
 pub(super) async fn answer<S, B>(
@@ -89,25 +92,63 @@ where
     // What layers in front have found out, the tenant say, stays with the call.
     *outgoing.extensions_mut() = parts.extensions;
 
-    let response = crate::stack::respond(stack, outgoing)
-        .await
-        .map_err(|error| Problem::of_failure(&error))?;
+    let asked = crate::stack::respond(stack, outgoing);
+    if streaming {
+        return streamed(asked, shape, settings.keep_alive).await;
+    }
+    let response = asked.await.map_err(|error| Problem::of_failure(&error))?;
     let (head, body) = response.into_parts();
     let attempts = head.extensions.get::<AttemptLog>();
-    if streaming {
-        let mut response = Response::new(EndpointBody::events(body, &head.extensions, shape));
-        *response.headers_mut() = to_client(&head, shape.api, attempts, "text/event-stream");
-        response
-            .headers_mut()
-            .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        return Ok(response);
-    }
     let headers = to_client(&head, shape.api, attempts, "application/json");
     let plain = Answer::read_at_once(Response::from_parts(head, body)).plain().await;
     let frame = plain.map_err(|error| Problem::of_failure(&error))?;
     let mut response = Response::new(EndpointBody::whole(frame.into()));
     *response.headers_mut() = headers;
     Ok(response)
+}
+
+/// The streamed answer; if it has not begun in time, its head with signs of life.
+async fn streamed<F, B>(
+    asked: F,
+    shape: Shape,
+    keep_alive: Option<KeepAlive>,
+) -> Result<Response<EndpointBody>, Problem>
+where
+    F: Future<Output = Result<Response<B>, Error>> + Send + 'static,
+    B: Body<Data = ChatFrame, Error = Error> + Send + 'static,
+{
+    let begun = match keep_alive {
+        None => asked.await,
+        Some(keep_alive) => {
+            // On the heap: the response's body may take it over.
+            let mut asked = Box::pin(asked);
+            match timeout(keep_alive.after(), &mut asked).await {
+                Ok(begun) => begun,
+                Err(_) => return Ok(early(asked, keep_alive, shape)),
+            }
+        }
+    };
+    let (head, body) = begun.map_err(|error| Problem::of_failure(&error))?.into_parts();
+    let attempts = head.extensions.get::<AttemptLog>();
+    let mut response = Response::new(EndpointBody::events(body, &head.extensions, shape));
+    *response.headers_mut() = to_client(&head, shape.api, attempts, EVENTS);
+    let no_cache = HeaderValue::from_static("no-cache");
+    response.headers_mut().insert(header::CACHE_CONTROL, no_cache);
+    Ok(response)
+}
+
+/// The head of an answer that has not begun: nothing is known of it yet.
+fn early<F, B>(asked: F, keep_alive: KeepAlive, shape: Shape) -> Response<EndpointBody>
+where
+    F: Future<Output = Result<Response<B>, Error>> + Send + 'static,
+    B: Body<Data = ChatFrame, Error = Error> + Send + 'static,
+{
+    let mut response = Response::new(EndpointBody::waiting(Waiting::new(asked, keep_alive, shape)));
+    let headers = [(header::CONTENT_TYPE, EVENTS), (header::CACHE_CONTROL, "no-cache")];
+    for (name, value) in headers {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
 }
 
 /// The body without its encoding, in time and within the limit.

@@ -31,6 +31,7 @@ mod problem;
 mod router;
 mod service;
 mod unstreamed;
+mod waiting;
 
 pub use body::EndpointBody;
 pub use envelope::Envelope;

@@ -7,6 +7,7 @@ use std::{
     future::ready,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Buf;
@@ -20,6 +21,7 @@ use super::{
     exchange::{answer, for_method},
     problem::Problem,
     service::Settings,
+    waiting::KeepAlive,
 };
 use crate::{Api, Catalogue, stack::ChatService};
 
@@ -76,6 +78,20 @@ impl<S> Endpoints<S> {
     #[must_use]
     pub fn pass_header(mut self, name: HeaderName) -> Self {
         Arc::make_mut(&mut self.settings).headers.push(name);
+        self
+    }
+
+    /// When a streamed answer that has not begun shows a sign of life: see [`ApiEndpoint::keep_alive`](super::ApiEndpoint::keep_alive).
+    #[must_use]
+    pub fn keep_alive(mut self, after: Duration, every: Duration) -> Self {
+        Arc::make_mut(&mut self.settings).keep_alive = Some(KeepAlive::new(after, every));
+        self
+    }
+
+    /// Sends nothing of a streamed answer before its first token: see [`ApiEndpoint::keep_alive`](super::ApiEndpoint::keep_alive).
+    #[must_use]
+    pub fn without_keep_alive(mut self) -> Self {
+        Arc::make_mut(&mut self.settings).keep_alive = None;
         self
     }
 

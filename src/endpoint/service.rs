@@ -8,6 +8,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Buf;
@@ -15,7 +16,7 @@ use http::{HeaderName, Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::{EndpointBody, Envelope, envelope::Shape, exchange::answer};
+use super::{EndpointBody, Envelope, envelope::Shape, exchange::answer, waiting::KeepAlive};
 use crate::{Api, stack::ChatService};
 
 /// The largest request body by default: prompts with images are large, and more is a mistake.
@@ -53,6 +54,7 @@ pub struct ApiEndpoint<S> {
 pub(super) struct Settings {
     pub(super) largest_body: usize,
     pub(super) headers: Vec<HeaderName>,
+    pub(super) keep_alive: Option<KeepAlive>,
 }
 
 impl Default for Settings {
@@ -60,6 +62,7 @@ impl Default for Settings {
         Self {
             largest_body: LARGEST_BODY,
             headers: Vec::new(),
+            keep_alive: Some(KeepAlive::default()),
         }
     }
 }
@@ -93,6 +96,26 @@ impl<S> ApiEndpoint<S> {
     #[must_use]
     pub fn pass_header(mut self, name: HeaderName) -> Self {
         Arc::make_mut(&mut self.settings).headers.push(name);
+        self
+    }
+
+    /// When a streamed answer that has not begun shows a sign of life: `after` this long its head goes out, `200` and `text/event-stream`, and
+    /// `every` so often, once a second at most, a comment, for messages a `ping`, until the answer begins. 15 s and 15 s by default, because
+    /// load balancers and proxies close a connection that is silent for 60 s.
+    ///
+    /// What is known only later is then missing from the head: the `x-llm-*` headers, the upstream's id, and the status of a failure. A failure
+    /// is the last event of the stream, as that of an interrupted one. Plain calls are not concerned.
+    #[must_use]
+    pub fn keep_alive(mut self, after: Duration, every: Duration) -> Self {
+        Arc::make_mut(&mut self.settings).keep_alive = Some(KeepAlive::new(after, every));
+        self
+    }
+
+    /// Sends nothing of a streamed answer before its first token: each failure before it has its own status. See
+    /// [`keep_alive`](Self::keep_alive).
+    #[must_use]
+    pub fn without_keep_alive(mut self) -> Self {
+        Arc::make_mut(&mut self.settings).keep_alive = None;
         self
     }
 }
