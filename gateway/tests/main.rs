@@ -1,1 +1,3 @@
 //! The gateway over real sockets.
+
+mod page;

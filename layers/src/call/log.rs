@@ -75,6 +75,13 @@ impl AttemptLog {
         costs.reduce(UsdAmount::saturating_add)
     }
 
+    /// The id under which ledgers know the call; `None` before its first entry.
+    #[cfg(feature = "cost")]
+    #[must_use]
+    pub fn call_id(&self) -> Option<crate::ledger::CallId> {
+        self.0.known_id()
+    }
+
     /// When the call must have ended, last byte of the stream included; `None` without a deadline.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {

@@ -82,6 +82,12 @@ impl CallState {
         *self.id.get_or_init(|| crate::ledger::CallId::new(at))
     }
 
+    /// The same if it was requested before.
+    #[cfg(feature = "cost")]
+    pub(super) fn known_id(&self) -> Option<crate::ledger::CallId> {
+        self.id.get().copied()
+    }
+
     pub(super) fn has_attempts(&self) -> bool {
         self.claimed.load(Ordering::Relaxed) > 0
     }

@@ -1,0 +1,244 @@
+//! A call in progress: what is known of it, and its end.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering};
+
+use http::{HeaderMap, HeaderName, StatusCode};
+use tokio::time::Instant;
+use tower_openrouter::{
+    Api, ApiRequest, Attempt, AttemptLog, FailureKind, Outcome, Tags,
+    endpoint::{CACHE_HEADER, DEGRADED_HEADER, MODEL_HEADER, PROVIDER_HEADER},
+    layers::{LlmRequest, UtcTime},
+};
+
+use super::{
+    AttemptRecord, CallOutcome, CallRecord, Calls, KEY_TAG,
+    answer::Told,
+    record::{millis, name, reason},
+};
+
+/// What is known of a call while it is in progress.
+pub(super) struct Facts {
+    pub(super) id: u64,
+    at: UtcTime,
+    started: Instant,
+    api: Api,
+    found: Mutex<Found>,
+}
+
+#[derive(Default)]
+struct Found {
+    tags: Tags,
+    requested: Option<Box<str>>,
+    streamed: bool,
+    log: Option<AttemptLog>,
+    head: Option<Head>,
+}
+
+/// What the head of the response says.
+struct Head {
+    status: StatusCode,
+    model: Option<Box<str>>,
+    provider: Option<Box<str>>,
+    degraded: Option<Box<str>>,
+    cached: Option<Box<str>>,
+    /// From the beginning of the call.
+    after_ms: u64,
+}
+
+/// A call in the extensions of its request: found again inside the stack.
+#[derive(Clone)]
+pub(super) struct CallMark {
+    calls: Calls,
+    facts: Arc<Facts>,
+}
+
+impl CallMark {
+    /// The call has reached the stack's chain.
+    pub(super) fn reached(&self, request: &ApiRequest) {
+        {
+            let mut found = self.facts.found();
+            found.requested = request.model().map(name);
+            found.streamed = request.is_streaming();
+            let call = request.call();
+            if !call.tags().is_empty() {
+                found.tags = call.tags().clone();
+            }
+            found.log = call.attempts();
+        }
+        self.calls.publish(|| Arc::new(self.facts.running()));
+    }
+}
+
+/// How the body of a response came to its end.
+#[derive(Debug)]
+pub(super) enum End {
+    /// It was read to its end; what its last bytes say.
+    Whole(Told),
+    /// It was dropped before.
+    Dropped,
+}
+
+/// A call in progress. Dropped without an end, its client has left.
+pub(super) struct OpenCall(Option<CallMark>);
+
+impl OpenCall {
+    pub(super) fn begin(calls: &Calls, api: Api, tags: Option<&Tags>) -> Self {
+        let facts = Arc::new(Facts {
+            id: calls.0.last.fetch_add(1, Ordering::Relaxed) + 1,
+            at: UtcTime::now(),
+            started: Instant::now(),
+            api,
+            found: Mutex::new(Found {
+                tags: tags.cloned().unwrap_or_default(),
+                ..Found::default()
+            }),
+        });
+        calls.store().begin(&facts);
+        let calls = calls.clone();
+        Self(Some(CallMark { calls, facts }))
+    }
+
+    pub(super) fn mark(&self) -> Option<CallMark> {
+        self.0.clone()
+    }
+
+    /// The head of the response has come.
+    pub(super) fn answered(&self, status: StatusCode, headers: &HeaderMap, is_stream: bool) {
+        let Some(CallMark { facts, .. }) = &self.0 else { return };
+        let text = |header: &HeaderName| headers.get(header)?.to_str().ok().map(name);
+        let head = Head {
+            status,
+            model: text(&MODEL_HEADER),
+            provider: text(&PROVIDER_HEADER),
+            degraded: text(&DEGRADED_HEADER),
+            cached: text(&CACHE_HEADER).filter(|cached| &**cached != "miss"),
+            after_ms: millis(facts.started.elapsed()),
+        };
+        let mut found = facts.found();
+        found.streamed |= is_stream;
+        found.head = Some(head);
+    }
+
+    pub(super) fn end(&mut self, end: End) {
+        let Some(CallMark { calls, facts }) = self.0.take() else {
+            return;
+        };
+        let record = facts.record(Some(end));
+        let call = calls.store().end(record, UtcTime::now());
+        calls.publish(|| call);
+    }
+}
+
+impl Drop for OpenCall {
+    fn drop(&mut self) {
+        self.end(End::Dropped);
+    }
+}
+
+impl Facts {
+    fn found(&self) -> MutexGuard<'_, Found> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The record of the call as it stands.
+    pub(super) fn running(&self) -> CallRecord {
+        self.record(None)
+    }
+
+    fn record(&self, end: Option<End>) -> CallRecord {
+        let found = self.found();
+        let lines = found.log.as_ref().map(AttemptLog::attempts).unwrap_or_default();
+        let head = found.head.as_ref();
+        let answer = lines.iter().rev().find(|line| line.gave_answer());
+        let candidate = answer.and_then(|line| line.candidate.as_ref());
+        let (outcome, told) = outcome(head, end, &lines);
+        let model = candidate.map(|candidate| name(candidate.model()));
+        let provider = answer.and_then(|line| line.provider.as_deref().map(name));
+        let cost = found.log.as_ref().and_then(AttemptLog::cost);
+        CallRecord {
+            id: self.id,
+            at: self.at,
+            key: found.tags.get(KEY_TAG).map(name),
+            tags: found.tags.clone(),
+            api: api(self.api),
+            streamed: found.streamed,
+            requested: found.requested.clone(),
+            model: model.or_else(|| head?.model.clone()).or(told.model),
+            provider: provider.or_else(|| head?.provider.clone()),
+            outcome,
+            status: head.map(|head| head.status.as_u16()),
+            reason: told.failure.as_deref().map(reason),
+            first_token_ms: answer
+                .and_then(|line| line.first_token.map(|first| millis(line.started + first)))
+                .or_else(|| Some(head.filter(|head| head.status.is_success() && found.streamed)?.after_ms)),
+            duration_ms: millis(self.started.elapsed()),
+            tokens: None,
+            estimate: None,
+            cost,
+            cost_is_estimate: lines.iter().any(|line| line.cost.is_some() && line.cost_is_estimate),
+            degraded: head.and_then(|head| head.degraded.clone()),
+            cached: head.and_then(|head| head.cached.clone()),
+            rescued: outcome == CallOutcome::Answered && answer.is_some_and(|answer| is_rescued(answer, &lines)),
+            ledger_id: found.log.as_ref().and_then(AttemptLog::call_id),
+            attempts: lines.iter().map(AttemptRecord::new).collect(),
+        }
+    }
+}
+
+/// How a call ended, and what its last bytes say.
+fn outcome(head: Option<&Head>, end: Option<End>, lines: &[Attempt]) -> (CallOutcome, Told) {
+    let told = match end {
+        None => return (CallOutcome::Running, Told::default()),
+        Some(End::Dropped) => return (CallOutcome::Left, Told::default()),
+        Some(End::Whole(told)) => told,
+    };
+    let status = head.map_or(StatusCode::OK, |head| head.status);
+    let outcome = if status.is_client_error() && is_refused(lines) {
+        CallOutcome::Refused
+    } else if status.is_client_error() || status.is_server_error() {
+        CallOutcome::Failed
+    } else if told.failure.is_some() {
+        CallOutcome::Interrupted
+    } else {
+        CallOutcome::Answered
+    };
+    (outcome, told)
+}
+
+/// Whether what the client sent is the cause of its error: nothing was sent upstream, or the last attempt says so.
+fn is_refused(lines: &[Attempt]) -> bool {
+    let own = |kind| {
+        matches!(
+            kind,
+            FailureKind::BadRequest
+                | FailureKind::BudgetExceeded
+                | FailureKind::ContentFiltered
+                | FailureKind::ContextLengthExceeded
+        )
+    };
+    let sent = lines.iter().any(|line| line.is_sent);
+    let last = lines.iter().rev().find(|line| line.number > 0);
+    !sent || last.is_some_and(|line| matches!(line.outcome, Outcome::Failed(kind) if own(kind)))
+}
+
+/// Whether another candidate than the one that answered has failed before, or was passed over while it was down.
+fn is_rescued(answer: &Attempt, lines: &[Attempt]) -> bool {
+    let mut others = lines.iter().filter(|line| line.candidate != answer.candidate);
+    others.any(|line| match line.outcome {
+        Outcome::Failed(_) => line.started <= answer.started,
+        Outcome::Skipped => {
+            let reason = line.summary.as_deref().unwrap_or_default();
+            reason.contains("paused") || reason.contains("circuit")
+        }
+        _ => false,
+    })
+}
+
+const fn api(api: Api) -> &'static str {
+    match api {
+        Api::Chat => "chat",
+        Api::Responses => "responses",
+        Api::Messages => "messages",
+        Api::Embeddings => "embeddings",
+    }
+}

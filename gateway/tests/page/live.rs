@@ -1,0 +1,59 @@
+//! The events that keep the page up to date.
+
+use http_body_util::BodyExt;
+use serde_json::Value;
+
+use super::support::{FIRST, SECOND, World, chat, tagged};
+
+/// Reads events until one of this name comes; its data.
+async fn event(body: &mut axum::body::Body, text: &mut String, name: &str) -> Value {
+    loop {
+        while let Some((event, rest)) = text.split_once("\n\n") {
+            let (event, rest) = (event.to_owned(), rest.to_owned());
+            *text = rest;
+            if event.lines().any(|line| line == format!("event: {name}")) {
+                let data = event.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
+                return serde_json::from_str(data).unwrap();
+            }
+        }
+        let frame = body.frame().await.unwrap().unwrap();
+        text.push_str(std::str::from_utf8(&frame.into_data().unwrap()).unwrap());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_viewer_gets_new_calls_and_a_new_summary() {
+    let world = World::new("503;no-hint").await;
+    let response = world.get("/events?key=ci").await;
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let (mut body, mut text) = (response.into_body(), String::new());
+    let first = event(&mut body, &mut text, "parts").await;
+    assert!(first["summary"].as_str().unwrap().contains("No calls"));
+    world.call(tagged(chat(SECOND, false), &[("key", "other")])).await;
+    world.call(tagged(chat(FIRST, true), &[("key", "ci")])).await;
+    let calls = event(&mut body, &mut text, "calls").await;
+    let calls = calls.as_array().unwrap();
+    assert_eq!(
+        calls.len(),
+        1,
+        "the filter holds, and a call is sent as it is by now: {calls:?}"
+    );
+    assert_eq!(calls[0]["id"], 2);
+    assert!(calls[0]["html"].as_str().unwrap().contains(">rescued<"));
+    let next = event(&mut body, &mut text, "parts").await;
+    assert!(next["summary"].as_str().unwrap().contains("100 % answered"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn viewers_are_bounded() {
+    let world = World::new("ok").await;
+    let mut viewers = Vec::new();
+    for _ in 0..64 {
+        let response = world.get("/events").await;
+        assert_eq!(response.status(), 200);
+        viewers.push(response);
+    }
+    assert_eq!(world.get("/events").await.status(), 503);
+    viewers.pop();
+    assert_eq!(world.get("/events").await.status(), 200, "a place is free again");
+}
