@@ -85,6 +85,8 @@ mod late_bills;
 #[cfg(feature = "metrics")]
 mod metrics;
 #[cfg(test)]
+mod limit_headers;
+#[cfg(test)]
 mod money;
 #[cfg(test)]
 mod money_reserved;
@@ -116,6 +118,8 @@ mod readiness;
 mod remembered;
 #[cfg(test)]
 mod resume;
+#[cfg(test)]
+mod retry_after;
 #[cfg(test)]
 mod scorecard;
 #[cfg(test)]
