@@ -88,6 +88,8 @@ mod late_bills;
 #[cfg(feature = "metrics")]
 mod metrics;
 #[cfg(test)]
+mod limit_headers;
+#[cfg(test)]
 mod money;
 #[cfg(test)]
 mod money_reserved;
@@ -119,6 +121,8 @@ mod readiness;
 mod remembered;
 #[cfg(test)]
 mod resume;
+#[cfg(test)]
+mod retry_after;
 #[cfg(test)]
 mod scorecard;
 #[cfg(test)]

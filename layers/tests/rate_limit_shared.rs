@@ -128,7 +128,8 @@ fn full(wait: Duration) -> Option<LimitWait> {
         unit: "tokens",
         per: secs(60),
     };
-    Some(LimitWait { wait, reason })
+    let used = None;
+    Some(LimitWait { wait, reason, used })
 }
 
 #[tokio::test(start_paused = true)]
@@ -169,6 +170,7 @@ async fn its_refusals_say_what_is_in_the_way() {
             Some(LimitWait {
                 wait: millis(100),
                 reason: WaitReason::Concurrency,
+                used: None,
             }),
         ),
         (
@@ -176,6 +178,7 @@ async fn its_refusals_say_what_is_in_the_way() {
             Some(LimitWait {
                 wait: millis(100),
                 reason: WaitReason::StoreDown { cause: down },
+                used: None,
             }),
         ),
     ]);

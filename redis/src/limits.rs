@@ -2,7 +2,7 @@
 
 use std::{num::NonZero, sync::Arc, time::Duration};
 
-use tower_llm_layers::rate_limit::{Admitting, LimitHold, LimitStore, LimitWait, Limits, WaitReason};
+use tower_llm_layers::rate_limit::{Admitting, LimitHold, LimitStore, LimitUse, LimitWait, Limits, WaitReason};
 
 use crate::{
     delivery::Delivery,
@@ -84,26 +84,30 @@ impl LimitStore for RedisLimits {
                 }
                 call.arg(of.map_or(0, |rate| rate.most_at_once()));
             }
-            let (wait, reason) = match this
-                .server
-                .link
-                .decide::<(u8, String)>(&call, this.server.link.deadline())
-                .await
-            {
-                Ok((0, _)) => return Ok(place.alive(limits.concurrency.is_some()) as Box<_>),
-                Ok((which, wait)) => match which_limit(which, &limits) {
-                    Some(reason) => (wait.parse().map_or(LOOK_AGAIN, Duration::from_micros), reason),
-                    None => return this.unanswered(place, "its answer is invalid".to_owned()),
-                },
+            let decided = this.server.link.decide::<Decided>(&call, this.server.link.deadline());
+            let (which, wait, requests, tokens, in_flight) = match decided.await {
+                Ok(decided) => decided,
                 Err(cause) => return this.unanswered(place, cause),
             };
-            let wait = if reason == WaitReason::Concurrency {
-                LOOK_AGAIN
-            } else {
-                wait
+            let micros = |text: &str| text.parse().map_or(Duration::ZERO, Duration::from_micros);
+            let used = LimitUse {
+                requests_full_in: micros(&requests),
+                tokens_full_in: micros(&tokens),
+                in_flight: in_flight.parse().unwrap_or_default(),
+            };
+            if which == 0 {
+                return Ok(place.alive(limits.concurrency.is_some(), used) as Box<_>);
+            }
+            let Some(reason) = which_limit(which, &limits) else {
+                return this.unanswered(place, "its answer is invalid".to_owned());
+            };
+            let wait = match &reason {
+                WaitReason::Concurrency => micros(&wait).max(LOOK_AGAIN),
+                _ => micros(&wait),
             };
             place.nothing_taken();
-            Err(LimitWait { wait, reason })
+            let used = Some(used);
+            Err(LimitWait { wait, reason, used })
         })
     }
 }
@@ -116,10 +120,14 @@ impl RedisLimits {
             OnStoreFailure::FailClosed => Err(LimitWait {
                 wait: LOOK_AGAIN,
                 reason: WaitReason::StoreDown { cause },
+                used: None,
             }),
         }
     }
 }
+
+/// What `lua/admit.lua` gives.
+type Decided = (u8, String, String, String, String);
 
 /// The limit of this number in `lua/admit.lua`.
 fn which_limit(number: u8, limits: &Limits) -> Option<WaitReason> {

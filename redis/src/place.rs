@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tower_llm_layers::rate_limit::{LimitHold, Limits, Rate};
+use tower_llm_layers::rate_limit::{LimitHold, LimitUse, Limits, Rate};
 
 use crate::{delivery::Delivery, lease::OnWhat, server::Server, word::Word};
 
@@ -21,6 +21,8 @@ pub(crate) struct SharedPlace {
     rates: [String; 4],
     thought: u64,
     state: State,
+    /// How far the limits were used when it passed.
+    used: Option<LimitUse>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +57,7 @@ impl SharedPlace {
             rates: [request_micros, request_units, token_micros, token_units],
             thought,
             state: State::Asked,
+            used: None,
             server: Arc::clone(server),
             delivery: Arc::clone(delivery),
         }
@@ -69,8 +72,9 @@ impl SharedPlace {
     }
 
     /// The store has let it pass: from now on its lease is renewed.
-    pub(crate) fn alive(mut self, has_place: bool) -> Box<Self> {
+    pub(crate) fn alive(mut self, has_place: bool, used: LimitUse) -> Box<Self> {
         self.state = State::Passed;
+        self.used = Some(used);
         if has_place {
             let [.., places] = &self.keys;
             let on = [(places.clone(), OnWhat::Places)];
@@ -115,6 +119,10 @@ impl SharedPlace {
 impl LimitHold for SharedPlace {
     fn used(mut self: Box<Self>, tokens: u64) {
         self.end(tokens, false);
+    }
+
+    fn limits_used(&self) -> Option<LimitUse> {
+        self.used
     }
 
     fn not_sent(mut self: Box<Self>) {

@@ -54,6 +54,26 @@ async fn two_processes_share_a_rate_and_learn_exactly_when() {
     assert!(elsewhere.is_ok(), "another key has a limit of its own");
 }
 
+/// What is left is told by each answer of the store; a refusal says when all rates let the call pass, not only the first.
+#[tokio::test]
+async fn each_decision_says_what_is_used() {
+    let Some(server) = Redis::start() else { return };
+    let shared = connect(&server).await.limits();
+    let rate = |amount, burst| Rate::new(amount, MINUTE).unwrap().burst(burst).unwrap();
+    let limits = Limits::new().requests(rate(60, 2)).tokens(rate(6, 100)).concurrency(3).unwrap();
+    let first = admit(&shared, &limits, 40).await.unwrap();
+    let used = first.limits_used().unwrap();
+    assert_eq!((used.requests_full_in, used.in_flight), (Duration::from_secs(1), 1));
+    assert_eq!(used.tokens_full_in, Duration::from_secs(400));
+    let second = admit(&shared, &limits, 55).await.unwrap();
+    let used = second.limits_used().unwrap();
+    assert!(used.requests_full_in > Duration::from_secs(1) && used.in_flight == 2, "{used:?}");
+    let refused = admit(&shared, &limits, 55).await.err().unwrap();
+    assert_eq!(refused.reason, rate_of(6, "tokens", MINUTE), "a request is there sooner");
+    assert!(refused.wait > Duration::from_secs(400), "{refused:?}");
+    assert_eq!(refused.used.map(|used| used.in_flight), Some(2));
+}
+
 #[tokio::test]
 async fn all_limits_of_a_call_are_one_round_trip() {
     let Some(server) = Redis::start() else { return };

@@ -7,13 +7,14 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header, request};
 use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::{Instant, timeout};
-use tower_llm_layers::{AttemptLog, LlmRequest};
+use tower_llm_layers::{AttemptLog, LlmRequest, rate_limit::LimitReport};
 
 use super::{
     EndpointBody,
     decode::Coding,
     envelope::Shape,
     headers::{check_version, client_retries, client_timeout, from_client, to_client},
+    limits::tell_limits,
     problem::Problem,
     service::Settings,
     waiting::{KeepAlive, Waiting},
@@ -33,17 +34,19 @@ pub(super) async fn answer<S, B>(
     stack: S,
     shape: Shape,
     settings: Arc<Settings>,
-    request: Request<B>,
+    mut request: Request<B>,
 ) -> Response<EndpointBody>
 where
     S: ChatService,
     B: Body<Data: Buf, Error: Into<Box<dyn StdError + Send + Sync>>>,
 {
     let method = request.method().clone();
-    let response = match respond(stack, shape, &settings, request).await {
+    let report = request.extensions_mut().get_or_insert_default::<LimitReport>().clone();
+    let mut response = match respond(stack, shape, &settings, request).await {
         Ok(response) => response,
         Err(problem) => problem.into_response(shape),
     };
+    tell_limits(response.headers_mut(), &report);
     for_method(response, &method)
 }
 

@@ -16,7 +16,8 @@
 //! # }
 //! ```
 //!
-//! Neither authenticates callers nor limits them: layers in front do, and may leave [`Tags`](crate::Tags) in a request's extensions.
+//! Neither authenticates callers nor limits them: layers in front do, and may leave [`Tags`](crate::Tags) in a request's extensions. The
+//! limits of a stack's [tenants](crate::stack::StackBuilder::admit) are told in the headers of responses and errors alike.
 
 mod body;
 mod decode;
@@ -25,6 +26,7 @@ mod events;
 mod exchange;
 mod failed;
 mod headers;
+mod limits;
 mod model_row;
 mod models;
 mod problem;
@@ -36,6 +38,7 @@ mod waiting;
 pub use body::EndpointBody;
 pub use envelope::Envelope;
 pub use headers::{ATTEMPTS_HEADER, CACHE_HEADER, DEGRADED_HEADER, MODEL_HEADER, OUTPUT_LIMIT_HEADER, PROVIDER_HEADER};
+pub use limits::{RATE_LIMIT_HEADER, RATE_LIMIT_POLICY_HEADER};
 pub use models::ModelsEndpoint;
 pub use router::Endpoints;
 pub use service::{ApiEndpoint, EndpointFuture, OpenAiEndpoint};

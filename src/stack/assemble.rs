@@ -55,6 +55,7 @@ impl Parts {
             let key = settings.tenant.clone();
             let shared = settings.shared_limits.admission.clone();
             let layer = shared.map_or_else(|| RateLimitLayer::new(limits, key), Ok);
+            let layer = layer.map(|layer| layer.report_limits(true));
             limit("admit", layer, max_wait, settings.tenant_store.clone(), wrong)
         });
         let upstream_limits = settings.upstream_limits.and_then(|(limits, max_wait)| {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{LimitHold, LimitWait, Limits, Rate, requests::Requests, tokens::Tokens};
+use super::{LimitHold, LimitUse, LimitWait, Limits, Rate, RateStanding, requests::Requests, tokens::Tokens};
 use crate::call::TurnHandle;
 
 /// What one key has used.
@@ -12,7 +12,8 @@ use crate::call::TurnHandle;
 pub(super) struct Bucket {
     requests: Option<Requests>,
     tokens: Option<Tokens>,
-    places: Option<Arc<Semaphore>>,
+    /// Free places, and how many there are.
+    places: Option<(Arc<Semaphore>, u32)>,
 }
 
 /// Why a call cannot pass yet.
@@ -38,7 +39,7 @@ impl Bucket {
             tokens: limits.tokens.map(Tokens::new),
             places: limits
                 .concurrency
-                .map(|places| Arc::new(Semaphore::new(places.get() as usize))),
+                .map(|places| (Arc::new(Semaphore::new(places.get() as usize)), places.get())),
         }
     }
 
@@ -51,21 +52,21 @@ impl Bucket {
         let place = match (place, &self.places) {
             (Some(place), _) => Some(place),
             (None, None) => None,
-            (None, Some(places)) => match Arc::clone(places).try_acquire_owned() {
+            (None, Some((places, _))) => match Arc::clone(places).try_acquire_owned() {
                 Ok(place) => Some(place),
                 Err(_) => return Err(Full::NoPlace(Arc::clone(places))),
             },
         };
-        if let Some(counted) = &self.tokens {
-            counted
-                .take(tokens)
-                .map_err(|wait| Full::For(wait, told(counted.rate(), "tokens")))?;
+        if let Some(counted) = &self.tokens
+            && let Err(wait) = counted.take(tokens)
+        {
+            return Err(self.longest(wait, told(counted.rate(), "tokens"), tokens));
         }
         if let Some(requests) = &self.requests
             && let Err(wait) = requests.take()
         {
             self.true_up(tokens, 0);
-            return Err(Full::For(wait, told(requests.rate(), "requests")));
+            return Err(self.longest(wait, told(requests.rate(), "requests"), tokens));
         }
         Ok(Grant {
             bucket: Arc::clone(self),
@@ -75,6 +76,36 @@ impl Bucket {
             shared: None,
             turn: None,
         })
+    }
+
+    /// The wait for the rate that is in the way for longest: after it the call passes them all.
+    fn longest(&self, wait: Duration, limit: (u32, &'static str, Duration), tokens: u64) -> Full {
+        match self.rate_wait(tokens) {
+            Some((longer, limit)) if longer > wait => Full::For(longer, limit),
+            _ => Full::For(wait, limit),
+        }
+    }
+
+    /// How long the rates are in a call's way, and which one for longest; `None` if none is.
+    pub(super) fn rate_wait(&self, tokens: u64) -> Option<(Duration, (u32, &'static str, Duration))> {
+        let counted = self.tokens.as_ref();
+        let of_tokens = counted.and_then(|counted| Some((counted.wait(tokens)?, told(counted.rate(), "tokens"))));
+        let of_requests = self.requests.as_ref().and_then(|requests| {
+            let standing = RateStanding::new(requests.rate(), requests.full_in());
+            (standing.remaining() == 0).then(|| (standing.more_in(), told(requests.rate(), "requests")))
+        });
+        of_tokens.into_iter().chain(of_requests).max_by_key(|(wait, _)| *wait)
+    }
+
+    /// What is used of its limits now.
+    pub(super) fn used(&self) -> LimitUse {
+        let places = self.places.as_ref();
+        let in_flight = places.map_or(0, |(places, most)| *most as usize - places.available_permits().min(*most as usize));
+        LimitUse {
+            requests_full_in: self.requests.as_ref().map(Requests::full_in).unwrap_or_default(),
+            tokens_full_in: self.tokens.as_ref().map(Tokens::full_in).unwrap_or_default(),
+            in_flight: u32::try_from(in_flight).unwrap_or(u32::MAX),
+        }
     }
 
     fn true_up(&self, thought: u64, used: u64) {

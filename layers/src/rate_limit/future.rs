@@ -13,7 +13,7 @@ use http::{Request, Response};
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use super::{
-    LimitHold, LimitWait, RateLimitBody, WaitReason,
+    LimitHold, LimitReport, LimitUse, LimitWait, RateLimitBody, WaitReason,
     bucket::{Bucket, Full, Grant},
     layer::Settings,
     limiter::Shared,
@@ -76,7 +76,11 @@ impl Queued {
     }
 
     /// Waits until it may pass, or says that it may not.
-    fn poll_pass<R: LlmRequest>(&mut self, request: &R, cx: &mut Context<'_>) -> Poll<Result<Grant, LayerError>> {
+    fn poll_pass<R: LlmRequest>(
+        &mut self,
+        request: &Request<R>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Grant, LayerError>> {
         loop {
             let mut place = None;
             if let Some(step) = &mut self.step {
@@ -89,10 +93,12 @@ impl Queued {
                         let Some(grant) = self.granted.take() else {
                             return Poll::Pending;
                         };
+                        self.report(request, hold.limits_used());
                         return Poll::Ready(Ok(grant.with_shared(hold)));
                     }
                     StepEnd::Shared(Err(full)) => {
                         self.granted = None;
+                        self.report_refusal(request, &full);
                         self.full = Some(Full::Shared(full));
                     }
                 }
@@ -111,14 +117,35 @@ impl Queued {
                     (Err(full), _) => full,
                 },
             };
-            self.step = Some(self.next_step(full, request)?);
+            self.step = Some(self.next_step(full, request.body())?);
         }
+    }
+
+    /// Tells the request's report what the store has counted. A call that waits passes later, with other numbers: the last ones count, so
+    /// nothing is told before the wait is over.
+    fn report<R>(&self, request: &Request<R>, used: Option<LimitUse>) {
+        let report = request.extensions().get::<LimitReport>();
+        if let (true, Some(report), Some(used), Some(shared)) = (self.settings.reports, report, used, &self.shared) {
+            report.shared(shared.limits, used);
+        }
+    }
+
+    /// The same of a call that will not wait.
+    fn report_refusal<R: LlmRequest>(&self, request: &Request<R>, full: &LimitWait) {
+        let left = self.time_left(request.body());
+        if full.wait > left || left.is_zero() {
+            self.report(request, full.used);
+        }
+    }
+
+    fn time_left<R: LlmRequest>(&self, request: &R) -> Duration {
+        let left = self.settings.max_wait.saturating_sub(self.since.elapsed());
+        request.call().remaining().map_or(left, |until| until.min(left))
     }
 
     /// What to wait for now, if there is time for it.
     fn next_step<R: LlmRequest>(&self, full: Full, request: &R) -> Result<Step, LayerError> {
-        let left = self.settings.max_wait.saturating_sub(self.since.elapsed());
-        let left = request.call().remaining().map_or(left, |until| until.min(left));
+        let left = self.time_left(request);
         match full {
             Full::For(wait, limit) if wait > left || left.is_zero() => {
                 let (_, unit, _) = limit;
@@ -131,11 +158,15 @@ impl Queued {
             }
             Full::Shared(full) if full.wait > left || left.is_zero() => Err(refused(full)),
             Full::NoPlace(_) if left.is_zero() => {
+                // A place may be free soon; the rates must let the call pass then, too.
+                let tokens = self.prompt.saturating_add(self.answer);
+                let rates = self.bucket.rate_wait(tokens).map(|(wait, _)| wait);
+                let wait = rates.unwrap_or_default().max(SOON);
                 metering::refused(QUEUE, "concurrency");
-                tracing::info!(limit = "concurrency", "rate limited");
+                tracing::info!(retry_after = ?wait, limit = "concurrency", "rate limited");
                 Err(LayerError::RateLimited {
                     limit: None,
-                    retry_after: Some(SOON),
+                    retry_after: Some(wait),
                 })
             }
             Full::For(wait, _) | Full::Shared(LimitWait { wait, .. }) => {
@@ -160,7 +191,7 @@ impl Queued {
 fn refused(full: LimitWait) -> LayerError {
     let (limit, retry_after) = match full.reason {
         WaitReason::Rate { amount, unit, per } => (Some((amount, unit, per)), Some(full.wait)),
-        WaitReason::Concurrency => (None, Some(SOON)),
+        WaitReason::Concurrency => (None, Some(full.wait.max(SOON))),
         WaitReason::StoreDown { cause } => {
             metering::refused(QUEUE, "store_down");
             return LayerError::LimitsDown { cause };
@@ -191,7 +222,7 @@ where
     type Respond = Granted;
 
     fn poll_admit(&mut self, request: &mut Request<R>, cx: &mut Context<'_>) -> Poll<Result<Granted, E>> {
-        let granted = ready!(self.poll_pass(request.body(), cx));
+        let granted = ready!(self.poll_pass(request, cx));
         Poll::Ready(match granted {
             Ok(grant) => {
                 let grant = grant.of_turn(request.body().call().turn_handle());

@@ -23,6 +23,8 @@ pub struct RateLimitLayer<X> {
 pub(super) struct Settings {
     pub(super) max_wait: Duration,
     pub(super) answer_tokens: u64,
+    /// Whether a [`LimitReport`](super::LimitReport) of the request is filled.
+    pub(super) reports: bool,
 }
 
 impl<X> RateLimitLayer<X> {
@@ -38,6 +40,7 @@ impl<X> RateLimitLayer<X> {
         let settings = Settings {
             max_wait: Duration::ZERO,
             answer_tokens: 512,
+            reports: false,
         };
         Ok(Self {
             settings,
@@ -55,6 +58,7 @@ impl<X> RateLimitLayer<X> {
         let settings = Settings {
             max_wait: Duration::ZERO,
             answer_tokens: 0,
+            reports: false,
         };
         Self {
             settings,
@@ -70,6 +74,13 @@ impl<X> RateLimitLayer<X> {
     #[must_use]
     pub const fn max_wait(mut self, wait: Duration) -> Self {
         self.settings.max_wait = wait;
+        self
+    }
+
+    /// Whether it fills the [`LimitReport`](super::LimitReport) of a request. Off by default: of several limiters around one call one reports.
+    #[must_use]
+    pub const fn report_limits(mut self, on: bool) -> Self {
+        self.settings.reports = on;
         self
     }
 

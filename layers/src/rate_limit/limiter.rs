@@ -60,6 +60,11 @@ impl Limiter {
         })
     }
 
+    /// The limits of each key, wherever they are counted.
+    pub(super) fn limits(&self) -> Limits {
+        self.store.as_ref().map_or(self.limits, |(_, limits)| *limits)
+    }
+
     /// How many keys are held.
     pub(super) fn len(&self) -> usize {
         self.shards

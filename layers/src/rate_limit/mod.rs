@@ -15,6 +15,8 @@
 //! All this is counted in this process, or in a [`LimitStore`] that several processes share ([`RateLimitLayer::store`]). What an upstream
 //! says of its own limits is another layer's: see [`pause`](crate::pause).
 //!
+//! How far a key's limits are used now, a caller can be told: see [`LimitReport`].
+//!
 //! # Errors
 //!
 //! [`LayerError::RateLimited`](crate::LayerError::RateLimited) if the call would have to wait longer than it may, with the
@@ -55,6 +57,7 @@ mod limiter;
 mod limits;
 mod requests;
 mod service;
+mod standing;
 mod store;
 mod tokens;
 mod watch;
@@ -63,6 +66,7 @@ pub use key::PerCandidate;
 pub use layer::{DEFAULT_MAX_KEYS, RateLimitLayer};
 pub use limits::{Limits, LimitsError, Rate};
 pub use service::RateLimit;
+pub use standing::{ConcurrencyStanding, LimitReport, LimitStanding, LimitUse, RateStanding};
 pub use store::{Admitting, LimitHold, LimitStore, LimitWait, WaitReason};
 
 pub use crate::{GlobalKey, KeyExtractor};

@@ -1,7 +1,7 @@
 //! The requests of one key, counted by governor; what was taken for an attempt that was never sent goes back.
 
 use std::{
-    sync::atomic::{AtomicU32, Ordering},
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -11,6 +11,8 @@ use governor::{
     middleware::StateInformationMiddleware,
     state::{InMemoryState, NotKeyed},
 };
+
+use tokio::time::Instant;
 
 use super::{Rate, clock::TokioClock};
 
@@ -23,6 +25,9 @@ pub(super) struct Requests {
     rate: Rate,
     governor: Governor,
     given_back: AtomicU32,
+    begun: Instant,
+    /// When governor has refilled all that it gave, in nanoseconds after `begun`: governor does not say that without taking one.
+    full_at: AtomicU64,
 }
 
 impl Requests {
@@ -32,6 +37,8 @@ impl Requests {
             rate,
             governor: governor.with_middleware(),
             given_back: AtomicU32::new(0),
+            begun: Instant::now(),
+            full_at: AtomicU64::new(0),
         })
     }
 
@@ -47,6 +54,7 @@ impl Requests {
                 let burst = state.quota().burst_size().get();
                 let owed = burst.saturating_sub(state.remaining_burst_capacity()).saturating_sub(1);
                 self.given_back.fetch_min(owed, Ordering::Relaxed);
+                self.taken(state.quota().replenish_interval());
                 Ok(())
             }
             Err(not_until) => {
@@ -59,6 +67,25 @@ impl Requests {
         }
     }
 
+    fn taken(&self, unit: Duration) {
+        let (now, unit) = (self.now(), whole_nanos(unit));
+        let later = |full_at: u64| Some(full_at.max(now).saturating_add(unit));
+        // The closure always gives one.
+        let _before = self.full_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, later);
+    }
+
+    fn now(&self) -> u64 {
+        whole_nanos(self.begun.elapsed())
+    }
+
+    /// When all that was taken is refilled.
+    pub(super) fn full_in(&self) -> Duration {
+        let full_in = self.full_at.load(Ordering::Relaxed).saturating_sub(self.now());
+        let unit = whole_nanos(self.rate.per() / self.rate.amount());
+        let given_back = unit.saturating_mul(self.given_back.load(Ordering::Relaxed).into());
+        Duration::from_nanos(full_in.saturating_sub(given_back))
+    }
+
     /// The request for which one was taken was never sent.
     pub(super) fn give_back(&self) {
         let burst = self.rate.most_at_once();
@@ -68,9 +95,41 @@ impl Requests {
     }
 }
 
+fn whole_nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rate_limit::RateStanding;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_remains_is_what_passes() {
+        let rate = Rate::new(7, Duration::from_secs(3)).and_then(|rate| rate.burst(5));
+        let requests = Requests::new(rate.unwrap()).unwrap();
+        fastrand::seed(19);
+        let standing = || RateStanding::new(requests.rate(), requests.full_in());
+        for _ in 0..300 {
+            for _ in 0..fastrand::u64(..=2) {
+                let _taken = requests.take();
+            }
+            if fastrand::u8(..4) == 0 && requests.take().is_ok() {
+                requests.give_back();
+            }
+            let before = standing();
+            if before.remaining() == 0 {
+                let wait = requests.take().unwrap_err();
+                assert!(before.more_in() <= wait && wait <= before.more_in() + Duration::from_nanos(9), "{wait:?}");
+            }
+            tokio::time::advance(before.more_in()).await;
+            let more = (before.remaining() + 1).min(5);
+            assert!(standing().remaining() >= before.remaining().min(more), "{before:?}");
+            tokio::time::advance(Duration::from_millis(fastrand::u64(..900))).await;
+        }
+        let left = standing().remaining();
+        assert_eq!(passed(&requests) as u64, left);
+    }
 
     fn passed(requests: &Requests) -> usize {
         (0..100).take_while(|_| requests.take().is_ok()).count()

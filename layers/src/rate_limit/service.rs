@@ -10,7 +10,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::{
-    KeyExtractor, RateLimitBody, RateLimitFuture,
+    KeyExtractor, LimitReport, RateLimitBody, RateLimitFuture,
     future::{Granted, Queued},
     layer::Settings,
     limiter::Limiter,
@@ -70,6 +70,10 @@ where
         let Some((bucket, shared)) = limited else {
             return RateLimitFuture::calling(self.inner.call(request), Granted(None));
         };
+        let report = self.settings.reports.then(|| request.extensions().get::<LimitReport>());
+        if let (Some(Some(report)), None, Some(limiter)) = (report, &shared, &self.limiter) {
+            report.here(limiter.limits(), &bucket);
+        }
         let prompt = if bucket.counts_tokens() || shared.as_ref().is_some_and(|shared| shared.limits.tokens.is_some()) {
             request.body().needs().prompt_tokens
         } else {

@@ -1,6 +1,6 @@
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use super::Limits;
+use super::{LimitUse, Limits};
 
 /// Where limits are counted that several processes share.
 ///
@@ -21,6 +21,8 @@ pub struct LimitWait {
     pub wait: Duration,
     /// Why not now.
     pub reason: WaitReason,
+    /// How far the limits are used, if the store says so.
+    pub used: Option<LimitUse>,
 }
 
 /// What is in a call's way.
@@ -49,6 +51,11 @@ pub enum WaitReason {
 pub trait LimitHold: fmt::Debug + Send + Sync {
     /// The call took this many tokens. Returns at once: it is called in `drop`.
     fn used(self: Box<Self>, tokens: u64);
+
+    /// How far the limits were used when the call passed, itself included, if the store says so.
+    fn limits_used(&self) -> Option<LimitUse> {
+        None
+    }
 
     /// The call was refused within, and never sent: its request and its tokens go back. Returns at once. By default the tokens alone.
     fn not_sent(self: Box<Self>) {

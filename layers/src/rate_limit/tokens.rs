@@ -49,6 +49,19 @@ impl Tokens {
         Ok(())
     }
 
+    /// When so many would be there, without taking them.
+    pub(super) fn wait(&self, tokens: u64) -> Option<Duration> {
+        let burst = u64::from(self.rate.most_at_once());
+        let needed = self.full_in().saturating_add(self.refill(tokens.min(burst)));
+        Some(needed.saturating_sub(self.refill(burst))).filter(|wait| !wait.is_zero())
+    }
+
+    /// When all that was taken is refilled.
+    pub(super) fn full_in(&self) -> Duration {
+        let full_at = *self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        full_at.saturating_duration_since(Instant::now())
+    }
+
     /// A call that was thought to use so many used so many.
     pub(super) fn true_up(&self, thought: u64, used: u64) {
         let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);

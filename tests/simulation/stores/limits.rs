@@ -40,6 +40,7 @@ impl LimitStore for SharedLimits {
             weather.pass().await.map_err(|cause| LimitWait {
                 wait: Duration::from_secs(1),
                 reason: WaitReason::StoreDown { cause },
+                used: None,
             })?;
             let mut table = places.lock().unwrap();
             let taken = table.entry(Arc::clone(&key)).or_default();
@@ -47,6 +48,7 @@ impl LimitStore for SharedLimits {
                 return Err(LimitWait {
                     wait: Duration::from_millis(50),
                     reason: WaitReason::Concurrency,
+                    used: None,
                 });
             }
             *taken += 1;
