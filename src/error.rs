@@ -217,6 +217,9 @@ impl Error {
             FailureKind::InsufficientFunds => "add credits, request fewer `max_tokens`, or add a cheaper candidate",
             FailureKind::Auth => "check the API key of this upstream",
             FailureKind::BadRequest => "correct the request",
+            FailureKind::Nonconformant => {
+                "a model that supports structured outputs, a simpler schema, or a clearer prompt; the answer's text is on this error"
+            }
             FailureKind::Internal => "report this as a bug",
             FailureKind::Cancelled => "nothing: the caller left",
             _ => "another candidate, or the same again later",
@@ -311,7 +314,7 @@ impl From<LayerError> for Error {
             personal: error.is_personal(),
             ..Inner::default()
         };
-        let made = Self::with(error.kind(), inner);
+        let made = Self::with(error.kind(), inner).after_text(error.answer_text().unwrap_or_default());
         if matches!(error, LayerError::FinishReason { .. }) {
             // The upstream answered as requested, maybe for a caller's own limit of tokens.
             let health = Health::Neutral;

@@ -21,7 +21,7 @@ const API: &str = "api_error";
 const BUSY: &str = "overloaded_error";
 const TIMEOUT: &str = "timeout_error";
 
-const TABLE: [Row; 27] = [
+const TABLE: [Row; 28] = [
     (FailureKind::Connect, 502, "connect", API, API),
     (FailureKind::Reset, 502, "reset", API, API),
     (
@@ -62,6 +62,7 @@ const TABLE: [Row; 27] = [
     (FailureKind::Upstream, 502, "upstream", API, API),
     (FailureKind::EmptyResponse, 502, "empty_response", API, API),
     (FailureKind::Malformed, 502, "malformed", API, API),
+    (FailureKind::Nonconformant, 502, "nonconformant", API, API),
     (
         FailureKind::NoEndpoint,
         404,

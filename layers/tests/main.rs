@@ -16,6 +16,8 @@ mod capabilities;
 #[cfg(test)]
 mod circuit_breaker;
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod contract;
 #[cfg(test)]
 mod cost;

@@ -22,7 +22,8 @@ impl fmt::Debug for PartialText {
 impl Error {
     /// The text that was received before the answer was interrupted, if the call collected it:
     /// [`Answer::text`](crate::Answer::text), and [`complete`](crate::ChatServiceExt::complete) if the answer is
-    /// [streamed upstream](crate::stream_upstream). `None` if there was none. It is not the whole answer.
+    /// [streamed upstream](crate::stream_upstream). `None` if there was none. It is not the whole answer, unless the failure is
+    /// [`Nonconformant`](crate::FailureKind::Nonconformant): then it is all of the answer that was rejected, tool arguments if it called tools.
     ///
     /// Neither `Display` nor `Debug` nor [`report`](Self::report) prints it.
     ///

@@ -106,6 +106,11 @@ impl Parts {
             }),
         };
 
+        let service = match &slots.conformance {
+            Some(slot) => (slot.wrap)(service),
+            None => service,
+        };
+
         let retry = RetryLayer::new()
             .max_attempts(settings.attempts_per_candidate)
             .max_retry_delay(settings.max_retry_delay)

@@ -68,6 +68,13 @@ pub(super) fn describe<R, F, E>(settings: &Settings, slots: &Slots<R, F, E>, cha
             ),
         ),
         (
+            "Conformance",
+            slots
+                .conformance
+                .as_ref()
+                .map_or_else(off, |slot| slot.description.clone()),
+        ),
+        (
             "CircuitBreaker",
             settings
                 .circuits

@@ -12,6 +12,7 @@ mod caching;
 mod candidates;
 mod chat_service;
 mod classify;
+mod conformance;
 mod degradation;
 mod describe;
 mod erased;

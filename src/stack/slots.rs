@@ -46,6 +46,7 @@ pub(super) struct Slots<R, F, E> {
     pub(super) stream_upstream: Option<StreamUpstreamSlot<R, F, E>>,
     pub(super) resume: Option<(ResumeLayer, Wrap<R, F, E>)>,
     pub(super) classify: Option<Classifier<E>>,
+    pub(super) conformance: Option<ConformanceSlot<R, F, E>>,
     pub(super) around_attempt: Vec<Wrap<R, F, E>>,
 }
 
@@ -57,6 +58,12 @@ pub(super) struct CacheSlot<R, F, E> {
     pub(super) description: String,
     /// All its settings, to look at.
     pub(super) details: String,
+}
+
+/// Rejects answers that do not conform.
+pub(super) struct ConformanceSlot<R, F, E> {
+    pub(super) wrap: Wrap<R, F, E>,
+    pub(super) description: String,
 }
 
 /// Streams plain calls upstream.
@@ -76,6 +83,7 @@ impl<R, F, E> Slots<R, F, E> {
             stream_upstream: None,
             resume: None,
             classify: None,
+            conformance: None,
             around_attempt: Vec::new(),
         }
     }
@@ -224,6 +232,7 @@ impl<R, F, E> Clone for Slots<R, F, E> {
             stream_upstream: self.stream_upstream.clone(),
             resume: self.resume.clone(),
             classify: self.classify.clone(),
+            conformance: self.conformance.clone(),
             around_attempt: self.around_attempt.clone(),
         }
     }
@@ -236,6 +245,15 @@ impl<R, F, E> Clone for CacheSlot<R, F, E> {
             stale: self.stale.clone(),
             description: self.description.clone(),
             details: self.details.clone(),
+        }
+    }
+}
+
+impl<R, F, E> Clone for ConformanceSlot<R, F, E> {
+    fn clone(&self) -> Self {
+        Self {
+            wrap: Arc::clone(&self.wrap),
+            description: self.description.clone(),
         }
     }
 }
@@ -260,6 +278,7 @@ impl<R, F, E> fmt::Debug for Slots<R, F, E> {
             )
             .field("stream_upstream", &self.stream_upstream.as_ref().map(|slot| slot.layer))
             .field("resume", &self.resume.as_ref().map(|(layer, _)| layer))
+            .field("conformance", &self.conformance.as_ref().map(|slot| &slot.description))
             .field("has_classifier", &self.classify.is_some())
             .field("around_call", &self.around_call.len())
             .field("around_attempt", &self.around_attempt.len())

@@ -93,6 +93,8 @@ where
                             return Poll::Ready(Err(match this.broke.take() {
                                 Some((broke, before)) if now <= before => broke.unseen(),
                                 Some((broke, _)) => error.after_text(broke.into_partial_text().unwrap_or_default()),
+                                // One that was read to its end below was not shown either.
+                                None if this.again.is_some() => error.unseen(),
                                 None => error,
                             }));
                         }

@@ -2,7 +2,7 @@ use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use http_body::Body;
-use tower_llm_layers::LlmRequest;
+use tower_llm_layers::{LlmRequest, conformance::Unshown};
 use tower_service::Service;
 
 use super::{StreamUpstreamBody, StreamUpstreamFuture, StreamUpstreamLayer};
@@ -54,7 +54,8 @@ where
         let Some(streamed) = streamed.flatten() else {
             return StreamUpstreamFuture::passed(self.inner.call(request));
         };
-        let request = request.map(|_| streamed);
+        let mut request = request.map(|_| streamed);
+        request.extensions_mut().insert(Unshown);
         let service = self.inner.clone(); // house-ok: made ready before it is called
         let again = request.clone();
         StreamUpstreamFuture::gathering(self.inner.call(request), service, again)

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::FirstTokenTimer;
 use super::{Attempt, AttemptGuard, AttemptHandle, AttemptLog, Call, Candidate, Line, Outcome, Role, state::CallState};
-use crate::LayerError;
+use crate::{FailureKind, LayerError};
 
 impl Call {
     /// What was tried so far; `None` before the first layer has seen the call.
@@ -147,6 +147,19 @@ impl Call {
                 line.note = Some("another candidate was faster".into());
             }
             false
+        });
+    }
+
+    /// Marks the answer of this turn as one that failed above the attempt: whole on the wire, and of no use.
+    pub(crate) fn reject_answer(&self, kind: FailureKind, summary: &str) {
+        let Some(state) = &self.log else { return };
+        state.find_in_turn(self.turn.number, |line| {
+            let is_answer = line.gave_answer();
+            if is_answer {
+                line.outcome = Outcome::Failed(kind);
+                line.summary = Some(summary.into());
+            }
+            is_answer
         });
     }
 

@@ -113,6 +113,7 @@ const fn is_free(kind: FailureKind) -> bool {
         | FailureKind::Timeout(_)
         | FailureKind::Truncated
         | FailureKind::Malformed
+        | FailureKind::Nonconformant
         | FailureKind::Cancelled
         | FailureKind::Internal => false,
     }

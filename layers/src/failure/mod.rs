@@ -67,6 +67,8 @@ pub enum FailureKind {
     EmptyResponse,
     /// A success that cannot be read: HTML, broken JSON, white space only.
     Malformed,
+    /// A whole answer that is not what its request asked for: other JSON than its schema, tool arguments that do not fit.
+    Nonconformant,
     /// No endpoint serves this model under these constraints, or the model is gone.
     NoEndpoint,
     /// The prompt does not fit the model's context.
@@ -155,7 +157,7 @@ pub struct Advice {
 
 impl FailureKind {
     /// All of them, with each phase of a timeout.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Connect,
         Self::Reset,
         Self::Timeout(Phase::FirstToken),
@@ -172,6 +174,7 @@ impl FailureKind {
         Self::Upstream,
         Self::EmptyResponse,
         Self::Malformed,
+        Self::Nonconformant,
         Self::NoEndpoint,
         Self::ContextLengthExceeded,
         Self::ContentFiltered,
@@ -201,6 +204,8 @@ impl FailureKind {
             Self::Timeout(Phase::Idle | Phase::Throughput) | Self::Truncated => {
                 (R::Never, F::Never, false, H::Unhealthy)
             }
+            // The model answered: it may do better, or another one may.
+            Self::Nonconformant => (R::Once, F::Any, true, H::Neutral),
             Self::Timeout(Phase::Deadline) => (R::Never, F::Never, true, H::Neutral),
             Self::RateLimited => (R::Backoff, F::Any, true, H::Paused),
             Self::QuotaExhausted => (R::Never, F::OtherPool, true, H::Neutral),
@@ -259,6 +264,7 @@ impl FailureKind {
             Self::Upstream => "upstream",
             Self::EmptyResponse => "empty_response",
             Self::Malformed => "malformed",
+            Self::Nonconformant => "nonconformant",
             Self::NoEndpoint => "no_endpoint",
             Self::ContextLengthExceeded => "context_length_exceeded",
             Self::ContentFiltered => "content_filtered",
@@ -315,6 +321,7 @@ mod tests {
             FailureKind::ContextLengthExceeded,
             FailureKind::ContentFiltered,
             FailureKind::QuotaExhausted,
+            FailureKind::Nonconformant,
         ] {
             assert_eq!(kind.advice().health, Health::Neutral, "{kind}");
         }

@@ -37,7 +37,7 @@ impl FailureKind {
     /// | 429 | [`RateLimited`](Self::RateLimited), [`QuotaExhausted`](Self::QuotaExhausted) |
     /// | 499 | [`Cancelled`](Self::Cancelled) |
     /// | 500 | [`Internal`](Self::Internal) |
-    /// | 502 | [`Connect`](Self::Connect), [`Reset`](Self::Reset), [`Truncated`](Self::Truncated), [`Upstream`](Self::Upstream), [`EmptyResponse`](Self::EmptyResponse), [`Malformed`](Self::Malformed), [`Auth`](Self::Auth) |
+    /// | 502 | [`Connect`](Self::Connect), [`Reset`](Self::Reset), [`Truncated`](Self::Truncated), [`Upstream`](Self::Upstream), [`EmptyResponse`](Self::EmptyResponse), [`Malformed`](Self::Malformed), [`Nonconformant`](Self::Nonconformant), [`Auth`](Self::Auth) |
     /// | 503 | [`Overloaded`](Self::Overloaded), [`CircuitOpen`](Self::CircuitOpen), [`ConcurrencyLimited`](Self::ConcurrencyLimited), [`InsufficientFunds`](Self::InsufficientFunds), [`StoreUnavailable`](Self::StoreUnavailable) |
     /// | 504 | [`Timeout`](Self::Timeout) |
     ///
@@ -65,6 +65,7 @@ impl FailureKind {
             | Self::Upstream
             | Self::EmptyResponse
             | Self::Malformed
+            | Self::Nonconformant
             | Self::Auth => 502,
             Self::Overloaded
             | Self::CircuitOpen

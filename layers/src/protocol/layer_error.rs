@@ -30,6 +30,8 @@ pub enum LayerError {
         /// As which kind of failure it counts.
         kind: FailureKind,
     },
+    /// The answer is not what the request asked for.
+    Nonconformant(Box<crate::conformance::Nonconformity>),
     /// The upstream sent many frames and nothing to show.
     NeverBegan {
         /// How many frames were held back.
@@ -193,6 +195,7 @@ impl LayerError {
             Self::Elapsed { phase, .. } => FailureKind::Timeout(*phase),
             Self::EmptyResponse => FailureKind::EmptyResponse,
             Self::NeverBegan { .. } => FailureKind::Malformed,
+            Self::Nonconformant(_) => FailureKind::Nonconformant,
             Self::NoCandidate { reasons } if reasons.is_empty() => FailureKind::BadRequest,
             Self::NoCandidate { .. } => FailureKind::NoEndpoint,
             Self::NoKey {
@@ -263,6 +266,15 @@ impl LayerError {
         match self {
             #[cfg(feature = "cost")]
             Self::BudgetExceeded(refusal) => refusal.affordable_tokens,
+            _ => None,
+        }
+    }
+
+    /// The text of an answer that was received whole and rejected; the caller paid for it.
+    #[must_use]
+    pub fn answer_text(&self) -> Option<&str> {
+        match self {
+            Self::Nonconformant(nonconformity) => Some(nonconformity.text().as_str()),
             _ => None,
         }
     }

@@ -22,6 +22,9 @@ impl fmt::Display for LayerError {
                 write!(f, "the answer ended with the finish reason `{reason}`, which counts as {kind} here")
             }
             Self::EmptyResponse => f.write_str("the answer was empty"),
+            Self::Nonconformant(nonconformity) => {
+                write!(f, "the answer is not what the request asked for: {}", nonconformity.reason())
+            }
             Self::NeverBegan { frames } => {
                 write!(f, "{frames} frames came, and none had anything to show")
             }

@@ -27,7 +27,7 @@ const NOBODY: &[(&str, u128)] = &[("a", 0)];
 
 #[tokio::test(start_paused = true)]
 async fn each_kind_is_retried_or_falls_back_or_neither() {
-    let rows: [(K, &[(&str, u128)]); 22] = [
+    let rows: [(K, &[(&str, u128)]); 23] = [
         (K::Connect, AGAIN_THEN_NEXT),
         (K::Reset, AGAIN_THEN_NEXT),
         (K::Timeout(Phase::FirstToken), NEXT_AT_ONCE),
@@ -42,6 +42,7 @@ async fn each_kind_is_retried_or_falls_back_or_neither() {
         (K::Upstream, AGAIN_THEN_NEXT),
         (K::EmptyResponse, AGAIN_THEN_NEXT),
         (K::Malformed, AGAIN_THEN_NEXT),
+        (K::Nonconformant, AGAIN_THEN_NEXT),
         (K::NoEndpoint, NEXT_AT_ONCE),
         (K::ContextLengthExceeded, NEXT_AT_ONCE),
         (K::ContentFiltered, NOBODY),

@@ -1,0 +1,68 @@
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response};
+use http_body::Body;
+use tower_service::Service;
+
+use super::{ConformanceBody, ConformanceCheck, ConformanceFuture, Unshown};
+use crate::{Failure, Frame, LayerError, LlmRequest, util::inner_accessors};
+
+/// The service of [`ConformanceLayer`](super::ConformanceLayer).
+pub struct Conformance<S, C: ?Sized> {
+    pub(super) inner: S,
+    pub(super) check: Arc<C>,
+    pub(super) streams: bool,
+}
+
+impl<S, C: ?Sized> Conformance<S, C> {
+    inner_accessors!();
+}
+
+impl<S: Clone, C: ?Sized> Clone for Conformance<S, C> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            check: Arc::clone(&self.check),
+            streams: self.streams,
+        }
+    }
+}
+
+impl<S: fmt::Debug, C: ?Sized> fmt::Debug for Conformance<S, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Conformance")
+            .field("inner", &self.inner)
+            .field("streams", &self.streams)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S, C, R, B> Service<Request<R>> for Conformance<S, C>
+where
+    S: Service<Request<R>, Response = Response<B>>,
+    S::Error: Failure + From<LayerError>,
+    C: ConformanceCheck<R, B::Data> + ?Sized,
+    R: LlmRequest,
+    B: Body<Error = S::Error>,
+    B::Data: Frame,
+{
+    type Response = Response<ConformanceBody<B>>;
+    type Error = S::Error;
+    type Future = ConformanceFuture<S::Future, B, R, C>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<R>) -> Self::Future {
+        let is_shown = request.body().is_streaming() && request.extensions().get::<Unshown>().is_none();
+        let is_checked = (self.streams || !is_shown) && self.check.applies_to(request.body());
+        // A copy costs a reference count; the request itself is sent.
+        let checked = is_checked.then(|| (Arc::clone(&self.check), request.body().clone()));
+        ConformanceFuture::new(self.inner.call(request), checked)
+    }
+}
