@@ -100,7 +100,7 @@ impl<S> ApiEndpoint<S> {
     }
 
     /// When a streamed answer that has not begun shows a sign of life: `after` this long its head goes out, `200` and `text/event-stream`, and
-    /// `every` so often, once a second at most, a comment, for messages a `ping`, until the answer begins. 15 s and 15 s by default, because
+    /// `every` so often, once a second at most, a comment, for messages a `ping`, until the answer begins. 25 s and 15 s by default, because
     /// load balancers and proxies close a connection that is silent for 60 s.
     ///
     /// What is known only later is then missing from the head: the `x-llm-*` headers, the upstream's id, and the status of a failure. A failure
