@@ -16,7 +16,8 @@
 //! # }
 //! ```
 //!
-//! Neither authenticates callers nor limits them: layers in front do, and may leave [`Tags`](crate::Tags) in a request's extensions.
+//! Neither authenticates callers nor limits them: layers in front do, may leave [`Tags`](crate::Tags) in a request's extensions, and refuse with a
+//! [`Refusal`].
 
 mod body;
 mod decode;
@@ -28,6 +29,7 @@ mod headers;
 mod model_row;
 mod models;
 mod problem;
+mod refusal;
 mod router;
 mod service;
 mod unstreamed;
@@ -36,5 +38,6 @@ pub use body::EndpointBody;
 pub use envelope::Envelope;
 pub use headers::{ATTEMPTS_HEADER, CACHE_HEADER, DEGRADED_HEADER, MODEL_HEADER, OUTPUT_LIMIT_HEADER, PROVIDER_HEADER};
 pub use models::ModelsEndpoint;
+pub use refusal::Refusal;
 pub use router::Endpoints;
 pub use service::{ApiEndpoint, EndpointFuture, OpenAiEndpoint};
