@@ -60,7 +60,7 @@ async fn a_key_of_the_database_is_in_force_until_it_is_revoked() {
     assert_eq!(status(&running, OTHER_KEY).await, 402);
     database.revoke("second").await.unwrap();
     until(&running, OTHER_KEY, 401).await;
-    assert_eq!(status(&running, "").await, 401, "without a key in force nobody calls");
+    assert_eq!(status(&running, "").await, 401, "without a key in force no call passes");
     running.drain(std::future::pending()).await;
 }
 
