@@ -1,3 +1,10 @@
 //! The command line of the gateway.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use openrouter_gateway::commands::{Cli, run};
+
+fn main() -> ExitCode {
+    run(Cli::parse())
+}

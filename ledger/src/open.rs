@@ -6,7 +6,7 @@ use tokio::time::timeout;
 use tower_llm_layers::{UtcTime, ledger::EntryId};
 
 use crate::{
-    LedgerError,
+    LedgerError, LedgerReader,
     counter::Counter,
     home,
     ledger::{DatabaseLedger, Inner, Opened},
@@ -119,6 +119,17 @@ impl LedgerOptions {
         };
         let (opened, home) = home::start(open, close_timeout).await?;
         Ok(DatabaseLedger(Arc::new(Inner { opened, place, home })))
+    }
+
+    /// Opens it to be read only, also while another process writes it: no table is created, and no file.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError`] names the place: not there, no database, too slow.
+    pub async fn open_to_read(self) -> Result<LedgerReader, LedgerError> {
+        let reader = LedgerReader::new(self.place);
+        reader.check().await?;
+        Ok(reader)
     }
 
     /// The lock, the tables and the run.

@@ -39,42 +39,10 @@ impl DatabaseLedger {
     ///
     /// If the database does not answer.
     pub async fn spend(&self, by: &GroupBy, filter: &Filter) -> Result<Vec<SpendRow>, LedgerError> {
-        let mut conditions = Where::default();
-        let (group, join) = match by {
-            GroupBy::Model => ("e.model".to_owned(), String::new()),
-            GroupBy::Upstream => ("e.upstream".to_owned(), String::new()),
-            GroupBy::Provider => {
-                conditions.and("e.provider IS NOT NULL");
-                ("e.provider".to_owned(), String::new())
-            }
-            GroupBy::Hour => (format!("CAST(e.ended / {HOUR} AS TEXT)"), String::new()),
-            GroupBy::Day => (format!("CAST(e.ended / {DAY} AS TEXT)"), String::new()),
-            GroupBy::Tag(name) => {
-                let name = conditions.text(name);
-                let join = format!("JOIN entry_tags t ON t.entry_id = e.id AND t.name = {name}");
-                ("t.value".to_owned(), join)
-            }
-            _ => return Ok(Vec::new()),
+        let Some((sql, conditions)) = spend_question(by, filter) else {
+            return Ok(Vec::new());
         };
-        filter.apply(&mut conditions);
-        let sql = format!(
-            "SELECT {group} AS grouped, {} FROM entries e {join} {} GROUP BY 1",
-            sums(),
-            conditions.sql()
-        );
-        let rows = self.ask(sql, conditions).await?;
-        let mut rows = rows
-            .iter()
-            .map(|row| {
-                let group: String = row.try_get("grouped")?;
-                Ok(SpendRow {
-                    group: name(by, group),
-                    spend: spend(row)?,
-                })
-            })
-            .collect::<Result<Vec<_>, LedgerError>>()?;
-        rows.sort_by(|one, other| (other.spend.cost, &one.group).cmp(&(one.spend.cost, &other.group)));
-        Ok(rows)
+        spend_rows(by, &self.ask(sql, conditions).await?)
     }
 
     /// What was spent in all.
@@ -83,9 +51,7 @@ impl DatabaseLedger {
     ///
     /// If the database does not answer.
     pub async fn total(&self, filter: &Filter) -> Result<Spend, LedgerError> {
-        let mut conditions = Where::default();
-        filter.apply(&mut conditions);
-        let sql = format!("SELECT {} FROM entries e {}", sums(), conditions.sql());
+        let (sql, conditions) = total_question(filter);
         let rows = self.ask(sql, conditions).await?;
         rows.first().map_or_else(|| Ok(Spend::default()), spend)
     }
@@ -175,6 +141,58 @@ impl DatabaseLedger {
     }
 }
 
+/// Asks what was spent, in groups; `None` if no entry is in one.
+pub(crate) fn spend_question(by: &GroupBy, filter: &Filter) -> Option<(String, Where)> {
+    let mut conditions = Where::default();
+    let (group, join) = match by {
+        GroupBy::Model => ("e.model".to_owned(), String::new()),
+        GroupBy::Upstream => ("e.upstream".to_owned(), String::new()),
+        GroupBy::Provider => {
+            conditions.and("e.provider IS NOT NULL");
+            ("e.provider".to_owned(), String::new())
+        }
+        GroupBy::Hour => (format!("CAST(e.ended / {HOUR} AS TEXT)"), String::new()),
+        GroupBy::Day => (format!("CAST(e.ended / {DAY} AS TEXT)"), String::new()),
+        GroupBy::Tag(name) => {
+            let name = conditions.text(name);
+            let join = format!("JOIN entry_tags t ON t.entry_id = e.id AND t.name = {name}");
+            ("t.value".to_owned(), join)
+        }
+        _ => return None,
+    };
+    filter.apply(&mut conditions);
+    let sql = format!(
+        "SELECT {group} AS grouped, {} FROM entries e {join} {} GROUP BY 1",
+        sums(),
+        conditions.sql()
+    );
+    Some((sql, conditions))
+}
+
+/// The groups, the largest sum first.
+pub(crate) fn spend_rows(by: &GroupBy, rows: &[AnyRow]) -> Result<Vec<SpendRow>, LedgerError> {
+    let mut rows = rows
+        .iter()
+        .map(|row| {
+            let group: String = row.try_get("grouped")?;
+            Ok(SpendRow {
+                group: name(by, group),
+                spend: spend(row)?,
+            })
+        })
+        .collect::<Result<Vec<_>, LedgerError>>()?;
+    rows.sort_by(|one, other| (other.spend.cost, &one.group).cmp(&(one.spend.cost, &other.group)));
+    Ok(rows)
+}
+
+/// Asks what was spent in all.
+pub(crate) fn total_question(filter: &Filter) -> (String, Where) {
+    let mut conditions = Where::default();
+    filter.apply(&mut conditions);
+    let sql = format!("SELECT {} FROM entries e {}", sums(), conditions.sql());
+    (sql, conditions)
+}
+
 /// Counts of tokens that are summed up.
 const TOKENS: [&str; 3] = ["prompt_tokens", "cached_tokens", "answer_tokens"];
 
@@ -208,7 +226,7 @@ fn sums() -> String {
     columns.join(", ")
 }
 
-fn spend(row: &AnyRow) -> Result<Spend, LedgerError> {
+pub(crate) fn spend(row: &AnyRow) -> Result<Spend, LedgerError> {
     let number = |column: &str| row.try_get::<i64, _>(column);
     let mut amounts = [UsdAmount::ZERO; 4];
     for (index, amount) in amounts.iter_mut().enumerate() {

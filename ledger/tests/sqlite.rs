@@ -3,9 +3,9 @@
 
 use std::{fs, time::Duration};
 
-use crate::support::{Folder, any_entry, entry, hard, promises, sqlite::sql};
+use crate::support::{Folder, any_entry, entry, hard, promises, sqlite::sql, until};
 use fastrand::Rng;
-use tower_llm_layers::ledger::{Entry, Ledger};
+use tower_llm_layers::ledger::{Entry, GroupBy, Ledger};
 use tower_llm_ledger::{Filter, LedgerError, LedgerOptions};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -23,6 +23,26 @@ async fn hard_data_goes_in() {
         async |name, text| sql(&file(name), text).await,
     )
     .await;
+}
+
+#[tokio::test]
+async fn a_ledger_is_read_by_another_process_while_it_is_written() {
+    let folder = Folder::new();
+    let nothing = LedgerOptions::sqlite(folder.file()).open_to_read().await;
+    assert!(nothing.is_err() && !folder.file().exists(), "it is not made");
+    let ledger = LedgerOptions::sqlite(folder.file()).open().await.unwrap();
+    for (model, pico) in [("a/b", 5), ("a/b", 7), ("c/d", 20)] {
+        ledger.record(&entry(model, pico));
+    }
+    until(|| ledger.written() == 3).await;
+    let reader = LedgerOptions::sqlite(folder.file()).open_to_read().await.unwrap();
+    let rows = reader.spend(&GroupBy::Model, &Filter::new()).await.unwrap();
+    let groups: Vec<_> = rows.iter().map(|row| (&*row.group, row.spend.cost.pico())).collect();
+    assert_eq!(groups, [("c/d", 20), ("a/b", 12)]);
+    assert_eq!(reader.total(&Filter::new().model("a/b")).await.unwrap().attempts, 2);
+    ledger.record(&entry("a/b", 1));
+    assert_eq!(ledger.close().await.lost, 0);
+    assert_eq!(reader.total(&Filter::new()).await.unwrap().attempts, 4);
 }
 
 #[tokio::test]

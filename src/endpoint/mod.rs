@@ -16,8 +16,8 @@
 //! # }
 //! ```
 //!
-//! Neither authenticates callers nor limits them: layers in front do, and may leave [`Tags`](crate::Tags) in a request's extensions. The
-//! limits of a stack's [tenants](crate::stack::StackBuilder::admit) are told in the headers of responses and errors alike.
+//! Neither authenticates callers nor limits them: layers in front do, may leave [`Tags`](crate::Tags) in a request's extensions, and refuse with a
+//! [`Refusal`]. The limits of a stack's [tenants](crate::stack::StackBuilder::admit) are reported in the headers of responses and errors alike.
 
 mod body;
 mod decode;
@@ -30,6 +30,7 @@ mod limits;
 mod model_row;
 mod models;
 mod problem;
+mod refusal;
 mod router;
 mod service;
 mod unstreamed;
@@ -40,5 +41,6 @@ pub use envelope::Envelope;
 pub use headers::{ATTEMPTS_HEADER, CACHE_HEADER, DEGRADED_HEADER, MODEL_HEADER, OUTPUT_LIMIT_HEADER, PROVIDER_HEADER};
 pub use limits::{RATE_LIMIT_HEADER, RATE_LIMIT_POLICY_HEADER};
 pub use models::ModelsEndpoint;
+pub use refusal::Refusal;
 pub use router::Endpoints;
 pub use service::{ApiEndpoint, EndpointFuture, OpenAiEndpoint};

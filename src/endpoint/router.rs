@@ -151,6 +151,17 @@ impl Route {
     }
 }
 
+/// The shape in which a request for this path is refused.
+pub(super) fn shape_of(path: &str) -> Shape {
+    match Route::of(path) {
+        Route::Call(shape) | Route::Unknown(shape) => shape,
+        Route::Models(envelope) => Shape {
+            api: Api::Chat,
+            envelope,
+        },
+    }
+}
+
 fn not_found() -> Problem {
     let paths: Vec<_> = Api::ALL.into_iter().map(|api| format!("/v1/{}", api.path())).collect();
     let message = format!(

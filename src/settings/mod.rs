@@ -21,12 +21,17 @@
 //!
 //! A secret never stands in the file: `env:NAME` and `file:PATH` name its place.
 //!
+//! # In a larger file
+//!
+//! An application whose file holds settings of its own beside these reads both with [`Settings::from_file_with`], with the same checks.
+//!
 //! # At run time
 //!
 //! A [`SettingsHandle`] replaces the settings while calls are in progress: see there what is carried over. What no file can hold (a ledger, a layer
 //! of your own, a key provider, a shared store) is added in code, with [`StackBuilder::from_settings`](crate::stack::StackBuilder::from_settings) or
 //! [`SettingsHandleBuilder::extend`].
 
+mod account;
 mod apply;
 mod blame;
 mod build;
@@ -58,6 +63,7 @@ mod text;
 mod time;
 mod tree;
 mod upstream;
+mod with;
 
 pub(crate) use self::reloadable::stack_in;
 pub use self::{

@@ -26,7 +26,11 @@ impl SettingsError {
     }
 
     /// These problems; `Ok` if there are none.
-    pub(super) fn unless_empty(problems: Vec<SettingsProblem>) -> Result<(), Self> {
+    ///
+    /// # Errors
+    ///
+    /// If there is one.
+    pub fn unless_empty(problems: Vec<SettingsProblem>) -> Result<(), Self> {
         if problems.is_empty() {
             Ok(())
         } else {

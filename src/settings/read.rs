@@ -3,6 +3,7 @@
 use std::{fs::File, io::Read, path::Path};
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{
     Settings, SettingsError, SettingsProblem, WrongSetting,
@@ -22,13 +23,18 @@ impl Settings {
     ///
     /// If it cannot be read, is neither, or something in it is wrong: everything, with file, line and column.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, SettingsError> {
-        let path = path.as_ref();
+        let (source, parse) = Self::open(path.as_ref())?;
+        Self::parse(source, parse)
+    }
+
+    /// The text of a file, and how it is parsed.
+    pub(super) fn open(path: &Path) -> Result<(Source, Parse), SettingsError> {
         let name = path.display().to_string();
         let unreadable = |message: String| {
             let source = Source::new(Some(&name), "");
             SettingsError::from(SettingsProblem::new(&source, "", WrongSetting::Unreadable(message)))
         };
-        let parse = match path.extension().and_then(|extension| extension.to_str()) {
+        let parse: Parse = match path.extension().and_then(|extension| extension.to_str()) {
             Some("toml") => from_toml::parse,
             Some("json") => from_json::parse,
             _ => {
@@ -45,7 +51,7 @@ impl Settings {
                 "is larger than {LARGEST} bytes, and so no settings"
             )));
         }
-        Self::parse(Source::new(Some(&name), &text), &text, parse)
+        Ok((Source::new(Some(&name), &text), parse))
     }
 
     /// Reads TOML.
@@ -64,7 +70,7 @@ impl Settings {
     ///
     /// Everything that is wrong, with line and column.
     pub fn from_toml(text: &str) -> Result<Self, SettingsError> {
-        Self::parse(Source::new(None, text), text, from_toml::parse)
+        Self::parse(Source::new(None, text), from_toml::parse)
     }
 
     /// Reads JSON. A member that is null counts as not set.
@@ -73,36 +79,50 @@ impl Settings {
     ///
     /// Everything that is wrong, with line and column.
     pub fn from_json(text: &str) -> Result<Self, SettingsError> {
-        Self::parse(Source::new(None, text), text, from_json::parse)
+        Self::parse(Source::new(None, text), from_json::parse)
     }
 
-    fn parse(
-        source: Source,
-        text: &str,
-        parse: fn(&str) -> Result<Node, Vec<Malformed>>,
-    ) -> Result<Self, SettingsError> {
-        let malformed = |errors: Vec<Malformed>| {
-            let problems = errors
-                .into_iter()
-                .take(super::problem::MOST)
-                .map(|error| SettingsProblem::at(&source, "", error.at, WrongSetting::Syntax(error.message)));
-            problems.collect::<Vec<_>>()
-        };
-        let tree = match parse(text) {
-            Ok(tree) => tree,
-            Err(errors) => {
-                let problem = || SettingsProblem::at(&source, "", 0, WrongSetting::Syntax("is empty".to_owned()));
-                let problems = malformed(errors);
-                SettingsError::unless_empty(problems)?;
-                return Err(problem().into());
-            }
-        };
-        SettingsError::unless_empty(check(&tree, Self::schema(), &source))?;
-        let source = source.with_places(&tree);
-        // The schema lets through what serde does. Its own message would repeat the value.
-        let wrong = || WrongSetting::Value("a value does not fit its setting".to_owned());
-        let mut settings = Self::deserialize(tree.to_json()).map_err(|_| SettingsProblem::new(&source, "", wrong()))?;
+    fn parse(source: Source, parse: Parse) -> Result<Self, SettingsError> {
+        let (tree, source) = tree(source, parse, Self::schema())?;
+        Self::of_json(tree.to_json(), source)
+    }
+
+    /// The settings in a tree that fits the schema.
+    pub(super) fn of_json(tree: Value, source: Source) -> Result<Self, SettingsError> {
+        let mut settings = Self::deserialize(tree).map_err(|_| misfit(&source))?;
         settings.source = source;
         Ok(settings)
     }
+}
+
+/// Parses a text into a tree.
+pub(super) type Parse = fn(&str) -> Result<Node, Vec<Malformed>>;
+
+/// The tree of a text that fits this schema, and the places in it.
+pub(super) fn tree(source: Source, parse: Parse, schema: &Value) -> Result<(Node, Source), SettingsError> {
+    let malformed = |errors: Vec<Malformed>| {
+        let problems = errors
+            .into_iter()
+            .take(super::problem::MOST)
+            .map(|error| SettingsProblem::at(&source, "", error.at, WrongSetting::Syntax(error.message)));
+        problems.collect::<Vec<_>>()
+    };
+    let tree = match parse(&source.text) {
+        Ok(tree) => tree,
+        Err(errors) => {
+            let problem = || SettingsProblem::at(&source, "", 0, WrongSetting::Syntax("is empty".to_owned()));
+            let problems = malformed(errors);
+            SettingsError::unless_empty(problems)?;
+            return Err(problem().into());
+        }
+    };
+    SettingsError::unless_empty(check(&tree, schema, &source))?;
+    let source = source.with_places(&tree);
+    Ok((tree, source))
+}
+
+/// The schema lets through what serde does. Its own message would repeat the value.
+pub(super) fn misfit(source: &Source) -> SettingsError {
+    let wrong = WrongSetting::Value("a value does not fit its setting".to_owned());
+    SettingsProblem::new(source, "", wrong).into()
 }

@@ -8,6 +8,8 @@ use std::{
     str::FromStr,
 };
 
+use secrecy::SecretString;
+
 use super::text::{InvalidValue, written_as_text};
 use crate::ApiKey;
 
@@ -38,6 +40,15 @@ pub enum Secret {
 }
 
 impl Secret {
+    /// Reads it. White space at its end is left out. Waits for the disk if it is in a file.
+    ///
+    /// # Errors
+    ///
+    /// If it is not there, is empty, or is no text. The message names the place, and never the secret.
+    pub fn load(&self) -> Result<SecretString, InvalidValue> {
+        self.read().map(SecretString::from)
+    }
+
     /// Reads it. White space at its end is left out.
     pub(super) fn read(&self) -> Result<String, InvalidValue> {
         let mut secret = match self {

@@ -120,21 +120,19 @@ impl InMemoryBudgetStore {
         let at = UtcTime::now();
         let mut all = Vec::new();
         for shard in &self.0.shards {
-            for (key, entry) in shard.lock().unwrap_or_else(whole).iter() {
-                let mut account = *entry.slot.lock();
-                account.roll(entry.budget.window().start(at).millis());
-                all.push(AccountState {
-                    budget: Arc::clone(&entry.budget),
-                    account: entry.budget.say(key),
-                    settled: account.settled,
-                    reserved: account.reserved,
-                    overrun: account.overrun,
-                    resets: entry.budget.window().end(at),
-                });
-            }
+            let shard = shard.lock().unwrap_or_else(whole);
+            all.extend(shard.iter().map(|(key, entry)| entry.state(key, at)));
         }
         all.sort_by_cached_key(|state| (state.free(), state.account.clone()));
         all
+    }
+
+    /// The state of the account of a line; `None` if it was not used yet.
+    #[must_use]
+    pub fn account(&self, line: &AccountRef) -> Option<AccountState> {
+        let shard = self.0.shard(&line.account)?.lock().unwrap_or_else(whole);
+        let entry = shard.get(&line.account)?;
+        Some(entry.state(&line.account, UtcTime::now()))
     }
 
     pub(super) fn shares(&self, lines: &[AccountRef], at: UtcTime) -> Result<Box<[Share]>, usize> {
@@ -154,12 +152,32 @@ impl InMemoryBudgetStore {
     }
 }
 
+impl Entry {
+    /// How its account stands at this time.
+    fn state(&self, key: &str, at: UtcTime) -> AccountState {
+        let mut account = *self.slot.lock();
+        account.roll(self.budget.window().start(at).millis());
+        AccountState {
+            budget: Arc::clone(&self.budget),
+            account: self.budget.say(key),
+            settled: account.settled,
+            reserved: account.reserved,
+            overrun: account.overrun,
+            resets: self.budget.window().end(at),
+        }
+    }
+}
+
 impl Shelf {
+    /// The accounts that are locked together with this one.
+    fn shard(&self, account: &str) -> Option<&Mutex<HashMap<Box<str>, Entry>>> {
+        let hash = self.hasher.hash_one(account);
+        self.shards.get(usize::try_from(hash % SHARDS as u64).ok()?)
+    }
+
     /// The account of this key, opened if it is new; `None` if there is no room.
     fn slot(&self, line: &AccountRef, at: UtcTime) -> Option<Arc<Slot>> {
-        let hash = self.hasher.hash_one(&line.account);
-        let index = usize::try_from(hash % SHARDS as u64).ok()?;
-        let mut shard = self.shards.get(index)?.lock().unwrap_or_else(whole);
+        let mut shard = self.shard(&line.account)?.lock().unwrap_or_else(whole);
         if let Some(entry) = shard.get_mut(&line.account) {
             // Its cap or window may have been changed.
             if !Arc::ptr_eq(&entry.budget, &line.budget) {

@@ -313,3 +313,15 @@ fn an_invalid_budget_is_reported() {
         UsdAmount::from_pico(1)
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_account_is_read_by_its_line() {
+    let (budgets, book) = book_of([Budget::usd("tenant", "1.00").unwrap().each("tenant")]);
+    let acme = tags(&[("tenant", "acme")]);
+    let line = budgets.lines(&acme, "router", "a/b").remove(0);
+    assert_eq!(book.account(&line), None, "it was not used yet");
+    let _held = reserve(&budgets, &acme, "0.80", "0.80").unwrap();
+    let account = book.account(&line).unwrap();
+    assert_eq!(account.reserved.to_string(), "$0.80");
+    assert_eq!(account, state(&book, "tenant"));
+}

@@ -1,0 +1,108 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A gateway to OpenRouter: fallback, exact budgets for client keys, a ledger, and a page that shows calls being rescued.
+#[derive(Debug, Parser)]
+#[command(name = "openrouter-gateway", version = crate::VERSION)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Answers calls.
+    Serve(Serve),
+    /// Checks a settings file, and prints the stack that it makes.
+    Check(Check),
+    /// Makes, lists and revokes client keys.
+    #[command(subcommand)]
+    Keys(Keys),
+    /// Shows what was spent.
+    Spend(Spend),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// The settings file, TOML or JSON; by default `gateway.toml` if it is there, else the key in `OPENROUTER_API_KEY`.
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// The address to listen on, instead of that of the settings.
+    #[arg(long, value_name = "ADDR")]
+    pub(super) listen: Option<String>,
+    /// Runs against a simulator in this process, with models that fail and some traffic: no key, no network.
+    #[arg(long, conflicts_with = "config")]
+    pub(super) demo: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// The settings file, TOML or JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Keys {
+    /// Makes a key, and prints it: it is shown this once.
+    New(NewKey),
+    /// Lists the keys of the database.
+    List(Check),
+    /// Revokes a key: all gateways over the database refuse it within a second.
+    Revoke(Revoke),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct NewKey {
+    /// Its name: letters, digits and `_-.`.
+    pub(super) name: String,
+    /// The settings file, which names the database.
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// A model that its requests may name, such as `openai/gpt-5` or `openai/*`; may be given several times. All by default.
+    #[arg(long, value_name = "MODEL")]
+    pub(super) model: Vec<String>,
+    /// The most that may be spent: an amount and a window, such as `5.00/day`, `20/month`, `100`; may be given several times.
+    #[arg(long, value_name = "USD[/WINDOW]")]
+    pub(super) budget: Vec<String>,
+    /// The most requests in a minute.
+    #[arg(long, value_name = "N")]
+    pub(super) requests_per_minute: Option<u32>,
+    /// The most tokens in a minute, of prompts and answers together.
+    #[arg(long, value_name = "N")]
+    pub(super) tokens_per_minute: Option<u32>,
+    /// The most calls at once.
+    #[arg(long, value_name = "N")]
+    pub(super) concurrency: Option<u32>,
+    /// When it expires: a date such as `2027-01-31`, or a time in UTC.
+    #[arg(long, value_name = "DATE")]
+    pub(super) expires: Option<String>,
+    /// Prints a `[[key]]` for a settings file as well, and stores nothing.
+    #[arg(long)]
+    pub(super) print_hash: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Revoke {
+    /// Its name.
+    pub(super) name: String,
+    /// The settings file, which names the database.
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Spend {
+    /// The settings file, which names the database.
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// The groups: `key`, `model`, `provider`, `upstream`, `day`, or `tag:NAME`.
+    #[arg(long, value_name = "GROUP", default_value = "model")]
+    pub(super) by: String,
+    /// From when: a date, a time in UTC, or a length of time before now, such as `7days`.
+    #[arg(long, value_name = "TIME")]
+    pub(super) since: Option<String>,
+}

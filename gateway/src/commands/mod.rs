@@ -1,0 +1,55 @@
+//! The commands: what the command line says, and what each does.
+
+mod check;
+mod cli;
+mod demo;
+mod keys;
+mod log;
+mod print;
+mod serve;
+mod spend;
+mod stop;
+
+use std::{path::Path, process::ExitCode};
+
+pub use cli::Cli;
+use cli::Command;
+use print::{Failed, complain};
+pub use serve::{Running, start};
+
+use crate::settings::Config;
+
+/// The settings file that is used if there is one and none is named.
+const DEFAULT_FILE: &str = "gateway.toml";
+
+/// Runs a command.
+#[must_use]
+pub fn run(cli: Cli) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return complain(&error),
+    };
+    let done = runtime.block_on(async {
+        match cli.command {
+            Command::Serve(serve) => serve::run(serve).await,
+            Command::Check(check) => check::run(&check),
+            Command::Keys(keys) => keys::run(keys).await,
+            Command::Spend(spend) => spend::run(spend).await,
+        }
+    });
+    // What blocks, such as a read of a terminal, does not hold up the end.
+    runtime.shutdown_background();
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => complain(&error),
+    }
+}
+
+/// The settings of this file; without one those of `gateway.toml` in the working directory, or of the environment.
+fn config(file: Option<&Path>) -> Result<Config, Failed> {
+    let found = file.or_else(|| Some(Path::new(DEFAULT_FILE)).filter(|path| path.exists()));
+    match found {
+        Some(path) => Config::from_file(path).map_err(Failed::new),
+        None => Config::from_environment().map_err(Failed::new),
+    }
+}

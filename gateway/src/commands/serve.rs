@@ -1,0 +1,153 @@
+//! `serve`: starts a gateway, waits for the end, and ends in order.
+
+use std::{future::Future, net::SocketAddr, time::Duration};
+
+use tokio::{select, task::JoinHandle};
+
+use super::{
+    cli::Serve,
+    config, demo, log,
+    print::{Failed, say},
+    stop::Signals,
+};
+use crate::{
+    OpenError,
+    gateway::{Gateway, tidy_metrics, watch_file, watch_keys},
+    routes::Routes,
+    server::{Connections, Limits, Stage, bind, serve},
+    settings::Config,
+};
+
+/// A gateway that answers calls.
+#[derive(Debug)]
+pub struct Running {
+    /// Everything but its sockets.
+    pub gateway: Gateway,
+    /// Where clients call it.
+    pub address: SocketAddr,
+    /// Where its admin side is.
+    pub admin: SocketAddr,
+    /// The settings file that it follows.
+    file: Option<std::path::PathBuf>,
+    connections: Connections,
+    drain_timeout: Duration,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Opens a gateway, and begins to accept connections.
+///
+/// # Errors
+///
+/// [`OpenError`], or that an address cannot be bound.
+pub async fn start(config: Config) -> Result<Running, Failed> {
+    // Bound first: a second gateway on the address fails before it opens the storage.
+    let listener = bind(config.listen).await?;
+    let admin_listener = match config.admin {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
+    let address = listener.local_addr()?;
+    let admin = admin_listener
+        .as_ref()
+        .map_or(Ok(address), tokio::net::TcpListener::local_addr)?;
+    let file = config.file.clone();
+    let settings = config.own.server.clone();
+    let gateway = Gateway::open(config.clone()).await.map_err(Failed::new)?;
+    let routes = {
+        let (gateway, config) = (gateway.clone(), config);
+        // The admin's token may be in a file.
+        tokio::task::spawn_blocking(move || Routes::new(&gateway, &config)).await
+    };
+    let routes = routes
+        .map_err(Failed::new)?
+        .map_err(|error: OpenError| Failed::new(error))?;
+    let connections = Connections::new(settings.max_connections);
+    let limits = Limits::new(&settings);
+    let stages = gateway.stages();
+    let mut tasks = vec![
+        tokio::spawn(serve(
+            listener,
+            routes.main,
+            limits.clone(),
+            connections.clone(),
+            stages.clone(),
+        )),
+        tokio::spawn(watch_keys(gateway.clone())),
+        tokio::spawn(tidy_metrics(gateway.clone())),
+    ];
+    if let (Some(listener), Some(routes)) = (admin_listener, routes.admin) {
+        // Its connections do not count: a full gateway can still be looked at.
+        let own = Connections::new(settings.max_connections);
+        tasks.push(tokio::spawn(serve(listener, routes, limits, own, stages.clone())));
+    }
+    if let Some(file) = &file {
+        tasks.push(tokio::spawn(watch_file(gateway.clone(), file.clone())));
+    }
+    Ok(Running {
+        gateway,
+        address,
+        admin,
+        file,
+        connections,
+        drain_timeout: settings.drain_timeout.0,
+        tasks,
+    })
+}
+
+impl Running {
+    /// Ends in order: accepts no connection, lets answers in progress end up to a limit or until `hurry`, then writes what the ledger holds.
+    pub async fn drain(self, hurry: impl Future<Output = ()>) {
+        let stages = self.gateway.stages();
+        stages.enter(Stage::Draining);
+        tracing::info!(target: "gateway", connections = self.connections.open(), limit = ?self.drain_timeout, "shutting down: answers in progress may end");
+        select! {
+            has_ended = self.connections.ended(self.drain_timeout) => if !has_ended {
+                tracing::warn!(target: "gateway", connections = self.connections.open(), "answers in progress are cut: `server.drain_timeout` is over");
+            },
+            () = hurry => tracing::warn!(target: "gateway", connections = self.connections.open(), "answers in progress are cut: a second signal came"),
+        }
+        stages.enter(Stage::Ended);
+        for task in &self.tasks {
+            task.abort();
+        }
+        // What was cut is settled when its tasks are dropped.
+        self.connections.ended(Duration::from_secs(1)).await;
+        self.gateway.close().await;
+    }
+}
+
+pub(super) async fn run(asked: Serve) -> Result<(), Failed> {
+    let demo = if asked.demo {
+        Some(demo::Demo::start().await?)
+    } else {
+        None
+    };
+    let mut config = match &demo {
+        Some(demo) => demo.config()?,
+        None => config(asked.config.as_deref())?,
+    };
+    if let Some(address) = &asked.listen {
+        config = config.listening(address).map_err(Failed::new)?;
+    }
+    log::begin(&config.own.log);
+    let mut signals = Signals::listen()?;
+    let running = start(config).await?;
+    say(format!(
+        "openrouter-gateway {} at http://{}",
+        crate::VERSION,
+        running.address
+    ))?;
+    say(format!("page and metrics at http://{}", running.admin))?;
+    if !running.gateway.ring().is_required() {
+        say(
+            "no client key is needed, since only this machine reaches it; make one with `openrouter-gateway keys new NAME`",
+        )?;
+    }
+    let traffic = demo.as_ref().map(|_| tokio::spawn(demo::traffic(running.address)));
+    signals.stopped(&running.gateway, running.file.as_ref()).await;
+    if let Some(traffic) = traffic {
+        traffic.abort();
+    }
+    signals.drain(running).await;
+    Ok(())
+}

@@ -1,0 +1,32 @@
+//! Why a gateway does not open.
+
+use tower_openrouter::{layers::budget::BudgetError, ledger::LedgerError, redis::StoreError, settings::SettingsError};
+
+use crate::{keys::KeyDatabaseError, settings::Address};
+
+/// Why a gateway does not open. No message holds a secret.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Something is wrong with the settings.
+    #[error("{0}")]
+    Settings(#[from] SettingsError),
+    /// A budget cannot be.
+    #[error("{0}")]
+    Budget(#[from] BudgetError),
+    /// The ledger does not open.
+    #[error("{0}")]
+    Ledger(#[from] LedgerError),
+    /// The database of client keys does not answer.
+    #[error("{0}")]
+    Keys(#[from] KeyDatabaseError),
+    /// The shared store does not answer.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// Other machines would reach a gateway that needs no key.
+    #[error(
+        "other machines reach {0}, and there is no client key: make one with `openrouter-gateway keys new NAME`, give one as `[[key]]`, or listen on \
+         127.0.0.1"
+    )]
+    NoKeys(Address),
+}

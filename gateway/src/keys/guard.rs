@@ -1,0 +1,95 @@
+//! Refuses a call whose client key does not allow the models that its request names.
+
+use std::{
+    borrow::Cow,
+    future::{Ready, ready},
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures_util::future::Either;
+use http::Request;
+use tower_openrouter::{ApiRequest, Error, FailureKind, layers::LlmRequest};
+use tower_service::Service;
+
+use super::ClientKey;
+
+/// Members of a request by which the upstream may choose a model that the request does not name.
+const CHOOSERS: [&str; 2] = ["preset", "fallbacks"];
+
+/// The stack behind the models that each client key allows. It stands above the stack, so that no cached or canned answer goes around it.
+///
+/// # Errors
+///
+/// 404 `model_not_found`, as OpenAI answers for a model that a key may not use.
+///
+/// # Cancellation
+///
+/// That of the stack.
+#[derive(Debug, Clone)]
+pub struct Guarded<S>(S);
+
+impl<S> Guarded<S> {
+    /// This stack.
+    pub const fn new(stack: S) -> Self {
+        Self(stack)
+    }
+}
+
+/// The model of a request that its key does not allow.
+fn forbidden<'a>(key: &ClientKey, request: &'a ApiRequest) -> Option<Cow<'a, str>> {
+    if key.models().is_empty() {
+        return None;
+    }
+    if let Some(model) = request.model().filter(|model| !key.allows(model)) {
+        return Some(model.into());
+    }
+    if let Some(model) = request.alternatives().into_iter().find(|model| !key.allows(model)) {
+        return Some(model.into());
+    }
+    let chooser = CHOOSERS.iter().find(|name| raw(request, name).is_some());
+    chooser.map(|name| format!("of `{name}`").into())
+}
+
+fn raw<'a>(request: &'a ApiRequest, name: &str) -> Option<&'a [u8]> {
+    request
+        .as_chat()
+        .and_then(|chat| chat.read_raw(name))
+        .or_else(|| request.as_responses().and_then(|response| response.read_raw(name)))
+        .or_else(|| request.as_messages().and_then(|messages| messages.read_raw(name)))
+        .or_else(|| request.as_embedding().and_then(|embedding| embedding.read_raw(name)))
+}
+
+fn refusal(key: &ClientKey, model: &str) -> Error {
+    let allowed: Vec<_> = key.models().iter().map(ToString::to_string).collect();
+    tracing::info!(target: "gateway::keys", key = &*key.name, model, "model not allowed");
+    let shown: String = model.chars().filter(|letter| !letter.is_control()).take(100).collect();
+    let message = format!(
+        "the client key `{}` does not allow the model {shown}: use {}",
+        key.name,
+        allowed.join(", ")
+    );
+    Error::new(FailureKind::NoEndpoint, message)
+}
+
+impl<S> Service<Request<ApiRequest>> for Guarded<S>
+where
+    S: Service<Request<ApiRequest>, Error = Error>,
+{
+    type Response = S::Response;
+    type Error = Error;
+    type Future = Either<Ready<Result<S::Response, Error>>, S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<ApiRequest>) -> Self::Future {
+        let key = request.extensions().get::<Arc<ClientKey>>();
+        let refused = key.and_then(|key| Some(refusal(key, &forbidden(key, request.body())?)));
+        match refused {
+            Some(error) => Either::Left(ready(Err(error))),
+            None => Either::Right(self.0.call(request)),
+        }
+    }
+}

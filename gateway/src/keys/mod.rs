@@ -1,0 +1,26 @@
+//! Client keys: who may call the gateway, what for, and how much.
+//!
+//! A key is shown once, when it is made. Kept is its SHA-256, in the storage's database or in the settings file; a presented key is hashed, and the
+//! hashes are compared in constant time. Each call is accounted under the tag [`TAG`] with the name of its key, and the budgets of a key are
+//! [`Budgets`](tower_openrouter::layers::budget::Budgets) of the library over that tag.
+
+mod auth;
+mod database;
+mod guard;
+mod limits;
+mod models;
+mod refuse;
+mod ring;
+mod secret;
+
+pub(crate) use auth::is_cross_site;
+pub use auth::{Auth, AuthFuture, AuthLayer};
+pub use database::{KeyDatabase, KeyDatabaseError, StoredKey};
+pub use guard::Guarded;
+pub use limits::{KeyLimits, KeyLimitsLayer};
+pub use models::ModelPattern;
+pub use ring::{ClientKey, KeyName, KeyOnRing, KeyRing, Presented};
+pub use secret::{KeyHash, NotAHash, new_key};
+
+/// The tag that has the name of the key.
+pub const TAG: &str = "key";

@@ -1,0 +1,27 @@
+//! The routes of clients: the library's endpoints behind their keys.
+
+use axum::{Router, routing::get};
+use tower_openrouter::{ChatServiceExt, endpoint::Envelope};
+
+use super::{key, models::Models};
+use crate::{
+    gateway::Gateway,
+    keys::{AuthLayer, Guarded},
+    settings::Config,
+};
+
+/// What clients call. Any other path is the endpoints' own 404.
+pub(super) fn router(gateway: &Gateway, config: &Config) -> Router {
+    let endpoints = Guarded::new(gateway.stack())
+        .into_endpoints()
+        .largest_body(config.own.server.max_body_bytes);
+    let models = |envelope| Models::new(gateway.stack().into_models_endpoint().envelope(envelope));
+    Router::new()
+        .route_service("/v1/models", models(Envelope::OpenAi))
+        .route_service("/api/v1/models", models(Envelope::OpenRouter))
+        .route("/v1/key", get(key::show))
+        .route("/api/v1/key", get(key::show))
+        .with_state(gateway.clone())
+        .fallback_service(endpoints)
+        .layer(AuthLayer::new(gateway.ring().clone()))
+}

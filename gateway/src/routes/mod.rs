@@ -1,0 +1,58 @@
+//! The routes: the library's endpoints behind client keys, and the admin side.
+//!
+//! | path | who | answers |
+//! | --- | --- | --- |
+//! | `/v1/chat/completions`, `/v1/responses`, `/v1/messages`, `/v1/embeddings` | a client key | the APIs |
+//! | `/v1/models` | a client key | the models that the key allows |
+//! | `/v1/key` | a client key | its own limits, budgets and what is spent |
+//! | `/healthz`, `/readyz` | everyone | whether the process lives; whether it takes calls |
+//! | `/metrics` | admin | metrics for Prometheus |
+//!
+//! The client's routes are also under `/api/v1`, with OpenRouter's errors.
+
+mod admin;
+mod clients;
+mod ending;
+mod health;
+mod key;
+mod models;
+mod outer;
+
+use axum::Router;
+
+pub use admin::Admin;
+pub use outer::{Outer, OuterLayer};
+
+use crate::{gateway::Gateway, settings::Config};
+
+/// All routes of a gateway.
+#[derive(Debug)]
+pub struct Routes {
+    /// Those of the clients' address.
+    pub main: Router,
+    /// Those of the admin's own address, if there is one.
+    pub admin: Option<Router>,
+}
+
+impl Routes {
+    /// Those of this gateway.
+    ///
+    /// # Errors
+    ///
+    /// If the admin's token cannot be read.
+    pub fn new(gateway: &Gateway, config: &Config) -> Result<Self, crate::OpenError> {
+        let admin = Admin::new(config)?;
+        let pages = admin::router(gateway, admin);
+        let main = health::router(gateway).merge(clients::router(gateway, config));
+        Ok(match config.admin {
+            Some(_) => Self {
+                main: main.layer(OuterLayer),
+                admin: Some(health::router(gateway).merge(pages).layer(OuterLayer)),
+            },
+            None => Self {
+                main: main.merge(pages).layer(OuterLayer),
+                admin: None,
+            },
+        })
+    }
+}

@@ -1,0 +1,137 @@
+//! What surrounds every request: a panic in one call is that call's 500, and a request's id comes back with its response.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use axum::body::Body;
+use futures_util::{FutureExt, future::CatchUnwind};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use pin_project::pin_project;
+use tower_layer::Layer;
+use tower_openrouter::endpoint::Refusal;
+use tower_service::Service;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The longest id that comes back, in bytes.
+const LONGEST_ID: usize = 256;
+
+/// Makes a panic in one request that request's 500, and gives the client its `x-request-id` back.
+///
+/// # Cancellation
+///
+/// Dropping the future drops the request.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OuterLayer;
+
+/// The service of [`OuterLayer`].
+#[derive(Debug, Clone)]
+pub struct Outer<S>(S);
+
+impl<S> Layer<S> for OuterLayer {
+    type Service = Outer<S>;
+
+    fn layer(&self, inner: S) -> Outer<S> {
+        Outer(inner)
+    }
+}
+
+impl<S, B> Service<Request<B>> for Outer<S>
+where
+    S: Service<Request<B>, Response = Response<Body>, Error = Infallible>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = OuterFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let id = request
+            .headers()
+            .get(&REQUEST_ID)
+            .filter(|id| id.len() <= LONGEST_ID)
+            .cloned();
+        let path = request.uri().path().into();
+        OuterFuture {
+            inner: AssertUnwindSafe(self.0.call(request)).catch_unwind(),
+            id,
+            path,
+        }
+    }
+}
+
+/// The future of [`Outer`].
+#[pin_project]
+#[derive(Debug)]
+pub struct OuterFuture<F> {
+    #[pin]
+    inner: CatchUnwind<AssertUnwindSafe<F>>,
+    id: Option<HeaderValue>,
+    path: Box<str>,
+}
+
+impl<F: Future<Output = Result<Response<Body>, Infallible>>> Future for OuterFuture<F> {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let response = match std::task::ready!(this.inner.poll(cx)) {
+            Ok(response) => response,
+            Err(_) => {
+                // The panic hook has logged where.
+                tracing::error!(target: "gateway", path = &**this.path, "a request panicked");
+                let refusal = Refusal::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "internal",
+                    "the gateway failed: this is a defect of its own",
+                );
+                Ok(refusal.into_response(this.path).map(Body::new))
+            }
+        };
+        Poll::Ready(response.map(|mut response| {
+            if let Some(id) = this.id.take() {
+                response.headers_mut().insert(REQUEST_ID, id);
+            }
+            response
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+    use tower::{ServiceExt, service_fn};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_the_call_s_500_in_the_envelope_of_its_api() {
+        let service = OuterLayer.layer(service_fn(async |request: Request<&str>| {
+            assert!(!request.uri().path().contains("messages"), "planted");
+            Ok::<_, Infallible>(Response::new(Body::empty()))
+        }));
+        for (path, status) in [("/v1/messages", 500), ("/v1/models", 200)] {
+            let request = Request::builder()
+                .uri(path)
+                .header(REQUEST_ID, "id-1")
+                .body("")
+                .unwrap();
+            let response = service.clone().oneshot(request).await.unwrap();
+            assert_eq!(response.status(), status, "{path}");
+            assert_eq!(response.headers()[REQUEST_ID], "id-1");
+            if status == 500 {
+                let text = response.into_body().collect().await.unwrap().to_bytes();
+                let text = String::from_utf8_lossy(&text).into_owned();
+                assert!(text.contains("api_error") && !text.contains("planted"), "{text}");
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! One connection: its limits, its timeouts, and its end.
+
+use std::{convert::Infallible, time::Duration};
+
+use http::{Request, Response};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    pin, select,
+    time::timeout,
+};
+use tower_service::Service;
+
+use super::{Stage, Stages, activity::Activity, body::CountedBody, io::TimedIo};
+use crate::settings::ServerSettings;
+
+/// How often an HTTP/2 client gets a ping, and how long it may take to answer it.
+const PING: Duration = Duration::from_secs(20);
+
+/// How long a connection that is closed for its silence may take to end.
+const PARTING: Duration = Duration::from_secs(1);
+
+/// Limits and timeouts of each connection.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    builder: auto::Builder<TokioExecutor>,
+    header_timeout: Duration,
+    idle_timeout: Duration,
+    write_timeout: Duration,
+}
+
+impl Limits {
+    /// Those of these settings.
+    #[must_use]
+    pub fn new(settings: &ServerSettings) -> Self {
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            // It would end idle connections as well; `Activity` distinguishes them.
+            .header_read_timeout(None)
+            .max_headers(usize::from(settings.max_headers))
+            .max_buf_size(usize::try_from(settings.max_header_bytes).unwrap_or(usize::MAX));
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .keep_alive_interval(PING)
+            .keep_alive_timeout(PING)
+            .max_concurrent_streams(settings.max_streams)
+            .max_header_list_size(settings.max_header_bytes);
+        Self {
+            builder,
+            header_timeout: settings.header_timeout.0,
+            idle_timeout: settings.idle_timeout.0,
+            write_timeout: settings.write_timeout.0,
+        }
+    }
+
+    /// Serves a connection to its end.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping it closes the connection; the requests in it are dropped.
+    pub async fn serve<T, S, B>(&self, stream: T, service: S, stages: Stages)
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send + 'static>
+            + Clone
+            + Send
+            + 'static,
+        B: http_body::Body<Data = bytes::Bytes, Error: Into<tower::BoxError>> + Send + 'static,
+    {
+        let activity = Activity::new();
+        let io = TokioIo::new(TimedIo::new(stream, activity.clone(), self.write_timeout));
+        let counting = activity.clone();
+        let service = service_fn(move |request| {
+            let counted = counting.begin();
+            // A router is always ready.
+            let response = service.clone().call(request);
+            async move { Ok::<_, Infallible>(response.await?.map(|body| CountedBody::new(body, counted))) }
+        });
+        let connection = self.builder.serve_connection(io, service);
+        pin!(connection);
+        let mut ends = false;
+        loop {
+            select! {
+                ended = connection.as_mut() => {
+                    if let Err(error) = ended {
+                        tracing::debug!(target: "gateway::server", error, "connection ended");
+                    }
+                    return;
+                }
+                () = stages.reached(Stage::Draining), if !ends => {
+                    ends = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = stages.reached(Stage::Ended) => return,
+                () = activity.overdue(self.header_timeout, self.idle_timeout) => {
+                    tracing::debug!(target: "gateway::server", "connection closed: nothing came in time");
+                    // HTTP/2 clients learn which requests were not taken.
+                    connection.as_mut().graceful_shutdown();
+                    drop(timeout(PARTING, connection.as_mut()).await);
+                    return;
+                }
+            }
+        }
+    }
+}

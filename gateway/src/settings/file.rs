@@ -1,0 +1,239 @@
+//! Reads a settings file, and checks what the gateway's own settings mean.
+
+use std::{
+    collections::HashSet,
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use tower_openrouter::settings::{
+    KeySettings, OrOff, Secret, Settings, SettingsError, SettingsProblem, UpstreamSettings,
+};
+
+use super::{Address, GatewaySettings, StorageSettings};
+
+/// The settings of a gateway, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Those of its stack, without the budgets of client keys.
+    pub stack: Settings,
+    /// Its own.
+    pub own: GatewaySettings,
+    /// Where clients call it.
+    pub listen: Address,
+    /// Where its page and its metrics are, if not there.
+    pub admin: Option<Address>,
+    /// The file that they were read from.
+    pub file: Option<PathBuf>,
+}
+
+/// Why there are no settings.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// Something is wrong with the file.
+    Settings(SettingsError),
+    /// There is no file, and no key in the environment.
+    NoKey,
+}
+
+/// The variable that has the key of OpenRouter if there is no file.
+pub(super) const KEY_VARIABLE: &str = "OPENROUTER_API_KEY";
+
+impl Config {
+    /// Reads a file. Waits for the disk.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it.
+    pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
+        let (stack, own) = Settings::from_file_with::<GatewaySettings>(path).map_err(ConfigError::Settings)?;
+        let config = Self::checked(stack, own).map_err(ConfigError::Settings)?;
+        Ok(Self {
+            file: Some(path.to_owned()),
+            ..config
+        })
+    }
+
+    /// Reads TOML.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it.
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        let (stack, own) = Settings::from_toml_with::<GatewaySettings>(text).map_err(ConfigError::Settings)?;
+        Self::checked(stack, own).map_err(ConfigError::Settings)
+    }
+
+    /// Without a file: OpenRouter with the key in the environment. The model that a request names is the chain.
+    ///
+    /// # Errors
+    ///
+    /// If there is no key.
+    pub fn from_environment() -> Result<Self, ConfigError> {
+        let has_key = std::env::var_os(KEY_VARIABLE).is_some_and(|key| !key.is_empty());
+        if !has_key {
+            return Err(ConfigError::NoKey);
+        }
+        let mut upstream = UpstreamSettings::new("openrouter");
+        upstream.key = Some(KeySettings::One(Secret::Env(KEY_VARIABLE.to_owned())));
+        let mut stack = Settings::default();
+        stack.upstream.push(upstream);
+        Self::checked(stack, GatewaySettings::default()).map_err(ConfigError::Settings)
+    }
+
+    /// The same with another address to listen on.
+    ///
+    /// # Errors
+    ///
+    /// If it is none.
+    pub fn listening(mut self, address: &str) -> Result<Self, String> {
+        self.listen = address.parse().map_err(|error| format!("--listen: {error}"))?;
+        address.clone_into(&mut self.own.listen);
+        Ok(self)
+    }
+
+    /// The file of the storage, if it is one.
+    #[must_use]
+    pub fn sqlite(&self) -> Option<PathBuf> {
+        let storage = self.own.storage.on().filter(|storage| storage.postgres.is_none())?;
+        let file = storage.sqlite.clone();
+        Some(file.unwrap_or_else(|| StorageSettings::DEFAULT_FILE.into()))
+    }
+
+    fn checked(stack: Settings, own: GatewaySettings) -> Result<Self, SettingsError> {
+        let mut wrong = Vec::new();
+        let mut address = |key: &str, text: &str| {
+            let address = text.parse::<Address>();
+            address.map_err(|error| wrong.push(stack.problem(key, error))).ok()
+        };
+        let listen = address("listen", &own.listen);
+        let admin = own.admin.listen.as_deref().map(|text| address("admin.listen", text));
+        let problem = |key: &str, message: &str| stack.problem(key, message);
+        let reaches_out = admin.flatten().is_some_and(|address| !address.is_loopback());
+        if reaches_out && own.admin.token.is_none() {
+            wrong.push(problem(
+                "admin.listen",
+                "other machines reach this address: set `admin.token`, too",
+            ));
+        }
+        if let OrOff::On(storage) = &own.storage
+            && storage.sqlite.is_some()
+            && storage.postgres.is_some()
+        {
+            wrong.push(problem(
+                "storage.postgres",
+                "there is `storage.sqlite` already: keep one of them",
+            ));
+        }
+        wrong.extend(keys(&stack, &own));
+        wrong.extend(limits(&stack, &own));
+        SettingsError::unless_empty(wrong)?;
+        let listen = listen.ok_or_else(|| SettingsError::from(stack.problem("listen", "not an address")))?;
+        Ok(Self {
+            stack,
+            own,
+            listen,
+            admin: admin.flatten(),
+            file: None,
+        })
+    }
+}
+
+fn keys(stack: &Settings, own: &GatewaySettings) -> Vec<SettingsProblem> {
+    let mut wrong = Vec::new();
+    let (mut names, mut hashes) = (HashSet::new(), HashSet::new());
+    for (place, key) in own.key.iter().enumerate() {
+        let path = |member: &str| {
+            let dot = if member.is_empty() { "" } else { "." };
+            format!("key[{place}]{dot}{member}")
+        };
+        wrong.extend(
+            key.problems()
+                .iter()
+                .map(|(member, message)| stack.problem(&path(member), message.as_str())),
+        );
+        if !names.insert(&key.name) {
+            wrong.push(stack.problem(&path("name"), "a second key of this name: give each a name of its own"));
+        }
+        if !hashes.insert(&key.hash) {
+            wrong.push(stack.problem(&path("hash"), "a second key of this hash: each is of one key"));
+        }
+    }
+    for (place, budget) in stack.budget.iter().enumerate() {
+        if budget.name.starts_with("key/") {
+            let message = "names that begin with `key/` are those of the budgets of client keys: choose another one";
+            wrong.push(stack.problem(&format!("budget[{place}].name"), message));
+        }
+    }
+    wrong
+}
+
+fn limits(stack: &Settings, own: &GatewaySettings) -> Vec<SettingsProblem> {
+    let server = &own.server;
+    let mut wrong = Vec::new();
+    for (key, is_wrong, message) in [
+        (
+            "max_connections",
+            server.max_connections == 0,
+            "no connection would be accepted: write 1 or more",
+        ),
+        (
+            "max_body_bytes",
+            server.max_body_bytes == 0,
+            "no request would be taken: write 1 or more",
+        ),
+        ("max_header_bytes", server.max_header_bytes < 8192, "write 8192 or more"),
+        (
+            "max_headers",
+            server.max_headers < 16,
+            "clients send more headers than that: write 16 or more",
+        ),
+        (
+            "max_streams",
+            server.max_streams == 0,
+            "no request would be taken: write 1 or more",
+        ),
+        (
+            "header_timeout",
+            server.header_timeout.0.is_zero(),
+            "no request would come in time: give it some time",
+        ),
+        (
+            "idle_timeout",
+            server.idle_timeout.0.is_zero(),
+            "no connection would be kept: give it some time",
+        ),
+        (
+            "write_timeout",
+            server.write_timeout.0.is_zero(),
+            "no answer would be taken in time: give it some time",
+        ),
+    ] {
+        if is_wrong {
+            wrong.push(stack.problem(&format!("server.{key}"), message));
+        }
+    }
+    if own.log.filter.parse::<tracing_subscriber::EnvFilter>().is_err() {
+        wrong.push(stack.problem(
+            "log.filter",
+            "not a filter: write a level, or targets with levels, e.g. `info,llm::cost=debug`",
+        ));
+    }
+    wrong
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Settings(error) => error.fmt(f),
+            Self::NoKey => write!(
+                f,
+                "there is no settings file, and `{KEY_VARIABLE}` is not set: set it to a key of OpenRouter, write `--config FILE`, or write `--demo` \
+                 for a gateway without key and network"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}

@@ -1,0 +1,182 @@
+//! The gateway's own settings, by their names in the file.
+
+use std::{path::PathBuf, time::Duration};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use tower_openrouter::settings::{OrOff, Secret, Time};
+
+use super::{Place, key::KeyEntry};
+
+/// The settings of a gateway beside those of its stack.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct GatewaySettings {
+    /// The address that clients call.
+    pub listen: String,
+    /// Who may see the page, the metrics and the JSON routes beside it.
+    pub admin: AdminSettings,
+    /// Client keys. Further ones stand in the storage's database.
+    pub key: Vec<KeyEntry>,
+    /// Where the ledger and the client keys are kept; `off` keeps nothing.
+    pub storage: OrOff<StorageSettings>,
+    /// Shares budgets and limits with other gateways. Off by default.
+    pub shared: Option<SharedSettings>,
+    /// Limits and timeouts of connections.
+    pub server: ServerSettings,
+    /// What is logged, and how.
+    pub log: LogSettings,
+    /// Whether models and prices are read from OpenRouter every hour. Without effect if `catalogue` or `prices` is set.
+    pub refresh_catalogue: bool,
+}
+
+/// Who may see the page, the metrics and the JSON routes beside it. Open on a loopback address by default, off on any other.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdminSettings {
+    /// An address of their own; by default that of the clients.
+    pub listen: Option<String>,
+    /// A token that they need, as a bearer token or as the password of a browser's basic authentication.
+    pub token: Option<Secret>,
+}
+
+/// Where the ledger and the client keys are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StorageSettings {
+    /// An SQLite file, for one gateway.
+    pub sqlite: Option<PathBuf>,
+    /// The URL of a PostgreSQL database, for any number of gateways: `env:NAME` or `file:PATH`, or itself if it has no password.
+    pub postgres: Option<Place>,
+    /// The longest that the ledger is written to at the end.
+    pub close_timeout: Time,
+}
+
+/// The store of budgets and limits that several gateways share.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SharedSettings {
+    /// The URL of a Redis or Valkey server: `env:NAME` or `file:PATH`, or itself if it has no password.
+    pub redis: Place,
+    /// What all of its keys begin with.
+    #[serde(default = "prefix")]
+    pub prefix: String,
+    /// How long a reservation lives without its process.
+    #[serde(default = "lease")]
+    pub lease: Time,
+    /// How long a decision may take.
+    #[serde(default = "decision_timeout")]
+    pub decision_timeout: Time,
+}
+
+fn prefix() -> String {
+    "{llm}".to_owned()
+}
+
+fn lease() -> Time {
+    Duration::from_secs(60).into()
+}
+
+fn decision_timeout() -> Time {
+    Duration::from_millis(250).into()
+}
+
+/// Limits and timeouts of connections.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerSettings {
+    /// Connections at once. More of them wait to be accepted.
+    pub max_connections: u32,
+    /// The largest request body, in bytes, also once it is decompressed.
+    pub max_body_bytes: usize,
+    /// The largest head of a request, in bytes.
+    pub max_header_bytes: u32,
+    /// The most headers of a request.
+    pub max_headers: u16,
+    /// Requests at once on one HTTP/2 connection.
+    pub max_streams: u32,
+    /// How long the head of a request may take to come.
+    pub header_timeout: Time,
+    /// How long a connection may stay without a request.
+    pub idle_timeout: Time,
+    /// How long a client may take none of an answer that is ready.
+    pub write_timeout: Time,
+    /// How long answers in progress may take to end at a shutdown.
+    pub drain_timeout: Time,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogSettings {
+    /// The form of a line.
+    pub format: LogFormat,
+    /// What is logged: a level, or targets with levels, such as `info,llm::cost=debug`.
+    pub filter: String,
+}
+
+/// The form of a line of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// A JSON object.
+    Json,
+}
+
+impl Default for GatewaySettings {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".to_owned(),
+            admin: AdminSettings::default(),
+            key: Vec::new(),
+            storage: OrOff::default(),
+            shared: None,
+            server: ServerSettings::default(),
+            log: LogSettings::default(),
+            refresh_catalogue: true,
+        }
+    }
+}
+
+impl Default for StorageSettings {
+    fn default() -> Self {
+        Self {
+            sqlite: None,
+            postgres: None,
+            close_timeout: Duration::from_secs(8).into(),
+        }
+    }
+}
+
+impl StorageSettings {
+    /// The SQLite file that is used if nothing else is set.
+    pub const DEFAULT_FILE: &'static str = "gateway.db";
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            max_connections: 20_000,
+            max_body_bytes: 20 * 1024 * 1024,
+            max_header_bytes: 64 * 1024,
+            max_headers: 100,
+            max_streams: 200,
+            header_timeout: Duration::from_secs(10).into(),
+            idle_timeout: Duration::from_secs(75).into(),
+            write_timeout: Duration::from_secs(60).into(),
+            drain_timeout: Duration::from_secs(25).into(),
+        }
+    }
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self {
+            format: LogFormat::default(),
+            filter: "info".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The commands of the real program.
+
+use openrouter_simulator::Simulator;
+
+use crate::support::{APIS, Binary, CLIENT_KEY, Folder, Said, client, command, key, post, settings};
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn the_version_names_the_commit_if_there_is_one() {
+    let folder = Folder::new();
+    let output = command(&["--version"], &folder.path(""));
+    assert!(output.status.success());
+    assert_eq!(
+        text(&output.stdout).trim(),
+        format!("openrouter-gateway {}", openrouter_gateway::VERSION)
+    );
+    assert!(openrouter_gateway::VERSION.starts_with(env!("CARGO_PKG_VERSION")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_prints_the_stack_or_everything_that_is_wrong() {
+    let (simulator, folder) = (Simulator::start().await.unwrap(), Folder::new());
+    let good = settings(
+        &simulator,
+        &folder,
+        &("chain = [\"openai/gpt-5\"]\n".to_owned() + &key("acme", CLIENT_KEY, "")),
+    );
+    folder.write("good.toml", &good);
+    folder.write("bad.toml", &good.replace("listen", "lissen"));
+    let output = command(&["check", "--config", "good.toml"], &folder.path(""));
+    let told = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(
+        told.contains("keys     1 in the file") && told.contains("Fallback") && told.contains("openai/gpt-5"),
+        "{told}"
+    );
+    let output = command(&["check", "--config", "bad.toml"], &folder.path(""));
+    assert!(!output.status.success());
+    assert_eq!(
+        text(&output.stderr).trim(),
+        "bad.toml:1:1: unknown key `lissen`; did you mean `listen`?"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_are_shown_once_listed_and_revoked_and_spend_is_summed_by_key() {
+    let (simulator, folder) = (Simulator::start().await.unwrap(), Folder::new());
+    folder.write(
+        "gateway.toml",
+        &settings(&simulator, &folder, "storage.sqlite = \"gateway.db\""),
+    );
+    let run = |arguments: &[&str]| {
+        let output = command(arguments, &folder.path(""));
+        (output.status.success(), text(&output.stdout), text(&output.stderr))
+    };
+    let (made, shown, _) = run(&[
+        "keys",
+        "new",
+        "acme",
+        "--budget",
+        "5.00/day",
+        "--model",
+        "openai/*",
+        "--requests-per-minute",
+        "600",
+    ]);
+    let key = shown
+        .lines()
+        .find(|line| line.starts_with("sk-gw-"))
+        .unwrap_or_default()
+        .to_owned();
+    assert!(made && key.len() == 70, "{shown}");
+    let (_, list, _) = run(&["keys", "list"]);
+    assert!(
+        list.contains("acme") && list.contains("in force") && list.contains("/day") && list.contains("openai/*"),
+        "{list}"
+    );
+    assert!(!list.contains(&key) && !list.contains("sha256"), "{list}");
+    let (made, _, error) = run(&["keys", "new", "acme"]);
+    assert!(
+        !made && error.contains("there is or was a client key named `acme`"),
+        "{error}"
+    );
+    for wrong in [
+        &["keys", "new", "a b"][..],
+        &["keys", "new", "a", "--budget", "5/year"],
+        &["keys", "new", "a", "--expires", "soon"],
+    ] {
+        assert!(!run(wrong).0, "{wrong:?}");
+    }
+    let (made, shown, _) = run(&["keys", "new", "file", "--print-hash"]);
+    assert!(
+        made && shown.contains("[[key]]") && shown.contains("hash = \"sha256:"),
+        "{shown}"
+    );
+
+    let gateway = Binary::serve(&[], &folder.path(""));
+    let status = async || {
+        Said::of(post(&client(), &gateway.url(APIS[0].0), &key, APIS[0].1))
+            .await
+            .status
+    };
+    assert_eq!(status().await, 200);
+    // The ledger is read while the gateway writes it.
+    let spent = loop {
+        let (done, told, error) = run(&["spend", "--by", "key", "--since", "1days"]);
+        assert!(done, "{error}");
+        if told.contains("acme") {
+            break told;
+        }
+    };
+    assert!(spent.lines().any(|line| line.starts_with("total")), "{spent}");
+    for by in ["model", "provider", "upstream", "day", "tag:key"] {
+        assert!(run(&["spend", "--by", by]).0, "{by}");
+    }
+    assert!(run(&["keys", "revoke", "acme"]).0);
+    while status().await != 401 {}
+    assert!(!run(&["keys", "revoke", "unknown"]).0);
+    gateway.signal("-TERM");
+    let (status, log) = gateway.ended();
+    assert!(status.success(), "{log}");
+    assert!(!log.contains(&key), "{log}");
+}
+
+#[test]
+fn it_does_not_listen_beyond_this_machine_without_a_key_nor_start_without_settings() {
+    let folder = Folder::new();
+    let output = command(&["serve"], &folder.path(""));
+    let told = text(&output.stderr);
+    assert!(
+        !output.status.success() && told.contains("OPENROUTER_API_KEY") && told.contains("--demo"),
+        "{told}"
+    );
+    folder.write("key", "sk-or-v1-0");
+    folder.write(
+        "gateway.toml",
+        "listen = \"0.0.0.0:0\"\nrefresh_catalogue = false\n[[upstream]]\nname = \"openrouter\"\nkey = \"file:key\"\n",
+    );
+    let output = command(&["serve"], &folder.path(""));
+    let told = text(&output.stderr);
+    assert!(
+        !output.status.success() && told.contains("other machines reach 0.0.0.0:0"),
+        "{told}"
+    );
+    let output = command(&["check"], &folder.path(""));
+    assert!(
+        output.status.success() && text(&output.stdout).contains("admin    off"),
+        "{}",
+        text(&output.stdout)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_demo_answers_without_key_and_network() {
+    let folder = Folder::new();
+    let gateway = Binary::serve(&["--demo", "--listen", "127.0.0.1:0"], &folder.path(""));
+    assert!(gateway.printed().contains("curl "), "{}", gateway.printed());
+    let said = Said::of(post(&client(), &gateway.url(APIS[0].0), "sk-gw-demo", APIS[0].1)).await;
+    assert_eq!(said.status, 200, "{said:?}");
+    // Its own traffic is rescued from models that fail.
+    loop {
+        let metrics = Said::of(client().get(gateway.url("/metrics"))).await.text;
+        if metrics
+            .lines()
+            .any(|line| line.contains("fallback") && !line.starts_with('#'))
+        {
+            break;
+        }
+    }
+    gateway.signal("-INT");
+    let (status, log) = gateway.ended();
+    assert!(status.success(), "{log}");
+}

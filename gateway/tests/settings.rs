@@ -1,0 +1,138 @@
+//! The settings file: what is wrong with one, and the reference.
+
+use openrouter_gateway::settings::Config;
+
+fn wrong(text: &str) -> String {
+    Config::from_toml(text).unwrap_err().to_string()
+}
+
+#[test]
+fn everything_that_is_wrong_has_line_and_column_and_the_nearest_key() {
+    let told = wrong(
+        "lisen = \"a\"\nfirst_token_timout = \"1s\"\n[server]\nmax_conections = 1\n[[key]]\nname = \"a\"\nhash = 1\n",
+    );
+    for part in [
+        "line 1, column 1: unknown key `lisen`; did you mean `listen`?",
+        "line 2, column 1: unknown key `first_token_timout`; did you mean `first_token_timeout`?",
+        "line 4, column 1: unknown key `server.max_conections`; did you mean `server.max_connections`?",
+        "line 7, column 8: `key[0].hash`: expected a text",
+    ] {
+        assert!(told.contains(part), "{told}");
+    }
+}
+
+#[test]
+fn what_does_not_fit_together_is_refused_with_its_place() {
+    let hash = format!("sha256:{}", "0".repeat(64));
+    for (text, part) in [
+        ("listen = \"here\"", "line 1, column 10: `listen`: not an address"),
+        (
+            "admin.listen = \"0.0.0.0:1\"",
+            "`admin.listen`: other machines reach this address",
+        ),
+        (
+            "storage = { sqlite = \"a\", postgres = \"env:URL\" }",
+            "`storage.postgres`: there is `storage.sqlite` already",
+        ),
+        ("[server]\nmax_headers = 1", "line 2, column 15: `server.max_headers`"),
+        ("log.filter = \"llm=loud\"", "`log.filter`: not a filter"),
+        (
+            "key = [{ name = \"a b\", hash = \"HASH\" }]",
+            "`key[0].name`: use 1 to 48 letters",
+        ),
+        (
+            "key = [{ name = \"a\", hash = \"sk-gw-s3cr3t\" }]",
+            "`key[0].hash`: not a hash",
+        ),
+        (
+            "key = [{ name = \"a\", hash = \"HASH\" }, { name = \"a\", hash = \"HASH\" }]",
+            "`key[1].name`: a second key of this name",
+        ),
+        (
+            "key = [{ name = \"a\", hash = \"HASH\", expires = \"soon\" }]",
+            "`key[0].expires`: not a date",
+        ),
+        (
+            "key = [{ name = \"a\", hash = \"HASH\", models = [\"a*b\"] }]",
+            "`key[0].models[0]`: write a model",
+        ),
+        (
+            "key = [{ name = \"a\", hash = \"HASH\", concurrency = 0 }]",
+            "`key[0]`:",
+        ),
+        (
+            "key = [{ name = \"a\", hash = \"HASH\", budget = [{ usd = 5 }] }]",
+            "`key[0].budget[0].usd`: expected a text",
+        ),
+        (
+            "key = [{ name = \"a\", hash = \"HASH\", budget = [{ usd = \"1\" }, { usd = \"2\" }] }]",
+            "`key[0].budget[1].per`: a second budget for the same window",
+        ),
+        (
+            "budget = [{ name = \"key/a\", usd = \"1\" }]",
+            "`budget[0].name`: names that begin with `key/`",
+        ),
+    ] {
+        let told = wrong(&text.replace("HASH", &hash));
+        assert!(told.contains(part), "{text}: {told}");
+        assert!(!told.contains("s3cr3t"), "{told}");
+    }
+}
+
+#[test]
+fn the_reference_names_every_key_with_its_default() {
+    let reference = include_str!("../gateway.toml");
+    let config = Config::from_toml(reference).unwrap();
+    let default = Config::from_toml("[[upstream]]\nname = \"openrouter\"\nkey = \"env:OPENROUTER_API_KEY\"").unwrap();
+    assert_eq!(config.own, default.own, "what is not commented out is the default");
+    // A `#` without a space behind it stands before a key that is off by default.
+    let all: String = reference
+        .lines()
+        .map(|line| {
+            line.strip_prefix('#')
+                .filter(|rest| !rest.starts_with(' '))
+                .unwrap_or(line)
+                .to_owned()
+                + "\n"
+        })
+        .collect();
+    let all = all.replace("storage.postgres", "# storage.postgres");
+    Config::from_toml(&all).unwrap_or_else(|error| panic!("{error}\n{all}"));
+    for key in [
+        "listen",
+        "admin.listen",
+        "admin.token",
+        "storage.sqlite",
+        "storage.postgres",
+        "storage.close_timeout",
+        "shared.redis",
+        "shared.prefix",
+        "shared.lease",
+        "shared.decision_timeout",
+        "server.max_connections",
+        "server.max_body_bytes",
+        "server.max_header_bytes",
+        "server.max_headers",
+        "server.max_streams",
+        "server.header_timeout",
+        "server.idle_timeout",
+        "server.write_timeout",
+        "server.drain_timeout",
+        "log.format",
+        "log.filter",
+        "refresh_catalogue",
+        "name",
+        "hash",
+        "models",
+        "requests",
+        "tokens",
+        "concurrency",
+        "budget",
+        "expires",
+    ] {
+        let stands = reference
+            .lines()
+            .any(|line| line.trim_start_matches('#').starts_with(&format!("{key} = ")));
+        assert!(stands, "{key}");
+    }
+}
