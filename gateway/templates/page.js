@@ -1,7 +1,7 @@
 // Keeps the page up to date: the server sends parts of it, rendered and escaped, and this puts them in their places.
 "use strict";
 
-const MOST_CALLS = 200;
+const MOST_CALLS = 50;
 const list = document.getElementById("list");
 const none = document.getElementById("none");
 const live = document.getElementById("live");

@@ -52,8 +52,8 @@ pub use body::CallsBody;
 pub(crate) use filter::since;
 pub use filter::{Filter, FilterError};
 pub use layer::{CallsFuture, CallsLayer, CallsService};
-pub(crate) use record::dollars;
 pub use record::{AttemptRecord, CallOutcome, CallRecord, Tokens};
+pub(crate) use record::{dollars, name};
 pub use totals::{Times, Totals};
 
 use inside::InsideLayer;

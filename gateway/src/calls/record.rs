@@ -204,7 +204,7 @@ impl CallRecord {
 }
 
 /// A name as it is kept: cut, and without characters that change how the text around them is shown.
-pub(super) fn name(name: &str) -> Box<str> {
+pub(crate) fn name(name: &str) -> Box<str> {
     text(name, LONGEST_NAME)
 }
 

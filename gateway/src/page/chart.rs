@@ -6,6 +6,7 @@ use super::{
     show,
     spend::{MOST_GROUPS, OTHERS, Timeline},
 };
+use crate::calls::name as clean;
 
 /// The height of the drawing, in its own units: thousandths of the largest bar.
 const HEIGHT: i128 = 1_000;
@@ -36,7 +37,6 @@ pub(super) struct Group {
     pub(super) cost: String,
     pub(super) attempts: String,
     pub(super) tokens: String,
-    pub(super) lost: String,
     pub(super) off_by: String,
 }
 
@@ -83,8 +83,9 @@ impl Chart {
         let largest = timeline.groups.first();
         let description = match largest.filter(|_| all > UsdAmount::ZERO) {
             Some((name, spend)) => format!(
-                "{} in all; the largest part is {name} with {}; at most {} in one {}",
+                "{} in all; the largest part is {} with {}; at most {} in one {}",
                 show::usd(all),
+                clean(name),
                 show::usd(spend.cost),
                 show::usd(most),
                 if is_hourly { "hour" } else { "day" }
@@ -107,7 +108,7 @@ fn groups(timeline: &Timeline) -> Vec<Group> {
     let group = |(place, (name, spend)): (usize, &(String, _))| {
         let spend: &tower_openrouter::layers::ledger::Spend = spend;
         Group {
-            name: name.clone(),
+            name: clean(name).into(),
             colour: place.min(MOST_GROUPS),
             cost: show::usd(spend.cost),
             attempts: show::grouped(spend.attempts),
@@ -116,7 +117,6 @@ fn groups(timeline: &Timeline) -> Vec<Group> {
                 show::grouped(spend.prompt_tokens),
                 show::grouped(spend.answer_tokens)
             ),
-            lost: show::usd(spend.lost),
             off_by: show::usd(spend.off_by),
         }
     };
@@ -157,7 +157,7 @@ fn stacked<'a>(
                 y: top,
                 height,
                 colour,
-                title: format!("{label}: {name} {}", show::usd(cost)),
+                title: format!("{label}: {} {}", clean(&name), show::usd(cost)),
             }
         })
         .collect()

@@ -1,6 +1,9 @@
 //! Circuits, pauses and budgets as they stand: for the page and for `/api/health`.
 
+use std::time::Duration;
+
 use serde::Serialize;
+use tokio::time::timeout;
 use tower_openrouter::{
     UsdAmount,
     layers::{
@@ -12,9 +15,12 @@ use tower_openrouter::{
 };
 
 use super::{App, forecast::Forecast, show};
+use crate::calls::name;
 
 /// Accounts that are shown: the fullest ones.
 const MOST_ACCOUNTS: usize = 100;
+/// How long the page waits for the store of the budgets.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Serialize)]
 pub(super) struct Health {
@@ -109,7 +115,8 @@ const fn rank(state: CircuitState) -> u8 {
 
 async fn budgets(app: &App, now: UtcTime) -> Result<Vec<BudgetRow>, String> {
     let budgets = app.view.settings.budgets();
-    let mut accounts = app.view.accounts.read(&budgets).await?;
+    let read = timeout(PATIENCE, app.view.accounts.read(&budgets)).await;
+    let mut accounts = read.unwrap_or_else(|_| Err("it does not respond".to_owned()))?;
     accounts.truncate(MOST_ACCOUNTS);
     let forecasts = app.paces.look(&accounts, now);
     let mut rows: Vec<_> = accounts
@@ -144,7 +151,7 @@ impl BudgetRow {
     fn of_account(state: &AccountState, forecast: Forecast) -> Self {
         Self {
             name: state.budget.name().to_owned(),
-            account: state.account.clone(),
+            account: name(&state.account).into(),
             window: state.budget.window().as_str(),
             is_soft: state.budget.is_soft(),
             cap: Some(state.budget.cap()),
@@ -184,8 +191,8 @@ impl CircuitRow {
             _ => ("closed", None),
         };
         Self {
-            model: report.candidate.model().to_owned(),
-            upstream: report.candidate.upstream().to_owned(),
+            model: name(report.candidate.model()).into(),
+            upstream: name(report.candidate.upstream()).into(),
             state,
             probes_in_ms,
             attempts: report.attempts,
@@ -199,10 +206,10 @@ impl CircuitRow {
 impl PauseRow {
     fn new(report: &PauseReport) -> Self {
         use tower_openrouter::layers::Scope;
-        let millis = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         Self {
-            model: report.candidate.model().to_owned(),
-            upstream: report.candidate.upstream().to_owned(),
+            model: name(report.candidate.model()).into(),
+            upstream: name(report.candidate.upstream()).into(),
             scope: match report.scope {
                 Scope::Candidate => "candidate",
                 Scope::Pool => "pool",
@@ -211,7 +218,7 @@ impl PauseRow {
             kind: report.kind.as_str(),
             next_look_ms: millis(report.next_look),
             ends_in_ms: millis(report.ends_in),
-            text: report.to_string(),
+            text: name(&report.to_string()).into(),
         }
     }
 }

@@ -118,7 +118,8 @@ impl Summary {
         let is_bad = problems.iter().any(|problem| problem.level == Level::Bad);
         let (verdict, class) = match success {
             None if problems.is_empty() => ("Idle", "quiet"),
-            Some(..950) => ("Failing", "bad"),
+            // A few failures among a few calls are no outage.
+            Some(..950) if totals.failed + totals.interrupted >= 3 => ("Failing", "bad"),
             Some(..995) => ("Degraded", "warn"),
             _ if is_bad => ("Degraded", "warn"),
             _ if problems.is_empty() => ("Healthy", "ok"),
@@ -183,7 +184,11 @@ fn tiles(totals: &Totals) -> Vec<Tile> {
         count(
             "Refused",
             totals.refused,
-            &format!("and {} clients left", totals.left),
+            &format!(
+                "and {} client{} left",
+                show::grouped(totals.left),
+                show::plural(totals.left)
+            ),
             "",
             "refused",
         ),
@@ -198,11 +203,11 @@ fn tiles(totals: &Totals) -> Vec<Tile> {
             outcome: "",
         },
         Tile {
-            label: "Estimate : bill",
+            label: "Estimate against bill",
             value: difference(estimate, bill),
             note: match bill {
                 UsdAmount::ZERO => "no bills yet".to_owned(),
-                _ => format!("{} : {}", show::usd(estimate), show::usd(bill)),
+                _ => format!("{} against {}", show::usd(estimate), show::usd(bill)),
             },
             class: "",
             outcome: "",

@@ -1,6 +1,6 @@
 //! The page itself.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use askama::Template;
 use axum::{
@@ -9,6 +9,7 @@ use axum::{
 };
 use http::StatusCode;
 use serde::Deserialize;
+use tokio::time::timeout;
 
 use super::{
     App,
@@ -20,7 +21,9 @@ use super::{
 use crate::calls::Filter;
 
 /// Calls on the page.
-pub(super) const MOST_CALLS: usize = 100;
+const MOST_CALLS: usize = 50;
+/// How long the page waits for the ledger.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What a reader chose.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -200,7 +203,9 @@ pub(super) async fn spend(app: &App, choice: &Choice) -> SpendView {
     let by = choice.by();
     let range = choice.range();
     let timeline = match group_by(by) {
-        Some(group) => app.spend.timeline(&app.view, &group, range).await,
+        Some(group) => timeout(PATIENCE, app.spend.timeline(&app.view, &group, range))
+            .await
+            .unwrap_or_else(|_| Err(format!("no answer within {PATIENCE:?}"))),
         None => Err("unknown group".to_owned()),
     };
     let (chart, error) = match timeline {

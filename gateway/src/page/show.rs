@@ -22,6 +22,9 @@ pub(super) fn usd(amount: UsdAmount) -> String {
     let sign = if rounded < 0 { "-" } else { "" };
     let (whole, rest) = (rounded.abs() / one, rounded.abs() % one);
     let rest = format!("{rest:0width$}", width = digits as usize);
+    // Zeros at the end say nothing, but cents have two digits.
+    let (cents, finer) = rest.split_at(2);
+    let rest = format!("{cents}{}", finer.trim_end_matches('0'));
     format!("{sign}${}.{rest}", grouped(u64::try_from(whole).unwrap_or(u64::MAX)))
 }
 
@@ -115,6 +118,7 @@ mod tests {
             ("1234567.891", "$1,234,567.89"),
             ("0.03125", "$0.0313"),
             ("0.000042", "$0.000042"),
+            ("0.004", "$0.004"),
             ("0.0000000001", "<$0.000001"),
             ("-1.5", "-$1.50"),
         ] {

@@ -20,10 +20,11 @@ fn picture(name: &str) -> PathBuf {
 }
 
 const LINES: &str = "budget = [{ name = 'key-day', usd = '0.004', per = 'day', each = ['key'] }, \
-    { name = 'company-month', usd = '250', per = 'month' }]\ncircuit_breaker = { min_calls = 3 }\ncache = { tenant = 'everyone' }\nattempts_per_candidate = 1\nunknown_price = 'allow'";
+    { name = 'company-month', usd = '250', per = 'month' }]\ncircuit_breaker = { min_calls = 3 }\ncache = { bytes = 1000000, tenant = 'everyone' }\nattempts_per_candidate = 1\nunknown_price = 'allow'";
 
 /// A morning's traffic: answered, rescued, failed, refused, interrupted, left and cached calls.
 async fn traffic(world: &World) {
+    world.simulator.plan_all("words=30").unwrap();
     let models = [
         "anthropic/claude-sonnet-4.5",
         "google/gemini-2.5-flash",
@@ -93,6 +94,7 @@ fn the_page_in_a_browser() {
     let app = world.app.clone();
     runtime.spawn(async move { axum::serve(listener, app).await });
 
+    fs::create_dir_all(picture("page").parent().unwrap()).unwrap();
     let profile = file("profile");
     let mut browser = Browser::start(&program, &profile);
     browser.scheme("light");
@@ -138,6 +140,12 @@ fn the_page_in_a_browser() {
     browser.until(&format!("document.querySelector('#call-{id}').open"));
     let attempts = browser.value(&format!("document.querySelectorAll('#call-{id} .attempts li').length"));
     assert!(attempts.as_u64().unwrap() >= 2);
+
+    fs::write(
+        picture("page").with_extension("html"),
+        runtime.block_on(world.page("/")),
+    )
+    .unwrap();
 
     // Readable in both schemes, and on a phone.
     for scheme in ["light", "dark"] {

@@ -111,6 +111,11 @@ impl Browser {
 
     /// Sends a command; its result.
     pub(crate) fn ask(&mut self, method: &str, params: Value) -> Value {
+        let result = self.try_ask(method, params);
+        result.unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    fn try_ask(&mut self, method: &str, params: Value) -> Result<Value, Value> {
         self.last += 1;
         let mut message = json!({"id": self.last, "method": method, "params": params});
         if !self.session.is_empty() {
@@ -122,8 +127,12 @@ impl Browser {
         loop {
             let mut message = self.receive();
             if message["id"] == self.last {
-                assert!(message["error"].is_null(), "{method}: {}", message["error"]);
-                return message["result"].take();
+                let error = message["error"].take();
+                return if error.is_null() {
+                    Ok(message["result"].take())
+                } else {
+                    Err(error)
+                };
             }
             if message["method"].is_string() {
                 self.events.push_back(message);
@@ -166,12 +175,20 @@ impl Browser {
         result["result"]["value"].take()
     }
 
-    /// Waits until a condition holds in the page.
+    /// Waits until a condition holds in the page, also across a navigation.
     pub(crate) fn until(&mut self, condition: &str) {
-        let looked = format!(
-            "new Promise(done => {{ const look = () => ({condition}) ? done(true) : setTimeout(look, 20); look(); }})"
+        let look = format!(
+            "new Promise(done => setTimeout(() => {{ let holds = false; try {{ holds = !!({condition}); }} catch {{}} done(holds); }}, 20))"
         );
-        assert_eq!(self.value(&looked), true, "{condition}");
+        for _ in 0..1_000 {
+            let params = json!({"expression": look, "awaitPromise": true, "returnByValue": true});
+            // A page that is left gives no value.
+            let looked = self.try_ask("Runtime.evaluate", params);
+            if looked.is_ok_and(|looked| looked["result"]["value"] == true) {
+                return;
+            }
+        }
+        panic!("it never holds: {condition}");
     }
 
     pub(crate) fn size(&mut self, width: u32, height: u32) {

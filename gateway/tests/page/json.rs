@@ -103,7 +103,7 @@ async fn health_shows_circuits_pauses_and_budgets() {
     assert_eq!(before["budgets"].as_array().unwrap().len(), 2, "{before}");
     assert_eq!(before["budgets"][0]["spent"], "0.00");
     world.simulator.plan(FIRST, "503;no-hint").unwrap();
-    world.simulator.plan(SECOND, "2xok,429;retry-after=20").unwrap();
+    world.simulator.plan(SECOND, "2xok,429;retry-after=90").unwrap();
     for _ in 0..3 {
         world.call(tagged(chat(FIRST, false), &[("key", "ci")])).await;
     }
@@ -130,12 +130,7 @@ async fn health_shows_circuits_pauses_and_budgets() {
     assert!(own["spent"].as_str().unwrap().parse::<f64>().unwrap() > 0.0);
     assert!(own["forecast"].is_string() && own["resets"].is_string());
     let page = world.page("/").await;
-    for part in [
-        "is skipped: its circuit is open",
-        "is paused",
-        "each-key of key=ci",
-        "0.5s",
-    ] {
-        assert!(page.contains(part) || part == "0.5s", "{part}");
+    for part in ["is skipped: its circuit is open", "is paused", "each-key of key=ci"] {
+        assert!(page.contains(part), "{part}");
     }
 }

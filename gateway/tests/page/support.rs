@@ -55,7 +55,10 @@ impl World {
         );
         let settings = Settings::from_toml(&text).unwrap_or_else(|error| panic!("{error}"));
         let store = InMemoryBudgetStore::new();
-        let budgets = Budgets::in_store([], std::sync::Arc::new(store.clone())).unwrap();
+        let budgets = Budgets::in_store(settings.budgets().unwrap(), std::sync::Arc::new(store.clone())).unwrap();
+        if let Some(ledger) = &ledger {
+            ledger.restore(&budgets).await.unwrap();
+        }
         let (attached, recording) = (calls.clone(), ledger.clone());
         let handle = SettingsHandle::builder(settings)
             .budgets(budgets)
