@@ -85,10 +85,10 @@ mod keys;
 #[cfg(test)]
 mod late_bills;
 #[cfg(test)]
+mod limit_headers;
+#[cfg(test)]
 #[cfg(feature = "metrics")]
 mod metrics;
-#[cfg(test)]
-mod limit_headers;
 #[cfg(test)]
 mod money;
 #[cfg(test)]

@@ -90,7 +90,7 @@ async fn a_key_sees_the_models_that_it_allows_and_its_own_limits() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn health_is_open_to_all_and_the_metrics_need_the_token() {
+async fn health_is_open_to_all_and_the_admin_side_needs_the_token() {
     let folder = crate::support::Folder::new();
     let token = folder.write("token", ADMIN_TOKEN);
     let rest = format!(
@@ -103,7 +103,9 @@ async fn health_is_open_to_all_and_the_metrics_need_the_token() {
         assert_eq!(place.get(path, "").await.status, 200, "{path}");
     }
     for (key, status) in [("", 401), (CLIENT_KEY, 401), (ADMIN_TOKEN, 200)] {
-        assert_eq!(place.get("/metrics", key).await.status, status);
+        for path in ["/metrics", "/", "/api/calls", "/api/spend", "/api/health"] {
+            assert_eq!(place.get(path, key).await.status, status, "{path}");
+        }
     }
     let basic = place
         .http
@@ -119,6 +121,10 @@ async fn health_is_open_to_all_and_the_metrics_need_the_token() {
     assert_eq!(place.post(APIS[0].0, CLIENT_KEY, APIS[0].1).await.status, 200);
     let metrics = place.get("/metrics", ADMIN_TOKEN).await.text;
     assert!(metrics.contains("gen_ai_client_inference_duration"), "{metrics}");
+    let calls = place.get("/api/calls", ADMIN_TOKEN).await.json();
+    assert_eq!(calls["calls"].as_array().map(Vec::len), Some(1), "{calls}");
+    let page = place.get("/", ADMIN_TOKEN).await.text;
+    assert!(page.contains("acme"), "{page}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -134,6 +140,7 @@ async fn the_admin_side_has_an_address_of_its_own_if_it_is_given_one() {
         404,
         "the clients' address does not have it"
     );
+    assert_eq!(place.get("/", CLIENT_KEY).await.status, 404, "nor the page");
     let url = format!("http://{}", place.running.admin);
     assert_eq!(Said::of(place.http.get(format!("{url}/metrics"))).await.status, 200);
     assert_eq!(Said::of(place.http.get(format!("{url}/healthz"))).await.status, 200);

@@ -75,6 +75,9 @@ async fn no_key_is_in_any_response_log_metric_or_file() {
         ("/metrics", ""),
         ("/nowhere", ""),
         ("/", ""),
+        ("/api/calls", ""),
+        ("/api/spend", ""),
+        ("/api/health", ""),
     ]) {
         for key in [CLIENT_KEY, OTHER_KEY, UPSTREAM_KEY, ADMIN_TOKEN] {
             for request in [

@@ -89,14 +89,18 @@ impl Demo {
                 "\n[[key]]\nname = \"{name}\"\nhash = \"{hash}\"\nbudget = [{{ usd = \"{usd}\", per = \"day\" }}]\n"
             ));
         }
-        say(format!(
-            "a demo: models of a simulator fail, and the gateway answers all the same. Call it yourself:\n\n  curl http://127.0.0.1:8080/v1/chat/completions \
-             -H 'authorization: Bearer {}' -H 'content-type: application/json' \\\n    -d '{{\"model\":\"openai/gpt-5\",\"messages\":[{{\"role\":\"user\",\
-             \"content\":\"Why is the sky blue?\"}}]}}'\n",
-            KEYS[2].1
-        ))?;
         Config::from_toml(&settings).map_err(Failed::new)
     }
+}
+
+/// Says how the demo's gateway at this address is called.
+pub(super) fn introduce(address: SocketAddr) -> Result<(), Failed> {
+    say(format!(
+        "a demo: models of a simulator fail, and the gateway answers all the same. Call it yourself:\n\n  curl http://{address}/v1/chat/completions \
+         -H 'authorization: Bearer {}' -H 'content-type: application/json' \\\n    -d '{{\"model\":\"openai/gpt-5\",\"messages\":[{{\"role\":\"user\",\
+         \"content\":\"Why is the sky blue?\"}}]}}'\n",
+        KEYS[2].1
+    ))
 }
 
 impl Drop for Demo {

@@ -143,6 +143,9 @@ pub(super) async fn run(asked: Serve) -> Result<(), Failed> {
             "no client key is needed, since only this machine reaches it; make one with `openrouter-gateway keys new NAME`",
         )?;
     }
+    if demo.is_some() {
+        demo::introduce(running.address)?;
+    }
     let traffic = demo.as_ref().map(|_| tokio::spawn(demo::traffic(running.address)));
     signals.stopped(&running.gateway, running.file.as_ref()).await;
     if let Some(traffic) = traffic {

@@ -23,7 +23,9 @@ pub(crate) use open::{key_database, ledger_to_read};
 pub use reload::{RELOAD_EVERY, tidy_metrics, watch_file, watch_keys};
 
 use crate::{
+    calls::Calls,
     keys::{KeyDatabase, KeyRing, StoredKey},
+    page::{self, View},
     server::{Stage, Stages},
     settings::Config,
 };
@@ -38,6 +40,7 @@ struct Inner {
     ledger: Option<DatabaseLedger>,
     keys: Option<KeyDatabase>,
     accounts: Accounts,
+    calls: Calls,
     store: Option<redis::Store>,
     stages: Stages,
     metrics: Option<PrometheusHandle>,
@@ -81,6 +84,26 @@ impl Gateway {
     #[must_use]
     pub fn accounts(&self) -> &Accounts {
         &self.0.accounts
+    }
+
+    /// The recent calls.
+    #[must_use]
+    pub fn calls(&self) -> &Calls {
+        &self.0.calls
+    }
+
+    /// What the page shows.
+    #[must_use]
+    pub fn view(&self) -> View {
+        View {
+            calls: self.0.calls.clone(),
+            ledger: self.0.ledger.clone(),
+            settings: self.0.handle.clone(),
+            accounts: match &self.0.accounts {
+                Accounts::Here(store) => page::Accounts::InMemory(store.clone()),
+                Accounts::Shared(store) => page::Accounts::Redis(store.clone()),
+            },
+        }
     }
 
     /// How far the end has come.

@@ -14,6 +14,7 @@ use tower_openrouter::{
 
 use super::{Accounts, Gateway, InForce, Inner, OpenError, catalogue::Refreshed, metrics::recorder, reload};
 use crate::{
+    calls::Calls,
     keys::{KeyDatabase, KeyLimitsLayer, KeyRing},
     server::Stages,
     settings::{Config, StorageSettings},
@@ -79,12 +80,14 @@ impl Gateway {
         if let (Some(reconciler), Some(ledger), Some(_)) = (&reconciler, &ledger, config.sqlite()) {
             ledger.resume_bills(reconciler).await?;
         }
+        let calls = Calls::new();
         let builder = SettingsHandle::builder(settings).budgets(budgets);
         let added = Added {
             ledger: ledger.clone(),
             reconciler,
             limits,
             catalogue: catalogue.clone(),
+            calls: calls.clone(),
         };
         let builder = builder.extend(move |stack| added.apply(stack));
         let handle = spawn_blocking(move || builder.build()).await;
@@ -99,6 +102,7 @@ impl Gateway {
             ledger,
             keys,
             accounts,
+            calls,
             store,
             stages: Stages::default(),
             metrics: recorder(),
@@ -118,11 +122,14 @@ struct Added {
     reconciler: Option<Reconciler>,
     limits: Option<Arc<dyn LimitStore>>,
     catalogue: Refreshed,
+    calls: Calls,
 }
 
 impl Added {
     fn apply(&self, stack: tower_openrouter::stack::StackBuilder) -> tower_openrouter::stack::StackBuilder {
-        let mut stack = self.catalogue.apply(stack.around_call(KeyLimitsLayer));
+        let mut stack = self
+            .catalogue
+            .apply(self.calls.attach(stack).around_call(KeyLimitsLayer));
         if let Some(ledger) = &self.ledger {
             stack = stack.ledger(Arc::new(ledger.clone()));
         }

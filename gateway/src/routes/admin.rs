@@ -16,6 +16,7 @@ use crate::{
     OpenError,
     gateway::Gateway,
     keys::{KeyHash, is_cross_site},
+    page,
     server::Stages,
     settings::Config,
 };
@@ -104,6 +105,7 @@ pub(super) fn router(gateway: &Gateway, admin: Admin) -> Router {
     Router::new()
         .route("/metrics", get(metrics))
         .with_state(gateway.clone())
+        .merge(page::router(gateway.view()))
         .route_layer(from_fn_with_state((admin, gateway.stages().clone()), guard))
 }
 

@@ -23,5 +23,6 @@ pub(super) fn router(gateway: &Gateway, config: &Config) -> Router {
         .route("/api/v1/key", get(key::show))
         .with_state(gateway.clone())
         .fallback_service(endpoints)
+        .layer(gateway.calls().layer())
         .layer(AuthLayer::new(gateway.ring().clone()))
 }

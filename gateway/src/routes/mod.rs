@@ -7,6 +7,7 @@
 //! | `/v1/key` | a client key | its own limits, budgets and what is spent |
 //! | `/healthz`, `/readyz` | everyone | whether the process lives; whether it takes calls |
 //! | `/metrics` | admin | metrics for Prometheus |
+//! | `/`, `/events`, `/api/calls`, `/api/spend`, `/api/health` | admin | [the page and its JSON](crate::page) |
 //!
 //! The client's routes are also under `/api/v1`, with OpenRouter's errors.
 
