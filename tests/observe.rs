@@ -11,6 +11,7 @@ use tower_openrouter::{
     ChatServiceExt, EmbeddingRequest,
     degrade::CannedReply,
     layers::{Tags, fallback::Hedge, observe::ObserveLayer, resume::ResumeLayer},
+    request::Reasoning,
     stack::CallTags,
 };
 
@@ -230,6 +231,24 @@ async fn neither_prompt_nor_answer_nor_key_is_recorded() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_requested_reasoning_is_recorded_in_the_request_s_own_word() {
+    let world = World::new("GOOD").await;
+    for (request, level) in [
+        (ask().reasoning_effort("low"), Some("low")),
+        (ask().reasoning(Reasoning::effort("xhigh")), Some("xhigh")),
+        (ask(), None),
+    ] {
+        let (spans, _listens) = Spans::listen();
+        call(&world.pair(), true, request).await;
+        let attempts = spans.of(ATTEMPT);
+        for told in attempts.iter().chain([&operation(&spans)]) {
+            let found = told.fields.get("gen_ai.request.reasoning.level");
+            assert_eq!(found.map(String::as_str), level, "{told:?}");
+        }
+    }
+}
+
 /// A plain log formats all fields of a span with each line: at `info` there is one line a call, and no span.
 #[tokio::test(start_paused = true)]
 async fn a_log_at_info_has_one_line_a_call_and_no_span() {
@@ -252,5 +271,11 @@ async fn a_log_at_info_has_one_line_a_call_and_no_span() {
             assert!(line.contains(part), "{part}: {line}");
         }
         assert!(!line.contains(OPERATION), "{line}");
+        let words = line.split(' ').filter_map(|word| Some(word.split_once('=')?.0));
+        let mut names: Vec<_> = words.collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert!(count >= 5 && names.len() == count, "a field twice: {line}");
     }
 }

@@ -29,7 +29,7 @@ impl DatabaseLedger {
         let now = UtcTime::now();
         let mut restored = Restored::default();
         // The window that began first, of all that last.
-        let Some(from) = budgets.iter().map(|budget| budget.window().start(now)).min() else {
+        let Some(from) = budgets.iter().map(|budget| budget.window_start(now)).min() else {
             return Ok(restored);
         };
         let filter = Filter::new().from(from);

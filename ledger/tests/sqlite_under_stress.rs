@@ -229,7 +229,8 @@ async fn budgets_remember_what_was_spent_in_their_windows() {
     }
     ledger.close().await;
     let ledger = open(&folder).await;
-    for (window, settled) in [(Window::Month, 530), (Window::Ever, 7_530)] {
+    let rolling = Window::Rolling(Duration::from_secs(60 * 24 * 60 * 60));
+    for (window, settled) in [(Window::Month, 530), (Window::Ever, 7_530), (rolling, 7_530)] {
         let book = InMemoryBudgetStore::new();
         let budget = Budget::usd("all", "1").unwrap().per(window);
         let budgets = Budgets::in_store([budget], std::sync::Arc::new(book.clone())).unwrap();

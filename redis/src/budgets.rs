@@ -8,7 +8,7 @@ use tower_llm_layers::{
     UsdAmount, UtcTime,
     budget::{
         AccountRef, AccountState, BudgetStore, Budgets, Decision, Hold, Refusal, RefusalReason, Reservation,
-        ReserveRequest,
+        ReserveRequest, Window,
     },
 };
 
@@ -16,7 +16,7 @@ use crate::{
     delivery::Delivery,
     error::StoreError,
     hold::SharedHold,
-    money::{amount, line_arguments, parts},
+    money::{amount, line_arguments, parts, window_of},
     policy::OnStoreFailure,
     server::Server,
     word::Word,
@@ -117,21 +117,40 @@ impl RedisBudgets {
         call.arg(self.server.lease_millis());
         for line in lines {
             call.key(self.server.account_key(line))
-                .arg(line.budget.window().as_str());
+                .arg(window_of(&line.budget, UtcTime::now()));
         }
         let all: Vec<Vec<String>> = self.server.link.ask_script(&call).await?;
         let state = |(line, parts): (&AccountRef, &Vec<String>)| {
-            let [settled, settled_pico, reserved, reserved_pico, over, over_pico, now] = &parts[..] else {
+            let [
+                settled,
+                settled_pico,
+                reserved,
+                reserved_pico,
+                over,
+                over_pico,
+                now,
+                full,
+            ] = &parts[..]
+            else {
                 return None;
             };
             let mut state = AccountState::new(line, UtcTime::from_millis(now.parse().ok()?));
             state.settled = amount(settled, settled_pico)?;
             state.reserved = amount(reserved, reserved_pico)?;
             state.overrun = amount(over, over_pico)?;
+            if matches!(line.budget.window(), Window::Rolling(_)) {
+                state.resets = time(full);
+            }
             Some(state)
         };
         Ok(lines.iter().zip(&all).map(state).collect())
     }
+}
+
+/// A time that a script says; `None` if it says 0.
+fn time(millis: &str) -> Option<UtcTime> {
+    let millis = millis.parse().ok().filter(|millis| *millis > 0)?;
+    Some(UtcTime::from_millis(millis))
 }
 
 /// A letter as a pattern means it.
@@ -157,7 +176,12 @@ impl BudgetStore for RedisBudgets {
                 let hold = SharedHold::new(&this.server, &this.delivery, ask.lines.clone());
                 let cause = match this.decide(&hold, &ask, deadline).await {
                     Ok(Answer::Held(amount)) => return Ok(Reservation::new(amount, hold.alive())),
-                    Ok(Answer::Full { index, reason, at }) => {
+                    Ok(Answer::Full {
+                        index,
+                        reason,
+                        at,
+                        free,
+                    }) => {
                         hold.nothing_held();
                         // What has ended here, and the store had not heard of yet, is free.
                         if !is_second && this.delivery.catches_up(done, deadline).await {
@@ -165,7 +189,13 @@ impl BudgetStore for RedisBudgets {
                             continue;
                         }
                         let line = ask.lines.get(index).unwrap_or(&first);
-                        return Err(refusal(line, reason, ask.at_least, at));
+                        let refusal = refusal(line, reason, ask.at_least, at);
+                        let rolls = matches!(line.budget.window(), Window::Rolling(_));
+                        return Err(if rolls {
+                            Box::new(refusal.free_at(free))
+                        } else {
+                            refusal
+                        });
                     }
                     Err(cause) => cause,
                 };
@@ -189,6 +219,13 @@ impl BudgetStore for RedisBudgets {
         let keys = lines.iter().map(|line| self.server.account_key(line)).collect();
         let arguments = head.into_iter().chain(lines.iter().flat_map(line_arguments)).collect();
         self.delivery.send(Word::new("adjust", keys, arguments));
+    }
+
+    fn reset(&self, lines: &[AccountRef]) -> bool {
+        let keys = lines.iter().map(|line| self.server.account_key(line)).collect();
+        let arguments = lines.iter().flat_map(line_arguments).collect();
+        self.delivery.send(Word::new("reset", keys, arguments));
+        true
     }
 }
 
@@ -218,11 +255,12 @@ fn refusal(line: &AccountRef, reason: RefusalReason, needed: UsdAmount, at: UtcT
 /// What the script said.
 enum Answer {
     Held(UsdAmount),
-    /// Which account, what stands there, and the server's time.
+    /// Which account, what stands there, the server's time, and when enough of a rolling window is free again.
     Full {
         index: usize,
         reason: RefusalReason,
         at: UtcTime,
+        free: Option<UtcTime>,
     },
 }
 
@@ -240,7 +278,13 @@ impl Answer {
                 let reserved = amount(&next()?, &next()?)?;
                 let reason = RefusalReason::Spent { settled, reserved };
                 let at = UtcTime::from_millis(next()?.parse().ok()?);
-                Some(Self::Full { index, reason, at })
+                let free = time(&next()?);
+                Some(Self::Full {
+                    index,
+                    reason,
+                    at,
+                    free,
+                })
             }
             _ => None,
         }

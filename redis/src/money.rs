@@ -1,6 +1,11 @@
 //! Amounts as scripts take them: whole dollars, and pico-dollars.
 
-use tower_llm_layers::{UsdAmount, budget::AccountRef};
+use std::time::Duration;
+
+use tower_llm_layers::{
+    UsdAmount, UtcTime,
+    budget::{AccountRef, Budget, Window, Zone},
+};
 
 const ONE: i128 = 1_000_000_000_000;
 
@@ -23,8 +28,32 @@ pub(crate) fn amount(dollars: &str, pico: &str) -> Option<UsdAmount> {
 /// What a script needs of each account: cap (two parts), window, soft.
 pub(crate) fn line_arguments(line: &AccountRef) -> [String; 4] {
     let [dollars, pico] = parts(line.budget.cap());
-    let window = line.budget.window().as_str().to_owned();
+    let window = window_of(&line.budget, UtcTime::now());
     [dollars, pico, window, u8::from(line.budget.is_soft()).to_string()]
+}
+
+/// Windows that scripts are given ahead of time, if only a process knows the calendar: what is spent may be delivered days later.
+const AHEAD: usize = 8;
+
+/// The window as scripts take it: its name; its length if it rolls; or if its calendar is not UTC's, when some of them begin.
+pub(crate) fn window_of(budget: &Budget, now: UtcTime) -> String {
+    match budget.window() {
+        Window::Rolling(span) => return format!("rolling:{}", span.as_millis()),
+        Window::MonthFrom(_) => {}
+        window if *budget.zone() == Zone::UTC => return window.as_str().to_owned(),
+        _ => {}
+    }
+    // The one before, since the time of the server differs, and the one that lasts.
+    let this = budget.window_start(now);
+    let mut begins = vec![budget.window_start(this.before(Duration::from_millis(1))), this];
+    while let Some(next) = begins.last().and_then(|last| budget.window_end(*last)) {
+        begins.push(next);
+        if begins.len() > AHEAD {
+            break;
+        }
+    }
+    let times: Vec<_> = begins.iter().map(|time| time.millis().to_string()).collect();
+    format!("at:{}", times.join(","))
 }
 
 #[cfg(test)]

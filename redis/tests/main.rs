@@ -23,3 +23,5 @@ mod stress;
 mod support;
 #[cfg(test)]
 mod twins;
+#[cfg(test)]
+mod windows;

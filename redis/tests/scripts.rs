@@ -93,7 +93,7 @@ fn windows_begin_and_end_as_in_this_process() {
         .map(|_| rng.u64(..13_569_465_600_000))
         .chain([0, 1, 86_400_000 * 3 - 1, 86_400_000 * 4]);
     for at in times.map(UtcTime::from_millis).collect::<Vec<_>>() {
-        for window in [Window::Day, Window::Week, Window::Month, Window::Ever] {
+        for window in [Window::Hour, Window::Day, Window::Week, Window::Month, Window::Ever] {
             let mut call = script.prepare_invoke();
             call.arg(window.as_str()).arg(at.millis().to_string());
             let [starts, ends]: [String; 2] = call.invoke(&mut connection).unwrap();

@@ -70,6 +70,10 @@ async fn the_same_asks_get_the_same_answers() {
                 Budget::usd("a", "700.000000000003").unwrap(),
                 Budget::usd("b", "1200.5").unwrap().per(Window::Month),
                 Budget::usd("soft", "3").unwrap().soft(),
+                Budget::usd("rolling", "1500.25")
+                    .unwrap()
+                    .per(Window::Rolling(Duration::from_secs(24 * 60 * 60))),
+                Budget::usd("from", "1400").unwrap().per(Window::MonthFrom(31)),
             ]
         };
         let budgets = Budgets::in_store(all(), Arc::new(shared.clone())).unwrap();
@@ -101,6 +105,13 @@ async fn the_same_asks_get_the_same_answers() {
                     };
                     there.settle(spent);
                     here.settle(spent);
+                }
+                9 if rng.u8(..8) == 0 => {
+                    let name = *rng.choice(["a", "rolling", "from"].as_slice()).unwrap();
+                    // In the order of what is delivered.
+                    assert!(budgets.reset(name, &Tags::default()));
+                    let line = budgets.line(name).unwrap();
+                    assert!(book.reset(&[line]));
                 }
                 _ => {
                     let lines = budgets.lines(&Tags::default(), "", "");

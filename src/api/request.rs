@@ -243,6 +243,10 @@ impl LlmRequest for ApiRequest {
         each!(&mut self.0, body => body.set_parameter(name, json))
     }
 
+    fn reasoning_level(&self) -> Option<Cow<'_, str>> {
+        each!(&self.0, body => body.reasoning_level())
+    }
+
     fn reasoning_time(&self) -> Option<Duration> {
         each!(&self.0, body => body.reasoning_time())
     }

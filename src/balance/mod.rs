@@ -1,4 +1,4 @@
-//! Watches the money that is left: the prepaid balance, the key's cap, the day's free requests.
+//! Watches the money that is left: the prepaid balance, the key's cap, the budget that blocks the key first, the day's free requests.
 //!
 //! A [`BalanceWatch`] reads them at a low rate, makes the last reading available ([`Balance`]), and warns before one of them runs out at
 //! the present pace. It is also a [`Ledger`](crate::layers::ledger::Ledger): given to a stack together with the ledger that keeps the

@@ -15,13 +15,15 @@ pub enum BalanceSource {
     Prepaid,
     /// The key's own cap.
     KeyCap,
+    /// The budget that blocks the key's requests first: a member's, a workspace's or a guardrail's.
+    KeyBudget,
     /// Today's requests to free models.
     FreeDay,
 }
 
 impl BalanceSource {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Prepaid, Self::KeyCap, Self::FreeDay];
+    pub const ALL: [Self; 4] = [Self::Prepaid, Self::KeyCap, Self::KeyBudget, Self::FreeDay];
 
     /// The name used in logs and messages.
     #[must_use]
@@ -29,6 +31,7 @@ impl BalanceSource {
         match self {
             Self::Prepaid => "prepaid",
             Self::KeyCap => "key_cap",
+            Self::KeyBudget => "key_budget",
             Self::FreeDay => "free_day",
         }
     }
@@ -57,6 +60,8 @@ pub struct Balance {
     pub prepaid: SourceState,
     /// The key's cap; without limit if it has none.
     pub key_cap: SourceState,
+    /// The budget that blocks the key's requests first; without limit if nothing is budgeted. [`Account::key`](crate::Account::key) has all of them.
+    pub key_budget: SourceState,
     /// Today's requests to free models.
     pub free_day: SourceState,
     /// When it was read last; `None` before the first time.
@@ -100,6 +105,7 @@ impl Balance {
         match source {
             BalanceSource::Prepaid => &self.prepaid,
             BalanceSource::KeyCap => &self.key_cap,
+            BalanceSource::KeyBudget => &self.key_budget,
             BalanceSource::FreeDay => &self.free_day,
         }
     }
@@ -108,6 +114,7 @@ impl Balance {
         match source {
             BalanceSource::Prepaid => &mut self.prepaid,
             BalanceSource::KeyCap => &mut self.key_cap,
+            BalanceSource::KeyBudget => &mut self.key_budget,
             BalanceSource::FreeDay => &mut self.free_day,
         }
     }
@@ -129,6 +136,13 @@ impl Balance {
         self.prepaid.left = balance;
         self.key_cap.left = dollars(key.limit_remaining.as_ref());
         self.key_cap.resets = key.limit_reset.as_deref().and_then(|reset| window(reset)?.end(now));
+        let budget = key.effective_budget.as_ref();
+        self.key_budget.left = budget.and_then(|budget| dollars(budget.remaining_usd.as_ref()));
+        self.key_budget.resets = budget.and_then(|budget| {
+            // The time that it says goes before the one that its interval would give.
+            let said = budget.resets_at.as_deref().and_then(|time| time.parse().ok());
+            said.or_else(|| window(budget.reset_interval.as_deref()?)?.end(now))
+        });
         let day = key.free_model_daily_requests.as_ref();
         self.free_day.left = day.and_then(|day| day.remaining).map(i128::from);
         self.free_day.resets = day.and_then(|_| Window::Day.end(now));
@@ -174,6 +188,9 @@ impl fmt::Display for Balance {
             money(self.prepaid.left, "unknown"),
             money(self.key_cap.left, "none")
         )?;
+        if let Some(left) = self.key_budget.left {
+            write!(f, "; key budget: {} left", UsdAmount::from_pico(left))?;
+        }
         if let Some(left) = self.free_day.left {
             write!(f, "; free requests today: {left} left")?;
         }
@@ -187,5 +204,46 @@ impl fmt::Display for Balance {
             write!(f, ", {} failures since", self.failures)?;
         }
         f.write_str(")")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(balance: &mut Balance, key: &str, now: UtcTime) {
+        balance.read(&serde_json::from_str(key).unwrap(), None, now);
+    }
+
+    #[test]
+    fn the_budget_that_blocks_first_is_a_source_of_its_own() {
+        let now: UtcTime = "2026-10-07T12:00:00Z".parse().unwrap();
+        let mut balance = Balance::default();
+        read(
+            &mut balance,
+            r#"{"limit_remaining":74.5,"budgets":[{"scope":"member","new":1},{"scope":"key_limit"}],
+                "effective_budget":{"scope":"member","limit_usd":50,"spend_usd":32.5,"remaining_usd":17.5,"reset_interval":"weekly",
+                "resets_at":"2026-10-12T00:00:00.000Z","include_byok":false,"budget_id":null,"guardrail_id":"g"}}"#,
+            now,
+        );
+        let budget = balance.source(BalanceSource::KeyBudget);
+        assert_eq!(budget.left, Some(17_500_000_000_000));
+        assert_eq!(budget.resets.unwrap().to_string(), "2026-10-12T00:00:00.000Z");
+        assert!(!balance.is_out());
+        assert!(balance.to_string().contains("; key budget: $17.50 left"), "{balance}");
+        // Below zero it blocks, and without a time its interval says until when.
+        read(
+            &mut balance,
+            r#"{"effective_budget":{"scope":"workspace","remaining_usd":-0.25,"reset_interval":"daily","resets_at":null}}"#,
+            now,
+        );
+        assert!(balance.key_budget.is_out() && balance.is_out());
+        assert!(balance.to_string().contains("; key_budget is OUT"), "{balance}");
+        assert_eq!(balance.key_budget.resets, Window::Day.end(now));
+        // Once that time has come it is unknown, and no longer out.
+        balance.key_budget.roll(Window::Day.end(now).unwrap());
+        assert!(!balance.is_out());
+        read(&mut balance, r#"{"budgets":[],"effective_budget":null}"#, now);
+        assert_eq!(balance.key_budget, SourceState::default(), "nothing is budgeted");
     }
 }

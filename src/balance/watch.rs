@@ -105,6 +105,7 @@ impl BalanceWatchBuilder {
             shared: Arc::clone(&shared),
             paces: BTreeMap::new(),
             here: Pace::default(),
+            budget: None,
             told: BTreeMap::new(),
         };
         let task = runtime.spawn(poller.run()).abort_handle();
@@ -166,10 +167,18 @@ impl BalanceWatch {
         }
     }
 
+    /// Whether the key has a budget, and no cap of its own.
+    fn is_budgeted(&self) -> bool {
+        let state = self.shared.state.borrow();
+        state.key_budget.left.is_some() && state.key_cap.left.is_none()
+    }
+
     fn refused(&self, kind: FailureKind, free: bool) {
         let source = match kind {
             FailureKind::InsufficientFunds => BalanceSource::Prepaid,
             FailureKind::QuotaExhausted if free => BalanceSource::FreeDay,
+            // Both refuse alike: it is the one that has a limit.
+            FailureKind::QuotaExhausted if self.is_budgeted() => BalanceSource::KeyBudget,
             FailureKind::QuotaExhausted => BalanceSource::KeyCap,
             _ => return,
         };
@@ -195,7 +204,7 @@ impl Ledger for BalanceWatch {
                 let paid: &[BalanceSource] = if free {
                     &[BalanceSource::FreeDay]
                 } else {
-                    &[BalanceSource::Prepaid, BalanceSource::KeyCap]
+                    &[BalanceSource::Prepaid, BalanceSource::KeyCap, BalanceSource::KeyBudget]
                 };
                 self.shared.state.send_if_modified(|state| {
                     let mut changed = false;
@@ -220,6 +229,8 @@ struct Poller {
     paces: BTreeMap<BalanceSource, Pace>,
     /// What this process spends.
     here: Pace,
+    /// Which budget of the key blocks first: its scope and its ids.
+    budget: Option<[Option<String>; 3]>,
     /// How many of the warnings have been logged for each balance source; one more means that it is out.
     told: BTreeMap<BalanceSource, usize>,
 }
@@ -260,10 +271,18 @@ impl Poller {
         }
         state.read(&key, credits.as_ref(), now);
         let used = key.free_model_daily_requests.as_ref().and_then(|day| day.used);
+        // Another one may block first from now on: its pace is its own.
+        let budget = key.effective_budget.as_ref();
+        let budget = budget.map(|budget| [&budget.scope, &budget.budget_id, &budget.guardrail_id].map(Clone::clone));
+        if self.budget != budget {
+            self.paces.remove(&BalanceSource::KeyBudget);
+            self.budget = budget;
+        }
         // What has gone out is what is no longer left.
         for (source, gone) in [
             (BalanceSource::Prepaid, state.prepaid.left.map(|left| -left)),
             (BalanceSource::KeyCap, state.key_cap.left.map(|left| -left)),
+            (BalanceSource::KeyBudget, state.key_budget.left.map(|left| -left)),
             (BalanceSource::FreeDay, used.map(i128::from)),
         ] {
             let pace = self.paces.entry(source).or_default();

@@ -30,6 +30,8 @@ pub(crate) struct Shape {
     pub(crate) facts: fn(&Document) -> RequestFacts,
     /// How long the model may think in silence.
     pub(crate) reasoning_time: fn(&Document) -> Option<Duration>,
+    /// How much reasoning is requested.
+    pub(crate) reasoning_level: fn(&Document) -> Option<Text<'_>>,
 }
 
 /// What an API gives.
@@ -136,6 +138,12 @@ impl RequestBody {
     pub(crate) fn conversation(&self) -> Option<Cow<'_, str>> {
         let id = self.document().get("session_id").and_then(text)?;
         Some(cut_cow(Text::to_str(id)))
+    }
+
+    /// How much reasoning is requested, in the request's own word.
+    pub(crate) fn reasoning_level(&self) -> Option<Cow<'_, str>> {
+        let level = (self.inner.shape.reasoning_level)(self.document())?;
+        Some(cut_cow(Text::to_str(level)))
     }
 
     pub(crate) fn reasoning_time(&self) -> Option<Duration> {

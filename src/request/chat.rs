@@ -9,7 +9,10 @@ use super::typed::typed_request;
 use openrouter_wire::{
     chat::{check, facts},
     document::Document,
-    request::{RequestError, facts::reasoning_time},
+    request::{
+        RequestError,
+        facts::{reasoning_level, reasoning_time},
+    },
 };
 
 /// A chat request.
@@ -48,6 +51,7 @@ const SHAPE: Shape = Shape {
     fact_fields: facts::FIELDS,
     facts: facts::read,
     reasoning_time,
+    reasoning_level,
 };
 
 impl ChatRequest {

@@ -288,6 +288,10 @@ macro_rules! typed_request {
                 self.body.put_parameter(name, json)
             }
 
+            fn reasoning_level(&self) -> Option<std::borrow::Cow<'_, str>> {
+                self.body.reasoning_level()
+            }
+
             fn reasoning_time(&self) -> Option<std::time::Duration> {
                 self.body.reasoning_time()
             }

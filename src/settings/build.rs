@@ -2,7 +2,9 @@
 
 use tower_llm_layers::budget::Budget;
 
-use super::{Settings, SettingsError, SettingsProblem, WrongSetting, apply::apply, carried::Carried};
+use super::{
+    MaxPerHourSettings, Settings, SettingsError, SettingsProblem, WrongSetting, apply::apply, carried::Carried,
+};
 use crate::{
     Stack,
     stack::{BuildProblem, StackBuilder, Wired},
@@ -99,18 +101,24 @@ pub(super) fn build(
 /// The budgets; those that cannot be are problems.
 pub(super) fn budgets(settings: &Settings, wrong: &mut Vec<SettingsProblem>) -> Vec<Budget> {
     let mut budgets = Vec::new();
+    let mut problem = |key: &str, what| wrong.push(SettingsProblem::new(&settings.source, key, what));
     for (place, entry) in settings.budget.iter().enumerate() {
+        if let Some((key, message)) = entry.wrong() {
+            let message = WrongSetting::Value(message.to_owned());
+            problem(&format!("budget[{place}].{key}"), message);
+        }
         match entry.budget() {
             Ok(budget) => budgets.push(budget),
-            Err(error) => {
-                let problem = WrongSetting::Build(BuildProblem::Budget(error));
-                wrong.push(SettingsProblem::new(
-                    &settings.source,
-                    &format!("budget[{place}]"),
-                    problem,
-                ));
-            }
+            Err(error) => problem(
+                &format!("budget[{place}]"),
+                WrongSetting::Build(BuildProblem::Budget(error)),
+            ),
         }
+    }
+    match settings.max_per_hour.map(MaxPerHourSettings::budget) {
+        Some(Ok(budget)) => budgets.push(budget),
+        Some(Err(error)) => problem("max_per_hour.usd", WrongSetting::Build(BuildProblem::Budget(error))),
+        None => {}
     }
     budgets
 }

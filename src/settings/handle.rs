@@ -224,7 +224,7 @@ fn next(
             accounts.clone()
         }
     };
-    if !settings.budget.is_empty() {
+    if budgets.iter().next().is_some() {
         builder = builder.budgets(budgets.clone());
     }
     let (stack, wired) = build(extend(builder), before.map(|before| &before.wired), wrong, &settings)?;

@@ -74,7 +74,7 @@ pub use self::{
     finish::{FailureName, FinishReasonSettings},
     handle::{SettingsHandle, SettingsHandleBuilder},
     limits::{AdaptiveConcurrencySettings, AdmitSettings, RateSettings, TenantSettings, UpstreamLimitsSettings},
-    money::{BudgetSettings, Usd, WindowSettings},
+    money::{BudgetSettings, MaxPerHourAction, MaxPerHourSettings, Usd, WindowSettings},
     prices::{AssumedPrice, PriceSettings, UnknownPriceSettings},
     problem::{SettingsError, SettingsProblem, WrongSetting},
     reloadable::ReloadableStack,

@@ -9,7 +9,10 @@ use tower_llm_layers::{
     budget::{Budget, BudgetError, Window},
 };
 
-use super::text::{InvalidValue, written_as_text};
+use super::{
+    Time,
+    text::{InvalidValue, written_as_text},
+};
 
 /// An amount of US dollars, exact: `"$5.00"` or `"5.00"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -57,9 +60,18 @@ pub struct BudgetSettings {
     pub name: String,
     /// The most that may be spent in one window.
     pub usd: Usd,
-    /// The window, in UTC: the budget is full again with each.
+    /// The window: the budget is full again with each.
     #[serde(default)]
     pub per: WindowSettings,
+    /// The length of a window that rolls, from a minute to 366 days, in the place of `per`: what was spent is free again that long after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolling: Option<Time>,
+    /// The day on which its months begin, 1 to 31; a shorter month on its last day. The first by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub day_of_month: Option<u8>,
+    /// The time zone in which its days begin, by its name in the tz database. UTC by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
     /// Tags each value of which has the whole amount for itself; `model` and `upstream` are the candidate's.
     #[serde(default)]
     pub each: Vec<String>,
@@ -71,11 +83,47 @@ pub struct BudgetSettings {
     pub soft: bool,
 }
 
+/// The most that may be spent in any hour: see [`StackBuilder::max_per_hour`](crate::stack::StackBuilder::max_per_hour).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct MaxPerHourSettings {
+    /// The most within 60 minutes, for all calls together.
+    pub usd: Usd,
+    /// What happens beyond it.
+    #[serde(default)]
+    pub action: MaxPerHourAction,
+}
+
+/// What happens if an hour costs more than it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum MaxPerHourAction {
+    /// A warning is logged, and an event emitted, at 50, 80 and 100 per cent.
+    Alert,
+    /// Attempts are refused until enough is free again.
+    #[default]
+    Brake,
+}
+
+impl MaxPerHourSettings {
+    pub(super) fn budget(self) -> Result<Budget, BudgetError> {
+        let budget = Budget::max_per_hour(self.usd.0)?;
+        Ok(match self.action {
+            MaxPerHourAction::Alert => budget.soft(),
+            MaxPerHourAction::Brake => budget,
+        })
+    }
+}
+
 /// How long a budget lasts before it is full again: see [`Window`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum WindowSettings {
+    /// An hour.
+    Hour,
     /// A day.
     Day,
     /// A week, from Monday.
@@ -94,20 +142,43 @@ impl BudgetSettings {
             name: name.into(),
             usd: usd.into(),
             per: WindowSettings::Ever,
+            rolling: None,
+            day_of_month: None,
+            zone: None,
             each: Vec::new(),
             only: BTreeMap::new(),
             soft: false,
         }
     }
 
+    /// What does not go together, by its key.
+    pub(super) fn wrong(&self) -> Option<(&'static str, &'static str)> {
+        if self.rolling.is_some() && self.per != WindowSettings::Ever {
+            return Some((
+                "rolling",
+                "is set beside `per`: a window either rolls, or begins with the calendar",
+            ));
+        }
+        if self.day_of_month.is_some() && self.per != WindowSettings::Month {
+            return Some(("day_of_month", "has no effect without `per = \"month\"`"));
+        }
+        None
+    }
+
     pub(super) fn budget(&self) -> Result<Budget, BudgetError> {
-        let window = match self.per {
-            WindowSettings::Day => Window::Day,
-            WindowSettings::Week => Window::Week,
-            WindowSettings::Month => Window::Month,
-            WindowSettings::Ever => Window::Ever,
+        let window = match (self.per, self.rolling, self.day_of_month) {
+            (_, Some(time), _) => Window::Rolling(time.0),
+            (WindowSettings::Hour, ..) => Window::Hour,
+            (WindowSettings::Day, ..) => Window::Day,
+            (WindowSettings::Week, ..) => Window::Week,
+            (WindowSettings::Month, _, Some(day)) => Window::MonthFrom(day),
+            (WindowSettings::Month, ..) => Window::Month,
+            (WindowSettings::Ever, ..) => Window::Ever,
         };
         let mut budget = Budget::new(&self.name, self.usd.0)?.per(window);
+        if let Some(zone) = &self.zone {
+            budget = budget.in_zone(zone.parse()?);
+        }
         for tag in &self.each {
             budget = budget.each(tag);
         }

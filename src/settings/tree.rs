@@ -11,8 +11,8 @@ use tower_llm_layers::{
 use super::{
     AdaptiveConcurrencySettings, AdmitSettings, AttributionSettings, BackoffSettings, BudgetSettings, CacheSettings,
     CandidateSettings, CircuitBreakerSettings, ConnectionsSettings, FinishReasonSettings, HedgeSettings,
-    MinThroughputSettings, OrOff, PriceSettings, ResumeSettings, RetryBudgetSettings, Time, UnknownPriceSettings,
-    UpstreamLimitsSettings, UpstreamSettings, source::Source,
+    MaxPerHourSettings, MinThroughputSettings, OrOff, PriceSettings, ResumeSettings, RetryBudgetSettings, Time,
+    UnknownPriceSettings, UpstreamLimitsSettings, UpstreamSettings, source::Source,
 };
 use crate::stack::RESERVATION_WAIT;
 
@@ -106,6 +106,9 @@ pub struct Settings {
     pub canned_reply: Option<String>,
     /// The most that may be spent. Needs prices: `catalogue`, `prices` or `unknown_price`.
     pub budget: Vec<BudgetSettings>,
+    /// The most that may be spent in any hour, for all calls together. Off by default. Needs prices, as `budget` does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_per_hour: Option<MaxPerHourSettings>,
     /// Prices of models at other upstreams than OpenRouter, or in the place of those of the catalogue.
     pub prices: Vec<PriceSettings>,
     /// What to do if a budget applies and the price of a candidate is unknown. It is skipped by default.
@@ -201,6 +204,7 @@ impl Default for Settings {
             cache: None,
             canned_reply: None,
             budget: Vec::new(),
+            max_per_hour: None,
             prices: Vec::new(),
             unknown_price: None,
             default_output_tokens: OrOff::On(DEFAULT_OUTPUT_TOKENS),

@@ -46,6 +46,7 @@ pub use exchange::{StackBody, StackFuture};
 #[cfg(feature = "settings")]
 pub(crate) use finish::{known_as, named};
 pub(crate) use known::{KnownModels, ModelsOf};
+pub use money::MaxPerHour;
 #[cfg(feature = "settings")]
 pub(crate) use money::RESERVATION_WAIT;
 pub(crate) use readiness::respond;

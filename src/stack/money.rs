@@ -3,8 +3,8 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use tower_llm_layers::{
-    Budgeted, Candidate, MIN_OUTPUT_TOKENS, PriceList,
-    budget::{Budget, BudgetError, BudgetStore, Budgets, InMemoryBudgetStore},
+    Budgeted, Candidate, MIN_OUTPUT_TOKENS, PriceList, UsdAmount,
+    budget::{Budget, BudgetError, BudgetStore, Budgets, InMemoryBudgetStore, MAX_PER_HOUR, Zone},
     cost::{CostLayer, DEFAULT_OUTPUT_TOKENS, UnknownPrice},
     ledger::{Ledger, Tee},
     reconcile::Reconciler,
@@ -16,10 +16,21 @@ use crate::transport::GENERATION_HEADER;
 /// How long a call waits for reservations to end, by default: about what an attempt takes that has begun its answer.
 pub(crate) const RESERVATION_WAIT: Duration = Duration::from_secs(2);
 
+/// What happens if an hour costs more than it may: see [`StackBuilder::max_per_hour`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MaxPerHour {
+    /// A warning is logged, and an event emitted, at 50, 80 and 100 per cent.
+    Alert,
+    /// Attempts are refused until enough is free again, and the refusal says when.
+    Brake,
+}
+
 /// What the cost layer is made of.
 #[derive(Debug, Clone)]
 pub(super) struct Money {
     budgets: Vec<Budget>,
+    max_per_hour: Option<(UsdAmount, MaxPerHour)>,
     store: Option<Arc<dyn BudgetStore>>,
     shared: Option<Budgets>,
     prices: Option<Arc<dyn PriceList>>,
@@ -36,6 +47,7 @@ impl Default for Money {
     fn default() -> Self {
         Self {
             budgets: Vec::new(),
+            max_per_hour: None,
             store: None,
             shared: None,
             prices: None,
@@ -56,6 +68,14 @@ impl<R: Budgeted, F, E> StackBuilder<R, F, E> {
     #[must_use]
     pub fn budget(mut self, budget: Budget) -> Self {
         self.settings.money.budgets.push(budget);
+        self
+    }
+
+    /// The most that may be spent within any 60 minutes, for all calls together, and what happens beyond it: a brake on a runaway. It is the budget
+    /// [`MAX_PER_HOUR`](tower_llm_layers::budget::MAX_PER_HOUR), and needs prices as every budget does. None by default.
+    #[must_use]
+    pub const fn max_per_hour(mut self, most: UsdAmount, action: MaxPerHour) -> Self {
+        self.settings.money.max_per_hour = Some((most, action));
         self
     }
 
@@ -152,7 +172,7 @@ impl Money {
         if self.allow_unreserved_tools {
             layer = layer.allow_unreserved_tools();
         }
-        let has_budgets = self.shared.is_some() || !self.budgets.is_empty();
+        let has_budgets = self.shared.is_some() || !self.budgets.is_empty() || self.max_per_hour.is_some();
         if has_budgets && self.prices.is_none() && self.unknown_price.is_none() {
             wrong.push(BuildProblem::NoPrices);
         }
@@ -189,11 +209,21 @@ impl Money {
     fn all_budgets(&self, wrong: &mut Vec<BuildProblem>) -> Option<Budgets> {
         let before = wrong.len();
         // Neither may be left out in silence.
-        if self.shared.is_some() && (!self.budgets.is_empty() || self.store.is_some()) {
+        let has_own = !self.budgets.is_empty() || self.max_per_hour.is_some();
+        if self.shared.is_some() && (has_own || self.store.is_some()) {
             wrong.push(BuildProblem::BudgetsTwice);
         }
+        let hour = self.max_per_hour.and_then(|(most, action)| {
+            let budget = Budget::max_per_hour(most)
+                .map_err(|error| wrong.push(error.into()))
+                .ok()?;
+            Some(match action {
+                MaxPerHour::Alert => budget.soft(),
+                MaxPerHour::Brake => budget,
+            })
+        });
         let (mut names, mut twice) = (HashSet::new(), HashSet::new());
-        for name in self.budgets.iter().map(Budget::name) {
+        for name in self.budgets.iter().chain(&hour).map(Budget::name) {
             if !names.insert(name) && twice.insert(name) {
                 let name = name.to_owned();
                 wrong.push(BudgetError::Twice { name }.into());
@@ -202,12 +232,12 @@ impl Money {
         if wrong.len() > before || self.shared.is_some() {
             return self.shared.clone();
         }
-        if self.budgets.is_empty() {
+        if !has_own {
             return None;
         }
         let own = || Arc::new(InMemoryBudgetStore::new()) as Arc<dyn BudgetStore>;
         let store = self.store.clone().unwrap_or_else(own);
-        let budgets = Budgets::in_store(self.budgets.iter().cloned(), store);
+        let budgets = Budgets::in_store(self.budgets.iter().cloned().chain(hour), store);
         budgets.map_err(|error| wrong.push(error.into())).ok()
     }
 
@@ -216,8 +246,22 @@ impl Money {
         let budgets: Vec<_> = named
             .map(|budget| {
                 let soft = if budget.is_soft() { " (only warns)" } else { "" };
-                format!("`{}` {} a {}{soft}", budget.name(), budget.cap(), budget.window())
+                let zone = budget.zone();
+                let zone = if *zone == Zone::UTC {
+                    String::new()
+                } else {
+                    format!(" in {zone}")
+                };
+                format!("`{}` {} a {}{zone}{soft}", budget.name(), budget.cap(), budget.window())
             })
+            .chain(self.max_per_hour.map(|(most, action)| {
+                let soft = if action == MaxPerHour::Alert {
+                    " (only warns)"
+                } else {
+                    ""
+                };
+                format!("`{MAX_PER_HOUR}` {most} a rolling hour{soft}")
+            }))
             .collect();
         let budgets = if budgets.is_empty() {
             "no budgets".to_owned()

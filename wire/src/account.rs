@@ -42,6 +42,34 @@ wire_struct! {
         expires_at: Option<String> = "expires_at",
         /// Today's requests to free models.
         free_model_daily_requests: Option<DailyRequests> = "free_model_daily_requests",
+        /// Every budget that requests with this key are checked against, in the order in which they are checked.
+        budgets: Vec<KeyBudget> = "budgets",
+        /// The one of them that blocks requests first, or blocks them already.
+        effective_budget: Option<KeyBudget> = "effective_budget",
+    }
+}
+
+wire_struct! {
+    /// A budget of a member, a workspace or a guardrail, or the key's own cap, as it stands.
+    KeyBudget {
+        /// Whose: `member`, `workspace`, `api_key`, `key_limit` and so on.
+        scope: Option<String> = "scope",
+        /// The most in one window, in US dollars.
+        limit_usd: Option<Decimal> = "limit_usd",
+        /// What was spent in it.
+        spend_usd: Option<Decimal> = "spend_usd",
+        /// What is left; zero or below blocks requests.
+        remaining_usd: Option<Decimal> = "remaining_usd",
+        /// How often it is full again: `daily`, `weekly`, `monthly`; never without it.
+        reset_interval: Option<String> = "reset_interval",
+        /// When it is full again, in ISO 8601.
+        resets_at: Option<String> = "resets_at",
+        /// Whether usage of the account's own provider keys counts.
+        include_byok: Option<bool> = "include_byok",
+        /// The workspace's budget that it is.
+        budget_id: Option<String> = "budget_id",
+        /// The guardrail that carries it.
+        guardrail_id: Option<String> = "guardrail_id",
     }
 }
 

@@ -12,8 +12,7 @@ use std::{
 
 use super::{
     AccountRef, Budget, Hold, MOST_WAITING, Refusal, RefusalReason, Reservation, ReserveRequest,
-    account::Account,
-    slot::{self, Share, Slot},
+    slot::{self, Full, Share, Slot},
     sync::{Mutex, whole},
     warn::warn_at_marks,
 };
@@ -81,7 +80,7 @@ impl AccountState {
             settled: UsdAmount::ZERO,
             reserved: UsdAmount::ZERO,
             overrun: UsdAmount::ZERO,
-            resets: line.budget.window().end(at),
+            resets: line.budget.window_end(at),
         }
     }
 
@@ -138,14 +137,13 @@ impl InMemoryBudgetStore {
     pub(super) fn shares(&self, lines: &[AccountRef], at: UtcTime) -> Result<Box<[Share]>, usize> {
         let shares = lines.iter().enumerate().map(|(index, line)| {
             let budget = &line.budget;
-            let window = budget.window().start(at).millis();
             let slot = self.0.slot(line, at).ok_or(index)?;
-            let (cap, soft) = (budget.cap(), budget.is_soft());
+            let (cap, soft, period) = (budget.cap(), budget.is_soft(), budget.period(at));
             Ok(Share {
                 slot,
                 cap,
                 soft,
-                window,
+                period,
             })
         });
         shares.collect()
@@ -155,15 +153,16 @@ impl InMemoryBudgetStore {
 impl Entry {
     /// How its account stands at this time.
     fn state(&self, key: &str, at: UtcTime) -> AccountState {
-        let mut account = *self.slot.lock();
-        account.roll(self.budget.window().start(at).millis());
+        let period = self.budget.period(at);
+        let mut account = self.slot.lock().clone();
+        account.roll(period);
         AccountState {
             budget: Arc::clone(&self.budget),
             account: self.budget.say(key),
             settled: account.settled,
             reserved: account.reserved,
             overrun: account.overrun,
-            resets: self.budget.window().end(at),
+            resets: account.full_again(period).map(UtcTime::from_millis),
         }
     }
 }
@@ -189,8 +188,7 @@ impl Shelf {
         if shard.len() >= room {
             // There is no other clone: all clones are made under the shard's lock.
             let blank = |entry: &Entry| {
-                let window = entry.budget.window().start(at).millis();
-                Arc::strong_count(&entry.slot) == 1 && entry.slot.lock().is_blank(window)
+                Arc::strong_count(&entry.slot) == 1 && entry.slot.lock().is_blank(entry.budget.period(at))
             };
             shard.retain(|_, entry| !blank(entry));
             if shard.len() >= room {
@@ -222,6 +220,16 @@ pub(super) fn refused(ask: ReserveRequest, index: usize, reason: RefusalReason, 
     Err((ask, Denied { refusal, at }))
 }
 
+/// The same for an account that has too little, with the time at which that ends.
+pub(super) fn refused_by(ask: ReserveRequest, full: Full, at: Option<Arc<Slot>>) -> Decided {
+    let (settled, reserved) = (full.spent, full.reserved);
+    let reason = RefusalReason::Spent { settled, reserved };
+    refused(ask, full.index, reason, at).map_err(|(ask, mut denied)| {
+        denied.refusal.resets = full.frees.map(UtcTime::from_millis);
+        (ask, denied)
+    })
+}
+
 /// The request comes back with a refusal.
 pub(super) type Decided = Result<Reservation, (ReserveRequest, Denied)>;
 
@@ -246,15 +254,8 @@ impl InMemoryBudgetStore {
                 Ok(Reservation::new(amount, Box::new(Held { lines, shares, amount })))
             }
             Err(full) => {
-                let Account {
-                    settled,
-                    reserved,
-                    overrun,
-                    ..
-                } = full.account;
-                let settled = settled.saturating_add(overrun);
                 let at = shares.get(full.index).map(|share| Arc::clone(&share.slot));
-                refused(ask, full.index, RefusalReason::Spent { settled, reserved }, at)
+                refused_by(ask, full, at)
             }
         }
     }
@@ -287,17 +288,12 @@ impl Hold for Held {
         let now = UtcTime::now();
         // The window may have ended since: then it is spent in the new one.
         for (share, line) in self.shares.iter_mut().zip(&self.lines) {
-            share.window = line.budget.window().start(now).millis();
+            share.period = line.budget.period(now);
         }
         let lines = &self.lines;
-        slot::settle(&self.shares, self.amount, spent, |index, before, after| {
+        slot::settle(&self.shares, self.amount, spent, |index, settled| {
             if let Some(line) = lines.get(index) {
-                warn_at_marks(
-                    line,
-                    before.settled,
-                    after.settled,
-                    after.overrun.saturating_sub(before.overrun),
-                );
+                warn_at_marks(line, settled.before, settled.after, settled.overrun);
             }
         });
     }

@@ -27,7 +27,7 @@ impl Budgets {
     ///
     /// # Errors
     ///
-    /// Where two have the same name.
+    /// If two have the same name, or the window of one is invalid.
     pub fn new(budgets: impl IntoIterator<Item = Budget>) -> Result<Self, BudgetError> {
         Self::in_store(budgets, Arc::new(InMemoryBudgetStore::new()))
     }
@@ -36,7 +36,7 @@ impl Budgets {
     ///
     /// # Errors
     ///
-    /// Where two have the same name.
+    /// If two have the same name, or the window of one is invalid.
     pub fn in_store(
         budgets: impl IntoIterator<Item = Budget>,
         store: Arc<dyn BudgetStore>,
@@ -47,6 +47,7 @@ impl Budgets {
             let name = twice.name().to_owned();
             return Err(BudgetError::Twice { name });
         }
+        budgets.iter().try_for_each(|budget| budget.check())?;
         Ok(Self {
             budgets,
             store,
@@ -60,7 +61,7 @@ impl Budgets {
     ///
     /// # Errors
     ///
-    /// If two have the same name.
+    /// If two have the same name, or the window of one is invalid.
     pub fn with(&self, budgets: impl IntoIterator<Item = Budget>) -> Result<Self, BudgetError> {
         let mut others = Self::in_store(budgets, Arc::clone(&self.store))?;
         others.is_refilled = Arc::clone(&self.is_refilled);
@@ -124,6 +125,30 @@ impl Budgets {
         for entry in entries {
             self.book(entry, entry.booked, entry.ended);
         }
+    }
+
+    /// Resets one account by hand: what was spent on it in the present window is forgotten; what is reserved stays. The tags say whose account;
+    /// `model` and `upstream` stand for the candidate's. Returns whether there is such an account, and the store can do so.
+    ///
+    /// A ledger still has the entries: accounts in this process that are [refilled](Self::refill) after a restart count them again.
+    pub fn reset(&self, budget: &str, tags: &Tags) -> bool {
+        let Some(budget) = self.budgets.iter().find(|known| known.name() == budget) else {
+            return false;
+        };
+        let [model, upstream] = [super::MODEL, super::UPSTREAM].map(|name| tags.get(name).unwrap_or_default());
+        let Some(account) = budget.account(tags, upstream, model) else {
+            return false;
+        };
+        let line = AccountRef {
+            budget: Arc::clone(budget),
+            account,
+        };
+        let done = self.store.reset(std::slice::from_ref(&line));
+        if done {
+            let account = budget.say(&line.account);
+            tracing::warn!(target: "llm::budget", budget = budget.name(), account, "a budget was reset by hand");
+        }
+        done
     }
 
     /// Whether a restart would make them forget what was spent: their accounts are in this process, and nothing has

@@ -25,8 +25,7 @@ impl BudgetStore for InMemoryBudgetStore {
     fn adjust(&self, lines: &[AccountRef], by: UsdAmount, at: UtcTime) {
         let now = UtcTime::now();
         for line in lines {
-            let window = line.budget.window().start(now);
-            if line.budget.window().start(at) != window {
+            if !line.budget.counts(at, now) {
                 continue;
             }
             let Ok(shares) = self.shares(std::slice::from_ref(line), now) else {
@@ -38,11 +37,22 @@ impl BudgetStore for InMemoryBudgetStore {
             };
             for share in &shares {
                 let mut account = share.slot.lock();
-                account.roll(share.window);
-                account.spend(share.limit(), by);
+                account.roll(share.period);
+                account.spend(share.limit(), by, at.millis());
                 drop(account);
                 share.slot.queue().wake_first();
             }
         }
+    }
+
+    fn reset(&self, lines: &[AccountRef]) -> bool {
+        for line in lines {
+            // An account that cannot be opened has spent nothing.
+            for share in self.shares(std::slice::from_ref(line), UtcTime::now()).iter().flatten() {
+                share.slot.lock().reset();
+                share.slot.queue().wake_first();
+            }
+        }
+        true
     }
 }

@@ -1,7 +1,14 @@
-use std::{fmt, sync::Arc};
+//! A budget: a cap for a scope and a window.
 
-use super::Window;
-use crate::{LONGEST_TAG_NAME, Tags, UsdAmount, UsdError};
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::{
+    Window, Zone,
+    account::Period,
+    calendar,
+    window::{LEAST_ROLLING, MOST_ROLLING},
+};
+use crate::{LONGEST_TAG_NAME, Tags, UsdAmount, UsdError, UtcTime};
 
 /// The most that may be spent, for a scope and a window.
 ///
@@ -11,13 +18,16 @@ use crate::{LONGEST_TAG_NAME, Tags, UsdAmount, UsdError};
 /// // Each tenant may spend five dollars a day; the search team in all at most 200 a month.
 /// let tenant = Budget::usd("tenant-day", "5.00")?.per(Window::Day).each("tenant");
 /// let search = Budget::usd("search-month", "200")?.per(Window::Month).only("team", "search");
-/// # Ok::<(), tower_llm_layers::budget::BudgetError>(())
+/// // And at no time more than three dollars within an hour.
+/// let hour = Budget::max_per_hour("3".parse()?)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Budget {
     name: Arc<str>,
     cap: UsdAmount,
     window: Window,
+    zone: Zone,
     scope: Vec<Dimension>,
     soft: bool,
 }
@@ -30,6 +40,11 @@ enum Dimension {
     /// Only calls with this value.
     Only(Box<str>, Box<str>),
 }
+
+/// The name of the budget that [`Budget::max_per_hour`] makes.
+pub const MAX_PER_HOUR: &str = "max-per-hour";
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// The name under which a budget asks for the model.
 pub const MODEL: &str = "model";
@@ -70,6 +85,31 @@ pub enum BudgetError {
         /// Its name, cut.
         name: String,
     },
+    /// There is no such time zone.
+    UnknownZone {
+        /// Its name, cut.
+        zone: String,
+    },
+    /// Time zones need the feature `zones`.
+    ZonesAreOff {
+        /// The name of the zone, cut.
+        zone: String,
+    },
+    /// A zone was set, and the window of the budget has no days.
+    ZoneWithoutDays {
+        /// Of which budget.
+        name: String,
+    },
+    /// The month begins on no day of a month.
+    DayOfMonth {
+        /// Of which budget.
+        name: String,
+    },
+    /// The rolling window is too short or too long.
+    RollingWindow {
+        /// Of which budget.
+        name: String,
+    },
 }
 
 impl Budget {
@@ -104,15 +144,33 @@ impl Budget {
             name: name.into(),
             cap,
             window: Window::Ever,
+            zone: Zone::UTC,
             scope: Vec::new(),
             soft: false,
         })
+    }
+
+    /// At most so much in any hour, for all calls together, under the name [`MAX_PER_HOUR`]: a brake on a runaway. Made [`soft`](Self::soft) it
+    /// is an alert.
+    ///
+    /// # Errors
+    ///
+    /// If the amount is not above zero.
+    pub fn max_per_hour(cap: UsdAmount) -> Result<Self, BudgetError> {
+        Ok(Self::new(MAX_PER_HOUR, cap)?.per(Window::Rolling(HOUR)))
     }
 
     /// Full again with each window.
     #[must_use]
     pub const fn per(mut self, window: Window) -> Self {
         self.window = window;
+        self
+    }
+
+    /// Days, weeks and months begin in this time zone, and not in UTC.
+    #[must_use]
+    pub fn in_zone(mut self, zone: Zone) -> Self {
+        self.zone = zone;
         self
     }
 
@@ -154,6 +212,62 @@ impl Budget {
     #[must_use]
     pub const fn window(&self) -> Window {
         self.window
+    }
+
+    /// The time zone in which its days begin.
+    #[must_use]
+    pub const fn zone(&self) -> &Zone {
+        &self.zone
+    }
+
+    /// When the window began that this instant lies in.
+    #[must_use]
+    pub fn window_start(&self, at: UtcTime) -> UtcTime {
+        calendar::bounds(self.window, &self.zone, at).0
+    }
+
+    /// When the next one begins; `None` without a window. A rolling window is empty that late if nothing more is spent.
+    #[must_use]
+    pub fn window_end(&self, at: UtcTime) -> Option<UtcTime> {
+        calendar::bounds(self.window, &self.zone, at).1
+    }
+
+    /// The same for an account.
+    pub(super) fn period(&self, at: UtcTime) -> Period {
+        if let Window::Rolling(span) = self.window {
+            return Period::Rolling {
+                now: at.millis(),
+                length: u64::try_from(span.as_millis()).unwrap_or(u64::MAX),
+            };
+        }
+        let (start, end) = calendar::bounds(self.window, &self.zone, at);
+        Period::Fixed {
+            start: start.millis(),
+            end: end.map(UtcTime::millis),
+        }
+    }
+
+    /// Whether what was spent at one instant counts at another.
+    pub(super) fn counts(&self, at: UtcTime, now: UtcTime) -> bool {
+        match self.window {
+            Window::Rolling(span) => at.after(span) > now,
+            _ => self.window_start(at) == self.window_start(now),
+        }
+    }
+
+    /// What is wrong with its window.
+    pub(super) fn check(&self) -> Result<(), BudgetError> {
+        let name = || self.name.to_string();
+        match self.window {
+            Window::MonthFrom(day) if !(1..=31).contains(&day) => Err(BudgetError::DayOfMonth { name: name() }),
+            Window::Rolling(span) if !(LEAST_ROLLING..=MOST_ROLLING).contains(&span) => {
+                Err(BudgetError::RollingWindow { name: name() })
+            }
+            window if !window.has_days() && self.zone != Zone::UTC => {
+                Err(BudgetError::ZoneWithoutDays { name: name() })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether it only warns.
@@ -221,7 +335,36 @@ impl fmt::Display for BudgetError {
                 f,
                 "the budget `{name}` is zero or below, which refuses everything: give an amount, or leave it out"
             ),
-            Self::Window { name } => write!(f, "unknown window {name:?}: use `day`, `week`, `month` or `ever`"),
+            Self::Window { name } => {
+                write!(
+                    f,
+                    "unknown window {name:?}: use `hour`, `day`, `week`, `month` or `ever`"
+                )
+            }
+            Self::UnknownZone { zone } => {
+                write!(
+                    f,
+                    "unknown time zone {zone:?}: use a name of the tz database, e.g. `Europe/Berlin`"
+                )
+            }
+            Self::ZonesAreOff { zone } => {
+                write!(
+                    f,
+                    "the time zone {zone:?} needs the feature `zones`: enable it, or use `UTC`"
+                )
+            }
+            Self::ZoneWithoutDays { name } => write!(
+                f,
+                "the budget `{name}` has a time zone, and its window has no days: use a day, a week or a month, or leave the zone out"
+            ),
+            Self::DayOfMonth { name } => write!(
+                f,
+                "the month of the budget `{name}` begins on no day of a month: use 1 to 31; a shorter month begins on its last day"
+            ),
+            Self::RollingWindow { name } => write!(
+                f,
+                "the rolling window of the budget `{name}` is too short or too long: use a minute to 366 days"
+            ),
         }
     }
 }

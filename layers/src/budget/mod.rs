@@ -1,8 +1,8 @@
 //! The most that may be spent: held before an attempt, settled once after it.
 //!
-//! A [`Budget`] is a cap for a scope (any set of tags) and a window (a UTC day, week or month, or no window). Before each attempt the most
-//! it can cost is reserved on every account that it is recorded on, all or nothing. Afterwards the reservation is settled by what the
-//! attempt cost. So at every instant, of every budget that is not soft: spent + reserved ≤ cap.
+//! A [`Budget`] is a cap for a scope (any set of tags) and a [`Window`]: an hour, a day, a week or a month, in UTC or in a time [`Zone`], a rolling
+//! time before now, or no window. Before each attempt the most it can cost is reserved on every account that it is recorded on, all or
+//! nothing. Afterwards the reservation is settled by what the attempt cost. So at every instant, of every budget that is not soft: spent + reserved ≤ cap.
 //!
 //! Accounts are kept in a [`BudgetStore`]: a [`InMemoryBudgetStore`] in this process, or one that several processes share.
 //!
@@ -11,7 +11,7 @@
 //!
 //! # Errors
 //!
-//! [`Refusal`] says which budget, whose account, what is spent and reserved, and when it is full again.
+//! [`Refusal`] says which budget, whose account, what is spent and reserved, and when it is full again, or enough of it is.
 //!
 //! # Cancellation
 //!
@@ -20,21 +20,25 @@
 mod account;
 mod book;
 mod budgets;
+mod calendar;
 mod in_memory;
 mod limit;
 mod queue;
 mod refusal;
+mod rolling;
 mod slot;
 mod store;
 mod sync;
 mod turn;
 mod warn;
 mod window;
+mod zone;
 
 pub use book::{AccountState, InMemoryBudgetStore, MAX_ACCOUNTS};
 pub use budgets::Budgets;
-pub use limit::{Budget, BudgetError, MODEL, UPSTREAM};
+pub use limit::{Budget, BudgetError, MAX_PER_HOUR, MODEL, UPSTREAM};
 pub use refusal::{Refusal, RefusalReason};
 pub use store::{AccountRef, BudgetStore, Decision, Hold, MOST_WAITING, Reservation, ReserveRequest};
 pub use warn::{MARKS, warn_at_marks};
 pub use window::Window;
+pub use zone::Zone;

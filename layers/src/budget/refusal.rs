@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::Budget;
+use super::{Budget, Window};
 use crate::{UsdAmount, UtcTime};
 
 /// When to ask again for money that is only reserved, and for a store that does not respond: attempts end within seconds.
@@ -22,7 +22,7 @@ pub struct Refusal {
     pub needed: UsdAmount,
     /// When it was refused.
     pub at: UtcTime,
-    /// When the budget is full again; `None` if never.
+    /// When the budget is full again, or, in a rolling window, when enough of it is free again; `None` if never.
     pub resets: Option<UtcTime>,
     /// The longest answer, in tokens, that the budget could carry, if that is worth asking for. Set by the cost layer.
     pub affordable_tokens: Option<u64>,
@@ -102,9 +102,16 @@ impl Refusal {
             reason: reason.of_attempt(budget.cap(), needed),
             needed,
             at,
-            resets: budget.window().end(at),
+            resets: budget.window_end(at),
             affordable_tokens: None,
         }
+    }
+
+    /// The same with the time at which enough is free again, which a store knows of a rolling window.
+    #[must_use]
+    pub const fn free_at(mut self, at: Option<UtcTime>) -> Self {
+        self.resets = at;
+        self
     }
 
     /// The same for an attempt that could do with less.
@@ -138,14 +145,14 @@ impl Refusal {
         matches!(self.reason, RefusalReason::StoreDown { .. })
     }
 
-    /// The time until the budget is full again.
+    /// The time until the budget is full again, or enough of it is.
     #[must_use]
     pub fn resets_in(&self) -> Option<Duration> {
         self.resets.map(|resets| resets.since(self.at))
     }
 
-    /// When it is worth asking again: a second for reserved money, the start of the next window for spent money. `None` if no window
-    /// ever carries the attempt.
+    /// When it is worth asking again: a second for reserved money, the start of the next window for spent money, or the time at which enough has
+    /// left a rolling window. `None` if no window ever carries the attempt.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self.reason {
@@ -193,6 +200,9 @@ impl fmt::Display for Refusal {
             (RefusalReason::StoreDown { .. }, _) => Ok(()),
             (RefusalReason::Spent { .. }, _) if needed > budget.cap() => {
                 f.write_str("; it is more than the whole budget: request fewer `max_tokens`, or raise the budget")
+            }
+            (_, Some(resets)) if matches!(budget.window(), Window::Rolling(_)) => {
+                write!(f, "; enough of it is free again at {resets}")
             }
             (_, Some(resets)) => write!(f, "; it is full again at {resets}"),
             (_, None) => f.write_str("; it is never full again by itself"),

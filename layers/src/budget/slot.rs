@@ -3,7 +3,7 @@
 //! Kept apart from the rest, with its locks by way of `super::sync`, so that a model checker can run it with its own.
 
 use super::{
-    account::Account,
+    account::{Account, Period},
     queue::Queue,
     sync::{Arc, Mutex, MutexGuard},
 };
@@ -25,15 +25,30 @@ pub(super) struct Share {
     pub(super) cap: UsdAmount,
     /// Whether it only warns.
     pub(super) soft: bool,
-    /// The start of the window now.
-    pub(super) window: u64,
+    /// The window now.
+    pub(super) period: Period,
 }
 
 /// Which share refused, and what stood there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Full {
     pub(super) index: usize,
-    pub(super) account: Account,
+    /// What has been spent, beyond the cap too.
+    pub(super) spent: UsdAmount,
+    pub(super) reserved: UsdAmount,
+    /// When enough of it is free again, in milliseconds.
+    pub(super) frees: Option<u64>,
+}
+
+/// What a settlement has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Settled {
+    pub(super) before: UsdAmount,
+    pub(super) after: UsdAmount,
+    /// What is held now.
+    pub(super) reserved: UsdAmount,
+    /// What it charged beyond the cap.
+    pub(super) overrun: UsdAmount,
 }
 
 impl Slot {
@@ -60,16 +75,13 @@ pub(super) fn reserve(shares: &[Share], want: UsdAmount, at_least: UsdAmount) ->
     let mut amount = want;
     for (index, account) in &mut locked {
         let Some(share) = shares.get(*index) else { continue };
-        account.roll(share.window);
+        account.roll(share.period);
         if share.soft {
             continue;
         }
         let available = account.available(share.cap);
         if available < at_least {
-            return Err(Full {
-                index: *index,
-                account: **account,
-            });
+            return Err(share.full(*index, account, at_least));
         }
         amount = amount.min(available);
     }
@@ -79,27 +91,37 @@ pub(super) fn reserve(shares: &[Share], want: UsdAmount, at_least: UsdAmount) ->
     Ok(amount)
 }
 
-/// Settles a reservation on each of the shares. Returns for each the state before and after.
-pub(super) fn settle(
-    shares: &[Share],
-    held: UsdAmount,
-    spent: UsdAmount,
-    mut told: impl FnMut(usize, Account, Account),
-) {
+/// Settles a reservation on each of the shares, and tells what that has changed on each.
+pub(super) fn settle(shares: &[Share], held: UsdAmount, spent: UsdAmount, mut told: impl FnMut(usize, Settled)) {
     for (index, share) in shares.iter().enumerate() {
-        let (before, after) = {
+        let settled = {
             let mut account = share.slot.lock();
-            account.roll(share.window);
-            let before = *account;
+            account.roll(share.period);
+            let (before, over) = (account.settled, account.overrun);
             account.settle(share.limit(), held, spent);
-            (before, *account)
+            Settled {
+                before,
+                after: account.settled,
+                reserved: account.reserved,
+                overrun: account.overrun.saturating_sub(over),
+            }
         };
         share.slot.queue().wake_first();
-        told(index, before, after);
+        told(index, settled);
     }
 }
 
 impl Share {
+    /// Why it refuses an attempt that needs so much.
+    pub(super) fn full(&self, index: usize, account: &Account, needed: UsdAmount) -> Full {
+        Full {
+            index,
+            spent: account.spent(),
+            reserved: account.reserved,
+            frees: account.frees(self.cap, needed, self.period),
+        }
+    }
+
     /// The most that may be there: without limit if it only warns.
     pub(super) fn limit(&self) -> UsdAmount {
         if self.soft {

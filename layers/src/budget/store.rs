@@ -74,6 +74,12 @@ pub trait BudgetStore: fmt::Debug + Send + Sync {
     /// came late or a process starts again, less if an estimate was too high. Returns at once.
     fn adjust(&self, lines: &[AccountRef], by: UsdAmount, at: UtcTime);
 
+    /// Forgets what was spent on every line in its present window; what is reserved stays. Returns at once, and whether the store can do so.
+    fn reset(&self, lines: &[AccountRef]) -> bool {
+        let _ = lines;
+        false
+    }
+
     /// Whether its accounts outlive the process. Those that do not begin empty after a restart, unless they are
     /// [refilled](super::Budgets::refill).
     fn is_durable(&self) -> bool {

@@ -13,8 +13,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{
     Decision, InMemoryBudgetStore, MOST_WAITING, Refusal, RefusalReason, Reservation, ReserveRequest,
-    book::refused,
-    slot::{Share, Slot},
+    book::{refused, refused_by},
+    slot::{Full, Share, Slot},
 };
 use crate::UtcTime;
 
@@ -46,9 +46,9 @@ impl Turn {
                 let spent = shares
                     .iter()
                     .enumerate()
-                    .find_map(|(index, share)| Some((index, never_fits(share, &ask)?)));
-                if let Some((index, reason)) = spent {
-                    return Decision::Now(refused(ask, index, reason, None).map_err(|(_, denied)| denied.refusal));
+                    .find_map(|(index, share)| never_fits(index, share, &ask));
+                if let Some(full) = spent {
+                    return Decision::Now(refused_by(ask, full, None).map_err(|(_, denied)| denied.refusal));
                 }
                 let is_busy = |share: &Share| !share.soft && share.slot.queue().is_busy();
                 match shares.iter().position(is_busy).filter(|_| until > Instant::now()) {
@@ -120,13 +120,11 @@ impl Turn {
 }
 
 /// Why this account never carries it in this window, whatever ends.
-fn never_fits(share: &Share, ask: &ReserveRequest) -> Option<RefusalReason> {
-    let mut account = *share.slot.lock();
-    account.roll(share.window);
-    let settled = account.settled.saturating_add(account.overrun);
-    let reserved = account.reserved;
-    let fits = share.soft || settled.saturating_add(ask.at_least) <= share.cap;
-    (!fits).then_some(RefusalReason::Spent { settled, reserved })
+fn never_fits(index: usize, share: &Share, ask: &ReserveRequest) -> Option<Full> {
+    let mut account = share.slot.lock();
+    account.roll(share.period);
+    let fits = share.soft || account.spent().saturating_add(ask.at_least) <= share.cap;
+    (!fits).then(|| share.full(index, &account, ask.at_least))
 }
 
 impl Future for Turn {
@@ -162,7 +160,7 @@ impl Future for Turn {
                                 this.place = place;
                                 continue;
                             }
-                            // With the window, what is spent ends, too.
+                            // With the window, what is spent ends, too; in a rolling one some of it.
                             refusal.resets_in().map(|wait| Instant::now() + wait.max(LEAST_WAIT))
                         }
                         Err((refusal, _)) => {

@@ -6,6 +6,10 @@ pub(crate) use bounded::Bounded;
 use facade::set;
 #[cfg(feature = "metrics")]
 pub(crate) use facade::{Labels, change, count, label, sample};
+#[cfg(all(feature = "cost", feature = "metrics"))]
+pub use standing::record_budgets;
+#[cfg(feature = "metrics")]
+pub use standing::record_ledger;
 
 pub mod names;
 
@@ -13,6 +17,8 @@ pub mod names;
 mod bounded;
 #[cfg(feature = "metrics")]
 mod facade;
+#[cfg(feature = "metrics")]
+mod standing;
 
 /// The candidates that have a gauge of their own.
 #[cfg(feature = "metrics")]
@@ -35,6 +41,18 @@ pub(crate) fn circuit_entered(candidate: &crate::Candidate, state: &'static str,
     }
     #[cfg(not(feature = "metrics"))]
     let _ = (candidate, state, level);
+}
+
+/// An upstream has asked for a pause of this candidate, its pool or all of it.
+#[cfg(feature = "pause")]
+pub(crate) fn paused(candidate: &crate::Candidate, kind: &'static str) {
+    #[cfg(feature = "metrics")]
+    if let Some(mut labels) = of_candidate(candidate) {
+        labels.push(label(names::LIMIT, kind));
+        count(names::PAUSES, &labels, 1);
+    }
+    #[cfg(not(feature = "metrics"))]
+    let _ = (candidate, kind);
 }
 
 /// A candidate's concurrency limit is this.

@@ -33,6 +33,8 @@ pub const REQUEST_MODEL: &str = "gen_ai.request.model";
 pub const REQUEST_STREAM: &str = "gen_ai.request.stream";
 /// The longest answer asked for, in tokens.
 pub const REQUEST_MAX_TOKENS: &str = "gen_ai.request.max_tokens";
+/// How much reasoning is requested, in the request's own word, such as `low`.
+pub const REASONING_LEVEL: &str = "gen_ai.request.reasoning.level";
 /// The model that answers, by its own word, else by the chain. A label.
 pub const RESPONSE_MODEL: &str = "gen_ai.response.model";
 /// By which name the upstream knows the answer.
@@ -183,6 +185,20 @@ pub const CIRCUIT_STATE: &str = "llm.circuit.state";
 pub const RESERVED: &str = "llm.cost.reserved";
 /// Attempts that a budget refused, by budget and reason.
 pub const BUDGET_REFUSALS: &str = "llm.budget.refusals";
+/// US dollars: the cap of a budget, of each of its accounts.
+pub const BUDGET_CAP: &str = "llm.budget.cap";
+/// US dollars spent in the present window, of the account that has the least left.
+pub const BUDGET_SPENT: &str = "llm.budget.spent";
+/// US dollars reserved of the same account.
+pub const BUDGET_RESERVED: &str = "llm.budget.reserved";
+/// US dollars that are neither spent nor reserved of the same account.
+pub const BUDGET_LEFT: &str = "llm.budget.left";
+/// Pauses that upstreams asked for, by what they said.
+pub const PAUSES: &str = "llm.pauses";
+/// Entries and corrections that wait to be written to a ledger.
+pub const LEDGER_WAITING: &str = "llm.ledger.waiting";
+/// Entries and corrections that a ledger has lost.
+pub const LEDGER_LOST: &str = "llm.ledger.lost";
 
 // Buckets.
 

@@ -58,6 +58,7 @@ fn begin<R: LlmRequest>(request: &R, number: u32) -> Record {
         { names::REQUEST_STREAM } = request.is_streaming(),
         { names::REQUEST_MAX_TOKENS } = request.max_tokens().map(whole),
         { names::ATTEMPT_NUMBER } = i64::from(number),
+        { names::REASONING_LEVEL } = request.reasoning_level().as_deref(),
         { names::CONVERSATION_ID } = request.conversation().as_deref(),
         { names::SERVER_ADDRESS } = Empty,
         { names::SERVER_PORT } = Empty,

@@ -183,6 +183,29 @@ pub const METRICS: &[Metric] = &[
     ),
     gauge(n::RESERVED, "{USD}", "US dollars reserved for attempts in flight"),
     counter(n::BUDGET_REFUSALS, "{refusal}", "Attempts that a budget refused"),
+    gauge(n::BUDGET_CAP, "{USD}", "Cap of a budget, in US dollars"),
+    gauge(
+        n::BUDGET_SPENT,
+        "{USD}",
+        "US dollars spent of the account of a budget that has the least left",
+    ),
+    gauge(
+        n::BUDGET_RESERVED,
+        "{USD}",
+        "US dollars reserved of the account of a budget that has the least left",
+    ),
+    gauge(
+        n::BUDGET_LEFT,
+        "{USD}",
+        "US dollars left of the account of a budget that has the least left",
+    ),
+    counter(n::PAUSES, "{pause}", "Pauses that upstreams asked for"),
+    gauge(
+        n::LEDGER_WAITING,
+        "{entry}",
+        "Entries that wait to be written to a ledger",
+    ),
+    counter(n::LEDGER_LOST, "{entry}", "Entries that a ledger has lost"),
 ];
 
 /// Tells the recorder that is installed what each metric is, and in which unit. Once, after it was installed.

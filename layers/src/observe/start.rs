@@ -80,6 +80,7 @@ fn begin<R: LlmRequest>(settings: &Arc<Settings>, request: &mut R) -> (Record, O
         { names::REQUEST_MODEL } = model,
         { names::REQUEST_STREAM } = request.is_streaming(),
         { names::REQUEST_MAX_TOKENS } = request.max_tokens().map(whole),
+        { names::REASONING_LEVEL } = request.reasoning_level().as_deref(),
         { names::CONVERSATION_ID } = request.conversation().as_deref(),
         { names::RESPONSE_MODEL } = Empty,
         { names::RESPONSE_ID } = Empty,

@@ -171,6 +171,7 @@ impl Pauses {
         self.count(&verdicts);
         drop(verdicts);
         if let Some(pause) = paused {
+            crate::metering::paused(candidate, kind.as_str());
             tracing::warn!(
                 model = candidate.model(),
                 upstream = candidate.upstream(),

@@ -72,6 +72,11 @@ pub trait LlmRequest: Clone {
         None
     }
 
+    /// How much reasoning is requested, in the request's own word, such as `low`: for spans.
+    fn reasoning_level(&self) -> Option<Cow<'_, str>> {
+        None
+    }
+
     /// Lets the upstream itself try these models, in order, when the first fails. Returns whether the request says so now.
     fn set_alternatives(&mut self, _models: &[&str]) -> bool {
         false

@@ -19,7 +19,11 @@ pub(crate) use name::bounded_name;
 #[cfg(any(feature = "auth", feature = "cache", feature = "pause"))]
 pub(crate) use rest::{Rest, Standing};
 pub use rfc3339::ParseUtcTimeError;
+#[cfg(feature = "cost")]
+pub(crate) use rfc3339::{days_of_month, days_since_1970};
 pub(crate) use seconds::Seconds;
 pub use unknown_name::UnknownName;
+#[cfg(feature = "cost")]
+pub(crate) use utc::DAY as DAY_MILLIS;
 pub use utc::UtcTime;
 pub(crate) use whole::whole;

@@ -42,7 +42,7 @@ fn read(text: &str) -> Option<u64> {
     let rest = rest.strip_prefix(['T', 't', ' '])?;
     let (time, rest) = rest.split_at_checked(8)?;
     let [hour, minute, second] = numbers(time, ':', [2, 2, 2])?;
-    let is_real = (1..=12).contains(&month) && (1..=days_of(year, month)).contains(&day);
+    let is_real = (1..=12).contains(&month) && (1..=days_of_month(year, month)).contains(&day);
     // A leap second is the first of the next minute.
     if !is_real || hour > 23 || minute > 59 || second > 60 {
         return None;
@@ -99,7 +99,8 @@ const fn is_leap(year: u64) -> bool {
     year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
 }
 
-const fn days_of(year: u64, month: u64) -> u64 {
+/// How many days a month has.
+pub(crate) const fn days_of_month(year: u64, month: u64) -> u64 {
     match month {
         2 if is_leap(year) => 29,
         2 => 28,
@@ -108,8 +109,8 @@ const fn days_of(year: u64, month: u64) -> u64 {
     }
 }
 
-/// `None` before 1970.
-fn days_since_1970(year: u64, month: u64, day: u64) -> Option<u64> {
+/// The number of a date, from 0 for the first day of 1970; `None` before it.
+pub(crate) fn days_since_1970(year: u64, month: u64, day: u64) -> Option<u64> {
     // Years begin in March: the leap day is then the last one.
     let (year, month) = if month > 2 {
         (year, month - 3)

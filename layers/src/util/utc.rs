@@ -6,7 +6,8 @@ use tokio::time::Instant;
 
 use super::wall;
 
-const DAY: u64 = 24 * 60 * 60 * 1000;
+/// A day in milliseconds.
+pub(crate) const DAY: u64 = 24 * 60 * 60 * 1000;
 
 /// An instant of UTC, in milliseconds since 1970.
 ///

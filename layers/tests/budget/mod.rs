@@ -2,7 +2,9 @@
 
 mod flood;
 mod properties;
+mod rolling;
 mod turns;
+mod windows;
 
 use std::sync::Arc;
 
@@ -162,7 +164,14 @@ async fn a_refusal_says_everything() {
 
 #[tokio::test(start_paused = true)]
 async fn each_window_is_full_again_when_it_begins_and_a_reservation_outlives_it() {
-    let windows = [Window::Day, Window::Week, Window::Month, Window::Ever];
+    let windows = [
+        Window::Hour,
+        Window::Day,
+        Window::Week,
+        Window::Month,
+        Window::MonthFrom(31),
+        Window::Ever,
+    ];
     for window in windows {
         let (budgets, book) = book_of([Budget::usd("all", "1.00").unwrap().per(window)]);
         let all = Tags::default();

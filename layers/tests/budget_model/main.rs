@@ -9,6 +9,8 @@ mod account;
 #[path = "../../src/budget/queue.rs"]
 #[expect(dead_code, reason = "the model uses a part of what a turn does")]
 mod queue;
+#[path = "../../src/budget/rolling.rs"]
+mod rolling;
 #[path = "../../src/budget/slot.rs"]
 mod slot;
 
@@ -35,6 +37,7 @@ use loom::thread;
 use tokio::time::Instant;
 use tower_llm_layers::UsdAmount;
 
+use account::Period;
 use slot::{Share, Slot, reserve, settle};
 
 const CAP: UsdAmount = UsdAmount::from_pico(10);
@@ -57,7 +60,10 @@ fn shares<const N: usize>(slots: [&Arc<Slot>; N], window: u64) -> Vec<Share> {
         slot: Arc::clone(slot),
         cap: CAP,
         soft: false,
-        window,
+        period: Period::Fixed {
+            start: window,
+            end: None,
+        },
     };
     slots.map(share).into()
 }
@@ -78,8 +84,8 @@ fn attempt(shares: &[Share], want: i128, at_least: i128, spends: i128) -> Option
     let held = reserve(shares, pico(want), pico(at_least)).ok()?;
     assert!(held >= pico(at_least) && held <= pico(want));
     shares.iter().for_each(|share| check(&share.slot));
-    settle(shares, held, pico(spends), |_, _, after| {
-        assert!(after.settled.saturating_add(after.reserved) <= CAP, "{after:?}");
+    settle(shares, held, pico(spends), |_, settled| {
+        assert!(settled.after.saturating_add(settled.reserved) <= CAP, "{settled:?}");
     });
     Some(held)
 }
@@ -101,7 +107,7 @@ fn two_want_the_same_accounts_in_another_order() {
             .map(|(_, spent)| spent)
             .sum();
         for slot in [a, b] {
-            let account = *slot.lock();
+            let account = slot.lock();
             assert_eq!((account.settled, account.reserved), (pico(spent), pico(0)));
         }
     });
@@ -120,7 +126,7 @@ fn a_reservation_on_two_is_all_or_nothing_beside_one_on_either() {
         assert!(both.is_none_or(|held| held == pico(6)), "granted what both had");
         let (on_a, on_b) = (on_a.join().unwrap(), on_b.join().unwrap());
         for (slot, alone) in [(a, on_a), (b, on_b)] {
-            let account = *slot.lock();
+            let account = slot.lock();
             let spent = if alone { 6 } else { 0 };
             assert_eq!((account.settled, account.reserved), (pico(spent), pico(0)));
         }
@@ -145,7 +151,7 @@ fn a_bill_beyond_the_reservation_and_a_new_window_keep_the_invariant() {
         next_day.join().unwrap();
         check(&a);
         if let Ok(held) = held {
-            settle(&shares([&a], 1), held, pico(1), |_, _, _| {});
+            settle(&shares([&a], 1), held, pico(1), |_, _| {});
         }
         assert_eq!(a.lock().reserved, pico(0));
         check(&a);
@@ -174,7 +180,7 @@ fn what_becomes_free_wakes_one_that_has_entered_and_asked() {
         let held = reserve(&shares([&a], 0), CAP, CAP).unwrap();
         let other = {
             let a = Arc::clone(&a);
-            thread::spawn(move || settle(&shares([&a], 0), held, pico(0), |_, _, _| {}))
+            thread::spawn(move || settle(&shares([&a], 0), held, pico(0), |_, _| {}))
         };
         let flag = Arc::new(Flag::default());
         let until = Instant::now() + MINUTE;
@@ -199,7 +205,7 @@ fn one_that_leaves_the_first_place_wakes_the_next_whatever_ends_meanwhile() {
             let a = Arc::clone(&a);
             thread::spawn(move || a.queue().leave(1))
         };
-        settle(&shares([&a], 0), held, pico(0), |_, _, _| {});
+        settle(&shares([&a], 0), held, pico(0), |_, _| {});
         leaves.join().unwrap();
         assert!(flag.is_woken());
     });

@@ -14,6 +14,8 @@ mod resumed;
 #[cfg(all(feature = "metrics", feature = "cache"))]
 mod shared;
 mod spans;
+#[cfg(feature = "metrics")]
+mod standing;
 
 use std::{sync::Arc, time::Duration};
 

@@ -47,6 +47,13 @@ fn every_metric_by_name_kind_and_unit() {
             "llm.circuit.state Gauge 1",
             "llm.cost.reserved Gauge {USD}",
             "llm.budget.refusals Counter {refusal}",
+            "llm.budget.cap Gauge {USD}",
+            "llm.budget.spent Gauge {USD}",
+            "llm.budget.reserved Gauge {USD}",
+            "llm.budget.left Gauge {USD}",
+            "llm.pauses Counter {pause}",
+            "llm.ledger.waiting Gauge {entry}",
+            "llm.ledger.lost Counter {entry}",
         ]
     );
 }
@@ -90,6 +97,7 @@ fn every_name_of_spans_and_labels() {
             "gen_ai.request.model",
             "gen_ai.request.stream",
             "gen_ai.request.max_tokens",
+            "gen_ai.request.reasoning.level",
             "gen_ai.response.model",
             "gen_ai.response.id",
             "llm.provider",

@@ -1,21 +1,107 @@
--- An account: settled, reserved, overrun, each in two parts, and the window they are of. Beside it, under names that no account
--- can have: when the lease of each reservation ends, and how much it is.
+-- An account: settled, reserved, overrun, each in two parts, and the window they are of; of one that rolls (`r`), the last time that was
+-- seen. Beside it, under names that no account can have: when the lease of each reservation ends, how much it is, and what was spent when.
 local function holds_of(key) return key .. '\30holds' end
 local function amounts_of(key) return key .. '\30amounts' end
 
 -- Leases that are ended by one call at most, so that no call is long.
 local SWEEP = 500
 
-local function load(key, start)
-    local had = redis.call('HMGET', key, 'w', 'sd', 'sp', 'rd', 'rp', 'od', 'op')
+-- What was spent of a rolling window, by the end of the part of it in which that was.
+local function slices_of(key) return key .. '\30slices' end
+
+-- An amount counts up to one part longer than the window.
+local PARTS = 30
+
+-- The overrun goes first.
+local function unspend(a, d, p)
+    local bd, bp = d, p
+    if less(a.od, a.op, bd, bp) then bd, bp = a.od, a.op end
+    a.od, a.op = sub(a.od, a.op, bd, bp)
+    d, p = sub(d, p, bd, bp)
+    a.sd, a.sp = sub(a.sd, a.sp, d, p)
+    if a.sd < 0 then a.sd, a.sp = 0, 0 end
+end
+
+local function add_slice(a, at, d, p)
+    if d == 0 and p == 0 then return end
+    local part = math.max(math.floor(a.length / PARTS), 1)
+    local ends = (math.floor(at / part) + 1) * part
+    local slice = a.slices[ends] or {0, 0}
+    slice[1], slice[2] = add(slice[1], slice[2], d, p)
+    a.slices[ends] = slice
+    a.changed[ends] = true
+end
+
+-- The ends of the slices, the earliest first.
+local function ends_of(a)
+    local all = {}
+    for ends in pairs(a.slices) do all[#all + 1] = ends end
+    table.sort(all)
+    return all
+end
+
+-- Takes back what was spent too much: first from what was spent then, then from what is free again first.
+local function take_slices(a, at, d, p)
+    local part = math.max(math.floor(a.length / PARTS), 1)
+    local own, order = (math.floor(at / part) + 1) * part, ends_of(a)
+    if a.slices[own] then table.insert(order, 1, own) end
+    for _, ends in ipairs(order) do
+        local slice = a.slices[ends]
+        if slice then
+            local bd, bp = d, p
+            if less(slice[1], slice[2], bd, bp) then bd, bp = slice[1], slice[2] end
+            d, p = sub(d, p, bd, bp)
+            slice[1], slice[2] = sub(slice[1], slice[2], bd, bp)
+            if slice[1] == 0 and slice[2] == 0 then a.slices[ends] = nil end
+            a.changed[ends] = true
+        end
+    end
+end
+
+-- Reads what was spent when, and forgets what was spent longer ago than the window.
+local function roll(key, a, now, length, rolled)
+    a.length, a.slices, a.changed = length, {}, {}
+    local before = a.w
+    if now >= a.w or a.w - now > length then a.w = now end
+    if not rolled then
+        -- It had another window: what is spent counts from now on.
+        local d, p = add(a.sd, a.sp, a.od, a.op)
+        return add_slice(a, now, d, p)
+    end
+    local all = redis.call('HGETALL', slices_of(key))
+    for index = 1, #all, 2 do
+        local ends = tonumber(all[index])
+        local d, p = all[index + 1]:match('^(%d+):(%d+)$')
+        d, p = tonumber(d), tonumber(p)
+        if a.w < before then
+            -- The clock has gone back behind all of it.
+            a.changed[ends] = true
+            add_slice(a, now, d, p)
+        elseif ends + length <= a.w then
+            a.changed[ends] = true
+            unspend(a, d, p)
+        else
+            a.slices[ends] = {d, p}
+        end
+    end
+end
+
+local function load(key, start, ends, length)
+    local had = redis.call('HMGET', key, 'w', 'sd', 'sp', 'rd', 'rp', 'od', 'op', 'r')
     local function number(index) return tonumber(had[index] or '0') or 0 end
     local a = {
         w = number(1), sd = number(2), sp = number(3),
         rd = number(4), rp = number(5), od = number(6), op = number(7),
+        rolled = had[8] == '1',
     }
-    -- A clock that goes back begins no window.
-    if start > a.w then
+    if length then
+        roll(key, a, start, length, a.rolled)
+    elseif start > a.w then
+        -- A clock that goes back begins no window.
         a.w, a.sd, a.sp, a.od, a.op = start, 0, 0, 0, 0
+    elseif ends > 0 and a.w > ends then
+        -- One that goes back by more than a window takes what is spent with it.
+        a.w = start
     end
     return a
 end
@@ -23,8 +109,22 @@ end
 local function save(key, a, ends, lease)
     redis.call('HSET', key, 'w', text(a.w), 'sd', text(a.sd), 'sp', text(a.sp), 'rd', text(a.rd), 'rp', text(a.rp),
         'od', text(a.od), 'op', text(a.op))
+    if a.length then
+        redis.call('HSET', key, 'r', '1')
+        for slice in pairs(a.changed) do
+            local amount = a.slices[slice]
+            if amount then
+                redis.call('HSET', slices_of(key), text(slice), text(amount[1]) .. ':' .. text(amount[2]))
+            else
+                redis.call('HDEL', slices_of(key), text(slice))
+            end
+        end
+    elseif a.rolled then
+        redis.call('HDEL', key, 'r')
+        redis.call('DEL', slices_of(key))
+    end
     -- What is reserved and its owner are stored together, or what a dead process reserved would stay reserved.
-    for _, name in ipairs({key, holds_of(key), amounts_of(key)}) do
+    for _, name in ipairs({key, holds_of(key), amounts_of(key), slices_of(key)}) do
         if ends > 0 then
             redis.call('PEXPIREAT', name, text(ends + lease * 2 + DAY))
         else
@@ -59,7 +159,8 @@ local function available(a, cd, cp)
 end
 
 -- Spends under the cap as far as that goes; the rest is overrun.
-local function spend(a, d, p, cd, cp, soft)
+local function spend(a, d, p, cd, cp, soft, at)
+    if a.length then add_slice(a, math.min(at or a.w, a.w), d, p) end
     local rd, rp = d, p
     if not soft then
         local td, tp = add(a.sd, a.sp, a.rd, a.rp)
@@ -72,12 +173,25 @@ local function spend(a, d, p, cd, cp, soft)
     a.od, a.op = add(a.od, a.op, od, op)
 end
 
--- Takes back what was spent too much: the overrun first.
-local function unspend(a, d, p)
-    local bd, bp = d, p
-    if less(a.od, a.op, bd, bp) then bd, bp = a.od, a.op end
-    a.od, a.op = sub(a.od, a.op, bd, bp)
-    d, p = sub(d, p, bd, bp)
-    a.sd, a.sp = sub(a.sd, a.sp, d, p)
-    if a.sd < 0 then a.sd, a.sp = 0, 0 end
+-- When an attempt that needs so much fits into a rolling window: beside what is held, if it would fit without that, else in its place. 0 if
+-- nothing that is spent stands in its way, or if the window is none that rolls.
+local function frees(a, cd, cp, nd, np)
+    if not a.length then return 0 end
+    local wd, wp = add(a.sd, a.sp, a.od, a.op)
+    wd, wp = add(wd, wp, nd, np)
+    if not less(cd, cp, wd, wp) then wd, wp = add(wd, wp, a.rd, a.rp) end
+    local d, p = sub(wd, wp, cd, cp)
+    local fd, fp = 0, 0
+    for _, ends in ipairs(ends_of(a)) do
+        fd, fp = add(fd, fp, a.slices[ends][1], a.slices[ends][2])
+        if not less(fd, fp, d, p) then return ends + a.length end
+    end
+    return 0
+end
+
+-- When nothing of a rolling window is spent any more; 0 if that is now, or if the window is none that rolls.
+local function full_again(a)
+    if not a.length then return 0 end
+    local all = ends_of(a)
+    return #all > 0 and all[#all] + a.length or 0
 end

@@ -19,8 +19,8 @@ function words.settle(keys, args)
     local d, p = tonumber(args[3]), tonumber(args[4])
     for index = 2, #keys do
         local base, key = 5 + (index - 2) * 4, keys[index]
-        local start, ends = window(args[base + 2], now)
-        local a = load(key, start)
+        local start, ends, length = window(args[base + 2], now)
+        local a = load(key, start, ends, length)
         local amount = redis.call('HGET', amounts_of(key), id)
         if amount then
             release(a, amount)
@@ -44,13 +44,33 @@ function words.adjust(keys, args)
     local d, p = tonumber(args[2]), tonumber(args[3])
     for index, key in ipairs(keys) do
         local base = 5 + (index - 1) * 4
-        local start, ends = window(args[base + 2], now)
-        if window(args[base + 2], at) == start then
-            local a = load(key, start)
+        local start, ends, length = window(args[base + 2], now)
+        local counts = length and at + length > now or (not length and window(args[base + 2], at) == start)
+        if counts then
+            local a = load(key, start, ends, length)
             if args[1] == '-' then
+                if length then take_slices(a, math.min(at, a.w), d, p) end
                 unspend(a, d, p)
             else
-                spend(a, d, p, tonumber(args[base]), tonumber(args[base + 1]), args[base + 3] == '1')
+                spend(a, d, p, tonumber(args[base]), tonumber(args[base + 1]), args[base + 3] == '1', at)
+            end
+            save(key, a, ends, lease)
+        end
+    end
+    return {}
+end
+
+-- Keys: accounts. Arguments: for each account as above. What is spent is forgotten, what is reserved stays.
+function words.reset(keys, args)
+    local now = now_millis()
+    for index, key in ipairs(keys) do
+        local start, ends, length = window(args[(index - 1) * 4 + 3], now)
+        if redis.call('EXISTS', key) == 1 then
+            local a = load(key, start, ends, length)
+            a.sd, a.sp, a.od, a.op = 0, 0, 0, 0
+            if length then
+                a.slices, a.changed = {}, {}
+                redis.call('DEL', slices_of(key))
             end
             save(key, a, ends, lease)
         end

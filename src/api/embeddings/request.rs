@@ -41,6 +41,7 @@ const SHAPE: Shape = Shape {
     fact_fields: &["input", "provider"],
     facts: RequestFacts::of_size,
     reasoning_time: |_| None,
+    reasoning_level: |_| None,
 };
 
 const INPUT: &str = "send a text, or an array of texts";

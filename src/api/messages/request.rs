@@ -37,6 +37,7 @@ const SHAPE: Shape = Shape {
     fact_fields: facts::FIELDS,
     facts: facts::read,
     reasoning_time: facts::reasoning_time,
+    reasoning_level: facts::reasoning_level,
 };
 
 /// Fields that only OpenRouter reads: Anthropic answers 400 to them.

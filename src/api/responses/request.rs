@@ -39,6 +39,7 @@ const SHAPE: Shape = Shape {
     fact_fields: facts::FIELDS,
     facts: facts::read,
     reasoning_time: openrouter_wire::request::facts::reasoning_time,
+    reasoning_level: openrouter_wire::request::facts::reasoning_level,
 };
 
 /// Fields that only OpenRouter reads.

@@ -9,7 +9,7 @@ use crate::request::{
 use crate::{
     Modalities,
     document::Document,
-    json::{Cursor, JsonError, member, raw_member, text},
+    json::{Cursor, JsonError, Text, member, raw_member, text},
 };
 
 /// The fields that the facts are read from.
@@ -65,6 +65,12 @@ pub fn reasoning_time(document: &Document) -> Option<Duration> {
         by_effort()
     };
     time.or(Some(MEDIUM))
+}
+
+/// How much reasoning is requested, in the request's own word.
+#[must_use]
+pub fn reasoning_level(document: &Document) -> Option<Text<'_>> {
+    option(document, "effort").and_then(text)
 }
 
 fn messages(content: &mut Content, messages: &[u8]) -> Result<(), JsonError> {

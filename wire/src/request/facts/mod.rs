@@ -168,6 +168,13 @@ pub fn reasoning_time(document: &Document) -> Option<Duration> {
     time_of_budget(reasoning, "max_tokens").or(is_on.then_some(MEDIUM))
 }
 
+/// How much reasoning is requested, in the request's own word.
+#[must_use]
+pub fn reasoning_level(document: &Document) -> Option<Text<'_>> {
+    let short = document.get("reasoning_effort").and_then(text);
+    short.or_else(|| member(document.get("reasoning")?, "effort"))
+}
+
 /// How long an effort of which nothing is known is taken to need.
 pub(crate) const MEDIUM: Duration = Duration::from_secs(60);
 
