@@ -136,3 +136,5 @@ mod support;
 mod unread;
 #[cfg(test)]
 mod wire;
+#[cfg(test)]
+mod zero_cost;

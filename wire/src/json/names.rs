@@ -1,7 +1,7 @@
 //! The names of members that readers look for, for those that are written with escapes.
 
 /// Every name that a `match` on [`Text::name`](super::Text::name) has in this crate, sorted: a test collects them from the sources.
-const KNOWN: [&str; 114] = [
+const KNOWN: [&str; 116] = [
     "Error",
     "Message",
     "Response",
@@ -12,6 +12,7 @@ const KNOWN: [&str; 114] = [
     "audio_tokens",
     "base_resp",
     "cache_control",
+    "cache_creation_input_tokens",
     "cache_write_tokens",
     "cached_tokens",
     "call_id",
@@ -92,6 +93,7 @@ const KNOWN: [&str; 114] = [
     "result",
     "role",
     "sequence_number",
+    "server_tool_use",
     "server_tool_use_details",
     "service_tier",
     "signature",
