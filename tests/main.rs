@@ -135,6 +135,8 @@ mod stream_upstream;
 mod support;
 mod unread;
 #[cfg(test)]
+mod usage_parts;
+#[cfg(test)]
 mod wire;
 #[cfg(test)]
 mod zero_cost;
