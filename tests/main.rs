@@ -57,6 +57,8 @@ mod connections;
 #[cfg(test)]
 mod degrade;
 #[cfg(test)]
+mod direct_edits;
+#[cfg(test)]
 mod endpoint;
 mod endpoint_encoding;
 #[cfg(test)]
