@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tower_llm_layers::LlmRequest;
 
-use crate::{Api, dialect::Dialect};
+use crate::{Api, Upstream, dialect::Dialect};
 use openrouter_wire::request::RequestError;
 
 /// A request that the [`Transport`](crate::Transport) can send: chat, embeddings, or one of your own.
@@ -21,6 +21,11 @@ pub trait WireRequest: LlmRequest {
 
     /// The JSON body for an upstream that understands this dialect.
     fn segments(&self, dialect: Dialect) -> Segments;
+
+    /// The JSON body for this upstream, if it differs among those of one dialect.
+    fn segments_for(&self, upstream: &Upstream) -> Segments {
+        self.segments(upstream.dialect())
+    }
 
     /// The API that it is for: its answer is read as one of that API, and is whole if it has what that requires. `None`, the default, is
     /// none of these: its answer is whole if it is one JSON document that reports no error.

@@ -1,12 +1,20 @@
 //! Interrupted answers: their recorded cost, and how their bill is fetched later.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 #[cfg(feature = "sqlite")]
 use crate::support::call;
 use crate::support::{
     FIRST, World, ask,
     ledger::{Kept, bill},
+    prices::account_at,
+    raw::{Raw, Step, head, json, send},
 };
 use openrouter_simulator::Simulator;
 use tokio::{runtime::Handle, time::sleep};
@@ -163,6 +171,64 @@ async fn a_bill_that_never_comes_leaves_the_estimate() {
         entry.cost(),
         "the budget keeps no more than the estimate"
     );
+}
+
+/// A generation endpoint that answers by these scripts, the last one again and again, and the entry that waits for its bill.
+async fn asked_for(replies: Vec<Vec<Step>>) -> (Arc<Kept>, Reconciler) {
+    let world = late(Duration::from_secs(100_000)).await;
+    let kept = Kept::new();
+    let stack = world.builder().chain([FIRST]).ledger(kept.clone()).build().unwrap();
+    leave_after_three_words(&stack).await;
+    let (asked, last) = (AtomicUsize::new(0), replies.len() - 1);
+    let raw = Raw::start(move |_| replies[asked.fetch_add(1, Ordering::Relaxed).min(last)].clone()).await;
+    let reconciler = Reconciler::builder(Arc::new(Bills::openrouter(account_at(raw.upstream()))))
+        .ledger(kept.clone())
+        .spawn_on(Handle::current());
+    reconciler.record(&kept.entries()[0]);
+    sleep(Duration::from_secs(3600)).await;
+    assert_eq!(reconciler.pending(), 0);
+    (kept, reconciler)
+}
+
+fn generation(of: &str) -> Vec<Step> {
+    vec![
+        json(),
+        send(format!(
+            r#"{{"data":{{"id":"gen-1","native_tokens_prompt":9,"native_tokens_completion":3,{of}}}}}"#
+        )),
+    ]
+}
+
+fn status(status: &str) -> Vec<Step> {
+    let error = r#"{"error":{"code":401,"message":"No auth credentials found"}}"#;
+    vec![head(status, "application/json"), send(error)]
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_refused_for_a_while_gives_up_no_bill() {
+    for refusal in ["401 Unauthorized", "403 Forbidden", "429 Too Many Requests", "500 Oops"] {
+        let (kept, reconciler) = asked_for(vec![
+            status(refusal),
+            status(refusal),
+            generation(r#""total_cost":0.25"#),
+        ])
+        .await;
+        let entry = kept.entries().remove(0);
+        assert_eq!(
+            (entry.state, reconciler.given_up()),
+            (EntryState::Reconciled, 0),
+            "{refusal}"
+        );
+        assert_eq!(entry.bill, Some("0.25".parse().unwrap()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_the_accounts_own_key_the_fee_alone_is_no_bill_yet() {
+    let early = generation(r#""total_cost":0,"is_byok":true,"upstream_inference_cost":null"#);
+    let late = generation(r#""total_cost":0,"is_byok":true,"upstream_inference_cost":0.5"#);
+    let (kept, _) = asked_for(vec![early, late]).await;
+    assert_eq!(kept.entries()[0].bill, Some("0.5".parse().unwrap()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -57,6 +57,8 @@ mod connections;
 #[cfg(test)]
 mod degrade;
 #[cfg(test)]
+mod direct_edits;
+#[cfg(test)]
 mod endpoint;
 #[cfg(test)]
 mod endpoint_encoding;
@@ -142,4 +144,8 @@ mod stream_upstream;
 mod support;
 mod unread;
 #[cfg(test)]
+mod usage_parts;
+#[cfg(test)]
 mod wire;
+#[cfg(test)]
+mod zero_cost;

@@ -87,6 +87,10 @@ fn bill(generation: &Generation) -> Result<Option<Bill>, BillError> {
     };
     let upstream = amount(generation.upstream_inference_cost.as_ref())?;
     let byok = generation.is_byok == Some(true);
+    if byok && upstream.is_none() {
+        // The fee alone is not the bill.
+        return Ok(None);
+    }
     let on_top = upstream.filter(|_| byok).unwrap_or(UsdAmount::ZERO);
     let mut usage = TokenUsage::default();
     usage.prompt = generation.native_tokens_prompt.unwrap_or(0);
@@ -108,7 +112,7 @@ fn amount(written: Option<&Decimal>) -> Result<Option<UsdAmount>, BillError> {
     }
 }
 
-/// Requested again, it would fail the same way.
+/// Requested again, it would fail the same way. A key that is refused now may be replaced, or accepted again, before the bill is given up.
 fn hopeless(error: &Error) -> bool {
-    matches!(error.kind(), FailureKind::Auth | FailureKind::BadRequest)
+    error.kind() == FailureKind::BadRequest
 }

@@ -7,7 +7,7 @@ use tower_llm_layers::{Candidate, Continuable, ContinueBy};
 
 use super::{Api, ApiRequest, request::post};
 use crate::{
-    ChatRequest,
+    ChatRequest, Upstream,
     dialect::Dialect,
     request::way_of,
     wire::{Segments, WireRequest},
@@ -84,6 +84,13 @@ impl WireRequest for ChatRequest {
         match dialect {
             Dialect::OpenRouter => Self::segments(self).collect(),
             Dialect::OpenAi | Dialect::Anthropic => self.without_openrouter_fields().segments().collect(),
+        }
+    }
+
+    fn segments_for(&self, upstream: &Upstream) -> Segments {
+        match upstream.dialect() {
+            Dialect::OpenRouter => Self::segments(self).collect(),
+            Dialect::OpenAi | Dialect::Anthropic => self.in_words_of(upstream.chat_words()).segments().collect(),
         }
     }
 

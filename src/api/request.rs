@@ -10,7 +10,7 @@ use tower_llm_layers::{
 
 use super::{Api, EmbeddingRequest, MessagesRequest, ResponsesRequest};
 use crate::{
-    ChatRequest,
+    ChatRequest, Upstream,
     dialect::Dialect,
     wire::{Segments, WireRequest},
 };
@@ -321,6 +321,10 @@ impl WireRequest for ApiRequest {
 
     fn segments(&self, dialect: Dialect) -> Segments {
         each!(&self.0, body => WireRequest::segments(body, dialect))
+    }
+
+    fn segments_for(&self, upstream: &Upstream) -> Segments {
+        each!(&self.0, body => body.segments_for(upstream))
     }
 
     fn api(&self) -> Option<Api> {

@@ -12,7 +12,7 @@ use super::money::RequestMoney;
 use crate::bounds::cut_cow;
 use openrouter_wire::{
     document::{Document, Segments},
-    json::{Cursor, Text, json_string, text},
+    json::{Cursor, Text, json_string, raw_member, text},
     request::{RequestFacts, facts},
 };
 
@@ -270,6 +270,15 @@ impl RequestBody {
             }
         }
         !limits.is_empty()
+    }
+
+    /// The same for a limit that is none of the caller's. Not below the tokens that the request lets the model think: Anthropic answers 400.
+    pub(crate) fn shorten(&mut self, tokens: u64) -> bool {
+        let thinking = self.document().get("thinking");
+        let budget = thinking
+            .and_then(|thinking| raw_member(thinking, "budget_tokens"))
+            .and_then(|raw| Cursor::new(raw).u64_or_skip().ok().flatten());
+        budget.is_none_or(|budget| budget < tokens) && self.put_max_tokens(tokens)
     }
 
     /// Has OpenRouter stop the loop of its tools after this cost, and after the steps that the request allows now. Conditions that are there

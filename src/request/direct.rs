@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::chat::ChatRequest;
+use crate::transport::{ChatWords, TokenLimitField};
 use openrouter_wire::{
     document::openrouter_only_fields,
     json::{Text, raw_member, text},
@@ -17,6 +18,11 @@ impl ChatRequest {
     /// Parts inside messages and tools stay as they are.
     #[must_use]
     pub fn without_openrouter_fields(&self) -> Self {
+        self.in_words_of(ChatWords::default())
+    }
+
+    /// The same for a provider that takes this.
+    pub(crate) fn in_words_of(&self, words: ChatWords) -> Self {
         let mut direct = self.clone();
         if !direct.document().has("reasoning_effort")
             && let Some(effort) = self.read_raw("reasoning").and_then(|raw| raw_member(raw, "effort"))
@@ -28,10 +34,29 @@ impl ChatRequest {
         for field in openrouter_only_fields() {
             direct.body.take(field);
         }
-        if direct.is_streaming() {
+        if !words.stream_options {
+            direct.body.take("stream_options");
+        } else if direct.is_streaming() {
             direct.ask_for_usage();
         }
+        match words.limit {
+            TokenLimitField::AsRequested => {}
+            TokenLimitField::MaxTokens => direct.limit_in("max_tokens", "max_completion_tokens"),
+            TokenLimitField::MaxCompletionTokens => direct.limit_in("max_completion_tokens", "max_tokens"),
+        }
         direct
+    }
+
+    /// Says the limit of tokens, if there is one, in this field, and not in the other.
+    fn limit_in(&mut self, field: &'static str, other: &str) {
+        if !self.document().has(other) {
+            return;
+        }
+        // The budgets count by this one, if both are there.
+        if let Some(tokens) = self.body.max_tokens() {
+            self.body.put(field, tokens.to_string().into());
+        }
+        self.body.take(other);
     }
 
     fn ask_for_usage(&mut self) {

@@ -327,7 +327,7 @@ macro_rules! typed_request {
 
         impl tower_llm_layers::Budgeted for $name {
             fn set_max_tokens(&mut self, tokens: u64) -> bool {
-                self.body.put_max_tokens(tokens)
+                self.body.shorten(tokens)
             }
 
             fn set_max_tool_cost(&mut self, most: tower_llm_layers::UsdAmount) -> bool {

@@ -72,7 +72,8 @@ pub trait UsageExt {
     /// If the amount is too large.
     fn charged(&self) -> Result<Option<UsdAmount>, UsdError>;
 
-    /// What it cost in all: with the account's own key, what the provider charges is added to what is charged here.
+    /// What it cost in all: with the account's own key, what the provider charges is added to what is charged here; `None` if the answer does
+    /// not say what that is.
     ///
     /// # Errors
     ///
@@ -100,6 +101,8 @@ impl UsageExt for Usage {
         match (self.charged()?, upstream) {
             (Some(fee), Some(upstream)) if self.is_byok == Some(true) => fee.checked_add(upstream.to_usd()?).map(Some),
             (None, Some(upstream)) if self.is_byok == Some(true) => upstream.to_usd().map(Some),
+            // The fee alone is not what it cost.
+            (_, None) if self.is_byok == Some(true) => Ok(None),
             (charged, _) => Ok(charged),
         }
     }
@@ -121,6 +124,7 @@ fn of_counts(counts: &UsageCounts<'_>) -> Option<TokenUsage> {
     usage.answer = counts.answer.unwrap_or(0);
     usage.cached = counts.cached;
     usage.cache_written = counts.cache_written;
+    usage.cache_written_1h = counts.cache_written_1h;
     usage.audio = counts.audio;
     usage.reasoning = counts.reasoning;
     usage.answer_audio = counts.answer_audio;

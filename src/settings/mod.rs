@@ -86,5 +86,7 @@ pub use self::{
     text::InvalidValue,
     time::Time,
     tree::{ObserveSettings, RequestedModelSettings, Settings, StreamUpstreamSettings},
-    upstream::{ApiSettings, AttributionSettings, DialectSettings, KeySettings, UpstreamSettings},
+    upstream::{
+        ApiSettings, AttributionSettings, DialectSettings, KeySettings, TokenLimitFieldSettings, UpstreamSettings,
+    },
 };

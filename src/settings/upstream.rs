@@ -8,8 +8,8 @@ use super::{Secret, text::InvalidValue};
 use crate::{
     Api,
     transport::{
-        ANTHROPIC, ANTHROPIC_URL, Attribution, Dialect, OPENAI, OPENAI_URL, OPENROUTER, OPENROUTER_URL, TransportError,
-        Upstream,
+        ANTHROPIC, ANTHROPIC_URL, Attribution, Dialect, OPENAI, OPENAI_URL, OPENROUTER, OPENROUTER_URL,
+        TokenLimitField, TransportError, Upstream,
     },
 };
 
@@ -30,6 +30,10 @@ pub struct UpstreamSettings {
     /// The APIs that it speaks; by default those of its name or dialect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub apis: Option<Vec<ApiSettings>>,
+    /// The field in which it takes the limit of a chat completion's tokens; by default that of its address. Nothing is renamed for an upstream of
+    /// OpenRouter's dialect, which takes both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_limit_field: Option<TokenLimitFieldSettings>,
     /// Its key, or a list of keys that are used in turn: `env:NAME` or `file:PATH` each. By default it is called without a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<KeySettings>,
@@ -83,6 +87,19 @@ pub enum DialectSettings {
     Anthropic,
 }
 
+/// The field of a limit of tokens: see [`TokenLimitField`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum TokenLimitFieldSettings {
+    /// The one that the request has, and `max_tokens` if it has none.
+    AsRequested,
+    /// `max_tokens` alone.
+    MaxTokens,
+    /// `max_completion_tokens` alone.
+    MaxCompletionTokens,
+}
+
 /// An API: see [`Api`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -106,6 +123,7 @@ impl UpstreamSettings {
             base_url: None,
             dialect: None,
             apis: None,
+            token_limit_field: None,
             key: None,
         }
     }
@@ -138,13 +156,26 @@ impl UpstreamSettings {
             Some(DialectSettings::Anthropic) => Dialect::Anthropic,
             None => known.map_or(Dialect::OpenAi, |(_, dialect, _)| dialect),
         };
-        let upstream = Upstream::new(&self.name, base_url, dialect);
+        let upstream = Upstream::new(&self.name, base_url, dialect).map(|upstream| match self.token_limit_field {
+            Some(field) => upstream.token_limit_field(field.field()),
+            None => upstream,
+        });
         let known = known.filter(|_| self.dialect.is_none()).map(|(.., apis)| apis);
         Some(upstream.map(|upstream| match (&self.apis, known) {
             (Some(apis), _) => upstream.apis(apis.iter().map(|api| api.api())),
             (None, Some(apis)) => upstream.apis(apis.iter().copied()),
             (None, None) => upstream,
         }))
+    }
+}
+
+impl TokenLimitFieldSettings {
+    const fn field(self) -> TokenLimitField {
+        match self {
+            Self::AsRequested => TokenLimitField::AsRequested,
+            Self::MaxTokens => TokenLimitField::MaxTokens,
+            Self::MaxCompletionTokens => TokenLimitField::MaxCompletionTokens,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod attribution;
 mod builder;
+mod chat_words;
 mod clients;
 mod config;
 mod connect;
@@ -13,12 +14,13 @@ mod service;
 mod trace;
 mod upstream;
 
-pub(crate) use self::service::read_error;
 pub use self::{
     attribution::Attribution,
     builder::TransportBuilder,
+    chat_words::TokenLimitField,
     config::{TransportError, TransportProblem},
     service::{Transport, TransportFuture},
     upstream::{ANTHROPIC, ANTHROPIC_URL, OPENAI, OPENAI_URL, OPENROUTER, OPENROUTER_URL, Upstream},
 };
+pub(crate) use self::{chat_words::ChatWords, service::read_error};
 pub use crate::{classify::GENERATION_HEADER, dialect::Dialect};

@@ -184,7 +184,7 @@ impl Transport {
         };
         let mut outgoing = reqwest::Request::new(Method::POST, url);
         *outgoing.headers_mut() = headers(request.headers(), self.headers_for(upstream), upstream.dialect());
-        *outgoing.body_mut() = Some(body.segments(upstream.dialect()).into_body());
+        *outgoing.body_mut() = Some(body.segments_for(upstream).into_body());
         let pooled = (!lost_its_connection(body.call()))
             .then(|| known.clients.take())
             .flatten();

@@ -3,7 +3,7 @@ use std::fmt;
 use reqwest::Url;
 use tower_llm_layers::Apis;
 
-use super::{TransportError, TransportProblem};
+use super::{ChatWords, TokenLimitField, TransportError, TransportProblem};
 use crate::{Api, dialect::Dialect};
 
 /// The name of the default upstream.
@@ -26,6 +26,7 @@ pub struct Upstream {
     base: Url,
     dialect: Dialect,
     apis: Box<[Api]>,
+    chat: ChatWords,
 }
 
 impl Upstream {
@@ -95,6 +96,7 @@ impl Upstream {
         match base {
             Some(base) if wrong.is_empty() => Ok(Self {
                 name: name.into(),
+                chat: ChatWords::of(name, &base, dialect),
                 base,
                 dialect,
                 apis: dialect.apis().into(),
@@ -134,6 +136,29 @@ impl Upstream {
     pub fn apis(mut self, apis: impl IntoIterator<Item = Api>) -> Self {
         self.apis = apis.into_iter().collect();
         self
+    }
+
+    /// Sets in which field it takes the limit of a chat completion's tokens: what the request or a budget says goes there, and into no other.
+    /// By default [`MaxCompletionTokens`](TokenLimitField::MaxCompletionTokens) at OpenAI and Azure, [`MaxTokens`](TokenLimitField::MaxTokens) at
+    /// Mistral, DeepSeek and Perplexity, and [`AsRequested`](TokenLimitField::AsRequested) elsewhere. An upstream of OpenRouter's dialect takes
+    /// both, and nothing is renamed there.
+    ///
+    /// ```
+    /// use tower_openrouter::transport::{TokenLimitField, Upstream};
+    ///
+    /// let proxy = Upstream::openai_compatible("proxy", "http://127.0.0.1:4000/v1")?
+    ///     .token_limit_field(TokenLimitField::MaxCompletionTokens);
+    /// # Ok::<(), tower_openrouter::transport::TransportError>(())
+    /// ```
+    #[must_use]
+    pub const fn token_limit_field(mut self, field: TokenLimitField) -> Self {
+        self.chat.limit = field;
+        self
+    }
+
+    /// What it takes in a chat completion.
+    pub(crate) const fn chat_words(&self) -> ChatWords {
+        self.chat
     }
 
     /// Whether it speaks this API.
@@ -212,7 +237,11 @@ fn parse_base(written: &str, mut report: impl FnMut(String)) -> Option<Url> {
 
 impl fmt::Debug for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Upstream({} at {}, {:?})", self.name, self.base, self.dialect)
+        write!(f, "Upstream({} at {}, {:?}", self.name, self.base, self.dialect)?;
+        if self.chat.limit != TokenLimitField::AsRequested {
+            write!(f, ", {:?}", self.chat.limit)?;
+        }
+        f.write_str(")")
     }
 }
 

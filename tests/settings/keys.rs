@@ -28,6 +28,7 @@ const ROWS: &[Row] = &[
     ("upstream[].name", "upstream = [{ name = @, base_url = 'http://a.example' }]\nrequested_model = 'first'", ["'a'", "'b'"], Built),
     ("upstream[].base_url", "upstream = [{ name = 'a', base_url = @ }]", ["'http://a.example'", "'http://b.example'"], Built),
     ("upstream[].dialect", "upstream = [{ name = 'a', base_url = 'http://a.example', dialect = @ }]", ["'openai'", "'anthropic'"], Built),
+    ("upstream[].token_limit_field", "upstream = [{ name = 'a', base_url = 'http://a.example', token_limit_field = @ }]", ["'max_tokens'", "'max_completion_tokens'"], Built),
     ("upstream[].apis", "upstream = [{ name = 'a', base_url = 'http://a.example', apis = @ }]", ["['chat']", "['chat', 'responses']"], Built),
     ("upstream[].key", "[[upstream]]\nname = 'openrouter'\nkey = @", ["", "'env:CARGO_PKG_NAME'"], Built),
     ("attribution.title", "attribution.title = @", ["'a'", "'b'"], Built),

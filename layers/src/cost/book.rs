@@ -62,8 +62,10 @@ impl Running {
         let reserved = self.reservation.as_ref().map_or(UsdAmount::ZERO, Reservation::amount);
         let free = free || self.taken.is_unbilled();
         let is_whole = outcome == EntryOutcome::Answered;
-        let taken = self.taken.counted(self.prompt, is_whole);
-        let bill = self.taken.bill().or(free.then_some(UsdAmount::ZERO));
+        let is_billed = free || self.is_billed(is_whole, ended);
+        let taken = self.taken.counted(self.prompt, is_whole, is_billed);
+        let bill = self.taken.bill().filter(|_| is_billed);
+        let bill = bill.or(free.then_some(UsdAmount::ZERO));
         let usage = if free { TokenUsage::default() } else { taken.usage };
         // A plain response that never came may have been generated whole all the same.
         let estimate = if free {
@@ -108,6 +110,17 @@ impl Running {
             state,
             is_reported,
         }
+    }
+
+    /// Whether the charge that was reported is the bill. One of zero is none if what was taken has a price: servers that do not know the
+    /// price, or not yet, report zero.
+    fn is_billed(&self, is_whole: bool, ended: UtcTime) -> bool {
+        if self.is_free_model || self.taken.bill() != Some(UsdAmount::ZERO) {
+            return true;
+        }
+        let taken = self.taken.counted(self.prompt, is_whole, false);
+        let price = self.priced(&taken.usage, ended);
+        price.is_none_or(|price| price <= UsdAmount::ZERO)
     }
 
     fn entry(&mut self, outcome: EntryOutcome, sums: &Sums, ended: UtcTime) -> Entry {

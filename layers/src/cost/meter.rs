@@ -45,6 +45,8 @@ pub(super) struct Running {
     /// The tokens that the answer may have, if the request says so.
     pub(super) asked: Option<u64>,
     pub(super) needs: crate::Needs,
+    /// The model is free by its name.
+    pub(super) is_free_model: bool,
     /// Whether it was sent.
     pub(super) sent: bool,
     pub(super) first_token: Option<Duration>,
@@ -69,7 +71,9 @@ impl Meter {
             crate::Needs::default()
         };
         let call = request.call();
+        let is_free = |candidate: &Candidate| R::pool_of(candidate.upstream(), candidate.model()).is_some();
         Self(Some(Box::new(Running {
+            is_free_model: candidate.as_ref().is_some_and(is_free),
             settings: Arc::clone(settings),
             candidate,
             tags: call.tags().clone(),

@@ -13,7 +13,8 @@
 //! ([`LlmRequest::unbounded_tool`](crate::LlmRequest::unbounded_tool)).
 //!
 //! What the upstream says it charged is the truth; the [price list](crate::PriceList) gives the estimate. Both stand in the entry, and a
-//! warning is logged if they differ by over 1 %. Without a charge, the usage that the upstream reports is priced, if it is plausible: it
+//! warning is logged if they differ by over 1 %. A charge of zero is none if the list has a price for what was taken, unless the response is
+//! marked as [unbilled](crate::Unbilled) or the model is free by its name. Without a charge, the usage that the upstream reports is priced, if it is plausible: it
 //! comes at or after the finish, names a prompt, and counts no fewer answer tokens than were shown. Otherwise the entry is an
 //! estimate by the larger of what was reported and what was shown, and so is that of an interrupted attempt. A plain response that
 //! never came may have been generated whole, and is recorded at its whole reservation.

@@ -91,10 +91,11 @@ impl Taken {
         self.shown > 0 || self.reported.is_some()
     }
 
-    /// The usage to price by. `prompt` is the estimate of the prompt; `is_whole` says that the answer came to its end.
-    pub(super) fn counted(&self, prompt: u64, is_whole: bool) -> Counted {
+    /// The usage to price by. `prompt` is the estimate of the prompt; `is_whole` says that the answer came to its end, and `is_billed` that
+    /// what is reported as the charge is one.
+    pub(super) fn counted(&self, prompt: u64, is_whole: bool, is_billed: bool) -> Counted {
         let reported = self.reported.unwrap_or_default();
-        if reported.bill().is_some() && reported.prompt > 0 {
+        if is_billed && reported.bill().is_some() && reported.prompt > 0 {
             // A charge vouches for the counts beside it.
             return Counted {
                 usage: reported,
@@ -116,7 +117,8 @@ impl Taken {
         let is_reported = is_final && usage == reported;
         if !is_reported {
             // Parts at a lower price are believed only of a count that is believed.
-            (usage.cached, usage.cache_written, usage.reasoning) = (0, 0, 0);
+            (usage.cached, usage.cache_written, usage.cache_written_1h) = (0, 0, 0);
+            usage.reasoning = 0;
             (usage.audio, usage.answer_audio) = (0, 0);
         }
         Counted { usage, is_reported }
@@ -144,13 +146,13 @@ mod tests {
 
     #[test]
     fn a_plausible_report_is_taken_as_it_is() {
-        let counted = taken(usage(90, 20), 18).counted(100, true);
+        let counted = taken(usage(90, 20), 18).counted(100, true, true);
         assert_eq!((counted.usage, counted.is_reported), (usage(90, 20), true));
     }
 
     #[test]
     fn a_report_is_a_floor_until_the_finish() {
-        let counted = taken(usage(90, 20), 18).counted(100, false);
+        let counted = taken(usage(90, 20), 18).counted(100, false, true);
         assert_eq!((counted.usage, counted.is_reported), (usage(90, 20), false));
     }
 
@@ -163,14 +165,14 @@ mod tests {
             (usage(90, 17), 90, 18),
             (usage(1, 20), 100, 20),
         ] {
-            let counted = taken(reported, 18).counted(100, true);
+            let counted = taken(reported, 18).counted(100, true, true);
             assert_eq!((counted.usage, counted.is_reported), (usage(prompt, answer), false));
         }
     }
 
     #[test]
     fn no_answer_tokens_are_believed_if_nothing_was_shown() {
-        let counted = taken(usage(90, 0), 0).counted(100, true);
+        let counted = taken(usage(90, 0), 0).counted(100, true, true);
         assert_eq!((counted.usage, counted.is_reported), (usage(90, 0), true));
     }
 }

@@ -18,6 +18,8 @@ pub struct TokenUsage {
     pub cached: u64,
     /// Of these, written to it.
     pub cache_written: u64,
+    /// Of the written ones, those that stay for an hour.
+    pub cache_written_1h: u64,
     /// Of the prompt, of sound.
     pub audio: u64,
     /// Tokens of the answer, reasoning included.
@@ -55,12 +57,16 @@ impl TokenUsage {
     /// This report after an earlier one of the same answer. Of each figure the later one counts; one that it does not have stays as it was.
     pub(crate) fn after(self, earlier: Option<Self>) -> Self {
         let Some(earlier) = earlier else { return self };
-        let charges = if self.bill().is_some() { self } else { earlier };
+        let is_told = |usage: &Self| usage.bill().is_some_and(|bill| bill > UsdAmount::ZERO);
+        // A charge of zero is a figure that is not there yet, or not any more.
+        let is_later = is_told(&self) || (self.bill().is_some() && !is_told(&earlier));
+        let charges = if is_later { self } else { earlier };
         let of = |later: u64, earlier: u64| if later == 0 { earlier } else { later };
         Self {
             prompt: of(self.prompt, earlier.prompt),
             cached: of(self.cached, earlier.cached),
             cache_written: of(self.cache_written, earlier.cache_written),
+            cache_written_1h: of(self.cache_written_1h, earlier.cache_written_1h),
             audio: of(self.audio, earlier.audio),
             answer: of(self.answer, earlier.answer),
             reasoning: of(self.reasoning, earlier.reasoning),
@@ -87,6 +93,7 @@ impl TokenUsage {
             self.prompt,
             self.cached,
             self.cache_written,
+            self.cache_written_1h,
             self.audio,
             self.answer,
             self.reasoning,

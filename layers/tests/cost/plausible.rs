@@ -1,4 +1,5 @@
-//! Whatever an upstream reports as usage, what is settled is at least the estimate of what was shown, unless it reports a cost.
+//! Whatever an upstream reports as usage, what is settled is at least the estimate of what was shown, unless it reports a cost. A cost of zero
+//! is none if the model has a price.
 
 use http_body_util::BodyExt;
 use proptest::prelude::*;
@@ -37,7 +38,7 @@ fn count() -> impl Strategy<Value = u64> {
 }
 
 fn usage() -> impl Strategy<Value = TokenUsage> {
-    let cost = prop_oneof![3 => Just(None), 1 => (0..2_000_000_000_i128).prop_map(Some)];
+    let cost = prop_oneof![3 => Just(None), 2 => Just(Some(0)), 1 => (1..2_000_000_000_i128).prop_map(Some)];
     (count(), count(), count(), count(), count(), cost).prop_map(
         |(prompt, answer, cached, written, reasoning, cost)| {
             let mut usage = TokenUsage::default();
@@ -107,7 +108,8 @@ async fn play(case: &Case) -> (u64, bool, Arc<Kept>, InMemoryBudgetStore) {
         let Some(Ok(frame)) = body.frame().await else { break };
         let frame = frame.into_data().unwrap();
         shown += u64::from(frame.stage == Stage::Content);
-        is_told |= frame.usage.is_some_and(|usage| usage.bill().is_some());
+        let bill = frame.usage.and_then(|usage| usage.bill());
+        is_told |= bill.is_some_and(|bill| !case.priced || bill > UsdAmount::ZERO);
     }
     drop(body);
     (shown, is_told, kept, book)

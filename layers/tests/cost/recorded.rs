@@ -63,7 +63,7 @@ async fn with_a_key_of_ones_own_the_providers_charge_comes_on_top() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_out_of_the_routers_cache_costs_nothing() {
+async fn a_charge_of_zero_alone_is_no_bill_for_a_model_with_a_price() {
     let mut free = TokenUsage::default();
     free.charged = Some(UsdAmount::ZERO);
     let (service, kept) = booked(Leaf::new([Step::body([
@@ -75,7 +75,7 @@ async fn an_answer_out_of_the_routers_cache_costs_nothing() {
     let entry = kept.only();
     assert_eq!(
         (entry.state, entry.cost(), entry.estimate),
-        (EntryState::Settled, usd("0"), Some(usd("0.00011")))
+        (EntryState::Estimated, usd("0.00011"), Some(usd("0.00011")))
     );
 }
 

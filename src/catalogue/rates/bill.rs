@@ -11,6 +11,7 @@ impl Rates {
         let rates = self.at(usage.prompt, at);
         let cached = usage.cached.min(usage.prompt);
         let written = usage.cache_written.min(usage.prompt - cached);
+        let for_an_hour = usage.cache_written_1h.min(written);
         let plain = usage.prompt - cached - written;
         // The usage does not say which sound was read from the cache: it is assumed to be that which cannot have come otherwise.
         let audio = usage.audio.min(plain);
@@ -24,8 +25,12 @@ impl Rates {
             (cached - cached_audio, cache_read),
             (cached_audio, rates.audio_cache.unwrap_or(cache_read)),
             (
-                written,
+                written - for_an_hour,
                 rates.cache_write.or(rates.cache_write_1h).unwrap_or(rates.prompt),
+            ),
+            (
+                for_an_hour,
+                rates.cache_write_1h.or(rates.cache_write).unwrap_or(rates.prompt),
             ),
             (usage.answer - reasoning - answer_audio, rates.answer),
             (reasoning, self.reasoning.unwrap_or(rates.answer)),

@@ -1,6 +1,8 @@
 use serde_json::Value;
+use tower_llm_layers::Budgeted;
 
 use super::{body, request};
+use crate::transport::ChatWords;
 use openrouter_wire::document::openrouter_only_fields;
 
 #[test]
@@ -61,4 +63,26 @@ fn the_effort_goes_over() {
     );
     assert_eq!(effort(r#""reasoning":{"effort":"max"}"#), None);
     assert_eq!(effort(r#""reasoning":{"max_tokens":5}"#), None);
+}
+
+#[test]
+fn a_provider_that_takes_no_stream_options_gets_none() {
+    let words = ChatWords {
+        stream_options: false,
+        ..ChatWords::default()
+    };
+    for options in ["", r#","stream_options":{"include_usage":true}"#] {
+        let direct = request(&format!("{{\"messages\":[{{}}],\"stream\":true{options}}}"));
+        assert!(!direct.in_words_of(words).document().has("stream_options"));
+    }
+}
+
+#[test]
+fn no_limit_is_set_below_the_tokens_that_the_model_may_think() {
+    let thinking = r#"{"model":"m","max_tokens":9000,"messages":[{"role":"user","content":"Hi"}],"thinking":{"type":"enabled","budget_tokens":4000}}"#;
+    let mut request: crate::MessagesRequest = thinking.parse().unwrap();
+    assert!(!Budgeted::set_max_tokens(&mut request, 4_000));
+    assert_eq!(request.read_max_tokens(), Some(9_000));
+    assert!(Budgeted::set_max_tokens(&mut request, 4_001));
+    assert_eq!(request.read_max_tokens(), Some(4_001));
 }

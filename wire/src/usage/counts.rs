@@ -20,6 +20,8 @@ pub struct UsageCounts<'a> {
     pub cached: u64,
     /// Tokens of the prompt that were written to the provider's cache.
     pub cache_written: u64,
+    /// Of the written ones, those that stay for an hour.
+    pub cache_written_1h: u64,
     /// Tokens of sound in the prompt.
     pub audio: u64,
     /// Tokens of the answer that were reasoning.
@@ -28,7 +30,8 @@ pub struct UsageCounts<'a> {
     pub answer_audio: u64,
     /// Searches that the upstream ran.
     pub searches: u64,
-    /// What was charged to the account. It may be too large to be held, or below nothing.
+    /// What was charged to the account. It may be too large to be held, or below nothing. `None` as well if the account's own key at the
+    /// provider was used and what the provider charged is not reported: a fee alone is no bill.
     pub cost: Option<Cow<'a, str>>,
     /// What the provider charged, if the account's own key at the provider was used.
     pub upstream_cost: Option<Cow<'a, str>>,
@@ -76,7 +79,9 @@ struct Counts<'a> {
     upstream_cost: Option<&'a str>,
     of_prompt: OfPrompt,
     of_answer: OfAnswer,
-    searches: u64,
+    searches: Option<u64>,
+    /// The same, as Anthropic's servers say it.
+    own_searches: Option<u64>,
     /// Something is written otherwise, or under another name.
     is_odd: bool,
 }
@@ -84,7 +89,9 @@ struct Counts<'a> {
 #[derive(Default)]
 struct OfPrompt {
     cached: u64,
-    cache_written: u64,
+    cache_written: Option<u64>,
+    /// The same, as DashScope says it.
+    cache_creation: Option<u64>,
     audio: u64,
 }
 
@@ -139,7 +146,8 @@ impl<'a> Counts<'a> {
                     match name {
                         // An absent count may stand elsewhere, and so may one that is null: nowhere else is known here.
                         b"cached_tokens" => of.cached = count(value, odd)?.unwrap_or(0),
-                        b"cache_write_tokens" => of.cache_written = count(value, odd)?.unwrap_or(0),
+                        b"cache_write_tokens" => of.cache_written = count(value, odd)?,
+                        b"cache_creation_input_tokens" => of.cache_creation = count(value, odd)?,
                         b"audio_tokens" => of.audio = count(value, odd)?.unwrap_or(0),
                         _ => value.skip()?,
                     }
@@ -158,17 +166,8 @@ impl<'a> Counts<'a> {
                     Ok(())
                 })?;
             }
-            b"server_tool_use_details" => {
-                self.searches = 0;
-                let searches = &mut self.searches;
-                details(value, odd, |name, value, odd| {
-                    if name == b"web_search_requests" {
-                        *searches = count(value, odd)?.unwrap_or(0);
-                        return Ok(());
-                    }
-                    value.skip()
-                })?;
-            }
+            b"server_tool_use_details" => self.searches = searches(value, odd)?,
+            b"server_tool_use" => self.own_searches = searches(value, odd)?,
             _ => {
                 *odd = true;
                 value.skip()?;
@@ -178,20 +177,70 @@ impl<'a> Counts<'a> {
     }
 
     fn told(&self) -> UsageCounts<'a> {
-        let rest = |told: u64| self.total.map(|total| total.saturating_sub(told));
+        let of_prompt = &self.of_prompt;
+        let cache_written = of_prompt.cache_written.or(of_prompt.cache_creation).unwrap_or(0);
+        let by_total = ByTotal {
+            total: self.total,
+            reasoning: self.of_answer.reasoning,
+            cache: of_prompt.cached.saturating_add(cache_written),
+        };
+        let (prompt, answer) = by_total.completes(self.prompt, self.answer);
+        let is_fee = self.is_byok && self.upstream_cost.is_none();
         UsageCounts {
-            prompt: self.prompt.or_else(|| rest(self.answer?)),
-            answer: self.answer.or_else(|| rest(self.prompt?)),
-            cached: self.of_prompt.cached,
-            cache_written: self.of_prompt.cache_written,
-            audio: self.of_prompt.audio,
+            prompt,
+            answer,
+            cached: of_prompt.cached,
+            cache_written,
+            cache_written_1h: 0,
+            audio: of_prompt.audio,
             reasoning: self.of_answer.reasoning,
             answer_audio: self.of_answer.audio,
-            searches: self.searches,
-            cost: self.cost.map(Cow::Borrowed),
+            searches: self.searches.or(self.own_searches).unwrap_or(0),
+            cost: self.cost.filter(|_| !is_fee).map(Cow::Borrowed),
             upstream_cost: self.upstream_cost.filter(|_| self.is_byok).map(Cow::Borrowed),
         }
     }
+}
+
+/// What a total says of the counts beside it.
+pub(super) struct ByTotal {
+    pub(super) total: Option<u64>,
+    pub(super) reasoning: u64,
+    /// Tokens of the prompt that were read from the provider's cache or written to it.
+    pub(super) cache: u64,
+}
+
+impl ByTotal {
+    /// More tokens than any one answer takes: such a total is none.
+    const LARGEST: u64 = 1 << 32;
+
+    /// Prompt and answer as the total completes them: one that is missing is the rest, and what the total has beyond both is reasoning that
+    /// the answer leaves out, unless it is just what concerns the cache.
+    pub(super) fn completes(&self, prompt: Option<u64>, answer: Option<u64>) -> (Option<u64>, Option<u64>) {
+        let rest = |told: u64| self.total.map(|total| total.saturating_sub(told));
+        let (Some(tokens), Some(said)) = (prompt, answer) else {
+            return (prompt.or_else(|| rest(answer?)), answer.or_else(|| rest(prompt?)));
+        };
+        let total = self.total.filter(|total| *total <= Self::LARGEST).unwrap_or(0);
+        let beyond = total.saturating_sub(tokens.saturating_add(said));
+        if beyond > 0 && beyond == self.cache && beyond != self.reasoning {
+            return (Some(tokens + beyond), answer);
+        }
+        (prompt, Some(said + beyond))
+    }
+}
+
+/// How many searches an object of tools counts.
+fn searches(value: &mut Cursor<'_>, odd: &mut bool) -> Result<Option<u64>, JsonError> {
+    let mut searches = None;
+    details(value, odd, |name, value, odd| {
+        if name == b"web_search_requests" {
+            searches = count(value, odd)?;
+            return Ok(());
+        }
+        value.skip()
+    })?;
+    Ok(searches)
 }
 
 /// An object or null; anything else is odd.
@@ -301,7 +350,7 @@ mod tests {
         /// The short way and the typed view say the same of any usage object.
         #[test]
         fn both_ways_say_the_same(members in proptest::collection::vec(
-            r#""(prompt_tokens|completion_tokens|total_tokens|cost|is_byok|input_tokens|cached_tokens|cost_in_usd_ticks)":(null|0|7|15|-1|2\.0|0\.5|1e-3|"4"|true|false|\{\}|NaN|99999999999999999999)|"(prompt_tokens_details|completion_tokens_details|cost_details|server_tool_use_details|input_tokens_details)":(null|\[\]|\{\}|\{"(cached_tokens|cache_write_tokens|audio_tokens|reasoning_tokens|upstream_inference_cost|web_search_requests|new)":(null|3|0\.25|-2|"9"|\{\})\})"#,
+            r#""(prompt_tokens|completion_tokens|total_tokens|cost|is_byok|input_tokens|cached_tokens|cost_in_usd_ticks)":(null|0|7|15|-1|2\.0|0\.5|1e-3|"4"|true|false|\{\}|NaN|99999999999999999999)|"(prompt_tokens_details|completion_tokens_details|cost_details|server_tool_use_details|server_tool_use|input_tokens_details)":(null|\[\]|\{\}|\{"(cached_tokens|cache_write_tokens|cache_creation_input_tokens|audio_tokens|reasoning_tokens|upstream_inference_cost|web_search_requests|new)":(null|3|0\.25|-2|"9"|\{\})\})"#,
             0..7,
         )) {
             let raw = format!("{{{}}}", members.join(","));

@@ -7,6 +7,8 @@ pub use counts::{UsageCounts, usage_counts};
 
 use std::borrow::Cow;
 
+use counts::ByTotal;
+
 use crate::decimal::Decimal;
 use crate::json::Cursor;
 use crate::view::{read_whole, wire_struct};
@@ -109,28 +111,33 @@ impl Usage {
     /// The same as plain counts, each under one name.
     ///
     /// Reads the names of other servers as well (`input_tokens`, `output_tokens` and their details). A missing count is derived from
-    /// the total if the other one is there.
+    /// the total if the other one is there; what the total has beyond both is reasoning, which is part of the answer here.
     #[must_use]
     pub fn counts(&self) -> UsageCounts<'_> {
         let (prompt, answer) = self.told_counts();
         let of_prompt = self.prompt_tokens_details.as_ref();
         let of_answer = self.completion_tokens_details.as_ref();
         let of_tools = self.server_tool_use_details.as_ref();
+        let own_searches = || self.number_in("server_tool_use", "web_search_requests");
         let of_cost = self.cost_details.as_ref();
         let upstream = of_cost.and_then(|of| of.upstream_inference_cost.as_ref());
+        let is_byok = self.is_byok == Some(true);
+        let is_fee = is_byok && upstream.is_none();
         UsageCounts {
             prompt,
             answer,
             cached: self.cached_tokens(),
             cache_written: self.cache_write_tokens(),
+            cache_written_1h: self.number_in(CACHE_CREATION, FOR_AN_HOUR).unwrap_or(0),
             audio: of_prompt.and_then(|of| of.audio_tokens).unwrap_or(0),
             reasoning: self.reasoning_tokens(),
             answer_audio: of_answer.and_then(|of| of.audio_tokens).unwrap_or(0),
-            searches: of_tools.and_then(|of| of.web_search_requests).unwrap_or(0),
-            cost: self.told_cost(),
-            upstream_cost: upstream
-                .filter(|_| self.is_byok == Some(true))
-                .map(|cost| cost.as_str().into()),
+            searches: of_tools
+                .and_then(|of| of.web_search_requests)
+                .or_else(own_searches)
+                .unwrap_or(0),
+            cost: self.told_cost().filter(|_| !is_fee),
+            upstream_cost: upstream.filter(|_| is_byok).map(|cost| cost.as_str().into()),
         }
     }
 
@@ -149,8 +156,12 @@ impl Usage {
         let total = self
             .total_tokens
             .or_else(|| self.first_number(&["totalTokens", "total_token_count", "totalTokenCount"]));
-        let rest = |told: u64| total.map(|total| total.saturating_sub(told));
-        (prompt.or_else(|| rest(answer?)), answer.or_else(|| rest(prompt?)))
+        let by_total = ByTotal {
+            total,
+            reasoning: self.reasoning_tokens(),
+            cache: self.cached_tokens().saturating_add(self.cache_write_tokens()),
+        };
+        by_total.completes(prompt, answer)
     }
 
     /// Tokens of the answer, under whatever name.
@@ -194,9 +205,19 @@ impl Usage {
 
     /// Anthropic's servers count what concerns the cache beside `input_tokens`; all others within it.
     fn input_tokens(&self) -> Option<u64> {
-        let beside = ["cache_read_input_tokens", "cache_creation_input_tokens"];
-        let beside = beside.iter().filter_map(|name| self.number(name));
+        let beside = [self.number("cache_read_input_tokens"), self.cache_creation()];
+        let beside = beside.into_iter().flatten();
         Some(beside.fold(self.number("input_tokens")?, u64::saturating_add))
+    }
+
+    /// Tokens written to the cache as Anthropic's servers say it: in all, or by how long they stay.
+    fn cache_creation(&self) -> Option<u64> {
+        let told = self.number("cache_creation_input_tokens");
+        let parts = || {
+            let parts = [FOR_MINUTES, FOR_AN_HOUR].map(|name| self.number_in(CACHE_CREATION, name));
+            parts.into_iter().flatten().reduce(u64::saturating_add)
+        };
+        told.filter(|told| *told > 0).or_else(parts).or(told)
     }
 
     fn first_number(&self, names: &[&str]) -> Option<u64> {
@@ -240,7 +261,11 @@ impl Usage {
             .as_ref()
             .and_then(|details| details.cache_write_tokens)
             .or_else(|| self.number_in("input_tokens_details", "cache_write_tokens"))
-            .or_else(|| self.number("cache_creation_input_tokens"))
+            .or_else(|| self.cache_creation())
+            .or_else(|| {
+                let of = self.prompt_tokens_details.as_ref()?;
+                count(of.extra.raw("cache_creation_input_tokens")?)
+            })
             .unwrap_or(0)
     }
 
@@ -256,6 +281,11 @@ impl Usage {
             .unwrap_or(0)
     }
 }
+
+/// In which Anthropic's servers say how long what was written to the cache stays.
+const CACHE_CREATION: &str = "cache_creation";
+const FOR_MINUTES: &str = "ephemeral_5m_input_tokens";
+const FOR_AN_HOUR: &str = "ephemeral_1h_input_tokens";
 
 /// A whole number, also one that is written as `15.0` or `"15"`.
 fn count(raw: &str) -> Option<u64> {

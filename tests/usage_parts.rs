@@ -1,0 +1,160 @@
+//! Each part of a usage is paid at its own price, in whatever place an upstream reports it.
+
+use std::sync::Arc;
+
+use crate::support::{
+    ask, call,
+    ledger::Kept,
+    prices::{of, usd},
+    raw::{Raw, Step, done, events, json, send},
+};
+use tower_openrouter::{
+    MessagesRequest, UsdAmount,
+    layers::ledger::{Entry, EntryState},
+};
+
+/// Micro-dollars for a token: 1 of prompt, 10 of answer, 2 written to the cache for minutes, 4 for an hour. A search costs a cent.
+const ROW: &str = r#"{"id":"acme/priced","context_length":100000,"pricing":{"prompt":"0.000001","completion":"0.00001",
+    "input_cache_read":"0.0000001","input_cache_write":"0.000002","input_cache_write_1h":"0.000004","web_search":"0.01"}}"#;
+
+fn micro(dollars: u64) -> UsdAmount {
+    UsdAmount::from_pico(i128::from(dollars) * 1_000_000)
+}
+
+/// The entry of a chat's response with this usage.
+async fn chat(usage: &str, streamed: bool) -> Entry {
+    let usage = usage.replace('\n', "");
+    let whole = format!(
+        r#"{{"id":"gen-1","choices":[{{"index":0,"message":{{"role":"assistant","content":"Sky"}},"finish_reason":"stop"}}],"usage":{usage}}}"#
+    );
+    let chunks = format!(
+        "data: {{\"id\":\"gen-1\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"Sky\"}},\"finish_reason\":\"stop\"}}]}}\n\ndata: {{\"id\":\"gen-1\",\"choices\":[],\"usage\":{usage}}}\n\n"
+    );
+    let steps = if streamed {
+        vec![events(), send(chunks), done()]
+    } else {
+        vec![json(), send(whole)]
+    };
+    let raw = Raw::always(steps).await;
+    let kept = Kept::new();
+    let stack = raw
+        .builder()
+        .chain(["acme/priced"])
+        .prices(Arc::new(of(&[ROW])))
+        .ledger(kept.clone())
+        .build()
+        .unwrap();
+    let got = call(&stack, streamed, ask()).await;
+    assert!(got.error.is_none(), "{usage}: {:?}", got.error);
+    kept.entries().remove(0)
+}
+
+/// The entry of a message with this usage.
+async fn message(usage: &str) -> Entry {
+    let whole = format!(
+        r#"{{"id":"msg_1","type":"message","role":"assistant","model":"acme/priced","content":[{{"type":"text","text":"Sky"}}],"stop_reason":"end_turn","usage":{usage}}}"#
+    );
+    let steps: Vec<Step> = vec![json(), send(whole)];
+    let raw = Raw::always(steps).await;
+    let kept = Kept::new();
+    let stack = raw
+        .builder()
+        .chain(["acme/priced"])
+        .prices(Arc::new(of(&[ROW])))
+        .ledger(kept.clone())
+        .build()
+        .unwrap();
+    let request: MessagesRequest =
+        r#"{"model":"acme/priced","max_tokens":500,"messages":[{"role":"user","content":"Why?"}]}"#
+            .parse()
+            .unwrap();
+    let response = tower::ServiceExt::oneshot(stack, request.into_http()).await.unwrap();
+    let mut answer = tower_openrouter::Answer::new(response);
+    while answer.next_frame().await.is_some() {}
+    drop(answer);
+    kept.entries().remove(0)
+}
+
+#[tokio::test(start_paused = true)]
+async fn reasoning_beside_the_answer_is_paid() {
+    for (usage, answer) in [
+        (
+            r#"{"prompt_tokens":10120,"completion_tokens":1499,"total_tokens":14428,"completion_tokens_details":{"reasoning_tokens":2809}}"#,
+            4_308,
+        ),
+        (
+            r#"{"prompt_tokens":20,"completion_tokens":424,"total_tokens":1016}"#,
+            996,
+        ),
+        (r#"{"prompt_tokens":20,"completion_tokens":0,"total_tokens":60}"#, 40),
+        (
+            r#"{"prompt_tokens":279,"completion_tokens":6,"total_tokens":374,"completion_tokens_details":{"reasoning_tokens":89}}"#,
+            95,
+        ),
+        (
+            r#"{"promptTokenCount":20,"candidatesTokenCount":424,"totalTokenCount":1016}"#,
+            996,
+        ),
+        // A total of the cached tokens as well is no answer.
+        (
+            r#"{"inputTokens":20,"outputTokens":30,"totalTokens":1050,"cacheReadInputTokens":1000}"#,
+            30,
+        ),
+        // A total that is smaller, or the sum, changes nothing.
+        (r#"{"prompt_tokens":20,"completion_tokens":30,"total_tokens":40}"#, 30),
+        (r#"{"prompt_tokens":20,"completion_tokens":30,"total_tokens":50}"#, 30),
+    ] {
+        for streamed in [false, true] {
+            let entry = chat(usage, streamed).await;
+            assert_eq!(
+                (entry.usage.answer, entry.state),
+                (answer, EntryState::Settled),
+                "{usage}"
+            );
+        }
+    }
+    let entry = chat(
+        r#"{"prompt_tokens":20,"completion_tokens":424,"total_tokens":1016}"#,
+        false,
+    )
+    .await;
+    assert_eq!(entry.estimate, Some(micro(20 + 9_960)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_to_the_cache_for_an_hour_is_paid_as_one() {
+    let usage = r#"{"input_tokens":100,"cache_creation_input_tokens":3000,"cache_read_input_tokens":0,"output_tokens":10,
+        "cache_creation":{"ephemeral_5m_input_tokens":1000,"ephemeral_1h_input_tokens":2000}}"#;
+    let entry = message(usage).await;
+    assert_eq!((entry.usage.prompt, entry.usage.cache_written), (3_100, 3_000));
+    assert_eq!(entry.estimate, Some(micro(100 + 1_000 * 2 + 2_000 * 4 + 100)));
+    // More for an hour than was written in all is no more than that.
+    let broken = r#"{"input_tokens":100,"cache_creation_input_tokens":1000,"output_tokens":10,
+        "cache_creation":{"ephemeral_1h_input_tokens":5000}}"#;
+    assert_eq!(message(broken).await.estimate, Some(micro(100 + 1_000 * 4 + 100)));
+    // The parts alone make the whole.
+    let parts = r#"{"input_tokens":100,"output_tokens":10,
+        "cache_creation":{"ephemeral_5m_input_tokens":1000,"ephemeral_1h_input_tokens":2000}}"#;
+    let entry = message(parts).await;
+    assert_eq!((entry.usage.prompt, entry.usage.cache_written), (3_100, 3_000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_to_the_cache_inside_the_details_of_the_prompt_is_paid_as_one() {
+    let usage = r#"{"prompt_tokens":1605,"completion_tokens":10,"total_tokens":1615,
+        "prompt_tokens_details":{"cached_tokens":0,"cache_creation_input_tokens":1605,"cache_type":"ephemeral"}}"#;
+    for streamed in [false, true] {
+        let entry = chat(usage, streamed).await;
+        assert_eq!(entry.usage.cache_written, 1_605);
+        assert_eq!(entry.estimate, Some(micro(1_605 * 2 + 100)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn searches_are_paid_in_anthropics_spelling() {
+    let usage = r#"{"input_tokens":105,"output_tokens":6039,"server_tool_use":{"web_search_requests":1}}"#;
+    let paid = usd("0.01").saturating_add(micro(105 + 60_390));
+    assert_eq!(message(usage).await.estimate, Some(paid));
+    let usage = r#"{"prompt_tokens":105,"completion_tokens":6039,"server_tool_use":{"web_search_requests":1}}"#;
+    assert_eq!(chat(usage, false).await.estimate, Some(paid));
+}
