@@ -114,7 +114,7 @@ impl Running {
 
     /// Whether the charge that was reported is the bill. One of zero is none if what was taken has a price: servers that do not know the
     /// price, or not yet, report zero.
-    fn is_billed(&self, is_whole: bool, ended: UtcTime) -> bool {
+    fn is_billed(&self, is_whole: bool, ended: Instant) -> bool {
         if self.is_free_model || self.taken.bill() != Some(UsdAmount::ZERO) {
             return true;
         }

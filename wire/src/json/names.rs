@@ -1,7 +1,7 @@
 //! The names of members that readers look for, for those that are written with escapes.
 
 /// Every name that a `match` on [`Text::name`](super::Text::name) has in this crate, sorted: a test collects them from the sources.
-const KNOWN: [&str; 116] = [
+const KNOWN: [&str; 118] = [
     "Error",
     "Message",
     "Response",
