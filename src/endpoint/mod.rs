@@ -17,7 +17,7 @@
 //! ```
 //!
 //! Neither authenticates callers nor limits them: layers in front do, and may leave [`Tags`](crate::Tags) in a request's extensions. The
-//! limits of a stack's [tenants](crate::stack::StackBuilder::admit) are told in the headers of responses and errors alike.
+//! limits of a stack's [tenants](crate::stack::StackBuilder::admit) are reported in the headers of responses and errors alike.
 
 mod body;
 mod decode;
@@ -36,7 +36,9 @@ mod unstreamed;
 
 pub use body::EndpointBody;
 pub use envelope::Envelope;
-pub use headers::{ATTEMPTS_HEADER, CACHE_HEADER, DEGRADED_HEADER, MODEL_HEADER, OUTPUT_LIMIT_HEADER, PROVIDER_HEADER};
+pub use headers::{
+    ATTEMPTS_HEADER, CACHE_HEADER, DEGRADED_HEADER, MODEL_HEADER, OUTPUT_LIMIT_HEADER, PROVIDER_HEADER, REPLAYED_HEADER,
+};
 pub use limits::{RATE_LIMIT_HEADER, RATE_LIMIT_POLICY_HEADER};
 pub use models::ModelsEndpoint;
 pub use router::Endpoints;

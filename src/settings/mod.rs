@@ -42,6 +42,7 @@ mod from_json;
 mod from_toml;
 mod handle;
 mod hints;
+mod idempotency;
 mod limits;
 mod money;
 mod nearest;
@@ -67,6 +68,7 @@ pub use self::{
     connections::{ConnectionsSettings, ProxySettings},
     finish::{FailureName, FinishReasonSettings},
     handle::{SettingsHandle, SettingsHandleBuilder},
+    idempotency::{IdempotencySettings, InFlightSettings},
     limits::{AdaptiveConcurrencySettings, AdmitSettings, RateSettings, TenantSettings, UpstreamLimitsSettings},
     money::{BudgetSettings, Usd, WindowSettings},
     prices::{AssumedPrice, PriceSettings, UnknownPriceSettings},

@@ -10,7 +10,7 @@ use tower_llm_layers::{
 
 use super::{
     AdaptiveConcurrencySettings, AdmitSettings, AttributionSettings, BackoffSettings, BudgetSettings, CacheSettings,
-    CandidateSettings, CircuitBreakerSettings, ConnectionsSettings, FinishReasonSettings, HedgeSettings,
+    CandidateSettings, CircuitBreakerSettings, ConnectionsSettings, FinishReasonSettings, HedgeSettings, IdempotencySettings,
     MinThroughputSettings, OrOff, PriceSettings, ResumeSettings, RetryBudgetSettings, Time, UnknownPriceSettings,
     UpstreamLimitsSettings, UpstreamSettings, source::Source,
 };
@@ -101,6 +101,9 @@ pub struct Settings {
     /// The cache of responses. Off by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache: Option<CacheSettings>,
+    /// Calls with the same idempotency key are made once. Off by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idempotency: Option<IdempotencySettings>,
     /// The text returned as the answer when every candidate has failed. Off by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub canned_reply: Option<String>,
@@ -199,6 +202,7 @@ impl Default for Settings {
             upstream_limits: None,
             adaptive_concurrency: None,
             cache: None,
+            idempotency: None,
             canned_reply: None,
             budget: Vec::new(),
             prices: Vec::new(),

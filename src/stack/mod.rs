@@ -17,6 +17,8 @@ mod describe;
 mod erased;
 mod error;
 mod finish;
+#[cfg(feature = "cache")]
+mod idempotency;
 mod known;
 mod limits;
 mod money;
@@ -42,6 +44,9 @@ pub use erased::{ErasedService, StackBody, StackFuture};
 pub use error::{BuildError, BuildProblem};
 #[cfg(feature = "settings")]
 pub(crate) use finish::{known_as, named};
+#[cfg(feature = "cache")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+pub use idempotency::ChatIdempotency;
 pub(crate) use known::{KnownModels, ModelsOf};
 #[cfg(feature = "settings")]
 pub(crate) use money::RESERVATION_WAIT;
