@@ -309,6 +309,7 @@ impl From<LayerError> for Error {
         let inner = Inner {
             message: error.to_string().into(),
             status: error.status().and_then(|status| StatusCode::from_u16(status).ok()),
+            code: error.code().map(str::to_owned),
             retry_after: error.retry_after(),
             affordable_tokens: error.affordable_tokens(),
             personal: error.is_personal(),

@@ -354,6 +354,16 @@ impl Frame for ChatFrame {
     }
 
     /// The bytes are copied, so that they do not keep the rest of what came with them; with usage of zero, if there was some.
+    fn kept(&self) -> Self {
+        let own = Bytes::copy_from_slice;
+        Self {
+            bytes: own(&self.bytes),
+            known: self.known.clone(),
+            base: self.base.as_ref().map(|base| Box::new(own(base))),
+            ..*self
+        }
+    }
+
     fn replayed(&self) -> Self {
         let unpaid = if self.is_typed() {
             typed::unpaid(self.api, &self.bytes)

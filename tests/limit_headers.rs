@@ -128,7 +128,7 @@ async fn windows_below_a_second_are_counted_up_to_one() {
 
 /// No header claims a limit that was not looked at: without a tenant, before the limiter, without a limit, and of a candidate's own limits.
 #[tokio::test(start_paused = true)]
-async fn what_no_limiter_has_counted_is_not_told() {
+async fn what_no_limiter_has_counted_is_not_reported() {
     let (world, endpoints) = mounted(limits()).await;
     let upstream_limits = world.builder().chain([FIRST]).upstream_limits(limits(), Duration::ZERO);
     for (service, request) in [

@@ -81,6 +81,12 @@ mod fidelity;
 #[cfg(test)]
 mod finish_reasons;
 #[cfg(test)]
+#[cfg(feature = "cache")]
+mod idempotency;
+#[cfg(test)]
+#[cfg(all(feature = "cache", feature = "redis"))]
+mod idempotency_killed;
+#[cfg(test)]
 mod interrupted;
 #[cfg(test)]
 mod keys;

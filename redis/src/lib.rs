@@ -6,6 +6,8 @@ mod delivery;
 mod error;
 mod health;
 mod hold;
+#[cfg(feature = "cache")]
+mod idempotency;
 mod lease;
 mod limits;
 mod link;
@@ -20,6 +22,9 @@ mod word;
 
 pub use budgets::RedisBudgets;
 pub use error::StoreError;
+#[cfg(feature = "cache")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+pub use idempotency::RedisIdempotency;
 pub use limits::RedisLimits;
 pub use policy::OnStoreFailure;
 pub use store::{DECISION_TIMEOUT, LEASE, Store, StoreBuilder};

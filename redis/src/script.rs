@@ -9,6 +9,12 @@ pub(crate) struct Scripts {
     pub(crate) admit: Script,
     pub(crate) renew: Script,
     pub(crate) deliver: Script,
+    #[cfg(feature = "cache")]
+    pub(crate) once_claim: Script,
+    #[cfg(feature = "cache")]
+    pub(crate) once_keep: Script,
+    #[cfg(feature = "cache")]
+    pub(crate) once_hold: Script,
 }
 
 macro_rules! script {
@@ -25,6 +31,12 @@ impl Scripts {
             admit: script!("money.lua" "rate.lua" "admit.lua"),
             renew: script!("money.lua" "window.lua" "account.lua" "renew.lua"),
             deliver: script!("money.lua" "window.lua" "account.lua" "rate.lua" "deliver.lua"),
+            #[cfg(feature = "cache")]
+            once_claim: script!("once_claim.lua"),
+            #[cfg(feature = "cache")]
+            once_keep: script!("once_keep.lua"),
+            #[cfg(feature = "cache")]
+            once_hold: script!("once_hold.lua"),
         }
     }
 }

@@ -62,6 +62,13 @@ impl Store {
         RedisLimits::new(Arc::clone(&self.0.server), self.delivery())
     }
 
+    /// Idempotency keys in it, and the answers to them.
+    #[cfg(feature = "cache")]
+    #[must_use]
+    pub fn idempotency<D>(&self) -> crate::RedisIdempotency<D> {
+        crate::RedisIdempotency::new(Arc::clone(&self.0.server))
+    }
+
     /// Decisions that were made without the store, because it did not answer.
     #[must_use]
     pub fn blind_decisions(&self) -> u64 {

@@ -54,7 +54,7 @@ async fn two_processes_share_a_rate_and_learn_exactly_when() {
     assert!(elsewhere.is_ok(), "another key has a limit of its own");
 }
 
-/// What is left is told by each answer of the store; a refusal says when all rates let the call pass, not only the first.
+/// Each answer of the store reports what is used; a refusal says when all rates let the call pass, not only the first.
 #[tokio::test]
 async fn each_decision_says_what_is_used() {
     let Some(server) = Redis::start() else { return };

@@ -7,6 +7,8 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header, request};
 use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::{Instant, timeout};
+#[cfg(feature = "cache")]
+use tower_llm_layers::cache::idempotency::IdempotencyKey;
 use tower_llm_layers::{AttemptLog, LlmRequest, rate_limit::LimitReport};
 
 use super::{
@@ -94,6 +96,11 @@ where
     *outgoing.headers_mut() = from_client(&parts.headers, shape.api, &settings.headers);
     // What layers in front have found out, the tenant say, stays with the call.
     *outgoing.extensions_mut() = parts.extensions;
+    #[cfg(feature = "cache")]
+    if let Some(key) = IdempotencyKey::from_headers(&parts.headers) {
+        // Not as a header, which would go upstream.
+        outgoing.extensions_mut().insert(key);
+    }
 
     let asked = crate::stack::respond(stack, outgoing);
     if streaming {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, header, response::Parts};
-use tower_llm_layers::{AttemptLog, Candidate, Degraded, OutputLimit, deadline::DEADLINE_HEADER};
+use tower_llm_layers::{AttemptLog, Candidate, Degraded, OutputLimit, Replayed, deadline::DEADLINE_HEADER};
 
 use super::problem::Problem;
 use crate::Api;
@@ -21,8 +21,11 @@ pub const DEGRADED_HEADER: HeaderName = HeaderName::from_static("x-llm-degraded"
 /// The `max_tokens` of a request that named none, if a budget made the stack set them: `max_tokens=8192; default`.
 pub const OUTPUT_LIMIT_HEADER: HeaderName = HeaderName::from_static("x-llm-output-limit");
 
-/// What the cache did: `hit; age=12`, `shared` if it was coalesced, `miss`. Absent without a cache.
+/// What the cache did: `hit; age=12`, `shared` if it was coalesced, `replayed; age=12` by its idempotency key, `miss`. Absent without a cache.
 pub const CACHE_HEADER: HeaderName = HeaderName::from_static("x-llm-cache");
+
+/// `true` if another call with the same idempotency key pays for this answer.
+pub const REPLAYED_HEADER: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// What a client may pass on: its deadline, whether its answer may be kept, its session, its trace, OpenRouter's own switches. Never a
 /// key or a cookie.
@@ -146,6 +149,9 @@ pub(super) fn to_client(
     if let Some(cache) = cache(&head.extensions).and_then(|cache| HeaderValue::try_from(cache).ok()) {
         picked.insert(CACHE_HEADER, cache);
     }
+    if head.extensions.get::<Replayed>().is_some() {
+        picked.insert(REPLAYED_HEADER, HeaderValue::from_static("true"));
+    }
     picked
 }
 
@@ -153,6 +159,9 @@ pub(super) fn to_client(
 fn cache(extensions: &Extensions) -> Option<String> {
     use tower_llm_layers::cache::{CacheStatus, Coalesced};
 
+    if let Some(replayed) = extensions.get::<Replayed>() {
+        return Some(format!("replayed; age={}", replayed.age.as_secs()));
+    }
     if extensions.get::<Coalesced>().is_some() {
         return Some("shared".to_owned());
     }

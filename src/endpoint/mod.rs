@@ -38,7 +38,9 @@ mod waiting;
 
 pub use body::EndpointBody;
 pub use envelope::Envelope;
-pub use headers::{ATTEMPTS_HEADER, CACHE_HEADER, DEGRADED_HEADER, MODEL_HEADER, OUTPUT_LIMIT_HEADER, PROVIDER_HEADER};
+pub use headers::{
+    ATTEMPTS_HEADER, CACHE_HEADER, DEGRADED_HEADER, MODEL_HEADER, OUTPUT_LIMIT_HEADER, PROVIDER_HEADER, REPLAYED_HEADER,
+};
 pub use limits::{RATE_LIMIT_HEADER, RATE_LIMIT_POLICY_HEADER};
 pub use models::ModelsEndpoint;
 pub use refusal::Refusal;

@@ -77,6 +77,9 @@ impl Problem {
         problem.param = refused
             .and_then(RequestError::field)
             .map(|field| field.to_owned().into());
+        if of_idempotency(error).is_some() {
+            problem.param = Some("idempotency-key".into());
+        }
         problem.headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
         if let Some(wait) = error.retry_after() {
             // Rounded up: earlier would be too early.
@@ -101,6 +104,9 @@ impl Problem {
 /// The status and word for a client: those of the kind, unless the upstream's own status means the same to a client.
 fn told(error: &Error) -> (StatusCode, &'static str) {
     let kind = error.kind();
+    if let (Some(word), Some(status)) = (of_idempotency(error), error.status()) {
+        return (status, word);
+    }
     let status = StatusCode::from_u16(kind.http_status()).unwrap_or(StatusCode::BAD_GATEWAY);
     match (kind, error.status()) {
         (
@@ -116,6 +122,18 @@ fn told(error: &Error) -> (StatusCode, &'static str) {
         (FailureKind::BadRequest, Some(own)) if own.is_client_error() => (own, word(kind)),
         _ => (status, word(kind)),
     }
+}
+
+/// What is the matter with a call's idempotency key.
+fn of_idempotency(error: &Error) -> Option<&'static str> {
+    const WORDS: [&str; 3] = [
+        "idempotency_key_reused",
+        "idempotency_key_in_flight",
+        "idempotency_answer_too_large",
+    ];
+    // An upstream's own code comes with the upstream's name or its words; ours are these.
+    let code = error.code().filter(|_| error.kind() == FailureKind::BadRequest)?;
+    WORDS.into_iter().find(|word| *word == code)
 }
 
 /// Whether an upstream says that it, or a server behind it, took too long: 408, 504, or Cloudflare's 524.

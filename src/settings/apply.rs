@@ -205,6 +205,9 @@ fn limits(
     if let Some(cache) = &carried.cache {
         builder = builder.cache(cache.clone());
     }
+    if let Some(keys) = &carried.idempotency {
+        builder = builder.idempotency(keys.clone());
+    }
     let mut problem = |field: &'static str, error| {
         let problem = WrongSetting::Build(BuildProblem::Limits { field, error });
         wrong.push(SettingsProblem::new(&settings.source, field, problem));

@@ -14,7 +14,7 @@ use tower_llm_layers::{
 };
 
 use super::{KeySettings, Settings, SettingsProblem, UpstreamSettings, WrongSetting};
-use crate::stack::{ChatCache, TenantKey};
+use crate::stack::{ChatCache, ChatIdempotency, TenantKey};
 
 /// The handles of all state but the budgets' accounts. A part whose settings have changed begins again; all others are shared with the stack
 /// before.
@@ -26,6 +26,7 @@ pub(super) struct Carried {
     pub(super) concurrency: Option<ConcurrencyLimits>,
     pub(super) observe: ObserveLayer,
     pub(super) cache: Option<ChatCache>,
+    pub(super) idempotency: Option<ChatIdempotency>,
     pub(super) admission: Option<RateLimitLayer<TenantKey>>,
     pub(super) upstream_limits: Option<RateLimitLayer<PerCandidate>>,
     pub(super) pauses: Pauses,
@@ -88,6 +89,12 @@ impl Carried {
         );
         let observe = kept(before, settings, |all| all.observe.clone(), |carried| &carried.observe);
         let cache = kept(before, settings, answers, |carried| &carried.cache);
+        let idempotency = kept(
+            before,
+            settings,
+            |all| all.idempotency.clone(),
+            |carried| &carried.idempotency,
+        );
         let admission = kept(before, settings, |all| all.admit.clone(), |carried| &carried.admission);
         let upstream_limits = kept(
             before,
@@ -112,6 +119,11 @@ impl Carried {
                 let cache = settings.cache.as_ref()?.cache();
                 cache
                     .map_err(|error| problem("cache.ignore_header", error.to_string()))
+                    .ok()
+            }),
+            idempotency: idempotency.unwrap_or_else(|| {
+                let keys = settings.idempotency.as_ref()?.keys();
+                keys.map_err(|error| problem("idempotency.ignore_header", error.to_string()))
                     .ok()
             }),
             admission: admission.unwrap_or_else(|| {

@@ -47,6 +47,7 @@ mod from_json;
 mod from_toml;
 mod handle;
 mod hints;
+mod idempotency;
 mod limits;
 mod money;
 mod nearest;
@@ -73,6 +74,7 @@ pub use self::{
     connections::{ConnectionsSettings, ProxySettings},
     finish::{FailureName, FinishReasonSettings},
     handle::{SettingsHandle, SettingsHandleBuilder},
+    idempotency::{IdempotencySettings, InFlightSettings},
     limits::{AdaptiveConcurrencySettings, AdmitSettings, RateSettings, TenantSettings, UpstreamLimitsSettings},
     money::{BudgetSettings, MaxPerHourAction, MaxPerHourSettings, Usd, WindowSettings},
     prices::{AssumedPrice, PriceSettings, UnknownPriceSettings},

@@ -11,8 +11,8 @@ use tower_llm_layers::{
 use super::{
     AdaptiveConcurrencySettings, AdmitSettings, AttributionSettings, BackoffSettings, BudgetSettings, CacheSettings,
     CandidateSettings, CircuitBreakerSettings, ConnectionsSettings, FinishReasonSettings, HedgeSettings,
-    MaxPerHourSettings, MinThroughputSettings, OrOff, PriceSettings, ResumeSettings, RetryBudgetSettings, Time,
-    UnknownPriceSettings, UpstreamLimitsSettings, UpstreamSettings, source::Source,
+    IdempotencySettings, MaxPerHourSettings, MinThroughputSettings, OrOff, PriceSettings, ResumeSettings,
+    RetryBudgetSettings, Time, UnknownPriceSettings, UpstreamLimitsSettings, UpstreamSettings, source::Source,
 };
 use crate::stack::RESERVATION_WAIT;
 
@@ -101,6 +101,9 @@ pub struct Settings {
     /// The cache of responses. Off by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache: Option<CacheSettings>,
+    /// Calls with the same idempotency key are made once. Off by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idempotency: Option<IdempotencySettings>,
     /// The text returned as the answer when every candidate has failed. Off by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub canned_reply: Option<String>,
@@ -202,6 +205,7 @@ impl Default for Settings {
             upstream_limits: None,
             adaptive_concurrency: None,
             cache: None,
+            idempotency: None,
             canned_reply: None,
             budget: Vec::new(),
             max_per_hour: None,

@@ -123,7 +123,8 @@ impl Parts {
 
         let top = Top::of(&settings, slots);
         let deadline = top.deadline.clone();
-        let is_plain = slots.resume.is_none() && slots.around_call.is_empty() && slots.cache.is_none();
+        let has_cache = slots.cache.is_some() || slots.idempotency.is_some();
+        let is_plain = slots.resume.is_none() && slots.around_call.is_empty() && !has_cache;
         let service = match (&slots.stream_upstream, &self.admission) {
             (None, None) if is_plain => top.around(service),
             (
@@ -146,6 +147,9 @@ impl Parts {
                 }
                 if let Some(cache) = &slots.cache {
                     service = (cache.wrap)(service);
+                }
+                if let Some(keys) = &slots.idempotency {
+                    service = (keys.wrap)(service, settings.money.ledger());
                 }
                 top.around(service)
             }

@@ -94,6 +94,11 @@ where
 }
 
 pub(super) fn describe<R, F, E>(slots: &Slots<R, F, E>) -> String {
-    let described = slots.cache.as_ref().map(|cache| cache.description.clone());
-    described.unwrap_or_else(|| "off".to_owned())
+    let cache = slots.cache.as_ref().map(|cache| &*cache.description);
+    let keys = slots.idempotency.as_ref().map(|keys| &*keys.description);
+    match (cache, keys) {
+        (None, None) => "off".to_owned(),
+        (Some(one), None) | (None, Some(one)) => one.to_owned(),
+        (Some(cache), Some(keys)) => format!("{cache}; {keys}"),
+    }
 }

@@ -19,6 +19,8 @@ mod erased;
 mod error;
 mod exchange;
 mod finish;
+#[cfg(feature = "cache")]
+mod idempotency;
 mod known;
 mod limits;
 mod money;
@@ -45,6 +47,9 @@ pub use error::{BuildError, BuildProblem};
 pub use exchange::{StackBody, StackFuture};
 #[cfg(feature = "settings")]
 pub(crate) use finish::{known_as, named};
+#[cfg(feature = "cache")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
+pub use idempotency::ChatIdempotency;
 pub(crate) use known::{KnownModels, ModelsOf};
 pub use money::MaxPerHour;
 #[cfg(feature = "settings")]

@@ -193,6 +193,14 @@ impl Money {
             }
             layer = layer.unknown_price(policy);
         }
+        if let Some(ledger) = self.ledger() {
+            layer = layer.ledger(ledger);
+        }
+        layer.bills_follow(self.reconciler.is_some())
+    }
+
+    /// All ledgers as one.
+    pub(super) fn ledger(&self) -> Option<Arc<dyn Ledger>> {
         // The ledger has the entry before its bill is requested.
         let late = self
             .reconciler
@@ -200,10 +208,7 @@ impl Money {
             .cloned()
             .map(|late| Arc::new(late) as Arc<dyn Ledger>);
         let ledgers: Vec<_> = self.ledgers.iter().cloned().chain(late).collect();
-        if !ledgers.is_empty() {
-            layer = layer.ledger(Arc::new(Tee::new(ledgers)));
-        }
-        layer.bills_follow(self.reconciler.is_some())
+        (!ledgers.is_empty()).then(|| Arc::new(Tee::new(ledgers)) as _)
     }
 
     fn all_budgets(&self, wrong: &mut Vec<BuildProblem>) -> Option<Budgets> {

@@ -9,6 +9,7 @@ use tower_layer::Layer;
 use tower_llm_layers::{
     Advice, Failure, FailureKind, Frame, LayerError, LlmRequest, Phase,
     degrade::{Degradation, StaleLater},
+    ledger::Ledger,
     resume::ResumeLayer,
 };
 use tower_service::Service;
@@ -42,12 +43,25 @@ pub(super) type Classifier<E> = Arc<dyn Fn(&E) -> Option<Advice> + Send + Sync>;
 pub(super) struct Slots<R, F, E> {
     pub(super) canned: Option<Arc<dyn Degradation<R, F> + Send + Sync>>,
     pub(super) cache: Option<CacheSlot<R, F, E>>,
+    pub(super) idempotency: Option<IdempotencySlot<R, F, E>>,
     pub(super) around_call: Vec<Wrap<R, F, E>>,
     pub(super) stream_upstream: Option<StreamUpstreamSlot<R, F, E>>,
     pub(super) resume: Option<(ResumeLayer, Wrap<R, F, E>)>,
     pub(super) classify: Option<Classifier<E>>,
     pub(super) conformance: Option<ConformanceSlot<R, F, E>>,
     pub(super) around_attempt: Vec<Wrap<R, F, E>>,
+}
+
+/// Puts idempotency keys around the calls of a stack that has this ledger.
+type AroundKeyed<R, F, E> =
+    dyn Fn(ErasedService<R, F, E>, Option<Arc<dyn Ledger>>) -> ErasedService<R, F, E> + Send + Sync;
+
+/// Idempotency keys of these frames.
+pub(super) struct IdempotencySlot<R, F, E> {
+    pub(super) wrap: Arc<AroundKeyed<R, F, E>>,
+    pub(super) description: String,
+    /// All its settings, to look at.
+    pub(super) details: String,
 }
 
 /// A cache of these frames.
@@ -79,6 +93,7 @@ impl<R, F, E> Slots<R, F, E> {
         Self {
             canned: None,
             cache: None,
+            idempotency: None,
             around_call: Vec::new(),
             stream_upstream: None,
             resume: None,
@@ -228,12 +243,23 @@ impl<R, F, E> Clone for Slots<R, F, E> {
         Self {
             canned: self.canned.clone(),
             cache: self.cache.clone(),
+            idempotency: self.idempotency.clone(),
             around_call: self.around_call.clone(),
             stream_upstream: self.stream_upstream.clone(),
             resume: self.resume.clone(),
             classify: self.classify.clone(),
             conformance: self.conformance.clone(),
             around_attempt: self.around_attempt.clone(),
+        }
+    }
+}
+
+impl<R, F, E> Clone for IdempotencySlot<R, F, E> {
+    fn clone(&self) -> Self {
+        Self {
+            wrap: Arc::clone(&self.wrap),
+            description: self.description.clone(),
+            details: self.details.clone(),
         }
     }
 }
@@ -276,6 +302,7 @@ impl<R, F, E> fmt::Debug for Slots<R, F, E> {
                 "cache",
                 &self.cache.as_ref().map(|cache| (&cache.description, &cache.details)),
             )
+            .field("idempotency", &self.idempotency.as_ref().map(|slot| &slot.details))
             .field("stream_upstream", &self.stream_upstream.as_ref().map(|slot| slot.layer))
             .field("resume", &self.resume.as_ref().map(|(layer, _)| layer))
             .field("conformance", &self.conformance.as_ref().map(|slot| &slot.description))

@@ -114,6 +114,12 @@ const ROWS: &[Row] = &[
     ("cache.single_flight", "cache = { bytes = 1, tenant = 'everyone', single_flight = @ }", ["true", "false"], Built),
     ("cache.only_temperature_zero", "cache = { bytes = 1, tenant = 'everyone', only_temperature_zero = @ }", ["true", "false"], Built),
     ("cache.ignore_header", "cache = { bytes = 1, tenant = 'everyone', ignore_header = @ }", ["['x-a']", "['x-b']"], Built),
+    ("idempotency.bytes", "idempotency = { bytes = @, tenant = 'everyone' }", ["1", "2"], Built),
+    ("idempotency.max_keys", "idempotency = { bytes = 1, tenant = 'everyone', max_keys = @ }", ["1", "2"], Built),
+    ("idempotency.keep_for", "idempotency = { bytes = 1, tenant = 'everyone', keep_for = @ }", ["'1s'", "'2s'"], Built),
+    ("idempotency.largest", "idempotency = { bytes = 1, tenant = 'everyone', largest = @ }", ["1", "2"], Built),
+    ("idempotency.in_flight", "idempotency = { bytes = 1, tenant = 'everyone', in_flight = @ }", ["'wait'", "'refuse'"], Built),
+    ("idempotency.ignore_header", "idempotency = { bytes = 1, tenant = 'everyone', ignore_header = @ }", ["['x-a']", "['x-b']"], Built),
     ("canned_reply", "canned_reply = @", ["'Sorry.'", "'Later.'"], Overloaded),
     ("budget[].name", "unknown_price = 'allow'\nbudget = [{ name = @, usd = '1' }]", ["'a'", "'b'"], Built),
     ("budget[].usd", "unknown_price = 'allow'\nbudget = [{ name = 'a', usd = @ }]", ["'$5.00'", "'6'"], Built),
@@ -240,6 +246,7 @@ fn each_key_has_a_row() {
         .chain(of_candidates)
         .collect();
     rows.insert("catalogue".to_owned()); // it needs a file: a test of its own, below
+    rows.insert("idempotency.tenant".to_owned()); // it needs calls with a key: in `idempotency`
     let keys: BTreeSet<String> = all_keys()
         .into_iter()
         .filter(|key| key.is_value)

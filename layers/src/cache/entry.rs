@@ -4,7 +4,7 @@ use http::{HeaderMap, Response, StatusCode, Version, header::SET_COOKIE, respons
 use http_body::Frame as BodyFrame;
 use tokio::time::Instant;
 
-use crate::{Degraded, DegradedSource, Frame, NoStore, Resumed};
+use crate::{Degraded, DegradedSource, Frame, NoStore, Replayed, Resumed, Stage};
 
 /// The head of a response as other callers may see it: without cookies, and without the extensions, which describe one exchange. Only
 /// the marks of a degraded or resumed response stay.
@@ -15,6 +15,8 @@ pub(super) struct Head {
     pub(super) headers: HeaderMap,
     pub(super) degraded: Option<Degraded>,
     resumed: Option<Resumed>,
+    /// Another call with the same idempotency key pays for it.
+    replayed: Option<Replayed>,
     is_good: bool,
     no_store: bool,
 }
@@ -29,6 +31,7 @@ impl Head {
             headers,
             degraded: parts.extensions.get().cloned(),
             resumed: parts.extensions.get().cloned(),
+            replayed: parts.extensions.get().copied(),
             is_good: parts.status.is_success(),
             no_store: parts.extensions.get::<NoStore>().is_some(),
         }
@@ -42,6 +45,7 @@ impl Head {
             headers,
             degraded: None,
             resumed: None,
+            replayed: None,
             is_good: status.is_success(),
             no_store: false,
         }
@@ -69,6 +73,9 @@ impl Head {
         }
         if let Some(mark) = &self.resumed {
             response.extensions_mut().insert(mark.clone());
+        }
+        if let Some(mark) = self.replayed {
+            response.extensions_mut().insert(mark);
         }
         response
     }
@@ -109,6 +116,13 @@ impl<D: Frame + Clone> Piece<D> {
             Self::Data(data) => data.size_in_bytes(),
             Self::Trailers(trailers) => size_of::<Self>() + size_of_headers(trailers),
         }
+    }
+}
+
+impl<D: Frame> Piece<D> {
+    /// Whether it is no part of the answer.
+    pub(super) fn is_sign_of_life(&self) -> bool {
+        matches!(self, Self::Data(data) if data.stage() == Stage::KeepAlive)
     }
 }
 
@@ -163,6 +177,37 @@ impl<D: Frame + Clone> Entry<D> {
             came: Instant::now(),
             keep_for: Duration::ZERO,
         })
+    }
+}
+
+impl<D: Frame + Clone> Entry<D> {
+    /// Byte for byte as it came, to be given again under an idempotency key. `None` if a frame follows the trailers.
+    pub(super) fn as_it_came(head: Head, pieces: &[Piece<D>], (asked, keep_for): (Instant, Duration)) -> Option<Self> {
+        let (frames, trailers) = match pieces {
+            [frames @ .., Piece::Trailers(trailers)] => (frames, Some(trailers.clone())),
+            frames => (frames, None),
+        };
+        let frames = frames.iter().map(|piece| piece.data().map(Frame::kept));
+        let frames: Box<[D]> = frames.collect::<Option<_>>()?;
+        Some(Self {
+            bytes: size_of_all(&head, &frames, trailers.as_ref()),
+            head: Arc::new(head),
+            frames,
+            trailers,
+            asked,
+            era: 0,
+            came: Instant::now(),
+            keep_for,
+        })
+    }
+
+    /// The piece in this place.
+    pub(super) fn piece(&self, place: usize) -> Option<Piece<D>> {
+        if let Some(frame) = self.frames.get(place) {
+            return Some(Piece::Data(frame.clone()));
+        }
+        let trailers = self.trailers.clone().filter(|_| place == self.frames.len())?;
+        Some(Piece::Trailers(trailers))
     }
 }
 

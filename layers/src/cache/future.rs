@@ -197,6 +197,8 @@ where
         match entered {
             Entered::Kept(kept) => CacheFuture::kept(Some(kept)),
             Entered::Leads(reader) => CacheFuture::reading(reader, None),
+            // Not without an idempotency key.
+            Entered::Busy | Entered::Differs => CacheFuture::kept(None),
             Entered::Joins(reader, (service, request)) => {
                 let again = Self {
                     service,

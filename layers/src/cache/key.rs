@@ -132,6 +132,16 @@ impl AnswerKey {
         Self::hashed(secret, scope, &headers, body)
     }
 
+    /// The key of these parts, in their order.
+    pub(super) fn of_parts(secret: Option<&KeySecret>, parts: &[&[u8]]) -> Self {
+        let mut hash = KeyHash::new(secret);
+        for part in parts {
+            hash.part(part);
+        }
+        hash.flush();
+        Self(hash.hasher.finalize128())
+    }
+
     /// Its bytes, to find the response in a store of your own.
     #[must_use]
     pub fn to_bytes(self) -> [u8; 16] {

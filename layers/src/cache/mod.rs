@@ -31,6 +31,10 @@
 //!
 //! A request that must not be cached is not coalesced either.
 //!
+//! # Idempotency keys
+//!
+//! A client that repeats a call can give it a key, so that it is made once: see [`idempotency`].
+//!
 //! # Place
 //!
 //! Outside every layer that calls, waits and pays: a hit passes no limit and takes no attempt. Inside the caller's own deadline, which stays
@@ -105,6 +109,7 @@ mod flight;
 mod forgotten;
 mod future;
 mod given;
+pub mod idempotency;
 mod kept_answer;
 mod key;
 mod latest;

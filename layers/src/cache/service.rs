@@ -96,6 +96,7 @@ where
             share: parts.single_flight && !request.body().call().has_own_attempt_limit(),
             deadline: request.body().call().deadline(),
             priority: request.body().call().priority(),
+            one_key: None,
         };
         // Without the lock that stands before all calls under way.
         if read {
@@ -129,6 +130,8 @@ where
         match entered {
             Entered::Kept(kept) => CacheFuture::kept(Some(kept)),
             Entered::Leads(reader) => CacheFuture::reading(reader, None),
+            // Not without an idempotency key.
+            Entered::Busy | Entered::Differs => CacheFuture::kept(None),
             Entered::Joins(reader, request) => {
                 tracing::debug!(joined_after = ?reader.joined_after(), "joined an identical call in flight");
                 let again = Again {

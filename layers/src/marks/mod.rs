@@ -4,6 +4,7 @@ mod coalesced;
 mod degraded;
 mod no_store;
 mod output_limit;
+mod replayed;
 mod resumed;
 mod unbilled;
 
@@ -11,5 +12,6 @@ pub use coalesced::Coalesced;
 pub use degraded::{Degraded, DegradedSource};
 pub use no_store::NoStore;
 pub use output_limit::OutputLimit;
+pub use replayed::Replayed;
 pub use resumed::{Resumed, Resumption};
 pub use unbilled::Unbilled;

@@ -83,7 +83,8 @@ pub const RESUMPTION_COUNT: &str = "llm.resumed";
 pub const COST: &str = "llm.cost.usd";
 /// Of these, the attempts whose answer no caller got.
 pub const COST_WASTED: &str = "llm.cost.wasted_usd";
-/// What the cache did: `hit`, `shared` with a call in flight, or `miss`; not set for requests that bypassed it. A label.
+/// What the cache did: `hit`, `shared` with a call in flight, `miss`, or `replayed` by an idempotency key; not set for requests that bypassed it.
+/// A label.
 pub const CACHE: &str = "llm.cache";
 /// The source of a degraded answer. A label.
 pub const DEGRADED_SOURCE: &str = "llm.degraded.source";

@@ -125,8 +125,11 @@ impl Operation {
 /// What the cache did for a response, by its marks.
 #[cfg(feature = "cache")]
 fn cached(extensions: &Extensions) -> Option<&'static str> {
-    use crate::{Coalesced, cache::CacheStatus};
+    use crate::{Coalesced, Replayed, cache::CacheStatus};
 
+    if extensions.get::<Replayed>().is_some() {
+        return Some("replayed");
+    }
     let status = extensions.get::<CacheStatus>()?;
     Some(match (status.hit, extensions.get::<Coalesced>()) {
         (true, _) => "hit",

@@ -8,7 +8,7 @@ use tracing::Span;
 
 use super::{end::End, names};
 use crate::{
-    Coalesced, Degraded, DegradedSource, Frame, LlmRequest, Stage, TokenUsage,
+    Coalesced, Degraded, DegradedSource, Frame, LlmRequest, Replayed, Stage, TokenUsage,
     util::{bounded_name, whole},
 };
 
@@ -65,7 +65,7 @@ impl Seen {
 
     /// The response is there.
     pub(super) fn responded(&mut self, extensions: &Extensions) {
-        self.shared = extensions.get::<Coalesced>().is_some();
+        self.shared = extensions.get::<Coalesced>().is_some() || extensions.get::<Replayed>().is_some();
         let source = extensions.get::<Degraded>().map(|mark| mark.source);
         self.stood_in = source.filter(|source| *source != DegradedSource::CheaperModel);
     }

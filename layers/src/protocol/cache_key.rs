@@ -39,7 +39,7 @@ pub trait CacheKey {
 /// These are the headers of the connection (`host`, `connection`, `keep-alive`, `proxy-connection`, `proxy-authorization`, `te`, `trailer`,
 /// `transfer-encoding`, `upgrade`, `expect`), of the form of the message (`content-length`, `content-type`, `accept`, `accept-encoding`),
 /// of the client and its trace (`user-agent`, `traceparent`, `tracestate`, `baggage`, `b3`, `x-request-id`, `x-correlation-id`), and those
-/// that the layers read themselves (`cache-control`, `x-request-timeout-ms`).
+/// that the layers read themselves (`cache-control`, `idempotency-key`, `x-request-timeout-ms`).
 #[must_use]
 pub fn changes_no_answer(name: &HeaderName) -> bool {
     matches!(
@@ -66,6 +66,7 @@ pub fn changes_no_answer(name: &HeaderName) -> bool {
             | "x-request-id"
             | "x-correlation-id"
             | "cache-control"
+            | "idempotency-key"
             | "x-request-timeout-ms"
     )
 }

@@ -165,6 +165,15 @@ pub trait Frame {
         self.clone()
     }
 
+    /// This frame as it is kept to be given again byte for byte, under an idempotency key. It should hold no memory but its own.
+    #[must_use]
+    fn kept(&self) -> Self
+    where
+        Self: Clone,
+    {
+        self.clone()
+    }
+
     /// Tokens of the prompt and the whole answer, in the frame that reports them.
     fn used_tokens(&self) -> Option<u64> {
         self.token_usage().map(|usage| usage.total())

@@ -170,6 +170,25 @@ pub enum LayerError {
         /// How many bytes are held for readers that are behind.
         limit: usize,
     },
+    /// What was sent as an idempotency key is none.
+    #[cfg(feature = "cache")]
+    BadIdempotencyKey {
+        /// Why not.
+        problem: crate::cache::idempotency::BadIdempotencyKey,
+    },
+    /// The call has an idempotency key, and must not be stored.
+    IdempotencyNoStore,
+    /// Another request has the idempotency key of this one.
+    IdempotencyMismatch,
+    /// A call with the same idempotency key is in flight, and this one does not wait for it.
+    IdempotencyInFlight,
+    /// The answer to the first call with this idempotency key was too large to keep.
+    IdempotencyTooLarge,
+    /// The store of idempotency keys is unavailable, and the call might be made twice.
+    IdempotencyStoreDown {
+        /// The cause, without secrets.
+        cause: String,
+    },
     /// The caller's deadline header cannot be read.
     BadDeadline {
         /// The header's name.
@@ -203,7 +222,15 @@ impl LayerError {
             } => FailureKind::RateLimited,
             Self::NoKey { .. } => FailureKind::Auth,
             Self::RateLimited { .. } => FailureKind::RateLimited,
-            Self::LimitsDown { .. } | Self::BudgetsDown { .. } => FailureKind::StoreUnavailable,
+            Self::LimitsDown { .. } | Self::BudgetsDown { .. } | Self::IdempotencyStoreDown { .. } => {
+                FailureKind::StoreUnavailable
+            }
+            #[cfg(feature = "cache")]
+            Self::BadIdempotencyKey { .. } => FailureKind::BadRequest,
+            Self::IdempotencyNoStore
+            | Self::IdempotencyMismatch
+            | Self::IdempotencyInFlight
+            | Self::IdempotencyTooLarge => FailureKind::BadRequest,
             Self::CircuitOpen { .. } => FailureKind::CircuitOpen,
             Self::Paused { kind, .. } | Self::FinishReason { kind, .. } => *kind,
             Self::ConcurrencyLimited { .. } | Self::RetriesSpent { .. } | Self::AttemptsSpent { .. } => {
@@ -230,11 +257,13 @@ impl LayerError {
         }
     }
 
-    /// The HTTP status, if there was one.
+    /// The HTTP status: that of an upstream, or what the draft of idempotency keys has for them.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::CoalescedFailure { status, .. } => *status,
+            Self::IdempotencyMismatch => Some(422),
+            Self::IdempotencyInFlight | Self::IdempotencyTooLarge => Some(409),
             _ => None,
         }
     }
@@ -249,8 +278,8 @@ impl LayerError {
             Self::RateLimited { retry_after, .. } | Self::ConcurrencyLimited { retry_after, .. } => {
                 retry_after.or(Some(SOON))
             }
-            Self::RetriesSpent { .. } => Some(SOON),
-            Self::LimitsDown { .. } | Self::BudgetsDown { .. } => Some(STORE_PROBE),
+            Self::RetriesSpent { .. } | Self::IdempotencyInFlight => Some(SOON),
+            Self::LimitsDown { .. } | Self::BudgetsDown { .. } | Self::IdempotencyStoreDown { .. } => Some(STORE_PROBE),
             Self::Paused { retry_after, .. } => Some(*retry_after),
             #[cfg(feature = "cost")]
             Self::BudgetExceeded(refusal) if refusal.is_store_down() => Some(STORE_PROBE),
@@ -275,6 +304,17 @@ impl LayerError {
     pub fn answer_text(&self) -> Option<&str> {
         match self {
             Self::Nonconformant(nonconformity) => Some(nonconformity.text().as_str()),
+            _ => None,
+        }
+    }
+
+    /// A word that a client can switch on, if the kind alone does not say enough.
+    #[must_use]
+    pub const fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::IdempotencyMismatch => Some("idempotency_key_reused"),
+            Self::IdempotencyInFlight => Some("idempotency_key_in_flight"),
+            Self::IdempotencyTooLarge => Some("idempotency_answer_too_large"),
             _ => None,
         }
     }

@@ -162,6 +162,25 @@ impl fmt::Display for LayerError {
                 f,
                 "the reader of a coalesced response is more than {limit} bytes behind, and they were discarded; call again"
             ),
+            #[cfg(feature = "cache")]
+            Self::BadIdempotencyKey { problem } => write!(f, "the idempotency key {problem}"),
+            Self::IdempotencyNoStore => f.write_str(
+                "the call has an idempotency key, and its answer must not be stored: leave out the key, or `no-store`",
+            ),
+            Self::IdempotencyMismatch => {
+                f.write_str("another request was made with this idempotency key: draw a new key for each call")
+            }
+            Self::IdempotencyInFlight => {
+                f.write_str("a call with this idempotency key is in flight: retry when it has ended, with the same key")
+            }
+            Self::IdempotencyTooLarge => f.write_str(
+                "the call with this idempotency key was made, and its answer was too large to keep: call again with a new key",
+            ),
+            Self::IdempotencyStoreDown { cause } => write!(
+                f,
+                "the store of the idempotency keys does not answer ({cause}), so the call is not made, since it might be the second: retry, \
+                 or restore the store"
+            ),
             Self::BadDeadline { header } => {
                 write!(
                     f,

@@ -121,8 +121,8 @@ impl Queued {
         }
     }
 
-    /// Tells the request's report what the store has counted. A call that waits passes later, with other numbers: the last ones count, so
-    /// nothing is told before the wait is over.
+    /// Fills the request's report with what the store has counted. A call that waits passes later, with other numbers: the last ones count, so
+    /// nothing is reported before the wait is over.
     fn report<R>(&self, request: &Request<R>, used: Option<LimitUse>) {
         let report = request.extensions().get::<LimitReport>();
         if let (true, Some(report), Some(used), Some(shared)) = (self.settings.reports, report, used, &self.shared) {

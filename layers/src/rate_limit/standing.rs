@@ -1,4 +1,4 @@
-//! How far the limits of a key are used, for whoever tells the caller.
+//! How far the limits of a key are used.
 
 use std::{
     num::NonZeroU32,
@@ -42,7 +42,7 @@ pub struct LimitReport(Arc<OnceLock<Source>>);
 
 #[derive(Debug)]
 enum Source {
-    /// It is counted in this process: read when it is asked for.
+    /// It is counted in this process: read when it is needed.
     Here(Limits, Arc<Bucket>),
     /// A store that is shared has counted so much at that time.
     Shared(Limits, LimitUse, Instant),

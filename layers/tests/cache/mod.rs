@@ -5,6 +5,7 @@ mod failing;
 mod forgetting;
 mod given;
 mod headers;
+mod idempotency;
 mod keeping;
 mod leaving;
 mod memory;

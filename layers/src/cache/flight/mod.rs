@@ -22,10 +22,10 @@ use self::board::{Board, End};
 pub(super) use self::{
     board::Begun,
     reader::{Lost, Reader},
-    table::{Entered, Flights, Order},
-    upstream::{BoxDrive, Upstream},
+    table::{Entered, Flights, OneKey, Order},
+    upstream::{BoxDrive, Drive, Step, Upstream},
 };
-use self::{board::State, upstream::Step};
+use self::board::State;
 use super::{AnswerKey, Cache, entry::Entry, entry::Head};
 use crate::{Failure, FailureKind, Frame, LayerError};
 
@@ -143,7 +143,10 @@ where
 
     /// It is whole: caches it if it qualifies, and only then leaves the table, so that no call slips in between.
     fn finish(&self) {
-        if let Some(entry) = self.entry() {
+        // With an idempotency key it is kept elsewhere.
+        if self.leaders.one_key.is_none()
+            && let Some(entry) = self.entry()
+        {
             self.cache.keep(self.key, entry);
         }
         self.board.lock().end = Some(End::Whole);

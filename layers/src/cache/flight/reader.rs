@@ -53,7 +53,9 @@ where
 
     /// One more reader; `Err` if the call has ended, or would make an interactive caller wait like a batch.
     pub(super) fn joining(flight: Arc<Flight<D, E>>, order: Order) -> Result<Self, Arc<Flight<D, E>>> {
-        let is_batch = (order.priority, flight.leaders.priority) == (Priority::Interactive, Priority::Batch);
+        // With an idempotency key there is one call, whatever the priorities.
+        let is_batch = order.one_key.is_none()
+            && (order.priority, flight.leaders.priority) == (Priority::Interactive, Priority::Batch);
         let mut state = flight.board.lock();
         let is_forgotten = flight.cache.is_forgotten(&flight.key, flight.era);
         if !state.is_open() || is_forgotten || (is_batch && state.head.is_none()) {

@@ -32,6 +32,17 @@ pub(in crate::cache) struct Order {
     pub(in crate::cache) deadline: Option<Instant>,
     /// Whether the call is interactive or a batch.
     pub(in crate::cache) priority: Priority,
+    /// Only of a call with an idempotency key.
+    pub(in crate::cache) one_key: Option<OneKey>,
+}
+
+/// How a call with an idempotency key meets the one in flight with that key.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::cache) struct OneKey {
+    /// What its request is recognised by.
+    pub(in crate::cache) request: AnswerKey,
+    /// Whether it waits for the one in flight.
+    pub(in crate::cache) waits: bool,
 }
 
 /// The result. A request that joined keeps what it would have called with.
@@ -39,6 +50,10 @@ pub(in crate::cache) enum Entered<D, E, Q> {
     Kept(KeptAnswer<D>),
     Joins(Reader<D, E>, Q),
     Leads(Reader<D, E>),
+    /// The same idempotency key is in flight, and the call does not wait.
+    Busy,
+    /// Another request with its idempotency key is in flight.
+    Differs,
 }
 
 impl<D, E> Flights<D, E> {
@@ -86,6 +101,14 @@ where
         let mut table = self.lock();
         if order.read {
             let under_way = table.get(&key).and_then(Weak::upgrade);
+            if let (Some(flight), Some(own)) = (&under_way, order.one_key) {
+                let is_same = flight.leaders.one_key.is_some_and(|known| known.request == own.request);
+                if !is_same || !own.waits {
+                    drop(table);
+                    drop(under_way);
+                    return if is_same { Entered::Busy } else { Entered::Differs };
+                }
+            }
             match under_way.map(|flight| Reader::joining(flight, order)) {
                 Some(Ok(reader)) => return Entered::Joins(reader, with),
                 Some(Err(flight)) => left_alone = Some(flight),
