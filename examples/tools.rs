@@ -1,15 +1,27 @@
-//! A tool call, and the check that the model supports tools.
+//! A tool that is a function, the loop that runs it, and the check that the model supports tools.
 #![expect(clippy::print_stdout, reason = "an example prints for the reader")]
 
 mod support;
 
 use std::sync::Arc;
 
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tower_openrouter::{
     Account, Catalogue, ChatRequest, ChatServiceExt, Transport,
-    request::{Message, Tool},
+    tools::{Tool, Tools},
 };
+
+#[derive(Deserialize, JsonSchema)]
+struct City {
+    city: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Weather {
+    celsius: i32,
+    sky: &'static str,
+}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> support::Fallible {
@@ -27,40 +39,23 @@ async fn main() -> support::Fallible {
         .catalogue(Arc::new(catalogue))
         .build()?;
 
-    let weather = Tool::function(
+    let weather = Tool::from_fn(
         "get_weather",
         "The weather in a city, now.",
-        json!({
-            "type": "object",
-            "properties": { "city": { "type": "string" } },
-            "required": ["city"],
-        }),
+        |City { city }| async move {
+            println!("the model asks for the weather in {}", city.as_deref().unwrap_or("?"));
+            Ok::<_, &str>(Weather {
+                celsius: 4,
+                sky: "clear",
+            })
+        },
     );
-    let mut messages = vec![Message::user("What is the weather in Oslo?")];
+    let request = ChatRequest::user("What is the weather in Oslo?");
+    let run = stack.run_tools(request, &Tools::new([weather]).max_steps(4)).await?;
 
-    for _ in 0..4 {
-        let request = ChatRequest::new(messages.clone()).tools([weather.clone()]);
-        let completion = stack.complete(request).await?;
-        if let Some(attempts) = &completion.attempts {
-            println!("{attempts}");
-        }
-        let Some(choice) = completion.response.choices.first() else {
-            return Err("no choice".into());
-        };
-        let message = choice.message.to_message();
-        let calls = message.tool_calls.clone().unwrap_or_default();
-        if calls.is_empty() {
-            println!("\n{}", message.text());
-            return Ok(());
-        }
-        messages.push(message);
-        for call in calls {
-            println!(
-                "\nthe model calls {}({})\n",
-                call.function.name, call.function.arguments
-            );
-            messages.push(Message::tool(call.id, r#"{"celsius":4,"sky":"clear"}"#));
-        }
+    for attempts in run.steps.iter().filter_map(|step| step.attempts.as_ref()) {
+        println!("{attempts}");
     }
-    Err("the model did not come to an end".into())
+    println!("\n{}", run.text());
+    Ok(())
 }

@@ -87,6 +87,11 @@ impl<B: Body<Data = ChatFrame, Error = Error>> HeldBody<B> {
         Self(State::Own(Box::pin(body)))
     }
 
+    /// Whether nothing more comes.
+    pub(crate) const fn is_ended(&self) -> bool {
+        matches!(self.0, State::Ended)
+    }
+
     pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<ChatFrame>, Error>>> {
         let frame = match &mut self.0 {
             State::Own(body) => ready!(body.as_mut().poll_frame(cx)),

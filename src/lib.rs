@@ -23,6 +23,9 @@ pub mod account;
 pub mod api;
 pub mod balance;
 pub mod catalogue;
+#[cfg(feature = "conformance")]
+#[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
+pub mod conformance;
 pub mod degrade;
 pub mod endpoint;
 pub mod prelude;
@@ -33,7 +36,13 @@ pub mod response;
 pub mod settings;
 pub mod stack;
 pub mod stream_upstream;
+#[cfg(feature = "typed")]
+#[cfg_attr(docsrs, doc(cfg(feature = "typed")))]
+pub mod tools;
 pub mod transport;
+#[cfg(feature = "typed")]
+#[cfg_attr(docsrs, doc(cfg(feature = "typed")))]
+pub mod typed;
 
 /// Server-sent events: the bytes of a streamed answer in, events out.
 pub use openrouter_wire::sse;

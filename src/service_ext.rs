@@ -3,6 +3,8 @@
 use std::future::Future;
 
 use http_body_util::BodyExt;
+#[cfg(feature = "typed")]
+use openrouter_wire::chat::ChatResponse;
 use openrouter_wire::{ApiAnswer, embeddings::EmbeddingResponse};
 use tower::{ServiceExt, util::BoxCloneSyncService};
 
@@ -11,6 +13,11 @@ use crate::{
     api::IntoApiRequest,
     endpoint::{ApiEndpoint, Endpoints, ModelsEndpoint, OpenAiEndpoint},
     stack::{Answer, BoxStack, ChatService, Completion, ModelsOf, respond},
+};
+#[cfg(feature = "typed")]
+use crate::{
+    tools::{ToolRun, ToolRunError, Tools},
+    typed::{StrictSchema, Typed, TypedError, asking, in_type},
 };
 
 /// What one does with a [`ChatService`].
@@ -70,6 +77,58 @@ pub trait ChatServiceExt: ChatService {
             let response = respond(service, request).await?;
             Answer::read_at_once(response).whole().await
         }
+    }
+
+    /// Asks for a whole answer of your type: its JSON schema goes along as `response_format`, in the place of one that the request has. See
+    /// [`typed`](crate::typed).
+    ///
+    /// # Errors
+    ///
+    /// If the schema cannot be expressed, and nothing is sent; if there is no answer, with what was tried; if the model refused, the answer was cut
+    /// short, or does not fit, with the answer.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future closes the connection; a plain call is billed in full all the same.
+    #[cfg(feature = "typed")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "typed")))]
+    fn complete_as<T>(
+        &self,
+        request: impl IntoApiRequest<Answer = ChatResponse>,
+    ) -> impl Future<Output = Result<Typed<T>, TypedError>> + Send
+    where
+        T: serde::de::DeserializeOwned + schemars::JsonSchema,
+    {
+        let service = self.clone();
+        let request = request.into_api_request().map(|body| body.stream(false));
+        async move {
+            let strict = StrictSchema::of::<T>()?;
+            let response = respond(service, asking(request, &strict)?).await?;
+            let completion = Answer::read_at_once(response).whole().await?;
+            in_type(completion, &strict)
+        }
+    }
+
+    /// Calls the model, runs the tools that it calls, and calls it again with their results, until it answers without a call. See
+    /// [`tools`](crate::tools).
+    ///
+    /// # Errors
+    ///
+    /// If a call of the model failed, or the run reached one of its bounds, with the conversation so far.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future drops the tools that run, and closes the connection.
+    #[cfg(feature = "typed")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "typed")))]
+    fn run_tools(
+        &self,
+        request: impl IntoApiRequest<Answer = ChatResponse>,
+        tools: &Tools,
+    ) -> impl Future<Output = Result<ToolRun, ToolRunError>> + Send {
+        let service = self.clone();
+        let request = request.into_api_request();
+        async move { crate::tools::run(service, request, tools).await }
     }
 
     /// Asks for embeddings: the same as [`complete`](Self::complete), for what it is mostly called.

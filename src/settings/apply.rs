@@ -6,7 +6,7 @@ use tower_llm_layers::fallback::RequestedModel;
 
 use super::{
     HedgeSettings, MinThroughputSettings, OrOff, RequestedModelSettings, ResumeSettings, Settings, SettingsProblem,
-    StreamUpstreamSettings, Time, WrongSetting, carried::Carried,
+    StreamUpstreamSettings, Time, WrongSetting, carried::Carried, conformance,
 };
 use crate::{
     Catalogue, Stack,
@@ -23,7 +23,7 @@ pub(super) fn apply(settings: &Settings, carried: &mut Carried, wrong: &mut Vec<
     ranges(settings, wrong);
     let builder = upstreams(Stack::builder(), settings, carried, wrong);
     let builder = finish_reasons(candidates(builder, settings), settings, wrong);
-    let builder = prices(builder, settings, wrong);
+    let builder = conformance::apply(prices(builder, settings, wrong), settings, wrong);
     limits(layers(builder, settings), settings, carried, wrong)
         .retry_budget(carried.retry_budget.clone())
         .hedge(carried.hedge.clone())

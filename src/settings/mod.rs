@@ -40,6 +40,7 @@ mod candidate;
 mod carried;
 mod check;
 mod circuit;
+mod conformance;
 mod connections;
 mod document;
 mod finish;
@@ -71,6 +72,7 @@ pub use self::{
     cache::CacheSettings,
     candidate::{CandidateSettings, CandidateTimeouts},
     circuit::{CircuitBreakerSettings, SlowSettings},
+    conformance::ConformanceSettings,
     connections::{ConnectionsSettings, ProxySettings},
     finish::{FailureName, FinishReasonSettings},
     handle::{SettingsHandle, SettingsHandleBuilder},

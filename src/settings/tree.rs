@@ -10,8 +10,8 @@ use tower_llm_layers::{
 
 use super::{
     AdaptiveConcurrencySettings, AdmitSettings, AttributionSettings, BackoffSettings, BudgetSettings, CacheSettings,
-    CandidateSettings, CircuitBreakerSettings, ConnectionsSettings, FinishReasonSettings, HedgeSettings,
-    IdempotencySettings, MaxPerHourSettings, MinThroughputSettings, OrOff, PriceSettings, ResumeSettings,
+    CandidateSettings, CircuitBreakerSettings, ConformanceSettings, ConnectionsSettings, FinishReasonSettings,
+    HedgeSettings, IdempotencySettings, MaxPerHourSettings, MinThroughputSettings, OrOff, PriceSettings, ResumeSettings,
     RetryBudgetSettings, Time, UnknownPriceSettings, UpstreamLimitsSettings, UpstreamSettings, source::Source,
 };
 use crate::stack::RESERVATION_WAIT;
@@ -89,6 +89,9 @@ pub struct Settings {
     pub resume: Option<ResumeSettings>,
     /// Which plain calls are streamed upstream and assembled.
     pub stream_upstream: StreamUpstreamSettings,
+    /// Rejects whole answers and tool arguments that do not fit the requested schemas. Off by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conformance: Option<ConformanceSettings>,
     /// Limits of each tenant, once a call. Off by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admit: Option<AdmitSettings>,
@@ -201,6 +204,7 @@ impl Default for Settings {
             hedge: None,
             resume: None,
             stream_upstream: StreamUpstreamSettings::default(),
+            conformance: None,
             admit: None,
             upstream_limits: None,
             adaptive_concurrency: None,

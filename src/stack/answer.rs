@@ -1,7 +1,12 @@
 //! What a caller does with a streamed answer.
 
-use std::future::poll_fn;
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
 
+use futures_core::{FusedStream, Stream};
 use http::{Response, response::Parts};
 use http_body::Body;
 use tower_llm_layers::{AttemptLog, Degraded, FailureKind, Resumed, Resumption};
@@ -9,6 +14,8 @@ use tower_llm_layers::{AttemptLog, Degraded, FailureKind, Resumed, Resumption};
 use super::StackBody;
 use crate::{
     ChatFrame, Error,
+    assemble::Gathered,
+    body::put_together,
     frame::{FrameKind, unreadable},
     held::HeldBody,
 };
@@ -62,19 +69,25 @@ impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
     ///
     /// Safe to drop and ask again: no frame is lost.
     pub async fn next_frame(&mut self) -> Option<Result<ChatFrame, Error>> {
+        poll_fn(|cx| self.poll_next_frame(cx)).await
+    }
+
+    fn poll_next_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<ChatFrame, Error>>> {
         loop {
-            let frame = poll_fn(|cx| self.body.poll_frame(cx)).await?;
+            let Some(frame) = ready!(self.body.poll_frame(cx)) else {
+                return Poll::Ready(None);
+            };
             match frame.map(http_body::Frame::into_data) {
                 Ok(Ok(frame)) => {
                     if frame.has_usage() {
                         let before = self.usage.take();
                         self.usage = Some(frame.clone().after_usage_of(before.as_ref()));
                     }
-                    return Some(Ok(frame));
+                    return Poll::Ready(Some(Ok(frame)));
                 }
                 // Trailers have no meaning here.
                 Ok(Err(_)) => {}
-                Err(error) => return Some(Err(self.with_attempts(error))),
+                Err(error) => return Poll::Ready(Some(Err(self.with_attempts(error)))),
             }
         }
     }
@@ -123,6 +136,63 @@ impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
         Ok(whole)
     }
 
+    /// The whole answer, put together from its pieces as a plain call would have brought it: text, reasoning and its details, tool calls whose
+    /// arguments came in fragments, refusal, usage. Read it before any other frame: what was read before is not part of it.
+    ///
+    /// ```
+    /// use tower_openrouter::{ChatRequest, ChatServiceExt, Error, Stack};
+    ///
+    /// # async fn run(stack: Stack) -> Result<(), Error> {
+    /// let answer = stack.stream(ChatRequest::user("Why is the sky blue?")).await?;
+    /// let completion = answer.into_completion().await?;
+    /// if let Some(choice) = completion.response.choices.first() {
+    ///     let message = choice.message.to_message();
+    ///     println!("{} calls of tools", message.tool_calls.map_or(0, |calls| calls.len()));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the stream was interrupted, with what was tried, and with the text that was received: [`Error::partial_text`].
+    /// [`Malformed`](FailureKind::Malformed) if it is an answer of another API than chat.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future closes the connection.
+    pub async fn into_completion(self) -> Result<Completion, Error> {
+        self.assembled(|_| {}).await
+    }
+
+    /// The same, which shows each piece of text as it comes.
+    pub(crate) async fn assembled<T: ApiAnswer>(mut self, mut show: impl FnMut(&str)) -> Result<Completion<T>, Error> {
+        let mut gathered = Gathered::default();
+        while let Some(frame) = self.next_frame().await {
+            let taken = frame.and_then(|frame| {
+                gathered.take(&frame)?;
+                Ok(frame)
+            });
+            match taken {
+                Ok(frame) => {
+                    if let Some(text) = frame.text().filter(|text| !text.is_empty()) {
+                        show(&text);
+                    }
+                }
+                Err(error) => return Err(self.with_attempts(error).after_text(gathered.text())),
+            }
+        }
+        if gathered.api() != T::API {
+            let message = format!(
+                "this is an answer of the {} API, and no chat's: read its frames",
+                gathered.api()
+            );
+            return Err(self.with_attempts(Error::new(FailureKind::Malformed, message)));
+        }
+        let plain = put_together(gathered, &self.parts.headers).map_err(|error| self.with_attempts(error))?;
+        self.read(&plain)
+    }
+
     /// The one frame of a plain answer, read to the body's end.
     pub(crate) async fn plain(&mut self) -> Result<ChatFrame, Error> {
         let mut plain: Option<ChatFrame> = None;
@@ -148,6 +218,10 @@ impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
 
     pub(crate) async fn whole<T: ApiAnswer>(mut self) -> Result<Completion<T>, Error> {
         let plain = self.plain().await?;
+        self.read(&plain)
+    }
+
+    fn read<T: ApiAnswer>(self, plain: &ChatFrame) -> Result<Completion<T>, Error> {
         let response = T::from_json(plain.bytes()).map_err(|cause| {
             let error = unreadable("this frame is not a plain answer", &cause);
             let text = plain.text().unwrap_or_default();
@@ -200,6 +274,21 @@ impl<B: Body<Data = ChatFrame, Error = Error>> Answer<B> {
     #[must_use]
     pub const fn parts(&self) -> &Parts {
         &self.parts
+    }
+}
+
+/// Its frames, signs of life included, as [`next_frame`](Answer::next_frame) gives them. It stays at its end, also after an error.
+impl<B: Body<Data = ChatFrame, Error = Error>> Stream for Answer<B> {
+    type Item = Result<ChatFrame, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().poll_next_frame(cx)
+    }
+}
+
+impl<B: Body<Data = ChatFrame, Error = Error>> FusedStream for Answer<B> {
+    fn is_terminated(&self) -> bool {
+        self.body.is_ended()
     }
 }
 

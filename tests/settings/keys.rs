@@ -83,6 +83,7 @@ const ROWS: &[Row] = &[
     ("hedge.ratio", "hedge.ratio = @", ["0.1", "0.2"], Built),
     ("resume.times", "resume.times = @", ["1", "2"], Built),
     ("stream_upstream", "stream_upstream = @", ["'on_request'", "'always'"], Built),
+    ("conformance.streams", "conformance.streams = @", ["false", "true"], Built),
     ("admit.requests.amount", "admit = { requests = { amount = @, per = '1h' }, tenant = 'everyone' }", ["1", "20"], Calls),
     ("admit.requests.per", "admit = { requests = { amount = 5, per = @ }, tenant = 'everyone' }", ["'1s'", "'2s'"], Built),
     ("admit.requests.burst", "admit = { requests = { amount = 5, per = '1h', burst = @ }, tenant = 'everyone' }", ["1", "2"], Calls),
