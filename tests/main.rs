@@ -59,6 +59,8 @@ mod degrade;
 #[cfg(test)]
 mod endpoint;
 #[cfg(test)]
+mod endpoint_betas;
+#[cfg(test)]
 mod endpoint_encoding;
 #[cfg(test)]
 mod endpoint_errors;

@@ -91,8 +91,8 @@ impl<S> ApiEndpoint<S> {
         self
     }
 
-    /// Passes one more of the client's headers on to the upstream, up to 256 bytes of it; a longer one is left out. It is part of a cache's key, unless `CacheLayer::ignore_header`
-    /// names it. A header with the client's key or cookies is never passed on.
+    /// Passes one more of the client's headers on to the upstream, up to 256 bytes of it, of `anthropic-beta` and `x-anthropic-beta` up to
+    /// 4 KiB; a longer one is left out with a warning. It is part of a cache's key, unless `CacheLayer::ignore_header` names it. A header with the client's key or cookies is never passed on.
     #[must_use]
     pub fn pass_header(mut self, name: HeaderName) -> Self {
         Arc::make_mut(&mut self.settings).headers.push(name);
