@@ -55,6 +55,8 @@ mod connection_health;
 #[cfg(test)]
 mod connections;
 #[cfg(test)]
+mod default_deadline;
+#[cfg(test)]
 mod degrade;
 #[cfg(test)]
 mod endpoint;

@@ -52,8 +52,10 @@ pub struct Settings {
     /// reserved by its prices.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub catalogue: Option<PathBuf>,
-    /// The longest time from the start of a call to its last byte. A caller's header can only shorten it.
-    pub deadline: OrOff<Time>,
+    /// The longest time from the start of a call to its last byte. A caller's header can only shorten it. By default 3 minutes and the time for
+    /// reasoning bound the beginning of an answer; one that has begun then has 1 s for each 10 tokens of its limit, 1 hour at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<OrOff<Time>>,
     /// From the start of a streamed attempt to its first token.
     pub first_token_timeout: OrOff<Time>,
     /// From the start of a plain attempt to its whole answer.
@@ -178,7 +180,7 @@ impl Default for Settings {
             fail_on_finish_reason: Vec::new(),
             server_side_fallback: false,
             catalogue: None,
-            deadline: OrOff::On(Time::seconds(180)),
+            deadline: None,
             first_token_timeout: timeouts.first_token.into(),
             response_timeout: timeouts.response.into(),
             last_candidate_grace: timeouts.last_candidate_grace.into(),

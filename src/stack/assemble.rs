@@ -223,9 +223,11 @@ impl<R, F> Top<R, F> {
     fn of<E>(settings: &Settings, slots: &Slots<R, F, E>) -> Self {
         let tagging = TaggingLayer::new(settings.tags.clone());
         Self {
-            deadline: settings
-                .deadline
-                .map_or_else(DeadlineLayer::from_caller, DeadlineLayer::new),
+            deadline: match settings.deadline {
+                None => DeadlineLayer::from_caller(),
+                Some(limit) if settings.sets_deadline => DeadlineLayer::new(limit),
+                Some(limit) => DeadlineLayer::until_begun(limit),
+            },
             sources: Sources::of(slots),
             observe: settings.observe.clone(),
             tagging: match &settings.required_tag {

@@ -74,6 +74,7 @@ impl<R, F, E> StackBuilder<R, F, E> {
             upstream_store: None,
             upstream_limits: None,
             deadline: Some(Duration::from_secs(180)),
+            sets_deadline: false,
             timeouts: Timeouts::default(),
             sets_first_token: false,
             attempts: DEFAULT_CAP,

@@ -63,6 +63,8 @@ pub(super) struct Settings {
     pub(super) upstream_store: Option<Arc<dyn LimitStore>>,
     pub(super) upstream_limits: Option<(Limits, Duration)>,
     pub(super) deadline: Option<Duration>,
+    /// Whether it bounds the whole call. The default bounds the beginning of an answer.
+    pub(super) sets_deadline: bool,
     pub(super) timeouts: Timeouts,
     pub(super) sets_first_token: bool,
     pub(super) attempts: u32,
