@@ -2,16 +2,21 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::Full;
+use serde_json::json;
 use tokio::time::{Instant, sleep};
 use tower_openrouter::{
-    ApiKey, ChatRequest, ChatServiceExt, FailureKind, Outcome, Stack,
+    Api, ApiKey, ChatRequest, ChatServiceExt, FailureKind, Outcome, Stack,
     layers::{Phase, deadline::DEADLINE_HEADER},
     stack::StackBuilder,
 };
 
 use crate::support::{
     FIRST, ask, call,
-    raw::{Raw, Step, chunk, done, events},
+    mounted::send as sent,
+    raw::{Raw, Step, chunk, done, events, send},
 };
 
 const S: Duration = Duration::from_secs(1);
@@ -102,4 +107,48 @@ async fn a_begun_answer_ends_when_the_slowest_one_would_have() {
         assert_eq!(log.attempts()[0].outcome, Outcome::Dropped);
         drop(answer);
     }
+}
+
+fn post(streamed: bool, seconds: &str) -> Request<Full<Bytes>> {
+    let body = json!({"model": FIRST, "stream": streamed, "messages": [{"role": "user", "content": "Hi"}]});
+    Request::post("/")
+        .header("x-stainless-timeout", seconds)
+        .body(Full::new(Bytes::from(body.to_string())))
+        .unwrap()
+}
+
+/// The SDKs stop their timer when the headers are there.
+#[tokio::test(start_paused = true)]
+async fn the_time_of_the_clients_sdk_bounds_the_first_token_of_a_stream_and_the_whole_of_a_plain_answer() {
+    let raw = Raw::start(|request| {
+        if request.contains("\"stream\":true") {
+            return slow(3);
+        }
+        vec![Step::Wait(20 * S), send("HTTP/1.1 200 OK\r\n\r\n{}")]
+    })
+    .await;
+    let endpoint = builder(&raw)
+        .deadline(120 * S)
+        .build()
+        .unwrap()
+        .into_endpoint(Api::Chat);
+    let begun = Instant::now();
+    let (parts, text) = sent(endpoint.clone(), post(true, "5")).await;
+    assert_eq!((parts.status, begun.elapsed().as_secs()), (StatusCode::OK, 30));
+    assert!(text.ends_with("data: [DONE]\n\n"), "{text}");
+    let begun = Instant::now();
+    let (parts, _) = sent(endpoint, post(false, "5")).await;
+    assert_eq!(
+        (parts.status, begun.elapsed().as_secs()),
+        (StatusCode::GATEWAY_TIMEOUT, 5)
+    );
+    let raw = Raw::always(vec![events(), Step::Hang]).await;
+    let endpoint = builder(&raw).build().unwrap().into_endpoint(Api::Chat);
+    let begun = Instant::now();
+    let (parts, text) = sent(endpoint, post(true, "5")).await;
+    assert_eq!(
+        (parts.status, begun.elapsed().as_secs()),
+        (StatusCode::GATEWAY_TIMEOUT, 5),
+        "{text}"
+    );
 }

@@ -180,7 +180,7 @@ pub(super) fn tell_attempts(headers: &mut HeaderMap, attempts: Option<&AttemptLo
     }
 }
 
-/// How long the client's SDK waits for the whole call, as it says itself, in seconds.
+/// How long the client's SDK waits for a plain answer, or for the head of a stream, as it says itself, in seconds.
 pub(super) fn client_timeout(headers: &HeaderMap) -> Option<Duration> {
     const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
     let seconds: f64 = headers.get("x-stainless-timeout")?.to_str().ok()?.trim().parse().ok()?;
