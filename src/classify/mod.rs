@@ -61,6 +61,8 @@ fn build(status: Option<StatusCode>, code: u16, headers: &HeaderMap, error: &Ups
         retry_after: retry_after(headers, Some(error), SystemTime::now()),
         affordable_tokens: error.affordable_tokens(),
         scope,
+        // The pool of free models is counted by account.
+        limits_key: kind == FailureKind::RateLimited && scope == Scope::Pool,
         provider: error.provider_name.clone(),
         ..Inner::default()
     };

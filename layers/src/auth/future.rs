@@ -7,7 +7,7 @@ use std::{
 
 use http::{HeaderValue, Request, Response, header::AUTHORIZATION};
 
-use super::{KeyFuture, pool::Taken};
+use super::{KeyFuture, pool::Taken, slot::Use};
 use crate::{
     Failure, FailureKind, LayerError, LlmRequest, Scope,
     call::Preparing,
@@ -79,8 +79,8 @@ pub(super) fn refused<E: Failure + From<LayerError>>(error: LayerError) -> E {
     error
 }
 
-/// The key of a pool that an attempt uses, for a candidate of this quota. Of any other key nothing is learned.
-pub struct Used(pub(super) Option<(Taken, u64)>);
+/// The key of a pool that an attempt uses, for this use. Of any other key nothing is learned.
+pub struct Used(pub(super) Option<(Taken, Use)>);
 
 impl fmt::Debug for Used {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -96,23 +96,32 @@ impl<B, E: Failure> Respond<Response<B>, E> for Used {
     type Response = Response<B>;
 
     fn respond(self, mut result: Result<Response<B>, E>) -> Result<Self::Response, E> {
-        if let Some((taken, quota)) = self.0 {
-            report(taken, quota, &mut result);
+        if let Some((taken, of)) = self.0 {
+            report(taken, of, &mut result);
         }
         result
     }
 }
 
 /// Tells the pool how its key fared, and the error whether another one is left.
-fn report<T, E: Failure>(taken: Taken, quota: u64, result: &mut Result<T, E>) {
+fn report<T, E: Failure>(taken: Taken, of: Use, result: &mut Result<T, E>) {
     let Err(error) = result else { return taken.accepted() };
     let hint = error.retry_after();
+    let [candidate, quota] = of;
     let another = match (error.kind(), error.scope()) {
         (FailureKind::Auth, _) => taken.rejected(),
         (FailureKind::RateLimited | FailureKind::InsufficientFunds, Scope::Upstream) => taken.throttled(hint),
         (FailureKind::QuotaExhausted, Scope::Upstream) => taken.exhausted(hint, None),
         // Another key may be another account's, with a quota of its own.
         (FailureKind::QuotaExhausted, Scope::Pool) => taken.exhausted(hint, Some(quota)),
+        (FailureKind::RateLimited, scope) if error.limits_key() => {
+            let of = if scope == Scope::Pool { quota } else { candidate };
+            // If every key has met the limit, it is the candidate that is paused.
+            if !taken.limited(hint, of) {
+                return;
+            }
+            true
+        }
         _ => return,
     };
     tracing::warn!(kind = error.kind().as_str(), another, "key rests");

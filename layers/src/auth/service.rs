@@ -54,9 +54,10 @@ where
             Some(KeySource::Static(key)) => (Some(key.header().clone()), Used(None)),
             Some(KeySource::None) => (None, Used(None)),
             Some(KeySource::Pool(pool)) => {
-                let quota = call.candidate().map_or(0, Candidate::quota_hash);
-                match pool.take(quota) {
-                    Ok((key, taken)) => (Some(key.header().clone()), Used(Some((taken, quota)))),
+                let candidate = call.candidate();
+                let of = candidate.map_or([0; 2], |candidate| [candidate.own_hash(), candidate.quota_hash()]);
+                match pool.take(of) {
+                    Ok((key, taken)) => (Some(key.header().clone()), Used(Some((taken, of)))),
                     Err(rest) => {
                         let reason = format!(
                             "every key of the pool is rate limited or out of quota; one is tried again in {}: wait, or add a key",
