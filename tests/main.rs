@@ -89,6 +89,8 @@ mod keys;
 #[cfg(test)]
 mod late_bills;
 #[cfg(test)]
+mod limit_hints;
+#[cfg(test)]
 mod limits_by_key;
 #[cfg(test)]
 #[cfg(feature = "metrics")]
