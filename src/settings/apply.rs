@@ -93,6 +93,7 @@ fn candidates(mut builder: StackBuilder, settings: &Settings) -> StackBuilder {
             RequestedModelSettings::Ignored => RequestedModel::Ignored,
         })
         .fallback_on_refusal(settings.fallback_on_refusal)
+        .fallback_for_embeddings(settings.fallback_for_embeddings)
         .server_side_fallback(settings.server_side_fallback)
 }
 

@@ -44,6 +44,8 @@ pub struct Settings {
     pub requested_model: RequestedModelSettings,
     /// Whether another candidate may answer what one has refused on moderation or policy.
     pub fallback_on_refusal: bool,
+    /// Whether another model may answer a request for embeddings. If not, only the same model at another upstream does.
+    pub fallback_for_embeddings: bool,
     /// Finish reasons that count as failures. None by default.
     pub fail_on_finish_reason: Vec<FinishReasonSettings>,
     /// Whether the next candidates go along as OpenRouter's own `models` list, three in all.
@@ -177,6 +179,7 @@ impl Default for Settings {
             cheaper: Vec::new(),
             requested_model: RequestedModelSettings::default(),
             fallback_on_refusal: false,
+            fallback_for_embeddings: false,
             fail_on_finish_reason: Vec::new(),
             server_side_fallback: false,
             catalogue: None,

@@ -296,6 +296,7 @@ fn chain(settings: &Settings, first_upstream: &str, wrong: &mut Vec<BuildProblem
     let chain = chain
         .requested_model(settings.requested_model.clone())
         .fallback_on_refusal(settings.fallback_on_refusal)
+        .fallback_for_embeddings(settings.fallback_for_embeddings)
         .server_side(if settings.server_side { SERVER_SIDE_MODELS } else { 1 });
     match (&settings.capabilities, settings.spoken.is_empty()) {
         (Some(capabilities), true) => chain.capabilities(Arc::clone(capabilities)),

@@ -101,11 +101,14 @@ where
             return future;
         };
         let is_alone = future.cursor.is_at_end();
+        // If it fails, the log says why no other model was called.
+        if !is_alone || future.cursor.is_bound() {
+            future.original = Some(request.clone());
+            future.service = Some(service.clone());
+        }
         let role = if is_alone {
             Role::Only
         } else {
-            future.original = Some(request.clone());
-            future.service = Some(service.clone());
             Role::InOrder {
                 is_last: request.body().call().attempts_left() <= 1,
                 is_last_resort: false,
