@@ -1,6 +1,6 @@
-//! Limits that one request exceeds by itself.
+//! Limits that one request exceeds by itself, and the hints of errors: read wherever an upstream writes them.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tower_openrouter::{
     ApiKey, Candidate, FailureKind, Stack,
@@ -71,4 +71,79 @@ async fn a_request_above_a_whole_limit_moves_on_and_pauses_no_candidate() {
     let raw = Raw::start(move |_| error("429 Too Many Requests", "retry-after: 7\r\n", &fits)).await;
     let got = call(&stack(&raw, Dialect::OpenAi, &[FIRST, SECOND]), true, ask()).await;
     assert_eq!(got.kind(), Some(FailureKind::RateLimited));
+}
+
+fn in_seconds(seconds: u64) -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    now + seconds
+}
+
+/// The hint of an error with these headers and this message, rounded up to seconds.
+async fn hint(headers: &str, message: &str) -> Option<u64> {
+    let body = format!(r#"{{"error":{{"message":"{message}","code":"rate_limit_exceeded"}}}}"#);
+    let headers = headers.to_owned();
+    let raw = Raw::start(move |_| error("429 Too Many Requests", &headers, &body)).await;
+    let stack = Stack::builder()
+        .upstream(raw.upstream(), ApiKey::new("sk-s3cr3t").unwrap())
+        .chain([FIRST])
+        .attempts_per_candidate(1);
+    let got = call(&stack.build().unwrap(), true, ask()).await;
+    let wait = got.error.unwrap().retry_after().filter(|wait| !wait.is_zero())?;
+    Some(wait.as_millis().div_ceil(1000).try_into().unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_hint_of_an_error_is_read_wherever_it_stands() {
+    let soon = in_seconds(60);
+    for (headers, message, expected) in [
+        ("retry-after: 17\r\n".to_owned(), "no", Some(17..=17)),
+        // An instant, not a length of 57 years.
+        (format!("retry-after: {soon}\r\n"), "no", Some(50..=61)),
+        (format!("x-ratelimit-reset: {soon}\r\n"), "no", Some(50..=61)),
+        (format!("x-ratelimit-reset: {soon}000\r\n"), "no", Some(50..=61)),
+        ("x-ratelimit-reset: 45\r\n".to_owned(), "no", Some(45..=45)),
+        // What is over says nothing, and hides nothing.
+        (
+            "x-ratelimit-reset: 0\r\n".to_owned(),
+            "Please try again in 20s.",
+            Some(20..=20),
+        ),
+        (
+            "retry-after: 0\r\nx-ratelimit-reset: 1000000000\r\n".to_owned(),
+            "Please try again in 20s.",
+            Some(20..=20),
+        ),
+        ("x-ratelimit-reset-requests: 6m0s\r\n".to_owned(), "no", Some(360..=360)),
+        (
+            "x-ratelimit-remaining-requests: 499\r\nx-ratelimit-reset-requests: 120ms\r\n\
+             x-ratelimit-remaining-tokens: 0\r\nx-ratelimit-reset-tokens: 1m30s\r\n"
+                .to_owned(),
+            "no",
+            Some(90..=90),
+        ),
+        (
+            "anthropic-ratelimit-requests-remaining: 49\r\nanthropic-ratelimit-requests-reset: 2999-01-01T00:00:00Z\r\n\
+             anthropic-ratelimit-tokens-remaining: 0\r\nanthropic-ratelimit-tokens-reset: 2999-01-01T00:00:00Z\r\n"
+                .to_owned(),
+            "no",
+            Some(86_400..=86_400),
+        ),
+        (
+            "x-ratelimit-remaining-requests: 499\r\nx-ratelimit-reset-requests: 120ms\r\n".to_owned(),
+            "no",
+            None,
+        ),
+        (
+            r#"ratelimit: "minute";r=0;t=42, "day";r=5;t=3600"#.to_owned() + "\r\n",
+            "no",
+            Some(42..=42),
+        ),
+        ("retry-after: soon\r\n".to_owned(), "no", None),
+    ] {
+        let got = hint(&headers, message).await;
+        assert_eq!(got.is_some(), expected.is_some(), "{headers} {message}: {got:?}");
+        if let (Some(got), Some(expected)) = (got, expected) {
+            assert!(expected.contains(&got), "{headers} {message}: {got}");
+        }
+    }
 }

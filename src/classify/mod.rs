@@ -60,7 +60,12 @@ fn build(status: Option<StatusCode>, code: u16, headers: &HeaderMap, error: &Ups
         code: error.code.as_ref().map(ToString::to_string),
         error_type: error.error_type.clone(),
         message: cut_words(words(error)).into(),
-        retry_after: retry_after(headers, Some(error), SystemTime::now()),
+        retry_after: retry_after(
+            headers,
+            Some(error),
+            kind == FailureKind::RateLimited,
+            SystemTime::now(),
+        ),
         affordable_tokens: error.affordable_tokens(),
         scope,
         // The pool of free models is counted by account.
@@ -110,7 +115,7 @@ fn without_envelope(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Err
     let inner = Inner {
         status: Some(status),
         message: message.into(),
-        retry_after: retry_after(headers, None, SystemTime::now()),
+        retry_after: retry_after(headers, None, kind == FailureKind::RateLimited, SystemTime::now()),
         scope,
         ..Inner::default()
     };

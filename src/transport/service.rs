@@ -20,7 +20,6 @@ use tower_service::Service;
 use super::{
     TransportBuilder, TransportError, TransportProblem, Upstream,
     clients::Clients,
-    limit_status::limit_status,
     outgoing::{headers, refused_by},
     trace::trace,
 };
@@ -33,6 +32,7 @@ use crate::{
     classify::{error_of_response, generation_id},
     dialect::Dialect,
     in_flight::InFlight,
+    limit_status::limit_status,
     sent_key::SentKey,
 };
 
