@@ -120,6 +120,8 @@ mod own_options;
 #[cfg(test)]
 mod plausible_usage;
 #[cfg(test)]
+mod provided_keys;
+#[cfg(test)]
 mod provider_words;
 #[cfg(test)]
 mod readiness;
