@@ -9,6 +9,7 @@ use tower_llm_layers::{
 
 use crate::{bounds::cut, sent_key::SentKey};
 
+mod as_failure;
 mod partial;
 
 use partial::PartialText;
@@ -33,6 +34,8 @@ pub(crate) struct Inner {
     pub(crate) generation_id: Option<String>,
     pub(crate) source: Option<Source>,
     pub(crate) kind: Option<FailureKind>,
+    /// A rate limit of the account that the key is of.
+    pub(crate) limits_key: bool,
     /// Of a layer's own, and about this caller alone.
     pub(crate) personal: bool,
     pub(crate) marks: FailureMarks,
@@ -98,6 +101,12 @@ impl Error {
                 *word = hidden;
             }
         }
+        self
+    }
+
+    /// The same of an upstream that is called directly: its rate limits are those of the key's account, and no other provider's behind it.
+    pub(crate) fn of_direct_upstream(mut self) -> Self {
+        self.0.limits_key = self.kind() == FailureKind::RateLimited;
         self
     }
 
@@ -325,70 +334,6 @@ impl From<LayerError> for Error {
             });
         }
         made
-    }
-}
-
-impl Failure for Error {
-    fn kind(&self) -> FailureKind {
-        Self::kind(self)
-    }
-
-    fn status(&self) -> Option<u16> {
-        self.0.status.map(|status| status.as_u16())
-    }
-
-    fn retry_after(&self) -> Option<Duration> {
-        self.0.retry_after
-    }
-
-    fn provider(&self) -> Option<&str> {
-        Self::provider(self)
-    }
-
-    fn affordable_tokens(&self) -> Option<u64> {
-        self.0.affordable_tokens
-    }
-
-    fn scope(&self) -> Scope {
-        self.0.scope
-    }
-
-    fn summary(&self) -> String {
-        self.attempt_summary()
-    }
-
-    fn marks(&self) -> &FailureMarks {
-        &self.0.marks
-    }
-
-    fn marks_mut(&mut self) -> &mut FailureMarks {
-        &mut self.0.marks
-    }
-
-    fn is_personal(&self) -> bool {
-        self.0.personal || self.kind().is_personal()
-    }
-
-    /// Kind, status and words; neither the cause, nor the attempts, the received part and the generation of the other call.
-    fn for_another(&self) -> Self {
-        let inner = &*self.0;
-        let mut marks = FailureMarks::default();
-        if inner.marks.is_exhausted() {
-            marks.set_exhausted();
-        }
-        Self(Box::new(Inner {
-            status: inner.status,
-            code: inner.code.clone(),
-            error_type: inner.error_type.clone(),
-            message: inner.message.clone(),
-            retry_after: inner.retry_after,
-            affordable_tokens: inner.affordable_tokens,
-            scope: inner.scope,
-            provider: inner.provider.clone(),
-            kind: inner.kind,
-            marks,
-            ..Inner::default()
-        }))
     }
 }
 

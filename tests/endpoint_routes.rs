@@ -161,7 +161,7 @@ async fn a_clients_secrets_go_nowhere() {
                 assert!(sent.is_none_or(|sent| !sent.contains("clients-own")), "{name}");
             }
             let has = |name: &str| request.headers().contains_key(name);
-            assert_eq!(has("anthropic-beta"), has("x-team"));
+            assert_eq!(has("x-feature"), has("x-team"));
             let message = if has("x-team") { "passed" } else { "dropped" };
             Err(Error::new(FailureKind::Overloaded, message))
         })
@@ -169,7 +169,7 @@ async fn a_clients_secrets_go_nowhere() {
     for api in Api::ALL {
         let request = || {
             let mut request = post(&format!("/v1/{}", api.path()), ask(api));
-            for name in secrets.into_iter().chain(["anthropic-beta", "x-team"]) {
+            for name in secrets.into_iter().chain(["x-feature", "x-team"]) {
                 let value = "Bearer clients-own".parse().unwrap();
                 request.headers_mut().insert(name, value);
             }
@@ -179,7 +179,7 @@ async fn a_clients_secrets_go_nowhere() {
         assert!(text.contains("dropped") && !text.contains("clients-own"), "{text}");
         // Not even if the endpoint is set to pass them; other headers are passed.
         let (mut all, mut one) = (stack().into_endpoints(), stack().into_endpoint(api));
-        for name in secrets.into_iter().chain(["anthropic-beta", "x-team"]) {
+        for name in secrets.into_iter().chain(["x-feature", "x-team"]) {
             all = all.pass_header(name.parse().unwrap());
             one = one.pass_header(name.parse().unwrap());
         }

@@ -55,11 +55,15 @@ mod connection_health;
 #[cfg(test)]
 mod connections;
 #[cfg(test)]
+mod default_deadline;
+#[cfg(test)]
 mod degrade;
 #[cfg(test)]
 mod direct_edits;
 #[cfg(test)]
 mod endpoint;
+#[cfg(test)]
+mod endpoint_betas;
 #[cfg(test)]
 mod endpoint_encoding;
 #[cfg(test)]
@@ -95,6 +99,10 @@ mod late_bills;
 #[cfg(test)]
 mod limit_headers;
 #[cfg(test)]
+mod limit_hints;
+#[cfg(test)]
+mod limits_by_key;
+#[cfg(test)]
 #[cfg(feature = "metrics")]
 mod metrics;
 #[cfg(test)]
@@ -121,6 +129,8 @@ mod own_layers;
 mod own_options;
 #[cfg(test)]
 mod plausible_usage;
+#[cfg(test)]
+mod provided_keys;
 #[cfg(test)]
 mod provider_words;
 #[cfg(test)]

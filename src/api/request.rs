@@ -227,6 +227,10 @@ impl LlmRequest for ApiRequest {
         each!(&self.0, body => body.as_stream().map(Self::from))
     }
 
+    fn is_bound_to_model(&self) -> bool {
+        each!(&self.0, body => body.is_bound_to_model())
+    }
+
     fn operation(&self) -> &'static str {
         each!(&self.0, body => body.operation())
     }

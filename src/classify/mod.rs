@@ -1,5 +1,6 @@
 //! What a failed exchange means: the status, the envelope and the headers, read together.
 
+mod codes;
 mod retry_after;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use crate::{
     encoding::decoded,
     error::{Error, Inner},
 };
+use codes::{effective_code, is_refusal};
 use openrouter_wire::{
     error::{ErrorCode, RAW_LIMIT, UpstreamError},
     loose::{event_data, first_words, is_page},
@@ -58,9 +60,16 @@ fn build(status: Option<StatusCode>, code: u16, headers: &HeaderMap, error: &Ups
         code: error.code.as_ref().map(ToString::to_string),
         error_type: error.error_type.clone(),
         message: cut_words(words(error)).into(),
-        retry_after: retry_after(headers, Some(error), SystemTime::now()),
+        retry_after: retry_after(
+            headers,
+            Some(error),
+            kind == FailureKind::RateLimited,
+            SystemTime::now(),
+        ),
         affordable_tokens: error.affordable_tokens(),
         scope,
+        // The pool of free models is counted by account.
+        limits_key: kind == FailureKind::RateLimited && scope == Scope::Pool,
         provider: error.provider_name.clone(),
         ..Inner::default()
     };
@@ -106,7 +115,7 @@ fn without_envelope(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Err
     let inner = Inner {
         status: Some(status),
         message: message.into(),
-        retry_after: retry_after(headers, None, SystemTime::now()),
+        retry_after: retry_after(headers, None, kind == FailureKind::RateLimited, SystemTime::now()),
         scope,
         ..Inner::default()
     };
@@ -139,6 +148,11 @@ fn finish(kind: FailureKind, mut inner: Inner) -> Error {
 
 /// What the words alone decide, with a status that leaves it open.
 fn by_words(code: u16, said: &Words) -> Option<(FailureKind, Scope)> {
+    // This request fits into no minute of this candidate's: that is its size, and not the candidate's load.
+    let is_larger = matches!(code, 400 | 413 | 422 | 429) && said.say_above_rate_limit();
+    if is_larger || (code == 413 && said.have_rate_limit_code()) {
+        return Some((FailureKind::RejectedByProvider, Scope::Candidate));
+    }
     // A status that says who is at fault is believed.
     let is_open = matches!(code, 400 | 404 | 413 | 422 | 424 | 500 | 502);
     if is_open && said.say_too_long() {
@@ -194,62 +208,6 @@ fn raw_words(raw: &str) -> String {
     said.unwrap_or_else(|| raw.to_owned())
 }
 
-/// The status that an error inside a 200 stands for.
-fn effective_code(error: &UpstreamError) -> u16 {
-    let by_number = error.status().filter(|code| (400..600).contains(code));
-    let code = match &error.code {
-        Some(ErrorCode::Text(text)) => Some(text.as_str()),
-        _ => None,
-    };
-    let words = [error.error_type.as_deref(), code];
-    by_number
-        .or_else(|| words.into_iter().flatten().find_map(by_word))
-        .unwrap_or(502)
-}
-
-fn by_word(word: &str) -> Option<u16> {
-    Some(match word {
-        "rate_limit_exceeded" | "rate_limit_error" | "insufficient_quota" => 429,
-        // The words of gRPC, in Google's errors, and of AWS.
-        "RESOURCE_EXHAUSTED" | "ThrottlingException" => 429,
-        "UNAVAILABLE" | "ServiceUnavailableException" => 503,
-        "UNAUTHENTICATED" => 401,
-        "PERMISSION_DENIED" => 403,
-        "NOT_FOUND" => 404,
-        "INVALID_ARGUMENT" | "FAILED_PRECONDITION" => 400,
-        "DEADLINE_EXCEEDED" => 504,
-        "INTERNAL" => 500,
-        "authentication" | "authentication_error" | "invalid_api_key" => 401,
-        "payment_required" | "billing_error" => 402,
-        "permission_denied" | "permission_error" => 403,
-        "not_found" | "not_found_error" | "model_not_found" => 404,
-        "provider_overloaded" | "overloaded_error" | "overloaded" => 503,
-        "provider_unavailable" => 502,
-        "server" | "server_error" | "unmapped" | "api_error" => 500,
-        "timeout" | "timeout_error" | "vector_store_timeout" => 504,
-        "conflict_error" => 409,
-        "payload_too_large" | "request_too_large" => 413,
-        "unprocessable" => 422,
-        "context_length_exceeded" | "max_tokens_exceeded" | "token_limit_exceeded" | "string_too_long" => 400,
-        word if is_refusal(word) => 400,
-        "invalid_request" | "invalid_request_error" | "invalid_prompt" => 400,
-        _ => return None,
-    })
-}
-
-fn is_refusal(word: &str) -> bool {
-    matches!(
-        word,
-        "content_policy_violation"
-            | "refusal"
-            | "content_filter"
-            | "image_content_policy_violation"
-            | "bio_policy"
-            | "cyber_policy"
-            | "misalignment_policy_violation"
-    )
-}
-
 /// The kind and reach of a failure with an envelope.
 fn kind_of(code: u16, error: &UpstreamError) -> (FailureKind, Scope) {
     let typed = error.error_type.as_deref().unwrap_or_default();
@@ -263,7 +221,7 @@ fn kind_of(code: u16, error: &UpstreamError) -> (FailureKind, Scope) {
     let said = Words::of_error(error);
     match by_words(code, &said) {
         // A provider's account and key behind the router are the router's trouble.
-        Some((kind, _)) if kind != FailureKind::ContextLengthExceeded && error.provider_name.is_some() => {
+        Some((kind, _)) if !is_of_request(kind) && error.provider_name.is_some() => {
             return (FailureKind::Upstream, Scope::Candidate);
         }
         Some(verdict) => return verdict,
@@ -278,6 +236,14 @@ fn kind_of(code: u16, error: &UpstreamError) -> (FailureKind, Scope) {
         429 => throttled(error, typed, text_code),
         code => by_status(code),
     }
+}
+
+/// Whether words that say so are about the request, and not about an account or a key.
+const fn is_of_request(kind: FailureKind) -> bool {
+    matches!(
+        kind,
+        FailureKind::ContextLengthExceeded | FailureKind::RejectedByProvider
+    )
 }
 
 fn by_status(code: u16) -> (FailureKind, Scope) {

@@ -1,34 +1,46 @@
-//! How long the upstream asks to wait: five places, in the order of how much they can be trusted.
+//! How long the upstream asks to wait: nine places, in the order of how much they can be trusted.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 
 use super::GENERATION_HEADER;
+use crate::{
+    limit_status::reset_of_error,
+    reset_time::{LONGEST_RESET, time_to},
+};
 use openrouter_wire::error::UpstreamError;
 
-/// The longest hint that is kept. The farthest real one is the next midnight, when daily quotas come back.
-const LONGEST_HINT: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// When the limit is reset.
-const RESET_HEADER: &str = "x-ratelimit-reset";
-
-/// The first hint that can be read, clamped.
-pub(super) fn retry_after(headers: &HeaderMap, error: Option<&UpstreamError>, now: SystemTime) -> Option<Duration> {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let copied = |name: &str| error.and_then(|error| error.header(name));
-    let availability = || error?.availability.as_ref()?.retry_after;
-    header("retry-after-ms")
-        .and_then(seconds)
-        .map(|milliseconds| milliseconds / 1000)
-        .or_else(|| header("retry-after").and_then(|text| seconds_or_date(text, now)))
-        .or_else(|| availability().and_then(duration))
-        .or_else(|| error?.retry_after_seconds.and_then(duration))
-        .or_else(|| copied("retry-after").and_then(|text| seconds_or_date(text, now)))
-        .or_else(|| header(RESET_HEADER).and_then(|text| until(text, now)))
-        .or_else(|| copied(RESET_HEADER).and_then(|text| until(text, now)))
-        .or_else(|| error?.told_wait())
-        .map(|wait| wait.min(LONGEST_HINT))
+/// The first hint that can be read and is not over, clamped; zero if all that can be read are. `is_limit`: whether the error is a rate
+/// limit, so that the headers which tell of limits are about it.
+pub(super) fn retry_after(
+    headers: &HeaderMap,
+    error: Option<&UpstreamError>,
+    is_limit: bool,
+    now: SystemTime,
+) -> Option<Duration> {
+    let time = |text: &str| time_to(text, now);
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).and_then(time);
+    let copied = |name: &str| error.and_then(|error| error.header(name)).and_then(time);
+    let places: [&dyn Fn() -> Option<Duration>; 9] = [
+        &|| milliseconds(headers.get("retry-after-ms")?.to_str().ok()?),
+        &|| header("retry-after"),
+        &|| seconds(error?.availability.as_ref()?.retry_after?),
+        &|| seconds(error?.retry_after_seconds?),
+        &|| copied("retry-after"),
+        &|| header("x-ratelimit-reset"),
+        &|| copied("x-ratelimit-reset"),
+        &|| error?.told_wait(),
+        &|| reset_of_error(headers, now).filter(|_| is_limit),
+    ];
+    let mut over = None;
+    for hint in places.into_iter().filter_map(|place| place()) {
+        if !hint.is_zero() {
+            return Some(hint.min(LONGEST_RESET));
+        }
+        over = Some(hint);
+    }
+    over
 }
 
 /// Those of a response's headers that an error in its body is read with: an open stream keeps no others.
@@ -43,39 +55,27 @@ pub(crate) fn headers_of_errors(headers: &HeaderMap) -> HeaderMap {
     kept
 }
 
-fn seconds_or_date(text: &str, now: SystemTime) -> Option<Duration> {
-    seconds(text).or_else(|| {
-        let date = httpdate::parse_http_date(text.trim()).ok()?;
-        // A date that has passed means now.
-        Some(date.duration_since(now).unwrap_or_default())
-    })
+fn milliseconds(text: &str) -> Option<Duration> {
+    seconds(text.trim().parse::<f64>().ok()? / 1000.0)
 }
 
-fn seconds(text: &str) -> Option<Duration> {
-    duration(text.trim().parse().ok()?)
-}
-
-fn duration(seconds: f64) -> Option<Duration> {
-    if seconds > LONGEST_HINT.as_secs_f64() {
-        return Some(LONGEST_HINT);
+fn seconds(seconds: f64) -> Option<Duration> {
+    if seconds > LONGEST_RESET.as_secs_f64() {
+        return Some(LONGEST_RESET);
     }
     Duration::try_from_secs_f64(seconds).ok()
 }
 
-/// An instant in Unix milliseconds.
-fn until(text: &str, now: SystemTime) -> Option<Duration> {
-    let reset = UNIX_EPOCH.checked_add(Duration::from_millis(text.trim().parse().ok()?))?;
-    Some(reset.duration_since(now).unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use super::*;
 
     fn from_header(name: &'static str, value: &'static str) -> Option<Duration> {
         let mut headers = HeaderMap::new();
         headers.insert(name, http::HeaderValue::from_static(value));
-        retry_after(&headers, None, UNIX_EPOCH + Duration::from_secs(784_111_777))
+        retry_after(&headers, None, true, UNIX_EPOCH + Duration::from_secs(784_111_777))
     }
 
     #[test]
@@ -102,8 +102,9 @@ mod tests {
             assert_eq!(from_header("retry-after", bad), None, "{bad}");
         }
         for far in ["1e300", "99999999999", "inf"] {
-            assert_eq!(from_header("retry-after", far), Some(LONGEST_HINT), "{far}");
+            assert_eq!(from_header("retry-after", far), Some(LONGEST_RESET), "{far}");
         }
-        assert_eq!(from_header("x-ratelimit-reset", "99999999999999999999"), None);
+        let far = from_header("x-ratelimit-reset", "99999999999999999999");
+        assert_eq!(far, Some(LONGEST_RESET));
     }
 }

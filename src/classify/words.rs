@@ -103,6 +103,19 @@ impl Words {
         self.has(RATES) || self.code_is(|code| code.contains("rate limit") || code.contains("throttl"))
     }
 
+    /// A code of rate limits, such as `rate_limit_exceeded`.
+    pub(super) fn have_rate_limit_code(&self) -> bool {
+        self.code_is(|code| code.contains("rate limit"))
+    }
+
+    /// The request alone is larger than a limit in time as a whole, so that no wait helps: "tokens per minute: Limit 6000, Requested 9000".
+    pub(super) fn say_above_rate_limit(&self) -> bool {
+        let limit = number_after(&self.text, " limit ");
+        let requested = number_after(&self.text, " requested ");
+        let is_above = limit.zip(requested).is_some_and(|(limit, requested)| requested > limit);
+        is_above && self.say_rate_limit()
+    }
+
     /// Neither the answer's own limit, nor a file, nor the length of a name.
     fn text_is_about_the_prompt(&self) -> bool {
         let of_answer = self.has(OF_THE_ANSWER) && !self.has(OF_THE_PROMPT);
@@ -169,6 +182,18 @@ impl Words {
 /// Whether one of these phrases, with bars between them, is in the text.
 fn has_any(text: &str, phrases: &str) -> bool {
     phrases.split('|').any(|phrase| text.contains(phrase))
+}
+
+/// The first number that follows these words at once. Its groups of digits are words of their own: `30,000` has become `30 000`.
+fn number_after(text: &str, before: &str) -> Option<u64> {
+    let digits = |word: &&str| word.bytes().all(|byte| byte.is_ascii_digit());
+    text.match_indices(before).find_map(|(at, before)| {
+        let mut words = text.get(at + before.len()..)?.split(' ');
+        let first = words.next().filter(|word| !word.is_empty()).filter(digits)?;
+        let groups = words.take_while(|word| word.len() == 3 && digits(word));
+        let number: String = std::iter::once(first).chain(groups).collect();
+        number.parse().ok()
+    })
 }
 
 /// Lower case letters and digits; whatever stands between them is one space.

@@ -84,14 +84,19 @@ where
     }
     let body = read_body(&parts, body, settings.largest_body).await?;
     let mut call = ApiRequest::from_json(shape.api, body).map_err(|error| Problem::of_request(&error))?;
+    let streaming = call.is_streaming();
     if let Some(time) = client_timeout(&parts.headers) {
-        // After that no client waits for the answer.
-        call.call_mut().limit_deadline(Instant::now() + time);
+        let (call, ends) = (call.call_mut(), Instant::now() + time);
+        // After that no client waits for the answer. Of a stream it waits for the head only.
+        if streaming {
+            call.limit_beginning(ends);
+        } else {
+            call.limit_deadline(ends);
+        }
     }
     if let Some(retries) = client_retries(&parts.headers) {
         tracing::info!(retries, "the client sends this call again");
     }
-    let streaming = call.is_streaming();
     let mut outgoing = call.into_http();
     *outgoing.headers_mut() = from_client(&parts.headers, shape.api, &settings.headers);
     // What layers in front have found out, the tenant say, stays with the call.

@@ -44,6 +44,9 @@ static FROM_CLIENT: [HeaderName; 9] = [
 /// The version of Anthropic's API: a direct upstream decides by it what a request may hold, so it goes along unchanged.
 const VERSION: &str = "anthropic-version";
 
+/// Which betas a client of Anthropic's API uses. Under the first name a direct upstream reads them, under either OpenRouter.
+const BETAS: [&str; 2] = ["anthropic-beta", "x-anthropic-beta"];
+
 /// The id of an answer as Anthropic's SDKs look for it.
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
@@ -72,7 +75,7 @@ static FROM_UPSTREAM: [HeaderName; 5] = [
 pub(super) fn from_client(headers: &HeaderMap, api: Api, more: &[HeaderName]) -> HeaderMap {
     let is_passed = |name: &HeaderName| {
         FROM_CLIENT.contains(name)
-            || (api == Api::Messages && name == VERSION)
+            || (api == Api::Messages && (name == VERSION || BETAS.contains(&name.as_str())))
             || (more.contains(name) && !SECRET.contains(name))
     };
     let mut picked = pick(headers, is_passed);
@@ -80,11 +83,13 @@ pub(super) fn from_client(headers: &HeaderMap, api: Api, more: &[HeaderName]) ->
     for name in names {
         let size: usize = picked.get_all(&name).iter().map(HeaderValue::len).sum();
         if size > longest(&name) {
-            tracing::debug!(
-                header = name.as_str(),
-                size,
-                "header of a client not passed on: it is too long"
-            );
+            let (header, most) = (name.as_str(), longest(&name));
+            // The operator counts on those that the endpoint names, the client on its betas.
+            if more.contains(&name) || BETAS.contains(&header) {
+                tracing::warn!(header, size, most, "header of a client not passed on: it is too long");
+            } else {
+                tracing::debug!(header, size, most, "header of a client not passed on: it is too long");
+            }
             picked.remove(name);
         }
     }
@@ -119,6 +124,8 @@ fn longest(name: &HeaderName) -> usize {
     match name.as_str() {
         // The least that W3C's trace context wants to see passed on.
         "tracestate" => 512,
+        // Claude Code lists a dozen betas.
+        name if BETAS.contains(&name) => 4096,
         _ => 256,
     }
 }
@@ -186,7 +193,7 @@ pub(super) fn tell_attempts(headers: &mut HeaderMap, attempts: Option<&AttemptLo
     }
 }
 
-/// How long the client's SDK waits for the whole call, as it says itself, in seconds.
+/// How long the client's SDK waits for a plain answer, or for the head of a stream, as it says itself, in seconds.
 pub(super) fn client_timeout(headers: &HeaderMap) -> Option<Duration> {
     const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
     let seconds: f64 = headers.get(&CLIENT_TIMEOUT)?.to_str().ok()?.trim().parse().ok()?;

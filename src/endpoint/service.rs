@@ -32,7 +32,7 @@ pub type OpenAiEndpoint<S> = ApiEndpoint<S>;
 /// One API over any [`ChatService`]: takes and gives plain HTTP bodies, whatever the path. [`Endpoints`](super::Endpoints) has all of them.
 ///
 /// A body with the `Content-Encoding` gzip or deflate is decompressed; any other encoding gets 415. The time that an OpenAI or Anthropic SDK
-/// gives its call (`x-stainless-timeout`, in seconds) is a deadline of the call.
+/// gives its call (`x-stainless-timeout`, in seconds) bounds a plain call, and of a streamed one the time until the answer begins.
 ///
 /// Errors come in the shape of the API and of its [`Envelope`]. A client's `Authorization`, `x-api-key` and cookies are dropped: layers in
 /// front of the endpoint authenticate callers. Each response says how many attempts it took ([`ATTEMPTS_HEADER`](super::ATTEMPTS_HEADER))
@@ -91,8 +91,8 @@ impl<S> ApiEndpoint<S> {
         self
     }
 
-    /// Passes one more of the client's headers on to the upstream, up to 256 bytes of it; a longer one is left out. It is part of a cache's key, unless `CacheLayer::ignore_header`
-    /// names it. A header with the client's key or cookies is never passed on.
+    /// Passes one more of the client's headers on to the upstream, up to 256 bytes of it, of `anthropic-beta` and `x-anthropic-beta` up to
+    /// 4 KiB; a longer one is left out with a warning. It is part of a cache's key, unless `CacheLayer::ignore_header` names it. A header with the client's key or cookies is never passed on.
     #[must_use]
     pub fn pass_header(mut self, name: HeaderName) -> Self {
         Arc::make_mut(&mut self.settings).headers.push(name);

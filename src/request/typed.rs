@@ -279,6 +279,10 @@ macro_rules! typed_request {
                 self.body.put_model(model.into());
             }
 
+            fn is_bound_to_model(&self) -> bool {
+                self.body.gives() != $crate::request::Gives::Text
+            }
+
             fn set_alternatives(&mut self, models: &[&str]) -> bool {
                 self.body.put_models(models);
                 true

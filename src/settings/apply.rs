@@ -93,6 +93,7 @@ fn candidates(mut builder: StackBuilder, settings: &Settings) -> StackBuilder {
             RequestedModelSettings::Ignored => RequestedModel::Ignored,
         })
         .fallback_on_refusal(settings.fallback_on_refusal)
+        .fallback_for_embeddings(settings.fallback_for_embeddings)
         .server_side_fallback(settings.server_side_fallback)
 }
 
@@ -169,8 +170,10 @@ fn layers(mut builder: StackBuilder, settings: &Settings) -> StackBuilder {
     if let Some(name) = &settings.require_tag {
         builder = builder.require_tag(name);
     }
+    if let Some(deadline) = &settings.deadline {
+        builder = builder.deadline(time(deadline));
+    }
     builder
-        .deadline(time(&settings.deadline))
         .response_timeout(time(&settings.response_timeout))
         .last_candidate_grace(settings.last_candidate_grace.0)
         .idle_timeout(time(&settings.idle_timeout))

@@ -44,6 +44,8 @@ pub struct Settings {
     pub requested_model: RequestedModelSettings,
     /// Whether another candidate may answer what one has refused on moderation or policy.
     pub fallback_on_refusal: bool,
+    /// Whether another model may answer a request for embeddings. If not, only the same model at another upstream does.
+    pub fallback_for_embeddings: bool,
     /// Finish reasons that count as failures. None by default.
     pub fail_on_finish_reason: Vec<FinishReasonSettings>,
     /// Whether the next candidates go along as OpenRouter's own `models` list, three in all.
@@ -52,8 +54,10 @@ pub struct Settings {
     /// reserved by its prices.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub catalogue: Option<PathBuf>,
-    /// The longest time from the start of a call to its last byte. A caller's header can only shorten it.
-    pub deadline: OrOff<Time>,
+    /// The longest time from the start of a call to its last byte. A caller's header can only shorten it. By default 3 minutes and the time for
+    /// reasoning bound the beginning of an answer; one that has begun then has 1 s for each 10 tokens of its limit, 1 hour at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<OrOff<Time>>,
     /// From the start of a streamed attempt to its first token.
     pub first_token_timeout: OrOff<Time>,
     /// From the start of a plain attempt to its whole answer.
@@ -184,10 +188,11 @@ impl Default for Settings {
             cheaper: Vec::new(),
             requested_model: RequestedModelSettings::default(),
             fallback_on_refusal: false,
+            fallback_for_embeddings: false,
             fail_on_finish_reason: Vec::new(),
             server_side_fallback: false,
             catalogue: None,
-            deadline: OrOff::On(Time::seconds(180)),
+            deadline: None,
             first_token_timeout: timeouts.first_token.into(),
             response_timeout: timeouts.response.into(),
             last_candidate_grace: timeouts.last_candidate_grace.into(),

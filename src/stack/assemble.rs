@@ -233,9 +233,11 @@ impl<R, F> Top<R, F> {
     fn of<E>(settings: &Settings, slots: &Slots<R, F, E>) -> Self {
         let tagging = TaggingLayer::new(settings.tags.clone());
         Self {
-            deadline: settings
-                .deadline
-                .map_or_else(DeadlineLayer::from_caller, DeadlineLayer::new),
+            deadline: match settings.deadline {
+                None => DeadlineLayer::from_caller(),
+                Some(limit) if settings.sets_deadline => DeadlineLayer::new(limit),
+                Some(limit) => DeadlineLayer::until_begun(limit),
+            },
             sources: Sources::of(slots),
             observe: settings.observe.clone(),
             tagging: match &settings.required_tag {
@@ -304,6 +306,7 @@ fn chain(settings: &Settings, first_upstream: &str, wrong: &mut Vec<BuildProblem
     let chain = chain
         .requested_model(settings.requested_model.clone())
         .fallback_on_refusal(settings.fallback_on_refusal)
+        .fallback_for_embeddings(settings.fallback_for_embeddings)
         .server_side(if settings.server_side { SERVER_SIDE_MODELS } else { 1 });
     match (&settings.capabilities, settings.spoken.is_empty()) {
         (Some(capabilities), true) => chain.capabilities(Arc::clone(capabilities)),

@@ -66,6 +66,7 @@ impl<R, F, E> StackBuilder<R, F, E> {
             chain: None,
             requested_model: RequestedModel::First,
             fallback_on_refusal: false,
+            fallback_for_embeddings: false,
             server_side: false,
             capabilities: None,
             admission: None,
@@ -74,6 +75,7 @@ impl<R, F, E> StackBuilder<R, F, E> {
             upstream_store: None,
             upstream_limits: None,
             deadline: Some(Duration::from_secs(180)),
+            sets_deadline: false,
             timeouts: Timeouts::default(),
             sets_first_token: false,
             attempts: DEFAULT_CAP,
@@ -189,6 +191,16 @@ impl<R, F, E> StackBuilder<R, F, E> {
     #[must_use]
     pub const fn fallback_on_refusal(mut self, moves: bool) -> Self {
         self.settings.fallback_on_refusal = moves;
+        self
+    }
+
+    /// Whether another model may answer a request for embeddings. Off by default, since its vectors are silently wrong beside those of the
+    /// first: only the same model at another upstream answers then, see
+    /// [`Chain::fallback_for_embeddings`](tower_llm_layers::fallback::Chain::fallback_for_embeddings). On, mind that the response's `model`
+    /// tells which one has answered.
+    #[must_use]
+    pub const fn fallback_for_embeddings(mut self, moves: bool) -> Self {
+        self.settings.fallback_for_embeddings = moves;
         self
     }
 

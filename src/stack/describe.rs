@@ -13,9 +13,14 @@ use super::{StackBuilder, caching, settings::Settings, slots::Slots};
 /// One line a layer, outermost first.
 pub(super) fn describe<R, F, E>(settings: &Settings, slots: &Slots<R, F, E>, chain: &Chain) -> String {
     let timeouts = &settings.timeouts;
+    let reach = if settings.sets_deadline {
+        "in all"
+    } else {
+        "and the time for reasoning until the answer begins, then 1s for each 10 tokens of its limit and 3600s at most"
+    };
     let deadline = settings
         .deadline
-        .map_or_else(String::new, |total| format!("{} in all, or ", seconds(total)));
+        .map_or_else(String::new, |limit| format!("{} {reach}, or ", seconds(limit)));
     let min_throughput = timeouts.min_throughput.map_or_else(String::new, |floor| {
         format!(", at least {} tokens in {}", floor.tokens, seconds(floor.window))
     });

@@ -55,6 +55,7 @@ pub(super) struct Settings {
     pub(super) chain: Option<Vec<Candidate>>,
     pub(super) requested_model: RequestedModel,
     pub(super) fallback_on_refusal: bool,
+    pub(super) fallback_for_embeddings: bool,
     pub(super) server_side: bool,
     pub(super) capabilities: Option<Arc<dyn Capabilities>>,
     pub(super) admission: Option<(Limits, Duration)>,
@@ -63,6 +64,8 @@ pub(super) struct Settings {
     pub(super) upstream_store: Option<Arc<dyn LimitStore>>,
     pub(super) upstream_limits: Option<(Limits, Duration)>,
     pub(super) deadline: Option<Duration>,
+    /// Whether it bounds the whole call. The default bounds the beginning of an answer.
+    pub(super) sets_deadline: bool,
     pub(super) timeouts: Timeouts,
     pub(super) sets_first_token: bool,
     pub(super) attempts: u32,
@@ -149,6 +152,7 @@ impl fmt::Debug for Settings {
             .field("cheaper", &candidates::Whole(&self.cheaper))
             .field("requested_model", &self.requested_model)
             .field("fallback_on_refusal", &self.fallback_on_refusal)
+            .field("fallback_for_embeddings", &self.fallback_for_embeddings)
             .field("server_side", &self.server_side)
             .field("has_catalogue", &self.capabilities.is_some())
             .field("admission", &self.admission)

@@ -7,11 +7,15 @@ use tower_llm_layers::timeout::MinThroughput;
 use super::StackBuilder;
 
 impl<R, F, E> StackBuilder<R, F, E> {
-    /// The longest time from the start of a call to its last byte; 180 s by default, `None` for none. A caller's
+    /// The longest time from the start of a call to its last byte; `None` for no limit. A caller's
     /// [`DEADLINE_HEADER`](tower_llm_layers::deadline::DEADLINE_HEADER) can only shorten it.
+    ///
+    /// Without this setting, 180 s and the time for reasoning bound the beginning of an answer, and one that has begun has an end of its own:
+    /// see [`DeadlineLayer::until_begun`](tower_llm_layers::deadline::DeadlineLayer::until_begun).
     #[must_use]
     pub fn deadline(mut self, deadline: impl Into<Option<Duration>>) -> Self {
         self.settings.deadline = deadline.into();
+        self.settings.sets_deadline = true;
         self
     }
 

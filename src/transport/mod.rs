@@ -8,7 +8,6 @@ mod config;
 mod connect;
 #[cfg(test)]
 mod dns_tests;
-mod limit_status;
 mod outgoing;
 mod service;
 mod trace;

@@ -20,7 +20,6 @@ use tower_service::Service;
 use super::{
     TransportBuilder, TransportError, TransportProblem, Upstream,
     clients::Clients,
-    limit_status::limit_status,
     outgoing::{headers, refused_by},
     trace::trace,
 };
@@ -33,6 +32,7 @@ use crate::{
     classify::{error_of_response, generation_id},
     dialect::Dialect,
     in_flight::InFlight,
+    limit_status::limit_status,
     sent_key::SentKey,
 };
 
@@ -159,6 +159,12 @@ impl Transport {
             .headers(self.headers_for(upstream).cloned().unwrap_or_default()))
     }
 
+    /// Whether the call goes to a provider itself, and not to a router.
+    fn is_direct(&self, call: &Call) -> bool {
+        let known = self.0.destination(call.candidate().map(Candidate::upstream));
+        known.is_some_and(|known| known.upstream.dialect() != Dialect::OpenRouter)
+    }
+
     fn headers_for(&self, upstream: &Upstream) -> Option<&HeaderMap> {
         match upstream.dialect() {
             Dialect::OpenRouter => Some(&self.0.attribution),
@@ -258,6 +264,7 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
         let mut reader = Reader::new(body.api(), body.is_streaming(), self.0.limits);
         reader.line = body.call().attempt().filter(|_| !body.is_streaming());
         let state = Arc::clone(&self.0);
+        let is_direct = self.is_direct(body.call());
         Box::pin(async move {
             let Prepared {
                 client,
@@ -280,6 +287,7 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
                 let body = read_error(body).await;
                 let id = generation_id(&parts.headers);
                 let error = error_of_response(parts.status, &parts.headers, &body);
+                let error = if is_direct { error.of_direct_upstream() } else { error };
                 return Err(error.of_generation(id).without(&key));
             }
             if is_cache_hit(&parts.headers) {

@@ -1,8 +1,10 @@
 //! Embeddings: typed, rescued, cached, and read however they are written.
 
 use tower_openrouter::{
-    ChatServiceExt, EmbeddingRequest, FailureKind,
+    ApiKey, Candidate, ChatServiceExt, EmbeddingRequest, FailureKind, Outcome, Stack,
     api::{Api, ApiRequest},
+    layers::fallback::RequestedModel,
+    transport::{Dialect, Upstream},
 };
 
 use crate::support::{
@@ -52,7 +54,7 @@ async fn vectors_are_read_as_numbers_and_as_base64_in_the_order_of_their_texts()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dead_model_is_rescued_and_a_bad_request_is_refused() {
+async fn a_dead_model_is_rescued_if_that_is_allowed_and_a_bad_request_is_refused() {
     let raw = Raw::start(|request| {
         if request.contains(FIRST) {
             return vec![head("503 Service Unavailable", "text/plain")];
@@ -61,7 +63,8 @@ async fn a_dead_model_is_rescued_and_a_bad_request_is_refused() {
     })
     .await;
     let request = EmbeddingRequest::new(FIRST, ["one"]).dimensions(1).base64();
-    let answer = raw.pair().embed(request).await.unwrap();
+    let stack = raw.builder().chain([FIRST, SECOND]).fallback_for_embeddings(true);
+    let answer = stack.build().unwrap().embed(request).await.unwrap();
     assert_eq!(answer.attempts.unwrap().attempts().len(), 2);
     let seen = raw.seen();
     assert!(
@@ -87,4 +90,77 @@ async fn a_dead_model_is_rescued_and_a_bad_request_is_refused() {
         raw.pair().complete(chat).await.unwrap_err().kind(),
         FailureKind::BadRequest
     );
+}
+
+const SMALL: &str = "openai/text-embedding-3-small";
+const LARGE: &str = "openai/text-embedding-3-large";
+
+/// An upstream whose small model is down.
+async fn without_small() -> Raw {
+    Raw::start(|request| {
+        if request.contains(SMALL) {
+            return vec![head("503 Service Unavailable", "text/plain")];
+        }
+        vec![json(), send(answer(r#"{"index":0,"embedding":[1]}"#))]
+    })
+    .await
+}
+
+/// Vectors of another model would be silently wrong beside the first one's.
+#[tokio::test(start_paused = true)]
+async fn another_model_gives_no_vectors_and_the_log_says_why() {
+    let raw = without_small().await;
+    for (requested, named) in [
+        (RequestedModel::First, SMALL),
+        // The chain's first model is the one that is meant.
+        (RequestedModel::Ignored, "demo/other"),
+        // Of none of the chain's models.
+        (RequestedModel::First, "openai/text-embedding-3-small:nitro"),
+    ] {
+        let stack = raw.builder().chain([SMALL, LARGE]).requested_model(requested);
+        let request = EmbeddingRequest::new(named, ["one"]);
+        let error = stack.build().unwrap().embed(request).await.unwrap_err();
+        assert_eq!(error.kind(), FailureKind::Overloaded, "{named}");
+        let lines = error.attempts().unwrap().attempts();
+        let skipped = lines.iter().find(|line| line.outcome == Outcome::Skipped).unwrap();
+        assert_eq!(skipped.candidate.as_ref().unwrap().model(), LARGE);
+        assert!(
+            skipped.summary.as_deref().unwrap().contains("not comparable"),
+            "{skipped:?}"
+        );
+    }
+    assert!(!raw.seen().iter().any(|request| request.contains(LARGE)));
+    // A chat may still move.
+    let chat = tower_openrouter::ChatRequest::user("Hi").model(SMALL);
+    let _error = raw
+        .builder()
+        .chain([SMALL, LARGE])
+        .build()
+        .unwrap()
+        .complete(chat)
+        .await;
+    assert!(raw.seen().iter().any(|request| request.contains(LARGE)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_model_at_another_upstream_gives_the_vectors() {
+    let (router, direct) = (without_small().await, without_small().await);
+    let stack = Stack::builder()
+        .upstream(router.upstream(), ApiKey::new("sk-s3cr3t").unwrap())
+        .upstream(
+            Upstream::new("openai", direct.url(), Dialect::OpenAi).unwrap(),
+            ApiKey::new("sk-s3cr3t").unwrap(),
+        )
+        .attempts_per_candidate(1)
+        .chain([
+            Candidate::new("openrouter", SMALL).unwrap(),
+            Candidate::new("openrouter", LARGE).unwrap(),
+            Candidate::new("openai", "text-embedding-3-small").unwrap(),
+        ])
+        .build()
+        .unwrap();
+    let answer = stack.embed(EmbeddingRequest::new(SMALL, ["one"])).await.unwrap();
+    let log = answer.attempts.unwrap();
+    assert_eq!(log.answered_by().unwrap().upstream(), "openai");
+    assert_eq!((router.seen().len(), direct.seen().len()), (1, 1));
 }

@@ -47,6 +47,7 @@ const ROWS: &[Row] = &[
     ("cheaper", "cheaper = @", ["['c/d']", "['c/d', 'e/f']"], Built),
     ("requested_model", "requested_model = @", ["'first'", "'ignored'"], Built),
     ("fallback_on_refusal", "fallback_on_refusal = @", ["false", "true"], Built),
+    ("fallback_for_embeddings", "fallback_for_embeddings = @", ["false", "true"], Built),
     ("fail_on_finish_reason[].reason", "fail_on_finish_reason = [{ reason = @, kind = 'malformed' }]", ["'length'", "'tool_calls'"], Built),
     ("fail_on_finish_reason[].kind", "fail_on_finish_reason = [{ reason = 'length', kind = @ }]", ["'malformed'", "'content_filtered'"], Built),
     ("server_side_fallback", "server_side_fallback = @", ["false", "true"], Built),

@@ -272,7 +272,7 @@ fn json_is_read_as_toml_is() {
     }"#;
     let (one, other) = (Settings::from_toml(toml).unwrap(), Settings::from_json(json).unwrap());
     assert_eq!(one, other);
-    assert_eq!(one.deadline, OrOff::Off);
+    assert_eq!(one.deadline, Some(OrOff::Off));
     assert_eq!((&*one.chain[0].upstream, &*one.chain[0].model), ("openai", "gpt-5"));
     // What is written is read as it was.
     let written = serde_json::to_string(&one).unwrap();

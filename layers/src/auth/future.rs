@@ -2,12 +2,13 @@
 
 use std::{
     fmt,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use http::{HeaderValue, Request, Response, header::AUTHORIZATION};
 
-use super::{KeyFuture, pool::Taken};
+use super::{ApiKey, KeyFuture, KeyProvider, pool::Taken, slot::Use};
 use crate::{
     Failure, FailureKind, LayerError, LlmRequest, Scope,
     call::Preparing,
@@ -17,16 +18,21 @@ use crate::{
 /// A provider fetches its key.
 pub struct Fetching {
     key: KeyFuture,
+    provider: Arc<dyn KeyProvider>,
     upstream: String,
 }
 
 impl Fetching {
     /// If it is dropped before the key is there, nothing was sent.
-    pub(super) fn new<R: LlmRequest>(key: KeyFuture, upstream: String, request: &R) -> Self {
+    pub(super) fn new<R: LlmRequest>(provider: &Arc<dyn KeyProvider>, upstream: String, request: &R) -> Self {
         if let Some(attempt) = request.call().attempt() {
             attempt.prepares(Preparing::Key);
         }
-        Self { key, upstream }
+        Self {
+            key: provider.key(&upstream),
+            provider: Arc::clone(provider),
+            upstream,
+        }
     }
 }
 
@@ -49,10 +55,17 @@ where
         Poll::Ready(match ready!(self.key.as_mut().poll(cx)) {
             Ok(key) => {
                 put(request, key.header().clone());
-                if let Some(attempt) = request.body().call().attempt() {
+                let call = request.body().call();
+                if let Some(attempt) = call.attempt() {
                     attempt.sent();
                 }
-                Ok(Used(None))
+                let provided = Provided {
+                    key,
+                    provider: Arc::clone(&self.provider),
+                    upstream: std::mem::take(&mut self.upstream),
+                    is_second: call.has_failed_in_turn(FailureKind::Auth),
+                };
+                Ok(Used(Learner::Provider(Box::new(provided))))
             }
             Err(reason) => Err(refused(no_key(Some(&self.upstream), reason, None))),
         })
@@ -79,13 +92,31 @@ pub(super) fn refused<E: Failure + From<LayerError>>(error: LayerError) -> E {
     error
 }
 
-/// The key of a pool that an attempt uses, for a candidate of this quota. Of any other key nothing is learned.
-pub struct Used(pub(super) Option<(Taken, u64)>);
+/// The key that an attempt uses.
+pub struct Used(pub(super) Learner);
+
+/// What learns of a key from how the attempt ends.
+pub(super) enum Learner {
+    Nothing,
+    /// Its pool, for this use.
+    Pool(Taken, Use),
+    /// The provider that has returned it.
+    Provider(Box<Provided>),
+}
+
+/// A key of a provider.
+pub(super) struct Provided {
+    key: ApiKey,
+    provider: Arc<dyn KeyProvider>,
+    upstream: String,
+    /// An attempt before it on this candidate had its key rejected.
+    is_second: bool,
+}
 
 impl fmt::Debug for Used {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Used")
-            .field("is_pooled", &self.0.is_some())
+            .field("is_pooled", &matches!(self.0, Learner::Pool(..)))
             .finish_non_exhaustive()
     }
 }
@@ -97,23 +128,52 @@ impl<B, E: Failure> Respond<Response<B>, E> for Used {
 
     #[inline]
     fn respond(self, mut result: Result<Response<B>, E>) -> Result<Self::Response, E> {
-        if let Some((taken, quota)) = self.0 {
-            report(taken, quota, &mut result);
+        match self.0 {
+            Learner::Nothing => {}
+            Learner::Pool(taken, of) => report(taken, of, &mut result),
+            Learner::Provider(provided) => {
+                if let Err(error) = &mut result {
+                    provided.report(error);
+                }
+            }
         }
         result
     }
 }
 
+impl Provided {
+    /// Tells the provider of a rejection. A fresh key is tried once.
+    fn report<E: Failure>(&self, error: &mut E) {
+        if error.kind() != FailureKind::Auth {
+            return;
+        }
+        let another = self.provider.rejected(&self.upstream, &self.key) && !self.is_second;
+        tracing::warn!(upstream = self.upstream, another, "key of the provider rejected");
+        if another {
+            error.marks_mut().set_other_key(true);
+        }
+    }
+}
+
 /// Tells the pool how its key fared, and the error whether another one is left.
-fn report<T, E: Failure>(taken: Taken, quota: u64, result: &mut Result<T, E>) {
+fn report<T, E: Failure>(taken: Taken, of: Use, result: &mut Result<T, E>) {
     let Err(error) = result else { return taken.accepted() };
     let hint = error.retry_after();
+    let [candidate, quota] = of;
     let another = match (error.kind(), error.scope()) {
         (FailureKind::Auth, _) => taken.rejected(),
         (FailureKind::RateLimited | FailureKind::InsufficientFunds, Scope::Upstream) => taken.throttled(hint),
         (FailureKind::QuotaExhausted, Scope::Upstream) => taken.exhausted(hint, None),
         // Another key may be another account's, with a quota of its own.
         (FailureKind::QuotaExhausted, Scope::Pool) => taken.exhausted(hint, Some(quota)),
+        (FailureKind::RateLimited, scope) if error.limits_key() => {
+            let of = if scope == Scope::Pool { quota } else { candidate };
+            // If every key has met the limit, it is the candidate that is paused.
+            if !taken.limited(hint, of) {
+                return;
+            }
+            true
+        }
         _ => return,
     };
     tracing::warn!(kind = error.kind().as_str(), another, "key rests");

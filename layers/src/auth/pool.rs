@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{
     ApiKey, KeyError,
-    slot::{Fitness, Slot},
+    slot::{Fitness, Slot, Use},
 };
 
 /// What is known of one key of a pool.
@@ -30,7 +30,8 @@ pub enum KeyState {
 ///
 /// A key that the upstream rejects rests for 30 s, twice as long after each further rejection, up to 15 minutes; then one attempt probes it.
 /// One that is rate limited rests until the upstream's hint, with one probe a minute; one that is out of quota until its reset, with one
-/// probe an hour. If the upstream has rejected all keys, the least recently rejected one is used.
+/// probe an hour. A rate limit that counts for one candidate or its pool alone keeps the key for all others; if every key has met it, the one
+/// that is looked at first is used, and the candidate is paused. If the upstream has rejected all keys, the least recently rejected one is used.
 ///
 /// ```
 /// use tower_llm_layers::auth::{ApiKey, KeyPool, KeyState};
@@ -63,6 +64,7 @@ pub(super) struct Taken {
     /// How often it had been rejected by then.
     rejections: u32,
     is_probe: bool,
+    of: Use,
 }
 
 impl KeyPool {
@@ -118,8 +120,8 @@ impl KeyPool {
         self.lock().slots.get_mut(index).map(Slot::revive).is_some()
     }
 
-    /// The next key for a candidate of this quota (see [`Candidate::pool`](crate::Candidate::pool)), or how long until there is one.
-    pub(super) fn take(&self, quota: u64) -> Result<(ApiKey, Taken), Duration> {
+    /// The next key for this use, or how long until there is one.
+    pub(super) fn take(&self, of: Use) -> Result<(ApiKey, Taken), Duration> {
         let mut pool = self.lock();
         let count = pool.slots.len();
         // The clock is read only if the upstream has said something of a key.
@@ -128,16 +130,20 @@ impl KeyPool {
         let mut soonest = Duration::MAX;
         let mut least_recent: Option<(Instant, usize)> = None;
         let mut any_throttled = false;
+        let mut avoided: Option<(Duration, usize)> = None;
         for index in (pool.next..count).chain(0..pool.next.min(count)) {
             let Some(slot) = pool.slots.get_mut(index) else {
                 continue;
             };
-            match slot.fitness(quota, || *now.get_or_insert_with(Instant::now)) {
+            match slot.fitness(of, || *now.get_or_insert_with(Instant::now)) {
                 Fitness::Fit => chosen = Some((index, false)),
                 Fitness::ProbeDue => chosen = Some((index, true)),
                 Fitness::RateLimited(left) => {
                     any_throttled = true;
                     soonest = soonest.min(left);
+                }
+                Fitness::Avoided(left) => {
+                    avoided = Some(avoided.map_or((left, index), |known| known.min((left, index))));
                 }
                 Fitness::Rejected(at, left) => {
                     soonest = soonest.min(left);
@@ -150,11 +156,13 @@ impl KeyPool {
         }
         // The upstream may have rejected all of them by mistake.
         let rejected = least_recent.filter(|_| !any_throttled).map(|(_, index)| (index, true));
-        let (index, is_probe) = chosen.or(rejected).ok_or(soonest)?;
+        // Whether a candidate that every key is limited for is called at all, its pause decides.
+        let avoided = avoided.map(|(_, index)| (index, true));
+        let (index, is_probe) = chosen.or(avoided).or(rejected).ok_or(soonest)?;
         pool.next = (index + 1).checked_rem(count).unwrap_or_default();
         let slot = pool.slots.get_mut(index).ok_or(soonest)?;
         if let Some(now) = now.filter(|_| is_probe) {
-            slot.lease(now);
+            slot.lease(of, now);
         }
         let taken = Taken {
             pool: self.clone(),
@@ -162,6 +170,7 @@ impl KeyPool {
             number: slot.number,
             rejections: slot.rejections(),
             is_probe,
+            of,
         };
         Ok((slot.key.clone(), taken))
     }
@@ -182,32 +191,43 @@ impl Taken {
     /// The upstream rejected it. Whether another key is usable.
     pub(super) fn rejected(self) -> bool {
         let rejections = self.rejections;
-        self.note(|slot, now| slot.rejected(rejections, now), 0)
+        self.note(|slot, now| slot.rejected(rejections, now), true)
     }
 
     /// It was rate limited, for everything. Whether another key is usable.
     pub(super) fn throttled(self, hint: Option<Duration>) -> bool {
-        self.note(|slot, now| slot.throttled(hint, now), 0)
+        self.note(|slot, now| slot.throttled(hint, now), true)
+    }
+
+    /// It was rate limited, for this candidate or pool. Whether another key is not.
+    pub(super) fn limited(self, hint: Option<Duration>, of: u64) -> bool {
+        self.note(|slot, now| slot.limited(hint, of, now), false)
     }
 
     /// Its quota is exhausted: of everything, or of what this pool of models is paid from. Whether another key is usable for that.
     pub(super) fn exhausted(self, hint: Option<Duration>, quota: Option<u64>) -> bool {
-        self.note(|slot, now| slot.exhausted(hint, quota, now), quota.unwrap_or_default())
+        self.note(|slot, now| slot.exhausted(hint, quota, now), true)
     }
 
     /// The upstream accepted it.
     pub(super) fn accepted(mut self) {
         if std::mem::take(&mut self.is_probe) {
-            self.change(|slot, _| slot.revive());
+            let of = self.of;
+            self.change(|slot, _| slot.accepted(of));
         }
     }
 
-    fn note(mut self, note: impl FnOnce(&mut Slot, Instant), quota: u64) -> bool {
+    /// `or_avoided`: whether a key counts as usable that is limited for the same use.
+    fn note(mut self, note: impl FnOnce(&mut Slot, Instant), or_avoided: bool) -> bool {
         self.is_probe = false;
         self.change(note);
         let (mut pool, now) = (self.pool.lock(), Instant::now());
         let mut others = pool.slots.iter_mut();
-        others.any(|slot| matches!(slot.fitness(quota, || now), Fitness::Fit | Fitness::ProbeDue))
+        others.any(|slot| match slot.fitness(self.of, || now) {
+            Fitness::Fit | Fitness::ProbeDue => true,
+            Fitness::Avoided(_) => or_avoided,
+            Fitness::RateLimited(_) | Fitness::Rejected(..) => false,
+        })
     }
 
     fn change(&self, change: impl FnOnce(&mut Slot, Instant)) {
@@ -222,7 +242,8 @@ impl Taken {
 impl Drop for Taken {
     fn drop(&mut self) {
         if self.is_probe {
-            self.change(Slot::give_back);
+            let of = self.of;
+            self.change(|slot, now| slot.give_back(of, now));
         }
     }
 }

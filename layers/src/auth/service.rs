@@ -7,7 +7,7 @@ use tower_service::Service;
 
 use super::{
     AuthFuture, KeySource, Keys,
-    future::{Fetching, Used, no_key, put, refused},
+    future::{Fetching, Learner, Used, no_key, put, refused},
 };
 use crate::{
     Call, Candidate, Failure, LayerError, LlmRequest,
@@ -51,12 +51,13 @@ where
         }
         let upstream = call.candidate().map(Candidate::upstream);
         let (key, used) = match self.keys.of(upstream) {
-            Some(KeySource::Static(key)) => (Some(key.header().clone()), Used(None)),
-            Some(KeySource::None) => (None, Used(None)),
+            Some(KeySource::Static(key)) => (Some(key.header().clone()), Used(Learner::Nothing)),
+            Some(KeySource::None) => (None, Used(Learner::Nothing)),
             Some(KeySource::Pool(pool)) => {
-                let quota = call.candidate().map_or(0, Candidate::quota_hash);
-                match pool.take(quota) {
-                    Ok((key, taken)) => (Some(key.header().clone()), Used(Some((taken, quota)))),
+                let candidate = call.candidate();
+                let of = candidate.map_or([0; 2], |candidate| [candidate.own_hash(), candidate.quota_hash()]);
+                match pool.take(of) {
+                    Ok((key, taken)) => (Some(key.header().clone()), Used(Learner::Pool(taken, of))),
                     Err(rest) => {
                         let reason = format!(
                             "every key of the pool is rate limited or out of quota; one is tried again in {}: wait, or add a key",
@@ -68,7 +69,7 @@ where
             }
             Some(KeySource::Provider(provider)) => {
                 let name = upstream.unwrap_or("upstream").to_owned();
-                let fetching = Fetching::new(provider.key(&name), name, request.body());
+                let fetching = Fetching::new(provider, name, request.body());
                 request.headers_mut().remove(AUTHORIZATION);
                 return AuthFuture::waiting(&mut self.inner, request, fetching);
             }

@@ -19,17 +19,28 @@ const QUOTA_PROBE: Duration = Duration::from_secs(60 * 60);
 const FIRST_REJECTION: Duration = Duration::from_secs(30);
 /// And at most.
 const LONGEST_REJECTION: Duration = Duration::from_secs(15 * 60);
-/// Pools of models that a key is remembered to be out of quota for. Beyond them, the one that ends first is forgotten.
-const MOST_QUOTAS: usize = 16;
+/// Candidates and pools that a key is remembered to be limited for. Beyond them, the one that ends first is forgotten.
+const MOST_APART: usize = 64;
+
+/// What an attempt uses a key for: the hashes of its candidate and of its pool.
+pub(super) type Use = [u64; 2];
 
 pub(super) struct Slot {
     pub(super) key: ApiKey,
     /// No other key of the pool has it, those before it in the same place included.
     pub(super) number: u64,
     throttled: Option<Rest>,
-    /// The pools of models that it has no quota for.
-    quotas: Vec<(u64, Rest)>,
+    /// What it is limited for alone.
+    apart: Vec<Apart>,
     rejected: Option<Rejection>,
+}
+
+/// One candidate or pool that a key rests for.
+struct Apart {
+    of: u64,
+    rest: Rest,
+    /// Out of quota, and not rate limited.
+    is_quota: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -46,6 +57,8 @@ pub(super) enum Fitness {
     ProbeDue,
     /// Not before this long.
     RateLimited(Duration),
+    /// Rate limited for this use for so long: any other key is better.
+    Avoided(Duration),
     /// Rejected then, and not probed before this long.
     Rejected(Instant, Duration),
 }
@@ -56,7 +69,7 @@ impl Slot {
             key,
             number,
             throttled: None,
-            quotas: Vec::new(),
+            apart: Vec::new(),
             rejected: None,
         }
     }
@@ -66,8 +79,14 @@ impl Slot {
     }
 
     pub(super) fn revive(&mut self) {
+        self.apart.clear();
+        self.accepted([0; 2]);
+    }
+
+    /// The upstream accepted it for this use.
+    pub(super) fn accepted(&mut self, of: Use) {
         self.throttled = None;
-        self.quotas.clear();
+        self.apart.retain(|apart| !of.contains(&apart.of));
         self.rejected = None;
     }
 
@@ -75,28 +94,34 @@ impl Slot {
         self.rejected.map_or(0, |rejected| rejected.times)
     }
 
-    pub(super) fn fitness(&mut self, quota: u64, now: impl FnOnce() -> Instant) -> Fitness {
-        if self.throttled.is_none() && self.quotas.is_empty() && self.rejected.is_none() {
+    pub(super) fn fitness(&mut self, of: Use, now: impl FnOnce() -> Instant) -> Fitness {
+        if self.throttled.is_none() && self.apart.is_empty() && self.rejected.is_none() {
             return Fitness::Fit;
         }
         let now = now();
         self.throttled = self.throttled.filter(|rest| rest.standing(now) != Standing::Over);
-        self.quotas.retain(|(_, rest)| rest.standing(now) != Standing::Over);
+        self.apart.retain(|apart| apart.rest.standing(now) != Standing::Over);
         let rejected = self.rejected.map(|rejected| (rejected.rest.standing(now), rejected.at));
         if let Some((Standing::Resting(left), at)) = rejected {
             return Fitness::Rejected(at, left);
         }
-        let own = self.quotas.iter().find(|(of, _)| *of == quota).map(|(_, rest)| rest);
-        let rests = self.throttled.iter().chain(own);
-        let left = rests.filter_map(|rest| match rest.standing(now) {
+        let left = |rest: &Rest| match rest.standing(now) {
             Standing::Resting(left) => Some(left),
             Standing::Over | Standing::ProbeDue => None,
-        });
-        match (left.max(), rejected, self.throttled.as_ref().or(own)) {
-            (Some(left), ..) => Fitness::RateLimited(left),
-            (None, None, None) => Fitness::Fit,
-            (None, ..) => Fitness::ProbeDue,
+        };
+        let own = |is_quota: bool| {
+            let own = self.apart.iter().filter(move |apart| of.contains(&apart.of));
+            own.filter(move |apart| apart.is_quota == is_quota)
+                .map(|apart| &apart.rest)
+        };
+        if let Some(left) = self.throttled.iter().chain(own(true)).filter_map(left).max() {
+            return Fitness::RateLimited(left);
         }
+        if let Some(left) = own(false).filter_map(left).max() {
+            return Fitness::Avoided(left);
+        }
+        let is_clear = rejected.is_none() && self.throttled.is_none() && own(true).chain(own(false)).next().is_none();
+        if is_clear { Fitness::Fit } else { Fitness::ProbeDue }
     }
 
     pub(super) fn state(&self, now: Instant) -> KeyState {
@@ -109,22 +134,20 @@ impl Slot {
         }
     }
 
-    /// A probe begins.
-    pub(super) fn lease(&mut self, now: Instant) {
-        let quotas = self.quotas.iter_mut().map(|(_, rest)| rest);
-        let rests = self.throttled.iter_mut().chain(quotas);
-        rests
-            .chain(self.rejected.as_mut().map(|rejected| &mut rejected.rest))
-            .for_each(|rest| rest.lease(now));
+    /// A probe for this use begins.
+    pub(super) fn lease(&mut self, of: Use, now: Instant) {
+        self.rests(of).for_each(|rest| rest.lease(now));
     }
 
-    /// A probe has learned nothing.
-    pub(super) fn give_back(&mut self, now: Instant) {
-        let quotas = self.quotas.iter_mut().map(|(_, rest)| rest);
-        let rests = self.throttled.iter_mut().chain(quotas);
-        rests
-            .chain(self.rejected.as_mut().map(|rejected| &mut rejected.rest))
-            .for_each(|rest| rest.give_back(now));
+    /// A probe for this use has learned nothing.
+    pub(super) fn give_back(&mut self, of: Use, now: Instant) {
+        self.rests(of).for_each(|rest| rest.give_back(now));
+    }
+
+    fn rests(&mut self, of: Use) -> impl Iterator<Item = &mut Rest> {
+        let own = self.apart.iter_mut().filter(move |apart| of.contains(&apart.of));
+        let rests = self.throttled.iter_mut().chain(own.map(|apart| &mut apart.rest));
+        rests.chain(self.rejected.as_mut().map(|rejected| &mut rejected.rest))
     }
 
     /// It was rejected, says an attempt that began after so many rejections. Those that were under way together count once.
@@ -150,12 +173,22 @@ impl Slot {
             put(&mut self.throttled, rest);
             return;
         };
-        self.quotas.retain(|(of, _)| *of != quota);
-        if self.quotas.len() >= MOST_QUOTAS {
-            self.quotas.sort_by_key(|(_, rest)| rest.until());
-            self.quotas.remove(0);
+        self.rest_apart(quota, rest, true);
+    }
+
+    /// It was rate limited for this candidate or pool alone.
+    pub(super) fn limited(&mut self, hint: Option<Duration>, of: u64, now: Instant) {
+        let hint = hint.filter(|hint| !hint.is_zero());
+        self.rest_apart(of, Rest::new(now, hint, PROBE), false);
+    }
+
+    fn rest_apart(&mut self, of: u64, rest: Rest, is_quota: bool) {
+        self.apart.retain(|apart| apart.of != of);
+        if self.apart.len() >= MOST_APART {
+            self.apart.sort_by_key(|apart| apart.rest.next_look());
+            self.apart.remove(0);
         }
-        self.quotas.push((quota, rest));
+        self.apart.push(Apart { of, rest, is_quota });
     }
 }
 

@@ -11,6 +11,32 @@ pub type KeyFuture = Pin<Box<dyn Future<Output = Result<ApiKey, String>> + Send>
 pub trait KeyProvider: Send + Sync {
     /// The key for this upstream.
     fn key(&self, upstream: &str) -> KeyFuture;
+
+    /// The upstream has rejected this key: a provider that caches forgets it. Whether [`key`](Self::key) may return another one now: then the
+    /// attempt is repeated once with that, within the call's caps.
+    ///
+    /// ```
+    /// use std::sync::Mutex;
+    /// use tower_llm_layers::auth::{ApiKey, KeyFuture, KeyProvider};
+    ///
+    /// struct Cached(Mutex<Option<ApiKey>>);
+    ///
+    /// impl KeyProvider for Cached {
+    ///     fn key(&self, _: &str) -> KeyFuture {
+    ///         let cached = self.0.lock().ok().and_then(|cached| cached.clone());
+    ///         // In earnest it is fetched from a vault, and kept.
+    ///         Box::pin(async { cached.map_or_else(|| ApiKey::new("sk-fresh").map_err(|error| error.to_string()), Ok) })
+    ///     }
+    ///
+    ///     fn rejected(&self, _: &str, _: &ApiKey) -> bool {
+    ///         self.0.lock().is_ok_and(|mut cached| cached.take().is_some())
+    ///     }
+    /// }
+    /// ```
+    fn rejected(&self, upstream: &str, key: &ApiKey) -> bool {
+        let _ = (upstream, key);
+        false
+    }
 }
 
 impl<F> KeyProvider for F

@@ -133,6 +133,13 @@ impl Call {
         state.is_some_and(|state| state.find_in_turn(turn, |line| line.outcome == Outcome::Waiting))
     }
 
+    /// Whether an attempt of this turn has failed so.
+    #[cfg(feature = "auth")]
+    pub(crate) fn has_failed_in_turn(&self, kind: crate::FailureKind) -> bool {
+        let state = self.log.as_ref();
+        state.is_some_and(|state| state.find_in_turn(self.turn.number, |line| line.outcome == Outcome::Failed(kind)))
+    }
+
     /// Whether an attempt of this turn was sent; `None` if the call has no attempts at all.
     pub(crate) fn was_sent_in(&self, turn: u32) -> Option<bool> {
         let state = self.log.as_ref().filter(|state| state.has_attempts())?;

@@ -10,6 +10,8 @@ use super::{CacheMode, Call, Candidate, Priority, Route, Tags, TimeoutOverrides}
 #[derive(Debug, Clone)]
 pub(super) struct Options {
     pub(super) deadline: Option<Instant>,
+    /// When the answer must have begun, if that is before the deadline.
+    begins_by: Option<Instant>,
     pub(super) attempt_limit: Option<u32>,
     tags: Tags,
     account: Route,
@@ -22,6 +24,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             deadline: None,
+            begins_by: None,
             attempt_limit: None,
             tags: Tags::default(),
             account: Route::FREE,
@@ -49,17 +52,43 @@ impl Call {
         }
     }
 
+    /// When the answer must have begun: by the deadline, or before it if [that is limited](Self::limit_beginning). A call that continues an
+    /// interrupted answer has the time until the deadline.
+    #[must_use]
+    pub fn begins_by(&self) -> Option<Instant> {
+        let times = self.options.begins_by.into_iter().chain(self.options.deadline);
+        times.min()
+    }
+
+    /// Brings forward the instant by which the answer must have begun; a later one than the present one changes nothing. A plain answer begins
+    /// when it is whole.
+    pub fn limit_beginning(&mut self, instant: Instant) {
+        let known = self.options.begins_by;
+        self.options.begins_by = Some(known.map_or(instant, |known| known.min(instant)));
+    }
+
+    /// The answer has begun: what is called from now on continues it.
+    pub(super) const fn has_begun(&mut self) {
+        self.options.begins_by = None;
+    }
+
+    /// Whether the deadline has passed.
+    pub(crate) fn is_over(&self) -> bool {
+        let deadline = self.options.deadline;
+        deadline.is_some_and(|deadline| deadline <= crate::util::now())
+    }
+
     /// The deadline, also if a layer further in has set it since: for a layer outside of that one.
     pub(crate) fn known_deadline(&self) -> Option<Instant> {
         let set = self.log.as_ref().and_then(|state| state.deadline());
         set.or(self.options.deadline)
     }
 
-    /// Time left until the deadline; `None` without one.
+    /// Time left until the answer must [have begun](Self::begins_by); `None` without a limit.
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {
-        let deadline = self.options.deadline?;
-        Some(deadline.saturating_duration_since(crate::util::now()))
+        let instant = self.begins_by()?;
+        Some(instant.saturating_duration_since(crate::util::now()))
     }
 
     /// Lowers the cap on attempts for this call alone: retries, fallbacks, hedges and resumes together.

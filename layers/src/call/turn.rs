@@ -151,6 +151,7 @@ impl Call {
     /// Makes this the copy that resumes an answer.
     pub(crate) fn resume(&mut self, continuation: Arc<Continuation>) {
         self.turn.continuation = Some(continuation);
+        self.has_begun();
     }
 
     /// Gives this copy to a candidate. The number finds the attempts that come of it, while they run and after. `takes_prefill`: whether the

@@ -73,7 +73,7 @@ impl Patience {
         }
     }
 
-    /// When it waits no more, `deadline` being the call's.
+    /// When it waits no more; by the deadline the answer must have begun.
     fn until(&mut self, deadline: Option<Instant>) -> Instant {
         let limit = self.limit;
         *self.until.get_or_insert_with(|| {
@@ -106,7 +106,7 @@ impl Patience {
         if self.limit.is_zero() {
             return budgets.reserve(ask);
         }
-        let until = self.until(request.call().deadline());
+        let until = self.until(request.call().begins_by());
         let decision = budgets.reserve_in_turn(ask, until);
         if matches!(decision, Decision::Later(_)) && budgets.serves_in_turn() {
             self.in_turn.get_or_insert_with(Instant::now);
@@ -114,7 +114,7 @@ impl Patience {
         decision
     }
 
-    /// What follows from a refusal, `deadline` being the call's.
+    /// What follows from a refusal; by the deadline the answer must have begun.
     pub(super) fn after(&mut self, refusal: &Refusal, deadline: Option<Instant>) -> Next {
         if refusal.is_reserved() && !self.limit.is_zero() {
             let until = self.until(deadline);

@@ -12,6 +12,9 @@ use tokio::time::Instant;
 use super::DeadlineBody;
 use crate::{AttemptLog, Failure, LayerError, Phase, protocol::publish, util::Alarm};
 
+/// An instant, and how long after the call's start that is.
+type Clock = Option<(Instant, Duration)>;
+
 /// The future of [`Deadline`](super::Deadline).
 #[pin_project]
 #[derive(Debug)]
@@ -20,7 +23,10 @@ pub struct DeadlineFuture<F, E> {
     state: State<F, E>,
     /// Made when it first has to wait.
     timer: Option<Alarm>,
-    clock: Option<(Instant, Duration)>,
+    /// When the answer must have begun, and what limits it.
+    begins: Clock,
+    /// When it must have ended.
+    ends: Clock,
     opened: Option<AttemptLog>,
 }
 
@@ -34,11 +40,12 @@ enum State<F, E> {
 
 impl<F, E> DeadlineFuture<F, E> {
     #[inline]
-    pub(super) const fn started(future: F, clock: Option<(Instant, Duration)>, opened: Option<AttemptLog>) -> Self {
+    pub(super) const fn started(future: F, (begins, ends): (Clock, Clock), opened: Option<AttemptLog>) -> Self {
         Self {
             state: State::Started(future),
             timer: None,
-            clock,
+            begins,
+            ends,
             opened,
         }
     }
@@ -47,7 +54,8 @@ impl<F, E> DeadlineFuture<F, E> {
         Self {
             state: State::Refused(error),
             timer: None,
-            clock: None,
+            begins: None,
+            ends: None,
             opened,
         }
     }
@@ -78,11 +86,11 @@ where
             // The answer first, the clock second: what is ready in time wins a tie.
             if let Poll::Ready(result) = future.poll(cx) {
                 this.state.set(State::Ended);
-                let clock = *this.clock;
-                let result = result.map(|response| response.map(|body| DeadlineBody::new(body, clock)));
+                let ends = *this.ends;
+                let result = result.map(|response| response.map(|body| DeadlineBody::new(body, ends)));
                 return Poll::Ready(publish(this.opened, result));
             }
-            let Some((deadline, limit)) = *this.clock else {
+            let Some((deadline, limit)) = *this.begins else {
                 return Poll::Pending;
             };
             let timer = this.timer.get_or_insert_with(|| Alarm::at(deadline));

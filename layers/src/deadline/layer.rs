@@ -3,7 +3,7 @@ use std::time::Duration;
 use http::HeaderName;
 use tower_layer::Layer;
 
-use super::Deadline;
+use super::{Deadline, limits::Own};
 
 /// The header in which a caller may say how much time is left.
 pub const DEADLINE_HEADER: HeaderName = HeaderName::from_static("x-request-timeout-ms");
@@ -11,7 +11,7 @@ pub const DEADLINE_HEADER: HeaderName = HeaderName::from_static("x-request-timeo
 /// Gives a call one deadline. See the [module](super).
 #[derive(Debug, Clone)]
 pub struct DeadlineLayer {
-    pub(super) total: Option<Duration>,
+    pub(super) own: Own,
     pub(super) header: Option<HeaderName>,
 }
 
@@ -20,7 +20,19 @@ impl DeadlineLayer {
     #[must_use]
     pub const fn new(total: Duration) -> Self {
         Self {
-            total: Some(total),
+            own: Own::Whole(total),
+            header: Some(DEADLINE_HEADER),
+        }
+    }
+
+    /// At most `limit` until the answer begins, and as long on top as the request has the model
+    /// [reason](crate::LlmRequest::reasoning_time). An answer that has begun has one more second for each 10 tokens of
+    /// [its limit](crate::LlmRequest::max_tokens), an hour at most, and an hour without a limit: a stream that flows is not cut, and one that
+    /// does not has an end. No longer than the caller's header says.
+    #[must_use]
+    pub const fn until_begun(limit: Duration) -> Self {
+        Self {
+            own: Own::Beginning(limit),
             header: Some(DEADLINE_HEADER),
         }
     }
@@ -29,7 +41,7 @@ impl DeadlineLayer {
     #[must_use]
     pub const fn from_caller() -> Self {
         Self {
-            total: None,
+            own: Own::None,
             header: Some(DEADLINE_HEADER),
         }
     }
@@ -48,7 +60,7 @@ impl<S> Layer<S> for DeadlineLayer {
     fn layer(&self, inner: S) -> Self::Service {
         Deadline {
             inner,
-            total: self.total,
+            own: self.own,
             header: self.header.clone(),
         }
     }

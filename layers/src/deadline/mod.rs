@@ -4,6 +4,9 @@
 //! [`Call::deadline`](crate::Call::deadline) and never wait past it. The deadline is the earliest of the layer's own limit,
 //! the caller's header, and one set on the request before.
 //!
+//! [`DeadlineLayer::until_begun`] bounds the beginning of an answer instead: then one that has begun has an end of its own, later the longer it
+//! may be.
+//!
 //! The header holds the time that is left: milliseconds (`30000`, `30000ms`) or seconds (`30s`, `1.5s`). It can only bring the
 //! deadline forward.
 //!
@@ -48,6 +51,7 @@ mod body;
 mod future;
 mod header;
 mod layer;
+mod limits;
 mod ready;
 mod service;
 

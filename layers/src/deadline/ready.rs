@@ -6,7 +6,7 @@ use http::Request;
 use tokio::time::{Instant, timeout_at};
 use tower_service::Service;
 
-use super::{DeadlineLayer, future::elapsed, header};
+use super::{DeadlineLayer, future::elapsed, limits::Limits};
 use crate::{Failure, LayerError, LlmRequest};
 
 impl DeadlineLayer {
@@ -54,12 +54,10 @@ impl DeadlineLayer {
             return ready;
         }
         let now = Instant::now();
-        let limit = header::limit(self.total, self.header.as_ref(), request)?;
+        let limits = Limits::of(self.own, self.header.as_ref(), request)?;
         let call = request.body_mut().call_mut();
-        if let Some(deadline) = limit.and_then(|limit| now.checked_add(limit)) {
-            call.limit_deadline(deadline);
-        }
-        let deadline = call.deadline();
+        limits.set(call, now);
+        let deadline = call.begins_by();
         let ready = poll_fn(|cx| service.poll_ready(cx));
         match deadline {
             None => ready.await,

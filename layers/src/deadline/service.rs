@@ -4,34 +4,46 @@ use std::{
 };
 
 use http::{HeaderName, Request, Response};
+use tokio::time::Instant;
 use tower_service::Service;
 
-use super::{DeadlineBody, DeadlineFuture, future::elapsed, header};
+use super::{
+    DeadlineBody, DeadlineFuture,
+    future::elapsed,
+    limits::{Limits, Own},
+};
 use crate::{Failure, LayerError, LlmRequest, util::inner_accessors};
 
 /// The service of [`DeadlineLayer`](super::DeadlineLayer).
 #[derive(Debug, Clone)]
 pub struct Deadline<S> {
     pub(super) inner: S,
-    pub(super) total: Option<Duration>,
+    pub(super) own: Own,
     pub(super) header: Option<HeaderName>,
 }
 
 impl<S> Deadline<S> {
     inner_accessors!();
 
-    /// The layer's own limit.
+    /// The layer's own limit of the whole call.
     pub const fn total(&self) -> Option<Duration> {
-        self.total
+        match self.own {
+            Own::Whole(limit) => Some(limit),
+            Own::None | Own::Beginning(_) => None,
+        }
+    }
+
+    /// The layer's own limit of the time until the answer begins: see [`DeadlineLayer::until_begun`](super::DeadlineLayer::until_begun).
+    pub const fn until_begun(&self) -> Option<Duration> {
+        match self.own {
+            Own::Beginning(limit) => Some(limit),
+            Own::None | Own::Whole(_) => None,
+        }
     }
 
     /// The header in which a caller may say how much time is left.
     pub const fn header(&self) -> Option<&HeaderName> {
         self.header.as_ref()
-    }
-
-    fn limit<R>(&self, request: &Request<R>) -> Result<Option<Duration>, LayerError> {
-        header::limit(self.total, self.header.as_ref(), request)
     }
 }
 
@@ -52,22 +64,19 @@ where
 
     fn call(&mut self, mut request: Request<R>) -> Self::Future {
         let _still = crate::util::still();
-        let limit = self.limit(&request);
+        let limits = Limits::of(self.own, self.header.as_ref(), &request);
         let call = request.body_mut().call_mut();
         let now = crate::util::now();
         let opened = call.open_at(|| now);
-        match limit {
-            Ok(limit) => {
-                if let Some(deadline) = limit.and_then(|limit| now.checked_add(limit)) {
-                    call.limit_deadline(deadline);
-                }
-                let clock = call
-                    .deadline()
-                    .map(|deadline| (deadline, deadline.saturating_duration_since(now)));
-                match clock {
+        match limits {
+            Ok(limits) => {
+                limits.set(call, now);
+                let clock = |at: Option<Instant>| at.map(|at| (at, at.saturating_duration_since(now)));
+                let (begins, ends) = (clock(call.begins_by()), clock(call.deadline()));
+                match begins {
                     // Nothing is sent if no time is left for an answer.
                     Some((_, left)) if left.is_zero() => DeadlineFuture::refused(elapsed(left), opened),
-                    _ => DeadlineFuture::started(self.inner.call(request), clock, opened),
+                    _ => DeadlineFuture::started(self.inner.call(request), (begins, ends), opened),
                 }
             }
             Err(error) => DeadlineFuture::refused(error.into(), opened),

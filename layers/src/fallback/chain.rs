@@ -1,6 +1,6 @@
 use std::{any::Any, collections::HashSet, fmt, sync::Arc};
 
-use crate::{Candidate, Capability};
+use crate::{Candidate, Capability, LlmRequest};
 
 /// What is known of candidates: a catalogue.
 pub trait Capabilities: Any + Send + Sync {
@@ -57,6 +57,7 @@ pub struct Chain {
     upstream: Arc<str>,
     asked: RequestedModel,
     fallback_on_refusal: bool,
+    fallback_for_embeddings: bool,
     /// How many models the upstream tries by itself for one request, the first included.
     server_side: usize,
     capabilities: Option<Arc<dyn Capabilities>>,
@@ -92,6 +93,7 @@ impl Chain {
             upstream,
             asked: RequestedModel::First,
             fallback_on_refusal: false,
+            fallback_for_embeddings: false,
             server_side: 1,
             capabilities: None,
         }
@@ -117,6 +119,18 @@ impl Chain {
     #[must_use]
     pub const fn fallback_on_refusal(mut self, moves: bool) -> Self {
         self.fallback_on_refusal = moves;
+        self
+    }
+
+    /// Whether another model may answer a request that [is bound to its model](crate::LlmRequest::is_bound_to_model). Off by default: vectors of
+    /// another model are silently wrong beside those of the first.
+    ///
+    /// Then the same model at another upstream may answer: the one that the request names, or, if the chain alone decides
+    /// ([`RequestedModel::Ignored`]) or the request names none, the chain's first. A name without its author, `text-embedding-3-small`, is the
+    /// same as that with one, `openai/text-embedding-3-small`. Of a chain that has neither, only the requested model itself is called.
+    #[must_use]
+    pub const fn fallback_for_embeddings(mut self, moves: bool) -> Self {
+        self.fallback_for_embeddings = moves;
         self
     }
 
@@ -152,6 +166,16 @@ impl Chain {
         self.fallback_on_refusal
     }
 
+    /// The only model that may answer this request, if there is just one.
+    pub(super) fn only_model<R: LlmRequest>(&self, request: &R) -> Option<String> {
+        if self.fallback_for_embeddings || !request.is_bound_to_model() {
+            return None;
+        }
+        let named = request.model().filter(|_| self.takes_asked_model());
+        let first = || self.candidates.first().map(Candidate::model);
+        named.or_else(first).map(str::to_owned)
+    }
+
     /// Whether it is a cheaper model, for use when the others have failed.
     pub(super) fn is_cheaper(&self, candidate: &Candidate) -> bool {
         let (full, cheaper) = self.candidates.split_at_checked(self.full_class).unwrap_or_default();
@@ -184,6 +208,7 @@ impl fmt::Debug for Chain {
             .field("upstream", &self.upstream)
             .field("asked", &self.asked)
             .field("fallback_on_refusal", &self.fallback_on_refusal)
+            .field("fallback_for_embeddings", &self.fallback_for_embeddings)
             .field("server_side", &self.server_side)
             .field("capabilities", &self.capabilities.is_some())
             .finish()

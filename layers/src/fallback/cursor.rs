@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use super::Chain;
+use super::{Chain, same_model::is_same_model};
 use crate::{
     Candidate, ContinueBy, Failure, FailureKind, FallbackAdvice, LlmRequest, Needs, Scope, call::Continuation,
     protocol::requested,
@@ -19,6 +19,8 @@ pub(super) struct Cursor {
     continuation: Option<Arc<Continuation>>,
     next: usize,
     needs: Option<Needs>,
+    /// The only model that may answer.
+    only: Option<String>,
     bans: Vec<Ban>,
     /// Every candidate would fail the same way.
     stopped: bool,
@@ -97,6 +99,7 @@ impl Cursor {
             continuation,
             next: 0,
             needs,
+            only: chain.only_model(request),
             bans,
             stopped: false,
             aside: Vec::new(),
@@ -182,6 +185,11 @@ impl Cursor {
     /// Whether a candidate whose answer was interrupted is being tried once more.
     pub(super) const fn repeats(&self) -> bool {
         self.repeats
+    }
+
+    /// Whether only one model may answer.
+    pub(super) const fn is_bound(&self) -> bool {
+        self.only.is_some()
     }
 
     pub(super) const fn chain(&self) -> &Chain {
@@ -281,6 +289,11 @@ impl Cursor {
         };
         if self.continuation.as_ref().is_some_and(cannot_continue) {
             return Some("it cannot continue an interrupted answer".to_owned());
+        }
+        if let Some(only) = &self.only
+            && !is_same_model(only, candidate.model())
+        {
+            return Some(format!("its vectors are not comparable with those of {only}"));
         }
         if let Some(reason) = self.needs.as_ref().and_then(|needs| known.as_ref()?.lacks(needs)) {
             return Some(reason);

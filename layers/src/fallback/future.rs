@@ -111,11 +111,14 @@ where
             };
         };
         let is_alone = others.cursor.is_at_end();
+        // If it fails, the log says why no other model was called.
+        if !is_alone || others.cursor.is_bound() {
+            others.original = Some(request.clone());
+            others.service = Some(service.clone());
+        }
         let role = if is_alone {
             Role::Only
         } else {
-            others.original = Some(request.clone());
-            others.service = Some(service.clone());
             Role::InOrder {
                 is_last: request.body().call().attempts_left() <= 1,
                 is_last_resort: false,

@@ -58,6 +58,7 @@ mod future;
 mod hedge;
 mod lane;
 mod layer;
+mod same_model;
 mod service;
 mod shortened;
 mod track;

@@ -71,6 +71,12 @@ pub trait Failure: Sized {
         Scope::Candidate
     }
 
+    /// Whether a rate limit counts by the key's account, so that another key of a pool may serve the same candidate: then the key rests for
+    /// that candidate, or for its [pool](Scope::Pool), and not the candidate for all keys.
+    fn limits_key(&self) -> bool {
+        false
+    }
+
     /// A few words for the attempt log, e.g. `overloaded (Anthropic)`. Never a key, a prompt or an answer.
     fn summary(&self) -> String {
         self.kind().to_string()

@@ -45,6 +45,13 @@ pub trait LlmRequest: Clone {
         None
     }
 
+    /// Whether only the requested model may answer, since the answers of another are not comparable: of embeddings, whose vectors stand beside
+    /// those of other calls. A chain then passes over its other models, unless
+    /// [`fallback_for_embeddings`](crate::fallback::Chain::fallback_for_embeddings) lets them answer.
+    fn is_bound_to_model(&self) -> bool {
+        false
+    }
+
     /// The operation, by OpenTelemetry's names: `chat`, `embeddings`.
     fn operation(&self) -> &'static str {
         "chat"

@@ -261,7 +261,7 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
         }
         let original = self.original.body();
         let call = original.call();
-        if call.attempts_left() == 0 || call.remaining().is_some_and(|left| left.is_zero()) {
+        if call.attempts_left() == 0 || call.is_over() {
             return None;
         }
         let mut body = original.continue_after(self.shown.trim_end())?;

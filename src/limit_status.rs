@@ -1,12 +1,11 @@
-//! How little is left of an upstream's limit, by the headers of a success.
+//! How little is left of an upstream's limit, by the headers of a success, and when a limit that is used up is filled again, by those of an error.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
-use tower_llm_layers::{UtcTime, pause::RateLimitStatus};
+use tower_llm_layers::pause::RateLimitStatus;
 
-/// The longest reset that is believed.
-const LONGEST_RESET: Duration = Duration::from_secs(24 * 60 * 60);
+use crate::reset_time::{LONGEST_RESET, time_to};
 
 /// The headers in use: what is left, the limit, the reset.
 const NAMES: [[&str; 3]; 8] = [
@@ -45,12 +44,12 @@ const NAMES: [[&str; 3]; 8] = [
 ];
 
 /// The limit that is used up first. What is negative or cannot be read is unknown, and says nothing.
-pub(super) fn limit_status(headers: &HeaderMap, now: impl FnOnce() -> SystemTime) -> Option<RateLimitStatus> {
+pub(crate) fn limit_status(headers: &HeaderMap, now: impl FnOnce() -> SystemTime) -> Option<RateLimitStatus> {
     if !headers.keys().any(|name| is_of_limits(name.as_str())) {
         return None;
     }
     let now = now();
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let text = text_of(headers);
     let separate = NAMES.iter().filter_map(|[remaining, limit, reset]| {
         let is_of_tokens = remaining.contains("-tokens");
         let left = status(text(remaining)?, text(limit), text(reset)?, now)?;
@@ -66,6 +65,28 @@ fn is_of_limits(name: &str) -> bool {
     ["x-ratelimit-", "ratelimit", "anthropic-ratelimit-"]
         .iter()
         .any(|begin| name.starts_with(begin))
+}
+
+/// The time to the reset of the limit that an error is about: of those that are used up the last to be filled again. If nothing says how much is
+/// left, each reset that is named may be the one.
+pub(crate) fn reset_of_error(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    if !headers.keys().any(|name| is_of_limits(name.as_str())) {
+        return None;
+    }
+    let text = text_of(headers);
+    let separate = NAMES.iter().filter_map(|[remaining, _, reset]| {
+        let left: Option<u64> = text(remaining).and_then(|left| left.trim().parse().ok());
+        let is_open = left.is_none_or(|left| left == 0);
+        is_open.then(|| time_to(text(reset)?, now)).flatten()
+    });
+    let together = text("ratelimit").into_iter().flat_map(|header| structured(header, now));
+    let used_up = together.filter(|status| status.remaining == 0);
+    let resets = separate.chain(used_up.map(|status| status.reset));
+    resets.max().map(|reset| reset.min(LONGEST_RESET))
+}
+
+fn text_of<'a>(headers: &'a HeaderMap) -> impl Fn(&str) -> Option<&'a str> {
+    |name| headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 fn status(remaining: &str, limit: Option<&str>, reset: &str, now: SystemTime) -> Option<RateLimitStatus> {
@@ -96,59 +117,10 @@ fn structured(header: &str, now: SystemTime) -> Vec<RateLimitStatus> {
     header.split(',').filter_map(read).collect()
 }
 
-/// The time to a reset: an instant in Unix milliseconds or seconds or as RFC 3339 writes it, seconds from now, or parts such as `6m0s` and `120ms`.
-fn time_to(text: &str, now: SystemTime) -> Option<Duration> {
-    const FIRST_MILLIS: f64 = 1e11;
-    const FIRST_INSTANT: f64 = 1e9;
-    let Ok(number) = text.parse::<f64>() else {
-        let instant = text
-            .parse()
-            .ok()
-            .map(|time: UtcTime| UNIX_EPOCH + Duration::from_millis(time.millis()));
-        return match instant {
-            Some(instant) => Some(instant.duration_since(now).unwrap_or_default()),
-            None => parts(text),
-        };
-    };
-    let seconds = if number >= FIRST_MILLIS {
-        number / 1000.0
-    } else {
-        number
-    };
-    let time = Duration::try_from_secs_f64(seconds).ok()?;
-    if seconds < FIRST_INSTANT {
-        return Some(time);
-    }
-    Some(UNIX_EPOCH.checked_add(time)?.duration_since(now).unwrap_or_default())
-}
-
-/// `1h2m3.5s`, `120ms`.
-fn parts(mut text: &str) -> Option<Duration> {
-    let mut whole = Duration::ZERO;
-    while !text.is_empty() {
-        let digits = text.find(|character: char| !character.is_ascii_digit() && character != '.')?;
-        let (number, rest) = text.split_at_checked(digits)?;
-        let unit = rest
-            .find(|character: char| !character.is_ascii_alphabetic())
-            .unwrap_or(rest.len());
-        let (unit, rest) = rest.split_at_checked(unit)?;
-        let seconds = match unit {
-            "d" => 86_400.0,
-            "h" => 3_600.0,
-            "m" => 60.0,
-            "s" => 1.0,
-            "ms" => 0.001,
-            _ => return None,
-        };
-        let part = Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()?;
-        whole = whole.checked_add(part)?;
-        text = rest;
-    }
-    (!whole.is_zero()).then_some(whole)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use super::*;
 
     const NOW: u64 = 1_780_000_000;
