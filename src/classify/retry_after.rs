@@ -48,7 +48,7 @@ pub(crate) fn headers_of_errors(headers: &HeaderMap) -> HeaderMap {
     let mut kept = HeaderMap::new();
     for (name, value) in headers {
         let text = name.as_str();
-        if text.starts_with("retry-after") || text == RESET_HEADER || text == GENERATION_HEADER.as_str() {
+        if text.starts_with("retry-after") || text.contains("ratelimit") || text == GENERATION_HEADER.as_str() {
             kept.append(name.clone(), value.clone());
         }
     }

@@ -11,8 +11,9 @@ use tower_llm_layers::{
 use super::{
     AdaptiveConcurrencySettings, AdmitSettings, AttributionSettings, BackoffSettings, BudgetSettings, CacheSettings,
     CandidateSettings, CircuitBreakerSettings, ConformanceSettings, ConnectionsSettings, FinishReasonSettings,
-    HedgeSettings, IdempotencySettings, MaxPerHourSettings, MinThroughputSettings, OrOff, PriceSettings, ResumeSettings,
-    RetryBudgetSettings, Time, UnknownPriceSettings, UpstreamLimitsSettings, UpstreamSettings, source::Source,
+    HedgeSettings, IdempotencySettings, MaxPerHourSettings, MinThroughputSettings, OrOff, PriceSettings,
+    ResumeSettings, RetryBudgetSettings, Time, UnknownPriceSettings, UpstreamLimitsSettings, UpstreamSettings,
+    source::Source,
 };
 use crate::stack::RESERVATION_WAIT;
 

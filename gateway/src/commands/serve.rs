@@ -132,6 +132,9 @@ pub(super) async fn run(asked: Serve) -> Result<(), Failed> {
     log::begin(&config.own.log);
     let mut signals = Signals::listen()?;
     let running = start(config).await?;
+    if demo.is_some() {
+        demo::introduce(running.address)?;
+    }
     say(format!(
         "openrouter-gateway {} at http://{}",
         crate::VERSION,
@@ -142,9 +145,6 @@ pub(super) async fn run(asked: Serve) -> Result<(), Failed> {
         say(
             "no client key is needed, since only this machine reaches it; make one with `openrouter-gateway keys new NAME`",
         )?;
-    }
-    if demo.is_some() {
-        demo::introduce(running.address)?;
     }
     let traffic = demo.as_ref().map(|_| tokio::spawn(demo::traffic(running.address)));
     signals.stopped(&running.gateway, running.file.as_ref()).await;

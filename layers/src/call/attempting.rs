@@ -135,7 +135,7 @@ impl Call {
 
     /// Whether an attempt of this turn has failed so.
     #[cfg(feature = "auth")]
-    pub(crate) fn has_failed_in_turn(&self, kind: crate::FailureKind) -> bool {
+    pub(crate) fn has_failed_in_turn(&self, kind: FailureKind) -> bool {
         let state = self.log.as_ref();
         state.is_some_and(|state| state.find_in_turn(self.turn.number, |line| line.outcome == Outcome::Failed(kind)))
     }
