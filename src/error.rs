@@ -3,9 +3,7 @@
 use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
 
 use http::StatusCode;
-use tower_llm_layers::{
-    Advice, AttemptLog, Failure, FailureKind, FailureMarks, Health, LayerError, Outcome, Phase, Scope,
-};
+use tower_llm_layers::{Advice, AttemptLog, FailureKind, FailureMarks, Health, LayerError, Outcome, Phase, Scope};
 
 use crate::{bounds::cut, sent_key::SentKey};
 

@@ -1,3 +1,5 @@
+use tower_llm_layers::Failure;
+
 use super::*;
 
 #[test]
