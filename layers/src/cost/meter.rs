@@ -44,7 +44,8 @@ pub(super) struct Running {
     pub(super) prompt: u64,
     /// The tokens that the answer may have, if the request says so.
     pub(super) asked: Option<u64>,
-    pub(super) needs: crate::Needs,
+    /// What the request needs, if anything is estimated by it.
+    pub(super) needs: Option<Box<crate::Needs>>,
     /// Whether it was sent.
     pub(super) sent: bool,
     pub(super) first_token: Option<Duration>,
@@ -63,11 +64,7 @@ impl Meter {
         (line, started, began): (Option<AttemptHandle>, Instant, UtcTime),
     ) -> Self {
         // Without a price, a budget or a ledger nothing is estimated: the prompt need not be read for it.
-        let needs = if settings.estimates() {
-            request.needs()
-        } else {
-            crate::Needs::default()
-        };
+        let needs = settings.estimates().then(|| Box::new(request.needs()));
         let call = request.call();
         Self(Some(Box::new(Running {
             settings: Arc::clone(settings),
@@ -81,7 +78,7 @@ impl Meter {
             began,
             started,
             streamed: request.is_streaming(),
-            prompt: needs.prompt_tokens,
+            prompt: needs.as_ref().map_or(0, |needs| needs.prompt_tokens),
             asked: request.max_tokens(),
             needs,
             sent: false,
