@@ -70,7 +70,7 @@ impl Running {
         // A plain response that never came may have been generated whole all the same.
         let estimate = if free {
             Some(UsdAmount::ZERO)
-        } else if self.needs.tool_loop.is_some() && !self.taken.is_reported() && reserved > UsdAmount::ZERO {
+        } else if self.runs_tools() && !self.taken.is_reported() && reserved > UsdAmount::ZERO {
             // What was shown says nothing of the tools that were run.
             Some(reserved)
         } else if self.streamed || is_whole || self.taken.is_known() {
@@ -149,6 +149,11 @@ impl Running {
         }
     }
 
+    /// Whether the upstream may run a loop of tools.
+    fn runs_tools(&self) -> bool {
+        self.needs.as_ref().is_some_and(|needs| needs.tool_loop.is_some())
+    }
+
     fn priced(&self, usage: &TokenUsage, at: Instant) -> Option<UsdAmount> {
         let listed = || {
             let prices = self.settings.prices.as_ref()?;
@@ -184,7 +189,7 @@ impl Running {
     /// What the longest answer asked for costs.
     fn longest(&self, at: Instant) -> Option<UsdAmount> {
         let prices = self.settings.prices.as_ref()?;
-        let Quote::Known(tariff) = prices.quote(self.candidate.as_ref()?, &self.needs, UtcTime::at(at)) else {
+        let Quote::Known(tariff) = prices.quote(self.candidate.as_ref()?, self.needs.as_ref()?, UtcTime::at(at)) else {
             return None;
         };
         let answer = self.asked.or(tariff.max_answer)?;

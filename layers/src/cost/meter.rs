@@ -44,7 +44,8 @@ pub(super) struct Running {
     pub(super) prompt: u64,
     /// The tokens that the answer may have, if the request says so.
     pub(super) asked: Option<u64>,
-    pub(super) needs: crate::Needs,
+    /// What the request needs, if anything is estimated by it.
+    pub(super) needs: Option<Box<crate::Needs>>,
     /// The model is free by its name.
     pub(super) is_free_model: bool,
     /// Whether it was sent.
@@ -65,11 +66,7 @@ impl Meter {
         (line, started, began): (Option<AttemptHandle>, Instant, UtcTime),
     ) -> Self {
         // Without a price, a budget or a ledger nothing is estimated: the prompt need not be read for it.
-        let needs = if settings.estimates() {
-            request.needs()
-        } else {
-            crate::Needs::default()
-        };
+        let needs = settings.estimates().then(|| Box::new(request.needs()));
         let call = request.call();
         let is_free = |candidate: &Candidate| R::pool_of(candidate.upstream(), candidate.model()).is_some();
         Self(Some(Box::new(Running {
@@ -85,7 +82,7 @@ impl Meter {
             began,
             started,
             streamed: request.is_streaming(),
-            prompt: needs.prompt_tokens,
+            prompt: needs.as_ref().map_or(0, |needs| needs.prompt_tokens),
             asked: request.max_tokens(),
             needs,
             sent: false,

@@ -18,7 +18,8 @@ pub(super) struct Cursor {
     /// Set if this call resumes an interrupted stream.
     continuation: Option<Arc<Continuation>>,
     next: usize,
-    needs: Option<Needs>,
+    /// Only if the chain knows what its candidates can do.
+    needs: Option<Box<Needs>>,
     /// The only model that may answer.
     only: Option<String>,
     bans: Vec<Ban>,
@@ -62,7 +63,7 @@ impl Cursor {
             let known = chain.candidates().iter().find(|candidate| candidate.model() == model);
             known.cloned().or_else(|| requested::<R>(chain.upstream(), model))
         });
-        let mut needs = chain.has_capabilities().then(|| request.needs());
+        let mut needs = chain.has_capabilities().then(|| Box::new(request.needs()));
         let call = request.call();
         let continuation = call.continuation().cloned();
         let broke_off = call.interrupted().cloned();

@@ -12,7 +12,7 @@ use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
 use super::{
-    Hedge,
+    Chain, Hedge,
     beside::{beside, pass_over, routes_of, take_beside},
     cursor::Cursor,
     lane::{Lane, Turn},
@@ -80,8 +80,8 @@ where
 {
     pub(super) fn start(
         service: &mut S,
+        chain: &Chain,
         mut request: Request<R>,
-        cursor: Cursor,
         hedge: Option<Hedge>,
         opened: Option<AttemptLog>,
     ) -> Self {
@@ -91,7 +91,7 @@ where
             late: None,
             original: None,
             service: None,
-            cursor,
+            cursor: Cursor::new(chain, request.body()),
             largest: Largest::default(),
             hedge,
             stopped: None,

@@ -3,7 +3,7 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::{Chain, FallbackFuture, Hedge, cursor::Cursor};
+use super::{Chain, FallbackFuture, Hedge};
 use crate::{Failure, LayerError, LlmRequest, util::inner_accessors};
 
 /// The service of [`FallbackLayer`](super::FallbackLayer).
@@ -39,7 +39,6 @@ where
 
     fn call(&mut self, mut request: Request<R>) -> Self::Future {
         let opened = request.body_mut().call_mut().open();
-        let cursor = Cursor::new(&self.chain, request.body());
-        FallbackFuture::start(&mut self.inner, request, cursor, self.hedge.clone(), opened)
+        FallbackFuture::start(&mut self.inner, &self.chain, request, self.hedge.clone(), opened)
     }
 }

@@ -78,12 +78,16 @@ where
     /// Polls this future and maps its result.
     #[inline]
     pub const fn calling(future: S::Future, respond: A::Respond) -> Self {
-        Self::admitted(WatchFuture::calling(future, respond))
+        Self {
+            state: State::Admitted(WatchFuture::calling(future, respond)),
+        }
     }
 
     /// Fails at once, without a call.
     pub const fn refused(error: S::Error) -> Self {
-        Self::admitted(WatchFuture::refused(error))
+        Self {
+            state: State::Admitted(WatchFuture::refused(error)),
+        }
     }
 
     /// Waits. The service that is ready waits with the request, and its clone takes its place: it has not been made ready.
@@ -100,13 +104,6 @@ where
         };
         Self {
             state: State::Waiting(Some(Box::new(waiting))),
-        }
-    }
-
-    #[inline]
-    const fn admitted(future: Admitted<S, R, A>) -> Self {
-        Self {
-            state: State::Admitted(future),
         }
     }
 }
