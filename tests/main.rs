@@ -51,6 +51,9 @@ mod catalogue_properties;
 #[cfg(test)]
 mod catalogue_refresh;
 #[cfg(test)]
+#[cfg(feature = "conformance")]
+mod conformance;
+#[cfg(test)]
 mod connection_health;
 #[cfg(test)]
 mod connections;
@@ -146,6 +149,9 @@ mod scorecard;
 #[cfg(test)]
 mod scorecard_apis;
 #[cfg(test)]
+#[cfg(feature = "typed")]
+mod scripted;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod served_by;
@@ -158,6 +164,12 @@ mod staying_up;
 mod stream_upstream;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+#[cfg(feature = "typed")]
+mod tools;
+#[cfg(test)]
+#[cfg(all(feature = "conformance", feature = "typed"))]
+mod typed;
 mod unread;
 #[cfg(test)]
 mod usage_parts;
