@@ -55,6 +55,9 @@ mod connection_health;
 #[cfg(test)]
 mod connections;
 #[cfg(test)]
+#[cfg(all(feature = "cache", feature = "metrics", feature = "sqlite"))]
+mod dashboards;
+#[cfg(test)]
 mod degrade;
 #[cfg(test)]
 mod endpoint;
