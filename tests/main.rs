@@ -58,6 +58,9 @@ mod connection_health;
 #[cfg(test)]
 mod connections;
 #[cfg(test)]
+#[cfg(all(feature = "cache", feature = "metrics", feature = "sqlite"))]
+mod dashboards;
+#[cfg(test)]
 mod default_deadline;
 #[cfg(test)]
 mod degrade;

@@ -5,7 +5,9 @@
 
 mod child;
 mod postgres;
+mod prometheus;
 mod redis;
 
 pub use postgres::Postgres;
+pub use prometheus::Prometheus;
 pub use redis::Redis;
