@@ -4,12 +4,13 @@ use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
 
 use http::StatusCode;
 use tower_llm_layers::{
-    Advice, AttemptLog, Failure, FailureKind, FailureMarks, Health, LayerError, Outcome, Phase, Scope,
+    Advice, AttemptLog, Failure, FailureKind, FailureMarks, Health, LayerError, Outcome, Phase, RouterAttempt, Scope,
 };
 
 use crate::{bounds::cut, sent_key::SentKey};
 
 mod partial;
+mod routed;
 
 use partial::PartialText;
 
@@ -31,6 +32,8 @@ pub(crate) struct Inner {
     pub(crate) scope: Scope,
     pub(crate) provider: Option<String>,
     pub(crate) generation_id: Option<String>,
+    /// What the router tried by itself, if it says so.
+    pub(crate) routed: Vec<RouterAttempt>,
     pub(crate) source: Option<Source>,
     pub(crate) kind: Option<FailureKind>,
     /// Of a layer's own, and about this caller alone.
@@ -340,6 +343,10 @@ impl Failure for Error {
 
     fn provider(&self) -> Option<&str> {
         Self::provider(self)
+    }
+
+    fn router_attempts(&self) -> Vec<RouterAttempt> {
+        self.0.routed.clone()
     }
 
     fn affordable_tokens(&self) -> Option<u64> {

@@ -14,6 +14,7 @@ mod held;
 mod in_flight;
 mod known;
 mod problems;
+mod router_metadata;
 mod sent_key;
 mod service_ext;
 mod wire;

@@ -47,7 +47,9 @@ async fn builder(redis: &str, base_url: &str) -> StackBuilder {
 
 async fn call(stack: &Stack) -> Answer {
     let mut request = ApiRequest::from(ask()).into_http();
-    request.extensions_mut().insert(IdempotencyKey::new("order-17").unwrap());
+    request
+        .extensions_mut()
+        .insert(IdempotencyKey::new("order-17").unwrap());
     stack.stream(request).await.unwrap()
 }
 
@@ -76,7 +78,11 @@ impl Drop for Process {
 
 fn start(redis: &str, base_url: &str) -> Process {
     let child = Command::new(env::current_exe().unwrap())
-        .args(["idempotency_killed::the_process_that_is_killed", "--exact", "--nocapture"])
+        .args([
+            "idempotency_killed::the_process_that_is_killed",
+            "--exact",
+            "--nocapture",
+        ])
         .env(REDIS, redis)
         .env(UPSTREAM, base_url)
         .stdout(Stdio::piped())
@@ -101,11 +107,17 @@ async fn a_hundred_clients_and_a_process_that_is_killed_in_the_middle_are_one_bi
         let (url, base_url) = (url.clone(), base_url.clone());
         move || start(&url, &base_url)
     });
-    let process = tokio::task::spawn_blocking(move || starting.join().unwrap()).await.unwrap();
+    let process = tokio::task::spawn_blocking(move || starting.join().unwrap())
+        .await
+        .unwrap();
     assert_eq!(simulator.seen().of(FIRST).count(), 1);
 
     let ledger = MemoryLedger::new();
-    let stack = builder(&url, &base_url).await.ledger(Arc::new(ledger.clone())).build().unwrap();
+    let stack = builder(&url, &base_url)
+        .await
+        .ledger(Arc::new(ledger.clone()))
+        .build()
+        .unwrap();
     // They wait for the other process, and no call of theirs is made while it lives: its lease is renewed.
     let waiting = tokio::spawn({
         let stack = stack.clone();
@@ -116,8 +128,13 @@ async fn a_hundred_clients_and_a_process_that_is_killed_in_the_middle_are_one_bi
     assert_eq!(simulator.seen().of(FIRST).count(), 1, "one call in two processes");
     drop(process);
 
-    let answers = tokio::time::timeout(LEASE * 20, waiting).await.expect("the lease ends").unwrap();
-    let pays = answers.iter().filter(|answer| answer.parts().extensions.get::<Replayed>().is_none());
+    let answers = tokio::time::timeout(LEASE * 20, waiting)
+        .await
+        .expect("the lease ends")
+        .unwrap();
+    let pays = answers
+        .iter()
+        .filter(|answer| answer.parts().extensions.get::<Replayed>().is_none());
     assert_eq!(pays.count(), 1);
     for answer in answers {
         assert_eq!(answer.text().await.unwrap(), TEXT);
@@ -127,7 +144,11 @@ async fn a_hundred_clients_and_a_process_that_is_killed_in_the_middle_are_one_bi
     assert_eq!(again.text().await.unwrap(), TEXT);
 
     let seen = simulator.seen();
-    assert_eq!(seen.of(FIRST).count(), 2, "the one that was killed, and the one that took over");
+    assert_eq!(
+        seen.of(FIRST).count(),
+        2,
+        "the one that was killed, and the one that took over"
+    );
     let paid = ledger.recent(200).into_iter().filter(|entry| entry.attempt > 0);
     assert_eq!(paid.count(), 1, "one bill");
     assert_eq!(ledger.recent(200).len(), HALF + 1, "and the others for nothing");

@@ -29,14 +29,22 @@ fn limits() -> Limits {
 
 async fn mounted(limits: Limits) -> (World, Endpoints<Stack>) {
     let world = World::new("GOOD").await;
-    let stack = world.builder().chain([FIRST]).requested_model(tower_openrouter::layers::fallback::RequestedModel::Ignored);
-    let stack = stack.admit(limits, TenantKey::tag("tenant"), Duration::ZERO).build().unwrap();
+    let stack = world
+        .builder()
+        .chain([FIRST])
+        .requested_model(tower_openrouter::layers::fallback::RequestedModel::Ignored);
+    let stack = stack
+        .admit(limits, TenantKey::tag("tenant"), Duration::ZERO)
+        .build()
+        .unwrap();
     (world, stack.into_endpoints())
 }
 
 fn of(tenant: &str, path: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> {
     let mut request = post(path, body);
-    request.extensions_mut().insert(Tags::new([("tenant", tenant)]).unwrap());
+    request
+        .extensions_mut()
+        .insert(Tags::new([("tenant", tenant)]).unwrap());
     request
 }
 
@@ -55,18 +63,31 @@ async fn a_success_and_a_refusal_say_what_is_left() {
         let headers = &head.headers;
         assert_eq!(told(headers, "ratelimit-policy"), policy);
         let state = told(headers, "ratelimit");
-        assert!(state.starts_with(&format!(r#""requests";r={left};t=1, "tokens";r="#)), "{state}");
+        assert!(
+            state.starts_with(&format!(r#""requests";r={left};t=1, "tokens";r="#)),
+            "{state}"
+        );
         assert!(state.ends_with(r#", "concurrency";r=5"#), "{state}");
         assert_eq!(told(headers, "x-ratelimit-limit-requests"), "600");
         assert_eq!(told(headers, "x-ratelimit-remaining-requests"), left.to_string());
-        assert_eq!(told(headers, "x-ratelimit-reset-requests"), format!("{}ms", (nth + 1) * 100));
+        assert_eq!(
+            told(headers, "x-ratelimit-reset-requests"),
+            format!("{}ms", (nth + 1) * 100)
+        );
         assert_eq!(told(headers, "x-ratelimit-limit-tokens"), "60000");
         let tokens: u64 = told(headers, "x-ratelimit-remaining-tokens").parse().unwrap();
-        assert!(tokens < 6_000 && state.contains(&format!(r#""tokens";r={tokens};t=1"#)), "{state}");
+        assert!(
+            tokens < 6_000 && state.contains(&format!(r#""tokens";r={tokens};t=1"#)),
+            "{state}"
+        );
         assert!(told(headers, "x-ratelimit-reset-tokens").ends_with("ms"));
     }
     let (head, text) = send(endpoints.clone(), of("acme", "/v1/chat/completions", ask(Api::Chat))).await;
-    assert_eq!((head.status.as_u16(), told(&head.headers, "retry-after")), (429, "1"), "{text}");
+    assert_eq!(
+        (head.status.as_u16(), told(&head.headers, "retry-after")),
+        (429, "1"),
+        "{text}"
+    );
     assert!(told(&head.headers, "ratelimit").starts_with(r#""requests";r=0;t=1"#));
     assert_eq!(told(&head.headers, "x-ratelimit-remaining-requests"), "0");
     // Another tenant has limits of its own.
@@ -81,7 +102,11 @@ async fn a_stream_counts_while_it_is_in_flight() {
     let body = r#"{"model":"x/y","stream":true,"max_tokens":1000,"messages":[{"role":"user","content":"Hi"}]}"#;
     let (head, _) = send(endpoints.clone(), of("acme", "/v1/chat/completions", body)).await;
     assert!(told(&head.headers, "ratelimit").ends_with(r#""concurrency";r=4"#));
-    let left = |head: &http::response::Parts| told(&head.headers, "x-ratelimit-remaining-tokens").parse::<u64>().unwrap();
+    let left = |head: &http::response::Parts| {
+        told(&head.headers, "x-ratelimit-remaining-tokens")
+            .parse::<u64>()
+            .unwrap()
+    };
     assert!(left(&head) < 5_000);
     let (later, _) = send(endpoints, of("acme", "/v1/embeddings", ask(Api::Embeddings))).await;
     assert!(left(&later) > 5_000, "the stream took less: {:?}", later.headers);
@@ -89,10 +114,15 @@ async fn a_stream_counts_while_it_is_in_flight() {
 
 #[tokio::test(start_paused = true)]
 async fn windows_below_a_second_are_counted_up_to_one() {
-    let quick = Rate::new(5, Duration::from_millis(250)).and_then(|rate| rate.burst(2)).unwrap();
+    let quick = Rate::new(5, Duration::from_millis(250))
+        .and_then(|rate| rate.burst(2))
+        .unwrap();
     let (_world, endpoints) = mounted(Limits::new().requests(quick)).await;
     let (head, _) = send(endpoints, of("acme", "/v1/chat/completions", ask(Api::Chat))).await;
-    assert_eq!(told(&head.headers, "ratelimit-policy"), r#""requests";q=20;w=1;llm-burst=2"#);
+    assert_eq!(
+        told(&head.headers, "ratelimit-policy"),
+        r#""requests";q=20;w=1;llm-burst=2"#
+    );
     assert_eq!(told(&head.headers, "ratelimit"), r#""requests";r=1;t=1"#);
 }
 
@@ -105,8 +135,14 @@ async fn what_no_limiter_has_counted_is_not_reported() {
         (endpoints.clone(), post("/v1/chat/completions", ask(Api::Chat))),
         (endpoints.clone(), of("acme", "/v1/chat/completions", "{")),
         (endpoints, of("acme", "/v1/nowhere", "{}")),
-        (world.alone().into_endpoints(), of("acme", "/v1/chat/completions", ask(Api::Chat))),
-        (upstream_limits.build().unwrap().into_endpoints(), of("acme", "/v1/chat/completions", ask(Api::Chat))),
+        (
+            world.alone().into_endpoints(),
+            of("acme", "/v1/chat/completions", ask(Api::Chat)),
+        ),
+        (
+            upstream_limits.build().unwrap().into_endpoints(),
+            of("acme", "/v1/chat/completions", ask(Api::Chat)),
+        ),
     ] {
         let (head, _) = send(service, request).await;
         let names = head.headers.keys().map(http::HeaderName::as_str);

@@ -88,10 +88,10 @@ mod keys;
 #[cfg(test)]
 mod late_bills;
 #[cfg(test)]
+mod limit_headers;
+#[cfg(test)]
 #[cfg(feature = "metrics")]
 mod metrics;
-#[cfg(test)]
-mod limit_headers;
 #[cfg(test)]
 mod money;
 #[cfg(test)]
@@ -116,6 +116,8 @@ mod own_layers;
 mod own_options;
 #[cfg(test)]
 mod plausible_usage;
+#[cfg(test)]
+mod provider_health;
 #[cfg(test)]
 mod provider_words;
 #[cfg(test)]

@@ -93,8 +93,14 @@ fn cases() -> Vec<Case> {
 }
 
 fn builder(world: &World, case: &Case) -> StackBuilder {
-    let row = format!(r#"{{"id":"{FIRST}","name":"x","context_length":1000,"pricing":{{"prompt":"0","completion":"0.000001"}}}}"#);
-    let builder = world.builder().chain([FIRST]).attempts_per_candidate(1).max_retry_delay(Duration::ZERO);
+    let row = format!(
+        r#"{{"id":"{FIRST}","name":"x","context_length":1000,"pricing":{{"prompt":"0","completion":"0.000001"}}}}"#
+    );
+    let builder = world
+        .builder()
+        .chain([FIRST])
+        .attempts_per_candidate(1)
+        .max_retry_delay(Duration::ZERO);
     let builder = builder.prices(Arc::new(of(&[&row])));
     let builder = if case.name.contains("pool of keys") {
         let key = ApiKey::new("sk-or-v1-0123456789abcdef0123456789abtest").unwrap();

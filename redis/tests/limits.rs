@@ -60,16 +60,27 @@ async fn each_decision_says_what_is_used() {
     let Some(server) = Redis::start() else { return };
     let shared = connect(&server).await.limits();
     let rate = |amount, burst| Rate::new(amount, MINUTE).unwrap().burst(burst).unwrap();
-    let limits = Limits::new().requests(rate(60, 2)).tokens(rate(6, 100)).concurrency(3).unwrap();
+    let limits = Limits::new()
+        .requests(rate(60, 2))
+        .tokens(rate(6, 100))
+        .concurrency(3)
+        .unwrap();
     let first = admit(&shared, &limits, 40).await.unwrap();
     let used = first.limits_used().unwrap();
     assert_eq!((used.requests_full_in, used.in_flight), (Duration::from_secs(1), 1));
     assert_eq!(used.tokens_full_in, Duration::from_secs(400));
     let second = admit(&shared, &limits, 55).await.unwrap();
     let used = second.limits_used().unwrap();
-    assert!(used.requests_full_in > Duration::from_secs(1) && used.in_flight == 2, "{used:?}");
+    assert!(
+        used.requests_full_in > Duration::from_secs(1) && used.in_flight == 2,
+        "{used:?}"
+    );
     let refused = admit(&shared, &limits, 55).await.err().unwrap();
-    assert_eq!(refused.reason, rate_of(6, "tokens", MINUTE), "a request is there sooner");
+    assert_eq!(
+        refused.reason,
+        rate_of(6, "tokens", MINUTE),
+        "a request is there sooner"
+    );
     assert!(refused.wait > Duration::from_secs(400), "{refused:?}");
     assert_eq!(refused.used.map(|used| used.in_flight), Some(2));
 }

@@ -48,6 +48,7 @@ mod money;
 mod nearest;
 mod prices;
 mod problem;
+mod provider_health;
 mod read;
 mod reloadable;
 mod resilience;
@@ -73,6 +74,7 @@ pub use self::{
     money::{BudgetSettings, Usd, WindowSettings},
     prices::{AssumedPrice, PriceSettings, UnknownPriceSettings},
     problem::{SettingsError, SettingsProblem, WrongSetting},
+    provider_health::ProviderHealthSettings,
     reloadable::ReloadableStack,
     resilience::{
         BackoffSettings, HedgeDelay, HedgeSettings, MinThroughputSettings, ResumeSettings, RetryBudgetSettings,

@@ -67,6 +67,7 @@ impl<R, F, E> StackBuilder<R, F, E> {
             requested_model: RequestedModel::First,
             fallback_on_refusal: false,
             server_side: false,
+            router_metadata: false,
             capabilities: None,
             admission: None,
             tenant: TenantKey::everyone(),

@@ -56,6 +56,7 @@ pub(super) struct Settings {
     pub(super) requested_model: RequestedModel,
     pub(super) fallback_on_refusal: bool,
     pub(super) server_side: bool,
+    pub(super) router_metadata: bool,
     pub(super) capabilities: Option<Arc<dyn Capabilities>>,
     pub(super) admission: Option<(Limits, Duration)>,
     pub(super) tenant: TenantKey,
@@ -150,6 +151,7 @@ impl fmt::Debug for Settings {
             .field("requested_model", &self.requested_model)
             .field("fallback_on_refusal", &self.fallback_on_refusal)
             .field("server_side", &self.server_side)
+            .field("router_metadata", &self.router_metadata)
             .field("has_catalogue", &self.capabilities.is_some())
             .field("admission", &self.admission)
             .field("tenant_store", &self.tenant_store)

@@ -10,6 +10,7 @@ use tower_llm_layers::{
     Advice, Failure, FailureKind, Frame, LayerError, LlmRequest, Phase,
     degrade::{Degradation, StaleLater},
     ledger::Ledger,
+    provider_health::ProviderHealth,
     resume::ResumeLayer,
 };
 use tower_service::Service;
@@ -48,6 +49,7 @@ pub(super) struct Slots<R, F, E> {
     pub(super) stream_upstream: Option<StreamUpstreamSlot<R, F, E>>,
     pub(super) resume: Option<(ResumeLayer, Wrap<R, F, E>)>,
     pub(super) classify: Option<Classifier<E>>,
+    pub(super) provider_health: Option<ProviderHealthSlot<R, F, E>>,
     pub(super) around_attempt: Vec<Wrap<R, F, E>>,
 }
 
@@ -61,6 +63,12 @@ pub(super) struct IdempotencySlot<R, F, E> {
     pub(super) description: String,
     /// All its settings, to look at.
     pub(super) details: String,
+}
+
+/// The health of the providers behind a router.
+pub(super) struct ProviderHealthSlot<R, F, E> {
+    pub(super) health: ProviderHealth,
+    pub(super) wrap: Wrap<R, F, E>,
 }
 
 /// A cache of these frames.
@@ -91,6 +99,7 @@ impl<R, F, E> Slots<R, F, E> {
             stream_upstream: None,
             resume: None,
             classify: None,
+            provider_health: None,
             around_attempt: Vec::new(),
         }
     }
@@ -240,6 +249,7 @@ impl<R, F, E> Clone for Slots<R, F, E> {
             stream_upstream: self.stream_upstream.clone(),
             resume: self.resume.clone(),
             classify: self.classify.clone(),
+            provider_health: self.provider_health.clone(),
             around_attempt: self.around_attempt.clone(),
         }
     }
@@ -251,6 +261,15 @@ impl<R, F, E> Clone for IdempotencySlot<R, F, E> {
             wrap: Arc::clone(&self.wrap),
             description: self.description.clone(),
             details: self.details.clone(),
+        }
+    }
+}
+
+impl<R, F, E> Clone for ProviderHealthSlot<R, F, E> {
+    fn clone(&self) -> Self {
+        Self {
+            health: self.health.clone(),
+            wrap: Arc::clone(&self.wrap),
         }
     }
 }
@@ -287,6 +306,10 @@ impl<R, F, E> fmt::Debug for Slots<R, F, E> {
             .field("idempotency", &self.idempotency.as_ref().map(|slot| &slot.details))
             .field("stream_upstream", &self.stream_upstream.as_ref().map(|slot| slot.layer))
             .field("resume", &self.resume.as_ref().map(|(layer, _)| layer))
+            .field(
+                "provider_health",
+                &self.provider_health.as_ref().map(|slot| &slot.health),
+            )
             .field("has_classifier", &self.classify.is_some())
             .field("around_call", &self.around_call.len())
             .field("around_attempt", &self.around_attempt.len())

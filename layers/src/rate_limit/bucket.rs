@@ -100,7 +100,9 @@ impl Bucket {
     /// What is used of its limits now.
     pub(super) fn used(&self) -> LimitUse {
         let places = self.places.as_ref();
-        let in_flight = places.map_or(0, |(places, most)| *most as usize - places.available_permits().min(*most as usize));
+        let in_flight = places.map_or(0, |(places, most)| {
+            *most as usize - places.available_permits().min(*most as usize)
+        });
         LimitUse {
             requests_full_in: self.requests.as_ref().map(Requests::full_in).unwrap_or_default(),
             tokens_full_in: self.tokens.as_ref().map(Tokens::full_in).unwrap_or_default(),

@@ -120,7 +120,10 @@ mod tests {
             let before = standing();
             if before.remaining() == 0 {
                 let wait = requests.take().unwrap_err();
-                assert!(before.more_in() <= wait && wait <= before.more_in() + Duration::from_nanos(9), "{wait:?}");
+                assert!(
+                    before.more_in() <= wait && wait <= before.more_in() + Duration::from_nanos(9),
+                    "{wait:?}"
+                );
             }
             tokio::time::advance(before.more_in()).await;
             let more = (before.remaining() + 1).min(5);

@@ -167,7 +167,9 @@ impl LimitReport {
 
 fn standing(limits: &Limits, used: &LimitUse) -> LimitStanding {
     LimitStanding {
-        requests: limits.requests.map(|rate| RateStanding::new(rate, used.requests_full_in)),
+        requests: limits
+            .requests
+            .map(|rate| RateStanding::new(rate, used.requests_full_in)),
         tokens: limits.tokens.map(|rate| RateStanding::new(rate, used.tokens_full_in)),
         concurrency: limits.concurrency.map(|limit| ConcurrencyStanding {
             limit,
@@ -190,7 +192,11 @@ mod tests {
     fn one_more_is_there_when_it_says_so() {
         // A unit takes two seconds.
         let after = |millis: u64| Duration::from_millis(millis);
-        assert_eq!(at(0), (3, after(2000)), "full: once one is taken, it is there after its own time");
+        assert_eq!(
+            at(0),
+            (3, after(2000)),
+            "full: once one is taken, it is there after its own time"
+        );
         assert_eq!(at(1), (2, after(1)));
         assert_eq!(at(2000), (2, after(2000)));
         assert_eq!(at(4500), (0, after(500)));

@@ -12,15 +12,17 @@ use tower_llm_layers::{
     cache::{
         CacheBody, Coalesced,
         idempotency::{
-            BadIdempotencyKey, Claim, Claiming, Idempotency, IdempotencyKey, IdempotencyLayer, IdempotencyStore, InFlight,
-            InMemoryIdempotency,
+            BadIdempotencyKey, Claim, Claiming, Idempotency, IdempotencyKey, IdempotencyLayer, IdempotencyStore,
+            InFlight, InMemoryIdempotency,
         },
     },
     ledger::MemoryLedger,
 };
 
 use super::{MIB, frames, places, slow, tenant};
-use crate::support::{Beat, Leaf, ScriptBody, Step, TestError, TestFrame, TestRequest, ask, fails, millis, secs, streamed, within};
+use crate::support::{
+    Beat, Leaf, ScriptBody, Step, TestError, TestFrame, TestRequest, ask, fails, millis, secs, streamed, within,
+};
 
 type Layered = IdempotencyLayer<TestFrame, TestError, GlobalKey>;
 type Served = Idempotency<Leaf, TestFrame, TestError, GlobalKey>;
@@ -69,16 +71,26 @@ async fn the_first_answer_comes_again_for_a_day_frame_for_frame() {
     advance(secs(23 * 3600)).await;
     let again = ask(&service, keyed("a")).await;
     assert_eq!(replayed(&again).map(|mark| mark.age.as_secs()), Some(23 * 3600));
-    assert_eq!(whole(again).await, first, "its usage included: the mark says that another call pays");
+    assert_eq!(
+        whole(again).await,
+        first,
+        "its usage included: the mark says that another call pays"
+    );
     // By the header it is the same key, quoted or not.
     for text in ["a", "\"a\""] {
         let mut request = streamed();
-        request.headers_mut().insert("idempotency-key", HeaderValue::from_static(text));
+        request
+            .headers_mut()
+            .insert("idempotency-key", HeaderValue::from_static(text));
         assert!(replayed(&ask(&service, request).await).is_some());
     }
     assert_eq!(probe.calls(), 1);
     advance(secs(3600)).await;
-    assert_eq!(whole(ask(&service, keyed("a")).await).await.len(), 4, "a day has passed");
+    assert_eq!(
+        whole(ask(&service, keyed("a")).await).await.len(),
+        4,
+        "a day has passed"
+    );
     assert_eq!(probe.calls(), 2);
     probe.assert_quiet();
 }
@@ -89,7 +101,9 @@ async fn the_key_does_not_go_upstream() {
     let probe = leaf.probe();
     let service = layer().layer(leaf);
     let mut request = keyed("a");
-    request.headers_mut().insert("idempotency-key", HeaderValue::from_static("b"));
+    request
+        .headers_mut()
+        .insert("idempotency-key", HeaderValue::from_static("b"));
     whole(ask(&service, request).await).await;
     assert_eq!(probe.calls(), 1);
     let passed = tower::service_fn(|request: Request<TestRequest>| async move {
@@ -97,9 +111,14 @@ async fn the_key_does_not_go_upstream() {
         Err::<Response<ScriptBody>, _>(fails(FailureKind::Overloaded))
     });
     let mut request = streamed();
-    request.headers_mut().insert("idempotency-key", HeaderValue::from_static("b"));
+    request
+        .headers_mut()
+        .insert("idempotency-key", HeaderValue::from_static("b"));
     let layer: Layered = layer();
-    assert_eq!(layer.layer(passed).oneshot(request).await.err().unwrap().kind, FailureKind::Overloaded);
+    assert_eq!(
+        layer.layer(passed).oneshot(request).await.err().unwrap().kind,
+        FailureKind::Overloaded
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -109,9 +128,15 @@ async fn another_request_with_the_key_is_refused_while_it_is_in_flight_and_after
     let service = layer().layer(leaf);
     let first = ask(&service, keyed("a")).await;
     let error = ask(&service, other("a")).await.err().unwrap();
-    assert_eq!((error.kind, error.layer), (FailureKind::BadRequest, Some(LayerError::IdempotencyMismatch)));
+    assert_eq!(
+        (error.kind, error.layer),
+        (FailureKind::BadRequest, Some(LayerError::IdempotencyMismatch))
+    );
     whole(first).await;
-    assert_eq!(refused(ask(&service, other("a")).await), LayerError::IdempotencyMismatch);
+    assert_eq!(
+        refused(ask(&service, other("a")).await),
+        LayerError::IdempotencyMismatch
+    );
     assert!(ask(&service, other("b")).await.is_ok());
     assert_eq!(probe.calls(), 2);
 }
@@ -135,7 +160,10 @@ async fn a_hundred_at_once_are_one_call() {
     let got = join_all(calls).await;
     assert_eq!(probe.calls(), 1);
     assert_eq!(got.iter().filter(|(pays, ..)| *pays).count(), 1);
-    assert!(got.iter().filter(|(_, joined, _)| *joined).count() > 40, "in flight they join");
+    assert!(
+        got.iter().filter(|(_, joined, _)| *joined).count() > 40,
+        "in flight they join"
+    );
     assert!(got.iter().all(|(_, _, places)| *places == (0..7).collect::<Vec<_>>()));
     // The others cost nothing, and say why.
     let entries = ledger.recent(200);
@@ -151,7 +179,10 @@ async fn in_flight_it_is_refused_if_that_is_set() {
     let service = layer().in_flight(InFlight::Refuse).layer(leaf);
     let first = ask(&service, keyed("a")).await;
     let error = ask(&service, keyed("a")).await.err().unwrap();
-    assert_eq!((error.layer, error.hint), (Some(LayerError::IdempotencyInFlight), Some(secs(1))));
+    assert_eq!(
+        (error.layer, error.hint),
+        (Some(LayerError::IdempotencyInFlight), Some(secs(1)))
+    );
     whole(first).await;
     assert!(replayed(&ask(&service, keyed("a")).await).is_some());
 }
@@ -179,9 +210,15 @@ async fn failures_are_not_remembered() {
     ]);
     let probe = leaf.probe();
     let service = layer().layer(leaf);
-    assert_eq!(ask(&service, keyed("a")).await.err().unwrap().kind, FailureKind::Overloaded);
+    assert_eq!(
+        ask(&service, keyed("a")).await.err().unwrap().kind,
+        FailureKind::Overloaded
+    );
     let (got, error) = frames(ask(&service, keyed("a")).await.unwrap().into_body()).await;
-    assert_eq!((got.len(), error.map(|error| error.kind)), (1, Some(FailureKind::Truncated)));
+    assert_eq!(
+        (got.len(), error.map(|error| error.kind)),
+        (1, Some(FailureKind::Truncated))
+    );
     let answer = ask(&service, keyed("a")).await;
     assert_eq!(replayed(&answer), None);
     assert_eq!(whole(answer).await.len(), 4);
@@ -191,7 +228,10 @@ async fn failures_are_not_remembered() {
 /// A failure is that of all that wait, unless it is the first caller's own: then one of them calls.
 #[tokio::test(start_paused = true)]
 async fn those_that_wait_share_a_failure_or_take_over() {
-    for (kind, calls) in [(FailureKind::Overloaded, 1), (FailureKind::Timeout(tower_llm_layers::Phase::Deadline), 2)] {
+    for (kind, calls) in [
+        (FailureKind::Overloaded, 1),
+        (FailureKind::Timeout(tower_llm_layers::Phase::Deadline), 2),
+    ] {
         let leaf = Leaf::new([Step::Fail(millis(10), fails(kind)), slow(1)]);
         let probe = leaf.probe();
         let service = layer().layer(leaf);
@@ -238,12 +278,20 @@ async fn a_tenant_never_gets_the_answer_of_another() {
         }
         request
     };
-    for (tenant, length) in [(Some("acme"), 3), (Some("globex"), 4), (Some("acme"), 3), (None, 5), (None, 6)] {
+    for (tenant, length) in [
+        (Some("acme"), 3),
+        (Some("globex"), 4),
+        (Some("acme"), 3),
+        (None, 5),
+        (None, 6),
+    ] {
         assert_eq!(whole(ask(&service, of(tenant)).await).await.len(), length, "{tenant:?}");
     }
     // Neither does another request of another tenant collide.
     let mut request = other("a");
-    request.headers_mut().insert("tenant", HeaderValue::from_static("initech"));
+    request
+        .headers_mut()
+        .insert("tenant", HeaderValue::from_static("initech"));
     assert!(ask(&service, request).await.is_ok());
 }
 
@@ -254,7 +302,10 @@ async fn what_is_too_large_to_keep_is_not_made_again() {
     let probe = leaf.probe();
     let service = layer().largest(1_000).layer(leaf);
     assert_eq!(whole(ask(&service, keyed("a")).await).await.len(), 21);
-    assert_eq!(refused(ask(&service, keyed("a")).await), LayerError::IdempotencyTooLarge);
+    assert_eq!(
+        refused(ask(&service, keyed("a")).await),
+        LayerError::IdempotencyTooLarge
+    );
     assert_eq!(probe.calls(), 1);
 }
 
@@ -283,11 +334,18 @@ async fn what_cannot_be_a_key_is_refused_before_a_call() {
     let probe = leaf.probe();
     let service = layer().layer(leaf);
     let mut request = streamed();
-    request.headers_mut().insert("idempotency-key", HeaderValue::from_static(""));
+    request
+        .headers_mut()
+        .insert("idempotency-key", HeaderValue::from_static(""));
     let problem = BadIdempotencyKey::Empty;
-    assert_eq!(refused(ask(&service, request).await), LayerError::BadIdempotencyKey { problem });
+    assert_eq!(
+        refused(ask(&service, request).await),
+        LayerError::BadIdempotencyKey { problem }
+    );
     let mut request = keyed("a");
-    request.headers_mut().insert("cache-control", HeaderValue::from_static("no-store"));
+    request
+        .headers_mut()
+        .insert("cache-control", HeaderValue::from_static("no-store"));
     assert_eq!(refused(ask(&service, request).await), LayerError::IdempotencyNoStore);
     assert_eq!(probe.calls(), 0);
 }
@@ -297,7 +355,11 @@ async fn what_cannot_be_a_key_is_refused_before_a_call() {
 struct Elsewhere(&'static str);
 
 impl IdempotencyStore<TestFrame> for Elsewhere {
-    fn claim(&self, _: &tower_llm_layers::cache::AnswerKey, _: &tower_llm_layers::cache::AnswerKey) -> Claiming<TestFrame> {
+    fn claim(
+        &self,
+        _: &tower_llm_layers::cache::AnswerKey,
+        _: &tower_llm_layers::cache::AnswerKey,
+    ) -> Claiming<TestFrame> {
         match self.0 {
             "down" => Box::pin(async { Err("connection refused".into()) }),
             "hangs" => Box::pin(pending()),
@@ -311,11 +373,16 @@ async fn a_store_that_is_down_refuses_and_a_busy_key_is_looked_at_again() {
     let leaf = Leaf::new([]);
     let probe = leaf.probe();
     let over = |how, in_flight| -> Served {
-        IdempotencyLayer::new(Elsewhere(how), GlobalKey).in_flight(in_flight).layer(leaf.clone())
+        IdempotencyLayer::new(Elsewhere(how), GlobalKey)
+            .in_flight(in_flight)
+            .layer(leaf.clone())
     };
     let error = ask(&over("down", InFlight::Wait), keyed("a")).await.err().unwrap();
     assert_eq!((error.kind, error.hint), (FailureKind::StoreUnavailable, Some(secs(1))));
-    assert_eq!(refused(ask(&over("busy", InFlight::Refuse), keyed("a")).await), LayerError::IdempotencyInFlight);
+    assert_eq!(
+        refused(ask(&over("busy", InFlight::Refuse), keyed("a")).await),
+        LayerError::IdempotencyInFlight
+    );
     for how in ["busy", "hangs"] {
         let service = over(how, InFlight::Wait);
         let waiting = timeout(Duration::from_secs(9), ask(&service, keyed("a")));

@@ -18,6 +18,7 @@ use std::{
 
 use tokio::time::Instant;
 
+use self::board::State;
 use self::board::{Board, End};
 pub(super) use self::{
     board::Begun,
@@ -25,7 +26,6 @@ pub(super) use self::{
     table::{Entered, Flights, OneKey, Order},
     upstream::{BoxDrive, Drive, Step, Upstream},
 };
-use self::board::State;
 use super::{AnswerKey, Cache, entry::Entry, entry::Head};
 use crate::{Failure, FailureKind, Frame, LayerError};
 

@@ -137,14 +137,18 @@ where
                     return Poll::Ready(result.map(|response| response.map(CacheBody::passed)));
                 }
                 StateProjection::Refused(error) => {
-                    let Some(error) = error.take() else { return Poll::Pending };
+                    let Some(error) = error.take() else {
+                        return Poll::Pending;
+                    };
                     return Poll::Ready(Err(error));
                 }
                 StateProjection::Reading(reading) => reading,
             };
             let Some(reads) = reading else { return Poll::Pending };
             let begun = ready!(reads.reader.poll_head(cx));
-            let Some(read) = reading.take() else { return Poll::Pending };
+            let Some(read) = reading.take() else {
+                return Poll::Pending;
+            };
             let Reading { reader, again, account } = *read;
             return Poll::Ready(match (begun, again) {
                 (Ok(begun), _) => Ok(respond(begun, reader, account)),

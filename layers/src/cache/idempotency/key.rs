@@ -138,7 +138,10 @@ mod tests {
     fn of(values: &[&str]) -> Option<Result<String, BadIdempotencyKey>> {
         let mut headers = HeaderMap::new();
         for value in values {
-            headers.append(IDEMPOTENCY_KEY_HEADER, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+            headers.append(
+                IDEMPOTENCY_KEY_HEADER,
+                HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+            );
         }
         IdempotencyKey::from_headers(&headers).map(|key| key.0.map(|key| key.to_string()))
     }
@@ -164,6 +167,9 @@ mod tests {
         ] {
             assert_eq!(of(values), key, "{values:?}");
         }
-        assert_eq!(format!("{:?}", IdempotencyKey::new("secret").unwrap()), "IdempotencyKey(6 bytes)");
+        assert_eq!(
+            format!("{:?}", IdempotencyKey::new("secret").unwrap()),
+            "IdempotencyKey(6 bytes)"
+        );
     }
 }

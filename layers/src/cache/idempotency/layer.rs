@@ -138,7 +138,10 @@ impl<D, E, X> Parts<D, E, X> {
         X: KeyExtractor<R>,
     {
         let scope = self.scope.key(request)?;
-        Some(AnswerKey::of_parts(self.secret.as_ref(), &[b"idempotency", scope.as_bytes(), key.as_bytes()]))
+        Some(AnswerKey::of_parts(
+            self.secret.as_ref(),
+            &[b"idempotency", scope.as_bytes(), key.as_bytes()],
+        ))
     }
 
     /// What distinguishes this request from another one with the same key.

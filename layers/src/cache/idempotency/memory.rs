@@ -112,7 +112,9 @@ impl<D> State<D> {
             if !is_over && self.bytes <= bytes && self.answered.len() <= max_keys {
                 break;
             }
-            let Some((_, oldest)) = self.answered.pop_front() else { break };
+            let Some((_, oldest)) = self.answered.pop_front() else {
+                break;
+            };
             self.bytes = self.bytes.saturating_sub(oldest.bytes);
             gone.push(oldest);
         }
@@ -179,7 +181,9 @@ impl<D: Send + Sync + 'static> IdempotencyClaim<D> for Held<D> {
         let mut state = self.shared.lock();
         state.bytes = state.bytes.saturating_add(answered.bytes);
         let before = state.answered.insert(self.key, answered);
-        state.bytes = state.bytes.saturating_sub(before.as_ref().map_or(0, |before| before.bytes));
+        state.bytes = state
+            .bytes
+            .saturating_sub(before.as_ref().map_or(0, |before| before.bytes));
         let gone = state.make_room(self.shared.bytes, self.shared.max_keys);
         drop(state);
         drop((before, gone));
@@ -192,7 +196,10 @@ impl<D: Send + Sync + 'static> IdempotencyClaim<D> for Held<D> {
 impl<D> Drop for Held<D> {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
-        let is_own = state.running.get(&self.key).is_some_and(|known| known.claim == self.running.claim);
+        let is_own = state
+            .running
+            .get(&self.key)
+            .is_some_and(|known| known.claim == self.running.claim);
         if is_own {
             state.running.remove(&self.key);
         }

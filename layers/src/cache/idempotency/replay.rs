@@ -48,7 +48,9 @@ impl Account {
             extensions.insert(Coalesced { joined_after });
             extensions.get_or_insert_with(|| Replayed { age: Duration::ZERO });
         }
-        let Some(replayed) = extensions.get::<Replayed>() else { return };
+        let Some(replayed) = extensions.get::<Replayed>() else {
+            return;
+        };
         tracing::info!(age = ?replayed.age, in_flight = joined_after.is_some(), "replayed by its idempotency key");
         #[cfg(feature = "cost")]
         if let Some(sketch) = self.entry {

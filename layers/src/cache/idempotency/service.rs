@@ -10,13 +10,7 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::{
-    IdempotencyFuture, IdempotencyKey, InFlight,
-    future::Again,
-    layer::Parts,
-    once::Terms,
-    replay::Account,
-};
+use super::{IdempotencyFuture, IdempotencyKey, InFlight, future::Again, layer::Parts, once::Terms, replay::Account};
 use crate::{
     CacheKey, CacheMode, Failure, Frame, KeyExtractor, LayerError, LlmRequest,
     cache::{
