@@ -3,12 +3,15 @@
 use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
 
 use http::StatusCode;
-use tower_llm_layers::{Advice, AttemptLog, FailureKind, FailureMarks, Health, LayerError, Outcome, Phase, Scope};
+use tower_llm_layers::{
+    Advice, AttemptLog, FailureKind, FailureMarks, Health, LayerError, Outcome, Phase, RouterAttempt, Scope,
+};
 
 use crate::{bounds::cut, sent_key::SentKey};
 
 mod as_failure;
 mod partial;
+mod routed;
 
 use partial::PartialText;
 
@@ -30,6 +33,8 @@ pub(crate) struct Inner {
     pub(crate) scope: Scope,
     pub(crate) provider: Option<String>,
     pub(crate) generation_id: Option<String>,
+    /// What the router tried by itself, if it says so.
+    pub(crate) routed: Vec<RouterAttempt>,
     pub(crate) source: Option<Source>,
     pub(crate) kind: Option<FailureKind>,
     /// A rate limit of the account that the key is of.

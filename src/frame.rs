@@ -3,7 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
-use tower_llm_layers::{Block, Frame, Shown, Splice, Stage, TokenUsage};
+use tower_llm_layers::{Block, Frame, RouterAttempt, Shown, Splice, Stage, TokenUsage};
 
 use self::flags::Flags;
 use crate::{
@@ -354,14 +354,12 @@ impl Frame for ChatFrame {
     }
 
     /// The bytes are copied, so that they do not keep the rest of what came with them; with usage of zero, if there was some.
+    fn router_attempts(&self) -> Vec<RouterAttempt> {
+        crate::router_metadata::attempts(&self.bytes)
+    }
+
     fn kept(&self) -> Self {
-        let own = Bytes::copy_from_slice;
-        Self {
-            bytes: own(&self.bytes),
-            known: self.known.clone(),
-            base: self.base.as_ref().map(|base| Box::new(own(base))),
-            ..*self
-        }
+        self.with_own_bytes()
     }
 
     fn replayed(&self) -> Self {

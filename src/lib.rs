@@ -17,6 +17,7 @@ mod limit_status;
 mod poll_gate;
 mod problems;
 mod reset_time;
+mod router_metadata;
 mod sent_key;
 mod service_ext;
 mod wire;

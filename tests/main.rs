@@ -138,6 +138,8 @@ mod plausible_usage;
 #[cfg(test)]
 mod provided_keys;
 #[cfg(test)]
+mod provider_health;
+#[cfg(test)]
 mod provider_words;
 #[cfg(test)]
 mod readiness;

@@ -69,6 +69,7 @@ pub mod observe;
 #[cfg(feature = "pause")]
 #[cfg_attr(docsrs, doc(cfg(feature = "pause")))]
 pub mod pause;
+pub mod provider_health;
 #[cfg(feature = "rate-limit")]
 #[cfg_attr(docsrs, doc(cfg(feature = "rate-limit")))]
 pub mod rate_limit;
@@ -84,7 +85,7 @@ pub mod timeout;
 
 pub use call::{
     Attempt, AttemptHandle, AttemptLog, CacheMode, Call, Candidate, CandidateError, ContinueBy, LONGEST_TAG_NAME,
-    LONGEST_TAG_VALUE, MOST_TAGS, Outcome, Priority, Route, TagError, Tags, TimeoutOverrides,
+    LONGEST_TAG_VALUE, MOST_TAGS, Outcome, Priority, Route, RouterAttempt, TagError, Tags, TimeoutOverrides,
 };
 pub use failure::{Advice, FailureKind, FallbackAdvice, Health, Phase, RetryAdvice, Scope};
 pub use marks::{Coalesced, Degraded, DegradedSource, NoStore, OutputLimit, Replayed, Resumed, Resumption, Unbilled};
@@ -93,7 +94,7 @@ pub use money::{FixedPrices, PriceCeiling, PriceList, Quote, TokenUsage, UsdAmou
 pub use protocol::StorableFrame;
 pub use protocol::{
     Apis, Block, BlockEdge, BlockKind, Budgeted, CacheKey, Capability, Continuable, Failure, FailureMarks, Frame,
-    GlobalKey, KeyExtractor, KeyWriter, LayerError, LlmRequest, MIN_OUTPUT_TOKENS, Modalities, Needs, Shown, Splice,
-    Stage, ToolLoop, changes_no_answer,
+    GlobalKey, KeyExtractor, KeyWriter, LayerError, LlmRequest, MIN_OUTPUT_TOKENS, Modalities, Needs, ProviderRouting,
+    Shown, Splice, Stage, ToolLoop, changes_no_answer,
 };
 pub use util::{ParseUtcTimeError, UnknownName, UtcTime};

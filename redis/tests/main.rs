@@ -8,6 +8,9 @@
 #[cfg(test)]
 mod budgets;
 #[cfg(test)]
+#[cfg(feature = "cache")]
+mod idempotency;
+#[cfg(test)]
 mod leases;
 #[cfg(test)]
 mod limits;

@@ -116,6 +116,11 @@ impl Plans {
         *self = Self::default();
     }
 
+    /// By which name the plan of a provider is set: no model has a blank.
+    pub(crate) fn of_provider(provider: &str) -> String {
+        format!("provider {provider}")
+    }
+
     /// Whether a model has a plan of its own.
     pub(crate) fn has(&self, model: &str) -> bool {
         self.given.contains_key(model)

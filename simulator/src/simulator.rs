@@ -95,6 +95,17 @@ impl Simulator {
         self
     }
 
+    /// Sets the plan of one provider, by its display name, for all models that it serves. A request goes to the first provider of its model,
+    /// or by its `provider` preferences (`order`, `only`, `ignore`, `allow_fallbacks`) to another. One that refuses is passed over, as the
+    /// router does it, unless it is the last; one that breaks its answer is not.
+    ///
+    /// # Errors
+    ///
+    /// If the text is no plan.
+    pub fn plan_provider(&self, provider: &str, plan: &str) -> Result<&Self, FaultError> {
+        self.plan(crate::plans::Plans::of_provider(provider), plan)
+    }
+
     /// Sets the plan of every model that has none of its own; each model goes through it by itself.
     ///
     /// # Errors

@@ -5,7 +5,8 @@ use std::{borrow::Cow, time::Duration};
 use bytes::Bytes;
 use http::{HeaderName, Method, Request, Uri};
 use tower_llm_layers::{
-    Budgeted, CacheKey, Call, Candidate, Continuable, ContinueBy, KeyWriter, LlmRequest, Needs, Route, UsdAmount,
+    Budgeted, CacheKey, Call, Candidate, Continuable, ContinueBy, KeyWriter, LlmRequest, Needs, ProviderRouting, Route,
+    UsdAmount,
 };
 
 use super::{Api, EmbeddingRequest, MessagesRequest, ResponsesRequest};
@@ -287,6 +288,25 @@ impl Budgeted for ApiRequest {
 
     fn set_max_tool_cost(&mut self, most: UsdAmount) -> bool {
         each!(&mut self.0, body => body.set_max_tool_cost(most))
+    }
+}
+
+impl ProviderRouting for ApiRequest {
+    /// Whether it has a `provider` object, whatever stands in it.
+    fn has_provider_preferences(&self) -> bool {
+        let own = each!(&self.0, body => body.read_raw("provider"));
+        own.is_some_and(|own| own != b"null")
+    }
+
+    fn set_providers(&mut self, ignore: &[Box<str>], order: &[Box<str>]) -> bool {
+        let mut provider = serde_json::Map::new();
+        for (name, slugs) in [("ignore", ignore), ("order", order)] {
+            if !slugs.is_empty() {
+                provider.insert(name.to_owned(), slugs.iter().map(|slug| &**slug).collect());
+            }
+        }
+        let json = serde_json::Value::Object(provider).to_string();
+        self.set_parameter("provider", Some(&json))
     }
 }
 

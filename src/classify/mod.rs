@@ -16,6 +16,7 @@ use crate::bounds::cut;
 use crate::{
     encoding::decoded,
     error::{Error, Inner},
+    router_metadata,
 };
 use codes::{effective_code, is_refusal};
 use openrouter_wire::{
@@ -42,7 +43,10 @@ pub(crate) fn error_of_response(status: StatusCode, headers: &HeaderMap, body: &
     // Some gateways send their errors as an event, too.
     let data = event_data(body);
     match UpstreamError::parse_failed(data.as_deref().unwrap_or(body)) {
-        Some(error) => build(Some(status), status.as_u16(), headers, &error),
+        Some(error) => {
+            let routed = router_metadata::attempts(data.as_deref().unwrap_or(body));
+            build(Some(status), status.as_u16(), headers, &error).of_router(routed)
+        }
         None => without_envelope(status, headers, body),
     }
 }

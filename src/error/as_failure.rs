@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_llm_layers::{Failure, FailureKind, FailureMarks, Scope};
+use tower_llm_layers::{Failure, FailureKind, FailureMarks, RouterAttempt, Scope};
 
 use super::{Error, Inner};
 
@@ -21,6 +21,10 @@ impl Failure for Error {
 
     fn provider(&self) -> Option<&str> {
         Self::provider(self)
+    }
+
+    fn router_attempts(&self) -> Vec<RouterAttempt> {
+        self.0.routed.clone()
     }
 
     fn affordable_tokens(&self) -> Option<u64> {

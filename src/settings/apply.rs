@@ -95,6 +95,7 @@ fn candidates(mut builder: StackBuilder, settings: &Settings) -> StackBuilder {
         .fallback_on_refusal(settings.fallback_on_refusal)
         .fallback_for_embeddings(settings.fallback_for_embeddings)
         .server_side_fallback(settings.server_side_fallback)
+        .router_metadata(settings.router_metadata)
 }
 
 fn finish_reasons(mut builder: StackBuilder, settings: &Settings, wrong: &mut Vec<SettingsProblem>) -> StackBuilder {
@@ -207,6 +208,9 @@ fn limits(
     }
     if let Some(cache) = &carried.cache {
         builder = builder.cache(cache.clone());
+    }
+    if let Some(providers) = &carried.provider_health {
+        builder = builder.provider_health(providers.clone());
     }
     if let Some(keys) = &carried.idempotency {
         builder = builder.idempotency(keys.clone());

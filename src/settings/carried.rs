@@ -9,6 +9,7 @@ use tower_llm_layers::{
     fallback::Hedge,
     observe::ObserveLayer,
     pause::Pauses,
+    provider_health::ProviderHealth,
     rate_limit::{PerCandidate, RateLimitLayer},
     retry::RetryBudget,
 };
@@ -27,6 +28,7 @@ pub(super) struct Carried {
     pub(super) observe: ObserveLayer,
     pub(super) cache: Option<ChatCache>,
     pub(super) idempotency: Option<ChatIdempotency>,
+    pub(super) provider_health: Option<ProviderHealth>,
     pub(super) admission: Option<RateLimitLayer<TenantKey>>,
     pub(super) upstream_limits: Option<RateLimitLayer<PerCandidate>>,
     pub(super) pauses: Pauses,
@@ -95,6 +97,12 @@ impl Carried {
             |all| all.idempotency.clone(),
             |carried| &carried.idempotency,
         );
+        let provider_health = kept(
+            before,
+            settings,
+            |all| all.provider_health.clone(),
+            |carried| &carried.provider_health,
+        );
         let admission = kept(before, settings, |all| all.admit.clone(), |carried| &carried.admission);
         let upstream_limits = kept(
             before,
@@ -124,6 +132,12 @@ impl Carried {
             idempotency: idempotency.unwrap_or_else(|| {
                 let keys = settings.idempotency.as_ref()?.keys();
                 keys.map_err(|error| problem("idempotency.ignore_header", error.to_string()))
+                    .ok()
+            }),
+            provider_health: provider_health.unwrap_or_else(|| {
+                let health = ProviderHealth::new(settings.provider_health.as_ref()?.policy());
+                health
+                    .map_err(|error| problem("provider_health", error.to_string()))
                     .ok()
             }),
             admission: admission.unwrap_or_else(|| {

@@ -32,7 +32,7 @@ type Extend = dyn Fn(StackBuilder) -> StackBuilder + Send + Sync;
 /// * What the **budgets** have spent and reserved, under their names and tags: a cap that is lowered below what is spent refuses at once, one that is
 ///   raised has room at once. A budget whose tags have changed begins empty; so does one whose new window began later than its old one.
 /// * What upstreams asked for in **pauses**, if each of them is still there with the same keys and base URL.
-/// * **Circuits**, learned **concurrency limits**, **rate limits**, **idempotency keys** and their answers, the **retry ratio**, what a **hedge** has measured, **cached responses** and the state of
+/// * **Circuits**, learned **concurrency limits**, **rate limits**, **idempotency keys** and their answers, the **health of providers**, the **retry ratio**, what a **hedge** has measured, **cached responses** and the state of
 ///   **key pools**: each if its own settings are the same. If they are not, it begins again. Cached responses are kept only if the chain, the
 ///   upstreams and the finish reasons that fail are the same, too.
 /// * **Connections**, if the upstreams and the settings of connections are the same.

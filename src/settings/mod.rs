@@ -54,6 +54,7 @@ mod money;
 mod nearest;
 mod prices;
 mod problem;
+mod provider_health;
 mod read;
 mod reloadable;
 mod resilience;
@@ -81,6 +82,7 @@ pub use self::{
     money::{BudgetSettings, MaxPerHourAction, MaxPerHourSettings, Usd, WindowSettings},
     prices::{AssumedPrice, PriceSettings, UnknownPriceSettings},
     problem::{SettingsError, SettingsProblem, WrongSetting},
+    provider_health::ProviderHealthSettings,
     reloadable::ReloadableStack,
     resilience::{
         BackoffSettings, HedgeDelay, HedgeSettings, MinThroughputSettings, ResumeSettings, RetryBudgetSettings,

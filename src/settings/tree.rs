@@ -12,8 +12,8 @@ use super::{
     AdaptiveConcurrencySettings, AdmitSettings, AttributionSettings, BackoffSettings, BudgetSettings, CacheSettings,
     CandidateSettings, CircuitBreakerSettings, ConformanceSettings, ConnectionsSettings, FinishReasonSettings,
     HedgeSettings, IdempotencySettings, MaxPerHourSettings, MinThroughputSettings, OrOff, PriceSettings,
-    ResumeSettings, RetryBudgetSettings, Time, UnknownPriceSettings, UpstreamLimitsSettings, UpstreamSettings,
-    source::Source,
+    ProviderHealthSettings, ResumeSettings, RetryBudgetSettings, Time, UnknownPriceSettings, UpstreamLimitsSettings,
+    UpstreamSettings, source::Source,
 };
 use crate::stack::RESERVATION_WAIT;
 
@@ -86,6 +86,11 @@ pub struct Settings {
     pub retry_budget: RetryBudgetSettings,
     /// When a candidate that fails too often is left alone, and how it is probed.
     pub circuit_breaker: OrOff<CircuitBreakerSettings>,
+    /// Leaves providers behind OpenRouter out of requests while they fail. Off by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider_health: Option<ProviderHealthSettings>,
+    /// Whether OpenRouter is to say what it has tried by itself for each attempt.
+    pub router_metadata: bool,
     /// Hedges a slow candidate: the next one is tried in parallel. Off by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hedge: Option<HedgeSettings>,
@@ -207,6 +212,8 @@ impl Default for Settings {
             backoff: BackoffSettings::default(),
             retry_budget: RetryBudgetSettings::default(),
             circuit_breaker: OrOff::default(),
+            provider_health: None,
+            router_metadata: false,
             hedge: None,
             resume: None,
             stream_upstream: StreamUpstreamSettings::default(),

@@ -97,10 +97,23 @@ impl Parts {
         let service = AuthLayer::new(settings.keys()).layer(inner);
         let service = self.cost.if_budgeted().layer(service);
         let service = settings.failing.layer().layer(service);
-        let service = match (&slots.classify, slots.around_attempt.is_empty()) {
-            (None, true) => paced.around(timeouts.layer(service)),
-            (None, false) => paced.around(timeouts.layer(wrapped(ErasedService::new(service), &slots.around_attempt))),
-            (Some(classifier), _) => paced.around(Classify {
+        let service = match (&slots.classify, slots.around_attempt.is_empty(), &slots.provider_health) {
+            (None, true, None) => paced.around(timeouts.layer(service)),
+            (None, false, None) => {
+                paced.around(timeouts.layer(wrapped(ErasedService::new(service), &slots.around_attempt)))
+            }
+            (classifier, _, Some(health)) => {
+                let attempt = wrapped(ErasedService::new(service), &slots.around_attempt);
+                let attempt = ErasedService::new(timeouts.layer(attempt));
+                paced.around((health.wrap)(match classifier {
+                    None => attempt,
+                    Some(classifier) => ErasedService::new(Classify {
+                        inner: attempt,
+                        classifier: Arc::clone(classifier),
+                    }),
+                }))
+            }
+            (Some(classifier), _, None) => paced.around(Classify {
                 inner: ErasedService::new(timeouts.layer(wrapped(ErasedService::new(service), &slots.around_attempt))),
                 classifier: Arc::clone(classifier),
             }),
@@ -186,7 +199,10 @@ impl Paced<'_> {
         F: Frame + Buf + Send + 'static,
         E: Failure + From<LayerError> + Send + 'static,
     {
-        let service = AttemptLayer::new().cap(self.settings.attempts).layer(service);
+        let attempt = AttemptLayer::new()
+            .cap(self.settings.attempts)
+            .router_attempts(self.settings.router_metadata);
+        let service = attempt.layer(service);
         match &self.upstream_limits {
             Some(limits) => self.outside_of(limits.layer(service)),
             None => self.outside_of(service),

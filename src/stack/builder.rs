@@ -68,6 +68,7 @@ impl<R, F, E> StackBuilder<R, F, E> {
             fallback_on_refusal: false,
             fallback_for_embeddings: false,
             server_side: false,
+            router_metadata: false,
             capabilities: None,
             admission: None,
             tenant: TenantKey::everyone(),

@@ -104,13 +104,22 @@ pub(super) fn describe<R, F, E>(settings: &Settings, slots: &Slots<R, F, E>, cha
         (
             "Attempt",
             format!(
-                "{} in all, each logged{}",
+                "{} in all, each logged{}{}{}",
                 settings.attempts,
+                if settings.router_metadata {
+                    ", with what the router tried by itself"
+                } else {
+                    ""
+                },
                 if slots.classify.is_some() {
                     ", its failure classified"
                 } else {
                     ""
-                }
+                },
+                slots
+                    .provider_health
+                    .as_ref()
+                    .map_or_else(String::new, |slot| format!("; {}", slot.health.policy()))
             ),
         ),
         (

@@ -24,6 +24,7 @@ mod idempotency;
 mod known;
 mod limits;
 mod money;
+mod provider_health;
 mod readiness;
 mod reading;
 mod service;

@@ -57,6 +57,7 @@ pub(super) struct Settings {
     pub(super) fallback_on_refusal: bool,
     pub(super) fallback_for_embeddings: bool,
     pub(super) server_side: bool,
+    pub(super) router_metadata: bool,
     pub(super) capabilities: Option<Arc<dyn Capabilities>>,
     pub(super) admission: Option<(Limits, Duration)>,
     pub(super) tenant: TenantKey,
@@ -154,6 +155,7 @@ impl fmt::Debug for Settings {
             .field("fallback_on_refusal", &self.fallback_on_refusal)
             .field("fallback_for_embeddings", &self.fallback_for_embeddings)
             .field("server_side", &self.server_side)
+            .field("router_metadata", &self.router_metadata)
             .field("has_catalogue", &self.capabilities.is_some())
             .field("admission", &self.admission)
             .field("tenant_store", &self.tenant_store)

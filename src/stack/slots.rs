@@ -10,6 +10,7 @@ use tower_llm_layers::{
     Advice, Failure, FailureKind, Frame, LayerError, LlmRequest, Phase,
     degrade::{Degradation, StaleLater},
     ledger::Ledger,
+    provider_health::ProviderHealth,
     resume::ResumeLayer,
 };
 use tower_service::Service;
@@ -49,6 +50,7 @@ pub(super) struct Slots<R, F, E> {
     pub(super) resume: Option<(ResumeLayer, Wrap<R, F, E>)>,
     pub(super) classify: Option<Classifier<E>>,
     pub(super) conformance: Option<ConformanceSlot<R, F, E>>,
+    pub(super) provider_health: Option<ProviderHealthSlot<R, F, E>>,
     pub(super) around_attempt: Vec<Wrap<R, F, E>>,
 }
 
@@ -62,6 +64,12 @@ pub(super) struct IdempotencySlot<R, F, E> {
     pub(super) description: String,
     /// All its settings, to look at.
     pub(super) details: String,
+}
+
+/// The health of the providers behind a router.
+pub(super) struct ProviderHealthSlot<R, F, E> {
+    pub(super) health: ProviderHealth,
+    pub(super) wrap: Wrap<R, F, E>,
 }
 
 /// A cache of these frames.
@@ -99,6 +107,7 @@ impl<R, F, E> Slots<R, F, E> {
             resume: None,
             classify: None,
             conformance: None,
+            provider_health: None,
             around_attempt: Vec::new(),
         }
     }
@@ -249,6 +258,7 @@ impl<R, F, E> Clone for Slots<R, F, E> {
             resume: self.resume.clone(),
             classify: self.classify.clone(),
             conformance: self.conformance.clone(),
+            provider_health: self.provider_health.clone(),
             around_attempt: self.around_attempt.clone(),
         }
     }
@@ -260,6 +270,15 @@ impl<R, F, E> Clone for IdempotencySlot<R, F, E> {
             wrap: Arc::clone(&self.wrap),
             description: self.description.clone(),
             details: self.details.clone(),
+        }
+    }
+}
+
+impl<R, F, E> Clone for ProviderHealthSlot<R, F, E> {
+    fn clone(&self) -> Self {
+        Self {
+            health: self.health.clone(),
+            wrap: Arc::clone(&self.wrap),
         }
     }
 }
@@ -306,6 +325,10 @@ impl<R, F, E> fmt::Debug for Slots<R, F, E> {
             .field("stream_upstream", &self.stream_upstream.as_ref().map(|slot| slot.layer))
             .field("resume", &self.resume.as_ref().map(|(layer, _)| layer))
             .field("conformance", &self.conformance.as_ref().map(|slot| &slot.description))
+            .field(
+                "provider_health",
+                &self.provider_health.as_ref().map(|slot| &slot.health),
+            )
             .field("has_classifier", &self.classify.is_some())
             .field("around_call", &self.around_call.len())
             .field("around_attempt", &self.around_attempt.len())

@@ -2,6 +2,8 @@
 
 use std::{collections::HashSet, time::Duration};
 
+use http::{HeaderName, HeaderValue};
+
 use super::{
     Attribution, Transport, TransportError, TransportProblem, Upstream,
     clients::Clients,
@@ -10,11 +12,15 @@ use super::{
     service::{Destination, TransportState, Urls},
 };
 
+/// Asks OpenRouter for what it tried by itself.
+const ROUTER_METADATA: HeaderName = HeaderName::from_static("x-openrouter-metadata");
+
 /// Makes a [`Transport`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TransportBuilder {
     upstreams: Vec<Upstream>,
     attribution: Attribution,
+    router_metadata: bool,
     settings: Settings,
     /// Problems of the settings so far.
     wrong: Vec<TransportProblem>,
@@ -135,6 +141,12 @@ impl TransportBuilder {
         &self.upstreams
     }
 
+    /// Whether OpenRouter is to say what it tried by itself.
+    pub(crate) const fn router_metadata(mut self, on: bool) -> Self {
+        self.router_metadata = on;
+        self
+    }
+
     /// Makes the transport. Connections are opened at the first call.
     ///
     /// # Errors
@@ -153,7 +165,10 @@ impl TransportBuilder {
                 wrong.push(TransportProblem::SameName { upstream });
             }
         }
-        let attribution = self.attribution.headers(&mut wrong);
+        let mut attribution = self.attribution.headers(&mut wrong);
+        if self.router_metadata {
+            attribution.insert(ROUTER_METADATA, HeaderValue::from_static("enabled"));
+        }
         let mut found = Vec::with_capacity(self.upstreams.len());
         for upstream in self.upstreams {
             match Urls::of(&upstream) {

@@ -9,13 +9,17 @@ pub const DEFAULT_CAP: u32 = 6;
 #[derive(Debug, Clone, Copy)]
 pub struct AttemptLayer {
     cap: u32,
+    router_attempts: bool,
 }
 
 impl AttemptLayer {
     /// With [`DEFAULT_CAP`].
     #[must_use]
     pub const fn new() -> Self {
-        Self { cap: DEFAULT_CAP }
+        Self {
+            cap: DEFAULT_CAP,
+            router_attempts: false,
+        }
     }
 
     /// The most attempts one call may make in all: retries, fallbacks, hedges, other keys. At least one. One that our own budget, price
@@ -23,6 +27,13 @@ impl AttemptLayer {
     #[must_use]
     pub const fn cap(mut self, cap: u32) -> Self {
         self.cap = if cap == 0 { 1 } else { cap };
+        self
+    }
+
+    /// Whether the last frames of each answer are read for [what the router tried by itself](crate::Frame::router_attempts). Off by default.
+    #[must_use]
+    pub const fn router_attempts(mut self, on: bool) -> Self {
+        self.router_attempts = on;
         self
     }
 }
@@ -37,6 +48,10 @@ impl<S> Layer<S> for AttemptLayer {
     type Service = AttemptService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        AttemptService { inner, cap: self.cap }
+        AttemptService {
+            inner,
+            cap: self.cap,
+            router_attempts: self.router_attempts,
+        }
     }
 }

@@ -16,6 +16,7 @@ use crate::{
 pub struct AttemptService<S> {
     pub(super) inner: S,
     pub(super) cap: u32,
+    pub(super) router_attempts: bool,
 }
 
 impl<S> AttemptService<S> {
@@ -62,7 +63,7 @@ where
                 return WatchFuture::refused(error);
             }
         };
-        let start = AttemptStart::begin(guard, request.body(), opened, continuing);
+        let start = AttemptStart::begin(guard, request.body(), opened, continuing).reading_router(self.router_attempts);
         let future = {
             let _inside = start.enter();
             start.say(request.body());

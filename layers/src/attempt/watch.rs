@@ -7,7 +7,7 @@ use tracing::span::Entered;
 use super::{AttemptBody, continued::Continuing};
 use crate::observe::AttemptRecord;
 use crate::{
-    AttemptLog, Candidate, Failure, Frame, LlmRequest,
+    AttemptLog, Candidate, Failure, Frame, LlmRequest, Stage,
     call::AttemptGuard,
     protocol::publish,
     watch::{Respond, Scope, Watch, WatchBody},
@@ -18,6 +18,8 @@ use crate::{
 pub struct AttemptWatch {
     guard: Option<AttemptGuard>,
     record: AttemptRecord,
+    /// Whether what the router tried by itself is looked for.
+    reads_router: bool,
 }
 
 /// The attempt while its response has not begun.
@@ -38,12 +40,21 @@ impl AttemptStart {
     ) -> Self {
         let record = AttemptRecord::begin(request, guard.number);
         let guard = Some(guard);
-        let watch = AttemptWatch { guard, record };
+        let watch = AttemptWatch {
+            guard,
+            record,
+            reads_router: false,
+        };
         Self {
             watch,
             opened,
             continuing,
         }
+    }
+
+    pub(super) const fn reading_router(mut self, on: bool) -> Self {
+        self.watch.reads_router = on;
+        self
     }
 
     /// Tells the log that the attempt starts.
@@ -95,6 +106,18 @@ where
 }
 
 impl AttemptWatch {
+    #[cold]
+    fn look_for_router<D: Frame>(&self, frame: &D) {
+        let may_have = frame.finishes_answer() || matches!(frame.stage(), Stage::Finish | Stage::Trailer);
+        let Some(guard) = self.guard.as_ref().filter(|_| may_have) else {
+            return;
+        };
+        let routed = frame.router_attempts();
+        if !routed.is_empty() {
+            guard.routed(routed);
+        }
+    }
+
     fn fail<E: Failure>(&mut self, error: &E, message: &'static str) {
         let Some(mut guard) = self.guard.take() else { return };
         let after = guard.failed(error);
@@ -120,6 +143,9 @@ impl AttemptWatch {
 impl<D: Frame, E: Failure> Watch<D, E> for AttemptWatch {
     fn frame(&mut self, frame: &D) {
         self.record.frame(frame);
+        if self.reads_router {
+            self.look_for_router(frame);
+        }
     }
 
     fn failed(&mut self, error: &E) {

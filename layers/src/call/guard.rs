@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Attempt, Outcome, state::CallState};
+use super::{Attempt, Outcome, RouterAttempt, state::CallState};
 use crate::{
     Failure,
     events::{EventKind, emit},
@@ -50,10 +50,19 @@ impl AttemptGuard {
             line.status = error.status();
             line.retry_after = error.retry_after();
             line.summary = Some(error.summary().into());
+            let routed = error.router_attempts();
+            if !routed.is_empty() {
+                line.router_attempts = routed.into();
+            }
             if let Some(provider) = error.provider() {
                 line.provider = Some(bounded_name(provider));
             }
         })
+    }
+
+    /// What the router tried by itself.
+    pub(crate) fn routed(&self, attempts: Vec<RouterAttempt>) {
+        self.change(|line| line.router_attempts = attempts.into());
     }
 
     /// Whether the attempt was passed on to the upstream, as far as what stands below says.

@@ -116,6 +116,12 @@ impl AttemptHandle {
         self.state.change(self.index, |line| line.provider = Some(provider));
     }
 
+    /// The provider that serves the attempt, if the router has named it by now.
+    pub(crate) fn provider(&self) -> Option<Box<str>> {
+        let lines = self.state.lines();
+        CallState::exchanges(&lines, self.index).next_back()?.provider.clone()
+    }
+
     /// Bytes of a plain answer have come: a silence after them is limited like that of a stream.
     pub fn received(&self) {
         let now = crate::util::now();

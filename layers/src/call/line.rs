@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Candidate, handle::Preparing};
+use super::{Candidate, RouterAttempt, handle::Preparing};
 use crate::{FailureKind, UsdAmount, util::Seconds};
 
 /// How one attempt ended, or that it has not.
@@ -37,6 +37,8 @@ pub struct Attempt {
     pub candidate: Option<Candidate>,
     /// The provider behind the upstream that served it or failed, if the upstream is a router and names it.
     pub provider: Option<Box<str>>,
+    /// What the router tried by itself for it, if the router says so: these are not attempts of ours, and count nowhere.
+    pub router_attempts: Box<[RouterAttempt]>,
     /// When it started, after the start of the call.
     pub started: Duration,
     /// How it ended.
@@ -82,6 +84,7 @@ impl Attempt {
             turn: 0,
             candidate,
             provider: None,
+            router_attempts: Box::default(),
             started,
             outcome: Outcome::Waiting,
             is_sent: number > 0,
@@ -145,14 +148,18 @@ impl Attempt {
             return write!(f, "  -  {name:<28}  {story}");
         }
         write!(f, "{:>3}  {name:<28}  ", self.number)?;
-        let Some(duration) = self.duration else {
-            return f.write_str(&story);
-        };
-        write!(f, "{story:<36}  after {:>6}", Seconds(duration))?;
-        match self.waited {
-            Some(waited) => write!(f, ", waited {}", Seconds(waited)),
-            None => Ok(()),
+        match self.duration {
+            None => f.write_str(&story)?,
+            Some(duration) => write!(f, "{story:<36}  after {:>6}", Seconds(duration))?,
         }
+        if let Some(waited) = self.waited.filter(|_| self.duration.is_some()) {
+            write!(f, ", waited {}", Seconds(waited))?;
+        }
+        for (place, routed) in self.router_attempts.iter().enumerate() {
+            let before = if place == 0 { "\n     by the router: " } else { ", " };
+            write!(f, "{before}{routed}")?;
+        }
+        Ok(())
     }
 }
 

@@ -14,6 +14,7 @@ mod options;
 mod overrides;
 mod priority;
 mod route;
+mod router_attempt;
 mod state;
 mod tags;
 mod turn;
@@ -36,6 +37,7 @@ pub use log::AttemptLog;
 pub use overrides::TimeoutOverrides;
 pub use priority::Priority;
 pub use route::Route;
+pub use router_attempt::RouterAttempt;
 pub use tags::{LONGEST_TAG_NAME, LONGEST_TAG_VALUE, MOST_TAGS, TagError, Tags};
 pub(crate) use turn::Role;
 #[cfg(feature = "rate-limit")]

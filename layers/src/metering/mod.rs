@@ -55,6 +55,21 @@ pub(crate) fn paused(candidate: &crate::Candidate, kind: &'static str) {
     let _ = (candidate, kind);
 }
 
+/// A provider behind a router has entered this state.
+pub(crate) fn provider_entered(candidate: &crate::Candidate, provider: &str, state: &'static str) {
+    #[cfg(feature = "metrics")]
+    {
+        static PROVIDERS: Bounded = Bounded::new();
+        if let (Some(mut labels), Some(provider)) = (of_candidate(candidate), PROVIDERS.known_or_new(provider)) {
+            labels.push(label(names::SERVED_BY, provider));
+            labels.push(label(names::PROVIDER_STATE, state));
+            count(names::PROVIDER_TRANSITIONS, &labels, 1);
+        }
+    }
+    #[cfg(not(feature = "metrics"))]
+    let _ = (candidate, provider, state);
+}
+
 /// A candidate's concurrency limit is this.
 pub(crate) fn concurrency_limit(candidate: &crate::Candidate, limit: u32) {
     #[cfg(feature = "metrics")]

@@ -109,6 +109,8 @@ pub const QUEUE: &str = "llm.queue";
 pub const LIMIT: &str = "llm.limit";
 /// The state that a circuit has entered: `closed`, `returning`, `half_open`, `open`.
 pub const STATE: &str = "llm.circuit.to";
+/// The state that a provider behind a router has entered: `healthy`, `ignored`.
+pub const PROVIDER_STATE: &str = "llm.provider.to";
 
 // Metrics of operations.
 
@@ -182,6 +184,8 @@ pub const CONCURRENCY_LIMIT: &str = "llm.concurrency.limit";
 pub const CIRCUIT_TRANSITIONS: &str = "llm.circuit.transitions";
 /// The state of a candidate's circuit: 0 closed or returning, 1 half-open, 2 open.
 pub const CIRCUIT_STATE: &str = "llm.circuit.state";
+/// Providers behind a router that requests leave out from then on, or no longer.
+pub const PROVIDER_TRANSITIONS: &str = "llm.provider.transitions";
 /// US dollars reserved for attempts in flight, which is not what they cost.
 pub const RESERVED: &str = "llm.cost.reserved";
 /// Attempts that a budget refused, by budget and reason.

@@ -181,6 +181,11 @@ pub const METRICS: &[Metric] = &[
         "1",
         "A circuit: 0 closed or returning, 1 half-open, 2 open",
     ),
+    counter(
+        n::PROVIDER_TRANSITIONS,
+        "{transition}",
+        "Providers behind a router that requests leave out from then on, or no longer",
+    ),
     gauge(n::RESERVED, "{USD}", "US dollars reserved for attempts in flight"),
     counter(n::BUDGET_REFUSALS, "{refusal}", "Attempts that a budget refused"),
     gauge(n::BUDGET_CAP, "{USD}", "Cap of a budget, in US dollars"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::Response;
 
 use super::LayerError;
-use crate::{Advice, AttemptLog, FailureKind, Scope};
+use crate::{Advice, AttemptLog, FailureKind, RouterAttempt, Scope};
 
 /// The only thing a layer knows about an error.
 ///
@@ -54,6 +54,11 @@ pub trait Failure: Sized {
     /// Which provider behind the upstream failed, if the upstream is a router and names it.
     fn provider(&self) -> Option<&str> {
         None
+    }
+
+    /// What a router tried by itself before it failed, if it says so.
+    fn router_attempts(&self) -> Vec<RouterAttempt> {
+        Vec::new()
     }
 
     /// How long the upstream asked to wait, already clamped.

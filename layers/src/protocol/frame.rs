@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{Block, Splice};
-use crate::TokenUsage;
+use crate::{RouterAttempt, TokenUsage};
 
 /// How far along the answer one frame is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,6 +131,11 @@ pub trait Frame {
     /// which the answer begins, and from those before it.
     fn provider(&self) -> Option<Cow<'_, str>> {
         None
+    }
+
+    /// What a router tried by itself for this answer, if the frame says so. Read from the last frames.
+    fn router_attempts(&self) -> Vec<RouterAttempt> {
+        Vec::new()
     }
 
     /// Why the answer ended, in the upstream's word, e.g. `stop`, if the frame says so. Read from frames that may end an answer.

@@ -21,6 +21,6 @@ pub use frame::{Frame, Shown, Stage};
 pub use key_extractor::{GlobalKey, KeyExtractor};
 pub use layer_error::LayerError;
 pub use needs::{Apis, Capability, Modalities, Needs, ToolLoop};
-pub use request::{Budgeted, Continuable, LlmRequest, MIN_OUTPUT_TOKENS};
+pub use request::{Budgeted, Continuable, LlmRequest, MIN_OUTPUT_TOKENS, ProviderRouting};
 pub(crate) use request::{candidate_of, route_of, with_candidate};
 pub(crate) use requested::requested;

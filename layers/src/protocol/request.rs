@@ -153,6 +153,17 @@ pub trait Budgeted {
     }
 }
 
+/// A request that can say which providers behind a router may serve it: what [`ProviderHealthLayer`](crate::provider_health::ProviderHealthLayer)
+/// needs.
+pub trait ProviderRouting {
+    /// Whether its caller, or its candidate's own parameters, have said so already. Such a request is left as it is.
+    fn has_provider_preferences(&self) -> bool;
+
+    /// Has the router leave these providers out, and try these first, by their slugs. Returns whether the request says so now.
+    #[must_use]
+    fn set_providers(&mut self, ignore: &[Box<str>], order: &[Box<str>]) -> bool;
+}
+
 /// A request whose interrupted answer another one can continue: what [`ResumeLayer`](crate::resume::ResumeLayer) needs.
 pub trait Continuable: Sized {
     /// The request that has the model continue after this text, as the beginning of its own message; with no text, the same again. `None`

@@ -45,6 +45,7 @@ fn every_metric_by_name_kind_and_unit() {
             "llm.concurrency.limit Gauge {attempt}",
             "llm.circuit.transitions Counter {transition}",
             "llm.circuit.state Gauge 1",
+            "llm.provider.transitions Counter {transition}",
             "llm.cost.reserved Gauge {USD}",
             "llm.budget.refusals Counter {refusal}",
             "llm.budget.cap Gauge {USD}",
@@ -132,6 +133,7 @@ fn every_name_of_spans_and_labels() {
             "llm.queue",
             "llm.limit",
             "llm.circuit.to",
+            "llm.provider.to",
         ]
     );
 }

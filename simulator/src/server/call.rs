@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use super::Line;
 use crate::fault::{Fault, Refusal};
-use crate::plans::Fate;
+use crate::plans::{Fate, Plans};
 use crate::seen::Outcome;
 use crate::stage::{Player, plain};
 use crate::state::Shared;
@@ -61,6 +61,14 @@ impl Call {
         }
         let state = &mut *self.shared.lock();
         state.plans.next(model, &mut state.dice)
+    }
+
+    /// What befalls this request at a provider; nothing if that has no plan.
+    pub(crate) fn fate_of_provider(&self, provider: &str) -> Option<Fate> {
+        let state = &mut *self.shared.lock();
+        let name = Plans::of_provider(provider);
+        let planned = state.plans.has(&name);
+        planned.then(|| state.plans.next(&name, &mut state.dice))
     }
 
     /// A request header.

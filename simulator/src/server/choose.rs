@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::call::Call;
+use super::{call::Call, providers};
 use crate::catalogue::{self, Model};
 use crate::fault::{Fault, Refusal};
 use crate::plans::Fate;
@@ -38,6 +38,14 @@ pub(crate) fn choose(call: &Call, request: &Request, candidates: &[String], trie
             continue;
         };
         let fate = call.fate(name);
+        let Some((model, fate)) = providers::route(call, request, model, fate, tried) else {
+            let about = About {
+                model: name.clone(),
+                ..About::default()
+            };
+            last = Some((Refused::new(Refusal::NoEndpoints, &about, &[]), Fate::well()));
+            continue;
+        };
         let about = About {
             model: name.clone(),
             provider: model.provider().to_owned(),

@@ -6,6 +6,7 @@ mod choose;
 mod generate;
 mod line;
 mod listen;
+mod providers;
 mod route;
 mod transit;
 mod views;

@@ -1,0 +1,178 @@
+//! What an attempt tells of its provider.
+
+use http::Response;
+use http_body::Body;
+
+use super::{ProviderHealth, ProviderHealthBody, health::Routing};
+use crate::{
+    Advice, AttemptHandle, Candidate, Failure, FailureKind, Frame, Health, LlmRequest, RetryAdvice, RouterAttempt,
+    Stage,
+    call::FirstTokenTimer,
+    watch::{Respond, Scope, Watch, WatchBody},
+};
+
+/// An attempt whose answer has not begun; without a candidate it tells nothing.
+#[derive(Debug, Default)]
+pub struct ProviderStart(Option<Box<Told>>);
+
+/// An answer that continues: one that is interrupted counts as a failure after all.
+#[derive(Debug, Default)]
+pub struct ProviderWatch(Option<Box<Told>>);
+
+#[derive(Debug)]
+struct Told {
+    health: ProviderHealth,
+    candidate: Candidate,
+    routing: Routing,
+    attempt: Option<AttemptHandle>,
+    timer: Option<FirstTokenTimer>,
+    first_token: Option<std::time::Duration>,
+    is_told: bool,
+    /// What the router tried by itself before, if it says so.
+    routed: Vec<RouterAttempt>,
+}
+
+impl ProviderStart {
+    pub(super) fn new<R: LlmRequest>(
+        health: ProviderHealth,
+        candidate: Candidate,
+        routing: Routing,
+        request: &R,
+    ) -> Self {
+        // A plain answer begins when it is whole, which says how long it is.
+        let timer = request.is_streaming().then(|| request.call().first_token_timer());
+        Self(Some(Box::new(Told {
+            health,
+            candidate,
+            routing,
+            attempt: request.call().attempt(),
+            timer,
+            first_token: None,
+            is_told: false,
+            routed: Vec::new(),
+        })))
+    }
+}
+
+impl Told {
+    /// The provider that the router named for this attempt.
+    fn served_by(&self) -> Option<Box<str>> {
+        self.attempt.as_ref().and_then(AttemptHandle::provider)
+    }
+
+    /// Nothing is counted twice.
+    fn tell(&mut self, served: Option<&str>, failed: Option<bool>) {
+        if std::mem::replace(&mut self.is_told, true) {
+            return;
+        }
+        if let Some(probe) = self.routing.probe.take() {
+            self.health.probed(&self.candidate, &probe, served, failed);
+        }
+        self.tell_of_others(served);
+        let (Some(served), Some(failed)) = (served, failed) else {
+            return;
+        };
+        self.health
+            .ended(&self.candidate, served, failed, self.first_token.filter(|_| !failed));
+        let slug = self.health.policy().slug_of(served);
+        if self.routing.ignore.contains(&slug) {
+            self.health.has_another_slug(&self.candidate, served);
+        }
+    }
+
+    /// The router has called these before, and they failed.
+    fn tell_of_others(&mut self, served: Option<&str>) {
+        for attempt in std::mem::take(&mut self.routed) {
+            let is_own = attempt
+                .model
+                .as_deref()
+                .is_none_or(|model| model == self.candidate.model());
+            let other = attempt.provider.as_deref().filter(|name| Some(*name) != served);
+            if let (true, true, Some(other)) = (is_own, attempt.failed(), other) {
+                self.health.ended(&self.candidate, other, true, None);
+            }
+        }
+    }
+
+    fn failed<E: Failure>(&mut self, error: &E) {
+        if self.routed.is_empty() {
+            self.routed = error.router_attempts();
+        }
+        let counts = matches!(error.advice().health, Health::Unhealthy | Health::Paused) && !error.marks().is_local();
+        let served = error.provider().map(Box::from).or_else(|| self.served_by());
+        self.tell(served.as_deref(), counts.then_some(true));
+    }
+}
+
+impl Scope for ProviderStart {}
+
+impl Scope for ProviderWatch {}
+
+impl<B, E> Respond<Response<B>, E> for ProviderStart
+where
+    E: Failure,
+    B: Body<Error = E>,
+    B::Data: Frame,
+{
+    type Response = Response<ProviderHealthBody<B>>;
+
+    fn respond(self, result: Result<Response<B>, E>) -> Result<Self::Response, E> {
+        let mut told = self.0;
+        match result {
+            Ok(response) => {
+                if let Some(told) = &mut told {
+                    told.first_token = told.timer.take().map(|timer| timer.took());
+                }
+                Ok(response.map(|body| WatchBody::new(body, ProviderWatch(told))))
+            }
+            Err(mut error) => {
+                if let Some(told) = &mut told {
+                    if error.kind() == FailureKind::NoEndpoint && !told.routing.ignore.is_empty() {
+                        told.health.lift(&told.candidate);
+                        // It was our own doing: the same candidate may answer without it.
+                        let retry = RetryAdvice::Once;
+                        let advice = Advice {
+                            retry,
+                            ..error.advice()
+                        };
+                        error.marks_mut().set_advice(advice);
+                    }
+                    told.failed(&error);
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+impl<D: Frame, E: Failure> Watch<D, E> for ProviderWatch {
+    fn frame(&mut self, frame: &D) {
+        // They come with the end of an answer.
+        let may_have = frame.finishes_answer() || matches!(frame.stage(), Stage::Finish | Stage::Trailer);
+        if let Some(told) = self.0.as_mut().filter(|told| may_have && told.routed.is_empty()) {
+            told.routed = frame.router_attempts();
+        }
+    }
+
+    fn failed(&mut self, error: &E) {
+        if let Some(told) = &mut self.0 {
+            told.failed(error);
+        }
+    }
+
+    fn ended(&mut self) {
+        if let Some(told) = &mut self.0
+            && !told.is_told
+        {
+            let served = told.served_by();
+            told.tell(served.as_deref(), Some(false));
+        }
+    }
+}
+
+impl Drop for Told {
+    /// A probe that has said nothing gives its place back.
+    fn drop(&mut self) {
+        self.tell(None, None);
+    }
+}
