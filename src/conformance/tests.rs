@@ -232,7 +232,7 @@ fn json_that_cannot_be_held_is_no_failure() {
 /// Each of these asks a validator without bounds for exponential work.
 #[test]
 fn pathological_schemas_and_answers_take_bounded_work() {
-    let branch = json!({"properties": {"x": {"$ref": "#/$defs/a"}}, "required": ["x"]});
+    let branch = json!({"type": "object", "properties": {"x": {"$ref": "#/$defs/a"}}, "required": ["x"]});
     let recursive = json!({"$ref": "#/$defs/a", "$defs": {"a": {"anyOf": [branch, branch, {"const": 1}]}}});
     let nested = |levels: usize, inside: &str| format!("{}{inside}{}", "{\"x\":".repeat(levels), "}".repeat(levels));
     fails(&asks_for(&recursive), says(&nested(60, "2")), "does not fit");
