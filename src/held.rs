@@ -1,12 +1,13 @@
 //! A body that is dropped at its call's deadline, whether it is read or not.
 //!
 //! A service is driven by polls: the deadline layer sees nothing while the body is not read. So if a body leaves this crate for a reader that may
-//! stop reading, a task drops it at the deadline, and with it the connection, the reservation and every place that the call holds.
+//! stop reading, a task drops it at the deadline, or once it was not read for three minutes, and with it the connection, the reservation and every
+//! place that the call holds.
 
 use std::{
     fmt,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -25,8 +26,23 @@ use crate::{ChatFrame, Error, poll_gate::PollGate};
 /// So much later than the deadline the task drops the body: one that is read has failed by itself then.
 const GRACE: Duration = Duration::from_millis(10);
 
-/// The body; `None` once it has ended or was dropped at its deadline.
-type Shared<B> = Mutex<Option<Pin<Box<B>>>>;
+/// How often the task looks whether a body with a later deadline is read.
+const LOOK: Duration = Duration::from_secs(90);
+/// A body that is not read for this long, two looks, is dropped before its deadline: a default deadline may be an hour away.
+const UNREAD: Duration = Duration::from_secs(180);
+
+type Shared<B> = Mutex<Inside<B>>;
+
+struct Inside<B> {
+    /// `None` once it has ended or was dropped.
+    body: Option<Pin<Box<B>>>,
+    /// Polls of a server find nothing new mostly.
+    gate: PollGate,
+    /// How often it gave its reader something.
+    reads: u64,
+    /// How long the call could take.
+    limit: Duration,
+}
 
 /// A body that is dropped at its call's deadline. Without a deadline, or outside of a tokio runtime, it is the body as it is.
 pub(crate) struct HeldBody<B>(State<B>);
@@ -41,11 +57,7 @@ enum State<B> {
 
 struct Held<B> {
     body: Arc<Shared<B>>,
-    /// Polls of a server find nothing new mostly.
-    gate: PollGate,
     timer: AbortHandle,
-    /// How long the call could take.
-    limit: Duration,
 }
 
 impl<B: Body<Data = ChatFrame, Error = Error> + Send + 'static> HeldBody<B> {
@@ -58,25 +70,34 @@ impl<B: Body<Data = ChatFrame, Error = Error> + Send + 'static> HeldBody<B> {
         };
         let begun = Instant::now().checked_sub(log.elapsed());
         let limit = begun.map(|begun| deadline.saturating_duration_since(begun));
-        let body = Arc::new(Mutex::new(Some(Box::pin(body))));
+        let body = Arc::new(Mutex::new(Inside {
+            body: Some(Box::pin(body)),
+            gate: PollGate::default(),
+            reads: 0,
+            limit: limit.unwrap_or_default(),
+        }));
         let held = Arc::downgrade(&body);
         let drop_in_time = async move {
-            sleep_until(deadline + GRACE).await;
+            let is_unread = unread(&held, deadline).await;
             let Some(held) = held.upgrade() else { return };
-            let late = lock(&held).take();
+            let late = {
+                let mut inside = lock(&held);
+                if is_unread {
+                    inside.limit = UNREAD;
+                }
+                inside.body.take()
+            };
             if late.is_some() {
                 tracing::warn!(
                     phase = Phase::Deadline.as_str(),
-                    "body dropped at its deadline: it is not read"
+                    "body dropped in place of its reader: it is not read"
                 );
             }
             drop(late);
         };
         Self(State::Held(Held {
             body,
-            gate: PollGate::default(),
             timer: runtime.spawn(drop_in_time).abort_handle(),
-            limit: limit.unwrap_or_default(),
         }))
     }
 }
@@ -107,18 +128,47 @@ impl<B: Body<Data = ChatFrame, Error = Error>> HeldBody<B> {
 
 impl<B: Body<Data = ChatFrame, Error = Error>> Held<B> {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<ChatFrame>, Error>>> {
-        match lock(&self.body).as_mut() {
-            Some(body) => self.gate.poll(cx, |cx| body.as_mut().poll_frame(cx)),
-            None => Poll::Ready(Some(Err(LayerError::Elapsed {
+        let mut inside = lock(&self.body);
+        let Inside {
+            body: Some(body),
+            gate,
+            reads,
+            ..
+        } = &mut *inside
+        else {
+            return Poll::Ready(Some(Err(LayerError::Elapsed {
                 phase: Phase::Deadline,
-                limit: self.limit,
+                limit: inside.limit,
             }
-            .into()))),
+            .into())));
+        };
+        let frame = ready!(gate.poll(cx, |cx| body.as_mut().poll_frame(cx)));
+        *reads += 1;
+        Poll::Ready(frame)
+    }
+}
+
+/// Returns at the deadline, or earlier if nobody reads the body; whether it is earlier. A reader that waits for the upstream reads.
+async fn unread<B>(held: &Weak<Shared<B>>, deadline: Instant) -> bool {
+    let (mut reads, mut looks) = (0, 0);
+    loop {
+        let look = Instant::now() + LOOK;
+        if look >= deadline {
+            sleep_until(deadline + GRACE).await;
+            return false;
+        }
+        sleep_until(look).await;
+        let Some(held) = held.upgrade() else { return false };
+        let inside = lock(&held);
+        let is_read = inside.reads != reads || inside.gate.is_awaited();
+        (reads, looks) = (inside.reads, if is_read { 0 } else { looks + 1 });
+        if looks == 2 {
+            return true;
         }
     }
 }
 
-fn lock<B>(held: &Shared<B>) -> MutexGuard<'_, Option<Pin<Box<B>>>> {
+fn lock<B>(held: &Shared<B>) -> MutexGuard<'_, Inside<B>> {
     held.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -37,6 +37,12 @@ impl Wake for Wakes {
 }
 
 impl PollGate {
+    /// Whether a task waits for what is behind the gate, and has not been woken.
+    pub(crate) fn is_awaited(&self) -> bool {
+        let is_woken = |(wakes, _): &(Arc<Wakes>, Waker)| wakes.is_woken.load(Ordering::Acquire);
+        self.is_pending && !self.wakes.as_ref().is_some_and(is_woken)
+    }
+
     /// Polls with `poll`, unless it was pending the last time, for the same task, and has not woken it since.
     pub(crate) fn poll<T>(&mut self, cx: &Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
         let task = cx.waker();

@@ -98,15 +98,38 @@ async fn a_begun_answer_ends_when_the_slowest_one_would_have() {
         let got = call(&stack, true, request.clone()).await;
         assert_eq!(got.kind(), Some(FailureKind::Timeout(Phase::Deadline)), "{got:?}");
         assert_eq!(got.took.as_secs(), ends);
-        // One that is not read holds nothing after that.
-        let answer = stack.stream(request).await.unwrap();
-        let log = answer.attempts().unwrap();
-        sleep(Duration::from_secs(ends - 1)).await;
-        assert_eq!(log.attempts()[0].outcome, Outcome::Answering);
-        sleep(2 * S).await;
-        assert_eq!(log.attempts()[0].outcome, Outcome::Dropped);
-        drop(answer);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_not_read_for_three_minutes_holds_nothing_and_one_that_is_read_slowly_goes_on() {
+    let raw = Raw::always(slow(60)).await;
+    let stack = builder(&raw).build().unwrap();
+    let mut unread = stack.stream(ask()).await.unwrap();
+    let mut slowly = stack.stream(ask()).await.unwrap();
+    let log = unread.attempts().unwrap();
+    sleep(100 * S).await;
+    assert_eq!(log.attempts()[0].outcome, Outcome::Answering);
+    for _ in 0..4 {
+        assert_eq!(slowly.next_text().await.unwrap().unwrap(), "Sky ");
+        sleep(100 * S).await;
+    }
+    assert_eq!(log.attempts()[0].outcome, Outcome::Dropped);
+    let error = unread.next_text().await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), FailureKind::Timeout(Phase::Deadline));
+    assert_eq!(slowly.next_text().await.unwrap().unwrap(), "Sky ");
+    // A reader that waits for a silent upstream reads.
+    let silent = Raw::always(vec![
+        events(),
+        chunk("Sky", "null"),
+        Step::Wait(500 * S),
+        chunk("", "\"stop\""),
+        done(),
+    ])
+    .await;
+    let patient = builder(&silent).idle_timeout(None).build().unwrap();
+    let got = call(&patient, true, ask()).await;
+    assert_eq!((got.kind(), got.took.as_secs()), (None, 500), "{got:?}");
 }
 
 fn post(streamed: bool, seconds: &str) -> Request<Full<Bytes>> {
