@@ -2,6 +2,9 @@
 
 use crate::UsdAmount;
 
+/// How far the start of a window may lie ahead of the clock, in milliseconds.
+const FURTHEST_AHEAD: u64 = 60 * 60 * 1_000;
+
 /// What stands on one account. Always, of a cap that refuses: settled + reserved ≤ cap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Account {
@@ -16,12 +19,15 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// Empties it if a new window has begun. A clock that goes back begins none.
-    pub(super) fn roll(&mut self, window: u64) {
+    /// Empties it if a new window has begun at this time. A clock that steps back begins none. A window that lies far ahead was begun by a
+    /// clock that was wrong: what was spent in it is of the present window, or nothing would empty the account until then.
+    pub(super) fn roll(&mut self, window: u64, at: u64) {
         if window > self.window {
             self.window = window;
             self.settled = UsdAmount::ZERO;
             self.overrun = UsdAmount::ZERO;
+        } else if self.window > at.saturating_add(FURTHEST_AHEAD) {
+            self.window = window;
         }
     }
 

@@ -122,7 +122,7 @@ impl InMemoryBudgetStore {
         for shard in &self.0.shards {
             for (key, entry) in shard.lock().unwrap_or_else(whole).iter() {
                 let mut account = *entry.slot.lock();
-                account.roll(entry.budget.window().start(at).millis());
+                account.roll(entry.budget.window().start(at).millis(), at.millis());
                 all.push(AccountState {
                     budget: Arc::clone(&entry.budget),
                     account: entry.budget.say(key),
@@ -148,6 +148,7 @@ impl InMemoryBudgetStore {
                 cap,
                 soft,
                 window,
+                at: at.millis(),
             })
         });
         shares.collect()
@@ -270,6 +271,7 @@ impl Hold for Held {
         // The window may have ended since: then it is spent in the new one.
         for (share, line) in self.shares.iter_mut().zip(&self.lines) {
             share.window = line.budget.window().start(now).millis();
+            share.at = now.millis();
         }
         let lines = &self.lines;
         slot::settle(&self.shares, self.amount, spent, |index, before, after| {

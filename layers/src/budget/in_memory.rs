@@ -38,7 +38,7 @@ impl BudgetStore for InMemoryBudgetStore {
             };
             for share in &shares {
                 let mut account = share.slot.lock();
-                account.roll(share.window);
+                account.roll(share.window, share.at);
                 account.spend(share.limit(), by);
                 drop(account);
                 share.slot.queue().wake_first();

@@ -25,8 +25,9 @@ pub(super) struct Share {
     pub(super) cap: UsdAmount,
     /// Whether it only warns.
     pub(super) soft: bool,
-    /// The start of the window now.
+    /// The start of the window now, and now.
     pub(super) window: u64,
+    pub(super) at: u64,
 }
 
 /// Which share refused, and what stood there.
@@ -60,7 +61,7 @@ pub(super) fn reserve(shares: &[Share], want: UsdAmount, at_least: UsdAmount) ->
     let mut amount = want;
     for (index, account) in &mut locked {
         let Some(share) = shares.get(*index) else { continue };
-        account.roll(share.window);
+        account.roll(share.window, share.at);
         if share.soft {
             continue;
         }
@@ -89,7 +90,7 @@ pub(super) fn settle(
     for (index, share) in shares.iter().enumerate() {
         let (before, after) = {
             let mut account = share.slot.lock();
-            account.roll(share.window);
+            account.roll(share.window, share.at);
             let before = *account;
             account.settle(share.limit(), held, spent);
             (before, *account)

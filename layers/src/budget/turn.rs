@@ -122,7 +122,7 @@ impl Turn {
 /// Why this account never carries it in this window, whatever ends.
 fn never_fits(share: &Share, ask: &ReserveRequest) -> Option<RefusalReason> {
     let mut account = *share.slot.lock();
-    account.roll(share.window);
+    account.roll(share.window, share.at);
     let settled = account.settled.saturating_add(account.overrun);
     let reserved = account.reserved;
     let fits = share.soft || settled.saturating_add(ask.at_least) <= share.cap;

@@ -58,6 +58,7 @@ fn shares<const N: usize>(slots: [&Arc<Slot>; N], window: u64) -> Vec<Share> {
         cap: CAP,
         soft: false,
         window,
+        at: window,
     };
     slots.map(share).into()
 }

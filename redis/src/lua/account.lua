@@ -3,10 +3,13 @@
 local function holds_of(key) return key .. '\30holds' end
 local function amounts_of(key) return key .. '\30amounts' end
 
+-- How far the start of a window may lie ahead of the clock.
+local FURTHEST_AHEAD = 3600000
+
 -- Leases that are ended by one call at most, so that no call is long.
 local SWEEP = 500
 
-local function load(key, start)
+local function load(key, start, now)
     local had = redis.call('HMGET', key, 'w', 'sd', 'sp', 'rd', 'rp', 'od', 'op')
     local function number(index) return tonumber(had[index] or '0') or 0 end
     local a = {
@@ -16,6 +19,9 @@ local function load(key, start)
     -- A clock that goes back begins no window.
     if start > a.w then
         a.w, a.sd, a.sp, a.od, a.op = start, 0, 0, 0, 0
+    elseif a.w > now + FURTHEST_AHEAD then
+        -- A clock that was wrong began it: what was spent in it is of the present window.
+        a.w = start
     end
     return a
 end

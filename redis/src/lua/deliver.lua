@@ -20,7 +20,7 @@ function words.settle(keys, args)
     for index = 2, #keys do
         local base, key = 5 + (index - 2) * 4, keys[index]
         local start, ends = window(args[base + 2], now)
-        local a = load(key, start)
+        local a = load(key, start, now)
         local amount = redis.call('HGET', amounts_of(key), id)
         if amount then
             release(a, amount)
@@ -46,7 +46,7 @@ function words.adjust(keys, args)
         local base = 5 + (index - 1) * 4
         local start, ends = window(args[base + 2], now)
         if window(args[base + 2], at) == start then
-            local a = load(key, start)
+            local a = load(key, start, now)
             if args[1] == '-' then
                 unspend(a, d, p)
             else

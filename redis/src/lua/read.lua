@@ -6,7 +6,7 @@ for index, key in ipairs(KEYS) do
     all[index] = {}
     if redis.call('EXISTS', key) == 1 then
         local start, ends = window(ARGV[index + 1], now)
-        local a = load(key, start)
+        local a = load(key, start, now)
         sweep(key, a, now)
         save(key, a, ends, lease)
         all[index] = {text(a.sd), text(a.sp), text(a.rd), text(a.rp), text(a.od), text(a.op), text(now)}

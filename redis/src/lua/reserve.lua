@@ -11,7 +11,7 @@ local accounts = {}
 for index = 2, #KEYS do
     local base = 7 + (index - 2) * 4
     local start, ends = window(ARGV[base + 2], now)
-    local a = load(KEYS[index], start)
+    local a = load(KEYS[index], start, now)
     a.ends = ends
     sweep(KEYS[index], a, now)
     accounts[index] = a
