@@ -11,6 +11,8 @@ mod home;
 mod ledger;
 mod open;
 mod place;
+#[cfg(all(test, feature = "postgres"))]
+mod prepared_tests;
 mod query;
 mod queue;
 mod reader;
@@ -18,6 +20,7 @@ mod restart;
 mod rows;
 mod run;
 mod schema;
+mod statement;
 mod text;
 mod trouble;
 mod writer;

@@ -42,6 +42,7 @@ impl DatabaseLedger {
         let mut conditions = Where::default();
         let (group, join) = match by {
             GroupBy::Model => ("e.model".to_owned(), String::new()),
+            GroupBy::ServedModel => ("COALESCE(e.served_model, e.model)".to_owned(), String::new()),
             GroupBy::Upstream => ("e.upstream".to_owned(), String::new()),
             GroupBy::Provider => {
                 conditions.and("e.provider IS NOT NULL");

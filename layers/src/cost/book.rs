@@ -31,9 +31,11 @@ impl Running {
         let now = crate::util::now();
         let ended = UtcTime::at(now);
         let sums = self.sums(outcome, free, ended);
+        let is_held = self.reservation.is_some();
         if let Some(reservation) = self.reservation.take() {
             reservation.settle(sums.booked);
         }
+        self.book_on_served(is_held, sums.booked, ended);
         let cost = sums.bill.or(sums.estimate).unwrap_or(UsdAmount::ZERO);
         self.end_line(outcome, now, Some((cost, sums.state == EntryState::Estimated)));
         self.say(&sums);
@@ -41,6 +43,23 @@ impl Running {
         if let Some(ledger) = self.settings.ledger.clone() {
             ledger.record(&self.entry(outcome, &sums, ended));
         }
+    }
+
+    /// What was reserved for models that did not answer is not spent on them, and what answered without a reservation is.
+    fn book_on_served(&self, is_held: bool, booked: UsdAmount, at: UtcTime) {
+        let (Some(budgets), Some(candidate)) = (&self.settings.budgets, &self.candidate) else {
+            return;
+        };
+        if booked == UsdAmount::ZERO || !budgets.count_models() {
+            return;
+        }
+        let spent = budgets.lines_of(&self.tags, candidate, self.served_model.as_deref());
+        let held = if is_held {
+            budgets.lines_of_all(&self.tags, candidate, &self.alternatives)
+        } else {
+            Vec::new()
+        };
+        budgets.change(&held, &spent, booked, at);
     }
 
     /// Tells the attempt's line how the exchange ended.
@@ -135,6 +154,7 @@ impl Running {
             upstream: candidate.map_or("", Candidate::upstream).into(),
             provider: self.provider.take(),
             model: candidate.map_or("", Candidate::model).into(),
+            served_model: self.served_model.take(),
             tags: std::mem::take(&mut self.tags),
             state: sums.state,
             outcome,
@@ -153,7 +173,11 @@ impl Running {
     fn priced(&self, usage: &TokenUsage, at: UtcTime) -> Option<UsdAmount> {
         let listed = || {
             let prices = self.settings.prices.as_ref()?;
-            prices.cost(self.candidate.as_ref()?, usage, at)
+            let candidate = self.candidate.as_ref()?;
+            let served = self.served_model.as_deref();
+            let served = served.and_then(|model| prices.served_by(candidate, model));
+            let of_served = || prices.cost(served.as_ref()?, usage, at);
+            of_served().or_else(|| prices.cost(candidate, usage, at))
         };
         // What the budget reserved by is what the ledger estimates by.
         let assumed = || self.assumed?.cost(usage.prompt, usage.answer).ok();

@@ -57,6 +57,20 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// Whether a budget asks for the model.
+    pub(super) fn counts_models(&self) -> bool {
+        self.budgets.as_ref().is_some_and(Budgets::count_models)
+    }
+
+    /// Has the budgets count models under the names of the price list.
+    pub(super) fn name_models(&self) {
+        if let (Some(budgets), Some(prices)) = (&self.budgets, &self.prices) {
+            budgets.name_models_by(Arc::clone(prices));
+        }
+    }
+}
+
 impl UnknownPrice {
     /// The price to reserve by; `Err` if the attempt is refused, `None` if nothing is reserved.
     pub(super) const fn resolve(self, quote: Quote) -> Result<Option<WorstCasePrice>, ()> {
