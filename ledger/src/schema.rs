@@ -61,6 +61,16 @@ const STEPS: &[&[&str]] = &[
         "ALTER TABLE entries ADD COLUMN served_model TEXT",
         "ALTER TABLE entries ADD COLUMN cache_written_1h_tokens BIGINT NOT NULL DEFAULT 0",
     ],
+    &["CREATE TABLE forgotten (
+        id TEXT PRIMARY KEY,
+        upstream TEXT NOT NULL,
+        model TEXT NOT NULL,
+        served_model TEXT NOT NULL,
+        tags TEXT NOT NULL,
+        entries BIGINT NOT NULL,
+        dollars BIGINT NOT NULL,
+        pico BIGINT NOT NULL
+    )"],
 ];
 
 /// The newest version that is known here.
