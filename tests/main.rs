@@ -30,6 +30,8 @@ mod bad_input;
 #[cfg(test)]
 mod balance;
 #[cfg(test)]
+mod budget_names;
+#[cfg(test)]
 #[cfg(feature = "cache")]
 mod cache;
 #[cfg(test)]

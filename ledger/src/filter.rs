@@ -1,9 +1,8 @@
 //! Which entries a question is about.
 
-use sqlx::{Any, query::Query};
 use tower_llm_layers::UtcTime;
 
-use crate::text::clean;
+use crate::{statement::Statement, text::clean};
 
 /// Which entries are meant: all by default.
 #[derive(Debug, Clone, Default)]
@@ -119,10 +118,7 @@ impl Where {
         format!("WHERE {}", self.conditions.join(" AND "))
     }
 
-    pub(crate) fn bind<'q>(
-        self,
-        statement: Query<'q, Any, <Any as sqlx::Database>::Arguments<'q>>,
-    ) -> Query<'q, Any, <Any as sqlx::Database>::Arguments<'q>> {
+    pub(crate) fn bind(self, statement: Statement<'_>) -> Statement<'_> {
         self.values.into_iter().fold(statement, |statement, value| match value {
             Value::Text(text) => statement.bind(text),
             Value::Number(number) => statement.bind(number),

@@ -2,6 +2,7 @@
 
 use std::{io::ErrorKind, sync::Arc, time::Duration};
 
+use sqlx::Connection;
 use tokio::time::timeout;
 use tower_llm_layers::{UtcTime, ledger::EntryId};
 
@@ -142,11 +143,13 @@ impl LedgerOptions {
         let mut session = place.connect(true).await?;
         migrate(&mut session.connection, &place).await?;
         let now = UtcTime::now();
-        let before = bury(&mut session.connection, &place, left, now).await?;
+        let mut transaction = session.connection.begin().await?;
+        let before = bury(&mut transaction, &place, left, now).await?;
         let run = EntryId::new(now).to_string();
-        begin(&mut session.connection, &run, now)
+        begin(&mut transaction, &run, now)
             .await
             .map_err(|cause| place.refused(cause))?;
+        transaction.commit().await.map_err(|cause| place.refused(cause))?;
         if let Some(counter) = &counter {
             counter.begin().map_err(|cause| unopened(&place, cause))?;
         }

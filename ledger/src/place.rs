@@ -9,7 +9,7 @@ use std::{
 use sqlx::{AnyConnection, Connection};
 use tokio::time::timeout;
 
-use crate::LedgerError;
+use crate::{LedgerError, statement::statement};
 
 /// How long dialling and logging in may take.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -100,7 +100,7 @@ impl Place {
                 // Safe with WAL: a power cut may lose the last batches, never the file.
                 "PRAGMA synchronous = NORMAL",
             ] {
-                sqlx::query(pragma)
+                statement(pragma)
                     .execute(&mut connection)
                     .await
                     .map_err(|cause| self.refused(cause))?;

@@ -146,6 +146,7 @@ pub(crate) fn spend_question(by: &GroupBy, filter: &Filter) -> Option<(String, W
     let mut conditions = Where::default();
     let (group, join) = match by {
         GroupBy::Model => ("e.model".to_owned(), String::new()),
+        GroupBy::ServedModel => ("COALESCE(e.served_model, e.model)".to_owned(), String::new()),
         GroupBy::Upstream => ("e.upstream".to_owned(), String::new()),
         GroupBy::Provider => {
             conditions.and("e.provider IS NOT NULL");

@@ -9,6 +9,7 @@ use crate::{
     LedgerError,
     filter::Where,
     place::{Place, Session},
+    statement::statement,
 };
 
 /// How long a question may take, those before it included.
@@ -43,10 +44,16 @@ impl Reader {
             }
             None => self.place.connect(false).await?,
         };
-        let rows = conditions
-            .bind(sqlx::query(sql))
-            .fetch_all(&mut session.connection)
-            .await?;
+        let question = conditions.bind(statement(sql));
+        let rows = if self.place.is_shared() {
+            // A pool gives the parts of a transaction to one session of the server.
+            let mut transaction = session.connection.begin().await?;
+            let rows = question.fetch_all(&mut *transaction).await?;
+            transaction.commit().await?;
+            rows
+        } else {
+            question.fetch_all(&mut session.connection).await?
+        };
         *kept = Some(session);
         Ok(rows)
     }

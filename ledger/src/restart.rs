@@ -1,6 +1,11 @@
 //! What a process takes out of the ledger when it starts again: what its budgets have spent, and which bills are still to come.
 
-use tower_llm_layers::{UtcTime, budget::Budgets, ledger::Entry, reconcile::Reconciler};
+use tower_llm_layers::{
+    UtcTime,
+    budget::{Budgets, Window},
+    ledger::Entry,
+    reconcile::Reconciler,
+};
 
 use crate::{DatabaseLedger, Filter, LedgerError};
 
@@ -15,6 +20,9 @@ pub struct Restored {
 impl DatabaseLedger {
     /// Books what was spent in the windows that still last on budgets whose accounts are in this process, so that a restart does not
     /// forget it. Once, before the first call.
+    ///
+    /// A budget without a window counts every entry, and the sums of those that were [forgotten](Self::forget_before): forget old entries from time
+    /// to time, and a start reads few rows.
     ///
     /// Not for budgets in a store that several processes share: that has forgotten nothing.
     ///
@@ -32,6 +40,9 @@ impl DatabaseLedger {
         let Some(from) = budgets.iter().map(|budget| budget.window_start(now)).min() else {
             return Ok(restored);
         };
+        if budgets.iter().any(|budget| budget.window() == Window::Ever) {
+            budgets.refill(&self.forgotten().await?);
+        }
         let filter = Filter::new().from(from);
         let mut last: Option<Entry> = None;
         loop {

@@ -1,16 +1,19 @@
 //! Entries as rows, and back.
 
-use sqlx::{Any, AnyConnection, Row, any::AnyRow, query::Query};
+use sqlx::{AnyConnection, Row, any::AnyRow};
 use std::time::Duration;
 use tower_llm_layers::{
     Tags, TokenUsage, UsdAmount, UtcTime,
     ledger::{Correction, Entry, EntryState},
 };
 
-use crate::LedgerError;
+use crate::{
+    LedgerError,
+    statement::{Statement, statement},
+};
 
 /// The columns of an entry, in their order.
-pub(crate) const COLUMNS: [&str; 29] = [
+pub(crate) const COLUMNS: [&str; 31] = [
     "id",
     "call_id",
     "attempt",
@@ -40,6 +43,8 @@ pub(crate) const COLUMNS: [&str; 29] = [
     "first_token_ms",
     "clamped_to",
     "provider",
+    "served_model",
+    "cache_written_1h_tokens",
 ];
 
 /// Parameters that one statement may have: SQLite takes 32 766, PostgreSQL twice as many.
@@ -47,8 +52,6 @@ const MOST_PARAMETERS: usize = 32_000;
 
 /// Entries that one statement may write.
 pub(crate) const MOST_ROWS: usize = MOST_PARAMETERS / COLUMNS.len();
-
-type Statement<'q> = Query<'q, Any, <Any as sqlx::Database>::Arguments<'q>>;
 
 /// `($1, $2), ($3, $4)`: so many rows of so many values. SQLite looks each name up among all others, so there they have none.
 fn placeholders(rows: usize, columns: usize, named: bool) -> String {
@@ -77,10 +80,10 @@ pub(crate) async fn insert(connection: &mut AnyConnection, entries: &[&Entry], n
             COLUMNS.join(", "),
             placeholders(entries.len(), COLUMNS.len(), named)
         );
-        let statement = entries
+        let filled = entries
             .iter()
-            .fold(sqlx::query(&sql), |statement, entry| bind(statement, entry));
-        statement.execute(&mut *connection).await?;
+            .fold(statement(&sql), |filled, entry| bind(filled, entry));
+        filled.execute(&mut *connection).await?;
     }
     let tags: Vec<_> = entries
         .iter()
@@ -96,22 +99,22 @@ pub(crate) async fn insert(connection: &mut AnyConnection, entries: &[&Entry], n
             "INSERT INTO entry_tags (entry_id, name, value) VALUES {} ON CONFLICT (entry_id, name) DO NOTHING",
             placeholders(tags.len(), 3, named)
         );
-        let statement = tags.iter().fold(sqlx::query(&sql), |statement, (id, name, value)| {
-            statement.bind(id.clone()).bind(*name).bind(*value)
+        let filled = tags.iter().fold(statement(&sql), |filled, (id, name, value)| {
+            filled.bind(id.clone()).bind(*name).bind(*value)
         });
-        statement.execute(&mut *connection).await?;
+        filled.execute(&mut *connection).await?;
     }
     Ok(())
 }
 
-fn bind<'q>(statement: Statement<'q>, entry: &'q Entry) -> Statement<'q> {
+fn bind<'q>(filled: Statement<'q>, entry: &'q Entry) -> Statement<'q> {
     let usage = &entry.usage;
     let tags: serde_json::Map<_, _> = entry
         .tags
         .iter()
         .map(|(name, value)| (name.to_owned(), value.into()))
         .collect();
-    statement
+    filled
         .bind(entry.id.to_string())
         .bind(entry.call.to_string())
         .bind(i64::from(entry.attempt))
@@ -145,6 +148,8 @@ fn bind<'q>(statement: Statement<'q>, entry: &'q Entry) -> Statement<'q> {
         )
         .bind(entry.clamped_to.map(whole))
         .bind(entry.provider.as_deref())
+        .bind(entry.served_model.as_deref())
+        .bind(whole(usage.cache_written_1h))
 }
 
 /// Puts a bill in the place of an estimate. Says whether its entry was there.
@@ -154,7 +159,7 @@ pub(crate) async fn correct(connection: &mut AnyConnection, correction: &Correct
     let state = EntryState::Reconciled.as_str();
     let done = match &correction.usage {
         None => {
-            sqlx::query("UPDATE entries SET bill = $1, booked = $1, state = $2 WHERE id = $3")
+            statement("UPDATE entries SET bill = $1, booked = $1, state = $2 WHERE id = $3")
                 .bind(bill)
                 .bind(state)
                 .bind(id)
@@ -162,7 +167,7 @@ pub(crate) async fn correct(connection: &mut AnyConnection, correction: &Correct
                 .await?
         }
         Some(usage) => {
-            sqlx::query(
+            statement(
                 "UPDATE entries SET bill = $1, booked = $1, state = $2, prompt_tokens = $4, cached_tokens = $5, cache_written_tokens = $6,
                  audio_tokens = $7, answer_tokens = $8, reasoning_tokens = $9, searches = $10, charged = $11, charged_upstream = $12, answer_audio_tokens = $13
                  WHERE id = $3",
@@ -215,6 +220,7 @@ pub(crate) fn read(row: &AnyRow) -> Result<Entry, LedgerError> {
     usage.prompt = number("prompt_tokens")?;
     usage.cached = number("cached_tokens")?;
     usage.cache_written = number("cache_written_tokens")?;
+    usage.cache_written_1h = number("cache_written_1h_tokens")?;
     usage.audio = number("audio_tokens")?;
     usage.answer = number("answer_tokens")?;
     usage.answer_audio = number("answer_audio_tokens")?;
@@ -247,6 +253,7 @@ pub(crate) fn read(row: &AnyRow) -> Result<Entry, LedgerError> {
         first_token: maybe("first_token_ms")?.map(Duration::from_millis),
         clamped_to: maybe("clamped_to")?,
         provider: row.try_get::<Option<String>, _>("provider")?.map(Into::into),
+        served_model: row.try_get::<Option<String>, _>("served_model")?.map(Into::into),
     })
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{AnyConnection, Row};
 use tower_llm_layers::UtcTime;
 
-use crate::{LedgerError, place::Place, queue::Counts};
+use crate::{LedgerError, place::Place, queue::Counts, statement::statement};
 
 /// After this long without a word, a run in a shared database is taken for dead.
 pub(crate) const SILENCE: Duration = Duration::from_secs(60);
@@ -27,7 +27,7 @@ fn millis(at: UtcTime) -> i64 {
 
 /// Writes down that a run is under way, if that is not known there yet.
 pub(crate) async fn begin(connection: &mut AnyConnection, run: &str, now: UtcTime) -> Result<(), sqlx::Error> {
-    sqlx::query(
+    statement(
         "INSERT INTO ledger_runs (id, started, last_written, accepted, written, lost) VALUES ($1, $2, $2, 0, 0, 0)
          ON CONFLICT (id) DO NOTHING",
     )
@@ -48,7 +48,7 @@ pub(crate) async fn note(
 ) -> Result<(), sqlx::Error> {
     let now = millis(UtcTime::now());
     let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    sqlx::query(
+    statement(
         "UPDATE ledger_runs SET last_written = $1, accepted = $2, written = $3, lost = $4, stopped = $5 WHERE id = $6",
     )
     .bind(now)
@@ -70,7 +70,7 @@ pub(crate) async fn bury(
     now: UtcTime,
 ) -> Result<LostBefore, LedgerError> {
     let alive_since = if place.is_shared() { now.before(SILENCE) } else { now };
-    let rows = sqlx::query(
+    let rows = statement(
         "SELECT id, accepted, written FROM ledger_runs WHERE stopped IS NULL AND last_written <= $1 ORDER BY started DESC",
     )
     .bind(millis(alive_since))
@@ -85,7 +85,7 @@ pub(crate) async fn bury(
         let lost = noted.max(counted.unwrap_or(0)).saturating_sub(written).max(0);
         before.runs += 1;
         before.items += u64::try_from(lost).unwrap_or(0);
-        sqlx::query("UPDATE ledger_runs SET stopped = $1, lost = lost + $2 WHERE id = $3")
+        statement("UPDATE ledger_runs SET stopped = $1, lost = lost + $2 WHERE id = $3")
             .bind(millis(now))
             .bind(lost)
             .bind(id)

@@ -2,7 +2,7 @@
 
 use sqlx::{AnyConnection, Connection, Row};
 
-use crate::{LedgerError, place::Place};
+use crate::{LedgerError, place::Place, statement::statement};
 
 /// Each step from one version to the next. Steps are added, never changed.
 const STEPS: &[&[&str]] = &[
@@ -57,6 +57,20 @@ const STEPS: &[&[&str]] = &[
     )",
     ],
     &["ALTER TABLE entries ADD COLUMN provider TEXT"],
+    &[
+        "ALTER TABLE entries ADD COLUMN served_model TEXT",
+        "ALTER TABLE entries ADD COLUMN cache_written_1h_tokens BIGINT NOT NULL DEFAULT 0",
+    ],
+    &["CREATE TABLE forgotten (
+        id TEXT PRIMARY KEY,
+        upstream TEXT NOT NULL,
+        model TEXT NOT NULL,
+        served_model TEXT NOT NULL,
+        tags TEXT NOT NULL,
+        entries BIGINT NOT NULL,
+        dollars BIGINT NOT NULL,
+        pico BIGINT NOT NULL
+    )"],
 ];
 
 /// The newest version that is known here.
@@ -70,16 +84,16 @@ pub(crate) async fn migrate(connection: &mut AnyConnection, place: &Place) -> Re
     let mut transaction = connection.begin().await?;
     if place.is_shared() {
         // Two processes that start at once take turns; the lock ends with the transaction.
-        sqlx::query("SELECT pg_advisory_xact_lock($1)")
+        statement("SELECT pg_advisory_xact_lock($1)")
             .bind(LOCK)
             .execute(&mut *transaction)
             .await?;
     }
-    sqlx::query("CREATE TABLE IF NOT EXISTS ledger_schema (version BIGINT NOT NULL)")
+    statement("CREATE TABLE IF NOT EXISTS ledger_schema (version BIGINT NOT NULL)")
         .execute(&mut *transaction)
         .await
         .map_err(|cause| place.refused(cause))?;
-    let row = sqlx::query("SELECT COALESCE(MAX(version), 0) AS version FROM ledger_schema")
+    let row = statement("SELECT COALESCE(MAX(version), 0) AS version FROM ledger_schema")
         .fetch_one(&mut *transaction)
         .await?;
     let version: i64 = row.try_get("version")?;
@@ -91,14 +105,14 @@ pub(crate) async fn migrate(connection: &mut AnyConnection, place: &Place) -> Re
         });
     }
     let done = usize::try_from(version).unwrap_or(0);
-    for statement in STEPS.iter().skip(done).copied().flatten() {
-        sqlx::query(statement)
+    for step in STEPS.iter().skip(done).copied().flatten() {
+        statement(step)
             .execute(&mut *transaction)
             .await
             .map_err(|cause| place.refused(cause))?;
     }
     if version < VERSION {
-        sqlx::query("INSERT INTO ledger_schema (version) VALUES ($1)")
+        statement("INSERT INTO ledger_schema (version) VALUES ($1)")
             .bind(VERSION)
             .execute(&mut *transaction)
             .await

@@ -45,6 +45,7 @@ pub(crate) fn clean_entry(entry: &mut Entry) {
         Some(&mut entry.upstream),
         Some(&mut entry.model),
         entry.provider.as_mut(),
+        entry.served_model.as_mut(),
         entry.generation_id.as_mut(),
     ];
     for text in texts.into_iter().flatten() {

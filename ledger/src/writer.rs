@@ -23,11 +23,12 @@ use crate::{
     rows,
     run::{SILENCE, begin, note},
     schema::migrate,
+    statement::statement,
     trouble::Trouble,
 };
 
 /// How long one transaction may take, its commit included.
-const TRANSACTION: Duration = Duration::from_secs(10);
+pub(crate) const TRANSACTION: Duration = Duration::from_secs(10);
 /// After this long a server ends a statement by itself, so that nothing that was given up here still runs there.
 const STATEMENT_MILLIS: u32 = 9_000;
 /// How long the farewell to a file may take that was moved away.
@@ -152,7 +153,7 @@ impl Writer {
     }
 
     /// Writes items in one transaction. Gives the corrections among them whose entries are not there.
-    async fn write(&mut self, items: &[Item]) -> Result<Vec<EntryId>, LedgerError> {
+    pub(crate) async fn write(&mut self, items: &[Item]) -> Result<Vec<EntryId>, LedgerError> {
         let mut session = match self.session.take() {
             Some(session) if self.place.is_under(&session) => session,
             Some(session) => {
@@ -197,7 +198,7 @@ impl Writer {
     async fn fill(&self, connection: &mut AnyConnection, items: &[Item]) -> Result<Vec<EntryId>, LedgerError> {
         if self.place.is_shared() {
             let limit = format!("SET LOCAL statement_timeout = {STATEMENT_MILLIS}");
-            sqlx::query(&limit).execute(&mut *connection).await?;
+            statement(&limit).execute(&mut *connection).await?;
         }
         let entries: Vec<&Entry> = items
             .iter()
@@ -233,7 +234,9 @@ impl Writer {
         let connection = &mut session.connection;
         let prepare = async {
             migrate(connection, &self.place).await?;
-            begin(connection, &self.run, UtcTime::now()).await?;
+            let mut transaction = connection.begin().await?;
+            begin(&mut transaction, &self.run, UtcTime::now()).await?;
+            transaction.commit().await?;
             Ok::<_, LedgerError>(())
         };
         timeout(TRANSACTION, prepare)
@@ -254,7 +257,7 @@ impl Writer {
         let leave = async {
             // What only the write-ahead log holds goes into the file, wherever that is now.
             drop(
-                sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+                statement("PRAGMA wal_checkpoint(TRUNCATE)")
                     .execute(&mut session.connection)
                     .await,
             );
@@ -275,7 +278,9 @@ impl Writer {
                 }
                 None => self.connect().await?,
             };
-            self.note(&mut session.connection, 0, true).await?;
+            let mut transaction = session.connection.begin().await?;
+            self.note(&mut transaction, 0, true).await?;
+            transaction.commit().await?;
             session.connection.close().await?;
             Ok::<_, LedgerError>(())
         };
@@ -288,19 +293,18 @@ impl Writer {
     }
 }
 
-#[cfg(all(test, feature = "sqlite"))]
-mod tests {
+#[cfg(test)]
+pub(crate) mod tests {
     use tower_llm_layers::{
         Tags, TokenUsage, UsdAmount,
         ledger::{CallId, EntryOutcome, EntryState},
     };
 
     use super::*;
-    use crate::LedgerOptions;
 
-    fn item() -> Item {
+    pub(crate) fn entry() -> Entry {
         let at = UtcTime::from_millis(1_795_587_300_000);
-        Item::Entry(Box::new(Entry {
+        Entry {
             id: EntryId::new(at),
             call: CallId::new(at),
             attempt: 1,
@@ -318,17 +322,19 @@ mod tests {
             booked: UsdAmount::ZERO,
             usage: TokenUsage::default(),
             provider: None,
+            served_model: None,
             generation_id: None,
             first_token: None,
             clamped_to: None,
-        }))
+        }
     }
 
+    #[cfg(feature = "sqlite")]
     #[tokio::test]
     async fn a_full_disk_rejects_no_row_and_they_are_written_when_there_is_room() {
         let folder = std::env::temp_dir().join(format!("ledger-full-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        let (_opened, mut writer) = LedgerOptions::sqlite(folder.join("spend.sqlite"))
+        let (_opened, mut writer) = crate::LedgerOptions::sqlite(folder.join("spend.sqlite"))
             .prepare()
             .await
             .unwrap();
@@ -337,7 +343,7 @@ mod tests {
         full.execute(&mut writer.session.as_mut().unwrap().connection)
             .await
             .unwrap();
-        let items: Vec<_> = (0..500).map(|_| item()).collect();
+        let items: Vec<_> = (0..500).map(|_| Item::Entry(Box::new(entry()))).collect();
         let error = writer.write(&items).await.unwrap_err();
         assert!(error.to_string().contains("full"), "{error}");
         assert!(!error.is_of_the_row() && writer.session.is_none(), "{error:?}");

@@ -23,6 +23,7 @@ async fn every_promise_holds() {
         "restarted",
         "stalled",
         "many",
+        "forgotten",
     ];
     let mut urls = std::collections::HashMap::new();
     for name in names {

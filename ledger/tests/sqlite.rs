@@ -93,14 +93,17 @@ async fn a_ledger_of_a_later_version_is_left_alone() {
     assert!(error.to_string().contains("update this service"), "{error}");
 }
 
-/// As the first version of the tables left it: without the provider.
+/// As the first version of the tables left it: without what later versions added.
 #[tokio::test]
 async fn a_ledger_of_the_first_version_is_brought_up_to_date() {
     let folder = Folder::new();
     let ledger = LedgerOptions::sqlite(folder.file()).open().await.unwrap();
     ledger.record(&entry("a/b", 1));
     ledger.close().await;
-    sql(&folder.file(), "ALTER TABLE entries DROP COLUMN provider").await;
+    for added in ["provider", "served_model", "cache_written_1h_tokens"] {
+        sql(&folder.file(), &format!("ALTER TABLE entries DROP COLUMN {added}")).await;
+    }
+    sql(&folder.file(), "DROP TABLE forgotten").await;
     sql(&folder.file(), "DELETE FROM ledger_schema WHERE version > 1").await;
     sql(&folder.file(), "INSERT INTO ledger_schema (version) VALUES (1)").await;
 

@@ -175,6 +175,11 @@ async fn what_is_spent_after_its_lease_has_ended_is_recorded() {
 /// Moves the account into the window before, as if it had been used last then.
 async fn age(server: &Redis, window: Window) {
     let before = window.start(window.start(UtcTime::now()).before(Duration::from_secs(1)));
+    set_window(server, before).await;
+}
+
+/// Makes this the window that the account is of.
+async fn set_window(server: &Redis, start: UtcTime) {
     let mut connection = connection(server).await;
     let keys: Vec<String> = redis::cmd("KEYS")
         .arg("*budget:w")
@@ -184,9 +189,39 @@ async fn age(server: &Redis, window: Window) {
     let set = redis::cmd("HSET")
         .arg(keys.first().unwrap())
         .arg("w")
-        .arg(before.millis().to_string())
+        .arg(start.millis().to_string())
         .to_owned();
     set.exec_async(&mut connection).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_account_of_a_window_far_ahead_is_of_the_present_one_again() {
+    let Some(server) = Redis::start() else { return };
+    let store = connect(&server).await;
+    let shared = store.budgets();
+    let budget = Budget::usd("w", "1.00").unwrap().per(Window::Day);
+    let budgets = Budgets::in_store([budget], Arc::new(shared.clone())).unwrap();
+    let line = line(&budgets);
+    ask(&shared, &budgets, "0.40").await.unwrap().settle(usd("0.40"));
+    shared.flush().await;
+    // As a clock that was a year ahead left it.
+    let ahead = Window::Day.start(UtcTime::now().after(Duration::from_secs(400 * 86_400)));
+    set_window(&server, ahead).await;
+    drop(ask(&shared, &budgets, "0.10").await.unwrap());
+    assert_eq!(
+        stands(&shared, &line).await,
+        ["$0.40", "$0.00", "$0.00"],
+        "what is spent stays"
+    );
+    let mut connection = connection(&server).await;
+    let keys: Vec<String> = redis::cmd("KEYS")
+        .arg("*budget:w")
+        .query_async(&mut connection)
+        .await
+        .unwrap();
+    let get = redis::cmd("HGET").arg(&keys[0]).arg("w").to_owned();
+    let window: String = get.query_async(&mut connection).await.unwrap();
+    assert_eq!(window, Window::Day.start(UtcTime::now()).millis().to_string());
 }
 
 #[tokio::test]

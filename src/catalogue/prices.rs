@@ -58,6 +58,24 @@ impl PriceList for Catalogue {
         let row = table.row(candidate.upstream(), candidate.model())?;
         row.rates.as_ref().ok()?.cost(usage, at)
     }
+
+    fn listed_as(&self, candidate: &Candidate) -> Option<Box<str>> {
+        let table = self.table();
+        let row = table.row(candidate.upstream(), candidate.model())?;
+        Some(row.listed_as.clone())
+    }
+
+    /// The model without its variant decides: an answer of `a/b:free` may name `a/b`, which costs something else.
+    fn served_by(&self, candidate: &Candidate, model: &str) -> Option<Candidate> {
+        let table = self.table();
+        let served = table.row(candidate.upstream(), model)?;
+        let plain = |name: &str| name.split(':').next().unwrap_or_default().to_owned();
+        let own = table.row(candidate.upstream(), candidate.model());
+        if own.is_some_and(|own| plain(&own.listed_as) == plain(&served.listed_as)) {
+            return None;
+        }
+        Candidate::new(candidate.upstream(), &served.listed_as).ok()
+    }
 }
 
 const fn no_quote(why: NoRates) -> Quote {

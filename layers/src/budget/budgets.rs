@@ -3,7 +3,7 @@
 use std::{
     collections::HashSet,
     sync::{
-        Arc,
+        Arc, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -11,7 +11,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{AccountRef, Budget, BudgetError, BudgetStore, Decision, InMemoryBudgetStore, ReserveRequest};
-use crate::{Tags, UsdAmount, UtcTime, ledger::Entry};
+use crate::{Candidate, PriceList, Tags, UsdAmount, UtcTime, ledger::Entry};
 
 /// All budgets of a service, and the store of their accounts. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub struct Budgets {
     store: Arc<dyn BudgetStore>,
     /// Whether the accounts know what was spent before a restart.
     is_refilled: Arc<AtomicBool>,
+    /// The list that knows each model by one name.
+    names: Arc<RwLock<Option<Arc<dyn PriceList>>>>,
 }
 
 impl Budgets {
@@ -52,6 +54,7 @@ impl Budgets {
             budgets,
             store,
             is_refilled: Arc::default(),
+            names: Arc::default(),
         })
     }
 
@@ -65,6 +68,7 @@ impl Budgets {
     pub fn with(&self, budgets: impl IntoIterator<Item = Budget>) -> Result<Self, BudgetError> {
         let mut others = Self::in_store(budgets, Arc::clone(&self.store))?;
         others.is_refilled = Arc::clone(&self.is_refilled);
+        others.names = Arc::clone(&self.names);
         Ok(others)
     }
 
@@ -73,15 +77,81 @@ impl Budgets {
         self.budgets.iter().map(|budget| &**budget)
     }
 
+    /// Counts models under their [names on this list](PriceList::listed_as), clones of these budgets included. The
+    /// [cost layer](crate::cost::CostLayer) does so with its prices; call it before accounts are [refilled](Self::refill) or restored, so that
+    /// what was spent before a restart is counted under the same names.
+    pub fn name_models_by(&self, list: Arc<dyn PriceList>) {
+        *self.names.write().unwrap_or_else(PoisonError::into_inner) = Some(list);
+    }
+
+    /// Whether a budget asks for the model.
+    pub(crate) fn count_models(&self) -> bool {
+        self.budgets.iter().any(|budget| budget.asks_for_model())
+    }
+
+    fn names(&self) -> Option<Arc<dyn PriceList>> {
+        self.names.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The accounts that an attempt is recorded on.
     #[must_use]
     pub fn lines(&self, tags: &Tags, upstream: &str, model: &str) -> Vec<AccountRef> {
+        let names = self.count_models().then(|| self.names()).flatten();
+        let listed = |model: &str| {
+            let candidate = Candidate::new(upstream, model).ok()?;
+            names.as_ref()?.listed_as(&candidate)
+        };
+        let name = listed(model);
+        let model = name.as_deref().unwrap_or(model);
         let line = |budget: &Arc<Budget>| {
-            let account = budget.account(tags, upstream, model)?;
+            let account = budget.account(tags, upstream, model, &listed)?;
             let budget = Arc::clone(budget);
             Some(AccountRef { budget, account })
         };
         self.budgets.iter().filter_map(line).collect()
+    }
+
+    /// Those of an attempt that this model answered: of the requested model and of that one.
+    pub(crate) fn lines_of(&self, tags: &Tags, candidate: &Candidate, served: Option<&str>) -> Vec<AccountRef> {
+        let served = served.filter(|_| self.count_models());
+        let served = served.and_then(|model| self.names()?.served_by(candidate, model));
+        let served: Vec<_> = served.iter().map(Candidate::model).collect();
+        self.lines_of_all(tags, candidate, &served)
+    }
+
+    /// Those of the candidate's model and of each of the others.
+    pub(crate) fn lines_of_all<M: AsRef<str>>(
+        &self,
+        tags: &Tags,
+        candidate: &Candidate,
+        others: &[M],
+    ) -> Vec<AccountRef> {
+        let mut lines = self.lines(tags, candidate.upstream(), candidate.model());
+        for other in others {
+            let more = self.lines(tags, candidate.upstream(), other.as_ref());
+            for line in more {
+                if lines.iter().all(|known| known.account != line.account) {
+                    lines.push(line);
+                }
+            }
+        }
+        lines
+    }
+
+    /// Spends on the accounts of `spent` what was spent on those of `held`.
+    pub(crate) fn change(&self, held: &[AccountRef], spent: &[AccountRef], by: UsdAmount, at: UtcTime) {
+        let beyond = |lines: &[AccountRef], others: &[AccountRef]| -> Vec<_> {
+            let is_there = |line: &&AccountRef| others.iter().all(|other| other.account != line.account);
+            lines.iter().filter(is_there).cloned().collect()
+        };
+        for (lines, by) in [
+            (beyond(held, spent), UsdAmount::ZERO.saturating_sub(by)),
+            (beyond(spent, held), by),
+        ] {
+            if !lines.is_empty() {
+                self.store.adjust(&lines, by, at);
+            }
+        }
     }
 
     /// The line of an account's key; `None` if it is of none of these budgets.
@@ -159,7 +229,10 @@ impl Budgets {
     }
 
     fn book(&self, entry: &Entry, by: UsdAmount, at: UtcTime) {
-        let lines = self.lines(&entry.tags, &entry.upstream, &entry.model);
+        let lines = match Candidate::new(&entry.upstream, &entry.model) {
+            Ok(candidate) => self.lines_of(&entry.tags, &candidate, entry.served_model.as_deref()),
+            Err(_) => self.lines(&entry.tags, &entry.upstream, &entry.model),
+        };
         self.store.adjust(&lines, by, at);
     }
 }

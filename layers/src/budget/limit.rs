@@ -175,7 +175,8 @@ impl Budget {
     }
 
     /// Each value of a tag has the whole amount for itself; calls without the tag are not counted. The names [`MODEL`] and
-    /// [`UPSTREAM`] mean the candidate's.
+    /// [`UPSTREAM`] mean the candidate's. A model has one account however it is spelt, if the price list knows it; a call counts for the model
+    /// that was requested, and for the one that answered.
     #[must_use]
     pub fn each(mut self, tag: &str) -> Self {
         self.scope.push(Dimension::Each(tag.into()));
@@ -276,8 +277,21 @@ impl Budget {
         self.soft
     }
 
-    /// The account that a call with these tags is recorded on; `None` if this budget does not apply to it.
-    pub(crate) fn account(&self, tags: &Tags, upstream: &str, model: &str) -> Option<Box<str>> {
+    /// Whether the model decides on the account.
+    pub(crate) fn asks_for_model(&self) -> bool {
+        let mut dimensions = self.scope.iter();
+        dimensions.any(|(Dimension::Each(tag) | Dimension::Only(tag, _))| &**tag == MODEL)
+    }
+
+    /// The account that a call with these tags is recorded on; `None` if this budget does not apply to it. `model` is the name that the price
+    /// list has for the model, and `listed` gives that of another spelling.
+    pub(crate) fn account(
+        &self,
+        tags: &Tags,
+        upstream: &str,
+        model: &str,
+        listed: &dyn Fn(&str) -> Option<Box<str>>,
+    ) -> Option<Box<str>> {
         let mut account = String::with_capacity(64);
         account.push_str(&self.name);
         for dimension in &self.scope {
@@ -290,7 +304,11 @@ impl Budget {
                 UPSTREAM => Some(upstream),
                 _ => None,
             })?;
-            if only.is_some_and(|only| only != value) {
+            let is_spelt_otherwise = |only: &str| {
+                let is_of_model = &**tag == MODEL && tags.get(tag).is_none();
+                is_of_model && listed(only).is_some_and(|only| *only == *value)
+            };
+            if only.is_some_and(|only| only != value && !is_spelt_otherwise(only)) {
                 return None;
             }
             account.push(BETWEEN);

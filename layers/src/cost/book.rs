@@ -30,9 +30,11 @@ impl Running {
     pub(super) fn settle(mut self: Box<Self>, outcome: EntryOutcome, free: bool) {
         let now = crate::util::now();
         let sums = self.sums(outcome, free, now);
+        let is_held = self.reservation.is_some();
         if let Some(reservation) = self.reservation.take() {
             reservation.settle(sums.booked);
         }
+        self.book_on_served(is_held, sums.booked, now);
         let cost = sums.bill.or(sums.estimate).unwrap_or(UsdAmount::ZERO);
         self.end_line(outcome, now, Some((cost, sums.state == EntryState::Estimated)));
         self.say(&sums);
@@ -40,6 +42,23 @@ impl Running {
         if let Some(ledger) = self.settings.ledger.clone() {
             ledger.record(&self.entry(outcome, &sums, UtcTime::at(now)));
         }
+    }
+
+    /// What was reserved for models that did not answer is not spent on them, and what answered without a reservation is.
+    fn book_on_served(&self, is_held: bool, booked: UsdAmount, at: Instant) {
+        let (Some(budgets), Some(candidate)) = (&self.settings.budgets, &self.candidate) else {
+            return;
+        };
+        if booked == UsdAmount::ZERO || !budgets.count_models() {
+            return;
+        }
+        let spent = budgets.lines_of(&self.tags, candidate, self.served_model.as_deref());
+        let held = if is_held {
+            budgets.lines_of_all(&self.tags, candidate, &self.alternatives)
+        } else {
+            Vec::new()
+        };
+        budgets.change(&held, &spent, booked, UtcTime::at(at));
     }
 
     /// Tells the attempt's line how the exchange ended.
@@ -134,6 +153,7 @@ impl Running {
             upstream: candidate.map_or("", Candidate::upstream).into(),
             provider: self.provider.take(),
             model: candidate.map_or("", Candidate::model).into(),
+            served_model: self.served_model.take(),
             tags: std::mem::take(&mut self.tags),
             state: sums.state,
             outcome,
@@ -157,7 +177,12 @@ impl Running {
     fn priced(&self, usage: &TokenUsage, at: Instant) -> Option<UsdAmount> {
         let listed = || {
             let prices = self.settings.prices.as_ref()?;
-            prices.cost(self.candidate.as_ref()?, usage, UtcTime::at(at))
+            let candidate = self.candidate.as_ref()?;
+            let at = UtcTime::at(at);
+            let served = self.served_model.as_deref();
+            let served = served.and_then(|model| prices.served_by(candidate, model));
+            let of_served = || prices.cost(served.as_ref()?, usage, at);
+            of_served().or_else(|| prices.cost(candidate, usage, at))
         };
         // What the budget reserved by is what the ledger estimates by.
         let assumed = || self.assumed?.cost(usage.prompt, usage.answer).ok();

@@ -33,13 +33,19 @@ impl CostLayer {
     /// What candidates cost: for holds and estimates. Without it every price is unknown.
     #[must_use]
     pub fn prices(self, prices: Arc<dyn PriceList>) -> Self {
-        self.set(|settings| settings.prices = Some(prices))
+        self.set(|settings| {
+            settings.prices = Some(prices);
+            settings.name_models();
+        })
     }
 
     /// What may be spent. Without budgets nothing is held or refused.
     #[must_use]
     pub fn budgets(self, budgets: Budgets) -> Self {
-        self.set(|settings| settings.budgets = Some(budgets))
+        self.set(|settings| {
+            settings.budgets = Some(budgets);
+            settings.name_models();
+        })
     }
 
     /// What to do if a budget applies and the price is unknown. Refuses by default.

@@ -54,8 +54,12 @@ pub(super) struct Running {
     pub(super) taken: Taken,
     pub(super) generation_id: Option<Box<str>>,
     pub(super) provider: Option<Box<str>>,
-    /// The answer has begun: frames after that are not asked for the provider.
-    provider_is_read: bool,
+    /// The model that answers, as the upstream names it.
+    pub(super) served_model: Option<Box<str>>,
+    /// The answer has begun: frames after that are not asked for the provider and the model.
+    names_are_read: bool,
+    /// The models that the upstream may try by itself, if budgets count by model.
+    pub(super) alternatives: Vec<String>,
 }
 
 impl Meter {
@@ -90,7 +94,9 @@ impl Meter {
             taken: Taken::default(),
             generation_id: None,
             provider: None,
-            provider_is_read: false,
+            served_model: None,
+            names_are_read: false,
+            alternatives: Vec::new(),
         })))
     }
 
@@ -138,6 +144,7 @@ impl Meter {
         running.reservation = Some(reservation);
         running.limited = limited;
         running.assumed = plan.assumed;
+        running.alternatives.clone_from(&plan.alternatives);
         if let Limited::Shortened(tokens) = limited {
             tracing::info!(
                 target: "llm::budget",
@@ -218,17 +225,21 @@ impl Meter {
             }
         }
         running.taken.frame(frame, stage);
-        if running.settings.ledger.is_none() || stage == Stage::KeepAlive {
+        let names_model = running.settings.ledger.is_some() || running.settings.counts_models();
+        if !names_model || stage == Stage::KeepAlive {
             return;
+        }
+        if !running.names_are_read && running.served_model.is_none() {
+            running.served_model = frame.model().map(|name| bounded_name(&name));
         }
         if running.generation_id.is_none() {
             running.generation_id = frame.generation_id().map(|id| bounded_name(&id));
         }
         // A router names it in each frame, or in none but the first ones.
-        if running.provider.is_none() && !running.provider_is_read {
+        if running.provider.is_none() && !running.names_are_read {
             running.provider = frame.provider().map(|name| bounded_name(&name));
-            running.provider_is_read = stage.begins_answer();
         }
+        running.names_are_read |= stage.begins_answer();
     }
 
     /// The attempt has failed, before or after the answer began.

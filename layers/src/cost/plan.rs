@@ -38,6 +38,8 @@ pub(super) struct Plan {
     pub(super) assumed: Option<WorstCasePrice>,
     /// The accounts that the attempt is recorded on, until the reservation is requested.
     lines: Vec<AccountRef>,
+    /// The models that the upstream may try by itself, if budgets count by model.
+    pub(super) alternatives: Vec<String>,
     /// What the upstream's loop of tools may cost, if it runs one.
     tools: Option<Tools>,
 }
@@ -65,8 +67,16 @@ impl Plan {
         let Some(budgets) = &settings.budgets else {
             return Ok(None);
         };
-        let (upstream, model) = candidate.map_or(("", ""), |known| (known.upstream(), known.model()));
-        let lines = budgets.lines(request.call().tags(), upstream, model);
+        let model = candidate.map_or("", Candidate::model);
+        let mut alternatives = Vec::new();
+        if budgets.count_models() {
+            alternatives = request.alternatives();
+        }
+        let tags = request.call().tags();
+        let lines = match candidate {
+            Some(candidate) => budgets.lines_of_all(tags, candidate, &alternatives),
+            None => budgets.lines(tags, "", ""),
+        };
         if lines.is_empty() {
             return Ok(None);
         }
@@ -85,6 +95,7 @@ impl Plan {
             plan.assumed = tariff;
         }
         plan.lines = lines;
+        plan.alternatives = alternatives;
         Ok(Some(plan))
     }
 
@@ -117,6 +128,7 @@ impl Plan {
                 least: tools.base,
                 assumed: None,
                 lines: Vec::new(),
+                alternatives: Vec::new(),
                 tools: Some(tools),
             };
         }
@@ -131,6 +143,7 @@ impl Plan {
             least: cost(shortest),
             assumed: None,
             lines: Vec::new(),
+            alternatives: Vec::new(),
             tools: None,
         }
     }
@@ -152,6 +165,7 @@ impl Plan {
             least: UsdAmount::ZERO,
             assumed: None,
             lines: Vec::new(),
+            alternatives: Vec::new(),
             tools: None,
         }
     }
@@ -164,7 +178,7 @@ impl Plan {
         }
         // The reservation is requested again, which is rare.
         let tags = request.call().tags();
-        let lines = |candidate: &Candidate| Some(budgets.lines(tags, candidate.upstream(), candidate.model()));
+        let lines = |candidate: &Candidate| Some(budgets.lines_of_all(tags, candidate, &self.alternatives));
         with_candidate(request, lines).unwrap_or_else(|| budgets.lines(tags, "", ""))
     }
 

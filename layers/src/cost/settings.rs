@@ -62,6 +62,18 @@ impl Settings {
     pub(super) fn estimates(&self) -> bool {
         self.prices.is_some() || self.budgets.is_some() || self.ledger.is_some()
     }
+
+    /// Whether a budget asks for the model.
+    pub(super) fn counts_models(&self) -> bool {
+        self.budgets.as_ref().is_some_and(Budgets::count_models)
+    }
+
+    /// Has the budgets count models under the names of the price list.
+    pub(super) fn name_models(&self) {
+        if let (Some(budgets), Some(prices)) = (&self.budgets, &self.prices) {
+            budgets.name_models_by(Arc::clone(prices));
+        }
+    }
 }
 
 impl UnknownPrice {

@@ -93,6 +93,9 @@ pub struct Entry {
     pub provider: Option<Box<str>>,
     /// The requested model.
     pub model: Box<str>,
+    /// The model that answered, as the upstream names it: another one than the requested if a router or the upstream chose; `None` if the
+    /// upstream named none.
+    pub served_model: Option<Box<str>>,
     /// What it is accounted under.
     pub tags: Tags,
     /// How sure the amount is.

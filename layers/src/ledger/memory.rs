@@ -17,7 +17,7 @@ pub const MAX_GROUPS: usize = 1_000;
 /// The group of what fits into no other.
 pub const OTHERS: &str = "(others)";
 
-/// A ledger in memory: the last entries, and what was spent since the start by model, upstream, tag, hour and day. Cheap to clone;
+/// A ledger in memory: the last entries, and what was spent since the start by model, served model, upstream, tag, hour and day. Cheap to clone;
 /// clones share it.
 ///
 /// For small services, tests and live views; it forgets everything when the process ends.

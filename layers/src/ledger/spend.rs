@@ -9,6 +9,8 @@ use crate::{UsdAmount, UtcTime};
 pub enum GroupBy {
     /// The requested model.
     Model,
+    /// The model that answered; the requested one if the upstream named none.
+    ServedModel,
     /// The upstream.
     Upstream,
     /// The provider behind the upstream; entries without one are in no group.
@@ -78,6 +80,10 @@ impl GroupBy {
     pub(super) fn of(entry: &Entry) -> impl Iterator<Item = (Self, Cow<'_, str>)> {
         let fixed = [
             (Self::Model, Cow::Borrowed(&*entry.model)),
+            (
+                Self::ServedModel,
+                Cow::Borrowed(entry.served_model.as_deref().unwrap_or(&entry.model)),
+            ),
             (Self::Upstream, Cow::Borrowed(&*entry.upstream)),
             (Self::Hour, Cow::Owned(hour(entry.ended))),
             (Self::Day, Cow::Owned(day(entry.ended))),

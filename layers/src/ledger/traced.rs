@@ -16,6 +16,7 @@ impl Ledger for TracingLedger {
             upstream = &*entry.upstream,
             provider = entry.provider.as_deref(),
             model = &*entry.model,
+            served_model = entry.served_model.as_deref(),
             tags = %entry.tags,
             state = entry.state.as_str(),
             outcome = EntryOutcome::as_str(entry.outcome),

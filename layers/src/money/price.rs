@@ -81,6 +81,20 @@ pub trait PriceList: fmt::Debug + Send + Sync {
 
     /// What this usage costs by the list, rounded up; `None` if the list does not say.
     fn cost(&self, candidate: &Candidate, usage: &TokenUsage, at: UtcTime) -> Option<UsdAmount>;
+
+    /// The one name of this candidate's model on the list, however the candidate spells it: [budgets](crate::budget) count by it. `None`, the
+    /// default, if the list does not have the model, or has no other name for it.
+    fn listed_as(&self, candidate: &Candidate) -> Option<Box<str>> {
+        let _ = candidate;
+        None
+    }
+
+    /// The candidate whose model answered, under its name on the list, if an answer of `candidate` names `model` as the one that gave it. `None`,
+    /// the default, if that is the candidate's own model, or the list does not have it.
+    fn served_by(&self, candidate: &Candidate, model: &str) -> Option<Candidate> {
+        let _ = (candidate, model);
+        None
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Budgets: scopes, windows, holds.
 
+mod clocks;
 mod flood;
 mod properties;
 mod rolling;

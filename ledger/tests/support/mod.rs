@@ -59,6 +59,7 @@ pub(crate) fn entry(model: &str, pico: i128) -> Entry {
         first_token: Some(Duration::from_millis(320)),
         clamped_to: None,
         provider: None,
+        served_model: None,
     }
 }
 
@@ -94,6 +95,8 @@ pub(crate) fn any_entry(rng: &mut Rng) -> Entry {
     entry.usage.charged_upstream = rng.bool().then(|| amount(rng));
     entry.generation_id = rng.bool().then(|| format!("gen-{}", rng.u64(..)).into());
     entry.provider = rng.bool().then(|| ["Azure", "Zoë's", "=1+1"][rng.usize(..3)].into());
+    entry.served_model = rng.bool().then(|| ["a/b-2025", "Zoë's", "=1+1"][rng.usize(..3)].into());
+    entry.usage.cache_written_1h = rng.u64(..1_000);
     entry.first_token = rng.bool().then(|| Duration::from_millis(rng.u64(..60_000)));
     entry.clamped_to = rng.bool().then(|| rng.u64(..100_000));
     entry

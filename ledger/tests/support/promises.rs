@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use fastrand::Rng;
 use tower_llm_layers::{
     Tags, UsdAmount, UtcTime,
+    budget::{Budget, Budgets, InMemoryBudgetStore, Window},
     ledger::{Correction, Entry, EntryState, GroupBy, Ledger, Spend},
 };
 use tower_llm_ledger::{DatabaseLedger, Filter, LedgerOptions};
@@ -20,6 +21,7 @@ pub(crate) async fn hold(options: impl Fn(&'static str) -> LedgerOptions) {
     it_is_the_same_after_a_restart(|| options("restarted")).await;
     a_stalled_queue_loses_and_counts(options("stalled")).await;
     many_at_once_are_all_written(options("many")).await;
+    what_is_forgotten_stays_spent(options("forgotten")).await;
 }
 
 /// The group that an entry should be in.
@@ -241,4 +243,66 @@ async fn many_at_once_are_all_written(options: LedgerOptions) {
     assert_eq!((closed.written, closed.lost), (2_000, 0));
     let total = ledger.total(&Filter::new()).await.unwrap();
     assert_eq!((total.attempts, total.cost), (2_000, UsdAmount::from_pico(2_000)));
+}
+
+/// Settled on each account: of a budget without a window, one for each model, and one of a day.
+async fn spent(ledger: &DatabaseLedger) -> Vec<(String, String)> {
+    let book = InMemoryBudgetStore::new();
+    let budgets = [
+        Budget::usd("all", "100").unwrap(),
+        Budget::usd("each", "100").unwrap().each("model").each("team"),
+        Budget::usd("day", "100").unwrap().per(Window::Day),
+    ];
+    let budgets = Budgets::in_store(budgets, Arc::new(book.clone())).unwrap();
+    ledger.restore(&budgets).await.unwrap();
+    let accounts = book.accounts().into_iter();
+    let mut all: Vec<_> = accounts
+        .map(|account| {
+            (
+                format!("{} {}", account.budget.name(), account.account),
+                account.settled.to_string(),
+            )
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+async fn what_is_forgotten_stays_spent(options: LedgerOptions) {
+    let ledger = options.open().await.unwrap();
+    let (now, year) = (UtcTime::now(), Duration::from_secs(365 * 86_400));
+    for number in 0..1_203_u64 {
+        let mut entry = entry(if number % 3 == 0 { "a/b" } else { "c/d" }, 999_999_999_999);
+        entry.ended = if number < 3 {
+            now
+        } else {
+            now.before(year).before(Duration::from_millis(number))
+        };
+        entry.booked = UsdAmount::from_pico(999_999_999 + i128::from(number));
+        entry.tags = Tags::new([("team", ["search", "support"][usize::from(number % 2 == 0)])]).unwrap();
+        ledger.record(&entry);
+    }
+    written(&ledger, 1_203).await;
+    let before = spent(&ledger).await;
+    let old = now.before(year / 2);
+    assert_eq!(ledger.forget_before(now.before(2 * year)).await.unwrap().entries, 0);
+    // In two parts: the sums add up.
+    let part = now.before(year).before(Duration::from_millis(600));
+    assert_eq!(ledger.forget_before(part).await.unwrap().entries, 602);
+    assert_eq!(ledger.forget_before(old).await.unwrap().entries, 598);
+    assert_eq!(ledger.total(&Filter::new()).await.unwrap().attempts, 3);
+    assert_eq!(
+        ledger
+            .spend(&GroupBy::Tag("team".into()), &Filter::new())
+            .await
+            .unwrap()
+            .len(),
+        2
+    );
+    assert_eq!(spent(&ledger).await, before);
+    assert!(
+        ledger.forget_before(old).await.unwrap().entries == 0 && before.len() == 6,
+        "{before:?}"
+    );
+    ledger.close().await;
 }

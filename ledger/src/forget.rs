@@ -1,0 +1,203 @@
+//! Forgets old entries, and keeps what they spent in sums: so a ledger does not grow without end, and budgets without a window lose nothing.
+
+use std::collections::HashMap;
+
+use sqlx::{AnyConnection, Connection, Row, any::AnyRow};
+use tokio::time::timeout;
+use tower_llm_layers::{
+    Tags, TokenUsage, UsdAmount, UtcTime,
+    ledger::{CallId, Entry, EntryId, EntryOutcome, EntryState},
+};
+
+use crate::{DatabaseLedger, LedgerError, filter::Where, place::Place, statement::statement, writer::TRANSACTION};
+
+/// Entries that one transaction forgets at most.
+const AT_ONCE: u32 = 500;
+
+const PICO: i64 = 1_000_000_000_000;
+
+/// What [`DatabaseLedger::forget_before`] has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Forgotten {
+    /// Entries that are gone.
+    pub entries: u64,
+}
+
+/// What the forgotten entries of one upstream, model and set of tags have spent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Sum {
+    upstream: String,
+    model: String,
+    /// Empty if the upstream named none.
+    served_model: String,
+    tags: String,
+    entries: i64,
+    booked: i128,
+}
+
+impl DatabaseLedger {
+    /// Deletes the entries that ended before this time, in batches of 500, a transaction each. What they spent is kept as one sum for each
+    /// upstream, model, model that answered, and set of tags: [`restore`](Self::restore) records the sums on budgets without a window, so a
+    /// start reads few rows. Queries and exports have the entries no more. A bill that comes later for one of them finds no entry.
+    ///
+    /// Keep at least the longest window of the budgets, or what was spent in it is not restored.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use tower_llm_layers::UtcTime;
+    /// use tower_llm_ledger::LedgerOptions;
+    ///
+    /// let ledger = LedgerOptions::sqlite("spend.sqlite").open().await?;
+    /// let forgotten = ledger.forget_before(UtcTime::now().before(Duration::from_secs(90 * 86_400))).await?;
+    /// println!("{} entries forgotten", forgotten.entries);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError`] if the database does not answer. What was forgotten by then stays so, and stands in the sums.
+    ///
+    /// # Cancellation
+    ///
+    /// As after an error.
+    pub async fn forget_before(&self, time: UtcTime) -> Result<Forgotten, LedgerError> {
+        let place = self.0.place.clone();
+        self.0.home.ask(forget(place, time)).await
+    }
+
+    /// The sums of what was forgotten, as entries that ended at the beginning of time: only budgets without a window count them.
+    pub(crate) async fn forgotten(&self) -> Result<Vec<Entry>, LedgerError> {
+        let sql = "SELECT upstream, model, served_model, tags, dollars, pico FROM forgotten".to_owned();
+        let rows = self.ask(sql, Where::default()).await?;
+        let entry = |row: &AnyRow| match as_entry(row) {
+            Ok(entry) => Some(entry),
+            Err(error) => {
+                tracing::error!(target: "llm::ledger", place = %self.0.place, %error, "a sum of forgotten entries makes no sense: it is left out");
+                None
+            }
+        };
+        Ok(rows.iter().filter_map(entry).collect())
+    }
+}
+
+async fn forget(place: Place, time: UtcTime) -> Result<Forgotten, LedgerError> {
+    let mut session = place.connect(false).await?;
+    let mut forgotten = Forgotten::default();
+    loop {
+        let batch = timeout(TRANSACTION, forget_some(&mut session.connection, time)).await;
+        let count = batch.unwrap_or_else(|_| Err(place.slow(TRANSACTION)))?;
+        if count == 0 {
+            break;
+        }
+        forgotten.entries += count;
+    }
+    session.connection.close().await?;
+    Ok(forgotten)
+}
+
+/// Forgets a batch. Of two that do so at once, each deletes rows that the other does not.
+async fn forget_some(connection: &mut AnyConnection, time: UtcTime) -> Result<u64, LedgerError> {
+    let mut transaction = connection.begin().await?;
+    let delete = format!(
+        "DELETE FROM entries WHERE id IN (SELECT id FROM entries WHERE ended < $1 ORDER BY ended LIMIT {AT_ONCE}) RETURNING *"
+    );
+    let before = i64::try_from(time.millis()).unwrap_or(i64::MAX);
+    let rows = statement(&delete).bind(before).fetch_all(&mut *transaction).await?;
+    let mut sums: HashMap<u128, Sum> = HashMap::new();
+    for row in &rows {
+        let mut sum = Sum {
+            upstream: row.try_get("upstream")?,
+            model: row.try_get("model")?,
+            served_model: row.try_get::<Option<String>, _>("served_model")?.unwrap_or_default(),
+            tags: row.try_get("tags")?,
+            ..Sum::default()
+        };
+        let booked: i64 = row.try_get("booked")?;
+        let known = sums.entry(sum.key()).or_insert_with(|| std::mem::take(&mut sum));
+        known.entries += 1;
+        known.booked += i128::from(booked);
+    }
+    for (key, sum) in sums {
+        sum.add(key, &mut transaction).await?;
+    }
+    if !rows.is_empty() {
+        let names: Vec<_> = (1..=rows.len()).map(|number| format!("${number}")).collect();
+        let delete = format!("DELETE FROM entry_tags WHERE entry_id IN ({})", names.join(", "));
+        let mut filled = statement(&delete);
+        for row in &rows {
+            filled = filled.bind(row.try_get::<String, _>("id")?);
+        }
+        filled.execute(&mut *transaction).await?;
+    }
+    transaction.commit().await?;
+    Ok(rows.len() as u64)
+}
+
+impl Sum {
+    /// The name of its row: a hash (FNV-1a), as the texts are too long for an index.
+    fn key(&self) -> u128 {
+        let texts = [&self.upstream, &self.model, &self.served_model, &self.tags];
+        let bytes = texts.into_iter().flat_map(|text| text.bytes().chain([0xff]));
+        bytes.fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, |hash: u128, byte| {
+            (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
+        })
+    }
+
+    async fn add(self, key: u128, connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+        let pico = i64::try_from(self.booked.rem_euclid(i128::from(PICO))).unwrap_or(0);
+        let dollars = i64::try_from(self.booked.div_euclid(i128::from(PICO))).unwrap_or(i64::MAX);
+        statement(
+            "INSERT INTO forgotten (id, upstream, model, served_model, tags, entries, dollars, pico)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+             ON CONFLICT (id) DO UPDATE SET entries = forgotten.entries + excluded.entries,
+             dollars = forgotten.dollars + excluded.dollars + (forgotten.pico + excluded.pico) / 1000000000000,
+             pico = (forgotten.pico + excluded.pico) % 1000000000000",
+        )
+        .bind(format!("{key:032x}"))
+        .bind(self.upstream)
+        .bind(self.model)
+        .bind(self.served_model)
+        .bind(self.tags)
+        .bind(self.entries)
+        .bind(dollars)
+        .bind(pico)
+        .execute(connection)
+        .await
+        .map(drop)
+    }
+}
+
+fn as_entry(row: &AnyRow) -> Result<Entry, LedgerError> {
+    let tags: std::collections::BTreeMap<String, String> =
+        serde_json::from_str(&row.try_get::<String, _>("tags")?).map_err(|_| LedgerError::Row { column: "tags" })?;
+    let part = |column: &'static str| row.try_get::<i64, _>(column).map(i128::from);
+    let booked = UsdAmount::from_pico(part("dollars")? * i128::from(PICO) + part("pico")?);
+    let served: String = row.try_get("served_model")?;
+    let start = UtcTime::from_millis(0);
+    Ok(Entry {
+        id: EntryId::new(start),
+        call: CallId::new(start),
+        attempt: 0,
+        began: start,
+        ended: start,
+        upstream: row.try_get::<String, _>("upstream")?.into(),
+        provider: None,
+        model: row.try_get::<String, _>("model")?.into(),
+        served_model: Some(served.into()).filter(|model: &Box<str>| !model.is_empty()),
+        tags: Tags::new(tags).map_err(|_| LedgerError::Row { column: "tags" })?,
+        state: EntryState::Settled,
+        outcome: EntryOutcome::Answered,
+        streamed: false,
+        reserved: UsdAmount::ZERO,
+        estimate: None,
+        bill: None,
+        booked,
+        usage: TokenUsage::default(),
+        generation_id: None,
+        first_token: None,
+        clamped_to: None,
+    })
+}
