@@ -206,7 +206,7 @@ impl Budgets {
             return false;
         };
         let [model, upstream] = [super::MODEL, super::UPSTREAM].map(|name| tags.get(name).unwrap_or_default());
-        let Some(account) = budget.account(tags, upstream, model) else {
+        let Some(account) = budget.account(tags, upstream, model, &|name| Some(name.into())) else {
             return false;
         };
         let line = AccountRef {

@@ -82,6 +82,7 @@ impl Sketch {
             upstream: "none".into(),
             provider: None,
             model: self.model,
+            served_model: None,
             tags,
             state: EntryState::Settled,
             outcome: EntryOutcome::Answered,
