@@ -66,6 +66,8 @@ async fn main() -> support::Fallible {
     let file = env::var_os("LEDGER").map_or_else(|| env::temp_dir().join("product_backend.sqlite"), Into::into);
     let ledger = LedgerOptions::sqlite(file).open().await?;
     let budgets = Budgets::new([Budget::usd("tenant-day", "1.00")?.per(Window::Day).each("tenant")])?;
+    let prices = Arc::new(Catalogue::new(account.models().await?));
+    budgets.name_models_by(prices.clone());
     ledger.restore(&budgets).await?; // what was spent today counts after a restart, too
     let stack = place
         .stack()
@@ -73,7 +75,7 @@ async fn main() -> support::Fallible {
         .canned_reply(CannedReply::text(
             "We cannot answer right now. Please try again in a minute.",
         ))
-        .prices(Arc::new(Catalogue::new(account.models().await?)))
+        .prices(prices)
         .budgets(budgets)
         .ledger(Arc::new(ledger.clone()))
         .require_tag("tenant")

@@ -148,7 +148,7 @@ impl<B: Body<Data = ChatFrame, Error = Error>> Held<B> {
     }
 }
 
-/// Returns at the deadline, or earlier if nobody reads the body; whether it is earlier. A reader that waits for the upstream reads.
+/// Returns at the deadline, or earlier if no reader reads the body; whether it is earlier. A reader that waits for the upstream reads.
 async fn unread<B>(held: &Weak<Shared<B>>, deadline: Instant) -> bool {
     let (mut reads, mut looks) = (0, 0);
     loop {

@@ -102,7 +102,7 @@ async fn a_begun_answer_ends_when_the_slowest_one_would_have() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_is_not_read_for_three_minutes_holds_nothing_and_one_that_is_read_slowly_goes_on() {
+async fn an_answer_that_is_not_read_for_three_minutes_holds_nothing_and_one_that_is_read_slowly_continues() {
     let raw = Raw::always(slow(60)).await;
     let stack = builder(&raw).build().unwrap();
     let mut unread = stack.stream(ask()).await.unwrap();

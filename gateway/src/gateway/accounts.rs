@@ -49,6 +49,14 @@ impl Accounts {
         }
     }
 
+    /// The accounts that are known; none if the shared store does not answer.
+    pub(super) async fn all(&self, budgets: &Budgets) -> Vec<AccountState> {
+        match self {
+            Self::Here(store) => store.accounts(),
+            Self::Shared(store) => store.accounts(budgets).await.unwrap_or_default(),
+        }
+    }
+
     /// How the budgets whose names begin so stand for these tags.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use tokio::{runtime::Handle, time::timeout};
 use tower_openrouter::{
     Account, Catalogue,
     catalogue::{CatalogueRefresh, Refreshing},
+    layers::PriceList,
     stack::StackBuilder,
 };
 
@@ -71,6 +72,11 @@ impl Refreshed {
 
     fn is_used(&self) -> bool {
         self.is_used.load(Ordering::Relaxed)
+    }
+
+    /// Its prices, if it is used.
+    pub(super) fn prices(&self) -> Option<Arc<dyn PriceList>> {
+        self.is_used().then(|| Arc::new(self.catalogue.clone()) as _)
     }
 
     /// The builder with it, if it is used.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Mutex;
 use tower_openrouter::{
+    layers::observe,
     ledger::DatabaseLedger,
     redis,
     settings::{ReloadableStack, SettingsHandle},
@@ -112,10 +113,13 @@ impl Gateway {
         &self.0.stages
     }
 
-    /// The metrics, as Prometheus reads them.
-    #[must_use]
-    pub fn metrics(&self) -> Option<String> {
+    /// The metrics, as Prometheus reads them. How the budgets and the ledger stand is recorded now: it changes while nothing is called.
+    pub async fn metrics(&self) -> Option<String> {
         let handle = self.0.metrics.as_ref()?;
+        observe::record_budgets(&self.0.accounts.all(&self.0.handle.budgets()).await);
+        if let Some(ledger) = &self.0.ledger {
+            observe::record_ledger(ledger.waiting(), ledger.lost());
+        }
         handle.run_upkeep();
         Some(handle.render())
     }

@@ -59,17 +59,21 @@ impl Gateway {
             None => Accounts::Here(InMemoryBudgetStore::new()),
         };
         let budgets = Budgets::in_store(settings.budgets()?, accounts.store())?;
-        if let (Accounts::Here(_), Some(ledger)) = (&accounts, &ledger) {
-            ledger.restore(&budgets).await?;
-            // Without a budget there was nothing to restore, and one that a key brings later begins empty.
-            budgets.refill([]);
-        }
         let account = {
             let stack = config.stack.clone();
             spawn_blocking(move || stack.account()).await.unwrap_or(Ok(None))?
         };
         let has_budgets = !settings.budget.is_empty();
         let catalogue = Refreshed::begin(&config, account.as_ref(), has_budgets).await;
+        if let Some(prices) = catalogue.prices() {
+            // What was spent before is counted under the names that the calls to come are.
+            budgets.name_models_by(prices);
+        }
+        if let (Accounts::Here(_), Some(ledger)) = (&accounts, &ledger) {
+            ledger.restore(&budgets).await?;
+            // Without a budget there was nothing to restore, and one that a key brings later begins empty.
+            budgets.refill([]);
+        }
         let reconciler = account.zip(ledger.clone()).map(|((name, account), ledger)| {
             Reconciler::builder(Arc::new(Bills::default().upstream(&name, account)))
                 .ledger(Arc::new(ledger))

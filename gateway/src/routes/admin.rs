@@ -118,7 +118,7 @@ async fn guard(State((admin, stages)): State<(Admin, Stages)>, request: Request,
 }
 
 async fn metrics(State(gateway): State<Gateway>) -> Response {
-    match gateway.metrics() {
+    match gateway.metrics().await {
         Some(text) => (
             [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
             text,

@@ -52,39 +52,41 @@ impl Items {
 
     /// An item begins, or is announced again.
     pub(super) fn announce(&mut self, place: Place<'_>, object: Option<Bytes>) {
-        let (id, kind) = (text_of(object.as_ref(), "id"), text_of(object.as_ref(), "type"));
-        let place = Place {
-            id: id.as_deref().or(place.id),
-            ..place
-        };
-        let known = self.known(place).filter(|at| {
-            let item = self.list.get(*at);
-            item.is_some_and(|item| !item.is_closed && item.may_be(place.index.is_some(), place.id, kind.as_deref()))
+        self.take(place, object, |item, place, kind| {
+            !item.is_closed && item.may_be(place.index.is_some(), place.id, kind)
         });
-        let at = known.unwrap_or_else(|| self.push(place));
-        self.name(at, place);
-        if let Some(item) = self.list.get_mut(at) {
-            item.object = object.or(item.object.take());
-        }
     }
 
     /// The item as it is at its end.
     pub(super) fn end(&mut self, place: Place<'_>, object: Option<Bytes>) {
+        let item = self.take(place, object, |item, place, kind| item.is_ended_by(place.id, kind));
+        if let Some(item) = item {
+            item.is_closed = true;
+        }
+    }
+
+    /// The item at this place if it is the same as the object, by place and type; else a new one. It is the object from now on.
+    fn take(
+        &mut self,
+        place: Place<'_>,
+        object: Option<Bytes>,
+        is_same: impl Fn(&Item, Place<'_>, Option<&[u8]>) -> bool,
+    ) -> Option<&mut Item> {
         let (id, kind) = (text_of(object.as_ref(), "id"), text_of(object.as_ref(), "type"));
         let place = Place {
             id: id.as_deref().or(place.id),
             ..place
         };
-        let known = self.known(place).filter(|at| {
+        let is_same = |at: &usize| {
             let item = self.list.get(*at);
-            item.is_some_and(|item| item.is_ended_by(place.id, kind.as_deref()))
-        });
+            item.is_some_and(|item| is_same(item, place, kind.as_deref()))
+        };
+        let known = self.known(place).filter(is_same);
         let at = known.unwrap_or_else(|| self.push(place));
         self.name(at, place);
-        if let Some(item) = self.list.get_mut(at) {
-            item.object = object.or(item.object.take());
-            item.is_closed = true;
-        }
+        let item = self.list.get_mut(at)?;
+        item.object = object.or(item.object.take());
+        Some(item)
     }
 
     /// Nothing more comes of the item.
