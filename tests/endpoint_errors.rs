@@ -146,7 +146,7 @@ async fn every_kind_has_its_status_and_word_in_every_envelope() {
                 assert_eq!(parts.status.as_u16(), status, "{path}: {kind}");
                 assert_eq!(parts.headers["content-type"], "application/json");
                 assert_eq!(parts.headers["x-should-retry"], "false");
-                assert_eq!(parts.headers["x-llm-attempts"], "1");
+                assert_eq!(parts.headers["x-llm-attempts"], "1", "{path}: {kind}");
                 assert_eq!(json(&text), expected(api, envelope, row), "{path}: {kind}");
             }
         }

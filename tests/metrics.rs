@@ -153,6 +153,8 @@ fn the_runbook_names_only_metrics_and_kinds_that_exist() {
         names::QUEUE,
         names::LIMIT,
         names::CACHE,
+        names::SERVED_BY,
+        names::PROVIDER_STATE,
     ];
     let known: Vec<_> = METRICS.iter().map(|metric| metric.name).chain(labels).collect();
     let words = page.split(|sign: char| !sign.is_ascii_alphanumeric() && sign != '_');

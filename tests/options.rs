@@ -294,6 +294,7 @@ fn the_settings_in_force_are_printed() {
             "Resume",
             "Fallback",
             "Retry",
+            "Conformance",
             "CircuitBreaker",
             "AdaptiveConcurrency",
             "UpstreamRateLimit",

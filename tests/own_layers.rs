@@ -386,7 +386,7 @@ async fn the_description_names_each_slot_and_which_are_off() {
         .filter_map(|line| line.split_whitespace().next())
         .collect();
     let expected = "Tags Observe Degrade Deadline Cache TenantRateLimit around_call StreamUpstream Resume Fallback Retry \
-                    CircuitBreaker AdaptiveConcurrency UpstreamRateLimit Attempt Timeout around_attempt FirstToken Cost Auth \
+                    Conformance CircuitBreaker AdaptiveConcurrency UpstreamRateLimit Attempt Timeout around_attempt FirstToken Cost Auth \
                     Transport";
     assert_eq!(names.join(" "), expected);
     let is_off = |stack: &Stack, name: &str| {

@@ -125,7 +125,7 @@ async fn a_callers_own_preferences_are_never_changed() {
 /// The verdict was ours: the router finds nothing left, and the same model answers without it.
 #[tokio::test(start_paused = true)]
 async fn if_no_provider_is_left_the_verdicts_end_and_the_call_is_made() {
-    const ONE: &str = "deepseek/deepseek-r1:free";
+    const ONE: &str = "demo/model:free";
     let world = World::new("GOOD").await;
     world.simulator.plan_provider("Chutes", "4xcut@2,ok").unwrap();
     let health = health();

@@ -138,7 +138,7 @@ async fn short_hints_are_obeyed_and_a_hint_of_zero_is_no_storm() {
 async fn a_provider_that_one_caller_pins_counts_against_that_route_only() {
     let world = World::new("5x503,ok").await;
     let stack = world.builder().chain([FIRST, SECOND]).build().unwrap();
-    let pinned = || ask().extra("provider", serde_json::json!({"only": ["acme"]}));
+    let pinned = || ask().extra("provider", serde_json::json!({"only": ["openai"]}));
     for _ in 0..8 {
         assert_eq!(
             call(&stack, true, pinned()).await.kind(),

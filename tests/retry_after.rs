@@ -7,10 +7,9 @@ use http_body_util::BodyExt;
 use tokio::time::sleep;
 use tower::ServiceExt;
 use tower_openrouter::{
-    ApiKey, ChatServiceExt, UsdAmount,
+    ChatServiceExt, UsdAmount,
     layers::{
         adaptive_concurrency::{ConcurrencyLimits, ConcurrencyPolicy},
-        auth::KeyPool,
         budget::{Budget, Window},
         circuit_breaker::CircuitPolicy,
         rate_limit::{Limits, Rate},
@@ -87,7 +86,6 @@ fn cases() -> Vec<Case> {
         Case { name: "a pause of a day, by its probe", plan: "1x429;retry-after=86400,GOOD", before: 1, wait: 2..=60, early: true, ..CASE },
         Case { name: "an exhausted quota, by its probe", plan: "1x403-key,GOOD", before: 1, wait: 2..=86_400, early: true, ..CASE },
         Case { name: "an open circuit", plan: "5x502,GOOD", build: |all| all.circuit_breaker(CircuitPolicy::new().last_resorts(0)), before: 5, status: 503, wait: 5..=5, early: true, ..CASE },
-        Case { name: "a pool of keys that rest", plan: "1x401,GOOD", build: |all| all, before: 1, wait: 1..=86_400, ..CASE },
         Case { name: "a budget of a day", build: |all| all.budget(Budget::new("day", UsdAmount::from_pico(150_000_000)).unwrap().per(Window::Day)), before: 1, status: 402, wait: 1..=86_400, ..CASE },
     ]
 }
@@ -101,14 +99,7 @@ fn builder(world: &World, case: &Case) -> StackBuilder {
         .chain([FIRST])
         .attempts_per_candidate(1)
         .max_retry_delay(Duration::ZERO);
-    let builder = builder.prices(Arc::new(of(&[&row])));
-    let builder = if case.name.contains("pool of keys") {
-        let key = ApiKey::new("sk-or-v1-0123456789abcdef0123456789abtest").unwrap();
-        builder.upstream(world.upstream(), KeyPool::new([key]).unwrap())
-    } else {
-        builder
-    };
-    (case.build)(builder)
+    (case.build)(builder.prices(Arc::new(of(&[&row]))))
 }
 
 const BODY: &str = r#"{"model":"openai/gpt-5","max_tokens":120,"messages":[{"role":"user","content":"Hi"}]}"#;

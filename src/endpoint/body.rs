@@ -259,7 +259,12 @@ impl Body for EndpointBody {
             match ready!(waiting.poll_next(cx)) {
                 Next::SignOfLife(bytes) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
                 Next::Failed(bytes) => self.0 = Kind::Whole(Some(bytes)),
-                Next::Begun(events) => self.0 = Kind::Events(events),
+                Next::Begun(late, events) => {
+                    self.0 = Kind::Events(events);
+                    if !late.is_empty() {
+                        return Poll::Ready(Some(Ok(Frame::data(late))));
+                    }
+                }
             }
         }
         let bytes = match &mut self.0 {

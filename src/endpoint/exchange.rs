@@ -29,7 +29,7 @@ use crate::{
 /// How long a request's body may take to come: the stack's own timeouts start after it.
 const READ_LIMIT: Duration = Duration::from_secs(30);
 
-const EVENTS: &str = "text/event-stream";
+pub(super) const EVENTS: &str = "text/event-stream";
 
 /// Answers one request to this API.
 pub(super) async fn answer<S, B>(

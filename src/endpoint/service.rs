@@ -103,7 +103,7 @@ impl<S> ApiEndpoint<S> {
     /// `every` so often, once a second at most, a comment, for messages a `ping`, until the answer begins. 25 s and 15 s by default, because
     /// load balancers and proxies close a connection that is silent for 60 s.
     ///
-    /// What is known only later is then missing from the head: the `x-llm-*` headers, the upstream's id, and the status of a failure. A failure
+    /// What is known only later is then missing from the head: the upstream's id and the status of a failure. The `x-llm-*` headers come as comments. A failure
     /// is the last event of the stream, as that of an interrupted one. Plain calls are not concerned.
     #[must_use]
     pub fn keep_alive(mut self, after: Duration, every: Duration) -> Self {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::Response;
+use http::{HeaderMap, Response};
 use http_body::Body;
 use tokio::{
     task::JoinHandle,
@@ -19,7 +19,9 @@ use tokio::{
 use tower_llm_layers::{AttemptLog, FailureKind};
 use tracing::Instrument;
 
-use super::{body::Events, envelope::Shape, events::EventWriter, problem::Problem};
+use super::{
+    body::Events, envelope::Shape, events::EventWriter, exchange::EVENTS, headers::to_client, problem::Problem,
+};
 use crate::{Api, ChatFrame, Error};
 
 /// When the head of a streamed answer goes out before its first token, and how often a sign of life follows.
@@ -52,7 +54,8 @@ impl KeepAlive {
 /// What comes next of an answer that is awaited.
 pub(super) enum Next {
     SignOfLife(Bytes),
-    Begun(Events),
+    /// What the head could not say, as comments, and the events.
+    Begun(Bytes, Events),
     /// The last event.
     Failed(Bytes),
 }
@@ -61,7 +64,7 @@ pub(super) enum Next {
 ///
 /// A task drives it: a client that does not read polls nothing, and the call ends by its deadline all the same. Dropping this ends the task.
 pub(super) struct Waiting {
-    call: JoinHandle<Result<Events, Error>>,
+    call: JoinHandle<Result<(Bytes, Events), Error>>,
     beat: Interval,
     shape: Shape,
 }
@@ -74,7 +77,10 @@ impl Waiting {
     {
         let answer = async move {
             let (head, body) = call.await?.into_parts();
-            Ok(Events::new(body, &head.extensions, shape))
+            let attempts = head.extensions.get::<AttemptLog>();
+            let headers = to_client(&head, shape.api, attempts, EVENTS);
+            let late = late_headers(&headers);
+            Ok((late, Events::new(body, &head.extensions, shape)))
         };
         // The first sign goes out with the head: a proxy may hold a head back that has no body yet.
         let mut beat = interval_at(Instant::now(), keep_alive.every);
@@ -92,7 +98,7 @@ impl Waiting {
             return Poll::Ready(Next::SignOfLife(sign_of_life(self.shape.api)));
         };
         let error = match result {
-            Ok(Ok(events)) => return Poll::Ready(Next::Begun(events)),
+            Ok(Ok((late, events))) => return Poll::Ready(Next::Begun(late, events)),
             Ok(Err(error)) => error,
             // It has panicked, or the runtime shuts down.
             Err(_) => Error::new(FailureKind::Internal, "the call has ended without an answer"),
@@ -113,6 +119,26 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         self.call.abort();
     }
+}
+
+/// The stack's own headers as comments of the stream: who answered, and whether the answer is degraded, is reported all the same.
+fn late_headers(headers: &HeaderMap) -> Bytes {
+    let mut out = BytesMut::new();
+    for (name, value) in headers.iter().filter(|(name, _)| name.as_str().starts_with("x-llm-")) {
+        for part in [
+            b": ".as_slice(),
+            name.as_str().as_bytes(),
+            b": ",
+            value.as_bytes(),
+            b"\n",
+        ] {
+            out.extend_from_slice(part);
+        }
+    }
+    if !out.is_empty() {
+        out.extend_from_slice(b"\n");
+    }
+    out.freeze()
 }
 
 /// What the clients of an API skip: Anthropic's own servers send pings, also before the message starts; all others ignore comments.

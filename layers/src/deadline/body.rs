@@ -10,13 +10,17 @@ use tokio::time::Instant;
 
 use super::future::elapsed;
 use crate::{
-    LayerError,
+    Frame as _, LayerError, Stage,
     util::{Alarm, still},
 };
 
 /// How many frames may pass between two reads of the clock while frames are always ready: reading it costs more than
 /// passing a frame on.
 const FRAMES_A_LOOK: u8 = 16;
+
+/// An answer whose beginning alone was limited must show something within each of these, once the time for its beginning is over: signs of
+/// life do not keep it.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// The body of [`Deadline`](super::Deadline): fails when the deadline passes, and drops what is inside.
 #[pin_project]
@@ -27,16 +31,45 @@ pub struct DeadlineBody<B> {
     /// Made when it first has to wait.
     timer: Option<Alarm>,
     clock: Option<(Instant, Duration)>,
+    progress: Option<Progress>,
     unlooked: u8,
 }
 
+/// Whether an answer shows something from time to time.
+#[derive(Debug)]
+struct Progress {
+    next_look: Instant,
+    /// When the answer had to have begun, and how long that was.
+    begins: (Instant, Duration),
+    has_shown: bool,
+}
+
+impl Progress {
+    /// How long the answer had, if it has shown nothing since the last look and its time is over.
+    fn look(&mut self, now: Instant) -> Option<Duration> {
+        if now < self.next_look {
+            return None;
+        }
+        self.next_look = now + LONGEST_PAUSE;
+        let has_shown = std::mem::take(&mut self.has_shown);
+        (!has_shown && now >= self.begins.0).then_some(self.begins.1)
+    }
+}
+
 impl<B> DeadlineBody<B> {
+    /// `begins` if the beginning was limited apart.
     #[inline]
-    pub(super) const fn new(inner: B, clock: Option<(Instant, Duration)>) -> Self {
+    pub(super) fn new(inner: B, clock: Option<(Instant, Duration)>, begins: Option<(Instant, Duration)>) -> Self {
+        let begins = begins.filter(|begins| clock.is_some_and(|ends| begins.0 < ends.0));
         Self {
             inner: Some(inner),
             timer: None,
             clock,
+            progress: begins.map(|begins| Progress {
+                next_look: begins.0.checked_sub(LONGEST_PAUSE).unwrap_or(begins.0),
+                begins,
+                has_shown: false,
+            }),
             unlooked: 0,
         }
     }
@@ -45,6 +78,7 @@ impl<B> DeadlineBody<B> {
 impl<B> Body for DeadlineBody<B>
 where
     B: Body,
+    B::Data: crate::Frame,
     B::Error: From<LayerError>,
 {
     type Data = B::Data;
@@ -60,18 +94,33 @@ where
         let Some((deadline, limit)) = *this.clock else {
             return ready;
         };
-        let passed = match &ready {
-            Poll::Ready(Some(Ok(_))) => {
+        let progress = this.progress;
+        let over = match &ready {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let (Some(progress), Some(frame)) = (progress.as_mut(), frame.data_ref()) {
+                    progress.has_shown |= frame.stage() == Stage::Content;
+                }
                 *this.unlooked = (*this.unlooked + 1) % FRAMES_A_LOOK;
-                *this.unlooked == 0 && Instant::now() >= deadline
+                let now = (*this.unlooked == 0).then(Instant::now);
+                now.and_then(|now| over(now, deadline, limit, progress))
             }
-            Poll::Ready(_) => false,
-            Poll::Pending => {
-                let timer = this.timer.get_or_insert_with(|| Alarm::at(deadline));
-                timer.poll(cx).is_ready()
-            }
+            Poll::Ready(_) => None,
+            Poll::Pending => loop {
+                let look = progress
+                    .as_ref()
+                    .map_or(deadline, |progress| progress.next_look.min(deadline));
+                let timer = this.timer.get_or_insert_with(|| Alarm::at(look));
+                if timer.poll(cx).is_pending() {
+                    break None;
+                }
+                *this.timer = None;
+                let over = over(look.max(Instant::now()), deadline, limit, progress);
+                if over.is_some() {
+                    break over;
+                }
+            },
         };
-        if passed {
+        if let Some(limit) = over {
             this.inner.set(None);
             return Poll::Ready(Some(Err(elapsed(limit))));
         }
@@ -85,4 +134,12 @@ where
     fn size_hint(&self) -> SizeHint {
         self.inner.as_ref().map_or_else(SizeHint::default, Body::size_hint)
     }
+}
+
+/// How long the call had, if its time is over.
+fn over(now: Instant, deadline: Instant, limit: Duration, progress: &mut Option<Progress>) -> Option<Duration> {
+    if now >= deadline {
+        return Some(limit);
+    }
+    progress.as_mut().and_then(|progress| progress.look(now))
 }

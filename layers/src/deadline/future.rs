@@ -86,8 +86,8 @@ where
             // The answer first, the clock second: what is ready in time wins a tie.
             if let Poll::Ready(result) = future.poll(cx) {
                 this.state.set(State::Ended);
-                let ends = *this.ends;
-                let result = result.map(|response| response.map(|body| DeadlineBody::new(body, ends)));
+                let (begins, ends) = (*this.begins, *this.ends);
+                let result = result.map(|response| response.map(|body| DeadlineBody::new(body, ends, begins)));
                 return Poll::Ready(publish(this.opened, result));
             }
             let Some((deadline, limit)) = *this.begins else {

@@ -84,6 +84,10 @@ where
         let next = others
             .cursor
             .advance(|candidate, reason| pass_over(original, candidate, &reason));
+        // A single candidate was called as the last one that there is.
+        if next.is_none() && others.is_alone {
+            return Some(error);
+        }
         let (candidate, role) = if let Some(candidate) = next {
             let is_at_end = others.cursor.is_at_end();
             let is_last = is_at_end || call.attempts_left() <= 1;

@@ -48,6 +48,8 @@ where
     late: Option<Pin<Box<Sleep>>>,
     /// The request as it came, while another candidate may need it.
     pub(super) original: Option<Request<R>>,
+    /// Whether there was one candidate to call from the beginning.
+    pub(super) is_alone: bool,
     /// The service for the next candidate, likewise.
     service: Option<S>,
     pub(super) cursor: Cursor,
@@ -90,6 +92,7 @@ where
             delay: None,
             late: None,
             original: None,
+            is_alone: false,
             service: None,
             cursor: Cursor::new(chain, request.body()),
             largest: Largest::default(),
@@ -111,6 +114,7 @@ where
             };
         };
         let is_alone = others.cursor.is_at_end();
+        others.is_alone = is_alone;
         // If it fails, the log says why no other model was called.
         if !is_alone || others.cursor.is_bound() {
             others.original = Some(request.clone());

@@ -130,9 +130,19 @@ impl Caller {
         }
     }
 
+    /// The mark of an answer that began behind its head comes as a comment.
+    fn late_mark(&self, event: &[u8]) {
+        let lines = event.split(|byte| *byte == b'\n');
+        let marks = lines.filter_map(|line| line.strip_prefix(b": x-llm-degraded: "));
+        for source in marks.filter_map(|source| std::str::from_utf8(source).ok()) {
+            self.change(|seen, _| seen.degraded = seen.degraded.or(source_of(source)));
+        }
+    }
+
     /// Reads one event of the endpoint; `true` if it was the last one.
     fn event(&self, event: &[u8]) -> bool {
         let Some(data) = event.strip_prefix(b"data: ") else {
+            self.late_mark(event);
             return false;
         };
         if data.trim_ascii() == b"[DONE]" {
