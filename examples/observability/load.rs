@@ -121,15 +121,19 @@ impl Service {
     }
 
     async fn call(&self, number: usize) {
-        let team = ["search", "support", "billing"][number % 3];
-        let tenant = if number % 7 == 0 { "trial" } else { "acme" };
+        let team = match number % 3 {
+            0 => "search",
+            1 => "support",
+            _ => "billing",
+        };
+        let tenant = if number.is_multiple_of(7) { "trial" } else { "acme" };
         let stack = match number % 10 {
             8 => &self.degrading,
             9 => &self.failing,
             _ => &self.stack,
         };
         // One in five is the same question.
-        let question = if number % 5 == 0 { 0 } else { number };
+        let question = if number.is_multiple_of(5) { 0 } else { number };
         let Ok(tags) = Tags::new([("team", team), ("tenant", tenant)]) else {
             return;
         };
@@ -138,7 +142,7 @@ impl Service {
             .reasoning_effort(Effort::Low)
             .tags(tags);
         // How it ends is what the metrics are to show.
-        if number % 3 == 0 {
+        if number.is_multiple_of(3) {
             drop(stack.complete(request).await);
         } else if let Ok(answer) = stack.stream(request).await {
             drop(answer.text().await);

@@ -95,16 +95,15 @@ fn line(tree: &mut String, span: &SpanData, depth: usize) {
         .iter()
         .filter_map(|name| Some(format!("{name}={}", text(span, name)?)))
         .collect();
-    let _ = writeln!(
-        tree,
-        "{:indent$}{} trace={} span={} {}",
+    tree.push_str(&format!(
+        "{:indent$}{} trace={} span={} {}\n",
         "",
         span.name,
         context.trace_id(),
         context.span_id(),
         said.join(" "),
         indent = 2 * depth,
-    );
+    ));
 }
 
 /// Each attempt is a span of the call's trace, and the upstream was given that span as its parent.

@@ -11,7 +11,7 @@ const CAP: u64 = 50_000_000_000;
 
 /// The same call in three APIs, streamed or not.
 fn body(number: usize) -> (&'static str, String) {
-    let is_streaming = number % 2 == 0;
+    let is_streaming = number.is_multiple_of(2);
     let model = "anthropic/claude-sonnet-4.5";
     match number % 3 {
         0 => (

@@ -186,7 +186,7 @@ fn as_entry(row: &AnyRow) -> Result<Entry, LedgerError> {
         upstream: row.try_get::<String, _>("upstream")?.into(),
         provider: None,
         model: row.try_get::<String, _>("model")?.into(),
-        served_model: Some(served.into()).filter(|model: &Box<str>| !model.is_empty()),
+        served_model: (!served.is_empty()).then(|| served.into()),
         tags: Tags::new(tags).map_err(|_| LedgerError::Row { column: "tags" })?,
         state: EntryState::Settled,
         outcome: EntryOutcome::Answered,

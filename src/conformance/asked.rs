@@ -7,7 +7,7 @@ use openrouter_wire::{
 use serde_json::Value;
 use tower_llm_layers::LlmRequest as _;
 
-use crate::{Api, ApiRequest};
+use crate::{Api, ApiRequest, ChatRequest, MessagesRequest, ResponsesRequest};
 
 /// The promises of a request, as raw JSON.
 #[derive(Default)]
@@ -29,9 +29,9 @@ pub(super) enum Format<'a> {
 /// The document of a request that gives text.
 fn document(request: &ApiRequest) -> Option<&Document> {
     match request.api() {
-        Api::Chat => request.as_chat().map(|request| request.document()),
-        Api::Responses => request.as_responses().map(|request| request.document()),
-        Api::Messages => request.as_messages().map(|request| request.document()),
+        Api::Chat => request.as_chat().map(ChatRequest::document),
+        Api::Responses => request.as_responses().map(ResponsesRequest::document),
+        Api::Messages => request.as_messages().map(MessagesRequest::document),
         Api::Embeddings => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use openrouter_wire::{
     ApiAnswer as _,
-    chat::{ChatResponse, Choice, ToolCall},
+    chat::{ChatResponse, Choice, ToolCall, ToolCallDelta},
     finish::End,
     messages::MessageDocument,
     responses::ResponseDocument,
@@ -45,7 +45,7 @@ fn chat(choice: Choice) -> Said {
         .as_deref()
         .is_some_and(|refusal| !refusal.trim().is_empty());
     let finish = choice.finish_reason.as_ref().map(|reason| End::of(reason.as_str()));
-    let calls = message.tool_calls.iter().map(|call| call.to_call());
+    let calls = message.tool_calls.iter().map(ToolCallDelta::to_call);
     Said {
         calls: calls
             .map(|ToolCall { function, .. }| (function.name, function.arguments))

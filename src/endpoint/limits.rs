@@ -1,6 +1,6 @@
 //! How far the tenant's limits are used, in the headers that clients read.
 
-use std::{fmt::Write, time::Duration};
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header::RETRY_AFTER};
 use tower_llm_layers::rate_limit::{LimitReport, LimitStanding, RateStanding};
@@ -65,17 +65,19 @@ fn fields(standing: &LimitStanding, retry_after: Option<u128>) -> (String, Strin
         next(&mut policy);
         next(&mut left);
         let burst = rate.rate().most_at_once();
-        // Writing to a string does not fail.
-        let _ = write!(policy, "\"{name}\";q={quota}{unit};w={window};llm-burst={burst}");
+        policy.push_str(&format!("\"{name}\";q={quota}{unit};w={window};llm-burst={burst}"));
         // A client that heeds both waits no longer than `Retry-After` says.
         let more_in = seconds(rate.more_in()).min(retry_after.unwrap_or(LARGEST));
-        let _ = write!(left, "\"{name}\";r={};t={more_in}", rate.remaining());
+        left.push_str(&format!("\"{name}\";r={};t={more_in}", rate.remaining()));
     }
     if let Some(places) = standing.concurrency {
         next(&mut policy);
         next(&mut left);
-        let _ = write!(policy, "\"concurrency\";q={};qu=\"concurrent-requests\"", places.limit);
-        let _ = write!(left, "\"concurrency\";r={}", places.remaining);
+        policy.push_str(&format!(
+            "\"concurrency\";q={};qu=\"concurrent-requests\"",
+            places.limit
+        ));
+        left.push_str(&format!("\"concurrency\";r={}", places.remaining));
     }
     (policy, left)
 }

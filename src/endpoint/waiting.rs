@@ -121,7 +121,7 @@ impl Drop for Waiting {
     }
 }
 
-/// The stack's own headers as comments of the stream: who answered, and whether the answer is degraded, is reported all the same.
+/// The stack's own headers as comments of the stream: which candidate answered, and whether the answer is degraded, is reported all the same.
 fn late_headers(headers: &HeaderMap) -> Bytes {
     let mut out = BytesMut::new();
     for (name, value) in headers.iter().filter(|(name, _)| name.as_str().starts_with("x-llm-")) {

@@ -1,6 +1,6 @@
 //! The account of the settings' OpenRouter: for a catalogue, and for bills.
 
-use super::{DialectSettings, Settings, SettingsError};
+use super::{DialectSettings, Secret, Settings, SettingsError};
 use crate::{Account, Transport, transport::OPENROUTER};
 
 impl Settings {
@@ -26,7 +26,7 @@ impl Settings {
             return Err(self.problem(&path("base_url"), "is missing: it has no default").into());
         };
         let upstream = upstream.map_err(|error| self.problem(&path("base_url"), error.to_string()))?;
-        let key = entry.secrets().first().map(|secret| secret.key()).transpose();
+        let key = entry.secrets().first().map(Secret::key).transpose();
         let key = key.map_err(|error| self.problem(&path("key"), error.to_string()))?;
         let transport = Transport::builder().upstream(upstream.clone());
         let transport = self

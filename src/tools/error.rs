@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use tower_llm_layers::UsdAmount;
+use tower_llm_layers::{AttemptLog, UsdAmount};
 
 use super::{ToolOutcome, ToolStep, outcome::cost_of};
 use crate::{ChatRequest, Error, FailureKind};
@@ -78,7 +78,7 @@ impl ToolRunError {
     #[must_use]
     pub fn cost(&self) -> UsdAmount {
         let failed = match &self.0.problem {
-            ToolRunProblem::Call(error) => error.attempts().and_then(|log| log.cost()),
+            ToolRunProblem::Call(error) => error.attempts().and_then(AttemptLog::cost),
             _ => None,
         };
         cost_of(&self.0.steps).saturating_add(failed.unwrap_or(UsdAmount::ZERO))
@@ -98,7 +98,7 @@ impl fmt::Display for ToolRunError {
                 )?; // words-ok: to a model, by a prompt
             }
             ToolRunProblem::CostSpent { limit } => {
-                write!(f, "the run has cost {}, and its limit is {limit}", self.cost())?
+                write!(f, "the run has cost {}, and its limit is {limit}", self.cost())?;
             }
             ToolRunProblem::Tool { name, outcome, message } => {
                 write!(f, "the tool `{name}` ended the run ({}): {message}", outcome.as_str())?;

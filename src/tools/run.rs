@@ -2,7 +2,7 @@
 
 use http::Request;
 use tokio::time::{Duration, Instant, timeout_at};
-use tower_llm_layers::{Call, LayerError, LlmRequest as _, Phase, UsdAmount};
+use tower_llm_layers::{AttemptLog, Call, LayerError, LlmRequest as _, Phase, UsdAmount};
 
 use super::{
     OnToolFailure, ToolOutcome, ToolRun, ToolRunError, ToolRunProblem, ToolStep, ToolUse, Tools,
@@ -226,7 +226,7 @@ impl Run<'_> {
     fn step(&mut self, completion: &Completion, tools: Vec<ToolUse>) {
         let attempts = completion.attempts.clone();
         let billed = || completion.response.usage.as_ref()?.total_cost().ok()?;
-        let cost: Option<UsdAmount> = attempts.as_ref().and_then(|log| log.cost()).or_else(billed);
+        let cost: Option<UsdAmount> = attempts.as_ref().and_then(AttemptLog::cost).or_else(billed);
         tracing::info!(
             step = self.steps.len() + 1,
             tools = tools.len(),

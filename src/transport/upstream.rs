@@ -140,7 +140,7 @@ impl Upstream {
 
     /// Sets in which field it takes the limit of a chat completion's tokens: what the request or a budget says goes there, and into no other.
     /// By default [`MaxCompletionTokens`](TokenLimitField::MaxCompletionTokens) at OpenAI and Azure, [`MaxTokens`](TokenLimitField::MaxTokens) at
-    /// Mistral, DeepSeek and Perplexity, and [`AsRequested`](TokenLimitField::AsRequested) elsewhere. An upstream of OpenRouter's dialect takes
+    /// Mistral, `DeepSeek` and Perplexity, and [`AsRequested`](TokenLimitField::AsRequested) elsewhere. An upstream of OpenRouter's dialect takes
     /// both, and nothing is renamed there.
     ///
     /// ```

@@ -102,7 +102,7 @@ fn what_schemars_writes_becomes_strict() {
         stars: u32,
         #[schemars(regex(pattern = "^[a-z]+$"), example = &"abc")]
         word: String,
-        next: Option<Box<All>>,
+        next: Option<Box<Self>>,
         #[schemars(extend("format" = "uri"))]
         link: String,
     }
@@ -204,7 +204,7 @@ fn a_wrapped_type_that_holds_itself_refers_to_its_new_place() {
     #[expect(dead_code, reason = "only its schema counts")]
     enum Tree {
         Leaf(u8), // words-ok: of a tree
-        Two { left: Box<Tree>, right: Box<Tree> },
+        Two { left: Box<Self>, right: Box<Self> },
     }
     let schema = schema_of::<Tree>();
     assert_strict(&schema, "");

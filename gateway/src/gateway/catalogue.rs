@@ -51,10 +51,10 @@ impl Refreshed {
             match timeout(FIRST, refresh.once()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
-                    tracing::warn!(target: "gateway", %error, "prices are not known yet: budgets refuse until they are")
+                    tracing::warn!(target: "gateway", %error, "prices are not known yet: budgets refuse until they are");
                 }
                 Err(_) => {
-                    tracing::warn!(target: "gateway", "prices did not come in {FIRST:?}: budgets refuse until they do")
+                    tracing::warn!(target: "gateway", "prices did not come in {FIRST:?}: budgets refuse until they do");
                 }
             }
         }

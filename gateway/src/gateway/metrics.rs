@@ -12,11 +12,9 @@ pub(super) fn recorder() -> Option<PrometheusHandle> {
 }
 
 fn install() -> Option<PrometheusHandle> {
-    let with_buckets = METRICS.iter().filter(|metric| !metric.buckets.is_empty());
-    let builder = with_buckets.fold(Some(PrometheusBuilder::new()), |builder, metric| {
-        builder?
-            .set_buckets_for_metric(Matcher::Full(metric.name.to_owned()), metric.buckets)
-            .ok()
+    let mut with_buckets = METRICS.iter().filter(|metric| !metric.buckets.is_empty());
+    let builder = with_buckets.try_fold(PrometheusBuilder::new(), |builder, metric| {
+        builder.set_buckets_for_metric(Matcher::Full(metric.name.to_owned()), metric.buckets)
     });
     let handle = builder.unwrap_or_default().install_recorder();
     match handle {

@@ -153,7 +153,7 @@ impl KeyDatabase {
                 match read(row) {
                     Ok(key) => keys.push(key),
                     Err(error) => {
-                        tracing::error!(target: "gateway::keys", error, "a client key of the database is left out")
+                        tracing::error!(target: "gateway::keys", error, "a client key of the database is left out");
                     }
                 }
             }

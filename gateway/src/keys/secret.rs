@@ -128,7 +128,7 @@ mod tests {
             "",
             "sha256:",
             "sk-gw-0",
-            &written[..70],
+            written.get(..70).unwrap(),
             &format!("{written}0"),
             &written.replace('b', "g"),
         ] {

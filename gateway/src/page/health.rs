@@ -9,7 +9,7 @@ use tower_openrouter::{
     layers::{
         UtcTime,
         budget::AccountState,
-        circuit_breaker::{CircuitReport, CircuitState},
+        circuit_breaker::{CircuitReport, CircuitState, Circuits},
         pause::PauseReport,
     },
 };
@@ -87,7 +87,7 @@ pub(super) struct BudgetRow {
 impl Health {
     pub(super) async fn read(app: &App, now: UtcTime) -> Self {
         let stack = app.view.settings.service().stack();
-        let mut circuits: Vec<_> = stack.circuits().map(|all| all.reports()).unwrap_or_default();
+        let mut circuits: Vec<_> = stack.circuits().map(Circuits::reports).unwrap_or_default();
         circuits.sort_by_key(|circuit| (rank(circuit.state), std::cmp::Reverse(circuit.failed)));
         let mut pauses = stack.pauses().reports();
         pauses.sort_by_key(|pause| pause.next_look);

@@ -200,7 +200,10 @@ mod tests {
             ("2027-01-31", "2027-01-31T00:00:00Z"),
         ] {
             assert!(
-                utc_time(text).unwrap().to_string().starts_with(&printed[..19]),
+                utc_time(text)
+                    .unwrap()
+                    .to_string()
+                    .starts_with(printed.get(..19).unwrap()),
                 "{text}"
             );
         }

@@ -79,7 +79,6 @@ fn chat_about(model: &str, number: usize, stream: bool) -> http::Request<axum::b
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "what is not tested is reported")]
 fn the_page_in_a_browser() {
     let Some(program) = chromium() else {
         assert!(env::var_os("REQUIRE_CHROMIUM").is_none(), "there is no Chromium");

@@ -1,4 +1,4 @@
-//! A headless Chromium, driven over its DevTools protocol on a pair of pipes: no port, no driver, no crate.
+//! A headless Chromium, driven over its `DevTools` protocol on a pair of pipes: no port, no driver, no crate.
 
 use std::{
     collections::VecDeque,
@@ -110,12 +110,13 @@ impl Browser {
     }
 
     /// Sends a command; its result.
+    #[expect(clippy::needless_pass_by_value, reason = "each caller makes the parameters for it")]
     pub(crate) fn ask(&mut self, method: &str, params: Value) -> Value {
-        let result = self.try_ask(method, params);
+        let result = self.try_ask(method, &params);
         result.unwrap_or_else(|error| panic!("{method}: {error}"))
     }
 
-    fn try_ask(&mut self, method: &str, params: Value) -> Result<Value, Value> {
+    fn try_ask(&mut self, method: &str, params: &Value) -> Result<Value, Value> {
         self.last += 1;
         let mut message = json!({"id": self.last, "method": method, "params": params});
         if !self.session.is_empty() {
@@ -183,7 +184,7 @@ impl Browser {
         for _ in 0..1_000 {
             let params = json!({"expression": look, "awaitPromise": true, "returnByValue": true});
             // A page that is left gives no value.
-            let looked = self.try_ask("Runtime.evaluate", params);
+            let looked = self.try_ask("Runtime.evaluate", &params);
             if looked.is_ok_and(|looked| looked["result"]["value"] == true) {
                 return;
             }

@@ -54,7 +54,7 @@ impl<B: Body> Body for ConformanceBody<B> {
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kind::Passed(body) => body.is_end_stream(),
-            Kind::Read(frames, rest) => frames.is_empty() && rest.as_ref().is_none_or(|rest| rest.is_end_stream()),
+            Kind::Read(frames, rest) => frames.is_empty() && rest.as_ref().is_none_or(Body::is_end_stream),
         }
     }
 

@@ -90,7 +90,7 @@ struct Counts<'a> {
 struct OfPrompt {
     cached: u64,
     cache_written: Option<u64>,
-    /// The same, as DashScope says it.
+    /// The same, as `DashScope` says it.
     cache_creation: Option<u64>,
     audio: u64,
 }

@@ -93,7 +93,7 @@ where
         let (order, key) = (self.order, self.terms.key);
         let (flights, nowhere) = (Arc::clone(&self.flights), self.nowhere.clone());
         let entered = flights.enter(&nowhere, (key, order), self, |again| {
-            Once::new(again.terms, Upstream::readying(again.service, again.request))
+            Once::begin(again.terms, Upstream::readying(again.service, again.request))
         });
         let (reader, again) = match entered {
             Entered::Leads(reader) => (reader, None),

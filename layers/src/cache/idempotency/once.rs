@@ -72,7 +72,7 @@ where
     E: Failure + From<LayerError> + Send + 'static,
 {
     /// Makes this call, once its key is claimed for it.
-    pub(super) fn new(terms: Terms<D>, call: BoxDrive<D, E>) -> BoxDrive<D, E> {
+    pub(super) fn begin(terms: Terms<D>, call: BoxDrive<D, E>) -> BoxDrive<D, E> {
         let claiming = terms.store.claim(&terms.key, &terms.request);
         Box::pin(Self {
             terms,
