@@ -353,15 +353,22 @@ impl Frame for ChatFrame {
         size_of::<Self>() + self.bytes.len() + known + base
     }
 
-    /// The bytes are copied, so that they do not keep the rest of what came with them; with usage of zero, if there was some.
     fn router_attempts(&self) -> Vec<RouterAttempt> {
         crate::router_metadata::attempts(&self.bytes)
     }
 
+    /// With memory of its own: a part of a chunk that was received keeps the whole of it.
     fn kept(&self) -> Self {
-        self.with_own_bytes()
+        let own = Bytes::copy_from_slice;
+        Self {
+            bytes: own(&self.bytes),
+            known: self.known.clone(),
+            base: self.base.as_ref().map(|base| Box::new(own(base))),
+            ..*self
+        }
     }
 
+    /// The bytes are copied, so that they do not keep the rest of what came with them; with usage of zero, if there was some.
     fn replayed(&self) -> Self {
         let unpaid = if self.is_typed() {
             typed::unpaid(self.api, &self.bytes)

@@ -4,7 +4,6 @@ use std::{
     collections::{BTreeSet, HashSet},
     env,
     error::Error,
-    fmt::Write as _,
     time::Duration,
 };
 

@@ -67,6 +67,8 @@ async fn the_bill_of_200_calls_at_once_never_exceeds_the_budget() {
         budget["reserved"], "0.00",
         "nothing is reserved after the last call: {budget}"
     );
+    let metrics = place.get("/metrics", "").await.text;
+    assert!(metrics.contains("llm_budget_spent{"), "{metrics}");
     let spent: UsdAmount = budget["spent"].as_str().unwrap().parse().unwrap();
     assert!(
         (i128::from(seen.billed.pico())..=i128::from(CAP)).contains(&spent.pico()),

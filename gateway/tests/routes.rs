@@ -120,9 +120,7 @@ async fn health_is_open_to_all_and_the_admin_side_needs_the_token() {
 
     assert_eq!(place.post(APIS[0].0, CLIENT_KEY, APIS[0].1).await.status, 200);
     let metrics = place.get("/metrics", ADMIN_TOKEN).await.text;
-    for name in ["gen_ai_client_inference_duration", "llm_ledger_"] {
-        assert!(metrics.contains(name), "{name}: {metrics}");
-    }
+    assert!(metrics.contains("gen_ai_client_inference_duration"), "{metrics}");
     let calls = place.get("/api/calls", ADMIN_TOKEN).await.json();
     assert_eq!(calls["calls"].as_array().map(Vec::len), Some(1), "{calls}");
     let page = place.get("/", ADMIN_TOKEN).await.text;

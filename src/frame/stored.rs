@@ -50,19 +50,6 @@ impl StorableFrame for ChatFrame {
     }
 }
 
-impl ChatFrame {
-    /// The same, with memory of its own: a part of a chunk that was received keeps the whole of it.
-    pub(super) fn with_own_bytes(&self) -> Self {
-        let own = Bytes::copy_from_slice;
-        Self {
-            bytes: own(&self.bytes),
-            known: self.known.clone(),
-            base: self.base.as_ref().map(|base| Box::new(own(base))),
-            ..*self
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use tower_llm_layers::Frame;

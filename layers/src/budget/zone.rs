@@ -3,10 +3,9 @@
 use std::{fmt, str::FromStr};
 
 use super::BudgetError;
-use crate::{
-    UtcTime,
-    util::{DAY_MILLIS, days_since_1970},
-};
+#[cfg(feature = "zones")]
+use crate::util::days_since_1970;
+use crate::{UtcTime, util::DAY_MILLIS};
 
 /// The time zone in which the days, weeks and months of a budget begin.
 ///

@@ -1,7 +1,9 @@
 //! Gauges of what stands by itself, set whenever they are to be read: how budgets stand, and what waits for a ledger.
 
+#[cfg(feature = "cost")]
+use super::facade::label;
 use super::{
-    facade::{Labels, label, set},
+    facade::{Labels, set},
     names,
 };
 
