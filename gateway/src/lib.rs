@@ -2,6 +2,7 @@
 //!
 //! All policy is the library's; the gateway adds HTTP, client keys, storage and the page. `gateway/README.md` says how it is run.
 
+pub mod accounts;
 pub mod calls;
 pub mod commands;
 pub mod gateway;

@@ -59,8 +59,6 @@ pub use totals::{Times, Totals};
 use inside::InsideLayer;
 use store::Store;
 
-/// The tag that holds the name of the client key.
-pub const KEY_TAG: &str = "key";
 /// Calls that are kept by default.
 pub const MOST_CALLS: usize = 2_000;
 /// Bytes that they may take by default.

@@ -11,10 +11,11 @@ use tower_openrouter::{
 };
 
 use super::{
-    AttemptRecord, CallOutcome, CallRecord, Calls, KEY_TAG,
+    AttemptRecord, CallOutcome, CallRecord, Calls,
     answer::Told,
     record::{millis, name, reason},
 };
+use crate::keys;
 
 /// What is known of a call while it is in progress.
 pub(super) struct Facts {
@@ -158,7 +159,7 @@ impl Facts {
         CallRecord {
             id: self.id,
             at: self.at,
-            key: found.tags.get(KEY_TAG).map(name),
+            key: found.tags.get(keys::TAG).map(name),
             tags: found.tags.clone(),
             api: api(self.api),
             streamed: found.streamed,

@@ -133,7 +133,7 @@ pub struct CallRecord {
     /// When it began.
     #[serde(serialize_with = "display")]
     pub at: UtcTime,
-    /// The name of the client key: the value of the tag [`KEY_TAG`](super::KEY_TAG).
+    /// The name of the client key: the value of the tag [`keys::TAG`](crate::keys::TAG).
     pub key: Option<Box<str>>,
     /// What it is accounted under.
     #[serde(serialize_with = "members")]

@@ -1,6 +1,5 @@
 //! A gateway, put together: the stack with its ledger and its store, the client keys, and what reloads them.
 
-mod accounts;
 mod catalogue;
 mod error;
 mod metrics;
@@ -18,15 +17,15 @@ use tower_openrouter::{
     settings::{ReloadableStack, SettingsHandle},
 };
 
-pub use accounts::{Accounts, BudgetState};
 pub use error::OpenError;
 pub(crate) use open::{key_database, ledger_to_read};
 pub use reload::{RELOAD_EVERY, tidy_metrics, watch_file, watch_keys};
 
 use crate::{
+    accounts::Accounts,
     calls::Calls,
     keys::{KeyDatabase, KeyRing, StoredKey},
-    page::{self, View},
+    page::View,
     server::{Stage, Stages},
     settings::Config,
 };
@@ -100,10 +99,7 @@ impl Gateway {
             calls: self.0.calls.clone(),
             ledger: self.0.ledger.clone(),
             settings: self.0.handle.clone(),
-            accounts: match &self.0.accounts {
-                Accounts::Here(store) => page::Accounts::InMemory(store.clone()),
-                Accounts::Shared(store) => page::Accounts::Redis(store.clone()),
-            },
+            accounts: self.0.accounts.clone(),
         }
     }
 
@@ -116,7 +112,9 @@ impl Gateway {
     /// The metrics, as Prometheus reads them. How the budgets and the ledger stand is recorded now: it changes while nothing is called.
     pub async fn metrics(&self) -> Option<String> {
         let handle = self.0.metrics.as_ref()?;
-        observe::record_budgets(&self.0.accounts.all(&self.0.handle.budgets()).await);
+        if let Ok(accounts) = self.0.accounts.read(&self.0.handle.budgets()).await {
+            observe::record_budgets(&accounts);
+        }
         if let Some(ledger) = &self.0.ledger {
             observe::record_ledger(ledger.waiting(), ledger.lost());
         }

@@ -12,8 +12,9 @@ use tower_openrouter::{
     settings::{OrOff, SettingsHandle},
 };
 
-use super::{Accounts, Gateway, InForce, Inner, OpenError, catalogue::Refreshed, metrics::recorder, reload};
+use super::{Gateway, InForce, Inner, OpenError, catalogue::Refreshed, metrics::recorder, reload};
 use crate::{
+    accounts::Accounts,
     calls::Calls,
     keys::{KeyDatabase, KeyLimitsLayer, KeyRing},
     server::Stages,
@@ -55,8 +56,8 @@ impl Gateway {
         }
         let settings = reload::with_key_budgets(&config, &on_ring);
         let accounts = match &store {
-            Some(store) => Accounts::Shared(store.budgets()),
-            None => Accounts::Here(InMemoryBudgetStore::new()),
+            Some(store) => Accounts::Redis(store.budgets()),
+            None => Accounts::InMemory(InMemoryBudgetStore::new()),
         };
         let budgets = Budgets::in_store(settings.budgets()?, accounts.store())?;
         let account = {
@@ -69,7 +70,7 @@ impl Gateway {
             // What was spent before is counted under the names that the calls to come are.
             budgets.name_models_by(prices);
         }
-        if let (Accounts::Here(_), Some(ledger)) = (&accounts, &ledger) {
+        if let (Accounts::InMemory(_), Some(ledger)) = (&accounts, &ledger) {
             ledger.restore(&budgets).await?;
             // Without a budget there was nothing to restore, and one that a key brings later begins empty.
             budgets.refill([]);

@@ -17,7 +17,7 @@ use tower_service::Service;
 
 use super::{ClientKey, ring::KeyName};
 
-/// Limits each call by its client key, which stands in the request's extensions. A call without a key is not limited.
+/// Limits each call by its client key, which is in the request's extensions. A call without a key is not limited.
 ///
 /// # Errors
 ///

@@ -74,7 +74,7 @@ fn pace(state: &AccountState, readings: &VecDeque<(UtcTime, i128)>, now: UtcTime
         Some(reading) => *reading,
         None => {
             state.resets?;
-            (state.budget.window().start(now), 0)
+            (state.budget.window_start(now), 0)
         }
     };
     let millis = i128::try_from(now.since(from).max(LEAST).as_millis()).ok()?;

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::time::timeout;
 use tower_openrouter::{
     UsdAmount,
     layers::{
@@ -19,8 +18,6 @@ use crate::calls::name;
 
 /// Accounts that are shown: the fullest ones.
 const MOST_ACCOUNTS: usize = 100;
-/// How long the page waits for the store of the budgets.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Serialize)]
 pub(super) struct Health {
@@ -115,8 +112,7 @@ const fn rank(state: CircuitState) -> u8 {
 
 async fn budgets(app: &App, now: UtcTime) -> Result<Vec<BudgetRow>, String> {
     let budgets = app.view.settings.budgets();
-    let read = timeout(PATIENCE, app.view.accounts.read(&budgets)).await;
-    let mut accounts = read.unwrap_or_else(|_| Err("it does not respond".to_owned()))?;
+    let mut accounts = app.view.accounts.read(&budgets).await?;
     accounts.truncate(MOST_ACCOUNTS);
     let forecasts = app.paces.look(&accounts, now);
     let mut rows: Vec<_> = accounts
@@ -127,19 +123,18 @@ async fn budgets(app: &App, now: UtcTime) -> Result<Vec<BudgetRow>, String> {
     // Budgets that no call was for yet.
     for budget in budgets.iter() {
         if accounts.iter().all(|state| state.budget.name() != budget.name()) {
-            let known = !matches!(app.view.accounts, super::Accounts::Unknown);
             rows.push(BudgetRow {
                 name: budget.name().to_owned(),
                 account: String::new(),
                 window: budget.window().as_str(),
                 is_soft: budget.is_soft(),
                 cap: Some(budget.cap()),
-                spent: known.then_some(UsdAmount::ZERO),
-                reserved: known.then_some(UsdAmount::ZERO),
-                resets: budget.window().end(now).map(|at| at.to_string()),
+                spent: Some(UsdAmount::ZERO),
+                reserved: Some(UsdAmount::ZERO),
+                resets: budget.window_end(now).map(|at| at.to_string()),
                 forecast: None,
                 runs_out: None,
-                resets_at: budget.window().end(now),
+                resets_at: budget.window_end(now),
                 runs_out_at: None,
             });
         }

@@ -11,7 +11,6 @@
 //! The router authenticates no one: it belongs behind the admin side's token or address. Nothing on it is a key; names from requests are
 //! escaped, and the content security policy allows no inline code.
 
-mod accounts;
 mod api;
 mod assets;
 mod call_view;
@@ -31,9 +30,7 @@ use axum::{Router, routing::get};
 use tokio::sync::Semaphore;
 use tower_openrouter::{ledger::DatabaseLedger, settings::SettingsHandle};
 
-pub use accounts::Accounts;
-
-use crate::calls::Calls;
+use crate::{accounts::Accounts, calls::Calls};
 
 /// Viewers that may follow `/events` at once.
 const MOST_VIEWERS: usize = 64;

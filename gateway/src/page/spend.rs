@@ -17,7 +17,10 @@ use tower_openrouter::{
 };
 
 use super::View;
-use crate::calls::{CallRecord, Filter, KEY_TAG};
+use crate::{
+    calls::{CallRecord, Filter},
+    keys,
+};
 
 /// Groups with a colour of their own in the chart; the rest are one.
 pub(super) const MOST_GROUPS: usize = 5;
@@ -38,7 +41,7 @@ const DAY: u64 = 24 * HOUR;
 /// By what spend is put into groups, by its name in a query.
 pub(super) fn group_by(text: &str) -> Option<GroupBy> {
     Some(match text {
-        "key" => GroupBy::Tag(KEY_TAG.into()),
+        "key" => GroupBy::Tag(keys::TAG.into()),
         "model" => GroupBy::Model,
         "provider" => GroupBy::Provider,
         "upstream" => GroupBy::Upstream,

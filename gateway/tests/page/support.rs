@@ -7,8 +7,9 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use openrouter_gateway::{
+    accounts::Accounts,
     calls::{CallRecord, Calls, Filter},
-    page::{Accounts, View, router},
+    page::{View, router},
 };
 use openrouter_simulator::Simulator;
 use serde_json::{Value, json};

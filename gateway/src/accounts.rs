@@ -10,16 +10,18 @@ use tower_openrouter::{
     redis::{RedisBudgets, StoreError},
 };
 
-/// How long the shared store may take at the end.
+/// How long the shared store may take to say how accounts stand.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long it may take at the end.
 const FLUSH: Duration = Duration::from_secs(5);
 
 /// The accounts of all budgets.
 #[derive(Debug, Clone)]
 pub enum Accounts {
-    /// In this process.
-    Here(InMemoryBudgetStore),
-    /// In the shared store.
-    Shared(RedisBudgets),
+    /// In this process: the store that the budgets were made in.
+    InMemory(InMemoryBudgetStore),
+    /// In Redis or Valkey.
+    Redis(RedisBudgets),
 }
 
 /// How a budget stands.
@@ -42,18 +44,25 @@ pub struct BudgetState {
 }
 
 impl Accounts {
-    pub(super) fn store(&self) -> Arc<dyn BudgetStore> {
+    pub(crate) fn store(&self) -> Arc<dyn BudgetStore> {
         match self {
-            Self::Here(store) => Arc::new(store.clone()),
-            Self::Shared(store) => Arc::new(store.clone()),
+            Self::InMemory(store) => Arc::new(store.clone()),
+            Self::Redis(store) => Arc::new(store.clone()),
         }
     }
 
-    /// The accounts that are known; none if the shared store does not answer.
-    pub(super) async fn all(&self, budgets: &Budgets) -> Vec<AccountState> {
+    /// How all of them stand, the fullest first, or why that is not known.
+    pub(crate) async fn read(&self, budgets: &Budgets) -> Result<Vec<AccountState>, String> {
         match self {
-            Self::Here(store) => store.accounts(),
-            Self::Shared(store) => store.accounts(budgets).await.unwrap_or_default(),
+            Self::InMemory(store) => {
+                // The store may hold accounts of budgets that a reload has removed.
+                let known = |state: &AccountState| budgets.iter().any(|budget| budget.name() == state.budget.name());
+                Ok(store.accounts().into_iter().filter(known).collect())
+            }
+            Self::Redis(store) => match timeout(PATIENCE, store.accounts(budgets)).await {
+                Ok(accounts) => accounts.map_err(|error| error.to_string()),
+                Err(_) => Err("it does not respond".to_owned()),
+            },
         }
     }
 
@@ -70,8 +79,8 @@ impl Accounts {
                 continue;
             }
             let state = match self {
-                Self::Here(store) => store.account(&line),
-                Self::Shared(store) => store.account(&line).await?,
+                Self::InMemory(store) => store.account(&line),
+                Self::Redis(store) => store.account(&line).await?,
             };
             states.push(BudgetState::of(&state.unwrap_or_else(|| AccountState::new(&line, now))));
         }
@@ -79,8 +88,8 @@ impl Accounts {
     }
 
     /// Waits until what was spent is in the shared store, up to some seconds.
-    pub(super) async fn flush(&self) {
-        if let Self::Shared(store) = self
+    pub(crate) async fn flush(&self) {
+        if let Self::Redis(store) = self
             && timeout(FLUSH, store.flush()).await.is_err()
         {
             tracing::error!(target: "gateway", lost = store.lost(), "the shared store did not take what was spent in {FLUSH:?}");
