@@ -14,7 +14,7 @@ use crate::{
 };
 use openrouter_wire::json::Text;
 use openrouter_wire::{
-    chat::{ChatChunk, ChatResponse, ChunkProbe, tokens_of, unpaid, with_other_text},
+    chat::{ChatChunk, ChatResponse, ChunkProbe, tokens_of, with_other_text},
     finish::End,
     usage::Usage,
 };
@@ -357,34 +357,12 @@ impl Frame for ChatFrame {
         crate::router_metadata::attempts(&self.bytes)
     }
 
-    /// With memory of its own: a part of a chunk that was received keeps the whole of it.
     fn kept(&self) -> Self {
-        let own = Bytes::copy_from_slice;
-        Self {
-            bytes: own(&self.bytes),
-            known: self.known.clone(),
-            base: self.base.as_ref().map(|base| Box::new(own(base))),
-            ..*self
-        }
+        self.with_own_bytes()
     }
 
-    /// The bytes are copied, so that they do not keep the rest of what came with them; with usage of zero, if there was some.
     fn replayed(&self) -> Self {
-        let unpaid = if self.is_typed() {
-            typed::unpaid(self.api, &self.bytes)
-        } else {
-            self.has_usage().then(|| unpaid(&self.bytes)).flatten()
-        };
-        let bytes = unpaid.unwrap_or_else(|| Bytes::copy_from_slice(&self.bytes));
-        let is_chat = !self.is_typed();
-        let known = is_chat.then(|| ChunkProbe::read(&bytes).ok()).flatten();
-        let known = known.and_then(|probe| Known::of(&probe));
-        Self {
-            bytes,
-            known: known.map(Arc::new),
-            base: None,
-            ..*self
-        }
+        self.unpaid()
     }
 
     fn tokens(&self) -> u32 {
@@ -393,6 +371,7 @@ impl Frame for ChatFrame {
 }
 
 mod buf;
+mod copies;
 mod flags;
 mod splice;
 #[cfg(feature = "cache")]

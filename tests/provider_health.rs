@@ -1,4 +1,4 @@
-//! Providers behind the router: calls move away from one that fails, and come back; what the router tried by itself stands in the log.
+//! Providers behind the router: calls move away from one that fails, and come back; what the router tried by itself is in the log.
 
 use std::{sync::Arc, time::Duration};
 

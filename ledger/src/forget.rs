@@ -58,7 +58,7 @@ impl DatabaseLedger {
     ///
     /// # Errors
     ///
-    /// [`LedgerError`] if the database does not answer. What was forgotten by then stays so, and stands in the sums.
+    /// [`LedgerError`] if the database does not answer. What was forgotten by then stays so, and is part of the sums.
     ///
     /// # Cancellation
     ///

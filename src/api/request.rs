@@ -292,7 +292,7 @@ impl Budgeted for ApiRequest {
 }
 
 impl ProviderRouting for ApiRequest {
-    /// Whether it has a `provider` object, whatever stands in it.
+    /// Whether it has a `provider` object, whatever is in it.
     fn has_provider_preferences(&self) -> bool {
         let own = each!(&self.0, body => body.read_raw("provider"));
         own.is_some_and(|own| own != b"null")

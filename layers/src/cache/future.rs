@@ -14,10 +14,10 @@ use tower_service::Service;
 
 use super::{
     AnswerKey, Cache, CacheBody, CacheStatus, Coalesced, KeptAnswer,
-    flight::{Begun, Entered, Flights, Lost, Order, Reader, Upstream},
+    flight::{Begun, Entered, Flights, Lost, Order, Reader, Upstream, broken},
     given::Looking,
 };
-use crate::{Failure, FailureKind, Frame, LayerError};
+use crate::{Failure, Frame, LayerError};
 
 /// The future of [`CacheService`](super::CacheService).
 #[pin_project]
@@ -227,26 +227,12 @@ where
         key: reader.key(),
     };
     let shared = reader.joined_after().map(|joined_after| Coalesced { joined_after });
-    let body = CacheBody::read(reader);
-    let mut response = match begun {
-        Begun::Leading(parts) => Response::from_parts(*parts, body),
-        Begun::Sharing(head) => head.response(body),
-    };
+    let mut response = begun.response(CacheBody::read(reader));
     response.extensions_mut().insert(status);
     if let Some(shared) = shared {
         response.extensions_mut().insert(shared);
     }
     response
-}
-
-/// The inner service panicked under the caller that polled it.
-fn broken() -> LayerError {
-    LayerError::CoalescedFailure {
-        kind: FailureKind::Internal,
-        status: None,
-        retry_after: None,
-        summary: "it panicked".to_owned(),
-    }
 }
 
 impl<S, R, B> fmt::Debug for CacheFuture<S, R, B>

@@ -94,9 +94,7 @@ where
             read,
             // What it fails by would be its own cap.
             share: parts.single_flight && !request.body().call().has_own_attempt_limit(),
-            deadline: request.body().call().begins_by(),
-            priority: request.body().call().priority(),
-            one_key: None,
+            ..Order::of(request.body().call())
         };
         // Without the lock that stands before all calls under way.
         if read {

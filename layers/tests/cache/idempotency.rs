@@ -5,10 +5,10 @@ use std::{future::pending, pin::Pin, sync::Arc, time::Duration};
 use futures_util::future::join_all;
 use http::{HeaderValue, Request, Response};
 use http_body_util::BodyExt;
-use tokio::time::{advance, timeout};
+use tokio::time::{Instant, advance, timeout};
 use tower::{Layer, ServiceExt};
 use tower_llm_layers::{
-    FailureKind, GlobalKey, LayerError, Replayed, Stage, UsdAmount,
+    FailureKind, GlobalKey, LayerError, LlmRequest as _, Replayed, Stage, UsdAmount,
     cache::{
         CacheBody, Coalesced,
         idempotency::{
@@ -238,6 +238,25 @@ async fn those_that_wait_share_a_failure_or_take_over() {
         let all = join_all((0..5).map(|_| ask(&service, keyed("a")))).await;
         let good = all.iter().filter(|answer| answer.is_ok()).count();
         assert_eq!((probe.calls(), good), (calls, if calls == 1 { 0 } else { 4 }), "{kind}");
+    }
+}
+
+/// The time to the beginning of the first caller's answer is its own, as its deadline is.
+#[tokio::test(start_paused = true)]
+async fn a_failure_for_want_of_the_first_callers_time_is_its_own() {
+    for (left, calls) in [(secs(5), 2), (secs(90), 1)] {
+        let mut error = fails(FailureKind::Overloaded);
+        error.hint = Some(secs(30));
+        let leaf = Leaf::new([Step::Fail(secs(1), error), slow(1)]);
+        let probe = leaf.probe();
+        let service = layer().layer(leaf);
+        let mut first = keyed("a");
+        let call = first.body_mut().call_mut();
+        call.limit_beginning(Instant::now() + left);
+        call.limit_deadline(Instant::now() + secs(3600));
+        let (first, other) = tokio::join!(ask(&service, first), ask(&service, keyed("a")));
+        assert!(first.is_err());
+        assert_eq!((probe.calls(), other.is_ok()), (calls, calls == 2), "{left:?}");
     }
 }
 

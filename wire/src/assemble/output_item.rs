@@ -12,7 +12,7 @@ use crate::events::{Said, all};
 
 type Pieces = BTreeMap<Piece, Vec<u8>>;
 
-/// The item as JSON. What stands in it at its end goes before what came in pieces.
+/// The item as JSON. What is in it at its end goes before what came in pieces.
 pub(super) fn write(object: Option<&Bytes>, is_closed: bool, pieces: &Pieces) -> Vec<u8> {
     if pieces.is_empty() && (is_closed || object.is_some()) {
         return object.map_or_else(|| b"{}".to_vec(), |object| object.to_vec());

@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll, Wake},
 };
 
-use http::response::Parts;
+use http::{Response, response::Parts};
 
 use super::readers::Readers;
 use crate::{
@@ -249,6 +249,16 @@ impl<D, E> State<D, E> {
 pub(in crate::cache) enum Begun {
     Leading(Box<Parts>),
     Sharing(Arc<Head>),
+}
+
+impl Begun {
+    /// The response with this body.
+    pub(in crate::cache) fn response<B>(self, body: B) -> Response<B> {
+        match self {
+            Self::Leading(parts) => Response::from_parts(*parts, body),
+            Self::Sharing(head) => head.response(body),
+        }
+    }
 }
 
 impl<D, E> fmt::Debug for Board<D, E> {

@@ -224,9 +224,18 @@ const fn shown<D, E>(state: &State<D, E>) -> bool {
     state.head.is_some()
 }
 
+/// The inner service panicked under the caller that polled it.
+pub(super) fn broken() -> LayerError {
+    failed(FailureKind::Internal, "it panicked".to_owned())
+}
+
 fn broken_off(summary: String) -> LayerError {
+    failed(FailureKind::Truncated, summary)
+}
+
+fn failed(kind: FailureKind, summary: String) -> LayerError {
     LayerError::CoalescedFailure {
-        kind: FailureKind::Truncated,
+        kind,
         status: None,
         retry_after: None,
         summary,

@@ -12,7 +12,7 @@ use super::{BoxDrive, Flight, Reader};
 use foldhash::fast::RandomState;
 
 use crate::{
-    Failure, Frame, LayerError, Priority,
+    Call, Failure, Frame, LayerError, Priority,
     cache::{AnswerKey, Cache, KeptAnswer},
 };
 
@@ -28,12 +28,25 @@ pub(in crate::cache) struct Order {
     pub(in crate::cache) read: bool,
     /// Whether others may share the call.
     pub(in crate::cache) share: bool,
-    /// The caller's deadline.
+    /// When the caller must have an answer.
     pub(in crate::cache) deadline: Option<Instant>,
     /// Whether the call is interactive or a batch.
     pub(in crate::cache) priority: Priority,
     /// Only of a call with an idempotency key.
     pub(in crate::cache) one_key: Option<OneKey>,
+}
+
+impl Order {
+    /// Of a call for which every response is good enough, and that others may share.
+    pub(in crate::cache) fn of(call: &Call) -> Self {
+        Self {
+            read: true,
+            share: true,
+            deadline: call.begins_by(),
+            priority: call.priority(),
+            one_key: None,
+        }
+    }
 }
 
 /// How a call with an idempotency key meets the one in flight with that key.

@@ -18,10 +18,10 @@ use super::{
     replay::Account,
 };
 use crate::{
-    Failure, FailureKind, Frame, LayerError,
+    Failure, Frame, LayerError,
     cache::{
         Cache, CacheBody,
-        flight::{Begun, Entered, Flights, Lost, Order, Reader, Upstream},
+        flight::{Begun, Entered, Flights, Lost, Order, Reader, Upstream, broken},
     },
 };
 
@@ -173,23 +173,9 @@ where
     B::Error: Failure + From<LayerError> + Send + 'static,
 {
     let joined_after = reader.joined_after();
-    let body = CacheBody::read(reader);
-    let mut response = match begun {
-        Begun::Leading(parts) => Response::from_parts(*parts, body),
-        Begun::Sharing(head) => head.response(body),
-    };
+    let mut response = begun.response(CacheBody::read(reader));
     account.mark(&mut response, joined_after);
     response
-}
-
-/// The inner service panicked under the caller that polled it.
-fn broken() -> LayerError {
-    LayerError::CoalescedFailure {
-        kind: FailureKind::Internal,
-        status: None,
-        retry_after: None,
-        summary: "it panicked".to_owned(),
-    }
 }
 
 impl<S, R, B> fmt::Debug for IdempotencyFuture<S, R, B>

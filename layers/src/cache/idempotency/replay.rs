@@ -8,9 +8,12 @@ use crate::{Coalesced, LlmRequest, Replayed};
 
 /// What a replay is recorded under; nothing without a ledger.
 pub(super) struct Account {
-    #[cfg(feature = "cost")]
     entry: Option<Box<Sketch>>,
 }
+
+/// Without the ledger's feature there is no entry.
+#[cfg(not(feature = "cost"))]
+enum Sketch {}
 
 #[cfg(feature = "cost")]
 struct Sketch {
@@ -38,7 +41,7 @@ impl Account {
 
     #[cfg(not(feature = "cost"))]
     pub(super) const fn of<R: LlmRequest>(_: &R) -> Self {
-        Self {}
+        Self { entry: None }
     }
 
     /// Marks a response if another call pays for it. `joined_after`: how long that call had been under way when this one joined it.
@@ -52,10 +55,16 @@ impl Account {
             return;
         };
         tracing::info!(age = ?replayed.age, in_flight = joined_after.is_some(), "replayed by its idempotency key");
-        #[cfg(feature = "cost")]
         if let Some(sketch) = self.entry {
             sketch.record();
         }
+    }
+}
+
+#[cfg(not(feature = "cost"))]
+impl Sketch {
+    const fn record(self) {
+        match self {}
     }
 }
 

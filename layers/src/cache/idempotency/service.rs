@@ -85,16 +85,12 @@ where
             return IdempotencyFuture::refused(LayerError::IdempotencyNoStore.into());
         }
         let of_request = parts.request(&request);
-        let call = request.body().call();
         let order = Order {
-            read: true,
-            share: true,
-            deadline: call.deadline(),
-            priority: call.priority(),
             one_key: Some(OneKey {
                 request: of_request,
                 waits: parts.in_flight == InFlight::Wait,
             }),
+            ..Order::of(request.body().call())
         };
         let terms = Terms {
             store: Arc::clone(&parts.store),
