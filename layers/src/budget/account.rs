@@ -124,7 +124,7 @@ impl Account {
     }
 
     /// When an attempt that needs so much fits: beside what is held, if it would fit without that, else in its place. In milliseconds; `None` if
-    /// never, or if nothing that is spent stands in its way.
+    /// never, or if nothing that is spent prevents it.
     pub(super) fn frees(&self, cap: UsdAmount, needed: UsdAmount, period: Period) -> Option<u64> {
         match period {
             Period::Fixed { end, .. } => end,

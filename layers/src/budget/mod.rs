@@ -23,6 +23,8 @@ mod budgets;
 mod calendar;
 mod in_memory;
 mod limit;
+#[cfg(feature = "zones")]
+mod named_zone;
 mod queue;
 mod refusal;
 mod rolling;

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use super::BudgetError;
 #[cfg(feature = "zones")]
-use crate::util::days_since_1970;
+use super::named_zone::NamedZone;
 use crate::{UtcTime, util::DAY_MILLIS};
 
 /// The time zone in which the days, weeks and months of a budget begin.
@@ -13,16 +13,33 @@ use crate::{UtcTime, util::DAY_MILLIS};
 /// begins with its first instant; if midnight comes twice, with the first one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Zone {
-    #[cfg(feature = "zones")]
-    zone: Option<jiff::tz::TimeZone>,
+    /// None is UTC.
+    zone: Option<NamedZone>,
+}
+
+/// Without the feature there is no zone but UTC.
+#[cfg(not(feature = "zones"))]
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum NamedZone {}
+
+#[cfg(not(feature = "zones"))]
+impl NamedZone {
+    const fn name(&self) -> &str {
+        match *self {}
+    }
+
+    const fn day_of(&self, _: UtcTime) -> Option<u64> {
+        match *self {}
+    }
+
+    const fn midnight(&self, _: UtcTime) -> Option<UtcTime> {
+        match *self {}
+    }
 }
 
 impl Zone {
     /// The default.
-    pub const UTC: Self = Self {
-        #[cfg(feature = "zones")]
-        zone: None,
-    };
+    pub const UTC: Self = Self { zone: None };
 
     /// The zone of this name in the tz database: `Europe/Berlin`. The machine's database is used, else one that is compiled in.
     ///
@@ -35,9 +52,9 @@ impl Zone {
         }
         let zone: String = name.chars().take(60).collect();
         #[cfg(feature = "zones")]
-        return match jiff::tz::TimeZone::get(name) {
-            Ok(found) => Ok(Self { zone: Some(found) }),
-            Err(_) => Err(BudgetError::UnknownZone { zone }),
+        return match NamedZone::find(name) {
+            Some(found) => Ok(Self { zone: Some(found) }),
+            None => Err(BudgetError::UnknownZone { zone }),
         };
         #[cfg(not(feature = "zones"))]
         Err(BudgetError::ZonesAreOff { zone })
@@ -46,45 +63,20 @@ impl Zone {
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
-        #[cfg(feature = "zones")]
-        if let Some(zone) = &self.zone {
-            return zone.iana_name().unwrap_or("UTC");
-        }
-        "UTC"
+        self.zone.as_ref().map_or("UTC", NamedZone::name)
     }
 
     /// The local date at an instant, in days since 1970.
     pub(super) fn day_of(&self, at: UtcTime) -> u64 {
-        #[cfg(feature = "zones")]
-        if let Some(zone) = &self.zone
-            && let Some(time) = i64::try_from(at.millis())
-                .ok()
-                .and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok())
-        {
-            let date = zone.to_datetime(time).date();
-            let [year, month, day] = [i64::from(date.year()), i64::from(date.month()), i64::from(date.day())];
-            let number = |part| u64::try_from(part).unwrap_or(0);
-            return days_since_1970(number(year), number(month), number(day)).unwrap_or(0);
-        }
-        at.millis() / DAY_MILLIS
+        let local = self.zone.as_ref().and_then(|zone| zone.day_of(at));
+        local.unwrap_or_else(|| at.millis() / DAY_MILLIS)
     }
 
     /// The first instant of a local day.
     pub(super) fn midnight(&self, day: u64) -> UtcTime {
         let utc = UtcTime::from_millis(day.saturating_mul(DAY_MILLIS));
-        #[cfg(feature = "zones")]
-        if let Some(zone) = &self.zone {
-            let (year, month, day) = utc.date();
-            let small = |number: u8| i8::try_from(number).unwrap_or(1);
-            let date = i16::try_from(year)
-                .ok()
-                .and_then(|year| jiff::civil::Date::new(year, small(month), small(day)).ok());
-            let time = date.and_then(|date| zone.to_timestamp(date.at(0, 0, 0, 0)).ok());
-            if let Some(time) = time {
-                return UtcTime::from_millis(u64::try_from(time.as_millisecond()).unwrap_or(0));
-            }
-        }
-        utc
+        let local = self.zone.as_ref().and_then(|zone| zone.midnight(utc));
+        local.unwrap_or(utc)
     }
 }
 
