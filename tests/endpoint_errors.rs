@@ -58,7 +58,7 @@ const TABLE: [Row; 28] = [
     (FailureKind::QuotaExhausted, 429, "insufficient_quota", LIMIT, LIMIT),
     (FailureKind::Overloaded, 503, "upstream_overloaded", API, BUSY),
     (FailureKind::CircuitOpen, 503, "circuit_open", API, BUSY),
-    (FailureKind::ConcurrencyLimited, 503, "saturated", API, BUSY),
+    (FailureKind::ConcurrencyLimited, 503, "concurrency_limited", API, BUSY),
     (FailureKind::Upstream, 502, "upstream", API, API),
     (FailureKind::EmptyResponse, 502, "empty_response", API, API),
     (FailureKind::Malformed, 502, "malformed", API, API),

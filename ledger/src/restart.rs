@@ -38,6 +38,8 @@ impl DatabaseLedger {
         let mut restored = Restored::default();
         // The window that began first, of all that last.
         let Some(from) = budgets.iter().map(|budget| budget.window_start(now)).min() else {
+            // Nothing is forgotten, so one that is added later may begin empty.
+            budgets.refill([]);
             return Ok(restored);
         };
         if budgets.iter().any(|budget| budget.window() == Window::Ever) {

@@ -161,7 +161,7 @@ fn anthropic_type(status: StatusCode, code: &str) -> &'static str {
         (413, _) => "request_too_large",
         (429, _) => "rate_limit_error",
         (400..=499, _) => "invalid_request_error",
-        (529, _) | (503, "upstream_overloaded" | "circuit_open" | "saturated") => "overloaded_error",
+        (529, _) | (503, "upstream_overloaded" | "circuit_open" | "concurrency_limited") => "overloaded_error",
         _ => "api_error",
     }
 }

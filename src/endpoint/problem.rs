@@ -151,7 +151,6 @@ const fn word(kind: FailureKind) -> &'static str {
         FailureKind::QuotaExhausted => "insufficient_quota",
         FailureKind::InsufficientFunds => "upstream_unaffordable",
         FailureKind::Auth => "upstream_auth",
-        FailureKind::ConcurrencyLimited => "saturated",
         FailureKind::Overloaded => "upstream_overloaded",
         FailureKind::Timeout(Phase::Deadline) => "deadline_exceeded",
         FailureKind::Timeout(_) => "upstream_timeout",

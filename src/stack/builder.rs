@@ -33,7 +33,8 @@ use crate::{
 /// `R`, `F` and `E` are the request, the frame and the error of the service that it is [built over](Self::build_over). A setter that needs
 /// more of them than every stack does says so in its bounds: [`budget`](Self::budget) needs [`Budgeted`](tower_llm_layers::Budgeted),
 /// [`resume`](Self::resume) needs [`Continuable`](tower_llm_layers::Continuable), [`cache`](Self::cache) needs
-/// [`CacheKey`](tower_llm_layers::CacheKey).
+/// [`CacheKey`](tower_llm_layers::CacheKey), as does [`idempotency`](Self::idempotency), and [`provider_health`](Self::provider_health) needs
+/// [`ProviderRouting`](tower_llm_layers::ProviderRouting).
 pub struct StackBuilder<R = ApiRequest, F = ChatFrame, E = Error> {
     pub(super) settings: Settings,
     pub(super) slots: Slots<R, F, E>,
@@ -56,7 +57,7 @@ impl<R, F, E> Default for StackBuilder<R, F, E> {
 }
 
 impl<R, F, E> StackBuilder<R, F, E> {
-    /// Starts a stack over a service of your own, whose types [`build_over`](Self::build_over) infers. For chats and embeddings start with
+    /// Starts a stack over a service of your own, whose types [`build_over`](Self::build_over) infers. For the APIs of OpenAI and Anthropic start with
     /// [`Stack::builder`] or [`Stack::openrouter`].
     #[must_use]
     pub fn new() -> Self {
