@@ -83,7 +83,7 @@ where
         }
         let next = others
             .cursor
-            .advance(|candidate, reason| pass_over(original, candidate, &reason));
+            .advance(|candidate, reason| pass_over(original, candidate, &reason.text));
         // A single candidate was called as the last one that there is.
         if next.is_none() && others.is_alone {
             return Some(error);

@@ -31,7 +31,9 @@ pub(super) fn take_beside<R: LlmRequest>(
     late: u32,
 ) -> Option<(Candidate, Role)> {
     let (candidate, is_last_resort) = beside(cursor, hedge, original, late).filter(|_| hedge.withdraw())?;
-    cursor.take_beside(&candidate, |candidate, reason| pass_over(original, candidate, &reason));
+    cursor.take_beside(&candidate, |candidate, reason| {
+        pass_over(original, candidate, &reason.text)
+    });
     tracing::info!(
         model = candidate.model(),
         upstream = candidate.upstream(),

@@ -20,6 +20,9 @@ pub(super) struct Cursor {
     next: usize,
     /// Only if the chain knows what its candidates can do.
     needs: Option<Box<Needs>>,
+    /// No candidate's context holds the prompt and the largest requested answer together: the prompt alone decides, since the answer may be
+    /// shorter, and the upstream knows the tokens better.
+    is_prompt_alone: bool,
     /// The only model that may answer.
     only: Option<String>,
     bans: Vec<Ban>,
@@ -55,7 +58,20 @@ enum Ban {
 }
 
 /// Why a candidate is passed over.
-type Reason = String;
+pub(super) struct Reason {
+    pub(super) text: String,
+    /// Whether its context is too small for the request.
+    pub(super) is_context: bool,
+}
+
+impl From<String> for Reason {
+    fn from(text: String) -> Self {
+        Self {
+            text,
+            is_context: false,
+        }
+    }
+}
 
 impl Cursor {
     pub(super) fn new<R: LlmRequest>(chain: &Chain, request: &R) -> Self {
@@ -92,7 +108,7 @@ impl Cursor {
         }
         let first = [broke_off, asked];
         let heads = first.clone().map(|head| head.filter(|head| !late.contains(head)));
-        Self {
+        let mut cursor = Self {
             chain: chain.clone(),
             first,
             heads,
@@ -100,13 +116,17 @@ impl Cursor {
             continuation,
             next: 0,
             needs,
+            is_prompt_alone: false,
             only: chain.only_model(request),
             bans,
             stopped: false,
             aside: Vec::new(),
             resorts: false,
             repeats: false,
-        }
+        };
+        let wants_answer = cursor.needs.as_ref().is_some_and(|needs| needs.max_tokens > 0);
+        cursor.is_prompt_alone = wants_answer && cursor.is_at_end();
+        cursor
     }
 
     /// The next candidate that may be tried; those passed over are reported.
@@ -289,17 +309,23 @@ impl Cursor {
             continuation.way(candidate, takes_prefill) == ContinueBy::Never
         };
         if self.continuation.as_ref().is_some_and(cannot_continue) {
-            return Some("it cannot continue an interrupted answer".to_owned());
+            return Some("it cannot continue an interrupted answer".to_owned().into());
         }
         if let Some(only) = &self.only
             && !is_same_model(only, candidate.model())
         {
-            return Some(format!("its vectors are not comparable with those of {only}"));
+            return Some(format!("its vectors are not comparable with those of {only}").into());
         }
-        if let Some(reason) = self.needs.as_ref().and_then(|needs| known.as_ref()?.lacks(needs)) {
-            return Some(reason);
+        if let Some(needs) = &self.needs {
+            let answer = if self.is_prompt_alone { 0 } else { needs.max_tokens };
+            if let Some(lack) = known.as_ref().and_then(|known| known.lack(needs, answer)) {
+                return Some(Reason {
+                    text: lack.reason,
+                    is_context: lack.is_context,
+                });
+            }
         }
-        self.bans.iter().find_map(|ban| match ban {
+        let banned = self.bans.iter().find_map(|ban| match ban {
             Ban::Pool(failed) if candidate.pool() == failed.pool() => {
                 Some(format!("paid from the same pool as {}", failed.model()))
             }
@@ -314,7 +340,8 @@ impl Cursor {
             Ban::Tried(tried) if candidate == tried => Some("the router has tried it".to_owned()),
             Ban::BrokeOff(broken) if candidate == broken => Some("its answer was interrupted twice".to_owned()),
             Ban::Pool(_) | Ban::Upstream(_) | Ban::Tried(_) | Ban::BrokeOff(_) => None,
-        })
+        });
+        banned.map(Reason::from)
     }
 }
 

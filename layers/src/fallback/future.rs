@@ -70,7 +70,7 @@ pub(super) enum Next {
     /// Send a hedge, likewise.
     AskBeside,
     /// Fail, because no candidate can take the request.
-    NoCandidate(Vec<String>),
+    NoCandidate(LayerError),
     /// It has ended.
     Silence,
 }
@@ -100,15 +100,21 @@ where
             stopped: None,
             before: None,
         });
-        let mut reasons = Vec::new();
+        let (mut reasons, mut is_too_long) = (Vec::new(), true);
         let first = others.cursor.advance(|candidate, reason| {
-            pass_over(request.body(), candidate, &reason);
-            reasons.push(format!("{}: {reason}", candidate.model()));
+            pass_over(request.body(), candidate, &reason.text);
+            reasons.push(format!("{}: {}", candidate.model(), reason.text));
+            is_too_long &= reason.is_context;
         });
         let Some(candidate) = first else {
+            let error = if is_too_long && !reasons.is_empty() {
+                LayerError::PromptTooLong { reasons }
+            } else {
+                LayerError::NoCandidate { reasons }
+            };
             return Self {
                 lane: None,
-                next: Next::NoCandidate(reasons),
+                next: Next::NoCandidate(error),
                 others,
                 opened,
             };
@@ -215,11 +221,12 @@ where
                     }
                     continue;
                 }
-                Next::NoCandidate(reasons) => {
-                    let reasons = std::mem::take(reasons);
-                    let this = self.project();
-                    *this.next = Next::Silence;
-                    return Poll::Ready(publish(this.opened, Err(LayerError::NoCandidate { reasons }.into())));
+                Next::NoCandidate(_) => {
+                    let this = self.as_mut().project();
+                    let Next::NoCandidate(error) = std::mem::replace(this.next, Next::Silence) else {
+                        continue;
+                    };
+                    return Poll::Ready(publish(this.opened, Err(error.into())));
                 }
                 // Polled again after it was ready: stay silent rather than panic.
                 Next::Silence => return Poll::Pending,

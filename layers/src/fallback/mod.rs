@@ -19,7 +19,7 @@
 //! # Errors
 //!
 //! The last candidate's failure; [`LayerError::NoCandidate`](crate::LayerError::NoCandidate) if none can take the request,
-//! with the reason for each.
+//! with the reason for each; [`LayerError::PromptTooLong`](crate::LayerError::PromptTooLong) if all their contexts are too small.
 //!
 //! # Cancellation
 //!

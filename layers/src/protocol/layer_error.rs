@@ -42,6 +42,11 @@ pub enum LayerError {
         /// Each candidate with the reason why not.
         reasons: Vec<String>,
     },
+    /// The request is too long for the context of every candidate of the chain.
+    PromptTooLong {
+        /// Each candidate with its context.
+        reasons: Vec<String>,
+    },
     /// The cap on attempts of this call is spent.
     AttemptsSpent {
         /// The cap.
@@ -217,6 +222,7 @@ impl LayerError {
             Self::Nonconformant(_) => FailureKind::Nonconformant,
             Self::NoCandidate { reasons } if reasons.is_empty() => FailureKind::BadRequest,
             Self::NoCandidate { .. } => FailureKind::NoEndpoint,
+            Self::PromptTooLong { .. } => FailureKind::ContextLengthExceeded,
             Self::NoKey {
                 retry_after: Some(_), ..
             } => FailureKind::RateLimited,

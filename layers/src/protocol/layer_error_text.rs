@@ -34,6 +34,14 @@ impl fmt::Display for LayerError {
             Self::NoCandidate { reasons } => {
                 write!(f, "no candidate can take this request: {}", reasons.join("; "))
             }
+            // Agents know a full context by the first words.
+            Self::PromptTooLong { reasons } => {
+                write!(
+                    f,
+                    "prompt is too long: shorten it, or add a candidate with a larger context: {}",
+                    reasons.join("; ")
+                )
+            }
             Self::AttemptsSpent { cap } => write!(f, "all {cap} attempts of this call are used up"),
             Self::NoKey { upstream, reason, .. } => write!(f, "no key for {upstream}: {reason}"),
             Self::RateLimited { limit, retry_after } => {

@@ -224,17 +224,30 @@ impl Capability {
     /// Why this candidate cannot take the request, or `None` if it can or its capabilities are unknown.
     #[must_use]
     pub fn lacks(&self, needs: &Needs) -> Option<String> {
+        self.lack(needs, needs.max_tokens).map(|lack| lack.reason)
+    }
+
+    /// The same, if the context is to hold an answer of so many tokens.
+    pub(crate) fn lack(&self, needs: &Needs, answer: u64) -> Option<Lack> {
+        let other = |reason: String| Lack {
+            reason,
+            is_context: false,
+        };
         if let (Some(api), Some(apis)) = (needs.api, &self.apis)
             && !apis.contains(api)
         {
-            return Some(format!("its upstream does not speak {api}, only {apis}"));
+            return Some(other(format!("its upstream does not speak {api}, only {apis}")));
         }
-        let wanted = needs.prompt_tokens.saturating_add(needs.max_tokens);
+        let wanted = needs.prompt_tokens.saturating_add(answer);
         if let Some(context) = self.context_length.filter(|context| wanted > *context) {
-            return Some(format!("about {wanted} tokens do not fit its context of {context}"));
+            return Some(Lack {
+                reason: format!("about {wanted} tokens do not fit its context of {context}"),
+                is_context: true,
+            });
         }
         if let Some(most) = self.max_output.filter(|most| needs.max_tokens > *most) {
-            return Some(format!("max_tokens {} is over its limit of {most}", needs.max_tokens));
+            let reason = format!("max_tokens {} is over its limit of {most}", needs.max_tokens);
+            return Some(other(reason));
         }
         let flags = [
             (needs.tools, self.tools, "tools"),
@@ -244,14 +257,21 @@ impl Capability {
             (needs.prefill, self.prefill, "a message begun for it"),
         ];
         if let Some((_, _, name)) = flags.iter().find(|(needed, able, _)| *needed && *able == Some(false)) {
-            return Some(format!("it does not take {name}"));
+            return Some(other(format!("it does not take {name}")));
         }
         let sides = [(needs.input, self.input, "take"), (needs.output, self.output, "give")];
         sides.iter().find_map(|(needed, able, verb)| {
             let missing = needed.without((*able)?);
-            (!missing.is_text()).then(|| format!("it does not {verb} {missing}"))
+            (!missing.is_text()).then(|| other(format!("it does not {verb} {missing}")))
         })
     }
+}
+
+/// What a candidate lacks for a request.
+pub(crate) struct Lack {
+    pub(crate) reason: String,
+    /// Whether it is a context that is too small.
+    pub(crate) is_context: bool,
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The chain of candidates.
 
 mod cheaper;
+mod context;
 mod hedge;
 mod hedge_failures;
 mod held_back;

@@ -62,6 +62,7 @@ pub(crate) struct Item<'a> {
     reasoning: usize,
     call: usize,
     others: usize,
+    is_commentary: bool,
 }
 
 impl<'a> Item<'a> {
@@ -77,9 +78,11 @@ impl<'a> Item<'a> {
                 b"thinking" => item.reasoning = filled(value)?,
                 b"refusal" => item.others += filled(value)?,
                 b"arguments" | b"input" | b"partial_json" => item.call = filled(value)?,
-                b"id" | b"status" | b"role" | b"name" | b"call_id" | b"phase" | b"signature" | b"citations"
-                | b"annotations" | b"logprobs" | b"encrypted_content" | b"cache_control" | b"namespace" | b"caller"
-                | b"format" => value.skip()?,
+                b"phase" => item.is_commentary = full(value)?.is_some_and(|phase| phase.is("commentary")),
+                b"id" | b"status" | b"role" | b"name" | b"call_id" | b"signature" | b"citations" | b"annotations"
+                | b"logprobs" | b"encrypted_content" | b"cache_control" | b"namespace" | b"caller" | b"format" => {
+                    value.skip()?
+                }
                 _ => item.others += filled(value)?,
             }
             Ok(())
@@ -89,6 +92,11 @@ impl<'a> Item<'a> {
 
     pub(crate) fn is(&self, kinds: &[&str]) -> bool {
         self.kind.is_some_and(|kind| kinds.iter().any(|wanted| kind.is(wanted)))
+    }
+
+    /// Whether it is a message on the way to the answer, and not the answer.
+    pub(crate) const fn is_commentary(&self) -> bool {
+        self.is_commentary
     }
 
     /// What it shows; `is_whole` says that nothing of it is to come.

@@ -85,8 +85,9 @@ fn messages(content: &mut Content, messages: &[u8]) -> Result<(), JsonError> {
     })
 }
 
+/// A list of blocks, or one block: the result of a fetch is one.
 fn blocks(content: &mut Content, list: &mut Cursor<'_>, depth: u32) -> Result<(), JsonError> {
-    list.array_or_skip(|value| block(content, value, depth))
+    list.each_or_self(|value| block(content, value, depth))
 }
 
 /// A block; a picture and a document have a source, the result of a tool has blocks.
@@ -160,6 +161,25 @@ mod tests {
         assert!(facts.tools && facts.forced_tool_choice && facts.structured_outputs && facts.reasoning);
         assert!(facts.prefill && facts.long_cache && !facts.unbounded_tools && facts.tool_loop.is_none());
         assert_eq!(reasoning_time(&full), Some(Duration::from_secs(80)));
+    }
+
+    #[test]
+    fn a_document_in_a_fetched_page_is_a_document() {
+        let data = "A".repeat(1_000_000);
+        let fetched = request(&format!(
+            r#""messages":[{{"role":"assistant","content":[{{"type":"web_fetch_tool_result","tool_use_id":"t","content":{{"type":"web_fetch_result",
+                "url":"u","content":{{"type":"document","source":{{"type":"base64","media_type":"application/pdf","data":"{data}"}}}}}}}}]}},
+                {{"role":"user","content":"x"}}]"#
+        ));
+        let facts = read(&fetched);
+        assert!(facts.prompt_tokens < 100, "{}", facts.prompt_tokens);
+        assert!(facts.input.contains(Modalities::FILE));
+        // Its text is text.
+        let text = request(&format!(
+            r#""messages":[{{"role":"assistant","content":[{{"type":"web_fetch_tool_result","content":{{"type":"web_fetch_result",
+                "content":{{"type":"document","source":{{"type":"text","data":"{data}"}}}}}}}}]}}]"#
+        ));
+        assert!(read(&text).prompt_tokens > 200_000);
     }
 
     #[test]

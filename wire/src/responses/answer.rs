@@ -19,6 +19,8 @@ struct Members<'a> {
     item: Option<&'a [u8]>,
     response: Option<&'a [u8]>,
     is_response: bool,
+    /// A failure is told under `error`, whatever it is of.
+    has_error: bool,
 }
 
 /// Reads one object. Returns whether it is an event or a response, and not something else.
@@ -40,7 +42,7 @@ pub(crate) fn read<'a>(piece: &mut Piece<'a>, body: &'a [u8]) -> Result<bool, Js
             b"item" => members.item = Some(value.raw()?),
             b"response" => members.response = Some(value.raw()?),
             b"output_index" => piece.index = value.u64_or_skip()?.unwrap_or(0),
-            b"error" => piece.failed |= is_error(value)?,
+            b"error" => members.has_error |= is_error(value)?,
             b"object" => members.is_response = full(value)?.is_some_and(|object| object.is("response")),
             _ => value.skip()?,
         }
@@ -48,14 +50,21 @@ pub(crate) fn read<'a>(piece: &mut Piece<'a>, body: &'a [u8]) -> Result<bool, Js
     })?;
     cursor.end()?;
     let Some(kind) = members.kind else {
+        piece.failed |= members.has_error;
         if members.is_response || !piece.failed {
             response(piece, body, true)?;
         }
         return Ok(members.is_response);
     };
     let kind = kind.to_str();
+    piece.failed |= members.has_error && !is_of_an_item(&kind);
     event(piece, &kind, &members)?;
     Ok(kind.starts_with("response."))
+}
+
+/// Whether an event is about one item, as `response.fusion_call.panel.failed` is: an error in it is that item's, and the response goes on.
+fn is_of_an_item(kind: &str) -> bool {
+    kind.strip_prefix("response.").is_some_and(|name| name.contains('.'))
 }
 
 fn event<'a>(piece: &mut Piece<'a>, kind: &str, members: &Members<'a>) -> Result<(), JsonError> {
@@ -85,7 +94,7 @@ fn event<'a>(piece: &mut Piece<'a>, kind: &str, members: &Members<'a>) -> Result
             if let Some(raw) = members.item {
                 let item = Item::read(&mut Cursor::lenient(raw))?;
                 piece.said = item.said(is_whole)?;
-                piece.is_answer = item.is(&["message", "function_call", "custom_tool_call"]);
+                piece.is_answer = item.is(&["message", "function_call", "custom_tool_call"]) && !item.is_commentary();
                 piece.list = Some(raw);
             }
         }
@@ -204,9 +213,10 @@ fn response<'a>(piece: &mut Piece<'a>, raw: &'a [u8], has_ended: bool) -> Result
     // What an incomplete one says of its reason; without one it is its limit.
     piece.finish = match status {
         Some(status) if status.is("incomplete") => reason.or(Some(status)),
-        Some(status) if status.is("in_progress") => None,
+        // At its end it is a status that was left as it began.
+        Some(status) if status.is("in_progress") => reason,
         Some(status) => Some(status),
-        None => (piece.step == Step::Document).then_some(COMPLETED),
+        None => reason.or((piece.step == Step::Document).then_some(COMPLETED)),
     };
     Ok(())
 }

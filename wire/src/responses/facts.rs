@@ -56,12 +56,27 @@ fn forces_a_tool(choice: &[u8]) -> bool {
 fn input(content: &mut Content, input: &[u8]) -> Result<(), JsonError> {
     Cursor::new(input).array_or_skip(|item| {
         content.prefill = false;
+        let (mut is_image, mut result) = (false, None);
         item.object_or_skip(|key, value| match key.name() {
             b"role" => content.role(value),
-            // A result of a tool may have pictures as well.
-            b"content" | b"output" => value.array_or_skip(|value| part(content, value)),
+            // A result of a tool may have pictures as well: a list of parts, or one part, such as a picture of a screen.
+            b"content" | b"output" => value.each_or_self(|value| part(content, value)),
+            b"type" => {
+                is_image = value
+                    .string_or_skip()?
+                    .is_some_and(|kind| kind.is("image_generation_call"));
+                Ok(())
+            }
+            b"result" => {
+                result = Some(value.raw()?);
+                Ok(())
+            }
             _ => value.skip(),
-        })
+        })?;
+        if let Some(result) = result.filter(|result| is_image && facts::is_there(result)) {
+            content.medium(Modalities::IMAGE, result.len(), true);
+        }
+        Ok(())
     })
 }
 
@@ -84,7 +99,9 @@ fn part(content: &mut Content, part: &mut Cursor<'_>) -> Result<(), JsonError> {
             }
             // A file may be a picture: the type decides.
             b"type" => {
-                is_named = value.string_or_skip()?.is_some_and(|name| name.is("input_image"));
+                is_named = value
+                    .string_or_skip()?
+                    .is_some_and(|name| name.is("input_image") || name.is("computer_screenshot"));
                 return Ok(());
             }
             b"prompt_cache_breakpoint" | b"cache_control" => return content.cache(value),
@@ -144,6 +161,68 @@ mod tests {
         let allowed = r#"{"input":"x","tool_choice":{"type":"allowed_tools","mode":"auto","tools":[]}}"#;
         assert!(!facts(allowed).forced_tool_choice);
         assert!(facts(r#"{"input":"x","text":{"format":{"type":"json_object"}}}"#).json_mode);
+    }
+
+    #[test]
+    fn media_that_stand_alone_are_media() {
+        let image = "A".repeat(1_000_000);
+        for item in [
+            format!(
+                r#"{{"type":"computer_call_output","call_id":"c","output":{{"type":"computer_screenshot","image_url":"data:image/png;base64,{image}"}}}}"#
+            ),
+            format!(r#"{{"type":"image_generation_call","id":"ig","status":"completed","result":"{image}"}}"#),
+            format!(r#"{{"result":"{image}","type":"image_generation_call"}}"#),
+            format!(
+                r#"{{"role":"user","content":{{"type":"input_image","image_url":"data:image/png;base64,{image}"}}}}"#
+            ),
+        ] {
+            let facts = facts(&format!(r#"{{"input":[{{"role":"user","content":"x"}},{item}]}}"#));
+            assert!(facts.prompt_tokens < 100, "{} {}", facts.prompt_tokens, &item[..60]);
+            assert_eq!(facts.images, 1, "{}", &item[..60]);
+            assert!(facts.input.contains(Modalities::IMAGE), "{}", &item[..60]);
+        }
+        let named =
+            r#"{"input":[{"type":"computer_call_output","output":{"type":"computer_screenshot","file_id":"f"}}]}"#;
+        assert!(facts(named).input == Modalities::TEXT | Modalities::IMAGE);
+        // The result of anything else is text.
+        let text = facts(&format!(r#"{{"input":[{{"type":"new_call","result":"{image}"}}]}}"#));
+        assert!(text.prompt_tokens > 200_000 && text.images == 0);
+    }
+
+    #[test]
+    fn tools_that_the_caller_runs_cost_tokens_alone() {
+        let named = |tool: &str| {
+            let body = format!(r#"{{"input":"x","tools":[{tool}]}}"#);
+            let document = Document::parse(body.into()).unwrap();
+            assert_eq!(
+                read(&document).unbounded_tools,
+                unbounded(&document, Modalities::TEXT).is_some()
+            );
+            unbounded(&document, Modalities::TEXT)
+        };
+        for tool in [
+            r#"{"type":"local_shell"}"#,
+            r#"{"type":"shell","environment":{"type":"local"}}"#,
+            r#"{"type":"computer_use_preview","display_width":9,"display_height":9,"environment":"linux"}"#,
+            r#"{"type":"computer"}"#,
+            r#"{"type":"tool_search"}"#,
+            r#"{"type":"tool_search_tool_regex_20251119","name":"tool_search_tool_regex"}"#,
+            r#"{"type":"namespace","name":"crm","tools":[{"type":"function","name":"f"},{"type":"custom","name":"g"}]}"#,
+            r#"{"type":"namespace","name":"crm","tools":[]}"#,
+        ] {
+            assert_eq!(named(tool), None, "{tool}");
+        }
+        for tool in [
+            r#"{"type":"shell","environment":{"type":"container_auto"}}"#,
+            r#"{"type":"shell"}"#,
+            r#"{"type":"namespace","name":"n","tools":[{"type":"function","name":"f"},{"type":"image_generation"}]}"#,
+            r#"{"type":"namespace","name":"n","tools":[{"type":"namespace","tools":[{"type":"mcp"}]}]}"#,
+            r#"{"type":"namespace","name":"n"}"#,
+        ] {
+            assert!(named(tool).is_some(), "{tool}");
+        }
+        let searches = r#"{"input":"x","max_tool_calls":4,"tools":[{"type":"namespace","name":"n","tools":[{"type":"web_search"}]}]}"#;
+        assert_eq!(facts(searches).searches, 4);
     }
 
     #[test]

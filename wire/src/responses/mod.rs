@@ -4,6 +4,8 @@ mod answer;
 mod check;
 mod document;
 pub mod facts;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use answer::read;
 pub use check::check;

@@ -1,6 +1,7 @@
 //! What an answer took, and cost: the usage object, typed and as plain counts. Amounts stay the decimal text that came.
 
 mod counts;
+mod iterations;
 
 pub(crate) use counts::answer_tokens;
 pub use counts::{UsageCounts, usage_counts};
@@ -8,6 +9,7 @@ pub use counts::{UsageCounts, usage_counts};
 use std::borrow::Cow;
 
 use counts::ByTotal;
+use iterations::Iterations;
 
 use crate::decimal::Decimal;
 use crate::json::Cursor;
@@ -111,10 +113,12 @@ impl Usage {
     /// The same as plain counts, each under one name.
     ///
     /// Reads the names of other servers as well (`input_tokens`, `output_tokens` and their details). A missing count is derived from
-    /// the total if the other one is there; what the total has beyond both is reasoning, which is part of the answer here.
+    /// the total if the other one is there; what the total has beyond both is reasoning, which is part of the answer here. If the answer
+    /// took several rounds (`iterations` of Anthropic's servers), the tokens are those of all rounds.
     #[must_use]
     pub fn counts(&self) -> UsageCounts<'_> {
-        let (prompt, answer) = self.told_counts();
+        let rounds = self.iterations();
+        let (prompt, answer) = self.own_counts();
         let of_prompt = self.prompt_tokens_details.as_ref();
         let of_answer = self.completion_tokens_details.as_ref();
         let of_tools = self.server_tool_use_details.as_ref();
@@ -124,11 +128,11 @@ impl Usage {
         let is_byok = self.is_byok == Some(true);
         let is_fee = is_byok && upstream.is_none();
         UsageCounts {
-            prompt,
-            answer,
-            cached: self.cached_tokens(),
-            cache_written: self.cache_write_tokens(),
-            cache_written_1h: self.number_in(CACHE_CREATION, FOR_AN_HOUR).unwrap_or(0),
+            prompt: prompt.max(rounds.prompt),
+            answer: answer.max(rounds.answer),
+            cached: self.cached_tokens().max(rounds.cached),
+            cache_written: self.cache_write_tokens().max(rounds.cache_written),
+            cache_written_1h: self.cache_written_for_an_hour().max(rounds.cache_written_1h),
             audio: of_prompt.and_then(|of| of.audio_tokens).unwrap_or(0),
             reasoning: self.reasoning_tokens(),
             answer_audio: of_answer.and_then(|of| of.audio_tokens).unwrap_or(0),
@@ -141,8 +145,12 @@ impl Usage {
         }
     }
 
-    /// Tokens of prompt and answer, as far as they are reported.
-    fn told_counts(&self) -> (Option<u64>, Option<u64>) {
+    fn iterations(&self) -> Iterations {
+        Iterations::read(self.extra.raw("iterations"))
+    }
+
+    /// Tokens of prompt and answer, as far as they are reported beside the rounds.
+    fn own_counts(&self) -> (Option<u64>, Option<u64>) {
         const PROMPT: [&str; 5] = [
             "inputTokens",
             "promptTokens",
@@ -152,7 +160,7 @@ impl Usage {
         ];
         let prompt = self.prompt_tokens.or_else(|| self.input_tokens());
         let prompt = prompt.or_else(|| self.first_number(&PROMPT));
-        let answer = self.told_answer();
+        let answer = self.own_answer();
         let total = self
             .total_tokens
             .or_else(|| self.first_number(&["totalTokens", "total_token_count", "totalTokenCount"]));
@@ -164,9 +172,13 @@ impl Usage {
         by_total.completes(prompt, answer)
     }
 
-    /// Tokens of the answer, under whatever name.
+    /// Tokens of the answer, under whatever name; if it took several rounds, those of all.
     #[must_use]
     pub fn told_answer(&self) -> Option<u64> {
+        self.own_answer().max(self.iterations().answer)
+    }
+
+    fn own_answer(&self) -> Option<u64> {
         const ANSWER: [&str; 6] = [
             "output_tokens",
             "outputTokens",
@@ -267,6 +279,10 @@ impl Usage {
                 count(of.extra.raw("cache_creation_input_tokens")?)
             })
             .unwrap_or(0)
+    }
+
+    fn cache_written_for_an_hour(&self) -> u64 {
+        self.number_in(CACHE_CREATION, FOR_AN_HOUR).unwrap_or(0)
     }
 
     /// Tokens of the answer that were reasoning.

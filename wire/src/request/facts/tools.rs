@@ -5,7 +5,7 @@ use super::{LINKED_MEDIA_TOKENS, RequestFacts, SEARCH_TOKENS, ToolLoop, is_there
 use crate::{
     Modalities,
     document::Document,
-    json::{Cursor, member, raw_member},
+    json::{Cursor, JsonError, member, raw_member},
 };
 
 /// The most steps of the loop in which OpenRouter runs tools, and their number if the request does not say.
@@ -34,8 +34,14 @@ const FREE_TOOLS: [&str; 5] = [
     "text_editor",
 ];
 
-/// Anthropic's tools that the caller runs; a date follows.
+/// Anthropic's tools that the caller runs; a date follows. OpenAI's `computer_use_preview` is another.
 const OF_THE_CALLER: [&str; 4] = ["bash_", "text_editor_", "computer_", "memory_"];
+
+/// OpenAI's tools that the caller runs.
+const OF_THE_CALLER_BY_NAME: [&str; 4] = ["function", "custom", "local_shell", "computer"];
+
+/// How deep namespaces of tools may stand in each other.
+const DEEPEST: u32 = 4;
 
 /// The facts of the tools.
 #[derive(Default)]
@@ -67,12 +73,10 @@ enum Runs {
 impl Tools {
     pub(super) fn read(tools: &[u8]) -> Self {
         let mut read = Self::default();
-        let walked = Cursor::new(tools).array_or_skip(|tool| {
+        let walked = each(tools, DEEPEST, &mut |raw| {
             read.count += 1;
-            let raw = tool.raw()?;
             read.long_cache |= raw_member(raw, "cache_control").is_some_and(is_for_an_hour);
             read.add(raw);
-            Ok(())
         });
         if walked.is_err() || read.count == 0 {
             return Self::default();
@@ -125,18 +129,30 @@ impl RequestFacts {
 pub fn unbounded(document: &Document, input: Modalities) -> Option<String> {
     let mut found = None;
     if let Some(tools) = document.get("tools") {
-        let read = Cursor::new(tools).array_or_skip(|tool| {
-            let raw = tool.raw()?;
+        let read = each(tools, DEEPEST, &mut |raw| {
             if found.is_none() && matches!(runs(raw), Runs::Unbounded) {
                 found = Some(named(raw, "type"));
             }
-            Ok(())
         });
         if read.is_err() && found.is_none() {
             found = Some("a tool that cannot be read".to_owned());
         }
     }
     found.or_else(|| Plugins::read(document, input).unbounded)
+}
+
+/// Gives each tool, those of a namespace in its place. A namespace that cannot be read, or is too deep, is given itself.
+fn each(tools: &[u8], deepest: u32, give: &mut impl FnMut(&[u8])) -> Result<(), JsonError> {
+    Cursor::new(tools).array_or_skip(|tool| {
+        let raw = tool.raw()?;
+        let is_namespace = deepest > 0 && member(raw, "type").is_some_and(|kind| kind.is("namespace"));
+        let inner = raw_member(raw, "tools").filter(|inner| is_namespace && inner.first() == Some(&b'['));
+        match inner {
+            Some(inner) => each(inner, deepest - 1, give)?,
+            None => give(raw),
+        }
+        Ok(())
+    })
 }
 
 fn named(object: &[u8], name: &str) -> String {
@@ -152,12 +168,18 @@ fn runs(tool: &[u8]) -> Runs {
         return if is_the_callers { Runs::Caller } else { Runs::Unbounded };
     };
     let kind = kind.to_str();
-    if matches!(&*kind, "function" | "custom") || OF_THE_CALLER.iter().any(|tool| kind.starts_with(tool)) {
+    if OF_THE_CALLER_BY_NAME.contains(&&*kind) || OF_THE_CALLER.iter().any(|tool| kind.starts_with(tool)) {
+        return Runs::Caller;
+    }
+    // The other environments are the upstream's, and billed by their time.
+    let is_local = |environment| member(environment, "type").is_some_and(|kind| kind.is("local"));
+    if kind == "shell" && raw_member(tool, "environment").is_some_and(is_local) {
         return Runs::Caller;
     }
     let name = kind.strip_prefix("openrouter:").unwrap_or(&kind);
     let options = raw_member(tool, "parameters").unwrap_or(tool);
-    if FREE_TOOLS.contains(&name) {
+    // Anthropic's searches of tools have a date.
+    if FREE_TOOLS.contains(&name) || name.starts_with("tool_search_") {
         Runs::Upstream(0)
     } else if name.starts_with("web_search") {
         Runs::Upstream(per_search(options))
