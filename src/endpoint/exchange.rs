@@ -3,7 +3,7 @@
 use std::{error::Error as StdError, future::Future, sync::Arc, time::Duration};
 
 use bytes::{Buf, Bytes};
-use http::{HeaderValue, Method, Request, Response, StatusCode, header, request};
+use http::{Method, Request, Response, StatusCode, header, request};
 use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::{Instant, timeout};
@@ -15,7 +15,9 @@ use super::{
     EndpointBody,
     decode::Coding,
     envelope::Shape,
-    headers::{check_version, client_retries, client_timeout, from_client, to_client},
+    headers::{
+        EVENTS, check_version, client_retries, client_timeout, from_client, set_event_stream_headers, to_client,
+    },
     limits::tell_limits,
     problem::Problem,
     service::Settings,
@@ -28,8 +30,6 @@ use crate::{
 
 /// How long a request's body may take to come: the stack's own timeouts start after it.
 const READ_LIMIT: Duration = Duration::from_secs(30);
-
-pub(super) const EVENTS: &str = "text/event-stream";
 
 /// Answers one request to this API.
 pub(super) async fn answer<S, B>(
@@ -147,8 +147,7 @@ where
     let attempts = head.extensions.get::<AttemptLog>();
     let mut response = Response::new(EndpointBody::events(body, &head.extensions, shape));
     *response.headers_mut() = to_client(&head, shape.api, attempts, EVENTS);
-    let no_cache = HeaderValue::from_static("no-cache");
-    response.headers_mut().insert(header::CACHE_CONTROL, no_cache);
+    set_event_stream_headers(response.headers_mut());
     Ok(response)
 }
 
@@ -159,10 +158,7 @@ where
     B: Body<Data = ChatFrame, Error = Error> + Send + 'static,
 {
     let mut response = Response::new(EndpointBody::waiting(Waiting::new(asked, keep_alive, shape)));
-    let headers = [(header::CONTENT_TYPE, EVENTS), (header::CACHE_CONTROL, "no-cache")];
-    for (name, value) in headers {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
+    set_event_stream_headers(response.headers_mut());
     response
 }
 

@@ -26,6 +26,7 @@ use tokio::{
     },
     time::{Instant, Interval, MissedTickBehavior, interval},
 };
+use tower_openrouter::endpoint::set_event_stream_headers;
 
 use super::{
     App,
@@ -93,7 +94,9 @@ pub(super) async fn events(State(app): State<Arc<App>>, Query(choice): Query<Cho
         let event = viewer.next().await;
         Some((Ok::<_, Infallible>(event), viewer))
     });
-    Sse::new(events).keep_alive(KeepAlive::default()).into_response()
+    let mut response = Sse::new(events).keep_alive(KeepAlive::default()).into_response();
+    set_event_stream_headers(response.headers_mut());
+    response
 }
 
 impl Viewer {

@@ -26,6 +26,8 @@ async fn a_viewer_gets_new_calls_and_a_new_summary() {
     let world = World::new("503;no-hint").await;
     let response = world.get("/events?key=ci").await;
     assert_eq!(response.headers()["content-type"], "text/event-stream");
+    assert_eq!(response.headers()["cache-control"], "no-cache");
+    assert_eq!(response.headers()["x-accel-buffering"], "no");
     let (mut body, mut text) = (response.into_body(), String::new());
     let first = event(&mut body, &mut text, "parts").await;
     assert!(first["summary"].as_str().unwrap().contains("No calls"));
