@@ -158,3 +158,28 @@ async fn http_2_without_tls_is_spoken() {
     );
     assert!(response.text().await.unwrap().ends_with("data: [DONE]\n\n"));
 }
+
+/// A frame of HTTP/2.
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).unwrap();
+    let mut frame = vec![0, 0, length, kind, flags, 0, 0, 0, stream];
+    frame.extend_from_slice(payload);
+    frame
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_gives_no_window_is_given_up() {
+    let place = Place::start(&(SHORT.to_owned() + &key("acme", CLIENT_KEY, ""))).await;
+    let mut client = TcpStream::connect(place.running.address).await.unwrap();
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    // SETTINGS_INITIAL_WINDOW_SIZE of 0, then `GET /healthz`, which needs no key.
+    bytes.extend(frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]));
+    let head = [&b"\x82\x86\x04\x08/healthz\x01\x09127.0.0.1"[..]].concat();
+    bytes.extend(frame(1, 5, 1, &head));
+    client.write_all(&bytes).await.unwrap();
+    let mut answer = Vec::new();
+    // Sooner than the pings of HTTP/2 would end it, which such a client can answer.
+    let closed = tokio::time::timeout(Duration::from_secs(15), client.read_to_end(&mut answer)).await;
+    assert!(closed.is_ok(), "the connection is still open: {answer:?}");
+    assert!(answer.len() > 20, "the head of the response came: {answer:?}");
+}
