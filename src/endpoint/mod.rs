@@ -35,6 +35,7 @@ mod router;
 mod service;
 mod unstreamed;
 mod waiting;
+mod upload;
 
 pub use body::EndpointBody;
 pub use envelope::Envelope;

@@ -74,6 +74,20 @@ impl<S> Endpoints<S> {
     }
 
     /// Passes one more of the client's headers on to the upstream: see
+    /// The longest time in which nothing of a request body comes: see [`ApiEndpoint::body_timeout`](super::ApiEndpoint::body_timeout).
+    #[must_use]
+    pub fn body_timeout(mut self, timeout: Duration) -> Self {
+        Arc::make_mut(&mut self.settings).upload.timeout = timeout;
+        self
+    }
+
+    /// The least rate of a request body in bytes per second: see [`ApiEndpoint::min_body_rate`](super::ApiEndpoint::min_body_rate).
+    #[must_use]
+    pub fn min_body_rate(mut self, bytes_per_second: u32) -> Self {
+        Arc::make_mut(&mut self.settings).upload.min_rate = bytes_per_second;
+        self
+    }
+
     /// [`ApiEndpoint::pass_header`](super::ApiEndpoint::pass_header).
     #[must_use]
     pub fn pass_header(mut self, name: HeaderName) -> Self {
