@@ -117,6 +117,7 @@ fn the_reference_names_every_key_with_its_default() {
         "server.header_timeout",
         "server.idle_timeout",
         "server.write_timeout",
+        "server.leave_delay",
         "server.drain_timeout",
         "log.format",
         "log.filter",

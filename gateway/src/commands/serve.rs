@@ -2,7 +2,7 @@
 
 use std::{future::Future, net::SocketAddr, time::Duration};
 
-use tokio::{select, task::JoinHandle};
+use tokio::{select, task::JoinHandle, time::sleep};
 
 use super::{
     cli::Serve,
@@ -18,6 +18,9 @@ use crate::{
     settings::Config,
 };
 
+/// How long the answers that are cut may take to settle what they cost.
+const CUT: Duration = Duration::from_secs(1);
+
 /// A gateway that answers calls.
 #[derive(Debug)]
 pub struct Running {
@@ -30,6 +33,7 @@ pub struct Running {
     /// The settings file that it follows.
     file: Option<std::path::PathBuf>,
     connections: Connections,
+    leave_delay: Duration,
     drain_timeout: Duration,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -89,30 +93,43 @@ pub async fn start(config: Config) -> Result<Running, Failed> {
         admin,
         file,
         connections,
+        leave_delay: settings.leave_delay.0,
         drain_timeout: settings.drain_timeout.0,
         tasks,
     })
 }
 
 impl Running {
-    /// Ends in order: accepts no connection, lets answers in progress end up to a limit or until `hurry`, then writes what the ledger holds.
+    /// Ends in order: says 503 at `/readyz` while it still answers, then accepts no connection and lets answers in progress end up to a limit, then
+    /// writes what is waiting. `hurry` cuts the first two short.
     pub async fn drain(self, hurry: impl Future<Output = ()>) {
-        let stages = self.gateway.stages();
-        stages.enter(Stage::Draining);
-        tracing::info!(target: "gateway", connections = self.connections.open(), limit = ?self.drain_timeout, "shutting down: answers in progress may end");
         select! {
-            has_ended = self.connections.ended(self.drain_timeout) => if !has_ended {
-                tracing::warn!(target: "gateway", connections = self.connections.open(), "answers in progress are cut: `server.drain_timeout` is over");
-            },
+            () = self.leave() => {}
             () = hurry => tracing::warn!(target: "gateway", connections = self.connections.open(), "answers in progress are cut: a second signal came"),
         }
+        let stages = self.gateway.stages();
         stages.enter(Stage::Ended);
         for task in &self.tasks {
             task.abort();
         }
         // What was cut is settled when its tasks are dropped.
-        self.connections.ended(Duration::from_secs(1)).await;
+        self.connections.ended(CUT).await;
         self.gateway.close().await;
+    }
+
+    /// Lets load balancers leave, then the answers in progress end.
+    async fn leave(&self) {
+        let stages = self.gateway.stages();
+        stages.enter(Stage::Leaving);
+        if !self.leave_delay.is_zero() {
+            tracing::info!(target: "gateway", delay = ?self.leave_delay, "shutting down: not ready, and still accepting");
+            sleep(self.leave_delay).await;
+        }
+        stages.enter(Stage::Draining);
+        tracing::info!(target: "gateway", connections = self.connections.open(), limit = ?self.drain_timeout, "shutting down: answers in progress may end");
+        if !self.connections.ended(self.drain_timeout).await {
+            tracing::warn!(target: "gateway", connections = self.connections.open(), "answers in progress are cut: `server.drain_timeout` is over");
+        }
     }
 }
 
@@ -131,7 +148,11 @@ pub(super) async fn run(asked: Serve) -> Result<(), Failed> {
     }
     log::begin(&config.own.log);
     let mut signals = Signals::listen()?;
-    let running = start(config).await?;
+    let running = select! {
+        running = start(config) => running?,
+        // A database that does not answer must not hold the process.
+        () = signals.ended() => return Ok(()),
+    };
     if demo.is_some() {
         demo::introduce(running.address)?;
     }

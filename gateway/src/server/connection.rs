@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, Version, header};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -82,11 +82,23 @@ impl Limits {
         let activity = Activity::new();
         let io = TokioIo::new(TimedIo::new(stream, activity.clone(), self.patience.write));
         let counting = activity.clone();
-        let service = service_fn(move |request| {
+        let leaving = stages.clone();
+        let service = service_fn(move |request: Request<Incoming>| {
             let counted = counting.begin();
+            let is_http1 = request.version() < Version::HTTP_2;
             // A router is always ready.
             let response = service.clone().call(request);
-            async move { Ok::<_, Infallible>(response.await?.map(|body| CountedBody::new(body, counted))) }
+            let leaving = leaving.clone();
+            async move {
+                let mut response = response.await?.map(|body| CountedBody::new(body, counted));
+                // HTTP/2 has a frame for it, sent when the gateway drains.
+                if is_http1 && leaving.now() >= Stage::Leaving {
+                    response
+                        .headers_mut()
+                        .insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(response)
+            }
         });
         let connection = self.builder.serve_connection(io, service);
         pin!(connection);

@@ -48,7 +48,7 @@ pub struct StorageSettings {
     pub sqlite: Option<PathBuf>,
     /// The URL of a PostgreSQL database, for any number of gateways: `env:NAME` or `file:PATH`, or itself if it has no password.
     pub postgres: Option<Place>,
-    /// The longest that the ledger is written to at the end.
+    /// The longest that the ledger and the shared store are written to at the end.
     pub close_timeout: Time,
 }
 
@@ -101,6 +101,8 @@ pub struct ServerSettings {
     pub idle_timeout: Time,
     /// How long a client may take none of an answer that is ready.
     pub write_timeout: Time,
+    /// How long requests are still accepted at a shutdown, while `/readyz` says 503.
+    pub leave_delay: Time,
     /// How long answers in progress may take to end at a shutdown.
     pub drain_timeout: Time,
 }
@@ -167,7 +169,8 @@ impl Default for ServerSettings {
             header_timeout: Duration::from_secs(10).into(),
             idle_timeout: Duration::from_secs(75).into(),
             write_timeout: Duration::from_secs(60).into(),
-            drain_timeout: Duration::from_secs(25).into(),
+            leave_delay: Duration::ZERO.into(),
+            drain_timeout: Duration::from_secs(20).into(),
         }
     }
 }
