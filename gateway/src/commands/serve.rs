@@ -15,7 +15,7 @@ use crate::{
     gateway::{Gateway, tidy_metrics, watch_file, watch_keys},
     routes::Routes,
     server::{Connections, Limits, Stage, bind, serve},
-    settings::Config,
+    settings::{AdminSide, Config},
 };
 
 /// How long the answers that are cut may take to settle what they cost.
@@ -146,8 +146,12 @@ pub(super) async fn run(asked: Serve) -> Result<(), Failed> {
     if let Some(address) = &asked.listen {
         config = config.listening(address).map_err(Failed::new)?;
     }
+    if let Some(demo) = &demo {
+        demo.guard(&mut config)?;
+    }
     log::begin(&config.own.log);
     let mut signals = Signals::listen()?;
+    let admin = config.admin_side();
     let running = select! {
         running = start(config) => running?,
         // A database that does not answer must not hold the process.
@@ -161,7 +165,11 @@ pub(super) async fn run(asked: Serve) -> Result<(), Failed> {
         crate::VERSION,
         running.address
     ))?;
-    say(format!("page and metrics at http://{}", running.admin))?;
+    say(match admin {
+        AdminSide::Off => format!("page and metrics {admin}"),
+        AdminSide::Token => format!("page and metrics at http://{}, {admin}", running.admin),
+        AdminSide::Open => format!("page and metrics at http://{}", running.admin),
+    })?;
     if !running.gateway.ring().is_required() {
         say(
             "no client key is needed, since only this machine reaches it; make one with `openrouter-gateway keys new NAME`",

@@ -3,11 +3,13 @@
 //! Everything that is wrong is reported at once, with file, line and column. `gateway.toml` in this crate's folder names every key.
 
 mod address;
+mod admin;
 mod file;
 mod key;
 mod tree;
 
 pub use address::{Address, Place};
+pub use admin::AdminSide;
 pub use file::{Config, ConfigError};
 pub use key::{KeyBudget, KeyEntry, KeyRules, utc_time};
 pub use tree::{
