@@ -9,8 +9,7 @@ use tokio::{
 use crate::support::{CLIENT_KEY, Place, Said, key, raw, streamed};
 
 /// Short, so that the tests need not wait for long; no test measures how long it takes.
-const SHORT: &str =
-    "server.header_timeout = \"200ms\"\nserver.idle_timeout = \"300ms\"\nserver.write_timeout = \"500ms\"\n";
+const SHORT: &str = "server.header_timeout = \"200ms\"\nserver.body_timeout = \"400ms\"\nserver.idle_timeout = \"300ms\"\nserver.write_timeout = \"500ms\"\n";
 
 fn head(headers: &str) -> String {
     format!(
@@ -20,7 +19,7 @@ fn head(headers: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn heads_that_are_too_large_or_make_no_sense_are_refused_and_the_gateway_stays() {
-    let place = Place::start(&key("acme", CLIENT_KEY, "")).await;
+    let place = Place::start(&("server.body_timeout = \"400ms\"\n".to_owned() + &key("acme", CLIENT_KEY, ""))).await;
     let many: String = (0..200).map(|number| format!("x-{number}: a\r\n")).collect();
     for (what, headers, status) in [
         ("too many headers", many, "431"),
@@ -182,4 +181,13 @@ async fn a_client_that_gives_no_window_is_given_up() {
     let closed = tokio::time::timeout(Duration::from_secs(15), client.read_to_end(&mut answer)).await;
     assert!(closed.is_ok(), "the connection is still open: {answer:?}");
     assert!(answer.len() > 20, "the head of the response came: {answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_of_which_nothing_comes_gets_408() {
+    let place = Place::start(&(SHORT.to_owned() + &key("acme", CLIENT_KEY, ""))).await;
+    let request = head("content-type: application/json\r\ncontent-length: 100\r\n");
+    let answer = raw(place.running.address, request.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(answer.contains("nothing of the request body came in 400ms"), "{answer}");
 }

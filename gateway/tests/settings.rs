@@ -115,6 +115,7 @@ fn the_reference_names_every_key_with_its_default() {
         "server.max_headers",
         "server.max_streams",
         "server.header_timeout",
+        "server.body_timeout",
         "server.idle_timeout",
         "server.write_timeout",
         "server.leave_delay",

@@ -14,7 +14,8 @@ use crate::{
 pub(super) fn router(gateway: &Gateway, config: &Config) -> Router {
     let endpoints = Guarded::new(gateway.stack())
         .into_endpoints()
-        .largest_body(config.own.server.max_body_bytes);
+        .largest_body(config.own.server.max_body_bytes)
+        .body_timeout(config.own.server.body_timeout.0);
     let models = |envelope| Models::new(gateway.stack().into_models_endpoint().envelope(envelope));
     Router::new()
         .route_service("/v1/models", models(Envelope::OpenAi))

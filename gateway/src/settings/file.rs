@@ -200,6 +200,11 @@ fn limits(stack: &Settings, own: &GatewaySettings) -> Vec<SettingsProblem> {
             "no request would come in time: give it some time",
         ),
         (
+            "body_timeout",
+            server.body_timeout.0.is_zero(),
+            "no request would come in time: give it some time",
+        ),
+        (
             "idle_timeout",
             server.idle_timeout.0.is_zero(),
             "no connection would be kept: give it some time",

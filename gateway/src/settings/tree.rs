@@ -97,6 +97,8 @@ pub struct ServerSettings {
     pub max_streams: u32,
     /// How long the head of a request may take to come.
     pub header_timeout: Time,
+    /// How long nothing of a request's body may come. One that is slower than 4 KiB/s is refused after this time, too.
+    pub body_timeout: Time,
     /// How long a connection may stay without a request.
     pub idle_timeout: Time,
     /// How long a client may take none of an answer that is ready.
@@ -167,6 +169,7 @@ impl Default for ServerSettings {
             max_headers: 100,
             max_streams: 200,
             header_timeout: Duration::from_secs(10).into(),
+            body_timeout: Duration::from_secs(30).into(),
             idle_timeout: Duration::from_secs(75).into(),
             write_timeout: Duration::from_secs(60).into(),
             leave_delay: Duration::ZERO.into(),
