@@ -12,6 +12,7 @@
 //! The client's routes are also under `/api/v1`, with OpenRouter's errors.
 
 mod admin;
+mod browser;
 mod clients;
 mod ending;
 mod health;
@@ -43,15 +44,16 @@ impl Routes {
     /// If the admin's token cannot be read.
     pub fn new(gateway: &Gateway, config: &Config) -> Result<Self, crate::OpenError> {
         let admin = Admin::new(config)?;
-        let pages = admin::router(gateway, admin);
-        let main = health::router(gateway).merge(clients::router(gateway, config));
+        let pages = admin::router(gateway, admin).layer(OuterLayer);
+        let health = health::router(gateway).layer(OuterLayer);
+        let main = health.clone().merge(clients::router(gateway, config));
         Ok(match config.admin {
             Some(_) => Self {
-                main: main.layer(OuterLayer),
-                admin: Some(health::router(gateway).merge(pages).layer(OuterLayer)),
+                main,
+                admin: Some(health.merge(pages)),
             },
             None => Self {
-                main: main.merge(pages).layer(OuterLayer),
+                main: main.merge(pages),
                 admin: None,
             },
         })

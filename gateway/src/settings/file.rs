@@ -10,7 +10,7 @@ use tower_openrouter::settings::{
     KeySettings, OrOff, Secret, Settings, SettingsError, SettingsProblem, UpstreamSettings,
 };
 
-use super::{Address, GatewaySettings, StorageSettings};
+use super::{Address, GatewaySettings, StorageSettings, origin};
 
 /// The settings of a gateway, checked.
 #[derive(Debug, Clone)]
@@ -217,6 +217,11 @@ fn limits(stack: &Settings, own: &GatewaySettings) -> Vec<SettingsProblem> {
     ] {
         if is_wrong {
             wrong.push(stack.problem(&format!("server.{key}"), message));
+        }
+    }
+    for (place, text) in server.cors.iter().enumerate() {
+        if let Err(message) = origin(text) {
+            wrong.push(stack.problem(&format!("server.cors[{place}]"), message));
         }
     }
     if own.log.filter.parse::<tracing_subscriber::EnvFilter>().is_err() {

@@ -6,12 +6,14 @@ mod address;
 mod admin;
 mod file;
 mod key;
+mod origin;
 mod tree;
 
 pub use address::{Address, Place};
 pub use admin::AdminSide;
 pub use file::{Config, ConfigError};
 pub use key::{KeyBudget, KeyEntry, KeyRules, utc_time};
+pub(crate) use origin::origin;
 pub use tree::{
     AdminSettings, GatewaySettings, LogFormat, LogSettings, ServerSettings, SharedSettings, StorageSettings,
 };

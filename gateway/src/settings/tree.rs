@@ -103,6 +103,8 @@ pub struct ServerSettings {
     pub idle_timeout: Time,
     /// How long a client may take none of an answer that is ready.
     pub write_timeout: Time,
+    /// The origins of pages that may call the client routes from a browser, such as `https://chat.example.org`. None by default.
+    pub cors: Vec<String>,
     /// How long requests are still accepted at a shutdown, while `/readyz` says 503.
     pub leave_delay: Time,
     /// How long answers in progress may take to end at a shutdown.
@@ -172,6 +174,7 @@ impl Default for ServerSettings {
             body_timeout: Duration::from_secs(30).into(),
             idle_timeout: Duration::from_secs(75).into(),
             write_timeout: Duration::from_secs(60).into(),
+            cors: Vec::new(),
             leave_delay: Duration::ZERO.into(),
             drain_timeout: Duration::from_secs(20).into(),
         }
