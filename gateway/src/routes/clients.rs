@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{Router, routing::get};
+use axum::Router;
 use tower_openrouter::{ChatServiceExt, endpoint::Envelope};
 
 use super::{
@@ -24,12 +24,14 @@ pub(super) fn router(gateway: &Gateway, config: &Config) -> Router {
         .largest_body(config.own.server.max_body_bytes)
         .body_timeout(config.own.server.body_timeout.0);
     let models = |envelope| Models::new(gateway.stack().into_models_endpoint().envelope(envelope));
+    let key = key::route(gateway);
     let router = Router::new()
         .route_service("/v1/models", models(Envelope::OpenAi))
         .route_service("/api/v1/models", models(Envelope::OpenRouter))
-        .route("/v1/key", get(key::show))
-        .route("/api/v1/key", get(key::show))
-        .with_state(gateway.clone())
+        .route_service("/v1/models/{*id}", models(Envelope::OpenAi))
+        .route_service("/api/v1/models/{*id}", models(Envelope::OpenRouter))
+        .route("/v1/key", key.clone())
+        .route("/api/v1/key", key)
         .fallback_service(endpoints)
         .layer(gateway.calls().layer())
         .layer(AuthLayer::new(gateway.ring().clone()));

@@ -3,8 +3,8 @@
 //! | path | who | answers |
 //! | --- | --- | --- |
 //! | `/v1/chat/completions`, `/v1/responses`, `/v1/messages`, `/v1/embeddings` | a client key | the APIs |
-//! | `/v1/models` | a client key | the models that the key allows |
-//! | `/v1/key` | a client key | its own limits, budgets and what is spent |
+//! | `/v1/models`, `/v1/models/{id}` | a client key | the models that the key allows, and one of them |
+//! | `/v1/key` | a client key | its own limits, budgets and what is spent, with OpenRouter's members beside them |
 //! | `/healthz`, `/readyz` | everyone | whether the process lives; whether it takes calls |
 //! | `/metrics` | admin | metrics for Prometheus |
 //! | `/`, `/events`, `/api/calls`, `/api/spend`, `/api/health` | admin | [the page and its JSON](crate::page) |
@@ -19,6 +19,7 @@ mod health;
 mod key;
 mod models;
 mod outer;
+mod usage;
 
 use axum::Router;
 
