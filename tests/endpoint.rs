@@ -161,8 +161,7 @@ async fn too_large_a_body_gets_413_and_another_method_405() {
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_does_not_come_gets_408() {
-    let never =
-        http_body_util::StreamBody::new(stream::pending::<Result<http_body::Frame<Bytes>, Error>>());
+    let never = http_body_util::StreamBody::new(stream::pending::<Result<http_body::Frame<Bytes>, Error>>());
     let begun = tokio::time::Instant::now();
     let response = endpoint(answers)
         .oneshot(Request::post("/").body(never).unwrap())
