@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
+use futures_util::{StreamExt, future::BoxFuture, stream};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
@@ -161,8 +161,7 @@ async fn too_large_a_body_gets_413_and_another_method_405() {
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_does_not_come_gets_408() {
-    let never =
-        http_body_util::StreamBody::new(futures_util::stream::pending::<Result<http_body::Frame<Bytes>, Error>>());
+    let never = http_body_util::StreamBody::new(stream::pending::<Result<http_body::Frame<Bytes>, Error>>());
     let begun = tokio::time::Instant::now();
     let response = endpoint(answers)
         .oneshot(Request::post("/").body(never).unwrap())
@@ -172,6 +171,64 @@ async fn a_body_that_does_not_come_gets_408() {
         (response.status(), begun.elapsed()),
         (StatusCode::REQUEST_TIMEOUT, Duration::from_secs(30))
     );
+}
+
+/// The status of a call whose body comes in pieces of this size, one each period, and then ends or stalls; and after how many seconds.
+async fn sent_slowly(
+    endpoint: OpenAiEndpoint<impl tower_openrouter::ChatService>,
+    (pieces, size, period): (usize, usize, Duration),
+    stalls: bool,
+) -> (StatusCode, u64, String) {
+    let mut body = ASK.to_owned();
+    body.truncate(body.trim_end_matches('}').len());
+    body.push_str(",\"user\":\"");
+    body.push_str(&"a".repeat(pieces * size - body.len() - 2));
+    body.push_str("\"}");
+    let pieces: Vec<_> = body
+        .as_bytes()
+        .chunks(size)
+        .map(Bytes::copy_from_slice)
+        .take(if stalls { pieces - 1 } else { pieces })
+        .collect();
+    let pieces = stream::iter(pieces).then(move |piece| async move {
+        tokio::time::sleep(period).await;
+        Ok::<_, Error>(http_body::Frame::data(piece))
+    });
+    let body = if stalls {
+        pieces.chain(stream::pending()).boxed()
+    } else {
+        pieces.boxed()
+    };
+    let begun = tokio::time::Instant::now();
+    let request = Request::post("/").body(http_body_util::StreamBody::new(body)).unwrap();
+    let response = endpoint.oneshot(request).await.unwrap();
+    let (status, took) = (response.status(), begun.elapsed().as_secs());
+    let text = response.into_body().collect().await.unwrap().to_bytes();
+    (status, took, String::from_utf8(text.to_vec()).unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_body_over_a_slow_line_is_taken_and_one_that_drips_or_stalls_is_not() {
+    let second = Duration::from_secs(1);
+    // 2 MiB at 8 KiB a second: over four minutes.
+    let slow = sent_slowly(endpoint(answers), (256, 8192, second), false).await;
+    assert_eq!((slow.0, slow.1), (StatusCode::OK, 256), "{}", slow.2);
+    let stalled = sent_slowly(endpoint(answers), (101, 8192, second), true).await;
+    assert_eq!((stalled.0, stalled.1), (StatusCode::REQUEST_TIMEOUT, 100 + 30));
+    assert!(
+        stalled.2.contains("nothing of the request body came in 30s"),
+        "{}",
+        stalled.2
+    );
+    let dripping = sent_slowly(endpoint(answers), (4000, 1, second), false).await;
+    assert_eq!((dripping.0, dripping.1), (StatusCode::REQUEST_TIMEOUT, 30));
+    assert!(dripping.2.contains("less than 4096 bytes per second"), "{}", dripping.2);
+    // Both limits can be set.
+    let hasty = endpoint(answers).body_timeout(5 * second).min_body_rate(0);
+    let dripping = sent_slowly(hasty.clone(), (400, 1, second), false).await;
+    assert_eq!((dripping.0, dripping.1), (StatusCode::OK, 400), "{}", dripping.2);
+    let stalled = sent_slowly(hasty, (400, 1, second), true).await;
+    assert_eq!((stalled.0, stalled.1), (StatusCode::REQUEST_TIMEOUT, 399 + 5));
 }
 
 #[tokio::test(start_paused = true)]
@@ -250,7 +307,7 @@ async fn a_clients_deadline_counts() {
     };
     let hangs: Leaf = |_| {
         Ok(ChatBody::from_plain(http_body_util::StreamBody::new(
-            futures_util::stream::pending::<Result<http_body::Frame<Bytes>, Error>>(),
+            stream::pending::<Result<http_body::Frame<Bytes>, Error>>(),
         )))
     };
     let begun = tokio::time::Instant::now();

@@ -68,7 +68,8 @@ async fn no_trick_with_a_path_reaches_a_route() {
         "/api//v1/chat/completions",
         "/v1/completions",
         "/v1/models/",
-        "/v1/models/openai/gpt-5",
+        "/v1/models//gpt-5",
+        "/v1/models/%2e%2e/chat/completions",
         "/v1/responses/resp_1",
         "*",
     ] {
@@ -262,6 +263,43 @@ async fn the_list_has_the_chain_and_then_the_catalogue() {
         assert!(small.as_object().unwrap().contains_key(name), "{name}");
     }
     assert_eq!(small["top_provider"]["is_moderated"], false);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_model_has_its_row_and_its_link_leads_somewhere() {
+    let stack = Stack::openrouter(ApiKey::new("sk-or-v1-x").unwrap())
+        .catalogue(Arc::new(catalogue()))
+        .build()
+        .unwrap();
+    let list = models(stack.clone(), "/v1/models").await;
+    let whole = models(stack.clone(), "/api/v1/models").await;
+    for place in [0, 1] {
+        let (row, row_of_openrouter) = (&list["data"][place], &whole["data"][place]);
+        let id = row["id"].as_str().unwrap();
+        // The SDKs of OpenAI escape the slash.
+        for spelt in [id.to_owned(), id.replace('/', "%2F")] {
+            assert_eq!(models(stack.clone(), &format!("/v1/models/{spelt}")).await, *row);
+        }
+        let path = format!("/api/v1/models/{id}");
+        assert_eq!(models(stack.clone(), &path).await["data"], *row_of_openrouter);
+        let link = row_of_openrouter["links"]["details"].as_str().unwrap();
+        let details = models(stack.clone(), link).await;
+        let data = &details["data"];
+        for name in ["id", "name", "created", "architecture"] {
+            assert_eq!(data[name], row_of_openrouter[name], "{name}");
+        }
+        assert!(data["description"].is_string());
+        assert_eq!(data["endpoints"][0]["pricing"], row_of_openrouter["pricing"]);
+        assert!(data["endpoints"][0]["context_length"].is_u64());
+    }
+    for path in ["/v1/models/acme/large", "/api/v1/models/acme/large/endpoints"] {
+        let (parts, text) = send(stack.clone().into_endpoints(), empty(Method::GET, path)).await;
+        assert_eq!(parts.status, StatusCode::NOT_FOUND, "{path}");
+        assert!(text.contains("model_not_found"), "{text}");
+    }
+    let request = empty(Method::DELETE, "/v1/models/acme/small");
+    let (parts, _) = send(stack.into_endpoints(), request).await;
+    assert_eq!(parts.status, StatusCode::METHOD_NOT_ALLOWED);
 }
 
 #[tokio::test(start_paused = true)]

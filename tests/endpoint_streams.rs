@@ -116,6 +116,7 @@ async fn mounted(api: Api, envelope: Envelope, upstream: &str) -> (StatusCode, S
     if parts.status == StatusCode::OK {
         assert_eq!(parts.headers["content-type"], "text/event-stream");
         assert_eq!(parts.headers["cache-control"], "no-cache");
+        assert_eq!(parts.headers["x-accel-buffering"], "no", "nginx does not buffer it");
         assert_eq!(parts.headers["x-llm-model"], FIRST);
     }
     (parts.status, text)

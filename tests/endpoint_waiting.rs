@@ -63,6 +63,7 @@ async fn a_late_answer_shows_signs_of_life_before_its_first_token() {
         assert_eq!(parts.status, StatusCode::OK);
         assert_eq!(parts.headers["content-type"], "text/event-stream");
         assert_eq!(parts.headers["cache-control"], "no-cache");
+        assert_eq!(parts.headers["x-accel-buffering"], "no");
         assert!(!parts.headers.contains_key("x-llm-attempts"), "nothing is known yet");
         let (mut signs, mut text) = (Vec::new(), String::new());
         while let Some(frame) = body.frame().await {

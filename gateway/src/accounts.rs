@@ -12,8 +12,6 @@ use tower_openrouter::{
 
 /// How long the shared store may take to say how accounts stand.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long it may take at the end.
-const FLUSH: Duration = Duration::from_secs(5);
 
 /// The accounts of all budgets.
 #[derive(Debug, Clone)]
@@ -87,12 +85,12 @@ impl Accounts {
         Ok(states)
     }
 
-    /// Waits until what was spent is in the shared store, up to some seconds.
-    pub(crate) async fn flush(&self) {
+    /// Waits until what was spent is in the shared store, up to this time.
+    pub(crate) async fn flush(&self, limit: Duration) {
         if let Self::Redis(store) = self
-            && timeout(FLUSH, store.flush()).await.is_err()
+            && timeout(limit, store.flush()).await.is_err()
         {
-            tracing::error!(target: "gateway", lost = store.lost(), "the shared store did not take what was spent in {FLUSH:?}");
+            tracing::error!(target: "gateway", lost = store.lost(), "the shared store did not take what was spent in {limit:?}");
         }
     }
 }

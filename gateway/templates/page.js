@@ -2,6 +2,9 @@
 "use strict";
 
 const MOST_CALLS = 50;
+// Milliseconds until a connection is tried again that the browser gives up, and between two reloads.
+const AGAIN = 3000;
+const RELOAD = 5000;
 const list = document.getElementById("list");
 const none = document.getElementById("none");
 const live = document.getElementById("live");
@@ -19,10 +22,17 @@ function parsed(html) {
 }
 
 // A part that holds the focus is left as it is until the focus moves.
+const pending = new Map();
 function replace(id, html) {
   const part = document.getElementById(id);
-  if (!part.contains(document.activeElement)) part.innerHTML = html;
+  if (part.contains(document.activeElement)) {
+    pending.set(id, html);
+  } else {
+    pending.delete(id);
+    part.innerHTML = html;
+  }
 }
+addEventListener("focusout", () => setTimeout(() => pending.forEach((html, id) => replace(id, html))));
 
 // The calls stand by their numbers, the latest first.
 function place(call, id) {
@@ -44,23 +54,63 @@ function show({ id, html }) {
   }
 }
 
+// What the list holds is dropped, if the server does not name it.
+function showAll(calls) {
+  const named = new Set(calls.map(({ id }) => "call-" + id));
+  for (const old of [...list.children]) if (!named.has(old.id)) old.remove();
+  calls.forEach(show);
+}
+
+function trim() {
+  while (list.children.length > MOST_CALLS) list.lastElementChild.remove();
+  none.hidden = list.children.length > 0;
+}
+
+// Not again at once, and not while the filter is filled in.
+let reloading = false;
+function reload() {
+  if (reloading) return;
+  reloading = true;
+  const now = () => {
+    if (document.activeElement?.closest(".filter")) addEventListener("focusout", () => setTimeout(now), { once: true });
+    else location.reload();
+  };
+  setTimeout(now, Math.max(0, RELOAD - performance.now()));
+}
+
+let events = null;
 function follow() {
-  const events = new EventSource("events" + location.search);
-  events.addEventListener("open", () => say("on", "Live"));
-  events.addEventListener("error", () => say("off", "Reconnecting…"));
-  events.addEventListener("calls", (event) => {
-    JSON.parse(event.data).forEach(show);
-    while (list.children.length > MOST_CALLS) list.lastElementChild.remove();
-    none.hidden = list.children.length > 0;
+  events?.close();
+  const source = new EventSource("events" + location.search);
+  events = source;
+  source.addEventListener("error", () => {
+    say("off", "Reconnecting…");
+    // After a response that is no stream, the browser does not try again.
+    if (source.readyState === EventSource.CLOSED) setTimeout(follow, AGAIN);
   });
-  events.addEventListener("parts", (event) => {
+  source.addEventListener("hello", (event) => {
+    // The gateway has started again: the numbers of calls begin again, and the page may be another one.
+    if (JSON.parse(event.data).run !== document.documentElement.dataset.run) reload();
+    else say("on", "Live");
+  });
+  source.addEventListener("list", (event) => {
+    if (reloading) return;
+    showAll(JSON.parse(event.data));
+    trim();
+  });
+  source.addEventListener("calls", (event) => {
+    if (reloading) return;
+    JSON.parse(event.data).forEach(show);
+    trim();
+  });
+  source.addEventListener("parts", (event) => {
     const parts = JSON.parse(event.data);
     replace("summary", parts.summary);
     replace("health", parts.health);
   });
-  events.addEventListener("spend", (event) => replace("spend", JSON.parse(event.data)));
-  addEventListener("pagehide", () => events.close());
+  source.addEventListener("spend", (event) => replace("spend", JSON.parse(event.data)));
 }
+addEventListener("pagehide", () => events?.close());
 
 // An address without blank values can be read and sent on.
 document.querySelector(".filter").addEventListener("submit", (event) => {

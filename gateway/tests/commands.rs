@@ -151,6 +151,18 @@ fn it_does_not_listen_beyond_this_machine_without_a_key_nor_start_without_settin
         "{}",
         text(&output.stdout)
     );
+    // What answers 403 is not announced.
+    let given = std::fs::read_to_string(folder.path("gateway.toml")).unwrap();
+    folder.write(
+        "gateway.toml",
+        &("storage = \"off\"\n".to_owned() + &given + &key("acme", CLIENT_KEY, "")),
+    );
+    let gateway = Binary::serve(&[], &folder.path(""));
+    let printed = gateway.printed();
+    assert!(
+        printed.contains("page and metrics off: set `admin.token` or `admin.listen`"),
+        "{printed}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -169,6 +181,27 @@ async fn the_demo_answers_without_key_and_network() {
         {
             break;
         }
+    }
+    gateway.signal("-INT");
+    let (status, log) = gateway.ended();
+    assert!(status.success(), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_demo_that_other_machines_reach_prints_a_token_for_its_page() {
+    let folder = Folder::new();
+    let gateway = Binary::serve(&["--demo", "--listen", "0.0.0.0:0"], &folder.path(""));
+    let printed = gateway.printed();
+    let token = printed
+        .split_whitespace()
+        .find(|word| word.starts_with("admin-"))
+        .unwrap_or_else(|| panic!("{printed}"));
+    assert_eq!(token.len(), 70, "{token}");
+    assert!(printed.contains("page and metrics at http://"), "{printed}");
+    let url = format!("http://127.0.0.1:{}/", gateway.address.port());
+    for (password, status) in [("", 401), ("admin-", 401), (token, 200)] {
+        let request = client().get(&url).basic_auth("demo", Some(password));
+        assert_eq!(Said::of(request).await.status, status, "{password}");
     }
     gateway.signal("-INT");
     let (status, log) = gateway.ended();

@@ -9,8 +9,7 @@ use tokio::{
 use crate::support::{CLIENT_KEY, Place, Said, key, raw, streamed};
 
 /// Short, so that the tests need not wait for long; no test measures how long it takes.
-const SHORT: &str =
-    "server.header_timeout = \"200ms\"\nserver.idle_timeout = \"300ms\"\nserver.write_timeout = \"500ms\"\n";
+const SHORT: &str = "server.header_timeout = \"200ms\"\nserver.body_timeout = \"400ms\"\nserver.idle_timeout = \"300ms\"\nserver.write_timeout = \"500ms\"\n";
 
 fn head(headers: &str) -> String {
     format!(
@@ -20,7 +19,7 @@ fn head(headers: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn heads_that_are_too_large_or_make_no_sense_are_refused_and_the_gateway_stays() {
-    let place = Place::start(&key("acme", CLIENT_KEY, "")).await;
+    let place = Place::start(&("server.body_timeout = \"400ms\"\n".to_owned() + &key("acme", CLIENT_KEY, ""))).await;
     let many: String = (0..200).map(|number| format!("x-{number}: a\r\n")).collect();
     for (what, headers, status) in [
         ("too many headers", many, "431"),
@@ -157,4 +156,38 @@ async fn http_2_without_tls_is_spoken() {
         (200, http::Version::HTTP_2)
     );
     assert!(response.text().await.unwrap().ends_with("data: [DONE]\n\n"));
+}
+
+/// A frame of HTTP/2.
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).unwrap();
+    let mut frame = vec![0, 0, length, kind, flags, 0, 0, 0, stream];
+    frame.extend_from_slice(payload);
+    frame
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_gives_no_window_is_given_up() {
+    let place = Place::start(&(SHORT.to_owned() + &key("acme", CLIENT_KEY, ""))).await;
+    let mut client = TcpStream::connect(place.running.address).await.unwrap();
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    // SETTINGS_INITIAL_WINDOW_SIZE of 0, then `GET /healthz`, which needs no key.
+    bytes.extend(frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]));
+    let head = [&b"\x82\x86\x04\x08/healthz\x01\x09127.0.0.1"[..]].concat();
+    bytes.extend(frame(1, 5, 1, &head));
+    client.write_all(&bytes).await.unwrap();
+    let mut answer = Vec::new();
+    // Sooner than the pings of HTTP/2 would end it, which such a client can answer.
+    let closed = tokio::time::timeout(Duration::from_secs(15), client.read_to_end(&mut answer)).await;
+    assert!(closed.is_ok(), "the connection is still open: {answer:?}");
+    assert!(answer.len() > 20, "the head of the response came: {answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_of_which_nothing_comes_gets_408() {
+    let place = Place::start(&(SHORT.to_owned() + &key("acme", CLIENT_KEY, ""))).await;
+    let request = head("content-type: application/json\r\ncontent-length: 100\r\n");
+    let answer = raw(place.running.address, request.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(answer.contains("nothing of the request body came in 400ms"), "{answer}");
 }

@@ -12,6 +12,10 @@ mod budget;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod cors;
+#[cfg(test)]
+mod ending;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod keys;

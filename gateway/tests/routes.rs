@@ -83,10 +83,92 @@ async fn a_key_sees_the_models_that_it_allows_and_its_own_limits() {
             assert!(budget["resets"].is_string(), "{own}");
         }
     }
-    assert_eq!(
-        place.get("/v1/key", OTHER_KEY).await.json()["data"]["budgets"],
-        serde_json::json!([])
+    let other = place.get("/v1/key", OTHER_KEY).await.json()["data"].clone();
+    assert_eq!(other["budgets"], serde_json::json!([]));
+    for member in ["limit", "limit_remaining", "limit_reset"] {
+        assert!(
+            other.as_object().unwrap().contains_key(member) && other[member].is_null(),
+            "{other}"
+        );
+    }
+    // One model, as the key allows.
+    for (model, key, status) in [
+        ("openai/gpt-4o-mini", CLIENT_KEY, 200),
+        ("google/gemini-2.5-flash", CLIENT_KEY, 404),
+        ("google/gemini-2.5-flash", OTHER_KEY, 200),
+        ("acme/unknown", OTHER_KEY, 404),
+    ] {
+        for path in [
+            format!("/v1/models/{model}"),
+            format!("/v1/models/{}", model.replace('/', "%2F")),
+            format!("/api/v1/models/{model}"),
+            format!("/api/v1/models/{model}/endpoints"),
+        ] {
+            let said = place.get(&path, key).await;
+            assert_eq!(said.status, status, "{path}: {said:?}");
+            let word = if status == 200 { model } else { "model_not_found" };
+            assert!(said.text.contains(word), "{said:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_is_described_as_openrouter_s_sdks_read_it() {
+    let folder = crate::support::Folder::new();
+    let rest = format!(
+        "storage.sqlite = \"{}\"\n{}",
+        folder.path("gateway.db").display(),
+        key(
+            "acme",
+            CLIENT_KEY,
+            "budget = [{ usd = \"1.50\", per = \"day\" }, { usd = \"20\", per = \"month\" }]"
+        )
     );
+    let place = Place::start(&rest).await;
+    assert_eq!(place.post(APIS[0].0, CLIENT_KEY, APIS[0].1).await.status, 200);
+    let own = place.get("/api/v1/key", CLIENT_KEY).await.json()["data"].clone();
+    assert_eq!(
+        (&own["label"], &own["limit"], &own["limit_reset"]),
+        (&"acme".into(), &1.5.into(), &"daily".into())
+    );
+    let number = |member: &str| own[member].as_f64().unwrap_or_else(|| panic!("{member}: {own}"));
+    let spent = number("usage");
+    assert!(spent > 0.0 && spent < 1.0, "{own}");
+    assert!(
+        (number("limit") - number("limit_remaining") - spent).abs() < 1e-9,
+        "{own}"
+    );
+    for member in ["usage_daily", "usage_weekly", "usage_monthly"] {
+        assert!(number(member) <= spent, "{member}: {own}");
+    }
+    assert!((number("usage_daily") - spent).abs() < 1e-9, "{own}");
+    for member in [
+        "byok_usage",
+        "byok_usage_daily",
+        "byok_usage_weekly",
+        "byok_usage_monthly",
+    ] {
+        assert_eq!(own[member], 0, "{member}");
+    }
+    for member in [
+        "include_byok_in_limit",
+        "is_free_tier",
+        "is_management_key",
+        "is_provisioning_key",
+    ] {
+        assert!(own[member].is_boolean(), "{member}: {own}");
+    }
+    assert_eq!(own["rate_limit"]["requests"], -1);
+    // Another method has the envelope of the API.
+    for (path, word) in [("/v1/key", "method_not_allowed"), ("/api/v1/key", "\"code\":405")] {
+        let said = place.post(path, CLIENT_KEY, "{}").await;
+        assert_eq!(
+            (said.status, said.headers["allow"].to_str().unwrap()),
+            (405, "GET, HEAD"),
+            "{said:?}"
+        );
+        assert!(said.text.contains(word), "{said:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

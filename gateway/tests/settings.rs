@@ -35,6 +35,10 @@ fn what_does_not_fit_together_is_refused_with_its_place() {
             "`storage.postgres`: there is `storage.sqlite` already",
         ),
         ("[server]\nmax_headers = 1", "line 2, column 15: `server.max_headers`"),
+        (
+            "server.cors = [\"https://a.example\", \"https://a.example/\"]",
+            "`server.cors[1]`: not an origin",
+        ),
         ("log.filter = \"llm=loud\"", "`log.filter`: not a filter"),
         (
             "key = [{ name = \"a b\", hash = \"HASH\" }]",
@@ -115,8 +119,11 @@ fn the_reference_names_every_key_with_its_default() {
         "server.max_headers",
         "server.max_streams",
         "server.header_timeout",
+        "server.body_timeout",
         "server.idle_timeout",
         "server.write_timeout",
+        "server.cors",
+        "server.leave_delay",
         "server.drain_timeout",
         "log.format",
         "log.filter",

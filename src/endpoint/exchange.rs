@@ -1,11 +1,10 @@
 //! One call of an endpoint: from the bytes of a request to the response.
 
-use std::{error::Error as StdError, future::Future, sync::Arc, time::Duration};
+use std::{error::Error as StdError, future::Future, sync::Arc};
 
 use bytes::{Buf, Bytes};
-use http::{HeaderValue, Method, Request, Response, StatusCode, header, request};
+use http::{Method, Request, Response, header, request};
 use http_body::Body;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::{Instant, timeout};
 #[cfg(feature = "cache")]
 use tower_llm_layers::cache::idempotency::IdempotencyKey;
@@ -15,21 +14,19 @@ use super::{
     EndpointBody,
     decode::Coding,
     envelope::Shape,
-    headers::{check_version, client_retries, client_timeout, from_client, to_client},
+    headers::{
+        EVENTS, check_version, client_retries, client_timeout, from_client, set_event_stream_headers, to_client,
+    },
     limits::tell_limits,
     problem::Problem,
     service::Settings,
+    upload,
     waiting::{KeepAlive, Waiting},
 };
 use crate::{
     Api, ApiRequest, ChatFrame, Error,
     stack::{Answer, ChatService},
 };
-
-/// How long a request's body may take to come: the stack's own timeouts start after it.
-const READ_LIMIT: Duration = Duration::from_secs(30);
-
-pub(super) const EVENTS: &str = "text/event-stream";
 
 /// Answers one request to this API.
 pub(super) async fn answer<S, B>(
@@ -82,7 +79,7 @@ where
     if shape.api == Api::Messages {
         check_version(&parts.headers)?;
     }
-    let body = read_body(&parts, body, settings.largest_body).await?;
+    let body = read_body(&parts, body, settings).await?;
     let mut call = ApiRequest::from_json(shape.api, body).map_err(|error| Problem::of_request(&error))?;
     let streaming = call.is_streaming();
     if let Some(time) = client_timeout(&parts.headers) {
@@ -147,8 +144,7 @@ where
     let attempts = head.extensions.get::<AttemptLog>();
     let mut response = Response::new(EndpointBody::events(body, &head.extensions, shape));
     *response.headers_mut() = to_client(&head, shape.api, attempts, EVENTS);
-    let no_cache = HeaderValue::from_static("no-cache");
-    response.headers_mut().insert(header::CACHE_CONTROL, no_cache);
+    set_event_stream_headers(response.headers_mut());
     Ok(response)
 }
 
@@ -159,42 +155,20 @@ where
     B: Body<Data = ChatFrame, Error = Error> + Send + 'static,
 {
     let mut response = Response::new(EndpointBody::waiting(Waiting::new(asked, keep_alive, shape)));
-    let headers = [(header::CONTENT_TYPE, EVENTS), (header::CACHE_CONTROL, "no-cache")];
-    for (name, value) in headers {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
+    set_event_stream_headers(response.headers_mut());
     response
 }
 
 /// The body without its encoding, in time and within the limit.
-async fn read_body<B>(parts: &request::Parts, body: B, largest: usize) -> Result<Bytes, Problem>
+async fn read_body<B>(parts: &request::Parts, body: B, settings: &Settings) -> Result<Bytes, Problem>
 where
     B: Body<Data: Buf, Error: Into<Box<dyn StdError + Send + Sync>>>,
 {
     let coding = Coding::of(&parts.headers)?;
-    let body = timeout(READ_LIMIT, read(body, largest)).await.map_err(|_| {
-        let message = format!("the request body did not come in {READ_LIMIT:?}");
-        Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message)
-    })??;
+    let largest = settings.largest_body;
+    let body = upload::read(body, largest, settings.upload).await?;
     match coding {
         Some(coding) => coding.decode(body, largest).await,
         None => Ok(body),
     }
-}
-
-async fn read<B>(body: B, largest: usize) -> Result<Bytes, Problem>
-where
-    B: Body<Data: Buf, Error: Into<Box<dyn StdError + Send + Sync>>>,
-{
-    let collected = Limited::new(body, largest).collect().await.map_err(|error| {
-        if error.downcast_ref::<LengthLimitError>().is_some() {
-            return Problem::too_large(largest);
-        }
-        Problem::new(
-            StatusCode::BAD_REQUEST,
-            "unreadable_body",
-            "the request body ended before it was complete",
-        )
-    })?;
-    Ok(collected.to_bytes())
 }

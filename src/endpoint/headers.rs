@@ -27,6 +27,12 @@ pub const CACHE_HEADER: HeaderName = HeaderName::from_static("x-llm-cache");
 /// `true` if another call with the same idempotency key pays for this answer.
 pub const REPLAYED_HEADER: HeaderName = HeaderName::from_static("idempotent-replayed");
 
+/// The type of an event stream.
+pub(super) const EVENTS: &str = "text/event-stream";
+
+/// nginx and the proxies that are built on it hold a response back in buffers, unless this header says `no`.
+const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
 /// What a client may pass on: its deadline, whether its answer may be kept, its session, its trace, OpenRouter's own switches. Never a
 /// key or a cookie.
 static FROM_CLIENT: [HeaderName; 9] = [
@@ -160,6 +166,18 @@ pub(super) fn to_client(
         picked.insert(REPLAYED_HEADER, HeaderValue::from_static("true"));
     }
     picked
+}
+
+/// Sets the headers of an event stream: its type, `cache-control: no-cache`, and `x-accel-buffering: no`, without which nginx sends the events in
+/// blocks of some KiB. The endpoints set them on their own streams; a server sets them on the streams that it adds.
+pub fn set_event_stream_headers(headers: &mut HeaderMap) {
+    for (name, value) in [
+        (header::CONTENT_TYPE, EVENTS),
+        (header::CACHE_CONTROL, "no-cache"),
+        (BUFFERING, "no"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
 }
 
 #[cfg(feature = "cache")]

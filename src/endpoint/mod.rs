@@ -27,6 +27,7 @@ mod exchange;
 mod failed;
 mod headers;
 mod limits;
+mod model_path;
 mod model_row;
 mod models;
 mod problem;
@@ -34,12 +35,14 @@ mod refusal;
 mod router;
 mod service;
 mod unstreamed;
+mod upload;
 mod waiting;
 
 pub use body::EndpointBody;
 pub use envelope::Envelope;
 pub use headers::{
-    ATTEMPTS_HEADER, CACHE_HEADER, DEGRADED_HEADER, MODEL_HEADER, OUTPUT_LIMIT_HEADER, PROVIDER_HEADER, REPLAYED_HEADER,
+    ATTEMPTS_HEADER, CACHE_HEADER, DEGRADED_HEADER, MODEL_HEADER, OUTPUT_LIMIT_HEADER, PROVIDER_HEADER,
+    REPLAYED_HEADER, set_event_stream_headers,
 };
 pub use limits::{RATE_LIMIT_HEADER, RATE_LIMIT_POLICY_HEADER};
 pub use models::ModelsEndpoint;

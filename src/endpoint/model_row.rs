@@ -35,6 +35,39 @@ fn whole(id: &str, model: Option<&Model>) -> Value {
     Value::Object(row)
 }
 
+/// OpenRouter's answer to `/models/{id}/endpoints`, as far as its row says: the provider that is tried first. What is not known of it is `null`.
+pub(super) fn endpoints(row: &Value) -> Value {
+    let provider = &row["top_provider"];
+    let prices = &row["pricing"];
+    let endpoint = json!({
+        "name": row["name"],
+        "model_id": row["id"],
+        "model_name": row["name"],
+        "provider_name": "OpenRouter",
+        "tag": "openrouter",
+        "context_length": provider["context_length"].as_u64().or_else(|| row["context_length"].as_u64()).unwrap_or(0),
+        "max_completion_tokens": provider["max_completion_tokens"],
+        "max_prompt_tokens": null,
+        "pricing": prices,
+        "quantization": null,
+        "supported_parameters": row["supported_parameters"],
+        "uptime_last_5m": null,
+        "uptime_last_30m": null,
+        "uptime_last_1d": null,
+        "latency_last_30m": null,
+        "throughput_last_30m": null,
+        "supports_implicit_caching": prices.get("input_cache_read").is_some(),
+    });
+    json!({
+        "id": row["id"],
+        "name": row["name"],
+        "created": row["created"],
+        "description": row.get("description").cloned().unwrap_or_else(|| "".into()),
+        "architecture": row["architecture"],
+        "endpoints": [endpoint],
+    })
+}
+
 /// Adds what is not there or an empty text, in the objects of the row too.
 fn fill(row: &mut Map<String, Value>, required: Value) {
     let Value::Object(required) = required else { return };

@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{HeaderValue, Method, Request, Response, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use serde_json::{Value, json};
 use tower_service::Service;
 
@@ -15,12 +15,17 @@ use super::{
     EndpointBody, Envelope,
     envelope::{Shape, json as written},
     exchange::for_method,
-    model_row::row,
+    model_path::ModelPath,
+    model_row::{endpoints, row},
     problem::Problem,
+    router::not_found,
 };
 use crate::{Api, Catalogue, stack::ModelsOf, transport::OPENROUTER};
 
 /// `GET /v1/models`: the models of a stack's chain, and those of its catalogue, if it takes any model that a client requests.
+///
+/// A path with a model's id behind `/models/` gets that row alone, and 404 if the model is not listed; OpenRouter's `/models/{id}/endpoints` gets what
+/// the catalogue says of the provider that is tried first. Any other path gets the list.
 ///
 /// Under [`Envelope::OpenAi`] a row has what OpenAI's clients read, under [`Envelope::OpenRouter`] it is OpenRouter's own, as far as the
 /// catalogue knows it. A stack that is built without a chain and without a [`Catalogue`] knows no models, and its list is empty. Nothing is
@@ -56,17 +61,32 @@ impl ModelsEndpoint {
         self
     }
 
-    pub(super) fn respond(&self, method: &Method) -> Response<EndpointBody> {
+    /// The list, or what is asked of one model.
+    pub(super) fn respond(&self, method: &Method, asked: Option<&ModelPath>) -> Response<EndpointBody> {
         let (api, envelope) = (Api::Chat, self.envelope);
         if *method != Method::GET && *method != Method::HEAD {
             return Problem::wrong_method(method, "GET, HEAD").into_response(Shape { api, envelope });
         }
         let rows = self.rows();
-        let list = match envelope {
-            Envelope::OpenAi => json!({ "object": "list", "data": rows }),
-            Envelope::OpenRouter => json!({ "total_count": rows.len(), "data": rows, "links": { "next": null } }),
+        let shown = match asked {
+            None => match envelope {
+                Envelope::OpenAi => json!({ "object": "list", "data": rows }),
+                Envelope::OpenRouter => json!({ "total_count": rows.len(), "data": rows, "links": { "next": null } }),
+            },
+            Some(asked) => {
+                let Some(row) = rows.into_iter().find(|row| row["id"] == asked.id.as_str()) else {
+                    let message = format!("the model `{}` is not known here: see /v1/models", asked.id);
+                    let problem = Problem::new(StatusCode::NOT_FOUND, "model_not_found", message);
+                    return problem.into_response(Shape { api, envelope });
+                };
+                match envelope {
+                    _ if asked.wants_endpoints => json!({ "data": endpoints(&row) }),
+                    Envelope::OpenAi => row,
+                    Envelope::OpenRouter => json!({ "data": row }),
+                }
+            }
         };
-        let mut response = Response::new(EndpointBody::whole(written(&list).into()));
+        let mut response = Response::new(EndpointBody::whole(written(&shown).into()));
         response
             .headers_mut()
             .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -106,6 +126,15 @@ impl<B> Service<Request<B>> for ModelsEndpoint {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        ready(Ok(for_method(self.respond(request.method()), request.method())))
+        let path = request.uri().path();
+        let response = match path.split_once("/models/").map(|(_, rest)| ModelPath::of(rest)) {
+            None => self.respond(request.method(), None),
+            Some(Some(asked)) => self.respond(request.method(), Some(&asked)),
+            Some(None) => not_found().into_response(Shape {
+                api: Api::Chat,
+                envelope: self.envelope,
+            }),
+        };
+        ready(Ok(for_method(response, request.method())))
     }
 }

@@ -19,6 +19,7 @@ use super::{
     EndpointBody, EndpointFuture, Envelope, ModelsEndpoint,
     envelope::Shape,
     exchange::{answer, for_method},
+    model_path::ModelPath,
     problem::Problem,
     service::Settings,
     waiting::KeepAlive,
@@ -33,7 +34,7 @@ use crate::{Api, Catalogue, stack::ChatService};
 /// | `/v1/responses` | POST | OpenAI's responses |
 /// | `/v1/messages` | POST | Anthropic's messages |
 /// | `/v1/embeddings` | POST | OpenAI's embeddings |
-/// | `/v1/models` | GET, HEAD | the models that are known: see [`ModelsEndpoint`] |
+/// | `/v1/models`, `/v1/models/{id}` | GET, HEAD | the models that are known, and one of them: see [`ModelsEndpoint`] |
 ///
 /// The same paths under `/api/v1` answer with [`Envelope::OpenRouter`]. A path must be spelt as here: any other, one with a doubled or a
 /// trailing slash, capitals or escapes included, gets 404, another method 405 with `Allow`, both as JSON in the shape of the API. A
@@ -73,6 +74,20 @@ impl<S> Endpoints<S> {
         self
     }
 
+    /// The longest time in which nothing of a request body comes: see [`ApiEndpoint::body_timeout`](super::ApiEndpoint::body_timeout).
+    #[must_use]
+    pub fn body_timeout(mut self, timeout: Duration) -> Self {
+        Arc::make_mut(&mut self.settings).upload.timeout = timeout;
+        self
+    }
+
+    /// The least rate of a request body in bytes per second: see [`ApiEndpoint::min_body_rate`](super::ApiEndpoint::min_body_rate).
+    #[must_use]
+    pub fn min_body_rate(mut self, bytes_per_second: u32) -> Self {
+        Arc::make_mut(&mut self.settings).upload.min_rate = bytes_per_second;
+        self
+    }
+
     /// Passes one more of the client's headers on to the upstream: see
     /// [`ApiEndpoint::pass_header`](super::ApiEndpoint::pass_header).
     #[must_use]
@@ -108,6 +123,7 @@ impl<S> Endpoints<S> {
 enum Route {
     Call(Shape),
     Models(Envelope),
+    Model(Envelope, ModelPath),
     /// Nowhere; the shape is that of the API that was probably meant.
     Unknown(Shape),
 }
@@ -125,6 +141,9 @@ impl Route {
         };
         if name == "models" {
             return Self::Models(envelope);
+        }
+        if let Some(model) = name.strip_prefix("models/") {
+            return ModelPath::of(model).map_or_else(|| Self::unknown(path), |model| Self::Model(envelope, model));
         }
         match Api::ALL.into_iter().find(|api| api.path() == name) {
             Some(api) => Self::Call(Shape { api, envelope }),
@@ -155,14 +174,15 @@ impl Route {
 pub(super) fn shape_of(path: &str) -> Shape {
     match Route::of(path) {
         Route::Call(shape) | Route::Unknown(shape) => shape,
-        Route::Models(envelope) => Shape {
+        Route::Models(envelope) | Route::Model(envelope, _) => Shape {
             api: Api::Chat,
             envelope,
         },
     }
 }
 
-fn not_found() -> Problem {
+/// The refusal of a path that leads nowhere.
+pub(super) fn not_found() -> Problem {
     let paths: Vec<_> = Api::ALL.into_iter().map(|api| format!("/v1/{}", api.path())).collect();
     let message = format!(
         "no API has this path: use {} or /v1/models, or the same under /api/v1, spelt exactly so",
@@ -199,7 +219,11 @@ where
                 let (stack, settings) = (self.stack.clone(), Arc::clone(&self.settings));
                 return Box::pin(async move { Ok(answer(stack, shape, settings, request).await) });
             }
-            Route::Models(envelope) => self.models.clone().envelope(envelope).respond(request.method()),
+            Route::Models(envelope) => self.models.clone().envelope(envelope).respond(request.method(), None),
+            Route::Model(envelope, model) => {
+                let models = self.models.clone().envelope(envelope);
+                models.respond(request.method(), Some(&model))
+            }
             Route::Unknown(shape) => not_found().into_response(shape),
         };
         Box::pin(ready(Ok(for_method(response, request.method()))))

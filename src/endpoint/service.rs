@@ -16,7 +16,7 @@ use http::{HeaderName, Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::{EndpointBody, Envelope, envelope::Shape, exchange::answer, waiting::KeepAlive};
+use super::{EndpointBody, Envelope, envelope::Shape, exchange::answer, upload::UploadLimits, waiting::KeepAlive};
 use crate::{Api, stack::ChatService};
 
 /// The largest request body by default: prompts with images are large, and more is a mistake.
@@ -53,6 +53,7 @@ pub struct ApiEndpoint<S> {
 #[derive(Clone)]
 pub(super) struct Settings {
     pub(super) largest_body: usize,
+    pub(super) upload: UploadLimits,
     pub(super) headers: Vec<HeaderName>,
     pub(super) keep_alive: Option<KeepAlive>,
 }
@@ -61,6 +62,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             largest_body: LARGEST_BODY,
+            upload: UploadLimits::default(),
             headers: Vec::new(),
             keep_alive: Some(KeepAlive::default()),
         }
@@ -88,6 +90,22 @@ impl<S> ApiEndpoint<S> {
     #[must_use]
     pub fn largest_body(mut self, bytes: usize) -> Self {
         Arc::make_mut(&mut self.settings).largest_body = bytes;
+        self
+    }
+
+    /// The longest time in which nothing of a request body comes; 30 s by default. A body that stalls for longer gets 408, and so does one that is
+    /// slower than [`min_body_rate`](Self::min_body_rate).
+    #[must_use]
+    pub fn body_timeout(mut self, timeout: Duration) -> Self {
+        Arc::make_mut(&mut self.settings).upload.timeout = timeout;
+        self
+    }
+
+    /// The least rate of a request body in bytes per second, counted from [`body_timeout`](Self::body_timeout) after its head; 4096 by default, and 0 sets
+    /// none. A large body over a slow line takes as long as it needs, and a client that sends single bytes does not hold a call open.
+    #[must_use]
+    pub fn min_body_rate(mut self, bytes_per_second: u32) -> Self {
+        Arc::make_mut(&mut self.settings).upload.min_rate = bytes_per_second;
         self
     }
 

@@ -20,7 +20,11 @@ use tower_llm_layers::{AttemptLog, FailureKind};
 use tracing::Instrument;
 
 use super::{
-    body::Events, envelope::Shape, events::EventWriter, exchange::EVENTS, headers::to_client, problem::Problem,
+    body::Events,
+    envelope::Shape,
+    events::EventWriter,
+    headers::{EVENTS, to_client},
+    problem::Problem,
 };
 use crate::{Api, ChatFrame, Error};
 

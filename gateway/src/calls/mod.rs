@@ -41,6 +41,7 @@ mod totals;
 
 use std::{
     fmt,
+    hash::{BuildHasher, Hasher, RandomState},
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
     time::Duration,
 };
@@ -71,6 +72,8 @@ const UPDATES: usize = 1_024;
 pub struct Calls(Arc<Inner>);
 
 struct Inner {
+    /// The numbers of calls begin again with another one.
+    run: Box<str>,
     /// The number of the last call.
     last: AtomicU64,
     store: Mutex<Store>,
@@ -88,10 +91,17 @@ impl Calls {
     #[must_use]
     pub fn with_room(calls: usize, bytes: usize) -> Self {
         Self(Arc::new(Inner {
+            run: format!("{:016x}", RandomState::new().build_hasher().finish()).into(),
             last: AtomicU64::new(0),
             store: Mutex::new(Store::new(calls, bytes)),
             updates: broadcast::channel(UPDATES).0,
         }))
+    }
+
+    /// A random name of these calls: numbers of calls can be compared under the same one alone.
+    #[must_use]
+    pub fn run(&self) -> &str {
+        &self.0.run
     }
 
     /// The layer around the library's endpoints. It records their `POST` calls, and passes all else through.

@@ -13,11 +13,10 @@ pub(super) fn run(check: &Check) -> Result<(), Failed> {
     let config = config(check.config.as_deref())?;
     // A ledger refills the budgets of a gateway; here no call is made.
     let stack = Stack::from_settings(&config.stack).map_err(Failed::new)?;
-    let admin = match (&config.admin, &config.own.admin.token, config.listen.is_loopback()) {
-        (Some(address), ..) => format!("at {address}"),
-        (None, Some(_), _) => "with its token".to_owned(),
-        (None, None, true) => "open on this machine".to_owned(),
-        (None, None, false) => "off: set `admin.token` or `admin.listen`".to_owned(),
+    let side = config.admin_side();
+    let admin = match &config.admin {
+        Some(address) => format!("at {address}, {side}"),
+        None => side.to_string(),
     };
     let storage = match (&config.own.storage.on(), config.sqlite()) {
         (None, _) => "off".to_owned(),

@@ -1,21 +1,28 @@
 //! `--demo`: a simulator in this process, with models that fail and some traffic. No key, no network.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write},
     net::SocketAddr,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use openrouter_simulator::Simulator;
+use secrecy::ExposeSecret;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     time::sleep,
 };
+use tower_openrouter::settings::Secret;
 
 use super::print::{Failed, say};
-use crate::{keys::KeyHash, settings::Config};
+use crate::{
+    keys::{KeyHash, new_key},
+    settings::{AdminSide, Config},
+};
 
 /// What happens to the calls of each model.
 const PLANS: [(&str, &str); 3] = [
@@ -91,6 +98,32 @@ impl Demo {
         }
         Config::from_toml(&settings).map_err(Failed::new)
     }
+
+    /// Beyond this machine the page gets a token of its own, which is printed: without one it would be off, and the page is what a demo shows.
+    pub(super) fn guard(&self, config: &mut Config) -> Result<(), Failed> {
+        if config.admin_side() != AdminSide::Off {
+            return Ok(());
+        }
+        let token = new_key().map_err(Failed::new)?;
+        let token = token.expose_secret().replacen("sk-gw-", "admin-", 1);
+        let file = self.folder.join("admin-token");
+        write_secret(&file, &token)?;
+        config.own.admin.token = Some(Secret::File(file));
+        say(format!(
+            "other machines reach {}: the page asks for a password, which is {token}",
+            config.listen
+        ))
+    }
+}
+
+/// A file that no other user reads.
+fn write_secret(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(text.as_bytes())
 }
 
 /// Says how the demo's gateway at this address is called.

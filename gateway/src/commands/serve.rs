@@ -2,7 +2,7 @@
 
 use std::{future::Future, net::SocketAddr, time::Duration};
 
-use tokio::{select, task::JoinHandle};
+use tokio::{select, task::JoinHandle, time::sleep};
 
 use super::{
     cli::Serve,
@@ -15,8 +15,11 @@ use crate::{
     gateway::{Gateway, tidy_metrics, watch_file, watch_keys},
     routes::Routes,
     server::{Connections, Limits, Stage, bind, serve},
-    settings::Config,
+    settings::{AdminSide, Config},
 };
+
+/// How long the answers that are cut may take to settle what they cost.
+const CUT: Duration = Duration::from_secs(1);
 
 /// A gateway that answers calls.
 #[derive(Debug)]
@@ -30,6 +33,7 @@ pub struct Running {
     /// The settings file that it follows.
     file: Option<std::path::PathBuf>,
     connections: Connections,
+    leave_delay: Duration,
     drain_timeout: Duration,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -89,30 +93,43 @@ pub async fn start(config: Config) -> Result<Running, Failed> {
         admin,
         file,
         connections,
+        leave_delay: settings.leave_delay.0,
         drain_timeout: settings.drain_timeout.0,
         tasks,
     })
 }
 
 impl Running {
-    /// Ends in order: accepts no connection, lets answers in progress end up to a limit or until `hurry`, then writes what the ledger holds.
+    /// Ends in order: says 503 at `/readyz` while it still answers, then accepts no connection and lets answers in progress end up to a limit, then
+    /// writes what is waiting. `hurry` cuts the first two short.
     pub async fn drain(self, hurry: impl Future<Output = ()>) {
-        let stages = self.gateway.stages();
-        stages.enter(Stage::Draining);
-        tracing::info!(target: "gateway", connections = self.connections.open(), limit = ?self.drain_timeout, "shutting down: answers in progress may end");
         select! {
-            has_ended = self.connections.ended(self.drain_timeout) => if !has_ended {
-                tracing::warn!(target: "gateway", connections = self.connections.open(), "answers in progress are cut: `server.drain_timeout` is over");
-            },
+            () = self.leave() => {}
             () = hurry => tracing::warn!(target: "gateway", connections = self.connections.open(), "answers in progress are cut: a second signal came"),
         }
+        let stages = self.gateway.stages();
         stages.enter(Stage::Ended);
         for task in &self.tasks {
             task.abort();
         }
         // What was cut is settled when its tasks are dropped.
-        self.connections.ended(Duration::from_secs(1)).await;
+        self.connections.ended(CUT).await;
         self.gateway.close().await;
+    }
+
+    /// Lets load balancers leave, then the answers in progress end.
+    async fn leave(&self) {
+        let stages = self.gateway.stages();
+        stages.enter(Stage::Leaving);
+        if !self.leave_delay.is_zero() {
+            tracing::info!(target: "gateway", delay = ?self.leave_delay, "shutting down: not ready, and still accepting");
+            sleep(self.leave_delay).await;
+        }
+        stages.enter(Stage::Draining);
+        tracing::info!(target: "gateway", connections = self.connections.open(), limit = ?self.drain_timeout, "shutting down: answers in progress may end");
+        if !self.connections.ended(self.drain_timeout).await {
+            tracing::warn!(target: "gateway", connections = self.connections.open(), "answers in progress are cut: `server.drain_timeout` is over");
+        }
     }
 }
 
@@ -129,9 +146,17 @@ pub(super) async fn run(asked: Serve) -> Result<(), Failed> {
     if let Some(address) = &asked.listen {
         config = config.listening(address).map_err(Failed::new)?;
     }
+    if let Some(demo) = &demo {
+        demo.guard(&mut config)?;
+    }
     log::begin(&config.own.log);
     let mut signals = Signals::listen()?;
-    let running = start(config).await?;
+    let admin = config.admin_side();
+    let running = select! {
+        running = start(config) => running?,
+        // A database that does not answer must not hold the process.
+        () = signals.ended() => return Ok(()),
+    };
     if demo.is_some() {
         demo::introduce(running.address)?;
     }
@@ -140,7 +165,11 @@ pub(super) async fn run(asked: Serve) -> Result<(), Failed> {
         crate::VERSION,
         running.address
     ))?;
-    say(format!("page and metrics at http://{}", running.admin))?;
+    say(match admin {
+        AdminSide::Off => format!("page and metrics {admin}"),
+        AdminSide::Token => format!("page and metrics at http://{}, {admin}", running.admin),
+        AdminSide::Open => format!("page and metrics at http://{}", running.admin),
+    })?;
     if !running.gateway.ring().is_required() {
         say(
             "no client key is needed, since only this machine reaches it; make one with `openrouter-gateway keys new NAME`",

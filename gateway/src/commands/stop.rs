@@ -39,14 +39,16 @@ impl Signals {
         }
     }
 
+    /// Waits for a signal that ends the process.
+    pub(super) async fn ended(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
     /// Drains the gateway; a second signal ends it at once.
     pub(super) async fn drain(&mut self, running: Running) {
-        let again = async {
-            tokio::select! {
-                _ = self.terminate.recv() => {}
-                _ = self.interrupt.recv() => {}
-            }
-        };
-        running.drain(again).await;
+        running.drain(self.ended()).await;
     }
 }

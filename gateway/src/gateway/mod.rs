@@ -6,10 +6,10 @@ mod metrics;
 mod open;
 mod reload;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::timeout};
 use tower_openrouter::{
     layers::observe,
     ledger::DatabaseLedger,
@@ -43,6 +43,7 @@ struct Inner {
     calls: Calls,
     store: Option<redis::Store>,
     stages: Stages,
+    close_timeout: Duration,
     metrics: Option<PrometheusHandle>,
     catalogue: catalogue::Refreshed,
     in_force: Mutex<InForce>,
@@ -132,13 +133,22 @@ impl Gateway {
         is_down.then_some("the shared store does not answer")
     }
 
-    /// Writes what is waiting, and ends: after the last call. It takes no longer than the storage's `close_timeout`.
+    /// Writes what is waiting to the ledger and to the shared store at the same time, and ends: after the last call. All of it takes no longer than
+    /// the storage's `close_timeout`.
     pub async fn close(&self) {
-        if let Some(ledger) = &self.0.ledger {
-            let closed = ledger.close().await;
-            tracing::info!(target: "gateway", written = closed.written, lost = closed.lost, "ledger closed");
-        }
-        self.0.accounts.flush().await;
+        let limit = self.0.close_timeout;
+        let ledger = async {
+            let Some(ledger) = &self.0.ledger else { return };
+            match timeout(limit, ledger.close()).await {
+                Ok(closed) => {
+                    tracing::info!(target: "gateway", written = closed.written, lost = closed.lost, "ledger closed");
+                }
+                Err(_) => {
+                    tracing::error!(target: "gateway", waiting = ledger.waiting(), "the ledger was not written in {limit:?}");
+                }
+            }
+        };
+        tokio::join!(ledger, self.0.accounts.flush(limit));
     }
 }
 

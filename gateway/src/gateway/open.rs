@@ -101,6 +101,10 @@ impl Gateway {
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         };
         ring.replace(on_ring);
+        let close_timeout = match &config.own.storage {
+            OrOff::On(storage) => storage.close_timeout.0,
+            OrOff::Off => StorageSettings::default().close_timeout.0,
+        };
         Ok(Self(Arc::new(Inner {
             handle,
             ring,
@@ -110,6 +114,7 @@ impl Gateway {
             calls,
             store,
             stages: Stages::default(),
+            close_timeout,
             metrics: recorder(),
             catalogue,
             in_force: Mutex::new(InForce {

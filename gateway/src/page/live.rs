@@ -26,12 +26,13 @@ use tokio::{
     },
     time::{Instant, Interval, MissedTickBehavior, interval},
 };
+use tower_openrouter::endpoint::set_event_stream_headers;
 
 use super::{
     App,
     call_view::CallView,
     overview::overview,
-    render::{Choice, spend},
+    render::{Choice, MOST_CALLS, calls, spend},
 };
 use crate::calls::{CallRecord, Filter};
 
@@ -41,20 +42,27 @@ const TICK: Duration = Duration::from_millis(250);
 const SUMMARY: Duration = Duration::from_secs(2);
 /// The spend is looked at this often.
 const SPEND: Duration = Duration::from_secs(15);
-/// Calls in one event: a page that is flooded shows the latest ones.
-const MOST_AT_ONCE: usize = 30;
 
 /// One viewer. All of it is dropped with the connection.
 struct Viewer {
     app: Arc<App>,
     choice: Choice,
     filter: Filter,
+    is_greeted: bool,
+    /// Whether the viewer may have missed a call's end: at first, and after a gap.
+    is_behind: bool,
     updates: Receiver<Arc<CallRecord>>,
     tick: Interval,
     /// When each part was looked at, and what it was then.
     summary: (Option<Instant>, u64),
     spend: (Option<Instant>, u64),
     _place: OwnedSemaphorePermit,
+}
+
+/// The first event: a page of another run is out of date.
+#[derive(Serialize)]
+struct Hello<'a> {
+    run: &'a str,
 }
 
 #[derive(Serialize)]
@@ -82,6 +90,8 @@ pub(super) async fn events(State(app): State<Arc<App>>, Query(choice): Query<Cho
     let viewer = Viewer {
         updates: app.view.calls.subscribe(),
         filter: choice.filter(),
+        is_greeted: false,
+        is_behind: true,
         choice,
         tick,
         summary: (None, 0),
@@ -93,12 +103,24 @@ pub(super) async fn events(State(app): State<Arc<App>>, Query(choice): Query<Cho
         let event = viewer.next().await;
         Some((Ok::<_, Infallible>(event), viewer))
     });
-    Sse::new(events).keep_alive(KeepAlive::default()).into_response()
+    let mut response = Sse::new(events).keep_alive(KeepAlive::default()).into_response();
+    set_event_stream_headers(response.headers_mut());
+    response
 }
 
 impl Viewer {
     /// The next event. Dropped at an await, what was not sent is dropped with the viewer.
     async fn next(&mut self) -> Event {
+        if !std::mem::replace(&mut self.is_greeted, true)
+            && let Some(event) = event(
+                "hello",
+                &Hello {
+                    run: self.app.view.calls.run(),
+                },
+            )
+        {
+            return event;
+        }
         loop {
             self.tick.tick().await;
             if let Some(event) = self.calls() {
@@ -117,35 +139,27 @@ impl Viewer {
         }
     }
 
-    /// The calls that came since the last tick, each as it is by now.
+    /// The calls that came since the last tick, each as it is by now; all that the page shows, if there may be a gap or there are more than it shows.
     fn calls(&mut self) -> Option<Event> {
         let mut new = BTreeMap::new();
         loop {
             match self.updates.try_recv() {
+                Ok(call) if self.is_behind || !self.filter.takes(&call) => {}
                 Ok(call) => {
                     new.insert(call.id, call);
-                    if new.len() > MOST_AT_ONCE {
-                        new.pop_first();
-                    }
+                    self.is_behind = new.len() > MOST_CALLS;
                 }
-                Err(TryRecvError::Lagged(_)) => {}
+                Err(TryRecvError::Lagged(_)) => self.is_behind = true,
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
         }
-        let wanted = new.values().filter(|call| self.filter.takes(call));
-        let calls: Vec<_> = wanted
-            .filter_map(|call| {
-                let view = CallView::new(call);
-                Some(NewCall {
-                    id: view.id(),
-                    html: view.render().ok()?,
-                })
-            })
-            .collect();
-        if calls.is_empty() {
-            return None;
+        if self.is_behind {
+            // What ends from here on is among the updates.
+            self.is_behind = false;
+            return event("list", &rendered(calls(&self.app, &self.filter)));
         }
-        event("calls", &calls)
+        let new = rendered(new.values().map(|call| CallView::new(call)));
+        (!new.is_empty()).then(|| event("calls", &new)).flatten()
     }
 
     async fn summary(&mut self) -> Option<Event> {
@@ -165,6 +179,17 @@ impl Viewer {
         let before = std::mem::replace(&mut self.spend, (Some(Instant::now()), hash));
         (before.1 != hash).then(|| event("spend", &html)).flatten()
     }
+}
+
+fn rendered(views: impl IntoIterator<Item = CallView>) -> Vec<NewCall> {
+    let views = views.into_iter();
+    let rendered = views.filter_map(|view| {
+        Some(NewCall {
+            id: view.id(),
+            html: view.render().ok()?,
+        })
+    });
+    rendered.collect()
 }
 
 fn is_due(last: Option<Instant>, every: Duration) -> bool {

@@ -21,7 +21,7 @@ use super::{
 use crate::calls::Filter;
 
 /// Calls on the page.
-const MOST_CALLS: usize = 50;
+pub(super) const MOST_CALLS: usize = 50;
 /// How long the page waits for the ledger.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -137,6 +137,7 @@ struct Page {
     spans: Vec<Link>,
     outcomes: Vec<Link>,
     version: &'static str,
+    run: String,
 }
 
 pub(super) async fn page(State(app): State<Arc<App>>, Query(choice): Query<Choice>) -> Response {
@@ -156,6 +157,7 @@ pub(super) async fn page(State(app): State<Arc<App>>, Query(choice): Query<Choic
             choice.span().as_str(),
         ),
         outcomes: outcomes(&choice.outcome),
+        run: app.view.calls.run().to_owned(),
         version: env!("CARGO_PKG_VERSION"),
         choice,
     };
@@ -191,7 +193,7 @@ fn outcomes(chosen: &str) -> Vec<Link> {
 }
 
 /// Those in progress, then the last ones that ended.
-fn calls(app: &App, filter: &Filter) -> Vec<CallView> {
+pub(super) fn calls(app: &App, filter: &Filter) -> Vec<CallView> {
     let running = app.view.calls.in_progress(filter, MOST_CALLS);
     let mut views: Vec<_> = running.iter().map(CallView::new).collect();
     let ended = app.view.calls.recent(filter, MOST_CALLS - views.len().min(MOST_CALLS));

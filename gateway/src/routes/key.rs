@@ -2,58 +2,153 @@
 
 use std::sync::Arc;
 
-use axum::{Extension, Json, extract::State, http::Uri, response::IntoResponse};
+use axum::{
+    Extension, Json,
+    extract::State,
+    http::{Method, Uri},
+    response::IntoResponse,
+    routing::{MethodRouter, get},
+};
 use http::{HeaderValue, Response, StatusCode, header};
-use serde_json::json;
-use tower_openrouter::endpoint::Refusal;
+use serde_json::{Map, Value, json};
+use tower_openrouter::{UsdAmount, endpoint::Refusal};
 
-use crate::{gateway::Gateway, keys::ClientKey};
+use super::usage::{Usage, Usages};
+use crate::{accounts::BudgetState, gateway::Gateway, keys::ClientKey};
+
+/// What the route needs.
+#[derive(Debug, Clone)]
+struct Own {
+    gateway: Gateway,
+    usages: Usages,
+}
+
+/// The route.
+pub(super) fn route(gateway: &Gateway) -> MethodRouter {
+    get(show).fallback(wrong_method).with_state(Own {
+        gateway: gateway.clone(),
+        usages: Usages::new(),
+    })
+}
 
 /// The caller's own key.
-pub(super) async fn show(
-    State(gateway): State<Gateway>,
-    key: Option<Extension<Arc<ClientKey>>>,
-    uri: Uri,
-) -> Response<axum::body::Body> {
+async fn show(State(own): State<Own>, key: Option<Extension<Arc<ClientKey>>>, uri: Uri) -> Response<axum::body::Body> {
     let Some(Extension(key)) = key else {
         let message = "this gateway needs no key, and this call has none: there is nothing to show";
-        return refused(StatusCode::NOT_FOUND, "no_api_key", message, uri.path());
+        return refused(Refusal::new(StatusCode::NOT_FOUND, "no_api_key", message), &uri);
     };
+    let gateway = &own.gateway;
     let budgets = gateway.settings().budgets();
     let prefix = format!("key/{}/", key.name);
-    match gateway.accounts().states(&budgets, &prefix, key.tags()).await {
-        Ok(states) => {
-            let rules = &key.rules;
-            let shown = json!({
-                "data": {
-                    "name": key.name,
-                    "models": rules.models,
-                    "limits": { "requests": rules.requests, "tokens": rules.tokens, "concurrency": rules.concurrency },
-                    "budgets": states,
-                    "expires": key.expires().map(|at| at.to_string()),
-                }
-            });
-            let mut response = Json(shown).into_response();
-            response
-                .headers_mut()
-                .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            response
-        }
+    let states = match gateway.accounts().states(&budgets, &prefix, key.tags()).await {
+        Ok(states) => states,
         Err(error) => {
             tracing::warn!(target: "gateway", %error, "what was spent is not known");
-            let message = "the shared store does not answer, so what was spent is not known: try again";
-            refused(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "store_unavailable",
-                message,
-                uri.path(),
-            )
+            return unknown(
+                "the shared store does not answer, so what was spent is not known: try again",
+                &uri,
+            );
         }
+    };
+    let summed = match gateway.ledger() {
+        Some(ledger) => match own.usages.of(ledger, &key.name.to_string()).await {
+            Ok(usage) => usage,
+            Err(error) => {
+                tracing::warn!(target: "gateway", error, "what was spent is not known");
+                return unknown(
+                    "the ledger does not answer, so what was spent is not known: try again",
+                    &uri,
+                );
+            }
+        },
+        None => Usage::default(),
+    };
+    let mut shown = openrouter(&key, &states, summed.with(&states));
+    shown.extend(ours(&key, &states));
+    let mut response = Json(json!({ "data": shown })).into_response();
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The gateway's own members.
+fn ours(key: &ClientKey, states: &[BudgetState]) -> Map<String, Value> {
+    let rules = &key.rules;
+    members(json!({
+        "name": key.name,
+        "models": rules.models,
+        "limits": { "requests": rules.requests, "tokens": rules.tokens, "concurrency": rules.concurrency },
+        "budgets": states,
+        "expires": key.expires().map(|at| at.to_string()),
+    }))
+}
+
+/// The members that OpenRouter's SDKs cannot do without. The limit is that of the budget with the least left; several budgets are in `budgets`.
+fn openrouter(key: &ClientKey, states: &[BudgetState], usage: Usage) -> Map<String, Value> {
+    let left = |state: &&BudgetState| state.free.parse().unwrap_or(UsdAmount::ZERO);
+    let tightest = states.iter().min_by_key(left);
+    members(json!({
+        "label": key.name,
+        "limit": tightest.map(|state| number(&state.usd)),
+        "limit_remaining": tightest.map(|state| number(&state.free)),
+        "limit_reset": tightest.and_then(|state| match state.per {
+            "day" => Some("daily"),
+            "week" => Some("weekly"),
+            "month" => Some("monthly"),
+            _ => None,
+        }),
+        "include_byok_in_limit": true,
+        "usage": dollars(usage.ever),
+        "usage_daily": dollars(usage.day),
+        "usage_weekly": dollars(usage.week),
+        "usage_monthly": dollars(usage.month),
+        // What a provider bills itself is part of the usage.
+        "byok_usage": 0,
+        "byok_usage_daily": 0,
+        "byok_usage_weekly": 0,
+        "byok_usage_monthly": 0,
+        "is_free_tier": false,
+        "is_management_key": false,
+        "is_provisioning_key": false,
+        "creator_user_id": null,
+        "expires_at": key.expires().map(|at| at.to_string()),
+        "rate_limit": { "requests": -1, "interval": "10s", "note": "deprecated: see `limits`" },
+    }))
+}
+
+fn members(object: Value) -> Map<String, Value> {
+    match object {
+        Value::Object(members) => members,
+        _ => Map::new(),
     }
 }
 
-fn refused(status: StatusCode, code: &'static str, message: &str, path: &str) -> Response<axum::body::Body> {
-    Refusal::new(status, code, message)
-        .into_response(path)
-        .map(axum::body::Body::new)
+fn dollars(amount: UsdAmount) -> Value {
+    number(amount.to_string().trim_start_matches('$'))
+}
+
+/// A decimal text as a number, as OpenRouter writes amounts.
+fn number(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_default()
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> Response<axum::body::Body> {
+    let message = format!("{method} is not allowed here: use GET, HEAD");
+    let refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message);
+    refused(
+        refusal.header(header::ALLOW, HeaderValue::from_static("GET, HEAD")),
+        &uri,
+    )
+}
+
+fn unknown(message: &str, uri: &Uri) -> Response<axum::body::Body> {
+    refused(
+        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", message),
+        uri,
+    )
+}
+
+fn refused(refusal: Refusal, uri: &Uri) -> Response<axum::body::Body> {
+    refusal.into_response(uri.path()).map(axum::body::Body::new)
 }

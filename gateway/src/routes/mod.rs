@@ -3,8 +3,8 @@
 //! | path | who | answers |
 //! | --- | --- | --- |
 //! | `/v1/chat/completions`, `/v1/responses`, `/v1/messages`, `/v1/embeddings` | a client key | the APIs |
-//! | `/v1/models` | a client key | the models that the key allows |
-//! | `/v1/key` | a client key | its own limits, budgets and what is spent |
+//! | `/v1/models`, `/v1/models/{id}` | a client key | the models that the key allows, and one of them |
+//! | `/v1/key` | a client key | its own limits, budgets and what is spent, with OpenRouter's members beside them |
 //! | `/healthz`, `/readyz` | everyone | whether the process lives; whether it takes calls |
 //! | `/metrics` | admin | metrics for Prometheus |
 //! | `/`, `/events`, `/api/calls`, `/api/spend`, `/api/health` | admin | [the page and its JSON](crate::page) |
@@ -12,12 +12,14 @@
 //! The client's routes are also under `/api/v1`, with OpenRouter's errors.
 
 mod admin;
+mod browser;
 mod clients;
 mod ending;
 mod health;
 mod key;
 mod models;
 mod outer;
+mod usage;
 
 use axum::Router;
 
@@ -43,15 +45,16 @@ impl Routes {
     /// If the admin's token cannot be read.
     pub fn new(gateway: &Gateway, config: &Config) -> Result<Self, crate::OpenError> {
         let admin = Admin::new(config)?;
-        let pages = admin::router(gateway, admin);
-        let main = health::router(gateway).merge(clients::router(gateway, config));
+        let pages = admin::router(gateway, admin).layer(OuterLayer);
+        let health = health::router(gateway).layer(OuterLayer);
+        let main = health.clone().merge(clients::router(gateway, config));
         Ok(match config.admin {
             Some(_) => Self {
-                main: main.layer(OuterLayer),
-                admin: Some(health::router(gateway).merge(pages).layer(OuterLayer)),
+                main,
+                admin: Some(health.merge(pages)),
             },
             None => Self {
-                main: main.merge(pages).layer(OuterLayer),
+                main: main.merge(pages),
                 admin: None,
             },
         })

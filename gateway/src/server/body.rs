@@ -1,4 +1,4 @@
-//! A response's body that counts as a request in progress until it has ended.
+//! A response's body that counts as a request in progress until it has ended, and notes whether the client takes it.
 
 use std::{
     pin::Pin,
@@ -11,6 +11,9 @@ use pin_project::pin_project;
 use super::activity::InProgress;
 
 /// A body that counts as a request in progress until it has ended or is dropped.
+///
+/// The server asks for a frame when the client has room for it: over HTTP/2 the stream's window, over HTTP/1 the socket. Between a frame, or the
+/// head, and the next question, the client takes nothing.
 #[pin_project]
 #[derive(Debug)]
 pub(super) struct CountedBody<B> {
@@ -20,7 +23,8 @@ pub(super) struct CountedBody<B> {
 }
 
 impl<B> CountedBody<B> {
-    pub(super) const fn new(inner: B, counted: InProgress) -> Self {
+    pub(super) fn new(inner: B, counted: InProgress) -> Self {
+        counted.is_ready();
         Self {
             inner,
             counted: Some(counted),
@@ -34,9 +38,18 @@ impl<B: Body> Body for CountedBody<B> {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = self.project();
+        if let Some(counted) = this.counted {
+            counted.is_taken();
+        }
         let frame = this.inner.poll_frame(cx);
-        if matches!(frame, Poll::Ready(None | Some(Err(_)))) {
-            *this.counted = None;
+        match &frame {
+            Poll::Ready(Some(Ok(_))) => {
+                if let Some(counted) = this.counted {
+                    counted.is_ready();
+                }
+            }
+            Poll::Ready(None | Some(Err(_))) => *this.counted = None,
+            Poll::Pending => {}
         }
         frame
     }

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, Version, header};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -15,7 +15,12 @@ use tokio::{
 };
 use tower_service::Service;
 
-use super::{Stage, Stages, activity::Activity, body::CountedBody, io::TimedIo};
+use super::{
+    Stage, Stages,
+    activity::{Activity, Overdue, Patience},
+    body::CountedBody,
+    io::TimedIo,
+};
 use crate::settings::ServerSettings;
 
 /// How often an HTTP/2 client gets a ping, and how long it may take to answer it.
@@ -28,9 +33,7 @@ const PARTING: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub struct Limits {
     builder: auto::Builder<TokioExecutor>,
-    header_timeout: Duration,
-    idle_timeout: Duration,
-    write_timeout: Duration,
+    patience: Patience,
 }
 
 impl Limits {
@@ -54,9 +57,11 @@ impl Limits {
             .max_header_list_size(settings.max_header_bytes);
         Self {
             builder,
-            header_timeout: settings.header_timeout.0,
-            idle_timeout: settings.idle_timeout.0,
-            write_timeout: settings.write_timeout.0,
+            patience: Patience {
+                header: settings.header_timeout.0,
+                idle: settings.idle_timeout.0,
+                write: settings.write_timeout.0,
+            },
         }
     }
 
@@ -75,13 +80,25 @@ impl Limits {
         B: http_body::Body<Data = bytes::Bytes, Error: Into<tower::BoxError>> + Send + 'static,
     {
         let activity = Activity::new();
-        let io = TokioIo::new(TimedIo::new(stream, activity.clone(), self.write_timeout));
+        let io = TokioIo::new(TimedIo::new(stream, activity.clone(), self.patience.write));
         let counting = activity.clone();
-        let service = service_fn(move |request| {
+        let leaving = stages.clone();
+        let service = service_fn(move |request: Request<Incoming>| {
             let counted = counting.begin();
+            let is_http1 = request.version() < Version::HTTP_2;
             // A router is always ready.
             let response = service.clone().call(request);
-            async move { Ok::<_, Infallible>(response.await?.map(|body| CountedBody::new(body, counted))) }
+            let leaving = leaving.clone();
+            async move {
+                let mut response = response.await?.map(|body| CountedBody::new(body, counted));
+                // HTTP/2 has a frame for it, sent when the gateway drains.
+                if is_http1 && leaving.now() >= Stage::Leaving {
+                    response
+                        .headers_mut()
+                        .insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(response)
+            }
         });
         let connection = self.builder.serve_connection(io, service);
         pin!(connection);
@@ -99,10 +116,15 @@ impl Limits {
                     connection.as_mut().graceful_shutdown();
                 }
                 () = stages.reached(Stage::Ended) => return,
-                () = activity.overdue(self.header_timeout, self.idle_timeout) => {
-                    tracing::debug!(target: "gateway::server", "connection closed: nothing came in time");
+                what = activity.overdue(self.patience, ends) => {
                     // HTTP/2 clients learn which requests were not taken.
                     connection.as_mut().graceful_shutdown();
+                    if what == Overdue::Response {
+                        tracing::debug!(target: "gateway::server", "connection takes no further request: its client takes nothing of a response");
+                        ends = true;
+                        continue;
+                    }
+                    tracing::debug!(target: "gateway::server", "connection closed: nothing came in time, or nothing was taken");
                     drop(timeout(PARTING, connection.as_mut()).await);
                     return;
                 }

@@ -9,6 +9,8 @@ use tokio::sync::watch;
 pub enum Stage {
     /// Requests are answered.
     Serving,
+    /// Requests are answered, and `/readyz` says that the gateway is about to end: load balancers send new calls elsewhere.
+    Leaving,
     /// No connection is accepted, and answers in progress end.
     Draining,
     /// All connections end now.

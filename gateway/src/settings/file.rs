@@ -10,7 +10,7 @@ use tower_openrouter::settings::{
     KeySettings, OrOff, Secret, Settings, SettingsError, SettingsProblem, UpstreamSettings,
 };
 
-use super::{Address, GatewaySettings, StorageSettings};
+use super::{Address, GatewaySettings, StorageSettings, origin};
 
 /// The settings of a gateway, checked.
 #[derive(Debug, Clone)]
@@ -200,6 +200,11 @@ fn limits(stack: &Settings, own: &GatewaySettings) -> Vec<SettingsProblem> {
             "no request would come in time: give it some time",
         ),
         (
+            "body_timeout",
+            server.body_timeout.0.is_zero(),
+            "no request would come in time: give it some time",
+        ),
+        (
             "idle_timeout",
             server.idle_timeout.0.is_zero(),
             "no connection would be kept: give it some time",
@@ -212,6 +217,11 @@ fn limits(stack: &Settings, own: &GatewaySettings) -> Vec<SettingsProblem> {
     ] {
         if is_wrong {
             wrong.push(stack.problem(&format!("server.{key}"), message));
+        }
+    }
+    for (place, text) in server.cors.iter().enumerate() {
+        if let Err(message) = origin(text) {
+            wrong.push(stack.problem(&format!("server.cors[{place}]"), message));
         }
     }
     if own.log.filter.parse::<tracing_subscriber::EnvFilter>().is_err() {

@@ -48,7 +48,7 @@ pub struct StorageSettings {
     pub sqlite: Option<PathBuf>,
     /// The URL of a PostgreSQL database, for any number of gateways: `env:NAME` or `file:PATH`, or itself if it has no password.
     pub postgres: Option<Place>,
-    /// The longest that the ledger is written to at the end.
+    /// The longest that the ledger and the shared store are written to at the end.
     pub close_timeout: Time,
 }
 
@@ -97,10 +97,16 @@ pub struct ServerSettings {
     pub max_streams: u32,
     /// How long the head of a request may take to come.
     pub header_timeout: Time,
+    /// How long nothing of a request's body may come. One that is slower than 4 KiB/s is refused after this time, too.
+    pub body_timeout: Time,
     /// How long a connection may stay without a request.
     pub idle_timeout: Time,
     /// How long a client may take none of an answer that is ready.
     pub write_timeout: Time,
+    /// The origins of pages that may call the client routes from a browser, such as `https://chat.example.org`. None by default.
+    pub cors: Vec<String>,
+    /// How long requests are still accepted at a shutdown, while `/readyz` says 503.
+    pub leave_delay: Time,
     /// How long answers in progress may take to end at a shutdown.
     pub drain_timeout: Time,
 }
@@ -165,9 +171,12 @@ impl Default for ServerSettings {
             max_headers: 100,
             max_streams: 200,
             header_timeout: Duration::from_secs(10).into(),
+            body_timeout: Duration::from_secs(30).into(),
             idle_timeout: Duration::from_secs(75).into(),
             write_timeout: Duration::from_secs(60).into(),
-            drain_timeout: Duration::from_secs(25).into(),
+            cors: Vec::new(),
+            leave_delay: Duration::ZERO.into(),
+            drain_timeout: Duration::from_secs(20).into(),
         }
     }
 }

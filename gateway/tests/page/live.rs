@@ -26,6 +26,8 @@ async fn a_viewer_gets_new_calls_and_a_new_summary() {
     let world = World::new("503;no-hint").await;
     let response = world.get("/events?key=ci").await;
     assert_eq!(response.headers()["content-type"], "text/event-stream");
+    assert_eq!(response.headers()["cache-control"], "no-cache");
+    assert_eq!(response.headers()["x-accel-buffering"], "no");
     let (mut body, mut text) = (response.into_body(), String::new());
     let first = event(&mut body, &mut text, "parts").await;
     assert!(first["summary"].as_str().unwrap().contains("No calls"));
@@ -56,4 +58,30 @@ async fn viewers_are_bounded() {
     assert_eq!(world.get("/events").await.status(), 503);
     viewers.pop();
     assert_eq!(world.get("/events").await.status(), 200, "a place is free again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_viewer_learns_the_run_and_what_ended_before_it_came_or_while_it_was_behind() {
+    let world = World::new("ok").await;
+    world.call(chat(FIRST, false)).await;
+    let response = world.get("/events").await;
+    let (mut body, mut text) = (response.into_body(), String::new());
+    let hello = event(&mut body, &mut text, "hello").await;
+    let run = hello["run"].as_str().unwrap();
+    assert!(world.page("/").await.contains(&format!("data-run=\"{run}\"")));
+    assert_ne!(World::new("ok").await.calls.run(), run, "another run has another name");
+    let list = event(&mut body, &mut text, "list").await;
+    assert_eq!(list[0]["id"], 1, "{list}");
+    // More than the page shows, while this viewer does not read: no end is left out of what comes then.
+    for _ in 0..60 {
+        world.call(chat(FIRST, false)).await;
+    }
+    let list = event(&mut body, &mut text, "list").await;
+    let ids: Vec<_> = list
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|call| call["id"].as_u64().unwrap())
+        .collect();
+    assert_eq!(ids, (12..=61).rev().collect::<Vec<_>>());
 }

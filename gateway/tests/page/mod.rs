@@ -8,4 +8,5 @@ mod html;
 mod json;
 mod live;
 mod recorded;
+mod restart;
 mod support;

@@ -50,16 +50,14 @@ impl Binary {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (mut printed, mut address) = (Vec::new(), None);
         for line in lines.by_ref().map_while(Result::ok) {
-            let found = line
-                .split_once("page and metrics at http://")
-                .map(|(_, address)| address.to_owned());
+            let is_last = line.starts_with("page and metrics ");
             if let Some((_, at)) = line.split_once(" at http://")
                 && address.is_none()
             {
                 address = at.trim().parse().ok();
             }
             printed.push(line);
-            if found.is_some() {
+            if is_last {
                 break;
             }
         }
