@@ -20,6 +20,8 @@ mod page;
 #[cfg(test)]
 mod process;
 #[cfg(test)]
+mod readiness;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod reload;

@@ -14,12 +14,12 @@ use redis::{
 };
 use tokio::{
     runtime::Handle,
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 
 use crate::{
     error::StoreError,
-    health::{Health, Patience},
+    health::{Health, PROBE, Patience},
 };
 
 /// How long dialling may take, and any answer that is not awaited.
@@ -160,6 +160,24 @@ impl Link {
         });
     }
 
+    /// Probes until the outage is over, whenever no call asks: otherwise it would last for as long as nothing is called.
+    fn watch_outage(&self) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        let link = Arc::downgrade(&self.0);
+        runtime.spawn(async move {
+            loop {
+                sleep(PROBE).await;
+                let Some(link) = link.upgrade().map(Self).filter(Self::is_down) else {
+                    return;
+                };
+                let is_due = link.health().idle_probe();
+                if is_due {
+                    link.probe();
+                }
+            }
+        });
+    }
+
     fn made_blind(&self, reason: String) -> String {
         self.0.blind.fetch_add(1, Ordering::Relaxed);
         reason
@@ -208,6 +226,7 @@ impl Link {
         }
         if failed.is_first {
             tracing::error!(target: "llm::store", server = self.0.server, reason, "the shared store does not answer");
+            self.watch_outage();
         }
     }
 

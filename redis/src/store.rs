@@ -75,7 +75,7 @@ impl Store {
         self.0.server.link.blind()
     }
 
-    /// Whether it is away: from the first question without an answer until answers have come for a second.
+    /// Whether it is away: from the first question without an answer until answers have come for a second. It is probed meanwhile, also if no call asks.
     #[must_use]
     pub fn is_down(&self) -> bool {
         self.0.server.link.is_down()

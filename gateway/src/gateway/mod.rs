@@ -4,13 +4,18 @@ mod catalogue;
 mod error;
 mod metrics;
 mod open;
+mod outage;
 mod reload;
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, Mutex as StdMutex, PoisonError},
+    time::Duration,
+};
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Mutex;
 use tower_openrouter::{
+    Tags,
     layers::observe,
     ledger::DatabaseLedger,
     redis,
@@ -19,6 +24,7 @@ use tower_openrouter::{
 
 pub use error::OpenError;
 pub(crate) use open::{key_database, ledger_to_read};
+use outage::Outage;
 pub use reload::{RELOAD_EVERY, tidy_metrics, watch_file, watch_keys};
 
 use crate::{
@@ -46,6 +52,22 @@ struct Inner {
     metrics: Option<PrometheusHandle>,
     catalogue: catalogue::Refreshed,
     in_force: Mutex<InForce>,
+    /// Whether the database of client keys fails.
+    keys_outage: StdMutex<Outage>,
+}
+
+/// How long the database of client keys may fail before the gateway says so: a revoked key stays in force meanwhile.
+const KEYS_MAY_FAIL: Duration = Duration::from_secs(3);
+
+/// Whether a gateway takes calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readiness {
+    /// It does.
+    Ready,
+    /// It takes calls, some of which it refuses or does not count.
+    Degraded(&'static str),
+    /// It refuses all of them.
+    Unready(&'static str),
 }
 
 /// What is reloaded.
@@ -122,14 +144,41 @@ impl Gateway {
         Some(handle.render())
     }
 
-    /// Why it cannot answer calls now, if it cannot.
+    /// Whether it takes calls now.
     #[must_use]
-    pub fn unready(&self) -> Option<&'static str> {
+    pub fn readiness(&self) -> Readiness {
         if self.0.stages.now() != Stage::Serving {
-            return Some("it is shutting down");
+            return Readiness::Unready("it is shutting down");
         }
-        let is_down = self.0.store.as_ref().is_some_and(redis::Store::is_down);
-        is_down.then_some("the shared store does not answer")
+        let lasts = self
+            .0
+            .keys_outage
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .lasts();
+        if !self.0.store.as_ref().is_some_and(redis::Store::is_down) {
+            return match lasts {
+                Some(lasts) if lasts >= KEYS_MAY_FAIL => Readiness::Degraded(
+                    "the database of client keys does not answer: new keys are not known, and revoked ones stay in force",
+                ),
+                _ => Readiness::Ready,
+            };
+        }
+        // Limits let calls pass uncounted then; a budget refuses them.
+        let budgets = self.0.handle.budgets();
+        let passes = |tags: &Tags| budgets.lines(tags, "", "").is_empty();
+        let some_pass = if self.0.ring.is_required() {
+            self.0.ring.any_in_force(|key| passes(key.tags()))
+        } else {
+            passes(&Tags::default())
+        };
+        if some_pass {
+            Readiness::Degraded(
+                "the shared store does not answer: limits are not counted, and calls with a budget are refused",
+            )
+        } else {
+            Readiness::Unready("the shared store does not answer, and all calls have a budget")
+        }
     }
 
     /// Writes what is waiting, and ends: after the last call. It takes no longer than the storage's `close_timeout`.

@@ -117,6 +117,7 @@ impl Gateway {
                 stored,
                 version,
             }),
+            keys_outage: std::sync::Mutex::default(),
         })))
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::HashSet,
     path::{Path, PathBuf},
+    sync::PoisonError,
     time::{Duration, SystemTime},
 };
 
@@ -165,16 +166,21 @@ fn fixed(before: &Config, after: &Config) {
 
 /// Follows the keys of the database until it is dropped.
 pub async fn watch_keys(gateway: Gateway) {
-    let mut is_failing = false;
     loop {
         sleep(RELOAD_EVERY).await;
-        match gateway.reload_keys().await {
-            Ok(()) => is_failing = false,
-            Err(error) if !is_failing => {
-                tracing::error!(target: "gateway::keys", %error, "the client keys are not read: the old ones stay in force");
-                is_failing = true;
+        let reloaded = gateway.reload_keys().await;
+        let mut outage = gateway.0.keys_outage.lock().unwrap_or_else(PoisonError::into_inner);
+        match reloaded {
+            Ok(()) => {
+                if let Some(lasted) = outage.ended() {
+                    tracing::info!(target: "gateway::keys", ?lasted, "the client keys are read again");
+                }
             }
-            Err(_) => {}
+            Err(error) => {
+                if let Some(since) = outage.failed() {
+                    tracing::error!(target: "gateway::keys", %error, ?since, "the client keys are not read: the old ones stay in force, revoked ones included");
+                }
+            }
         }
     }
 }

@@ -5,6 +5,8 @@
 //! [`Budgets`](tower_openrouter::layers::budget::Budgets) of the library over that tag.
 
 mod auth;
+mod choosers;
+mod connection;
 mod database;
 mod guard;
 mod limits;
