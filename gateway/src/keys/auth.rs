@@ -101,7 +101,14 @@ fn presented(headers: &mut HeaderMap) -> Option<Vec<u8>> {
         .map(<[u8]>::to_vec)
 }
 
-/// Whether a page of another site sends it, or calls this machine by a name of its own: a browser on this machine reaches loopback addresses.
+/// Headers by which a proxy says for whom it asks.
+fn is_of_proxy(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    matches!(name, "forwarded" | "via" | "x-real-ip") || name.starts_with("x-forwarded-")
+}
+
+/// Whether it may come from another machine or another site: a page of another site sends it, or calls this machine by a name of its own (a browser
+/// on this machine reaches loopback addresses), or a proxy on this machine passes it on.
 pub(crate) fn is_cross_site(headers: &HeaderMap, uri: &Uri) -> bool {
     let is_local = |host: &str| {
         let host = host
@@ -120,7 +127,7 @@ pub(crate) fn is_cross_site(headers: &HeaderMap, uri: &Uri) -> bool {
         let origin = origin.to_str().unwrap_or_default();
         origin.split_once("://").map_or(origin, |(_, host)| host)
     });
-    !host.is_some_and(is_local) || origin.is_some_and(|origin| !is_local(origin))
+    !host.is_some_and(is_local) || origin.is_some_and(|origin| !is_local(origin)) || headers.keys().any(is_of_proxy)
 }
 
 impl<S, B, C> Service<Request<B>> for Auth<S>
@@ -187,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn host_and_origin_show_a_page_of_another_site() {
+    fn headers_show_a_page_of_another_site_and_a_proxy() {
         let uri = Uri::from_static("/v1/models");
         for (pairs, crosses) in [
             (&[("host", "127.0.0.1:8080")][..], false),
@@ -200,6 +207,12 @@ mod tests {
             (&[("host", "evil.example")], true),
             (&[("host", "127.0.0.1:8080"), ("origin", "https://evil.example")], true),
             (&[("host", "127.0.0.1:8080"), ("origin", "null")], true),
+            // A proxy on this machine that puts the address it calls into `Host`.
+            (&[("host", "127.0.0.1:8080"), ("forwarded", "for=203.0.113.9")], true),
+            (&[("host", "127.0.0.1:8080"), ("x-forwarded-for", "203.0.113.9")], true),
+            (&[("host", "127.0.0.1:8080"), ("x-forwarded-proto", "https")], true),
+            (&[("host", "127.0.0.1:8080"), ("x-real-ip", "203.0.113.9")], true),
+            (&[("host", "127.0.0.1:8080"), ("via", "1.1 proxy")], true),
             (&[], true),
         ] {
             assert_eq!(is_cross_site(&headers(pairs), &uri), crosses, "{pairs:?}");

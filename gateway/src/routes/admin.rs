@@ -24,7 +24,7 @@ use crate::{
 /// Who may see the admin side.
 #[derive(Debug, Clone)]
 pub enum Admin {
-    /// Any program that reaches this loopback address.
+    /// Any program of this machine that reaches this loopback address, but no proxy.
     Open,
     /// A request with the token, of which only the hash is kept.
     Token(KeyHash),
@@ -64,7 +64,7 @@ impl Admin {
         match self {
             Self::Open => (
                 StatusCode::FORBIDDEN,
-                "a page of another site may not read this: set `admin.token`\n",
+                "neither a page of another site nor a proxy may read this: set `admin.token`\n",
             )
                 .into_response(),
             Self::Token(_) => {
