@@ -82,6 +82,15 @@ impl Config {
         Self::checked(stack, GatewaySettings::default()).map_err(ConfigError::Settings)
     }
 
+    /// Without a file, for what needs the storage alone: the defaults, without an upstream.
+    ///
+    /// # Errors
+    ///
+    /// None: the defaults are right.
+    pub fn of_storage() -> Result<Self, ConfigError> {
+        Self::checked(Settings::default(), GatewaySettings::default()).map_err(ConfigError::Settings)
+    }
+
     /// The same with another address to listen on.
     ///
     /// # Errors
