@@ -68,8 +68,7 @@ impl Link {
             // It fails only if another task was faster.
             drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         }
-        check_password(url)?;
-        let client = Client::open(url).map_err(|error| StoreError::Url { reason: reason(&error) })?;
+        let client = client(url)?;
         let server = client.get_connection_info().addr().to_string();
         let connecting = async {
             let mut connection = ConnectionManager::new_with_config(client.clone(), config()).await?;
@@ -237,6 +236,12 @@ impl Link {
     fn health(&self) -> MutexGuard<'_, Health> {
         self.0.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What connects to this URL.
+pub(crate) fn client(url: &str) -> Result<Client, StoreError> {
+    check_password(url)?;
+    Client::open(url).map_err(|error| StoreError::Url { reason: reason(&error) })
 }
 
 /// A user or a password with a delimiter in it would be taken for the server's name, and be shown.
