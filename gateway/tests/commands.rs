@@ -288,3 +288,87 @@ fn a_key_of_the_file_is_listed_and_is_not_revoked_by_the_command() {
     );
     assert!(!run(&["keys", "new", "acme"]).0, "its name is taken");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_refuses_what_serve_refuses() {
+    let (simulator, folder) = (Simulator::start().await.unwrap(), Folder::new());
+    folder.write("redis", "redis//nonsense");
+    folder.write("postgres", "mysql://u:s3cr3t@h/d");
+    let budget = key("acme", CLIENT_KEY, "budget = [{ usd = \"5\" }]");
+    for (rest, key) in [
+        ("admin.token = \"env:NO_SUCH_VARIABLE_OF_OURS\"\n", "`admin.token`"),
+        (
+            "storage.postgres = \"env:NO_SUCH_VARIABLE_OF_OURS\"\n",
+            "`storage.postgres`",
+        ),
+        (
+            "storage.postgres = \"file:postgres\"\n",
+            "`storage.postgres`: not the URL of a PostgreSQL database",
+        ),
+        ("shared.redis = \"file:redis\"\n", "`shared.redis`"),
+        ("shared.redis = \"http://127.0.0.1\"\n", "`shared.redis`"),
+        // A budget of a key without prices.
+        (&*format!("refresh_catalogue = false\n{budget}"), "price"),
+    ] {
+        folder.write("gateway.toml", &settings(&simulator, &folder, rest));
+        for command_name in ["check", "serve"] {
+            let output = command(&[command_name, "--config", "gateway.toml"], &folder.path(""));
+            let told = text(&output.stderr);
+            assert!(
+                !output.status.success() && told.contains(key),
+                "{command_name} {rest}: {told}"
+            );
+            assert!(!told.contains("s3cr3t") && !told.contains("panicked"), "{told}");
+        }
+    }
+    // Everything at once.
+    let rest = "admin.token = \"env:NO_SUCH_VARIABLE_OF_OURS\"\nshared.redis = \"http://127.0.0.1\"\n";
+    folder.write("gateway.toml", &settings(&simulator, &folder, rest));
+    let told = text(&command(&["check"], &folder.path("")).stderr);
+    assert!(
+        told.contains("`admin.token`") && told.contains("`shared.redis`"),
+        "{told}"
+    );
+    let open = settings(&simulator, &folder, "").replace("127.0.0.1:0", "0.0.0.0:0");
+    folder.write("gateway.toml", &open);
+    let output = command(&["check"], &folder.path(""));
+    let told = text(&output.stdout);
+    assert!(
+        output.status.success() && told.contains("warning: ") && told.contains("other machines reach 0.0.0.0:0"),
+        "{told}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refusals_of_strangers_do_not_fill_the_log() {
+    let (simulator, folder) = (Simulator::start().await.unwrap(), Folder::new());
+    folder.write("token", "admin-token");
+    let rest = format!("admin.token = \"file:token\"\n{}", key("acme", CLIENT_KEY, ""));
+    folder.write("gateway.toml", &settings(&simulator, &folder, &rest));
+    let gateway = Binary::serve(&["--config", "gateway.toml"], &folder.path(""));
+    let (long, http) = ("x".repeat(20_000), client());
+    for _ in 0..50 {
+        assert_eq!(
+            Said::of(post(&http, &gateway.url(&format!("/v1/{long}")), "sk-gw-0", "{}"))
+                .await
+                .status,
+            401
+        );
+        assert_eq!(
+            Said::of(http.get(gateway.url("/metrics")).bearer_auth("wrong"))
+                .await
+                .status,
+            401
+        );
+    }
+    gateway.signal("-TERM");
+    let (_, log) = gateway.ended();
+    assert!(log.len() < 20_000, "{} bytes", log.len());
+    for word in ["invalid_api_key", "admin_token"] {
+        assert!(
+            log.lines()
+                .any(|line| line.contains("caller refused") && line.contains(word)),
+            "{log}"
+        );
+    }
+}

@@ -33,3 +33,5 @@ mod secrets;
 mod settings;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod upkeep;

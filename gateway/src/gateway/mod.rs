@@ -1,19 +1,25 @@
 //! A gateway, put together: the stack with its ledger and its store, the client keys, and what reloads them.
 
+mod backoff;
 mod catalogue;
 mod error;
 mod metrics;
 mod open;
 mod outage;
+mod places;
+mod refill;
 mod reload;
+mod upkeep;
+mod watch;
 
 use std::{
+    collections::HashSet,
     sync::{Arc, Mutex as StdMutex, PoisonError},
     time::Duration,
 };
 
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, task::JoinSet};
 use tower_openrouter::{
     Tags,
     layers::observe,
@@ -22,10 +28,13 @@ use tower_openrouter::{
     settings::{ReloadableStack, SettingsHandle},
 };
 
+use backoff::Backoff;
 pub use error::OpenError;
-pub(crate) use open::{key_database, ledger_to_read};
+pub(crate) use open::{check, key_database, ledger_to_read};
 use outage::Outage;
-pub use reload::{RELOAD_EVERY, tidy_metrics, watch_file, watch_keys};
+pub(crate) use places::admin_token;
+pub use upkeep::forget_entries;
+pub use watch::{RELOAD_EVERY, tidy_metrics, watch_file, watch_keys};
 
 use crate::{
     accounts::Accounts,
@@ -54,6 +63,8 @@ struct Inner {
     in_force: Mutex<InForce>,
     /// Whether the database of client keys fails.
     keys_outage: StdMutex<Outage>,
+    /// What runs in the background, and ends with it.
+    _tasks: JoinSet<()>,
 }
 
 /// How long the database of client keys may fail before the gateway says so: a revoked key stays in force meanwhile.
@@ -75,6 +86,10 @@ struct InForce {
     config: Config,
     stored: Vec<StoredKey>,
     version: i64,
+    /// When the keys of the database are tried again, if not all of them are in force.
+    pending: Option<Backoff>,
+    /// The names of all budgets that were in force since the start: their accounts are not empty.
+    budgets: HashSet<String>,
 }
 
 impl Gateway {
@@ -159,7 +174,7 @@ impl Gateway {
         if !self.0.store.as_ref().is_some_and(redis::Store::is_down) {
             return match lasts {
                 Some(lasts) if lasts >= KEYS_MAY_FAIL => Readiness::Degraded(
-                    "the database of client keys does not answer: new keys are not known, and revoked ones stay in force",
+                    "the client keys are not those of the database: new ones are not known, and revoked ones stay in force",
                 ),
                 _ => Readiness::Ready,
             };

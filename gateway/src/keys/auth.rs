@@ -13,7 +13,7 @@ use http_body::Body as HttpBody;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{KeyRing, Presented, refuse::Refused};
+use super::{KeyRing, Presented, refusal_log::RefusalLog, refuse::Refused};
 
 /// The headers by which clients present keys.
 const API_KEY: [HeaderName; 2] = [HeaderName::from_static("x-api-key"), HeaderName::from_static("api-key")];
@@ -27,13 +27,17 @@ const API_KEY: [HeaderName; 2] = [HeaderName::from_static("x-api-key"), HeaderNa
 ///
 /// There is nothing to end: it acts before the call.
 #[derive(Debug, Clone)]
-pub struct AuthLayer(KeyRing);
+pub struct AuthLayer {
+    ring: KeyRing,
+    log: RefusalLog,
+}
 
 /// The service of [`AuthLayer`].
 #[derive(Debug, Clone)]
 pub struct Auth<S> {
     inner: S,
     ring: KeyRing,
+    log: RefusalLog,
 }
 
 /// The future of [`Auth`].
@@ -42,8 +46,11 @@ pub type AuthFuture<F> = Either<Ready<Result<Response<Body>, Infallible>>, F>;
 impl AuthLayer {
     /// By these keys.
     #[must_use]
-    pub const fn new(ring: KeyRing) -> Self {
-        Self(ring)
+    pub fn new(ring: KeyRing) -> Self {
+        Self {
+            ring,
+            log: RefusalLog::default(),
+        }
     }
 }
 
@@ -53,7 +60,8 @@ impl<S> Layer<S> for AuthLayer {
     fn layer(&self, inner: S) -> Auth<S> {
         Auth {
             inner,
-            ring: self.0.clone(),
+            ring: self.ring.clone(),
+            log: self.log.clone(),
         }
     }
 }
@@ -152,7 +160,7 @@ where
                     .map_ok((|response: Response<C>| response.map(Body::new)) as _),
             ),
             Err(refused) => {
-                tracing::info!(target: "gateway::keys", reason = refused.word(), path = request.uri().path(), "caller refused");
+                self.log.refused(refused.word(), request.uri().path());
                 let response = refused.refusal().into_response(request.uri().path());
                 Either::Left(ready(Ok(response.map(Body::new))))
             }

@@ -12,7 +12,7 @@ use http::Request;
 use tower_openrouter::{ApiRequest, Error, FailureKind, layers::LlmRequest};
 use tower_service::Service;
 
-use super::{ClientKey, choosers};
+use super::{ClientKey, choosers, refusal_log::cut};
 
 /// Members of a request by which the upstream may choose a model that the request does not name.
 const CHOOSERS: [&str; 2] = ["preset", "fallbacks"];
@@ -70,7 +70,7 @@ fn raw<'a>(request: &'a ApiRequest, name: &str) -> Option<&'a [u8]> {
 
 fn refusal(key: &ClientKey, model: &str) -> Error {
     let allowed: Vec<_> = key.models().iter().map(ToString::to_string).collect();
-    tracing::info!(target: "gateway::keys", key = &*key.name, model, "model not allowed");
+    tracing::info!(target: "gateway::keys", key = &*key.name, model = cut(model), "model not allowed");
     let shown: String = model.chars().filter(|letter| !letter.is_control()).take(100).collect();
     let message = format!(
         "the client key `{}` does not allow the model {shown}: use {}",

@@ -11,6 +11,7 @@ mod database;
 mod guard;
 mod limits;
 mod models;
+mod refusal_log;
 mod refuse;
 mod ring;
 mod secret;
@@ -21,6 +22,7 @@ pub use database::{KeyDatabase, KeyDatabaseError, StoredKey};
 pub use guard::Guarded;
 pub use limits::{KeyLimits, KeyLimitsLayer};
 pub use models::ModelPattern;
+pub(crate) use refusal_log::RefusalLog;
 pub use ring::{ClientKey, KeyName, KeyOnRing, KeyRing, Presented};
 pub use secret::{KeyHash, NotAHash, new_key};
 

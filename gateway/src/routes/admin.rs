@@ -14,8 +14,8 @@ use secrecy::ExposeSecret;
 use super::ending::ending;
 use crate::{
     OpenError,
-    gateway::Gateway,
-    keys::{KeyHash, is_cross_site},
+    gateway::{Gateway, admin_token},
+    keys::{KeyHash, RefusalLog, is_cross_site},
     page,
     server::Stages,
     settings::Config,
@@ -39,11 +39,7 @@ impl Admin {
     ///
     /// If the token cannot be read.
     pub fn new(config: &Config) -> Result<Self, OpenError> {
-        if let Some(secret) = &config.own.admin.token {
-            let token = secret.load().map_err(|error| {
-                let problem = config.stack.problem("admin.token", error.to_string());
-                OpenError::Settings(problem.into())
-            })?;
+        if let Some(token) = admin_token(config)? {
             return Ok(Self::Token(KeyHash::of(token.expose_secret().as_bytes())));
         }
         let address = config.admin.unwrap_or(config.listen);
@@ -56,6 +52,15 @@ impl Admin {
             Self::Open => !is_cross_site(request.headers(), request.uri()),
             Self::Token(hash) => presented(request.headers()).is_some_and(|token| KeyHash::of(&token) == *hash),
             Self::Off => false,
+        }
+    }
+
+    /// Why a request may not pass, in a word.
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::Open => "cross_site",
+            Self::Token(_) => "admin_token",
+            Self::Off => "admin_off",
         }
     }
 
@@ -106,14 +111,33 @@ pub(super) fn router(gateway: &Gateway, admin: Admin) -> Router {
         .route("/metrics", get(metrics))
         .with_state(gateway.clone())
         .merge(page::router(gateway.view()))
-        .route_layer(from_fn_with_state((admin, gateway.stages().clone()), guard))
+        .route_layer(from_fn_with_state(Guard::new(gateway, admin), guard))
 }
 
-async fn guard(State((admin, stages)): State<(Admin, Stages)>, request: Request, next: Next) -> Response {
-    if admin.admits(&request) {
-        ending(next.run(request).await, &stages)
+/// What guards the routes.
+#[derive(Clone)]
+struct Guard {
+    admin: Admin,
+    stages: Stages,
+    log: RefusalLog,
+}
+
+impl Guard {
+    fn new(gateway: &Gateway, admin: Admin) -> Self {
+        Self {
+            admin,
+            stages: gateway.stages().clone(),
+            log: RefusalLog::default(),
+        }
+    }
+}
+
+async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    if guard.admin.admits(&request) {
+        ending(next.run(request).await, &guard.stages)
     } else {
-        admin.refusal()
+        guard.log.refused(guard.admin.word(), request.uri().path());
+        guard.admin.refusal()
     }
 }
 

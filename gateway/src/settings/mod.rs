@@ -5,11 +5,13 @@
 mod address;
 mod file;
 mod key;
+mod stamp;
 mod tree;
 
 pub use address::{Address, Place};
 pub use file::{Config, ConfigError};
 pub use key::{KeyBudget, KeyEntry, KeyRules, utc_time};
+pub(crate) use stamp::Stamp;
 pub use tree::{
     AdminSettings, GatewaySettings, LogFormat, LogSettings, ServerSettings, SharedSettings, StorageSettings,
 };
