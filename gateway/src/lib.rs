@@ -12,7 +12,7 @@ pub mod routes;
 pub mod server;
 pub mod settings;
 
-pub use gateway::{Gateway, OpenError};
+pub use gateway::{Gateway, OpenError, Readiness};
 
 /// The version, with the commit that it was built from if that is known.
 pub const VERSION: &str = env!("GATEWAY_VERSION");

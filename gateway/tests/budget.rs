@@ -98,3 +98,64 @@ async fn what_was_spent_is_remembered_after_a_restart() {
     let place = Place::over(simulator, &rest).await;
     assert_eq!(spent(&place).await, before);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_budget_that_comes_while_the_gateway_runs_begins_with_what_was_spent() {
+    let (simulator, folder) = (
+        openrouter_simulator::Simulator::start().await.unwrap(),
+        crate::support::Folder::new(),
+    );
+    let file = folder.path("ledger.db");
+    let text = |budget: &str| {
+        let rest = format!(
+            "storage.sqlite = \"{}\"\n{}",
+            file.display(),
+            key("acme", CLIENT_KEY, budget)
+        );
+        crate::support::settings(&simulator, &folder, &rest)
+    };
+    let path = folder.write("gateway.toml", &text(""));
+    let config = openrouter_gateway::settings::Config::from_file(&path).unwrap();
+    let running = openrouter_gateway::commands::start(config).await.unwrap();
+    let http = crate::support::client();
+    let url = |path: &str| format!("http://{}{path}", running.address);
+    let call = async || {
+        let (path, body) = body(1);
+        let said = crate::support::Said::of(post(&http, &url(path), CLIENT_KEY, &body)).await;
+        assert_eq!(said.status, 200, "{said:?}");
+    };
+    let spent = async || {
+        let request = http.get(url("/v1/key")).header("x-api-key", CLIENT_KEY);
+        let said = crate::support::Said::of(request).await.json();
+        said["data"]["budgets"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|budget| budget["spent"].clone())
+            .collect::<Vec<_>>()
+    };
+    call().await;
+    let billed = async || {
+        let seen = simulator.wait_until(openrouter_simulator::Seen::idle).await;
+        Value::from(
+            UsdAmount::from_pico(seen.billed.pico().into())
+                .to_string()
+                .replace('$', ""),
+        )
+    };
+    let reload = async |budget: &str| {
+        std::fs::write(&path, text(budget)).unwrap();
+        running.gateway.reload(&path).await.unwrap();
+    };
+    let both = "budget = [{ usd = \"5\", per = \"month\" }, { usd = \"9\" }]";
+    reload(both).await;
+    assert_eq!(spent().await, [billed().await, billed().await]);
+    call().await;
+    assert_eq!(spent().await, [billed().await, billed().await]);
+    // Out of force for a call, and back: nothing is counted twice, and nothing is forgotten.
+    reload("").await;
+    call().await;
+    reload(both).await;
+    assert_eq!(spent().await, [billed().await, billed().await]);
+    running.drain(std::future::pending()).await;
+}

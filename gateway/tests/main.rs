@@ -24,6 +24,8 @@ mod page;
 #[cfg(test)]
 mod process;
 #[cfg(test)]
+mod readiness;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod reload;
@@ -35,3 +37,5 @@ mod secrets;
 mod settings;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod upkeep;

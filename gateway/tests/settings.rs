@@ -34,6 +34,14 @@ fn what_does_not_fit_together_is_refused_with_its_place() {
             "storage = { sqlite = \"a\", postgres = \"env:URL\" }",
             "`storage.postgres`: there is `storage.sqlite` already",
         ),
+        (
+            "storage.keep = \"7days\"",
+            "`storage.keep`: shorter than a window of budgets, which would forget what was spent in it: write \"32days\" or more",
+        ),
+        (
+            "storage.keep = \"90days\"\nbudget = [{ name = \"a\", usd = \"1\", rolling = \"100days\" }]",
+            "write \"101days\" or more",
+        ),
         ("[server]\nmax_headers = 1", "line 2, column 15: `server.max_headers`"),
         (
             "server.cors = [\"https://a.example\", \"https://a.example/\"]",

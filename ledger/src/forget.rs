@@ -14,6 +14,9 @@ use crate::{DatabaseLedger, LedgerError, filter::Where, place::Place, statement:
 /// Entries that one transaction forgets at most.
 const AT_ONCE: u32 = 500;
 
+/// A number that only those who forget lock by, in databases that several processes write.
+const LOCK: i64 = 0x6c6c_6d5f_666f_7267;
+
 const PICO: i64 = 1_000_000_000_000;
 
 /// What [`DatabaseLedger::forget_before`] has done.
@@ -40,6 +43,8 @@ impl DatabaseLedger {
     /// Deletes the entries that ended before this time, in batches of 500, a transaction each. What they spent is kept as one sum for each
     /// upstream, model, model that answered, and set of tags: [`restore`](Self::restore) records the sums on budgets without a window, so a
     /// start reads few rows. Queries and exports have the entries no more. A bill that comes later for one of them finds no entry.
+    ///
+    /// Of several processes over one PostgreSQL database that do so at once, one goes on, and the others return early.
     ///
     /// Keep at least the longest window of the budgets, or what was spent in it is not restored.
     ///
@@ -87,7 +92,11 @@ async fn forget(place: Place, time: UtcTime) -> Result<Forgotten, LedgerError> {
     let mut session = place.connect(false).await?;
     let mut forgotten = Forgotten::default();
     loop {
-        let batch = timeout(TRANSACTION, forget_some(&mut session.connection, time)).await;
+        let batch = timeout(
+            TRANSACTION,
+            forget_some(&mut session.connection, time, place.is_shared()),
+        )
+        .await;
         let count = batch.unwrap_or_else(|_| Err(place.slow(TRANSACTION)))?;
         if count == 0 {
             break;
@@ -98,9 +107,20 @@ async fn forget(place: Place, time: UtcTime) -> Result<Forgotten, LedgerError> {
     Ok(forgotten)
 }
 
-/// Forgets a batch. Of two that do so at once, each deletes rows that the other does not.
-async fn forget_some(connection: &mut AnyConnection, time: UtcTime) -> Result<u64, LedgerError> {
+/// Forgets a batch; none if another process does so in a database that both write.
+async fn forget_some(connection: &mut AnyConnection, time: UtcTime, is_shared: bool) -> Result<u64, LedgerError> {
     let mut transaction = connection.begin().await?;
+    if is_shared {
+        // It ends with the transaction, so that it also holds behind a pool.
+        let row = statement("SELECT pg_try_advisory_xact_lock($1) AS is_free")
+            .bind(LOCK)
+            .fetch_one(&mut *transaction)
+            .await?;
+        if !row.try_get::<bool, _>("is_free")? {
+            transaction.rollback().await?;
+            return Ok(0);
+        }
+    }
     let delete = format!(
         "DELETE FROM entries WHERE id IN (SELECT id FROM entries WHERE ended < $1 ORDER BY ended LIMIT {AT_ONCE}) RETURNING *"
     );

@@ -2,6 +2,7 @@
 #![cfg_attr(not(feature = "sqlite"), doc = "Durable ledgers for `tower-llm-layers`.")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod claim;
 mod counter;
 mod error;
 mod export;

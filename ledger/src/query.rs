@@ -124,7 +124,7 @@ impl DatabaseLedger {
     }
 
     /// The entries in rows. An invalid one does not hide the others: it is logged.
-    fn readable(&self, rows: &[AnyRow]) -> Vec<Entry> {
+    pub(crate) fn readable(&self, rows: &[AnyRow]) -> Vec<Entry> {
         let mut entries = Vec::with_capacity(rows.len());
         let mut odd = rows.iter().map(read).filter_map(|entry| match entry {
             Ok(entry) => {

@@ -34,6 +34,20 @@ impl DatabaseLedger {
     ///
     /// As after an error.
     pub async fn restore(&self, budgets: &Budgets) -> Result<Restored, LedgerError> {
+        self.restore_of(budgets, &Filter::new()).await
+    }
+
+    /// The same for entries that a filter lets pass: for budgets which count no others, such as those of one tag that come while a process runs.
+    /// The window of the budgets replaces the filter's beginning, and the sums of forgotten entries are not filtered.
+    ///
+    /// # Errors
+    ///
+    /// As [`restore`](Self::restore).
+    ///
+    /// # Cancellation
+    ///
+    /// As after an error.
+    pub async fn restore_of(&self, budgets: &Budgets, filter: &Filter) -> Result<Restored, LedgerError> {
         let now = UtcTime::now();
         let mut restored = Restored::default();
         // The window that began first, of all that last.
@@ -45,7 +59,7 @@ impl DatabaseLedger {
         if budgets.iter().any(|budget| budget.window() == Window::Ever) {
             budgets.refill(&self.forgotten().await?);
         }
-        let filter = Filter::new().from(from);
+        let filter = filter.clone().from(from);
         let mut last: Option<Entry> = None;
         loop {
             let mut page = self.page(&filter, last.as_ref()).await?;

@@ -71,6 +71,8 @@ const STEPS: &[&[&str]] = &[
         dollars BIGINT NOT NULL,
         pico BIGINT NOT NULL
     )"],
+    // Until when a process asks for the bill of an entry that another one has left.
+    &["ALTER TABLE entries ADD COLUMN bill_claimed BIGINT"],
 ];
 
 /// The newest version that is known here.

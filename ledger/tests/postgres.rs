@@ -20,6 +20,7 @@ async fn every_promise_holds() {
         "sums",
         "large",
         "corrected",
+        "claimed",
         "restarted",
         "stalled",
         "many",

@@ -100,7 +100,7 @@ async fn a_ledger_of_the_first_version_is_brought_up_to_date() {
     let ledger = LedgerOptions::sqlite(folder.file()).open().await.unwrap();
     ledger.record(&entry("a/b", 1));
     ledger.close().await;
-    for added in ["provider", "served_model", "cache_written_1h_tokens"] {
+    for added in ["provider", "served_model", "cache_written_1h_tokens", "bill_claimed"] {
         sql(&folder.file(), &format!("ALTER TABLE entries DROP COLUMN {added}")).await;
     }
     sql(&folder.file(), "DROP TABLE forgotten").await;

@@ -14,8 +14,8 @@ const STALE: Duration = Duration::from_secs(2);
 /// After so many decisions in a row without an answer in time, none waits for one.
 const GIVEN_UP: u32 = 3;
 
-/// How often the store is probed then.
-const PROBE: Duration = Duration::from_secs(1);
+/// How often the store is probed then, and during any outage in which no call asks it.
+pub(crate) const PROBE: Duration = Duration::from_secs(1);
 
 pub(crate) struct Health {
     /// Decisions in a row that had no answer in time.
@@ -26,6 +26,8 @@ pub(crate) struct Health {
     succeeded: Instant,
     failed: Option<Instant>,
     dialled: Instant,
+    /// When the store was probed last.
+    probed: Option<Instant>,
 }
 
 /// Whether a decision may wait for the store.
@@ -58,6 +60,7 @@ impl Health {
             succeeded: now,
             failed: None,
             dialled: now,
+            probed: None,
         }
     }
 
@@ -78,8 +81,23 @@ impl Health {
         if now < probe_at {
             return Patience::GivenUp;
         }
-        self.probe_at = Some(now + PROBE);
+        (self.probe_at, self.probed) = (Some(now + PROBE), Some(now));
         Patience::ProbeDue
+    }
+
+    /// During an outage: whether nothing was heard of the store for so long that a probe is due. It is leased to the one that asks.
+    pub(crate) fn idle_probe(&mut self) -> bool {
+        let now = Instant::now();
+        let heard = [Some(self.succeeded), self.failed, self.probed]
+            .into_iter()
+            .flatten()
+            .max();
+        let is_due = self.is_down && heard.is_none_or(|heard| now.duration_since(heard) >= PROBE);
+        if is_due {
+            self.probed = Some(now);
+            self.probe_at = self.probe_at.map(|_| now + PROBE);
+        }
+        is_due
     }
 
     /// A decision had no answer in time.
@@ -162,6 +180,29 @@ mod tests {
         assert_eq!(health.patience(), Patience::ProbeDue);
         health.succeeded();
         assert_eq!(health.patience(), Patience::Waits);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_in_which_no_call_asks_is_probed_once_a_second() {
+        let mut health = Health::new();
+        advance(PROBE * 9).await;
+        assert!(!health.idle_probe(), "there is no outage");
+        health.failed();
+        let mut probes = 0;
+        for _ in 0..100 {
+            probes += u32::from(health.idle_probe());
+            advance(PROBE / 10).await;
+        }
+        assert_eq!(probes, 9);
+        for _ in 0..100 {
+            health.failed();
+            assert!(!health.idle_probe(), "calls ask");
+            advance(PROBE / 10).await;
+        }
+        advance(PROBE).await;
+        assert!(health.idle_probe());
+        health.succeeded();
+        assert!(!health.is_down());
     }
 
     #[tokio::test(start_paused = true)]

@@ -14,12 +14,12 @@ use redis::{
 };
 use tokio::{
     runtime::Handle,
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 
 use crate::{
     error::StoreError,
-    health::{Health, Patience},
+    health::{Health, PROBE, Patience},
 };
 
 /// How long dialling may take, and any answer that is not awaited.
@@ -68,8 +68,7 @@ impl Link {
             // It fails only if another task was faster.
             drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         }
-        check_password(url)?;
-        let client = Client::open(url).map_err(|error| StoreError::Url { reason: reason(&error) })?;
+        let client = client(url)?;
         let server = client.get_connection_info().addr().to_string();
         let connecting = async {
             let mut connection = ConnectionManager::new_with_config(client.clone(), config()).await?;
@@ -160,6 +159,24 @@ impl Link {
         });
     }
 
+    /// Probes until the outage is over, whenever no call asks: otherwise it would last for as long as nothing is called.
+    fn watch_outage(&self) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        let link = Arc::downgrade(&self.0);
+        runtime.spawn(async move {
+            loop {
+                sleep(PROBE).await;
+                let Some(link) = link.upgrade().map(Self).filter(Self::is_down) else {
+                    return;
+                };
+                let is_due = link.health().idle_probe();
+                if is_due {
+                    link.probe();
+                }
+            }
+        });
+    }
+
     fn made_blind(&self, reason: String) -> String {
         self.0.blind.fetch_add(1, Ordering::Relaxed);
         reason
@@ -208,6 +225,7 @@ impl Link {
         }
         if failed.is_first {
             tracing::error!(target: "llm::store", server = self.0.server, reason, "the shared store does not answer");
+            self.watch_outage();
         }
     }
 
@@ -218,6 +236,12 @@ impl Link {
     fn health(&self) -> MutexGuard<'_, Health> {
         self.0.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What connects to this URL.
+pub(crate) fn client(url: &str) -> Result<Client, StoreError> {
+    check_password(url)?;
+    Client::open(url).map_err(|error| StoreError::Url { reason: reason(&error) })
 }
 
 /// A user or a password with a delimiter in it would be taken for the server's name, and be shown.

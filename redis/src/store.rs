@@ -7,7 +7,12 @@ use std::{
 };
 
 use crate::{
-    budgets::RedisBudgets, delivery::Delivery, error::StoreError, limits::RedisLimits, link::Link, server::Server,
+    budgets::RedisBudgets,
+    delivery::Delivery,
+    error::StoreError,
+    limits::RedisLimits,
+    link::{self, Link},
+    server::Server,
 };
 
 /// How long a reservation lives without a renewal by its process, by default.
@@ -75,7 +80,7 @@ impl Store {
         self.0.server.link.blind()
     }
 
-    /// Whether it is away: from the first question without an answer until answers have come for a second.
+    /// Whether it is away: from the first question without an answer until answers have come for a second. It is probed meanwhile, also if no call asks.
     #[must_use]
     pub fn is_down(&self) -> bool {
         self.0.server.link.is_down()
@@ -114,6 +119,15 @@ impl StoreBuilder {
     pub const fn decision_timeout(mut self, time: Duration) -> Self {
         self.decision_timeout = time;
         self
+    }
+
+    /// Whether the URL is one of a Redis or Valkey server, without connecting.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Url`] says what is wrong with it.
+    pub fn check(&self) -> Result<(), StoreError> {
+        link::client(&self.url).map(drop)
     }
 
     /// Connects.

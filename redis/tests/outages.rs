@@ -89,6 +89,26 @@ async fn a_decision_waits_no_longer_than_it_may() {
     assert_eq!(store.blind_decisions() - before, 2);
 }
 
+#[tokio::test]
+async fn one_slow_answer_is_no_outage_for_as_long_as_nothing_is_called() {
+    let Some(server) = Redis::start() else { return };
+    let builder = Store::builder(&server.url()).decision_timeout(Duration::from_millis(200));
+    let store = builder.connect().await.unwrap();
+    let (budgets, shared) = budgets(&store, "5.00");
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut other = client.get_multiplexed_async_connection().await.unwrap();
+    let pause = redis::cmd("CLIENT").arg("PAUSE").arg(500).to_owned();
+    pause.exec_async(&mut other).await.unwrap();
+    ask(&shared, &budgets, "1.00").await.unwrap_err();
+    assert!(store.is_down());
+    let ends = async {
+        while store.is_down() {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(Duration::from_secs(30), ends).await.expect("it is probed");
+}
+
 /// Three decisions wait for a store that hangs; those after them do not.
 #[tokio::test]
 async fn a_server_that_hangs_is_given_up_on_by_all_calls_and_found_again() {

@@ -1,18 +1,16 @@
 //! `check`: what is wrong with a settings file, and the stack that it makes.
 
-use tower_openrouter::Stack;
-
 use super::{
     cli::Check,
     config,
     print::{Failed, say},
 };
+use crate::{OpenError, gateway};
 
 /// Prints the stack in force, or fails with everything that is wrong.
 pub(super) fn run(check: &Check) -> Result<(), Failed> {
     let config = config(check.config.as_deref())?;
-    // A ledger refills the budgets of a gateway; here no call is made.
-    let stack = Stack::from_settings(&config.stack).map_err(Failed::new)?;
+    let stack = gateway::check(&config).map_err(Failed::new)?;
     let side = config.admin_side();
     let admin = match &config.admin {
         Some(address) => format!("at {address}, {side}"),
@@ -29,6 +27,12 @@ pub(super) fn run(check: &Check) -> Result<(), Failed> {
     say(format!("storage  {storage}"))?;
     say(format!("shared   {shared}"))?;
     say(format!("keys     {} in the file", config.own.key.len()))?;
+    if !config.listen.is_loopback() && config.own.key.is_empty() {
+        say(format!(
+            "  warning: without one in the database it does not start: {}",
+            OpenError::NoKeys(config.listen)
+        ))?;
+    }
     for key in &config.own.key {
         for budget in key.rules().budgets(&key.name) {
             say(format!("  budget `{}`: {} US dollars", budget.name, budget.usd))?;

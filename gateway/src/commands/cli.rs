@@ -49,9 +49,9 @@ pub(super) struct Check {
 pub(super) enum Keys {
     /// Makes a key, and prints it: it is shown this once.
     New(NewKey),
-    /// Lists the keys of the database.
+    /// Lists the keys of the settings file and of the database.
     List(Check),
-    /// Revokes a key: all gateways over the database refuse it within a second.
+    /// Revokes a key of the database: all gateways over the database refuse it within a second.
     Revoke(Revoke),
 }
 

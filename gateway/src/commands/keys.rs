@@ -1,22 +1,21 @@
-//! `keys`: makes, lists and revokes client keys.
+//! `keys`: makes and revokes client keys.
 
 use std::{path::Path, time::Duration};
 
 use secrecy::ExposeSecret;
-use tower_openrouter::{
-    layers::UtcTime,
-    settings::{RateSettings, WindowSettings},
-};
+use tower_openrouter::settings::{RateSettings, WindowSettings};
 
 use super::{
-    cli::{Keys, NewKey},
-    config,
+    cli::{Keys, NewKey, Revoke},
+    key_list,
     print::{Failed, say},
+    storage_config,
 };
 use crate::{
+    OpenError,
     gateway::key_database,
-    keys::{KeyDatabase, KeyHash, new_key},
-    settings::{KeyBudget, KeyRules, utc_time},
+    keys::{KeyHash, new_key},
+    settings::{Config, KeyBudget, KeyEntry, KeyRules},
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -24,46 +23,73 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub(super) async fn run(keys: Keys) -> Result<(), Failed> {
     match keys {
         Keys::New(new) => add(new).await,
-        Keys::List(list) => show(&database(list.config.as_deref()).await?).await,
-        Keys::Revoke(revoke) => {
-            let database = database(revoke.config.as_deref()).await?;
-            database.revoke(&revoke.name).await.map_err(Failed::new)?;
-            say(format!(
-                "the key `{}` is revoked: all gateways over this database refuse it within a second",
-                revoke.name
-            ))
-        }
+        Keys::List(list) => key_list::show(&storage_config(list.config.as_deref())?).await,
+        Keys::Revoke(asked) => revoke(asked).await,
     }
-}
-
-async fn database(file: Option<&Path>) -> Result<KeyDatabase, Failed> {
-    let database = key_database(&config(file)?).map_err(Failed::new)?;
-    database.prepare().await.map_err(Failed::new)?;
-    Ok(database)
 }
 
 async fn add(new: NewKey) -> Result<(), Failed> {
     let rules = rules(&new)?;
     if let Some((member, message)) = rules.problems(&new.name).first() {
-        return Err(Failed::new(format!("{member}: {message}")));
+        let colon = if member.is_empty() { "" } else { ": " };
+        return Err(Failed::new(format!("{member}{colon}{message}")));
     }
     let key = new_key().map_err(Failed::new)?;
     let hash = KeyHash::of(key.expose_secret().as_bytes());
     if new.print_hash {
-        say(format!(
-            "[[key]]\nname = \"{}\"\nhash = \"{}\"\n",
-            new.name,
-            hash.written()
-        ))?;
+        say(KeyEntry::new(&new.name, &hash, rules).to_toml())?;
     } else {
-        let database = database(new.config.as_deref()).await?;
+        let config = storage_config(new.config.as_deref())?;
+        if let Some(file) = file_with(&config, &new.name) {
+            return Err(Failed::new(format!(
+                "there is a `[[key]]` named `{}` in {file}",
+                new.name
+            )));
+        }
+        let database = key_database(&config).map_err(Failed::new)?;
+        database.prepare().await.map_err(Failed::new)?;
         database.add(&new.name, &hash, &rules).await.map_err(Failed::new)?;
+        say(format!(
+            "The key stands in {}: only a gateway over this database takes it.\n",
+            database.place()
+        ))?;
     }
     say(format!(
         "The key `{}`. It is not shown again:\n\n{}",
         new.name,
         key.expose_secret()
     ))
+}
+
+/// The settings file, if it has a `[[key]]` of this name.
+fn file_with(config: &Config, name: &str) -> Option<String> {
+    let has_it = config.own.key.iter().any(|key| key.name == name);
+    let file = config
+        .file
+        .as_deref()
+        .map_or_else(|| Path::new("the settings"), |file| file);
+    has_it.then(|| file.display().to_string())
+}
+
+async fn revoke(asked: Revoke) -> Result<(), Failed> {
+    let (config, name) = (storage_config(asked.config.as_deref())?, asked.name);
+    let file = file_with(&config, &name);
+    let revoked = async {
+        let database = key_database(&config)?.existing();
+        database.prepare().await?;
+        database.revoke(&name).await?;
+        Ok::<_, OpenError>(database.place())
+    };
+    match (revoked.await, file) {
+        // One of the database of the same name is not in force, and would be as soon as this is gone.
+        (_, Some(file)) => Err(Failed::new(format!(
+            "the key `{name}` is still in force: it stands in {file}: remove its `[[key]]`"
+        ))),
+        (Ok(place), None) => say(format!(
+            "the key `{name}` is revoked: all gateways over {place} refuse it within a second"
+        )),
+        (Err(error), None) => Err(Failed::new(error)),
+    }
 }
 
 fn rules(new: &NewKey) -> Result<KeyRules, Failed> {
@@ -93,50 +119,4 @@ fn budget(text: &str) -> Result<KeyBudget, Failed> {
     };
     let usd = usd.parse().map_err(|error| Failed::new(format!("--budget: {error}")))?;
     Ok(KeyBudget { usd, per })
-}
-
-async fn show(database: &KeyDatabase) -> Result<(), Failed> {
-    let keys = database.all().await.map_err(Failed::new)?;
-    if keys.is_empty() {
-        return say("there are no client keys in the database");
-    }
-    say(format!(
-        "{:<24} {:<11} {:<9} {:<22} {:<12} models",
-        "name", "made", "state", "budgets", "expires"
-    ))?;
-    for key in keys {
-        let is_expired = key
-            .rules
-            .expires
-            .as_deref()
-            .and_then(utc_time)
-            .is_some_and(|at| at <= UtcTime::now());
-        let state = match key.revoked {
-            Some(_) => "revoked",
-            None if is_expired => "expired",
-            None => "in force",
-        };
-        let budgets: Vec<_> = key
-            .rules
-            .budgets(&key.name)
-            .iter()
-            .map(|budget| {
-                let window = budget.name.rsplit('/').next().unwrap_or_default();
-                format!("{}/{window}", budget.usd)
-            })
-            .collect();
-        let made: String = key.created.to_string().chars().take(10).collect();
-        let expires = key.rules.expires.as_deref().unwrap_or("never");
-        let models = if key.rules.models.is_empty() {
-            "all".to_owned()
-        } else {
-            key.rules.models.join(" ")
-        };
-        say(format!(
-            "{:<24} {made:<11} {state:<9} {:<22} {expires:<12} {models}",
-            key.name,
-            budgets.join(" ")
-        ))?;
-    }
-    Ok(())
 }

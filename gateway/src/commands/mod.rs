@@ -3,6 +3,7 @@
 mod check;
 mod cli;
 mod demo;
+mod key_list;
 mod keys;
 mod log;
 mod print;
@@ -47,9 +48,20 @@ pub fn run(cli: Cli) -> ExitCode {
 
 /// The settings of this file; without one those of `gateway.toml` in the working directory, or of the environment.
 fn config(file: Option<&Path>) -> Result<Config, Failed> {
-    let found = file.or_else(|| Some(Path::new(DEFAULT_FILE)).filter(|path| path.exists()));
-    match found {
+    match found(file) {
         Some(path) => Config::from_file(path).map_err(Failed::new),
         None => Config::from_environment().map_err(Failed::new),
     }
+}
+
+/// The same for a command that needs the storage alone: the key of an upstream is not needed.
+fn storage_config(file: Option<&Path>) -> Result<Config, Failed> {
+    match found(file) {
+        Some(path) => Config::from_file(path).map_err(Failed::new),
+        None => Config::of_storage().map_err(Failed::new),
+    }
+}
+
+fn found(file: Option<&Path>) -> Option<&Path> {
+    file.or_else(|| Some(Path::new(DEFAULT_FILE)).filter(|path| path.exists()))
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     OpenError,
-    gateway::{Gateway, tidy_metrics, watch_file, watch_keys},
+    gateway::{Gateway, forget_entries, tidy_metrics, watch_file, watch_keys},
     routes::Routes,
     server::{Connections, Limits, Stage, bind, serve},
     settings::{AdminSide, Config},
@@ -56,6 +56,7 @@ pub async fn start(config: Config) -> Result<Running, Failed> {
         .map_or(Ok(address), tokio::net::TcpListener::local_addr)?;
     let file = config.file.clone();
     let settings = config.own.server.clone();
+    let keep = config.own.storage.on().and_then(|storage| storage.keep);
     let gateway = Gateway::open(config.clone()).await.map_err(Failed::new)?;
     let routes = {
         let (gateway, config) = (gateway.clone(), config);
@@ -83,6 +84,9 @@ pub async fn start(config: Config) -> Result<Running, Failed> {
         // Its connections do not count: a full gateway can still be looked at.
         let own = Connections::new(settings.max_connections);
         tasks.push(tokio::spawn(serve(listener, routes, limits, own, stages.clone())));
+    }
+    if let Some(keep) = keep {
+        tasks.push(tokio::spawn(forget_entries(gateway.clone(), keep.0)));
     }
     if let Some(file) = &file {
         tasks.push(tokio::spawn(watch_file(gateway.clone(), file.clone())));

@@ -10,8 +10,9 @@ use tower_openrouter::{
 };
 
 use super::{
-    cli, config,
+    cli,
     print::{Failed, say},
+    storage_config,
 };
 use crate::{gateway::ledger_to_read, keys::TAG, settings::utc_time};
 
@@ -21,7 +22,7 @@ pub(super) async fn run(asked: cli::Spend) -> Result<(), Failed> {
     if let Some(since) = &asked.since {
         filter = filter.from(time(since)?);
     }
-    let ledger = ledger_to_read(&config(asked.config.as_deref())?)
+    let ledger = ledger_to_read(&storage_config(asked.config.as_deref())?)
         .await
         .map_err(Failed::new)?;
     let rows = ledger.spend(&by, &filter).await.map_err(Failed::new)?;

@@ -31,16 +31,22 @@ pub(super) struct Refreshed {
 }
 
 impl Refreshed {
-    /// Begins to read it from this account.
-    pub(super) async fn begin(config: &Config, account: Option<&(String, Account)>, has_budgets: bool) -> Self {
-        let catalogue = Catalogue::default();
-        let mut refreshed = Self {
-            catalogue: catalogue.clone(),
+    /// An empty one, of an upstream that has one or not.
+    pub(super) fn new(config: &Config, is_there: bool) -> Self {
+        let refreshed = Self {
+            catalogue: Catalogue::default(),
             is_used: Arc::default(),
-            is_there: account.is_some(),
+            is_there,
             _refreshing: None,
         };
         refreshed.follow(config);
+        refreshed
+    }
+
+    /// Begins to read it from this account.
+    pub(super) async fn begin(config: &Config, account: Option<&(String, Account)>, has_budgets: bool) -> Self {
+        let mut refreshed = Self::new(config, account.is_some());
+        let catalogue = refreshed.catalogue.clone();
         let Some((name, account)) = account.filter(|_| refreshed.is_used()) else {
             return refreshed;
         };

@@ -23,6 +23,16 @@ pub enum OpenError {
     /// The shared store does not answer.
     #[error("{0}")]
     Store(#[from] StoreError),
+    /// Not all keys of the database are in force.
+    #[error(
+        "not all client keys of the database are in force: the settings with their budgets were refused, and are tried again"
+    )]
+    KeysPending,
+    /// A file that the settings name cannot be read.
+    #[error(
+        "a file that the settings name cannot be read, or is empty: the old settings stay in force, and the new ones are tried again"
+    )]
+    Unreadable,
     /// Other machines would reach a gateway that needs no key.
     #[error(
         "other machines reach {0}, and there is no client key: make one with `openrouter-gateway keys new NAME`, give one as `[[key]]`, or listen on \

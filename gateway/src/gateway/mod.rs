@@ -1,25 +1,40 @@
 //! A gateway, put together: the stack with its ledger and its store, the client keys, and what reloads them.
 
+mod backoff;
 mod catalogue;
 mod error;
 mod metrics;
 mod open;
+mod outage;
+mod places;
+mod refill;
 mod reload;
+mod upkeep;
+mod watch;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex as StdMutex, PoisonError},
+    time::Duration,
+};
 
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::{sync::Mutex, time::timeout};
+use tokio::{sync::Mutex, task::JoinSet, time::timeout};
 use tower_openrouter::{
+    Tags,
     layers::observe,
     ledger::DatabaseLedger,
     redis,
     settings::{ReloadableStack, SettingsHandle},
 };
 
+use backoff::Backoff;
 pub use error::OpenError;
-pub(crate) use open::{key_database, ledger_to_read};
-pub use reload::{RELOAD_EVERY, tidy_metrics, watch_file, watch_keys};
+pub(crate) use open::{check, key_database, ledger_to_read};
+use outage::Outage;
+pub(crate) use places::admin_token;
+pub use upkeep::forget_entries;
+pub use watch::{RELOAD_EVERY, tidy_metrics, watch_file, watch_keys};
 
 use crate::{
     accounts::Accounts,
@@ -47,6 +62,24 @@ struct Inner {
     metrics: Option<PrometheusHandle>,
     catalogue: catalogue::Refreshed,
     in_force: Mutex<InForce>,
+    /// Whether the database of client keys fails.
+    keys_outage: StdMutex<Outage>,
+    /// What runs in the background, and ends with it.
+    _tasks: JoinSet<()>,
+}
+
+/// How long the database of client keys may fail before the gateway says so: a revoked key stays in force meanwhile.
+const KEYS_MAY_FAIL: Duration = Duration::from_secs(3);
+
+/// Whether a gateway takes calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readiness {
+    /// It does.
+    Ready,
+    /// It takes calls, some of which it refuses or does not count.
+    Degraded(&'static str),
+    /// It refuses all of them.
+    Unready(&'static str),
 }
 
 /// What is reloaded.
@@ -54,6 +87,10 @@ struct InForce {
     config: Config,
     stored: Vec<StoredKey>,
     version: i64,
+    /// When the keys of the database are tried again, if not all of them are in force.
+    pending: Option<Backoff>,
+    /// The names of all budgets that were in force since the start: their accounts are not empty.
+    budgets: HashSet<String>,
 }
 
 impl Gateway {
@@ -123,14 +160,41 @@ impl Gateway {
         Some(handle.render())
     }
 
-    /// Why it cannot answer calls now, if it cannot.
+    /// Whether it takes calls now.
     #[must_use]
-    pub fn unready(&self) -> Option<&'static str> {
+    pub fn readiness(&self) -> Readiness {
         if self.0.stages.now() != Stage::Serving {
-            return Some("it is shutting down");
+            return Readiness::Unready("it is shutting down");
         }
-        let is_down = self.0.store.as_ref().is_some_and(redis::Store::is_down);
-        is_down.then_some("the shared store does not answer")
+        let lasts = self
+            .0
+            .keys_outage
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .lasts();
+        if !self.0.store.as_ref().is_some_and(redis::Store::is_down) {
+            return match lasts {
+                Some(lasts) if lasts >= KEYS_MAY_FAIL => Readiness::Degraded(
+                    "the client keys are not those of the database: new ones are not known, and revoked ones stay in force",
+                ),
+                _ => Readiness::Ready,
+            };
+        }
+        // Limits let calls pass uncounted then; a budget refuses them.
+        let budgets = self.0.handle.budgets();
+        let passes = |tags: &Tags| budgets.lines(tags, "", "").is_empty();
+        let some_pass = if self.0.ring.is_required() {
+            self.0.ring.any_in_force(|key| passes(key.tags()))
+        } else {
+            passes(&Tags::default())
+        };
+        if some_pass {
+            Readiness::Degraded(
+                "the shared store does not answer: limits are not counted, and calls with a budget are refused",
+            )
+        } else {
+            Readiness::Unready("the shared store does not answer, and all calls have a budget")
+        }
     }
 
     /// Writes what is waiting to the ledger and to the shared store at the same time, and ends: after the last call. All of it takes no longer than

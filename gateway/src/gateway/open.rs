@@ -1,24 +1,34 @@
 //! Opens a gateway: storage, store, keys, prices, then the stack.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
-use secrecy::ExposeSecret;
-use tokio::{runtime::Handle, sync::Mutex, task::spawn_blocking};
+use tokio::{
+    runtime::Handle,
+    sync::Mutex,
+    task::{JoinSet, spawn_blocking},
+};
 use tower_openrouter::{
+    Stack,
     account::Bills,
     layers::{budget::Budgets, budget::InMemoryBudgetStore, rate_limit::LimitStore, reconcile::Reconciler},
-    ledger::{DatabaseLedger, LedgerOptions, LedgerReader},
-    redis::Store,
-    settings::{OrOff, SettingsHandle},
+    ledger::{DatabaseLedger, LedgerReader},
+    settings::SettingsHandle,
 };
 
-use super::{Gateway, InForce, Inner, OpenError, catalogue::Refreshed, metrics::recorder, reload};
+use super::{
+    Gateway, InForce, Inner, OpenError,
+    catalogue::Refreshed,
+    metrics::recorder,
+    places::{self, Places, problem},
+    reload,
+    upkeep::claim_bills,
+};
 use crate::{
     accounts::Accounts,
     calls::Calls,
     keys::{KeyDatabase, KeyLimitsLayer, KeyRing},
     server::Stages,
-    settings::{Config, StorageSettings},
+    settings::Config,
 };
 
 impl Gateway {
@@ -32,20 +42,27 @@ impl Gateway {
     ///
     /// What was opened is closed.
     pub async fn open(config: Config) -> Result<Self, OpenError> {
-        let (ledger, keys) = match &config.own.storage {
-            OrOff::On(storage) => {
-                let (ledger, keys) = storages(&config, storage)?;
+        let places = {
+            let config = config.clone();
+            spawn_blocking(move || Places::load(&config)).await
+        };
+        let places = places.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))?;
+        let (ledger, keys) = match places.storage {
+            Some((ledger, keys)) => {
                 let ledger = ledger.open().await?;
                 keys.prepare().await?;
                 (Some(ledger), Some(keys))
             }
-            OrOff::Off => (None, None),
+            None => (None, None),
         };
         let (version, stored) = match &keys {
             Some(keys) => (keys.version().await?, keys.all().await?),
             None => (0, Vec::new()),
         };
-        let store = shared(&config).await?;
+        let store = match places.shared {
+            Some(store) => Some(store.connect().await?),
+            None => None,
+        };
         let limits = store
             .as_ref()
             .map(|store| Arc::new(store.limits()) as Arc<dyn LimitStore>);
@@ -64,7 +81,8 @@ impl Gateway {
             let stack = config.stack.clone();
             spawn_blocking(move || stack.account()).await.unwrap_or(Ok(None))?
         };
-        let has_budgets = !settings.budget.is_empty();
+        let names: HashSet<_> = settings.budget.iter().map(|budget| budget.name.clone()).collect();
+        let has_budgets = !names.is_empty();
         let catalogue = Refreshed::begin(&config, account.as_ref(), has_budgets).await;
         if let Some(prices) = catalogue.prices() {
             // What was spent before is counted under the names that the calls to come are.
@@ -72,7 +90,7 @@ impl Gateway {
         }
         if let (Accounts::InMemory(_), Some(ledger)) = (&accounts, &ledger) {
             ledger.restore(&budgets).await?;
-            // Without a budget there was nothing to restore, and one that a key brings later begins empty.
+            // Also without a budget: one that comes later is refilled when it does.
             budgets.refill([]);
         }
         let reconciler = account.zip(ledger.clone()).map(|((name, account), ledger)| {
@@ -81,9 +99,14 @@ impl Gateway {
                 .budgets(budgets.clone())
                 .spawn_on(Handle::current())
         });
-        // Of several gateways over one database each would ask for the bills of all.
-        if let (Some(reconciler), Some(ledger), Some(_)) = (&reconciler, &ledger, config.sqlite()) {
-            ledger.resume_bills(reconciler).await?;
+        let mut tasks = JoinSet::new();
+        if let (Some(reconciler), Some(ledger)) = (&reconciler, &ledger) {
+            if config.sqlite().is_some() {
+                ledger.resume_bills(reconciler).await?;
+            } else {
+                // Of several gateways over one database each would ask for the bills of all.
+                tasks.spawn(claim_bills(ledger.clone(), reconciler.clone()));
+            }
         }
         let calls = Calls::new();
         let builder = SettingsHandle::builder(settings).budgets(budgets);
@@ -121,7 +144,11 @@ impl Gateway {
                 config,
                 stored,
                 version,
+                pending: None,
+                budgets: names,
             }),
+            keys_outage: std::sync::Mutex::default(),
+            _tasks: tasks,
         })))
     }
 }
@@ -155,21 +182,24 @@ impl Added {
     }
 }
 
-/// The ledger and the keys of a storage.
-fn storages(config: &Config, storage: &StorageSettings) -> Result<(LedgerOptions, KeyDatabase), OpenError> {
-    let (ledger, keys) = match (&storage.postgres, config.sqlite()) {
-        (Some(place), _) => {
-            let url = place
-                .load()
-                .map_err(|error| problem(config, "storage.postgres", error))?;
-            (LedgerOptions::postgres(url.expose_secret()), KeyDatabase::postgres(url))
-        }
-        (None, file) => {
-            let file = file.unwrap_or_else(|| StorageSettings::DEFAULT_FILE.into());
-            (LedgerOptions::sqlite(&file), KeyDatabase::sqlite(&file))
-        }
+/// Everything that is wrong with settings that a gateway would open with, without opening anything. Gives the stack that they make.
+///
+/// # Errors
+///
+/// Those of [`Gateway::open`] that do not depend on another server.
+pub(crate) fn check(config: &Config) -> Result<Stack, OpenError> {
+    drop(Places::load(config)?);
+    let settings = reload::with_key_budgets(config, &reload::keys_of(config, &[]));
+    let account = settings.account()?;
+    let added = Added {
+        ledger: None,
+        reconciler: None,
+        limits: None,
+        catalogue: Refreshed::new(config, account.is_some()),
+        calls: Calls::new(),
     };
-    Ok((ledger.close_timeout(storage.close_timeout.0), keys))
+    let builder = SettingsHandle::builder(settings).extend(move |stack| added.apply(stack));
+    Ok(builder.build()?.service().stack())
 }
 
 /// The database of client keys, for the command line.
@@ -178,11 +208,9 @@ fn storages(config: &Config, storage: &StorageSettings) -> Result<(LedgerOptions
 ///
 /// If there is no storage.
 pub(crate) fn key_database(config: &Config) -> Result<KeyDatabase, OpenError> {
-    let OrOff::On(storage) = &config.own.storage else {
-        let message = "there is no database for client keys: leave `storage` on, or give keys as `[[key]]` with `keys new --print-hash`";
-        return Err(problem(config, "storage", message.to_owned()));
-    };
-    storages(config, storage).map(|(_, keys)| keys)
+    let message = "there is no database for client keys: leave `storage` on, or give keys as `[[key]]` with `keys new --print-hash`";
+    let storage = places::storage(config)?.ok_or_else(|| problem(config, "storage", message.to_owned()))?;
+    Ok(storage.1)
 }
 
 /// The ledger, to be read by the command line while a gateway writes it.
@@ -191,28 +219,7 @@ pub(crate) fn key_database(config: &Config) -> Result<KeyDatabase, OpenError> {
 ///
 /// If there is none.
 pub(crate) async fn ledger_to_read(config: &Config) -> Result<LedgerReader, OpenError> {
-    let OrOff::On(storage) = &config.own.storage else {
-        return Err(problem(config, "storage", "it is off: there is no ledger".to_owned()));
-    };
-    let (ledger, _) = storages(config, storage)?;
-    Ok(ledger.open_to_read().await?)
-}
-
-async fn shared(config: &Config) -> Result<Option<Store>, OpenError> {
-    let Some(settings) = &config.own.shared else {
-        return Ok(None);
-    };
-    let url = settings
-        .redis
-        .load()
-        .map_err(|error| problem(config, "shared.redis", error))?;
-    let store = Store::builder(url.expose_secret())
-        .prefix(&settings.prefix)
-        .lease(settings.lease.0)
-        .decision_timeout(settings.decision_timeout.0);
-    Ok(Some(store.connect().await?))
-}
-
-fn problem(config: &Config, key: &str, message: String) -> OpenError {
-    OpenError::Settings(config.stack.problem(key, message).into())
+    let message = "it is off: there is no ledger";
+    let storage = places::storage(config)?.ok_or_else(|| problem(config, "storage", message.to_owned()))?;
+    Ok(storage.0.open_to_read().await?)
 }

@@ -1,25 +1,15 @@
 //! Puts other settings and other client keys in force, without ending a call.
 
-use std::{
-    collections::HashSet,
-    path::{Path, PathBuf},
-    time::{Duration, SystemTime},
-};
+use std::{collections::HashSet, path::Path};
 
-use tokio::{task::spawn_blocking, time::sleep};
+use tokio::task::spawn_blocking;
 use tower_openrouter::settings::Settings;
 
-use super::{Gateway, InForce, OpenError};
+use super::{Backoff, Gateway, InForce, OpenError};
 use crate::{
     keys::{KeyOnRing, StoredKey},
-    settings::{Config, ConfigError},
+    settings::{Config, ConfigError, Stamp},
 };
-
-/// How often the database of client keys and the settings file are looked at. A key that is revoked is refused by all gateways within this time.
-pub const RELOAD_EVERY: Duration = Duration::from_millis(500);
-
-/// How often the histograms are emptied.
-const TIDY_EVERY: Duration = Duration::from_secs(5);
 
 /// The keys of the file and of the database. One of the file goes before one of the same name.
 pub(super) fn keys_of(config: &Config, stored: &[StoredKey]) -> Vec<KeyOnRing> {
@@ -72,33 +62,51 @@ impl Gateway {
     ///
     /// Everything that is wrong with it; then the old settings stay in force.
     pub async fn reload(&self, path: &Path) -> Result<(), OpenError> {
+        self.reload_file(path, false).await
+    }
+
+    /// The same; what was refused before is not logged again.
+    pub(super) async fn reload_file(&self, path: &Path, is_again: bool) -> Result<(), OpenError> {
         let read = {
             let path = path.to_owned();
-            spawn_blocking(move || Config::from_file(&path)).await
+            spawn_blocking(move || {
+                let config = Config::from_file(&path)?;
+                let is_readable = !is_again || config.stamp.is_readable();
+                Ok((config, is_readable))
+            })
+            .await
         };
         let config = match read {
-            Ok(Ok(config)) => config,
+            Ok(Ok((config, true))) => config,
+            Ok(Ok((_, false))) => return Err(OpenError::Unreadable),
             Ok(Err(ConfigError::Settings(error))) => {
-                tracing::error!(target: "gateway", %error, "settings refused: the old ones stay in force");
+                if !is_again {
+                    tracing::error!(target: "gateway", %error, "settings refused: the old ones stay in force");
+                }
                 return Err(error.into());
             }
             Ok(Err(ConfigError::NoKey)) | Err(_) => return Ok(()),
         };
         let mut in_force = self.0.in_force.lock().await;
-        fixed(&in_force.config, &config);
         let config = Config {
             listen: in_force.config.listen,
             ..config
         };
         self.0.catalogue.follow(&config);
         let keys = keys_of(&config, &in_force.stored);
-        let replaced = self.replace(with_key_budgets(&config, &keys)).await;
+        let replaced = self.replace(&mut in_force, with_key_budgets(&config, &keys)).await;
         if let Err(error) = replaced {
             self.0.catalogue.follow(&in_force.config);
+            // The stack logs what is wrong with its settings.
+            if !is_again && !matches!(error, OpenError::Settings(_)) {
+                tracing::error!(target: "gateway", %error, "settings refused: the old ones stay in force");
+            }
             return Err(error);
         }
+        fixed(&in_force.config, &config);
         self.0.ring.replace(keys);
         in_force.config = config;
+        in_force.pending = None;
         Ok(())
     }
 
@@ -106,44 +114,65 @@ impl Gateway {
     ///
     /// # Errors
     ///
-    /// If the database does not answer; then the old keys stay in force.
+    /// If the database does not answer; then the old keys stay in force. If the settings with the budgets of new keys are refused: then those keys are
+    /// not in force, and tried again, while all others are as the database says.
     pub async fn reload_keys(&self) -> Result<(), OpenError> {
         let Some(database) = &self.0.keys else { return Ok(()) };
         let mut in_force = self.0.in_force.lock().await;
         let version = database.version().await?;
-        if version == in_force.version {
+        if version != in_force.version {
+            // Read after the version: what changes in between is read again.
+            in_force.stored = database.all().await?;
+            in_force.version = version;
+            in_force.pending = Some(Backoff::now());
+        }
+        let Some(mut backoff) = in_force.pending else {
             return Ok(());
+        };
+        if !backoff.is_due() {
+            return Err(OpenError::KeysPending);
         }
-        // Read after the version: what changes in between is read again.
-        let stored = database.all().await?;
-        let InForce { config, .. } = &*in_force;
-        let keys = keys_of(config, &stored);
+        let InForce { config, stored, .. } = &*in_force;
+        let keys = keys_of(config, stored);
         let settings = with_key_budgets(config, &keys);
-        if settings == self.0.handle.settings() {
-            self.0.ring.replace(keys);
+        let replaced = if settings == self.0.handle.settings() {
+            Ok(())
+        } else if backoff.is_again() && !is_readable(config.stamp.clone()).await {
+            // What was refused before is not logged again.
+            Err(OpenError::Unreadable)
         } else {
-            match self.replace(settings).await {
-                Ok(()) => self.0.ring.replace(keys),
-                // Revoked is revoked; a key whose budgets are not in force is not in force either.
-                Err(_) => {
-                    let known = |key: &KeyOnRing| key.rules.budget.is_empty() || self.0.ring.has(&key.name);
-                    self.0.ring.replace(keys.into_iter().filter(known).collect::<Vec<_>>());
-                }
-            }
+            self.replace(&mut in_force, settings).await
+        };
+        if let Err(error) = replaced {
+            // Revoked is revoked; a key whose budgets are not in force is not in force either.
+            let known = |key: &KeyOnRing| key.rules.budget.is_empty() || self.0.ring.has(&key.name);
+            self.0.ring.replace(keys.into_iter().filter(known).collect::<Vec<_>>());
+            backoff.refused();
+            in_force.pending = Some(backoff);
+            return Err(error);
         }
+        self.0.ring.replace(keys);
+        in_force.pending = None;
         tracing::info!(target: "gateway::keys", keys = self.0.ring.len(), "client keys replaced");
-        in_force.stored = stored;
-        in_force.version = version;
         Ok(())
     }
 
-    async fn replace(&self, settings: Settings) -> Result<(), OpenError> {
+    /// Puts these settings in force. A budget that was not there begins with what its window has spent.
+    async fn replace(&self, in_force: &mut InForce, settings: Settings) -> Result<(), OpenError> {
+        self.refill_new_budgets(&in_force.budgets, &settings).await?;
+        let names: Vec<_> = settings.budget.iter().map(|budget| budget.name.clone()).collect();
         let handle = self.0.handle.clone();
         match spawn_blocking(move || handle.replace(settings)).await {
-            Ok(replaced) => Ok(replaced?),
+            Ok(replaced) => replaced?,
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         }
+        in_force.budgets.extend(names);
+        Ok(())
     }
+}
+
+async fn is_readable(stamp: Stamp) -> bool {
+    spawn_blocking(move || stamp.is_readable()).await.unwrap_or(false)
 }
 
 /// Logs which of the new settings wait for a start.
@@ -159,52 +188,6 @@ fn fixed(before: &Config, after: &Config) {
     ] {
         if is_changed {
             tracing::warn!(target: "gateway", key, "this setting changes with the next start");
-        }
-    }
-}
-
-/// Follows the keys of the database until it is dropped.
-pub async fn watch_keys(gateway: Gateway) {
-    let mut is_failing = false;
-    loop {
-        sleep(RELOAD_EVERY).await;
-        match gateway.reload_keys().await {
-            Ok(()) => is_failing = false,
-            Err(error) if !is_failing => {
-                tracing::error!(target: "gateway::keys", %error, "the client keys are not read: the old ones stay in force");
-                is_failing = true;
-            }
-            Err(_) => {}
-        }
-    }
-}
-
-/// Empties what the histograms have gathered, until it is dropped: otherwise it grows until the metrics are read.
-pub async fn tidy_metrics(gateway: Gateway) {
-    loop {
-        sleep(TIDY_EVERY).await;
-        if let Some(metrics) = &gateway.0.metrics {
-            metrics.run_upkeep();
-        }
-    }
-}
-
-/// Follows the settings file until it is dropped: reads it again when it has changed.
-pub async fn watch_file(gateway: Gateway, path: PathBuf) {
-    let stamp = async || {
-        let path = path.clone();
-        let about = spawn_blocking(move || std::fs::metadata(path)).await.ok()?.ok()?;
-        Some((about.modified().ok()?, about.len()))
-    };
-    let mut seen: Option<(SystemTime, u64)> = stamp().await;
-    loop {
-        sleep(RELOAD_EVERY).await;
-        let now = stamp().await;
-        // One that is not there is being replaced.
-        if now.is_some() && now != seen {
-            seen = now;
-            // What is wrong with it was logged.
-            drop(gateway.reload(&path).await);
         }
     }
 }

@@ -13,7 +13,7 @@ use http_body::Body as HttpBody;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{KeyRing, Presented, refuse::Refused};
+use super::{KeyRing, Presented, refusal_log::RefusalLog, refuse::Refused};
 
 /// The headers by which clients present keys.
 const API_KEY: [HeaderName; 2] = [HeaderName::from_static("x-api-key"), HeaderName::from_static("api-key")];
@@ -27,13 +27,17 @@ const API_KEY: [HeaderName; 2] = [HeaderName::from_static("x-api-key"), HeaderNa
 ///
 /// There is nothing to end: it acts before the call.
 #[derive(Debug, Clone)]
-pub struct AuthLayer(KeyRing);
+pub struct AuthLayer {
+    ring: KeyRing,
+    log: RefusalLog,
+}
 
 /// The service of [`AuthLayer`].
 #[derive(Debug, Clone)]
 pub struct Auth<S> {
     inner: S,
     ring: KeyRing,
+    log: RefusalLog,
 }
 
 /// The future of [`Auth`].
@@ -42,8 +46,11 @@ pub type AuthFuture<F> = Either<Ready<Result<Response<Body>, Infallible>>, F>;
 impl AuthLayer {
     /// By these keys.
     #[must_use]
-    pub const fn new(ring: KeyRing) -> Self {
-        Self(ring)
+    pub fn new(ring: KeyRing) -> Self {
+        Self {
+            ring,
+            log: RefusalLog::default(),
+        }
     }
 }
 
@@ -53,7 +60,8 @@ impl<S> Layer<S> for AuthLayer {
     fn layer(&self, inner: S) -> Auth<S> {
         Auth {
             inner,
-            ring: self.0.clone(),
+            ring: self.ring.clone(),
+            log: self.log.clone(),
         }
     }
 }
@@ -101,7 +109,14 @@ fn presented(headers: &mut HeaderMap) -> Option<Vec<u8>> {
         .map(<[u8]>::to_vec)
 }
 
-/// Whether a page of another site sends it, or calls this machine by a name of its own: a browser on this machine reaches loopback addresses.
+/// Headers by which a proxy says for whom it asks.
+fn is_of_proxy(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    matches!(name, "forwarded" | "via" | "x-real-ip") || name.starts_with("x-forwarded-")
+}
+
+/// Whether it may come from another machine or another site: a page of another site sends it, or calls this machine by a name of its own (a browser
+/// on this machine reaches loopback addresses), or a proxy on this machine passes it on.
 pub(crate) fn is_cross_site(headers: &HeaderMap, uri: &Uri) -> bool {
     let is_local = |host: &str| {
         let host = host
@@ -120,7 +135,7 @@ pub(crate) fn is_cross_site(headers: &HeaderMap, uri: &Uri) -> bool {
         let origin = origin.to_str().unwrap_or_default();
         origin.split_once("://").map_or(origin, |(_, host)| host)
     });
-    !host.is_some_and(is_local) || origin.is_some_and(|origin| !is_local(origin))
+    !host.is_some_and(is_local) || origin.is_some_and(|origin| !is_local(origin)) || headers.keys().any(is_of_proxy)
 }
 
 impl<S, B, C> Service<Request<B>> for Auth<S>
@@ -145,7 +160,7 @@ where
                     .map_ok((|response: Response<C>| response.map(Body::new)) as _),
             ),
             Err(refused) => {
-                tracing::info!(target: "gateway::keys", reason = refused.word(), path = request.uri().path(), "caller refused");
+                self.log.refused(refused.word(), request.uri().path());
                 let response = refused.refusal().into_response(request.uri().path());
                 Either::Left(ready(Ok(response.map(Body::new))))
             }
@@ -187,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn host_and_origin_show_a_page_of_another_site() {
+    fn headers_show_a_page_of_another_site_and_a_proxy() {
         let uri = Uri::from_static("/v1/models");
         for (pairs, crosses) in [
             (&[("host", "127.0.0.1:8080")][..], false),
@@ -200,6 +215,12 @@ mod tests {
             (&[("host", "evil.example")], true),
             (&[("host", "127.0.0.1:8080"), ("origin", "https://evil.example")], true),
             (&[("host", "127.0.0.1:8080"), ("origin", "null")], true),
+            // A proxy on this machine that puts the address it calls into `Host`.
+            (&[("host", "127.0.0.1:8080"), ("forwarded", "for=203.0.113.9")], true),
+            (&[("host", "127.0.0.1:8080"), ("x-forwarded-for", "203.0.113.9")], true),
+            (&[("host", "127.0.0.1:8080"), ("x-forwarded-proto", "https")], true),
+            (&[("host", "127.0.0.1:8080"), ("x-real-ip", "203.0.113.9")], true),
+            (&[("host", "127.0.0.1:8080"), ("via", "1.1 proxy")], true),
             (&[], true),
         ] {
             assert_eq!(is_cross_site(&headers(pairs), &uri), crosses, "{pairs:?}");

@@ -1,17 +1,16 @@
 //! Client keys in the storage's database: a table beside those of the ledger.
 
-use std::{fmt, time::Duration};
+use std::path::{Path, PathBuf};
 
-use secrecy::{ExposeSecret, SecretString};
-use sqlx::{AnyConnection, Connection, Row, any::AnyRow};
-use tokio::{sync::Mutex, time::timeout};
+use secrecy::SecretString;
+use sqlx::{Connection, Row, any::AnyRow};
 use tower_openrouter::layers::UtcTime;
 
-use super::KeyHash;
+use super::{
+    KeyHash,
+    connection::{KeyConnection, Place, QUESTION, statement},
+};
 use crate::settings::KeyRules;
-
-/// How long a question may take.
-const QUESTION: Duration = Duration::from_secs(5);
 
 /// The tables. The version changes with each key, so that a gateway sees by one number whether it must read the keys again.
 const TABLES: [&str; 3] = [
@@ -30,11 +29,8 @@ const TABLES: [&str; 3] = [
 const LOCK: i64 = 0x6761_7465_6b65_7973;
 
 /// Client keys in a database.
-pub struct KeyDatabase {
-    url: SecretString,
-    is_server: bool,
-    connection: Mutex<Option<AnyConnection>>,
-}
+#[derive(Debug)]
+pub struct KeyDatabase(KeyConnection);
 
 /// A key as it is stored.
 #[derive(Debug, Clone)]
@@ -69,59 +65,74 @@ pub enum KeyDatabaseError {
     /// There is no key of this name.
     #[error("there is no client key named `{0}` in the database")]
     Unknown(String),
+    /// There is no such file.
+    #[error(
+        "there is no database at {}: name the one that the gateway uses in `storage.sqlite`, as an absolute path, or make its first key with \
+         `openrouter-gateway keys new NAME`",
+        .0.display()
+    )]
+    Missing(PathBuf),
+    /// There are no keys in it, and never were.
+    #[error("{0} is not the database of a gateway: it has no table of client keys")]
+    NoTables(String),
 }
 
 impl KeyDatabase {
-    /// The one in this SQLite file.
+    /// The one in this SQLite file, which is made if it is not there.
     #[must_use]
-    pub fn sqlite(file: &std::path::Path) -> Self {
-        let mut path = String::new();
-        for byte in file.to_string_lossy().bytes() {
-            if byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte) {
-                path.push(char::from(byte));
-            } else {
-                path.push_str(&format!("%{byte:02X}"));
-            }
-        }
-        Self::at(format!("sqlite://{path}?mode=rwc").into(), false)
+    pub fn sqlite(file: &Path) -> Self {
+        Self(KeyConnection::new(Place::file(file), true))
     }
 
     /// The one at this PostgreSQL server.
     #[must_use]
-    pub fn postgres(url: SecretString) -> Self {
-        Self::at(url, true)
+    pub const fn postgres(url: SecretString) -> Self {
+        Self(KeyConnection::new(Place::Server(url), true))
     }
 
-    const fn at(url: SecretString, is_server: bool) -> Self {
-        Self {
-            url,
-            is_server,
-            connection: Mutex::const_new(None),
-        }
+    /// The same, but only if it is there: no file is made.
+    #[must_use]
+    pub fn existing(self) -> Self {
+        Self(KeyConnection::new(self.0.place, false))
     }
 
-    /// Creates the tables that are not there.
+    /// Which database it is, without a password: the absolute path of a file.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.0.place.to_string()
+    }
+
+    /// Creates the tables that are not there. In an [existing](Self::existing) database it only looks for them.
     ///
     /// # Errors
     ///
-    /// If the database does not answer.
+    /// If the database does not answer, or has no such tables and may not get them.
     pub async fn prepare(&self) -> Result<(), KeyDatabaseError> {
-        let is_server = self.is_server;
-        self.ask(async |connection| {
-            let mut transaction = connection.begin().await?;
-            if is_server {
-                sqlx::query("SELECT pg_advisory_xact_lock($1)")
-                    .bind(LOCK)
-                    .execute(&mut *transaction)
-                    .await?;
-            }
-            for statement in TABLES {
-                sqlx::query(statement).execute(&mut *transaction).await?;
-            }
-            transaction.commit().await?;
-            Ok(())
-        })
-        .await
+        if !self.0.creates {
+            return match self.version().await {
+                Err(KeyDatabaseError::Database(sqlx::Error::Database(_))) => {
+                    Err(KeyDatabaseError::NoTables(self.place()))
+                }
+                answer => answer.map(drop),
+            };
+        }
+        let is_server = self.0.place.is_server();
+        self.0
+            .ask(async |connection| {
+                let mut transaction = connection.begin().await?;
+                if is_server {
+                    statement("SELECT pg_advisory_xact_lock($1)")
+                        .bind(LOCK)
+                        .execute(&mut *transaction)
+                        .await?;
+                }
+                for sql in TABLES {
+                    statement(sql).execute(&mut *transaction).await?;
+                }
+                transaction.commit().await?;
+                Ok(())
+            })
+            .await
     }
 
     /// A number that changes whenever a key does.
@@ -130,13 +141,14 @@ impl KeyDatabase {
     ///
     /// If the database does not answer.
     pub async fn version(&self) -> Result<i64, KeyDatabaseError> {
-        self.ask(async |connection| {
-            let row = sqlx::query("SELECT version FROM gateway_keys_version WHERE id = 1")
-                .fetch_one(connection)
-                .await?;
-            Ok(row.try_get("version")?)
-        })
-        .await
+        self.0
+            .ask(async |connection| {
+                let row = statement("SELECT version FROM gateway_keys_version WHERE id = 1")
+                    .fetch_one(connection)
+                    .await?;
+                Ok(row.try_get("version")?)
+            })
+            .await
     }
 
     /// All keys, by name. One that cannot be read does not hide the others: it is logged.
@@ -145,21 +157,22 @@ impl KeyDatabase {
     ///
     /// If the database does not answer.
     pub async fn all(&self) -> Result<Vec<StoredKey>, KeyDatabaseError> {
-        self.ask(async |connection| {
-            let sql = "SELECT name, hash, rules, created, revoked FROM gateway_keys ORDER BY name";
-            let rows = sqlx::query(sql).fetch_all(connection).await?;
-            let mut keys = Vec::with_capacity(rows.len());
-            for row in &rows {
-                match read(row) {
-                    Ok(key) => keys.push(key),
-                    Err(error) => {
-                        tracing::error!(target: "gateway::keys", error, "a client key of the database is left out");
+        self.0
+            .ask(async |connection| {
+                let sql = "SELECT name, hash, rules, created, revoked FROM gateway_keys ORDER BY name";
+                let rows = statement(sql).fetch_all(connection).await?;
+                let mut keys = Vec::with_capacity(rows.len());
+                for row in &rows {
+                    match read(row) {
+                        Ok(key) => keys.push(key),
+                        Err(error) => {
+                            tracing::error!(target: "gateway::keys", error, "a client key of the database is left out");
+                        }
                     }
                 }
-            }
-            Ok(keys)
-        })
-        .await
+                Ok(keys)
+            })
+            .await
     }
 
     /// Adds a key.
@@ -169,10 +182,10 @@ impl KeyDatabase {
     /// If there is or was one of its name, or the database does not answer.
     pub async fn add(&self, name: &str, hash: &KeyHash, rules: &KeyRules) -> Result<(), KeyDatabaseError> {
         let rules = serde_json::to_string(rules).unwrap_or_default();
-        self.ask(async |connection| {
+        self.0.ask(async |connection| {
             let mut transaction = connection.begin().await?;
             let sql = "INSERT INTO gateway_keys (name, hash, rules, created) VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO NOTHING";
-            let added = sqlx::query(sql)
+            let added = statement(sql)
                 .bind(name)
                 .bind(hash.written())
                 .bind(&rules)
@@ -182,7 +195,7 @@ impl KeyDatabase {
             if added.rows_affected() == 0 {
                 return Err(KeyDatabaseError::Twice(name.to_owned()));
             }
-            sqlx::query(CHANGED).execute(&mut *transaction).await?;
+            statement(CHANGED).execute(&mut *transaction).await?;
             Ok(transaction.commit().await?)
         })
         .await
@@ -194,50 +207,22 @@ impl KeyDatabase {
     ///
     /// If there is none of this name, or the database does not answer.
     pub async fn revoke(&self, name: &str) -> Result<(), KeyDatabaseError> {
-        self.ask(async |connection| {
-            let mut transaction = connection.begin().await?;
-            let sql = "UPDATE gateway_keys SET revoked = COALESCE(revoked, $1) WHERE name = $2";
-            let revoked = sqlx::query(sql)
-                .bind(millis(UtcTime::now()))
-                .bind(name)
-                .execute(&mut *transaction)
-                .await?;
-            if revoked.rows_affected() == 0 {
-                return Err(KeyDatabaseError::Unknown(name.to_owned()));
-            }
-            sqlx::query(CHANGED).execute(&mut *transaction).await?;
-            Ok(transaction.commit().await?)
-        })
-        .await
-    }
-
-    /// Asks on the one connection, within the time. After an error, or if it is dropped, the connection is not used again.
-    async fn ask<T>(
-        &self,
-        question: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, KeyDatabaseError>,
-    ) -> Result<T, KeyDatabaseError> {
-        let asking = async {
-            let mut kept = self.connection.lock().await;
-            let mut connection = match kept.take() {
-                Some(connection) => connection,
-                None => self.connect().await?,
-            };
-            let answer = question(&mut connection).await?;
-            *kept = Some(connection);
-            Ok(answer)
-        };
-        timeout(QUESTION, asking).await.unwrap_or(Err(KeyDatabaseError::Slow))
-    }
-
-    async fn connect(&self) -> Result<AnyConnection, KeyDatabaseError> {
-        sqlx::any::install_default_drivers();
-        let mut connection = AnyConnection::connect(self.url.expose_secret()).await?;
-        if !self.is_server {
-            for pragma in ["PRAGMA busy_timeout = 2000", "PRAGMA journal_mode = WAL"] {
-                sqlx::query(pragma).execute(&mut connection).await?;
-            }
-        }
-        Ok(connection)
+        self.0
+            .ask(async |connection| {
+                let mut transaction = connection.begin().await?;
+                let sql = "UPDATE gateway_keys SET revoked = COALESCE(revoked, $1) WHERE name = $2";
+                let revoked = statement(sql)
+                    .bind(millis(UtcTime::now()))
+                    .bind(name)
+                    .execute(&mut *transaction)
+                    .await?;
+                if revoked.rows_affected() == 0 {
+                    return Err(KeyDatabaseError::Unknown(name.to_owned()));
+                }
+                statement(CHANGED).execute(&mut *transaction).await?;
+                Ok(transaction.commit().await?)
+            })
+            .await
     }
 }
 
@@ -263,10 +248,29 @@ fn read(row: &AnyRow) -> Result<StoredKey, String> {
     })
 }
 
-impl fmt::Debug for KeyDatabase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeyDatabase")
-            .field("is_server", &self.is_server)
-            .finish_non_exhaustive()
+#[cfg(test)]
+mod tests {
+    use test_servers::Postgres;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn no_statement_stays_prepared_in_a_session() {
+        let Some(server) = Postgres::start() else { return };
+        let database = KeyDatabase::postgres(server.url().into());
+        database.prepare().await.unwrap();
+        for number in 0..10 {
+            let (name, hash) = (format!("key-{number}"), KeyHash::of(&[number]));
+            database.add(&name, &hash, &KeyRules::default()).await.unwrap();
+            database.revoke(&name).await.unwrap();
+            assert_eq!(database.all().await.unwrap().len(), usize::from(number) + 1);
+            assert!(database.version().await.unwrap() > 0);
+        }
+        let prepared = database.0.ask(async |connection| {
+            let sql = "SELECT COUNT(*) AS prepared FROM pg_prepared_statements";
+            let row = statement(sql).fetch_one(connection).await?;
+            Ok(row.try_get::<i64, _>("prepared")?)
+        });
+        assert_eq!(prepared.await.unwrap(), 0);
     }
 }

@@ -12,10 +12,13 @@ use http::Request;
 use tower_openrouter::{ApiRequest, Error, FailureKind, layers::LlmRequest};
 use tower_service::Service;
 
-use super::ClientKey;
+use super::{ClientKey, choosers, refusal_log::cut};
 
 /// Members of a request by which the upstream may choose a model that the request does not name.
 const CHOOSERS: [&str; 2] = ["preset", "fallbacks"];
+
+/// Members of a request whose parts may name models of their own.
+const LISTS: [&str; 2] = ["tools", "plugins"];
 
 /// The stack behind the models that each client key allows. It stands above the stack, so that no cached or canned answer goes around it.
 ///
@@ -41,10 +44,15 @@ fn forbidden<'a>(key: &ClientKey, request: &'a ApiRequest) -> Option<Cow<'a, str
     if key.models().is_empty() {
         return None;
     }
-    if let Some(model) = request.model().filter(|model| !key.allows(model)) {
+    if let Some(model) = request.model().filter(|model| !choosers::allows(key, model)) {
         return Some(model.into());
     }
-    if let Some(model) = request.alternatives().into_iter().find(|model| !key.allows(model)) {
+    let mut alternatives = request.alternatives().into_iter();
+    if let Some(model) = alternatives.find(|model| !choosers::allows(key, model)) {
+        return Some(model.into());
+    }
+    let of_list = |name: &&str| choosers::forbidden(key, name, raw(request, name)?);
+    if let Some(model) = LISTS.iter().find_map(of_list) {
         return Some(model.into());
     }
     let chooser = CHOOSERS.iter().find(|name| raw(request, name).is_some());
@@ -62,7 +70,7 @@ fn raw<'a>(request: &'a ApiRequest, name: &str) -> Option<&'a [u8]> {
 
 fn refusal(key: &ClientKey, model: &str) -> Error {
     let allowed: Vec<_> = key.models().iter().map(ToString::to_string).collect();
-    tracing::info!(target: "gateway::keys", key = &*key.name, model, "model not allowed");
+    tracing::info!(target: "gateway::keys", key = &*key.name, model = cut(model), "model not allowed");
     let shown: String = model.chars().filter(|letter| !letter.is_control()).take(100).collect();
     let message = format!(
         "the client key `{}` does not allow the model {shown}: use {}",

@@ -5,10 +5,13 @@
 //! [`Budgets`](tower_openrouter::layers::budget::Budgets) of the library over that tag.
 
 mod auth;
+mod choosers;
+mod connection;
 mod database;
 mod guard;
 mod limits;
 mod models;
+mod refusal_log;
 mod refuse;
 mod ring;
 mod secret;
@@ -19,6 +22,7 @@ pub use database::{KeyDatabase, KeyDatabaseError, StoredKey};
 pub use guard::Guarded;
 pub use limits::{KeyLimits, KeyLimitsLayer};
 pub use models::ModelPattern;
+pub(crate) use refusal_log::RefusalLog;
 pub use ring::{ClientKey, KeyName, KeyOnRing, KeyRing, Presented};
 pub use secret::{KeyHash, NotAHash, new_key};
 

@@ -10,7 +10,7 @@ pub(super) enum Refused {
     Unknown,
     Expired(String, UtcTime),
     Revoked(String),
-    /// A page of another site calls a gateway that needs no key.
+    /// A page of another site, or a proxy, calls a gateway that needs no key.
     CrossSite,
 }
 
@@ -35,7 +35,7 @@ impl Refused {
             Self::Expired(name, at) => format!("the client key `{name}` expired at {at}"),
             Self::Revoked(name) => format!("the client key `{name}` was revoked"),
             Self::CrossSite => {
-                let message = "a page of another site may not call this gateway: make a client key with `openrouter-gateway keys new`";
+                let message = "neither a page of another site nor a proxy may call a gateway that needs no key: make a client key with `openrouter-gateway keys new NAME`";
                 return Refusal::new(StatusCode::FORBIDDEN, self.word(), message);
             }
         };

@@ -134,6 +134,15 @@ impl KeyRing {
             .any(|key| &*key.name == name && !key.is_revoked)
     }
 
+    /// Whether one of the keys in force is such.
+    pub fn any_in_force(&self, is_such: impl Fn(&ClientKey) -> bool) -> bool {
+        let now = UtcTime::now();
+        let is_expired = |key: &ClientKey| key.expires.is_some_and(|expires| expires <= now);
+        let keys = self.now();
+        let mut keys = keys.values().flatten();
+        keys.any(|key| !key.is_revoked && !is_expired(key) && is_such(key))
+    }
+
     /// Whose a presented key is.
     #[must_use]
     pub fn find(&self, presented: &[u8]) -> Presented {

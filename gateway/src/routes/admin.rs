@@ -14,8 +14,8 @@ use secrecy::ExposeSecret;
 use super::ending::ending;
 use crate::{
     OpenError,
-    gateway::Gateway,
-    keys::{KeyHash, is_cross_site},
+    gateway::{Gateway, admin_token},
+    keys::{KeyHash, RefusalLog, is_cross_site},
     page,
     server::Stages,
     settings::Config,
@@ -24,7 +24,7 @@ use crate::{
 /// Who may see the admin side.
 #[derive(Debug, Clone)]
 pub enum Admin {
-    /// Any program that reaches this loopback address.
+    /// Any program of this machine that reaches this loopback address, but no proxy.
     Open,
     /// A request with the token, of which only the hash is kept.
     Token(KeyHash),
@@ -39,11 +39,7 @@ impl Admin {
     ///
     /// If the token cannot be read.
     pub fn new(config: &Config) -> Result<Self, OpenError> {
-        if let Some(secret) = &config.own.admin.token {
-            let token = secret.load().map_err(|error| {
-                let problem = config.stack.problem("admin.token", error.to_string());
-                OpenError::Settings(problem.into())
-            })?;
+        if let Some(token) = admin_token(config)? {
             return Ok(Self::Token(KeyHash::of(token.expose_secret().as_bytes())));
         }
         let address = config.admin.unwrap_or(config.listen);
@@ -59,12 +55,21 @@ impl Admin {
         }
     }
 
+    /// Why a request may not pass, in a word.
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::Open => "cross_site",
+            Self::Token(_) => "admin_token",
+            Self::Off => "admin_off",
+        }
+    }
+
     /// The response to a request that may not pass.
     fn refusal(&self) -> Response {
         match self {
             Self::Open => (
                 StatusCode::FORBIDDEN,
-                "a page of another site may not read this: set `admin.token`\n",
+                "neither a page of another site nor a proxy may read this: set `admin.token`\n",
             )
                 .into_response(),
             Self::Token(_) => {
@@ -106,14 +111,33 @@ pub(super) fn router(gateway: &Gateway, admin: Admin) -> Router {
         .route("/metrics", get(metrics))
         .with_state(gateway.clone())
         .merge(page::router(gateway.view()))
-        .route_layer(from_fn_with_state((admin, gateway.stages().clone()), guard))
+        .route_layer(from_fn_with_state(Guard::new(gateway, admin), guard))
 }
 
-async fn guard(State((admin, stages)): State<(Admin, Stages)>, request: Request, next: Next) -> Response {
-    if admin.admits(&request) {
-        ending(next.run(request).await, &stages)
+/// What guards the routes.
+#[derive(Clone)]
+struct Guard {
+    admin: Admin,
+    stages: Stages,
+    log: RefusalLog,
+}
+
+impl Guard {
+    fn new(gateway: &Gateway, admin: Admin) -> Self {
+        Self {
+            admin,
+            stages: gateway.stages().clone(),
+            log: RefusalLog::default(),
+        }
+    }
+}
+
+async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    if guard.admin.admits(&request) {
+        ending(next.run(request).await, &guard.stages)
     } else {
-        admin.refusal()
+        guard.log.refused(guard.admin.word(), request.uri().path());
+        guard.admin.refusal()
     }
 }
 

@@ -4,7 +4,7 @@ use axum::{Json, Router, extract::State, response::IntoResponse, routing::get};
 use http::StatusCode;
 use serde_json::json;
 
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Readiness};
 
 /// Open to everyone: it says nothing but yes or no.
 pub(super) fn router(gateway: &Gateway) -> Router {
@@ -15,9 +15,10 @@ pub(super) fn router(gateway: &Gateway) -> Router {
 }
 
 async fn ready(State(gateway): State<Gateway>) -> impl IntoResponse {
-    match gateway.unready() {
-        None => (StatusCode::OK, Json(json!({ "status": "ready" }))),
-        Some(reason) => (
+    match gateway.readiness() {
+        Readiness::Ready => (StatusCode::OK, Json(json!({ "status": "ready" }))),
+        Readiness::Degraded(reason) => (StatusCode::OK, Json(json!({ "status": "degraded", "reason": reason }))),
+        Readiness::Unready(reason) => (
             StatusCode::SERVICE_UNAVAILABLE,
             Json(json!({ "status": "unready", "reason": reason })),
         ),

@@ -4,13 +4,14 @@ use std::{
     collections::HashSet,
     fmt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use tower_openrouter::settings::{
     KeySettings, OrOff, Secret, Settings, SettingsError, SettingsProblem, UpstreamSettings,
 };
 
-use super::{Address, GatewaySettings, StorageSettings, origin};
+use super::{Address, GatewaySettings, StorageSettings, origin, stamp::Stamp};
 
 /// The settings of a gateway, checked.
 #[derive(Debug, Clone)]
@@ -25,6 +26,8 @@ pub struct Config {
     pub admin: Option<Address>,
     /// The file that they were read from.
     pub file: Option<PathBuf>,
+    /// How that file, and those that it names, looked before they were read.
+    pub(crate) stamp: Stamp,
 }
 
 /// Why there are no settings.
@@ -47,10 +50,13 @@ impl Config {
     ///
     /// Everything that is wrong with it.
     pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
+        // Before it is read, so that no change after that is overlooked.
+        let stamp = Stamp::of(path);
         let (stack, own) = Settings::from_file_with::<GatewaySettings>(path).map_err(ConfigError::Settings)?;
         let config = Self::checked(stack, own).map_err(ConfigError::Settings)?;
         Ok(Self {
             file: Some(path.to_owned()),
+            stamp: stamp.with(&config.stack),
             ..config
         })
     }
@@ -80,6 +86,15 @@ impl Config {
         let mut stack = Settings::default();
         stack.upstream.push(upstream);
         Self::checked(stack, GatewaySettings::default()).map_err(ConfigError::Settings)
+    }
+
+    /// Without a file, for what needs the storage alone: the defaults, without an upstream.
+    ///
+    /// # Errors
+    ///
+    /// None: the defaults are right.
+    pub fn of_storage() -> Result<Self, ConfigError> {
+        Self::checked(Settings::default(), GatewaySettings::default()).map_err(ConfigError::Settings)
     }
 
     /// The same with another address to listen on.
@@ -126,6 +141,7 @@ impl Config {
                 "there is `storage.sqlite` already: keep one of them",
             ));
         }
+        wrong.extend(keep(&stack, &own));
         wrong.extend(keys(&stack, &own));
         wrong.extend(limits(&stack, &own));
         SettingsError::unless_empty(wrong)?;
@@ -136,8 +152,22 @@ impl Config {
             listen,
             admin: admin.flatten(),
             file: None,
+            stamp: Stamp::default(),
         })
     }
+}
+
+/// What a budget counts must not be forgotten while its window lasts: keys with budgets by the month may come at any time.
+fn keep(stack: &Settings, own: &GatewaySettings) -> Option<SettingsProblem> {
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+    let keep = own.storage.on()?.keep?.0;
+    let rolling = stack.budget.iter().filter_map(|budget| budget.rolling);
+    let longest = rolling.map(|rolling| rolling.0 + DAY).fold(32 * DAY, Duration::max);
+    let days = longest.as_secs().div_ceil(DAY.as_secs());
+    let message = format!(
+        "shorter than a window of budgets, which would forget what was spent in it: write \"{days}days\" or more"
+    );
+    (keep < longest).then(|| stack.problem("storage.keep", message))
 }
 
 fn keys(stack: &Settings, own: &GatewaySettings) -> Vec<SettingsProblem> {

@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tower_openrouter::{
     layers::{
         UtcTime,
@@ -13,7 +14,7 @@ use tower_openrouter::{
 use crate::keys::KeyHash;
 
 /// A client key in the file: its name, its hash, and what it may do.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeyEntry {
     /// Its name: what calls are accounted under, as the tag `key`.
@@ -21,22 +22,22 @@ pub struct KeyEntry {
     /// The SHA-256 of the key, `sha256:` and 64 hexadecimal digits, as `keys new --print-hash` prints it.
     pub hash: String,
     /// The models that its requests may name, such as `openai/gpt-5` or `openai/*`. All by default.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<String>,
     /// The most requests.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests: Option<RateSettings>,
     /// The most tokens, of prompts and answers together.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<RateSettings>,
     /// Calls at once, their streams included.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
     /// The most that may be spent with it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub budget: Vec<KeyBudget>,
     /// When it expires: a date, or a time in UTC such as `2027-01-01T00:00:00Z`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<String>,
 }
 
@@ -76,6 +77,33 @@ pub struct KeyBudget {
 }
 
 impl KeyEntry {
+    /// The key of this name and hash, with what it may do.
+    #[must_use]
+    pub fn new(name: &str, hash: &KeyHash, rules: KeyRules) -> Self {
+        Self {
+            name: name.to_owned(),
+            hash: hash.written(),
+            models: rules.models,
+            requests: rules.requests,
+            tokens: rules.tokens,
+            concurrency: rules.concurrency,
+            budget: rules.budget,
+            expires: rules.expires,
+        }
+    }
+
+    /// The `[[key]]` of a settings file in TOML.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let mut text = "[[key]]\n".to_owned();
+        if let Ok(Value::Object(members)) = serde_json::to_value(self) {
+            for (name, value) in &members {
+                text.push_str(&format!("{name} = {}\n", inline(value)));
+            }
+        }
+        text
+    }
+
     /// What it may do.
     #[must_use]
     pub fn rules(&self) -> KeyRules {
@@ -169,6 +197,21 @@ impl KeyEntry {
             wrong.push(("hash".to_owned(), message.to_owned()));
         }
         wrong
+    }
+}
+
+/// A value as TOML writes it in a line: as JSON does, but for objects and one character.
+fn inline(value: &Value) -> String {
+    match value {
+        Value::Object(members) => {
+            let members: Vec<_> = members
+                .iter()
+                .map(|(name, value)| format!("{name} = {}", inline(value)))
+                .collect();
+            format!("{{ {} }}", members.join(", "))
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(inline).collect::<Vec<_>>().join(", ")),
+        value => value.to_string().replace('\u{7f}', "\\u007f"),
     }
 }
 

@@ -7,6 +7,7 @@ mod admin;
 mod file;
 mod key;
 mod origin;
+mod stamp;
 mod tree;
 
 pub use address::{Address, Place};
@@ -14,6 +15,7 @@ pub use admin::AdminSide;
 pub use file::{Config, ConfigError};
 pub use key::{KeyBudget, KeyEntry, KeyRules, utc_time};
 pub(crate) use origin::origin;
+pub(crate) use stamp::Stamp;
 pub use tree::{
     AdminSettings, GatewaySettings, LogFormat, LogSettings, ServerSettings, SharedSettings, StorageSettings,
 };

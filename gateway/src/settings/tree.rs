@@ -50,6 +50,9 @@ pub struct StorageSettings {
     pub postgres: Option<Place>,
     /// The longest that the ledger and the shared store are written to at the end.
     pub close_timeout: Time,
+    /// How long entries of the ledger are kept, 32 days at least: older ones are forgotten once a day, but for the sums of what they spent. All by
+    /// default.
+    pub keep: Option<Time>,
 }
 
 /// The store of budgets and limits that several gateways share.
@@ -153,6 +156,7 @@ impl Default for StorageSettings {
             sqlite: None,
             postgres: None,
             close_timeout: Duration::from_secs(8).into(),
+            keep: None,
         }
     }
 }

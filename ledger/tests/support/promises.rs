@@ -7,6 +7,7 @@ use tower_llm_layers::{
     Tags, UsdAmount, UtcTime,
     budget::{Budget, Budgets, InMemoryBudgetStore, Window},
     ledger::{Correction, Entry, EntryState, GroupBy, Ledger, Spend},
+    reconcile::{BillFuture, BillSource, Reconciler},
 };
 use tower_llm_ledger::{DatabaseLedger, Filter, LedgerOptions};
 
@@ -18,6 +19,7 @@ pub(crate) async fn hold(options: impl Fn(&'static str) -> LedgerOptions) {
     sums_are_exact(options("sums")).await;
     amounts_past_a_column_are_summed(options("large")).await;
     a_correction_takes_the_estimates_place(options("corrected")).await;
+    a_bill_is_claimed_by_one_of_several_processes(|| options("claimed")).await;
     it_is_the_same_after_a_restart(|| options("restarted")).await;
     a_stalled_queue_loses_and_counts(options("stalled")).await;
     many_at_once_are_all_written(options("many")).await;
@@ -173,6 +175,42 @@ async fn a_correction_takes_the_estimates_place(options: LedgerOptions) {
     assert_eq!(ledger.stray_corrections(), 1);
     assert!(ledger.awaiting_bill(UtcTime::from_millis(0)).await.unwrap().is_empty());
     ledger.close().await;
+}
+
+async fn a_bill_is_claimed_by_one_of_several_processes(options: impl Fn() -> LedgerOptions) {
+    #[derive(Debug)]
+    struct NoBills;
+    impl BillSource for NoBills {
+        fn bill(&self, _: &Entry) -> BillFuture {
+            Box::pin(async { Ok(None) })
+        }
+    }
+    let reconciler = || Reconciler::builder(Arc::new(NoBills)).spawn_on(tokio::runtime::Handle::current());
+    let (one, two) = (options().open().await.unwrap(), options().open().await.unwrap());
+    let hour = Duration::from_secs(3600);
+    let now = UtcTime::now();
+    for number in 0..40 {
+        let mut entry = estimate();
+        // Too old, claimed, and of a process that still asks.
+        entry.ended = now.before(match number {
+            0..10 => 24 * 5 * hour,
+            10..30 => 2 * hour,
+            _ => hour / 2,
+        });
+        one.record(&entry);
+    }
+    written(&one, 40).await;
+    let (of_one, of_two) = (reconciler(), reconciler());
+    let claim = async |ledger: &DatabaseLedger, by: &Reconciler, lease| {
+        let (since, before) = (now.before(24 * 3 * hour), now.before(hour));
+        ledger.claim_bills(by, since, before, lease).await.unwrap()
+    };
+    let (a, b) = tokio::join!(claim(&one, &of_one, hour), claim(&two, &of_two, hour));
+    assert_eq!((a + b, of_one.pending() + of_two.pending()), (20, 20), "{a} and {b}");
+    assert_eq!(claim(&one, &of_one, hour).await, 0, "they are claimed");
+    for ledger in [one, two] {
+        ledger.close().await;
+    }
 }
 
 async fn it_is_the_same_after_a_restart(options: impl Fn() -> LedgerOptions) {

@@ -1,0 +1,91 @@
+//! What the settings name outside of themselves: each is read, and everything that is wrong with them is reported together, before anything opens.
+
+use secrecy::{ExposeSecret, SecretString};
+use tower_openrouter::{
+    ledger::LedgerOptions,
+    redis::{Store, StoreBuilder},
+    settings::{OrOff, SettingsError},
+};
+
+use super::OpenError;
+use crate::{
+    keys::KeyDatabase,
+    settings::{Config, StorageSettings},
+};
+
+/// What the settings name, to be opened.
+pub(super) struct Places {
+    pub(super) storage: Option<(LedgerOptions, KeyDatabase)>,
+    pub(super) shared: Option<StoreBuilder>,
+}
+
+impl Places {
+    /// Those of these settings. Waits for the disk.
+    pub(super) fn load(config: &Config) -> Result<Self, OpenError> {
+        let mut wrong = Vec::new();
+        let mut keep = |error: OpenError| match error {
+            OpenError::Settings(error) => wrong.extend(error.problems().iter().cloned()),
+            error => wrong.push(config.stack.problem("storage", error.to_string())),
+        };
+        let storage = storage(config).map_err(&mut keep).ok().flatten();
+        let shared = shared(config).map_err(&mut keep).ok().flatten();
+        drop(admin_token(config).map_err(&mut keep));
+        SettingsError::unless_empty(wrong)?;
+        Ok(Self { storage, shared })
+    }
+}
+
+/// The token of the admin side, if there is one.
+pub(crate) fn admin_token(config: &Config) -> Result<Option<SecretString>, OpenError> {
+    let secret = config.own.admin.token.as_ref();
+    let token = secret.map(tower_openrouter::settings::Secret::load).transpose();
+    token.map_err(|error| problem(config, "admin.token", error.to_string()))
+}
+
+/// The ledger and the keys of the storage, if there is one.
+pub(super) fn storage(config: &Config) -> Result<Option<(LedgerOptions, KeyDatabase)>, OpenError> {
+    let OrOff::On(storage) = &config.own.storage else {
+        return Ok(None);
+    };
+    let (ledger, keys) = match (&storage.postgres, config.sqlite()) {
+        (Some(place), _) => {
+            let wrong = |message| problem(config, "storage.postgres", message);
+            let url = place.load().map_err(wrong)?;
+            check_postgres(url.expose_secret()).map_err(wrong)?;
+            (LedgerOptions::postgres(url.expose_secret()), KeyDatabase::postgres(url))
+        }
+        (None, file) => {
+            let file = file.unwrap_or_else(|| StorageSettings::DEFAULT_FILE.into());
+            (LedgerOptions::sqlite(&file), KeyDatabase::sqlite(&file))
+        }
+    };
+    Ok(Some((ledger.close_timeout(storage.close_timeout.0), keys)))
+}
+
+/// Whether it is the URL of a PostgreSQL database. The message does not repeat it: it may hold a password.
+fn check_postgres(url: &str) -> Result<(), String> {
+    let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
+    if is_postgres && url.parse::<sqlx::any::AnyConnectOptions>().is_ok() {
+        return Ok(());
+    }
+    Err("not the URL of a PostgreSQL database: write e.g. `postgres://USER:PASSWORD@HOST:5432/DATABASE`".to_owned())
+}
+
+/// The store that several gateways share, if there is one.
+fn shared(config: &Config) -> Result<Option<StoreBuilder>, OpenError> {
+    let Some(settings) = &config.own.shared else {
+        return Ok(None);
+    };
+    let wrong = |message| problem(config, "shared.redis", message);
+    let url = settings.redis.load().map_err(wrong)?;
+    let store = Store::builder(url.expose_secret())
+        .prefix(&settings.prefix)
+        .lease(settings.lease.0)
+        .decision_timeout(settings.decision_timeout.0);
+    store.check().map_err(|error| wrong(error.to_string()))?;
+    Ok(Some(store))
+}
+
+pub(super) fn problem(config: &Config, key: &str, message: String) -> OpenError {
+    OpenError::Settings(config.stack.problem(key, message).into())
+}

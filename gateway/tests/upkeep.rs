@@ -1,0 +1,115 @@
+//! What a gateway does in its ledger from time to time.
+
+use std::time::Duration;
+
+use openrouter_gateway::{commands::start, settings::Config};
+use openrouter_simulator::Simulator;
+use test_servers::Postgres;
+use tokio::time::{sleep, timeout};
+use tower_openrouter::{
+    UsdAmount,
+    layers::{
+        Tags, TokenUsage, UtcTime,
+        ledger::{CallId, Entry, EntryId, EntryOutcome, EntryState, Ledger},
+    },
+    ledger::{DatabaseLedger, Filter, LedgerOptions},
+};
+
+use crate::support::{APIS, Folder, Said, client, post, settings};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// An entry that ended so long ago, with an estimate of what the answer of this id cost.
+fn estimated(ago: Duration, generation: &str) -> Entry {
+    let at = UtcTime::now().before(ago);
+    let estimate = UsdAmount::from_pico(5_000_000);
+    Entry {
+        id: EntryId::new(at),
+        call: CallId::new(at),
+        attempt: 1,
+        began: at,
+        ended: at,
+        upstream: "openrouter".into(),
+        provider: None,
+        model: "openai/gpt-4o-mini".into(),
+        served_model: None,
+        tags: Tags::default(),
+        state: EntryState::Estimated,
+        outcome: EntryOutcome::Answered,
+        streamed: true,
+        reserved: estimate,
+        estimate: Some(estimate),
+        bill: None,
+        booked: estimate,
+        usage: TokenUsage::default(),
+        generation_id: Some(generation.into()),
+        first_token: None,
+        clamped_to: None,
+    }
+}
+
+async fn recorded(options: LedgerOptions, entries: &[Entry]) -> DatabaseLedger {
+    let ledger = options.open().await.unwrap();
+    for entry in entries {
+        ledger.record(entry);
+    }
+    while ledger.waiting() > 0 {
+        sleep(Duration::from_millis(5)).await;
+    }
+    ledger
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bill_that_a_gateway_left_is_asked_for_over_postgres_too() {
+    let Some(server) = Postgres::start() else { return };
+    let (simulator, folder) = (Simulator::start().await.unwrap(), Folder::new());
+    let chat = format!("{}/chat/completions", simulator.base_url());
+    let said = Said::of(post(&client(), &chat, "sk-or-v1-0", APIS[0].1)).await;
+    let id = said.json()["id"].as_str().unwrap().to_owned();
+    let entries = [estimated(Duration::from_secs(7_200), &id)];
+    let ledger = recorded(LedgerOptions::postgres(&server.url()), &entries).await;
+    let place = folder.write("database-url", &server.url());
+    let rest = format!("storage.postgres = \"file:{}\"", place.display());
+    let text = settings(&simulator, &folder, &rest);
+    let one = start(Config::from_toml(&text).unwrap()).await.unwrap();
+    let two = start(Config::from_toml(&text).unwrap()).await.unwrap();
+    let billed = async {
+        loop {
+            let entry = ledger.recent(&Filter::new(), 1).await.unwrap().remove(0);
+            if entry.state == EntryState::Reconciled {
+                return entry.bill;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let bill = timeout(Duration::from_secs(60), billed)
+        .await
+        .expect("a gateway asks for it");
+    assert_eq!(bill.unwrap().pico(), i128::from(simulator.billed_total().pico()));
+    for running in [one, two] {
+        running.drain(std::future::pending()).await;
+    }
+    ledger.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn entries_older_than_what_is_kept_are_forgotten() {
+    let (simulator, folder) = (Simulator::start().await.unwrap(), Folder::new());
+    let file = folder.path("ledger.db");
+    let entries = [estimated(100 * DAY, "a"), estimated(80 * DAY, "b"), estimated(DAY, "c")];
+    recorded(LedgerOptions::sqlite(&file), &entries).await.close().await;
+    let rest = format!("storage = {{ sqlite = \"{}\", keep = \"90days\" }}", file.display());
+    let running = start(Config::from_toml(&settings(&simulator, &folder, &rest)).unwrap())
+        .await
+        .unwrap();
+    let ledger = running.gateway.ledger().unwrap().clone();
+    let forgotten = async {
+        while ledger.total(&Filter::new()).await.unwrap().attempts != 2 {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(Duration::from_secs(60), forgotten)
+        .await
+        .expect("they are forgotten");
+    running.drain(std::future::pending()).await;
+}
