@@ -32,8 +32,6 @@ use tower_llm_layers::cache::{Cache, CacheLayer};
 
 use crate::rate_limit_shared::Open;
 use crate::support::{Beat, Leaf, SlowStore, Step, ask, chain, fails, millis, poll_once, read, secs, streamed};
-#[cfg(feature = "cache")]
-use crate::support::{TestError, TestFrame};
 
 fn shared<T: Send + Sync + Clone + 'static>(value: T) -> T {
     value

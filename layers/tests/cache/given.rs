@@ -311,12 +311,12 @@ pub(super) struct FromStore(pub(super) TestLayer);
 
 impl Degradation<TestRequest, TestFrame> for FromStore {
     fn stale(&self, request: &Request<TestRequest>) -> Option<(Vec<TestFrame>, Duration)> {
-        let kept = self.0.cache()?.stale(&self.0.key(request)?)?;
+        let kept = self.0.cache().stale(&self.0.key(request)?)?;
         Some((kept.frames(), kept.status().age))
     }
 
     fn stale_later(&self, request: &Request<TestRequest>) -> Option<StaleLater<TestFrame>> {
-        let found = self.0.cache()?.stale_later(&self.0.key(request)?)?;
+        let found = self.0.cache().stale_later(&self.0.key(request)?)?;
         Some(Box::pin(async move {
             let kept: KeptAnswer<TestFrame> = found.await?;
             Some((kept.frames(), kept.status().age))

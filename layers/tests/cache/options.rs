@@ -7,7 +7,7 @@ use tower_llm_layers::{
     cache::{Cache, CacheLayer},
 };
 
-use super::{TestLayer, TestService, frames, is_hit, is_shared, layer, over, slow, status};
+use super::{TestService, frames, is_hit, is_shared, layer, over, slow, status};
 use crate::support::{Beat, Leaf, Step, TestRequest, ask, millis, streamed};
 
 fn in_mode(mode: CacheMode) -> Request<TestRequest> {

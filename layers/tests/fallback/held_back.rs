@@ -1,6 +1,6 @@
 //! A hedge that is held back by our own limits, and what it may take of them.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use tower::Layer;
 use tower_llm_layers::{

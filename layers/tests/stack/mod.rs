@@ -9,8 +9,6 @@ mod log;
 mod rows;
 mod time;
 
-use std::time::Duration;
-
 use http::{Request, Response};
 use http_body::Body;
 use tower::{Service, ServiceBuilder};
