@@ -12,7 +12,7 @@ use tower_openrouter::{
     account::Bills,
     layers::{budget::Budgets, budget::InMemoryBudgetStore, rate_limit::LimitStore, reconcile::Reconciler},
     ledger::{DatabaseLedger, LedgerReader},
-    settings::SettingsHandle,
+    settings::{OrOff, SettingsHandle},
 };
 
 use super::{
@@ -28,7 +28,7 @@ use crate::{
     calls::Calls,
     keys::{KeyDatabase, KeyLimitsLayer, KeyRing},
     server::Stages,
-    settings::Config,
+    settings::{Config, StorageSettings},
 };
 
 impl Gateway {

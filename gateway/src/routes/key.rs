@@ -51,7 +51,7 @@ async fn show(State(own): State<Own>, key: Option<Extension<Arc<ClientKey>>>, ur
         }
     };
     let summed = match gateway.ledger() {
-        Some(ledger) => match own.usages.of(ledger, &key.name.to_string()).await {
+        Some(ledger) => match own.usages.of(ledger, key.name.as_ref()).await {
             Ok(usage) => usage,
             Err(error) => {
                 tracing::warn!(target: "gateway", error, "what was spent is not known");

@@ -8,7 +8,7 @@ use tokio::{
 };
 use tower_openrouter::{
     UsdAmount,
-    layers::{UtcTime, ledger::Spend},
+    layers::{UtcTime, budget::Window, ledger::Spend},
     ledger::{DatabaseLedger, Filter, LedgerError},
 };
 
@@ -104,9 +104,9 @@ async fn summed(ledger: &DatabaseLedger, name: &str) -> Result<Usage, LedgerErro
     let cost = |spend: Spend| spend.cost;
     Ok(Usage {
         ever: ledger.total(&own()).await.map(cost)?,
-        month: ledger.total(&own().from(now.month_start())).await.map(cost)?,
-        week: ledger.total(&own().from(now.week_start())).await.map(cost)?,
-        day: ledger.total(&own().from(now.day_start())).await.map(cost)?,
+        month: ledger.total(&own().from(Window::Month.start(now))).await.map(cost)?,
+        week: ledger.total(&own().from(Window::Week.start(now))).await.map(cost)?,
+        day: ledger.total(&own().from(Window::Day.start(now))).await.map(cost)?,
     })
 }
 

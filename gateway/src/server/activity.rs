@@ -133,13 +133,13 @@ impl Activity {
             }
         }
         let idle_since = seen.idle_since.load(Ordering::Relaxed);
-        let at = if !seen.has_had_one.load(Ordering::Relaxed) {
-            at(0, patience.header)
-        } else {
+        let at = if seen.has_had_one.load(Ordering::Relaxed) {
             match seen.head_since.load(Ordering::Relaxed) {
                 since if since != NEVER && !seen.is_http2.load(Ordering::Relaxed) => at(since, patience.header),
                 _ => at(idle_since, patience.idle),
             }
+        } else {
+            at(0, patience.header)
         };
         Some((at, Overdue::Everything))
     }
