@@ -118,7 +118,7 @@ async fn an_interrupted_or_filtered_answer_is_not_cached() {
             frames(answer).await.ok();
         }
         assert_eq!(
-            (world.simulator.seen().attempts.len(), service.cache().unwrap().bytes()),
+            (world.simulator.seen().attempts.len(), service.cache().bytes()),
             (2, 0),
             "{plan}"
         );

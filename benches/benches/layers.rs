@@ -90,11 +90,6 @@ fn under_a_deadline(group: &mut Group<'_>) {
     );
     time(
         group,
-        "open/circuit breaker, off",
-        ours::deadline(ours::fallback(&chain[..1], ours::circuit_breaker_off(leaf.clone()))),
-    );
-    time(
-        group,
         "open/hedge, 2",
         ours::deadline(ours::hedge(&chain, leaf.clone())),
     );

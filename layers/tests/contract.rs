@@ -32,8 +32,6 @@ use tower_llm_layers::cache::{Cache, CacheLayer};
 
 use crate::rate_limit_shared::Open;
 use crate::support::{Beat, Leaf, SlowStore, Step, ask, chain, fails, millis, poll_once, read, secs, streamed};
-#[cfg(feature = "cache")]
-use crate::support::{TestError, TestFrame};
 
 fn shared<T: Send + Sync + Clone + 'static>(value: T) -> T {
     value
@@ -197,7 +195,6 @@ const FRAMES: [tower_llm_layers::Stage; 6] = {
 
 every_layer! {
     adaptive_concurrency: AdaptiveConcurrencyLayer::new(ConcurrencyPolicy::new()).unwrap();
-    adaptive_concurrency_off: AdaptiveConcurrencyLayer::off();
     attempt: AttemptLayer::new();
     auth_static: AuthLayer::new(key());
     auth_pool: AuthLayer::new(KeyPool::new([key(), key()]).unwrap());
@@ -205,16 +202,12 @@ every_layer! {
     cache: CacheLayer::new(Cache::new(1 << 20), GlobalKey);
     #[cfg(feature = "cache")]
     cache_without_single_flight: CacheLayer::new(Cache::new(0), GlobalKey).single_flight(false);
-    #[cfg(feature = "cache")]
-    cache_off: CacheLayer::<TestFrame, TestError, GlobalKey>::off();
     circuit_breaker: CircuitBreakerLayer::new(CircuitPolicy::new().slow(secs(1), 0.5)).unwrap();
-    circuit_breaker_off: CircuitBreakerLayer::off();
     cost: CostLayer::new();
     cost_with_a_budget: CostLayer::new().budgets(one_budget()).unknown_price(UnknownPrice::Assume(WorstCasePrice::default()));
     cost_with_a_store_that_waits: CostLayer::new().budgets(slow_budget()).unknown_price(UnknownPrice::Allow);
     deadline: DeadlineLayer::new(secs(90));
     degrade: DegradeLayer::new(NoDegradation);
-    degrade_off: DegradeLayer::off(NoDegradation);
     fallback: FallbackLayer::new(chain(["a", "b"]));
     fallback_with_a_hedge: FallbackLayer::new(chain(["a", "b"])).hedge(Hedge::p95());
     first_token: FirstTokenLayer::new();

@@ -283,6 +283,20 @@ async fn a_stream_that_is_left_pays_for_what_was_seen() {
     assert!(passes(&service, sized(0, 88)).await);
 }
 
+/// Its burst takes longer to refill than the longest debt.
+#[tokio::test(start_paused = true)]
+async fn a_burst_of_two_days_is_a_limit_all_the_same() {
+    let limits = Limits::new().tokens(rate(100, secs(24 * 3_600), 200));
+    let used = (0..300).map(|_| Step::body([Beat::Frame(Stage::Content), Beat::Used(1)]));
+    let service = everyone(limits).layer(Leaf::new(used));
+    let mut passed = 0;
+    while passed < 300 && passes(&service, sized(0, 1)).await {
+        passed += 1;
+    }
+    assert_eq!(passed, 200);
+    assert_eq!(refused(&service, sized(0, 1)).await.hint, Some(secs(864)));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_failure_gives_its_tokens_back() {
     let service = everyone(tokens()).layer(Leaf::new([Step::fail(fails(FailureKind::Overloaded))]));

@@ -20,7 +20,7 @@ use tower_llm_layers::{
     observe::ObserveLayer,
     pause::PauseLayer,
     rate_limit::{LimitStore, LimitsError, PerCandidate, RateLimitLayer},
-    retry::{Retry, RetryLayer, SharedSchedule},
+    retry::{Retry, RetryLayer},
     tagging::TaggingLayer,
     timeout::AttemptTimeoutLayer,
 };
@@ -37,7 +37,7 @@ use super::{
 };
 
 /// The chain of candidates, each with its retries, over what paces an attempt.
-pub(super) type Chained<R, F, E> = Fallback<Retry<ErasedService<R, F, E>, SharedSchedule>>;
+pub(super) type Chained<R, F, E> = Fallback<Retry<ErasedService<R, F, E>>>;
 
 /// What may fail to be made of the settings.
 pub(super) struct Parts {

@@ -10,7 +10,7 @@ use tower_llm_layers::{
     fallback::Hedge,
     pause::Pauses,
     resume::ResumeLayer,
-    retry::{RetryBudget, Schedule, SharedSchedule},
+    retry::{RetryBudget, Schedule},
 };
 
 use super::{ErasedService, StackBuilder, slots::StreamUpstreamSlot};
@@ -56,12 +56,8 @@ impl<R, F, E> StackBuilder<R, F, E> {
     /// How long to wait for a retry if the upstream does not say: [`Exponential`](tower_llm_layers::retry::Exponential) by default, or any
     /// other schedule, such as a `BackoffSchedule` (feature `backoff`).
     #[must_use]
-    pub fn backoff<M>(mut self, schedule: M) -> Self
-    where
-        M: Schedule + Send + Sync + 'static,
-        M::Delays: Send + 'static,
-    {
-        self.settings.backoff = SharedSchedule::new(schedule);
+    pub fn backoff(mut self, schedule: impl Schedule + 'static) -> Self {
+        self.settings.backoff = Arc::new(schedule);
         self
     }
 

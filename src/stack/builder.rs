@@ -13,7 +13,7 @@ use tower_llm_layers::{
     fallback::{Capabilities, RequestedModel},
     observe::ObserveLayer,
     pause::Pauses,
-    retry::{Exponential, RetryPolicy, SharedSchedule},
+    retry::{Exponential, RetryPolicy},
     timeout::Timeouts,
 };
 use tower_service::Service;
@@ -85,7 +85,7 @@ impl<R, F, E> StackBuilder<R, F, E> {
             max_retry_delay: policy.max_retry_delay,
             max_retry_delay_with_fallback: policy.max_retry_delay_with_fallback,
             retry_timeouts: policy.retry_timeouts,
-            backoff: SharedSchedule::new(Exponential::default()),
+            backoff: Arc::new(Exponential::default()),
             budget: policy.budget,
             money: Money::default(),
             tags: CallTags::none(),

@@ -58,8 +58,8 @@ where
     /// ```
     #[must_use]
     pub fn cache(mut self, cache: ChatCache<F, E>) -> Self {
-        let description = cache.cache().map_or_else(|| "off".to_owned(), ToString::to_string);
-        let keeps_stale = cache.cache().is_some_and(|kept| !kept.kept_stale().is_zero());
+        let description = cache.cache().to_string();
+        let keeps_stale = !cache.cache().kept_stale().is_zero();
         let details = format!("{cache:?}");
         self.slots.cache = Some(CacheSlot {
             stale: keeps_stale.then(|| stale(cache.clone())),
@@ -84,7 +84,7 @@ where
         if !matches!(CacheMode::of(request), CacheMode::Default | CacheMode::OnlyIfCached) {
             return None;
         }
-        let (kept, key) = (cache.cache()?, cache.key(request)?);
+        let (kept, key) = (cache.cache(), cache.key(request)?);
         let frames = |kept: KeptAnswer<F>| (kept.frames(), kept.status().age);
         Some(match kept.stale_later(&key) {
             Some(later) => StaleLook::Later(Box::pin(async move { later.await.map(frames) })),

@@ -12,7 +12,7 @@ use tower_llm_layers::{
     observe::ObserveLayer,
     pause::Pauses,
     rate_limit::{LimitStore, Limits},
-    retry::{RetryBudget, SharedSchedule},
+    retry::{RetryBudget, Schedule},
     timeout::Timeouts,
 };
 
@@ -74,7 +74,7 @@ pub(super) struct Settings {
     pub(super) max_retry_delay: Duration,
     pub(super) max_retry_delay_with_fallback: Duration,
     pub(super) retry_timeouts: bool,
-    pub(super) backoff: SharedSchedule,
+    pub(super) backoff: Arc<dyn Schedule>,
     pub(super) budget: RetryBudget,
     pub(super) money: Money,
     pub(super) tags: CallTags,

@@ -86,12 +86,6 @@ pub fn circuit_breaker<S>(inner: S) -> CircuitBreaker<S> {
     layer.layer(inner)
 }
 
-/// The same slot, empty: what is left of it is the look at a circuit, and the note of how the attempt ended.
-#[must_use]
-pub fn circuit_breaker_off<S>(inner: S) -> CircuitBreaker<S> {
-    CircuitBreakerLayer::off().layer(inner)
-}
-
 /// Accounts for an attempt, without a price list, budgets or a ledger.
 #[must_use]
 pub fn cost<S>(inner: S) -> Cost<S> {

@@ -39,7 +39,7 @@ impl<R, E: From<LayerError>> Admit<R, E> for Queued {
         // The gate lives as long as a call waits at it: without it nothing is limited.
         Poll::Ready(match turn.ok().transpose() {
             Ok(permit) => Ok(Placed {
-                permit,
+                permit: permit.map(Permit::begun),
                 timer: self.timer.take(),
             }),
             Err(refusal) => Err(shed(*refusal)),

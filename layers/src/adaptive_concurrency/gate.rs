@@ -1,14 +1,11 @@
 //! One candidate's gate: how many attempts are under way, and the queue for a place.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{ConcurrencyPolicy, ConcurrencyReport, limit::Limit, queue::Queue};
-use crate::{Candidate, LayerError, Priority, Route, call::FirstTokenTimer, metering};
+use crate::{Candidate, LayerError, Priority, Route, call::FirstTokenTimer, metering, util::Lock};
 
 /// How much the newest attempt weighs in how long one takes.
 const NEWEST: f64 = 0.1;
@@ -19,7 +16,7 @@ pub(super) struct Gate {
     candidate: Candidate,
     route: Route,
     policy: ConcurrencyPolicy,
-    inner: Mutex<Inner>,
+    inner: Lock<Inner>,
 }
 
 #[derive(Debug)]
@@ -35,7 +32,8 @@ struct Inner {
 #[derive(Debug)]
 pub(super) struct Permit {
     gate: Arc<Gate>,
-    since: Instant,
+    /// When its attempt began; `None` while it is on the way to a call in the queue, which may have left.
+    since: Option<Instant>,
     /// How often the limit had gone down by then.
     cuts: u64,
     given_back: bool,
@@ -60,7 +58,7 @@ impl Gate {
             candidate,
             route,
             policy,
-            inner: Mutex::new(Inner {
+            inner: Lock::new(Inner {
                 limit,
                 under_way: 0,
                 queue: Queue::default(),
@@ -70,12 +68,12 @@ impl Gate {
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        let inner = self.lock();
+        let inner = self.inner.lock();
         inner.under_way == 0 && inner.queue.is_empty()
     }
 
     pub(super) fn report(&self) -> ConcurrencyReport {
-        let inner = self.lock();
+        let inner = self.inner.lock();
         ConcurrencyReport {
             candidate: self.candidate.clone(),
             limit: inner.limit.get(),
@@ -88,12 +86,12 @@ impl Gate {
     /// Passes, waits, or is refused at once if the queue is full or the wait would outlast the time that is left. An interactive call takes
     /// the place of the last batch in a full queue.
     pub(super) fn enter(self: &Arc<Self>, priority: Priority, left: Option<Duration>) -> Result<Entry, LayerError> {
-        let mut inner = self.lock();
+        let mut locked = self.inner.lock();
+        let inner = &mut *locked;
         if inner.under_way < inner.limit.get() {
             inner.under_way += 1;
-            return Ok(Entry::Passed(self.permit(&inner)));
+            return Ok(Entry::Passed(self.permit(inner).begun()));
         }
-        let inner = &mut *inner;
         inner.queue.forget_closed();
         let limit = inner.limit.get();
         let ahead = inner.queue.ahead_of(priority);
@@ -106,16 +104,23 @@ impl Gate {
         if left.zip(wait).is_some_and(|(left, wait)| wait >= left) {
             return Err(self.refusal(limit, inner.queue.len(), wait));
         }
+        let mut displaced = None;
         if inner.queue.len() >= self.policy.queue {
-            let last =
-                (priority == Priority::Interactive && self.policy.queue > 0).then(|| inner.queue.take_last_batch());
-            let Some(last) = last.flatten() else {
+            if priority == Priority::Interactive && self.policy.queue > 0 {
+                displaced = inner.queue.take_last_batch();
+            }
+            if displaced.is_none() {
                 return Err(self.refusal(limit, inner.queue.len(), wait));
-            };
-            // It may have left just now.
-            drop(last.send(Err(Box::new(self.refusal(limit, self.policy.queue, wait)))));
+            }
         }
-        Ok(Entry::Waits(inner.queue.push(priority)))
+        let waits = inner.queue.push(priority);
+        // What is sent wakes a task, which may come back to this gate.
+        drop(locked);
+        if let Some(displaced) = displaced {
+            // It may have left just now.
+            drop(displaced.send(Err(Box::new(self.refusal(limit, self.policy.queue, wait)))));
+        }
+        Ok(Entry::Waits(waits))
     }
 
     fn refusal(&self, limit: u32, waiting: usize, retry_after: Option<Duration>) -> LayerError {
@@ -131,7 +136,7 @@ impl Gate {
     fn permit(self: &Arc<Self>, inner: &Inner) -> Permit {
         Permit {
             gate: Arc::clone(self),
-            since: Instant::now(),
+            since: None,
             cuts: inner.limit.cuts(),
             given_back: false,
         }
@@ -140,7 +145,7 @@ impl Gate {
     /// Lets all attempts through that may pass now. With no lock held: a turn whose waiter was dropped comes back as a dropped permit.
     fn let_through(self: &Arc<Self>) {
         loop {
-            let mut inner = self.lock();
+            let mut inner = self.inner.lock();
             if inner.under_way >= inner.limit.get() {
                 return;
             }
@@ -168,18 +173,19 @@ impl Gate {
             "concurrency limit"
         );
     }
-
-    /// The state, whatever a panicking holder left behind: each change is whole.
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Permit {
+    /// Its attempt begins now.
+    pub(super) fn begun(mut self) -> Self {
+        self.since = Some(Instant::now());
+        self
+    }
+
     /// The answer has begun; the beginning of a plain answer is unknown.
     pub(super) fn began(&self, timer: Option<&FirstTokenTimer>) {
         let first_token = timer.map(FirstTokenTimer::took);
-        let mut inner = self.gate.lock();
+        let mut inner = self.gate.inner.lock();
         let under_way = inner.under_way;
         if inner.limit.answered(first_token, under_way) {
             self.gate.say("by the pace of first tokens", &inner);
@@ -190,14 +196,14 @@ impl Permit {
 
     /// The upstream has too much to do.
     pub(super) fn overloaded(&self) {
-        let mut inner = self.gate.lock();
+        let mut inner = self.gate.inner.lock();
         if inner.limit.overloaded(self.cuts) {
             self.gate.say("throttled or overloaded", &inner);
         }
     }
 
     fn give_back(&mut self) {
-        let mut inner = self.gate.lock();
+        let mut inner = self.gate.inner.lock();
         inner.under_way = inner.under_way.saturating_sub(1);
         self.given_back = true;
     }
@@ -208,14 +214,10 @@ impl Drop for Permit {
         if self.given_back {
             return;
         }
-        let took = self.since.elapsed();
-        let mut inner = self.gate.lock();
-        inner.takes = Some(
-            inner
-                .takes
-                .map_or(took, |takes| takes.mul_f64(1.0 - NEWEST) + took.mul_f64(NEWEST)),
-        );
-        drop(inner);
+        if let Some(took) = self.since.map(|since| since.elapsed()) {
+            let takes = &mut self.gate.inner.lock().takes;
+            *takes = Some(takes.map_or(took, |takes| takes.mul_f64(1.0 - NEWEST) + took.mul_f64(NEWEST)));
+        }
         self.give_back();
         self.gate.let_through();
     }

@@ -6,7 +6,7 @@ use super::{AdaptiveConcurrency, ConcurrencyError, ConcurrencyLimits, Concurrenc
 /// limits.
 #[derive(Debug, Clone)]
 pub struct AdaptiveConcurrencyLayer {
-    limits: Option<ConcurrencyLimits>,
+    limits: ConcurrencyLimits,
 }
 
 impl AdaptiveConcurrencyLayer {
@@ -22,19 +22,13 @@ impl AdaptiveConcurrencyLayer {
     /// With these limits.
     #[must_use]
     pub const fn shared(limits: ConcurrencyLimits) -> Self {
-        Self { limits: Some(limits) }
+        Self { limits }
     }
 
-    /// None: everything passes. For a slot that stays empty.
+    /// The limits, to look at or to share.
     #[must_use]
-    pub const fn off() -> Self {
-        Self { limits: None }
-    }
-
-    /// The limits, to look at or to share; `None` if it is off.
-    #[must_use]
-    pub const fn limits(&self) -> Option<&ConcurrencyLimits> {
-        self.limits.as_ref()
+    pub const fn limits(&self) -> &ConcurrencyLimits {
+        &self.limits
     }
 }
 

@@ -36,7 +36,7 @@
 //! let service = layer.layer(Theirs::default());
 //! // The upstream is overloaded: the limit is lowered.
 //! let _ = service.oneshot(Ask::of("busy")).await;
-//! let reports = layer.limits().map(|limits| limits.reports()).unwrap_or_default();
+//! let reports = layer.limits().reports();
 //! assert_eq!(reports[0].limit, 7);
 //! # Ok(())
 //! # }

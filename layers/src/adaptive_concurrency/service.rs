@@ -1,5 +1,3 @@
-use std::task::{Context, Poll};
-
 use http::{Request, Response};
 use tokio::time::Instant;
 use tower_service::Service;
@@ -12,22 +10,22 @@ use super::{
 use crate::{
     Failure, LayerError, LlmRequest,
     protocol::{route_of, with_candidate},
-    util::inner_accessors,
+    util::{inner_accessors, ready_as_inner},
 };
 
 /// The service of [`AdaptiveConcurrencyLayer`](super::AdaptiveConcurrencyLayer).
 #[derive(Debug, Clone)]
 pub struct AdaptiveConcurrency<S> {
     pub(super) inner: S,
-    pub(super) limits: Option<ConcurrencyLimits>,
+    pub(super) limits: ConcurrencyLimits,
 }
 
 impl<S> AdaptiveConcurrency<S> {
     inner_accessors!();
 
-    /// The limits; `None` if it is off.
-    pub const fn limits(&self) -> Option<&ConcurrencyLimits> {
-        self.limits.as_ref()
+    /// The limits.
+    pub const fn limits(&self) -> &ConcurrencyLimits {
+        &self.limits
     }
 }
 
@@ -42,16 +40,11 @@ where
     type Error = S::Error;
     type Future = AdaptiveConcurrencyFuture<S, R>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
+    ready_as_inner!();
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
-        let limits = self.limits.as_ref();
-        let gate = limits.and_then(|limits| {
-            let route = route_of(request.body());
-            with_candidate(request.body(), |candidate| limits.of(candidate, route))
-        });
+        let route = route_of(request.body());
+        let gate = with_candidate(request.body(), |candidate| self.limits.of(candidate, route));
         let Some(gate) = gate else {
             return AdaptiveConcurrencyFuture::calling(self.inner.call(request), Placed::default());
         };

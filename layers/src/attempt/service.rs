@@ -1,5 +1,3 @@
-use std::task::{Context, Poll};
-
 use http::{Request, Response};
 use tower_service::Service;
 
@@ -7,7 +5,7 @@ use super::{AttemptBody, AttemptFuture, continued::Continuing, watch::AttemptSta
 use crate::{
     Failure, Frame, LayerError, LlmRequest,
     protocol::candidate_of,
-    util::{inner_accessors, still},
+    util::{inner_accessors, ready_as_inner, still},
     watch::{Scope, WatchFuture},
 };
 
@@ -40,9 +38,7 @@ where
     type Error = S::Error;
     type Future = AttemptFuture<S::Future, S::Error>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
+    ready_as_inner!();
 
     fn call(&mut self, mut request: Request<R>) -> Self::Future {
         let _still = still();

@@ -5,10 +5,10 @@ use http_body::Body;
 use tracing::span::Entered;
 
 use super::{AttemptBody, continued::Continuing};
-use crate::observe::AttemptRecord;
 use crate::{
     AttemptLog, Candidate, Failure, Frame, LlmRequest, Stage,
     call::AttemptGuard,
+    observe::{Record, begin_attempt},
     protocol::publish,
     watch::{Respond, Scope, Watch, WatchBody},
 };
@@ -17,7 +17,7 @@ use crate::{
 #[derive(Debug)]
 pub struct AttemptWatch {
     guard: Option<AttemptGuard>,
-    record: AttemptRecord,
+    record: Record,
     /// Whether what the router tried by itself is looked for.
     reads_router: bool,
 }
@@ -38,7 +38,7 @@ impl AttemptStart {
         opened: Option<AttemptLog>,
         continuing: Option<Box<Continuing>>,
     ) -> Self {
-        let record = AttemptRecord::begin(request, guard.number);
+        let record = begin_attempt(request, guard.number);
         let guard = Some(guard);
         let watch = AttemptWatch {
             guard,

@@ -1,7 +1,6 @@
 //! An attempt that waits for reservations to end, and takes its money in its turn.
 
 use std::{
-    fmt,
     future::Future,
     pin::Pin,
     sync::Arc,
@@ -184,13 +183,5 @@ impl Drop for Turn {
     fn drop(&mut self) {
         self.leave();
         self.store.end_wait();
-    }
-}
-
-impl fmt::Debug for Turn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Turn")
-            .field("number", &self.number)
-            .finish_non_exhaustive()
     }
 }

@@ -27,16 +27,9 @@ impl<D: bytes::Buf + Clone, E> Body for ReplayBody<D, E> {
     type Error = E;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<BodyFrame<D>, E>>> {
-        let entry = &self.entry;
-        let frame = if let Some(frame) = entry.frames.get(self.next) {
-            BodyFrame::data(frame.clone())
-        } else if let Some(trailers) = entry.trailers.as_ref().filter(|_| self.next == entry.frames.len()) {
-            BodyFrame::trailers(trailers.clone())
-        } else {
-            return Poll::Ready(None);
-        };
-        self.next += 1;
-        Poll::Ready(Some(Ok(frame)))
+        let piece = self.entry.piece(self.next);
+        self.next += usize::from(piece.is_some());
+        Poll::Ready(piece.map(|piece| Ok(piece.into_frame())))
     }
 
     fn is_end_stream(&self) -> bool {

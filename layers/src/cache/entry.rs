@@ -161,46 +161,32 @@ pub(super) struct Entry<D> {
 impl<D: Frame + Clone> Entry<D> {
     /// `None` if a frame follows the trailers, which no body may send.
     pub(super) fn new(head: Arc<Head>, pieces: &[Piece<D>], (asked, era): (Instant, u64)) -> Option<Self> {
+        let entry = Self::of(head, pieces, Frame::replayed)?;
+        Some(Self { asked, era, ..entry })
+    }
+
+    /// Byte for byte as it came, to be given again under an idempotency key. `None` if a frame follows the trailers.
+    pub(super) fn as_it_came(head: Head, pieces: &[Piece<D>], (asked, keep_for): (Instant, Duration)) -> Option<Self> {
+        let entry = Self::of(Arc::new(head), pieces, Frame::kept)?;
+        Some(Self {
+            asked,
+            keep_for,
+            ..entry
+        })
+    }
+
+    fn of(head: Arc<Head>, pieces: &[Piece<D>], form: fn(&D) -> D) -> Option<Self> {
         let (frames, trailers) = match pieces {
             [frames @ .., Piece::Trailers(trailers)] => (frames, Some(trailers.clone())),
             frames => (frames, None),
         };
-        let frames = frames.iter().map(|piece| piece.data().map(Frame::replayed));
-        let frames: Box<[D]> = frames.collect::<Option<_>>()?;
-        Some(Self {
-            bytes: size_of_all(&head, &frames, trailers.as_ref()),
-            head,
-            frames,
-            trailers,
-            asked,
-            era,
-            came: Instant::now(),
-            keep_for: Duration::ZERO,
-        })
+        let frames = frames.iter().map(|piece| piece.data().map(form));
+        let frames = frames.collect::<Option<_>>()?;
+        Some(Self::read(head, frames, trailers, (Instant::now(), Duration::ZERO)))
     }
 }
 
-impl<D: Frame + Clone> Entry<D> {
-    /// Byte for byte as it came, to be given again under an idempotency key. `None` if a frame follows the trailers.
-    pub(super) fn as_it_came(head: Head, pieces: &[Piece<D>], (asked, keep_for): (Instant, Duration)) -> Option<Self> {
-        let (frames, trailers) = match pieces {
-            [frames @ .., Piece::Trailers(trailers)] => (frames, Some(trailers.clone())),
-            frames => (frames, None),
-        };
-        let frames = frames.iter().map(|piece| piece.data().map(Frame::kept));
-        let frames: Box<[D]> = frames.collect::<Option<_>>()?;
-        Some(Self {
-            bytes: size_of_all(&head, &frames, trailers.as_ref()),
-            head: Arc::new(head),
-            frames,
-            trailers,
-            asked,
-            era: 0,
-            came: Instant::now(),
-            keep_for,
-        })
-    }
-
+impl<D: Clone> Entry<D> {
     /// The piece in this place.
     pub(super) fn piece(&self, place: usize) -> Option<Piece<D>> {
         if let Some(frame) = self.frames.get(place) {

@@ -4,10 +4,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -18,7 +15,7 @@ use super::{
     AnswerKey, CacheStore, CachedResponse, Lookup, LookupFuture, StoreError, entry::Entry, forgotten::Forgotten,
     latest::Latest,
 };
-use crate::util::{Alarm, Rest, Standing};
+use crate::util::{Alarm, Lock, Rest, Standing};
 
 /// How long a store that has failed is not looked at; then one look in so long is its probe.
 const REST: Duration = Duration::from_secs(1);
@@ -26,25 +23,22 @@ const REST: Duration = Duration::from_secs(1);
 /// The store, and how it does.
 pub(super) struct Given<D> {
     store: Box<dyn CacheStore<D>>,
-    /// Changes whenever something is to be forgotten.
-    era: AtomicU64,
-    forgotten: Mutex<Forgotten>,
-    latest: Mutex<Latest>,
+    forgotten: Arc<Forgotten>,
+    latest: Lock<Latest>,
     /// Since when it has answered no look, if a look was given up before its timeout.
-    silent_since: Mutex<Option<Instant>>,
+    silent_since: Lock<Option<Instant>>,
     /// Set while it is not looked at.
-    rest: Mutex<Option<Rest>>,
+    rest: Lock<Option<Rest>>,
 }
 
 impl<D: 'static> Given<D> {
-    pub(super) fn new(store: Box<dyn CacheStore<D>>) -> Self {
+    pub(super) fn new(store: Box<dyn CacheStore<D>>, forgotten: Arc<Forgotten>) -> Self {
         Self {
             store,
-            era: AtomicU64::new(0),
-            forgotten: Mutex::default(),
-            latest: Mutex::default(),
-            silent_since: Mutex::new(None),
-            rest: Mutex::new(None),
+            forgotten,
+            latest: Lock::default(),
+            silent_since: Lock::new(None),
+            rest: Lock::new(None),
         }
     }
 
@@ -58,7 +52,7 @@ impl<D: 'static> Given<D> {
         if !self.may_look() {
             return Ok(None);
         }
-        let era = self.era();
+        let era = self.forgotten.era();
         match self.store.get(key) {
             Lookup::Now(found) => {
                 self.ended(None);
@@ -80,7 +74,7 @@ impl<D: 'static> Given<D> {
 
     fn may_look(&self) -> bool {
         let now = Instant::now();
-        let mut rest = lock(&self.rest);
+        let mut rest = self.rest.lock();
         match rest.as_ref().map(|rest| rest.standing(now)) {
             None | Some(Standing::Over) => true,
             Some(Standing::Resting(_)) => false,
@@ -91,39 +85,25 @@ impl<D: 'static> Given<D> {
         }
     }
 
-    pub(super) fn era(&self) -> u64 {
-        self.era.load(Ordering::Acquire)
-    }
-
-    pub(super) fn is_forgotten(&self, key: &AnswerKey, asked: u64) -> bool {
-        lock(&self.forgotten).is_forgotten(key, asked)
-    }
-
     /// Stores it, unless it is forgotten or a response that was requested later is stored: before, or meanwhile.
     pub(super) fn keep(&self, key: &AnswerKey, entry: Entry<D>) {
         let (era, asked) = (entry.era, entry.asked);
-        if self.is_forgotten(key, era) || !lock(&self.latest).supersedes(key, asked) {
+        if self.forgotten.is_forgotten(key, era) || !self.latest.lock().supersedes(key, asked) {
             return;
         }
         self.store.put(key, CachedResponse(Arc::new(entry)));
         // Of two that are put at once, the older one may be the last.
-        if self.is_forgotten(key, era) || lock(&self.latest).is_older(key, asked) {
+        if self.forgotten.is_forgotten(key, era) || self.latest.lock().is_older(key, asked) {
             self.store.remove(key);
         }
     }
 
     pub(super) fn forget(&self, key: &AnswerKey) {
-        lock(&self.forgotten).one(*key, self.next_era());
         self.store.remove(key);
     }
 
     pub(super) fn clear(&self) {
-        lock(&self.forgotten).all(self.next_era());
         self.store.clear();
-    }
-
-    fn next_era(&self) -> u64 {
-        self.era.fetch_add(1, Ordering::AcqRel) + 1
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -133,13 +113,13 @@ impl<D: 'static> Given<D> {
 
 impl<D> Given<D> {
     fn ended(&self, failure: Option<&dyn fmt::Display>) {
-        *lock(&self.silent_since) = None;
+        *self.silent_since.lock() = None;
         let Some(failure) = failure else {
-            *lock(&self.rest) = None;
+            *self.rest.lock() = None;
             return;
         };
         // Others need not wait for it as well.
-        let known = lock(&self.rest).replace(Rest::new(Instant::now(), None, REST));
+        let known = self.rest.lock().replace(Rest::new(Instant::now(), None, REST));
         if known.is_none() {
             tracing::warn!(%failure, "the cache's store fails: each look at it is a miss until it works again");
         } else {
@@ -150,16 +130,12 @@ impl<D> Given<D> {
     /// A look that began then was given up before the store's timeout, since its call has little time. That is the store's failure only if the
     /// store has answered no look for that timeout: otherwise the calls with the least time would decide for all others.
     fn given_up(&self, since: Instant, timeout: Duration) {
-        let silent = *lock(&self.silent_since).get_or_insert(since);
+        let silent = *self.silent_since.lock().get_or_insert(since);
         let silent = silent.elapsed();
         if silent >= timeout {
             self.ended(Some(&format_args!("it has not answered for {silent:?}")));
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A look at a store that answers later: up to its timeout or its cap, and nothing found if it fails or if the response is forgotten meanwhile.
@@ -219,7 +195,7 @@ impl<D: 'static> Future for Looking<D> {
         self.given
             .ended(found.as_ref().err().map(|error| error as &dyn fmt::Display));
         let found = found.ok().flatten().map(|found| found.0);
-        Poll::Ready(found.filter(|_| !self.given.is_forgotten(&self.key, self.era)))
+        Poll::Ready(found.filter(|_| !self.given.forgotten.is_forgotten(&self.key, self.era)))
     }
 }
 

@@ -10,12 +10,6 @@ use crate::{CacheKey, KeyExtractor};
 ///
 /// `D` is the frame, `E` the error of the services that it wraps, `X` extracts the tenant.
 pub struct CacheLayer<D, E, X> {
-    /// `None` if the slot is empty.
-    on: Option<Parts<D, E, X>>,
-}
-
-/// What all services of a layer share.
-pub(super) struct Parts<D, E, X> {
     pub(super) single_flight: bool,
     only_temperature_zero: bool,
     ignored: Vec<HeaderName>,
@@ -23,7 +17,7 @@ pub(super) struct Parts<D, E, X> {
     secret: Option<KeySecret>,
     pub(super) cache: Cache<D>,
     pub(super) flights: Arc<Flights<D, E>>,
-    scope: X,
+    tenant: X,
 }
 
 impl<D, E, X> CacheLayer<D, E, X> {
@@ -37,30 +31,20 @@ impl<D, E, X> CacheLayer<D, E, X> {
     #[must_use]
     pub fn new(cache: Cache<D>, tenant: X) -> Self {
         Self {
-            on: Some(Parts {
-                single_flight: true,
-                only_temperature_zero: false,
-                ignored: Vec::new(),
-                secret: None,
-                cache,
-                flights: Arc::new(Flights::new()),
-                scope: tenant,
-            }),
+            single_flight: true,
+            only_temperature_zero: false,
+            ignored: Vec::new(),
+            secret: None,
+            cache,
+            flights: Arc::new(Flights::new()),
+            tenant,
         }
-    }
-
-    /// Caches and coalesces nothing: every call passes unchanged. For a slot that stays empty.
-    #[must_use]
-    pub const fn off() -> Self {
-        Self { on: None }
     }
 
     /// Whether identical requests share one upstream call while it is in flight. On by default.
     #[must_use]
     pub const fn single_flight(mut self, on: bool) -> Self {
-        if let Some(parts) = &mut self.on {
-            parts.single_flight = on;
-        }
+        self.single_flight = on;
         self
     }
 
@@ -68,9 +52,7 @@ impl<D, E, X> CacheLayer<D, E, X> {
     /// default: the same request gets the same response twice. Turn it on if callers want many samples of one prompt.
     #[must_use]
     pub const fn only_temperature_zero(mut self, on: bool) -> Self {
-        if let Some(parts) = &mut self.on {
-            parts.only_temperature_zero = on;
-        }
+        self.only_temperature_zero = on;
         self
     }
 
@@ -79,9 +61,7 @@ impl<D, E, X> CacheLayer<D, E, X> {
     /// A header that is ignored by mistake gives one caller the answer to another one's request.
     #[must_use]
     pub fn ignore_header(mut self, name: HeaderName) -> Self {
-        if let Some(parts) = &mut self.on {
-            parts.ignored.push(name);
-        }
+        self.ignored.push(name);
         self
     }
 
@@ -89,19 +69,14 @@ impl<D, E, X> CacheLayer<D, E, X> {
     /// [store](super::CacheStore) that several processes share.
     #[must_use]
     pub fn key_secret(mut self, secret: KeySecret) -> Self {
-        if let Some(parts) = &mut self.on {
-            parts.secret = Some(secret);
-        }
+        self.secret = Some(secret);
         self
     }
 
-    /// The cache; `None` if the layer is off.
+    /// The cache.
     #[must_use]
-    pub const fn cache(&self) -> Option<&Cache<D>> {
-        match &self.on {
-            Some(parts) => Some(&parts.cache),
-            None => None,
-        }
+    pub const fn cache(&self) -> &Cache<D> {
+        &self.cache
     }
 
     /// The key of the response to this request, e.g. for [`Cache::stale`]; `None` if the request bypasses the cache.
@@ -111,21 +86,11 @@ impl<D, E, X> CacheLayer<D, E, X> {
         R: CacheKey,
         X: KeyExtractor<R>,
     {
-        self.on.as_ref()?.key(request)
-    }
-}
-
-impl<D, E, X> Parts<D, E, X> {
-    pub(super) fn key<R>(&self, request: &Request<R>) -> Option<AnswerKey>
-    where
-        R: CacheKey,
-        X: KeyExtractor<R>,
-    {
         let body = request.body();
         if !body.may_be_kept() || (self.only_temperature_zero && body.asked_temperature() != Some(0.0)) {
             return None;
         }
-        let scope = self.scope.key(request)?;
+        let scope = self.tenant.key(request)?;
         Some(AnswerKey::of(self.secret.as_ref(), &scope, request, &self.ignored))
     }
 }
@@ -136,39 +101,27 @@ impl<S, D, E, X: Clone> Layer<S> for CacheLayer<D, E, X> {
     fn layer(&self, inner: S) -> Self::Service {
         CacheService {
             inner,
-            on: self.on.clone().map(Arc::new),
-        }
-    }
-}
-
-impl<D, E, X: Clone> Clone for Parts<D, E, X> {
-    fn clone(&self) -> Self {
-        Self {
-            ignored: self.ignored.clone(),
-            secret: self.secret.clone(),
-            cache: self.cache.clone(),
-            flights: Arc::clone(&self.flights),
-            scope: self.scope.clone(),
-            ..*self
+            shared: Arc::new(self.clone()),
         }
     }
 }
 
 impl<D, E, X: Clone> Clone for CacheLayer<D, E, X> {
     fn clone(&self) -> Self {
-        Self { on: self.on.clone() }
+        Self {
+            ignored: self.ignored.clone(),
+            secret: self.secret.clone(),
+            cache: self.cache.clone(),
+            flights: Arc::clone(&self.flights),
+            tenant: self.tenant.clone(),
+            ..*self
+        }
     }
 }
 
 impl<D, E, X> fmt::Debug for CacheLayer<D, E, X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("CacheLayer").field(&self.on).finish()
-    }
-}
-
-impl<D, E, X> fmt::Debug for Parts<D, E, X> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Parts")
+        f.debug_struct("CacheLayer")
             .field("single_flight", &self.single_flight)
             .field("only_temperature_zero", &self.only_temperature_zero)
             .field("ignored_headers", &self.ignored)

@@ -1,15 +1,13 @@
 //! The byte-bounded store of responses, and its eviction.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use hashlink::LinkedHashMap;
 use tokio::time::Instant;
 
 use super::{AnswerKey, entry::Entry, forgotten::Forgotten};
-use foldhash::fast::RandomState;
+use crate::util::Lock;
 
 /// The least recently used response is evicted first. A response that was requested again is evicted only when such responses take more than
 /// half of the capacity. So a flood of new responses does not evict those in use, and a response that is requested again within half of the
@@ -18,9 +16,7 @@ use foldhash::fast::RandomState;
 /// An evicted response is returned or dropped when the lock is free again: dropping a frame runs foreign code.
 pub(super) struct Room<D> {
     capacity: u128,
-    /// Changes whenever something is to be forgotten.
-    era: AtomicU64,
-    state: Mutex<State<D>>,
+    state: Lock<State<D>>,
 }
 
 struct State<D> {
@@ -28,7 +24,6 @@ struct State<D> {
     new: Line<D>,
     /// Requested again.
     wanted: Line<D>,
-    forgotten: Forgotten,
 }
 
 type Kept<D> = Arc<Entry<D>>;
@@ -37,22 +32,16 @@ impl<D> Room<D> {
     pub(super) fn new(capacity: u64) -> Self {
         Self {
             capacity: capacity.into(),
-            era: AtomicU64::new(0),
-            state: Mutex::new(State {
+            state: Lock::new(State {
                 new: Line::default(),
                 wanted: Line::default(),
-                forgotten: Forgotten::default(),
             }),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<D>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Finds it for a request, which counts as a use.
     pub(super) fn get(&self, key: &AnswerKey) -> Option<Kept<D>> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if let Some(kept) = state.wanted.touch(key) {
             return Some(Arc::clone(kept));
         }
@@ -70,12 +59,13 @@ impl<D> Room<D> {
     }
 
     /// Caches it, unless it is forgotten already, a response requested later is there, or it is larger than the capacity.
-    pub(super) fn keep(&self, key: AnswerKey, kept: Entry<D>) {
+    pub(super) fn keep(&self, key: AnswerKey, kept: Entry<D>, forgotten: &Forgotten) {
         // Before the lock, so dropped after it.
         let mut gone = Vec::new();
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let newer = state.find(&key).is_some_and(|known| known.asked > kept.asked);
-        if newer || state.forgotten.is_forgotten(&key, kept.era) || kept.bytes as u128 > self.capacity {
+        // Under the lock: what is to be forgotten from now on is removed after it.
+        if newer || forgotten.is_forgotten(&key, kept.era) || kept.bytes as u128 > self.capacity {
             return;
         }
         gone.extend(state.remove(&key));
@@ -90,38 +80,22 @@ impl<D> Room<D> {
 
     /// Takes out this very one, and none that has come into its place.
     pub(super) fn remove(&self, key: &AnswerKey, kept: &Kept<D>) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let is_it = state.find(key).is_some_and(|known| Arc::ptr_eq(known, kept));
         let gone = is_it.then(|| state.remove(key));
         drop(state);
         drop(gone);
     }
 
-    /// The era of what is requested now.
-    pub(super) fn era(&self) -> u64 {
-        self.era.load(Ordering::Acquire)
-    }
-
-    fn next_era(&self) -> u64 {
-        self.era.fetch_add(1, Ordering::AcqRel) + 1
-    }
-
-    /// Whether a response requested in that era must be neither cached nor joined.
-    pub(super) fn is_forgotten(&self, key: &AnswerKey, asked: u64) -> bool {
-        self.lock().forgotten.is_forgotten(key, asked)
-    }
-
     pub(super) fn forget(&self, key: &AnswerKey) {
-        let mut state = self.lock();
-        state.forgotten.one(*key, self.next_era());
+        let mut state = self.state.lock();
         let gone = state.remove(key);
         drop(state);
         drop(gone);
     }
 
     pub(super) fn clear(&self) {
-        let mut state = self.lock();
-        state.forgotten.all(self.next_era());
+        let mut state = self.state.lock();
         let gone = [std::mem::take(&mut state.new), std::mem::take(&mut state.wanted)];
         drop(state);
         drop(gone);
@@ -129,7 +103,7 @@ impl<D> Room<D> {
 
     /// How many bytes are kept.
     pub(super) fn bytes(&self) -> u128 {
-        self.lock().bytes()
+        self.state.lock().bytes()
     }
 
     /// How many bytes there is room for.

@@ -1,44 +1,40 @@
-use std::{
-    fmt,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
 use super::{
-    Cache, CacheBody, CacheFuture,
+    Cache, CacheBody, CacheFuture, CacheLayer,
     flight::{Entered, Order, Upstream},
     future::Again,
-    layer::Parts,
     store::Found,
 };
-use crate::{CacheKey, CacheMode, Failure, Frame, KeyExtractor, LayerError, LlmRequest, util::inner_accessors};
+use crate::{
+    CacheKey, CacheMode, Failure, Frame, KeyExtractor, LayerError, LlmRequest,
+    util::{inner_accessors, ready_as_inner},
+};
 
 /// The part of a call's remaining time that a look at a store of one's own takes at most: the rest is for the call itself.
 const SHARE_OF_LOOK: u32 = 4;
 
-/// The service of [`CacheLayer`](super::CacheLayer). It is ready when the wrapped service is.
+/// The service of [`CacheLayer`]. It is ready when the wrapped service is.
 pub struct CacheService<S, D, E, X> {
     pub(super) inner: S,
-    /// `None` if the slot is empty.
-    pub(super) on: Option<Arc<Parts<D, E, X>>>,
+    pub(super) shared: Arc<CacheLayer<D, E, X>>,
 }
 
 impl<S, D, E, X> CacheService<S, D, E, X> {
     inner_accessors!();
 
-    /// The cache; `None` if the layer is off.
-    pub fn cache(&self) -> Option<&Cache<D>> {
-        self.on.as_ref().map(|parts| &parts.cache)
+    /// The cache.
+    pub fn cache(&self) -> &Cache<D> {
+        &self.shared.cache
     }
 
     /// How many calls are under way that others may join.
     pub fn calls_shared(&self) -> usize {
-        self.on.as_ref().map_or(0, |parts| parts.flights.len())
+        self.shared.flights.len()
     }
 }
 
@@ -46,7 +42,7 @@ impl<S: Clone, D, E, X> Clone for CacheService<S, D, E, X> {
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
-            on: self.on.clone(),
+            shared: Arc::clone(&self.shared),
         }
     }
 }
@@ -54,7 +50,7 @@ impl<S: Clone, D, E, X> Clone for CacheService<S, D, E, X> {
 impl<S, D, E, X> fmt::Debug for CacheService<S, D, E, X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CacheService")
-            .field("on", &self.on)
+            .field("shared", &self.shared)
             .finish_non_exhaustive()
     }
 }
@@ -73,16 +69,14 @@ where
     type Error = S::Error;
     type Future = CacheFuture<S, R, B>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
+    ready_as_inner!();
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
         let mode = CacheMode::of(&request);
-        let on = self.on.as_ref().filter(|_| mode != CacheMode::Bypass);
-        let keyed = on.and_then(|parts| Some((parts, parts.key(&request)?)));
+        let shared = &*self.shared;
+        let key = (mode != CacheMode::Bypass).then(|| shared.key(&request)).flatten();
         let calls = mode != CacheMode::OnlyIfCached;
-        let Some((parts, key)) = keyed else {
+        let Some(key) = key else {
             return if calls {
                 CacheFuture::passed(self.inner.call(request))
             } else {
@@ -93,7 +87,7 @@ where
         let order = Order {
             read,
             // What it fails by would be its own cap.
-            share: parts.single_flight && !request.body().call().has_own_attempt_limit(),
+            share: shared.single_flight && !request.body().call().has_own_attempt_limit(),
             ..Order::of(request.body().call())
         };
         // Without the lock that stands before all calls under way.
@@ -102,7 +96,7 @@ where
                 // A call that allows only cached responses has nothing else to wait for.
                 if calls { left / SHARE_OF_LOOK } else { left }
             });
-            match parts.cache.find(&key, cap) {
+            match shared.cache.find(&key, cap) {
                 Found::Now(None) if calls => {}
                 Found::Now(kept) => return CacheFuture::kept(kept),
                 Found::Later(looking) => {
@@ -113,16 +107,16 @@ where
                             service: std::mem::replace(&mut self.inner, clone),
                             request,
                             order,
-                            cache: parts.cache.clone(),
-                            flights: Arc::clone(&parts.flights),
+                            cache: shared.cache.clone(),
+                            flights: Arc::clone(&shared.flights),
                         }
                     });
-                    return CacheFuture::looking(looking, key, parts.cache.clone(), again);
+                    return CacheFuture::looking(looking, key, shared.cache.clone(), again);
                 }
             }
         }
         let inner = &mut self.inner;
-        let entered = parts.flights.enter(&parts.cache, (key, order), request, |request| {
+        let entered = shared.flights.enter(&shared.cache, (key, order), request, |request| {
             Upstream::<S, _, _, B>::calling(inner.call(request))
         });
         match entered {
@@ -137,8 +131,8 @@ where
                     service: self.inner.clone(), // house-ok: polled to readiness in the flight
                     request,
                     order,
-                    cache: parts.cache.clone(),
-                    flights: Arc::clone(&parts.flights),
+                    cache: shared.cache.clone(),
+                    flights: Arc::clone(&shared.flights),
                 };
                 CacheFuture::reading(reader, Some(Box::new(again)))
             }

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::{
     AnswerKey, CacheStatus, CacheStore, KeptAnswer,
     entry::Entry,
+    forgotten::Forgotten,
     given::{Given, Looking},
     room::Room,
 };
@@ -19,6 +20,7 @@ use crate::Frame;
 /// the least recently used one and another is stored.
 pub struct Cache<D> {
     place: Place<D>,
+    forgotten: Arc<Forgotten>,
     time_to_live: Duration,
     stale_if_error: Duration,
     largest: usize,
@@ -50,18 +52,20 @@ where
     /// Bytes are the frames' own count ([`Frame::size_in_bytes`]), and what is known of the rest.
     #[must_use]
     pub fn new(bytes: u64) -> Self {
-        Self::at(Place::Own(Arc::new(Room::new(bytes))))
+        Self::at(|_| Place::Own(Arc::new(Room::new(bytes))))
     }
 
     /// Caches responses in a store of your own, which bounds itself: see [`CacheStore`].
     #[must_use]
     pub fn with_store(store: impl CacheStore<D>) -> Self {
-        Self::at(Place::Given(Arc::new(Given::new(Box::new(store)))))
+        Self::at(|forgotten| Place::Given(Arc::new(Given::new(Box::new(store), forgotten))))
     }
 
-    const fn at(place: Place<D>) -> Self {
+    fn at(place: impl FnOnce(Arc<Forgotten>) -> Place<D>) -> Self {
+        let forgotten = Arc::<Forgotten>::default();
         Self {
-            place,
+            place: place(Arc::clone(&forgotten)),
+            forgotten,
             time_to_live: Duration::from_secs(300),
             stale_if_error: Duration::ZERO,
             largest: 1024 * 1024,
@@ -202,18 +206,12 @@ where
 
     /// The era of what is requested now.
     pub(super) fn era(&self) -> u64 {
-        match &self.place {
-            Place::Own(room) => room.era(),
-            Place::Given(given) => given.era(),
-        }
+        self.forgotten.era()
     }
 
     /// Whether a response requested in that era must be neither cached nor joined.
     pub(super) fn is_forgotten(&self, key: &AnswerKey, asked: u64) -> bool {
-        match &self.place {
-            Place::Own(room) => room.is_forgotten(key, asked),
-            Place::Given(given) => given.is_forgotten(key, asked),
-        }
+        self.forgotten.is_forgotten(key, asked)
     }
 
     /// Caches it, unless a response that was requested later is cached.
@@ -223,7 +221,7 @@ where
             return;
         }
         match &self.place {
-            Place::Own(room) => room.keep(key, entry),
+            Place::Own(room) => room.keep(key, entry, &self.forgotten),
             Place::Given(given) => given.keep(&key, entry),
         }
     }
@@ -243,6 +241,7 @@ where
 
     /// Removes one response. A call in flight for it serves its present readers, accepts no others, and is not cached.
     pub fn forget(&self, key: &AnswerKey) {
+        self.forgotten.one(*key);
         match &self.place {
             Place::Own(room) => room.forget(key),
             Place::Given(given) => given.forget(key),
@@ -251,6 +250,7 @@ where
 
     /// Removes all responses, and treats all calls in flight as [`forget`](Self::forget) does.
     pub fn clear(&self) {
+        self.forgotten.all();
         match &self.place {
             Place::Own(room) => room.clear(),
             Place::Given(given) => given.clear(),
@@ -264,7 +264,11 @@ impl<D> Clone for Cache<D> {
             Place::Own(room) => Place::Own(Arc::clone(room)),
             Place::Given(given) => Place::Given(Arc::clone(given)),
         };
-        Self { place, ..*self }
+        Self {
+            place,
+            forgotten: Arc::clone(&self.forgotten),
+            ..*self
+        }
     }
 }
 

@@ -1,15 +1,11 @@
 //! How a copy of a call continues an interrupted answer, and what was learned of candidates that continue otherwise.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
 use super::Candidate;
+use crate::util::Lock;
 
 /// How a model continues an answer that was interrupted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,16 +27,12 @@ const MOST_LEARNED: usize = 1_000;
 
 /// The candidates that do not continue a begun message, each until it is looked at again.
 #[derive(Default)]
-pub(crate) struct Learned(Mutex<HashMap<Candidate, Instant>>);
+pub(crate) struct Learned(Lock<HashMap<Candidate, Instant>>);
 
 impl Learned {
-    fn table(&self) -> MutexGuard<'_, HashMap<Candidate, Instant>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub(crate) fn note(&self, candidate: &Candidate) {
         let now = crate::util::now();
-        let mut table = self.table();
+        let mut table = self.0.lock();
         if table.len() >= MOST_LEARNED {
             table.retain(|_, until| *until > now);
         }
@@ -50,7 +42,8 @@ impl Learned {
     }
 
     fn knows(&self, candidate: &Candidate) -> bool {
-        self.table()
+        self.0
+            .lock()
             .get(candidate)
             .is_some_and(|until| *until > crate::util::now())
     }
@@ -70,14 +63,14 @@ pub(crate) struct Continuation {
     pub(crate) table: fn(&Candidate) -> ContinueBy,
     pub(crate) learned: Arc<Learned>,
     /// Those that did not take the begun message in this call, and whether each has had another turn.
-    pub(crate) refused: Mutex<Vec<(Candidate, bool)>>,
+    pub(crate) refused: Lock<Vec<(Candidate, bool)>>,
 }
 
 impl Continuation {
     /// How this candidate continues; `takes_prefill` is what a catalogue says.
     pub(crate) fn way(&self, candidate: &Candidate, takes_prefill: Option<bool>) -> ContinueBy {
         let way = (self.table)(candidate);
-        let is_refused = || self.refused().iter().any(|(refused, _)| refused == candidate);
+        let is_refused = || self.refused.lock().iter().any(|(refused, _)| refused == candidate);
         if way == ContinueBy::Prefill && (takes_prefill == Some(false) || is_refused() || self.learned.knows(candidate))
         {
             return ContinueBy::Instruction;
@@ -87,7 +80,7 @@ impl Continuation {
 
     /// It does not take the begun message: for the rest of this call it continues by instruction.
     pub(crate) fn refuse(&self, candidate: &Candidate) {
-        let mut refused = self.refused();
+        let mut refused = self.refused.lock();
         if refused.iter().all(|(refused, _)| refused != candidate) {
             refused.push((candidate.clone(), false));
         }
@@ -95,18 +88,14 @@ impl Continuation {
 
     /// Whether it did not take the begun message, and is to have its turn by instruction: true once.
     pub(crate) fn takes_another_turn(&self, candidate: &Candidate) -> bool {
-        let mut refused = self.refused();
+        let mut refused = self.refused.lock();
         let found = refused.iter_mut().find(|(refused, _)| refused == candidate);
         found.is_some_and(|(_, had)| !std::mem::replace(had, true))
     }
 
-    fn refused(&self) -> MutexGuard<'_, Vec<(Candidate, bool)>> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// It has continued by instruction. If it did not take the begun message before, other calls ask by instruction at once.
     pub(crate) fn continued(&self, candidate: &Candidate) {
-        if self.refused().iter().any(|(refused, _)| refused == candidate) {
+        if self.refused.lock().iter().any(|(refused, _)| refused == candidate) {
             self.learned.note(candidate);
         }
     }
@@ -124,7 +113,7 @@ impl fmt::Debug for Continuation {
 impl fmt::Debug for Learned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Learned")
-            .field("candidates", &self.table().len())
+            .field("candidates", &self.0.lock().len())
             .finish_non_exhaustive()
     }
 }
@@ -142,6 +131,6 @@ mod tests {
         tokio::time::advance(LEARNED_FOR).await;
         assert!(!learned.knows(&of(0)), "looked at again");
         learned.note(&of(MOST_LEARNED));
-        assert!(learned.knows(&of(MOST_LEARNED)) && learned.table().len() == 1);
+        assert!(learned.knows(&of(MOST_LEARNED)) && learned.0.lock().len() == 1);
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        MutexGuard,
         atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
@@ -13,7 +13,10 @@ use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use super::{Attempt, Candidate, Outcome};
-use crate::events::{EventKind, emit};
+use crate::{
+    events::{EventKind, emit},
+    util::Lock,
+};
 
 /// The lines of a call. Most calls make one attempt: its line needs no allocation of its own.
 pub(super) type Lines = SmallVec<[Attempt; 1]>;
@@ -29,10 +32,10 @@ pub(crate) struct CallState {
     claimed: AtomicU32,
     turns: AtomicU32,
     /// The turns that were given within another one, each with that one's number: of a chain below a retry.
-    within: Mutex<Vec<(u32, u32)>>,
+    within: Lock<Vec<(u32, u32)>>,
     /// Whether it has been counted among the calls that retries are a share of.
     counted: std::sync::atomic::AtomicBool,
-    lines: Mutex<Lines>,
+    lines: Lock<Lines>,
 }
 
 impl CallState {
@@ -45,15 +48,14 @@ impl CallState {
             cap: AtomicU32::new(u32::MAX),
             claimed: AtomicU32::new(0),
             turns: AtomicU32::new(0),
-            within: Mutex::new(Vec::new()),
+            within: Lock::new(Vec::new()),
             counted: std::sync::atomic::AtomicBool::new(false),
-            lines: Mutex::new(Lines::new()),
+            lines: Lock::new(Lines::new()),
         }
     }
 
-    /// The lines, whatever a panicking holder left behind: each write is whole.
     pub(super) fn lines(&self) -> MutexGuard<'_, Lines> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lines.lock()
     }
 
     /// The call ends by this instant, or an earlier one that was set before.
@@ -96,13 +98,9 @@ impl CallState {
     pub(super) fn new_turn(&self, within: u32) -> u32 {
         let number = self.turns.fetch_add(1, Ordering::Relaxed) + 1;
         if within > 0 {
-            self.turns_within().push((number, within));
+            self.within.lock().push((number, within));
         }
         number
-    }
-
-    fn turns_within(&self) -> MutexGuard<'_, Vec<(u32, u32)>> {
-        self.within.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether this turn is the other one, or was given within it. A turn that is given within another one is newer.
@@ -211,7 +209,7 @@ impl CallState {
 
     /// The same among the lines from this index on.
     pub(super) fn find_in_turn_from(&self, from: usize, turn: u32, found: impl FnMut(&mut Attempt) -> bool) -> bool {
-        let (turns, mut lines) = (self.turns_within(), self.lines());
+        let (turns, mut lines) = (self.within.lock(), self.lines());
         let mut own = lines
             .iter_mut()
             .skip(from)

@@ -1,6 +1,6 @@
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -15,7 +15,13 @@ use super::{
     under_way::UnderWay,
     window::{Mark, Window},
 };
-use crate::{Candidate, Route, call::Known, events, metering};
+use crate::{
+    Candidate, Route,
+    call::Known,
+    events::{EventKind, emit},
+    metering,
+    util::Lock,
+};
 
 /// The least share let through when the return begins.
 const FIRST_SHARE: f64 = 0.1;
@@ -31,7 +37,7 @@ pub(super) struct Circuit {
     unguarded: AtomicBool,
     /// The number of the next attempt.
     next: AtomicU64,
-    inner: Mutex<Inner>,
+    inner: Lock<Inner>,
 }
 
 #[derive(Debug)]
@@ -89,7 +95,7 @@ impl Circuit {
             circuits,
             unguarded: AtomicBool::new(true),
             next: AtomicU64::new(1),
-            inner: Mutex::new(Inner {
+            inner: Lock::new(Inner {
                 state: State::Closed,
                 window: Window::new(),
                 under_way: UnderWay::new(),
@@ -117,7 +123,7 @@ impl Circuit {
         if self.unguarded.load(Ordering::Acquire) {
             return Ok(self.pass());
         }
-        let (mut inner, now) = (self.lock(), crate::util::now());
+        let (mut inner, now) = (self.inner.lock(), crate::util::now());
         // As long as it would be open again, had the probe failed.
         let lease = self.policy.open_after(inner.failed_probes);
         let refused = match &mut inner.state {
@@ -166,7 +172,7 @@ impl Circuit {
     /// An answer began, in time or slowly. Says by which number in the window it may still turn out broken, and whether the circuit
     /// has closed.
     pub(super) fn succeeded(&self, pass: Pass, slow: bool, now: Instant) -> (Option<u64>, bool) {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         inner.end(pass, now);
         if let Pass::Closed(number) = pass {
             inner.under_way.succeeded(number);
@@ -208,7 +214,7 @@ impl Circuit {
 
     /// Another one of the same upstream is back: this one may be, too, so it is probed at once, and its failed probes are forgiven.
     pub(super) fn probe_now(&self) {
-        let (mut inner, now) = (self.lock(), crate::util::now());
+        let (mut inner, now) = (self.inner.lock(), crate::util::now());
         if let State::Open { until } = &mut inner.state {
             *until = now.min(*until);
             inner.failed_probes = 0;
@@ -217,7 +223,7 @@ impl Circuit {
 
     /// An attempt failed in a way that counts against the candidate. `true` if the circuit would refuse the next one as well.
     pub(super) fn failed(&self, pass: Pass) -> bool {
-        let (mut inner, now) = (self.lock(), crate::util::now());
+        let (mut inner, now) = (self.inner.lock(), crate::util::now());
         inner.end(pass, now);
         // Those that began before it and may yet succeed: a failure is often quicker than a first token.
         let pending = match pass {
@@ -240,7 +246,7 @@ impl Circuit {
 
     /// An answer that had begun was interrupted.
     pub(super) fn broke_off(&self, pass: Pass, number: Option<u64>) {
-        let (mut inner, now) = (self.lock(), crate::util::now());
+        let (mut inner, now) = (self.inner.lock(), crate::util::now());
         inner.used = now;
         match (&inner.state, pass) {
             (State::Closed | State::Returning { .. }, _) if inner.is_stale(pass) => return,
@@ -263,7 +269,7 @@ impl Circuit {
 
     /// An attempt ended without a word on the upstream's health.
     pub(super) fn said_nothing(&self, pass: Pass) {
-        let mut inner = self.lock();
+        let mut inner = self.inner.lock();
         match pass {
             Pass::Closed(number) => inner.under_way.said_nothing(number),
             Pass::Probe(_) | Pass::LastResort => inner.end(pass, crate::util::now()),
@@ -271,7 +277,7 @@ impl Circuit {
     }
 
     pub(super) fn report(&self) -> CircuitReport {
-        let (inner, now) = (self.lock(), crate::util::now());
+        let (inner, now) = (self.inner.lock(), crate::util::now());
         let state = match inner.state {
             State::Closed => CircuitState::Closed,
             State::Returning { since, .. } if now.saturating_duration_since(since) >= self.policy.return_over => {
@@ -298,7 +304,7 @@ impl Circuit {
 
     /// When it was last used, if it may be forgotten: a closed one, and one that was unused for longer than it may be open.
     pub(super) fn spare_since(&self, now: Instant) -> Option<Instant> {
-        let inner = self.lock();
+        let inner = self.inner.lock();
         let unused = now.saturating_duration_since(inner.used);
         let is_closed = matches!(inner.state, State::Closed);
         (is_closed || unused > self.policy.longest_state()).then_some(inner.used)
@@ -336,7 +342,10 @@ impl Circuit {
             ?open_for,
             "circuit opened"
         );
-        events::circuit_opened(&self.candidate, open_for);
+        emit(|| EventKind::CircuitOpened {
+            candidate: self.candidate.clone(),
+            open_for,
+        });
         // A probe that fails changes nothing.
         if inner.window.calls() > 0 {
             inner.opened_by = counts(&inner.window);
@@ -352,7 +361,9 @@ impl Circuit {
             return_over = ?self.policy.return_over,
             "circuit closed"
         );
-        events::circuit_closed(&self.candidate);
+        emit(|| EventKind::CircuitClosed {
+            candidate: self.candidate.clone(),
+        });
         inner.window.clear();
         // The first one passes.
         let credit = 1.0;
@@ -375,7 +386,9 @@ impl Circuit {
                 upstream = self.candidate.upstream(),
                 "circuit half-open"
             );
-            events::circuit_probed(&self.candidate);
+            emit(|| EventKind::CircuitProbed {
+                candidate: self.candidate.clone(),
+            });
         }
         let (name, level) = state.told();
         if self.route.is_free() {
@@ -389,10 +402,5 @@ impl Circuit {
         }
         inner.under_way.begin_anew(next);
         self.unguarded.store(matches!(state, State::Closed), Ordering::Release);
-    }
-
-    /// The state, whatever a panicking holder left behind: each change is whole.
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,13 +1,9 @@
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
 use super::{CircuitError, CircuitPolicy, CircuitReport, circuit::Circuit};
-use crate::{Candidate, Route, call::Known};
+use crate::{Candidate, Route, call::Known, util::Lock};
 
 /// How long nothing is looked for to be forgotten, once nothing was found.
 const NO_ROOM_FOR: Duration = Duration::from_secs(1);
@@ -25,7 +21,7 @@ struct Table {
     policy: CircuitPolicy,
     circuits: Arc<Known<Circuit>>,
     /// When last there was no room, and nothing to forget: among candidates, and among routes that requests pin.
-    full: [Mutex<Option<Instant>>; 2],
+    full: [Lock<Option<Instant>>; 2],
 }
 
 impl Circuits {
@@ -72,7 +68,7 @@ impl Circuits {
         let now = Instant::now();
         let [free, pinned] = &self.0.full;
         let full = if route.is_free() { free } else { pinned };
-        let mut full = full.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut full = full.lock();
         if full.is_some_and(|since| now.saturating_duration_since(since) < NO_ROOM_FOR) {
             return None;
         }

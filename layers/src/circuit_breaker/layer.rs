@@ -5,7 +5,7 @@ use super::{CircuitBreaker, CircuitError, CircuitPolicy, Circuits};
 /// Refuses attempts at candidates that are down. See the [module](super). Clones and all their services share the circuits.
 #[derive(Debug, Clone)]
 pub struct CircuitBreakerLayer {
-    circuits: Option<Circuits>,
+    circuits: Circuits,
 }
 
 impl CircuitBreakerLayer {
@@ -21,21 +21,13 @@ impl CircuitBreakerLayer {
     /// With these circuits.
     #[must_use]
     pub const fn shared(circuits: Circuits) -> Self {
-        Self {
-            circuits: Some(circuits),
-        }
+        Self { circuits }
     }
 
-    /// None: everything passes. For a slot that stays empty.
+    /// The circuits, to read or to share.
     #[must_use]
-    pub const fn off() -> Self {
-        Self { circuits: None }
-    }
-
-    /// The circuits, to read or to share; `None` if it is off.
-    #[must_use]
-    pub const fn circuits(&self) -> Option<&Circuits> {
-        self.circuits.as_ref()
+    pub const fn circuits(&self) -> &Circuits {
+        &self.circuits
     }
 }
 

@@ -43,7 +43,7 @@
 //! }
 //! assert_eq!(theirs.asked().len(), 3, "it opened");
 //!
-//! let circuits = layer.circuits().map(|circuits| circuits.reports()).unwrap_or_default();
+//! let circuits = layer.circuits().reports();
 //! assert!(matches!(circuits[0].state, CircuitState::Open { .. }));
 //! # Ok(())
 //! # }

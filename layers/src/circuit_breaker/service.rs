@@ -1,5 +1,3 @@
-use std::task::{Context, Poll};
-
 use http::{Request, Response};
 use tower_service::Service;
 
@@ -7,7 +5,7 @@ use super::{CircuitBreakerBody, CircuitBreakerFuture, Circuits, admitted::Admitt
 use crate::{
     Failure, LayerError, LlmRequest,
     protocol::{route_of, with_candidate},
-    util::inner_accessors,
+    util::{inner_accessors, ready_as_inner},
     watch::WatchFuture,
 };
 
@@ -15,15 +13,15 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct CircuitBreaker<S> {
     pub(super) inner: S,
-    pub(super) circuits: Option<Circuits>,
+    pub(super) circuits: Circuits,
 }
 
 impl<S> CircuitBreaker<S> {
     inner_accessors!();
 
-    /// The circuits; `None` if it is off.
-    pub const fn circuits(&self) -> Option<&Circuits> {
-        self.circuits.as_ref()
+    /// The circuits.
+    pub const fn circuits(&self) -> &Circuits {
+        &self.circuits
     }
 }
 
@@ -38,16 +36,11 @@ where
     type Error = S::Error;
     type Future = CircuitBreakerFuture<S::Future, S::Error>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
+    ready_as_inner!();
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
-        let circuits = self.circuits.as_ref();
-        let circuit = circuits.and_then(|circuits| {
-            let route = route_of(request.body());
-            with_candidate(request.body(), |candidate| circuits.of(candidate, route))
-        });
+        let route = route_of(request.body());
+        let circuit = with_candidate(request.body(), |candidate| self.circuits.of(candidate, route));
         let Some(circuit) = circuit else {
             return WatchFuture::calling(self.inner.call(request), CircuitStart(None));
         };

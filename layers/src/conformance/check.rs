@@ -1,6 +1,6 @@
 //! What decides whether an answer conforms, and what it says if it does not.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 /// Decides whether an answer is what its request asked for.
 ///
@@ -17,16 +17,6 @@ pub trait ConformanceCheck<R, F>: Send + Sync {
     /// What does not fit. An answer that was refused or cut short is none of that: it is what the model had to say, and the same call
     /// would bring it again.
     fn check(&self, request: &R, frames: &[F]) -> Result<(), Nonconformity>;
-}
-
-impl<R, F, C: ConformanceCheck<R, F> + ?Sized> ConformanceCheck<R, F> for Arc<C> {
-    fn applies_to(&self, request: &R) -> bool {
-        (**self).applies_to(request)
-    }
-
-    fn check(&self, request: &R, frames: &[F]) -> Result<(), Nonconformity> {
-        (**self).check(request, frames)
-    }
 }
 
 /// Why an answer does not conform.
@@ -73,12 +63,6 @@ impl AnswerText {
     #[must_use]
     pub const fn as_str(&self) -> &str {
         &self.0
-    }
-
-    /// The text, without a copy.
-    #[must_use]
-    pub fn into_string(self) -> String {
-        self.0.into()
     }
 }
 

@@ -21,7 +21,7 @@ const FRAMES_A_TURN: usize = 256;
 
 /// The future of [`Conformance`](super::Conformance).
 #[pin_project]
-pub struct ConformanceFuture<F, B: Body, R, C: ?Sized> {
+pub struct ConformanceFuture<F, B: Body, R, C> {
     #[pin]
     state: State<F, B>,
     /// The check, and the request whose answer it is for; `None` if the answer passes as it comes.
@@ -43,7 +43,7 @@ struct Reading<B: Body> {
     bytes: usize,
 }
 
-impl<F, B: Body, R, C: ?Sized> ConformanceFuture<F, B, R, C> {
+impl<F, B: Body, R, C> ConformanceFuture<F, B, R, C> {
     pub(super) const fn new(future: F, checked: Option<(Arc<C>, R)>) -> Self {
         Self {
             state: State::Calling(future),
@@ -52,7 +52,7 @@ impl<F, B: Body, R, C: ?Sized> ConformanceFuture<F, B, R, C> {
     }
 }
 
-impl<F, B: Body, R, C: ?Sized> fmt::Debug for ConformanceFuture<F, B, R, C> {
+impl<F, B: Body, R, C> fmt::Debug for ConformanceFuture<F, B, R, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConformanceFuture")
             .field("checks", &self.checked.is_some())
@@ -67,7 +67,7 @@ where
     B::Data: Frame,
     B::Error: Failure + From<LayerError>,
     R: LlmRequest,
-    C: ConformanceCheck<R, B::Data> + ?Sized,
+    C: ConformanceCheck<R, B::Data>,
 {
     type Output = Result<Response<ConformanceBody<B>>, B::Error>;
 
@@ -152,20 +152,20 @@ where
             bytes = self.bytes,
             "an answer is too large to be checked against its schema"
         );
-        let body = ConformanceBody::read(self.frames.into(), Some(self.body));
+        let body = ConformanceBody::held(self.frames.into(), Some(self.body));
         Response::from_parts(self.parts, body)
     }
 
     fn checked<R, C>(self, check: &C, request: &R) -> Result<Response<ConformanceBody<B>>, B::Error>
     where
         R: LlmRequest,
-        C: ConformanceCheck<R, B::Data> + ?Sized,
+        C: ConformanceCheck<R, B::Data>,
     {
         // The body ends here: the attempt is recorded before its line says that the answer was rejected.
         drop(self.body);
         match check.check(request, &self.frames) {
             Ok(()) => {
-                let body = ConformanceBody::read(self.frames.into(), None);
+                let body = ConformanceBody::held(self.frames.into(), None);
                 Ok(Response::from_parts(self.parts, body))
             }
             Err(nonconformity) => {

@@ -5,7 +5,7 @@ use tower_layer::Layer;
 use super::Conformance;
 
 /// Rejects answers that are not what their requests asked for. See the [module](super).
-pub struct ConformanceLayer<C: ?Sized> {
+pub struct ConformanceLayer<C> {
     check: Arc<C>,
     streams: bool,
 }
@@ -13,15 +13,10 @@ pub struct ConformanceLayer<C: ?Sized> {
 impl<C> ConformanceLayer<C> {
     /// With this check, for whole answers alone.
     pub fn new(check: C) -> Self {
-        Self::shared(Arc::new(check))
-    }
-}
-
-impl<C: ?Sized> ConformanceLayer<C> {
-    /// With a check that other layers share.
-    #[must_use]
-    pub const fn shared(check: Arc<C>) -> Self {
-        Self { check, streams: false }
+        Self {
+            check: Arc::new(check),
+            streams: false,
+        }
     }
 
     /// Whether streams are checked as well: then they are read to their end before they are shown. Off by default.
@@ -30,15 +25,9 @@ impl<C: ?Sized> ConformanceLayer<C> {
         self.streams = streams;
         self
     }
-
-    /// Whether streams are checked as well.
-    #[must_use]
-    pub const fn checks_streams(&self) -> bool {
-        self.streams
-    }
 }
 
-impl<C: ?Sized> Clone for ConformanceLayer<C> {
+impl<C> Clone for ConformanceLayer<C> {
     fn clone(&self) -> Self {
         Self {
             check: Arc::clone(&self.check),
@@ -47,7 +36,7 @@ impl<C: ?Sized> Clone for ConformanceLayer<C> {
     }
 }
 
-impl<C: ?Sized> fmt::Debug for ConformanceLayer<C> {
+impl<C> fmt::Debug for ConformanceLayer<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConformanceLayer")
             .field("streams", &self.streams)
@@ -55,7 +44,7 @@ impl<C: ?Sized> fmt::Debug for ConformanceLayer<C> {
     }
 }
 
-impl<C: ?Sized> fmt::Display for ConformanceLayer<C> {
+impl<C> fmt::Display for ConformanceLayer<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("whole answers and tool arguments must fit the requested schemas")?;
         if self.streams {
@@ -65,7 +54,7 @@ impl<C: ?Sized> fmt::Display for ConformanceLayer<C> {
     }
 }
 
-impl<S, C: ?Sized> Layer<S> for ConformanceLayer<C> {
+impl<S, C> Layer<S> for ConformanceLayer<C> {
     type Service = Conformance<S, C>;
 
     fn layer(&self, inner: S) -> Self::Service {

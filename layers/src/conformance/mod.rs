@@ -61,17 +61,18 @@
 //! # }
 //! ```
 
-mod body;
 mod check;
 mod future;
 mod layer;
 mod service;
 
-pub use body::ConformanceBody;
 pub use check::{AnswerText, ConformanceCheck, Nonconformity, Unshown};
 pub use future::ConformanceFuture;
 pub use layer::ConformanceLayer;
 pub use service::Conformance;
+
+/// The body of [`Conformance`]: an answer that was checked, or one that passes as it comes.
+pub type ConformanceBody<B> = crate::watch::HeldBody<B>;
 
 #[cfg(doc)]
 use crate::{FailureKind, LayerError};

@@ -1,28 +1,27 @@
-use std::{
-    fmt,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::{fmt, sync::Arc};
 
 use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
 use super::{ConformanceBody, ConformanceCheck, ConformanceFuture, Unshown};
-use crate::{Failure, Frame, LayerError, LlmRequest, util::inner_accessors};
+use crate::{
+    Failure, Frame, LayerError, LlmRequest,
+    util::{inner_accessors, ready_as_inner},
+};
 
 /// The service of [`ConformanceLayer`](super::ConformanceLayer).
-pub struct Conformance<S, C: ?Sized> {
+pub struct Conformance<S, C> {
     pub(super) inner: S,
     pub(super) check: Arc<C>,
     pub(super) streams: bool,
 }
 
-impl<S, C: ?Sized> Conformance<S, C> {
+impl<S, C> Conformance<S, C> {
     inner_accessors!();
 }
 
-impl<S: Clone, C: ?Sized> Clone for Conformance<S, C> {
+impl<S: Clone, C> Clone for Conformance<S, C> {
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
@@ -32,7 +31,7 @@ impl<S: Clone, C: ?Sized> Clone for Conformance<S, C> {
     }
 }
 
-impl<S: fmt::Debug, C: ?Sized> fmt::Debug for Conformance<S, C> {
+impl<S: fmt::Debug, C> fmt::Debug for Conformance<S, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Conformance")
             .field("inner", &self.inner)
@@ -45,7 +44,7 @@ impl<S, C, R, B> Service<Request<R>> for Conformance<S, C>
 where
     S: Service<Request<R>, Response = Response<B>>,
     S::Error: Failure + From<LayerError>,
-    C: ConformanceCheck<R, B::Data> + ?Sized,
+    C: ConformanceCheck<R, B::Data>,
     R: LlmRequest,
     B: Body<Error = S::Error>,
     B::Data: Frame,
@@ -54,9 +53,7 @@ where
     type Error = S::Error;
     type Future = ConformanceFuture<S::Future, B, R, C>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
+    ready_as_inner!();
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
         let is_shown = request.body().is_streaming() && request.extensions().get::<Unshown>().is_none();

@@ -1,7 +1,4 @@
-use std::{
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::time::Duration;
 
 use http::{HeaderName, Request, Response};
 use tokio::time::Instant;
@@ -12,7 +9,10 @@ use super::{
     future::elapsed,
     limits::{Limits, Own},
 };
-use crate::{Failure, LayerError, LlmRequest, util::inner_accessors};
+use crate::{
+    Failure, LayerError, LlmRequest,
+    util::{inner_accessors, ready_as_inner},
+};
 
 /// The service of [`DeadlineLayer`](super::DeadlineLayer).
 #[derive(Debug, Clone)]
@@ -33,14 +33,6 @@ impl<S> Deadline<S> {
         }
     }
 
-    /// The layer's own limit of the time until the answer begins: see [`DeadlineLayer::until_begun`](super::DeadlineLayer::until_begun).
-    pub const fn until_begun(&self) -> Option<Duration> {
-        match self.own {
-            Own::Beginning(limit) => Some(limit),
-            Own::None | Own::Whole(_) => None,
-        }
-    }
-
     /// The header in which a caller may say how much time is left.
     pub const fn header(&self) -> Option<&HeaderName> {
         self.header.as_ref()
@@ -58,9 +50,7 @@ where
     type Error = S::Error;
     type Future = DeadlineFuture<S::Future, S::Error>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
+    ready_as_inner!();
 
     fn call(&mut self, mut request: Request<R>) -> Self::Future {
         let _still = crate::util::still();

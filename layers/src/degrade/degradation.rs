@@ -33,17 +33,3 @@ pub trait Degradation<R, F> {
 pub struct NoDegradation;
 
 impl<R, F> Degradation<R, F> for NoDegradation {}
-
-impl<R, F, L: Degradation<R, F>> Degradation<R, F> for Option<L> {
-    fn stale(&self, request: &Request<R>) -> Option<(Vec<F>, Duration)> {
-        self.as_ref()?.stale(request)
-    }
-
-    fn stale_later(&self, request: &Request<R>) -> Option<StaleLater<F>> {
-        self.as_ref()?.stale_later(request)
-    }
-
-    fn canned(&self, request: &Request<R>, reason: FailureKind) -> Option<Vec<F>> {
-        self.as_ref()?.canned(request, reason)
-    }
-}

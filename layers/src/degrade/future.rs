@@ -23,7 +23,7 @@ use crate::{
 pub struct DegradeFuture<F, R, L, B: Body> {
     #[pin]
     state: State<F, B::Data, B::Error>,
-    /// What is needed if it fails; `None` if nothing would be done.
+    /// What is needed if it fails; `None` once it is answered.
     fallen: Option<Box<Fallen<R, L>>>,
 }
 
@@ -67,13 +67,6 @@ impl<F, R, L, B: Body> DegradeFuture<F, R, L, B> {
         Self {
             state: State::Calling(future),
             fallen: Some(Box::new(fallen)),
-        }
-    }
-
-    pub(super) const fn passing(future: F) -> Self {
-        Self {
-            state: State::Calling(future),
-            fallen: None,
         }
     }
 }
@@ -141,7 +134,7 @@ where
     B::Error: Failure,
     L: Degradation<R, B::Data>,
 {
-    let result = result.map(|response| response.map(DegradeBody::answer));
+    let result = result.map(|response| response.map(DegradeBody::passed));
     let Some(mut fallen) = fallen else { return result };
     let result = result.or_else(|error| {
         let stands_in = fallen.stand_in(error.kind(), error.advice().degrade, looked);
@@ -209,13 +202,10 @@ impl<R: LlmRequest, L> Fallen<R, L> {
                 .filter(shows)
         });
         let (rung, frames, age) = found?;
-        let mut response = Response::new(DegradeBody::stand_in(frames));
+        let mut response = Response::new(DegradeBody::held(frames.into(), None));
         let mark = Degraded {
-            source: rung,
-            reason: Some(kind),
             age,
-            asked: request.body().model().map(Box::from),
-            max_tokens: None,
+            ..Degraded::new(rung, Some(kind), request.body().model())
         };
         response.extensions_mut().insert(NoStore);
         mark.put(&mut response);

@@ -15,34 +15,23 @@ pub struct DegradeLayer<L> {
     rules: Rules,
 }
 
-/// What a service must know beside its degradation.
+/// The table, if there is one.
 #[derive(Clone)]
-pub(super) struct Rules {
-    /// Whether there is anything to do at all.
-    pub(super) on: bool,
-    table: Option<Arc<Table>>,
-}
+pub(super) struct Rules(Option<Arc<Table>>);
 
 impl<L> DegradeLayer<L> {
     /// With these degraded responses.
     pub fn new(degradation: L) -> Self {
         Self {
             degradation,
-            rules: Rules { on: true, table: None },
+            rules: Rules(None),
         }
-    }
-
-    /// No degraded response: every call passes unchanged. For a slot that stays empty.
-    pub fn off(degradation: L) -> Self {
-        let mut layer = Self::new(degradation);
-        layer.rules.on = false;
-        layer
     }
 
     /// Which kinds of failure may use which degraded source, instead of [`Failure::advice`](crate::Failure::advice).
     #[must_use]
     pub fn table(mut self, reaches: impl Fn(FailureKind, DegradedSource) -> bool + Send + Sync + 'static) -> Self {
-        self.rules.table = Some(Arc::new(reaches));
+        self.rules.0 = Some(Arc::new(reaches));
         self
     }
 }
@@ -50,7 +39,7 @@ impl<L> DegradeLayer<L> {
 impl Rules {
     /// Whether a failure may use a degraded source: by the table if there is one, else by the failure's advice.
     pub(super) fn reaches(&self, kind: FailureKind, advised: bool, rung: DegradedSource) -> bool {
-        self.table.as_ref().map_or(advised, |table| table(kind, rung))
+        self.0.as_ref().map_or(advised, |table| table(kind, rung))
     }
 }
 
@@ -69,16 +58,7 @@ impl<S, L: Clone> Layer<S> for DegradeLayer<L> {
 impl<L> fmt::Debug for DegradeLayer<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DegradeLayer")
-            .field("rules", &self.rules)
+            .field("has_table", &self.rules.0.is_some())
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Rules {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rules")
-            .field("on", &self.on)
-            .field("table", &self.table.is_some())
-            .finish()
     }
 }

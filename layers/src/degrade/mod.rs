@@ -44,14 +44,15 @@
 //! # }
 //! ```
 
-mod body;
 mod degradation;
 mod future;
 mod layer;
 mod service;
 
-pub use body::DegradeBody;
 pub use degradation::{Degradation, NoDegradation, StaleLater};
 pub use future::DegradeFuture;
 pub use layer::DegradeLayer;
 pub use service::Degrade;
+
+/// The body of [`Degrade`]: the answer from below, or what stands in for it.
+pub type DegradeBody<B> = crate::watch::HeldBody<B>;

@@ -1,13 +1,13 @@
-use std::{
-    fmt,
-    task::{Context, Poll},
-};
+use std::fmt;
 
 use http::{Request, Response};
 use tower_service::Service;
 
 use super::{Degradation, DegradeBody, DegradeFuture, future::Fallen, layer::Rules};
-use crate::{Failure, LlmRequest, util::inner_accessors};
+use crate::{
+    Failure, LlmRequest,
+    util::{inner_accessors, ready_as_inner},
+};
 
 /// The service of [`DegradeLayer`](super::DegradeLayer).
 #[derive(Clone)]
@@ -25,7 +25,6 @@ impl<S: fmt::Debug, L> fmt::Debug for Degrade<S, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Degrade")
             .field("inner", &self.inner)
-            .field("rules", &self.rules)
             .finish_non_exhaustive()
     }
 }
@@ -42,14 +41,9 @@ where
     type Error = S::Error;
     type Future = DegradeFuture<S::Future, R, L, B>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
+    ready_as_inner!();
 
     fn call(&mut self, mut request: Request<R>) -> Self::Future {
-        if !self.rules.on {
-            return DegradeFuture::passing(self.inner.call(request));
-        }
         let opened = request.body_mut().call_mut().open();
         let fallen = Fallen {
             original: request.clone(),

@@ -44,7 +44,6 @@
 
 mod body;
 mod channel;
-mod circuit;
 mod event;
 mod future;
 mod layer;
@@ -53,7 +52,6 @@ mod service;
 
 pub use body::EventsBody;
 pub use channel::{EventReceiver, EventSender, channel};
-pub(crate) use circuit::{circuit_closed, circuit_opened, circuit_probed};
 pub use event::{Event, EventKind};
 pub use future::EventsFuture;
 pub use layer::EventsLayer;

@@ -1,10 +1,8 @@
-use std::task::{Context, Poll};
-
 use http::{Request, Response};
 use tower_service::Service;
 
 use super::{EventSender, EventsBody, EventsFuture, scope::EventScope};
-use crate::util::inner_accessors;
+use crate::util::{inner_accessors, ready_as_inner};
 
 /// The service of [`EventsLayer`](super::EventsLayer).
 #[derive(Debug, Clone)]
@@ -25,9 +23,7 @@ where
     type Error = S::Error;
     type Future = EventsFuture<S::Future>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
+    ready_as_inner!();
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
         let scope = EventScope::new(&self.sender);

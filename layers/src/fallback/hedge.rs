@@ -1,26 +1,16 @@
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::track::Track;
-use crate::{Candidate, Route, call::Known};
+use crate::{Candidate, Route, call::Known, util::Share};
 
 /// Candidates whose times are kept at most: a request may name any model, and each takes under a kilobyte.
 const MOST_TRACKS: usize = 1_000;
 
-/// One hedge, in the unit its budget counts in.
-const HEDGE: u32 = 1_000;
-
 /// What is there at the start, so that the first calls of a process may be hedged, too.
-const SAVED_AT_FIRST: u32 = HEDGE;
+const SAVED_AT_FIRST: f64 = 1.0;
 
 /// Hedges that may be saved up in quiet times.
-const MOST_SAVED: u32 = 10 * HEDGE;
+const MOST_SAVED: f64 = 10.0;
 
 /// Hedges a slow candidate: if no token arrives within the delay, the next candidate is tried in parallel. The first to produce a token
 /// wins; the other attempt is dropped.
@@ -33,7 +23,7 @@ const MOST_SAVED: u32 = 10 * HEDGE;
 #[derive(Debug, Clone)]
 pub struct Hedge {
     delay: Delay,
-    ratio: u32,
+    ratio: f64,
     shared: Arc<Shared>,
 }
 
@@ -44,8 +34,7 @@ enum Delay {
 }
 
 struct Shared {
-    /// Thousandths of a hedge.
-    saved: AtomicU32,
+    saved: Share,
     /// Of streamed and of plain calls.
     tracks: [Known<Track>; 2],
 }
@@ -67,9 +56,9 @@ impl Hedge {
     fn new(delay: Delay) -> Self {
         Self {
             delay,
-            ratio: HEDGE / 10,
+            ratio: 0.1,
             shared: Arc::new(Shared {
-                saved: AtomicU32::new(SAVED_AT_FIRST),
+                saved: Share::new(SAVED_AT_FIRST, MOST_SAVED),
                 tracks: [MOST_TRACKS; 2].map(Known::new),
             }),
         }
@@ -80,40 +69,28 @@ impl Hedge {
     /// Numbers below zero, or none at all, count as zero.
     #[must_use]
     pub fn ratio(mut self, ratio: f64) -> Self {
-        // A float turns into the nearest whole number in range, and NaN into zero.
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
-        let ratio = (ratio.clamp(0.0, 1.0) * f64::from(HEDGE)) as u32;
-        self.ratio = ratio;
+        self.ratio = ratio.clamp(0.0, 1.0).max(0.0);
         self
     }
 
     /// A call begins.
     pub(super) fn deposit(&self) {
-        let saved = &self.shared.saved;
-        // If nothing changes, as in quiet times, it is read and not written.
-        let _full = saved.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |saved| {
-            let more = saved.saturating_add(self.ratio).min(MOST_SAVED);
-            (more != saved).then_some(more)
-        });
+        self.shared.saved.add(self.ratio);
     }
 
     /// Whether there is a share left, for now.
     pub(super) fn has_share(&self) -> bool {
-        self.ratio > 0 && self.shared.saved.load(Ordering::Relaxed) >= HEDGE
+        self.ratio > 0.0 && self.shared.saved.left() >= 1.0
     }
 
     /// A hedge is about to be sent; `false` if the hedge ratio is used up.
     pub(super) fn withdraw(&self) -> bool {
-        let saved = &self.shared.saved;
-        let take = |saved: u32| saved.checked_sub(HEDGE);
-        self.ratio > 0 && saved.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
+        self.ratio > 0.0 && self.shared.saved.take()
     }
 
     /// The hedge was not sent after all.
     pub(super) fn refund(&self) {
-        let saved = &self.shared.saved;
-        let give = |saved: u32| Some(saved.saturating_add(HEDGE).min(MOST_SAVED));
-        let _given = saved.fetch_update(Ordering::Relaxed, Ordering::Relaxed, give);
+        self.shared.saved.add(1.0);
     }
 
     /// How long to wait for this candidate; `None` if that is not known yet.
@@ -143,7 +120,7 @@ impl fmt::Debug for Shared {
 
 impl fmt::Display for Hedge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let share = f64::from(self.ratio) / f64::from(HEDGE) * 100.0;
+        let share = self.ratio * 100.0;
         match self.delay {
             Delay::Fixed(delay) => write!(f, "a hedge after {delay:?}, for up to {share:.0} % of calls"),
             Delay::Live => write!(f, "a hedge after the live p95, for up to {share:.0} % of calls"),

@@ -103,13 +103,7 @@ fn mark<R: LlmRequest>(request: &R, candidate: &Candidate, chain: &Chain) -> Opt
         Outcome::Failed(kind) => Some(kind),
         _ => None,
     });
-    Some(Box::new(Degraded {
-        source: DegradedSource::CheaperModel,
-        reason,
-        age: None,
-        asked: asked.map(Box::from),
-        max_tokens: None,
-    }))
+    Some(Box::new(Degraded::new(DegradedSource::CheaperModel, reason, asked)))
 }
 
 impl<F> Lane<F> {

@@ -1,10 +1,11 @@
-use std::task::{Context, Poll};
-
 use http::{Request, Response};
 use tower_service::Service;
 
 use super::{Chain, FallbackFuture, Hedge};
-use crate::{Failure, LayerError, LlmRequest, util::inner_accessors};
+use crate::{
+    Failure, LayerError, LlmRequest,
+    util::{inner_accessors, ready_as_inner},
+};
 
 /// The service of [`FallbackLayer`](super::FallbackLayer).
 #[derive(Debug, Clone)]
@@ -33,9 +34,7 @@ where
     type Error = S::Error;
     type Future = FallbackFuture<S, R>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
+    ready_as_inner!();
 
     fn call(&mut self, mut request: Request<R>) -> Self::Future {
         let opened = request.body_mut().call_mut().open();

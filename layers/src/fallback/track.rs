@@ -1,9 +1,6 @@
-use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
-use crate::{FailureKind, Health};
+use crate::{FailureKind, Health, util::Lock};
 
 /// Times kept: enough for a 95th percentile, few enough to follow the weather.
 const KEPT: usize = 128;
@@ -22,7 +19,7 @@ const DEGRADED: f32 = 0.5;
 
 /// How soon a candidate begins its answers, and how often it fails.
 #[derive(Debug, Default)]
-pub(super) struct Track(Mutex<Known>);
+pub(super) struct Track(Lock<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
@@ -36,27 +33,27 @@ struct Known {
 impl Track {
     /// An answer began after this long.
     pub(super) fn began(&self, after: Duration) {
-        let mut known = self.lock();
+        let mut known = self.0.lock();
         known.failures -= known.failures * NEWEST;
         known.time(after);
     }
 
     /// Another candidate was faster: it would have taken this long at least.
     pub(super) fn outrun(&self, after: Duration) {
-        self.lock().time(after);
+        self.0.lock().time(after);
     }
 
     /// An attempt failed so. A failure that does not concern the upstream's health changes nothing.
     pub(super) fn failed(&self, kind: FailureKind) {
         if matches!(kind.advice().health, Health::Unhealthy | Health::Paused) || kind == FailureKind::CircuitOpen {
-            let mut known = self.lock();
+            let mut known = self.0.lock();
             known.failures += (1.0 - known.failures) * NEWEST;
         }
     }
 
     /// The time within which 95 of a hundred answers began, once enough were seen.
     pub(super) fn p95(&self) -> Option<Duration> {
-        let mut known = self.lock();
+        let mut known = self.0.lock();
         if known.times.len() >= NEEDED && (known.p95.is_none() || known.since >= STALE) {
             known.since = 0;
             let mut sorted = known.times.clone();
@@ -68,11 +65,7 @@ impl Track {
 
     /// Whether most of its last attempts failed.
     pub(super) fn is_degraded(&self) -> bool {
-        self.lock().failures > DEGRADED
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().failures > DEGRADED
     }
 }
 

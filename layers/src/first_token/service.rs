@@ -1,12 +1,13 @@
 //! The service that holds frames back.
 
-use std::task::{Context, Poll};
-
 use http::{Request, Response};
 use tower_service::Service;
 
 use super::{FirstTokenBody, FirstTokenFuture, failing::FailingReasons};
-use crate::{Frame, LayerError, LlmRequest, util::inner_accessors};
+use crate::{
+    Frame, LayerError, LlmRequest,
+    util::{inner_accessors, ready_as_inner},
+};
 
 /// The service of [`FirstTokenLayer`](super::FirstTokenLayer).
 #[derive(Debug, Clone)]
@@ -31,9 +32,7 @@ where
     type Error = S::Error;
     type Future = FirstTokenFuture<S::Future, B>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
+    ready_as_inner!();
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
         let attempt = request.body().call().attempt();

@@ -28,12 +28,6 @@ macro_rules! id {
             pub const fn to_u128(self) -> u128 {
                 self.0
             }
-
-            /// From a number.
-            #[must_use]
-            pub const fn from_u128(id: u128) -> Self {
-                Self(id)
-            }
         }
 
         impl fmt::Display for $name {

@@ -1,12 +1,13 @@
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
 use super::{
     Correction, Entry, Ledger,
     spend::{GroupBy, Spend, SpendRow},
 };
+use crate::util::Lock;
 
 /// Entries kept by default.
 pub const MAX_ENTRIES: usize = 10_000;
@@ -22,7 +23,7 @@ pub const OTHERS: &str = "(others)";
 ///
 /// For small services, tests and live views; it forgets everything when the process ends.
 #[derive(Debug, Clone)]
-pub struct MemoryLedger(Arc<Mutex<Kept>>);
+pub struct MemoryLedger(Arc<Lock<Kept>>);
 
 #[derive(Debug)]
 struct Kept {
@@ -45,7 +46,7 @@ impl MemoryLedger {
     /// Keeps so many entries, and so many groups of each kind.
     #[must_use]
     pub fn with_room(max_entries: usize, max_groups: usize) -> Self {
-        Self(Arc::new(Mutex::new(Kept {
+        Self(Arc::new(Lock::new(Kept {
             entries: VecDeque::new(),
             max_entries,
             groups: HashMap::new(),
@@ -55,26 +56,22 @@ impl MemoryLedger {
         })))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The entries that are kept, the latest first.
     #[must_use]
     pub fn recent(&self, most: usize) -> Vec<Entry> {
-        self.lock().entries.iter().rev().take(most).cloned().collect()
+        self.0.lock().entries.iter().rev().take(most).cloned().collect()
     }
 
     /// What was spent since the start.
     #[must_use]
     pub fn total(&self) -> Spend {
-        self.lock().total
+        self.0.lock().total
     }
 
     /// What was spent since the start, in groups; the largest sum first.
     #[must_use]
     pub fn spend(&self, by: &GroupBy) -> Vec<SpendRow> {
-        let kept = self.lock();
+        let kept = self.0.lock();
         let groups = kept.groups.get(by).into_iter().flatten();
         let mut rows: Vec<_> = groups
             .map(|(group, spend)| SpendRow {
@@ -89,7 +86,8 @@ impl MemoryLedger {
     /// Entries that still await their bill.
     #[must_use]
     pub fn awaiting_bill(&self) -> Vec<Entry> {
-        self.lock()
+        self.0
+            .lock()
             .entries
             .iter()
             .filter(|entry| entry.awaits_bill())
@@ -100,7 +98,7 @@ impl MemoryLedger {
     /// Bills that came when their entry was no longer kept: the sums lack the difference.
     #[must_use]
     pub fn missed_corrections(&self) -> u64 {
-        self.lock().missed
+        self.0.lock().missed
     }
 }
 
@@ -128,7 +126,7 @@ impl Kept {
 
 impl Ledger for MemoryLedger {
     fn record(&self, entry: &Entry) {
-        let mut kept = self.lock();
+        let mut kept = self.0.lock();
         kept.count(entry, |spend| spend.add(entry));
         if kept.entries.len() >= kept.max_entries {
             kept.entries.pop_front();
@@ -139,7 +137,7 @@ impl Ledger for MemoryLedger {
     }
 
     fn correct(&self, correction: &Correction) {
-        let mut kept = self.lock();
+        let mut kept = self.0.lock();
         let Some(place) = kept.entries.iter().rposition(|entry| entry.id == correction.id) else {
             kept.missed += 1;
             return;

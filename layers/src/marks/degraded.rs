@@ -66,14 +66,22 @@ impl fmt::Display for Degraded {
 }
 
 impl Degraded {
+    /// The mark of an answer from this source.
+    pub(crate) fn new(source: DegradedSource, reason: Option<FailureKind>, asked: Option<&str>) -> Self {
+        Self {
+            source,
+            reason,
+            age: None,
+            asked: asked.map(Box::from),
+            max_tokens: None,
+        }
+    }
+
     /// The mark of an answer that was requested with fewer tokens than its caller wanted, since money of this kind was short.
     pub(crate) fn shortened(reason: FailureKind, max_tokens: u64, asked: Option<&str>) -> Self {
         Self {
-            source: DegradedSource::ShortenedAnswer,
-            reason: Some(reason),
-            age: None,
-            asked: asked.map(Box::from),
             max_tokens: Some(max_tokens),
+            ..Self::new(DegradedSource::ShortenedAnswer, Some(reason), asked)
         }
     }
 

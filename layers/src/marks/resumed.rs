@@ -1,16 +1,13 @@
 //! The mark of an answer that was interrupted and resumed.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{fmt, sync::Arc};
 
-use crate::{Candidate, Degraded, FailureKind};
+use crate::{Candidate, Degraded, FailureKind, util::Lock};
 
 /// In the extensions of a streamed response: where it was interrupted, and which candidate continued. Entries may be added until the stream has
 /// ended. Clones share it.
 #[derive(Clone, Default)]
-pub struct Resumed(Arc<Mutex<Vec<Resumption>>>);
+pub struct Resumed(Arc<Lock<Vec<Resumption>>>);
 
 /// One place at which an answer was interrupted and resumed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,32 +27,23 @@ impl Resumed {
     /// The places so far, in order. None if the answer is of one piece.
     #[must_use]
     pub fn places(&self) -> Vec<Resumption> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().clone()
     }
 
     /// The places after the first so many: what is new since the last look.
     #[must_use]
     pub fn places_after(&self, known: usize) -> Vec<Resumption> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(known..)
-            .map(<[_]>::to_vec)
-            .unwrap_or_default()
+        self.0.lock().get(known..).map(<[_]>::to_vec).unwrap_or_default()
     }
 
     /// The first mark of a degraded part; `None` while there is none.
     #[must_use]
     pub fn degraded(&self) -> Option<Degraded> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-            .find_map(|place| place.degraded.clone())
+        self.0.lock().iter().find_map(|place| place.degraded.clone())
     }
 
     pub(crate) fn note(&self, place: Resumption) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(place);
+        self.0.lock().push(place);
     }
 }
 

@@ -47,13 +47,6 @@ impl TokenUsage {
         }
     }
 
-    /// The same, with what was charged.
-    #[must_use]
-    pub const fn with_charge(mut self, charged: UsdAmount) -> Self {
-        self.charged = Some(charged);
-        self
-    }
-
     /// This report after an earlier one of the same answer. Of each figure the later one counts; one that it does not have stays as it was.
     pub(crate) fn after(self, earlier: Option<Self>) -> Self {
         let Some(earlier) = earlier else { return self };

@@ -1,47 +1,12 @@
 //! The record of one attempt, and its span.
 
-use http::Extensions;
-use tracing::{Level, field::Empty, span::Entered};
+use tracing::{Level, field::Empty};
 
 use super::{names, one_attempt::OneAttempt, record::Record, seen::Seen, title::Title};
-use crate::{Candidate, Failure, Frame, LlmRequest, util::whole, watch::Scope};
+use crate::{Candidate, LlmRequest, util::whole};
 
 /// The record of one attempt, for [`AttemptLayer`](crate::attempt::AttemptLayer).
-#[derive(Debug)]
-pub(crate) struct AttemptRecord(Record);
-
-impl AttemptRecord {
-    pub(crate) fn begin<R: LlmRequest>(request: &R, number: u32) -> Self {
-        Self(begin(request, number))
-    }
-
-    pub(crate) fn enter(&self) -> Option<Entered<'_>> {
-        self.0.enter()
-    }
-
-    /// It was refused on our side: it counts nowhere as sent.
-    pub(crate) fn never_sent(&mut self) {
-        self.0.never_sent();
-    }
-
-    pub(crate) fn responded(&mut self, extensions: &Extensions) {
-        self.0.responded(extensions);
-    }
-
-    pub(crate) fn frame<F: Frame>(&mut self, frame: &F) {
-        self.0.frame(frame);
-    }
-
-    pub(crate) fn answered(&mut self) {
-        self.0.answered();
-    }
-
-    pub(crate) fn failed<E: Failure>(&mut self, error: &E) {
-        self.0.failed(error);
-    }
-}
-
-fn begin<R: LlmRequest>(request: &R, number: u32) -> Record {
+pub(crate) fn begin_attempt<R: LlmRequest>(request: &R, number: u32) -> Record {
     let call = request.call();
     let candidate = call.candidate();
     let model = candidate.map(Candidate::model).or_else(|| request.model());

@@ -30,8 +30,13 @@ pub struct Metric {
     pub buckets: &'static [f64],
 }
 
-const fn counter(name: &'static str, unit: &'static str, help: &'static str) -> Metric {
-    let (kind, buckets): (_, &[f64]) = (MetricKind::Counter, &[]);
+const fn metric(
+    kind: MetricKind,
+    name: &'static str,
+    unit: &'static str,
+    buckets: &'static [f64],
+    help: &'static str,
+) -> Metric {
     Metric {
         name,
         kind,
@@ -39,28 +44,18 @@ const fn counter(name: &'static str, unit: &'static str, help: &'static str) -> 
         help,
         buckets,
     }
+}
+
+const fn counter(name: &'static str, unit: &'static str, help: &'static str) -> Metric {
+    metric(MetricKind::Counter, name, unit, &[], help)
 }
 
 const fn gauge(name: &'static str, unit: &'static str, help: &'static str) -> Metric {
-    let (kind, buckets): (_, &[f64]) = (MetricKind::Gauge, &[]);
-    Metric {
-        name,
-        kind,
-        unit,
-        help,
-        buckets,
-    }
+    metric(MetricKind::Gauge, name, unit, &[], help)
 }
 
 const fn histogram(name: &'static str, unit: &'static str, buckets: &'static [f64], help: &'static str) -> Metric {
-    let kind = MetricKind::Histogram;
-    Metric {
-        name,
-        kind,
-        unit,
-        help,
-        buckets,
-    }
+    metric(MetricKind::Histogram, name, unit, buckets, help)
 }
 
 /// All metrics.

@@ -76,8 +76,9 @@ mod title;
 #[cfg(feature = "metrics")]
 pub use self::metrics::describe;
 pub use self::metrics::{METRICS, Metric, MetricKind};
-pub(crate) use attempt::AttemptRecord;
+pub(crate) use attempt::begin_attempt;
 pub use layer::ObserveLayer;
+pub(crate) use record::Record;
 pub use service::Observe;
 
 pub use crate::metering::names;
@@ -92,4 +93,4 @@ pub use crate::metering::record_ledger;
 pub type ObserveFuture<F, E> = crate::watch::WatchFuture<F, E, start::OperationStart>;
 
 /// The body of [`Observe`]: reads the frames as they pass, and records the end once.
-pub type ObserveBody<B> = crate::watch::WatchBody<B, record::Record>;
+pub type ObserveBody<B> = crate::watch::WatchBody<B, Record>;

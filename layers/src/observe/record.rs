@@ -43,7 +43,7 @@ impl Record {
     }
 
     /// It was refused on our side: it is no attempt, and nothing is counted.
-    pub(super) fn never_sent(&mut self) {
+    pub(crate) fn never_sent(&mut self) {
         if let Some(running) = self.0.take() {
             running.span.record(names::OUTCOME, "not_sent");
         }
@@ -54,7 +54,7 @@ impl Record {
     }
 
     /// The response is there.
-    pub(super) fn responded(&mut self, extensions: &Extensions) {
+    pub(crate) fn responded(&mut self, extensions: &Extensions) {
         let Some(running) = &mut self.0 else { return };
         running.seen.responded(extensions);
         if let Whose::Operation(operation) = &mut running.whose {
@@ -63,7 +63,7 @@ impl Record {
     }
 
     /// A frame of the answer.
-    pub(super) fn frame<F: Frame>(&mut self, frame: &F) {
+    pub(crate) fn frame<F: Frame>(&mut self, frame: &F) {
         let Some(running) = &mut self.0 else { return };
         let gap = running.seen.frame(frame);
         #[cfg(feature = "metrics")]
@@ -75,12 +75,12 @@ impl Record {
     }
 
     /// The whole answer has come.
-    pub(super) fn answered(&mut self) {
+    pub(crate) fn answered(&mut self) {
         self.end(|_| End::Answered, None);
     }
 
     /// It has failed, before or after the answer began.
-    pub(super) fn failed<E: Failure>(&mut self, error: &E) {
+    pub(crate) fn failed<E: Failure>(&mut self, error: &E) {
         if self.is_running() {
             self.end(|_| End::failed(error), Some(&error.summary()));
         }

@@ -1,8 +1,4 @@
-use std::{
-    fmt,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::{fmt, sync::Arc};
 
 use http::{Request, Response};
 use tower_service::Service;
@@ -10,7 +6,7 @@ use tower_service::Service;
 use super::{ObserveBody, ObserveFuture, settings::Settings, start::OperationStart};
 use crate::{
     Failure, Frame, LlmRequest,
-    util::{inner_accessors, still},
+    util::{inner_accessors, ready_as_inner, still},
     watch::{Scope, WatchFuture},
 };
 
@@ -37,9 +33,7 @@ where
     type Error = S::Error;
     type Future = ObserveFuture<S::Future, S::Error>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
+    ready_as_inner!();
 
     fn call(&mut self, mut request: Request<R>) -> Self::Future {
         let _still = still();

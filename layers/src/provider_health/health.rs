@@ -1,11 +1,6 @@
 //! The providers of all candidates: what is known of them, and what a request does with them.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use foldhash::fast::RandomState;
 use tokio::time::Instant;
@@ -14,7 +9,10 @@ use super::{
     ProviderPolicy, ProviderPolicyError,
     state::{State, Use},
 };
-use crate::{Candidate, metering, util::bounded_name};
+use crate::{
+    Candidate, metering,
+    util::{Lock, bounded_name},
+};
 
 /// The most pairs of a candidate and a provider: what is more is not counted.
 pub(super) const MOST: usize = 4_096;
@@ -28,7 +26,7 @@ pub struct ProviderHealth(Arc<Shared>);
 
 struct Shared {
     policy: ProviderPolicy,
-    table: Mutex<Table>,
+    table: Lock<Table>,
 }
 
 #[derive(Default)]
@@ -106,7 +104,7 @@ impl ProviderHealth {
     /// If it would decide nothing.
     pub fn new(policy: ProviderPolicy) -> Result<Self, ProviderPolicyError> {
         policy.check()?;
-        let table = Mutex::default();
+        let table = Lock::default();
         Ok(Self(Arc::new(Shared { policy, table })))
     }
 
@@ -119,7 +117,7 @@ impl ProviderHealth {
     /// What is known of each provider, in no order.
     #[must_use]
     pub fn report(&self) -> Vec<ProviderReport> {
-        let (mut table, now) = (self.lock(), Instant::now());
+        let (mut table, now) = (self.0.table.lock(), Instant::now());
         let mut all = Vec::new();
         for (candidate, providers) in &mut table.candidates {
             for provider in &mut providers.all {
@@ -139,13 +137,9 @@ impl ProviderHealth {
         all
     }
 
-    fn lock(&self) -> MutexGuard<'_, Table> {
-        self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// What the next attempt on this candidate asks for. Of providers that are due one is probed.
     pub(super) fn routing(&self, candidate: &Candidate) -> Routing {
-        let mut table = self.lock();
+        let mut table = self.0.table.lock();
         table.probes += 1;
         let probe = table.probes;
         let mut routing = Routing::default();
@@ -173,7 +167,7 @@ impl ProviderHealth {
 
     /// An attempt has ended, served by this provider.
     pub(super) fn ended(&self, candidate: &Candidate, name: &str, failed: bool, first_token: Option<Duration>) {
-        let mut table = self.lock();
+        let mut table = self.0.table.lock();
         let Some(providers) = table.providers(candidate, name, self.policy()) else {
             return;
         };
@@ -209,7 +203,7 @@ impl ProviderHealth {
         served: Option<&str>,
         failed: Option<bool>,
     ) {
-        let mut table = self.lock();
+        let mut table = self.0.table.lock();
         let providers = table.candidates.get_mut(candidate);
         let known = providers.and_then(|known| known.all.iter_mut().find(|provider| provider.name == *name));
         let Some(provider) = known.filter(|provider| provider.state.is_probed_by(*probe)) else {
@@ -238,7 +232,7 @@ impl ProviderHealth {
 
     /// A provider served an attempt that left it out.
     pub(super) fn has_another_slug(&self, candidate: &Candidate, name: &str) {
-        let mut table = self.lock();
+        let mut table = self.0.table.lock();
         let providers = table.candidates.get_mut(candidate);
         let Some(provider) = providers.and_then(|known| known.all.iter_mut().find(|provider| *provider.name == *name))
         else {
@@ -257,7 +251,7 @@ impl ProviderHealth {
 
     /// The router had no provider left: all verdicts on the candidate end, and none is made for the longest time that one holds.
     pub(super) fn lift(&self, candidate: &Candidate) {
-        let mut table = self.lock();
+        let mut table = self.0.table.lock();
         let Some(providers) = table.candidates.get_mut(candidate) else {
             return;
         };
@@ -324,7 +318,7 @@ impl fmt::Debug for ProviderHealth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ProviderHealth")
             .field("policy", &self.0.policy)
-            .field("pairs", &self.lock().pairs)
+            .field("pairs", &self.0.table.lock().pairs)
             .finish_non_exhaustive()
     }
 }

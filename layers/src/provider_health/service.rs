@@ -1,13 +1,14 @@
 //! The service that writes preferences of providers into requests.
 
-use std::task::{Context, Poll};
-
 use http::{Request, Response};
 use tower_service::Service;
 
 use super::{ProviderHealth, ProviderHealthBody, ProviderHealthFuture, health::Routing, watch::ProviderStart};
 use crate::{
-    Failure, Frame, LlmRequest, ProviderRouting, protocol::candidate_of, util::inner_accessors, watch::WatchFuture,
+    Failure, Frame, LlmRequest, ProviderRouting,
+    protocol::candidate_of,
+    util::{inner_accessors, ready_as_inner},
+    watch::WatchFuture,
 };
 
 /// The service of [`ProviderHealthLayer`](super::ProviderHealthLayer).
@@ -38,9 +39,7 @@ where
     type Error = S::Error;
     type Future = ProviderHealthFuture<S::Future, S::Error>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
+    ready_as_inner!();
 
     fn call(&mut self, mut request: Request<R>) -> Self::Future {
         // What a caller chose says nothing to others, and is not ours to change.

@@ -1,12 +1,13 @@
 use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 use tokio::time::Instant;
 
 use super::{LimitStore, Limits, bucket::Bucket};
+use crate::util::Lock;
 
 /// Locks that keys are spread over, so that calls of different keys seldom meet.
 const SHARDS: usize = 16;
@@ -17,7 +18,7 @@ pub(super) struct Limiter {
     /// What each bucket counts: nothing if a store counts.
     limits: Limits,
     store: Option<(Arc<dyn LimitStore>, Limits)>,
-    shards: Vec<Mutex<Shard>>,
+    shards: Vec<Lock<Shard>>,
     most_a_shard: usize,
     hasher: RandomState,
 }
@@ -37,7 +38,7 @@ impl Limiter {
         Self {
             limits,
             store: None,
-            shards: (0..shards).map(|_| Mutex::default()).collect(),
+            shards: (0..shards).map(|_| Lock::default()).collect(),
             most_a_shard: max_keys / shards.max(1),
             hasher: RandomState::new(),
         }
@@ -67,17 +68,14 @@ impl Limiter {
 
     /// How many keys are held.
     pub(super) fn len(&self) -> usize {
-        self.shards
-            .iter()
-            .map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).len())
-            .sum()
+        self.shards.iter().map(|shard| shard.lock().len()).sum()
     }
 
     /// The bucket of this key.
     pub(super) fn bucket(&self, key: Arc<str>) -> Option<Arc<Bucket>> {
         let hash = usize::try_from(self.hasher.hash_one(&*key) >> 32).unwrap_or_default();
         let shard = self.shards.get(hash.checked_rem(self.shards.len())?)?;
-        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shard = shard.lock();
         let now = Instant::now();
         if let Some((bucket, used)) = shard.get_mut(&key) {
             *used = now;

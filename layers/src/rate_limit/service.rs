@@ -1,10 +1,6 @@
 //! The service that counts calls by key.
 
-use std::{
-    fmt,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::{fmt, sync::Arc};
 
 use http::{Request, Response};
 use tower_service::Service;
@@ -15,7 +11,10 @@ use super::{
     layer::Settings,
     limiter::Limiter,
 };
-use crate::{Failure, Frame, LayerError, LlmRequest, util::inner_accessors};
+use crate::{
+    Failure, Frame, LayerError, LlmRequest,
+    util::{inner_accessors, ready_as_inner},
+};
 
 /// The service of [`RateLimitLayer`](super::RateLimitLayer).
 #[derive(Clone)]
@@ -57,9 +56,7 @@ where
     type Error = S::Error;
     type Future = RateLimitFuture<S, R>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
+    ready_as_inner!();
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
         let limited = self.limiter.as_ref().and_then(|limiter| {

@@ -1,16 +1,14 @@
 //! Tokens of one key, by the same rule as governor's (GCRA), but able to take back and to go into debt.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::Rate;
+use crate::util::Lock;
 
-/// What calls used beyond the limit is paid back within a day, or within the rate's own interval if that is longer: whatever an upstream
-/// says was used, the refusals end.
+/// What calls used beyond the limit is paid back within a day, or within the time in which the rate refills its amount or its burst if that
+/// is longer: whatever an upstream says was used, the refusals end.
 const LONGEST_DEBT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What the calls of one key used: what each really did is known only after it.
@@ -18,14 +16,14 @@ const LONGEST_DEBT: Duration = Duration::from_secs(24 * 60 * 60);
 pub(super) struct Tokens {
     rate: Rate,
     /// When all that was taken so far will have been refilled.
-    full_at: Mutex<Instant>,
+    full_at: Lock<Instant>,
 }
 
 impl Tokens {
     pub(super) fn new(rate: Rate) -> Self {
         Self {
             rate,
-            full_at: Mutex::new(Instant::now()),
+            full_at: Lock::new(Instant::now()),
         }
     }
 
@@ -37,7 +35,7 @@ impl Tokens {
     /// follow wait for the rest.
     pub(super) fn take(&self, tokens: u64) -> Result<(), Duration> {
         let now = Instant::now();
-        let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut full_at = self.full_at.lock();
         let base = (*full_at).max(now);
         let burst = u64::from(self.rate.most_at_once());
         let needed = base.duration_since(now).saturating_add(self.refill(tokens.min(burst)));
@@ -58,13 +56,13 @@ impl Tokens {
 
     /// When all that was taken is refilled.
     pub(super) fn full_in(&self) -> Duration {
-        let full_at = *self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let full_at = *self.full_at.lock();
         full_at.saturating_duration_since(Instant::now())
     }
 
     /// A call that was thought to use so many used so many.
     pub(super) fn true_up(&self, thought: u64, used: u64) {
-        let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut full_at = self.full_at.lock();
         if used > thought {
             let now = Instant::now();
             *full_at = self.later((*full_at).max(now), used - thought, now);
@@ -81,7 +79,8 @@ impl Tokens {
 
     /// When so many more will have been refilled, and no debt is longer than [`LONGEST_DEBT`].
     fn later(&self, instant: Instant, tokens: u64, now: Instant) -> Instant {
-        let longest = now + self.rate.per().max(LONGEST_DEBT);
+        let whole = self.rate.per().max(self.refill(self.rate.most_at_once().into()));
+        let longest = now + whole.max(LONGEST_DEBT);
         let full_at = instant.checked_add(self.refill(tokens)).unwrap_or(longest);
         full_at.min(longest)
     }

@@ -1,14 +1,15 @@
-use std::{
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::sync::Arc;
 
 use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
 use super::{ResumeBody, ResumeFuture, story::Story};
-use crate::{Continuable, Failure, Frame, LlmRequest, call::Learned, util::inner_accessors};
+use crate::{
+    Continuable, Failure, Frame, LlmRequest,
+    call::Learned,
+    util::{inner_accessors, ready_as_inner},
+};
 
 /// The service of [`ResumeLayer`](super::ResumeLayer).
 #[derive(Debug, Clone)]
@@ -34,9 +35,7 @@ where
     type Error = S::Error;
     type Future = ResumeFuture<S, R, B>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
+    ready_as_inner!();
 
     fn call(&mut self, mut request: Request<R>) -> Self::Future {
         if self.times == 0 || !request.body().is_streaming() {

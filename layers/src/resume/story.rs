@@ -1,8 +1,4 @@
-use std::{
-    collections::VecDeque,
-    fmt,
-    sync::{Arc, Mutex},
-};
+use std::{collections::VecDeque, fmt, sync::Arc};
 
 use http::Request;
 
@@ -14,6 +10,7 @@ use crate::{
     Candidate, Continuable, ContinueBy, Degraded, Failure, FailureKind, Frame, Health, LlmRequest, Phase, Resumed,
     Resumption, Shown, Stage,
     call::{Continuation, Learned},
+    util::Lock,
 };
 
 /// The most text that is kept to resume from, in bytes: about a quarter of a million tokens.
@@ -289,7 +286,7 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
             last: last_of(&self.shown).to_owned(),
             table: R::way_of,
             learned: Arc::clone(&self.learned),
-            refused: Mutex::default(),
+            refused: Lock::default(),
         }));
         self.times_left -= 1;
         let mut request = Request::new(body);

@@ -1,8 +1,6 @@
-use std::time::Duration;
-
 use backoff::{ExponentialBackoff, backoff::Backoff};
 
-use super::Schedule;
+use super::{Delays, Schedule};
 
 /// A [`Schedule`] from a [`backoff::ExponentialBackoff`], for code that has one already.
 ///
@@ -31,34 +29,21 @@ impl BackoffSchedule {
 }
 
 impl Schedule for BackoffSchedule {
-    type Delays = Delays;
-
     fn delays(&self) -> Delays {
         let mut backoff = self.prototype.clone();
         backoff.reset();
-        Delays { backoff }
-    }
-}
-
-/// The delays of one call.
-#[derive(Debug)]
-pub struct Delays {
-    backoff: ExponentialBackoff,
-}
-
-impl Iterator for Delays {
-    type Item = Duration;
-
-    fn next(&mut self) -> Option<Duration> {
         // Its jitter may pass the bound it was given: hold it to that.
-        self.backoff
-            .next_backoff()
-            .map(|delay| delay.min(self.backoff.max_interval))
+        Box::new(std::iter::from_fn(move || {
+            let delay = backoff.next_backoff()?;
+            Some(delay.min(backoff.max_interval))
+        }))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

@@ -1,12 +1,8 @@
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
-/// One whole retry, in the unit that the bucket counts in.
-const RETRY: u64 = 1_000_000_000;
+use crate::util::{Lock, Share};
 
 /// How many retries the process may make: a share of its calls, and a floor for quiet times.
 ///
@@ -23,12 +19,14 @@ pub struct RetryBudget {
 
 #[derive(Debug)]
 struct Bucket {
-    /// In parts of a retry.
-    left: AtomicU64,
-    most: u64,
+    left: Share,
     /// When time last put something in.
-    filled: Mutex<Option<Instant>>,
+    filled: Lock<Option<Instant>>,
 }
+
+/// A retry that was taken out of the bucket. Dropped before it is made, it goes back.
+#[derive(Debug)]
+pub(super) struct Withdrawn(Option<Arc<Bucket>>);
 
 impl RetryBudget {
     /// Retries up to `ratio` of the calls (0.2 is 20 %), and `floor` further retries a second.
@@ -44,9 +42,8 @@ impl RetryBudget {
         };
         Self {
             bucket: Arc::new(Bucket {
-                left: AtomicU64::new(parts(floor.min(most))),
-                most: parts(most),
-                filled: Mutex::new(None),
+                left: Share::new(floor, most),
+                filled: Lock::default(),
             }),
             ratio,
             floor,
@@ -69,68 +66,50 @@ impl RetryBudget {
     #[must_use]
     pub fn left(&self) -> f64 {
         self.fill();
-        retries(self.bucket.left.load(Ordering::Relaxed))
+        self.bucket.left.left()
     }
 
     /// A call begins.
     pub fn deposit(&self) {
         // It reads no clock.
-        self.bucket.add(parts(self.ratio));
+        self.bucket.left.add(self.ratio);
     }
 
     /// A retry wants to begin; `false` if the retry ratio is used up.
     #[must_use]
     pub fn withdraw(&self) -> bool {
         self.fill();
-        let left = &self.bucket.left;
-        let taken = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(RETRY));
-        taken.is_ok()
+        self.bucket.left.take()
+    }
+
+    /// A retry is to begin after a wait; `None` if the retry ratio is used up.
+    pub(super) fn withdraw_ahead(&self) -> Option<Withdrawn> {
+        self.withdraw().then(|| Withdrawn(Some(Arc::clone(&self.bucket))))
     }
 
     /// Puts in what time has brought since the last look.
     fn fill(&self) {
         let now = crate::util::now();
-        let mut filled = self.bucket.filled.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut filled = self.bucket.filled.lock();
         let since = filled.map_or(0.0, |filled| now.saturating_duration_since(filled).as_secs_f64());
         *filled = Some(filled.map_or(now, |filled| filled.max(now)));
-        self.bucket.add(parts(since * self.floor));
+        self.bucket.left.add(since * self.floor);
     }
 }
 
-impl Bucket {
-    fn add(&self, parts: u64) {
-        let mut left = self.left.load(Ordering::Relaxed);
-        loop {
-            let sum = left.saturating_add(parts).min(self.most);
-            // One that is full, or gets nothing, is left alone.
-            if sum == left {
-                return;
-            }
-            match self
-                .left
-                .compare_exchange_weak(left, sum, Ordering::Relaxed, Ordering::Relaxed)
-            {
-                Ok(_) => return,
-                Err(now) => left = now,
-            }
+impl Withdrawn {
+    /// The retry is made now.
+    pub(super) fn made(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Withdrawn {
+    fn drop(&mut self) {
+        if let Some(bucket) = &self.0 {
+            bucket.left.add(1.0);
         }
     }
-}
-
-/// Rounded to the nearest part.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "a cast of a float saturates, and nothing here is below zero"
-)]
-fn parts(retries: f64) -> u64 {
-    (retries * RETRY as f64).round() as u64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a bucket holds far fewer parts than 2^53")]
-fn retries(parts: u64) -> f64 {
-    parts as f64 / RETRY as f64
 }
 
 impl Default for RetryBudget {

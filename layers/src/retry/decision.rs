@@ -1,13 +1,16 @@
 use std::time::Duration;
 
-use super::RetryPolicy;
+use super::{Delays, RetryPolicy, budget::Withdrawn};
 use crate::{Failure, LlmRequest, MIN_OUTPUT_TOKENS, RetryAdvice, call::ATTEMPTS_SPENT, util::Seconds};
 
 /// What to do after a failure.
-#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Decision {
     /// Again, after this long; `shortened` to so many tokens if the request now asks for a shorter answer than its caller did.
-    Again { wait: Duration, shortened: Option<u64> },
+    Again {
+        wait: Duration,
+        shortened: Option<u64>,
+        withdrawn: Withdrawn,
+    },
     /// No retry; with a reason if the failure itself does not explain it.
     GiveUp(Option<String>),
 }
@@ -30,13 +33,13 @@ impl Wait {
 }
 
 /// What one call has behind it on this candidate.
-pub(super) struct History<'a, D> {
+pub(super) struct History<'a> {
     pub(super) policy: &'a RetryPolicy,
     pub(super) attempts: u32,
-    pub(super) delays: &'a mut D,
+    pub(super) delays: &'a mut Delays,
 }
 
-impl<D: Iterator<Item = Duration>> History<'_, D> {
+impl History<'_> {
     /// Decides, and shortens the request to what the balance can pay for, if that is needed.
     pub(super) fn decide<E: Failure, R: LlmRequest>(&mut self, error: &E, request: &mut R) -> Decision {
         if error.marks().is_exhausted() {
@@ -73,10 +76,14 @@ impl<D: Iterator<Item = Duration>> History<'_, D> {
         {
             return Decision::GiveUp(Some("the request cannot ask for a shorter answer".to_owned()));
         }
-        if !self.policy.budget.withdraw() {
-            return Decision::GiveUp(Some("the process-wide retry ratio is used up".to_owned()));
+        match self.policy.budget.withdraw_ahead() {
+            None => Decision::GiveUp(Some("the process-wide retry ratio is used up".to_owned())),
+            Some(withdrawn) => Decision::Again {
+                wait,
+                shortened: fewer,
+                withdrawn,
+            },
         }
-        Decision::Again { wait, shortened: fewer }
     }
 
     /// The longest wait for one retry.

@@ -13,7 +13,8 @@ use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
 use super::{
-    RetryPolicy, Schedule,
+    Delays, RetryLayer,
+    budget::Withdrawn,
     decision::{Decision, History},
 };
 use crate::{
@@ -25,23 +26,22 @@ use crate::{
 
 /// The future of [`Retry`](super::Retry).
 #[pin_project]
-pub struct RetryFuture<S, R, M>
+pub struct RetryFuture<S, R>
 where
     S: Service<Request<R>>,
-    M: Schedule,
 {
     #[pin]
     state: State<S::Future, S::Error>,
     /// The request for the next attempt, while there may be one: on the heap, since the future is moved by each layer above.
     again: Option<Box<Request<R>>>,
     service: S,
-    shared: Arc<(RetryPolicy, M)>,
-    delays: Option<M::Delays>,
+    shared: Arc<RetryLayer>,
+    delays: Option<Delays>,
     attempts: u32,
     /// The mark of the answer, if the request asks for a shorter one than its caller did.
     shortened: Option<Box<Degraded>>,
-    /// How the attempt before failed, while the next one is waited for.
-    failed: Option<S::Error>,
+    /// How the attempt before failed, while the next one is waited for, and what that one took of the retry ratio.
+    failed: Option<(S::Error, Withdrawn)>,
     opened: Option<AttemptLog>,
 }
 
@@ -54,17 +54,13 @@ enum State<F, E> {
     Ended,
 }
 
-impl<S, R, M> RetryFuture<S, R, M>
-where
-    S: Service<Request<R>>,
-    M: Schedule,
-{
+impl<S: Service<Request<R>>, R> RetryFuture<S, R> {
     #[inline]
     pub(super) fn new(
         first: Result<S::Future, S::Error>,
         again: Option<Box<Request<R>>>,
         service: S,
-        shared: Arc<(RetryPolicy, M)>,
+        shared: Arc<RetryLayer>,
         opened: Option<AttemptLog>,
     ) -> Self {
         let state = match first {
@@ -85,11 +81,7 @@ where
     }
 }
 
-impl<S, R, M> fmt::Debug for RetryFuture<S, R, M>
-where
-    S: Service<Request<R>>,
-    M: Schedule,
-{
+impl<S: Service<Request<R>>, R> fmt::Debug for RetryFuture<S, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RetryFuture")
             .field("attempts", &self.attempts)
@@ -97,11 +89,10 @@ where
     }
 }
 
-impl<S, R, M, B> Future for RetryFuture<S, R, M>
+impl<S, R, B> Future for RetryFuture<S, R>
 where
     S: Service<Request<R>, Response = Response<B>>,
     S::Error: Failure,
-    M: Schedule,
     R: LlmRequest,
 {
     type Output = Result<Response<B>, S::Error>;
@@ -128,22 +119,24 @@ where
                         say_end(&error, *this.attempts, None);
                         return Poll::Ready(publish(this.opened, give_up(error)));
                     };
-                    let (policy, schedule) = &**this.shared;
-                    let delays = this.delays.get_or_insert_with(|| schedule.delays());
                     let mut history = History {
-                        policy,
+                        policy: &this.shared.policy,
                         attempts: *this.attempts,
-                        delays,
+                        delays: this.delays.get_or_insert_with(|| this.shared.schedule.delays()),
                     };
                     match history.decide(&error, request.body_mut()) {
-                        Decision::Again { wait, shortened } => {
+                        Decision::Again {
+                            wait,
+                            shortened,
+                            withdrawn,
+                        } => {
                             if let Some(tokens) = shortened {
                                 let asked = request.body().model();
                                 let mark = Degraded::shortened(FailureKind::InsufficientFunds, tokens, asked);
                                 *this.shortened = Some(Box::new(mark));
                             }
                             note_wait(request.body(), &error, *this.attempts, wait);
-                            *this.failed = Some(error);
+                            *this.failed = Some((error, withdrawn));
                             this.state.set(State::Waiting(Box::pin(sleep(wait))));
                         }
                         Decision::GiveUp(reason) => {
@@ -164,26 +157,28 @@ where
                     this.state.set(State::Readying);
                 }
                 StateProjection::Readying => {
-                    if let Err(error) = ready!(this.service.poll_ready(cx)) {
+                    let ready = ready!(this.service.poll_ready(cx));
+                    // Both are there while a retry is waited for.
+                    let (Some(request), Some((failed, withdrawn))) = (this.again.as_ref(), this.failed.take()) else {
+                        return Poll::Pending;
+                    };
+                    if let Err(error) = ready {
                         this.state.set(State::Ended);
                         return Poll::Ready(publish(this.opened, give_up(error)));
                     }
-                    let failed = this.failed.take();
-                    let request = this.again.as_ref().map(|request| request.body());
-                    // Another one has taken the last attempt meanwhile, beside this one.
-                    let spent = request.filter(|request| request.call().attempts_left() == 0);
-                    if let (Some(request), Some(error)) = (spent, failed) {
+                    // A concurrent hedge used the call's last attempt.
+                    if request.body().call().attempts_left() == 0 {
                         this.state.set(State::Ended);
-                        note_end(request, &error, *this.attempts, Some(ATTEMPTS_SPENT.to_owned()));
-                        return Poll::Ready(publish(this.opened, give_up(error)));
+                        note_end(request.body(), &failed, *this.attempts, Some(ATTEMPTS_SPENT.to_owned()));
+                        return Poll::Ready(publish(this.opened, give_up(failed)));
                     }
                     *this.attempts += 1;
-                    let last = *this.attempts >= this.shared.0.max_attempts;
+                    let last = *this.attempts >= this.shared.policy.max_attempts;
                     let next = if last { this.again.take() } else { this.again.clone() };
-                    // Taken only on the way out; without a request there is nothing left to try.
                     let Some(request) = next else {
                         return Poll::Pending;
                     };
+                    withdrawn.made();
                     this.state.set(State::Calling(this.service.call(*request)));
                 }
                 // Polled again after it was ready: stay silent rather than panic.

@@ -2,24 +2,25 @@ use std::{sync::Arc, time::Duration};
 
 use tower_layer::Layer;
 
-use super::{Exponential, Retry, RetryBudget, RetryPolicy};
+use super::{Exponential, Retry, RetryBudget, RetryPolicy, Schedule};
 
 /// Tries the same candidate again. See the [module](super).
-#[derive(Debug, Clone, Default)]
-pub struct RetryLayer<M = Exponential> {
-    policy: RetryPolicy,
-    schedule: M,
+#[derive(Debug, Clone)]
+pub struct RetryLayer {
+    pub(super) policy: RetryPolicy,
+    pub(super) schedule: Arc<dyn Schedule>,
 }
 
 impl RetryLayer {
     /// The default policy and schedule.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self {
+            policy: RetryPolicy::default(),
+            schedule: Arc::new(Exponential::default()),
+        }
     }
-}
 
-impl<M> RetryLayer<M> {
     /// Attempts on one candidate, the first included. At least one; one means no retries.
     #[must_use]
     pub fn max_attempts(mut self, attempts: u32) -> Self {
@@ -58,11 +59,9 @@ impl<M> RetryLayer<M> {
 
     /// How long to wait if the upstream gives no hint.
     #[must_use]
-    pub fn schedule<N>(self, schedule: N) -> RetryLayer<N> {
-        RetryLayer {
-            policy: self.policy,
-            schedule,
-        }
+    pub fn schedule(mut self, schedule: impl Schedule + 'static) -> Self {
+        self.schedule = Arc::new(schedule);
+        self
     }
 
     /// When a retry is allowed.
@@ -72,13 +71,19 @@ impl<M> RetryLayer<M> {
     }
 }
 
-impl<S, M: Clone> Layer<S> for RetryLayer<M> {
-    type Service = Retry<S, M>;
+impl Default for RetryLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Layer<S> for RetryLayer {
+    type Service = Retry<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
         Retry {
             inner,
-            shared: Arc::new((self.policy.clone(), self.schedule.clone())),
+            shared: Arc::new(self.clone()),
         }
     }
 }

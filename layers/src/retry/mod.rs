@@ -53,15 +53,13 @@ mod layer;
 mod policy;
 mod schedule;
 mod service;
-mod shared_schedule;
 
 #[cfg(feature = "backoff")]
 #[cfg_attr(docsrs, doc(cfg(feature = "backoff")))]
-pub use backoff_adapter::{BackoffSchedule, Delays as BackoffDelays};
+pub use backoff_adapter::BackoffSchedule;
 pub use budget::RetryBudget;
 pub use future::RetryFuture;
 pub use layer::RetryLayer;
 pub use policy::RetryPolicy;
-pub use schedule::{Exponential, ExponentialDelays, Schedule};
+pub use schedule::{Delays, Exponential, Schedule};
 pub use service::Retry;
-pub use shared_schedule::SharedSchedule;

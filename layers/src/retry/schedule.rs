@@ -1,4 +1,5 @@
 use std::{
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -6,16 +7,22 @@ use std::{
     time::Duration,
 };
 
+/// The delays of one call.
+pub type Delays = Box<dyn Iterator<Item = Duration> + Send>;
+
 /// How long to wait before each retry of a call.
 ///
 /// [`delays`](Self::delays) is called at the first failure of a call; the iterator gives one delay a retry, and its end
 /// ends the retries.
-pub trait Schedule {
-    /// The delays of one call.
-    type Delays: Iterator<Item = Duration>;
-
+pub trait Schedule: fmt::Debug + Send + Sync {
     /// Starts the delays of one call.
-    fn delays(&self) -> Self::Delays;
+    fn delays(&self) -> Delays;
+}
+
+impl<M: Schedule + ?Sized> Schedule for Arc<M> {
+    fn delays(&self) -> Delays {
+        (**self).delays()
+    }
 }
 
 /// Delays that double, with full jitter: each is drawn evenly from nothing up to its bound, so that calls that failed
@@ -63,37 +70,19 @@ impl Default for Exponential {
 }
 
 impl Schedule for Exponential {
-    type Delays = ExponentialDelays;
-
-    fn delays(&self) -> ExponentialDelays {
-        let random = match &self.seed {
+    /// They never end.
+    fn delays(&self) -> Delays {
+        let mut random = match &self.seed {
             Some(seed) => fastrand::Rng::with_seed(seed.fetch_add(1, Ordering::Relaxed)),
             None => fastrand::Rng::new(),
         };
-        ExponentialDelays {
-            bound: self.base.min(self.max),
-            max: self.max,
-            random,
-        }
-    }
-}
-
-/// The delays of one call by [`Exponential`]. Never ends.
-#[derive(Debug, Clone)]
-pub struct ExponentialDelays {
-    bound: Duration,
-    max: Duration,
-    random: fastrand::Rng,
-}
-
-impl Iterator for ExponentialDelays {
-    type Item = Duration;
-
-    fn next(&mut self) -> Option<Duration> {
-        let bound = self.bound;
-        self.bound = bound.saturating_mul(2).min(self.max);
-        let nanos = u64::try_from(bound.as_nanos()).unwrap_or(u64::MAX);
-        Some(Duration::from_nanos(self.random.u64(0..=nanos)))
+        let (mut next, max) = (self.base.min(self.max), self.max);
+        Box::new(std::iter::from_fn(move || {
+            let bound = next;
+            next = bound.saturating_mul(2).min(max);
+            let nanos = u64::try_from(bound.as_nanos()).unwrap_or(u64::MAX);
+            Some(Duration::from_nanos(random.u64(0..=nanos)))
+        }))
     }
 }
 

@@ -1,58 +1,46 @@
-use std::{
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::sync::Arc;
 
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::{Exponential, RetryFuture, RetryPolicy, Schedule};
-use crate::{Candidate, Failure, LayerError, LlmRequest, util::inner_accessors};
+use super::{RetryFuture, RetryLayer, RetryPolicy};
+use crate::{
+    Candidate, Failure, LayerError, LlmRequest,
+    util::{inner_accessors, ready_as_inner},
+};
 
-/// The service of [`RetryLayer`](super::RetryLayer).
-#[derive(Debug)]
-pub struct Retry<S, M = Exponential> {
+/// The service of [`RetryLayer`].
+#[derive(Debug, Clone)]
+pub struct Retry<S> {
     pub(super) inner: S,
-    pub(super) shared: Arc<(RetryPolicy, M)>,
+    pub(super) shared: Arc<RetryLayer>,
 }
 
-impl<S: Clone, M> Clone for Retry<S, M> {
-    fn clone(&self) -> Self {
-        Self {
-            inner: self.inner.clone(),
-            shared: Arc::clone(&self.shared),
-        }
-    }
-}
-
-impl<S, M> Retry<S, M> {
+impl<S> Retry<S> {
     inner_accessors!();
 
     /// When a retry is allowed.
     pub fn policy(&self) -> &RetryPolicy {
-        &self.shared.0
+        &self.shared.policy
     }
 }
 
-impl<S, M, R, B> Service<Request<R>> for Retry<S, M>
+impl<S, R, B> Service<Request<R>> for Retry<S>
 where
     S: Service<Request<R>, Response = Response<B>> + Clone,
     S::Error: Failure + From<LayerError>,
-    M: Schedule,
     R: LlmRequest,
 {
     type Response = Response<B>;
     type Error = S::Error;
-    type Future = RetryFuture<S, R, M>;
+    type Future = RetryFuture<S, R>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
+    ready_as_inner!();
 
     fn call(&mut self, mut request: Request<R>) -> Self::Future {
         let opened = request.body_mut().call_mut().open();
         request.body_mut().call_mut().ensure_turn();
-        let policy = &self.shared.0;
+        let policy = &self.shared.policy;
         let call = request.body().call();
         if call.counts() {
             policy.budget.deposit();

@@ -1,8 +1,4 @@
-use std::{
-    fmt,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::{fmt, sync::Arc};
 
 use http::Request;
 use tower_service::Service;
@@ -10,7 +6,7 @@ use tower_service::Service;
 use super::{TagExtractor, TaggingFuture};
 use crate::{
     LayerError, LlmRequest, Tags,
-    util::inner_accessors,
+    util::{inner_accessors, ready_as_inner},
     watch::{Pass, WatchFuture},
 };
 
@@ -45,9 +41,7 @@ where
     type Error = S::Error;
     type Future = TaggingFuture<S::Future, S::Error>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
+    ready_as_inner!();
 
     fn call(&mut self, mut request: Request<R>) -> Self::Future {
         if let Some(told) = self.tags_of.tags(&request) {

@@ -1,10 +1,11 @@
-use std::task::{Context, Poll};
-
 use http::{Request, Response};
 use tower_service::Service;
 
 use super::{AttemptTimeoutBody, AttemptTimeoutFuture, Timeouts};
-use crate::{Frame, LayerError, LlmRequest, util::inner_accessors};
+use crate::{
+    Frame, LayerError, LlmRequest,
+    util::{inner_accessors, ready_as_inner},
+};
 
 /// The service of [`AttemptTimeoutLayer`](super::AttemptTimeoutLayer).
 #[derive(Debug, Clone)]
@@ -34,9 +35,7 @@ where
     type Error = S::Error;
     type Future = AttemptTimeoutFuture<S::Future>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
+    ready_as_inner!();
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
         let body = request.body();

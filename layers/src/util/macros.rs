@@ -20,4 +20,13 @@ macro_rules! inner_accessors {
     };
 }
 
-pub(crate) use inner_accessors;
+/// Ready when the wrapped service is.
+macro_rules! ready_as_inner {
+    () => {
+        fn poll_ready(&mut self, cx: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Self::Error>> {
+            self.inner.poll_ready(cx)
+        }
+    };
+}
+
+pub(crate) use {inner_accessors, ready_as_inner};

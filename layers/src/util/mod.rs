@@ -1,12 +1,14 @@
 //! Small things that several layers need and that know nothing of calls.
 
 mod clock;
+mod lock;
 mod macros;
 mod name;
 #[cfg(any(feature = "auth", feature = "cache", feature = "pause"))]
 mod rest;
 mod rfc3339;
 mod seconds;
+mod share;
 mod unknown_name;
 mod utc;
 mod wall;
@@ -14,7 +16,8 @@ mod whole;
 
 pub(crate) use clock::Alarm;
 pub(crate) use clock::{now, since, still};
-pub(crate) use macros::inner_accessors;
+pub(crate) use lock::Lock;
+pub(crate) use macros::{inner_accessors, ready_as_inner};
 pub(crate) use name::bounded_name;
 #[cfg(any(feature = "auth", feature = "cache", feature = "pause"))]
 pub(crate) use rest::{Rest, Standing};
@@ -22,6 +25,7 @@ pub use rfc3339::ParseUtcTimeError;
 #[cfg(feature = "cost")]
 pub(crate) use rfc3339::{days_of_month, days_since_1970};
 pub(crate) use seconds::Seconds;
+pub(crate) use share::Share;
 pub use unknown_name::UnknownName;
 #[cfg(feature = "cost")]
 pub(crate) use utc::DAY as DAY_MILLIS;

@@ -77,28 +77,6 @@ impl UtcTime {
         Self(self.0 - self.0 % DAY)
     }
 
-    /// The last Monday's midnight.
-    #[must_use]
-    pub const fn week_start(self) -> Self {
-        // 1970 began on a Thursday.
-        let days = self.0 / DAY;
-        Self(days.saturating_sub((days + 3) % 7) * DAY)
-    }
-
-    /// The midnight with which the month began.
-    #[must_use]
-    pub const fn month_start(self) -> Self {
-        let (_, _, day) = self.date();
-        Self((self.0 / DAY).saturating_sub(day as u64 - 1) * DAY)
-    }
-
-    /// The midnight with which the next month begins.
-    #[must_use]
-    pub const fn next_month_start(self) -> Self {
-        // No month is longer than 31 days, none shorter than 4 more than 27.
-        Self(self.month_start().0 + 31 * DAY + DAY / 2).month_start()
-    }
-
     /// The time of day, in milliseconds since midnight.
     #[must_use]
     pub const fn millis_of_day(self) -> u64 {
@@ -149,28 +127,22 @@ mod tests {
     const LEAP_DAY: u64 = 1_709_164_800_000; // 2024-02-29, a Thursday
 
     #[test]
-    fn days_weeks_and_months_begin_at_midnight() {
-        let time = UtcTime(SUNDAY + 5_000);
-        assert_eq!(time.day_start(), UtcTime(SUNDAY));
-        assert_eq!(time.week_start().to_string(), "2024-02-26T00:00:00.000Z");
-        assert_eq!(time.month_start().to_string(), "2024-03-01T00:00:00.000Z");
-        assert_eq!(time.next_month_start().to_string(), "2024-04-01T00:00:00.000Z");
-        let leap = UtcTime(LEAP_DAY);
-        assert_eq!(leap.date(), (2024, 2, 29));
-        assert_eq!(leap.next_month_start().to_string(), "2024-03-01T00:00:00.000Z");
-        assert_eq!(leap.week_start().to_string(), "2024-02-26T00:00:00.000Z");
-        assert_eq!(UtcTime(0).week_start(), UtcTime(0));
+    fn days_begin_at_midnight() {
+        assert_eq!(UtcTime(SUNDAY + 5_000).day_start(), UtcTime(SUNDAY));
+        assert_eq!(UtcTime(LEAP_DAY).date(), (2024, 2, 29));
     }
 
     #[test]
-    fn every_month_of_four_hundred_years_follows_on() {
-        let mut month = UtcTime(0);
-        for count in 1..=4800_u64 {
-            let next = month.next_month_start();
-            let (year, name, day) = next.date();
-            assert_eq!((year, u64::from(name), day), (1970 + count / 12, count % 12 + 1, 1));
-            month = next;
+    fn every_day_of_four_hundred_years_follows_on() {
+        let mut last = (1969, 12, 31);
+        for day in 0..=146_097 {
+            let date = UtcTime(day * DAY).date();
+            let (year, month, of_month) = last;
+            let next = [(year, month, of_month + 1), (year, month + 1, 1), (year + 1, 1, 1)];
+            assert!(next.contains(&date), "{date:?} after {last:?}");
+            last = date;
         }
+        assert_eq!(last, (2370, 1, 1));
     }
 
     #[tokio::test(start_paused = true)]

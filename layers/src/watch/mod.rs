@@ -12,7 +12,9 @@
 mod admit;
 mod body;
 mod future;
+mod held;
 
 pub use admit::{Admit, AdmitFuture};
 pub use body::{Scope, Watch, WatchBody};
 pub use future::{Pass, Respond, WatchFuture};
+pub use held::HeldBody;

@@ -1,6 +1,14 @@
 //! Which calls wait, which go first, and which are refused.
 
-use tower_llm_layers::{FailureKind, Priority, adaptive_concurrency::ConcurrencyPolicy};
+use std::{
+    sync::{Arc, Mutex, mpsc::channel},
+    task::{Context, Wake, Waker},
+};
+
+use tower_llm_layers::{
+    FailureKind, Priority,
+    adaptive_concurrency::{ConcurrencyLimits, ConcurrencyPolicy},
+};
 
 use super::{Bench, overloaded, saturated, within};
 use crate::support::{Beat, Leaf, Step, poll_once, secs};
@@ -185,4 +193,48 @@ async fn an_unknown_wait_is_not_reported_as_zero() {
     // One attempt has ended since: it took ten seconds, the end of its answer included.
     let _running = bench.begin(Priority::Interactive).await;
     assert_eq!(bench.call().await.unwrap_err().hint, Some(secs(10)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_leaves_with_a_place_in_hand_says_nothing_of_how_long_one_takes() {
+    let bench = one_at_a_time([long(), Step::Hang]);
+    let running = bench.begin(Priority::Interactive).await;
+    let queued = [
+        bench.begin(Priority::Interactive).await,
+        bench.begin(Priority::Interactive).await,
+    ];
+    running.await.unwrap();
+    // Each has the place by now, and is not polled again.
+    for waits in queued {
+        drop(waits);
+    }
+    let _running = bench.begin(Priority::Interactive).await;
+    // An attempt takes ten seconds still.
+    assert_eq!(saturated(&within(&bench, 9).await), Some(0));
+}
+
+/// Looks at the limits when it is woken, from another thread: a lock that is held meanwhile would be held against it, too.
+struct Looks(ConcurrencyLimits, Mutex<Vec<bool>>);
+
+impl Wake for Looks {
+    fn wake(self: Arc<Self>) {
+        let (limits, (say, said)) = (self.0.clone(), channel());
+        std::thread::spawn(move || say.send(limits.reports().len()));
+        let is_free = said.recv_timeout(secs(2)).is_ok();
+        self.1.lock().unwrap().push(is_free);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_is_displaced_is_woken_without_a_lock() {
+    let policy = ConcurrencyPolicy::new().initial(1).ceiling(1).queue(1);
+    let bench = Bench::new(policy, Leaf::new([Step::Hang]));
+    let _running = bench.begin(Priority::Interactive).await;
+    let mut batch = bench.begin(Priority::Batch).await;
+    let looks = Arc::new(Looks(bench.layer.limits().clone(), Mutex::default()));
+    let waker = Waker::from(Arc::clone(&looks));
+    assert!(batch.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    let _interactive = bench.begin(Priority::Interactive).await;
+    assert_eq!(*looks.1.lock().unwrap(), [true]);
+    assert_eq!(saturated(&batch.await), Some(1));
 }

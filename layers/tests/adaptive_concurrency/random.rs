@@ -41,7 +41,7 @@ async fn no_call_hangs_and_nothing_is_left() {
                     } else {
                         Priority::Batch
                     };
-                    let before = bench.layer.limits().unwrap().reports();
+                    let before = bench.layer.limits().reports();
                     let call = bench.begin(priority).await;
                     if let Some(before) = before.first() {
                         assert!(bench.report().under_way <= before.under_way.max(bench.limit()).max(before.limit));

@@ -42,7 +42,7 @@ async fn without_a_tenant_it_goes_past() {
         assert!(!is_hit(&response));
         frames(response.into_body()).await;
     }
-    assert_eq!(service.cache().unwrap().bytes(), 0);
+    assert_eq!(service.cache().bytes(), 0);
 }
 
 #[tokio::test(start_paused = true)]

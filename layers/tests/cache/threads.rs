@@ -128,7 +128,7 @@ fn calls(leaves: bool) -> usize {
                 let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
                 for round in 0..ROUNDS {
                     if start.wait().is_leader() {
-                        service.cache().unwrap().clear();
+                        service.cache().clear();
                     }
                     start.wait();
                     runtime.block_on(async {

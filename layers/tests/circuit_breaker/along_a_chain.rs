@@ -48,7 +48,6 @@ pub(super) async fn call(service: &Boxed) -> Result<http::Response<()>, TestErro
 pub(super) fn states(layer: &CircuitBreakerLayer) -> Vec<(String, bool)> {
     let mut states: Vec<_> = layer
         .circuits()
-        .unwrap()
         .reports()
         .into_iter()
         .map(|report| {

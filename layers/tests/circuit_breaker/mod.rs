@@ -56,7 +56,7 @@ impl Bench {
     }
 
     fn report(&self) -> CircuitReport {
-        let circuits = self.layer.circuits().unwrap();
+        let circuits = self.layer.circuits();
         let report = circuits.reports().remove(0);
         assert_eq!(circuits.report(&report.candidate).as_ref(), Some(&report));
         assert_eq!(circuits.report(&candidate("another")), None);

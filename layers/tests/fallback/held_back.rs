@@ -1,6 +1,6 @@
 //! A hedge that is held back by our own limits, and what it may take of them.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use tower::Layer;
 use tower_llm_layers::{
@@ -9,7 +9,7 @@ use tower_llm_layers::{
     budget::{Budget, Budgets, InMemoryBudgetStore},
     cost::{CostLayer, UnknownPrice},
     fallback::{FallbackLayer, Hedge},
-    retry::{RetryBudget, RetryLayer, Schedule},
+    retry::{Delays, RetryBudget, RetryLayer, Schedule},
 };
 
 use super::hedge::{always, late};
@@ -51,10 +51,8 @@ async fn a_hedge_that_was_not_sent_for_lack_of_money_is_tried_in_its_turn() {
 struct EachSecond;
 
 impl Schedule for EachSecond {
-    type Delays = std::iter::Repeat<Duration>;
-
-    fn delays(&self) -> Self::Delays {
-        std::iter::repeat(secs(1))
+    fn delays(&self) -> Delays {
+        Box::new(std::iter::repeat(secs(1)))
     }
 }
 

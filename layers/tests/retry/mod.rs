@@ -10,7 +10,7 @@ use tower::Layer;
 use tower_llm_layers::{
     FailureKind, NoStore, Phase, Stage,
     attempt::AttemptLayer,
-    retry::{RetryBudget, RetryLayer, Schedule},
+    retry::{Delays, RetryBudget, RetryLayer, Schedule},
 };
 
 use crate::support::{Beat, Leaf, Step, TestError, ask, fails, plain, read, secs, streamed, turn_of};
@@ -20,14 +20,12 @@ use crate::support::{Beat, Leaf, Step, TestError, ask, fails, plain, read, secs,
 struct Fixed(Vec<Duration>);
 
 impl Schedule for Fixed {
-    type Delays = std::vec::IntoIter<Duration>;
-
-    fn delays(&self) -> Self::Delays {
-        self.0.clone().into_iter()
+    fn delays(&self) -> Delays {
+        Box::new(self.0.clone().into_iter())
     }
 }
 
-fn layer() -> RetryLayer<Fixed> {
+fn layer() -> RetryLayer {
     RetryLayer::new()
         .max_attempts(3)
         .schedule(Fixed(vec![secs(1), secs(2), secs(4), secs(8)]))

@@ -10,7 +10,7 @@ use tower_llm_layers::{
 };
 
 use super::Fixed;
-use crate::support::{Leaf, Step, ask, candidate, chain, fails, millis, secs, streamed};
+use crate::support::{Leaf, Step, ask, candidate, chain, fails, millis, poll_once, secs, streamed};
 
 /// One call with five candidates is one call: the share is of calls.
 #[tokio::test(start_paused = true)]
@@ -28,6 +28,28 @@ async fn the_share_of_retries_is_of_calls_however_long_the_chain() {
     }
     let retries = probe.calls() - 500;
     assert!(retries <= 20, "{retries} retries of 100 calls, where a fifth may be");
+}
+
+/// A retry that is never made, since its caller leaves or its service fails first, leaves its share to others.
+#[tokio::test(start_paused = true)]
+async fn a_retry_that_is_not_made_takes_nothing_of_the_share() {
+    let budget = RetryBudget::new(1.0, 0.0);
+    let retry = RetryLayer::new().schedule(Fixed(vec![secs(1)])).budget(budget.clone());
+    let failing = || Leaf::new([Step::fail(fails(FailureKind::Upstream)), Step::ok()]);
+    let call = |leaf: Leaf| {
+        let service = retry.layer(leaf);
+        async move { ask(&service, streamed()).await.map(drop) }
+    };
+    let mut leaves = Box::pin(call(failing()));
+    assert!(poll_once(leaves.as_mut()).is_pending());
+    assert!(budget.left() < 0.5, "it waits for its retry");
+    drop(leaves);
+    assert!((budget.left() - 1.0).abs() < 1e-9, "{}", budget.left());
+    let unready = call(failing().unready(fails(FailureKind::Internal)));
+    unready.await.unwrap_err();
+    assert!((budget.left() - 2.0).abs() < 1e-9, "{}", budget.left());
+    call(failing()).await.unwrap();
+    assert!((budget.left() - 2.0).abs() < 1e-9, "one call, and one retry");
 }
 
 /// A candidate that is tried last, and refused for lack of a retry, does not hide why the others failed.

@@ -131,7 +131,7 @@ proptest! {
                     prop_assert!(!matches!(line.outcome, Outcome::Waiting | Outcome::Answering), "{line}");
                 }
             }
-            for report in concurrency.limits().unwrap().reports() {
+            for report in concurrency.limits().reports() {
                 prop_assert_eq!((report.under_way, report.waiting), (0, 0));
             }
             Ok(())

@@ -9,8 +9,6 @@ mod log;
 mod rows;
 mod time;
 
-use std::time::Duration;
-
 use http::{Request, Response};
 use http_body::Body;
 use tower::{Service, ServiceBuilder};
@@ -20,7 +18,7 @@ use tower_llm_layers::{
     deadline::DeadlineLayer,
     fallback::{Chain, FallbackLayer},
     first_token::FirstTokenLayer,
-    retry::{RetryBudget, RetryLayer, Schedule},
+    retry::{Delays, RetryBudget, RetryLayer, Schedule},
     timeout::AttemptTimeoutLayer,
 };
 
@@ -31,10 +29,8 @@ use crate::support::{ScriptBody, TestError, TestFrame, TestRequest, secs};
 struct EachSecond;
 
 impl Schedule for EachSecond {
-    type Delays = std::iter::Repeat<Duration>;
-
-    fn delays(&self) -> Self::Delays {
-        std::iter::repeat(secs(1))
+    fn delays(&self) -> Delays {
+        Box::new(std::iter::repeat(secs(1)))
     }
 }
 

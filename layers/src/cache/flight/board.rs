@@ -2,8 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
     task::{Context, Poll, Wake},
 };
 
@@ -13,10 +12,11 @@ use super::readers::Readers;
 use crate::{
     Frame, LayerError, Stage,
     cache::entry::{Head, Piece},
+    util::Lock,
 };
 
 /// Written by the reader that polls the call, read by all. As a waker it wakes all waiting readers.
-pub(super) struct Board<D, E>(Mutex<State<D, E>>);
+pub(super) struct Board<D, E>(Lock<State<D, E>>);
 
 pub(super) struct State<D, E> {
     pub(super) head: Option<Arc<Head>>,
@@ -83,7 +83,7 @@ impl<D, E> Board<D, E> {
         let mut readers = Readers::default();
         // The leader's slot, 0.
         readers.join();
-        Self(Mutex::new(State {
+        Self(Lock::new(State {
             head: None,
             parts: None,
             pieces: VecDeque::new(),
@@ -103,7 +103,7 @@ impl<D, E> Board<D, E> {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State<D, E>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// Wakes all waiting readers but one. Never with the lock held: a waker may run any code.
@@ -258,16 +258,6 @@ impl Begun {
             Self::Leading(parts) => Response::from_parts(*parts, body),
             Self::Sharing(head) => head.response(body),
         }
-    }
-}
-
-impl<D, E> fmt::Debug for Board<D, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.lock();
-        f.debug_struct("Board")
-            .field("readers", &state.readers.count())
-            .field("pieces", &state.pieces.len())
-            .finish_non_exhaustive()
     }
 }
 

@@ -10,7 +10,6 @@ mod table;
 mod upstream;
 
 use std::{
-    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError},
     task::{Context, Poll, Waker},
     time::Duration,
@@ -207,15 +206,6 @@ impl<D, E> Flight<D, E> {
 impl<D, E> Drop for Flight<D, E> {
     fn drop(&mut self) {
         self.leave_table();
-    }
-}
-
-impl<D, E> fmt::Debug for Flight<D, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Flight")
-            .field("key", &self.key)
-            .field("board", &self.board)
-            .finish_non_exhaustive()
     }
 }
 

@@ -1,7 +1,6 @@
 //! One reader of a coalesced call.
 
 use std::{
-    fmt,
     sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
@@ -133,14 +132,5 @@ impl<D, E> Drop for Reader<D, E> {
         // A waker may do anything, so not with the lock held.
         drop(waker);
         self.flight.board.wake(None);
-    }
-}
-
-impl<D, E> fmt::Debug for Reader<D, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reader")
-            .field("leads", &self.place.leads)
-            .field("read", &self.place.next)
-            .finish_non_exhaustive()
     }
 }

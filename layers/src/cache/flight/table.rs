@@ -2,8 +2,7 @@
 
 use std::{
     collections::HashMap,
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, MutexGuard, Weak},
 };
 
 use tokio::time::Instant;
@@ -14,10 +13,11 @@ use foldhash::fast::RandomState;
 use crate::{
     Call, Failure, Frame, LayerError, Priority,
     cache::{AnswerKey, Cache, KeptAnswer},
+    util::Lock,
 };
 
 /// As many as there are calls under way: each takes itself out at its end.
-pub(in crate::cache) struct Flights<D, E>(Mutex<Table<D, E>>);
+pub(in crate::cache) struct Flights<D, E>(Lock<Table<D, E>>);
 
 type Table<D, E> = HashMap<AnswerKey, Weak<Flight<D, E>>, RandomState>;
 
@@ -71,21 +71,17 @@ pub(in crate::cache) enum Entered<D, E, Q> {
 
 impl<D, E> Flights<D, E> {
     pub(in crate::cache) fn new() -> Self {
-        Self(Mutex::default())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Table<D, E>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        Self(Lock::default())
     }
 
     /// How many calls are under way that may be shared.
     pub(in crate::cache) fn len(&self) -> usize {
-        self.lock().len()
+        self.0.lock().len()
     }
 
     /// Takes this one out; another one that has come into its place stays.
     pub(super) fn remove(&self, key: &AnswerKey, flight: &Flight<D, E>) {
-        let mut table = self.lock();
+        let mut table = self.0.lock();
         if table.get(key).is_some_and(|known| std::ptr::eq(known.as_ptr(), flight)) {
             table.remove(key);
         }
@@ -111,7 +107,7 @@ where
         }
         // To be dropped when the table is free again: a flight may take itself out, and a frame is other people's code.
         let (mut left_alone, mut over) = (None, None);
-        let mut table = self.lock();
+        let mut table = self.0.lock();
         if order.read {
             let under_way = table.get(&key).and_then(Weak::upgrade);
             if let (Some(flight), Some(own)) = (&under_way, order.one_key) {
@@ -160,12 +156,4 @@ where
     drop(place);
     flight.board.wake_contenders();
     reader
-}
-
-impl<D, E> fmt::Debug for Flights<D, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Flights")
-            .field("len", &self.len())
-            .finish_non_exhaustive()
-    }
 }

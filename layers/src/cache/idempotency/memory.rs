@@ -1,19 +1,16 @@
 //! The answers of one process by their idempotency keys, bounded in keys and in bytes.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    future::ready,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, fmt, future::ready, sync::Arc, time::Duration};
 
 use foldhash::fast::RandomState;
 use hashlink::LinkedHashMap;
 use tokio::time::Instant;
 
 use super::{Claim, Claiming, IdempotencyClaim, IdempotencyStore, Keeping};
-use crate::cache::{AnswerKey, CachedResponse};
+use crate::{
+    cache::{AnswerKey, CachedResponse},
+    util::Lock,
+};
 
 /// Bytes of a key and what is known of it, without the response, roughly.
 const KEY_OVERHEAD: u64 = 192;
@@ -30,7 +27,7 @@ pub struct InMemoryIdempotency<D>(Arc<Shared<D>>);
 struct Shared<D> {
     bytes: u64,
     max_keys: usize,
-    state: Mutex<State<D>>,
+    state: Lock<State<D>>,
 }
 
 struct State<D> {
@@ -78,29 +75,25 @@ impl<D> InMemoryIdempotency<D> {
         Self(Arc::new(Shared {
             bytes,
             max_keys,
-            state: Mutex::new(state),
+            state: Lock::new(state),
         }))
     }
 
     /// How many keys are known, those in flight included.
     #[must_use]
     pub fn keys(&self) -> usize {
-        let state = self.0.lock();
+        let state = self.0.state.lock();
         state.running.len() + state.answered.len()
     }
 
     /// How many bytes are kept.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.0.lock().bytes
+        self.0.state.lock().bytes
     }
 }
 
-impl<D> Shared<D> {
-    fn lock(&self) -> MutexGuard<'_, State<D>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+impl<D> Shared<D> {}
 
 impl<D> State<D> {
     /// Takes out what is over, the oldest first, and what does not fit: to be dropped with no lock held.
@@ -127,7 +120,7 @@ where
     D: Send + Sync + 'static,
 {
     fn claim(&self, key: &AnswerKey, request: &AnswerKey) -> Claiming<D> {
-        let mut state = self.0.lock();
+        let mut state = self.0.state.lock();
         let gone = state.make_room(self.0.bytes, self.0.max_keys);
         let claim = if let Some(running) = state.running.get(key) {
             if running.request == *request {
@@ -178,7 +171,7 @@ impl<D: Send + Sync + 'static> IdempotencyClaim<D> for Held<D> {
             response,
             over: Instant::now().checked_add(keep_for),
         };
-        let mut state = self.shared.lock();
+        let mut state = self.shared.state.lock();
         state.bytes = state.bytes.saturating_add(answered.bytes);
         let before = state.answered.insert(self.key, answered);
         state.bytes = state
@@ -195,7 +188,7 @@ impl<D: Send + Sync + 'static> IdempotencyClaim<D> for Held<D> {
 
 impl<D> Drop for Held<D> {
     fn drop(&mut self) {
-        let mut state = self.shared.lock();
+        let mut state = self.shared.state.lock();
         let is_own = state
             .running
             .get(&self.key)

@@ -1,10 +1,6 @@
 //! The service that makes calls with the same key once.
 
-use std::{
-    fmt,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::{fmt, sync::Arc};
 
 use http::{Request, Response};
 use http_body::Body;
@@ -17,7 +13,7 @@ use crate::{
         CacheBody,
         flight::{OneKey, Order},
     },
-    util::inner_accessors,
+    util::{inner_accessors, ready_as_inner},
 };
 
 /// The service of [`IdempotencyLayer`](super::IdempotencyLayer). It is ready when the wrapped service is.
@@ -66,9 +62,7 @@ where
     type Error = S::Error;
     type Future = IdempotencyFuture<S, R, B>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
+    ready_as_inner!();
 
     fn call(&mut self, mut request: Request<R>) -> Self::Future {
         let parts = &self.parts;
