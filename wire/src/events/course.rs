@@ -23,6 +23,8 @@ pub struct Course {
     shown: Said,
     /// The answer has said why it ended.
     finished: bool,
+    /// Something was shown behind the reason to end: this upstream's reason is not its end.
+    is_taken_back: bool,
     /// The last event has come.
     ended: bool,
     /// What the first event says was taken: the later ones may leave it out.
@@ -59,6 +61,7 @@ impl Course {
             answered: false,
             shown: Said::default(),
             finished: false,
+            is_taken_back: false,
             ended: false,
             usage: None,
         })
@@ -88,10 +91,22 @@ impl Course {
         }
     }
 
+    /// Whether only the last event is missing: a message has said why it ended, its blocks have ended, and nothing was shown behind that.
+    ///
+    /// Some gateways close a stream there, as others close a chat's stream without `[DONE]`.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.is_finished_message() && !self.is_taken_back && !self.is_lost
+    }
+
+    fn is_finished_message(&self) -> bool {
+        self.api == Api::Messages && self.finished && self.open.is_empty()
+    }
+
     /// The same if `[DONE]` came.
     #[must_use]
     pub fn is_whole_when_done(&self) -> bool {
-        self.is_whole_without_end() || (self.api == Api::Messages && self.finished && self.open.is_empty())
+        self.is_whole_without_end() || self.is_finished_message()
     }
 
     /// Takes note of one event.
@@ -124,6 +139,7 @@ impl Course {
             Step::Ends | Step::Document => said.beyond(self.shown),
         };
         self.shown.add(new);
+        self.is_taken_back |= self.finished && !new.is_nothing();
         let finishes = piece.end() != End::None;
         self.finished |= finishes;
         self.ended |= match piece.step {
