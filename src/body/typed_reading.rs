@@ -56,7 +56,7 @@ pub(super) fn withheld(piece: &Piece<'_>, headers: &HeaderMap) -> Option<Failed>
 }
 
 /// Whether a response stands for a request that is too long: OpenRouter turns that refusal into a response that ended by length without a token
-/// of output. At a limit that was reached, even one that hidden reasoning took whole, tokens were spent; a message may be asked for none.
+/// of output. At a limit that was reached, even one that hidden reasoning took whole, tokens were spent. The limit of a message may be 0.
 fn is_overlong(piece: &Piece<'_>) -> bool {
     let is_unspent = |usage: Usage| usage.told_answer() == Some(0) && usage.reasoning_tokens() == 0;
     piece.api() == Api::Responses

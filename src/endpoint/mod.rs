@@ -29,6 +29,7 @@ mod headers;
 mod limits;
 mod model_row;
 mod models;
+mod page;
 mod problem;
 mod refusal;
 mod router;

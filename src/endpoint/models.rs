@@ -3,11 +3,13 @@
 use std::{
     collections::HashSet,
     convert::Infallible,
+    fmt,
     future::{Ready, ready},
+    sync::Arc,
     task::{Context, Poll},
 };
 
-use http::{HeaderValue, Method, Request, Response, header};
+use http::{HeaderValue, Method, Request, Response, Uri, header};
 use serde_json::{Value, json};
 use tower_service::Service;
 
@@ -16,6 +18,7 @@ use super::{
     envelope::{Shape, json as written},
     exchange::for_method,
     model_row::row,
+    page::Page,
     problem::Problem,
 };
 use crate::{Api, Catalogue, stack::ModelsOf, transport::OPENROUTER};
@@ -23,7 +26,7 @@ use crate::{Api, Catalogue, stack::ModelsOf, transport::OPENROUTER};
 /// `GET /v1/models`: the models of a stack's chain, and those of its catalogue, if it takes any model that a client requests.
 ///
 /// Under [`Envelope::OpenAi`] a row has what OpenAI's clients read, under [`Envelope::OpenRouter`] it is OpenRouter's own, as far as the
-/// catalogue knows it. A stack that is built without a chain and without a [`Catalogue`] knows no models, and its list is empty. Nothing is
+/// catalogue knows it, and `offset` and `limit` in the query request a page of the list. A stack that is built without a chain and without a [`Catalogue`] knows no models, and its list is empty. Nothing is
 /// requested of an upstream.
 #[derive(Debug, Clone)]
 pub struct ModelsEndpoint {
@@ -31,6 +34,17 @@ pub struct ModelsEndpoint {
     /// Given by hand, in the place of the stack's.
     catalogue: Option<Catalogue>,
     envelope: Envelope,
+    filter: Option<Filter>,
+}
+
+/// Which models are listed.
+#[derive(Clone)]
+struct Filter(Arc<dyn Fn(&str) -> bool + Send + Sync>);
+
+impl fmt::Debug for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Filter")
+    }
 }
 
 impl ModelsEndpoint {
@@ -39,6 +53,7 @@ impl ModelsEndpoint {
             known,
             catalogue: None,
             envelope: Envelope::OpenAi,
+            filter: None,
         }
     }
 
@@ -56,15 +71,27 @@ impl ModelsEndpoint {
         self
     }
 
-    pub(super) fn respond(&self, method: &Method) -> Response<EndpointBody> {
+    /// Lists only the models whose names this accepts, such as those that a client's key allows.
+    #[must_use]
+    pub fn filter(mut self, accepts: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        self.filter = Some(Filter(Arc::new(accepts)));
+        self
+    }
+
+    pub(super) fn respond(&self, method: &Method, uri: &Uri) -> Response<EndpointBody> {
         let (api, envelope) = (Api::Chat, self.envelope);
         if *method != Method::GET && *method != Method::HEAD {
             return Problem::wrong_method(method, "GET, HEAD").into_response(Shape { api, envelope });
         }
         let rows = self.rows();
-        let list = match envelope {
-            Envelope::OpenAi => json!({ "object": "list", "data": rows }),
-            Envelope::OpenRouter => json!({ "total_count": rows.len(), "data": rows, "links": { "next": null } }),
+        let list = match (envelope, Page::of(uri.query())) {
+            (Envelope::OpenAi, _) => json!({ "object": "list", "data": rows }),
+            (Envelope::OpenRouter, Ok(page)) => {
+                let total = rows.len();
+                let rows: Vec<_> = rows.into_iter().skip(page.offset).take(page.limit).collect();
+                json!({ "total_count": total, "data": rows, "links": { "next": null } })
+            }
+            (Envelope::OpenRouter, Err(problem)) => return problem.into_response(Shape { api, envelope }),
         };
         let mut response = Response::new(EndpointBody::whole(written(&list).into()));
         response
@@ -77,10 +104,11 @@ impl ModelsEndpoint {
     fn rows(&self) -> Vec<Value> {
         let known = self.known.now();
         let catalogue = self.catalogue.as_ref().or(known.catalogue.as_ref());
+        let accepts = |model: &str| self.filter.as_ref().is_none_or(|filter| (filter.0)(model));
         let mut listed = HashSet::new();
         let mut rows = Vec::new();
         for candidate in &known.candidates {
-            if listed.insert(candidate.model().to_owned()) {
+            if accepts(candidate.model()) && listed.insert(candidate.model().to_owned()) {
                 let model = catalogue
                     .filter(|_| candidate.upstream() == OPENROUTER)
                     .and_then(|catalogue| catalogue.model(candidate.model()));
@@ -88,7 +116,7 @@ impl ModelsEndpoint {
             }
         }
         for model in catalogue.map(Catalogue::models).unwrap_or_default() {
-            if !listed.contains(&model.id) {
+            if accepts(&model.id) && !listed.contains(&model.id) {
                 rows.push(row(self.envelope, &model.id, Some(&model)));
             }
         }
@@ -106,6 +134,7 @@ impl<B> Service<Request<B>> for ModelsEndpoint {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        ready(Ok(for_method(self.respond(request.method()), request.method())))
+        let response = self.respond(request.method(), request.uri());
+        ready(Ok(for_method(response, request.method())))
     }
 }

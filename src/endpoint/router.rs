@@ -199,7 +199,10 @@ where
                 let (stack, settings) = (self.stack.clone(), Arc::clone(&self.settings));
                 return Box::pin(async move { Ok(answer(stack, shape, settings, request).await) });
             }
-            Route::Models(envelope) => self.models.clone().envelope(envelope).respond(request.method()),
+            Route::Models(envelope) => {
+                let models = self.models.clone().envelope(envelope);
+                models.respond(request.method(), request.uri())
+            }
             Route::Unknown(shape) => not_found().into_response(shape),
         };
         Box::pin(ready(Ok(for_method(response, request.method()))))

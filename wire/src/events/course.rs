@@ -27,6 +27,8 @@ pub struct Course {
     is_taken_back: bool,
     /// The last event has come.
     ended: bool,
+    /// The item of the last delta.
+    last: u64,
     /// What the first event says was taken: the later ones may leave it out.
     pub usage: Option<Bytes>,
 }
@@ -63,6 +65,7 @@ impl Course {
             finished: false,
             is_taken_back: false,
             ended: false,
+            last: 0,
             usage: None,
         })
     }
@@ -118,7 +121,11 @@ impl Course {
         let new = match piece.step {
             Step::Ping => Said::default(),
             Step::Envelope | Step::Finishes => said,
-            Step::Opens | Step::Delta => self.open(piece.index).map_or(said, |open| open.show(said)),
+            Step::Opens => self.open(piece.index).map_or(said, |open| open.show(said)),
+            Step::Delta => {
+                self.last = piece.index;
+                self.open(piece.index).map_or(said, |open| open.show(said))
+            }
             Step::OpensPart => self.open(piece.index).map_or(said, |open| {
                 open.part = Said::default();
                 open.show(said)
@@ -138,8 +145,7 @@ impl Course {
             }
             Step::Ends | Step::Document => said.beyond(self.shown),
         };
-        self.shown.add(new);
-        self.is_taken_back |= self.finished && !new.is_nothing();
+        self.show(new);
         let finishes = piece.end() != End::None;
         self.finished |= finishes;
         self.ended |= match piece.step {
@@ -152,6 +158,21 @@ impl Course {
             is_snapshot: new.is_nothing() && !said.is_nothing(),
             finishes,
         }
+    }
+
+    /// Takes note of one more delta of the item of the last one: of text, with so many bytes.
+    pub fn take_text(&mut self, bytes: usize) {
+        let said = Said {
+            text: bytes,
+            ..Said::default()
+        };
+        let new = self.open(self.last).map_or(said, |open| open.show(said));
+        self.show(new);
+    }
+
+    const fn show(&mut self, new: Said) {
+        self.shown.add(new);
+        self.is_taken_back |= self.finished && !new.is_nothing();
     }
 
     /// The item of this index, which begins now if it has not.
