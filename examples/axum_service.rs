@@ -16,17 +16,23 @@
 //! ).choices[0].message.content)
 //! ```
 //!
-//! `/v1/responses`, `/v1/messages` and `/v1/embeddings` are there as well, and the same under `/api/v1` with OpenRouter's errors: a line of
-//! curl for each is in `docs/endpoints.md`. The requested model is called; when it fails, `FALLBACK` answers instead.
+//! `/v1/responses`, `/v1/messages`, `/v1/embeddings` and `/v1/models` are there as well, and the same under `/api/v1` with OpenRouter's errors: a
+//! line of curl for each is in `docs/endpoints.md`. The requested model is called; when it fails, `FALLBACK` answers instead.
+//!
+//! `DAILY_BUDGET=5` limits what all calls of a day may cost, in US dollars. A call beyond it is refused with 402 before anything is sent.
 #![expect(clippy::print_stdout, reason = "an example prints for the reader")]
 
 mod support;
 
-use std::env;
+use std::{env, sync::Arc};
 
-use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get, serve::ListenerExt};
-use serde_json::json;
-use tower_openrouter::{Account, ChatServiceExt, Transport};
+use axum::{Router, serve::ListenerExt};
+use tokio::runtime::Handle;
+use tower_openrouter::{
+    Account, Catalogue, Transport,
+    catalogue::CatalogueRefresh,
+    layers::budget::{Budget, Window},
+};
 
 /// The model that answers when the requested one does not.
 const FALLBACK: &str = "openai/gpt-4o-mini";
@@ -37,17 +43,20 @@ async fn main() -> support::Fallible {
         .with_env_filter("info,tower_llm_layers=debug")
         .init();
     let place = support::place(&[]).await?;
-    let stack = place.stack().chain([FALLBACK]).build()?;
-    println!("{}\n", stack.describe());
-
     let transport = Transport::builder().upstream(place.upstream.clone()).build()?;
     let account = Account::new(transport, place.upstream.clone(), Some(place.key.clone()));
-    let endpoints = stack.into_endpoints();
-    let app = Router::new()
-        // The list as the upstream has it now; any other method gets the endpoints' own error.
-        .route("/v1/models", get(models).fallback_service(endpoints.clone()))
-        .with_state(account)
-        .fallback_service(endpoints);
+    // The models and their prices as the upstream has them: read now, and again from time to time.
+    let catalogue = Catalogue::new(account.models().await?);
+    let _refreshing = CatalogueRefresh::new(catalogue.clone(), account).spawn_on(&Handle::current());
+
+    let mut builder = place.stack().chain([FALLBACK]);
+    if let Ok(dollars) = env::var("DAILY_BUDGET") {
+        let budget = Budget::usd("service-day", &dollars)?.per(Window::Day);
+        builder = builder.prices(Arc::new(catalogue.clone())).budget(budget);
+    }
+    let stack = builder.build()?;
+    println!("{}\n", stack.describe());
+    let app = Router::new().fallback_service(stack.into_endpoints().catalogue(catalogue));
 
     let address = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());
     let listener = tokio::net::TcpListener::bind(&address).await?;
@@ -62,26 +71,4 @@ async fn main() -> support::Fallible {
         .with_graceful_shutdown(support::stopped())
         .await?;
     Ok(())
-}
-
-/// The list as OpenAI's clients read it.
-async fn models(State(account): State<Account>) -> impl IntoResponse {
-    match account.models().await {
-        Ok(models) => {
-            let data: Vec<_> = models
-                .iter()
-                .map(|model| json!({ "id": model.id, "object": "model", "created": model.created, "owned_by": author(&model.id) }))
-                .collect();
-            Json(json!({ "object": "list", "data": data })).into_response()
-        }
-        Err(error) => {
-            let body = json!({ "error": { "message": error.to_string(), "type": "api_error", "param": null, "code": error.kind().as_str() } });
-            (StatusCode::BAD_GATEWAY, Json(body)).into_response()
-        }
-    }
-}
-
-/// The author of a model: the part of its name before the slash.
-fn author(model: &str) -> &str {
-    model.split_once('/').map_or(model, |(author, _)| author)
 }

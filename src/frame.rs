@@ -112,11 +112,15 @@ impl ChatFrame {
         self
     }
 
-    /// The chunk of these bytes, if they differ from this one's in nothing but a text without escapes: what was found here holds there.
+    /// The chunk of these bytes, if they differ from this one's in nothing but a text without escapes, and the number of an event: what was found
+    /// here holds there.
     pub(crate) fn with_other_text(&self, bytes: &Bytes) -> Option<Self> {
         let known = self.known.as_ref()?;
         let (before, after) = known.around_text()?;
-        let rest = bytes.strip_prefix(self.bytes.get(..before)?)?;
+        if !known.begins_alike(&self.bytes, bytes, before) {
+            return None;
+        }
+        let rest = bytes.get(before..)?;
         let end = rest.len().checked_sub(after)?;
         let (text, rest) = rest.split_at_checked(end)?;
         if text.is_empty() || self.bytes.get(self.bytes.len().checked_sub(after)?..)? != rest {
@@ -130,6 +134,12 @@ impl ChatFrame {
             base: None,
             ..*self
         })
+    }
+
+    /// How many bytes the text has; `None` if its place is not known.
+    pub(crate) fn text_bytes(&self) -> Option<usize> {
+        let (before, after) = self.known.as_ref()?.around_text()?;
+        self.bytes.len().checked_sub(before + after)
     }
 
     /// The JSON, as it came; empty for a sign of life.
@@ -162,11 +172,11 @@ impl ChatFrame {
         if self.form == FrameKind::KeepAlive || self.flags.has(Flags::IS_SNAPSHOT) {
             return None;
         }
-        if self.is_typed() {
-            return self.piece()?.text();
-        }
         if let Some(text) = self.known.as_ref().and_then(|known| known.text(&self.bytes)) {
             return text;
+        }
+        if self.is_typed() {
+            return self.piece()?.text();
         }
         ChunkProbe::read(&self.bytes).ok()?.text()
     }
@@ -235,9 +245,6 @@ impl Frame for ChatFrame {
         if self.form == FrameKind::KeepAlive || self.flags.has(Flags::IS_SNAPSHOT) {
             return Shown::Nothing;
         }
-        if self.is_typed() {
-            return self.shown_typed();
-        }
         if let Some(known) = &self.known {
             match known.adds {
                 _ if self.form == FrameKind::Answer => return Shown::Whole,
@@ -250,6 +257,9 @@ impl Frame for ChatFrame {
                     }
                 }
             }
+        }
+        if self.is_typed() {
+            return self.shown_typed();
         }
         let Ok(probe) = ChunkProbe::read(&self.bytes) else {
             return Shown::Other;
@@ -285,11 +295,11 @@ impl Frame for ChatFrame {
         if self.form == FrameKind::KeepAlive {
             return None;
         }
-        if self.is_typed() {
-            return self.piece()?.id.map(Text::to_str).map(cut_cow);
-        }
         if let Some(known) = &self.known {
             return known.id(&self.bytes).map(cut_cow);
+        }
+        if self.is_typed() {
+            return self.piece()?.id.map(Text::to_str).map(cut_cow);
         }
         let id = ChunkProbe::read(&self.bytes).ok()?.id().filter(|id| !id.is_empty());
         id.map(cut_cow)
@@ -299,11 +309,11 @@ impl Frame for ChatFrame {
         if self.form == FrameKind::KeepAlive {
             return None;
         }
-        if self.is_typed() {
-            return self.piece()?.model.map(Text::to_str);
-        }
         if let Some(known) = &self.known {
             return known.model(&self.bytes);
+        }
+        if self.is_typed() {
+            return self.piece()?.model.map(Text::to_str);
         }
         ChunkProbe::read(&self.bytes)
             .ok()?
@@ -315,11 +325,11 @@ impl Frame for ChatFrame {
         if self.form == FrameKind::KeepAlive {
             return None;
         }
-        if self.is_typed() {
-            return self.piece()?.provider.map(Text::to_str).map(cut_cow);
-        }
         if let Some(known) = &self.known {
             return known.provider(&self.bytes).map(cut_cow);
+        }
+        if self.is_typed() {
+            return self.piece()?.provider.map(Text::to_str).map(cut_cow);
         }
         let provider = ChunkProbe::read(&self.bytes).ok()?.provider();
         provider.filter(|provider| !provider.is_empty()).map(cut_cow)
@@ -329,11 +339,11 @@ impl Frame for ChatFrame {
         if self.form == FrameKind::KeepAlive {
             return None;
         }
-        if self.is_typed() {
-            return self.piece()?.finish_word();
-        }
         if let Some(known) = &self.known {
             return known.finish(&self.bytes);
+        }
+        if self.is_typed() {
+            return self.piece()?.finish_word();
         }
         ChunkProbe::read(&self.bytes).ok()?.finish_word()
     }

@@ -6,6 +6,7 @@ use tower_llm_layers::TokenUsage;
 
 use crate::response::token_usage;
 use openrouter_wire::chat::ChunkProbe;
+use openrouter_wire::events::{Piece, Said};
 use openrouter_wire::json::Text;
 
 /// Shared by a frame's clones, and by the chunks of a stream that differ in their text alone.
@@ -15,6 +16,8 @@ pub(crate) struct Known {
     model: Option<Word>,
     provider: Option<Word>,
     finish: Option<Word>,
+    /// The number of an event of Responses, if it stands before the text.
+    number: Option<Word>,
     text: TextPlace,
     pub(crate) adds: Adds,
     pub(crate) usage: Option<TokenUsage>,
@@ -64,9 +67,33 @@ impl Known {
             model: model?,
             provider: provider?,
             finish: finish?,
-            text: TextPlace::of(probe)?,
+            number: None,
+            text: TextPlace::of(probe.text_text(), probe.has_text(), probe.len())?,
             adds: Adds::of(probe),
             usage: probe.usage_raw().and_then(token_usage),
+        })
+    }
+
+    /// The same of an event of Responses or of Messages that is a delta and nothing else; `None` of any other.
+    pub(crate) fn of_delta(piece: &Piece<'_>) -> Option<Self> {
+        if !piece.is_delta_alone() {
+            return None;
+        }
+        let (text, body) = (piece.text_text(), piece.body());
+        let before = text.map_or(0, |text| text.range().start);
+        let number = piece.number().filter(|number| {
+            let digits = body.get(number.clone()).unwrap_or_default();
+            number.end <= before && is_whole_number(digits)
+        });
+        Some(Self {
+            id: None,
+            model: None,
+            provider: None,
+            finish: None,
+            number: number.and_then(Word::at),
+            text: TextPlace::of(text, text.is_some(), body.len())?,
+            adds: Adds::of_delta(piece.said),
+            usage: None,
         })
     }
 
@@ -100,6 +127,18 @@ impl Known {
         }
     }
 
+    /// Whether another event begins as this one does up to its text, but for the number.
+    pub(crate) fn begins_alike(&self, own: &[u8], other: &[u8], before: usize) -> bool {
+        let alike = |from, to| own.get(from..to).is_some_and(|own| other.get(from..to) == Some(own));
+        match self.number {
+            None => alike(0, before),
+            Some(Word { start, end }) => {
+                let (start, end) = (start as usize, end as usize);
+                alike(0, start) && alike(end, before) && other.get(start..end).is_some_and(is_whole_number)
+            }
+        }
+    }
+
     /// What stands before the text and after it, if the frame is nothing but a text in the one choice of a chunk that continues.
     pub(crate) fn around_text(&self) -> Option<(usize, usize)> {
         let TextPlace::Between(before, after) = self.text else {
@@ -122,12 +161,29 @@ impl Adds {
             Self::Nothing
         }
     }
+
+    const fn of_delta(said: Said) -> Self {
+        match said {
+            Said { other: 1.., .. } => Self::Other,
+            Said { text: 1.., .. } => Self::Text,
+            Said { reasoning: 1.., .. } => Self::Reasoning,
+            _ => Self::Nothing,
+        }
+    }
+}
+
+/// Written without a sign, a fraction or a leading zero.
+fn is_whole_number(digits: &[u8]) -> bool {
+    digits.iter().all(u8::is_ascii_digit) && (digits.len() == 1 || digits.first().is_some_and(|first| *first != b'0'))
 }
 
 impl Word {
     fn of(text: Text<'_>) -> Option<Self> {
         text.plain()?;
-        let Range { start, end } = text.range();
+        Self::at(text.range())
+    }
+
+    fn at(Range { start, end }: Range<usize>) -> Option<Self> {
         Some(Self {
             start: start.try_into().ok()?,
             end: end.try_into().ok()?,
@@ -141,15 +197,15 @@ impl Word {
 }
 
 impl TextPlace {
-    fn of(probe: &ChunkProbe<'_>) -> Option<Self> {
-        let Some(text) = probe.text_text() else {
-            return Some(if probe.has_text() { Self::Unread } else { Self::Nowhere });
+    fn of(text: Option<Text<'_>>, has_text: bool, length: usize) -> Option<Self> {
+        let Some(text) = text else {
+            return Some(if has_text { Self::Unread } else { Self::Nowhere });
         };
         if text.plain().is_none() {
             return Some(Self::Unread);
         }
         let Range { start, end } = text.range();
-        let after = probe.len().checked_sub(end)?;
+        let after = length.checked_sub(end)?;
         Some(Self::Between(start.try_into().ok()?, after.try_into().ok()?))
     }
 }

@@ -265,6 +265,52 @@ async fn the_list_has_the_chain_and_then_the_catalogue() {
     assert_eq!(small["top_provider"]["is_moderated"], false);
 }
 
+/// OpenRouter's clients request the next page until one is not full.
+#[tokio::test(start_paused = true)]
+async fn the_list_of_openrouter_has_pages() {
+    let build = || {
+        let builder =
+            Stack::openrouter(ApiKey::new("sk-or-v1-x").unwrap()).chain(["openai/gpt-5:nitro", "openai/gpt-5"]);
+        builder.catalogue(Arc::new(catalogue())).build().unwrap()
+    };
+    let all = ["openai/gpt-5:nitro", "openai/gpt-5", "acme/small"];
+    for (query, expected) in [
+        ("limit=2", &all[..2]),
+        ("offset=2&limit=2", &all[2..]),
+        ("offset=3", &[]),
+        ("offset=1", &all[1..]),
+    ] {
+        let list = models(build(), &format!("/api/v1/models?{query}")).await;
+        assert_eq!(
+            (ids(&list), &list["total_count"]),
+            (expected.to_vec(), &json!(3)),
+            "{query}"
+        );
+        // OpenAI's list has none.
+        assert_eq!(
+            ids(&models(build(), &format!("/v1/models?{query}")).await),
+            all,
+            "{query}"
+        );
+    }
+    let (parts, text) = send(build().into_endpoints(), empty(Method::GET, "/api/v1/models?limit=0")).await;
+    assert_eq!(
+        (parts.status, &json(&text)["error"]["param"]),
+        (StatusCode::BAD_REQUEST, &json!("limit"))
+    );
+    // What is filtered out is on no page.
+    let endpoint = build()
+        .into_models_endpoint()
+        .envelope(Envelope::OpenRouter)
+        .catalogue(catalogue());
+    let some = endpoint.filter(|model| !model.ends_with(":nitro"));
+    let (_, text) = send(some, empty(Method::GET, "/any?limit=1")).await;
+    assert_eq!(
+        (ids(&json(&text)), &json(&text)["total_count"]),
+        (vec!["openai/gpt-5"], &json!(2))
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_model_has_its_row_and_its_link_leads_somewhere() {
     let stack = Stack::openrouter(ApiKey::new("sk-or-v1-x").unwrap())

@@ -156,6 +156,8 @@ mod scorecard;
 #[cfg(test)]
 mod scorecard_apis;
 #[cfg(test)]
+mod scorecard_ends;
+#[cfg(test)]
 #[cfg(feature = "typed")]
 mod scripted;
 #[cfg(test)]

@@ -21,15 +21,15 @@ use crate::{
 
 const THIRD: &str = "google/gemini-2.5-flash";
 /// The simulator has one model of vectors: the fallback is the same one at another upstream.
-const EMBEDDER: &str = "openai/text-embedding-3-small";
+pub(crate) const EMBEDDER: &str = "openai/text-embedding-3-small";
 const SPARE: &str = "spare";
-const OTHERS: [Api; 3] = [Api::Responses, Api::Messages, Api::Embeddings];
+pub(crate) const OTHERS: [Api; 3] = [Api::Responses, Api::Messages, Api::Embeddings];
 
-fn ask(api: Api, streamed: bool) -> ApiRequest {
+pub(crate) fn ask(api: Api, streamed: bool) -> ApiRequest {
     of(api, FIRST, streamed)
 }
 
-fn of(api: Api, model: &str, streamed: bool) -> ApiRequest {
+pub(crate) fn of(api: Api, model: &str, streamed: bool) -> ApiRequest {
     let body = match api {
         Api::Responses => format!(r#"{{"model":"{model}","input":"Why is the sky blue?","stream":{streamed}}}"#),
         Api::Embeddings => format!(r#"{{"model":"{EMBEDDER}","input":["Why is the sky blue?"]}}"#),
@@ -41,7 +41,7 @@ fn of(api: Api, model: &str, streamed: bool) -> ApiRequest {
 }
 
 /// An upstream whose first model follows this plan.
-async fn world(api: Api, plan: &str) -> World {
+pub(crate) async fn world(api: Api, plan: &str) -> World {
     if api != Api::Embeddings {
         return World::new(plan).await;
     }
@@ -51,7 +51,7 @@ async fn world(api: Api, plan: &str) -> World {
 }
 
 /// As for chat: two retries, one fallback, a first token within ten seconds. `spare` is an upstream that is well.
-fn standard(api: Api, world: &World, spare: &World) -> StackBuilder {
+pub(crate) fn standard(api: Api, world: &World, spare: &World) -> StackBuilder {
     let key = || ApiKey::new("sk-or-v1-0123456789abcdef0123456789abtest").unwrap();
     let at = Upstream::new(SPARE, &spare.simulator.base_url(), Dialect::OpenRouter).unwrap();
     let builder = Stack::builder()
@@ -69,7 +69,7 @@ fn standard(api: Api, world: &World, spare: &World) -> StackBuilder {
 }
 
 /// The models that were called; the spare upstream counts as the second model.
-fn sent(got: &Got) -> Vec<&str> {
+pub(crate) fn sent(got: &Got) -> Vec<&str> {
     let sent = got.lines.iter().filter(|line| line.outcome != Outcome::Skipped);
     let names = sent.filter_map(|line| line.candidate.as_ref()).map(|candidate| {
         match (candidate.model(), candidate.upstream()) {
@@ -82,7 +82,7 @@ fn sent(got: &Got) -> Vec<&str> {
 }
 
 /// The whole answer, of whichever API.
-fn whole(what: &str, api: Api, got: &Got) {
+pub(crate) fn whole(what: &str, api: Api, got: &Got) {
     assert_eq!(got.kind(), None, "{what}: {got:?}");
     if api == Api::Embeddings {
         let bytes = got.bytes().concat();

@@ -8,9 +8,13 @@
 #[path = "../subjects/src/answers.rs"]
 #[expect(dead_code, unreachable_pub, reason = "the other benches use the rest")]
 mod answers;
+mod dialects;
 #[path = "../subjects/src/drive.rs"]
 #[expect(dead_code, unreachable_pub, reason = "the other benches use the rest")]
 mod drive;
+#[path = "../subjects/src/failing.rs"]
+#[expect(unreachable_pub, reason = "it is a part of a library")]
+mod failing;
 mod layers;
 #[path = "../subjects/src/leaf.rs"]
 #[expect(unreachable_pub, reason = "it is a part of a library")]
@@ -21,15 +25,22 @@ mod ours;
 #[path = "../subjects/src/pieces.rs"]
 #[expect(unreachable_pub, reason = "it is a part of a library")]
 mod pieces;
+#[path = "../subjects/src/prompt.rs"]
+#[expect(dead_code, unreachable_pub, reason = "the other benches use the rest")]
+mod prompt;
 mod readers;
 mod sizes;
+mod typed;
 
 use std::env;
 use std::error::Error;
 
 /// What is counted, and what one call of it is.
 fn count(subject: &str, calls: usize) -> bool {
-    layers::count(subject, calls) || readers::count(subject, calls)
+    layers::count(subject, calls)
+        || readers::count(subject, calls)
+        || typed::count(subject, calls)
+        || dialects::count(subject, calls)
 }
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -12,7 +12,7 @@ use http_body::Body;
 use http_body_util::Full;
 use tower::Service;
 use tower_openrouter::stream_upstream::StreamUpstreamLayer;
-use tower_openrouter::{ApiRequest, ChatBody, ChatRequest, Error};
+use tower_openrouter::{Api, ApiRequest, ChatBody, ChatRequest, Error};
 
 use crate::pieces::Pieces;
 use crate::{leaf, ours};
@@ -34,6 +34,13 @@ pub(super) fn count(subject: &str, units: usize) -> bool {
         )),
         "stream/events" => stream(leaf::event().repeat(units)),
         "stream/comments" => stream(": waiting\n\n".repeat(units) + leaf::event()),
+        "stream/choices" => stream(numbered_events(units, |at| {
+            format!(r#"{{"index":{},"delta":{{"content":"so"}}}}"#, at % 8)
+        })),
+        "stream/tool_calls" => stream(numbered_events(units, |at| {
+            format!(r#"{{"index":0,"delta":{{"tool_calls":[{}]}}}}"#, call(at))
+        })),
+        "stream/arguments" => stream(numbered_events(units, arguments)),
         "stream/blanks" => stream("\n".repeat(units * 64) + leaf::event()),
         "wire/packed" => pieces(vec![Bytes::from(leaf::event().repeat(units))]),
         "wire/alone" => pieces(vec![Bytes::from_static(leaf::event().as_bytes()); units]),
@@ -41,9 +48,7 @@ pub(super) fn count(subject: &str, units: usize) -> bool {
         "assembled/tool_calls" => assembled(numbered_events(units, |at| {
             format!(r#"{{"index":0,"delta":{{"tool_calls":[{}]}}}}"#, call(at))
         })),
-        "assembled/arguments" => assembled(numbered_events(units, |_| {
-            r#"{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"x"}}]}}"#.to_owned()
-        })),
+        "assembled/arguments" => assembled(numbered_events(units, arguments)),
         "assembled/choices" => assembled(numbered_events(units, |at| {
             format!(r#"{{"index":{at},"delta":{{"content":"so"}}}}"#)
         })),
@@ -64,7 +69,7 @@ pub(super) fn count(subject: &str, units: usize) -> bool {
 
 const CHOICE: &str = r#"{"index":0,"message":{"role":"assistant","content":"so"},"finish_reason":"stop"}"#;
 
-fn numbered(units: usize, unit: impl Fn(usize) -> String) -> String {
+pub(super) fn numbered(units: usize, unit: impl Fn(usize) -> String) -> String {
     (0..units).map(unit).collect::<Vec<_>>().join(",")
 }
 
@@ -85,6 +90,10 @@ fn choice(at: usize) -> String {
 
 fn call(at: usize) -> String {
     format!(r#"{{"index":{at},"id":"c{at}","type":"function","function":{{"name":"f","arguments":"{{}}"}}}}"#)
+}
+
+fn arguments(_: usize) -> String {
+    r#"{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"x"}}]}}"#.to_owned()
 }
 
 fn calling(calls: &str) -> String {
@@ -127,7 +136,7 @@ fn request(json: &str) {
 }
 
 /// Reads a body that is whole; one that yields is polled again.
-fn read<B: Body<Error: std::fmt::Debug>>(body: B) {
+pub(super) fn read<B: Body<Error: std::fmt::Debug>>(body: B) {
     let mut context = Context::from_waker(Waker::noop());
     let mut body = pin!(body);
     for _ in 0..POLLS {
@@ -142,12 +151,20 @@ fn read<B: Body<Error: std::fmt::Debug>>(body: B) {
 
 /// A stream that is put together to a plain answer.
 fn assembled(events: String) {
-    let inner = Streams(Bytes::from(events + END));
-    let mut stack = ours::stack(ours::settings().stream_upstream(StreamUpstreamLayer::new()), inner);
+    let request = ChatRequest::user("Why is the sky blue?").model(ours::MODEL);
+    through(Api::Chat, request.into(), events + END, true);
+}
+
+/// The events of a stream through the whole stack, as they come or put together to a plain answer.
+pub(super) fn through(api: Api, request: ApiRequest, events: String, assembled: bool) {
+    let settings = match assembled {
+        true => ours::settings().stream_upstream(StreamUpstreamLayer::new()),
+        false => ours::settings(),
+    };
+    let mut stack = ours::stack(settings, Streams(api, Bytes::from(events)));
     let mut context = Context::from_waker(Waker::noop());
-    let request = ChatRequest::user("Why is the sky blue?").model(ours::MODEL).into_http();
     assert!(stack.poll_ready(&mut context).is_ready(), "it is ready");
-    let mut call = pin!(stack.call(request));
+    let mut call = pin!(stack.call(request.into_http()));
     for _ in 0..POLLS {
         if let Poll::Ready(response) = call.as_mut().poll(&mut context) {
             let body = response.map(Response::into_body);
@@ -161,7 +178,7 @@ fn assembled(events: String) {
 
 /// An inner service that streams these bytes.
 #[derive(Clone)]
-struct Streams(Bytes);
+struct Streams(Api, Bytes);
 
 impl Service<Request<ApiRequest>> for Streams {
     type Response = Response<ChatBody>;
@@ -173,8 +190,7 @@ impl Service<Request<ApiRequest>> for Streams {
     }
 
     fn call(&mut self, _: Request<ApiRequest>) -> Self::Future {
-        ready(Ok(Response::new(ChatBody::from_event_stream(Full::new(
-            self.0.clone(),
-        )))))
+        let events = Full::new(self.1.clone());
+        ready(Ok(Response::new(ChatBody::from_event_stream_of(self.0, events))))
     }
 }

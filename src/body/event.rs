@@ -77,7 +77,7 @@ impl StreamBody {
     }
 
     /// The chunk, if it is the one before it with another text: what that one was in this place of the stream, this one is as well.
-    fn like_the_last(&mut self, data: &Bytes) -> Option<ChatFrame> {
+    pub(super) fn like_the_last(&mut self, data: &Bytes) -> Option<ChatFrame> {
         if self.progress.done {
             return None;
         }

@@ -86,15 +86,15 @@ impl Progress {
     /// Whether the answer is whole if nothing more comes. `is_sure` says that the framing shows the body to be complete.
     pub(super) fn is_whole(&self, is_sure: bool) -> bool {
         if let Some(course) = &self.course {
-            return self.done || (is_sure && course.is_whole_without_end());
+            return self.done || course.is_finished() || (is_sure && course.is_whole_without_end());
         }
         self.done || (self.has_finished() && (is_sure || !(self.taken_back || self.doubtful)))
     }
 
     /// Whether nothing but usage is to be expected: a timeout may end the waiting for it.
     pub(super) fn may_end_by_time(&self) -> bool {
-        // One choice's finish is not the others'.
-        self.began && self.is_whole(false) && self.seen.count_ones() == 1
+        // One choice's finish is not the others'; events with types are of one answer.
+        self.began && self.is_whole(false) && (self.course.is_some() || self.seen.count_ones() == 1)
     }
 
     /// Whether the answer is complete, so that nothing behind it is believed.
@@ -104,9 +104,8 @@ impl Progress {
 
     /// `[DONE]` came. Returns whether that ends the answer.
     pub(super) fn ends_when_done(&mut self) -> bool {
-        let is_whole = self.course.as_ref().is_none_or(|course| course.is_whole_when_done());
-        self.done |= is_whole;
-        is_whole
+        self.done |= self.course.as_ref().is_none_or(|course| course.is_whole_when_done());
+        self.done
     }
 
     /// Keeps a line that is no event.

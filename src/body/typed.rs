@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tower_llm_layers::Stage;
 
 use super::{event::Taken, stream::StreamBody, typed_reading as reading};
-use crate::{Api, ChatFrame, frame::FrameKind};
+use crate::{Api, ChatFrame, frame::FrameKind, known::Known};
 use openrouter_wire::events::{Piece, Step};
 
 impl StreamBody {
@@ -13,6 +13,13 @@ impl StreamBody {
             // Nothing counts behind the end.
             return Ok(None);
         }
+        if let Some(frame) = self.like_the_last(&data) {
+            if let (Some(course), Some(bytes)) = (self.progress.course.as_mut(), frame.text_bytes()) {
+                course.take_text(bytes);
+            }
+            return Ok(Some(frame));
+        }
+        self.last = None;
         let piece = match Piece::read(api, &data) {
             Ok(piece) => piece,
             Err(cause) => return self.no_object(&data, cause),
@@ -70,13 +77,17 @@ impl StreamBody {
             self.restart_timer();
         }
         let is_snapshot = taken.is_snapshot;
-        Ok(Some(
-            ChatFrame::new(data, kind, stage, has_usage)
-                .of(api)
-                .ending(ends_well)
-                .showing(tokens)
-                .repeating(is_snapshot)
-                .based_on(base),
-        ))
+        // Layers ask each frame what it says; of most the answer is one text.
+        let known = taken.shows.then(|| Known::of_delta(&piece)).flatten();
+        let is_alone = known.is_some();
+        let frame = ChatFrame::new(data, kind, stage, has_usage)
+            .of(api)
+            .ending(ends_well)
+            .showing(tokens)
+            .repeating(is_snapshot)
+            .based_on(base)
+            .knowing(known);
+        self.last = is_alone.then(|| frame.clone());
+        Ok(Some(frame))
     }
 }

@@ -43,6 +43,9 @@ pub(super) fn withheld(piece: &Piece<'_>, headers: &HeaderMap) -> Option<Failed>
     let error = if is_full {
         let message = "the answer is empty: the model's context is full";
         Error::new(FailureKind::ContextLengthExceeded, message)
+    } else if is_overlong(piece) {
+        let message = "the answer ended by length before its first token: the request does not fit the model's context";
+        Error::new(FailureKind::ContextLengthExceeded, message)
     } else if piece.end() == End::Filter {
         let message = "the answer is empty: a content filter withheld it";
         Error::new(FailureKind::ContentFiltered, message)
@@ -50,6 +53,15 @@ pub(super) fn withheld(piece: &Piece<'_>, headers: &HeaderMap) -> Option<Failed>
         return None;
     };
     Some(failed(error, piece, headers))
+}
+
+/// Whether a response stands for a request that is too long: OpenRouter turns that refusal into a response that ended by length without a token
+/// of output. At a limit that was reached, even one that hidden reasoning took whole, tokens were spent. The limit of a message may be 0.
+fn is_overlong(piece: &Piece<'_>) -> bool {
+    let is_unspent = |usage: Usage| usage.told_answer() == Some(0) && usage.reasoning_tokens() == 0;
+    piece.api() == Api::Responses
+        && piece.end() == End::Length
+        && piece.usage.and_then(Usage::from_json).is_some_and(is_unspent)
 }
 
 /// How far along the answer the end of one is that shows nothing itself.

@@ -30,6 +30,7 @@ mod limits;
 mod model_path;
 mod model_row;
 mod models;
+mod page;
 mod problem;
 mod refusal;
 mod router;

@@ -3,11 +3,13 @@
 use std::{
     collections::HashSet,
     convert::Infallible,
+    fmt,
     future::{Ready, ready},
+    sync::Arc,
     task::{Context, Poll},
 };
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use serde_json::{Value, json};
 use tower_service::Service;
 
@@ -17,6 +19,7 @@ use super::{
     exchange::for_method,
     model_path::ModelPath,
     model_row::{endpoints, row},
+    page::Page,
     problem::Problem,
     router::not_found,
 };
@@ -28,7 +31,7 @@ use crate::{Api, Catalogue, stack::ModelsOf, transport::OPENROUTER};
 /// the catalogue says of the provider that is tried first. Any other path gets the list.
 ///
 /// Under [`Envelope::OpenAi`] a row has what OpenAI's clients read, under [`Envelope::OpenRouter`] it is OpenRouter's own, as far as the
-/// catalogue knows it. A stack that is built without a chain and without a [`Catalogue`] knows no models, and its list is empty. Nothing is
+/// catalogue knows it, and `offset` and `limit` in the query request a page of the list. A stack that is built without a chain and without a [`Catalogue`] knows no models, and its list is empty. Nothing is
 /// requested of an upstream.
 #[derive(Debug, Clone)]
 pub struct ModelsEndpoint {
@@ -36,6 +39,17 @@ pub struct ModelsEndpoint {
     /// Given by hand, in the place of the stack's.
     catalogue: Option<Catalogue>,
     envelope: Envelope,
+    filter: Option<Filter>,
+}
+
+/// Which models are listed.
+#[derive(Clone)]
+struct Filter(Arc<dyn Fn(&str) -> bool + Send + Sync>);
+
+impl fmt::Debug for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Filter")
+    }
 }
 
 impl ModelsEndpoint {
@@ -44,6 +58,7 @@ impl ModelsEndpoint {
             known,
             catalogue: None,
             envelope: Envelope::OpenAi,
+            filter: None,
         }
     }
 
@@ -61,17 +76,29 @@ impl ModelsEndpoint {
         self
     }
 
+    /// Lists only the models whose names this accepts, such as those that a client's key allows.
+    #[must_use]
+    pub fn filter(mut self, accepts: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        self.filter = Some(Filter(Arc::new(accepts)));
+        self
+    }
+
     /// The list, or what is asked of one model.
-    pub(super) fn respond(&self, method: &Method, asked: Option<&ModelPath>) -> Response<EndpointBody> {
+    pub(super) fn respond(&self, method: &Method, uri: &Uri, asked: Option<&ModelPath>) -> Response<EndpointBody> {
         let (api, envelope) = (Api::Chat, self.envelope);
         if *method != Method::GET && *method != Method::HEAD {
             return Problem::wrong_method(method, "GET, HEAD").into_response(Shape { api, envelope });
         }
         let rows = self.rows();
         let shown = match asked {
-            None => match envelope {
-                Envelope::OpenAi => json!({ "object": "list", "data": rows }),
-                Envelope::OpenRouter => json!({ "total_count": rows.len(), "data": rows, "links": { "next": null } }),
+            None => match (envelope, Page::of(uri.query())) {
+                (Envelope::OpenAi, _) => json!({ "object": "list", "data": rows }),
+                (Envelope::OpenRouter, Ok(page)) => {
+                    let total = rows.len();
+                    let rows: Vec<_> = rows.into_iter().skip(page.offset).take(page.limit).collect();
+                    json!({ "total_count": total, "data": rows, "links": { "next": null } })
+                }
+                (Envelope::OpenRouter, Err(problem)) => return problem.into_response(Shape { api, envelope }),
             },
             Some(asked) => {
                 let Some(row) = rows.into_iter().find(|row| row["id"] == asked.id.as_str()) else {
@@ -97,10 +124,11 @@ impl ModelsEndpoint {
     fn rows(&self) -> Vec<Value> {
         let known = self.known.now();
         let catalogue = self.catalogue.as_ref().or(known.catalogue.as_ref());
+        let accepts = |model: &str| self.filter.as_ref().is_none_or(|filter| (filter.0)(model));
         let mut listed = HashSet::new();
         let mut rows = Vec::new();
         for candidate in &known.candidates {
-            if listed.insert(candidate.model().to_owned()) {
+            if accepts(candidate.model()) && listed.insert(candidate.model().to_owned()) {
                 let model = catalogue
                     .filter(|_| candidate.upstream() == OPENROUTER)
                     .and_then(|catalogue| catalogue.model(candidate.model()));
@@ -108,7 +136,7 @@ impl ModelsEndpoint {
             }
         }
         for model in catalogue.map(Catalogue::models).unwrap_or_default() {
-            if !listed.contains(&model.id) {
+            if accepts(&model.id) && !listed.contains(&model.id) {
                 rows.push(row(self.envelope, &model.id, Some(&model)));
             }
         }
@@ -128,8 +156,8 @@ impl<B> Service<Request<B>> for ModelsEndpoint {
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let path = request.uri().path();
         let response = match path.split_once("/models/").map(|(_, rest)| ModelPath::of(rest)) {
-            None => self.respond(request.method(), None),
-            Some(Some(asked)) => self.respond(request.method(), Some(&asked)),
+            None => self.respond(request.method(), request.uri(), None),
+            Some(Some(asked)) => self.respond(request.method(), request.uri(), Some(&asked)),
             Some(None) => not_found().into_response(Shape {
                 api: Api::Chat,
                 envelope: self.envelope,

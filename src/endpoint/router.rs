@@ -219,10 +219,13 @@ where
                 let (stack, settings) = (self.stack.clone(), Arc::clone(&self.settings));
                 return Box::pin(async move { Ok(answer(stack, shape, settings, request).await) });
             }
-            Route::Models(envelope) => self.models.clone().envelope(envelope).respond(request.method(), None),
+            Route::Models(envelope) => {
+                let models = self.models.clone().envelope(envelope);
+                models.respond(request.method(), request.uri(), None)
+            }
             Route::Model(envelope, model) => {
                 let models = self.models.clone().envelope(envelope);
-                models.respond(request.method(), Some(&model))
+                models.respond(request.method(), request.uri(), Some(&model))
             }
             Route::Unknown(shape) => not_found().into_response(shape),
         };

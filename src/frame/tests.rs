@@ -2,6 +2,8 @@
 
 use bytes::Buf as _;
 
+use openrouter_wire::events::Piece;
+
 use super::*;
 
 #[test]
@@ -149,6 +151,125 @@ fn what_was_found_is_what_the_bytes_say() {
             }
         }
     }
+}
+
+#[test]
+fn what_was_found_in_a_delta_is_what_its_bytes_say() {
+    for (api, json, is_known) in [
+        (
+            Api::Messages,
+            r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"so"}}"#,
+            true,
+        ),
+        (
+            Api::Messages,
+            r#"{"type":"content_block_delta","delta":{"type":"text_delta","text":"s\u00f6"}}"#,
+            true,
+        ),
+        (
+            Api::Messages,
+            r#"{"type":"content_block_delta","delta":{"type":"thinking_delta","thinking":"hm"}}"#,
+            true,
+        ),
+        (
+            Api::Messages,
+            r#"{"type":"content_block_delta","delta":{"type":"input_json_delta","partial_json":"{"}}"#,
+            true,
+        ),
+        (
+            Api::Messages,
+            r#"{"type":"content_block_delta","delta":{"type":"text_delta","text":"so","new":"x"}}"#,
+            true,
+        ),
+        (
+            Api::Messages,
+            r#"{"type":"content_block_start","content_block":{"type":"text","text":"so"}}"#,
+            false,
+        ),
+        (
+            Api::Messages,
+            r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":3}}"#,
+            false,
+        ),
+        (
+            Api::Responses,
+            r#"{"type":"response.output_text.delta","sequence_number":7,"delta":"so"}"#,
+            true,
+        ),
+        (
+            Api::Responses,
+            r#"{"delta":"so","type":"response.output_text.delta","sequence_number":7}"#,
+            true,
+        ),
+        (
+            Api::Responses,
+            r#"{"type":"response.reasoning_text.delta","delta":"hm"}"#,
+            true,
+        ),
+        (
+            Api::Responses,
+            r#"{"type":"response.refusal.delta","delta":"no"}"#,
+            true,
+        ),
+        (
+            Api::Responses,
+            r#"{"type":"response.output_text.done","text":"so"}"#,
+            false,
+        ),
+        (
+            Api::Responses,
+            r#"{"type":"response.completed","response":{"id":"r","output":[]}}"#,
+            false,
+        ),
+    ] {
+        let piece = Piece::read(api, json.as_bytes()).expect("it is JSON");
+        let found = Known::of_delta(&piece);
+        assert_eq!(found.is_some(), is_known, "{json}");
+        let frame = ChatFrame::new(json.into(), FrameKind::Chunk, Stage::Content, false).of(api);
+        let known = frame.clone().knowing(found);
+        assert_eq!(said(&known), said(&frame), "{json}");
+        let written = known.with_text("an\n\"other\"");
+        assert_eq!(said(&written), said(&unknown(&written)), "{json}");
+    }
+}
+
+#[test]
+fn an_event_is_like_another_one_if_nothing_but_its_number_and_its_text_differs() {
+    let event = |number: &str, text: &str| {
+        format!(
+            r#"{{"type":"response.output_text.delta","sequence_number":{number},"output_index":0,"delta":"{text}"}}"#
+        )
+    };
+    let frame = |json: String| {
+        let piece = Piece::read(Api::Responses, json.as_bytes()).expect("it is JSON");
+        let known = Known::of_delta(&piece);
+        ChatFrame::new(json.clone().into(), FrameKind::Chunk, Stage::Content, false)
+            .of(Api::Responses)
+            .knowing(known)
+    };
+    let first = frame(event("17", "so"));
+    let alike = first
+        .with_other_text(&event("18", " word").into())
+        .expect("it is alike");
+    assert_eq!((alike.text().as_deref(), alike.text_bytes()), (Some(" word"), Some(5)));
+    for (number, text) in [
+        ("9", "so"),
+        ("100", "so"),
+        ("1.", "so"),
+        ("-1", "so"),
+        ("08", "so"),
+        ("18", ""),
+        ("18", "s\\u00f6"),
+    ] {
+        assert!(
+            first.with_other_text(&event(number, text).into()).is_none(),
+            "{number} {text}"
+        );
+    }
+    // A number that is none is no number.
+    let odd = frame(event("\"7\"", "so"));
+    assert!(odd.with_other_text(&event("\"8\"", "so").into()).is_none());
+    assert!(odd.with_other_text(&event("\"7\"", " word").into()).is_some());
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::support::{
     raw::{Raw, Step, events, json, send},
 };
 
-const SKY: &str = "The sky is blue.";
+pub(crate) const SKY: &str = "The sky is blue.";
 /// The text APIs beside chat.
 const TYPED: [Api; 2] = [Api::Responses, Api::Messages];
 
@@ -35,17 +35,17 @@ fn body(api: Api, streamed: bool) -> String {
     }
 }
 
-fn request(api: Api, streamed: bool) -> ApiRequest {
+pub(crate) fn request(api: Api, streamed: bool) -> ApiRequest {
     ApiRequest::from_json(api, body(api, streamed)).unwrap()
 }
 
-fn event(json: &str) -> String {
+pub(crate) fn event(json: &str) -> String {
     let value: serde_json::Value = serde_json::from_str(json).unwrap();
     format!("event: {}\ndata: {json}\n\n", value["type"].as_str().unwrap())
 }
 
 /// The events of a good answer, up to the end and from there.
-fn stream(api: Api) -> (String, String) {
+pub(crate) fn stream(api: Api) -> (String, String) {
     let (begun, ended) = if api == Api::Responses {
         (
             vec![
@@ -129,6 +129,11 @@ impl Got {
         frames.map(|frame| frame.bytes().clone()).collect()
     }
 
+    /// Whether what the answer took is known.
+    pub(crate) fn has_usage(&self) -> bool {
+        self.frames.iter().any(ChatFrame::has_usage)
+    }
+
     /// How many attempts were sent.
     fn sent(&self) -> usize {
         self.lines
@@ -168,7 +173,7 @@ fn sent_body(request: &str) -> &str {
 }
 
 /// An upstream where the first model does this and every other one is well.
-async fn first_does(api: Api, steps: Vec<Step>) -> Raw {
+pub(crate) async fn first_does(api: Api, steps: Vec<Step>) -> Raw {
     Raw::start(move |request| {
         if request.contains(&format!("\"{FIRST}\"")) {
             steps.clone()

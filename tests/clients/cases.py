@@ -16,6 +16,10 @@ FINISH = {
     "responses": {"stop": "completed", "tool_calls": "completed"},
     "messages": {"stop": "end_turn", "tool_calls": "tool_use"},
 }
+#: How each API's envelope names a budget's refusal: its type, and the code.
+BUDGET = {"messages": ("billing_error", "budget_exceeded")}
+#: The same of the APIs whose envelope is OpenAI's or OpenRouter's.
+BUDGET_ELSEWHERE = ("insufficient_quota", "budget_exceeded")
 #: A wait that the stack does not sit out, so that the client is told of it.
 WAIT = "40"
 
@@ -35,12 +39,18 @@ class Case:
     arguments: typing.Optional[dict] = None
     vectors: typing.Optional[list] = None
     finish: typing.Optional[str] = None
+    #: Models that the list must have.
+    models: tuple = ()
     usage: bool = False
     #: The status of the error, or "stream" for one in mid-stream.
     error: typing.Any = None
     retry_after: typing.Optional[str] = None
     #: Parts of the message that the caller reads.
     words: tuple = ()
+    #: Whether the caller must be able to read that our own budget refused.
+    budget: bool = False
+    #: What the service is started with beside the usual.
+    settings: tuple = ()
     #: Drivers, or a driver and its API, for which the case has no meaning, and why.
     not_for: dict = dataclasses.field(default_factory=dict)
 
@@ -79,6 +89,11 @@ class Case:
             for word in self.words:
                 if word not in error["message"]:
                     wrong.append(f"message: {word!r} is not in {error['message']!r}")
+            if self.budget and classes.get("details", True):
+                readable = json.dumps([error["message"], error.get("code"), error.get("body")])
+                for word in BUDGET.get(api, BUDGET_ELSEWHERE):
+                    if word not in readable:
+                        wrong.append(f"details: {word!r} is not in {readable}")
         if self.text is not None:
             expect("text", self.text, got["text"])
         if self.arguments is not None:
@@ -89,6 +104,9 @@ class Case:
                 wrong.append(f"no JSON: {found!r}")
             if self.ask == "tools":
                 expect("tool", "get_weather", got["tool"])
+        for model in self.models:
+            if model not in (got["models"] or ()):
+                wrong.append(f"models: {model!r} is not in {got['models']}")
         if self.vectors is not None:
             expect("vectors", self.vectors, got["vectors"])
         if self.finish is not None and classes.get("finish", True):
@@ -188,6 +206,20 @@ CASES = [
         error=429,
         retry_after=WAIT,
     ),
+    # A budget below the price of one token: our own refusal, before anything is sent.
+    *both("budget", apis=TEXT, plans={}, settings=(("DAILY_BUDGET", "0.00000001"),), error=402, words=("service-day",), budget=True),
+    Case(
+        "embed-budget",
+        plans={},
+        settings=(("DAILY_BUDGET", "0.00000001"),),
+        model=EMBEDDER,
+        apis=("embeddings",),
+        ask="embed",
+        error=402,
+        words=("service-day",),
+        budget=True,
+    ),
+    Case("models", plans={}, apis=("models",), ask="models", models=(MODEL, FALLBACK, EMBEDDER)),
     Case("embed-400", plans={EMBEDDER: "400"}, model=EMBEDDER, apis=("embeddings",), ask="embed", error=400),
 ]
 

@@ -5,21 +5,22 @@ A value is the class, or the class and the status that the client shows in place
 """
 
 DRIVERS = {
-    "openai-python": ("chat", "responses", "embeddings"),
-    "openai-node": ("chat", "responses", "embeddings"),
-    "anthropic-python": ("messages",),
-    "anthropic-node": ("messages",),
-    "openrouter-python": ("chat", "responses", "embeddings"),
-    "openrouter-node": ("chat", "responses", "embeddings"),
+    "openai-python": ("chat", "responses", "embeddings", "models"),
+    "openai-node": ("chat", "responses", "embeddings", "models"),
+    "anthropic-python": ("messages", "models"),
+    "anthropic-node": ("messages", "models"),
+    "openrouter-python": ("chat", "responses", "embeddings", "models"),
+    "openrouter-node": ("chat", "responses", "embeddings", "models"),
     "vercel-node": ("chat", "responses", "messages", "embeddings"),
     "langchain-python": ("chat", "messages", "embeddings"),
     "litellm-python": ("chat", "messages"),
-    "async-openai-rust": ("chat", "responses", "embeddings"),
-    "openrouter-rs-rust": ("chat", "responses", "messages", "embeddings"),
+    "async-openai-rust": ("chat", "responses", "embeddings", "models"),
+    "openrouter-rs-rust": ("chat", "responses", "messages", "embeddings", "models"),
 }
 
 OPENAI = {
     400: "BadRequestError",
+    402: "APIStatusError",
     403: "PermissionDeniedError",
     404: "NotFoundError",
     413: "APIStatusError",
@@ -31,7 +32,7 @@ OPENAI = {
     "stream": "APIError",
 }
 
-OPENAI_NODE = OPENAI | {413: "APIError"}
+OPENAI_NODE = OPENAI | {402: "APIError", 413: "APIError"}
 
 ANTHROPIC = OPENAI | {
     413: "ContentTooLargeError",
@@ -42,6 +43,7 @@ ANTHROPIC = OPENAI | {
 
 OPENROUTER = {
     400: "BadRequestResponseError",
+    402: "PaymentRequiredResponseError",
     403: "ForbiddenResponseError",
     404: "NotFoundResponseError",
     413: "PayloadTooLargeResponseError",
@@ -54,7 +56,7 @@ OPENROUTER = {
     "stream": "chunk.error",
 }
 
-VERCEL = dict.fromkeys((400, 403, 404, 413, 422, 429, 502, 503, 504), "APICallError") | {
+VERCEL = dict.fromkeys((400, 402, 403, 404, 413, 422, 429, 502, 503, 504), "APICallError") | {
     "stream": "StreamProviderError",
     "stop": "stop",
     "tool_calls": "tool-calls",
@@ -84,6 +86,7 @@ LANGCHAIN_ANTHROPIC = ANTHROPIC | {
 
 LITELLM = {
     400: "BadRequestError",
+    402: "APIError",
     403: "APIError",
     404: "NotFoundError",
     413: "APIError",
@@ -111,13 +114,13 @@ LITELLM_MESSAGES = LITELLM | {
 }
 
 # The classes of Rust clients are variants of their error. Neither has room for a header.
-ASYNC_OPENAI = dict.fromkeys((400, 403, 404, 413, 422, 429, 502, 503, 504), "ApiError") | {
+ASYNC_OPENAI = dict.fromkeys((400, 402, 403, 404, 413, 422, 429, 502, 503, 504), "ApiError") | {
     # It knows no chunk with an error, and gives it to its caller as the text that it could not read.
     "stream": "JSONDeserialize",
     "retry-after": False,
 }
 
-OPENROUTER_RS = dict.fromkeys((400, 403, 404, 413, 422, 429, 502, 503, 504), "Api") | {
+OPENROUTER_RS = dict.fromkeys((400, 402, 403, 404, 413, 422, 429, 502, 503, 504), "Api") | {
     # Its own finish reason, and its own events.
     "stream": "FinishReason::Error",
     "retry-after": False,
@@ -158,4 +161,4 @@ CLASSES = {
 
 
 def of(driver, api):
-    return CLASSES[driver, api]
+    return CLASSES.get((driver, api), {})

@@ -66,7 +66,7 @@ class Server:
 class Pair:
     """A simulator, and the service over it."""
 
-    def __init__(self, options, directory):
+    def __init__(self, options, directory, settings=()):
         environment = {k: v for k, v in os.environ.items() if not k.startswith(SETTINGS)}
         self.simulator = Server([options.simulator, "--port", "0"], "listening at ", environment, directory)
         environment |= {
@@ -74,6 +74,7 @@ class Pair:
             "OPENROUTER_BASE_URL": self.simulator.base + "/api/v1",
             "LISTEN": "127.0.0.1:0",
             "RUST_LOG": "warn",
+            **dict(settings),
         }
         try:
             self.service = Server([options.service], "listening on ", environment, directory)
@@ -97,6 +98,7 @@ class Pairs:
     def __init__(self, options, directory, ahead):
         self.ready = queue.Queue(ahead)
         self.options, self.directory, self.ended = options, directory, False
+        self.by_settings, self.lock = {}, threading.Lock()
         self.thread = threading.Thread(target=self.fill, daemon=True)
         self.thread.start()
 
@@ -120,9 +122,18 @@ class Pairs:
             raise pair
         return pair
 
+    def with_settings(self, settings):
+        """The one pair whose service has these settings: for cases that leave nothing behind."""
+        with self.lock:
+            if settings not in self.by_settings:
+                self.by_settings[settings] = Pair(self.options, self.directory, settings)
+            return self.by_settings[settings]
+
     def stop(self):
         self.ended = True
         self.thread.join()
+        for pair in self.by_settings.values():
+            pair.stop()
         while not self.ready.empty():
             pair = self.ready.get()
             if isinstance(pair, Pair):
@@ -191,6 +202,8 @@ def run_driver(name, apis, wanted, options, pairs, directory):
                     continue
                 if case.fails_upstream:
                     pair = pairs.take()
+                elif case.settings:
+                    pair = pairs.with_settings(case.settings)
                 else:
                     pair = shared = shared or pairs.take()
                 try:

@@ -10,7 +10,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, sleep};
 use tower::ServiceExt;
 use tower_openrouter::layers::retry::{Exponential, RetryBudget};
-use tower_openrouter::{AttemptLog, ChatRequest, Stack};
+use tower_openrouter::{Api, ApiRequest, AttemptLog, Stack};
 
 use crate::failing::Failing;
 use crate::{drive, ours};
@@ -18,23 +18,35 @@ use crate::{drive, ours};
 /// How long it is at least.
 pub const PROMPT_BYTES: usize = 1 << 20;
 
-/// A request whose messages have that many bytes: twenty turns of text with the escapes that text has.
+/// A request of a chat whose messages have that many bytes: twenty turns of text with the escapes that text has.
 #[must_use]
 pub fn prompt() -> Bytes {
+    prompt_of(Api::Chat)
+}
+
+/// The same of this API; the texts to embed are the turns of the others.
+#[must_use]
+pub fn prompt_of(api: Api) -> Bytes {
     const TURNS: usize = 20;
     let line = r#"She said \"hello\", and the line ends here.\n"#;
     let text = line.repeat(PROMPT_BYTES / TURNS / line.len() + 1);
     let turns: Vec<String> = (0..TURNS)
         .map(|turn| {
             let role = if turn % 2 == 0 { "user" } else { "assistant" };
-            format!(r#"{{"role":"{role}","content":"{text}"}}"#)
+            match api {
+                Api::Embeddings => format!(r#""{text}""#),
+                _ => format!(r#"{{"role":"{role}","content":"{text}"}}"#),
+            }
         })
         .collect();
-    format!(
-        r#"{{"model":"openai/gpt-5","stream":true,"temperature":0.2,"messages":[{}]}}"#,
-        turns.join(",")
-    )
-    .into()
+    let turns = turns.join(",");
+    let members = match api {
+        Api::Chat => format!(r#""stream":true,"temperature":0.2,"messages":[{turns}]"#),
+        Api::Messages => format!(r#""stream":true,"max_tokens":500,"messages":[{turns}]"#),
+        Api::Responses => format!(r#""stream":true,"temperature":0.2,"input":[{turns}]"#),
+        Api::Embeddings => format!(r#""input":[{turns}]"#),
+    };
+    format!(r#"{{"model":"openai/gpt-5",{members}}}"#).into()
 }
 
 /// The way of a prompt through the stack: two attempts at the first model fail, the next model answers.
@@ -75,12 +87,21 @@ impl Road {
         }
     }
 
-    /// Reads the prompt and sends it; nothing if it got no answer.
+    /// Reads the prompt of a chat and sends it; nothing if it got no answer.
     #[must_use]
     pub fn travel(&self, body: &Bytes) -> Option<Trip> {
+        self.travel_as(Api::Chat, body)
+    }
+
+    /// The same with a prompt of this API.
+    #[must_use]
+    pub fn travel_as(&self, api: Api, body: &Bytes) -> Option<Trip> {
         let _inside = self.runtime.enter();
         let mut busy = Busy::default();
-        let request = busy.while_(|| ChatRequest::from_json(body.clone())).ok()?.into_http();
+        let request = busy
+            .while_(|| ApiRequest::from_json(api, body.clone()))
+            .ok()?
+            .into_http();
         let mut call = pin!(self.stack.clone().oneshot(request));
         let mut context = Context::from_waker(Waker::noop());
         let response = loop {

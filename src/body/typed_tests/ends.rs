@@ -65,12 +65,26 @@ async fn an_answer_that_ends_early_is_whole_and_one_without_anything_is_not() {
         (None, false)
     );
     // Nothing was shown: the limit is an honest end, the filter is a failure with its usage before it.
-    assert_eq!(
-        got(Api::Responses, &stream(&[CREATED, &length]), End::Closed)
-            .await
-            .kind(),
-        None
-    );
+    for mark in ["", "data: [DONE]\n\n"] {
+        let text = stream(&[CREATED, &length]) + mark;
+        assert_eq!(got(Api::Responses, &text, End::Closed).await.kind(), None, "{text}");
+    }
+    // OpenRouter's form of a request that is too long: no token was spent. Reasoning without a token of output is a server's way to count.
+    for (usage, kind) in [
+        (r#""output_tokens":0"#, Some(FailureKind::ContextLengthExceeded)),
+        (
+            r#""output_tokens":0,"output_tokens_details":{"reasoning_tokens":9}"#,
+            None,
+        ),
+        (r#""x":0"#, None),
+    ] {
+        let length = length.replace("\"output_tokens\":9", usage);
+        let read = got(Api::Responses, &stream(&[CREATED, &length]), End::Closed).await;
+        assert_eq!(read.kind(), kind, "{usage}");
+        let whole: serde_json::Value = serde_json::from_str(&length).unwrap();
+        let read = plain(Api::Responses, &whole["response"].to_string()).await;
+        assert_eq!(read.kind(), kind, "{usage}");
+    }
     let read = got(Api::Responses, &stream(&[CREATED, &filter]), End::Closed).await;
     assert_eq!(read.kind(), Some(FailureKind::ContentFiltered));
     let usage = read.frames.iter().find(|frame| frame.has_usage()).unwrap();

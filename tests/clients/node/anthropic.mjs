@@ -3,8 +3,10 @@
 import Anthropic from "@anthropic-ai/sdk";
 import { SCHEMA, TOOL, serve } from "./driver.mjs";
 
+const anthropic = (ask) => new Anthropic({ baseURL: ask.base, apiKey: "unused", maxRetries: 0, timeout: 30_000 });
+
 async function messages(ask, answer) {
-  const client = new Anthropic({ baseURL: ask.base, apiKey: "unused", maxRetries: 0, timeout: 30_000 });
+  const client = anthropic(ask);
   const body = { model: ask.model, max_tokens: 4096, messages: [] };
   if (ask.prompt) body.messages = [{ role: "user", content: ask.prompt }];
   if (ask.ask === "tools") {
@@ -40,4 +42,9 @@ function whole(message, answer) {
   answer.count(message.usage.input_tokens, message.usage.output_tokens);
 }
 
-await serve({ messages });
+async function models(ask, answer) {
+  answer.models = [];
+  for await (const model of anthropic(ask).models.list()) answer.models.push(model.id);
+}
+
+await serve({ messages, models });

@@ -19,6 +19,7 @@ class Answer {
   finish = null;
   usage = null;
   vectors = null;
+  models = null;
   error = null;
 
   say(text) {
@@ -44,6 +45,7 @@ export function failed(error) {
     status: error.status ?? error.statusCode ?? null,
     retry_after: header("retry-after") ?? null,
     code: error.code ?? null,
+    body: JSON.stringify(error.error ?? error.responseBody ?? error.body ?? null),
     message: String(error.message ?? error).slice(0, 2000),
   };
 }

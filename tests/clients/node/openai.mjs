@@ -67,4 +67,9 @@ async function embeddings(ask, answer) {
   answer.count(got.usage.prompt_tokens, 0);
 }
 
-await serve({ chat, responses, embeddings });
+async function models(ask, answer) {
+  answer.models = [];
+  for await (const model of client(ask).models.list()) answer.models.push(model.id);
+}
+
+await serve({ chat, responses, embeddings, models });

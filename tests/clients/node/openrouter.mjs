@@ -80,4 +80,8 @@ async function embeddings(ask, answer) {
   answer.count(got.usage.promptTokens, 0);
 }
 
-await serve({ chat, responses, embeddings });
+async function models(ask, answer) {
+  answer.models = (await client(ask).models.list()).data.map((model) => model.id);
+}
+
+await serve({ chat, responses, embeddings, models });

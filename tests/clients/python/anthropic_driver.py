@@ -6,8 +6,12 @@ from anthropic import Anthropic
 from driver import SCHEMA, TOOL, serve
 
 
+def anthropic(ask):
+    return Anthropic(base_url=ask["base"], api_key="unused", max_retries=0, timeout=30)
+
+
 def messages(ask, answer):
-    client = Anthropic(base_url=ask["base"], api_key="unused", max_retries=0, timeout=30)
+    client = anthropic(ask)
     options = {"model": ask["model"], "max_tokens": 4096, "messages": []}
     if ask["prompt"]:
         options["messages"] = [{"role": "user", "content": ask["prompt"]}]
@@ -37,4 +41,8 @@ def whole(message, answer):
     answer.count(message.usage.input_tokens, message.usage.output_tokens)
 
 
-serve({"messages": messages})
+def models(ask, answer):
+    answer.models = [model.id for model in anthropic(ask).models.list()]
+
+
+serve({"messages": messages, "models": models})

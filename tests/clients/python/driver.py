@@ -29,6 +29,7 @@ class Answer:
         self.finish = None
         self.usage = None
         self.vectors = None
+        self.models = None
         self.error = None
 
     def say(self, text):
@@ -53,6 +54,7 @@ def failed(error):
         "status": status,
         "retry_after": headers.get("retry-after"),
         "code": getattr(error, "code", None),
+        "body": str(getattr(error, "body", None)),
         "message": str(error)[:2000],
     }
 

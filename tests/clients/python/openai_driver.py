@@ -71,4 +71,8 @@ def embeddings(ask, answer):
     answer.count(got.usage.prompt_tokens, 0)
 
 
-serve({"chat": chat, "responses": responses, "embeddings": embeddings})
+def models(ask, answer):
+    answer.models = [model.id for model in client(ask).models.list()]
+
+
+serve({"chat": chat, "responses": responses, "embeddings": embeddings, "models": models})

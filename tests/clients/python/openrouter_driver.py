@@ -86,4 +86,9 @@ def embeddings(ask, answer):
     answer.count(got.usage.prompt_tokens, 0)
 
 
-serve({"chat": chat, "responses": responses, "embeddings": embeddings})
+def models(ask, answer):
+    with client(ask) as openrouter:
+        answer.models = [model.id for model in openrouter.models.list().data]
+
+
+serve({"chat": chat, "responses": responses, "embeddings": embeddings, "models": models})

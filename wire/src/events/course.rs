@@ -23,8 +23,12 @@ pub struct Course {
     shown: Said,
     /// The answer has said why it ended.
     finished: bool,
+    /// Something was shown behind the reason to end: this upstream's reason is not its end.
+    is_taken_back: bool,
     /// The last event has come.
     ended: bool,
+    /// The item of the last delta.
+    last: u64,
     /// What the first event says was taken: the later ones may leave it out.
     pub usage: Option<Bytes>,
 }
@@ -59,7 +63,9 @@ impl Course {
             answered: false,
             shown: Said::default(),
             finished: false,
+            is_taken_back: false,
             ended: false,
+            last: 0,
             usage: None,
         })
     }
@@ -88,10 +94,22 @@ impl Course {
         }
     }
 
+    /// Whether only the last event is missing: a message has said why it ended, its blocks have ended, and nothing was shown behind that.
+    ///
+    /// Some gateways close a stream there, as others close a chat's stream without `[DONE]`.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.is_finished_message() && !self.is_taken_back && !self.is_lost
+    }
+
+    fn is_finished_message(&self) -> bool {
+        self.api == Api::Messages && self.finished && self.open.is_empty()
+    }
+
     /// The same if `[DONE]` came.
     #[must_use]
     pub fn is_whole_when_done(&self) -> bool {
-        self.is_whole_without_end() || (self.api == Api::Messages && self.finished && self.open.is_empty())
+        self.is_whole_without_end() || self.is_finished_message()
     }
 
     /// Takes note of one event.
@@ -103,7 +121,11 @@ impl Course {
         let new = match piece.step {
             Step::Ping => Said::default(),
             Step::Envelope | Step::Finishes => said,
-            Step::Opens | Step::Delta => self.open(piece.index).map_or(said, |open| open.show(said)),
+            Step::Opens => self.open(piece.index).map_or(said, |open| open.show(said)),
+            Step::Delta => {
+                self.last = piece.index;
+                self.open(piece.index).map_or(said, |open| open.show(said))
+            }
             Step::OpensPart => self.open(piece.index).map_or(said, |open| {
                 open.part = Said::default();
                 open.show(said)
@@ -123,7 +145,7 @@ impl Course {
             }
             Step::Ends | Step::Document => said.beyond(self.shown),
         };
-        self.shown.add(new);
+        self.show(new);
         let finishes = piece.end() != End::None;
         self.finished |= finishes;
         self.ended |= match piece.step {
@@ -136,6 +158,21 @@ impl Course {
             is_snapshot: new.is_nothing() && !said.is_nothing(),
             finishes,
         }
+    }
+
+    /// Takes note of one more delta of the item of the last one: of text, with so many bytes.
+    pub fn take_text(&mut self, bytes: usize) {
+        let said = Said {
+            text: bytes,
+            ..Said::default()
+        };
+        let new = self.open(self.last).map_or(said, |open| open.show(said));
+        self.show(new);
+    }
+
+    const fn show(&mut self, new: Said) {
+        self.shown.add(new);
+        self.is_taken_back |= self.finished && !new.is_nothing();
     }
 
     /// The item of this index, which begins now if it has not.

@@ -4,7 +4,7 @@ mod course;
 mod items;
 mod json;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 use super::Api;
 use crate::json::{Text, raw_member, text};
@@ -52,6 +52,8 @@ pub struct Piece<'a> {
     pub step: Step,
     /// Which item or block it is about.
     pub index: u64,
+    /// Where the number of the event stands, which rises from one to the next.
+    pub(crate) number: Option<(usize, usize)>,
     /// The id of the answer.
     pub id: Option<Text<'a>>,
     /// The model that answers.
@@ -84,6 +86,7 @@ impl<'a> Piece<'a> {
             api,
             step: Step::Envelope,
             index: 0,
+            number: None,
             id: None,
             model: None,
             provider: None,
@@ -114,6 +117,35 @@ impl<'a> Piece<'a> {
     #[must_use]
     pub fn upstream_error(&self) -> Option<UpstreamError> {
         self.failed.then(|| UpstreamError::parse(self.body)).flatten()
+    }
+
+    /// The text that a delta adds, as it stands in the event.
+    #[inline]
+    #[must_use]
+    pub const fn text_text(&self) -> Option<Text<'a>> {
+        self.text
+    }
+
+    /// Where the number of the event stands in it, which rises from one event to the next.
+    #[inline]
+    #[must_use]
+    pub fn number(&self) -> Option<Range<usize>> {
+        self.number.map(|(from, to)| from..to)
+    }
+
+    /// The JSON that was read.
+    #[inline]
+    #[must_use]
+    pub const fn body(&self) -> &'a [u8] {
+        self.body
+    }
+
+    /// Whether it is a delta, and says nothing of the answer but what it adds.
+    #[must_use]
+    pub const fn is_delta_alone(&self) -> bool {
+        let tells = self.id.is_some() || self.model.is_some() || self.provider.is_some();
+        let ends = self.finish.is_some() || self.usage.is_some() || self.failed || self.is_pending;
+        matches!(self.step, Step::Delta) && !tells && !ends
     }
 
     /// The text to show; that of all items if there are several.

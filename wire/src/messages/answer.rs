@@ -11,7 +11,7 @@ struct Members<'a> {
     kind: Option<Text<'a>>,
     message: Option<&'a [u8]>,
     block: Option<&'a [u8]>,
-    delta: Option<&'a [u8]>,
+    delta: Delta<'a>,
     has_content: bool,
 }
 
@@ -24,7 +24,7 @@ pub(crate) fn read<'a>(piece: &mut Piece<'a>, body: &'a [u8]) -> Result<bool, Js
             b"type" => members.kind = full(value)?,
             b"message" => members.message = Some(value.raw()?),
             b"content_block" => members.block = Some(value.raw()?),
-            b"delta" => members.delta = Some(value.raw()?),
+            b"delta" => members.delta = Delta::read(value)?,
             b"index" => piece.index = value.u64_or_skip()?.unwrap_or(0),
             b"usage" => piece.usage = object(value)?,
             b"content" => {
@@ -59,9 +59,7 @@ pub(crate) fn read<'a>(piece: &mut Piece<'a>, body: &'a [u8]) -> Result<bool, Js
         }
         "content_block_delta" => {
             piece.step = Step::Delta;
-            if let Some(raw) = members.delta {
-                delta(piece, raw)?;
-            }
+            members.delta.show(piece);
         }
         "content_block_stop" => {
             piece.step = Step::Closes;
@@ -69,15 +67,7 @@ pub(crate) fn read<'a>(piece: &mut Piece<'a>, body: &'a [u8]) -> Result<bool, Js
         }
         "message_delta" => {
             piece.step = Step::Finishes;
-            if let Some(raw) = members.delta {
-                Cursor::lenient(raw).object_or_skip(|key, value| {
-                    if key.is("stop_reason") {
-                        piece.finish = full(value)?;
-                        return Ok(());
-                    }
-                    value.skip()
-                })?;
-            }
+            piece.finish = members.delta.stop_reason;
         }
         "message_stop" => piece.step = Step::Ends,
         "ping" => piece.step = Step::Ping,
@@ -92,28 +82,47 @@ fn object<'a>(value: &mut Cursor<'a>) -> Result<Option<&'a [u8]>, JsonError> {
     Ok((raw.first() == Some(&b'{')).then_some(raw))
 }
 
-fn delta<'a>(piece: &mut Piece<'a>, raw: &'a [u8]) -> Result<(), JsonError> {
-    let (mut kind, mut text, mut thinking, mut json, mut others) = (None, None, 0, 0, 0);
-    Cursor::lenient(raw).object_or_skip(|key, value| {
-        let bytes = |value: &mut Cursor<'a>| Ok(full(value)?.map_or(0, |text| text.raw().len()));
-        match key.name() {
-            b"type" => kind = full(value)?,
-            b"text" => text = full(value)?,
-            b"thinking" => thinking = bytes(value)?,
-            b"partial_json" => json = bytes(value)?,
-            b"signature" | b"citation" => value.skip()?,
-            _ => others += bytes(value)?,
-        }
-        Ok(())
-    })?;
-    if kind.is_some_and(|kind| kind.is("signature_delta") || kind.is("citations_delta")) {
-        return Ok(());
+/// What changes with an event: a block, or the message.
+#[derive(Default)]
+struct Delta<'a> {
+    kind: Option<Text<'a>>,
+    text: Option<Text<'a>>,
+    thinking: usize,
+    json: usize,
+    others: usize,
+    stop_reason: Option<Text<'a>>,
+}
+
+impl<'a> Delta<'a> {
+    /// Read in its place, so that the places of its texts are those in the event.
+    fn read(value: &mut Cursor<'a>) -> Result<Self, JsonError> {
+        let mut delta = Self::default();
+        value.object_or_skip(|key, value| {
+            let bytes = |value: &mut Cursor<'a>| Ok(full(value)?.map_or(0, |text| text.raw().len()));
+            match key.name() {
+                b"type" => delta.kind = full(value)?,
+                b"text" => delta.text = full(value)?,
+                b"thinking" => delta.thinking = bytes(value)?,
+                b"partial_json" => delta.json = bytes(value)?,
+                b"stop_reason" => delta.stop_reason = full(value)?,
+                b"signature" | b"citation" => value.skip()?,
+                _ => delta.others += bytes(value)?,
+            }
+            Ok(())
+        })?;
+        Ok(delta)
     }
-    piece.text = text;
-    piece.said.text = text.map_or(0, |text| text.raw().len());
-    piece.said.reasoning = thinking;
-    piece.said.other = json + others;
-    Ok(())
+
+    fn show(&self, piece: &mut Piece<'a>) {
+        let shows_nothing = |kind: Text<'_>| kind.is("signature_delta") || kind.is("citations_delta");
+        if self.kind.is_some_and(shows_nothing) {
+            return;
+        }
+        piece.text = self.text;
+        piece.said.text = self.text.map_or(0, |text| text.raw().len());
+        piece.said.reasoning = self.thinking;
+        piece.said.other = self.json + self.others;
+    }
 }
 
 /// A message by itself, or the one that a stream begins with.

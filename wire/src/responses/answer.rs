@@ -41,6 +41,11 @@ pub(crate) fn read<'a>(piece: &mut Piece<'a>, body: &'a [u8]) -> Result<bool, Js
             b"part" => members.part = Some(value.raw()?),
             b"item" => members.item = Some(value.raw()?),
             b"response" => members.response = Some(value.raw()?),
+            b"sequence_number" => {
+                let from = value.separator();
+                value.skip()?;
+                piece.number = Some((from, value.at()));
+            }
             b"output_index" => piece.index = value.u64_or_skip()?.unwrap_or(0),
             b"error" => members.has_error |= is_error(value)?,
             b"object" => members.is_response = full(value)?.is_some_and(|object| object.is("response")),

@@ -11,6 +11,7 @@ pub(crate) struct Answer {
     pub(crate) finish: Option<Value>,
     usage: Option<[u64; 2]>,
     pub(crate) vectors: Option<Vec<usize>>,
+    pub(crate) models: Option<Vec<String>>,
     pub(crate) error: Option<Failure>,
 }
 

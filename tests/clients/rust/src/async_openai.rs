@@ -35,6 +35,7 @@ pub(crate) async fn call(ask: &Ask, answer: &mut Answer) -> Option<Failure> {
     let result = match ask.api.as_str() {
         "responses" => responses(&client, ask, answer).await,
         "embeddings" => embeddings(&client, ask, answer).await,
+        "models" => models(&client, answer).await,
         _ => chat(&client, ask, answer).await,
     };
     result.err().map(failed)
@@ -188,5 +189,11 @@ async fn embeddings(client: &Client<OpenAIConfig>, ask: &Ask, answer: &mut Answe
     let got = client.embeddings().create(request).await?;
     answer.vectors = Some(got.data.iter().map(|row| row.embedding.len()).collect());
     answer.count(got.usage.prompt_tokens, 0u32);
+    Ok(())
+}
+
+async fn models(client: &Client<OpenAIConfig>, answer: &mut Answer) -> Result<(), OpenAIError> {
+    let list = client.models().list().await?;
+    answer.models = Some(list.data.into_iter().map(|model| model.id).collect());
     Ok(())
 }

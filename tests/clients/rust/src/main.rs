@@ -20,7 +20,7 @@ struct Ask {
     base: String,
     model: String,
     stream: bool,
-    /// `text`, `tools`, `schema` or `embed`.
+    /// `text`, `tools`, `schema`, `embed` or `models`.
     ask: String,
     prompt: String,
 }

@@ -27,6 +27,7 @@ pub(crate) async fn call(ask: &Ask, answer: &mut Answer) -> Option<Failure> {
         "responses" => responses(ask, answer).await,
         "messages" => messages(ask, answer).await,
         "embeddings" => embeddings(ask, answer).await,
+        "models" => models(ask, answer).await,
         _ => chat(ask, answer).await,
     };
     result.err().map(failed)
@@ -230,5 +231,11 @@ async fn embeddings(ask: &Ask, answer: &mut Answer) -> Result<(), OpenRouterErro
     if let Some(usage) = &got.usage {
         answer.count(usage.prompt_tokens, 0u32);
     }
+    Ok(())
+}
+
+async fn models(ask: &Ask, answer: &mut Answer) -> Result<(), OpenRouterError> {
+    let list = client(ask)?.models().list().await?;
+    answer.models = Some(list.into_iter().map(|model| model.id).collect());
     Ok(())
 }
