@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_llm_layers::{Failure, FailureKind, FailureMarks, RouterAttempt, Scope};
+use tower_llm_layers::{Candidate, Failure, FailureKind, FailureMarks, RouterAttempt, Scope};
 
 use super::{Error, Inner};
 
@@ -33,6 +33,13 @@ impl Failure for Error {
 
     fn scope(&self) -> Scope {
         self.0.scope
+    }
+
+    /// The only pool that OpenRouter speaks of is that of its free models.
+    fn pool_behind(&self, candidate: &Candidate) -> Option<String> {
+        (self.0.scope == Scope::Pool)
+            .then(|| crate::free::pool_behind(candidate))
+            .flatten()
     }
 
     fn limits_key(&self) -> bool {

@@ -10,7 +10,7 @@ use http::{HeaderValue, Request, Response, header::AUTHORIZATION};
 
 use super::{ApiKey, KeyFuture, KeyProvider, pool::Taken, slot::Use};
 use crate::{
-    Failure, FailureKind, LayerError, LlmRequest, Scope,
+    Candidate, Failure, FailureKind, LayerError, LlmRequest, Scope,
     call::Preparing,
     watch::{self, Admit, Respond},
 };
@@ -99,7 +99,7 @@ pub struct Used(pub(super) Learner);
 pub(super) enum Learner {
     Nothing,
     /// Its pool, for this use.
-    Pool(Taken, Use),
+    Pool(Taken, Use, Option<Candidate>),
     /// The provider that has returned it.
     Provider(Box<Provided>),
 }
@@ -130,7 +130,7 @@ impl<B, E: Failure> Respond<Response<B>, E> for Used {
     fn respond(self, mut result: Result<Response<B>, E>) -> Result<Self::Response, E> {
         match self.0 {
             Learner::Nothing => {}
-            Learner::Pool(taken, of) => report(taken, of, &mut result),
+            Learner::Pool(taken, of, candidate) => report(taken, of, candidate.as_ref(), &mut result),
             Learner::Provider(provided) => {
                 if let Err(error) = &mut result {
                     provided.report(error);
@@ -156,10 +156,13 @@ impl Provided {
 }
 
 /// Tells the pool how its key fared, and the error whether another one is left.
-fn report<T, E: Failure>(taken: Taken, of: Use, result: &mut Result<T, E>) {
+fn report<T, E: Failure>(taken: Taken, of: Use, sent_to: Option<&Candidate>, result: &mut Result<T, E>) {
     let Err(error) = result else { return taken.accepted() };
     let hint = error.retry_after();
     let [candidate, quota] = of;
+    // The quota of another pool, which only this candidate leads to: what is paid from its own pool keeps the key.
+    let is_behind = sent_to.is_some_and(|sent_to| error.pool_behind(sent_to).is_some());
+    let quota = if is_behind { candidate } else { quota };
     let another = match (error.kind(), error.scope()) {
         (FailureKind::Auth, _) => taken.rejected(),
         (FailureKind::RateLimited | FailureKind::InsufficientFunds, Scope::Upstream) => taken.throttled(hint),
