@@ -39,6 +39,8 @@ pub(crate) struct Inner {
     pub(crate) kind: Option<FailureKind>,
     /// A rate limit of the account that the key is of.
     pub(crate) limits_key: bool,
+    /// Of a router that promises to charge nothing for it.
+    pub(crate) is_insured: bool,
     /// Of a layer's own, and about this caller alone.
     pub(crate) personal: bool,
     pub(crate) marks: FailureMarks,
@@ -104,6 +106,12 @@ impl Error {
                 *word = hidden;
             }
         }
+        self
+    }
+
+    /// The same of an answer of OpenRouter, which charges nothing for one without content.
+    pub(crate) fn insured(mut self, is_insured: bool) -> Self {
+        self.0.is_insured = is_insured;
         self
     }
 

@@ -23,6 +23,15 @@ impl Failure for Error {
         Self::provider(self)
     }
 
+    fn generation_id(&self) -> Option<&str> {
+        Self::generation_id(self)
+    }
+
+    /// OpenRouter's zero completion insurance: it charges nothing for an answer that failed or has nothing in it.
+    fn is_uncharged(&self) -> bool {
+        self.0.is_insured
+    }
+
     fn router_attempts(&self) -> Vec<RouterAttempt> {
         self.0.routed.clone()
     }

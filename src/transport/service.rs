@@ -297,6 +297,7 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
                 parts.extensions.insert(status);
             }
             let body = ChatBody::of_response(body, &parts, reader, key).holding(in_flight);
+            let body = body.insured(!is_direct);
             Ok(Response::from_parts(parts, body))
         })
     }

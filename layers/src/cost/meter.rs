@@ -253,7 +253,11 @@ impl Meter {
             running.provider = Some(bounded_name(provider));
         }
         let kind = error.kind();
-        let free = running.first_token.is_none() && super::is_free(kind);
+        if running.generation_id.is_none() && running.settings.ledger.is_some() {
+            running.generation_id = error.generation_id().map(bounded_name);
+        }
+        let is_free = !error.may_be_billed() && running.taken.costs_nothing(error.is_uncharged());
+        let free = running.first_token.is_none() && is_free;
         self.end(EntryOutcome::Failed(kind), free);
     }
 

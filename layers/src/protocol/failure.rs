@@ -61,6 +61,23 @@ pub trait Failure: Sized {
         Vec::new()
     }
 
+    /// The name of the generation that failed, if the upstream gave one: its bill can be looked up.
+    fn generation_id(&self) -> Option<&str> {
+        None
+    }
+
+    /// Whether the attempt may have been charged although it failed so before its answer began. By default it may if it was interrupted, or
+    /// if a server on the way gave up waiting for the one behind it (408, 504, 524, 598).
+    fn may_be_billed(&self) -> bool {
+        self.kind().may_be_billed_with(self.status())
+    }
+
+    /// Whether the upstream promises to charge nothing for an attempt that failed so, whatever usage it has reported. `false` by default:
+    /// then counts that it reported are priced.
+    fn is_uncharged(&self) -> bool {
+        false
+    }
+
     /// How long the upstream asked to wait, already clamped.
     fn retry_after(&self) -> Option<Duration> {
         None
