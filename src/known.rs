@@ -4,7 +4,7 @@ use std::{borrow::Cow, ops::Range};
 
 use tower_llm_layers::TokenUsage;
 
-use crate::response::token_usage;
+use crate::response::{at_tier, token_usage};
 use openrouter_wire::chat::ChunkProbe;
 use openrouter_wire::json::Text;
 
@@ -66,7 +66,7 @@ impl Known {
             finish: finish?,
             text: TextPlace::of(probe)?,
             adds: Adds::of(probe),
-            usage: probe.usage_raw().and_then(token_usage),
+            usage: at_tier(probe.usage_raw().and_then(token_usage), probe.service_tier()),
         })
     }
 

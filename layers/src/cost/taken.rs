@@ -130,6 +130,8 @@ impl Taken {
             (usage.cached, usage.cache_written, usage.cache_written_1h) = (0, 0, 0);
             usage.reasoning = 0;
             (usage.audio, usage.answer_audio) = (0, 0);
+            // Pictures cost more than text: what is counted of them stays.
+            usage.answer_images = usage.answer_images.min(usage.answer);
         }
         Counted { usage, is_reported }
     }
