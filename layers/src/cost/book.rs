@@ -39,7 +39,7 @@ impl Running {
         }
         self.book_on_served(is_held, sums.booked, now);
         let cost = sums.bill.or(sums.estimate).unwrap_or(UsdAmount::ZERO);
-        self.end_line(outcome, now, Some((cost, sums.state == EntryState::Estimated)));
+        self.end_line(outcome, now, Some((cost, sums.state.is_estimate())));
         self.say(&sums);
         self.say_if_cut(outcome, &sums);
         if let Some(ledger) = self.settings.ledger.clone() {
