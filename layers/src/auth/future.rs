@@ -130,6 +130,12 @@ impl<B, E: Failure> Respond<Response<B>, E> for Used {
     fn respond(self, mut result: Result<Response<B>, E>) -> Result<Self::Response, E> {
         match self.0 {
             Learner::Nothing => {}
+            #[cfg(feature = "pause")]
+            Learner::Pool(taken, [candidate, _], _) if result.is_ok() => {
+                if let Ok(response) = &mut result {
+                    accepted(taken, candidate, response);
+                }
+            }
             Learner::Pool(taken, of, candidate) => report(taken, of, candidate.as_ref(), &mut result),
             Learner::Provider(provided) => {
                 if let Err(error) = &mut result {
@@ -152,6 +158,21 @@ impl Provided {
         if another {
             error.marks_mut().set_other_key(true);
         }
+    }
+}
+
+/// Tells the pool that its key was accepted. If the response says that little is left of a limit, it is the key's: the key is used more seldom
+/// for this candidate, and not the candidate with every key, as long as there is another one.
+#[cfg(feature = "pause")]
+fn accepted<B>(taken: Taken, candidate: u64, response: &mut Response<B>) {
+    use crate::pause::RateLimitStatus;
+
+    let status = response.extensions().get::<RateLimitStatus>();
+    let Some(gap) = status.and_then(RateLimitStatus::gap) else {
+        return taken.accepted();
+    };
+    if taken.paced(gap, candidate) {
+        response.extensions_mut().remove::<RateLimitStatus>();
     }
 }
 
