@@ -254,6 +254,7 @@ pub(crate) fn read(row: &AnyRow) -> Result<Entry, LedgerError> {
         generation_id: row.try_get::<Option<String>, _>("generation_id")?.map(Into::into),
         first_token: maybe("first_token_ms")?.map(Duration::from_millis),
         clamped_to: maybe("clamped_to")?,
+        affordable_tokens: None,
         provider: row.try_get::<Option<String>, _>("provider")?.map(Into::into),
         served_model: row.try_get::<Option<String>, _>("served_model")?.map(Into::into),
     })

@@ -172,6 +172,7 @@ impl Running {
             generation_id: self.generation_id.take(),
             first_token: self.first_token,
             clamped_to: self.clamped_to(),
+            affordable_tokens: self.affordable_tokens,
         }
     }
 
@@ -180,7 +181,6 @@ impl Running {
         self.needs.as_ref().is_some_and(|needs| needs.tool_loop.is_some())
     }
 
-    fn priced(&self, usage: &TokenUsage, at: Instant) -> Option<UsdAmount> {
     /// Whether the prices of the tier that served it are known.
     fn has_tier(&self, usage: &TokenUsage) -> bool {
         let (Some(prices), Some(candidate)) = (&self.settings.prices, &self.candidate) else {
@@ -197,6 +197,7 @@ impl Running {
         }
     }
 
+    fn priced(&self, usage: &TokenUsage, at: Instant) -> Option<UsdAmount> {
         let listed = || {
             let prices = self.settings.prices.as_ref()?;
             let candidate = self.candidate.as_ref()?;

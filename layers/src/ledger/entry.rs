@@ -130,6 +130,9 @@ pub struct Entry {
     pub first_token: Option<Duration>,
     /// What `max_tokens` was lowered to, so that the budgets could hold it.
     pub clamped_to: Option<u64>,
+    /// Of one that failed: the `max_tokens` that the account could still pay for, if the upstream said so. It is not short of money then, only
+    /// of so much. Ledgers that store entries do not keep it.
+    pub affordable_tokens: Option<u64>,
 }
 
 impl Entry {

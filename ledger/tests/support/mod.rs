@@ -58,6 +58,7 @@ pub(crate) fn entry(model: &str, pico: i128) -> Entry {
         generation_id: Some("gen-1".into()),
         first_token: Some(Duration::from_millis(320)),
         clamped_to: None,
+        affordable_tokens: None,
         provider: None,
         served_model: None,
     }
