@@ -27,6 +27,10 @@ impl Failure for Error {
         Self::generation_id(self)
     }
 
+    fn may_be_billed(&self) -> bool {
+        !self.0.is_unprocessed && self.kind().may_be_billed_with(Failure::status(self))
+    }
+
     /// OpenRouter's zero completion insurance: it charges nothing for an answer that failed or has nothing in it.
     fn is_uncharged(&self) -> bool {
         self.0.is_insured

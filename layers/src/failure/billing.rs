@@ -40,7 +40,8 @@ impl FailureKind {
     }
 
     /// The same with the status that came: a timeout behind the upstream is like one of ours.
-    pub(crate) fn may_be_billed_with(self, status: Option<u16>) -> bool {
+    #[must_use]
+    pub fn may_be_billed_with(self, status: Option<u16>) -> bool {
         let is_timeout = self == Self::Upstream && status.is_some_and(|status| GAVE_UP_WAITING.contains(&status));
         is_timeout || self.may_be_billed()
     }
