@@ -106,6 +106,37 @@ fn what_has_no_price_of_its_own_costs_what_its_kind_does() {
     );
 }
 
+/// 1970 began on a Thursday.
+#[test]
+fn an_override_holds_on_its_days_and_one_of_an_unknown_condition_only_at_worst() {
+    const DAY: u64 = 24_00;
+    let row = |condition: &str| {
+        rates(&format!(
+            r#"{{"prompt":"0","completion":"0.000001","overrides":[{{{condition},"completion":"0.000002"}}]}}"#
+        ))
+        .unwrap()
+    };
+    for (condition, thursday, saturday) in [
+        (r#""utc_days":[1,2,3,4,5]"#, "$0.002", "$0.001"),
+        (r#""utc_days":[0,6]"#, "$0.001", "$0.002"),
+        (r#""utc_days":["sat","Sunday"]"#, "$0.001", "$0.002"),
+        (r#""utc_days":[]"#, "$0.001", "$0.001"),
+        (r#""utc_days":null,"image":"1""#, "$0.002", "$0.002"),
+        (r#""utc_days":"weekdays""#, "$0.001", "$0.001"),
+        (r#""utc_days":[8]"#, "$0.001", "$0.001"),
+        (r#""region":"eu""#, "$0.001", "$0.001"),
+    ] {
+        let rates = row(condition);
+        assert_eq!(cost(&rates, &usage(0, 1000), 0), thursday, "{condition}");
+        assert_eq!(cost(&rates, &usage(0, 1000), 2 * DAY), saturday, "{condition}");
+        assert_eq!(
+            rates.worst_case(&needs(1), 0).answer_token,
+            usd("0.000002"),
+            "{condition}"
+        );
+    }
+}
+
 #[test]
 fn searches_are_paid_to_the_plugin_where_the_model_has_none() {
     let mut searched = usage(0, 0);
