@@ -39,6 +39,10 @@ pub(crate) struct Inner {
     pub(crate) kind: Option<FailureKind>,
     /// A rate limit of the account that the key is of.
     pub(crate) limits_key: bool,
+    /// The server says that it has not processed the request.
+    pub(crate) is_unprocessed: bool,
+    /// Of a router that promises to charge nothing for it.
+    pub(crate) is_insured: bool,
     /// Of a layer's own, and about this caller alone.
     pub(crate) personal: bool,
     pub(crate) marks: FailureMarks,
@@ -104,6 +108,23 @@ impl Error {
                 *word = hidden;
             }
         }
+        self
+    }
+
+    /// The same of a request that the server has not processed: it cost nothing, and says nothing of the upstream's health.
+    pub(crate) fn unprocessed(mut self) -> Self {
+        self.0.is_unprocessed = true;
+        let health = Health::Neutral;
+        let advice = Advice {
+            health,
+            ..self.kind().advice()
+        };
+        self.advised(advice)
+    }
+
+    /// The same of an answer of OpenRouter, which charges nothing for one without content.
+    pub(crate) fn insured(mut self, is_insured: bool) -> Self {
+        self.0.is_insured = is_insured;
         self
     }
 

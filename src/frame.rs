@@ -10,7 +10,7 @@ use crate::{
     Api, Error,
     bounds::cut_cow,
     known::{Adds, Known},
-    response::{UsageExt as _, token_usage},
+    response::{UsageExt as _, at_tier, token_usage},
 };
 use openrouter_wire::json::Text;
 use openrouter_wire::{
@@ -233,12 +233,14 @@ impl Frame for ChatFrame {
             return None;
         }
         if self.is_typed() {
-            return self.usage()?.for_layers();
+            let tier = self.piece().and_then(|piece| piece.service_tier());
+            return at_tier(self.usage()?.for_layers(), tier);
         }
         if let Some(known) = &self.known {
             return known.usage;
         }
-        token_usage(ChunkProbe::read(&self.bytes).ok()?.usage_raw()?)
+        let probe = ChunkProbe::read(&self.bytes).ok()?;
+        at_tier(token_usage(probe.usage_raw()?), probe.service_tier())
     }
 
     fn shown(&self) -> Shown<'_> {

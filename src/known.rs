@@ -4,7 +4,7 @@ use std::{borrow::Cow, ops::Range};
 
 use tower_llm_layers::TokenUsage;
 
-use crate::response::token_usage;
+use crate::response::{at_tier, token_usage};
 use openrouter_wire::chat::ChunkProbe;
 use openrouter_wire::events::{Piece, Said};
 use openrouter_wire::json::Text;
@@ -70,7 +70,7 @@ impl Known {
             number: None,
             text: TextPlace::of(probe.text_text(), probe.has_text(), probe.len())?,
             adds: Adds::of(probe),
-            usage: probe.usage_raw().and_then(token_usage),
+            usage: at_tier(probe.usage_raw().and_then(token_usage), probe.service_tier()),
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::support::{FIRST, Got, World, ask, call, log};
+use crate::support::{FIRST, Got, World, ask, call, ledger::Kept, log};
 use openrouter_simulator::{Cost, Simulator};
 use tokio::{
     runtime::Handle,
@@ -11,6 +11,7 @@ use tokio::{
 use tower_openrouter::{
     Account, ApiKey, FailureKind, Stack, Transport, UsdAmount,
     balance::{BalanceWatch, BalanceWatchBuilder},
+    layers::ledger::{EntryOutcome, Ledger},
 };
 
 const KEY: &str = "sk-or-v1-0123456789abcdef0123456789abtest";
@@ -203,4 +204,35 @@ async fn a_keys_cap_is_distinguished_from_the_balance() {
     while call(&stack, true, ask()).await.error.is_none() {}
     let state = watch.state();
     assert!(state.key_cap.is_out() && !state.prepaid.is_out(), "{state}");
+}
+
+/// Only what its own account pays for tells of it, and an account that can pay for less is not out.
+#[tokio::test(start_paused = true)]
+async fn another_upstreams_trouble_and_a_smaller_answer_are_no_empty_balance() {
+    let world = world("10").await;
+    let mut watch = watching(&world).spawn_on(&Handle::current());
+    watch.changed().await;
+    let kept = Kept::new();
+    let stack = world.builder().chain([FIRST]).ledger(kept.clone()).build().unwrap();
+    assert_eq!(call(&stack, true, ask()).await.kind(), None);
+    let mut entry = kept.entries().remove(0);
+    entry.outcome = EntryOutcome::Failed(FailureKind::InsufficientFunds);
+    let record = |upstream: &str, affordable: Option<u64>| {
+        let mut entry = entry.clone();
+        entry.upstream = upstream.into();
+        entry.affordable_tokens = affordable;
+        watch.record(&entry);
+        watch.state().prepaid.refused
+    };
+    assert!(!record("elsewhere", None));
+    assert!(!record(&entry.upstream, Some(400)));
+    assert!(record(&entry.upstream, Some(0)), "not a token more");
+    assert!(record(&entry.upstream, None));
+    entry.outcome = EntryOutcome::Answered;
+    let mut elsewhere = entry.clone();
+    elsewhere.upstream = "elsewhere".into();
+    watch.record(&elsewhere);
+    assert!(watch.state().prepaid.refused, "another account's answer proves nothing");
+    watch.record(&entry);
+    assert!(!watch.state().prepaid.refused);
 }

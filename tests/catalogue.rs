@@ -7,7 +7,7 @@ use crate::support::{
 use openrouter_simulator::Simulator;
 use tower_openrouter::{
     Candidate, Catalogue, ChatRequest,
-    layers::{LlmRequest, Needs, PriceList, Quote, TokenUsage, UtcTime, fallback::Capabilities},
+    layers::{LlmRequest, Needs, PriceList, PriceTier, Quote, TokenUsage, UtcTime, fallback::Capabilities},
     response::{ModelEndpoints, Pricing},
 };
 
@@ -166,6 +166,42 @@ async fn a_priority_tier_counts_where_it_may_serve() {
     let mut needs = Needs::default();
     needs.priority = true;
     assert_eq!(known(&catalogue, FIRST, &needs).answer_token, priority);
+}
+
+/// An endpoint says its tier in a field of its own; its price is that of answers which say that they were served by it.
+#[test]
+fn a_tier_that_stands_in_a_field_counts_only_where_it_serves() {
+    let model = r#"{"id":"a/b","pricing":{"prompt":"0","completion":"0.00001"}}"#;
+    let mut usage = TokenUsage::new(0, 1_000);
+    let catalogue = of(&[model]);
+    let cost = |usage: &TokenUsage| catalogue.cost(&at("a/b"), usage, UtcTime::from_millis(0)).unwrap();
+    catalogue.learn_endpoints(&endpoints(
+        r#"{"id":"a/b","endpoints":[{"tag":"x","pricing":{"prompt":"0","completion":"0.00002"}}]}"#,
+    ));
+    assert_eq!(cost(&usage), usd("0.01"));
+    usage.tier = PriceTier::Priority;
+    assert_eq!(
+        (cost(&usage), catalogue.has_tier(&at("a/b"), &usage)),
+        (usd("0.02"), false),
+        "the highest that is known"
+    );
+    for tier in ["ultrafast", "priority"] {
+        catalogue.learn_endpoints(&endpoints(&format!(
+            r#"{{"id":"a/b","endpoints":[{{"tag":"x","pricing":{{"prompt":"0","completion":"0.00002"}}}},
+                {{"tag":"x","service_tier":"{tier}","pricing":{{"prompt":"0","completion":"0.00006"}}}}]}}"#
+        )));
+        let mut needs = Needs::default();
+        assert_eq!(known(&catalogue, "a/b", &needs).answer_token, usd("0.00002"), "{tier}");
+        needs.priority = true;
+        assert_eq!(known(&catalogue, "a/b", &needs).answer_token, usd("0.00006"), "{tier}");
+        assert_eq!(
+            (cost(&usage), catalogue.has_tier(&at("a/b"), &usage)),
+            (usd("0.06"), true),
+            "{tier}"
+        );
+    }
+    usage.tier = PriceTier::Standard;
+    assert_eq!(cost(&usage), usd("0.01"));
 }
 
 #[tokio::test(start_paused = true)]

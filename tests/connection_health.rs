@@ -20,14 +20,15 @@ use tokio::{
     time::sleep,
 };
 use tower_openrouter::{
-    ApiKey, FailureKind, Stack,
-    layers::retry::Exponential,
+    ApiKey, FailureKind, Stack, UsdAmount,
+    layers::{Failure, Health, ledger::EntryState, retry::Exponential},
     stack::StackBuilder,
     transport::{Dialect, OPENROUTER, TransportBuilder, Upstream},
 };
 
 use crate::support::{
     FIRST, SECOND, ask, call,
+    ledger::Kept,
     raw::{self, Raw},
 };
 
@@ -237,6 +238,18 @@ async fn what_a_goaway_refuses_is_made_again_as_an_attempt() {
     let upstream = Http2::start(After::Refusing).await;
     let got = call(&upstream.builder().attempts(1).build().unwrap(), true, ask()).await;
     assert_eq!((got.kind(), got.lines.len()), (Some(FailureKind::Reset), 1), "{got:?}");
+    let upstream = Http2::start(After::Refusing).await;
+    let kept = Kept::new();
+    let stack = upstream.builder().attempts(1).ledger(kept.clone()).build().unwrap();
+    let error = call(&stack, true, ask()).await.error.unwrap();
+    assert!(!Failure::may_be_billed(&error), "{error}");
+    assert_eq!(
+        Failure::advice(&error).health,
+        Health::Neutral,
+        "it says nothing of the upstream"
+    );
+    let entry = kept.entries().remove(0);
+    assert_eq!((entry.cost(), entry.state), (UsdAmount::ZERO, EntryState::Settled));
     let upstream = Http2::start(After::Refusing).await;
     let got = call(&upstream.builder().build().unwrap(), true, ask()).await;
     assert_eq!((got.text.as_str(), got.asked()), ("Sky", vec![FIRST, FIRST]), "{got:?}");

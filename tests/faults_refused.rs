@@ -66,8 +66,8 @@ const TABLE: &[Row] = &[
     row("429;no-hint;metadata-retry=4", K::RateLimited, 2, true, 4),
     row("429;no-hint;metadata-header=5", K::RateLimited, 2, true, 5),
     row("503;no-hint;availability-retry=6", K::Overloaded, 2, true, 6),
-    // The free tier's day is gone for the pool: the second model here is paid from the same one.
-    row("429-day", K::QuotaExhausted, 1, false, 0),
+    // The day of the free models is over, whichever model has led there: what is paid from another pool answers.
+    row("429-day", K::QuotaExhausted, 1, true, 0),
     row("429-html", K::RateLimited, 2, false, 0),
     // Past the longest wait: no retry, the next one answers.
     row("429-capacity", K::RateLimited, 1, true, 0),

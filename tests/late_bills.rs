@@ -25,7 +25,7 @@ use tower_openrouter::{
         WorstCasePrice,
         budget::{Budget, Budgets, InMemoryBudgetStore, Window},
         cost::UnknownPrice,
-        ledger::{EntryOutcome, EntryState, Ledger},
+        ledger::{Entry, EntryId, EntryOutcome, EntryState, Ledger},
         reconcile::Reconciler,
     },
 };
@@ -164,7 +164,12 @@ async fn a_bill_that_never_comes_leaves_the_estimate() {
     leave_after_three_words(&books.stack(&world)).await;
     sleep(Duration::from_secs(3600)).await;
     let entry = books.kept.entries().remove(0);
-    assert_eq!(entry.state, EntryState::Estimated);
+    assert_eq!(
+        (entry.state, entry.booked, entry.bill),
+        (EntryState::Unbilled, entry.cost(), None),
+        "the ledger says that it is final"
+    );
+    assert!(!entry.awaits_bill());
     assert_eq!((books.reconciler.pending(), books.reconciler.given_up()), (0, 1));
     assert_eq!(
         books.spent().0,
@@ -232,7 +237,7 @@ async fn with_the_accounts_own_key_the_fee_alone_is_no_bill_yet() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_does_not_fit_is_counted_and_left_for_the_next_start() {
+async fn what_does_not_fit_is_counted_and_settled_at_its_estimate() {
     let world = late(Duration::from_secs(5)).await;
     let kept = Kept::new();
     let reconciler = Reconciler::builder(Arc::new(Bills::openrouter(account(&world))))
@@ -259,6 +264,45 @@ async fn what_does_not_fit_is_counted_and_left_for_the_next_start() {
         (reconciler.pending(), reconciler.turned_away() + reconciled(&kept)),
         (0, 3)
     );
+    let open: Vec<_> = kept.entries().into_iter().filter(Entry::awaits_bill).collect();
+    assert!(open.is_empty(), "{open:?}");
+}
+
+/// The latest entries have the places; what is too old, and what finds no place, is settled at once, in the budgets as well.
+#[tokio::test(start_paused = true)]
+async fn what_is_resumed_has_an_end_for_every_entry() {
+    let world = late(Duration::from_secs(100_000)).await;
+    let first = Books::new(&world, Kept::new());
+    leave_after_three_words(&first.stack(&world)).await;
+    let entry = first.kept.entries().remove(0);
+    let kept = Kept::new();
+    let aged = |days: u64| {
+        let mut aged = entry.clone();
+        aged.ended = entry.ended.before(Duration::from_secs(days * 24 * 60 * 60));
+        aged.id = EntryId::new(aged.ended);
+        kept.record(&aged);
+        aged
+    };
+    let entries: Vec<_> = [0, 1, 2, 30].map(aged).into();
+    let budgets = Budgets::new([Budget::usd("all", "10").unwrap()]).unwrap();
+    budgets.refill(&entries);
+    let reconciler = Reconciler::builder(Arc::new(Bills::openrouter(account(&world))))
+        .ledger(kept.clone())
+        .budgets(budgets.clone())
+        .max_pending(2)
+        .spawn_on(Handle::current());
+    reconciler.resume(entries);
+    let states = || kept.entries().iter().map(|entry| entry.state).collect::<Vec<_>>();
+    use EntryState::{Estimated, Unbilled};
+    assert_eq!(states(), [Estimated, Estimated, Unbilled, Unbilled]);
+    assert_eq!((reconciler.turned_away(), reconciler.given_up()), (1, 1));
+    sleep(Duration::from_secs(3600)).await;
+    assert_eq!(states(), [Unbilled; 4]);
+    let cost = kept
+        .entries()
+        .iter()
+        .fold(UsdAmount::ZERO, |sum, entry| sum.saturating_add(entry.booked));
+    assert_eq!(cost, entry.cost().checked_mul(4).unwrap());
 }
 
 fn reconciled(kept: &Kept) -> u64 {

@@ -134,3 +134,51 @@ async fn a_minute_of_free_models_is_one_accounts_and_a_providers_limit_is_no_key
         assert_eq!(with_key(&raw, "sk-aaaa") == before, rests, "{error}");
     }
 }
+
+/// A success that says that nothing is left speaks of the key that was used: the other keys serve the candidate without a wait.
+#[tokio::test(start_paused = true)]
+async fn what_a_success_says_is_left_paces_its_key_and_not_the_candidate() {
+    for keys in [2, 1] {
+        let raw = Raw::start(|request| {
+            let spent = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-ratelimit-remaining-requests: 0\r\n\
+                         x-ratelimit-reset-requests: 6m0s\r\nconnection: close\r\n\r\n";
+            let head = if request.contains("sk-aaaa") {
+                send(spent)
+            } else {
+                events()
+            };
+            vec![head, chunk("Sky", "null"), chunk("", "\"stop\""), done()]
+        })
+        .await;
+        let keys = ["sk-aaaa", "sk-bbbb"][..keys]
+            .iter()
+            .map(|key| ApiKey::new(*key).unwrap());
+        let pool = KeyPool::new(keys).unwrap();
+        let count = pool.states().len();
+        let direct = stack(&raw, Dialect::OpenAi, &pool, &[MODEL]);
+        let mut waited = Duration::ZERO;
+        let mut kinds = Vec::new();
+        for _ in 0..6 {
+            let got = call(&direct, true, ask()).await;
+            kinds.push(got.kind());
+            waited += got.took;
+        }
+        if count == 2 {
+            assert_eq!(kinds, [None; 6]);
+            assert!(waited < S, "{waited:?}");
+            assert_eq!((with_key(&raw, "sk-aaaa"), with_key(&raw, "sk-bbbb")), (1, 5));
+            sleep(61 * S).await;
+            for _ in 0..2 {
+                assert_eq!(call(&direct, true, ask()).await.kind(), None);
+            }
+            assert_eq!(with_key(&raw, "sk-aaaa"), 2, "it is used again");
+        } else {
+            let paced = Some(FailureKind::RateLimited);
+            assert_eq!(
+                kinds,
+                [None, paced, paced, paced, paced, paced],
+                "the only key paces the candidate"
+            );
+        }
+    }
+}

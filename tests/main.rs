@@ -60,6 +60,8 @@ mod connection_health;
 #[cfg(test)]
 mod connections;
 #[cfg(test)]
+mod counted;
+#[cfg(test)]
 #[cfg(all(feature = "cache", feature = "metrics", feature = "sqlite"))]
 mod dashboards;
 #[cfg(test)]

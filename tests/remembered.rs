@@ -85,6 +85,31 @@ async fn an_exhausted_free_day_is_called_once() {
     }
 }
 
+/// A free model is named in several ways, and a preset may lead to one: what is paid goes on, whatever pool the names say.
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_free_day_never_pauses_what_is_paid() {
+    for leads_to_free in [
+        "openrouter/free",
+        "a/b:free:online",
+        "a/b:free@preset/p",
+        "@preset/cheap",
+    ] {
+        let world = World::new("GOOD").await;
+        for free in [leads_to_free, FREE] {
+            world.simulator.plan(free, "429-day").unwrap();
+        }
+        let stack = world.builder().chain([leads_to_free, FREE, SECOND]).build().unwrap();
+        for _ in 0..5 {
+            let got = call(&stack, true, ask()).await;
+            assert_eq!(got.kind(), None, "{leads_to_free}: {got:?}");
+            sleep(20 * S).await;
+        }
+        assert_eq!(calls_of(&world, leads_to_free), 1, "{leads_to_free}");
+        assert_eq!(calls_of(&world, FREE), 0, "{leads_to_free}: one quota");
+        assert_eq!(calls_of(&world, SECOND), 5, "{leads_to_free}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_keys_cap_is_remembered_for_all_models_of_its_upstream() {
     let world = World::new("403-key").await;

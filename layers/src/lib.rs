@@ -89,7 +89,9 @@ pub use call::{
 };
 pub use failure::{Advice, FailureKind, FallbackAdvice, Health, Phase, RetryAdvice, Scope};
 pub use marks::{Coalesced, Degraded, DegradedSource, NoStore, OutputLimit, Replayed, Resumed, Resumption, Unbilled};
-pub use money::{FixedPrices, PriceCeiling, PriceList, Quote, TokenUsage, UsdAmount, UsdError, WorstCasePrice};
+pub use money::{
+    FixedPrices, PriceCeiling, PriceList, PriceTier, Quote, TokenUsage, UsdAmount, UsdError, WorstCasePrice,
+};
 #[cfg(feature = "cache")]
 pub use protocol::StorableFrame;
 pub use protocol::{

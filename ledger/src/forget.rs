@@ -219,5 +219,6 @@ fn as_entry(row: &AnyRow) -> Result<Entry, LedgerError> {
         generation_id: None,
         first_token: None,
         clamped_to: None,
+        affordable_tokens: None,
     })
 }

@@ -34,7 +34,7 @@ pub use filter::Filter;
 pub use forget::Forgotten;
 pub use ledger::{Closed, DatabaseLedger};
 pub use open::{BATCH, CLOSE_TIMEOUT, FLUSH_EVERY, LedgerOptions, MAX_WAITING};
-pub use query::PAGE;
+pub use query::{MOST_AWAITING, PAGE};
 pub use read_only::LedgerReader;
 pub use restart::Restored;
 pub use run::LostBefore;

@@ -15,13 +15,16 @@ use crate::{
 /// Entries that [`DatabaseLedger::page`] gives at most at once.
 pub const PAGE: u32 = 1_000;
 
+/// Entries that [`DatabaseLedger::awaiting_bill`] gives at most: the others wait for the next start.
+pub const MOST_AWAITING: u32 = 20_000;
+
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
 
 /// What is summed up beside the tokens: the cost, what is estimated of it, what is lost, and how far estimates were off.
 const AMOUNTS: [&str; 4] = [
     "COALESCE(e.bill, e.estimate, 0)",
-    "CASE WHEN e.state = 'estimated' THEN COALESCE(e.bill, e.estimate, 0) ELSE 0 END",
+    "CASE WHEN e.state IN ('estimated', 'unbilled') THEN COALESCE(e.bill, e.estimate, 0) ELSE 0 END",
     "CASE WHEN e.outcome <> 'answered' THEN COALESCE(e.bill, e.estimate, 0) ELSE 0 END",
     // Amounts that were cut lie at the ends of what a column holds: their difference would not.
     "CASE WHEN e.bill IS NULL OR e.estimate IS NULL THEN 0
@@ -68,7 +71,7 @@ impl DatabaseLedger {
             .await
     }
 
-    /// Entries that still await their bill, no older than this: for a reconciler after a restart.
+    /// Entries that still await their bill, no older than this, the latest first, up to [`MOST_AWAITING`]: for a reconciler after a restart.
     ///
     /// # Errors
     ///
@@ -78,7 +81,11 @@ impl DatabaseLedger {
         Filter::new().from(since).apply(&mut conditions);
         conditions.and("e.state = 'estimated'");
         conditions.and("e.generation_id IS NOT NULL");
-        self.entries(conditions, "ORDER BY e.ended, e.id").await
+        self.entries(
+            conditions,
+            &format!("ORDER BY e.ended DESC, e.id DESC LIMIT {MOST_AWAITING}"),
+        )
+        .await
     }
 
     /// The next entries in order of their end, up to [`PAGE`], after a given one; from the first on without one.

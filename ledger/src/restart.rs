@@ -72,7 +72,8 @@ impl DatabaseLedger {
         }
     }
 
-    /// Hands the entries whose bills had not come when the last run ended to a reconciler, which asks for them again. Says how many.
+    /// Hands the entries whose bills had not come when the last run ended to a reconciler, the latest first: it asks for their bills again, and
+    /// settles the others at their estimates. Says how many.
     ///
     /// # Errors
     ///

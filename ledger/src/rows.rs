@@ -4,7 +4,7 @@ use sqlx::{AnyConnection, Row, any::AnyRow};
 use std::time::Duration;
 use tower_llm_layers::{
     Tags, TokenUsage, UsdAmount, UtcTime,
-    ledger::{Correction, Entry, EntryState},
+    ledger::{Correction, Entry},
 };
 
 use crate::{
@@ -154,21 +154,22 @@ fn bind<'q>(filled: Statement<'q>, entry: &'q Entry) -> Statement<'q> {
 
 /// Puts a bill in the place of an estimate. Says whether its entry was there.
 pub(crate) async fn correct(connection: &mut AnyConnection, correction: &Correction) -> Result<bool, sqlx::Error> {
-    let bill = money(correction.bill);
+    let (bill, booked) = (correction.bill.map(money), money(correction.booked));
     let id = correction.id.to_string();
-    let state = EntryState::Reconciled.as_str();
+    let state = correction.state().as_str();
     let done = match &correction.usage {
         None => {
-            statement("UPDATE entries SET bill = $1, booked = $1, state = $2 WHERE id = $3")
+            statement("UPDATE entries SET bill = $1, booked = $4, state = $2 WHERE id = $3")
                 .bind(bill)
                 .bind(state)
                 .bind(id)
+                .bind(booked)
                 .execute(connection)
                 .await?
         }
         Some(usage) => {
             statement(
-                "UPDATE entries SET bill = $1, booked = $1, state = $2, prompt_tokens = $4, cached_tokens = $5, cache_written_tokens = $6,
+                "UPDATE entries SET bill = $1, booked = $14, state = $2, prompt_tokens = $4, cached_tokens = $5, cache_written_tokens = $6,
                  audio_tokens = $7, answer_tokens = $8, reasoning_tokens = $9, searches = $10, charged = $11, charged_upstream = $12, answer_audio_tokens = $13
                  WHERE id = $3",
             )
@@ -185,6 +186,7 @@ pub(crate) async fn correct(connection: &mut AnyConnection, correction: &Correct
             .bind(usage.charged.map(money))
             .bind(usage.charged_upstream.map(money))
             .bind(whole(usage.answer_audio))
+            .bind(booked)
             .execute(connection)
             .await?
         }
@@ -252,6 +254,7 @@ pub(crate) fn read(row: &AnyRow) -> Result<Entry, LedgerError> {
         generation_id: row.try_get::<Option<String>, _>("generation_id")?.map(Into::into),
         first_token: maybe("first_token_ms")?.map(Duration::from_millis),
         clamped_to: maybe("clamped_to")?,
+        affordable_tokens: None,
         provider: row.try_get::<Option<String>, _>("provider")?.map(Into::into),
         served_model: row.try_get::<Option<String>, _>("served_model")?.map(Into::into),
     })

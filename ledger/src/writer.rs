@@ -326,6 +326,7 @@ pub(crate) mod tests {
             generation_id: None,
             first_token: None,
             clamped_to: None,
+            affordable_tokens: None,
         }
     }
 

@@ -5,10 +5,14 @@ use std::{mem::ManuallyDrop, sync::Arc, time::Duration};
 use crate::support::{ask, budgets, line, stands, usd};
 use redis::aio::MultiplexedConnection;
 use test_servers::Redis;
-use tokio::time::{sleep, timeout};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    time::{sleep, timeout},
+};
 use tower_llm_layers::{
-    UsdAmount, UtcTime,
-    budget::{Budget, BudgetStore, Budgets, Window},
+    Tags, UsdAmount, UtcTime,
+    budget::{Budget, BudgetStore, Budgets, Decision, ReserveRequest, Window},
 };
 use tower_llm_redis::{RedisBudgets, Store};
 
@@ -260,4 +264,82 @@ async fn a_new_window_is_empty_but_for_what_is_held() {
             .await
             .unwrap();
     }
+}
+
+/// Passes bytes on, each piece so much later.
+async fn slowly(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, delay: Duration) {
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(count @ 1..) = from.read(&mut buffer).await {
+        sleep(delay).await;
+        if to.write_all(&buffer[..count]).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The address of something that passes all on to this server, with a long way there and back.
+async fn far_away(server: &Redis, delay: Duration) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    let there = server
+        .url()
+        .trim_start_matches("redis://")
+        .trim_end_matches('/')
+        .to_owned();
+    tokio::spawn(async move {
+        while let Ok((near, _)) = listener.accept().await {
+            let far = TcpStream::connect(&there).await.unwrap();
+            let ((read_near, write_near), (read_far, write_far)) = (near.into_split(), far.into_split());
+            tokio::spawn(slowly(read_near, write_far, delay));
+            tokio::spawn(slowly(read_far, write_near, delay));
+        }
+    });
+    url
+}
+
+/// One round trip for each key in turn would take three times the lease.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_keys_of_a_server_that_is_far_away_are_renewed_in_time() {
+    const KEYS: usize = 150;
+    let Some(server) = Redis::start() else { return };
+    let builder = Store::builder(&far_away(&server, Duration::from_millis(10)).await).lease(LEASE);
+    let store = builder
+        .decision_timeout(Duration::from_secs(30))
+        .connect()
+        .await
+        .unwrap();
+    let shared = store.budgets();
+    let budget = Budget::usd("each", "1.00").unwrap().each("tenant");
+    let budgets = Budgets::in_store([budget], Arc::new(shared.clone())).unwrap();
+    let dollar: UsdAmount = usd("1.00");
+    let ask = |tenant: usize| {
+        let tags = Tags::new([("tenant", tenant.to_string())]).unwrap();
+        let ask = ReserveRequest {
+            lines: budgets.lines(&tags, "openrouter", "a/b"),
+            want: dollar,
+            at_least: dollar,
+            at: UtcTime::now(),
+        };
+        let decided = shared.reserve(ask);
+        tokio::spawn(async move {
+            match decided {
+                Decision::Now(decision) => decision,
+                Decision::Later(decision) => decision.await,
+            }
+        })
+    };
+    let asked: Vec<_> = (0..KEYS).map(ask).collect();
+    let mut held = Vec::new();
+    for decided in asked {
+        held.push(decided.await.unwrap().unwrap());
+    }
+    sleep(LEASE * 5).await;
+    let again: Vec<_> = (0..KEYS).map(ask).collect();
+    for (tenant, decided) in again.into_iter().enumerate() {
+        assert!(
+            decided.await.unwrap().is_err(),
+            "the lease of {tenant} has ended although its owner lives"
+        );
+    }
+    drop(held);
 }

@@ -54,6 +54,10 @@ impl Bills {
 }
 
 impl BillSource for Bills {
+    fn has_bills(&self, upstream: &str) -> bool {
+        self.accounts.contains_key(upstream)
+    }
+
     fn bill(&self, entry: &Entry) -> BillFuture {
         let account = self.accounts.get(&entry.upstream).cloned();
         let (id, upstream) = (entry.generation_id.clone(), entry.upstream.clone());

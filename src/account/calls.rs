@@ -54,6 +54,11 @@ impl Account {
         }
     }
 
+    /// The name of the upstream whose account it is.
+    pub(crate) fn upstream(&self) -> &str {
+        self.upstream.name()
+    }
+
     /// Every model, from all pages: those too that answer in something else than text.
     ///
     /// # Errors

@@ -50,7 +50,12 @@ pub struct SourceState {
     pub an_hour: Option<i128>,
     /// Whether the upstream has refused a call for lack of it, and no reading or answer has contradicted that since.
     pub refused: bool,
+    /// When it was refused last.
+    pub refused_at: Option<UtcTime>,
 }
+
+/// How far a reading of the account may lag behind what is charged: a refusal that is older is ended by a reading that something is left.
+const LONGEST_LAG: Duration = Duration::from_secs(10 * 60);
 
 /// The money that is left, as far as is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -88,6 +93,20 @@ impl SourceState {
         let lasts = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
         let resets_first = self.resets.is_some_and(|resets| resets.since(now) <= lasts);
         (!resets_first).then_some(lasts)
+    }
+
+    /// The upstream refuses for lack of it. Whether that is news.
+    pub(super) fn refuse(&mut self, now: UtcTime) -> bool {
+        self.refused_at = Some(now);
+        !std::mem::replace(&mut self.refused, true)
+    }
+
+    /// A reading lags by minutes: one that says there is something does not undo a refusal by itself, unless the refusal is older than that.
+    fn end_refusal(&mut self, now: UtcTime) {
+        let is_old = self.refused_at.is_none_or(|at| now.since(at) > LONGEST_LAG);
+        if self.left.is_none_or(|left| left > 0 && is_old) {
+            self.refused = false;
+        }
     }
 
     /// Full again, if its time has come.
@@ -149,11 +168,7 @@ impl Balance {
         self.read_at = Some(now);
         self.failures = 0;
         for source in BalanceSource::ALL {
-            let state = self.source_mut(source);
-            // A reading lags by minutes: one that says there is something does not undo a refusal by itself.
-            if state.left.is_none() {
-                state.refused = false;
-            }
+            self.source_mut(source).end_refusal(now);
         }
     }
 }
@@ -213,6 +228,22 @@ mod tests {
 
     fn read(balance: &mut Balance, key: &str, now: UtcTime) {
         balance.read(&serde_json::from_str(key).unwrap(), None, now);
+    }
+
+    #[test]
+    fn a_refusal_ends_by_a_reading_that_is_sure_to_be_later() {
+        let now: UtcTime = "2026-10-07T12:00:00Z".parse().unwrap();
+        let mut balance = Balance::default();
+        assert!(balance.key_cap.refuse(now));
+        assert!(!balance.key_cap.refuse(now), "no news");
+        for (minutes, left, is_refused) in [(9, "5", true), (11, "0", true), (11, "5", false)] {
+            let later = now.after(Duration::from_secs(minutes * 60));
+            read(&mut balance, &format!(r#"{{"limit_remaining":{left}}}"#), later);
+            assert_eq!(balance.key_cap.refused, is_refused, "{left} after {minutes} minutes");
+        }
+        assert!(balance.key_cap.refuse(now));
+        read(&mut balance, r#"{"limit_remaining":null}"#, now);
+        assert!(!balance.key_cap.refused, "there is no limit");
     }
 
     #[test]

@@ -57,6 +57,8 @@ impl Drop for Task {
 
 /// What handles and the task share.
 struct WatchState {
+    /// The upstream whose account it is.
+    upstream: Box<str>,
     state: watch::Sender<Balance>,
     /// Pico-dollars that this process has spent.
     spent: AtomicU64,
@@ -92,6 +94,7 @@ impl BalanceWatchBuilder {
     pub fn spawn_on(self, runtime: &Handle) -> BalanceWatch {
         let (sender, state) = watch::channel(Balance::default());
         let shared = Arc::new(WatchState {
+            upstream: self.account.upstream().into(),
             state: sender,
             spent: AtomicU64::new(0),
             now: Notify::new(),
@@ -160,10 +163,10 @@ impl BalanceWatch {
         }
         let free = error.scope() == Scope::Pool;
         // It can afford less than was requested, and so is not out.
-        if error.affordable_tokens().is_none() {
-            self.refused(error.kind(), free);
-        } else {
+        if can_afford(error.affordable_tokens()) {
             self.shared.now.notify_one();
+        } else {
+            self.refused(error.kind(), free);
         }
     }
 
@@ -182,10 +185,10 @@ impl BalanceWatch {
             FailureKind::QuotaExhausted => BalanceSource::KeyCap,
             _ => return,
         };
-        let news = self.shared.state.send_if_modified(|state| {
-            let state = state.source_mut(source);
-            !std::mem::replace(&mut state.refused, true)
-        });
+        let news = self
+            .shared
+            .state
+            .send_if_modified(|state| state.source_mut(source).refuse(UtcTime::now()));
         if news {
             tracing::error!(target: "llm::balance", source = source.as_str(), "out of money: the upstream refuses");
         }
@@ -193,11 +196,23 @@ impl BalanceWatch {
     }
 }
 
+/// Whether a refusal says that a smaller answer would be paid for.
+fn can_afford(tokens: Option<u64>) -> bool {
+    tokens.is_some_and(|tokens| tokens > 0)
+}
+
 impl Ledger for BalanceWatch {
     fn record(&self, entry: &Entry) {
+        if entry.upstream != self.shared.upstream {
+            // Another account's money.
+            return;
+        }
         self.spent(entry.cost());
         let free = crate::free::is_free(&entry.model);
         match entry.outcome {
+            // A budget of ours says nothing about the account.
+            EntryOutcome::Failed(FailureKind::BudgetExceeded) => {}
+            EntryOutcome::Failed(_) if can_afford(entry.affordable_tokens) => self.shared.now.notify_one(),
             EntryOutcome::Failed(kind) => self.refused(kind, free),
             EntryOutcome::Answered => {
                 // An upstream that answers is paid.

@@ -59,6 +59,8 @@ pub struct ChatBody {
     key: SentKey,
     /// The client's place, for as long as its connection is in use.
     in_flight: Option<InFlight>,
+    /// Whether its upstream charges nothing for an answer without content.
+    is_insured: bool,
 }
 
 enum Kind {
@@ -173,7 +175,14 @@ impl ChatBody {
             kind,
             key: SentKey::default(),
             in_flight: None,
+            is_insured: false,
         }
+    }
+
+    /// The same of an upstream that charges nothing for an answer without content, if this one is.
+    pub(crate) fn insured(mut self, is_insured: bool) -> Self {
+        self.is_insured = is_insured;
+        self
     }
 
     /// The same, with the place that it has on a client.
@@ -242,7 +251,9 @@ impl Body for ChatBody {
         if matches!(frame, Poll::Ready(None | Some(Err(_)))) {
             self.in_flight = None;
         }
-        frame.map_ok(Frame::data).map_err(|error| error.without(&self.key))
+        let is_insured = self.is_insured;
+        let told = |error: Error| error.without(&self.key).insured(is_insured);
+        frame.map_ok(Frame::data).map_err(told)
     }
 
     fn is_end_stream(&self) -> bool {

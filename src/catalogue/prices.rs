@@ -1,6 +1,6 @@
 //! What requests cost: the price list that budgets use.
 
-use tower_llm_layers::{Candidate, Needs, PriceList, Quote, TokenUsage, UsdAmount, UtcTime, WorstCasePrice};
+use tower_llm_layers::{Candidate, Needs, PriceList, PriceTier, Quote, TokenUsage, UsdAmount, UtcTime, WorstCasePrice};
 
 use super::{Catalogue, names::Extras, rates::NoRates};
 use openrouter_wire::request::SEARCH_TOKENS;
@@ -56,7 +56,23 @@ impl PriceList for Catalogue {
     fn cost(&self, candidate: &Candidate, usage: &TokenUsage, at: UtcTime) -> Option<UsdAmount> {
         let table = self.table();
         let row = table.row(candidate.upstream(), candidate.model())?;
-        row.rates.as_ref().ok()?.cost(usage, at)
+        let own = row.rates.as_ref().ok()?.cost(usage, at);
+        if usage.tier != PriceTier::Priority {
+            return own;
+        }
+        // Of the tier that served it; if none is known, the highest that is.
+        let is_tiered = row.served.has_tier();
+        let offers = row.served.offers.iter().filter(|offer| offer.priority || !is_tiered);
+        let known = offers.filter_map(|offer| offer.rates.as_ref().ok()?.cost(usage, at));
+        own.max(known.max())
+    }
+
+    fn has_tier(&self, candidate: &Candidate, usage: &TokenUsage) -> bool {
+        usage.tier != PriceTier::Priority || {
+            let table = self.table();
+            let row = table.row(candidate.upstream(), candidate.model());
+            row.is_some_and(|row| row.served.has_tier())
+        }
     }
 
     fn listed_as(&self, candidate: &Candidate) -> Option<Box<str>> {

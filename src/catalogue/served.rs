@@ -4,7 +4,10 @@ use super::{
     prices::PLUGIN_SEARCH,
     rates::{NoRates, Rates},
 };
-use openrouter_wire::catalogue::{Endpoint, Model, ModelEndpoints, PRIORITY};
+use openrouter_wire::{
+    catalogue::{Endpoint, Model, ModelEndpoints, PRIORITY},
+    usage::ServedTier,
+};
 
 /// What is known of the endpoints of a model.
 #[derive(Debug, Default)]
@@ -32,16 +35,27 @@ impl Served {
             list,
         }
     }
+
+    /// Whether the prices of a priority tier are known.
+    pub(super) fn has_tier(&self) -> bool {
+        self.offers.iter().any(|offer| offer.priority && offer.rates.is_ok())
+    }
 }
 
 impl Offer {
     fn read(endpoint: &Endpoint) -> Self {
         Self {
             rates: Rates::read(&endpoint.pricing, PLUGIN_SEARCH),
-            priority: endpoint.tag.ends_with(PRIORITY),
+            priority: endpoint.tag.ends_with(PRIORITY) || is_of_a_priority_tier(endpoint),
             longest_answer: endpoint.max_completion_tokens.or(endpoint.context_length),
         }
     }
+}
+
+/// Whether an endpoint is of a tier that a plain request is not served by.
+fn is_of_a_priority_tier(endpoint: &Endpoint) -> bool {
+    let tier = endpoint.service_tier.as_ref().and_then(serde_json::Value::as_str);
+    tier.is_some_and(|tier| ServedTier::of(tier) == ServedTier::Priority)
 }
 
 /// The longest answer that any endpoint gives. If none is known, that of the first endpoint; no answer is longer than the context.

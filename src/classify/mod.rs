@@ -64,12 +64,7 @@ fn build(status: Option<StatusCode>, code: u16, headers: &HeaderMap, error: &Ups
         code: error.code.as_ref().map(ToString::to_string),
         error_type: error.error_type.clone(),
         message: cut_words(words(error)).into(),
-        retry_after: retry_after(
-            headers,
-            Some(error),
-            kind == FailureKind::RateLimited,
-            SystemTime::now(),
-        ),
+        retry_after: retry_after(headers, Some(error), is_limit(kind), SystemTime::now()),
         affordable_tokens: error.affordable_tokens(),
         scope,
         // The pool of free models is counted by account.
@@ -78,6 +73,11 @@ fn build(status: Option<StatusCode>, code: u16, headers: &HeaderMap, error: &Ups
         ..Inner::default()
     };
     finish(kind, inner)
+}
+
+/// Whether the headers that tell of limits are about such a failure.
+const fn is_limit(kind: FailureKind) -> bool {
+    matches!(kind, FailureKind::RateLimited | FailureKind::QuotaExhausted)
 }
 
 /// The HTTP status that an error speaks of.
@@ -119,7 +119,7 @@ fn without_envelope(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Err
     let inner = Inner {
         status: Some(status),
         message: message.into(),
-        retry_after: retry_after(headers, None, kind == FailureKind::RateLimited, SystemTime::now()),
+        retry_after: retry_after(headers, None, is_limit(kind), SystemTime::now()),
         scope,
         ..Inner::default()
     };

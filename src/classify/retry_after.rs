@@ -20,16 +20,20 @@ pub(super) fn retry_after(
     now: SystemTime,
 ) -> Option<Duration> {
     let time = |text: &str| time_to(text, now);
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).and_then(time);
-    let copied = |name: &str| error.and_then(|error| error.header(name)).and_then(time);
+    let of_header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let of_copy = |name: &str| error.and_then(|error| error.header(name));
+    let header = |name: &str| of_header(name).and_then(time);
+    let copied = |name: &str| of_copy(name).and_then(time);
+    // What has something left is not the limit that was met.
+    let is_spent = |left: Option<&str>| left.is_none_or(|left| left.trim().parse() == Ok(0.0));
     let places: [&dyn Fn() -> Option<Duration>; 9] = [
         &|| milliseconds(headers.get("retry-after-ms")?.to_str().ok()?),
         &|| header("retry-after"),
         &|| seconds(error?.availability.as_ref()?.retry_after?),
         &|| seconds(error?.retry_after_seconds?),
         &|| copied("retry-after"),
-        &|| header("x-ratelimit-reset"),
-        &|| copied("x-ratelimit-reset"),
+        &|| header("x-ratelimit-reset").filter(|_| is_limit && is_spent(of_header("x-ratelimit-remaining"))),
+        &|| copied("x-ratelimit-reset").filter(|_| is_limit && is_spent(of_copy("x-ratelimit-remaining"))),
         &|| error?.told_wait(),
         &|| reset_of_error(headers, now).filter(|_| is_limit),
     ];
@@ -94,6 +98,32 @@ mod tests {
             from_header("x-ratelimit-reset", "784111780000"),
             Some(Duration::from_secs(3))
         );
+    }
+
+    /// A reset tells when a limit is full again: that is a hint only if this limit was met.
+    #[test]
+    fn a_reset_is_a_hint_only_of_a_limit_that_is_spent() {
+        let now = UNIX_EPOCH + Duration::from_secs(784_111_777);
+        let hour = Some(Duration::from_secs(3600));
+        for (remaining, is_limit, hint) in [
+            (Some("412"), false, None),
+            (Some("0"), false, None),
+            (None, false, None),
+            (Some("412"), true, None),
+            (Some("0"), true, hour),
+            (None, true, hour),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-ratelimit-reset", http::HeaderValue::from_static("784115377000"));
+            if let Some(remaining) = remaining {
+                headers.insert("x-ratelimit-remaining", http::HeaderValue::from_static(remaining));
+            }
+            assert_eq!(
+                retry_after(&headers, None, is_limit, now),
+                hint,
+                "{remaining:?} {is_limit}"
+            );
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_llm_layers::{Failure, FailureKind, FailureMarks, RouterAttempt, Scope};
+use tower_llm_layers::{Candidate, Failure, FailureKind, FailureMarks, RouterAttempt, Scope};
 
 use super::{Error, Inner};
 
@@ -23,6 +23,19 @@ impl Failure for Error {
         Self::provider(self)
     }
 
+    fn generation_id(&self) -> Option<&str> {
+        Self::generation_id(self)
+    }
+
+    fn may_be_billed(&self) -> bool {
+        !self.0.is_unprocessed && self.kind().may_be_billed_with(Failure::status(self))
+    }
+
+    /// OpenRouter's zero completion insurance: it charges nothing for an answer that failed or has nothing in it.
+    fn is_uncharged(&self) -> bool {
+        self.0.is_insured
+    }
+
     fn router_attempts(&self) -> Vec<RouterAttempt> {
         self.0.routed.clone()
     }
@@ -33,6 +46,13 @@ impl Failure for Error {
 
     fn scope(&self) -> Scope {
         self.0.scope
+    }
+
+    /// The only pool that OpenRouter speaks of is that of its free models.
+    fn pool_behind(&self, candidate: &Candidate) -> Option<String> {
+        (self.0.scope == Scope::Pool)
+            .then(|| crate::free::pool_behind(candidate))
+            .flatten()
     }
 
     fn limits_key(&self) -> bool {

@@ -5,8 +5,8 @@
 
 mod money;
 
-pub(crate) use money::token_usage;
 pub use money::{ToUsd, UsageExt};
+pub(crate) use money::{at_tier, token_usage};
 pub use openrouter_wire::{
     Decimal, DecimalError,
     account::{Credits, DailyRequests, Generation, KeyInfo, ProviderResponse},

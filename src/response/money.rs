@@ -3,9 +3,9 @@
 use openrouter_wire::{
     Decimal,
     catalogue::Price,
-    usage::{Usage, UsageCounts, usage_counts},
+    usage::{ServedTier, Usage, UsageCounts, usage_counts},
 };
-use tower_llm_layers::{TokenUsage, UsdAmount, UsdError};
+use tower_llm_layers::{PriceTier, TokenUsage, UsdAmount, UsdError};
 
 /// An amount on the wire, in US dollars.
 ///
@@ -113,6 +113,24 @@ pub(crate) fn token_usage(raw: &[u8]) -> Option<TokenUsage> {
     of_counts(&usage_counts(raw)?)
 }
 
+/// The tier as the layers know it.
+fn price_tier(tier: ServedTier) -> PriceTier {
+    match tier {
+        ServedTier::Cheaper => PriceTier::Cheaper,
+        ServedTier::Priority => PriceTier::Priority,
+        _ => PriceTier::Standard,
+    }
+}
+
+/// The same, served by the tier that stands beside it.
+pub(crate) fn at_tier(usage: Option<TokenUsage>, tier: Option<ServedTier>) -> Option<TokenUsage> {
+    let mut usage = usage?;
+    if let Some(tier) = tier.filter(|_| usage.tier == PriceTier::Standard) {
+        usage.tier = price_tier(tier);
+    }
+    Some(usage)
+}
+
 fn of_counts(counts: &UsageCounts<'_>) -> Option<TokenUsage> {
     let mut usage = TokenUsage::default();
     usage.charged = counts.cost.as_deref().and_then(amount);
@@ -128,7 +146,9 @@ fn of_counts(counts: &UsageCounts<'_>) -> Option<TokenUsage> {
     usage.audio = counts.audio;
     usage.reasoning = counts.reasoning;
     usage.answer_audio = counts.answer_audio;
+    usage.answer_images = counts.answer_images;
     usage.searches = counts.searches;
+    usage.tier = counts.tier.map_or_else(PriceTier::default, price_tier);
     Some(usage)
 }
 

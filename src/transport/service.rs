@@ -297,6 +297,7 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
                 parts.extensions.insert(status);
             }
             let body = ChatBody::of_response(body, &parts, reader, key).holding(in_flight);
+            let body = body.insured(!is_direct);
             Ok(Response::from_parts(parts, body))
         })
     }
@@ -333,6 +334,7 @@ fn not_sent(error: reqwest::Error, proxy: Option<&str>) -> Error {
     } else {
         (FailureKind::Reset, "the connection broke before an answer came")
     };
+    let is_unprocessed = is_unprocessed(&error);
     let error = error.without_url();
     // The innermost cause is what tells a closed port from a name that does not resolve.
     let mut cause: &dyn std::error::Error = &error;
@@ -341,7 +343,20 @@ fn not_sent(error: reqwest::Error, proxy: Option<&str>) -> Error {
     }
     let through = proxy.map(|proxy| format!(" through {proxy}")).unwrap_or_default();
     let message = format!("{what}{through}: {cause}");
-    Error::caused(kind, message, error)
+    let error = Error::caused(kind, message, error);
+    if is_unprocessed { error.unprocessed() } else { error }
+}
+
+/// Whether the server says that it has not processed the request: it refused the stream, or closed the connection before it looked at it.
+fn is_unprocessed(error: &(dyn std::error::Error + 'static)) -> bool {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let of_http2 = causes.filter_map(|cause| cause.downcast_ref::<h2::Error>());
+    let mut of_server = of_http2.filter(|error| error.is_remote());
+    of_server.any(|error| {
+        let reason = error.reason();
+        (error.is_reset() && reason == Some(h2::Reason::REFUSED_STREAM))
+            || (error.is_go_away() && reason == Some(h2::Reason::NO_ERROR))
+    })
 }
 
 impl Segments {

@@ -10,7 +10,7 @@ use tower_openrouter::{
     UsdAmount,
     layers::{
         UtcTime,
-        ledger::{CallId, Entry, EntryState},
+        ledger::{CallId, Entry},
     },
 };
 
@@ -51,7 +51,7 @@ impl Sum {
         let estimates = [self.estimate, entry.estimate];
         self.estimate = estimates.into_iter().flatten().reduce(UsdAmount::saturating_add);
         self.cost = self.cost.saturating_add(entry.cost());
-        self.is_estimate |= entry.state == EntryState::Estimated;
+        self.is_estimate |= entry.state.is_estimate();
     }
 
     /// Adds it to the record of its call.

@@ -10,7 +10,7 @@ use http::{HeaderValue, Request, Response, header::AUTHORIZATION};
 
 use super::{ApiKey, KeyFuture, KeyProvider, pool::Taken, slot::Use};
 use crate::{
-    Failure, FailureKind, LayerError, LlmRequest, Scope,
+    Candidate, Failure, FailureKind, LayerError, LlmRequest, Scope,
     call::Preparing,
     watch::{self, Admit, Respond},
 };
@@ -99,7 +99,7 @@ pub struct Used(pub(super) Learner);
 pub(super) enum Learner {
     Nothing,
     /// Its pool, for this use.
-    Pool(Taken, Use),
+    Pool(Taken, Use, Option<Candidate>),
     /// The provider that has returned it.
     Provider(Box<Provided>),
 }
@@ -130,7 +130,13 @@ impl<B, E: Failure> Respond<Response<B>, E> for Used {
     fn respond(self, mut result: Result<Response<B>, E>) -> Result<Self::Response, E> {
         match self.0 {
             Learner::Nothing => {}
-            Learner::Pool(taken, of) => report(taken, of, &mut result),
+            #[cfg(feature = "pause")]
+            Learner::Pool(taken, [candidate, _], _) if result.is_ok() => {
+                if let Ok(response) = &mut result {
+                    accepted(taken, candidate, response);
+                }
+            }
+            Learner::Pool(taken, of, candidate) => report(taken, of, candidate.as_ref(), &mut result),
             Learner::Provider(provided) => {
                 if let Err(error) = &mut result {
                     provided.report(error);
@@ -155,11 +161,29 @@ impl Provided {
     }
 }
 
+/// Tells the pool that its key was accepted. If the response says that little is left of a limit, it is the key's: the key is used more seldom
+/// for this candidate, and not the candidate with every key, as long as there is another one.
+#[cfg(feature = "pause")]
+fn accepted<B>(taken: Taken, candidate: u64, response: &mut Response<B>) {
+    use crate::pause::RateLimitStatus;
+
+    let status = response.extensions().get::<RateLimitStatus>();
+    let Some(gap) = status.and_then(RateLimitStatus::gap) else {
+        return taken.accepted();
+    };
+    if taken.paced(gap, candidate) {
+        response.extensions_mut().remove::<RateLimitStatus>();
+    }
+}
+
 /// Tells the pool how its key fared, and the error whether another one is left.
-fn report<T, E: Failure>(taken: Taken, of: Use, result: &mut Result<T, E>) {
+fn report<T, E: Failure>(taken: Taken, of: Use, sent_to: Option<&Candidate>, result: &mut Result<T, E>) {
     let Err(error) = result else { return taken.accepted() };
     let hint = error.retry_after();
     let [candidate, quota] = of;
+    // The quota of another pool, which only this candidate leads to: what is paid from its own pool keeps the key.
+    let is_behind = sent_to.is_some_and(|sent_to| error.pool_behind(sent_to).is_some());
+    let quota = if is_behind { candidate } else { quota };
     let another = match (error.kind(), error.scope()) {
         (FailureKind::Auth, _) => taken.rejected(),
         (FailureKind::RateLimited | FailureKind::InsufficientFunds, Scope::Upstream) => taken.throttled(hint),

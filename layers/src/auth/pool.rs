@@ -209,6 +209,26 @@ impl Taken {
         self.note(|slot, now| slot.exhausted(hint, quota, now), true)
     }
 
+    /// The upstream accepted it, and says that it may be used again for this candidate after so long. Whether another key may be used until
+    /// then; otherwise it does not rest.
+    #[cfg(feature = "pause")]
+    pub(super) fn paced(mut self, gap: Duration, of: u64) -> bool {
+        let is_probe = std::mem::take(&mut self.is_probe);
+        let (mut pool, now) = (self.pool.lock(), Instant::now());
+        let (this, number) = (self.index, self.number);
+        let mut others = pool.slots.iter_mut().enumerate().filter(|(index, _)| *index != this);
+        let has_other = others.any(|(_, slot)| matches!(slot.fitness(self.of, || now), Fitness::Fit));
+        if let Some(slot) = pool.slots.get_mut(this).filter(|slot| slot.number == number) {
+            if is_probe {
+                slot.accepted(self.of);
+            }
+            if has_other {
+                slot.limited(Some(gap), of, now);
+            }
+        }
+        has_other
+    }
+
     /// The upstream accepted it.
     pub(super) fn accepted(mut self) {
         if std::mem::take(&mut self.is_probe) {

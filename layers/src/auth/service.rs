@@ -57,7 +57,10 @@ where
                 let candidate = call.candidate();
                 let of = candidate.map_or([0; 2], |candidate| [candidate.own_hash(), candidate.quota_hash()]);
                 match pool.take(of) {
-                    Ok((key, taken)) => (Some(key.header().clone()), Used(Learner::Pool(taken, of))),
+                    Ok((key, taken)) => (
+                        Some(key.header().clone()),
+                        Used(Learner::Pool(taken, of, candidate.cloned())),
+                    ),
                     Err(rest) => {
                         let reason = format!(
                             "every key of the pool is rate limited or out of quota; one is tried again in {}: wait, or add a key",

@@ -13,6 +13,9 @@ use crate::{
 /// The difference between bill and estimate above which a warning is logged, in thousandths of the bill.
 const WORTH_A_WORD: u64 = 10;
 
+/// An answer of fewer tokens holds no picture.
+const LEAST_OF_A_PICTURE: u64 = 256;
+
 /// What an attempt comes to.
 struct Sums {
     reserved: UsdAmount,
@@ -36,7 +39,7 @@ impl Running {
         }
         self.book_on_served(is_held, sums.booked, now);
         let cost = sums.bill.or(sums.estimate).unwrap_or(UsdAmount::ZERO);
-        self.end_line(outcome, now, Some((cost, sums.state == EntryState::Estimated)));
+        self.end_line(outcome, now, Some((cost, sums.state.is_estimate())));
         self.say(&sums);
         self.say_if_cut(outcome, &sums);
         if let Some(ledger) = self.settings.ledger.clone() {
@@ -85,7 +88,10 @@ impl Running {
         let taken = self.taken.counted(self.prompt, is_whole, is_billed);
         let bill = self.taken.bill().filter(|_| is_billed);
         let bill = bill.or(free.then_some(UsdAmount::ZERO));
-        let usage = if free { TokenUsage::default() } else { taken.usage };
+        let mut usage = if free { TokenUsage::default() } else { taken.usage };
+        if !taken.is_reported {
+            self.count_pictures(&mut usage);
+        }
         // A plain response that never came may have been generated whole all the same.
         let estimate = if free {
             Some(UsdAmount::ZERO)
@@ -99,7 +105,7 @@ impl Running {
         } else {
             self.longest(ended)
         };
-        let is_reported = free || taken.is_reported;
+        let is_reported = free || (taken.is_reported && self.has_tier(&usage));
         let counted = bill.is_some() || is_reported;
         let state = if counted {
             EntryState::Settled
@@ -166,12 +172,29 @@ impl Running {
             generation_id: self.generation_id.take(),
             first_token: self.first_token,
             clamped_to: self.clamped_to(),
+            affordable_tokens: self.affordable_tokens,
         }
     }
 
     /// Whether the upstream may run a loop of tools.
     fn runs_tools(&self) -> bool {
         self.needs.as_ref().is_some_and(|needs| needs.tool_loop.is_some())
+    }
+
+    /// Whether the prices of the tier that served it are known.
+    fn has_tier(&self, usage: &TokenUsage) -> bool {
+        let (Some(prices), Some(candidate)) = (&self.settings.prices, &self.candidate) else {
+            return true;
+        };
+        prices.has_tier(candidate, usage)
+    }
+
+    /// An answer that may hold pictures, and is only estimated, is priced as if it were pictures: text is cheaper.
+    fn count_pictures(&self, usage: &mut TokenUsage) {
+        let draws = |needs: &crate::Needs| needs.output.contains(crate::Modalities::IMAGE);
+        if self.needs.as_deref().is_some_and(draws) && usage.answer >= LEAST_OF_A_PICTURE {
+            usage.answer_images = usage.answer - usage.reasoning.min(usage.answer);
+        }
     }
 
     fn priced(&self, usage: &TokenUsage, at: Instant) -> Option<UsdAmount> {

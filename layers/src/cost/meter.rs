@@ -54,6 +54,8 @@ pub(super) struct Running {
     pub(super) taken: Taken,
     pub(super) generation_id: Option<Box<str>>,
     pub(super) provider: Option<Box<str>>,
+    /// What the account could pay for, says the failure.
+    pub(super) affordable_tokens: Option<u64>,
     /// The model that answers, as the upstream names it.
     pub(super) served_model: Option<Box<str>>,
     /// The answer has begun: frames after that are not asked for the provider and the model.
@@ -94,6 +96,7 @@ impl Meter {
             taken: Taken::default(),
             generation_id: None,
             provider: None,
+            affordable_tokens: None,
             served_model: None,
             names_are_read: false,
             alternatives: Vec::new(),
@@ -253,7 +256,12 @@ impl Meter {
             running.provider = Some(bounded_name(provider));
         }
         let kind = error.kind();
-        let free = running.first_token.is_none() && super::is_free(kind);
+        if running.generation_id.is_none() && running.settings.ledger.is_some() {
+            running.generation_id = error.generation_id().map(bounded_name);
+        }
+        running.affordable_tokens = error.affordable_tokens();
+        let is_free = !error.may_be_billed() && running.taken.costs_nothing(error.is_uncharged());
+        let free = running.first_token.is_none() && is_free;
         self.end(EntryOutcome::Failed(kind), free);
     }
 

@@ -19,6 +19,10 @@
 //! estimate by the larger of what was reported and what was shown, and so is that of an interrupted attempt. A plain response that
 //! never came may have been generated whole, and is recorded at its whole reservation.
 //!
+//! An attempt that failed before its answer began costs nothing if [no bill may follow](crate::Failure::may_be_billed). Counts that its
+//! upstream reported all the same are priced, unless a charge came with them or the upstream
+//! [promises to charge nothing](crate::Failure::is_uncharged).
+//!
 //! Calls are accounted under their [tags](crate::Tags): [`Call::set_tags`](crate::Call::set_tags).
 //!
 //! # Errors
@@ -86,36 +90,3 @@ pub type CostFuture<S, R> = crate::watch::AdmitFuture<S, R, future::Reserving<R>
 
 /// The body of [`Cost`]: reads the usage as it passes, and settles the attempt at its end, however it ends.
 pub type CostBody<B> = crate::watch::WatchBody<B, meter::Meter>;
-
-use crate::FailureKind;
-
-/// Whether an attempt that failed so before its answer began costs nothing: it never reached a model, or the upstream said so.
-const fn is_free(kind: FailureKind) -> bool {
-    match kind {
-        FailureKind::Connect
-        | FailureKind::RateLimited
-        | FailureKind::QuotaExhausted
-        | FailureKind::Overloaded
-        | FailureKind::CircuitOpen
-        | FailureKind::ConcurrencyLimited
-        | FailureKind::Upstream
-        | FailureKind::EmptyResponse
-        | FailureKind::NoEndpoint
-        | FailureKind::ContextLengthExceeded
-        | FailureKind::ContentFiltered
-        | FailureKind::InsufficientFunds
-        | FailureKind::BudgetExceeded
-        | FailureKind::RejectedByProvider
-        | FailureKind::StoreUnavailable
-        | FailureKind::Auth
-        | FailureKind::BadRequest => true,
-        // It was interrupted, and the usage until then is not reported.
-        FailureKind::Reset
-        | FailureKind::Timeout(_)
-        | FailureKind::Truncated
-        | FailureKind::Malformed
-        | FailureKind::Nonconformant
-        | FailureKind::Cancelled
-        | FailureKind::Internal => false,
-    }
-}

@@ -69,6 +69,16 @@ impl Taken {
         self.reported.is_some()
     }
 
+    /// Whether an attempt that failed without an answer costs nothing: a charge that was reported decides, then a promise of the upstream,
+    /// then whether it counted anything.
+    pub(super) fn costs_nothing(&self, is_uncharged: bool) -> bool {
+        let Some(reported) = &self.reported else { return true };
+        match reported.bill() {
+            Some(bill) => bill == UsdAmount::ZERO,
+            None => is_uncharged || reported.total() == 0,
+        }
+    }
+
     pub(super) const fn is_cut(&self) -> bool {
         self.is_cut
     }
@@ -120,6 +130,8 @@ impl Taken {
             (usage.cached, usage.cache_written, usage.cache_written_1h) = (0, 0, 0);
             usage.reasoning = 0;
             (usage.audio, usage.answer_audio) = (0, 0);
+            // Pictures cost more than text: what is counted of them stays.
+            usage.answer_images = usage.answer_images.min(usage.answer);
         }
         Counted { usage, is_reported }
     }

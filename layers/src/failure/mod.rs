@@ -3,6 +3,7 @@
 //! Two questions, not one: may the *same* call be repeated, and may *another candidate* answer instead? A layer asks
 //! [`FailureKind::advice`]; it never looks at a status code or a message.
 
+mod billing;
 mod status;
 
 use std::{fmt, str::FromStr};

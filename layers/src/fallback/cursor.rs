@@ -2,8 +2,9 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Chain, same_model::is_same_model};
 use crate::{
-    Candidate, ContinueBy, Failure, FailureKind, FallbackAdvice, LlmRequest, Needs, Scope, call::Continuation,
-    protocol::requested,
+    Candidate, ContinueBy, Failure, FailureKind, FallbackAdvice, LlmRequest, Needs, Scope,
+    call::Continuation,
+    protocol::{in_pool_of, requested},
 };
 
 /// The position of one call in the chain, and the candidates that it may no longer try.
@@ -273,7 +274,7 @@ impl Cursor {
             FallbackAdvice::Never => self.stopped = true,
             FallbackAdvice::IfRouteAllows if !self.chain.may_move_on_refusal() => self.stopped = true,
             FallbackAdvice::Any | FallbackAdvice::IfRouteAllows => {}
-            FallbackAdvice::OtherPool => self.bans.push(Ban::Pool(failed.clone())),
+            FallbackAdvice::OtherPool => self.bans.push(Ban::Pool(in_pool_of(error, failed))),
             // Another key of this upstream's pool may still serve.
             FallbackAdvice::OtherUpstream if error.marks().has_other_key() => {}
             FallbackAdvice::OtherUpstream => self.bans.push(Ban::Upstream(failed.clone())),
@@ -288,7 +289,7 @@ impl Cursor {
         match error.scope() {
             Scope::Candidate => {}
             Scope::Upstream if error.marks().has_other_key() => {}
-            Scope::Pool => self.bans.push(Ban::Pool(failed.clone())),
+            Scope::Pool => self.bans.push(Ban::Pool(in_pool_of(error, failed))),
             Scope::Upstream => self.bans.push(Ban::Upstream(failed.clone())),
         }
         // If the router answered, it has tried the list that was sent along; if it did not, none of it was tried.

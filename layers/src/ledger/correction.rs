@@ -1,7 +1,7 @@
 use super::{Entry, EntryId, EntryState};
 use crate::{TokenUsage, UsdAmount, UtcTime};
 
-/// The bill of an entry that was an estimate.
+/// The end of an entry that was an estimate: its bill, or that there will be none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Correction {
@@ -9,8 +9,10 @@ pub struct Correction {
     pub id: EntryId,
     /// When it became known.
     pub at: UtcTime,
-    /// What the upstream charged.
-    pub bill: UsdAmount,
+    /// What the upstream charged; `None` if the bill never came.
+    pub bill: Option<UsdAmount>,
+    /// What is booked from now on: the bill, or the estimate that became final.
+    pub booked: UsdAmount,
     /// What it took, by the upstream's own count; `None` if it does not say.
     pub usage: Option<TokenUsage>,
 }
@@ -19,14 +21,41 @@ impl Correction {
     /// This bill for that entry.
     #[must_use]
     pub const fn new(id: EntryId, at: UtcTime, bill: UsdAmount, usage: Option<TokenUsage>) -> Self {
-        Self { id, at, bill, usage }
+        Self {
+            id,
+            at,
+            bill: Some(bill),
+            booked: bill,
+            usage,
+        }
     }
 
-    /// Puts the bill into its entry.
+    /// No bill for that entry, which cost this much as far as is known.
+    #[must_use]
+    pub const fn unbilled(id: EntryId, at: UtcTime, estimate: UsdAmount) -> Self {
+        Self {
+            id,
+            at,
+            bill: None,
+            booked: estimate,
+            usage: None,
+        }
+    }
+
+    /// The state of the entry from now on.
+    #[must_use]
+    pub const fn state(&self) -> EntryState {
+        match self.bill {
+            Some(_) => EntryState::Reconciled,
+            None => EntryState::Unbilled,
+        }
+    }
+
+    /// Puts it into its entry.
     pub fn apply(&self, entry: &mut Entry) {
-        entry.bill = Some(self.bill);
-        entry.state = EntryState::Reconciled;
+        entry.bill = self.bill;
+        entry.state = self.state();
         entry.usage = self.usage.unwrap_or(entry.usage);
-        entry.booked = self.bill;
+        entry.booked = self.booked;
     }
 }

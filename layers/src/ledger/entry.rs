@@ -13,9 +13,17 @@ pub enum EntryState {
     Estimated,
     /// An estimate that was replaced by the bill later.
     Reconciled,
+    /// The bill never came, and is no longer waited for: the estimate is final.
+    Unbilled,
 }
 
 impl EntryState {
+    /// Whether the cost is an estimate, final or not.
+    #[must_use]
+    pub const fn is_estimate(self) -> bool {
+        matches!(self, Self::Estimated | Self::Unbilled)
+    }
+
     /// The name used in logs, tables and exports.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -23,6 +31,7 @@ impl EntryState {
             Self::Settled => "settled",
             Self::Estimated => "estimated",
             Self::Reconciled => "reconciled",
+            Self::Unbilled => "unbilled",
         }
     }
 }
@@ -31,7 +40,7 @@ impl FromStr for EntryState {
     type Err = UnknownName;
 
     fn from_str(name: &str) -> Result<Self, UnknownName> {
-        [Self::Settled, Self::Estimated, Self::Reconciled]
+        [Self::Settled, Self::Estimated, Self::Reconciled, Self::Unbilled]
             .into_iter()
             .find(|state| state.as_str() == name)
             .ok_or_else(|| UnknownName::new("entry state", name))
@@ -121,6 +130,9 @@ pub struct Entry {
     pub first_token: Option<Duration>,
     /// What `max_tokens` was lowered to, so that the budgets could hold it.
     pub clamped_to: Option<u64>,
+    /// Of one that failed: the `max_tokens` that the account could still pay for, if the upstream said so. It is not short of money then, only
+    /// of so much. Ledgers that store entries do not keep it.
+    pub affordable_tokens: Option<u64>,
 }
 
 impl Entry {

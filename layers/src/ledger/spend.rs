@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use super::{Entry, EntryOutcome, EntryState};
+use super::{Entry, EntryOutcome};
 use crate::{UsdAmount, UtcTime};
 
 /// By what spend is put into groups.
@@ -128,7 +128,7 @@ impl Spend {
     fn amounts(&mut self, entry: &Entry, change: fn(UsdAmount, UsdAmount) -> UsdAmount) {
         let cost = entry.cost();
         self.cost = change(self.cost, cost);
-        if entry.state == EntryState::Estimated {
+        if entry.state.is_estimate() {
             self.estimated = change(self.estimated, cost);
         }
         if entry.outcome != EntryOutcome::Answered {

@@ -33,7 +33,8 @@ impl Ledger for TracingLedger {
         tracing::info!(
             target: "llm::ledger",
             entry = %correction.id,
-            bill = %correction.bill,
+            state = correction.state().as_str(),
+            booked = %correction.booked,
             "correction"
         );
     }

@@ -9,5 +9,5 @@ pub use fixed::FixedPrices;
 pub use price::{PriceCeiling, PriceList, Quote, WorstCasePrice};
 #[cfg(feature = "rate-limit")]
 pub(crate) use usage::MOST_TOKENS;
-pub use usage::TokenUsage;
+pub use usage::{PriceTier, TokenUsage};
 pub use usd::{UsdAmount, UsdError};

@@ -82,6 +82,13 @@ pub trait PriceList: fmt::Debug + Send + Sync {
     /// What this usage costs by the list, rounded up; `None` if the list does not say.
     fn cost(&self, candidate: &Candidate, usage: &TokenUsage, at: UtcTime) -> Option<UsdAmount>;
 
+    /// Whether the list has prices of the [tier](crate::PriceTier) at which this usage was served. If it has none, [`cost`](Self::cost) is the
+    /// highest that is known, and an estimate. `true` by default.
+    fn has_tier(&self, candidate: &Candidate, usage: &TokenUsage) -> bool {
+        let _ = (candidate, usage);
+        true
+    }
+
     /// The one name of this candidate's model on the list, however the candidate spells it: [budgets](crate::budget) count by it. `None`, the
     /// default, if the list does not have the model, or has no other name for it.
     fn listed_as(&self, candidate: &Candidate) -> Option<Box<str>> {

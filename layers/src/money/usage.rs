@@ -8,6 +8,19 @@ pub(crate) const MOST_TOKENS: u64 = 1 << 32;
 /// More than any one answer costs: a hundred thousand dollars.
 const MOST_CHARGE: UsdAmount = UsdAmount::from_pico(100_000_000_000_000_000);
 
+/// At what prices an answer was served, as the upstream says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum PriceTier {
+    /// At the listed prices.
+    #[default]
+    Standard,
+    /// Below them: flex, batch.
+    Cheaper,
+    /// Above them: priority, fast.
+    Priority,
+}
+
 /// What an upstream says an answer took, in tokens of the model's own tokenizer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -28,6 +41,10 @@ pub struct TokenUsage {
     pub reasoning: u64,
     /// Of the answer, of sound.
     pub answer_audio: u64,
+    /// Of the answer, of pictures.
+    pub answer_images: u64,
+    /// At what prices it was served.
+    pub tier: PriceTier,
     /// Searches of the web made for it.
     pub searches: u64,
     /// What was charged, if the upstream reports it.
@@ -64,6 +81,12 @@ impl TokenUsage {
             answer: of(self.answer, earlier.answer),
             reasoning: of(self.reasoning, earlier.reasoning),
             answer_audio: of(self.answer_audio, earlier.answer_audio),
+            answer_images: of(self.answer_images, earlier.answer_images),
+            tier: if self.tier == PriceTier::Standard {
+                earlier.tier
+            } else {
+                self.tier
+            },
             searches: of(self.searches, earlier.searches),
             charged: charges.charged,
             charged_upstream: charges.charged_upstream,
@@ -91,6 +114,7 @@ impl TokenUsage {
             self.answer,
             self.reasoning,
             self.answer_audio,
+            self.answer_images,
             self.searches,
         ];
         let can_be = |charge: &UsdAmount| !charge.is_negative() && *charge <= MOST_CHARGE;

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     Candidate, Failure, FailureKind, Route, Scope,
+    protocol::in_pool_of,
     util::{Seconds, Standing},
 };
 
@@ -80,6 +81,13 @@ impl Reach {
             candidate.quota_hash() ^ apart,
             candidate.upstream_hash() ^ apart,
         ])
+    }
+
+    /// The same if the pool of `candidate` was another one: the rest is kept.
+    fn with_pool_of(self, candidate: &Candidate) -> Self {
+        let [own, _, upstream] = self.0;
+        let apart = upstream ^ candidate.upstream_hash();
+        Self([own, candidate.quota_hash() ^ apart, upstream])
     }
 
     const fn of(self, scope: Scope) -> u64 {
@@ -157,7 +165,18 @@ impl Pauses {
 
     /// An attempt that began in this era failed so.
     pub(super) fn failed<E: Failure>(&self, candidate: &Candidate, reach: Reach, begun: u64, error: &E) {
-        let (kind, scope, now) = (error.kind(), error.scope(), Instant::now());
+        let (scope, paid_from) = (error.scope(), in_pool_of(error, candidate));
+        if scope == Scope::Pool && paid_from.pool() != candidate.pool() {
+            // It leads to a pool that is not its own: both are known by it, and what its own pool pays for is not touched.
+            self.pause((&paid_from, scope), reach.with_pool_of(&paid_from), begun, error);
+            self.pause((candidate, Scope::Candidate), reach, begun, error);
+        } else {
+            self.pause((candidate, scope), reach, begun, error);
+        }
+    }
+
+    fn pause<E: Failure>(&self, (candidate, scope): (&Candidate, Scope), reach: Reach, begun: u64, error: &E) {
+        let (kind, now) = (error.kind(), Instant::now());
         let mut verdicts = self.lock();
         make_room(&mut verdicts);
         let verdict = verdicts

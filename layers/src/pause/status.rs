@@ -22,7 +22,7 @@ const FEW: u64 = 5;
 
 impl RateLimitStatus {
     /// The time between calls by which what is left lasts until the reset; `None` while there is plenty: a tenth of the limit.
-    pub(super) fn gap(&self) -> Option<Duration> {
+    pub(crate) fn gap(&self) -> Option<Duration> {
         let few = self.limit.map_or(FEW, |limit| limit / 10);
         if self.remaining > few || self.reset.is_zero() {
             return None;

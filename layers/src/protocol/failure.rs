@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::Response;
 
 use super::LayerError;
-use crate::{Advice, AttemptLog, FailureKind, RouterAttempt, Scope};
+use crate::{Advice, AttemptLog, Candidate, FailureKind, RouterAttempt, Scope};
 
 /// The only thing a layer knows about an error.
 ///
@@ -61,6 +61,23 @@ pub trait Failure: Sized {
         Vec::new()
     }
 
+    /// The name of the generation that failed, if the upstream gave one: its bill can be looked up.
+    fn generation_id(&self) -> Option<&str> {
+        None
+    }
+
+    /// Whether the attempt may have been charged although it failed so before its answer began. By default it may if it was interrupted, or
+    /// if a server on the way gave up waiting for the one behind it (408, 504, 524, 598).
+    fn may_be_billed(&self) -> bool {
+        self.kind().may_be_billed_with(self.status())
+    }
+
+    /// Whether the upstream promises to charge nothing for an attempt that failed so, whatever usage it has reported. `false` by default:
+    /// then counts that it reported are priced.
+    fn is_uncharged(&self) -> bool {
+        false
+    }
+
     /// How long the upstream asked to wait, already clamped.
     fn retry_after(&self) -> Option<Duration> {
         None
@@ -74,6 +91,13 @@ pub trait Failure: Sized {
     /// How far the failure reaches.
     fn scope(&self) -> Scope {
         Scope::Candidate
+    }
+
+    /// The pool that a failure of [`Scope::Pool`] is about, if it is not this candidate's own: an upstream may serve a model that is paid
+    /// from elsewhere. `None`, the default, means [its own](crate::Candidate::pool).
+    fn pool_behind(&self, candidate: &Candidate) -> Option<String> {
+        let _ = candidate;
+        None
     }
 
     /// Whether a rate limit counts by the key's account, so that another key of a pool may serve the same candidate: then the key rests for
@@ -192,6 +216,15 @@ impl FailureMarks {
     /// Keeps what was tried, unless it is there already.
     pub fn attach(&mut self, attempts: AttemptLog) {
         self.attempts.get_or_insert(attempts);
+    }
+}
+
+/// The candidate, paid from the pool that the failure is about.
+pub(crate) fn in_pool_of<E: Failure>(error: &E, candidate: &Candidate) -> Candidate {
+    let behind = (error.scope() == Scope::Pool).then(|| error.pool_behind(candidate));
+    match behind.flatten() {
+        Some(pool) => candidate.clone().with_pool(&pool),
+        None => candidate.clone(),
     }
 }
 

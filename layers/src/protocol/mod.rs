@@ -13,8 +13,8 @@ mod requested;
 
 pub use block::{Block, BlockEdge, BlockKind, Splice};
 pub use cache_key::{CacheKey, KeyWriter, changes_no_answer};
-pub(crate) use failure::publish;
 pub use failure::{Failure, FailureMarks};
+pub(crate) use failure::{in_pool_of, publish};
 #[cfg(feature = "cache")]
 pub use frame::StorableFrame;
 pub use frame::{Frame, Shown, Stage};

@@ -7,8 +7,8 @@
 //!
 //! # Errors
 //!
-//! A bill that never comes leaves the estimate, in the budgets too, and is logged once. An entry that does not fit into the queue is
-//! counted, and found again at the next start.
+//! A bill that never comes leaves the estimate: the entry becomes [unbilled](crate::ledger::EntryState::Unbilled), the budgets keep no more
+//! than it, and it is logged. So does an entry at once that finds no place to wait in, is too old, or is of an upstream without bills.
 //!
 //! # Cancellation
 //!
@@ -18,6 +18,6 @@ mod reconciler;
 mod schedule;
 mod source;
 
-pub use reconciler::{MAX_PENDING, MAX_REQUESTS, Reconciler, ReconcilerBuilder};
+pub use reconciler::{MAX_AGE, MAX_PENDING, MAX_REQUESTS, Reconciler, ReconcilerBuilder};
 pub use schedule::{FIRST_WAIT, LONGEST_WAIT};
 pub use source::{Bill, BillError, BillFuture, BillSource};

@@ -21,6 +21,8 @@ use crate::{
 
 /// Entries that may wait for their bill at once, by default.
 pub const MAX_PENDING: usize = 10_000;
+/// The age from which on an entry waits for no bill, by default: upstreams forget generations.
+pub const MAX_AGE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Questions for bills that may be on their way at once, by default.
 pub const MAX_REQUESTS: usize = 4;
 
@@ -40,6 +42,7 @@ pub struct ReconcilerBuilder {
     budgets: Option<Budgets>,
     max_pending: usize,
     max_requests: usize,
+    max_age: Duration,
     first_wait: Duration,
     longest_wait: Duration,
 }
@@ -52,6 +55,7 @@ struct Work {
     budgets: Option<Budgets>,
     requests: Semaphore,
     most: usize,
+    max_age: Duration,
     waits: (Duration, Duration),
     pending: AtomicUsize,
     turned_away: AtomicU64,
@@ -77,6 +81,14 @@ impl ReconcilerBuilder {
     #[must_use]
     pub const fn max_pending(mut self, entries: usize) -> Self {
         self.max_pending = entries;
+        self
+    }
+
+    /// The age from which on an entry that is [resumed](Reconciler::resume) waits for no bill, but is settled at its estimate; [`MAX_AGE`] by
+    /// default.
+    #[must_use]
+    pub const fn max_age(mut self, age: Duration) -> Self {
+        self.max_age = age;
         self
     }
 
@@ -111,6 +123,7 @@ impl ReconcilerBuilder {
                 budgets: self.budgets,
                 requests: Semaphore::new(self.max_requests),
                 most: self.max_pending,
+                max_age: self.max_age,
                 waits: (self.first_wait, self.longest_wait),
                 pending: AtomicUsize::new(0),
                 turned_away: AtomicU64::new(0),
@@ -132,12 +145,13 @@ impl Reconciler {
             budgets: None,
             max_pending: MAX_PENDING,
             max_requests: MAX_REQUESTS,
+            max_age: MAX_AGE,
             first_wait: FIRST_WAIT,
             longest_wait: LONGEST_WAIT,
         }
     }
 
-    /// Takes up entries that an earlier run left without a bill.
+    /// Takes up entries that an earlier run left without a bill: the first ones have the places, so give it the latest first.
     pub fn resume(&self, entries: impl IntoIterator<Item = Entry>) {
         for entry in entries {
             self.take_up(entry);
@@ -150,7 +164,7 @@ impl Reconciler {
         self.work.pending.load(Ordering::Relaxed)
     }
 
-    /// How many did not fit, and wait for the next start.
+    /// How many did not fit, and were settled at their estimate.
     #[must_use]
     pub fn turned_away(&self) -> u64 {
         self.work.turned_away.load(Ordering::Relaxed)
@@ -166,16 +180,22 @@ impl Reconciler {
         if !entry.awaits_bill() {
             return;
         }
+        if !self.work.source.has_bills(&entry.upstream) {
+            return self.work.give_up(&entry, "the upstream reports no bills");
+        }
+        if UtcTime::now().since(entry.ended) > self.work.max_age {
+            return self.work.give_up(&entry, "the entry is too old for one");
+        }
         let Some(place) = Place::take(&self.work) else {
             let before = self.work.turned_away.fetch_add(1, Ordering::Relaxed);
             if before == 0 {
                 tracing::error!(
                     target: "llm::cost",
                     most = self.work.most,
-                    "too many entries wait for their bill: those that follow stay estimates until the next start"
+                    "too many entries wait for their bill: those that follow are settled at their estimates"
                 );
             }
-            return;
+            return self.work.settle(&entry);
         };
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
@@ -235,7 +255,7 @@ impl Work {
         self.ledger.correct(&correction);
     }
 
-    /// The estimate stays, and the budgets keep no more than it.
+    /// No bill is waited for any more.
     fn give_up(&self, entry: &Entry, reason: &str) {
         self.given_up.fetch_add(1, Ordering::Relaxed);
         tracing::warn!(
@@ -246,9 +266,17 @@ impl Work {
             reason,
             "the bill never came: the estimate stands"
         );
+        self.settle(entry);
+    }
+
+    /// The estimate is final: the budgets keep no more than it, and the ledger says so.
+    fn settle(&self, entry: &Entry) {
+        let estimate = entry.cost();
         if let Some(budgets) = &self.budgets {
-            budgets.correct(entry, entry.cost());
+            budgets.correct(entry, estimate);
         }
+        self.ledger
+            .correct(&Correction::unbilled(entry.id, UtcTime::now(), estimate));
     }
 }
 

@@ -50,6 +50,12 @@ pub type BillFuture = Pin<Box<dyn Future<Output = Result<Option<Bill>, BillError
 
 /// The source of bills: an upstream's account.
 pub trait BillSource: fmt::Debug + Send + Sync {
+    /// Whether this upstream reports bills at all: entries of one that does not wait for none. `true` by default.
+    fn has_bills(&self, upstream: &str) -> bool {
+        let _ = upstream;
+        true
+    }
+
     /// Asks for the bill of this entry, which has a generation id. Never waits on its own account.
     fn bill(&self, entry: &Entry) -> BillFuture;
 }

@@ -11,7 +11,7 @@ use tower_llm_layers::{
 };
 
 use super::{booked, budgeted, to, up_to};
-use crate::support::{Beat, Kept, Leaf, Step, ask, charged, fails, plain, read, usd};
+use crate::support::{Beat, Kept, Leaf, Step, TestError, ask, charged, fails, plain, read, usd};
 
 const CONTENT: Beat = Beat::Frame(Stage::Content);
 const FINISH: Beat = Beat::Frame(Stage::Finish);
@@ -136,6 +136,76 @@ async fn a_failure_is_one_entry_and_free_only_if_nothing_was_generated() {
             };
             assert_eq!((entry.state, entry.bill.is_some()), (state, free), "{kind}");
         }
+    }
+}
+
+/// A server that gave up waiting for the one behind it: that one may have made the answer.
+#[tokio::test(start_paused = true)]
+async fn a_timeout_behind_the_upstream_is_recorded_like_one_of_ours() {
+    for (status, free) in [
+        (408, false),
+        (504, false),
+        (524, false),
+        (500, true),
+        (502, true),
+        (522, true),
+    ] {
+        let (layer, _, kept) = budgeted("1.00");
+        let error = fails(FailureKind::Upstream).says(status, "gave up").generation("gen-1");
+        let service = layer.bills_follow(true).layer(Leaf::new([Step::fail(error)]));
+        let mut request = up_to("a", 500);
+        request.body_mut().streaming = false;
+        assert!(ask(&service, request).await.is_err());
+        let entry = kept.only();
+        let (cost, state) = if free {
+            (UsdAmount::ZERO, EntryState::Settled)
+        } else {
+            (usd("0.0051"), EntryState::Estimated)
+        };
+        assert_eq!(
+            (entry.cost(), entry.booked, entry.state),
+            (cost, cost, state),
+            "{status}"
+        );
+        assert_eq!(entry.generation_id.as_deref(), Some("gen-1"), "its bill can follow");
+    }
+}
+
+/// What a failure without content costs: what the upstream reported, unless it promises otherwise.
+#[tokio::test(start_paused = true)]
+async fn counts_that_come_with_a_failure_are_priced() {
+    for kind in [FailureKind::ContentFiltered, FailureKind::EmptyResponse] {
+        for (charged, promises, cost) in [
+            (None, false, "0.05003"),
+            (None, true, "0"),
+            (Some("0"), false, "0"),
+            (Some("0.01"), false, "0.01"),
+            (Some("0.01"), true, "0.01"),
+        ] {
+            let mut usage = TokenUsage::new(50_000, 3);
+            usage.charged = charged.map(usd);
+            let error = TestError {
+                is_uncharged: promises,
+                ..fails(kind)
+            };
+            let step = Step::body([Beat::Charged(Stage::Trailer, usage), Beat::Fail(error)]);
+            let (service, kept) = booked(Leaf::new([step]));
+            read(ask(&service, to("a")).await.unwrap().into_body()).await;
+            let entry = kept.only();
+            assert_eq!(
+                (entry.cost(), entry.state),
+                (usd(cost), EntryState::Settled),
+                "{kind} {charged:?} {promises}"
+            );
+        }
+        // Zeros say nothing.
+        let nothing = Beat::Charged(Stage::Trailer, TokenUsage::default());
+        let (service, kept) = booked(Leaf::new([Step::body([nothing, Beat::Fail(fails(kind))])]));
+        read(ask(&service, to("a")).await.unwrap().into_body()).await;
+        assert_eq!(
+            (kept.only().cost(), kept.only().state),
+            (UsdAmount::ZERO, EntryState::Settled)
+        );
     }
 }
 

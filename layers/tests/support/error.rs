@@ -11,6 +11,8 @@ pub(crate) struct TestError {
     pub(crate) scope: Scope,
     pub(crate) status: Option<u16>,
     pub(crate) summary: String,
+    pub(crate) generation: Option<&'static str>,
+    pub(crate) is_uncharged: bool,
     pub(crate) layer: Option<LayerError>,
     pub(crate) marks: FailureMarks,
 }
@@ -24,6 +26,8 @@ pub(crate) fn fails(kind: FailureKind) -> TestError {
         scope: Scope::Candidate,
         status: None,
         summary: kind.to_string(),
+        generation: None,
+        is_uncharged: false,
         layer: None,
         marks: FailureMarks::default(),
     }
@@ -51,6 +55,11 @@ impl TestError {
         self
     }
 
+    pub(crate) fn generation(mut self, id: &'static str) -> Self {
+        self.generation = Some(id);
+        self
+    }
+
     pub(crate) fn log(&self) -> &AttemptLog {
         self.marks.attempts().expect("the log is on the error")
     }
@@ -75,6 +84,14 @@ impl Failure for TestError {
 
     fn status(&self) -> Option<u16> {
         self.status
+    }
+
+    fn generation_id(&self) -> Option<&str> {
+        self.generation
+    }
+
+    fn is_uncharged(&self) -> bool {
+        self.is_uncharged
     }
 
     fn retry_after(&self) -> Option<Duration> {

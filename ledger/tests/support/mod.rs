@@ -58,6 +58,7 @@ pub(crate) fn entry(model: &str, pico: i128) -> Entry {
         generation_id: Some("gen-1".into()),
         first_token: Some(Duration::from_millis(320)),
         clamped_to: None,
+        affordable_tokens: None,
         provider: None,
         served_model: None,
     }
@@ -80,7 +81,12 @@ pub(crate) fn any_entry(rng: &mut Rng) -> Entry {
     entry.estimate = rng.bool().then(|| amount(rng));
     entry.bill = rng.bool().then(|| amount(rng));
     entry.booked = amount(rng);
-    entry.state = [EntryState::Settled, EntryState::Estimated, EntryState::Reconciled][rng.usize(..3)];
+    entry.state = [
+        EntryState::Settled,
+        EntryState::Estimated,
+        EntryState::Reconciled,
+        EntryState::Unbilled,
+    ][rng.usize(..4)];
     let failed = EntryOutcome::Failed(FailureKind::Truncated);
     entry.outcome = [EntryOutcome::Answered, EntryOutcome::Dropped, failed][rng.usize(..3)];
     entry.usage.prompt = rng.u64(..1_000_000);

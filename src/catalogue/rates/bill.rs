@@ -2,7 +2,7 @@
 
 use tower_llm_layers::{TokenUsage, UsdAmount, UtcTime};
 
-use super::Rates;
+use super::{PicturePrice, Rates};
 
 impl Rates {
     /// What this usage costs, rounded up; `None` if it overflows. Each token is paid once: counts of parts that exceed
@@ -18,6 +18,13 @@ impl Rates {
         let cached_audio = (usage.audio - audio).min(cached);
         let reasoning = usage.reasoning.min(usage.answer);
         let answer_audio = usage.answer_audio.min(usage.answer - reasoning);
+        let answer_images = usage.answer_images.min(usage.answer - reasoning - answer_audio);
+        let (picture_token, whole_pictures) = match self.picture {
+            PicturePrice::Token(price) => (price, UsdAmount::ZERO),
+            // The usage does not say how many there are: one at least.
+            PicturePrice::Whole(price) if answer_images > 0 => (rates.answer, price),
+            PicturePrice::Whole(_) | PicturePrice::AsText => (rates.answer, UsdAmount::ZERO),
+        };
         let cache_read = rates.cache_read.unwrap_or(rates.prompt);
         let parts = [
             (plain - audio, rates.prompt),
@@ -32,9 +39,11 @@ impl Rates {
                 for_an_hour,
                 rates.cache_write_1h.or(rates.cache_write).unwrap_or(rates.prompt),
             ),
-            (usage.answer - reasoning - answer_audio, rates.answer),
+            (usage.answer - reasoning - answer_audio - answer_images, rates.answer),
             (reasoning, self.reasoning.unwrap_or(rates.answer)),
             (answer_audio, self.answer_audio.unwrap_or(rates.answer)),
+            (answer_images, picture_token),
+            (1, whole_pictures),
             (usage.searches, self.search),
             (1, self.request),
         ];

@@ -21,7 +21,7 @@ pub(super) struct Rates {
     answer_audio: Option<UsdAmount>,
     request: UsdAmount,
     image: UsdAmount,
-    image_output: UsdAmount,
+    picture: PicturePrice,
     search: UsdAmount,
     /// Of the most expensive engine.
     highest_search: UsdAmount,
@@ -30,6 +30,31 @@ pub(super) struct Rates {
     worst: Worst,
     /// The same for prompts of more tokens than this, in order.
     worst_above: Box<[(u64, Worst)]>,
+}
+
+/// What a picture in the answer costs: the catalogue gives both by one name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum PicturePrice {
+    /// What a token of text costs.
+    #[default]
+    AsText,
+    /// So much for each token of it.
+    Token(UsdAmount),
+    /// So much for all of it.
+    Whole(UsdAmount),
+}
+
+impl PicturePrice {
+    /// The lowest price that is one of a whole picture. A token of one costs a hundredth of this at most, and it has hundreds of them.
+    const LEAST_WHOLE: UsdAmount = UsdAmount::from_pico(1_000_000_000);
+
+    fn of(price: Option<UsdAmount>) -> Self {
+        match price {
+            Some(price) if price >= Self::LEAST_WHOLE => Self::Whole(price),
+            Some(price) => Self::Token(price),
+            None => Self::AsText,
+        }
+    }
 }
 
 /// The prices that an override can change.
@@ -81,7 +106,7 @@ impl Rates {
             answer_audio: amount(&pricing.audio_output)?,
             request: or_nothing(&pricing.request)?,
             image: or_nothing(&pricing.image)?,
-            image_output: or_nothing(&pricing.image_output)?,
+            picture: PicturePrice::of(amount(&pricing.image_output)?),
             search: search.unwrap_or(plugin),
             highest_search: search.unwrap_or(plugin).max(plugin),
             overrides: pricing.overrides.iter().map(Override::read).collect::<Result<_, _>>()?,

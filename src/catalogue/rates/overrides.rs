@@ -12,6 +12,10 @@ pub(super) struct Override {
     pub(super) above_prompt: Option<u64>,
     /// Holds in these minutes of the day, from and before.
     hours: Option<(u64, u64)>,
+    /// Holds on these days of the week, a bit each from Sunday on.
+    days: u8,
+    /// Nothing says when it holds: it counts for the worst case alone.
+    is_unknown: bool,
     pub(super) prompt: Option<UsdAmount>,
     pub(super) answer: Option<UsdAmount>,
     pub(super) audio: Option<UsdAmount>,
@@ -25,7 +29,10 @@ impl Rates {
     /// The rates that hold for a prompt of this length at this time. Of several overrides that hold, the later counts.
     pub(super) fn at(&self, prompt: u64, at: UtcTime) -> TokenRates {
         let minute = at.millis_of_day() / 60_000;
-        let holding = self.overrides.iter().filter(|over| over.holds(prompt, minute));
+        let holding = self
+            .overrides
+            .iter()
+            .filter(|over| over.holds(prompt, minute, weekday(at)));
         holding.fold(self.tokens, |rates, over| over.apply(rates))
     }
 }
@@ -39,6 +46,8 @@ impl Override {
         Ok(Self {
             above_prompt: written.min_prompt_tokens,
             hours,
+            days: written.days().unwrap_or_default(),
+            is_unknown: written.has_unknown_condition(),
             prompt: amount(&written.prompt)?,
             answer: amount(&written.completion)?,
             audio: amount(&written.audio)?,
@@ -49,7 +58,10 @@ impl Override {
         })
     }
 
-    fn holds(&self, prompt: u64, minute: u64) -> bool {
+    fn holds(&self, prompt: u64, minute: u64, weekday: u64) -> bool {
+        if self.is_unknown || self.days & (1 << weekday) == 0 {
+            return false;
+        }
         let long_enough = self.above_prompt.is_none_or(|limit| prompt > limit);
         let now = match self.hours {
             Some((start, end)) if start <= end => (start..end).contains(&minute),
@@ -78,4 +90,10 @@ fn minutes(time: u64) -> Result<u64, NoRates> {
     let (hour, minute) = (time / 100, time % 100);
     let known = hour < 24 && minute < 60 || (hour, minute) == (24, 0);
     known.then_some(hour * 60 + minute).ok_or(NoRates::Unknown)
+}
+
+/// The day of the week in UTC, from Sunday on.
+const fn weekday(at: UtcTime) -> u64 {
+    // 1970 began on a Thursday.
+    (at.millis() / 86_400_000 + 4) % 7
 }

@@ -62,6 +62,34 @@ fn each_token_is_paid_once() {
     assert_eq!(cost(&rates, &all, 0), "$0.0223");
 }
 
+/// A picture of Gemini's has 1290 tokens at 30 millionths.
+#[test]
+fn a_picture_is_paid_by_its_tokens_unless_the_price_is_one_of_a_whole() {
+    let mut draws = needs(1);
+    draws.output = Modalities::IMAGE;
+    let mut drawn = usage(0, 1300);
+    drawn.answer_images = 1290;
+    let row = |price: &str| {
+        rates(&format!(
+            r#"{{"prompt":"0.0000003","completion":"0.0000025","image_output":"{price}"}}"#
+        ))
+        .unwrap()
+    };
+    let by_token = row("0.00003");
+    assert_eq!(cost(&by_token, &drawn, 0), "$0.038725");
+    let worst = by_token.worst_case(&draws, 0);
+    assert_eq!((worst.answer_token, worst.fixed), (usd("0.00003"), UsdAmount::ZERO));
+    assert_eq!(
+        by_token.worst_case(&needs(1), 0).answer_token,
+        usd("0.0000025"),
+        "it draws nothing"
+    );
+    let whole = row("0.04");
+    assert_eq!(cost(&whole, &drawn, 0), "$0.04325");
+    let worst = whole.worst_case(&draws, 0);
+    assert_eq!((worst.answer_token, worst.fixed), (usd("0.0000025"), usd("0.04")));
+}
+
 #[test]
 fn what_has_no_price_of_its_own_costs_what_its_kind_does() {
     let plain = rates(r#"{"prompt":"0.000001","completion":"0.00001","internal_reasoning":"0"}"#).unwrap();
@@ -76,6 +104,37 @@ fn what_has_no_price_of_its_own_costs_what_its_kind_does() {
         usd("0.000002"),
         "as there is no other"
     );
+}
+
+/// 1970 began on a Thursday.
+#[test]
+fn an_override_holds_on_its_days_and_one_of_an_unknown_condition_only_at_worst() {
+    const DAY: u64 = 24_00;
+    let row = |condition: &str| {
+        rates(&format!(
+            r#"{{"prompt":"0","completion":"0.000001","overrides":[{{{condition},"completion":"0.000002"}}]}}"#
+        ))
+        .unwrap()
+    };
+    for (condition, thursday, saturday) in [
+        (r#""utc_days":[1,2,3,4,5]"#, "$0.002", "$0.001"),
+        (r#""utc_days":[0,6]"#, "$0.001", "$0.002"),
+        (r#""utc_days":["sat","Sunday"]"#, "$0.001", "$0.002"),
+        (r#""utc_days":[]"#, "$0.001", "$0.001"),
+        (r#""utc_days":null,"image":"1""#, "$0.002", "$0.002"),
+        (r#""utc_days":"weekdays""#, "$0.001", "$0.001"),
+        (r#""utc_days":[8]"#, "$0.001", "$0.001"),
+        (r#""region":"eu""#, "$0.001", "$0.001"),
+    ] {
+        let rates = row(condition);
+        assert_eq!(cost(&rates, &usage(0, 1000), 0), thursday, "{condition}");
+        assert_eq!(cost(&rates, &usage(0, 1000), 2 * DAY), saturday, "{condition}");
+        assert_eq!(
+            rates.worst_case(&needs(1), 0).answer_token,
+            usd("0.000002"),
+            "{condition}"
+        );
+    }
 }
 
 #[test]

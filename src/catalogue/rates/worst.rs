@@ -2,7 +2,7 @@
 
 use tower_llm_layers::{Modalities, Needs, PriceCeiling, UsdAmount, WorstCasePrice};
 
-use super::{Rates, TokenRates, overrides::Override};
+use super::{PicturePrice, Rates, TokenRates, overrides::Override};
 
 /// More than any budget has.
 const ENDLESS: UsdAmount = UsdAmount::from_pico(i128::MAX);
@@ -91,11 +91,17 @@ impl Rates {
             answer_token = answer_token.max(self.answer_audio.unwrap_or_default());
         }
         let draws = needs.output.contains(Modalities::IMAGE);
+        let mut whole_picture = UsdAmount::ZERO;
+        match self.picture {
+            PicturePrice::Token(price) if draws => answer_token = answer_token.max(price),
+            PicturePrice::Whole(price) => whole_picture = price,
+            PicturePrice::Token(_) | PicturePrice::AsText => {}
+        }
         let pictures = if draws { needs.choices.max(1) } else { 0 };
         let mut fixed = self.request;
         for (price, count) in [
             (self.image, needs.images),
-            (self.image_output, pictures),
+            (whole_picture, pictures),
             (self.highest_search, searches),
         ] {
             // Mostly there are none, and this multiplication is slow.

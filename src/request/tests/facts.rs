@@ -206,6 +206,8 @@ fn tells_what_makes_it_more_expensive() {
         (r#""provider":{"order":["azure","openai/priority"]}"#, true),
         (r#""provider":{"order":["openai"],"ignore":["x/priority"]}"#, false),
         (r#""preset":"mine""#, true),
+        (r#""speed":"fast""#, true),
+        (r#""speed":"standard""#, false),
     ] {
         assert_eq!(with(fields).priority, priority, "{fields}");
     }

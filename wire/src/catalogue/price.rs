@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
 use crate::decimal::Decimal;
 use crate::json::whole_number;
@@ -175,6 +175,8 @@ wire_struct! {
         utc_start: Option<u64> = "utc_start",
         /// Holds before this time of day, UTC, as a number HHMM. May be past midnight.
         utc_end: Option<u64> = "utc_end",
+        /// Holds on these days of the week, UTC, as [`days`](Self::days) reads them.
+        utc_days: Option<Value> = "utc_days",
         /// For a token of prompt.
         prompt: Option<Price> = "prompt",
         /// For a token of answer.
@@ -189,6 +191,59 @@ wire_struct! {
         input_cache_write: Option<Price> = "input_cache_write",
         /// For a token written to the cache for an hour.
         input_cache_write_1h: Option<Price> = "input_cache_write_1h",
+    }
+}
+
+/// Members of an override that are prices without a meaning here. What is none of them, and is not read, is a condition.
+const OTHER_PRICES: [&str; 9] = [
+    "audio_output",
+    "discount",
+    "image",
+    "image_output",
+    "image_token",
+    "internal_reasoning",
+    "request",
+    "video",
+    "web_search",
+];
+
+impl PriceOverride {
+    /// The days of the week on which it holds, a bit each from Sunday on; all of them if it names none. `None` if they cannot be read.
+    ///
+    /// Days are numbers (0 or 7 is Sunday, 1 is Monday) or English names, of three letters at least.
+    #[must_use]
+    pub fn days(&self) -> Option<u8> {
+        const NAMES: [&str; 7] = [
+            "sunday",
+            "monday",
+            "tuesday",
+            "wednesday",
+            "thursday",
+            "friday",
+            "saturday",
+        ];
+        let Some(days) = &self.utc_days else {
+            return Some(0x7f);
+        };
+        let day = |day: &Value| match day {
+            Value::Number(number) => number.as_u64().filter(|day| *day <= 7).map(|day| day % 7),
+            Value::String(name) => {
+                let name = name.to_ascii_lowercase();
+                let known = NAMES
+                    .iter()
+                    .position(|known| name.len() >= 3 && known.starts_with(&name))?;
+                u64::try_from(known).ok()
+            }
+            _ => None,
+        };
+        let mut days = days.as_array()?.iter().map(day);
+        days.try_fold(0, |all, day| day.map(|day| all | 1 << day))
+    }
+
+    /// Whether it has a condition that is not known here: then nothing says when it holds.
+    #[must_use]
+    pub fn has_unknown_condition(&self) -> bool {
+        self.days().is_none() || self.extra.names().any(|name| !OTHER_PRICES.contains(&name))
     }
 }
 

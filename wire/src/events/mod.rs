@@ -8,7 +8,7 @@ use std::{borrow::Cow, ops::Range};
 
 use super::Api;
 use crate::json::{Text, raw_member, text};
-use crate::{error::UpstreamError, finish::End};
+use crate::{error::UpstreamError, finish::End, usage::ServedTier};
 
 pub use course::{Course, Taken};
 pub(crate) use items::{Item, all, full_text};
@@ -70,6 +70,8 @@ pub struct Piece<'a> {
     pub(crate) finish: Option<Text<'a>>,
     /// What the answer took, as JSON text.
     pub usage: Option<&'a [u8]>,
+    /// The tier of service that served it, if it says so beside the usage.
+    pub(crate) tier: Option<Text<'a>>,
     /// Whether it reports a failure.
     pub(crate) failed: bool,
     /// Whether the item is the answer itself, and not what came before it.
@@ -100,10 +102,17 @@ impl<'a> Piece<'a> {
             },
             finish: None,
             usage: None,
+            tier: None,
             failed: false,
             is_answer: false,
             is_pending: false,
         }
+    }
+
+    /// The tier of service that served it, if it says so beside the usage.
+    #[must_use]
+    pub fn service_tier(&self) -> Option<ServedTier> {
+        self.tier.map(|tier| ServedTier::of(&tier.to_str()))
     }
 
     /// Whether it reports a failure.

@@ -1,7 +1,7 @@
 //! The names of members that readers look for, for those that are written with escapes.
 
 /// Every name that a `match` on [`Text::name`](super::Text::name) has in this crate, sorted: a test collects them from the sources.
-const KNOWN: [&str; 118] = [
+const KNOWN: [&str; 121] = [
     "Error",
     "Message",
     "Response",
@@ -57,10 +57,13 @@ const KNOWN: [&str; 118] = [
     "function",
     "function_call",
     "id",
+    "image_tokens",
     "image_url",
     "images",
     "incomplete_details",
     "index",
+    "inlineData",
+    "inline_data",
     "input",
     "input_audio",
     "input_tokens",

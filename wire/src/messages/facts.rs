@@ -25,6 +25,7 @@ pub const FIELDS: &[&str] = &[
     "cache_control",
     "provider",
     "service_tier",
+    "speed",
 ];
 
 /// How deep blocks may stand in each other: a document in the result of a tool has blocks of its own.

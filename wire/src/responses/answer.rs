@@ -181,6 +181,7 @@ fn response<'a>(piece: &mut Piece<'a>, raw: &'a [u8], has_ended: bool) -> Result
             b"id" => piece.id = full(value)?,
             b"model" => piece.model = full(value)?,
             b"provider" => piece.provider = full(value)?,
+            b"service_tier" => piece.tier = full(value)?,
             b"status" => status = full(value)?,
             b"output" => output = Some(value.raw()?),
             b"object" => is_response = full(value)?.is_some(),

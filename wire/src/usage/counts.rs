@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::{
     json::{Cursor, Found, JsonError, Text},
-    usage::Usage,
+    usage::{ServedTier, Usage},
     view::read_whole,
 };
 
@@ -28,6 +28,10 @@ pub struct UsageCounts<'a> {
     pub reasoning: u64,
     /// Tokens of sound in the answer.
     pub answer_audio: u64,
+    /// Tokens of pictures in the answer.
+    pub answer_images: u64,
+    /// The tier of service that served it, if the object says.
+    pub tier: Option<ServedTier>,
     /// Searches that the upstream ran.
     pub searches: u64,
     /// What was charged to the account. It may be too large to be held, or below nothing. `None` as well if the account's own key at the
@@ -99,6 +103,7 @@ struct OfPrompt {
 struct OfAnswer {
     reasoning: u64,
     audio: u64,
+    images: u64,
 }
 
 impl<'a> Counts<'a> {
@@ -161,6 +166,7 @@ impl<'a> Counts<'a> {
                     match name {
                         b"reasoning_tokens" => of.reasoning = count(value, odd)?.unwrap_or(0),
                         b"audio_tokens" => of.audio = count(value, odd)?.unwrap_or(0),
+                        b"image_tokens" => of.images = count(value, odd)?.unwrap_or(0),
                         _ => value.skip()?,
                     }
                     Ok(())
@@ -195,6 +201,9 @@ impl<'a> Counts<'a> {
             audio: of_prompt.audio,
             reasoning: self.of_answer.reasoning,
             answer_audio: self.of_answer.audio,
+            answer_images: self.of_answer.images,
+            // An object that names a tier is of another shape.
+            tier: None,
             searches: self.searches.or(self.own_searches).unwrap_or(0),
             cost: self.cost.filter(|_| !is_fee).map(Cow::Borrowed),
             upstream_cost: self.upstream_cost.filter(|_| self.is_byok).map(Cow::Borrowed),
@@ -313,7 +322,7 @@ mod tests {
         let raw = r#"{"prompt_tokens":12,"completion_tokens":5,"total_tokens":17,"cost":0.000065,"is_byok":true,
             "prompt_tokens_details":{"cached_tokens":3,"cache_write_tokens":2,"audio_tokens":1,"video_tokens":0},
             "cost_details":{"upstream_inference_cost":0.5,"upstream_inference_prompt_cost":0.1},
-            "completion_tokens_details":{"reasoning_tokens":4,"image_tokens":0,"audio_tokens":2},
+            "completion_tokens_details":{"reasoning_tokens":4,"image_tokens":3,"audio_tokens":2},
             "server_tool_use_details":{"web_search_requests":6}}"#;
         assert!(Counts::read(raw.as_bytes()).is_some());
         let (read, view) = both(raw);
@@ -350,7 +359,7 @@ mod tests {
         /// The short way and the typed view say the same of any usage object.
         #[test]
         fn both_ways_say_the_same(members in proptest::collection::vec(
-            r#""(prompt_tokens|completion_tokens|total_tokens|cost|is_byok|input_tokens|cached_tokens|cost_in_usd_ticks)":(null|0|7|15|-1|2\.0|0\.5|1e-3|"4"|true|false|\{\}|NaN|99999999999999999999)|"(prompt_tokens_details|completion_tokens_details|cost_details|server_tool_use_details|server_tool_use|input_tokens_details)":(null|\[\]|\{\}|\{"(cached_tokens|cache_write_tokens|cache_creation_input_tokens|audio_tokens|reasoning_tokens|upstream_inference_cost|web_search_requests|new)":(null|3|0\.25|-2|"9"|\{\})\})"#,
+            r#""service_tier":"(priority|standard|x)"|"speed":"(fast|standard)"|"(prompt_tokens|completion_tokens|total_tokens|cost|is_byok|input_tokens|cached_tokens|cost_in_usd_ticks)":(null|0|7|15|-1|2\.0|0\.5|1e-3|"4"|true|false|\{\}|NaN|99999999999999999999)|"(prompt_tokens_details|completion_tokens_details|cost_details|server_tool_use_details|server_tool_use|input_tokens_details)":(null|\[\]|\{\}|\{"(cached_tokens|cache_write_tokens|cache_creation_input_tokens|audio_tokens|image_tokens|reasoning_tokens|upstream_inference_cost|web_search_requests|new)":(null|3|0\.25|-2|"9"|\{\})\})"#,
             0..7,
         )) {
             let raw = format!("{{{}}}", members.join(","));

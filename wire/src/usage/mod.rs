@@ -2,9 +2,11 @@
 
 mod counts;
 mod iterations;
+mod tier;
 
 pub(crate) use counts::answer_tokens;
 pub use counts::{UsageCounts, usage_counts};
+pub use tier::ServedTier;
 
 use std::borrow::Cow;
 
@@ -136,6 +138,8 @@ impl Usage {
             audio: of_prompt.and_then(|of| of.audio_tokens).unwrap_or(0),
             reasoning: self.reasoning_tokens(),
             answer_audio: of_answer.and_then(|of| of.audio_tokens).unwrap_or(0),
+            answer_images: of_answer.and_then(|of| of.image_tokens).unwrap_or(0),
+            tier: self.served_tier(),
             searches: of_tools
                 .and_then(|of| of.web_search_requests)
                 .or_else(own_searches)
@@ -230,6 +234,15 @@ impl Usage {
             parts.into_iter().flatten().reduce(u64::saturating_add)
         };
         told.filter(|told| *told > 0).or_else(parts).or(told)
+    }
+
+    /// The tier that served it, as Anthropic's servers say it: by its name, or as a speed.
+    fn served_tier(&self) -> Option<ServedTier> {
+        let told = ["service_tier", "speed"].map(|name| {
+            let word = self.extra.raw(name)?.strip_prefix('"')?.strip_suffix('"')?;
+            Some(ServedTier::of(word))
+        });
+        told.into_iter().flatten().reduce(ServedTier::costlier)
     }
 
     fn first_number(&self, names: &[&str]) -> Option<u64> {

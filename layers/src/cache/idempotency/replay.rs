@@ -104,6 +104,7 @@ impl Sketch {
             generation_id: None,
             first_token: None,
             clamped_to: None,
+            affordable_tokens: None,
         });
     }
 }

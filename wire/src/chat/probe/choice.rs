@@ -1,8 +1,8 @@
 //! One choice of an answer, and what it says.
 
-use super::ChunkProbe;
 use super::parts::{Part, parts};
 use super::values::{filled, is_error};
+use super::{BYTES_PER_PICTURE, ChunkProbe};
 use crate::{
     finish::End,
     json::{Cursor, Found, JsonError, Text, full},
@@ -234,7 +234,8 @@ impl<'a> Said<'a> {
 
     fn add(&mut self, part: &Part) {
         if part.any {
-            self.show(part.bytes);
+            let pictures = part.pictures.saturating_mul(BYTES_PER_PICTURE);
+            self.show(part.bytes.saturating_add(pictures));
             self.beside_text = true;
         }
     }

@@ -16,6 +16,7 @@ use crate::{
     error::UpstreamError,
     finish::End,
     json::{Cursor, JsonError, Text, check_utf8},
+    usage::ServedTier,
 };
 
 /// English text has about 4.3 bytes a token with the tokenizers of 2026, code a little fewer: 5 counts rather too few tokens.
@@ -58,6 +59,7 @@ pub struct ChunkProbe<'a> {
     usage: Option<&'a [u8]>,
     /// Usage that stands elsewhere: in a choice, or in `x_groq`.
     usage_beside: Option<&'a [u8]>,
+    tier: Option<Text<'a>>,
     /// Choices that are objects.
     choices: usize,
     max_index: u64,
@@ -85,6 +87,9 @@ pub struct ChunkProbe<'a> {
     /// There are fields that no answer has.
     unknown: bool,
 }
+
+/// As how many bytes of text a generated picture counts: Gemini and others spend about so many tokens on one.
+const BYTES_PER_PICTURE: usize = 1_290 * BYTES_PER_TOKEN;
 
 /// Roughly how many tokens a text of so many bytes has.
 #[inline]
@@ -115,6 +120,7 @@ impl<'a> ChunkProbe<'a> {
             end: End::None,
             usage: None,
             usage_beside: None,
+            tier: None,
             choices: 0,
             max_index: 0,
             seen: 0,
@@ -157,6 +163,12 @@ impl<'a> ChunkProbe<'a> {
     #[must_use]
     pub fn shown_tokens(&self) -> u32 {
         tokens_of(self.shown).max(u32::from(self.content))
+    }
+
+    /// The tier of service that served it, if it says.
+    #[must_use]
+    pub fn service_tier(&self) -> Option<ServedTier> {
+        self.tier.map(|tier| ServedTier::of(&tier.to_str()))
     }
 
     /// Whether there is a tool call or a piece of one.

@@ -10,6 +10,8 @@ pub(super) struct Part {
     pub(super) bytes: usize,
     /// Whether there is something to show.
     pub(super) any: bool,
+    /// Pictures among it.
+    pub(super) pictures: usize,
 }
 
 /// Looks at a list of parts, or at one part by itself.
@@ -58,6 +60,12 @@ fn part(value: &mut Cursor<'_>, found: &mut Part) -> Result<(), JsonError> {
                         })?;
                     }
                     b"type" | b"signature" | b"closed" => value.skip()?,
+                    b"image_url" | b"inline_data" | b"inlineData" | b"b64_json" => {
+                        let is_there = value.peek()? != Found::Null;
+                        others |= is_there;
+                        found.pictures += usize::from(is_there);
+                        value.skip()?;
+                    }
                     _ => {
                         others |= value.peek()? != Found::Null;
                         value.skip()?;

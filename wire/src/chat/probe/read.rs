@@ -56,7 +56,11 @@ impl<'a> ChunkProbe<'a> {
                 self.suspect |= !matches!(value.peek()?, Found::Null);
                 value.skip()
             }
-            b"created" | b"system_fingerprint" | b"service_tier" => value.skip(),
+            b"service_tier" => {
+                self.tier = full(value)?;
+                Ok(())
+            }
+            b"created" | b"system_fingerprint" => value.skip(),
             _ => {
                 self.unknown |= matches!(value.peek()?, Found::Object | Found::Array | Found::String);
                 value.skip()

@@ -1,5 +1,5 @@
 use super::ChunkProbe;
-use crate::finish::FinishReason;
+use crate::{finish::FinishReason, usage::ServedTier};
 
 fn probe(body: &str) -> ChunkProbe<'_> {
     ChunkProbe::read(body.as_bytes()).unwrap()
@@ -33,6 +33,30 @@ fn these_are_content() {
         assert!(probe(&whole).has_content(), "{said}");
     }
     assert!(probe(r#"{"choices":[{"text":"x"}]}"#).has_content());
+}
+
+#[test]
+fn a_generated_picture_counts_as_many_tokens() {
+    let picture = r#"{"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA"}}"#;
+    for said in [
+        format!(r#"{{"content":"","images":[{picture},{picture}]}}"#),
+        format!(r#"{{"content":[{picture},{picture}]}}"#),
+    ] {
+        assert_eq!(probe(&delta(&said)).shown_tokens(), 2 * 1_290, "{said}");
+    }
+    assert_eq!(probe(&delta(r#"{"images":[]}"#)).shown_tokens(), 0);
+}
+
+#[test]
+fn the_tier_that_served_a_chat_is_read() {
+    for (tier, served) in [
+        (r#""priority""#, Some(ServedTier::Priority)),
+        (r#""default""#, Some(ServedTier::Standard)),
+        ("null", None),
+    ] {
+        let body = format!(r#"{{"choices":[],"service_tier":{tier}}}"#);
+        assert_eq!(probe(&body).service_tier(), served);
+    }
 }
 
 #[test]

@@ -17,6 +17,9 @@ impl RequestFacts {
         self.long_cache |= document.get("cache_control").is_some_and(is_for_an_hour);
         let tier = document.get("service_tier").and_then(text);
         self.priority = preset || tier.is_some_and(|tier| !tier.is("default") && !tier.is("flex"));
+        // Messages ask for a speed, at the price of a priority tier.
+        let speed = document.get("speed").and_then(text);
+        self.priority |= speed.is_some_and(|speed| !speed.is("standard"));
         if let Some(provider) = document.get("provider") {
             self.priority |= ["order", "only"]
                 .into_iter()

@@ -1,0 +1,104 @@
+//! What an attempt costs if the upstream reports counts and no charge: of a failure without content, and of an answer of another tier.
+
+use std::sync::Arc;
+
+use crate::support::{
+    ask, call,
+    ledger::Kept,
+    prices::{of, usd},
+    raw::{Raw, Step, json, send},
+};
+use tower_openrouter::{
+    ApiKey, Catalogue, FailureKind, Stack,
+    layers::ledger::{Entry, EntryState},
+    transport::{Dialect, OPENROUTER, Upstream},
+};
+
+const ROW: &str =
+    r#"{"id":"acme/paid","context_length":100000,"pricing":{"prompt":"0.000001","completion":"0.00001"}}"#;
+
+/// How a plain call ended, and its one entry.
+async fn entry_of(dialect: Dialect, answer: Vec<Step>, prices: Catalogue) -> (Option<FailureKind>, Entry) {
+    let raw = Raw::always(answer).await;
+    let kept = Kept::new();
+    let upstream = Upstream::new(OPENROUTER, raw.url(), dialect).unwrap();
+    let stack = Stack::builder()
+        .upstream(upstream, ApiKey::new("sk-aaaa").unwrap())
+        .attempts(1)
+        .chain(["acme/paid"])
+        .prices(Arc::new(prices))
+        .ledger(kept.clone())
+        .build()
+        .unwrap();
+    let got = call(&stack, false, ask()).await;
+    (got.kind(), kept.entries().remove(0))
+}
+
+/// A provider that is called directly charges for the prompt of an answer without content; OpenRouter promises that it does not.
+#[tokio::test(start_paused = true)]
+async fn what_a_failure_without_content_has_counted_is_paid_unless_the_router_promises_otherwise() {
+    let answer = |usage: &str| {
+        let empty = r#"{"index":0,"message":{"role":"assistant","content":""},"finish_reason":"stop"}"#;
+        vec![
+            json(),
+            send(format!(r#"{{"id":"gen-1","choices":[{empty}],"usage":{usage}}}"#)),
+        ]
+    };
+    let counted = r#"{"prompt_tokens":12000,"completion_tokens":0}"#;
+    let charged = r#"{"prompt_tokens":12000,"completion_tokens":0,"cost":0.02}"#;
+    for (dialect, usage, cost) in [
+        (Dialect::OpenAi, counted, "0.012"),
+        (Dialect::OpenRouter, counted, "0"),
+        (Dialect::OpenAi, charged, "0.02"),
+        (Dialect::OpenRouter, charged, "0.02"),
+    ] {
+        let catalogue = of(&[ROW]);
+        let (kind, entry) = entry_of(dialect, answer(usage), catalogue).await;
+        assert_eq!(kind, Some(FailureKind::EmptyResponse));
+        assert_eq!(
+            (entry.cost(), entry.state),
+            (usd(cost), EntryState::Settled),
+            "{dialect:?} {usage}"
+        );
+    }
+}
+
+/// The tier that served stands beside the usage. One that is dearer and has no price leaves an estimate by the highest price that is known.
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_priced_by_the_tier_that_served_it() {
+    let answer = |tier: &str| {
+        let text = "word ".repeat(1_000);
+        let said =
+            format!(r#"{{"index":0,"message":{{"role":"assistant","content":"{text}"}},"finish_reason":"stop"}}"#);
+        let usage = r#"{"prompt_tokens":12,"completion_tokens":1000}"#;
+        vec![
+            json(),
+            send(format!(
+                r#"{{"id":"gen-1","choices":[{said}],"service_tier":"{tier}","usage":{usage}}}"#
+            )),
+        ]
+    };
+    let endpoint = |tier: &str| {
+        format!(r#"{{"tag":"x","service_tier":{tier},"pricing":{{"prompt":"0.000001","completion":"0.00004"}}}}"#)
+    };
+    let listed = |tiers: &[&str]| {
+        let endpoints: Vec<_> = tiers.iter().map(|tier| endpoint(tier)).collect();
+        let catalogue = of(&[ROW]);
+        let list = format!(r#"{{"id":"acme/paid","endpoints":[{}]}}"#, endpoints.join(","));
+        catalogue.learn_endpoints(&serde_json::from_str(&list).unwrap());
+        catalogue
+    };
+    for (tier, tiers, cost, state) in [
+        ("default", ["\"priority\""].as_slice(), "0.010012", EntryState::Settled),
+        ("priority", &["\"priority\""], "0.040012", EntryState::Settled),
+        ("priority", &["null"], "0.040012", EntryState::Estimated),
+        ("priority", &[], "0.010012", EntryState::Estimated),
+    ] {
+        let (kind, entry) = entry_of(Dialect::OpenAi, answer(tier), listed(tiers)).await;
+        assert_eq!(
+            (kind, entry.cost(), entry.state),
+            (None, usd(cost), state),
+            "{tier} {tiers:?}"
+        );
+    }
+}
