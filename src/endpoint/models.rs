@@ -83,7 +83,7 @@ impl ModelsEndpoint {
         self
     }
 
-    /// The list, or what is asked of one model.
+    /// The list, or what is wanted of one model.
     pub(super) fn respond(&self, method: &Method, uri: &Uri, asked: Option<&ModelPath>) -> Response<EndpointBody> {
         let (api, envelope) = (Api::Chat, self.envelope);
         if *method != Method::GET && *method != Method::HEAD {

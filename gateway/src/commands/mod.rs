@@ -10,6 +10,11 @@ mod print;
 mod serve;
 mod spend;
 mod stop;
+#[cfg(feature = "otlp")]
+mod telemetry;
+#[cfg(not(feature = "otlp"))]
+#[path = "no_telemetry.rs"]
+mod telemetry;
 
 use std::{path::Path, process::ExitCode};
 

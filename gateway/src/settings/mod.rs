@@ -18,4 +18,5 @@ pub(crate) use origin::origin;
 pub(crate) use stamp::Stamp;
 pub use tree::{
     AdminSettings, GatewaySettings, LogFormat, LogSettings, ServerSettings, SharedSettings, StorageSettings,
+    TelemetrySettings,
 };
