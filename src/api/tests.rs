@@ -40,8 +40,7 @@ fn a_bad_request_is_refused_with_the_name_of_its_field() {
         (Api::Messages, r#"{"max_tokens":1}"#, "messages"),
         (Api::Messages, r#"{"messages":[],"max_tokens":1}"#, "messages"),
         (Api::Messages, r#"{"messages":"x","max_tokens":1}"#, "messages"),
-        (Api::Messages, r#"{"messages":[{}]}"#, "max_tokens"),
-        (Api::Messages, r#"{"messages":[{}],"max_tokens":null}"#, "max_tokens"),
+        (Api::Messages, r#"{"messages":[{}],"max_tokens":-1}"#, "max_tokens"),
         (Api::Messages, r#"{"messages":[{}],"max_tokens":1.5}"#, "max_tokens"),
         (
             Api::Messages,
@@ -54,6 +53,12 @@ fn a_bad_request_is_refused_with_the_name_of_its_field() {
             "stream",
         ),
         (Api::Chat, r#"{}"#, "messages"),
+        (Api::Embeddings, r#"{}"#, "input"),
+        (Api::Embeddings, r#"{"input":null}"#, "input"),
+        (Api::Embeddings, r#"{"messages":null}"#, "input"),
+        (Api::Embeddings, r#"{"messages":[]}"#, "messages"),
+        (Api::Embeddings, r#"{"messages":"x"}"#, "messages"),
+        (Api::Embeddings, r#"{"input":[],"messages":[{}]}"#, "input"),
     ] {
         let error = ApiRequest::from_json(api, body).unwrap_err();
         assert_eq!(error.field(), Some(field), "{api}: {body}");
@@ -95,11 +100,12 @@ fn a_direct_upstream_gets_no_field_that_only_the_router_reads() {
     let body = r#"{"model":"m","models":["a/b"],"input":"x","provider":{},"new":1}"#;
     let request: ResponsesRequest = body.parse().unwrap();
     assert_eq!(sent(&request, Dialect::OpenAi), r#"{"model":"m","input":"x","new":1}"#);
-    let body = r#"{"model":"m","fallbacks":[],"user":"u","messages":[{}],"max_tokens":9,"speed":"fast"}"#;
+    // `fallbacks` is Anthropic's own as well.
+    let body = r#"{"model":"m","fallbacks":[{"model":"n"}],"user":"u","messages":[{}],"max_tokens":9,"speed":"fast"}"#;
     let request: MessagesRequest = body.parse().unwrap();
     assert_eq!(
         sent(&request, Dialect::Anthropic),
-        r#"{"model":"m","messages":[{}],"max_tokens":9,"speed":"fast"}"#
+        r#"{"model":"m","fallbacks":[{"model":"n"}],"messages":[{}],"max_tokens":9,"speed":"fast"}"#
     );
 }
 
@@ -117,6 +123,55 @@ fn the_router_takes_no_reference_to_a_response_that_it_does_not_keep() {
         assert_eq!(error.as_ref().and_then(|error| error.field()), field, "{fields}");
         assert_eq!(request.check_for(Dialect::OpenAi), Ok(()), "{fields}");
     }
+}
+
+#[test]
+fn only_anthropic_itself_needs_a_limit_of_the_answer() {
+    for (fields, field) in [
+        ("", Some("max_tokens")),
+        (r#","max_tokens":null"#, Some("max_tokens")),
+        (r#","max_tokens":0"#, None),
+        (r#","max_tokens":9"#, None),
+    ] {
+        let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"x"}}]{fields}}}"#);
+        let request = ApiRequest::from_json(Api::Messages, body.clone()).unwrap();
+        let error = request.check_for(Dialect::Anthropic).err();
+        assert_eq!(error.as_ref().and_then(|error| error.field()), field, "{fields}");
+        for dialect in [Dialect::OpenRouter, Dialect::OpenAi] {
+            assert_eq!(request.check_for(dialect), Ok(()), "{fields}");
+            assert_eq!(sent(&request, dialect), body);
+        }
+    }
+}
+
+#[test]
+fn messages_stand_for_the_input_of_embeddings_where_a_server_takes_them() {
+    let image = "A".repeat(100_000);
+    let body = format!(
+        r#"{{"model":"m","messages":[{{"role":"user","content":[{{"type":"text","text":"What?"}},{{"type":"image_url","image_url":{{"url":"data:image/png;base64,{image}"}}}}]}}]}}"#
+    );
+    let request = ApiRequest::from_json(Api::Embeddings, body.clone()).unwrap();
+    assert_eq!(sent(&request, Dialect::OpenAi), body);
+    assert_eq!(request.check_for(Dialect::OpenAi), Ok(()));
+    // OpenRouter reads `input` alone: another upstream may still answer.
+    let error = request.check_for(Dialect::OpenRouter).unwrap_err();
+    assert_eq!(error.field(), Some("input"));
+    let needs = request.needs();
+    assert!(
+        needs.prompt_tokens > 0 && needs.prompt_tokens < 100,
+        "{}",
+        needs.prompt_tokens
+    );
+    assert_eq!(needs.images, 1);
+    assert!(
+        needs.output.is_text(),
+        "vectors are no output that a model is chosen by"
+    );
+    let text = r#"{"model":"m","messages":[{"role":"user","content":"why is the sky blue?"}]}"#;
+    let text = ApiRequest::from_json(Api::Embeddings, text).unwrap();
+    assert!(text.needs().prompt_tokens > 5 && text.needs().most_prompt_tokens > 20);
+    let input = ApiRequest::from_json(Api::Embeddings, r#"{"model":"m","input":"x"}"#).unwrap();
+    assert_eq!(input.check_for(Dialect::OpenRouter), Ok(()));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Requests that are too long: which candidates are still called, and what is said if none is.
+//! Requests that are too long: which candidates are still called, and which failure is returned if none is.
 
 use std::sync::Arc;
 

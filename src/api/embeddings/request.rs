@@ -37,14 +37,28 @@ pub struct EmbeddingRequest {
 const SHAPE: Shape = Shape {
     gives: Gives::Vectors,
     limits: &[],
-    content: &["input"],
-    fact_fields: &["input", "provider"],
-    facts: RequestFacts::of_size,
+    content: &["input", "messages"],
+    fact_fields: &["input", "messages", "provider"],
+    facts,
     reasoning_time: |_| None,
     reasoning_level: |_| None,
 };
 
 const INPUT: &str = "send a text, or an array of texts";
+
+/// What it asks of a model: messages are read as those of a chat, whose media are no text.
+fn facts(document: &Document) -> RequestFacts {
+    if shape(document, "messages").is_none() {
+        return RequestFacts::of_size(document);
+    }
+    let chat = openrouter_wire::chat::facts::read(document);
+    let mut facts = RequestFacts::default();
+    facts.prompt_tokens = chat.prompt_tokens;
+    facts.most_prompt_tokens = chat.most_prompt_tokens;
+    facts.images = chat.images;
+    facts.input = chat.input;
+    facts
+}
 
 impl EmbeddingRequest {
     /// These texts, by this model.
@@ -61,20 +75,11 @@ impl EmbeddingRequest {
     ///
     /// # Errors
     ///
-    /// If it is no JSON object, has no `input`, or if a field that is read here is not what it must be: the error names it.
+    /// If it is no JSON object, has neither `input` nor the `messages` that some servers take in its place, or if a field that is read here
+    /// is not what it must be: the error names it.
     pub fn from_json(body: impl Into<Bytes>) -> Result<Self, RequestError> {
         let document = Document::parse(body.into())?;
-        match shape(&document, "input") {
-            Some(Found::String) => {}
-            Some(Found::Array) => filled(&document, "input", "texts", INPUT)?,
-            Some(found) => return Err(RequestError::shape("input", found, "a string or an array", INPUT)),
-            None => {
-                return Err(RequestError::Missing {
-                    field: "input",
-                    fix: INPUT,
-                });
-            }
-        }
+        check_input(&document)?;
         text(&document, "encoding_format", "a string", "send \"float\" or \"base64\"")?;
         common(&document, &["dimensions"])?;
         Ok(Self::from_document(document))
@@ -136,6 +141,26 @@ impl Continuable for EmbeddingRequest {
     }
 }
 
+fn check_input(document: &Document) -> Result<(), RequestError> {
+    const MESSAGES: &str = "send messages such as [{\"role\":\"user\",\"content\":\"…\"}]";
+
+    let has_messages = match shape(document, "messages") {
+        Some(Found::Array) => filled(document, "messages", "messages", MESSAGES).map(|()| true)?,
+        Some(found) => return Err(RequestError::shape("messages", found, "an array", MESSAGES)),
+        None => false,
+    };
+    match shape(document, "input") {
+        Some(Found::String) => Ok(()),
+        Some(Found::Array) => filled(document, "input", "texts", INPUT),
+        Some(found) => Err(RequestError::shape("input", found, "a string or an array", INPUT)),
+        None if has_messages => Ok(()),
+        None => Err(RequestError::Missing {
+            field: "input",
+            fix: INPUT,
+        }),
+    }
+}
+
 /// As that of a [`ChatRequest`](crate::ChatRequest). Embeddings have no chance in them, so they count as asked for at temperature 0.
 impl CacheKey for EmbeddingRequest {
     fn write_key(&self, key: &mut KeyWriter<'_>) {
@@ -170,5 +195,16 @@ impl WireRequest for EmbeddingRequest {
             Dialect::OpenRouter => &[],
             Dialect::OpenAi | Dialect::Anthropic => &["provider", "input_type", "models", "session_id", "trace"],
         })
+    }
+
+    /// OpenRouter reads no messages in place of the input.
+    fn check_for(&self, dialect: Dialect) -> Result<(), RequestError> {
+        if dialect == Dialect::OpenRouter && shape(self.document(), "input").is_none() {
+            return Err(RequestError::Missing {
+                field: "input",
+                fix: INPUT,
+            });
+        }
+        Ok(())
     }
 }

@@ -10,7 +10,7 @@ use crate::{
 };
 use openrouter_wire::document::Document;
 use openrouter_wire::messages::{check, facts};
-use openrouter_wire::request::RequestError;
+use openrouter_wire::request::{RequestError, check::shape};
 
 /// A request for a message: Anthropic's API of a model.
 ///
@@ -40,7 +40,7 @@ const SHAPE: Shape = Shape {
     reasoning_level: facts::reasoning_level,
 };
 
-/// Fields that only OpenRouter reads: Anthropic answers 400 to them.
+/// Fields that only OpenRouter reads: Anthropic answers 400 to them. `fallbacks` is Anthropic's own as well.
 const OPENROUTER_ONLY: &[&str] = &[
     "models",
     "provider",
@@ -51,7 +51,6 @@ const OPENROUTER_ONLY: &[&str] = &[
     "route",
     "stop_server_tools_when",
     "deferred_tools",
-    "fallbacks",
 ];
 
 impl MessagesRequest {
@@ -59,8 +58,8 @@ impl MessagesRequest {
     ///
     /// # Errors
     ///
-    /// If it is not a JSON object, has no `messages` or no `max_tokens`, or if a field that is read here is not what it must be: the error
-    /// names it.
+    /// If it is not a JSON object, has no `messages`, or if a field that is read here is not what it must be: the error names it. Without
+    /// `max_tokens` only Anthropic itself does not take it.
     pub fn from_json(body: impl Into<Bytes>) -> Result<Self, RequestError> {
         let document = Document::parse(body.into())?;
         check(&document)?;
@@ -92,5 +91,16 @@ impl WireRequest for MessagesRequest {
             Dialect::OpenRouter => &[],
             Dialect::OpenAi | Dialect::Anthropic => OPENROUTER_ONLY,
         })
+    }
+
+    /// OpenRouter has a default for `max_tokens`, Anthropic has none.
+    fn check_for(&self, dialect: Dialect) -> Result<(), RequestError> {
+        if dialect == Dialect::Anthropic && shape(self.document(), "max_tokens").is_none() {
+            return Err(RequestError::Missing {
+                field: "max_tokens",
+                fix: "send how many tokens the answer may have",
+            });
+        }
+        Ok(())
     }
 }

@@ -115,6 +115,7 @@ pub(super) fn read_beside(value: &Value, beside: Option<&Value>) -> UpstreamErro
         code: value.get("code").and_then(ErrorCode::read).or_else(|| code(object)),
         message: words.or_else(|| text(value.get("message"))).unwrap_or_default(),
         error_type: text(meta("error_type")).or_else(|| text(value.get("error_type"))),
+        kind: text(value.get("type")),
         http_status: number(value.get("http_status")).and_then(status),
         provider_name: text(meta("provider_name")),
         provider_code: text(meta("provider_code")).or_else(|| text(meta("provider_error_code"))),

@@ -46,6 +46,8 @@ pub struct UpstreamError {
     pub message: String,
     /// The kind of error, in OpenRouter's words: the steadiest field to decide by. In Anthropic's shape the `type`, if there is no other.
     pub error_type: Option<String>,
+    /// What stands under `type`, which may say more than an `error_type` that is not known.
+    pub kind: Option<String>,
     /// The HTTP status the error names beside its code.
     pub http_status: Option<u16>,
     /// The provider at fault. If there is one, another provider may do better.

@@ -96,27 +96,45 @@ fn named(field: &'static str, model: Option<Text<'_>>, fix: &'static str) -> Res
     })
 }
 
+/// How to mend a limit of tokens.
+const LIMIT: &str = "send how many tokens the answer may have, or leave it out";
+
+/// A whole number above 0.
 fn whole(document: &Document, field: &'static str) -> Result<(), RequestError> {
     const EXPECTED: &str = "a whole number above 0";
-    const FIX: &str = "send how many tokens the answer may have, or leave it out";
+    match number(document, field, EXPECTED)? {
+        Some(0) => Err(RequestError::Shape {
+            field,
+            found: "zero",
+            expected: EXPECTED,
+            fix: LIMIT,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Checks that a limit of tokens is a whole number, which may be 0, or absent or null.
+///
+/// # Errors
+///
+/// The field at fault.
+pub fn whole_or_none(document: &Document, field: &'static str) -> Result<(), RequestError> {
+    number(document, field, "a whole number").map(|_| ())
+}
+
+fn number(document: &Document, field: &'static str, expected: &'static str) -> Result<Option<u64>, RequestError> {
     match shape(document, field) {
-        None => Ok(()),
+        None => Ok(None),
         Some(Found::Number) => match Cursor::new(document.get(field).unwrap_or_default()).u64_or_skip()? {
-            Some(0) => Err(RequestError::Shape {
-                field,
-                found: "zero",
-                expected: EXPECTED,
-                fix: FIX,
-            }),
-            Some(_) => Ok(()),
+            Some(number) => Ok(Some(number)),
             None => Err(RequestError::Shape {
                 field,
                 found: "a negative, fractional or huge number",
-                expected: EXPECTED,
-                fix: FIX,
+                expected,
+                fix: LIMIT,
             }),
         },
-        Some(found) => Err(RequestError::shape(field, found, EXPECTED, FIX)),
+        Some(found) => Err(RequestError::shape(field, found, expected, LIMIT)),
     }
 }
 

@@ -19,7 +19,7 @@ struct Members<'a> {
     item: Option<&'a [u8]>,
     response: Option<&'a [u8]>,
     is_response: bool,
-    /// A failure is told under `error`, whatever it is of.
+    /// A failure is reported under `error`, whatever it is of.
     has_error: bool,
 }
 
@@ -67,7 +67,7 @@ pub(crate) fn read<'a>(piece: &mut Piece<'a>, body: &'a [u8]) -> Result<bool, Js
     Ok(kind.starts_with("response."))
 }
 
-/// Whether an event is about one item, as `response.fusion_call.panel.failed` is: an error in it is that item's, and the response goes on.
+/// Whether an event is about one item, as `response.fusion_call.panel.failed` is: an error in it is that item's, and the response continues.
 fn is_of_an_item(kind: &str) -> bool {
     kind.strip_prefix("response.").is_some_and(|name| name.contains('.'))
 }
