@@ -35,6 +35,7 @@ use tower_llm_layers::{AttemptHandle, Frame as _};
 
 use crate::{
     Api, ChatFrame, Error, assemble::Gathered, classify::headers_of_errors, in_flight::InFlight, sent_key::SentKey,
+    transport::ExchangeWatch,
 };
 
 pub(crate) use self::limits::ReadLimits;
@@ -59,6 +60,7 @@ pub struct ChatBody {
     key: SentKey,
     /// The client's place, for as long as its connection is in use.
     in_flight: Option<InFlight>,
+    watch: Option<Box<dyn ExchangeWatch>>,
 }
 
 enum Kind {
@@ -173,6 +175,7 @@ impl ChatBody {
             kind,
             key: SentKey::default(),
             in_flight: None,
+            watch: None,
         }
     }
 
@@ -180,6 +183,29 @@ impl ChatBody {
     pub(crate) fn holding(mut self, in_flight: Option<InFlight>) -> Self {
         self.in_flight = in_flight;
         self
+    }
+
+    /// The same, with what watches the exchange.
+    pub(crate) fn watched(mut self, watch: Option<Box<dyn ExchangeWatch>>) -> Self {
+        self.watch = watch;
+        self
+    }
+
+    /// Tells the watch of this frame, or of the end.
+    fn observe(&mut self, frame: Option<&Result<ChatFrame, Error>>) {
+        let is_ended = self.watch.is_some() && self.is_end_stream();
+        let Some(watch) = &mut self.watch else { return };
+        match frame {
+            Some(Ok(frame)) => {
+                watch.frame(frame);
+                // A reader may stop at the last frame, and never poll for the end.
+                if is_ended {
+                    watch.ended();
+                }
+            }
+            Some(Err(error)) => watch.failed(error),
+            None => watch.ended(),
+        }
     }
 }
 
@@ -242,7 +268,11 @@ impl Body for ChatBody {
         if matches!(frame, Poll::Ready(None | Some(Err(_)))) {
             self.in_flight = None;
         }
-        frame.map_ok(Frame::data).map_err(|error| error.without(&self.key))
+        let frame = frame.map_err(|error| error.without(&self.key));
+        if let Poll::Ready(frame) = &frame {
+            self.observe(frame.as_ref());
+        }
+        frame.map_ok(Frame::data)
     }
 
     fn is_end_stream(&self) -> bool {
