@@ -191,6 +191,16 @@ impl ChatBody {
         self
     }
 
+    /// Tells the watch of bytes of a plain answer, which is one frame at its end.
+    fn observe_piece(&mut self) {
+        if let (Some(watch), Kind::Plain(plain)) = (&mut self.watch, &mut self.kind) {
+            let bytes = plain.take_received();
+            if bytes > 0 {
+                watch.piece(bytes);
+            }
+        }
+    }
+
     /// Tells the watch of this frame, or of the end.
     fn observe(&mut self, frame: Option<&Result<ChatFrame, Error>>) {
         let is_ended = self.watch.is_some() && self.is_end_stream();
@@ -269,8 +279,9 @@ impl Body for ChatBody {
             self.in_flight = None;
         }
         let frame = frame.map_err(|error| error.without(&self.key));
-        if let Poll::Ready(frame) = &frame {
-            self.observe(frame.as_ref());
+        match &frame {
+            Poll::Ready(frame) => self.observe(frame.as_ref()),
+            Poll::Pending => self.observe_piece(),
         }
         frame.map_ok(Frame::data)
     }

@@ -122,6 +122,10 @@ impl ExchangeWatch for AttemptWatch {
         self.chunks.start(after);
     }
 
+    fn piece(&mut self, bytes: usize) {
+        self.chunks.push(self.since(), bytes as u64, ChunkStage::Preamble);
+    }
+
     fn frame(&mut self, frame: &ChatFrame) {
         let at = self.since();
         let stage = frame.stage();
@@ -147,7 +151,8 @@ impl ExchangeWatch for AttemptWatch {
     fn failed(&mut self, error: &Error) {
         let kind = error.kind();
         self.attempt.kind = Some(kind);
-        self.attempt.status = error.status().map(|status| status.as_u16()).or(self.attempt.status);
+        // An error in the body may name another one.
+        self.attempt.status = self.attempt.status.or(error.status().map(|status| status.as_u16()));
         self.attempt.retry_after_ms = error.retry_after().map(millis);
         self.attempt.affordable_tokens = error.affordable_tokens();
         self.attempt.reach = match error.scope() {

@@ -12,9 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project::{pin_project, pinned_drop};
 use tokio::time::Instant;
 use tower_layer::Layer;
-use tower_llm_layers::{
-    AttemptLog, FailureKind, LlmRequest as _, Outcome, Phase, deadline::DEADLINE_HEADER,
-};
+use tower_llm_layers::{AttemptLog, FailureKind, LlmRequest as _, Outcome, Phase, deadline::DEADLINE_HEADER};
 use tower_service::Service;
 
 use super::{

@@ -79,7 +79,10 @@ mod tests {
         chunks.push(30 + 20_000 * 7, 1, ChunkStage::Finish);
         let list = chunks.into_list();
         assert!(list.len() <= MOST, "{}", list.len());
-        assert_eq!(list[..2], [Chunk(5, 3, ChunkStage::Preamble), Chunk(20, 11, ChunkStage::Content)]);
+        assert_eq!(
+            list[..2],
+            [Chunk(5, 3, ChunkStage::Preamble), Chunk(20, 11, ChunkStage::Content)]
+        );
         assert_eq!(list.iter().map(|chunk| chunk.0).sum::<u64>(), 30 + 20_000 * 7 - 5);
         assert_eq!(list.iter().map(|chunk| chunk.1).sum::<u64>(), 3 + 20_000 * 11 + 1);
         assert_eq!(list.last().map(|chunk| chunk.2), Some(ChunkStage::Finish));

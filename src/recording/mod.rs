@@ -1,4 +1,4 @@
-//! Fault recordings: how upstreams behaved, without what was said, and how other settings would have fared.
+//! Fault recordings: how upstreams behaved, without any content, and how other settings would have fared.
 //!
 //! A [`Recorder`] writes one line of JSON for each call that a stack sends upstream: when it came, its API, models, size and limits, and of
 //! each attempt when it began, how long the head and each piece of the answer took, and how it ended. It writes no content, no key, and no
@@ -20,7 +20,7 @@
 //! # Replay
 //!
 //! Under tokio's paused clock a day of calls takes seconds, and the same recording gives the same result each time. [`Replay`] lists what is
-//! assumed for attempts that nobody made.
+//! assumed for attempts that were not made in the recorded run.
 //!
 //! # The file
 //!

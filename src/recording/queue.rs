@@ -20,7 +20,7 @@ const MOST_BYTES: usize = 16 << 20;
 /// How often a full queue is tried again for a message that must not be lost.
 const AGAIN: Duration = Duration::from_millis(20);
 
-/// What the writer is told.
+/// What the writer receives.
 pub(super) enum Message {
     /// Write this call.
     Call(Box<RecordedCall>),

@@ -157,7 +157,9 @@ impl Recording {
                 }
                 (Err(_), _) if !is_whole => recording.is_torn = true,
                 // The parser's own words may quote the text.
-                (Err(error), _) => recording.cannot_read(number, format!("no line of a recording, at column {}", error.column())),
+                (Err(error), _) => {
+                    recording.cannot_read(number, format!("no line of a recording, at column {}", error.column()))
+                }
             }
         }
         let Some((first, _)) = began else {
@@ -222,7 +224,14 @@ impl RecordedAttempt {
     fn times(&self) -> impl Iterator<Item = u64> {
         let gaps = self.chunks.iter().fold(0_u64, |sum, chunk| sum.saturating_add(chunk.0));
         let reset = self.limit.map(|limit| limit.reset_ms);
-        let times = [Some(self.at_ms), self.head_ms, Some(self.end_ms), Some(gaps), self.retry_after_ms, reset];
+        let times = [
+            Some(self.at_ms),
+            self.head_ms,
+            Some(self.end_ms),
+            Some(gaps),
+            self.retry_after_ms,
+            reset,
+        ];
         times.into_iter().flatten()
     }
 }
@@ -234,7 +243,9 @@ mod tests {
     const HEADER: &str = "{\"recording\":{\"version\":1,\"began_ms\":1000}}\n";
 
     fn call(at: u64) -> String {
-        format!("{{\"call\":{{\"at_ms\":{at},\"api\":\"chat\",\"prompt_bytes\":1,\"outcome\":\"left\",\"whole_ms\":2}}}}\n")
+        format!(
+            "{{\"call\":{{\"at_ms\":{at},\"api\":\"chat\",\"prompt_bytes\":1,\"outcome\":\"left\",\"whole_ms\":2}}}}\n"
+        )
     }
 
     fn read(text: &str) -> Result<Recording, String> {
@@ -272,7 +283,10 @@ mod tests {
             (call(1), "line 1: not a recording"),
             ("\n\n[1]\n".to_owned(), "line 3: not a recording"),
             (HEADER.replace(":1,", ":2,"), "line 1: version 2"),
-            (format!("{HEADER}{}{}", call(1), HEADER.replace(":1,", ":9,")), "line 3: version 9"),
+            (
+                format!("{HEADER}{}{}", call(1), HEADER.replace(":1,", ":9,")),
+                "line 3: version 9",
+            ),
             (HEADER.to_owned(), "no call in its 1 lines"),
             (format!("{HEADER}{{}}\n"), "line 2: no line of a recording"),
             (format!("{HEADER}{}", call(u64::MAX)), "line 2: a time beyond a year"),
@@ -291,7 +305,11 @@ mod tests {
 
     #[test]
     fn lost_calls_are_summed() {
-        let recording = read(&format!("{HEADER}{{\"lost\":{{\"calls\":3}}}}\n{}{{\"lost\":{{\"calls\":4}}}}\n", call(1))).unwrap();
+        let recording = read(&format!(
+            "{HEADER}{{\"lost\":{{\"calls\":3}}}}\n{}{{\"lost\":{{\"calls\":4}}}}\n",
+            call(1)
+        ))
+        .unwrap();
         assert_eq!(recording.lost, 7);
     }
 }

@@ -1,4 +1,4 @@
-//! The handle of a recording: what a stack is given, and what is asked at the end.
+//! The handle of a recording: what a stack is given, and what waits for the end.
 
 use std::{
     fmt,

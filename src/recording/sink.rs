@@ -113,7 +113,7 @@ fn begin(header: Header) -> io::Result<Vec<u8>> {
     Ok(line)
 }
 
-/// For its owner alone: what was called, and when, is nobody else's business.
+/// Only its owner may read it: it tells what was called, and when.
 fn opened(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).append(true).create(true);

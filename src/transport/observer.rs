@@ -41,6 +41,9 @@ pub trait ExchangeWatch: Send {
     /// The head of the response has come.
     fn head(&mut self, head: &response::Parts);
 
+    /// So many bytes of a plain answer have come. Its frame comes when it is whole.
+    fn piece(&mut self, _bytes: usize) {}
+
     /// A frame of the answer has come.
     fn frame(&mut self, frame: &ChatFrame);
 

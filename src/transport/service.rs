@@ -239,7 +239,7 @@ struct Prepared {
     watch: Option<Box<dyn ExchangeWatch>>,
 }
 
-/// What an observer is told of a request.
+/// What an observer learns of a request.
 fn exchange<'a, R: WireRequest>(request: &'a Request<R>, upstream: &'a Upstream) -> Exchange<'a> {
     let body = request.body();
     Exchange {

@@ -6,13 +6,14 @@ mod metrics;
 mod open;
 mod reload;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Mutex;
 use tower_openrouter::{
     layers::observe,
     ledger::DatabaseLedger,
+    recording::Recorder,
     redis,
     settings::{ReloadableStack, SettingsHandle},
 };
@@ -30,6 +31,9 @@ use crate::{
     settings::Config,
 };
 
+/// How long the last calls are written to the recording at the end.
+const RECORDING_CLOSE: Duration = Duration::from_secs(2);
+
 /// A gateway: everything but its sockets. Cheap to clone; clones are the same.
 #[derive(Clone)]
 pub struct Gateway(Arc<Inner>);
@@ -41,6 +45,7 @@ struct Inner {
     keys: Option<KeyDatabase>,
     accounts: Accounts,
     calls: Calls,
+    recorder: Option<Recorder>,
     store: Option<redis::Store>,
     stages: Stages,
     metrics: Option<PrometheusHandle>,
@@ -139,6 +144,11 @@ impl Gateway {
             tracing::info!(target: "gateway", written = closed.written, lost = closed.lost, "ledger closed");
         }
         self.0.accounts.flush().await;
+        if let Some(recorder) = &self.0.recorder {
+            let is_whole = recorder.close(RECORDING_CLOSE).await;
+            let (written, lost) = (recorder.written(), recorder.lost());
+            tracing::info!(target: "gateway", written, lost, is_whole, "recording closed");
+        }
     }
 }
 

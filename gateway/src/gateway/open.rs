@@ -8,6 +8,7 @@ use tower_openrouter::{
     account::Bills,
     layers::{budget::Budgets, budget::InMemoryBudgetStore, rate_limit::LimitStore, reconcile::Reconciler},
     ledger::{DatabaseLedger, LedgerOptions, LedgerReader},
+    recording::{DEFAULT_MAX_BYTES, Recorder},
     redis::Store,
     settings::{OrOff, SettingsHandle},
 };
@@ -86,6 +87,7 @@ impl Gateway {
             ledger.resume_bills(reconciler).await?;
         }
         let calls = Calls::new();
+        let recording = recorder_of(&config).await?;
         let builder = SettingsHandle::builder(settings).budgets(budgets);
         let added = Added {
             ledger: ledger.clone(),
@@ -93,6 +95,7 @@ impl Gateway {
             limits,
             catalogue: catalogue.clone(),
             calls: calls.clone(),
+            recorder: recording.clone(),
         };
         let builder = builder.extend(move |stack| added.apply(stack));
         let handle = spawn_blocking(move || builder.build()).await;
@@ -108,6 +111,7 @@ impl Gateway {
             keys,
             accounts,
             calls,
+            recorder: recording,
             store,
             stages: Stages::default(),
             metrics: recorder(),
@@ -128,6 +132,7 @@ struct Added {
     limits: Option<Arc<dyn LimitStore>>,
     catalogue: Refreshed,
     calls: Calls,
+    recorder: Option<Recorder>,
 }
 
 impl Added {
@@ -135,6 +140,10 @@ impl Added {
         let mut stack = self
             .catalogue
             .apply(self.calls.attach(stack).around_call(KeyLimitsLayer));
+        // Below the limits of keys: what they refuse was never sent.
+        if let Some(recorder) = &self.recorder {
+            stack = recorder.attach(stack);
+        }
         if let Some(ledger) = &self.ledger {
             stack = stack.ledger(Arc::new(ledger.clone()));
         }
@@ -206,6 +215,20 @@ async fn shared(config: &Config) -> Result<Option<Store>, OpenError> {
         .lease(settings.lease.0)
         .decision_timeout(settings.decision_timeout.0);
     Ok(Some(store.connect().await?))
+}
+
+/// What records the behaviour of the upstreams, if that is wanted.
+async fn recorder_of(config: &Config) -> Result<Option<Recorder>, OpenError> {
+    let Some(file) = config.own.record.clone() else {
+        return Ok(None);
+    };
+    let most = config.own.record_max_bytes.unwrap_or(DEFAULT_MAX_BYTES);
+    let opened = spawn_blocking(move || Recorder::builder(file).max_bytes(most).open()).await;
+    match opened {
+        Ok(Ok(recorder)) => Ok(Some(recorder)),
+        Ok(Err(error)) => Err(problem(config, "record", error.to_string())),
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    }
 }
 
 fn problem(config: &Config, key: &str, message: String) -> OpenError {

@@ -11,7 +11,7 @@ use http::StatusCode;
 use http_body::{Body, Frame};
 use serde_json::{Value, json};
 use tokio::time::{Instant, Sleep, sleep_until};
-use tower_llm_layers::{FailureKind, Scope, Stage};
+use tower_llm_layers::{AttemptHandle, FailureKind, Scope, Stage};
 
 use super::{
     index::Place,
@@ -28,11 +28,21 @@ const ENVELOPE: u64 = 240;
 /// The most tokens that one frame shows.
 const MOST_TOKENS: u64 = 4_096;
 
+/// What an attempt asks for.
+pub(super) struct Wanted {
+    /// Whether a stream is requested.
+    pub(super) is_streaming: bool,
+    /// Its line in the log of its call.
+    pub(super) line: Option<AttemptHandle>,
+}
+
 /// The body of an answer of a [`RecordedUpstream`].
 pub(in super::super) struct ReplayBody {
     upstream: RecordedUpstream,
     slot: ReplaySlot,
     place: Place,
+    /// Where pieces of a plain answer are noted.
+    line: Option<AttemptHandle>,
     began: Instant,
     /// When the piece before came, after the beginning.
     last_ms: u64,
@@ -56,14 +66,22 @@ impl ReplayBody {
         place: Place,
         attempt: &RecordedAttempt,
         began: Instant,
-        is_streaming: bool,
+        Wanted { is_streaming, line }: Wanted,
     ) -> Self {
-        let pieces = attempt.chunks.iter().filter(|chunk| chunk.2 == ChunkStage::Content).count() as u64;
-        let tokens = attempt.tokens.filter(|_| pieces > 0).map(|tokens| tokens.answer / pieces);
+        let pieces = attempt
+            .chunks
+            .iter()
+            .filter(|chunk| chunk.2 == ChunkStage::Content)
+            .count() as u64;
+        let tokens = attempt
+            .tokens
+            .filter(|_| pieces > 0)
+            .map(|tokens| tokens.answer / pieces);
         Self {
             upstream,
             slot,
             place,
+            line,
             began,
             last_ms: attempt.head_ms.unwrap_or(0),
             next: 0,
@@ -96,7 +114,9 @@ impl ReplayBody {
     }
 
     fn shows(&self, bytes: u64) -> u64 {
-        self.tokens.unwrap_or(bytes.saturating_sub(ENVELOPE) / 4).clamp(1, MOST_TOKENS)
+        self.tokens
+            .unwrap_or(bytes.saturating_sub(ENVELOPE) / 4)
+            .clamp(1, MOST_TOKENS)
     }
 
     /// One event of a stream.
@@ -105,7 +125,11 @@ impl ReplayBody {
         if stage == ChunkStage::KeepAlive {
             return ChatFrame::keep_alive();
         }
-        let tokens = if stage == ChunkStage::Content { self.shows(bytes) } else { 0 };
+        let tokens = if stage == ChunkStage::Content {
+            self.shows(bytes)
+        } else {
+            0
+        };
         let delta = match stage {
             ChunkStage::Content => json!({ "content": self.text(tokens) }),
             _ => json!({ "role": "assistant" }),
@@ -158,13 +182,28 @@ impl ReplayBody {
             return Poll::Ready(None);
         };
         let is_complete = attempt.end == AttemptEnd::Complete;
-        if !self.is_plain && let Some(chunk) = attempt.chunks.get(self.next) {
+        if !self.is_plain
+            && let Some(chunk) = attempt.chunks.get(self.next)
+        {
             let at = self.last_ms.saturating_add(chunk.0);
             ready!(self.poll_at(at, cx));
             (self.last_ms, self.next) = (at, self.next + 1);
             let is_last = is_complete && self.next == attempt.chunks.len();
             self.is_ended = is_last;
             return Poll::Ready(Some(Ok(self.chunk(attempt, *chunk, is_last))));
+        }
+        // Of a plain answer the pieces before the whole.
+        while self.is_plain
+            && !attempt.stream
+            && let Some(chunk) = attempt.chunks.get(self.next)
+            && chunk.2 == ChunkStage::Preamble
+        {
+            let at = self.last_ms.saturating_add(chunk.0);
+            ready!(self.poll_at(at, cx));
+            (self.last_ms, self.next) = (at, self.next + 1);
+            if let Some(line) = &self.line {
+                line.received();
+            }
         }
         if !self.is_silent {
             ready!(self.poll_at(attempt.end_ms.max(self.last_ms), cx));

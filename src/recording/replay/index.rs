@@ -55,9 +55,16 @@ impl Index {
             .get(middle.saturating_sub(FARTHEST)..attempts.len().min(middle + FARTHEST))
             .unwrap_or(attempts);
         let rank = |(at, place): &&(u64, Place)| {
-            let is_known = recording.attempt(*place).is_some_and(|attempt| attempt.end != AttemptEnd::Dropped);
+            let is_known = recording
+                .attempt(*place)
+                .is_some_and(|attempt| attempt.end != AttemptEnd::Dropped);
             let is_other = place.call != own;
-            (is_other && is_known, is_other, Reverse(at.abs_diff(at_ms)), Reverse(*at))
+            (
+                is_other && is_known,
+                is_other,
+                Reverse(at.abs_diff(at_ms)),
+                Reverse(*at),
+            )
         };
         near.iter().max_by_key(rank).map(|(_, place)| *place)
     }
@@ -102,7 +109,9 @@ mod tests {
 
     fn nearest(recording: &Recording, at: u64, own: usize) -> Option<usize> {
         let name = ("u".into(), "m".into());
-        Index::of(recording).nearest(recording, &name, at, own).map(|place| place.call)
+        Index::of(recording)
+            .nearest(recording, &name, at, own)
+            .map(|place| place.call)
     }
 
     #[test]
@@ -110,7 +119,11 @@ mod tests {
         let known = recording(&[(0, "complete"), (100, "error"), (150, "dropped"), (400, "complete")]);
         assert_eq!(nearest(&known, 90, 0), Some(1));
         assert_eq!(nearest(&known, 90, 1), Some(0));
-        assert_eq!(nearest(&known, 151, 9), Some(1), "how the dropped one would have ended is not known");
+        assert_eq!(
+            nearest(&known, 151, 9),
+            Some(1),
+            "how the dropped one would have ended is not known"
+        );
         assert_eq!(nearest(&known, 1_000, 9), Some(3));
         assert_eq!(nearest(&recording(&[(7, "error")]), 9, 0), Some(0), "there is no other");
         assert_eq!(nearest(&recording(&[(7, "error"), (9, "dropped")]), 9, 0), Some(1));

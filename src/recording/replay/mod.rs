@@ -44,7 +44,7 @@ const SEED: u64 = 20_261_129;
 ///   one. Attempts that were dropped on our side (a faster hedge, a caller who left) are taken last: how they would have ended is not known.
 /// * A model without any recorded attempt is [named](Replayed::unknown), and every attempt on it fails as
 ///   [`NoEndpoint`](FailureKind::NoEndpoint).
-/// * A recorded silence lasts: an attempt that waits longer than the recorded one hears nothing more. Such attempts are
+/// * A recorded silence lasts: an attempt that waits as long as the recorded one, or longer, hears nothing more. Such attempts are
 ///   [counted](Replayed::outlived).
 /// * Load changes nothing: a model that gets more calls than were recorded answers all of them as it did then. [`ModelLoad`] says how many
 ///   attempts each recorded one stands for.
@@ -67,7 +67,7 @@ pub struct Replayed {
     pub unknown: BTreeMap<String, u64>,
     /// How much each model was called.
     pub load: BTreeMap<String, ModelLoad>,
-    /// Attempts that waited longer than the silence that was recorded.
+    /// Attempts that waited as long as the recorded silence, or longer.
     pub outlived: u64,
     /// Attempts that went as one of another call, or as one that was used before.
     pub estimated: u64,

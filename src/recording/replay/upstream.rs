@@ -16,7 +16,7 @@ use tower_service::Service;
 
 use super::{
     Replayed, ReplayedCall,
-    answer::ReplayBody,
+    answer::{ReplayBody, Wanted},
     index::{Index, Name, Place},
 };
 use crate::{
@@ -146,7 +146,11 @@ impl RecordedUpstream {
         let other = || self.0.index.nearest(&self.0.recording, name, at_ms, slot.call);
         let place = own.or_else(other);
         let mut counted = self.counted();
-        let counts = if place.is_some() { &mut counted.on } else { &mut counted.unknown };
+        let counts = if place.is_some() {
+            &mut counted.on
+        } else {
+            &mut counted.unknown
+        };
         *counts.entry(shown(name)).or_default() += 1;
         counted.estimated += u64::from(own.is_none() && place.is_some());
         place
@@ -168,7 +172,7 @@ impl RecordedUpstream {
         slot: ReplaySlot,
         name: Name,
         place: Option<Place>,
-        is_streaming: bool,
+        wanted: Wanted,
     ) -> Result<Response<ReplayBody>, Error> {
         let began = Instant::now();
         let after = |ms| sleep_until(began + Duration::from_millis(ms));
@@ -198,7 +202,7 @@ impl RecordedUpstream {
                 reset: Duration::from_millis(limit.reset_ms),
             });
         }
-        let body = ReplayBody::new(self.clone(), slot, place, attempt, began, is_streaming);
+        let body = ReplayBody::new(self.clone(), slot, place, attempt, began, wanted);
         Ok(response.map(|()| body))
     }
 }
@@ -227,6 +231,10 @@ impl Service<Request<ApiRequest>> for RecordedUpstream {
         let slot = request.extensions().get::<ReplaySlot>().cloned();
         let slot = slot.unwrap_or_else(|| ReplaySlot::of(usize::MAX));
         let place = self.choose(&slot, &name, Instant::now());
-        Box::pin(self.clone().exchange(slot, name, place, body.is_streaming()))
+        let wanted = Wanted {
+            is_streaming: body.is_streaming(),
+            line: body.call().attempt(),
+        };
+        Box::pin(self.clone().exchange(slot, name, place, wanted))
     }
 }
