@@ -32,6 +32,9 @@ pub mod conformance;
 pub mod degrade;
 pub mod endpoint;
 pub mod prelude;
+#[cfg(feature = "recording")]
+#[cfg_attr(docsrs, doc(cfg(feature = "recording")))]
+pub mod recording;
 pub mod request;
 pub mod response;
 #[cfg(feature = "settings")]

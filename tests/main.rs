@@ -148,6 +148,9 @@ mod provider_words;
 #[cfg(test)]
 mod readiness;
 #[cfg(test)]
+#[cfg(feature = "recording")]
+mod recording;
+#[cfg(test)]
 mod remembered;
 #[cfg(test)]
 mod resume;

@@ -8,6 +8,7 @@ pub mod commands;
 pub mod gateway;
 pub mod keys;
 pub mod page;
+pub mod replay;
 pub mod routes;
 pub mod server;
 pub mod settings;

@@ -80,6 +80,11 @@ fn what_does_not_fit_together_is_refused_with_its_place() {
             "key = [{ name = \"a\", hash = \"HASH\", budget = [{ usd = \"1\" }, { usd = \"2\" }] }]",
             "`key[0].budget[1].per`: a second budget for the same window",
         ),
+        ("record_max_bytes = 70000", "`record_max_bytes`: nothing is recorded"),
+        (
+            "record = \"a\"\nrecord_max_bytes = 1",
+            "line 2, column 20: `record_max_bytes`: too few",
+        ),
         (
             "budget = [{ name = \"key/a\", usd = \"1\" }]",
             "`budget[0].name`: names that begin with `key/`",
@@ -167,6 +172,8 @@ fn the_reference_names_every_key_with_its_default() {
         "log.filter",
         "telemetry.otlp",
         "refresh_catalogue",
+        "record",
+        "record_max_bytes",
         "name",
         "hash",
         "models",

@@ -35,6 +35,7 @@ use tower_llm_layers::{AttemptHandle, Frame as _};
 
 use crate::{
     Api, ChatFrame, Error, assemble::Gathered, classify::headers_of_errors, in_flight::InFlight, sent_key::SentKey,
+    transport::ExchangeWatch,
 };
 
 pub(crate) use self::limits::ReadLimits;
@@ -61,6 +62,7 @@ pub struct ChatBody {
     in_flight: Option<InFlight>,
     /// Whether its upstream charges nothing for an answer without content.
     is_insured: bool,
+    watch: Option<Box<dyn ExchangeWatch>>,
 }
 
 enum Kind {
@@ -176,6 +178,7 @@ impl ChatBody {
             key: SentKey::default(),
             in_flight: None,
             is_insured: false,
+            watch: None,
         }
     }
 
@@ -189,6 +192,39 @@ impl ChatBody {
     pub(crate) fn holding(mut self, in_flight: Option<InFlight>) -> Self {
         self.in_flight = in_flight;
         self
+    }
+
+    /// The same, with what watches the exchange.
+    pub(crate) fn watched(mut self, watch: Option<Box<dyn ExchangeWatch>>) -> Self {
+        self.watch = watch;
+        self
+    }
+
+    /// Tells the watch of bytes of a plain answer, which is one frame at its end.
+    fn observe_piece(&mut self) {
+        if let (Some(watch), Kind::Plain(plain)) = (&mut self.watch, &mut self.kind) {
+            let bytes = plain.take_received();
+            if bytes > 0 {
+                watch.piece(bytes);
+            }
+        }
+    }
+
+    /// Tells the watch of this frame, or of the end.
+    fn observe(&mut self, frame: Option<&Result<ChatFrame, Error>>) {
+        let is_ended = self.watch.is_some() && self.is_end_stream();
+        let Some(watch) = &mut self.watch else { return };
+        match frame {
+            Some(Ok(frame)) => {
+                watch.frame(frame);
+                // A reader may stop at the last frame, and never poll for the end.
+                if is_ended {
+                    watch.ended();
+                }
+            }
+            Some(Err(error)) => watch.failed(error),
+            None => watch.ended(),
+        }
     }
 }
 
@@ -252,8 +288,12 @@ impl Body for ChatBody {
             self.in_flight = None;
         }
         let is_insured = self.is_insured;
-        let told = |error: Error| error.without(&self.key).insured(is_insured);
-        frame.map_ok(Frame::data).map_err(told)
+        let frame = frame.map_err(|error| error.without(&self.key).insured(is_insured));
+        match &frame {
+            Poll::Ready(frame) => self.observe(frame.as_ref()),
+            Poll::Pending => self.observe_piece(),
+        }
+        frame.map_ok(Frame::data)
     }
 
     fn is_end_stream(&self) -> bool {

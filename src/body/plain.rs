@@ -28,6 +28,8 @@ pub(super) struct PlainBody {
     /// The API that it answers; `None` is any document.
     api: Option<Api>,
     line: Option<AttemptHandle>,
+    /// Bytes that have come since they were counted last, white space aside.
+    received: usize,
     first: Bytes,
     rest: BytesMut,
     /// The failure that the answer reports, behind the usage that it tells.
@@ -41,6 +43,7 @@ impl PlainBody {
             headers,
             api,
             line: None,
+            received: 0,
             first: Bytes::new(),
             rest: BytesMut::new(),
             failed: None,
@@ -51,6 +54,11 @@ impl PlainBody {
     pub(super) fn noting(mut self, line: Option<AttemptHandle>) -> Self {
         self.line = line;
         self
+    }
+
+    /// How many bytes have come since they were counted last.
+    pub(super) const fn take_received(&mut self) -> usize {
+        std::mem::replace(&mut self.received, 0)
     }
 
     pub(super) const fn is_ended(&self) -> bool {
@@ -98,8 +106,11 @@ impl PlainBody {
             return Err(Error::new(FailureKind::Malformed, message));
         }
         // White space says only that the connection lives.
-        if let Some(line) = self.line.as_ref().filter(|_| !bytes.trim_ascii().is_empty()) {
-            line.received();
+        if !bytes.trim_ascii().is_empty() {
+            self.received += bytes.len();
+            if let Some(line) = &self.line {
+                line.received();
+            }
         }
         if self.first.is_empty() && self.rest.is_empty() {
             self.first = bytes;

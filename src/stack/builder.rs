@@ -267,7 +267,7 @@ impl<R, F, E> StackBuilder<R, F, E> {
     }
 
     /// The candidates whose upstream was not given. Without any upstream that is the problem, and not each candidate.
-    fn unknown_upstreams(&self) -> Vec<BuildProblem> {
+    pub(super) fn unknown_upstreams(&self) -> Vec<BuildProblem> {
         let known: Vec<_> = self.transport.names().map(str::to_owned).collect();
         let given: Vec<_> = known
             .iter()

@@ -27,6 +27,8 @@ mod money;
 mod provider_health;
 mod readiness;
 mod reading;
+#[cfg(feature = "recording")]
+mod recorded;
 mod service;
 mod settings;
 mod slots;

@@ -1,14 +1,15 @@
 //! Makes a transport, and says all that is wrong with its settings.
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use http::{HeaderName, HeaderValue};
 
 use super::{
-    Attribution, Transport, TransportError, TransportProblem, Upstream,
+    Attribution, ExchangeObserver, Transport, TransportError, TransportProblem, Upstream,
     clients::Clients,
     config::{MOST_CLIENTS, Settings},
     connect::ProxyChoice,
+    observer::Observed,
     service::{Destination, TransportState, Urls},
 };
 
@@ -22,6 +23,7 @@ pub struct TransportBuilder {
     attribution: Attribution,
     router_metadata: bool,
     settings: Settings,
+    observed: Observed,
     /// Problems of the settings so far.
     wrong: Vec<TransportProblem>,
 }
@@ -94,6 +96,13 @@ impl TransportBuilder {
     #[must_use]
     pub const fn max_in_flight(mut self, calls: usize) -> Self {
         self.settings.max_in_flight = calls;
+        self
+    }
+
+    /// Observes each exchange: for recordings and measurements. None by default.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn ExchangeObserver>) -> Self {
+        self.observed = Observed(Some(observer));
         self
     }
 
@@ -193,6 +202,7 @@ impl TransportBuilder {
             attribution,
             self.settings.limits,
             proxy,
+            self.observed,
         )))
     }
 }

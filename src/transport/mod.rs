@@ -8,6 +8,7 @@ mod config;
 mod connect;
 #[cfg(test)]
 mod dns_tests;
+mod observer;
 mod outgoing;
 mod service;
 mod trace;
@@ -18,6 +19,7 @@ pub use self::{
     builder::TransportBuilder,
     chat_words::TokenLimitField,
     config::{TransportError, TransportProblem},
+    observer::{Exchange, ExchangeObserver, ExchangeWatch},
     service::{Transport, TransportFuture},
     upstream::{ANTHROPIC, ANTHROPIC_URL, OPENAI, OPENAI_URL, OPENROUTER, OPENROUTER_URL, Upstream},
 };

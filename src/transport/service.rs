@@ -18,8 +18,9 @@ use tower_llm_layers::{Call, Candidate, Outcome, Phase, Unbilled};
 use tower_service::Service;
 
 use super::{
-    TransportBuilder, TransportError, TransportProblem, Upstream,
+    ExchangeWatch, TransportBuilder, TransportError, TransportProblem, Upstream,
     clients::Clients,
+    observer::{Exchange, Observed},
     outgoing::{headers, refused_by},
     trace::trace,
 };
@@ -68,6 +69,7 @@ pub(super) struct TransportState {
     limits: ReadLimits,
     /// How errors name the proxy.
     proxy: Option<String>,
+    observed: Observed,
 }
 
 /// One upstream, and how to get there.
@@ -103,12 +105,14 @@ impl TransportState {
         attribution: HeaderMap,
         limits: ReadLimits,
         proxy: Option<String>,
+        observed: Observed,
     ) -> Self {
         Self {
             destinations,
             attribution,
             limits,
             proxy,
+            observed,
         }
     }
 
@@ -202,6 +206,7 @@ impl Transport {
             client,
             outgoing,
             in_flight,
+            watch: self.0.observed.begin(|| exchange(request, upstream)),
         })
     }
 
@@ -231,6 +236,28 @@ struct Prepared {
     outgoing: reqwest::Request,
     /// `None` on a connection of its own.
     in_flight: Option<InFlight>,
+    watch: Option<Box<dyn ExchangeWatch>>,
+}
+
+/// What an observer learns of a request.
+fn exchange<'a, R: WireRequest>(request: &'a Request<R>, upstream: &'a Upstream) -> Exchange<'a> {
+    let body = request.body();
+    Exchange {
+        upstream: upstream.name(),
+        model: body.model(),
+        api: body.api(),
+        is_streaming: body.is_streaming(),
+        attempt: body.call().attempt().map(|attempt| attempt.number()),
+        extensions: request.extensions(),
+    }
+}
+
+/// The error, once its exchange's watch has seen it.
+fn failed(watch: &mut Option<Box<dyn ExchangeWatch>>, error: Error) -> Error {
+    if let Some(mut watch) = watch.take() {
+        watch.failed(&error);
+    }
+    error
 }
 
 fn internal(error: TransportProblem) -> Error {
@@ -270,6 +297,7 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
                 client,
                 mut outgoing,
                 mut in_flight,
+                mut watch,
             } = prepared?;
             trace(&mut outgoing);
             let key = SentKey::of(outgoing.headers());
@@ -280,15 +308,21 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
                     Err(_) => in_flight.failed(),
                 }
             }
-            let response = response.map_err(|error| not_sent(error, state.proxy.as_deref()))?;
+            let response = response.map_err(|error| {
+                let error = not_sent(error, state.proxy.as_deref());
+                failed(&mut watch, error)
+            })?;
             let (mut parts, body) = Response::<reqwest::Body>::from(response).into_parts();
             key.hide_in(&mut parts.headers);
             if !parts.status.is_success() {
+                if let Some(watch) = &mut watch {
+                    watch.head(&parts);
+                }
                 let body = read_error(body).await;
                 let id = generation_id(&parts.headers);
                 let error = error_of_response(parts.status, &parts.headers, &body);
                 let error = if is_direct { error.of_direct_upstream() } else { error };
-                return Err(error.of_generation(id).without(&key));
+                return Err(failed(&mut watch, error.of_generation(id).without(&key)));
             }
             if is_cache_hit(&parts.headers) {
                 parts.extensions.insert(Unbilled);
@@ -296,8 +330,13 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
             if let Some(status) = limit_status(&parts.headers, SystemTime::now) {
                 parts.extensions.insert(status);
             }
-            let body = ChatBody::of_response(body, &parts, reader, key).holding(in_flight);
-            let body = body.insured(!is_direct);
+            if let Some(watch) = &mut watch {
+                watch.head(&parts);
+            }
+            let body = ChatBody::of_response(body, &parts, reader, key)
+                .holding(in_flight)
+                .insured(!is_direct)
+                .watched(watch);
             Ok(Response::from_parts(parts, body))
         })
     }

@@ -26,6 +26,9 @@ pub(super) fn run(check: &Check) -> Result<(), Failed> {
     say(format!("admin    {admin}"))?;
     say(format!("storage  {storage}"))?;
     say(format!("shared   {shared}"))?;
+    if let Some(file) = &config.own.record {
+        say(format!("record   {}", file.display()))?;
+    }
     say(format!("keys     {} in the file", config.own.key.len()))?;
     if !config.listen.is_loopback() && config.own.key.is_empty() {
         say(format!(

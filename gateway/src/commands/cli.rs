@@ -23,6 +23,8 @@ pub(super) enum Command {
     Keys(Keys),
     /// Shows what was spent.
     Spend(Spend),
+    /// Replays a recording against other settings, in virtual time: who would have been answered, when, by which model, at what cost.
+    Replay(Replay),
 }
 
 #[derive(Debug, Args)]
@@ -105,4 +107,23 @@ pub(super) struct Spend {
     /// From when: a date, a time in UTC, or a length of time before now, such as `7days`.
     #[arg(long, value_name = "TIME")]
     pub(super) since: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Replay {
+    /// The recording, as the setting `record` makes it.
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// The settings to replay it against. Keys, storage and addresses do not count.
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Prints JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// The most calls with another outcome that are listed.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(super) changed: usize,
+    /// Lists every call as well.
+    #[arg(long)]
+    pub(super) calls: bool,
 }

@@ -7,6 +7,7 @@ mod key_list;
 mod keys;
 mod log;
 mod print;
+mod replay;
 mod serve;
 mod spend;
 mod stop;
@@ -31,16 +32,23 @@ const DEFAULT_FILE: &str = "gateway.toml";
 /// Runs a command.
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
+    let command = match cli.command {
+        // Its time is virtual.
+        Command::Replay(replay) => return replay::run(&replay),
+        command => command,
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return complain(&error),
     };
     let done = runtime.block_on(async {
-        match cli.command {
+        match command {
             Command::Serve(serve) => serve::run(serve).await,
             Command::Check(check) => check::run(&check),
             Command::Keys(keys) => keys::run(keys).await,
             Command::Spend(spend) => spend::run(spend).await,
+            // Run before.
+            Command::Replay(_) => Ok(()),
         }
     });
     // What blocks, such as a read of a terminal, does not hold up the end.

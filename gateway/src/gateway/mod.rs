@@ -24,6 +24,7 @@ use tower_openrouter::{
     Tags,
     layers::observe,
     ledger::DatabaseLedger,
+    recording::Recorder,
     redis,
     settings::{ReloadableStack, SettingsHandle},
 };
@@ -45,6 +46,9 @@ use crate::{
     settings::Config,
 };
 
+/// How long the last calls are written to the recording at the end.
+const RECORDING_CLOSE: Duration = Duration::from_secs(2);
+
 /// A gateway: everything but its sockets. Cheap to clone; clones are the same.
 #[derive(Clone)]
 pub struct Gateway(Arc<Inner>);
@@ -56,6 +60,7 @@ struct Inner {
     keys: Option<KeyDatabase>,
     accounts: Accounts,
     calls: Calls,
+    recorder: Option<Recorder>,
     store: Option<redis::Store>,
     stages: Stages,
     close_timeout: Duration,
@@ -218,7 +223,13 @@ impl Gateway {
                 }
             }
         };
-        tokio::join!(ledger, self.0.accounts.flush(limit));
+        let recording = async {
+            let Some(recorder) = &self.0.recorder else { return };
+            let is_whole = recorder.close(limit.min(RECORDING_CLOSE)).await;
+            let (written, lost) = (recorder.written(), recorder.lost());
+            tracing::info!(target: "gateway", written, lost, is_whole, "recording closed");
+        };
+        tokio::join!(ledger, self.0.accounts.flush(limit), recording);
     }
 }
 

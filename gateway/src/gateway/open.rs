@@ -12,6 +12,7 @@ use tower_openrouter::{
     account::Bills,
     layers::{budget::Budgets, budget::InMemoryBudgetStore, rate_limit::LimitStore, reconcile::Reconciler},
     ledger::{DatabaseLedger, LedgerReader},
+    recording::{DEFAULT_MAX_BYTES, Recorder},
     settings::{OrOff, SettingsHandle},
 };
 
@@ -109,6 +110,7 @@ impl Gateway {
             }
         }
         let calls = Calls::new();
+        let recording = recorder_of(&config).await?;
         let builder = SettingsHandle::builder(settings).budgets(budgets);
         let added = Added {
             ledger: ledger.clone(),
@@ -116,6 +118,7 @@ impl Gateway {
             limits,
             catalogue: catalogue.clone(),
             calls: calls.clone(),
+            recorder: recording.clone(),
         };
         let builder = builder.extend(move |stack| added.apply(stack));
         let handle = spawn_blocking(move || builder.build()).await;
@@ -135,6 +138,7 @@ impl Gateway {
             keys,
             accounts,
             calls,
+            recorder: recording,
             store,
             stages: Stages::default(),
             close_timeout,
@@ -160,6 +164,7 @@ struct Added {
     limits: Option<Arc<dyn LimitStore>>,
     catalogue: Refreshed,
     calls: Calls,
+    recorder: Option<Recorder>,
 }
 
 impl Added {
@@ -167,6 +172,10 @@ impl Added {
         let mut stack = self
             .catalogue
             .apply(self.calls.attach(stack).around_call(KeyLimitsLayer));
+        // Below the limits of keys: what they refuse was never sent.
+        if let Some(recorder) = &self.recorder {
+            stack = recorder.attach(stack);
+        }
         if let Some(ledger) = &self.ledger {
             stack = stack.ledger(Arc::new(ledger.clone()));
         }
@@ -222,4 +231,18 @@ pub(crate) async fn ledger_to_read(config: &Config) -> Result<LedgerReader, Open
     let message = "it is off: there is no ledger";
     let storage = places::storage(config)?.ok_or_else(|| problem(config, "storage", message.to_owned()))?;
     Ok(storage.0.open_to_read().await?)
+}
+
+/// What records the behaviour of the upstreams, if that is wanted.
+async fn recorder_of(config: &Config) -> Result<Option<Recorder>, OpenError> {
+    let Some(file) = config.own.record.clone() else {
+        return Ok(None);
+    };
+    let most = config.own.record_max_bytes.unwrap_or(DEFAULT_MAX_BYTES);
+    let opened = spawn_blocking(move || Recorder::builder(file).max_bytes(most).open()).await;
+    match opened {
+        Ok(Ok(recorder)) => Ok(Some(recorder)),
+        Ok(Err(error)) => Err(problem(config, "record", error.to_string())),
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    }
 }

@@ -185,6 +185,8 @@ fn fixed(before: &Config, after: &Config) {
         ("shared", old.shared != new.shared),
         ("server", old.server != new.server),
         ("log", old.log != new.log),
+        ("record", old.record != new.record),
+        ("record_max_bytes", old.record_max_bytes != new.record_max_bytes),
     ] {
         if is_changed {
             tracing::warn!(target: "gateway", key, "this setting changes with the next start");

@@ -7,8 +7,9 @@ use std::{
     time::Duration,
 };
 
-use tower_openrouter::settings::{
-    KeySettings, OrOff, Secret, Settings, SettingsError, SettingsProblem, UpstreamSettings,
+use tower_openrouter::{
+    recording::MIN_MAX_BYTES,
+    settings::{KeySettings, OrOff, Secret, Settings, SettingsError, SettingsProblem, UpstreamSettings},
 };
 
 use super::{Address, GatewaySettings, StorageSettings, origin, stamp::Stamp};
@@ -145,6 +146,7 @@ impl Config {
         wrong.extend(keys(&stack, &own));
         wrong.extend(limits(&stack, &own));
         wrong.extend(telemetry(&stack, &own));
+        wrong.extend(recording(&stack, &own));
         SettingsError::unless_empty(wrong)?;
         let listen = listen.ok_or_else(|| SettingsError::from(stack.problem("listen", "not an address")))?;
         Ok(Self {
@@ -281,6 +283,18 @@ fn limits(stack: &Settings, own: &GatewaySettings) -> Vec<SettingsProblem> {
         ));
     }
     wrong
+}
+
+fn recording(stack: &Settings, own: &GatewaySettings) -> Option<SettingsProblem> {
+    let bytes = own.record_max_bytes?;
+    let message = if own.record.is_none() {
+        "nothing is recorded: set `record` as well, or leave this out".to_owned()
+    } else if bytes < MIN_MAX_BYTES {
+        format!("too few for a recording: write {MIN_MAX_BYTES} or more")
+    } else {
+        return None;
+    };
+    Some(stack.problem("record_max_bytes", message))
 }
 
 impl fmt::Display for ConfigError {

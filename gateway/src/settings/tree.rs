@@ -28,6 +28,10 @@ pub struct GatewaySettings {
     pub log: LogSettings,
     /// Where spans go.
     pub telemetry: TelemetrySettings,
+    /// A file to which the behaviour of the upstreams is recorded, without any content: `openrouter-gateway replay` reads it. Off by default.
+    pub record: Option<PathBuf>,
+    /// The most bytes of the recording, the file before it included.
+    pub record_max_bytes: Option<u64>,
     /// Whether models and prices are read from OpenRouter every hour. Without effect if `catalogue` or `prices` is set.
     pub refresh_catalogue: bool,
 }
@@ -156,6 +160,8 @@ impl Default for GatewaySettings {
             server: ServerSettings::default(),
             log: LogSettings::default(),
             telemetry: TelemetrySettings::default(),
+            record: None,
+            record_max_bytes: None,
             refresh_catalogue: true,
         }
     }

@@ -1,0 +1,84 @@
+//! Observation of exchanges with upstreams: what is sent where, and what comes back when.
+
+use std::{fmt, sync::Arc};
+
+use http::{Extensions, response};
+
+use crate::{Api, ChatFrame, Error};
+
+/// Observes the exchanges of a [`Transport`](crate::Transport): for recordings and measurements.
+///
+/// It is called on the path of each call, so it must not block. Set it with
+/// [`TransportBuilder::observer`](super::TransportBuilder::observer).
+pub trait ExchangeObserver: Send + Sync {
+    /// A request is about to be sent. What is returned watches this exchange; `None` watches nothing.
+    fn begin(&self, exchange: &Exchange<'_>) -> Option<Box<dyn ExchangeWatch>>;
+}
+
+/// A request that is about to be sent.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Exchange<'a> {
+    /// The name of the upstream.
+    pub upstream: &'a str,
+    /// The requested model, if the request names one.
+    pub model: Option<&'a str>,
+    /// The API that is called; `None` for a request of another kind.
+    pub api: Option<Api>,
+    /// Whether the answer is requested as a stream.
+    pub is_streaming: bool,
+    /// Which attempt of its call this is, from 1; `None` without an attempt layer.
+    pub attempt: Option<u32>,
+    /// The extensions of the request.
+    pub extensions: &'a Extensions,
+}
+
+/// Watches one exchange.
+///
+/// Dropped without [`failed`](Self::failed) or [`ended`](Self::ended) before it, the exchange was dropped by its caller: after a timeout, when
+/// another candidate was faster, or when the client left.
+pub trait ExchangeWatch: Send {
+    /// The head of the response has come.
+    fn head(&mut self, head: &response::Parts);
+
+    /// So many bytes of a plain answer have come. Its frame comes when it is whole.
+    fn piece(&mut self, _bytes: usize) {}
+
+    /// A frame of the answer has come.
+    fn frame(&mut self, frame: &ChatFrame);
+
+    /// The exchange has failed: no connection, an error in place of an answer, or an answer that was interrupted.
+    fn failed(&mut self, error: &Error);
+
+    /// The whole answer has come. May be called again.
+    fn ended(&mut self);
+}
+
+/// The observer of a transport, if it has one. Two are equal if they are the same.
+#[derive(Clone, Default)]
+pub(super) struct Observed(pub(super) Option<Arc<dyn ExchangeObserver>>);
+
+impl Observed {
+    /// What watches this exchange.
+    pub(super) fn begin<'a>(&self, exchange: impl FnOnce() -> Exchange<'a>) -> Option<Box<dyn ExchangeWatch>> {
+        self.0.as_ref()?.begin(&exchange())
+    }
+}
+
+impl PartialEq for Observed {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (None, None) => true,
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Observed {}
+
+impl fmt::Debug for Observed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "observed" } else { "not observed" })
+    }
+}
