@@ -123,7 +123,7 @@ impl Ledger for DatabaseLedger {
     }
 
     fn correct(&self, correction: &Correction) {
-        self.0.opened.queue.push(Item::Correction(correction.clone()));
+        self.0.opened.queue.push(Item::Correction(Box::new(correction.clone())));
     }
 
     fn is_durable(&self) -> bool {

@@ -22,7 +22,7 @@ async fn no_statement_stays_prepared_in_a_session() {
             Item::Entry(entry) => Some(correction(entry)),
             Item::Correction(_) => None,
         });
-        items.extend(billed.map(Item::Correction));
+        items.extend(billed.map(|billed| Item::Correction(Box::new(billed))));
         assert_eq!(writer.write(&items).await.unwrap(), []);
     }
     let session = writer.session.as_mut().unwrap();

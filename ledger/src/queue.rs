@@ -22,7 +22,7 @@ const ITEM_BYTES: usize = 400;
 #[derive(Debug, Clone)]
 pub(crate) enum Item {
     Entry(Box<Entry>),
-    Correction(Correction),
+    Correction(Box<Correction>),
 }
 
 impl Item {
@@ -245,7 +245,7 @@ mod tests {
 
     fn item() -> Item {
         let at = UtcTime::from_millis(0);
-        Item::Correction(Correction::new(EntryId::new(at), at, UsdAmount::ZERO, None))
+        Item::Correction(Box::new(Correction::new(EntryId::new(at), at, UsdAmount::ZERO, None)))
     }
 
     #[test]
