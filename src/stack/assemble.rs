@@ -27,13 +27,8 @@ use tower_llm_layers::{
 use tower_service::Service;
 
 use super::{
-    BuildProblem, CallTags, ErasedService, KnownModels, Stack, TenantKey,
-    classify::Classify,
-    degradation::Sources,
-    describe::describe,
-    settings::Settings,
-    slots::{Slots, StreamUpstreamSlot},
-    spoken::Spoken,
+    BuildProblem, CallTags, ErasedService, KnownModels, Stack, TenantKey, classify::Classify, degradation::Sources,
+    describe::describe, settings::Settings, slots::Slots, spoken::Spoken,
 };
 
 /// The chain of candidates, each with its retries, over what paces an attempt.
@@ -102,10 +97,10 @@ impl Parts {
             (None, false, None) => {
                 paced.around(timeouts.layer(wrapped(ErasedService::new(service), &slots.around_attempt)))
             }
-            (classifier, _, Some(health)) => {
+            (classifier, _, Some((_, wrap))) => {
                 let attempt = wrapped(ErasedService::new(service), &slots.around_attempt);
                 let attempt = ErasedService::new(timeouts.layer(attempt));
-                paced.around((health.wrap)(match classifier {
+                paced.around(wrap(match classifier {
                     None => attempt,
                     Some(classifier) => ErasedService::new(Classify {
                         inner: attempt,
@@ -140,25 +135,20 @@ impl Parts {
         let is_plain = slots.resume.is_none() && slots.around_call.is_empty() && !has_cache;
         let service = match (&slots.stream_upstream, &self.admission) {
             (None, None) if is_plain => top.around(service),
-            (
-                Some(StreamUpstreamSlot {
-                    layer, around_chain, ..
-                }),
-                None,
-            ) if is_plain => around_chain(*layer, top, service),
+            (Some((layer, around_chain, _)), None) if is_plain => around_chain(*layer, top, service),
             _ => {
                 let mut service = ErasedService::new(service);
                 if let Some((_, wrap)) = &slots.resume {
                     service = wrap(service);
                 }
-                if let Some(slot) = &slots.stream_upstream {
-                    service = (slot.wrap)(service);
+                if let Some((.., wrap)) = &slots.stream_upstream {
+                    service = wrap(service);
                 }
                 service = wrapped(service, &slots.around_call);
                 if let Some(admission) = &self.admission {
                     service = ErasedService::new(admission.layer(service));
                 }
-                if let Some(cache) = &slots.cache {
+                if let Some((cache, _)) = &slots.cache {
                     service = (cache.wrap)(service);
                 }
                 if let Some(keys) = &slots.idempotency {

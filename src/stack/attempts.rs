@@ -13,7 +13,7 @@ use tower_llm_layers::{
     retry::{RetryBudget, Schedule},
 };
 
-use super::{ErasedService, StackBuilder, slots::StreamUpstreamSlot};
+use super::{ErasedService, StackBuilder};
 use crate::{ChatFrame, Error, stream_upstream::StreamUpstreamLayer};
 
 impl<R, F, E> StackBuilder<R, F, E> {
@@ -124,11 +124,11 @@ impl<R: LlmRequest + Send + 'static> StackBuilder<R, ChatFrame, Error> {
     /// [`resume`](Self::resume) serve them: see [`stream_upstream`](crate::stream_upstream). By default for calls that ask for it.
     #[must_use]
     pub fn stream_upstream(mut self, layer: StreamUpstreamLayer) -> Self {
-        self.slots.stream_upstream = Some(StreamUpstreamSlot {
+        self.slots.stream_upstream = Some((
             layer,
-            around_chain: |layer, top, chained| top.around(layer.layer(chained)),
-            wrap: Arc::new(move |inner: ErasedService<R, ChatFrame, Error>| ErasedService::new(layer.layer(inner))),
-        });
+            |layer, top, chained| top.around(layer.layer(chained)),
+            Arc::new(move |inner: ErasedService<R, ChatFrame, Error>| ErasedService::new(layer.layer(inner))),
+        ));
         self
     }
 }

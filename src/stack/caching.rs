@@ -17,7 +17,7 @@ use super::slots::Slots;
 #[cfg(feature = "cache")]
 use super::{
     ErasedService, StackBuilder, TenantKey,
-    slots::{CacheSlot, Stale, StaleLook},
+    slots::{Slot, Stale, StaleLook, Wrap},
 };
 #[cfg(feature = "cache")]
 use crate::{ChatFrame, Error};
@@ -58,15 +58,15 @@ where
     /// ```
     #[must_use]
     pub fn cache(mut self, cache: ChatCache<F, E>) -> Self {
-        let description = cache.cache().to_string();
         let keeps_stale = !cache.cache().kept_stale().is_zero();
-        let details = format!("{cache:?}");
-        self.slots.cache = Some(CacheSlot {
-            stale: keeps_stale.then(|| stale(cache.clone())),
-            wrap: Arc::new(move |inner: ErasedService<R, F, E>| ErasedService::new(cache.layer(inner))),
-            description,
-            details,
-        });
+        let stale = keeps_stale.then(|| stale(cache.clone()));
+        let slot = Slot {
+            description: cache.cache().to_string(),
+            details: format!("{cache:?}"),
+            wrap: Arc::new(move |inner: ErasedService<R, F, E>| ErasedService::new(cache.layer(inner)))
+                as Wrap<R, F, E>,
+        };
+        self.slots.cache = Some((slot, stale));
         self
     }
 }
@@ -94,7 +94,7 @@ where
 }
 
 pub(super) fn describe<R, F, E>(slots: &Slots<R, F, E>) -> String {
-    let cache = slots.cache.as_ref().map(|cache| &*cache.description);
+    let cache = slots.cache.as_ref().map(|(slot, _)| &*slot.description);
     let keys = slots.idempotency.as_ref().map(|keys| &*keys.description);
     match (cache, keys) {
         (None, None) => "off".to_owned(),

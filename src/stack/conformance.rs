@@ -9,7 +9,7 @@ use tower_llm_layers::{
     conformance::{ConformanceCheck, ConformanceLayer},
 };
 
-use super::{ErasedService, StackBuilder, slots::ConformanceSlot};
+use super::{ErasedService, StackBuilder, slots::Slot};
 
 impl<R, F, E> StackBuilder<R, F, E>
 where
@@ -25,8 +25,9 @@ where
     where
         C: ConformanceCheck<R, F> + 'static,
     {
-        self.slots.conformance = Some(ConformanceSlot {
+        self.slots.conformance = Some(Slot {
             description: layer.to_string(),
+            details: layer.to_string(),
             wrap: Arc::new(move |inner: ErasedService<R, F, E>| ErasedService::new(layer.layer(inner))),
         });
         self

@@ -23,7 +23,7 @@ pub(super) struct Sources<R, F> {
 impl<R, F> Sources<R, F> {
     /// Those that were set; `None` if there is none.
     pub(super) fn of<E>(slots: &Slots<R, F, E>) -> Option<Self> {
-        let stale = slots.cache.as_ref().and_then(|cache| cache.stale.clone());
+        let stale = slots.cache.as_ref().and_then(|(_, stale)| stale.clone());
         let canned = slots.canned.clone();
         (stale.is_some() || canned.is_some()).then_some(Self { stale, canned })
     }

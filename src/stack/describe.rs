@@ -54,7 +54,7 @@ pub(super) fn describe<R, F, E>(settings: &Settings, slots: &Slots<R, F, E>, cha
             slots
                 .stream_upstream
                 .as_ref()
-                .map_or_else(off, |slot| slot.layer.to_string()),
+                .map_or_else(off, |(layer, ..)| layer.to_string()),
         ),
         (
             "Resume",
@@ -119,7 +119,7 @@ pub(super) fn describe<R, F, E>(settings: &Settings, slots: &Slots<R, F, E>, cha
                 slots
                     .provider_health
                     .as_ref()
-                    .map_or_else(String::new, |slot| format!("; {}", slot.health.policy()))
+                    .map_or_else(String::new, |(health, _)| format!("; {}", health.policy()))
             ),
         ),
         (

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tower_layer::Layer;
 use tower_llm_layers::{CacheKey, Failure, Frame, LayerError, LlmRequest, cache::idempotency::IdempotencyLayer};
 
-use super::{ErasedService, StackBuilder, TenantKey, slots::IdempotencySlot};
+use super::{ErasedService, StackBuilder, TenantKey, slots::Slot};
 use crate::{ChatFrame, Error};
 
 /// Idempotency keys for [`StackBuilder::idempotency`]; of chats by default.
@@ -40,7 +40,7 @@ where
     /// ```
     #[must_use]
     pub fn idempotency(mut self, keys: ChatIdempotency<F, E>) -> Self {
-        self.slots.idempotency = Some(IdempotencySlot {
+        self.slots.idempotency = Some(Slot {
             description: keys.to_string(),
             details: format!("{keys:?}"),
             wrap: Arc::new(move |inner: ErasedService<R, F, E>, ledger| {

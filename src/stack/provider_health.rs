@@ -8,7 +8,7 @@ use tower_llm_layers::{
     provider_health::{ProviderHealth, ProviderHealthLayer},
 };
 
-use super::{ErasedService, StackBuilder, slots::ProviderHealthSlot};
+use super::{ErasedService, StackBuilder};
 
 impl<R, F, E> StackBuilder<R, F, E>
 where
@@ -35,13 +35,12 @@ where
     /// ```
     #[must_use]
     pub fn provider_health(mut self, health: ProviderHealth) -> Self {
-        self.slots.provider_health = Some(ProviderHealthSlot {
-            wrap: {
-                let layer = ProviderHealthLayer::new(health.clone());
-                Arc::new(move |inner: ErasedService<R, F, E>| ErasedService::new(layer.layer(inner)))
-            },
-            health,
-        });
+        self.slots.provider_health = Some((
+            health.clone(),
+            Arc::new(move |inner: ErasedService<R, F, E>| {
+                ErasedService::new(ProviderHealthLayer::new(health.clone()).layer(inner))
+            }),
+        ));
         self
     }
 }

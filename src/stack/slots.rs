@@ -35,7 +35,7 @@ pub(super) enum StaleLook<F> {
 }
 
 /// Puts the layer around the chain, and all that stands above around both.
-type AroundChain<R, F, E> = fn(StreamUpstreamLayer, Top<R, F>, Chained<R, F, E>) -> ErasedService<R, F, E>;
+pub(super) type AroundChain<R, F, E> = fn(StreamUpstreamLayer, Top<R, F>, Chained<R, F, E>) -> ErasedService<R, F, E>;
 
 /// What overrides the advice for a failure.
 pub(super) type Classifier<E> = Arc<dyn Fn(&E) -> Option<Advice> + Send + Sync>;
@@ -44,56 +44,33 @@ pub(super) type Classifier<E> = Arc<dyn Fn(&E) -> Option<Advice> + Send + Sync>;
 pub(super) struct Slots<R, F, E> {
     pub(super) canned: Option<Arc<dyn Degradation<R, F> + Send + Sync>>,
     pub(super) cache: Option<CacheSlot<R, F, E>>,
-    pub(super) idempotency: Option<IdempotencySlot<R, F, E>>,
+    pub(super) idempotency: Option<Slot<Arc<AroundKeyed<R, F, E>>>>,
     pub(super) around_call: Vec<Wrap<R, F, E>>,
     pub(super) stream_upstream: Option<StreamUpstreamSlot<R, F, E>>,
     pub(super) resume: Option<(ResumeLayer, Wrap<R, F, E>)>,
     pub(super) classify: Option<Classifier<E>>,
-    pub(super) conformance: Option<ConformanceSlot<R, F, E>>,
-    pub(super) provider_health: Option<ProviderHealthSlot<R, F, E>>,
+    pub(super) conformance: Option<Slot<Wrap<R, F, E>>>,
+    pub(super) provider_health: Option<(ProviderHealth, Wrap<R, F, E>)>,
     pub(super) around_attempt: Vec<Wrap<R, F, E>>,
 }
 
+/// A cache, with its stale responses if it has any.
+type CacheSlot<R, F, E> = (Slot<Wrap<R, F, E>>, Option<Stale<R, F>>);
+
+/// Around the chain itself and all above it, without a seam between them; or by itself.
+type StreamUpstreamSlot<R, F, E> = (StreamUpstreamLayer, AroundChain<R, F, E>, Wrap<R, F, E>);
+
 /// Puts idempotency keys around the calls of a stack that has this ledger.
-type AroundKeyed<R, F, E> =
+pub(super) type AroundKeyed<R, F, E> =
     dyn Fn(ErasedService<R, F, E>, Option<Arc<dyn Ledger>>) -> ErasedService<R, F, E> + Send + Sync;
 
-/// Idempotency keys of these frames.
-pub(super) struct IdempotencySlot<R, F, E> {
-    pub(super) wrap: Arc<AroundKeyed<R, F, E>>,
+/// A layer with types of its own, and what `describe` prints of it.
+#[derive(Clone)]
+pub(super) struct Slot<W> {
+    pub(super) wrap: W,
     pub(super) description: String,
-    /// All its settings, to look at.
+    /// All its settings, for `Debug`.
     pub(super) details: String,
-}
-
-/// The health of the providers behind a router.
-pub(super) struct ProviderHealthSlot<R, F, E> {
-    pub(super) health: ProviderHealth,
-    pub(super) wrap: Wrap<R, F, E>,
-}
-
-/// A cache of these frames.
-pub(super) struct CacheSlot<R, F, E> {
-    pub(super) wrap: Wrap<R, F, E>,
-    /// Its stale responses, if it keeps any.
-    pub(super) stale: Option<Stale<R, F>>,
-    pub(super) description: String,
-    /// All its settings, to look at.
-    pub(super) details: String,
-}
-
-/// Rejects answers that do not conform.
-pub(super) struct ConformanceSlot<R, F, E> {
-    pub(super) wrap: Wrap<R, F, E>,
-    pub(super) description: String,
-}
-
-/// Streams plain calls upstream.
-pub(super) struct StreamUpstreamSlot<R, F, E> {
-    pub(super) layer: StreamUpstreamLayer,
-    /// Around the chain itself, and all above it: without a seam between them.
-    pub(super) around_chain: AroundChain<R, F, E>,
-    pub(super) wrap: Wrap<R, F, E>,
 }
 
 impl<R, F, E> Slots<R, F, E> {
@@ -113,7 +90,7 @@ impl<R, F, E> Slots<R, F, E> {
     }
 
     pub(super) fn keeps_stale(&self) -> bool {
-        self.cache.as_ref().is_some_and(|cache| cache.stale.is_some())
+        self.cache.as_ref().is_some_and(|(_, stale)| stale.is_some())
     }
 }
 
@@ -264,70 +241,21 @@ impl<R, F, E> Clone for Slots<R, F, E> {
     }
 }
 
-impl<R, F, E> Clone for IdempotencySlot<R, F, E> {
-    fn clone(&self) -> Self {
-        Self {
-            wrap: Arc::clone(&self.wrap),
-            description: self.description.clone(),
-            details: self.details.clone(),
-        }
-    }
-}
-
-impl<R, F, E> Clone for ProviderHealthSlot<R, F, E> {
-    fn clone(&self) -> Self {
-        Self {
-            health: self.health.clone(),
-            wrap: Arc::clone(&self.wrap),
-        }
-    }
-}
-
-impl<R, F, E> Clone for CacheSlot<R, F, E> {
-    fn clone(&self) -> Self {
-        Self {
-            wrap: Arc::clone(&self.wrap),
-            stale: self.stale.clone(),
-            description: self.description.clone(),
-            details: self.details.clone(),
-        }
-    }
-}
-
-impl<R, F, E> Clone for ConformanceSlot<R, F, E> {
-    fn clone(&self) -> Self {
-        Self {
-            wrap: Arc::clone(&self.wrap),
-            description: self.description.clone(),
-        }
-    }
-}
-
-impl<R, F, E> Clone for StreamUpstreamSlot<R, F, E> {
-    fn clone(&self) -> Self {
-        Self {
-            layer: self.layer,
-            around_chain: self.around_chain,
-            wrap: Arc::clone(&self.wrap),
-        }
-    }
-}
-
 impl<R, F, E> fmt::Debug for Slots<R, F, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Slots")
             .field("has_canned_reply", &self.canned.is_some())
-            .field(
-                "cache",
-                &self.cache.as_ref().map(|cache| (&cache.description, &cache.details)),
-            )
+            .field("cache", &self.cache.as_ref().map(|(slot, _)| &slot.details))
             .field("idempotency", &self.idempotency.as_ref().map(|slot| &slot.details))
-            .field("stream_upstream", &self.stream_upstream.as_ref().map(|slot| slot.layer))
+            .field(
+                "stream_upstream",
+                &self.stream_upstream.as_ref().map(|(layer, ..)| layer),
+            )
             .field("resume", &self.resume.as_ref().map(|(layer, _)| layer))
-            .field("conformance", &self.conformance.as_ref().map(|slot| &slot.description))
+            .field("conformance", &self.conformance.as_ref().map(|slot| &slot.details))
             .field(
                 "provider_health",
-                &self.provider_health.as_ref().map(|slot| &slot.health),
+                &self.provider_health.as_ref().map(|(health, _)| health),
             )
             .field("has_classifier", &self.classify.is_some())
             .field("around_call", &self.around_call.len())
