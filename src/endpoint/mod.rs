@@ -21,6 +21,7 @@
 
 mod body;
 mod decode;
+mod ending;
 mod envelope;
 mod events;
 mod exchange;
@@ -29,6 +30,7 @@ mod headers;
 mod limits;
 mod model_row;
 mod models;
+mod object;
 mod problem;
 mod refusal;
 mod router;
