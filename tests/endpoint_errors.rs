@@ -221,7 +221,7 @@ async fn a_bad_field_is_named_in_the_apis_own_envelope() {
         (Api::Messages, r#"{"model":"demo/model","max_tokens":64}"#, "messages"),
         (
             Api::Messages,
-            r#"{"model":"demo/model","messages":[{"role":"user","content":"Hi"}]}"#,
+            r#"{"model":"demo/model","max_tokens":-1,"messages":[{"role":"user","content":"Hi"}]}"#,
             "max_tokens",
         ),
         (

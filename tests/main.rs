@@ -77,6 +77,8 @@ mod endpoint_betas;
 #[cfg(test)]
 mod endpoint_encoding;
 #[cfg(test)]
+mod endpoint_endings;
+#[cfg(test)]
 mod endpoint_errors;
 #[cfg(test)]
 mod endpoint_routes;

@@ -215,7 +215,8 @@ impl Events {
                     return Poll::Ready((self.send(), true));
                 }
                 Poll::Ready(None) => {
-                    self.out.put_slice(self.writer.end().unwrap_or_default());
+                    let model = self.marks.answered.as_ref().map(Candidate::model).unwrap_or_default();
+                    self.writer.end(model, &mut self.out);
                     return Poll::Ready((self.send(), true));
                 }
                 Poll::Pending if self.out.is_empty() => return Poll::Pending,

@@ -3,8 +3,9 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{
+    ending::Ending,
     envelope::{Envelope, Shape},
-    failed::failed,
+    failed::{failed, next_number},
     problem::Problem,
     unstreamed::as_events,
 };
@@ -26,14 +27,17 @@ pub(super) struct EventWriter {
     seen: Bytes,
     /// Of a message, whether its last event was written.
     is_stopped: bool,
+    /// Of a response, what its last event repeats.
+    ending: Option<Box<Ending>>,
 }
 
 impl EventWriter {
-    pub(super) const fn new(shape: Shape) -> Self {
+    pub(super) fn new(shape: Shape) -> Self {
         Self {
             shape,
             seen: Bytes::new(),
             is_stopped: false,
+            ending: (shape.api == Api::Responses).then(Box::default),
         }
     }
 
@@ -53,6 +57,9 @@ impl EventWriter {
             _ => None,
         };
         self.is_stopped |= name == Some(MESSAGE_STOP);
+        if let (Some(ending), Some(name)) = (&mut self.ending, name) {
+            ending.take(name, frame.bytes());
+        }
         // JSON has no raw line breaks outside white space, and there a space is equivalent.
         if memchr::memchr2(b'\n', b'\r', frame.bytes()).is_some() {
             let line: Vec<u8> = frame
@@ -78,6 +85,9 @@ impl EventWriter {
             event(event_name(data), data, out);
         }
         self.is_stopped = true;
+        if let Some(ending) = &mut self.ending {
+            ending.is_written();
+        }
         self.seen = events.into_iter().next_back().unwrap_or_default().into();
     }
 
@@ -98,11 +108,30 @@ impl EventWriter {
             Api::Responses | Api::Messages => Some(&b"error"[..]),
             _ => None,
         };
-        event(name, &failed(self.shape.api, problem, &self.seen, model), out);
+        let mut number = next_number(&self.seen);
+        let failure = self
+            .ending
+            .as_ref()
+            .and_then(|ending| ending.failed(number, problem, model));
+        if let Some(failure) = failure {
+            event(Some(b"response.failed"), &failure, out);
+            number = number.saturating_add(1);
+        }
+        event(name, &failed(self.shape.api, problem, &self.seen, number, model), out);
     }
 
-    /// What stands behind the last event of a whole stream.
-    pub(super) const fn end(&self) -> Option<&'static [u8]> {
+    /// Writes what stands behind the last event of a whole stream, and that event if the upstream has left it out. `model` is that of the
+    /// candidate that answered.
+    pub(super) fn end(&self, model: &str, out: &mut BytesMut) {
+        let number = next_number(&self.seen);
+        let completed = self.ending.as_ref().and_then(|ending| ending.completed(number, model));
+        if let Some((name, data)) = completed {
+            event(Some(name.as_bytes()), &data, out);
+        }
+        out.put_slice(self.mark().unwrap_or_default());
+    }
+
+    const fn mark(&self) -> Option<&'static [u8]> {
         match (self.shape.api, self.shape.envelope) {
             // OpenAI ends a stream of responses with its last event, and OpenRouter's schema names `[DONE]` as its sentinel: each mount
             // ends as its own API does, whatever the upstream has sent. The SDKs of both accept either.

@@ -1,6 +1,6 @@
 //! The last event of an interrupted stream: what makes the SDKs of each API raise an error.
 //!
-//! OpenAI's SDKs look for a member `error` in the data, Anthropic's for the event's name, OpenRouter's for a chunk that is whole. None of
+//! OpenAI's SDKs look for a member `error` in the data, agents for `response.failed` before it, Anthropic's for the event's name, OpenRouter's for a chunk that is whole. None of
 //! them takes an end without a word for an error, so an interrupted stream always ends with this event.
 
 use std::borrow::Cow;
@@ -48,13 +48,20 @@ struct ResponsesError<'a> {
     error: Detail<'a>,
 }
 
+/// The number of the event behind this one.
+pub(super) fn next_number(seen: &[u8]) -> u64 {
+    Seen::read(seen)
+        .sequence_number
+        .map_or(0, |number| number.saturating_add(1))
+}
+
 /// The data of the event. `seen` is an event before it, of the same stream; `model` is that of the candidate that answered.
-pub(super) fn failed(api: Api, problem: &Problem, seen: &[u8], model: &str) -> Vec<u8> {
+pub(super) fn failed(api: Api, problem: &Problem, seen: &[u8], number: u64, model: &str) -> Vec<u8> {
     let seen = Seen::read(seen);
     match api {
         Api::Responses => json(&ResponsesError {
             r#type: "error",
-            sequence_number: seen.sequence_number.map_or(0, |number| number.saturating_add(1)),
+            sequence_number: number,
             code: problem.code,
             message: &problem.message,
             param: problem.param.as_deref(),

@@ -21,6 +21,7 @@
 
 mod body;
 mod decode;
+mod ending;
 mod envelope;
 mod events;
 mod exchange;
@@ -30,6 +31,7 @@ mod limits;
 mod model_path;
 mod model_row;
 mod models;
+mod object;
 mod page;
 mod problem;
 mod refusal;

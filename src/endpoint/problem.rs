@@ -62,6 +62,11 @@ impl Problem {
         self
     }
 
+    /// When to try again, in seconds, as its header says.
+    pub(super) fn retry_after(&self) -> Option<u64> {
+        self.headers.get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()
+    }
+
     pub(super) fn of_request(error: &RequestError) -> Self {
         let mut problem = Self::new(StatusCode::BAD_REQUEST, "invalid_request", error.to_string());
         problem.param = error.field().map(|field| field.to_owned().into());

@@ -1,0 +1,65 @@
+//! A plain message as the events of Messages.
+
+use super::Events;
+use crate::endpoint::object::Object;
+use openrouter_wire::json::json_string;
+
+pub(super) fn message(answer: &Object<'_>, events: &mut Events) {
+    let begun = answer.with(&[("content", b"[]"), ("stop_reason", b"null"), ("stop_sequence", b"null")]);
+    events.add("message_start", false, &[("message", &begun)]);
+    for (at, block) in answer.items("content").iter().enumerate() {
+        let at = at.to_string();
+        let index = ("index", at.as_bytes());
+        let Ok(read) = Object::read(block) else { continue };
+        let (begun, deltas) = deltas(&read);
+        events.add("content_block_start", false, &[index, ("content_block", &begun)]);
+        for delta in &deltas {
+            events.add("content_block_delta", false, &[index, ("delta", delta)]);
+        }
+        events.add("content_block_stop", false, &[index]);
+    }
+    let delta = answer.only(&["stop_reason", "stop_sequence", "stop_details", "container"]);
+    let usage = answer.get("usage").unwrap_or(b"{\"output_tokens\":0}");
+    events.add("message_delta", false, &[("delta", &delta), ("usage", usage)]);
+    events.add("message_stop", false, &[]);
+}
+
+/// A block as it begins, and what is added to it then. A block of another kind begins whole.
+fn deltas(block: &Object<'_>) -> (Vec<u8>, Vec<Vec<u8>>) {
+    let delta = |kind: &str, member: &str, value: &[u8]| {
+        let mut delta = format!("{{\"type\":\"{kind}\",\"{member}\":").into_bytes();
+        delta.extend_from_slice(value);
+        delta.push(b'}');
+        delta
+    };
+    match block.get("type") {
+        Some(b"\"text\"") => (
+            block.with(&[("text", b"\"\"")]),
+            block
+                .get("text")
+                .map(|text| delta("text_delta", "text", text))
+                .into_iter()
+                .collect(),
+        ),
+        Some(b"\"thinking\"") => {
+            let thinking = block
+                .get("thinking")
+                .map(|text| delta("thinking_delta", "thinking", text));
+            let signature = block
+                .get("signature")
+                .map(|text| delta("signature_delta", "signature", text));
+            (
+                block.with(&[("thinking", b"\"\""), ("signature", b"\"\"")]),
+                thinking.into_iter().chain(signature).collect(),
+            )
+        }
+        Some(b"\"tool_use\"" | b"\"server_tool_use\"") => {
+            let input = json_string(&String::from_utf8_lossy(block.get("input").unwrap_or(b"{}")));
+            (
+                block.with(&[("input", b"{}")]),
+                vec![delta("input_json_delta", "partial_json", &input)],
+            )
+        }
+        _ => (block.with(&[]), Vec::new()),
+    }
+}
