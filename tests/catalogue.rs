@@ -170,7 +170,7 @@ async fn a_priority_tier_counts_where_it_may_serve() {
 
 /// An endpoint says its tier in a field of its own; its price is that of answers which say that they were served by it.
 #[test]
-fn a_tier_that_stands_in_a_field_counts_only_where_it_serves() {
+fn a_tier_that_a_field_names_counts_only_if_it_may_serve() {
     let model = r#"{"id":"a/b","pricing":{"prompt":"0","completion":"0.00001"}}"#;
     let mut usage = TokenUsage::new(0, 1_000);
     let catalogue = of(&[model]);

@@ -63,7 +63,7 @@ async fn what_a_failure_without_content_has_counted_is_paid_unless_the_router_pr
     }
 }
 
-/// The tier that served stands beside the usage. One that is dearer and has no price leaves an estimate by the highest price that is known.
+/// The tier that served stands beside the usage. One that is more expensive and has no price leaves an estimate by the highest price that is known.
 #[tokio::test(start_paused = true)]
 async fn an_answer_is_priced_by_the_tier_that_served_it() {
     let answer = |tier: &str| {

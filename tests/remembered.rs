@@ -85,7 +85,7 @@ async fn an_exhausted_free_day_is_called_once() {
     }
 }
 
-/// A free model is named in several ways, and a preset may lead to one: what is paid goes on, whatever pool the names say.
+/// A free model is named in several ways, and a preset may lead to one: paid traffic continues, whatever pool the names say.
 #[tokio::test(start_paused = true)]
 async fn the_end_of_a_free_day_never_pauses_what_is_paid() {
     for leads_to_free in [

@@ -19,8 +19,8 @@ use tower_llm_layers::{
 use super::{BuildProblem, CallTags, TenantKey, candidates, finish::FailingFinish, limits::SharedLimits, money::Money};
 use crate::{free, transport::OPENROUTER};
 
-/// What can stand in a chain: a model's name, which is then asked for at OpenRouter, or a [`Candidate`]. Models whose slug ends in `:free`
-/// share one quota, so they get a [pool](Candidate::with_pool) of their own, unless theirs was set.
+/// What can stand in a chain: a model's name, which is then asked for at OpenRouter, or a [`Candidate`]. Models with the variant
+/// `:free`, and `openrouter/free`, share one quota, so they get a [pool](Candidate::with_pool) of their own, unless theirs was set.
 pub trait IntoCandidate {
     /// The candidate.
     ///
