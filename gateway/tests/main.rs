@@ -19,6 +19,8 @@ mod ending;
 mod hostile;
 #[cfg(test)]
 mod keys;
+#[cfg(all(test, feature = "otlp"))]
+mod otlp;
 #[cfg(test)]
 mod page;
 #[cfg(test)]

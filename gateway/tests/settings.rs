@@ -84,6 +84,33 @@ fn what_does_not_fit_together_is_refused_with_its_place() {
 }
 
 #[test]
+fn a_collector_needs_the_feature_and_a_base_url() {
+    let (good, bad) = (
+        "http://127.0.0.1:4318",
+        ["", "127.0.0.1:4318", "ftp://a", "http://u:s3cr3t@a"],
+    );
+    let upstream = "[[upstream]]\nname = \"openrouter\"\nkey = \"env:OPENROUTER_API_KEY\"\n";
+    let read = |url: &str| Config::from_toml(&format!("telemetry.otlp = \"{url}\"\n{upstream}"));
+    if cfg!(feature = "otlp") {
+        read(good).unwrap();
+    } else {
+        assert!(
+            read(good)
+                .unwrap_err()
+                .to_string()
+                .contains("without the feature `otlp`")
+        );
+    }
+    for url in bad {
+        let told = read(url).unwrap_err().to_string();
+        assert!(
+            told.contains("`telemetry.otlp`:") && !told.contains("s3cr3t"),
+            "{url}: {told}"
+        );
+    }
+}
+
+#[test]
 fn the_reference_names_every_key_with_its_default() {
     let reference = include_str!("../gateway.toml");
     let config = Config::from_toml(reference).unwrap();
@@ -100,7 +127,10 @@ fn the_reference_names_every_key_with_its_default() {
                 + "\n"
         })
         .collect();
-    let all = all.replace("storage.postgres", "# storage.postgres");
+    let mut all = all.replace("storage.postgres", "# storage.postgres");
+    if !cfg!(feature = "otlp") {
+        all = all.replace("telemetry.otlp", "# telemetry.otlp");
+    }
     Config::from_toml(&all).unwrap_or_else(|error| panic!("{error}\n{all}"));
     for key in [
         "listen",
@@ -127,6 +157,7 @@ fn the_reference_names_every_key_with_its_default() {
         "server.drain_timeout",
         "log.format",
         "log.filter",
+        "telemetry.otlp",
         "refresh_catalogue",
         "name",
         "hash",

@@ -61,7 +61,7 @@ impl ModelsEndpoint {
         self
     }
 
-    /// The list, or what is asked of one model.
+    /// The list, or what is wanted of one model.
     pub(super) fn respond(&self, method: &Method, asked: Option<&ModelPath>) -> Response<EndpointBody> {
         let (api, envelope) = (Api::Chat, self.envelope);
         if *method != Method::GET && *method != Method::HEAD {

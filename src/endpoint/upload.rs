@@ -59,7 +59,7 @@ enum Late {
 ///
 /// # Errors
 ///
-/// A body that is too large, breaks off, or comes too slowly.
+/// A body that is too large, is interrupted, or comes too slowly.
 ///
 /// # Cancellation
 ///

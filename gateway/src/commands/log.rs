@@ -1,25 +1,26 @@
-//! The log: lines for people, or JSON objects.
+//! The log: lines for people, or JSON objects. Spans for a collector stand beside it, with a filter of their own.
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{EnvFilter, Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
-use crate::settings::{LogFormat, LogSettings};
+use super::{print::Failed, telemetry::Telemetry};
+use crate::settings::{GatewaySettings, LogFormat};
 
-/// Begins to log to standard error. Without effect if something logs already.
-pub(super) fn begin(settings: &LogSettings) {
-    let filter = EnvFilter::try_new(&settings.filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let registry = tracing_subscriber::registry().with(filter);
-    let begun = match settings.format {
+/// Begins to log to standard error, and to export spans if a collector is set. Without effect if something logs already.
+pub(super) fn begin(settings: &GatewaySettings) -> Result<Telemetry, Failed> {
+    let filter = EnvFilter::try_new(&settings.log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = match settings.log.format {
         LogFormat::Text => {
             let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            registry
-                .with(fmt::layer().with_ansi(colours).with_writer(std::io::stderr))
-                .try_init()
+            fmt::layer().with_ansi(colours).with_writer(std::io::stderr).boxed()
         }
-        LogFormat::Json => registry
-            .with(fmt::layer().json().with_writer(std::io::stderr))
-            .try_init(),
+        LogFormat::Json => fmt::layer().json().with_writer(std::io::stderr).boxed(),
     };
-    drop(begun);
+    let telemetry = Telemetry::new(&settings.telemetry)?;
+    let registry = tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
+        .with(telemetry.layer());
+    drop(registry.try_init());
+    Ok(telemetry)
 }

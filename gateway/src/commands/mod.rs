@@ -3,12 +3,19 @@
 mod check;
 mod cli;
 mod demo;
+#[cfg(feature = "otlp")]
+mod exporter;
 mod keys;
 mod log;
 mod print;
 mod serve;
 mod spend;
 mod stop;
+#[cfg(feature = "otlp")]
+mod telemetry;
+#[cfg(not(feature = "otlp"))]
+#[path = "no_telemetry.rs"]
+mod telemetry;
 
 use std::{path::Path, process::ExitCode};
 

@@ -9,6 +9,7 @@ use super::{
     config, demo, log,
     print::{Failed, say},
     stop::Signals,
+    telemetry::Telemetry,
 };
 use crate::{
     OpenError,
@@ -36,6 +37,8 @@ pub struct Running {
     leave_delay: Duration,
     drain_timeout: Duration,
     tasks: Vec<JoinHandle<()>>,
+    /// Sends the last spans at the end.
+    telemetry: Option<Telemetry>,
 }
 
 /// Opens a gateway, and begins to accept connections.
@@ -96,13 +99,14 @@ pub async fn start(config: Config) -> Result<Running, Failed> {
         leave_delay: settings.leave_delay.0,
         drain_timeout: settings.drain_timeout.0,
         tasks,
+        telemetry: None,
     })
 }
 
 impl Running {
     /// Ends in order: says 503 at `/readyz` while it still answers, then accepts no connection and lets answers in progress end up to a limit, then
     /// writes what is waiting. `hurry` cuts the first two short.
-    pub async fn drain(self, hurry: impl Future<Output = ()>) {
+    pub async fn drain(mut self, hurry: impl Future<Output = ()>) {
         select! {
             () = self.leave() => {}
             () = hurry => tracing::warn!(target: "gateway", connections = self.connections.open(), "answers in progress are cut: a second signal came"),
@@ -114,7 +118,14 @@ impl Running {
         }
         // What was cut is settled when its tasks are dropped.
         self.connections.ended(CUT).await;
-        self.gateway.close().await;
+        // At the same time: one limit holds for all that is written at the end.
+        let telemetry = self.telemetry.take();
+        let spans = async {
+            if let Some(telemetry) = telemetry {
+                telemetry.end(self.gateway.close_timeout()).await;
+            }
+        };
+        tokio::join!(self.gateway.close(), spans);
     }
 
     /// Lets load balancers leave, then the answers in progress end.
@@ -149,14 +160,15 @@ pub(super) async fn run(asked: Serve) -> Result<(), Failed> {
     if let Some(demo) = &demo {
         demo.guard(&mut config)?;
     }
-    log::begin(&config.own.log);
+    let telemetry = log::begin(&config.own)?;
     let mut signals = Signals::listen()?;
     let admin = config.admin_side();
-    let running = select! {
+    let mut running = select! {
         running = start(config) => running?,
         // A database that does not answer must not hold the process.
         () = signals.ended() => return Ok(()),
     };
+    running.telemetry = Some(telemetry);
     if demo.is_some() {
         demo::introduce(running.address)?;
     }

@@ -128,6 +128,7 @@ impl Config {
         }
         wrong.extend(keys(&stack, &own));
         wrong.extend(limits(&stack, &own));
+        wrong.extend(telemetry(&stack, &own));
         SettingsError::unless_empty(wrong)?;
         let listen = listen.ok_or_else(|| SettingsError::from(stack.problem("listen", "not an address")))?;
         Ok(Self {
@@ -167,6 +168,25 @@ fn keys(stack: &Settings, own: &GatewaySettings) -> Vec<SettingsProblem> {
         }
     }
     wrong
+}
+
+fn telemetry(stack: &Settings, own: &GatewaySettings) -> Option<SettingsProblem> {
+    let url = own.telemetry.otlp.as_deref()?;
+    let uri = url.parse::<http::Uri>().ok();
+    let is_url = uri.is_some_and(|uri| {
+        let has_host = uri
+            .authority()
+            .is_some_and(|authority| !authority.as_str().contains('@'));
+        matches!(uri.scheme_str(), Some("http" | "https")) && has_host && uri.query().is_none()
+    });
+    let message = if !cfg!(feature = "otlp") {
+        "this program is built without the feature `otlp`: build it with `--features otlp`, or take this line out"
+    } else if !is_url {
+        "not the base URL of a collector: write one without user and query, e.g. \"http://127.0.0.1:4318\""
+    } else {
+        return None;
+    };
+    Some(stack.problem("telemetry.otlp", message))
 }
 
 fn limits(stack: &Settings, own: &GatewaySettings) -> Vec<SettingsProblem> {

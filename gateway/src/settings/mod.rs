@@ -16,4 +16,5 @@ pub use key::{KeyBudget, KeyEntry, KeyRules, utc_time};
 pub(crate) use origin::origin;
 pub use tree::{
     AdminSettings, GatewaySettings, LogFormat, LogSettings, ServerSettings, SharedSettings, StorageSettings,
+    TelemetrySettings,
 };

@@ -26,6 +26,8 @@ pub struct GatewaySettings {
     pub server: ServerSettings,
     /// What is logged, and how.
     pub log: LogSettings,
+    /// Where spans go.
+    pub telemetry: TelemetrySettings,
     /// Whether models and prices are read from OpenRouter every hour. Without effect if `catalogue` or `prices` is set.
     pub refresh_catalogue: bool,
 }
@@ -121,6 +123,14 @@ pub struct LogSettings {
     pub filter: String,
 }
 
+/// Where spans go. Nowhere by default.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TelemetrySettings {
+    /// The base URL of a collector of OpenTelemetry, OTLP over HTTP, such as `http://127.0.0.1:4318`. It needs the feature `otlp` of the program.
+    pub otlp: Option<String>,
+}
+
 /// The form of a line of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -142,6 +152,7 @@ impl Default for GatewaySettings {
             shared: None,
             server: ServerSettings::default(),
             log: LogSettings::default(),
+            telemetry: TelemetrySettings::default(),
             refresh_catalogue: true,
         }
     }
