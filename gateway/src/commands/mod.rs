@@ -3,6 +3,8 @@
 mod check;
 mod cli;
 mod demo;
+#[cfg(feature = "otlp")]
+mod exporter;
 mod key_list;
 mod keys;
 mod log;

@@ -19,12 +19,12 @@ impl Telemetry {
     }
 
     /// No layer.
-    pub(super) const fn layer<S>(&self) -> Option<Identity> {
+    pub(super) const fn layer(&self) -> Option<Identity> {
         None
     }
 
     /// There is nothing to send.
-    pub(super) const fn end(self, _: Duration) -> std::future::Ready<()> {
+    pub(super) fn end(self, _: Duration) -> std::future::Ready<()> {
         std::future::ready(())
     }
 }

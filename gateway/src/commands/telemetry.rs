@@ -8,7 +8,7 @@ use opentelemetry_sdk::{Resource, propagation::TraceContextPropagator, trace::Sd
 use tokio::{task::spawn_blocking, time::timeout};
 use tracing_subscriber::{EnvFilter, Layer, registry::LookupSpan};
 
-use super::print::Failed;
+use super::{exporter::Reported, print::Failed};
 use crate::settings::TelemetrySettings;
 
 /// How long the collector may take for one batch. Calls never wait for it.
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) struct Telemetry(Option<SdkTracerProvider>);
 
 impl Telemetry {
-    /// As these settings say. What the collector does not take in time is dropped, and said in the log.
+    /// As these settings say. What the collector does not take in time is dropped, and the log says so.
     pub(super) fn new(settings: &TelemetrySettings) -> Result<Self, Failed> {
         let Some(collector) = &settings.otlp else {
             return Ok(Self(None));
@@ -66,5 +66,5 @@ fn provider(collector: &str) -> Result<SdkTracerProvider, Box<dyn Error>> {
         .with_attribute(opentelemetry::KeyValue::new("service.version", crate::VERSION))
         .build();
     let provider = SdkTracerProvider::builder().with_resource(resource);
-    Ok(provider.with_batch_exporter(exporter).build())
+    Ok(provider.with_batch_exporter(Reported::new(exporter)).build())
 }
