@@ -58,7 +58,7 @@ async fn a_store_that_hangs_makes_a_gateway_unready_only_if_no_call_passes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_of_keys_that_fails_is_told_within_seconds() {
+async fn a_database_of_keys_that_fails_is_reported_within_seconds() {
     let folder = Folder::new();
     let file = folder.path("gateway.db");
     let place = Place::start(&format!("storage.sqlite = \"{}\"", file.display())).await;

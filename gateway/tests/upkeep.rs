@@ -60,7 +60,7 @@ async fn recorded(options: LedgerOptions, entries: &[Entry]) -> DatabaseLedger {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_bill_that_a_gateway_left_is_asked_for_over_postgres_too() {
+async fn a_bill_that_a_gateway_left_is_requested_over_postgres_too() {
     let Some(server) = Postgres::start() else { return };
     let (simulator, folder) = (Simulator::start().await.unwrap(), Folder::new());
     let chat = format!("{}/chat/completions", simulator.base_url());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::{Connection, any::AnyRow};
 use tokio::time::timeout;
-use tower_llm_layers::{UtcTime, reconcile::Reconciler};
+use tower_llm_layers::{UtcTime, ledger::Entry, reconcile::Reconciler};
 
 use crate::{DatabaseLedger, LedgerError, place::Place, rows::COLUMNS, statement::statement, writer::TRANSACTION};
 
@@ -39,9 +39,16 @@ impl DatabaseLedger {
         let rows = self.0.home.ask(claim(place, since, before, lease)).await?;
         let entries = self.readable(&rows);
         let count = entries.len() as u64;
-        reconciler.resume(entries);
+        reconciler.resume(entries.into_iter().map(left));
         Ok(count)
     }
+}
+
+/// An entry as budgets may know it that another process has left: with its estimate, if that process has given its bill up, or with what it has
+/// recorded, if it has ended before. The lesser of both counts as recorded, so that a bill frees no money twice.
+fn left(mut entry: Entry) -> Entry {
+    entry.booked = entry.booked.min(entry.cost());
+    entry
 }
 
 async fn claim(place: Place, since: UtcTime, before: UtcTime, lease: Duration) -> Result<Vec<AnyRow>, LedgerError> {
@@ -67,4 +74,22 @@ async fn claim(place: Place, since: UtcTime, before: UtcTime, lease: Duration) -
         .map_err(|_| place.slow(TRANSACTION))??;
     session.connection.close().await?;
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use tower_llm_layers::{UsdAmount, ledger::EntryState};
+
+    use super::*;
+
+    #[test]
+    fn a_bill_that_was_given_up_frees_no_money_twice() {
+        for (booked, recorded) in [(9, 5), (5, 5), (3, 3)] {
+            let mut entry = crate::writer::tests::entry();
+            entry.state = EntryState::Estimated;
+            entry.estimate = Some(UsdAmount::from_pico(5));
+            entry.booked = UsdAmount::from_pico(booked);
+            assert_eq!(left(entry).booked, UsdAmount::from_pico(recorded));
+        }
+    }
 }

@@ -44,7 +44,7 @@ impl DatabaseLedger {
     /// upstream, model, model that answered, and set of tags: [`restore`](Self::restore) records the sums on budgets without a window, so a
     /// start reads few rows. Queries and exports have the entries no more. A bill that comes later for one of them finds no entry.
     ///
-    /// Of several processes over one PostgreSQL database that do so at once, one goes on, and the others return early.
+    /// Of several processes over one PostgreSQL database that do so at once, one continues, and the others return early.
     ///
     /// Keep at least the longest window of the budgets, or what was spent in it is not restored.
     ///

@@ -21,7 +21,7 @@ struct Line<'a> {
     rules: &'a KeyRules,
 }
 
-/// Prints those of the file, then those of the database; what is wrong with the database is said after those of the file.
+/// Prints those of the file, then those of the database; what is wrong with the database is reported after those of the file.
 pub(super) async fn show(config: &Config) -> Result<(), Failed> {
     let of_file: Vec<_> = config.own.key.iter().map(|key| (&*key.name, key.rules())).collect();
     let stored = match &config.own.storage {

@@ -34,8 +34,8 @@ pub(super) async fn claim_bills(ledger: DatabaseLedger, reconciler: Reconciler) 
             .await
         {
             Ok(0) => {}
-            Ok(bills) => tracing::info!(target: "gateway", bills, "bills that did not come are asked for again"),
-            Err(error) => tracing::warn!(target: "gateway", %error, "bills that did not come are not asked for"),
+            Ok(bills) => tracing::info!(target: "gateway", bills, "bills that did not come are requested again"),
+            Err(error) => tracing::warn!(target: "gateway", %error, "bills that did not come are not requested"),
         }
         sleep(CLAIM_EVERY).await;
     }

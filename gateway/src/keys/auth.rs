@@ -109,7 +109,7 @@ fn presented(headers: &mut HeaderMap) -> Option<Vec<u8>> {
         .map(<[u8]>::to_vec)
 }
 
-/// Headers by which a proxy says for whom it asks.
+/// Headers that a proxy adds, such as the address of its client.
 fn is_of_proxy(name: &HeaderName) -> bool {
     let name = name.as_str();
     matches!(name, "forwarded" | "via" | "x-real-ip") || name.starts_with("x-forwarded-")

@@ -30,7 +30,7 @@ const CALL_NO_MODEL: [&str; 17] = [
     "web-fetch",
 ];
 
-/// What the panel and the judge of a fusion are named by: without one of them the upstream chooses.
+/// Members that name the models of a fusion: without one of them the upstream chooses.
 const OF_FUSION: [&str; 2] = ["analysis_models", "model"];
 
 /// Whether this model is one of a stored preset, whose content is not known here.
