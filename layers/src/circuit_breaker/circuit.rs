@@ -13,14 +13,11 @@ use super::{
     pass::Pass,
     state::{State, Trial},
     under_way::UnderWay,
-    window::{Mark, Window},
 };
 use crate::{
     Candidate, Route,
     call::Known,
-    events::{EventKind, emit},
-    metering,
-    util::Lock,
+    util::{Lock, Mark, Window},
 };
 
 /// The least share let through when the return begins.
@@ -29,32 +26,32 @@ const FIRST_SHARE: f64 = 0.1;
 /// One candidate's circuit.
 #[derive(Debug)]
 pub(super) struct Circuit {
-    candidate: Candidate,
-    route: Route,
-    policy: CircuitPolicy,
+    pub(super) candidate: Candidate,
+    pub(super) route: Route,
+    pub(super) policy: CircuitPolicy,
     circuits: Weak<Known<Self>>,
     /// Closed, and back at full traffic: attempts pass without the lock.
-    unguarded: AtomicBool,
+    pub(super) unguarded: AtomicBool,
     /// The number of the next attempt.
-    next: AtomicU64,
+    pub(super) next: AtomicU64,
     inner: Lock<Inner>,
 }
 
 #[derive(Debug)]
-struct Inner {
-    state: State,
-    window: Window,
-    under_way: UnderWay,
+pub(super) struct Inner {
+    pub(super) state: State,
+    pub(super) window: Window,
+    pub(super) under_way: UnderWay,
     /// Attempts in flight although it is not closed, because no other candidate was left.
     last_resorts: u32,
     /// Probes that have failed in a row.
-    failed_probes: u32,
+    pub(super) failed_probes: u32,
     /// Changes with each change of state: attempts that were let through before it do not count for it.
-    era: u64,
+    pub(super) era: u64,
     /// What it last opened by: attempts, failed, slow.
-    opened_by: (u32, u32, u32),
+    pub(super) opened_by: (u32, u32, u32),
     /// The number of the first attempt since it last opened.
-    first: u64,
+    pub(super) first: u64,
     used: Instant,
 }
 
@@ -77,7 +74,7 @@ impl Inner {
     }
 }
 
-fn counts(window: &Window) -> (u32, u32, u32) {
+pub(super) fn counts(window: &Window) -> (u32, u32, u32) {
     (window.calls(), window.failed(), window.slow())
 }
 
@@ -308,99 +305,5 @@ impl Circuit {
         let unused = now.saturating_duration_since(inner.used);
         let is_closed = matches!(inner.state, State::Closed);
         (is_closed || unused > self.policy.longest_state()).then_some(inner.used)
-    }
-
-    fn completeness(&self, inner: &mut Inner, mark: Mark, pending: u32, now: Instant) -> u64 {
-        let policy = &self.policy;
-        let number = inner.window.push(mark, now, policy.window_calls, policy.window_time);
-        // Only what is bad can open it.
-        if mark.failed || mark.slow {
-            self.open_if_over(inner, pending, now);
-        }
-        number
-    }
-
-    fn open_if_over(&self, inner: &mut Inner, pending: u32, now: Instant) {
-        let (calls, failed, slow) = (inner.window.calls(), inner.window.failed(), inner.window.slow());
-        let all = f64::from(calls) + f64::from(pending);
-        let over = |count: u32, ratio: f64| f64::from(count) >= ratio * all;
-        let too_slow = self.policy.slow.is_some_and(|(_, ratio)| over(slow, ratio));
-        if calls >= self.policy.min_calls && (over(failed, self.policy.error_ratio) || too_slow) {
-            self.open(inner, now);
-        }
-    }
-
-    fn open(&self, inner: &mut Inner, now: Instant) {
-        let open_for = self.policy.open_after(inner.failed_probes);
-        tracing::warn!(
-            model = self.candidate.model(),
-            upstream = self.candidate.upstream(),
-            attempts = inner.window.calls(),
-            failed = inner.window.failed(),
-            slow = inner.window.slow(),
-            failed_probes = inner.failed_probes,
-            ?open_for,
-            "circuit opened"
-        );
-        emit(|| EventKind::CircuitOpened {
-            candidate: self.candidate.clone(),
-            open_for,
-        });
-        // A probe that fails changes nothing.
-        if inner.window.calls() > 0 {
-            inner.opened_by = counts(&inner.window);
-        }
-        inner.window.clear();
-        self.enter(inner, State::Open { until: now + open_for });
-    }
-
-    fn close(&self, inner: &mut Inner, now: Instant) {
-        tracing::info!(
-            model = self.candidate.model(),
-            upstream = self.candidate.upstream(),
-            return_over = ?self.policy.return_over,
-            "circuit closed"
-        );
-        emit(|| EventKind::CircuitClosed {
-            candidate: self.candidate.clone(),
-        });
-        inner.window.clear();
-        // The first one passes.
-        let credit = 1.0;
-        self.enter(inner, State::Returning { since: now, credit });
-        if self.policy.return_over.is_zero() {
-            self.returned(inner);
-        }
-    }
-
-    /// All traffic is back, and what was is forgotten.
-    fn returned(&self, inner: &mut Inner) {
-        inner.failed_probes = 0;
-        self.enter(inner, State::Closed);
-    }
-
-    fn enter(&self, inner: &mut Inner, state: State) {
-        if matches!(state, State::HalfOpen(_)) {
-            tracing::info!(
-                model = self.candidate.model(),
-                upstream = self.candidate.upstream(),
-                "circuit half-open"
-            );
-            emit(|| EventKind::CircuitProbed {
-                candidate: self.candidate.clone(),
-            });
-        }
-        let (name, level) = state.told();
-        if self.route.is_free() {
-            metering::circuit_entered(&self.candidate, name, level);
-        }
-        inner.state = state;
-        inner.era += 1;
-        let next = self.next.load(Ordering::Relaxed);
-        if matches!(state, State::Open { .. }) {
-            inner.first = next;
-        }
-        inner.under_way.begin_anew(next);
-        self.unguarded.store(matches!(state, State::Closed), Ordering::Release);
     }
 }

@@ -58,9 +58,9 @@ mod policy;
 mod report;
 mod service;
 mod state;
+mod transitions;
 mod under_way;
 mod watch;
-mod window;
 
 pub use circuits::{Circuits, MOST_CIRCUITS};
 pub use layer::CircuitBreakerLayer;

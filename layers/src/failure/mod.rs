@@ -3,42 +3,17 @@
 //! Two questions, not one: may the *same* call be repeated, and may *another candidate* answer instead? A layer asks
 //! [`FailureKind::advice`]; it never looks at a status code or a message.
 
+mod advice;
 mod billing;
+mod phase;
 mod status;
 
 use std::{fmt, str::FromStr};
 
+pub use advice::{Advice, FallbackAdvice, Health, RetryAdvice, Scope};
+pub use phase::Phase;
+
 use crate::UnknownName;
-
-/// Which clock ran out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Phase {
-    /// A streamed attempt showed no content in time.
-    FirstToken,
-    /// A plain (not streamed) attempt did not give its whole answer in time.
-    Response,
-    /// Nothing at all came for too long, after the answer had begun.
-    Idle,
-    /// The answer came slower than the floor of tokens per second.
-    Throughput,
-    /// The caller's own deadline: queueing, every attempt, and the last byte of the stream.
-    Deadline,
-}
-
-impl Phase {
-    /// The name used in logs and messages.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::FirstToken => "first_token",
-            Self::Response => "response",
-            Self::Idle => "idle",
-            Self::Throughput => "throughput",
-            Self::Deadline => "deadline",
-        }
-    }
-}
 
 /// What went wrong, as far as policy cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -92,68 +67,6 @@ pub enum FailureKind {
     Cancelled,
     /// A bug of ours.
     Internal,
-}
-
-/// May the same candidate be tried again?
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RetryAdvice {
-    /// It would fail the same way.
-    Never,
-    /// Yes, after a back-off or the upstream's own hint.
-    Backoff,
-    /// Once, after a back-off or the upstream's own hint.
-    Once,
-    /// Only with another key of the pool.
-    OtherKey,
-    /// Only with a smaller `max_tokens`.
-    FewerTokens,
-    /// Only if the caller opted in and no other candidate could answer.
-    IfAlone,
-}
-
-/// May another candidate answer instead?
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FallbackAdvice {
-    /// Every candidate would fail the same way.
-    Never,
-    /// Any next candidate.
-    Any,
-    /// Only one that is paid from another pool (see [`Scope`]).
-    OtherPool,
-    /// Only one with a larger context.
-    LargerContext,
-    /// Only a cheaper one.
-    Cheaper,
-    /// Only one at another upstream: the key of this one is no good.
-    OtherUpstream,
-    /// Any, if the route allows fallback after a refusal.
-    IfRouteAllows,
-}
-
-/// What a failure says of the upstream's health.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Health {
-    /// Nothing: the caller, its budget or its request caused it.
-    Neutral,
-    /// Pause until the hint; the upstream is healthy.
-    Paused,
-    /// Counts against the upstream.
-    Unhealthy,
-    /// Counts against the key, not the model.
-    KeyUnhealthy,
-}
-
-/// What follows from a failure: see [`FailureKind::advice`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Advice {
-    /// May the same call be repeated?
-    pub retry: RetryAdvice,
-    /// May another candidate answer instead?
-    pub fall_back: FallbackAdvice,
-    /// May a degraded answer stand in when all else has failed?
-    pub degrade: bool,
-    /// What it says of the upstream's health.
-    pub health: Health,
 }
 
 impl FailureKind {
@@ -294,18 +207,6 @@ impl fmt::Display for FailureKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
-}
-
-/// How far a failure reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Scope {
-    /// This model at this upstream.
-    #[default]
-    Candidate,
-    /// Everything paid from the same pool ([`Candidate::pool`](crate::Candidate::pool)).
-    Pool,
-    /// Everything that uses this upstream's key.
-    Upstream,
 }
 
 #[cfg(test)]

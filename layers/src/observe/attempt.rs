@@ -2,8 +2,14 @@
 
 use tracing::{Level, field::Empty};
 
-use super::{names, one_attempt::OneAttempt, record::Record, seen::Seen, title::Title};
-use crate::{Candidate, LlmRequest, util::whole};
+use super::{
+    names,
+    one_attempt::OneAttempt,
+    record::Record,
+    seen::Seen,
+    title::{Title, whole},
+};
+use crate::{Candidate, LlmRequest};
 
 /// The record of one attempt, for [`AttemptLayer`](crate::attempt::AttemptLayer).
 pub(crate) fn begin_attempt<R: LlmRequest>(request: &R, number: u32) -> Record {

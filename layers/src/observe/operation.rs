@@ -3,8 +3,8 @@
 use http::Extensions;
 use tracing::Span;
 
-use super::{end::End, names, seen::Seen, tally::Tally};
-use crate::{AttemptLog, Candidate, Degraded, FailureKind, Resumed, util::whole};
+use super::{end::End, names, seen::Seen, tally::Tally, title::whole};
+use crate::{AttemptLog, Candidate, Degraded, FailureKind, Resumed};
 
 /// What is known of an operation beside what is seen of its answer.
 pub(super) struct Operation {

@@ -6,11 +6,8 @@ use http::Extensions;
 use tokio::time::Instant;
 use tracing::Span;
 
-use super::{end::End, names};
-use crate::{
-    Coalesced, Degraded, DegradedSource, Frame, LlmRequest, Replayed, Stage, TokenUsage,
-    util::{bounded_name, whole},
-};
+use super::{end::End, names, title::whole};
+use crate::{Coalesced, Degraded, DegradedSource, Frame, LlmRequest, Replayed, Stage, TokenUsage, util::bounded_name};
 
 /// What an operation and an attempt have in common.
 #[derive(Debug)]

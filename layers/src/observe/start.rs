@@ -12,12 +12,11 @@ use super::{
     record::Record,
     seen::Seen,
     settings::Settings,
-    title::{Title, ToldTags},
+    title::{Title, ToldTags, whole},
 };
 use crate::{
     AttemptLog, Failure, Frame, LlmRequest,
     protocol::publish,
-    util::whole,
     watch::{Respond, Scope, WatchBody},
 };
 

@@ -1,4 +1,4 @@
-//! Texts of a span's fields that are written only if the span is enabled: `tracing` may read the fields of a disabled span.
+//! Values of a span's fields: texts are written only if the span is enabled, since `tracing` may read the fields of a disabled span.
 
 use std::fmt;
 
@@ -35,4 +35,9 @@ impl fmt::Display for ToldTags<'_> {
         }
         Ok(())
     }
+}
+
+/// A count as OpenTelemetry knows it: its exporters write any other integer of `tracing` as a string.
+pub(super) fn whole(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }

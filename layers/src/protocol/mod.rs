@@ -2,17 +2,21 @@
 
 mod block;
 mod cache_key;
+mod capability;
 mod failure;
 mod frame;
 mod key_extractor;
 mod layer_error;
 mod layer_error_text;
+mod modalities;
 mod needs;
 mod request;
 mod requested;
 
 pub use block::{Block, BlockEdge, BlockKind, Splice};
 pub use cache_key::{CacheKey, KeyWriter, changes_no_answer};
+pub(crate) use capability::Lack;
+pub use capability::{Apis, Capability};
 pub use failure::{Failure, FailureMarks};
 pub(crate) use failure::{in_pool_of, publish};
 #[cfg(feature = "cache")]
@@ -20,7 +24,8 @@ pub use frame::StorableFrame;
 pub use frame::{Frame, Shown, Stage};
 pub use key_extractor::{GlobalKey, KeyExtractor};
 pub use layer_error::LayerError;
-pub use needs::{Apis, Capability, Modalities, Needs, ToolLoop};
+pub use modalities::Modalities;
+pub use needs::{Needs, ToolLoop};
 pub use request::{Budgeted, Continuable, LlmRequest, MIN_OUTPUT_TOKENS, ProviderRouting};
 pub(crate) use request::{candidate_of, route_of, with_candidate};
 pub(crate) use requested::requested;

@@ -1,26 +1,19 @@
 //! What is known of one provider of one candidate, and the verdict on it.
 
-use std::{collections::VecDeque, time::Duration};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::{ProviderPolicy, ProviderState};
+use crate::util::{Mark, Window};
 
 /// How long a probe keeps others from being one, if its attempt does not end before.
 const PROBE_LEASE: Duration = Duration::from_secs(60);
 
-/// An attempt of the window.
-#[derive(Debug, Clone, Copy)]
-struct Sample {
-    at: Instant,
-    failed: bool,
-    first_token: Option<Duration>,
-}
-
 #[derive(Debug)]
 pub(super) struct State {
-    samples: VecDeque<Sample>,
-    failed: u32,
+    /// The last attempts, each with the time to its first token.
+    window: Window<Option<Duration>>,
     verdict: Verdict,
     /// For how long it is left out the next time.
     next: Duration,
@@ -52,8 +45,7 @@ pub(super) enum Use {
 impl State {
     pub(super) fn new(policy: &ProviderPolicy) -> Self {
         Self {
-            samples: VecDeque::new(),
-            failed: 0,
+            window: Window::new(),
             verdict: Verdict::Healthy,
             next: policy.ignore_for,
             has_another_slug: false,
@@ -62,42 +54,25 @@ impl State {
 
     /// Takes one in, and forgets those that are too old or too many.
     pub(super) fn push(&mut self, failed: bool, first_token: Option<Duration>, policy: &ProviderPolicy) {
-        let at = Instant::now();
-        self.forget_stale(at, policy);
-        while self.samples.len() >= policy.window_calls {
-            self.pop();
-        }
-        self.failed += u32::from(failed);
-        self.samples.push_back(Sample {
-            at,
-            failed,
-            first_token,
-        });
+        let mark = (Mark { failed, slow: false }, first_token);
+        self.window
+            .push(mark, Instant::now(), policy.window_calls, policy.window_time);
     }
 
     pub(super) fn forget_stale(&mut self, now: Instant, policy: &ProviderPolicy) {
-        let is_stale = |sample: &Sample| now.saturating_duration_since(sample.at) > policy.window_time;
-        while self.samples.front().is_some_and(is_stale) {
-            self.pop();
-        }
-    }
-
-    fn pop(&mut self) {
-        if let Some(sample) = self.samples.pop_front() {
-            self.failed -= u32::from(sample.failed);
-        }
+        self.window.forget_stale(now, policy.window_time);
     }
 
     pub(super) fn calls(&self) -> u32 {
-        u32::try_from(self.samples.len()).unwrap_or(u32::MAX)
+        self.window.calls()
     }
 
     pub(super) const fn failures(&self) -> u32 {
-        self.failed
+        self.window.failed()
     }
 
     pub(super) fn has_answered(&self) -> bool {
-        self.failed < self.calls()
+        self.failures() < self.calls()
     }
 
     pub(super) const fn is_healthy(&self) -> bool {
@@ -106,7 +81,7 @@ impl State {
 
     /// The mean time to the first token, if so many streamed answers are known.
     pub(super) fn first_token(&self, least: u32) -> Option<Duration> {
-        let times = self.samples.iter().filter_map(|sample| sample.first_token);
+        let times = self.window.notes().filter_map(|first_token| *first_token);
         let (sum, count) = times.fold((Duration::ZERO, 0_u32), |(sum, count), time| (sum + time, count + 1));
         (count >= least.max(1)).then(|| sum / count)
     }
@@ -116,7 +91,7 @@ impl State {
         self.is_healthy()
             && !self.has_another_slug
             && calls >= policy.min_calls
-            && f64::from(self.failed) >= policy.error_ratio * f64::from(calls)
+            && f64::from(self.failures()) >= policy.error_ratio * f64::from(calls)
     }
 
     /// Leaves it out, for twice as long the next time. Returns for how long.
@@ -133,8 +108,7 @@ impl State {
     pub(super) fn bring_back(&mut self, policy: &ProviderPolicy) {
         self.verdict = Verdict::Healthy;
         self.next = policy.ignore_for;
-        self.samples.clear();
-        self.failed = 0;
+        self.window.clear();
     }
 
     /// What the next request does with it; `probe` names it if it is the probe.

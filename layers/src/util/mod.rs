@@ -12,7 +12,7 @@ mod share;
 mod unknown_name;
 mod utc;
 mod wall;
-mod whole;
+mod window;
 
 pub(crate) use clock::Alarm;
 pub(crate) use clock::{now, since, still};
@@ -30,4 +30,4 @@ pub use unknown_name::UnknownName;
 #[cfg(feature = "cost")]
 pub(crate) use utc::DAY as DAY_MILLIS;
 pub use utc::UtcTime;
-pub(crate) use whole::whole;
+pub(crate) use window::{Mark, Window};

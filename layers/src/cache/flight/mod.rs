@@ -17,15 +17,17 @@ use std::{
 
 use tokio::time::Instant;
 
-use self::board::State;
-use self::board::{Board, End};
+use self::board::{Board, End, State};
 pub(super) use self::{
     board::Begun,
     reader::{Lost, Reader},
     table::{Entered, Flights, OneKey, Order},
     upstream::{BoxDrive, Drive, Step, Upstream},
 };
-use super::{AnswerKey, Cache, entry::Entry, entry::Head};
+use super::{
+    AnswerKey, Cache,
+    entry::{Entry, Head},
+};
 use crate::{Failure, FailureKind, Frame, LayerError};
 
 pub(super) struct Flight<D, E> {
