@@ -37,7 +37,11 @@ async fn s11_a_response_without_its_last_mark_is_an_end() {
         let got = call(&stack, ask(Api::Responses, true)).await;
         whole(plan, Api::Responses, &got);
         assert_eq!((sent(&got), got.has_usage()), (vec![FIRST], has_usage), "{plan}");
-        assert!(begun.elapsed() <= Duration::from_secs(8), "{plan}: {:?}", begun.elapsed());
+        assert!(
+            begun.elapsed() <= Duration::from_secs(8),
+            "{plan}: {:?}",
+            begun.elapsed()
+        );
     }
 }
 
@@ -57,7 +61,11 @@ async fn s11_a_message_without_its_last_event_is_an_end() {
         let got = call(&over(&raw), request(Api::Messages, true)).await;
         whole_at_once(what, &got);
         assert!(got.has_usage(), "{what}");
-        assert!(start.elapsed() <= Duration::from_secs(within), "{what}: {:?}", start.elapsed());
+        assert!(
+            start.elapsed() <= Duration::from_secs(within),
+            "{what}: {:?}",
+            start.elapsed()
+        );
     }
     // What is shown behind the reason takes it back, and a block that is open has no end.
     let more = r#"{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":" And"}}"#;

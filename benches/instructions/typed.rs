@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use tower_openrouter::{Api, ApiRequest, ChatBody};
 
-use crate::dialects::{
+use crate::events::{
     MESSAGE_BEGINS, MESSAGE_ENDS, MESSAGE_WORD, RESPONSE_BEGINS, RESPONSE_ENDS, request, response_word,
 };
 use crate::readers::{numbered, read, through};
@@ -83,7 +83,10 @@ fn messages(what: &str, units: usize) -> bool {
         "assembled/arguments" => assembled(Api::Messages, events(|_| PARTIAL_JSON.to_owned())),
         "request/text" => asked(
             Api::Messages,
-            &format!(r#""max_tokens":9,"messages":[{{"role":"user","content":"{}"}}]"#, text(units)),
+            &format!(
+                r#""max_tokens":9,"messages":[{{"role":"user","content":"{}"}}]"#,
+                text(units)
+            ),
         ),
         "request/turns" => asked(
             Api::Messages,
