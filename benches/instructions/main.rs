@@ -12,6 +12,9 @@ mod dialects;
 #[path = "../subjects/src/drive.rs"]
 #[expect(dead_code, unreachable_pub, reason = "the other benches use the rest")]
 mod drive;
+#[path = "../subjects/src/events.rs"]
+#[expect(unreachable_pub, reason = "it is a part of a library")]
+mod events;
 #[path = "../subjects/src/failing.rs"]
 #[expect(unreachable_pub, reason = "it is a part of a library")]
 mod failing;

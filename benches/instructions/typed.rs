@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use tower_openrouter::{Api, ApiRequest, ChatBody};
 
-use crate::dialects::{
+use crate::events::{
     MESSAGE_BEGINS, MESSAGE_ENDS, MESSAGE_WORD, RESPONSE_BEGINS, RESPONSE_ENDS, request, response_word,
 };
 use crate::readers::{numbered, read, through};

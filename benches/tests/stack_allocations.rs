@@ -2,13 +2,15 @@
 //!
 //! The bench `allocations` prints the numbers themselves.
 
+use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
+use http_body_util::Full;
 use tower::Service;
-use tower_openrouter::ApiRequest;
+use tower_openrouter::{Api, ApiRequest, ChatBody};
 use tower_openrouter_benches::{Allocations, allocations};
 use tower_openrouter_subjects::leaf::{self, Leaf};
-use tower_openrouter_subjects::{drive, ours, prompt};
+use tower_openrouter_subjects::{drive, events, ours, prompt};
 
 fn of_a_call<S, B>(mut service: S, frames: usize) -> Allocations
 where
@@ -59,11 +61,29 @@ fn more_frames_allocate_no_more() {
 
 #[test]
 fn a_prompt_is_not_copied_for_an_attempt() {
-    let body = prompt::prompt();
     let road = prompt::Road::new();
-    let trip = || assert_eq!(road.travel(&body).map(|trip| trip.attempts), Some(3));
-    trip();
-    let counted = allocations(3, trip);
-    // Two models, three attempts, and not a fiftieth of the prompt.
-    assert!(counted.bytes < body.len() as f64 / 50.0, "{counted}");
+    for api in Api::ALL {
+        let body = prompt::prompt_of(api);
+        let trip = || assert_eq!(road.travel_as(api, &body).map(|trip| trip.attempts), Some(3), "{api}");
+        trip();
+        let counted = allocations(3, trip);
+        // Two models, three attempts, and not a fiftieth of the prompt.
+        assert!(counted.bytes < body.len() as f64 / 50.0, "{api}: {counted}");
+    }
+}
+
+/// An event that differs from the one before in its text, and in its number, is known by that one.
+#[test]
+fn a_word_from_the_wire_allocates_nothing_in_any_api() {
+    for api in [Api::Chat, Api::Responses, Api::Messages] {
+        let read = |words| {
+            let events = Bytes::from(events::stream(api, words));
+            allocations(1, || {
+                let body = ChatBody::from_event_stream_of(api, Full::new(events.clone()));
+                assert!(drive::read(body).is_some_and(|frames| frames >= words), "{api}");
+            })
+        };
+        // The numbers of these events have three digits.
+        assert_eq!(read(300), read(600), "{api}");
+    }
 }

@@ -160,6 +160,15 @@ def errors():
             yield Case(name, **row)
 
 
+#: A budget below the price of one token: the service's own refusal, before anything is sent.
+REFUSED = {
+    "plans": {},
+    "settings": (("DAILY_BUDGET", "0.00000001"),),
+    "error": 402,
+    "words": ("the budget `service-day`", "is spent"),
+    "budget": True,
+}
+
 CASES = [
     *both("text", plans={MODEL: "text=Hello%20world"}, text="Hello world", finish="stop", usage=True),
     *both(
@@ -206,19 +215,8 @@ CASES = [
         error=429,
         retry_after=WAIT,
     ),
-    # A budget below the price of one token: our own refusal, before anything is sent.
-    *both("budget", apis=TEXT, plans={}, settings=(("DAILY_BUDGET", "0.00000001"),), error=402, words=("service-day",), budget=True),
-    Case(
-        "embed-budget",
-        plans={},
-        settings=(("DAILY_BUDGET", "0.00000001"),),
-        model=EMBEDDER,
-        apis=("embeddings",),
-        ask="embed",
-        error=402,
-        words=("service-day",),
-        budget=True,
-    ),
+    *both("budget", **REFUSED),
+    Case("embed-budget", **REFUSED | {"apis": ("embeddings",), "model": EMBEDDER, "ask": "embed"}),
     Case("models", plans={}, apis=("models",), ask="models", models=(MODEL, FALLBACK, EMBEDDER)),
     Case("embed-400", plans={EMBEDDER: "400"}, model=EMBEDDER, apis=("embeddings",), ask="embed", error=400),
 ]

@@ -35,6 +35,7 @@ OPENAI = {
 OPENAI_NODE = OPENAI | {402: "APIError", 413: "APIError"}
 
 ANTHROPIC = OPENAI | {
+    402: "PaymentRequiredError",
     413: "ContentTooLargeError",
     503: "ServiceUnavailableError",
     504: "GatewayTimeoutError",
@@ -96,11 +97,16 @@ LITELLM = {
     503: "ServiceUnavailableError",
     504: "Timeout",
     "stream": ("MidStreamFallbackError", 500),
+    # It keeps the message alone of an error.
+    "details": False,
     # It goes by phrases in the message, which quotes the upstream's page.
     "error-520": ("InternalServerError", 500),
 }
 
 LITELLM_MESSAGES = LITELLM | {
+    402: "PaymentRequiredError",
+    # Here the message is the whole body.
+    "details": True,
     403: "PermissionDeniedError",
     413: ("BadRequestError", 400),
     # It goes by the word `overloaded`.

@@ -5,6 +5,7 @@
 
 pub mod answers;
 pub mod drive;
+pub mod events;
 pub mod failing;
 pub mod leaf;
 pub mod liter;

@@ -15,7 +15,6 @@ mod requested;
 
 pub use block::{Block, BlockEdge, BlockKind, Splice};
 pub use cache_key::{CacheKey, KeyWriter, changes_no_answer};
-pub(crate) use capability::Lack;
 pub use capability::{Apis, Capability};
 pub use failure::{Failure, FailureMarks};
 pub(crate) use failure::{in_pool_of, publish};

@@ -45,7 +45,7 @@ export function failed(error) {
     status: error.status ?? error.statusCode ?? null,
     retry_after: header("retry-after") ?? null,
     code: error.code ?? null,
-    body: JSON.stringify(error.error ?? error.responseBody ?? error.body ?? null),
+    body: JSON.stringify([error.error, error.responseBody, error.body]),
     message: String(error.message ?? error).slice(0, 2000),
   };
 }

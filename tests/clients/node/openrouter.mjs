@@ -81,7 +81,11 @@ async function embeddings(ask, answer) {
 }
 
 async function models(ask, answer) {
-  answer.models = (await client(ask).models.list()).data.map((model) => model.id);
+  answer.models = [];
+  // Two a page: the client reads on until a page is not full.
+  for await (const page of await client(ask).models.list({ limit: 2 })) {
+    answer.models.push(...page.result.data.map((model) => model.id));
+  }
 }
 
 await serve({ chat, responses, embeddings, models });

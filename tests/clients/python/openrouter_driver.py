@@ -88,7 +88,12 @@ def embeddings(ask, answer):
 
 def models(ask, answer):
     with client(ask) as openrouter:
-        answer.models = [model.id for model in openrouter.models.list().data]
+        answer.models = []
+        # Two a page: the client reads on until a page is not full.
+        page = openrouter.models.list(limit=2)
+        while page:
+            answer.models += [model.id for model in page.result.data]
+            page = page.next()
 
 
 serve({"chat": chat, "responses": responses, "embeddings": embeddings, "models": models})
