@@ -25,7 +25,11 @@ pub(super) mod kind {
 
     use super::{Deserialize, Deserializer, Error, Serializer};
 
-    #[expect(clippy::ref_option, reason = "serde calls it with a reference")]
+    #[expect(
+        clippy::ref_option,
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde calls it with a reference"
+    )]
     pub(in super::super) fn serialize<S: Serializer>(
         kind: &Option<FailureKind>,
         serializer: S,

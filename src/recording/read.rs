@@ -158,7 +158,7 @@ impl Recording {
                 (Err(_), _) if !is_whole => recording.is_torn = true,
                 // The parser's own words may quote the text.
                 (Err(error), _) => {
-                    recording.cannot_read(number, format!("no line of a recording, at column {}", error.column()))
+                    recording.cannot_read(number, format!("no line of a recording, at column {}", error.column()));
                 }
             }
         }

@@ -7,9 +7,10 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use http::StatusCode;
 use http_body::{Body, Frame};
-use serde_json::{Value, json};
+use openrouter_wire::chat::ChunkProbe;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tower_llm_layers::{AttemptHandle, FailureKind, Scope, Stage};
 
@@ -20,7 +21,8 @@ use super::{
 use crate::{
     ChatFrame, Error, FrameKind,
     error::Inner,
-    recording::record::{AttemptEnd, Chunk, ChunkStage, Reach, RecordedAttempt},
+    known::Known,
+    recording::record::{AttemptEnd, Chunk, ChunkStage, Reach, RecordedAttempt, Tokens},
 };
 
 /// About how many bytes of an event are its envelope.
@@ -41,6 +43,10 @@ pub(in super::super) struct ReplayBody {
     upstream: RecordedUpstream,
     slot: ReplaySlot,
     place: Place,
+    /// The model's name as JSON.
+    model: String,
+    /// Whether a piece of its own ends the answer.
+    has_own_end: bool,
     /// Where pieces of a plain answer are noted.
     line: Option<AttemptHandle>,
     began: Instant,
@@ -81,6 +87,8 @@ impl ReplayBody {
             upstream,
             slot,
             place,
+            model: serde_json::Value::from(attempt.model.as_str()).to_string(),
+            has_own_end: attempt.chunks.iter().any(|chunk| chunk.2 == ChunkStage::Finish),
             line,
             began,
             last_ms: attempt.head_ms.unwrap_or(0),
@@ -109,8 +117,13 @@ impl ReplayBody {
         let from = self.words;
         self.words = self.words.wrapping_add(count);
         // About four bytes are a token.
-        let words = (0..count).map(|word| format!(" {:03x}", mixed(from.wrapping_add(word)) & 0xfff));
-        words.collect()
+        let mut text = String::new();
+        for word in 0..count {
+            let letters = mixed(from.wrapping_add(word));
+            text.push(' ');
+            text.extend([letters, letters >> 8, letters >> 16].map(|letter| char::from(b'a' + (letter % 26) as u8)));
+        }
+        text
     }
 
     fn shows(&self, bytes: u64) -> u64 {
@@ -122,27 +135,22 @@ impl ReplayBody {
     /// One event of a stream.
     fn chunk(&mut self, attempt: &RecordedAttempt, chunk: Chunk, is_last: bool) -> ChatFrame {
         let Chunk(_, bytes, stage) = chunk;
-        if stage == ChunkStage::KeepAlive {
-            return ChatFrame::keep_alive();
-        }
-        let tokens = if stage == ChunkStage::Content {
-            self.shows(bytes)
-        } else {
-            0
+        let (tokens, delta) = match stage {
+            ChunkStage::KeepAlive => return ChatFrame::keep_alive(),
+            ChunkStage::Content => {
+                let tokens = self.shows(bytes);
+                (tokens, format!("{{\"content\":\"{}\"}}", self.text(tokens)))
+            }
+            _ => (0, "{\"role\":\"assistant\"}".to_owned()),
         };
-        let delta = match stage {
-            ChunkStage::Content => json!({ "content": self.text(tokens) }),
-            _ => json!({ "role": "assistant" }),
+        let ends = stage == ChunkStage::Finish || (is_last && !self.has_own_end && stage == ChunkStage::Content);
+        let reason = if ends { finish(attempt) } else { "null" };
+        let choices = match stage {
+            ChunkStage::Trailer => String::new(),
+            _ => format!("{{\"index\":0,\"delta\":{delta},\"finish_reason\":{reason}}}"),
         };
-        let has_own_end = attempt.chunks.iter().any(|chunk| chunk.2 == ChunkStage::Finish);
-        let ends = stage == ChunkStage::Finish || (is_last && !has_own_end && stage == ChunkStage::Content);
-        let mut choices = json!([{ "index": 0, "delta": delta, "finish_reason": ends.then(|| finish(attempt)) }]);
-        if stage == ChunkStage::Trailer {
-            choices = json!([]);
-        }
         let has_usage = is_last && attempt.tokens.is_some();
-        let document = document(attempt, "chat.completion.chunk", &choices, has_usage);
-        self.frame(attempt, &document, FrameKind::Chunk, of(stage), has_usage)
+        self.frame(attempt, &choices, FrameKind::Chunk, of(stage), has_usage)
             .ending(ends)
             .showing(u32::try_from(tokens).unwrap_or(u32::MAX))
     }
@@ -152,28 +160,33 @@ impl ReplayBody {
         let pieces = attempt.chunks.iter().filter(|chunk| chunk.2 == ChunkStage::Content);
         let bytes = pieces.fold(0_u64, |sum, chunk| sum.saturating_add(chunk.1));
         let tokens = attempt.tokens.map_or(bytes / 4, |tokens| tokens.answer);
-        let message = json!({ "role": "assistant", "content": self.text(tokens) });
-        let choices = json!([{ "index": 0, "message": message, "finish_reason": finish(attempt) }]);
+        let (text, reason) = (self.text(tokens), finish(attempt));
+        let message = format!("{{\"role\":\"assistant\",\"content\":\"{text}\"}}");
+        let choices = format!("{{\"index\":0,\"message\":{message},\"finish_reason\":{reason}}}");
         let has_usage = attempt.tokens.is_some();
-        let document = document(attempt, "chat.completion", &choices, has_usage);
-        self.frame(attempt, &document, FrameKind::Answer, Stage::Content, has_usage)
+        self.frame(attempt, &choices, FrameKind::Answer, Stage::Content, has_usage)
             .ending(true)
             .showing(u32::try_from(tokens).unwrap_or(u32::MAX))
     }
 
+    /// A document with these choices. It is written by hand, since there are many: a text of filler needs no escapes.
     fn frame(
         &self,
         attempt: &RecordedAttempt,
-        document: &Value,
+        choices: &str,
         kind: FrameKind,
         stage: Stage,
         has_usage: bool,
     ) -> ChatFrame {
+        let usage = if has_usage { usage(attempt) } else { String::new() };
         if has_usage {
             self.slot.pays(attempt.cost);
         }
-        let bytes = serde_json::to_vec(document).unwrap_or_default();
-        ChatFrame::new(bytes.into(), kind, stage, has_usage)
+        let model = &self.model;
+        let bytes = format!("{{\"id\":\"gen-replay\",\"model\":{model},\"choices\":[{choices}]{usage}}}");
+        let bytes = Bytes::from(bytes);
+        let known = ChunkProbe::read(&bytes).ok().and_then(|probe| Known::of(&probe));
+        ChatFrame::new(bytes, kind, stage, has_usage).knowing(known)
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<ChatFrame, Error>>> {
@@ -271,28 +284,25 @@ const fn mixed(number: u64) -> u64 {
     number ^ (number >> 27)
 }
 
-fn document(attempt: &RecordedAttempt, object: &str, choices: &Value, has_usage: bool) -> Value {
-    let mut document = json!({ "id": "gen-replay", "object": object, "model": attempt.model, "choices": choices });
-    if let Some(tokens) = attempt.tokens.filter(|_| has_usage) {
-        let mut usage = json!({
-            "prompt_tokens": tokens.prompt,
-            "completion_tokens": tokens.answer,
-            "total_tokens": tokens.prompt.saturating_add(tokens.answer),
-        });
-        let cost = attempt.cost.map(|cost| cost.to_string().replacen('$', "", 1));
-        if let Some(cost) = cost.and_then(|cost| cost.parse::<serde_json::Number>().ok()) {
-            usage["cost"] = cost.into(); // house-ok: an object takes any member
-        }
-        document["usage"] = usage; // house-ok: an object takes any member
-    }
-    document
+/// The member of what was counted.
+fn usage(attempt: &RecordedAttempt) -> String {
+    let Some(Tokens { prompt, answer }) = attempt.tokens else {
+        return String::new();
+    };
+    let cost = attempt
+        .cost
+        .map(|cost| format!(",\"cost\":{}", cost.to_string().replacen('$', "", 1)));
+    let (total, cost) = (prompt.saturating_add(answer), cost.unwrap_or_default());
+    format!(",\"usage\":{{\"prompt_tokens\":{prompt},\"completion_tokens\":{answer},\"total_tokens\":{total}{cost}}}")
 }
 
-fn finish(attempt: &RecordedAttempt) -> &str {
+/// Why the answer ended, in quotes.
+fn finish(attempt: &RecordedAttempt) -> &'static str {
     match attempt.finish.as_deref() {
-        Some(word @ ("length" | "content_filter")) => word,
+        Some("length") => "\"length\"",
+        Some("content_filter") => "\"content_filter\"",
         // Filler calls no tools.
-        _ => "stop",
+        _ => "\"stop\"",
     }
 }
 
