@@ -50,7 +50,7 @@ async fn called(simulator: &Simulator, collector: SocketAddr) -> (bool, String) 
     assert_eq!(said.status, 200, "{said:?}");
     gateway.signal("-TERM");
     let ended = tokio::task::spawn_blocking(move || gateway.ended());
-    let (status, log) = timeout(Duration::from_secs(25), ended).await.expect("it ends").unwrap();
+    let (status, log) = timeout(Duration::from_secs(25), ended).await.unwrap().unwrap();
     (status.success(), log)
 }
 
@@ -78,12 +78,12 @@ async fn the_spans_of_a_call_reach_the_collector_before_the_end() {
     let parent = headers
         .iter()
         .find(|(name, _)| *name == "traceparent")
-        .map(|(_, value)| value.to_string());
+        .map(|(_, value)| value.clone());
     let parent = parent.expect("a trace context goes upstream");
     let trace = parent.split('-').nth(1).unwrap();
     let trace: Vec<u8> = (0..trace.len())
         .step_by(2)
-        .map(|at| u8::from_str_radix(&trace[at..at + 2], 16).unwrap())
+        .map(|at| u8::from_str_radix(trace.get(at..at + 2).unwrap(), 16).unwrap())
         .collect();
     assert!(holds(&all, &trace), "{parent} is of another trace");
     assert!(

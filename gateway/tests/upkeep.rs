@@ -45,6 +45,7 @@ fn estimated(ago: Duration, generation: &str) -> Entry {
         generation_id: Some(generation.into()),
         first_token: None,
         clamped_to: None,
+        affordable_tokens: None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use tower_openrouter::{
-    ChatServiceExt, FailureKind as K, Phase, Stack,
+    ChatServiceExt, FailureKind as K, Phase, Stack, UsdAmount,
     layers::retry::Exponential,
     recording::{CallOutcome, Recorder, Recording, Replay, Replayed},
     stack::StackBuilder,
@@ -92,11 +92,7 @@ async fn the_same_settings_give_the_same_outcome_for_each_call() {
         assert_eq!(after.model, before.model);
         let cost = before.attempts.iter().filter_map(|attempt| attempt.cost);
         if before.outcome == CallOutcome::Answered {
-            assert_eq!(
-                after.cost,
-                cost.reduce(|one, other| one.saturating_add(other)),
-                "{before:?}"
-            );
+            assert_eq!(after.cost, cost.reduce(UsdAmount::saturating_add), "{before:?}");
         }
         let near = |one: u64, other: u64| one.abs_diff(other) < 200;
         assert!(near(after.whole_ms, before.whole_ms), "{before:?}\n{after:?}");

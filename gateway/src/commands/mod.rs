@@ -45,7 +45,7 @@ pub fn run(cli: Cli) -> ExitCode {
     };
     let done = runtime.block_on(async {
         match command {
-            Command::Serve(serve) => serve::run(serve).await,
+            Command::Serve(serve) => Box::pin(serve::run(serve)).await,
             Command::Check(check) => check::run(&check),
             Command::Keys(keys) => keys::run(keys).await,
             Command::Spend(spend) => spend::run(spend).await,

@@ -208,12 +208,6 @@ impl Gateway {
         self.0.close_timeout
     }
 
-    /// The longest that is waited at the end until what is waiting is written.
-    #[must_use]
-    pub fn close_timeout(&self) -> Duration {
-        self.0.close_timeout
-    }
-
     /// Writes what is waiting to the ledger and to the shared store at the same time, and ends: after the last call. All of it takes no longer than
     /// the storage's `close_timeout`.
     pub async fn close(&self) {

@@ -206,6 +206,7 @@ pub(crate) fn check(config: &Config) -> Result<Stack, OpenError> {
         limits: None,
         catalogue: Refreshed::new(config, account.is_some()),
         calls: Calls::new(),
+        recorder: None,
     };
     let builder = SettingsHandle::builder(settings).extend(move |stack| added.apply(stack));
     Ok(builder.build()?.service().stack())

@@ -77,7 +77,7 @@ impl Comparison {
         row("whole answer, p50", &|side| seconds(side.whole_p50_ms))?;
         row("whole answer, p99", &|side| seconds(side.whole_p99_ms))?;
         row("attempts per call", &|side| format!("{:.2}", side.attempts_per_call))?;
-        row("cost", &|side| side.cost.map_or_else(none, |cost| shown(cost)))?;
+        row("cost", &|side| side.cost.map_or_else(none, shown))?;
         let mut models: Vec<_> = before.answered_by.keys().chain(after.answered_by.keys()).collect();
         models.sort_unstable();
         models.dedup();
