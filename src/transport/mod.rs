@@ -1,6 +1,7 @@
 //! One HTTP exchange with an upstream: no retries, no timeouts but the dial's.
 
 mod attribution;
+mod broken;
 mod builder;
 mod chat_words;
 mod clients;
@@ -23,5 +24,5 @@ pub use self::{
     service::{Transport, TransportFuture},
     upstream::{ANTHROPIC, ANTHROPIC_URL, OPENAI, OPENAI_URL, OPENROUTER, OPENROUTER_URL, Upstream},
 };
-pub(crate) use self::{chat_words::ChatWords, service::read_error};
+pub(crate) use self::{broken::read_error, chat_words::ChatWords};
 pub use crate::{classify::GENERATION_HEADER, dialect::Dialect};

@@ -6,19 +6,18 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, Request, Response};
-use http_body_util::BodyExt;
 use reqwest::Url;
-use tokio::time::timeout;
 use tower_llm_layers::{Call, Candidate, Outcome, Phase, Unbilled};
 use tower_service::Service;
 
 use super::{
     ExchangeWatch, TransportBuilder, TransportError, TransportProblem, Upstream,
+    broken::{not_sent, read_error},
     clients::Clients,
     observer::{Exchange, Observed},
     outgoing::{headers, refused_by},
@@ -36,11 +35,6 @@ use crate::{
     limit_status::limit_status,
     sent_key::SentKey,
 };
-
-/// The largest error body that is read; real ones are a few kilobytes.
-const LARGEST_ERROR: usize = 256 * 1024;
-/// How long it may take: the head has said already that there is no answer.
-const LONGEST_ERROR: Duration = Duration::from_secs(2);
 
 /// What OpenRouter's cache of responses did.
 static CACHE_STATUS: HeaderName = HeaderName::from_static("x-openrouter-cache-status");
@@ -346,56 +340,6 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
 fn is_cache_hit(headers: &HeaderMap) -> bool {
     let status = headers.get(&CACHE_STATUS);
     status.is_some_and(|status| status.as_bytes().eq_ignore_ascii_case(b"hit"))
-}
-
-/// As much of an error's body as is worth reading and waiting for; a broken one is no reason to lose the status.
-pub(crate) async fn read_error(mut body: reqwest::Body) -> Bytes {
-    let mut whole = BytesMut::new();
-    let reading = async {
-        while let Some(Ok(frame)) = body.frame().await {
-            let Ok(data) = frame.into_data() else { continue };
-            whole.extend_from_slice(data.get(..LARGEST_ERROR - whole.len()).unwrap_or(&data));
-            if whole.len() >= LARGEST_ERROR {
-                break;
-            }
-        }
-    };
-    if timeout(LONGEST_ERROR, reading).await.is_err() {
-        tracing::debug!("error body not read to its end");
-    }
-    whole.freeze()
-}
-
-/// What an exchange without a response means; `proxy` is what it went through.
-fn not_sent(error: reqwest::Error, proxy: Option<&str>) -> Error {
-    let (kind, what) = if error.is_connect() {
-        (FailureKind::Connect, "no connection to the upstream")
-    } else {
-        (FailureKind::Reset, "the connection broke before an answer came")
-    };
-    let is_unprocessed = is_unprocessed(&error);
-    let error = error.without_url();
-    // The innermost cause is what tells a closed port from a name that does not resolve.
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    let through = proxy.map(|proxy| format!(" through {proxy}")).unwrap_or_default();
-    let message = format!("{what}{through}: {cause}");
-    let error = Error::caused(kind, message, error);
-    if is_unprocessed { error.unprocessed() } else { error }
-}
-
-/// Whether the server says that it has not processed the request: it refused the stream, or closed the connection before it looked at it.
-fn is_unprocessed(error: &(dyn std::error::Error + 'static)) -> bool {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let of_http2 = causes.filter_map(|cause| cause.downcast_ref::<h2::Error>());
-    let mut of_server = of_http2.filter(|error| error.is_remote());
-    of_server.any(|error| {
-        let reason = error.reason();
-        (error.is_reset() && reason == Some(h2::Reason::REFUSED_STREAM))
-            || (error.is_go_away() && reason == Some(h2::Reason::NO_ERROR))
-    })
 }
 
 impl Segments {
