@@ -82,6 +82,12 @@ impl ChatFrame {
         self
     }
 
+    /// The same, with usage that was reported outside of its bytes and counts where its own says nothing.
+    pub(crate) fn with_usage_beside(mut self, usage: Bytes) -> Self {
+        self.flags = self.flags.with(Flags::HAS_USAGE, true);
+        self.based_on(Some(usage))
+    }
+
     /// The same, of this API.
     pub(crate) const fn of(mut self, api: Api) -> Self {
         self.api = api;
@@ -232,7 +238,7 @@ impl Frame for ChatFrame {
         if !self.has_usage() {
             return None;
         }
-        if self.is_typed() {
+        if self.is_typed() || (self.base.is_some() && self.form == FrameKind::Answer) {
             let tier = self.piece().and_then(|piece| piece.service_tier());
             return at_tier(self.usage()?.for_layers(), tier);
         }

@@ -33,7 +33,7 @@ const TABLE: &[Row] = &[
     row("400-models", K::BadRequest, 1, false, 0),
     row("413", K::BadRequest, 1, false, 0),
     row("422", K::BadRequest, 1, false, 0),
-    row("418", K::BadRequest, 1, false, 0),
+    row("418", K::RejectedByProvider, 1, true, 0),
     row("400-context", K::ContextLengthExceeded, 1, true, 0),
     row("400-upstream", K::RejectedByProvider, 1, true, 0),
     row("400-model", K::NoEndpoint, 1, true, 0),

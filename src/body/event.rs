@@ -9,7 +9,7 @@ use super::{
     reading::{self, Failed},
     stream::StreamBody,
 };
-use crate::{ChatFrame, Error, FailureKind, frame::FrameKind, known::Known};
+use crate::{Api, ChatFrame, Error, FailureKind, frame::FrameKind, known::Known};
 use openrouter_wire::{
     chat::{ChunkProbe, News, news_of},
     error::reads_like_failure,
@@ -134,8 +134,11 @@ impl StreamBody {
             // The finish came before: tokens that were not shown make it an answer.
             stage = Stage::Finish;
         }
-        if stage == Stage::Preamble && probe.choices() == 0 && !finished && is_ping(probe) {
-            return Ok(Some(Chunk::KeepAlive));
+        if stage == Stage::Preamble && probe.choices() == 0 && !finished {
+            if is_ping(probe) {
+                return Ok(Some(Chunk::KeepAlive));
+            }
+            self.explain(Api::Chat, probe.bytes());
         }
         self.progress.shown |= shows;
         self.progress.began |= stage.begins_answer();
@@ -156,6 +159,16 @@ impl StreamBody {
             tokens: if shows { probe.shown_tokens() } else { 0 },
             is_snapshot,
         }))
+    }
+
+    /// Keeps what a document without an answer says before one has begun.
+    pub(super) fn explain(&mut self, api: Api, document: &[u8]) {
+        if self.progress.began {
+            return;
+        }
+        if let Some(explained) = reading::explained(api, document, &self.headers) {
+            self.progress.explained = Some(explained);
+        }
     }
 
     /// What of a chunk is to be shown: whether there is something, its bytes if they are to be others, and whether it only repeats what was

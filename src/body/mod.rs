@@ -239,7 +239,7 @@ fn whole_answer(api: Api, bytes: Bytes, headers: &HeaderMap) -> Result<ChatFrame
     if frame.stage().begins_answer() {
         Ok(frame)
     } else {
-        Err(reading::empty())
+        Err(reading::empty(api, frame.bytes(), headers))
     }
 }
 

@@ -11,10 +11,10 @@ use super::{
     unread::without_mark,
     wire::Wire,
 };
-use openrouter_wire::embeddings;
+use openrouter_wire::{Decimal, embeddings};
 
-use crate::encoding::UnknownEncoding;
 use crate::{Api, ChatFrame, Error, FailureKind, error::Source, frame::FrameKind};
+use crate::{classify::COST_HEADER, encoding::UnknownEncoding};
 
 /// The largest plain answer that is read: images come inside as base64, tens of megabytes at most.
 const LARGEST: usize = 256 * 1024 * 1024;
@@ -146,24 +146,36 @@ impl PlainBody {
             bytes = embeddings::of_list(&bytes).unwrap_or(bytes);
         }
         let frame = reading::answer(self.api, bytes, &self.headers)?;
-        match self.api {
-            Some(Api::Embeddings) if !embeddings::has_vectors(frame.bytes()) => Err(Failed {
+        let api = self.api.unwrap_or(Api::Chat);
+        let has_answer = match self.api {
+            Some(Api::Embeddings) => embeddings::has_vectors(frame.bytes()),
+            None => true,
+            Some(_) => frame.stage().begins_answer(),
+        };
+        if !has_answer {
+            return Err(Failed {
                 usage: reading::usage_of(&frame),
-                error: Box::new(reading::empty()),
-            }),
-            None | Some(Api::Embeddings) => {
-                let has_usage = frame.has_usage();
-                let api = self.api.unwrap_or(Api::Chat);
-                let frame = ChatFrame::new(frame.into(), FrameKind::Answer, Stage::Content, has_usage).of(api);
-                Ok(frame.ending(true))
-            }
-            Some(api) if frame.stage().begins_answer() => Ok(frame.of(api)),
-            Some(_) => Err(Failed {
-                usage: reading::usage_of(&frame),
-                error: Box::new(reading::empty()),
-            }),
+                error: Box::new(reading::empty(api, frame.bytes(), &self.headers)),
+            });
         }
+        let frame = if matches!(self.api, None | Some(Api::Embeddings)) {
+            let has_usage = frame.has_usage();
+            ChatFrame::new(frame.into(), FrameKind::Answer, Stage::Content, has_usage).ending(true)
+        } else {
+            frame
+        };
+        let frame = frame.of(api);
+        Ok(match told_cost(&self.headers) {
+            Some(usage) => frame.with_usage_beside(usage),
+            None => frame,
+        })
     }
+}
+
+/// The cost that a header tells, as usage.
+fn told_cost(headers: &HeaderMap) -> Option<Bytes> {
+    let cost: Decimal = headers.get(COST_HEADER)?.to_str().ok()?.parse().ok()?;
+    (!cost.is_negative()).then(|| format!("{{\"cost\":{}}}", cost.as_str()).into())
 }
 
 /// How the bytes broke.

@@ -1,6 +1,6 @@
 //! How far a streamed answer has come, and whether its end can be believed.
 
-use crate::Api;
+use crate::{Api, Error};
 use openrouter_wire::{chat::ChunkProbe, events::Course};
 
 /// What was seen of a stream.
@@ -21,6 +21,10 @@ pub(super) struct Progress {
     taken_back: bool,
     /// The last finish came together with content, and nothing behind it has confirmed it.
     doubtful: bool,
+    /// Something beside reasoning was shown.
+    answered: bool,
+    /// The last finish was a bare stop.
+    is_stop: bool,
     /// Text was shown in a `delta`.
     pub(super) text_in_delta: bool,
     pub(super) shown_reasoning: bool,
@@ -30,6 +34,8 @@ pub(super) struct Progress {
     /// The text of the messages so far, where a server sends messages and no deltas.
     pub(super) said: String,
     pub(super) generation_id: Option<String>,
+    /// What a document without choices said before the answer began: why there is none, if none begins.
+    pub(super) explained: Option<Error>,
     /// The last words that were no event: what an error may be explained by.
     pub(super) words: Vec<u8>,
     /// Of a stream whose events have types: it decides in place of the choices.
@@ -52,6 +58,7 @@ impl Progress {
     pub(super) fn chunk(&mut self, probe: &ChunkProbe<'_>, shows: bool) {
         let (seen, showing, ended) = probe.choice_bits();
         self.seen |= seen;
+        self.answered |= shows && (probe.has_text() || probe.has_beside_text());
         if shows {
             let back = self.ended & showing;
             self.taken_back |= back != 0;
@@ -61,6 +68,7 @@ impl Progress {
             // With content, or with another choice still open, this says little about the end of the stream.
             self.doubtful = shows && ended & showing != 0;
             self.ended |= ended;
+            self.is_stop = probe.finish_is_stop();
         } else if probe.has_usage() && seen == 0 && self.has_finished() {
             // What follows an answer has come.
             self.doubtful = false;
@@ -93,8 +101,11 @@ impl Progress {
 
     /// Whether nothing but usage is to be expected: a timeout may end the waiting for it.
     pub(super) fn may_end_by_time(&self) -> bool {
-        // One choice's finish is not the others'; events with types are of one answer.
-        self.began && self.is_whole(false) && (self.course.is_some() || self.seen.count_ones() == 1)
+        // A bare stop behind reasoning alone may be a filler of a server whose answer is still to come; events with types have an end of their own.
+        let is_credible = self.course.is_some() || self.answered || self.usage || !self.is_stop;
+        // One choice's finish is not the others'.
+        let is_alone = self.course.is_some() || self.seen.count_ones() == 1;
+        self.began && is_credible && is_alone && self.is_whole(false)
     }
 
     /// Whether the answer is complete, so that nothing behind it is believed.

@@ -11,7 +11,7 @@ use crate::{
     frame::FrameKind,
     known::Known,
 };
-use openrouter_wire::json::JsonError;
+use openrouter_wire::json::{JsonError, raw_member};
 use openrouter_wire::loose::{documents, event_data, first_answer, first_words, is_page, mended};
 use openrouter_wire::{
     chat::ChunkProbe,
@@ -165,9 +165,29 @@ impl From<Error> for Failed {
     }
 }
 
-/// The failure of an answer that has nothing to show.
-pub(super) fn empty() -> Error {
-    Error::new(FailureKind::EmptyResponse, "the answer is empty")
+/// The failure of an answer that has nothing to show: what the document says in its place, if it does.
+pub(super) fn empty(api: Api, document: &[u8], headers: &HeaderMap) -> Error {
+    explained(api, document, headers).unwrap_or_else(|| Error::new(FailureKind::EmptyResponse, "the answer is empty"))
+}
+
+/// What a document without an answer says in its place: words that do not sound like a failure, such as "Your subscription has expired".
+pub(super) fn explained(api: Api, document: &[u8], headers: &HeaderMap) -> Option<Error> {
+    // An envelope of these has other words: the instructions of its request, say.
+    let is_typed = matches!(api, Api::Responses | Api::Messages);
+    if is_typed
+        && ["type", "object"]
+            .iter()
+            .any(|name| raw_member(document, name).is_some())
+    {
+        return None;
+    }
+    let told = UpstreamError::parse_failed(document).filter(|told| !told.message.trim().is_empty())?;
+    let error = error_in_body(headers, &told);
+    if error.kind() != FailureKind::Upstream {
+        return Some(error);
+    }
+    let words = quoted("the answer is empty", &first_words(told.message.as_bytes()));
+    Some(Error::new(FailureKind::EmptyResponse, words))
 }
 
 /// An event that is named an error: its data is what otherwise stands under `error`.

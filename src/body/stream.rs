@@ -275,7 +275,11 @@ impl StreamBody {
             None if self.progress.began || (is_partial && !self.progress.done) => {
                 Error::new(self.broken(FailureKind::Reset), self.how())
             }
-            None => Error::new(FailureKind::EmptyResponse, "the stream ended without anything to show"),
+            None => {
+                self.progress.explained.take().unwrap_or_else(|| {
+                    Error::new(FailureKind::EmptyResponse, "the stream ended without anything to show")
+                })
+            }
         }
     }
 

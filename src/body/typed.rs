@@ -68,6 +68,9 @@ impl StreamBody {
         };
         let tokens = if taken.shows { piece.shown_tokens() } else { 0 };
         let ends_well = taken.finishes && reading::ends_well(&piece);
+        if stage == Stage::Preamble {
+            self.explain(api, &data);
+        }
         self.progress.began |= stage.begins_answer();
         self.progress.shown |= taken.shows;
         self.progress.done |= ended;

@@ -1,6 +1,9 @@
 //! What a failed exchange means: the status, the envelope and the headers, read together.
 
 mod codes;
+mod meanings;
+#[cfg(test)]
+mod reported_tests;
 mod retry_after;
 #[cfg(test)]
 mod tests;
@@ -19,12 +22,13 @@ use crate::{
     router_metadata,
 };
 use codes::{effective_code, is_refusal};
+use meanings::{by_words, is_of_request};
 use openrouter_wire::{
     error::{ErrorCode, RAW_LIMIT, UpstreamError},
     loose::{event_data, first_words, is_page},
 };
-pub(crate) use retry_after::headers_of_errors;
 use retry_after::retry_after;
+pub(crate) use retry_after::{COST_HEADER, headers_of_errors};
 use words::Words;
 
 /// The header by which OpenRouter names an answer: a [cost layer](tower_llm_layers::cost::CostLayer::generation_header) of your own looks its
@@ -98,9 +102,7 @@ fn without_envelope(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Err
         // Too large a body for this edge; another upstream's takes more.
         413 => (FailureKind::RejectedByProvider, Scope::Upstream),
         // Nothing says that the request is at fault: one proxy's opinion does not hold for others.
-        400 | 405..=499 if by_status(code).0 == FailureKind::BadRequest => {
-            (FailureKind::RejectedByProvider, Scope::Candidate)
-        }
+        400 | 422 => (FailureKind::RejectedByProvider, Scope::Candidate),
         code => by_status(code),
     });
     let what = match (page, body.is_empty()) {
@@ -148,32 +150,6 @@ fn finish(kind: FailureKind, mut inner: Inner) -> Error {
         });
     }
     Error::with(kind, inner)
-}
-
-/// What the words alone decide, with a status that leaves it open.
-fn by_words(code: u16, said: &Words) -> Option<(FailureKind, Scope)> {
-    // This request fits into no minute of this candidate's: that is its size, and not the candidate's load.
-    let is_larger = matches!(code, 400 | 413 | 422 | 429) && said.say_above_rate_limit();
-    if is_larger || (code == 413 && said.have_rate_limit_code()) {
-        return Some((FailureKind::RejectedByProvider, Scope::Candidate));
-    }
-    // A status that says who is at fault is believed.
-    let is_open = matches!(code, 400 | 404 | 413 | 422 | 424 | 500 | 502);
-    if is_open && said.say_too_long() {
-        return Some((FailureKind::ContextLengthExceeded, Scope::Candidate));
-    }
-    if code != 400 {
-        return None;
-    }
-    if said.say_bad_key() {
-        Some((FailureKind::Auth, Scope::Upstream))
-    } else if said.say_no_funds() {
-        Some((FailureKind::InsufficientFunds, Scope::Upstream))
-    } else if said.say_spent_quota() {
-        Some((FailureKind::QuotaExhausted, Scope::Upstream))
-    } else {
-        None
-    }
 }
 
 /// At most [`RAW_LIMIT`] bytes of what an upstream says.
@@ -224,6 +200,8 @@ fn kind_of(code: u16, error: &UpstreamError) -> (FailureKind, Scope) {
     }
     let said = Words::of_error(error);
     match by_words(code, &said) {
+        // A model that one provider behind the router does not have is not one that the router does not know.
+        Some((FailureKind::NoEndpoint, _)) if error.provider_name.is_some() => {}
         // A provider's account and key behind the router are the router's trouble.
         Some((kind, _)) if !is_of_request(kind) && error.provider_name.is_some() => {
             return (FailureKind::Upstream, Scope::Candidate);
@@ -237,17 +215,11 @@ fn kind_of(code: u16, error: &UpstreamError) -> (FailureKind, Scope) {
         400 | 413 | 422 => bad_request(code, error, text_code, &said),
         402 => payment(error),
         403 => forbidden(error),
+        // 502 stands for an error inside a success that has no status.
+        429 | 500 | 502 if said.have_overload_code() => (FailureKind::Overloaded, Scope::Candidate),
         429 => throttled(error, typed, text_code),
         code => by_status(code),
     }
-}
-
-/// Whether words that say so are about the request, and not about an account or a key.
-const fn is_of_request(kind: FailureKind) -> bool {
-    matches!(
-        kind,
-        FailureKind::ContextLengthExceeded | FailureKind::RejectedByProvider
-    )
 }
 
 fn by_status(code: u16) -> (FailureKind, Scope) {
@@ -260,13 +232,14 @@ fn by_status(code: u16) -> (FailureKind, Scope) {
         // 424: the model behind the provider failed.
         408 | 424 => FailureKind::Upstream,
         429 => FailureKind::RateLimited,
-        503 | 529 => FailureKind::Overloaded,
+        // 498: Groq has no capacity left.
+        498 | 503 | 529 => FailureKind::Overloaded,
         500..=599 => FailureKind::Upstream,
-        // About the exchange or the place, not about the request.
-        405 | 406 | 409 | 411 | 412 | 414 | 415 | 417 | 421 | 423 | 425 | 426 | 428 | 431 | 451 | 499 => {
-            FailureKind::RejectedByProvider
-        }
-        400..=499 => FailureKind::BadRequest,
+        // A guardrail in front of the model.
+        446 => FailureKind::ContentFiltered,
+        400 | 413 | 422 => FailureKind::BadRequest,
+        // About the exchange or the place, or one server's own: not about the request.
+        400..=499 => FailureKind::RejectedByProvider,
         // A redirect or an informational status instead of an answer.
         _ => FailureKind::Malformed,
     };
@@ -281,12 +254,9 @@ const MODELS_OWN_CALL: &str = "tool_use_failed";
 
 /// A request is bad for everyone, unless it was one provider that refused it, or the model that is unknown.
 fn bad_request(code: u16, error: &UpstreamError, text_code: &str, said: &Words) -> (FailureKind, Scope) {
-    let unknown_model = availability(error) == Some("model_not_found")
-        || text_code == "model_not_found"
-        || error.message.contains("is not a valid model ID");
-    if unknown_model || availability(error).is_some() {
+    if availability(error).is_some() || text_code == "model_not_found" {
         (FailureKind::NoEndpoint, Scope::Candidate)
-    } else if error.provider_name.is_some() || text_code == MODELS_OWN_CALL {
+    } else if error.provider_name.is_some() || error.has_failed_generation || text_code == MODELS_OWN_CALL {
         (FailureKind::RejectedByProvider, Scope::Candidate)
     } else if code == 413 && error.error_type.as_deref() == Some("request_too_large") {
         // The edge in front of a provider: another upstream may take as large a body.

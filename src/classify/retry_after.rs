@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 use super::GENERATION_HEADER;
 use crate::{
@@ -47,12 +47,16 @@ pub(super) fn retry_after(
     over
 }
 
-/// Those of a response's headers that an error in its body is read with: an open stream keeps no others.
+/// What a plain answer cost, in US dollars, as `LiteLLM`'s proxy says it.
+pub(crate) const COST_HEADER: HeaderName = HeaderName::from_static("x-litellm-response-cost");
+
+/// Those of a response's headers that its body is read with: an open stream keeps no others.
 pub(crate) fn headers_of_errors(headers: &HeaderMap) -> HeaderMap {
     let mut kept = HeaderMap::new();
     for (name, value) in headers {
         let text = name.as_str();
-        if text.starts_with("retry-after") || text.contains("ratelimit") || text == GENERATION_HEADER.as_str() {
+        let is_named = name == GENERATION_HEADER || name == COST_HEADER;
+        if is_named || text.starts_with("retry-after") || text.contains("ratelimit") {
             kept.append(name.clone(), value.clone());
         }
     }

@@ -74,15 +74,19 @@ impl Words {
 
     fn add_code(&mut self, code: &str) {
         let mut normalised = String::new();
-        push_normalised(&mut normalised, code.get(..128).unwrap_or(code));
+        push_normalised(&mut normalised, &spaced(code.get(..128).unwrap_or(code)));
         self.codes.push(normalised.trim().to_owned());
     }
 
-    fn has(&self, phrases: &str) -> bool {
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub(super) fn has(&self, phrases: &str) -> bool {
         has_any(&self.text, phrases)
     }
 
-    fn code_is(&self, test: impl Fn(&str) -> bool) -> bool {
+    pub(super) fn code_is(&self, test: impl Fn(&str) -> bool) -> bool {
         self.codes.iter().any(|code| test(code))
     }
 
@@ -155,32 +159,16 @@ impl Words {
             unsupported|not supported|does not support|doesn t support|do not support|only support|not permitted|\
             not allowed|unknown parameter|unknown field|unknown name|unrecognized|unexpected keyword|extra inputs|\
             extra fields|not available|not enabled|incompatible|not compatible|cannot be used|deprecated|maximum allowed|\
-            valid range|supported range|supported values|above the maximum|maximum value|out of range";
+            valid range|supported range|supported values|above the maximum|maximum value|out of range|\
+            enable auto tool choice|unknown variant|did not match any variant|does not work with";
         self.code_is(|code| has_any(code, CODES))
             || self.has(PHRASES)
             || (self.has(OF_THE_ANSWER) && self.has("exceed|too large|at most|less than|maximum|above|higher"))
     }
-
-    /// The account's balance is empty, in the words of providers that answer 400 for it.
-    pub(super) fn say_no_funds(&self) -> bool {
-        self.has("credit balance is too low|insufficient balance|insufficient credit|insufficient fund")
-            || self.code_is(|code| matches!(code, "billing error" | "insufficient balance" | "insufficient funds"))
-    }
-
-    /// The account's limit for a day or a month is reached, in the words of providers that answer 400 for it.
-    pub(super) fn say_spent_quota(&self) -> bool {
-        self.has("api usage limit|spend limit reached|you will regain access")
-    }
-
-    /// Our key was rejected, in the words of providers that answer 400 for it.
-    pub(super) fn say_bad_key(&self) -> bool {
-        self.has("api key not valid|invalid api key|incorrect api key|api key expired")
-            || self.code_is(|code| matches!(code, "invalid api key" | "api key invalid"))
-    }
 }
 
 /// Whether one of these phrases, with bars between them, is in the text.
-fn has_any(text: &str, phrases: &str) -> bool {
+pub(super) fn has_any(text: &str, phrases: &str) -> bool {
     phrases.split('|').any(|phrase| text.contains(phrase))
 }
 
@@ -205,6 +193,22 @@ fn push_normalised(to: &mut String, word: &str) {
             push_space(to);
         }
     }
+}
+
+/// A code with a space before each word that a capital begins: `OperationNotSupported`, `APIKeyInvalid`.
+fn spaced(code: &str) -> String {
+    let mut spaced = String::with_capacity(code.len() + 8);
+    let mut chars = code.chars().peekable();
+    let mut before = ' ';
+    while let Some(c) = chars.next() {
+        let ends_capitals = before.is_uppercase() && chars.peek().is_some_and(|next| next.is_lowercase());
+        if c.is_uppercase() && (before.is_lowercase() || ends_capitals) {
+            spaced.push(' ');
+        }
+        spaced.push(c);
+        before = c;
+    }
+    spaced
 }
 
 fn push_space(to: &mut String) {

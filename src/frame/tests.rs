@@ -48,7 +48,10 @@ fn text_alone_can_be_resumed() {
         ),
         (r#"{"index":1,"delta":{"content":"so"}}"#, "Other"),
         (r#"{"index":0,"delta":{"content":"so","refusal":"no"}}"#, "Other"),
-        (r#"{"index":0,"delta":{"tool_calls":[{"index":0}]}}"#, "Other"),
+        (
+            r#"{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{"}}]}}"#,
+            "Other",
+        ),
         (
             r#"{"index":0,"delta":{"content":"so","images":[{"url":"x"}]}}"#,
             "Other",

@@ -8,6 +8,7 @@ mod forms;
 mod good;
 mod quirks;
 mod recorded;
+mod refused;
 mod reported;
 mod servers;
 mod usage;

@@ -10,10 +10,10 @@ use crate::support::{
     raw::{Raw, Step, events, head, json as json_head, send},
 };
 
-const RESCUED: &str = "rescued";
+pub(super) const RESCUED: &str = "rescued";
 
 /// The status and the text of the call, and how many requests it took; the second candidate is well.
-async fn call(api: Api, streamed: bool, steps: Vec<Step>) -> (StatusCode, String, usize) {
+pub(super) async fn call(api: Api, streamed: bool, steps: Vec<Step>) -> (StatusCode, String, usize) {
     let good = match api {
         Api::Embeddings => json!({"object": "list", "data": [{"index": 0, "embedding": [0.25]}]}),
         Api::Messages => {

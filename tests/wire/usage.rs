@@ -3,7 +3,7 @@
 use tower_openrouter::{ChatServiceExt, stream_upstream::Gathering};
 
 use super::{Case, recorded::*, stack, upstream};
-use crate::support::{FIRST, ask, call, ledger::Kept};
+use crate::support::{FIRST, ask, call, ledger::Kept, raw::send};
 
 /// The bill, and the tokens of the prompt and of the answer, of the only attempt.
 async fn booked(case: &Case) -> (Option<String>, u64, u64) {
@@ -42,6 +42,12 @@ async fn usage_is_read_under_its_many_names() {
         (r#"{"inputTokens":15,"outputTokens":9,"totalTokens":24}"#, None, 15, 9),
         (
             r#"{"prompt_tokens":15,"completion_tokens":9,"cost_in_usd_ticks":76000}"#,
+            Some("$0.0000076"),
+            15,
+            9,
+        ),
+        (
+            r#"{"prompt_tokens":15,"completion_tokens":9,"estimated_cost":0.0000076}"#,
             Some("$0.0000076"),
             15,
             9,
@@ -194,5 +200,29 @@ async fn usage_over_several_chunks_is_one_for_the_caller() {
     for usage in [streamed, whole] {
         assert_eq!((usage.prompt_tokens, usage.completion_tokens), (Some(15), Some(9)));
         assert_eq!(usage.cost.unwrap().to_string(), "0.0000076");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cost_in_a_header_is_the_bill_of_a_plain_answer() {
+    let tokens = r#"{"prompt_tokens":15,"completion_tokens":9}"#;
+    let own = r#"{"prompt_tokens":15,"completion_tokens":9,"cost":0.5}"#;
+    for (usage, header, bill) in [
+        (tokens, "0.0000076", Some("$0.0000076")),
+        (tokens, "7.6e-06", Some("$0.0000076")),
+        (own, "0.0000076", Some("$0.50")),
+        (tokens, "None", None),
+        (tokens, "-1", None),
+        (tokens, "1}", None),
+    ] {
+        let head =
+            format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-litellm-response-cost: {header}\r\n\r\n");
+        let case = Case {
+            what: "a header",
+            streamed: false,
+            steps: vec![send(head), send(good_answer("").replace(USAGE, usage))],
+        };
+        let (told, prompt, answer) = booked(&case).await;
+        assert_eq!((told.as_deref(), prompt, answer), (bill, 15, 9), "{header}: {usage}");
     }
 }

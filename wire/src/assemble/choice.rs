@@ -25,13 +25,22 @@ pub(super) struct Choice {
 impl Choice {
     pub(super) fn add(&mut self, members: BTreeMap<Cow<'_, str>, &[u8]>) -> Result<(), JsonError> {
         let is_object = |value: &[u8]| value.first() == Some(&b'{');
-        if let Some(delta) = members.get("delta").filter(|value| is_object(value)) {
-            self.streamed = true;
-            add_members(&mut self.message, delta, 0)?;
+        match members.get("delta") {
+            Some(delta) if is_object(delta) => {
+                self.streamed = true;
+                add_members(&mut self.message, delta, 0)?;
+            }
+            // A delta that is the text itself.
+            Some(delta) if inside(delta).is_some() => {
+                self.streamed = true;
+                add(&mut self.message, "content", delta, 0)?;
+            }
+            _ => {}
         }
         for (name, value) in members {
             match &*name {
                 "message" if is_object(value) => self.see(value)?,
+                "message" if inside(value).is_some() => self.see(&[b"{\"content\":", value, b"}"].concat())?,
                 "index" | "delta" | "message" => {}
                 "logprobs" if is_object(value) => add_logprobs(&mut self.beside, value)?,
                 // A completion's text, and the tokens of each piece.
@@ -130,4 +139,38 @@ fn add_logprobs(beside: &mut Object, logprobs: &[u8]) -> Result<(), JsonError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use serde_json::Value;
+
+    use crate::{Api, assemble::Assembler};
+
+    fn assembled(choices: &[&str]) -> (String, Value) {
+        let mut answer = Assembler::default();
+        for choice in choices {
+            let chunk = Bytes::from(format!(r#"{{"choices":[{choice}]}}"#));
+            answer.add(Api::Chat, &chunk, false).unwrap();
+        }
+        let text = answer.text();
+        (text, serde_json::from_slice(&answer.whole()).unwrap())
+    }
+
+    #[test]
+    fn a_delta_or_a_message_that_is_a_text_is_its_content() {
+        let stop = r#"{"delta":{},"finish_reason":"stop"}"#;
+        let (text, whole) = assembled(&[
+            r#"{"delta":{"role":"assistant"}}"#,
+            r#"{"delta":"Hel"}"#,
+            r#"{"delta":"lo"}"#,
+            stop,
+        ]);
+        assert_eq!(text, "Hello");
+        assert_eq!(whole["choices"][0]["message"]["content"], "Hello");
+        let (text, whole) = assembled(&[r#"{"message":"Hello"}"#, stop]);
+        assert_eq!(text, "Hello");
+        assert_eq!(whole["choices"][0]["message"]["content"], "Hello");
+    }
 }

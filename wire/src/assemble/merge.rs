@@ -12,6 +12,7 @@ use super::{
     node::{Joined, Node, Object, inside, is_null, members},
     parts,
 };
+use crate::chat::is_sealed;
 use crate::json::{Cursor, JsonError};
 
 /// Members that come piece by piece, each of which counts, also the same one twice.
@@ -161,9 +162,10 @@ fn is_label(name: &str) -> bool {
 /// Whether each piece of this member counts. Reasoning has many names.
 fn is_text(name: &str) -> bool {
     let thought = ["reason", "think", "thought"].iter().any(|word| name.contains(word));
-    let told_of_it = ["id", "type", "format", "signature", "status", "effort"];
+    let told_of_it = ["id", "type", "format", "status", "effort"];
     let label = name
         .rsplit_once('_')
-        .is_some_and(|(_, last)| told_of_it.contains(&last));
+        .is_some_and(|(_, last)| told_of_it.contains(&last))
+        || is_sealed(name.as_bytes());
     TEXTS.contains(&name) || (thought && !label)
 }

@@ -29,6 +29,7 @@ pub use edit::{unpaid, with_other_text};
 pub use message::{Content, Message, Role};
 pub use part::{FilePart, ImageUrl, InputAudio, Part, VideoUrl};
 pub use plugin::Plugin;
+pub(crate) use probe::is_sealed;
 pub use probe::{ChunkProbe, is_reasoning, tokens_of};
 pub use provider::{Cutoff, DataCollection, MaxPrice, PercentileCutoffs, ProviderPreferences, Sort, SortKey};
 pub use reasoning::{Effort, Reasoning};

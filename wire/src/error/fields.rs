@@ -144,6 +144,7 @@ pub(super) fn read_beside(value: &Value, beside: Option<&Value>) -> UpstreamErro
             .flatten()
             .map(previous)
             .collect(),
+        has_failed_generation: value.get("failed_generation").is_some_and(|text| !text.is_null()),
         ..UpstreamError::default()
     }
 }

@@ -96,6 +96,8 @@ pub struct UpstreamError {
     pub native_finish_reason: Option<String>,
     /// Whether it stands in a choice: the answer had begun, and what came of it is in the body.
     pub in_choice: bool,
+    /// Whether it quotes what the model wrote and the server could not use, as Groq's `failed_generation` does.
+    pub has_failed_generation: bool,
 }
 
 /// An attempt of OpenRouter's that failed before the one the error is about.

@@ -222,12 +222,23 @@ fn event(root: &Value, depth: usize) -> Option<UpstreamError> {
             Some(error)
         }
         Some("response.failed") => Some(UpstreamError::default()),
-        _ if root.get("object").and_then(Value::as_str) == Some("error") => Some(read(root)),
+        _ if root.get("object").and_then(Value::as_str) == Some("error") => Some(flat(root)),
         _ => {
             let failed = root.get("status").and_then(Value::as_str) == Some("failed") && root.get("object").is_some();
             failed.then(|| read(root))
         }
     }
+}
+
+/// An error that is the whole document: its `type` says what kind of error it is, unless it only says that it is an error or is a link.
+fn flat(root: &Value) -> UpstreamError {
+    let mut error = read(root);
+    if error.error_type.is_none() {
+        let names_kind =
+            |word: &String| !matches!(&**word, "error" | "response.error" | "exception") && !word.contains(':');
+        error.error_type = text(root.get("type")).filter(names_kind);
+    }
+    error
 }
 
 /// An object that is the error itself: `{"message", "code"}`, `{"detail"}`, `{"success": false, …}`.
@@ -250,7 +261,7 @@ fn bare(root: &Value, told: Told) -> Option<UpstreamError> {
     if !failed {
         return None;
     }
-    let error = read(root);
+    let error = flat(root);
     // A failed status says enough by itself: only words are worth reading.
     (told == Told::Nothing || !error.message.is_empty() || error.code.is_some()).then_some(error)
 }
@@ -281,4 +292,40 @@ fn is_failing(name: &str, code: &Value) -> bool {
 fn choices(root: &Value) -> impl Iterator<Item = &Value> {
     let list = root.get("choices").and_then(Value::as_array).into_iter().flatten();
     list.filter(|choice| choice.is_object())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flat_envelope_keeps_its_type() {
+        for (body, error_type) in [
+            (
+                r#"{"object":"error","message":"Invalid model: x","type":"invalid_model","code":"1500"}"#,
+                Some("invalid_model"),
+            ),
+            (
+                r#"{"message":"busy","type":"engine_overloaded_error","code":503}"#,
+                Some("engine_overloaded_error"),
+            ),
+            (r#"{"type":"error","message":"busy","code":503}"#, None),
+            (r#"{"type":"about:blank","title":"busy","status":503}"#, None),
+            (
+                r#"{"type":"https://example.com/busy","title":"busy","status":503}"#,
+                None,
+            ),
+        ] {
+            let error = parse(body.as_bytes(), Told::Nothing).unwrap();
+            assert_eq!(error.error_type.as_deref(), error_type, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_generation_that_could_not_be_used_is_noted() {
+        let with = br#"{"error":{"message":"x","failed_generation":""}}"#;
+        let without = br#"{"error":{"message":"x","failed_generation":null}}"#;
+        assert!(parse(with, Told::Nothing).unwrap().has_failed_generation);
+        assert!(!parse(without, Told::Nothing).unwrap().has_failed_generation);
+    }
 }

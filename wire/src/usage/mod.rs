@@ -194,13 +194,23 @@ impl Usage {
         self.completion_tokens.or_else(|| self.first_number(&ANSWER))
     }
 
-    /// What was charged, in US dollars: as `cost` says, unless that is below nothing, else in xAI's ticks, else as the total of an object.
+    /// What was charged, in US dollars: as `cost` says, unless that is below nothing, else in xAI's ticks, else as the total of an object,
+    /// else as `estimated_cost`, which is `DeepInfra`'s word for it.
     #[must_use]
     pub fn told_cost(&self) -> Option<Cow<'_, str>> {
         let own = self.cost.as_ref().filter(|cost| !cost.is_negative());
         let own = own.map(|cost| Cow::Borrowed(cost.as_str()));
         let ticks = || Some(Cow::Owned(format!("{}e-10", self.number("cost_in_usd_ticks")?)));
-        own.or_else(ticks).or_else(|| self.total_of_cost())
+        own.or_else(ticks)
+            .or_else(|| self.total_of_cost())
+            .or_else(|| self.estimated_cost())
+    }
+
+    /// The cost that a server calls an estimate, if it is no other value.
+    fn estimated_cost(&self) -> Option<Cow<'_, str>> {
+        let told = self.extra.raw("estimated_cost")?.trim_matches('"');
+        let cost: Decimal = told.parse().ok()?;
+        (!cost.is_negative()).then_some(Cow::Borrowed(told))
     }
 
     /// The total of a cost that is an object.

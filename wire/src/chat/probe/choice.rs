@@ -1,6 +1,6 @@
 //! One choice of an answer, and what it says.
 
-use super::parts::{Part, parts};
+use super::parts::{Part, calls, parts};
 use super::values::{filled, is_error};
 use super::{BYTES_PER_PICTURE, ChunkProbe};
 use crate::{
@@ -184,7 +184,7 @@ impl<'a> Said<'a> {
                 Ok(())
             }
             b"tool_calls" => {
-                let calls = parts(value)?;
+                let calls = calls(value)?;
                 self.tool_call |= calls.any;
                 self.add(&calls);
                 Ok(())
@@ -220,6 +220,11 @@ impl<'a> Said<'a> {
             }),
             b"error" => {
                 self.failed |= is_error(value)?;
+                Ok(())
+            }
+            // A sign of an answer, of which nothing can be shown.
+            name if is_reasoning(name) && is_sealed(name) => {
+                self.content |= filled(value)? > 0;
                 Ok(())
             }
             name if is_reasoning(name) => self.thought(value),
@@ -276,6 +281,15 @@ impl<'a> Said<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether a member of this name holds what only the provider can read: `reasoning_opaque`, `thoughtSignature`, `reasoning_encrypted`.
+pub(crate) fn is_sealed(name: &[u8]) -> bool {
+    ["signature", "opaque", "encrypted"].iter().any(|end| {
+        let start = name.len().checked_sub(end.len());
+        let last = start.and_then(|start| name.get(start..));
+        last.is_some_and(|last| last.eq_ignore_ascii_case(end.as_bytes()))
+    })
 }
 
 /// `reasoning`, `reasoning_content`, `reasoning_text`, `thinking`, `thinking_blocks`, `thought`.

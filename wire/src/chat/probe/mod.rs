@@ -9,6 +9,7 @@ mod values;
 mod words;
 
 pub use choice::is_reasoning;
+pub(crate) use choice::is_sealed;
 
 use std::{borrow::Cow, fmt};
 

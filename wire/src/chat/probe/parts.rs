@@ -80,6 +80,28 @@ fn part(value: &mut Cursor<'_>, found: &mut Part) -> Result<(), JsonError> {
     }
 }
 
+/// Looks at a list of tool calls, or at one by itself. A call shows something once it has a name or arguments: an id alone does not.
+pub(super) fn calls(value: &mut Cursor<'_>) -> Result<Part, JsonError> {
+    let mut bytes = 0;
+    value.each_or_self(|call| {
+        call.object_or_skip(|key, value| match key.name() {
+            b"index" | b"id" | b"type" => value.skip(),
+            b"name" | b"arguments" | b"input" => written(value, &mut bytes),
+            // `function`, `custom`.
+            _ => value.object_or_skip(|key, value| match key.name() {
+                b"name" | b"arguments" | b"input" => written(value, &mut bytes),
+                _ => value.skip(),
+            }),
+        })
+    })?;
+    Ok(Part { bytes, any: bytes > 0 })
+}
+
+fn written(value: &mut Cursor<'_>, bytes: &mut usize) -> Result<(), JsonError> {
+    *bytes += filled(value)?;
+    Ok(())
+}
+
 /// The text of a content in parts; what is no text is left out, thoughts too.
 pub(super) fn text(parts: &[u8]) -> Option<String> {
     let mut whole = String::new();

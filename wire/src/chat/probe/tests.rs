@@ -251,6 +251,46 @@ fn text_is_that_of_the_delta_and_of_its_last_content() {
     }
 }
 
+#[test]
+fn what_only_the_provider_can_read_is_a_sign_and_no_bytes() {
+    let sealed = "A".repeat(8_000);
+    for name in [
+        "reasoning_opaque",
+        "reasoning_signature",
+        "thoughtSignature",
+        "thinking_encrypted",
+    ] {
+        let body = delta(&format!(r#"{{"{name}":"{sealed}"}}"#));
+        let probe = probe(&body);
+        assert!(probe.has_content() && !probe.has_text(), "{name}");
+        assert_eq!((probe.shown_tokens(), probe.reasoning()), (1, None), "{name}");
+        let blank = delta(&format!(r#"{{"{name}":""}}"#));
+        assert!(!ChunkProbe::read(blank.as_bytes()).unwrap().has_content(), "{name}");
+    }
+}
+
+#[test]
+fn a_call_without_a_name_and_without_arguments_is_none_yet() {
+    for blank in [
+        r#"{"index":0,"id":"call_x","function":{"name":"","arguments":""}}"#,
+        r#"{"index":0,"id":"call_x","type":"function","function":{"name":null,"arguments":null}}"#,
+        r#"{"index":0,"id":"call_x","type":"function","function":{}}"#,
+        r#"{"index":0,"id":"call_x","type":"function"}"#,
+    ] {
+        let body = delta(&format!(r#"{{"tool_calls":[{blank}]}}"#));
+        assert!(!probe(&body).has_content() && !probe(&body).has_tool_call(), "{blank}");
+    }
+    for call in [
+        r#"{"index":0,"id":"call_x","function":{"name":"f","arguments":""}}"#,
+        r#"{"index":0,"function":{"arguments":"{"}}"#,
+        r#"{"index":0,"type":"custom","custom":{"name":"f","input":""}}"#,
+        r#"{"name":"f"}"#,
+    ] {
+        let body = delta(&format!(r#"{{"tool_calls":[{call}]}}"#));
+        assert!(probe(&body).has_content() && probe(&body).has_tool_call(), "{call}");
+    }
+}
+
 proptest::proptest! {
     /// Any bytes, and any JSON of known names, are survived.
     #[test]

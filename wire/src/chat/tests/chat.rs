@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 use crate::{
     chat::{ChatChunk, ChatResponse},
     finish::FinishReason,
+    usage::{Usage, usage_counts},
 };
 
 const PLAIN: &str = r#"{"id":"gen-1795412345-Ab3dEf6hIj9kLm2nOp5q","provider":"OpenAI","model":"openai/gpt-4o-mini",
@@ -104,6 +105,24 @@ fn unknown_fields_survive_at_every_level() {
         "\"new4\":null",
     ] {
         assert!(written.contains(kept), "{kept} in {written}");
+    }
+}
+
+#[test]
+fn an_estimated_cost_counts_if_no_other_is_reported() {
+    for (usage, cost) in [
+        (r#"{"prompt_tokens":1,"estimated_cost":0.0000076}"#, Some("0.0000076")),
+        (r#"{"estimated_cost":"1.5e-6"}"#, Some("1.5e-6")),
+        (r#"{"cost":0.5,"estimated_cost":0.1}"#, Some("0.5")),
+        (r#"{"cost":{"total_cost":0.25},"estimated_cost":0.1}"#, Some("0.25")),
+        (r#"{"estimated_cost":-1}"#, None),
+        (r#"{"estimated_cost":null}"#, None),
+        (r#"{"estimated_cost":"dear"}"#, None),
+    ] {
+        let read = Usage::from_json(usage.as_bytes()).unwrap();
+        assert_eq!(read.told_cost().as_deref(), cost, "{usage}");
+        let counts = usage_counts(usage.as_bytes()).unwrap();
+        assert_eq!(counts.cost.as_deref(), cost, "{usage}");
     }
 }
 

@@ -1,0 +1,130 @@
+//! What an error's words decide before its status: the model, the account, the key and the content. Each server says it under another status.
+
+use tower_llm_layers::{FailureKind, Scope};
+
+use super::words::{Words, has_any};
+
+/// What the words alone decide, with a status that leaves it open.
+pub(super) fn by_words(code: u16, said: &Words) -> Option<(FailureKind, Scope)> {
+    // This request fits into no minute of this candidate's: that is its size, and not the candidate's load.
+    let is_larger = matches!(code, 400 | 413 | 422 | 429) && said.say_above_rate_limit();
+    if is_larger || (code == 413 && said.have_rate_limit_code()) {
+        return Some((FailureKind::RejectedByProvider, Scope::Candidate));
+    }
+    // A status that says who is at fault is believed.
+    let is_open = matches!(code, 400 | 404 | 413 | 422 | 424 | 500 | 502);
+    if is_open && said.say_too_long() {
+        return Some((FailureKind::ContextLengthExceeded, Scope::Candidate));
+    }
+    // 502 stands for an error inside a success that has no status.
+    if matches!(code, 400 | 403 | 422 | 500 | 502) && said.say_filtered() {
+        return Some((FailureKind::ContentFiltered, Scope::Candidate));
+    }
+    let is_unknown = match code {
+        400 | 404 | 410 | 422 => said.name_unknown_model() || said.say_model_is_gone(),
+        // What a server that fails does not find may be anything.
+        500 | 502 | 503 => said.name_unknown_model(),
+        _ => false,
+    };
+    if is_unknown {
+        return Some((FailureKind::NoEndpoint, Scope::Candidate));
+    }
+    if matches!(code, 400 | 403) && said.say_bad_key() {
+        return Some((FailureKind::Auth, Scope::Upstream));
+    }
+    if !matches!(code, 400 | 403 | 429 | 500 | 502) {
+        return None;
+    }
+    if said.say_no_funds() {
+        Some((FailureKind::InsufficientFunds, Scope::Upstream))
+    } else if said.say_spent_quota() {
+        Some((FailureKind::QuotaExhausted, Scope::Upstream))
+    } else {
+        None
+    }
+}
+
+/// Whether words that say so are about the request, and not about an account, a key or a model.
+pub(super) const fn is_of_request(kind: FailureKind) -> bool {
+    matches!(
+        kind,
+        FailureKind::ContextLengthExceeded | FailureKind::RejectedByProvider | FailureKind::ContentFiltered
+    )
+}
+
+impl Words {
+    /// The provider does not have the model: a code or a phrase of which this is the only meaning.
+    fn name_unknown_model(&self) -> bool {
+        const CODES: &str = "\
+            model not found|model not exist|model does not exist|model decommissioned|unknown model";
+        const PHRASES: &str = "\
+            model not exist|not a valid model|no such model|not found the model|no available channel|无可用渠道|模型不存在";
+        /// What of a model may be invalid also.
+        const OF_A_MODEL: [&str; 10] = [
+            "param", "setting", "config", "option", "input", "output", "response", "argument", "type", "error",
+        ];
+        let is_invalid = || {
+            ["invalid model ", "unknown model "].iter().any(|before| {
+                let mut named = self.text().split(before).skip(1);
+                named.any(|rest| !OF_A_MODEL.iter().any(|other| rest.starts_with(other)))
+            })
+        };
+        self.code_is(|code| code == "invalid model" || has_any(code, CODES)) || self.has(PHRASES) || is_invalid()
+    }
+
+    /// "The model X does not exist": nothing else stands between the model and what became of it.
+    fn say_model_is_gone(&self) -> bool {
+        const GONE: &str = "not exist|doesn t exist|not found|no longer supported|no longer available|decommissioned";
+        const SOMETHING_ELSE: &str = "\
+            message| tool | tools | file | files | parameter| param | field| argument| function | functions ";
+        /// How far apart they stand, in bytes: the names of models are long.
+        const FAR: usize = 120;
+        self.text().match_indices("model").any(|(at, model)| {
+            let behind = self.text().get(at + model.len()..).unwrap_or_default();
+            GONE.split('|').any(|gone| {
+                let between = behind.find(gone).filter(|end| *end <= FAR);
+                between
+                    .and_then(|end| behind.get(..end))
+                    .is_some_and(|between| !has_any(between, SOMETHING_ELSE))
+            })
+        })
+    }
+
+    /// A filter refused the prompt or withheld the answer.
+    pub(super) fn say_filtered(&self) -> bool {
+        const CODES: &str = "\
+            data inspection failed|content policy violation|responsible ai policy violation|new sensitive";
+        const PHRASES: &str = "\
+            inappropriate content|content exists risk|new sensitive|content management policy|不安全或敏感|敏感内容";
+        self.code_is(|code| has_any(code, CODES)) || self.has(PHRASES)
+    }
+
+    /// The account's balance is empty.
+    pub(super) fn say_no_funds(&self) -> bool {
+        const CODES: &str = "insufficient balance|insufficient funds|arrearage";
+        const PHRASES: &str = "\
+            credit balance is too low|insufficient balance|balance is insufficient|insufficient credit|insufficient fund|\
+            used all available credits|account is in good standing|arrearage|余额不足|欠费";
+        self.has(PHRASES) || self.code_is(|code| code == "billing error" || has_any(code, CODES))
+    }
+
+    /// A limit of what the account may spend or use in a day or a month is reached.
+    pub(super) fn say_spent_quota(&self) -> bool {
+        self.has("api usage limit|spend limit reached|spending limit|budget has been exceeded|you will regain access")
+            || self.code_is(|code| code == "budget exceeded")
+    }
+
+    /// Our key was rejected, in the words of providers that answer 400 or 403 for it.
+    pub(super) fn say_bad_key(&self) -> bool {
+        const PHRASES: &str = "\
+            api key not valid|invalid api key|incorrect api key|api key expired|reported as leaked|use another api key|\
+            api key has been revoked|api key was revoked|api key is revoked|api key has been disabled|\
+            api key has been deleted";
+        self.has(PHRASES) || self.code_is(|code| matches!(code, "invalid api key" | "api key invalid"))
+    }
+
+    /// A code of servers that are overloaded, whatever their status.
+    pub(super) fn have_overload_code(&self) -> bool {
+        self.code_is(|code| code.contains("overload"))
+    }
+}
