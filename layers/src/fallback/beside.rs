@@ -32,7 +32,7 @@ pub(super) fn take_beside<R: LlmRequest>(
 ) -> Option<(Candidate, Role)> {
     let (candidate, is_last_resort) = beside(cursor, hedge, original, late).filter(|_| hedge.withdraw())?;
     cursor.take_beside(&candidate, |candidate, reason| {
-        pass_over(original, candidate, &reason.text)
+        pass_over(original, candidate, &reason.text);
     });
     tracing::info!(
         model = candidate.model(),
