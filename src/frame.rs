@@ -238,15 +238,21 @@ impl Frame for ChatFrame {
         if !self.has_usage() {
             return None;
         }
-        if self.is_typed() || (self.base.is_some() && self.form == FrameKind::Answer) {
+        if self.is_typed() {
             let tier = self.piece().and_then(|piece| piece.service_tier());
             return at_tier(self.usage()?.for_layers(), tier);
         }
-        if let Some(known) = &self.known {
+        let is_completed = self.base.is_some() && self.form == FrameKind::Answer;
+        if let Some(known) = self.known.as_ref().filter(|_| !is_completed) {
             return known.usage;
         }
         let probe = ChunkProbe::read(&self.bytes).ok()?;
-        at_tier(token_usage(probe.usage_raw()?), probe.service_tier())
+        let usage = if is_completed {
+            self.usage()?.for_layers()
+        } else {
+            token_usage(probe.usage_raw()?)
+        };
+        at_tier(usage, probe.service_tier())
     }
 
     fn shown(&self) -> Shown<'_> {

@@ -94,7 +94,11 @@ pub(super) fn calls(value: &mut Cursor<'_>) -> Result<Part, JsonError> {
             }),
         })
     })?;
-    Ok(Part { bytes, any: bytes > 0 })
+    Ok(Part {
+        bytes,
+        any: bytes > 0,
+        pictures: 0,
+    })
 }
 
 fn written(value: &mut Cursor<'_>, bytes: &mut usize) -> Result<(), JsonError> {
