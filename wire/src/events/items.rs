@@ -81,7 +81,7 @@ impl<'a> Item<'a> {
                 b"phase" => item.is_commentary = full(value)?.is_some_and(|phase| phase.is("commentary")),
                 b"id" | b"status" | b"role" | b"name" | b"call_id" | b"signature" | b"citations" | b"annotations"
                 | b"logprobs" | b"encrypted_content" | b"cache_control" | b"namespace" | b"caller" | b"format" => {
-                    value.skip()?
+                    value.skip()?;
                 }
                 _ => item.others += filled(value)?,
             }
