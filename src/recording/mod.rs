@@ -19,7 +19,7 @@
 //!
 //! # Replay
 //!
-//! Under tokio's paused clock a day of calls takes seconds, and the same recording gives the same result each time. [`Replay`] lists what is
+//! Under tokio's paused clock waiting takes no time, and the same recording gives the same result each time. [`Replay`] lists what is
 //! assumed for attempts that were not made in the recorded run.
 //!
 //! # The file

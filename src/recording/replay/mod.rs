@@ -33,7 +33,7 @@ const SEED: u64 = 20_261_129;
 
 /// The calls of a [`Recording`] in front of a stack, over upstreams that behave as recorded.
 ///
-/// It waits by tokio's clock: run it on a current-thread runtime with the clock paused, and a day takes seconds and gives the same result each
+/// It waits by tokio's clock: run it on a current-thread runtime with the clock paused, and waiting takes no time and gives the same result each
 /// time.
 ///
 /// # What is assumed
