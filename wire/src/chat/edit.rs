@@ -23,7 +23,7 @@ pub fn unpaid(bytes: &Bytes) -> Option<Bytes> {
 /// The text is written to where a reader finds it. If a choice says the same text in its delta and as a completion, both are written.
 #[must_use]
 pub fn with_other_text(bytes: &Bytes, text: &str) -> Option<Bytes> {
-    let places = TextPlaces::of(bytes).ok()?.to_write(bytes);
+    let places = TextPlaces::of(bytes).ok()?.written_to(bytes);
     if places.is_empty() {
         return None;
     }
@@ -77,7 +77,7 @@ impl TextPlaces {
     }
 
     /// Those in which the text stands that is read, in the order of the bytes: the delta's goes before that of a completion.
-    fn to_write(self, bytes: &[u8]) -> Vec<Range<usize>> {
+    fn written_to(self, bytes: &[u8]) -> Vec<Range<usize>> {
         let raw = |place: &Range<usize>| bytes.get(place.clone()).unwrap_or_default();
         let says = |place: &Range<usize>| !matches!(raw(place), b"null" | b"\"\"");
         match (self.completion, self.delta) {
