@@ -29,7 +29,7 @@ use std::{env, sync::Arc};
 use axum::{Router, serve::ListenerExt};
 use tokio::runtime::Handle;
 use tower_openrouter::{
-    Account, Catalogue, Transport,
+    Account, Catalogue, ChatServiceExt, Transport,
     catalogue::CatalogueRefresh,
     layers::budget::{Budget, Window},
 };
