@@ -129,6 +129,8 @@ ASYNC_OPENAI = dict.fromkeys((400, 402, 403, 404, 413, 422, 429, 502, 503, 504),
 OPENROUTER_RS = dict.fromkeys((400, 402, 403, 404, 413, 422, 429, 502, 503, 504), "Api") | {
     # Its own finish reason, and its own events.
     "stream": "FinishReason::Error",
+    # It shows its caller the status and the message of an error.
+    "details": False,
     "retry-after": False,
 }
 
