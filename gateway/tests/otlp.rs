@@ -17,7 +17,7 @@ use crate::support::{APIS, Binary, CLIENT_KEY, Folder, Said, client, key, post a
 /// What a collector was sent.
 type Batches = Arc<Mutex<Vec<Vec<u8>>>>;
 
-async fn collect(State(batches): State<Batches>, headers: HeaderMap, body: Bytes) {
+fn collect(batches: &Batches, headers: &HeaderMap, body: &Bytes) {
     assert_eq!(headers["content-type"], "application/x-protobuf");
     batches.lock().unwrap().push(body.to_vec());
 }
@@ -25,7 +25,14 @@ async fn collect(State(batches): State<Batches>, headers: HeaderMap, body: Bytes
 async fn collector() -> (SocketAddr, Batches) {
     let batches = Batches::default();
     let app = Router::new()
-        .route("/v1/traces", post(collect))
+        .route(
+            "/v1/traces",
+            post(
+                |State(batches): State<Batches>, headers: HeaderMap, body: Bytes| async move {
+                    collect(&batches, &headers, &body);
+                },
+            ),
+        )
         .with_state(Arc::clone(&batches));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -25,10 +25,12 @@ struct Own {
 
 /// The route.
 pub(super) fn route(gateway: &Gateway) -> MethodRouter {
-    get(show).fallback(wrong_method).with_state(Own {
-        gateway: gateway.clone(),
-        usages: Usages::new(),
-    })
+    get(show)
+        .fallback(|method: Method, uri: Uri| async move { wrong_method(&method, &uri) })
+        .with_state(Own {
+            gateway: gateway.clone(),
+            usages: Usages::new(),
+        })
 }
 
 /// The caller's own key.
@@ -133,12 +135,12 @@ fn number(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_default()
 }
 
-async fn wrong_method(method: Method, uri: Uri) -> Response<axum::body::Body> {
+fn wrong_method(method: &Method, uri: &Uri) -> Response<axum::body::Body> {
     let message = format!("{method} is not allowed here: use GET, HEAD");
     let refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message);
     refused(
         refusal.header(header::ALLOW, HeaderValue::from_static("GET, HEAD")),
-        &uri,
+        uri,
     )
 }
 

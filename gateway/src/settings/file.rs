@@ -211,12 +211,14 @@ fn telemetry(stack: &Settings, own: &GatewaySettings) -> Option<SettingsProblem>
             .is_some_and(|authority| !authority.as_str().contains('@'));
         matches!(uri.scheme_str(), Some("http" | "https")) && has_host && uri.query().is_none()
     });
-    let message = if !cfg!(feature = "otlp") {
-        "this program is built without the feature `otlp`: build it with `--features otlp`, or take this line out"
-    } else if !is_url {
-        "not the base URL of a collector: write one without user and query, e.g. \"http://127.0.0.1:4318\""
-    } else {
-        return None;
+    let message = match (cfg!(feature = "otlp"), is_url) {
+        (false, _) => {
+            "this program is built without the feature `otlp`: build it with `--features otlp`, or take this line out"
+        }
+        (true, false) => {
+            "not the base URL of a collector: write one without user and query, e.g. \"http://127.0.0.1:4318\""
+        }
+        (true, true) => return None,
     };
     Some(stack.problem("telemetry.otlp", message))
 }
