@@ -64,10 +64,7 @@ async fn add(new: NewKey) -> Result<(), Failed> {
 /// The settings file, if it has a `[[key]]` of this name.
 fn file_with(config: &Config, name: &str) -> Option<String> {
     let has_it = config.own.key.iter().any(|key| key.name == name);
-    let file = config
-        .file
-        .as_deref()
-        .map_or_else(|| Path::new("the settings"), |file| file);
+    let file = config.file.as_deref().unwrap_or_else(|| Path::new("the settings"));
     has_it.then(|| file.display().to_string())
 }
 
