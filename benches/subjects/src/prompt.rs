@@ -76,8 +76,9 @@ impl Road {
         let Ok(runtime) = Builder::new_current_thread().enable_time().build() else {
             unreachable!("a runtime without I/O can be made")
         };
-        // A budget that never ends, and no circuit that opens: here every call fails twice.
+        // A budget that never ends, and no circuit that opens: here every call fails twice. Vectors go to the next model too.
         let settings = ours::settings()
+            .fallback_for_embeddings(true)
             .circuit_breaker(None)
             .backoff(Exponential::new(Duration::ZERO, Duration::ZERO))
             .retry_budget(RetryBudget::new(1.0, 1e9));
