@@ -94,7 +94,7 @@ impl Progress {
     /// Whether the answer is whole if nothing more comes. `is_sure` says that the framing shows the body to be complete.
     pub(super) fn is_whole(&self, is_sure: bool) -> bool {
         if let Some(course) = &self.course {
-            return self.done || course.is_finished() || (is_sure && course.is_whole_without_end());
+            return self.done || (is_sure && course.is_whole_without_end());
         }
         self.done || (self.has_finished() && (is_sure || !(self.taken_back || self.doubtful)))
     }

@@ -210,11 +210,9 @@ fn ask() -> ApiRequest {
     ApiRequest::from_json(Api::Messages, json).unwrap()
 }
 
-/// The message as Anthropic's clients put it together; they insist on this order of events. Whether it has said why it ended: the endpoint adds
-/// the last event if a server left it out.
+/// The message as Anthropic's clients put it together; they insist on this order of events.
 fn read(frames: &[ChatFrame]) -> (Vec<Value>, bool) {
-    let (mut blocks, mut open, mut began): (Vec<Value>, _, _) = (Vec::new(), None, false);
-    let (mut finished, mut ended) = (false, false);
+    let (mut blocks, mut open, mut began, mut ended): (Vec<Value>, _, _, _) = (Vec::new(), None, false, false);
     for frame in frames.iter().filter(|frame| frame.kind() == FrameKind::Chunk) {
         let event: Value = serde_json::from_slice(frame.bytes()).unwrap();
         assert!(!ended, "nothing stands behind the end: {event}");
@@ -238,14 +236,13 @@ fn read(frames: &[ChatFrame]) -> (Vec<Value>, bool) {
             "content_block_stop" => assert_eq!((open.take(), index.is_some()), (index, true), "{event}"),
             "message_delta" => {
                 assert!(event["usage"]["output_tokens"] == 7 && open.is_none(), "{event}");
-                finished = true;
             }
             "message_stop" => ended = true,
             other => panic!("{other}"),
         }
         assert!(began);
     }
-    (blocks, finished)
+    (blocks, ended)
 }
 
 fn text(blocks: &[Value]) -> String {
@@ -254,13 +251,13 @@ fn text(blocks: &[Value]) -> String {
 
 /// Whatever was cut: either the whole message, or the error and no more than its beginning.
 fn whole_or_honest(what: &str, whole: &str, got: &Got) -> bool {
-    let (blocks, finished) = read(&got.frames);
+    let (blocks, ended) = read(&got.frames);
     let text = text(&blocks);
     assert_eq!(got.text, text, "{what}");
     if got.error.is_none() {
-        assert_eq!((text.as_str(), finished), (whole, true), "{what}");
+        assert_eq!((text.as_str(), ended), (whole, true), "{what}");
     } else {
-        assert!(whole.starts_with(&text) && !finished, "{what}: {text}");
+        assert!(whole.starts_with(&text) && !ended, "{what}: {text}");
     }
     got.error.is_none()
 }

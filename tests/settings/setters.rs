@@ -80,6 +80,7 @@ fn each_setter_of_the_connections_has_a_key() {
         "trailer_timeout",
         "proxy_from_environment",
         "build",
+        "observer",
     ];
     let setters = setters("src/transport", "TransportBuilder ");
     assert!(setters.len() > 10, "{setters:?}");

@@ -67,7 +67,10 @@ async fn what_goes_in_comes_out(options: LedgerOptions) {
         .await
         .unwrap();
     let since = |entry: &&Entry| entry.ended >= NOW.after(Duration::from_secs(3600)) && entry.awaits_bill();
-    assert_eq!(awaiting, entries.iter().filter(since).cloned().collect::<Vec<_>>());
+    assert_eq!(
+        awaiting,
+        entries.iter().rev().filter(since).cloned().collect::<Vec<_>>()
+    );
     assert_eq!(ledger.close().await.written, 2_500);
 }
 

@@ -23,8 +23,6 @@ pub struct Course {
     shown: Said,
     /// The answer has said why it ended.
     finished: bool,
-    /// Something was shown behind the reason to end: this upstream's reason is not its end.
-    is_taken_back: bool,
     /// The last event has come.
     ended: bool,
     /// The item of the last delta.
@@ -63,7 +61,6 @@ impl Course {
             answered: false,
             shown: Said::default(),
             finished: false,
-            is_taken_back: false,
             ended: false,
             last: 0,
             usage: None,
@@ -94,14 +91,7 @@ impl Course {
         }
     }
 
-    /// Whether only the last event is missing: a message has said why it ended, its blocks have ended, and nothing was shown behind that.
-    ///
-    /// Some gateways close a stream there, as others close a chat's stream without `[DONE]`.
-    #[must_use]
-    pub fn is_finished(&self) -> bool {
-        self.is_finished_message() && !self.is_taken_back && !self.is_lost
-    }
-
+    /// A message has said why it ended, and its blocks have ended.
     fn is_finished_message(&self) -> bool {
         self.api == Api::Messages && self.finished && self.open.is_empty()
     }
@@ -145,7 +135,7 @@ impl Course {
             }
             Step::Ends | Step::Document => said.beyond(self.shown),
         };
-        self.show(new);
+        self.shown.add(new);
         let finishes = piece.end() != End::None;
         self.finished |= finishes;
         self.ended |= match piece.step {
@@ -167,12 +157,7 @@ impl Course {
             ..Said::default()
         };
         let new = self.open(self.last).map_or(said, |open| open.show(said));
-        self.show(new);
-    }
-
-    const fn show(&mut self, new: Said) {
         self.shown.add(new);
-        self.is_taken_back |= self.finished && !new.is_nothing();
     }
 
     /// The item of this index, which begins now if it has not.
