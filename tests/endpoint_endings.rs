@@ -137,6 +137,7 @@ async fn an_interrupted_stream_fails_in_the_words_of_openai() {
         )
     );
     assert_eq!(response["error"]["code"], "server_error");
+    assert_eq!(response["error"]["metadata"]["error_type"], "truncated");
     assert_eq!(
         response["error"]["message"],
         "the stream was cut before the answer was whole"

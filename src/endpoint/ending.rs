@@ -88,13 +88,16 @@ impl Ending {
         if self.is_written {
             return None;
         }
-        let (code, message) = (json_string(code(problem)), json_string(&words(problem)));
+        let [code, message, word] = [code(problem), &words(problem), problem.code].map(json_string);
         let error = [
             b"{\"code\":",
             code.as_slice(),
             b",\"message\":",
             message.as_slice(),
-            b"}",
+            // Our own word, where OpenRouter's errors have theirs.
+            b",\"metadata\":{\"error_type\":",
+            word.as_slice(),
+            b"}}",
         ]
         .concat();
         let items = self.items();
@@ -160,7 +163,7 @@ fn code(problem: &Problem) -> &'static str {
     match (problem.code, problem.status) {
         (known @ ("context_length_exceeded" | "insufficient_quota" | "rate_limit_exceeded"), _) => known,
         ("budget_exceeded", _) => "insufficient_quota",
-        ("upstream_overloaded" | "circuit_open" | "saturated", _) => "server_is_overloaded",
+        ("upstream_overloaded" | "circuit_open" | "concurrency_limited", _) => "server_is_overloaded",
         (_, StatusCode::TOO_MANY_REQUESTS) => "rate_limit_exceeded",
         (_, StatusCode::REQUEST_TIMEOUT | StatusCode::CONFLICT) => "server_error",
         (_, status) if status.is_client_error() => "invalid_prompt",
