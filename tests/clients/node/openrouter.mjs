@@ -70,7 +70,8 @@ function whole(response, answer) {
     if (item.type === "function_call") answer.call(item.name, item.arguments);
   }
   answer.finish = response.status;
-  answer.count(response.usage.inputTokens, response.usage.outputTokens);
+  // A stream whose last event the upstream left out has no usage.
+  if (response.usage) answer.count(response.usage.inputTokens, response.usage.outputTokens);
 }
 
 async function embeddings(ask, answer) {
