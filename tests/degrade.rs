@@ -32,7 +32,7 @@ async fn mark(stack: &Stack, request: ChatRequest) -> Option<Degraded> {
 
 #[tokio::test(start_paused = true)]
 async fn each_outage_reaches_the_degraded_source_that_it_should() {
-    // What failed, and whether a reply stands in for it.
+    // What failed, and whether a degraded reply is given.
     for (plan, stands_in) in [
         ("503", true),
         ("reset", true),

@@ -205,7 +205,7 @@ async fn the_code_of_a_failure_is_one_that_agents_act_on() {
     }
 }
 
-/// The wait that the upstream asks for stands in the words, since agents read it nowhere else.
+/// The words name the wait that the upstream asks for, since agents read it nowhere else.
 #[tokio::test(start_paused = true)]
 async fn the_wait_stands_in_the_words() {
     let limited = r#"{"type":"error","sequence_number":3,"code":"rate_limit_exceeded","message":"Slow down.","error":{"code":"rate_limit_exceeded","message":"Slow down.","metadata":{"error_type":"rate_limit_exceeded","retry_after_seconds":7}}}"#;

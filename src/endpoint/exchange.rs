@@ -19,7 +19,7 @@ use super::{
     },
     limits::tell_limits,
     problem::Problem,
-    service::Settings,
+    settings::Settings,
     upload,
     waiting::{KeepAlive, Waiting},
 };

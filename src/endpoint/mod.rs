@@ -37,6 +37,7 @@ mod problem;
 mod refusal;
 mod router;
 mod service;
+mod settings;
 mod unstreamed;
 mod upload;
 mod waiting;

@@ -7,11 +7,10 @@ use std::{
     future::ready,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use bytes::Buf;
-use http::{HeaderName, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body::Body;
 use tower_service::Service;
 
@@ -21,8 +20,7 @@ use super::{
     exchange::{answer, for_method},
     model_path::ModelPath,
     problem::Problem,
-    service::Settings,
-    waiting::KeepAlive,
+    settings::{Settings, setters},
 };
 use crate::{Api, Catalogue, stack::ChatService};
 
@@ -67,48 +65,7 @@ impl<S> Endpoints<S> {
         }
     }
 
-    /// The largest request body in bytes; 20 MiB by default. A larger one gets 413, as does one that is larger once it is decompressed.
-    #[must_use]
-    pub fn largest_body(mut self, bytes: usize) -> Self {
-        Arc::make_mut(&mut self.settings).largest_body = bytes;
-        self
-    }
-
-    /// The longest time in which nothing of a request body comes: see [`ApiEndpoint::body_timeout`](super::ApiEndpoint::body_timeout).
-    #[must_use]
-    pub fn body_timeout(mut self, timeout: Duration) -> Self {
-        Arc::make_mut(&mut self.settings).upload.timeout = timeout;
-        self
-    }
-
-    /// The least rate of a request body in bytes per second: see [`ApiEndpoint::min_body_rate`](super::ApiEndpoint::min_body_rate).
-    #[must_use]
-    pub fn min_body_rate(mut self, bytes_per_second: u32) -> Self {
-        Arc::make_mut(&mut self.settings).upload.min_rate = bytes_per_second;
-        self
-    }
-
-    /// Passes one more of the client's headers on to the upstream: see
-    /// [`ApiEndpoint::pass_header`](super::ApiEndpoint::pass_header).
-    #[must_use]
-    pub fn pass_header(mut self, name: HeaderName) -> Self {
-        Arc::make_mut(&mut self.settings).headers.push(name);
-        self
-    }
-
-    /// When a streamed answer that has not begun shows a sign of life: see [`ApiEndpoint::keep_alive`](super::ApiEndpoint::keep_alive).
-    #[must_use]
-    pub fn keep_alive(mut self, after: Duration, every: Duration) -> Self {
-        Arc::make_mut(&mut self.settings).keep_alive = Some(KeepAlive::new(after, every));
-        self
-    }
-
-    /// Sends nothing of a streamed answer before its first token: see [`ApiEndpoint::keep_alive`](super::ApiEndpoint::keep_alive).
-    #[must_use]
-    pub fn without_keep_alive(mut self) -> Self {
-        Arc::make_mut(&mut self.settings).keep_alive = None;
-        self
-    }
+    setters!();
 
     /// Lists the models of this catalogue under `/v1/models`, in the place of the one that the stack is built with.
     #[must_use]

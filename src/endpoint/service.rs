@@ -8,19 +8,20 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use bytes::Buf;
-use http::{HeaderName, Request, Response};
+use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::{EndpointBody, Envelope, envelope::Shape, exchange::answer, upload::UploadLimits, waiting::KeepAlive};
+use super::{
+    EndpointBody, Envelope,
+    envelope::Shape,
+    exchange::answer,
+    settings::{Settings, setters},
+};
 use crate::{Api, stack::ChatService};
-
-/// The largest request body by default: prompts with images are large, and more is a mistake.
-const LARGEST_BODY: usize = 20 * 1024 * 1024;
 
 /// What an endpoint returns.
 pub type EndpointFuture = Pin<Box<dyn Future<Output = Result<Response<EndpointBody>, Infallible>> + Send>>;
@@ -49,26 +50,6 @@ pub struct ApiEndpoint<S> {
     settings: Arc<Settings>,
 }
 
-/// What the endpoints of a stack have in common.
-#[derive(Clone)]
-pub(super) struct Settings {
-    pub(super) largest_body: usize,
-    pub(super) upload: UploadLimits,
-    pub(super) headers: Vec<HeaderName>,
-    pub(super) keep_alive: Option<KeepAlive>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            largest_body: LARGEST_BODY,
-            upload: UploadLimits::default(),
-            headers: Vec::new(),
-            keep_alive: Some(KeepAlive::default()),
-        }
-    }
-}
-
 impl<S> ApiEndpoint<S> {
     pub(crate) fn new(stack: S, api: Api) -> Self {
         let envelope = Envelope::OpenAi;
@@ -86,56 +67,7 @@ impl<S> ApiEndpoint<S> {
         self
     }
 
-    /// The largest request body in bytes; 20 MiB by default. A larger one gets 413, as does one that is larger once it is decompressed.
-    #[must_use]
-    pub fn largest_body(mut self, bytes: usize) -> Self {
-        Arc::make_mut(&mut self.settings).largest_body = bytes;
-        self
-    }
-
-    /// The longest time in which nothing of a request body comes; 30 s by default. A body that stalls for longer gets 408, and so does one that is
-    /// slower than [`min_body_rate`](Self::min_body_rate).
-    #[must_use]
-    pub fn body_timeout(mut self, timeout: Duration) -> Self {
-        Arc::make_mut(&mut self.settings).upload.timeout = timeout;
-        self
-    }
-
-    /// The least rate of a request body in bytes per second, counted from [`body_timeout`](Self::body_timeout) after its head; 4096 by default, and 0 sets
-    /// none. A large body over a slow line takes as long as it needs, and a client that sends single bytes does not hold a call open.
-    #[must_use]
-    pub fn min_body_rate(mut self, bytes_per_second: u32) -> Self {
-        Arc::make_mut(&mut self.settings).upload.min_rate = bytes_per_second;
-        self
-    }
-
-    /// Passes one more of the client's headers on to the upstream, up to 256 bytes of it, of `anthropic-beta` and `x-anthropic-beta` up to
-    /// 4 KiB; a longer one is left out with a warning. It is part of a cache's key, unless `CacheLayer::ignore_header` names it. A header with the client's key or cookies is never passed on.
-    #[must_use]
-    pub fn pass_header(mut self, name: HeaderName) -> Self {
-        Arc::make_mut(&mut self.settings).headers.push(name);
-        self
-    }
-
-    /// When a streamed answer that has not begun shows a sign of life: `after` this long its head goes out, `200` and `text/event-stream`, and
-    /// `every` so often, once a second at most, a comment, for messages a `ping`, until the answer begins. 25 s and 15 s by default, because
-    /// load balancers and proxies close a connection that is silent for 60 s.
-    ///
-    /// What is known only later is then missing from the head: the upstream's id and the status of a failure. The `x-llm-*` headers come as comments. A failure
-    /// is the last event of the stream, as that of an interrupted one. Plain calls are not concerned.
-    #[must_use]
-    pub fn keep_alive(mut self, after: Duration, every: Duration) -> Self {
-        Arc::make_mut(&mut self.settings).keep_alive = Some(KeepAlive::new(after, every));
-        self
-    }
-
-    /// Sends nothing of a streamed answer before its first token: each failure before it has its own status. See
-    /// [`keep_alive`](Self::keep_alive).
-    #[must_use]
-    pub fn without_keep_alive(mut self) -> Self {
-        Arc::make_mut(&mut self.settings).keep_alive = None;
-        self
-    }
+    setters!();
 }
 
 impl<S> fmt::Debug for ApiEndpoint<S> {

@@ -267,7 +267,7 @@ impl<R, F, E> StackBuilder<R, F, E> {
     }
 
     /// The candidates whose upstream was not given. Without any upstream that is the problem, and not each candidate.
-    pub(super) fn unknown_upstreams(&self) -> Vec<BuildProblem> {
+    fn unknown_upstreams(&self) -> Vec<BuildProblem> {
         let known: Vec<_> = self.transport.names().map(str::to_owned).collect();
         let given: Vec<_> = known
             .iter()
@@ -301,14 +301,19 @@ where
         self.build_wired(None).map(|(stack, _)| stack)
     }
 
-    /// The same with the connections of another stack, if its transport is made of the same; and the transport.
-    pub(crate) fn build_wired(mut self, before: Option<&Wired>) -> Result<(Stack<R>, Wired), BuildError> {
-        let unknown = self.unknown_upstreams();
-        let first = self.transport.names().next().unwrap_or(OPENROUTER).to_owned();
+    /// What the transport's upstreams mean for the chain: which APIs they speak, which one is first, and which candidates have none.
+    pub(super) fn settle_upstreams(&mut self) -> (String, Vec<BuildProblem>) {
         let limited = self.transport.upstreams().iter();
         self.settings.spoken = limited
             .filter_map(|upstream| Some((upstream.name().into(), upstream.spoken()?)))
             .collect();
+        let first = self.transport.names().next().unwrap_or(OPENROUTER).to_owned();
+        (first, self.unknown_upstreams())
+    }
+
+    /// The same with the connections of another stack, if its transport is made of the same; and the transport.
+    pub(crate) fn build_wired(mut self, before: Option<&Wired>) -> Result<(Stack<R>, Wired), BuildError> {
+        let (first, unknown) = self.settle_upstreams();
         let lost_upstream = self.lost_upstreams().next().is_some();
         let wired = Wired::new(self.transport, before).map_err(|error| {
             let problems = in_transport(error);

@@ -5,7 +5,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::{BuildError, Stack, StackBuilder, assemble::Parts};
-use crate::{ApiRequest, ChatFrame, Error, transport::OPENROUTER};
+use crate::{ApiRequest, ChatFrame, Error};
 
 impl StackBuilder {
     /// Builds it as over its transport, with what the transport's upstreams mean for the chain, over this service.
@@ -18,12 +18,7 @@ impl StackBuilder {
             + 'static,
         B: Body<Data = ChatFrame, Error = Error> + Send + Unpin + 'static,
     {
-        let unknown = self.unknown_upstreams();
-        let first = self.transport.names().next().unwrap_or(OPENROUTER).to_owned();
-        let limited = self.transport.upstreams().iter();
-        self.settings.spoken = limited
-            .filter_map(|upstream| Some((upstream.name().into(), upstream.spoken()?)))
-            .collect();
+        let (first, unknown) = self.settle_upstreams();
         self.wrong.extend(unknown);
         let parts = Parts::of(&self.settings, &first, &mut self.wrong);
         if self.wrong.is_empty() {

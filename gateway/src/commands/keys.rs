@@ -50,7 +50,7 @@ async fn add(new: NewKey) -> Result<(), Failed> {
         database.prepare().await.map_err(Failed::new)?;
         database.add(&new.name, &hash, &rules).await.map_err(Failed::new)?;
         say(format!(
-            "The key stands in {}: only a gateway over this database takes it.\n",
+            "The key is in {}: only a gateway over this database takes it.\n",
             database.place()
         ))?;
     }

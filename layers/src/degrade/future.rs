@@ -1,4 +1,4 @@
-//! The response of a call, or one that stands in for it.
+//! The response of a call, or a degraded one.
 
 use std::{
     fmt,
@@ -122,7 +122,7 @@ enum Stale<D> {
     Looked(Option<(Vec<D>, Duration)>),
 }
 
-/// The response, or what stands in for it.
+/// The response, or a degraded one.
 fn answer<R, L, B>(
     fallen: Option<Box<Fallen<R, L>>>,
     result: Result<Response<B>, B::Error>,

@@ -54,5 +54,5 @@ pub use future::DegradeFuture;
 pub use layer::DegradeLayer;
 pub use service::Degrade;
 
-/// The body of [`Degrade`]: the answer from below, or what stands in for it.
+/// The body of [`Degrade`]: the answer from below, or a degraded one.
 pub type DegradeBody<B> = crate::watch::HeldBody<B>;

@@ -128,14 +128,14 @@ impl<'a> Piece<'a> {
         self.failed.then(|| UpstreamError::parse(self.body)).flatten()
     }
 
-    /// The text that a delta adds, as it stands in the event.
+    /// The text that a delta adds, as the event has it.
     #[inline]
     #[must_use]
     pub const fn text_text(&self) -> Option<Text<'a>> {
         self.text
     }
 
-    /// Where the number of the event stands in it, which rises from one event to the next.
+    /// The place of the event's number, which rises from one event to the next.
     #[inline]
     #[must_use]
     pub fn number(&self) -> Option<Range<usize>> {

@@ -93,8 +93,6 @@ impl<D> InMemoryIdempotency<D> {
     }
 }
 
-impl<D> Shared<D> {}
-
 impl<D> State<D> {
     /// Takes out what is over, the oldest first, and what does not fit: to be dropped with no lock held.
     fn make_room(&mut self, bytes: u64, max_keys: usize) -> Vec<Answered<D>> {
