@@ -10,7 +10,7 @@ use crate::{
     Api, Error,
     bounds::cut_cow,
     known::{Adds, Known},
-    response::{UsageExt as _, at_tier, token_usage},
+    response::{UsageExt as _, at_tier, token_usage, usage_of_vectors},
 };
 use openrouter_wire::json::Text;
 use openrouter_wire::{
@@ -41,7 +41,7 @@ pub struct ChatFrame {
 /// In which form a frame came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FrameKind {
-    /// A comment of the stream: a sign of life.
+    /// A sign of life: a comment of the stream, or an event that says no more, such as a ping of Messages.
     KeepAlive,
     /// The data of one event: a chunk of a streamed answer.
     Chunk,
@@ -50,13 +50,13 @@ pub enum FrameKind {
 }
 
 impl ChatFrame {
-    /// The JSON, as it came; empty for a sign of life.
+    /// The JSON, as it came; empty for a sign of life that is no event of its API.
     #[must_use]
     pub const fn bytes(&self) -> &Bytes {
         &self.bytes
     }
 
-    /// The API in whose shape it is. A sign of life has no shape, and says chat.
+    /// The API in whose shape it is. A sign of life without bytes has no shape, and says chat.
     #[must_use]
     pub const fn api(&self) -> Api {
         self.api
@@ -149,7 +149,9 @@ impl Frame for ChatFrame {
             return known.usage;
         }
         let probe = ChunkProbe::read(&self.bytes).ok()?;
-        let usage = if is_completed {
+        let usage = if self.api == Api::Embeddings {
+            usage_of_vectors(self.usage()?)
+        } else if is_completed {
             self.usage()?.for_layers()
         } else {
             token_usage(probe.usage_raw()?)

@@ -10,6 +10,9 @@ const ROUTER: &str = "openrouter/free";
 
 /// Whether a model is free, by its name: by any of its variants, whatever preset stands behind it.
 pub(crate) fn is_free(model: &str) -> bool {
+    if !model.as_bytes().contains(&b':') && !model.starts_with(ROUTER) {
+        return false;
+    }
     let (model, _preset) = model.split_once('@').unwrap_or((model, ""));
     let mut parts = model.split(':');
     let is_router = parts.next() == Some(ROUTER);

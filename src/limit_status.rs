@@ -7,41 +7,48 @@ use tower_llm_layers::pause::RateLimitStatus;
 
 use crate::reset_time::{LONGEST_RESET, time_to};
 
-/// The headers in use: what is left, the limit, the reset.
-const NAMES: [[&str; 3]; 8] = [
-    [
-        "x-ratelimit-remaining-requests",
-        "x-ratelimit-limit-requests",
-        "x-ratelimit-reset-requests",
-    ],
-    [
-        "x-ratelimit-remaining-tokens",
-        "x-ratelimit-limit-tokens",
-        "x-ratelimit-reset-tokens",
-    ],
-    ["x-ratelimit-remaining", "x-ratelimit-limit", "x-ratelimit-reset"],
-    ["ratelimit-remaining", "ratelimit-limit", "ratelimit-reset"],
-    [
-        "anthropic-ratelimit-requests-remaining",
-        "anthropic-ratelimit-requests-limit",
-        "anthropic-ratelimit-requests-reset",
-    ],
-    [
-        "anthropic-ratelimit-tokens-remaining",
-        "anthropic-ratelimit-tokens-limit",
-        "anthropic-ratelimit-tokens-reset",
-    ],
-    [
-        "anthropic-ratelimit-input-tokens-remaining",
-        "anthropic-ratelimit-input-tokens-limit",
-        "anthropic-ratelimit-input-tokens-reset",
-    ],
-    [
-        "anthropic-ratelimit-output-tokens-remaining",
-        "anthropic-ratelimit-output-tokens-limit",
-        "anthropic-ratelimit-output-tokens-reset",
-    ],
+/// The names of resets that are believed by themselves, without a header that says how much is left.
+const RESETS: [&str; 8] = [
+    "x-ratelimit-reset-requests",
+    "x-ratelimit-reset-tokens",
+    "x-ratelimit-reset",
+    "ratelimit-reset",
+    "anthropic-ratelimit-requests-reset",
+    "anthropic-ratelimit-tokens-reset",
+    "anthropic-ratelimit-input-tokens-reset",
+    "anthropic-ratelimit-output-tokens-reset",
 ];
+
+/// How many limits of one response are read.
+const MOST: usize = 32;
+
+/// What an upstream says of one limit, each as it is written. The names of the three headers differ in one word.
+struct Told<'a> {
+    remaining: Option<&'a str>,
+    limit: Option<&'a str>,
+    reset: &'a str,
+    /// It counts tokens or bytes, and not calls.
+    is_of_size: bool,
+    /// Its reset is believed by itself.
+    is_known: bool,
+}
+
+/// The limits that an upstream names in headers of their own, whatever it calls them: `x-ratelimit-reset-tokens-minute`,
+/// `ratelimitbysize-reset`, `anthropic-ratelimit-requests-reset`.
+fn told(headers: &HeaderMap) -> impl Iterator<Item = Told<'_>> {
+    let text = text_of(headers);
+    let names = headers.keys().map(http::HeaderName::as_str);
+    let resets = names.filter(|name| is_of_limits(name) && name.contains("reset"));
+    resets.take(MOST).filter_map(move |name| {
+        Some(Told {
+            remaining: text(&name.replace("reset", "remaining")),
+            limit: text(&name.replace("reset", "limit")),
+            reset: text(name)?,
+            is_of_size: name.contains("-tokens") || name.contains("bysize"),
+            is_known: RESETS.contains(&name),
+        })
+    })
+}
 
 /// The limit that is used up first. What is negative or cannot be read is unknown, and says nothing.
 pub(crate) fn limit_status(headers: &HeaderMap, now: impl FnOnce() -> SystemTime) -> Option<RateLimitStatus> {
@@ -50,21 +57,18 @@ pub(crate) fn limit_status(headers: &HeaderMap, now: impl FnOnce() -> SystemTime
     }
     let now = now();
     let text = text_of(headers);
-    let separate = NAMES.iter().filter_map(|[remaining, limit, reset]| {
-        let is_of_tokens = remaining.contains("-tokens");
-        let left = status(text(remaining)?, text(limit), text(reset)?, now)?;
+    let separate = told(headers).filter_map(|told| {
+        let left = status(told.remaining?, told.limit, told.reset, now)?;
         // How many calls some tokens are is not known; that none are left is.
-        (!is_of_tokens || left.remaining == 0).then_some(left)
+        (!told.is_of_size || left.remaining == 0).then_some(left)
     });
     let together = text("ratelimit").into_iter().flat_map(|header| structured(header, now));
     separate.chain(together).min_by_key(|status| status.remaining)
 }
 
-/// Whether a header of this name tells of a limit: all names in use begin so.
+/// Whether a header of this name tells of a limit: all names in use have the word.
 fn is_of_limits(name: &str) -> bool {
-    ["x-ratelimit-", "ratelimit", "anthropic-ratelimit-"]
-        .iter()
-        .any(|begin| name.starts_with(begin))
+    name.contains("ratelimit")
 }
 
 /// The time to the reset of the limit that an error is about: of those that are used up the last to be filled again. If nothing says how much is
@@ -74,10 +78,10 @@ pub(crate) fn reset_of_error(headers: &HeaderMap, now: SystemTime) -> Option<Dur
         return None;
     }
     let text = text_of(headers);
-    let separate = NAMES.iter().filter_map(|[remaining, _, reset]| {
-        let left: Option<u64> = text(remaining).and_then(|left| left.trim().parse().ok());
-        let is_open = left.is_none_or(|left| left == 0);
-        is_open.then(|| time_to(text(reset)?, now)).flatten()
+    let separate = told(headers).filter_map(|told| {
+        let left: Option<u64> = told.remaining.and_then(|left| left.trim().parse().ok());
+        let is_open = left.map_or(told.is_known, |left| left == 0);
+        is_open.then(|| time_to(told.reset, now)).flatten()
     });
     let together = text("ratelimit").into_iter().flat_map(|header| structured(header, now));
     let used_up = together.filter(|status| status.remaining == 0);
@@ -198,6 +202,44 @@ mod tests {
                 &[("x-ratelimit-remaining", "1"), ("x-ratelimit-reset", "1e12")],
                 (1, None, 0),
             ),
+            // Cerebras.
+            (
+                &[
+                    ("x-ratelimit-limit-requests-day", "14400"),
+                    ("x-ratelimit-remaining-requests-day", "3"),
+                    ("x-ratelimit-reset-requests-day", "33011.382867"),
+                    ("x-ratelimit-limit-tokens-minute", "60000"),
+                    ("x-ratelimit-remaining-tokens-minute", "50000"),
+                    ("x-ratelimit-reset-tokens-minute", "11.38"),
+                ],
+                (3, Some(14_400), 33_011_382),
+            ),
+            (
+                &[
+                    ("x-ratelimit-remaining-tokens-minute", "0"),
+                    ("x-ratelimit-reset-tokens-minute", "11.5"),
+                ],
+                (0, None, 11_500),
+            ),
+            // Mistral: a limit by size says nothing of calls before it is used up.
+            (
+                &[
+                    ("x-ratelimit-limit-requests-minute", "60"),
+                    ("x-ratelimit-remaining-requests-minute", "2"),
+                    ("x-ratelimit-reset-requests-minute", "7"),
+                    ("ratelimitbysize-remaining", "1"),
+                    ("ratelimitbysize-reset", "3"),
+                ],
+                (2, Some(60), 7_000),
+            ),
+            (
+                &[
+                    ("ratelimitbysize-limit", "500000"),
+                    ("ratelimitbysize-remaining", "0"),
+                    ("ratelimitbysize-reset", "19"),
+                ],
+                (0, Some(500_000), 19_000),
+            ),
         ] {
             assert_eq!(read(pairs), Some(status), "{pairs:?}");
         }
@@ -227,5 +269,37 @@ mod tests {
         }
         let far = read(&[("x-ratelimit-remaining", "1"), ("x-ratelimit-reset", "99999999")]);
         assert_eq!(far, Some((1, None, 86_400_000)), "clamped");
+    }
+
+    #[test]
+    fn the_reset_of_an_error_is_that_of_a_limit_that_is_used_up() {
+        let reset = |pairs: &[(&'static str, &'static str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in pairs {
+                headers.insert(*name, http::HeaderValue::from_static(value));
+            }
+            let reset = reset_of_error(&headers, UNIX_EPOCH + Duration::from_secs(NOW));
+            reset.map(|reset| reset.as_secs())
+        };
+        for (pairs, seconds) in [
+            (
+                &[
+                    ("x-ratelimit-remaining-requests-day", "3"),
+                    ("x-ratelimit-reset-requests-day", "33011"),
+                    ("x-ratelimit-remaining-tokens-minute", "0"),
+                    ("x-ratelimit-reset-tokens-minute", "11"),
+                ][..],
+                Some(11),
+            ),
+            (
+                &[("ratelimitbysize-remaining", "0"), ("ratelimitbysize-reset", "19")],
+                Some(19),
+            ),
+            (&[("x-ratelimit-reset-requests", "6m0s")], Some(360)),
+            // Nothing says that it is the limit that was met.
+            (&[("anthropic-ratelimit-unified-7d-reset", "1780400000")], None),
+        ] {
+            assert_eq!(reset(pairs), seconds, "{pairs:?}");
+        }
     }
 }

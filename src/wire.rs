@@ -12,7 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use tower_llm_layers::LlmRequest;
 
 use crate::{Api, Upstream, dialect::Dialect};
-use openrouter_wire::request::RequestError;
+use openrouter_wire::{embeddings::VectorForm, request::RequestError};
 
 /// A request that the [`Transport`](crate::Transport) can send: chat, embeddings, or one of your own.
 pub trait WireRequest: LlmRequest {
@@ -30,6 +30,11 @@ pub trait WireRequest: LlmRequest {
     /// The API that it is for: its answer is read as one of that API, and is whole if it has what that requires. `None`, the default, is
     /// none of these: its answer is whole if it is one JSON document that reports no error.
     fn api(&self) -> Option<Api> {
+        None
+    }
+
+    /// In which form it asks for vectors: those of an answer in the other form are converted. `None`, the default, leaves them as they come.
+    fn vector_form(&self) -> Option<VectorForm> {
         None
     }
 

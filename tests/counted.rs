@@ -63,7 +63,8 @@ async fn what_a_failure_without_content_has_counted_is_paid_unless_the_router_pr
     }
 }
 
-/// The tier that served stands beside the usage. One that is more expensive and has no price leaves an estimate by the highest price that is known.
+/// The tier that served stands beside the usage. One without a price leaves an estimate: by the highest price that is known if it
+/// is more expensive, and by the listed one if it is cheaper.
 #[tokio::test(start_paused = true)]
 async fn an_answer_is_priced_by_the_tier_that_served_it() {
     let answer = |tier: &str| {
@@ -93,6 +94,9 @@ async fn an_answer_is_priced_by_the_tier_that_served_it() {
         ("priority", &["\"priority\""], "0.040012", EntryState::Settled),
         ("priority", &["null"], "0.040012", EntryState::Estimated),
         ("priority", &[], "0.010012", EntryState::Estimated),
+        ("flex", &["\"flex\""], "0.040012", EntryState::Settled),
+        ("flex", &["\"priority\""], "0.010012", EntryState::Estimated),
+        ("flex", &[], "0.010012", EntryState::Estimated),
     ] {
         let (kind, entry) = entry_of(Dialect::OpenAi, answer(tier), listed(tiers)).await;
         assert_eq!(

@@ -130,13 +130,22 @@ async fn an_answer_that_is_not_read_for_three_minutes_holds_nothing_and_one_that
     );
 }
 
-fn post(streamed: bool, seconds: &str) -> Request<Full<Bytes>> {
+fn post(streamed: bool, times: &[(&str, &str)]) -> Request<Full<Bytes>> {
     let body = json!({"model": FIRST, "stream": streamed, "messages": [{"role": "user", "content": "Hi"}]});
-    Request::post("/")
-        .header("x-stainless-timeout", seconds)
-        .body(Full::new(Bytes::from(body.to_string())))
-        .unwrap()
+    let request = times.iter().fold(Request::post("/"), |request, (name, seconds)| {
+        request.header(*name, *seconds)
+    });
+    request.body(Full::new(Bytes::from(body.to_string()))).unwrap()
 }
+
+/// What the SDKs for JavaScript send, what those for Python send, and both: the shorter time counts.
+const FIVE_SECONDS: [&[(&str, &str)]; 5] = [
+    &[("x-stainless-timeout", "5")],
+    &[("x-stainless-read-timeout", "5.0")],
+    &[("x-stainless-timeout", "10"), ("x-stainless-read-timeout", "5")],
+    &[("x-stainless-timeout", "5"), ("x-stainless-read-timeout", "10")],
+    &[("x-stainless-timeout", "0"), ("x-stainless-read-timeout", "5")],
+];
 
 /// The SDKs stop their timer when the headers are there.
 #[tokio::test(start_paused = true)]
@@ -153,23 +162,44 @@ async fn the_time_of_the_clients_sdk_bounds_the_first_token_of_a_stream_and_the_
         .build()
         .unwrap()
         .into_endpoint(Api::Chat);
-    let begun = Instant::now();
-    let (parts, text) = sent(endpoint.clone(), post(true, "5")).await;
-    assert_eq!((parts.status, begun.elapsed().as_secs()), (StatusCode::OK, 30));
-    assert!(text.ends_with("data: [DONE]\n\n"), "{text}");
-    let begun = Instant::now();
-    let (parts, _) = sent(endpoint, post(false, "5")).await;
-    assert_eq!(
-        (parts.status, begun.elapsed().as_secs()),
-        (StatusCode::GATEWAY_TIMEOUT, 5)
-    );
     let raw = Raw::always(vec![events(), Step::Hang]).await;
-    let endpoint = builder(&raw).build().unwrap().into_endpoint(Api::Chat);
-    let begun = Instant::now();
-    let (parts, text) = sent(endpoint, post(true, "5")).await;
-    assert_eq!(
-        (parts.status, begun.elapsed().as_secs()),
-        (StatusCode::GATEWAY_TIMEOUT, 5),
-        "{text}"
-    );
+    let hanging = builder(&raw).build().unwrap().into_endpoint(Api::Chat);
+    for times in FIVE_SECONDS {
+        let begun = Instant::now();
+        let (parts, text) = sent(endpoint.clone(), post(true, times)).await;
+        assert_eq!(
+            (parts.status, begun.elapsed().as_secs()),
+            (StatusCode::OK, 30),
+            "{times:?}"
+        );
+        assert!(text.ends_with("data: [DONE]\n\n"), "{text}");
+        for (endpoint, streamed) in [(&endpoint, false), (&hanging, true)] {
+            let begun = Instant::now();
+            let (parts, text) = sent(endpoint.clone(), post(streamed, times)).await;
+            assert_eq!(
+                (parts.status, begun.elapsed().as_secs()),
+                (StatusCode::GATEWAY_TIMEOUT, 5),
+                "{times:?}: {text}"
+            );
+        }
+    }
+}
+
+/// What the idle timeout allows is not cut by the default deadline.
+#[tokio::test(start_paused = true)]
+async fn an_answer_may_pause_as_long_as_the_idle_timeout_allows() {
+    let mut steps = vec![events()];
+    for _ in 0..20 {
+        steps.extend([chunk("Sky ", "null"), Step::Wait(10 * S)]);
+    }
+    for _ in 0..20 {
+        steps.extend([send(": ping\n\n"), Step::Wait(10 * S)]);
+    }
+    steps.extend([chunk("", "\"stop\""), done()]);
+    let raw = Raw::always(steps).await;
+    let patient = builder(&raw).idle_timeout(300 * S).build().unwrap();
+    let got = call(&patient, true, ask()).await;
+    assert_eq!((got.kind(), got.took.as_secs()), (None, 400), "{got:?}");
+    let got = call(&builder(&raw).build().unwrap(), true, ask()).await;
+    assert_eq!(got.kind(), Some(FailureKind::Timeout(Phase::Deadline)), "{got:?}");
 }

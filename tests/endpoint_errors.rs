@@ -5,9 +5,19 @@ use std::time::Duration;
 use http::{Request, StatusCode};
 use http_body_util::Full;
 use serde_json::{Value, json};
-use tower_openrouter::{Api, ChatServiceExt, Error, FailureKind, Phase, endpoint::Envelope, layers::LayerError};
+use tower_openrouter::{
+    Api, ChatServiceExt, Error, FailureKind, Phase, Tags,
+    endpoint::Envelope,
+    layers::{
+        LayerError,
+        fallback::RequestedModel,
+        rate_limit::{Limits, Rate},
+    },
+    stack::TenantKey,
+};
 
 use crate::support::{
+    FIRST,
     mounted::{ask, json, post, send, stack_over},
     raw::{self, Raw},
 };
@@ -167,6 +177,33 @@ async fn a_hint_to_wait_is_given_in_every_api() {
         let (parts, _) = send(stack_over(limited).into_endpoint(api), post("/", ask(api))).await;
         assert_eq!(parts.status, StatusCode::TOO_MANY_REQUESTS, "{api:?}");
         assert_eq!(parts.headers["retry-after"], "2", "{api:?}: rounded up");
+    }
+}
+
+/// The stack has tried nothing yet, so nothing keeps a client from waiting.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_passes_by_itself_may_be_tried_again() {
+    let raw = Raw::always(vec![raw::json(), raw::send("{}")]).await;
+    for (per_minute, status) in [(1, StatusCode::TOO_MANY_REQUESTS), (1000, StatusCode::BAD_GATEWAY)] {
+        let limits = Limits::new().requests(Rate::new(per_minute, Duration::from_secs(60)).unwrap());
+        let stack = raw.builder().chain([FIRST]).requested_model(RequestedModel::Ignored);
+        let stack = stack.admit(limits, TenantKey::tag("tenant"), Duration::ZERO);
+        let endpoints = stack.attempts_per_candidate(1).build().unwrap().into_endpoints();
+        let ask = || {
+            let mut request = post("/v1/chat/completions", ask(Api::Chat));
+            let tags = Tags::new([("tenant", "acme")]).unwrap();
+            request.extensions_mut().insert(tags);
+            request
+        };
+        // The first is sent in either case, and fails.
+        let (sent, _) = send(endpoints.clone(), ask()).await;
+        assert_eq!(sent.headers["x-llm-attempts"], "1");
+        assert_eq!(sent.headers["x-should-retry"], "false", "{per_minute}");
+        let (second, text) = send(endpoints, ask()).await;
+        assert_eq!(second.status, status, "{text}");
+        let is_refused = status == StatusCode::TOO_MANY_REQUESTS;
+        assert_eq!(second.headers.contains_key("x-should-retry"), !is_refused, "{text}");
+        assert_eq!(second.headers.contains_key("retry-after"), is_refused, "{text}");
     }
 }
 

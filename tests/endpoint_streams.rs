@@ -1,5 +1,7 @@
 //! Streams of each API, mounted: what goes out, and how an interruption looks.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use serde_json::{Value, json};
 use tower_openrouter::{Api, ChatServiceExt, endpoint::Envelope};
@@ -146,6 +148,63 @@ async fn a_stream_goes_out_as_it_came_with_the_names_of_its_events() {
                     format!("{}{end}", written(&whole(api), true)),
                     "{api:?} {envelope:?} {with_names}"
                 );
+            }
+        }
+    }
+}
+
+/// Clients count events, and no comments: Codex gives a stream of responses up after 300 s without one.
+#[tokio::test(start_paused = true)]
+async fn signs_of_life_within_a_stream_are_events_of_its_api() {
+    let wait = || raw::Step::Wait(Duration::from_secs(15));
+    let comment = ": keep-alive\n\n";
+    let numbered = r#"{"type":"keepalive","sequence_number":7}"#;
+    let spaced = r#"{ "type": "ping" }"#;
+    for envelope in [Envelope::OpenAi, Envelope::OpenRouter] {
+        for (api, alive, from_a_comment) in [
+            (Api::Chat, comment.to_owned(), comment.to_owned()),
+            (
+                Api::Responses,
+                written(&[("keepalive", numbered)], true),
+                match envelope {
+                    Envelope::OpenAi => format!("event: keepalive\ndata: {numbered}\n\n"),
+                    _ => comment.to_owned(),
+                },
+            ),
+            (
+                Api::Messages,
+                written(&[("ping", spaced)], true),
+                "event: ping\ndata: {\"type\":\"ping\"}\n\n".to_owned(),
+            ),
+        ] {
+            let events = whole(api);
+            let (begun, ended) = (written(&events[..3], true), written(&events[3..], true));
+            // Before its head no SDK expects another event.
+            let mut steps = vec![raw::events(), sent(alive.clone()), wait(), sent(begun.clone())];
+            for _ in 0..3 {
+                steps.extend([wait(), sent(alive.clone())]);
+            }
+            steps.extend([wait(), sent(": still here\n\n")]);
+            let end = if api == Api::Chat { "data: [DONE]\n\n" } else { "" };
+            let cut = Raw::always([&steps[..], &[wait()]].concat()).await;
+            steps.extend([wait(), sent(format!("{ended}{end}"))]);
+            let raw = Raw::always(steps).await;
+            let expected = format!("{begun}{}{from_a_comment}", alive.repeat(3));
+            let endpoint = |raw: &Raw| {
+                let stack = raw.builder().idle_timeout(Duration::from_secs(20)).build().unwrap();
+                stack.into_endpoint(api).envelope(envelope)
+            };
+            let (_, text) = send(endpoint(&raw), post("/", body(api))).await;
+            let end = match (api, envelope) {
+                (Api::Chat, _) | (Api::Responses, Envelope::OpenRouter) => "data: [DONE]\n\n",
+                _ => "",
+            };
+            assert_eq!(text, format!("{expected}{ended}{end}"), "{api:?} {envelope:?}");
+            let (_, text) = send(endpoint(&cut), post("/", body(api))).await;
+            assert!(text.starts_with(&expected), "{api:?} {envelope:?}: {text}");
+            if api == Api::Responses {
+                // Behind `response.failed`, which is the eighth.
+                assert_eq!(last(&text).1["sequence_number"], 9, "{text}");
             }
         }
     }

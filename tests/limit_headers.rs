@@ -7,7 +7,7 @@ use http::{HeaderMap, Request};
 use http_body_util::Full;
 use tower_openrouter::{
     Api, ChatServiceExt, Stack, Tags,
-    endpoint::Endpoints,
+    endpoint::{Endpoints, response_headers},
     layers::rate_limit::{Limits, Rate},
     stack::TenantKey,
 };
@@ -50,6 +50,25 @@ fn of(tenant: &str, path: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> 
 
 fn told<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
     headers.get(name).map_or("", |value| value.to_str().unwrap())
+}
+
+/// A page in a browser reads a header only if CORS exposes it.
+#[tokio::test(start_paused = true)]
+async fn each_header_that_is_written_is_listed_for_cors() {
+    let (_world, endpoints) = mounted(limits()).await;
+    let listed: Vec<_> = response_headers().collect();
+    let mut refused = 0;
+    for _ in 0..4 {
+        let (head, _) = send(endpoints.clone(), of("acme", "/v1/messages", ask(Api::Messages))).await;
+        refused += u32::from(head.status == 429);
+        for name in head.headers.keys() {
+            assert!(name == "content-type" || listed.contains(name), "{name}");
+        }
+    }
+    assert_eq!(refused, 1);
+    for name in ["x-should-retry", "x-ratelimit-reset-tokens", "x-openrouter-cache-age"] {
+        assert!(listed.iter().any(|own| own == name), "{name}");
+    }
 }
 
 /// Every field as it is written: a list of strings with parameters.

@@ -97,6 +97,8 @@ mod fidelity;
 #[cfg(test)]
 mod finish_reasons;
 #[cfg(test)]
+mod hanging_bills;
+#[cfg(test)]
 #[cfg(feature = "cache")]
 mod idempotency;
 #[cfg(test)]

@@ -344,21 +344,42 @@ async fn a_redirect_is_not_followed() {
 }
 
 #[test]
-fn embeddings_drop_what_only_openrouter_knows_for_a_provider() {
+fn embeddings_drop_what_a_provider_does_not_know() {
     let request = EmbeddingRequest::new("m", ["a"])
         .field("provider", serde_json::json!({"only": ["x"]}))
         .and_then(|request| request.field("input_type", "query"))
         .and_then(|request| request.field("dimensions", 8))
         .unwrap();
-    let sent = |dialect| {
-        let whole: Vec<u8> = WireRequest::segments(&request, dialect).into_iter().flatten().collect();
+    let sent = |name: &str, base: &str, dialect| {
+        let upstream = Upstream::new(name, base, dialect).unwrap();
+        let segments = WireRequest::segments_for(&request, &upstream);
+        let whole: Vec<u8> = segments.into_iter().flatten().collect();
         serde_json::from_slice::<serde_json::Value>(&whole).unwrap()
     };
-    assert_eq!(sent(Dialect::OpenRouter)["input_type"], "query");
+    let openrouter = sent("openrouter", "https://openrouter.ai/api/v1", Dialect::OpenRouter);
     assert_eq!(
-        sent(Dialect::OpenAi),
-        serde_json::json!({"model": "m", "input": ["a"], "dimensions": 8})
+        (&openrouter["input_type"], openrouter["provider"].is_object()),
+        (&"query".into(), true)
     );
+    // Voyage, Cohere and NVIDIA embed a query in another way than a document.
+    for base in ["https://api.voyageai.com/v1", "http://127.0.0.1:8000/v1"] {
+        assert_eq!(
+            sent("direct", base, Dialect::OpenAi),
+            serde_json::json!({"model": "m", "input": ["a"], "input_type": "query", "dimensions": 8}),
+            "{base}"
+        );
+    }
+    for (name, base) in [
+        ("openai", "http://127.0.0.1:1/v1"),
+        ("direct", "https://api.openai.com/v1"),
+        ("azure", "https://acme.openai.azure.com/openai/v1"),
+    ] {
+        assert_eq!(
+            sent(name, base, Dialect::OpenAi),
+            serde_json::json!({"model": "m", "input": ["a"], "dimensions": 8}),
+            "{name} at {base}"
+        );
+    }
 }
 
 #[test]

@@ -139,6 +139,64 @@ async fn a_plausible_report_is_settled_in_the_names_of_each_server() {
     }
 }
 
+/// Languages whose letters have several bytes, letters written as escapes, and a stream of single tokens with long words among them: an honest
+/// count is none too few, and the cached tokens stay cheap.
+#[tokio::test(start_paused = true)]
+async fn an_honest_count_is_settled_in_every_language_and_form() {
+    let usage = |tokens: usize| {
+        format!(r#"{{"prompt_tokens":12,"completion_tokens":{tokens},"prompt_tokens_details":{{"cached_tokens":8}}}}"#)
+    };
+    let chunk = |text: &str| {
+        format!("data: {{\"id\":\"gen-1\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n")
+    };
+    let end = |usage: &str| {
+        format!(
+            "data: {{\"id\":\"gen-1\",\"choices\":[{{\"index\":0,\"delta\":{{}},\"finish_reason\":\"stop\"}}],\"usage\":{usage}}}\n\n"
+        )
+    };
+    let whole = |text: &str, usage: &str| {
+        format!(
+            r#"{{"id":"gen-1","choices":[{{"index":0,"message":{{"content":"{text}"}},"finish_reason":"stop"}}],"usage":{usage}}}"#
+        )
+    };
+    // Some seven bytes a token, some six, and six for each letter of three.
+    let (hindi, russian, escaped) = ("नमस्ते ", "привет ", r"\u043f\u0440\u0438\u0432\u0435\u0442 ");
+    for (text, tokens) in [(hindi, 3), (russian, 3), (escaped, 3)] {
+        let body = whole(&text.repeat(100), &usage(tokens * 100));
+        let raw = Raw::always(vec![json(), send(body)]).await;
+        let (stack, _, kept) = five_cents(&raw);
+        assert!(call(&stack, false, ask()).await.error.is_none());
+        let entry = &kept.entries()[0];
+        assert_eq!((entry.state, entry.usage.cached), (EntryState::Settled, 8), "{text}");
+    }
+    let mut words = chunk(" a").repeat(90);
+    words.push_str(&chunk(" international").repeat(10));
+    let raw = Raw::always(vec![events(), send(words + &end(&usage(100))), done()]).await;
+    let (stack, _, kept) = five_cents(&raw);
+    assert!(call(&stack, true, ask()).await.error.is_none());
+    let entry = &kept.entries()[0];
+    assert_eq!((entry.state, entry.usage.answer), (EntryState::Settled, 100));
+    assert_eq!(entry.usage.cached, 8);
+}
+
+/// A count of the answer that cannot be true says nothing of the prompt.
+#[tokio::test(start_paused = true)]
+async fn a_doubt_about_the_answer_leaves_what_was_cached() {
+    let usage = r#"{"prompt_tokens":12,"completion_tokens":3,"prompt_tokens_details":{"cached_tokens":8}}"#;
+    for (steps, streamed) in [
+        (plain(usage), false),
+        (stream("null", usage), true),
+        (stream(usage, "null"), true),
+    ] {
+        let raw = Raw::always(steps).await;
+        let (stack, _, kept) = five_cents(&raw);
+        assert!(call(&stack, streamed, ask()).await.error.is_none());
+        let entry = &kept.entries()[0];
+        assert_eq!((entry.state, entry.usage.answer), (EntryState::Estimated, 700));
+        assert_eq!((entry.usage.prompt, entry.usage.cached), (12, 8));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_plain_answer_without_usage_is_priced_by_what_arrived() {
     let short =

@@ -186,6 +186,30 @@ async fn once_more_is_once_whatever_a_candidate_is_allowed() {
     assert_eq!((got.kind(), bad.seen().len()), (Some(K::RejectedByProvider), 2));
 }
 
+/// The same request is not repeated if the upstream says that it is no use, and once if it says that it is.
+#[tokio::test(start_paused = true)]
+async fn an_upstream_that_says_whether_to_retry_is_obeyed() {
+    for (status, asked, sent) in [
+        ("500 Internal Server Error", "false", 1),
+        ("409 Conflict", "false", 1),
+        ("500 Internal Server Error", "true", 3),
+        ("400 Bad Request", "true", 2),
+        ("400 Bad Request", "false", 1),
+    ] {
+        let head = format!(
+            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nx-should-retry: {asked}\r\nconnection: close\r\n\r\n"
+        );
+        let bad = Raw::always(vec![send(head), send(r#"{"error":{"message":"x"}}"#)]).await;
+        let stack = bad.builder().attempts_per_candidate(3).build().unwrap();
+        let got = call(&stack, false, ask()).await;
+        assert_eq!(
+            (got.error.is_some(), bad.seen().len()),
+            (true, sent),
+            "{status} {asked}"
+        );
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_request_that_is_wrong_everywhere_ends_the_chain() {
     let bodies = [

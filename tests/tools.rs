@@ -200,6 +200,37 @@ async fn steps_and_money_are_bounded() {
     assert_eq!(not_run.count(), 2);
 }
 
+/// One answer in two choices: its text, and its calls.
+#[tokio::test(start_paused = true)]
+async fn calls_in_a_choice_of_their_own_are_run() {
+    let answer = || {
+        let mut answer = calls(&[("weather", r#"{"name":"Oslo"}"#)]);
+        let text = json!({"message": {"role": "assistant", "content": "Let me look."}, "finish_reason": "tool_calls"});
+        answer["choices"].as_array_mut().unwrap().insert(0, text);
+        answer
+    };
+    let (once, sent) = stack([answer(), says("Fine.")], |builder| builder);
+    let run = once.run_tools(ask(), &Tools::new([weather()])).await.unwrap();
+    assert_eq!(run.text(), "Fine.");
+    let sent = sent.all();
+    let message = &sent[1]["messages"][1];
+    assert_eq!(message["content"], "Let me look.", "{message}");
+    assert_eq!(message["tool_calls"].as_array().map(Vec::len), Some(1), "{message}");
+    assert_eq!(
+        results(&sent[1]),
+        [("call_0".to_owned(), r#"{"of":"Oslo"}"#.to_owned())]
+    );
+    // Several that were requested are several answers.
+    let (several, sent) = stack([answer()], |builder| builder);
+    let request =
+        ChatRequest::from_json(json!({"messages": [{"role": "user", "content": "The weather?"}], "n": 2}).to_string());
+    let run = several
+        .run_tools(request.unwrap(), &Tools::new([weather()]))
+        .await
+        .unwrap();
+    assert_eq!((run.text(), sent.all().len()), ("Let me look.", 1));
+}
+
 /// Counts the tools that run: one that is dropped leaves the count.
 struct Running(Arc<AtomicUsize>);
 

@@ -93,6 +93,16 @@ async fn what_came_is_kept_whatever_is_wrong_with_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_value_may_stand_in_another_choice_than_the_first() {
+    let mut split = says(r#"{"name":"Oslo","inhabitants":717710}"#);
+    let first = json!({"message": {"role": "assistant", "content": null}, "finish_reason": "stop"});
+    split["choices"].as_array_mut().unwrap().insert(0, first);
+    let (stack, _) = stack([split], |builder| builder);
+    let typed = stack.complete_as::<City>(ChatRequest::user("Which city?")).await;
+    assert_eq!(typed.unwrap().value.name, "Oslo");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_schema_that_cannot_be_expressed_sends_nothing() {
     #[derive(Debug, Deserialize, JsonSchema)]
     #[expect(dead_code, reason = "only its schema counts")]

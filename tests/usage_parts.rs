@@ -51,8 +51,13 @@ async fn chat(usage: &str, streamed: bool) -> Entry {
 
 /// The entry of a message with this usage.
 async fn message(usage: &str) -> Entry {
+    message_of(r#"{"type":"text","text":"Sky"}"#, usage).await
+}
+
+/// The same of a message of these blocks.
+async fn message_of(blocks: &str, usage: &str) -> Entry {
     let whole = format!(
-        r#"{{"id":"msg_1","type":"message","role":"assistant","model":"acme/priced","content":[{{"type":"text","text":"Sky"}}],"stop_reason":"end_turn","usage":{usage}}}"#
+        r#"{{"id":"msg_1","type":"message","role":"assistant","model":"acme/priced","content":[{blocks}],"stop_reason":"end_turn","usage":{usage}}}"#
     );
     let steps: Vec<Step> = vec![json(), send(whole)];
     let raw = Raw::always(steps).await;
@@ -119,6 +124,87 @@ async fn reasoning_beside_the_answer_is_paid() {
     )
     .await;
     assert_eq!(entry.estimate, Some(micro(20 + 9_960)));
+}
+
+/// Gemini counts what its tools found in the total alone.
+#[tokio::test(start_paused = true)]
+async fn what_tools_added_to_the_prompt_is_paid_as_prompt() {
+    for (usage, prompt, answer) in [
+        (
+            r#"{"prompt_tokens":151,"completion_tokens":1089,"total_tokens":20689,"completion_tokens_details":{"reasoning_tokens":1120}}"#,
+            18_480,
+            2_209,
+        ),
+        (
+            r#"{"promptTokenCount":151,"candidatesTokenCount":1089,"thoughtsTokenCount":1120,"toolUsePromptTokenCount":18329,"totalTokenCount":20689}"#,
+            18_480,
+            2_209,
+        ),
+        (
+            r#"{"promptTokenCount":20,"candidatesTokenCount":30,"toolUsePromptTokenCount":100,"totalTokenCount":150}"#,
+            120,
+            30,
+        ),
+    ] {
+        for streamed in [false, true] {
+            let entry = chat(usage, streamed).await;
+            assert_eq!((entry.usage.prompt, entry.usage.answer), (prompt, answer), "{usage}");
+            assert_eq!(entry.estimate, Some(micro(prompt + answer * 10)), "{usage}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn pictures_in_the_prompt_are_read_under_both_names() {
+    for usage in [
+        r#"{"prompt_tokens":120,"completion_tokens":10,"prompt_tokens_details":{"image_tokens":85}}"#,
+        r#"{"input_tokens":120,"output_tokens":10,"input_tokens_details":{"image_tokens":85}}"#,
+    ] {
+        assert_eq!(chat(usage, false).await.usage.images, 85, "{usage}");
+    }
+}
+
+/// What a stream of messages says of the prompt at its start is final.
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_interrupted_is_paid_by_what_its_start_counted() {
+    let start = r#"{"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"acme/priced","content":[],"usage":{"input_tokens":10,"cache_creation_input_tokens":1000,"output_tokens":1}}}"#;
+    let block = r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#;
+    let delta = r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"The sky is blue."}}"#;
+    let stream: String = [start, block, delta].map(|event| format!("data: {event}\n\n")).concat();
+    let raw = Raw::always(vec![events(), send(stream)]).await;
+    let kept = Kept::new();
+    let stack = raw
+        .builder()
+        .chain(["acme/priced"])
+        .prices(Arc::new(of(&[ROW])))
+        .ledger(kept.clone())
+        .build()
+        .unwrap();
+    let request: MessagesRequest =
+        r#"{"model":"acme/priced","max_tokens":500,"stream":true,"messages":[{"role":"user","content":"Why?"}]}"#
+            .parse()
+            .unwrap();
+    let response = tower::ServiceExt::oneshot(stack, request.into_http()).await.unwrap();
+    let mut answer = tower_openrouter::Answer::new(response);
+    while answer.next_frame().await.is_some_and(|frame| frame.is_ok()) {}
+    drop(answer);
+    let entry = kept.entries().remove(0);
+    assert_eq!((entry.state, entry.usage.prompt), (EntryState::Estimated, 1_010));
+    assert_eq!((entry.usage.cache_written, entry.usage.answer), (1_000, 3));
+    assert_eq!(entry.estimate, Some(micro(10 + 1_000 * 2 + 30)));
+}
+
+/// What the upstream's own tools found is shown, and is none of the model's tokens.
+#[tokio::test(start_paused = true)]
+async fn results_of_the_upstreams_tools_are_no_tokens_of_the_answer() {
+    let found = "the sky is blue because of scattering ".repeat(2_000);
+    let usage = r#"{"input_tokens":105,"cache_read_input_tokens":100,"output_tokens":20}"#;
+    let block = format!(
+        r#"{{"type":"web_search_tool_result","tool_use_id":"s","content":[{{"type":"web_search_result","text":"{found}"}}]}}"#
+    );
+    let entry = message_of(&format!(r#"{block},{{"type":"text","text":"Sky"}}"#), usage).await;
+    assert_eq!(entry.state, EntryState::Settled);
+    assert_eq!((entry.usage.answer, entry.usage.cached), (20, 100));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,10 +1,12 @@
 //! One instant by which a call has ended, its last byte included.
 
+use std::time::Duration;
+
 use http::HeaderName;
 use tower::{Layer, Service, ServiceExt};
 use tower_llm_layers::{
     FailureKind, LayerError, Phase, Stage,
-    deadline::{DEADLINE_HEADER, DeadlineLayer},
+    deadline::{DEADLINE_HEADER, DeadlineLayer, LONGEST_PAUSE},
 };
 
 use crate::support::{Beat, Leaf, Step, ask, fails, millis, plain, poll_once, read, secs, streamed, within};
@@ -179,4 +181,64 @@ async fn what_is_inside_goes_before_the_error_comes() {
     assert_eq!(probe.counts().futures_dropped, 1);
     probe.assert_quiet();
     assert!(poll_once(future.as_mut()).is_pending());
+}
+
+/// What cuts an answer whose beginning alone is limited, to three minutes.
+async fn cut(pause: Option<Duration>, beats: Vec<Beat>) -> Option<FailureKind> {
+    let layer = DeadlineLayer::until_begun(secs(180)).longest_pause(pause);
+    let service = layer.layer(Leaf::new([Step::body(beats)]));
+    let mut body = ask(&service, streamed()).await.unwrap().into_body();
+    read(&mut body).await.error.map(|error| error.kind)
+}
+
+/// A look at the clock while frames are ready puts the next one off: the timer of the one before must not cut the answer.
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_was_read_late_is_not_cut_by_an_old_timer() {
+    let layer = DeadlineLayer::until_begun(secs(180));
+    let mut beats = vec![Beat::Frame(Stage::Content), Beat::Pause(secs(130))];
+    beats.extend(vec![Beat::Frame(Stage::Content); 15]);
+    beats.extend([
+        Beat::Pause(secs(20)),
+        Beat::Frame(Stage::Content),
+        Beat::Frame(Stage::Finish),
+    ]);
+    let service = layer.layer(Leaf::new([Step::body(beats)]));
+    let mut body = ask(&service, streamed()).await.unwrap().into_body();
+    for has_frame in [true, false] {
+        let polled = poll_once(std::pin::pin!(http_body_util::BodyExt::frame(&mut body)));
+        assert_eq!(polled.is_ready(), has_frame);
+    }
+    // It is not polled meanwhile.
+    tokio::time::sleep(secs(185)).await;
+    let reading = read(&mut body).await;
+    assert!(reading.error.is_none(), "{:?}", reading.error);
+    assert_eq!(reading.stages.len(), 17);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_begun_answer_may_pause_for_so_long_and_no_longer() {
+    let silent = |pause| {
+        let mut beats = vec![Beat::Frame(Stage::Content)];
+        for _ in 0..20 {
+            beats.extend([Beat::Pause(secs(10)), Beat::Frame(Stage::Content)]);
+        }
+        // Signs of life show nothing.
+        for _ in 0..pause / 10 {
+            beats.extend([Beat::Pause(secs(10)), Beat::Held(0)]);
+        }
+        beats.extend([Beat::Frame(Stage::Content), Beat::Frame(Stage::Finish)]);
+        beats
+    };
+    let minute = Some(LONGEST_PAUSE);
+    for (longest, pause, is_cut) in [
+        (minute, 50, false),
+        (minute, 150, true),
+        (Some(secs(300)), 250, false),
+        (Some(secs(300)), 700, true),
+        (None, 3000, false),
+        (Some(Duration::MAX), 3000, false),
+    ] {
+        let found = cut(longest, silent(pause)).await;
+        assert_eq!(found, is_cut.then_some(TOTAL), "{longest:?} {pause}");
+    }
 }

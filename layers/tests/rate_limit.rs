@@ -8,7 +8,7 @@ use tokio::time::{Instant, advance};
 use tokio_test::{assert_pending, assert_ready, task};
 use tower::{Layer, ServiceExt};
 use tower_llm_layers::{
-    FailureKind, Stage,
+    FailureKind, Stage, TokenUsage,
     rate_limit::{GlobalKey, KeyExtractor, Limits, LimitsError, Rate, RateLimit, RateLimitLayer},
 };
 
@@ -267,6 +267,24 @@ async fn no_count_of_an_upstream_locks_a_limit_for_good_or_lifts_it() {
             "{told}: 51 of 100 were seen"
         );
         assert!(passes(&service, sized(0, 40)).await, "{told}");
+    }
+}
+
+/// Usage that leaves the prompt out, or that came before the answer, takes no more off than it would off a bill.
+#[tokio::test(start_paused = true)]
+async fn a_limit_counts_by_the_rule_by_which_an_answer_is_paid() {
+    let content = || Beat::Frame(Stage::Content);
+    let told = |prompt, answer| Beat::Charged(Stage::Content, TokenUsage::new(prompt, answer));
+    for (beats, used) in [
+        (vec![content(), told(0, 20)], 60),
+        (vec![told(30, 1), content(), content(), content()], 34),
+        (vec![content(), told(30, 20)], 50),
+        (vec![content(), told(0, 0)], 42),
+    ] {
+        let service = everyone(tokens()).layer(Leaf::new([Step::body(beats.clone()), Step::ok()]));
+        assert!(passes(&service, sized(40, 60)).await);
+        assert!(!passes(&service, sized(0, 101 - used)).await, "{beats:?}");
+        assert!(passes(&service, sized(0, 100 - used)).await, "{beats:?}");
     }
 }
 

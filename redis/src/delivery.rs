@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use crate::{
-    link::{is_final, is_of_the_key},
+    refusal::{is_final, is_of_the_key},
     renewal::renew,
     server::Server,
     word::{Told, Word},

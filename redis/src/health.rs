@@ -26,6 +26,10 @@ pub(crate) struct Health {
     succeeded: Instant,
     failed: Option<Instant>,
     dialled: Instant,
+    /// When it was dialled last because the server takes no writes.
+    left: Option<Instant>,
+    /// The last failure was that the server takes no writes.
+    is_read_only: bool,
     /// When the store was probed last.
     probed: Option<Instant>,
 }
@@ -60,12 +64,18 @@ impl Health {
             succeeded: now,
             failed: None,
             dialled: now,
+            left: None,
+            is_read_only: false,
             probed: None,
         }
     }
 
     pub(crate) const fn is_down(&self) -> bool {
         self.is_down
+    }
+
+    pub(crate) const fn is_read_only(&self) -> bool {
+        self.is_read_only
     }
 
     pub(crate) const fn is_given_up(&self) -> bool {
@@ -112,6 +122,7 @@ impl Health {
     pub(crate) fn succeeded(&mut self) -> bool {
         let now = Instant::now();
         self.succeeded = now;
+        self.is_read_only = false;
         (self.timeouts, self.probe_at) = (0, None);
         let is_quiet = self.failed.is_none_or(|failed| now.duration_since(failed) >= QUIET);
         is_quiet && std::mem::take(&mut self.is_down)
@@ -121,6 +132,7 @@ impl Health {
     pub(crate) fn failed(&mut self) -> Failed {
         let now = Instant::now();
         self.failed = Some(now);
+        self.is_read_only = false;
         let dial = now.duration_since(self.succeeded.max(self.dialled)) >= STALE;
         if dial {
             self.dialled = now;
@@ -129,6 +141,21 @@ impl Health {
             is_first: !std::mem::replace(&mut self.is_down, true),
             dial,
         }
+    }
+}
+
+impl Health {
+    /// The server answers, and takes no writes: another one is the primary now, and the address may stand for it. So it is dialled at once, and
+    /// again as often as a silent one.
+    pub(crate) fn refused_write(&mut self) -> Failed {
+        let mut failed = self.failed();
+        self.is_read_only = true;
+        let now = Instant::now();
+        failed.dial |= self.left.is_none_or(|left| now.duration_since(left) >= STALE);
+        if failed.dial {
+            (self.dialled, self.left) = (now, Some(now));
+        }
+        failed
     }
 }
 
@@ -219,5 +246,23 @@ mod tests {
             health.succeeded();
             assert!(!health.failed().dial);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_takes_no_writes_is_dialled_at_once_and_not_at_every_refusal() {
+        let mut health = Health::new();
+        let mut dialled = 0;
+        for _ in 0..60 {
+            dialled += u32::from(health.refused_write().dial);
+            assert!(health.is_read_only());
+            advance(STALE / 10).await;
+        }
+        assert_eq!(dialled, 6);
+        // One that answered in between, and is not the primary all the same.
+        health.succeeded();
+        assert!(!health.is_read_only());
+        assert!(health.refused_write().dial);
+        health.failed();
+        assert!(!health.is_read_only());
     }
 }

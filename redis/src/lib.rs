@@ -14,6 +14,7 @@ mod link;
 mod money;
 mod place;
 mod policy;
+mod refusal;
 mod renewal;
 mod script;
 mod server;

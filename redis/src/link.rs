@@ -9,7 +9,7 @@ use std::{
 };
 
 use redis::{
-    Client, ErrorKind, FromRedisValue, RedisError, RedisResult, ScriptInvocation,
+    Client, Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ScriptInvocation, Value,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 use tokio::{
@@ -19,8 +19,12 @@ use tokio::{
 
 use crate::{
     error::StoreError,
-    health::{Health, PROBE, Patience},
+    health::{Failed, Health, PROBE, Patience},
+    refusal::{code, is_final, is_read_only},
 };
+
+/// What is deleted to find out whether a server takes writes again: there is no such key.
+const NO_KEY: &str = "tower-llm:probe";
 
 /// How long dialling may take, and any answer that is not awaited.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -49,16 +53,6 @@ fn config() -> ConnectionManagerConfig {
 /// What went wrong, in the server's words or the network's: neither holds a password.
 fn reason(error: &RedisError) -> String {
     error.to_string()
-}
-
-/// Whether something else stands under a key: the server is well, and no repetition helps.
-pub(crate) fn is_of_the_key(error: &RedisError) -> bool {
-    error.code() == Some("WRONGTYPE")
-}
-
-/// Whether the server is healthy, but does not support this.
-pub(crate) fn is_final(error: &RedisError) -> bool {
-    matches!(error.code(), Some("ERR" | "WRONGTYPE"))
 }
 
 impl Link {
@@ -151,12 +145,22 @@ impl Link {
         let Ok(runtime) = Handle::try_current() else { return };
         let (link, mut connection) = (self.clone(), self.connection());
         runtime.spawn(async move {
-            let ping = redis::cmd("PING");
-            match timeout(link.0.decision_timeout, ping.query_async::<String>(&mut connection)).await {
+            let probe = link.question();
+            match timeout(link.0.decision_timeout, probe.query_async::<Value>(&mut connection)).await {
                 Ok(answer) => link.note(&answer),
                 Err(_) => link.failed("no answer to a probe"),
             }
         });
+    }
+
+    /// What a probe asks. A server that takes no writes answers a `PING` all the same: it must take one to be well.
+    fn question(&self) -> Cmd {
+        if !self.health().is_read_only() {
+            return redis::cmd("PING");
+        }
+        let mut delete = redis::cmd("DEL");
+        delete.arg(NO_KEY);
+        delete
     }
 
     /// Probes until the outage is over, whenever no call asks: otherwise it would last for as long as nothing is called.
@@ -191,7 +195,7 @@ impl Link {
     }
 
     /// Asks for something to be shown.
-    pub(crate) async fn ask<T: FromRedisValue>(&self, command: &redis::Cmd) -> Result<T, StoreError> {
+    pub(crate) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
         let mut connection = self.connection();
         let answer = command.query_async(&mut connection).await;
         self.note(&answer);
@@ -205,6 +209,10 @@ impl Link {
 
     fn note<T>(&self, answer: &Result<T, RedisError>) {
         match answer {
+            Err(error) if is_read_only(error) => {
+                let failed = self.health().refused_write();
+                self.act_on(failed, &reason(error));
+            }
             Err(error) if !is_final(error) => self.failed(&reason(error)),
             _ => self.succeeded(),
         }
@@ -218,6 +226,10 @@ impl Link {
 
     fn failed(&self, reason: &str) {
         let failed = self.health().failed();
+        self.act_on(failed, reason);
+    }
+
+    fn act_on(&self, failed: Failed, reason: &str) {
         if failed.dial
             && let Ok(fresh) = ConnectionManager::new_lazy_with_config(self.0.client.clone(), config())
         {
@@ -265,7 +277,7 @@ fn check_password(url: &str) -> Result<(), StoreError> {
 /// What is wrong with the server.
 fn told(error: &RedisError, server: &str) -> StoreError {
     let server = server.to_owned();
-    match (error.kind(), error.code()) {
+    match (error.kind(), code(error)) {
         (ErrorKind::AuthenticationFailed, _) | (_, Some("NOAUTH" | "WRONGPASS")) => StoreError::Rejected { server },
         (ErrorKind::Parse | ErrorKind::UnexpectedReturnType, _) | (_, Some("ERR" | "WRONGTYPE" | "NOPERM")) => {
             StoreError::NotRedis {

@@ -198,6 +198,32 @@ async fn it_comes_back_after_its_password_was_changed_for_a_while() {
     well_again(&store, &shared, &budgets).await;
 }
 
+/// A primary that became a replica in a failover answers every `PING`.
+#[tokio::test]
+async fn a_server_that_takes_no_writes_is_away_until_it_takes_them_again() {
+    let Some(server) = Redis::start() else { return };
+    let store = patient(&server.url()).await;
+    let (budgets, shared) = budgets(&store, "5.00");
+    let line = line(&budgets);
+    let held = ask(&shared, &budgets, "1.00").await.unwrap();
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut other = client.get_multiplexed_async_connection().await.unwrap();
+    let mut follows = redis::cmd("REPLICAOF");
+    follows.arg("127.0.0.1").arg(1).exec_async(&mut other).await.unwrap();
+    assert!(ask(&shared, &budgets, "1.00").await.is_err() && store.is_down());
+    for _ in 0..30 {
+        sleep(Duration::from_millis(100)).await;
+        assert!(store.is_down(), "only probes ask, and no write was taken");
+    }
+    held.settle(usd("0.30"));
+    sleep(Duration::from_millis(500)).await;
+    let mut leads = redis::cmd("REPLICAOF");
+    leads.arg("NO").arg("ONE").exec_async(&mut other).await.unwrap();
+    assert_eq!(stands(&shared, &line).await, ["$0.30", "$0.00", "$0.00"]);
+    well_again(&store, &shared, &budgets).await;
+    assert_eq!(shared.lost(), 0);
+}
+
 #[tokio::test]
 async fn a_server_that_is_no_redis_is_reported() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -16,7 +16,7 @@ pub use embeddings::EmbeddingRequest;
 pub use messages::MessagesRequest;
 pub use openrouter_wire::{
     Api, ApiAnswer,
-    embeddings::{Embedding, EmbeddingResponse, Vector},
+    embeddings::{Embedding, EmbeddingResponse, Vector, VectorForm},
     messages::MessageDocument,
     responses::ResponseDocument,
 };

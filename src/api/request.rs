@@ -18,7 +18,10 @@ use crate::{
 use openrouter_wire::chat::ChatResponse;
 use openrouter_wire::request::RequestError;
 use openrouter_wire::{
-    ApiAnswer, embeddings::EmbeddingResponse, messages::MessageDocument, responses::ResponseDocument,
+    ApiAnswer,
+    embeddings::{EmbeddingResponse, VectorForm},
+    messages::MessageDocument,
+    responses::ResponseDocument,
 };
 
 /// A request to an API of a model: what a [`Stack`](crate::Stack) takes. Typed requests convert into it.
@@ -353,6 +356,10 @@ impl WireRequest for ApiRequest {
 
     fn api(&self) -> Option<Api> {
         Some(self.api())
+    }
+
+    fn vector_form(&self) -> Option<VectorForm> {
+        each!(&self.0, body => body.vector_form())
     }
 
     fn check_for(&self, dialect: Dialect) -> Result<(), RequestError> {

@@ -2,6 +2,8 @@
 
 use std::task::{Context, Poll, ready};
 
+use tower_llm_layers::{Frame as _, Stage};
+
 use super::{put_together, reading, stream::StreamBody};
 use crate::{ChatFrame, Error, FailureKind, FrameKind, assemble::Gathered};
 
@@ -39,7 +41,8 @@ impl AssembledBody {
             match ready!(stream.poll_next(cx)) {
                 Some(Ok(frame)) if frame.kind() == FrameKind::KeepAlive => return Poll::Ready(Some(Ok(frame))),
                 Some(Ok(frame)) => {
-                    if frame.has_usage() {
+                    // That of the first frame is a floor.
+                    if frame.has_usage() && frame.stage() != Stage::Preamble {
                         self.usage = Some(frame.clone());
                     }
                     if let Err(error) = self.gathered.take(&frame) {

@@ -13,6 +13,7 @@ use crate::{Api, ChatFrame, Error, FailureKind, frame::FrameKind, known::Known};
 use openrouter_wire::{
     chat::{ChunkProbe, News, news_of},
     error::reads_like_failure,
+    events::{Piece, Step},
     json::{Cursor, JsonError},
     loose::{documents, first_words, is_done, is_page, mended},
     sse::{SseEvent, SseItem},
@@ -38,9 +39,20 @@ impl StreamBody {
         }
         // A blank event is a sign of life as some providers send it.
         if is_alive(name) || event.data.trim_ascii().is_empty() {
-            return Ok(self.alive());
+            return Ok(self.alive_as(event.data));
         }
         self.data(event.data)
+    }
+
+    /// A sign of life that came with this data: an event of an API whose events have types keeps its bytes.
+    fn alive_as(&self, data: Bytes) -> Option<ChatFrame> {
+        let alive = self.alive()?;
+        let api = self.progress.course.as_ref().map(|course| course.api());
+        let is_ping = |api: &Api| Piece::read(*api, &data).is_ok_and(|piece| piece.step == Step::Ping);
+        let Some(api) = api.filter(is_ping) else {
+            return Some(alive);
+        };
+        Some(ChatFrame::ping(api, data))
     }
 
     /// A sign of life; behind the end it means nothing.
@@ -69,7 +81,7 @@ impl StreamBody {
                 // Of these the next one mostly differs in its text alone.
                 let is_text = chunk.shows_text() && probe.choices() == 1 && !probe.has_reasoning();
                 let frame = chunk.frame(data).knowing(known);
-                self.last = is_text.then(|| frame.clone());
+                self.set_last(is_text.then(|| frame.clone()));
                 Ok(Some(frame))
             }
             Err(cause) => self.no_object(&data, cause),

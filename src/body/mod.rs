@@ -38,6 +38,8 @@ use crate::{
     transport::ExchangeWatch,
 };
 
+use openrouter_wire::embeddings::VectorForm;
+
 pub(crate) use self::limits::ReadLimits;
 use self::{
     assembled::AssembledBody,
@@ -83,6 +85,8 @@ pub(crate) struct Reader {
     pub(crate) limits: ReadLimits,
     /// Where each piece of a plain answer is noted.
     pub(crate) line: Option<AttemptHandle>,
+    /// The form in which vectors were requested.
+    pub(crate) vectors: Option<VectorForm>,
     headers: HeaderMap,
 }
 
@@ -93,6 +97,7 @@ impl Reader {
             wants_stream,
             limits,
             line: None,
+            vectors: None,
             headers: HeaderMap::new(),
         }
     }
@@ -101,7 +106,7 @@ impl Reader {
         let is_document = matches!(self.api, None | Some(Api::Embeddings));
         if form == Form::Document || is_document {
             let plain = PlainBody::new(wire, self.headers, self.api);
-            return Kind::Plain(Box::new(plain.noting(self.line)));
+            return Kind::Plain(Box::new(plain.noting(self.line).with_vectors(self.vectors)));
         }
         let stream = Box::new(StreamBody::new(
             wire,

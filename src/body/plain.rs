@@ -11,7 +11,10 @@ use super::{
     unread::without_mark,
     wire::Wire,
 };
-use openrouter_wire::{Decimal, embeddings};
+use openrouter_wire::{
+    Decimal,
+    embeddings::{self, VectorForm},
+};
 
 use crate::{Api, ChatFrame, Error, FailureKind, error::Source, frame::FrameKind};
 use crate::{classify::COST_HEADER, encoding::UnknownEncoding};
@@ -28,6 +31,8 @@ pub(super) struct PlainBody {
     /// The API that it answers; `None` is any document.
     api: Option<Api>,
     line: Option<AttemptHandle>,
+    /// The form in which vectors were requested.
+    vectors: Option<VectorForm>,
     /// Bytes that have come since they were counted last, white space aside.
     received: usize,
     first: Bytes,
@@ -43,6 +48,7 @@ impl PlainBody {
             headers,
             api,
             line: None,
+            vectors: None,
             received: 0,
             first: Bytes::new(),
             rest: BytesMut::new(),
@@ -53,6 +59,12 @@ impl PlainBody {
     /// Tells the attempt of each piece that comes.
     pub(super) fn noting(mut self, line: Option<AttemptHandle>) -> Self {
         self.line = line;
+        self
+    }
+
+    /// Gives the vectors of an answer this form.
+    pub(super) const fn with_vectors(mut self, vectors: Option<VectorForm>) -> Self {
+        self.vectors = vectors;
         self
     }
 
@@ -159,8 +171,9 @@ impl PlainBody {
             });
         }
         let frame = if matches!(self.api, None | Some(Api::Embeddings)) {
-            let has_usage = frame.has_usage();
-            ChatFrame::new(frame.into(), FrameKind::Answer, Stage::Content, has_usage).ending(true)
+            let (has_usage, bytes) = (frame.has_usage(), Bytes::from(frame));
+            let other = self.vectors.and_then(|form| embeddings::in_form(&bytes, form));
+            ChatFrame::new(other.unwrap_or(bytes), FrameKind::Answer, Stage::Content, has_usage).ending(true)
         } else {
             frame
         };

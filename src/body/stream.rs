@@ -45,6 +45,8 @@ pub(super) struct StreamBody {
     pub(super) progress: Progress,
     /// The chunk before, if it was nothing but text.
     pub(super) last: Option<ChatFrame>,
+    /// The same chunk was copied out of what was received.
+    is_last_own: bool,
     /// Frames that came with one event, and the error behind them.
     pub(super) ready: VecDeque<Result<ChatFrame, Error>>,
     /// The bytes have ended, and so: with a cause where they broke.
@@ -71,6 +73,7 @@ impl StreamBody {
             headers,
             progress,
             last: None,
+            is_last_own: false,
             ready: VecDeque::new(),
             closed: None,
             is_partial: false,
@@ -166,9 +169,29 @@ impl StreamBody {
                 self.closed = Some(None);
                 self.flush();
             }
-            Poll::Pending => return self.poll_timer(cx),
+            Poll::Pending => {
+                self.let_go();
+                return self.poll_timer(cx);
+            }
         }
         Poll::Ready(None)
+    }
+
+    /// Keeps nothing of what was received while it waits: the connection reads into the same memory again, some 8 KiB a stream.
+    fn let_go(&mut self) {
+        if self.input.is_empty() {
+            self.input = Bytes::new();
+        }
+        if let (Some(last), false) = (&mut self.last, self.is_last_own) {
+            *last = last.with_own_bytes();
+            self.is_last_own = true;
+        }
+    }
+
+    /// The chunk that the next ones are compared with.
+    pub(super) fn set_last(&mut self, frame: Option<ChatFrame>) {
+        self.last = frame;
+        self.is_last_own = false;
     }
 
     /// The event that lacks its blank line, if it is whole all the same.

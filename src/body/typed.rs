@@ -25,7 +25,7 @@ impl StreamBody {
             Err(cause) => return self.no_object(&data, cause),
         };
         if piece.step == Step::Ping {
-            return Ok(Some(ChatFrame::keep_alive()));
+            return Ok(Some(ChatFrame::ping(api, data)));
         }
         let Some(course) = self.progress.course.as_mut() else {
             return Ok(None);
@@ -47,11 +47,14 @@ impl StreamBody {
         }
         let is_start = api == Api::Messages && piece.step == Step::Envelope;
         if is_start && let Some(usage) = piece.usage {
-            // A floor, and never the bill.
+            // Of the prompt it is all, of the answer a floor.
             course.usage = Some(data.slice_ref(usage));
         }
-        let has_usage = piece.usage.is_some() && !is_start;
-        let base = course.usage.clone().filter(|_| has_usage && api == Api::Messages);
+        let has_usage = piece.usage.is_some();
+        let base = course
+            .usage
+            .clone()
+            .filter(|_| has_usage && !is_start && api == Api::Messages);
         let is_end = matches!(piece.step, Step::Ends | Step::Document);
         let ended = course.is_ended();
         let stage = if taken.shows {
@@ -66,7 +69,7 @@ impl StreamBody {
         } else {
             FrameKind::Chunk
         };
-        let tokens = if taken.shows { piece.shown_tokens() } else { 0 };
+        let tokens = taken.tokens;
         let ends_well = taken.finishes && reading::ends_well(&piece);
         if stage == Stage::Preamble {
             self.explain(api, &data);
@@ -76,7 +79,7 @@ impl StreamBody {
         self.progress.done |= ended;
         // Nothing is waited for behind the last event.
         self.progress.usage |= ended;
-        if taken.shows || taken.finishes || has_usage {
+        if taken.shows || taken.finishes || (has_usage && !is_start) {
             self.restart_timer();
         }
         let is_snapshot = taken.is_snapshot;
@@ -90,7 +93,7 @@ impl StreamBody {
             .repeating(is_snapshot)
             .based_on(base)
             .knowing(known);
-        self.last = is_alone.then(|| frame.clone());
+        self.set_last(is_alone.then(|| frame.clone()));
         Ok(Some(frame))
     }
 }

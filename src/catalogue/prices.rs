@@ -2,7 +2,7 @@
 
 use tower_llm_layers::{Candidate, Needs, PriceList, PriceTier, Quote, TokenUsage, UsdAmount, UtcTime, WorstCasePrice};
 
-use super::{Catalogue, names::Extras, rates::NoRates};
+use super::{Catalogue, names::Extras, rates::NoRates, served::Offer};
 use openrouter_wire::request::SEARCH_TOKENS;
 
 /// The most expensive search that OpenRouter's plugin makes for a model that has no search of its own: Exa's, of up to ten results, as its
@@ -57,21 +57,29 @@ impl PriceList for Catalogue {
         let table = self.table();
         let row = table.row(candidate.upstream(), candidate.model())?;
         let own = row.rates.as_ref().ok()?.cost(usage, at);
-        if usage.tier != PriceTier::Priority {
-            return own;
-        }
+        let cost = |offer: &Offer| offer.rates.as_ref().ok()?.cost(usage, at);
         // Of the tier that served it; if none is known, the highest that is.
-        let is_tiered = row.served.has_tier();
-        let offers = row.served.offers.iter().filter(|offer| offer.priority || !is_tiered);
-        let known = offers.filter_map(|offer| offer.rates.as_ref().ok()?.cost(usage, at));
-        own.max(known.max())
+        match usage.tier {
+            PriceTier::Priority => {
+                let is_tiered = row.served.has_tier();
+                let offers = row.served.offers.iter().filter(|offer| offer.priority || !is_tiered);
+                own.max(offers.filter_map(cost).max())
+            }
+            PriceTier::Cheaper => {
+                let offers = row.served.offers.iter().filter(|offer| offer.cheaper);
+                offers.filter_map(cost).max().or(own)
+            }
+            _ => own,
+        }
     }
 
     fn has_tier(&self, candidate: &Candidate, usage: &TokenUsage) -> bool {
-        usage.tier != PriceTier::Priority || {
-            let table = self.table();
-            let row = table.row(candidate.upstream(), candidate.model());
-            row.is_some_and(|row| row.served.has_tier())
+        let table = self.table();
+        let row = || table.row(candidate.upstream(), candidate.model());
+        match usage.tier {
+            PriceTier::Priority => row().is_some_and(|row| row.served.has_tier()),
+            PriceTier::Cheaper => row().is_some_and(|row| row.served.has_cheaper_tier()),
+            _ => true,
         }
     }
 

@@ -9,6 +9,9 @@ use openrouter_wire::{
     usage::ServedTier,
 };
 
+/// How the tag of an endpoint of a cheaper tier ends.
+const CHEAPER: [&str; 2] = ["/flex", "/batch"];
+
 /// What is known of the endpoints of a model.
 #[derive(Debug, Default)]
 pub(super) struct Served {
@@ -24,6 +27,8 @@ pub(super) struct Offer {
     pub(super) rates: Result<Rates, NoRates>,
     /// It serves only requests that select it.
     pub(super) priority: bool,
+    /// It serves at a lower price the requests that ask for one: flex, batch.
+    pub(super) cheaper: bool,
     /// The longest answer it gives, if it is known.
     longest_answer: Option<u64>,
 }
@@ -40,22 +45,29 @@ impl Served {
     pub(super) fn has_tier(&self) -> bool {
         self.offers.iter().any(|offer| offer.priority && offer.rates.is_ok())
     }
+
+    /// Whether the prices of a cheaper tier are known.
+    pub(super) fn has_cheaper_tier(&self) -> bool {
+        self.offers.iter().any(|offer| offer.cheaper && offer.rates.is_ok())
+    }
 }
 
 impl Offer {
     fn read(endpoint: &Endpoint) -> Self {
         Self {
             rates: Rates::read(&endpoint.pricing, PLUGIN_SEARCH),
-            priority: endpoint.tag.ends_with(PRIORITY) || is_of_a_priority_tier(endpoint),
+            priority: endpoint.tag.ends_with(PRIORITY) || is_of_tier(endpoint, ServedTier::Priority),
+            cheaper: CHEAPER.iter().any(|tier| endpoint.tag.ends_with(tier))
+                || is_of_tier(endpoint, ServedTier::Cheaper),
             longest_answer: endpoint.max_completion_tokens.or(endpoint.context_length),
         }
     }
 }
 
-/// Whether an endpoint is of a tier that a plain request is not served by.
-fn is_of_a_priority_tier(endpoint: &Endpoint) -> bool {
+/// Whether an endpoint says that it is of this tier.
+fn is_of_tier(endpoint: &Endpoint, wanted: ServedTier) -> bool {
     let tier = endpoint.service_tier.as_ref().and_then(serde_json::Value::as_str);
-    tier.is_some_and(|tier| ServedTier::of(tier) == ServedTier::Priority)
+    tier.is_some_and(|tier| ServedTier::of(tier) == wanted)
 }
 
 /// The longest answer that any endpoint gives. If none is known, that of the first endpoint; no answer is longer than the context.

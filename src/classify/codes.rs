@@ -1,19 +1,35 @@
 //! The status that an error's words stand for, if none came with it.
 
+use super::words::Words;
 use openrouter_wire::error::{ErrorCode, UpstreamError};
 
-/// The status that an error inside a 200 stands for.
+/// The type of errors that servers send for any request that they refuse, whatever the code beside it.
+const OF_ANY_REQUEST: &str = "invalid_request_error";
+
+/// The status that an error inside a 200 stands for: that of its number, of its words, of its text.
 pub(super) fn effective_code(error: &UpstreamError) -> u16 {
     let by_number = error.status().filter(|code| (400..600).contains(code));
     let code = match &error.code {
         Some(ErrorCode::Text(text)) => Some(text.as_str()),
         _ => None,
     };
-    // A word that is not known hides none that is.
-    let words = [error.error_type.as_deref(), code, error.kind.as_deref()];
+    // A word that is not known hides none that is, and one that says little none that says more.
+    let words = || {
+        [error.error_type.as_deref(), code, error.kind.as_deref()]
+            .into_iter()
+            .flatten()
+    };
     by_number
-        .or_else(|| words.into_iter().flatten().find_map(by_word))
+        .or_else(|| words().filter(|word| !says_little(word)).find_map(by_word))
+        .or_else(|| words().filter(|word| *word == OF_ANY_REQUEST).find_map(by_word))
+        .or_else(|| Words::of_error(error).status())
+        .or_else(|| words().find_map(by_word))
         .unwrap_or(502)
+}
+
+/// A type that stands beside any code.
+fn says_little(word: &str) -> bool {
+    matches!(word, OF_ANY_REQUEST | "api_error" | "server_error")
 }
 
 fn by_word(word: &str) -> Option<u16> {
@@ -141,6 +157,7 @@ mod tests {
             ("precondition_failed", 412),
             ("server_is_overloaded", 503),
             ("slow_down", 503),
+            ("api_error", 500),
             ("image_content_policy_violation", 400),
             ("new_word", 502),
         ] {
@@ -168,8 +185,59 @@ mod tests {
                 r#"{"error":{"type":"invalid_request_error","error_type":"rate_limit_exceeded","message":"x"}}"#,
                 429,
             ),
+            // A type of many errors hides no code.
+            (
+                r#"{"error":{"code":"rate_limit_error","message":"x","type":"invalid_request_error","param":null}}"#,
+                429,
+            ),
+            (
+                r#"{"error":{"code":"rate_limit_exceeded","message":"x","type":"server_error"}}"#,
+                429,
+            ),
+            (
+                r#"{"type":"error","error":{"code":"overloaded","type":"api_error","message":"x"}}"#,
+                503,
+            ),
         ] {
             assert_eq!(judged(body).0, code, "{body}");
+        }
+    }
+
+    #[test]
+    fn the_text_chooses_the_status_if_no_word_does() {
+        let base_resp = |code: u16, text: &str| {
+            format!(r#"{{"choices":null,"base_resp":{{"status_code":{code},"status_msg":"{text}"}}}}"#)
+        };
+        for (code, text, status) in [
+            (1002, "rate limit exceeded(RPM)", 429),
+            (1039, "token limit exceeded(TPM)", 429),
+            (1004, "login failed", 401),
+            (2013, "invalid params", 400),
+            (1000, "unknown error", 502),
+        ] {
+            assert_eq!(judged(&base_resp(code, text)).0, status, "{text}");
+        }
+        for (body, status) in [
+            (r#"{"error":{"message":"Rate limit reached for this model"}}"#, 429),
+            (r#"{"error":"Too Many Requests"}"#, 429),
+            (
+                r#"{"type":"error","error":{"type":"api_error","message":"rate limit exceeded"}}"#,
+                429,
+            ),
+            (r#"{"error":{"message":"Incorrect API key provided"}}"#, 401),
+            // What says who is at fault is believed.
+            (
+                r#"{"error":{"message":"Invalid value for 'rpm'","type":"invalid_request_error"}}"#,
+                400,
+            ),
+            (
+                r#"{"error":{"message":"rate limiter is down: rate limit","code":503}}"#,
+                503,
+            ),
+            (r#"{"error":{"message":"The server had an error"}}"#, 502),
+            (r#"{"error":{"message":"content must be a string"}}"#, 502),
+        ] {
+            assert_eq!(judged(body).0, status, "{body}");
         }
     }
 }

@@ -29,18 +29,31 @@ pub(super) fn by_words(code: u16, said: &Words) -> Option<(FailureKind, Scope)> 
     if is_unknown {
         return Some((FailureKind::NoEndpoint, Scope::Candidate));
     }
+    if matches!(code, 400 | 401 | 403) && said.say_model_is_not_allowed() {
+        return Some((FailureKind::NoEndpoint, Scope::Candidate));
+    }
     if matches!(code, 400 | 403) && said.say_bad_key() {
         return Some((FailureKind::Auth, Scope::Upstream));
     }
-    if !matches!(code, 400 | 403 | 429 | 500 | 502) {
+    if !may_be_of_the_account(code) {
         return None;
     }
     if said.say_no_funds() {
         Some((FailureKind::InsufficientFunds, Scope::Upstream))
     } else if said.say_spent_quota() {
         Some((FailureKind::QuotaExhausted, Scope::Upstream))
+    } else if code < 500 && said.say_account_is_closed() {
+        Some((FailureKind::Auth, Scope::Upstream))
     } else {
         None
+    }
+}
+
+/// A status that servers send for an account in trouble: each of the request's side without a meaning of its own, and those that stand for anything.
+const fn may_be_of_the_account(code: u16) -> bool {
+    match code {
+        401 | 402 | 404 | 407 | 408 | 410 | 413 | 424 | 446 | 498 => false,
+        code => matches!(code, 400..=500 | 502),
     }
 }
 
@@ -90,37 +103,30 @@ impl Words {
         })
     }
 
-    /// A filter refused the prompt or withheld the answer.
-    pub(super) fn say_filtered(&self) -> bool {
-        const CODES: &str = "\
-            data inspection failed|content policy violation|responsible ai policy violation|new sensitive";
+    /// Our key is good, but not for this model: another model passes with it.
+    fn say_model_is_not_allowed(&self) -> bool {
         const PHRASES: &str = "\
-            inappropriate content|content exists risk|new sensitive|content management policy|不安全或敏感|敏感内容";
-        self.code_is(|code| has_any(code, CODES)) || self.has(PHRASES)
+            not allowed to access model|not allowed to access this model|can only access models|\
+            not have access to model|not have access to the model";
+        self.has(PHRASES) || self.code_is(|code| code.ends_with("model access denied"))
     }
 
-    /// The account's balance is empty.
-    pub(super) fn say_no_funds(&self) -> bool {
-        const CODES: &str = "insufficient balance|insufficient funds|arrearage";
-        const PHRASES: &str = "\
-            credit balance is too low|insufficient balance|balance is insufficient|insufficient credit|insufficient fund|\
-            used all available credits|account is in good standing|arrearage|余额不足|欠费";
-        self.has(PHRASES) || self.code_is(|code| code == "billing error" || has_any(code, CODES))
-    }
-
-    /// A limit of what the account may spend or use in a day or a month is reached.
-    pub(super) fn say_spent_quota(&self) -> bool {
-        self.has("api usage limit|spend limit reached|spending limit|budget has been exceeded|you will regain access")
-            || self.code_is(|code| code == "budget exceeded")
-    }
-
-    /// Our key was rejected, in the words of providers that answer 400 or 403 for it.
-    pub(super) fn say_bad_key(&self) -> bool {
-        const PHRASES: &str = "\
-            api key not valid|invalid api key|incorrect api key|api key expired|reported as leaked|use another api key|\
-            api key has been revoked|api key was revoked|api key is revoked|api key has been disabled|\
-            api key has been deleted";
-        self.has(PHRASES) || self.code_is(|code| matches!(code, "invalid api key" | "api key invalid"))
+    /// The status that the text stands for, if an error names none: 429, 401 or 400.
+    pub(super) fn status(&self) -> Option<u16> {
+        const OF_A_RATE: &str = "\
+            rate limit|ratelimit|too many requests|throttl| tpm | rpm |per minute|请求过于频繁";
+        const OF_A_KEY: &str = "login fail|invalid authentication|token not match";
+        const OF_A_REQUEST: &str = "\
+            invalid param|invalid argument|unknown parameter|unsupported parameter|missing required param";
+        if self.has(OF_A_RATE) {
+            Some(429)
+        } else if self.say_bad_key() || self.has(OF_A_KEY) {
+            Some(401)
+        } else if self.has(OF_A_REQUEST) {
+            Some(400)
+        } else {
+            None
+        }
     }
 
     /// A code of servers that are overloaded, whatever their status.

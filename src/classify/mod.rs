@@ -1,6 +1,8 @@
 //! What a failed exchange means: the status, the envelope and the headers, read together.
 
+mod accounts;
 mod codes;
+mod filtered;
 mod meanings;
 #[cfg(test)]
 mod reported_tests;
@@ -27,8 +29,8 @@ use openrouter_wire::{
     error::{ErrorCode, RAW_LIMIT, UpstreamError},
     loose::{event_data, first_words, is_page},
 };
-use retry_after::retry_after;
 pub(crate) use retry_after::{COST_HEADER, headers_of_errors};
+use retry_after::{retry_after, should_retry};
 use words::Words;
 
 /// The header by which OpenRouter names an answer: a [cost layer](tower_llm_layers::cost::CostLayer::generation_header) of your own looks its
@@ -57,11 +59,13 @@ pub(crate) fn error_of_response(status: StatusCode, headers: &HeaderMap, body: &
 
 /// A failure that comes inside a success: in the body of a 200, or as an event of a stream.
 pub(crate) fn error_in_body(headers: &HeaderMap, error: &UpstreamError) -> Error {
+    // What the headers say of a retry is about the success that they came with.
     build(None, effective_code(error), headers, error)
 }
 
 fn build(status: Option<StatusCode>, code: u16, headers: &HeaderMap, error: &UpstreamError) -> Error {
     let (kind, scope) = kind_of(code, error);
+    let asked = status.and_then(|_| should_retry(headers));
     let inner = Inner {
         // No status that was not sent.
         status: status.or_else(|| told_status(error)),
@@ -76,7 +80,7 @@ fn build(status: Option<StatusCode>, code: u16, headers: &HeaderMap, error: &Ups
         provider: error.provider_name.clone(),
         ..Inner::default()
     };
-    finish(kind, inner)
+    finish(kind, asked, inner)
 }
 
 /// Whether the headers that tell of limits are about such a failure.
@@ -125,7 +129,7 @@ fn without_envelope(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Err
         scope,
         ..Inner::default()
     };
-    finish(kind, inner)
+    finish(kind, should_retry(headers), inner)
 }
 
 /// The address that a redirect names, without what may be secret in it.
@@ -140,14 +144,23 @@ fn redirect(status: StatusCode, headers: &HeaderMap) -> Option<String> {
     Some(first_words(format!("{start}{mark}{rest}").as_bytes()))
 }
 
-/// The error; a conflict, a misdirected or a too early request passes soon, and is sent once more.
-fn finish(kind: FailureKind, mut inner: Inner) -> Error {
+/// The error; a conflict, a misdirected or a too early request passes soon, and is sent once more. `asked`: whether the upstream asks to repeat the
+/// same request, which it knows best. Other keys and shorter answers make another one.
+fn finish(kind: FailureKind, asked: Option<bool>, mut inner: Inner) -> Error {
     let status = inner.status.map(|status| status.as_u16());
-    if kind == FailureKind::RejectedByProvider && matches!(status, Some(409 | 421 | 425)) {
-        inner.marks.set_advice(Advice {
-            retry: RetryAdvice::Once,
-            ..kind.advice()
-        });
+    let passes_soon = kind == FailureKind::RejectedByProvider && matches!(status, Some(409 | 421 | 425));
+    let own = if passes_soon {
+        RetryAdvice::Once
+    } else {
+        kind.advice().retry
+    };
+    let retry = match (asked, own) {
+        (Some(false), RetryAdvice::Backoff | RetryAdvice::Once | RetryAdvice::IfAlone) => RetryAdvice::Never,
+        (Some(true), RetryAdvice::Never) => RetryAdvice::Once,
+        _ => own,
+    };
+    if retry != kind.advice().retry {
+        inner.marks.set_advice(Advice { retry, ..kind.advice() });
     }
     Error::with(kind, inner)
 }
@@ -167,15 +180,20 @@ fn cut_words(mut words: String) -> String {
 
 /// The upstream's words; if they say nothing, the cause behind them.
 fn words(error: &UpstreamError) -> String {
-    const SAYS_NOTHING: &str = "Provider returned error";
     match &error.raw {
-        Some(raw) if error.message.is_empty() || error.message == SAYS_NOTHING => raw_words(raw),
+        Some(raw) if says_nothing(&error.message) => raw_words(raw),
         _ if error.message.is_empty() => {
             let native = error.native_finish_reason.as_deref().unwrap_or("no reason given");
             format!("the model failed ({native})")
         }
         _ => error.message.clone(),
     }
+}
+
+/// Whether a message only says that a provider failed, maybe behind a name: "Error from provider: Provider returned error".
+fn says_nothing(message: &str) -> bool {
+    let message = message.trim().trim_end_matches('.');
+    message.is_empty() || message.ends_with("Provider returned error")
 }
 
 /// A provider's own words, if its text is an envelope again.
@@ -199,11 +217,12 @@ fn kind_of(code: u16, error: &UpstreamError) -> (FailureKind, Scope) {
         return (FailureKind::ContentFiltered, Scope::Candidate);
     }
     let said = Words::of_error(error);
+    let is_a_provider_s = error.provider_name.is_some() || (error.raw.is_some() && says_nothing(&error.message));
     match by_words(code, &said) {
         // A model that one provider behind the router does not have is not one that the router does not know.
         Some((FailureKind::NoEndpoint, _)) if error.provider_name.is_some() => {}
         // A provider's account and key behind the router are the router's trouble.
-        Some((kind, _)) if !is_of_request(kind) && error.provider_name.is_some() => {
+        Some((kind, _)) if !is_of_request(kind) && kind != FailureKind::NoEndpoint && is_a_provider_s => {
             return (FailureKind::Upstream, Scope::Candidate);
         }
         Some(verdict) => return verdict,

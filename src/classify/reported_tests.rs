@@ -194,6 +194,159 @@ fn a_filter_is_one_in_whatever_words() {
     check(&table, K::ContentFiltered, S::Candidate);
 }
 
+/// Filters and safety checks in the words of Anthropic, OpenAI, Zhipu, Ark, New API and xAI.
+#[test]
+fn a_filter_is_known_by_its_words_whatever_the_type() {
+    let zhipu = r#"{"error":{"code":"1301","message":"System detected potentially unsafe or sensitive content in input or generation. Please avoid using prompts that may generate sensitive content."}}"#;
+    let anthropic =
+        r#"{"error":{"type":"invalid_request_error","message":"Output blocked by content filtering policy"}}"#;
+    let table = [
+        (400, anthropic),
+        (0, anthropic),
+        (
+            400,
+            r#"{"error":{"message":"Invalid prompt: your prompt was flagged as potentially violating our usage policy. Please try again with a different prompt","type":"invalid_request_error","param":null,"code":"invalid_prompt"}}"#,
+        ),
+        (400, zhipu),
+        (0, zhipu),
+        (
+            400,
+            r#"{"error":{"code":"InputTextSensitiveContentDetected","message":"The request failed because the input text may contain sensitive information","type":"BadRequest"}}"#,
+        ),
+        (
+            400,
+            r#"{"error":{"message":"input contains sensitive words: [test]","type":"new_api_error","code":"sensitive_words_detected"}}"#,
+        ),
+        (
+            403,
+            r#"{"code":"The caller does not have permission to execute the specified operation","error":"Content violates usage guidelines. Team: t, API key ID: k, Model: grok-4-0709, Failed check: SAFETY_CHECK_TYPE_BIO"}"#,
+        ),
+    ];
+    check(&table, K::ContentFiltered, S::Candidate);
+}
+
+#[test]
+fn a_wrong_request_stays_one_whatever_its_members_are_called() {
+    let body = |message: &str| format!(r#"{{"error":{{"message":"{message}","type":"invalid_request_error"}}}}"#);
+    let bad = [
+        "Invalid value for 'content'",
+        "content must be a string",
+        "Invalid type for 'messages[0].content': expected a string, but got an integer instead.",
+        "messages.1: content blocks of type 'tool_use' must be followed by 'tool_result'",
+        "Invalid moderation: expected one of 'auto' or 'low'",
+        "Request blocked by network policy",
+        "'balance' must be a number: not enough digits",
+        "Invalid 'account': the project is not active in this schema",
+        "Invalid value for 'rate_limit'",
+        "Invalid prompt: messages[0] is empty",
+    ]
+    .map(body);
+    let table: Vec<(u16, &str)> = bad.iter().flat_map(|body| [(400, &**body), (0, &**body)]).collect();
+    check(&table, K::BadRequest, S::Candidate);
+    let bare = r#"{"error":{"message":"Invalid prompt","type":"invalid_request_error","code":"invalid_prompt"}}"#;
+    check(&[(400, bare)], K::BadRequest, S::Candidate);
+    let unsupported = [
+        "unsupported parameter: moderation",
+        "Unknown parameter: 'content_filter'.",
+    ]
+    .map(body);
+    let table: Vec<(u16, &str)> = unsupported.iter().map(|body| (400, &**body)).collect();
+    check(&table, K::RejectedByProvider, S::Candidate);
+    let long = ["input is too long", "input text too long"].map(body);
+    let table: Vec<(u16, &str)> = long.iter().map(|body| (400, &**body)).collect();
+    check(&table, K::ContextLengthExceeded, S::Candidate);
+}
+
+#[test]
+fn a_closed_account_is_the_upstream_s_and_not_the_request_s_fault() {
+    let restricted = r#"{"error":{"message":"Organization has been restricted. Please reach out to support if you believe this was in error.","type":"invalid_request_error","code":"organization_restricted"}}"#;
+    let table = [
+        (400, restricted),
+        (0, restricted),
+        (403, r#"{"error":{"message":"Your account has been suspended."}}"#),
+        (409, r#"{"error":{"message":"x","code":"account_deactivated"}}"#),
+    ];
+    check(&table, K::Auth, S::Upstream);
+    let spent = [
+        (400, r#"{"error":{"message":"x","code":"blocked_api_access"}}"#),
+        (400, r#"{"error":{"message":"x","code":"spend_limit_reached"}}"#),
+    ];
+    check(&spent, K::QuotaExhausted, S::Upstream);
+    let model = r#"{"error":{"message":"The model `x` is blocked at the organization level.","code":"model_permission_blocked_org"}}"#;
+    check(&[(403, model)], K::NoEndpoint, S::Candidate);
+}
+
+#[test]
+fn an_account_that_cannot_pay_is_known_by_what_is_missing() {
+    let table = [
+        (
+            429,
+            r#"{"error":{"message":"Your account is not active, please check your billing details on our website.","type":"billing_not_active","param":null,"code":"billing_not_active"}}"#,
+        ),
+        (
+            403,
+            r#"{"error":{"message":"user quota is not enough","type":"new_api_error","code":"insufficient_user_quota"}}"#,
+        ),
+        (403, r#"{"error":{"message":"x","code":"insufficient_user_quota"}}"#),
+        (
+            403,
+            r#"{"error":{"message":"用户额度不足, 剩余额度: ＄-0.000002","type":"new_api_error"}}"#,
+        ),
+        (
+            403,
+            r#"{"error":{"code":"AccountOverdueError","message":"The request failed because your account has an overdue balance. Request id: r","type":"Forbidden"}}"#,
+        ),
+        (
+            403,
+            r#"{"code":403,"reason":"NOT_ENOUGH_BALANCE","message":"not enough balance"}"#,
+        ),
+        (403, r#"{"code":403,"reason":"NOT_ENOUGH_BALANCE","message":"denied"}"#),
+        (
+            412,
+            r#"{"error":{"message":"Account x is suspended, possibly due to reaching the monthly spending limit or failure to pay past invoices.","param":null,"code":"PRECONDITION_FAILED","type":"error"}}"#,
+        ),
+    ];
+    check(&table, K::InsufficientFunds, S::Upstream);
+    let quota = r#"{"error":{"message":"You exceeded your current quota, please check your plan and billing details.","type":"insufficient_quota","code":"insufficient_quota"}}"#;
+    check(&[(429, quota)], K::QuotaExhausted, S::Upstream);
+    let exhausted = r#"{"error":{"code":429,"message":"Resource has been exhausted (e.g. check quota).","status":"RESOURCE_EXHAUSTED"}}"#;
+    check(&[(429, exhausted)], K::RateLimited, S::Candidate);
+    check(
+        &[(412, r#"{"error":{"message":"x"}}"#)],
+        K::RejectedByProvider,
+        S::Candidate,
+    );
+}
+
+#[test]
+fn a_key_that_may_not_use_a_model_is_good_for_another() {
+    let body = r#"{"error":{"message":"key not allowed to access model. This key can only access models=['gpt-5']. Tried to access claude-x","type":"key_model_access_denied","param":"model","code":"401"}}"#;
+    check(&[(401, body), (0, body)], K::NoEndpoint, S::Candidate);
+    check(&[(401, r#"{"error":{"message":"Invalid key"}}"#)], K::Auth, S::Upstream);
+}
+
+#[test]
+fn an_error_without_a_status_has_that_of_its_text() {
+    let base_resp = |code: u16, text: &str| {
+        format!(r#"{{"choices":null,"base_resp":{{"status_code":{code},"status_msg":"{text}"}}}}"#)
+    };
+    let limited = [
+        base_resp(1002, "rate limit exceeded(RPM)"),
+        base_resp(1039, "token limit exceeded(TPM)"),
+    ];
+    let table: Vec<(u16, &str)> = limited.iter().map(|body| (0, &**body)).collect();
+    check(&table, K::RateLimited, S::Candidate);
+    check(
+        &[(0, r#"{"error":{"message":"Rate limit reached"}}"#)],
+        K::RateLimited,
+        S::Candidate,
+    );
+    check(&[(0, &*base_resp(1004, "login failed"))], K::Auth, S::Upstream);
+    check(&[(0, &*base_resp(2013, "invalid params"))], K::BadRequest, S::Candidate);
+    let mixed = r#"{"error":{"code":"rate_limit_error","message":"This request would exceed the rate limit for your organization of 20,000 input tokens per minute.","type":"invalid_request_error","param":null}}"#;
+    check(&[(0, mixed)], K::RateLimited, S::Candidate);
+}
+
 #[test]
 fn what_one_server_does_not_take_is_rejected_by_it_alone() {
     let table = [

@@ -47,6 +47,16 @@ pub(super) fn retry_after(
     over
 }
 
+/// Whether the upstream asks to repeat the same request, or not to: OpenAI's and Anthropic's clients obey it.
+pub(super) fn should_retry(headers: &HeaderMap) -> Option<bool> {
+    let asked = headers.get("x-should-retry")?.to_str().ok()?;
+    match asked.trim() {
+        asked if asked.eq_ignore_ascii_case("true") => Some(true),
+        asked if asked.eq_ignore_ascii_case("false") => Some(false),
+        _ => None,
+    }
+}
+
 /// What a plain answer cost, in US dollars, as `LiteLLM`'s proxy says it.
 pub(crate) const COST_HEADER: HeaderName = HeaderName::from_static("x-litellm-response-cost");
 

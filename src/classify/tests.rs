@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use tower_llm_layers::{Failure, FailureKind as K, Scope as S};
+use tower_llm_layers::{Failure, FailureKind as K, RetryAdvice as R, Scope as S};
 
 use super::{error_in_body, error_of_response};
 use crate::Error;
@@ -249,6 +249,49 @@ fn says_what_stands_behind_a_constant() {
     let error = judged(502, &[], raw);
     assert_eq!(error.to_string(), "upstream connect error (Demo, 502)");
     assert_eq!(Failure::summary(&error), "upstream: upstream connect error (Demo)");
+}
+
+/// A gateway that puts a name before the constant; the account that is empty is the provider's.
+#[test]
+fn a_constant_behind_a_name_says_nothing_either() {
+    let body = |raw: &str| {
+        format!(
+            r#"{{"error":{{"message":"Error from provider: Provider returned error","code":429,"metadata":{{"raw":"{{\"error\":{{\"message\":\"{raw}\"}}}}"}}}}}}"#
+        )
+    };
+    let suspended = "Your account org-x is suspended due to insufficient balance, please recharge";
+    let error = judged(429, &[], &body(suspended));
+    assert_eq!(error.message(), suspended);
+    assert_eq!((error.kind(), Failure::scope(&error)), (K::Upstream, S::Candidate));
+    let limited = judged(429, &[], &body("Rate limited, try again in 20s"));
+    assert_eq!(
+        (limited.kind(), limited.retry_after()),
+        (K::RateLimited, Some(Duration::from_secs(20)))
+    );
+}
+
+#[test]
+fn the_upstream_s_word_on_a_retry_is_obeyed() {
+    for (status, asked, retry) in [
+        (429, "false", R::Never),
+        (429, "true", R::Backoff),
+        (500, "False", R::Never),
+        (500, "maybe", R::Backoff),
+        (409, "false", R::Never),
+        (409, "true", R::Once),
+        (400, "true", R::Once),
+        (400, "false", R::Never),
+        // Another key, or a shorter answer, makes another request.
+        (401, "false", R::OtherKey),
+        (402, "false", R::FewerTokens),
+    ] {
+        for body in [r#"{"error":{"message":"x"}}"#, "no JSON"] {
+            let error = judged(status, &[("x-should-retry", asked)], body);
+            assert_eq!(Failure::advice(&error).retry, retry, "{status} {asked} {body}");
+            let untold = judged(status, &[], body);
+            assert_eq!(Failure::advice(&error).fall_back, Failure::advice(&untold).fall_back);
+        }
+    }
 }
 
 #[test]

@@ -28,7 +28,17 @@ impl Words {
             Some(ErrorCode::Text(text)) => Some(text.as_str()),
             _ => None,
         };
-        let codes = [error.error_type.as_deref(), code, error.provider_code.as_deref()];
+        // A reason may be a code as well: `NOT_ENOUGH_BALANCE`.
+        let reason = error
+            .reason
+            .as_deref()
+            .filter(|reason| !reason.contains(char::is_whitespace));
+        let codes = [
+            error.error_type.as_deref(),
+            code,
+            error.provider_code.as_deref(),
+            reason,
+        ];
         codes.into_iter().flatten().for_each(|code| words.add_code(code));
         if let Some(raw) = &error.raw {
             words.add_raw(raw);
@@ -100,7 +110,7 @@ impl Words {
     }
 
     /// A limit in time: the same prompt passes later.
-    fn say_rate_limit(&self) -> bool {
+    pub(super) fn say_rate_limit(&self) -> bool {
         const RATES: &str = "\
             per minute|per min |per day|per hour|per second|per month|tokens min | tpm | tpd | rpm |rate limit|ratelimit|\
             quota|throttl|please wait|wait before|try again in |too many requests";
@@ -150,6 +160,14 @@ impl Words {
         of_string.then(limit).flatten()
     }
 
+    /// A member of the request is wrong, whatever it is called.
+    pub(super) fn are_about_a_parameter(&self) -> bool {
+        self.has(
+            "parameter|argument| field | fields |schema|must be|unsupported|not supported|unknown|unrecognized|\
+            invalid value|invalid type|extra input|configuration|additional properties|is required",
+        )
+    }
+
     /// The provider does not take a parameter, a value or a kind of content that another one may take.
     pub(super) fn say_not_supported(&self) -> bool {
         const CODES: &str = "\
@@ -170,6 +188,19 @@ impl Words {
 /// Whether one of these phrases, with bars between them, is in the text.
 pub(super) fn has_any(text: &str, phrases: &str) -> bool {
     phrases.split('|').any(|phrase| text.contains(phrase))
+}
+
+/// Whether a phrase of one list stands near one of the other, with at most `far` bytes between them. Both are lists as [`has_any`] takes them.
+pub(super) fn near(text: &str, some: &str, others: &str, far: usize) -> bool {
+    let places = |phrases: &str| -> Vec<(usize, usize)> {
+        let found = phrases.split('|').flat_map(|phrase| text.match_indices(phrase));
+        found.map(|(at, phrase)| (at, at + phrase.len())).collect()
+    };
+    let others = places(others);
+    places(some).into_iter().any(|(begin, end)| {
+        let mut others = others.iter();
+        others.any(|(other_begin, other_end)| *other_begin <= end + far && begin <= other_end + far)
+    })
 }
 
 /// The first number that follows these words at once. Its groups of digits are words of their own: `30,000` has become `30 000`.

@@ -53,6 +53,11 @@ impl Ending {
         }
     }
 
+    /// Whether the last event was written.
+    pub(super) const fn has_ended(&self) -> bool {
+        self.is_written
+    }
+
     /// The last event was written: there is nothing to add.
     pub(super) fn is_written(&mut self) {
         *self = Self {

@@ -1,11 +1,14 @@
 //! Frames as server-sent events, in the form of each API.
 
+use std::borrow::Cow;
+
 use bytes::{BufMut, Bytes, BytesMut};
+use tower_llm_layers::{Frame as _, Stage};
 
 use super::{
     ending::Ending,
     envelope::{Envelope, Shape},
-    failed::{failed, next_number},
+    failed::{failed, next_number, number_of},
     problem::Problem,
     unstreamed::as_events,
 };
@@ -17,6 +20,9 @@ use openrouter_wire::json::Cursor;
 const LONGEST_KEPT: usize = 4096;
 
 const DONE: &[u8] = b"data: [DONE]\n\n";
+/// A sign of life of an API without an event for it, and that of Messages.
+pub(super) const COMMENT: &[u8] = b": keep-alive\n\n";
+pub(super) const PING: &[u8] = b"event: ping\ndata: {\"type\":\"ping\"}\n\n";
 const MESSAGE_STOP: &[u8] = b"message_stop";
 const STOPPED: &[u8] = b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
 
@@ -25,6 +31,8 @@ pub(super) struct EventWriter {
     shape: Shape,
     /// Of a chat the first chunk, which has its id; of a response the last event, which has its place in the sequence.
     seen: Bytes,
+    /// Whether an event was written that is no sign of life.
+    has_begun: bool,
     /// Of a message, whether its last event was written.
     is_stopped: bool,
     /// Of a response, what its last event repeats.
@@ -36,6 +44,7 @@ impl EventWriter {
         Self {
             shape,
             seen: Bytes::new(),
+            has_begun: false,
             is_stopped: false,
             ending: (shape.api == Api::Responses).then(Box::default),
         }
@@ -44,9 +53,10 @@ impl EventWriter {
     /// Writes a frame: its bytes as they came, on one line.
     pub(super) fn frame(&mut self, frame: &ChatFrame, out: &mut BytesMut) {
         if frame.kind() == FrameKind::KeepAlive {
-            out.put_slice(b": keep-alive\n\n");
+            self.sign_of_life(frame, out);
             return;
         }
+        self.has_begun = true;
         self.remember(frame.bytes());
         if frame.kind() == FrameKind::Answer {
             self.whole(frame.bytes(), out);
@@ -60,16 +70,34 @@ impl EventWriter {
         if let (Some(ending), Some(name)) = (&mut self.ending, name) {
             ending.take(name, frame.bytes());
         }
-        // JSON has no raw line breaks outside white space, and there a space is equivalent.
-        if memchr::memchr2(b'\n', b'\r', frame.bytes()).is_some() {
-            let line: Vec<u8> = frame
-                .bytes()
-                .iter()
-                .map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte })
-                .collect();
-            event(name, &line, out);
-        } else {
-            event(name, frame.bytes(), out);
+        event(name, &on_one_line(frame.bytes()), out);
+    }
+
+    /// Writes a sign of life. Within a stream of typed events it is an event, since clients look at nothing else: without one, Codex gives a stream
+    /// up after 300 s. Before the first event and behind the last one it is a comment: no SDK expects another event there.
+    fn sign_of_life(&mut self, frame: &ChatFrame, out: &mut BytesMut) {
+        let has_ended = self.is_stopped || self.ending.as_ref().is_some_and(|ending| ending.has_ended());
+        if !self.has_begun || has_ended || frame.stage() != Stage::KeepAlive {
+            out.put_slice(COMMENT);
+            return;
+        }
+        if let Some(name) = event_name(frame.bytes()) {
+            if number_of(frame.bytes()).is_some() {
+                self.remember(frame.bytes());
+            }
+            event(Some(name), &on_one_line(frame.bytes()), out);
+            return;
+        }
+        match (self.shape.api, self.shape.envelope) {
+            (Api::Messages, _) => out.put_slice(PING),
+            (Api::Responses, Envelope::OpenAi) => {
+                // The number of the event before: a client that continues behind it misses none.
+                let number = number_of(&self.seen).unwrap_or_default();
+                let data = format!("{{\"type\":\"keepalive\",\"sequence_number\":{number}}}");
+                event(Some(b"keepalive"), data.as_bytes(), out);
+            }
+            // OpenRouter's own sign of life is a comment, and its SDKs refuse types that they do not know.
+            _ => out.put_slice(COMMENT),
         }
     }
 
@@ -164,6 +192,15 @@ fn event_name(data: &[u8]) -> Option<&[u8]> {
     };
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b':');
     (!name.is_empty() && name.iter().all(is_name)).then_some(name)
+}
+
+/// JSON has no raw line breaks outside white space, and there a space is equivalent.
+fn on_one_line(data: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memchr2(b'\n', b'\r', data).is_none() {
+        return Cow::Borrowed(data);
+    }
+    let on_line = |byte: &u8| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte };
+    data.iter().map(on_line).collect()
 }
 
 fn event(name: Option<&[u8]>, data: &[u8], out: &mut BytesMut) {

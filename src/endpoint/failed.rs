@@ -48,11 +48,14 @@ struct ResponsesError<'a> {
     error: Detail<'a>,
 }
 
+/// The number of this event, if it has one.
+pub(super) fn number_of(seen: &[u8]) -> Option<u64> {
+    Seen::read(seen).sequence_number
+}
+
 /// The number of the event behind this one.
 pub(super) fn next_number(seen: &[u8]) -> u64 {
-    Seen::read(seen)
-        .sequence_number
-        .map_or(0, |number| number.saturating_add(1))
+    number_of(seen).map_or(0, |number| number.saturating_add(1))
 }
 
 /// The data of the event. `seen` is an event before it, of the same stream; `model` is that of the candidate that answered.

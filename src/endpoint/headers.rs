@@ -5,7 +5,10 @@ use std::time::Duration;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, header, response::Parts};
 use tower_llm_layers::{AttemptLog, Candidate, Degraded, OutputLimit, Replayed, deadline::DEADLINE_HEADER};
 
-use super::problem::Problem;
+use super::{
+    limits,
+    problem::{Problem, SHOULD_RETRY},
+};
 use crate::Api;
 
 /// How many attempts the answer took.
@@ -56,8 +59,12 @@ const BETAS: [&str; 2] = ["anthropic-beta", "x-anthropic-beta"];
 /// The id of an answer as Anthropic's SDKs look for it.
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
-/// What an OpenAI or Anthropic SDK says of its call: the seconds that it waits, and how often it has sent it before.
-static CLIENT_TIMEOUT: HeaderName = HeaderName::from_static("x-stainless-timeout");
+/// What an OpenAI or Anthropic SDK says of its call: the seconds that it waits, and how often it has sent it before. The SDKs in Python say how
+/// long they wait for the next bytes, under the second name.
+static CLIENT_TIMEOUTS: [HeaderName; 2] = [
+    HeaderName::from_static("x-stainless-timeout"),
+    HeaderName::from_static("x-stainless-read-timeout"),
+];
 static CLIENT_RETRIES: HeaderName = HeaderName::from_static("x-stainless-retry-count");
 
 /// Never passed on, whatever an endpoint is set to: they are the client's secrets, and the upstream has keys of its own.
@@ -77,6 +84,26 @@ static FROM_UPSTREAM: [HeaderName; 5] = [
     HeaderName::from_static("x-openrouter-cache-ttl"),
     HeaderName::from_static("x-openrouter-cache-source-id"),
 ];
+
+/// The headers of a response that its client reads, beside its type: what CORS must expose to a page in a browser. Some of them stand only on
+/// some responses.
+pub fn response_headers() -> impl Iterator<Item = HeaderName> {
+    let own = [
+        ATTEMPTS_HEADER,
+        MODEL_HEADER,
+        PROVIDER_HEADER,
+        DEGRADED_HEADER,
+        CACHE_HEADER,
+        OUTPUT_LIMIT_HEADER,
+        REPLAYED_HEADER,
+        SHOULD_RETRY,
+        REQUEST_ID,
+        header::RETRY_AFTER,
+    ];
+    own.into_iter()
+        .chain(limits::names())
+        .chain(FROM_UPSTREAM.iter().cloned())
+}
 
 pub(super) fn from_client(headers: &HeaderMap, api: Api, more: &[HeaderName]) -> HeaderMap {
     let is_passed = |name: &HeaderName| {
@@ -211,10 +238,15 @@ pub(super) fn tell_attempts(headers: &mut HeaderMap, attempts: Option<&AttemptLo
     }
 }
 
-/// How long the client's SDK waits for a plain answer, or for the head of a stream, as it says itself, in seconds.
+/// How long the client's SDK waits for a plain answer, or for the head of a stream, as it says itself, in seconds: of two times the shorter.
 pub(super) fn client_timeout(headers: &HeaderMap) -> Option<Duration> {
+    let times = CLIENT_TIMEOUTS.iter().filter_map(|name| headers.get(name));
+    times.filter_map(seconds).min()
+}
+
+fn seconds(value: &HeaderValue) -> Option<Duration> {
     const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-    let seconds: f64 = headers.get(&CLIENT_TIMEOUT)?.to_str().ok()?.trim().parse().ok()?;
+    let seconds: f64 = value.to_str().ok()?.trim().parse().ok()?;
     let time = Duration::try_from_secs_f64(seconds).ok()?;
     // No time at all is how some say "no limit".
     (!time.is_zero() && time <= LONGEST).then_some(time)

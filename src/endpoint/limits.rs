@@ -27,6 +27,12 @@ static TOKENS: OpenAi = [
 /// The largest integer that a structured field can hold.
 const LARGEST: u128 = 999_999_999_999_999;
 
+/// The names of all of these.
+pub(super) fn names() -> impl Iterator<Item = HeaderName> {
+    let own = [RATE_LIMIT_POLICY_HEADER, RATE_LIMIT_HEADER].into_iter();
+    own.chain(REQUESTS.iter().chain(&TOKENS).cloned())
+}
+
 /// Writes what the limiter knows by now; nothing if it did not see the call.
 pub(super) fn tell_limits(headers: &mut HeaderMap, report: &LimitReport) {
     let Some(standing) = report.standing() else { return };

@@ -46,7 +46,7 @@ pub use body::EndpointBody;
 pub use envelope::Envelope;
 pub use headers::{
     ATTEMPTS_HEADER, CACHE_HEADER, DEGRADED_HEADER, MODEL_HEADER, OUTPUT_LIMIT_HEADER, PROVIDER_HEADER,
-    REPLAYED_HEADER, set_event_stream_headers,
+    REPLAYED_HEADER, response_headers, set_event_stream_headers,
 };
 pub use limits::{RATE_LIMIT_HEADER, RATE_LIMIT_POLICY_HEADER};
 pub use models::ModelsEndpoint;

@@ -10,7 +10,7 @@ use crate::Error;
 use openrouter_wire::request::RequestError;
 
 /// Tells OpenAI's and Anthropic's clients that trying again is no use: the stack has done that.
-const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+pub(super) const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// Why a client gets no answer, or no whole one.
 #[derive(Debug)]
@@ -85,7 +85,9 @@ impl Problem {
         if of_idempotency(error).is_some() {
             problem.param = Some("idempotency-key".into());
         }
-        problem.headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+        if !passes_untried(error) {
+            problem.headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+        }
         if let Some(wait) = error.retry_after() {
             // Rounded up: earlier would be too early.
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
@@ -104,6 +106,20 @@ impl Problem {
             .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
     }
+}
+
+/// Whether no attempt was sent, and what refused the call passes by itself: a client that waits is answered.
+fn passes_untried(error: &Error) -> bool {
+    let is_untried = error.attempts().is_none_or(|attempts| attempts.sent() == 0);
+    let passes = matches!(
+        error.kind(),
+        FailureKind::RateLimited
+            | FailureKind::Overloaded
+            | FailureKind::CircuitOpen
+            | FailureKind::ConcurrencyLimited
+            | FailureKind::StoreUnavailable
+    );
+    is_untried && passes
 }
 
 /// The status and word for a client: those of the kind, unless the upstream's own status means the same to a client.

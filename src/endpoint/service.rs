@@ -33,7 +33,8 @@ pub type OpenAiEndpoint<S> = ApiEndpoint<S>;
 /// One API over any [`ChatService`]: takes and gives plain HTTP bodies, whatever the path. [`Endpoints`](super::Endpoints) has all of them.
 ///
 /// A body with the `Content-Encoding` gzip or deflate is decompressed; any other encoding gets 415. The time that an OpenAI or Anthropic SDK
-/// gives its call (`x-stainless-timeout`, in seconds) bounds a plain call, and of a streamed one the time until the answer begins.
+/// gives its call (`x-stainless-timeout` or `x-stainless-read-timeout`, in seconds) bounds a plain call, and of a streamed one the time until the
+/// answer begins.
 ///
 /// Errors come in the shape of the API and of its [`Envelope`]. A client's `Authorization`, `x-api-key` and cookies are dropped: layers in
 /// front of the endpoint authenticate callers. Each response says how many attempts it took ([`ATTEMPTS_HEADER`](super::ATTEMPTS_HEADER))

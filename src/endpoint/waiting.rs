@@ -22,7 +22,7 @@ use tracing::Instrument;
 use super::{
     body::Events,
     envelope::Shape,
-    events::EventWriter,
+    events::{COMMENT, EventWriter, PING},
     headers::{EVENTS, to_client},
     problem::Problem,
 };
@@ -148,7 +148,7 @@ fn late_headers(headers: &HeaderMap) -> Bytes {
 /// What the clients of an API skip: Anthropic's own servers send pings, also before the message starts; all others ignore comments.
 const fn sign_of_life(api: Api) -> Bytes {
     Bytes::from_static(match api {
-        Api::Messages => b"event: ping\ndata: {\"type\":\"ping\"}\n\n",
-        _ => b": keep-alive\n\n",
+        Api::Messages => PING,
+        _ => COMMENT,
     })
 }

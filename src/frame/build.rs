@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use openrouter_wire::chat::tokens_of;
+use openrouter_wire::events::tokens_in;
 use tower_llm_layers::Stage;
 
 use super::{ChatFrame, FrameKind, flags::Flags};
@@ -20,6 +20,15 @@ impl ChatFrame {
             tokens: 0,
             known: None,
             base: None,
+        }
+    }
+
+    /// A sign of life that is an event of a stream of this API.
+    pub(crate) fn ping(api: Api, event: Bytes) -> Self {
+        Self {
+            bytes: event,
+            api,
+            ..Self::keep_alive()
         }
     }
 
@@ -95,7 +104,7 @@ impl ChatFrame {
         let is_plain = !text.iter().any(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\'));
         (is_plain && std::str::from_utf8(text).is_ok()).then(|| Self {
             bytes: bytes.clone(),
-            tokens: tokens_of(text.len()).max(1),
+            tokens: tokens_in(text).max(1),
             known: Some(Arc::clone(known)),
             base: None,
             ..*self

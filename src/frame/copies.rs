@@ -10,7 +10,7 @@ use crate::known::Known;
 
 impl ChatFrame {
     /// The same frame.
-    pub(super) fn with_own_bytes(&self) -> Self {
+    pub(crate) fn with_own_bytes(&self) -> Self {
         let own = Bytes::copy_from_slice;
         Self {
             bytes: own(&self.bytes),

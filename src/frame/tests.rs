@@ -311,3 +311,22 @@ fn a_chunk_is_like_another_one_if_nothing_but_its_text_differs() {
         assert!(other(json.clone()).is_none(), "{json}");
     }
 }
+
+#[test]
+fn a_total_alone_is_what_the_prompt_of_embeddings_took() {
+    let usage = |api: Api, usage: &str| {
+        let json = format!(r#"{{"data":[{{"embedding":[0.5]}}],"usage":{usage}}}"#);
+        let frame = ChatFrame::new(json.into(), FrameKind::Answer, Stage::Content, true).of(api);
+        frame.token_usage().map(|usage| (usage.prompt, usage.answer))
+    };
+    for (told, tokens) in [
+        (r#"{"total_tokens":9}"#, Some((9, 0))),
+        (r#"{"total_tokens":9,"cost":0.5}"#, Some((9, 0))),
+        (r#"{"prompt_tokens":7,"total_tokens":7}"#, Some((7, 0))),
+        (r#"{"prompt_tokens":7}"#, Some((7, 0))),
+        ("{}", None),
+    ] {
+        assert_eq!(usage(Api::Embeddings, told), tokens, "{told}");
+    }
+    assert_eq!(usage(Api::Chat, r#"{"total_tokens":9}"#), None);
+}

@@ -16,12 +16,20 @@ impl ChatRequest {
 
     /// Adds a message behind the others. The others are copied, not read.
     pub fn push_message(&mut self, message: &Message) {
-        self.splice(message, false);
+        self.splice(&encode(message), false);
+    }
+
+    /// Adds messages behind the others, which are copied once.
+    pub fn push_messages(&mut self, messages: &[Message]) {
+        let added = encode(&messages);
+        if let Some(added) = inside_of_array(&added).filter(|added| !added.is_empty()) {
+            self.splice(added, false);
+        }
     }
 
     /// Puts a message before the others. The others are copied, not read.
     pub fn push_front(&mut self, message: &Message) {
-        self.splice(message, true);
+        self.splice(&encode(message), true);
     }
 
     /// Begins the model's message with this text, after what was begun of it already. `None` if what was begun is no text.
@@ -43,17 +51,12 @@ impl ChatRequest {
         Some(())
     }
 
-    fn splice(&mut self, message: &Message, front: bool) {
-        let message = encode(message);
+    fn splice(&mut self, message: &[u8], front: bool) {
         let others = self.read_raw("messages").unwrap_or_default();
         let inside = inside_of_array(others).unwrap_or_default();
         let mut json = Vec::with_capacity(inside.len() + message.len() + 3);
         json.push(b'[');
-        let (first, second) = if front {
-            (&*message, inside)
-        } else {
-            (inside, &*message)
-        };
+        let (first, second) = if front { (message, inside) } else { (inside, message) };
         json.extend_from_slice(first);
         if !inside.is_empty() {
             json.push(b',');

@@ -6,7 +6,7 @@
 mod money;
 
 pub use money::{ToUsd, UsageExt};
-pub(crate) use money::{at_tier, token_usage};
+pub(crate) use money::{at_tier, token_usage, usage_of_vectors};
 pub use openrouter_wire::{
     Decimal, DecimalError,
     account::{Credits, DailyRequests, Generation, KeyInfo, ProviderResponse},

@@ -113,6 +113,18 @@ pub(crate) fn token_usage(raw: &[u8]) -> Option<TokenUsage> {
     of_counts(&usage_counts(raw)?)
 }
 
+/// The same of embeddings, which have no answer in tokens: a total alone is what the prompt took. Voyage reports no more.
+pub(crate) fn usage_of_vectors(mut usage: Usage) -> Option<TokenUsage> {
+    let is_total_alone = {
+        let counts = usage.counts();
+        counts.prompt.is_none() && counts.answer.is_none()
+    };
+    if is_total_alone {
+        usage.prompt_tokens = usage.total_tokens;
+    }
+    usage.for_layers()
+}
+
 /// The tier as the layers know it.
 fn price_tier(tier: ServedTier) -> PriceTier {
     match tier {
@@ -144,6 +156,7 @@ fn of_counts(counts: &UsageCounts<'_>) -> Option<TokenUsage> {
     usage.cache_written = counts.cache_written;
     usage.cache_written_1h = counts.cache_written_1h;
     usage.audio = counts.audio;
+    usage.images = counts.images;
     usage.reasoning = counts.reasoning;
     usage.answer_audio = counts.answer_audio;
     usage.answer_images = counts.answer_images;

@@ -21,7 +21,7 @@ pub struct CacheSettings {
     /// How long a response is fresh.
     #[serde(default = "five_minutes")]
     pub time_to_live: Time,
-    /// How long a stale response is kept after that, for when every candidate has failed.
+    /// How long a stale response is kept after `time_to_live`, for when every candidate has failed.
     #[serde(default)]
     pub stale_if_error: Time,
     /// The largest response that is cached, in bytes.

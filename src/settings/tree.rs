@@ -56,14 +56,15 @@ pub struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub catalogue: Option<PathBuf>,
     /// The longest time from the start of a call to its last byte. A caller's header can only shorten it. By default 3 minutes and the time for
-    /// reasoning bound the beginning of an answer; one that has begun then has 1 s for each 10 tokens of its limit, 1 hour at most.
+    /// reasoning bound the beginning of an answer; one that has begun then has 1 s for each 10 tokens of its limit, 1 hour at most, and may show
+    /// nothing for 1 minute, or as long as `idle_timeout` allows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline: Option<OrOff<Time>>,
     /// From the start of a streamed attempt to its first token.
     pub first_token_timeout: OrOff<Time>,
     /// From the start of a plain attempt to its whole answer.
     pub response_timeout: OrOff<Time>,
-    /// Added to both for the last candidate.
+    /// Added to `first_token_timeout` and `response_timeout` for the last candidate.
     pub last_candidate_grace: Time,
     /// The longest silence once the answer has begun.
     pub idle_timeout: OrOff<Time>,

@@ -13,7 +13,7 @@ use tower_llm_layers::{
     auth::AuthLayer,
     circuit_breaker::CircuitBreakerLayer,
     cost::CostLayer,
-    deadline::DeadlineLayer,
+    deadline::{DeadlineLayer, LONGEST_PAUSE},
     degrade::DegradeLayer,
     events::EventsLayer,
     fallback::{Chain, ChainError, Fallback, FallbackLayer},
@@ -238,12 +238,14 @@ pub(super) struct Top<R, F> {
 impl<R, F> Top<R, F> {
     fn of<E>(settings: &Settings, slots: &Slots<R, F, E>) -> Self {
         let tagging = TaggingLayer::new(settings.tags.clone());
+        let deadline = match settings.deadline {
+            None => DeadlineLayer::from_caller(),
+            Some(limit) if settings.sets_deadline => DeadlineLayer::new(limit),
+            Some(limit) => DeadlineLayer::until_begun(limit),
+        };
         Self {
-            deadline: match settings.deadline {
-                None => DeadlineLayer::from_caller(),
-                Some(limit) if settings.sets_deadline => DeadlineLayer::new(limit),
-                Some(limit) => DeadlineLayer::until_begun(limit),
-            },
+            // What the idle timeout allows, the deadline does not cut.
+            deadline: deadline.longest_pause(settings.timeouts.idle.map(|idle| idle.max(LONGEST_PAUSE))),
             sources: Sources::of(slots),
             observe: settings.observe.clone(),
             tagging: match &settings.required_tag {

@@ -142,10 +142,30 @@ impl Run<'_> {
 
     /// Takes the model's message into the conversation; the tools that it calls.
     fn take(&mut self, completion: &Completion) -> Vec<ToolCall> {
-        let Some(choice) = completion.response.choices.first() else {
+        let mut messages = completion
+            .response
+            .choices
+            .iter()
+            .map(|choice| choice.message.to_message());
+        let Some(mut message) = messages.next() else {
             return Vec::new();
         };
-        let message = choice.message.to_message();
+        let asks_for_several = |chat: &ChatRequest| chat.facts().choices > 1;
+        if !self.request.body().as_chat().is_some_and(asks_for_several) {
+            // Some servers put the text of one answer and its calls into a choice each.
+            for other in messages {
+                let known = message.tool_calls.take().unwrap_or_default();
+                let more = other.tool_calls.unwrap_or_default();
+                let news = more.into_iter().filter(|call| !known.contains(call));
+                let calls: Vec<ToolCall> = known.iter().cloned().chain(news).collect();
+                message.tool_calls = (!calls.is_empty()).then_some(calls);
+                if message.text().is_empty() && other.content.is_some() {
+                    message.content = other.content;
+                }
+                message.reasoning = message.reasoning.or(other.reasoning);
+                message.reasoning_details = message.reasoning_details.or(other.reasoning_details);
+            }
+        }
         let calls = message.tool_calls.clone().unwrap_or_default();
         if let Some(chat) = self.request.body_mut().as_chat_mut() {
             chat.push_message(&message);
@@ -166,7 +186,7 @@ impl Run<'_> {
             self.step(completion, Vec::new());
             return Some(ToolRunProblem::Deadline);
         };
-        let (mut uses, mut problem) = (Vec::with_capacity(calls.len()), None);
+        let (mut uses, mut results, mut problem) = (Vec::with_capacity(calls.len()), Vec::new(), None);
         for (call, (result, took)) in calls.into_iter().zip(ended) {
             let (id, name) = (call.id, call.function.name);
             let outcome = result.as_ref().err().map_or(ToolOutcome::Done, |failed| failed.outcome);
@@ -192,15 +212,16 @@ impl Run<'_> {
                     content
                 }
             };
-            if let Some(chat) = self.request.body_mut().as_chat_mut() {
-                chat.push_message(&Message::tool(&*id, content));
-            }
+            results.push(Message::tool(&*id, content));
             uses.push(ToolUse {
                 id,
                 name,
                 outcome,
                 took,
             });
+        }
+        if let Some(chat) = self.request.body_mut().as_chat_mut() {
+            chat.push_messages(&results);
         }
         self.step(completion, uses);
         problem

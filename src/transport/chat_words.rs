@@ -45,6 +45,12 @@ const NO_STREAM_OPTIONS: [&str; 1] = ["api.mistral.ai"];
 const OPENAI_HOST: &str = "api.openai.com";
 const AZURE_HOSTS: &str = ".openai.azure.com";
 
+/// Whether the upstream with this name and address is OpenAI itself, or has its models at Azure.
+pub(super) fn is_openai(name: &str, base: &Url) -> bool {
+    let host = base.host_str().unwrap_or_default();
+    name == OPENAI || host.ends_with(OPENAI_HOST) || host.ends_with(AZURE_HOSTS)
+}
+
 impl ChatWords {
     /// Those of the upstream with this name and address.
     pub(super) fn of(name: &str, base: &Url, dialect: Dialect) -> Self {
@@ -52,10 +58,9 @@ impl ChatWords {
             return Self::default();
         }
         let host = base.host_str().unwrap_or_default();
-        let is_openai = name == OPENAI || host.ends_with(OPENAI_HOST) || host.ends_with(AZURE_HOSTS);
         let limit = if MAX_TOKENS.contains(&host) {
             TokenLimitField::MaxTokens
-        } else if is_openai {
+        } else if is_openai(name, base) {
             TokenLimitField::MaxCompletionTokens
         } else {
             TokenLimitField::AsRequested

@@ -283,6 +283,7 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
         let prepared = self.prepare(&request);
         let body = request.body();
         let mut reader = Reader::new(body.api(), body.is_streaming(), self.0.limits);
+        reader.vectors = body.vector_form();
         reader.line = body.call().attempt().filter(|_| !body.is_streaming());
         let state = Arc::clone(&self.0);
         let is_direct = self.is_direct(body.call());

@@ -3,7 +3,7 @@ use std::fmt;
 use reqwest::Url;
 use tower_llm_layers::Apis;
 
-use super::{ChatWords, TokenLimitField, TransportError, TransportProblem};
+use super::{ChatWords, TokenLimitField, TransportError, TransportProblem, chat_words::is_openai};
 use crate::{Api, dialect::Dialect};
 
 /// The name of the default upstream.
@@ -159,6 +159,11 @@ impl Upstream {
     /// What it takes in a chat completion.
     pub(crate) const fn chat_words(&self) -> ChatWords {
         self.chat
+    }
+
+    /// Whether it is OpenAI itself, or has OpenAI's models at Azure.
+    pub(crate) fn is_openai(&self) -> bool {
+        self.dialect == Dialect::OpenAi && is_openai(&self.name, &self.base)
     }
 
     /// Whether it speaks this API.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::{Mismatch, StrictSchema, TypedError, schema::WRAPPED};
-use crate::{ApiRequest, Completion, Error, FailureKind, request::ResponseFormat};
+use crate::{ApiRequest, Completion, Error, FailureKind, request::ResponseFormat, response::Choice};
 
 /// An answer of your type.
 #[derive(Debug, Clone)]
@@ -50,16 +50,20 @@ pub(crate) fn in_type<T: DeserializeOwned>(
     completion: Completion,
     strict: &StrictSchema,
 ) -> Result<Typed<T>, TypedError> {
-    let Some(choice) = completion.response.choices.first() else {
+    // Of several choices the first that says something.
+    let choices = &completion.response.choices;
+    let has_words = |words: Option<&str>| words.is_some_and(|words| !words.trim().is_empty());
+    let says = |choice: &&Choice| {
+        let message = &choice.message;
+        [&message.refusal, &message.content, &choice.text]
+            .into_iter()
+            .any(|words| has_words(words.as_deref()))
+    };
+    let Some(choice) = choices.iter().find(says).or_else(|| choices.first()) else {
         let error = Error::new(FailureKind::EmptyResponse, "the answer is empty");
         return Err(error.after_attempts(completion.attempts.as_ref()).into());
     };
-    if choice
-        .message
-        .refusal
-        .as_deref()
-        .is_some_and(|refusal| !refusal.trim().is_empty())
-    {
+    if has_words(choice.message.refusal.as_deref()) {
         return Err(TypedError::Refused(Box::new(completion)));
     }
     let text = completion.response.text().unwrap_or_default();

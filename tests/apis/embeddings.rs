@@ -1,5 +1,7 @@
 //! Embeddings: typed, rescued, cached, and read however they are written.
 
+use std::sync::Arc;
+
 use tower_openrouter::{
     ApiKey, Candidate, ChatServiceExt, EmbeddingRequest, FailureKind, Outcome, Stack,
     api::{Api, ApiRequest},
@@ -9,6 +11,8 @@ use tower_openrouter::{
 
 use crate::support::{
     FIRST, SECOND,
+    ledger::Kept,
+    mounted,
     raw::{Raw, head, json, send},
 };
 
@@ -51,6 +55,51 @@ async fn vectors_are_read_as_numbers_and_as_base64_in_the_order_of_their_texts()
         assert_eq!(read.data[0].embedding.as_slice(), [0.0_f32; 0]);
         assert_eq!(read.data[0].extra.raw("embedding"), Some(broken), "{broken}");
     }
+}
+
+/// OpenAI's SDK for JavaScript asks for base64 unless its caller names a form, and decodes whatever comes.
+#[tokio::test(start_paused = true)]
+async fn a_caller_gets_the_form_of_vectors_that_it_asks_for_whatever_the_upstream_sends() {
+    let with = |vector: &str| answer(&format!(r#"{{"index":0,"embedding": {vector},"new":1.0}}"#));
+    let (numbers, text) = (with("[0.5,-1.0]"), with(&format!("\"{BASE64}\"")));
+    for sent in [&numbers, &text] {
+        let raw = Raw::always(vec![json(), send(sent.as_str())]).await;
+        for (asked, got) in [
+            (r#""encoding_format":"base64""#, &text),
+            (r#""encoding_format":"float""#, &numbers),
+            (r#""encoding_format":null"#, &numbers),
+            (r#""user":"u""#, &numbers),
+            // Base64 of other numbers, and a form that is not known.
+            (r#""encoding_format":"base64","output_dtype":"int8""#, sent),
+            (r#""encoding_format":"base64","embedding_type":"float""#, &text),
+            (r#""encoding_format":"bytes""#, sent),
+        ] {
+            let body = format!(r#"{{"model":"{FIRST}","input":["one"],{asked}}}"#);
+            let request = mounted::post("/v1/embeddings", body.clone());
+            let (_, whole) = mounted::send(raw.alone().into_endpoints(), request).await;
+            assert_eq!(&whole, got, "{asked}");
+            let typed = ApiRequest::from_json(Api::Embeddings, body).unwrap();
+            let typed = raw.alone().embed(typed.as_embedding().unwrap().clone()).await.unwrap();
+            assert_eq!(typed.response.vectors().next(), Some([0.5, -1.0].as_slice()), "{asked}");
+        }
+    }
+}
+
+/// Voyage's usage is a total alone, and Jina's vectors of each token stand under another name.
+#[tokio::test(start_paused = true)]
+async fn usage_that_is_a_total_alone_and_vectors_of_tokens_are_an_answer() {
+    let sent = r#"{"object":"list","model":"a/b","data":[{"index":0,"embeddings":[[0.5,-1.0],[0.25,1.0]]}],"usage":{"total_tokens":9}}"#;
+    let raw = Raw::always(vec![json(), send(sent)]).await;
+    let ledger = Kept::new();
+    let stack = raw.builder().ledger(Arc::clone(&ledger) as _).build().unwrap();
+    let text = "Why is the sky blue at noon, and why is it red then?";
+    let answer = stack.embed(EmbeddingRequest::new(FIRST, [text])).await.unwrap();
+    assert_eq!(
+        answer.response.data[0].extra.raw("embeddings"),
+        Some("[[0.5,-1.0],[0.25,1.0]]")
+    );
+    let usage = ledger.entries()[0].usage;
+    assert_eq!((usage.prompt, usage.answer), (9, 0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -47,6 +47,10 @@ async fn what_one_candidate_cannot_do_goes_to_the_next() {
             r#"{"error":{"message":"Failed to deserialize: messages[0]: unknown variant `image_url`, expected `text`"}}"#,
         ),
         ("460 Unknown", r#"{"error":{"message":"x"}}"#),
+        (
+            "401 Unauthorized",
+            r#"{"error":{"message":"key not allowed to access model. This key can only access models=['gpt-5']","type":"key_model_access_denied","param":"model","code":"401"}}"#,
+        ),
     ] {
         let (answered, text, requests) = call(Api::Chat, false, refused(status, body)).await;
         assert_eq!((answered, requests), (StatusCode::OK, 2), "{body}: {text}");
@@ -83,6 +87,26 @@ async fn what_holds_for_the_upstream_ends_the_chain() {
             r#"{"error":{"message":"Content Exists Risk","type":"invalid_request_error","code":"invalid_request_error"}}"#,
             FailureKind::ContentFiltered,
         ),
+        (
+            "400 Bad Request",
+            r#"{"error":{"type":"invalid_request_error","message":"Output blocked by content filtering policy"}}"#,
+            FailureKind::ContentFiltered,
+        ),
+        (
+            "400 Bad Request",
+            r#"{"error":{"message":"Organization has been restricted.","type":"invalid_request_error","code":"organization_restricted"}}"#,
+            FailureKind::Auth,
+        ),
+        (
+            "412 Precondition Failed",
+            r#"{"error":{"message":"Account x is suspended, possibly due to failure to pay past invoices.","code":"PRECONDITION_FAILED"}}"#,
+            FailureKind::InsufficientFunds,
+        ),
+        (
+            "200 OK",
+            r#"{"id":"","choices":null,"base_resp":{"status_code":1004,"status_msg":"login failed"}}"#,
+            FailureKind::Auth,
+        ),
     ] {
         let (answered, text, requests) = call(Api::Chat, false, refused(status, body)).await;
         assert_eq!((answered.as_u16(), requests), (kind.http_status(), 1), "{body}: {text}");
@@ -93,7 +117,13 @@ async fn what_holds_for_the_upstream_ends_the_chain() {
 async fn a_filter_in_a_stream_leaves_the_candidate_s_health_alone() {
     let filtered =
         r#"{"error":{"code":"data_inspection_failed","message":"Output data may contain inappropriate content."}}"#;
-    for (shown, body) in [("", event(filtered)), ("Hel", say("Hel") + &event(filtered) + DONE)] {
+    let unsafe_content = r#"{"error":{"code":"1301","message":"System detected potentially unsafe or sensitive content in input or generation."}}"#;
+    for (shown, body) in [
+        ("", event(filtered)),
+        ("Hel", say("Hel") + &event(filtered) + DONE),
+        ("", event(unsafe_content)),
+        ("Hel", say("Hel") + &event(unsafe_content) + DONE),
+    ] {
         let case = stream("a filter", body);
         let raw = upstream(&case).await;
         let got = crate::support::call(&stack(&raw).chain([FIRST]).build().unwrap(), true, ask()).await;

@@ -136,7 +136,8 @@ async fn messages_of_other_servers_are_passed_on_whole() {
         (
             "no usage at the end",
             all(&[START, OPEN, SAY, MORE, CLOSE, r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"}}"#, STOP]),
-            None,
+            // What the first event says of the answer is a floor.
+            Some((15, 1)),
         ),
         // Proxies on Anthropic's own SDK for Python: what is not known is null.
         (

@@ -5,12 +5,14 @@ use std::str::FromStr;
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::Fallible;
+use crate::target::Target;
 
 /// The kind of request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,20 +36,11 @@ impl FromStr for Kind {
 }
 
 impl Kind {
-    fn request(self) -> &'static str {
-        match self {
-            Self::Plain => r#"{"model":"openai/gpt-5","messages":[{"role":"user","content":"Why is the sky blue?"}]}"#,
-            Self::Stream => {
-                r#"{"model":"openai/gpt-5","stream":true,"messages":[{"role":"user","content":"Why is the sky blue?"}]}"#
-            }
-        }
-    }
-
-    /// What a whole answer ends with.
+    /// What a whole answer ends with, but for blanks. Whether a body has the length that its head says is hyper's to check.
     fn end(self) -> &'static [u8] {
         match self {
-            Self::Plain => b"}}",
-            Self::Stream => b"[DONE]\n\n",
+            Self::Plain => b"}",
+            Self::Stream => b"[DONE]",
         }
     }
 }
@@ -55,50 +48,80 @@ impl Kind {
 /// A connection that is kept.
 pub(crate) struct Client {
     connection: SendRequest<Full<Bytes>>,
-    host: String,
+    target: Target,
+    body: Bytes,
     kind: Kind,
 }
 
 impl Client {
-    pub(crate) async fn connect(address: &str, kind: Kind) -> Fallible<Self> {
-        let stream = TcpStream::connect(address).await?;
+    pub(crate) async fn connect(target: &Target, kind: Kind) -> Fallible<Self> {
+        let stream = TcpStream::connect(&target.address).await?;
         stream.set_nodelay(true)?;
         let (connection, driver) = handshake(TokioIo::new(stream)).await?;
         tokio::spawn(driver);
         Ok(Self {
             connection,
-            host: address.to_owned(),
+            target: target.clone(),
+            body: target.body(kind),
             kind,
         })
     }
 
-    /// Makes one call, and returns when its first token came: text in a stream, or the plain answer itself.
-    pub(crate) async fn call(&mut self) -> Fallible<Instant> {
-        let request = Request::post("/v1/chat/completions")
-            .header(header::HOST, &self.host)
+    async fn begin(&mut self) -> Fallible<Incoming> {
+        let mut request = Request::post("/v1/chat/completions")
+            .header(header::HOST, &self.target.address)
             .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::new(Bytes::from_static(self.kind.request().as_bytes())))?;
+            .body(Full::new(self.body.clone()))?;
+        request.headers_mut().extend(self.target.headers.clone());
         self.connection.ready().await?;
         let response = self.connection.send_request(request).await?;
         if response.status() != StatusCode::OK {
             return Err(format!("an answer with status {}", response.status()).into());
         }
+        Ok(response.into_body())
+    }
+
+    /// Makes one call, and returns when its first token came: text in a stream, or the plain answer itself.
+    pub(crate) async fn call(&mut self) -> Fallible<Instant> {
         let (mut first, mut last) = (None, Bytes::new());
-        let mut body = response.into_body();
+        let mut body = self.begin().await?;
         while let Some(frame) = body.frame().await {
             if let Ok(data) = frame?.into_data() {
-                // A comment is no token.
-                if first.is_none() && data.windows(CONTENT.len()).any(|window| window == CONTENT) {
+                if first.is_none() && has_content(&data) {
                     first = Some(Instant::now());
                 }
-                last = data;
+                // The end may come in pieces.
+                last = if data.len() < END {
+                    [&last[..], &data].concat().into()
+                } else {
+                    data
+                };
             }
         }
-        if !last.ends_with(self.kind.end()) {
+        if !last.trim_ascii_end().ends_with(self.kind.end()) {
             return Err("an answer that is not whole".into());
         }
         first.ok_or_else(|| "an answer without text".into())
     }
+
+    /// Makes one call, and returns its stream when the first text came.
+    pub(crate) async fn open(&mut self) -> Fallible<Incoming> {
+        let mut body = self.begin().await?;
+        while let Some(frame) = body.frame().await {
+            if frame?.data_ref().is_some_and(|data| has_content(data)) {
+                return Ok(body);
+            }
+        }
+        Err("a stream without text".into())
+    }
 }
+
+/// A comment is no content.
+fn has_content(data: &[u8]) -> bool {
+    data.windows(CONTENT.len()).any(|window| window == CONTENT)
+}
+
+/// No end is longer, with the blanks around it.
+const END: usize = 32;
 
 const CONTENT: &[u8] = br#""content":"#;

@@ -20,6 +20,12 @@ impl Times {
         self.whole.extend(other.whole);
     }
 
+    /// The mean of the whole answers, in microseconds.
+    pub(crate) fn mean(&self) -> u128 {
+        let count = u128::try_from(self.whole.len()).unwrap_or(1).max(1);
+        self.whole.iter().sum::<Duration>().as_micros() / count
+    }
+
     /// The count, the rate and the percentiles.
     #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53 calls")]
     pub(crate) fn line(mut self, span: Duration) -> String {

@@ -4,10 +4,16 @@ use tower_openrouter::{Api, ApiRequest};
 
 use crate::leaf;
 
+/// So many words are made for each stream: what making them costs is then not in the difference of two counts.
+const MADE: usize = 1_200;
+
 /// A whole stream with so many words.
 #[must_use]
 pub fn stream(api: Api, words: usize) -> String {
-    let words = |word: fn(usize) -> String| (0..words).map(word).collect::<String>();
+    let words = |word: fn(usize) -> String| {
+        let made: Vec<String> = (0..words.max(MADE)).map(word).collect();
+        made.iter().take(words).map(String::as_str).collect::<String>()
+    };
     match api {
         Api::Responses => format!("{RESPONSE_BEGINS}{}{RESPONSE_ENDS}", words(response_word)),
         Api::Messages => format!("{MESSAGE_BEGINS}{}{MESSAGE_ENDS}", words(|_| MESSAGE_WORD.to_owned())),

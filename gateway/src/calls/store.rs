@@ -143,10 +143,14 @@ impl Store {
         self.sums.insert(entry.call, sum);
         self.order.push_back(entry.call);
         // Entries of calls that this layer has not seen would stay.
-        while self.order.len() > MOST_SUMS {
-            if let Some(oldest) = self.order.pop_front() {
-                self.sums.remove(&oldest);
-            }
+        while self.sums.len() > MOST_SUMS {
+            let Some(oldest) = self.order.pop_front() else { return };
+            self.sums.remove(&oldest);
+        }
+        // Those of calls that have ended are gone already.
+        if self.order.len() > 2 * MOST_SUMS {
+            let sums = &self.sums;
+            self.order.retain(|id| sums.contains_key(id));
         }
     }
 
@@ -164,5 +168,63 @@ impl Store {
 
     pub(super) fn totals(&self, now: UtcTime, window: Duration) -> Totals {
         self.minutes.since(now, window)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tower_openrouter::layers::{
+        Tags, TokenUsage,
+        ledger::{EntryId, EntryOutcome, EntryState},
+    };
+
+    use super::*;
+
+    fn entry() -> Entry {
+        let at = UtcTime::now();
+        let amount = UsdAmount::from_pico(7);
+        Entry {
+            id: EntryId::new(at),
+            call: CallId::new(at),
+            attempt: 1,
+            began: at,
+            ended: at,
+            upstream: "openrouter".into(),
+            provider: None,
+            model: "a/b".into(),
+            served_model: None,
+            tags: Tags::default(),
+            state: EntryState::Settled,
+            outcome: EntryOutcome::Answered,
+            streamed: true,
+            reserved: amount,
+            estimate: Some(amount),
+            bill: None,
+            booked: amount,
+            usage: TokenUsage::default(),
+            generation_id: None,
+            first_token: None,
+            clamped_to: None,
+            affordable_tokens: None,
+        }
+    }
+
+    /// A call that ends takes its sum with it, and only sums count toward the bound.
+    #[test]
+    fn the_sum_of_an_open_call_outlives_any_number_of_calls_that_end() {
+        let mut store = Store::new(10, 1 << 20);
+        let open = entry();
+        store.entry(&open);
+        for _ in 0..3 * MOST_SUMS {
+            let ended = entry();
+            store.entry(&ended);
+            store.sums.remove(&ended.call);
+        }
+        assert!(store.sums.contains_key(&open.call));
+        assert!(store.order.len() <= 2 * MOST_SUMS + 1, "{}", store.order.len());
+        for _ in 0..2 * MOST_SUMS {
+            store.entry(&entry());
+        }
+        assert_eq!(store.sums.len(), MOST_SUMS);
     }
 }

@@ -9,10 +9,7 @@ use std::{
 use http::{HeaderName, HeaderValue, Method, Request, header};
 use tower_http::cors::{AllowHeaders, CorsLayer};
 use tower_layer::Layer;
-use tower_openrouter::endpoint::{
-    ATTEMPTS_HEADER, CACHE_HEADER, DEGRADED_HEADER, MODEL_HEADER, OUTPUT_LIMIT_HEADER, PROVIDER_HEADER,
-    RATE_LIMIT_HEADER, RATE_LIMIT_POLICY_HEADER, REPLAYED_HEADER,
-};
+use tower_openrouter::endpoint::response_headers;
 use tower_service::Service;
 
 use crate::settings::origin;
@@ -20,31 +17,19 @@ use crate::settings::origin;
 /// How long a browser keeps the answer to a preflight.
 const KEPT: Duration = Duration::from_secs(600);
 
-/// What a page may read of a response beside its body and its type.
-static EXPOSED: [HeaderName; 13] = [
-    ATTEMPTS_HEADER,
-    MODEL_HEADER,
-    PROVIDER_HEADER,
-    DEGRADED_HEADER,
-    CACHE_HEADER,
-    OUTPUT_LIMIT_HEADER,
-    REPLAYED_HEADER,
-    RATE_LIMIT_HEADER,
-    RATE_LIMIT_POLICY_HEADER,
-    header::RETRY_AFTER,
-    HeaderName::from_static("x-request-id"),
-    HeaderName::from_static("request-id"),
-    HeaderName::from_static("x-generation-id"),
-];
+/// The gateway's own id of a call.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// CORS for these origins. It stands outside the check of keys: a preflight has none, and a page must be able to read a refusal.
 pub(super) fn cors(origins: &[HeaderValue]) -> CorsLayer {
+    // What a page may read of a response beside its body and its type.
+    let exposed: Vec<HeaderName> = response_headers().chain([REQUEST_ID]).collect();
     CorsLayer::new()
         .allow_origin(origins.to_vec())
         .allow_methods([Method::GET, Method::HEAD, Method::POST])
         // SDKs send many of their own; which may come is decided by the origin.
         .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers(EXPOSED.clone())
+        .expose_headers(exposed)
         .max_age(KEPT)
 }
 

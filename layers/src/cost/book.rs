@@ -89,8 +89,8 @@ impl Running {
         let bill = self.taken.bill().filter(|_| is_billed);
         let bill = bill.or(free.then_some(UsdAmount::ZERO));
         let mut usage = if free { TokenUsage::default() } else { taken.usage };
-        if !taken.is_reported {
-            self.count_pictures(&mut usage);
+        if !taken.is_reported && !free {
+            self.count_pictures(&mut usage, taken.is_prompt_estimated);
         }
         // A plain response that never came may have been generated whole all the same.
         let estimate = if free {
@@ -106,7 +106,9 @@ impl Running {
             self.longest(ended)
         };
         let is_reported = free || (taken.is_reported && self.has_tier(&usage));
-        let counted = bill.is_some() || is_reported;
+        // Tokens without a price are no amount: a bill that follows is waited for.
+        let is_priced = estimate.is_some() || !self.settings.bills_follow;
+        let counted = bill.is_some() || (is_reported && is_priced);
         let state = if counted {
             EntryState::Settled
         } else {
@@ -189,10 +191,14 @@ impl Running {
         prices.has_tier(candidate, usage)
     }
 
-    /// An answer that may hold pictures, and is only estimated, is priced as if it were pictures: text is cheaper.
-    fn count_pictures(&self, usage: &mut TokenUsage) {
-        let draws = |needs: &crate::Needs| needs.output.contains(crate::Modalities::IMAGE);
-        if self.needs.as_deref().is_some_and(draws) && usage.answer >= LEAST_OF_A_PICTURE {
+    /// An answer that may hold pictures, and is only estimated, is priced as if it were pictures: text is cheaper. Pictures of a prompt that is
+    /// only estimated may cost something each.
+    fn count_pictures(&self, usage: &mut TokenUsage, is_prompt_estimated: bool) {
+        let Some(needs) = self.needs.as_deref() else { return };
+        if is_prompt_estimated {
+            usage.image_count = needs.images;
+        }
+        if needs.output.contains(crate::Modalities::IMAGE) && usage.answer >= LEAST_OF_A_PICTURE {
             usage.answer_images = usage.answer - usage.reasoning.min(usage.answer);
         }
     }
@@ -241,7 +247,7 @@ impl Running {
             return None;
         };
         let answer = self.asked.or(tariff.max_answer)?;
-        tariff.cost(self.prompt, answer).ok()
+        tariff.cost(self.prompt.tokens(), answer).ok()
     }
 
     fn say(&self, sums: &Sums) {

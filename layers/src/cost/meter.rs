@@ -17,6 +17,7 @@ use crate::{
     call::Preparing,
     ledger::{CallId, EntryOutcome},
     metering::Held,
+    money::PromptEstimate,
     util::bounded_name,
     watch::{Scope, Watch},
 };
@@ -41,7 +42,7 @@ pub(super) struct Running {
     pub(super) started: Instant,
     pub(super) streamed: bool,
     /// Tokens of the prompt, roughly.
-    pub(super) prompt: u64,
+    pub(super) prompt: PromptEstimate,
     /// The tokens that the answer may have, if the request says so.
     pub(super) asked: Option<u64>,
     /// What the request needs, if anything is estimated by it.
@@ -88,7 +89,7 @@ impl Meter {
             began,
             started,
             streamed: request.is_streaming(),
-            prompt: needs.as_ref().map_or(0, |needs| needs.prompt_tokens),
+            prompt: needs.as_deref().map(PromptEstimate::of).unwrap_or_default(),
             asked: request.max_tokens(),
             needs,
             sent: false,

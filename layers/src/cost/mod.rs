@@ -16,7 +16,9 @@
 //! warning is logged if they differ by over 1 %. A charge of zero is none if the list has a price for what was taken, unless the response is
 //! marked as [unbilled](crate::Unbilled) or the model is free by its name. Without a charge, the usage that the upstream reports is priced, if it is plausible: it
 //! comes at or after the finish, names a prompt, and counts no fewer answer tokens than were shown. Otherwise the entry is an
-//! estimate by the larger of what was reported and what was shown, and so is that of an interrupted attempt. A plain response that
+//! estimate by the larger of what was reported and what was shown, and so is that of an interrupted attempt. The counts of prompt and answer are
+//! checked each by itself: a doubt about the answer leaves the prompt and its cached tokens as reported. What tools of the upstream brought is
+//! shown, and is none of the model's tokens; the media of a prompt that was not counted are estimated. A plain response that
 //! never came may have been generated whole, and is recorded at its whole reservation.
 //!
 //! An attempt that failed before its answer began costs nothing if [no bill may follow](crate::Failure::may_be_billed). Counts that its

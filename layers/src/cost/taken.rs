@@ -1,20 +1,21 @@
 //! What an attempt took: what the upstream says, as far as it is plausible, and what was seen of the answer.
 
-use crate::{Frame, Stage, TokenUsage, UsdAmount};
-
-/// The largest factor by which the estimate of a prompt may exceed the truth. The estimate is a quarter of the bytes; no tokenizer in use
-/// packs 32 bytes of ordinary text into one token.
-const PROMPT_ESTIMATE_FACTOR: u64 = 8;
+use crate::{
+    Frame, Stage, TokenUsage, UsdAmount,
+    money::{PromptEstimate, ShownTokens},
+};
 
 /// Follows an answer frame by frame.
 ///
 /// Usage that an upstream reports is evidence, not the truth: some servers send an empty object, zeros, or the usage of the first
-/// chunks only. So a count that is reported before the finish is a floor, and no count is less than what was shown.
+/// chunks only. So a count that is reported before the finish is a floor, and no count is less than what was shown. The counts of prompt and answer
+/// are checked each by itself: a doubt about one leaves the other and its parts as they were reported.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
     reported: Option<TokenUsage>,
-    /// Tokens of the answer that were seen, roughly.
-    shown: u64,
+    /// Whether any report came behind the first frames of the envelope: those know nothing of the answer, and of tools.
+    is_told: bool,
+    shown: ShownTokens,
     /// Whether nothing was shown after `reported`.
     is_current: bool,
     is_finished: bool,
@@ -32,13 +33,15 @@ pub(super) struct Counted {
     pub(super) usage: TokenUsage,
     /// Whether `usage` is the upstream's own count of the whole attempt; otherwise at least a part of it is an estimate.
     pub(super) is_reported: bool,
+    /// Whether the tokens of the prompt are an estimate.
+    pub(super) is_prompt_estimated: bool,
 }
 
 impl Taken {
     pub(super) fn frame<F: Frame>(&mut self, frame: &F, stage: Stage) {
-        let shown = u64::from(frame.tokens());
+        let shown = frame.tokens();
         if shown > 0 {
-            self.shown = self.shown.saturating_add(shown);
+            self.shown.add(shown);
             self.is_current = false;
             self.is_finished = false;
         }
@@ -50,13 +53,19 @@ impl Taken {
             self.is_cut |= reason.is_some_and(|reason| reason == "length");
         }
         let Some(usage) = usage else { return };
-        let (usage, is_plausible) = usage.plausible();
+        let (mut usage, is_plausible) = usage.plausible();
         self.is_implausible |= !is_plausible;
         if !is_plausible && usage == TokenUsage::default() {
             // Nothing of it is left: what was reported before stands.
             return;
         }
         self.is_current = true;
+        if stage == Stage::Preamble {
+            // Before an answer its counts are a floor, and no charge is the bill.
+            (usage.charged, usage.charged_upstream) = (None, None);
+        } else {
+            self.is_told = true;
+        }
         self.reported = Some(usage.after(self.reported));
     }
 
@@ -64,9 +73,9 @@ impl Taken {
         self.is_unbilled = true;
     }
 
-    /// Whether the upstream has reported any usage.
+    /// Whether the upstream has reported any usage that may be of the whole attempt.
     pub(super) const fn is_reported(&self) -> bool {
-        self.reported.is_some()
+        self.is_told
     }
 
     /// Whether an attempt that failed without an answer costs nothing: a charge that was reported decides, then a promise of the upstream,
@@ -75,7 +84,7 @@ impl Taken {
         let Some(reported) = &self.reported else { return true };
         match reported.bill() {
             Some(bill) => bill == UsdAmount::ZERO,
-            None => is_uncharged || reported.total() == 0,
+            None => is_uncharged || !self.is_told || reported.total() == 0,
         }
     }
 
@@ -98,18 +107,19 @@ impl Taken {
 
     /// Whether anything is known of the answer.
     pub(super) const fn is_known(&self) -> bool {
-        self.shown > 0 || self.reported.is_some()
+        self.is_told || self.shown.is_any()
     }
 
     /// The usage to price by. `prompt` is the estimate of the prompt; `is_whole` says that the answer came to its end, and `is_billed` that
     /// what is reported as the charge is one.
-    pub(super) fn counted(&self, prompt: u64, is_whole: bool, is_billed: bool) -> Counted {
+    pub(super) fn counted(&self, prompt: PromptEstimate, is_whole: bool, is_billed: bool) -> Counted {
         let reported = self.reported.unwrap_or_default();
         if is_billed && reported.bill().is_some() && reported.prompt > 0 {
             // A charge vouches for the counts beside it.
             return Counted {
                 usage: reported,
                 is_reported: true,
+                is_prompt_estimated: false,
             };
         }
         let mut usage = TokenUsage {
@@ -117,29 +127,39 @@ impl Taken {
             reasoning: reported.reasoning.min(reported.answer),
             ..reported
         };
-        usage.prompt = if reported.prompt == 0 || reported.prompt < prompt / PROMPT_ESTIMATE_FACTOR {
-            prompt.max(reported.prompt)
-        } else {
-            reported.prompt
-        };
-        usage.answer = reported.answer.max(reported.reasoning).max(self.shown);
+        let is_prompt_estimated = !prompt.admits(reported.prompt);
+        usage.prompt = prompt.counted(reported.prompt);
+        usage.answer = reported.answer.max(reported.reasoning).max(self.shown.count());
         let is_final = self.is_current && (self.is_finished || is_whole);
         let is_reported = is_final && usage == reported;
-        if !is_reported {
-            // Parts at a lower price are believed only of a count that is believed.
-            (usage.cached, usage.cache_written, usage.cache_written_1h) = (0, 0, 0);
+        // Parts at a lower price are believed only of a count that is believed. Those that cost more than text stay: writes to the cache,
+        // sound, pictures.
+        if is_prompt_estimated {
+            usage.cached = 0;
+            usage.audio = usage.audio.min(usage.prompt);
+        }
+        if !is_final || usage.answer != reported.answer {
             usage.reasoning = 0;
-            (usage.audio, usage.answer_audio) = (0, 0);
-            // Pictures cost more than text: what is counted of them stays.
+            usage.answer_audio = usage.answer_audio.min(usage.answer);
             usage.answer_images = usage.answer_images.min(usage.answer);
         }
-        Counted { usage, is_reported }
+        Counted {
+            usage,
+            is_reported,
+            is_prompt_estimated,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Needs;
+
+    /// An estimate of a hundred tokens.
+    fn hundred() -> PromptEstimate {
+        PromptEstimate::of(&Needs::of_prompt(100, 400))
+    }
 
     fn usage(prompt: u64, answer: u64) -> TokenUsage {
         let mut usage = TokenUsage::default();
@@ -147,10 +167,13 @@ mod tests {
         usage
     }
 
-    fn taken(reported: TokenUsage, shown: u64) -> Taken {
+    fn taken(reported: TokenUsage, shown: u32) -> Taken {
+        let mut seen = ShownTokens::default();
+        seen.add(shown);
         Taken {
             reported: Some(reported),
-            shown,
+            is_told: true,
+            shown: seen,
             is_current: true,
             ..Taken::default()
         }
@@ -158,13 +181,13 @@ mod tests {
 
     #[test]
     fn a_plausible_report_is_taken_as_it_is() {
-        let counted = taken(usage(90, 20), 18).counted(100, true, true);
+        let counted = taken(usage(90, 20), 18).counted(hundred(), true, true);
         assert_eq!((counted.usage, counted.is_reported), (usage(90, 20), true));
     }
 
     #[test]
     fn a_report_is_a_floor_until_the_finish() {
-        let counted = taken(usage(90, 20), 18).counted(100, false, true);
+        let counted = taken(usage(90, 20), 18).counted(hundred(), false, true);
         assert_eq!((counted.usage, counted.is_reported), (usage(90, 20), false));
     }
 
@@ -177,14 +200,39 @@ mod tests {
             (usage(90, 17), 90, 18),
             (usage(1, 20), 100, 20),
         ] {
-            let counted = taken(reported, 18).counted(100, true, true);
+            let counted = taken(reported, 18).counted(hundred(), true, true);
             assert_eq!((counted.usage, counted.is_reported), (usage(prompt, answer), false));
         }
     }
 
     #[test]
     fn no_answer_tokens_are_believed_if_nothing_was_shown() {
-        let counted = taken(usage(90, 0), 0).counted(100, true, true);
+        let counted = taken(usage(90, 0), 0).counted(hundred(), true, true);
         assert_eq!((counted.usage, counted.is_reported), (usage(90, 0), true));
+    }
+
+    #[test]
+    fn a_doubt_about_the_answer_leaves_the_parts_of_the_prompt() {
+        let mut reported = usage(90, 17);
+        (reported.cached, reported.cache_written, reported.reasoning) = (80, 5, 3);
+        let counted = taken(reported, 18).counted(hundred(), true, true);
+        assert!(!counted.is_reported && !counted.is_prompt_estimated);
+        let usage = counted.usage;
+        assert_eq!((usage.prompt, usage.cached, usage.cache_written), (90, 80, 5));
+        assert_eq!((usage.answer, usage.reasoning), (18, 0));
+        // Before the finish the prompt is known as well.
+        let usage = taken(reported, 12).counted(hundred(), false, true).usage;
+        assert_eq!((usage.prompt, usage.cached, usage.answer), (90, 80, 17));
+    }
+
+    #[test]
+    fn a_doubt_about_the_prompt_leaves_what_costs_more() {
+        let mut reported = usage(1, 20);
+        (reported.cached, reported.cache_written, reported.reasoning) = (1, 1, 3);
+        let counted = taken(reported, 18).counted(hundred(), true, true);
+        assert!(!counted.is_reported && counted.is_prompt_estimated);
+        let usage = counted.usage;
+        assert_eq!((usage.prompt, usage.cached, usage.cache_written), (100, 0, 1));
+        assert_eq!((usage.answer, usage.reasoning), (20, 3));
     }
 }

@@ -8,7 +8,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project::pin_project;
 use tokio::time::Instant;
 
-use super::future::elapsed;
+use super::future::{Beginning, elapsed};
 use crate::{
     Frame as _, LayerError, Stage,
     util::{Alarm, still},
@@ -18,9 +18,8 @@ use crate::{
 /// passing a frame on.
 const FRAMES_A_LOOK: u8 = 16;
 
-/// An answer whose beginning alone was limited must show something within each of these, once the time for its beginning is over: signs of
-/// life do not keep it.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// An answer has ended long before.
+const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The body of [`Deadline`](super::Deadline): fails when the deadline passes, and drops what is inside.
 #[pin_project]
@@ -39,18 +38,31 @@ pub struct DeadlineBody<B> {
 #[derive(Debug)]
 struct Progress {
     next_look: Instant,
+    longest_pause: Duration,
     /// When the answer had to have begun, and how long that was.
     begins: (Instant, Duration),
     has_shown: bool,
 }
 
 impl Progress {
+    /// `None` if it may pause without an end.
+    fn of(begins: Beginning) -> Option<Self> {
+        // An instant has an end.
+        let longest_pause = begins.longest_pause?.min(A_DAY);
+        Some(Self {
+            next_look: begins.at.checked_sub(longest_pause).unwrap_or(begins.at),
+            longest_pause,
+            begins: (begins.at, begins.limit),
+            has_shown: false,
+        })
+    }
+
     /// How long the answer had, if it has shown nothing since the last look and its time is over.
     fn look(&mut self, now: Instant) -> Option<Duration> {
         if now < self.next_look {
             return None;
         }
-        self.next_look = now + LONGEST_PAUSE;
+        self.next_look = now + self.longest_pause;
         let has_shown = std::mem::take(&mut self.has_shown);
         (!has_shown && now >= self.begins.0).then_some(self.begins.1)
     }
@@ -59,17 +71,13 @@ impl Progress {
 impl<B> DeadlineBody<B> {
     /// `begins` if the beginning was limited apart.
     #[inline]
-    pub(super) fn new(inner: B, clock: Option<(Instant, Duration)>, begins: Option<(Instant, Duration)>) -> Self {
-        let begins = begins.filter(|begins| clock.is_some_and(|ends| begins.0 < ends.0));
+    pub(super) fn new(inner: B, clock: Option<(Instant, Duration)>, begins: Option<Beginning>) -> Self {
+        let begins = begins.filter(|begins| clock.is_some_and(|ends| begins.at < ends.0));
         Self {
             inner: Some(inner),
             timer: None,
             clock,
-            progress: begins.map(|begins| Progress {
-                next_look: begins.0.checked_sub(LONGEST_PAUSE).unwrap_or(begins.0),
-                begins,
-                has_shown: false,
-            }),
+            progress: begins.and_then(Progress::of),
             unlooked: 0,
         }
     }
@@ -110,10 +118,13 @@ where
                     .as_ref()
                     .map_or(deadline, |progress| progress.next_look.min(deadline));
                 let timer = this.timer.get_or_insert_with(|| Alarm::at(look));
+                // A look while frames were ready has put off the next one.
+                if timer.deadline() != look {
+                    timer.reset(look);
+                }
                 if timer.poll(cx).is_pending() {
                     break None;
                 }
-                *this.timer = None;
                 let over = over(look.max(Instant::now()), deadline, limit, progress);
                 if over.is_some() {
                     break over;

@@ -15,6 +15,14 @@ use crate::{AttemptLog, Failure, LayerError, Phase, protocol::publish, util::Ala
 /// An instant, and how long after the call's start that is.
 type Clock = Option<(Instant, Duration)>;
 
+/// When an answer must have begun, how long after the call's start that is, and how long it may pause afterwards.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Beginning {
+    pub(super) at: Instant,
+    pub(super) limit: Duration,
+    pub(super) longest_pause: Option<Duration>,
+}
+
 /// The future of [`Deadline`](super::Deadline).
 #[pin_project]
 #[derive(Debug)]
@@ -24,7 +32,7 @@ pub struct DeadlineFuture<F, E> {
     /// Made when it first has to wait.
     timer: Option<Alarm>,
     /// When the answer must have begun, and what limits it.
-    begins: Clock,
+    begins: Option<Beginning>,
     /// When it must have ended.
     ends: Clock,
     opened: Option<AttemptLog>,
@@ -40,7 +48,11 @@ enum State<F, E> {
 
 impl<F, E> DeadlineFuture<F, E> {
     #[inline]
-    pub(super) const fn started(future: F, (begins, ends): (Clock, Clock), opened: Option<AttemptLog>) -> Self {
+    pub(super) const fn started(
+        future: F,
+        (begins, ends): (Option<Beginning>, Clock),
+        opened: Option<AttemptLog>,
+    ) -> Self {
         Self {
             state: State::Started(future),
             timer: None,
@@ -90,10 +102,10 @@ where
                 let result = result.map(|response| response.map(|body| DeadlineBody::new(body, ends, begins)));
                 return Poll::Ready(publish(this.opened, result));
             }
-            let Some((deadline, limit)) = *this.begins else {
+            let Some(Beginning { at, limit, .. }) = *this.begins else {
                 return Poll::Pending;
             };
-            let timer = this.timer.get_or_insert_with(|| Alarm::at(deadline));
+            let timer = this.timer.get_or_insert_with(|| Alarm::at(at));
             if timer.poll(cx).is_pending() {
                 return Poll::Pending;
             }

@@ -8,11 +8,15 @@ use super::{Deadline, limits::Own};
 /// The header in which a caller may say how much time is left.
 pub const DEADLINE_HEADER: HeaderName = HeaderName::from_static("x-request-timeout-ms");
 
+/// How long an answer whose beginning alone was limited may show nothing, by default: twice the idle timeout's default.
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
 /// Gives a call one deadline. See the [module](super).
 #[derive(Debug, Clone)]
 pub struct DeadlineLayer {
     pub(super) own: Own,
     pub(super) header: Option<HeaderName>,
+    pub(super) longest_pause: Option<Duration>,
 }
 
 impl DeadlineLayer {
@@ -22,18 +26,21 @@ impl DeadlineLayer {
         Self {
             own: Own::Whole(total),
             header: Some(DEADLINE_HEADER),
+            longest_pause: Some(LONGEST_PAUSE),
         }
     }
 
     /// At most `limit` until the answer begins, and as long on top as the request has the model
     /// [reason](crate::LlmRequest::reasoning_time). An answer that has begun has one more second for each 10 tokens of
     /// [its limit](crate::LlmRequest::max_tokens), an hour at most, and an hour without a limit: a stream that flows is not cut, and one that
-    /// does not has an end. No longer than the caller's header says.
+    /// does not has an end: once that time is over, it is cut where it shows nothing for a [pause](Self::longest_pause). No longer than the
+    /// caller's header says.
     #[must_use]
     pub const fn until_begun(limit: Duration) -> Self {
         Self {
             own: Own::Beginning(limit),
             header: Some(DEADLINE_HEADER),
+            longest_pause: Some(LONGEST_PAUSE),
         }
     }
 
@@ -43,7 +50,17 @@ impl DeadlineLayer {
         Self {
             own: Own::None,
             header: Some(DEADLINE_HEADER),
+            longest_pause: Some(LONGEST_PAUSE),
         }
+    }
+
+    /// The longest pause in an answer whose beginning alone was limited, once the time for its beginning is over: 60 s by default, `None` for no
+    /// limit. Signs of life do not count, only what the answer shows. Give at least the idle timeout of the layers inside, or it ends what they
+    /// would wait for; a longer one of the [request](crate::Call::set_timeouts) counts by itself.
+    #[must_use]
+    pub fn longest_pause(mut self, pause: impl Into<Option<Duration>>) -> Self {
+        self.longest_pause = pause.into();
+        self
     }
 
     /// Reads the time left from another header, or from none.
@@ -62,6 +79,7 @@ impl<S> Layer<S> for DeadlineLayer {
             inner,
             own: self.own,
             header: self.header.clone(),
+            longest_pause: self.longest_pause,
         }
     }
 }

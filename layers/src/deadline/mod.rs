@@ -57,5 +57,5 @@ mod service;
 
 pub use body::DeadlineBody;
 pub use future::DeadlineFuture;
-pub use layer::{DEADLINE_HEADER, DeadlineLayer};
+pub use layer::{DEADLINE_HEADER, DeadlineLayer, LONGEST_PAUSE};
 pub use service::Deadline;

@@ -6,7 +6,7 @@ use tower_service::Service;
 
 use super::{
     DeadlineBody, DeadlineFuture,
-    future::elapsed,
+    future::{Beginning, elapsed},
     limits::{Limits, Own},
 };
 use crate::{
@@ -20,6 +20,7 @@ pub struct Deadline<S> {
     pub(super) inner: S,
     pub(super) own: Own,
     pub(super) header: Option<HeaderName>,
+    pub(super) longest_pause: Option<Duration>,
 }
 
 impl<S> Deadline<S> {
@@ -56,6 +57,7 @@ where
         let _still = crate::util::still();
         let limits = Limits::of(self.own, self.header.as_ref(), &request);
         let call = request.body_mut().call_mut();
+        let idle = call.timeouts().idle.unwrap_or_default();
         let now = crate::util::now();
         let opened = call.open_at(|| now);
         match limits {
@@ -66,7 +68,14 @@ where
                 match begins {
                     // Nothing is sent if no time is left for an answer.
                     Some((_, left)) if left.is_zero() => DeadlineFuture::refused(elapsed(left), opened),
-                    _ => DeadlineFuture::started(self.inner.call(request), (begins, ends), opened),
+                    _ => {
+                        let begins = begins.map(|(at, limit)| Beginning {
+                            at,
+                            limit,
+                            longest_pause: self.longest_pause.map(|pause| pause.max(idle)),
+                        });
+                        DeadlineFuture::started(self.inner.call(request), (begins, ends), opened)
+                    }
                 }
             }
             Err(error) => DeadlineFuture::refused(error.into(), opened),

@@ -1,10 +1,14 @@
 //! Exact money, and what is priced by it.
 
+#[cfg(any(feature = "cost", feature = "rate-limit"))]
+mod counted;
 mod fixed;
 mod price;
 mod usage;
 mod usd;
 
+#[cfg(any(feature = "cost", feature = "rate-limit"))]
+pub(crate) use counted::{PromptEstimate, ShownTokens};
 pub use fixed::FixedPrices;
 pub use price::{PriceCeiling, PriceList, Quote, WorstCasePrice};
 #[cfg(feature = "rate-limit")]

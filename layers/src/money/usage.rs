@@ -35,6 +35,10 @@ pub struct TokenUsage {
     pub cache_written_1h: u64,
     /// Of the prompt, of sound.
     pub audio: u64,
+    /// Of the prompt, of pictures.
+    pub images: u64,
+    /// How many pictures the prompt holds that may be charged one by one. No upstream reports it: it is zero unless the prompt is an estimate.
+    pub image_count: u64,
     /// Tokens of the answer, reasoning included.
     pub answer: u64,
     /// Of these, reasoning.
@@ -78,6 +82,8 @@ impl TokenUsage {
             cache_written: of(self.cache_written, earlier.cache_written),
             cache_written_1h: of(self.cache_written_1h, earlier.cache_written_1h),
             audio: of(self.audio, earlier.audio),
+            images: of(self.images, earlier.images),
+            image_count: of(self.image_count, earlier.image_count),
             answer: of(self.answer, earlier.answer),
             reasoning: of(self.reasoning, earlier.reasoning),
             answer_audio: of(self.answer_audio, earlier.answer_audio),
@@ -111,6 +117,8 @@ impl TokenUsage {
             self.cache_written,
             self.cache_written_1h,
             self.audio,
+            self.images,
+            self.image_count,
             self.answer,
             self.reasoning,
             self.answer_audio,

@@ -1,22 +1,32 @@
 //! The record of one attempt, and its span.
 
-use tracing::{Level, field::Empty};
+use tracing::{Level, Span, field::Empty};
 
 use super::{
     names,
     one_attempt::OneAttempt,
     record::Record,
-    seen::Seen,
+    seen::{Seen, span_if_heard},
     title::{Title, whole},
 };
 use crate::{Candidate, LlmRequest};
 
 /// The record of one attempt, for [`AttemptLayer`](crate::attempt::AttemptLayer).
 pub(crate) fn begin_attempt<R: LlmRequest>(request: &R, number: u32) -> Record {
+    let span = span_if_heard(|| span(request, number));
+    if span.is_disabled() && !cfg!(feature = "metrics") {
+        return Record::nothing();
+    }
+    let attempt = OneAttempt::of(request);
+    let seen = Seen::of(request, &span);
+    Record::attempt(span, seen, attempt)
+}
+
+fn span<R: LlmRequest>(request: &R, number: u32) -> Span {
     let call = request.call();
     let candidate = call.candidate();
     let model = candidate.map(Candidate::model).or_else(|| request.model());
-    let span = tracing::span!(
+    tracing::span!(
         target: names::ATTEMPT_TARGET,
         Level::DEBUG,
         names::ATTEMPT_SPAN,
@@ -46,11 +56,5 @@ pub(crate) fn begin_attempt<R: LlmRequest>(request: &R, number: u32) -> Record {
         { names::ERROR_TYPE } = Empty,
         { names::HTTP_STATUS } = Empty,
         { names::OUTCOME } = Empty,
-    );
-    if span.is_disabled() && !cfg!(feature = "metrics") {
-        return Record::nothing();
-    }
-    let attempt = OneAttempt::of(request);
-    let seen = Seen::of(request, &span);
-    Record::attempt(span, seen, attempt)
+    )
 }

@@ -4,10 +4,19 @@ use std::time::Duration;
 
 use http::Extensions;
 use tokio::time::Instant;
-use tracing::Span;
+use tracing::{Level, Span, level_filters::LevelFilter};
 
 use super::{end::End, names, title::whole};
 use crate::{Coalesced, Degraded, DegradedSource, Frame, LlmRequest, Replayed, Stage, TokenUsage, util::bounded_name};
+
+/// The span, if any subscriber hears spans of this level. The macro asks as well, but reads all fields before where `tracing` has the feature `log`.
+pub(super) fn span_if_heard(span: impl FnOnce() -> Span) -> Span {
+    if Level::DEBUG <= LevelFilter::current() {
+        span()
+    } else {
+        Span::none()
+    }
+}
 
 /// What an operation and an attempt have in common.
 #[derive(Debug)]

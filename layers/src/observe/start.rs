@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use http::Response;
 use http_body::Body;
-use tracing::{Level, field::Empty, span::Entered};
+use tracing::{Level, Span, field::Empty, span::Entered};
 
 use super::{
     ObserveBody, names,
     operation::Operation,
     record::Record,
-    seen::Seen,
+    seen::{Seen, span_if_heard},
     settings::Settings,
     title::{Title, ToldTags, whole},
 };
@@ -65,9 +65,29 @@ where
 }
 
 fn begin<R: LlmRequest>(settings: &Arc<Settings>, request: &mut R) -> (Record, Option<AttemptLog>) {
+    let span = span_if_heard(|| span(settings, request));
+    // The line at the end needs no span.
+    let has_line = tracing::enabled!(target: names::OPERATION_TARGET, Level::INFO);
+    if span.is_disabled() && !has_line && !cfg!(feature = "metrics") {
+        return (Record::nothing(), None);
+    }
+    let seen = Seen::of(request, &span);
+    #[cfg(feature = "metrics")]
+    let numbers = super::numbers::Numbers::begin(settings, request);
+    let call = request.call_mut();
+    let opened = call.open();
+    let operation = Operation::new(
+        call.attempts(),
+        #[cfg(feature = "metrics")]
+        numbers,
+    );
+    (Record::operation(span, seen, operation), opened)
+}
+
+fn span<R: LlmRequest>(settings: &Settings, request: &R) -> Span {
     let (operation, model) = (request.operation(), request.model());
     let tags = request.call().tags();
-    let span = tracing::span!(
+    tracing::span!(
         target: names::OPERATION_TARGET,
         Level::DEBUG,
         names::OPERATION_SPAN,
@@ -104,21 +124,5 @@ fn begin<R: LlmRequest>(settings: &Arc<Settings>, request: &mut R) -> (Record, O
         { names::DEGRADED_SOURCE } = Empty,
         { names::DEGRADED_REASON } = Empty,
         { names::TAGS } = ToldTags::of(settings, tags).map(tracing::field::display),
-    );
-    // The line at the end needs no span.
-    let has_line = tracing::enabled!(target: names::OPERATION_TARGET, Level::INFO);
-    if span.is_disabled() && !has_line && !cfg!(feature = "metrics") {
-        return (Record::nothing(), None);
-    }
-    let seen = Seen::of(request, &span);
-    #[cfg(feature = "metrics")]
-    let numbers = super::numbers::Numbers::begin(settings, request);
-    let call = request.call_mut();
-    let opened = call.open();
-    let operation = Operation::new(
-        call.attempts(),
-        #[cfg(feature = "metrics")]
-        numbers,
-    );
-    (Record::operation(span, seen, operation), opened)
+    )
 }

@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     Failure, Frame, LayerError, LlmRequest, metering,
+    money::PromptEstimate,
     watch::{Admit, Respond, Scope, WatchBody},
 };
 
@@ -33,7 +34,7 @@ const SOON: Duration = Duration::from_secs(1);
 /// A call that waits for its turn.
 pub struct Queued {
     bucket: Arc<Bucket>,
-    prompt: u64,
+    prompt: PromptEstimate,
     answer: u64,
     since: Instant,
     /// What it waits for; `None` at first and after each wait.
@@ -57,7 +58,7 @@ enum StepEnd {
 impl Queued {
     pub(super) fn new(
         bucket: Arc<Bucket>,
-        (prompt, answer): (u64, u64),
+        (prompt, answer): (PromptEstimate, u64),
         full: Option<Full>,
         shared: Option<Shared>,
         settings: Settings,
@@ -103,7 +104,7 @@ impl Queued {
                     }
                 }
             }
-            let tokens = self.prompt.saturating_add(self.answer);
+            let tokens = self.prompt.tokens().saturating_add(self.answer);
             let full = match self.full.take() {
                 Some(full) => full,
                 None => match (self.bucket.admit(tokens, place), &self.shared) {
@@ -159,7 +160,7 @@ impl Queued {
             Full::Shared(full) if full.wait > left || left.is_zero() => Err(refused(full)),
             Full::NoPlace(_) if left.is_zero() => {
                 // A place may be free soon; the rates must let the call pass then, too.
-                let tokens = self.prompt.saturating_add(self.answer);
+                let tokens = self.prompt.tokens().saturating_add(self.answer);
                 let rates = self.bucket.rate_wait(tokens).map(|(wait, _)| wait);
                 let wait = rates.unwrap_or_default().max(SOON);
                 metering::refused(QUEUE, "concurrency");
@@ -241,7 +242,7 @@ where
 
 /// What a call took of the limits, and the tokens of its prompt; `None` without a limit.
 #[derive(Debug)]
-pub struct Granted(pub(super) Option<(Grant, u64)>);
+pub struct Granted(pub(super) Option<(Grant, PromptEstimate)>);
 
 impl Scope for Granted {}
 

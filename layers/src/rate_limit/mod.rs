@@ -4,8 +4,8 @@
 //! layer serves twice: outside fallback for a tenant's own limits, and inside retry for an upstream's ([`PerCandidate`]), so that
 //! each attempt counts.
 //!
-//! Tokens are estimated before the call and trued up after it, over and under, at the end of a stream and when it is dropped; a
-//! failure gives them back. A request that is larger than the burst passes once the bucket is full, and what it takes beyond is
+//! Tokens are estimated before the call and trued up after it, over and under, at the end of a stream and when it is dropped: by what the
+//! upstream reports, as far as it is plausible, and never by less of the answer than was seen. A failure gives them back. A request that is larger than the burst passes once the bucket is full, and what it takes beyond is
 //! owed by those that follow.
 //!
 //! Requests are counted by governor (GCRA), on tokio's clock; tokens by the same rule, in a bucket that can take back and go into

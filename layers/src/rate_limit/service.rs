@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     Failure, Frame, LayerError, LlmRequest,
+    money::PromptEstimate,
     util::{inner_accessors, ready_as_inner},
 };
 
@@ -72,15 +73,15 @@ where
             report.here(limiter.limits(), &bucket);
         }
         let prompt = if bucket.counts_tokens() || shared.as_ref().is_some_and(|shared| shared.limits.tokens.is_some()) {
-            request.body().needs().prompt_tokens
+            PromptEstimate::of(&request.body().needs())
         } else {
-            0
+            PromptEstimate::default()
         };
         let answer = request.body().max_tokens().unwrap_or(self.settings.answer_tokens);
         let full = if shared.is_some() {
             None
         } else {
-            match bucket.admit(prompt.saturating_add(answer), None) {
+            match bucket.admit(prompt.tokens().saturating_add(answer), None) {
                 Ok(grant) => {
                     let grant = grant.of_turn(request.body().call().turn_handle());
                     let granted = Granted(Some((grant, prompt)));

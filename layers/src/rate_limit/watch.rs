@@ -2,8 +2,8 @@
 
 use super::bucket::Grant;
 use crate::{
-    Frame,
-    money::MOST_TOKENS,
+    Frame, TokenUsage,
+    money::{MOST_TOKENS, PromptEstimate, ShownTokens},
     watch::{Scope, Watch},
 };
 
@@ -11,30 +11,55 @@ use crate::{
 #[derive(Debug)]
 pub struct TokensWatch {
     grant: Option<Grant>,
-    prompt: u64,
-    /// What the upstream said was used.
+    prompt: PromptEstimate,
+    /// What the upstream reported of prompt and answer.
+    reported: Option<TokenUsage>,
+    /// The sum of both, if it reported no more.
     used: Option<u64>,
-    /// What was seen, for an answer that ends without usage.
-    seen: u64,
+    seen: ShownTokens,
 }
 
 impl TokensWatch {
-    pub(super) fn new(granted: Option<(Grant, u64)>) -> Self {
-        let (grant, prompt) = granted.map_or((None, 0), |(grant, prompt)| (Some(grant), prompt));
+    pub(super) fn new(granted: Option<(Grant, PromptEstimate)>) -> Self {
+        let (grant, prompt) = granted.map_or((None, PromptEstimate::default()), |(grant, prompt)| {
+            (Some(grant), prompt)
+        });
         Self {
             grant,
             prompt,
+            reported: None,
             used: None,
-            seen: 0,
+            seen: ShownTokens::default(),
         }
     }
 
+    /// What was used, by the rule by which it is paid: a prompt that was left out is estimated, and no answer is less than what was seen of it.
+    fn used(&self) -> u64 {
+        let seen = self.seen.count();
+        if let Some(reported) = &self.reported {
+            let answer = reported.answer.max(reported.reasoning).max(seen);
+            return self.prompt.counted(reported.prompt).saturating_add(answer);
+        }
+        // Zeros are no count, and what no answer can take is none either.
+        let used = self.used.filter(|used| (1..=MOST_TOKENS).contains(used));
+        used.map_or_else(|| self.prompt.tokens().saturating_add(seen), |used| used.max(seen))
+    }
+
     fn settle(&mut self) {
+        let used = self.used();
         if let Some(mut grant) = self.grant.take() {
-            let seen = self.prompt.saturating_add(self.seen);
-            // Zeros are no count, and what no answer can take is none either.
-            let told = self.used.filter(|used| (1..=MOST_TOKENS).contains(used));
-            grant.used(told.map_or(seen, |used| used.max(self.seen)));
+            grant.used(used);
+        }
+    }
+
+    fn read<F: Frame>(&mut self, frame: &F) {
+        let Some(usage) = frame.token_usage() else {
+            self.used = frame.used_tokens().or(self.used);
+            return;
+        };
+        let (usage, _) = usage.plausible();
+        if usage.total() > 0 {
+            self.reported = Some(usage.after(self.reported));
         }
     }
 }
@@ -44,8 +69,8 @@ impl Scope for TokensWatch {}
 impl<D: Frame, E> Watch<D, E> for TokensWatch {
     fn frame(&mut self, frame: &D) {
         if self.grant.is_some() {
-            self.used = frame.used_tokens().or(self.used);
-            self.seen = self.seen.saturating_add(u64::from(frame.tokens()));
+            self.read(frame);
+            self.seen.add(frame.tokens());
         }
     }
 

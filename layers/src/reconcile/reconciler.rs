@@ -7,7 +7,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::{runtime::Handle, sync::Semaphore, task::JoinSet, time::sleep};
+use tokio::{
+    runtime::Handle,
+    sync::Semaphore,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 
 use super::{
     Bill, BillError, BillSource,
@@ -25,6 +30,9 @@ pub const MAX_PENDING: usize = 10_000;
 pub const MAX_AGE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Questions for bills that may be on their way at once, by default.
 pub const MAX_REQUESTS: usize = 4;
+
+/// How long a source may take for one answer: longer than any upstream does, so that one that hangs holds no place for good.
+const LONGEST_QUESTION: Duration = Duration::from_secs(60);
 
 /// Requests the bills of interrupted answers. Cheap to clone. See the [module](super).
 #[derive(Clone)]
@@ -232,7 +240,13 @@ async fn reconcile(place: Place, entry: Entry) {
         let Ok(_request) = work.requests.acquire().await else {
             return;
         };
-        match work.source.bill(&entry).await {
+        let answer = timeout(LONGEST_QUESTION, work.source.bill(&entry)).await;
+        let late = |_| {
+            Err(BillError::Later {
+                reason: format!("no answer within {} s", LONGEST_QUESTION.as_secs()),
+            })
+        };
+        match answer.unwrap_or_else(late) {
             Ok(Some(bill)) => return work.post(&entry, bill),
             Ok(None) => {}
             Err(BillError::Later { reason: why }) => reason = why,

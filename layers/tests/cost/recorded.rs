@@ -41,6 +41,41 @@ async fn the_bill_is_the_truth_wherever_it_comes_and_the_estimate_stands_beside_
     }
 }
 
+/// Media have tokens that the text of a prompt says nothing of. A count that was reported stands.
+#[tokio::test(start_paused = true)]
+async fn media_of_a_prompt_without_usage_are_estimated() {
+    let told = Beat::Charged(Stage::Trailer, TokenUsage::new(90, 5));
+    for (beats, prompt, pictures) in [(vec![CONTENT, FINISH], 2_100, 2), (vec![CONTENT, FINISH, told], 90, 0)] {
+        let (service, kept) = booked(Leaf::new([Step::body(beats)]));
+        let mut request = to("a");
+        request.body_mut().needs.images = 2;
+        read(ask(&service, request).await.unwrap().into_body()).await;
+        let usage = kept.only().usage;
+        assert_eq!((usage.prompt, usage.image_count), (prompt, pictures));
+    }
+}
+
+/// What comes before an answer is a floor: its charge is not the bill, and its cached tokens are those of the prompt.
+#[tokio::test(start_paused = true)]
+async fn what_is_reported_before_an_answer_is_a_floor() {
+    let mut start = TokenUsage::new(90, 1);
+    (start.cached, start.charged) = (80, Some(usd("0.0001")));
+    let start = Beat::Charged(Stage::Preamble, start);
+    let (service, kept) = booked(Leaf::new([Step::body([start.clone(), CONTENT, CONTENT])]));
+    read(ask(&service, to("a")).await.unwrap().into_body()).await;
+    let entry = kept.only();
+    assert_eq!((entry.state, entry.bill), (EntryState::Estimated, None));
+    assert_eq!(
+        (entry.usage.prompt, entry.usage.cached, entry.usage.answer),
+        (90, 80, 2)
+    );
+    // A failure before the answer costs nothing, as if it had not begun.
+    let failed = Beat::Fail(fails(FailureKind::Overloaded));
+    let (service, kept) = booked(Leaf::new([Step::body([start, failed])]));
+    read(ask(&service, to("a")).await.unwrap().into_body()).await;
+    assert_eq!(kept.only().cost(), UsdAmount::ZERO);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_charge_reported_once_is_not_lost_to_tokens_reported_twice() {
     let mut tokens = TokenUsage::default();

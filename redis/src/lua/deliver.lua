@@ -111,7 +111,9 @@ while arg <= #ARGV do
             if #replies > 1 then remember() end
             -- A version of the server gives a text, another a table.
             local reason = type(said) == 'table' and said.err or tostring(said)
-            return redis.error_reply(reason:match('^%u+ ') and reason or ('ERR ' .. reason))
+            -- Servers before version 7 put the place in the script before what went wrong.
+            local code = reason:match('%-(%u%u%u+ .*)') or reason:match('^%u+ .*') or reason:match(': (WRONGTYPE .*)')
+            return redis.error_reply(code or ('ERR ' .. reason))
         end
         replies[#replies], last = said, number
     end

@@ -7,6 +7,7 @@ use tower_llm_layers::{CacheKey, Continuable, KeyWriter};
 
 use super::super::{Api, ApiRequest, request::post};
 use crate::{
+    Upstream,
     dialect::Dialect,
     request::{
         Gives, RequestBody, Shape, encode, forbids_retention, is_irrelevant_header, setters, typed_request,
@@ -18,7 +19,11 @@ use openrouter_wire::request::{
     RequestError, RequestFacts,
     check::{common, filled, shape, text},
 };
-use openrouter_wire::{document::Document, json::Found};
+use openrouter_wire::{
+    document::Document,
+    embeddings::VectorForm,
+    json::{Found, is_text},
+};
 
 /// A request for embeddings: the same layers, another endpoint. Its answer is one frame.
 ///
@@ -43,6 +48,12 @@ const SHAPE: Shape = Shape {
     reasoning_time: |_| None,
     reasoning_level: |_| None,
 };
+
+/// Fields that only OpenRouter takes.
+const OPENROUTERS: [&str; 4] = ["provider", "models", "session_id", "trace"];
+
+/// Fields of Voyage, Jina and Cohere that request vectors of other types than floats.
+const OTHER_TYPES: [&str; 3] = ["output_dtype", "embedding_type", "embedding_types"];
 
 const INPUT: &str = "send a text, or an array of texts";
 
@@ -193,8 +204,38 @@ impl WireRequest for EmbeddingRequest {
     fn segments(&self, dialect: Dialect) -> Segments {
         self.body.segments_without(match dialect {
             Dialect::OpenRouter => &[],
-            Dialect::OpenAi | Dialect::Anthropic => &["provider", "input_type", "models", "session_id", "trace"],
+            Dialect::OpenAi | Dialect::Anthropic => &OPENROUTERS,
         })
+    }
+
+    /// OpenAI takes no `input_type`, which is a field of Cohere, NVIDIA and Voyage as well as of OpenRouter.
+    fn segments_for(&self, upstream: &Upstream) -> Segments {
+        if upstream.is_openai() {
+            return self
+                .body
+                .segments_without(&[&OPENROUTERS[..], &["input_type"]].concat());
+        }
+        WireRequest::segments(self, upstream.dialect())
+    }
+
+    /// OpenAI's SDK for JavaScript asks for base64 by default, and takes whatever comes for that.
+    fn vector_form(&self) -> Option<VectorForm> {
+        let document = self.document();
+        let told = |name: &str| document.get(name).filter(|value| *value != b"null");
+        // Of other numbers than floats neither form is known.
+        if OTHER_TYPES
+            .iter()
+            .filter_map(|name| told(name))
+            .any(|kind| !is_text(kind, "float"))
+        {
+            return None;
+        }
+        match told("encoding_format") {
+            None => Some(VectorForm::Numbers),
+            Some(form) if is_text(form, "float") => Some(VectorForm::Numbers),
+            Some(form) if is_text(form, "base64") => Some(VectorForm::Base64),
+            Some(_) => None,
+        }
     }
 
     /// OpenRouter reads no messages in place of the input.

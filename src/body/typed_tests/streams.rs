@@ -3,7 +3,7 @@
 use tower_llm_layers::{FailureKind, Frame, Shown, Stage};
 
 use super::*;
-use crate::ChatFrame;
+use crate::{ChatFrame, FrameKind};
 
 fn stages(read: &Read) -> Vec<Stage> {
     read.frames.iter().map(Frame::stage).collect()
@@ -52,7 +52,8 @@ async fn a_stream_of_messages_is_read_to_its_end() {
     ] {
         let read = got(Api::Messages, &text, End::Silent).await;
         assert_eq!((read.text.as_str(), read.kind()), ("Oslo.", None), "{text}");
-        let frames: Vec<&ChatFrame> = read.frames.iter().filter(|frame| !frame.bytes().is_empty()).collect();
+        let is_alive = |frame: &&ChatFrame| frame.kind() == FrameKind::KeepAlive;
+        let frames: Vec<&ChatFrame> = read.frames.iter().filter(|frame| !is_alive(frame)).collect();
         let stages: Vec<Stage> = frames.iter().map(|frame| frame.stage()).collect();
         let (before, content) = (Stage::Preamble, Stage::Content);
         assert_eq!(
@@ -60,13 +61,43 @@ async fn a_stream_of_messages_is_read_to_its_end() {
             [before, before, content, content, before, Stage::Finish, Stage::Trailer]
         );
         let with_usage: Vec<&&ChatFrame> = frames.iter().filter(|frame| frame.has_usage()).collect();
-        assert_eq!(with_usage.len(), 1, "what the start says is a floor");
-        let usage = with_usage[0].token_usage().unwrap();
+        assert_eq!(with_usage.len(), 2);
+        let floor = with_usage[0].token_usage().unwrap();
+        assert_eq!((with_usage[0].stage(), floor.cached), (Stage::Preamble, 1500));
+        let usage = with_usage[1].token_usage().unwrap();
         // The cached tokens stand beside the others, and those of the start count if the end is silent.
         assert_eq!((usage.prompt, usage.cached, usage.answer), (1520, 1500, 3));
         assert_eq!(usage.bill().unwrap().to_string(), "$0.25");
-        assert_eq!(with_usage[0].finish_reason().as_deref(), Some("stop"));
-        assert!(with_usage[0].finishes_answer());
+        assert_eq!(with_usage[1].finish_reason().as_deref(), Some("stop"));
+        assert!(with_usage[1].finishes_answer());
+    }
+}
+
+/// A comment, or an event that is none of its API, has nothing to keep.
+#[tokio::test(start_paused = true)]
+async fn a_sign_of_life_that_is_an_event_keeps_its_bytes() {
+    let keepalive = r#"{"type":"keepalive","sequence_number":3}"#;
+    for (api, whole, ping) in [
+        (Api::Responses, stream(&OSLO), keepalive),
+        (
+            Api::Messages,
+            stream(&M_OSLO).replace(&event(PING), ""),
+            r#"{ "type": "ping" }"#,
+        ),
+    ] {
+        for (sent, bytes) in [
+            (event(ping), ping),
+            (format!("data: {ping}\n\n"), ping),
+            (": alive\n\n".to_owned(), ""),
+            ("event: ping\ndata: {}\n\n".to_owned(), ""),
+            ("event: keepalive\ndata: ping\n\n".to_owned(), ""),
+        ] {
+            let read = got(api, &format!("{sent}{whole}"), End::Silent).await;
+            assert_eq!((read.text.as_str(), read.kind()), ("Oslo.", None), "{api} {sent}");
+            let alive = read.frames.iter().filter(|frame| frame.stage() == Stage::KeepAlive);
+            let alive: Vec<&[u8]> = alive.map(|frame| frame.bytes().as_ref()).collect();
+            assert_eq!(alive, [bytes.as_bytes()], "{api} {sent}");
+        }
     }
 }
 

@@ -16,6 +16,7 @@ impl Rates {
         // The usage does not say which sound was read from the cache: it is assumed to be that which cannot have come otherwise.
         let audio = usage.audio.min(plain);
         let cached_audio = (usage.audio - audio).min(cached);
+        let images = usage.images.min(plain - audio);
         let reasoning = usage.reasoning.min(usage.answer);
         let answer_audio = usage.answer_audio.min(usage.answer - reasoning);
         let answer_images = usage.answer_images.min(usage.answer - reasoning - answer_audio);
@@ -27,7 +28,8 @@ impl Rates {
         };
         let cache_read = rates.cache_read.unwrap_or(rates.prompt);
         let parts = [
-            (plain - audio, rates.prompt),
+            (plain - audio - images, rates.prompt),
+            (images, self.image_token.unwrap_or(rates.prompt)),
             (audio, rates.audio.unwrap_or(rates.prompt)),
             (cached - cached_audio, cache_read),
             (cached_audio, rates.audio_cache.unwrap_or(cache_read)),
@@ -44,6 +46,7 @@ impl Rates {
             (answer_audio, self.answer_audio.unwrap_or(rates.answer)),
             (answer_images, picture_token),
             (1, whole_pictures),
+            (usage.image_count, self.image),
             (usage.searches, self.search),
             (1, self.request),
         ];

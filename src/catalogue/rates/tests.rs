@@ -91,6 +91,21 @@ fn a_picture_is_paid_by_its_tokens_unless_the_price_is_one_of_a_whole() {
 }
 
 #[test]
+fn pictures_in_the_prompt_are_paid_by_token_or_one_by_one() {
+    let rates = rates(ALL).unwrap();
+    let mut seen = usage(100, 0);
+    seen.images = 85;
+    // 15 × 3 + 85 × 20 millionths, and a cent for the request.
+    assert_eq!(cost(&rates, &seen, 0), "$0.011745");
+    // No more than the plain tokens that there are.
+    (seen.images, seen.cached) = (1_000, 60);
+    assert_eq!(cost(&rates, &seen, 0), "$0.010818");
+    let mut counted = usage(100, 0);
+    counted.image_count = 2;
+    assert_eq!(cost(&rates, &counted, 0), "$0.0143");
+}
+
+#[test]
 fn what_has_no_price_of_its_own_costs_what_its_kind_does() {
     let plain = rates(r#"{"prompt":"0.000001","completion":"0.00001","internal_reasoning":"0"}"#).unwrap();
     let mut all = usage(100, 10);

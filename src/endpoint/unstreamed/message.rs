@@ -33,14 +33,18 @@ fn deltas(block: &Object<'_>) -> (Vec<u8>, Vec<Vec<u8>>) {
         delta
     };
     match block.get("type") {
-        Some(b"\"text\"") => (
-            block.with(&[("text", b"\"\"")]),
-            block
-                .get("text")
-                .map(|text| delta("text_delta", "text", text))
+        Some(b"\"text\"") => {
+            let text = block.get("text").map(|text| delta("text_delta", "text", text));
+            let citations = block.items("citations");
+            let mut begun: Vec<(&str, &[u8])> = vec![("text", b"\"\"")];
+            if !citations.is_empty() {
+                begun.push(("citations", b"[]"));
+            }
+            let citations = citations
                 .into_iter()
-                .collect(),
-        ),
+                .map(|citation| delta("citations_delta", "citation", citation));
+            (block.with(&begun), text.into_iter().chain(citations).collect())
+        }
         Some(b"\"thinking\"") => {
             let thinking = block
                 .get("thinking")

@@ -85,12 +85,27 @@ fn parts(part: &[u8], stem: &str, place: &[(&str, &[u8])], events: &mut Events) 
     let known = PARTS.iter().find(|(kind, ..)| read.get("type") == Some(kind));
     let Some((_, member, stream, more)) = known else { return };
     let Some(text) = read.get(member) else { return };
-    let begun = read.with(&[(member, b"\"\"")]);
+    let annotations = read.items("annotations");
+    let mut begun: Vec<(&str, &[u8])> = vec![(member, b"\"\"")];
+    if !annotations.is_empty() {
+        begun.push(("annotations", b"[]"));
+    }
+    let begun = read.with(&begun);
     let mut add = |name: &str, member: &str, value: &[u8], more: &[(&str, &[u8])]| {
         events.add(name, true, &[place, &[(member, value)], more].concat());
     };
     add(&format!("response.{stem}.added"), "part", &begun, &[]);
     add(&format!("response.{stream}.delta"), "delta", text, more);
+    for (at, annotation) in annotations.iter().enumerate() {
+        let at = at.to_string();
+        let place = [("annotation_index", at.as_bytes())];
+        add(
+            &format!("response.{stream}.annotation.added"),
+            "annotation",
+            annotation,
+            &place,
+        );
+    }
     add(&format!("response.{stream}.done"), member, text, more);
     add(&format!("response.{stem}.done"), "part", part, &[]);
 }

@@ -175,3 +175,58 @@ fn a_message_streams_each_block() {
     );
     assert_eq!(got.last().unwrap(), &json!({"type": "message_stop"}));
 }
+
+#[test]
+fn the_sources_of_a_text_are_events_of_their_own() {
+    let (one, two) = (
+        r#"{"type":"url_citation","url":"a","start_index":0}"#,
+        r#"{"type":"new","n":1.0}"#,
+    );
+    let answer = format!(
+        r#"{{"id":"resp_1","status":"completed","output":[{{"type":"message","id":"msg_1","content":[
+            {{"type":"output_text","text":"Oslo.","annotations":[{one},{two}]}},{{"type":"output_text","text":"No.","annotations":[]}}]}}]}}"#
+    );
+    let got = events(Api::Responses, &answer);
+    let of = |kind: &str| {
+        got.iter()
+            .filter(|event| event["type"] == kind)
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    let begun = of("response.content_part.added");
+    assert_eq!(begun[0]["part"]["annotations"], json!([]));
+    let added = of("response.output_text.annotation.added");
+    assert_eq!(added.len(), 2);
+    let first = json!({"type": "response.output_text.annotation.added", "sequence_number": 4, "item_id": "msg_1",
+        "output_index": 0, "content_index": 0, "annotation_index": 0,
+        "annotation": {"type": "url_citation", "url": "a", "start_index": 0}});
+    assert_eq!(added[0], first);
+    assert_eq!(
+        (&added[1]["annotation_index"], &added[1]["annotation"]),
+        (&json!(1), &json!({"type": "new", "n": 1.0}))
+    );
+    let done = of("response.content_part.done");
+    assert_eq!(done[0]["part"]["annotations"][1], json!({"type": "new", "n": 1.0}));
+
+    let answer = format!(
+        r#"{{"id":"msg_1","content":[{{"type":"text","text":"Oslo.","citations":[{one},{two}]}},{{"type":"text","text":"No.","citations":[]}}]}}"#
+    );
+    let got = events(Api::Messages, &answer);
+    let blocks: Vec<_> = got
+        .iter()
+        .filter(|event| event["index"] == 0)
+        .map(|event| event.get("content_block").or_else(|| event.get("delta")).cloned())
+        .collect();
+    assert_eq!(
+        blocks,
+        [
+            Some(json!({"type": "text", "text": "", "citations": []})),
+            Some(json!({"type": "text_delta", "text": "Oslo."})),
+            Some(
+                json!({"type": "citations_delta", "citation": {"type": "url_citation", "url": "a", "start_index": 0}})
+            ),
+            Some(json!({"type": "citations_delta", "citation": {"type": "new", "n": 1.0}})),
+            None,
+        ]
+    );
+}

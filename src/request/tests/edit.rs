@@ -102,3 +102,21 @@ fn removing_forgets_what_was_at_hand() {
         (None, false, Some(4))
     );
 }
+
+#[test]
+fn several_messages_are_added_as_one_by_one() {
+    for before in [
+        r#"{"messages":[{"role":"user","content":"x"}]}"#,
+        r#"{"messages": [ {"role":"user","content":"x"} ],"model":"a/b"}"#,
+    ] {
+        let messages = [Message::user("a"), Message::assistant("b")];
+        let (mut one_by_one, mut at_once) = (request(before), request(before));
+        for message in &messages {
+            one_by_one.push_message(message);
+        }
+        at_once.push_messages(&messages);
+        assert_eq!(body(&at_once), body(&one_by_one));
+        at_once.push_messages(&[]);
+        assert_eq!(body(&at_once), body(&one_by_one));
+    }
+}

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{
     choice::Choice,
     node::{is_null, members, write_list, write_name},
-    typed::{Typed, merged},
+    typed::{Members, Typed},
 };
 use crate::Api;
 use crate::json::{Cursor, JsonError, strict, whole_number};
@@ -21,6 +21,7 @@ pub struct Assembler {
     /// What stands beside the choices, to the letter: amounts of money are among it.
     envelope: BTreeMap<Box<str>, Box<[u8]>>,
     choices: BTreeMap<u64, Choice>,
+    usage: Members,
     /// An answer that came in one piece, with nothing beside it.
     plain: Option<Bytes>,
     /// Events that have types.
@@ -68,12 +69,7 @@ impl Assembler {
                 })?,
                 "object" => {}
                 // It may come in parts: of each figure the last counts.
-                "usage" if value.first() == Some(&b'{') && self.envelope.contains_key("usage") => {
-                    let known = self.envelope.get("usage").map(|known| Bytes::copy_from_slice(known));
-                    let both: Vec<Bytes> = known.into_iter().chain([Bytes::copy_from_slice(value)]).collect();
-                    let usage = merged(&both).map_or_else(|| value.into(), |usage| usage.as_ref().into());
-                    self.envelope.insert(name.into(), usage);
-                }
+                "usage" if value.first() == Some(&b'{') => self.usage.add(&Bytes::copy_from_slice(value))?,
                 // A later value counts, unless it is null.
                 _ if says_nothing(value) && self.envelope.contains_key(&*name) => {}
                 _ => {
@@ -124,9 +120,18 @@ impl Assembler {
         });
         write_name(false, "object", &mut json);
         json.extend_from_slice(b"\"chat.completion\"");
-        for (name, value) in &self.envelope {
+        let has_usage = !self.usage.is_empty();
+        let beside = self
+            .envelope
+            .iter()
+            .filter(|(name, _)| !has_usage || ***name != *"usage");
+        for (name, value) in beside {
             write_name(false, name, &mut json);
             json.extend_from_slice(&strict(value));
+        }
+        if has_usage {
+            write_name(false, "usage", &mut json);
+            json.extend_from_slice(&strict(&self.usage.write()));
         }
         json.push(b'}');
         json.into()

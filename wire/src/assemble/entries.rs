@@ -13,7 +13,8 @@ use crate::json::{Cursor, JsonError, strict, whole_number};
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Tool calls. A call is identified by its place, or by its id if it has none. A piece without either continues the last. Some servers put
-    /// each call at the first place: there another id, with a name, begins another call once the one before it is whole.
+    /// each call at the first place: there another id, with a name, begins another call once the one before it is whole. Some give all calls
+    /// one id: there a name at a place of its own begins another call.
     Calls,
     /// Pieces of reasoning, which have a kind beside: text and its signature belong together.
     Details,
@@ -93,7 +94,7 @@ impl Entries {
             return Ok(());
         };
         entry.learn(&piece);
-        for name in entry.names(&piece) {
+        for name in entry.names(self.kind, &piece) {
             self.places.insert(name, at);
         }
         members
@@ -114,7 +115,8 @@ impl Entries {
                 .or_else(|| self.list.len().checked_sub(1).filter(|_| piece.name.is_empty())),
             Some(index) => {
                 let both = self.place(&by_both("", index, &piece.id));
-                both.or_else(|| self.place(&by_index("", index))).or_else(by_id)
+                both.or_else(|| self.place(&by_index("", index)))
+                    .or_else(|| by_id().filter(|_| piece.name.is_empty()))
             }
             None if piece.id.is_empty() => self.list.len().checked_sub(1),
             None => by_id(),
@@ -185,8 +187,8 @@ impl Entry {
     }
 
     /// What this entry is found by from now on. A call's kind does not name it; a detail is found without its kind as well.
-    fn names(&self, piece: &Piece) -> Vec<String> {
-        let kinds = if self.kind.is_empty() {
+    fn names(&self, of: Kind, piece: &Piece) -> Vec<String> {
+        let kinds = if of == Kind::Calls || self.kind.is_empty() {
             vec![""]
         } else {
             vec!["", &self.kind]
@@ -213,10 +215,14 @@ impl Entry {
             return true;
         }
         let told_apart = !self.id.is_empty() && !piece.id.is_empty();
-        if piece.name.is_empty() || (told_apart && self.id == piece.id) {
+        if piece.name.is_empty() {
             return false;
         }
         let another = self.name != piece.name;
+        if told_apart && self.id == piece.id {
+            // Each piece of a call may repeat its id and its name, but not another name behind whole arguments.
+            return another && !self.name.is_empty() && self.arguments.is_whole();
+        }
         if self.arguments.is_empty() {
             return told_apart && another;
         }
@@ -238,7 +244,11 @@ impl Piece {
                     piece.index = number.or(other);
                 }
                 "id" => piece.id = Some(text(value)).filter(|id| !is_placeholder(id)).unwrap_or_default(),
-                "type" => piece.kind = text(value),
+                "type" => {
+                    piece.kind = Some(text(value))
+                        .filter(|kind| kind.len() <= LONGEST_KIND)
+                        .unwrap_or_default();
+                }
                 "function" if value.first() == Some(&b'{') => {
                     let function = self::members(value)?;
                     piece.name = function.get("name").map(|name| text(name)).unwrap_or_default();
@@ -256,9 +266,16 @@ impl Piece {
     }
 }
 
+/// The longest kind that an entry is found by, in bytes: each of its names repeats it, and a longer one is none.
+const LONGEST_KIND: usize = 64;
+
 /// What stands for no id, written as text: Mistral sends `"null"`.
 fn is_placeholder(id: &str) -> bool {
     ["null", "none", "undefined"]
         .iter()
         .any(|word| id.eq_ignore_ascii_case(word))
 }
+
+#[cfg(test)]
+#[path = "entries_tests.rs"]
+mod tests;

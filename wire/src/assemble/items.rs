@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 
-use super::item::Item;
-use super::node::{inside, members};
+use super::item::{Item, Named};
+use super::node::inside;
 
 /// The items in the order in which they began.
 #[derive(Default)]
@@ -45,8 +45,9 @@ impl Items {
     /// An item begins, whatever stands at its place.
     pub(super) fn begin(&mut self, place: Place<'_>, object: Option<Bytes>) {
         let at = self.push(place);
-        if let Some(item) = self.list.get_mut(at) {
-            item.object = object;
+        if let (Some(item), Some(object)) = (self.list.get_mut(at), object) {
+            let named = Named::of(&object);
+            item.set_object(object, named);
         }
     }
 
@@ -72,7 +73,8 @@ impl Items {
         object: Option<Bytes>,
         is_same: impl Fn(&Item, Place<'_>, Option<&[u8]>) -> bool,
     ) -> Option<&mut Item> {
-        let (id, kind) = (text_of(object.as_ref(), "id"), text_of(object.as_ref(), "type"));
+        let named = object.as_ref().map(Named::of).unwrap_or_default();
+        let (id, kind) = (named.id.clone(), named.kind.clone());
         let place = Place {
             id: id.as_deref().or(place.id),
             ..place
@@ -85,7 +87,9 @@ impl Items {
         let at = known.unwrap_or_else(|| self.push(place));
         self.name(at, place);
         let item = self.list.get_mut(at)?;
-        item.object = object.or(item.object.take());
+        if let Some(object) = object {
+            item.set_object(object, named);
+        }
         Some(item)
     }
 
@@ -154,11 +158,4 @@ impl Items {
         }
         self.current = Some(at);
     }
-}
-
-/// The inside of a member that is a text.
-fn text_of(object: Option<&Bytes>, name: &str) -> Option<Bytes> {
-    let object = object?;
-    let value = *members(object).ok()?.get(name)?;
-    inside(value).map(|text| object.slice_ref(text))
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::Assembler;
+use super::{Assembler, merged};
 use crate::Api;
 
 fn assembled(api: Api, events: &[Value]) -> Value {
@@ -273,4 +273,107 @@ fn one_call_that_is_in_no_list_and_ids_that_are_none() {
     ]);
     assert_eq!(calls.as_array().map(Vec::len), Some(1), "{calls}");
     assert_eq!(calls[0]["function"]["arguments"], "{\"a\":1}");
+}
+
+/// The item is read once, not for each piece of it: that would take minutes here.
+#[test]
+fn a_large_item_is_read_once_however_many_pieces_follow() {
+    let large = "x".repeat(1 << 20);
+    let item = json!({"type": "message", "id": "m", "content": [], "note": large});
+    let mut assembler = Assembler::default();
+    let mut add = |event: Value| {
+        assembler
+            .add(Api::Responses, &Bytes::from(event.to_string()), false)
+            .unwrap();
+    };
+    add(json!({"type": "response.output_item.added", "output_index": 0, "item": item}));
+    for _ in 0..50_000 {
+        add(
+            json!({"type": "response.output_text.delta", "output_index": 0, "item_id": "m", "content_index": 0, "delta": "w"}),
+        );
+    }
+    assert_eq!(assembler.text().len(), 50_000);
+}
+
+#[test]
+fn a_delta_of_any_kind_adds_to_the_member_of_its_name() {
+    for content in [Value::Null, json!(""), json!("SUM")] {
+        let rest = if content == "SUM" { "" } else { "SUM" };
+        let whole = message(&[
+            start(Some(0), &json!({"type": "compaction", "content": content})),
+            delta(
+                Some(0),
+                &json!({"type": "compaction_delta", "content": rest, "encrypted_content": null}),
+            ),
+            delta(
+                Some(0),
+                &json!({"type": "compaction_delta", "content": "MARY \"\u{e9}\""}),
+            ),
+            delta(
+                Some(0),
+                &json!({"type": "compaction_delta", "content": null, "kept": {"turns": 2}, "kept_last": 1.0}),
+            ),
+            stop(Some(0)),
+            start(Some(1), &json!({"type": "text", "text": ""})),
+            delta(Some(1), &json!({"type": "text_delta", "text": "Blue"})),
+            stop(Some(1)),
+        ]);
+        assert_eq!(
+            whole,
+            json!([
+                {"type": "compaction", "content": "SUMMARY \"\u{e9}\"", "kept": {"turns": 2}, "kept_last": 1.0},
+                {"type": "text", "text": "Blue"},
+            ])
+        );
+    }
+}
+
+#[test]
+fn what_stands_beside_the_end_of_a_message_is_kept() {
+    let whole = assembled(
+        Api::Messages,
+        &[
+            json!({"type": "message_start", "message": {"id": "m", "type": "message", "content": [], "context_management": null}}),
+            start(Some(0), &json!({"type": "text", "text": "Blue"})),
+            stop(Some(0)),
+            json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 3},
+                "context_management": {"applied_edits": [{"type": "clear_tool_uses_20250919"}]}}),
+            json!({"type": "message_stop", "openrouter_metadata": {"region": "eu"}, "context_management": null}),
+        ],
+    );
+    let members = [
+        ("type", json!("message")),
+        ("stop_reason", json!("end_turn")),
+        ("usage", json!({"output_tokens": 3})),
+        (
+            "context_management",
+            json!({"applied_edits": [{"type": "clear_tool_uses_20250919"}]}),
+        ),
+        ("openrouter_metadata", json!({"region": "eu"})),
+    ];
+    for (name, value) in members {
+        assert_eq!(whole[name], value, "{name}: {whole}");
+    }
+    assert_eq!(whole.get("delta"), None, "{whole}");
+}
+
+#[test]
+fn a_zero_at_the_end_takes_no_count_of_the_beginning_away() {
+    let begun = json!({"input_tokens": 1200, "cache_read_input_tokens": 3000, "output_tokens": 0, "speed": "fast",
+        "cache_creation": {"ephemeral_5m_input_tokens": 7, "ephemeral_1h_input_tokens": 0}});
+    let ended = json!({"input_tokens": 0, "cache_read_input_tokens": 0.0, "output_tokens": 55, "speed": "standard",
+        "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0}, "cost": 0});
+    let both = json!({"input_tokens": 1200, "cache_read_input_tokens": 3000, "output_tokens": 55, "speed": "standard",
+        "cache_creation": {"ephemeral_5m_input_tokens": 7, "ephemeral_1h_input_tokens": 0}, "cost": 0});
+    let whole = assembled(
+        Api::Messages,
+        &[
+            json!({"type": "message_start", "message": {"id": "m", "content": [], "usage": begun}}),
+            json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": ended}),
+        ],
+    );
+    assert_eq!(whole["usage"], both);
+    let usage = [&begun, &ended].map(|usage| Bytes::from(usage.to_string()));
+    let merged: Value = serde_json::from_slice(&merged(&usage).unwrap()).unwrap();
+    assert_eq!(merged, both);
 }

@@ -375,3 +375,25 @@ proptest! {
         prop_assert!(chunks.is_empty() || message(&chunks).is_object());
     }
 }
+
+/// Each report is read once: to read all of the earlier ones again would take minutes here.
+#[test]
+fn usage_in_many_parts_is_read_once() {
+    let large = "x".repeat(1 << 20);
+    let mut answer = Assembler::default();
+    add(&mut answer, r#"{"usage":null}"#);
+    add(
+        &mut answer,
+        &format!(r#"{{"usage":{{"note":"{large}","prompt_tokens":3}}}}"#),
+    );
+    for count in 0..20_000 {
+        add(&mut answer, &format!(r#"{{"usage":{{"completion_tokens":{count}}}}}"#));
+    }
+    let whole: Value = serde_json::from_slice(&answer.whole()).unwrap();
+    let usage = &whole["usage"];
+    assert_eq!(
+        (usage["prompt_tokens"].as_u64(), usage["completion_tokens"].as_u64()),
+        (Some(3), Some(19_999))
+    );
+    assert_eq!(usage["note"].as_str().map(str::len), Some(1 << 20));
+}

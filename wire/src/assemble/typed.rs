@@ -25,13 +25,33 @@ pub(super) struct Typed {
 
 /// Members of an object, each with the value that came last. Null takes nothing away.
 #[derive(Default)]
-struct Members(BTreeMap<Box<str>, Bytes>);
+pub(super) struct Members(BTreeMap<Box<str>, Bytes>);
 
 impl Members {
-    fn add(&mut self, object: &Bytes) -> Result<(), JsonError> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn add(&mut self, object: &Bytes) -> Result<(), JsonError> {
         for (name, value) in members(object)? {
-            if value != b"null" || !self.0.contains_key(&*name) {
-                self.0.insert(name.into(), object.slice_ref(value));
+            self.set(&name, object.slice_ref(value));
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, name: &str, value: Bytes) {
+        if *value != b"null"[..] || !self.0.contains_key(name) {
+            self.0.insert(name.into(), value);
+        }
+    }
+
+    /// The same of usage: some servers report at the end only what the answer took, and zeros for what they reported before.
+    fn add_usage(&mut self, usage: &Bytes) -> Result<(), JsonError> {
+        for (name, value) in members(usage)? {
+            let is_told = self.0.get(&*name).is_some_and(|known| !counts_nothing(known));
+            let is_known = self.0.contains_key(&*name);
+            if !(is_known && value == b"null" || is_told && counts_nothing(value)) {
+                self.0.insert(name.into(), usage.slice_ref(value));
             }
         }
         Ok(())
@@ -41,7 +61,7 @@ impl Members {
         self.0.entry(name.into()).or_insert(Bytes::from_static(value));
     }
 
-    fn write(&self) -> Vec<u8> {
+    pub(super) fn write(&self) -> Vec<u8> {
         let mut json = vec![b'{'];
         for (at, (name, value)) in self.0.iter().enumerate() {
             write_name(at == 0, name, &mut json);
@@ -94,15 +114,19 @@ impl Typed {
                 self.whole = get("message").filter(is_object);
                 let usage = self.whole.as_ref().and_then(|message| member(message, "usage"));
                 if let Some(usage) = usage.filter(is_object) {
-                    self.usage.add(&usage)?;
+                    self.usage.add_usage(&usage)?;
                 }
             }
-            b"message_delta" => {
+            b"message_delta" | b"message_stop" => {
                 if let Some(usage) = get("usage").filter(is_object) {
-                    self.usage.add(&usage)?;
+                    self.usage.add_usage(&usage)?;
                 }
                 if let Some(delta) = get("delta").filter(is_object) {
                     self.beside.add(&delta)?;
+                }
+                let others = members.iter().filter(|(name, _)| !OF_AN_END.contains(&&***name));
+                for (name, value) in others {
+                    self.beside.set(name, event.slice_ref(value));
                 }
             }
             other => {
@@ -171,11 +195,33 @@ fn is_object(value: &Bytes) -> bool {
     value.first() == Some(&b'{')
 }
 
-/// Reports of usage of one answer: the later counts, each of them, unless it is null. `None` if there is none, or one is no object.
+/// Members of the events at the end of a message that do not stand beside its content.
+const OF_AN_END: [&str; 3] = ["type", "delta", "usage"];
+
+/// Whether a value of usage counts nothing: null, a zero, or an object of these.
+fn counts_nothing(value: &[u8]) -> bool {
+    if value.first() == Some(&b'{') {
+        return members(value).is_ok_and(|members| members.values().all(|value| is_zero(value)));
+    }
+    is_zero(value)
+}
+
+/// Null, or a zero however it is written.
+fn is_zero(value: &[u8]) -> bool {
+    let number = value.split(|byte| matches!(byte, b'e' | b'E')).next();
+    match value.first() {
+        Some(b'n') => true,
+        Some(b'0'..=b'9' | b'-') => number.is_some_and(|number| !number.iter().any(|byte| matches!(byte, b'1'..=b'9'))),
+        _ => false,
+    }
+}
+
+/// Reports of usage of one answer: the later counts, each of them, unless it is null, or a zero behind another count. `None` if there is none, or
+/// one is no object.
 #[must_use]
 pub fn merged(usage: &[Bytes]) -> Option<Bytes> {
     let mut whole = Members::default();
-    usage.iter().try_for_each(|usage| whole.add(usage)).ok()?;
+    usage.iter().try_for_each(|usage| whole.add_usage(usage)).ok()?;
     (!usage.is_empty()).then(|| whole.write().into())
 }
 

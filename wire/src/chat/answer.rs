@@ -149,17 +149,25 @@ impl ChatResponse {
         }
     }
 
-    /// The text of the first choice.
+    /// The text of the first choice that has one: some servers put the text of an answer and its tool calls into a choice each.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
-        let choice = self.choices.first()?;
-        text_of(&choice.message, choice.text.as_deref())
+        let mut texts = self
+            .choices
+            .iter()
+            .map(|choice| text_of(&choice.message, choice.text.as_deref()));
+        let first = texts.next()?;
+        let is_there = |text: &&str| !text.trim().is_empty();
+        first
+            .filter(is_there)
+            .or_else(|| texts.flatten().find(is_there))
+            .or(first)
     }
 
-    /// Why the first choice ended.
+    /// Why the first choice ended that says so.
     #[must_use]
     pub fn finish_reason(&self) -> Option<&FinishReason> {
-        self.choices.first()?.finish_reason.as_ref()
+        self.choices.iter().find_map(|choice| choice.finish_reason.as_ref())
     }
 }
 

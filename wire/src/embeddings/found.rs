@@ -43,7 +43,7 @@ fn all_filled(value: &mut Cursor<'_>) -> Result<bool, JsonError> {
         let mut filled = false;
         item.object_or_skip(|key, value| {
             match key.name() {
-                b"embedding" => filled = is_vector(value.raw()?),
+                b"embedding" | b"embeddings" => filled |= is_vector(value.raw()?),
                 _ => value.skip()?,
             }
             Ok(())
@@ -83,11 +83,14 @@ mod tests {
             (r#"{"data":[{"embedding":[null,null]}]}"#, false),
             (r#"{"data":[{"embedding":""}]}"#, false),
             (r#"{"data":[{"embedding":[0.1]},{"index":1}]}"#, false),
+            (r#"{"data":[{"embeddings":[]}]}"#, false),
+            (r#"{"data":[{"embeddings":[[null]]}]}"#, false),
             (r#"{"object":"list","model":"m"}"#, false),
             ("[]", false),
             (r#"{"data":[{"embedding":[-0.1]}]}"#, true),
             (r#"{"data":{"embedding":[1]}}"#, true),
             (r#"{"data":[{"embedding":[[0.1,0.2]]}]}"#, true),
+            (r#"{"data":[{"index":0,"embeddings":[[0.1,0.2],[0.3,0.4]]}]}"#, true),
             (r#"{"data":[{"embedding":{"float":[0.1],"base64":"AA=="}}]}"#, true),
             (r#"{"embeddings":[[0.1]]}"#, true),
             (r#"{"dat\u0061":[{"embeddin\u0067":"AAAAPw=="}]}"#, true),

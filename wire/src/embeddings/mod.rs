@@ -1,9 +1,11 @@
 //! OpenAI's embeddings: the typed answer, and its vectors.
 
 mod answer;
+mod form;
 mod found;
 mod vector;
 
 pub use answer::{Embedding, EmbeddingResponse};
+pub use form::{VectorForm, in_form};
 pub use found::{has_vectors, of_list};
 pub use vector::Vector;

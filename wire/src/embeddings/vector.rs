@@ -21,6 +21,25 @@ impl Vector {
     pub fn into_inner(self) -> Vec<f32> {
         self.0
     }
+
+    /// As base64 of little-endian 32-bit floats.
+    pub(super) fn to_base64(&self) -> String {
+        let bytes: Vec<u8> = self.0.iter().flat_map(|number| number.to_le_bytes()).collect();
+        let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+        for group in bytes.chunks(3) {
+            let bits = group.iter().fold(0_u32, |bits, byte| (bits << 8) | u32::from(*byte));
+            let bits = bits << (8 * (3 - group.len()));
+            for place in 0..4 {
+                let letter = if place > group.len() {
+                    '='
+                } else {
+                    letter(bits >> (18 - 6 * place))
+                };
+                text.push(letter);
+            }
+        }
+        text
+    }
 }
 
 impl From<Vec<f32>> for Vector {
@@ -105,6 +124,13 @@ fn decoded(text: &str) -> Option<Vec<f32>> {
     let (floats, rest) = bytes.as_chunks::<4>();
     rest.is_empty()
         .then(|| floats.iter().copied().map(f32::from_le_bytes).collect())
+}
+
+/// The letter of the last six bits.
+fn letter(bits: u32) -> char {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let letter = usize::try_from(bits & 63).ok().and_then(|at| LETTERS.get(at));
+    letter.copied().map_or('=', char::from)
 }
 
 fn sextet(letter: u8) -> Option<u32> {

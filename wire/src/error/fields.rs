@@ -123,7 +123,7 @@ pub(super) fn read_beside(value: &Value, beside: Option<&Value>) -> UpstreamErro
         is_byok: meta("is_byok").and_then(Value::as_bool),
         availability: value.get("availability").and_then(Availability::read),
         limit_source: text(meta("limit_source")),
-        reason: text(meta("reason")),
+        reason: text(meta("reason")).or_else(|| text(value.get("reason"))),
         scope: text(meta("scope")),
         remedy_hint: text(meta("remedy_hint")),
         limit_usd: text(meta("limit_usd")),
@@ -136,7 +136,7 @@ pub(super) fn read_beside(value: &Value, beside: Option<&Value>) -> UpstreamErro
         retry_after_seconds: number(meta("retry_after_seconds"))
             .or_else(|| number(meta("retry_after_seconds_raw")))
             .or_else(|| hints::retry_delay(value))
-            .or_else(|| number(value.get("retry_after"))),
+            .or_else(|| hint(value)),
         headers: headers(meta("headers")),
         previous_errors: meta("previous_errors")
             .and_then(Value::as_array)
@@ -147,6 +147,12 @@ pub(super) fn read_beside(value: &Value, beside: Option<&Value>) -> UpstreamErro
         has_failed_generation: value.get("failed_generation").is_some_and(|text| !text.is_null()),
         ..UpstreamError::default()
     }
+}
+
+/// When to come back, in seconds: `retry_after`, or the time that a model takes to load, as Hugging Face tells it.
+pub(super) fn hint(value: &Value) -> Option<f64> {
+    const NAMES: [&str; 3] = ["retry_after", "retry_after_seconds", "estimated_time"];
+    NAMES.iter().find_map(|name| number(value.get(*name)))
 }
 
 fn previous(value: &Value) -> PreviousError {

@@ -62,7 +62,7 @@ pub struct UpstreamError {
     pub availability: Option<Availability>,
     /// Whose limit was reached, such as `openrouter_free_tier_daily`.
     pub limit_source: Option<String>,
-    /// What about the limit, such as `in_flight_budget_exhausted`.
+    /// What about the limit, such as `in_flight_budget_exhausted`; of other servers what stands under `reason`.
     pub reason: Option<String>,
     /// Whose budget it is: a key's, a workspace's.
     pub scope: Option<String>,
@@ -82,7 +82,7 @@ pub struct UpstreamError {
     pub patterns: Vec<String>,
     /// The model in question.
     pub model_slug: Option<String>,
-    /// When to come back, in seconds, as `metadata.retry_after_seconds` says.
+    /// When to come back, in seconds, as `metadata.retry_after_seconds` says, or `retry_after` or `estimated_time` in the error or beside it.
     pub retry_after_seconds: Option<f64>,
     /// Copies of `Retry-After` and the `X-RateLimit-` headers, names in lower case.
     pub headers: Vec<(String, String)>,
@@ -150,14 +150,18 @@ impl UpstreamError {
         availability
             .or(self.retry_after_seconds)
             .or_else(header)
-            .or_else(|| hints::told_wait(&self.message))
+            .or_else(|| self.told_seconds())
             .and_then(hints::seconds)
     }
 
-    /// The wait that the message asks for.
+    /// The wait that the message asks for, else the one that the provider's own text asks for.
     #[must_use]
     pub fn told_wait(&self) -> Option<Duration> {
-        hints::told_wait(&self.message).and_then(hints::seconds)
+        self.told_seconds().and_then(hints::seconds)
+    }
+
+    fn told_seconds(&self) -> Option<f64> {
+        hints::told_wait(&self.message).or_else(|| hints::told_wait(self.raw.as_deref()?))
     }
 
     /// When the limit is filled again, in Unix milliseconds: the copy of `X-RateLimit-Reset`.

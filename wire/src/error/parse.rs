@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::fields::{code, details, message, read, read_beside, text};
+use super::fields::{code, details, hint, message, read, read_beside, text};
 use super::hints::truncate;
 use super::meaning::{CODES, MESSAGES, is_success, means_failure, names_error, reads_like_failure};
 use super::{RAW_LIMIT, UpstreamError};
@@ -78,6 +78,9 @@ fn find(root: &Value, told: Told, depth: usize) -> Option<UpstreamError> {
     }
     if error.native_finish_reason.is_none() {
         error.native_finish_reason = text(root.pointer("/choices/0/native_finish_reason"));
+    }
+    if error.retry_after_seconds.is_none() {
+        error.retry_after_seconds = hint(root);
     }
     // What stands beside an error that has only words: xAI's code, say.
     if error.code.is_none() && (told == Told::Failed || choices(root).next().is_none()) {
@@ -319,6 +322,36 @@ mod tests {
             let error = parse(body.as_bytes(), Told::Nothing).unwrap();
             assert_eq!(error.error_type.as_deref(), error_type, "{body}");
         }
+    }
+
+    #[test]
+    fn a_hint_may_stand_beside_an_error_that_has_only_words() {
+        for (body, seconds) in [
+            (
+                r#"{"error":"Model m is currently loading","estimated_time":20.0}"#,
+                Some(20.0),
+            ),
+            (r#"{"error":"busy","retry_after":5}"#, Some(5.0)),
+            (r#"{"error":{"message":"busy"},"retry_after":"7"}"#, Some(7.0)),
+            (
+                r#"{"error":{"message":"busy","retry_after":3},"retry_after":7}"#,
+                Some(3.0),
+            ),
+            (r#"{"message":"busy","code":503,"estimated_time":9}"#, Some(9.0)),
+            (r#"{"error":"busy","retry_after":"soon"}"#, None),
+        ] {
+            let error = parse(body.as_bytes(), Told::Failed).unwrap();
+            assert_eq!(error.retry_after_seconds, seconds, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_reason_is_read_without_metadata_too() {
+        let bare = br#"{"code":403,"reason":"NOT_ENOUGH_BALANCE","message":"denied"}"#;
+        let error = parse(bare, Told::Failed).unwrap();
+        assert_eq!(error.reason.as_deref(), Some("NOT_ENOUGH_BALANCE"));
+        let both = br#"{"error":{"reason":"outer","message":"x","metadata":{"reason":"inner"}}}"#;
+        assert_eq!(parse(both, Told::Failed).unwrap().reason.as_deref(), Some("inner"));
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub struct Taken {
     pub is_snapshot: bool,
     /// Whether it says why the answer ended.
     pub finishes: bool,
+    /// Roughly how many tokens of the model it shows that were not shown before.
+    pub tokens: u32,
 }
 
 impl Course {
@@ -147,6 +149,7 @@ impl Course {
             shows: !new.is_nothing(),
             is_snapshot: new.is_nothing() && !said.is_nothing(),
             finishes,
+            tokens: piece.tokens_of(new),
         }
     }
 

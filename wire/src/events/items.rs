@@ -1,9 +1,15 @@
 //! Items and blocks of an answer: what they show.
 
-use super::json::filled;
-use crate::json::{Cursor, Found, JsonError, Text, full};
+use super::{
+    json::{filled, length},
+    letters::LETTERS_PER_PICTURE,
+};
+use crate::{
+    chat::tokens_of,
+    json::{Cursor, Found, JsonError, Text, full, is_text, member},
+};
 
-/// Bytes of what there is to show, by their kind.
+/// Letters of what there is to show, as a tokenizer sees them, by their kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Said {
     /// Text.
@@ -12,12 +18,14 @@ pub struct Said {
     pub reasoning: usize,
     /// Calls of tools, refusals, pictures: what no text can continue.
     pub other: usize,
+    /// Of `other`, what the model did not write: one for whatever the upstream's tools brought.
+    pub brought: usize,
     /// Whether a tool of the caller is called.
     pub calls: bool,
 }
 
 impl Said {
-    /// All of it, in bytes.
+    /// All of it.
     #[inline]
     #[must_use]
     pub const fn bytes(self) -> usize {
@@ -31,15 +39,31 @@ impl Said {
         self.bytes() == 0
     }
 
+    /// Roughly how many tokens the model wrote: at least one if it wrote anything.
+    #[inline]
+    #[must_use]
+    pub fn tokens(self) -> u32 {
+        let written = self.bytes().saturating_sub(self.brought);
+        tokens_of(written).max(u32::from(written > 0))
+    }
+
+    /// Of `other`, what the model wrote.
+    const fn others_written(self) -> usize {
+        self.other.saturating_sub(self.brought)
+    }
+
     /// What is in this and was not shown before, by kind.
     pub(super) const fn beyond(self, shown: Self) -> Self {
         const fn new(own: usize, shown: usize) -> usize {
             if shown == 0 { own } else { 0 }
         }
+        let brought = new(self.brought, shown.other);
+        let written = new(self.others_written(), shown.others_written());
         Self {
             text: new(self.text, shown.text),
             reasoning: new(self.reasoning, shown.reasoning),
-            other: new(self.other, shown.other),
+            other: written.saturating_add(brought),
+            brought,
             calls: self.calls,
         }
     }
@@ -48,6 +72,7 @@ impl Said {
         self.text = self.text.saturating_add(other.text);
         self.reasoning = self.reasoning.saturating_add(other.reasoning);
         self.other = self.other.saturating_add(other.other);
+        self.brought = self.brought.saturating_add(other.brought);
         self.calls |= other.calls;
     }
 }
@@ -61,9 +86,29 @@ pub(crate) struct Item<'a> {
     text: usize,
     reasoning: usize,
     call: usize,
+    refusal: usize,
+    /// Bytes of members that no model wrote.
     others: usize,
+    /// A picture is among the others.
+    is_pictured: bool,
     is_commentary: bool,
+    call_id: usize,
+    /// The upstream runs it.
+    is_hosted: bool,
 }
+
+/// Calls of tools that the caller runs, with an id to answer or without.
+const CALLS: [&str; 3] = ["function_call", "custom_tool_call", "tool_use"];
+
+/// Calls of tools that the upstream runs, whatever ids they have.
+const HOSTED: [&str; 6] = [
+    "code_interpreter_call",
+    "file_search_call",
+    "fusion_call",
+    "image_generation_call",
+    "mcp_call",
+    "web_search_call",
+];
 
 impl<'a> Item<'a> {
     /// Reads one object; anything else says nothing.
@@ -76,14 +121,30 @@ impl<'a> Item<'a> {
                 b"summary" => item.summary = Some(value.raw()?),
                 b"text" => item.text = filled(value)?,
                 b"thinking" => item.reasoning = filled(value)?,
-                b"refusal" => item.others += filled(value)?,
-                b"arguments" | b"input" | b"partial_json" => item.call = filled(value)?,
+                b"refusal" => item.refusal = filled(value)?,
+                b"arguments" | b"input" | b"partial_json" | b"code" => item.call = filled(value)?,
+                b"result" | b"image_url" | b"b64_json" | b"source" => {
+                    let bytes = length(value)?;
+                    item.others += bytes;
+                    item.is_pictured |= bytes > 0;
+                }
+                b"call_id" => item.call_id = filled(value)?,
+                b"execution" => {
+                    let raw = value.raw()?;
+                    item.is_hosted |= is_text(raw, "server");
+                    item.others += filled(&mut Cursor::lenient(raw))?;
+                }
+                b"environment" => {
+                    let raw = value.raw()?;
+                    item.is_hosted |= member(raw, "type").is_some_and(|kind| kind.to_str().starts_with("container"));
+                    item.others += filled(&mut Cursor::lenient(raw))?;
+                }
                 b"phase" => item.is_commentary = full(value)?.is_some_and(|phase| phase.is("commentary")),
-                b"id" | b"status" | b"role" | b"name" | b"call_id" | b"signature" | b"citations" | b"annotations"
-                | b"logprobs" | b"encrypted_content" | b"cache_control" | b"namespace" | b"caller" | b"format" => {
+                b"id" | b"status" | b"role" | b"name" | b"signature" | b"citations" | b"annotations" | b"logprobs"
+                | b"encrypted_content" | b"cache_control" | b"namespace" | b"caller" | b"format" => {
                     value.skip()?;
                 }
-                _ => item.others += filled(value)?,
+                _ => item.others += length(value)?,
             }
             Ok(())
         })?;
@@ -94,9 +155,36 @@ impl<'a> Item<'a> {
         self.kind.is_some_and(|kind| kinds.iter().any(|wanted| kind.is(wanted)))
     }
 
+    /// Whether it is a call that the caller must answer: of a function, or of a tool that the caller runs, such as a shell or a computer.
+    pub(crate) fn is_call(&self) -> bool {
+        let is_own = || self.kind.is_some_and(|kind| kind.to_str().ends_with("_call")) && !self.is(&HOSTED);
+        self.is(&CALLS) || (self.call_id > 0 && !self.is_hosted && is_own())
+    }
+
     /// Whether it is a message on the way to the answer, and not the answer.
     pub(crate) const fn is_commentary(&self) -> bool {
         self.is_commentary
+    }
+
+    /// Letters that the model wrote, and one for whatever the upstream brought.
+    fn written(&self) -> (usize, usize) {
+        if self.is(&CALLS) {
+            return (self.call, 0);
+        }
+        let own = self.call + self.text + self.refusal;
+        let content = self.content.map_or(0, <[u8]>::len);
+        if self.is_call() {
+            // What such a call asks for stands under a name of its own.
+            return (own + self.others, content.min(1));
+        }
+        (own + self.picture(), (self.others + content).min(1))
+    }
+
+    /// Letters that a generated picture in it counts as.
+    fn picture(&self) -> usize {
+        let names_one = |kind: Text<'_>| kind.raw().windows(5).any(|part| part == b"image");
+        let is_one = self.is_pictured && self.kind.is_some_and(names_one);
+        if is_one { LETTERS_PER_PICTURE } else { 0 }
     }
 
     /// What it shows; `is_whole` says that nothing of it is to come.
@@ -114,13 +202,16 @@ impl<'a> Item<'a> {
                 said.reasoning += part.bytes();
             }
         } else if self.is(&["redacted_thinking"]) {
-            said.reasoning = self.others;
-        } else if self.is(&["function_call", "custom_tool_call", "tool_use"]) {
-            said.calls = true;
-            // A call without arguments is a call once nothing more of it can come.
-            said.other = if is_whole { self.call.max(1) } else { self.call };
+            // Only the provider can read it: a sign, and no letters.
+            said.reasoning = self.others.min(1);
         } else {
-            said.other = self.others + self.call + self.text + self.content.map_or(0, <[u8]>::len);
+            said.calls = self.is_call();
+            let (written, brought) = self.written();
+            (said.other, said.brought) = (written + brought, brought);
+            // A call without arguments is a call once nothing more of it can come.
+            if said.calls && is_whole {
+                said.other = said.other.max(1);
+            }
         }
         Ok(said)
     }
@@ -142,10 +233,12 @@ fn parts(list: Option<&[u8]>) -> Result<Vec<Said>, JsonError> {
     cursor.array_or_skip(|part| {
         let part = Item::read(part)?;
         // One level: a part has no parts.
+        let brought = part.others.min(1);
         found.push(Said {
             text: part.text,
             reasoning: part.reasoning,
-            other: part.others,
+            other: part.refusal + part.picture() + brought,
+            brought,
             calls: false,
         });
         Ok(())

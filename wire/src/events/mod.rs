@@ -3,6 +3,7 @@
 mod course;
 mod items;
 mod json;
+mod letters;
 
 use std::{borrow::Cow, ops::Range};
 
@@ -14,9 +15,8 @@ pub use course::{Course, Taken};
 pub(crate) use items::{Item, all, full_text};
 pub use items::{Said, texts};
 pub(crate) use json::{filled, is_error};
-
-/// English text has about 4.3 bytes a token: 5 counts rather too few tokens.
-const BYTES_PER_TOKEN: usize = 5;
+pub use letters::tokens_in;
+pub(crate) use letters::{LETTERS_PER_PICTURE, LETTERS_PER_TOKEN, measure, measure_json};
 
 /// What a piece does to the course of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +98,7 @@ impl<'a> Piece<'a> {
                 text: 0,
                 reasoning: 0,
                 other: 0,
+                brought: 0,
                 calls: false,
             },
             finish: None,
@@ -201,13 +202,19 @@ impl<'a> Piece<'a> {
         self.finish.map_or(End::None, |word| End::of(&word.to_str()))
     }
 
-    /// Roughly how many tokens it shows.
+    /// Roughly how many tokens of the model it shows; rather too few than too many. What the upstream's tools brought is none of them.
     #[inline]
     #[must_use]
     pub fn shown_tokens(&self) -> u32 {
-        let bytes = self.said.bytes();
-        let tokens = u32::try_from(bytes / BYTES_PER_TOKEN).unwrap_or(u32::MAX);
-        tokens.max(u32::from(bytes > 0))
+        self.tokens_of(self.said)
+    }
+
+    /// The same of a part of what it says.
+    fn tokens_of(&self, mut said: Said) -> u32 {
+        if let Some(text) = self.text.filter(|_| said.text > 0) {
+            said.text = said.text.min(measure(text));
+        }
+        said.tokens()
     }
 
     /// The API that it is of.

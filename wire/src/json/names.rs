@@ -1,7 +1,7 @@
 //! The names of members that readers look for, for those that are written with escapes.
 
 /// Every name that a `match` on [`Text::name`](super::Text::name) has in this crate, sorted: a test collects them from the sources.
-const KNOWN: [&str; 121] = [
+const KNOWN: [&str; 124] = [
     "Error",
     "Message",
     "Response",
@@ -36,6 +36,7 @@ const KNOWN: [&str; 121] = [
     "embedding",
     "embeddings",
     "encrypted_content",
+    "environment",
     "err",
     "errmsg",
     "error",
@@ -46,6 +47,7 @@ const KNOWN: [&str; 121] = [
     "error_msg",
     "errors",
     "exception",
+    "execution",
     "failure",
     "fault",
     "file",
@@ -57,6 +59,7 @@ const KNOWN: [&str; 121] = [
     "function",
     "function_call",
     "id",
+    "image",
     "image_tokens",
     "image_url",
     "images",

@@ -12,6 +12,9 @@ use crate::{
 
 pub use words::{event_data, first_words, is_page};
 
+/// Beyond what a [`short_word`] may have.
+const LONGEST_LOOK: usize = 64;
+
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// `[DONE]`, also where a server wrote more than that, or less: a bare word, a semicolon, a line end as text, a NUL.
@@ -43,7 +46,7 @@ pub fn documents(text: &Bytes) -> Option<Vec<Bytes>> {
                 found.push(rest.split_to(length));
             }
             Some(_) => {
-                let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
+                let line = first_line(&rest);
                 if !is_done(line) {
                     return scalars(text);
                 }
@@ -73,6 +76,12 @@ fn scalars(text: &Bytes) -> Option<Vec<Bytes>> {
     Some(objects)
 }
 
+/// As far as a line can be short. The rest is never looked at: a text may be brackets alone, and each of them begins a line.
+fn first_line(text: &[u8]) -> &[u8] {
+    let start = text.get(..LONGEST_LOOK).unwrap_or(text);
+    start.split(|byte| *byte == b'\n').next().unwrap_or_default()
+}
+
 /// How many bytes at the start only part two documents.
 #[must_use]
 pub fn between(text: &[u8]) -> usize {
@@ -83,7 +92,7 @@ pub fn between(text: &[u8]) -> usize {
         let parts = match rest {
             [byte, ..] if byte.is_ascii_whitespace() => 1,
             [b',' | b']', ..] => 1,
-            [b'[', ..] if !is_done(rest.split(|byte| *byte == b'\n').next().unwrap_or_default()) => 1,
+            [b'[', ..] if !is_done(first_line(rest)) => 1,
             _ if rest.starts_with(BYTE_ORDER_MARK) => BYTE_ORDER_MARK.len(),
             _ if rest.starts_with(b"data:") => b"data:".len(),
             _ => return at,
@@ -197,5 +206,15 @@ mod tests {
         for text in ["words", "{\"a\":", "\"words\"", "null", "[1]", "{'a':1}"] {
             assert_eq!(mended(&Bytes::from_static(text.as_bytes())), None, "{text}");
         }
+    }
+
+    /// Each bracket begins a line: a look at the whole rest each time would take minutes here.
+    #[test]
+    fn a_megabyte_of_brackets_is_looked_at_once() {
+        let brackets = "[".repeat(1 << 20);
+        assert_eq!(between(brackets.as_bytes()), brackets.len());
+        assert_eq!(documents(&brackets.into()), Some(Vec::new()));
+        let nested = "[{},".repeat(1 << 18);
+        assert_eq!(documents(&nested.into()).map(|found| found.len()), Some(1 << 18));
     }
 }

@@ -1,7 +1,7 @@
 //! Events and whole documents of messages: what each says of the answer.
 
 use crate::{
-    events::{Item, Piece, Step, all, is_error},
+    events::{Item, Piece, Step, all, is_error, measure},
     json::{Cursor, JsonError, Text, full},
 };
 
@@ -89,7 +89,7 @@ struct Delta<'a> {
     text: Option<Text<'a>>,
     thinking: usize,
     json: usize,
-    others: usize,
+    has_others: bool,
     stop_reason: Option<Text<'a>>,
 }
 
@@ -98,15 +98,15 @@ impl<'a> Delta<'a> {
     fn read(value: &mut Cursor<'a>) -> Result<Self, JsonError> {
         let mut delta = Self::default();
         value.object_or_skip(|key, value| {
-            let bytes = |value: &mut Cursor<'a>| Ok(full(value)?.map_or(0, |text| text.raw().len()));
+            let letters = |value: &mut Cursor<'a>| Ok(full(value)?.map_or(0, measure));
             match key.name() {
                 b"type" => delta.kind = full(value)?,
                 b"text" => delta.text = full(value)?,
-                b"thinking" => delta.thinking = bytes(value)?,
-                b"partial_json" => delta.json = bytes(value)?,
+                b"thinking" => delta.thinking = letters(value)?,
+                b"partial_json" => delta.json = letters(value)?,
                 b"stop_reason" => delta.stop_reason = full(value)?,
                 b"signature" | b"citation" => value.skip()?,
-                _ => delta.others += bytes(value)?,
+                _ => delta.has_others |= full(value)?.is_some(),
             }
             Ok(())
         })?;
@@ -119,9 +119,10 @@ impl<'a> Delta<'a> {
             return;
         }
         piece.text = self.text;
-        piece.said.text = self.text.map_or(0, |text| text.raw().len());
+        piece.said.text = self.text.map_or(0, measure);
         piece.said.reasoning = self.thinking;
-        piece.said.other = self.json + self.others;
+        piece.said.brought = usize::from(self.has_others);
+        piece.said.other = self.json + piece.said.brought;
     }
 }
 

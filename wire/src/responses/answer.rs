@@ -1,7 +1,7 @@
 //! Events and whole documents of responses: what each says of the answer.
 
 use crate::{
-    events::{Item, Piece, Said, Step, all, filled, full_text, is_error},
+    events::{Item, Piece, Said, Step, all, filled, full_text, is_error, measure},
     json::{Cursor, JsonError, Text, full},
 };
 
@@ -10,8 +10,7 @@ use crate::{
 struct Members<'a> {
     kind: Option<Text<'a>>,
     delta: Option<Text<'a>>,
-    /// Bytes of a delta that is no text, and of what replaces it.
-    others: usize,
+    has_image: bool,
     text: Option<Text<'a>>,
     arguments: usize,
     refusal: usize,
@@ -37,7 +36,7 @@ pub(crate) fn read<'a>(piece: &mut Piece<'a>, body: &'a [u8]) -> Result<bool, Js
             b"text" => members.text = full(value)?,
             b"arguments" | b"input" => members.arguments = filled(value)?,
             b"refusal" => members.refusal = filled(value)?,
-            b"partial_image_b64" => members.others = filled(value)?,
+            b"partial_image_b64" => members.has_image = full(value)?.is_some(),
             b"part" => members.part = Some(value.raw()?),
             b"item" => members.item = Some(value.raw()?),
             b"response" => members.response = Some(value.raw()?),
@@ -99,7 +98,7 @@ fn event<'a>(piece: &mut Piece<'a>, kind: &str, members: &Members<'a>) -> Result
             if let Some(raw) = members.item {
                 let item = Item::read(&mut Cursor::lenient(raw))?;
                 piece.said = item.said(is_whole)?;
-                piece.is_answer = item.is(&["message", "function_call", "custom_tool_call"]) && !item.is_commentary();
+                piece.is_answer = (item.is(&["message"]) || item.is_call()) && !item.is_commentary();
                 piece.list = Some(raw);
             }
         }
@@ -108,27 +107,34 @@ fn event<'a>(piece: &mut Piece<'a>, kind: &str, members: &Members<'a>) -> Result
         "output_text.delta" | "content_part.delta" => {
             piece.step = Step::Delta;
             piece.text = members.delta;
-            piece.said.text = bytes(members.delta);
+            piece.said.text = letters(members.delta);
         }
         "output_text.done" => {
             piece.step = Step::ClosesPart;
             piece.text = members.text;
-            piece.said.text = bytes(members.text);
+            piece.said.text = letters(members.text);
         }
-        "refusal.delta" => delta(piece, |said| &mut said.other, bytes(members.delta)),
+        "refusal.delta" => delta(piece, |said| &mut said.other, letters(members.delta)),
         "refusal.done" => whole(piece, |said| &mut said.other, members.refusal),
         "function_call_arguments.done" | "custom_tool_call_input.done" => {
             whole(piece, |said| &mut said.other, members.arguments);
         }
         "reasoning_text.done" | "reasoning_summary_text.done" => {
-            whole(piece, |said| &mut said.reasoning, bytes(members.text));
+            whole(piece, |said| &mut said.reasoning, letters(members.text));
         }
-        _ if is_reasoning(name) => delta(piece, |said| &mut said.reasoning, bytes(members.delta)),
-        _ if name.ends_with(".delta") => delta(piece, |said| &mut said.other, bytes(members.delta)),
-        "image_generation_call.partial_image" => delta(piece, |said| &mut said.other, members.others),
+        _ if is_reasoning(name) => delta(piece, |said| &mut said.reasoning, letters(members.delta)),
+        "audio.delta" | "output_audio.delta" => brought(piece, members.delta.is_some()),
+        "image_generation_call.partial_image" => brought(piece, members.has_image),
+        _ if name.ends_with(".delta") => delta(piece, |said| &mut said.other, letters(members.delta)),
         _ => {}
     }
     Ok(())
+}
+
+/// A piece of sound or of a picture: to be shown, and of no known number of tokens.
+fn brought(piece: &mut Piece<'_>, is_there: bool) {
+    piece.step = Step::Delta;
+    (piece.said.other, piece.said.brought) = (usize::from(is_there), usize::from(is_there));
 }
 
 /// The word of an end that has none of its own.
@@ -144,18 +150,18 @@ fn is_reasoning(name: &str) -> bool {
     )
 }
 
-fn bytes(text: Option<Text<'_>>) -> usize {
-    text.map_or(0, |text| text.raw().len())
+fn letters(text: Option<Text<'_>>) -> usize {
+    text.map_or(0, measure)
 }
 
-fn delta(piece: &mut Piece<'_>, place: impl Fn(&mut Said) -> &mut usize, bytes: usize) {
+fn delta(piece: &mut Piece<'_>, place: impl Fn(&mut Said) -> &mut usize, letters: usize) {
     piece.step = Step::Delta;
-    *place(&mut piece.said) = bytes;
+    *place(&mut piece.said) = letters;
 }
 
-fn whole(piece: &mut Piece<'_>, place: impl Fn(&mut Said) -> &mut usize, bytes: usize) {
+fn whole(piece: &mut Piece<'_>, place: impl Fn(&mut Said) -> &mut usize, letters: usize) {
     piece.step = Step::ClosesPart;
-    *place(&mut piece.said) = bytes;
+    *place(&mut piece.said) = letters;
 }
 
 fn part<'a>(piece: &mut Piece<'a>, step: Step, name: &str, members: &Members<'a>) -> Result<(), JsonError> {

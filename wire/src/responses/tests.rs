@@ -32,6 +32,106 @@ fn an_error_of_one_item_is_not_that_of_the_response() {
     }
 }
 
+fn item_done(item: &str) -> String {
+    format!(r#"{{"type":"response.output_item.done","output_index":0,"item":{item}}}"#)
+}
+
+#[test]
+fn what_the_model_did_not_write_is_shown_and_counts_no_tokens() {
+    let long = "A".repeat(100_000);
+    for (item, tokens) in [
+        (
+            format!(r#"{{"type":"web_search_tool_result","content":[{{"text":"{long}"}}]}}"#),
+            0,
+        ),
+        (
+            format!(r#"{{"type":"file_search_call","results":[{{"text":"{long}"}}]}}"#),
+            0,
+        ),
+        (
+            format!(r#"{{"type":"mcp_call","arguments":"{{\"city\":\"Oslo\"}}","output":"{long}"}}"#),
+            3,
+        ),
+        (
+            format!(r#"{{"type":"code_interpreter_call","code":"print(1 + 1 + 1)","outputs":"{long}"}}"#),
+            3,
+        ),
+        // A picture is one of ordinary size, however many bytes it has.
+        (
+            format!(r#"{{"type":"image_generation_call","result":"{long}"}}"#),
+            1_290,
+        ),
+        (
+            format!(r#"{{"type":"message","content":[{{"type":"refusal","refusal":"{long}"}}]}}"#),
+            20_000,
+        ),
+        (
+            format!(r#"{{"type":"message","content":[{{"type":"output_audio","data":"{long}"}}]}}"#),
+            0,
+        ),
+    ] {
+        let event = item_done(&item);
+        let piece = read(&event);
+        let what = item.get(..60).unwrap();
+        assert!(!piece.said.is_nothing(), "{what}");
+        assert_eq!(piece.shown_tokens(), tokens, "{what}");
+        let taken = Course::of(Api::Responses).unwrap().take(&piece);
+        assert!(taken.shows, "{what}");
+        assert_eq!(taken.tokens, tokens, "{what}");
+    }
+}
+
+#[test]
+fn pieces_of_pictures_and_sound_are_shown_and_count_no_tokens() {
+    let long = "A".repeat(100_000);
+    for event in [
+        format!(
+            r#"{{"type":"response.image_generation_call.partial_image","output_index":0,"partial_image_b64":"{long}"}}"#
+        ),
+        format!(r#"{{"type":"response.audio.delta","output_index":0,"delta":"{long}"}}"#),
+    ] {
+        let mut course = Course::of(Api::Responses).unwrap();
+        let taken = course.take(&read(&event));
+        assert_eq!((taken.shows, taken.tokens), (true, 0));
+        // The picture itself is the model's, whatever was shown of it before.
+        let taken = course.take(&read(&item_done(&format!(
+            r#"{{"type":"image_generation_call","result":"{long}"}}"#
+        ))));
+        assert_eq!((taken.shows, taken.tokens), (true, 1_290));
+    }
+}
+
+#[test]
+fn what_an_event_repeats_counts_once() {
+    let mut course = Course::of(Api::Responses).unwrap();
+    let text = "The sky is blue.".repeat(20);
+    let delta = format!(r#"{{"type":"response.output_text.delta","output_index":0,"delta":"{text}"}}"#);
+    assert_eq!(course.take(&read(&delta)).tokens, 64);
+    // Reasoning that no event had before, behind text that one had.
+    let thought = format!(r#"{{"type":"reasoning","summary":[{{"type":"summary_text","text":"{text}"}}]}}"#);
+    let message = format!(r#"{{"type":"message","content":[{{"type":"output_text","text":"{text}"}}]}}"#);
+    let whole = format!(
+        r#"{{"type":"response.completed","response":{{"status":"completed","output":[{thought},{message}]}}}}"#
+    );
+    let taken = course.take(&read(&whole));
+    assert!(taken.shows);
+    assert_eq!(taken.tokens, 64);
+}
+
+#[test]
+fn letters_count_alike_in_every_language() {
+    for (text, tokens) in [
+        ("п".repeat(300), 100),
+        (r"\u043f".repeat(300), 100),
+        ("a".repeat(300), 60),
+    ] {
+        let event = format!(r#"{{"type":"response.output_text.delta","output_index":0,"delta":"{text}"}}"#);
+        assert_eq!(read(&event).shown_tokens(), tokens, "{text}");
+        let item = format!(r#"{{"type":"message","content":[{{"type":"output_text","text":"{text}"}}]}}"#);
+        assert_eq!(read(&item_done(&item)).shown_tokens(), tokens, "{text}");
+    }
+}
+
 #[test]
 fn a_commentary_is_not_the_answer() {
     let is_whole = |phase: &str| {
@@ -82,4 +182,71 @@ fn the_reason_of_an_incomplete_response_decides_without_a_status() {
     let document = r#"{"object":"response","output":[],"incomplete_details":{"reason":"content_filter"}}"#;
     assert_eq!(read(document).end(), End::Filter);
     assert_eq!(read(r#"{"object":"response","output":[]}"#).end(), End::Stop);
+}
+
+#[test]
+fn a_call_that_the_caller_must_answer_is_an_answer_and_one_that_the_upstream_runs_is_none() {
+    for (item, is_call) in [
+        (
+            r#"{"type":"function_call","call_id":"c","name":"f","arguments":"{}"}"#,
+            true,
+        ),
+        (r#"{"type":"function_call","name":"f","arguments":"{}"}"#, true),
+        (
+            r#"{"type":"local_shell_call","call_id":"c","action":{"type":"exec","command":["ls"]},"status":"completed"}"#,
+            true,
+        ),
+        (
+            r#"{"type":"shell_call","call_id":"c","action":{"commands":["ls"]}}"#,
+            true,
+        ),
+        (
+            r#"{"type":"shell_call","call_id":"c","environment":{"type":"local"}}"#,
+            true,
+        ),
+        (
+            r#"{"type":"apply_patch_call","call_id":"c","operation":{"type":"delete_file","path":"a"}}"#,
+            true,
+        ),
+        (
+            r#"{"type":"computer_call","call_id":"c","action":{"type":"screenshot"}}"#,
+            true,
+        ),
+        (
+            r#"{"type":"tool_search_call","call_id":"c","execution":"client"}"#,
+            true,
+        ),
+        (r#"{"type":"new_call","call_id":"c"}"#, true),
+        (
+            r#"{"type":"tool_search_call","call_id":"c","execution":"server"}"#,
+            false,
+        ),
+        (
+            r#"{"type":"shell_call","call_id":"c","environment":{"type":"container_reference"},"action":{"commands":["ls"]}}"#,
+            false,
+        ),
+        (r#"{"type":"web_search_call","id":"ws","status":"completed"}"#, false),
+        (
+            r#"{"type":"mcp_call","call_id":"c","name":"f","arguments":"{}"}"#,
+            false,
+        ),
+        (r#"{"type":"new_call","call_id":null,"x":1}"#, false),
+        (r#"{"type":"shell_call_output","call_id":"c","output":"x"}"#, false),
+    ] {
+        let mut course = Course::of(Api::Responses).unwrap();
+        let event = |name: &str| format!(r#"{{"type":"response.output_item.{name}","output_index":0,"item":{item}}}"#);
+        course.take(&read(&event("added")));
+        let done = event("done");
+        let done = read(&done);
+        course.take(&done);
+        assert_eq!(
+            (course.is_whole_without_end(), done.said.calls),
+            (is_call, is_call),
+            "{item}"
+        );
+        let whole = format!(r#"{{"object":"response","status":"completed","output":[{item}]}}"#);
+        let word = if is_call { "tool_calls" } else { "stop" };
+        assert_eq!(read(&whole).finish_word().as_deref(), Some(word), "{item}");
+        assert!(!is_call || !read(&whole).said.is_nothing(), "{item}");
+    }
 }

@@ -24,6 +24,8 @@ pub struct UsageCounts<'a> {
     pub cache_written_1h: u64,
     /// Tokens of sound in the prompt.
     pub audio: u64,
+    /// Tokens of pictures in the prompt.
+    pub images: u64,
     /// Tokens of the answer that were reasoning.
     pub reasoning: u64,
     /// Tokens of sound in the answer.
@@ -97,6 +99,7 @@ struct OfPrompt {
     /// The same, as `DashScope` says it.
     cache_creation: Option<u64>,
     audio: u64,
+    images: u64,
 }
 
 #[derive(Default)]
@@ -154,6 +157,7 @@ impl<'a> Counts<'a> {
                         b"cache_write_tokens" => of.cache_written = count(value, odd)?,
                         b"cache_creation_input_tokens" => of.cache_creation = count(value, odd)?,
                         b"audio_tokens" => of.audio = count(value, odd)?.unwrap_or(0),
+                        b"image_tokens" => of.images = count(value, odd)?.unwrap_or(0),
                         _ => value.skip()?,
                     }
                     Ok(())
@@ -187,6 +191,8 @@ impl<'a> Counts<'a> {
         let cache_written = of_prompt.cache_written.or(of_prompt.cache_creation).unwrap_or(0);
         let by_total = ByTotal {
             total: self.total,
+            // An object that reports them is of another shape.
+            of_tools: 0,
             reasoning: self.of_answer.reasoning,
             cache: of_prompt.cached.saturating_add(cache_written),
         };
@@ -199,6 +205,7 @@ impl<'a> Counts<'a> {
             cache_written,
             cache_written_1h: 0,
             audio: of_prompt.audio,
+            images: of_prompt.images,
             reasoning: self.of_answer.reasoning,
             answer_audio: self.of_answer.audio,
             answer_images: self.of_answer.images,
@@ -214,6 +221,8 @@ impl<'a> Counts<'a> {
 /// What a total says of the counts beside it.
 pub(super) struct ByTotal {
     pub(super) total: Option<u64>,
+    /// Tokens that the upstream's tools added to the prompt, if they are reported.
+    pub(super) of_tools: u64,
     pub(super) reasoning: u64,
     /// Tokens of the prompt that were read from the provider's cache or written to it.
     pub(super) cache: u64,
@@ -224,7 +233,8 @@ impl ByTotal {
     const LARGEST: u64 = 1 << 32;
 
     /// Prompt and answer as the total completes them: one that is missing is the rest, and what the total has beyond both is reasoning that
-    /// the answer leaves out, unless it is just what concerns the cache.
+    /// the answer leaves out, unless it is just what concerns the cache. What it has beyond the reasoning that is reported is what the
+    /// upstream's tools added to the prompt.
     pub(super) fn completes(&self, prompt: Option<u64>, answer: Option<u64>) -> (Option<u64>, Option<u64>) {
         let rest = |told: u64| self.total.map(|total| total.saturating_sub(told));
         let (Some(tokens), Some(said)) = (prompt, answer) else {
@@ -235,7 +245,15 @@ impl ByTotal {
         if beyond > 0 && beyond == self.cache && beyond != self.reasoning {
             return (Some(tokens + beyond), answer);
         }
-        (prompt, Some(said + beyond))
+        let of_tools = self.of_tools.min(beyond);
+        let others = beyond - of_tools;
+        // If no reasoning is reported all of it may be that, which costs more.
+        let reasoning = if self.reasoning == 0 {
+            others
+        } else {
+            others.min(self.reasoning)
+        };
+        (Some(tokens + (beyond - reasoning)), Some(said + reasoning))
     }
 }
 

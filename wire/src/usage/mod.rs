@@ -74,6 +74,8 @@ wire_struct! {
         audio_tokens: Option<u64> = "audio_tokens",
         /// Moving pictures.
         video_tokens: Option<u64> = "video_tokens",
+        /// Pictures.
+        image_tokens: Option<u64> = "image_tokens",
     }
 }
 
@@ -115,8 +117,9 @@ impl Usage {
     /// The same as plain counts, each under one name.
     ///
     /// Reads the names of other servers as well (`input_tokens`, `output_tokens` and their details). A missing count is derived from
-    /// the total if the other one is there; what the total has beyond both is reasoning, which is part of the answer here. If the answer
-    /// took several rounds (`iterations` of Anthropic's servers), the tokens are those of all rounds.
+    /// the total if the other one is there; what the total has beyond both is reasoning, which is part of the answer here, and beyond that what
+    /// the upstream's tools added to the prompt. If the answer took several rounds (`iterations` of Anthropic's servers), the tokens are those of
+    /// all rounds.
     #[must_use]
     pub fn counts(&self) -> UsageCounts<'_> {
         let rounds = self.iterations();
@@ -136,6 +139,10 @@ impl Usage {
             cache_written: self.cache_write_tokens().max(rounds.cache_written),
             cache_written_1h: self.cache_written_for_an_hour().max(rounds.cache_written_1h),
             audio: of_prompt.and_then(|of| of.audio_tokens).unwrap_or(0),
+            images: of_prompt
+                .and_then(|of| of.image_tokens)
+                .or_else(|| self.number_in("input_tokens_details", "image_tokens"))
+                .unwrap_or(0),
             reasoning: self.reasoning_tokens(),
             answer_audio: of_answer.and_then(|of| of.audio_tokens).unwrap_or(0),
             answer_images: of_answer.and_then(|of| of.image_tokens).unwrap_or(0),
@@ -170,6 +177,13 @@ impl Usage {
             .or_else(|| self.first_number(&["totalTokens", "total_token_count", "totalTokenCount"]));
         let by_total = ByTotal {
             total,
+            of_tools: self
+                .first_number(&[
+                    "tool_use_prompt_tokens",
+                    "toolUsePromptTokenCount",
+                    "tool_use_prompt_token_count",
+                ])
+                .unwrap_or(0),
             reasoning: self.reasoning_tokens(),
             cache: self.cached_tokens().saturating_add(self.cache_write_tokens()),
         };
@@ -316,7 +330,7 @@ impl Usage {
             .and_then(|details| details.reasoning_tokens)
             .or_else(|| self.number_in("output_tokens_details", "reasoning_tokens"))
             .or_else(|| self.number_in("output_tokens_details", "thinking_tokens"))
-            .or_else(|| self.number("reasoning_tokens"))
+            .or_else(|| self.first_number(&["reasoning_tokens", "thoughtsTokenCount", "thoughts_token_count"]))
             .unwrap_or(0)
     }
 }

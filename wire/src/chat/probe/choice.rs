@@ -1,9 +1,10 @@
 //! One choice of an answer, and what it says.
 
+use super::ChunkProbe;
 use super::parts::{Part, calls, parts};
 use super::values::{filled, is_error};
-use super::{BYTES_PER_PICTURE, ChunkProbe};
 use crate::{
+    events::{LETTERS_PER_PICTURE, measure},
     finish::End,
     json::{Cursor, Found, JsonError, Text, full},
 };
@@ -178,24 +179,15 @@ impl<'a> Said<'a> {
             b"content" => self.written(value),
             b"refusal" => {
                 if let Some(refusal) = full(value)? {
-                    self.show(refusal.raw().len());
+                    self.show(measure(refusal));
                     self.beside_text = true;
                 }
                 Ok(())
             }
-            b"tool_calls" => {
+            b"tool_calls" | b"function_call" => {
                 let calls = calls(value)?;
                 self.tool_call |= calls.any;
                 self.add(&calls);
-                Ok(())
-            }
-            b"function_call" => {
-                let call = filled(value)?;
-                self.tool_call |= call > 0;
-                self.beside_text |= call > 0;
-                if call > 0 {
-                    self.show(call);
-                }
                 Ok(())
             }
             b"images" => {
@@ -232,15 +224,15 @@ impl<'a> Said<'a> {
         }
     }
 
-    fn show(&mut self, bytes: usize) {
-        self.shown += bytes;
+    fn show(&mut self, letters: usize) {
+        self.shown += letters;
         self.content = true;
     }
 
     fn add(&mut self, part: &Part) {
         if part.any {
-            let pictures = part.pictures.saturating_mul(BYTES_PER_PICTURE);
-            self.show(part.bytes.saturating_add(pictures));
+            let pictures = part.pictures.saturating_mul(LETTERS_PER_PICTURE);
+            self.show(part.letters.saturating_add(pictures));
             self.beside_text = true;
         }
     }
@@ -257,7 +249,7 @@ impl<'a> Said<'a> {
             }
             _ => {
                 if let Some(text) = full(value)? {
-                    self.show(text.raw().len());
+                    self.show(measure(text));
                     self.text = Some(text);
                 }
             }
@@ -274,7 +266,7 @@ impl<'a> Said<'a> {
         if let Some(text) = full(value)? {
             // Some servers write it under two names.
             if self.reasoning.is_none() {
-                self.shown += text.raw().len();
+                self.shown += measure(text);
             }
             self.reasoning.get_or_insert(text);
             self.content = true;

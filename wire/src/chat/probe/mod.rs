@@ -15,13 +15,11 @@ use std::{borrow::Cow, fmt};
 
 use crate::{
     error::UpstreamError,
+    events::LETTERS_PER_TOKEN,
     finish::End,
     json::{Cursor, JsonError, Text, check_utf8},
     usage::ServedTier,
 };
-
-/// English text has about 4.3 bytes a token with the tokenizers of 2026, code a little fewer: 5 counts rather too few tokens.
-const BYTES_PER_TOKEN: usize = 5;
 
 /// What is in the data of one stream event, or in the body of a plain answer, as far as a layer must know.
 ///
@@ -68,7 +66,7 @@ pub struct ChunkProbe<'a> {
     seen: u64,
     showing: u64,
     ended: u64,
-    /// Bytes of what there is to show, as they stand in the JSON text.
+    /// Letters of what there is to show, as a tokenizer sees them.
     shown: usize,
     content: bool,
     tool_call: bool,
@@ -89,14 +87,11 @@ pub struct ChunkProbe<'a> {
     unknown: bool,
 }
 
-/// As how many bytes of text a generated picture counts: Gemini and others spend about so many tokens on one.
-const BYTES_PER_PICTURE: usize = 1_290 * BYTES_PER_TOKEN;
-
-/// Roughly how many tokens a text of so many bytes has.
+/// Roughly how many tokens an English text of so many letters has.
 #[inline]
 #[must_use]
-pub fn tokens_of(bytes: usize) -> u32 {
-    u32::try_from(bytes / BYTES_PER_TOKEN).unwrap_or(u32::MAX)
+pub fn tokens_of(letters: usize) -> u32 {
+    u32::try_from(letters / LETTERS_PER_TOKEN).unwrap_or(u32::MAX)
 }
 
 impl<'a> ChunkProbe<'a> {

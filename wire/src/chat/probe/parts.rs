@@ -1,13 +1,16 @@
 //! Contents in parts, tool calls and pictures: lists of objects.
 
 use super::values::filled;
-use crate::json::{Cursor, Found, JsonError, full};
+use crate::{
+    events::measure,
+    json::{Cursor, Found, JsonError, full},
+};
 
 /// What was found in a list of parts.
 #[derive(Default)]
 pub(super) struct Part {
-    /// Bytes of it that a model wrote.
-    pub(super) bytes: usize,
+    /// Letters of it that a model wrote, as a tokenizer sees them.
+    pub(super) letters: usize,
     /// Whether there is something to show.
     pub(super) any: bool,
     /// Pictures among it.
@@ -30,7 +33,7 @@ fn part(value: &mut Cursor<'_>, found: &mut Part) -> Result<(), JsonError> {
         Found::String => {
             if let Some(text) = full(value)? {
                 found.any = true;
-                found.bytes += text.raw().len();
+                found.letters += measure(text);
             }
             Ok(())
         }
@@ -41,19 +44,19 @@ fn part(value: &mut Cursor<'_>, found: &mut Part) -> Result<(), JsonError> {
                 match key.name() {
                     b"text" | b"thinking" | b"reasoning" => {
                         is_text = true;
-                        let bytes = filled(value)?;
-                        found.any |= bytes > 0;
-                        found.bytes += bytes;
+                        let letters = filled(value)?;
+                        found.any |= letters > 0;
+                        found.letters += letters;
                     }
                     b"name" | b"arguments" => {
                         others = true;
-                        found.bytes += filled(value)?;
+                        found.letters += filled(value)?;
                     }
                     b"function" => {
                         others = true;
                         value.object_or_skip(|key, value| match key.name() {
                             b"name" | b"arguments" => {
-                                found.bytes += filled(value)?;
+                                found.letters += filled(value)?;
                                 Ok(())
                             }
                             _ => value.skip(),
@@ -82,27 +85,27 @@ fn part(value: &mut Cursor<'_>, found: &mut Part) -> Result<(), JsonError> {
 
 /// Looks at a list of tool calls, or at one by itself. A call shows something once it has a name or arguments: an id alone does not.
 pub(super) fn calls(value: &mut Cursor<'_>) -> Result<Part, JsonError> {
-    let mut bytes = 0;
+    let mut letters = 0;
     value.each_or_self(|call| {
         call.object_or_skip(|key, value| match key.name() {
             b"index" | b"id" | b"type" => value.skip(),
-            b"name" | b"arguments" | b"input" => written(value, &mut bytes),
+            b"name" | b"arguments" | b"input" => written(value, &mut letters),
             // `function`, `custom`.
             _ => value.object_or_skip(|key, value| match key.name() {
-                b"name" | b"arguments" | b"input" => written(value, &mut bytes),
+                b"name" | b"arguments" | b"input" => written(value, &mut letters),
                 _ => value.skip(),
             }),
         })
     })?;
     Ok(Part {
-        bytes,
-        any: bytes > 0,
+        letters,
+        any: letters > 0,
         pictures: 0,
     })
 }
 
-fn written(value: &mut Cursor<'_>, bytes: &mut usize) -> Result<(), JsonError> {
-    *bytes += filled(value)?;
+fn written(value: &mut Cursor<'_>, letters: &mut usize) -> Result<(), JsonError> {
+    *letters += filled(value)?;
     Ok(())
 }
 

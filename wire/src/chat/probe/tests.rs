@@ -48,6 +48,26 @@ fn a_generated_picture_counts_as_many_tokens() {
 }
 
 #[test]
+fn letters_count_alike_in_every_language_and_a_call_by_what_was_written() {
+    for (text, tokens) in [
+        ("п".repeat(300), 100),
+        (r"\u043f".repeat(300), 100),
+        ("a".repeat(300), 60),
+    ] {
+        for said in [
+            format!(r#"{{"content":"{text}"}}"#),
+            format!(r#"{{"content":[{{"type":"text","text":"{text}"}}]}}"#),
+            format!(r#"{{"content":null,"reasoning":"{text}"}}"#),
+            format!(r#"{{"tool_calls":[{{"index":0,"function":{{"arguments":"{text}"}}}}]}}"#),
+            format!(r#"{{"function_call":{{"arguments":"{text}"}}}}"#),
+            format!(r#"{{"refusal":"{text}"}}"#),
+        ] {
+            assert_eq!(probe(&delta(&said)).shown_tokens(), tokens, "{said}");
+        }
+    }
+}
+
+#[test]
 fn the_tier_that_served_a_chat_is_read() {
     for (tier, served) in [
         (r#""priority""#, Some(ServedTier::Priority)),

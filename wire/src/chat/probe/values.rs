@@ -2,6 +2,7 @@
 
 use crate::{
     error::means_failure,
+    events::{measure, measure_json},
     json::{Cursor, Found, JsonError, Text, full, lenient_value},
 };
 
@@ -12,15 +13,15 @@ pub(super) fn keep<'a>(place: &mut Option<Text<'a>>, value: &mut Cursor<'a>) -> 
     Ok(())
 }
 
-/// How many bytes a value has without its quotes and brackets: 0 if it is empty, like `""`, `{}`, `[]` and `null`.
+/// How many letters a value has to a tokenizer: 0 if it is empty, like `""`, `{}`, `[]` and `null`.
 pub(super) fn filled(value: &mut Cursor<'_>) -> Result<usize, JsonError> {
     match value.peek()? {
-        Found::String => Ok(full(value)?.map_or(0, |text| text.raw().len())),
+        Found::String => Ok(full(value)?.map_or(0, measure)),
         Found::Object | Found::Array => {
             let raw = value.raw()?;
             // An object of empty strings says nothing.
             let inner = Cursor::lenient(raw);
-            Ok(if says_something(inner)? { raw.len() } else { 0 })
+            Ok(if says_something(inner)? { measure_json(raw) } else { 0 })
         }
         Found::Null => value.skip().map(|()| 0),
         _ => Ok(value.raw()?.len()),

@@ -168,6 +168,23 @@ fn finish_reasons_keep_their_names() {
 }
 
 #[test]
+fn the_text_may_stand_in_another_choice_than_the_first() {
+    let read = |choices: &str| ChatResponse::from_json(format!(r#"{{"choices":[{choices}]}}"#).as_bytes()).unwrap();
+    let called = r#"{"message":{"content":null,"tool_calls":[{"id":"c"}]},"finish_reason":null}"#;
+    let said = r#"{"message":{"content":"Let me look."},"finish_reason":"tool_calls"}"#;
+    for choices in [format!("{called},{said}"), format!("{said},{called}")] {
+        let answer = read(&choices);
+        assert_eq!(answer.text(), Some("Let me look."), "{choices}");
+        assert_eq!(answer.finish_reason(), Some(&FinishReason::ToolCalls), "{choices}");
+    }
+    // Of two texts the first counts, and an empty one is a text if there is no other.
+    let other = r#"{"message":{"content":"Hi."},"finish_reason":"stop"}"#;
+    assert_eq!(read(&format!("{said},{other}")).text(), Some("Let me look."));
+    assert_eq!(read(r#"{"message":{"content":""}}"#).text(), Some(""));
+    assert_eq!(read("").text(), None);
+}
+
+#[test]
 fn a_canned_answer_is_an_answer() {
     let written = serde_json::to_value(ChatResponse::canned("a/b", "Later, please.")).unwrap();
     assert_eq!(written["object"], "chat.completion");

@@ -1,7 +1,10 @@
-//! The least that can stand between a client and the upstream: axum and reqwest, and nothing in between.
+//! The least that can stand between a client and the upstream: axum and an HTTP client, and nothing in between.
 //!
-//! `passthrough http://127.0.0.1:PORT` prints the address it listens on, loopback only.
+//! `passthrough http://127.0.0.1:PORT [hyper-util]` prints the address it listens on, loopback only. The client is reqwest, as in the stack, or hyper-util's.
+//! A certificate to trust is named by `SSL_CERT_FILE`.
 #![expect(clippy::print_stdout, reason = "the script that starts it reads the address")]
+
+mod client;
 
 use std::env;
 use std::error::Error;
@@ -14,22 +17,15 @@ use axum::serve::ListenerExt;
 use http::{Response, StatusCode, header};
 use tokio::net::TcpListener;
 
-#[derive(Clone)]
-struct Upstream {
-    client: reqwest::Client,
-    url: reqwest::Url,
-}
+use client::Client;
 
-async fn pass(State(upstream): State<Upstream>, body: Bytes) -> Result<Response<Body>, StatusCode> {
-    let call = upstream
-        .client
-        .post(upstream.url)
-        .header(header::CONTENT_TYPE, "application/json")
-        .header(header::AUTHORIZATION, "Bearer sk-or-v1-0000")
-        .body(body);
-    let response = call.send().await.map_err(|_| StatusCode::BAD_GATEWAY)?;
-    let (head, body) = Response::<reqwest::Body>::from(response).into_parts();
-    let mut passed = Response::new(Body::new(body));
+async fn pass(State(upstream): State<Client>, body: Bytes) -> Result<Response<Body>, StatusCode> {
+    let (head, body) = upstream
+        .post(body)
+        .await
+        .map_err(|_| StatusCode::BAD_GATEWAY)?
+        .into_parts();
+    let mut passed = Response::new(body);
     *passed.status_mut() = head.status;
     for name in [header::CONTENT_TYPE, header::HeaderName::from_static("x-generation-id")] {
         if let Some(value) = head.headers.get(&name) {
@@ -40,18 +36,19 @@ async fn pass(State(upstream): State<Upstream>, body: Bytes) -> Result<Response<
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let base = env::args()
         .nth(1)
         .ok_or("give the upstream's address, e.g. http://127.0.0.1:8000")?;
-    let url = reqwest::Url::parse(&base)?.join("/api/v1/chat/completions")?;
-    let client = reqwest::Client::builder()
-        .tcp_nodelay(true)
-        .pool_max_idle_per_host(128)
-        .build()?;
+    let url = format!("{base}/api/v1/chat/completions");
+    let client = match env::args().nth(2).as_deref() {
+        None => Client::reqwest(&url)?,
+        Some("hyper-util") => Client::hyper_util(&url)?,
+        Some(other) => return Err(format!("`{other}` is no client: hyper-util, or nothing").into()),
+    };
     let app = Router::new()
         .route("/v1/chat/completions", post(pass))
-        .with_state(Upstream { client, url });
+        .with_state(client);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("http://{}", listener.local_addr()?);
     // Else the kernel holds the end of each stream back for 40 ms: axum leaves Nagle's algorithm on.

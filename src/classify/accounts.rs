@@ -1,0 +1,174 @@
+//! What an error's words say of our account and our key: it cannot pay, it has spent what it may, it is closed, its key is rejected.
+
+use super::words::{Words, has_any, near};
+
+/// How far apart the words of one statement stand, in bytes.
+const FAR: usize = 30;
+
+impl Words {
+    /// The account cannot pay.
+    pub(super) fn say_no_funds(&self) -> bool {
+        const CODES: &str = "\
+            insufficient balance|insufficient funds|insufficient credit|not enough balance|arrearage|overdue";
+        const PHRASES: &str = "\
+            credit balance is too low|insufficient balance|balance is insufficient|insufficient credit|insufficient fund|\
+            used all available credits|account is in good standing|arrearage|余额不足|欠费|overdue balance|overdue payment|\
+            overdue invoice|account is overdue|unpaid invoice|unpaid balance|unpaid bill|past invoices|payment is past due";
+        self.has(PHRASES)
+            || self.code_is(|code| code.starts_with("billing ") || is_of_a_user_s_quota(code) || has_any(code, CODES))
+            || self.tell_of_an_empty_account()
+    }
+
+    /// What can be empty near a word that says that it is.
+    fn tell_of_an_empty_account(&self) -> bool {
+        const MONEY: &str = " balance | credit | credits | funds |余额";
+        const EMPTY: &str = "not enough|insufficient|不足|不够|exhausted|used up|depleted|用尽";
+        const QUOTA: &str = "quota|额度";
+        const TOO_LITTLE: &str = "not enough|insufficient|不足|不够|用尽";
+        const RATES: &str = "per minute|per min |per hour|per day|per second| tpm | rpm | rpd |rate limit";
+        // A tool may be about money, too.
+        if self.are_about_a_parameter() || self.has(" tool | tools | function | functions ") {
+            return false;
+        }
+        // OpenAI's word for a limit of what may be spent.
+        let is_of_spending = self.code_is(|code| code == "insufficient quota");
+        near(self.text(), MONEY, EMPTY, FAR)
+            || (!is_of_spending && !self.has(RATES) && near(self.text(), QUOTA, TOO_LITTLE, FAR))
+    }
+
+    /// A limit of what the account may spend or use in a day or a month is reached.
+    pub(super) fn say_spent_quota(&self) -> bool {
+        const PHRASES: &str = "\
+            api usage limit|spend limit|spending limit|budget has been exceeded|you will regain access";
+        self.has(PHRASES)
+            || self
+                .code_is(|code| matches!(code, "budget exceeded" | "blocked api access") || code.starts_with("spend "))
+    }
+
+    /// The account, or the part of it that the key is of, may call nothing any more: a model that is closed to it is another matter.
+    pub(super) fn say_account_is_closed(&self) -> bool {
+        const OWNERS: &str = "organization|organisation|account|team|project|workspace|user";
+        const STATES: &str = "restricted|suspended|deactivated|disabled|blocked|banned|not active|inactive";
+        const SOMETHING_ELSE: &str = "model|region|location|country";
+        let is_closed = |code: &str| has_any(code, OWNERS) && has_any(code, STATES) && !has_any(code, SOMETHING_ELSE);
+        self.code_is(is_closed) || self.has("已被封禁") || self.tell_of_a_closed_account()
+    }
+
+    fn tell_of_a_closed_account(&self) -> bool {
+        const OWNERS: [&str; 6] = [
+            " organization",
+            " organisation",
+            " account",
+            " team",
+            " project",
+            " workspace",
+        ];
+        const STATES: [&str; 10] = [
+            "restricted",
+            "suspended",
+            "deactivated",
+            "disabled",
+            "blocked",
+            "banned",
+            "terminated",
+            "locked",
+            "not active",
+            "inactive",
+        ];
+        const BEFORE: [&str; 6] = [
+            " is ",
+            " been ",
+            " was ",
+            " currently ",
+            " temporarily ",
+            " permanently ",
+        ];
+        if self.are_about_a_parameter() || self.say_rate_limit() || self.has(" model | models | region | country ") {
+            return false;
+        }
+        let is_closed = |behind: &str| {
+            let start = behind.get(..2 * FAR).unwrap_or(behind);
+            STATES.iter().any(|state| {
+                let mut found = start.match_indices(state);
+                found.any(|(at, _)| {
+                    let before = start.get(..at).unwrap_or_default();
+                    BEFORE.iter().any(|word| before.ends_with(word))
+                })
+            })
+        };
+        OWNERS.iter().any(|owner| {
+            let mut found = self.text().match_indices(owner);
+            found.any(|(at, owner)| is_closed(self.text().get(at + owner.len()..).unwrap_or_default()))
+        })
+    }
+
+    /// Our key was rejected, in the words of providers that answer 400 or 403 for it.
+    pub(super) fn say_bad_key(&self) -> bool {
+        const PHRASES: &str = "\
+            api key not valid|invalid api key|incorrect api key|api key expired|reported as leaked|use another api key|\
+            api key has been revoked|api key was revoked|api key is revoked|api key has been disabled|\
+            api key has been deleted";
+        self.has(PHRASES) || self.code_is(|code| matches!(code, "invalid api key" | "api key invalid"))
+    }
+}
+
+/// The quota of a user or a key at a gateway: it is money. `insufficient_quota` by itself is a limit of what may be spent.
+fn is_of_a_user_s_quota(code: &str) -> bool {
+    let whose = code
+        .strip_prefix("insufficient ")
+        .and_then(|rest| rest.strip_suffix(" quota"));
+    whose.is_some_and(|whose| matches!(whose, "user" | "account" | "token" | "balance" | "credit" | "wallet"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(text: &str) -> Words {
+        Words::of_body(text.as_bytes())
+    }
+
+    #[test]
+    fn a_closed_account_is_distinguished_from_what_has_its_words() {
+        for text in [
+            "Your account is not active, please check your plan.",
+            "Organization has been restricted. Please reach out to support if you believe this was in error.",
+            "The account associated with this key has been deactivated.",
+            r#"{"error":{"code":"organization_restricted","message":"x"}}"#,
+        ] {
+            assert!(said(text).say_account_is_closed(), "{text}");
+        }
+        for text in [
+            "The model `x` is blocked at the organization level.",
+            "Your project has been blocked from the model `x`.",
+            "Unknown parameter: 'account', which is not active",
+            "Your account is temporarily blocked: too many requests, please wait",
+            "Your organization must be verified to stream this",
+            r#"{"error":{"code":"model_permission_blocked_project","message":"x"}}"#,
+            r#"{"error":{"code":"user_region_blocked","message":"x"}}"#,
+        ] {
+            assert!(!said(text).say_account_is_closed(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_empty_account_is_distinguished_from_what_has_its_words() {
+        for text in [
+            "user quota is not enough",
+            "用户额度不足, 剩余额度: ＄-0.000002",
+            "Your credits are exhausted.",
+        ] {
+            assert!(said(text).say_no_funds(), "{text}");
+        }
+        for text in [
+            "Resource has been exhausted (e.g. check quota).",
+            "Insufficient quota for tokens per minute",
+            "You exceeded your current quota, please check your plan and billing details.",
+            "tools[0]: `get_balance` has not enough of a description",
+            "Unbalanced brackets: not enough of them are closed",
+            "'balance' must be a number: not enough digits",
+        ] {
+            assert!(!said(text).say_no_funds(), "{text}");
+        }
+    }
+}
