@@ -306,3 +306,39 @@ fn is_send_and_needs_no_pin() {
     fn check<T: Send + Unpin>() {}
     check::<ChatBody>();
 }
+
+/// Bytes that say when the last slice of them is gone, as those of a connection's buffer.
+struct Counted(Vec<u8>, std::sync::Arc<()>);
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_waits_keeps_nothing_of_what_was_received() {
+    let held = std::sync::Arc::new(());
+    let first = Counted(format!("{ROLE}{}{}", word("Os"), word("lo")).into_bytes(), held.clone());
+    let mut body = ChatBody::from_event_stream(wire(vec![Bytes::from_owner(first)], End::Silent));
+    for _ in 0..3 {
+        assert!(body.frame().await.is_some_and(|frame| frame.is_ok()));
+    }
+    assert_eq!(std::sync::Arc::strong_count(&held), 2);
+    let waits = tokio::time::timeout(Duration::from_millis(1), body.frame()).await;
+    assert!(waits.is_err());
+    assert_eq!(std::sync::Arc::strong_count(&held), 1);
+    drop(body);
+
+    // A header's value is a slice of the head that was received.
+    let held = std::sync::Arc::new(());
+    let value = Bytes::from_owner(Counted(b"7".to_vec(), held.clone()));
+    let mut headers = http::HeaderMap::new();
+    headers.insert(
+        "x-ratelimit-remaining",
+        http::HeaderValue::from_maybe_shared(value).unwrap(),
+    );
+    let kept = crate::classify::headers_of_errors(&headers);
+    drop(headers);
+    assert_eq!((kept.len(), std::sync::Arc::strong_count(&held)), (1, 1));
+}

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::GENERATION_HEADER;
 use crate::{
@@ -60,14 +60,16 @@ pub(super) fn should_retry(headers: &HeaderMap) -> Option<bool> {
 /// What a plain answer cost, in US dollars, as `LiteLLM`'s proxy says it.
 pub(crate) const COST_HEADER: HeaderName = HeaderName::from_static("x-litellm-response-cost");
 
-/// Those of a response's headers that its body is read with: an open stream keeps no others.
+/// Those of a response's headers that its body is read with: an open stream keeps no others. They are copies, since each value that was received
+/// keeps all of the bytes that it came with, some 8 KiB.
 pub(crate) fn headers_of_errors(headers: &HeaderMap) -> HeaderMap {
     let mut kept = HeaderMap::new();
     for (name, value) in headers {
         let text = name.as_str();
         let is_named = name == GENERATION_HEADER || name == COST_HEADER;
         if is_named || text.starts_with("retry-after") || text.contains("ratelimit") {
-            kept.append(name.clone(), value.clone());
+            let own = HeaderValue::from_bytes(value.as_bytes());
+            kept.append(name.clone(), own.unwrap_or_else(|_| value.clone()));
         }
     }
     kept

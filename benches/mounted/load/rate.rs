@@ -18,7 +18,10 @@ const CONNECTIONS: usize = 256;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The instants at which calls should begin.
-#[expect(clippy::disallowed_methods, reason = "tokio's timer has whole milliseconds, a thread that sleeps some 60 µs")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tokio's timer has whole milliseconds, a thread that sleeps some 60 µs"
+)]
 fn arrivals(rate: u32, begun: Instant, ends: Instant) -> UnboundedReceiver<Instant> {
     let (sender, receiver) = unbounded_channel();
     thread::spawn(move || {
