@@ -9,7 +9,7 @@ use tower_llm_layers::{
 
 use crate::{
     LedgerError,
-    statement::{Statement, statement},
+    statement::{Statement, kept_statement, parts, statement},
 };
 
 /// The columns of an entry, in their order.
@@ -73,16 +73,20 @@ fn placeholders(rows: usize, columns: usize, named: bool) -> String {
 }
 
 /// Writes entries with their tags. What is there already stays unchanged: a batch may be written twice.
-pub(crate) async fn insert(connection: &mut AnyConnection, entries: &[&Entry], named: bool) -> Result<(), sqlx::Error> {
-    for entries in entries.chunks(MOST_ROWS) {
+pub(crate) async fn insert(
+    connection: &mut AnyConnection,
+    entries: &[&Entry],
+    is_shared: bool,
+) -> Result<(), sqlx::Error> {
+    for entries in parts(entries, MOST_ROWS, is_shared) {
         let sql = format!(
             "INSERT INTO entries ({}) VALUES {} ON CONFLICT (id) DO NOTHING",
             COLUMNS.join(", "),
-            placeholders(entries.len(), COLUMNS.len(), named)
+            placeholders(entries.len(), COLUMNS.len(), is_shared)
         );
         let filled = entries
             .iter()
-            .fold(statement(&sql), |filled, entry| bind(filled, entry));
+            .fold(kept_statement(&sql, is_shared), |filled, entry| bind(filled, entry));
         filled.execute(&mut *connection).await?;
     }
     let tags: Vec<_> = entries
@@ -94,14 +98,16 @@ pub(crate) async fn insert(connection: &mut AnyConnection, entries: &[&Entry], n
                 .map(|(name, value)| (entry.id.to_string(), name, value))
         })
         .collect();
-    for tags in tags.chunks(MOST_PARAMETERS / 3) {
+    for tags in parts(&tags, MOST_PARAMETERS / 3, is_shared) {
         let sql = format!(
             "INSERT INTO entry_tags (entry_id, name, value) VALUES {} ON CONFLICT (entry_id, name) DO NOTHING",
-            placeholders(tags.len(), 3, named)
+            placeholders(tags.len(), 3, is_shared)
         );
-        let filled = tags.iter().fold(statement(&sql), |filled, (id, name, value)| {
-            filled.bind(id.clone()).bind(*name).bind(*value)
-        });
+        let filled = tags
+            .iter()
+            .fold(kept_statement(&sql, is_shared), |filled, (id, name, value)| {
+                filled.bind(id.clone()).bind(*name).bind(*value)
+            });
         filled.execute(&mut *connection).await?;
     }
     Ok(())

@@ -5,7 +5,12 @@ use std::time::Duration;
 use sqlx::{AnyConnection, Row};
 use tower_llm_layers::UtcTime;
 
-use crate::{LedgerError, place::Place, queue::Counts, statement::statement};
+use crate::{
+    LedgerError,
+    place::Place,
+    queue::Counts,
+    statement::{kept_statement, statement},
+};
 
 /// After this long without a word, a run in a shared database is taken for dead.
 pub(crate) const SILENCE: Duration = Duration::from_secs(60);
@@ -44,12 +49,13 @@ pub(crate) async fn note(
     run: &str,
     counts: Counts,
     settled: u64,
-    is_stopped: bool,
+    (is_stopped, is_shared): (bool, bool),
 ) -> Result<(), sqlx::Error> {
     let now = millis(UtcTime::now());
     let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    statement(
+    kept_statement(
         "UPDATE ledger_runs SET last_written = $1, accepted = $2, written = $3, lost = $4, stopped = $5 WHERE id = $6",
+        is_shared,
     )
     .bind(now)
     .bind(number(counts.accepted))

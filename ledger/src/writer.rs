@@ -225,7 +225,8 @@ impl Writer {
         let counts = self.queue.counts();
         // What was refused need not be written any more, either.
         let settled = self.written.items.load(Ordering::Relaxed) + counts.rejected + more;
-        note(connection, &self.run, counts, settled, is_stopped).await
+        let is_shared = self.place.is_shared();
+        note(connection, &self.run, counts, settled, (is_stopped, is_shared)).await
     }
 
     /// A new connection to a database that has this run.

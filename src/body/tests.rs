@@ -308,19 +308,29 @@ fn is_send_and_needs_no_pin() {
 }
 
 /// Bytes that say when the last slice of them is gone, as those of a connection's buffer.
-struct Counted(Vec<u8>, std::sync::Arc<()>);
+struct Counted {
+    bytes: Vec<u8>,
+    _held: std::sync::Arc<()>,
+}
 
 impl AsRef<[u8]> for Counted {
     fn as_ref(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
+}
+
+fn counted(bytes: Vec<u8>, held: &std::sync::Arc<()>) -> Bytes {
+    Bytes::from_owner(Counted {
+        bytes,
+        _held: std::sync::Arc::clone(held),
+    })
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_waits_keeps_nothing_of_what_was_received() {
     let held = std::sync::Arc::new(());
-    let first = Counted(format!("{ROLE}{}{}", word("Os"), word("lo")).into_bytes(), held.clone());
-    let mut body = ChatBody::from_event_stream(wire(vec![Bytes::from_owner(first)], End::Silent));
+    let first = format!("{ROLE}{}{}", word("Os"), word("lo")).into_bytes();
+    let mut body = ChatBody::from_event_stream(wire(vec![counted(first, &held)], End::Silent));
     for _ in 0..3 {
         assert!(body.frame().await.is_some_and(|frame| frame.is_ok()));
     }
@@ -332,7 +342,7 @@ async fn a_stream_that_waits_keeps_nothing_of_what_was_received() {
 
     // A header's value is a slice of the head that was received.
     let held = std::sync::Arc::new(());
-    let value = Bytes::from_owner(Counted(b"7".to_vec(), held.clone()));
+    let value = counted(b"7".to_vec(), &held);
     let mut headers = http::HeaderMap::new();
     headers.insert(
         "x-ratelimit-remaining",

@@ -94,7 +94,7 @@ mod tests {
 
     fn from_header(name: &'static str, value: &'static str) -> Option<Duration> {
         let mut headers = HeaderMap::new();
-        headers.insert(name, http::HeaderValue::from_static(value));
+        headers.insert(name, HeaderValue::from_static(value));
         retry_after(&headers, None, true, UNIX_EPOCH + Duration::from_secs(784_111_777))
     }
 
@@ -130,9 +130,9 @@ mod tests {
             (None, true, hour),
         ] {
             let mut headers = HeaderMap::new();
-            headers.insert("x-ratelimit-reset", http::HeaderValue::from_static("784115377000"));
+            headers.insert("x-ratelimit-reset", HeaderValue::from_static("784115377000"));
             if let Some(remaining) = remaining {
-                headers.insert("x-ratelimit-remaining", http::HeaderValue::from_static(remaining));
+                headers.insert("x-ratelimit-remaining", HeaderValue::from_static(remaining));
             }
             assert_eq!(
                 retry_after(&headers, None, is_limit, now),

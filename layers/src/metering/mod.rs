@@ -5,7 +5,7 @@ pub(crate) use bounded::Bounded;
 #[cfg(feature = "metrics")]
 use facade::set;
 #[cfg(feature = "metrics")]
-pub(crate) use facade::{Labels, change, count, label, sample};
+pub(crate) use facade::{Labels, change, count, label, sample, shared};
 #[cfg(all(feature = "cost", feature = "metrics"))]
 pub use standing::record_budgets;
 #[cfg(feature = "metrics")]
@@ -26,7 +26,7 @@ fn of_candidate(candidate: &crate::Candidate) -> Option<Labels> {
     static MODELS: Bounded = Bounded::new();
     let model = MODELS.known_or_new(candidate.model())?;
     Some(vec![
-        label(names::PROVIDER, candidate.upstream().to_owned()),
+        shared(names::PROVIDER, candidate.upstream()),
         label(names::REQUEST_MODEL, model),
     ])
 }
@@ -106,10 +106,7 @@ pub(crate) fn budget_refused(budget: &str, reason: &'static str) {
     #[cfg(feature = "metrics")]
     count(
         names::BUDGET_REFUSALS,
-        &vec![
-            label(names::BUDGET, budget.to_owned()),
-            label(names::BUDGET_REASON, reason),
-        ],
+        &vec![shared(names::BUDGET, budget), label(names::BUDGET_REASON, reason)],
         1,
     );
     #[cfg(not(feature = "metrics"))]

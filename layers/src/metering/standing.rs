@@ -1,7 +1,7 @@
 //! Gauges of what stands by itself, set whenever they are to be read: how budgets stand, and what waits for a ledger.
 
 #[cfg(feature = "cost")]
-use super::facade::label;
+use super::facade::shared;
 use super::{
     facade::{Labels, set},
     names,
@@ -28,7 +28,7 @@ pub fn record_budgets(accounts: &[crate::budget::AccountState]) {
         }
     }
     for (budget, account) in fullest {
-        let labels = vec![label(names::BUDGET, budget.to_owned())];
+        let labels = vec![shared(names::BUDGET, budget)];
         let spent = account.settled.saturating_add(account.overrun);
         for (name, amount) in [
             (names::BUDGET_CAP, account.budget.cap()),

@@ -7,7 +7,7 @@ use metrics::Histogram;
 use super::{end::End, names, seen::Seen, settings::Settings, tally::Tally};
 use crate::{
     AttemptLog, Candidate, Degraded, FailureKind, LlmRequest, Tags,
-    metering::{Labels, change, count, label, sample},
+    metering::{Labels, change, count, label, sample, shared},
 };
 
 /// What its labels are made of.
@@ -70,7 +70,7 @@ impl Numbers {
             labels.push(label(names::REQUEST_MODEL, model));
         }
         if let Some(candidate) = candidate {
-            labels.push(label(names::PROVIDER, candidate.upstream().to_owned()));
+            labels.push(shared(names::PROVIDER, candidate.upstream()));
         }
         let answering = candidate.filter(|_| seen.is_of_a_model()).map(Candidate::model);
         if let Some(model) = seen.model.as_deref().or(answering) {

@@ -41,7 +41,7 @@ impl OneAttempt {
 
     #[cfg(feature = "metrics")]
     fn count(&self, seen: &Seen, end: End) {
-        use crate::metering::{Bounded, Labels, count, label, sample};
+        use crate::metering::{Bounded, Labels, count, label, sample, shared};
 
         /// Models that have a label of their own: one set, as there is one recorder.
         static MODELS: Bounded = Bounded::new();
@@ -49,7 +49,7 @@ impl OneAttempt {
         let mut labels = Labels::with_capacity(5);
         labels.push(label(names::OPERATION, seen.operation));
         if let Some(candidate) = &self.candidate {
-            labels.push(label(names::PROVIDER, candidate.upstream().to_owned()));
+            labels.push(shared(names::PROVIDER, candidate.upstream()));
         }
         let model = self.candidate.as_ref().map(Candidate::model);
         if let Some(model) = model.or(self.asked.as_deref()) {

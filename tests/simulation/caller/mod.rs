@@ -11,7 +11,10 @@ use std::{
 };
 
 use http::Request;
-use tokio::time::{sleep, timeout};
+use tokio::{
+    task::yield_now,
+    time::{sleep, timeout},
+};
 use tower_openrouter::{
     ApiRequest, ChatRequest, Error, FailureKind, Stack, Tags,
     layers::{CacheMode, Degraded, DegradedSource, Priority, deadline::DEADLINE_HEADER},
@@ -115,6 +118,8 @@ impl Caller {
                 seen.ending = Ending::Left;
             }
         });
+        // A stream whose head went out before its first token is driven by a task, which ends in the runtime's next turn.
+        yield_now().await;
         self.expect_closed("its caller has gone");
         let seen = self.seen.lock().unwrap().clone();
         (self.call, seen)
