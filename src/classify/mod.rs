@@ -29,7 +29,7 @@ use openrouter_wire::{
     error::{ErrorCode, RAW_LIMIT, UpstreamError},
     loose::{event_data, first_words, is_page},
 };
-pub(crate) use retry_after::{COST_HEADER, headers_of_errors};
+pub(crate) use retry_after::{COST_HEADER, SHOULD_RETRY, headers_of_errors};
 use retry_after::{retry_after, should_retry};
 use words::Words;
 

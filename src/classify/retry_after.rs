@@ -47,9 +47,12 @@ pub(super) fn retry_after(
     over
 }
 
+/// Whether trying again is of use: read of upstreams, and written to clients.
+pub(crate) const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+
 /// Whether the upstream asks to repeat the same request, or not to: OpenAI's and Anthropic's clients obey it.
 pub(super) fn should_retry(headers: &HeaderMap) -> Option<bool> {
-    let asked = headers.get("x-should-retry")?.to_str().ok()?;
+    let asked = headers.get(SHOULD_RETRY)?.to_str().ok()?;
     match asked.trim() {
         asked if asked.eq_ignore_ascii_case("true") => Some(true),
         asked if asked.eq_ignore_ascii_case("false") => Some(false),

@@ -5,11 +5,8 @@ use std::time::Duration;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, header, response::Parts};
 use tower_llm_layers::{AttemptLog, Candidate, Degraded, OutputLimit, Replayed, deadline::DEADLINE_HEADER};
 
-use super::{
-    limits,
-    problem::{Problem, SHOULD_RETRY},
-};
-use crate::Api;
+use super::{limits, problem::Problem};
+use crate::{Api, classify::SHOULD_RETRY};
 
 /// How many attempts the answer took.
 pub const ATTEMPTS_HEADER: HeaderName = HeaderName::from_static("x-llm-attempts");

@@ -6,11 +6,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, hea
 use tower_llm_layers::{FailureKind, Phase};
 
 use super::{body::EndpointBody, envelope::Shape, headers::tell_attempts};
-use crate::Error;
+use crate::{Error, classify::SHOULD_RETRY};
 use openrouter_wire::request::RequestError;
-
-/// Tells OpenAI's and Anthropic's clients that trying again is no use: the stack has done that.
-pub(super) const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// Why a client gets no answer, or no whole one.
 #[derive(Debug)]
@@ -85,6 +82,7 @@ impl Problem {
         if of_idempotency(error).is_some() {
             problem.param = Some("idempotency-key".into());
         }
+        // To OpenAI's and Anthropic's clients trying again is no use: the stack has done that.
         if !passes_untried(error) {
             problem.headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
         }

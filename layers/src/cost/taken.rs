@@ -129,7 +129,7 @@ impl Taken {
         };
         let is_prompt_estimated = !prompt.admits(reported.prompt);
         usage.prompt = prompt.counted(reported.prompt);
-        usage.answer = reported.answer.max(reported.reasoning).max(self.shown.count());
+        usage.answer = self.shown.counted(&reported);
         let is_final = self.is_current && (self.is_finished || is_whole);
         let is_reported = is_final && usage == reported;
         // Parts at a lower price are believed only of a count that is believed. Those that cost more than text stay: writes to the cache,

@@ -1,6 +1,6 @@
 //! What is believed of an upstream's counts, and what stands for the rest: one rule for money and for limits on tokens.
 
-use crate::{Modalities, Needs};
+use crate::{Modalities, Needs, TokenUsage};
 
 /// The largest factor by which the estimate of a prompt may exceed the truth. The estimate is a quarter of the bytes; no tokenizer in use
 /// packs 32 bytes of ordinary text into one token.
@@ -86,9 +86,14 @@ impl ShownTokens {
         self.frames > 0
     }
 
-    pub(crate) fn count(self) -> u64 {
+    fn count(self) -> u64 {
         let short = self.frames.saturating_sub(self.long);
         self.frames.max(self.in_long.saturating_add(short / 2))
+    }
+
+    /// The tokens of the answer to count if an upstream reports these: never fewer than were seen.
+    pub(crate) fn counted(self, reported: &TokenUsage) -> u64 {
+        reported.answer.max(reported.reasoning).max(self.count())
     }
 }
 

@@ -35,11 +35,11 @@ impl TokensWatch {
 
     /// What was used, by the rule by which it is paid: a prompt that was left out is estimated, and no answer is less than what was seen of it.
     fn used(&self) -> u64 {
-        let seen = self.seen.count();
         if let Some(reported) = &self.reported {
-            let answer = reported.answer.max(reported.reasoning).max(seen);
+            let answer = self.seen.counted(reported);
             return self.prompt.counted(reported.prompt).saturating_add(answer);
         }
+        let seen = self.seen.counted(&TokenUsage::default());
         // Zeros are no count, and what no answer can take is none either.
         let used = self.used.filter(|used| (1..=MOST_TOKENS).contains(used));
         used.map_or_else(|| self.prompt.tokens().saturating_add(seen), |used| used.max(seen))

@@ -103,7 +103,7 @@ impl Assembler {
 
     /// The answer as a plain call would have brought it: JSON that every parser reads. What came in one piece stays as it came.
     #[must_use]
-    pub fn whole(self) -> Bytes {
+    pub fn whole(mut self) -> Bytes {
         if let Some(plain) = self.plain
             && self.pieces == 1
         {
@@ -111,6 +111,9 @@ impl Assembler {
         }
         if let Some(typed) = self.typed {
             return typed.whole();
+        }
+        if !self.usage.is_empty() {
+            self.envelope.insert("usage".into(), self.usage.write().into());
         }
         let mut json = Vec::with_capacity(self.bytes / 2);
         json.push(b'{');
@@ -120,18 +123,9 @@ impl Assembler {
         });
         write_name(false, "object", &mut json);
         json.extend_from_slice(b"\"chat.completion\"");
-        let has_usage = !self.usage.is_empty();
-        let beside = self
-            .envelope
-            .iter()
-            .filter(|(name, _)| !has_usage || ***name != *"usage");
-        for (name, value) in beside {
+        for (name, value) in &self.envelope {
             write_name(false, name, &mut json);
             json.extend_from_slice(&strict(value));
-        }
-        if has_usage {
-            write_name(false, "usage", &mut json);
-            json.extend_from_slice(&strict(&self.usage.write()));
         }
         json.push(b'}');
         json.into()

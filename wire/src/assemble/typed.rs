@@ -48,10 +48,9 @@ impl Members {
     /// The same of usage: some servers report at the end only what the answer took, and zeros for what they reported before.
     fn add_usage(&mut self, usage: &Bytes) -> Result<(), JsonError> {
         for (name, value) in members(usage)? {
-            let is_told = self.0.get(&*name).is_some_and(|known| !counts_nothing(known));
-            let is_known = self.0.contains_key(&*name);
-            if !(is_known && value == b"null" || is_told && counts_nothing(value)) {
-                self.0.insert(name.into(), usage.slice_ref(value));
+            let is_told = || self.0.get(&*name).is_some_and(|known| !counts_nothing(known));
+            if !(counts_nothing(value) && is_told()) {
+                self.set(&name, usage.slice_ref(value));
             }
         }
         Ok(())

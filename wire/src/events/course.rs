@@ -149,7 +149,7 @@ impl Course {
             shows: !new.is_nothing(),
             is_snapshot: new.is_nothing() && !said.is_nothing(),
             finishes,
-            tokens: piece.tokens_of(new),
+            tokens: new.tokens(),
         }
     }
 

@@ -206,15 +206,7 @@ impl<'a> Piece<'a> {
     #[inline]
     #[must_use]
     pub fn shown_tokens(&self) -> u32 {
-        self.tokens_of(self.said)
-    }
-
-    /// The same of a part of what it says.
-    fn tokens_of(&self, mut said: Said) -> u32 {
-        if let Some(text) = self.text.filter(|_| said.text > 0) {
-            said.text = said.text.min(measure(text));
-        }
-        said.tokens()
+        self.said.tokens()
     }
 
     /// The API that it is of.
